@@ -1,0 +1,64 @@
+//! Every limit of the program, each with its unit last in the name and its reason beside it. Nothing that
+//! can grow with what a peer sends is without one; `:limits` prints this page.
+
+/// Total time for a handshake, from the socket's first moment, in milliseconds. It is a deadline for the
+/// whole, not for each read, so that a byte every nine seconds buys nothing.
+pub const HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
+/// Connections that have not yet proved a key, over all sources.
+pub const UNPROVEN_LINKS: usize = 128;
+/// Connections that have not yet proved a key, from one source address (IPv6: one /64).
+pub const UNPROVEN_LINKS_EACH_SOURCE: usize = 16;
+/// New connections a second from one source, sustained.
+pub const CALLS_EACH_SECOND: u64 = 20;
+/// New connections from one source that may come at once.
+pub const CALLS_BURST: u64 = 5;
+/// Source addresses whose call rate is remembered.
+pub const SOURCES_REMEMBERED: usize = 65_536;
+/// RSA private operations that strangers may have waiting for the one worker thread.
+pub const STRANGERS_WAITING: usize = 32;
+/// Peers that may be connected at once where no editor runs.
+pub const PEERS: usize = 1_024;
+/// Sockets an interactive prompt may hold: the line editor's `select` cannot see descriptors past 1,023.
+pub const PROMPT_SOCKETS: usize = 800;
+/// Bytes of one handshake message.
+pub const HANDSHAKE_MESSAGE_BYTES: usize = 4_096;
+/// Bits of an accepted RSA modulus, smallest.
+pub const KEY_BITS_MIN: u32 = 2_048;
+/// Bits of an accepted RSA modulus, largest.
+pub const KEY_BITS_MAX: u32 = 8_192;
+/// Bits of a key that is made when nothing else is asked for.
+pub const KEY_BITS_DEFAULT: u32 = 3_072;
+/// Bytes of UTF-8 in one chat message.
+pub const MESSAGE_BYTES: usize = 16_384;
+/// Bytes of one line of input, before anything is made of it.
+pub const LINE_BYTES: usize = 65_536;
+/// Lines of input read ahead from something that is not a terminal.
+pub const LINES_AHEAD: usize = 64;
+/// Bytes of one frame on the wire while chatting: a full message, its header and padding, and the tag.
+pub const CHAT_FRAME_BYTES: usize = 32_768 + 16;
+/// Records in a row that carry nothing for the person: pings, pongs, receipts of nothing new.
+pub const IDLE_RECORDS: u32 = 32;
+/// Bytes waiting to be written to one peer.
+pub const QUEUE_BYTES: usize = 256 * 1024;
+/// Messages to one peer that have no receipt yet.
+pub const QUEUE_MESSAGES: usize = 1_000;
+/// Silence after which a peer is asked whether it is there, in milliseconds.
+pub const PING_AFTER_MS: u64 = 20_000;
+/// Silence after which a peer is given up, in milliseconds.
+pub const DEAD_AFTER_MS: u64 = 60_000;
+/// Time for one address to accept a connection, in milliseconds.
+pub const CONNECT_TIMEOUT_MS: u64 = 10_000;
+/// Time between two attempts to accept while the machine has no descriptors left, in milliseconds.
+pub const FAMINE_RETRY_MS: u64 = 100;
+/// Time between two reports of the same trouble (famine, refused callers), in milliseconds.
+pub const REPORT_EVERY_MS: u64 = 10_000;
+/// Records in one direction under one key; then the key is replaced (Noise, section 4.2, `REKEY`).
+pub const REKEY_RECORDS: u64 = 1 << 20;
+/// Characters of a display name.
+pub const NAME_CHARS: usize = 32;
+/// Bytes of a key file that is still read.
+pub const KEY_FILE_BYTES: u64 = 65_536;
+/// Bytes of a peer book that is still read.
+pub const BOOK_BYTES: u64 = 4 * 1024 * 1024;
+/// Time for goodbyes and receipts when the program is told to end by a signal, in milliseconds.
+pub const FAREWELL_MS: u64 = 1_000;
