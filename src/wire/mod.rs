@@ -1,1 +1,40 @@
-//! placeholder
+//! Bytes ⇄ frames ⇄ records: what stands on the socket, by itself. This floor neither seals nor opens and
+//! keeps no clock; it says where a unit begins and ends and what is in it.
+//!
+//! The numbers follow `docs/PROTOCOL.md`, sections 2 (preface), 3 (frames) and 5 (records).
+
+mod frame;
+mod preface;
+mod record;
+
+pub use frame::{Frame, Frames, LENGTH_BYTES, begin_frame, end_frame};
+pub use preface::{Greeting, PREFACE_BYTES, Preface, Purpose};
+pub use record::{ByeReason, Confirm, Padding, Record};
+
+/// What is wrong with bytes from a peer, told apart only as far as somebody can act on it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum WireFault {
+    /// The first bytes are not those of rsachat.
+    #[error("not an rsachat peer")]
+    NotRsachat,
+    /// Both sides are rsachat, but of different protocol versions or suites.
+    #[error("the other side speaks protocol version {version}, suite {suite}")]
+    Version {
+        /// Version the peer named.
+        version: u8,
+        /// Suite the peer named.
+        suite: u8,
+    },
+    /// The peer wants something else of this connection (a pipe instead of a conversation, say).
+    #[error("the other side wants a {0}")]
+    Purpose(Purpose),
+    /// A frame announces more bytes than this connection may carry.
+    #[error("a frame is too long")]
+    TooLong,
+    /// A record does not have the form that its type asks for.
+    #[error("a record is malformed")]
+    Malformed,
+    /// A record of a type that may not be skipped.
+    #[error("a record of an unknown type")]
+    UnknownType,
+}

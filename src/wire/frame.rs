@@ -1,0 +1,134 @@
+//! Frames: two bytes of length, big-endian, then that many bytes (`docs/PROTOCOL.md`, section 3). A frame
+//! of length zero is the handshake's one alert. Nothing is allocated for a length before its bytes come.
+
+use super::WireFault;
+
+/// Bytes of the length that begins a frame.
+pub const LENGTH_BYTES: usize = 2;
+
+/// One whole frame.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Frame {
+    /// The length as it stood on the wire: a record's associated data.
+    pub length: [u8; LENGTH_BYTES],
+    /// What followed, exactly that many bytes.
+    pub body: Vec<u8>,
+}
+
+/// Bytes of the stream that have arrived and were not yet taken as frames.
+#[derive(Debug, Default)]
+pub struct Frames {
+    arrived: Vec<u8>,
+    taken: usize,
+}
+
+impl Frames {
+    /// Adds what has arrived, in whatever pieces.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if self.taken > 0 {
+            self.arrived.drain(..self.taken);
+            self.taken = 0;
+        }
+        self.arrived.extend_from_slice(bytes);
+    }
+
+    /// What has arrived and was not taken.
+    #[must_use]
+    pub fn waiting(&self) -> &[u8] {
+        self.arrived.get(self.taken..).unwrap_or_default()
+    }
+
+    /// Takes `count` bytes that are no frame: the preface. They must have arrived.
+    pub fn skip(&mut self, count: usize) {
+        self.taken = self.taken.saturating_add(count).min(self.arrived.len());
+        self.release();
+    }
+
+    /// The next whole frame, or `None` until more has arrived.
+    ///
+    /// # Errors
+    /// [`WireFault::TooLong`] when the length exceeds `limit` (bytes of body).
+    pub fn take(&mut self, limit: usize) -> Result<Option<Frame>, WireFault> {
+        let Some((length, rest)) = self.waiting().split_first_chunk::<LENGTH_BYTES>() else {
+            return Ok(None);
+        };
+        let length = *length;
+        let size = usize::from(u16::from_be_bytes(length));
+        if size > limit {
+            return Err(WireFault::TooLong);
+        }
+        let Some(body) = rest.get(..size) else { return Ok(None) };
+        let body = body.to_vec();
+        self.taken += LENGTH_BYTES + size;
+        self.release();
+        Ok(Some(Frame { length, body }))
+    }
+
+    /// An idle connection keeps no buffer.
+    fn release(&mut self) {
+        if self.taken == self.arrived.len() {
+            self.arrived = Vec::new();
+            self.taken = 0;
+        }
+    }
+}
+
+/// Begins a frame in `out` whose body is still to be appended, and returns where the length stands.
+pub fn begin_frame(out: &mut Vec<u8>) -> usize {
+    let at = out.len();
+    out.extend_from_slice(&[0; LENGTH_BYTES]);
+    at
+}
+
+/// Writes the length of the frame that was begun at `at`, now that its whole body stands in `out`.
+///
+/// # Errors
+/// [`WireFault::TooLong`] when the body has more than 65,535 bytes.
+pub fn end_frame(out: &mut [u8], at: usize) -> Result<(), WireFault> {
+    let body = out.len().saturating_sub(at + LENGTH_BYTES);
+    let length = u16::try_from(body).map_err(|_| WireFault::TooLong)?.to_be_bytes();
+    if let Some(slot) = out.get_mut(at..at + LENGTH_BYTES) {
+        slot.copy_from_slice(&length);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn framed(bodies: &[&[u8]]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for body in bodies {
+            let at = begin_frame(&mut out);
+            out.extend_from_slice(body);
+            end_frame(&mut out, at).unwrap();
+        }
+        out
+    }
+
+    #[test]
+    fn the_same_frames_come_out_however_the_stream_was_cut() {
+        let bodies: [&[u8]; 4] = [b"one", b"", &[7; 300], b"end"];
+        let stream = framed(&bodies);
+        for piece in [1, 2, 3, 7, stream.len()] {
+            let mut frames = Frames::default();
+            let mut got = Vec::new();
+            for bytes in stream.chunks(piece) {
+                frames.push(bytes);
+                while let Some(frame) = frames.take(300).unwrap() {
+                    got.push(frame.body);
+                }
+            }
+            assert_eq!(got, bodies, "pieces of {piece}");
+            assert!(frames.waiting().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_length_over_the_limit_is_refused_before_its_bytes_come() {
+        let mut frames = Frames::default();
+        frames.push(&301_u16.to_be_bytes());
+        assert_eq!(frames.take(300), Err(WireFault::TooLong));
+    }
+}

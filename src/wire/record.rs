@@ -1,0 +1,294 @@
+//! Records: what two people, or two programs, say to each other inside the encryption
+//! (`docs/PROTOCOL.md`, section 5). Plaintext is type (1 byte), body length (2, big-endian), body, zeros.
+
+use super::WireFault;
+
+/// Type and body length before every body, in bytes.
+const HEADER_BYTES: usize = 3;
+/// Smallest padded plaintext of a chat record, in bytes.
+const CHAT_BLOCK: usize = 256;
+
+/// One record, opened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Record {
+    /// The first record of each side: proof that both saw the same handshake, and what to be called.
+    Confirm(Confirm),
+    /// A message of a person. `seq` counts from 1 in each direction without gaps.
+    Text {
+        /// Number of the message in its direction.
+        seq: u64,
+        /// When it was typed, in milliseconds since 1970 in UTC, by the sender's clock.
+        time_ms: u64,
+        /// UTF-8 as the sender says; checked where it is shown.
+        text: Vec<u8>,
+    },
+    /// Every message up to and including `upto` has been shown, or written and flushed.
+    Receipt {
+        /// Highest number received.
+        upto: u64,
+    },
+    /// Bytes of a stream.
+    Data(Vec<u8>),
+    /// One direction of a stream is complete.
+    End {
+        /// Bytes in that direction.
+        total: u64,
+    },
+    /// A stream's bytes are where they are going.
+    Stored {
+        /// Bytes written and flushed.
+        total: u64,
+    },
+    /// Asks for a sign of life.
+    Ping(u64),
+    /// Answers a ping with its own number.
+    Pong(u64),
+    /// The authenticated end of a session.
+    Bye(ByeReason),
+    /// A record of a type that may be ignored.
+    Ignorable,
+}
+
+/// Body of [`Record::Confirm`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Confirm {
+    /// Noise's handshake hash `h`, 32 bytes.
+    pub transcript: [u8; 32],
+    /// Option bits; version 1 sends zero and ignores what it does not know.
+    pub options: u32,
+    /// Display name as claimed, UTF-8, at most 128 bytes; checked where it is shown.
+    pub name: Vec<u8>,
+}
+
+/// Why a side says goodbye.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ByeReason {
+    /// The person ended the conversation or the program.
+    Leaving,
+    /// The same identity has connected anew; the newer connection stays.
+    Replaced,
+    /// The person no longer wants to talk to this key.
+    Refused,
+    /// A reason of a later version.
+    Other(u8),
+}
+
+/// How much a record is lengthened so that its size tells less.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Padding {
+    /// To the next of 256, 512, 1,024 … bytes of plaintext.
+    Chat,
+    /// To a multiple of 256 bytes of plaintext.
+    Bulk,
+}
+
+/// Bytes of a display name in [`Record::Confirm`].
+const NAME_BYTES: usize = 128;
+
+impl Record {
+    /// Appends the plaintext of this record, padded, to `out`.
+    ///
+    /// # Errors
+    /// [`WireFault::TooLong`] when the body does not fit a record.
+    pub fn write(&self, padding: Padding, out: &mut Vec<u8>) -> Result<(), WireFault> {
+        let start = out.len();
+        out.extend_from_slice(&[self.number(), 0, 0]);
+        match self {
+            Self::Confirm(confirm) => {
+                out.extend_from_slice(&confirm.transcript);
+                out.extend_from_slice(&confirm.options.to_be_bytes());
+                out.extend_from_slice(&confirm.name);
+            }
+            Self::Text { seq, time_ms, text } => {
+                out.extend_from_slice(&seq.to_be_bytes());
+                out.extend_from_slice(&time_ms.to_be_bytes());
+                out.extend_from_slice(text);
+            }
+            Self::Data(bytes) => out.extend_from_slice(bytes),
+            Self::Receipt { upto: n }
+            | Self::End { total: n }
+            | Self::Stored { total: n }
+            | Self::Ping(n)
+            | Self::Pong(n) => {
+                out.extend_from_slice(&n.to_be_bytes());
+            }
+            Self::Bye(reason) => out.push(reason.number()),
+            Self::Ignorable => {}
+        }
+        let body = out.len() - start - HEADER_BYTES;
+        let length = u16::try_from(body).map_err(|_| WireFault::TooLong)?.to_be_bytes();
+        if let Some(slot) = out.get_mut(start + 1..start + HEADER_BYTES) {
+            slot.copy_from_slice(&length);
+        }
+        out.resize(start + padding.padded(HEADER_BYTES + body), 0);
+        Ok(())
+    }
+
+    /// Reads the plaintext of one record.
+    ///
+    /// # Errors
+    /// [`WireFault::Malformed`] when lengths disagree, padding is not zero or a body has the wrong form;
+    /// [`WireFault::UnknownType`] for a type outside the range that may be ignored.
+    pub fn read(plaintext: &[u8]) -> Result<Self, WireFault> {
+        let ([number, high, low], rest) =
+            plaintext.split_first_chunk::<HEADER_BYTES>().ok_or(WireFault::Malformed)?;
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        let (body, padding) = rest.split_at_checked(length).ok_or(WireFault::Malformed)?;
+        if padding.iter().any(|byte| *byte != 0) {
+            return Err(WireFault::Malformed);
+        }
+        match number {
+            1 => read_confirm(body).map(Self::Confirm),
+            2 => read_text(body),
+            3 => Ok(Self::Receipt { upto: read_number(body)? }),
+            5 => Ok(Self::Data(body.to_vec())),
+            6 => Ok(Self::End { total: read_number(body)? }),
+            7 => Ok(Self::Stored { total: read_number(body)? }),
+            8 => Ok(Self::Ping(read_number(body)?)),
+            9 => Ok(Self::Pong(read_number(body)?)),
+            10 => match body {
+                [reason] => Ok(Self::Bye(ByeReason::from_number(*reason))),
+                _ => Err(WireFault::Malformed),
+            },
+            128..=191 => Ok(Self::Ignorable),
+            _ => Err(WireFault::UnknownType),
+        }
+    }
+
+    fn number(&self) -> u8 {
+        match self {
+            Self::Confirm(_) => 1,
+            Self::Text { .. } => 2,
+            Self::Receipt { .. } => 3,
+            Self::Data(_) => 5,
+            Self::End { .. } => 6,
+            Self::Stored { .. } => 7,
+            Self::Ping(_) => 8,
+            Self::Pong(_) => 9,
+            Self::Bye(_) => 10,
+            Self::Ignorable => 128,
+        }
+    }
+}
+
+impl ByeReason {
+    fn number(self) -> u8 {
+        match self {
+            Self::Leaving => 0,
+            Self::Replaced => 1,
+            Self::Refused => 2,
+            Self::Other(number) => number,
+        }
+    }
+
+    fn from_number(number: u8) -> Self {
+        match number {
+            0 => Self::Leaving,
+            1 => Self::Replaced,
+            2 => Self::Refused,
+            other => Self::Other(other),
+        }
+    }
+}
+
+impl Padding {
+    fn padded(self, bytes: usize) -> usize {
+        match self {
+            Self::Chat => bytes.next_power_of_two().max(CHAT_BLOCK),
+            Self::Bulk => bytes.next_multiple_of(CHAT_BLOCK),
+        }
+    }
+}
+
+fn read_number(body: &[u8]) -> Result<u64, WireFault> {
+    body.try_into().map(u64::from_be_bytes).map_err(|_| WireFault::Malformed)
+}
+
+fn read_confirm(body: &[u8]) -> Result<Confirm, WireFault> {
+    let (transcript, rest) = body.split_first_chunk::<32>().ok_or(WireFault::Malformed)?;
+    let (options, name) = rest.split_first_chunk::<4>().ok_or(WireFault::Malformed)?;
+    if name.is_empty() || name.len() > NAME_BYTES {
+        return Err(WireFault::Malformed);
+    }
+    let options = u32::from_be_bytes(*options);
+    Ok(Confirm { transcript: *transcript, options, name: name.to_vec() })
+}
+
+fn read_text(body: &[u8]) -> Result<Record, WireFault> {
+    let (seq, rest) = body.split_first_chunk::<8>().ok_or(WireFault::Malformed)?;
+    let (time_ms, text) = rest.split_first_chunk::<8>().ok_or(WireFault::Malformed)?;
+    if text.len() > crate::limits::MESSAGE_BYTES {
+        return Err(WireFault::Malformed);
+    }
+    Ok(Record::Text {
+        seq: u64::from_be_bytes(*seq),
+        time_ms: u64::from_be_bytes(*time_ms),
+        text: text.to_vec(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_record() -> impl Strategy<Value = Record> {
+        let bytes = proptest::collection::vec(any::<u8>(), 0..600);
+        prop_oneof![
+            (any::<[u8; 32]>(), any::<u32>(), proptest::collection::vec(any::<u8>(), 1..128)).prop_map(
+                |(transcript, options, name)| Record::Confirm(Confirm { transcript, options, name })
+            ),
+            (any::<u64>(), any::<u64>(), bytes.clone()).prop_map(|(seq, time_ms, text)| Record::Text {
+                seq,
+                time_ms,
+                text
+            }),
+            any::<u64>().prop_map(|upto| Record::Receipt { upto }),
+            bytes.prop_map(Record::Data),
+            any::<u64>().prop_map(|total| Record::End { total }),
+            any::<u64>().prop_map(|total| Record::Stored { total }),
+            any::<u64>().prop_map(Record::Ping),
+            any::<u64>().prop_map(Record::Pong),
+            (3_u8..).prop_map(|number| Record::Bye(ByeReason::Other(number))),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(record in any_record()) {
+            for padding in [Padding::Chat, Padding::Bulk] {
+                let mut plaintext = Vec::new();
+                record.write(padding, &mut plaintext).unwrap();
+                prop_assert_eq!(Record::read(&plaintext), Ok(record.clone()));
+                prop_assert_eq!(plaintext.len() % 256, 0);
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(plaintext in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let _ = Record::read(&plaintext);
+        }
+    }
+
+    #[test]
+    fn the_size_of_a_chat_record_tells_only_its_power_of_two() {
+        let size = |bytes: usize| {
+            let mut plaintext = Vec::new();
+            let text = Record::Text { seq: 1, time_ms: 0, text: vec![b'a'; bytes] };
+            text.write(Padding::Chat, &mut plaintext).unwrap();
+            plaintext.len()
+        };
+        assert_eq!(
+            [size(0), size(237), size(238), size(1_000), size(16_384)],
+            [256, 256, 512, 1_024, 32_768]
+        );
+    }
+
+    #[test]
+    fn padding_that_is_not_zero_and_unknown_types_end_it() {
+        assert_eq!(Record::read(&[10, 0, 1, 0, 0, 1]), Err(WireFault::Malformed));
+        assert_eq!(Record::read(&[4, 0, 0]), Err(WireFault::UnknownType));
+        assert_eq!(Record::read(&[192, 0, 0]), Err(WireFault::UnknownType));
+        assert_eq!(Record::read(&[150, 0, 1, 9]), Ok(Record::Ignorable));
+    }
+}
