@@ -1,0 +1,197 @@
+//! Noise's `CipherState` (revision 34, section 5.1) with AES-256-GCM: a key, a counter that never repeats,
+//! and a type for each direction, so that sealing and opening cannot be confused.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use zeroize::Zeroizing;
+
+use super::Failed;
+use crate::limits;
+
+/// Bytes of AES-GCM's tag.
+pub(super) const TAG_BYTES: usize = 16;
+
+/// The counter of a direction has come to its end; the session must end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("too many records under one key")]
+pub struct Exhausted;
+
+/// Seals one direction.
+#[expect(missing_debug_implementations, reason = "holds a key")]
+pub struct SealKey(CipherState);
+
+/// Opens one direction.
+#[expect(missing_debug_implementations, reason = "holds a key")]
+pub struct OpenKey(CipherState);
+
+impl SealKey {
+    /// Seals `buffer[from..]` in place and appends the tag; `associated` is authenticated with it.
+    ///
+    /// # Errors
+    /// [`Exhausted`] when the counter refuses to go on.
+    pub fn seal(&mut self, associated: &[u8], buffer: &mut Vec<u8>, from: usize) -> Result<(), Exhausted> {
+        self.0.rekey_when_due()?;
+        let nonce = self.0.counter.nonce()?;
+        let plaintext = buffer.get_mut(from..).unwrap_or_default();
+        let tag = self
+            .0
+            .key
+            .seal_in_place_separate_tag(nonce, Aad::from(associated), plaintext)
+            .map_err(|_| Exhausted)?;
+        buffer.extend_from_slice(tag.as_ref());
+        self.0.counter.advance()
+    }
+
+    /// The same key after that many uses: a handshake key is shared by both directions.
+    pub(super) fn after(mut self, uses: u64) -> Self {
+        self.0.counter = Counter(uses);
+        self
+    }
+}
+
+impl OpenKey {
+    /// Opens `sealed` and appends the plaintext to `out`. Nothing moves when the tag is wrong.
+    ///
+    /// # Errors
+    /// [`Failed`], whatever the cause.
+    pub fn open(&mut self, associated: &[u8], sealed: &[u8], out: &mut Vec<u8>) -> Result<(), Failed> {
+        self.0.rekey_when_due().map_err(|_| Failed)?;
+        let nonce = self.0.counter.nonce().map_err(|_| Failed)?;
+        let length = sealed.len().checked_sub(TAG_BYTES).ok_or(Failed)?;
+        let (ciphertext, tag) = sealed.split_at_checked(length).ok_or(Failed)?;
+        let start = out.len();
+        out.resize(start + length, 0);
+        let plaintext = out.get_mut(start..).ok_or(Failed)?;
+        let opened =
+            self.0.key.open_separate_gather(nonce, Aad::from(associated), ciphertext, tag, plaintext);
+        if opened.is_err() {
+            out.truncate(start);
+            return Err(Failed);
+        }
+        self.0.counter.advance().map_err(|_| Failed)
+    }
+
+    /// The same key after that many uses: a handshake key is shared by both directions.
+    pub(super) fn after(mut self, uses: u64) -> Self {
+        self.0.counter = Counter(uses);
+        self
+    }
+}
+
+/// Both directions of a finished handshake or of one handshake key, from the raw key bytes.
+pub(super) fn seal_key(key: &[u8; 32]) -> SealKey {
+    SealKey(CipherState::new(key))
+}
+
+pub(super) fn open_key(key: &[u8; 32]) -> OpenKey {
+    OpenKey(CipherState::new(key))
+}
+
+struct CipherState {
+    key: LessSafeKey,
+    counter: Counter,
+    rekeyed_at: u64,
+}
+
+impl CipherState {
+    fn new(key: &[u8; 32]) -> Self {
+        Self { key: aes(key), counter: Counter(0), rekeyed_at: 0 }
+    }
+
+    /// `REKEY` (Noise, section 4.2) before every record whose number is a multiple of
+    /// [`limits::REKEY_RECORDS`]; the counter goes on.
+    fn rekey_when_due(&mut self) -> Result<(), Exhausted> {
+        let number = self.counter.0;
+        if number == self.rekeyed_at || !number.is_multiple_of(limits::REKEY_RECORDS) {
+            return Ok(());
+        }
+        let mut next = Zeroizing::new([0; 32]);
+        self.key
+            .seal_in_place_separate_tag(nonce(u64::MAX), Aad::empty(), next.as_mut_slice())
+            .map_err(|_| Exhausted)?;
+        self.key = aes(&next);
+        self.rekeyed_at = number;
+        Ok(())
+    }
+}
+
+/// The number of the next record in one direction. It has no arithmetic outside and refuses to wrap; its
+/// last value is reserved for `REKEY`.
+struct Counter(u64);
+
+impl Counter {
+    fn nonce(&self) -> Result<Nonce, Exhausted> {
+        if self.0 == u64::MAX { Err(Exhausted) } else { Ok(nonce(self.0)) }
+    }
+
+    fn advance(&mut self) -> Result<(), Exhausted> {
+        self.0 = self.0.checked_add(1).ok_or(Exhausted)?;
+        Ok(())
+    }
+}
+
+/// Four zero bytes, then the counter, big-endian (Noise, section 12.4).
+fn nonce(counter: u64) -> Nonce {
+    let mut bytes = [0; 12];
+    bytes.iter_mut().skip(4).zip(counter.to_be_bytes()).for_each(|(slot, byte)| *slot = byte);
+    Nonce::assume_unique_for_key(bytes)
+}
+
+fn aes(key: &[u8; 32]) -> LessSafeKey {
+    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect("AES-256 takes 32 bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(start: u64) -> (SealKey, OpenKey) {
+        let (mut seal, mut open) = (seal_key(&[7; 32]), open_key(&[7; 32]));
+        seal.0.counter = Counter(start);
+        open.0.counter = Counter(start);
+        (seal, open)
+    }
+
+    fn sealed(seal: &mut SealKey) -> Result<Vec<u8>, Exhausted> {
+        let mut buffer = b"text".to_vec();
+        seal.seal(b"ad", &mut buffer, 0).map(|()| buffer)
+    }
+
+    #[test]
+    fn the_counter_refuses_to_wrap() {
+        let (mut seal, _) = pair(u64::MAX - 1);
+        assert!(sealed(&mut seal).is_ok());
+        assert_eq!(sealed(&mut seal), Err(Exhausted));
+    }
+
+    #[test]
+    fn both_directions_change_the_key_at_the_same_record() {
+        let (mut seal, mut open) = pair(limits::REKEY_RECORDS - 1);
+        let mut records = Vec::new();
+        for _ in 0..3 {
+            let record = sealed(&mut seal).unwrap();
+            let mut out = Vec::new();
+            assert_eq!(open.open(b"ad", &record, &mut out), Ok(()));
+            assert_eq!(out, b"text");
+            records.push(record);
+        }
+        let (mut old, _) = pair(limits::REKEY_RECORDS);
+        old.0.rekeyed_at = limits::REKEY_RECORDS;
+        assert_ne!(sealed(&mut old).unwrap(), records[1], "without the new key the record would be another");
+    }
+
+    #[test]
+    fn a_failed_record_moves_nothing() {
+        let (mut seal, mut open) = pair(0);
+        let record = sealed(&mut seal).unwrap();
+        let mut out = b"before".to_vec();
+        for at in 0..record.len() {
+            let mut wrong = record.clone();
+            wrong[at] ^= 1;
+            assert_eq!(open.open(b"ad", &wrong, &mut out), Err(Failed));
+        }
+        assert_eq!(open.open(b"da", &record, &mut out), Err(Failed));
+        assert_eq!(out, b"before");
+        assert_eq!(open.open(b"ad", &record, &mut out), Ok(()));
+        assert_eq!(open.open(b"ad", &record, &mut out), Err(Failed), "a repeated record does not open");
+    }
+}

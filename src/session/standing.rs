@@ -1,0 +1,226 @@
+//! A session after the handshake: records out, records in, and the rules of their order
+//! (`docs/PROTOCOL.md`, section 5). It stands once both sides' `Confirm` has been seen.
+
+use std::collections::VecDeque;
+
+use super::shake::Turn;
+use super::{Ending, Event, Output, Role};
+use crate::crypto::Split;
+use crate::limits;
+use crate::wire::{
+    ByeReason, Confirm, Frame, Frames, LENGTH_BYTES, Padding, Record, WireFault, begin_frame, end_frame,
+};
+
+/// Bytes that AES-GCM adds to a plaintext.
+const TAG_BYTES: usize = 16;
+
+/// Why a message cannot be sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SayFault {
+    /// There is no session that stands.
+    #[error("the connection does not stand")]
+    NotStanding,
+    /// More than [`limits::MESSAGE_BYTES`].
+    #[error("the message has {bytes} bytes, at most {} are sent", limits::MESSAGE_BYTES)]
+    TooLong {
+        /// Bytes of UTF-8 of the message.
+        bytes: usize,
+    },
+}
+
+pub(super) struct Standing {
+    split: Split,
+    /// Our own confirmation, until it has been sent; the responder keeps it back until record 5 has opened.
+    unsent: Option<Record>,
+    confirmed: bool,
+    said: u64,
+    receipted: u64,
+    heard: u64,
+    shown: u64,
+    idle: Idle,
+    exhausted: bool,
+}
+
+/// How many records in a row carried nothing, and since when they are counted.
+#[derive(Default)]
+struct Idle {
+    records: u32,
+    since_ms: u64,
+}
+
+impl Standing {
+    pub(super) fn new(role: Role, split: Split, name: &str, outputs: &mut VecDeque<Output>) -> Self {
+        let confirm =
+            Confirm { transcript: *split.transcript.as_bytes(), options: 0, name: name.as_bytes().to_vec() };
+        let mut standing = Self {
+            split,
+            unsent: Some(Record::Confirm(confirm)),
+            confirmed: false,
+            said: 0,
+            receipted: 0,
+            heard: 0,
+            shown: 0,
+            idle: Idle::default(),
+            exhausted: false,
+        };
+        if role == Role::Initiator {
+            standing.confirm(outputs);
+        }
+        standing
+    }
+
+    pub(super) fn confirmed(&self) -> bool {
+        self.confirmed
+    }
+
+    /// Whether the counter of our direction has come to its end.
+    pub(super) fn exhausted(&self) -> bool {
+        self.exhausted
+    }
+
+    pub(super) fn say(
+        &mut self,
+        text: &str,
+        time_ms: u64,
+        outputs: &mut VecDeque<Output>,
+    ) -> Result<u64, SayFault> {
+        if !self.confirmed {
+            return Err(SayFault::NotStanding);
+        }
+        if text.len() > limits::MESSAGE_BYTES {
+            return Err(SayFault::TooLong { bytes: text.len() });
+        }
+        self.said += 1;
+        let record = Record::Text { seq: self.said, time_ms, text: text.as_bytes().to_vec() };
+        self.seal(&record, outputs);
+        Ok(self.said)
+    }
+
+    pub(super) fn shown(&mut self, upto: u64, outputs: &mut VecDeque<Output>) {
+        let upto = upto.min(self.heard);
+        if self.confirmed && upto > self.shown {
+            self.shown = upto;
+            self.seal(&Record::Receipt { upto }, outputs);
+        }
+    }
+
+    pub(super) fn ping(&mut self, number: u64, outputs: &mut VecDeque<Output>) {
+        self.seal(&Record::Ping(number), outputs);
+    }
+
+    /// Says goodbye, if the peer has shown that it can understand one.
+    pub(super) fn bye(&mut self, reason: ByeReason, outputs: &mut VecDeque<Output>) {
+        if self.confirmed {
+            self.seal(&Record::Bye(reason), outputs);
+        }
+    }
+
+    /// Opens the next whole frame, if there is one.
+    pub(super) fn take(&mut self, now_ms: u64, frames: &mut Frames, outputs: &mut VecDeque<Output>) -> Turn {
+        match frames.take(limits::CHAT_FRAME_BYTES) {
+            Ok(None) => Turn::Wait,
+            // Nobody has confirmed yet: an empty frame is still the handshake's alert.
+            Ok(Some(frame)) if frame.body.is_empty() && !self.confirmed => Turn::End(Ending::Alert),
+            Ok(Some(frame)) => match self.open(&frame) {
+                Ok(record) => self.on(record, now_ms, outputs),
+                Err(ending) => Turn::End(ending),
+            },
+            Err(fault) => Turn::End(Ending::Wire(fault)),
+        }
+    }
+
+    fn on(&mut self, record: Record, now_ms: u64, outputs: &mut VecDeque<Output>) -> Turn {
+        if !self.confirmed {
+            return self.on_confirm(record, outputs);
+        }
+        match record {
+            Record::Text { seq, time_ms, text } if seq == self.heard + 1 => {
+                self.heard = seq;
+                self.idle.records = 0;
+                outputs.push_back(Output::Event(Event::Said { seq, time_ms, text }));
+            }
+            Record::Receipt { upto } if upto > self.said => return Turn::End(Ending::Protocol),
+            Record::Receipt { upto } if upto > self.receipted => {
+                self.receipted = upto;
+                self.idle.records = 0;
+                outputs.push_back(Output::Event(Event::Receipt { upto }));
+            }
+            Record::Ping(number) => {
+                self.seal(&Record::Pong(number), outputs);
+                return self.count_idle(now_ms);
+            }
+            Record::Receipt { .. } | Record::Pong(_) | Record::Ignorable => return self.count_idle(now_ms),
+            Record::Bye(reason) => return Turn::End(Ending::Bye(reason)),
+            Record::Text { .. }
+            | Record::Confirm(_)
+            | Record::Data(_)
+            | Record::End { .. }
+            | Record::Stored { .. } => return Turn::End(Ending::Protocol),
+        }
+        Turn::Again
+    }
+
+    fn on_confirm(&mut self, record: Record, outputs: &mut VecDeque<Output>) -> Turn {
+        match record {
+            Record::Confirm(theirs) if self.split.transcript.ct_eq(&theirs.transcript) => {
+                self.confirmed = true;
+                self.confirm(outputs);
+                outputs.push_back(Output::Event(Event::Stands { name: theirs.name }));
+                Turn::Again
+            }
+            _ => Turn::End(Ending::Handshake),
+        }
+    }
+
+    fn confirm(&mut self, outputs: &mut VecDeque<Output>) {
+        if let Some(confirm) = self.unsent.take() {
+            self.seal(&confirm, outputs);
+        }
+    }
+
+    /// A quiet link pings three times a minute; more than [`limits::IDLE_RECORDS`] within the time between
+    /// two pings is a peer that only makes work.
+    fn count_idle(&mut self, now_ms: u64) -> Turn {
+        if now_ms >= self.idle.since_ms + limits::PING_AFTER_MS {
+            self.idle = Idle { records: 0, since_ms: now_ms };
+        }
+        self.idle.records += 1;
+        if self.idle.records > limits::IDLE_RECORDS { Turn::End(Ending::Protocol) } else { Turn::Again }
+    }
+
+    fn seal(&mut self, record: &Record, outputs: &mut VecDeque<Output>) {
+        match seal_frame(&mut self.split, record) {
+            Ok(frame) => outputs.push_back(Output::Transmit(frame)),
+            Err(_) => self.exhausted = true,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn opens(&mut self, framed: &[u8]) -> Result<Record, Ending> {
+        let (length, body) = framed.split_first_chunk().ok_or(Ending::Protocol)?;
+        self.open(&Frame { length: *length, body: body.to_vec() })
+    }
+
+    fn open(&mut self, frame: &Frame) -> Result<Record, Ending> {
+        let mut plaintext = Vec::with_capacity(frame.body.len());
+        let opened = self.split.open.open(&frame.length, &frame.body, &mut plaintext);
+        if opened.is_err() {
+            return Err(if self.confirmed { Ending::Record } else { Ending::Handshake });
+        }
+        Record::read(&plaintext).map_err(Ending::Wire)
+    }
+}
+
+/// One record as it stands on the wire: the frame's length is the associated data of what it announces.
+fn seal_frame(split: &mut Split, record: &Record) -> Result<Vec<u8>, WireFault> {
+    let mut frame = Vec::new();
+    let at = begin_frame(&mut frame);
+    record.write(Padding::Chat, &mut frame)?;
+    let from = frame.len();
+    frame.resize(from + TAG_BYTES, 0);
+    end_frame(&mut frame, at)?;
+    frame.truncate(from);
+    let length: [u8; LENGTH_BYTES] = *frame.first_chunk().ok_or(WireFault::Malformed)?;
+    split.seal.seal(&length, &mut frame, LENGTH_BYTES).map_err(|_| WireFault::TooLong)?;
+    Ok(frame)
+}

@@ -1,0 +1,219 @@
+//! Two sessions in one process, joined by nothing but values.
+
+use std::sync::LazyLock;
+
+use super::*;
+use crate::crypto::Identity;
+
+static KEYS: LazyLock<[Identity; 2]> = LazyLock::new(|| {
+    ["one", "two"].map(|name| Identity::generate(2048, &mut Seed::new([9; 32]).rng(name)).unwrap())
+});
+
+/// A session with its own key and everything it has said so far.
+struct Side {
+    session: Session,
+    identity: &'static Identity,
+    events: Vec<Event>,
+    sent: Vec<u8>,
+}
+
+impl Side {
+    fn new(role: Role, index: usize) -> Self {
+        let identity = &KEYS[index];
+        let own =
+            Own { key: identity.public().clone(), name: format!("side-{index}"), purpose: Purpose::Chat };
+        let seed = Seed::new([u8::try_from(index).unwrap(); 32]);
+        let mut side = Self {
+            session: Session::new(role, own, seed, 0),
+            identity,
+            events: Vec::new(),
+            sent: Vec::new(),
+        };
+        side.drain();
+        side
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.session.poll() {
+            match output {
+                Output::Transmit(bytes) => self.sent.extend(bytes),
+                Output::Need(job) => {
+                    let result = job.run(self.identity);
+                    self.session.done(0, result);
+                }
+                Output::Event(event) => {
+                    if matches!(event, Event::Met(_)) {
+                        self.session.accept();
+                    }
+                    self.events.push(event);
+                }
+            }
+        }
+    }
+
+    fn feed(&mut self, bytes: &[u8]) {
+        self.session.feed(0, bytes);
+        self.drain();
+    }
+}
+
+/// Carries bytes both ways in pieces of at most `piece` until nothing moves.
+fn carry(one: &mut Side, other: &mut Side, piece: usize) {
+    while !one.sent.is_empty() || !other.sent.is_empty() {
+        pass(one, other, piece);
+        pass(other, one, piece);
+    }
+}
+
+fn pass(from: &mut Side, to: &mut Side, piece: usize) {
+    let bytes = std::mem::take(&mut from.sent);
+    bytes.chunks(piece).for_each(|bytes| to.feed(bytes));
+}
+
+fn standing() -> (Side, Side) {
+    let (mut one, mut other) = (Side::new(Role::Initiator, 0), Side::new(Role::Responder, 1));
+    carry(&mut one, &mut other, usize::MAX);
+    assert!(one.session.stands() && other.session.stands());
+    (one, other)
+}
+
+#[test]
+fn two_sides_meet_and_talk_in_any_segmentation() {
+    for piece in [1, 2, 3, 7, 1_460, usize::MAX] {
+        let (mut one, mut other) = (Side::new(Role::Initiator, 0), Side::new(Role::Responder, 1));
+        carry(&mut one, &mut other, piece);
+        assert!(one.session.stands() && other.session.stands(), "pieces of {piece}");
+        assert_eq!(one.session.say("안녕 👋", 5), Ok(1));
+        one.drain();
+        carry(&mut one, &mut other, piece);
+        let said = Event::Said { seq: 1, time_ms: 5, text: "안녕 👋".as_bytes().to_vec() };
+        assert_eq!(other.events.last(), Some(&said));
+        other.session.shown(1);
+        other.drain();
+        carry(&mut one, &mut other, piece);
+        assert_eq!(one.events.last(), Some(&Event::Receipt { upto: 1 }));
+    }
+}
+
+#[test]
+fn each_side_meets_the_key_of_the_other_before_anything_else() {
+    let (one, other) = standing();
+    assert_eq!(one.events.first(), Some(&Event::Met(KEYS[1].public().clone())));
+    assert_eq!(other.events.first(), Some(&Event::Met(KEYS[0].public().clone())));
+    assert_eq!(one.events.last(), Some(&Event::Stands { name: b"side-1".to_vec() }));
+}
+
+#[test]
+fn a_refused_key_gets_nothing_sealed_to_it() {
+    let mut one = Side::new(Role::Initiator, 0);
+    let mut other = Side::new(Role::Responder, 1);
+    pass(&mut one, &mut other, usize::MAX);
+    let hello = std::mem::take(&mut other.sent);
+    one.session.feed(0, &hello);
+    let Some(Output::Need(job)) = one.session.poll() else { panic!("the key is to be checked") };
+    one.session.done(0, job.run(one.identity));
+    assert!(matches!(one.session.poll(), Some(Output::Event(Event::Met(_)))));
+    one.session.refuse();
+    one.drain();
+    assert_eq!(one.sent, [0, 0], "the one alert and nothing else");
+    assert_eq!(one.events, [Event::Closed(Ending::WeRefused)]);
+    pass(&mut one, &mut other, usize::MAX);
+    assert_eq!(other.events, [Event::Closed(Ending::Alert)]);
+}
+
+#[test]
+fn a_goodbye_is_no_cut_and_a_cut_is_no_goodbye() {
+    let (mut one, mut other) = standing();
+    one.session.close(ByeReason::Leaving);
+    one.drain();
+    carry(&mut one, &mut other, usize::MAX);
+    assert_eq!(other.events.last(), Some(&Event::Closed(Ending::Bye(ByeReason::Leaving))));
+
+    let (_, mut other) = standing();
+    other.session.cut();
+    other.drain();
+    assert_eq!(other.events.last(), Some(&Event::Closed(Ending::Cut { midway: false })));
+    let (mut one, mut other) = standing();
+    one.session.say("half of this", 0).unwrap();
+    one.drain();
+    let half = one.sent.len() / 2;
+    other.feed(&one.sent[..half]);
+    other.session.cut();
+    other.drain();
+    assert_eq!(other.events.last(), Some(&Event::Closed(Ending::Cut { midway: true })));
+}
+
+#[test]
+fn every_byte_of_a_record_flipped_once_ends_the_session_and_shows_nothing() {
+    let (mut one, mut other) = standing();
+    one.session.say("x", 0).unwrap();
+    one.drain();
+    let seen = other.events.len();
+    let record = one.sent.clone();
+    // The length may announce more than has come: then the session waits, and that is right too.
+    for at in 2..record.len() {
+        let mut wrong = record.clone();
+        wrong[at] ^= 0x40;
+        let Phase::Standing(standing) = &mut other.session.phase else { panic!("it stands") };
+        assert!(standing.opens(&wrong).is_err());
+    }
+    assert_eq!(other.events.len(), seen);
+    let mut wrong = record;
+    wrong[40] ^= 1;
+    other.feed(&wrong);
+    assert_eq!(other.events.last(), Some(&Event::Closed(Ending::Record)));
+    other.feed(b"anything");
+    assert_eq!(other.events.len(), seen + 1, "once over, it says nothing more");
+}
+
+#[test]
+fn the_handshake_has_ten_seconds_in_all() {
+    let mut silent = Side::new(Role::Responder, 1);
+    silent.session.tick(limits::HANDSHAKE_TIMEOUT_MS - 1);
+    silent.drain();
+    assert!(silent.events.is_empty());
+    silent.session.feed(9_999, b"r");
+    silent.session.tick(limits::HANDSHAKE_TIMEOUT_MS);
+    silent.drain();
+    assert_eq!(silent.events, [Event::Closed(Ending::HandshakeTimeout)]);
+    assert!(silent.sent.is_empty());
+}
+
+#[test]
+fn silence_is_asked_and_then_given_up() {
+    let (mut one, mut other) = standing();
+    one.session.tick(limits::PING_AFTER_MS);
+    one.drain();
+    assert!(!one.sent.is_empty());
+    pass(&mut one, &mut other, usize::MAX);
+    assert!(!other.sent.is_empty(), "a ping is answered");
+    one.session.tick(limits::DEAD_AFTER_MS);
+    one.drain();
+    assert_eq!(one.events.last(), Some(&Event::Closed(Ending::Silent)));
+}
+
+#[test]
+fn strangers_get_no_answer_and_other_purposes_get_ours() {
+    let mut responder = Side::new(Role::Responder, 1);
+    responder.feed(b"GET / HTTP/1.1\r\n");
+    assert_eq!(responder.events, [Event::Closed(Ending::Stranger(b"GET / HTTP/1.1\r\n".to_vec()))]);
+    assert!(responder.sent.is_empty());
+
+    let mut responder = Side::new(Role::Responder, 1);
+    responder.feed(&crate::wire::Preface::new(Purpose::Pipe).to_bytes());
+    assert_eq!(responder.sent, crate::wire::Preface::new(Purpose::Chat).to_bytes());
+    assert!(matches!(responder.events.as_slice(), [Event::Closed(Ending::Mismatch(_))]));
+}
+
+#[test]
+fn a_storm_of_pings_ends_the_session() {
+    let (mut one, mut other) = standing();
+    for _ in 0..=limits::IDLE_RECORDS {
+        if let Phase::Standing(standing) = &mut one.session.phase {
+            standing.ping(0, &mut one.session.outputs);
+        }
+    }
+    one.drain();
+    pass(&mut one, &mut other, usize::MAX);
+    assert_eq!(other.events.last(), Some(&Event::Closed(Ending::Protocol)));
+}
