@@ -1,7 +1,10 @@
 //! Bytes ⇄ frames ⇄ records: what stands on the socket, by itself. This floor neither seals nor opens and
 //! keeps no clock; it says where a unit begins and ends and what is in it.
 //!
-//! The numbers follow `docs/PROTOCOL.md`, sections 2 (preface), 3 (frames) and 5 (records).
+//! The specification that it follows, with examples that run as tests, stands below: sections 2 (preface),
+//! 3 (frames) and 5 (records) are this floor's.
+//!
+#![doc = include_str!("../../docs/PROTOCOL.md")]
 
 mod frame;
 mod preface;
