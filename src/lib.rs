@@ -5,11 +5,11 @@
 //! [`session`], and that introduces [`wire`] and [`crypto`], which do not know each other. From `chat`
 //! down everything is pure: no socket, file, clock, terminal or randomness of its own.
 
-//pub mod chat;
+pub mod chat;
 pub mod crypto;
-//pub mod front;
+pub mod front;
 pub mod limits;
-//pub mod net;
+pub mod net;
 pub mod session;
-//pub mod store;
+pub mod store;
 pub mod wire;

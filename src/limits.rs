@@ -62,3 +62,29 @@ pub const KEY_FILE_BYTES: u64 = 65_536;
 pub const BOOK_BYTES: u64 = 4 * 1024 * 1024;
 /// Time for goodbyes and receipts when the program is told to end by a signal, in milliseconds.
 pub const FAREWELL_MS: u64 = 1_000;
+/// Combining marks that may sit on one character of a peer's text, and joints of one emoji: more would
+/// reach into the rows above and below.
+pub const MARKS_EACH_BASE: usize = 8;
+/// TCP port where none is named: the port of the tutorial this program grew from.
+pub const PORT_DEFAULT: u16 = 8_000;
+/// Time for what was sent to leave after we hang up on a peer, in milliseconds; what is left then is dropped.
+pub const HANGUP_MS: u64 = 5_000;
+/// Time the peer has, after our end of stream, to send its own, in milliseconds. Closing before it has done so
+/// would reset the connection and could destroy what it has not read yet.
+pub const LINGER_MS: u64 = 1_000;
+/// Time data may stay unacknowledged before the kernel gives a connection up (`TCP_USER_TIMEOUT`, RFC 5482),
+/// in milliseconds.
+pub const UNACKNOWLEDGED_MS: u64 = 30_000;
+/// Silence after which the kernel probes a connection (`SO_KEEPALIVE`), and the time between two probes, in
+/// milliseconds.
+pub const KEEPALIVE_MS: u64 = 20_000;
+/// Callers the kernel may hold for one listener while the loop is busy.
+pub const CALLERS_AHEAD: i32 = 1_024;
+/// Callers accepted from one listener before everybody else has a turn.
+pub const CALLS_A_TURN: usize = 64;
+/// Bytes read from one peer, and bytes written to one peer, before everybody else has a turn.
+pub const LINK_TURN_BYTES: usize = 65_536;
+/// Bytes read from all peers together before the loop hands them on: bounds what one turn can hold in memory.
+pub const TURN_BYTES: usize = 1024 * 1024;
+/// Time to wait for another process to finish writing in the same home folder, in milliseconds.
+pub const LOCK_TIMEOUT_MS: u64 = 5_000;

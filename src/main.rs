@@ -1,3 +1,7 @@
 //! The door: everything else is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rsachat::front::run()
+}

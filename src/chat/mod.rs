@@ -1,1 +1,28 @@
-//! placeholder
+//! What a person means: commands, peers, trust, receipts and notices. A [`Chat`] is a value like any other:
+//! inputs go in, effects come out, and it touches no socket, file, clock or screen.
+//!
+//! `contract.rs` has what goes in and out, `core.rs` the state, `words.rs` all sentences.
+
+pub mod address;
+pub mod book;
+pub mod command;
+mod contract;
+mod core;
+mod events;
+pub mod name;
+mod notice;
+mod perform;
+mod reports;
+pub mod safe;
+mod tables;
+mod talk;
+mod trust;
+mod words;
+
+pub use contract::{
+    Assurance, Dial, Effect, Farewell, Input, Link, Listener, NewKey, Now, Origin, Owed, OwnKey, Queue,
+    Replacing, Verdict, View,
+};
+pub use core::Chat;
+pub use notice::{Acquaintance, Claimed, Info, Notice, Said, Trouble};
+pub use talk::Callers;

@@ -105,7 +105,8 @@ impl CipherState {
             return Ok(());
         }
         let mut next = Zeroizing::new([0; 32]);
-        self.key
+        let _tag = self
+            .key
             .seal_in_place_separate_tag(nonce(u64::MAX), Aad::empty(), next.as_mut_slice())
             .map_err(|_| Exhausted)?;
         self.key = aes(&next);

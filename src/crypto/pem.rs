@@ -4,7 +4,7 @@
 use pkcs8::pkcs5::pbes2::{Kdf, Parameters};
 use pkcs8::pkcs5::scrypt;
 use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef, SecretDocument};
-use rand::{CryptoRng, Rng as _};
+use rand::CryptoRng;
 use rsa::pkcs8::LineEnding;
 use zeroize::Zeroizing;
 

@@ -3,6 +3,7 @@
 
 use std::sync::LazyLock;
 
+use crypto_bigint::{ConcatenatingSquare as _, Resize as _};
 use rsa::BoxedUint;
 
 use super::KeyFault;
@@ -92,7 +93,7 @@ fn in_subgroup(x: u64, prime: u64) -> bool {
 /// square root is taken only where all of them allow a square.
 fn has_close_primes(n: &BoxedUint, limbs: &[u64]) -> bool {
     let root = n.floor_sqrt_vartime();
-    if root.square() == n.clone().widen(n.bits_precision() * 2) {
+    if root.concatenating_square() == n.clone().resize(n.bits_precision() * 2) {
         return true;
     }
     let root_limbs = root.to_words();
@@ -115,8 +116,8 @@ fn is_square_residue(x: u64, m: u64) -> bool {
 /// Whether (root + step)² − n is a perfect square.
 fn is_square(root: &BoxedUint, step: u64, n: &BoxedUint) -> bool {
     let precision = n.bits_precision() + 64;
-    let a = root.clone().widen(precision).wrapping_add(BoxedUint::from(step).widen(precision));
-    let difference = a.wrapping_square().wrapping_sub(n.clone().widen(precision));
+    let a = root.clone().resize(precision).wrapping_add(BoxedUint::from(step).resize(precision));
+    let difference = a.wrapping_square().wrapping_sub(n.clone().resize(precision));
     let b = difference.floor_sqrt_vartime();
     b.wrapping_square() == difference
 }

@@ -1,1 +1,12 @@
-//! placeholder
+//! The roof: people and other programs come in here. Only this floor prints, reads the clock and the
+//! environment, and ends the process.
+
+mod cli;
+mod driver;
+mod fault;
+mod keys;
+mod repl;
+mod screen;
+mod terminal;
+
+pub use cli::{Cli, run};

@@ -1,1 +1,123 @@
-//! placeholder
+//! The machine below the conversation: sockets, lines of input, signals, background work and the one place
+//! where all of them are awaited. It moves bytes and keeps deadlines, and knows nothing of what they mean.
+//!
+//! One thread owns a [`Net`] and calls [`Net::wait`]. Everything else (a reader of stdin, a worker, a signal)
+//! is a thread that puts a value into a channel and then wakes that call, so nothing is ever polled and an
+//! idle program costs no processor time.
+
+use std::io;
+use std::net::SocketAddr;
+
+pub use reactor::Net;
+pub use sources::{Sources, TooMany};
+
+pub mod descriptors;
+mod dial;
+pub mod errand;
+pub mod lines;
+mod link;
+mod listener;
+mod reactor;
+pub mod signals;
+pub mod sources;
+mod turn;
+pub mod worker;
+
+/// One connection, accepted or dialled. Numbers are never used again within one process.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LinkId(pub u64);
+
+/// One listening socket. Shares its numbers with [`LinkId`], so these are never used again either.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ListenerId(pub u64);
+
+/// Whether a link is read. Not reading is the back pressure of this program: the kernel's buffer fills, the
+/// peer's window closes, and the peer has to wait.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reading {
+    /// What arrives is handed on, and so is what already waits.
+    On,
+    /// What arrives stays in the kernel.
+    Off,
+}
+
+/// Which families an IPv6 listener serves. IPv4 listeners are not concerned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stack {
+    /// The address's own family only, so that `0.0.0.0:8000` and `[::]:8000` may both be listened on.
+    AsGiven,
+    /// IPv4 as well, for the wildcard `[::]`; callers from there are shown by their IPv4 address.
+    Dual,
+}
+
+/// What [`Net::wait`] reports. Within one call the events come in the order of the link's number, except that
+/// a turn cut short by [`TURN_BYTES`](crate::limits::TURN_BYTES) goes on where it stopped.
+#[derive(Debug)]
+pub enum NetEvent {
+    /// Somebody called. The link counts as unproven until [`Net::proven`] or its end.
+    Accepted {
+        /// The new connection.
+        link: LinkId,
+        /// The listener it came to.
+        listener: ListenerId,
+        /// Where it comes from; IPv4 callers of a dual listener by their IPv4 address.
+        from: SocketAddr,
+    },
+    /// A dialled connection stands. What was sent before is already on its way.
+    Connected {
+        /// The number that [`Net::connect`] gave.
+        link: LinkId,
+        /// The address that answered.
+        to: SocketAddr,
+    },
+    /// No address answered; the link is gone.
+    Unreachable {
+        /// The number that [`Net::connect`] gave.
+        link: LinkId,
+        /// Every address in the order tried, and why it failed.
+        tried: Vec<(SocketAddr, io::Error)>,
+    },
+    /// Bytes from the peer, never empty.
+    Bytes {
+        /// Where they came from.
+        link: LinkId,
+        /// At most [`LINK_TURN_BYTES`](crate::limits::LINK_TURN_BYTES).
+        bytes: Vec<u8>,
+    },
+    /// The peer sends no more (FIN). The link can still be written to and is there until its owner calls
+    /// [`Net::hangup`] or [`Net::drop_now`].
+    Ended {
+        /// The half-closed connection.
+        link: LinkId,
+    },
+    /// The connection broke; the link is gone, with what was queued for it.
+    Lost {
+        /// The number that is no longer valid.
+        link: LinkId,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The kernel has taken everything, after some of it had to wait at the end of a [`Net::send`].
+    Drained {
+        /// The link that can take more.
+        link: LinkId,
+    },
+    /// The [`Waker`](mio::Waker) was used: look into the channels.
+    Woken,
+    /// A caller could not be accepted because the machine or the process has no descriptors left. Told at
+    /// most once in [`REPORT_EVERY_MS`](crate::limits::REPORT_EVERY_MS); callers wait in the kernel meanwhile.
+    Famine {
+        /// Links open at this moment.
+        open: usize,
+    },
+    /// A caller was closed at once by a limit. Told at most once in
+    /// [`REPORT_EVERY_MS`](crate::limits::REPORT_EVERY_MS).
+    Refused {
+        /// The latest such caller.
+        from: SocketAddr,
+        /// The limit it met.
+        why: TooMany,
+        /// Callers refused since the last report, this one included.
+        callers: u64,
+    },
+}

@@ -1,0 +1,316 @@
+//! Typed lines: text or a command. What looks like a command is never sent as text.
+
+mod table;
+
+pub use table::{COMMANDS, Completes, Entry, markdown};
+
+use super::address::{AddressFault, Family, ListenAt, Target};
+use super::name::{Name, NameFault};
+use super::safe::SafeText;
+use super::talk::Callers;
+use crate::crypto::{Fingerprint, FingerprintFault};
+use crate::limits;
+
+/// What a line is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Typed {
+    /// Nothing but blanks.
+    Nothing,
+    /// Text for the addressed peer.
+    Text(String),
+    /// Something to do.
+    Command(Command),
+}
+
+/// A command with its arguments.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the table says what each one is")]
+pub enum Command {
+    Listen { at: ListenAt, family: Family, callers: Callers },
+    Connect { target: Target, family: Family, pin: Option<Fingerprint> },
+    To { name: String },
+    All { text: String },
+    Peers,
+    Status,
+    Verify { name: String },
+    Trust { name: String, fingerprint: Option<Fingerprint> },
+    Forget { name: String },
+    Block { name: String },
+    Unblock { name: String },
+    Close { name: Option<String> },
+    Nick { name: Name },
+    Keygen { bits: u32, keep: Keep },
+    Showkey { form: KeyForm },
+    Limits,
+    Help { topic: Option<&'static Entry> },
+    Quit,
+}
+
+/// What `:keygen` does with a key that is there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Keep {
+    /// Leaves it.
+    Existing,
+    /// Puts it aside.
+    Aside,
+}
+
+/// How `:showkey` shows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeyForm {
+    /// Fingerprint, bits, file and one line to paste.
+    Line,
+    /// SPKI PEM.
+    Pem,
+}
+
+/// Why a line does nothing. Nothing was sent.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Mistake {
+    /// No such command, and none is near.
+    #[error("no such command :{0}; :help lists them, and :: begins a text with a colon")]
+    Unknown(SafeText),
+    /// No such command, but one is near.
+    #[error("no such command :{0} (did you mean :{1}?)")]
+    Near(SafeText, &'static str),
+    /// A command stands after blanks or has blanks after its colon.
+    #[error("a command begins with its colon; write :{0}")]
+    Blanks(SafeText),
+    /// Several lines that begin with a colon.
+    #[error("several lines that begin with a colon were not sent; begin with :: to send them as text")]
+    Block,
+    /// More than one message may have.
+    #[error("the text has {0} bytes and was not sent; a message has at most {max}", max = limits::MESSAGE_BYTES)]
+    TooLong(usize),
+    /// Arguments that do not fit.
+    #[error("write :{} {}", .0.name, .0.usage)]
+    Usage(&'static Entry),
+    /// A bad address.
+    #[error("{0}")]
+    Address(#[from] AddressFault),
+    /// A bad fingerprint.
+    #[error("{0}")]
+    Fingerprint(#[from] FingerprintFault),
+    /// A bad name.
+    #[error("{0}")]
+    Name(#[from] NameFault),
+    /// A bad number of bits.
+    #[error("a key has {min} to {max} bits, in steps of 8", min = limits::KEY_BITS_MIN, max = limits::KEY_BITS_MAX)]
+    Bits,
+}
+
+/// Reads a typed line; a pasted block comes with its newlines.
+///
+/// # Errors
+/// [`Mistake`], in words that say what to write instead.
+pub fn parse_line(line: &str) -> Result<Typed, Mistake> {
+    if line.trim().is_empty() {
+        return Ok(Typed::Nothing);
+    }
+    if let Some(text) = line.strip_prefix("::") {
+        return text_of(format!(":{text}"));
+    }
+    match line.strip_prefix(':') {
+        Some(_) if line.contains('\n') => Err(Mistake::Block),
+        Some(rest) if rest.starts_with(char::is_whitespace) => Err(Mistake::Blanks(word_of(rest))),
+        Some(rest) => command(rest).map(Typed::Command),
+        None if line.trim_start().starts_with(':') && !line.trim_start().starts_with("::") => {
+            Err(Mistake::Blanks(word_of(line.trim_start().trim_start_matches(':'))))
+        }
+        None => text_of(line.to_owned()),
+    }
+}
+
+/// The candidate that is most like a word, if one is like it at all.
+pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let near = candidates.map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate));
+    near.min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, candidate)| *distance <= 1 + candidate.chars().count() / 3)
+        .map(|(_, candidate)| candidate)
+}
+
+/// `:help`: every command in a row, or more about one.
+#[must_use]
+pub fn help(topic: Option<&'static Entry>) -> Vec<String> {
+    if let Some(entry) = topic {
+        let mut rows = vec![format!(":{} {}", entry.name, entry.usage).trim_end().to_owned()];
+        rows.push(format!("  {}", entry.summary));
+        if !entry.details.is_empty() {
+            rows.push(format!("  {}", entry.details));
+        }
+        return rows;
+    }
+    let usages = COMMANDS.iter().map(|entry| (format!(":{} {}", entry.name, entry.usage), entry));
+    let mut rows: Vec<_> = usages.map(|(usage, entry)| format!("{usage:<38}{}", entry.summary)).collect();
+    rows.push("anything else is sent as text; :: begins a text with a colon; Ctrl-D leaves".to_owned());
+    rows
+}
+
+fn text_of(text: String) -> Result<Typed, Mistake> {
+    if text.len() > limits::MESSAGE_BYTES {
+        return Err(Mistake::TooLong(text.len()));
+    }
+    Ok(Typed::Text(text))
+}
+
+fn word_of(text: &str) -> SafeText {
+    SafeText::line(text.split_whitespace().next().unwrap_or_default())
+}
+
+fn entry_of(word: &str) -> Result<&'static Entry, Mistake> {
+    if let Some(entry) = COMMANDS.iter().find(|entry| entry.name == word) {
+        return Ok(entry);
+    }
+    match nearest(&word.to_lowercase(), COMMANDS.iter().map(|entry| entry.name)) {
+        Some(near) => Err(Mistake::Near(SafeText::line(word), near)),
+        None => Err(Mistake::Unknown(SafeText::line(word))),
+    }
+}
+
+fn command(rest: &str) -> Result<Command, Mistake> {
+    let (word, arguments) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    let entry = entry_of(word)?;
+    let usage = || Mistake::Usage(entry);
+    if entry.name == "all" {
+        let text = arguments.trim_start();
+        return match text_of(text.to_owned())? {
+            Typed::Text(text) if !text.is_empty() => Ok(Command::All { text }),
+            _ => Err(usage()),
+        };
+    }
+    let words: Vec<&str> = arguments.split_whitespace().collect();
+    let name = || match words.as_slice() {
+        [name] => Ok((*name).to_owned()),
+        _ => Err(usage()),
+    };
+    match entry.name {
+        "listen" => listen(&words, usage),
+        "connect" => connect(&words, usage),
+        "keygen" => keygen(&words, usage),
+        "trust" => match words.as_slice() {
+            [name] => Ok(Command::Trust { name: (*name).to_owned(), fingerprint: None }),
+            [name, fp] => Ok(Command::Trust { name: (*name).to_owned(), fingerprint: Some(fp.parse()?) }),
+            _ => Err(usage()),
+        },
+        "showkey" => match words.as_slice() {
+            [] => Ok(Command::Showkey { form: KeyForm::Line }),
+            ["--pem"] => Ok(Command::Showkey { form: KeyForm::Pem }),
+            _ => Err(usage()),
+        },
+        "close" if words.is_empty() => Ok(Command::Close { name: None }),
+        "close" => Ok(Command::Close { name: Some(name()?) }),
+        "help" => match words.as_slice() {
+            [] => Ok(Command::Help { topic: None }),
+            [topic] => Ok(Command::Help { topic: Some(entry_of(topic.trim_start_matches(':'))?) }),
+            _ => Err(usage()),
+        },
+        "nick" => Ok(Command::Nick { name: Name::parse(&name()?)? }),
+        "to" => Ok(Command::To { name: name()? }),
+        "verify" => Ok(Command::Verify { name: name()? }),
+        "forget" => Ok(Command::Forget { name: name()? }),
+        "block" => Ok(Command::Block { name: name()? }),
+        "unblock" => Ok(Command::Unblock { name: name()? }),
+        _ if !words.is_empty() => Err(usage()),
+        "peers" => Ok(Command::Peers),
+        "status" => Ok(Command::Status),
+        "limits" => Ok(Command::Limits),
+        _ => Ok(Command::Quit),
+    }
+}
+
+fn listen(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistake> {
+    let (mut at, mut family, mut callers) = (None, Family::Any, Callers::Anybody);
+    for word in words {
+        match *word {
+            "--known" => callers = Callers::Known,
+            "-4" => family = Family::V4,
+            "-6" => family = Family::V6,
+            word if word.starts_with('-') || at.is_some() => return Err(usage()),
+            word => at = Some(word.parse()?),
+        }
+    }
+    Ok(Command::Listen { at: at.ok_or_else(usage)?, family, callers })
+}
+
+fn connect(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistake> {
+    let (mut target, mut family, mut pin) = (None, Family::Any, None);
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match *word {
+            "--pin" => pin = Some(words.next().ok_or_else(&usage)?.parse()?),
+            "-4" => family = Family::V4,
+            "-6" => family = Family::V6,
+            word if word.starts_with('-') || target.is_some() => return Err(usage()),
+            word => target = Some(word.parse()?),
+        }
+    }
+    Ok(Command::Connect { target: target.ok_or_else(usage)?, family, pin })
+}
+
+fn keygen(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistake> {
+    let (mut bits, mut keep) = (None, Keep::Existing);
+    for word in words {
+        match *word {
+            "--replace" => keep = Keep::Aside,
+            word if bits.is_none() => bits = Some(word.parse::<u32>().map_err(|_| usage())?),
+            _ => return Err(usage()),
+        }
+    }
+    let bits = bits.unwrap_or(limits::KEY_BITS_DEFAULT);
+    let fits = (limits::KEY_BITS_MIN..=limits::KEY_BITS_MAX).contains(&bits) && bits % 8 == 0;
+    if fits { Ok(Command::Keygen { bits, keep }) } else { Err(Mistake::Bits) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistake(line: &str) -> String {
+        parse_line(line).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_looks_like_a_command_is_never_text() {
+        assert_eq!(mistake(":conect x"), "no such command :conect (did you mean :connect?)");
+        assert_eq!(mistake(" :keygen"), "a command begins with its colon; write :keygen");
+        assert_eq!(mistake(": listen"), "a command begins with its colon; write :listen");
+        assert!(mistake(":zzzzzz").starts_with("no such command :zzzzzz;"));
+        assert!(mistake(":to\u{1b}[2J x").contains("\\u{1b}"));
+        assert_eq!(parse_line(":a\nb"), Err(Mistake::Block));
+    }
+
+    #[test]
+    fn text_is_text() {
+        for (line, text) in
+            [("exit", "exit"), ("::x", ":x"), (":::", "::"), (" a ", " a "), ("a\n:b", "a\n:b")]
+        {
+            assert_eq!(parse_line(line), Ok(Typed::Text(text.to_owned())), "{line:?}");
+        }
+        assert_eq!(parse_line(" \t"), Ok(Typed::Nothing));
+        assert_eq!(parse_line(&"가".repeat(5_462)), Err(Mistake::TooLong(16_386)));
+    }
+
+    #[test]
+    fn every_command_of_the_table_is_parsed() {
+        for entry in &COMMANDS {
+            let parsed = parse_line(&format!(":{}", entry.name));
+            let wants_more = !entry.usage.is_empty() && !entry.usage.starts_with('[');
+            match parsed {
+                Ok(Typed::Command(_)) => assert!(!wants_more, ":{} took no argument", entry.name),
+                Err(Mistake::Usage(named)) => assert!(wants_more && named == entry),
+                other => panic!(":{}: {other:?}", entry.name),
+            }
+            assert!(parse_line(&format!(":help {}", entry.name)).is_ok());
+            assert!(!help(Some(entry)).is_empty());
+        }
+    }
+
+    #[test]
+    fn arguments_are_checked_before_anything_is_done() {
+        assert_eq!(mistake(":keygen 1024"), "a key has 2048 to 8192 bits, in steps of 8");
+        assert_eq!(mistake(":keygen x"), "write :keygen [BITS] [--replace]");
+        assert!(mistake(":connect host --pin SHA256:abc").starts_with("not a whole fingerprint"));
+        assert!(mistake(":connect 8000").contains("port without a host"));
+        assert!(parse_line(":listen [::1]:0 --known -6").is_ok());
+    }
+}

@@ -1,0 +1,116 @@
+//! The one table of commands: it feeds the parser, `:help`, completion and the README's table.
+
+/// What an argument can be completed to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Completes {
+    /// Nothing that is known beforehand.
+    Nothing,
+    /// The name of a peer.
+    Peers,
+    /// The name of a command.
+    Commands,
+}
+
+/// One command as people see it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// Without its colon.
+    pub name: &'static str,
+    /// Its arguments; brackets stand around what may be left out.
+    pub usage: &'static str,
+    /// One line.
+    pub summary: &'static str,
+    /// What else there is to know.
+    pub details: &'static str,
+    /// What its first argument completes to.
+    pub completes: Completes,
+}
+
+const fn entry(
+    name: &'static str,
+    usage: &'static str,
+    summary: &'static str,
+    completes: Completes,
+    details: &'static str,
+) -> Entry {
+    Entry { name, usage, summary, details, completes }
+}
+
+/// Every command, in the order of `:help`.
+pub const COMMANDS: [Entry; 18] = [
+    entry(
+        "listen",
+        "ADDR [--known] [-4|-6]",
+        "wait for callers",
+        Completes::Nothing,
+        "ADDR is a port, host:port or [::1]:port; a port alone means every address of this machine, port 0 \
+         lets the machine choose and prints it. --known turns unknown keys away.",
+    ),
+    entry(
+        "connect",
+        "ADDR [--pin SHA256:…] [-4|-6]",
+        "call somebody",
+        Completes::Nothing,
+        "ADDR is host or host:port, 8000 where no port is named. --pin accepts that one key and no other, \
+         and marks it verified.",
+    ),
+    entry(
+        "to",
+        "NAME",
+        "send plain text to this peer from now on",
+        Completes::Peers,
+        "Several peers may be connected; the prompt shows who is addressed.",
+    ),
+    entry("all", "TEXT", "send a text to everybody connected", Completes::Nothing, ""),
+    entry("peers", "", "list everybody known and connected", Completes::Nothing, ""),
+    entry(
+        "status",
+        "",
+        "show who you are, where you listen, what is not received yet",
+        Completes::Nothing,
+        "",
+    ),
+    entry(
+        "verify",
+        "NAME",
+        "show the safety number to compare by voice",
+        Completes::Peers,
+        "Both sides see the same sixty digits. If they differ, somebody is between you.",
+    ),
+    entry(
+        "trust",
+        "NAME [SHA256:…]",
+        "mark a peer verified, or accept its changed key",
+        Completes::Peers,
+        "With a fingerprint: takes the key that was refused as changed in the place of the old one.",
+    ),
+    entry("forget", "NAME", "remove a peer from the book", Completes::Peers, ""),
+    entry("block", "NAME", "refuse a peer's key from now on", Completes::Peers, ""),
+    entry("unblock", "NAME", "take a block back", Completes::Peers, ""),
+    entry("close", "[NAME]", "end a conversation", Completes::Peers, ""),
+    entry("nick", "NAME", "change the name that you give to new peers", Completes::Nothing, ""),
+    entry(
+        "keygen",
+        "[BITS] [--replace]",
+        "make a key",
+        Completes::Nothing,
+        "3072 bits where nothing is said, 2048 to 8192 in steps of 8. --replace makes a new one and keeps \
+         the old file beside it; who knows you will be warned of the change.",
+    ),
+    entry("showkey", "[--pem]", "show your fingerprint and public key", Completes::Nothing, ""),
+    entry("limits", "", "show every limit", Completes::Nothing, ""),
+    entry("help", "[COMMAND]", "show this, or more about one command", Completes::Commands, ""),
+    entry("quit", "", "say goodbye to everybody and leave", Completes::Nothing, ""),
+];
+
+/// The table as Markdown, for the README.
+#[must_use]
+pub fn markdown() -> String {
+    let mut table = String::from("| command | what it does |\n| --- | --- |\n");
+    for entry in &COMMANDS {
+        let usage = entry.usage.replace('|', "\\|");
+        let gap = if usage.is_empty() { "" } else { " " };
+        table.push_str(&format!("| `:{}{gap}{usage}` | {} |\n", entry.name, entry.summary));
+    }
+    table
+}

@@ -1,0 +1,414 @@
+//! The one conversation core of every front end: what a person types, what peers do, and what follows.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::address::{Family, ListenAt, Target};
+use super::book::Book;
+use super::contract::{
+    Assurance, Dial, Effect, Farewell, Input, Link, Listener, Now, OwnKey, RefusedKey, Verdict, View,
+};
+use super::name::Name;
+use super::notice::{Info, Notice, Trouble};
+use super::reports::Reports;
+use super::talk::{Callers, Talk, Way};
+use crate::crypto::{Fingerprint, Seed};
+use crate::limits;
+use crate::session::{Output, Own, Role, Session};
+use crate::wire::{ByeReason, Purpose};
+
+/// A conversation with any number of peers.
+#[expect(missing_debug_implementations, reason = "holds sessions")]
+pub struct Chat {
+    pub(super) own_name: Name,
+    pub(super) own_key: Option<OwnKey>,
+    pub(super) capacity: usize,
+    pub(super) book: Book,
+    pub(super) talks: BTreeMap<Link, Talk>,
+    pub(super) dials: BTreeMap<Dial, Dialling>,
+    pub(super) listeners: BTreeMap<Listener, Listening>,
+    pub(super) addressed: Option<Fingerprint>,
+    pub(super) refused: BTreeMap<String, RefusedKey>,
+    /// Commands that wait for the first key.
+    pub(super) held: Vec<Held>,
+    pub(super) making: Option<Making>,
+    pub(super) leaving: Option<Leaving>,
+    pub(super) reports: Reports,
+    pub(super) hinted_quit: bool,
+    /// Lines of text that were not taken.
+    pub(super) unsent: u64,
+    pub(super) now: Now,
+    next: u64,
+    pub(super) effects: VecDeque<Effect>,
+}
+
+/// An attempt to reach somebody.
+#[derive(Clone, Debug)]
+pub(super) struct Dialling {
+    pub(super) target: Target,
+    pub(super) pin: Option<Fingerprint>,
+}
+
+/// A place where callers are awaited.
+#[derive(Clone, Debug)]
+pub(super) struct Listening {
+    pub(super) asked: ListenAt,
+    pub(super) at: Option<std::net::SocketAddr>,
+    pub(super) callers: Callers,
+}
+
+/// What waits for the first key.
+#[derive(Clone, Debug)]
+pub(super) enum Held {
+    Listen(ListenAt, Family, Callers),
+    Connect(Target, Family, Option<Fingerprint>),
+}
+
+/// A key that is being made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Making {
+    pub(super) since_ms: u64,
+    pub(super) told_ms: u64,
+}
+
+/// The program is ending.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Leaving {
+    pub(super) code: u8,
+    /// When it ends whatever is still owed; `None`: it waits for what is owed.
+    pub(super) at_latest_ms: Option<u64>,
+}
+
+impl Leaving {
+    /// Something accepted was not acknowledged: if that was waited for, the end is a loss.
+    pub(super) fn lost(&mut self) {
+        if self.at_latest_ms.is_none() {
+            self.code = LOST_CODE;
+        }
+    }
+}
+
+/// Exit code when the program ends with something unacknowledged that it waited for.
+const LOST_CODE: u8 = 5;
+/// Time between two signs of life of key making, in milliseconds.
+const SIGN_OF_LIFE_MS: u64 = 2_000;
+
+impl Chat {
+    /// A chat of somebody called `own_name`, with the key and the peers that the store has.
+    /// `capacity` is how many connections may be open at once.
+    #[must_use]
+    pub fn new(own_name: Name, own_key: Option<OwnKey>, book: Book, capacity: usize) -> Self {
+        Self {
+            own_name,
+            own_key,
+            capacity,
+            book,
+            talks: BTreeMap::new(),
+            dials: BTreeMap::new(),
+            listeners: BTreeMap::new(),
+            addressed: None,
+            refused: BTreeMap::new(),
+            held: Vec::new(),
+            making: None,
+            leaving: None,
+            reports: Reports::default(),
+            hinted_quit: false,
+            unsent: 0,
+            now: Now { mono_ms: 0, unix_ms: 0 },
+            next: 0,
+            effects: VecDeque::new(),
+        }
+    }
+
+    /// Takes one input. Afterwards [`Chat::poll`] until `None`, before the next.
+    pub fn handle(&mut self, now: Now, input: Input<'_>) {
+        self.now = now;
+        match input {
+            Input::Line(line) => self.typed(line),
+            Input::LineTooLong { bytes } => {
+                self.unsent += 1;
+                self.trouble(Trouble::LineTooLong { bytes });
+            }
+            Input::LineNotText { row } => {
+                self.unsent += 1;
+                self.trouble(Trouble::LineNotText { row });
+            }
+            Input::Cancel => self.cancel(),
+            Input::Farewell(farewell) => self.farewell(farewell),
+            Input::Listening { listener, at } => self.listening(listener, at),
+            Input::ListenFailed { listener, why } => self.listen_failed(listener, why),
+            Input::Accepted { link, listener, from, seed } => self.accepted(link, listener, from, seed),
+            Input::TurnedAway { from, why } => {
+                self.report(Trouble::TurnedAway { whom: from.to_string(), why });
+            }
+            Input::Connected { dial, link, seed, .. } => self.connected(dial, link, seed),
+            Input::Unreachable { dial, why } => self.unreachable(dial, why),
+            Input::Bytes { link, bytes } => {
+                self.with_session(link, |session, now| session.feed(now.mono_ms, bytes));
+            }
+            Input::Ended { link, error } => self.ended(link, error),
+            Input::Worked { link, result } => {
+                self.with_session(link, |session, now| session.done(now.mono_ms, result));
+            }
+            Input::Busy { link } => self.with_session(link, |session, _| session.overloaded()),
+            Input::Shown(owed) => self.with_session(owed.link, |session, _| session.shown(owed.upto)),
+            Input::Book { link, book } => self.judge(link, book),
+            Input::Changed(book) => self.changed(book),
+            Input::KeyMade(made) => self.key_made(made),
+            Input::Famine { open } => self.trouble(Trouble::Famine { open }),
+            Input::Tick => self.tick(),
+        }
+        self.settle();
+    }
+
+    /// The next effect, until `None`.
+    pub fn poll(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// When [`Input::Tick`] is next due, in monotonic milliseconds.
+    #[must_use]
+    pub fn deadline_ms(&self) -> Option<u64> {
+        let sessions = self.talks.values().filter_map(|talk| talk.session.deadline_ms());
+        let goodbyes = self.talks.values().filter_map(|talk| talk.leaving);
+        let sign = self.making.map(|making| making.told_ms + SIGN_OF_LIFE_MS);
+        let leaving = self.leaving.and_then(|leaving| leaving.at_latest_ms);
+        sessions.chain(goodbyes).chain(sign).chain(leaving).chain(self.reports.deadline_ms()).min()
+    }
+
+    /// Every connection.
+    #[must_use]
+    pub fn links(&self) -> Vec<Link> {
+        self.talks.keys().copied().collect()
+    }
+
+    /// Whether bytes of this connection can be used now; otherwise do not read it.
+    #[must_use]
+    pub fn wants_bytes(&self, link: Link) -> bool {
+        self.talks.get(&link).is_some_and(|talk| talk.session.wants_bytes())
+    }
+
+    /// Whether one more typed message would be taken: nothing is connecting that it may be meant for, and
+    /// the addressed peer has room. Input that is not a terminal is not read meanwhile.
+    #[must_use]
+    pub fn takes_lines(&self) -> bool {
+        let arriving =
+            self.talks.values().any(|t| t.partner.is_none() && matches!(t.way, Way::Dialled { .. }));
+        let pending = self.making.is_some() || !self.held.is_empty() || !self.dials.is_empty() || arriving;
+        let room = self.addressed_link().and_then(|link| self.talks.get(&link)).is_none_or(Talk::has_room);
+        !pending && room
+    }
+
+    /// What stands before the cursor.
+    #[must_use]
+    pub fn view(&self) -> View {
+        let talk = self.addressed_link().and_then(|link| self.talks.get(&link));
+        let partner = talk.and_then(|talk| talk.partner.as_ref());
+        View {
+            own_name: self.own_name.to_string(),
+            addressed: partner.map(|partner| (partner.name.clone(), partner.assurance)),
+            waiting: talk.map_or(0, Talk::waiting),
+        }
+    }
+
+    /// Names that can be completed: everybody in the book and everybody connected.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.book.peers().map(|peer| peer.name.to_string()).collect();
+        names.extend(self.talks.values().filter_map(|talk| talk.name().map(str::to_owned)));
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    pub(super) fn show(&mut self, notice: Notice) {
+        self.effects.push_back(Effect::Show(notice, None));
+    }
+
+    pub(super) fn info(&mut self, info: Info) {
+        self.show(Notice::Info(info));
+    }
+
+    pub(super) fn trouble(&mut self, trouble: Trouble) {
+        self.show(Notice::Trouble(trouble));
+    }
+
+    /// Trouble that strangers can cause at will: at most one a second is shown, the rest is counted.
+    pub(super) fn report(&mut self, trouble: Trouble) {
+        if let Some(trouble) = self.reports.admit(trouble, self.now.mono_ms) {
+            self.trouble(trouble);
+        }
+    }
+
+    pub(super) fn fresh(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    /// The connection that plain text goes to.
+    pub(super) fn addressed_link(&self) -> Option<Link> {
+        self.addressed.and_then(|fingerprint| self.link_of(fingerprint))
+    }
+
+    /// The open conversation with the holder of a key.
+    pub(super) fn link_of(&self, fingerprint: Fingerprint) -> Option<Link> {
+        let with = |talk: &Talk| talk.partner.as_ref().is_some_and(|p| p.fingerprint == fingerprint);
+        self.talks.iter().find(|(_, talk)| talk.open() && with(talk)).map(|(link, _)| *link)
+    }
+
+    /// Calls into one session, then carries out everything that it says.
+    pub(super) fn with_session(&mut self, link: Link, call: impl FnOnce(&mut Session, Now)) {
+        let Some(talk) = self.talks.get_mut(&link) else { return };
+        call(&mut talk.session, self.now);
+        while let Some(output) = self.talks.get_mut(&link).and_then(|talk| talk.session.poll()) {
+            match output {
+                Output::Transmit(bytes) => self.effects.push_back(Effect::Transmit { link, bytes }),
+                Output::Need(job) => self.need(link, job),
+                Output::Event(event) => self.event(link, event),
+            }
+        }
+    }
+
+    fn accepted(&mut self, link: Link, listener: Listener, from: std::net::SocketAddr, seed: Seed) {
+        let callers = self.listeners.get(&listener).map(|listening| listening.callers);
+        let (Some(callers), Some(own)) = (callers, self.own()) else {
+            self.effects.push_back(Effect::Hangup(link));
+            return;
+        };
+        if self.talks.len() >= self.capacity || self.leaving.is_some() {
+            self.effects.push_back(Effect::Hangup(link));
+            self.report(Trouble::TooManyPeers { limit: self.capacity });
+            return;
+        }
+        let session = Session::new(Role::Responder, own, seed, self.now.mono_ms);
+        self.talks.insert(link, Talk::new(session, Way::Called { listener, from, callers }));
+        self.with_session(link, |_, _| ());
+    }
+
+    fn connected(&mut self, dial: Dial, link: Link, seed: Seed) {
+        let (Some(dialling), Some(own)) = (self.dials.remove(&dial), self.own()) else {
+            self.effects.push_back(Effect::Hangup(link));
+            return;
+        };
+        let session = Session::new(Role::Initiator, own, seed, self.now.mono_ms);
+        let way = Way::Dialled { dial, target: dialling.target, pin: dialling.pin };
+        self.talks.insert(link, Talk::new(session, way));
+        self.with_session(link, |_, _| ());
+    }
+
+    fn unreachable(&mut self, dial: Dial, why: String) {
+        if let Some(dialling) = self.dials.remove(&dial) {
+            self.trouble(Trouble::Unreachable { target: dialling.target.to_string(), why });
+            self.effects.push_back(Effect::DialOver(Verdict::Unreachable));
+        }
+    }
+
+    fn own(&self) -> Option<Own> {
+        let key = self.own_key.as_ref()?.public.clone();
+        Some(Own { key, name: self.own_name.to_string(), purpose: Purpose::Chat })
+    }
+
+    fn tick(&mut self) {
+        let now_ms = self.now.mono_ms;
+        let links: Vec<Link> = self.talks.keys().copied().collect();
+        for link in links {
+            if self.talks.get(&link).and_then(|talk| talk.leaving).is_some_and(|due| now_ms >= due) {
+                self.with_session(link, |session, _| session.close(ByeReason::Leaving));
+            }
+            self.with_session(link, |session, now| session.tick(now.mono_ms));
+        }
+        if let Some(making) = &mut self.making
+            && now_ms >= making.told_ms + SIGN_OF_LIFE_MS
+        {
+            making.told_ms = now_ms;
+            let seconds = (now_ms - making.since_ms) / 1_000;
+            self.info(Info::StillMaking { seconds });
+        }
+        if let Some(times) = self.reports.overdue(now_ms) {
+            self.trouble(Trouble::Suppressed { times });
+        }
+    }
+
+    /// Ctrl-C on an empty line: whatever is pending ends; if nothing is, says how to leave.
+    fn cancel(&mut self) {
+        let dials: Vec<_> = std::mem::take(&mut self.dials).into_iter().collect();
+        let arriving: Vec<Link> = self
+            .talks
+            .iter()
+            .filter(|(_, talk)| talk.partner.is_none() && matches!(talk.way, Way::Dialled { .. }))
+            .map(|(link, _)| *link)
+            .collect();
+        if self.making.is_none() && dials.is_empty() && arriving.is_empty() {
+            self.info(Info::HowToLeave);
+            return;
+        }
+        if self.making.take().is_some() {
+            self.held.clear();
+            self.effects.push_back(Effect::CancelKey);
+            self.info(Info::KeyCancelled);
+        }
+        for (dial, dialling) in dials {
+            self.effects.push_back(Effect::CancelConnect(dial));
+            self.info(Info::ConnectCancelled { target: dialling.target.to_string() });
+        }
+        for link in arriving {
+            if let Some(talk) = self.talks.get(&link) {
+                let target = talk.whom();
+                self.info(Info::ConnectCancelled { target });
+            }
+            self.with_session(link, |session, _| session.close(ByeReason::Leaving));
+        }
+    }
+
+    /// The end of the program begins: goodbyes at once for a signal, after the receipts otherwise.
+    fn farewell(&mut self, farewell: Farewell) {
+        let soon = self.now.mono_ms + limits::FAREWELL_MS;
+        let leaving = match farewell {
+            Farewell::Quit => Leaving { code: 0, at_latest_ms: Some(soon) },
+            // A line that was refused was said to be, but the input as a whole did not arrive.
+            Farewell::EndOfInput => Leaving { code: u8::from(self.unsent > 0), at_latest_ms: None },
+            Farewell::Signal(number) => {
+                Leaving { code: number.saturating_add(128), at_latest_ms: Some(self.now.mono_ms) }
+            }
+            Farewell::Failure(code) => Leaving { code, at_latest_ms: Some(self.now.mono_ms) },
+        };
+        self.leaving = Some(leaving);
+        let due = leaving.at_latest_ms.unwrap_or(u64::MAX);
+        for talk in self.talks.values_mut() {
+            talk.leaving = Some(talk.leaving.map_or(due, |earlier| earlier.min(due)));
+        }
+        for (dial, _) in std::mem::take(&mut self.dials) {
+            self.effects.push_back(Effect::CancelConnect(dial));
+        }
+        if self.making.take().is_some() {
+            self.effects.push_back(Effect::CancelKey);
+        }
+        self.tick();
+    }
+
+    /// Says the goodbyes that waited for receipts, and ends when nobody is left.
+    fn settle(&mut self) {
+        let ready: Vec<Link> = self
+            .talks
+            .iter()
+            .filter(|(_, talk)| talk.leaving.is_some() && talk.waiting() == 0)
+            .map(|(link, _)| *link)
+            .collect();
+        for link in ready {
+            self.with_session(link, |session, _| session.close(ByeReason::Leaving));
+        }
+        if let Some(leaving) = self.leaving
+            && self.talks.is_empty()
+        {
+            self.leaving = None;
+            self.effects.push_back(Effect::Quit(leaving.code));
+        }
+    }
+}
+
+/// How sure the book is of a peer.
+pub(super) fn assurance(level: super::book::Trust) -> Assurance {
+    match level {
+        super::book::Trust::Verified => Assurance::Verified,
+        super::book::Trust::Unverified | super::book::Trust::Blocked => Assurance::Unverified,
+    }
+}

@@ -1,0 +1,222 @@
+//! What sessions say and what follows: joining, messages, receipts, and every way to part.
+
+use super::book::Change;
+use super::contract::{Assurance, Effect, Link, Owed, Queue, Verdict};
+use super::core::{Chat, assurance};
+use super::name::Name;
+use super::notice::{Acquaintance, Claimed, Info, Notice, Said, Trouble};
+use super::safe::SafeText;
+use super::talk::{Partner, Talk, Way};
+use crate::crypto::{Fingerprint, Job};
+use crate::session::{Ending, Event};
+use crate::wire::ByeReason;
+
+/// Messages that are listed when a connection is lost with them on the way.
+const LISTED: usize = 20;
+/// Two connections of the same two people that began within this time crossed each other, in milliseconds.
+const CROSSING_MS: u64 = 5_000;
+
+impl Chat {
+    /// Work that a stranger can ask for at no cost to itself waits in the stranger's queue.
+    pub(super) fn need(&mut self, link: Link, job: Job) {
+        let called = self.talks.get(&link).is_some_and(|talk| matches!(talk.way, Way::Called { .. }));
+        let queue = match job {
+            Job::Open { .. } if called => Queue::Strangers,
+            _ => Queue::Known,
+        };
+        self.effects.push_back(Effect::Work { link, job, queue });
+    }
+
+    pub(super) fn event(&mut self, link: Link, event: Event) {
+        match event {
+            Event::Met(key) => {
+                if let Some(talk) = self.talks.get_mut(&link) {
+                    talk.key = Some(key);
+                    self.effects.push_back(Effect::ReadBook { link });
+                }
+            }
+            Event::Stands { name } => self.stands(link, &name),
+            Event::Said { seq, text, .. } => self.said(link, seq, &text),
+            Event::Receipt { upto } => {
+                if let Some(talk) = self.talks.get_mut(&link) {
+                    talk.receipted(upto);
+                }
+            }
+            Event::Closed(ending) => self.closed(link, ending, None),
+        }
+    }
+
+    /// The stream ended: if the session did not know yet, it was cut.
+    pub(super) fn ended(&mut self, link: Link, error: Option<String>) {
+        let Some(talk) = self.talks.get_mut(&link) else { return };
+        talk.session.cut();
+        while let Some(output) = self.talks.get_mut(&link).and_then(|talk| talk.session.poll()) {
+            if let crate::session::Output::Event(Event::Closed(ending)) = output {
+                self.closed(link, ending, error.clone());
+            }
+        }
+    }
+
+    fn said(&mut self, link: Link, seq: u64, text: &[u8]) {
+        let Some(name) = self.talks.get(&link).and_then(Talk::name) else { return };
+        let said = Said {
+            name: name.to_owned(),
+            arrived_ms: self.now.unix_ms,
+            rows: SafeText::rows_from_bytes(text),
+        };
+        self.effects.push_back(Effect::Show(Notice::Said(said), Some(Owed { link, upto: seq })));
+    }
+
+    /// Both sides have confirmed: the newcomer gets its name here, and is shown as joined.
+    fn stands(&mut self, link: Link, claimed: &[u8]) {
+        let Some(key) = self.talks.get(&link).and_then(|talk| talk.key.clone()) else { return };
+        let fingerprint = key.fingerprint();
+        if !self.outlives_rivals(link, fingerprint) {
+            return;
+        }
+        let (name, known) = match self.book.by_fingerprint(&fingerprint) {
+            Some(peer) => (peer.name.to_string(), Acquaintance::Known(assurance(peer.trust))),
+            None => (self.newcomer(claimed).to_string(), Acquaintance::New),
+        };
+        let pinned = self.remember(link, fingerprint, &name);
+        let known = if pinned { Acquaintance::Known(Assurance::Verified) } else { known };
+        let assurance = match known {
+            Acquaintance::Known(assurance) => assurance,
+            Acquaintance::New => Assurance::Unverified,
+        };
+        let newcomer = known == Acquaintance::New;
+        self.effects.push_back(Effect::Proven(link));
+        self.info(Info::Joined { name: name.clone(), fingerprint, known });
+        if newcomer {
+            self.unmask(&name, claimed);
+        }
+        let since_ms = self.now.unix_ms;
+        if let Some(talk) = self.talks.get_mut(&link) {
+            talk.partner = Some(Partner { name, fingerprint, assurance, since_ms });
+        }
+        if self.addressed_link().is_none() {
+            self.addressed = Some(fingerprint);
+        }
+    }
+
+    /// A name for a key that was never seen: what it claims, unless that is somebody's already.
+    fn newcomer(&self, claimed: &[u8]) -> Name {
+        let claimed = Name::claimed(claimed);
+        let taken = |name: &Name| self.own_name.same_as(name) || self.book.by_name(name).is_some();
+        if !taken(&claimed) {
+            return claimed;
+        }
+        (2..).map(|n| claimed.with_suffix(n)).find(|name| !taken(name)).unwrap_or(claimed)
+    }
+
+    /// Says so when a newcomer claims a name that is not its own.
+    fn unmask(&mut self, name: &str, claimed: &[u8]) {
+        let wanted = Name::claimed(claimed);
+        let of = if self.own_name.same_as(&wanted) {
+            Claimed::Ours
+        } else {
+            match self.book.by_name(&wanted).map(|peer| (peer.trust, peer.name.to_string())) {
+                Some((_, known)) if known == name => return,
+                Some((super::book::Trust::Verified, _)) => Claimed::Verified,
+                Some(_) => Claimed::Known,
+                None => return,
+            }
+        };
+        let claimed = SafeText::line(wanted.as_str());
+        self.trouble(Trouble::Impostor { name: name.to_owned(), claimed, of });
+    }
+
+    /// Writes down whom we met and where; a pinned key is verified. Returns whether it was pinned.
+    fn remember(&mut self, link: Link, fingerprint: Fingerprint, name: &str) -> bool {
+        let (address, pinned) = match self.talks.get(&link).map(|talk| &talk.way) {
+            Some(Way::Dialled { target, pin, .. }) => (Some(target.to_string()), pin.is_some()),
+            _ => (None, false),
+        };
+        let mut changes = Vec::new();
+        match self.book.by_fingerprint(&fingerprint) {
+            None => {
+                if let Ok(name) = Name::parse(name) {
+                    changes.push(Change::Meet { fingerprint, name, address });
+                }
+            }
+            Some(peer) => {
+                if let Some(address) = address.filter(|address| !peer.addresses.contains(address)) {
+                    changes.push(Change::Address { fingerprint, address });
+                }
+            }
+        }
+        if pinned {
+            changes.push(Change::Trust { fingerprint, trust: super::book::Trust::Verified });
+        }
+        self.change_book(changes);
+        pinned
+    }
+
+    /// One conversation with one key. When both sides dialled at once the one that the lower fingerprint
+    /// began stays, which both can tell; otherwise the newer one stays, since the older may be dead.
+    fn outlives_rivals(&mut self, link: Link, fingerprint: Fingerprint) -> bool {
+        let Some(rival) = self.link_of(fingerprint).filter(|rival| *rival != link) else { return true };
+        let we_are_lower = self.own_key.as_ref().is_some_and(|own| own.public.fingerprint() < fingerprint);
+        let dialled =
+            |link: &Link| self.talks.get(link).is_some_and(|talk| matches!(talk.way, Way::Dialled { .. }));
+        let since = self.talks.get(&rival).and_then(|talk| talk.partner.as_ref()).map_or(0, |p| p.since_ms);
+        let crossed =
+            dialled(&link) != dialled(&rival) && self.now.unix_ms.saturating_sub(since) < CROSSING_MS;
+        let newer_stays = !crossed || dialled(&link) == we_are_lower;
+        let loser = if newer_stays { rival } else { link };
+        if let Some(partner) = self.talks.get_mut(&rival).and_then(|talk| talk.partner.clone())
+            && newer_stays
+        {
+            self.info(Info::Replaced { name: partner.name });
+        }
+        self.with_session(loser, |session, _| session.close(ByeReason::Replaced));
+        newer_stays
+    }
+
+    /// A session is over, whoever ended it.
+    fn closed(&mut self, link: Link, ending: Ending, why: Option<String>) {
+        let Some(talk) = self.talks.remove(&link) else { return };
+        self.effects.push_back(Effect::Hangup(link));
+        let (rows, more) = talk.waiting_rows(LISTED);
+        let whom = talk.whom();
+        if let Some(leaving) = self.leaving.as_mut().filter(|_| !rows.is_empty()) {
+            leaving.lost();
+        }
+        if let Way::Dialled { .. } = talk.way {
+            let verdict = verdict(talk.partner.is_some(), &ending, rows.len());
+            self.effects.push_back(Effect::DialOver(verdict));
+        }
+        let called = matches!(talk.way, Way::Called { .. });
+        match talk.partner {
+            Some(partner) => {
+                let name = partner.name;
+                match ending {
+                    Ending::WeLeft => self.info(Info::Closed { name: name.clone() }),
+                    Ending::Bye(ByeReason::Leaving | ByeReason::Other(_)) => {
+                        self.info(Info::Left { name: name.clone() });
+                    }
+                    ending => self.trouble(Trouble::Lost { name: name.clone(), ending, why }),
+                }
+                if !rows.is_empty() {
+                    self.trouble(Trouble::NotReceived { name, rows, more });
+                }
+            }
+            // Said already, where the judgement was made, or nothing that anybody needs to know.
+            None if matches!(ending, Ending::WeRefused | Ending::WeLeft) => {}
+            None if matches!(ending, Ending::Bye(ByeReason::Replaced)) => {}
+            None if called => self.report(Trouble::Early { whom, ending, why }),
+            None => self.trouble(Trouble::Early { whom, ending, why }),
+        }
+    }
+}
+
+fn verdict(stood: bool, ending: &Ending, waiting: usize) -> Verdict {
+    match ending {
+        Ending::WeLeft | Ending::Bye(ByeReason::Leaving | ByeReason::Other(_)) if waiting == 0 => {
+            Verdict::Done
+        }
+        Ending::HandshakeTimeout | Ending::CutEarly => Verdict::Lost,
+        _ if stood => Verdict::Lost,
+        _ => Verdict::Refused,
+    }
+}

@@ -1,0 +1,198 @@
+//! Everything the program can tell a person while it runs, as values; `words.rs` has the sentences.
+
+use std::net::SocketAddr;
+
+use super::contract::Assurance;
+use super::safe::SafeText;
+use crate::crypto::{Fingerprint, KeyFault, SafetyNumber};
+use crate::session::Ending;
+
+/// Something to show. Text of a peer comes in only as [`SafeText`], names only as checked names.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Notice {
+    /// A peer's message.
+    Said(Said),
+    /// Something good or neutral happened.
+    Info(Info),
+    /// Something did not work, or was refused.
+    Trouble(Trouble),
+    /// An answer to a question of the person: rows as they are.
+    Answer(Vec<String>),
+}
+
+/// A peer's message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Said {
+    /// Local name of the peer.
+    pub name: String,
+    /// When it arrived, in milliseconds since 1970 in UTC, by our clock.
+    pub arrived_ms: u64,
+    /// The text, a row for each line of the message.
+    pub rows: Vec<SafeText>,
+}
+
+/// Where a peer stands in our book as it joins.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Acquaintance {
+    /// Never seen before; remembered now.
+    New,
+    /// Seen before.
+    Known(Assurance),
+}
+
+/// Something good or neutral.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "each variant is its sentence in `words.rs`")]
+pub enum Info {
+    Listening { at: SocketAddr },
+    MakingKey { bits: u32 },
+    StillMaking { seconds: u64 },
+    KeyMade { fingerprint: Fingerprint, bits: u32, file: String },
+    KeyFound { fingerprint: Fingerprint, file: String },
+    KeyKept { file: String },
+    KeyCancelled,
+    Connecting { target: String },
+    ConnectCancelled { target: String },
+    Joined { name: String, fingerprint: Fingerprint, known: Acquaintance },
+    Left { name: String },
+    Replaced { name: String },
+    Closed { name: String },
+    Addressed { name: String, assurance: Assurance },
+    Trusted { name: String },
+    Accepted { name: String, fingerprint: Fingerprint },
+    Forgotten { name: String },
+    Blocked { name: String },
+    Unblocked { name: String },
+    Nick { name: String },
+    Safety { name: String, number: SafetyNumber },
+    QuitHint,
+    HowToLeave,
+    TypingTo { name: String },
+}
+
+/// Something that did not work, or was refused.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "each variant is its sentence in `words.rs`")]
+pub enum Trouble {
+    Mistake {
+        what: String,
+    },
+    LineTooLong {
+        bytes: u64,
+    },
+    LineNotText {
+        row: SafeText,
+    },
+    NoKeyYet,
+    KeyExists {
+        file: String,
+    },
+    KeyFailed {
+        why: String,
+    },
+    KeyUnderway,
+    ListenFailed {
+        at: String,
+        why: String,
+    },
+    AlreadyListening {
+        at: String,
+    },
+    Unreachable {
+        target: String,
+        why: String,
+    },
+    Changed {
+        name: String,
+        address: String,
+        known: Fingerprint,
+        now: Fingerprint,
+    },
+    PinDiffers {
+        address: String,
+        pinned: Fingerprint,
+        now: Fingerprint,
+    },
+    Ourselves {
+        whom: String,
+    },
+    BlockedCaller {
+        name: String,
+    },
+    UnknownCaller {
+        whom: String,
+        fingerprint: Fingerprint,
+    },
+    KeyUnsound {
+        whom: String,
+        fault: KeyFault,
+    },
+    Book {
+        why: String,
+    },
+    Impostor {
+        name: String,
+        claimed: SafeText,
+        of: Claimed,
+    },
+    /// A connection ended before anybody was known.
+    Early {
+        whom: String,
+        ending: Ending,
+        why: Option<String>,
+    },
+    /// A conversation ended otherwise than by a goodbye.
+    Lost {
+        name: String,
+        ending: Ending,
+        why: Option<String>,
+    },
+    NotReceived {
+        name: String,
+        rows: Vec<SafeText>,
+        more: usize,
+    },
+    NobodyToSendTo,
+    NotConnected {
+        name: String,
+    },
+    QueueFull {
+        name: String,
+        waiting: usize,
+    },
+    NoSuchPeer {
+        name: String,
+        nearest: Option<String>,
+    },
+    NotRefused {
+        name: String,
+    },
+    SameName {
+        name: String,
+    },
+    TooManyPeers {
+        limit: usize,
+    },
+    TurnedAway {
+        whom: String,
+        why: String,
+    },
+    Famine {
+        open: usize,
+    },
+    /// The same trouble happened this often since it was last shown.
+    Suppressed {
+        times: u64,
+    },
+}
+
+/// Whose name a newcomer claims.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Claimed {
+    /// A peer whose key was compared.
+    Verified,
+    /// A peer in the book.
+    Known,
+    /// Our own.
+    Ours,
+}

@@ -1,0 +1,162 @@
+//! Answers with more than one row: `:peers`, `:status`, `:limits`, `:showkey`.
+
+use unicode_width::UnicodeWidthStr;
+
+use super::book::Trust;
+use super::contract::{Assurance, OwnKey};
+use super::core::Chat;
+use super::notice::Notice;
+use super::talk::Talk;
+use crate::limits;
+
+/// Own lines on the way that `:status` lists for each peer.
+const LISTED: usize = 20;
+
+impl Chat {
+    /// `:peers`: everybody connected or in the book.
+    pub(super) fn show_peers(&mut self) {
+        let mut rows = vec![["name", "trust", "key", "now", "waiting", "address"].map(str::to_owned)];
+        for peer in self.book.peers() {
+            let talk = self.link_of(peer.fingerprint).and_then(|link| self.talks.get(&link));
+            let trust = match peer.trust {
+                Trust::Unverified => "unverified",
+                Trust::Verified => "verified",
+                Trust::Blocked => "blocked",
+            };
+            let address = talk.map_or_else(|| peer.addresses.join(" "), Talk::whom);
+            rows.push(row(&peer.name.to_string(), trust, &peer.fingerprint.short(), talk, address));
+        }
+        for talk in self.talks.values() {
+            let Some(partner) = &talk.partner else { continue };
+            if self.book.by_fingerprint(&partner.fingerprint).is_none() {
+                let key = partner.fingerprint.short();
+                rows.push(row(
+                    &partner.name,
+                    assurance_word(partner.assurance),
+                    &key,
+                    Some(talk),
+                    talk.whom(),
+                ));
+            }
+        }
+        let answer = if rows.len() == 1 { vec!["nobody is known yet".to_owned()] } else { aligned(&rows) };
+        self.show(Notice::Answer(answer));
+    }
+
+    /// `:status`: who we are, where callers are awaited, who is there, what is not received yet.
+    pub(super) fn show_status(&mut self) {
+        let mut rows = vec![match &self.own_key {
+            Some(key) => format!("you are {}, {}", self.own_name, key.public.fingerprint()),
+            None => format!("you are {}, without a key yet", self.own_name),
+        }];
+        for listening in self.listeners.values() {
+            if let Some(at) = listening.at {
+                rows.push(format!("listening on {at}"));
+            }
+        }
+        for dialling in self.dials.values() {
+            rows.push(format!("connecting to {}", dialling.target));
+        }
+        if self.making.is_some() {
+            rows.push("making a key".to_owned());
+        }
+        for talk in self.talks.values() {
+            rows.extend(talk_rows(talk));
+        }
+        if self.talks.is_empty() {
+            rows.push("nobody is connected".to_owned());
+        }
+        self.show(Notice::Answer(rows));
+    }
+}
+
+/// `:showkey`: what identifies us, and one line to paste.
+pub(super) fn key(key: &OwnKey, own_name: &str) -> Vec<String> {
+    vec![
+        format!("fingerprint {}", key.public.fingerprint()),
+        format!("bits        {}", key.public.bits()),
+        format!("file        {}", key.file),
+        key.public.to_openssh(own_name),
+    ]
+}
+
+/// `:limits`: what the program takes at most.
+pub(super) fn limits(capacity: usize) -> Vec<String> {
+    let seconds = |ms: u64| format!("{} s", ms / 1_000);
+    let rows = [
+        ("a message", format!("{} bytes of UTF-8", limits::MESSAGE_BYTES)),
+        ("a line of input", format!("{} bytes", limits::LINE_BYTES)),
+        ("a name", format!("{} characters", limits::NAME_CHARS)),
+        ("a key", format!("{} to {} bits", limits::KEY_BITS_MIN, limits::KEY_BITS_MAX)),
+        ("connections", format!("{capacity} at once")),
+        (
+            "callers without a proved key",
+            format!(
+                "{} at once, {} from one source",
+                limits::UNPROVEN_LINKS,
+                limits::UNPROVEN_LINKS_EACH_SOURCE
+            ),
+        ),
+        (
+            "calls from one source",
+            format!("{} a second, {} at once", limits::CALLS_EACH_SECOND, limits::CALLS_BURST),
+        ),
+        ("a handshake", seconds(limits::HANDSHAKE_TIMEOUT_MS)),
+        ("handshakes waiting for work", limits::STRANGERS_WAITING.to_string()),
+        ("an attempt to connect", format!("{} for each address", seconds(limits::CONNECT_TIMEOUT_MS))),
+        (
+            "messages not received yet",
+            format!("{} or {} KiB for each peer", limits::QUEUE_MESSAGES, limits::QUEUE_BYTES / 1024),
+        ),
+        ("silence before a ping", seconds(limits::PING_AFTER_MS)),
+        ("silence before a peer is given up", seconds(limits::DEAD_AFTER_MS)),
+        ("records under one key", limits::REKEY_RECORDS.to_string()),
+    ];
+    aligned(&rows.map(|(what, much)| [what.to_owned(), much]))
+}
+
+fn row(name: &str, trust: &str, key: &str, talk: Option<&Talk>, address: String) -> [String; 6] {
+    let (now, waiting) = match talk {
+        Some(talk) => ("connected", talk.waiting().to_string()),
+        None => ("-", "-".to_owned()),
+    };
+    [name.to_owned(), trust.to_owned(), key.to_owned(), now.to_owned(), waiting, address]
+}
+
+fn talk_rows(talk: &Talk) -> Vec<String> {
+    let Some(partner) = &talk.partner else { return vec![format!("handshake with {}", talk.whom())] };
+    let trust = assurance_word(partner.assurance);
+    let mut rows = vec![format!("connected to {}, {trust}, {}", partner.name, talk.whom())];
+    let (waiting, more) = talk.waiting_rows(LISTED);
+    rows.extend(waiting.iter().map(|text| format!("  not received yet: {text}")));
+    if more > 0 {
+        rows.push(format!("  … and {more} more"));
+    }
+    rows
+}
+
+fn assurance_word(assurance: Assurance) -> &'static str {
+    match assurance {
+        Assurance::Unverified => "unverified",
+        Assurance::Verified => "verified",
+    }
+}
+
+/// Columns as wide as their widest cell, measured in terminal cells.
+fn aligned<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.width().max(*width);
+        }
+    }
+    let line = |row: &[String; N]| {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            line.push_str(cell);
+            line.push_str(&" ".repeat(width - cell.width() + 2));
+        }
+        line.trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}

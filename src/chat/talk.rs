@@ -1,0 +1,119 @@
+//! One connection of a chat: its session, who is at the other end, and what it still owes us.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use super::address::Target;
+use super::contract::{Assurance, Dial, Listener};
+use super::safe::SafeText;
+use crate::crypto::{Fingerprint, PublicKey};
+use crate::limits;
+use crate::session::Session;
+
+/// How a connection came to be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Way {
+    /// We dialled.
+    Dialled { dial: Dial, target: Target, pin: Option<Fingerprint> },
+    /// Somebody called.
+    Called { listener: Listener, from: SocketAddr, callers: Callers },
+}
+
+/// Whom a listener takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Callers {
+    /// Everybody.
+    Anybody,
+    /// Keys in the book only.
+    Known,
+}
+
+/// Who is at the other end, once both sides have confirmed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Partner {
+    pub(super) name: String,
+    pub(super) fingerprint: Fingerprint,
+    pub(super) assurance: Assurance,
+    pub(super) since_ms: u64,
+}
+
+/// A message of ours that the peer has not shown yet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Waiting {
+    seq: u64,
+    text: String,
+}
+
+pub(super) struct Talk {
+    pub(super) session: Session,
+    pub(super) way: Way,
+    /// The key, from the moment that it is known.
+    pub(super) key: Option<PublicKey>,
+    pub(super) partner: Option<Partner>,
+    /// When a goodbye that waits for receipts is said all the same, in monotonic milliseconds.
+    pub(super) leaving: Option<u64>,
+    waiting: VecDeque<Waiting>,
+    waiting_bytes: usize,
+}
+
+impl Talk {
+    pub(super) fn new(session: Session, way: Way) -> Self {
+        Self {
+            session,
+            way,
+            key: None,
+            partner: None,
+            leaving: None,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+        }
+    }
+
+    /// The other end as it can be named before anybody is known.
+    pub(super) fn whom(&self) -> String {
+        match &self.way {
+            Way::Dialled { target, .. } => target.to_string(),
+            Way::Called { from, .. } => from.to_string(),
+        }
+    }
+
+    /// The name, once known.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.partner.as_ref().map(|partner| partner.name.as_str())
+    }
+
+    /// Whether text can be said and nobody has begun to leave.
+    pub(super) fn open(&self) -> bool {
+        self.partner.is_some() && self.leaving.is_none()
+    }
+
+    /// Messages that the peer has not shown yet.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether one more message may wait.
+    pub(super) fn has_room(&self) -> bool {
+        self.waiting.len() < limits::QUEUE_MESSAGES && self.waiting_bytes < limits::QUEUE_BYTES
+    }
+
+    pub(super) fn remember(&mut self, seq: u64, text: &str) {
+        self.waiting_bytes += text.len();
+        self.waiting.push_back(Waiting { seq, text: text.to_owned() });
+    }
+
+    pub(super) fn receipted(&mut self, upto: u64) {
+        while self.waiting.front().is_some_and(|waiting| waiting.seq <= upto) {
+            if let Some(done) = self.waiting.pop_front() {
+                self.waiting_bytes = self.waiting_bytes.saturating_sub(done.text.len());
+            }
+        }
+    }
+
+    /// The first `count` waiting messages as they may be shown, one row each, and how many more there are.
+    pub(super) fn waiting_rows(&self, count: usize) -> (Vec<SafeText>, usize) {
+        let rows: Vec<_> = self.waiting.iter().take(count).map(|one| SafeText::line(&one.text)).collect();
+        let more = self.waiting.len() - rows.len();
+        (rows, more)
+    }
+}

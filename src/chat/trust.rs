@@ -1,0 +1,200 @@
+//! Judging: a peer's key is looked at before anything is sealed to it, and what the person says about keys
+//! is carried out. Any doubt about the book refuses.
+
+use super::book::{Book, Change, Trust};
+use super::contract::{Effect, Link, RefusedKey};
+use super::core::{Chat, assurance};
+use super::name::Name;
+use super::notice::{Info, Trouble};
+use super::talk::{Callers, Talk, Way};
+use crate::crypto::{Fingerprint, SafetyNumber};
+use crate::session::Session;
+use crate::wire::ByeReason;
+
+impl Chat {
+    /// The book has been read anew for a connection whose key is known: yes or no.
+    pub(super) fn judge(&mut self, link: Link, book: Result<Book, String>) {
+        if !self.talks.contains_key(&link) {
+            if let Err(why) = book {
+                self.trouble(Trouble::Book { why });
+            }
+            return;
+        }
+        let refusal = match book {
+            Err(why) => Some(Trouble::Book { why }),
+            Ok(book) => {
+                self.book = book;
+                let Some(talk) = self.talks.get(&link) else { return };
+                let Some(key) = talk.key.as_ref() else { return };
+                self.objection(talk, key.fingerprint())
+            }
+        };
+        let Some(trouble) = refusal else {
+            self.with_session(link, |session, _| session.accept());
+            return;
+        };
+        if let Trouble::Changed { name, address, now, .. } = &trouble {
+            let refused = RefusedKey { now: *now, address: address.clone() };
+            self.refused.insert(name.clone(), refused);
+        }
+        let called = self.talks.get(&link).is_some_and(|talk| matches!(talk.way, Way::Called { .. }));
+        if called {
+            self.report(trouble);
+        } else {
+            self.trouble(trouble);
+        }
+        self.with_session(link, |session, _| Session::refuse(session));
+    }
+
+    /// Why a key is not acceptable on this connection, if it is not.
+    fn objection(&self, talk: &Talk, now: Fingerprint) -> Option<Trouble> {
+        let whom = talk.whom();
+        if self.own_key.as_ref().is_some_and(|own| own.public.fingerprint() == now) {
+            return Some(Trouble::Ourselves { whom });
+        }
+        let known = self.book.by_fingerprint(&now);
+        if let Some(peer) = known.filter(|peer| peer.trust == Trust::Blocked) {
+            return Some(Trouble::BlockedCaller { name: peer.name.to_string() });
+        }
+        match &talk.way {
+            Way::Called { callers: Callers::Known, .. } if known.is_none() => {
+                Some(Trouble::UnknownCaller { whom, fingerprint: now })
+            }
+            Way::Called { .. } => None,
+            Way::Dialled { pin: Some(pinned), .. } => {
+                (*pinned != now).then(|| Trouble::PinDiffers { address: whom, pinned: *pinned, now })
+            }
+            Way::Dialled { pin: None, .. } => {
+                let there = self.book.by_address(&whom).filter(|peer| peer.fingerprint != now)?;
+                Some(Trouble::Changed {
+                    name: there.name.to_string(),
+                    address: whom,
+                    known: there.fingerprint,
+                    now,
+                })
+            }
+        }
+    }
+
+    /// `:verify NAME`
+    pub(super) fn verify(&mut self, name: &str) {
+        let Some((name, fingerprint)) = self.find(name) else { return };
+        match &self.own_key {
+            Some(own) => {
+                let number = SafetyNumber::between(&own.public.fingerprint(), &fingerprint);
+                self.info(Info::Safety { name, number });
+            }
+            None => self.trouble(Trouble::NoKeyYet),
+        }
+    }
+
+    /// `:trust NAME [FINGERPRINT]`
+    pub(super) fn trust(&mut self, wanted: &str, given: Option<Fingerprint>) {
+        let Some((name, fingerprint)) = self.find(wanted) else { return };
+        match given {
+            Some(given) if given != fingerprint => self.accept_changed(name, fingerprint, given),
+            _ => {
+                self.set_trust(fingerprint, Trust::Verified);
+                self.info(Info::Trusted { name });
+            }
+        }
+    }
+
+    /// Takes the key that was refused at a remembered address in the place of the old one.
+    fn accept_changed(&mut self, name: String, old: Fingerprint, given: Fingerprint) {
+        let Some(refused) = self.refused.get(&name).filter(|refused| refused.now == given).cloned() else {
+            self.trouble(Trouble::NotRefused { name });
+            return;
+        };
+        self.refused.remove(&name);
+        let Ok(kept) = Name::parse(&name) else { return };
+        let fingerprint = given;
+        let mut changes = vec![Change::Forget { fingerprint: old }];
+        match self.book.by_fingerprint(&given) {
+            // The new key is somebody we know by another name: it keeps that name, and gets the address.
+            Some(_) => changes.push(Change::Address { fingerprint, address: refused.address }),
+            None => changes.push(Change::Meet { fingerprint, name: kept, address: Some(refused.address) }),
+        }
+        self.change_book(changes);
+        self.info(Info::Accepted { name, fingerprint });
+    }
+
+    /// `:forget NAME`
+    pub(super) fn forget(&mut self, name: &str) {
+        let Some((name, fingerprint)) = self.find(name) else { return };
+        self.change_book(vec![Change::Forget { fingerprint }]);
+        self.refused.remove(&name);
+        self.info(Info::Forgotten { name });
+    }
+
+    /// `:block NAME`
+    pub(super) fn block(&mut self, name: &str) {
+        let Some((name, fingerprint)) = self.find(name) else { return };
+        self.set_trust(fingerprint, Trust::Blocked);
+        self.info(Info::Blocked { name });
+        if let Some(link) = self.link_of(fingerprint) {
+            self.with_session(link, |session, _| session.close(ByeReason::Refused));
+        }
+    }
+
+    /// `:unblock NAME`
+    pub(super) fn unblock(&mut self, name: &str) {
+        let Some((name, fingerprint)) = self.find(name) else { return };
+        self.set_trust(fingerprint, Trust::Unverified);
+        self.info(Info::Unblocked { name });
+    }
+
+    fn set_trust(&mut self, fingerprint: Fingerprint, trust: Trust) {
+        self.change_book(vec![Change::Trust { fingerprint, trust }]);
+        for partner in self.talks.values_mut().filter_map(|talk| talk.partner.as_mut()) {
+            if partner.fingerprint == fingerprint {
+                partner.assurance = assurance(trust);
+            }
+        }
+    }
+
+    /// Changes our copy at once and the store's for everybody; the store's answer wins.
+    pub(super) fn change_book(&mut self, changes: Vec<Change>) {
+        if changes.is_empty() {
+            return;
+        }
+        for change in &changes {
+            self.book.apply(change);
+        }
+        self.effects.push_back(Effect::ChangeBook(changes));
+    }
+
+    pub(super) fn changed(&mut self, book: Result<Book, String>) {
+        match book {
+            Ok(book) => self.book = book,
+            Err(why) => self.trouble(Trouble::Book { why }),
+        }
+    }
+
+    /// A peer by name, connected or in the book; says so when there is none.
+    pub(super) fn find(&mut self, wanted: &str) -> Option<(String, Fingerprint)> {
+        if let Some(partner) = self
+            .talks
+            .values()
+            .filter_map(|talk| talk.partner.as_ref())
+            .find(|partner| same(&partner.name, wanted))
+        {
+            return Some((partner.name.clone(), partner.fingerprint));
+        }
+        if let Some(peer) = self.book.peers().find(|peer| same(peer.name.as_str(), wanted)) {
+            return Some((peer.name.to_string(), peer.fingerprint));
+        }
+        let names = self.names();
+        let nearest = super::command::nearest(wanted, names.iter().map(String::as_str)).map(str::to_owned);
+        self.trouble(Trouble::NoSuchPeer { name: super::safe::SafeText::line(wanted).to_string(), nearest });
+        None
+    }
+}
+
+/// Whether two spellings are one name.
+fn same(name: &str, wanted: &str) -> bool {
+    match (Name::parse(name), Name::parse(wanted)) {
+        (Ok(name), Ok(wanted)) => name.same_as(&wanted),
+        _ => name == wanted,
+    }
+}

@@ -1,0 +1,223 @@
+//! The sentences: every [`Notice`] in words, and nothing else. Lower case, no full stop; what happened, to
+//! whom, what to do next. Rows of a peer's text begin with its name, so that none can pass for another's.
+
+use super::contract::Assurance;
+use super::notice::{Acquaintance, Claimed, Info, Notice, Said, Trouble};
+use super::safe::SafeText;
+use crate::session::Ending;
+use crate::wire::{ByeReason, WireFault};
+
+impl Notice {
+    /// The rows of this notice, without time or colour. Rows of a message begin with the sender's name,
+    /// information with `*`, trouble with `!`.
+    #[must_use]
+    pub fn rows(&self) -> Vec<String> {
+        match self {
+            Self::Said(said) => said_rows(said),
+            Self::Info(info) => marked('*', &info_words(info)),
+            Self::Trouble(trouble) => marked('!', &trouble_words(trouble)),
+            Self::Answer(rows) => rows.clone(),
+        }
+    }
+}
+
+fn marked(mark: char, words: &str) -> Vec<String> {
+    words.lines().map(|row| format!("{mark} {row}")).collect()
+}
+
+fn said_rows(said: &Said) -> Vec<String> {
+    if said.rows.iter().all(|row| row.as_str().is_empty()) {
+        return vec![format!("{}: (empty)", said.name)];
+    }
+    said.rows.iter().map(|row| format!("{}: {row}", said.name)).collect()
+}
+
+fn assurance_word(assurance: Assurance) -> &'static str {
+    match assurance {
+        Assurance::Unverified => "unverified",
+        Assurance::Verified => "verified",
+    }
+}
+
+fn info_words(info: &Info) -> String {
+    match info {
+        Info::Listening { at } => format!("listening on {at}"),
+        Info::MakingKey { bits } => format!("making a key of {bits} bits; Ctrl-C cancels"),
+        Info::StillMaking { seconds } => format!("still making the key ({seconds} s)"),
+        Info::KeyMade { fingerprint, bits, file } => {
+            format!("new key of {bits} bits, {fingerprint}, kept in {file}")
+        }
+        Info::KeyFound { fingerprint, file } => format!("using the key {fingerprint} from {file}"),
+        Info::KeyKept { file } => format!("the old key is kept as {file}"),
+        Info::KeyCancelled => "key making cancelled; nothing was changed".into(),
+        Info::Connecting { target } => format!("connecting to {target}; Ctrl-C cancels"),
+        Info::ConnectCancelled { target } => format!("gave up connecting to {target}"),
+        Info::Joined { name, fingerprint, known: Acquaintance::New } => {
+            format!("{name} joined, new key {fingerprint}, unverified; compare with :verify {name}")
+        }
+        Info::Joined { name, fingerprint, known: Acquaintance::Known(Assurance::Unverified) } => {
+            format!("{name} joined, known key {fingerprint}, unverified")
+        }
+        Info::Joined { name, known: Acquaintance::Known(Assurance::Verified), .. } => {
+            format!("{name} joined, verified")
+        }
+        Info::Left { name } => format!("{name} left"),
+        Info::Replaced { name } => format!("{name} is connected anew; the older connection was closed"),
+        Info::Closed { name } => format!("conversation with {name} closed"),
+        Info::Addressed { name, assurance } => {
+            format!("plain text now goes to {name}, {}", assurance_word(*assurance))
+        }
+        Info::TypingTo { name } => format!("plain text goes to {name}"),
+        Info::Trusted { name } => format!("{name} is marked verified"),
+        Info::Accepted { name, fingerprint } => {
+            format!("{fingerprint} is now the key of {name}, unverified; connect again")
+        }
+        Info::Forgotten { name } => format!("{name} is forgotten"),
+        Info::Blocked { name } => format!("{name} is blocked; :unblock {name} takes that back"),
+        Info::Unblocked { name } => format!("{name} is no longer blocked, and is unverified"),
+        Info::Nick { name } => format!("new connections will know you as {name}"),
+        Info::Safety { name, number } => format!(
+            "safety number with {name}: {number}\n\
+             compare it by voice; if both see the same, :trust {name}"
+        ),
+        Info::QuitHint => "`exit` was sent as text; :quit leaves".into(),
+        Info::HowToLeave => "to leave, type :quit or press Ctrl-D".into(),
+    }
+}
+
+fn trouble_words(trouble: &Trouble) -> String {
+    match trouble {
+        Trouble::Mistake { what } => what.clone(),
+        Trouble::LineTooLong { bytes } => {
+            format!("a line of {bytes} bytes is too long and was not sent; a message has at most 16384")
+        }
+        Trouble::LineNotText { row } => format!("a line is not UTF-8 and was not sent: {row}"),
+        Trouble::NoKeyYet => "no key yet; :keygen makes one".into(),
+        Trouble::KeyExists { file } => {
+            format!("there is a key in {file}; `:keygen --replace` makes a new one and keeps the old file")
+        }
+        Trouble::KeyFailed { why } => format!("no new key: {why}"),
+        Trouble::KeyUnderway => "a key is being made already; Ctrl-C cancels it".into(),
+        Trouble::ListenFailed { at, why } => format!("cannot listen on {at}: {why}"),
+        Trouble::AlreadyListening { at } => format!("already listening on {at}"),
+        Trouble::Unreachable { target, why } => format!("cannot reach {target}: {why}"),
+        Trouble::Changed { name, address, known, now } => format!(
+            "the key at {address} has CHANGED; nothing was sent\n\
+             known: {known} ({name})\n\
+             now:   {now}\n\
+             if you are sure that this is {name}: :trust {name} {now}"
+        ),
+        Trouble::PinDiffers { address, pinned, now } => format!(
+            "{address} has another key than the pinned one; nothing was sent\n\
+             pinned: {pinned}\n\
+             now:    {now}"
+        ),
+        Trouble::Ourselves { whom } => format!("{whom} has your own identity; not connected"),
+        Trouble::BlockedCaller { name } => {
+            format!("{name} is blocked and was refused; :unblock {name} takes that back")
+        }
+        Trouble::UnknownCaller { whom, fingerprint } => {
+            format!("refused an unknown key from {whom}: {fingerprint}")
+        }
+        Trouble::KeyUnsound { whom, fault } => format!("the key of {whom} is refused: {fault}"),
+        Trouble::Book { why } => format!("{why}; nobody is accepted until it is mended"),
+        Trouble::Impostor { name, claimed, of } => impostor_words(name, claimed, *of),
+        Trouble::Early { whom, ending, why } => early_words(whom, ending, why.as_deref()),
+        Trouble::Lost { name, ending, why } => lost_words(name, ending, why.as_deref()),
+        Trouble::NotReceived { name, rows, more } => not_received_words(name, rows, *more),
+        Trouble::NobodyToSendTo => {
+            "not sent: nobody is connected; :connect HOST:PORT or :listen PORT first".into()
+        }
+        Trouble::NotConnected { name } => format!("not sent: {name} is not connected"),
+        Trouble::QueueFull { name, waiting } => {
+            format!("not sent: {waiting} messages already wait for {name}")
+        }
+        Trouble::NoSuchPeer { name, nearest: None } => {
+            format!("no peer is called {name}; :peers lists them")
+        }
+        Trouble::NoSuchPeer { name, nearest: Some(nearest) } => {
+            format!("no peer is called {name} (did you mean {nearest}?)")
+        }
+        Trouble::NotRefused { name } => {
+            format!("no such key was refused for {name}; connect first, then repeat the command it names")
+        }
+        Trouble::SameName { name } => format!("a peer is called {name} already; choose another name"),
+        Trouble::TooManyPeers { limit } => format!("a caller was refused: {limit} connections are open"),
+        Trouble::TurnedAway { whom, why } => format!("turned away {whom}: {why}"),
+        Trouble::Famine { open } => {
+            format!("out of file descriptors: {open} connections are open, new callers wait")
+        }
+        Trouble::Suppressed { times } => format!("… and {times} more like this"),
+    }
+}
+
+fn impostor_words(name: &str, claimed: &SafeText, of: Claimed) -> String {
+    match of {
+        Claimed::Verified => format!(
+            "WARNING: {name} says it is {claimed}; it is NOT the {claimed} you verified, its key is another"
+        ),
+        Claimed::Known => format!("{name} says it is {claimed}; it is not the {claimed} you know"),
+        Claimed::Ours => format!("{name} says it is {claimed}, which is your own name"),
+    }
+}
+
+fn not_received_words(name: &str, rows: &[SafeText], more: usize) -> String {
+    let mut words = format!("not received by {name}:");
+    for row in rows {
+        words.push_str("\n  ");
+        words.push_str(row.as_str());
+    }
+    if more > 0 {
+        words.push_str(&format!("\n  … and {more} more"));
+    }
+    words
+}
+
+fn because(why: Option<&str>) -> String {
+    why.map_or_else(String::new, |why| format!(" ({why})"))
+}
+
+/// A connection that ended before anybody was known.
+fn early_words(whom: &str, ending: &Ending, why: Option<&str>) -> String {
+    match ending {
+        Ending::HandshakeTimeout => format!("{whom} did not finish the handshake in 10 s"),
+        Ending::Alert | Ending::Bye(_) => {
+            format!("{whom} refused the handshake: it may not know or accept your key")
+        }
+        Ending::Stranger(first) => {
+            format!("{whom} does not speak rsachat; it began with \"{}\"", first.escape_ascii())
+        }
+        Ending::Mismatch(WireFault::Purpose(theirs)) => {
+            format!("{whom} wants a {theirs}, this is a conversation; not connected")
+        }
+        Ending::Mismatch(fault) => format!("{whom} does not fit: {fault}, this is version 1, suite 1"),
+        Ending::Handshake | Ending::Wire(_) | Ending::Protocol | Ending::Record | Ending::Exhausted => {
+            format!("the handshake with {whom} failed; nothing was sent")
+        }
+        Ending::Overloaded => format!("too many callers at once; {whom} was turned away"),
+        Ending::Key(fault) => format!("the key of {whom} is refused: {fault}"),
+        Ending::Cut { .. } | Ending::CutEarly => {
+            format!("{whom} hung up during the handshake{}", because(why))
+        }
+        Ending::WeLeft | Ending::WeRefused | Ending::Silent => format!("{whom} was disconnected"),
+    }
+}
+
+/// A conversation that ended otherwise than by our own goodbye.
+fn lost_words(name: &str, ending: &Ending, why: Option<&str>) -> String {
+    match ending {
+        Ending::Cut { midway: true } => {
+            format!("lost {name} in the middle of a message{}", because(why))
+        }
+        Ending::Cut { midway: false } | Ending::CutEarly => {
+            format!("lost {name}: connection cut{}", because(why))
+        }
+        Ending::Silent => format!("lost {name}: no answer for 60 s; link closed"),
+        Ending::Record => format!("lost {name}: a record failed its check; link closed"),
+        Ending::Bye(ByeReason::Refused) => format!("{name} no longer wants to talk to this key"),
+        Ending::Bye(ByeReason::Replaced) => {
+            format!("{name} closed this connection: you are connected from elsewhere")
+        }
+        _ => format!("lost {name}: it broke the protocol; link closed"),
+    }
+}

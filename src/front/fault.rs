@@ -1,0 +1,60 @@
+//! What ends the program with words: the message, what to do next, and the exit code.
+
+use std::fmt;
+
+use crate::store::StoreFault;
+
+/// Exit codes, as the README's table has them.
+pub(super) mod code {
+    /// Ran, but did not end as asked.
+    pub(in crate::front) const FAILED: u8 = 1;
+    /// Bad usage.
+    pub(in crate::front) const USAGE: u8 = 2;
+    /// The machine refused.
+    pub(in crate::front) const MACHINE: u8 = 3;
+    /// Not the peer asked for, or the handshake was refused.
+    pub(in crate::front) const REFUSED: u8 = 4;
+    /// Silence or loss before everything was acknowledged.
+    pub(in crate::front) const LOST: u8 = 5;
+}
+
+/// A failure of the whole program.
+#[derive(Debug)]
+pub(super) struct Fault {
+    message: String,
+    hint: Option<String>,
+    pub(super) code: u8,
+}
+
+impl Fault {
+    pub(super) fn new(code: u8, message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None, code }
+    }
+
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "rsachat: error: {}", self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, "\nrsachat: hint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<StoreFault> for Fault {
+    fn from(fault: StoreFault) -> Self {
+        Self::new(code::MACHINE, fault.to_string())
+    }
+}
+
+impl From<std::io::Error> for Fault {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(code::MACHINE, error.to_string())
+    }
+}

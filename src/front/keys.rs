@@ -1,0 +1,206 @@
+//! `rsachat key` and `rsachat peers`, and everybody's way to the identity on disk.
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::cli::{Common, KeyTask, PeerTask};
+use super::driver::{seed, shown};
+use super::fault::{Fault, code};
+use super::screen::answer;
+use crate::chat::OwnKey;
+use crate::chat::book::{Change, Trust};
+use crate::chat::name::Name;
+use crate::crypto::{Identity, KeyFileFault, Passphrase};
+use crate::store::{self, Home, Replacing};
+
+/// Tries at the passphrase.
+const TRIES: u32 = 3;
+
+/// An identity and the text that keeps it.
+pub(super) struct Own {
+    pub(super) identity: Arc<Identity>,
+    pub(super) pem: Zeroizing<String>,
+}
+
+impl Own {
+    pub(super) fn as_shown(&self, home: &Home) -> OwnKey {
+        shown(home, &self.identity)
+    }
+}
+
+/// Makes a key; takes a while.
+pub(super) fn make(bits: u32, passphrase: Option<&Passphrase>) -> Result<Own, Fault> {
+    let seed = seed();
+    let identity = Identity::generate(bits, &mut seed.rng("key"))
+        .map_err(|fault| Fault::new(code::USAGE, fault.to_string()))?;
+    let pem = identity
+        .to_pem(passphrase, &mut seed.rng("salt"))
+        .map_err(|fault| Fault::new(code::FAILED, fault.to_string()))?;
+    Ok(Own { identity: Arc::new(identity), pem })
+}
+
+/// The identity on disk, if there is one.
+pub(super) fn load(home: &Home, passphrase: Option<&Passphrase>) -> Result<Option<Own>, Fault> {
+    let (path, text) = store::load_key(home)?;
+    let Some(pem) = text else { return Ok(None) };
+    match Identity::from_pem(&pem, passphrase) {
+        Ok(identity) => Ok(Some(Own { identity: Arc::new(identity), pem })),
+        Err(fault) => Err(unreadable(&path, fault)),
+    }
+}
+
+/// The identity on disk, asking for its passphrase where there is a terminal to ask at.
+pub(super) fn unlock(home: &Home, common: &Common) -> Result<(Option<Own>, Option<Passphrase>), Fault> {
+    let given = common.passphrase_file.as_deref().map(first_line).transpose()?;
+    let (path, text) = store::load_key(home)?;
+    let Some(pem) = text else { return Ok((None, given)) };
+    match Identity::from_pem(&pem, given.as_ref()) {
+        Ok(identity) => return Ok((Some(Own { identity: Arc::new(identity), pem }), given)),
+        Err(KeyFileFault::NeedsPassphrase) if std::io::stdin().is_terminal() => {}
+        Err(fault) => return Err(unreadable(&path, fault)),
+    }
+    for _ in 0..TRIES {
+        let passphrase = ask("passphrase of your key: ")?;
+        match Identity::from_pem(&pem, Some(&passphrase)) {
+            Ok(identity) => return Ok((Some(Own { identity: Arc::new(identity), pem }), Some(passphrase))),
+            Err(KeyFileFault::WrongPassphrase) => super::screen::complain("rsachat: wrong passphrase"),
+            Err(fault) => return Err(unreadable(&path, fault)),
+        }
+    }
+    Err(unreadable(&path, KeyFileFault::WrongPassphrase))
+}
+
+/// Today, as it may stand in a file name.
+pub(super) fn today() -> String {
+    jiff::ZonedDateTime::now().strftime("%Y-%m-%d").to_string()
+}
+
+/// `rsachat key …`
+pub(super) fn key(home: &Home, common: &Common, task: &KeyTask) -> Result<u8, Fault> {
+    if let KeyTask::New { bits, replace } = task {
+        return new(home, common, *bits, *replace);
+    }
+    let (own, _) = unlock(home, common)?;
+    let own = own.ok_or_else(|| {
+        Fault::new(code::MACHINE, format!("there is no key in {}", home.path().display()))
+            .hint("rsachat key new makes one")
+    })?;
+    let public = own.identity.public();
+    let name = super::cli::own_name(None)?;
+    match task {
+        KeyTask::New { .. } => {}
+        KeyTask::Show { pem: true } => answer(public.to_spki_pem().trim_end())?,
+        KeyTask::Show { pem: false } => {
+            answer(&format!("fingerprint {}", public.fingerprint()))?;
+            answer(&format!("bits        {}", public.bits()))?;
+            answer(&format!("file        {}", home.file("identity.pem").display()))?;
+            answer(&public.to_openssh(name.as_str()))?;
+        }
+        KeyTask::Export => answer(&public.to_openssh(name.as_str()))?,
+        KeyTask::Passphrase { new_passphrase_file } => {
+            protect(home, &own, new_passphrase_file.as_deref())?;
+        }
+    }
+    Ok(0)
+}
+
+/// `rsachat peers …`
+pub(super) fn peers(home: &Home, task: &PeerTask) -> Result<u8, Fault> {
+    let book = store::read_book(home)?;
+    let find = |name: &str| {
+        let peer = Name::parse(name).ok().and_then(|name| book.by_name(&name));
+        peer.map(|peer| peer.fingerprint).ok_or_else(|| {
+            Fault::new(code::FAILED, format!("no peer is called {name}")).hint("rsachat peers list")
+        })
+    };
+    match task {
+        PeerTask::List => {
+            for peer in book.peers() {
+                answer(&peer.to_string())?;
+            }
+        }
+        PeerTask::Trust { name } => {
+            let fingerprint = find(name)?;
+            store::change_book(home, &[Change::Trust { fingerprint, trust: Trust::Verified }])?;
+            answer(&format!("{name} is marked verified, {fingerprint}"))?;
+        }
+        PeerTask::Forget { name } => {
+            let fingerprint = find(name)?;
+            store::change_book(home, &[Change::Forget { fingerprint }])?;
+            answer(&format!("{name} is forgotten, {fingerprint}"))?;
+        }
+    }
+    Ok(0)
+}
+
+fn new(home: &Home, common: &Common, bits: u32, replace: bool) -> Result<u8, Fault> {
+    let passphrase = common.passphrase_file.as_deref().map(first_line).transpose()?;
+    let (path, text) = store::load_key(home)?;
+    if text.is_some() && !replace {
+        return Err(Fault::new(code::FAILED, format!("there is a key in {} already", path.display()))
+            .hint("--replace makes a new one and keeps the old file beside it"));
+    }
+    let own = make(bits, passphrase.as_ref())?;
+    let date = today();
+    let replacing = if replace { Replacing::KeepOld { date: &date } } else { Replacing::Refuse };
+    let (path, kept) = store::save_key(home, &own.pem, replacing)?;
+    let public = own.identity.public();
+    answer(&format!(
+        "new key of {} bits, {}, kept in {}",
+        public.bits(),
+        public.fingerprint(),
+        path.display()
+    ))?;
+    if let Some(kept) = kept {
+        answer(&format!("the old key is kept as {}", kept.display()))?;
+    }
+    Ok(0)
+}
+
+fn protect(home: &Home, own: &Own, file: Option<&Path>) -> Result<(), Fault> {
+    let passphrase = match file {
+        Some(file) => first_line(file)?,
+        None => {
+            let first = ask("new passphrase (empty for none): ")?;
+            let second = ask("once more: ")?;
+            if !first.same_as(&second) {
+                return Err(Fault::new(code::FAILED, "the two passphrases differ; nothing was changed"));
+            }
+            first
+        }
+    };
+    let passphrase = Some(passphrase).filter(|passphrase| !passphrase.is_empty());
+    let pem = own
+        .identity
+        .to_pem(passphrase.as_ref(), &mut seed().rng("salt"))
+        .map_err(|fault| Fault::new(code::FAILED, fault.to_string()))?;
+    let (path, _) = store::save_key(home, &pem, Replacing::SameKey)?;
+    let what = if passphrase.is_some() { "is protected by a passphrase" } else { "has no passphrase" };
+    Ok(answer(&format!("the key in {} {what} now", path.display()))?)
+}
+
+fn ask(prompt: &str) -> Result<Passphrase, Fault> {
+    let text = rpassword::prompt_password(prompt).map_err(|error| {
+        Fault::new(code::MACHINE, format!("cannot ask for the passphrase: {error}"))
+            .hint("--passphrase-file FILE")
+    })?;
+    Ok(Passphrase::new(text))
+}
+
+fn first_line(path: &Path) -> Result<Passphrase, Fault> {
+    let text = std::fs::read_to_string(path)
+        .map(Zeroizing::new)
+        .map_err(|error| Fault::new(code::MACHINE, format!("cannot read {}: {error}", path.display())))?;
+    Ok(Passphrase::new(text.lines().next().unwrap_or_default().to_owned()))
+}
+
+fn unreadable(path: &Path, fault: KeyFileFault) -> Fault {
+    let hint = match fault {
+        KeyFileFault::NeedsPassphrase => "--passphrase-file FILE",
+        _ => "mend the file, or put it aside and make a new key with rsachat key new",
+    };
+    Fault::new(code::MACHINE, format!("cannot use {}: {fault}", path.display())).hint(hint)
+}

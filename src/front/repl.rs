@@ -1,0 +1,242 @@
+//! The prompt: typed lines of every kind of input in, notices out, until everything is said.
+
+use std::io;
+
+use super::cli::{self, Common, Prompt};
+use super::driver::Driver;
+use super::fault::{Fault, code};
+use super::keys;
+use super::screen::{Screen, Style, stdout_sink};
+use super::terminal::{self, Arguments, Live, PromptState, Terminal, Typed, Word};
+use crate::chat::command::{COMMANDS, Completes};
+use crate::chat::safe::SafeText;
+use crate::chat::{Assurance, Chat, Farewell, Input, Verdict, View};
+use crate::limits;
+use crate::net::lines::{LineEvent, Lines};
+use crate::net::signals::{Signal, Signals};
+use crate::net::{Net, descriptors};
+use crate::store::{self, Home};
+
+/// Where typed lines come from.
+enum Typist {
+    /// An editor on a terminal.
+    Person(Terminal),
+    /// Anything else. `None` once it has ended.
+    Lines(Option<Lines>),
+}
+
+/// Runs the prompt to its end and gives the exit code.
+pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, Fault> {
+    let opening = opening(prompt)?;
+    let name = cli::own_name(prompt.name.as_deref())?;
+    let (own, passphrase) = keys::unlock(home, common)?;
+    // Without it fewer connections fit; the limit is said when it is met.
+    let _ = descriptors::raise_limit();
+    let mut net = Net::new()?;
+    let edited = terminal::is_edited();
+    let capacity = if edited { limits::PROMPT_SOCKETS } else { limits::PEERS };
+    net.set_ceiling(capacity);
+    let book = store::read_book(home);
+    let damage = book.as_ref().err().map(ToString::to_string);
+    let chat =
+        Chat::new(name, own.as_ref().map(|own| own.as_shown(home)), book.unwrap_or_default(), capacity);
+    let signals = Signals::start(net.waker())?;
+    let (typist, sink, style) = if edited {
+        let live = live(&chat.view(), chat.names());
+        let (terminal, sink) = Terminal::start(live, prompt.history.as_deref(), net.waker())?;
+        (Typist::Person(terminal), sink, terminal::style())
+    } else {
+        (Typist::Lines(Some(Lines::of_stdin(net.waker())?)), stdout_sink(), Style::Plain)
+    };
+    let screen = Screen::start(style, sink, net.waker())?;
+    let driver = Driver::new(chat, screen, net, home.clone(), own, passphrase)?;
+    let unattended = !edited && prompt.connect.is_some();
+    let mut repl = Repl { driver, typist, signals, unattended, shown: None };
+    if let Some(damage) = damage {
+        repl.driver.handle(Input::Book { link: crate::chat::Link(u64::MAX), book: Err(damage) });
+    }
+    for line in opening {
+        repl.driver.handle(Input::Line(&line));
+    }
+    let code = repl.until_over();
+    repl.finish();
+    Ok(code?)
+}
+
+/// What the command line asks for, as the lines that one would type.
+fn opening(prompt: &Prompt) -> Result<Vec<String>, Fault> {
+    let mut lines: Vec<_> = prompt.listen.iter().map(|at| format!(":listen {at}")).collect();
+    if let Some(target) = &prompt.connect {
+        let pin = prompt.pin.as_ref().map(|pin| format!(" --pin {pin}")).unwrap_or_default();
+        lines.push(format!(":connect {target}{pin}"));
+    }
+    for line in &lines {
+        crate::chat::command::parse_line(line)
+            .map_err(|mistake| Fault::new(code::USAGE, mistake.to_string()))?;
+    }
+    Ok(lines)
+}
+
+struct Repl {
+    driver: Driver,
+    typist: Typist,
+    signals: Signals,
+    /// Nobody types, and one connection was asked for: its end is the program's end.
+    unattended: bool,
+    shown: Option<(View, Vec<String>)>,
+}
+
+impl Repl {
+    fn until_over(&mut self) -> io::Result<u8> {
+        loop {
+            self.heed_signals();
+            self.take_lines();
+            self.report_shown();
+            self.weigh_verdicts();
+            self.refresh();
+            if let Some(code) = self.driver.quit() {
+                return Ok(code);
+            }
+            self.driver.turn()?;
+        }
+    }
+
+    fn heed_signals(&mut self) {
+        while let Some(signal) = self.signals.next() {
+            // The editor turns its own into Ctrl-C.
+            if signal == Signal::Interrupt && matches!(self.typist, Typist::Person(_)) {
+                continue;
+            }
+            self.driver.handle(Input::Farewell(Farewell::Signal(signal.number())));
+        }
+    }
+
+    fn take_lines(&mut self) {
+        loop {
+            match &mut self.typist {
+                Typist::Person(terminal) => match terminal.next() {
+                    Some(Typed::Line(line)) => self.driver.handle(Input::Line(&line)),
+                    Some(Typed::Interrupt) => self.driver.handle(Input::Cancel),
+                    Some(Typed::End) => self.driver.handle(Input::Farewell(Farewell::Quit)),
+                    None => return,
+                },
+                // What is typed ahead waits until a connection stands and the peer has room.
+                Typist::Lines(_) if !self.driver.chat.takes_lines() => return,
+                Typist::Lines(lines) => match lines.as_ref().and_then(Lines::next) {
+                    Some(LineEvent::Line(line)) => self.take_bytes(&line),
+                    Some(LineEvent::TooLong { bytes }) => self.driver.handle(Input::LineTooLong { bytes }),
+                    Some(LineEvent::End) => {
+                        *lines = None;
+                        self.driver.handle(Input::Farewell(Farewell::EndOfInput));
+                    }
+                    Some(LineEvent::Broken(error)) => {
+                        *lines = None;
+                        super::screen::complain(&format!("rsachat: error: cannot read the input: {error}"));
+                        self.driver.handle(Input::Farewell(Farewell::Failure(code::MACHINE)));
+                    }
+                    None => return,
+                },
+            }
+            if self.driver.quit().is_some() {
+                return;
+            }
+        }
+    }
+
+    /// A line of an input that nobody edits: UTF-8, or refused by itself.
+    fn take_bytes(&mut self, line: &[u8]) {
+        match std::str::from_utf8(line) {
+            Ok(text) => self.driver.handle(Input::Line(text)),
+            Err(_) => self.driver.handle(Input::LineNotText { row: SafeText::line_from_bytes(line) }),
+        }
+    }
+
+    fn report_shown(&mut self) {
+        while let Some(shown) = self.driver.screen.shown() {
+            match shown {
+                Ok(owed) => self.driver.handle(Input::Shown(owed)),
+                // Whoever read our output has gone: like a program that SIGPIPE ends, but in order.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                    self.driver.handle(Input::Farewell(Farewell::Signal(13)));
+                }
+                Err(error) => {
+                    super::screen::complain(&format!("rsachat: error: cannot write the output: {error}"));
+                    self.driver.handle(Input::Farewell(Farewell::Failure(code::FAILED)));
+                }
+            }
+        }
+    }
+
+    fn weigh_verdicts(&mut self) {
+        for verdict in self.driver.verdicts() {
+            let code = match verdict {
+                Verdict::Unreachable => code::MACHINE,
+                Verdict::Refused => code::REFUSED,
+                Verdict::Lost => code::LOST,
+                Verdict::Done => match &self.typist {
+                    // The peer left in order, but not everything was said.
+                    Typist::Lines(Some(_)) => code::LOST,
+                    _ => 0,
+                },
+            };
+            if self.unattended && code != 0 {
+                self.driver.handle(Input::Farewell(Farewell::Failure(code)));
+            }
+        }
+    }
+
+    fn refresh(&mut self) {
+        let Typist::Person(terminal) = &self.typist else { return };
+        let now = (self.driver.chat.view(), self.driver.chat.names());
+        if self.shown.as_ref() != Some(&now) {
+            let (view, names) = now.clone();
+            terminal.set(|live| {
+                live.state = state(&view);
+                live.names = names;
+            });
+            self.shown = Some(now);
+        }
+    }
+
+    fn finish(mut self) {
+        // What was said last still leaves; a peer that does not take it is not waited for.
+        let patience = std::time::Instant::now() + std::time::Duration::from_millis(limits::FAREWELL_MS);
+        let mut events = Vec::new();
+        while self.driver.net.links() > 0 && std::time::Instant::now() < patience {
+            if self.driver.net.wait(Some(patience), &mut events).is_err() {
+                break;
+            }
+        }
+        self.driver.screen.finish();
+        if let Typist::Person(terminal) = &mut self.typist {
+            terminal.finish();
+        }
+    }
+}
+
+fn state(view: &View) -> PromptState {
+    match &view.addressed {
+        None => PromptState { name: view.own_name.clone(), mark: "", waiting: 0 },
+        Some((name, assurance)) => {
+            let mark = match assurance {
+                Assurance::Unverified => "?",
+                Assurance::Verified => "=",
+            };
+            PromptState { name: name.clone(), mark, waiting: view.waiting }
+        }
+    }
+}
+
+fn live(view: &View, names: Vec<String>) -> Live {
+    let words = COMMANDS.iter().map(|entry| Word {
+        text: format!(":{}", entry.name),
+        usage: entry.usage.to_owned(),
+        summary: entry.summary.to_owned(),
+        arguments: match entry.completes {
+            Completes::Nothing => Arguments::None,
+            Completes::Peers => Arguments::Names,
+            Completes::Commands => Arguments::Words,
+        },
+    });
+    Live { state: state(view), names, words: words.collect(), style: terminal::style() }
+}

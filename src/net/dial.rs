@@ -1,0 +1,97 @@
+//! A connection that is being made: the addresses still to try, the attempt under way, and what became of the
+//! ones before. It knows sockets, but neither the loop nor its timers.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use std::vec;
+
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+
+use super::Reading;
+use crate::limits::CONNECT_TIMEOUT_MS;
+
+pub(super) struct Dial {
+    ahead: vec::IntoIter<SocketAddr>,
+    attempt: Option<Attempt>,
+    tried: Vec<(SocketAddr, io::Error)>,
+    /// Sent before there was anything to send it on.
+    pub(super) early: Vec<Vec<u8>>,
+    /// Asked for before there was anything to read.
+    pub(super) reading: Reading,
+}
+
+pub(super) enum Step {
+    /// Nothing to do before the socket says something or this moment has come.
+    Waits {
+        until: Instant,
+    },
+    Connected {
+        to: SocketAddr,
+        stream: TcpStream,
+    },
+    Unreachable {
+        tried: Vec<(SocketAddr, io::Error)>,
+    },
+}
+
+struct Attempt {
+    to: SocketAddr,
+    stream: TcpStream,
+    until: Instant,
+}
+
+impl Dial {
+    pub(super) fn new(addrs: Vec<SocketAddr>) -> Self {
+        let ahead = addrs.into_iter();
+        Self { ahead, attempt: None, tried: Vec::new(), early: Vec::new(), reading: Reading::On }
+    }
+
+    /// Looks at the attempt under way and begins the next one when it has failed or its time is over.
+    pub(super) fn step(&mut self, registry: &Registry, token: Token, now: Instant) -> Step {
+        loop {
+            if let Some(attempt) = self.attempt.take() {
+                match attempt.look(now) {
+                    Ok(true) => return Step::Connected { to: attempt.to, stream: attempt.stream },
+                    Ok(false) => {
+                        let until = attempt.until;
+                        self.attempt = Some(attempt);
+                        return Step::Waits { until };
+                    }
+                    Err(error) => self.tried.push((attempt.to, error)),
+                }
+            }
+            let Some(to) = self.ahead.next() else {
+                return Step::Unreachable { tried: std::mem::take(&mut self.tried) };
+            };
+            match Attempt::begin(to, registry, token, now) {
+                Ok(attempt) => self.attempt = Some(attempt),
+                Err(error) => self.tried.push((to, error)),
+            }
+        }
+    }
+}
+
+impl Attempt {
+    fn begin(to: SocketAddr, registry: &Registry, token: Token, now: Instant) -> io::Result<Self> {
+        let mut stream = TcpStream::connect(to)?;
+        registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
+        Ok(Self { to, stream, until: now + Duration::from_millis(CONNECT_TIMEOUT_MS) })
+    }
+
+    /// Whether the connection stands.
+    fn look(&self, now: Instant) -> io::Result<bool> {
+        if let Some(error) = self.stream.take_error()? {
+            return Err(error);
+        }
+        match self.stream.peer_addr() {
+            // TCP lets a socket that dials a free port of its own machine meet itself.
+            Ok(peer) if self.stream.local_addr()? == peer => Err(io::ErrorKind::ConnectionRefused.into()),
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() != io::ErrorKind::NotConnected => Err(error),
+            Err(_) if now >= self.until => Err(io::ErrorKind::TimedOut.into()),
+            Err(_) => Ok(false),
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! One open socket: the bytes queued for it, what the kernel last said of it, and how its end is told. The
+//! kernel speaks only of changes (edge-triggered), so what it said is remembered here until it is used up.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::time::Duration;
+
+use mio::event::Event;
+use mio::net::TcpStream;
+use socket2::{SockRef, TcpKeepalive};
+
+use super::{LinkId, NetEvent, Reading};
+use crate::limits::{KEEPALIVE_MS, LINK_TURN_BYTES, UNACKNOWLEDGED_MS};
+
+pub(super) struct Link {
+    stream: TcpStream,
+    queue: Queue,
+    phase: Phase,
+    reading: Reading,
+    /// The kernel may have bytes, an end or an error for us.
+    readable: bool,
+    /// The kernel may take bytes.
+    writable: bool,
+    /// The owner has been left with a queue that was not empty and is told when it is.
+    owes_drained: bool,
+    /// Writing failed; told as the link's end after what the peer had sent before.
+    failure: Option<io::Error>,
+}
+
+/// What a turn leaves behind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum After {
+    /// Nothing to do until the kernel or the owner says something.
+    Idle,
+    /// There is more to do at once.
+    More,
+    /// All that was queued is with the kernel and the end of stream behind it; the peer's is awaited.
+    Flushed,
+    /// To be closed now.
+    Gone,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    Open,
+    /// The peer has ended its direction; ours is open.
+    HalfClosed,
+    /// Hung up: nobody listens any more, the queue is on its way.
+    Leaving(Peer),
+    /// Hung up and flushed: the peer's end is awaited.
+    Lingering,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Peer {
+    MayStillSend,
+    HasEnded,
+}
+
+impl Link {
+    /// Takes a connected stream that is already registered.
+    pub(super) fn new(stream: TcpStream) -> Self {
+        prepare(&stream);
+        Self {
+            stream,
+            queue: Queue::default(),
+            phase: Phase::Open,
+            reading: Reading::On,
+            readable: true,
+            writable: true,
+            owes_drained: false,
+            failure: None,
+        }
+    }
+
+    pub(super) fn notice(&mut self, event: &Event) {
+        self.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
+        self.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
+    }
+
+    pub(super) fn send(&mut self, bytes: Vec<u8>) {
+        if self.failure.is_some() || self.is_leaving() {
+            return;
+        }
+        self.queue.push(bytes);
+        self.flush();
+        self.owes_drained |= !self.queue.is_empty();
+    }
+
+    /// Whether there is something to do before the kernel speaks again.
+    pub(super) fn wants_turn(&self) -> bool {
+        self.failure.is_some() || self.can_flush() || (self.owes_drained && self.queue.is_empty())
+    }
+
+    pub(super) fn queued(&self) -> usize {
+        self.queue.bytes
+    }
+
+    pub(super) fn set_reading(&mut self, reading: Reading) {
+        self.reading = reading;
+    }
+
+    pub(super) fn hang_up(&mut self) {
+        self.phase = match self.phase {
+            Phase::Open => Phase::Leaving(Peer::MayStillSend),
+            Phase::HalfClosed => Phase::Leaving(Peer::HasEnded),
+            leaving => leaving,
+        };
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        matches!(self.phase, Phase::Leaving(_) | Phase::Lingering)
+    }
+
+    /// Writes and reads what one turn allows, and says how things stand.
+    pub(super) fn turn(&mut self, id: LinkId, scratch: &mut [u8], events: &mut Vec<NetEvent>) -> After {
+        self.flush();
+        match self.phase {
+            Phase::Open | Phase::HalfClosed => self.turn_open(id, scratch, events),
+            Phase::Leaving(_) | Phase::Lingering => self.turn_leaving(scratch),
+        }
+    }
+
+    fn turn_open(&mut self, link: LinkId, scratch: &mut [u8], events: &mut Vec<NetEvent>) -> After {
+        if self.owes_drained && self.queue.is_empty() && self.failure.is_none() {
+            self.owes_drained = false;
+            events.push(NetEvent::Drained { link });
+        }
+        let mut after = if self.can_flush() { After::More } else { After::Idle };
+        let mut broken = None;
+        let is_read = self.phase == Phase::Open && self.reading == Reading::On;
+        if is_read && self.readable {
+            let (filled, end) = fill(&mut self.stream, scratch);
+            if let Some(bytes) = scratch.get(..filled).filter(|bytes| !bytes.is_empty()) {
+                events.push(NetEvent::Bytes { link, bytes: bytes.to_vec() });
+            }
+            match end {
+                Fill::Full => return After::More,
+                Fill::Dry => self.readable = false,
+                Fill::End if self.failure.is_none() => {
+                    self.phase = Phase::HalfClosed;
+                    events.push(NetEvent::Ended { link });
+                }
+                Fill::End => {}
+                Fill::Broken(error) => broken = Some(error),
+            }
+        }
+        // A write to a connection that was reset takes the reason with it: it is the better one of the two.
+        if let Some(error) = self.failure.take().or(broken) {
+            events.push(NetEvent::Lost { link, error });
+            after = After::Gone;
+        }
+        after
+    }
+
+    fn turn_leaving(&mut self, scratch: &mut [u8]) -> After {
+        if self.failure.is_some() {
+            return After::Gone;
+        }
+        // A peer that is itself waiting to be read would never read us, so what it sends is thrown away.
+        let mut after = if self.can_flush() { After::More } else { After::Idle };
+        if self.readable && self.phase != Phase::Leaving(Peer::HasEnded) {
+            match fill(&mut self.stream, scratch).1 {
+                Fill::Full => after = After::More,
+                Fill::Dry => self.readable = false,
+                Fill::End if self.phase == Phase::Lingering => return After::Gone,
+                Fill::End => self.phase = Phase::Leaving(Peer::HasEnded),
+                Fill::Broken(_) => return After::Gone,
+            }
+        }
+        match self.phase {
+            Phase::Leaving(Peer::HasEnded) if self.queue.is_empty() => After::Gone,
+            Phase::Leaving(Peer::MayStillSend) if self.queue.is_empty() => {
+                self.phase = Phase::Lingering;
+                if self.stream.shutdown(Shutdown::Write).is_ok() { After::Flushed } else { After::Gone }
+            }
+            _ => after,
+        }
+    }
+
+    fn can_flush(&self) -> bool {
+        self.writable && !self.queue.is_empty()
+    }
+
+    /// Writes until the kernel takes no more, the queue is empty or the turn's share is used.
+    fn flush(&mut self) {
+        let mut left = LINK_TURN_BYTES;
+        while left > 0 && self.writable && self.failure.is_none() {
+            let Some(front) = self.queue.front() else { return };
+            match self.stream.write(front) {
+                Ok(0) => self.fail(io::ErrorKind::WriteZero.into()),
+                Ok(taken) => {
+                    self.queue.consume(taken);
+                    left = left.saturating_sub(taken);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => self.fail(error),
+            }
+        }
+    }
+
+    fn fail(&mut self, error: io::Error) {
+        self.failure = Some(error);
+        self.queue = Queue::default();
+        // What the peer sent before may have come since the kernel last said so.
+        self.readable = true;
+    }
+}
+
+/// Bytes not yet taken by the kernel, in the pieces they were given in.
+#[derive(Default)]
+struct Queue {
+    pieces: VecDeque<Vec<u8>>,
+    /// Bytes of the first piece that are already gone.
+    gone: usize,
+    bytes: usize,
+}
+
+impl Queue {
+    fn push(&mut self, bytes: Vec<u8>) {
+        if !bytes.is_empty() {
+            self.bytes += bytes.len();
+            self.pieces.push_back(bytes);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    fn front(&self) -> Option<&[u8]> {
+        self.pieces.front()?.get(self.gone..)
+    }
+
+    fn consume(&mut self, taken: usize) {
+        self.bytes -= taken;
+        self.gone += taken;
+        if self.pieces.front().is_some_and(|front| front.len() <= self.gone) {
+            self.pieces.pop_front();
+            self.gone = 0;
+        }
+        if self.pieces.is_empty() {
+            // An idle link keeps no memory of a busy hour.
+            self.pieces = VecDeque::new();
+        }
+    }
+}
+
+enum Fill {
+    /// The room is used up and there may be more.
+    Full,
+    Dry,
+    End,
+    Broken(io::Error),
+}
+
+/// Reads until the room is full or the kernel has no more to say.
+fn fill(stream: &mut TcpStream, room: &mut [u8]) -> (usize, Fill) {
+    let mut filled = 0;
+    loop {
+        let Some(free) = room.get_mut(filled..).filter(|free| !free.is_empty()) else {
+            return (filled, Fill::Full);
+        };
+        match stream.read(free) {
+            Ok(0) => return (filled, Fill::End),
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return (filled, Fill::Dry),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (filled, Fill::Broken(error)),
+        }
+    }
+}
+
+/// Options every connection has. None of them is worth refusing a connection that cannot have it.
+fn prepare(stream: &TcpStream) {
+    let every = Duration::from_millis(KEEPALIVE_MS);
+    let socket = SockRef::from(stream);
+    let _ = socket.set_tcp_nodelay(true);
+    let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(every).with_interval(every));
+    #[cfg(target_os = "linux")]
+    let _ = socket.set_tcp_user_timeout(Some(Duration::from_millis(UNACKNOWLEDGED_MS)));
+}

@@ -1,0 +1,98 @@
+//! A listening socket, and what each way in which `accept` can fail means. It knows nothing of who may come in.
+
+use std::io;
+use std::net::SocketAddr;
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Registry, Token};
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::Stack;
+use crate::limits::{CALLERS_AHEAD, CALLS_A_TURN};
+
+/// One attempt to take a caller.
+pub(super) enum Call {
+    Taken(TcpStream, SocketAddr),
+    /// Nobody waits; the kernel will say when somebody does.
+    Nobody,
+    /// No descriptors or memory; callers wait, and the kernel will not speak of them again.
+    Famine,
+    /// Callers give up, or something of the machine's fails, faster than it can be looked at.
+    Trouble,
+}
+
+pub(super) fn open(addr: SocketAddr, stack: Stack) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    // Not on Windows, where it would let two programs listen on one port.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(!(stack == Stack::Dual && addr.ip().is_unspecified()))?;
+    }
+    socket.bind(&addr.into())?;
+    socket.listen(CALLERS_AHEAD)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+pub(super) fn accept(listener: &TcpListener) -> Call {
+    // A caller that is already gone, or one the firewall forbids, is no reason to keep the next one waiting.
+    for _ in 0..CALLS_A_TURN {
+        match listener.accept() {
+            Ok((stream, from)) => {
+                return Call::Taken(stream, SocketAddr::new(from.ip().to_canonical(), from.port()));
+            }
+            Err(error) => match verdict(&error) {
+                Verdict::Nobody => return Call::Nobody,
+                Verdict::Famine => return Call::Famine,
+                Verdict::NextCaller => {}
+            },
+        }
+    }
+    Call::Trouble
+}
+
+pub(super) fn register(stream: &mut TcpStream, registry: &Registry, token: Token) -> io::Result<()> {
+    registry.register(stream, token, Interest::READABLE | Interest::WRITABLE)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Verdict {
+    Nobody,
+    Famine,
+    NextCaller,
+}
+
+/// accept(2): besides shortage, its errors are those of the caller's connection or of the firewall, and they
+/// use that caller up.
+fn verdict(error: &io::Error) -> Verdict {
+    match Errno::from_io_error(error) {
+        Some(Errno::AGAIN) => Verdict::Nobody,
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => Verdict::Famine,
+        _ => Verdict::NextCaller,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_shortage_makes_callers_wait_and_a_caller_gone_wrong_makes_way_for_the_next() {
+        for (errno, expected) in [
+            (Errno::AGAIN, Verdict::Nobody),
+            (Errno::MFILE, Verdict::Famine),
+            (Errno::NFILE, Verdict::Famine),
+            (Errno::NOBUFS, Verdict::Famine),
+            (Errno::NOMEM, Verdict::Famine),
+            (Errno::CONNABORTED, Verdict::NextCaller),
+            (Errno::PROTO, Verdict::NextCaller),
+            (Errno::PERM, Verdict::NextCaller),
+            (Errno::INTR, Verdict::NextCaller),
+            (Errno::HOSTUNREACH, Verdict::NextCaller),
+        ] {
+            assert_eq!(verdict(&errno.into()), expected, "{errno:?}");
+        }
+    }
+}
