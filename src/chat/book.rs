@@ -185,7 +185,10 @@ impl Book {
         if self.by_name(name).is_none() {
             return name.clone();
         }
-        (2..).map(|n| name.with_suffix(n)).find(|name| self.by_name(name).is_none()).unwrap_or(name.clone())
+        (2..10_000)
+            .map(|n| name.with_suffix(n))
+            .find(|name| self.by_name(name).is_none())
+            .unwrap_or(name.clone())
     }
 
     fn contradiction(&self, peer: &Peer) -> Option<&'static str> {

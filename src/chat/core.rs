@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, VecDeque};
 use super::address::{Family, ListenAt, Target};
 use super::book::Book;
 use super::contract::{
-    Assurance, Dial, Effect, Farewell, Input, Link, Listener, Now, OwnKey, RefusedKey, Verdict, View,
+    Assurance, Dial, Effect, Input, Link, Listener, Now, OwnKey, RefusedKey, Verdict, View,
 };
+use super::leave::Leaving;
 use super::name::Name;
 use super::notice::{Info, Notice, Trouble};
 use super::reports::Reports;
 use super::talk::{Callers, Talk, Way};
 use crate::crypto::{Fingerprint, Seed};
-use crate::limits;
 use crate::session::{Output, Own, Role, Session};
 use crate::wire::{ByeReason, Purpose};
 
@@ -70,25 +70,6 @@ pub(super) struct Making {
     pub(super) told_ms: u64,
 }
 
-/// The program is ending.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Leaving {
-    pub(super) code: u8,
-    /// When it ends whatever is still owed; `None`: it waits for what is owed.
-    pub(super) at_latest_ms: Option<u64>,
-}
-
-impl Leaving {
-    /// Something accepted was not acknowledged: if that was waited for, the end is a loss.
-    pub(super) fn lost(&mut self) {
-        if self.at_latest_ms.is_none() {
-            self.code = LOST_CODE;
-        }
-    }
-}
-
-/// Exit code when the program ends with something unacknowledged that it waited for.
-const LOST_CODE: u8 = 5;
 /// Time between two signs of life of key making, in milliseconds.
 const SIGN_OF_LIFE_MS: u64 = 2_000;
 
@@ -145,7 +126,7 @@ impl Chat {
             Input::Bytes { link, bytes } => {
                 self.with_session(link, |session, now| session.feed(now.mono_ms, bytes));
             }
-            Input::Ended { link, error } => self.ended(link, error),
+            Input::Ended { link, error } => self.ended(link, error.as_deref()),
             Input::Worked { link, result } => {
                 self.with_session(link, |session, now| session.done(now.mono_ms, result));
             }
@@ -172,7 +153,14 @@ impl Chat {
         let goodbyes = self.talks.values().filter_map(|talk| talk.leaving);
         let sign = self.making.map(|making| making.told_ms + SIGN_OF_LIFE_MS);
         let leaving = self.leaving.and_then(|leaving| leaving.at_latest_ms);
-        sessions.chain(goodbyes).chain(sign).chain(leaving).chain(self.reports.deadline_ms()).min()
+        let late = self.addressed_link().and_then(|link| self.talks.get(&link)?.late_at_ms(self.now.mono_ms));
+        sessions
+            .chain(goodbyes)
+            .chain(sign)
+            .chain(leaving)
+            .chain(late)
+            .chain(self.reports.deadline_ms())
+            .min()
     }
 
     /// Every connection.
@@ -206,7 +194,7 @@ impl Chat {
         View {
             own_name: self.own_name.to_string(),
             addressed: partner.map(|partner| (partner.name.clone(), partner.assurance)),
-            waiting: talk.map_or(0, Talk::waiting),
+            waiting: talk.map_or(0, |talk| talk.late(self.now.mono_ms)),
         }
     }
 
@@ -307,7 +295,7 @@ impl Chat {
         Some(Own { key, name: self.own_name.to_string(), purpose: Purpose::Chat })
     }
 
-    fn tick(&mut self) {
+    pub(super) fn tick(&mut self) {
         let now_ms = self.now.mono_ms;
         let links: Vec<Link> = self.talks.keys().copied().collect();
         for link in links {
@@ -325,82 +313,6 @@ impl Chat {
         }
         if let Some(times) = self.reports.overdue(now_ms) {
             self.trouble(Trouble::Suppressed { times });
-        }
-    }
-
-    /// Ctrl-C on an empty line: whatever is pending ends; if nothing is, says how to leave.
-    fn cancel(&mut self) {
-        let dials: Vec<_> = std::mem::take(&mut self.dials).into_iter().collect();
-        let arriving: Vec<Link> = self
-            .talks
-            .iter()
-            .filter(|(_, talk)| talk.partner.is_none() && matches!(talk.way, Way::Dialled { .. }))
-            .map(|(link, _)| *link)
-            .collect();
-        if self.making.is_none() && dials.is_empty() && arriving.is_empty() {
-            self.info(Info::HowToLeave);
-            return;
-        }
-        if self.making.take().is_some() {
-            self.held.clear();
-            self.effects.push_back(Effect::CancelKey);
-            self.info(Info::KeyCancelled);
-        }
-        for (dial, dialling) in dials {
-            self.effects.push_back(Effect::CancelConnect(dial));
-            self.info(Info::ConnectCancelled { target: dialling.target.to_string() });
-        }
-        for link in arriving {
-            if let Some(talk) = self.talks.get(&link) {
-                let target = talk.whom();
-                self.info(Info::ConnectCancelled { target });
-            }
-            self.with_session(link, |session, _| session.close(ByeReason::Leaving));
-        }
-    }
-
-    /// The end of the program begins: goodbyes at once for a signal, after the receipts otherwise.
-    fn farewell(&mut self, farewell: Farewell) {
-        let soon = self.now.mono_ms + limits::FAREWELL_MS;
-        let leaving = match farewell {
-            Farewell::Quit => Leaving { code: 0, at_latest_ms: Some(soon) },
-            // A line that was refused was said to be, but the input as a whole did not arrive.
-            Farewell::EndOfInput => Leaving { code: u8::from(self.unsent > 0), at_latest_ms: None },
-            Farewell::Signal(number) => {
-                Leaving { code: number.saturating_add(128), at_latest_ms: Some(self.now.mono_ms) }
-            }
-            Farewell::Failure(code) => Leaving { code, at_latest_ms: Some(self.now.mono_ms) },
-        };
-        self.leaving = Some(leaving);
-        let due = leaving.at_latest_ms.unwrap_or(u64::MAX);
-        for talk in self.talks.values_mut() {
-            talk.leaving = Some(talk.leaving.map_or(due, |earlier| earlier.min(due)));
-        }
-        for (dial, _) in std::mem::take(&mut self.dials) {
-            self.effects.push_back(Effect::CancelConnect(dial));
-        }
-        if self.making.take().is_some() {
-            self.effects.push_back(Effect::CancelKey);
-        }
-        self.tick();
-    }
-
-    /// Says the goodbyes that waited for receipts, and ends when nobody is left.
-    fn settle(&mut self) {
-        let ready: Vec<Link> = self
-            .talks
-            .iter()
-            .filter(|(_, talk)| talk.leaving.is_some() && talk.waiting() == 0)
-            .map(|(link, _)| *link)
-            .collect();
-        for link in ready {
-            self.with_session(link, |session, _| session.close(ByeReason::Leaving));
-        }
-        if let Some(leaving) = self.leaving
-            && self.talks.is_empty()
-        {
-            self.leaving = None;
-            self.effects.push_back(Effect::Quit(leaving.code));
         }
     }
 }

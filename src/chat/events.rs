@@ -47,12 +47,12 @@ impl Chat {
     }
 
     /// The stream ended: if the session did not know yet, it was cut.
-    pub(super) fn ended(&mut self, link: Link, error: Option<String>) {
+    pub(super) fn ended(&mut self, link: Link, error: Option<&str>) {
         let Some(talk) = self.talks.get_mut(&link) else { return };
         talk.session.cut();
         while let Some(output) = self.talks.get_mut(&link).and_then(|talk| talk.session.poll()) {
             if let crate::session::Output::Event(Event::Closed(ending)) = output {
-                self.closed(link, ending, error.clone());
+                self.closed(link, ending, error.map(str::to_owned));
             }
         }
     }
@@ -106,7 +106,7 @@ impl Chat {
         if !taken(&claimed) {
             return claimed;
         }
-        (2..).map(|n| claimed.with_suffix(n)).find(|name| !taken(name)).unwrap_or(claimed)
+        (2..10_000).map(|n| claimed.with_suffix(n)).find(|name| !taken(name)).unwrap_or(claimed)
     }
 
     /// Says so when a newcomer claims a name that is not its own.

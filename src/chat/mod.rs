@@ -9,6 +9,7 @@ pub mod command;
 mod contract;
 mod core;
 mod events;
+mod leave;
 pub mod name;
 mod notice;
 mod perform;

@@ -66,7 +66,7 @@ impl Chat {
             return;
         }
         match talk.session.say(text, self.now.unix_ms) {
-            Ok(seq) => talk.remember(seq, text),
+            Ok(seq) => talk.remember(seq, text, self.now.mono_ms),
             Err(fault) => {
                 self.unsent += 1;
                 self.trouble(Trouble::Mistake { what: format!("not sent: {fault}") });

@@ -175,7 +175,7 @@ fn kind(c: char) -> Kind {
             return Kind::Unsafe;
         }
         '\u{2800}' | '\u{3164}' | '\u{ffa0}' | '\u{1d159}' => return Kind::Unsafe,
-        '\u{1161}'..='\u{11ff}' | '\u{d7b0}'..='\u{d7ff}' if c.general_category().is_assigned() => {
+        '\u{1161}'..='\u{11ff}' | '\u{d7b0}'..='\u{d7ff}' if c.general_category().has_meaning() => {
             return Kind::JamoTail;
         }
         _ => {}
@@ -190,11 +190,11 @@ fn kind(c: char) -> Kind {
 }
 
 trait Assigned {
-    fn is_assigned(self) -> bool;
+    fn has_meaning(self) -> bool;
 }
 
 impl Assigned for GeneralCategory {
-    fn is_assigned(self) -> bool {
+    fn has_meaning(self) -> bool {
         self != GeneralCategory::Unassigned
     }
 }

@@ -42,7 +42,12 @@ pub(super) struct Partner {
 pub(super) struct Waiting {
     seq: u64,
     text: String,
+    since_ms: u64,
 }
+
+/// Time after which a message that has no receipt is counted in the prompt, in milliseconds. A receipt on a
+/// good line takes two or three: a number that only flickers says nothing.
+const LATE_MS: u64 = 1_000;
 
 pub(super) struct Talk {
     pub(super) session: Session,
@@ -92,14 +97,24 @@ impl Talk {
         self.waiting.len()
     }
 
+    /// Messages that have waited so long that the person should know.
+    pub(super) fn late(&self, now_ms: u64) -> usize {
+        self.waiting.iter().filter(|waiting| now_ms >= waiting.since_ms + LATE_MS).count()
+    }
+
+    /// When the next message becomes late, in monotonic milliseconds.
+    pub(super) fn late_at_ms(&self, now_ms: u64) -> Option<u64> {
+        self.waiting.iter().map(|waiting| waiting.since_ms + LATE_MS).find(|late| *late > now_ms)
+    }
+
     /// Whether one more message may wait.
     pub(super) fn has_room(&self) -> bool {
         self.waiting.len() < limits::QUEUE_MESSAGES && self.waiting_bytes < limits::QUEUE_BYTES
     }
 
-    pub(super) fn remember(&mut self, seq: u64, text: &str) {
+    pub(super) fn remember(&mut self, seq: u64, text: &str, since_ms: u64) {
         self.waiting_bytes += text.len();
-        self.waiting.push_back(Waiting { seq, text: text.to_owned() });
+        self.waiting.push_back(Waiting { seq, text: text.to_owned(), since_ms });
     }
 
     pub(super) fn receipted(&mut self, upto: u64) {

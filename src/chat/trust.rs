@@ -62,7 +62,7 @@ impl Chat {
             }
             Way::Called { .. } => None,
             Way::Dialled { pin: Some(pinned), .. } => {
-                (*pinned != now).then(|| Trouble::PinDiffers { address: whom, pinned: *pinned, now })
+                (*pinned != now).then_some(Trouble::PinDiffers { address: whom, pinned: *pinned, now })
             }
             Way::Dialled { pin: None, .. } => {
                 let there = self.book.by_address(&whom).filter(|peer| peer.fingerprint != now)?;

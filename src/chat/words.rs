@@ -168,7 +168,9 @@ fn not_received_words(name: &str, rows: &[SafeText], more: usize) -> String {
         words.push_str(row.as_str());
     }
     if more > 0 {
-        words.push_str(&format!("\n  … and {more} more"));
+        words.push_str("\n  … and ");
+        words.push_str(&more.to_string());
+        words.push_str(" more");
     }
     words
 }

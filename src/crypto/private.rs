@@ -129,6 +129,9 @@ impl Identity {
 
     /// Opens an encapsulation to this key. It never fails: when OAEP does, the secret is one that nobody
     /// else can know (implicit rejection), so that a wrong ciphertext shows only as a failed tag later.
+    ///
+    /// # Panics
+    /// Never: HMAC takes keys of every length.
     #[must_use]
     pub fn decapsulate(&self, ciphertext: &[u8]) -> SharedSecret {
         let mut rejected = Zeroizing::new([0; SECRET_BYTES]);

@@ -69,7 +69,7 @@ impl PublicKey {
         if bits > limits::KEY_BITS_MAX {
             return Err(KeyFault::TooLong(bits));
         }
-        if bits % 8 != 0 {
+        if !bits.is_multiple_of(8) {
             return Err(KeyFault::Uneven(bits));
         }
         if exponent != EXPONENT {
@@ -112,6 +112,9 @@ impl PublicKey {
     }
 
     /// `SubjectPublicKeyInfo` in PEM (RFC 5280, RFC 7468).
+    ///
+    /// # Panics
+    /// Never: a checked key has an encoding.
     #[must_use]
     pub fn to_spki_pem(&self) -> String {
         self.key.to_public_key_pem(LineEnding::LF).expect("a checked key has an encoding")

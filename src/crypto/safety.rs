@@ -14,6 +14,9 @@ pub struct SafetyNumber([u32; 12]);
 impl SafetyNumber {
     /// The number of two keys, in whichever order: HKDF-SHA-256 (RFC 5869) without salt over the lower and
     /// the higher fingerprint to 60 bytes; each five bytes, big-endian, modulo 100,000 are one group.
+    ///
+    /// # Panics
+    /// Never: HKDF gives far more than 60 bytes.
     #[must_use]
     pub fn between(one: &Fingerprint, other: &Fingerprint) -> Self {
         let (lower, higher) = if one <= other { (one, other) } else { (other, one) };

@@ -40,8 +40,7 @@ fn field(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 /// A positive mpint in its one right form.
 fn magnitude(mpint: &[u8]) -> Option<&[u8]> {
     match mpint {
-        [] => None,
-        [0] => None,
+        [] | [0] => None,
         [0, next, ..] if *next < 0x80 => None,
         [0, rest @ ..] => Some(rest),
         [first, ..] if *first >= 0x80 => None,

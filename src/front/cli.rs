@@ -39,7 +39,7 @@ pub struct Cli {
 /// What every way in understands.
 #[derive(Args, Debug)]
 pub(super) struct Common {
-    /// Folder with the key and the peers [default: RSACHAT_HOME, else the XDG data folder]
+    /// Folder with the key and the peers [default: `RSACHAT_HOME`, else the XDG data folder]
     #[arg(long, value_name = "DIR", global = true)]
     pub(super) home: Option<PathBuf>,
     /// File whose first line is the passphrase of the key
@@ -53,7 +53,7 @@ pub(super) struct Prompt {
     /// Name that you give to peers [default: the login name]
     #[arg(long, value_name = "NAME")]
     pub(super) name: Option<String>,
-    /// Wait for callers: a port, host:port or [::1]:port
+    /// Wait for callers: a port, `host:port` or `[::1]:port`
     #[arg(long, value_name = "ADDR")]
     pub(super) listen: Vec<String>,
     /// Call somebody: host or host:port

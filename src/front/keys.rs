@@ -161,17 +161,7 @@ fn new(home: &Home, common: &Common, bits: u32, replace: bool) -> Result<u8, Fau
 }
 
 fn protect(home: &Home, own: &Own, file: Option<&Path>) -> Result<(), Fault> {
-    let passphrase = match file {
-        Some(file) => first_line(file)?,
-        None => {
-            let first = ask("new passphrase (empty for none): ")?;
-            let second = ask("once more: ")?;
-            if !first.same_as(&second) {
-                return Err(Fault::new(code::FAILED, "the two passphrases differ; nothing was changed"));
-            }
-            first
-        }
-    };
+    let passphrase = file.map_or_else(ask_twice, first_line)?;
     let passphrase = Some(passphrase).filter(|passphrase| !passphrase.is_empty());
     let pem = own
         .identity
@@ -180,6 +170,16 @@ fn protect(home: &Home, own: &Own, file: Option<&Path>) -> Result<(), Fault> {
     let (path, _) = store::save_key(home, &pem, Replacing::SameKey)?;
     let what = if passphrase.is_some() { "is protected by a passphrase" } else { "has no passphrase" };
     Ok(answer(&format!("the key in {} {what} now", path.display()))?)
+}
+
+fn ask_twice() -> Result<Passphrase, Fault> {
+    let first = ask("new passphrase (empty for none): ")?;
+    let second = ask("once more: ")?;
+    if first.same_as(&second) {
+        Ok(first)
+    } else {
+        Err(Fault::new(code::FAILED, "the two passphrases differ; nothing was changed"))
+    }
 }
 
 fn ask(prompt: &str) -> Result<Passphrase, Fault> {

@@ -98,6 +98,8 @@ fn hand_on(event: LineEvent, sender: &SyncSender<LineEvent>, waker: &Waker) -> b
 fn next(input: &mut impl BufRead) -> LineEvent {
     let mut line = Vec::new();
     let mut bytes = 0;
+    // Of the whole line, also of the part that is not kept.
+    let mut last = None;
     loop {
         let available = match input.fill_buf() {
             Ok(available) => available,
@@ -114,12 +116,13 @@ fn next(input: &mut impl BufRead) -> LineEvent {
         let room = (LINE_BYTES + 1).saturating_sub(line.len());
         line.extend_from_slice(piece.get(..room.min(piece.len())).unwrap_or_default());
         bytes += piece.len() as u64;
+        last = piece.last().copied().or(last);
         let used = piece.len() + usize::from(newline.is_some());
         input.consume(used);
         if newline.is_some() {
-            if bytes == line.len() as u64 && line.last() == Some(&b'\r') {
-                line.pop();
+            if last == Some(b'\r') {
                 bytes -= 1;
+                line.truncate(usize::try_from(bytes).unwrap_or(usize::MAX));
             }
             return finish(line, bytes);
         }

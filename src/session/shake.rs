@@ -142,16 +142,16 @@ impl Shake {
                 self.stage = Stage::Proof(next);
                 return Ok(Turn::Again);
             }
-            Stage::Hello(state) => {
-                let (blob, next) = state.hello(&self.prologue(), body)?;
+            Stage::Hello(now) => {
+                let (blob, next) = now.hello(&self.prologue(), body)?;
                 (Stage::CheckingResponder(next), Job::Check { blob })
             }
-            Stage::Proof(state) => {
-                let (ciphertext, next) = state.proof(body)?;
+            Stage::Proof(now) => {
+                let (ciphertext, next) = now.proof(body)?;
                 (Stage::OpeningProof(next), Job::Open { ciphertext })
             }
-            Stage::Answer(state) => {
-                let (ciphertext, next) = state.answer(body)?;
+            Stage::Answer(now) => {
+                let (ciphertext, next) = now.answer(body)?;
                 (Stage::OpeningAnswer(next), Job::Open { ciphertext })
             }
             _ => return Err(Failed),
@@ -173,23 +173,23 @@ impl Shake {
                 self.stage = Stage::JudgingInitiator(next, key);
             }
             (_, JobResult::Checked(Err(fault))) => return Ok(Turn::End(Ending::Key(fault))),
-            (Stage::OpeningProof(state), JobResult::Opened(secret)) => {
-                let (blob, next) = state.opened(secret)?;
+            (Stage::OpeningProof(now), JobResult::Opened(secret)) => {
+                let (blob, next) = now.opened(secret)?;
                 self.stage = Stage::CheckingInitiator(next);
                 outputs.push_back(Output::Need(Job::Check { blob }));
             }
-            (Stage::SealingToResponder(state), JobResult::Sealed(sealed)) => {
-                let (message, next) = state.seal(sealed);
+            (Stage::SealingToResponder(now), JobResult::Sealed(sealed)) => {
+                let (message, next) = now.seal(sealed);
                 outputs.push_back(Output::Transmit(framed(&message)));
                 self.stage = Stage::Answer(next);
             }
-            (Stage::SealingToInitiator(state), JobResult::Sealed(sealed)) => {
-                let (message, split) = state.seal(sealed);
+            (Stage::SealingToInitiator(now), JobResult::Sealed(sealed)) => {
+                let (message, split) = now.seal(sealed);
                 outputs.push_back(Output::Transmit(framed(&message)));
                 return Ok(self.stand(Role::Responder, split, outputs));
             }
-            (Stage::OpeningAnswer(state), JobResult::Opened(secret)) => {
-                let split = state.opened(secret)?;
+            (Stage::OpeningAnswer(now), JobResult::Opened(secret)) => {
+                let split = now.opened(secret)?;
                 return Ok(self.stand(Role::Initiator, split, outputs));
             }
             _ => return Err(Failed),

@@ -110,7 +110,9 @@ pub fn markdown() -> String {
     for entry in &COMMANDS {
         let usage = entry.usage.replace('|', "\\|");
         let gap = if usage.is_empty() { "" } else { " " };
-        table.push_str(&format!("| `:{}{gap}{usage}` | {} |\n", entry.name, entry.summary));
+        for part in ["| `:", entry.name, gap, &usage, "` | ", entry.summary, " |\n"] {
+            table.push_str(part);
+        }
     }
     table
 }

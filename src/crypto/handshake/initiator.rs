@@ -60,6 +60,7 @@ pub struct AwaitsSeal {
 impl AwaitsSeal {
     /// Gives message 3: `skem, s`.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "a secret is used once")]
     pub fn seal(mut self, sealed: Sealed) -> (Vec<u8>, AwaitsAnswer) {
         let mut message = Vec::new();
         self.state.encrypt_and_hash(&sealed.ciphertext, &mut message);
