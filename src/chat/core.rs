@@ -183,7 +183,7 @@ impl Chat {
             self.talks.values().any(|t| t.partner.is_none() && matches!(t.way, Way::Dialled { .. }));
         let pending = self.making.is_some() || !self.held.is_empty() || !self.dials.is_empty() || arriving;
         let room = self.addressed_link().and_then(|link| self.talks.get(&link)).is_none_or(Talk::has_room);
-        !pending && room
+        !pending && room && self.leaving.is_none()
     }
 
     /// What stands before the cursor.

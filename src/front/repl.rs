@@ -90,9 +90,9 @@ impl Repl {
     fn until_over(&mut self) -> io::Result<u8> {
         loop {
             self.heed_signals();
+            self.weigh_verdicts();
             self.take_lines();
             self.report_shown();
-            self.weigh_verdicts();
             self.refresh();
             if let Some(code) = self.driver.quit() {
                 return Ok(code);
