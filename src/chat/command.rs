@@ -141,7 +141,7 @@ pub fn help(topic: Option<&'static Entry>) -> Vec<String> {
         return rows;
     }
     let usages = COMMANDS.iter().map(|entry| (format!(":{} {}", entry.name, entry.usage), entry));
-    let mut rows: Vec<_> = usages.map(|(usage, entry)| format!("{usage:<38}{}", entry.summary)).collect();
+    let mut rows: Vec<_> = usages.map(|(usage, entry)| format!("{usage:<41}{}", entry.summary)).collect();
     rows.push("anything else is sent as text; :: begins a text with a colon; Ctrl-D leaves".to_owned());
     rows
 }

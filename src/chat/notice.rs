@@ -153,6 +153,7 @@ pub enum Trouble {
         more: usize,
     },
     NobodyToSendTo,
+    NobodyToClose,
     NotConnected {
         name: String,
     },

@@ -116,14 +116,14 @@ impl Chat {
             Some(name) => self.find(name),
             None => self.addressed.and_then(|fp| self.addressed_name().map(|name| (name, fp))),
         };
-        let Some((name, fingerprint)) = found else {
+        let Some((_, fingerprint)) = found else {
             if name.is_none() {
-                self.trouble(Trouble::NobodyToSendTo);
+                self.trouble(Trouble::NobodyToClose);
             }
             return;
         };
         let Some(link) = self.link_of(fingerprint) else {
-            self.trouble(Trouble::NotConnected { name });
+            self.trouble(Trouble::NobodyToClose);
             return;
         };
         if let Some(talk) = self.talks.get_mut(&link) {

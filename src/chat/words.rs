@@ -128,7 +128,8 @@ fn trouble_words(trouble: &Trouble) -> String {
         Trouble::NobodyToSendTo => {
             "not sent: nobody is connected; :connect HOST:PORT or :listen PORT first".into()
         }
-        Trouble::NotConnected { name } => format!("not sent: {name} is not connected"),
+        Trouble::NobodyToClose => "no such conversation is open; :peers lists them".into(),
+        Trouble::NotConnected { name } => format!("{name} is not connected; nothing was sent"),
         Trouble::QueueFull { name, waiting } => {
             format!("not sent: {waiting} messages already wait for {name}")
         }

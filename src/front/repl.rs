@@ -103,9 +103,14 @@ impl Repl {
 
     fn heed_signals(&mut self) {
         while let Some(signal) = self.signals.next() {
-            // The editor turns its own into Ctrl-C.
-            if signal == Signal::Interrupt && matches!(self.typist, Typist::Person(_)) {
-                continue;
+            match (signal, &self.typist) {
+                // The editor turns its own into Ctrl-C.
+                (Signal::Interrupt, Typist::Person(_)) | (Signal::Continue, Typist::Lines(_)) => continue,
+                (Signal::Continue, Typist::Person(terminal)) => {
+                    terminal.resume();
+                    continue;
+                }
+                _ => {}
             }
             self.driver.handle(Input::Farewell(Farewell::Signal(signal.number())));
         }

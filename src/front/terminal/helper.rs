@@ -2,7 +2,7 @@
 //! which can change while a line is typed, is always painted in exactly that many cells.
 
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustyline::Context;
@@ -104,17 +104,23 @@ impl PromptState {
 
 pub(super) struct Helper {
     live: Arc<Mutex<Live>>,
-    empty: Cell<bool>,
+    /// What stood before and after the cursor when the line was last painted.
+    line: RefCell<(String, String)>,
 }
 
 impl Helper {
     pub(super) fn new(live: Arc<Mutex<Live>>) -> Self {
-        Self { live, empty: Cell::new(true) }
+        Self { live, line: RefCell::default() }
     }
 
-    /// Whether nothing stood on the line when it was last looked at.
-    pub(super) fn is_empty(&self) -> bool {
-        self.empty.get()
+    /// What stood before and after the cursor when it was last looked at.
+    pub(super) fn line(&self) -> (String, String) {
+        self.line.borrow().clone()
+    }
+
+    fn note(&self, line: &str, pos: usize) {
+        let (left, right) = line.split_at_checked(pos).unwrap_or((line, ""));
+        self.line.replace((left.to_owned(), right.to_owned()));
     }
 
     fn live(&self) -> std::sync::MutexGuard<'_, Live> {
@@ -127,8 +133,8 @@ impl rustyline::Helper for Helper {}
 impl Validator for Helper {}
 
 impl Highlighter for Helper {
-    fn highlight<'l>(&self, line: &'l str, _pos: usize) -> Cow<'l, str> {
-        self.empty.set(line.is_empty());
+    fn highlight<'l>(&self, line: &'l str, pos: usize) -> Cow<'l, str> {
+        self.note(line, pos);
         Cow::Borrowed(line)
     }
 
@@ -157,7 +163,7 @@ impl Hinter for Helper {
 
     /// The arguments and the meaning of the command that stands there whole.
     fn hint(&self, line: &str, pos: usize, _context: &Context<'_>) -> Option<String> {
-        self.empty.set(line.is_empty());
+        self.note(line, pos);
         if pos < line.len() || !line.starts_with(':') {
             return None;
         }

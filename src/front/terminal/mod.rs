@@ -53,6 +53,7 @@ pub(super) struct Terminal {
     typed: Receiver<Typed>,
     live: Arc<Mutex<Live>>,
     leaving: Arc<AtomicBool>,
+    resuming: Arc<AtomicBool>,
     editor: Option<JoinHandle<()>>,
     saved: SavedTerminal,
 }
@@ -66,16 +67,18 @@ impl Terminal {
         let mut printer = editor.create_external_printer().map_err(other)?;
         let (sender, typed) = sync_channel(limits::LINES_AHEAD);
         let leaving = Arc::new(AtomicBool::new(false));
+        let resuming = Arc::new(AtomicBool::new(false));
         let desk = Desk {
             sender,
             waker,
             live: Arc::clone(&live),
             leaving: Arc::clone(&leaving),
+            resuming: Arc::clone(&resuming),
             history: history.map(Path::to_path_buf),
         };
         let editor = thread::Builder::new().name("editor".into()).spawn(move || desk.read_lines(editor))?;
         let sink: Sink = Box::new(move |text| printer.print(text).map_err(other));
-        Ok((Self { typed, live, leaving, editor: Some(editor), saved }, sink))
+        Ok((Self { typed, live, leaving, resuming, editor: Some(editor), saved }, sink))
     }
 
     /// The next thing that the person did, if there is one.
@@ -88,6 +91,13 @@ impl Terminal {
         change(&mut self.live.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
+    /// The process goes on after a stop. The shell has set the terminal its own way meanwhile, and rustyline
+    /// may have set it before the stop took effect: so the read is begun anew, with the text that stood there.
+    pub(super) fn resume(&self) {
+        self.resuming.store(true, Ordering::SeqCst);
+        interrupt();
+    }
+
     /// Ends the editor and gives the terminal back as it was. A reader can only be ended by SIGINT, which
     /// rustyline turns into an error; its handler and ours make it harmless otherwise.
     pub(super) fn finish(&mut self) {
@@ -96,7 +106,7 @@ impl Terminal {
         let patience = Instant::now() + Duration::from_secs(1);
         while !editor.is_finished() && Instant::now() < patience {
             while self.next().is_some() {}
-            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT);
+            interrupt();
             thread::sleep(Duration::from_millis(5));
         }
         if editor.is_finished() {
@@ -118,14 +128,17 @@ struct Desk {
     waker: Arc<Waker>,
     live: Arc<Mutex<Live>>,
     leaving: Arc<AtomicBool>,
+    resuming: Arc<AtomicBool>,
     history: Option<PathBuf>,
 }
 
 impl Desk {
     fn read_lines(self, mut editor: Editor<Helper, FileHistory>) {
+        let mut kept = (String::new(), String::new());
         while !self.leaving.load(Ordering::SeqCst) {
             let prompt = self.live.lock().unwrap_or_else(PoisonError::into_inner).prompt();
-            let typed = match editor.readline(&prompt) {
+            let (left, right) = std::mem::take(&mut kept);
+            let typed = match editor.readline_with_initial(&prompt, (&left, &right)) {
                 Ok(line) => {
                     let line = line.trim_end_matches('\n').to_owned();
                     if !line.trim().is_empty() {
@@ -135,8 +148,12 @@ impl Desk {
                     Typed::Line(line)
                 }
                 Err(ReadlineError::Interrupted) => {
-                    let empty = editor.helper().is_none_or(Helper::is_empty);
-                    if !empty {
+                    let line = editor.helper().map(Helper::line).unwrap_or_default();
+                    if self.resuming.swap(false, Ordering::SeqCst) {
+                        kept = line;
+                        continue;
+                    }
+                    if line != Default::default() {
                         continue;
                     }
                     Typed::Interrupt
@@ -156,6 +173,11 @@ impl Desk {
             let _ = editor.save_history(path);
         }
     }
+}
+
+/// The only thing that ends a read from outside. A process may always signal itself.
+fn interrupt() {
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT);
 }
 
 fn editor(helper: Helper, history: Option<&Path>) -> rustyline::Result<Editor<Helper, FileHistory>> {
