@@ -2,7 +2,7 @@
 //! and a type for each direction, so that sealing and opening cannot be confused.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::Failed;
 use crate::limits;
@@ -64,6 +64,7 @@ impl OpenKey {
         let opened =
             self.0.key.open_separate_gather(nonce, Aad::from(associated), ciphertext, tag, plaintext);
         if opened.is_err() {
+            plaintext.zeroize();
             out.truncate(start);
             return Err(Failed);
         }

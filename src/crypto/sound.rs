@@ -40,34 +40,77 @@ fn residue(limbs: &[u64], m: u64) -> u64 {
     u64::try_from(residue).unwrap_or(0)
 }
 
-/// Products of the primes below 2^16, as many in each as fit 64 bits: one division of the modulus serves
-/// four primes and more.
-static PRIME_PRODUCTS: LazyLock<Vec<u64>> = LazyLock::new(|| {
-    let mut composite = vec![false; 1 << 16];
-    let mut products = vec![1_u64];
-    for candidate in 2..composite.len() {
-        if composite.get(candidate).copied().unwrap_or(true) {
-            continue;
-        }
-        composite.iter_mut().skip(candidate * candidate).step_by(candidate).for_each(|slot| *slot = true);
-        let prime = candidate as u64;
-        match products.last_mut().and_then(|last| last.checked_mul(prime).map(|product| (last, product))) {
-            Some((last, product)) => *last = product,
-            None => products.push(prime),
-        }
-    }
-    products
-});
-
-fn has_small_factor(limbs: &[u64]) -> bool {
-    PRIME_PRODUCTS.iter().any(|product| gcd(residue(limbs, *product), *product) != 1)
+/// Several odd primes whose product fits 64 bits: one pass over a modulus serves them all.
+struct Primes {
+    product: u64,
+    /// −1 / product modulo 2^64.
+    inverse: u64,
+    primes: Vec<u64>,
 }
 
-fn gcd(mut a: u64, mut b: u64) -> u64 {
-    while b != 0 {
-        (a, b) = (b, a % b);
+/// The odd primes below 2^16.
+static PRIMES: LazyLock<Vec<Primes>> = LazyLock::new(|| {
+    let mut groups = vec![(1_u64, Vec::new())];
+    for prime in odd_primes(1 << 16) {
+        if let Some((product, primes)) = groups.last_mut()
+            && let Some(longer) = product.checked_mul(prime)
+        {
+            *product = longer;
+            primes.push(prime);
+        } else {
+            groups.push((prime, vec![prime]));
+        }
     }
-    a
+    let of = |(product, primes)| Primes { product, inverse: negative_inverse(product), primes };
+    groups.into_iter().map(of).collect()
+});
+
+impl Primes {
+    /// n · 2^(−64 · limbs) modulo the product, by Montgomery's reduction limb by limb. The power of two is no
+    /// multiple of any of the primes, so this number is divisible by just those of them that divide n.
+    fn reduce(&self, limbs: &[u64]) -> u64 {
+        limbs.iter().fold(0, |rest, limb| {
+            let sum = u128::from(rest) + u128::from(*limb);
+            // Adding this multiple of the product makes the low limb of the sum zero.
+            let multiple = low(sum).wrapping_mul(self.inverse);
+            let product = u128::from(multiple) * u128::from(self.product);
+            // At most product + 1, hence never too much for 64 bits.
+            high(product + u128::from(low(sum))) + high(sum)
+        })
+    }
+}
+
+fn low(x: u128) -> u64 {
+    u64::try_from(x & u128::from(u64::MAX)).unwrap_or_default()
+}
+
+fn high(x: u128) -> u64 {
+    u64::try_from(x >> 64).unwrap_or_default()
+}
+
+/// −1 / x modulo 2^64 for an odd x: each of Newton's steps doubles the bits that are right, from three.
+fn negative_inverse(x: u64) -> u64 {
+    (0..5).fold(x, |y, _| y.wrapping_mul(2_u64.wrapping_sub(x.wrapping_mul(y)))).wrapping_neg()
+}
+
+/// The odd primes below `limit`, by Eratosthenes' sieve.
+fn odd_primes(limit: usize) -> impl Iterator<Item = u64> {
+    let mut composite = vec![false; limit];
+    (3..limit).step_by(2).filter_map(move |number| {
+        if composite.get(number).copied().unwrap_or(true) {
+            return None;
+        }
+        composite.iter_mut().skip(number).step_by(number).for_each(|mark| *mark = true);
+        u64::try_from(number).ok()
+    })
+}
+
+fn has_small_factor(limbs: &[u64]) -> bool {
+    let even = limbs.first().is_none_or(|limb| limb.is_multiple_of(2));
+    even || PRIMES.iter().any(|group| {
+        let rest = group.reduce(limbs);
+        group.primes.iter().any(|prime| rest.is_multiple_of(*prime))
+    })
 }
 
 fn is_roca(limbs: &[u64]) -> bool {
@@ -120,4 +163,45 @@ fn is_square(root: &BoxedUint, step: u64, n: &BoxedUint) -> bool {
     let difference = a.wrapping_square().wrapping_sub(n.clone().resize(precision));
     let b = difference.floor_sqrt_vartime();
     b.wrapping_square() == difference
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_6541_odd_primes_below_two_to_the_sixteenth_are_looked_for() {
+        let primes: Vec<u64> = PRIMES.iter().flat_map(|group| group.primes.clone()).collect();
+        assert_eq!(primes.len(), 6_541);
+        assert_eq!((primes.first(), primes.last()), (Some(&3), Some(&65_521)));
+        for group in PRIMES.iter() {
+            assert_eq!(group.primes.iter().product::<u64>(), group.product);
+            assert_eq!(group.product.wrapping_mul(group.inverse), u64::MAX);
+        }
+    }
+
+    #[test]
+    fn a_small_factor_is_found_wherever_it_is_and_only_if_it_is() {
+        // 2^89 − 1 is prime.
+        let prime = (1_u128 << 89) - 1;
+        for factor in [2, 3, 257, 65_519, 65_521] {
+            let n = prime * factor;
+            assert!(has_small_factor(&[low(n), high(n), 0]), "{factor}");
+        }
+        for n in [prime, prime * 65_537] {
+            assert!(!has_small_factor(&[low(n), high(n)]));
+        }
+        assert!(has_small_factor(&[0, 0]));
+    }
+
+    #[test]
+    fn the_reduction_bears_the_largest_limbs() {
+        for group in PRIMES.iter() {
+            let rest = group.reduce(&[u64::MAX; 48]);
+            let expected = residue(&[u64::MAX; 48], group.product);
+            // Multiplied by 2^64 for each limb, it is the residue again.
+            let back = (0..48).fold(u128::from(rest), |r, _| (r << 64) % u128::from(group.product));
+            assert_eq!(back, u128::from(expected));
+        }
+    }
 }
