@@ -169,12 +169,12 @@ impl Person {
     }
 
     /// Waits until `count` rows with this text stand on standard output.
-    pub fn sees_times(&self, text: &str, count: usize) {
+    pub fn sees_times(&self, text: &str, count: usize, patience: Duration) {
         let enough = |heard: &Heard| {
             let rows = whole_rows(&heard.out);
             (rows.lines().filter(|row| row.contains(text)).count() >= count).then_some(())
         };
-        self.wait(text, PATIENCE, enough);
+        self.wait(text, patience, enough);
     }
 
     /// Waits until a row with this text stands on standard error.
