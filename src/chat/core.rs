@@ -186,6 +186,12 @@ impl Chat {
         !pending && room && self.leaving.is_none()
     }
 
+    /// Whether the goodbyes have begun.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.is_some()
+    }
+
     /// What stands before the cursor.
     #[must_use]
     pub fn view(&self) -> View {

@@ -90,6 +90,7 @@ impl Repl {
     fn until_over(&mut self) -> io::Result<u8> {
         loop {
             self.heed_signals();
+            // Before the lines: what waited for a connection that failed must not be taken without it.
             self.weigh_verdicts();
             self.take_lines();
             self.report_shown();
@@ -117,7 +118,7 @@ impl Repl {
     }
 
     fn take_lines(&mut self) {
-        loop {
+        while self.driver.quit().is_none() {
             match &mut self.typist {
                 Typist::Person(terminal) => match terminal.next() {
                     Some(Typed::Line(line)) => self.driver.handle(Input::Line(&line)),
@@ -141,9 +142,6 @@ impl Repl {
                     }
                     None => return,
                 },
-            }
-            if self.driver.quit().is_some() {
-                return;
             }
         }
     }
@@ -184,7 +182,9 @@ impl Repl {
                     _ => 0,
                 },
             };
-            if self.unattended && code != 0 {
+            // A connection that ends because we leave is no reason to leave otherwise.
+            let leaving = self.driver.quit().is_some() || self.driver.chat.is_leaving();
+            if self.unattended && code != 0 && !leaving {
                 self.driver.handle(Input::Farewell(Farewell::Failure(code)));
             }
         }

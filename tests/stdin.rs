@@ -1,0 +1,212 @@
+//! Every kind of standard input, every way to end, and the code that each ends with.
+
+mod support;
+
+use std::fs::File;
+use std::io::{Seek as _, Write as _};
+use std::process::Stdio;
+
+use rustix::process::Signal;
+use support::{Home, Person};
+
+/// A file with these bytes, open at its beginning.
+fn file_with(bytes: &[u8]) -> File {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    file.rewind().unwrap();
+    file
+}
+
+/// Says these bytes to a listener through a file and gives what the listener saw and the code.
+fn said(bytes: &[u8]) -> (Person, Person, i32) {
+    let (junho, at) = Person::listening("준호");
+    let mut minji = Home::of("민지").start_with_input(&["--connect", &at], file_with(bytes));
+    let code = minji.ends();
+    junho.sees("* 민지 left");
+    (minji, junho, code)
+}
+
+fn messages(person: &Person) -> Vec<String> {
+    let output = person.output();
+    output.lines().filter_map(|row| row.split_once(" 민지: ")).map(|(_, text)| text.to_owned()).collect()
+}
+
+#[test]
+fn lines_of_a_file_wait_for_the_connection_and_all_arrive() {
+    let lines: Vec<_> = (0..500).map(|n| format!("{n}번째 줄")).collect();
+    let (_, junho, code) = said((lines.join("\n") + "\n").as_bytes());
+    assert_eq!(code, 0);
+    assert_eq!(messages(&junho), lines);
+}
+
+#[test]
+fn a_last_line_without_newline_is_a_line() {
+    let (_, junho, code) = said("하나\n둘".as_bytes());
+    assert_eq!((code, messages(&junho)), (0, vec!["하나".to_owned(), "둘".to_owned()]));
+}
+
+#[test]
+fn a_carriage_return_before_the_newline_is_no_text() {
+    let (_, junho, code) = said("하나\r\n둘\r\n".as_bytes());
+    assert_eq!((code, messages(&junho)), (0, vec!["하나".to_owned(), "둘".to_owned()]));
+}
+
+#[test]
+fn a_line_that_is_not_utf_8_is_refused_by_itself() {
+    let (minji, junho, code) = said(b"one\nbad \xff\xfe line\ntwo\n");
+    assert_eq!(messages(&junho), ["one", "two"]);
+    assert_eq!(code, 1);
+    minji.sees("a line is not UTF-8 and was not sent: bad \u{fffd}\u{fffd} line");
+}
+
+#[test]
+fn a_huge_line_is_refused_with_its_length() {
+    let mut bytes = vec![b'x'; 1_000_000];
+    bytes.extend_from_slice(b"\nafter\n");
+    let (minji, junho, code) = said(&bytes);
+    minji.sees("a line of 1000000 bytes is too long and was not sent");
+    assert_eq!((code, messages(&junho)), (1, vec!["after".to_owned()]));
+}
+
+#[test]
+fn the_null_device_and_an_empty_file_end_at_once() {
+    for input in [Stdio::null(), file_with(b"").into()] {
+        assert_eq!(Home::of("민지").start_with_input(&[], input).ends(), 0);
+    }
+    let (_, junho, code) = said(b"");
+    assert_eq!((code, messages(&junho)), (0, vec![]));
+}
+
+#[test]
+fn a_closed_input_is_an_end_of_input() {
+    let home = Home::of("민지");
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", r#"exec "$0" --home "$1" <&-"#, support::RSACHAT]).arg(home.path());
+    let code = home.start_on(shell, Stdio::null()).ends();
+    assert_eq!(code, 0);
+}
+
+#[test]
+fn a_here_document_is_typed() {
+    let (junho, at) = Person::listening("준호");
+    let home = Home::of("민지");
+    let mut shell = std::process::Command::new("sh");
+    let script = "exec \"$0\" --home \"$1\" --name 민지 --connect \"$2\" <<'END'\n첫째 줄\n:: 콜론\nEND\n";
+    shell.args(["-c", script, support::RSACHAT]).arg(home.path()).arg(at);
+    assert_eq!(home.start_on(shell, Stdio::null()).ends(), 0);
+    junho.sees("* 민지 left");
+    assert_eq!(messages(&junho), ["첫째 줄", ": 콜론"]);
+}
+
+#[test]
+fn a_directory_cannot_be_read_and_says_so() {
+    let home = Home::of("민지");
+    let folder = File::open(home.path()).unwrap();
+    let mut minji = home.start_with_input(&[], folder);
+    assert_eq!(minji.ends(), 3);
+    minji.complains("cannot read the input");
+}
+
+#[test]
+fn a_pipe_that_ends_says_goodbye_after_the_last_receipt() {
+    let (junho, at) = Person::listening("준호");
+    let mut minji = Person::start("민지", &["--connect", &at]);
+    minji.types("마지막 말");
+    assert_eq!(minji.falls_silent().ends(), 0);
+    junho.sees("민지: 마지막 말");
+    junho.sees("* 민지 left");
+}
+
+#[test]
+fn nobody_reached_is_code_3_and_nothing_is_sent() {
+    // Bound, but nobody listens there.
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let at = socket.local_addr().unwrap().as_socket().unwrap().to_string();
+    let mut minji = Person::start("민지", &["--connect", &at]);
+    minji.types("비밀");
+    assert_eq!(minji.ends(), 3);
+    minji.sees(&format!("cannot reach {at}: "));
+    assert!(!minji.has_seen("not sent: nobody is connected"), "{}", minji.output());
+}
+
+#[test]
+fn a_port_that_is_taken_is_said() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = taken.local_addr().unwrap().to_string();
+    let minji = Person::start("민지", &["--listen", &at]);
+    minji.sees(&format!("cannot listen on {at}: "));
+}
+
+#[test]
+fn a_peer_that_is_lost_before_the_input_ends_is_code_5() {
+    let (junho, at) = Person::listening("준호");
+    let mut minji = Person::start("민지", &["--connect", &at]);
+    minji.sees("준호 joined");
+    junho.signal(Signal::KILL);
+    assert_eq!(minji.ends(), 5);
+    minji.sees("lost 준호");
+}
+
+#[test]
+fn a_peer_that_is_lost_before_its_receipts_is_code_5() {
+    let (junho, at) = Person::listening("준호");
+    let mut minji = Person::start("민지", &["--connect", &at]);
+    minji.sees("준호 joined");
+    junho.sees("민지 joined");
+    junho.signal(Signal::STOP);
+    minji.types("아무도 못 볼 말");
+    minji.is_done_typing();
+    minji.falls_silent();
+    junho.signal(Signal::KILL);
+    assert_eq!(minji.ends(), 5);
+    minji.sees("not received by 준호:");
+    minji.sees("  아무도 못 볼 말");
+}
+
+#[test]
+fn a_signal_ends_it_with_a_goodbye_and_its_code() {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
+        let (mut junho, at) = Person::listening("준호");
+        let mut minji = Person::start("민지", &["--connect", &at]);
+        minji.sees("준호 joined");
+        junho.sees("민지 joined");
+        minji.signal(signal);
+        assert_eq!(minji.ends(), code, "{signal:?}");
+        junho.sees("* 민지 left");
+        junho.signal(signal);
+        assert_eq!(junho.ends(), code, "{signal:?}, listening");
+    }
+}
+
+#[test]
+fn quit_from_a_pipe_that_stays_open_is_code_0() {
+    let (junho, at) = Person::listening("준호");
+    let mut minji = Person::start("민지", &["--connect", &at]);
+    minji.types("안녕히 계세요");
+    minji.types(":quit");
+    assert_eq!(minji.ends(), 0);
+    junho.sees("민지: 안녕히 계세요");
+}
+
+#[test]
+fn bad_usage_is_code_2() {
+    for args in [&["--pin", "x"][..], &["--listen", "x:y:z"], &["--name", "a b"], &["--nonsense"]] {
+        let mut minji = Person::start("민지", args);
+        assert_eq!(minji.ends(), 2, "{args:?}");
+        assert!(minji.output().is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn output_that_nobody_reads_ends_it_quietly() {
+    let home = Home::of("민지");
+    let mut shell = std::process::Command::new("sh");
+    // `false` reads nothing: the first row finds the pipe broken.
+    let script = r#"{ yes ":help" | "$0" --home "$1"; echo "code $?" >&2; } | false; exit 0"#;
+    shell.args(["-c", script, support::RSACHAT]).arg(home.path());
+    let mut shell = home.start_on(shell, Stdio::null());
+    assert_eq!(shell.ends(), 0);
+    let code = shell.complains("code ");
+    assert_eq!(code, "code 141");
+}
