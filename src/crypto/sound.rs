@@ -45,7 +45,7 @@ struct Primes {
     product: u64,
     /// −1 / product modulo 2^64.
     inverse: u64,
-    primes: Vec<u64>,
+    members: Vec<u64>,
 }
 
 /// The odd primes below 2^16.
@@ -61,7 +61,7 @@ static PRIMES: LazyLock<Vec<Primes>> = LazyLock::new(|| {
             groups.push((prime, vec![prime]));
         }
     }
-    let of = |(product, primes)| Primes { product, inverse: negative_inverse(product), primes };
+    let of = |(product, primes)| Primes { product, inverse: negative_inverse(product), members: primes };
     groups.into_iter().map(of).collect()
 });
 
@@ -109,7 +109,7 @@ fn has_small_factor(limbs: &[u64]) -> bool {
     let even = limbs.first().is_none_or(|limb| limb.is_multiple_of(2));
     even || PRIMES.iter().any(|group| {
         let rest = group.reduce(limbs);
-        group.primes.iter().any(|prime| rest.is_multiple_of(*prime))
+        group.members.iter().any(|prime| rest.is_multiple_of(*prime))
     })
 }
 
@@ -171,11 +171,11 @@ mod tests {
 
     #[test]
     fn all_6541_odd_primes_below_two_to_the_sixteenth_are_looked_for() {
-        let primes: Vec<u64> = PRIMES.iter().flat_map(|group| group.primes.clone()).collect();
+        let primes: Vec<u64> = PRIMES.iter().flat_map(|group| group.members.clone()).collect();
         assert_eq!(primes.len(), 6_541);
         assert_eq!((primes.first(), primes.last()), (Some(&3), Some(&65_521)));
         for group in PRIMES.iter() {
-            assert_eq!(group.primes.iter().product::<u64>(), group.product);
+            assert_eq!(group.members.iter().product::<u64>(), group.product);
             assert_eq!(group.product.wrapping_mul(group.inverse), u64::MAX);
         }
     }

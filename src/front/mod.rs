@@ -8,5 +8,6 @@ mod keys;
 mod repl;
 mod screen;
 mod terminal;
+mod wrap;
 
 pub use cli::{Cli, run};

@@ -6,7 +6,7 @@ use super::cli::{self, Common, Prompt};
 use super::driver::Driver;
 use super::fault::{Fault, code};
 use super::keys;
-use super::screen::{Screen, Style, stdout_sink};
+use super::screen::{Looks, Screen, Style, stdout_sink};
 use super::terminal::{self, Arguments, Live, PromptState, Terminal, Typed, Word};
 use crate::chat::command::{COMMANDS, Completes};
 use crate::chat::safe::SafeText;
@@ -48,7 +48,7 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
     } else {
         (Typist::Lines(Some(Lines::of_stdin(net.waker())?)), stdout_sink(), Style::Plain)
     };
-    let screen = Screen::start(style, sink, net.waker())?;
+    let screen = Screen::start(style, if edited { Looks::Screen } else { Looks::Lines }, sink, net.waker())?;
     let driver = Driver::new(chat, screen, net, home.clone(), own, passphrase)?;
     let unattended = !edited && prompt.connect.is_some();
     let mut repl = Repl { driver, typist, signals, unattended, shown: None };

@@ -8,9 +8,13 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
 use mio::Waker;
+use unicode_width::UnicodeWidthStr as _;
 
+use super::wrap::wrapped;
 use crate::chat::{Notice, Owed};
 
+/// Cells of the time before a row and the colon after its name, with their blanks.
+const CLOCK_CELLS: usize = 8;
 /// Bytes that may wait for the screen before peers are no longer read.
 const BACKLOG_BYTES: usize = 1024 * 1024;
 
@@ -19,6 +23,15 @@ const BACKLOG_BYTES: usize = 1024 * 1024;
 pub(super) enum Style {
     Plain,
     Colour,
+}
+
+/// Where the output goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Looks {
+    /// To a screen, which wraps.
+    Screen,
+    /// To something that takes lines.
+    Lines,
 }
 
 /// What writes: an editor's printer, or standard output.
@@ -30,11 +43,12 @@ pub(super) struct Screen {
     done: Receiver<io::Result<Owed>>,
     backlog: Arc<AtomicUsize>,
     style: Style,
+    looks: Looks,
     writer: Option<JoinHandle<()>>,
 }
 
 impl Screen {
-    pub(super) fn start(style: Style, mut sink: Sink, waker: Arc<Waker>) -> io::Result<Self> {
+    pub(super) fn start(style: Style, looks: Looks, mut sink: Sink, waker: Arc<Waker>) -> io::Result<Self> {
         let (queue, waiting) = channel::<(String, Option<Owed>)>();
         let (report, done) = channel();
         let backlog = Arc::new(AtomicUsize::new(0));
@@ -65,20 +79,37 @@ impl Screen {
                 let _ = waker.wake();
             }
         })?;
-        Ok(Self { queue: Some(queue), done, backlog, style, writer: Some(writer) })
+        Ok(Self { queue: Some(queue), done, backlog, style, looks, writer: Some(writer) })
     }
 
     /// Puts a notice in the queue.
     pub(super) fn show(&self, notice: &Notice, owed: Option<Owed>) {
         let mut text = String::new();
         for row in notice.rows() {
-            text.push_str(&painted(notice, &row, self.style));
-            text.push('\n');
+            for row in self.fitted(notice, row) {
+                text.push_str(&painted(notice, &row, self.style));
+                text.push('\n');
+            }
         }
         self.backlog.fetch_add(text.len(), Ordering::Relaxed);
         if let Some(queue) = &self.queue {
             // The writer ends only after an error that has been reported.
             let _ = queue.send((text, owed));
+        }
+    }
+
+    /// A row with its time; a peer's is wrapped where somebody looks at a screen.
+    fn fitted(&self, notice: &Notice, row: String) -> Vec<String> {
+        let Notice::Said(said) = notice else { return vec![row] };
+        let row = format!("{} {row}", clock(said.arrived_ms));
+        match self.looks {
+            Looks::Screen => match rustix::termios::tcgetwinsize(io::stdout()) {
+                Ok(size) if size.ws_col > 0 => {
+                    wrapped(&row, said.name.width() + CLOCK_CELLS, usize::from(size.ws_col))
+                }
+                _ => vec![row],
+            },
+            Looks::Lines => vec![row],
         }
     }
 
@@ -123,13 +154,12 @@ pub(super) fn answer(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// A row with its time, and with colour where that is wanted; colour never says what words do not.
+/// A row with colour where that is wanted; colour never says what words do not.
 fn painted(notice: &Notice, row: &str, style: Style) -> String {
     let (colour, row) = match notice {
-        Notice::Said(said) => ("", format!("{} {row}", clock(said.arrived_ms))),
+        Notice::Said(_) | Notice::Answer(_) => ("", row.to_owned()),
         Notice::Info(_) => ("\x1b[2m", row.to_owned()),
         Notice::Trouble(_) => ("\x1b[31m", row.to_owned()),
-        Notice::Answer(_) => ("", row.to_owned()),
     };
     match style {
         Style::Colour if !colour.is_empty() => format!("{colour}{row}\x1b[0m"),

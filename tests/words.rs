@@ -1,0 +1,148 @@
+//! Every notice of the prompt in its words, so that a change of a sentence is seen where it is reviewed.
+
+use rsachat::chat::safe::SafeText;
+use rsachat::chat::{Acquaintance, Assurance, Claimed, Info, Notice, Said, Trouble};
+use rsachat::crypto::{Fingerprint, KeyFault, SafetyNumber};
+use rsachat::session::Ending;
+use rsachat::wire::{ByeReason, Purpose, WireFault};
+
+fn bob() -> String {
+    "bob".to_owned()
+}
+
+fn whom() -> String {
+    "127.0.0.1:4711".to_owned()
+}
+
+fn shown(notices: impl IntoIterator<Item = Notice>) -> String {
+    let rows: Vec<String> = notices.into_iter().flat_map(|notice| notice.rows()).collect();
+    rows.join("\n")
+}
+
+fn keys() -> (Fingerprint, Fingerprint) {
+    (Fingerprint::of(b"the known key"), Fingerprint::of(b"the other key"))
+}
+
+fn check(name: &str, notices: impl IntoIterator<Item = Notice>) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../snapshots");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, shown(notices)));
+}
+
+#[test]
+fn good_and_neutral_news() {
+    let (fingerprint, other) = keys();
+    let joined = |known| Info::Joined { name: bob(), fingerprint, known };
+    let file = || "~/identity.pem".to_owned();
+    let news = [
+        Info::Listening { at: "[::1]:8000".parse().expect("an address") },
+        Info::MakingKey { bits: 3072 },
+        Info::StillMaking { seconds: 4 },
+        Info::KeyMade { fingerprint, bits: 3072, file: file() },
+        Info::KeyFound { fingerprint, file: file() },
+        Info::KeyKept { file: file() },
+        Info::KeyCancelled,
+        Info::Connecting { target: "host:8000".to_owned() },
+        Info::ConnectCancelled { target: "host:8000".to_owned() },
+        joined(Acquaintance::New),
+        joined(Acquaintance::Known(Assurance::Unverified)),
+        joined(Acquaintance::Known(Assurance::Verified)),
+        Info::Left { name: bob() },
+        Info::Replaced { name: bob() },
+        Info::Closed { name: bob() },
+        Info::Addressed { name: bob(), assurance: Assurance::Verified },
+        Info::Trusted { name: bob() },
+        Info::Accepted { name: bob(), fingerprint },
+        Info::Forgotten { name: bob() },
+        Info::Blocked { name: bob() },
+        Info::Unblocked { name: bob() },
+        Info::Nick { name: "서버".to_owned() },
+        Info::Safety { name: bob(), number: SafetyNumber::between(&fingerprint, &other) },
+        Info::QuitHint,
+        Info::HowToLeave,
+    ];
+    check("news", news.map(Notice::Info));
+}
+
+#[test]
+fn troubles() {
+    let (known, now) = keys();
+    let impostor = |of| Trouble::Impostor { name: "bob-2".to_owned(), claimed: SafeText::line("bob"), of };
+    let address = || "host:8000".to_owned();
+    let troubles = [
+        Trouble::LineTooLong { bytes: 70_000 },
+        Trouble::LineNotText { row: SafeText::line_from_bytes(b"\xff\x1b[2J") },
+        Trouble::NoKeyYet,
+        Trouble::KeyExists { file: "~/identity.pem".to_owned() },
+        Trouble::KeyFailed { why: "no space left on device".to_owned() },
+        Trouble::KeyUnderway,
+        Trouble::ListenFailed { at: address(), why: "address already in use".to_owned() },
+        Trouble::Unreachable { target: address(), why: "connection refused".to_owned() },
+        Trouble::Changed { name: bob(), address: address(), known, now },
+        Trouble::PinDiffers { address: address(), pinned: known, now },
+        Trouble::Ourselves { whom: whom() },
+        Trouble::BlockedCaller { name: bob() },
+        Trouble::UnknownCaller { whom: whom(), fingerprint: now },
+        Trouble::KeyUnsound { whom: whom(), fault: KeyFault::TooShort(512) },
+        Trouble::Book { why: "peers is damaged, line 3: no name stands first".to_owned() },
+        impostor(Claimed::Verified),
+        impostor(Claimed::Known),
+        impostor(Claimed::Ours),
+        Trouble::NotReceived { name: bob(), rows: vec![SafeText::line("안녕\n\u{1b}[2J")], more: 2 },
+        Trouble::NobodyToSendTo,
+        Trouble::NobodyToClose,
+        Trouble::NotConnected { name: bob() },
+        Trouble::QueueFull { name: bob(), waiting: 1_000 },
+        Trouble::NoSuchPeer { name: "bbo".to_owned(), nearest: Some(bob()) },
+        Trouble::NoSuchPeer { name: "eve".to_owned(), nearest: None },
+        Trouble::NotRefused { name: bob() },
+        Trouble::SameName { name: bob() },
+        Trouble::TooManyPeers { limit: 800 },
+        Trouble::TurnedAway { whom: whom(), why: "too many connections from one source".to_owned() },
+        Trouble::Famine { open: 35 },
+        Trouble::Suppressed { times: 99 },
+    ];
+    check("troubles", troubles.map(Notice::Trouble));
+}
+
+#[test]
+fn every_way_to_part() {
+    let endings = [
+        Ending::Overloaded,
+        Ending::Bye(ByeReason::Refused),
+        Ending::Bye(ByeReason::Replaced),
+        Ending::Alert,
+        Ending::Cut { midway: true },
+        Ending::Cut { midway: false },
+        Ending::CutEarly,
+        Ending::HandshakeTimeout,
+        Ending::Silent,
+        Ending::Stranger(b"GET / HTTP/1.1\r\n".to_vec()),
+        Ending::Mismatch(WireFault::Purpose(Purpose::Pipe)),
+        Ending::Mismatch(WireFault::Version { version: 2, suite: 1 }),
+        Ending::Key(KeyFault::Exponent),
+        Ending::Handshake,
+        Ending::Record,
+        Ending::Protocol,
+    ];
+    let early = endings
+        .iter()
+        .map(|ending| Notice::Trouble(Trouble::Early { whom: whom(), ending: ending.clone(), why: None }));
+    check("parting-early", early);
+    let late = endings.iter().map(|ending| {
+        let why = Some("connection reset by peer".to_owned());
+        Notice::Trouble(Trouble::Lost { name: bob(), ending: ending.clone(), why })
+    });
+    check("parting-late", late);
+}
+
+#[test]
+fn no_row_of_a_message_can_pass_for_anything_else() {
+    let text = "한 줄\n* eve joined, verified\r\n! trouble\u{2028}12:00 carol: hi\u{1b}[1A\u{202e}cod\n";
+    let said = Said { name: bob(), arrived_ms: 0, rows: SafeText::rows(text) };
+    let rows = Notice::Said(said.clone()).rows();
+    assert!(rows.iter().all(|row| row.starts_with("bob: ")), "{rows:?}");
+    check("hostile-message", [Notice::Said(said)]);
+}
