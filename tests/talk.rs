@@ -1,5 +1,12 @@
 //! People talk: two and three real processes on loopback, their names, keys and commands.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::similar_names,
+    reason = "a test may stop at the first surprise, and has a caller and a callee"
+)]
+
 mod support;
 
 use support::{Home, Person};
