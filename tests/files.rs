@@ -55,7 +55,7 @@ fn a_key_that_others_can_read_is_refused() {
     fs::set_permissions(home.file("identity.pem"), fs::Permissions::from_mode(0o644)).unwrap();
     let mut minji = home.start(&[]);
     assert_eq!(minji.ends(), 3);
-    minji.complains("identity.pem is open to others (0644); chmod 600 it");
+    minji.complains("identity.pem is open to others (0644); chmod 600");
 }
 
 #[test]

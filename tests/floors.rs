@@ -14,7 +14,7 @@ const FLOORS: [(&str, &[&str]); 7] = [
     ("session", &["wire", "crypto"]),
     ("chat", &["wire", "crypto", "session"]),
     ("net", &[]),
-    ("store", &["chat"]),
+    ("store", &["crypto", "chat"]),
     ("front", &["wire", "crypto", "session", "chat", "net", "store"]),
 ];
 const PURE: [&str; 4] = ["wire", "crypto", "session", "chat"];

@@ -1,116 +1,181 @@
-//! The peer book: who is known by which key, at which addresses, and how sure we are. Plain text, one peer a
-//! line, comments and order kept, to be edited by hand; a damaged book is never an empty one.
+//! The peer book: who is known by which key, how far they are trusted, and where they were dialled. Plain
+//! text that people may edit. It knows nothing of files.
 
+mod line;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+pub use line::LineFault;
+
+use super::address::Target;
 use super::name::Name;
 use crate::crypto::Fingerprint;
 
-/// How sure we are of a key.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// How far a key is trusted.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Trust {
-    /// Taken at first sight.
+    /// Remembered from the first meeting; nobody compared anything.
     Unverified,
-    /// Compared by the person.
+    /// The user compared the safety number, or named the fingerprint.
     Verified,
     /// Refused from now on.
     Blocked,
 }
 
-/// One peer.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Peer {
-    /// The local name; no two peers share one.
-    pub name: Name,
-    /// The key; no two peers share one.
-    pub fingerprint: Fingerprint,
-    /// How sure we are.
-    pub trust: Trust,
-    /// Where it was reached, as `host:port`; no two peers share one.
-    pub addresses: Vec<String>,
+impl Trust {
+    /// The word for it, in the file and in tables.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unverified => "unverified",
+            Self::Verified => "verified",
+            Self::Blocked => "blocked",
+        }
+    }
 }
 
-/// One step from a book to the next.
+/// One known peer. There is one for each key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Peer {
+    /// What the user calls it; no two peers have names that read alike.
+    pub name: Name,
+    /// Its key.
+    pub fingerprint: Fingerprint,
+    /// How far it is trusted.
+    pub trust: Trust,
+    /// Where it answered when dialled; no address belongs to two peers.
+    pub addresses: Vec<Target>,
+}
+
+/// The peer book, with the comments, blank lines and order its user gave it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Book {
+    rows: Vec<Row>,
+}
+
+/// Something to be written into the book. Small enough to be applied again to a book that another process
+/// has changed meanwhile.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Change {
-    /// Remember a new key. The name gets a suffix should it be taken.
+    /// A key was met: remembered as unverified if it is new, under a free name. An address moves to it.
     Meet {
         /// The key.
         fingerprint: Fingerprint,
-        /// The name wanted for it.
+        /// The wanted name; a known peer keeps its own.
         name: Name,
-        /// Where it was dialled.
-        address: Option<String>,
+        /// Where it was dialled, if it was.
+        address: Option<Target>,
     },
-    /// Set how sure we are.
+    /// A key is trusted so far from now on.
     Trust {
-        /// Of whom.
+        /// The key.
         fingerprint: Fingerprint,
-        /// How sure.
-        trust: Trust,
+        /// How far.
+        level: Trust,
     },
-    /// Remember an address, which is nobody else's from now on.
-    Address {
-        /// Whose.
-        fingerprint: Fingerprint,
-        /// The address.
-        address: String,
-    },
-    /// Forget a key.
+    /// A key is a stranger's again.
     Forget {
-        /// Whom.
+        /// The key.
         fingerprint: Fingerprint,
+    },
+    /// A key answers at an address; whoever was remembered there is so no longer.
+    Address {
+        /// The key.
+        fingerprint: Fingerprint,
+        /// Where.
+        address: Target,
+    },
+    /// A peer is called something else, with a suffix if that name is taken.
+    Rename {
+        /// The key.
+        fingerprint: Fingerprint,
+        /// The wanted name.
+        name: Name,
     },
 }
 
-/// Why a text is not a book: the line, and what is wrong with it.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("line {line}: {what}")]
-pub struct Damage {
-    /// Number of the first bad line, from 1.
-    pub line: usize,
-    /// What is wrong.
-    pub what: &'static str,
+/// Whether applying a [`Change`] made a difference.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub enum Outcome {
+    /// The book differs from before.
+    Changed,
+    /// The book already said so.
+    Same,
+    /// The change is about a key that is not in the book, perhaps because another process forgot it.
+    Unknown,
 }
 
-/// Everybody known.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Book {
-    lines: Vec<Line>,
+/// Every line that is wrong. A damaged book is never used: taking its lines for missing ones would take
+/// known peers for strangers.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{}", list(.lines))]
+pub struct Damage {
+    /// The bad lines, in order, at least one.
+    pub lines: Vec<BadLine>,
 }
+
+/// One line that is wrong.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("line {number}: {fault}")]
+pub struct BadLine {
+    /// Its number, from 1.
+    pub number: usize,
+    /// What is wrong with it.
+    pub fault: LineFault,
+}
+
+/// What a new book begins with.
+const HEADER: &str = "\
+# rsachat peer book: NAME FINGERPRINT TRUST ADDRESS,ADDRESS...
+# TRUST is unverified, verified or blocked. Lines may be edited, moved and commented.
+";
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-enum Line {
-    /// A comment or a blank line, as it was written.
+enum Row {
+    /// A comment or a blank line, with its line ending.
     Kept(String),
-    Peer(Peer),
+    /// A peer, and its line as it is written, with comment and line ending.
+    Known(Peer, String),
+}
+
+impl Default for Book {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Book {
+    /// A book that knows nobody, with a comment that says how to write into it.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { rows: HEADER.split_inclusive('\n').map(|line| Row::Kept(line.to_owned())).collect() }
+    }
+
     /// Reads a book.
     ///
     /// # Errors
-    /// [`Damage`] with the first bad line; a name, key or address that stands twice is damage too.
+    /// Every bad line, if there is one: ill-formed, or a name, key or address that an earlier line has.
     pub fn parse(text: &str) -> Result<Self, Damage> {
-        let mut book = Self::default();
-        for (index, line) in text.lines().enumerate() {
-            let damage = |what| Damage { line: index + 1, what };
-            if line.trim().is_empty() || line.trim_start().starts_with('#') {
-                book.lines.push(Line::Kept(line.to_owned()));
-                continue;
+        let mut book = Self { rows: Vec::new() };
+        let mut lines = Vec::new();
+        let mut seen = Seen::default();
+        for (number, written) in (1..).zip(text.split_inclusive('\n')) {
+            match line::read(written).and_then(|peer| seen.check(number, peer)) {
+                Ok(None) => book.rows.push(Row::Kept(written.to_owned())),
+                Ok(Some(peer)) => book.rows.push(Row::Known(peer, written.to_owned())),
+                Err(fault) => lines.push(BadLine { number, fault }),
             }
-            let peer = peer(line).map_err(damage)?;
-            book.contradiction(&peer).map_or(Ok(()), |what| Err(damage(what)))?;
-            book.lines.push(Line::Peer(peer));
         }
-        Ok(book)
+        if lines.is_empty() { Ok(book) } else { Err(Damage { lines }) }
     }
 
-    /// Everybody, in the order of the file.
+    /// The peers, in the order of the file.
     pub fn peers(&self) -> impl Iterator<Item = &Peer> {
-        self.lines.iter().filter_map(|line| match line {
-            Line::Peer(peer) => Some(peer),
-            Line::Kept(_) => None,
+        self.rows.iter().filter_map(|row| match row {
+            Row::Known(peer, _) => Some(peer),
+            Row::Kept(_) => None,
         })
     }
 
@@ -120,196 +185,147 @@ impl Book {
         self.peers().find(|peer| peer.fingerprint == *fingerprint)
     }
 
-    /// The peer with this name, however it is written.
+    /// The peer whose name reads like this one.
     #[must_use]
     pub fn by_name(&self, name: &Name) -> Option<&Peer> {
         self.peers().find(|peer| peer.name.same_as(name))
     }
 
-    /// The peer that is remembered at an address.
+    /// The peer who answered at this address.
     #[must_use]
-    pub fn by_address(&self, address: &str) -> Option<&Peer> {
-        self.peers().find(|peer| peer.addresses.iter().any(|known| known == address))
+    pub fn by_address(&self, address: &Target) -> Option<&Peer> {
+        self.peers().find(|peer| peer.addresses.contains(address))
     }
 
-    /// Carries out one change. What is not there is left alone.
-    pub fn apply(&mut self, change: &Change) {
+    /// The wanted name, or the first with a suffix that nobody but `owner` has.
+    #[must_use]
+    pub fn free_name(&self, wanted: &Name, owner: &Fingerprint) -> Name {
+        let others = self.peers().filter(|peer| peer.fingerprint != *owner);
+        let taken: BTreeSet<&str> = others.map(|peer| peer.name.folded()).collect();
+        if !taken.contains(wanted.folded()) {
+            return wanted.clone();
+        }
+        // One more number than there are peers: one of them is free.
+        let mut numbered = (2..taken.len() + 3).map(|number| wanted.with_suffix(number));
+        numbered.find(|name| !taken.contains(name.folded())).unwrap_or_else(|| wanted.clone())
+    }
+
+    /// Writes a change into the book.
+    pub fn apply(&mut self, change: &Change) -> Outcome {
         match change {
-            Change::Meet { fingerprint, name, address } => {
-                if self.by_fingerprint(fingerprint).is_none() {
-                    let peer = Peer {
-                        name: self.free(name),
-                        fingerprint: *fingerprint,
-                        trust: Trust::Unverified,
-                        addresses: Vec::new(),
-                    };
-                    self.lines.push(Line::Peer(peer));
-                }
-                if let Some(address) = address {
-                    self.settle(*fingerprint, address);
-                }
-            }
-            Change::Trust { fingerprint, trust } => {
-                if let Some(peer) = self.find_mut(*fingerprint) {
-                    peer.trust = *trust;
-                }
-            }
-            Change::Address { fingerprint, address } => self.settle(*fingerprint, address),
+            Change::Meet { fingerprint, name, address } => self.meet(*fingerprint, name, address.as_ref()),
+            Change::Trust { fingerprint, level } => self.edit(fingerprint, |peer| peer.trust = *level),
             Change::Forget { fingerprint } => {
-                let gone = |line: &Line| matches!(line, Line::Peer(peer) if peer.fingerprint == *fingerprint);
-                self.lines.retain(|line| !gone(line));
+                let before = self.rows.len();
+                self.rows
+                    .retain(|row| !matches!(row, Row::Known(peer, _) if peer.fingerprint == *fingerprint));
+                if self.rows.len() == before { Outcome::Unknown } else { Outcome::Changed }
+            }
+            Change::Address { fingerprint, address } => self.settle(fingerprint, address),
+            Change::Rename { fingerprint, name } => {
+                let name = self.free_name(name, fingerprint);
+                self.edit(fingerprint, |peer| peer.name = name)
             }
         }
     }
 
-    /// An address belongs to one peer.
-    fn settle(&mut self, fingerprint: Fingerprint, address: &str) {
-        for line in &mut self.lines {
-            if let Line::Peer(peer) = line {
-                peer.addresses.retain(|known| known != address);
-            }
+    fn meet(&mut self, fingerprint: Fingerprint, name: &Name, address: Option<&Target>) -> Outcome {
+        let known = self.by_fingerprint(&fingerprint).is_some();
+        if !known {
+            let name = self.free_name(name, &fingerprint);
+            self.append(Peer { name, fingerprint, trust: Trust::Unverified, addresses: Vec::new() });
         }
-        if let Some(peer) = self.find_mut(fingerprint) {
-            peer.addresses.push(address.to_owned());
-        }
+        let settled = address.map_or(Outcome::Same, |address| self.settle(&fingerprint, address));
+        if known { settled } else { Outcome::Changed }
     }
 
-    fn find_mut(&mut self, fingerprint: Fingerprint) -> Option<&mut Peer> {
-        self.lines.iter_mut().find_map(|line| match line {
-            Line::Peer(peer) if peer.fingerprint == fingerprint => Some(peer),
-            _ => None,
+    fn append(&mut self, peer: Peer) {
+        // A file whose last line was not ended, as editors leave it, must not have two peers in one line.
+        if let Some(Row::Kept(written) | Row::Known(_, written)) = self.rows.last_mut()
+            && !written.ends_with('\n')
+        {
+            written.push('\n');
+        }
+        let written = line::write(&peer, "\n");
+        self.rows.push(Row::Known(peer, written));
+    }
+
+    fn settle(&mut self, fingerprint: &Fingerprint, address: &Target) -> Outcome {
+        if self.by_fingerprint(fingerprint).is_none() {
+            return Outcome::Unknown;
+        }
+        let elsewhere = self.by_address(address).map(|peer| peer.fingerprint).filter(|f| f != fingerprint);
+        if let Some(other) = elsewhere {
+            let _ = self.edit(&other, |peer| peer.addresses.retain(|a| a != address));
+        }
+        self.edit(fingerprint, |peer| {
+            if !peer.addresses.contains(address) {
+                peer.addresses.push(address.clone());
+            }
         })
     }
 
-    fn free(&self, name: &Name) -> Name {
-        if self.by_name(name).is_none() {
-            return name.clone();
+    fn edit(&mut self, fingerprint: &Fingerprint, edit: impl FnOnce(&mut Peer)) -> Outcome {
+        let found = self.rows.iter_mut().find_map(|row| match row {
+            Row::Known(peer, written) if peer.fingerprint == *fingerprint => Some((peer, written)),
+            _ => None,
+        });
+        let Some((peer, written)) = found else { return Outcome::Unknown };
+        let before = peer.clone();
+        edit(peer);
+        if *peer == before {
+            return Outcome::Same;
         }
-        (2..10_000)
-            .map(|n| name.with_suffix(n))
-            .find(|name| self.by_name(name).is_none())
-            .unwrap_or(name.clone())
-    }
-
-    fn contradiction(&self, peer: &Peer) -> Option<&'static str> {
-        if self.by_name(&peer.name).is_some() {
-            Some("that name stands on an earlier line too")
-        } else if self.by_fingerprint(&peer.fingerprint).is_some() {
-            Some("that key stands on an earlier line too")
-        } else if peer.addresses.iter().any(|address| self.by_address(address).is_some()) {
-            Some("that address stands on an earlier line too")
-        } else {
-            None
-        }
+        *written = line::write(peer, line::tail(written));
+        Outcome::Changed
     }
 }
 
 impl fmt::Display for Book {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in &self.lines {
-            match line {
-                Line::Kept(text) => writeln!(f, "{text}")?,
-                Line::Peer(peer) => writeln!(f, "{peer}")?,
-            }
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.name, self.fingerprint, self.trust)?;
-        if self.addresses.is_empty() { Ok(()) } else { write!(f, " {}", self.addresses.join(",")) }
-    }
-}
-
-impl fmt::Display for Trust {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Unverified => "unverified",
-            Self::Verified => "verified",
-            Self::Blocked => "blocked",
+        self.rows.iter().try_for_each(|row| match row {
+            Row::Kept(written) | Row::Known(_, written) => f.write_str(written),
         })
     }
 }
 
-fn peer(line: &str) -> Result<Peer, &'static str> {
-    let mut words = line.split_whitespace();
-    let name = words.next().and_then(|word| Name::parse(word).ok()).ok_or("no name stands first")?;
-    let fingerprint = words
-        .next()
-        .and_then(|word| word.parse().ok())
-        .ok_or("no whole fingerprint (SHA256: and 43 characters) stands second")?;
-    let trust = match words.next() {
-        Some("unverified") => Trust::Unverified,
-        Some("verified") => Trust::Verified,
-        Some("blocked") => Trust::Blocked,
-        _ => return Err("neither unverified, verified nor blocked stands third"),
-    };
-    let addresses = words.next().map_or(Vec::new(), |list| list.split(',').map(str::to_owned).collect());
-    if words.next().is_some() {
-        return Err("there is more than name, fingerprint, trust and addresses");
+/// What earlier lines have taken, with their numbers.
+#[derive(Default)]
+struct Seen {
+    names: BTreeMap<String, usize>,
+    keys: BTreeMap<Fingerprint, usize>,
+    addresses: BTreeMap<Target, usize>,
+}
+
+impl Seen {
+    fn check(&mut self, number: usize, peer: Option<Peer>) -> Result<Option<Peer>, LineFault> {
+        let Some(peer) = peer else { return Ok(None) };
+        if let Some(&first) = self.keys.get(&peer.fingerprint) {
+            return Err(LineFault::KeyTwice { first });
+        }
+        if let Some(&first) = self.names.get(peer.name.folded()) {
+            return Err(LineFault::NameTwice { first });
+        }
+        self.keys.insert(peer.fingerprint, number);
+        self.names.insert(peer.name.folded().to_owned(), number);
+        for address in &peer.addresses {
+            if let Some(first) = self.addresses.insert(address.clone(), number) {
+                return Err(LineFault::AddressTwice { first });
+            }
+        }
+        Ok(Some(peer))
     }
-    Ok(Peer { name, fingerprint, trust, addresses })
+}
+
+/// The first bad lines in one row, and how many there are besides.
+fn list(lines: &[BadLine]) -> String {
+    const SHOWN: usize = 3;
+    let shown: Vec<String> = lines.iter().take(SHOWN).map(ToString::to_string).collect();
+    match lines.len().saturating_sub(SHOWN) {
+        0 => shown.join("; "),
+        more => format!("{}; and {more} more bad lines", shown.join("; ")),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fp(seed: &str) -> Fingerprint {
-        Fingerprint::of(seed.as_bytes())
-    }
-
-    fn name(text: &str) -> Name {
-        Name::parse(text).unwrap()
-    }
-
-    #[test]
-    fn what_is_read_is_written_back_with_comments_and_order() {
-        let text = format!(
-            "# friends\n\n서버 {} verified localhost:8000,[::1]:8000\n# others\nbob {} unverified\n",
-            fp("a"),
-            fp("b")
-        );
-        let book = Book::parse(&text).unwrap();
-        assert_eq!(book.to_string(), text);
-        assert_eq!(book.by_address("[::1]:8000").unwrap().name, name("서버"));
-        assert_eq!(book.by_name(&name("BOB")).unwrap().fingerprint, fp("b"));
-    }
-
-    #[test]
-    fn every_sort_of_damage_names_its_line() {
-        let good = format!("bob {} unverified host:1\n", fp("b"));
-        for bad in [
-            "bob\n".to_owned(),
-            format!("bob {} maybe\n", fp("a")),
-            format!("bob {} verified\n", &fp("a").to_string()[..20]),
-            format!("ann {} verified x:1 y:1\n", fp("a")),
-            format!("Bob {} verified\n", fp("a")),
-            format!("ann {} verified\n", fp("b")),
-            format!("ann {} verified host:1\n", fp("a")),
-            "\0\u{fffd}\n".to_owned(),
-        ] {
-            assert_eq!(Book::parse(&format!("{good}{bad}")).unwrap_err().line, 2, "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_taken_name_gets_a_suffix_and_an_address_moves() {
-        let mut book = Book::default();
-        let meet = |seed, name: &str| Change::Meet {
-            fingerprint: fp(seed),
-            name: self::name(name),
-            address: Some("host:1".into()),
-        };
-        book.apply(&meet("a", "bob"));
-        book.apply(&meet("b", "Bob"));
-        assert_eq!(book.by_fingerprint(&fp("b")).unwrap().name.to_string(), "Bob-2");
-        assert_eq!(book.by_address("host:1").unwrap().fingerprint, fp("b"));
-        assert!(book.by_fingerprint(&fp("a")).unwrap().addresses.is_empty());
-        book.apply(&Change::Forget { fingerprint: fp("b") });
-        assert!(book.by_fingerprint(&fp("b")).is_none());
-        assert_eq!(Book::parse(&book.to_string()), Ok(book));
-    }
-}
+mod tests;

@@ -316,9 +316,20 @@ pub enum Assurance {
     Verified,
 }
 
+impl Assurance {
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unverified => "unverified",
+            Self::Verified => "verified",
+        }
+    }
+}
+
 /// A key that was refused because the dialled address had another.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct RefusedKey {
     pub(super) now: Fingerprint,
-    pub(super) address: String,
+    pub(super) address: Target,
 }

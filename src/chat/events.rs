@@ -129,7 +129,7 @@ impl Chat {
     /// Writes down whom we met and where; a pinned key is verified. Returns whether it was pinned.
     fn remember(&mut self, link: Link, fingerprint: Fingerprint, name: &str) -> bool {
         let (address, pinned) = match self.talks.get(&link).map(|talk| &talk.way) {
-            Some(Way::Dialled { target, pin, .. }) => (Some(target.to_string()), pin.is_some()),
+            Some(Way::Dialled { target, pin, .. }) => (Some(target.clone()), pin.is_some()),
             _ => (None, false),
         };
         let mut changes = Vec::new();
@@ -146,7 +146,7 @@ impl Chat {
             }
         }
         if pinned {
-            changes.push(Change::Trust { fingerprint, trust: super::book::Trust::Verified });
+            changes.push(Change::Trust { fingerprint, level: super::book::Trust::Verified });
         }
         self.change_book(changes);
         pinned

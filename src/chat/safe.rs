@@ -175,7 +175,9 @@ fn kind(c: char) -> Kind {
             return Kind::Unsafe;
         }
         '\u{2800}' | '\u{3164}' | '\u{ffa0}' | '\u{1d159}' => return Kind::Unsafe,
-        '\u{1161}'..='\u{11ff}' | '\u{d7b0}'..='\u{d7ff}' if c.general_category().has_meaning() => {
+        '\u{1161}'..='\u{11ff}' | '\u{d7b0}'..='\u{d7ff}'
+            if c.general_category() != GeneralCategory::Unassigned =>
+        {
             return Kind::JamoTail;
         }
         _ => {}
@@ -186,16 +188,6 @@ fn kind(c: char) -> Kind {
         GeneralCategoryGroup::Other => Kind::Unsafe,
         _ if is_separator_of_lines(c) || c.width().unwrap_or(0) == 0 => Kind::Unsafe,
         _ => Kind::Base,
-    }
-}
-
-trait Assigned {
-    fn has_meaning(self) -> bool;
-}
-
-impl Assigned for GeneralCategory {
-    fn has_meaning(self) -> bool {
-        self != GeneralCategory::Unassigned
     }
 }
 

@@ -2,8 +2,8 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use super::book::Trust;
-use super::contract::{Assurance, OwnKey};
+use super::address::Target;
+use super::contract::OwnKey;
 use super::core::Chat;
 use super::notice::Notice;
 use super::talk::Talk;
@@ -18,25 +18,15 @@ impl Chat {
         let mut rows = vec![["name", "trust", "key", "now", "waiting", "address"].map(str::to_owned)];
         for peer in self.book.peers() {
             let talk = self.link_of(peer.fingerprint).and_then(|link| self.talks.get(&link));
-            let trust = match peer.trust {
-                Trust::Unverified => "unverified",
-                Trust::Verified => "verified",
-                Trust::Blocked => "blocked",
-            };
-            let address = talk.map_or_else(|| peer.addresses.join(" "), Talk::whom);
+            let trust = peer.trust.word();
+            let address = talk.map_or_else(|| addresses(&peer.addresses), Talk::whom);
             rows.push(row(&peer.name.to_string(), trust, &peer.fingerprint.short(), talk, address));
         }
         for talk in self.talks.values() {
             let Some(partner) = &talk.partner else { continue };
             if self.book.by_fingerprint(&partner.fingerprint).is_none() {
                 let key = partner.fingerprint.short();
-                rows.push(row(
-                    &partner.name,
-                    assurance_word(partner.assurance),
-                    &key,
-                    Some(talk),
-                    talk.whom(),
-                ));
+                rows.push(row(&partner.name, partner.assurance.word(), &key, Some(talk), talk.whom()));
             }
         }
         let answer = if rows.len() == 1 { vec!["nobody is known yet".to_owned()] } else { aligned(&rows) };
@@ -123,9 +113,13 @@ fn row(name: &str, trust: &str, key: &str, talk: Option<&Talk>, address: String)
     [name.to_owned(), trust.to_owned(), key.to_owned(), now.to_owned(), waiting, address]
 }
 
+fn addresses(known: &[Target]) -> String {
+    known.iter().map(Target::to_string).collect::<Vec<_>>().join(" ")
+}
+
 fn talk_rows(talk: &Talk) -> Vec<String> {
     let Some(partner) = &talk.partner else { return vec![format!("handshake with {}", talk.whom())] };
-    let trust = assurance_word(partner.assurance);
+    let trust = partner.assurance.word();
     let mut rows = vec![format!("connected to {}, {trust}, {}", partner.name, talk.whom())];
     let (waiting, more) = talk.waiting_rows(LISTED);
     rows.extend(waiting.iter().map(|text| format!("  not received yet: {text}")));
@@ -133,13 +127,6 @@ fn talk_rows(talk: &Talk) -> Vec<String> {
         rows.push(format!("  … and {more} more"));
     }
     rows
-}
-
-fn assurance_word(assurance: Assurance) -> &'static str {
-    match assurance {
-        Assurance::Unverified => "unverified",
-        Assurance::Verified => "verified",
-    }
 }
 
 /// Columns as wide as their widest cell, measured in terminal cells.

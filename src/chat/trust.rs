@@ -33,8 +33,9 @@ impl Chat {
             self.with_session(link, |session, _| session.accept());
             return;
         };
-        if let Trouble::Changed { name, address, now, .. } = &trouble {
-            let refused = RefusedKey { now: *now, address: address.clone() };
+        let way = self.talks.get(&link).map(|talk| &talk.way);
+        if let (Trouble::Changed { name, now, .. }, Some(Way::Dialled { target, .. })) = (&trouble, way) {
+            let refused = RefusedKey { now: *now, address: target.clone() };
             self.refused.insert(name.clone(), refused);
         }
         let called = self.talks.get(&link).is_some_and(|talk| matches!(talk.way, Way::Called { .. }));
@@ -64,8 +65,8 @@ impl Chat {
             Way::Dialled { pin: Some(pinned), .. } => {
                 (*pinned != now).then_some(Trouble::PinDiffers { address: whom, pinned: *pinned, now })
             }
-            Way::Dialled { pin: None, .. } => {
-                let there = self.book.by_address(&whom).filter(|peer| peer.fingerprint != now)?;
+            Way::Dialled { pin: None, target, .. } => {
+                let there = self.book.by_address(target).filter(|peer| peer.fingerprint != now)?;
                 Some(Trouble::Changed {
                     name: there.name.to_string(),
                     address: whom,
@@ -145,7 +146,7 @@ impl Chat {
     }
 
     fn set_trust(&mut self, fingerprint: Fingerprint, trust: Trust) {
-        self.change_book(vec![Change::Trust { fingerprint, trust }]);
+        self.change_book(vec![Change::Trust { fingerprint, level: trust }]);
         for partner in self.talks.values_mut().filter_map(|talk| talk.partner.as_mut()) {
             if partner.fingerprint == fingerprint {
                 partner.assurance = assurance(trust);
@@ -159,7 +160,8 @@ impl Chat {
             return;
         }
         for change in &changes {
-            self.book.apply(change);
+            // What another process did meanwhile comes with the answer to the effect.
+            let _ = self.book.apply(change);
         }
         self.effects.push_back(Effect::ChangeBook(changes));
     }

@@ -32,13 +32,6 @@ fn said_rows(said: &Said) -> Vec<String> {
     said.rows.iter().map(|row| format!("{}: {row}", said.name)).collect()
 }
 
-fn assurance_word(assurance: Assurance) -> &'static str {
-    match assurance {
-        Assurance::Unverified => "unverified",
-        Assurance::Verified => "verified",
-    }
-}
-
 fn info_words(info: &Info) -> String {
     match info {
         Info::Listening { at } => format!("listening on {at}"),
@@ -65,7 +58,7 @@ fn info_words(info: &Info) -> String {
         Info::Replaced { name } => format!("{name} is connected anew; the older connection was closed"),
         Info::Closed { name } => format!("conversation with {name} closed"),
         Info::Addressed { name, assurance } => {
-            format!("plain text now goes to {name}, {}", assurance_word(*assurance))
+            format!("plain text now goes to {name}, {}", assurance.word())
         }
         Info::TypingTo { name } => format!("plain text goes to {name}"),
         Info::Trusted { name } => format!("{name} is marked verified"),

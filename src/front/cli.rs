@@ -144,7 +144,7 @@ pub fn run() -> ExitCode {
 }
 
 fn start(cli: &Cli) -> Result<u8, Fault> {
-    let home = Home::choose(cli.common.home.as_deref(), |name| std::env::var_os(name))?;
+    let home = Home::choose(cli.common.home.as_deref(), &|name: &str| std::env::var_os(name))?;
     match &cli.task {
         None => repl::run(&home, &cli.common, &cli.prompt),
         Some(Task::Key(task)) => keys::key(&home, &cli.common, task),

@@ -2,25 +2,28 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 
+use super::bind::{bind, of_family, words};
 use super::fault::Fault;
 use super::keys::{self, Own};
 use super::screen::Screen;
 use crate::chat::address::{Family, ListenAt, Target};
+use crate::chat::book::{Book, Change};
 use crate::chat::{
     Chat, Dial, Effect, Input, Link, Listener, NewKey, Now, Origin, OwnKey, Queue, Replacing, Verdict,
 };
 use crate::crypto::{Identity, Job, JobResult, Passphrase, Seed};
 use crate::net::errand::Errand;
 use crate::net::worker::{self, Ticket, Worker};
-use crate::net::{LinkId, ListenerId, Net, NetEvent, Reading, Stack};
-use crate::store::{self, Home};
+use crate::net::{LinkId, ListenerId, Net, NetEvent, Reading};
+use crate::store::bookfile::{self, BookFault};
+use crate::store::{Home, StoreFault, keyfile};
 
 /// A job and whose key it needs.
 struct Task {
@@ -178,11 +181,11 @@ impl Driver {
             }
             Effect::Work { link, job, queue } => return self.work(link, job, queue),
             Effect::ReadBook { link } => {
-                let book = store::read_book(&self.home).map_err(|fault| fault.to_string());
+                let book = bookfile::read(&self.home).map_err(|fault| fault.to_string());
                 return Some(Input::Book { link, book });
             }
             Effect::ChangeBook(changes) => {
-                let book = store::change_book(&self.home, &changes).map_err(|fault| fault.to_string());
+                let book = change(&self.home, &changes).map_err(|fault| fault.to_string());
                 return Some(Input::Changed(book));
             }
             Effect::MakeKey { bits, replacing } => return self.make_key(bits, replacing),
@@ -301,21 +304,19 @@ impl Driver {
             Err(panicked) => return Input::KeyMade(Err(panicked.to_string())),
         };
         let saved = match replacing {
-            Replacing::Never => store::save_key(&self.home, &own.pem, store::Replacing::Refuse),
+            Replacing::Never => keyfile::save_key_text(&self.home, &own.pem, keyfile::Replacing::Refuse),
             Replacing::KeepOld => {
                 let date = keys::today();
-                store::save_key(&self.home, &own.pem, store::Replacing::KeepOld { date: &date })
+                keyfile::save_key_text(&self.home, &own.pem, keyfile::Replacing::KeepOld { date: &date })
             }
         };
         match saved {
-            Ok((_, kept)) => self.adopt(own, Origin::Made, kept.map(|path| path.display().to_string())),
-            Err(store::StoreFault::KeyExists(_)) => {
-                match keys::load(&self.home, self.passphrase.as_deref()) {
-                    Ok(Some(own)) => self.adopt(own, Origin::Found, None),
-                    Ok(None) => Input::KeyMade(Err("the key file went away".to_owned())),
-                    Err(fault) => Input::KeyMade(Err(fault.to_string())),
-                }
-            }
+            Ok(saved) => self.adopt(own, Origin::Made, saved.old.map(|path| path.display().to_string())),
+            Err(StoreFault::KeyPresent { .. }) => match keys::load(&self.home, self.passphrase.as_deref()) {
+                Ok(Some(own)) => self.adopt(own, Origin::Found, None),
+                Ok(None) => Input::KeyMade(Err("the key file went away".to_owned())),
+                Err(fault) => Input::KeyMade(Err(fault.to_string())),
+            },
             Err(fault) => Input::KeyMade(Err(fault.to_string())),
         }
     }
@@ -340,9 +341,18 @@ impl Driver {
     }
 }
 
+/// Changes the book on disk, and gives it as it is then.
+pub(super) fn change(home: &Home, changes: &[Change]) -> Result<Book, BookFault> {
+    let mut book = Err(None);
+    for change in changes {
+        book = Ok(bookfile::change(home, change)?);
+    }
+    book.or_else(|_: Option<()>| bookfile::read(home))
+}
+
 /// The key as the chat may show it.
 pub(super) fn shown(home: &Home, identity: &Identity) -> OwnKey {
-    let file = home.file("identity.pem").display().to_string();
+    let file = keyfile::path(home).display().to_string();
     OwnKey { public: identity.public().clone(), file }
 }
 
@@ -354,42 +364,4 @@ pub(super) fn seed() -> Seed {
     let mut bytes = [0; 32];
     SysRng.try_fill_bytes(&mut bytes).expect("no secure random numbers; stopping");
     Seed::new(bytes)
-}
-
-fn bind(net: &mut Net, at: &ListenAt, family: Family) -> io::Result<(ListenerId, SocketAddr)> {
-    let Some(host) = &at.host else {
-        let v4 = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), at.port);
-        let v6 = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), at.port);
-        return match family {
-            Family::V4 => net.listen(v4, Stack::AsGiven),
-            Family::V6 => net.listen(v6, Stack::AsGiven),
-            // A machine without IPv6 has no dual stack.
-            Family::Any => net.listen(v6, Stack::Dual).or_else(|_| net.listen(v4, Stack::AsGiven)),
-        };
-    };
-    let found = (host.as_str(), at.port).to_socket_addrs()?;
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address of that kind");
-    for addr in found.filter(|addr| of_family(*addr, family)) {
-        match net.listen(addr, Stack::AsGiven) {
-            Ok(bound) => return Ok(bound),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-fn of_family(addr: SocketAddr, family: Family) -> bool {
-    match family {
-        Family::Any => true,
-        Family::V4 => addr.is_ipv4(),
-        Family::V6 => addr.is_ipv6(),
-    }
-}
-
-/// The system's reason in the manners of this program.
-fn words(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or(&text);
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }

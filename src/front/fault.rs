@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::store::StoreFault;
+use crate::store::bookfile::BookFault;
 
 /// Exit codes, as the README's table has them.
 pub(super) mod code {
@@ -49,6 +50,12 @@ impl fmt::Display for Fault {
 
 impl From<StoreFault> for Fault {
     fn from(fault: StoreFault) -> Self {
+        Self::new(code::MACHINE, fault.to_string())
+    }
+}
+
+impl From<BookFault> for Fault {
+    fn from(fault: BookFault) -> Self {
         Self::new(code::MACHINE, fault.to_string())
     }
 }

@@ -14,7 +14,8 @@ use crate::chat::OwnKey;
 use crate::chat::book::{Change, Trust};
 use crate::chat::name::Name;
 use crate::crypto::{Identity, KeyFileFault, Passphrase};
-use crate::store::{self, Home, Replacing};
+use crate::store::keyfile::{self, Replacing};
+use crate::store::{Home, bookfile};
 
 /// Tries at the passphrase.
 const TRIES: u32 = 3;
@@ -44,7 +45,7 @@ pub(super) fn make(bits: u32, passphrase: Option<&Passphrase>) -> Result<Own, Fa
 
 /// The identity on disk, if there is one.
 pub(super) fn load(home: &Home, passphrase: Option<&Passphrase>) -> Result<Option<Own>, Fault> {
-    let (path, text) = store::load_key(home)?;
+    let (path, text) = (keyfile::path(home), keyfile::load_key_text(home)?);
     let Some(pem) = text else { return Ok(None) };
     match Identity::from_pem(&pem, passphrase) {
         Ok(identity) => Ok(Some(Own { identity: Arc::new(identity), pem })),
@@ -55,7 +56,7 @@ pub(super) fn load(home: &Home, passphrase: Option<&Passphrase>) -> Result<Optio
 /// The identity on disk, asking for its passphrase where there is a terminal to ask at.
 pub(super) fn unlock(home: &Home, common: &Common) -> Result<(Option<Own>, Option<Passphrase>), Fault> {
     let given = common.passphrase_file.as_deref().map(first_line).transpose()?;
-    let (path, text) = store::load_key(home)?;
+    let (path, text) = (keyfile::path(home), keyfile::load_key_text(home)?);
     let Some(pem) = text else { return Ok((None, given)) };
     match Identity::from_pem(&pem, given.as_ref()) {
         Ok(identity) => return Ok((Some(Own { identity: Arc::new(identity), pem }), given)),
@@ -96,7 +97,7 @@ pub(super) fn key(home: &Home, common: &Common, task: &KeyTask) -> Result<u8, Fa
         KeyTask::Show { pem: false } => {
             answer(&format!("fingerprint {}", public.fingerprint()))?;
             answer(&format!("bits        {}", public.bits()))?;
-            answer(&format!("file        {}", home.file("identity.pem").display()))?;
+            answer(&format!("file        {}", keyfile::path(home).display()))?;
             answer(&public.to_openssh(name.as_str()))?;
         }
         KeyTask::Export => answer(&public.to_openssh(name.as_str()))?,
@@ -109,7 +110,7 @@ pub(super) fn key(home: &Home, common: &Common, task: &KeyTask) -> Result<u8, Fa
 
 /// `rsachat peers …`
 pub(super) fn peers(home: &Home, task: &PeerTask) -> Result<u8, Fault> {
-    let book = store::read_book(home)?;
+    let book = bookfile::read(home)?;
     let find = |name: &str| {
         let peer = Name::parse(name).ok().and_then(|name| book.by_name(&name));
         peer.map(|peer| peer.fingerprint).ok_or_else(|| {
@@ -119,17 +120,25 @@ pub(super) fn peers(home: &Home, task: &PeerTask) -> Result<u8, Fault> {
     match task {
         PeerTask::List => {
             for peer in book.peers() {
-                answer(&peer.to_string())?;
+                let addresses: Vec<_> = peer.addresses.iter().map(ToString::to_string).collect();
+                let row = format!(
+                    "{} {} {} {}",
+                    peer.name,
+                    peer.fingerprint,
+                    peer.trust.word(),
+                    addresses.join(",")
+                );
+                answer(row.trim_end())?;
             }
         }
         PeerTask::Trust { name } => {
             let fingerprint = find(name)?;
-            store::change_book(home, &[Change::Trust { fingerprint, trust: Trust::Verified }])?;
+            bookfile::change(home, &Change::Trust { fingerprint, level: Trust::Verified })?;
             answer(&format!("{name} is marked verified, {fingerprint}"))?;
         }
         PeerTask::Forget { name } => {
             let fingerprint = find(name)?;
-            store::change_book(home, &[Change::Forget { fingerprint }])?;
+            bookfile::change(home, &Change::Forget { fingerprint })?;
             answer(&format!("{name} is forgotten, {fingerprint}"))?;
         }
     }
@@ -138,7 +147,7 @@ pub(super) fn peers(home: &Home, task: &PeerTask) -> Result<u8, Fault> {
 
 fn new(home: &Home, common: &Common, bits: u32, replace: bool) -> Result<u8, Fault> {
     let passphrase = common.passphrase_file.as_deref().map(first_line).transpose()?;
-    let (path, text) = store::load_key(home)?;
+    let (path, text) = (keyfile::path(home), keyfile::load_key_text(home)?);
     if text.is_some() && !replace {
         return Err(Fault::new(code::FAILED, format!("there is a key in {} already", path.display()))
             .hint("--replace makes a new one and keeps the old file beside it"));
@@ -146,7 +155,7 @@ fn new(home: &Home, common: &Common, bits: u32, replace: bool) -> Result<u8, Fau
     let own = make(bits, passphrase.as_ref())?;
     let date = today();
     let replacing = if replace { Replacing::KeepOld { date: &date } } else { Replacing::Refuse };
-    let (path, kept) = store::save_key(home, &own.pem, replacing)?;
+    let saved = keyfile::save_key_text(home, &own.pem, replacing)?;
     let public = own.identity.public();
     answer(&format!(
         "new key of {} bits, {}, kept in {}",
@@ -154,7 +163,7 @@ fn new(home: &Home, common: &Common, bits: u32, replace: bool) -> Result<u8, Fau
         public.fingerprint(),
         path.display()
     ))?;
-    if let Some(kept) = kept {
+    if let Some(kept) = saved.old {
         answer(&format!("the old key is kept as {}", kept.display()))?;
     }
     Ok(0)
@@ -167,7 +176,7 @@ fn protect(home: &Home, own: &Own, file: Option<&Path>) -> Result<(), Fault> {
         .identity
         .to_pem(passphrase.as_ref(), &mut seed().rng("salt"))
         .map_err(|fault| Fault::new(code::FAILED, fault.to_string()))?;
-    let (path, _) = store::save_key(home, &pem, Replacing::SameKey)?;
+    let path = keyfile::save_key_text(home, &pem, Replacing::Rewrite)?.path;
     let what = if passphrase.is_some() { "is protected by a passphrase" } else { "has no passphrase" };
     Ok(answer(&format!("the key in {} {what} now", path.display()))?)
 }

@@ -1,6 +1,7 @@
 //! The roof: people and other programs come in here. Only this floor prints, reads the clock and the
 //! environment, and ends the process.
 
+mod bind;
 mod cli;
 mod driver;
 mod fault;

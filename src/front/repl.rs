@@ -15,7 +15,7 @@ use crate::limits;
 use crate::net::lines::{LineEvent, Lines};
 use crate::net::signals::{Signal, Signals};
 use crate::net::{Net, descriptors};
-use crate::store::{self, Home};
+use crate::store::{Home, bookfile};
 
 /// Where typed lines come from.
 enum Typist {
@@ -36,7 +36,7 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
     let edited = terminal::is_edited();
     let capacity = if edited { limits::PROMPT_SOCKETS } else { limits::PEERS };
     net.set_ceiling(capacity);
-    let book = store::read_book(home);
+    let book = bookfile::read(home);
     let damage = book.as_ref().err().map(ToString::to_string);
     let chat =
         Chat::new(name, own.as_ref().map(|own| own.as_shown(home)), book.unwrap_or_default(), capacity);

@@ -1,41 +1,88 @@
-//! The peer book's file. Only an absent file is an empty book; whatever else goes wrong refuses.
+//! The peer book as a file that several processes change. It knows nothing of what trust means.
 
-use super::whole::{self, Privacy};
-use super::{Home, StoreFault};
-use crate::chat::book::{Book, Change};
-use crate::limits;
+use std::path::{Path, PathBuf};
 
-/// The file's name in the home folder.
+use super::fault::StoreFault;
+use super::home::Home;
+use super::regular::{self, Others};
+use super::whole;
+use crate::chat::book::{BadLine, Book, Change, Damage, LineFault, Outcome};
+use crate::limits::BOOK_BYTES;
+
 const FILE: &str = "peers";
-/// What a new book begins with.
-const HEADING: &str =
-    "# rsachat peers, one a line: name, fingerprint, trust (unverified, verified, blocked), addresses\n";
 
-/// The book as it stands.
+/// Why there is no peer book to go by. Nobody is accepted then: only an absent file is an empty book.
+#[derive(Debug, thiserror::Error)]
+pub enum BookFault {
+    /// The file cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreFault),
+    /// Lines are wrong.
+    #[error("{} is damaged, {damage}; mend it with an editor", .path.display())]
+    Damaged {
+        /// Where.
+        path: PathBuf,
+        /// Which lines, and why.
+        damage: Damage,
+    },
+    /// One more peer would make it larger than what is read.
+    #[error("{} is full (limit {BOOK_BYTES} bytes); forget some peers", .path.display())]
+    Full {
+        /// Where.
+        path: PathBuf,
+    },
+}
+
+/// Where the book is, or would be.
+#[must_use]
+pub fn path(home: &Home) -> PathBuf {
+    home.path().join(FILE)
+}
+
+/// The book as it is on disk; empty only if there is no file.
 ///
 /// # Errors
-/// [`StoreFault`], with the line when it is damaged.
-pub fn read_book(home: &Home) -> Result<Book, StoreFault> {
-    let path = home.file(FILE);
-    match whole::read(&path, limits::BOOK_BYTES, Privacy::Open)? {
-        None => Ok(Book::default()),
-        Some(text) => Book::parse(&text).map_err(|damage| StoreFault::Damaged { path, damage }),
+/// The file is there and cannot be read whole, or is damaged.
+pub fn read(home: &Home) -> Result<Book, BookFault> {
+    home.check()?;
+    let path = path(home);
+    match regular::read(&path, BOOK_BYTES, Others::Read)? {
+        None => Ok(Book::new()),
+        Some(bytes) => parse(&bytes).map_err(|damage| BookFault::Damaged { path, damage }),
     }
 }
 
-/// Changes the book for all processes, under a short lock, and returns it as it is then.
+/// Writes a change into the book on disk as it is now, under the lock of the home, and returns the result:
+/// what other processes wrote meanwhile is in it.
 ///
 /// # Errors
-/// [`StoreFault`]; a damaged book is not written to.
-pub fn change_book(home: &Home, changes: &[Change]) -> Result<Book, StoreFault> {
+/// As [`read`], or the file cannot be written; it is then as before.
+pub fn change(home: &Home, change: &Change) -> Result<Book, BookFault> {
     let _lock = home.lock()?;
-    let mut book = read_book(home)?;
-    if book == Book::default() {
-        book = Book::parse(HEADING).unwrap_or_default();
+    let mut book = read(home)?;
+    if book.apply(change) == Outcome::Changed {
+        write(home.path(), &book)?;
     }
-    for change in changes {
-        book.apply(change);
-    }
-    whole::write(&home.file(FILE), &book.to_string())?;
     Ok(book)
+}
+
+fn write(folder: &Path, book: &Book) -> Result<(), BookFault> {
+    let text = book.to_string();
+    // Strangers are remembered too: without this, enough of them would make the book unreadable.
+    if text.len() as u64 > BOOK_BYTES {
+        return Err(BookFault::Full { path: folder.join(FILE) });
+    }
+    whole::write(folder, FILE, text.as_bytes())?;
+    Ok(())
+}
+
+fn parse(bytes: &[u8]) -> Result<Book, Damage> {
+    match str::from_utf8(bytes) {
+        Ok(text) => Book::parse(text),
+        Err(error) => {
+            let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
+            let number = before.split(|byte| *byte == b'\n').count();
+            Err(Damage { lines: vec![BadLine { number, fault: LineFault::NotText }] })
+        }
+    }
 }

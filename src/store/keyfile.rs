@@ -1,76 +1,108 @@
-//! The identity's file as text. What stands in it is for others to understand.
+//! The file with the user's private key, as text. It knows nothing of what the text means.
 
+use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use super::whole::{self, Privacy};
-use super::{Home, StoreFault};
-use crate::limits;
+use super::fault::StoreFault;
+use super::home::Home;
+use super::regular::{self, Others};
+use super::whole;
+use crate::limits::KEY_FILE_BYTES;
 
-/// The file's name in the home folder.
-const FILE: &str = "identity.pem";
+const STEM: &str = "identity";
 
-/// What to do with a key that is there already.
+/// What becomes of a key that is there already.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Replacing<'a> {
-    /// Refuse to write.
+    /// It stays, and the new one is not written.
     Refuse,
-    /// Keep the old file beside the new one, under a name with this date in it.
+    /// It is kept beside the new one, its name ending in the date.
     KeepOld {
-        /// The date, as it may stand in a file name.
+        /// The day, as it is to stand in the name: `2026-11-24`.
         date: &'a str,
     },
-    /// The same key in another form: nothing needs to be kept.
-    SameKey,
+    /// It is the same key under another passphrase: no copy, which the old passphrase would open.
+    Rewrite,
 }
 
-/// The text of the key file and its path; no text when there is no such file.
+/// A key was written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Saved {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Where the key is that was there before, if it was kept.
+    pub old: Option<PathBuf>,
+}
+
+/// Where the key is, or would be.
+#[must_use]
+pub fn path(home: &Home) -> PathBuf {
+    home.path().join(format!("{STEM}.pem"))
+}
+
+/// The text of the key file; none if there is no such file.
 ///
 /// # Errors
-/// [`StoreFault`] for anything that is not an ordinary small file that only we can read.
-pub fn load_key(home: &Home) -> Result<(PathBuf, Option<Zeroizing<String>>), StoreFault> {
-    let path = home.file(FILE);
-    let text = whole::read(&path, limits::KEY_FILE_BYTES, Privacy::Secret)?;
-    if text.is_some() {
-        home.prepare()?;
+/// It is no regular file, another user's, open to others, too large, not text, or cannot be read: nothing of
+/// that is ever taken for absence.
+pub fn load_key_text(home: &Home) -> Result<Option<Zeroizing<String>>, StoreFault> {
+    home.check()?;
+    let path = path(home);
+    let Some(bytes) = regular::read(&path, KEY_FILE_BYTES, Others::Nothing)? else { return Ok(None) };
+    match str::from_utf8(&bytes) {
+        Ok(text) => Ok(Some(Zeroizing::new(text.to_owned()))),
+        Err(_) => Err(StoreFault::NotText { path }),
     }
-    Ok((path, text))
 }
 
-/// Writes the key file, 0600, whole or not at all, and tells its path and where the old one went.
+/// Writes the key file, whole or not at all, under the lock of the home. Of two processes that make a first
+/// key at once exactly one succeeds; the other gets [`StoreFault::KeyPresent`] and loads that one.
 ///
 /// # Errors
-/// [`StoreFault::KeyExists`] when there is one and it may not be replaced; otherwise what the machine says.
-pub fn save_key(
-    home: &Home,
-    pem: &str,
-    replacing: Replacing<'_>,
-) -> Result<(PathBuf, Option<PathBuf>), StoreFault> {
+/// There is a key and it is to stay, or a file cannot be written; the old key is then untouched.
+pub fn save_key_text(home: &Home, pem: &str, replacing: Replacing<'_>) -> Result<Saved, StoreFault> {
     let _lock = home.lock()?;
-    let path = home.file(FILE);
-    let mut kept = None;
-    if path.symlink_metadata().is_ok() {
-        match replacing {
-            Replacing::Refuse => return Err(StoreFault::KeyExists(path)),
-            Replacing::SameKey => {}
-            Replacing::KeepOld { date } => {
-                let beside = free_name(home, date);
-                std::fs::hard_link(&path, &beside).map_err(StoreFault::io("keep a copy of", &path))?;
-                whole::sync_folder(home.path())?;
-                kept = Some(beside);
+    let path = path(home);
+    let present = match fs::symlink_metadata(&path) {
+        Ok(metadata) => Some(metadata.is_file()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(StoreFault::io("look at", &path)(error)),
+    };
+    let old = match (present, replacing) {
+        (None, _) | (Some(true), Replacing::Rewrite) => None,
+        (Some(_), Replacing::Refuse) => return Err(StoreFault::KeyPresent { path }),
+        (Some(true), Replacing::KeepOld { date }) => Some(keep(home, date)?),
+        (Some(false), _) => return Err(StoreFault::Kind { path, kind: "something else", wanted: "a file" }),
+    };
+    whole::write(home.path(), &format!("{STEM}.pem"), pem.as_bytes())?;
+    Ok(Saved { path, old })
+}
+
+/// Gives the present key a second name, so that at no moment there is no key at all.
+fn keep(home: &Home, date: &str) -> Result<PathBuf, StoreFault> {
+    /// Copies of one day; a hundred new keys a day are a mistake.
+    const COPIES: usize = 100;
+    let date: String = date.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+    let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
+    let mut copy = home.path().join(format!("{STEM}-{date}.pem"));
+    for number in 2..=COPIES {
+        match fs::hard_link(path(home), &copy) {
+            Ok(()) => {
+                whole::settle(home.path()).map_err(StoreFault::io("keep the old key as", &copy))?;
+                return Ok(copy);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                last = error;
+                copy = home.path().join(format!("{STEM}-{date}-{number}.pem"));
+            }
+            Err(error) => {
+                last = error;
+                break;
             }
         }
     }
-    whole::write(&path, pem)?;
-    Ok((path, kept))
-}
-
-fn free_name(home: &Home, date: &str) -> PathBuf {
-    let plain = home.file(&format!("identity-{date}.pem"));
-    let numbered = (2..).map(|n| home.file(&format!("identity-{date}-{n}.pem")));
-    std::iter::once(plain)
-        .chain(numbered)
-        .find(|path| path.symlink_metadata().is_err())
-        .unwrap_or_else(|| home.file("identity-old.pem"))
+    Err(StoreFault::io("keep the old key as", &copy)(last))
 }
