@@ -34,6 +34,9 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
     let _ = descriptors::raise_limit();
     let mut net = Net::new()?;
     let edited = terminal::is_edited();
+    if edited {
+        terminal::leave_to_editor()?;
+    }
     let capacity = if edited { limits::PROMPT_SOCKETS } else { limits::PEERS };
     net.set_ceiling(capacity);
     let book = store::read_book(home);

@@ -3,6 +3,7 @@
 
 mod helper;
 mod saved;
+mod suspend;
 
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use crate::limits;
 use helper::Helper;
 pub(super) use helper::{Arguments, Live, PromptState, Word};
 use saved::SavedTerminal;
+pub(super) use suspend::leave_to_editor;
 
 /// What the person did.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -123,6 +125,8 @@ struct Desk {
 
 impl Desk {
     fn read_lines(self, mut editor: Editor<Helper, FileHistory>) {
+        // Should that fail, Ctrl-Z does nothing.
+        let _ = suspend::take_here();
         while !self.leaving.load(Ordering::SeqCst) {
             let prompt = self.live.lock().unwrap_or_else(PoisonError::into_inner).prompt();
             let typed = match editor.readline(&prompt) {
