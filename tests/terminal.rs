@@ -101,8 +101,13 @@ fn a_paste_of_three_lines_is_one_message() {
     alice.wait("the paste", |screen| screen.contents().contains('셋'));
     alice.press("\r");
     assert_eq!(bob.wait_heard(3), ["하나", "둘", "셋"]);
-    // Three messages would have three prompts.
-    alice.wait_picture("40x10 cursor 3,10 paste=true\n|bob?    > 하나\n|둘\n|셋\n|bob?    >");
+    // Three messages would have three prompts. The second may or may not count the line as on its way.
+    alice.wait("two prompts", |screen| {
+        let rows: Vec<_> = screen.rows(0, u16::MAX).collect();
+        rows.starts_with(&["bob?    > 하나".into(), "둘".into(), "셋".into()])
+            && rows[3].starts_with("bob?")
+            && screen.cursor_position() == (3, 10)
+    });
     alice.press("after\r");
     assert_eq!(bob.wait_heard(4), ["하나", "둘", "셋", "after"]);
 }
@@ -165,6 +170,7 @@ fn ctrl_z_suspends_and_the_line_is_there_again_after_it() {
     alice.wait("the line", |screen| screen.contents().matches("반쯤").count() >= 2);
     alice.press("x\r");
     assert_eq!(bob.wait_heard(1), ["반쯤x"]);
+    alice.wait_reading();
     alice.press("\x04");
     alice.wait_bytes("the end", |bytes| bytes.contains("left with 0"));
     assert_eq!(alice.wait_end(), 0);

@@ -129,12 +129,16 @@ impl Pty {
         assert!(done, "waited in vain for\n{wanted}\nbut it is\n{}", self.picture());
     }
 
-    /// Waits until a line is read: the editor has bracketed paste on exactly then.
+    /// Waits until an empty line is read: the editor has bracketed paste on exactly while it reads. Between two lines
+    /// the terminal has its ordinary modes, and Ctrl-D or Ctrl-C pressed in that moment would not reach the editor.
     pub(crate) fn wait_reading(&self) {
         self.wait("the prompt", |screen| {
             let (row, _) = screen.cursor_position();
             screen.bracketed_paste()
-                && screen.rows(0, u16::MAX).nth(usize::from(row)).is_some_and(|row| row.contains('>'))
+                && screen
+                    .rows(0, u16::MAX)
+                    .nth(usize::from(row))
+                    .is_some_and(|row| row.trim_end().ends_with('>'))
         });
     }
 
