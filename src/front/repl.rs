@@ -34,6 +34,9 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
     let _ = descriptors::raise_limit();
     let mut net = Net::new()?;
     let edited = terminal::is_edited();
+    if edited {
+        terminal::leave_to_editor()?;
+    }
     let capacity = if edited { limits::PROMPT_SOCKETS } else { limits::PEERS };
     net.set_ceiling(capacity);
     let book = bookfile::read(home);
@@ -104,14 +107,9 @@ impl Repl {
 
     fn heed_signals(&mut self) {
         while let Some(signal) = self.signals.next() {
-            match (signal, &self.typist) {
-                // The editor turns its own into Ctrl-C.
-                (Signal::Interrupt, Typist::Person(_)) | (Signal::Continue, Typist::Lines(_)) => continue,
-                (Signal::Continue, Typist::Person(terminal)) => {
-                    terminal.resume();
-                    continue;
-                }
-                _ => {}
+            // The editor turns its own into Ctrl-C.
+            if signal == Signal::Interrupt && matches!(self.typist, Typist::Person(_)) {
+                continue;
             }
             self.driver.handle(Input::Farewell(Farewell::Signal(signal.number())));
         }

@@ -1,4 +1,4 @@
-//! Signals that end the program or follow a stop, as events. It does not know what ending takes.
+//! Signals that end the program, as events. It does not know what ending takes.
 
 use std::io;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use mio::Waker;
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals as Caught};
 
 /// A signal that asks the program to end.
@@ -18,8 +18,6 @@ pub enum Signal {
     Interrupt,
     /// SIGTERM.
     Terminate,
-    /// SIGCONT: the process was stopped and goes on, perhaps with a terminal in other modes.
-    Continue,
 }
 
 impl Signal {
@@ -30,7 +28,6 @@ impl Signal {
             Self::HangUp => 1,
             Self::Interrupt => 2,
             Self::Terminate => 15,
-            Self::Continue => 18,
         }
     }
 }
@@ -50,7 +47,7 @@ impl Signals {
     /// # Errors
     /// When the system refuses the handlers or the thread.
     pub fn start(waker: Arc<Waker>) -> io::Result<Self> {
-        let mut wanted = vec![SIGINT, SIGTERM, SIGCONT];
+        let mut wanted = vec![SIGINT, SIGTERM];
         if !is_hang_up_ignored() {
             wanted.push(SIGHUP);
         }
@@ -62,7 +59,6 @@ impl Signals {
                 let signal = match number {
                     SIGHUP => Signal::HangUp,
                     SIGINT => Signal::Interrupt,
-                    SIGCONT => Signal::Continue,
                     _ => Signal::Terminate,
                 };
                 if sender.send(signal).is_err() || waker.wake().is_err() {

@@ -2,7 +2,7 @@
 //! which can change while a line is typed, is always painted in exactly that many cells.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustyline::Context;
@@ -104,23 +104,17 @@ impl PromptState {
 
 pub(super) struct Helper {
     live: Arc<Mutex<Live>>,
-    /// What stood before and after the cursor when the line was last painted.
-    line: RefCell<(String, String)>,
+    empty: Cell<bool>,
 }
 
 impl Helper {
     pub(super) fn new(live: Arc<Mutex<Live>>) -> Self {
-        Self { live, line: RefCell::default() }
+        Self { live, empty: Cell::new(true) }
     }
 
-    /// What stood before and after the cursor when it was last looked at.
-    pub(super) fn line(&self) -> (String, String) {
-        self.line.borrow().clone()
-    }
-
-    fn note(&self, line: &str, pos: usize) {
-        let (left, right) = line.split_at_checked(pos).unwrap_or((line, ""));
-        self.line.replace((left.to_owned(), right.to_owned()));
+    /// Whether nothing stood on the line when it was last looked at.
+    pub(super) fn is_empty(&self) -> bool {
+        self.empty.get()
     }
 
     fn live(&self) -> std::sync::MutexGuard<'_, Live> {
@@ -133,8 +127,8 @@ impl rustyline::Helper for Helper {}
 impl Validator for Helper {}
 
 impl Highlighter for Helper {
-    fn highlight<'l>(&self, line: &'l str, pos: usize) -> Cow<'l, str> {
-        self.note(line, pos);
+    fn highlight<'l>(&self, line: &'l str, _pos: usize) -> Cow<'l, str> {
+        self.empty.set(line.is_empty());
         Cow::Borrowed(line)
     }
 
@@ -142,9 +136,9 @@ impl Highlighter for Helper {
         if !default {
             return Cow::Borrowed(prompt);
         }
-        let now = self.live();
-        let text = now.state.fitted(prompt.width());
-        match now.style {
+        let live = self.live();
+        let text = live.state.fitted(prompt.width());
+        match live.style {
             Style::Colour => Cow::Owned(format!("\x1b[1m{text}\x1b[0m")),
             Style::Plain => Cow::Owned(text),
         }
@@ -163,12 +157,12 @@ impl Hinter for Helper {
 
     /// The arguments and the meaning of the command that stands there whole.
     fn hint(&self, line: &str, pos: usize, _context: &Context<'_>) -> Option<String> {
-        self.note(line, pos);
+        self.empty.set(line.is_empty());
         if pos < line.len() || !line.starts_with(':') {
             return None;
         }
-        let now = self.live();
-        let word = now.words.iter().find(|word| word.text == line)?;
+        let live = self.live();
+        let word = live.words.iter().find(|word| word.text == line)?;
         let gap = if word.usage.is_empty() { "" } else { " " };
         Some(format!("{gap}{}  ({})", word.usage, word.summary))
     }
@@ -183,21 +177,21 @@ impl Completer for Helper {
         pos: usize,
         _context: &Context<'_>,
     ) -> rustyline::Result<(usize, Vec<Pair>)> {
-        let now = self.live();
+        let live = self.live();
         let before = line.get(..pos).unwrap_or(line);
         let Some((command, argument)) = before.split_once(' ') else {
-            let words = now.words.iter().filter(|word| word.text.starts_with(before));
+            let words = live.words.iter().filter(|word| word.text.starts_with(before));
             let pairs = words.map(|word| Pair {
                 display: format!("{}  {}", word.text, word.summary),
                 replacement: format!("{} ", word.text),
             });
             return Ok((0, if before.starts_with(':') { pairs.collect() } else { Vec::new() }));
         };
-        let arguments = now.words.iter().find(|word| word.text == command).map(|word| word.arguments);
+        let arguments = live.words.iter().find(|word| word.text == command).map(|word| word.arguments);
         let candidates: Vec<String> = match arguments {
-            Some(Arguments::Names) => now.names.clone(),
+            Some(Arguments::Names) => live.names.clone(),
             Some(Arguments::Words) => {
-                now.words.iter().map(|word| word.text.trim_start_matches(':').to_owned()).collect()
+                live.words.iter().map(|word| word.text.trim_start_matches(':').to_owned()).collect()
             }
             Some(Arguments::None) | None => Vec::new(),
         };

@@ -3,6 +3,7 @@
 
 mod helper;
 mod saved;
+mod suspend;
 
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use crate::limits;
 use helper::Helper;
 pub(super) use helper::{Arguments, Live, PromptState, Word};
 use saved::SavedTerminal;
+pub(super) use suspend::leave_to_editor;
 
 /// What the person did.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -53,7 +55,6 @@ pub(super) struct Terminal {
     typed: Receiver<Typed>,
     live: Arc<Mutex<Live>>,
     leaving: Arc<AtomicBool>,
-    resuming: Arc<AtomicBool>,
     editor: Option<JoinHandle<()>>,
     saved: SavedTerminal,
 }
@@ -67,18 +68,16 @@ impl Terminal {
         let mut printer = editor.create_external_printer().map_err(other)?;
         let (sender, typed) = sync_channel(limits::LINES_AHEAD);
         let leaving = Arc::new(AtomicBool::new(false));
-        let resuming = Arc::new(AtomicBool::new(false));
         let desk = Desk {
             sender,
             waker,
             live: Arc::clone(&live),
             leaving: Arc::clone(&leaving),
-            resuming: Arc::clone(&resuming),
             history: history.map(Path::to_path_buf),
         };
         let editor = thread::Builder::new().name("editor".into()).spawn(move || desk.read_lines(editor))?;
         let sink: Sink = Box::new(move |text| printer.print(text).map_err(other));
-        Ok((Self { typed, live, leaving, resuming, editor: Some(editor), saved }, sink))
+        Ok((Self { typed, live, leaving, editor: Some(editor), saved }, sink))
     }
 
     /// The next thing that the person did, if there is one.
@@ -91,13 +90,6 @@ impl Terminal {
         change(&mut self.live.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// The process goes on after a stop. The shell has set the terminal its own way meanwhile, and rustyline
-    /// may have set it before the stop took effect: so the read is begun anew, with the text that stood there.
-    pub(super) fn resume(&self) {
-        self.resuming.store(true, Ordering::SeqCst);
-        interrupt();
-    }
-
     /// Ends the editor and gives the terminal back as it was. A reader can only be ended by SIGINT, which
     /// rustyline turns into an error; its handler and ours make it harmless otherwise.
     pub(super) fn finish(&mut self) {
@@ -106,7 +98,7 @@ impl Terminal {
         let patience = Instant::now() + Duration::from_secs(1);
         while !editor.is_finished() && Instant::now() < patience {
             while self.next().is_some() {}
-            interrupt();
+            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT);
             thread::sleep(Duration::from_millis(5));
         }
         if editor.is_finished() {
@@ -128,17 +120,16 @@ struct Desk {
     waker: Arc<Waker>,
     live: Arc<Mutex<Live>>,
     leaving: Arc<AtomicBool>,
-    resuming: Arc<AtomicBool>,
     history: Option<PathBuf>,
 }
 
 impl Desk {
     fn read_lines(self, mut editor: Editor<Helper, FileHistory>) {
-        let mut kept = (String::new(), String::new());
+        // Should that fail, Ctrl-Z does nothing.
+        let _ = suspend::take_here();
         while !self.leaving.load(Ordering::SeqCst) {
             let prompt = self.live.lock().unwrap_or_else(PoisonError::into_inner).prompt();
-            let (left, right) = std::mem::take(&mut kept);
-            let typed = match editor.readline_with_initial(&prompt, (&left, &right)) {
+            let typed = match editor.readline(&prompt) {
                 Ok(line) => {
                     let line = line.trim_end_matches('\n').to_owned();
                     if !line.trim().is_empty() {
@@ -148,12 +139,8 @@ impl Desk {
                     Typed::Line(line)
                 }
                 Err(ReadlineError::Interrupted) => {
-                    let line = editor.helper().map(Helper::line).unwrap_or_default();
-                    if self.resuming.swap(false, Ordering::SeqCst) {
-                        kept = line;
-                        continue;
-                    }
-                    if line != Default::default() {
+                    let empty = editor.helper().is_none_or(Helper::is_empty);
+                    if !empty {
                         continue;
                     }
                     Typed::Interrupt
@@ -173,11 +160,6 @@ impl Desk {
             let _ = editor.save_history(path);
         }
     }
-}
-
-/// The only thing that ends a read from outside. A process may always signal itself.
-fn interrupt() {
-    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT);
 }
 
 fn editor(helper: Helper, history: Option<&Path>) -> rustyline::Result<Editor<Helper, FileHistory>> {

@@ -1,0 +1,17 @@
+//! Ctrl-Z. The editor gives the terminal back, signals the whole process and takes the terminal again as soon as
+//! `kill` returns. Only the thread that calls it is sure to be stopped by then (POSIX, `kill`), and only if no
+//! other thread can take the signal; else the shell gets a raw terminal. So all others block it.
+
+use std::io;
+
+use nix::sys::signal::{SigSet, Signal};
+
+/// Keeps the stop signal from this thread and from those it starts. To be called before any is started.
+pub(in crate::front) fn leave_to_editor() -> io::Result<()> {
+    Ok(SigSet::from(Signal::SIGTSTP).thread_block()?)
+}
+
+/// Takes the signal here, in the editor's thread.
+pub(super) fn take_here() -> io::Result<()> {
+    Ok(SigSet::from(Signal::SIGTSTP).thread_unblock()?)
+}

@@ -1,0 +1,295 @@
+//! A terminal in memory with the real program on it, and a second program on pipes as its peer. It waits on
+//! what stands on the screen, never on time; it does not know what the program should say.
+
+mod peer;
+mod watch;
+
+use std::io::{Read as _, Write as _};
+use std::num::NonZeroU16;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt};
+use std::sync::Arc;
+use std::thread;
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Pid, Signal};
+use rustix::termios::Termios;
+use tempfile::TempDir;
+use vt100::{Parser, Screen};
+
+pub(crate) use peer::Peer;
+use watch::Watched;
+
+/// The program under test.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_rsachat");
+
+/// What the terminal under test has shown so far.
+struct Shown {
+    parser: Parser,
+    /// Every byte, for what a screen cannot tell.
+    bytes: Vec<u8>,
+    /// Nobody holds the other end any more.
+    ended: bool,
+}
+
+/// How to start: what differs from an ordinary terminal.
+pub(crate) struct Setup<'a> {
+    pub(crate) cols: u16,
+    pub(crate) rows: u16,
+    pub(crate) term: &'a str,
+    pub(crate) env: &'a [(&'a str, &'a str)],
+    /// A shell's commands around the program, which is `"$@"` in it.
+    pub(crate) shell: Option<&'a str>,
+}
+
+impl Default for Setup<'_> {
+    fn default() -> Self {
+        Self { cols: 40, rows: 10, term: "xterm-256color", env: &[], shell: None }
+    }
+}
+
+/// The program on a terminal, as alice, listening.
+pub(crate) struct Pty {
+    shown: Arc<Watched<Shown>>,
+    master: Box<dyn MasterPty + Send>,
+    keys: Box<dyn std::io::Write + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    before: Termios,
+    port: String,
+    _home: TempDir,
+}
+
+impl Pty {
+    /// Starts it and waits until it listens and, where there is an editor, reads.
+    pub(crate) fn start(setup: &Setup<'_>) -> Self {
+        let home = home_with(include_str!("../keys/pty/alice.pem"));
+        let pair = native_pty_system().openpty(size(setup.cols, setup.rows)).expect("a terminal");
+        let before = modes_of(pair.master.as_ref());
+        let child = pair.slave.spawn_command(command(setup, &home)).expect("the program starts");
+        // Or its end would never be seen.
+        drop(pair.slave);
+        let parser = Parser::new(cells(setup.rows), cells(setup.cols), 0);
+        let shown = Arc::new(Watched::new(Shown { parser, bytes: Vec::new(), ended: false }));
+        let reader = pair.master.try_clone_reader().expect("a reader");
+        let watched = Arc::clone(&shown);
+        thread::spawn(move || read_all(reader, &watched));
+        let keys = pair.master.take_writer().expect("a writer");
+        let port = String::new();
+        let mut pty = Self { shown, master: pair.master, keys, child, before, port, _home: home };
+        pty.wait("the address", |screen| screen.contents().contains("listening on 127.0.0.1:"));
+        pty.port = pty.shown.look(|shown| port_in(&shown.parser.screen().contents()));
+        if setup.term != "dumb" {
+            pty.wait_reading();
+        }
+        pty
+    }
+
+    /// An ordinary terminal with its peer bob joined and the screen cleared.
+    pub(crate) fn start_with_bob(setup: &Setup<'_>) -> (Self, Peer) {
+        let mut pty = Self::start(setup);
+        let bob = pty.call("bob");
+        pty.wait("bob", |screen| screen.contents().contains("bob joined"));
+        bob.wait_for("alice joined");
+        pty.clear();
+        (pty, bob)
+    }
+
+    /// A peer with bob's key that calls this terminal.
+    pub(crate) fn call(&self, name: &str) -> Peer {
+        let home = home_with(include_str!("../keys/pty/bob.pem"));
+        Peer::start(name, &format!("127.0.0.1:{}", self.port), home)
+    }
+
+    /// Presses keys, in one write.
+    pub(crate) fn press(&mut self, keys: &str) {
+        self.keys
+            .write_all(keys.as_bytes())
+            .and_then(|()| self.keys.flush())
+            .expect("the terminal takes keys");
+    }
+
+    /// Clears the screen (Ctrl-L), so that rows before the test do not stand in it.
+    pub(crate) fn clear(&mut self) {
+        self.wait_reading();
+        self.press("\x0c");
+        self.wait("a cleared screen", |screen| {
+            screen.cursor_position().0 == 0 && screen.rows(0, u16::MAX).skip(1).all(|row| row.is_empty())
+        });
+    }
+
+    /// Waits until the screen is as a predicate wants it.
+    pub(crate) fn wait(&self, what: &str, is_so: impl Fn(&Screen) -> bool) {
+        let done = self.shown.wait(|shown| is_so(shown.parser.screen()));
+        assert!(done, "waited in vain for {what}:\n{}", self.picture());
+    }
+
+    /// Waits until the screen looks like this: size, cursor and modes first, then each row behind a bar.
+    pub(crate) fn wait_picture(&self, wanted: &str) {
+        let done = self.shown.wait(|shown| picture(shown.parser.screen()) == wanted);
+        assert!(done, "waited in vain for\n{wanted}\nbut it is\n{}", self.picture());
+    }
+
+    /// Waits until an empty line is read: the editor has bracketed paste on exactly while it reads. Between two lines
+    /// the terminal has its ordinary modes, and Ctrl-D or Ctrl-C pressed in that moment would not reach the editor.
+    pub(crate) fn wait_reading(&self) {
+        self.wait("the prompt", |screen| {
+            let (row, _) = screen.cursor_position();
+            screen.bracketed_paste()
+                && screen
+                    .rows(0, u16::MAX)
+                    .nth(usize::from(row))
+                    .is_some_and(|row| row.trim_end().ends_with('>'))
+        });
+    }
+
+    /// Waits until the bytes that were written have something in them.
+    pub(crate) fn wait_bytes(&self, what: &str, is_so: impl Fn(&str) -> bool) {
+        let done = self.shown.wait(|shown| is_so(&String::from_utf8_lossy(&shown.bytes)));
+        assert!(done, "waited in vain for {what}:\n{}", self.picture());
+    }
+
+    /// Every byte so far.
+    pub(crate) fn bytes(&self) -> String {
+        self.shown.look(|shown| String::from_utf8_lossy(&shown.bytes).into_owned())
+    }
+
+    /// The screen as [`Pty::wait_picture`] has it.
+    pub(crate) fn picture(&self) -> String {
+        self.shown.look(|shown| picture(shown.parser.screen()))
+    }
+
+    /// Makes the terminal another size.
+    pub(crate) fn resize(&self, cols: u16, rows: u16) {
+        self.shown.change(|shown| shown.parser.set_size(cells(rows), cells(cols)));
+        self.master.resize(size(cols, rows)).expect("a terminal of another size");
+    }
+
+    /// Sends a signal to the program.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = self.child.process_id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        rustix::process::kill_process(pid.expect("a process"), signal).expect("a signal is taken");
+    }
+
+    /// Waits for the end and gives the exit code; a death by a signal fails.
+    pub(crate) fn wait_end(&mut self) -> u32 {
+        assert!(self.shown.wait(|shown| shown.ended), "it does not end:\n{}", self.picture());
+        let status = self.child.wait().expect("an exit status");
+        assert_eq!(status.signal(), None, "ended by a signal:\n{}", self.picture());
+        status.exit_code()
+    }
+
+    /// Whether the terminal has the modes it had before the program.
+    pub(crate) fn has_modes_of_before(&self) -> bool {
+        let now = modes_of(self.master.as_ref());
+        let paste = self.shown.look(|shown| shown.parser.screen().bracketed_paste());
+        now.input_modes == self.before.input_modes
+            && now.output_modes == self.before.output_modes
+            && now.control_modes == self.before.control_modes
+            && now.local_modes == self.before.local_modes
+            && !paste
+    }
+}
+
+impl Drop for Pty {
+    fn drop(&mut self) {
+        // A test that failed leaves nothing behind; one that passed has nothing left.
+        if !self.shown.look(|shown| shown.ended) {
+            let _ = self.child.kill();
+        }
+    }
+}
+
+/// A fresh home with a key in it.
+fn home_with(pem: &str) -> TempDir {
+    let home = tempfile::tempdir().expect("a folder");
+    std::fs::set_permissions(home.path(), PermissionsExt::from_mode(0o700)).expect("a private folder");
+    let mut file = std::fs::OpenOptions::new();
+    let file = file.write(true).create_new(true).mode(0o600).open(home.path().join("identity.pem"));
+    file.and_then(|mut file| file.write_all(pem.as_bytes())).expect("a key file");
+    home
+}
+
+fn command(setup: &Setup<'_>, home: &TempDir) -> CommandBuilder {
+    let home = home.path().display().to_string();
+    let program = [PROGRAM, "--home", &home, "--name", "alice", "--listen", "127.0.0.1:0"];
+    let mut command = match setup.shell {
+        None => CommandBuilder::new(PROGRAM),
+        Some(script) => {
+            let mut shell = CommandBuilder::new("/bin/sh");
+            shell.args(["-c", script, "sh", PROGRAM]);
+            shell
+        }
+    };
+    command.args(program.iter().skip(1));
+    // The default is the home of whoever runs the tests.
+    command.cwd(&home);
+    for name in ["NO_COLOR", "COLUMNS", "LINES", "RSACHAT_HOME"] {
+        command.env_remove(name);
+    }
+    command.env("TERM", setup.term);
+    command.env("TZ", "UTC");
+    for (name, value) in setup.env {
+        command.env(name, value);
+    }
+    command
+}
+
+fn read_all(mut from: Box<dyn std::io::Read + Send>, shown: &Watched<Shown>) {
+    let mut buffer = [0; 4_096];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) | Err(_) => return shown.change(|shown| shown.ended = true),
+            Ok(count) => shown.change(|shown| {
+                let bytes = buffer.get(..count).unwrap_or_default();
+                shown.parser.process(bytes);
+                shown.bytes.extend_from_slice(bytes);
+            }),
+        }
+    }
+}
+
+fn port_in(text: &str) -> String {
+    let (_, rest) = text.split_once("listening on 127.0.0.1:").expect("an address");
+    rest.chars().take_while(char::is_ascii_digit).collect()
+}
+
+/// The modes of the program's side of a terminal.
+fn modes_of(master: &dyn MasterPty) -> Termios {
+    let path = master.tty_name().expect("a terminal has a name");
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let slave = rustix::fs::open(path, flags, Mode::empty()).expect("the terminal opens");
+    rustix::termios::tcgetattr(slave).expect("a terminal has modes")
+}
+
+/// `40x8 cursor 4,7 paste=true`, then the rows behind a bar without trailing blanks, as far as there are any;
+/// a time of day becomes `00:00`.
+fn picture(screen: &Screen) -> String {
+    let (rows, cols) = screen.size();
+    let (row, col) = screen.cursor_position();
+    let mut lines = vec![format!("{cols}x{rows} cursor {row},{col} paste={}", screen.bracketed_paste())];
+    lines.extend(screen.rows(0, u16::MAX).map(|row| format!("|{}", without_time(row.trim_end()))));
+    while lines.last().is_some_and(|line| line == "|") {
+        lines.pop();
+    }
+    lines.join("\n")
+}
+
+fn without_time(row: &str) -> String {
+    let is_time = row.char_indices().take(6).map(|(at, c)| match at {
+        2 => c == ':',
+        5 => c == ' ',
+        _ => c.is_ascii_digit(),
+    });
+    if row.chars().count() > 5 && is_time.into_iter().all(|fits| fits) {
+        return format!("00:00{}", row.get(5..).unwrap_or_default());
+    }
+    row.to_owned()
+}
+
+fn cells(count: u16) -> NonZeroU16 {
+    NonZeroU16::new(count).expect("a terminal has cells")
+}
+
+fn size(cols: u16, rows: u16) -> PtySize {
+    PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }
+}

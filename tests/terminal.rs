@@ -1,0 +1,212 @@
+//! The real program on a terminal: what a person sees and what is left behind. Each test is one thing that went
+//! wrong in some chat before.
+
+mod pty;
+
+use pty::{Pty, Setup};
+use rustix::process::Signal;
+
+#[test]
+fn a_half_typed_line_stays_when_a_message_arrives() {
+    let (mut alice, mut bob) = Pty::start_with_bob(&Setup::default());
+    alice.press("안녕 bob, I am ty");
+    alice.wait_picture("40x10 cursor 0,27 paste=true\n|bob?    > 안녕 bob, I am ty");
+    bob.say("hi alice");
+    alice.wait_picture("40x10 cursor 1,27 paste=true\n|00:00 bob: hi alice\n|bob?    > 안녕 bob, I am ty");
+    alice.press("ping\r");
+    assert_eq!(bob.wait_heard(1), ["안녕 bob, I am typing"]);
+}
+
+#[test]
+fn the_cursor_stays_in_the_middle_of_the_line() {
+    let (mut alice, mut bob) = Pty::start_with_bob(&Setup::default());
+    alice.press("가나다라\x1b[D\x1b[D");
+    alice.wait_picture("40x10 cursor 0,14 paste=true\n|bob?    > 가나다라");
+    bob.say("둘째");
+    alice.wait_picture("40x10 cursor 1,14 paste=true\n|00:00 bob: 둘째\n|bob?    > 가나다라");
+    alice.press("x\r");
+    assert_eq!(bob.wait_heard(1), ["가나x다라"]);
+}
+
+#[test]
+fn ctrl_d_leaves() {
+    let mut alice = Pty::start(&Setup::default());
+    alice.press("\x04");
+    assert_eq!(alice.wait_end(), 0);
+    assert!(alice.has_modes_of_before());
+}
+
+#[test]
+fn quit_gives_the_terminal_back() {
+    let (mut alice, bob) = Pty::start_with_bob(&Setup::default());
+    assert!(!alice.has_modes_of_before(), "it is being edited");
+    alice.press(":quit\r");
+    assert_eq!(alice.wait_end(), 0);
+    assert!(alice.has_modes_of_before());
+    bob.wait_for("alice left");
+}
+
+#[test]
+fn sigterm_says_goodbye_and_gives_the_terminal_back() {
+    let (mut alice, bob) = Pty::start_with_bob(&Setup::default());
+    alice.press("half");
+    alice.wait("the line", |screen| screen.contents().contains("half"));
+    alice.signal(Signal::TERM);
+    assert_eq!(alice.wait_end(), 143);
+    assert!(alice.has_modes_of_before());
+    bob.wait_for("alice left");
+}
+
+#[test]
+fn sighup_says_goodbye_and_gives_the_terminal_back() {
+    let (mut alice, bob) = Pty::start_with_bob(&Setup::default());
+    alice.signal(Signal::HUP);
+    assert_eq!(alice.wait_end(), 129);
+    assert!(alice.has_modes_of_before());
+    bob.wait_for("alice left");
+}
+
+#[test]
+fn wide_characters_wrap_and_stay() {
+    let (mut alice, mut bob) = Pty::start_with_bob(&Setup { cols: 24, ..Setup::default() });
+    alice.press("가나다라마바사아자차");
+    alice.wait_picture("24x10 cursor 1,6 paste=true\n|bob?    > 가나다라마바사\n|아자차");
+    bob.say("하나둘셋넷다섯여섯일곱");
+    alice.wait_picture(
+        "24x10 cursor 3,6 paste=true\n|00:00 bob: 하나둘셋넷다\n|섯여섯일곱\n|bob?    > 가나다라마바사\n|아자차",
+    );
+    alice.press("\r");
+    assert_eq!(bob.wait_heard(1), ["가나다라마바사아자차"]);
+}
+
+#[test]
+fn a_wrapped_line_survives_a_narrower_terminal() {
+    let (mut alice, mut bob) = Pty::start_with_bob(&Setup::default());
+    alice.press("가나다라마바사아자차카타파하거너");
+    alice.wait_picture("40x10 cursor 1,2 paste=true\n|bob?    > 가나다라마바사아자차카타파하거\n|너");
+    alice.resize(24, 10);
+    alice.wait_picture("24x10 cursor 1,18 paste=true\n|bob?    > 가나다라마바사\n|아자차카타파하거너");
+    bob.say("hi");
+    alice.wait_picture(
+        "24x10 cursor 2,18 paste=true\n|00:00 bob: hi\n|bob?    > 가나다라마바사\n|아자차카타파하거너",
+    );
+    alice.press("더\r");
+    assert_eq!(bob.wait_heard(1), ["가나다라마바사아자차카타파하거너더"]);
+}
+
+#[test]
+fn a_paste_of_three_lines_is_one_message() {
+    let (mut alice, bob) = Pty::start_with_bob(&Setup::default());
+    alice.press("\x1b[200~하나\r둘\r셋\x1b[201~");
+    alice.wait("the paste", |screen| screen.contents().contains('셋'));
+    alice.press("\r");
+    assert_eq!(bob.wait_heard(3), ["하나", "둘", "셋"]);
+    // Three messages would have three prompts. The second may or may not count the line as on its way.
+    alice.wait("two prompts", |screen| {
+        let rows: Vec<_> = screen.rows(0, u16::MAX).collect();
+        rows.starts_with(&["bob?    > 하나".into(), "둘".into(), "셋".into()])
+            && rows[3].starts_with("bob?")
+            && screen.cursor_position() == (3, 10)
+    });
+    alice.press("after\r");
+    assert_eq!(bob.wait_heard(4), ["하나", "둘", "셋", "after"]);
+}
+
+#[test]
+fn lines_typed_ahead_are_all_sent() {
+    let (mut alice, bob) = Pty::start_with_bob(&Setup::default());
+    alice.press("하나\r둘\r셋\r");
+    assert_eq!(bob.wait_heard(3), ["하나", "둘", "셋"]);
+}
+
+#[test]
+fn an_open_search_does_not_hold_up_the_network() {
+    let (mut alice, mut bob) = Pty::start_with_bob(&Setup::default());
+    alice.press("first\r");
+    bob.wait_heard(1);
+    alice.wait_reading();
+    alice.press("\x12fir");
+    alice.wait("the search", |screen| screen.contents().contains("i-search)`fir"));
+    for n in 1..=5 {
+        bob.say(&format!("during {n}"));
+    }
+    // Nothing can be printed now, but whoever calls is answered.
+    let again = alice.call("bob");
+    again.wait_for("alice joined");
+    assert!(!alice.bytes().contains("during"), "{}", alice.picture());
+    alice.press("\x07");
+    alice.wait("what was held back", |screen| screen.contents().contains("during 5"));
+}
+
+#[test]
+fn ctrl_c_clears_a_line_and_on_an_empty_one_says_how_to_leave() {
+    let (mut alice, bob) = Pty::start_with_bob(&Setup::default());
+    alice.press("not this");
+    alice.wait("the line", |screen| screen.contents().contains("not this"));
+    alice.press("\x03");
+    alice.wait("a fresh prompt", |screen| screen.cursor_position() == (1, 10));
+    alice.wait_reading();
+    assert!(!alice.picture().contains("to leave"));
+    alice.press("\x03");
+    alice.wait("the hint", |screen| screen.contents().contains("to leave, type :quit or press Ctrl-D"));
+    alice.wait_reading();
+    alice.press("this\r");
+    assert_eq!(bob.wait_heard(1), ["this"]);
+}
+
+#[test]
+fn ctrl_z_suspends_and_the_line_is_there_again_after_it() {
+    let script = "set -m; \"$@\"; echo stopped with $?; read word; fg; echo left with $?";
+    let (mut alice, mut bob) =
+        Pty::start_with_bob(&Setup { cols: 80, rows: 24, shell: Some(script), ..Setup::default() });
+    alice.press("반쯤");
+    alice.wait("the line", |screen| screen.contents().contains("반쯤"));
+    alice.press("\x1a");
+    alice.wait("the shell", |screen| screen.contents().contains("stopped with 148"));
+    assert!(alice.has_modes_of_before(), "the shell has the terminal as it was");
+    bob.say("while you were away");
+    alice.press("go\r");
+    alice.wait("the message", |screen| screen.contents().contains("bob: while you were away"));
+    alice.wait("the line", |screen| screen.contents().matches("반쯤").count() >= 2);
+    alice.press("x\r");
+    assert_eq!(bob.wait_heard(1), ["반쯤x"]);
+    alice.wait_reading();
+    alice.press("\x04");
+    alice.wait_bytes("the end", |bytes| bytes.contains("left with 0"));
+    assert_eq!(alice.wait_end(), 0);
+    assert!(alice.has_modes_of_before());
+}
+
+#[test]
+fn a_dumb_terminal_gets_lines_and_nothing_else() {
+    let mut alice = Pty::start(&Setup { cols: 80, term: "dumb", ..Setup::default() });
+    let mut bob = alice.call("bob");
+    alice.wait("bob", |screen| screen.contents().contains("bob joined"));
+    bob.say("hi");
+    alice.wait("the message", |screen| screen.contents().contains("bob: hi"));
+    alice.press("안녕\r");
+    assert_eq!(bob.wait_heard(1), ["안녕"]);
+    assert!(alice.has_modes_of_before(), "nobody edits");
+    alice.press("\x04");
+    assert_eq!(alice.wait_end(), 0);
+    assert!(!alice.bytes().contains('\x1b'), "{:?}", alice.bytes());
+}
+
+#[test]
+fn no_color_means_an_editor_without_colour() {
+    let setup = Setup { env: &[("NO_COLOR", "1")], ..Setup::default() };
+    let (mut alice, mut bob) = Pty::start_with_bob(&setup);
+    bob.say("hi");
+    alice.wait("the message", |screen| screen.contents().contains("bob: hi"));
+    alice.press(":nothing\r");
+    alice.wait("the mistake", |screen| screen.contents().contains("no such command"));
+    let coloured = |bytes: &str| {
+        bytes
+            .split("\x1b[")
+            .skip(1)
+            .any(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').starts_with('m'))
+    };
+    assert!(!coloured(&alice.bytes()), "{:?}", alice.bytes());
+    let (alice, _bob) = Pty::start_with_bob(&Setup::default());
+    assert!(coloured(&alice.bytes()), "and with it without the variable");
+}
