@@ -28,6 +28,12 @@ pub const KEY_BITS_MIN: u32 = 2_048;
 pub const KEY_BITS_MAX: u32 = 8_192;
 /// Bits of a key that is made when nothing else is asked for.
 pub const KEY_BITS_DEFAULT: u32 = 3_072;
+/// Bytes of memory that the passphrase function of a key file may ask for; judged before it runs.
+pub const KDF_MEMORY_BYTES: u64 = 256 * 1024 * 1024;
+/// Bytes that scrypt may go over for one key file, memory times passes: about a second.
+pub const KDF_TRAFFIC_BYTES: u64 = 512 * 1024 * 1024;
+/// Rounds of PBKDF2 for one key file: about a second.
+pub const KDF_ROUNDS: u32 = 2_000_000;
 /// Bytes of UTF-8 in one chat message.
 pub const MESSAGE_BYTES: usize = 16_384;
 /// Bytes of one line of input, before anything is made of it.

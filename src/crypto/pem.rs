@@ -9,18 +9,13 @@ use rsa::pkcs8::LineEnding;
 use zeroize::Zeroizing;
 
 use super::{KeyFileFault, Passphrase};
+use crate::limits;
 
 const PLAIN: &str = "PRIVATE KEY";
 const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
 /// log2 of scrypt's N, its r and p. OpenSSL refuses more than 32 MiB, which N = 2^15 already exceeds; so
 /// the time comes from p.
 const SCRYPT: (u8, u32, u32) = (14, 8, 8);
-/// Memory that a passphrase function of a file may ask for, in bytes.
-const MEMORY_MAX: u64 = 256 * 1024 * 1024;
-/// scrypt's work N · r · p that a file may ask for.
-const WORK_MAX: u64 = 1 << 22;
-/// PBKDF2's rounds that a file may ask for.
-const ROUNDS_MAX: u32 = 10_000_000;
 
 /// One block, by its label.
 pub(super) enum Pem {
@@ -46,14 +41,19 @@ pub(super) fn read(text: &str) -> Result<Pem, KeyFileFault> {
     }
 }
 
-pub(super) fn decrypt(der: &[u8], passphrase: &Passphrase) -> Result<Zeroizing<Vec<u8>>, KeyFileFault> {
+/// Opens an encrypted block. What it costs is judged before a passphrase is asked for.
+pub(super) fn decrypt(
+    der: &[u8],
+    passphrase: Option<&Passphrase>,
+) -> Result<Zeroizing<Vec<u8>>, KeyFileFault> {
     let encrypted = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| KeyFileFault::NotOneKey)?;
     let parameters = encrypted.encryption_algorithm.pbes2().ok_or(KeyFileFault::NotOneKey)?;
-    if !affordable(&parameters.kdf) {
-        return Err(KeyFileFault::TooCostly);
-    }
+    check_cost(&parameters.kdf)?;
+    let passphrase = passphrase.ok_or(KeyFileFault::NeedsPassphrase)?;
     let document = encrypted.decrypt(passphrase.as_bytes()).map_err(|_| KeyFileFault::WrongPassphrase)?;
-    Ok(Zeroizing::new(document.as_bytes().to_vec()))
+    // A wrong passphrase gives a good padding once in 256 times: what comes out is then no key.
+    PrivateKeyInfoRef::try_from(document.as_bytes()).map_err(|_| KeyFileFault::WrongPassphrase)?;
+    Ok(document.to_bytes())
 }
 
 pub(super) fn write(
@@ -82,15 +82,25 @@ pub(super) fn write(
     encoded.map_err(|_| KeyFileFault::NotRsa)
 }
 
-fn affordable(kdf: &Kdf) -> bool {
-    match (kdf.scrypt(), kdf.pbkdf2()) {
-        (Some(scrypt), _) => {
-            let (n, r) = (scrypt.cost_parameter, u64::from(scrypt.block_size));
-            let blocks = n.saturating_mul(r);
-            blocks.saturating_mul(128) <= MEMORY_MAX
-                && blocks.saturating_mul(u64::from(scrypt.parallelization)) <= WORK_MAX
+/// Judges a passphrase function before it runs: a file must not make us work for long, nor take us to
+/// numbers that the function is not defined for.
+fn check_cost(kdf: &Kdf) -> Result<(), KeyFileFault> {
+    match kdf {
+        Kdf::Scrypt(cost) => {
+            // scrypt takes 128 · N · r bytes and goes over them p times (RFC 7914, section 2).
+            let (n, r, p) =
+                (cost.cost_parameter, u64::from(cost.block_size), u64::from(cost.parallelization));
+            if n < 2 || !n.is_power_of_two() || r == 0 || p == 0 {
+                return Err(KeyFileFault::NotOneKey);
+            }
+            let memory = n.saturating_mul(r).saturating_mul(128);
+            if memory > limits::KDF_MEMORY_BYTES || memory.saturating_mul(p) > limits::KDF_TRAFFIC_BYTES {
+                return Err(KeyFileFault::TooCostly);
+            }
+            Ok(())
         }
-        (None, Some(pbkdf2)) => pbkdf2.iteration_count <= ROUNDS_MAX,
-        (None, None) => false,
+        Kdf::Pbkdf2(cost) if cost.iteration_count > limits::KDF_ROUNDS => Err(KeyFileFault::TooCostly),
+        Kdf::Pbkdf2(_) => Ok(()),
+        _ => Err(KeyFileFault::NotOneKey),
     }
 }

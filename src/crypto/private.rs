@@ -99,10 +99,9 @@ impl Identity {
     /// [`KeyFileFault`], each cause by its own name; the cost of a passphrase function is looked at before
     /// any of it is spent.
     pub fn from_pem(text: &str, passphrase: Option<&Passphrase>) -> Result<Self, KeyFileFault> {
-        let der = match (pem::read(text)?, passphrase) {
-            (Pem::Plain(der), _) => der,
-            (Pem::Encrypted(_), None) => return Err(KeyFileFault::NeedsPassphrase),
-            (Pem::Encrypted(der), Some(passphrase)) => pem::decrypt(&der, passphrase)?,
+        let der = match pem::read(text)? {
+            Pem::Plain(der) => der,
+            Pem::Encrypted(der) => pem::decrypt(&der, passphrase)?,
         };
         let key = rsa::PrivateKey::from_pkcs8_der(&der).map_err(|_| KeyFileFault::NotRsa)?;
         Self::of(&key).map_err(KeyFileFault::Key)
