@@ -73,7 +73,7 @@ fn wide_characters_wrap_and_stay() {
     alice.wait_picture("24x10 cursor 1,6 paste=true\n|bob?    > 가나다라마바사\n|아자차");
     bob.say("하나둘셋넷다섯여섯일곱");
     alice.wait_picture(
-        "24x10 cursor 3,6 paste=true\n|00:00 bob: 하나둘셋넷다\n|섯여섯일곱\n|bob?    > 가나다라마바사\n|아자차",
+        "24x10 cursor 3,6 paste=true\n|00:00 bob: 하나둘셋넷다\n|      섯여섯일곱\n|bob?    > 가나다라마바사\n|아자차",
     );
     alice.press("\r");
     assert_eq!(bob.wait_heard(1), ["가나다라마바사아자차"]);

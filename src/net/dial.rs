@@ -95,3 +95,51 @@ impl Attempt {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use mio::{Events, Poll};
+    use socket2::{Domain, Socket, Type};
+
+    use super::*;
+
+    #[test]
+    fn an_address_that_never_answers_gives_way_to_the_next_after_ten_seconds() {
+        // A listener whose queue is full does not answer; the first caller fills this one's.
+        let full = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        full.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        full.listen(0).unwrap();
+        let silent = full.local_addr().unwrap().as_socket().unwrap();
+        let _fills = std::net::TcpStream::connect(silent).unwrap();
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let there = server.local_addr().unwrap();
+
+        let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(4));
+        let registry = poll.registry().try_clone().unwrap();
+        let start = Instant::now();
+        let timeout = Duration::from_millis(CONNECT_TIMEOUT_MS);
+        let mut dial = Dial::new(vec![silent, there]);
+        let early = start + Duration::from_millis(CONNECT_TIMEOUT_MS - 1);
+        for now in [start, early] {
+            let Step::Waits { until } = dial.step(&registry, Token(1), now) else { panic!("answered") };
+            assert_eq!(until, start + timeout);
+        }
+        let mut now = start + timeout;
+        for _ in 0..100 {
+            match dial.step(&registry, Token(1), now) {
+                Step::Waits { until } => assert_eq!(until, start + timeout * 2),
+                Step::Connected { to, .. } => {
+                    assert_eq!((to, dial.tried.len()), (there, 1));
+                    assert_eq!(dial.tried[0].1.kind(), io::ErrorKind::TimedOut);
+                    return;
+                }
+                Step::Unreachable { tried } => panic!("{tried:?}"),
+            }
+            poll.poll(&mut events, Some(Duration::from_secs(10))).unwrap();
+            now += Duration::from_millis(1);
+        }
+        panic!("never connected");
+    }
+}

@@ -96,10 +96,7 @@ fn hand_on(event: LineEvent, sender: &SyncSender<LineEvent>, waker: &Waker) -> b
 }
 
 fn next(input: &mut impl BufRead) -> LineEvent {
-    let mut line = Vec::new();
-    let mut bytes = 0;
-    // Of the whole line, also of the part that is not kept.
-    let mut last = None;
+    let (mut line, mut bytes, mut last) = (Vec::new(), 0, None);
     loop {
         let available = match input.fill_buf() {
             Ok(available) => available,

@@ -198,3 +198,51 @@ fn is_due(told: &mut Option<Instant>, now: Instant) -> bool {
     }
     due
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::HANGUP_MS;
+    use crate::net::{Sources, Stack};
+
+    /// A loop, a caller that never reads nor ends, and our link to it, with more queued than the kernel takes.
+    fn with_a_stubborn_caller(queued: usize) -> (Net, std::net::TcpStream) {
+        let mut net = Net::new().unwrap();
+        net.set_sources(Sources::unlimited());
+        let (_, addr) = net.listen("127.0.0.1:0".parse().unwrap(), Stack::AsGiven).unwrap();
+        let peer = std::net::TcpStream::connect(addr).unwrap();
+        let mut events = Vec::new();
+        net.wait(Some(Instant::now() + Duration::from_secs(10)), &mut events).unwrap();
+        let [NetEvent::Accepted { link, .. }] = events[..] else { panic!("{events:?}") };
+        net.send(link, vec![0; queued]);
+        net.hangup(link);
+        for _ in 0..1_000 {
+            net.turn(&mut events);
+        }
+        (net, peer)
+    }
+
+    /// The link is there a moment before the limit and gone at it.
+    fn check(mut net: Net, limit_ms: u64) {
+        let (at, _) = *net.timers.first().unwrap();
+        assert!(at <= Instant::now() + Duration::from_millis(limit_ms));
+        net.expire(at.checked_sub(Duration::from_millis(1)).unwrap());
+        assert_eq!(net.links(), 1);
+        net.expire(at);
+        assert_eq!((net.links(), net.timers.len(), net.ready.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_peer_that_never_reads_is_closed_some_time_after_we_hang_up() {
+        let (net, _peer) = with_a_stubborn_caller(64 << 20);
+        assert!(net.queued(LinkId(2)) > 0);
+        check(net, HANGUP_MS);
+    }
+
+    #[test]
+    fn a_peer_that_never_ends_is_closed_soon_after_all_is_sent() {
+        let (net, _peer) = with_a_stubborn_caller(10);
+        assert_eq!(net.queued(LinkId(2)), 0);
+        check(net, LINGER_MS);
+    }
+}

@@ -136,9 +136,9 @@ impl Highlighter for Helper {
         if !default {
             return Cow::Borrowed(prompt);
         }
-        let live = self.live();
-        let text = live.state.fitted(prompt.width());
-        match live.style {
+        let now = self.live();
+        let text = now.state.fitted(prompt.width());
+        match now.style {
             Style::Colour => Cow::Owned(format!("\x1b[1m{text}\x1b[0m")),
             Style::Plain => Cow::Owned(text),
         }
@@ -161,8 +161,8 @@ impl Hinter for Helper {
         if pos < line.len() || !line.starts_with(':') {
             return None;
         }
-        let live = self.live();
-        let word = live.words.iter().find(|word| word.text == line)?;
+        let now = self.live();
+        let word = now.words.iter().find(|word| word.text == line)?;
         let gap = if word.usage.is_empty() { "" } else { " " };
         Some(format!("{gap}{}  ({})", word.usage, word.summary))
     }
@@ -177,21 +177,21 @@ impl Completer for Helper {
         pos: usize,
         _context: &Context<'_>,
     ) -> rustyline::Result<(usize, Vec<Pair>)> {
-        let live = self.live();
+        let now = self.live();
         let before = line.get(..pos).unwrap_or(line);
         let Some((command, argument)) = before.split_once(' ') else {
-            let words = live.words.iter().filter(|word| word.text.starts_with(before));
+            let words = now.words.iter().filter(|word| word.text.starts_with(before));
             let pairs = words.map(|word| Pair {
                 display: format!("{}  {}", word.text, word.summary),
                 replacement: format!("{} ", word.text),
             });
             return Ok((0, if before.starts_with(':') { pairs.collect() } else { Vec::new() }));
         };
-        let arguments = live.words.iter().find(|word| word.text == command).map(|word| word.arguments);
+        let arguments = now.words.iter().find(|word| word.text == command).map(|word| word.arguments);
         let candidates: Vec<String> = match arguments {
-            Some(Arguments::Names) => live.names.clone(),
+            Some(Arguments::Names) => now.names.clone(),
             Some(Arguments::Words) => {
-                live.words.iter().map(|word| word.text.trim_start_matches(':').to_owned()).collect()
+                now.words.iter().map(|word| word.text.trim_start_matches(':').to_owned()).collect()
             }
             Some(Arguments::None) | None => Vec::new(),
         };

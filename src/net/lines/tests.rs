@@ -49,14 +49,14 @@ fn a_line_too_long_is_counted_whole_and_the_next_one_is_whole() {
     check(&line(LINE_BYTES, "\r\n"), &["65536 bytes", "next", "end"]);
     check(&line(LINE_BYTES + 1, "\n"), &["too long: 65537", "next", "end"]);
     check(&line(LINE_BYTES + 1, "\r\n"), &["too long: 65537", "next", "end"]);
-    check(&line(10_000_000, "\n"), &["too long: 10000000", "next", "end"]);
+    check(&line(1_000_000, "\n"), &["too long: 1000000", "next", "end"]);
     check(&vec![b'x'; 70_000], &["too long: 70000", "end"]);
 }
 
 #[test]
 fn a_line_too_long_is_not_kept_in_memory() {
-    let mut endless = BufReader::new(io::repeat(b'x').take(1 << 28));
-    assert!(matches!(next(&mut endless), LineEvent::TooLong { bytes } if bytes == 1 << 28));
+    let mut endless = BufReader::new(io::repeat(b'x').take(1 << 24));
+    assert!(matches!(next(&mut endless), LineEvent::TooLong { bytes } if bytes == 1 << 24));
 }
 
 /// A reader that fails with each of these errors in turn, after one half line.

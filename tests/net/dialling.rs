@@ -1,0 +1,125 @@
+//! Connections that are made, or are not.
+
+use std::io::{self, Read};
+use std::net::{SocketAddr, TcpListener};
+
+use rsachat::net::{Net, NetEvent, Reading, Stack};
+
+use crate::stage::{LIMIT, Stage, nobody};
+
+#[test]
+fn each_address_is_tried_and_what_was_sent_early_reaches_the_one_that_answers() {
+    let mut stage = Stage::new();
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let there = server.local_addr().unwrap();
+    let (_held, refused) = nobody();
+    let link = stage.net.connect(vec![refused, there]);
+    stage.net.send(link, b"early ".to_vec());
+    stage.net.send(link, b"bird".to_vec());
+    assert_eq!(stage.net.queued(link), 10);
+    match stage.next() {
+        NetEvent::Connected { link: connected, to } => assert_eq!((connected, to), (link, there)),
+        other => panic!("{other:?}"),
+    }
+    let (mut peer, _) = server.accept().unwrap();
+    peer.set_read_timeout(Some(LIMIT)).unwrap();
+    let mut read = [0; 10];
+    peer.read_exact(&mut read).unwrap();
+    assert_eq!(&read, b"early bird");
+    drop(peer);
+    assert!(matches!(stage.next(), NetEvent::Ended { .. }));
+}
+
+#[test]
+fn reading_switched_off_before_the_connection_stands_stays_off() {
+    let mut stage = Stage::new();
+    let link = stage.net.connect(vec![stage.addr]);
+    stage.net.set_reading(link, Reading::Off);
+    let mut accepted = None;
+    for _ in 0..2 {
+        match stage.next() {
+            NetEvent::Connected { .. } => {}
+            NetEvent::Accepted { link, .. } => accepted = Some(link),
+            other => panic!("{other:?}"),
+        }
+    }
+    let (mut witness_peer, witness) = stage.caller();
+    stage.net.send(accepted.unwrap(), b"unread".to_vec());
+    io::Write::write_all(&mut witness_peer, b"seen").unwrap();
+    assert_eq!(stage.bytes(witness, 4), b"seen");
+    stage.net.set_reading(link, Reading::On);
+    assert_eq!(stage.bytes(link, 6), b"unread");
+}
+
+#[test]
+fn when_nobody_answers_every_address_and_its_reason_are_told_in_order() {
+    let mut stage = Stage::new();
+    let (_held, first) = nobody();
+    let (_held_too, second) = nobody();
+    let link = stage.net.connect(vec![first, second]);
+    match stage.next() {
+        NetEvent::Unreachable { link: gone, tried } => {
+            assert_eq!(gone, link);
+            let told: Vec<_> = tried.iter().map(|(addr, error)| (*addr, error.kind())).collect();
+            let refused = io::ErrorKind::ConnectionRefused;
+            assert_eq!(told, [(first, refused), (second, refused)]);
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(stage.net.links(), 0);
+    stage.net.connect(vec![]);
+    assert!(matches!(stage.next(), NetEvent::Unreachable { tried, .. } if tried.is_empty()));
+}
+
+#[test]
+fn a_call_that_is_cancelled_is_gone_at_once_and_never_told() {
+    let mut stage = Stage::new();
+    let (_held, refused) = nobody();
+    let link = stage.net.connect(vec![refused]);
+    stage.net.hangup(link);
+    assert_eq!(stage.net.links(), 0);
+    let (_peer, accepted) = stage.caller();
+    assert!(accepted > link, "numbers are never used again");
+}
+
+#[test]
+fn both_families_listen_on_one_port_and_a_dual_listener_shows_ipv4_callers_as_such() {
+    let any = |text: &str| text.parse::<SocketAddr>().unwrap();
+    let mut net = Net::new().unwrap();
+    let Ok((_, addr)) = net.listen(any("[::1]:0"), Stack::AsGiven) else {
+        return; // a machine without IPv6
+    };
+    assert!(addr.port() > 0);
+    net.listen(SocketAddr::new(any("127.0.0.1:0").ip(), addr.port()), Stack::AsGiven).unwrap();
+    assert_eq!(
+        net.listen(addr, Stack::AsGiven).unwrap_err().kind(),
+        io::ErrorKind::AddrInUse,
+        "a port is listened on once"
+    );
+
+    let mut stage = Stage::new();
+    let (_, dual) = stage.net.listen(any("[::]:0"), Stack::Dual).unwrap();
+    stage.net.connect(vec![SocketAddr::new(any("127.0.0.1:0").ip(), dual.port())]);
+    let from = loop {
+        if let NetEvent::Accepted { from, .. } = stage.next() {
+            break from;
+        }
+    };
+    assert!(from.is_ipv4(), "{from}");
+}
+
+#[test]
+fn a_listener_that_is_closed_refuses_and_its_links_stay() {
+    let mut net = Net::new().unwrap();
+    let (id, addr) = net.listen("127.0.0.1:0".parse().unwrap(), Stack::AsGiven).unwrap();
+    let peer = std::net::TcpStream::connect(addr).unwrap();
+    let mut events = Vec::new();
+    net.wait(Some(std::time::Instant::now() + LIMIT), &mut events).unwrap();
+    assert!(matches!(events[..], [NetEvent::Accepted { .. }]), "{events:?}");
+    net.unlisten(id);
+    assert_eq!(std::net::TcpStream::connect(addr).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    assert_eq!(net.links(), 1);
+    drop(peer);
+    net.wait(Some(std::time::Instant::now() + LIMIT), &mut events).unwrap();
+    assert!(matches!(events[..], [NetEvent::Ended { .. }]), "{events:?}");
+}

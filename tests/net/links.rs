@@ -1,0 +1,213 @@
+//! Connections that stand: every byte once and in order, and ends told for what they are.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rsachat::limits::LINK_TURN_BYTES;
+use rsachat::net::{NetEvent, Reading};
+use sha2::{Digest, Sha256};
+use socket2::{Domain, Socket, Type};
+
+use crate::stage::{Stage, reset};
+
+#[test]
+fn a_peer_that_can_take_little_at_once_gets_every_byte_in_order() {
+    const PIECES: u32 = 1_000;
+    let mut stage = Stage::new();
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(1).unwrap();
+    socket.connect(&stage.addr.into()).unwrap();
+    let mut peer = std::net::TcpStream::from(socket);
+    let reader = thread::spawn(move || {
+        let (mut hash, mut buffer, mut total) = (Sha256::new(), [0; 1_999], 0);
+        loop {
+            match peer.read(&mut buffer).unwrap() {
+                0 => return (total, hash.finalize()),
+                read => {
+                    hash.update(&buffer[..read]);
+                    total += read;
+                }
+            }
+        }
+    });
+
+    let (link, _) = stage.accepted();
+    let (mut hash, mut sent) = (Sha256::new(), 0);
+    for piece in 0..PIECES {
+        let bytes: Vec<u8> = (0..4_096_u32).flat_map(|n| (n * 7 + piece).to_be_bytes()).collect();
+        hash.update(&bytes);
+        sent += bytes.len();
+        stage.net.send(link, bytes);
+        while stage.net.queued(link) > 256 * 1024 {
+            assert!(matches!(stage.next(), NetEvent::Drained { .. }));
+        }
+    }
+    stage.net.hangup(link);
+    stage.until_empty();
+    assert_eq!(reader.join().unwrap(), (sent, hash.finalize()));
+}
+
+#[test]
+fn bytes_that_come_one_by_one_come_all() {
+    let mut stage = Stage::new();
+    let (mut peer, link) = stage.caller();
+    peer.set_nodelay(true).unwrap();
+    let text: Vec<u8> = (0..2_000_u32).map(|n| n.to_le_bytes()[0]).collect();
+    let sent = text.clone();
+    let writer = thread::spawn(move || {
+        for byte in sent {
+            peer.write_all(&[byte]).unwrap();
+        }
+        peer
+    });
+    assert_eq!(stage.bytes(link, text.len()), text);
+    writer.join().unwrap();
+}
+
+#[test]
+fn a_flood_is_handed_on_in_bounded_pieces_and_a_quiet_peer_is_heard_meanwhile() {
+    let mut stage = Stage::new();
+    let (mut loud, flood) = stage.caller();
+    let (mut quiet, voice) = stage.caller();
+    thread::spawn(move || while loud.write_all(&[b'x'; 10_000]).is_ok() {});
+    let mut heard = 0;
+    for _ in 0..20 {
+        quiet.write_all(b"?").unwrap();
+        let mut flooded = 0;
+        loop {
+            match stage.next() {
+                NetEvent::Bytes { link, .. } if link == voice => break,
+                NetEvent::Bytes { link, bytes } => {
+                    assert_eq!(link, flood);
+                    assert!(bytes.len() <= LINK_TURN_BYTES);
+                    flooded += 1;
+                    // The byte is in the kernel already: two turns at most pass before it is seen.
+                    assert!(flooded <= 3, "{flooded} turns for the flood alone");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        heard += 1;
+    }
+    assert_eq!(heard, 20);
+}
+
+#[test]
+fn what_came_while_nobody_read_is_delivered_when_reading_goes_on() {
+    let mut stage = Stage::new();
+    let (mut peer, link) = stage.caller();
+    let (mut other_peer, other) = stage.caller();
+    stage.net.set_reading(link, Reading::Off);
+    peer.write_all(b"waits").unwrap();
+    peer.shutdown(Shutdown::Write).unwrap();
+    other_peer.write_all(b"passes").unwrap();
+    assert_eq!(stage.bytes(other, 6), b"passes");
+    other_peer.write_all(b"again").unwrap();
+    assert_eq!(stage.bytes(other, 5), b"again");
+
+    stage.net.set_reading(link, Reading::On);
+    assert_eq!(stage.bytes(link, 5), b"waits");
+    assert!(matches!(stage.next(), NetEvent::Ended { link: ended } if ended == link));
+}
+
+#[test]
+fn hanging_up_sends_what_was_queued_and_then_the_end() {
+    let mut stage = Stage::new();
+    let (mut peer, link) = stage.caller();
+    stage.net.send(link, vec![7; 16 << 20]);
+    assert!(stage.net.queued(link) > 0);
+    stage.net.hangup(link);
+    stage.net.hangup(link);
+    stage.net.send(link, b"too late".to_vec());
+    let reader = thread::spawn(move || {
+        // The peer talks too; unread bytes of his must not turn our end into a reset.
+        peer.write_all(&[1; 10_000]).unwrap();
+        let mut all = Vec::new();
+        peer.read_to_end(&mut all).map(|_| all)
+    });
+    stage.until_empty();
+    let read = reader.join().unwrap().unwrap();
+    assert!(read.len() == 16 << 20 && read.iter().all(|&byte| byte == 7), "{} bytes", read.len());
+}
+
+#[test]
+fn an_end_and_a_reset_are_told_apart_and_what_came_before_is_told_first() {
+    let mut stage = Stage::new();
+    let (mut peer, link) = stage.caller();
+    peer.write_all(b"bye").unwrap();
+    reset(peer);
+    assert_eq!(stage.bytes(link, 3), b"bye");
+    assert!(matches!(stage.next(), NetEvent::Lost { link: lost, .. } if lost == link));
+    assert_eq!(stage.net.links(), 0);
+
+    let (mut peer, link) = stage.caller();
+    peer.write_all(b"bye").unwrap();
+    peer.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(stage.bytes(link, 3), b"bye");
+    assert!(matches!(stage.next(), NetEvent::Ended { link: ended } if ended == link));
+    stage.net.send(link, b"and you".to_vec());
+    let mut answer = [0; 7];
+    peer.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"and you");
+    stage.net.hangup(link);
+    stage.until_empty();
+    assert_eq!(peer.read(&mut answer).unwrap(), 0);
+}
+
+#[test]
+fn a_write_that_fails_still_delivers_what_the_peer_had_sent() {
+    let mut stage = Stage::new();
+    let (mut peer, link) = stage.caller();
+    peer.write_all(b"last words").unwrap();
+    reset(peer);
+    stage.net.send(link, b"to nobody".to_vec());
+    assert_eq!(stage.bytes(link, 10), b"last words");
+    assert!(matches!(stage.next(), NetEvent::Lost { link: lost, .. } if lost == link));
+}
+
+#[test]
+fn a_peer_that_breaks_while_it_is_not_read_is_lost_at_the_next_write() {
+    let mut stage = Stage::new();
+    let (peer, link) = stage.caller();
+    stage.net.set_reading(link, Reading::Off);
+    reset(peer);
+    stage.net.send(link, b"to nobody".to_vec());
+    assert!(matches!(stage.next(), NetEvent::Lost { link: lost, .. } if lost == link));
+    assert_eq!((stage.net.links(), stage.net.queued(link)), (0, 0));
+}
+
+#[test]
+fn an_owner_left_with_a_queue_is_told_once_when_it_is_empty() {
+    let mut stage = Stage::new();
+    let (mut peer, link) = stage.caller();
+    stage.net.send(link, vec![0; 16 << 20]);
+    let reader = thread::spawn(move || {
+        let mut all = vec![0; (16 << 20) + 1];
+        peer.read_exact(&mut all).unwrap();
+        peer
+    });
+    assert!(matches!(stage.next(), NetEvent::Drained { link: drained } if drained == link));
+    assert_eq!(stage.net.queued(link), 0);
+    stage.net.send(link, vec![0]);
+    drop(reader.join().unwrap());
+    assert!(matches!(stage.next(), NetEvent::Ended { .. }), "a send that leaves no queue owes nothing");
+}
+
+#[test]
+fn an_idle_loop_with_ten_links_sleeps() {
+    let mut stage = Stage::new();
+    let peers: Vec<_> = (0..10).map(|_| stage.caller()).collect();
+    let switches = || {
+        let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        line.unwrap().trim().parse::<u64>().unwrap()
+    };
+    let (before, mut events) = (switches(), Vec::new());
+    stage.net.wait(Some(Instant::now() + Duration::from_millis(300)), &mut events).unwrap();
+    assert!(events.is_empty());
+    let slept = switches() - before;
+    assert!(slept <= 3, "woke {slept} times for nothing");
+    drop(peers);
+}
