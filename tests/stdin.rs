@@ -1,5 +1,7 @@
 //! Every kind of standard input, every way to end, and the code that each ends with.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails there")]
+
 mod support;
 
 use std::fs::File;
