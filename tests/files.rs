@@ -1,11 +1,6 @@
 //! What stands on disk: modes, damage, and what OpenSSH and OpenSSL make of our keys.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::similar_names,
-    reason = "a test may stop at the first surprise, and has a caller and a callee"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails there")]
 
 mod support;
 

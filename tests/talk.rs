@@ -1,22 +1,17 @@
 //! People talk: two and three real processes on loopback, their names, keys and commands.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::similar_names,
-    reason = "a test may stop at the first surprise, and has a caller and a callee"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails there")]
 
 mod support;
 
 use support::{Home, Person};
 
-fn connected(caller: &str, callee: &str) -> (Person, Person, String) {
-    let (callee_person, at) = Person::listening(callee);
-    let caller_person = Person::start(caller, &["--connect", &at]);
-    caller_person.sees(&format!("{callee} joined, new key"));
-    callee_person.sees(&format!("{caller} joined, new key"));
-    (caller_person, callee_person, at)
+fn connected(caller: &str, listener: &str) -> (Person, Person, String) {
+    let (second, at) = Person::listening(listener);
+    let first = Person::start(caller, &["--connect", &at]);
+    first.sees(&format!("{listener} joined, new key"));
+    second.sees(&format!("{caller} joined, new key"));
+    (first, second, at)
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::thread::{self, JoinHandle};
 
 use socket2::{Domain, Socket, Type};
@@ -64,17 +64,14 @@ pub fn call_from(number: usize, target: SocketAddr) -> TcpStream {
     socket.into()
 }
 
-fn run(caller: TcpStream, callee: TcpStream, fault: Fault) -> (Vec<u8>, Vec<u8>) {
-    let passed = Arc::new(Mutex::new(Vec::new()));
-    let (from, to) = (callee.try_clone().unwrap(), caller.try_clone().unwrap());
-    let back = {
-        let passed = Arc::clone(&passed);
-        thread::spawn(move || carry(from, to, Way::Back, fault, &passed))
-    };
-    let out = Arc::new(Mutex::new(Vec::new()));
-    carry(caller, callee, Way::Out, fault, &out);
-    back.join().unwrap();
-    (taken(&out), taken(&passed))
+fn run(near: TcpStream, far: TcpStream, fault: Fault) -> (Vec<u8>, Vec<u8>) {
+    let (out, back) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+    let (from, to) = (far.try_clone().unwrap(), near.try_clone().unwrap());
+    thread::scope(|scope| {
+        scope.spawn(|| carry(from, to, Way::Back, fault, &back));
+        carry(near, far, Way::Out, fault, &out);
+    });
+    (taken(&out), taken(&back))
 }
 
 fn taken(passed: &Mutex<Vec<u8>>) -> Vec<u8> {
