@@ -144,6 +144,8 @@ fn aes(key: &[u8; 32]) -> LessSafeKey {
 
 #[cfg(test)]
 mod tests {
+    use clatter::crypto::cipher::AesGcm;
+
     use super::*;
 
     fn pair(start: u64) -> (SealKey, OpenKey) {
@@ -179,6 +181,28 @@ mod tests {
         let (mut old, _) = pair(limits::REKEY_RECORDS);
         old.0.rekeyed_at = limits::REKEY_RECORDS;
         assert_ne!(sealed(&mut old).unwrap(), records[1], "without the new key the record would be another");
+    }
+
+    #[test]
+    fn records_cross_to_clatter_and_back_over_a_change_of_key() {
+        let start = limits::REKEY_RECORDS - 2;
+        let (mut seal, mut open) = pair(start);
+        let mut theirs =
+            [start; 2].map(|start| clatter::cipherstate::CipherState::<AesGcm>::new(&[7; 32], start));
+        for number in start..start + 5 {
+            if number == limits::REKEY_RECORDS {
+                for cipher in &mut theirs {
+                    cipher.rekey().unwrap();
+                }
+            }
+            let mut text = [0; 4];
+            theirs[0].decrypt_with_ad(b"ad", &sealed(&mut seal).unwrap(), &mut text).unwrap();
+            assert_eq!(&text, b"text");
+            let (mut record, mut out) = ([0; 20], Vec::new());
+            theirs[1].encrypt_with_ad(b"ad", b"text", &mut record).unwrap();
+            assert_eq!(open.open(b"ad", &record, &mut out), Ok(()));
+            assert_eq!(out, b"text");
+        }
     }
 
     #[test]

@@ -63,3 +63,57 @@ pub(super) fn bind(key: &Fingerprint, ciphertext: &[u8], m: &[u8; SECRET_BYTES])
         .chain_update(m);
     SharedSecret(hash.finalize().into())
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::*;
+    use crate::crypto::Identity;
+
+    fn alice() -> Identity {
+        Identity::from_pem(include_str!("../../tests/keys/alice-2048.pem"), None).unwrap()
+    }
+
+    /// The ciphertext was opened with OpenSSL, and the secret computed from what came out by hand.
+    #[test]
+    fn the_known_answer_comes_out() {
+        let sealed = encapsulate(alice().public(), &Seed::new([9; 32]));
+        assert_eq!(
+            STANDARD.encode(Sha256::digest(&sealed.ciphertext)),
+            "8c4xoPSCJURQZsTonKwZbc2aOIX0pbqUWj3/AguA38s="
+        );
+        assert_eq!(STANDARD.encode(sealed.secret.as_bytes()), "T5yC2jTcrVsgn4S+hUoA7J8hGep2VCJcQnV46CC4ZAo=");
+        assert_eq!(alice().decapsulate(&sealed.ciphertext).as_bytes(), sealed.secret.as_bytes());
+    }
+
+    #[test]
+    fn a_ciphertext_that_does_not_open_gives_a_steady_secret_of_this_key_alone() {
+        let bob = Identity::from_pem(include_str!("../../tests/keys/bob-2048.pem"), None).unwrap();
+        let good = encapsulate(alice().public(), &Seed::new([9; 32]));
+        let mut wrong = good.ciphertext.clone();
+        wrong[100] ^= 1;
+        let secret = alice().decapsulate(&wrong);
+        assert_eq!(secret.as_bytes(), alice().decapsulate(&wrong).as_bytes());
+        assert_ne!(secret.as_bytes(), good.secret.as_bytes());
+        assert_ne!(secret.as_bytes(), bob.decapsulate(&wrong).as_bytes());
+        wrong[100] ^= 2;
+        assert_ne!(secret.as_bytes(), alice().decapsulate(&wrong).as_bytes());
+    }
+
+    #[test]
+    fn a_message_of_another_length_or_label_is_no_message() {
+        let key = alice();
+        let mut rng = Seed::new([9; 32]).rng("other");
+        for (label, message) in [(LABEL, &[7; 31][..]), (LABEL, &[7; 33]), (LABEL, &[]), (b"other", &[7; 32])]
+        {
+            let padding = Oaep::<Sha256>::new_with_label(label);
+            let ciphertext = key.public().rsa().encrypt(&mut rng, padding, message).unwrap();
+            let start =
+                message.iter().copied().chain([0; 32]).take(32).collect::<Vec<_>>().try_into().unwrap();
+            let taken = bind(&key.public().fingerprint(), &ciphertext, &start);
+            assert_ne!(key.decapsulate(&ciphertext).as_bytes(), taken.as_bytes());
+        }
+    }
+}

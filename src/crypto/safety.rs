@@ -57,6 +57,8 @@ mod tests {
         let number = SafetyNumber::between(&alice, &bob).to_string();
         assert_eq!(number, SafetyNumber::between(&bob, &alice).to_string());
         assert_eq!(number.len(), 12 * 5 + 11);
+        // Computed apart from this code, from the words of the specification.
+        assert_eq!(number, "18471 21449 87870 86050 43925 68542 01742 62718 22098 86647 68854 64746");
         assert_ne!(number, SafetyNumber::between(&alice, &alice).to_string());
     }
 }
