@@ -258,7 +258,7 @@ pub enum Effect {
     },
     /// Throw the key away that is being made.
     CancelKey,
-    /// A connection that we dialled is over, or never came to be; a front end without a person may end
+    /// A connection that we dialled is over or never came to be, or nobody can call us; a front end without a person may end
     /// with this code.
     DialOver(Verdict),
     /// Everything is said: end with this code.
@@ -268,13 +268,17 @@ pub enum Effect {
 /// How a connection that we dialled ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
+    /// Nothing can be listened on.
+    Deaf,
     /// No socket was reached.
     Unreachable,
     /// Not the peer asked for, or the handshake was refused by either side.
     Refused,
     /// Lost, or silent, or left before everything was acknowledged.
     Lost,
-    /// Ended well by either side, everything acknowledged.
+    /// The peer ended it well, everything acknowledged.
+    Left,
+    /// We ended it well, everything acknowledged.
     Done,
 }
 

@@ -212,9 +212,8 @@ impl Chat {
 
 fn verdict(stood: bool, ending: &Ending, waiting: usize) -> Verdict {
     match ending {
-        Ending::WeLeft | Ending::Bye(ByeReason::Leaving | ByeReason::Other(_)) if waiting == 0 => {
-            Verdict::Done
-        }
+        Ending::WeLeft if waiting == 0 => Verdict::Done,
+        Ending::Bye(ByeReason::Leaving | ByeReason::Other(_)) if waiting == 0 => Verdict::Left,
         Ending::HandshakeTimeout | Ending::CutEarly => Verdict::Lost,
         _ if stood => Verdict::Lost,
         _ => Verdict::Refused,

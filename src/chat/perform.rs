@@ -178,7 +178,7 @@ impl Chat {
     pub(super) fn listen_failed(&mut self, listener: super::Listener, why: String) {
         if let Some(listening) = self.listeners.remove(&listener) {
             self.trouble(Trouble::ListenFailed { at: listening.asked.to_string(), why });
-            self.effects.push_back(Effect::DialOver(super::Verdict::Unreachable));
+            self.effects.push_back(Effect::DialOver(super::Verdict::Deaf));
         }
     }
 

@@ -53,7 +53,10 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
     };
     let screen = Screen::start(style, if edited { Looks::Screen } else { Looks::Lines }, sink, net.waker())?;
     let driver = Driver::new(chat, screen, net, home.clone(), own, passphrase)?;
-    let unattended = !edited && prompt.connect.is_some();
+    let unattended = Unattended {
+        connects: !edited && prompt.connect.is_some(),
+        listens: !edited && !prompt.listen.is_empty(),
+    };
     let mut repl = Repl { driver, typist, signals, unattended, shown: None };
     if let Some(damage) = damage {
         repl.driver.handle(Input::Book { link: crate::chat::Link(u64::MAX), book: Err(damage) });
@@ -80,12 +83,17 @@ fn opening(prompt: &Prompt) -> Result<Vec<String>, Fault> {
     Ok(lines)
 }
 
+/// What was asked for on the command line while nobody types: its failure is the program's.
+struct Unattended {
+    connects: bool,
+    listens: bool,
+}
+
 struct Repl {
     driver: Driver,
     typist: Typist,
     signals: Signals,
-    /// Nobody types, and one connection was asked for: its end is the program's end.
-    unattended: bool,
+    unattended: Unattended,
     shown: Option<(View, Vec<String>)>,
 }
 
@@ -171,10 +179,11 @@ impl Repl {
     fn weigh_verdicts(&mut self) {
         for verdict in self.driver.verdicts() {
             let code = match verdict {
-                Verdict::Unreachable => code::MACHINE,
+                Verdict::Unreachable | Verdict::Deaf => code::MACHINE,
                 Verdict::Refused => code::REFUSED,
                 Verdict::Lost => code::LOST,
-                Verdict::Done => match &self.typist {
+                Verdict::Done => 0,
+                Verdict::Left => match &self.typist {
                     // The peer left in order, but not everything was said.
                     Typist::Lines(Some(_)) => code::LOST,
                     _ => 0,
@@ -182,7 +191,11 @@ impl Repl {
             };
             // A connection that ends because we leave is no reason to leave otherwise.
             let leaving = self.driver.quit().is_some() || self.driver.chat.is_leaving();
-            if self.unattended && code != 0 && !leaving {
+            let asked = match verdict {
+                Verdict::Deaf => self.unattended.listens,
+                _ => self.unattended.connects,
+            };
+            if asked && code != 0 && !leaving {
                 self.driver.handle(Input::Farewell(Farewell::Failure(code)));
             }
         }

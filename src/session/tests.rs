@@ -217,3 +217,35 @@ fn a_storm_of_pings_ends_the_session() {
     pass(&mut one, &mut other, usize::MAX);
     assert_eq!(other.events.last(), Some(&Event::Closed(Ending::Protocol)));
 }
+
+#[test]
+fn a_handshake_cut_at_every_byte_ends_once_and_never_stands() {
+    let (mut one, mut other) = (Side::new(Role::Initiator, 0), Side::new(Role::Responder, 1));
+    let (mut first, mut total) = (0, 0);
+    while !one.sent.is_empty() {
+        if total == 0 {
+            first = one.sent.len();
+        }
+        total += one.sent.len();
+        pass(&mut one, &mut other, usize::MAX);
+        pass(&mut other, &mut one, usize::MAX);
+    }
+    assert!(total > first && one.session.stands() && other.session.stands());
+    // The last record is the initiator's confirmation: a byte less and the responder must not stand.
+    for at in 0..total {
+        let (mut one, mut other) = (Side::new(Role::Initiator, 0), Side::new(Role::Responder, 1));
+        let mut left = at;
+        while left > 0 && !one.sent.is_empty() {
+            let bytes = std::mem::take(&mut one.sent);
+            let taken = bytes.len().min(left);
+            left -= taken;
+            other.feed(&bytes[..taken]);
+            pass(&mut other, &mut one, usize::MAX);
+        }
+        other.session.cut();
+        other.drain();
+        let closed = other.events.iter().filter(|event| matches!(event, Event::Closed(_))).count();
+        assert_eq!((closed, other.session.stands()), (1, false), "cut at byte {at}");
+        assert!(!other.session.wants_bytes() && other.session.deadline_ms().is_none());
+    }
+}
