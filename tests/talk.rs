@@ -204,3 +204,31 @@ fn a_message_of_16_kib_arrives_whole_and_a_longer_one_is_refused() {
     junho.sees("민지: 다음");
     assert!(!junho.has_seen("끝xy"));
 }
+
+#[test]
+fn a_listener_for_known_keys_turns_strangers_away() {
+    let (host, guest) = (Home::of("민지"), Home::of("손님"));
+    let mut open = host.start(&["--listen", "127.0.0.1:0"]);
+    let first = open.listens_at();
+    let mut caller = guest.start(&["--connect", &first]);
+    open.sees("손님 joined, new key");
+    caller.types(":quit");
+    assert_eq!(caller.ends(), 0);
+
+    open.types(":listen 127.0.0.1:0 --known");
+    open.sees_times("* listening on", 2, std::time::Duration::from_secs(10));
+    let known_only = open
+        .output()
+        .lines()
+        .rev()
+        .find_map(|row| row.strip_prefix("* listening on ").map(str::to_owned))
+        .unwrap();
+    let mut stranger = Person::start("준호", &["--connect", &known_only]);
+    open.sees("! refused an unknown key from");
+    stranger.is_done_typing();
+    assert_eq!(stranger.ends(), 4);
+    let mut again = guest.start(&["--connect", &known_only]);
+    open.sees("손님 joined, known key");
+    again.types(":quit");
+    assert_eq!(again.ends(), 0);
+}

@@ -144,6 +144,7 @@ pub fn run() -> ExitCode {
 }
 
 fn start(cli: &Cli) -> Result<u8, Fault> {
+    crate::net::descriptors::leave_no_core()?;
     let home = Home::choose(cli.common.home.as_deref(), &|name: &str| std::env::var_os(name))?;
     match &cli.task {
         None => repl::run(&home, &cli.common, &cli.prompt),

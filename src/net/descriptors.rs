@@ -1,4 +1,4 @@
-//! How many descriptors the process may hold. Knows nothing of what they are used for.
+//! What the process may hold and leave behind: descriptors, core files. Knows nothing of their use.
 
 use std::io;
 
@@ -15,4 +15,12 @@ pub fn raise_limit() -> io::Result<Option<u64>> {
         setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
     }
     Ok(getrlimit(Resource::Nofile).current)
+}
+
+/// Lets a crash leave no core file: it would hold keys.
+///
+/// # Errors
+/// What the system says; lowering a limit is always allowed.
+pub fn leave_no_core() -> io::Result<()> {
+    Ok(setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?)
 }

@@ -196,6 +196,11 @@ impl Standing {
     }
 
     #[cfg(test)]
+    pub(super) fn claim(&mut self, upto: u64, outputs: &mut VecDeque<Output>) {
+        self.seal(&Record::Receipt { upto }, outputs);
+    }
+
+    #[cfg(test)]
     pub(super) fn opens(&mut self, framed: &[u8]) -> Result<Record, Ending> {
         let (length, body) = framed.split_first_chunk().ok_or(Ending::Protocol)?;
         self.open(&Frame { length: *length, body: body.to_vec() })

@@ -249,3 +249,44 @@ fn a_handshake_cut_at_every_byte_ends_once_and_never_stands() {
         assert!(!other.session.wants_bytes() && other.session.deadline_ms().is_none());
     }
 }
+
+/// Three records of one side, each by itself.
+fn three_records() -> (Side, [Vec<u8>; 3]) {
+    let (mut one, other) = standing();
+    let records = ["a", "b", "c"].map(|text| {
+        one.session.say(text, 0).unwrap();
+        one.drain();
+        std::mem::take(&mut one.sent)
+    });
+    (other, records)
+}
+
+#[test]
+fn a_repeated_swapped_or_dropped_record_ends_the_session() {
+    for order in [&[0, 0][..], &[1, 0], &[0, 2], &[2]] {
+        let (mut other, records) = three_records();
+        for index in order {
+            other.feed(&records[*index]);
+        }
+        assert_eq!(other.events.last(), Some(&Event::Closed(Ending::Record)), "{order:?}");
+    }
+}
+
+#[test]
+fn a_receipt_for_what_was_never_said_ends_the_session() {
+    let (mut one, mut other) = standing();
+    let Phase::Standing(inner) = &mut one.session.phase else { panic!("it stands") };
+    inner.claim(7, &mut one.session.outputs);
+    one.drain();
+    pass(&mut one, &mut other, usize::MAX);
+    assert_eq!(other.events.last(), Some(&Event::Closed(Ending::Protocol)));
+}
+
+#[test]
+fn an_early_text_is_not_taken_and_a_long_one_is_refused() {
+    let mut early = Side::new(Role::Initiator, 0);
+    assert_eq!(early.session.say("x", 0), Err(SayFault::NotStanding));
+    let (mut one, _) = standing();
+    let long = "x".repeat(limits::MESSAGE_BYTES + 1);
+    assert_eq!(one.session.say(&long, 0), Err(SayFault::TooLong { bytes: long.len() }));
+}
