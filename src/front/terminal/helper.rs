@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustyline::Context;
-use rustyline::completion::{Completer, Pair};
+use rustyline::completion::{Completer, FilenameCompleter, Pair};
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::validate::Validator;
@@ -177,15 +177,18 @@ impl Completer for Helper {
         pos: usize,
         _context: &Context<'_>,
     ) -> rustyline::Result<(usize, Vec<Pair>)> {
-        let now = self.live();
         let before = line.get(..pos).unwrap_or(line);
+        if !before.starts_with(':') {
+            return file_names(line, pos);
+        }
+        let now = self.live();
         let Some((command, argument)) = before.split_once(' ') else {
             let words = now.words.iter().filter(|word| word.text.starts_with(before));
             let pairs = words.map(|word| Pair {
                 display: format!("{}  {}", word.text, word.summary),
                 replacement: format!("{} ", word.text),
             });
-            return Ok((0, if before.starts_with(':') { pairs.collect() } else { Vec::new() }));
+            return Ok((0, pairs.collect()));
         };
         let arguments = now.words.iter().find(|word| word.text == command).map(|word| word.arguments);
         let candidates: Vec<String> = match arguments {
@@ -198,6 +201,17 @@ impl Completer for Helper {
         let pairs = candidates.into_iter().filter(|candidate| candidate.starts_with(argument));
         let pairs = pairs.map(|text| Pair { display: text.clone(), replacement: text }).collect();
         Ok((command.len() + 1, pairs))
+    }
+}
+
+/// In text, what looks like a path is completed as one.
+fn file_names(line: &str, pos: usize) -> rustyline::Result<(usize, Vec<Pair>)> {
+    let before = line.get(..pos).unwrap_or(line);
+    let word = before.rsplit(' ').next().unwrap_or(before);
+    if ["/", "./", "../"].iter().any(|start| word.starts_with(start)) {
+        FilenameCompleter::new().complete_path(line, pos)
+    } else {
+        Ok((pos, Vec::new()))
     }
 }
 
@@ -217,5 +231,15 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_path_in_a_text_is_completed_and_a_word_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("편지.txt"), "").unwrap();
+        let line = format!("보세요 {}/편", folder.path().display());
+        let (start, found) = file_names(&line, line.len()).unwrap();
+        assert!(found.iter().any(|pair| pair.replacement.ends_with("편지.txt")), "from {start}");
+        assert!(file_names("편", 3).unwrap().1.is_empty());
     }
 }
