@@ -128,6 +128,7 @@ impl Repl {
             match &mut self.typist {
                 Typist::Person(terminal) => match terminal.next() {
                     Some(Typed::Line(line)) => self.driver.handle(Input::Line(&line)),
+                    Some(Typed::TooLong { bytes }) => self.driver.handle(Input::LineTooLong { bytes }),
                     Some(Typed::Interrupt) => self.driver.handle(Input::Cancel),
                     Some(Typed::End) => self.driver.handle(Input::Farewell(Farewell::Quit)),
                     None => return,

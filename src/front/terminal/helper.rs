@@ -104,17 +104,23 @@ impl PromptState {
 
 pub(super) struct Helper {
     live: Arc<Mutex<Live>>,
-    empty: Cell<bool>,
+    /// Length of the line when it was last looked at.
+    bytes: Cell<usize>,
 }
 
 impl Helper {
     pub(super) fn new(live: Arc<Mutex<Live>>) -> Self {
-        Self { live, empty: Cell::new(true) }
+        Self { live, bytes: Cell::new(0) }
     }
 
     /// Whether nothing stood on the line when it was last looked at.
     pub(super) fn is_empty(&self) -> bool {
-        self.empty.get()
+        self.bytes.get() == 0
+    }
+
+    /// Bytes of the line when it was last looked at.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.get()
     }
 
     fn live(&self) -> std::sync::MutexGuard<'_, Live> {
@@ -128,7 +134,7 @@ impl Validator for Helper {}
 
 impl Highlighter for Helper {
     fn highlight<'l>(&self, line: &'l str, _pos: usize) -> Cow<'l, str> {
-        self.empty.set(line.is_empty());
+        self.bytes.set(line.len());
         Cow::Borrowed(line)
     }
 
@@ -157,7 +163,7 @@ impl Hinter for Helper {
 
     /// The arguments and the meaning of the command that stands there whole.
     fn hint(&self, line: &str, pos: usize, _context: &Context<'_>) -> Option<String> {
-        self.empty.set(line.is_empty());
+        self.bytes.set(line.len());
         if pos < line.len() || !line.starts_with(':') {
             return None;
         }

@@ -6,6 +6,7 @@ mod saved;
 mod suspend;
 
 use std::io::{self, IsTerminal as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -26,6 +27,9 @@ pub(super) use helper::{Arguments, Live, PromptState, Word};
 use saved::SavedTerminal;
 pub(super) use suspend::leave_to_editor;
 
+/// Name of the thread that edits. Its panics are caught, and their words would land in the line.
+const EDITOR: &str = "editor";
+
 /// What the person did.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Typed {
@@ -33,6 +37,11 @@ pub(super) enum Typed {
     Line(String),
     /// Ctrl-C with nothing on the line; with something on it, the line was cleared and that was all.
     Interrupt,
+    /// More was pasted than the editor can lay out; it is gone.
+    TooLong {
+        /// Its length in bytes.
+        bytes: u64,
+    },
     /// Ctrl-D, or the terminal is gone.
     End,
 }
@@ -75,7 +84,7 @@ impl Terminal {
             leaving: Arc::clone(&leaving),
             history: history.map(Path::to_path_buf),
         };
-        let editor = thread::Builder::new().name("editor".into()).spawn(move || desk.read_lines(editor))?;
+        let editor = thread::Builder::new().name(EDITOR.into()).spawn(move || desk.read_lines(editor))?;
         let sink: Sink = Box::new(move |text| printer.print(text).map_err(other));
         Ok((Self { typed, live, leaving, editor: Some(editor), saved }, sink))
     }
@@ -129,7 +138,17 @@ impl Desk {
         let _ = suspend::take_here();
         while !self.leaving.load(Ordering::SeqCst) {
             let prompt = self.live.lock().unwrap_or_else(PoisonError::into_inner).prompt();
-            let typed = match editor.readline(&prompt) {
+            // Rows are counted in sixteen bits, and a giant paste overflows them.
+            let read = catch_unwind(AssertUnwindSafe(|| editor.readline(&prompt)));
+            let Ok(read) = read else {
+                let bytes = editor.helper().map_or(0, Helper::bytes).max(limits::LINE_BYTES + 1);
+                if self.sender.send(Typed::TooLong { bytes: bytes as u64 }).is_err() {
+                    break;
+                }
+                let _ = self.waker.wake();
+                continue;
+            };
+            let typed = match read {
                 Ok(line) => {
                     let line = line.trim_end_matches('\n').to_owned();
                     if !line.trim().is_empty() {

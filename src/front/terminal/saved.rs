@@ -18,6 +18,9 @@ impl SavedTerminal {
         HOOK.call_once(|| {
             let before = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
+                if std::thread::current().name() == Some(super::EDITOR) {
+                    return;
+                }
                 if let Some(modes) = AT_PANIC.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
                     give_back(modes);
                 }
