@@ -213,10 +213,10 @@ fn no_color_means_an_editor_without_colour() {
 
 #[test]
 fn a_paste_too_large_for_the_editor_is_refused_and_the_prompt_lives() {
-    let (mut alice, mut bob) = Pty::start_with_bob(&Setup::default());
+    let (mut alice, bob) = Pty::start_with_bob(&Setup::default());
     let block = "x\n".repeat(70_000);
     alice.press(&format!("\x1b[200~{block}\x1b[201~"));
-    alice.wait("the refusal", |screen| screen.contents().replace("\n", "").contains("too long"));
+    alice.wait("the refusal", |screen| screen.contents().replace('\n', "").contains("too long"));
     alice.press("still here\r");
     assert_eq!(bob.wait_heard(1), ["still here"]);
 }

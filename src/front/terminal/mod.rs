@@ -6,6 +6,7 @@ mod saved;
 mod suspend;
 
 use std::io::{self, IsTerminal as _};
+use std::os::unix::thread::JoinHandleExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +16,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use mio::Waker;
+use nix::sys::pthread::pthread_kill;
+use nix::sys::signal::Signal;
 use rustyline::config::Configurer as _;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
@@ -107,7 +110,8 @@ impl Terminal {
         let patience = Instant::now() + Duration::from_secs(1);
         while !editor.is_finished() && Instant::now() < patience {
             while self.next().is_some() {}
-            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT);
+            // To the thread itself: sent to the process, another thread may take it while a search is open.
+            let _ = pthread_kill(editor.as_pthread_t(), Signal::SIGINT);
             thread::sleep(Duration::from_millis(5));
         }
         if editor.is_finished() {
