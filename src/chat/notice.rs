@@ -67,7 +67,6 @@ pub enum Info {
     Safety { name: String, number: SafetyNumber },
     QuitHint,
     HowToLeave,
-    TypingTo { name: String },
 }
 
 /// Something that did not work, or was refused.

@@ -60,7 +60,6 @@ fn info_words(info: &Info) -> String {
         Info::Addressed { name, assurance } => {
             format!("plain text now goes to {name}, {}", assurance.word())
         }
-        Info::TypingTo { name } => format!("plain text goes to {name}"),
         Info::Trusted { name } => format!("{name} is marked verified"),
         Info::Accepted { name, fingerprint } => {
             format!("{fingerprint} is now the key of {name}, unverified; connect again")

@@ -343,11 +343,11 @@ impl Driver {
 
 /// Changes the book on disk, and gives it as it is then.
 pub(super) fn change(home: &Home, changes: &[Change]) -> Result<Book, BookFault> {
-    let mut book = Err(None);
+    let mut book = None;
     for change in changes {
-        book = Ok(bookfile::change(home, change)?);
+        book = Some(bookfile::change(home, change)?);
     }
-    book.or_else(|_: Option<()>| bookfile::read(home))
+    book.map_or_else(|| bookfile::read(home), Ok)
 }
 
 /// The key as the chat may show it.
