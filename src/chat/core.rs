@@ -7,7 +7,9 @@ use super::book::Book;
 use super::contract::{
     Assurance, Dial, Effect, Input, Link, Listener, Now, OwnKey, RefusedKey, Verdict, View,
 };
+use super::alert::Notify;
 use super::leave::Leaving;
+use super::memory::Memory;
 use super::name::Name;
 use super::notice::{Info, Notice, Trouble};
 use super::reports::Reports;
@@ -33,6 +35,12 @@ pub struct Chat {
     pub(super) making: Option<Making>,
     pub(super) leaving: Option<Leaving>,
     pub(super) reports: Reports,
+    pub(super) memory: Memory,
+    /// When those who have left were last seen in this session, in milliseconds since 1970.
+    pub(super) seen: BTreeMap<Fingerprint, u64>,
+    pub(super) notify: Notify,
+    /// The file that what is said is written to, if one was asked for.
+    pub(super) log: Option<String>,
     pub(super) hinted_quit: bool,
     /// Lines of text that were not taken.
     pub(super) unsent: u64,
@@ -92,6 +100,10 @@ impl Chat {
             making: None,
             leaving: None,
             reports: Reports::default(),
+            memory: Memory::default(),
+            seen: BTreeMap::new(),
+            notify: Notify::default(),
+            log: None,
             hinted_quit: false,
             unsent: 0,
             now: Now { mono_ms: 0, unix_ms: 0 },
@@ -135,6 +147,7 @@ impl Chat {
             Input::Book { link, book } => self.judge(link, book),
             Input::Changed(book) => self.changed(book),
             Input::KeyMade(made) => self.key_made(made),
+            Input::Logging { file, result } => self.logging(&file, result),
             Input::Famine { open } => self.trouble(Trouble::Famine { open }),
             Input::Tick => self.tick(),
         }
@@ -201,6 +214,7 @@ impl Chat {
             own_name: self.own_name.to_string(),
             addressed: partner.map(|partner| (partner.name.clone(), partner.assurance)),
             waiting: talk.map_or(0, |talk| talk.late(self.now.mono_ms)),
+            unread: self.talks.values().map(|talk| talk.unread).sum(),
         }
     }
 

@@ -6,7 +6,7 @@ use super::core::{Chat, assurance};
 use super::name::Name;
 use super::notice::{Acquaintance, Claimed, Info, Notice, Said, Trouble};
 use super::safe::SafeText;
-use super::talk::{Partner, Talk, Way};
+use super::talk::{Partner, Way};
 use crate::crypto::{Fingerprint, Job};
 use crate::session::{Ending, Event};
 use crate::wire::ByeReason;
@@ -58,12 +58,17 @@ impl Chat {
     }
 
     fn said(&mut self, link: Link, seq: u64, text: &[u8]) {
-        let Some(name) = self.talks.get(&link).and_then(Talk::name) else { return };
-        let said = Said {
-            name: name.to_owned(),
-            arrived_ms: self.now.unix_ms,
-            rows: SafeText::rows_from_bytes(text),
-        };
+        let now_ms = self.now.unix_ms;
+        let Some(talk) = self.talks.get_mut(&link) else { return };
+        let Some(partner) = talk.partner.as_mut() else { return };
+        partner.seen_ms = now_ms;
+        let (name, from) = (partner.name.clone(), partner.fingerprint);
+        if self.addressed != Some(from) {
+            talk.unread += 1;
+        }
+        let said = Said { name, from, arrived_ms: now_ms, rows: SafeText::rows_from_bytes(text) };
+        self.alert(&said);
+        self.memory.keep(from, said.clone());
         self.effects.push_back(Effect::Show(Notice::Said(said), Some(Owed { link, upto: seq })));
     }
 
@@ -92,38 +97,43 @@ impl Chat {
         }
         let since_ms = self.now.unix_ms;
         if let Some(talk) = self.talks.get_mut(&link) {
-            talk.partner = Some(Partner { name, fingerprint, assurance, since_ms });
+            let seen_ms = since_ms;
+            talk.partner = Some(Partner { name, fingerprint, assurance, since_ms, seen_ms });
         }
         if self.addressed_link().is_none() {
-            self.addressed = Some(fingerprint);
+            self.address(fingerprint);
         }
     }
 
     /// A name for a key that was never seen: what it claims, unless that is somebody's already.
     fn newcomer(&self, claimed: &[u8]) -> Name {
         let claimed = Name::claimed(claimed);
-        let taken = |name: &Name| self.own_name.same_as(name) || self.book.by_name(name).is_some();
+        let taken = |name: &Name| {
+            self.own_name.looks_like(name) || self.book.peers().any(|peer| peer.name.looks_like(name))
+        };
         if !taken(&claimed) {
             return claimed;
         }
         (2..10_000).map(|n| claimed.with_suffix(n)).find(|name| !taken(name)).unwrap_or(claimed)
     }
 
-    /// Says so when a newcomer claims a name that is not its own.
+    /// Says so when a newcomer claims a name that is, or looks like, somebody else's.
     fn unmask(&mut self, name: &str, claimed: &[u8]) {
         let wanted = Name::claimed(claimed);
-        let of = if self.own_name.same_as(&wanted) {
-            Claimed::Ours
-        } else {
-            match self.book.by_name(&wanted).map(|peer| (peer.trust, peer.name.to_string())) {
-                Some((_, known)) if known == name => return,
-                Some((super::book::Trust::Verified, _)) => Claimed::Verified,
-                Some(_) => Claimed::Known,
-                None => return,
+        let others = || self.book.peers().filter(|peer| peer.name.as_str() != name);
+        // Whoever has that very name is meant before those with one like it.
+        let same = others().find(|peer| peer.name.same_as(&wanted));
+        let imitated = same.or_else(|| others().find(|peer| peer.name.looks_like(&wanted)));
+        let (of, known) = match imitated {
+            _ if self.own_name.looks_like(&wanted) => (Claimed::Ours, self.own_name.to_string()),
+            Some(peer) if peer.trust == super::book::Trust::Verified => {
+                (Claimed::Verified, peer.name.to_string())
             }
+            Some(peer) => (Claimed::Known, peer.name.to_string()),
+            None => return,
         };
         let claimed = SafeText::line(wanted.as_str());
-        self.trouble(Trouble::Impostor { name: name.to_owned(), claimed, of });
+        self.trouble(Trouble::Impostor { name: name.to_owned(), claimed, known, of });
     }
 
     /// Writes down whom we met and where; a pinned key is verified. Returns whether it was pinned.
@@ -190,6 +200,9 @@ impl Chat {
         match talk.partner {
             Some(partner) => {
                 let name = partner.name;
+                if self.book.by_fingerprint(&partner.fingerprint).is_some() {
+                    self.seen.insert(partner.fingerprint, self.now.unix_ms);
+                }
                 match ending {
                     Ending::WeLeft => self.info(Info::Closed { name: name.clone() }),
                     Ending::Bye(ByeReason::Leaving | ByeReason::Other(_)) => {

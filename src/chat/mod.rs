@@ -4,14 +4,17 @@
 //! `contract.rs` has what goes in and out, `core.rs` the state, `words.rs` all sentences.
 
 pub mod address;
+mod alert;
 pub mod book;
 pub mod command;
 mod contract;
 mod core;
 mod events;
 mod leave;
+mod memory;
 pub mod name;
 mod notice;
+mod mine;
 mod perform;
 mod reports;
 pub mod safe;
@@ -20,6 +23,7 @@ mod talk;
 mod trust;
 mod words;
 
+pub use alert::{Content, Notify, When};
 pub use contract::{
     Assurance, Dial, Effect, Farewell, Input, Link, Listener, NewKey, Now, Origin, Owed, OwnKey, Queue,
     Replacing, Verdict, View,
@@ -27,3 +31,4 @@ pub use contract::{
 pub use core::Chat;
 pub use notice::{Acquaintance, Claimed, Info, Notice, Said, Trouble};
 pub use talk::Callers;
+pub use words::{SafetyCard, earlier_words};

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::alert::Notify;
 use super::contract::Assurance;
 use super::safe::SafeText;
 use crate::crypto::{Fingerprint, KeyFault, SafetyNumber};
@@ -18,13 +19,22 @@ pub enum Notice {
     Trouble(Trouble),
     /// An answer to a question of the person: rows as they are.
     Answer(Vec<String>),
+    /// What was said before, oldest first.
+    Past {
+        /// The messages, ours under our own name.
+        said: Vec<Said>,
+        /// How many earlier ones fit the question too.
+        earlier: usize,
+    },
 }
 
-/// A peer's message.
+/// A message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Said {
-    /// Local name of the peer.
+    /// Local name of the one who said it.
     pub name: String,
+    /// The key of the one who said it.
+    pub from: Fingerprint,
     /// When it arrived, in milliseconds since 1970 in UTC, by our clock.
     pub arrived_ms: u64,
     /// The text, a row for each line of the message.
@@ -64,7 +74,12 @@ pub enum Info {
     Blocked { name: String },
     Unblocked { name: String },
     Nick { name: String },
-    Safety { name: String, number: SafetyNumber },
+    Named { old: String, name: String },
+    Safety { name: String, number: SafetyNumber, fingerprint: Fingerprint },
+    Notify(Notify),
+    Logging { file: String },
+    LogClosed { file: String },
+    NoLog,
     QuitHint,
     HowToLeave,
 }
@@ -132,6 +147,8 @@ pub enum Trouble {
     Impostor {
         name: String,
         claimed: SafeText,
+        /// The name that it imitates, as its owner has it.
+        known: String,
         of: Claimed,
     },
     /// A connection ended before anybody was known.
@@ -166,6 +183,12 @@ pub enum Trouble {
     },
     NotRefused {
         name: String,
+    },
+    NothingFound,
+    NoEditor,
+    LogFailed {
+        file: String,
+        why: String,
     },
     SameName {
         name: String,

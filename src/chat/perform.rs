@@ -34,6 +34,16 @@ impl Chat {
             Command::Close { name } => self.close(name.as_deref()),
             Command::Block { name } => self.block(&name),
             Command::Unblock { name } => self.unblock(&name),
+            Command::Name { peer, name } => self.rename(&peer, &name),
+            Command::Last { count, name } => self.last(count, name.as_deref()),
+            Command::Search { text } => self.search(&text),
+            Command::Log { to } => self.keep_log(to),
+            Command::Notify { wanted } => self.notify(wanted),
+            // A front end with an editor keeps this command for itself.
+            Command::Edit => {
+                self.unsent += 1;
+                self.trouble(Trouble::NoEditor);
+            }
             Command::Status => self.show_status(),
             Command::Limits => self.show(Notice::Answer(super::tables::limits(self.capacity))),
             Command::Help { topic } => self.show(Notice::Answer(command::help(topic))),
@@ -66,13 +76,30 @@ impl Chat {
             return;
         }
         match talk.session.say(text, self.now.unix_ms) {
-            Ok(seq) => talk.remember(seq, text, self.now.mono_ms),
+            Ok(seq) => {
+                talk.remember(seq, text, self.now.mono_ms);
+                self.note_own(link, text);
+            }
             Err(fault) => {
                 self.unsent += 1;
                 self.trouble(Trouble::Mistake { what: format!("not sent: {fault}") });
             }
         }
         self.with_session(link, |_, _| ());
+    }
+
+    /// A text of ours was taken: it can be found again, and a log may want it.
+    fn note_own(&mut self, link: super::Link, text: &str) {
+        let partner = self.talks.get(&link).and_then(|talk| talk.partner.as_ref());
+        let (Some(with), Some(own)) = (partner.map(|p| p.fingerprint), self.own_key.as_ref()) else { return };
+        let said = super::notice::Said {
+            name: self.own_name.to_string(),
+            from: own.public.fingerprint(),
+            arrived_ms: self.now.unix_ms,
+            rows: super::safe::SafeText::rows(text),
+        };
+        self.memory.keep(with, said.clone());
+        self.effects.push_back(Effect::Sent(said));
     }
 
     /// `:all TEXT`
@@ -93,10 +120,18 @@ impl Chat {
         let talk = self.link_of(fingerprint).and_then(|link| self.talks.get(&link));
         match talk.and_then(|talk| talk.partner.as_ref()).map(|partner| partner.assurance) {
             Some(assurance) => {
-                self.addressed = Some(fingerprint);
+                self.address(fingerprint);
                 self.info(Info::Addressed { name, assurance });
             }
             None => self.trouble(Trouble::NotConnected { name }),
+        }
+    }
+
+    /// Plain text goes to this peer from now on, and what it said has been read.
+    pub(super) fn address(&mut self, fingerprint: crate::crypto::Fingerprint) {
+        self.addressed = Some(fingerprint);
+        if let Some(talk) = self.link_of(fingerprint).and_then(|link| self.talks.get_mut(&link)) {
+            talk.unread = 0;
         }
     }
 

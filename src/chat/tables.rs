@@ -15,18 +15,22 @@ const LISTED: usize = 20;
 impl Chat {
     /// `:peers`: everybody connected or in the book.
     pub(super) fn show_peers(&mut self) {
-        let mut rows = vec![["name", "trust", "key", "now", "waiting", "address"].map(str::to_owned)];
+        let head = ["name", "trust", "key", "since", "last seen", "waiting", "address"];
+        let mut rows = vec![head.map(str::to_owned)];
+        let now_ms = self.now.unix_ms;
         for peer in self.book.peers() {
             let talk = self.link_of(peer.fingerprint).and_then(|link| self.talks.get(&link));
-            let trust = peer.trust.word();
+            let who = [peer.name.to_string(), peer.trust.word().to_owned(), peer.fingerprint.short()];
+            let seen = self.seen.get(&peer.fingerprint).copied();
             let address = talk.map_or_else(|| addresses(&peer.addresses), Talk::whom);
-            rows.push(row(&peer.name.to_string(), trust, &peer.fingerprint.short(), talk, address));
+            rows.push(row(who, talk, seen, now_ms, address));
         }
         for talk in self.talks.values() {
             let Some(partner) = &talk.partner else { continue };
             if self.book.by_fingerprint(&partner.fingerprint).is_none() {
-                let key = partner.fingerprint.short();
-                rows.push(row(&partner.name, partner.assurance.word(), &key, Some(talk), talk.whom()));
+                let trust = partner.assurance.word().to_owned();
+                let who = [partner.name.clone(), trust, partner.fingerprint.short()];
+                rows.push(row(who, Some(talk), None, now_ms, talk.whom()));
             }
         }
         let answer = if rows.len() == 1 { vec!["nobody is known yet".to_owned()] } else { aligned(&rows) };
@@ -55,6 +59,9 @@ impl Chat {
         }
         if self.talks.is_empty() {
             rows.push("nobody is connected".to_owned());
+        }
+        if let Some(file) = &self.log {
+            rows.push(format!("what is said is also written to {file}"));
         }
         self.show(Notice::Answer(rows));
     }
@@ -95,6 +102,11 @@ pub(super) fn limits(capacity: usize) -> Vec<String> {
         ("handshakes waiting for work", limits::STRANGERS_WAITING.to_string()),
         ("an attempt to connect", format!("{} for each address", seconds(limits::CONNECT_TIMEOUT_MS))),
         (
+            "messages of this session to find again",
+            format!("{} or {} MiB", limits::MEMORY_MESSAGES, limits::MEMORY_BYTES / 1024 / 1024),
+        ),
+        ("pasted lines sent without asking", limits::PASTE_LINES.to_string()),
+        (
             "messages not received yet",
             format!("{} or {} KiB for each peer", limits::QUEUE_MESSAGES, limits::QUEUE_BYTES / 1024),
         ),
@@ -105,12 +117,29 @@ pub(super) fn limits(capacity: usize) -> Vec<String> {
     aligned(&rows.map(|(what, much)| [what.to_owned(), much]))
 }
 
-fn row(name: &str, trust: &str, key: &str, talk: Option<&Talk>, address: String) -> [String; 6] {
-    let (now, waiting) = match talk {
-        Some(talk) => ("connected", talk.waiting().to_string()),
-        None => ("-", "-".to_owned()),
-    };
-    [name.to_owned(), trust.to_owned(), key.to_owned(), now.to_owned(), waiting, address]
+fn row(
+    [name, trust, key]: [String; 3],
+    talk: Option<&Talk>,
+    seen_ms: Option<u64>,
+    now_ms: u64,
+    address: String,
+) -> [String; 7] {
+    let partner = talk.and_then(|talk| talk.partner.as_ref());
+    let ago = |then: Option<u64>| then.map_or_else(|| "-".to_owned(), |then| span(now_ms.saturating_sub(then)));
+    let since = ago(partner.map(|partner| partner.since_ms));
+    let seen = ago(partner.map(|partner| partner.seen_ms).or(seen_ms));
+    let waiting = talk.map_or_else(|| "-".to_owned(), |talk| talk.waiting().to_string());
+    [name, trust, key, since, seen, waiting, address]
+}
+
+/// A stretch of time in its largest whole unit: the table says how long ago, which needs no time zone.
+fn span(ms: u64) -> String {
+    match ms / 1_000 {
+        seconds @ ..60 => format!("{seconds} s"),
+        seconds @ ..3_600 => format!("{} min", seconds / 60),
+        seconds @ ..172_800 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
 }
 
 fn addresses(known: &[Target]) -> String {
@@ -121,6 +150,9 @@ fn talk_rows(talk: &Talk) -> Vec<String> {
     let Some(partner) = &talk.partner else { return vec![format!("handshake with {}", talk.whom())] };
     let trust = partner.assurance.word();
     let mut rows = vec![format!("connected to {}, {trust}, {}", partner.name, talk.whom())];
+    if talk.unread > 0 {
+        rows.push(format!("  not read yet: {} (:to {} reads them)", talk.unread, partner.name));
+    }
     let (waiting, more) = talk.waiting_rows(LISTED);
     rows.extend(waiting.iter().map(|text| format!("  not received yet: {text}")));
     if more > 0 {

@@ -35,6 +35,8 @@ pub(super) struct Partner {
     pub(super) fingerprint: Fingerprint,
     pub(super) assurance: Assurance,
     pub(super) since_ms: u64,
+    /// When it last said something, or joined, in milliseconds since 1970.
+    pub(super) seen_ms: u64,
 }
 
 /// A message of ours that the peer has not shown yet.
@@ -57,6 +59,8 @@ pub(super) struct Talk {
     pub(super) partner: Option<Partner>,
     /// When a goodbye that waits for receipts is said all the same, in monotonic milliseconds.
     pub(super) leaving: Option<u64>,
+    /// Messages that came while somebody else was addressed.
+    pub(super) unread: usize,
     waiting: VecDeque<Waiting>,
     waiting_bytes: usize,
 }
@@ -69,6 +73,7 @@ impl Talk {
             key: None,
             partner: None,
             leaving: None,
+            unread: 0,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
         }

@@ -83,7 +83,7 @@ impl Chat {
         match &self.own_key {
             Some(own) => {
                 let number = SafetyNumber::between(&own.public.fingerprint(), &fingerprint);
-                self.info(Info::Safety { name, number });
+                self.info(Info::Safety { name, number, fingerprint });
             }
             None => self.trouble(Trouble::NoKeyYet),
         }

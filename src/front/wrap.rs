@@ -1,27 +1,45 @@
-//! Wraps a peer's rows before the terminal does: what a terminal wraps begins at the left edge, where it
-//! could pass for another sender's row, a notice or the prompt.
+//! Wraps a text before the terminal does: what a terminal wraps begins at the left edge, where it could pass
+//! for another sender's row, a notice or the prompt.
 
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
-/// Cuts a row so that nothing of it stands right of `cells`; rows after the first begin with `indent`
+/// Cuts a text that begins right of `margin` cells so that nothing of it stands right of `cells`, between
+/// words where that is possible and never inside a character. Pieces after the first begin with as many
 /// blanks, or with a quarter of a very narrow screen.
-pub(super) fn wrapped(row: &str, indent: usize, cells: usize) -> Vec<String> {
-    let indent = indent.min(cells / 4).max(1);
-    let mut rows = vec![String::new()];
-    let mut used = 0;
-    for cluster in row.graphemes(true) {
-        let width = cluster.width();
-        if used + width > cells && used > indent {
-            rows.push(" ".repeat(indent));
+pub(super) fn wrapped(text: &str, margin: usize, cells: usize) -> Vec<String> {
+    let indent = margin.min(cells / 4 * 3).max(1);
+    let mut pieces = vec![String::new()];
+    let mut used = margin;
+    let mut left = indent;
+    for word in text.split_word_bounds() {
+        let width = word.width();
+        let fits_below = indent + width <= cells;
+        if used + width > cells && used > left && fits_below && !word.trim().is_empty() {
+            below(&mut pieces, indent);
             used = indent;
         }
-        if let Some(last) = rows.last_mut() {
-            last.push_str(cluster);
+        for cluster in word.graphemes(true) {
+            let width = cluster.width();
+            if used + width > cells && (used > left || pieces.len() == 1) {
+                below(&mut pieces, indent);
+                used = indent;
+                left = indent;
+                if cluster == " " {
+                    continue;
+                }
+            }
+            if let Some(last) = pieces.last_mut() {
+                last.push_str(cluster);
+            }
+            used += width;
         }
-        used += width;
     }
-    rows
+    pieces
+}
+
+fn below(pieces: &mut Vec<String>, indent: usize) {
+    pieces.push(" ".repeat(indent));
 }
 
 #[cfg(test)]
@@ -29,20 +47,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_of_a_wrapped_row_reaches_the_left_edge() {
-        let row = format!("12:00 bob: x{}* eve joined, verified", " ".repeat(28));
-        let rows = wrapped(&row, 11, 40);
-        assert!(rows.len() > 1);
-        assert!(rows.iter().skip(1).all(|row| row.starts_with("          ")), "{rows:?}");
+    fn nothing_of_a_wrapped_text_reaches_the_left_edge() {
+        let pieces = wrapped(&format!("x{}* eve joined, verified", " ".repeat(28)), 11, 40);
+        assert!(pieces.len() > 1);
+        assert!(pieces.iter().skip(1).all(|piece| piece.starts_with(&" ".repeat(11))), "{pieces:?}");
+    }
+
+    #[test]
+    fn words_stay_whole_where_they_can() {
+        assert_eq!(wrapped("one two three", 4, 12), ["one two", "    three"]);
+        assert_eq!(wrapped("onetwothreefour", 4, 12), ["onetwoth", "    reefour"]);
+        assert_eq!(wrapped("", 4, 12), [""]);
     }
 
     #[test]
     fn wide_characters_and_clusters_stay_whole() {
-        let rows = wrapped("12:00 손님: 가나다라마바사 👨‍👩‍👧‍👦 é", 12, 20);
-        assert!(rows.iter().all(|row| row.width() <= 20), "{rows:?}");
-        assert_eq!(rows.concat().replace(' ', ""), "12:00손님:가나다라마바사👨‍👩‍👧‍👦é");
-        for cells in 1..12 {
-            assert!(!wrapped("12:00 bob: 가나다", 11, cells).is_empty());
+        let text = "가나다라마바사 👨‍👩‍👧‍👦 é";
+        for cells in 1..40 {
+            let pieces = wrapped(text, 12, cells);
+            if cells > 13 {
+                let widths = pieces.iter().enumerate().map(|(n, p)| p.width() + if n == 0 { 12 } else { 0 });
+                assert!(widths.max() <= Some(cells), "{cells}: {pieces:?}");
+            }
+            assert_eq!(pieces.concat().replace(' ', ""), text.replace(' ', ""), "{cells}");
+            assert!(pieces.iter().any(|piece| piece.contains("👨‍👩‍👧‍👦")), "{cells}: {pieces:?}");
         }
     }
 }

@@ -1,0 +1,309 @@
+//! How notices look: time, aligned names in their peer's colour, wrapping by cells, days. What a notice says
+//! is not decided here, and nothing is said by colour alone.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+use unicode_width::UnicodeWidthStr as _;
+
+use super::colour::{self, Style};
+use super::qr;
+use super::wrap::wrapped;
+use crate::chat::safe::SafeText;
+use crate::chat::{Info, Notice, Said, SafetyCard, earlier_words};
+use crate::limits;
+
+/// Blanks before what stands alone on a screen, like a safety number.
+const CARD_INDENT: &str = "    ";
+/// Time of day where nothing else is asked for.
+const CLOCK: &str = "%H:%M";
+/// Time in a list of what was said before: it may be of another day.
+const PAST_CLOCK: &str = "%m-%d %H:%M";
+
+/// Where the output goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Looks {
+    /// To a screen, which wraps.
+    Screen,
+    /// To something that takes lines.
+    Lines,
+    /// To something that takes events, one a line, in words: a screen reader, or a log.
+    Words,
+}
+
+/// How the time of day is written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Clock {
+    /// Not at all.
+    Off,
+    /// By `strftime`.
+    Format(String),
+}
+
+impl Clock {
+    /// A format that can be written.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub(super) fn parse(format: &str) -> Result<Self, String> {
+        match jiff::fmt::strtime::format(format, &Zoned::now()) {
+            Ok(_) => Ok(Self::Format(format.to_owned())),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// The time with a blank behind it, or nothing.
+    fn at(&self, moment: &Zoned) -> String {
+        match self {
+            Self::Off => String::new(),
+            Self::Format(format) => {
+                let text = jiff::fmt::strtime::format(format, moment).unwrap_or_default();
+                format!("{} ", SafeText::line(&text))
+            }
+        }
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::Format(CLOCK.to_owned())
+    }
+}
+
+/// The form of everything that is shown. Copies share the day that was shown last.
+#[derive(Clone, Debug)]
+pub(super) struct Form {
+    pub(super) looks: Looks,
+    pub(super) style: Style,
+    pub(super) clock: Clock,
+    /// Cells of the column of names.
+    pub(super) column: usize,
+    day: Arc<Mutex<Option<Date>>>,
+}
+
+impl Form {
+    pub(super) fn new(looks: Looks, style: Style, clock: Clock) -> Self {
+        Self { looks, style, clock, column: 0, day: Arc::default() }
+    }
+
+    /// The column that these names need, which very long ones do not widen.
+    pub(super) fn fit<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
+        self.column = names.map(|name| name.width().min(limits::NAME_CELLS)).max().unwrap_or(0);
+    }
+
+    /// A notice as it goes out at `now_ms`, whole rows, on `cells` cells if it is a screen.
+    pub(super) fn shown(&self, notice: &Notice, now_ms: u64, cells: usize) -> String {
+        let moment = local(now_ms);
+        let mut rows: Vec<String> = self.new_day(&moment).into_iter().collect();
+        match (self.looks, notice) {
+            (Looks::Words, Notice::Answer(answer)) => rows.extend(answer.iter().cloned()),
+            (Looks::Words, notice) => {
+                let clock = self.clock.at(&moment);
+                rows.extend(notice.sentences().into_iter().map(|row| format!("{clock}{row}")));
+            }
+            (Looks::Lines, Notice::Said(said)) => {
+                let clock = self.clock.at(&local(said.arrived_ms));
+                rows.extend(notice.rows().into_iter().map(|row| format!("{clock}{row}")));
+            }
+            (Looks::Lines, notice) => rows.extend(self.plain(notice)),
+            (Looks::Screen, Notice::Said(said)) => {
+                let clock = self.clock.at(&local(said.arrived_ms));
+                rows.extend(self.message(said, &clock, colour::of(&said.from), cells));
+            }
+            (Looks::Screen, Notice::Past { said, earlier }) => {
+                rows.extend((*earlier > 0).then(|| colour::dim(&earlier_words(*earlier), self.style)));
+                for said in said {
+                    let clock = self.past_clock(said, &moment);
+                    rows.extend(self.message(said, &clock, colour::of(&said.from), cells));
+                }
+            }
+            (Looks::Screen, Notice::Info(Info::Safety { name, number, fingerprint })) => {
+                rows.extend(self.card(&SafetyCard::new(name, number, fingerprint), cells));
+            }
+            (Looks::Screen, Notice::Answer(answer)) => rows.extend(answer.iter().cloned()),
+            (Looks::Screen, notice) => rows.extend(self.news(notice, &moment)),
+        }
+        rows.iter().flat_map(|row| [row.as_str(), "\n"]).collect()
+    }
+
+    /// A text of ours as it stands among the messages of others, without the last newline.
+    pub(super) fn own(&self, name: &str, text: &str, now_ms: u64, cells: usize) -> String {
+        let moment = local(now_ms);
+        let mut rows: Vec<String> = self.new_day(&moment).into_iter().collect();
+        let clock = self.clock.at(&moment);
+        rows.extend(self.lines(name, &SafeText::rows(text), &clock, colour::OWN, cells));
+        rows.join("\n")
+    }
+
+    /// Cells before the text of a message.
+    pub(super) fn margin(&self, now_ms: u64) -> usize {
+        self.clock.at(&local(now_ms)).width() + self.column + 2
+    }
+
+    fn message(&self, said: &Said, clock: &str, paint: colour::Paint, cells: usize) -> Vec<String> {
+        self.lines(&said.name, &said.rows, clock, paint, cells)
+    }
+
+    /// Every row of the text begins with the name, so that none can pass for another's.
+    fn lines(
+        &self,
+        name: &str,
+        text: &[SafeText],
+        clock: &str,
+        paint: colour::Paint,
+        cells: usize,
+    ) -> Vec<String> {
+        let blank = text.iter().all(|row| row.as_str().is_empty());
+        let gap = " ".repeat(self.column.saturating_sub(name.width()));
+        let painted = colour::painted(name, paint, self.style);
+        let margin = clock.width() + gap.width() + name.width() + 2;
+        let mut rows = Vec::new();
+        for (at, row) in text.iter().enumerate() {
+            let row = if blank { "(empty)" } else { row.as_str() };
+            // The time stands once; the rows below it keep its place.
+            let clock = if at == 0 { clock.to_owned() } else { " ".repeat(clock.width()) };
+            let mut pieces = wrapped(row, margin, cells).into_iter();
+            let first = pieces.next().unwrap_or_default();
+            rows.push(format!("{clock}{gap}{painted}: {first}"));
+            rows.extend(pieces);
+            if blank {
+                break;
+            }
+        }
+        rows
+    }
+
+    /// News and troubles: their mark stands where the names end.
+    fn news(&self, notice: &Notice, moment: &Zoned) -> Vec<String> {
+        let clock = self.clock.at(moment);
+        let gap = " ".repeat(self.column.saturating_sub(1));
+        let paint = |row: &str| match notice {
+            Notice::Trouble(_) => colour::painted(row, colour::TROUBLE, self.style),
+            _ => colour::dim(row, self.style),
+        };
+        let rows = notice.rows().into_iter().enumerate();
+        rows.map(|(at, row)| {
+            let clock = if at == 0 { clock.clone() } else { " ".repeat(clock.width()) };
+            paint(&format!("{clock}{gap}{row}"))
+        })
+        .collect()
+    }
+
+    fn plain(&self, notice: &Notice) -> Vec<String> {
+        let paint = |row: String| match notice {
+            Notice::Info(_) => colour::dim(&row, self.style),
+            Notice::Trouble(_) => colour::painted(&row, colour::TROUBLE, self.style),
+            _ => row,
+        };
+        notice.rows().into_iter().map(paint).collect()
+    }
+
+    fn card(&self, card: &SafetyCard, cells: usize) -> Vec<String> {
+        let mut rows = vec![card.title.clone(), String::new()];
+        for row in &card.groups {
+            let row = colour::painted(&format!("{CARD_INDENT}{row}"), colour::OWN, self.style);
+            rows.extend([row, String::new()]);
+        }
+        match qr::drawn(&card.code, cells, self.style) {
+            Some(drawn) => rows.extend(drawn),
+            None => rows.push(card.too_narrow.clone()),
+        }
+        rows.extend(card.how.iter().cloned());
+        rows
+    }
+
+    /// What is said before belongs to its own time, and to its own day if that is another.
+    fn past_clock(&self, said: &Said, now: &Zoned) -> String {
+        let then = local(said.arrived_ms);
+        match &self.clock {
+            Clock::Format(_) if then.date() != now.date() => {
+                Clock::Format(PAST_CLOCK.to_owned()).at(&then)
+            }
+            clock => clock.at(&then),
+        }
+    }
+
+    /// A row between two days. The day on which the program began needs none.
+    fn new_day(&self, now: &Zoned) -> Option<String> {
+        let mut shown = self.day.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = shown.replace(now.date())?;
+        if before == now.date() || self.looks == Looks::Lines {
+            return None;
+        }
+        let day = now.strftime("%A, %-d %B %Y");
+        Some(match self.looks {
+            Looks::Words => format!("day: {day}"),
+            _ => colour::dim(&format!("--- {day} ---"), self.style),
+        })
+    }
+}
+
+/// A moment on the wall.
+pub(super) fn local(unix_ms: u64) -> Zoned {
+    let stamp = Timestamp::from_millisecond(unix_ms.try_into().unwrap_or(0)).unwrap_or_default();
+    stamp.to_zoned(TimeZone::system())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::Fingerprint;
+
+    const NOON_MS: u64 = 1_764_072_000_000;
+    const DAY_MS: u64 = 86_400_000;
+
+    fn said(name: &str, text: &str, arrived_ms: u64) -> Notice {
+        let from = Fingerprint::of(name.as_bytes());
+        Notice::Said(Said { name: name.to_owned(), from, arrived_ms, rows: SafeText::rows(text) })
+    }
+
+    fn form() -> Form {
+        let mut form = Form::new(Looks::Screen, Style::Plain, Clock::parse("%d").unwrap());
+        form.fit(["bob", "앨리스"].into_iter());
+        form
+    }
+
+    #[test]
+    fn names_end_and_texts_begin_in_the_same_column() {
+        let form = form();
+        let shown = form.shown(&said("bob", "hi", NOON_MS), NOON_MS, 40)
+            + &form.own("앨리스", "안녕\n둘", NOON_MS, 40)
+            + "\n"
+            + &form.shown(&Notice::Info(Info::Left { name: "bob".to_owned() }), NOON_MS, 40);
+        let day = local(NOON_MS).strftime("%d").to_string();
+        assert_eq!(
+            shown,
+            format!("{day}    bob: hi\n{day} 앨리스: 안녕\n   앨리스: 둘\n{day}      * bob left\n")
+        );
+    }
+
+    #[test]
+    fn a_new_day_is_said_once() {
+        let form = form();
+        let first = form.shown(&said("bob", "late", NOON_MS), NOON_MS, 80);
+        assert!(!first.contains("---"), "{first}");
+        let next = form.own("앨리스", "early", NOON_MS + DAY_MS, 80);
+        let day = local(NOON_MS + DAY_MS).strftime("--- %A, %-d %B %Y ---").to_string();
+        assert!(next.starts_with(&day), "{next}");
+        assert!(!form.shown(&said("bob", "x", 0), NOON_MS + DAY_MS, 80).contains("---"));
+    }
+
+    #[test]
+    fn a_format_that_cannot_be_written_is_refused() {
+        assert!(Clock::parse("%H:%M:%S").is_ok());
+        assert!(Clock::parse("%!").is_err());
+    }
+
+    #[test]
+    fn no_row_of_a_message_on_a_screen_begins_at_the_left_edge() {
+        let form = form();
+        let text = format!("한 줄\n* eve joined, verified\n{}! trouble", "x ".repeat(90));
+        let shown = form.shown(&said("bob", &text, NOON_MS), NOON_MS, 40);
+        for row in shown.lines() {
+            assert!(row.starts_with(' ') || row.contains(" bob: "), "{row:?}");
+            assert!(row.width() <= 40, "{row:?}");
+        }
+    }
+}
