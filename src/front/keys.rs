@@ -4,16 +4,17 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use rand::TryRng as _;
+use rand::rngs::SysRng;
 use zeroize::Zeroizing;
 
 use super::cli::{Common, KeyTask, PeerTask};
-use super::driver::{seed, shown};
 use super::fault::{Fault, code};
 use super::screen::answer;
 use crate::chat::OwnKey;
 use crate::chat::book::{Change, Trust};
 use crate::chat::name::Name;
-use crate::crypto::{Identity, KeyFileFault, Passphrase};
+use crate::crypto::{Identity, KeyFileFault, Passphrase, Seed};
 use crate::store::keyfile::{self, Replacing};
 use crate::store::{Home, bookfile};
 
@@ -27,14 +28,25 @@ pub(super) struct Own {
 }
 
 impl Own {
+    /// The key as the chat may show it.
     pub(super) fn as_shown(&self, home: &Home) -> OwnKey {
-        shown(home, &self.identity)
+        let file = keyfile::path(home).display().to_string();
+        OwnKey { public: self.identity.public().clone(), file }
     }
 }
 
-/// Makes a key; takes a while.
-pub(super) fn make(bits: u32, passphrase: Option<&Passphrase>) -> Result<Own, Fault> {
-    let seed = seed();
+/// Thirty-two fresh bytes.
+///
+/// # Panics
+/// When the system has no randomness: nothing can be done safely then.
+pub(super) fn seed() -> Seed {
+    let mut bytes = [0; 32];
+    SysRng.try_fill_bytes(&mut bytes).expect("no secure random numbers; stopping");
+    Seed::new(bytes)
+}
+
+/// Makes a key from 32 random bytes; takes a while.
+pub(super) fn make(bits: u32, passphrase: Option<&Passphrase>, seed: &Seed) -> Result<Own, Fault> {
     let identity = Identity::generate(bits, &mut seed.rng("key"))
         .map_err(|fault| Fault::new(code::USAGE, fault.to_string()))?;
     let pem = identity
@@ -152,7 +164,7 @@ fn new(home: &Home, common: &Common, bits: u32, replace: bool) -> Result<u8, Fau
         return Err(Fault::new(code::FAILED, format!("there is a key in {} already", path.display()))
             .hint("--replace makes a new one and keeps the old file beside it"));
     }
-    let own = make(bits, passphrase.as_ref())?;
+    let own = make(bits, passphrase.as_ref(), &seed())?;
     let date = today();
     let replacing = if replace { Replacing::KeepOld { date: &date } } else { Replacing::Refuse };
     let saved = keyfile::save_key_text(home, &own.pem, replacing)?;
