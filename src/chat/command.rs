@@ -5,8 +5,8 @@ mod table;
 
 pub use table::{COMMANDS, Completes, Entry, markdown};
 
-use super::alert::Notify;
 use super::address::{AddressFault, Family, ListenAt, Target};
+use super::alert::Notify;
 pub use super::mine::LogTo;
 use super::name::{Name, NameFault};
 use super::safe::SafeText;

@@ -3,9 +3,9 @@
 
 use std::net::SocketAddr;
 
-use super::notice::{Notice, Said};
 use super::address::{Family, ListenAt, Target};
 use super::book::{Book, Change};
+use super::notice::{Notice, Said};
 use super::safe::SafeText;
 use crate::crypto::{Fingerprint, Job, JobResult, PublicKey, Seed};
 

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::address::{Family, ListenAt, Target};
+use super::alert::Notify;
 use super::book::Book;
 use super::contract::{
     Assurance, Dial, Effect, Input, Link, Listener, Now, OwnKey, RefusedKey, Verdict, View,
 };
-use super::alert::Notify;
 use super::leave::Leaving;
 use super::memory::Memory;
 use super::name::Name;
@@ -35,6 +35,8 @@ pub struct Chat {
     pub(super) making: Option<Making>,
     pub(super) leaving: Option<Leaving>,
     pub(super) reports: Reports,
+    /// Counts changes of who there is and what they are called.
+    pub(super) roster: u64,
     pub(super) memory: Memory,
     /// When those who have left were last seen in this session, in milliseconds since 1970.
     pub(super) seen: BTreeMap<Fingerprint, u64>,
@@ -100,6 +102,7 @@ impl Chat {
             making: None,
             leaving: None,
             reports: Reports::default(),
+            roster: 0,
             memory: Memory::default(),
             seen: BTreeMap::new(),
             notify: Notify::default(),
@@ -226,6 +229,18 @@ impl Chat {
         names.sort();
         names.dedup();
         names
+    }
+
+    /// Names of those who are connected.
+    #[must_use]
+    pub fn present(&self) -> Vec<String> {
+        self.talks.values().filter_map(|talk| talk.name().map(str::to_owned)).collect()
+    }
+
+    /// A number that is another one whenever [`Chat::names`] or [`Chat::present`] may be.
+    #[must_use]
+    pub fn roster(&self) -> u64 {
+        self.roster
     }
 
     pub(super) fn show(&mut self, notice: Notice) {

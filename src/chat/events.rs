@@ -98,6 +98,7 @@ impl Chat {
         let since_ms = self.now.unix_ms;
         if let Some(talk) = self.talks.get_mut(&link) {
             let seen_ms = since_ms;
+            self.roster += 1;
             talk.partner = Some(Partner { name, fingerprint, assurance, since_ms, seen_ms });
         }
         if self.addressed_link().is_none() {
@@ -186,6 +187,7 @@ impl Chat {
     /// A session is over, whoever ended it.
     fn closed(&mut self, link: Link, ending: Ending, why: Option<String>) {
         let Some(talk) = self.talks.remove(&link) else { return };
+        self.roster += 1;
         self.effects.push_back(Effect::Hangup(link));
         let (rows, more) = talk.waiting_rows(LISTED);
         let whom = talk.whom();

@@ -106,7 +106,12 @@ impl Name {
     /// confusable characters of UTS #39, as `bоb` with a Cyrillic letter is like `bob`.
     #[must_use]
     pub fn looks_like(&self, other: &Self) -> bool {
-        self.same_as(other) || skeleton(&self.folded).eq(skeleton(&other.folded))
+        // By its capitals and without them: a zero is like an O, a Cyrillic Ь like a b. Skeletons of small
+        // letters may be capitals, so that they are folded once more.
+        let shape = |text: &str| folded(&skeleton(text).collect::<String>());
+        let shapes = |name: &Self| [shape(&name.shown), shape(&name.folded)];
+        let others = shapes(other);
+        self.same_as(other) || shapes(self).iter().any(|shape| others.contains(shape))
     }
 
     /// The name as it is shown.

@@ -143,6 +143,7 @@ impl Chat {
         }
         self.info(Info::Nick { name: name.to_string() });
         self.own_name = name;
+        self.roster += 1;
     }
 
     /// `:close [NAME]`: the goodbye waits for receipts, but not for long.

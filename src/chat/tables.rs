@@ -125,7 +125,8 @@ fn row(
     address: String,
 ) -> [String; 7] {
     let partner = talk.and_then(|talk| talk.partner.as_ref());
-    let ago = |then: Option<u64>| then.map_or_else(|| "-".to_owned(), |then| span(now_ms.saturating_sub(then)));
+    let ago =
+        |then: Option<u64>| then.map_or_else(|| "-".to_owned(), |then| span(now_ms.saturating_sub(then)));
     let since = ago(partner.map(|partner| partner.since_ms));
     let seen = ago(partner.map(|partner| partner.seen_ms).or(seen_ms));
     let waiting = talk.map_or_else(|| "-".to_owned(), |talk| talk.waiting().to_string());

@@ -23,7 +23,7 @@ impl Chat {
         let refusal = match book {
             Err(why) => Some(Trouble::Book { why }),
             Ok(book) => {
-                self.book = book;
+                self.set_book(book);
                 let Some(talk) = self.talks.get(&link) else { return };
                 let Some(key) = talk.key.as_ref() else { return };
                 self.objection(talk, key.fingerprint())
@@ -163,12 +163,18 @@ impl Chat {
             // What another process did meanwhile comes with the answer to the effect.
             let _ = self.book.apply(change);
         }
+        self.roster += 1;
         self.effects.push_back(Effect::ChangeBook(changes));
+    }
+
+    fn set_book(&mut self, book: Book) {
+        self.book = book;
+        self.roster += 1;
     }
 
     pub(super) fn changed(&mut self, book: Result<Book, String>) {
         match book {
-            Ok(book) => self.book = book,
+            Ok(book) => self.set_book(book),
             Err(why) => self.trouble(Trouble::Book { why }),
         }
     }

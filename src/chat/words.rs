@@ -234,11 +234,8 @@ fn trouble_words(trouble: &Trouble) -> String {
 }
 
 fn impostor_words(name: &str, claimed: &SafeText, known: &str, of: Claimed) -> String {
-    let like = if claimed.as_str() == known {
-        String::new()
-    } else {
-        format!(", which only looks like {known}")
-    };
+    let like =
+        if claimed.as_str() == known { String::new() } else { format!(", which only looks like {known}") };
     match of {
         Claimed::Verified => format!(
             "WARNING: {name} says it is {claimed}{like}; it is NOT the {known} you verified, its key is another"

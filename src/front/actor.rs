@@ -8,8 +8,10 @@ use super::fault::Fault;
 use super::keys::{self, Own};
 use crate::chat::address::{Family, ListenAt, Target};
 use crate::chat::book::{Book, Change};
+use crate::chat::safe::SafeText;
 use crate::chat::{
-    Chat, Dial, Effect, Input, Link, Listener, NewKey, Notice, Now, Origin, Owed, Queue, Replacing, Verdict,
+    Chat, Dial, Effect, Input, Link, Listener, NewKey, Notice, Now, Origin, Owed, Queue, Replacing, Said,
+    Verdict,
 };
 use crate::crypto::{Identity, Job, Passphrase};
 use crate::store::bookfile::{self, BookFault};
@@ -24,6 +26,18 @@ pub(super) trait Machine {
     fn today(&self) -> String;
     /// Shows a notice; what is owed for it is reported once it has been shown.
     fn show(&mut self, notice: &Notice, owed: Option<Owed>) -> Option<Input<'static>>;
+    /// Calls the person's attention. A machine whose person looks on anyway does nothing.
+    fn alert(&mut self, _text: &SafeText) {}
+    /// Notes a text of ours that was accepted, where a log is kept.
+    fn sent(&mut self, _said: &Said) -> Option<Input<'static>> {
+        None
+    }
+    /// Begins a log. A machine that keeps none says so.
+    fn open_log(&mut self, file: String) -> Input<'static> {
+        Input::Logging { file, result: Err("no log is kept here".to_owned()) }
+    }
+    /// Ends the log.
+    fn close_log(&mut self) {}
     /// Listens.
     fn listen(&mut self, listener: Listener, at: &ListenAt, family: Family) -> Option<Input<'static>>;
     /// Looks a host up and dials it.
@@ -126,6 +140,10 @@ impl Actor {
     fn perform(&mut self, machine: &mut impl Machine, effect: Effect) -> Option<Input<'static>> {
         match effect {
             Effect::Show(notice, owed) => return machine.show(&notice, owed),
+            Effect::Alert(text) => machine.alert(&text),
+            Effect::Sent(said) => return machine.sent(&said),
+            Effect::OpenLog(file) => return Some(machine.open_log(file)),
+            Effect::CloseLog => machine.close_log(),
             Effect::Listen { listener, at, family } => return machine.listen(listener, &at, family),
             Effect::Connect { dial, target, family } => return machine.connect(dial, target, family),
             Effect::CancelConnect(dial) => machine.cancel_connect(dial),

@@ -22,7 +22,8 @@ Exit codes:
   5  silence or loss before everything was acknowledged
   128 + n  ended by signal n
 
-Environment: RSACHAT_HOME names the folder with the key and the peers; NO_COLOR asks for plain output.";
+Environment: RSACHAT_HOME names the folder with the key and the peers. NO_COLOR asks for output
+without colour, CLICOLOR_FORCE for colour without a terminal. VISUAL, else EDITOR, is the editor of :edit.";
 
 /// Private conversation between terminals, over a direct connection, with nothing to sign up for.
 #[derive(Parser, Debug)]
@@ -65,6 +66,24 @@ pub(super) struct Prompt {
     /// Keep typed lines in this file from one session to the next
     #[arg(long, value_name = "FILE")]
     pub(super) history: Option<PathBuf>,
+    /// Also write what is said to this file, as :log does
+    #[arg(long, value_name = "FILE")]
+    pub(super) log: Option<String>,
+    /// Time before each message, by strftime [default: %H:%M]
+    #[arg(long, value_name = "FORMAT", conflicts_with = "no_time")]
+    pub(super) time_format: Option<String>,
+    /// No time before messages
+    #[arg(long)]
+    pub(super) no_time: bool,
+    /// Whose keys edit the line
+    #[arg(long, value_enum, default_value_t, value_name = "KEYS")]
+    pub(super) editor_mode: super::terminal::Keys,
+    /// Colour, besides what the environment says
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub(super) color: super::colour::When,
+    /// For screen readers: one event a line, in words, no editor and no cursor movement
+    #[arg(long)]
+    pub(super) plain: bool,
 }
 
 #[derive(Subcommand, Debug)]

@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
+use jiff::{Timestamp, ZonedDateTime};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::colour::{self, Style};
 use super::qr;
 use super::wrap::wrapped;
 use crate::chat::safe::SafeText;
-use crate::chat::{Info, Notice, Said, SafetyCard, earlier_words};
+use crate::chat::{Info, Notice, SafetyCard, Said, earlier_words};
 use crate::limits;
 
 /// Blanks before what stands alone on a screen, like a safety number.
@@ -48,14 +48,14 @@ impl Clock {
     /// # Errors
     /// What is wrong with it, in words.
     pub(super) fn parse(format: &str) -> Result<Self, String> {
-        match jiff::fmt::strtime::format(format, &Zoned::now()) {
+        match jiff::fmt::strtime::format(format, &ZonedDateTime::now()) {
             Ok(_) => Ok(Self::Format(format.to_owned())),
             Err(error) => Err(error.to_string()),
         }
     }
 
     /// The time with a blank behind it, or nothing.
-    fn at(&self, moment: &Zoned) -> String {
+    fn at(&self, moment: &ZonedDateTime) -> String {
         match self {
             Self::Off => String::new(),
             Self::Format(format) => {
@@ -98,14 +98,18 @@ impl Form {
         let moment = local(now_ms);
         let mut rows: Vec<String> = self.new_day(&moment).into_iter().collect();
         match (self.looks, notice) {
-            (Looks::Words, Notice::Answer(answer)) => rows.extend(answer.iter().cloned()),
+            (Looks::Words | Looks::Screen, Notice::Answer(answer)) => rows.extend(answer.iter().cloned()),
             (Looks::Words, notice) => {
                 let clock = self.clock.at(&moment);
                 rows.extend(notice.sentences().into_iter().map(|row| format!("{clock}{row}")));
             }
             (Looks::Lines, Notice::Said(said)) => {
                 let clock = self.clock.at(&local(said.arrived_ms));
-                rows.extend(notice.rows().into_iter().map(|row| format!("{clock}{row}")));
+                let name = colour::painted(&said.name, colour::of(&said.from), self.style);
+                let told = notice.rows().into_iter();
+                rows.extend(
+                    told.map(|row| format!("{clock}{name}{}", &row.strip_prefix(&said.name).unwrap_or(&row))),
+                );
             }
             (Looks::Lines, notice) => rows.extend(self.plain(notice)),
             (Looks::Screen, Notice::Said(said)) => {
@@ -122,7 +126,6 @@ impl Form {
             (Looks::Screen, Notice::Info(Info::Safety { name, number, fingerprint })) => {
                 rows.extend(self.card(&SafetyCard::new(name, number, fingerprint), cells));
             }
-            (Looks::Screen, Notice::Answer(answer)) => rows.extend(answer.iter().cloned()),
             (Looks::Screen, notice) => rows.extend(self.news(notice, &moment)),
         }
         rows.iter().flat_map(|row| [row.as_str(), "\n"]).collect()
@@ -135,11 +138,6 @@ impl Form {
         let clock = self.clock.at(&moment);
         rows.extend(self.lines(name, &SafeText::rows(text), &clock, colour::OWN, cells));
         rows.join("\n")
-    }
-
-    /// Cells before the text of a message.
-    pub(super) fn margin(&self, now_ms: u64) -> usize {
-        self.clock.at(&local(now_ms)).width() + self.column + 2
     }
 
     fn message(&self, said: &Said, clock: &str, paint: colour::Paint, cells: usize) -> Vec<String> {
@@ -176,7 +174,7 @@ impl Form {
     }
 
     /// News and troubles: their mark stands where the names end.
-    fn news(&self, notice: &Notice, moment: &Zoned) -> Vec<String> {
+    fn news(&self, notice: &Notice, moment: &ZonedDateTime) -> Vec<String> {
         let clock = self.clock.at(moment);
         let gap = " ".repeat(self.column.saturating_sub(1));
         let paint = |row: &str| match notice {
@@ -215,18 +213,16 @@ impl Form {
     }
 
     /// What is said before belongs to its own time, and to its own day if that is another.
-    fn past_clock(&self, said: &Said, now: &Zoned) -> String {
+    fn past_clock(&self, said: &Said, now: &ZonedDateTime) -> String {
         let then = local(said.arrived_ms);
         match &self.clock {
-            Clock::Format(_) if then.date() != now.date() => {
-                Clock::Format(PAST_CLOCK.to_owned()).at(&then)
-            }
+            Clock::Format(_) if then.date() != now.date() => Clock::Format(PAST_CLOCK.to_owned()).at(&then),
             clock => clock.at(&then),
         }
     }
 
     /// A row between two days. The day on which the program began needs none.
-    fn new_day(&self, now: &Zoned) -> Option<String> {
+    fn new_day(&self, now: &ZonedDateTime) -> Option<String> {
         let mut shown = self.day.lock().unwrap_or_else(PoisonError::into_inner);
         let before = shown.replace(now.date())?;
         if before == now.date() || self.looks == Looks::Lines {
@@ -241,9 +237,9 @@ impl Form {
 }
 
 /// A moment on the wall.
-pub(super) fn local(unix_ms: u64) -> Zoned {
+pub(super) fn local(unix_ms: u64) -> ZonedDateTime {
     let stamp = Timestamp::from_millisecond(unix_ms.try_into().unwrap_or(0)).unwrap_or_default();
-    stamp.to_zoned(TimeZone::system())
+    stamp.to_zoned_datetime(TimeZone::system())
 }
 
 #[cfg(test)]

@@ -11,9 +11,11 @@ use super::actor::{Machine, Recipe};
 use super::bind::{bind, of_family, words};
 use super::fault::{Fault, code};
 use super::keys::{self, Own};
+use super::log::Log;
 use super::screen::Screen;
 use crate::chat::address::{Family, ListenAt, Target};
-use crate::chat::{Dial, Input, Link, Listener, Notice, Now, Owed, Queue, Replacing};
+use crate::chat::safe::SafeText;
+use crate::chat::{Dial, Input, Link, Listener, Notice, Now, Owed, Queue, Replacing, Said};
 use crate::crypto::{Identity, Job, JobResult};
 use crate::net::errand::Errand;
 use crate::net::worker::{self, Ticket, Worker};
@@ -29,6 +31,7 @@ struct Task {
 pub(super) struct Live {
     pub(super) net: Net,
     pub(super) screen: Screen,
+    log: Option<Log>,
     worker: Worker<Task, JobResult>,
     jobs: BTreeMap<Ticket, Link>,
     lookups: BTreeMap<Dial, Errand<io::Result<Vec<SocketAddr>>>>,
@@ -51,6 +54,7 @@ impl Live {
         Ok(Self {
             net,
             screen,
+            log: None,
             worker,
             jobs: BTreeMap::new(),
             lookups: BTreeMap::new(),
@@ -120,6 +124,15 @@ impl Live {
         Some(Made { key, replacing })
     }
 
+    /// Writes into the log, if one is kept. One that cannot be written is kept no longer.
+    fn log_with(&mut self, write: impl FnOnce(&mut Log) -> io::Result<()>) -> Option<Input<'static>> {
+        let log = self.log.as_mut()?;
+        let error = write(log).err()?;
+        let file = log.name.clone();
+        self.log = None;
+        Some(Input::Logging { file, result: Err(words(&error)) })
+    }
+
     /// Reads a link or leaves it unread.
     pub(super) fn set_reading(&mut self, link: Link, wanted: Reading) {
         let before = self.paused.insert(link, wanted).unwrap_or(Reading::On);
@@ -141,8 +154,29 @@ impl Machine for Live {
     }
 
     fn show(&mut self, notice: &Notice, owed: Option<Owed>) -> Option<Input<'static>> {
-        self.screen.show(notice, owed);
-        None
+        let now_ms = self.now().unix_ms;
+        self.screen.show(notice, owed, now_ms);
+        self.log_with(|log| log.notice(notice, now_ms))
+    }
+
+    fn alert(&mut self, text: &SafeText) {
+        let now_ms = self.now().unix_ms;
+        self.screen.alert(text, now_ms);
+    }
+
+    fn sent(&mut self, said: &Said) -> Option<Input<'static>> {
+        self.log_with(|log| log.sent(said))
+    }
+
+    fn open_log(&mut self, file: String) -> Input<'static> {
+        // What is asked for takes the place of what was; if it cannot be had, there is none.
+        self.log = None;
+        let result = Log::open(&file).map(|log| self.log = Some(log)).map_err(|error| words(&error));
+        Input::Logging { file, result }
+    }
+
+    fn close_log(&mut self) {
+        self.log = None;
     }
 
     fn listen(&mut self, listener: Listener, at: &ListenAt, family: Family) -> Option<Input<'static>> {

@@ -41,16 +41,16 @@ impl Log {
     pub(super) fn notice(&mut self, notice: &Notice, now_ms: u64) -> io::Result<()> {
         match notice {
             Notice::Answer(_) | Notice::Past { .. } => Ok(()),
-            notice => self.write(notice.rows(), now_ms),
+            notice => self.write(&notice.rows(), now_ms),
         }
     }
 
     /// Writes what we said.
     pub(super) fn sent(&mut self, said: &Said) -> io::Result<()> {
-        self.write(Notice::Said(said.clone()).rows(), said.arrived_ms)
+        self.write(&Notice::Said(said.clone()).rows(), said.arrived_ms)
     }
 
-    fn write(&mut self, rows: Vec<String>, now_ms: u64) -> io::Result<()> {
+    fn write(&mut self, rows: &[String], now_ms: u64) -> io::Result<()> {
         let clock = local(now_ms).strftime(CLOCK).to_string();
         let text: String = rows.iter().flat_map(|row| [clock.as_str(), " ", row, "\n"]).collect();
         self.file.write_all(text.as_bytes())

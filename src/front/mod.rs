@@ -2,12 +2,17 @@
 //! environment, and ends the process.
 
 mod actor;
+mod alert;
 mod bind;
 mod cli;
+mod colour;
 mod driver;
 mod fault;
+mod form;
 mod keys;
 mod live;
+mod log;
+mod qr;
 mod repl;
 mod screen;
 mod terminal;

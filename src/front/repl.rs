@@ -3,12 +3,14 @@
 use std::io;
 
 use super::cli::{self, Common, Prompt};
+use super::colour;
 use super::driver::Driver;
 use super::fault::{Fault, code};
+use super::form::{Clock, Form, Looks};
 use super::keys;
-use super::screen::{Looks, Screen, Style, stdout_sink};
+use super::screen::{Screen, stdout_sink};
 use super::terminal::{self, Arguments, Live, PromptState, Terminal, Typed, Word};
-use crate::chat::command::{COMMANDS, Completes};
+use crate::chat::command::{self, COMMANDS, Completes};
 use crate::chat::safe::SafeText;
 use crate::chat::{Assurance, Chat, Farewell, Input, Verdict, View};
 use crate::limits;
@@ -28,12 +30,13 @@ enum Typist {
 /// Runs the prompt to its end and gives the exit code.
 pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, Fault> {
     let opening = opening(prompt)?;
+    let edited = !prompt.plain && terminal::is_edited();
+    let form = form(prompt, edited)?;
     let name = cli::own_name(prompt.name.as_deref())?;
     let (own, passphrase) = keys::unlock(home, common)?;
     // Without it fewer connections fit; the limit is said when it is met.
     let _ = descriptors::raise_limit();
     let mut net = Net::new()?;
-    let edited = terminal::is_edited();
     if edited {
         terminal::leave_to_editor()?;
     }
@@ -44,14 +47,15 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
     let chat =
         Chat::new(name, own.as_ref().map(|own| own.as_shown(home)), book.unwrap_or_default(), capacity);
     let signals = Signals::start(net.waker())?;
-    let (typist, sink, style) = if edited {
-        let live = live(&chat.view(), chat.names());
-        let (terminal, sink) = Terminal::start(live, prompt.history.as_deref(), net.waker())?;
-        (Typist::Person(terminal), sink, terminal::style())
+    let (typist, sink) = if edited {
+        let live = live(&chat.view(), form.clone());
+        let (terminal, sink) =
+            Terminal::start(live, prompt.editor_mode, prompt.history.as_deref(), net.waker())?;
+        (Typist::Person(terminal), sink)
     } else {
-        (Typist::Lines(Some(Lines::of_stdin(net.waker())?)), stdout_sink(), Style::Plain)
+        (Typist::Lines(Some(Lines::of_stdin(net.waker())?)), stdout_sink())
     };
-    let screen = Screen::start(style, if edited { Looks::Screen } else { Looks::Lines }, sink, net.waker())?;
+    let screen = Screen::start(form, sink, net.waker())?;
     let driver = Driver::new(chat, screen, net, home.clone(), own, passphrase)?;
     let unattended = Unattended {
         connects: !edited && prompt.connect.is_some(),
@@ -76,11 +80,31 @@ fn opening(prompt: &Prompt) -> Result<Vec<String>, Fault> {
         let pin = prompt.pin.as_ref().map(|pin| format!(" --pin {pin}")).unwrap_or_default();
         lines.push(format!(":connect {target}{pin}"));
     }
+    lines.extend(prompt.log.iter().map(|file| format!(":log {file}")));
     for line in &lines {
         crate::chat::command::parse_line(line)
             .map_err(|mistake| Fault::new(code::USAGE, mistake.to_string()))?;
     }
     Ok(lines)
+}
+
+/// How what is shown looks, by the command line, the environment and what is there.
+fn form(prompt: &Prompt, edited: bool) -> Result<Form, Fault> {
+    let looks = match (prompt.plain, edited) {
+        (true, _) => Looks::Words,
+        (false, true) => Looks::Screen,
+        (false, false) => Looks::Lines,
+    };
+    let style = if prompt.plain { colour::Style::Plain } else { colour::style(prompt.color, edited) };
+    let clock = match &prompt.time_format {
+        _ if prompt.no_time => Clock::Off,
+        None => Clock::default(),
+        Some(format) => Clock::parse(format).map_err(|why| {
+            Fault::new(code::USAGE, format!("--time-format: {why}"))
+                .hint("write it as for date(1), like %H:%M:%S")
+        })?,
+    };
+    Ok(Form::new(looks, style, clock))
 }
 
 /// What was asked for on the command line while nobody types: its failure is the program's.
@@ -94,7 +118,8 @@ struct Repl {
     typist: Typist,
     signals: Signals,
     unattended: Unattended,
-    shown: Option<(View, Vec<String>)>,
+    /// The prompt as it was last set, and the state of the roster then.
+    shown: Option<(View, u64)>,
 }
 
 impl Repl {
@@ -203,19 +228,40 @@ impl Repl {
     }
 
     fn refresh(&mut self) {
+        let chat = self.driver.chat();
+        let now = (chat.view(), chat.roster());
+        if self.shown.as_ref() == Some(&now) {
+            return;
+        }
+        let before = self.shown.replace(now.clone());
+        let (view, roster) = now;
+        // Gathered only when somebody came, went or was renamed.
+        let people = before.as_ref().is_none_or(|(_, then)| *then != roster);
+        let names = people.then(|| (chat.names(), chat.present()));
+        if let Some((_, present)) = &names {
+            let everybody = present.iter().map(String::as_str).chain([view.own_name.as_str()]);
+            self.driver.machine.screen.form().fit(everybody);
+        }
         let Typist::Person(terminal) = &self.typist else { return };
-        let now = (self.driver.chat().view(), self.driver.chat().names());
-        if self.shown.as_ref() != Some(&now) {
-            let (view, names) = now.clone();
-            terminal.set(|live| {
-                live.state = state(&view);
+        let form = self.driver.machine.screen.form().clone();
+        terminal.set(|live| {
+            live.state = state(&view);
+            live.text_of = if view.addressed.is_some() { text_of } else { |_| None };
+            live.form = form;
+            if let Some((names, _)) = names {
                 live.names = names;
-            });
-            self.shown = Some(now);
+            }
+        });
+        // Everything else in the prompt changes together with something that is shown.
+        if before.is_some_and(|(then, _)| then.waiting != view.waiting) {
+            self.driver.machine.screen.nudge();
         }
     }
 
     fn finish(mut self) {
+        if let Typist::Person(terminal) = &self.typist {
+            terminal.leave();
+        }
         // What was said last still leaves; a peer that does not take it is not waited for.
         let patience = std::time::Instant::now() + std::time::Duration::from_millis(limits::FAREWELL_MS);
         let mut events = Vec::new();
@@ -232,19 +278,25 @@ impl Repl {
 }
 
 fn state(view: &View) -> PromptState {
-    match &view.addressed {
-        None => PromptState { name: view.own_name.clone(), mark: "", waiting: 0 },
-        Some((name, assurance)) => {
-            let mark = match assurance {
-                Assurance::Unverified => "?",
-                Assurance::Verified => "=",
-            };
-            PromptState { name: name.clone(), mark, waiting: view.waiting }
-        }
+    let addressed = view.addressed.as_ref().map(|(name, assurance)| {
+        let mark = match assurance {
+            Assurance::Unverified => "?",
+            Assurance::Verified => "=",
+        };
+        (name.clone(), mark)
+    });
+    PromptState { own: view.own_name.clone(), addressed, waiting: view.waiting, unread: view.unread }
+}
+
+/// What a typed line says, if it is text.
+fn text_of(line: &str) -> Option<String> {
+    match command::parse_line(line) {
+        Ok(command::Typed::Text(text)) => Some(text),
+        _ => None,
     }
 }
 
-fn live(view: &View, names: Vec<String>) -> Live {
+fn live(view: &View, form: Form) -> Live {
     let words = COMMANDS.iter().map(|entry| Word {
         text: format!(":{}", entry.name),
         usage: entry.usage.to_owned(),
@@ -253,7 +305,9 @@ fn live(view: &View, names: Vec<String>) -> Live {
             Completes::Nothing => Arguments::None,
             Completes::Peers => Arguments::Names,
             Completes::Commands => Arguments::Words,
+            Completes::Files => Arguments::Files,
+            Completes::OneOf(words) => Arguments::Of(words),
         },
     });
-    Live { state: state(view), names, words: words.collect(), style: terminal::style() }
+    Live { state: state(view), words: words.collect(), form, ..Live::default() }
 }

@@ -70,7 +70,15 @@ impl Screen {
             }
         })?;
         let alerts = Alerts::of_terminal();
-        Ok(Self { queue: Some(queue), done, backlog, form, alerts, call: String::new(), writer: Some(writer) })
+        Ok(Self {
+            queue: Some(queue),
+            done,
+            backlog,
+            form,
+            alerts,
+            call: String::new(),
+            writer: Some(writer),
+        })
     }
 
     /// Puts a notice in the queue, to be dated by the wall clock.

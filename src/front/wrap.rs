@@ -12,10 +12,10 @@ pub(super) fn wrapped(text: &str, margin: usize, cells: usize) -> Vec<String> {
     let mut pieces = vec![String::new()];
     let mut used = margin;
     let mut left = indent;
-    for word in text.split_word_bounds() {
-        let width = word.width();
+    for word in text.split_inclusive(' ') {
+        let width = word.trim_end().width();
         let fits_below = indent + width <= cells;
-        if used + width > cells && used > left && fits_below && !word.trim().is_empty() {
+        if width > 0 && used + width > cells && used > left && fits_below {
             below(&mut pieces, indent);
             used = indent;
         }
@@ -39,6 +39,10 @@ pub(super) fn wrapped(text: &str, margin: usize, cells: usize) -> Vec<String> {
 }
 
 fn below(pieces: &mut Vec<String>, indent: usize) {
+    // The blank that the break replaces.
+    if let Some(last) = pieces.last_mut().filter(|last| last.ends_with(' ') && !last.trim().is_empty()) {
+        last.pop();
+    }
     pieces.push(" ".repeat(indent));
 }
 

@@ -11,8 +11,8 @@ pub enum Completes {
     Commands,
     /// The path of a file.
     Files,
-    /// What `:notify` takes.
-    Notify,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
 }
 
 /// One command as people see it.
@@ -94,7 +94,7 @@ pub const COMMANDS: [Entry; 24] = [
         "notify",
         "[off|mentions|all] [--content]",
         "ring for no message, those with your name, or all",
-        Completes::Notify,
+        Completes::OneOf(&["off", "mentions", "all"]),
         "A bell, and a notification of the desktop where the terminal can. --content puts sender and text \
          into it. Without an argument says what is set.",
     ),

@@ -1,32 +1,41 @@
 //! The edited terminal: rustyline in a thread of its own, since it offers no other way to be awaited together
-//! with sockets. It knows nothing of chat: lines go out, a prompt and words to complete come in.
+//! with sockets. It knows nothing of conversations: lines go out; a prompt, words to complete and the form of
+//! one's own lines come in.
 
+mod bindings;
+mod complete;
+mod desk;
+mod external;
 mod helper;
+mod prompt;
 mod saved;
 mod suspend;
 
 use std::io::{self, IsTerminal as _};
 use std::os::unix::thread::JoinHandleExt as _;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::Waker;
 use nix::sys::pthread::pthread_kill;
 use nix::sys::signal::Signal;
 use rustyline::config::Configurer as _;
 use rustyline::error::ReadlineError;
-use rustyline::history::FileHistory;
-use rustyline::{ColorMode, CompletionType, Config, Editor, ExternalPrinter as _};
+use rustyline::{ColorMode, CompletionType, Config, EditMode, Editor, ExternalPrinter as _};
 
-use super::screen::{Sink, Style};
+use super::colour::Style;
+use super::form::{Clock, Form, Looks};
+use super::screen::Sink;
 use crate::limits;
+use bindings::Pressed;
+pub(super) use complete::{Arguments, Word};
+use desk::{Desk, Gate, Lines};
 use helper::Helper;
-pub(super) use helper::{Arguments, Live, PromptState, Word};
+pub(super) use prompt::PromptState;
 use saved::SavedTerminal;
 pub(super) use suspend::leave_to_editor;
 
@@ -56,10 +65,33 @@ pub(super) fn is_edited() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb
 }
 
-/// Colour is for terminals whose owner did not say otherwise (no-color.org).
-pub(super) fn style() -> Style {
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    if is_edited() && !refused { Style::Colour } else { Style::Plain }
+/// Whose keys edit the line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
+pub(super) enum Keys {
+    /// Those of Emacs and of most shells.
+    #[default]
+    Emacs,
+    /// Those of vi.
+    Vi,
+}
+
+/// What can change while a line is typed.
+#[derive(Clone, Debug)]
+pub(super) struct Live {
+    pub(super) state: PromptState,
+    pub(super) names: Vec<String>,
+    pub(super) words: Vec<Word>,
+    pub(super) form: Form,
+    /// What a line says, if it is text and somebody hears it.
+    pub(super) text_of: fn(&str) -> Option<String>,
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        let form = Form::new(Looks::Screen, Style::Plain, Clock::default());
+        let state = PromptState::default();
+        Self { state, names: Vec::new(), words: Vec::new(), form, text_of: |_| None }
+    }
 }
 
 /// The editor's owner. [`Terminal::finish`] gives the terminal back; so does a panic.
@@ -73,22 +105,33 @@ pub(super) struct Terminal {
 
 impl Terminal {
     /// Starts the editor. Before any socket: its `select` cannot see descriptors past 1,023.
-    pub(super) fn start(live: Live, history: Option<&Path>, waker: Arc<Waker>) -> io::Result<(Self, Sink)> {
+    pub(super) fn start(
+        live: Live,
+        keys: Keys,
+        history: Option<&Path>,
+        waker: Arc<Waker>,
+    ) -> io::Result<(Self, Sink)> {
         let saved = SavedTerminal::take()?;
         let live = Arc::new(Mutex::new(live));
-        let mut editor = editor(Helper::new(Arc::clone(&live)), history).map_err(other)?;
+        let mut editor = editor(&live, keys, history).map_err(other)?;
         let mut printer = editor.create_external_printer().map_err(other)?;
         let (sender, typed) = sync_channel(limits::LINES_AHEAD);
         let leaving = Arc::new(AtomicBool::new(false));
+        let gate = Arc::new(Gate::default());
         let desk = Desk {
             sender,
             waker,
             live: Arc::clone(&live),
             leaving: Arc::clone(&leaving),
+            gate: Arc::clone(&gate),
             history: history.map(Path::to_path_buf),
         };
         let editor = thread::Builder::new().name(EDITOR.into()).spawn(move || desk.read_lines(editor))?;
-        let sink: Sink = Box::new(move |text| printer.print(text).map_err(other));
+        let left = Arc::clone(&leaving);
+        let sink: Sink = Box::new(move |text| {
+            gate.pass(&left);
+            printer.print(text).map_err(other)
+        });
         Ok((Self { typed, live, leaving, editor: Some(editor), saved }, sink))
     }
 
@@ -102,10 +145,15 @@ impl Terminal {
         change(&mut self.live.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
+    /// The program ends: nothing is held back any more, and an external editor ends too.
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Ordering::SeqCst);
+    }
+
     /// Ends the editor and gives the terminal back as it was. A reader can only be ended by SIGINT, which
     /// rustyline turns into an error; its handler and ours make it harmless otherwise.
     pub(super) fn finish(&mut self) {
-        self.leaving.store(true, Ordering::SeqCst);
+        self.leave();
         let Some(editor) = self.editor.take() else { return };
         let patience = Instant::now() + Duration::from_secs(1);
         while !editor.is_finished() && Instant::now() < patience {
@@ -127,77 +175,36 @@ impl Drop for Terminal {
     }
 }
 
-/// The editor thread's side.
-struct Desk {
-    sender: SyncSender<Typed>,
-    waker: Arc<Waker>,
-    live: Arc<Mutex<Live>>,
-    leaving: Arc<AtomicBool>,
-    history: Option<PathBuf>,
-}
-
-impl Desk {
-    fn read_lines(self, mut editor: Editor<Helper, FileHistory>) {
-        // Should that fail, Ctrl-Z does nothing.
-        let _ = suspend::take_here();
-        while !self.leaving.load(Ordering::SeqCst) {
-            let prompt = self.live.lock().unwrap_or_else(PoisonError::into_inner).prompt();
-            // Rows are counted in sixteen bits, and a giant paste overflows them.
-            let read = catch_unwind(AssertUnwindSafe(|| editor.readline(&prompt)));
-            let Ok(read) = read else {
-                let bytes = editor.helper().map_or(0, Helper::bytes).max(limits::LINE_BYTES + 1);
-                if self.sender.send(Typed::TooLong { bytes: bytes as u64 }).is_err() {
-                    break;
-                }
-                let _ = self.waker.wake();
-                continue;
-            };
-            let typed = match read {
-                Ok(line) => {
-                    let line = line.trim_end_matches('\n').to_owned();
-                    if !line.trim().is_empty() {
-                        // A line that cannot be remembered is sent all the same.
-                        let _ = editor.add_history_entry(&line);
-                    }
-                    Typed::Line(line)
-                }
-                Err(ReadlineError::Interrupted) => {
-                    let empty = editor.helper().is_none_or(Helper::is_empty);
-                    if !empty {
-                        continue;
-                    }
-                    Typed::Interrupt
-                }
-                Err(_) => Typed::End,
-            };
-            let is_last = typed == Typed::End;
-            if self.leaving.load(Ordering::SeqCst) || self.sender.send(typed).is_err() {
-                break;
-            }
-            let _ = self.waker.wake();
-            if is_last {
-                break;
-            }
-        }
-        if let Some(path) = &self.history {
-            let _ = editor.save_history(path);
-        }
-    }
-}
-
-fn editor(helper: Helper, history: Option<&Path>) -> rustyline::Result<Editor<Helper, FileHistory>> {
+fn editor(live: &Arc<Mutex<Live>>, keys: Keys, history: Option<&Path>) -> rustyline::Result<Lines> {
+    let mode = match keys {
+        Keys::Emacs => EditMode::Emacs,
+        Keys::Vi => EditMode::Vi,
+    };
     let config = Config::builder()
+        .edit_mode(mode)
         .completion_type(CompletionType::List)
+        // At once, and never asking whether: while rustyline waits for a second key, nothing that arrives is
+        // shown. The list fits the screen by itself.
+        .completion_show_all_if_ambiguous(true)
+        .completion_prompt_limit(usize::MAX)
         .color_mode(ColorMode::Forced)
         .history_ignore_space(true)
         .build();
     let mut editor = Editor::with_config(config)?;
     editor.set_max_history_size(1_000)?;
-    editor.set_helper(Some(helper));
+    let pressed = Pressed::default();
+    editor.set_helper(Some(Helper::new(Arc::clone(live), pressed.clone())));
+    bindings::bind(&mut editor, &pressed);
     if let Some(path) = history.filter(|path| path.exists()) {
         editor.load_history(path)?;
     }
     Ok(editor)
+}
+
+/// The wall clock, in milliseconds since 1970.
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn other(error: ReadlineError) -> io::Error {
