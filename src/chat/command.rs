@@ -26,7 +26,7 @@ pub enum Typed {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "the table says what each one is")]
 pub enum Command {
-    Listen { at: ListenAt, family: Family, callers: Callers },
+    Listen { at: ListenAt, family: Family, callers: Option<Callers> },
     Connect { target: Target, family: Family, pin: Option<Fingerprint> },
     To { name: String },
     All { text: String },
@@ -219,10 +219,11 @@ fn command(rest: &str) -> Result<Command, Mistake> {
 }
 
 fn listen(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistake> {
-    let (mut at, mut family, mut callers) = (None, Family::Any, Callers::Anybody);
+    let (mut at, mut family, mut callers) = (None, Family::Any, None);
     for word in words {
         match *word {
-            "--known" => callers = Callers::Known,
+            "--known" => callers = Some(Callers::Known),
+            "--anybody" => callers = Some(Callers::Anybody),
             "-4" => family = Family::V4,
             "-6" => family = Family::V6,
             word if word.starts_with('-') || at.is_some() => return Err(usage()),
@@ -312,5 +313,6 @@ mod tests {
         assert!(mistake(":connect host --pin SHA256:abc").starts_with("not a whole fingerprint"));
         assert!(mistake(":connect 8000").contains("port without a host"));
         assert!(parse_line(":listen [::1]:0 --known -6").is_ok());
+        assert!(parse_line(":listen 0 --anybody").is_ok());
     }
 }

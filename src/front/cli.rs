@@ -5,8 +5,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::config::{self, ConfigTask, Layer, Sources, When, YesNo};
 use super::fault::{Fault, code};
 use super::{keys, repl};
+use crate::chat::address::ListenAt;
 use crate::chat::name::Name;
 use crate::store::Home;
 
@@ -42,6 +44,9 @@ pub(super) struct Common {
     /// Folder with the key and the peers [default: `RSACHAT_HOME`, else the XDG data folder]
     #[arg(long, value_name = "DIR", global = true)]
     pub(super) home: Option<PathBuf>,
+    /// File with settings, `none` for no file [default: `RSACHAT_CONFIG`, else rsachat/config.toml in the XDG config folder]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(super) config: Option<PathBuf>,
     /// File whose first line is the passphrase of the key
     #[arg(long, value_name = "FILE", global = true)]
     pub(super) passphrase_file: Option<PathBuf>,
@@ -56,6 +61,12 @@ pub(super) struct Prompt {
     /// Wait for callers: a port, `host:port` or `[::1]:port`
     #[arg(long, value_name = "ADDR")]
     pub(super) listen: Vec<String>,
+    /// Do not listen where the configuration file says
+    #[arg(long, conflicts_with = "listen")]
+    no_listen: bool,
+    /// Turn away keys that are not in the book, on every address
+    #[arg(long, value_name = "WHETHER", num_args = 0..=1, require_equals = true, default_missing_value = "yes")]
+    known_only: Option<YesNo>,
     /// Call somebody: host or host:port
     #[arg(long, value_name = "ADDR")]
     pub(super) connect: Option<String>,
@@ -64,7 +75,33 @@ pub(super) struct Prompt {
     pub(super) pin: Option<String>,
     /// Keep typed lines in this file from one session to the next
     #[arg(long, value_name = "FILE")]
-    pub(super) history: Option<PathBuf>,
+    history: Option<PathBuf>,
+    /// Whether output carries colour [default: auto]
+    #[arg(long, alias = "color", value_name = "WHEN")]
+    colour: Option<When>,
+}
+
+impl Prompt {
+    /// What the command line says of the things that can be configured. Who names a place to listen or calls
+    /// somebody does not mean the places of the file.
+    ///
+    /// # Errors
+    /// A name that is none, an address that is none.
+    pub(super) fn layer(&self) -> Result<Layer, Fault> {
+        let wrong = |option: &str, fault: String| Fault::new(code::USAGE, format!("{option}: {fault}"));
+        let name = self.name.as_deref().map(Name::parse).transpose();
+        let listen: Result<Vec<_>, _> = self.listen.iter().map(|at| at.parse::<ListenAt>()).collect();
+        let listen = listen.map_err(|fault| wrong("--listen", fault.to_string()))?;
+        let asked = !listen.is_empty() || self.no_listen || self.connect.is_some();
+        Ok(Layer {
+            name: name.map_err(|fault| wrong("--name", fault.to_string()))?,
+            listen: asked.then_some(listen),
+            callers: self.known_only.map(YesNo::callers),
+            colour: self.colour,
+            history: self.history.clone(),
+            ..Layer::default()
+        })
+    }
 }
 
 #[derive(Subcommand, Debug)]
@@ -75,6 +112,9 @@ enum Task {
     /// List, trust or forget peers
     #[command(subcommand)]
     Peers(PeerTask),
+    /// Check or show the settings
+    #[command(subcommand)]
+    Config(ConfigTask),
 }
 
 /// `rsachat key …`
@@ -150,14 +190,8 @@ fn start(cli: &Cli) -> Result<u8, Fault> {
         None => repl::run(&home, &cli.common, &cli.prompt),
         Some(Task::Key(task)) => keys::key(&home, &cli.common, task),
         Some(Task::Peers(task)) => keys::peers(&home, task),
+        Some(Task::Config(task)) => {
+            config::run(&Sources::read(cli.common.config.as_deref(), cli.prompt.layer()?)?, *task)
+        }
     }
-}
-
-/// The name to go by: the one given, else the login name, else a neutral one.
-pub(super) fn own_name(given: Option<&str>) -> Result<Name, Fault> {
-    if let Some(given) = given {
-        return Name::parse(given).map_err(|fault| Fault::new(code::USAGE, format!("--name: {fault}")));
-    }
-    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten();
-    Ok(Name::claimed(user.map(|user| user.name).unwrap_or_default().as_bytes()))
 }

@@ -4,6 +4,7 @@
 mod actor;
 mod bind;
 mod cli;
+mod config;
 mod driver;
 mod fault;
 mod keys;

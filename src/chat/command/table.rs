@@ -40,11 +40,12 @@ const fn entry(
 pub const COMMANDS: [Entry; 18] = [
     entry(
         "listen",
-        "ADDR [--known] [-4|-6]",
+        "ADDR [--known|--anybody] [-4|-6]",
         "wait for callers",
         Completes::Nothing,
         "ADDR is a port, host:port or [::1]:port; a port alone means every address of this machine, port 0 \
-         lets the machine choose and prints it. --known turns unknown keys away.",
+         lets the machine choose and prints it. --known turns unknown keys away, and --anybody takes them where \
+         known-only is set.",
     ),
     entry(
         "connect",
