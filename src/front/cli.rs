@@ -3,32 +3,20 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueHint};
 
+use super::completions::CompletionsTask;
 use super::config::{self, ConfigTask, Layer, Sources, When, YesNo};
 use super::fault::{Fault, code};
-use super::{keys, repl};
+use super::manual::ManTask;
+use super::{completions, facts, keys, manual, repl};
 use crate::chat::address::ListenAt;
 use crate::chat::name::Name;
 use crate::store::Home;
 
-const AFTER: &str = "\
-Without a subcommand, rsachat is a prompt; type :help there. Lines from a pipe or a file are typed lines.
-
-Exit codes:
-  0  done
-  1  ran, but did not end as asked
-  2  bad usage
-  3  the machine refused: a file, an address to listen on, nobody reached
-  4  not the peer asked for, or the handshake was refused
-  5  silence or loss before everything was acknowledged
-  128 + n  ended by signal n
-
-Environment: RSACHAT_HOME names the folder with the key and the peers; NO_COLOR asks for plain output.";
-
 /// Private conversation between terminals, over a direct connection, with nothing to sign up for.
 #[derive(Parser, Debug)]
-#[command(name = "rsachat", version, after_help = AFTER)]
+#[command(name = "rsachat", version, after_help = facts::after_help())]
 pub struct Cli {
     #[command(flatten)]
     common: Common,
@@ -42,13 +30,13 @@ pub struct Cli {
 #[derive(Args, Debug)]
 pub(super) struct Common {
     /// Folder with the key and the peers [default: `RSACHAT_HOME`, else the XDG data folder]
-    #[arg(long, value_name = "DIR", global = true)]
+    #[arg(long, value_name = "DIR", global = true, value_hint = ValueHint::DirPath)]
     pub(super) home: Option<PathBuf>,
     /// File with settings, `none` for no file [default: `RSACHAT_CONFIG`, else rsachat/config.toml in the XDG config folder]
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE", global = true, value_hint = ValueHint::FilePath)]
     pub(super) config: Option<PathBuf>,
     /// File whose first line is the passphrase of the key
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE", global = true, value_hint = ValueHint::FilePath)]
     pub(super) passphrase_file: Option<PathBuf>,
 }
 
@@ -68,13 +56,13 @@ pub(super) struct Prompt {
     #[arg(long, value_name = "WHETHER", num_args = 0..=1, require_equals = true, default_missing_value = "yes")]
     known_only: Option<YesNo>,
     /// Call somebody: host or host:port
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_hint = ValueHint::Hostname)]
     pub(super) connect: Option<String>,
     /// Accept this key only
     #[arg(long, value_name = "SHA256:…", requires = "connect")]
     pub(super) pin: Option<String>,
     /// Keep typed lines in this file from one session to the next
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     history: Option<PathBuf>,
     /// Whether output carries colour [default: auto]
     #[arg(long, alias = "color", value_name = "WHEN")]
@@ -107,20 +95,28 @@ impl Prompt {
 #[derive(Subcommand, Debug)]
 enum Task {
     /// Make, show, protect or export your key
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Examples:\n  rsachat key show")]
     Key(KeyTask),
     /// List, trust or forget peers
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Examples:\n  rsachat peers list")]
     Peers(PeerTask),
     /// Check or show the settings
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Examples:\n  rsachat config check")]
     Config(ConfigTask),
+    /// Print completions for a shell
+    Completions(CompletionsTask),
+    /// Print the manual
+    Man(ManTask),
 }
 
 /// `rsachat key …`
 #[derive(Subcommand, Debug)]
 pub(super) enum KeyTask {
     /// Make a key
+    #[command(after_help = "Examples:
+  rsachat key new
+  rsachat key new 4096 --passphrase-file FILE
+  rsachat key new --replace")]
     New {
         /// Bits of the key, 2048 to 8192
         #[arg(default_value_t = crate::limits::KEY_BITS_DEFAULT)]
@@ -130,18 +126,27 @@ pub(super) enum KeyTask {
         replace: bool,
     },
     /// Show fingerprint, bits, file and public key
+    #[command(after_help = "Examples:
+  rsachat key show
+  rsachat key show --pem > public.pem")]
     Show {
         /// Show the public key as SPKI PEM
         #[arg(long)]
         pem: bool,
     },
     /// Set, change or (by an empty one) remove the passphrase
+    #[command(after_help = "Examples:
+  rsachat key passphrase
+  rsachat key passphrase --passphrase-file OLD --new-passphrase-file NEW")]
     Passphrase {
         /// File whose first line is the new passphrase; asked for without it
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         new_passphrase_file: Option<PathBuf>,
     },
     /// Print the public key as one line that can be pasted
+    #[command(after_help = "Examples:
+  rsachat key export > minji.pub
+  rsachat key export | ssh-keygen -lf -")]
     Export,
 }
 
@@ -149,13 +154,20 @@ pub(super) enum KeyTask {
 #[derive(Subcommand, Debug)]
 pub(super) enum PeerTask {
     /// List everybody known
+    #[command(after_help = "Examples:
+  rsachat peers list
+  rsachat peers list | grep unverified")]
     List,
     /// Mark a peer verified
+    #[command(after_help = "Examples:
+  rsachat peers trust bob")]
     Trust {
         /// The peer's name in your book
         name: String,
     },
     /// Remove a peer from the book
+    #[command(after_help = "Examples:
+  rsachat peers forget bob")]
     Forget {
         /// The peer's name in your book
         name: String,
@@ -185,13 +197,16 @@ pub fn run() -> ExitCode {
 
 fn start(cli: &Cli) -> Result<u8, Fault> {
     crate::net::descriptors::leave_no_core()?;
-    let home = Home::choose(cli.common.home.as_deref(), &|name: &str| std::env::var_os(name))?;
-    match &cli.task {
-        None => repl::run(&home, &cli.common, &cli.prompt),
-        Some(Task::Key(task)) => keys::key(&home, &cli.common, task),
-        Some(Task::Peers(task)) => keys::peers(&home, task),
-        Some(Task::Config(task)) => {
+    // Not everything needs one.
+    let home = || Home::choose(cli.common.home.as_deref(), &|name: &str| std::env::var_os(name));
+    let Some(task) = &cli.task else { return repl::run(&home()?, &cli.common, &cli.prompt) };
+    match task {
+        Task::Key(task) => keys::key(&home()?, &cli.common, task),
+        Task::Peers(task) => keys::peers(&home()?, task),
+        Task::Config(task) => {
             config::run(&Sources::read(cli.common.config.as_deref(), cli.prompt.layer()?)?, *task)
         }
+        Task::Completions(task) => completions::run(*task),
+        Task::Man(task) => manual::run(task),
     }
 }

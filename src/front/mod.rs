@@ -4,11 +4,14 @@
 mod actor;
 mod bind;
 mod cli;
+mod completions;
 mod config;
 mod driver;
+mod facts;
 mod fault;
 mod keys;
 mod live;
+mod manual;
 mod repl;
 mod screen;
 mod terminal;

@@ -11,8 +11,14 @@ use crate::front::screen::answer;
 #[derive(Subcommand, Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::front) enum ConfigTask {
     /// Say whether the configuration file can be used
+    #[command(after_help = "Examples:
+  rsachat config check
+  rsachat --config FILE config check")]
     Check,
     /// Show what holds and where it comes from, in the form of the file
+    #[command(after_help = "Examples:
+  rsachat config show
+  rsachat --name bob config show")]
     Show,
 }
 
