@@ -42,6 +42,11 @@ impl Default for Notify {
 }
 
 impl Chat {
+    /// What `:notify` is set to before anybody says otherwise.
+    pub fn set_notify(&mut self, notify: Notify) {
+        self.notify = notify;
+    }
+
     /// `:notify [WHEN] [--content]`; without arguments says what is set.
     pub(super) fn notify(&mut self, wanted: Option<Notify>) {
         self.notify = wanted.unwrap_or(self.notify);

@@ -29,7 +29,7 @@ pub enum Typed {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "the table says what each one is")]
 pub enum Command {
-    Listen { at: ListenAt, family: Family, callers: Callers },
+    Listen { at: ListenAt, family: Family, callers: Option<Callers> },
     Connect { target: Target, family: Family, pin: Option<Fingerprint> },
     To { name: String },
     All { text: String },
@@ -229,8 +229,8 @@ mod tests {
         assert!(parse_line(":listen [::1]:0 --known -6").is_ok());
         assert_eq!(mistake(":last 0"), "write :last [N] [NAME]");
         assert_eq!(mistake(":last x 3"), "write :last [N] [NAME]");
-        assert_eq!(mistake(":notify --content"), "write :notify [off|mentions|all] [--content]");
-        assert_eq!(mistake(":notify off all"), "write :notify [off|mentions|all] [--content]");
+        assert_eq!(mistake(":notify --content"), "write :notify [off|mention|all] [--content]");
+        assert_eq!(mistake(":notify off all"), "write :notify [off|mention|all] [--content]");
         assert_eq!(mistake(":name bob 2bob"), "a name begins with a letter");
         let log = |line| match parse_line(line) {
             Ok(Typed::Command(Command::Log { to })) => to,
@@ -238,5 +238,6 @@ mod tests {
         };
         assert_eq!(log(":log my file.txt "), LogTo::File("my file.txt".to_owned()));
         assert_eq!((log(":log"), log(":log off")), (LogTo::Ask, LogTo::Off));
+        assert!(parse_line(":listen 0 --anybody").is_ok());
     }
 }

@@ -24,6 +24,8 @@ pub struct Chat {
     pub(super) own_name: Name,
     pub(super) own_key: Option<OwnKey>,
     pub(super) capacity: usize,
+    /// Whom a listener takes that says nothing else.
+    pub(super) callers: Callers,
     pub(super) book: Book,
     pub(super) talks: BTreeMap<Link, Talk>,
     pub(super) dials: BTreeMap<Dial, Dialling>,
@@ -92,6 +94,7 @@ impl Chat {
             own_name,
             own_key,
             capacity,
+            callers: Callers::Anybody,
             book,
             talks: BTreeMap::new(),
             dials: BTreeMap::new(),
@@ -113,6 +116,11 @@ impl Chat {
             next: 0,
             effects: VecDeque::new(),
         }
+    }
+
+    /// Whom listeners take from now on that say nothing else; everybody, without this call.
+    pub fn set_callers(&mut self, callers: Callers) {
+        self.callers = callers;
     }
 
     /// Takes one input. Afterwards [`Chat::poll`] until `None`, before the next.

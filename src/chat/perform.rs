@@ -20,7 +20,10 @@ impl Chat {
 
     fn perform(&mut self, command: Command) {
         match command {
-            Command::Listen { at, family, callers } => self.hold_or(Held::Listen(at, family, callers)),
+            Command::Listen { at, family, callers } => {
+                let callers = callers.unwrap_or(self.callers);
+                self.hold_or(Held::Listen(at, family, callers));
+            }
             Command::Connect { target, family, pin } => self.hold_or(Held::Connect(target, family, pin)),
             Command::Keygen { bits, keep } => self.keygen(bits, keep),
             Command::Showkey { form } => self.showkey(form),

@@ -1,5 +1,6 @@
 //! Colours: one for each peer, the same every day, readable on dark and on light. They repeat what words say.
 
+use super::config::When;
 use crate::crypto::Fingerprint;
 
 /// How much colour the output takes.
@@ -11,18 +12,6 @@ pub(super) enum Style {
     Sixteen,
     /// The palette of 256.
     Many,
-}
-
-/// What the person wants.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
-pub(super) enum When {
-    /// Where a terminal shows it and nothing forbids it.
-    #[default]
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
 }
 
 /// An attribute: for few colours and for many.
@@ -64,22 +53,16 @@ pub(super) fn dim(text: &str, style: Style) -> String {
     painted(text, Paint { few: 2, many: None }, style)
 }
 
-/// Whether and how output may be coloured: what was asked for first, then `NO_COLOR` (no-color.org), then
-/// `CLICOLOR_FORCE` and `CLICOLOR` (bixense.com/clicolors), then whether a terminal is there.
+/// How output may be coloured. What the settings and the environment say comes first, then whether a terminal
+/// is there.
 pub(super) fn style(when: When, on_terminal: bool) -> Style {
-    let var = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let coloured = match when {
-        When::Always => true,
-        When::Never => false,
-        When::Auto if var("NO_COLOR").is_some() => false,
-        When::Auto if var("CLICOLOR_FORCE").is_some_and(|value| value != "0") => true,
-        When::Auto => on_terminal && var("CLICOLOR").is_none_or(|value| value != "0"),
-    };
-    let many = var("COLORTERM").is_some() || var("TERM").is_some_and(|term| term.contains("256color"));
-    match (coloured, many) {
-        (false, _) => Style::Plain,
-        (true, false) => Style::Sixteen,
-        (true, true) => Style::Many,
+    let var = |name: &str| std::env::var(name).unwrap_or_default();
+    let many = !var("COLORTERM").is_empty() || var("TERM").contains("256color");
+    match when {
+        When::Never => Style::Plain,
+        When::Auto if !on_terminal => Style::Plain,
+        When::Auto | When::Always if many => Style::Many,
+        When::Auto | When::Always => Style::Sixteen,
     }
 }
 

@@ -9,6 +9,7 @@ use rand::rngs::SysRng;
 use zeroize::Zeroizing;
 
 use super::cli::{Common, KeyTask, PeerTask};
+use super::config::Config;
 use super::fault::{Fault, code};
 use super::screen::answer;
 use crate::chat::OwnKey;
@@ -102,7 +103,7 @@ pub(super) fn key(home: &Home, common: &Common, task: &KeyTask) -> Result<u8, Fa
             .hint("rsachat key new makes one")
     })?;
     let public = own.identity.public();
-    let name = super::cli::own_name(None)?;
+    let name = Config::read(common.config.as_deref())?.own_name();
     match task {
         KeyTask::New { .. } => {}
         KeyTask::Show { pem: true } => answer(public.to_spki_pem().trim_end())?,

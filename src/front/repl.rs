@@ -2,11 +2,12 @@
 
 use std::io;
 
-use super::cli::{self, Common, Prompt};
+use super::cli::{Common, Prompt};
 use super::colour;
+use super::config::{Config, Sources};
 use super::driver::Driver;
 use super::fault::{Fault, code};
-use super::form::{Clock, Form, Looks};
+use super::form::{Form, Looks};
 use super::keys;
 use super::screen::{Screen, stdout_sink};
 use super::terminal::{self, Arguments, Live, PromptState, Terminal, Typed, Word};
@@ -29,10 +30,11 @@ enum Typist {
 
 /// Runs the prompt to its end and gives the exit code.
 pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, Fault> {
-    let opening = opening(prompt)?;
+    let config = Sources::read(common.config.as_deref(), prompt.layer()?)?.settle();
+    let opening = opening(prompt, &config)?;
+    let name = config.own_name();
     let edited = !prompt.plain && terminal::is_edited();
-    let form = form(prompt, edited)?;
-    let name = cli::own_name(prompt.name.as_deref())?;
+    let form = form(prompt, &config, edited);
     let (own, passphrase) = keys::unlock(home, common)?;
     // Without it fewer connections fit; the limit is said when it is met.
     let _ = descriptors::raise_limit();
@@ -44,13 +46,14 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
     net.set_ceiling(capacity);
     let book = bookfile::read(home);
     let damage = book.as_ref().err().map(ToString::to_string);
-    let chat =
+    let mut chat =
         Chat::new(name, own.as_ref().map(|own| own.as_shown(home)), book.unwrap_or_default(), capacity);
+    chat.set_callers(config.callers);
+    chat.set_notify(config.notify.into());
     let signals = Signals::start(net.waker())?;
     let (typist, sink) = if edited {
         let live = live(&chat.view(), form.clone());
-        let (terminal, sink) =
-            Terminal::start(live, prompt.editor_mode, prompt.history.as_deref(), net.waker())?;
+        let (terminal, sink) = Terminal::start(live, config.editor, config.history.as_deref(), net.waker())?;
         (Typist::Person(terminal), sink)
     } else {
         (Typist::Lines(Some(Lines::of_stdin(net.waker())?)), stdout_sink())
@@ -59,7 +62,7 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
     let driver = Driver::new(chat, screen, net, home.clone(), own, passphrase)?;
     let unattended = Unattended {
         connects: !edited && prompt.connect.is_some(),
-        listens: !edited && !prompt.listen.is_empty(),
+        listens: !edited && !config.listen.is_empty(),
     };
     let mut repl = Repl { driver, typist, signals, unattended, shown: None };
     if let Some(damage) = damage {
@@ -73,9 +76,9 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
     Ok(code?)
 }
 
-/// What the command line asks for, as the lines that one would type.
-fn opening(prompt: &Prompt) -> Result<Vec<String>, Fault> {
-    let mut lines: Vec<_> = prompt.listen.iter().map(|at| format!(":listen {at}")).collect();
+/// What the command line and the settings ask for, as the lines that one would type.
+fn opening(prompt: &Prompt, config: &Config) -> Result<Vec<String>, Fault> {
+    let mut lines: Vec<_> = config.listen.iter().map(|at| format!(":listen {at}")).collect();
     if let Some(target) = &prompt.connect {
         let pin = prompt.pin.as_ref().map(|pin| format!(" --pin {pin}")).unwrap_or_default();
         lines.push(format!(":connect {target}{pin}"));
@@ -89,22 +92,14 @@ fn opening(prompt: &Prompt) -> Result<Vec<String>, Fault> {
 }
 
 /// How what is shown looks, by the command line, the environment and what is there.
-fn form(prompt: &Prompt, edited: bool) -> Result<Form, Fault> {
+fn form(prompt: &Prompt, config: &Config, edited: bool) -> Form {
     let looks = match (prompt.plain, edited) {
         (true, _) => Looks::Words,
         (false, true) => Looks::Screen,
         (false, false) => Looks::Lines,
     };
-    let style = if prompt.plain { colour::Style::Plain } else { colour::style(prompt.color, edited) };
-    let clock = match &prompt.time_format {
-        _ if prompt.no_time => Clock::Off,
-        None => Clock::default(),
-        Some(format) => Clock::parse(format).map_err(|why| {
-            Fault::new(code::USAGE, format!("--time-format: {why}"))
-                .hint("write it as for date(1), like %H:%M:%S")
-        })?,
-    };
-    Ok(Form::new(looks, style, clock))
+    let style = if prompt.plain { colour::Style::Plain } else { colour::style(config.colour, edited) };
+    Form::new(looks, style, config.time.clone())
 }
 
 /// What was asked for on the command line while nobody types: its failure is the program's.

@@ -105,7 +105,7 @@ fn notify(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistak
     for word in words {
         when = Some(match *word {
             "off" if when.is_none() => When::Never,
-            "mentions" if when.is_none() => When::Mentioned,
+            "mention" if when.is_none() => When::Mentioned,
             "all" if when.is_none() => When::Always,
             "--content" => {
                 content = Content::Shown;
@@ -121,10 +121,11 @@ fn notify(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistak
 }
 
 fn listen(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistake> {
-    let (mut at, mut family, mut callers) = (None, Family::Any, Callers::Anybody);
+    let (mut at, mut family, mut callers) = (None, Family::Any, None);
     for word in words {
         match *word {
-            "--known" => callers = Callers::Known,
+            "--known" => callers = Some(Callers::Known),
+            "--anybody" => callers = Some(Callers::Anybody),
             "-4" => family = Family::V4,
             "-6" => family = Family::V6,
             word if word.starts_with('-') || at.is_some() => return Err(usage()),

@@ -44,11 +44,12 @@ const fn entry(
 pub const COMMANDS: [Entry; 24] = [
     entry(
         "listen",
-        "ADDR [--known] [-4|-6]",
+        "ADDR [--known|--anybody] [-4|-6]",
         "wait for callers",
         Completes::Nothing,
         "ADDR is a port, host:port or [::1]:port; a port alone means every address of this machine, port 0 \
-         lets the machine choose and prints it. --known turns unknown keys away.",
+         lets the machine choose and prints it. --known turns unknown keys away, and --anybody takes them where \
+         known-only is set.",
     ),
     entry(
         "connect",
@@ -92,9 +93,9 @@ pub const COMMANDS: [Entry; 24] = [
     ),
     entry(
         "notify",
-        "[off|mentions|all] [--content]",
+        "[off|mention|all] [--content]",
         "ring for no message, those with your name, or all",
-        Completes::OneOf(&["off", "mentions", "all"]),
+        Completes::OneOf(&["off", "mention", "all"]),
         "A bell, and a notification of the desktop where the terminal can. --content puts sender and text \
          into it. Without an argument says what is set.",
     ),

@@ -28,7 +28,8 @@ use rustyline::error::ReadlineError;
 use rustyline::{ColorMode, CompletionType, Config, EditMode, Editor, ExternalPrinter as _};
 
 use super::colour::Style;
-use super::form::{Clock, Form, Looks};
+use super::config::{EditorMode, TimeFormat};
+use super::form::{Form, Looks};
 use super::screen::Sink;
 use crate::limits;
 use bindings::Pressed;
@@ -65,16 +66,6 @@ pub(super) fn is_edited() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb
 }
 
-/// Whose keys edit the line.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
-pub(super) enum Keys {
-    /// Those of Emacs and of most shells.
-    #[default]
-    Emacs,
-    /// Those of vi.
-    Vi,
-}
-
 /// What can change while a line is typed.
 #[derive(Clone, Debug)]
 pub(super) struct Live {
@@ -88,7 +79,7 @@ pub(super) struct Live {
 
 impl Default for Live {
     fn default() -> Self {
-        let form = Form::new(Looks::Screen, Style::Plain, Clock::default());
+        let form = Form::new(Looks::Screen, Style::Plain, TimeFormat::default());
         let state = PromptState::default();
         Self { state, names: Vec::new(), words: Vec::new(), form, text_of: |_| None }
     }
@@ -107,7 +98,7 @@ impl Terminal {
     /// Starts the editor. Before any socket: its `select` cannot see descriptors past 1,023.
     pub(super) fn start(
         live: Live,
-        keys: Keys,
+        keys: EditorMode,
         history: Option<&Path>,
         waker: Arc<Waker>,
     ) -> io::Result<(Self, Sink)> {
@@ -175,10 +166,10 @@ impl Drop for Terminal {
     }
 }
 
-fn editor(live: &Arc<Mutex<Live>>, keys: Keys, history: Option<&Path>) -> rustyline::Result<Lines> {
+fn editor(live: &Arc<Mutex<Live>>, keys: EditorMode, history: Option<&Path>) -> rustyline::Result<Lines> {
     let mode = match keys {
-        Keys::Emacs => EditMode::Emacs,
-        Keys::Vi => EditMode::Vi,
+        EditorMode::Emacs => EditMode::Emacs,
+        EditorMode::Vi => EditMode::Vi,
     };
     let config = Config::builder()
         .edit_mode(mode)
