@@ -19,6 +19,8 @@ pub enum Notice {
     Trouble(Trouble),
     /// An answer to a question of the person: rows as they are.
     Answer(Vec<String>),
+    /// An answer in columns of cells, the first row with their heads.
+    Table(Vec<Vec<String>>),
     /// What was said before, oldest first.
     Past {
         /// The messages, ours under our own name.

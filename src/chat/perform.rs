@@ -43,10 +43,7 @@ impl Chat {
             Command::Log { to } => self.keep_log(to),
             Command::Notify { wanted } => self.notify(wanted),
             // A front end with an editor keeps this command for itself.
-            Command::Edit => {
-                self.unsent += 1;
-                self.trouble(Trouble::NoEditor);
-            }
+            Command::Edit => self.trouble(Trouble::NoEditor),
             Command::Status => self.show_status(),
             Command::Limits => self.show(Notice::Answer(super::tables::limits(self.capacity))),
             Command::Help { topic } => self.show(Notice::Answer(command::help(topic))),

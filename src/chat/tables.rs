@@ -16,7 +16,7 @@ impl Chat {
     /// `:peers`: everybody connected or in the book.
     pub(super) fn show_peers(&mut self) {
         let head = ["name", "trust", "key", "since", "last seen", "waiting", "address"];
-        let mut rows = vec![head.map(str::to_owned)];
+        let mut rows = vec![head.map(str::to_owned).to_vec()];
         let now_ms = self.now.unix_ms;
         for peer in self.book.peers() {
             let talk = self.link_of(peer.fingerprint).and_then(|link| self.talks.get(&link));
@@ -33,8 +33,10 @@ impl Chat {
                 rows.push(row(who, Some(talk), None, now_ms, talk.whom()));
             }
         }
-        let answer = if rows.len() == 1 { vec!["nobody is known yet".to_owned()] } else { aligned(&rows) };
-        self.show(Notice::Answer(answer));
+        self.show(match rows.len() {
+            1 => Notice::Answer(vec!["nobody is known yet".to_owned()]),
+            _ => Notice::Table(rows),
+        });
     }
 
     /// `:status`: who we are, where callers are awaited, who is there, what is not received yet.
@@ -114,7 +116,7 @@ pub(super) fn limits(capacity: usize) -> Vec<String> {
         ("silence before a peer is given up", seconds(limits::DEAD_AFTER_MS)),
         ("records under one key", limits::REKEY_RECORDS.to_string()),
     ];
-    aligned(&rows.map(|(what, much)| [what.to_owned(), much]))
+    aligned(&rows.map(|(what, much)| vec![what.to_owned(), much]))
 }
 
 fn row(
@@ -123,14 +125,14 @@ fn row(
     seen_ms: Option<u64>,
     now_ms: u64,
     address: String,
-) -> [String; 7] {
+) -> Vec<String> {
     let partner = talk.and_then(|talk| talk.partner.as_ref());
     let ago =
         |then: Option<u64>| then.map_or_else(|| "-".to_owned(), |then| span(now_ms.saturating_sub(then)));
     let since = ago(partner.map(|partner| partner.since_ms));
     let seen = ago(partner.map(|partner| partner.seen_ms).or(seen_ms));
     let waiting = talk.map_or_else(|| "-".to_owned(), |talk| talk.waiting().to_string());
-    [name, trust, key, since, seen, waiting, address]
+    vec![name, trust, key, since, seen, waiting, address]
 }
 
 /// A stretch of time in its largest whole unit: the table says how long ago, which needs no time zone.
@@ -163,16 +165,17 @@ fn talk_rows(talk: &Talk) -> Vec<String> {
 }
 
 /// Columns as wide as their widest cell, measured in terminal cells.
-fn aligned<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
-    let mut widths = [0; N];
+pub(super) fn aligned(rows: &[Vec<String>]) -> Vec<String> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let mut widths = vec![0; columns];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = cell.width().max(*width);
         }
     }
-    let line = |row: &[String; N]| {
+    let line = |row: &Vec<String>| {
         let mut line = String::new();
-        for (cell, width) in row.iter().zip(widths) {
+        for (cell, width) in row.iter().zip(&widths) {
             line.push_str(cell);
             line.push_str(&" ".repeat(width - cell.width() + 2));
         }

@@ -19,6 +19,7 @@ impl Notice {
             Self::Info(info) => marked('*', &info_words(info)),
             Self::Trouble(trouble) => marked('!', &trouble_words(trouble)),
             Self::Answer(rows) => rows.clone(),
+            Self::Table(rows) => super::tables::aligned(rows),
             Self::Past { said, earlier } => {
                 let before = (*earlier > 0).then(|| earlier_words(*earlier));
                 before.into_iter().chain(said.iter().flat_map(said_rows)).collect()
@@ -42,6 +43,7 @@ impl Notice {
             Self::Info(info) => told("note", &info_words(info)),
             Self::Trouble(trouble) => told("problem", &trouble_words(trouble)),
             Self::Answer(rows) => rows.clone(),
+            Self::Table(rows) => entries(rows),
             Self::Past { said: list, .. } => list.iter().map(said).collect(),
         }
     }
@@ -82,6 +84,16 @@ impl SafetyCard {
             ],
         }
     }
+}
+
+/// The entries of a table, each with the heads of its columns.
+fn entries(rows: &[Vec<String>]) -> Vec<String> {
+    let Some((head, entries)) = rows.split_first() else { return Vec::new() };
+    let told = |entry: &Vec<String>| {
+        let fields: Vec<_> = head.iter().zip(entry).map(|(name, value)| format!("{name} {value}")).collect();
+        fields.join(", ")
+    };
+    entries.iter().map(told).collect()
 }
 
 fn marked(mark: char, words: &str) -> Vec<String> {

@@ -11,13 +11,15 @@ use unicode_width::UnicodeWidthStr as _;
 use super::colour::{self, Style};
 use super::config::TimeFormat;
 use super::qr;
-use super::wrap::wrapped;
+use super::wrap::{flowed, wrapped};
 use crate::chat::safe::SafeText;
 use crate::chat::{Info, Notice, SafetyCard, Said, earlier_words};
 use crate::limits;
 
 /// Blanks before what stands alone on a screen, like a safety number.
 const CARD_INDENT: &str = "    ";
+/// Cells of the mark of a notice and its blank: its further rows stand beside it.
+const MARK_CELLS: usize = 2;
 /// Time in a list of what was said before: it may be of another day.
 const PAST_CLOCK: &str = "%m-%d %H:%M";
 
@@ -58,6 +60,7 @@ impl Form {
         let moment = local(now_ms);
         let mut rows: Vec<String> = self.new_day(&moment).into_iter().collect();
         match (self.looks, notice) {
+            (Looks::Screen, Notice::Table(table)) => rows.extend(laid_out(table, notice.rows(), cells)),
             (Looks::Words | Looks::Screen, Notice::Answer(answer)) => rows.extend(answer.iter().cloned()),
             (Looks::Words, notice) => {
                 let clock = self.clock(&moment);
@@ -86,7 +89,7 @@ impl Form {
             (Looks::Screen, Notice::Info(Info::Safety { name, number, fingerprint })) => {
                 rows.extend(self.card(&SafetyCard::new(name, number, fingerprint), cells));
             }
-            (Looks::Screen, notice) => rows.extend(self.news(notice, &moment)),
+            (Looks::Screen, notice) => rows.extend(self.news(notice, &moment, cells)),
         }
         rows.iter().flat_map(|row| [row.as_str(), "\n"]).collect()
     }
@@ -134,19 +137,22 @@ impl Form {
     }
 
     /// News and troubles: their mark stands where the names end.
-    fn news(&self, notice: &Notice, moment: &ZonedDateTime) -> Vec<String> {
+    fn news(&self, notice: &Notice, moment: &ZonedDateTime, cells: usize) -> Vec<String> {
         let clock = self.clock(moment);
         let gap = " ".repeat(self.column.saturating_sub(1));
         let paint = |row: &str| match notice {
             Notice::Trouble(_) => colour::painted(row, colour::TROUBLE, self.style),
             _ => colour::dim(row, self.style),
         };
-        let rows = notice.rows().into_iter().enumerate();
-        rows.map(|(at, row)| {
+        let mut rows = Vec::new();
+        for (at, row) in notice.rows().iter().enumerate() {
             let clock = if at == 0 { clock.clone() } else { " ".repeat(clock.width()) };
-            paint(&format!("{clock}{gap}{row}"))
-        })
-        .collect()
+            let mut pieces = flowed(row, clock.width() + gap.width(), MARK_CELLS, cells).into_iter();
+            let first = pieces.next().unwrap_or_default();
+            rows.push(paint(&format!("{clock}{gap}{first}")));
+            rows.extend(pieces.map(|piece| paint(&piece)));
+        }
+        rows
     }
 
     fn plain(&self, notice: &Notice) -> Vec<String> {
@@ -202,6 +208,24 @@ impl Form {
             _ => colour::dim(&format!("--- {day} ---"), self.style),
         })
     }
+}
+
+/// A table as it is where it fits, else an entry after the other with the heads of its columns.
+fn laid_out(table: &[Vec<String>], rows: Vec<String>, cells: usize) -> Vec<String> {
+    let Some((head, entries)) = table.split_first().filter(|_| rows.iter().any(|row| row.width() > cells))
+    else {
+        return rows;
+    };
+    let mut laid_out = Vec::new();
+    for entry in entries {
+        laid_out.extend(entry.first().cloned());
+        let fields = head.iter().zip(entry).skip(1);
+        let fields: Vec<_> = fields.map(|(name, value)| format!("{name} {value}")).collect();
+        for (at, piece) in wrapped(&fields.join(", "), 2, cells).into_iter().enumerate() {
+            laid_out.push(if at == 0 { format!("  {piece}") } else { piece });
+        }
+    }
+    laid_out
 }
 
 /// A moment on the wall.

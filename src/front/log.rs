@@ -40,7 +40,7 @@ impl Log {
     /// Writes what a notice says, unless it is an answer: those are in the log already, or no event.
     pub(super) fn notice(&mut self, notice: &Notice, now_ms: u64) -> io::Result<()> {
         match notice {
-            Notice::Answer(_) | Notice::Past { .. } => Ok(()),
+            Notice::Answer(_) | Notice::Table(_) | Notice::Past { .. } => Ok(()),
             notice => self.write(&notice.rows(), now_ms),
         }
     }

@@ -247,8 +247,8 @@ impl Repl {
                 live.names = names;
             }
         });
-        // Everything else in the prompt changes together with something that is shown.
-        if before.is_some_and(|(then, _)| then.waiting != view.waiting) {
+        // What was shown together with this change was perhaps painted before it.
+        if before.is_some_and(|(then, _)| then != view) {
             self.driver.machine.screen.nudge();
         }
     }

@@ -52,6 +52,8 @@ pub(super) fn bind(editor: &mut Editor<Helper, FileHistory>, pressed: &Pressed) 
     }
     editor.bind_sequence(KeyEvent(KeyCode::Char('J'), Modifiers::CTRL | Modifiers::ALT), Cmd::Newline);
     editor.bind_sequence(KeyEvent(KeyCode::Char('M'), Modifiers::CTRL | Modifiers::ALT), Cmd::Newline);
+    // The keys of vi have none for it.
+    editor.bind_sequence(KeyEvent::ctrl('L'), Cmd::ClearScreen);
     let enter = EventHandler::Conditional(Box::new(Continue(pressed.clone())));
     editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::NONE), enter);
     let keys = vec![KeyEvent::ctrl('X'), KeyEvent::ctrl('E')];

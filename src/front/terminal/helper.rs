@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustyline::Context;
 use rustyline::completion::{Completer, Pair};
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::{Context, GraphemeClusterMode};
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
@@ -145,9 +145,10 @@ fn sample(line: &str) -> String {
 
 /// Whether rustyline's layout of a line ends left of a row's first cell.
 fn ends_at_edge(prompt: usize, line: &str, cells: usize) -> bool {
+    let mode = GraphemeClusterMode::from_env();
     let mut col = prompt;
     for cluster in line.graphemes(true) {
-        let width = cluster.width();
+        let width = usize::from(mode.width(cluster));
         col = match cluster {
             "\n" => 0,
             _ if col + width > cells => width,

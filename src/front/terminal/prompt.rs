@@ -3,8 +3,10 @@
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-/// Cells that a prompt has at least, so that a first peer's name finds room while an empty line waits.
-const PROMPT_CELLS: usize = 10;
+/// Cells that a prompt has at least, so that a first peer's name finds room while an empty line waits: on a
+/// small screen, and on one with room for two names.
+const SMALL_CELLS: usize = 10;
+const ROOMY_CELLS: usize = 16;
 /// Cells of a screen that has room for one's own name besides the other's.
 const WIDE_CELLS: usize = 60;
 
@@ -26,7 +28,7 @@ impl PromptState {
     pub(super) fn text(&self, cells: usize) -> String {
         let roomy = cells >= WIDE_CELLS;
         let natural = format!("{}{}> ", self.head(roomy), self.tail());
-        self.fitted(natural.width().max(PROMPT_CELLS), cells)
+        self.fitted(natural.width().max(if roomy { ROOMY_CELLS } else { SMALL_CELLS }), cells)
     }
 
     /// The prompt in exactly `width` cells: filled up before the sign at its end, or the names shortened.
@@ -98,10 +100,13 @@ mod tests {
 
     #[test]
     fn it_names_both_where_there_is_room_and_counts_what_is_open() {
-        assert_eq!(state("bob", 0, 0).text(80), "alice to bob?> ");
+        assert_eq!(state("bob", 0, 0).text(80), "alice to bob? > ");
         assert_eq!(state("bob", 2, 3).text(80), "alice to bob? +2 (3)> ");
         assert_eq!(state("bob", 0, 3).text(40), "bob? (3)> ");
         assert_eq!(state("bob", 0, 0).text(40), "bob?    > ");
-        assert_eq!(PromptState { own: "alice".to_owned(), ..PromptState::default() }.text(80), "alice   > ");
+        assert_eq!(
+            PromptState { own: "alice".to_owned(), ..PromptState::default() }.text(80),
+            "alice         > "
+        );
     }
 }
