@@ -9,7 +9,7 @@ use super::completions::CompletionsTask;
 use super::config::{self, ConfigTask, EditorMode, Layer, Notify, Sources, TimeFormat, When, YesNo};
 use super::fault::{Fault, code};
 use super::manual::ManTask;
-use super::{completions, facts, keys, manual, repl};
+use super::{completions, facts, keys, manual, repl, replay};
 use crate::chat::address::ListenAt;
 use crate::chat::name::Name;
 use crate::store::Home;
@@ -125,6 +125,8 @@ enum Task {
     /// List, trust or forget peers
     #[command(subcommand, after_help = "Examples:\n  rsachat peers list")]
     Peers(PeerTask),
+    /// Play conversations from files, without a person, and check what everybody sees
+    Replay(replay::ReplayArgs),
     /// Check or show the settings
     #[command(subcommand, after_help = "Examples:\n  rsachat config check")]
     Config(ConfigTask),
@@ -228,6 +230,7 @@ fn start(cli: &Cli) -> Result<u8, Fault> {
     match task {
         Task::Key(task) => keys::key(&home()?, &cli.common, task),
         Task::Peers(task) => keys::peers(&home()?, task),
+        Task::Replay(args) => replay::run(args),
         Task::Config(task) => {
             config::run(&Sources::read(cli.common.config.as_deref(), cli.prompt.layer()?)?, *task)
         }

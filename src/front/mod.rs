@@ -18,6 +18,7 @@ mod log;
 mod manual;
 mod qr;
 mod repl;
+mod replay;
 mod screen;
 mod terminal;
 mod wrap;
