@@ -89,15 +89,15 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
     // The manual has sections of its own for what stands below the help.
     let bare = command.clone().after_help(None::<&str>);
     // A date would differ with every day of building; left out, it would shift what comes after it.
-    let man = Man::new(bare).title(name.to_uppercase()).date(" ").source(source).manual("rsachat");
+    let standard = Man::new(bare).title(name.to_uppercase()).date(" ").source(source).manual("rsachat");
     let mut out = Vec::new();
-    man.render_title(&mut out)?;
-    man.render_name_section(&mut out)?;
-    man.render_synopsis_section(&mut out)?;
-    man.render_description_section(&mut out)?;
-    man.render_options_section(&mut out)?;
+    standard.render_title(&mut out)?;
+    standard.render_name_section(&mut out)?;
+    standard.render_synopsis_section(&mut out)?;
+    standard.render_description_section(&mut out)?;
+    standard.render_options_section(&mut out)?;
     if command.get_subcommands().any(|sub| !sub.is_hide_set()) {
-        man.render_subcommands_section(&mut out)?;
+        standard.render_subcommands_section(&mut out)?;
     }
     let mut roff = Roff::new();
     if main {

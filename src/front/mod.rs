@@ -6,6 +6,7 @@ mod bind;
 mod cli;
 mod completions;
 mod config;
+mod doctor;
 mod driver;
 mod facts;
 mod fault;
