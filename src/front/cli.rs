@@ -10,7 +10,7 @@ use super::config::{self, ConfigTask, Layer, Sources, When, YesNo};
 use super::doctor::DoctorTask;
 use super::fault::{Fault, code};
 use super::manual::ManTask;
-use super::{completions, doctor, facts, keys, manual, repl};
+use super::{completions, doctor, facts, keys, manual, repl, replay};
 use crate::chat::address::ListenAt;
 use crate::chat::name::Name;
 use crate::store::Home;
@@ -101,6 +101,8 @@ enum Task {
     /// List, trust or forget peers
     #[command(subcommand, after_help = "Examples:\n  rsachat peers list")]
     Peers(PeerTask),
+    /// Play conversations from files, without a person, and check what everybody sees
+    Replay(replay::ReplayArgs),
     /// Check or show the settings
     #[command(subcommand, after_help = "Examples:\n  rsachat config check")]
     Config(ConfigTask),
@@ -207,6 +209,7 @@ fn start(cli: &Cli) -> Result<u8, Fault> {
     match task {
         Task::Key(task) => keys::key(&home()?, &cli.common, task),
         Task::Peers(task) => keys::peers(&home()?, task),
+        Task::Replay(args) => replay::run(args),
         Task::Config(task) => {
             config::run(&Sources::read(cli.common.config.as_deref(), cli.prompt.layer()?)?, *task)
         }

@@ -14,6 +14,7 @@ mod keys;
 mod live;
 mod manual;
 mod repl;
+mod replay;
 mod screen;
 mod terminal;
 mod wrap;
