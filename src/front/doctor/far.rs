@@ -162,7 +162,7 @@ fn stranger(heard: &[u8]) -> Finding {
         [b'-', b'-', b'-', b'-', b'-', b'B', b'E', b'G', b'I', b'N', ..] => {
             let found = format!("a PEM key, so it speaks the raw wire of the Python tutorial: {begins}");
             Finding::problem(code::REFUSED, "answer", found)
-                .advise("that wire has no handshake; an rsachat there has to listen without --wire oaep")
+                .advise("call it with --wire oaep, which authenticates nobody, or have the other side listen without that")
         }
         [b'S', b'S', b'H', b'-', ..] => not("an SSH server"),
         [b'H', b'T', b'T', b'P', b'/', ..] => not("a web server"),

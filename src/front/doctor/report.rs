@@ -1,6 +1,9 @@
 //! What the doctor says: one line for each thing looked at, and under it what to do. It knows nothing of what
 //! was looked at.
 
+use std::borrow::Cow;
+use std::io::{self, IsTerminal as _};
+
 use crate::front::fault::Fault;
 use crate::front::screen::answer;
 
@@ -27,6 +30,15 @@ pub(super) struct Finding {
 /// Cells of the verdict and of the name of what was looked at.
 const VERDICT_CELLS: usize = 9;
 const WHAT_CELLS: usize = 11;
+/// The narrowest terminal that is wrapped for: below, the indent would leave no room.
+const NARROWEST_CELLS: usize = 40;
+
+/// Cells of a row: those of the terminal, or as many as a row takes where there is none.
+fn cells() -> usize {
+    let size = io::stdout().is_terminal().then(|| rustix::termios::tcgetwinsize(io::stdout()).ok()).flatten();
+    let cells = size.map_or(0, |size| usize::from(size.ws_col));
+    if cells < NARROWEST_CELLS { usize::MAX } else { cells }
+}
 
 impl Finding {
     pub(super) fn ok(what: &'static str, found: impl Into<String>) -> Self {
@@ -69,7 +81,8 @@ impl Finding {
         self.verdict == Verdict::Ok
     }
 
-    fn rows(&self) -> Vec<String> {
+    /// The rows for an output of so many cells; words stay whole, fingerprints among them.
+    fn rows(&self, cells: usize) -> Vec<String> {
         let word = match self.verdict {
             Verdict::Ok => "ok",
             Verdict::Warning => "warning",
@@ -82,7 +95,10 @@ impl Finding {
         }
         let indent = VERDICT_CELLS + WHAT_CELLS;
         rows.extend(self.advice.iter().map(|advice| format!("{:indent$}{advice}", "")));
-        rows
+        let blanks = " ".repeat(indent);
+        let manner = textwrap::Options::new(cells).subsequent_indent(&blanks).break_words(false);
+        let wrapped = rows.iter().flat_map(|row| textwrap::wrap(row, &manner));
+        wrapped.map(Cow::into_owned).collect()
     }
 }
 
@@ -101,7 +117,7 @@ impl Report {
             Verdict::Warning => self.warnings += 1,
             Verdict::Problem(code) => self.problems.push(code),
         }
-        for row in finding.rows() {
+        for row in finding.rows(cells()) {
             answer(&row)?;
         }
         Ok(())
@@ -120,5 +136,30 @@ impl Report {
         };
         answer(&sum)?;
         Ok(self.problems.first().copied().unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_wrapped_under_what_they_say_and_words_stay_whole() {
+        let finding =
+            Finding::warning("trust", "SHA256:3dyQ2c7dCjTgpQ65B77RTdMEUiFxGRVmIJh0Fi4USwE is new\nto you")
+                .advise("지문을 물어보고 맞춰 보세요, 그 다음에 믿으세요");
+        assert_eq!(
+            finding.rows(44),
+            [
+                "warning  trust",
+                "                    SHA256:3dyQ2c7dCjTgpQ65B77RTdMEUiFxGRVmIJh0Fi4USwE",
+                "                    is new",
+                "                    to you",
+                "                    지문을 물어보고 맞춰",
+                "                    보세요, 그 다음에",
+                "                    믿으세요",
+            ]
+        );
+        assert_eq!(finding.rows(usize::MAX).len(), 3);
     }
 }
