@@ -195,7 +195,7 @@ fn a_prompt_takes_its_name_its_address_and_its_callers_from_the_file() {
         .output()
         .lines()
         .filter_map(|row| row.strip_prefix("* listening on "))
-        .last()
+        .next_back()
         .unwrap()
         .to_owned();
     let mut hana = Person::start("하나", &["--connect", &open]);

@@ -32,4 +32,5 @@ pub use contract::{
 pub use core::Chat;
 pub use notice::{Acquaintance, Claimed, Info, Notice, Said, Trouble};
 pub use talk::Callers;
+pub use trust::objection_to_dialled;
 pub use words::{SafetyCard, earlier_words};

@@ -24,6 +24,8 @@ pub(super) trait Machine {
     fn now(&self) -> Now;
     /// Today, as it may stand in a file name.
     fn today(&self) -> String;
+    /// The chat as it is before what follows from an input is done. A machine without a prompt does nothing.
+    fn follow(&mut self, _chat: &Chat) {}
     /// Shows a notice; what is owed for it is reported once it has been shown.
     fn show(&mut self, notice: &Notice, owed: Option<Owed>) -> Option<Input<'static>>;
     /// Calls the person's attention. A machine whose person looks on anyway does nothing.
@@ -101,10 +103,12 @@ impl Actor {
     /// Hands one input to the chat and has done what follows from it.
     pub(super) fn handle(&mut self, machine: &mut impl Machine, input: Input<'_>) {
         self.chat.handle(machine.now(), input);
+        machine.follow(&self.chat);
         // Effects can have answers, which are inputs; the chat is drained before each.
         while let Some(effect) = self.chat.poll() {
             if let Some(answer) = self.perform(machine, effect) {
                 self.chat.handle(machine.now(), answer);
+                machine.follow(&self.chat);
             }
         }
     }

@@ -7,9 +7,10 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 
 use super::completions::CompletionsTask;
 use super::config::{self, ConfigTask, EditorMode, Layer, Notify, Sources, TimeFormat, When, YesNo};
+use super::doctor::DoctorTask;
 use super::fault::{Fault, code};
 use super::manual::ManTask;
-use super::{completions, facts, keys, manual, repl, replay};
+use super::{completions, doctor, facts, keys, manual, repl, replay};
 use crate::chat::address::ListenAt;
 use crate::chat::name::Name;
 use crate::store::Home;
@@ -130,6 +131,8 @@ enum Task {
     /// Check or show the settings
     #[command(subcommand, after_help = "Examples:\n  rsachat config check")]
     Config(ConfigTask),
+    /// Say why a connection would not work
+    Doctor(DoctorTask),
     /// Print completions for a shell
     Completions(CompletionsTask),
     /// Print the manual
@@ -215,6 +218,7 @@ pub fn run() -> ExitCode {
     };
     match start(&cli) {
         Ok(code) => ExitCode::from(code),
+        Err(fault) if fault.code == code::READER_GONE => ExitCode::from(fault.code),
         Err(fault) => {
             super::screen::complain(&fault.to_string());
             ExitCode::from(fault.code)
@@ -234,6 +238,7 @@ fn start(cli: &Cli) -> Result<u8, Fault> {
         Task::Config(task) => {
             config::run(&Sources::read(cli.common.config.as_deref(), cli.prompt.layer()?)?, *task)
         }
+        Task::Doctor(task) => doctor::run(&home()?, &cli.common, task),
         Task::Completions(task) => completions::run(*task),
         Task::Man(task) => manual::run(task),
     }

@@ -48,6 +48,7 @@ impl Driver {
     /// Hands one input to the chat and carries out what follows from it.
     pub(super) fn handle(&mut self, input: Input<'_>) {
         self.actor.handle(&mut self.machine, input);
+        self.machine.paint_prompt();
     }
 
     /// Waits for the machine until something happens or the chat's next deadline, and passes it on.

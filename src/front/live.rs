@@ -12,10 +12,11 @@ use super::bind::{bind, of_family, words};
 use super::fault::{Fault, code};
 use super::keys::{self, Own};
 use super::log::Log;
+use super::prompting::Prompting;
 use super::screen::Screen;
 use crate::chat::address::{Family, ListenAt, Target};
 use crate::chat::safe::SafeText;
-use crate::chat::{Dial, Input, Link, Listener, Notice, Now, Owed, Queue, Replacing, Said};
+use crate::chat::{Chat, Dial, Input, Link, Listener, Notice, Now, Owed, Queue, Replacing, Said};
 use crate::crypto::{Identity, Job, JobResult};
 use crate::net::errand::Errand;
 use crate::net::worker::{self, Ticket, Worker};
@@ -32,6 +33,7 @@ pub(super) struct Live {
     pub(super) net: Net,
     pub(super) screen: Screen,
     log: Option<Log>,
+    prompt: Option<Prompting>,
     worker: Worker<Task, JobResult>,
     jobs: BTreeMap<Ticket, Link>,
     lookups: BTreeMap<Dial, Errand<io::Result<Vec<SocketAddr>>>>,
@@ -55,6 +57,7 @@ impl Live {
             net,
             screen,
             log: None,
+            prompt: None,
             worker,
             jobs: BTreeMap::new(),
             lookups: BTreeMap::new(),
@@ -124,6 +127,18 @@ impl Live {
         Some(Made { key, replacing })
     }
 
+    /// A prompt that follows the chat from now on.
+    pub(super) fn show_prompt(&mut self, prompt: Prompting) {
+        self.prompt = Some(prompt);
+    }
+
+    /// Paints the prompt if it has changed.
+    pub(super) fn paint_prompt(&mut self) {
+        if let Some(prompt) = &mut self.prompt {
+            prompt.paint(&self.screen);
+        }
+    }
+
     /// Writes into the log, if one is kept. One that cannot be written is kept no longer.
     fn log_with(&mut self, write: impl FnOnce(&mut Log) -> io::Result<()>) -> Option<Input<'static>> {
         let log = self.log.as_mut()?;
@@ -153,9 +168,18 @@ impl Machine for Live {
         keys::today()
     }
 
+    fn follow(&mut self, chat: &Chat) {
+        if let Some(prompt) = &mut self.prompt {
+            prompt.follow(chat, &mut self.screen);
+        }
+    }
+
     fn show(&mut self, notice: &Notice, owed: Option<Owed>) -> Option<Input<'static>> {
         let now_ms = self.now().unix_ms;
         self.screen.show(notice, owed, now_ms);
+        if let Some(prompt) = &mut self.prompt {
+            prompt.shown();
+        }
         self.log_with(|log| log.notice(notice, now_ms))
     }
 

@@ -31,6 +31,8 @@ pub(super) struct ManTask {
     to: Option<PathBuf>,
 }
 
+/// How a subcommand's own exit codes begin in its help.
+const CODES: &str = "Exit codes:\n";
 /// How the examples in the help of a subcommand begin.
 const EXAMPLES: &str = "Examples:\n";
 
@@ -89,35 +91,37 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
     // The manual has sections of its own for what stands below the help.
     let bare = command.clone().after_help(None::<&str>);
     // A date would differ with every day of building; left out, it would shift what comes after it.
-    let man = Man::new(bare).title(name.to_uppercase()).date(" ").source(source).manual("rsachat");
+    let standard = Man::new(bare).title(name.to_uppercase()).date(" ").source(source).manual("rsachat");
     let mut out = Vec::new();
-    man.render_title(&mut out)?;
-    man.render_name_section(&mut out)?;
-    man.render_synopsis_section(&mut out)?;
-    man.render_description_section(&mut out)?;
-    man.render_options_section(&mut out)?;
+    standard.render_title(&mut out)?;
+    standard.render_name_section(&mut out)?;
+    standard.render_synopsis_section(&mut out)?;
+    standard.render_description_section(&mut out)?;
+    standard.render_options_section(&mut out)?;
     if command.get_subcommands().any(|sub| !sub.is_hide_set()) {
-        man.render_subcommands_section(&mut out)?;
+        standard.render_subcommands_section(&mut out)?;
     }
     let mut roff = Roff::new();
     if main {
         commands(&mut roff);
         configuration(&mut roff);
     }
-    list(&mut roff, "EXIT STATUS", &EXIT_CODES);
+    let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let (before, rows) = after.split_once(EXAMPLES).unwrap_or((&after, ""));
+    let (before, codes) = before.split_once(CODES).unwrap_or((before, ""));
+    if main || codes.is_empty() {
+        list(&mut roff, "EXIT STATUS", &EXIT_CODES);
+    } else {
+        roff.control("SH", ["EXIT STATUS"]);
+        verbatim(&mut roff, codes.trim_end());
+    }
     if main {
         list(&mut roff, "ENVIRONMENT", &ENVIRONMENT);
         list(&mut roff, "FILES", &FILES);
         examples(&mut roff, MAIN_EXAMPLES);
     } else {
-        let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-        match after.split_once(EXAMPLES) {
-            Some((before, rows)) => {
-                notes(&mut roff, before);
-                examples(&mut roff, rows);
-            }
-            None => notes(&mut roff, &after),
-        }
+        notes(&mut roff, before);
+        examples(&mut roff, rows);
         roff.control("SH", ["SEE ALSO"]).text([bold("rsachat"), roman("(1)")]);
     }
     roff.to_writer(&mut out)?;
@@ -169,6 +173,9 @@ fn notes(roff: &mut Roff, text: &str) {
 }
 
 fn examples(roff: &mut Roff, rows: &str) {
+    if rows.is_empty() {
+        return;
+    }
     roff.control("SH", ["EXAMPLES"]);
     verbatim(roff, rows);
 }

@@ -9,11 +9,11 @@ use super::driver::Driver;
 use super::fault::{Fault, code};
 use super::form::{Form, Looks};
 use super::keys;
+use super::prompting::{self, Prompting};
 use super::screen::{Screen, stdout_sink};
-use super::terminal::{self, Arguments, Live, PromptState, Terminal, Typed, Word};
-use crate::chat::command::{self, COMMANDS, Completes};
+use super::terminal::{self, Terminal, Typed};
 use crate::chat::safe::SafeText;
-use crate::chat::{Assurance, Chat, Farewell, Input, Verdict, View};
+use crate::chat::{Chat, Farewell, Input, Verdict};
 use crate::limits;
 use crate::net::lines::{LineEvent, Lines};
 use crate::net::signals::{Signal, Signals};
@@ -52,19 +52,22 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
     chat.set_notify(config.notify.into());
     let signals = Signals::start(net.waker())?;
     let (typist, sink) = if edited {
-        let live = live(&chat.view(), form.clone());
+        let live = prompting::live(&chat.view(), form.clone());
         let (terminal, sink) = Terminal::start(live, config.editor, config.history.as_deref(), net.waker())?;
         (Typist::Person(terminal), sink)
     } else {
         (Typist::Lines(Some(Lines::of_stdin(net.waker())?)), stdout_sink())
     };
     let screen = Screen::start(form, sink, net.waker())?;
-    let driver = Driver::new(chat, screen, net, home.clone(), own, passphrase)?;
+    let mut driver = Driver::new(chat, screen, net, home.clone(), own, passphrase)?;
+    if let Typist::Person(terminal) = &typist {
+        driver.machine.show_prompt(Prompting::new(terminal.live()));
+    }
     let unattended = Unattended {
         connects: !edited && prompt.connect.is_some(),
         listens: !edited && !config.listen.is_empty(),
     };
-    let mut repl = Repl { driver, typist, signals, unattended, shown: None };
+    let mut repl = Repl { driver, typist, signals, unattended };
     if let Some(damage) = damage {
         repl.driver.handle(Input::Book { link: crate::chat::Link(u64::MAX), book: Err(damage) });
     }
@@ -113,8 +116,6 @@ struct Repl {
     typist: Typist,
     signals: Signals,
     unattended: Unattended,
-    /// The prompt as it was last set, and the state of the roster then.
-    shown: Option<(View, u64)>,
 }
 
 impl Repl {
@@ -125,7 +126,6 @@ impl Repl {
             self.weigh_verdicts();
             self.take_lines();
             self.report_shown();
-            self.refresh();
             if let Some(code) = self.driver.quit() {
                 return Ok(code);
             }
@@ -222,37 +222,6 @@ impl Repl {
         }
     }
 
-    fn refresh(&mut self) {
-        let chat = self.driver.chat();
-        let now = (chat.view(), chat.roster());
-        if self.shown.as_ref() == Some(&now) {
-            return;
-        }
-        let before = self.shown.replace(now.clone());
-        let (view, roster) = now;
-        // Gathered only when somebody came, went or was renamed.
-        let people = before.as_ref().is_none_or(|(_, then)| *then != roster);
-        let names = people.then(|| (chat.names(), chat.present()));
-        if let Some((_, present)) = &names {
-            let everybody = present.iter().map(String::as_str).chain([view.own_name.as_str()]);
-            self.driver.machine.screen.form().fit(everybody);
-        }
-        let Typist::Person(terminal) = &self.typist else { return };
-        let form = self.driver.machine.screen.form().clone();
-        terminal.set(|live| {
-            live.state = state(&view);
-            live.text_of = if view.addressed.is_some() { text_of } else { |_| None };
-            live.form = form;
-            if let Some((names, _)) = names {
-                live.names = names;
-            }
-        });
-        // What was shown together with this change was perhaps painted before it.
-        if before.is_some_and(|(then, _)| then != view) {
-            self.driver.machine.screen.nudge();
-        }
-    }
-
     fn finish(mut self) {
         if let Typist::Person(terminal) = &self.typist {
             terminal.leave();
@@ -270,39 +239,4 @@ impl Repl {
             terminal.finish();
         }
     }
-}
-
-fn state(view: &View) -> PromptState {
-    let addressed = view.addressed.as_ref().map(|(name, assurance)| {
-        let mark = match assurance {
-            Assurance::Unverified => "?",
-            Assurance::Verified => "=",
-        };
-        (name.clone(), mark)
-    });
-    PromptState { own: view.own_name.clone(), addressed, waiting: view.waiting, unread: view.unread }
-}
-
-/// What a typed line says, if it is text.
-fn text_of(line: &str) -> Option<String> {
-    match command::parse_line(line) {
-        Ok(command::Typed::Text(text)) => Some(text),
-        _ => None,
-    }
-}
-
-fn live(view: &View, form: Form) -> Live {
-    let words = COMMANDS.iter().map(|entry| Word {
-        text: format!(":{}", entry.name),
-        usage: entry.usage.to_owned(),
-        summary: entry.summary.to_owned(),
-        arguments: match entry.completes {
-            Completes::Nothing => Arguments::None,
-            Completes::Peers => Arguments::Names,
-            Completes::Commands => Arguments::Words,
-            Completes::Files => Arguments::Files,
-            Completes::OneOf(words) => Arguments::Of(words),
-        },
-    });
-    Live { state: state(view), words: words.collect(), form, ..Live::default() }
 }

@@ -18,11 +18,8 @@ use crate::chat::{Notice, Owed};
 const BACKLOG_BYTES: usize = 1024 * 1024;
 /// Cells of a screen that does not know its own width.
 const CELLS: usize = 80;
-/// Repaints the line being typed and leaves everything else: up from the row that the editor cleared, and
-/// down again.
-const NUDGE: &str = "\x1b[A\n";
-
-/// What writes: an editor's printer, or standard output.
+/// What writes: an editor's printer, or standard output. Nothing to write asks for the line that is being typed
+/// to be painted anew, if its prompt has changed.
 pub(super) type Sink = Box<dyn FnMut(String) -> io::Result<()> + Send>;
 
 /// The screen's owner.
@@ -97,7 +94,7 @@ impl Screen {
 
     /// Has the line that is being typed painted anew, with a prompt that has changed.
     pub(super) fn nudge(&self) {
-        self.put(NUDGE.to_owned(), None);
+        self.put(String::new(), None);
     }
 
     /// The form of what comes from now on.

@@ -111,7 +111,7 @@ pub(in crate::front) const KEYS: [Key; 8] = [
             taken.layer.colour = Some(one_of::<When>(value)?);
             Ok(())
         },
-        shown: |layer| layer.colour.map(|when| quoted(&word_of(when))),
+        shown: |layer| layer.colour.map(|when| quoted(&word_of(&when))),
     },
     Key {
         name: "time-format",
@@ -135,7 +135,7 @@ pub(in crate::front) const KEYS: [Key; 8] = [
             taken.layer.editor = Some(one_of::<EditorMode>(value)?);
             Ok(())
         },
-        shown: |layer| layer.editor.map(|mode| quoted(&word_of(mode))),
+        shown: |layer| layer.editor.map(|mode| quoted(&word_of(&mode))),
     },
     Key {
         name: "notify",
@@ -147,7 +147,7 @@ pub(in crate::front) const KEYS: [Key; 8] = [
             taken.layer.notify = Some(one_of::<Notify>(value)?);
             Ok(())
         },
-        shown: |layer| layer.notify.map(|notify| quoted(&word_of(notify))),
+        shown: |layer| layer.notify.map(|notify| quoted(&word_of(&notify))),
     },
     Key {
         name: "history",
@@ -211,7 +211,7 @@ fn address_in_list(item: &Spanned<DeValue<'_>>) -> Result<ListenAt, Wrong> {
 fn one_of<T: ValueEnum>(value: &DeValue<'_>) -> Result<T, String> {
     let word = text(value)?;
     T::from_str(word, false).map_err(|_| {
-        let words: Vec<_> = T::value_variants().iter().map(|value| word_of(value.clone())).collect();
+        let words: Vec<_> = T::value_variants().iter().map(word_of).collect();
         let near = nearest(&word.to_lowercase(), words.iter().map(String::as_str));
         let near = near.map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
         format!("{} is none of {}{near}", SafeText::line(word), words.join(", "))

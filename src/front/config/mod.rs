@@ -42,6 +42,7 @@ pub(super) struct Config {
 }
 
 /// What each source says, and which file that was.
+#[derive(Default)]
 pub(super) struct Sources {
     options: Layer,
     environment: Layer,
@@ -67,6 +68,11 @@ impl Sources {
         let file = path.as_ref().map(|place| place.read(&env)).transpose()?.flatten();
         let environment = Layer { colour: values::colour_of(&env), ..Layer::default() };
         Ok(Self { options, environment, file, path: path.map(|place| place.path) })
+    }
+
+    /// The file in words.
+    pub(super) fn described(&self) -> String {
+        show::check(self)
     }
 
     /// What holds.
@@ -131,7 +137,7 @@ fn place(given: Option<&Path>, env: Env<'_>) -> Option<Place> {
 
 impl Place {
     fn read(&self, env: Env<'_>) -> Result<Option<Settings>, Fault> {
-        let text = load_settings(&self.path).map_err(|fault| self.unusable(&fault))?;
+        let text = load_settings(&self.path).map_err(|fault| Self::unusable(&fault))?;
         let Some(text) = text else {
             let missing = || Fault::new(code::USAGE, format!("there is no file {}", self.path.display()));
             return match self.named {
@@ -145,7 +151,7 @@ impl Place {
         })
     }
 
-    fn unusable(&self, fault: &StoreFault) -> Fault {
+    fn unusable(fault: &StoreFault) -> Fault {
         match fault {
             StoreFault::Foreign { path, owner } => {
                 let what = format!("{} belongs to user {owner}, not to you", path.display());

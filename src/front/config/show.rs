@@ -35,7 +35,7 @@ pub(in crate::front) fn run(sources: &Sources, task: ConfigTask) -> Result<u8, F
     Ok(0)
 }
 
-fn check(sources: &Sources) -> String {
+pub(super) fn check(sources: &Sources) -> String {
     match (&sources.path, &sources.file) {
         (None, _) => "no configuration file is read".to_owned(),
         (Some(path), None) => format!("there is no {}; nothing is set", path.display()),

@@ -159,6 +159,6 @@ pub(super) fn colour_of(env: &dyn Fn(&str) -> Option<OsString>) -> Option<When> 
 }
 
 /// The word of a value that has one.
-pub(super) fn word_of(value: impl ValueEnum) -> String {
+pub(super) fn word_of(value: &impl ValueEnum) -> String {
     value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mio::Waker;
@@ -24,30 +24,59 @@ const EDIT: &str = ":edit";
 
 pub(super) type Lines = Editor<Helper, FileHistory>;
 
-/// Holds back what is to be shown while another program has the terminal.
+/// Time to wait before a line for a message that is being written, in milliseconds.
+const SETTLE_MS: u64 = 50;
+
+/// Holds back what is to be shown while no line is read: another program may have the terminal, and what
+/// rustyline's printer writes just as a line begins would stand behind its prompt.
 #[derive(Default)]
 pub(super) struct Gate {
-    closed: Mutex<bool>,
-    opened: Condvar,
+    state: Mutex<Traffic>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Traffic {
+    reading: bool,
+    passing: bool,
 }
 
 impl Gate {
-    /// Waits until the terminal is ours, or nobody will need it any more.
-    pub(super) fn pass(&self, leaving: &AtomicBool) {
-        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        while *closed && !leaving.load(Ordering::SeqCst) {
-            let waited = self.opened.wait_timeout(closed, Duration::from_millis(50));
-            closed = waited.unwrap_or_else(PoisonError::into_inner).0;
+    /// Writes once a line is read, or when nobody will read any more.
+    pub(super) fn pass<R>(&self, leaving: &AtomicBool, write: impl FnOnce() -> R) -> R {
+        let mut state = self.lock();
+        while !state.reading && !leaving.load(Ordering::SeqCst) {
+            let waited = self.changed.wait_timeout(state, Duration::from_millis(SETTLE_MS));
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.passing = true;
+        drop(state);
+        let written = write();
+        self.lock().passing = false;
+        self.changed.notify_all();
+        written
+    }
+
+    /// A line is painted: from now on the printer knows how to write above it.
+    pub(super) fn open(&self) {
+        let mut state = self.lock();
+        if !state.reading {
+            state.reading = true;
+            self.changed.notify_all();
         }
     }
 
+    /// No line is read. Waits for what is being written, but not for long: a full printer is emptied by the next line only.
     fn close(&self) {
-        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        let mut state = self.lock();
+        state.reading = false;
+        let limit = Duration::from_millis(SETTLE_MS);
+        let settled = self.changed.wait_timeout_while(state, limit, |state| state.passing);
+        drop(settled);
     }
 
-    fn open(&self) {
-        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = false;
-        self.opened.notify_all();
+    fn lock(&self) -> MutexGuard<'_, Traffic> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -101,6 +130,7 @@ impl Desk {
         begin(editor, Reading::Line);
         // Rows are counted in sixteen bits, and a giant paste overflows them.
         let read = catch_unwind(AssertUnwindSafe(|| editor.readline_with_initial(&prompt, (initial, ""))));
+        self.gate.close();
         let Ok(read) = read else {
             let bytes = editor.helper().map_or(0, Helper::bytes).max(limits::LINE_BYTES + 1);
             return Read::Typed(Typed::TooLong { bytes: bytes as u64 });
@@ -149,7 +179,9 @@ impl Desk {
         while !self.leaving.load(Ordering::SeqCst) {
             let question = prompts::block_question(block.lines().count());
             begin(editor, Reading::Answer);
-            let answer = match editor.readline(&question) {
+            let answer = editor.readline(&question);
+            self.gate.close();
+            let answer = match answer {
                 Ok(answer) => answer.trim().to_lowercase(),
                 Err(_) => "drop".to_owned(),
             };
@@ -193,10 +225,7 @@ impl Desk {
 
     fn externally(&self, text: &str) -> Result<String, String> {
         let command = external::command();
-        self.gate.close();
-        let edited = external::edited(&command, text, &self.leaving);
-        self.gate.open();
-        edited.map_err(|why| prompts::editor_failed(&command, &why))
+        external::edited(&command, text, &self.leaving).map_err(|why| prompts::editor_failed(&command, &why))
     }
 
     fn look<R>(&self, look: impl FnOnce(&Live) -> R) -> R {

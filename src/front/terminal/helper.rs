@@ -15,6 +15,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::bindings::Pressed;
 use super::complete::{self, Suggestion};
+use super::desk::Gate;
 use super::{Live, now_ms};
 use crate::chat::prompts;
 use crate::front::colour::{self, Style};
@@ -46,6 +47,7 @@ enum Painting {
 
 pub(super) struct Helper {
     live: Arc<Mutex<Live>>,
+    gate: Arc<Gate>,
     reading: Cell<Reading>,
     painting: Cell<Painting>,
     /// The prompt's cells as they were laid out.
@@ -58,9 +60,10 @@ pub(super) struct Helper {
 }
 
 impl Helper {
-    pub(super) fn new(live: Arc<Mutex<Live>>, pressed: Pressed) -> Self {
+    pub(super) fn new(live: Arc<Mutex<Live>>, gate: Arc<Gate>, pressed: Pressed) -> Self {
         Self {
             live,
+            gate,
             reading: Cell::new(Reading::Line),
             painting: Cell::new(Painting::Typed),
             prompt_cells: Cell::new(0),
@@ -188,6 +191,7 @@ impl Highlighter for Helper {
     }
 
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, default: bool) -> Cow<'b, str> {
+        self.gate.open();
         if !default || self.reading.get() == Reading::Answer {
             return Cow::Borrowed(prompt);
         }
@@ -195,7 +199,8 @@ impl Highlighter for Helper {
         if self.painting.get() == Painting::Said {
             return Cow::Borrowed("");
         }
-        let now = self.live();
+        let mut now = self.live();
+        now.painted = Some(now.state.clone());
         let text = now.state.fitted(prompt.width(), cells());
         Cow::Owned(colour::painted(&text, colour::OWN, now.form.style))
     }

@@ -43,6 +43,10 @@ pub(super) use suspend::leave_to_editor;
 /// Name of the thread that edits. Its panics are caught, and their words would land in the line.
 const EDITOR: &str = "editor";
 
+/// Has rustyline paint the line anew and leaves everything else: up from the row that it cleared for a message,
+/// and down again. In the first row there is no up: that leaves a blank row above.
+const REPAINT: &str = "\x1b[A\n";
+
 /// What the person did.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Typed {
@@ -70,6 +74,8 @@ pub(super) fn is_edited() -> bool {
 #[derive(Clone, Debug)]
 pub(super) struct Live {
     pub(super) state: PromptState,
+    /// The state as it was last painted.
+    pub(super) painted: Option<PromptState>,
     pub(super) names: Vec<String>,
     pub(super) words: Vec<Word>,
     pub(super) form: Form,
@@ -77,11 +83,18 @@ pub(super) struct Live {
     pub(super) text_of: fn(&str) -> Option<String>,
 }
 
+impl Live {
+    /// Whether the prompt on the screen is not the one that holds.
+    fn is_stale(&self) -> bool {
+        self.painted.as_ref().is_some_and(|painted| *painted != self.state)
+    }
+}
+
 impl Default for Live {
     fn default() -> Self {
         let form = Form::new(Looks::Screen, Style::Plain, TimeFormat::default());
         let state = PromptState::default();
-        Self { state, names: Vec::new(), words: Vec::new(), form, text_of: |_| None }
+        Self { state, painted: None, names: Vec::new(), words: Vec::new(), form, text_of: |_| None }
     }
 }
 
@@ -104,11 +117,11 @@ impl Terminal {
     ) -> io::Result<(Self, Sink)> {
         let saved = SavedTerminal::take()?;
         let live = Arc::new(Mutex::new(live));
-        let mut editor = editor(&live, keys, history).map_err(other)?;
+        let gate = Arc::new(Gate::default());
+        let mut editor = editor(&live, &gate, keys, history).map_err(other)?;
         let mut printer = editor.create_external_printer().map_err(other)?;
         let (sender, typed) = sync_channel(limits::LINES_AHEAD);
         let leaving = Arc::new(AtomicBool::new(false));
-        let gate = Arc::new(Gate::default());
         let desk = Desk {
             sender,
             waker,
@@ -119,9 +132,14 @@ impl Terminal {
         };
         let editor = thread::Builder::new().name(EDITOR.into()).spawn(move || desk.read_lines(editor))?;
         let left = Arc::clone(&leaving);
+        let seen = Arc::clone(&live);
         let sink: Sink = Box::new(move |text| {
-            gate.pass(&left);
-            printer.print(text).map_err(other)
+            let stale = || seen.lock().unwrap_or_else(PoisonError::into_inner).is_stale();
+            gate.pass(&left, || match text.as_str() {
+                "" if !stale() => Ok(()),
+                "" => printer.print(REPAINT.to_owned()).map_err(other),
+                _ => printer.print(text).map_err(other),
+            })
         });
         Ok((Self { typed, live, leaving, editor: Some(editor), saved }, sink))
     }
@@ -131,9 +149,9 @@ impl Terminal {
         self.typed.try_recv().ok()
     }
 
-    /// Changes what stands before the cursor and what can be completed. Seen at the next repaint.
-    pub(super) fn set(&self, change: impl FnOnce(&mut Live)) {
-        change(&mut self.live.lock().unwrap_or_else(PoisonError::into_inner));
+    /// What stands before the cursor and what can be completed, to be changed. Seen at the next repaint.
+    pub(super) fn live(&self) -> Arc<Mutex<Live>> {
+        Arc::clone(&self.live)
     }
 
     /// The program ends: nothing is held back any more, and an external editor ends too.
@@ -166,7 +184,12 @@ impl Drop for Terminal {
     }
 }
 
-fn editor(live: &Arc<Mutex<Live>>, keys: EditorMode, history: Option<&Path>) -> rustyline::Result<Lines> {
+fn editor(
+    live: &Arc<Mutex<Live>>,
+    gate: &Arc<Gate>,
+    keys: EditorMode,
+    history: Option<&Path>,
+) -> rustyline::Result<Lines> {
     let mode = match keys {
         EditorMode::Emacs => EditMode::Emacs,
         EditorMode::Vi => EditMode::Vi,
@@ -184,7 +207,7 @@ fn editor(live: &Arc<Mutex<Live>>, keys: EditorMode, history: Option<&Path>) -> 
     let mut editor = Editor::with_config(config)?;
     editor.set_max_history_size(1_000)?;
     let pressed = Pressed::default();
-    editor.set_helper(Some(Helper::new(Arc::clone(live), pressed.clone())));
+    editor.set_helper(Some(Helper::new(Arc::clone(live), Arc::clone(gate), pressed.clone())));
     bindings::bind(&mut editor, &pressed);
     if let Some(path) = history.filter(|path| path.exists()) {
         editor.load_history(path)?;
