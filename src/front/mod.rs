@@ -8,6 +8,7 @@ mod driver;
 mod fault;
 mod keys;
 mod live;
+mod record;
 mod repl;
 mod replay;
 mod screen;

@@ -6,6 +6,7 @@ use super::cli::{self, Common, Prompt};
 use super::driver::Driver;
 use super::fault::{Fault, code};
 use super::keys;
+use super::record::Recorder;
 use super::screen::{Looks, Screen, Style, stdout_sink};
 use super::terminal::{self, Arguments, Live, PromptState, Terminal, Typed, Word};
 use crate::chat::command::{COMMANDS, Completes};
@@ -29,6 +30,7 @@ enum Typist {
 pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, Fault> {
     let opening = opening(prompt)?;
     let name = cli::own_name(prompt.name.as_deref())?;
+    let recorder = prompt.record.as_deref().map(|path| Recorder::start(path, name.as_str())).transpose()?;
     let (own, passphrase) = keys::unlock(home, common)?;
     // Without it fewer connections fit; the limit is said when it is met.
     let _ = descriptors::raise_limit();
@@ -52,7 +54,10 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
         (Typist::Lines(Some(Lines::of_stdin(net.waker())?)), stdout_sink(), Style::Plain)
     };
     let screen = Screen::start(style, if edited { Looks::Screen } else { Looks::Lines }, sink, net.waker())?;
-    let driver = Driver::new(chat, screen, net, home.clone(), own, passphrase)?;
+    let mut driver = Driver::new(chat, screen, net, home.clone(), own, passphrase)?;
+    if let Some(recorder) = recorder {
+        driver.record(recorder);
+    }
     let unattended = Unattended {
         connects: !edited && prompt.connect.is_some(),
         listens: !edited && !prompt.listen.is_empty(),
