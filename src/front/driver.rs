@@ -63,7 +63,7 @@ impl Driver {
         own: Option<Own>,
         passphrase: Option<Passphrase>,
     ) -> io::Result<Self> {
-        let worker = Worker::start("rsa", net.waker(), |task: Task| task.job.run(&task.identity))?;
+        let worker = Worker::start("rsa", net.waker(), |task: Task| task.job.run(&*task.identity))?;
         Ok(Self {
             chat,
             screen,
