@@ -38,6 +38,34 @@ pub struct OwnKey {
     pub file: String,
 }
 
+/// Which wire a connection speaks. The person names it; it is never negotiated, and nothing falls back to it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Wire {
+    /// Our own.
+    #[default]
+    Native,
+    /// The raw OAEP blocks of the Python tutorial.
+    Oaep(Direction),
+}
+
+/// Whether the caller on the raw wire gives its key as well.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Direction {
+    /// Both sides have the other's key.
+    Both,
+    /// Only the listener's key is known.
+    OneWay,
+}
+
+/// What a key is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeyFor {
+    /// Who we are.
+    Identity,
+    /// The raw wire, and nothing else.
+    RawWire,
+}
+
 /// How a new key came to be.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewKey {
@@ -166,6 +194,16 @@ pub enum Input<'a> {
     Changed(Result<Book, String>),
     /// [`Effect::MakeKey`] is done, or failed with words.
     KeyMade(Result<NewKey, String>),
+    /// After an [`Effect::Transmit`] the kernel took less than everything.
+    Clogged {
+        /// Which connection.
+        link: Link,
+    },
+    /// The kernel has taken everything that was sent.
+    Drained {
+        /// Which connection.
+        link: Link,
+    },
     /// The machine is out of descriptors.
     Famine {
         /// How many connections are open.
@@ -251,6 +289,8 @@ pub enum Effect {
     ChangeBook(Vec<Change>),
     /// Make a key and store it.
     MakeKey {
+        /// What for.
+        of: KeyFor,
         /// Bits of its modulus.
         bits: u32,
         /// What to do with a key that is there.
@@ -318,6 +358,8 @@ pub enum Assurance {
     Unverified,
     /// Compared by the person.
     Verified,
+    /// Not at all: on the raw wire anybody can write in anybody's name.
+    Raw,
 }
 
 impl Assurance {
@@ -327,6 +369,7 @@ impl Assurance {
         match self {
             Self::Unverified => "unverified",
             Self::Verified => "verified",
+            Self::Raw => "raw",
         }
     }
 }

@@ -13,6 +13,7 @@ mod leave;
 pub mod name;
 mod notice;
 mod perform;
+mod raw;
 mod reports;
 pub mod safe;
 mod tables;
@@ -21,9 +22,9 @@ mod trust;
 mod words;
 
 pub use contract::{
-    Assurance, Dial, Effect, Farewell, Input, Link, Listener, NewKey, Now, Origin, Owed, OwnKey, Queue,
-    Replacing, Verdict, View,
+    Assurance, Dial, Direction, Effect, Farewell, Input, KeyFor, Link, Listener, NewKey, Now, Origin, Owed,
+    OwnKey, Queue, Replacing, Verdict, View, Wire,
 };
 pub use core::Chat;
-pub use notice::{Acquaintance, Claimed, Info, Notice, Said, Trouble};
+pub use notice::{Acquaintance, Claimed, Info, Notice, RawInfo, Said, Trouble};
 pub use talk::Callers;

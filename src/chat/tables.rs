@@ -3,10 +3,10 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::address::Target;
-use super::contract::OwnKey;
+use super::contract::{OwnKey, Wire};
 use super::core::Chat;
 use super::notice::Notice;
-use super::talk::Talk;
+use super::talk::{Talk, Tie};
 use crate::limits;
 
 /// Own lines on the way that `:status` lists for each peer.
@@ -24,10 +24,12 @@ impl Chat {
         }
         for talk in self.talks.values() {
             let Some(partner) = &talk.partner else { continue };
-            if self.book.by_fingerprint(&partner.fingerprint).is_none() {
-                let key = partner.fingerprint.short();
-                rows.push(row(&partner.name, partner.assurance.word(), &key, Some(talk), talk.whom()));
-            }
+            let key = match partner.tie {
+                Tie::Key(fingerprint) if self.book.by_fingerprint(&fingerprint).is_some() => continue,
+                Tie::Key(fingerprint) => fingerprint.short(),
+                Tie::Raw(_) => talk.key.as_ref().map_or("-".to_owned(), |key| key.fingerprint().short()),
+            };
+            rows.push(row(&partner.name, partner.assurance.word(), &key, Some(talk), talk.whom()));
         }
         let answer = if rows.len() == 1 { vec!["nobody is known yet".to_owned()] } else { aligned(&rows) };
         self.show(Notice::Answer(answer));
@@ -39,9 +41,16 @@ impl Chat {
             Some(key) => format!("you are {}, {}", self.own_name, key.public.fingerprint()),
             None => format!("you are {}, without a key yet", self.own_name),
         }];
+        if let Some(key) = &self.raw_key {
+            rows.push(format!("key for the raw wire {}", key.public.fingerprint()));
+        }
         for listening in self.listeners.values() {
             if let Some(at) = listening.at {
-                rows.push(format!("listening on {at}"));
+                let wire = match listening.wire {
+                    Wire::Native => "",
+                    Wire::Oaep(_) => ", raw wire",
+                };
+                rows.push(format!("listening on {at}{wire}"));
             }
         }
         for dialling in self.dials.values() {
@@ -122,7 +131,8 @@ fn talk_rows(talk: &Talk) -> Vec<String> {
     let trust = partner.assurance.word();
     let mut rows = vec![format!("connected to {}, {trust}, {}", partner.name, talk.whom())];
     let (waiting, more) = talk.waiting_rows(LISTED);
-    rows.extend(waiting.iter().map(|text| format!("  not received yet: {text}")));
+    let what = if talk.is_raw() { "not sent yet" } else { "not received yet" };
+    rows.extend(waiting.iter().map(|text| format!("  {what}: {text}")));
     if more > 0 {
         rows.push(format!("  … and {more} more"));
     }

@@ -188,7 +188,7 @@ impl Driver {
                 let book = change(&self.home, &changes).map_err(|fault| fault.to_string());
                 return Some(Input::Changed(book));
             }
-            Effect::MakeKey { bits, replacing } => return self.make_key(bits, replacing),
+            Effect::MakeKey { bits, replacing, .. } => return self.make_key(bits, replacing),
             Effect::CancelKey => self.making = None,
             Effect::DialOver(verdict) => self.verdicts.push(verdict),
             Effect::Quit(code) => self.quit = Some(code),

@@ -238,6 +238,7 @@ fn state(view: &View) -> PromptState {
             let mark = match assurance {
                 Assurance::Unverified => "?",
                 Assurance::Verified => "=",
+                Assurance::Raw => " raw",
             };
             PromptState { name: name.clone(), mark, waiting: view.waiting }
         }

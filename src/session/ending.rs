@@ -1,5 +1,6 @@
 //! How a session can end, told apart as far as a person can act on it.
 
+use super::RawEnding;
 use crate::crypto::KeyFault;
 use crate::wire::{ByeReason, WireFault};
 
@@ -43,6 +44,8 @@ pub enum Ending {
     Exhausted,
     /// A sequence rule was broken.
     Protocol,
+    /// On the raw wire only.
+    Raw(RawEnding),
 }
 
 impl Ending {
