@@ -293,7 +293,8 @@ fn keygen(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistak
             _ => return Err(usage()),
         }
     }
-    let fits = |bits: u32| (limits::KEY_BITS_MIN..=limits::KEY_BITS_MAX).contains(&bits) && bits % 8 == 0;
+    let fits =
+        |bits: u32| (limits::KEY_BITS_MIN..=limits::KEY_BITS_MAX).contains(&bits) && bits.is_multiple_of(8);
     if bits.is_none_or(fits) { Ok(Command::Keygen { of, bits, keep }) } else { Err(Mistake::Bits) }
 }
 

@@ -7,6 +7,7 @@ use super::Notice;
 use super::address::{Family, ListenAt, Target};
 use super::book::{Book, Change};
 use crate::crypto::{Fingerprint, Job, JobResult, PublicKey, Seed};
+use crate::limits;
 
 /// One connection, named by the front end. Never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -64,6 +65,17 @@ pub enum KeyFor {
     Identity,
     /// The raw wire, and nothing else.
     RawWire,
+}
+
+impl KeyFor {
+    /// Bits of such a key when nothing is said.
+    #[must_use]
+    pub fn default_bits(self) -> u32 {
+        match self {
+            Self::Identity => limits::KEY_BITS_DEFAULT,
+            Self::RawWire => limits::RAW_KEY_BITS_DEFAULT,
+        }
+    }
 }
 
 /// How a new key came to be.

@@ -226,7 +226,9 @@ fn verdict(stood: bool, ending: &Ending, waiting: usize) -> Verdict {
     match ending {
         Ending::WeLeft if waiting == 0 => Verdict::Done,
         Ending::Bye(ByeReason::Leaving | ByeReason::Other(_)) if waiting == 0 => Verdict::Left,
-        Ending::HandshakeTimeout | Ending::CutEarly | Ending::Raw(RawEnding::NoKey) => Verdict::Lost,
+        Ending::HandshakeTimeout | Ending::Mute | Ending::CutEarly | Ending::Raw(RawEnding::NoKey) => {
+            Verdict::Lost
+        }
         _ if stood => Verdict::Lost,
         _ => Verdict::Refused,
     }

@@ -149,7 +149,7 @@ impl Chat {
         let Some(of) = self.missing_key(&held) else { return self.start(held) };
         self.held.push(held);
         if self.making.is_none() {
-            self.make_key(of, default_bits(of), Replacing::Never);
+            self.make_key(of, of.default_bits(), Replacing::Never);
         }
     }
 
@@ -215,7 +215,7 @@ impl Chat {
 
     /// `:keygen [BITS] [--raw] [--replace]`
     fn keygen(&mut self, of: KeyFor, bits: Option<u32>, keep: Keep) {
-        let bits = bits.unwrap_or(default_bits(of));
+        let bits = bits.unwrap_or(of.default_bits());
         let there = match of {
             KeyFor::Identity => &self.own_key,
             KeyFor::RawWire => &self.raw_key,
@@ -290,13 +290,5 @@ impl Chat {
             Tie::Key(fingerprint) => self.book.by_fingerprint(&fingerprint).map(|peer| peer.name.to_string()),
             Tie::Raw(_) => None,
         })
-    }
-}
-
-/// Bits of a key when nothing is said.
-fn default_bits(of: KeyFor) -> u32 {
-    match of {
-        KeyFor::Identity => limits::KEY_BITS_DEFAULT,
-        KeyFor::RawWire => limits::RAW_KEY_BITS_DEFAULT,
     }
 }

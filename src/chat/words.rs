@@ -204,6 +204,7 @@ fn because(why: Option<&str>) -> String {
 fn early_words(whom: &str, ending: &Ending, why: Option<&str>) -> String {
     match ending {
         Ending::HandshakeTimeout => format!("{whom} did not finish the handshake in 10 s"),
+        Ending::Mute => raw::mute_words(whom),
         Ending::Alert | Ending::Bye(_) => {
             format!("{whom} refused the handshake: it may not know or accept your key")
         }

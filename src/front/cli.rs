@@ -62,6 +62,12 @@ pub(super) struct Prompt {
     /// Accept this key only
     #[arg(long, value_name = "SHA256:…", requires = "connect")]
     pub(super) pin: Option<String>,
+    /// Speak this wire: `oaep` is the raw one of the Python tutorial, which authenticates nobody
+    #[arg(long, value_name = "WIRE")]
+    pub(super) wire: Option<String>,
+    /// On the raw wire, give no key of yours: for the tutorial's server
+    #[arg(long, requires_all = ["connect", "wire"])]
+    pub(super) one_way: bool,
     /// Keep typed lines in this file from one session to the next
     #[arg(long, value_name = "FILE")]
     pub(super) history: Option<PathBuf>,
@@ -82,9 +88,11 @@ enum Task {
 pub(super) enum KeyTask {
     /// Make a key
     New {
-        /// Bits of the key, 2048 to 8192
-        #[arg(default_value_t = crate::limits::KEY_BITS_DEFAULT)]
-        bits: u32,
+        /// Bits of the key, 2048 to 8192 [default: 3072; 2048 with --raw]
+        bits: Option<u32>,
+        /// The key of the raw wire, which is never your identity
+        #[arg(long)]
+        raw: bool,
         /// Put the key that is there aside
         #[arg(long)]
         replace: bool,

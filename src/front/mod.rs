@@ -1,11 +1,13 @@
 //! The roof: people and other programs come in here. Only this floor prints, reads the clock and the
 //! environment, and ends the process.
 
+mod actor;
 mod bind;
 mod cli;
 mod driver;
 mod fault;
 mod keys;
+mod live;
 mod repl;
 mod screen;
 mod terminal;

@@ -71,10 +71,12 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
 
 /// What the command line asks for, as the lines that one would type.
 fn opening(prompt: &Prompt) -> Result<Vec<String>, Fault> {
-    let mut lines: Vec<_> = prompt.listen.iter().map(|at| format!(":listen {at}")).collect();
+    let wire = prompt.wire.as_ref().map(|wire| format!(" --wire {wire}")).unwrap_or_default();
+    let mut lines: Vec<_> = prompt.listen.iter().map(|at| format!(":listen {at}{wire}")).collect();
     if let Some(target) = &prompt.connect {
         let pin = prompt.pin.as_ref().map(|pin| format!(" --pin {pin}")).unwrap_or_default();
-        lines.push(format!(":connect {target}{pin}"));
+        let one_way = if prompt.one_way { " --one-way" } else { "" };
+        lines.push(format!(":connect {target}{wire}{one_way}{pin}"));
     }
     for line in &lines {
         crate::chat::command::parse_line(line)
@@ -134,7 +136,7 @@ impl Repl {
                     None => return,
                 },
                 // What is typed ahead waits until a connection stands and the peer has room.
-                Typist::Lines(_) if !self.driver.chat.takes_lines() => return,
+                Typist::Lines(_) if !self.driver.chat().takes_lines() => return,
                 Typist::Lines(lines) => match lines.as_ref().and_then(Lines::next) {
                     Some(LineEvent::Line(line)) => self.take_bytes(&line),
                     Some(LineEvent::TooLong { bytes }) => self.driver.handle(Input::LineTooLong { bytes }),
@@ -162,7 +164,7 @@ impl Repl {
     }
 
     fn report_shown(&mut self) {
-        while let Some(shown) = self.driver.screen.shown() {
+        while let Some(shown) = self.driver.machine.screen.shown() {
             match shown {
                 Ok(owed) => self.driver.handle(Input::Shown(owed)),
                 // Whoever read our output has gone: like a program that SIGPIPE ends, but in order.
@@ -191,7 +193,7 @@ impl Repl {
                 },
             };
             // A connection that ends because we leave is no reason to leave otherwise.
-            let leaving = self.driver.quit().is_some() || self.driver.chat.is_leaving();
+            let leaving = self.driver.quit().is_some() || self.driver.chat().is_leaving();
             let asked = match verdict {
                 Verdict::Deaf => self.unattended.listens,
                 _ => self.unattended.connects,
@@ -204,7 +206,7 @@ impl Repl {
 
     fn refresh(&mut self) {
         let Typist::Person(terminal) = &self.typist else { return };
-        let now = (self.driver.chat.view(), self.driver.chat.names());
+        let now = (self.driver.chat().view(), self.driver.chat().names());
         if self.shown.as_ref() != Some(&now) {
             let (view, names) = now.clone();
             terminal.set(|live| {
@@ -219,12 +221,12 @@ impl Repl {
         // What was said last still leaves; a peer that does not take it is not waited for.
         let patience = std::time::Instant::now() + std::time::Duration::from_millis(limits::FAREWELL_MS);
         let mut events = Vec::new();
-        while self.driver.net.links() > 0 && std::time::Instant::now() < patience {
-            if self.driver.net.wait(Some(patience), &mut events).is_err() {
+        while self.driver.machine.net.links() > 0 && std::time::Instant::now() < patience {
+            if self.driver.machine.net.wait(Some(patience), &mut events).is_err() {
                 break;
             }
         }
-        self.driver.screen.finish();
+        self.driver.machine.screen.finish();
         if let Typist::Person(terminal) = &mut self.typist {
             terminal.finish();
         }

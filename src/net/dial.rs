@@ -29,6 +29,7 @@ pub(super) enum Step {
     },
     Connected {
         to: SocketAddr,
+        from: SocketAddr,
         stream: TcpStream,
     },
     Unreachable {
@@ -53,8 +54,10 @@ impl Dial {
         loop {
             if let Some(attempt) = self.attempt.take() {
                 match attempt.look(now) {
-                    Ok(true) => return Step::Connected { to: attempt.to, stream: attempt.stream },
-                    Ok(false) => {
+                    Ok(Some(from)) => {
+                        return Step::Connected { to: attempt.to, from, stream: attempt.stream };
+                    }
+                    Ok(None) => {
                         let until = attempt.until;
                         self.attempt = Some(attempt);
                         return Step::Waits { until };
@@ -80,18 +83,20 @@ impl Attempt {
         Ok(Self { to, stream, until: now + Duration::from_millis(CONNECT_TIMEOUT_MS) })
     }
 
-    /// Whether the connection stands.
-    fn look(&self, now: Instant) -> io::Result<bool> {
+    /// Our own address, once the connection stands.
+    fn look(&self, now: Instant) -> io::Result<Option<SocketAddr>> {
         if let Some(error) = self.stream.take_error()? {
             return Err(error);
         }
         match self.stream.peer_addr() {
-            // TCP lets a socket that dials a free port of its own machine meet itself.
-            Ok(peer) if self.stream.local_addr()? == peer => Err(io::ErrorKind::ConnectionRefused.into()),
-            Ok(_) => Ok(true),
+            Ok(peer) => match self.stream.local_addr()? {
+                // TCP lets a socket that dials a free port of its own machine meet itself.
+                from if from == peer => Err(io::ErrorKind::ConnectionRefused.into()),
+                from => Ok(Some(from)),
+            },
             Err(error) if error.kind() != io::ErrorKind::NotConnected => Err(error),
             Err(_) if now >= self.until => Err(io::ErrorKind::TimedOut.into()),
-            Err(_) => Ok(false),
+            Err(_) => Ok(None),
         }
     }
 }

@@ -69,6 +69,8 @@ pub enum NetEvent {
         link: LinkId,
         /// The address that answered.
         to: SocketAddr,
+        /// Our own address on it: what the other side sees us call from.
+        from: SocketAddr,
     },
     /// No address answered; the link is gone.
     Unreachable {

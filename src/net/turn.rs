@@ -105,7 +105,7 @@ impl Net {
                     self.close(id);
                     events.push(NetEvent::Unreachable { link: LinkId(id), tried });
                 }
-                Step::Connected { to, stream } => {
+                Step::Connected { to, from, stream } => {
                     let mut link = Link::new(stream);
                     link.set_reading(dial.reading);
                     for early in std::mem::take(&mut dial.early) {
@@ -114,7 +114,7 @@ impl Net {
                     slot.state = State::Open(link);
                     self.set_deadline(id, None);
                     self.ready.insert(id);
-                    events.push(NetEvent::Connected { link: LinkId(id), to });
+                    events.push(NetEvent::Connected { link: LinkId(id), to, from });
                 }
             },
         }

@@ -26,6 +26,8 @@ pub enum Ending {
     CutEarly,
     /// The handshake took too long.
     HandshakeTimeout,
+    /// The peer did not say a thing in the time that a handshake has.
+    Mute,
     /// The peer did not answer for too long.
     Silent,
     /// What came is not rsachat; its first bytes, at most sixteen.

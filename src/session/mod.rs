@@ -242,6 +242,7 @@ impl Session {
                     standing.ping(now_ms, &mut self.outputs);
                 }
             }
+            Phase::Shaking(shake) if !shake.greeted() && self.frames.waiting().is_empty() => self.over(Ending::Mute),
             _ => self.over(Ending::HandshakeTimeout),
         }
     }

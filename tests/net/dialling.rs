@@ -18,7 +18,7 @@ fn each_address_is_tried_and_what_was_sent_early_reaches_the_one_that_answers() 
     stage.net.send(link, b"bird".to_vec());
     assert_eq!(stage.net.queued(link), 10);
     match stage.next() {
-        NetEvent::Connected { link: connected, to } => assert_eq!((connected, to), (link, there)),
+        NetEvent::Connected { link: connected, to, from: _ } => assert_eq!((connected, to), (link, there)),
         other => panic!("{other:?}"),
     }
     let (mut peer, _) = server.accept().unwrap();

@@ -56,6 +56,13 @@ pub(super) fn at_native_words(whom: &str) -> String {
     format!("{whom} speaks the raw wire; for that, add --wire oaep to :connect or :listen")
 }
 
+/// Somebody who waits where our own wire is spoken: on the raw one it is the listener who begins.
+pub(super) fn mute_words(whom: &str) -> String {
+    format!(
+        "{whom} said nothing in 10 s; if it speaks the raw wire, :listen and :connect take --wire oaep for that"
+    )
+}
+
 pub(super) fn ending_words(whom: &str, ending: &RawEnding, because: &str) -> String {
     match ending {
         RawEnding::Native => {

@@ -208,7 +208,9 @@ fn a_stream_cut_at_every_byte_says_the_same() {
             );
         }
         let mut listener = Side::listener(&ALICE);
-        stream.iter().for_each(|byte| listener.feed(&[*byte]));
+        for byte in &stream {
+            listener.feed(&[*byte]);
+        }
         assert_eq!(listener.heard(), ["하나", "two", ""]);
     }
 }

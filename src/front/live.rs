@@ -1,0 +1,232 @@
+//! The real machine under one person: sockets, the resolver, the worker for RSA, the screen and the wall
+//! clock. It does what a chat wants and knows nothing of what it is for.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::actor::{Machine, Recipe};
+use super::bind::{bind, of_family, words};
+use super::fault::{Fault, code};
+use super::keys::{self, KeyRing, Own};
+use super::screen::Screen;
+use crate::chat::address::{Family, ListenAt, Target};
+use crate::chat::{Dial, Input, KeyFor, Link, Listener, Notice, Now, Owed, Queue, Replacing};
+use crate::crypto::{Job, JobResult};
+use crate::net::errand::Errand;
+use crate::net::worker::{self, Ticket, Worker};
+use crate::net::{LinkId, ListenerId, Net, Reading};
+
+/// A job and the keys that it may need.
+struct Task {
+    job: Job,
+    keys: KeyRing,
+}
+
+/// The sockets, threads and screen of this process.
+pub(super) struct Live {
+    pub(super) net: Net,
+    pub(super) screen: Screen,
+    worker: Worker<Task, JobResult>,
+    jobs: BTreeMap<Ticket, Link>,
+    lookups: BTreeMap<Dial, Errand<io::Result<Vec<SocketAddr>>>>,
+    dials: BTreeMap<LinkId, Dial>,
+    listeners: BTreeMap<ListenerId, Listener>,
+    paused: BTreeMap<Link, Reading>,
+    making: Option<Making>,
+    started: Instant,
+}
+
+/// A key that is being made in the background.
+struct Making {
+    errand: Errand<Result<Own, Fault>>,
+    of: KeyFor,
+    replacing: Replacing,
+}
+
+/// A key that was made in the background.
+pub(super) struct Made {
+    pub(super) key: Result<Own, Fault>,
+    pub(super) of: KeyFor,
+    pub(super) replacing: Replacing,
+}
+
+impl Live {
+    pub(super) fn new(net: Net, screen: Screen) -> io::Result<Self> {
+        let worker = Worker::start("rsa", net.waker(), |task: Task| task.job.run(task.keys.keys()))?;
+        Ok(Self {
+            net,
+            screen,
+            worker,
+            jobs: BTreeMap::new(),
+            lookups: BTreeMap::new(),
+            dials: BTreeMap::new(),
+            listeners: BTreeMap::new(),
+            paused: BTreeMap::new(),
+            making: None,
+            started: Instant::now(),
+        })
+    }
+
+    /// The moment that a chat calls by this number of milliseconds.
+    pub(super) fn instant(&self, mono_ms: u64) -> Instant {
+        self.started + Duration::from_millis(mono_ms)
+    }
+
+    pub(super) fn listener(&self, id: ListenerId) -> Option<Listener> {
+        self.listeners.get(&id).copied()
+    }
+
+    /// Which attempt this link was made for; told once.
+    pub(super) fn dial_of(&mut self, link: LinkId) -> Option<Dial> {
+        self.dials.remove(&link)
+    }
+
+    /// Work that is done.
+    pub(super) fn finished_job(&mut self) -> Option<Input<'static>> {
+        while let Some((ticket, result)) = self.worker.finished() {
+            if let Some(link) = self.jobs.remove(&ticket) {
+                return Some(match result {
+                    Ok(result) => Input::Worked { link, result },
+                    Err(_) => Input::Busy { link },
+                });
+            }
+        }
+        None
+    }
+
+    /// Names that were looked up are dialled; those that have no address are told of.
+    pub(super) fn finished_lookups(&mut self) -> Vec<Input<'static>> {
+        let found: Vec<_> =
+            self.lookups.iter().filter_map(|(dial, errand)| Some((*dial, errand.finished()?))).collect();
+        let mut failed = Vec::new();
+        for (dial, found) in found {
+            self.lookups.remove(&dial);
+            let why = match found {
+                Ok(Ok(addrs)) if !addrs.is_empty() => {
+                    let link = self.net.connect(addrs);
+                    self.dials.insert(link, dial);
+                    continue;
+                }
+                Ok(Ok(_)) => "the name has no address of that kind".to_owned(),
+                Ok(Err(error)) => words(&error),
+                Err(panicked) => panicked.to_string(),
+            };
+            failed.push(Input::Unreachable { dial, why });
+        }
+        failed
+    }
+
+    /// The key that was being made, once it is.
+    pub(super) fn finished_key(&mut self) -> Option<Made> {
+        let Making { errand, of, replacing } = self.making.as_ref()?;
+        let (made, of, replacing) = (errand.finished()?, *of, *replacing);
+        self.making = None;
+        let key = made.unwrap_or_else(|panicked| Err(Fault::new(code::FAILED, panicked.to_string())));
+        Some(Made { key, of, replacing })
+    }
+
+    /// Reads a link or leaves it unread.
+    pub(super) fn set_reading(&mut self, link: Link, wanted: Reading) {
+        let before = self.paused.insert(link, wanted).unwrap_or(Reading::On);
+        if before != wanted {
+            self.net.set_reading(LinkId(link.0), wanted);
+        }
+    }
+}
+
+impl Machine for Live {
+    fn now(&self) -> Now {
+        let mono_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Now { mono_ms, unix_ms: u64::try_from(unix.as_millis()).unwrap_or(u64::MAX) }
+    }
+
+    fn today(&self) -> String {
+        keys::today()
+    }
+
+    fn show(&mut self, notice: &Notice, owed: Option<Owed>) -> Option<Input<'static>> {
+        self.screen.show(notice, owed);
+        None
+    }
+
+    fn listen(&mut self, listener: Listener, at: &ListenAt, family: Family) -> Option<Input<'static>> {
+        Some(match bind(&mut self.net, at, family) {
+            Ok((id, at)) => {
+                self.listeners.insert(id, listener);
+                Input::Listening { listener, at }
+            }
+            Err(error) => Input::ListenFailed { listener, why: words(&error) },
+        })
+    }
+
+    /// Names are looked up in a thread: the system's resolver can take as long as it likes.
+    fn connect(&mut self, dial: Dial, target: Target, family: Family) -> Option<Input<'static>> {
+        let work = move || {
+            let found = (target.host.as_str(), target.port).to_socket_addrs()?;
+            Ok(found.filter(|addr| of_family(*addr, family)).collect())
+        };
+        match Errand::start("lookup", self.net.waker(), work) {
+            Ok(errand) => {
+                self.lookups.insert(dial, errand);
+                None
+            }
+            Err(error) => Some(Input::Unreachable { dial, why: words(&error) }),
+        }
+    }
+
+    fn cancel_connect(&mut self, dial: Dial) {
+        self.lookups.remove(&dial);
+        let links: Vec<_> = self.dials.iter().filter(|(_, d)| **d == dial).map(|(link, _)| *link).collect();
+        for link in links {
+            self.dials.remove(&link);
+            self.net.drop_now(link);
+        }
+    }
+
+    fn transmit(&mut self, link: Link, bytes: Vec<u8>) -> Option<Input<'static>> {
+        self.net.send(LinkId(link.0), bytes);
+        (self.net.queued(LinkId(link.0)) > 0).then_some(Input::Clogged { link })
+    }
+
+    fn proven(&mut self, link: Link) {
+        self.net.proven(LinkId(link.0));
+    }
+
+    fn hangup(&mut self, link: Link) {
+        self.paused.remove(&link);
+        self.net.hangup(LinkId(link.0));
+    }
+
+    fn work(&mut self, link: Link, job: Job, queue: Queue, keys: KeyRing) -> Option<Input<'static>> {
+        let queue = match queue {
+            Queue::Known => worker::Queue::Known,
+            Queue::Strangers => worker::Queue::Strangers,
+        };
+        match self.worker.submit(queue, Task { job, keys }) {
+            Ok(ticket) => {
+                self.jobs.insert(ticket, link);
+                None
+            }
+            Err(_) => Some(Input::Busy { link }),
+        }
+    }
+
+    fn make_key(&mut self, recipe: Recipe) -> Option<Result<Own, Fault>> {
+        let (of, replacing) = (recipe.of, recipe.replacing);
+        let work = move || keys::make(of, recipe.bits, recipe.passphrase.as_deref(), &keys::seed());
+        match Errand::start("keygen", self.net.waker(), work) {
+            Ok(errand) => {
+                self.making = Some(Making { errand, of, replacing });
+                None
+            }
+            Err(error) => Some(Err(Fault::new(code::MACHINE, words(&error)))),
+        }
+    }
+
+    fn cancel_key(&mut self) {
+        self.making = None;
+    }
+}
