@@ -242,7 +242,9 @@ impl Session {
                     standing.ping(now_ms, &mut self.outputs);
                 }
             }
-            Phase::Shaking(shake) if !shake.greeted() && self.frames.waiting().is_empty() => self.over(Ending::Mute),
+            Phase::Shaking(shake) if !shake.greeted() && self.frames.waiting().is_empty() => {
+                self.over(Ending::Mute)
+            }
             _ => self.over(Ending::HandshakeTimeout),
         }
     }
