@@ -94,12 +94,10 @@ impl Chat {
 
     fn raw_unread(&mut self, link: Link, in_a_row: u32) {
         let Some(talk) = self.talks.get(&link) else { return };
-        let whom = talk.name().map_or_else(|| talk.whom(), str::to_owned);
-        let trouble = Trouble::Unread { whom, in_a_row };
-        if matches!(talk.way, Way::Called { .. }) {
-            self.report(trouble);
-        } else {
-            self.trouble(trouble);
+        match (talk.name(), &talk.way) {
+            (None, Way::Called { .. }) => self.report(Trouble::Unread { whom: talk.whom(), in_a_row }),
+            (None, Way::Dialled { .. }) => self.trouble(Trouble::Unread { whom: talk.whom(), in_a_row }),
+            (Some(name), _) => self.trouble(Trouble::Unread { whom: name.to_owned(), in_a_row }),
         }
     }
 

@@ -243,7 +243,7 @@ impl Session {
                 }
             }
             Phase::Shaking(shake) if !shake.greeted() && self.frames.waiting().is_empty() => {
-                self.over(Ending::Mute)
+                self.over(Ending::Mute);
             }
             _ => self.over(Ending::HandshakeTimeout),
         }

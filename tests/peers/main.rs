@@ -19,7 +19,7 @@ use libtest_mimic::{Arguments, Trial};
 use support::{Home, Person};
 
 /// What a thousand messages each way may take on a busy machine.
-pub(crate) const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_mins(1);
 
 /// An interpreter with the packages.
 #[derive(Clone)]
@@ -68,9 +68,12 @@ pub(crate) fn rows_after(person: &Person, word: &str) -> Vec<String> {
     person.output().lines().filter_map(|row| row.strip_prefix(word).map(str::to_owned)).collect()
 }
 
+/// The name of a test, and what it does with an interpreter.
+type Story = (&'static str, fn(&Python));
+
 fn main() -> ExitCode {
     let python = std::env::var_os("RSACHAT_PYTHON").filter(|path| !path.is_empty()).map(Python);
-    let tests: [(&str, fn(&Python)); 10] = [
+    let tests: [Story; 10] = [
         ("the_client_of_the_tutorial_is_heard_and_never_answered", tutorial::client),
         ("the_client_of_the_tutorial_leaves_with_exit", tutorial::client_exit),
         ("the_server_of_the_tutorial_shows_every_line_until_exit", tutorial::server),
@@ -82,7 +85,7 @@ fn main() -> ExitCode {
         ("the_peer_written_from_the_specification_listens", native::listens),
         ("the_peer_written_from_the_specification_calls", native::calls),
     ];
-    let trial = |(name, run): (&str, fn(&Python))| {
+    let trial = |(name, run): Story| {
         let python = python.clone();
         let ignored = python.is_none();
         let run = move || {
