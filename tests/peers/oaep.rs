@@ -2,7 +2,7 @@
 
 use super::support::wire::{Fault, Wire};
 use super::support::{Home, Person};
-use super::{LONG, Python, listens_at, rows_after, said_by};
+use super::{LONG, Python, listens_at, root, rows_after, said_by};
 
 const PEER: &str = "oaep_peer.py";
 const COUNT: usize = 1_000;
@@ -92,4 +92,45 @@ pub(crate) fn one_by_one(python: &Python) {
     ours.sees(" raw-1: 그래도 읽혀요");
     peer.falls_silent();
     ours.sees("* raw-1 left");
+}
+
+/// The README's two screens, played again: rows that are not output are typed, in their order on each side.
+pub(crate) fn readme(python: &Python) {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let screen = |command: &str| -> Vec<String> {
+        let (_, rest) =
+            readme.split_once(&format!("```text\n$ {command}\n")).expect("the screen stands there");
+        rest.split_once("```").unwrap().0.lines().map(str::to_owned).collect()
+    };
+    let theirs = screen("python3 docs/peers/oaep_peer.py listen 8000");
+    let ours = screen("rsachat --connect localhost:8000 --wire oaep");
+
+    let mut peer = python.peer(PEER, &["listen", "0"]);
+    let port = listens_at(&peer).rsplit(':').next().unwrap().to_owned();
+    let mut person =
+        home("bob-2048.pem").start(&["--connect", &format!("localhost:{port}"), "--wire", "oaep"]);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for row in theirs {
+                if ["listening on ", "connected", "Received: ", "The other"]
+                    .iter()
+                    .any(|own| row.starts_with(own))
+                {
+                    peer.sees(&row.replace("8000", &port));
+                } else {
+                    peer.types(&row);
+                }
+            }
+        });
+        for row in ours {
+            match row.strip_prefix("raw-1 raw> ") {
+                Some(typed) => person.types(typed),
+                // Times and keys are others each time.
+                None => row.trim_start_matches("12:00").replace("8000", &port).split('…').for_each(|part| {
+                    person.sees(part);
+                }),
+            }
+        }
+    });
+    assert_eq!(peer.ends(), 0);
 }
