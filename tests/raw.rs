@@ -298,8 +298,12 @@ fn nothing_falls_back_to_the_raw_wire_and_its_options_stay_its_own() {
         minji.types(line);
         minji.sees(&format!("! {answer}"));
     }
-    for args in [["--listen", "0", "--wire", "rot13"], ["--connect", "localhost", "--one-way", "--name"]] {
-        let output = minji.home.command(&args).output().unwrap();
+    for args in [
+        &["--listen", "0", "--wire", "rot13"][..],
+        &["--connect", "localhost", "--one-way"],
+        &["--wire", "oaep"],
+    ] {
+        let output = minji.home.command(args).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{args:?}");
     }
     // A native caller of a port where nobody speaks its wire ends; it does not try the other one.

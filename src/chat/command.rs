@@ -5,7 +5,7 @@ mod table;
 pub use table::{COMMANDS, Completes, Entry, markdown};
 
 use super::address::{AddressFault, Family, ListenAt, Target};
-use super::contract::{Direction, KeyFor, Wire};
+use super::kinds::{Direction, KeyFor, Wire};
 use super::name::{Name, NameFault};
 use super::safe::SafeText;
 use super::talk::Callers;

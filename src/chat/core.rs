@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use super::address::{Family, ListenAt, Target};
 use super::book::Book;
 use super::contract::{
-    Assurance, Dial, Effect, Input, KeyFor, Link, Listener, Now, OwnKey, RefusedKey, Verdict, View, Wire,
+    Assurance, Dial, Effect, Input, Link, Listener, Now, OwnKey, RefusedKey, Verdict, View,
 };
+use super::kinds::{KeyFor, Wire};
 use super::leave::Leaving;
 use super::name::Name;
 use super::notice::{Info, Notice, Trouble};

@@ -9,6 +9,7 @@ pub mod command;
 mod contract;
 mod core;
 mod events;
+mod kinds;
 mod leave;
 pub mod name;
 mod notice;
@@ -22,9 +23,10 @@ mod trust;
 mod words;
 
 pub use contract::{
-    Assurance, Dial, Direction, Effect, Farewell, Input, KeyFor, Link, Listener, NewKey, Now, Origin, Owed,
-    OwnKey, Queue, Replacing, Verdict, View, Wire,
+    Assurance, Dial, Effect, Farewell, Input, Link, Listener, NewKey, Now, Origin, Owed, OwnKey, Queue,
+    Replacing, Verdict, View,
 };
 pub use core::Chat;
+pub use kinds::{Direction, KeyFor, Wire};
 pub use notice::{Acquaintance, Claimed, Info, Notice, RawInfo, Said, Trouble};
 pub use talk::Callers;

@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use super::contract::{Assurance, KeyFor};
+use super::contract::Assurance;
+use super::kinds::KeyFor;
 use super::safe::SafeText;
 use crate::crypto::{Fingerprint, KeyFault, SafetyNumber};
 use crate::session::Ending;

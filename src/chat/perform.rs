@@ -1,8 +1,9 @@
 //! What a typed line does: text goes to the addressed peer, commands are carried out.
 
 use super::command::{self, Command, Keep, Typed};
-use super::contract::{Direction, Effect, Farewell, KeyFor, NewKey, Origin, Replacing, Wire};
+use super::contract::{Effect, Farewell, NewKey, Origin, Replacing};
 use super::core::{Chat, Held, Making};
+use super::kinds::{Direction, KeyFor, Wire};
 use super::name::Name;
 use super::notice::{Info, Notice, Trouble};
 use super::talk::{Callers, Tie};

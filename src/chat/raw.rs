@@ -1,8 +1,9 @@
 //! Peers of the raw wire, as far as they differ from others: they have no name of their own, no key that counts,
 //! no place in the book and no receipts.
 
-use super::contract::{Assurance, Direction, Effect, Link, Wire};
+use super::contract::{Assurance, Effect, Link};
 use super::core::Chat;
+use super::kinds::{Direction, Wire};
 use super::name::Name;
 use super::notice::{Info, Notice, RawInfo, Said, Trouble};
 use super::safe::SafeText;

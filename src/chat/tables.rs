@@ -3,8 +3,9 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::address::Target;
-use super::contract::{OwnKey, Wire};
+use super::contract::OwnKey;
 use super::core::Chat;
+use super::kinds::Wire;
 use super::notice::Notice;
 use super::talk::{Talk, Tie};
 use crate::limits;
@@ -110,6 +111,10 @@ pub(super) fn limits(capacity: usize) -> Vec<String> {
         ("silence before a ping", seconds(limits::PING_AFTER_MS)),
         ("silence before a peer is given up", seconds(limits::DEAD_AFTER_MS)),
         ("records under one key", limits::REKEY_RECORDS.to_string()),
+        ("raw wire: a PEM", format!("{} bytes", limits::RAW_PEM_BYTES)),
+        ("raw wire: a caller that says nothing", format!("{} min", limits::RAW_MUTE_MS / 60_000)),
+        ("raw wire: the key of who was called", seconds(limits::RAW_KEY_MS)),
+        ("raw wire: blocks in a row that do not open", limits::RAW_UNREAD.to_string()),
     ];
     aligned(&rows.map(|(what, much)| [what.to_owned(), much]))
 }

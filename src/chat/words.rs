@@ -3,7 +3,8 @@
 
 mod raw;
 
-use super::contract::{Assurance, KeyFor};
+use super::contract::Assurance;
+use super::kinds::KeyFor;
 use super::notice::{Acquaintance, Claimed, Info, Notice, Said, Trouble};
 use super::safe::SafeText;
 use crate::session::Ending;

@@ -54,16 +54,16 @@ pub(super) struct Prompt {
     #[arg(long, value_name = "NAME")]
     pub(super) name: Option<String>,
     /// Wait for callers: a port, `host:port` or `[::1]:port`
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", group = "addresses")]
     pub(super) listen: Vec<String>,
     /// Call somebody: host or host:port
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", group = "addresses")]
     pub(super) connect: Option<String>,
     /// Accept this key only
     #[arg(long, value_name = "SHA256:…", requires = "connect")]
     pub(super) pin: Option<String>,
     /// Speak this wire: `oaep` is the raw one of the Python tutorial, which authenticates nobody
-    #[arg(long, value_name = "WIRE")]
+    #[arg(long, value_name = "WIRE", requires = "addresses")]
     pub(super) wire: Option<String>,
     /// On the raw wire, give no key of yours: for the tutorial's server
     #[arg(long, requires_all = ["connect", "wire"])]

@@ -1,5 +1,8 @@
 //! Raw conversations in one process, joined by nothing but values.
 
+mod pace;
+mod streams;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -140,31 +143,6 @@ fn block(to: &RawPair, text: &[u8], number: u8) -> Vec<u8> {
     seal_raw(to.public(), text, &Seed::new([number; 32]))
 }
 
-/// A block that begins with a certain byte.
-fn block_with(to: &RawPair, text: &[u8], first: u8) -> Vec<u8> {
-    let coins = |n: u32| Seed::new([9; 32]).derive(&n.to_string());
-    (0..20_000)
-        .map(|n| seal_raw(to.public(), text, &coins(n)))
-        .find(|block| block[0] == first)
-        .expect("one block in 256 begins so")
-}
-
-/// Every form in which a PEM may come.
-fn pem_forms(of: &RawPair) -> [Vec<u8>; 6] {
-    let lines = of.public().to_spki_pem();
-    let bare = lines.trim_end();
-    let crlf = bare.replace('\n', "\r\n");
-    [
-        bare.to_owned(),
-        format!("{bare}\n"),
-        crlf.clone(),
-        crlf.clone() + "\r\n",
-        format!("\n\n{bare}"),
-        crlf + "\n\n",
-    ]
-    .map(String::into_bytes)
-}
-
 #[test]
 fn both_sides_talk_with_keys_of_every_size() {
     let sizes = [
@@ -188,49 +166,6 @@ fn both_sides_talk_with_keys_of_every_size() {
                 (vec!["안녕하세요".into()], vec!["반갑습니다 👋".into()])
             );
         }
-    }
-}
-
-#[test]
-fn a_stream_cut_at_every_byte_says_the_same() {
-    for pem in pem_forms(&BOB) {
-        let blocks = [block(&ALICE, "하나".as_bytes(), 1), block(&ALICE, b"two", 2), block(&ALICE, b"", 3)];
-        let stream = [pem.as_slice(), &blocks.concat()].concat();
-        for cut in 0..=stream.len() {
-            let mut listener = Side::listener(&ALICE);
-            listener.feed(&stream[..cut]);
-            listener.feed(&stream[cut..]);
-            assert_eq!(
-                listener.heard(),
-                ["하나", "two", ""],
-                "cut at {cut} of {:?}",
-                pem.escape_ascii().to_string()
-            );
-        }
-        let mut listener = Side::listener(&ALICE);
-        for byte in &stream {
-            listener.feed(&[*byte]);
-        }
-        assert_eq!(listener.heard(), ["하나", "two", ""]);
-    }
-}
-
-#[test]
-fn a_first_block_that_begins_like_a_line_end_is_found_after_every_form_of_pem() {
-    for first in [b'\n', b'\r', b' ', b'-', b'r'] {
-        let block = block_with(&ALICE, "첫 줄".as_bytes(), first);
-        for pem in pem_forms(&BOB) {
-            for piece in [1, 7, usize::MAX] {
-                let mut listener = Side::listener(&ALICE);
-                [pem.as_slice(), &block].concat().chunks(piece).for_each(|bytes| listener.feed(bytes));
-                assert_eq!(listener.heard(), ["첫 줄"], "{first}");
-                assert!(listener.session.stream.waiting().is_empty());
-            }
-        }
-        // A caller that gives no key may begin so as well.
-        let mut listener = Side::listener(&ALICE);
-        listener.feed(&block);
-        assert_eq!(listener.told, [RawEvent::Joined(None), RawEvent::Heard("첫 줄".into())]);
     }
 }
 
@@ -348,81 +283,6 @@ fn a_second_pem_is_a_block_that_does_not_open() {
     listener.feed(&pem);
     assert_eq!(listener.told.last(), Some(&RawEvent::Unread { in_a_row: 1 }));
     assert_eq!(listener.session.peer.as_ref(), Some(BOB.public()));
-}
-
-#[test]
-fn a_server_that_answers_to_itself_gets_one_block_at_a_time() {
-    let mut client = Side::one_way();
-    client.feed(&pem_of(ALICE.public()));
-    assert!(client.sent.is_empty(), "no PEM of ours");
-    for text in ["one", "two", "three"] {
-        client.say(text).unwrap();
-    }
-    let waits = client.told.iter().filter(|event| **event == RawEvent::Waits).count();
-    assert_eq!((client.sent.len(), waits), (256, 1));
-    for count in 1..=2_u8 {
-        assert_eq!(
-            ALICE.open(&client.takes_sent()).unwrap().as_slice(),
-            ["one", "two"][usize::from(count) - 1].as_bytes()
-        );
-        let answer = block(&ALICE, b"to myself", count);
-        client.feed(&answer[..255]);
-        assert!(client.sent.is_empty());
-        client.feed(&answer[255..]);
-    }
-    assert_eq!(ALICE.open(&client.takes_sent()).unwrap().as_slice(), b"three");
-    let told = client.told.iter().filter(|event| **event == RawEvent::Answered).count();
-    assert_eq!(told, 1);
-    // `exit` needs no answer before it, but must not arrive together with the block before it.
-    client.say("exit").unwrap();
-    assert!(client.sent.is_empty());
-    client.after(limits::RAW_APART_MS);
-    assert_eq!(ALICE.open(&client.takes_sent()).unwrap().as_slice(), b"exit");
-    assert_eq!(client.ending, Some(Ending::WeLeft));
-}
-
-#[test]
-fn exit_waits_behind_what_was_said_before_it_unless_somebody_leaves() {
-    for leaves in [false, true] {
-        let mut client = Side::one_way();
-        client.feed(&pem_of(ALICE.public()));
-        for text in ["one", "two", "exit"] {
-            client.say(text).unwrap();
-        }
-        client.takes_sent();
-        client.after(5_000);
-        assert_eq!((client.sent.len(), &client.ending), (0, &None));
-        if leaves {
-            client.session.close();
-            client.drain();
-        } else {
-            client.feed(&block(&ALICE, b"", 1));
-            assert_eq!(ALICE.open(&client.takes_sent()).unwrap().as_slice(), b"two");
-            client.after(limits::RAW_APART_MS);
-        }
-        assert_eq!(ALICE.open(&client.takes_sent()).unwrap().as_slice(), b"exit");
-        assert_eq!(client.ending, Some(Ending::WeLeft));
-    }
-}
-
-#[test]
-fn a_peer_that_does_not_read_is_sent_no_more_and_not_waited_for_at_the_end() {
-    let (_, mut dialler) = standing();
-    dialler.session.clogged();
-    dialler.say("waits").unwrap();
-    assert!(dialler.sent.is_empty());
-    dialler.session.drained();
-    dialler.drain();
-    assert_eq!(dialler.takes_sent().len(), 256);
-    dialler.session.clogged();
-    dialler.say("never sent").unwrap();
-    for _ in 0..3 {
-        dialler.session.close();
-        dialler.drain();
-        dialler.after(400);
-    }
-    assert_eq!((dialler.sent.len(), dialler.ending), (0, Some(Ending::WeLeft)));
-    assert!(!dialler.told.contains(&RawEvent::Sent { upto: 2 }));
 }
 
 #[test]
