@@ -273,7 +273,7 @@ fn a_native_caller_and_a_raw_listener_tell_each_other_apart_at_once() {
 fn a_raw_caller_and_a_native_listener_tell_each_other_apart_in_ten_seconds() {
     let (minji, at) = Person::listening("민지");
     let mut junho = home("준호").start(&["--connect", &at, "--wire", "oaep"]);
-    minji.sees_within("said nothing in 10 s; if it speaks the raw wire", HANDSHAKE_PATIENCE);
+    minji.sees_within("did not finish the handshake in 10 s; if it speaks the raw wire", HANDSHAKE_PATIENCE);
     junho
         .sees_within("sent no public key; if it is rsachat on its own wire, leave out --wire oaep", PATIENCE);
     assert_eq!(junho.ends(), 5);

@@ -59,7 +59,7 @@ pub(super) fn at_native_words(whom: &str) -> String {
 /// Somebody who waits where our own wire is spoken: on the raw one it is the listener who begins.
 pub(super) fn mute_words(whom: &str) -> String {
     format!(
-        "{whom} said nothing in 10 s; if it speaks the raw wire, :listen and :connect take --wire oaep for that"
+        "{whom} said nothing and did not finish the handshake in 10 s; if it speaks the raw wire, add --wire oaep"
     )
 }
 
