@@ -97,6 +97,15 @@ fn two_people_talk_on_the_raw_wire_and_exit_ends_it() {
 }
 
 #[test]
+fn the_dialogue_of_the_tutorial_is_played_from_its_script_and_twice_the_same() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/tutorial.chat");
+    let [once, again] = [(); 2].map(|()| Home::of("민지").answer(&["replay", script]));
+    assert_eq!(once, again);
+    assert!(once.contains("클라이언트| raw-1: 어서 오세요. 암호가 잘 풀리네요.\n"), "{once}");
+    assert!(once.contains("서버| * raw-1 left"), "{once}");
+}
+
+#[test]
 fn the_key_of_the_raw_wire_is_made_kept_and_is_not_the_identity() {
     let home = Home::of("민지");
     let mut minji = home.start(&[]);

@@ -22,6 +22,7 @@ use crate::store::{Home, bookfile};
 const TRIES: u32 = 3;
 
 /// One of our keys and the text that keeps it.
+#[derive(Clone)]
 pub(super) struct Own {
     pub(super) key: Private,
     pub(super) pem: Zeroizing<String>,
@@ -131,6 +132,7 @@ fn read(of: KeyFor, pem: &str, passphrase: Option<&Passphrase>) -> Result<Privat
 
 /// The identity on disk, asking for its passphrase where there is a terminal to ask at.
 pub(super) fn unlock(home: &Home, common: &Common) -> Result<(Option<Own>, Option<Passphrase>), Fault> {
+    refuse_test_keys(home)?;
     let given = common.passphrase_file.as_deref().map(first_line).transpose()?;
     let (path, text) =
         (keyfile::path(home, KeyFor::Identity), keyfile::load_key_text(home, KeyFor::Identity)?);
@@ -149,6 +151,24 @@ pub(super) fn unlock(home: &Home, common: &Common) -> Result<(Option<Own>, Optio
         }
     }
     Err(unreadable(&path, KeyFileFault::WrongPassphrase))
+}
+
+/// Keys that a replay made are for replays: anybody can make them again.
+fn refuse_test_keys(home: &Home) -> Result<(), Fault> {
+    for of in [KeyFor::Identity, KeyFor::RawWire] {
+        // What cannot be read is told where it is wanted.
+        if let Ok(Some(text)) = keyfile::load_key_text(home, of)
+            && Identity::is_test_key(&text)
+        {
+            let path = keyfile::path(home, of);
+            let what =
+                format!("cannot use {}: it is a test key, which anybody can make again", path.display());
+            return Err(
+                Fault::new(code::MACHINE, what).hint("put it aside and make a new key with rsachat key new")
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Today, as it may stand in a file name.

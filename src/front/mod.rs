@@ -9,6 +9,7 @@ mod fault;
 mod keys;
 mod live;
 mod repl;
+mod replay;
 mod screen;
 mod terminal;
 mod wrap;
