@@ -21,7 +21,17 @@ fn every_option_and_exit_code_of_the_readme_is_in_the_help() {
     let output = Command::cargo_bin("rsachat").unwrap().arg("--help").output().unwrap();
     assert!(output.status.success());
     let help = String::from_utf8(output.stdout).unwrap();
-    for option in ["--home", "--name", "--listen", "--connect", "--pin", "--history", "--passphrase-file"] {
+    for option in [
+        "--home",
+        "--name",
+        "--listen",
+        "--connect",
+        "--pin",
+        "--wire",
+        "--one-way",
+        "--history",
+        "--passphrase-file",
+    ] {
         assert!(help.contains(option), "{option} is missing in the help");
         assert!(readme().contains(option), "{option} is missing in the README");
     }

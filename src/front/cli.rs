@@ -54,10 +54,10 @@ pub(super) struct Prompt {
     #[arg(long, value_name = "NAME")]
     pub(super) name: Option<String>,
     /// Wait for callers: a port, `host:port` or `[::1]:port`
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", group = "addresses")]
     pub(super) listen: Vec<String>,
     /// Call somebody: host or host:port
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", group = "addresses")]
     pub(super) connect: Option<String>,
     /// Accept this key only
     #[arg(long, value_name = "SHA256:…", requires = "connect")]
@@ -65,6 +65,12 @@ pub(super) struct Prompt {
     /// Write the session into a new file, as a script of all who take part
     #[arg(long, value_name = "FILE")]
     pub(super) record: Option<PathBuf>,
+    /// Speak this wire: `oaep` is the raw one of the Python tutorial, which authenticates nobody
+    #[arg(long, value_name = "WIRE", requires = "addresses")]
+    pub(super) wire: Option<String>,
+    /// On the raw wire, give no key of yours: for the tutorial's server
+    #[arg(long, requires_all = ["connect", "wire"])]
+    pub(super) one_way: bool,
     /// Keep typed lines in this file from one session to the next
     #[arg(long, value_name = "FILE")]
     pub(super) history: Option<PathBuf>,
@@ -87,9 +93,11 @@ enum Task {
 pub(super) enum KeyTask {
     /// Make a key
     New {
-        /// Bits of the key, 2048 to 8192
-        #[arg(default_value_t = crate::limits::KEY_BITS_DEFAULT)]
-        bits: u32,
+        /// Bits of the key, 2048 to 8192 [default: 3072; 2048 with --raw]
+        bits: Option<u32>,
+        /// The key of the raw wire, which is never your identity
+        #[arg(long)]
+        raw: bool,
         /// Put the key that is there aside
         #[arg(long)]
         replace: bool,

@@ -76,10 +76,12 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
 
 /// What the command line asks for, as the lines that one would type.
 fn opening(prompt: &Prompt) -> Result<Vec<String>, Fault> {
-    let mut lines: Vec<_> = prompt.listen.iter().map(|at| format!(":listen {at}")).collect();
+    let wire = prompt.wire.as_ref().map(|wire| format!(" --wire {wire}")).unwrap_or_default();
+    let mut lines: Vec<_> = prompt.listen.iter().map(|at| format!(":listen {at}{wire}")).collect();
     if let Some(target) = &prompt.connect {
         let pin = prompt.pin.as_ref().map(|pin| format!(" --pin {pin}")).unwrap_or_default();
-        lines.push(format!(":connect {target}{pin}"));
+        let one_way = if prompt.one_way { " --one-way" } else { "" };
+        lines.push(format!(":connect {target}{wire}{one_way}{pin}"));
     }
     for line in &lines {
         crate::chat::command::parse_line(line)
@@ -243,6 +245,7 @@ fn state(view: &View) -> PromptState {
             let mark = match assurance {
                 Assurance::Unverified => "?",
                 Assurance::Verified => "=",
+                Assurance::Raw => " raw",
             };
             PromptState { name: name.clone(), mark, waiting: view.waiting }
         }
