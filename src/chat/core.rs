@@ -212,6 +212,13 @@ impl Chat {
         }
     }
 
+    /// Whether a connected peer is one that we called.
+    #[must_use]
+    pub fn has_dialled(&self, name: &str) -> bool {
+        let dialled = |talk: &&Talk| talk.name() == Some(name) && matches!(talk.way, Way::Dialled { .. });
+        self.talks.values().any(|talk| dialled(&talk))
+    }
+
     /// Names that can be completed: everybody in the book and everybody connected.
     #[must_use]
     pub fn names(&self) -> Vec<String> {

@@ -67,6 +67,7 @@ pub enum Info {
     Safety { name: String, number: SafetyNumber },
     QuitHint,
     HowToLeave,
+    Recording { file: String },
 }
 
 /// Something that did not work, or was refused.

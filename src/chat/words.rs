@@ -74,6 +74,9 @@ fn info_words(info: &Info) -> String {
         ),
         Info::QuitHint => "`exit` was sent as text; :quit leaves".into(),
         Info::HowToLeave => "to leave, type :quit or press Ctrl-D".into(),
+        Info::Recording { file } => {
+            format!("recording in {file}: what is said stands there in plain text, for its owner to read")
+        }
     }
 }
 

@@ -62,6 +62,9 @@ pub(super) struct Prompt {
     /// Accept this key only
     #[arg(long, value_name = "SHA256:…", requires = "connect")]
     pub(super) pin: Option<String>,
+    /// Write the session into a new file, as a script of all who take part
+    #[arg(long, value_name = "FILE")]
+    pub(super) record: Option<PathBuf>,
     /// Keep typed lines in this file from one session to the next
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     history: Option<PathBuf>,

@@ -29,6 +29,8 @@ struct Task {
 pub(super) struct Live {
     pub(super) net: Net,
     pub(super) screen: Screen,
+    /// What was shown since the recorder took it, where there is one.
+    noted: Option<Vec<Notice>>,
     worker: Worker<Task, JobResult>,
     jobs: BTreeMap<Ticket, Link>,
     lookups: BTreeMap<Dial, Errand<io::Result<Vec<SocketAddr>>>>,
@@ -51,6 +53,7 @@ impl Live {
         Ok(Self {
             net,
             screen,
+            noted: None,
             worker,
             jobs: BTreeMap::new(),
             lookups: BTreeMap::new(),
@@ -60,6 +63,16 @@ impl Live {
             making: None,
             started: Instant::now(),
         })
+    }
+
+    /// From now on notices are kept for [`Live::noted`].
+    pub(super) fn note(&mut self) {
+        self.noted = Some(Vec::new());
+    }
+
+    /// The notices since the last call.
+    pub(super) fn noted(&mut self) -> Vec<Notice> {
+        self.noted.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// The moment that a chat calls by this number of milliseconds.
@@ -142,6 +155,9 @@ impl Machine for Live {
 
     fn show(&mut self, notice: &Notice, owed: Option<Owed>) -> Option<Input<'static>> {
         self.screen.show(notice, owed);
+        if let Some(noted) = &mut self.noted {
+            noted.push(notice.clone());
+        }
         None
     }
 

@@ -13,6 +13,7 @@ mod fault;
 mod keys;
 mod live;
 mod manual;
+mod record;
 mod repl;
 mod replay;
 mod screen;

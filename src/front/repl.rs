@@ -7,11 +7,12 @@ use super::config::{Config, Sources};
 use super::driver::Driver;
 use super::fault::{Fault, code};
 use super::keys;
+use super::record::Recorder;
 use super::screen::{Looks, Screen, Style, stdout_sink};
 use super::terminal::{self, Arguments, Live, PromptState, Terminal, Typed, Word};
 use crate::chat::command::{COMMANDS, Completes};
 use crate::chat::safe::SafeText;
-use crate::chat::{Assurance, Chat, Farewell, Input, Verdict, View};
+use crate::chat::{Assurance, Callers, Chat, Farewell, Input, Verdict, View};
 use crate::limits;
 use crate::net::lines::{LineEvent, Lines};
 use crate::net::signals::{Signal, Signals};
@@ -31,6 +32,7 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
     let config = Sources::read(common.config.as_deref(), prompt.layer()?)?.settle();
     let opening = opening(prompt, &config)?;
     let name = config.own_name();
+    let recorder = prompt.record.as_deref().map(|path| Recorder::start(path, name.as_str())).transpose()?;
     let (own, passphrase) = keys::unlock(home, common)?;
     // Without it fewer connections fit; the limit is said when it is met.
     let _ = descriptors::raise_limit();
@@ -56,7 +58,10 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
         (Typist::Lines(Some(Lines::of_stdin(net.waker())?)), stdout_sink())
     };
     let screen = Screen::start(style, if edited { Looks::Screen } else { Looks::Lines }, sink, net.waker())?;
-    let driver = Driver::new(chat, screen, net, home.clone(), own, passphrase)?;
+    let mut driver = Driver::new(chat, screen, net, home.clone(), own, passphrase)?;
+    if let Some(recorder) = recorder {
+        driver.record(recorder);
+    }
     let unattended = Unattended {
         connects: !edited && prompt.connect.is_some(),
         listens: !edited && !config.listen.is_empty(),
@@ -75,7 +80,9 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
 
 /// What the command line and the settings ask for, as the lines that one would type.
 fn opening(prompt: &Prompt, config: &Config) -> Result<Vec<String>, Fault> {
-    let mut lines: Vec<_> = config.listen.iter().map(|at| format!(":listen {at}")).collect();
+    // Said in the line itself, so that a recording of it holds under other settings.
+    let known = if config.callers == Callers::Known { " --known" } else { "" };
+    let mut lines: Vec<_> = config.listen.iter().map(|at| format!(":listen {at}{known}")).collect();
     if let Some(target) = &prompt.connect {
         let pin = prompt.pin.as_ref().map(|pin| format!(" --pin {pin}")).unwrap_or_default();
         lines.push(format!(":connect {target}{pin}"));

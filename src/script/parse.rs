@@ -220,7 +220,10 @@ fn body(text: &str, at: usize) -> Result<(&str, usize), TextFault> {
     }
     match text.strip_prefix(' ') {
         Some(body) => Ok((body, at + 1)),
-        None => Err(TextFault { at: at..at + 1, what: "a blank belongs here".into(), help: None }),
+        None => {
+            let first = text.chars().next().map_or(0, char::len_utf8);
+            Err(TextFault { at: at..at + first, what: "a blank belongs here".into(), help: None })
+        }
     }
 }
 
