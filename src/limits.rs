@@ -66,6 +66,17 @@ pub const NAME_CHARS: usize = 32;
 pub const KEY_FILE_BYTES: u64 = 65_536;
 /// Bytes of a peer book that is still read.
 pub const BOOK_BYTES: u64 = 4 * 1024 * 1024;
+/// Time that `doctor` lets the other side speak first, in milliseconds: an rsachat never does, and what does is
+/// not to be troubled with our bytes.
+pub const LISTEN_FIRST_MS: u64 = 500;
+/// Time that `doctor` gives the system to look a name up, in milliseconds.
+pub const LOOKUP_TIMEOUT_MS: u64 = 15_000;
+/// Addresses of one name that `doctor` tries.
+pub const ADDRESSES_TRIED: usize = 8;
+/// Cells of the time before a message, in the form that the user chose.
+pub const TIME_CELLS: usize = 32;
+/// Bytes of a configuration file that is still read.
+pub const CONFIG_BYTES: u64 = 65_536;
 /// Time for goodbyes and receipts when the program is told to end by a signal, in milliseconds.
 pub const FAREWELL_MS: u64 = 1_000;
 /// Combining marks that may sit on one character of a peer's text, and joints of one emoji: more would

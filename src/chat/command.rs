@@ -27,7 +27,7 @@ pub enum Typed {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "the table says what each one is")]
 pub enum Command {
-    Listen { at: ListenAt, family: Family, callers: Callers, wire: Wire },
+    Listen { at: ListenAt, family: Family, callers: Option<Callers>, wire: Wire },
     Connect { target: Target, family: Family, pin: Option<Fingerprint>, wire: Wire },
     To { name: String },
     All { text: String },
@@ -107,6 +107,9 @@ pub enum Mistake {
     #[error("{0}")]
     WireOption(&'static str),
 }
+
+/// Why a listener of the raw wire cannot turn unknown keys away.
+pub(super) const KNOWN_ON_RAW: &str = "the raw wire proves nobody's key; --known cannot be kept on it";
 
 /// Reads a typed line; a pasted block comes with its newlines.
 ///
@@ -228,21 +231,22 @@ fn command(rest: &str) -> Result<Command, Mistake> {
 }
 
 fn listen(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistake> {
-    let (mut at, mut family, mut callers) = (None, Family::Any, Callers::Anybody);
+    let (mut at, mut family, mut callers) = (None, Family::Any, None);
     let mut wire = Wire::Native;
     let mut words = words.iter();
     while let Some(word) = words.next() {
         match *word {
             "--wire" => wire = wire_of(words.next().ok_or_else(&usage)?)?,
-            "--known" => callers = Callers::Known,
+            "--known" => callers = Some(Callers::Known),
+            "--anybody" => callers = Some(Callers::Anybody),
             "-4" => family = Family::V4,
             "-6" => family = Family::V6,
             word if word.starts_with('-') || at.is_some() => return Err(usage()),
             word => at = Some(word.parse()?),
         }
     }
-    if wire != Wire::Native && callers == Callers::Known {
-        return Err(Mistake::WireOption("the raw wire proves nobody's key; --known cannot be kept on it"));
+    if wire != Wire::Native && callers == Some(Callers::Known) {
+        return Err(Mistake::WireOption(KNOWN_ON_RAW));
     }
     Ok(Command::Listen { at: at.ok_or_else(usage)?, family, callers, wire })
 }
@@ -356,5 +360,6 @@ mod tests {
             mistake(&format!(":connect h --wire oaep --pin SHA256:{}", "A".repeat(43))).contains("--pin")
         );
         assert!(parse_line(":connect h --one-way --wire oaep").is_ok());
+        assert!(parse_line(":listen 0 --anybody").is_ok());
     }
 }

@@ -27,6 +27,8 @@ pub struct Chat {
     /// Peers of the raw wire so far.
     pub(super) raw_peers: u64,
     pub(super) capacity: usize,
+    /// Whom a listener takes that says nothing else.
+    pub(super) callers: Callers,
     pub(super) book: Book,
     pub(super) talks: BTreeMap<Link, Talk>,
     pub(super) dials: BTreeMap<Dial, Dialling>,
@@ -92,6 +94,7 @@ impl Chat {
             raw_key: None,
             raw_peers: 0,
             capacity,
+            callers: Callers::Anybody,
             book,
             talks: BTreeMap::new(),
             dials: BTreeMap::new(),
@@ -113,6 +116,11 @@ impl Chat {
     /// The key for the raw wire that the store has.
     pub fn set_raw_key(&mut self, key: OwnKey) {
         self.raw_key = Some(key);
+    }
+
+    /// Whom listeners take from now on that say nothing else; everybody, without this call.
+    pub fn set_callers(&mut self, callers: Callers) {
+        self.callers = callers;
     }
 
     /// Takes one input. Afterwards [`Chat::poll`] until `None`, before the next.

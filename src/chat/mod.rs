@@ -30,3 +30,4 @@ pub use core::Chat;
 pub use kinds::{Direction, KeyFor, Wire};
 pub use notice::{Acquaintance, Claimed, Info, Notice, RawInfo, Said, Trouble};
 pub use talk::Callers;
+pub use trust::objection_to_dialled;

@@ -22,7 +22,13 @@ impl Chat {
 
     fn perform(&mut self, command: Command) {
         match command {
+            Command::Listen { callers: None, wire, .. }
+                if wire != Wire::Native && self.callers == Callers::Known =>
+            {
+                self.trouble(Trouble::Mistake { what: command::KNOWN_ON_RAW.to_owned() });
+            }
             Command::Listen { at, family, callers, wire } => {
+                let callers = callers.unwrap_or(self.callers);
                 self.hold_or(Held::Listen(at, family, callers, wire));
             }
             Command::Connect { target, family, pin, wire } => {

@@ -1,6 +1,7 @@
 //! Judging: a peer's key is looked at before anything is sealed to it, and what the person says about keys
 //! is carried out. Any doubt about the book refuses.
 
+use super::address::Target;
 use super::book::{Book, Change, Trust};
 use super::contract::{Effect, Link, RefusedKey};
 use super::core::{Chat, assurance};
@@ -48,29 +49,14 @@ impl Chat {
 
     /// Why a key is not acceptable on this connection, if it is not.
     fn objection(&self, talk: &Talk, now: Fingerprint) -> Option<Trouble> {
-        let whom = talk.whom();
-        if self.own_key.as_ref().is_some_and(|own| own.public.fingerprint() == now) {
-            return Some(Trouble::Ourselves { whom });
-        }
-        let known = self.book.by_fingerprint(&now);
-        if let Some(peer) = known.filter(|peer| peer.trust == Trust::Blocked) {
-            return Some(Trouble::BlockedCaller { name: peer.name.to_string() });
-        }
+        let own = self.own_key.as_ref().map(|own| own.public.fingerprint());
         match &talk.way {
-            Way::Called { callers: Callers::Known, .. } if known.is_none() => {
-                Some(Trouble::UnknownCaller { whom, fingerprint: now })
-            }
-            Way::Called { .. } => None,
-            Way::Dialled { pin: Some(pinned), .. } => {
-                (*pinned != now).then_some(Trouble::PinDiffers { address: whom, pinned: *pinned, now })
-            }
-            Way::Dialled { pin: None, target, .. } => {
-                let there = self.book.by_address(target).filter(|peer| peer.fingerprint != now)?;
-                Some(Trouble::Changed {
-                    name: there.name.to_string(),
-                    address: whom,
-                    known: there.fingerprint,
-                    now,
+            Way::Dialled { target, pin, .. } => objection_to_dialled(&self.book, own, target, *pin, now),
+            Way::Called { callers, .. } => {
+                let whom = talk.whom();
+                objection_to_key(&self.book, own, &whom, now).or_else(|| {
+                    let stranger = *callers == Callers::Known && self.book.by_fingerprint(&now).is_none();
+                    stranger.then_some(Trouble::UnknownCaller { whom, fingerprint: now })
                 })
             }
         }
@@ -201,6 +187,36 @@ impl Chat {
         self.trouble(Trouble::NoSuchPeer { name: super::safe::SafeText::line(wanted).to_string(), nearest });
         None
     }
+}
+
+/// Why the key `now` is not acceptable where `target` was dialled, if it is not: the same judgement for a
+/// conversation and for one who only asks.
+#[must_use]
+pub fn objection_to_dialled(
+    book: &Book,
+    own: Option<Fingerprint>,
+    target: &Target,
+    pin: Option<Fingerprint>,
+    now: Fingerprint,
+) -> Option<Trouble> {
+    let address = target.to_string();
+    if let Some(trouble) = objection_to_key(book, own, &address, now) {
+        return Some(trouble);
+    }
+    if let Some(pinned) = pin {
+        return (pinned != now).then_some(Trouble::PinDiffers { address, pinned, now });
+    }
+    let there = book.by_address(target).filter(|peer| peer.fingerprint != now)?;
+    Some(Trouble::Changed { name: there.name.to_string(), address, known: there.fingerprint, now })
+}
+
+/// What speaks against a key wherever it is met.
+fn objection_to_key(book: &Book, own: Option<Fingerprint>, whom: &str, now: Fingerprint) -> Option<Trouble> {
+    if own == Some(now) {
+        return Some(Trouble::Ourselves { whom: whom.to_owned() });
+    }
+    let peer = book.by_fingerprint(&now).filter(|peer| peer.trust == Trust::Blocked)?;
+    Some(Trouble::BlockedCaller { name: peer.name.to_string() })
 }
 
 /// Whether two spellings are one name.

@@ -9,6 +9,7 @@ use rand::rngs::SysRng;
 use zeroize::Zeroizing;
 
 use super::cli::{Common, KeyTask, PeerTask};
+use super::config::Config;
 use super::fault::{Fault, code};
 use super::screen::answer;
 use crate::chat::book::{Change, Trust};
@@ -67,7 +68,15 @@ impl Own {
         OwnKey { public: self.public().clone(), file }
     }
 
-    fn public(&self) -> &PublicKey {
+    /// The key, if it is the identity.
+    pub(super) fn identity(&self) -> Option<Arc<Identity>> {
+        match &self.key {
+            Private::Identity(key) => Some(Arc::clone(key)),
+            Private::Raw(_) => None,
+        }
+    }
+
+    pub(super) fn public(&self) -> &PublicKey {
         match &self.key {
             Private::Identity(key) => key.public(),
             Private::Raw(key) => key.public(),
@@ -188,7 +197,7 @@ pub(super) fn key(home: &Home, common: &Common, task: &KeyTask) -> Result<u8, Fa
             .hint("rsachat key new makes one")
     })?;
     let public = own.public();
-    let name = super::cli::own_name(None)?;
+    let name = Config::read(common.config.as_deref())?.own_name();
     match task {
         KeyTask::New { .. } => {}
         KeyTask::Show { pem: true } => answer(public.to_spki_pem().trim_end())?,

@@ -231,11 +231,12 @@ fn command(setup: &Setup<'_>, home: &TempDir) -> CommandBuilder {
     command.args(program.iter().skip(1));
     // The default is the home of whoever runs the tests.
     command.cwd(&home);
-    for name in ["NO_COLOR", "COLUMNS", "LINES", "RSACHAT_HOME"] {
+    for name in ["NO_COLOR", "CLICOLOR_FORCE", "COLUMNS", "LINES", "RSACHAT_HOME"] {
         command.env_remove(name);
     }
     command.env("TERM", setup.term);
     command.env("TZ", "UTC");
+    command.env("RSACHAT_CONFIG", "none");
     for (name, value) in setup.env {
         command.env(name, value);
     }

@@ -78,6 +78,8 @@ impl Home {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(RSACHAT);
         command.arg("--home").arg(self.path()).args(args).env_remove("RSACHAT_HOME");
+        // What the person who runs the tests has set is not what they are about.
+        command.env("RSACHAT_CONFIG", "none").env_remove("CLICOLOR_FORCE");
         command
     }
 

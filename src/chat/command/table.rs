@@ -40,12 +40,12 @@ const fn entry(
 pub const COMMANDS: [Entry; 18] = [
     entry(
         "listen",
-        "ADDR [--known] [--wire oaep] [-4|-6]",
+        "ADDR [--known|--anybody] [--wire oaep] [-4|-6]",
         "wait for callers",
         Completes::Nothing,
         "ADDR is a port, host:port or [::1]:port; a port alone means every address of this machine, port 0 \
-         lets the machine choose and prints it. --known turns unknown keys away. --wire oaep is the raw wire of \
-         the Python tutorial, which authenticates nobody.",
+         lets the machine choose and prints it. --known turns unknown keys away, and --anybody takes them where \
+         known-only is set. --wire oaep is the raw wire of the Python tutorial, which authenticates nobody.",
     ),
     entry(
         "connect",
