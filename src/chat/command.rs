@@ -7,6 +7,7 @@ pub use table::{COMMANDS, Completes, Entry, markdown};
 
 use super::address::{AddressFault, Family, ListenAt, Target};
 use super::alert::Notify;
+use super::kinds::{KeyFor, Wire};
 pub use super::mine::LogTo;
 use super::name::{Name, NameFault};
 use super::safe::SafeText;
@@ -29,8 +30,8 @@ pub enum Typed {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "the table says what each one is")]
 pub enum Command {
-    Listen { at: ListenAt, family: Family, callers: Option<Callers> },
-    Connect { target: Target, family: Family, pin: Option<Fingerprint> },
+    Listen { at: ListenAt, family: Family, callers: Option<Callers>, wire: Wire },
+    Connect { target: Target, family: Family, pin: Option<Fingerprint>, wire: Wire },
     To { name: String },
     All { text: String },
     Peers,
@@ -42,7 +43,7 @@ pub enum Command {
     Unblock { name: String },
     Close { name: Option<String> },
     Nick { name: Name },
-    Keygen { bits: u32, keep: Keep },
+    Keygen { of: KeyFor, bits: Option<u32>, keep: Keep },
     Showkey { form: KeyForm },
     Name { peer: String, name: Name },
     Last { count: usize, name: Option<String> },
@@ -106,7 +107,18 @@ pub enum Mistake {
     /// A bad number of bits.
     #[error("a key has {min} to {max} bits, in steps of 8", min = limits::KEY_BITS_MIN, max = limits::KEY_BITS_MAX)]
     Bits,
+    /// A wire that there is not.
+    #[error(
+        "there is no such wire; --wire oaep is the raw wire of the tutorial, without it rsachat speaks its own"
+    )]
+    Wire,
+    /// An option that the raw wire cannot keep, or that only it has.
+    #[error("{0}")]
+    WireOption(&'static str),
 }
+
+/// Why a listener of the raw wire cannot turn unknown keys away.
+pub(super) const KNOWN_ON_RAW: &str = "the raw wire proves nobody's key; --known cannot be kept on it";
 
 /// Reads a typed line; a pasted block comes with its newlines.
 ///
@@ -223,7 +235,7 @@ mod tests {
     #[test]
     fn arguments_are_checked_before_anything_is_done() {
         assert_eq!(mistake(":keygen 1024"), "a key has 2048 to 8192 bits, in steps of 8");
-        assert_eq!(mistake(":keygen x"), "write :keygen [BITS] [--replace]");
+        assert_eq!(mistake(":keygen x"), "write :keygen [BITS] [--raw] [--replace]");
         assert!(mistake(":connect host --pin SHA256:abc").starts_with("not a whole fingerprint"));
         assert!(mistake(":connect 8000").contains("port without a host"));
         assert!(parse_line(":listen [::1]:0 --known -6").is_ok());
@@ -238,6 +250,13 @@ mod tests {
         };
         assert_eq!(log(":log my file.txt "), LogTo::File("my file.txt".to_owned()));
         assert_eq!((log(":log"), log(":log off")), (LogTo::Ask, LogTo::Off));
+        assert!(mistake(":listen 0 --wire morse").starts_with("there is no such wire"));
+        assert_eq!(mistake(":connect h --one-way"), "--one-way is for the raw wire; add --wire oaep");
+        assert!(mistake(":listen 0 --known --wire oaep").ends_with("--known cannot be kept on it"));
+        assert!(
+            mistake(&format!(":connect h --wire oaep --pin SHA256:{}", "A".repeat(43))).contains("--pin")
+        );
+        assert!(parse_line(":connect h --one-way --wire oaep").is_ok());
         assert!(parse_line(":listen 0 --anybody").is_ok());
     }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use super::address::{Family, ListenAt, Target};
 use super::book::{Book, Change};
+use super::kinds::KeyFor;
 use super::notice::{Notice, Said};
 use super::safe::SafeText;
 use crate::crypto::{Fingerprint, Job, JobResult, PublicKey, Seed};
@@ -174,6 +175,16 @@ pub enum Input<'a> {
         /// The system's reason in words if it failed.
         result: Result<(), String>,
     },
+    /// After an [`Effect::Transmit`] the kernel took less than everything.
+    Clogged {
+        /// Which connection.
+        link: Link,
+    },
+    /// The kernel has taken everything that was sent.
+    Drained {
+        /// Which connection.
+        link: Link,
+    },
     /// The machine is out of descriptors.
     Famine {
         /// How many connections are open.
@@ -267,6 +278,8 @@ pub enum Effect {
     ChangeBook(Vec<Change>),
     /// Make a key and store it.
     MakeKey {
+        /// What for.
+        of: KeyFor,
         /// Bits of its modulus.
         bits: u32,
         /// What to do with a key that is there.
@@ -336,6 +349,8 @@ pub enum Assurance {
     Unverified,
     /// Compared by the person.
     Verified,
+    /// Not at all: on the raw wire anybody can write in anybody's name.
+    Raw,
 }
 
 impl Assurance {
@@ -345,6 +360,7 @@ impl Assurance {
         match self {
             Self::Unverified => "unverified",
             Self::Verified => "verified",
+            Self::Raw => "raw",
         }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use super::core::Chat;
 use super::notice::{Notice, Said, Trouble};
 use super::safe::SafeText;
-use crate::crypto::Fingerprint;
+use super::talk::Tie;
 use crate::limits;
 
 /// Messages that one answer lists at most.
@@ -22,7 +22,7 @@ pub(super) struct Memory {
 /// One message and with whom it was exchanged.
 #[derive(Debug)]
 struct Entry {
-    with: Fingerprint,
+    with: Tie,
     said: Said,
 }
 
@@ -37,7 +37,7 @@ impl Entry {
 }
 
 impl Memory {
-    pub(super) fn keep(&mut self, with: Fingerprint, said: Said) {
+    pub(super) fn keep(&mut self, with: Tie, said: Said) {
         let entry = Entry { with, said };
         self.bytes += entry.bytes();
         self.entries.push_back(entry);
@@ -61,7 +61,7 @@ impl Chat {
     pub(super) fn last(&mut self, count: usize, name: Option<&str>) {
         let with = match name {
             Some(name) => match self.find(name) {
-                Some((_, fingerprint)) => Some(fingerprint),
+                Some((_, tie)) => Some(tie),
                 None => return,
             },
             None => None,
@@ -90,6 +90,7 @@ impl Chat {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::Fingerprint;
 
     fn said(text: &str) -> Said {
         let from = Fingerprint::of(b"bob");
@@ -98,7 +99,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_in_messages_and_in_bytes() {
-        let with = Fingerprint::of(b"bob");
+        let with = Tie::Key(Fingerprint::of(b"bob"));
         let mut memory = Memory::default();
         for n in 0..limits::MEMORY_MESSAGES + 5 {
             memory.keep(with, said(&n.to_string()));
@@ -114,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_last_come_in_their_order_and_earlier_ones_are_counted() {
-        let with = Fingerprint::of(b"bob");
+        let with = Tie::Key(Fingerprint::of(b"bob"));
         let mut memory = Memory::default();
         for text in ["Eins", "zwei", "eine Drei"] {
             memory.keep(with, said(text));

@@ -1,11 +1,12 @@
 //! What a person keeps: own names for peers, and a log of what is said, if it asks for one.
 
 use super::book::Change;
-use super::contract::Effect;
+use super::contract::{Effect, Link};
 use super::core::Chat;
 use super::name::Name;
-use super::notice::{Info, Trouble};
+use super::notice::{Info, Said, Trouble};
 use super::safe::SafeText;
+use super::talk::Tie;
 
 /// What `:log` asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,9 +20,25 @@ pub enum LogTo {
 }
 
 impl Chat {
+    /// A text of ours was taken: it can be found again, and a log may want it.
+    pub(super) fn note_own(&mut self, link: Link, text: &str) {
+        let partner = self.talks.get(&link).and_then(|talk| talk.partner.as_ref());
+        let Some(tie) = partner.map(|partner| partner.tie) else { return };
+        let name = self.own_name.to_string();
+        let own = self.own_key.as_ref().map(|own| own.public.fingerprint());
+        let said = Said {
+            from: own.unwrap_or_else(|| tie.colour(&name)),
+            name,
+            arrived_ms: self.now.unix_ms,
+            rows: SafeText::rows(text),
+        };
+        self.memory.keep(tie, said.clone());
+        self.effects.push_back(Effect::Sent(said));
+    }
+
     /// `:name PEER NEWNAME`: a name of ours for a peer, which wins over what the peer claims.
     pub(super) fn rename(&mut self, wanted: &str, name: &Name) {
-        let Some((old, fingerprint)) = self.find(wanted) else { return };
+        let Some((old, fingerprint)) = self.find_key(wanted) else { return };
         let another = self.book.by_name(name).is_some_and(|peer| peer.fingerprint != fingerprint);
         if another || self.own_name.same_as(name) {
             self.trouble(Trouble::SameName { name: name.to_string() });
@@ -29,7 +46,7 @@ impl Chat {
         }
         self.change_book(vec![Change::Rename { fingerprint, name: name.clone() }]);
         for partner in self.talks.values_mut().filter_map(|talk| talk.partner.as_mut()) {
-            if partner.fingerprint == fingerprint {
+            if partner.tie == Tie::Key(fingerprint) {
                 partner.name = name.to_string();
             }
         }

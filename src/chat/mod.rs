@@ -10,6 +10,8 @@ pub mod command;
 mod contract;
 mod core;
 mod events;
+mod glance;
+mod kinds;
 mod leave;
 mod memory;
 mod mine;
@@ -17,6 +19,7 @@ pub mod name;
 mod notice;
 mod perform;
 pub mod prompts;
+mod raw;
 mod reports;
 pub mod safe;
 mod tables;
@@ -30,7 +33,8 @@ pub use contract::{
     Replacing, Verdict, View,
 };
 pub use core::Chat;
-pub use notice::{Acquaintance, Claimed, Info, Notice, Said, Trouble};
+pub use kinds::{Direction, KeyFor, Wire};
+pub use notice::{Acquaintance, Claimed, Info, Notice, RawInfo, Said, Trouble};
 pub use talk::Callers;
 pub use trust::objection_to_dialled;
 pub use words::{SafetyCard, earlier_words};

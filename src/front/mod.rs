@@ -19,6 +19,7 @@ mod log;
 mod manual;
 mod prompting;
 mod qr;
+mod record;
 mod repl;
 mod replay;
 mod screen;

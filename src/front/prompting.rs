@@ -69,6 +69,7 @@ fn state(view: &View) -> PromptState {
         let mark = match assurance {
             Assurance::Unverified => "?",
             Assurance::Verified => "=",
+            Assurance::Raw => " raw",
         };
         (name.clone(), mark)
     });

@@ -10,10 +10,11 @@ use super::fault::{Fault, code};
 use super::form::{Form, Looks};
 use super::keys;
 use super::prompting::{self, Prompting};
+use super::record::Recorder;
 use super::screen::{Screen, stdout_sink};
 use super::terminal::{self, Terminal, Typed};
 use crate::chat::safe::SafeText;
-use crate::chat::{Chat, Farewell, Input, Verdict};
+use crate::chat::{Callers, Chat, Farewell, Input, Verdict};
 use crate::limits;
 use crate::net::lines::{LineEvent, Lines};
 use crate::net::signals::{Signal, Signals};
@@ -33,6 +34,7 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
     let config = Sources::read(common.config.as_deref(), prompt.layer()?)?.settle();
     let opening = opening(prompt, &config)?;
     let name = config.own_name();
+    let recorder = prompt.record.as_deref().map(|path| Recorder::start(path, name.as_str())).transpose()?;
     let edited = !prompt.plain && terminal::is_edited();
     let form = form(prompt, &config, edited);
     let (own, passphrase) = keys::unlock(home, common)?;
@@ -63,6 +65,9 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
     if let Typist::Person(terminal) = &typist {
         driver.machine.show_prompt(Prompting::new(terminal.live()));
     }
+    if let Some(recorder) = recorder {
+        driver.record(recorder);
+    }
     let unattended = Unattended {
         connects: !edited && prompt.connect.is_some(),
         listens: !edited && !config.listen.is_empty(),
@@ -81,10 +86,14 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
 
 /// What the command line and the settings ask for, as the lines that one would type.
 fn opening(prompt: &Prompt, config: &Config) -> Result<Vec<String>, Fault> {
-    let mut lines: Vec<_> = config.listen.iter().map(|at| format!(":listen {at}")).collect();
+    let wire = prompt.wire.as_ref().map(|wire| format!(" --wire {wire}")).unwrap_or_default();
+    // Said in the line itself, so that a recording of it holds under other settings.
+    let known = if config.callers == Callers::Known { " --known" } else { "" };
+    let mut lines: Vec<_> = config.listen.iter().map(|at| format!(":listen {at}{known}{wire}")).collect();
     if let Some(target) = &prompt.connect {
         let pin = prompt.pin.as_ref().map(|pin| format!(" --pin {pin}")).unwrap_or_default();
-        lines.push(format!(":connect {target}{pin}"));
+        let one_way = if prompt.one_way { " --one-way" } else { "" };
+        lines.push(format!(":connect {target}{wire}{one_way}{pin}"));
     }
     lines.extend(prompt.log.iter().map(|file| format!(":log {file}")));
     for line in &lines {

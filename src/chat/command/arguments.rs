@@ -1,8 +1,9 @@
 //! From the words after a command to the command: every argument is checked before anything is done.
 
-use super::{Command, Entry, Keep, KeyForm, Mistake, Typed, entry_of, text_of};
+use super::{Command, Entry, KNOWN_ON_RAW, Keep, KeyForm, Mistake, Typed, entry_of, text_of};
 use crate::chat::address::Family;
 use crate::chat::alert::{Content, Notify, When};
+use crate::chat::kinds::{Direction, KeyFor, Wire};
 use crate::chat::mine::LogTo;
 use crate::chat::name::Name;
 use crate::chat::talk::Callers;
@@ -122,8 +123,11 @@ fn notify(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistak
 
 fn listen(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistake> {
     let (mut at, mut family, mut callers) = (None, Family::Any, None);
-    for word in words {
+    let mut wire = Wire::Native;
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
         match *word {
+            "--wire" => wire = wire_of(words.next().ok_or_else(&usage)?)?,
             "--known" => callers = Some(Callers::Known),
             "--anybody" => callers = Some(Callers::Anybody),
             "-4" => family = Family::V4,
@@ -132,14 +136,20 @@ fn listen(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistak
             word => at = Some(word.parse()?),
         }
     }
-    Ok(Command::Listen { at: at.ok_or_else(usage)?, family, callers })
+    if wire != Wire::Native && callers == Some(Callers::Known) {
+        return Err(Mistake::WireOption(KNOWN_ON_RAW));
+    }
+    Ok(Command::Listen { at: at.ok_or_else(usage)?, family, callers, wire })
 }
 
 fn connect(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistake> {
     let (mut target, mut family, mut pin) = (None, Family::Any, None);
+    let (mut wire, mut direction) = (Wire::Native, Direction::Both);
     let mut words = words.iter();
     while let Some(word) = words.next() {
         match *word {
+            "--wire" => wire = wire_of(words.next().ok_or_else(&usage)?)?,
+            "--one-way" => direction = Direction::OneWay,
             "--pin" => pin = Some(words.next().ok_or_else(&usage)?.parse()?),
             "-4" => family = Family::V4,
             "-6" => family = Family::V6,
@@ -147,19 +157,38 @@ fn connect(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mista
             word => target = Some(word.parse()?),
         }
     }
-    Ok(Command::Connect { target: target.ok_or_else(usage)?, family, pin })
+    let target = target.ok_or_else(usage)?;
+    match (wire, direction) {
+        (Wire::Native, Direction::OneWay) => {
+            Err(Mistake::WireOption("--one-way is for the raw wire; add --wire oaep"))
+        }
+        (Wire::Native, Direction::Both) => Ok(Command::Connect { target, family, pin, wire }),
+        (Wire::Oaep(_), _) if pin.is_some() => {
+            Err(Mistake::WireOption("the raw wire proves nobody's key; --pin cannot be kept on it"))
+        }
+        (Wire::Oaep(_), _) => Ok(Command::Connect { target, family, pin, wire: Wire::Oaep(direction) }),
+    }
+}
+
+fn wire_of(word: &str) -> Result<Wire, Mistake> {
+    match word {
+        "oaep" => Ok(Wire::Oaep(Direction::Both)),
+        "native" => Ok(Wire::Native),
+        _ => Err(Mistake::Wire),
+    }
 }
 
 fn keygen(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistake> {
-    let (mut bits, mut keep) = (None, Keep::Existing);
+    let (mut of, mut bits, mut keep) = (KeyFor::Identity, None, Keep::Existing);
     for word in words {
         match *word {
             "--replace" => keep = Keep::Aside,
+            "--raw" => of = KeyFor::RawWire,
             word if bits.is_none() => bits = Some(word.parse::<u32>().map_err(|_| usage())?),
             _ => return Err(usage()),
         }
     }
-    let bits = bits.unwrap_or(limits::KEY_BITS_DEFAULT);
-    let fits = (limits::KEY_BITS_MIN..=limits::KEY_BITS_MAX).contains(&bits) && bits % 8 == 0;
-    if fits { Ok(Command::Keygen { bits, keep }) } else { Err(Mistake::Bits) }
+    let fits =
+        |bits: u32| (limits::KEY_BITS_MIN..=limits::KEY_BITS_MAX).contains(&bits) && bits.is_multiple_of(8);
+    if bits.is_none_or(fits) { Ok(Command::Keygen { of, bits, keep }) } else { Err(Mistake::Bits) }
 }

@@ -79,10 +79,9 @@ fn objection(doctor: &Doctor<'_>, book: &Book, target: &Target, key: &PublicKey)
 /// Who we are to the other side. Without a key of our own, one for this call alone: it is never sent, since
 /// the other side's key comes first and we go no further.
 fn caller(doctor: &Doctor<'_>) -> Result<Caller, Fault> {
-    let identity: Arc<Identity> = match &doctor.own {
-        Some(own) => Arc::clone(own),
-        None => keys::make(KEY_BITS_MIN, None, &keys::seed())?.identity,
-    };
+    let made = || Identity::generate(KEY_BITS_MIN, &mut keys::seed().rng("key")).map(Arc::new);
+    let identity = doctor.own.clone().map_or_else(made, Ok);
+    let identity = identity.map_err(|fault| Fault::new(code::FAILED, fault.to_string()))?;
     Ok(Caller { identity, name: doctor.name.clone() })
 }
 

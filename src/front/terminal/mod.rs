@@ -21,7 +21,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::Waker;
-use nix::sys::pthread::pthread_kill;
+use nix::sys::pthread::{Pthread, pthread_kill};
 use nix::sys::signal::Signal;
 use rustyline::config::Configurer as _;
 use rustyline::error::ReadlineError;
@@ -168,7 +168,8 @@ impl Terminal {
         while !editor.is_finished() && Instant::now() < patience {
             while self.next().is_some() {}
             // To the thread itself: sent to the process, another thread may take it while a search is open.
-            let _ = pthread_kill(editor.as_pthread_t(), Signal::SIGINT);
+            // The cast is for musl, whose C library has a pointer there.
+            let _ = pthread_kill(editor.as_pthread_t() as Pthread, Signal::SIGINT);
             thread::sleep(Duration::from_millis(5));
         }
         if editor.is_finished() {
