@@ -30,6 +30,14 @@ pub struct Entry {
     pub completes: Completes,
 }
 
+impl Entry {
+    /// As it is to be typed, with its arguments.
+    pub(super) fn written(&self) -> String {
+        let gap = if self.usage.is_empty() { "" } else { " " };
+        format!(":{}{gap}{}", self.name, self.usage)
+    }
+}
+
 const fn entry(
     name: &'static str,
     usage: &'static str,
