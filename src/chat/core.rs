@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::address::{Family, ListenAt, Target};
 use super::alert::Notify;
 use super::book::Book;
-use super::contract::{
-    Assurance, Dial, Effect, Input, Link, Listener, Now, OwnKey, RefusedKey, Verdict, View,
-};
+use super::contract::{Assurance, Dial, Effect, Input, Link, Listener, Now, OwnKey, RefusedKey, Verdict};
 use super::kinds::{KeyFor, Wire};
 use super::leave::Leaving;
 use super::memory::Memory;

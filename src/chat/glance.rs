@@ -2,6 +2,7 @@
 
 use super::contract::View;
 use super::core::Chat;
+use super::talk::{Talk, Way};
 
 impl Chat {
     /// What stands before the cursor.
