@@ -7,8 +7,9 @@ use super::actor::Actor;
 use super::bind::words;
 use super::keys::{Own, seed};
 use super::live::Live;
+use super::record::Recorder;
 use super::screen::Screen;
-use crate::chat::{Chat, Input, Link, Verdict};
+use crate::chat::{Chat, Info, Input, Link, Notice, Verdict};
 use crate::crypto::Passphrase;
 use crate::net::{Net, NetEvent, Reading};
 use crate::store::Home;
@@ -17,6 +18,7 @@ use crate::store::Home;
 pub(super) struct Driver {
     actor: Actor,
     pub(super) machine: Live,
+    recorder: Option<Recorder>,
 }
 
 impl Driver {
@@ -28,7 +30,16 @@ impl Driver {
         own: Option<Own>,
         passphrase: Option<Passphrase>,
     ) -> io::Result<Self> {
-        Ok(Self { actor: Actor::new(chat, home, own, passphrase), machine: Live::new(net, screen)? })
+        let actor = Actor::new(chat, home, own, passphrase);
+        Ok(Self { actor, machine: Live::new(net, screen)?, recorder: None })
+    }
+
+    /// Records from now on, and says so.
+    pub(super) fn record(&mut self, recorder: Recorder) {
+        let file = recorder.file_name();
+        self.machine.screen.show(&Notice::Info(Info::Recording { file }), None);
+        self.machine.note();
+        self.recorder = Some(recorder);
     }
 
     pub(super) fn chat(&self) -> &Chat {
@@ -47,7 +58,22 @@ impl Driver {
 
     /// Hands one input to the chat and carries out what follows from it.
     pub(super) fn handle(&mut self, input: Input<'_>) {
+        if let (Some(recorder), Input::Line(line)) = (&mut self.recorder, &input) {
+            recorder.typed(line, &self.actor.chat);
+        }
         self.actor.handle(&mut self.machine, input);
+        self.write_down();
+    }
+
+    fn write_down(&mut self) {
+        let Some(recorder) = &mut self.recorder else { return };
+        for notice in self.machine.noted() {
+            recorder.shown(&notice, &self.actor.chat);
+        }
+        if let Some(broken) = recorder.flush() {
+            super::screen::complain(&format!("rsachat: error: {broken}"));
+            self.recorder = None;
+        }
     }
 
     /// Waits for the machine until something happens or the chat's next deadline, and passes it on.
@@ -66,7 +92,7 @@ impl Driver {
             self.handle(input);
         }
         if let Some(made) = self.machine.finished_key() {
-            let input = self.actor.keep(&self.machine, made.key, made.replacing);
+            let input = self.actor.keep(&self.machine, made.key, made.of, made.replacing);
             self.handle(input);
         }
         self.handle(Input::Tick);
@@ -98,7 +124,8 @@ impl Driver {
                 let more = if callers > 1 { format!(" ({callers} callers)") } else { String::new() };
                 Input::TurnedAway { from, why: format!("{why}{more}") }
             }
-            NetEvent::Drained { .. } | NetEvent::Woken => return,
+            NetEvent::Drained { link } => Input::Drained { link: Link(link.0) },
+            NetEvent::Woken => return,
         };
         self.handle(input);
     }

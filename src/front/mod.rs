@@ -4,10 +4,16 @@
 mod actor;
 mod bind;
 mod cli;
+mod completions;
+mod config;
+mod doctor;
 mod driver;
+mod facts;
 mod fault;
 mod keys;
 mod live;
+mod manual;
+mod record;
 mod repl;
 mod replay;
 mod screen;
