@@ -50,7 +50,7 @@ impl Chat {
     /// `:notify [WHEN] [--content]`; without arguments says what is set.
     pub(super) fn notify(&mut self, wanted: Option<Notify>) {
         self.notify = wanted.unwrap_or(self.notify);
-        self.info(Info::Notify(self.notify));
+        self.info(Info::Notify { set: self.notify });
     }
 
     /// Calls the person, if this message is one that calls.

@@ -133,7 +133,9 @@ pub enum Info {
         number: SafetyNumber,
         fingerprint: Fingerprint,
     },
-    Notify(Notify),
+    Notify {
+        set: Notify,
+    },
     Logging {
         file: String,
     },

@@ -155,7 +155,7 @@ fn info_words(info: &Info) -> String {
         Info::Unblocked { name } => format!("{name} is no longer blocked, and is unverified"),
         Info::Nick { name } => format!("new connections will know you as {name}"),
         Info::Named { old, name } => format!("{old} is called {name} now"),
-        Info::Notify(notify) => notify_words(*notify),
+        Info::Notify { set } => notify_words(*set),
         Info::Logging { file } => format!("what is said is also written to {file} now; :log off ends that"),
         Info::LogClosed { file } => format!("the log {file} is closed"),
         Info::NoLog => "nothing is written to disk; :log FILE begins a log".into(),
