@@ -71,6 +71,7 @@ fn good_and_neutral_news() {
         Info::NoLog,
         Info::QuitHint,
         Info::HowToLeave,
+        Info::Recording { file: file() },
     ];
     check("news", news.map(Notice::Info));
 }
