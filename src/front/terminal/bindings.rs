@@ -10,6 +10,7 @@ use rustyline::{
 };
 
 use super::helper::Helper;
+use super::saved::SavedTerminal;
 
 /// A backslash and the end of its line.
 const CONTINUED: &str = "\\\n";
@@ -45,13 +46,15 @@ impl Pressed {
 }
 
 /// Binds the keys.
-pub(super) fn bind(editor: &mut Editor<Helper, FileHistory>, pressed: &Pressed) {
+pub(super) fn bind(editor: &mut Editor<Helper, FileHistory>, pressed: &Pressed, saved: &Arc<SavedTerminal>) {
     // Alt-Enter, as terminals send it: escape, then what Enter sends.
     for code in [KeyCode::Enter, KeyCode::Char('\r'), KeyCode::Char('\n')] {
         editor.bind_sequence(KeyEvent(code, Modifiers::ALT), Cmd::Newline);
     }
     editor.bind_sequence(KeyEvent(KeyCode::Char('J'), Modifiers::CTRL | Modifiers::ALT), Cmd::Newline);
     editor.bind_sequence(KeyEvent(KeyCode::Char('M'), Modifiers::CTRL | Modifiers::ALT), Cmd::Newline);
+    let stop = EventHandler::Conditional(Box::new(Stop(Arc::clone(saved))));
+    editor.bind_sequence(KeyEvent::ctrl('Z'), stop);
     // The keys of vi have none for it.
     editor.bind_sequence(KeyEvent::ctrl('L'), Cmd::ClearScreen);
     let enter = EventHandler::Conditional(Box::new(Continue(pressed.clone())));
@@ -74,6 +77,16 @@ impl ConditionalEventHandler for Continue {
             self.0.continued.fetch_add(1, Ordering::SeqCst);
             Cmd::Newline
         })
+    }
+}
+
+/// Ctrl-Z. rustyline's own would give the shell the modes between two lines.
+struct Stop(Arc<SavedTerminal>);
+
+impl ConditionalEventHandler for Stop {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
+        self.0.suspend();
+        Some(Cmd::Repaint)
     }
 }
 

@@ -14,6 +14,7 @@ use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 
 use super::helper::{Helper, Reading};
+use super::saved::SavedTerminal;
 use super::{Live, Typed, external, now_ms, suspend};
 use crate::chat::prompts;
 use crate::front::screen::cells;
@@ -24,8 +25,10 @@ const EDIT: &str = ":edit";
 
 pub(super) type Lines = Editor<Helper, FileHistory>;
 
+/// Time between two looks at whether the program ends, in milliseconds.
+const LOOK_EVERY_MS: u64 = 50;
 /// Time to wait before a line for a message that is being written, in milliseconds.
-const SETTLE_MS: u64 = 50;
+const SETTLE_MS: u64 = 5;
 
 /// Holds back what is to be shown while no line is read: another program may have the terminal, and what
 /// rustyline's printer writes just as a line begins would stand behind its prompt.
@@ -46,7 +49,7 @@ impl Gate {
     pub(super) fn pass<R>(&self, leaving: &AtomicBool, write: impl FnOnce() -> R) -> R {
         let mut state = self.lock();
         while !state.reading && !leaving.load(Ordering::SeqCst) {
-            let waited = self.changed.wait_timeout(state, Duration::from_millis(SETTLE_MS));
+            let waited = self.changed.wait_timeout(state, Duration::from_millis(LOOK_EVERY_MS));
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         state.passing = true;
@@ -87,6 +90,7 @@ pub(super) struct Desk {
     pub(super) live: Arc<Mutex<Live>>,
     pub(super) leaving: Arc<AtomicBool>,
     pub(super) gate: Arc<Gate>,
+    pub(super) saved: Arc<SavedTerminal>,
     pub(super) history: Option<PathBuf>,
 }
 
@@ -225,7 +229,10 @@ impl Desk {
 
     fn externally(&self, text: &str) -> Result<String, String> {
         let command = external::command();
-        external::edited(&command, text, &self.leaving).map_err(|why| prompts::editor_failed(&command, &why))
+        self.saved.lend();
+        let edited = external::edited(&command, text, &self.leaving);
+        self.saved.hold();
+        edited.map_err(|why| prompts::editor_failed(&command, &why))
     }
 
     fn look<R>(&self, look: impl FnOnce(&Live) -> R) -> R {

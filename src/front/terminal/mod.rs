@@ -104,7 +104,7 @@ pub(super) struct Terminal {
     live: Arc<Mutex<Live>>,
     leaving: Arc<AtomicBool>,
     editor: Option<JoinHandle<()>>,
-    saved: SavedTerminal,
+    saved: Arc<SavedTerminal>,
 }
 
 impl Terminal {
@@ -115,10 +115,10 @@ impl Terminal {
         history: Option<&Path>,
         waker: Arc<Waker>,
     ) -> io::Result<(Self, Sink)> {
-        let saved = SavedTerminal::take()?;
+        let saved = Arc::new(SavedTerminal::take()?);
         let live = Arc::new(Mutex::new(live));
         let gate = Arc::new(Gate::default());
-        let mut editor = editor(&live, &gate, keys, history).map_err(other)?;
+        let mut editor = editor(&live, &gate, &saved, keys, history).map_err(other)?;
         let mut printer = editor.create_external_printer().map_err(other)?;
         let (sender, typed) = sync_channel(limits::LINES_AHEAD);
         let leaving = Arc::new(AtomicBool::new(false));
@@ -128,6 +128,7 @@ impl Terminal {
             live: Arc::clone(&live),
             leaving: Arc::clone(&leaving),
             gate: Arc::clone(&gate),
+            saved: Arc::clone(&saved),
             history: history.map(Path::to_path_buf),
         };
         let editor = thread::Builder::new().name(EDITOR.into()).spawn(move || desk.read_lines(editor))?;
@@ -188,6 +189,7 @@ impl Drop for Terminal {
 fn editor(
     live: &Arc<Mutex<Live>>,
     gate: &Arc<Gate>,
+    saved: &Arc<SavedTerminal>,
     keys: EditorMode,
     history: Option<&Path>,
 ) -> rustyline::Result<Lines> {
@@ -209,7 +211,7 @@ fn editor(
     editor.set_max_history_size(1_000)?;
     let pressed = Pressed::default();
     editor.set_helper(Some(Helper::new(Arc::clone(live), Arc::clone(gate), pressed.clone())));
-    bindings::bind(&mut editor, &pressed);
+    bindings::bind(&mut editor, &pressed, saved);
     if let Some(path) = history.filter(|path| path.exists()) {
         editor.load_history(path)?;
     }
