@@ -42,6 +42,8 @@ pub const LINE_BYTES: usize = 65_536;
 pub const LINES_AHEAD: usize = 64;
 /// Bytes of one frame on the wire while chatting: a full message, its header and padding, and the tag.
 pub const CHAT_FRAME_BYTES: usize = 32_768 + 16;
+/// Bytes of one frame on the wire of a pipe: all that a frame can have.
+pub const PIPE_FRAME_BYTES: usize = 65_535;
 /// Records in a row that carry nothing for the person: pings, pongs, receipts of nothing new.
 pub const IDLE_RECORDS: u32 = 32;
 /// Bytes waiting to be written to one peer.

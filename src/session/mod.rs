@@ -6,10 +6,14 @@
 //! - **Poison**: after a failure the session says [`Event::Closed`] once and ignores everything after.
 //! - **Trust pause**: once the peer's key is known ([`Event::Met`]) nothing is sealed to it and nothing it
 //!   sends is opened until [`Session::accept`].
+//! - **A pipe is two halves**: once it stands, a session of that purpose takes nothing more and is made into
+//!   a [`Pipe`].
 //! - **A cut is not a close**: only a `Bye` record ends a session well; a bare end of stream is
 //!   [`Ending::Cut`].
 
 mod ending;
+mod idle;
+pub mod pipe;
 mod shake;
 mod standing;
 
@@ -19,6 +23,8 @@ use crate::crypto::{Job, JobResult, PublicKey, Seed};
 use crate::limits;
 use crate::wire::{ByeReason, Frames, Purpose};
 pub use ending::Ending;
+use idle::Idle;
+use pipe::Pipe;
 use shake::{Shake, Turn};
 pub use standing::SayFault;
 use standing::Standing;
@@ -159,7 +165,7 @@ impl Session {
     pub fn wants_bytes(&self) -> bool {
         match &self.phase {
             Phase::Shaking(shake) => shake.wants_frame(),
-            Phase::Standing(_) => true,
+            Phase::Standing(standing) => !standing.is_pipe(),
             Phase::Over => false,
         }
     }
@@ -168,6 +174,18 @@ impl Session {
     #[must_use]
     pub fn stands(&self) -> bool {
         matches!(&self.phase, Phase::Standing(standing) if standing.confirmed())
+    }
+
+    /// The two halves of a pipe that stands; `None` if this is anything else, and the session is over.
+    #[must_use]
+    pub fn into_pipe(self) -> Option<Pipe> {
+        match self.phase {
+            Phase::Standing(standing) if standing.is_pipe() => {
+                let split = standing.into_split();
+                Some(Pipe::new(split.seal, split.open, self.frames.waiting().to_vec()))
+            }
+            _ => None,
+        }
     }
 
     /// Sends a message typed at `time_ms` (since 1970) and returns its number.
@@ -251,6 +269,7 @@ impl Session {
                     }
                     shake.take(&mut self.frames, &mut self.outputs)
                 }
+                Phase::Standing(standing) if standing.is_pipe() => return,
                 Phase::Standing(standing) => standing.take(now_ms, &mut self.frames, &mut self.outputs),
             };
             if matches!(turn, Turn::Wait) {
