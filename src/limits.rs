@@ -68,6 +68,8 @@ pub const NAME_CHARS: usize = 32;
 pub const KEY_FILE_BYTES: u64 = 65_536;
 /// Bytes of a peer book that is still read.
 pub const BOOK_BYTES: u64 = 4 * 1024 * 1024;
+/// Time between two confirmations of the bytes of a pipe that were written, in milliseconds.
+pub const CONFIRM_EVERY_MS: u64 = 250;
 /// Time for goodbyes and receipts when the program is told to end by a signal, in milliseconds.
 pub const FAREWELL_MS: u64 = 1_000;
 /// Combining marks that may sit on one character of a peer's text, and joints of one emoji: more would

@@ -27,7 +27,7 @@ pub enum Typed {
 #[expect(missing_docs, reason = "the table says what each one is")]
 pub enum Command {
     Listen { at: ListenAt, family: Family, callers: Callers },
-    Connect { target: Target, family: Family, pin: Option<Fingerprint> },
+    Connect { target: Target, family: Family, pin: Option<Fingerprint>, callers: Callers },
     To { name: String },
     All { text: String },
     Peers,
@@ -244,7 +244,7 @@ fn connect(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mista
             word => target = Some(word.parse()?),
         }
     }
-    Ok(Command::Connect { target: target.ok_or_else(usage)?, family, pin })
+    Ok(Command::Connect { target: target.ok_or_else(usage)?, family, pin, callers: Callers::Anybody })
 }
 
 fn keygen(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistake> {

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use super::Notice;
 use super::address::{Family, ListenAt, Target};
 use super::book::{Book, Change};
+use super::command::Command;
 use crate::crypto::{Fingerprint, Job, JobResult, PublicKey, Seed};
 
 /// One connection, named by the front end. Never used twice.
@@ -63,6 +64,10 @@ pub enum Origin {
 pub enum Input<'a> {
     /// A line was typed, commands included.
     Line(&'a str),
+    /// A command that was not typed: the command line asks for it.
+    Command(Command),
+    /// Text for the addressed peer, whatever it looks like.
+    Text(&'a str),
     /// A line of input was longer than can be read; it was dropped whole.
     LineTooLong {
         /// Its length in bytes.

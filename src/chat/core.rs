@@ -13,6 +13,7 @@ use super::notice::{Info, Notice, Trouble};
 use super::reports::Reports;
 use super::talk::{Callers, Talk, Way};
 use crate::crypto::{Fingerprint, Seed};
+use crate::session::pipe::Pipe;
 use crate::session::{Output, Own, Role, Session};
 use crate::wire::{ByeReason, Purpose};
 
@@ -22,6 +23,7 @@ pub struct Chat {
     pub(super) own_name: Name,
     pub(super) own_key: Option<OwnKey>,
     pub(super) capacity: usize,
+    purpose: Purpose,
     pub(super) book: Book,
     pub(super) talks: BTreeMap<Link, Talk>,
     pub(super) dials: BTreeMap<Dial, Dialling>,
@@ -46,6 +48,7 @@ pub struct Chat {
 pub(super) struct Dialling {
     pub(super) target: Target,
     pub(super) pin: Option<Fingerprint>,
+    pub(super) callers: Callers,
 }
 
 /// A place where callers are awaited.
@@ -60,7 +63,7 @@ pub(super) struct Listening {
 #[derive(Clone, Debug)]
 pub(super) enum Held {
     Listen(ListenAt, Family, Callers),
-    Connect(Target, Family, Option<Fingerprint>),
+    Connect(Target, Family, Option<Fingerprint>, Callers),
 }
 
 /// A key that is being made.
@@ -68,6 +71,17 @@ pub(super) enum Held {
 pub(super) struct Making {
     pub(super) since_ms: u64,
     pub(super) told_ms: u64,
+}
+
+/// A pipe and who is at its other end.
+#[expect(missing_debug_implementations, reason = "holds keys")]
+pub struct Piped {
+    /// Its connection.
+    pub link: Link,
+    /// The peer's local name.
+    pub name: String,
+    /// Its two halves.
+    pub pipe: Pipe,
 }
 
 /// Time between two signs of life of key making, in milliseconds.
@@ -82,6 +96,7 @@ impl Chat {
             own_name,
             own_key,
             capacity,
+            purpose: Purpose::Chat,
             book,
             talks: BTreeMap::new(),
             dials: BTreeMap::new(),
@@ -100,11 +115,21 @@ impl Chat {
         }
     }
 
+    /// The same, for connections of another purpose: a pipe meets its peer as a chat does, and is then taken
+    /// out with [`Chat::take_pipe`].
+    #[must_use]
+    pub fn for_purpose(mut self, purpose: Purpose) -> Self {
+        self.purpose = purpose;
+        self
+    }
+
     /// Takes one input. Afterwards [`Chat::poll`] until `None`, before the next.
     pub fn handle(&mut self, now: Now, input: Input<'_>) {
         self.now = now;
         match input {
             Input::Line(line) => self.typed(line),
+            Input::Command(command) => self.perform(command),
+            Input::Text(text) => self.say(text),
             Input::LineTooLong { bytes } => {
                 self.unsent += 1;
                 self.trouble(Trouble::LineTooLong { bytes });
@@ -184,6 +209,14 @@ impl Chat {
         let pending = self.making.is_some() || !self.held.is_empty() || !self.dials.is_empty() || arriving;
         let room = self.addressed_link().and_then(|link| self.talks.get(&link)).is_none_or(Talk::has_room);
         !pending && room && self.leaving.is_none()
+    }
+
+    /// A pipe that stands, once: its connection is the owner's from now on.
+    pub fn take_pipe(&mut self) -> Option<Piped> {
+        let link = *self.talks.iter().find(|(_, talk)| talk.partner.is_some() && talk.session.stands())?.0;
+        let talk = self.talks.remove(&link)?;
+        let partner = talk.partner?;
+        Some(Piped { link, name: partner.name, pipe: talk.session.into_pipe()? })
     }
 
     /// Whether the goodbyes have begun.
@@ -284,7 +317,8 @@ impl Chat {
             return;
         };
         let session = Session::new(Role::Initiator, own, seed, self.now.mono_ms);
-        let way = Way::Dialled { dial, target: dialling.target, pin: dialling.pin };
+        let way =
+            Way::Dialled { dial, target: dialling.target, pin: dialling.pin, callers: dialling.callers };
         self.talks.insert(link, Talk::new(session, way));
         self.with_session(link, |_, _| ());
     }
@@ -298,7 +332,7 @@ impl Chat {
 
     fn own(&self) -> Option<Own> {
         let key = self.own_key.as_ref()?.public.clone();
-        Some(Own { key, name: self.own_name.to_string(), purpose: Purpose::Chat })
+        Some(Own { key, name: self.own_name.to_string(), purpose: self.purpose })
     }
 
     pub(super) fn tick(&mut self) {

@@ -6,7 +6,7 @@ use super::core::{Chat, assurance};
 use super::name::Name;
 use super::notice::{Acquaintance, Claimed, Info, Notice, Said, Trouble};
 use super::safe::SafeText;
-use super::talk::{Partner, Talk, Way};
+use super::talk::{Callers, Partner, Talk, Way};
 use crate::crypto::{Fingerprint, Job};
 use crate::session::{Ending, Event};
 use crate::wire::ByeReason;
@@ -130,6 +130,7 @@ impl Chat {
     fn remember(&mut self, link: Link, fingerprint: Fingerprint, name: &str) -> bool {
         let (address, pinned) = match self.talks.get(&link).map(|talk| &talk.way) {
             Some(Way::Dialled { target, pin, .. }) => (Some(target.clone()), pin.is_some()),
+            Some(Way::Called { callers: Callers::Pinned(_), .. }) => (None, true),
             _ => (None, false),
         };
         let mut changes = Vec::new();

@@ -24,6 +24,6 @@ pub use contract::{
     Assurance, Dial, Effect, Farewell, Input, Link, Listener, NewKey, Now, Origin, Owed, OwnKey, Queue,
     Replacing, Verdict, View,
 };
-pub use core::Chat;
+pub use core::{Chat, Piped};
 pub use notice::{Acquaintance, Claimed, Info, Notice, Said, Trouble};
 pub use talk::Callers;

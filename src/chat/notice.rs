@@ -112,6 +112,11 @@ pub enum Trouble {
         pinned: Fingerprint,
         now: Fingerprint,
     },
+    OtherPerson {
+        whom: String,
+        name: String,
+        now: Fingerprint,
+    },
     Ourselves {
         whom: String,
     },

@@ -18,10 +18,12 @@ impl Chat {
         }
     }
 
-    fn perform(&mut self, command: Command) {
+    pub(super) fn perform(&mut self, command: Command) {
         match command {
             Command::Listen { at, family, callers } => self.hold_or(Held::Listen(at, family, callers)),
-            Command::Connect { target, family, pin } => self.hold_or(Held::Connect(target, family, pin)),
+            Command::Connect { target, family, pin, callers } => {
+                self.hold_or(Held::Connect(target, family, pin, callers));
+            }
             Command::Keygen { bits, keep } => self.keygen(bits, keep),
             Command::Showkey { form } => self.showkey(form),
             Command::Verify { name } => self.verify(&name),
@@ -41,7 +43,7 @@ impl Chat {
         }
     }
 
-    fn say(&mut self, text: &str) {
+    pub(super) fn say(&mut self, text: &str) {
         let Some(link) = self.addressed_link() else {
             self.unsent += 1;
             self.trouble(match self.addressed_name() {
@@ -145,7 +147,7 @@ impl Chat {
     fn start(&mut self, held: Held) {
         match held {
             Held::Listen(at, family, callers) => self.listen(at, family, callers),
-            Held::Connect(target, family, pin) => self.connect(target, family, pin),
+            Held::Connect(target, family, pin, callers) => self.connect(target, family, pin, callers),
         }
     }
 
@@ -154,10 +156,11 @@ impl Chat {
         target: super::address::Target,
         family: super::address::Family,
         pin: Option<crate::crypto::Fingerprint>,
+        callers: Callers,
     ) {
         let dial = super::Dial(self.fresh());
         self.info(Info::Connecting { target: target.to_string() });
-        self.dials.insert(dial, super::core::Dialling { target: target.clone(), pin });
+        self.dials.insert(dial, super::core::Dialling { target: target.clone(), pin, callers });
         self.effects.push_back(Effect::Connect { dial, target, family });
     }
 

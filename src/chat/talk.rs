@@ -14,18 +14,22 @@ use crate::session::Session;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Way {
     /// We dialled.
-    Dialled { dial: Dial, target: Target, pin: Option<Fingerprint> },
+    Dialled { dial: Dial, target: Target, pin: Option<Fingerprint>, callers: Callers },
     /// Somebody called.
     Called { listener: Listener, from: SocketAddr, callers: Callers },
 }
 
-/// Whom a listener takes.
+/// Whom a listener takes, or who may be at the other end of a call of ours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Callers {
     /// Everybody.
     Anybody,
     /// Keys in the book only.
     Known,
+    /// The holder of this key, whom somebody chose by name.
+    Only(Fingerprint),
+    /// The holder of this key, which somebody typed or pasted: it is verified by that.
+    Pinned(Fingerprint),
 }
 
 /// Who is at the other end, once both sides have confirmed.

@@ -58,15 +58,18 @@ impl Chat {
             return Some(Trouble::BlockedCaller { name: peer.name.to_string() });
         }
         match &talk.way {
-            Way::Called { callers: Callers::Known, .. } if known.is_none() => {
-                Some(Trouble::UnknownCaller { whom, fingerprint: now })
-            }
-            Way::Called { .. } => None,
+            Way::Called { callers, .. } => self.not_wanted(*callers, whom, now),
             Way::Dialled { pin: Some(pinned), .. } => {
                 (*pinned != now).then_some(Trouble::PinDiffers { address: whom, pinned: *pinned, now })
             }
-            Way::Dialled { pin: None, target, .. } => {
-                let there = self.book.by_address(target).filter(|peer| peer.fingerprint != now)?;
+            // Who is asked for by key may have moved; what is remembered of the address is overridden.
+            Way::Dialled { callers: callers @ (Callers::Only(_) | Callers::Pinned(_)), .. } => {
+                self.not_wanted(*callers, whom, now)
+            }
+            Way::Dialled { callers, target, .. } => {
+                let Some(there) = self.book.by_address(target).filter(|peer| peer.fingerprint != now) else {
+                    return self.not_wanted(*callers, whom, now);
+                };
                 Some(Trouble::Changed {
                     name: there.name.to_string(),
                     address: whom,
@@ -74,6 +77,27 @@ impl Chat {
                     now,
                 })
             }
+        }
+    }
+
+    /// Why the holder of a key is not who may be there, if not.
+    fn not_wanted(&self, callers: Callers, whom: String, now: Fingerprint) -> Option<Trouble> {
+        match callers {
+            Callers::Anybody => None,
+            Callers::Known => {
+                let known = self.book.by_fingerprint(&now).is_some();
+                (!known).then_some(Trouble::UnknownCaller { whom, fingerprint: now })
+            }
+            Callers::Pinned(pinned) => {
+                (pinned != now).then_some(Trouble::PinDiffers { address: whom, pinned, now })
+            }
+            Callers::Only(wanted) => (wanted != now).then(|| {
+                let name = self
+                    .book
+                    .by_fingerprint(&wanted)
+                    .map_or_else(|| wanted.to_string(), |peer| peer.name.to_string());
+                Trouble::OtherPerson { whom, name, now }
+            }),
         }
     }
 

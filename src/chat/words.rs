@@ -5,7 +5,7 @@ use super::contract::Assurance;
 use super::notice::{Acquaintance, Claimed, Info, Notice, Said, Trouble};
 use super::safe::SafeText;
 use crate::session::Ending;
-use crate::wire::{ByeReason, WireFault};
+use crate::wire::{ByeReason, Purpose, WireFault};
 
 impl Notice {
     /// The rows of this notice, without time or colour. Rows of a message begin with the sender's name,
@@ -104,6 +104,9 @@ fn trouble_words(trouble: &Trouble) -> String {
              pinned: {pinned}\n\
              now:    {now}"
         ),
+        Trouble::OtherPerson { whom, name, now } => {
+            format!("{whom} has not the key of {name} but {now}; nothing was sent")
+        }
         Trouble::Ourselves { whom } => format!("{whom} has your own identity; not connected"),
         Trouble::BlockedCaller { name } => {
             format!("{name} is blocked and was refused; :unblock {name} takes that back")
@@ -183,7 +186,11 @@ fn early_words(whom: &str, ending: &Ending, why: Option<&str>) -> String {
             format!("{whom} does not speak rsachat; it began with \"{}\"", first.escape_ascii())
         }
         Ending::Mismatch(WireFault::Purpose(theirs)) => {
-            format!("{whom} wants a {theirs}, this is a conversation; not connected")
+            let ours = match theirs {
+                Purpose::Chat => Purpose::Pipe,
+                Purpose::Pipe => Purpose::Chat,
+            };
+            format!("{whom} wants a {theirs}, this is a {ours}; not connected")
         }
         Ending::Mismatch(fault) => format!("{whom} does not fit: {fault}, this is version 1, suite 1"),
         Ending::Handshake | Ending::Wire(_) | Ending::Protocol | Ending::Record | Ending::Exhausted => {

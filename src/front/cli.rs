@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use super::fault::{Fault, code};
-use super::{keys, repl};
+use super::{keys, pipe, repl};
 use crate::chat::name::Name;
 use crate::store::Home;
 
@@ -75,6 +75,8 @@ enum Task {
     /// List, trust or forget peers
     #[command(subcommand)]
     Peers(PeerTask),
+    /// Bytes through standard input and output, both ways
+    Pipe(pipe::PipeTask),
 }
 
 /// `rsachat key …`
@@ -150,6 +152,7 @@ fn start(cli: &Cli) -> Result<u8, Fault> {
         None => repl::run(&home, &cli.common, &cli.prompt),
         Some(Task::Key(task)) => keys::key(&home, &cli.common, task),
         Some(Task::Peers(task)) => keys::peers(&home, task),
+        Some(Task::Pipe(task)) => pipe::run(&home, &cli.common, cli.prompt.name.as_deref(), task),
     }
 }
 

@@ -6,23 +6,22 @@ use std::io;
 use super::actor::Actor;
 use super::bind::words;
 use super::keys::{Own, seed};
-use super::live::Live;
-use super::screen::Screen;
-use crate::chat::{Chat, Input, Link, Verdict};
+use super::live::{Live, Show};
+use crate::chat::{Chat, Input, Link, Piped, Verdict};
 use crate::crypto::Passphrase;
 use crate::net::{Net, NetEvent, Reading};
 use crate::store::Home;
 
 /// A person and the machine.
-pub(super) struct Driver {
+pub(super) struct Driver<S> {
     actor: Actor,
-    pub(super) machine: Live,
+    pub(super) machine: Live<S>,
 }
 
-impl Driver {
+impl<S: Show> Driver<S> {
     pub(super) fn new(
         chat: Chat,
-        screen: Screen,
+        screen: S,
         net: Net,
         home: Home,
         own: Option<Own>,
@@ -33,6 +32,16 @@ impl Driver {
 
     pub(super) fn chat(&self) -> &Chat {
         &self.actor.chat
+    }
+
+    /// A pipe that stands; see [`Chat::take_pipe`].
+    pub(super) fn take_pipe(&mut self) -> Option<Piped> {
+        self.actor.chat.take_pipe()
+    }
+
+    /// The sockets alone: whom the chat had is left without a word.
+    pub(super) fn into_net(self) -> Net {
+        self.machine.net
     }
 
     /// The code to end with, once the chat has said so.

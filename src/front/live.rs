@@ -11,7 +11,6 @@ use super::actor::{Machine, Recipe};
 use super::bind::{bind, of_family, words};
 use super::fault::{Fault, code};
 use super::keys::{self, Own};
-use super::screen::Screen;
 use crate::chat::address::{Family, ListenAt, Target};
 use crate::chat::{Dial, Input, Link, Listener, Notice, Now, Owed, Queue, Replacing};
 use crate::crypto::{Identity, Job, JobResult};
@@ -25,10 +24,18 @@ struct Task {
     key: Arc<Identity>,
 }
 
+/// Where notices go.
+pub(super) trait Show {
+    /// Shows a notice; what is owed for it is reported by the one who shows, once it has been shown.
+    fn show(&mut self, notice: &Notice, owed: Option<Owed>);
+    /// Whether so much waits that peers should wait too.
+    fn is_behind(&self) -> bool;
+}
+
 /// The sockets, threads and screen of this process.
-pub(super) struct Live {
+pub(super) struct Live<S> {
     pub(super) net: Net,
-    pub(super) screen: Screen,
+    pub(super) screen: S,
     worker: Worker<Task, JobResult>,
     jobs: BTreeMap<Ticket, Link>,
     lookups: BTreeMap<Dial, Errand<io::Result<Vec<SocketAddr>>>>,
@@ -45,8 +52,8 @@ pub(super) struct Made {
     pub(super) replacing: Replacing,
 }
 
-impl Live {
-    pub(super) fn new(net: Net, screen: Screen) -> io::Result<Self> {
+impl<S: Show> Live<S> {
+    pub(super) fn new(net: Net, screen: S) -> io::Result<Self> {
         let worker = Worker::start("rsa", net.waker(), |task: Task| task.job.run(&task.key))?;
         Ok(Self {
             net,
@@ -129,7 +136,7 @@ impl Live {
     }
 }
 
-impl Machine for Live {
+impl<S: Show> Machine for Live<S> {
     fn now(&self) -> Now {
         let mono_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -5,12 +5,15 @@ mod actor;
 mod bind;
 mod cli;
 mod driver;
+mod events;
 mod fault;
 mod keys;
 mod live;
+mod pipe;
 mod repl;
 mod screen;
 mod terminal;
+mod unattended;
 mod wrap;
 
 pub use cli::{Cli, run};

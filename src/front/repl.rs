@@ -90,7 +90,7 @@ struct Unattended {
 }
 
 struct Repl {
-    driver: Driver,
+    driver: Driver<Screen>,
     typist: Typist,
     signals: Signals,
     unattended: Unattended,

@@ -1,0 +1,207 @@
+//! What the commands without a prompt have in common: their options, whom they may meet, and notices as
+//! events. Nobody can be asked here, so whoever is not known is refused unless the command line says otherwise.
+
+use clap::Args;
+
+use super::events::{Detail, Event, Form, tell};
+use super::fault::{Fault, code};
+use super::live::Show;
+use crate::chat::address::Family;
+use crate::chat::book::Book;
+use crate::chat::name::Name;
+use crate::chat::{Acquaintance, Assurance, Callers, Info, Notice, Owed, Trouble};
+use crate::crypto::Fingerprint;
+use crate::session::Ending;
+
+/// How to speak, and to whom what is going on is told.
+#[derive(Args, Debug)]
+pub(super) struct Manner {
+    /// Name that you give to peers [default: the login name]
+    #[arg(long, value_name = "NAME")]
+    pub(super) name: Option<String>,
+    /// IPv4 only
+    #[arg(short = '4', conflicts_with = "v6")]
+    v4: bool,
+    /// IPv6 only
+    #[arg(short = '6')]
+    v6: bool,
+    /// Tell what happens as JSON objects, one a line (docs/EVENTS.md)
+    #[arg(long)]
+    json: bool,
+    /// Tell also what goes well
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+/// Who may be at the other end.
+#[derive(Args, Debug)]
+pub(super) struct Whom {
+    /// The holder of this key and nobody else
+    #[arg(long, value_name = "SHA256:…")]
+    pin: Option<String>,
+    /// This peer of your book and nobody else
+    #[arg(long, value_name = "NAME", conflicts_with = "pin")]
+    to: Option<String>,
+    /// A peer that is not in your book yet as well
+    #[arg(long, conflicts_with_all = ["pin", "to"])]
+    accept_new: bool,
+}
+
+impl Manner {
+    pub(super) fn family(&self) -> Family {
+        match (self.v4, self.v6) {
+            (true, _) => Family::V4,
+            (_, true) => Family::V6,
+            _ => Family::Any,
+        }
+    }
+
+    pub(super) fn form(&self) -> Form {
+        match (self.json, self.verbose) {
+            (true, _) => Form::Json,
+            (_, true) => Form::Words(Detail::Everything),
+            _ => Form::Words(Detail::Needed),
+        }
+    }
+}
+
+impl Whom {
+    /// As the chat has it.
+    pub(super) fn callers(&self, book: &Book) -> Result<Callers, Fault> {
+        if let Some(pin) = &self.pin {
+            let pinned: Fingerprint =
+                pin.parse().map_err(|fault| Fault::new(code::USAGE, format!("--pin: {fault}")))?;
+            return Ok(Callers::Pinned(pinned));
+        }
+        if let Some(name) = &self.to {
+            return known(name, book).map(Callers::Only);
+        }
+        Ok(if self.accept_new { Callers::Anybody } else { Callers::Known })
+    }
+}
+
+/// The key of somebody in the book.
+pub(super) fn known(name: &str, book: &Book) -> Result<Fingerprint, Fault> {
+    let peer = Name::parse(name).ok().and_then(|name| book.by_name(&name));
+    peer.map(|peer| peer.fingerprint).ok_or_else(|| {
+        Fault::new(code::FAILED, format!("no peer is called {}", name.escape_debug()))
+            .hint("rsachat peers list shows your book; --accept-new and --pin take who is not in it")
+    })
+}
+
+/// Notices on standard error.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) form: Form,
+    /// What a trouble is to the program: its end, or not.
+    pub(super) gravity: Gravity,
+}
+
+/// Whether trouble with a peer is the program's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Gravity {
+    /// There is one connection, and it is what the program is for.
+    Ends,
+    /// Others come and go.
+    Passes,
+}
+
+impl Show for Report {
+    fn show(&mut self, notice: &Notice, _: Option<Owed>) {
+        if let Some(event) = event(notice, self.gravity) {
+            tell(&event, self.form);
+        }
+    }
+
+    fn is_behind(&self) -> bool {
+        false
+    }
+}
+
+/// A notice as an event; those of the prompt alone are none.
+pub(super) fn event(notice: &Notice, gravity: Gravity) -> Option<Event> {
+    match notice {
+        Notice::Info(info) => good(info, notice),
+        Notice::Trouble(trouble) => {
+            let (kind, message, hint) = bad(trouble, notice);
+            Some(match gravity {
+                Gravity::Ends => Event::Error { kind, message, hint },
+                Gravity::Passes => Event::Warning { kind, message },
+            })
+        }
+        Notice::Said(_) | Notice::Answer(_) => None,
+    }
+}
+
+fn good(info: &Info, notice: &Notice) -> Option<Event> {
+    Some(match info {
+        Info::Listening { at } => Event::Listening { address: at.to_string() },
+        Info::Connecting { target } => Event::Connecting { address: target.clone() },
+        Info::Joined { name, fingerprint, known } => Event::Connected {
+            name: name.clone(),
+            fingerprint: fingerprint.to_string(),
+            verified: *known == Acquaintance::Known(Assurance::Verified),
+            new: *known == Acquaintance::New,
+        },
+        Info::Left { name } => Event::Left { name: name.clone() },
+        Info::MakingKey { bits } => Event::Notice { message: format!("making a key of {bits} bits") },
+        Info::QuitHint | Info::HowToLeave | Info::Closed { .. } => return None,
+        _ => Event::Notice { message: words(notice) },
+    })
+}
+
+/// Kind, message and what to do next.
+fn bad(trouble: &Trouble, notice: &Notice) -> (&'static str, String, Option<String>) {
+    let hint = |text: &str| Some(text.to_owned());
+    match trouble {
+        Trouble::UnknownCaller { whom, fingerprint } => (
+            "unknown_key",
+            format!("{whom} has a key that is not in your book: {fingerprint}; nothing was sent"),
+            Some(format!("--accept-new takes it; --pin {fingerprint} takes it and no other")),
+        ),
+        Trouble::Changed { name, address, known, now } => (
+            "key_changed",
+            format!(
+                "the key at {address} has CHANGED from that of {name}, {known}, to {now}; nothing was sent"
+            ),
+            Some(format!(
+                "if you are sure that this is {name}: rsachat peers forget {name}, then --pin {now}"
+            )),
+        ),
+        Trouble::PinDiffers { address, pinned, now } => (
+            "wrong_key",
+            format!("{address} has the key {now}, not the pinned {pinned}; nothing was sent"),
+            None,
+        ),
+        Trouble::OtherPerson { .. } => ("wrong_key", words(notice), None),
+        Trouble::Ourselves { .. } | Trouble::BlockedCaller { .. } | Trouble::KeyUnsound { .. } => {
+            ("refused", words(notice), None)
+        }
+        Trouble::Impostor { .. } => ("impostor", words(notice), None),
+        Trouble::Early { ending, .. } => match ending {
+            Ending::Mismatch(_) => ("mismatch", words(notice), None),
+            Ending::Alert | Ending::Bye(_) => {
+                ("refused", words(notice), hint("the other side must know your key: rsachat key show"))
+            }
+            _ => ("handshake", words(notice), None),
+        },
+        Trouble::Lost { .. } => ("lost", words(notice), None),
+        Trouble::NotReceived { .. } => ("not_received", words(notice), None),
+        Trouble::Unreachable { .. } => ("unreachable", words(notice), None),
+        Trouble::ListenFailed { .. } | Trouble::AlreadyListening { .. } => {
+            ("cannot_listen", words(notice), None)
+        }
+        Trouble::KeyFailed { .. } => ("key", words(notice), None),
+        Trouble::Book { .. } => ("book", words(notice), None),
+        Trouble::LineTooLong { .. } | Trouble::LineNotText { .. } | Trouble::Mistake { .. } => {
+            ("input", words(notice), None)
+        }
+        _ => ("trouble", words(notice), None),
+    }
+}
+
+/// The sentence of a notice, without its mark.
+fn words(notice: &Notice) -> String {
+    let rows: Vec<_> = notice.rows().iter().map(|row| row.get(2..).unwrap_or_default().to_owned()).collect();
+    rows.join("\n")
+}
