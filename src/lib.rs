@@ -10,6 +10,7 @@ pub mod crypto;
 pub mod front;
 pub mod limits;
 pub mod net;
+pub mod script;
 pub mod session;
 pub mod store;
 pub mod wire;

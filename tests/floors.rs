@@ -8,16 +8,17 @@ use std::path::{Path, PathBuf};
 
 /// The floors from below; a floor may use those before it and itself. `crypto` and `wire` are strangers, and
 /// so are `net` and `store`.
-const FLOORS: [(&str, &[&str]); 7] = [
+const FLOORS: [(&str, &[&str]); 8] = [
     ("wire", &[]),
     ("crypto", &[]),
     ("session", &["wire", "crypto"]),
     ("chat", &["wire", "crypto", "session"]),
+    ("script", &["chat"]),
     ("net", &[]),
     ("store", &["crypto", "chat"]),
-    ("front", &["wire", "crypto", "session", "chat", "net", "store"]),
+    ("front", &["wire", "crypto", "session", "chat", "script", "net", "store"]),
 ];
-const PURE: [&str; 4] = ["wire", "crypto", "session", "chat"];
+const PURE: [&str; 5] = ["wire", "crypto", "session", "chat", "script"];
 /// What no pure floor may name: files, processes, clocks, threads, the environment, printing, the system's
 /// randomness.
 const IMPURE: [&str; 14] = [

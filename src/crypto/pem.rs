@@ -23,9 +23,14 @@ pub(super) enum Pem {
     Encrypted(Zeroizing<Vec<u8>>),
 }
 
-/// Reads exactly one block; white space around it is all that may be there besides.
+/// The line before the block of a key that a replay made: anybody can make it again. Text before a block is
+/// allowed (RFC 7468, section 2).
+pub(super) const TEST_KEY: &str = "TEST KEY, made by a replay: never use it to talk";
+
+/// Reads exactly one block; white space around it, and the mark of a test key, are all that may be there
+/// besides.
 pub(super) fn read(text: &str) -> Result<Pem, KeyFileFault> {
-    let block = text.trim();
+    let block = text.trim().trim_start_matches(TEST_KEY).trim_start();
     if !block.starts_with("-----BEGIN ")
         || !block.ends_with("-----")
         || block.matches("-----BEGIN").count() != 1

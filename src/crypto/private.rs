@@ -120,6 +120,18 @@ impl Identity {
         pem::write(&self.der, passphrase, rng)
     }
 
+    /// The text of a key file with the mark of a test key, which [`Identity::is_test_key`] knows again.
+    #[must_use]
+    pub fn marked_as_test(pem: &str) -> Zeroizing<String> {
+        Zeroizing::new([pem::TEST_KEY, "\n", pem].concat())
+    }
+
+    /// Whether the text of a key file has the mark of a test key.
+    #[must_use]
+    pub fn is_test_key(text: &str) -> bool {
+        text.trim_start().starts_with(pem::TEST_KEY)
+    }
+
     /// The public half.
     #[must_use]
     pub fn public(&self) -> &PublicKey {

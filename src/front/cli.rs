@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use super::fault::{Fault, code};
-use super::{keys, pipe, repl};
+use super::{keys, pipe, repl, replay};
 use crate::chat::name::Name;
 use crate::store::Home;
 
@@ -77,6 +77,8 @@ enum Task {
     Peers(PeerTask),
     /// Bytes through standard input and output, both ways
     Pipe(pipe::PipeTask),
+    /// Play conversations from files, without a person, and check what everybody sees
+    Replay(replay::ReplayArgs),
 }
 
 /// `rsachat key …`
@@ -147,12 +149,16 @@ pub fn run() -> ExitCode {
 
 fn start(cli: &Cli) -> Result<u8, Fault> {
     crate::net::descriptors::leave_no_core()?;
+    if let Some(Task::Replay(args)) = &cli.task {
+        return replay::run(args);
+    }
     let home = Home::choose(cli.common.home.as_deref(), &|name: &str| std::env::var_os(name))?;
     match &cli.task {
         None => repl::run(&home, &cli.common, &cli.prompt),
         Some(Task::Key(task)) => keys::key(&home, &cli.common, task),
         Some(Task::Peers(task)) => keys::peers(&home, task),
         Some(Task::Pipe(task)) => pipe::run(&home, &cli.common, cli.prompt.name.as_deref(), task),
+        Some(Task::Replay(args)) => replay::run(args),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::store::{Home, bookfile};
 const TRIES: u32 = 3;
 
 /// An identity and the text that keeps it.
+#[derive(Clone)]
 pub(super) struct Own {
     pub(super) identity: Arc<Identity>,
     pub(super) pem: Zeroizing<String>,
@@ -70,6 +71,12 @@ pub(super) fn unlock(home: &Home, common: &Common) -> Result<(Option<Own>, Optio
     let given = common.passphrase_file.as_deref().map(first_line).transpose()?;
     let (path, text) = (keyfile::path(home), keyfile::load_key_text(home)?);
     let Some(pem) = text else { return Ok((None, given)) };
+    if Identity::is_test_key(&pem) {
+        let what = format!("cannot use {}: it is a test key, which anybody can make again", path.display());
+        return Err(
+            Fault::new(code::MACHINE, what).hint("put it aside and make a new key with rsachat key new")
+        );
+    }
     match Identity::from_pem(&pem, given.as_ref()) {
         Ok(identity) => return Ok((Some(Own { identity: Arc::new(identity), pem }), given)),
         Err(KeyFileFault::NeedsPassphrase) if std::io::stdin().is_terminal() => {}

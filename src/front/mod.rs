@@ -11,6 +11,7 @@ mod keys;
 mod live;
 mod pipe;
 mod repl;
+mod replay;
 mod screen;
 mod terminal;
 mod unattended;

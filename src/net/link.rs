@@ -115,6 +115,12 @@ impl Link {
         };
     }
 
+    /// When this socket is closed, nothing is sent any more but a reset.
+    pub(super) fn will_reset(&self) {
+        // Without it the end is an orderly one, which is the worst that can come of it.
+        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+    }
+
     pub(super) fn is_leaving(&self) -> bool {
         matches!(self.phase, Phase::Leaving(_) | Phase::Lingering)
     }

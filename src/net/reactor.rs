@@ -196,6 +196,14 @@ impl Net {
         }
     }
 
+    /// Closes the socket now, as a machine that crashed: the peer is told by a reset (RST).
+    pub fn reset(&mut self, id: LinkId) {
+        if let Some(Slot { state: State::Open(link), .. }) = self.slots.get(&id.0) {
+            link.will_reset();
+        }
+        self.close(id.0);
+    }
+
     /// Closes the socket now and forgets what was queued for it.
     pub fn drop_now(&mut self, id: LinkId) {
         self.close(id.0);

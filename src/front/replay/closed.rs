@@ -1,0 +1,215 @@
+//! A closed world comes to rest: every byte that one actor sent has been read by the other, in an order that
+//! does not depend on the kernel. No time passes, and nothing is waited for but what is known to come.
+
+use std::time::{Duration, Instant};
+
+use super::cast::Cast;
+use super::stage::Call;
+use super::wire::Over;
+use crate::chat::{Input, Link};
+use crate::front::bind::words;
+use crate::net::{LinkId, NetEvent};
+use crate::script::Meddling;
+
+/// Real time in which something that is on its way must have come, in milliseconds.
+const GUARD: Duration = Duration::from_secs(2);
+/// Rounds of delivery after one step; two actors that answer each other for ever are a fault.
+const ROUNDS: u32 = 1_000_000;
+
+/// The world did not come to rest: a fault of ours. Says what was in flight.
+#[derive(Debug)]
+pub(super) struct Restless(pub(super) String);
+
+impl Cast {
+    /// Delivers until nothing is in flight.
+    pub(super) fn settle(&mut self) -> Result<(), Restless> {
+        for _ in 0..ROUNDS {
+            if self.take_waiting() {
+                continue;
+            }
+            if let Some(call) = self.stage.calls.pop_front() {
+                self.put_through(&call)?;
+                continue;
+            }
+            self.gather()?;
+            if !self.deliver() {
+                return Ok(());
+            }
+        }
+        Err(Restless("the actors never stop answering each other".to_owned()))
+    }
+
+    /// The virtual clock moves; timers fire in their order, and what follows from each settles first.
+    pub(super) fn pass_time(&mut self, ms: u64) -> Result<(), Restless> {
+        let until = self.stage.world.now().mono_ms.saturating_add(ms);
+        loop {
+            let now = self.stage.world.now().mono_ms;
+            let next = self.deadline_ms().map_or(until, |due| due.max(now + 1)).min(until);
+            self.stage.world.move_to(next);
+            self.tick();
+            self.settle()?;
+            if next >= until {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Something happens to the bytes of an actor.
+    pub(super) fn meddle(&mut self, from: usize, to: Option<usize>, what: Meddling) {
+        let freed = self.stage.wires.meddle(from, to, what);
+        for link in freed.cut {
+            self.stage.cut(link);
+        }
+        for (link, bytes) in freed.sent {
+            self.stage.net.send(link, bytes);
+        }
+        for link in freed.hung_up {
+            if self.stage.wires.hang_up(link) {
+                self.stage.net.hangup(link);
+            }
+        }
+    }
+
+    /// One connection is made from end to end before anything else happens.
+    fn put_through(&mut self, call: &Call) -> Result<(), Restless> {
+        let unreachable = |why: String| (call.who, Input::Unreachable { dial: call.dial, why });
+        let (real, listener, called) = match self.stage.ports.find(&call.target, call.family) {
+            Ok(bound) => (bound.real, bound.listener, bound.who),
+            Err(why) => {
+                self.stage.waiting.push_back(unreachable(why));
+                return Ok(());
+            }
+        };
+        let ours = self.stage.net.connect(vec![real]);
+        let (mut from, mut arrived) = (None, Vec::new());
+        let theirs = loop {
+            if let Some(from) = from
+                && let Some((link, _)) = arrived.iter().find(|(_, caller)| *caller == from)
+            {
+                break *link;
+            }
+            let before = (from.is_some(), arrived.len());
+            for event in self.wait()? {
+                match event {
+                    NetEvent::Connected { link, from: at, .. } if link == ours => from = Some(at),
+                    NetEvent::Unreachable { link, tried } if link == ours => {
+                        let why = super::super::driver::tried_words(&tried);
+                        self.stage.waiting.push_back(unreachable(why));
+                        return Ok(());
+                    }
+                    NetEvent::Accepted { link, from, .. } => arrived.push((link, from)),
+                    other => self.take(other),
+                }
+            }
+            if before == (from.is_some(), arrived.len()) {
+                return Err(self.restless());
+            }
+        };
+        // Whoever else found the port is nobody of the script.
+        for (link, _) in arrived.iter().filter(|(link, _)| *link != theirs) {
+            self.stage.net.drop_now(*link);
+        }
+        self.stage.wires.join((ours, call.who), (theirs, called));
+        let label = |cast: &Self, who| cast.stage.label(who).to_owned();
+        let (dials, answers) = (label(self, call.who), label(self, called));
+        let seed = self.stage.seeds.next(&dials, "dialled");
+        let to = std::net::SocketAddr::new(real.ip(), call.target.port);
+        self.stage
+            .waiting
+            .push_back((call.who, Input::Connected { dial: call.dial, link: Link(ours.0), to, seed }));
+        let from = self.stage.ports.caller(call.who);
+        let seed = self.stage.seeds.next(&answers, "called");
+        let now_ms = self.stage.world.now().mono_ms;
+        let admitted = self.stage.sources.as_mut().map_or(Ok(()), |(sources, since)| {
+            sources.admit(std::net::Ipv4Addr::LOCALHOST.into(), *since + Duration::from_millis(now_ms))
+        });
+        match admitted {
+            Ok(()) => {
+                let input = Input::Accepted { link: Link(theirs.0), listener, from, seed };
+                self.stage.waiting.push_back((called, input));
+            }
+            Err(why) => {
+                self.stage.wires.hang_up(theirs);
+                self.stage.net.drop_now(theirs);
+                self.stage.waiting.push_back((called, Input::TurnedAway { from, why: why.to_string() }));
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until everything that is in flight has come out of the kernel.
+    fn gather(&mut self) -> Result<(), Restless> {
+        loop {
+            let links = self.stage.wires.links();
+            if !links.iter().any(|link| self.stage.wires.is_due(*link)) {
+                return Ok(());
+            }
+            let events = self.wait()?;
+            if events.is_empty() {
+                return Err(self.restless());
+            }
+            for event in events {
+                self.take(event);
+            }
+        }
+    }
+
+    /// Hands over what has come, connection by connection in the order of their opening.
+    fn deliver(&mut self) -> bool {
+        let mut delivered = false;
+        for link in self.stage.wires.links() {
+            let Some(end) = self.stage.wires.get_mut(link).filter(|end| !end.gone) else { continue };
+            let who = end.who;
+            let bytes = std::mem::take(&mut end.inbox);
+            if !bytes.is_empty() {
+                delivered = true;
+                self.input(who, Input::Bytes { link: Link(link.0), bytes: &bytes });
+            }
+            let Some(end) = self.stage.wires.get_mut(link).filter(|end| !end.gone) else { continue };
+            if let Over::Due(error) = &mut end.over {
+                let error = error.take();
+                end.over = Over::Told;
+                delivered = true;
+                self.input(who, Input::Ended { link: Link(link.0), error });
+            }
+        }
+        delivered
+    }
+
+    fn take(&mut self, event: NetEvent) {
+        match event {
+            NetEvent::Bytes { link, bytes } => self.stage.wires.came(link, &bytes),
+            NetEvent::Ended { link } => self.over(link, None),
+            NetEvent::Lost { link, error } => self.over(link, Some(words(&error))),
+            NetEvent::Accepted { link, .. } => self.stage.net.drop_now(link),
+            _ => {}
+        }
+    }
+
+    fn over(&mut self, link: LinkId, error: Option<String>) {
+        if let Some(end) = self.stage.wires.get_mut(link)
+            && matches!(end.over, Over::No)
+        {
+            end.over = Over::Due(error);
+        }
+    }
+
+    fn wait(&mut self) -> Result<Vec<NetEvent>, Restless> {
+        let mut events = Vec::new();
+        let waited = self.stage.net.wait(Some(Instant::now() + GUARD), &mut events);
+        waited.map_err(|error| Restless(words(&error)))?;
+        Ok(events)
+    }
+
+    fn restless(&self) -> Restless {
+        let flights = self.stage.wires.in_flight().into_iter().map(|(from, to, bytes)| {
+            format!("{bytes} bytes from {} to {}", self.stage.label(from), self.stage.label(to))
+        });
+        let flights: Vec<_> = flights.collect();
+        Restless(if flights.is_empty() {
+            "an end or a call is missing".to_owned()
+        } else {
+            flights.join(", ")
+        })
+    }
+}

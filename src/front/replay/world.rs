@@ -1,0 +1,61 @@
+//! The clock of a run: a virtual one in a closed world, that only `@tick` moves; the real one where a program
+//! takes part that is not ours.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::chat::Now;
+
+/// 2000-01-01 00:00 UTC, in milliseconds since 1970: when every closed world begins.
+const BEGINNING_MS: u64 = 946_684_800_000;
+
+/// How time goes.
+pub(super) enum Clock {
+    Virtual { passed_ms: u64 },
+    Real { since: Instant },
+}
+
+/// The time of a run.
+pub(super) struct World {
+    pub(super) clock: Clock,
+}
+
+impl World {
+    pub(super) fn closed() -> Self {
+        Self { clock: Clock::Virtual { passed_ms: 0 } }
+    }
+
+    pub(super) fn live() -> Self {
+        Self { clock: Clock::Real { since: Instant::now() } }
+    }
+
+    pub(super) fn now(&self) -> Now {
+        match &self.clock {
+            Clock::Virtual { passed_ms } => {
+                Now { mono_ms: *passed_ms, unix_ms: BEGINNING_MS.saturating_add(*passed_ms) }
+            }
+            Clock::Real { since } => {
+                let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                Now { mono_ms: millis(since.elapsed()), unix_ms: millis(unix) }
+            }
+        }
+    }
+
+    /// Moves the virtual clock forward to this moment.
+    pub(super) fn move_to(&mut self, mono_ms: u64) {
+        if let Clock::Virtual { passed_ms } = &mut self.clock {
+            *passed_ms = mono_ms.max(*passed_ms);
+        }
+    }
+
+    /// The real moment of this one, where time is real.
+    pub(super) fn instant(&self, mono_ms: u64) -> Option<Instant> {
+        match &self.clock {
+            Clock::Virtual { .. } => None,
+            Clock::Real { since } => since.checked_add(Duration::from_millis(mono_ms)),
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
