@@ -8,6 +8,7 @@ use super::address::{Family, ListenAt, Target};
 use super::book::{Book, Change};
 use super::command::Command;
 use crate::crypto::{Fingerprint, Job, JobResult, PublicKey, Seed};
+use crate::wire::ByeReason;
 
 /// One connection, named by the front end. Never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -77,6 +78,13 @@ pub enum Input<'a> {
     LineNotText {
         /// The line as it can be shown.
         row: super::safe::SafeText,
+    },
+    /// What came on a connection cannot be kept: end it, and say why.
+    Dismiss {
+        /// Which connection.
+        link: Link,
+        /// What the peer is told.
+        reason: ByeReason,
     },
     /// Ctrl-C on an empty line: cancel what is pending.
     Cancel,
@@ -281,6 +289,8 @@ pub enum Verdict {
     Refused,
     /// Lost, or silent, or left before everything was acknowledged.
     Lost,
+    /// The peer could not keep what it got.
+    Failed,
     /// The peer ended it well, everything acknowledged.
     Left,
     /// We ended it well, everything acknowledged.

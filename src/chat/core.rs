@@ -38,6 +38,8 @@ pub struct Chat {
     pub(super) hinted_quit: bool,
     /// Lines of text that were not taken.
     pub(super) unsent: u64,
+    /// Messages of ours that were shown, of all connections there were.
+    pub(super) receipted: u64,
     pub(super) now: Now,
     next: u64,
     pub(super) effects: VecDeque<Effect>,
@@ -109,6 +111,7 @@ impl Chat {
             reports: Reports::default(),
             hinted_quit: false,
             unsent: 0,
+            receipted: 0,
             now: Now { mono_ms: 0, unix_ms: 0 },
             next: 0,
             effects: VecDeque::new(),
@@ -138,6 +141,7 @@ impl Chat {
                 self.unsent += 1;
                 self.trouble(Trouble::LineNotText { row });
             }
+            Input::Dismiss { link, reason } => self.with_session(link, |session, _| session.close(reason)),
             Input::Cancel => self.cancel(),
             Input::Farewell(farewell) => self.farewell(farewell),
             Input::Listening { listener, at } => self.listening(listener, at),
@@ -217,6 +221,32 @@ impl Chat {
         let talk = self.talks.remove(&link)?;
         let partner = talk.partner?;
         Some(Piped { link, name: partner.name, pipe: talk.session.into_pipe()? })
+    }
+
+    /// Messages of ours that peers have shown, since the beginning.
+    #[must_use]
+    pub fn receipted(&self) -> u64 {
+        self.receipted
+    }
+
+    /// A connection is left unread, since what comes cannot be shown: silence is not the peer's.
+    pub fn left_unread(&mut self, link: Link, now: Now) {
+        if let Some(talk) = self.talks.get_mut(&link) {
+            talk.session.left_unread(now.mono_ms);
+        }
+    }
+
+    /// Whether one more text would be taken by somebody who is there.
+    #[must_use]
+    pub fn takes_text(&self) -> bool {
+        let talk = self.addressed_link().and_then(|link| self.talks.get(&link));
+        self.leaving.is_none() && talk.is_some_and(Talk::has_room)
+    }
+
+    /// Whether the addressed peer is there.
+    #[must_use]
+    pub fn has_company(&self) -> bool {
+        self.addressed_link().is_some()
     }
 
     /// Whether the goodbyes have begun.

@@ -6,7 +6,7 @@ use super::core::{Chat, assurance};
 use super::name::Name;
 use super::notice::{Acquaintance, Claimed, Info, Notice, Said, Trouble};
 use super::safe::SafeText;
-use super::talk::{Callers, Partner, Talk, Way};
+use super::talk::{Callers, Partner, Way};
 use crate::crypto::{Fingerprint, Job};
 use crate::session::{Ending, Event};
 use crate::wire::ByeReason;
@@ -36,10 +36,10 @@ impl Chat {
                 }
             }
             Event::Stands { name } => self.stands(link, &name),
-            Event::Said { seq, text, .. } => self.said(link, seq, &text),
+            Event::Said { seq, time_ms, text } => self.said(link, seq, time_ms, text),
             Event::Receipt { upto } => {
                 if let Some(talk) = self.talks.get_mut(&link) {
-                    talk.receipted(upto);
+                    self.receipted += talk.receipted(upto);
                 }
             }
             Event::Closed(ending) => self.closed(link, ending, None),
@@ -57,12 +57,16 @@ impl Chat {
         }
     }
 
-    fn said(&mut self, link: Link, seq: u64, text: &[u8]) {
-        let Some(name) = self.talks.get(&link).and_then(Talk::name) else { return };
+    fn said(&mut self, link: Link, seq: u64, sent_ms: u64, text: Vec<u8>) {
+        let Some(partner) = self.talks.get(&link).and_then(|talk| talk.partner.as_ref()) else { return };
         let said = Said {
-            name: name.to_owned(),
+            name: partner.name.clone(),
+            fingerprint: partner.fingerprint,
+            assurance: partner.assurance,
             arrived_ms: self.now.unix_ms,
-            rows: SafeText::rows_from_bytes(text),
+            sent_ms,
+            rows: SafeText::rows_from_bytes(&text),
+            text,
         };
         self.effects.push_back(Effect::Show(Notice::Said(said), Some(Owed { link, upto: seq })));
     }
@@ -215,6 +219,9 @@ fn verdict(stood: bool, ending: &Ending, waiting: usize) -> Verdict {
     match ending {
         Ending::WeLeft if waiting == 0 => Verdict::Done,
         Ending::Bye(ByeReason::Leaving | ByeReason::Other(_)) if waiting == 0 => Verdict::Left,
+        Ending::Bye(ByeReason::OutputGone | ByeReason::OutputFull | ByeReason::OutputFailed) => {
+            Verdict::Failed
+        }
         Ending::HandshakeTimeout | Ending::CutEarly => Verdict::Lost,
         _ if stood => Verdict::Lost,
         _ => Verdict::Refused,

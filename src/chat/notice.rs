@@ -25,8 +25,16 @@ pub enum Notice {
 pub struct Said {
     /// Local name of the peer.
     pub name: String,
+    /// Its key.
+    pub fingerprint: Fingerprint,
+    /// How sure we are that the key is the person's.
+    pub assurance: Assurance,
     /// When it arrived, in milliseconds since 1970 in UTC, by our clock.
     pub arrived_ms: u64,
+    /// When it was sent, by the peer's clock: a claim.
+    pub sent_ms: u64,
+    /// The text as it came. Never for a terminal.
+    pub text: Vec<u8>,
     /// The text, a row for each line of the message.
     pub rows: Vec<SafeText>,
 }

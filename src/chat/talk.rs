@@ -121,12 +121,15 @@ impl Talk {
         self.waiting.push_back(Waiting { seq, text: text.to_owned(), since_ms });
     }
 
-    pub(super) fn receipted(&mut self, upto: u64) {
+    /// Forgets what the peer has shown, and gives how many messages that were.
+    pub(super) fn receipted(&mut self, upto: u64) -> u64 {
+        let before = self.waiting.len();
         while self.waiting.front().is_some_and(|waiting| waiting.seq <= upto) {
             if let Some(done) = self.waiting.pop_front() {
                 self.waiting_bytes = self.waiting_bytes.saturating_sub(done.text.len());
             }
         }
+        (before - self.waiting.len()) as u64
     }
 
     /// The first `count` waiting messages as they may be shown, one row each, and how many more there are.

@@ -171,6 +171,14 @@ fn not_received_words(name: &str, rows: &[SafeText], more: usize) -> String {
     words
 }
 
+fn output_words(reason: ByeReason) -> &'static str {
+    match reason {
+        ByeReason::OutputGone => "who read its output has gone",
+        ByeReason::OutputFull => "no space left where it writes",
+        _ => "its output failed",
+    }
+}
+
 fn because(why: Option<&str>) -> String {
     why.map_or_else(String::new, |why| format!(" ({why})"))
 }
@@ -219,6 +227,9 @@ fn lost_words(name: &str, ending: &Ending, why: Option<&str>) -> String {
         Ending::Bye(ByeReason::Refused) => format!("{name} no longer wants to talk to this key"),
         Ending::Bye(ByeReason::Replaced) => {
             format!("{name} closed this connection: you are connected from elsewhere")
+        }
+        Ending::Bye(reason @ (ByeReason::OutputGone | ByeReason::OutputFull | ByeReason::OutputFailed)) => {
+            format!("{name} could not keep what it got: {}", output_words(*reason))
         }
         _ => format!("lost {name}: it broke the protocol; link closed"),
     }

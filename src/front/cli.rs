@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use super::fault::{Fault, code};
-use super::{keys, pipe, repl, replay};
+use super::{keys, pipe, recv, repl, replay, send};
 use crate::chat::name::Name;
 use crate::store::Home;
 
@@ -45,6 +45,9 @@ pub(super) struct Common {
     /// File whose first line is the passphrase of the key
     #[arg(long, value_name = "FILE", global = true)]
     pub(super) passphrase_file: Option<PathBuf>,
+    /// Open descriptor whose first line is the passphrase of the key
+    #[arg(long, value_name = "N", global = true, conflicts_with = "passphrase_file")]
+    pub(super) passphrase_fd: Option<u32>,
 }
 
 /// What the prompt understands.
@@ -77,6 +80,10 @@ enum Task {
     Peers(PeerTask),
     /// Bytes through standard input and output, both ways
     Pipe(pipe::PipeTask),
+    /// Messages from standard input to one person
+    Send(send::SendTask),
+    /// Messages from people to standard output or to a command
+    Recv(recv::RecvTask),
     /// Play conversations from files, without a person, and check what everybody sees
     Replay(replay::ReplayArgs),
 }
@@ -153,11 +160,14 @@ fn start(cli: &Cli) -> Result<u8, Fault> {
         return replay::run(args);
     }
     let home = Home::choose(cli.common.home.as_deref(), &|name: &str| std::env::var_os(name))?;
+    let name = cli.prompt.name.as_deref();
     match &cli.task {
         None => repl::run(&home, &cli.common, &cli.prompt),
         Some(Task::Key(task)) => keys::key(&home, &cli.common, task),
         Some(Task::Peers(task)) => keys::peers(&home, task),
-        Some(Task::Pipe(task)) => pipe::run(&home, &cli.common, cli.prompt.name.as_deref(), task),
+        Some(Task::Pipe(task)) => pipe::run(&home, &cli.common, name, task),
+        Some(Task::Send(task)) => send::run(&home, &cli.common, name, task),
+        Some(Task::Recv(task)) => recv::run(&home, &cli.common, name, task),
         Some(Task::Replay(args)) => replay::run(args),
     }
 }

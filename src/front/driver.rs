@@ -2,13 +2,15 @@
 //! obeys.
 
 use std::io;
+use std::time::{Duration, Instant};
 
-use super::actor::Actor;
+use super::actor::{Actor, Machine as _};
 use super::bind::words;
 use super::keys::{Own, seed};
 use super::live::{Live, Show};
 use crate::chat::{Chat, Input, Link, Piped, Verdict};
 use crate::crypto::Passphrase;
+use crate::limits::FAREWELL_MS;
 use crate::net::{Net, NetEvent, Reading};
 use crate::store::Home;
 
@@ -40,7 +42,8 @@ impl<S: Show> Driver<S> {
     }
 
     /// The sockets alone: whom the chat had is left without a word.
-    pub(super) fn into_net(self) -> Net {
+    pub(super) fn into_net(mut self) -> Net {
+        self.machine.flush();
         self.machine.net
     }
 
@@ -61,8 +64,15 @@ impl<S: Show> Driver<S> {
 
     /// Waits for the machine until something happens or the chat's next deadline, and passes it on.
     pub(super) fn turn(&mut self) -> io::Result<()> {
+        self.turn_until(None)
+    }
+
+    /// The same, but not longer than to this moment.
+    pub(super) fn turn_until(&mut self, until: Option<Instant>) -> io::Result<()> {
         let deadline = self.chat().deadline_ms().filter(|due| *due != u64::MAX);
         let deadline = deadline.map(|due| self.machine.instant(due));
+        let deadline = deadline.into_iter().chain(until).min();
+        self.machine.flush();
         let mut events = Vec::new();
         self.machine.net.wait(deadline, &mut events)?;
         for event in events {
@@ -78,8 +88,26 @@ impl<S: Show> Driver<S> {
             let input = self.actor.keep(&self.machine, made.key, made.replacing);
             self.handle(input);
         }
+        let behind = self.machine.screen.is_behind();
+        if behind {
+            let now = self.machine.now();
+            for link in self.actor.chat.links() {
+                self.actor.chat.left_unread(link, now);
+            }
+        }
         self.handle(Input::Tick);
-        self.regulate();
+        self.regulate(behind);
+        Ok(())
+    }
+
+    /// What was said last still leaves; a peer that does not take it is not waited for.
+    pub(super) fn linger(&mut self) -> io::Result<()> {
+        let patience = Instant::now() + Duration::from_millis(FAREWELL_MS);
+        let mut events = Vec::new();
+        self.machine.flush();
+        while self.machine.net.links() > 0 && Instant::now() < patience {
+            self.machine.net.wait(Some(patience), &mut events)?;
+        }
         Ok(())
     }
 
@@ -114,8 +142,7 @@ impl<S: Show> Driver<S> {
 
     /// Back pressure by not reading: what the chat cannot use now, or the screen cannot take, stays in the
     /// kernel.
-    fn regulate(&mut self) {
-        let behind = self.machine.screen.is_behind();
+    fn regulate(&mut self, behind: bool) {
         for link in self.actor.chat.links() {
             let wanted = if self.chat().wants_bytes(link) && !behind { Reading::On } else { Reading::Off };
             self.machine.set_reading(link, wanted);

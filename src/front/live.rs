@@ -2,6 +2,7 @@
 //! clock. It does what a chat wants and knows nothing of what it is for.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
@@ -32,6 +33,21 @@ pub(super) trait Show {
     fn is_behind(&self) -> bool;
 }
 
+/// What was shown of each connection since it was last said: one receipt says it for many messages.
+#[derive(Debug, Default)]
+pub(super) struct Latest(BTreeMap<Link, u64>);
+
+impl Latest {
+    pub(super) fn add(&mut self, owed: Owed) {
+        let upto = self.0.entry(owed.link).or_default();
+        *upto = owed.upto.max(*upto);
+    }
+
+    pub(super) fn all(self) -> impl Iterator<Item = Owed> {
+        self.0.into_iter().map(|(link, upto)| Owed { link, upto })
+    }
+}
+
 /// The sockets, threads and screen of this process.
 pub(super) struct Live<S> {
     pub(super) net: Net,
@@ -42,6 +58,8 @@ pub(super) struct Live<S> {
     dials: BTreeMap<LinkId, Dial>,
     listeners: BTreeMap<ListenerId, Listener>,
     paused: BTreeMap<Link, Reading>,
+    /// What was sent since the loop last waited: a burst of messages leaves in one piece.
+    outbox: BTreeMap<LinkId, Vec<u8>>,
     making: Option<(Errand<Result<Own, Fault>>, Replacing)>,
     started: Instant,
 }
@@ -64,6 +82,7 @@ impl<S: Show> Live<S> {
             dials: BTreeMap::new(),
             listeners: BTreeMap::new(),
             paused: BTreeMap::new(),
+            outbox: BTreeMap::new(),
             making: None,
             started: Instant::now(),
         })
@@ -127,6 +146,13 @@ impl<S: Show> Live<S> {
         Some(Made { key, replacing })
     }
 
+    /// Hands what was sent to the sockets.
+    pub(super) fn flush(&mut self) {
+        for (link, bytes) in std::mem::take(&mut self.outbox) {
+            self.net.send(link, bytes);
+        }
+    }
+
     /// Reads a link or leaves it unread.
     pub(super) fn set_reading(&mut self, link: Link, wanted: Reading) {
         let before = self.paused.insert(link, wanted).unwrap_or(Reading::On);
@@ -187,7 +213,12 @@ impl<S: Show> Machine for Live<S> {
     }
 
     fn transmit(&mut self, link: Link, bytes: Vec<u8>) {
-        self.net.send(LinkId(link.0), bytes);
+        match self.outbox.entry(LinkId(link.0)) {
+            Entry::Vacant(place) => {
+                place.insert(bytes);
+            }
+            Entry::Occupied(mut waiting) => waiting.get_mut().extend_from_slice(&bytes),
+        }
     }
 
     fn proven(&mut self, link: Link) {
@@ -196,6 +227,7 @@ impl<S: Show> Machine for Live<S> {
 
     fn hangup(&mut self, link: Link) {
         self.paused.remove(&link);
+        self.flush();
         self.net.hangup(LinkId(link.0));
     }
 

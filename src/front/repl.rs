@@ -6,6 +6,7 @@ use super::cli::{self, Common, Prompt};
 use super::driver::Driver;
 use super::fault::{Fault, code};
 use super::keys;
+use super::live::Latest;
 use super::screen::{Looks, Screen, Style, stdout_sink};
 use super::terminal::{self, Arguments, Live, PromptState, Terminal, Typed, Word};
 use crate::chat::command::{COMMANDS, Completes};
@@ -162,9 +163,10 @@ impl Repl {
     }
 
     fn report_shown(&mut self) {
+        let mut latest = Latest::default();
         while let Some(shown) = self.driver.machine.screen.shown() {
             match shown {
-                Ok(owed) => self.driver.handle(Input::Shown(owed)),
+                Ok(owed) => latest.add(owed),
                 // Whoever read our output has gone: like a program that SIGPIPE ends, but in order.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                     self.driver.handle(Input::Farewell(Farewell::Signal(13)));
@@ -175,6 +177,9 @@ impl Repl {
                 }
             }
         }
+        for owed in latest.all() {
+            self.driver.handle(Input::Shown(owed));
+        }
     }
 
     fn weigh_verdicts(&mut self) {
@@ -183,6 +188,7 @@ impl Repl {
                 Verdict::Unreachable | Verdict::Deaf => code::MACHINE,
                 Verdict::Refused => code::REFUSED,
                 Verdict::Lost => code::LOST,
+                Verdict::Failed => code::FAILED,
                 Verdict::Done => 0,
                 Verdict::Left => match &self.typist {
                     // The peer left in order, but not everything was said.
@@ -216,14 +222,8 @@ impl Repl {
     }
 
     fn finish(mut self) {
-        // What was said last still leaves; a peer that does not take it is not waited for.
-        let patience = std::time::Instant::now() + std::time::Duration::from_millis(limits::FAREWELL_MS);
-        let mut events = Vec::new();
-        while self.driver.machine.net.links() > 0 && std::time::Instant::now() < patience {
-            if self.driver.machine.net.wait(Some(patience), &mut events).is_err() {
-                break;
-            }
-        }
+        // Nothing can be done about an error by now.
+        let _ = self.driver.linger();
         self.driver.machine.screen.finish();
         if let Typist::Person(terminal) = &mut self.typist {
             terminal.finish();

@@ -1,13 +1,16 @@
 //! What the commands without a prompt have in common: their options, whom they may meet, and notices as
 //! events. Nobody can be asked here, so whoever is not known is refused unless the command line says otherwise.
 
+use std::time::Duration;
+
 use clap::Args;
 
 use super::events::{Detail, Event, Form, tell};
 use super::fault::{Fault, code};
 use super::live::Show;
-use crate::chat::address::Family;
+use crate::chat::address::{AddressFault, Family};
 use crate::chat::book::Book;
+use crate::chat::command::Command;
 use crate::chat::name::Name;
 use crate::chat::{Acquaintance, Assurance, Callers, Info, Notice, Owed, Trouble};
 use crate::crypto::Fingerprint;
@@ -15,6 +18,7 @@ use crate::session::Ending;
 
 /// How to speak, and to whom what is going on is told.
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Manner {
     /// Name that you give to peers [default: the login name]
     #[arg(long, value_name = "NAME")]
@@ -68,20 +72,53 @@ impl Manner {
 impl Whom {
     /// As the chat has it.
     pub(super) fn callers(&self, book: &Book) -> Result<Callers, Fault> {
-        if let Some(pin) = &self.pin {
-            let pinned: Fingerprint =
-                pin.parse().map_err(|fault| Fault::new(code::USAGE, format!("--pin: {fault}")))?;
-            return Ok(Callers::Pinned(pinned));
-        }
-        if let Some(name) = &self.to {
-            return known(name, book).map(Callers::Only);
-        }
-        Ok(if self.accept_new { Callers::Anybody } else { Callers::Known })
+        let others = if self.accept_new { Callers::Anybody } else { Callers::Known };
+        callers(self.pin.as_deref(), self.to.as_deref(), others, book)
     }
 }
 
+/// The holder of a pinned key, or a peer of the book, or whoever else is meant.
+pub(super) fn callers(
+    pin: Option<&str>,
+    name: Option<&str>,
+    others: Callers,
+    book: &Book,
+) -> Result<Callers, Fault> {
+    match (pin, name) {
+        (Some(pin), _) => {
+            let wrong = |fault| Fault::new(code::USAGE, format!("--pin: {fault}"));
+            Ok(Callers::Pinned(pin.parse::<Fingerprint>().map_err(wrong)?))
+        }
+        (None, Some(name)) => known(name, book).map(Callers::Only),
+        (None, None) => Ok(others),
+    }
+}
+
+/// Listening or calling, as a command of the chat.
+pub(super) fn way(
+    listen: Option<&str>,
+    connect: Option<&str>,
+    family: Family,
+    callers: Callers,
+) -> Result<Command, Fault> {
+    let usage = |fault: AddressFault| Fault::new(code::USAGE, fault.to_string());
+    if let Some(at) = listen {
+        return Ok(Command::Listen { at: at.parse().map_err(usage)?, family, callers });
+    }
+    let target = connect.unwrap_or_default().parse().map_err(usage)?;
+    Ok(Command::Connect { target, family, pin: None, callers })
+}
+
+/// A time as people write it: `30`, `30s`, `5m`, `1h 30m`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "write a time as 30s, 5m or 1h".to_owned();
+    let plain = text.parse().map(Duration::from_secs).ok();
+    let duration = plain.or_else(|| Duration::try_from(text.parse::<jiff::SignedDuration>().ok()?).ok());
+    duration.filter(|time| !time.is_zero()).ok_or_else(wrong)
+}
+
 /// The key of somebody in the book.
-pub(super) fn known(name: &str, book: &Book) -> Result<Fingerprint, Fault> {
+fn known(name: &str, book: &Book) -> Result<Fingerprint, Fault> {
     let peer = Name::parse(name).ok().and_then(|name| book.by_name(&name));
     peer.map(|peer| peer.fingerprint).ok_or_else(|| {
         Fault::new(code::FAILED, format!("no peer is called {}", name.escape_debug()))
@@ -122,14 +159,15 @@ impl Show for Report {
 pub(super) fn event(notice: &Notice, gravity: Gravity) -> Option<Event> {
     match notice {
         Notice::Info(info) => good(info, notice),
-        Notice::Trouble(trouble) => {
+        Notice::Trouble(trouble) if !matches!(trouble, Trouble::NotReceived { .. }) => {
             let (kind, message, hint) = bad(trouble, notice);
             Some(match gravity {
                 Gravity::Ends => Event::Error { kind, message, hint },
                 Gravity::Passes => Event::Warning { kind, message },
             })
         }
-        Notice::Said(_) | Notice::Answer(_) => None,
+        // Of messages that were not received the command says how many they were, and does not repeat them.
+        Notice::Trouble(_) | Notice::Said(_) | Notice::Answer(_) => None,
     }
 }
 
@@ -186,7 +224,6 @@ fn bad(trouble: &Trouble, notice: &Notice) -> (&'static str, String, Option<Stri
             _ => ("handshake", words(notice), None),
         },
         Trouble::Lost { .. } => ("lost", words(notice), None),
-        Trouble::NotReceived { .. } => ("not_received", words(notice), None),
         Trouble::Unreachable { .. } => ("unreachable", words(notice), None),
         Trouble::ListenFailed { .. } | Trouble::AlreadyListening { .. } => {
             ("cannot_listen", words(notice), None)

@@ -206,6 +206,12 @@ impl Session {
         }
     }
 
+    /// The owner has not been reading, since it cannot use more: silence is not the peer's. The peer is pinged
+    /// as ever.
+    pub fn left_unread(&mut self, now_ms: u64) {
+        self.heard_ms = self.heard_ms.max(now_ms.saturating_sub(limits::PING_AFTER_MS));
+    }
+
     /// Ends the session well, with the reason for the peer.
     pub fn close(&mut self, reason: ByeReason) {
         if let Phase::Standing(standing) = &mut self.phase {

@@ -59,8 +59,8 @@ mod tests {
     #[test]
     fn a_frame_laid_out_in_place_is_the_record_that_is_written() {
         for filled in [0, 1, 252, 253, 254, 1_000, DATA_BYTES - 1, DATA_BYTES] {
-            let mut frame = Box::new([0xEE; DATA_FRAME_BYTES]);
-            let plaintext = lay_out(&mut frame, filled).unwrap();
+            let mut frame = vec![0xEE; DATA_FRAME_BYTES];
+            let plaintext = lay_out(frame.first_chunk_mut().unwrap(), filled).unwrap();
             let mut written = Vec::new();
             Record::Data(vec![0xEE; filled]).write(Padding::Bulk, &mut written).unwrap();
             assert_eq!(frame[plaintext.clone()], written, "{filled} bytes");
@@ -70,7 +70,8 @@ mod tests {
             let found = find(&written).unwrap().unwrap();
             assert_eq!(written[found], vec![0xEE; filled]);
         }
-        assert_eq!(lay_out(&mut Box::new([0; DATA_FRAME_BYTES]), DATA_BYTES + 1), Err(WireFault::TooLong));
+        let mut frame = vec![0; DATA_FRAME_BYTES];
+        assert_eq!(lay_out(frame.first_chunk_mut().unwrap(), DATA_BYTES + 1), Err(WireFault::TooLong));
         assert_eq!(find(&[8, 0, 0]), Ok(None));
         assert_eq!(find(&[DATA, 0, 0, 1]), Err(WireFault::Malformed), "padding is zero");
     }

@@ -96,9 +96,9 @@ fn an_input_without_end_waits_for_a_reader_that_stops() {
 }
 
 fn last_sent(errors: &str) -> u64 {
-    let counts =
+    let mut counts =
         errors.lines().filter_map(|row| row.split_once("\"sent\":")?.1.split(',').next()?.parse().ok());
-    counts.last().unwrap_or(0)
+    counts.next_back().unwrap_or(0)
 }
 
 #[test]

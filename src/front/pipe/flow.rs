@@ -51,10 +51,8 @@ pub(super) struct Flow {
     stream: TcpStream,
     pulse: Pulse,
     progress: Progress,
-    /// Bytes of our stream that the peer has confirmed.
-    stored: u64,
-    /// The empty stream is confirmed too.
-    own_stored: bool,
+    /// Bytes of our stream that the peer has confirmed, once it has said anything of them.
+    stored: Option<u64>,
     their_end: bool,
     confirm_at_ms: Option<u64>,
     spoken: bool,
@@ -120,8 +118,7 @@ impl Flow {
             reports,
             stream,
             progress,
-            stored: 0,
-            own_stored: false,
+            stored: None,
             their_end: false,
             confirm_at_ms: None,
             spoken: false,
@@ -145,7 +142,7 @@ impl Flow {
                 Ok(due) => due,
                 Err(outcome) => break outcome,
             };
-            wait(net, self.progress.next(due, &self.tally))?;
+            wait(net, Some(self.progress.next(due, &self.tally)))?;
             self.progress.show(self.count());
         };
         self.progress.clear();
@@ -154,7 +151,7 @@ impl Flow {
     }
 
     pub(super) fn count(&self) -> Count {
-        Count { sent: self.tally.sent(), stored: self.stored, received: self.tally.written() }
+        Count { sent: self.tally.sent(), stored: self.stored.unwrap_or(0), received: self.tally.written() }
     }
 
     fn hear(&mut self) -> Option<Outcome> {
@@ -162,7 +159,7 @@ impl Flow {
             match report {
                 Report::Up(UpEnd::Input(error)) => return Some(Outcome::Input(error)),
                 // The one who receives knows why: a goodbye, or a broken connection.
-                Report::Up(UpEnd::Ended | UpEnd::Socket(_) | UpEnd::Closed) => {}
+                Report::Up(UpEnd::Ended | UpEnd::Socket | UpEnd::Closed) => {}
                 Report::Spoken => return Some(Outcome::Broken(Ending::Exhausted)),
                 Report::Down(Down::Written) => {
                     self.confirm_at_ms.get_or_insert(self.tally.now_ms() + CONFIRM_EVERY_MS);
@@ -191,10 +188,7 @@ impl Flow {
                 self.line.post(Word::Stored(total));
                 self.progress.peer_ended();
             }
-            Arrival::Stored { total } => {
-                self.stored = total;
-                self.own_stored = true;
-            }
+            Arrival::Stored { total } => self.stored = Some(total),
             Arrival::Ping(number) => self.line.post(Word::Pong(number)),
             // The error of the socket comes next, with its reason.
             Arrival::Over(Ending::Cut { .. }) => {}
@@ -209,7 +203,7 @@ impl Flow {
 
     /// Everything of ours is confirmed, and everything of the peer's is written and was confirmed.
     fn is_complete(&self) -> bool {
-        self.their_end && self.own_stored && self.tally.total() == Some(self.stored)
+        self.their_end && self.stored.is_some() && self.tally.total() == self.stored
     }
 
     /// Does what is due, and says when the next thing is; an error is the end.

@@ -8,7 +8,8 @@ use super::driver::Driver;
 use super::events::{Done, Event, tell};
 use super::fault::{Fault, code};
 use super::keys;
-use super::unattended::{Gravity, Manner, Report, Whom};
+use super::unattended::{Gravity, Manner, Report, Whom, way};
+use crate::chat::book::Book;
 use crate::chat::command::Command;
 use crate::chat::{Chat, Farewell, Input, Piped, Verdict};
 use crate::limits;
@@ -90,17 +91,9 @@ pub(super) fn run(home: &Home, common: &Common, name: Option<&str>, task: &PipeT
 }
 
 /// What is asked of the chat.
-fn command(task: &PipeTask, book: &crate::chat::book::Book) -> Result<Command, Fault> {
-    let callers = task.whom.callers(book)?;
-    let family = task.manner.family();
-    let usage = |fault: crate::chat::address::AddressFault| Fault::new(code::USAGE, fault.to_string());
-    match (&task.listen, &task.connect) {
-        (Some(at), _) => Ok(Command::Listen { at: at.parse().map_err(usage)?, family, callers }),
-        (None, target) => {
-            let target = target.as_deref().unwrap_or_default().parse().map_err(usage)?;
-            Ok(Command::Connect { target, family, pin: None, callers })
-        }
-    }
+fn command(task: &PipeTask, book: &Book) -> Result<Command, Fault> {
+    let (callers, family) = (task.whom.callers(book)?, task.manner.family());
+    way(task.listen.as_deref(), task.connect.as_deref(), family, callers)
 }
 
 enum Met {
@@ -120,13 +113,12 @@ fn meet(driver: &mut Driver<Report>, signals: &Signals) -> Result<Met, Fault> {
         if let Some(code) = driver.quit() {
             return Ok(Met::Over(code));
         }
-        for verdict in driver.verdicts() {
-            let code = match verdict {
+        if let Some(verdict) = driver.verdicts().first() {
+            return Ok(Met::Over(match verdict {
                 Verdict::Unreachable | Verdict::Deaf => code::MACHINE,
                 Verdict::Refused => code::REFUSED,
-                Verdict::Lost | Verdict::Left | Verdict::Done => code::LOST,
-            };
-            return Ok(Met::Over(code));
+                Verdict::Lost | Verdict::Failed | Verdict::Left | Verdict::Done => code::LOST,
+            }));
         }
         driver.turn()?;
     }

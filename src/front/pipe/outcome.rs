@@ -37,8 +37,8 @@ impl Outcome {
             Self::Complete => 0,
             Self::Input(_) => code::MACHINE,
             Self::Output(error) if is_gone(error) => 128 + SIGPIPE,
-            Self::Output(_) => code::FAILED,
-            Self::Broken(Ending::Bye(
+            Self::Output(_)
+            | Self::Broken(Ending::Bye(
                 ByeReason::OutputGone
                 | ByeReason::OutputFull
                 | ByeReason::OutputFailed
@@ -52,13 +52,12 @@ impl Outcome {
     /// What the peer is told; nothing when nobody listens any more.
     pub(super) fn bye(&self) -> Option<ByeReason> {
         match self {
-            Self::Complete | Self::Signal(_) => Some(ByeReason::Leaving),
+            // After the peer's own goodbye, ours lets it see the end of the stream at once.
+            Self::Complete | Self::Signal(_) | Self::Broken(Ending::Bye(_)) => Some(ByeReason::Leaving),
             Self::Input(_) => Some(ByeReason::InputFailed),
             Self::Output(error) if is_gone(error) => Some(ByeReason::OutputGone),
             Self::Output(error) if error.kind() == io::ErrorKind::StorageFull => Some(ByeReason::OutputFull),
             Self::Output(_) => Some(ByeReason::OutputFailed),
-            // The peer has said its own; ours lets it see the end of the stream at once.
-            Self::Broken(Ending::Bye(_)) => Some(ByeReason::Leaving),
             Self::Cut(_) | Self::Broken(_) => None,
         }
     }

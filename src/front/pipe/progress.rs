@@ -43,12 +43,12 @@ impl Progress {
     }
 
     /// When the loop is to look again: at what is due, or earlier to draw.
-    pub(super) fn next(&self, due_ms: u64, tally: &Tally) -> Option<Instant> {
+    pub(super) fn next(&self, due_ms: u64, tally: &Tally) -> Instant {
         let due = tally.instant(due_ms);
-        Some(match self.bar {
+        match self.bar {
             Some(_) => due.min(self.drawn + Duration::from_millis(EVERY_MS)),
             None => due,
-        })
+        }
     }
 
     /// Draws the row, or tells the program that reads our events, when there is news.

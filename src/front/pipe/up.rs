@@ -22,31 +22,32 @@ pub(super) enum UpEnd {
     Closed,
     /// The input cannot be read.
     Input(io::Error),
-    /// The connection does not take any more.
-    Socket(io::Error),
+    /// The connection does not take any more; who receives knows why.
+    Socket,
 }
 
 /// Sends the whole input.
 pub(super) fn run(mut input: impl Read + AsFd, line: &Line, tally: &Tally) -> UpEnd {
-    let mut frames: Vec<DataFrame> = vec![[0; DATA_FRAME_BYTES]; FRAMES];
+    let mut block = vec![0; FRAMES * DATA_FRAME_BYTES];
+    let (frames, _) = block.as_chunks_mut::<DATA_FRAME_BYTES>();
     let mut filled = Vec::with_capacity(FRAMES);
     loop {
         filled.clear();
-        let more = match fill(&mut input, &mut frames, &mut filled) {
+        let more = match fill(&mut input, frames, &mut filled) {
             Ok(more) => more,
             Err(error) => return UpEnd::Input(error),
         };
         if !filled.is_empty() {
-            match line.data(&mut frames, &filled) {
+            match line.data(frames, &filled) {
                 Ok(Sent::Gone) => tally.add_sent(filled.iter().sum()),
                 Ok(Sent::Closed) => return UpEnd::Closed,
-                Err(error) => return UpEnd::Socket(error),
+                Err(_) => return UpEnd::Socket,
             }
         }
         if more == More::No {
             return match line.end(|total| tally.set_total(total)) {
                 Ok(()) => UpEnd::Ended,
-                Err(error) => UpEnd::Socket(error),
+                Err(_) => UpEnd::Socket,
             };
         }
     }
@@ -109,10 +110,11 @@ mod tests {
         let (reader, mut writer) = io::pipe().unwrap();
         writer.write_all(&vec![7; bytes]).unwrap();
         drop(writer);
-        let mut frames = vec![[0; DATA_FRAME_BYTES]; FRAMES];
+        let mut block = vec![0; FRAMES * DATA_FRAME_BYTES];
+        let (frames, _) = block.as_chunks_mut::<DATA_FRAME_BYTES>();
         let mut filled = Vec::new();
         let mut reader = reader;
-        let more = fill(&mut reader, &mut frames, &mut filled).unwrap();
+        let more = fill(&mut reader, frames, &mut filled).unwrap();
         (filled, more)
     }
 
@@ -128,9 +130,10 @@ mod tests {
     fn what_is_there_does_not_wait_for_more() {
         let (mut reader, mut writer) = io::pipe().unwrap();
         writer.write_all(b"a line\n").unwrap();
-        let mut frames = vec![[0; DATA_FRAME_BYTES]; FRAMES];
+        let mut block = vec![0; FRAMES * DATA_FRAME_BYTES];
+        let (frames, _) = block.as_chunks_mut::<DATA_FRAME_BYTES>();
         let mut filled = Vec::new();
-        assert_eq!(fill(&mut reader, &mut frames, &mut filled).unwrap(), More::Yes);
+        assert_eq!(fill(&mut reader, frames, &mut filled).unwrap(), More::Yes);
         assert_eq!(filled, [7]);
         assert_eq!(&frames[0][DATA_AT..DATA_AT + 7], b"a line\n");
     }

@@ -11,11 +11,15 @@ fn pipes() -> [Pipe; 2] {
     let identities =
         ["one", "two"].map(|name| Identity::generate(2048, &mut Seed::new([9; 32]).rng(name)).unwrap());
     let roles = [Role::Initiator, Role::Responder];
-    let mut number = 0;
+    let mut number = 0_u8;
     let mut sides = roles.map(|role| {
-        let own = Own { key: identities[number].public().clone(), name: "x".into(), purpose: Purpose::Pipe };
+        let own = Own {
+            key: identities[usize::from(number)].public().clone(),
+            name: "x".into(),
+            purpose: Purpose::Pipe,
+        };
         number += 1;
-        Session::new(role, own, Seed::new([number as u8; 32]), 0)
+        Session::new(role, own, Seed::new([number; 32]), 0)
     });
     let mut moved = true;
     while moved {
@@ -42,10 +46,11 @@ fn pipes() -> [Pipe; 2] {
 }
 
 fn frame(out: &mut Outgoing, bytes: &[u8]) -> Vec<u8> {
-    let mut frame = Box::new([0; DATA_FRAME_BYTES]);
+    let mut frame = vec![0; DATA_FRAME_BYTES];
     frame[DATA_AT..DATA_AT + bytes.len()].copy_from_slice(bytes);
-    let length = out.data(&mut frame, bytes.len()).unwrap();
-    frame[..length].to_vec()
+    let length = out.data(frame.first_chunk_mut().unwrap(), bytes.len()).unwrap();
+    frame.truncate(length);
+    frame
 }
 
 /// What one half opens of a stream cut into pieces: the bytes, and the rest.
@@ -55,7 +60,9 @@ fn opened(half: &mut Incoming, stream: &[u8], piece: usize) -> (Vec<u8>, Vec<Arr
         waiting.extend_from_slice(piece);
         let mut found = Vec::new();
         let used = half.take(0, &mut waiting, &mut found, &mut arrivals);
-        found.into_iter().for_each(|place| bytes.extend_from_slice(&waiting[place]));
+        for place in found {
+            bytes.extend_from_slice(&waiting[place]);
+        }
         waiting.drain(..used);
     }
     (bytes, arrivals)
@@ -67,8 +74,7 @@ fn a_stream_comes_out_as_it_went_in_however_it_was_cut() {
         let [mut one, mut two] = pipes();
         let whole: Vec<u8> = (0..150_001_u32).map(|n| n.to_le_bytes()[usize::from(n % 3 == 0)]).collect();
         let mut stream = Vec::new();
-        for part in
-            [&whole[..1], &whole[1..1 + DATA_BYTES], &whole[1 + DATA_BYTES..100_000], &whole[100_000..]]
+        for part in [&whole[..1], &whole[1..=DATA_BYTES], &whole[1 + DATA_BYTES..100_000], &whole[100_000..]]
         {
             stream.extend(frame(&mut one.outgoing, part));
         }
@@ -89,8 +95,8 @@ fn nothing_of_our_stream_goes_out_after_its_end_nor_anything_after_the_goodbye()
     let [mut one, _] = pipes();
     assert!(one.outgoing.end().is_some());
     assert!(one.outgoing.end().is_none());
-    let mut frame = Box::new([0; DATA_FRAME_BYTES]);
-    assert_eq!(one.outgoing.data(&mut frame, 1), None);
+    let mut frame = vec![0; DATA_FRAME_BYTES];
+    assert_eq!(one.outgoing.data(frame.first_chunk_mut().unwrap(), 1), None);
     assert!(one.outgoing.stored(0).is_some(), "the other direction goes on");
     assert!(one.outgoing.bye(ByeReason::OutputFull).is_some());
     assert!(one.outgoing.stored(1).is_none());
