@@ -102,13 +102,8 @@ impl<S: Show> Driver<S> {
 
     /// What was said last still leaves; a peer that does not take it is not waited for.
     pub(super) fn linger(&mut self) -> io::Result<()> {
-        let patience = Instant::now() + Duration::from_millis(FAREWELL_MS);
-        let mut events = Vec::new();
         self.machine.flush();
-        while self.machine.net.links() > 0 && Instant::now() < patience {
-            self.machine.net.wait(Some(patience), &mut events)?;
-        }
-        Ok(())
+        self.machine.net.settle(Instant::now() + Duration::from_millis(FAREWELL_MS))
     }
 
     fn net_event(&mut self, event: NetEvent) {

@@ -3,6 +3,8 @@
 
 use std::io::{self, Read};
 use std::os::fd::AsFd;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -12,6 +14,8 @@ use crate::wire::data::{DATA_AT, DATA_BYTES, DATA_FRAME_BYTES, DataFrame};
 
 /// Frames that are read, sealed and written together.
 const FRAMES: usize = 4;
+/// Such blocks: one is read, one is sent, one waits.
+const BLOCKS: usize = 3;
 
 /// How sending ended.
 #[derive(Debug)]
@@ -26,29 +30,62 @@ pub(super) enum UpEnd {
     Socket,
 }
 
-/// Sends the whole input.
-pub(super) fn run(mut input: impl Read + AsFd, line: &Line, tally: &Tally) -> UpEnd {
-    let mut block = vec![0; FRAMES * DATA_FRAME_BYTES];
-    let (frames, _) = block.as_chunks_mut::<DATA_FRAME_BYTES>();
-    let mut filled = Vec::with_capacity(FRAMES);
-    loop {
-        filled.clear();
-        let more = match fill(&mut input, frames, &mut filled) {
-            Ok(more) => more,
-            Err(error) => return UpEnd::Input(error),
-        };
-        if !filled.is_empty() {
-            match line.data(frames, &filled) {
-                Ok(Sent::Gone) => tally.add_sent(filled.iter().sum()),
+/// Frames on their way from the input to the line, and back to be filled again.
+struct Block {
+    bytes: Vec<u8>,
+    /// Stream bytes of each frame that has some.
+    filled: Vec<usize>,
+    /// What follows.
+    more: io::Result<More>,
+}
+
+/// Sends the whole input. Another thread reads ahead, since a read takes nearly as long as a write.
+pub(super) fn run(input: impl Read + AsFd + Send + 'static, line: &Line, tally: &Tally) -> UpEnd {
+    let (full, to_send) = sync_channel(BLOCKS);
+    let (empty, to_fill) = sync_channel(BLOCKS);
+    for _ in 0..BLOCKS {
+        let bytes = vec![0; FRAMES * DATA_FRAME_BYTES];
+        // The channel has room for all, and its other end is here.
+        let _ = empty.send(Block { bytes, filled: Vec::with_capacity(FRAMES), more: Ok(More::Yes) });
+    }
+    let reader = thread::Builder::new().name("input".into()).spawn(move || read(input, &to_fill, &full));
+    if let Err(error) = reader {
+        return UpEnd::Input(error);
+    }
+    // The reader hands on its last block before it ends.
+    while let Ok(mut block) = to_send.recv() {
+        if !block.filled.is_empty() {
+            let (frames, _) = block.bytes.as_chunks_mut::<DATA_FRAME_BYTES>();
+            match line.data(frames, &block.filled) {
+                Ok(Sent::Gone) => tally.add_sent(block.filled.iter().sum()),
                 Ok(Sent::Closed) => return UpEnd::Closed,
                 Err(_) => return UpEnd::Socket,
             }
         }
-        if more == More::No {
-            return match line.end(|total| tally.set_total(total)) {
-                Ok(()) => UpEnd::Ended,
-                Err(_) => UpEnd::Socket,
-            };
+        match block.more {
+            Ok(More::Yes) => {}
+            Ok(More::No) => {
+                return match line.end(|total| tally.set_total(total)) {
+                    Ok(()) => UpEnd::Ended,
+                    Err(_) => UpEnd::Socket,
+                };
+            }
+            Err(error) => return UpEnd::Input(error),
+        }
+        // A reader that has ended needs no block.
+        let _ = empty.send(Block { more: Ok(More::Yes), ..block });
+    }
+    UpEnd::Input(io::ErrorKind::UnexpectedEof.into())
+}
+
+fn read(mut input: impl Read + AsFd, to_fill: &Receiver<Block>, full: &SyncSender<Block>) {
+    while let Ok(mut block) = to_fill.recv() {
+        block.filled.clear();
+        let (frames, _) = block.bytes.as_chunks_mut::<DATA_FRAME_BYTES>();
+        block.more = fill(&mut input, frames, &mut block.filled);
+        let goes_on = matches!(block.more, Ok(More::Yes));
+        if full.send(block).is_err() || !goes_on {
+            return;
         }
     }
 }
