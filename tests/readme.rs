@@ -21,7 +21,21 @@ fn every_option_and_exit_code_of_the_readme_is_in_the_help() {
     let output = Command::cargo_bin("rsachat").unwrap().arg("--help").output().unwrap();
     assert!(output.status.success());
     let help = String::from_utf8(output.stdout).unwrap();
-    for option in ["--home", "--name", "--listen", "--connect", "--pin", "--history", "--passphrase-file"] {
+    for option in [
+        "--home",
+        "--config",
+        "--name",
+        "--listen",
+        "--no-listen",
+        "--known-only",
+        "--connect",
+        "--pin",
+        "--wire",
+        "--one-way",
+        "--history",
+        "--colour",
+        "--passphrase-file",
+    ] {
         assert!(help.contains(option), "{option} is missing in the help");
         assert!(readme().contains(option), "{option} is missing in the README");
     }
@@ -53,4 +67,60 @@ fn wrong_usage_is_code_two() {
     let mut wrong = Command::cargo_bin("rsachat").unwrap();
     wrong.args(["--connect", "8000", "--home"]).arg(&home).assert().code(2);
     assert!(!home.exists());
+}
+
+/// The block of the README that begins with this fence and first line.
+fn block(begins: &str) -> String {
+    let readme = readme();
+    let (_, rest) = readme.split_once(begins).unwrap_or_else(|| panic!("{begins:?} is missing"));
+    rest.split("```").next().unwrap().to_owned()
+}
+
+#[test]
+fn the_settings_that_stand_there_can_be_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    let settings = block("```toml\n");
+    std::fs::write(&file, &settings).unwrap();
+    let keys = format!("is right; {} keys are set\n", settings.lines().count());
+    let mut check = Command::cargo_bin("rsachat").unwrap();
+    let output =
+        check.arg("--config").arg(&file).args(["config", "check"]).assert().code(0).get_output().clone();
+    assert!(String::from_utf8(output.stdout).unwrap().ends_with(&keys), "{keys}");
+}
+
+#[test]
+fn the_doctor_says_what_stands_there() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = server.local_addr().unwrap().to_string();
+    let ssh = std::thread::spawn(move || {
+        use std::io::Write as _;
+        let (mut caller, _) = server.accept().unwrap();
+        caller.write_all(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n").unwrap();
+        caller
+    });
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path().join("home");
+    Command::cargo_bin("rsachat").unwrap().args(["key", "new", "2048", "--home"]).arg(&home).assert().code(0);
+    let mut doctor = Command::cargo_bin("rsachat").unwrap();
+    doctor.env_clear().env("HOME", "/home/minji").args(["doctor", &at, "--home"]).arg(&home);
+    let output = doctor.assert().code(4).get_output().clone();
+    drop(ssh.join().unwrap());
+    let said = String::from_utf8(output.stdout).unwrap();
+    let at_home = home.display().to_string();
+    let said = said.replace(&at_home, "/home/minji/.local/share/rsachat").replace(&at, "127.0.0.1:22");
+    // The default port of the machine that runs the tests may be taken; its clock is another; so is the key.
+    let machine = ["port", "clock", "key"];
+    let steady = |text: &str| -> Vec<String> {
+        let rows = text.lines().filter(|row| !row.starts_with('$'));
+        let rows =
+            rows.filter(|row| !row.split_whitespace().nth(1).is_some_and(|what| machine.contains(&what)));
+        rows.map(str::to_owned).collect()
+    };
+    let shown = steady(&block("```text\n$ rsachat doctor"));
+    let said = steady(&said);
+    // The first row of the block is what is left of its command.
+    let (sum, rows) = shown[1..].split_last().unwrap();
+    assert!(rows.iter().all(|row| said.contains(row)), "the README's block is to be:\n{said:#?}");
+    assert!(sum.starts_with("1 problem, "), "{sum}");
 }

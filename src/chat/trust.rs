@@ -1,14 +1,14 @@
 //! Judging: a peer's key is looked at before anything is sealed to it, and what the person says about keys
 //! is carried out. Any doubt about the book refuses.
 
+use super::address::Target;
 use super::book::{Book, Change, Trust};
 use super::contract::{Effect, Link, RefusedKey};
 use super::core::{Chat, assurance};
 use super::name::Name;
 use super::notice::{Info, Trouble};
-use super::talk::{Callers, Talk, Way};
+use super::talk::{Callers, Talk, Tie, Way};
 use crate::crypto::{Fingerprint, SafetyNumber};
-use crate::session::Session;
 use crate::wire::ByeReason;
 
 impl Chat {
@@ -44,38 +44,26 @@ impl Chat {
         } else {
             self.trouble(trouble);
         }
-        self.with_session(link, |session, _| Session::refuse(session));
+        self.with_session(link, |session, _| session.refuse());
     }
 
     /// Why a key is not acceptable on this connection, if it is not.
     fn objection(&self, talk: &Talk, now: Fingerprint) -> Option<Trouble> {
-        let whom = talk.whom();
-        if self.own_key.as_ref().is_some_and(|own| own.public.fingerprint() == now) {
-            return Some(Trouble::Ourselves { whom });
-        }
-        let known = self.book.by_fingerprint(&now);
-        if let Some(peer) = known.filter(|peer| peer.trust == Trust::Blocked) {
-            return Some(Trouble::BlockedCaller { name: peer.name.to_string() });
-        }
+        let own = self.own_key.as_ref().map(|own| own.public.fingerprint());
         match &talk.way {
-            Way::Called { callers, .. } => self.not_wanted(*callers, whom, now),
-            Way::Dialled { pin: Some(pinned), .. } => {
-                (*pinned != now).then_some(Trouble::PinDiffers { address: whom, pinned: *pinned, now })
+            Way::Called { callers, .. } => {
+                let whom = talk.whom();
+                objection_to_key(&self.book, own, &whom, now).or_else(|| self.not_wanted(*callers, whom, now))
             }
             // Who is asked for by key may have moved; what is remembered of the address is overridden.
-            Way::Dialled { callers: callers @ (Callers::Only(_) | Callers::Pinned(_)), .. } => {
-                self.not_wanted(*callers, whom, now)
+            Way::Dialled { callers: callers @ Callers::Only(_), .. } => {
+                let whom = talk.whom();
+                objection_to_key(&self.book, own, &whom, now).or_else(|| self.not_wanted(*callers, whom, now))
             }
-            Way::Dialled { callers, target, .. } => {
-                let Some(there) = self.book.by_address(target).filter(|peer| peer.fingerprint != now) else {
-                    return self.not_wanted(*callers, whom, now);
-                };
-                Some(Trouble::Changed {
-                    name: there.name.to_string(),
-                    address: whom,
-                    known: there.fingerprint,
-                    now,
-                })
+            Way::Dialled { target, pin, callers, .. } => {
+                let pin = if let Callers::Pinned(pinned) = callers { Some(*pinned) } else { *pin };
+                objection_to_dialled(&self.book, own, target, pin, now)
+                    .or_else(|| self.not_wanted(*callers, talk.whom(), now))
             }
         }
     }
@@ -103,7 +91,7 @@ impl Chat {
 
     /// `:verify NAME`
     pub(super) fn verify(&mut self, name: &str) {
-        let Some((name, fingerprint)) = self.find(name) else { return };
+        let Some((name, fingerprint)) = self.find_key(name) else { return };
         match &self.own_key {
             Some(own) => {
                 let number = SafetyNumber::between(&own.public.fingerprint(), &fingerprint);
@@ -115,7 +103,7 @@ impl Chat {
 
     /// `:trust NAME [FINGERPRINT]`
     pub(super) fn trust(&mut self, wanted: &str, given: Option<Fingerprint>) {
-        let Some((name, fingerprint)) = self.find(wanted) else { return };
+        let Some((name, fingerprint)) = self.find_key(wanted) else { return };
         match given {
             Some(given) if given != fingerprint => self.accept_changed(name, fingerprint, given),
             _ => {
@@ -146,7 +134,7 @@ impl Chat {
 
     /// `:forget NAME`
     pub(super) fn forget(&mut self, name: &str) {
-        let Some((name, fingerprint)) = self.find(name) else { return };
+        let Some((name, fingerprint)) = self.find_key(name) else { return };
         self.change_book(vec![Change::Forget { fingerprint }]);
         self.refused.remove(&name);
         self.info(Info::Forgotten { name });
@@ -154,7 +142,7 @@ impl Chat {
 
     /// `:block NAME`
     pub(super) fn block(&mut self, name: &str) {
-        let Some((name, fingerprint)) = self.find(name) else { return };
+        let Some((name, fingerprint)) = self.find_key(name) else { return };
         self.set_trust(fingerprint, Trust::Blocked);
         self.info(Info::Blocked { name });
         if let Some(link) = self.link_of(fingerprint) {
@@ -164,7 +152,7 @@ impl Chat {
 
     /// `:unblock NAME`
     pub(super) fn unblock(&mut self, name: &str) {
-        let Some((name, fingerprint)) = self.find(name) else { return };
+        let Some((name, fingerprint)) = self.find_key(name) else { return };
         self.set_trust(fingerprint, Trust::Unverified);
         self.info(Info::Unblocked { name });
     }
@@ -172,7 +160,7 @@ impl Chat {
     fn set_trust(&mut self, fingerprint: Fingerprint, trust: Trust) {
         self.change_book(vec![Change::Trust { fingerprint, level: trust }]);
         for partner in self.talks.values_mut().filter_map(|talk| talk.partner.as_mut()) {
-            if partner.fingerprint == fingerprint {
+            if partner.tie == Tie::Key(fingerprint) {
                 partner.assurance = assurance(trust);
             }
         }
@@ -197,24 +185,65 @@ impl Chat {
         }
     }
 
+    /// A peer that has a key, by name; says so when there is none.
+    fn find_key(&mut self, wanted: &str) -> Option<(String, Fingerprint)> {
+        match self.find(wanted)? {
+            (name, Tie::Key(fingerprint)) => Some((name, fingerprint)),
+            (name, Tie::Raw(_)) => {
+                self.trouble(Trouble::RawPeer { name });
+                None
+            }
+        }
+    }
+
     /// A peer by name, connected or in the book; says so when there is none.
-    pub(super) fn find(&mut self, wanted: &str) -> Option<(String, Fingerprint)> {
+    pub(super) fn find(&mut self, wanted: &str) -> Option<(String, Tie)> {
         if let Some(partner) = self
             .talks
             .values()
             .filter_map(|talk| talk.partner.as_ref())
             .find(|partner| same(&partner.name, wanted))
         {
-            return Some((partner.name.clone(), partner.fingerprint));
+            return Some((partner.name.clone(), partner.tie));
         }
         if let Some(peer) = self.book.peers().find(|peer| same(peer.name.as_str(), wanted)) {
-            return Some((peer.name.to_string(), peer.fingerprint));
+            return Some((peer.name.to_string(), Tie::Key(peer.fingerprint)));
         }
         let names = self.names();
         let nearest = super::command::nearest(wanted, names.iter().map(String::as_str)).map(str::to_owned);
         self.trouble(Trouble::NoSuchPeer { name: super::safe::SafeText::line(wanted).to_string(), nearest });
         None
     }
+}
+
+/// Why the key `now` is not acceptable where `target` was dialled, if it is not: the same judgement for a
+/// conversation and for one who only asks.
+#[must_use]
+pub fn objection_to_dialled(
+    book: &Book,
+    own: Option<Fingerprint>,
+    target: &Target,
+    pin: Option<Fingerprint>,
+    now: Fingerprint,
+) -> Option<Trouble> {
+    let address = target.to_string();
+    if let Some(trouble) = objection_to_key(book, own, &address, now) {
+        return Some(trouble);
+    }
+    if let Some(pinned) = pin {
+        return (pinned != now).then_some(Trouble::PinDiffers { address, pinned, now });
+    }
+    let there = book.by_address(target).filter(|peer| peer.fingerprint != now)?;
+    Some(Trouble::Changed { name: there.name.to_string(), address, known: there.fingerprint, now })
+}
+
+/// What speaks against a key wherever it is met.
+fn objection_to_key(book: &Book, own: Option<Fingerprint>, whom: &str, now: Fingerprint) -> Option<Trouble> {
+    if own == Some(now) {
+        return Some(Trouble::Ourselves { whom: whom.to_owned() });
+    }
+    let peer = book.by_fingerprint(&now).filter(|peer| peer.trust == Trust::Blocked)?;
+    Some(Trouble::BlockedCaller { name: peer.name.to_string() })
 }
 
 /// Whether two spellings are one name.

@@ -8,7 +8,8 @@ use super::actor::{Actor, Machine as _};
 use super::bind::words;
 use super::keys::{Own, seed};
 use super::live::{Live, Show};
-use crate::chat::{Chat, Input, Link, Piped, Verdict};
+use super::record::Recorder;
+use crate::chat::{Chat, Info, Input, Link, Notice, Piped, Verdict};
 use crate::crypto::Passphrase;
 use crate::limits::FAREWELL_MS;
 use crate::net::{Net, NetEvent, Reading};
@@ -18,6 +19,7 @@ use crate::store::Home;
 pub(super) struct Driver<S> {
     actor: Actor,
     pub(super) machine: Live<S>,
+    recorder: Option<Recorder>,
 }
 
 impl<S: Show> Driver<S> {
@@ -29,7 +31,16 @@ impl<S: Show> Driver<S> {
         own: Option<Own>,
         passphrase: Option<Passphrase>,
     ) -> io::Result<Self> {
-        Ok(Self { actor: Actor::new(chat, home, own, passphrase), machine: Live::new(net, screen)? })
+        let actor = Actor::new(chat, home, own, passphrase);
+        Ok(Self { actor, machine: Live::new(net, screen)?, recorder: None })
+    }
+
+    /// Records from now on, and says so.
+    pub(super) fn record(&mut self, recorder: Recorder) {
+        let file = recorder.file_name();
+        self.machine.screen.show(&Notice::Info(Info::Recording { file }), None);
+        self.machine.note();
+        self.recorder = Some(recorder);
     }
 
     pub(super) fn chat(&self) -> &Chat {
@@ -43,7 +54,7 @@ impl<S: Show> Driver<S> {
 
     /// The sockets alone: whom the chat had is left without a word.
     pub(super) fn into_net(mut self) -> Net {
-        self.machine.flush();
+        let _ = self.machine.flush();
         self.machine.net
     }
 
@@ -59,7 +70,22 @@ impl<S: Show> Driver<S> {
 
     /// Hands one input to the chat and carries out what follows from it.
     pub(super) fn handle(&mut self, input: Input<'_>) {
+        if let (Some(recorder), Input::Line(line)) = (&mut self.recorder, &input) {
+            recorder.typed(line, &self.actor.chat);
+        }
         self.actor.handle(&mut self.machine, input);
+        self.write_down();
+    }
+
+    fn write_down(&mut self) {
+        let Some(recorder) = &mut self.recorder else { return };
+        for notice in self.machine.noted() {
+            recorder.shown(&notice, &self.actor.chat);
+        }
+        if let Some(broken) = recorder.flush() {
+            super::screen::complain(&format!("rsachat: error: {broken}"));
+            self.recorder = None;
+        }
     }
 
     /// Waits for the machine until something happens or the chat's next deadline, and passes it on.
@@ -72,7 +98,9 @@ impl<S: Show> Driver<S> {
         let deadline = self.chat().deadline_ms().filter(|due| *due != u64::MAX);
         let deadline = deadline.map(|due| self.machine.instant(due));
         let deadline = deadline.into_iter().chain(until).min();
-        self.machine.flush();
+        for clogged in self.machine.flush() {
+            self.handle(clogged);
+        }
         let mut events = Vec::new();
         self.machine.net.wait(deadline, &mut events)?;
         for event in events {
@@ -85,7 +113,7 @@ impl<S: Show> Driver<S> {
             self.handle(input);
         }
         if let Some(made) = self.machine.finished_key() {
-            let input = self.actor.keep(&self.machine, made.key, made.replacing);
+            let input = self.actor.keep(&self.machine, made.key, made.of, made.replacing);
             self.handle(input);
         }
         let behind = self.machine.screen.is_behind();
@@ -102,7 +130,8 @@ impl<S: Show> Driver<S> {
 
     /// What was said last still leaves; a peer that does not take it is not waited for.
     pub(super) fn linger(&mut self) -> io::Result<()> {
-        self.machine.flush();
+        // It is over for everybody: nobody needs to know who is clogged.
+        let _ = self.machine.flush();
         self.machine.net.settle(Instant::now() + Duration::from_millis(FAREWELL_MS))
     }
 
@@ -130,7 +159,8 @@ impl<S: Show> Driver<S> {
                 let more = if callers > 1 { format!(" ({callers} callers)") } else { String::new() };
                 Input::TurnedAway { from, why: format!("{why}{more}") }
             }
-            NetEvent::Drained { .. } | NetEvent::Woken => return,
+            NetEvent::Drained { link } => Input::Drained { link: Link(link.0) },
+            NetEvent::Woken => return,
         };
         self.handle(input);
     }

@@ -36,7 +36,8 @@ pub(super) enum Event {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub(super) struct Message {
     pub(super) from: String,
-    pub(super) fingerprint: String,
+    /// The raw wire proves none.
+    pub(super) fingerprint: Option<String>,
     pub(super) verified: bool,
     /// When the peer says that it was sent, as `time` is written.
     pub(super) sent: String,

@@ -17,13 +17,15 @@ pub(super) mod code {
     pub(in crate::front) const REFUSED: u8 = 4;
     /// Silence or loss before everything was acknowledged.
     pub(in crate::front) const LOST: u8 = 5;
+    /// Whoever read our output has gone: as a program that SIGPIPE ends, and as silent.
+    pub(in crate::front) const READER_GONE: u8 = 141;
 }
 
 /// A failure of the whole program.
 #[derive(Debug)]
 pub(super) struct Fault {
-    message: String,
-    hint: Option<String>,
+    pub(super) message: String,
+    pub(super) hint: Option<String>,
     pub(super) code: u8,
 }
 
@@ -35,6 +37,14 @@ impl Fault {
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// In words for a notice, which has a mark of its own: the message, then what to do.
+    pub(super) fn in_a_row(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("{}; {hint}", self.message),
+            None => self.message.clone(),
+        }
     }
 }
 
@@ -62,6 +72,9 @@ impl From<BookFault> for Fault {
 
 impl From<std::io::Error> for Fault {
     fn from(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Self::new(code::READER_GONE, String::new());
+        }
         Self::new(code::MACHINE, error.to_string())
     }
 }

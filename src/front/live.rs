@@ -2,27 +2,26 @@
 //! clock. It does what a chat wants and knows nothing of what it is for.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::actor::{Machine, Recipe};
 use super::bind::{bind, of_family, words};
 use super::fault::{Fault, code};
-use super::keys::{self, Own};
+use super::keys::{self, KeyRing, Own};
 use crate::chat::address::{Family, ListenAt, Target};
-use crate::chat::{Dial, Input, Link, Listener, Notice, Now, Owed, Queue, Replacing};
-use crate::crypto::{Identity, Job, JobResult};
+use crate::chat::{Dial, Input, KeyFor, Link, Listener, Notice, Now, Owed, Queue, Replacing};
+use crate::crypto::{Job, JobResult};
+use crate::limits::LINK_TURN_BYTES;
 use crate::net::errand::Errand;
 use crate::net::worker::{self, Ticket, Worker};
 use crate::net::{LinkId, ListenerId, Net, Reading};
 
-/// A job and the key that it needs.
+/// A job and the keys that it may need.
 struct Task {
     job: Job,
-    key: Arc<Identity>,
+    keys: KeyRing,
 }
 
 /// Where notices go.
@@ -52,6 +51,8 @@ impl Latest {
 pub(super) struct Live<S> {
     pub(super) net: Net,
     pub(super) screen: S,
+    /// What was shown since the recorder took it, where there is one.
+    noted: Option<Vec<Notice>>,
     worker: Worker<Task, JobResult>,
     jobs: BTreeMap<Ticket, Link>,
     lookups: BTreeMap<Dial, Errand<io::Result<Vec<SocketAddr>>>>,
@@ -60,22 +61,31 @@ pub(super) struct Live<S> {
     paused: BTreeMap<Link, Reading>,
     /// What was sent since the loop last waited: a burst of messages leaves in one piece.
     outbox: BTreeMap<LinkId, Vec<u8>>,
-    making: Option<(Errand<Result<Own, Fault>>, Replacing)>,
+    making: Option<Making>,
     started: Instant,
+}
+
+/// A key that is being made in the background.
+struct Making {
+    errand: Errand<Result<Own, Fault>>,
+    of: KeyFor,
+    replacing: Replacing,
 }
 
 /// A key that was made in the background.
 pub(super) struct Made {
     pub(super) key: Result<Own, Fault>,
+    pub(super) of: KeyFor,
     pub(super) replacing: Replacing,
 }
 
 impl<S: Show> Live<S> {
     pub(super) fn new(net: Net, screen: S) -> io::Result<Self> {
-        let worker = Worker::start("rsa", net.waker(), |task: Task| task.job.run(&task.key))?;
+        let worker = Worker::start("rsa", net.waker(), |task: Task| task.job.run(task.keys.keys()))?;
         Ok(Self {
             net,
             screen,
+            noted: None,
             worker,
             jobs: BTreeMap::new(),
             lookups: BTreeMap::new(),
@@ -86,6 +96,16 @@ impl<S: Show> Live<S> {
             making: None,
             started: Instant::now(),
         })
+    }
+
+    /// From now on notices are kept for [`Live::noted`].
+    pub(super) fn note(&mut self) {
+        self.noted = Some(Vec::new());
+    }
+
+    /// The notices since the last call.
+    pub(super) fn noted(&mut self) -> Vec<Notice> {
+        self.noted.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// The moment that a chat calls by this number of milliseconds.
@@ -139,18 +159,22 @@ impl<S: Show> Live<S> {
 
     /// The key that was being made, once it is.
     pub(super) fn finished_key(&mut self) -> Option<Made> {
-        let (errand, replacing) = self.making.as_ref()?;
-        let (made, replacing) = (errand.finished()?, *replacing);
+        let Making { errand, of, replacing } = self.making.as_ref()?;
+        let (made, of, replacing) = (errand.finished()?, *of, *replacing);
         self.making = None;
         let key = made.unwrap_or_else(|panicked| Err(Fault::new(code::FAILED, panicked.to_string())));
-        Some(Made { key, replacing })
+        Some(Made { key, of, replacing })
     }
 
-    /// Hands what was sent to the sockets.
-    pub(super) fn flush(&mut self) {
-        for (link, bytes) in std::mem::take(&mut self.outbox) {
-            self.net.send(link, bytes);
-        }
+    /// Hands what was sent to the sockets; those that do not take it at once are told of.
+    pub(super) fn flush(&mut self) -> Vec<Input<'static>> {
+        let links: Vec<_> = self.outbox.keys().copied().collect();
+        links.into_iter().filter_map(|link| self.send(link)).collect()
+    }
+
+    fn send(&mut self, id: LinkId) -> Option<Input<'static>> {
+        self.net.send(id, self.outbox.remove(&id)?);
+        (self.net.queued(id) > 0).then_some(Input::Clogged { link: Link(id.0) })
     }
 
     /// Reads a link or leaves it unread.
@@ -175,6 +199,9 @@ impl<S: Show> Machine for Live<S> {
 
     fn show(&mut self, notice: &Notice, owed: Option<Owed>) -> Option<Input<'static>> {
         self.screen.show(notice, owed);
+        if let Some(noted) = &mut self.noted {
+            noted.push(notice.clone());
+        }
         None
     }
 
@@ -212,13 +239,19 @@ impl<S: Show> Machine for Live<S> {
         }
     }
 
-    fn transmit(&mut self, link: Link, bytes: Vec<u8>) {
-        match self.outbox.entry(LinkId(link.0)) {
-            Entry::Vacant(place) => {
-                place.insert(bytes);
-            }
-            Entry::Occupied(mut waiting) => waiting.get_mut().extend_from_slice(&bytes),
+    /// A burst leaves in one piece when the loop waits; a long one before that.
+    fn transmit(&mut self, link: Link, bytes: Vec<u8>) -> Option<Input<'static>> {
+        let id = LinkId(link.0);
+        let waiting = self.outbox.entry(id).or_default();
+        if waiting.is_empty() {
+            *waiting = bytes;
+        } else {
+            waiting.extend_from_slice(&bytes);
         }
+        if waiting.len() < LINK_TURN_BYTES {
+            return None;
+        }
+        self.send(id)
     }
 
     fn proven(&mut self, link: Link) {
@@ -227,16 +260,17 @@ impl<S: Show> Machine for Live<S> {
 
     fn hangup(&mut self, link: Link) {
         self.paused.remove(&link);
-        self.flush();
+        // Whether it is clogged is all the same now.
+        let _ = self.send(LinkId(link.0));
         self.net.hangup(LinkId(link.0));
     }
 
-    fn work(&mut self, link: Link, job: Job, queue: Queue, key: Arc<Identity>) -> Option<Input<'static>> {
+    fn work(&mut self, link: Link, job: Job, queue: Queue, keys: KeyRing) -> Option<Input<'static>> {
         let queue = match queue {
             Queue::Known => worker::Queue::Known,
             Queue::Strangers => worker::Queue::Strangers,
         };
-        match self.worker.submit(queue, Task { job, key }) {
+        match self.worker.submit(queue, Task { job, keys }) {
             Ok(ticket) => {
                 self.jobs.insert(ticket, link);
                 None
@@ -246,11 +280,11 @@ impl<S: Show> Machine for Live<S> {
     }
 
     fn make_key(&mut self, recipe: Recipe) -> Option<Result<Own, Fault>> {
-        let replacing = recipe.replacing;
-        let work = move || keys::make(recipe.bits, recipe.passphrase.as_deref(), &keys::seed());
+        let (of, replacing) = (recipe.of, recipe.replacing);
+        let work = move || keys::make(of, recipe.bits, recipe.passphrase.as_deref(), &keys::seed());
         match Errand::start("keygen", self.net.waker(), work) {
             Ok(errand) => {
-                self.making = Some((errand, replacing));
+                self.making = Some(Making { errand, of, replacing });
                 None
             }
             Err(error) => Some(Err(Fault::new(code::MACHINE, words(&error)))),

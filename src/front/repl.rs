@@ -2,16 +2,18 @@
 
 use std::io;
 
-use super::cli::{self, Common, Prompt};
+use super::cli::{Common, Prompt};
+use super::config::{Config, Sources};
 use super::driver::Driver;
 use super::fault::{Fault, code};
 use super::keys;
 use super::live::Latest;
+use super::record::Recorder;
 use super::screen::{Looks, Screen, Style, stdout_sink};
 use super::terminal::{self, Arguments, Live, PromptState, Terminal, Typed, Word};
 use crate::chat::command::{COMMANDS, Completes};
 use crate::chat::safe::SafeText;
-use crate::chat::{Assurance, Chat, Farewell, Input, Verdict, View};
+use crate::chat::{Assurance, Callers, Chat, Farewell, Input, Verdict, View};
 use crate::limits;
 use crate::net::lines::{LineEvent, Lines};
 use crate::net::signals::{Signal, Signals};
@@ -28,8 +30,10 @@ enum Typist {
 
 /// Runs the prompt to its end and gives the exit code.
 pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, Fault> {
-    let opening = opening(prompt)?;
-    let name = cli::own_name(prompt.name.as_deref())?;
+    let config = Sources::read(common.config.as_deref(), prompt.layer()?)?.settle();
+    let opening = opening(prompt, &config)?;
+    let name = config.own_name();
+    let recorder = prompt.record.as_deref().map(|path| Recorder::start(path, name.as_str())).transpose()?;
     let (own, passphrase) = keys::unlock(home, common)?;
     // Without it fewer connections fit; the limit is said when it is met.
     let _ = descriptors::raise_limit();
@@ -42,21 +46,26 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
     net.set_ceiling(capacity);
     let book = bookfile::read(home);
     let damage = book.as_ref().err().map(ToString::to_string);
-    let chat =
+    let mut chat =
         Chat::new(name, own.as_ref().map(|own| own.as_shown(home)), book.unwrap_or_default(), capacity);
+    chat.set_callers(config.callers);
+    let style = terminal::style(config.colour);
     let signals = Signals::start(net.waker())?;
-    let (typist, sink, style) = if edited {
-        let live = live(&chat.view(), chat.names());
-        let (terminal, sink) = Terminal::start(live, prompt.history.as_deref(), net.waker())?;
-        (Typist::Person(terminal), sink, terminal::style())
+    let (typist, sink) = if edited {
+        let live = live(&chat.view(), chat.names(), style);
+        let (terminal, sink) = Terminal::start(live, config.history.as_deref(), net.waker())?;
+        (Typist::Person(terminal), sink)
     } else {
-        (Typist::Lines(Some(Lines::of_stdin(net.waker())?)), stdout_sink(), Style::Plain)
+        (Typist::Lines(Some(Lines::of_stdin(net.waker())?)), stdout_sink())
     };
     let screen = Screen::start(style, if edited { Looks::Screen } else { Looks::Lines }, sink, net.waker())?;
-    let driver = Driver::new(chat, screen, net, home.clone(), own, passphrase)?;
+    let mut driver = Driver::new(chat, screen, net, home.clone(), own, passphrase)?;
+    if let Some(recorder) = recorder {
+        driver.record(recorder);
+    }
     let unattended = Unattended {
         connects: !edited && prompt.connect.is_some(),
-        listens: !edited && !prompt.listen.is_empty(),
+        listens: !edited && !config.listen.is_empty(),
     };
     let mut repl = Repl { driver, typist, signals, unattended, shown: None };
     if let Some(damage) = damage {
@@ -70,12 +79,16 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
     Ok(code?)
 }
 
-/// What the command line asks for, as the lines that one would type.
-fn opening(prompt: &Prompt) -> Result<Vec<String>, Fault> {
-    let mut lines: Vec<_> = prompt.listen.iter().map(|at| format!(":listen {at}")).collect();
+/// What the command line and the settings ask for, as the lines that one would type.
+fn opening(prompt: &Prompt, config: &Config) -> Result<Vec<String>, Fault> {
+    let wire = prompt.wire.as_ref().map(|wire| format!(" --wire {wire}")).unwrap_or_default();
+    // Said in the line itself, so that a recording of it holds under other settings.
+    let known = if config.callers == Callers::Known { " --known" } else { "" };
+    let mut lines: Vec<_> = config.listen.iter().map(|at| format!(":listen {at}{known}{wire}")).collect();
     if let Some(target) = &prompt.connect {
         let pin = prompt.pin.as_ref().map(|pin| format!(" --pin {pin}")).unwrap_or_default();
-        lines.push(format!(":connect {target}{pin}"));
+        let one_way = if prompt.one_way { " --one-way" } else { "" };
+        lines.push(format!(":connect {target}{wire}{one_way}{pin}"));
     }
     for line in &lines {
         crate::chat::command::parse_line(line)
@@ -238,13 +251,14 @@ fn state(view: &View) -> PromptState {
             let mark = match assurance {
                 Assurance::Unverified => "?",
                 Assurance::Verified => "=",
+                Assurance::Raw => " raw",
             };
             PromptState { name: name.clone(), mark, waiting: view.waiting }
         }
     }
 }
 
-fn live(view: &View, names: Vec<String>) -> Live {
+fn live(view: &View, names: Vec<String>, style: Style) -> Live {
     let words = COMMANDS.iter().map(|entry| Word {
         text: format!(":{}", entry.name),
         usage: entry.usage.to_owned(),
@@ -255,5 +269,5 @@ fn live(view: &View, names: Vec<String>) -> Live {
             Completes::Commands => Arguments::Words,
         },
     });
-    Live { state: state(view), names, words: words.collect(), style: terminal::style() }
+    Live { state: state(view), names, words: words.collect(), style }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::config::Sources;
 use super::events::{Detail, Event, Form, tell};
 use super::fault::{Fault, code};
 use super::live::Show;
@@ -12,7 +13,7 @@ use crate::chat::address::{AddressFault, Family};
 use crate::chat::book::Book;
 use crate::chat::command::Command;
 use crate::chat::name::Name;
-use crate::chat::{Acquaintance, Assurance, Callers, Info, Notice, Owed, Trouble};
+use crate::chat::{Acquaintance, Assurance, Callers, Info, Notice, Owed, Trouble, Wire};
 use crate::crypto::Fingerprint;
 use crate::session::Ending;
 
@@ -52,6 +53,16 @@ pub(super) struct Whom {
 }
 
 impl Manner {
+    /// The name given here, else the one of the prompt's options and of the configuration.
+    pub(super) fn own_name(&self, sources: &Sources) -> Result<Name, Fault> {
+        match &self.name {
+            Some(name) => {
+                Name::parse(name).map_err(|fault| Fault::new(code::USAGE, format!("--name: {fault}")))
+            }
+            None => Ok(sources.settle().own_name()),
+        }
+    }
+
     pub(super) fn family(&self) -> Family {
         match (self.v4, self.v6) {
             (true, _) => Family::V4,
@@ -103,10 +114,15 @@ pub(super) fn way(
 ) -> Result<Command, Fault> {
     let usage = |fault: AddressFault| Fault::new(code::USAGE, fault.to_string());
     if let Some(at) = listen {
-        return Ok(Command::Listen { at: at.parse().map_err(usage)?, family, callers });
+        return Ok(Command::Listen {
+            at: at.parse().map_err(usage)?,
+            family,
+            callers: Some(callers),
+            wire: Wire::Native,
+        });
     }
     let target = connect.unwrap_or_default().parse().map_err(usage)?;
-    Ok(Command::Connect { target, family, pin: None, callers })
+    Ok(Command::Connect { target, family, pin: None, callers, wire: Wire::Native })
 }
 
 /// A time as people write it: `30`, `30s`, `5m`, `1h 30m`.
@@ -182,7 +198,7 @@ fn good(info: &Info, notice: &Notice) -> Option<Event> {
             new: *known == Acquaintance::New,
         },
         Info::Left { name } => Event::Left { name: name.clone() },
-        Info::MakingKey { bits } => Event::Notice { message: format!("making a key of {bits} bits") },
+        Info::MakingKey { bits, .. } => Event::Notice { message: format!("making a key of {bits} bits") },
         Info::QuitHint | Info::HowToLeave | Info::Closed { .. } => return None,
         _ => Event::Notice { message: words(notice) },
     })

@@ -60,11 +60,11 @@ pub(super) fn read(
     if read as u64 > limit { Err(large()) } else { Ok(Some(bytes)) }
 }
 
-fn wrong_kind(path: &Path, kind: &'static str) -> StoreFault {
+pub(super) fn wrong_kind(path: &Path, kind: &'static str) -> StoreFault {
     StoreFault::Kind { path: path.to_owned(), kind, wanted: "a file" }
 }
 
-fn kind(file_type: FileType) -> &'static str {
+pub(super) fn kind(file_type: FileType) -> &'static str {
     if file_type.is_dir() {
         "a folder"
     } else if file_type.is_symlink() {

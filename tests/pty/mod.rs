@@ -100,6 +100,14 @@ impl Pty {
         Peer::start(name, &format!("127.0.0.1:{}", self.port), home)
     }
 
+    /// The port of the last listener that the screen tells of.
+    pub(crate) fn last_port(&self) -> u16 {
+        let screen = self.shown.look(|shown| shown.parser.screen().contents());
+        let (_, rest) = screen.rsplit_once("listening on 127.0.0.1:").expect("an address");
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().expect("a port")
+    }
+
     /// Presses keys, in one write.
     pub(crate) fn press(&mut self, keys: &str) {
         self.keys
@@ -223,11 +231,12 @@ fn command(setup: &Setup<'_>, home: &TempDir) -> CommandBuilder {
     command.args(program.iter().skip(1));
     // The default is the home of whoever runs the tests.
     command.cwd(&home);
-    for name in ["NO_COLOR", "COLUMNS", "LINES", "RSACHAT_HOME"] {
+    for name in ["NO_COLOR", "CLICOLOR_FORCE", "COLUMNS", "LINES", "RSACHAT_HOME"] {
         command.env_remove(name);
     }
     command.env("TERM", setup.term);
     command.env("TZ", "UTC");
+    command.env("RSACHAT_CONFIG", "none");
     for (name, value) in setup.env {
         command.env(name, value);
     }

@@ -22,7 +22,7 @@ impl Peer {
     pub(crate) fn start(name: &str, address: &str, home: TempDir) -> Self {
         let mut command = Command::new(PROGRAM);
         command.arg("--home").arg(home.path()).args(["--name", name, "--connect", address]);
-        command.env("TZ", "UTC").current_dir(home.path());
+        command.env("TZ", "UTC").env("RSACHAT_CONFIG", "none").current_dir(home.path());
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the peer starts");
         let input = child.stdin.take().expect("a pipe");

@@ -15,7 +15,7 @@ use crate::session::pipe::{Arrival, Incoming};
 use crate::wire::LENGTH_BYTES;
 
 /// Bytes read at once, at most: several frames.
-const ROOM_BYTES: usize = 8 * (LENGTH_BYTES + PIPE_FRAME_BYTES);
+const ROOM_BYTES: usize = 3 * (LENGTH_BYTES + PIPE_FRAME_BYTES);
 
 /// What the owner is told.
 #[derive(Debug)]

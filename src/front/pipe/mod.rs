@@ -3,7 +3,8 @@
 
 use clap::{ArgGroup, Args};
 
-use super::cli::{self, Common};
+use super::cli::Common;
+use super::config::Sources;
 use super::driver::Driver;
 use super::events::{Done, Event, tell};
 use super::fault::{Fault, code};
@@ -52,9 +53,9 @@ pub(super) struct PipeTask {
 }
 
 /// Runs a pipe to its end and gives the exit code.
-pub(super) fn run(home: &Home, common: &Common, name: Option<&str>, task: &PipeTask) -> Result<u8, Fault> {
+pub(super) fn run(home: &Home, common: &Common, sources: &Sources, task: &PipeTask) -> Result<u8, Fault> {
     let form = task.manner.form();
-    let name = cli::own_name(task.manner.name.as_deref().or(name))?;
+    let name = task.manner.own_name(sources)?;
     let book = bookfile::read(home)?;
     let command = command(task, &book)?;
     let (own, passphrase) = keys::unlock(home, common)?;

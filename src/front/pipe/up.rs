@@ -12,8 +12,8 @@ use super::line::{Line, Sent};
 use super::tally::Tally;
 use crate::wire::data::{DATA_AT, DATA_BYTES, DATA_FRAME_BYTES, DataFrame};
 
-/// Frames that are read, sealed and written together.
-const FRAMES: usize = 4;
+/// Frames that are read, sealed and written together: measured, more leaves the caches and fewer wakes more often.
+const FRAMES: usize = 2;
 /// Such blocks: one is read, one is sent, one waits.
 const BLOCKS: usize = 3;
 

@@ -176,7 +176,7 @@ fn hand(command: &str, said: &Said) -> Result<(), String> {
     let mut child = Command::new("sh")
         .args(["-c", command])
         .env("RSACHAT_FROM", about.from)
-        .env("RSACHAT_FINGERPRINT", about.fingerprint)
+        .env("RSACHAT_FINGERPRINT", about.fingerprint.unwrap_or_default())
         .env("RSACHAT_VERIFIED", if about.verified { "yes" } else { "no" })
         .env("RSACHAT_SENT", about.sent)
         .stdin(Stdio::piped())
@@ -200,7 +200,7 @@ fn message(said: &Said) -> Message {
     let exact = std::str::from_utf8(&said.text);
     Message {
         from: said.name.clone(),
-        fingerprint: said.fingerprint.to_string(),
+        fingerprint: said.fingerprint.map(|key| key.to_string()),
         verified: said.assurance == Assurance::Verified,
         sent: moment(said.sent_ms),
         bytes: exact.is_err().then(|| BASE64_STANDARD.encode(&said.text)),

@@ -6,7 +6,8 @@ use std::io;
 use clap::{ArgGroup, Args};
 
 use super::bind::words;
-use super::cli::{self, Common};
+use super::cli::Common;
+use super::config::Sources;
 use super::driver::Driver;
 use super::events::{Done, Event, Form, tell};
 use super::fault::{Fault, code};
@@ -56,9 +57,9 @@ pub(super) struct RecvTask {
 }
 
 /// Receives to the end and gives the exit code.
-pub(super) fn run(home: &Home, common: &Common, name: Option<&str>, task: &RecvTask) -> Result<u8, Fault> {
+pub(super) fn run(home: &Home, common: &Common, sources: &Sources, task: &RecvTask) -> Result<u8, Fault> {
     let form = task.manner.form();
-    let name = cli::own_name(task.manner.name.as_deref().or(name))?;
+    let name = task.manner.own_name(sources)?;
     let book = bookfile::read(home)?;
     let command = command(task, &book)?;
     let (own, passphrase) = keys::unlock(home, common)?;

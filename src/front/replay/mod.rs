@@ -34,7 +34,12 @@ Exit codes:
   1    a script ran and something differed, a timeout included
   2    bad usage or a bad script; nothing of it was run
   3    the machine refused: no such file, cannot bind
-  130  interrupted";
+  130  interrupted
+
+Examples:
+  rsachat replay scripts
+  rsachat replay --check scripts/hello.chat
+  rsachat replay --update scripts/hello.chat";
 
 /// What `rsachat replay` understands.
 #[derive(Args, Debug)]

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::cli::{self, Common};
+use super::cli::Common;
+use super::config::Sources;
 use super::driver::Driver;
 use super::events::{Done, Event, Form, tell};
 use super::fault::{Fault, code};
@@ -15,7 +16,7 @@ use super::keys;
 use super::unattended::{Gravity, Manner, Report, Whom, duration};
 use crate::chat::address::Target;
 use crate::chat::command::Command;
-use crate::chat::{Chat, Farewell, Input, Verdict};
+use crate::chat::{Chat, Farewell, Input, Verdict, Wire};
 use crate::limits;
 use crate::net::Net;
 use crate::net::signals::Signals;
@@ -59,9 +60,9 @@ const RETRY_LONGEST: Duration = Duration::from_secs(30);
 const LAST_PIECE: Duration = Duration::from_millis(200);
 
 /// Sends everything and gives the exit code.
-pub(super) fn run(home: &Home, common: &Common, name: Option<&str>, task: &SendTask) -> Result<u8, Fault> {
+pub(super) fn run(home: &Home, common: &Common, sources: &Sources, task: &SendTask) -> Result<u8, Fault> {
     let form = task.manner.form();
-    let name = cli::own_name(task.manner.name.as_deref().or(name))?;
+    let name = task.manner.own_name(sources)?;
     let target: Target = task.target.parse().map_err(|fault| Fault::new(code::USAGE, format!("{fault}")))?;
     if let Some(long) = task.message.iter().find(|text| text.len() > limits::MESSAGE_BYTES) {
         let (bytes, most) = (long.len(), limits::MESSAGE_BYTES);
@@ -77,7 +78,8 @@ pub(super) fn run(home: &Home, common: &Common, name: Option<&str>, task: &SendT
     let pieces = if task.message.is_empty() { Some(input::start(cut(task), net.waker())?) } else { None };
     let gravity = if task.retry == 0 { Gravity::Ends } else { Gravity::Passes };
     let driver = Driver::new(chat, Report { form, gravity }, net, home.clone(), own, passphrase)?;
-    let connect = Command::Connect { target, family: task.manner.family(), pin: None, callers };
+    let connect =
+        Command::Connect { target, family: task.manner.family(), pin: None, callers, wire: Wire::Native };
     let mut sender = Sender {
         driver,
         connect,

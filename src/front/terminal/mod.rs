@@ -16,13 +16,14 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use mio::Waker;
-use nix::sys::pthread::pthread_kill;
+use nix::sys::pthread::{Pthread, pthread_kill};
 use nix::sys::signal::Signal;
 use rustyline::config::Configurer as _;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{ColorMode, CompletionType, Config, Editor, ExternalPrinter as _};
 
+use super::config::When;
 use super::screen::{Sink, Style};
 use crate::limits;
 use helper::Helper;
@@ -56,10 +57,13 @@ pub(super) fn is_edited() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb
 }
 
-/// Colour is for terminals whose owner did not say otherwise (no-color.org).
-pub(super) fn style() -> Style {
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    if is_edited() && !refused { Style::Colour } else { Style::Plain }
+/// Colour is for terminals whose owner did not say otherwise.
+pub(super) fn style(when: When) -> Style {
+    match when {
+        When::Always => Style::Colour,
+        When::Auto if is_edited() => Style::Colour,
+        When::Auto | When::Never => Style::Plain,
+    }
 }
 
 /// The editor's owner. [`Terminal::finish`] gives the terminal back; so does a panic.
@@ -111,7 +115,8 @@ impl Terminal {
         while !editor.is_finished() && Instant::now() < patience {
             while self.next().is_some() {}
             // To the thread itself: sent to the process, another thread may take it while a search is open.
-            let _ = pthread_kill(editor.as_pthread_t(), Signal::SIGINT);
+            // The cast is for musl, whose C library has a pointer there.
+            let _ = pthread_kill(editor.as_pthread_t() as Pthread, Signal::SIGINT);
             thread::sleep(Duration::from_millis(5));
         }
         if editor.is_finished() {

@@ -1,0 +1,286 @@
+//! `--record FILE`: an interactive session as a script of all who took part. What a peer said becomes what it
+//! types, what it did becomes a directive or a command, and what differs from one machine to the next
+//! becomes a wildcard: so the script plays again without any of them.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use super::bind::words;
+use super::fault::{Fault, code};
+use crate::chat::command::{Command, Typed, parse_line};
+use crate::chat::{Chat, Info, Notice, Said, Trouble};
+use crate::script::render::Names;
+
+/// A session on its way into a file.
+pub(super) struct Recorder {
+    path: PathBuf,
+    file: File,
+    /// Our own label.
+    me: String,
+    peers: BTreeMap<String, Presence>,
+    /// The script without its first lines, which name everybody.
+    body: String,
+    /// Bytes of the body that are in the file.
+    written: usize,
+    /// Where peers reach us, as it stands in the script.
+    listening: Option<String>,
+    broken: Option<io::Error>,
+}
+
+/// Whether a peer runs, and whether it waits for calls.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Presence {
+    started: Started,
+    listens: Listens,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Started {
+    #[default]
+    Yes,
+    Ended,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Listens {
+    #[default]
+    No,
+    Yes,
+}
+
+impl Recorder {
+    /// Begins a recording in a new file that only its owner can read.
+    pub(super) fn start(path: &Path, me: &str) -> Result<Self, Fault> {
+        let file = File::options().write(true).create_new(true).mode(0o600).open(path);
+        let file = file.map_err(|error| {
+            let what = format!("cannot record in {}: {}", path.display(), words(&error));
+            Fault::new(code::MACHINE, what).hint("name a file that does not exist yet")
+        })?;
+        let mut recorder = Self {
+            path: path.to_owned(),
+            file,
+            me: me.to_owned(),
+            peers: BTreeMap::new(),
+            body: String::new(),
+            written: 0,
+            listening: None,
+            broken: None,
+        };
+        recorder.rewrite();
+        Ok(recorder)
+    }
+
+    /// The file, as it is to be named.
+    pub(super) fn file_name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// A line was typed by us, before anything is done about it.
+    pub(super) fn typed(&mut self, line: &str, chat: &Chat) {
+        match parse_line(line) {
+            // It stands in the script once somebody has answered.
+            Ok(Typed::Command(Command::Connect { .. })) => {}
+            Ok(Typed::Command(Command::Listen { at, .. })) => {
+                self.ours(line);
+                self.expect("$**");
+                let port = if at.port == 0 { format!("${{{}.port}}", self.me) } else { at.port.to_string() };
+                self.listening = Some(format!("127.0.0.1:{port}"));
+            }
+            Ok(Typed::Command(Command::Keygen { .. })) => {
+                self.ours(line);
+                self.expect("$**");
+            }
+            Ok(Typed::Text(text)) => {
+                self.ours(line);
+                if let Some((name, _)) = chat.view().addressed {
+                    for row in text.lines() {
+                        let row = Names::default().pattern(&format!("{}: {row}", self.me));
+                        self.row(&name, &row);
+                    }
+                }
+            }
+            _ => self.ours(line),
+        }
+    }
+
+    /// Something was shown to us.
+    pub(super) fn shown(&mut self, notice: &Notice, chat: &Chat) {
+        match notice {
+            Notice::Said(said) => self.said(said),
+            Notice::Answer(_) => self.expect("$**"),
+            Notice::Info(info) => self.info(info, notice, chat),
+            Notice::Trouble(trouble) => self.trouble(trouble, notice),
+        }
+    }
+
+    /// Writes what was recorded since the last time. A recording that cannot be written ends, once.
+    pub(super) fn flush(&mut self) -> Option<String> {
+        if self.broken.is_none() {
+            let new = self.body.get(self.written..).unwrap_or_default();
+            match self.file.write_all(new.as_bytes()) {
+                Ok(()) => self.written = self.body.len(),
+                Err(error) => self.broken = Some(error),
+            }
+        }
+        let error = self.broken.as_ref()?;
+        Some(format!("recording in {} has ended: {}", self.path.display(), words(error)))
+    }
+
+    fn said(&mut self, said: &Said) {
+        let text: Vec<&str> = said.rows.iter().map(crate::chat::safe::SafeText::as_str).collect();
+        let text = text.join("\n");
+        // Such a message cannot be typed at a prompt.
+        if text.trim().is_empty() {
+            return;
+        }
+        let colon = if text.starts_with(':') { ":" } else { "" };
+        let typed = Names::default().typed(&format!("{colon}{text}"));
+        self.line(&format!("{}> {typed}", said.name));
+        for row in Notice::Said(said.clone()).rows() {
+            self.expect(&Names::default().pattern(&row));
+        }
+    }
+
+    fn info(&mut self, info: &Info, notice: &Notice, chat: &Chat) {
+        match info {
+            Info::Joined { name, .. } => self.joined(name, chat),
+            Info::Left { name } => {
+                self.line(&format!("{name}> :quit"));
+                self.ended(name);
+                self.rows(notice);
+            }
+            Info::Listening { .. } => self.expect("* listening on $*"),
+            Info::Safety { name, .. } => {
+                self.expect(&format!("* safety number with {name}: $*"));
+                self.expect("$**");
+            }
+            Info::Accepted { .. } | Info::Addressed { .. } | Info::Replaced { .. } => self.expect("$**"),
+            // Of these the call or the command that follows has its own wildcard.
+            Info::MakingKey { .. }
+            | Info::StillMaking { .. }
+            | Info::KeyMade { .. }
+            | Info::KeyFound { .. }
+            | Info::KeyKept { .. }
+            | Info::Connecting { .. }
+            | Info::ConnectCancelled { .. }
+            | Info::Recording { .. } => {}
+            _ => self.rows(notice),
+        }
+    }
+
+    fn trouble(&mut self, trouble: &Trouble, notice: &Notice) {
+        match trouble {
+            Trouble::Lost { name, .. } => {
+                self.line(&format!("@kill {name}"));
+                self.ended(name);
+                self.expect(&format!("! lost {name}$*"));
+            }
+            // Calls that came to nothing: the other side took no part.
+            Trouble::Unreachable { .. }
+            | Trouble::Early { .. }
+            | Trouble::Ourselves { .. }
+            | Trouble::KeyUnsound { .. }
+            | Trouble::Changed { .. }
+            | Trouble::PinDiffers { .. }
+            | Trouble::Impostor { .. }
+            | Trouble::BlockedCaller { .. }
+            | Trouble::UnknownCaller { .. }
+            | Trouble::TurnedAway { .. }
+            | Trouble::Famine { .. }
+            | Trouble::Suppressed { .. }
+            | Trouble::Book { .. } => {}
+            Trouble::NotReceived { .. } => self.expect("$**"),
+            _ => self.rows(notice),
+        }
+    }
+
+    /// Somebody is there: by our call, or by its own.
+    fn joined(&mut self, name: &str, chat: &Chat) {
+        let known = self.peers.contains_key(name);
+        let presence = *self.peers.entry(name.to_owned()).or_default();
+        if presence.started == Started::Ended {
+            self.line(&format!("@start {name}"));
+        }
+        let listens = presence.started == Started::Yes && presence.listens == Listens::Yes;
+        let dialled = chat.has_dialled(name);
+        if dialled {
+            if !listens {
+                self.line(&format!("{name}> :listen 127.0.0.1:{}", port_of(name)));
+            }
+            self.ours(&format!(":connect 127.0.0.1:{}", port_of(name)));
+        } else {
+            let at = self.listening.clone().unwrap_or_default();
+            self.line(&format!("{name}> :connect {at}"));
+        }
+        self.expect("$**");
+        self.expect(&format!("* {name} joined, $*"));
+        let listens = if dialled || listens { Listens::Yes } else { Listens::No };
+        self.peers.insert(name.to_owned(), Presence { started: Started::Yes, listens });
+        if !known {
+            self.rewrite();
+        }
+    }
+
+    fn ended(&mut self, name: &str) {
+        let gone = Presence { started: Started::Ended, listens: Listens::No };
+        self.peers.insert(name.to_owned(), gone);
+    }
+
+    fn rows(&mut self, notice: &Notice) {
+        for row in notice.rows() {
+            self.expect(&Names::default().pattern(&row));
+        }
+    }
+
+    fn ours(&mut self, line: &str) {
+        let typed = Names::default().typed(line);
+        self.line(&format!("{}> {typed}", self.me));
+    }
+
+    fn expect(&mut self, pattern: &str) {
+        let me = self.me.clone();
+        self.row(&me, pattern);
+    }
+
+    fn row(&mut self, who: &str, pattern: &str) {
+        self.line(&format!("{who}| {pattern}"));
+    }
+
+    fn line(&mut self, line: &str) {
+        self.body.push_str(line);
+        self.body.push('\n');
+    }
+
+    /// Writes the file anew: somebody joined whom its first lines do not name.
+    fn rewrite(&mut self) {
+        let mut head =
+            String::from("# recorded by rsachat; what was said stands here in plain text\n@actors ");
+        head.push_str(&self.me);
+        for name in self.peers.keys() {
+            head.push(' ');
+            head.push_str(name);
+        }
+        head.push_str("\n\n");
+        let put = || -> io::Result<File> {
+            let mut file = File::options().write(true).truncate(true).open(&self.path)?;
+            file.write_all(head.as_bytes())?;
+            Ok(file)
+        };
+        match put() {
+            Ok(file) => {
+                self.file = file;
+                self.written = 0;
+            }
+            Err(error) => self.broken = Some(error),
+        }
+    }
+}
+
+/// The port that a peer waits at in the script: the same for one name, and no other's.
+fn port_of(name: &str) -> u16 {
+    let sum = name.bytes().fold(0_u16, |sum, byte| sum.wrapping_mul(31).wrapping_add(u16::from(byte)));
+    20_000 + sum % 10_000
+}

@@ -1,0 +1,66 @@
+//! `--record`: a session of real processes becomes a script that plays without them.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::stage::{Played, run};
+use super::support::{Home, Person, RSACHAT};
+
+fn plays(path: &std::path::Path) -> Played {
+    let mut command = std::process::Command::new(RSACHAT);
+    command.arg("replay").arg(path);
+    run(command, b"")
+}
+
+#[test]
+fn a_session_of_three_becomes_a_script_that_plays_without_them() {
+    let home = Home::of("민지");
+    let file = home.file("session.chat");
+    let mut minji = home.start(&["--listen", "127.0.0.1:0", "--record", file.to_str().unwrap()]);
+    minji.sees("* recording in ");
+    let at = minji.listens_at();
+    let mut junho = Person::start("준호", &["--connect", &at]);
+    minji.sees("준호 joined");
+    minji.types("안녕, 준호");
+    junho.sees("민지: 안녕, 준호");
+    junho.types("::a colon, $5, ${x} and a tab\there");
+    minji.sees("준호: :a colon");
+    let (hana, there) = Person::listening("하나");
+    minji.types(&format!(":connect {there}"));
+    minji.sees("하나 joined");
+    minji.types(":to 하나");
+    minji.sees("plain text now goes to 하나");
+    minji.types("hi hana");
+    hana.sees("민지: hi hana");
+    for line in [":verify 준호", ":peers", ":keygne", ":trust 하나"] {
+        minji.types(line);
+    }
+    minji.sees("하나 is marked verified");
+    junho.falls_silent().ends();
+    minji.sees("준호 left");
+    hana.signal(rustix::process::Signal::KILL);
+    minji.sees("lost 하나");
+    minji.types(":quit");
+    assert_eq!(minji.ends(), 0);
+
+    let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let played = plays(&file);
+    assert_eq!(played.code, 0, "{}\n{text}", played.err);
+    for row in
+        ["준호> ::a colon, $5, $${x} and a tab", "하나> :listen 127.0.0.1:", "@kill 하나", "준호> :quit"]
+    {
+        assert!(text.contains(row), "{row} in\n{text}");
+    }
+    assert!(!text.contains("SHA256:"), "{text}");
+}
+
+#[test]
+fn a_file_that_is_there_is_not_recorded_over() {
+    let home = Home::of("somebody");
+    std::fs::write(home.file("taken"), "mine").unwrap();
+    let mut person = home.start(&["--record", home.file("taken").to_str().unwrap()]);
+    person.complains("cannot record in");
+    assert_eq!(person.ends(), 3);
+    assert_eq!(std::fs::read_to_string(home.file("taken")).unwrap(), "mine");
+}
