@@ -63,8 +63,7 @@ fn stream(bench: &Bench, out: &mut impl io::Write) -> Outcome<()> {
     }
     writeln!(
         out,
-        "A file of {} MiB through loopback to the null device, {ROUNDS} interleaved rounds\n",
-        STREAM_MIB
+        "A file of {STREAM_MIB} MiB through loopback to the null device, {ROUNDS} interleaved rounds\n"
     )?;
     writeln!(
         out,

@@ -177,10 +177,9 @@ pub(super) fn event(notice: &Notice, gravity: Gravity) -> Option<Event> {
         Notice::Info(info) => good(info, notice),
         Notice::Trouble(trouble) if !matches!(trouble, Trouble::NotReceived { .. }) => {
             let (kind, message, hint) = bad(trouble, notice);
-            Some(match gravity {
-                Gravity::Ends => Event::Error { kind, message, hint },
-                Gravity::Passes => Event::Warning { kind, message },
-            })
+            // A name that is not believed ends nothing.
+            let passes = gravity == Gravity::Passes || matches!(trouble, Trouble::Impostor { .. });
+            Some(if passes { Event::Warning { kind, message } } else { Event::Error { kind, message, hint } })
         }
         // Of messages that were not received the command says how many they were, and does not repeat them.
         Notice::Trouble(_) | Notice::Said(_) | Notice::Answer(_) => None,

@@ -118,6 +118,19 @@ fn closed_inputs_and_outputs_are_the_null_device() {
 }
 
 #[test]
+fn progress_is_written_in_rows_where_nothing_can_be_drawn() {
+    let (minji, junho) = (Home::of("민지"), Home::of("준호"));
+    let (_listens, at) =
+        Pipe::listening(&junho, &["--accept-new"], Stdio::null(), Output::Into(Stdio::null()));
+    let zeros = File::open("/dev/zero").unwrap();
+    let args = ["--connect", &at, "--accept-new", "--progress", "always"];
+    let mut calls = Pipe::start(&minji, &args, zeros.into(), Output::Kept);
+    calls.says("B confirmed, 0 B received");
+    calls.signal(Signal::TERM);
+    assert_eq!(calls.ends(), 143);
+}
+
+#[test]
 fn progress_is_drawn_when_asked_for_and_leaves_nothing_in_the_way() {
     let bytes = noise(3 << 20, 9);
     let (minji, junho) = (Home::of("민지"), Home::of("준호"));

@@ -11,6 +11,7 @@ use rustix::fs::{FileType, SeekFrom, fstat, seek};
 use super::flow::Count;
 use super::tally::Tally;
 use crate::front::events::{Event, Form, tell};
+use crate::front::screen::complain;
 
 /// When the row is drawn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -24,9 +25,23 @@ pub(super) enum When {
 /// Time between two drawings, in milliseconds.
 const EVERY_MS: u64 = 100;
 
-/// The row, if there is one.
+/// Time between two events, in milliseconds.
+const TELL_EVERY_MS: u64 = 250;
+/// Time between two rows where nothing can be drawn over, in milliseconds.
+const ROW_EVERY_MS: u64 = 1_000;
+
+/// How somebody is shown the counts.
+enum Shown {
+    /// One row on a terminal, drawn anew.
+    Bar(ProgressBar),
+    /// A new row each time: it was asked for, but this is no terminal.
+    Rows,
+    Nowhere,
+}
+
+/// The counts on their way to a person.
 pub(super) struct Progress {
-    bar: Option<ProgressBar>,
+    shown: Shown,
     form: Form,
     told: Option<Count>,
     drawn: Instant,
@@ -34,37 +49,61 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn new(when: When, form: Form) -> Self {
-        let wanted = match when {
-            When::Always => true,
-            When::Auto => form != Form::Json && io::stderr().is_terminal(),
-            When::Never => false,
+        let terminal = io::stderr().is_terminal();
+        let shown = match when {
+            When::Always | When::Auto if terminal && form != Form::Json => Shown::Bar(bar()),
+            When::Always if form != Form::Json => Shown::Rows,
+            When::Always | When::Auto | When::Never => Shown::Nowhere,
         };
-        Self { bar: wanted.then(bar), form, told: None, drawn: Instant::now() }
+        Self { shown, form, told: None, drawn: Instant::now() }
     }
 
     /// When the loop is to look again: at what is due, or earlier to draw.
     pub(super) fn next(&self, due_ms: u64, tally: &Tally) -> Instant {
         let due = tally.instant(due_ms);
-        match self.bar {
-            Some(_) => due.min(self.drawn + Duration::from_millis(EVERY_MS)),
+        match self.every() {
+            Some(every) => due.min(self.drawn + every),
             None => due,
+        }
+    }
+
+    /// Time between two looks at the counts, if somebody looks.
+    fn every(&self) -> Option<Duration> {
+        match (&self.shown, self.form) {
+            (Shown::Bar(_), _) => Some(Duration::from_millis(EVERY_MS)),
+            (_, Form::Json) => Some(Duration::from_millis(TELL_EVERY_MS)),
+            (Shown::Rows, _) => Some(Duration::from_millis(ROW_EVERY_MS)),
+            (Shown::Nowhere, Form::Words(_)) => None,
         }
     }
 
     /// Draws the row, or tells the program that reads our events, when there is news.
     pub(super) fn show(&mut self, count: Count) {
-        if self.drawn.elapsed() < Duration::from_millis(EVERY_MS) {
+        if self.every().is_none_or(|every| self.drawn.elapsed() < every) {
             return;
         }
         self.drawn = Instant::now();
-        if let Some(bar) = &self.bar {
-            bar.set_position(count.sent);
-            bar.set_message(format!(
-                "{} confirmed, {} received",
-                indicatif::BinaryBytes(count.stored),
-                indicatif::BinaryBytes(count.received)
-            ));
-            bar.tick();
+        let bytes = |count| indicatif::BinaryBytes(count);
+        match &self.shown {
+            Shown::Bar(bar) => {
+                bar.set_position(count.sent);
+                bar.set_message(format!(
+                    "{} confirmed, {} received",
+                    bytes(count.stored),
+                    bytes(count.received)
+                ));
+                bar.tick();
+            }
+            Shown::Rows => {
+                let Count { sent, stored, received } = count;
+                complain(&format!(
+                    "rsachat: {} sent, {} confirmed, {} received",
+                    bytes(sent),
+                    bytes(stored),
+                    bytes(received)
+                ));
+            }
+            Shown::Nowhere => {}
         }
         if self.form == Form::Json && self.told != Some(count) {
             self.told = Some(count);
@@ -75,7 +114,7 @@ impl Progress {
 
     /// The peer's stream is complete: a person who types may not know that theirs is awaited.
     pub(super) fn peer_ended(&self) {
-        if let Some(bar) = &self.bar
+        if let Shown::Bar(bar) = &self.shown
             && io::stdin().is_terminal()
         {
             bar.println("rsachat: the other side has sent everything; Ctrl-D ends your side");
@@ -84,9 +123,10 @@ impl Progress {
 
     /// Takes the row away.
     pub(super) fn clear(&mut self) {
-        if let Some(bar) = self.bar.take() {
+        if let Shown::Bar(bar) = &self.shown {
             bar.finish_and_clear();
         }
+        self.shown = Shown::Nowhere;
     }
 }
 
