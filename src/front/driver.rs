@@ -12,6 +12,7 @@ use super::record::Recorder;
 use crate::chat::{Chat, Info, Input, Link, Notice, Piped, Verdict};
 use crate::crypto::Passphrase;
 use crate::limits::FAREWELL_MS;
+use crate::net::worker::Priority;
 use crate::net::{Net, NetEvent, Reading};
 use crate::store::Home;
 
@@ -30,9 +31,10 @@ impl<S: Show> Driver<S> {
         home: Home,
         own: Option<Own>,
         passphrase: Option<Passphrase>,
+        priority: Priority,
     ) -> io::Result<Self> {
         let actor = Actor::new(chat, home, own, passphrase);
-        Ok(Self { actor, machine: Live::new(net, screen)?, recorder: None })
+        Ok(Self { actor, machine: Live::new(net, screen, priority)?, recorder: None })
     }
 
     /// Records from now on, and says so.

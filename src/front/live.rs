@@ -15,7 +15,7 @@ use crate::chat::{Dial, Input, KeyFor, Link, Listener, Notice, Now, Owed, Queue,
 use crate::crypto::{Job, JobResult};
 use crate::limits::LINK_TURN_BYTES;
 use crate::net::errand::Errand;
-use crate::net::worker::{self, Ticket, Worker};
+use crate::net::worker::{self, Priority, Ticket, Worker};
 use crate::net::{LinkId, ListenerId, Net, Reading};
 
 /// A job and the keys that it may need.
@@ -80,8 +80,9 @@ pub(super) struct Made {
 }
 
 impl<S: Show> Live<S> {
-    pub(super) fn new(net: Net, screen: S) -> io::Result<Self> {
-        let worker = Worker::start("rsa", net.waker(), |task: Task| task.job.run(task.keys.keys()))?;
+    pub(super) fn new(net: Net, screen: S, priority: Priority) -> io::Result<Self> {
+        let worker =
+            Worker::start("rsa", priority, net.waker(), |task: Task| task.job.run(task.keys.keys()))?;
         Ok(Self {
             net,
             screen,

@@ -17,6 +17,7 @@ use crate::chat::{Assurance, Callers, Chat, Farewell, Input, Verdict, View};
 use crate::limits;
 use crate::net::lines::{LineEvent, Lines};
 use crate::net::signals::{Signal, Signals};
+use crate::net::worker::Priority;
 use crate::net::{Net, descriptors};
 use crate::store::{Home, bookfile};
 
@@ -59,7 +60,7 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
         (Typist::Lines(Some(Lines::of_stdin(net.waker())?)), stdout_sink())
     };
     let screen = Screen::start(style, if edited { Looks::Screen } else { Looks::Lines }, sink, net.waker())?;
-    let mut driver = Driver::new(chat, screen, net, home.clone(), own, passphrase)?;
+    let mut driver = Driver::new(chat, screen, net, home.clone(), own, passphrase, Priority::Lower)?;
     if let Some(recorder) = recorder {
         driver.record(recorder);
     }

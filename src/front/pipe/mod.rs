@@ -15,6 +15,7 @@ use crate::chat::command::Command;
 use crate::chat::{Chat, Farewell, Input, Piped, Verdict};
 use crate::limits;
 use crate::net::signals::Signals;
+use crate::net::worker::Priority;
 use crate::net::{LinkId, Net};
 use crate::store::{Home, bookfile};
 use crate::wire::Purpose;
@@ -65,7 +66,7 @@ pub(super) fn run(home: &Home, common: &Common, sources: &Sources, task: &PipeTa
     let chat = Chat::new(name, key, book, limits::UNPROVEN_LINKS).for_purpose(Purpose::Pipe);
     let gravity = if task.connect.is_some() { Gravity::Ends } else { Gravity::Passes };
     let report = Report { form, gravity };
-    let mut driver = Driver::new(chat, report, net, home.clone(), own, passphrase)?;
+    let mut driver = Driver::new(chat, report, net, home.clone(), own, passphrase, Priority::Same)?;
     driver.handle(Input::Command(command));
 
     let piped = match meet(&mut driver, &signals)? {

@@ -19,6 +19,7 @@ use crate::chat::command::Command;
 use crate::chat::{Callers, Chat, Farewell, Input, Notice, Owed, Verdict};
 use crate::limits;
 use crate::net::signals::Signals;
+use crate::net::worker::Priority;
 use crate::net::{Net, descriptors};
 use crate::store::{Home, bookfile};
 use crate::wire::ByeReason;
@@ -78,7 +79,7 @@ pub(super) fn run(home: &Home, common: &Common, sources: &Sources, task: &RecvTa
     let deliverer = Deliverer::start(way, task.count, net.waker())?;
     let gravity = if task.connect.is_some() { Gravity::Ends } else { Gravity::Passes };
     let desk = Desk { report: Report { form, gravity }, deliverer };
-    let driver = Driver::new(chat, desk, net, home.clone(), own, passphrase)?;
+    let driver = Driver::new(chat, desk, net, home.clone(), own, passphrase, Priority::Lower)?;
     let mut recv = Recv { driver, form, messages: 0, failed: 0, leaving: false };
     recv.driver.handle(Input::Command(command));
     let code = recv.until_over(&signals)?;

@@ -20,6 +20,7 @@ use crate::chat::{Chat, Farewell, Input, Verdict, Wire};
 use crate::limits;
 use crate::net::Net;
 use crate::net::signals::Signals;
+use crate::net::worker::Priority;
 use crate::store::{Home, bookfile};
 
 mod input;
@@ -77,7 +78,8 @@ pub(super) fn run(home: &Home, common: &Common, sources: &Sources, task: &SendTa
     let chat = Chat::new(name, key, book, 1);
     let pieces = if task.message.is_empty() { Some(input::start(cut(task), net.waker())?) } else { None };
     let gravity = if task.retry == 0 { Gravity::Ends } else { Gravity::Passes };
-    let driver = Driver::new(chat, Report { form, gravity }, net, home.clone(), own, passphrase)?;
+    let driver =
+        Driver::new(chat, Report { form, gravity }, net, home.clone(), own, passphrase, Priority::Same)?;
     let connect =
         Command::Connect { target, family: task.manner.family(), pin: None, callers, wire: Wire::Native };
     let mut sender = Sender {
