@@ -140,7 +140,7 @@ fn every_command_of_the_prompt_is_typed_in_a_conversation() {
 }
 
 /// Each notice of `src/chat/notice.rs` that a closed world can bring about, and what it looks like on a screen.
-const SEEN: [(&str, &str); 62] = [
+const SEEN: [(&str, &str); 76] = [
     ("Listening", r"\* listening on "),
     ("MakingKey", r"\* making a key of 3072 bits; "),
     ("KeyMade", r"\* new key of 2048 bits, SHA256:"),
@@ -203,9 +203,23 @@ const SEEN: [(&str, &str); 62] = [
     ("SameName", r"! a peer is called alice already; "),
     ("TurnedAway", r"! turned away bob: this address calls "),
     ("Suppressed", r"! … and 1 more like this$"),
+    ("RawBanner", r"\* raw wire: no authentication, "),
+    ("RawJoined", r"\* raw-1 is at .*, raw, key of 2048 bits SHA256:"),
+    ("RawJoined", r"\* raw-1 is at .*, raw, without a key: "),
+    ("RawNoReceipts", r"\* sent to raw-1; no receipt exists "),
+    ("RawParts", r"\* sent as 3 parts$"),
+    ("RawWaits", r"\* raw-1 takes one line at a time: "),
+    ("NoKeyOf", r"! not sent: raw-1 gave no key, "),
+    ("RawPeer", r"! raw-1 is on the raw wire, "),
+    ("Unread", r"! a message from raw-1 could not be read "),
+    ("NotSent", r"! not sent to raw-1:$"),
+    ("Early", r"! \S+ speaks the raw wire; "),
+    ("Early", r"! \S+ speaks rsachat's own wire, this is the raw one; "),
+    ("Early", r"! \S+ said nothing and did not finish the handshake in 10 s; "),
+    ("Early", r"! \S+ sent no public key; "),
 ];
 /// Notices that no script can bring about, and why.
-const UNSEEN: [(&str, &str); 10] = [
+const UNSEEN: [(&str, &str); 12] = [
     ("StillMaking", "keys are made between two moments of the virtual clock"),
     ("KeyUnderway", "keys are made between two moments of the virtual clock"),
     ("KeyCancelled", "Ctrl-C is a key, not a line"),
@@ -216,6 +230,8 @@ const UNSEEN: [(&str, &str); 10] = [
     ("AlreadyListening", "nothing gives it: a second listener fails for the machine's reason"),
     ("TooManyPeers", "it takes 1,024 connections"),
     ("Famine", "descriptors are the machine's"),
+    ("Recording", "`--record` is an option of the prompt"),
+    ("RawAnswered", "only the tutorial's server answers what nobody can read; ours does not"),
 ];
 
 #[test]
@@ -233,7 +249,8 @@ fn every_notice_that_can_come_up_is_seen_in_a_conversation() {
         let body = body.split("\n}").next().unwrap();
         variant.captures_iter(body).map(|found| found[1].to_owned()).collect()
     };
-    let all_there_are: BTreeSet<String> = of("Info").union(&of("Trouble")).cloned().collect();
+    let raw = of("RawInfo").into_iter().map(|name| format!("Raw{name}"));
+    let all_there_are: BTreeSet<String> = of("Info").into_iter().chain(of("Trouble")).chain(raw).collect();
     let accounted: BTreeSet<String> =
         SEEN.iter().chain(&UNSEEN).map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(accounted, all_there_are, "each notice is in SEEN or in UNSEEN");

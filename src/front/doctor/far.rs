@@ -135,7 +135,7 @@ fn heard(doctor: &Doctor<'_>, target: &Target, book: Option<&Book>, seen: &Seen)
         (_, Some(key)) => native(doctor, target, book, key, seen),
         (Outcome::SpokeFirst | Outcome::Ended(Ending::Stranger(_), _), None) => vec![stranger(&seen.heard)],
         (Outcome::Ended(Ending::Mismatch(fault), _), None) => vec![mismatch(*fault)],
-        (Outcome::Ended(Ending::HandshakeTimeout, _), None) if seen.heard.is_empty() => vec![
+        (Outcome::Ended(Ending::Mute, _), None) => vec![
             Finding::problem(code::LOST, "answer", "it takes calls but says nothing, for 10 s")
                 .advise("something that is no rsachat may listen there, or it hangs: check the port with the other side"),
         ],
@@ -240,7 +240,9 @@ fn trust(doctor: &Doctor<'_>, target: &Target, book: Option<&Book>, key: &Public
 
 fn ended(what: &'static str, target: &Target, ending: &Ending, why: Option<&str>) -> Finding {
     let code = match ending {
-        Ending::HandshakeTimeout | Ending::CutEarly | Ending::Cut { .. } | Ending::Silent => code::LOST,
+        Ending::HandshakeTimeout | Ending::Mute | Ending::CutEarly | Ending::Cut { .. } | Ending::Silent => {
+            code::LOST
+        }
         _ => code::REFUSED,
     };
     let trouble =
