@@ -31,7 +31,7 @@ pub enum Typed {
 #[expect(missing_docs, reason = "the table says what each one is")]
 pub enum Command {
     Listen { at: ListenAt, family: Family, callers: Option<Callers>, wire: Wire },
-    Connect { target: Target, family: Family, pin: Option<Fingerprint>, wire: Wire },
+    Connect { target: Target, family: Family, pin: Option<Fingerprint>, callers: Callers, wire: Wire },
     To { name: String },
     All { text: String },
     Peers,

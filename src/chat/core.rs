@@ -14,6 +14,7 @@ use super::notice::{Info, Notice, Trouble};
 use super::reports::Reports;
 use super::talk::{Callers, Talk, Tie, Way};
 use crate::crypto::{Fingerprint, Seed};
+use crate::session::pipe::Pipe;
 use crate::session::{Conversation, Output, Own, Role, Session};
 use crate::wire::{ByeReason, Purpose};
 
@@ -27,6 +28,7 @@ pub struct Chat {
     /// Peers of the raw wire so far.
     pub(super) raw_peers: u64,
     pub(super) capacity: usize,
+    purpose: Purpose,
     /// Whom a listener takes that says nothing else.
     pub(super) callers: Callers,
     pub(super) book: Book,
@@ -51,6 +53,8 @@ pub struct Chat {
     pub(super) hinted_quit: bool,
     /// Lines of text that were not taken.
     pub(super) unsent: u64,
+    /// Messages of ours that were shown, of all connections there were.
+    pub(super) receipted: u64,
     pub(super) now: Now,
     next: u64,
     pub(super) effects: VecDeque<Effect>,
@@ -61,6 +65,7 @@ pub struct Chat {
 pub(super) struct Dialling {
     pub(super) target: Target,
     pub(super) pin: Option<Fingerprint>,
+    pub(super) callers: Callers,
     pub(super) wire: Wire,
 }
 
@@ -77,7 +82,7 @@ pub(super) struct Listening {
 #[derive(Clone, Debug)]
 pub(super) enum Held {
     Listen(ListenAt, Family, Callers, Wire),
-    Connect(Target, Family, Option<Fingerprint>, Wire),
+    Connect(Target, Family, Option<Fingerprint>, Callers, Wire),
 }
 
 /// A key that is being made.
@@ -86,6 +91,17 @@ pub(super) struct Making {
     pub(super) of: KeyFor,
     pub(super) since_ms: u64,
     pub(super) told_ms: u64,
+}
+
+/// A pipe and who is at its other end.
+#[expect(missing_debug_implementations, reason = "holds keys")]
+pub struct Piped {
+    /// Its connection.
+    pub link: Link,
+    /// The peer's local name.
+    pub name: String,
+    /// Its two halves.
+    pub pipe: Pipe,
 }
 
 /// Time between two signs of life of key making, in milliseconds.
@@ -102,6 +118,7 @@ impl Chat {
             raw_key: None,
             raw_peers: 0,
             capacity,
+            purpose: Purpose::Chat,
             callers: Callers::Anybody,
             book,
             talks: BTreeMap::new(),
@@ -120,10 +137,19 @@ impl Chat {
             log: None,
             hinted_quit: false,
             unsent: 0,
+            receipted: 0,
             now: Now { mono_ms: 0, unix_ms: 0 },
             next: 0,
             effects: VecDeque::new(),
         }
+    }
+
+    /// The same, for connections of another purpose: a pipe meets its peer as a chat does, and is then taken
+    /// out with [`Chat::take_pipe`].
+    #[must_use]
+    pub fn for_purpose(mut self, purpose: Purpose) -> Self {
+        self.purpose = purpose;
+        self
     }
 
     /// The key for the raw wire that the store has.
@@ -141,6 +167,8 @@ impl Chat {
         self.now = now;
         match input {
             Input::Line(line) => self.typed(line),
+            Input::Command(command) => self.perform(command),
+            Input::Text(text) => self.say(text),
             Input::LineTooLong { bytes } => {
                 self.unsent += 1;
                 self.trouble(Trouble::LineTooLong { bytes });
@@ -149,6 +177,7 @@ impl Chat {
                 self.unsent += 1;
                 self.trouble(Trouble::LineNotText { row });
             }
+            Input::Dismiss { link, reason } => self.with_session(link, |session, _| session.close(reason)),
             Input::Cancel => self.cancel(),
             Input::Farewell(farewell) => self.farewell(farewell),
             Input::Listening { listener, at } => self.listening(listener, at),
@@ -223,6 +252,40 @@ impl Chat {
         let pending = self.making.is_some() || !self.held.is_empty() || !self.dials.is_empty() || arriving;
         let room = self.addressed_link().and_then(|link| self.talks.get(&link)).is_none_or(Talk::has_room);
         !pending && room && self.leaving.is_none()
+    }
+
+    /// A pipe that stands, once: its connection is the owner's from now on.
+    pub fn take_pipe(&mut self) -> Option<Piped> {
+        let link = *self.talks.iter().find(|(_, talk)| talk.partner.is_some() && talk.session.stands())?.0;
+        let talk = self.talks.remove(&link)?;
+        let partner = talk.partner?;
+        Some(Piped { link, name: partner.name, pipe: talk.session.into_pipe()? })
+    }
+
+    /// Messages of ours that peers have shown, since the beginning.
+    #[must_use]
+    pub fn receipted(&self) -> u64 {
+        self.receipted
+    }
+
+    /// A connection is left unread, since what comes cannot be shown: silence is not the peer's.
+    pub fn left_unread(&mut self, link: Link, now: Now) {
+        if let Some(talk) = self.talks.get_mut(&link) {
+            talk.session.left_unread(now.mono_ms);
+        }
+    }
+
+    /// Whether one more text would be taken by somebody who is there.
+    #[must_use]
+    pub fn takes_text(&self) -> bool {
+        let talk = self.addressed_link().and_then(|link| self.talks.get(&link));
+        self.leaving.is_none() && talk.is_some_and(Talk::has_room)
+    }
+
+    /// Whether the addressed peer is there.
+    #[must_use]
+    pub fn has_company(&self) -> bool {
+        self.addressed_link().is_some()
     }
 
     /// Whether the goodbyes have begun.
@@ -310,7 +373,8 @@ impl Chat {
             self.effects.push_back(Effect::Hangup(link));
             return;
         };
-        let way = Way::Dialled { dial, target: dialling.target, pin: dialling.pin };
+        let way =
+            Way::Dialled { dial, target: dialling.target, pin: dialling.pin, callers: dialling.callers };
         self.talks.insert(link, Talk::new(session, way));
         self.with_session(link, |_, _| ());
     }
@@ -335,7 +399,7 @@ impl Chat {
 
     fn own(&self) -> Option<Own> {
         let key = self.own_key.as_ref()?.public.clone();
-        Some(Own { key, name: self.own_name.to_string(), purpose: Purpose::Chat })
+        Some(Own { key, name: self.own_name.to_string(), purpose: self.purpose })
     }
 
     pub(super) fn tick(&mut self) {

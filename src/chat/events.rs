@@ -6,7 +6,7 @@ use super::core::{Chat, assurance};
 use super::name::Name;
 use super::notice::{Acquaintance, Claimed, Info, Notice, Said, Trouble};
 use super::safe::SafeText;
-use super::talk::{Partner, Talk, Tie, Way};
+use super::talk::{Callers, Partner, Talk, Tie, Way};
 use crate::crypto::{Fingerprint, Job, RawJob};
 use crate::session::{Ending, Event, RawEnding};
 use crate::wire::ByeReason;
@@ -40,10 +40,10 @@ impl Chat {
                 }
             }
             Event::Stands { name } => self.stands(link, &name),
-            Event::Said { seq, text, .. } => self.said(link, seq, &text),
+            Event::Said { seq, time_ms, text } => self.said(link, seq, time_ms, text),
             Event::Receipt { upto } => {
                 if let Some(talk) = self.talks.get_mut(&link) {
-                    talk.receipted(upto);
+                    self.receipted += talk.receipted(upto);
                 }
             }
             Event::Raw(event) => self.raw_event(link, event),
@@ -58,26 +58,33 @@ impl Chat {
         self.with_session(link, |session, _| session.cut());
     }
 
-    fn said(&mut self, link: Link, seq: u64, text: &[u8]) {
-        if let Some(said) = self.heard(link, text) {
+    fn said(&mut self, link: Link, seq: u64, sent_ms: u64, text: Vec<u8>) {
+        if let Some(said) = self.heard(link, sent_ms, text) {
             self.effects.push_back(Effect::Show(Notice::Said(said), Some(Owed { link, upto: seq })));
         }
     }
 
     /// A peer's message: kept, counted as unread if somebody else is addressed, and announced if it calls us.
-    pub(super) fn heard(&mut self, link: Link, text: &[u8]) -> Option<Said> {
+    pub(super) fn heard(&mut self, link: Link, sent_ms: u64, text: Vec<u8>) -> Option<Said> {
         let now_ms = self.now.unix_ms;
         let talk = self.talks.get_mut(&link)?;
         let partner = talk.partner.as_mut()?;
         partner.seen_ms = now_ms;
-        let (name, tie) = (partner.name.clone(), partner.tie);
-        let from = tie.colour(&name);
+        let tie = partner.tie;
+        let said = Said {
+            name: partner.name.clone(),
+            fingerprint: partner.fingerprint(),
+            assurance: partner.assurance,
+            arrived_ms: now_ms,
+            sent_ms,
+            rows: SafeText::rows_from_bytes(&text),
+            text,
+        };
         if self.addressed != Some(tie) {
             talk.unread += 1;
         }
-        let said = Said { name, from, arrived_ms: now_ms, rows: SafeText::rows_from_bytes(text) };
         self.alert(&said);
-        self.memory.keep(tie, said.clone());
+        self.memory.keep(tie, &said);
         Some(said)
     }
 
@@ -155,6 +162,7 @@ impl Chat {
     fn remember(&mut self, link: Link, fingerprint: Fingerprint, name: &str) -> bool {
         let (address, pinned) = match self.talks.get(&link).map(|talk| &talk.way) {
             Some(Way::Dialled { target, pin, .. }) => (Some(target.clone()), pin.is_some()),
+            Some(Way::Called { callers: Callers::Pinned(_), .. }) => (None, true),
             _ => (None, false),
         };
         let mut changes = Vec::new();
@@ -249,6 +257,9 @@ fn verdict(stood: bool, ending: &Ending, waiting: usize) -> Verdict {
     match ending {
         Ending::WeLeft if waiting == 0 => Verdict::Done,
         Ending::Bye(ByeReason::Leaving | ByeReason::Other(_)) if waiting == 0 => Verdict::Left,
+        Ending::Bye(ByeReason::OutputGone | ByeReason::OutputFull | ByeReason::OutputFailed) => {
+            Verdict::Failed
+        }
         Ending::HandshakeTimeout | Ending::Mute | Ending::CutEarly | Ending::Raw(RawEnding::NoKey) => {
             Verdict::Lost
         }

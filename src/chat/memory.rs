@@ -37,7 +37,9 @@ impl Entry {
 }
 
 impl Memory {
-    pub(super) fn keep(&mut self, with: Tie, said: Said) {
+    pub(super) fn keep(&mut self, with: Tie, said: &Said) {
+        // As it is shown; what came is not kept twice.
+        let said = Said { text: Vec::new(), ..said.clone() };
         let entry = Entry { with, said };
         self.bytes += entry.bytes();
         self.entries.push_back(entry);
@@ -93,8 +95,15 @@ mod tests {
     use crate::crypto::Fingerprint;
 
     fn said(text: &str) -> Said {
-        let from = Fingerprint::of(b"bob");
-        Said { name: "bob".to_owned(), from, arrived_ms: 0, rows: SafeText::rows(text) }
+        Said {
+            name: "bob".to_owned(),
+            fingerprint: Some(Fingerprint::of(b"bob")),
+            assurance: crate::chat::Assurance::Unverified,
+            arrived_ms: 0,
+            sent_ms: 0,
+            text: Vec::new(),
+            rows: SafeText::rows(text),
+        }
     }
 
     #[test]
@@ -102,12 +111,12 @@ mod tests {
         let with = Tie::Key(Fingerprint::of(b"bob"));
         let mut memory = Memory::default();
         for n in 0..limits::MEMORY_MESSAGES + 5 {
-            memory.keep(with, said(&n.to_string()));
+            memory.keep(with, &said(&n.to_string()));
         }
         assert_eq!(memory.entries.len(), limits::MEMORY_MESSAGES);
         assert_eq!(memory.find(limits::MEMORY_MESSAGES, |_| true).0.first(), Some(&said("5")));
         for _ in 0..2_000 {
-            memory.keep(with, said(&"x".repeat(limits::MESSAGE_BYTES)));
+            memory.keep(with, &said(&"x".repeat(limits::MESSAGE_BYTES)));
         }
         assert!(memory.bytes <= limits::MEMORY_BYTES);
         assert_eq!(memory.bytes, memory.entries.iter().map(Entry::bytes).sum::<usize>());
@@ -118,7 +127,7 @@ mod tests {
         let with = Tie::Key(Fingerprint::of(b"bob"));
         let mut memory = Memory::default();
         for text in ["Eins", "zwei", "eine Drei"] {
-            memory.keep(with, said(text));
+            memory.keep(with, &said(text));
         }
         assert_eq!(memory.find(2, |_| true), (vec![said("zwei"), said("eine Drei")], 1));
         assert_eq!(memory.find(9, |entry| entry.has("ein")), (vec![said("Eins"), said("eine Drei")], 0));

@@ -1,7 +1,7 @@
 //! What a person keeps: own names for peers, and a log of what is said, if it asks for one.
 
 use super::book::Change;
-use super::contract::{Effect, Link};
+use super::contract::{Assurance, Effect, Link};
 use super::core::Chat;
 use super::name::Name;
 use super::notice::{Info, Said, Trouble};
@@ -24,15 +24,16 @@ impl Chat {
     pub(super) fn note_own(&mut self, link: Link, text: &str) {
         let partner = self.talks.get(&link).and_then(|talk| talk.partner.as_ref());
         let Some(tie) = partner.map(|partner| partner.tie) else { return };
-        let name = self.own_name.to_string();
-        let own = self.own_key.as_ref().map(|own| own.public.fingerprint());
         let said = Said {
-            from: own.unwrap_or_else(|| tie.colour(&name)),
-            name,
+            name: self.own_name.to_string(),
+            fingerprint: self.own_key.as_ref().map(|own| own.public.fingerprint()),
+            assurance: Assurance::Verified,
             arrived_ms: self.now.unix_ms,
+            sent_ms: self.now.unix_ms,
             rows: SafeText::rows(text),
+            text: text.into(),
         };
-        self.memory.keep(tie, said.clone());
+        self.memory.keep(tie, &said);
         self.effects.push_back(Effect::Sent(said));
     }
 

@@ -32,7 +32,7 @@ pub use contract::{
     Assurance, Dial, Effect, Farewell, Input, Link, Listener, NewKey, Now, Origin, Owed, OwnKey, Queue,
     Replacing, Verdict, View,
 };
-pub use core::Chat;
+pub use core::{Chat, Piped};
 pub use kinds::{Direction, KeyFor, Wire};
 pub use notice::{Acquaintance, Claimed, Info, Notice, RawInfo, Said, Trouble};
 pub use talk::Callers;

@@ -36,10 +36,16 @@ pub enum Notice {
 pub struct Said {
     /// Local name of the one who said it.
     pub name: String,
-    /// The key of the one who said it; on the raw wire, which proves none, a number made of the name.
-    pub from: Fingerprint,
+    /// Its key; the raw wire proves none.
+    pub fingerprint: Option<Fingerprint>,
+    /// How sure we are that the key is the person's.
+    pub assurance: Assurance,
     /// When it arrived, in milliseconds since 1970 in UTC, by our clock.
     pub arrived_ms: u64,
+    /// When it was sent, by the peer's clock: a claim. The raw wire has none: then when it arrived.
+    pub sent_ms: u64,
+    /// The text as it came. Never for a terminal.
+    pub text: Vec<u8>,
     /// The text, a row for each line of the message.
     pub rows: Vec<SafeText>,
 }
@@ -219,6 +225,11 @@ pub enum Trouble {
     PinDiffers {
         address: String,
         pinned: Fingerprint,
+        now: Fingerprint,
+    },
+    OtherPerson {
+        whom: String,
+        name: String,
         now: Fingerprint,
     },
     Ourselves {

@@ -89,7 +89,7 @@ impl Chat {
     }
 
     fn raw_heard(&mut self, link: Link, text: &[u8]) {
-        if let Some(said) = self.heard(link, text) {
+        if let Some(said) = self.heard(link, self.now.unix_ms, text.to_vec()) {
             self.effects.push_back(Effect::Show(Notice::Said(said), None));
         }
     }

@@ -1,6 +1,7 @@
 //! Colours: one for each peer, the same every day, readable on dark and on light. They repeat what words say.
 
 use super::config::When;
+use crate::chat::Said;
 use crate::crypto::Fingerprint;
 
 /// How much colour the output takes.
@@ -37,6 +38,11 @@ pub(super) fn of(fingerprint: &Fingerprint) -> Paint {
     let byte = usize::from(fingerprint.as_bytes().first().copied().unwrap_or(0));
     let pick = |palette: &[u8]| palette.get(byte % palette.len()).copied().unwrap_or(0);
     Paint { few: pick(&FEW), many: Some(pick(&MANY)) }
+}
+
+/// The colour of who said something: by its key, or by its name where no key is proved.
+pub(super) fn of_said(said: &Said) -> Paint {
+    of(&said.fingerprint.unwrap_or_else(|| Fingerprint::of(said.name.as_bytes())))
 }
 
 /// Text in its paint.

@@ -68,7 +68,7 @@ impl Form {
             }
             (Looks::Lines, Notice::Said(said)) => {
                 let clock = self.clock(&local(said.arrived_ms));
-                let name = colour::painted(&said.name, colour::of(&said.from), self.style);
+                let name = colour::painted(&said.name, colour::of_said(said), self.style);
                 let told = notice.rows().into_iter();
                 rows.extend(
                     told.map(|row| format!("{clock}{name}{}", &row.strip_prefix(&said.name).unwrap_or(&row))),
@@ -77,13 +77,13 @@ impl Form {
             (Looks::Lines, notice) => rows.extend(self.plain(notice)),
             (Looks::Screen, Notice::Said(said)) => {
                 let clock = self.clock(&local(said.arrived_ms));
-                rows.extend(self.message(said, &clock, colour::of(&said.from), cells));
+                rows.extend(self.message(said, &clock, colour::of_said(said), cells));
             }
             (Looks::Screen, Notice::Past { said, earlier }) => {
                 rows.extend((*earlier > 0).then(|| colour::dim(&earlier_words(*earlier), self.style)));
                 for said in said {
                     let clock = self.past_clock(said, &moment);
-                    rows.extend(self.message(said, &clock, colour::of(&said.from), cells));
+                    rows.extend(self.message(said, &clock, colour::of_said(said), cells));
                 }
             }
             (Looks::Screen, Notice::Info(Info::Safety { name, number, fingerprint })) => {
@@ -243,8 +243,15 @@ mod tests {
     const DAY_MS: u64 = 86_400_000;
 
     fn said(name: &str, text: &str, arrived_ms: u64) -> Notice {
-        let from = Fingerprint::of(name.as_bytes());
-        Notice::Said(Said { name: name.to_owned(), from, arrived_ms, rows: SafeText::rows(text) })
+        Notice::Said(Said {
+            name: name.to_owned(),
+            fingerprint: Some(Fingerprint::of(name.as_bytes())),
+            assurance: crate::chat::Assurance::Unverified,
+            arrived_ms,
+            sent_ms: arrived_ms,
+            text: text.into(),
+            rows: SafeText::rows(text),
+        })
     }
 
     fn form() -> Form {

@@ -69,7 +69,6 @@ fn path(name: &str) -> PathBuf {
 mod tests {
     use super::*;
     use crate::chat::safe::SafeText;
-    use crate::crypto::Fingerprint;
 
     #[test]
     fn a_log_is_private_appended_to_and_never_raw() {
@@ -78,9 +77,16 @@ mod tests {
         std::fs::write(&name, "before\n").unwrap();
         std::fs::set_permissions(&name, Permissions::from_mode(0o644)).unwrap();
         let mut log = Log::open(&name).unwrap();
-        let from = Fingerprint::of(b"bob");
-        let rows = SafeText::rows("hi\u{1b}[2J\n둘");
-        log.notice(&Notice::Said(Said { name: "bob".to_owned(), from, arrived_ms: 0, rows }), 0).unwrap();
+        let said = Said {
+            name: "bob".to_owned(),
+            fingerprint: None,
+            assurance: crate::chat::Assurance::Unverified,
+            arrived_ms: 0,
+            sent_ms: 0,
+            text: Vec::new(),
+            rows: SafeText::rows("hi\u{1b}[2J\n둘"),
+        };
+        log.notice(&Notice::Said(said), 0).unwrap();
         log.notice(&Notice::Answer(vec!["a table".to_owned()]), 0).unwrap();
         let text = std::fs::read_to_string(&name).unwrap();
         let lines: Vec<_> = text.lines().collect();

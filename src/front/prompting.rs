@@ -4,7 +4,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::form::Form;
-use super::screen::Screen;
 use super::terminal::{Arguments, Live, PromptState, Word};
 use crate::chat::command::{self, COMMANDS, Completes};
 use crate::chat::{Assurance, Chat, View};
@@ -29,7 +28,7 @@ impl Prompting {
     }
 
     /// Sets the prompt, and the column of names, to what holds now.
-    pub(super) fn follow(&mut self, chat: &Chat, screen: &mut Screen) {
+    pub(super) fn follow(&mut self, chat: &Chat, form: &mut Form) {
         let now = (chat.view(), chat.roster());
         if self.set.as_ref() == Some(&now) {
             return;
@@ -40,12 +39,12 @@ impl Prompting {
         // Gathered only when somebody came, went or was renamed.
         let people = before.is_none_or(|(_, then)| then != roster).then(|| (chat.names(), chat.present()));
         if let Some((_, present)) = &people {
-            screen.form().fit(present.iter().map(String::as_str).chain([view.own_name.as_str()]));
+            form.fit(present.iter().map(String::as_str).chain([view.own_name.as_str()]));
         }
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         live.state = state(&view);
         live.text_of = if view.addressed.is_some() { text_of } else { |_| None };
-        live.form = screen.form().clone();
+        live.form = form.clone();
         if let Some((names, _)) = people {
             live.names = names;
         }
@@ -56,11 +55,9 @@ impl Prompting {
         self.changed = Changed::No;
     }
 
-    /// Has a prompt that changed painted, unless something is shown and does so.
-    pub(super) fn paint(&mut self, screen: &Screen) {
-        if std::mem::replace(&mut self.changed, Changed::No) == Changed::Yes {
-            screen.nudge();
-        }
+    /// Whether the prompt changed and nothing that was shown painted it; told once.
+    pub(super) fn is_due(&mut self) -> bool {
+        std::mem::replace(&mut self.changed, Changed::No) == Changed::Yes
     }
 }
 

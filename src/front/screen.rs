@@ -6,13 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use mio::Waker;
 
 use super::alert::Alerts;
 use super::form::{Form, Looks};
+use super::live::Show;
+use super::prompting::Prompting;
 use crate::chat::safe::SafeText;
-use crate::chat::{Notice, Owed};
+use crate::chat::{Chat, Notice, Owed};
 
 /// Bytes that may wait for the screen before peers are no longer read.
 const BACKLOG_BYTES: usize = 1024 * 1024;
@@ -31,6 +34,7 @@ pub(super) struct Screen {
     alerts: Alerts,
     /// What rings with the next notice.
     call: String,
+    prompt: Option<Prompting>,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -74,32 +78,14 @@ impl Screen {
             form,
             alerts,
             call: String::new(),
+            prompt: None,
             writer: Some(writer),
         })
     }
 
-    /// Puts a notice in the queue, to be dated by the wall clock.
-    pub(super) fn show(&mut self, notice: &Notice, owed: Option<Owed>, unix_ms: u64) {
-        let mut text = std::mem::take(&mut self.call);
-        text.push_str(&self.form.shown(notice, unix_ms, cells()));
-        self.put(text, owed);
-    }
-
-    /// Calls the person, where one sits before a screen, together with what is shown next.
-    pub(super) fn alert(&mut self, text: &SafeText, unix_ms: u64) {
-        if self.form.looks == Looks::Screen {
-            self.call = self.alerts.ring(text, unix_ms).unwrap_or_default();
-        }
-    }
-
-    /// Has the line that is being typed painted anew, with a prompt that has changed.
-    pub(super) fn nudge(&self) {
-        self.put(String::new(), None);
-    }
-
-    /// The form of what comes from now on.
-    pub(super) fn form(&mut self) -> &mut Form {
-        &mut self.form
+    /// A prompt that follows the chat from now on.
+    pub(super) fn show_prompt(&mut self, prompt: Prompting) {
+        self.prompt = Some(prompt);
     }
 
     fn put(&self, text: String, owed: Option<Owed>) {
@@ -115,17 +101,48 @@ impl Screen {
         self.done.try_recv().ok()
     }
 
-    /// Whether so much waits that peers should wait too.
-    pub(super) fn is_behind(&self) -> bool {
-        self.backlog.load(Ordering::Relaxed) > BACKLOG_BYTES
-    }
-
     /// Waits until everything is written.
     pub(super) fn finish(&mut self) {
         self.queue = None;
         if let Some(writer) = self.writer.take() {
             // A panic there has been reported by its hook.
             let _ = writer.join();
+        }
+    }
+}
+
+impl Show for Screen {
+    /// Puts a notice in the queue, dated by the wall clock.
+    fn show(&mut self, notice: &Notice, owed: Option<Owed>) {
+        let mut text = std::mem::take(&mut self.call);
+        text.push_str(&self.form.shown(notice, unix_ms(), cells()));
+        self.put(text, owed);
+        if let Some(prompt) = &mut self.prompt {
+            prompt.shown();
+        }
+    }
+
+    fn is_behind(&self) -> bool {
+        self.backlog.load(Ordering::Relaxed) > BACKLOG_BYTES
+    }
+
+    fn follow(&mut self, chat: &Chat) {
+        if let Some(prompt) = &mut self.prompt {
+            prompt.follow(chat, &mut self.form);
+        }
+    }
+
+    /// Has the line that is being typed painted anew, if its prompt has changed and nothing was shown.
+    fn settle(&mut self) {
+        if self.prompt.as_mut().is_some_and(Prompting::is_due) {
+            self.put(String::new(), None);
+        }
+    }
+
+    /// The call goes out together with what is shown next.
+    fn alert(&mut self, text: &SafeText) {
+        if self.form.looks == Looks::Screen {
+            self.call = self.alerts.ring(text, unix_ms()).unwrap_or_default();
         }
     }
 }
@@ -158,4 +175,10 @@ pub(super) fn cells() -> usize {
         Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
         _ => told().filter(|cells| *cells > 0).unwrap_or(CELLS),
     }
+}
+
+/// The wall clock, in milliseconds since 1970.
+pub(super) fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

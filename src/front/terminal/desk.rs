@@ -15,9 +15,9 @@ use rustyline::history::FileHistory;
 
 use super::helper::{Helper, Reading};
 use super::saved::SavedTerminal;
-use super::{Live, Typed, external, now_ms, suspend};
+use super::{Live, Typed, external, suspend};
 use crate::chat::prompts;
-use crate::front::screen::cells;
+use crate::front::screen::{cells, unix_ms};
 use crate::limits;
 
 /// The command that this thread carries out itself.
@@ -193,7 +193,7 @@ impl Desk {
                 "s" | "send" => {
                     self.look(|live| {
                         if let Some(text) = (live.text_of)(&block) {
-                            tell(&live.form.own(&live.state.own, &text, now_ms(), cells()));
+                            tell(&live.form.own(&live.state.own, &text, unix_ms(), cells()));
                         }
                     });
                     return Read::Typed(Typed::Line(block));

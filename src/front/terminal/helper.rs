@@ -13,13 +13,13 @@ use rustyline::{Context, GraphemeClusterMode};
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
+use super::Live;
 use super::bindings::Pressed;
 use super::complete::{self, Suggestion};
 use super::desk::Gate;
-use super::{Live, now_ms};
 use crate::chat::prompts;
 use crate::front::colour::{self, Style};
-use crate::front::screen::cells;
+use crate::front::screen::{cells, unix_ms};
 use crate::limits;
 
 /// Rows of a pasted block that stay on the screen while its sender is asked about it.
@@ -126,7 +126,7 @@ impl Helper {
     fn said(&self, line: &str) -> Option<String> {
         let now = self.live();
         let text = (now.text_of)(&self.meant(line))?;
-        Some(now.form.own(&now.state.own, &text, now_ms(), cells()))
+        Some(now.form.own(&now.state.own, &text, unix_ms(), cells()))
     }
 
     /// What is painted in the place of a line. The layout stays that of the line: where that ends at the
