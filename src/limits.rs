@@ -105,3 +105,18 @@ pub const LINK_TURN_BYTES: usize = 65_536;
 pub const TURN_BYTES: usize = 1024 * 1024;
 /// Time to wait for another process to finish writing in the same home folder, in milliseconds.
 pub const LOCK_TIMEOUT_MS: u64 = 5_000;
+/// Bytes of a PEM block on the raw wire, what stands before it included: a key of 8,192 bits takes 1,400.
+pub const RAW_PEM_BYTES: usize = 8_192;
+/// Time for the peer that was dialled on the raw wire to begin its PEM, in milliseconds. The tutorial's server makes
+/// its key only after it was called.
+pub const RAW_KEY_MS: u64 = 30_000;
+/// Time a caller on the raw wire may sit there without having sent a key or a block that opens, in milliseconds. The
+/// tutorial's client says nothing until its user has typed.
+pub const RAW_MUTE_MS: u64 = 600_000;
+/// Blocks in a row that do not open before a raw link is closed: the stream is out of step.
+pub const RAW_UNREAD: u32 = 3;
+/// Time between a block and the `exit` after it that is not held up by its answer, in milliseconds: a peer that reads
+/// both with one call can open neither.
+pub const RAW_APART_MS: u64 = 250;
+/// Bits of a key for the raw wire when nothing else is asked for: the tutorial's.
+pub const RAW_KEY_BITS_DEFAULT: u32 = 2_048;

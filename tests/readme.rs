@@ -30,6 +30,8 @@ fn every_option_and_exit_code_of_the_readme_is_in_the_help() {
         "--known-only",
         "--connect",
         "--pin",
+        "--wire",
+        "--one-way",
         "--history",
         "--colour",
         "--passphrase-file",

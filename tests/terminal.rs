@@ -3,7 +3,11 @@
 
 mod pty;
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
 use pty::{Pty, Setup};
+use rsachat::crypto::{PublicKey, Seed, seal_raw};
 use rustix::process::Signal;
 
 #[test]
@@ -26,6 +30,25 @@ fn the_cursor_stays_in_the_middle_of_the_line() {
     alice.wait_picture("40x10 cursor 1,14 paste=true\n|00:00 bob: 둘째\n|bob?    > 가나다라");
     alice.press("x\r");
     assert_eq!(bob.wait_heard(1), ["가나x다라"]);
+}
+
+#[test]
+fn the_prompt_says_that_the_raw_wire_is_spoken() {
+    let mut alice = Pty::start(&Setup { cols: 120, rows: 20, ..Setup::default() });
+    alice.press(":listen 127.0.0.1:0 --wire oaep\r");
+    alice.wait("the warning", |screen| screen.contents().contains("* raw wire: no authentication"));
+    let mut caller = TcpStream::connect(("127.0.0.1", alice.last_port())).unwrap();
+    let mut pem = [0; 450];
+    caller.read_exact(&mut pem).unwrap();
+    let key = PublicKey::from_spki_pem(&pem).unwrap();
+    caller.write_all(&seal_raw(&key, "안녕".as_bytes(), &Seed::new([1; 32]))).unwrap();
+    alice.wait("the message", |screen| screen.contents().contains(" raw-1: 안녕"));
+    alice.press("답장\r");
+    alice.wait("the refusal", |screen| screen.contents().contains("! not sent: raw-1 gave no key"));
+    alice.wait("the prompt", |screen| {
+        let (row, _) = screen.cursor_position();
+        screen.rows(0, u16::MAX).nth(usize::from(row)).is_some_and(|row| row.starts_with("raw-1 raw> "))
+    });
 }
 
 #[test]

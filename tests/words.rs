@@ -1,9 +1,9 @@
 //! Every notice of the prompt in its words, so that a change of a sentence is seen where it is reviewed.
 
 use rsachat::chat::safe::SafeText;
-use rsachat::chat::{Acquaintance, Assurance, Claimed, Info, Notice, Said, Trouble};
-use rsachat::crypto::{Fingerprint, KeyFault, SafetyNumber};
-use rsachat::session::Ending;
+use rsachat::chat::{Acquaintance, Assurance, Claimed, Info, KeyFor, Notice, RawInfo, Said, Trouble};
+use rsachat::crypto::{Fingerprint, KeyFault, PemFault, SafetyNumber};
+use rsachat::session::{Ending, RawEnding};
 use rsachat::wire::{ByeReason, Purpose, WireFault};
 
 fn bob() -> String {
@@ -38,9 +38,9 @@ fn good_and_neutral_news() {
     let file = || "~/identity.pem".to_owned();
     let news = [
         Info::Listening { at: "[::1]:8000".parse().expect("an address") },
-        Info::MakingKey { bits: 3072 },
+        Info::MakingKey { of: KeyFor::Identity, bits: 3072 },
         Info::StillMaking { seconds: 4 },
-        Info::KeyMade { fingerprint, bits: 3072, file: file() },
+        Info::KeyMade { of: KeyFor::Identity, fingerprint, bits: 3072, file: file() },
         Info::KeyFound { fingerprint, file: file() },
         Info::KeyKept { file: file() },
         Info::KeyCancelled,
@@ -75,7 +75,7 @@ fn troubles() {
         Trouble::LineTooLong { bytes: 70_000 },
         Trouble::LineNotText { row: SafeText::line_from_bytes(b"\xff\x1b[2J") },
         Trouble::NoKeyYet,
-        Trouble::KeyExists { file: "~/identity.pem".to_owned() },
+        Trouble::KeyExists { of: KeyFor::Identity, file: "~/identity.pem".to_owned() },
         Trouble::KeyFailed { why: "no space left on device".to_owned() },
         Trouble::KeyUnderway,
         Trouble::ListenFailed { at: address(), why: "address already in use".to_owned() },
@@ -118,8 +118,10 @@ fn every_way_to_part() {
         Ending::Cut { midway: false },
         Ending::CutEarly,
         Ending::HandshakeTimeout,
+        Ending::Mute,
         Ending::Silent,
         Ending::Stranger(b"GET / HTTP/1.1\r\n".to_vec()),
+        Ending::Stranger(b"-----BEGIN PUBLI".to_vec()),
         Ending::Mismatch(WireFault::Purpose(Purpose::Pipe)),
         Ending::Mismatch(WireFault::Version { version: 2, suite: 1 }),
         Ending::Key(KeyFault::Exponent),
@@ -136,6 +138,52 @@ fn every_way_to_part() {
         Notice::Trouble(Trouble::Lost { name: bob(), ending: ending.clone(), why })
     });
     check("parting-late", late);
+}
+
+#[test]
+fn everything_on_the_raw_wire() {
+    let raw = || "raw-1".to_owned();
+    let (fingerprint, _) = keys();
+    let file = || "~/raw.pem".to_owned();
+    let infos = [
+        Info::MakingKey { of: KeyFor::RawWire, bits: 2048 },
+        Info::KeyMade { of: KeyFor::RawWire, fingerprint, bits: 2048, file: file() },
+        Info::Raw(RawInfo::Banner),
+        Info::Raw(RawInfo::Joined { name: raw(), at: whom(), key: Some((2048, fingerprint)) }),
+        Info::Raw(RawInfo::Joined { name: raw(), at: whom(), key: None }),
+        Info::Raw(RawInfo::NoReceipts { name: raw() }),
+        Info::Raw(RawInfo::Parts { count: 3 }),
+        Info::Raw(RawInfo::Waits { name: raw() }),
+        Info::Raw(RawInfo::Answered { name: raw() }),
+        Info::Addressed { name: raw(), assurance: Assurance::Raw },
+        Info::Left { name: raw() },
+    ];
+    let troubles = [
+        Trouble::KeyExists { of: KeyFor::RawWire, file: file() },
+        Trouble::NoKeyOf { name: raw() },
+        Trouble::RawPeer { name: raw() },
+        Trouble::Unread { whom: raw(), in_a_row: 1 },
+        Trouble::NotSent { name: raw(), rows: vec![SafeText::line("안녕")], more: 0 },
+    ];
+    let endings = [
+        RawEnding::Native,
+        RawEnding::NoPem(b"SSH-2.0-\x1b[2J".to_vec()),
+        RawEnding::NoKey,
+        RawEnding::EndlessKey,
+        RawEnding::Key(PemFault::Private),
+        RawEnding::Key(PemFault::Certificate),
+        RawEnding::Key(PemFault::Label),
+        RawEnding::Key(PemFault::Malformed),
+        RawEnding::Key(PemFault::NotRsa),
+        RawEnding::Key(PemFault::Key(KeyFault::TooShort(512))),
+        RawEnding::OutOfStep,
+        RawEnding::Unheard,
+        RawEnding::Gone,
+        RawEnding::Mute,
+    ];
+    let early = |ending| Trouble::Early { whom: whom(), ending: Ending::Raw(ending), why: None };
+    let notices = infos.map(Notice::Info).into_iter().chain(troubles.map(Notice::Trouble));
+    check("raw", notices.chain(endings.map(|ending| Notice::Trouble(early(ending)))));
 }
 
 #[test]

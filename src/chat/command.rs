@@ -5,6 +5,7 @@ mod table;
 pub use table::{COMMANDS, Completes, Entry, markdown};
 
 use super::address::{AddressFault, Family, ListenAt, Target};
+use super::kinds::{Direction, KeyFor, Wire};
 use super::name::{Name, NameFault};
 use super::safe::SafeText;
 use super::talk::Callers;
@@ -26,8 +27,8 @@ pub enum Typed {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "the table says what each one is")]
 pub enum Command {
-    Listen { at: ListenAt, family: Family, callers: Option<Callers> },
-    Connect { target: Target, family: Family, pin: Option<Fingerprint> },
+    Listen { at: ListenAt, family: Family, callers: Option<Callers>, wire: Wire },
+    Connect { target: Target, family: Family, pin: Option<Fingerprint>, wire: Wire },
     To { name: String },
     All { text: String },
     Peers,
@@ -39,7 +40,7 @@ pub enum Command {
     Unblock { name: String },
     Close { name: Option<String> },
     Nick { name: Name },
-    Keygen { bits: u32, keep: Keep },
+    Keygen { of: KeyFor, bits: Option<u32>, keep: Keep },
     Showkey { form: KeyForm },
     Limits,
     Help { topic: Option<&'static Entry> },
@@ -97,6 +98,14 @@ pub enum Mistake {
     /// A bad number of bits.
     #[error("a key has {min} to {max} bits, in steps of 8", min = limits::KEY_BITS_MIN, max = limits::KEY_BITS_MAX)]
     Bits,
+    /// A wire that there is not.
+    #[error(
+        "there is no such wire; --wire oaep is the raw wire of the tutorial, without it rsachat speaks its own"
+    )]
+    Wire,
+    /// An option that the raw wire cannot keep, or that only it has.
+    #[error("{0}")]
+    WireOption(&'static str),
 }
 
 /// Reads a typed line; a pasted block comes with its newlines.
@@ -220,8 +229,11 @@ fn command(rest: &str) -> Result<Command, Mistake> {
 
 fn listen(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistake> {
     let (mut at, mut family, mut callers) = (None, Family::Any, None);
-    for word in words {
+    let mut wire = Wire::Native;
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
         match *word {
+            "--wire" => wire = wire_of(words.next().ok_or_else(&usage)?)?,
             "--known" => callers = Some(Callers::Known),
             "--anybody" => callers = Some(Callers::Anybody),
             "-4" => family = Family::V4,
@@ -230,14 +242,20 @@ fn listen(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistak
             word => at = Some(word.parse()?),
         }
     }
-    Ok(Command::Listen { at: at.ok_or_else(usage)?, family, callers })
+    if wire != Wire::Native && callers == Some(Callers::Known) {
+        return Err(Mistake::WireOption("the raw wire proves nobody's key; --known cannot be kept on it"));
+    }
+    Ok(Command::Listen { at: at.ok_or_else(usage)?, family, callers, wire })
 }
 
 fn connect(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistake> {
     let (mut target, mut family, mut pin) = (None, Family::Any, None);
+    let (mut wire, mut direction) = (Wire::Native, Direction::Both);
     let mut words = words.iter();
     while let Some(word) = words.next() {
         match *word {
+            "--wire" => wire = wire_of(words.next().ok_or_else(&usage)?)?,
+            "--one-way" => direction = Direction::OneWay,
             "--pin" => pin = Some(words.next().ok_or_else(&usage)?.parse()?),
             "-4" => family = Family::V4,
             "-6" => family = Family::V6,
@@ -245,21 +263,40 @@ fn connect(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mista
             word => target = Some(word.parse()?),
         }
     }
-    Ok(Command::Connect { target: target.ok_or_else(usage)?, family, pin })
+    let target = target.ok_or_else(usage)?;
+    match (wire, direction) {
+        (Wire::Native, Direction::OneWay) => {
+            Err(Mistake::WireOption("--one-way is for the raw wire; add --wire oaep"))
+        }
+        (Wire::Native, Direction::Both) => Ok(Command::Connect { target, family, pin, wire }),
+        (Wire::Oaep(_), _) if pin.is_some() => {
+            Err(Mistake::WireOption("the raw wire proves nobody's key; --pin cannot be kept on it"))
+        }
+        (Wire::Oaep(_), _) => Ok(Command::Connect { target, family, pin, wire: Wire::Oaep(direction) }),
+    }
+}
+
+fn wire_of(word: &str) -> Result<Wire, Mistake> {
+    match word {
+        "oaep" => Ok(Wire::Oaep(Direction::Both)),
+        "native" => Ok(Wire::Native),
+        _ => Err(Mistake::Wire),
+    }
 }
 
 fn keygen(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistake> {
-    let (mut bits, mut keep) = (None, Keep::Existing);
+    let (mut of, mut bits, mut keep) = (KeyFor::Identity, None, Keep::Existing);
     for word in words {
         match *word {
             "--replace" => keep = Keep::Aside,
+            "--raw" => of = KeyFor::RawWire,
             word if bits.is_none() => bits = Some(word.parse::<u32>().map_err(|_| usage())?),
             _ => return Err(usage()),
         }
     }
-    let bits = bits.unwrap_or(limits::KEY_BITS_DEFAULT);
-    let fits = (limits::KEY_BITS_MIN..=limits::KEY_BITS_MAX).contains(&bits) && bits % 8 == 0;
-    if fits { Ok(Command::Keygen { bits, keep }) } else { Err(Mistake::Bits) }
+    let fits =
+        |bits: u32| (limits::KEY_BITS_MIN..=limits::KEY_BITS_MAX).contains(&bits) && bits.is_multiple_of(8);
+    if bits.is_none_or(fits) { Ok(Command::Keygen { of, bits, keep }) } else { Err(Mistake::Bits) }
 }
 
 #[cfg(test)]
@@ -309,10 +346,17 @@ mod tests {
     #[test]
     fn arguments_are_checked_before_anything_is_done() {
         assert_eq!(mistake(":keygen 1024"), "a key has 2048 to 8192 bits, in steps of 8");
-        assert_eq!(mistake(":keygen x"), "write :keygen [BITS] [--replace]");
+        assert_eq!(mistake(":keygen x"), "write :keygen [BITS] [--raw] [--replace]");
         assert!(mistake(":connect host --pin SHA256:abc").starts_with("not a whole fingerprint"));
         assert!(mistake(":connect 8000").contains("port without a host"));
         assert!(parse_line(":listen [::1]:0 --known -6").is_ok());
+        assert!(mistake(":listen 0 --wire morse").starts_with("there is no such wire"));
+        assert_eq!(mistake(":connect h --one-way"), "--one-way is for the raw wire; add --wire oaep");
+        assert!(mistake(":listen 0 --known --wire oaep").ends_with("--known cannot be kept on it"));
+        assert!(
+            mistake(&format!(":connect h --wire oaep --pin SHA256:{}", "A".repeat(43))).contains("--pin")
+        );
+        assert!(parse_line(":connect h --one-way --wire oaep").is_ok());
         assert!(parse_line(":listen 0 --anybody").is_ok());
     }
 }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use super::Notice;
 use super::address::{Family, ListenAt, Target};
 use super::book::{Book, Change};
+use super::kinds::KeyFor;
 use crate::crypto::{Fingerprint, Job, JobResult, PublicKey, Seed};
 
 /// One connection, named by the front end. Never used twice.
@@ -166,6 +167,16 @@ pub enum Input<'a> {
     Changed(Result<Book, String>),
     /// [`Effect::MakeKey`] is done, or failed with words.
     KeyMade(Result<NewKey, String>),
+    /// After an [`Effect::Transmit`] the kernel took less than everything.
+    Clogged {
+        /// Which connection.
+        link: Link,
+    },
+    /// The kernel has taken everything that was sent.
+    Drained {
+        /// Which connection.
+        link: Link,
+    },
     /// The machine is out of descriptors.
     Famine {
         /// How many connections are open.
@@ -251,6 +262,8 @@ pub enum Effect {
     ChangeBook(Vec<Change>),
     /// Make a key and store it.
     MakeKey {
+        /// What for.
+        of: KeyFor,
         /// Bits of its modulus.
         bits: u32,
         /// What to do with a key that is there.
@@ -318,6 +331,8 @@ pub enum Assurance {
     Unverified,
     /// Compared by the person.
     Verified,
+    /// Not at all: on the raw wire anybody can write in anybody's name.
+    Raw,
 }
 
 impl Assurance {
@@ -327,6 +342,7 @@ impl Assurance {
         match self {
             Self::Unverified => "unverified",
             Self::Verified => "verified",
+            Self::Raw => "raw",
         }
     }
 }

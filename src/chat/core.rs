@@ -7,13 +7,14 @@ use super::book::Book;
 use super::contract::{
     Assurance, Dial, Effect, Input, Link, Listener, Now, OwnKey, RefusedKey, Verdict, View,
 };
+use super::kinds::{KeyFor, Wire};
 use super::leave::Leaving;
 use super::name::Name;
 use super::notice::{Info, Notice, Trouble};
 use super::reports::Reports;
-use super::talk::{Callers, Talk, Way};
+use super::talk::{Callers, Talk, Tie, Way};
 use crate::crypto::{Fingerprint, Seed};
-use crate::session::{Output, Own, Role, Session};
+use crate::session::{Conversation, Output, Own, Role, Session};
 use crate::wire::{ByeReason, Purpose};
 
 /// A conversation with any number of peers.
@@ -21,6 +22,10 @@ use crate::wire::{ByeReason, Purpose};
 pub struct Chat {
     pub(super) own_name: Name,
     pub(super) own_key: Option<OwnKey>,
+    /// Our key for the raw wire.
+    pub(super) raw_key: Option<OwnKey>,
+    /// Peers of the raw wire so far.
+    pub(super) raw_peers: u64,
     pub(super) capacity: usize,
     /// Whom a listener takes that says nothing else.
     pub(super) callers: Callers,
@@ -28,7 +33,7 @@ pub struct Chat {
     pub(super) talks: BTreeMap<Link, Talk>,
     pub(super) dials: BTreeMap<Dial, Dialling>,
     pub(super) listeners: BTreeMap<Listener, Listening>,
-    pub(super) addressed: Option<Fingerprint>,
+    pub(super) addressed: Option<Tie>,
     pub(super) refused: BTreeMap<String, RefusedKey>,
     /// Commands that wait for the first key.
     pub(super) held: Vec<Held>,
@@ -48,6 +53,7 @@ pub struct Chat {
 pub(super) struct Dialling {
     pub(super) target: Target,
     pub(super) pin: Option<Fingerprint>,
+    pub(super) wire: Wire,
 }
 
 /// A place where callers are awaited.
@@ -56,18 +62,20 @@ pub(super) struct Listening {
     pub(super) asked: ListenAt,
     pub(super) at: Option<std::net::SocketAddr>,
     pub(super) callers: Callers,
+    pub(super) wire: Wire,
 }
 
-/// What waits for the first key.
+/// What waits for a key.
 #[derive(Clone, Debug)]
 pub(super) enum Held {
-    Listen(ListenAt, Family, Callers),
-    Connect(Target, Family, Option<Fingerprint>),
+    Listen(ListenAt, Family, Callers, Wire),
+    Connect(Target, Family, Option<Fingerprint>, Wire),
 }
 
 /// A key that is being made.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Making {
+    pub(super) of: KeyFor,
     pub(super) since_ms: u64,
     pub(super) told_ms: u64,
 }
@@ -83,6 +91,8 @@ impl Chat {
         Self {
             own_name,
             own_key,
+            raw_key: None,
+            raw_peers: 0,
             capacity,
             callers: Callers::Anybody,
             book,
@@ -106,6 +116,11 @@ impl Chat {
     /// Whom listeners take from now on that say nothing else; everybody, without this call.
     pub fn set_callers(&mut self, callers: Callers) {
         self.callers = callers;
+    }
+
+    /// The key for the raw wire that the store has.
+    pub fn set_raw_key(&mut self, key: OwnKey) {
+        self.raw_key = Some(key);
     }
 
     /// Takes one input. Afterwards [`Chat::poll`] until `None`, before the next.
@@ -143,6 +158,8 @@ impl Chat {
             Input::Book { link, book } => self.judge(link, book),
             Input::Changed(book) => self.changed(book),
             Input::KeyMade(made) => self.key_made(made),
+            Input::Clogged { link } => self.with_session(link, |session, _| session.clogged()),
+            Input::Drained { link } => self.with_session(link, |session, _| session.drained()),
             Input::Famine { open } => self.trouble(Trouble::Famine { open }),
             Input::Tick => self.tick(),
         }
@@ -255,17 +272,22 @@ impl Chat {
 
     /// The connection that plain text goes to.
     pub(super) fn addressed_link(&self) -> Option<Link> {
-        self.addressed.and_then(|fingerprint| self.link_of(fingerprint))
+        self.addressed.and_then(|tie| self.link_to(tie))
     }
 
     /// The open conversation with the holder of a key.
     pub(super) fn link_of(&self, fingerprint: Fingerprint) -> Option<Link> {
-        let with = |talk: &Talk| talk.partner.as_ref().is_some_and(|p| p.fingerprint == fingerprint);
+        self.link_to(Tie::Key(fingerprint))
+    }
+
+    /// The open conversation with somebody.
+    pub(super) fn link_to(&self, tie: Tie) -> Option<Link> {
+        let with = |talk: &Talk| talk.partner.as_ref().is_some_and(|partner| partner.tie == tie);
         self.talks.iter().find(|(_, talk)| talk.open() && with(talk)).map(|(link, _)| *link)
     }
 
     /// Calls into one session, then carries out everything that it says.
-    pub(super) fn with_session(&mut self, link: Link, call: impl FnOnce(&mut Session, Now)) {
+    pub(super) fn with_session(&mut self, link: Link, call: impl FnOnce(&mut Conversation, Now)) {
         let Some(talk) = self.talks.get_mut(&link) else { return };
         call(&mut talk.session, self.now);
         while let Some(output) = self.talks.get_mut(&link).and_then(|talk| talk.session.poll()) {
@@ -278,8 +300,10 @@ impl Chat {
     }
 
     fn accepted(&mut self, link: Link, listener: Listener, from: std::net::SocketAddr, seed: Seed) {
-        let callers = self.listeners.get(&listener).map(|listening| listening.callers);
-        let (Some(callers), Some(own)) = (callers, self.own()) else {
+        let asked = self.listeners.get(&listener).map(|listening| (listening.callers, listening.wire));
+        let begun = asked
+            .and_then(|(callers, wire)| Some((callers, self.conversation(wire, Role::Responder, seed)?)));
+        let Some((callers, session)) = begun else {
             self.effects.push_back(Effect::Hangup(link));
             return;
         };
@@ -288,17 +312,19 @@ impl Chat {
             self.report(Trouble::TooManyPeers { limit: self.capacity });
             return;
         }
-        let session = Session::new(Role::Responder, own, seed, self.now.mono_ms);
         self.talks.insert(link, Talk::new(session, Way::Called { listener, from, callers }));
         self.with_session(link, |_, _| ());
     }
 
     fn connected(&mut self, dial: Dial, link: Link, seed: Seed) {
-        let (Some(dialling), Some(own)) = (self.dials.remove(&dial), self.own()) else {
+        let begun = self.dials.remove(&dial).and_then(|dialling| {
+            let session = self.conversation(dialling.wire, Role::Initiator, seed)?;
+            Some((dialling, session))
+        });
+        let Some((dialling, session)) = begun else {
             self.effects.push_back(Effect::Hangup(link));
             return;
         };
-        let session = Session::new(Role::Initiator, own, seed, self.now.mono_ms);
         let way = Way::Dialled { dial, target: dialling.target, pin: dialling.pin };
         self.talks.insert(link, Talk::new(session, way));
         self.with_session(link, |_, _| ());
@@ -308,6 +334,17 @@ impl Chat {
         if let Some(dialling) = self.dials.remove(&dial) {
             self.trouble(Trouble::Unreachable { target: dialling.target.to_string(), why });
             self.effects.push_back(Effect::DialOver(Verdict::Unreachable));
+        }
+    }
+
+    /// A conversation on a wire, if we have the key for it.
+    fn conversation(&self, wire: Wire, role: Role, seed: Seed) -> Option<Conversation> {
+        match wire {
+            Wire::Native => {
+                let session = Session::new(role, self.own()?, seed, self.now.mono_ms);
+                Some(Conversation::Native(Box::new(session)))
+            }
+            Wire::Oaep(direction) => self.raw_conversation(role, direction, seed),
         }
     }
 

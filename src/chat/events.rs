@@ -6,9 +6,9 @@ use super::core::{Chat, assurance};
 use super::name::Name;
 use super::notice::{Acquaintance, Claimed, Info, Notice, Said, Trouble};
 use super::safe::SafeText;
-use super::talk::{Partner, Talk, Way};
-use crate::crypto::{Fingerprint, Job};
-use crate::session::{Ending, Event};
+use super::talk::{Partner, Talk, Tie, Way};
+use crate::crypto::{Fingerprint, Job, RawJob};
+use crate::session::{Ending, Event, RawEnding};
 use crate::wire::ByeReason;
 
 /// Messages that are listed when a connection is lost with them on the way.
@@ -19,9 +19,13 @@ const CROSSING_MS: u64 = 5_000;
 impl Chat {
     /// Work that a stranger can ask for at no cost to itself waits in the stranger's queue.
     pub(super) fn need(&mut self, link: Link, job: Job) {
-        let called = self.talks.get(&link).is_some_and(|talk| matches!(talk.way, Way::Called { .. }));
+        let talk = self.talks.get(&link);
+        let called = talk.is_some_and(|talk| matches!(talk.way, Way::Called { .. }));
+        let known = talk.is_some_and(|talk| talk.partner.is_some());
         let queue = match job {
             Job::Open { .. } if called => Queue::Strangers,
+            // On the raw wire nobody ever proves a key; one who has shown that it knows ours is a stranger no more.
+            Job::Raw(RawJob::Check { .. } | RawJob::Open { .. }) if called && !known => Queue::Strangers,
             _ => Queue::Known,
         };
         self.effects.push_back(Effect::Work { link, job, queue });
@@ -42,19 +46,16 @@ impl Chat {
                     talk.receipted(upto);
                 }
             }
-            Event::Closed(ending) => self.closed(link, ending, None),
+            Event::Raw(event) => self.raw_event(link, event),
+            Event::Closed(ending) => self.closed(link, ending),
         }
     }
 
     /// The stream ended: if the session did not know yet, it was cut.
     pub(super) fn ended(&mut self, link: Link, error: Option<&str>) {
         let Some(talk) = self.talks.get_mut(&link) else { return };
-        talk.session.cut();
-        while let Some(output) = self.talks.get_mut(&link).and_then(|talk| talk.session.poll()) {
-            if let crate::session::Output::Event(Event::Closed(ending)) = output {
-                self.closed(link, ending, error.map(str::to_owned));
-            }
-        }
+        talk.broken = error.map(str::to_owned);
+        self.with_session(link, |session, _| session.cut());
     }
 
     fn said(&mut self, link: Link, seq: u64, text: &[u8]) {
@@ -92,21 +93,28 @@ impl Chat {
         }
         let since_ms = self.now.unix_ms;
         if let Some(talk) = self.talks.get_mut(&link) {
-            talk.partner = Some(Partner { name, fingerprint, assurance, since_ms });
+            talk.partner = Some(Partner { name, tie: Tie::Key(fingerprint), assurance, since_ms });
         }
         if self.addressed_link().is_none() {
-            self.addressed = Some(fingerprint);
+            self.addressed = Some(Tie::Key(fingerprint));
         }
     }
 
     /// A name for a key that was never seen: what it claims, unless that is somebody's already.
     fn newcomer(&self, claimed: &[u8]) -> Name {
         let claimed = Name::claimed(claimed);
-        let taken = |name: &Name| self.own_name.same_as(name) || self.book.by_name(name).is_some();
-        if !taken(&claimed) {
+        if !self.is_taken(&claimed) {
             return claimed;
         }
-        (2..10_000).map(|n| claimed.with_suffix(n)).find(|name| !taken(name)).unwrap_or(claimed)
+        (2..10_000).map(|n| claimed.with_suffix(n)).find(|name| !self.is_taken(name)).unwrap_or(claimed)
+    }
+
+    /// Whether a name is somebody's: ours, of the book, or of a peer of the raw wire that is there.
+    pub(super) fn is_taken(&self, name: &Name) -> bool {
+        let mut raw = self.talks.values().filter(|talk| talk.is_raw()).filter_map(Talk::name);
+        self.own_name.same_as(name)
+            || self.book.by_name(name).is_some()
+            || raw.any(|there| Name::parse(there).is_ok_and(|there| there.same_as(name)))
     }
 
     /// Says so when a newcomer claims a name that is not its own.
@@ -174,8 +182,9 @@ impl Chat {
     }
 
     /// A session is over, whoever ended it.
-    fn closed(&mut self, link: Link, ending: Ending, why: Option<String>) {
+    fn closed(&mut self, link: Link, ending: Ending) {
         let Some(talk) = self.talks.remove(&link) else { return };
+        let why = talk.broken.clone();
         self.effects.push_back(Effect::Hangup(link));
         let (rows, more) = talk.waiting_rows(LISTED);
         let whom = talk.whom();
@@ -198,7 +207,10 @@ impl Chat {
                     ending => self.trouble(Trouble::Lost { name: name.clone(), ending, why }),
                 }
                 if !rows.is_empty() {
-                    self.trouble(Trouble::NotReceived { name, rows, more });
+                    self.trouble(match partner.tie {
+                        Tie::Key(_) => Trouble::NotReceived { name, rows, more },
+                        Tie::Raw(_) => Trouble::NotSent { name, rows, more },
+                    });
                 }
             }
             // Said already, where the judgement was made, or nothing that anybody needs to know.
@@ -214,7 +226,9 @@ fn verdict(stood: bool, ending: &Ending, waiting: usize) -> Verdict {
     match ending {
         Ending::WeLeft if waiting == 0 => Verdict::Done,
         Ending::Bye(ByeReason::Leaving | ByeReason::Other(_)) if waiting == 0 => Verdict::Left,
-        Ending::HandshakeTimeout | Ending::CutEarly => Verdict::Lost,
+        Ending::HandshakeTimeout | Ending::Mute | Ending::CutEarly | Ending::Raw(RawEnding::NoKey) => {
+            Verdict::Lost
+        }
         _ if stood => Verdict::Lost,
         _ => Verdict::Refused,
     }

@@ -9,10 +9,12 @@ pub mod command;
 mod contract;
 mod core;
 mod events;
+mod kinds;
 mod leave;
 pub mod name;
 mod notice;
 mod perform;
+mod raw;
 mod reports;
 pub mod safe;
 mod tables;
@@ -25,6 +27,7 @@ pub use contract::{
     Replacing, Verdict, View,
 };
 pub use core::Chat;
-pub use notice::{Acquaintance, Claimed, Info, Notice, Said, Trouble};
+pub use kinds::{Direction, KeyFor, Wire};
+pub use notice::{Acquaintance, Claimed, Info, Notice, RawInfo, Said, Trouble};
 pub use talk::Callers;
 pub use trust::objection_to_dialled;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::contract::Assurance;
+use super::kinds::KeyFor;
 use super::safe::SafeText;
 use crate::crypto::{Fingerprint, KeyFault, SafetyNumber};
 use crate::session::Ending;
@@ -44,30 +45,109 @@ pub enum Acquaintance {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "each variant is its sentence in `words.rs`")]
 pub enum Info {
-    Listening { at: SocketAddr },
-    MakingKey { bits: u32 },
-    StillMaking { seconds: u64 },
-    KeyMade { fingerprint: Fingerprint, bits: u32, file: String },
-    KeyFound { fingerprint: Fingerprint, file: String },
-    KeyKept { file: String },
+    Listening {
+        at: SocketAddr,
+    },
+    MakingKey {
+        of: KeyFor,
+        bits: u32,
+    },
+    StillMaking {
+        seconds: u64,
+    },
+    KeyMade {
+        of: KeyFor,
+        fingerprint: Fingerprint,
+        bits: u32,
+        file: String,
+    },
+    KeyFound {
+        fingerprint: Fingerprint,
+        file: String,
+    },
+    KeyKept {
+        file: String,
+    },
     KeyCancelled,
-    Connecting { target: String },
-    ConnectCancelled { target: String },
-    Joined { name: String, fingerprint: Fingerprint, known: Acquaintance },
-    Left { name: String },
-    Replaced { name: String },
-    Closed { name: String },
-    Addressed { name: String, assurance: Assurance },
-    Trusted { name: String },
-    Accepted { name: String, fingerprint: Fingerprint },
-    Forgotten { name: String },
-    Blocked { name: String },
-    Unblocked { name: String },
-    Nick { name: String },
-    Safety { name: String, number: SafetyNumber },
+    Connecting {
+        target: String,
+    },
+    ConnectCancelled {
+        target: String,
+    },
+    Joined {
+        name: String,
+        fingerprint: Fingerprint,
+        known: Acquaintance,
+    },
+    Left {
+        name: String,
+    },
+    Replaced {
+        name: String,
+    },
+    Closed {
+        name: String,
+    },
+    Addressed {
+        name: String,
+        assurance: Assurance,
+    },
+    Trusted {
+        name: String,
+    },
+    Accepted {
+        name: String,
+        fingerprint: Fingerprint,
+    },
+    Forgotten {
+        name: String,
+    },
+    Blocked {
+        name: String,
+    },
+    Unblocked {
+        name: String,
+    },
+    Nick {
+        name: String,
+    },
+    Safety {
+        name: String,
+        number: SafetyNumber,
+    },
     QuitHint,
+    /// What happens on the raw wire only.
+    Raw(RawInfo),
     HowToLeave,
-    Recording { file: String },
+    Recording {
+        file: String,
+    },
+}
+
+/// Something on the raw wire, where nobody is authenticated.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "each variant is its sentence in `words/raw.rs`")]
+pub enum RawInfo {
+    /// What this wire does not give, at the moment that it is asked for.
+    Banner,
+    Joined {
+        name: String,
+        at: String,
+        key: Option<(u32, Fingerprint)>,
+    },
+    NoReceipts {
+        name: String,
+    },
+    Parts {
+        count: usize,
+    },
+    Waits {
+        name: String,
+    },
+    Answered {
+        name: String,
+    },
 }
 
 /// Something that did not work, or was refused.
@@ -85,6 +165,7 @@ pub enum Trouble {
     },
     NoKeyYet,
     KeyExists {
+        of: KeyFor,
         file: String,
     },
     KeyFailed {
@@ -151,6 +232,25 @@ pub enum Trouble {
         name: String,
         rows: Vec<SafeText>,
         more: usize,
+    },
+    /// Said on the raw wire, and not handed to the socket.
+    NotSent {
+        name: String,
+        rows: Vec<SafeText>,
+        more: usize,
+    },
+    /// A peer of the raw wire that gave no key.
+    NoKeyOf {
+        name: String,
+    },
+    /// Asked for the key of a peer of the raw wire.
+    RawPeer {
+        name: String,
+    },
+    /// A block of the raw wire did not open.
+    Unread {
+        whom: String,
+        in_a_row: u32,
     },
     NobodyToSendTo,
     NobodyToClose,

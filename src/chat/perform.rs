@@ -1,12 +1,14 @@
 //! What a typed line does: text goes to the addressed peer, commands are carried out.
 
-use super::command::{self, Command, Keep, Typed};
+use super::command::{self, Command, Keep, Mistake, Typed};
 use super::contract::{Effect, Farewell, NewKey, Origin, Replacing};
 use super::core::{Chat, Held, Making};
+use super::kinds::{Direction, KeyFor, Wire};
 use super::name::Name;
 use super::notice::{Info, Notice, Trouble};
-use super::talk::Callers;
+use super::talk::{Callers, Tie};
 use crate::limits;
+use crate::session::SayFault;
 
 impl Chat {
     pub(super) fn typed(&mut self, line: &str) {
@@ -20,12 +22,20 @@ impl Chat {
 
     fn perform(&mut self, command: Command) {
         match command {
-            Command::Listen { at, family, callers } => {
+            Command::Listen { at, family, callers, wire } => {
                 let callers = callers.unwrap_or(self.callers);
-                self.hold_or(Held::Listen(at, family, callers));
+                if wire != Wire::Native && callers == Callers::Known {
+                    let mistake = Mistake::WireOption(
+                        "known-only is set, and the raw wire proves nobody's key; --anybody listens all the same",
+                    );
+                    return self.trouble(Trouble::Mistake { what: mistake.to_string() });
+                }
+                self.hold_or(Held::Listen(at, family, callers, wire));
             }
-            Command::Connect { target, family, pin } => self.hold_or(Held::Connect(target, family, pin)),
-            Command::Keygen { bits, keep } => self.keygen(bits, keep),
+            Command::Connect { target, family, pin, wire } => {
+                self.hold_or(Held::Connect(target, family, pin, wire));
+            }
+            Command::Keygen { of, bits, keep } => self.keygen(of, bits, keep),
             Command::Showkey { form } => self.showkey(form),
             Command::Verify { name } => self.verify(&name),
             Command::Trust { name, fingerprint } => self.trust(&name, fingerprint),
@@ -53,8 +63,9 @@ impl Chat {
             });
             return;
         };
+        let raw = self.talks.get(&link).is_some_and(super::talk::Talk::is_raw);
         self.say_on(link, text);
-        if text == "exit" && !self.hinted_quit {
+        if text == "exit" && !raw && !self.hinted_quit {
             self.hinted_quit = true;
             self.info(Info::QuitHint);
         }
@@ -69,7 +80,15 @@ impl Chat {
             return;
         }
         match talk.session.say(text, self.now.unix_ms) {
-            Ok(seq) => talk.remember(seq, text, self.now.mono_ms),
+            Ok(seq) => {
+                talk.remember(seq, text, self.now.mono_ms);
+                self.raw_said(link);
+            }
+            Err(SayFault::NoKey) => {
+                let name = talk.name().unwrap_or_default().to_owned();
+                self.unsent += 1;
+                self.trouble(Trouble::NoKeyOf { name });
+            }
             Err(fault) => {
                 self.unsent += 1;
                 self.trouble(Trouble::Mistake { what: format!("not sent: {fault}") });
@@ -92,11 +111,11 @@ impl Chat {
 
     /// `:to NAME`
     fn to(&mut self, name: &str) {
-        let Some((name, fingerprint)) = self.find(name) else { return };
-        let talk = self.link_of(fingerprint).and_then(|link| self.talks.get(&link));
+        let Some((name, tie)) = self.find(name) else { return };
+        let talk = self.link_to(tie).and_then(|link| self.talks.get(&link));
         match talk.and_then(|talk| talk.partner.as_ref()).map(|partner| partner.assurance) {
             Some(assurance) => {
-                self.addressed = Some(fingerprint);
+                self.addressed = Some(tie);
                 self.info(Info::Addressed { name, assurance });
             }
             None => self.trouble(Trouble::NotConnected { name }),
@@ -117,15 +136,15 @@ impl Chat {
     fn close(&mut self, name: Option<&str>) {
         let found = match name {
             Some(name) => self.find(name),
-            None => self.addressed.and_then(|fp| self.addressed_name().map(|name| (name, fp))),
+            None => self.addressed.and_then(|tie| self.addressed_name().map(|name| (name, tie))),
         };
-        let Some((_, fingerprint)) = found else {
+        let Some((_, tie)) = found else {
             if name.is_none() {
                 self.trouble(Trouble::NobodyToClose);
             }
             return;
         };
-        let Some(link) = self.link_of(fingerprint) else {
+        let Some(link) = self.link_to(tie) else {
             self.trouble(Trouble::NobodyToClose);
             return;
         };
@@ -135,20 +154,27 @@ impl Chat {
     }
 
     fn hold_or(&mut self, held: Held) {
-        if self.own_key.is_some() {
-            self.start(held);
-            return;
-        }
+        let Some(of) = self.missing_key(&held) else { return self.start(held) };
         self.held.push(held);
         if self.making.is_none() {
-            self.make_key(limits::KEY_BITS_DEFAULT, Replacing::Never);
+            self.make_key(of, of.default_bits(), Replacing::Never);
+        }
+    }
+
+    /// The key that must be made first.
+    fn missing_key(&self, held: &Held) -> Option<KeyFor> {
+        let (Held::Listen(_, _, _, wire) | Held::Connect(_, _, _, wire)) = held;
+        match wire {
+            Wire::Native if self.own_key.is_none() => Some(KeyFor::Identity),
+            Wire::Oaep(Direction::Both) if self.raw_key.is_none() => Some(KeyFor::RawWire),
+            Wire::Native | Wire::Oaep(_) => None,
         }
     }
 
     fn start(&mut self, held: Held) {
         match held {
-            Held::Listen(at, family, callers) => self.listen(at, family, callers),
-            Held::Connect(target, family, pin) => self.connect(target, family, pin),
+            Held::Listen(at, family, callers, wire) => self.listen(at, family, callers, wire),
+            Held::Connect(target, family, pin, wire) => self.connect(target, family, pin, wire),
         }
     }
 
@@ -157,16 +183,24 @@ impl Chat {
         target: super::address::Target,
         family: super::address::Family,
         pin: Option<crate::crypto::Fingerprint>,
+        wire: Wire,
     ) {
         let dial = super::Dial(self.fresh());
         self.info(Info::Connecting { target: target.to_string() });
-        self.dials.insert(dial, super::core::Dialling { target: target.clone(), pin });
+        self.warn_of(wire);
+        self.dials.insert(dial, super::core::Dialling { target: target.clone(), pin, wire });
         self.effects.push_back(Effect::Connect { dial, target, family });
     }
 
-    fn listen(&mut self, at: super::address::ListenAt, family: super::address::Family, callers: Callers) {
+    fn listen(
+        &mut self,
+        at: super::address::ListenAt,
+        family: super::address::Family,
+        callers: Callers,
+        wire: Wire,
+    ) {
         let listener = super::Listener(self.fresh());
-        let listening = super::core::Listening { asked: at.clone(), at: None, callers };
+        let listening = super::core::Listening { asked: at.clone(), at: None, callers, wire };
         self.listeners.insert(listener, listening);
         self.effects.push_back(Effect::Listen { listener, at, family });
     }
@@ -174,7 +208,9 @@ impl Chat {
     pub(super) fn listening(&mut self, listener: super::Listener, at: std::net::SocketAddr) {
         if let Some(listening) = self.listeners.get_mut(&listener) {
             listening.at = Some(at);
+            let wire = listening.wire;
             self.info(Info::Listening { at });
+            self.warn_of(wire);
         }
     }
 
@@ -185,44 +221,50 @@ impl Chat {
         }
     }
 
-    /// `:keygen [BITS] [--replace]`
-    fn keygen(&mut self, bits: u32, keep: Keep) {
-        match (&self.own_key, keep) {
+    /// `:keygen [BITS] [--raw] [--replace]`
+    fn keygen(&mut self, of: KeyFor, bits: Option<u32>, keep: Keep) {
+        let bits = bits.unwrap_or(of.default_bits());
+        let there = match of {
+            KeyFor::Identity => &self.own_key,
+            KeyFor::RawWire => &self.raw_key,
+        };
+        match (there, keep) {
             _ if self.making.is_some() => self.trouble(Trouble::KeyUnderway),
             (Some(key), Keep::Existing) => {
                 let file = key.file.clone();
-                self.trouble(Trouble::KeyExists { file });
+                self.trouble(Trouble::KeyExists { of, file });
             }
-            (_, Keep::Existing) => self.make_key(bits, Replacing::Never),
-            (_, Keep::Aside) => self.make_key(bits, Replacing::KeepOld),
+            (_, Keep::Existing) => self.make_key(of, bits, Replacing::Never),
+            (_, Keep::Aside) => self.make_key(of, bits, Replacing::KeepOld),
         }
     }
 
-    fn make_key(&mut self, bits: u32, replacing: Replacing) {
+    fn make_key(&mut self, of: KeyFor, bits: u32, replacing: Replacing) {
         let now_ms = self.now.mono_ms;
-        self.making = Some(Making { since_ms: now_ms, told_ms: now_ms });
-        self.info(Info::MakingKey { bits });
-        self.effects.push_back(Effect::MakeKey { bits, replacing });
+        self.making = Some(Making { of, since_ms: now_ms, told_ms: now_ms });
+        self.info(Info::MakingKey { of, bits });
+        self.effects.push_back(Effect::MakeKey { of, bits, replacing });
     }
 
     pub(super) fn key_made(&mut self, made: Result<NewKey, String>) {
-        if self.making.take().is_none() {
-            return;
-        }
+        let Some(Making { of, .. }) = self.making.take() else { return };
         match made {
             Ok(NewKey { key, kept, origin }) => {
                 let (fingerprint, bits) = (key.public.fingerprint(), key.public.bits());
                 let file = key.file.clone();
                 self.info(match origin {
-                    Origin::Made => Info::KeyMade { fingerprint, bits, file },
+                    Origin::Made => Info::KeyMade { of, fingerprint, bits, file },
                     Origin::Found => Info::KeyFound { fingerprint, file },
                 });
                 if let Some(file) = kept {
                     self.info(Info::KeyKept { file });
                 }
-                self.own_key = Some(key);
+                match of {
+                    KeyFor::Identity => self.own_key = Some(key),
+                    KeyFor::RawWire => self.raw_key = Some(key),
+                }
                 for held in std::mem::take(&mut self.held) {
-                    self.start(held);
+                    self.hold_or(held);
                 }
             }
             Err(why) => {
@@ -249,9 +291,12 @@ impl Chat {
     }
 
     fn addressed_name(&self) -> Option<String> {
-        let fingerprint = self.addressed?;
-        let partner = self.talks.values().filter_map(|talk| talk.partner.as_ref());
-        let connected = partner.into_iter().find(|p| p.fingerprint == fingerprint).map(|p| p.name.clone());
-        connected.or_else(|| self.book.by_fingerprint(&fingerprint).map(|peer| peer.name.to_string()))
+        let tie = self.addressed?;
+        let mut partners = self.talks.values().filter_map(|talk| talk.partner.as_ref());
+        let connected = partners.find(|partner| partner.tie == tie).map(|partner| partner.name.clone());
+        connected.or_else(|| match tie {
+            Tie::Key(fingerprint) => self.book.by_fingerprint(&fingerprint).map(|peer| peer.name.to_string()),
+            Tie::Raw(_) => None,
+        })
     }
 }

@@ -5,8 +5,9 @@ use unicode_width::UnicodeWidthStr;
 use super::address::Target;
 use super::contract::OwnKey;
 use super::core::Chat;
+use super::kinds::Wire;
 use super::notice::Notice;
-use super::talk::Talk;
+use super::talk::{Talk, Tie};
 use crate::limits;
 
 /// Own lines on the way that `:status` lists for each peer.
@@ -24,10 +25,12 @@ impl Chat {
         }
         for talk in self.talks.values() {
             let Some(partner) = &talk.partner else { continue };
-            if self.book.by_fingerprint(&partner.fingerprint).is_none() {
-                let key = partner.fingerprint.short();
-                rows.push(row(&partner.name, partner.assurance.word(), &key, Some(talk), talk.whom()));
-            }
+            let key = match partner.tie {
+                Tie::Key(fingerprint) if self.book.by_fingerprint(&fingerprint).is_some() => continue,
+                Tie::Key(fingerprint) => fingerprint.short(),
+                Tie::Raw(_) => talk.key.as_ref().map_or("-".to_owned(), |key| key.fingerprint().short()),
+            };
+            rows.push(row(&partner.name, partner.assurance.word(), &key, Some(talk), talk.whom()));
         }
         let answer = if rows.len() == 1 { vec!["nobody is known yet".to_owned()] } else { aligned(&rows) };
         self.show(Notice::Answer(answer));
@@ -39,9 +42,16 @@ impl Chat {
             Some(key) => format!("you are {}, {}", self.own_name, key.public.fingerprint()),
             None => format!("you are {}, without a key yet", self.own_name),
         }];
+        if let Some(key) = &self.raw_key {
+            rows.push(format!("key for the raw wire {}", key.public.fingerprint()));
+        }
         for listening in self.listeners.values() {
             if let Some(at) = listening.at {
-                rows.push(format!("listening on {at}"));
+                let wire = match listening.wire {
+                    Wire::Native => "",
+                    Wire::Oaep(_) => ", raw wire",
+                };
+                rows.push(format!("listening on {at}{wire}"));
             }
         }
         for dialling in self.dials.values() {
@@ -101,6 +111,10 @@ pub(super) fn limits(capacity: usize) -> Vec<String> {
         ("silence before a ping", seconds(limits::PING_AFTER_MS)),
         ("silence before a peer is given up", seconds(limits::DEAD_AFTER_MS)),
         ("records under one key", limits::REKEY_RECORDS.to_string()),
+        ("raw wire: a PEM", format!("{} bytes", limits::RAW_PEM_BYTES)),
+        ("raw wire: a caller that says nothing", format!("{} min", limits::RAW_MUTE_MS / 60_000)),
+        ("raw wire: the key of who was called", seconds(limits::RAW_KEY_MS)),
+        ("raw wire: blocks in a row that do not open", limits::RAW_UNREAD.to_string()),
     ];
     aligned(&rows.map(|(what, much)| [what.to_owned(), much]))
 }
@@ -122,7 +136,8 @@ fn talk_rows(talk: &Talk) -> Vec<String> {
     let trust = partner.assurance.word();
     let mut rows = vec![format!("connected to {}, {trust}, {}", partner.name, talk.whom())];
     let (waiting, more) = talk.waiting_rows(LISTED);
-    rows.extend(waiting.iter().map(|text| format!("  not received yet: {text}")));
+    let what = if talk.is_raw() { "not sent yet" } else { "not received yet" };
+    rows.extend(waiting.iter().map(|text| format!("  {what}: {text}")));
     if more > 0 {
         rows.push(format!("  … and {more} more"));
     }

@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use super::address::Target;
-use super::contract::{Assurance, Dial, Listener};
+use super::contract::{Assurance, Dial, Link, Listener};
 use super::safe::SafeText;
 use crate::crypto::{Fingerprint, PublicKey};
 use crate::limits;
-use crate::session::Session;
+use crate::session::Conversation;
 
 /// How a connection came to be.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,9 +32,18 @@ pub enum Callers {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Partner {
     pub(super) name: String,
-    pub(super) fingerprint: Fingerprint,
+    pub(super) tie: Tie,
     pub(super) assurance: Assurance,
     pub(super) since_ms: u64,
+}
+
+/// What tells a partner from all others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Tie {
+    /// The key that it has proved.
+    Key(Fingerprint),
+    /// Nothing but its connection: the raw wire proves no key.
+    Raw(Link),
 }
 
 /// A message of ours that the peer has not shown yet.
@@ -45,30 +54,43 @@ pub(super) struct Waiting {
     since_ms: u64,
 }
 
+/// How far a person knows the raw wire's ways on this connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Told {
+    Nothing,
+    NoReceipts,
+}
+
 /// Time after which a message that has no receipt is counted in the prompt, in milliseconds. A receipt on a
 /// good line takes two or three: a number that only flickers says nothing.
 const LATE_MS: u64 = 1_000;
 
 pub(super) struct Talk {
-    pub(super) session: Session,
+    pub(super) session: Conversation,
     pub(super) way: Way,
     /// The key, from the moment that it is known.
     pub(super) key: Option<PublicKey>,
     pub(super) partner: Option<Partner>,
     /// When a goodbye that waits for receipts is said all the same, in monotonic milliseconds.
     pub(super) leaving: Option<u64>,
+    /// The system's words for the end of the stream, if it was an error.
+    pub(super) broken: Option<String>,
+    /// What the raw wire has been said not to give, so that it is said once.
+    pub(super) told: Told,
     waiting: VecDeque<Waiting>,
     waiting_bytes: usize,
 }
 
 impl Talk {
-    pub(super) fn new(session: Session, way: Way) -> Self {
+    pub(super) fn new(session: Conversation, way: Way) -> Self {
         Self {
             session,
             way,
             key: None,
             partner: None,
             leaving: None,
+            broken: None,
+            told: Told::Nothing,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
         }
@@ -80,6 +102,11 @@ impl Talk {
             Way::Dialled { target, .. } => target.to_string(),
             Way::Called { from, .. } => from.to_string(),
         }
+    }
+
+    /// Whether it speaks the raw wire.
+    pub(super) fn is_raw(&self) -> bool {
+        matches!(self.session, Conversation::Raw(_))
     }
 
     /// The name, once known.

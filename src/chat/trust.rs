@@ -7,9 +7,8 @@ use super::contract::{Effect, Link, RefusedKey};
 use super::core::{Chat, assurance};
 use super::name::Name;
 use super::notice::{Info, Trouble};
-use super::talk::{Callers, Talk, Way};
+use super::talk::{Callers, Talk, Tie, Way};
 use crate::crypto::{Fingerprint, SafetyNumber};
-use crate::session::Session;
 use crate::wire::ByeReason;
 
 impl Chat {
@@ -45,7 +44,7 @@ impl Chat {
         } else {
             self.trouble(trouble);
         }
-        self.with_session(link, |session, _| Session::refuse(session));
+        self.with_session(link, |session, _| session.refuse());
     }
 
     /// Why a key is not acceptable on this connection, if it is not.
@@ -65,7 +64,7 @@ impl Chat {
 
     /// `:verify NAME`
     pub(super) fn verify(&mut self, name: &str) {
-        let Some((name, fingerprint)) = self.find(name) else { return };
+        let Some((name, fingerprint)) = self.find_key(name) else { return };
         match &self.own_key {
             Some(own) => {
                 let number = SafetyNumber::between(&own.public.fingerprint(), &fingerprint);
@@ -77,7 +76,7 @@ impl Chat {
 
     /// `:trust NAME [FINGERPRINT]`
     pub(super) fn trust(&mut self, wanted: &str, given: Option<Fingerprint>) {
-        let Some((name, fingerprint)) = self.find(wanted) else { return };
+        let Some((name, fingerprint)) = self.find_key(wanted) else { return };
         match given {
             Some(given) if given != fingerprint => self.accept_changed(name, fingerprint, given),
             _ => {
@@ -108,7 +107,7 @@ impl Chat {
 
     /// `:forget NAME`
     pub(super) fn forget(&mut self, name: &str) {
-        let Some((name, fingerprint)) = self.find(name) else { return };
+        let Some((name, fingerprint)) = self.find_key(name) else { return };
         self.change_book(vec![Change::Forget { fingerprint }]);
         self.refused.remove(&name);
         self.info(Info::Forgotten { name });
@@ -116,7 +115,7 @@ impl Chat {
 
     /// `:block NAME`
     pub(super) fn block(&mut self, name: &str) {
-        let Some((name, fingerprint)) = self.find(name) else { return };
+        let Some((name, fingerprint)) = self.find_key(name) else { return };
         self.set_trust(fingerprint, Trust::Blocked);
         self.info(Info::Blocked { name });
         if let Some(link) = self.link_of(fingerprint) {
@@ -126,7 +125,7 @@ impl Chat {
 
     /// `:unblock NAME`
     pub(super) fn unblock(&mut self, name: &str) {
-        let Some((name, fingerprint)) = self.find(name) else { return };
+        let Some((name, fingerprint)) = self.find_key(name) else { return };
         self.set_trust(fingerprint, Trust::Unverified);
         self.info(Info::Unblocked { name });
     }
@@ -134,7 +133,7 @@ impl Chat {
     fn set_trust(&mut self, fingerprint: Fingerprint, trust: Trust) {
         self.change_book(vec![Change::Trust { fingerprint, level: trust }]);
         for partner in self.talks.values_mut().filter_map(|talk| talk.partner.as_mut()) {
-            if partner.fingerprint == fingerprint {
+            if partner.tie == Tie::Key(fingerprint) {
                 partner.assurance = assurance(trust);
             }
         }
@@ -159,18 +158,29 @@ impl Chat {
         }
     }
 
+    /// A peer that has a key, by name; says so when there is none.
+    fn find_key(&mut self, wanted: &str) -> Option<(String, Fingerprint)> {
+        match self.find(wanted)? {
+            (name, Tie::Key(fingerprint)) => Some((name, fingerprint)),
+            (name, Tie::Raw(_)) => {
+                self.trouble(Trouble::RawPeer { name });
+                None
+            }
+        }
+    }
+
     /// A peer by name, connected or in the book; says so when there is none.
-    pub(super) fn find(&mut self, wanted: &str) -> Option<(String, Fingerprint)> {
+    pub(super) fn find(&mut self, wanted: &str) -> Option<(String, Tie)> {
         if let Some(partner) = self
             .talks
             .values()
             .filter_map(|talk| talk.partner.as_ref())
             .find(|partner| same(&partner.name, wanted))
         {
-            return Some((partner.name.clone(), partner.fingerprint));
+            return Some((partner.name.clone(), partner.tie));
         }
         if let Some(peer) = self.book.peers().find(|peer| same(peer.name.as_str(), wanted)) {
-            return Some((peer.name.to_string(), peer.fingerprint));
+            return Some((peer.name.to_string(), Tie::Key(peer.fingerprint)));
         }
         let names = self.names();
         let nearest = super::command::nearest(wanted, names.iter().map(String::as_str)).map(str::to_owned);

@@ -1,7 +1,10 @@
 //! The sentences: every [`Notice`] in words, and nothing else. Lower case, no full stop; what happened, to
 //! whom, what to do next. Rows of a peer's text begin with its name, so that none can pass for another's.
 
+mod raw;
+
 use super::contract::Assurance;
+use super::kinds::KeyFor;
 use super::notice::{Acquaintance, Claimed, Info, Notice, Said, Trouble};
 use super::safe::SafeText;
 use crate::session::Ending;
@@ -35,10 +38,12 @@ fn said_rows(said: &Said) -> Vec<String> {
 fn info_words(info: &Info) -> String {
     match info {
         Info::Listening { at } => format!("listening on {at}"),
-        Info::MakingKey { bits } => format!("making a key of {bits} bits; Ctrl-C cancels"),
+        Info::MakingKey { of, bits } => {
+            format!("making a key of {bits} bits{}; Ctrl-C cancels", key_for(*of))
+        }
         Info::StillMaking { seconds } => format!("still making the key ({seconds} s)"),
-        Info::KeyMade { fingerprint, bits, file } => {
-            format!("new key of {bits} bits, {fingerprint}, kept in {file}")
+        Info::KeyMade { of, fingerprint, bits, file } => {
+            format!("new key of {bits} bits{}, {fingerprint}, kept in {file}", key_for(*of))
         }
         Info::KeyFound { fingerprint, file } => format!("using the key {fingerprint} from {file}"),
         Info::KeyKept { file } => format!("the old key is kept as {file}"),
@@ -51,8 +56,8 @@ fn info_words(info: &Info) -> String {
         Info::Joined { name, fingerprint, known: Acquaintance::Known(Assurance::Unverified) } => {
             format!("{name} joined, known key {fingerprint}, unverified")
         }
-        Info::Joined { name, known: Acquaintance::Known(Assurance::Verified), .. } => {
-            format!("{name} joined, verified")
+        Info::Joined { name, known: Acquaintance::Known(assurance), .. } => {
+            format!("{name} joined, {}", assurance.word())
         }
         Info::Left { name } => format!("{name} left"),
         Info::Replaced { name } => format!("{name} is connected anew; the older connection was closed"),
@@ -72,6 +77,7 @@ fn info_words(info: &Info) -> String {
             "safety number with {name}: {number}\n\
              compare it by voice; if both see the same, :trust {name}"
         ),
+        Info::Raw(info) => raw::info_words(info),
         Info::QuitHint => "`exit` was sent as text; :quit leaves".into(),
         Info::HowToLeave => "to leave, type :quit or press Ctrl-D".into(),
         Info::Recording { file } => {
@@ -88,8 +94,11 @@ fn trouble_words(trouble: &Trouble) -> String {
         }
         Trouble::LineNotText { row } => format!("a line is not UTF-8 and was not sent: {row}"),
         Trouble::NoKeyYet => "no key yet; :keygen makes one".into(),
-        Trouble::KeyExists { file } => {
-            format!("there is a key in {file}; `:keygen --replace` makes a new one and keeps the old file")
+        Trouble::KeyExists { of, file } => {
+            let raw = raw_flag(*of);
+            format!(
+                "there is a key in {file}; `:keygen{raw} --replace` makes a new one and keeps the old file"
+            )
         }
         Trouble::KeyFailed { why } => format!("no new key: {why}"),
         Trouble::KeyUnderway => "a key is being made already; Ctrl-C cancels it".into(),
@@ -119,7 +128,13 @@ fn trouble_words(trouble: &Trouble) -> String {
         Trouble::Impostor { name, claimed, of } => impostor_words(name, claimed, *of),
         Trouble::Early { whom, ending, why } => early_words(whom, ending, why.as_deref()),
         Trouble::Lost { name, ending, why } => lost_words(name, ending, why.as_deref()),
-        Trouble::NotReceived { name, rows, more } => not_received_words(name, rows, *more),
+        Trouble::NotReceived { name, rows, more } => {
+            listed_words(&format!("not received by {name}:"), rows, *more)
+        }
+        Trouble::NotSent { name, rows, more } => listed_words(&format!("not sent to {name}:"), rows, *more),
+        Trouble::NoKeyOf { name } => raw::no_key_words(name),
+        Trouble::RawPeer { name } => raw::no_identity_words(name),
+        Trouble::Unread { whom, in_a_row } => raw::unread_words(whom, *in_a_row),
         Trouble::NobodyToSendTo => {
             "not sent: nobody is connected; :connect HOST:PORT or :listen PORT first".into()
         }
@@ -157,8 +172,22 @@ fn impostor_words(name: &str, claimed: &SafeText, of: Claimed) -> String {
     }
 }
 
-fn not_received_words(name: &str, rows: &[SafeText], more: usize) -> String {
-    let mut words = format!("not received by {name}:");
+fn key_for(of: KeyFor) -> &'static str {
+    match of {
+        KeyFor::Identity => "",
+        KeyFor::RawWire => " for the raw wire",
+    }
+}
+
+fn raw_flag(of: KeyFor) -> &'static str {
+    match of {
+        KeyFor::Identity => "",
+        KeyFor::RawWire => " --raw",
+    }
+}
+
+fn listed_words(title: &str, rows: &[SafeText], more: usize) -> String {
+    let mut words = title.to_owned();
     for row in rows {
         words.push_str("\n  ");
         words.push_str(row.as_str());
@@ -179,9 +208,11 @@ fn because(why: Option<&str>) -> String {
 fn early_words(whom: &str, ending: &Ending, why: Option<&str>) -> String {
     match ending {
         Ending::HandshakeTimeout => format!("{whom} did not finish the handshake in 10 s"),
+        Ending::Mute => raw::mute_words(whom),
         Ending::Alert | Ending::Bye(_) => {
             format!("{whom} refused the handshake: it may not know or accept your key")
         }
+        Ending::Stranger(first) if first.starts_with(raw::PEM_BEGINS) => raw::at_native_words(whom),
         Ending::Stranger(first) => {
             format!("{whom} does not speak rsachat; it began with \"{}\"", first.escape_ascii())
         }
@@ -192,6 +223,7 @@ fn early_words(whom: &str, ending: &Ending, why: Option<&str>) -> String {
         Ending::Handshake | Ending::Wire(_) | Ending::Protocol | Ending::Record | Ending::Exhausted => {
             format!("the handshake with {whom} failed; nothing was sent")
         }
+        Ending::Raw(ending) => raw::ending_words(whom, ending, &because(why)),
         Ending::Overloaded => format!("too many callers at once; {whom} was turned away"),
         Ending::Key(fault) => format!("the key of {whom} is refused: {fault}"),
         Ending::Cut { .. } | Ending::CutEarly => {
@@ -211,6 +243,7 @@ fn lost_words(name: &str, ending: &Ending, why: Option<&str>) -> String {
             format!("lost {name}: connection cut{}", because(why))
         }
         Ending::Silent => format!("lost {name}: no answer for 60 s; link closed"),
+        Ending::Raw(ending) => raw::ending_words(name, ending, &because(why)),
         Ending::Record => format!("lost {name}: a record failed its check; link closed"),
         Ending::Bye(ByeReason::Refused) => format!("{name} no longer wants to talk to this key"),
         Ending::Bye(ByeReason::Replaced) => {

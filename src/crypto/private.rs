@@ -1,6 +1,6 @@
 //! Our own key: making it, reading and writing its PEM text, and opening what was sealed to it.
 
-use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, PrivateDecryptingKey};
+use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepAlgorithm, OaepPrivateDecryptingKey, PrivateDecryptingKey};
 use hmac::{Hmac, KeyInit, Mac};
 use rand::CryptoRng;
 use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey};
@@ -163,6 +163,17 @@ impl Identity {
             *slot = u8::conditional_select(bad, good, right);
         }
         bind(&self.public.fingerprint(), ciphertext, &m)
+    }
+
+    /// Opens one OAEP ciphertext with the empty label: the raw wire's, whose key pair is built on this type.
+    pub(super) fn open(
+        &self,
+        algorithm: &'static OaepAlgorithm,
+        ciphertext: &[u8],
+    ) -> Option<Zeroizing<Vec<u8>>> {
+        let mut buffer = Zeroizing::new(vec![0; self.opener.min_output_size()]);
+        let opened = self.opener.decrypt(algorithm, ciphertext, &mut buffer, None).ok()?.to_vec();
+        Some(Zeroizing::new(opened))
     }
 
     fn of(key: &rsa::PrivateKey) -> Result<Self, KeyFault> {

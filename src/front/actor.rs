@@ -5,13 +5,14 @@
 use std::sync::Arc;
 
 use super::fault::Fault;
-use super::keys::{self, Own};
+use super::keys::{self, KeyRing, Own};
 use crate::chat::address::{Family, ListenAt, Target};
 use crate::chat::book::{Book, Change};
 use crate::chat::{
-    Chat, Dial, Effect, Input, Link, Listener, NewKey, Notice, Now, Origin, Owed, Queue, Replacing, Verdict,
+    Chat, Dial, Effect, Input, KeyFor, Link, Listener, NewKey, Notice, Now, Origin, Owed, Queue, Replacing,
+    Verdict,
 };
-use crate::crypto::{Identity, Job, Passphrase};
+use crate::crypto::{Job, Passphrase};
 use crate::store::bookfile::{self, BookFault};
 use crate::store::{Home, StoreFault, keyfile};
 
@@ -30,14 +31,14 @@ pub(super) trait Machine {
     fn connect(&mut self, dial: Dial, target: Target, family: Family) -> Option<Input<'static>>;
     /// Forgets an attempt.
     fn cancel_connect(&mut self, dial: Dial);
-    /// Sends bytes.
-    fn transmit(&mut self, link: Link, bytes: Vec<u8>);
+    /// Sends bytes; answers when the kernel did not take all of them.
+    fn transmit(&mut self, link: Link, bytes: Vec<u8>) -> Option<Input<'static>>;
     /// A caller has proved its key.
     fn proven(&mut self, link: Link);
     /// Closes after what was sent has left.
     fn hangup(&mut self, link: Link);
-    /// Does RSA work with a key.
-    fn work(&mut self, link: Link, job: Job, queue: Queue, key: Arc<Identity>) -> Option<Input<'static>>;
+    /// Does RSA work with our keys.
+    fn work(&mut self, link: Link, job: Job, queue: Queue, keys: KeyRing) -> Option<Input<'static>>;
     /// Makes a key; either it is there at once or it comes back through [`Actor::keep`].
     fn make_key(&mut self, recipe: Recipe) -> Option<Result<Own, Fault>>;
     /// Throws the key away that is being made.
@@ -47,6 +48,7 @@ pub(super) trait Machine {
 /// What a new key is to be.
 #[derive(Clone)]
 pub(super) struct Recipe {
+    pub(super) of: KeyFor,
     pub(super) bits: u32,
     pub(super) replacing: Replacing,
     pub(super) passphrase: Option<Arc<Passphrase>>,
@@ -56,22 +58,24 @@ pub(super) struct Recipe {
 pub(super) struct Actor {
     pub(super) chat: Chat,
     home: Home,
-    identity: Option<Arc<Identity>>,
+    keys: KeyRing,
     passphrase: Option<Arc<Passphrase>>,
     verdicts: Vec<Verdict>,
     quit: Option<u8>,
 }
 
 impl Actor {
-    pub(super) fn new(chat: Chat, home: Home, own: Option<Own>, passphrase: Option<Passphrase>) -> Self {
-        Self {
-            chat,
-            home,
-            identity: own.map(|own| own.identity),
-            passphrase: passphrase.map(Arc::new),
-            verdicts: Vec::new(),
-            quit: None,
+    pub(super) fn new(mut chat: Chat, home: Home, own: Option<Own>, passphrase: Option<Passphrase>) -> Self {
+        let mut keys = KeyRing::default();
+        if let Some(own) = own {
+            keys.put(own.key);
         }
+        // Where it cannot be read, whoever asks for the raw wire is told why.
+        if let Ok(Some(raw)) = keys::load(&home, KeyFor::RawWire, passphrase.as_ref()) {
+            chat.set_raw_key(raw.as_shown(&home));
+            keys.put(raw.key);
+        }
+        Self { chat, home, keys, passphrase: passphrase.map(Arc::new), verdicts: Vec::new(), quit: None }
     }
 
     /// The code to end with, once the chat has said so.
@@ -100,6 +104,7 @@ impl Actor {
         &mut self,
         machine: &impl Machine,
         made: Result<Own, Fault>,
+        of: KeyFor,
         replacing: Replacing,
     ) -> Input<'static> {
         let own = match made {
@@ -111,13 +116,15 @@ impl Actor {
             Replacing::Never => keyfile::Replacing::Refuse,
             Replacing::KeepOld => keyfile::Replacing::KeepOld { date: &date },
         };
-        match keyfile::save_key_text(&self.home, &own.pem, replacing) {
+        match keyfile::save_key_text(&self.home, of, &own.pem, replacing) {
             Ok(saved) => self.adopt(own, Origin::Made, saved.old.map(|path| path.display().to_string())),
-            Err(StoreFault::KeyPresent { .. }) => match keys::load(&self.home, self.passphrase.as_deref()) {
-                Ok(Some(own)) => self.adopt(own, Origin::Found, None),
-                Ok(None) => Input::KeyMade(Err("the key file went away".to_owned())),
-                Err(fault) => Input::KeyMade(Err(fault.to_string())),
-            },
+            Err(StoreFault::KeyPresent { .. }) => {
+                match keys::load(&self.home, of, self.passphrase.as_deref()) {
+                    Ok(Some(own)) => self.adopt(own, Origin::Found, None),
+                    Ok(None) => Input::KeyMade(Err("the key file went away".to_owned())),
+                    Err(fault) => Input::KeyMade(Err(fault.to_string())),
+                }
+            }
             Err(fault) => Input::KeyMade(Err(fault.to_string())),
         }
     }
@@ -129,12 +136,11 @@ impl Actor {
             Effect::Listen { listener, at, family } => return machine.listen(listener, &at, family),
             Effect::Connect { dial, target, family } => return machine.connect(dial, target, family),
             Effect::CancelConnect(dial) => machine.cancel_connect(dial),
-            Effect::Transmit { link, bytes } => machine.transmit(link, bytes),
+            Effect::Transmit { link, bytes } => return machine.transmit(link, bytes),
             Effect::Proven(link) => machine.proven(link),
             Effect::Hangup(link) => machine.hangup(link),
             Effect::Work { link, job, queue } => {
-                let key = Arc::clone(self.identity.as_ref()?);
-                return machine.work(link, job, queue, key);
+                return machine.work(link, job, queue, self.keys.clone());
             }
             Effect::ReadBook { link } => {
                 let book = bookfile::read(&self.home).map_err(|fault| fault.to_string());
@@ -144,7 +150,7 @@ impl Actor {
                 let book = change(&self.home, &changes).map_err(|fault| fault.to_string());
                 return Some(Input::Changed(book));
             }
-            Effect::MakeKey { bits, replacing } => return self.make_key(machine, bits, replacing),
+            Effect::MakeKey { of, bits, replacing } => return self.make_key(machine, of, bits, replacing),
             Effect::CancelKey => machine.cancel_key(),
             Effect::DialOver(verdict) => self.verdicts.push(verdict),
             Effect::Quit(code) => self.quit = Some(code),
@@ -155,25 +161,26 @@ impl Actor {
     fn make_key(
         &mut self,
         machine: &mut impl Machine,
+        of: KeyFor,
         bits: u32,
         replacing: Replacing,
     ) -> Option<Input<'static>> {
         if replacing == Replacing::Never {
             // Another process may have made the first key while this one ran.
-            match keys::load(&self.home, self.passphrase.as_deref()) {
+            match keys::load(&self.home, of, self.passphrase.as_deref()) {
                 Ok(Some(own)) => return Some(self.adopt(own, Origin::Found, None)),
                 Ok(None) => {}
                 Err(fault) => return Some(Input::KeyMade(Err(fault.to_string()))),
             }
         }
-        let recipe = Recipe { bits, replacing, passphrase: self.passphrase.clone() };
+        let recipe = Recipe { of, bits, replacing, passphrase: self.passphrase.clone() };
         let made = machine.make_key(recipe)?;
-        Some(self.keep(machine, made, replacing))
+        Some(self.keep(machine, made, of, replacing))
     }
 
     fn adopt(&mut self, own: Own, origin: Origin, kept: Option<String>) -> Input<'static> {
         let key = own.as_shown(&self.home);
-        self.identity = Some(own.identity);
+        self.keys.put(own.key);
         Input::KeyMade(Ok(NewKey { key, kept, origin }))
     }
 }

@@ -48,7 +48,7 @@ pub(super) struct Prompt {
     #[arg(long, value_name = "NAME")]
     pub(super) name: Option<String>,
     /// Wait for callers: a port, `host:port` or `[::1]:port`
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", group = "addresses")]
     pub(super) listen: Vec<String>,
     /// Do not listen where the configuration file says
     #[arg(long, conflicts_with = "listen")]
@@ -57,7 +57,7 @@ pub(super) struct Prompt {
     #[arg(long, value_name = "WHETHER", num_args = 0..=1, require_equals = true, default_missing_value = "yes")]
     known_only: Option<YesNo>,
     /// Call somebody: host or host:port
-    #[arg(long, value_name = "ADDR", value_hint = ValueHint::Hostname)]
+    #[arg(long, value_name = "ADDR", group = "addresses", value_hint = ValueHint::Hostname)]
     pub(super) connect: Option<String>,
     /// Accept this key only
     #[arg(long, value_name = "SHA256:…", requires = "connect")]
@@ -65,6 +65,12 @@ pub(super) struct Prompt {
     /// Write the session into a new file, as a script of all who take part
     #[arg(long, value_name = "FILE")]
     pub(super) record: Option<PathBuf>,
+    /// Speak this wire: `oaep` is the raw one of the Python tutorial, which authenticates nobody
+    #[arg(long, value_name = "WIRE", requires = "addresses")]
+    pub(super) wire: Option<String>,
+    /// On the raw wire, give no key of yours: for the tutorial's server
+    #[arg(long, requires_all = ["connect", "wire"])]
+    pub(super) one_way: bool,
     /// Keep typed lines in this file from one session to the next
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     history: Option<PathBuf>,
@@ -126,9 +132,11 @@ pub(super) enum KeyTask {
   rsachat key new 4096 --passphrase-file FILE
   rsachat key new --replace")]
     New {
-        /// Bits of the key, 2048 to 8192
-        #[arg(default_value_t = crate::limits::KEY_BITS_DEFAULT)]
-        bits: u32,
+        /// Bits of the key, 2048 to 8192 [default: 3072; 2048 with --raw]
+        bits: Option<u32>,
+        /// The key of the raw wire, which is never your identity
+        #[arg(long)]
+        raw: bool,
         /// Put the key that is there aside
         #[arg(long)]
         replace: bool,

@@ -92,7 +92,7 @@ impl Driver {
             self.handle(input);
         }
         if let Some(made) = self.machine.finished_key() {
-            let input = self.actor.keep(&self.machine, made.key, made.replacing);
+            let input = self.actor.keep(&self.machine, made.key, made.of, made.replacing);
             self.handle(input);
         }
         self.handle(Input::Tick);
@@ -124,7 +124,8 @@ impl Driver {
                 let more = if callers > 1 { format!(" ({callers} callers)") } else { String::new() };
                 Input::TurnedAway { from, why: format!("{why}{more}") }
             }
-            NetEvent::Drained { .. } | NetEvent::Woken => return,
+            NetEvent::Drained { link } => Input::Drained { link: Link(link.0) },
+            NetEvent::Woken => return,
         };
         self.handle(input);
     }

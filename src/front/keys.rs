@@ -12,28 +12,85 @@ use super::cli::{Common, KeyTask, PeerTask};
 use super::config::Config;
 use super::fault::{Fault, code};
 use super::screen::answer;
-use crate::chat::OwnKey;
 use crate::chat::book::{Change, Trust};
 use crate::chat::name::Name;
-use crate::crypto::{Identity, KeyFileFault, Passphrase, Seed};
+use crate::chat::{KeyFor, OwnKey};
+use crate::crypto::{Identity, KeyFileFault, Keys, Passphrase, PublicKey, RawPair, Seed};
 use crate::store::keyfile::{self, Replacing};
 use crate::store::{Home, bookfile};
 
 /// Tries at the passphrase.
 const TRIES: u32 = 3;
 
-/// An identity and the text that keeps it.
+/// One of our keys and the text that keeps it.
 #[derive(Clone)]
 pub(super) struct Own {
-    pub(super) identity: Arc<Identity>,
+    pub(super) key: Private,
     pub(super) pem: Zeroizing<String>,
+}
+
+/// A private key, by what it is for.
+#[derive(Clone)]
+pub(super) enum Private {
+    Identity(Arc<Identity>),
+    Raw(Arc<RawPair>),
+}
+
+/// The private keys at hand, for whoever works with them.
+#[derive(Clone, Default)]
+pub(super) struct KeyRing {
+    identity: Option<Arc<Identity>>,
+    raw: Option<Arc<RawPair>>,
+}
+
+impl KeyRing {
+    /// Takes a key in the place of the one for the same purpose.
+    pub(super) fn put(&mut self, key: Private) {
+        match key {
+            Private::Identity(key) => self.identity = Some(key),
+            Private::Raw(key) => self.raw = Some(key),
+        }
+    }
+
+    pub(super) fn keys(&self) -> Keys<'_> {
+        Keys { identity: self.identity.as_deref(), raw: self.raw.as_deref() }
+    }
 }
 
 impl Own {
     /// The key as the chat may show it.
     pub(super) fn as_shown(&self, home: &Home) -> OwnKey {
-        let file = keyfile::path(home).display().to_string();
-        OwnKey { public: self.identity.public().clone(), file }
+        let of = match self.key {
+            Private::Identity(_) => KeyFor::Identity,
+            Private::Raw(_) => KeyFor::RawWire,
+        };
+        let file = keyfile::path(home, of).display().to_string();
+        OwnKey { public: self.public().clone(), file }
+    }
+
+    /// The identity, if it is one.
+    pub(super) fn identity(self) -> Option<Arc<Identity>> {
+        match self.key {
+            Private::Identity(key) => Some(key),
+            Private::Raw(_) => None,
+        }
+    }
+
+    pub(super) fn public(&self) -> &PublicKey {
+        match &self.key {
+            Private::Identity(key) => key.public(),
+            Private::Raw(key) => key.public(),
+        }
+    }
+
+    /// The text of the key under a passphrase, or under none.
+    fn protected(&self, passphrase: Option<&Passphrase>, salt: &Seed) -> Result<Zeroizing<String>, Fault> {
+        let mut rng = salt.rng("salt");
+        let pem = match &self.key {
+            Private::Identity(key) => key.to_pem(passphrase, &mut rng),
+            Private::Raw(key) => key.to_pem(passphrase, &mut rng),
+        };
+        pem.map_err(|fault| Fault::new(code::FAILED, fault.to_string()))
     }
 }
 
@@ -48,50 +105,79 @@ pub(super) fn seed() -> Seed {
 }
 
 /// Makes a key from 32 random bytes; takes a while.
-pub(super) fn make(bits: u32, passphrase: Option<&Passphrase>, seed: &Seed) -> Result<Own, Fault> {
-    let identity = Identity::generate(bits, &mut seed.rng("key"))
-        .map_err(|fault| Fault::new(code::USAGE, fault.to_string()))?;
-    let pem = identity
-        .to_pem(passphrase, &mut seed.rng("salt"))
-        .map_err(|fault| Fault::new(code::FAILED, fault.to_string()))?;
-    Ok(Own { identity: Arc::new(identity), pem })
+pub(super) fn make(
+    of: KeyFor,
+    bits: u32,
+    passphrase: Option<&Passphrase>,
+    seed: &Seed,
+) -> Result<Own, Fault> {
+    let mut rng = seed.rng("key");
+    let made = match of {
+        KeyFor::Identity => Identity::generate(bits, &mut rng).map(|key| Private::Identity(Arc::new(key))),
+        KeyFor::RawWire => RawPair::generate(bits, &mut rng).map(|key| Private::Raw(Arc::new(key))),
+    };
+    let key = made.map_err(|fault| Fault::new(code::USAGE, fault.to_string()))?;
+    let mut own = Own { key, pem: Zeroizing::default() };
+    own.pem = own.protected(passphrase, seed)?;
+    Ok(own)
 }
 
-/// The identity on disk, if there is one.
-pub(super) fn load(home: &Home, passphrase: Option<&Passphrase>) -> Result<Option<Own>, Fault> {
-    let (path, text) = (keyfile::path(home), keyfile::load_key_text(home)?);
+/// A key on disk, if there is one.
+pub(super) fn load(home: &Home, of: KeyFor, passphrase: Option<&Passphrase>) -> Result<Option<Own>, Fault> {
+    let (path, text) = (keyfile::path(home, of), keyfile::load_key_text(home, of)?);
     let Some(pem) = text else { return Ok(None) };
-    match Identity::from_pem(&pem, passphrase) {
-        Ok(identity) => Ok(Some(Own { identity: Arc::new(identity), pem })),
+    match read(of, &pem, passphrase) {
+        Ok(key) => Ok(Some(Own { key, pem })),
         Err(fault) => Err(unreadable(&path, fault)),
+    }
+}
+
+fn read(of: KeyFor, pem: &str, passphrase: Option<&Passphrase>) -> Result<Private, KeyFileFault> {
+    match of {
+        KeyFor::Identity => Identity::from_pem(pem, passphrase).map(|key| Private::Identity(Arc::new(key))),
+        KeyFor::RawWire => RawPair::from_pem(pem, passphrase).map(|key| Private::Raw(Arc::new(key))),
     }
 }
 
 /// The identity on disk, asking for its passphrase where there is a terminal to ask at.
 pub(super) fn unlock(home: &Home, common: &Common) -> Result<(Option<Own>, Option<Passphrase>), Fault> {
+    refuse_test_keys(home)?;
     let given = common.passphrase_file.as_deref().map(first_line).transpose()?;
-    let (path, text) = (keyfile::path(home), keyfile::load_key_text(home)?);
+    let (path, text) =
+        (keyfile::path(home, KeyFor::Identity), keyfile::load_key_text(home, KeyFor::Identity)?);
     let Some(pem) = text else { return Ok((None, given)) };
-    if Identity::is_test_key(&pem) {
-        let what = format!("cannot use {}: it is a test key, which anybody can make again", path.display());
-        return Err(
-            Fault::new(code::MACHINE, what).hint("put it aside and make a new key with rsachat key new")
-        );
-    }
-    match Identity::from_pem(&pem, given.as_ref()) {
-        Ok(identity) => return Ok((Some(Own { identity: Arc::new(identity), pem }), given)),
+    match read(KeyFor::Identity, &pem, given.as_ref()) {
+        Ok(key) => return Ok((Some(Own { key, pem }), given)),
         Err(KeyFileFault::NeedsPassphrase) if std::io::stdin().is_terminal() => {}
         Err(fault) => return Err(unreadable(&path, fault)),
     }
     for _ in 0..TRIES {
         let passphrase = ask("passphrase of your key: ")?;
-        match Identity::from_pem(&pem, Some(&passphrase)) {
-            Ok(identity) => return Ok((Some(Own { identity: Arc::new(identity), pem }), Some(passphrase))),
+        match read(KeyFor::Identity, &pem, Some(&passphrase)) {
+            Ok(key) => return Ok((Some(Own { key, pem }), Some(passphrase))),
             Err(KeyFileFault::WrongPassphrase) => super::screen::complain("rsachat: wrong passphrase"),
             Err(fault) => return Err(unreadable(&path, fault)),
         }
     }
     Err(unreadable(&path, KeyFileFault::WrongPassphrase))
+}
+
+/// Keys that a replay made are for replays: anybody can make them again.
+fn refuse_test_keys(home: &Home) -> Result<(), Fault> {
+    for of in [KeyFor::Identity, KeyFor::RawWire] {
+        // What cannot be read is told where it is wanted.
+        if let Ok(Some(text)) = keyfile::load_key_text(home, of)
+            && Identity::is_test_key(&text)
+        {
+            let path = keyfile::path(home, of);
+            let what =
+                format!("cannot use {}: it is a test key, which anybody can make again", path.display());
+            return Err(
+                Fault::new(code::MACHINE, what).hint("put it aside and make a new key with rsachat key new")
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Today, as it may stand in a file name.
@@ -101,15 +187,16 @@ pub(super) fn today() -> String {
 
 /// `rsachat key …`
 pub(super) fn key(home: &Home, common: &Common, task: &KeyTask) -> Result<u8, Fault> {
-    if let KeyTask::New { bits, replace } = task {
-        return new(home, common, *bits, *replace);
+    if let KeyTask::New { bits, raw, replace } = task {
+        let of = if *raw { KeyFor::RawWire } else { KeyFor::Identity };
+        return new(home, common, of, bits.unwrap_or(of.default_bits()), *replace);
     }
-    let (own, _) = unlock(home, common)?;
+    let (own, passphrase) = unlock(home, common)?;
     let own = own.ok_or_else(|| {
         Fault::new(code::MACHINE, format!("there is no key in {}", home.path().display()))
             .hint("rsachat key new makes one")
     })?;
-    let public = own.identity.public();
+    let public = own.public();
     let name = Config::read(common.config.as_deref())?.own_name();
     match task {
         KeyTask::New { .. } => {}
@@ -117,12 +204,13 @@ pub(super) fn key(home: &Home, common: &Common, task: &KeyTask) -> Result<u8, Fa
         KeyTask::Show { pem: false } => {
             answer(&format!("fingerprint {}", public.fingerprint()))?;
             answer(&format!("bits        {}", public.bits()))?;
-            answer(&format!("file        {}", keyfile::path(home).display()))?;
+            answer(&format!("file        {}", keyfile::path(home, KeyFor::Identity).display()))?;
             answer(&public.to_openssh(name.as_str()))?;
         }
         KeyTask::Export => answer(&public.to_openssh(name.as_str()))?,
         KeyTask::Passphrase { new_passphrase_file } => {
-            protect(home, &own, new_passphrase_file.as_deref())?;
+            let raw = load(home, KeyFor::RawWire, passphrase.as_ref())?;
+            protect(home, &own, raw.as_ref(), new_passphrase_file.as_deref())?;
         }
     }
     Ok(0)
@@ -165,18 +253,18 @@ pub(super) fn peers(home: &Home, task: &PeerTask) -> Result<u8, Fault> {
     Ok(0)
 }
 
-fn new(home: &Home, common: &Common, bits: u32, replace: bool) -> Result<u8, Fault> {
+fn new(home: &Home, common: &Common, of: KeyFor, bits: u32, replace: bool) -> Result<u8, Fault> {
     let passphrase = common.passphrase_file.as_deref().map(first_line).transpose()?;
-    let (path, text) = (keyfile::path(home), keyfile::load_key_text(home)?);
+    let (path, text) = (keyfile::path(home, of), keyfile::load_key_text(home, of)?);
     if text.is_some() && !replace {
         return Err(Fault::new(code::FAILED, format!("there is a key in {} already", path.display()))
             .hint("--replace makes a new one and keeps the old file beside it"));
     }
-    let own = make(bits, passphrase.as_ref(), &seed())?;
+    let own = make(of, bits, passphrase.as_ref(), &seed())?;
     let date = today();
     let replacing = if replace { Replacing::KeepOld { date: &date } } else { Replacing::Refuse };
-    let saved = keyfile::save_key_text(home, &own.pem, replacing)?;
-    let public = own.identity.public();
+    let saved = keyfile::save_key_text(home, of, &own.pem, replacing)?;
+    let public = own.public();
     answer(&format!(
         "new key of {} bits, {}, kept in {}",
         public.bits(),
@@ -189,16 +277,18 @@ fn new(home: &Home, common: &Common, bits: u32, replace: bool) -> Result<u8, Fau
     Ok(0)
 }
 
-fn protect(home: &Home, own: &Own, file: Option<&Path>) -> Result<(), Fault> {
+/// The key of the raw wire goes under the same passphrase: there is one for a home.
+fn protect(home: &Home, own: &Own, raw: Option<&Own>, file: Option<&Path>) -> Result<(), Fault> {
     let passphrase = file.map_or_else(ask_twice, first_line)?;
     let passphrase = Some(passphrase).filter(|passphrase| !passphrase.is_empty());
-    let pem = own
-        .identity
-        .to_pem(passphrase.as_ref(), &mut seed().rng("salt"))
-        .map_err(|fault| Fault::new(code::FAILED, fault.to_string()))?;
-    let path = keyfile::save_key_text(home, &pem, Replacing::Rewrite)?.path;
     let what = if passphrase.is_some() { "is protected by a passphrase" } else { "has no passphrase" };
-    Ok(answer(&format!("the key in {} {what} now", path.display()))?)
+    for (of, key) in [(KeyFor::Identity, Some(own)), (KeyFor::RawWire, raw)] {
+        let Some(key) = key else { continue };
+        let pem = key.protected(passphrase.as_ref(), &seed())?;
+        let path = keyfile::save_key_text(home, of, &pem, Replacing::Rewrite)?.path;
+        answer(&format!("the key in {} {what} now", path.display()))?;
+    }
+    Ok(())
 }
 
 fn ask_twice() -> Result<Passphrase, Fault> {

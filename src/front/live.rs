@@ -4,25 +4,24 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::actor::{Machine, Recipe};
 use super::bind::{bind, of_family, words};
 use super::fault::{Fault, code};
-use super::keys::{self, Own};
+use super::keys::{self, KeyRing, Own};
 use super::screen::Screen;
 use crate::chat::address::{Family, ListenAt, Target};
-use crate::chat::{Dial, Input, Link, Listener, Notice, Now, Owed, Queue, Replacing};
-use crate::crypto::{Identity, Job, JobResult};
+use crate::chat::{Dial, Input, KeyFor, Link, Listener, Notice, Now, Owed, Queue, Replacing};
+use crate::crypto::{Job, JobResult};
 use crate::net::errand::Errand;
 use crate::net::worker::{self, Ticket, Worker};
 use crate::net::{LinkId, ListenerId, Net, Reading};
 
-/// A job and the key that it needs.
+/// A job and the keys that it may need.
 struct Task {
     job: Job,
-    key: Arc<Identity>,
+    keys: KeyRing,
 }
 
 /// The sockets, threads and screen of this process.
@@ -37,19 +36,27 @@ pub(super) struct Live {
     dials: BTreeMap<LinkId, Dial>,
     listeners: BTreeMap<ListenerId, Listener>,
     paused: BTreeMap<Link, Reading>,
-    making: Option<(Errand<Result<Own, Fault>>, Replacing)>,
+    making: Option<Making>,
     started: Instant,
+}
+
+/// A key that is being made in the background.
+struct Making {
+    errand: Errand<Result<Own, Fault>>,
+    of: KeyFor,
+    replacing: Replacing,
 }
 
 /// A key that was made in the background.
 pub(super) struct Made {
     pub(super) key: Result<Own, Fault>,
+    pub(super) of: KeyFor,
     pub(super) replacing: Replacing,
 }
 
 impl Live {
     pub(super) fn new(net: Net, screen: Screen) -> io::Result<Self> {
-        let worker = Worker::start("rsa", net.waker(), |task: Task| task.job.run(&task.key))?;
+        let worker = Worker::start("rsa", net.waker(), |task: Task| task.job.run(task.keys.keys()))?;
         Ok(Self {
             net,
             screen,
@@ -126,11 +133,11 @@ impl Live {
 
     /// The key that was being made, once it is.
     pub(super) fn finished_key(&mut self) -> Option<Made> {
-        let (errand, replacing) = self.making.as_ref()?;
-        let (made, replacing) = (errand.finished()?, *replacing);
+        let Making { errand, of, replacing } = self.making.as_ref()?;
+        let (made, of, replacing) = (errand.finished()?, *of, *replacing);
         self.making = None;
         let key = made.unwrap_or_else(|panicked| Err(Fault::new(code::FAILED, panicked.to_string())));
-        Some(Made { key, replacing })
+        Some(Made { key, of, replacing })
     }
 
     /// Reads a link or leaves it unread.
@@ -195,8 +202,9 @@ impl Machine for Live {
         }
     }
 
-    fn transmit(&mut self, link: Link, bytes: Vec<u8>) {
+    fn transmit(&mut self, link: Link, bytes: Vec<u8>) -> Option<Input<'static>> {
         self.net.send(LinkId(link.0), bytes);
+        (self.net.queued(LinkId(link.0)) > 0).then_some(Input::Clogged { link })
     }
 
     fn proven(&mut self, link: Link) {
@@ -208,12 +216,12 @@ impl Machine for Live {
         self.net.hangup(LinkId(link.0));
     }
 
-    fn work(&mut self, link: Link, job: Job, queue: Queue, key: Arc<Identity>) -> Option<Input<'static>> {
+    fn work(&mut self, link: Link, job: Job, queue: Queue, keys: KeyRing) -> Option<Input<'static>> {
         let queue = match queue {
             Queue::Known => worker::Queue::Known,
             Queue::Strangers => worker::Queue::Strangers,
         };
-        match self.worker.submit(queue, Task { job, key }) {
+        match self.worker.submit(queue, Task { job, keys }) {
             Ok(ticket) => {
                 self.jobs.insert(ticket, link);
                 None
@@ -223,11 +231,11 @@ impl Machine for Live {
     }
 
     fn make_key(&mut self, recipe: Recipe) -> Option<Result<Own, Fault>> {
-        let replacing = recipe.replacing;
-        let work = move || keys::make(recipe.bits, recipe.passphrase.as_deref(), &keys::seed());
+        let (of, replacing) = (recipe.of, recipe.replacing);
+        let work = move || keys::make(of, recipe.bits, recipe.passphrase.as_deref(), &keys::seed());
         match Errand::start("keygen", self.net.waker(), work) {
             Ok(errand) => {
-                self.making = Some((errand, replacing));
+                self.making = Some(Making { errand, of, replacing });
                 None
             }
             Err(error) => Some(Err(Fault::new(code::MACHINE, words(&error)))),

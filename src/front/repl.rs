@@ -82,10 +82,12 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
 fn opening(prompt: &Prompt, config: &Config) -> Result<Vec<String>, Fault> {
     // Said in the line itself, so that a recording of it holds under other settings.
     let known = if config.callers == Callers::Known { " --known" } else { "" };
-    let mut lines: Vec<_> = config.listen.iter().map(|at| format!(":listen {at}{known}")).collect();
+    let wire = prompt.wire.as_ref().map(|wire| format!(" --wire {wire}")).unwrap_or_default();
+    let mut lines: Vec<_> = config.listen.iter().map(|at| format!(":listen {at}{known}{wire}")).collect();
     if let Some(target) = &prompt.connect {
         let pin = prompt.pin.as_ref().map(|pin| format!(" --pin {pin}")).unwrap_or_default();
-        lines.push(format!(":connect {target}{pin}"));
+        let one_way = if prompt.one_way { " --one-way" } else { "" };
+        lines.push(format!(":connect {target}{wire}{one_way}{pin}"));
     }
     for line in &lines {
         crate::chat::command::parse_line(line)
@@ -249,6 +251,7 @@ fn state(view: &View) -> PromptState {
             let mark = match assurance {
                 Assurance::Unverified => "?",
                 Assurance::Verified => "=",
+                Assurance::Raw => " raw",
             };
             PromptState { name: name.clone(), mark, waiting: view.waiting }
         }

@@ -218,13 +218,11 @@ fn body(text: &str, at: usize) -> Result<(&str, usize), TextFault> {
     if text.is_empty() {
         return Ok(("", at));
     }
-    match text.strip_prefix(' ') {
-        Some(body) => Ok((body, at + 1)),
-        None => {
-            let first = text.chars().next().map_or(0, char::len_utf8);
-            Err(TextFault { at: at..at + first, what: "a blank belongs here".into(), help: None })
-        }
+    if let Some(body) = text.strip_prefix(' ') {
+        return Ok((body, at + 1));
     }
+    let first = text.chars().next().map_or(0, char::len_utf8);
+    Err(TextFault { at: at..at + first, what: "a blank belongs here".into(), help: None })
 }
 
 fn expectation(text: &str, at: usize) -> Result<(Expectation, usize), TextFault> {

@@ -1,5 +1,6 @@
 //! How a session can end, told apart as far as a person can act on it.
 
+use super::RawEnding;
 use crate::crypto::KeyFault;
 use crate::wire::{ByeReason, WireFault};
 
@@ -25,6 +26,8 @@ pub enum Ending {
     CutEarly,
     /// The handshake took too long.
     HandshakeTimeout,
+    /// The peer did not say a thing in the time that a handshake has.
+    Mute,
     /// The peer did not answer for too long.
     Silent,
     /// What came is not rsachat; its first bytes, at most sixteen.
@@ -43,6 +46,8 @@ pub enum Ending {
     Exhausted,
     /// A sequence rule was broken.
     Protocol,
+    /// On the raw wire only.
+    Raw(RawEnding),
 }
 
 impl Ending {

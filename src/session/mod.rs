@@ -9,7 +9,9 @@
 //! - **A cut is not a close**: only a `Bye` record ends a session well; a bare end of stream is
 //!   [`Ending::Cut`].
 
+mod conversation;
 mod ending;
+pub mod raw;
 mod shake;
 mod standing;
 
@@ -18,7 +20,9 @@ use std::collections::VecDeque;
 use crate::crypto::{Job, JobResult, PublicKey, Seed};
 use crate::limits;
 use crate::wire::{ByeReason, Frames, Purpose};
+pub use conversation::Conversation;
 pub use ending::Ending;
+pub use raw::{RawEnding, RawEvent, RawSession, RawSide};
 use shake::{Shake, Turn};
 pub use standing::SayFault;
 use standing::Standing;
@@ -78,6 +82,8 @@ pub enum Event {
         /// Highest number shown.
         upto: u64,
     },
+    /// On the raw wire only.
+    Raw(RawEvent),
     /// The session is over. What was transmitted before still goes out, then the socket closes.
     Closed(Ending),
 }
@@ -235,6 +241,9 @@ impl Session {
                     self.pinged_ms = now_ms;
                     standing.ping(now_ms, &mut self.outputs);
                 }
+            }
+            Phase::Shaking(shake) if !shake.greeted() && self.frames.waiting().is_empty() => {
+                self.over(Ending::Mute);
             }
             _ => self.over(Ending::HandshakeTimeout),
         }

@@ -20,6 +20,9 @@ pub enum SayFault {
     /// There is no session that stands.
     #[error("the connection does not stand")]
     NotStanding,
+    /// The peer gave no key to seal to: the raw wire only.
+    #[error("the peer gave no key, so that nothing can be sealed to it")]
+    NoKey,
     /// More than [`limits::MESSAGE_BYTES`].
     #[error("the message has {bytes} bytes, at most {} are sent", limits::MESSAGE_BYTES)]
     TooLong {

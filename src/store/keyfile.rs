@@ -1,4 +1,4 @@
-//! The file with the user's private key, as text. It knows nothing of what the text means.
+//! The files with the user's private keys, as text. It knows nothing of what the text means.
 
 use std::fs;
 use std::io;
@@ -10,9 +10,8 @@ use super::fault::StoreFault;
 use super::home::Home;
 use super::regular::{self, Others};
 use super::whole;
+use crate::chat::KeyFor;
 use crate::limits::KEY_FILE_BYTES;
-
-const STEM: &str = "identity";
 
 /// What becomes of a key that is there already.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,8 +38,8 @@ pub struct Saved {
 
 /// Where the key is, or would be.
 #[must_use]
-pub fn path(home: &Home) -> PathBuf {
-    home.path().join(format!("{STEM}.pem"))
+pub fn path(home: &Home, of: KeyFor) -> PathBuf {
+    home.path().join(format!("{}.pem", stem(of)))
 }
 
 /// The text of the key file; none if there is no such file.
@@ -48,9 +47,9 @@ pub fn path(home: &Home) -> PathBuf {
 /// # Errors
 /// It is no regular file, another user's, open to others, too large, not text, or cannot be read: nothing of
 /// that is ever taken for absence.
-pub fn load_key_text(home: &Home) -> Result<Option<Zeroizing<String>>, StoreFault> {
+pub fn load_key_text(home: &Home, of: KeyFor) -> Result<Option<Zeroizing<String>>, StoreFault> {
     home.check()?;
-    let path = path(home);
+    let path = path(home, of);
     let Some(bytes) = regular::read(&path, KEY_FILE_BYTES, Others::Nothing)? else { return Ok(None) };
     match str::from_utf8(&bytes) {
         Ok(text) => Ok(Some(Zeroizing::new(text.to_owned()))),
@@ -63,9 +62,14 @@ pub fn load_key_text(home: &Home) -> Result<Option<Zeroizing<String>>, StoreFaul
 ///
 /// # Errors
 /// There is a key and it is to stay, or a file cannot be written; the old key is then untouched.
-pub fn save_key_text(home: &Home, pem: &str, replacing: Replacing<'_>) -> Result<Saved, StoreFault> {
+pub fn save_key_text(
+    home: &Home,
+    of: KeyFor,
+    pem: &str,
+    replacing: Replacing<'_>,
+) -> Result<Saved, StoreFault> {
     let _lock = home.lock()?;
-    let path = path(home);
+    let path = path(home, of);
     let present = match fs::symlink_metadata(&path) {
         Ok(metadata) => Some(metadata.is_file()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -74,29 +78,30 @@ pub fn save_key_text(home: &Home, pem: &str, replacing: Replacing<'_>) -> Result
     let old = match (present, replacing) {
         (None, _) | (Some(true), Replacing::Rewrite) => None,
         (Some(_), Replacing::Refuse) => return Err(StoreFault::KeyPresent { path }),
-        (Some(true), Replacing::KeepOld { date }) => Some(keep(home, date)?),
+        (Some(true), Replacing::KeepOld { date }) => Some(keep(home, of, date)?),
         (Some(false), _) => return Err(StoreFault::Kind { path, kind: "something else", wanted: "a file" }),
     };
-    whole::write(home.path(), &format!("{STEM}.pem"), pem.as_bytes())?;
+    whole::write(home.path(), &format!("{}.pem", stem(of)), pem.as_bytes())?;
     Ok(Saved { path, old })
 }
 
 /// Gives the present key a second name, so that at no moment there is no key at all.
-fn keep(home: &Home, date: &str) -> Result<PathBuf, StoreFault> {
+fn keep(home: &Home, of: KeyFor, date: &str) -> Result<PathBuf, StoreFault> {
     /// Copies of one day; a hundred new keys a day are a mistake.
     const COPIES: usize = 100;
+    let stem = stem(of);
     let date: String = date.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
     let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
-    let mut copy = home.path().join(format!("{STEM}-{date}.pem"));
+    let mut copy = home.path().join(format!("{stem}-{date}.pem"));
     for number in 2..=COPIES {
-        match fs::hard_link(path(home), &copy) {
+        match fs::hard_link(path(home, of), &copy) {
             Ok(()) => {
                 whole::settle(home.path()).map_err(StoreFault::io("keep the old key as", &copy))?;
                 return Ok(copy);
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 last = error;
-                copy = home.path().join(format!("{STEM}-{date}-{number}.pem"));
+                copy = home.path().join(format!("{stem}-{date}-{number}.pem"));
             }
             Err(error) => {
                 last = error;
@@ -105,4 +110,12 @@ fn keep(home: &Home, date: &str) -> Result<PathBuf, StoreFault> {
         }
     }
     Err(StoreFault::io("keep the old key as", &copy)(last))
+}
+
+/// The name of a key's file without its end.
+fn stem(of: KeyFor) -> &'static str {
+    match of {
+        KeyFor::Identity => "identity",
+        KeyFor::RawWire => "raw",
+    }
 }

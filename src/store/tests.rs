@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use super::bookfile::{self, BookFault};
 use super::keyfile::{self, Replacing, load_key_text, save_key_text};
 use super::{Home, StoreFault};
+use crate::chat::KeyFor;
 use crate::chat::book::{Change, Trust};
 use crate::chat::name::Name;
 use crate::crypto::Fingerprint;
@@ -47,7 +48,7 @@ fn meet(number: u32, name: &str) -> Change {
 }
 
 fn load_fault(home: &Home) -> String {
-    load_key_text(home).unwrap_err().to_string()
+    load_key_text(home, KeyFor::Identity).unwrap_err().to_string()
 }
 
 #[test]
@@ -78,7 +79,10 @@ fn a_loose_folder_is_refused_with_the_command_that_mends_it() {
     let expected = format!("{path} is open to others (0755); chmod 700 {path}");
     assert_eq!(home.prepare().unwrap_err().to_string(), expected);
     assert_eq!(load_fault(&home), expected);
-    assert_eq!(save_key_text(&home, PEM, Replacing::Refuse).unwrap_err().to_string(), expected);
+    assert_eq!(
+        save_key_text(&home, KeyFor::Identity, PEM, Replacing::Refuse).unwrap_err().to_string(),
+        expected
+    );
     assert_eq!(bookfile::read(&home).unwrap_err().to_string(), expected);
 }
 
@@ -90,7 +94,7 @@ fn a_home_that_is_a_file_or_below_one_is_refused() {
     for folder in [file.clone(), file.join("below")] {
         let home = Home::choose(Some(&folder), &|_| None).unwrap();
         assert!(home.prepare().unwrap_err().to_string().contains("file"));
-        assert!(load_key_text(&home).is_err());
+        assert!(load_key_text(&home, KeyFor::Identity).is_err());
     }
 }
 
@@ -101,28 +105,35 @@ fn a_foreign_folder_is_refused() {
     if rustix::process::geteuid().is_root() {
         std::os::unix::fs::chown(home.path(), Some(4711), None).unwrap();
         assert!(matches!(home.prepare(), Err(StoreFault::Foreign { owner: 4711, .. })));
-        assert!(matches!(load_key_text(&home), Err(StoreFault::Foreign { owner: 4711, .. })));
+        assert!(matches!(
+            load_key_text(&home, KeyFor::Identity),
+            Err(StoreFault::Foreign { owner: 4711, .. })
+        ));
     }
 }
 
 #[test]
 fn a_key_comes_back_as_it_was_saved() {
     let (_outside, home) = home();
-    assert!(load_key_text(&home).unwrap().is_none());
+    assert!(load_key_text(&home, KeyFor::Identity).unwrap().is_none());
     assert!(!home.path().exists());
-    let saved = save_key_text(&home, PEM, Replacing::Refuse).unwrap();
-    assert_eq!((saved.path.clone(), saved.old), (keyfile::path(&home), None));
+    let saved = save_key_text(&home, KeyFor::Identity, PEM, Replacing::Refuse).unwrap();
+    assert_eq!((saved.path.clone(), saved.old), (keyfile::path(&home, KeyFor::Identity), None));
     assert_eq!(mode(&saved.path), 0o600);
-    assert_eq!(load_key_text(&home).unwrap().unwrap().as_str(), PEM);
-    assert!(matches!(save_key_text(&home, "other", Replacing::Refuse), Err(StoreFault::KeyPresent { .. })));
-    assert_eq!(load_key_text(&home).unwrap().unwrap().as_str(), PEM);
+    assert_eq!(load_key_text(&home, KeyFor::Identity).unwrap().unwrap().as_str(), PEM);
+    assert!(matches!(
+        save_key_text(&home, KeyFor::Identity, "other", Replacing::Refuse),
+        Err(StoreFault::KeyPresent { .. })
+    ));
+    assert_eq!(load_key_text(&home, KeyFor::Identity).unwrap().unwrap().as_str(), PEM);
 }
 
 #[test]
 fn a_replaced_key_is_kept_beside_the_new_one() {
     let (_outside, home) = home();
-    let replace =
-        |text: &str| save_key_text(&home, text, Replacing::KeepOld { date: "2026-11-24" }).unwrap().old;
+    let replace = |text: &str| {
+        save_key_text(&home, KeyFor::Identity, text, Replacing::KeepOld { date: "2026-11-24" }).unwrap().old
+    };
     let named = |name: &str| Some(home.path().join(name));
     assert_eq!(replace("first"), None);
     assert_eq!(replace("second"), named("identity-2026-11-24.pem"));
@@ -130,35 +141,41 @@ fn a_replaced_key_is_kept_beside_the_new_one() {
     assert_eq!(fs::read_to_string(home.path().join("identity-2026-11-24.pem")).unwrap(), "first");
     assert_eq!(fs::read_to_string(home.path().join("identity-2026-11-24-2.pem")).unwrap(), "second");
     assert_eq!(mode(&home.path().join("identity-2026-11-24.pem")), 0o600);
-    assert_eq!(save_key_text(&home, "fourth", Replacing::Rewrite).unwrap().old, None);
-    assert_eq!(load_key_text(&home).unwrap().unwrap().as_str(), "fourth");
+    assert_eq!(save_key_text(&home, KeyFor::Identity, "fourth", Replacing::Rewrite).unwrap().old, None);
+    assert_eq!(load_key_text(&home, KeyFor::Identity).unwrap().unwrap().as_str(), "fourth");
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 4);
 }
 
 #[test]
 fn a_key_that_others_can_read_is_refused_with_the_command_that_mends_it() {
     let (_outside, home) = prepared();
-    let path = keyfile::path(&home);
+    let path = keyfile::path(&home, KeyFor::Identity);
     for loose in [0o644, 0o640, 0o604, 0o620, 0o601] {
         put(&path, PEM.as_bytes(), loose);
         let path = path.display();
         assert_eq!(load_fault(&home), format!("{path} is open to others ({loose:04o}); chmod 600 {path}"));
     }
     put(&path, PEM.as_bytes(), 0o400);
-    assert!(load_key_text(&home).unwrap().is_some());
+    assert!(load_key_text(&home, KeyFor::Identity).unwrap().is_some());
 }
 
 #[test]
 fn a_key_that_is_no_file_of_ours_is_refused_without_being_read() {
     let (outside, home) = prepared();
-    let path = keyfile::path(&home);
+    let path = keyfile::path(&home, KeyFor::Identity);
     let real = outside.path().join("real");
     put(&real, PEM.as_bytes(), 0o600);
 
     symlink(&real, &path).unwrap();
     assert!(load_fault(&home).contains("is a symbolic link, not a file"));
-    assert!(matches!(save_key_text(&home, "x", Replacing::Rewrite), Err(StoreFault::Kind { .. })));
-    assert!(matches!(save_key_text(&home, "x", Replacing::Refuse), Err(StoreFault::KeyPresent { .. })));
+    assert!(matches!(
+        save_key_text(&home, KeyFor::Identity, "x", Replacing::Rewrite),
+        Err(StoreFault::Kind { .. })
+    ));
+    assert!(matches!(
+        save_key_text(&home, KeyFor::Identity, "x", Replacing::Refuse),
+        Err(StoreFault::KeyPresent { .. })
+    ));
     assert_eq!(fs::read_to_string(&real).unwrap(), PEM);
     fs::remove_file(&path).unwrap();
 
@@ -174,7 +191,7 @@ fn a_key_that_is_no_file_of_ours_is_refused_without_being_read() {
     File::options().write(true).open(&path).unwrap().set_len(1 << 30).unwrap();
     assert!(load_fault(&home).contains("is too large to be ours (limit 65536 bytes)"));
     put(&path, &vec![b'a'; usize::try_from(KEY_FILE_BYTES).unwrap()], 0o600);
-    assert!(load_key_text(&home).unwrap().is_some());
+    assert!(load_key_text(&home, KeyFor::Identity).unwrap().is_some());
     put(&path, b"\xff", 0o600);
     assert!(load_fault(&home).contains("is not UTF-8 text"));
 }
@@ -203,7 +220,7 @@ fn what_a_killed_writer_left_is_removed_by_the_next() {
     let (_outside, home) = prepared();
     let left = home.path().join(".unfinished-abc");
     put(&left, b"half a key", 0o600);
-    save_key_text(&home, PEM, Replacing::Refuse).unwrap();
+    save_key_text(&home, KeyFor::Identity, PEM, Replacing::Refuse).unwrap();
     assert!(!left.exists());
 }
 
@@ -218,7 +235,7 @@ fn modes_are_right_whatever_the_umask() {
         let outside = tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap();
         fs::set_permissions(outside.path(), Permissions::from_mode(0o700)).unwrap();
         let home = Home::choose(Some(&outside.path().join("home")), &|_| None).unwrap();
-        save_key_text(&home, PEM, Replacing::Refuse).unwrap();
+        save_key_text(&home, KeyFor::Identity, PEM, Replacing::Refuse).unwrap();
         bookfile::change(&home, &meet(1, "bob")).unwrap();
         assert_eq!(mode(home.path()), 0o700);
         for file in ["identity.pem", "peers", ".lock"] {
@@ -238,13 +255,15 @@ fn modes_are_right_whatever_the_umask() {
 fn of_two_first_keys_exactly_one_is_kept() {
     for _ in 0..20 {
         let (_outside, home) = home();
-        let save = |text: &'static str| save_key_text(&home, text, Replacing::Refuse).is_ok().then_some(text);
+        let save = |text: &'static str| {
+            save_key_text(&home, KeyFor::Identity, text, Replacing::Refuse).is_ok().then_some(text)
+        };
         let (one, two) = std::thread::scope(|scope| {
             let other = scope.spawn(|| save("one"));
             (save("two"), other.join().unwrap())
         });
         let winner = one.xor(two).expect("exactly one wins");
-        assert_eq!(load_key_text(&home).unwrap().unwrap().as_str(), winner);
+        assert_eq!(load_key_text(&home, KeyFor::Identity).unwrap().unwrap().as_str(), winner);
     }
 }
 

@@ -8,10 +8,12 @@
 
 mod frame;
 mod preface;
+mod raw;
 mod record;
 
 pub use frame::{Frame, Frames, LENGTH_BYTES, begin_frame, end_frame};
 pub use preface::{Greeting, PREFACE_BYTES, Preface, Purpose};
+pub use raw::{Opening, RawStream, split_text};
 pub use record::{ByeReason, Confirm, Padding, Record};
 
 /// What is wrong with bytes from a peer, told apart only as far as somebody can act on it.

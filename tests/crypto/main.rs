@@ -11,5 +11,6 @@ mod keys;
 mod oracle;
 mod programs;
 mod published;
+mod raw;
 mod two_sides;
 mod vectors;

@@ -100,6 +100,14 @@ impl Pty {
         Peer::start(name, &format!("127.0.0.1:{}", self.port), home)
     }
 
+    /// The port of the last listener that the screen tells of.
+    pub(crate) fn last_port(&self) -> u16 {
+        let screen = self.shown.look(|shown| shown.parser.screen().contents());
+        let (_, rest) = screen.rsplit_once("listening on 127.0.0.1:").expect("an address");
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().expect("a port")
+    }
+
     /// Presses keys, in one write.
     pub(crate) fn press(&mut self, keys: &str) {
         self.keys

@@ -1,8 +1,8 @@
 //! Scripts that no person writes: hostile texts, which must close, and damaged ones, which must not panic.
 
 use proptest::prelude::*;
+use rand::SeedableRng as _;
 use rand::rngs::ChaCha20Rng;
-use rand::{RngExt as _, SeedableRng as _};
 use rsachat::script::render::Names;
 
 use super::stage::{closes, connected, replay};
@@ -41,7 +41,7 @@ proptest! {
             let who = if of_alice { "alice" } else { "bob" };
             let colon = if text.starts_with(':') && !text.starts_with("::") { ":" } else { "" };
             let typed = Names::default().typed(&format!("{colon}{text}"));
-            script.push_str(&format!("{who}> {typed}\n"));
+            script.extend([who, "> ", &typed, "\n"]);
         }
         let transcript = closes(&script);
         prop_assert!(!transcript.contains("exited"), "{}", transcript);

@@ -58,6 +58,14 @@ impl Home {
         fs::set_permissions(self.file("identity.pem"), fs::Permissions::from_mode(0o600)).unwrap();
     }
 
+    /// Puts a test key where the raw wire's is kept, so that none has to be made.
+    pub fn with_raw_key(self, key: &str) -> Self {
+        let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys");
+        fs::copy(keys.join(key), self.file("raw.pem")).unwrap();
+        fs::set_permissions(self.file("raw.pem"), fs::Permissions::from_mode(0o600)).unwrap();
+        self
+    }
+
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -205,6 +213,11 @@ impl Person {
 
     pub fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     fn pid(&self) -> Pid {

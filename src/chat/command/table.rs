@@ -40,20 +40,22 @@ const fn entry(
 pub const COMMANDS: [Entry; 18] = [
     entry(
         "listen",
-        "ADDR [--known|--anybody] [-4|-6]",
+        "ADDR [--known|--anybody] [--wire oaep] [-4|-6]",
         "wait for callers",
         Completes::Nothing,
         "ADDR is a port, host:port or [::1]:port; a port alone means every address of this machine, port 0 \
-         lets the machine choose and prints it. --known turns unknown keys away, and --anybody takes them where \
-         known-only is set.",
+         lets the machine choose and prints it. --known turns unknown keys away, and --anybody takes \
+         them where known-only is set. --wire oaep is the raw wire of \
+         the Python tutorial, which authenticates nobody.",
     ),
     entry(
         "connect",
-        "ADDR [--pin SHA256:…] [-4|-6]",
+        "ADDR [--pin SHA256:…] [--wire oaep [--one-way]] [-4|-6]",
         "call somebody",
         Completes::Nothing,
         "ADDR is host or host:port, 8000 where no port is named. --pin accepts that one key and no other, \
-         and marks it verified.",
+         and marks it verified. --wire oaep is the raw wire of the Python tutorial, which authenticates nobody; \
+         --one-way gives no key of ours, as the tutorial's server needs it.",
     ),
     entry(
         "to",
@@ -92,11 +94,12 @@ pub const COMMANDS: [Entry; 18] = [
     entry("nick", "NAME", "change the name that you give to new peers", Completes::Nothing, ""),
     entry(
         "keygen",
-        "[BITS] [--replace]",
+        "[BITS] [--raw] [--replace]",
         "make a key",
         Completes::Nothing,
         "3072 bits where nothing is said, 2048 to 8192 in steps of 8. --replace makes a new one and keeps \
-         the old file beside it; who knows you will be warned of the change.",
+         the old file beside it; who knows you will be warned of the change. --raw: the key of the raw wire, 2048 \
+         bits where nothing is said.",
     ),
     entry("showkey", "[--pem]", "show your fingerprint and public key", Completes::Nothing, ""),
     entry("limits", "", "show every limit", Completes::Nothing, ""),

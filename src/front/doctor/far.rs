@@ -12,7 +12,7 @@ use super::report::{Finding, Report};
 use crate::chat::address::Target;
 use crate::chat::book::{Book, Trust};
 use crate::chat::safe::SafeText;
-use crate::chat::{Notice, Trouble, objection_to_dialled};
+use crate::chat::{KeyFor, Notice, Trouble, objection_to_dialled};
 use crate::crypto::{Identity, PublicKey};
 use crate::front::bind::{of_family, words};
 use crate::front::fault::{Fault, code};
@@ -81,7 +81,9 @@ fn objection(doctor: &Doctor<'_>, book: &Book, target: &Target, key: &PublicKey)
 fn caller(doctor: &Doctor<'_>) -> Result<Caller, Fault> {
     let identity: Arc<Identity> = match &doctor.own {
         Some(own) => Arc::clone(own),
-        None => keys::make(KEY_BITS_MIN, None, &keys::seed())?.identity,
+        None => keys::make(KeyFor::Identity, KEY_BITS_MIN, None, &keys::seed())?
+            .identity()
+            .ok_or_else(|| Fault::new(code::FAILED, "no key could be made for the call"))?,
     };
     Ok(Caller { identity, name: doctor.name.clone() })
 }
@@ -136,7 +138,7 @@ fn heard(doctor: &Doctor<'_>, target: &Target, book: Option<&Book>, seen: &Seen)
         (_, Some(key)) => native(doctor, target, book, key, seen),
         (Outcome::SpokeFirst | Outcome::Ended(Ending::Stranger(_), _), None) => vec![stranger(&seen.heard)],
         (Outcome::Ended(Ending::Mismatch(fault), _), None) => vec![mismatch(*fault)],
-        (Outcome::Ended(Ending::HandshakeTimeout, _), None) if seen.heard.is_empty() => vec![
+        (Outcome::Ended(Ending::Mute, _), None) => vec![
             Finding::problem(code::LOST, "answer", "it takes calls but says nothing, for 10 s")
                 .advise("something that is no rsachat may listen there, or it hangs: check the port with the other side"),
         ],
@@ -241,7 +243,9 @@ fn trust(doctor: &Doctor<'_>, target: &Target, book: Option<&Book>, key: &Public
 
 fn ended(what: &'static str, target: &Target, ending: &Ending, why: Option<&str>) -> Finding {
     let code = match ending {
-        Ending::HandshakeTimeout | Ending::CutEarly | Ending::Cut { .. } | Ending::Silent => code::LOST,
+        Ending::HandshakeTimeout | Ending::Mute | Ending::CutEarly | Ending::Cut { .. } | Ending::Silent => {
+            code::LOST
+        }
         _ => code::REFUSED,
     };
     let trouble =

@@ -9,6 +9,7 @@ use rustix::fs::{Access, access};
 use super::Doctor;
 use super::probe::{Caller, Judgement, Outcome, call};
 use super::report::Finding;
+use crate::chat::KeyFor;
 use crate::chat::address::{Family, ListenAt};
 use crate::chat::book::{Book, Trust};
 use crate::front::bind::{bind, words};
@@ -48,10 +49,10 @@ pub(super) fn home(home: &Home) -> Finding {
 }
 
 pub(super) fn key(home: &Home, own: &Result<Option<Own>, Fault>) -> Finding {
-    let path = keyfile::path(home);
+    let path = keyfile::path(home, KeyFor::Identity);
     match own {
         Ok(Some(own)) => {
-            let public = own.identity.public();
+            let public = own.public();
             let found = format!("{} bits, {}, in {}", public.bits(), public.fingerprint(), path.display());
             Finding::ok("key", found)
         }

@@ -199,7 +199,7 @@ impl Call<'_> {
                     if matches!(job, Job::Open { .. }) {
                         self.opened = Opened::Yes;
                     }
-                    session.done(now, job.run(&self.caller.identity));
+                    session.done(now, job.run(&*self.caller.identity));
                 }
                 Some(Chore::Judge(key)) => {
                     let judgement = (self.judge)(&key);

@@ -7,7 +7,7 @@ use super::seeds::Seeds;
 use super::stage::{Part, Stage};
 use super::world::World;
 use crate::chat::name::Name;
-use crate::chat::{Chat, Farewell, Input, Link};
+use crate::chat::{Chat, Farewell, Input, KeyFor, Link};
 use crate::front::actor::Actor;
 use crate::front::fault::Fault;
 use crate::front::keys;
@@ -96,7 +96,7 @@ impl Cast {
         let label = self.stage.label(who);
         let label = if label.is_empty() { NAMELESS } else { label };
         let name = Name::claimed(label.as_bytes());
-        let own = keys::load(&home, None)?;
+        let own = keys::load(&home, KeyFor::Identity, None)?;
         let book = bookfile::read(&home);
         let damage = book.as_ref().err().map(ToString::to_string);
         let shown = own.as_ref().map(|own| own.as_shown(&home));

@@ -101,10 +101,11 @@ impl Cast {
             }
             NetEvent::Ended { link } => self.ended(link, None),
             NetEvent::Lost { link, error } => self.ended(link, Some(words(&error))),
-            NetEvent::Drained { .. }
-            | NetEvent::Woken
-            | NetEvent::Famine { .. }
-            | NetEvent::Refused { .. } => {}
+            NetEvent::Drained { link } => {
+                let Some(who) = self.stage.owners.get(&link).copied() else { return };
+                self.input(who, Input::Drained { link: Link(link.0) });
+            }
+            NetEvent::Woken | NetEvent::Famine { .. } | NetEvent::Refused { .. } => {}
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::chat::KeyFor;
 use crate::crypto::{Identity, Seed};
 use crate::front::fault::Fault;
 use crate::front::keys::{self, Own};
@@ -18,9 +19,9 @@ pub(super) enum Seeds {
     System,
 }
 
-/// Which key: seed, actor, how many it had before, bits. Making one takes a second, so each is made once in
-/// a process.
-type KeyName = (u64, String, u64, u32);
+/// Which key: seed, actor, what for, how many such it had before, bits. Making one takes a second, so each is
+/// made once in a process.
+type KeyName = (u64, String, &'static str, u64, u32);
 
 static MADE: Mutex<BTreeMap<KeyName, Own>> = Mutex::new(BTreeMap::new());
 
@@ -42,21 +43,25 @@ impl Seeds {
     }
 
     /// The next key of an actor.
-    pub(super) fn key(&mut self, actor: &str, bits: u32) -> Result<Own, Fault> {
+    pub(super) fn key(&mut self, actor: &str, of: KeyFor, bits: u32) -> Result<Own, Fault> {
+        let purpose = match of {
+            KeyFor::Identity => "key",
+            KeyFor::RawWire => "raw key",
+        };
         let (seed, count) = match self {
-            Self::System => return keys::make(bits, None, &keys::seed()),
+            Self::System => return keys::make(of, bits, None, &keys::seed()),
             Self::Script { seed, drawn } => {
-                let count = drawn.entry((actor.to_owned(), "key")).or_default();
+                let count = drawn.entry((actor.to_owned(), purpose)).or_default();
                 *count += 1;
                 (*seed, *count)
             }
         };
-        let name = (seed, actor.to_owned(), count, bits);
+        let name = (seed, actor.to_owned(), purpose, count, bits);
         let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(own) = made.get(&name) {
             return Ok(own.clone());
         }
-        let mut own = keys::make(bits, None, &derived(seed, actor, "key", count))?;
+        let mut own = keys::make(of, bits, None, &derived(seed, actor, purpose, count))?;
         own.pem = Identity::marked_as_test(&own.pem);
         made.insert(name, own.clone());
         Ok(own)

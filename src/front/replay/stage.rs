@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::ports::Ports;
@@ -14,11 +13,11 @@ use super::world::{Clock, World};
 use crate::chat::address::{Family, ListenAt, Target};
 use crate::chat::safe::SafeText;
 use crate::chat::{Dial, Input, Link, Listener, Notice, Now, Owed, Queue};
-use crate::crypto::{Identity, Job};
+use crate::crypto::Job;
 use crate::front::actor::{Machine, Recipe};
 use crate::front::bind::words;
 use crate::front::fault::Fault;
-use crate::front::keys::Own;
+use crate::front::keys::{KeyRing, Own};
 use crate::net::{LinkId, ListenerId, Net, Sources, Stack};
 use crate::script::compare::{Shown, What};
 
@@ -196,18 +195,21 @@ impl Machine for Part<'_> {
         }
     }
 
-    fn transmit(&mut self, link: Link, bytes: Vec<u8>) {
-        let link = LinkId(link.0);
+    /// In a closed world nobody is slow: what the kernel does not take at once it takes before the world rests.
+    fn transmit(&mut self, link: Link, bytes: Vec<u8>) -> Option<Input<'static>> {
+        let id = LinkId(link.0);
         if let Clock::Real { .. } = self.stage.world.clock {
-            return self.stage.net.send(link, bytes);
+            self.stage.net.send(id, bytes);
+            return (self.stage.net.queued(id) > 0).then_some(Input::Clogged { link });
         }
-        let passed = self.stage.wires.pass(link, bytes);
+        let passed = self.stage.wires.pass(id, bytes);
         if !passed.bytes.is_empty() {
-            self.stage.net.send(link, passed.bytes);
+            self.stage.net.send(id, passed.bytes);
         }
         if passed.cut {
-            self.stage.cut(link);
+            self.stage.cut(id);
         }
+        None
     }
 
     fn proven(&mut self, _: Link) {
@@ -224,13 +226,13 @@ impl Machine for Part<'_> {
         }
     }
 
-    fn work(&mut self, link: Link, job: Job, _: Queue, key: Arc<Identity>) -> Option<Input<'static>> {
-        Some(Input::Worked { link, result: job.run(&key) })
+    fn work(&mut self, link: Link, job: Job, _: Queue, keys: KeyRing) -> Option<Input<'static>> {
+        Some(Input::Worked { link, result: job.run(keys.keys()) })
     }
 
     fn make_key(&mut self, recipe: Recipe) -> Option<Result<Own, Fault>> {
         let label = self.stage.label(self.who).to_owned();
-        Some(self.stage.seeds.key(&label, recipe.bits))
+        Some(self.stage.seeds.key(&label, recipe.of, recipe.bits))
     }
 
     fn cancel_key(&mut self) {}

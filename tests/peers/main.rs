@@ -1,0 +1,109 @@
+//! The real programs at the other end: the tutorial's two, unchanged, and our two peers in Python. They run where
+//! `RSACHAT_PYTHON` names an interpreter that has what `requirements.txt` lists; elsewhere they are listed as
+//! ignored, by name. `.ci/run` sets it and takes no excuse.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails there")]
+
+mod native;
+mod oaep;
+mod script;
+#[path = "../support/mod.rs"]
+mod support;
+mod tutorial;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use libtest_mimic::{Arguments, Trial};
+use support::{Home, Person};
+
+/// What a thousand messages each way may take on a busy machine.
+pub(crate) const LONG: Duration = Duration::from_mins(1);
+
+/// An interpreter with the packages.
+#[derive(Clone)]
+pub(crate) struct Python(OsString);
+
+impl Python {
+    /// One of the tutorial's programs, which finds its port 8000 elsewhere.
+    pub(crate) fn tutorial(&self, program: &str, port: &str) -> Person {
+        let here = root().join("tests/peers");
+        let mut command = self.command(&here.join("at_port.py"));
+        command.arg(port).arg(here.join(program));
+        Home::of(program).start_on(command, Stdio::piped())
+    }
+
+    /// One of our peers.
+    pub(crate) fn peer(&self, program: &str, args: &[&str]) -> Person {
+        let mut command = self.command(&root().join("docs/peers").join(program));
+        command.args(args);
+        Home::of(program).start_on(command, Stdio::piped())
+    }
+
+    fn command(&self, script: &Path) -> Command {
+        let mut command = Command::new(&self.0);
+        command.args(["-I", "-u"]).arg(script).env("PYTHONUTF8", "1").env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+    }
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The address of a peer that has said where it listens.
+pub(crate) fn listens_at(peer: &Person) -> String {
+    peer.sees("listening on ").trim_start_matches("listening on ").to_owned()
+}
+
+/// The texts that were said by somebody, in their order.
+pub(crate) fn said_by(person: &Person, name: &str) -> Vec<String> {
+    let mark = format!(" {name}: ");
+    person.output().lines().filter_map(|row| Some(row.split_once(&mark)?.1.to_owned())).collect()
+}
+
+/// Everything after a word at the beginning of a row, in their order.
+pub(crate) fn rows_after(person: &Person, word: &str) -> Vec<String> {
+    person.output().lines().filter_map(|row| row.strip_prefix(word).map(str::to_owned)).collect()
+}
+
+/// The name of a test, and what it does with an interpreter.
+type Story = (&'static str, fn(&Python));
+
+fn main() -> ExitCode {
+    let python = std::env::var_os("RSACHAT_PYTHON").filter(|path| !path.is_empty()).map(Python);
+    let tests: [Story; 12] = [
+        ("the_client_of_the_tutorial_is_heard_and_never_answered", tutorial::client),
+        ("the_client_of_the_tutorial_leaves_with_exit", tutorial::client_exit),
+        ("the_server_of_the_tutorial_shows_every_line_until_exit", tutorial::server),
+        ("lines_from_a_pipe_reach_the_server_of_the_tutorial_one_by_one", tutorial::piped),
+        ("a_thousand_messages_each_way_with_the_mended_peer_as_the_listener", oaep::thousand_to_listener),
+        ("a_thousand_messages_each_way_with_the_mended_peer_as_the_caller", oaep::thousand_from_caller),
+        ("long_texts_and_keys_of_every_size_with_the_mended_peer", oaep::sizes),
+        ("the_mended_peer_bears_every_byte_as_a_segment_of_its_own", oaep::one_by_one),
+        ("the_readme_shows_what_happens_with_the_mended_peer", oaep::readme),
+        ("a_live_script_is_played_with_the_mended_peer", script::live),
+        ("the_peer_written_from_the_specification_listens", native::listens),
+        ("the_peer_written_from_the_specification_calls", native::calls),
+    ];
+    let trial = |(name, run): Story| {
+        let python = python.clone();
+        let ignored = python.is_none();
+        let run = move || {
+            run(&python.ok_or("RSACHAT_PYTHON names no interpreter")?);
+            Ok(())
+        };
+        Trial::test(name, run).with_ignored_flag(ignored)
+    };
+    let mut tests: Vec<_> = tests.map(trial).into();
+    tests.push(Trial::test("the_programs_of_the_tutorial_stand_here_letter_by_letter", || {
+        tutorial::unchanged();
+        Ok(())
+    }));
+    let mut arguments = Arguments::from_args();
+    // Two cores: more Pythons at once only wait for each other.
+    arguments.test_threads = arguments.test_threads.or(Some(2));
+    libtest_mimic::run(&arguments, tests).exit_code()
+}

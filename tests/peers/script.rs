@@ -1,0 +1,31 @@
+//! A script with a program at the other end that is not ours: `scripts/live/python.chat`.
+
+use std::process::{Command, Stdio};
+
+use super::support::{Home, RSACHAT};
+use super::{Python, listens_at, root, rows_after};
+
+/// What stands after a speaker's mark in the script, in its order.
+fn said(script: &str, mark: &str) -> Vec<String> {
+    script.lines().filter_map(|row| row.strip_prefix(mark).map(str::to_owned)).collect()
+}
+
+pub(crate) fn live(python: &Python) {
+    let path = root().join("scripts/live/python.chat");
+    let script = std::fs::read_to_string(&path).unwrap();
+    let mut peer = python.peer("oaep_peer.py", &["listen", "0"]);
+    let port = listens_at(&peer).rsplit(':').next().unwrap().to_owned();
+    let mut command = Command::new(RSACHAT);
+    command.arg("replay").arg(&path).args(["--var", &format!("port={port}")]);
+    let mut replay = Home::of("나").start_on(command, Stdio::null());
+
+    let (ours, theirs) = (said(&script, "나> "), said(&script, "파이썬> "));
+    assert!(ours.len() == 3 && theirs.len() == 2, "the first of ours is its command");
+    for (line, answer) in ours[1..].iter().zip(&theirs) {
+        peer.sees(&format!("Received: {line}"));
+        peer.types(answer);
+    }
+    assert_eq!(replay.ends(), 0, "{}", replay.output());
+    assert_eq!(rows_after(&peer, "Received: "), ours[1..]);
+    assert!(replay.has_seen(&format!("나| raw-1: {}", theirs[0])));
+}
