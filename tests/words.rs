@@ -62,6 +62,7 @@ fn good_and_neutral_news() {
         Info::Safety { name: bob(), number: SafetyNumber::between(&fingerprint, &other) },
         Info::QuitHint,
         Info::HowToLeave,
+        Info::Recording { file: file() },
     ];
     check("news", news.map(Notice::Info));
 }

@@ -84,7 +84,7 @@ pub enum Mistake {
     #[error("the text has {0} bytes and was not sent; a message has at most {max}", max = limits::MESSAGE_BYTES)]
     TooLong(usize),
     /// Arguments that do not fit.
-    #[error("write :{} {}", .0.name, .0.usage)]
+    #[error("write {}", .0.written())]
     Usage(&'static Entry),
     /// A bad address.
     #[error("{0}")]
@@ -107,6 +107,9 @@ pub enum Mistake {
     #[error("{0}")]
     WireOption(&'static str),
 }
+
+/// Why a listener of the raw wire cannot turn unknown keys away.
+pub(super) const KNOWN_ON_RAW: &str = "the raw wire proves nobody's key; --known cannot be kept on it";
 
 /// Reads a typed line; a pasted block comes with its newlines.
 ///
@@ -142,15 +145,15 @@ pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
 #[must_use]
 pub fn help(topic: Option<&'static Entry>) -> Vec<String> {
     if let Some(entry) = topic {
-        let mut rows = vec![format!(":{} {}", entry.name, entry.usage).trim_end().to_owned()];
+        let mut rows = vec![entry.written()];
         rows.push(format!("  {}", entry.summary));
         if !entry.details.is_empty() {
             rows.push(format!("  {}", entry.details));
         }
         return rows;
     }
-    let usages = COMMANDS.iter().map(|entry| (format!(":{} {}", entry.name, entry.usage), entry));
-    let mut rows: Vec<_> = usages.map(|(usage, entry)| format!("{usage:<41}{}", entry.summary)).collect();
+    let row = |entry: &Entry| format!("{:<41}{}", entry.written(), entry.summary);
+    let mut rows: Vec<_> = COMMANDS.iter().map(row).collect();
     rows.push("anything else is sent as text; :: begins a text with a colon; Ctrl-D leaves".to_owned());
     rows
 }
@@ -243,7 +246,7 @@ fn listen(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistak
         }
     }
     if wire != Wire::Native && callers == Some(Callers::Known) {
-        return Err(Mistake::WireOption("the raw wire proves nobody's key; --known cannot be kept on it"));
+        return Err(Mistake::WireOption(KNOWN_ON_RAW));
     }
     Ok(Command::Listen { at: at.ok_or_else(usage)?, family, callers, wire })
 }
@@ -347,6 +350,7 @@ mod tests {
     fn arguments_are_checked_before_anything_is_done() {
         assert_eq!(mistake(":keygen 1024"), "a key has 2048 to 8192 bits, in steps of 8");
         assert_eq!(mistake(":keygen x"), "write :keygen [BITS] [--raw] [--replace]");
+        assert_eq!(mistake(":quit now"), "write :quit");
         assert!(mistake(":connect host --pin SHA256:abc").starts_with("not a whole fingerprint"));
         assert!(mistake(":connect 8000").contains("port without a host"));
         assert!(parse_line(":listen [::1]:0 --known -6").is_ok());

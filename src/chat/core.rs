@@ -113,14 +113,14 @@ impl Chat {
         }
     }
 
-    /// Whom listeners take from now on that say nothing else; everybody, without this call.
-    pub fn set_callers(&mut self, callers: Callers) {
-        self.callers = callers;
-    }
-
     /// The key for the raw wire that the store has.
     pub fn set_raw_key(&mut self, key: OwnKey) {
         self.raw_key = Some(key);
+    }
+
+    /// Whom listeners take from now on that say nothing else; everybody, without this call.
+    pub fn set_callers(&mut self, callers: Callers) {
+        self.callers = callers;
     }
 
     /// Takes one input. Afterwards [`Chat::poll`] until `None`, before the next.

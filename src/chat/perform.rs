@@ -1,6 +1,6 @@
 //! What a typed line does: text goes to the addressed peer, commands are carried out.
 
-use super::command::{self, Command, Keep, Mistake, Typed};
+use super::command::{self, Command, Keep, Typed};
 use super::contract::{Effect, Farewell, NewKey, Origin, Replacing};
 use super::core::{Chat, Held, Making};
 use super::kinds::{Direction, KeyFor, Wire};
@@ -22,14 +22,13 @@ impl Chat {
 
     fn perform(&mut self, command: Command) {
         match command {
+            Command::Listen { callers: None, wire, .. }
+                if wire != Wire::Native && self.callers == Callers::Known =>
+            {
+                self.trouble(Trouble::Mistake { what: command::KNOWN_ON_RAW.to_owned() });
+            }
             Command::Listen { at, family, callers, wire } => {
                 let callers = callers.unwrap_or(self.callers);
-                if wire != Wire::Native && callers == Callers::Known {
-                    let mistake = Mistake::WireOption(
-                        "known-only is set, and the raw wire proves nobody's key; --anybody listens all the same",
-                    );
-                    return self.trouble(Trouble::Mistake { what: mistake.to_string() });
-                }
                 self.hold_or(Held::Listen(at, family, callers, wire));
             }
             Command::Connect { target, family, pin, wire } => {

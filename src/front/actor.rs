@@ -109,7 +109,7 @@ impl Actor {
     ) -> Input<'static> {
         let own = match made {
             Ok(own) => own,
-            Err(fault) => return Input::KeyMade(Err(fault.to_string())),
+            Err(fault) => return Input::KeyMade(Err(fault.in_a_row())),
         };
         let date = machine.today();
         let replacing = match replacing {
@@ -122,7 +122,7 @@ impl Actor {
                 match keys::load(&self.home, of, self.passphrase.as_deref()) {
                     Ok(Some(own)) => self.adopt(own, Origin::Found, None),
                     Ok(None) => Input::KeyMade(Err("the key file went away".to_owned())),
-                    Err(fault) => Input::KeyMade(Err(fault.to_string())),
+                    Err(fault) => Input::KeyMade(Err(fault.in_a_row())),
                 }
             }
             Err(fault) => Input::KeyMade(Err(fault.to_string())),
@@ -170,7 +170,7 @@ impl Actor {
             match keys::load(&self.home, of, self.passphrase.as_deref()) {
                 Ok(Some(own)) => return Some(self.adopt(own, Origin::Found, None)),
                 Ok(None) => {}
-                Err(fault) => return Some(Input::KeyMade(Err(fault.to_string()))),
+                Err(fault) => return Some(Input::KeyMade(Err(fault.in_a_row()))),
             }
         }
         let recipe = Recipe { of, bits, replacing, passphrase: self.passphrase.clone() };

@@ -57,7 +57,7 @@ pub(super) struct Prompt {
     #[arg(long, value_name = "WHETHER", num_args = 0..=1, require_equals = true, default_missing_value = "yes")]
     known_only: Option<YesNo>,
     /// Call somebody: host or host:port
-    #[arg(long, value_name = "ADDR", group = "addresses", value_hint = ValueHint::Hostname)]
+    #[arg(long, value_name = "ADDR", value_hint = ValueHint::Hostname, group = "addresses")]
     pub(super) connect: Option<String>,
     /// Accept this key only
     #[arg(long, value_name = "SHA256:…", requires = "connect")]

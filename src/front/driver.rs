@@ -58,8 +58,10 @@ impl Driver {
 
     /// Hands one input to the chat and carries out what follows from it.
     pub(super) fn handle(&mut self, input: Input<'_>) {
-        if let (Some(recorder), Input::Line(line)) = (&mut self.recorder, &input) {
-            recorder.typed(line, &self.actor.chat);
+        match (&mut self.recorder, &input) {
+            (Some(recorder), Input::Line(line)) => recorder.typed(line, &self.actor.chat),
+            (Some(recorder), Input::Farewell(_)) => recorder.leaves(&self.actor.chat),
+            _ => {}
         }
         self.actor.handle(&mut self.machine, input);
         self.write_down();
@@ -70,8 +72,15 @@ impl Driver {
         for notice in self.machine.noted() {
             recorder.shown(&notice, &self.actor.chat);
         }
-        if let Some(broken) = recorder.flush() {
+        let over = self.actor.quit().is_some();
+        if over {
+            recorder.over();
+        }
+        let broken = recorder.flush();
+        if let Some(broken) = &broken {
             super::screen::complain(&format!("rsachat: error: {broken}"));
+        }
+        if over || broken.is_some() {
             self.recorder = None;
         }
     }

@@ -38,6 +38,14 @@ impl Fault {
         self.hint = Some(hint.into());
         self
     }
+
+    /// In words for a notice, which has a mark of its own: the message, then what to do.
+    pub(super) fn in_a_row(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("{}; {hint}", self.message),
+            None => self.message.clone(),
+        }
+    }
 }
 
 impl fmt::Display for Fault {

@@ -68,10 +68,10 @@ impl Own {
         OwnKey { public: self.public().clone(), file }
     }
 
-    /// The identity, if it is one.
-    pub(super) fn identity(self) -> Option<Arc<Identity>> {
-        match self.key {
-            Private::Identity(key) => Some(key),
+    /// The key, if it is the identity.
+    pub(super) fn identity(&self) -> Option<Arc<Identity>> {
+        match &self.key {
+            Private::Identity(key) => Some(Arc::clone(key)),
             Private::Raw(_) => None,
         }
     }

@@ -106,6 +106,18 @@ impl Recorder {
         }
     }
 
+    /// The end of the input, Ctrl-D or a signal ends the session: in the script that is typed.
+    pub(super) fn leaves(&mut self, chat: &Chat) {
+        if !chat.is_leaving() {
+            self.ours(":quit");
+        }
+    }
+
+    /// Everything has been said: who leaves is seen to be gone.
+    pub(super) fn over(&mut self) {
+        self.line(&format!("{}|* exited 0", self.me));
+    }
+
     /// Something was shown to us.
     pub(super) fn shown(&mut self, notice: &Notice, chat: &Chat) {
         match notice {

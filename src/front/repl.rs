@@ -80,9 +80,9 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
 
 /// What the command line and the settings ask for, as the lines that one would type.
 fn opening(prompt: &Prompt, config: &Config) -> Result<Vec<String>, Fault> {
+    let wire = prompt.wire.as_ref().map(|wire| format!(" --wire {wire}")).unwrap_or_default();
     // Said in the line itself, so that a recording of it holds under other settings.
     let known = if config.callers == Callers::Known { " --known" } else { "" };
-    let wire = prompt.wire.as_ref().map(|wire| format!(" --wire {wire}")).unwrap_or_default();
     let mut lines: Vec<_> = config.listen.iter().map(|at| format!(":listen {at}{known}{wire}")).collect();
     if let Some(target) = &prompt.connect {
         let pin = prompt.pin.as_ref().map(|pin| format!(" --pin {pin}")).unwrap_or_default();

@@ -22,12 +22,20 @@ impl Names {
         self.ports.push((digits.into(), name.into()));
     }
 
-    /// A long text of one row stands by its name.
+    /// A long text of one row stands by its name; where one text is part of another, the longer counts.
     pub fn text(&mut self, text: impl Into<String>, name: impl Into<String>) {
-        let text = text.into();
+        let (text, name) = (text.into(), name.into());
+        self.forget(&name);
         if text.len() >= NAMED_TEXT_BYTES && !text.contains('\n') {
-            self.texts.push((text, name.into()));
+            let at = self.texts.partition_point(|(other, _)| other.len() > text.len());
+            self.texts.insert(at, (text, name));
         }
+    }
+
+    /// A name gets another value: nothing stands by it any more.
+    pub fn forget(&mut self, name: &str) {
+        self.texts.retain(|(_, other)| other != name);
+        self.ports.retain(|(_, other)| other != name);
     }
 
     /// A shown row as a pattern that only this row is like. What could move a cursor or end a line is
@@ -187,6 +195,18 @@ mod tests {
         ] {
             assert_eq!(names().pattern(row), pattern, "{row:?}");
         }
+    }
+
+    #[test]
+    fn a_file_stands_by_its_own_name_and_not_by_a_part_of_it() {
+        let mut names = Names::default();
+        for (bytes, name) in [(40, "part"), (100, "whole"), (60, "half")] {
+            names.text("x".repeat(bytes), name);
+        }
+        assert_eq!(names.pattern(&"x".repeat(100)), "${whole}");
+        assert_eq!(names.pattern(&format!("<{}>", "x".repeat(60))), "<${half}>");
+        names.text("y".repeat(40), "half");
+        assert_eq!(names.pattern(&"x".repeat(60)), format!("${{part}}{}", "x".repeat(20)));
     }
 
     #[test]

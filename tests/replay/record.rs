@@ -56,6 +56,31 @@ fn a_session_of_three_becomes_a_script_that_plays_without_them() {
 }
 
 #[test]
+fn a_session_that_somebody_leaves_with_others_there_is_recorded_to_its_end() {
+    for leaving in ["the end of the input", ":quit"] {
+        let home = Home::of("민지");
+        let file = home.file("session.chat");
+        let mut minji = home.start(&["--listen", "127.0.0.1:0", "--record", file.to_str().unwrap()]);
+        let at = minji.listens_at();
+        let junho = Person::start("준호", &["--connect", &at]);
+        minji.sees("준호 joined");
+        minji.types("안녕, 준호");
+        junho.sees("민지: 안녕, 준호");
+        if leaving == ":quit" {
+            minji.types(leaving);
+        } else {
+            minji.falls_silent();
+        }
+        assert_eq!(minji.ends(), 0, "{leaving}");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let end = "민지> :quit\n민지| * conversation with 준호 closed\n민지|* exited 0\n";
+        assert!(text.ends_with(end), "{leaving}:\n{text}");
+        let played = plays(&file);
+        assert_eq!(played.code, 0, "{leaving}: {}\n{text}", played.err);
+    }
+}
+
+#[test]
 fn a_file_that_is_there_is_not_recorded_over() {
     let home = Home::of("somebody");
     std::fs::write(home.file("taken"), "mine").unwrap();

@@ -26,6 +26,14 @@ pub struct Entry {
     pub completes: Completes,
 }
 
+impl Entry {
+    /// As it is to be typed, with its arguments.
+    pub(super) fn written(&self) -> String {
+        let gap = if self.usage.is_empty() { "" } else { " " };
+        format!(":{}{gap}{}", self.name, self.usage)
+    }
+}
+
 const fn entry(
     name: &'static str,
     usage: &'static str,
@@ -44,9 +52,8 @@ pub const COMMANDS: [Entry; 18] = [
         "wait for callers",
         Completes::Nothing,
         "ADDR is a port, host:port or [::1]:port; a port alone means every address of this machine, port 0 \
-         lets the machine choose and prints it. --known turns unknown keys away, and --anybody takes \
-         them where known-only is set. --wire oaep is the raw wire of \
-         the Python tutorial, which authenticates nobody.",
+         lets the machine choose and prints it. --known turns unknown keys away, and --anybody takes them where \
+         known-only is set. --wire oaep is the raw wire of the Python tutorial, which authenticates nobody.",
     ),
     entry(
         "connect",

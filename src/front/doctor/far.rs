@@ -12,7 +12,7 @@ use super::report::{Finding, Report};
 use crate::chat::address::Target;
 use crate::chat::book::{Book, Trust};
 use crate::chat::safe::SafeText;
-use crate::chat::{KeyFor, Notice, Trouble, objection_to_dialled};
+use crate::chat::{Notice, Trouble, objection_to_dialled};
 use crate::crypto::{Identity, PublicKey};
 use crate::front::bind::{of_family, words};
 use crate::front::fault::{Fault, code};
@@ -79,12 +79,9 @@ fn objection(doctor: &Doctor<'_>, book: &Book, target: &Target, key: &PublicKey)
 /// Who we are to the other side. Without a key of our own, one for this call alone: it is never sent, since
 /// the other side's key comes first and we go no further.
 fn caller(doctor: &Doctor<'_>) -> Result<Caller, Fault> {
-    let identity: Arc<Identity> = match &doctor.own {
-        Some(own) => Arc::clone(own),
-        None => keys::make(KeyFor::Identity, KEY_BITS_MIN, None, &keys::seed())?
-            .identity()
-            .ok_or_else(|| Fault::new(code::FAILED, "no key could be made for the call"))?,
-    };
+    let made = || Identity::generate(KEY_BITS_MIN, &mut keys::seed().rng("key")).map(Arc::new);
+    let identity = doctor.own.clone().map_or_else(made, Ok);
+    let identity = identity.map_err(|fault| Fault::new(code::FAILED, fault.to_string()))?;
     Ok(Caller { identity, name: doctor.name.clone() })
 }
 

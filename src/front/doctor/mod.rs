@@ -84,7 +84,7 @@ pub(super) fn run(home: &Home, common: &Common, task: &DoctorTask) -> Result<u8,
     if home.check().is_ok() {
         let found = keys::unlock(home, common).map(|(own, _)| own);
         report.add(&near::key(home, &found))?;
-        own = found.ok().flatten().and_then(keys::Own::identity);
+        own = found.ok().flatten().and_then(|own| own.identity());
         let (read, finding) = near::book(home);
         report.add(&finding)?;
         book = read;

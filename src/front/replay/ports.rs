@@ -54,8 +54,8 @@ impl Ports {
         if self.bound.iter().any(|one| one.seen.port() == port && overlap(one.seen.ip(), ip)) {
             return Err("address already in use".to_owned());
         }
-        let real = if ip.is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { ip };
-        Ok(Place { seen, real: SocketAddr::new(real, 0) })
+        // Whether a machine has IPv6 is nobody's business here: it must not change a transcript.
+        Ok(Place { seen, real: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0) })
     }
 
     pub(super) fn bind(
@@ -82,8 +82,13 @@ impl Ports {
     /// # Errors
     /// The reason in words, as the system would have it.
     pub(super) fn find(&self, target: &Target, family: Family) -> Result<&Bound, String> {
-        let ip = loopback(&target.host, family)
-            .ok_or_else(|| "a replay reaches loopback addresses only".to_owned())?;
+        let ip = loopback(&target.host, family).ok_or_else(|| {
+            let words = match loopback(&target.host, Family::Any) {
+                Some(_) => "the name has no address of that kind",
+                None => "a replay reaches loopback addresses only",
+            };
+            words.to_owned()
+        })?;
         let to = SocketAddr::new(ip, target.port);
         let found = self.bound.iter().find(|one| one.seen.port() == to.port() && one.takes(ip));
         found.ok_or_else(|| format!("{to}: connection refused"))

@@ -233,6 +233,7 @@ impl Play<'_> {
                     self.cast.stage.sources = Some((Sources::limited(), Instant::now()));
                 }
                 if self.manner.vars.iter().all(|(given, _)| given != name) {
+                    self.names.forget(name);
                     self.bindings.set(name.clone(), value);
                 }
             }
