@@ -33,7 +33,13 @@ use progress::{Progress, When};
 
 /// `rsachat pipe …`
 #[derive(Args, Debug)]
-#[command(group = ArgGroup::new("way").required(true))]
+#[command(group = ArgGroup::new("way").required(true), after_help = "\
+Standard input here is standard output there, and the other way round, byte for byte. Each side ends with 0 only when \
+the other has confirmed every byte of its input as written, and its own output is written.
+
+Examples:
+  rsachat pipe --listen 8001 --accept-new --recv-only > copy.tar
+  rsachat pipe --connect bob.example:8001 --to bob < notes.tar")]
 pub(super) struct PipeTask {
     /// Wait for the other side: a port, `host:port` or `[::1]:port`
     #[arg(long, value_name = "ADDR", group = "way")]

@@ -30,7 +30,14 @@ use deliver::{Delivered, Deliverer, Way};
 
 /// `rsachat recv …`
 #[derive(Args, Debug)]
-#[command(group = ArgGroup::new("way").required(true))]
+#[command(group = ArgGroup::new("way").required(true), after_help = "\
+Each message is one line of safe text on standard output, or with --json one object, or with --exec the standard input of \
+a command. It is receipted when it is written and flushed, or when the command has ended with 0. The command has \
+RSACHAT_FROM, RSACHAT_FINGERPRINT, RSACHAT_VERIFIED (yes or no) and RSACHAT_SENT in its environment.
+
+Examples:
+  rsachat recv --listen 8002 >> messages.log
+  rsachat recv --listen 8002 --from alice --exec 'mail -s \"$RSACHAT_FROM\" root'")]
 pub(super) struct RecvTask {
     /// Wait for callers: a port, `host:port` or `[::1]:port`
     #[arg(long, value_name = "ADDR", group = "way")]

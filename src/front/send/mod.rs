@@ -29,6 +29,14 @@ use input::{Cut, Piece};
 
 /// `rsachat send …`
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Each line is a message, whatever it looks like. The exit code is 0 only when each was receipted: shown to the person, or \
+written and flushed by rsachat recv. With --retry a message can arrive twice, when its receipt was lost.
+
+Examples:
+  rsachat send bob.example --to bob -m 'backup done'
+  tail -f log | rsachat send bob.example --pin SHA256:…
+  find . -print0 | rsachat send -0 bob.example")]
 pub(super) struct SendTask {
     /// Where the other side listens: host or host:port
     #[arg(value_name = "ADDR")]
