@@ -126,6 +126,18 @@ fn the_doctor_says_what_stands_there() {
     assert!(sum.starts_with("1 problem, "), "{sum}");
 }
 
+#[test]
+fn the_conversation_that_stands_there_plays_as_it_says() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("hello.chat"), block("```chat\n")).unwrap();
+    let mut replay = Command::cargo_bin("rsachat").unwrap();
+    replay.args(["replay", "hello.chat"]).current_dir(folder.path());
+    let printed = String::from_utf8(replay.assert().code(0).get_output().stdout.clone()).unwrap();
+    let end = block("```text\n$ rsachat replay hello.chat | tail -n 4\n");
+    assert_eq!(end.lines().count(), 4);
+    assert!(printed.ends_with(&end), "it ends so:\n{printed}");
+}
+
 /// Runs the commands that the README gives for use without a prompt, in a folder and on ports of our own.
 #[test]
 fn the_commands_without_a_prompt_do_what_they_say() {
