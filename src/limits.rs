@@ -42,6 +42,8 @@ pub const LINE_BYTES: usize = 65_536;
 pub const LINES_AHEAD: usize = 64;
 /// Bytes of one frame on the wire while chatting: a full message, its header and padding, and the tag.
 pub const CHAT_FRAME_BYTES: usize = 32_768 + 16;
+/// Bytes of one frame on the wire of a pipe: all that a frame can have.
+pub const PIPE_FRAME_BYTES: usize = 65_535;
 /// Records in a row that carry nothing for the person: pings, pongs, receipts of nothing new.
 pub const IDLE_RECORDS: u32 = 32;
 /// Bytes waiting to be written to one peer.
@@ -77,6 +79,8 @@ pub const ADDRESSES_TRIED: usize = 8;
 pub const TIME_CELLS: usize = 32;
 /// Bytes of a configuration file that is still read.
 pub const CONFIG_BYTES: u64 = 65_536;
+/// Time between two confirmations of the bytes of a pipe that were written, in milliseconds.
+pub const CONFIRM_EVERY_MS: u64 = 250;
 /// Time for goodbyes and receipts when the program is told to end by a signal, in milliseconds.
 pub const FAREWELL_MS: u64 = 1_000;
 /// Combining marks that may sit on one character of a peer's text, and joints of one emoji: more would

@@ -35,6 +35,7 @@ fn every_option_and_exit_code_of_the_readme_is_in_the_help() {
         "--history",
         "--colour",
         "--passphrase-file",
+        "--passphrase-fd",
     ] {
         assert!(help.contains(option), "{option} is missing in the help");
         assert!(readme().contains(option), "{option} is missing in the README");
@@ -123,4 +124,79 @@ fn the_doctor_says_what_stands_there() {
     let (sum, rows) = shown[1..].split_last().unwrap();
     assert!(rows.iter().all(|row| said.contains(row)), "the README's block is to be:\n{said:#?}");
     assert!(sum.starts_with("1 problem, "), "{sum}");
+}
+
+#[test]
+fn the_conversation_that_stands_there_plays_as_it_says() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("hello.chat"), block("```chat\n")).unwrap();
+    let mut replay = Command::cargo_bin("rsachat").unwrap();
+    replay.args(["replay", "hello.chat"]).current_dir(folder.path());
+    let printed = String::from_utf8(replay.assert().code(0).get_output().stdout.clone()).unwrap();
+    let end = block("```text\n$ rsachat replay hello.chat | tail -n 4\n");
+    assert_eq!(end.lines().count(), 4);
+    assert!(printed.ends_with(&end), "it ends so:\n{printed}");
+}
+
+/// Runs the commands that the README gives for use without a prompt, in a folder and on ports of our own.
+#[test]
+fn the_commands_without_a_prompt_do_what_they_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path().display().to_string();
+    let at = |name: &str| folder.path().join(name);
+    let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys");
+    for (home, key) in [("alice", "test-1.pem"), ("bob", "test-2.pem")] {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::create_dir(at(home)).unwrap();
+        std::fs::set_permissions(at(home), std::fs::Permissions::from_mode(0o700)).unwrap();
+        std::fs::copy(keys.join(key), at(home).join("identity.pem")).unwrap();
+        let private = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(at(home).join("identity.pem"), private).unwrap();
+    }
+    let bytes: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
+    std::fs::write(at("notes.tar"), &bytes).unwrap();
+    let mut commands = block("```sh\n# at bob's: bytes into a file").replace("/tmp", &here);
+    let mut waiting = Vec::new();
+    for line in commands.clone().lines().filter(|line| line.contains("rsachat")) {
+        let Some(line) = line.strip_suffix('&') else { continue };
+        let port = line.split("127.0.0.1:").nth(1).unwrap().split(' ').next().unwrap();
+        let errors = at(&format!("errors-{port}"));
+        let listens = line.replace(port, "0") + &format!(" 2> {}", errors.display());
+        waiting.push(shell(&listens).spawn().unwrap());
+        let real = listening(&errors);
+        commands = commands.replace(&format!("127.0.0.1:{port}"), &real);
+    }
+    for line in commands.lines().filter(|line| line.contains("rsachat") && !line.ends_with('&')) {
+        assert!(shell(line).status().unwrap().success(), "{line}");
+    }
+    assert_eq!(waiting.len(), 2);
+    for mut child in waiting {
+        assert!(child.wait().unwrap().success());
+    }
+    assert!(std::fs::read(at("copy.tar")).unwrap() == bytes);
+    assert_eq!(std::fs::read_to_string(at("messages.log")).unwrap(), "backup done\n12 files\n");
+}
+
+/// A line of shell in which `rsachat` is this program.
+fn shell(line: &str) -> std::process::Command {
+    let program = Path::new(env!("CARGO_BIN_EXE_rsachat"));
+    let path = std::env::var("PATH").unwrap();
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", line]).stdin(std::process::Stdio::null());
+    shell
+        .env("PATH", format!("{}:{path}", program.parent().unwrap().display()))
+        .env("RSACHAT_CONFIG", "none");
+    shell
+}
+
+/// Waits for the address in a file of errors.
+fn listening(errors: &Path) -> String {
+    for _ in 0..1_000 {
+        let said = std::fs::read_to_string(errors).unwrap_or_default();
+        if let Some((_, at)) = said.split_once("listening on ").filter(|_| said.ends_with('\n')) {
+            return at.lines().next().unwrap().to_owned();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("nobody listens: {}", std::fs::read_to_string(errors).unwrap_or_default());
 }

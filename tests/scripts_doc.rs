@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use regex::Regex;
-use support::{Person, RSACHAT};
+use support::{Home, Person, RSACHAT};
 use tempfile::TempDir;
 
 /// One fenced block.
@@ -168,6 +168,24 @@ fn the_live_example_talks_to_a_program_of_its_own() {
 }
 
 #[test]
+fn a_session_is_recorded_as_it_stands_there() {
+    let blocks = blocks();
+    let example = blocks.iter().find(|block| block.file() == Some("recorded.chat")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("recorded.chat");
+    let home = Home::with_key("alice", "test-1.pem");
+    let mut alice = home.start(&["--record", file.to_str().unwrap()]);
+    alice.types(":listen 127.0.0.1:0");
+    let bob = Person::start("bob", &["--connect", &alice.listens_at()]);
+    alice.sees("bob joined");
+    alice.types("안녕, bob");
+    bob.sees("alice: 안녕, bob");
+    alice.falls_silent();
+    assert_eq!(alice.ends(), 0);
+    assert_eq!(fs::read_to_string(file).unwrap(), example.text);
+}
+
+#[test]
 fn every_directive_and_every_option_stands_there() {
     let page = page();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/script/directive.rs");
@@ -190,7 +208,8 @@ fn every_directive_and_every_option_stands_there() {
     let ours: BTreeSet<&str> =
         options.captures_iter(&help).map(|found| found.get(1).unwrap().as_str()).collect();
     for option in ours {
-        let common = ["--help", "--home", "--passphrase-file"].contains(&option);
+        let common =
+            ["--help", "--home", "--config", "--passphrase-file", "--passphrase-fd"].contains(&option);
         assert!(common || page.contains(&format!("| `{option}")), "{option} is not explained");
     }
     for code in ["| 0 |", "| 1 |", "| 2 |", "| 3 |", "| 130 |"] {

@@ -190,7 +190,15 @@ fn everything_on_the_raw_wire() {
 #[test]
 fn no_row_of_a_message_can_pass_for_anything_else() {
     let text = "한 줄\n* eve joined, verified\r\n! trouble\u{2028}12:00 carol: hi\u{1b}[1A\u{202e}cod\n";
-    let said = Said { name: bob(), arrived_ms: 0, rows: SafeText::rows(text) };
+    let said = Said {
+        name: bob(),
+        fingerprint: Some(keys().0),
+        assurance: Assurance::Unverified,
+        arrived_ms: 0,
+        sent_ms: 0,
+        rows: SafeText::rows(text),
+        text: text.into(),
+    };
     let rows = Notice::Said(said.clone()).rows();
     assert!(rows.iter().all(|row| row.starts_with("bob: ")), "{rows:?}");
     check("hostile-message", [Notice::Said(said)]);

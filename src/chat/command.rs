@@ -28,7 +28,7 @@ pub enum Typed {
 #[expect(missing_docs, reason = "the table says what each one is")]
 pub enum Command {
     Listen { at: ListenAt, family: Family, callers: Option<Callers>, wire: Wire },
-    Connect { target: Target, family: Family, pin: Option<Fingerprint>, wire: Wire },
+    Connect { target: Target, family: Family, pin: Option<Fingerprint>, callers: Callers, wire: Wire },
     To { name: String },
     All { text: String },
     Peers,
@@ -266,16 +266,18 @@ fn connect(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mista
             word => target = Some(word.parse()?),
         }
     }
-    let target = target.ok_or_else(usage)?;
+    let (target, callers) = (target.ok_or_else(usage)?, Callers::Anybody);
     match (wire, direction) {
         (Wire::Native, Direction::OneWay) => {
             Err(Mistake::WireOption("--one-way is for the raw wire; add --wire oaep"))
         }
-        (Wire::Native, Direction::Both) => Ok(Command::Connect { target, family, pin, wire }),
+        (Wire::Native, Direction::Both) => Ok(Command::Connect { target, family, pin, callers, wire }),
         (Wire::Oaep(_), _) if pin.is_some() => {
             Err(Mistake::WireOption("the raw wire proves nobody's key; --pin cannot be kept on it"))
         }
-        (Wire::Oaep(_), _) => Ok(Command::Connect { target, family, pin, wire: Wire::Oaep(direction) }),
+        (Wire::Oaep(_), _) => {
+            Ok(Command::Connect { target, family, pin, callers, wire: Wire::Oaep(direction) })
+        }
     }
 }
 

@@ -6,8 +6,10 @@ use std::net::SocketAddr;
 use super::Notice;
 use super::address::{Family, ListenAt, Target};
 use super::book::{Book, Change};
+use super::command::Command;
 use super::kinds::KeyFor;
 use crate::crypto::{Fingerprint, Job, JobResult, PublicKey, Seed};
+use crate::wire::ByeReason;
 
 /// One connection, named by the front end. Never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -64,6 +66,10 @@ pub enum Origin {
 pub enum Input<'a> {
     /// A line was typed, commands included.
     Line(&'a str),
+    /// A command that was not typed: the command line asks for it.
+    Command(Command),
+    /// Text for the addressed peer, whatever it looks like.
+    Text(&'a str),
     /// A line of input was longer than can be read; it was dropped whole.
     LineTooLong {
         /// Its length in bytes.
@@ -73,6 +79,13 @@ pub enum Input<'a> {
     LineNotText {
         /// The line as it can be shown.
         row: super::safe::SafeText,
+    },
+    /// What came on a connection cannot be kept: end it, and say why.
+    Dismiss {
+        /// Which connection.
+        link: Link,
+        /// What the peer is told.
+        reason: ByeReason,
     },
     /// Ctrl-C on an empty line: cancel what is pending.
     Cancel,
@@ -289,6 +302,8 @@ pub enum Verdict {
     Refused,
     /// Lost, or silent, or left before everything was acknowledged.
     Lost,
+    /// The peer could not keep what it got.
+    Failed,
     /// The peer ended it well, everything acknowledged.
     Left,
     /// We ended it well, everything acknowledged.

@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::address::{Family, ListenAt, Target};
 use super::book::Book;
-use super::contract::{
-    Assurance, Dial, Effect, Input, Link, Listener, Now, OwnKey, RefusedKey, Verdict, View,
-};
+use super::contract::{Assurance, Dial, Effect, Input, Link, Listener, Now, OwnKey, RefusedKey, Verdict};
 use super::kinds::{KeyFor, Wire};
 use super::leave::Leaving;
 use super::name::Name;
@@ -27,6 +25,7 @@ pub struct Chat {
     /// Peers of the raw wire so far.
     pub(super) raw_peers: u64,
     pub(super) capacity: usize,
+    purpose: Purpose,
     /// Whom a listener takes that says nothing else.
     pub(super) callers: Callers,
     pub(super) book: Book,
@@ -43,6 +42,8 @@ pub struct Chat {
     pub(super) hinted_quit: bool,
     /// Lines of text that were not taken.
     pub(super) unsent: u64,
+    /// Messages of ours that were shown, of all connections there were.
+    pub(super) receipted: u64,
     pub(super) now: Now,
     next: u64,
     pub(super) effects: VecDeque<Effect>,
@@ -53,6 +54,7 @@ pub struct Chat {
 pub(super) struct Dialling {
     pub(super) target: Target,
     pub(super) pin: Option<Fingerprint>,
+    pub(super) callers: Callers,
     pub(super) wire: Wire,
 }
 
@@ -69,7 +71,7 @@ pub(super) struct Listening {
 #[derive(Clone, Debug)]
 pub(super) enum Held {
     Listen(ListenAt, Family, Callers, Wire),
-    Connect(Target, Family, Option<Fingerprint>, Wire),
+    Connect(Target, Family, Option<Fingerprint>, Callers, Wire),
 }
 
 /// A key that is being made.
@@ -81,7 +83,7 @@ pub(super) struct Making {
 }
 
 /// Time between two signs of life of key making, in milliseconds.
-const SIGN_OF_LIFE_MS: u64 = 2_000;
+pub(super) const SIGN_OF_LIFE_MS: u64 = 2_000;
 
 impl Chat {
     /// A chat of somebody called `own_name`, with the key and the peers that the store has.
@@ -94,6 +96,7 @@ impl Chat {
             raw_key: None,
             raw_peers: 0,
             capacity,
+            purpose: Purpose::Chat,
             callers: Callers::Anybody,
             book,
             talks: BTreeMap::new(),
@@ -107,10 +110,19 @@ impl Chat {
             reports: Reports::default(),
             hinted_quit: false,
             unsent: 0,
+            receipted: 0,
             now: Now { mono_ms: 0, unix_ms: 0 },
             next: 0,
             effects: VecDeque::new(),
         }
+    }
+
+    /// The same, for connections of another purpose: a pipe meets its peer as a chat does, and is then taken
+    /// out with [`Chat::take_pipe`].
+    #[must_use]
+    pub fn for_purpose(mut self, purpose: Purpose) -> Self {
+        self.purpose = purpose;
+        self
     }
 
     /// The key for the raw wire that the store has.
@@ -128,6 +140,8 @@ impl Chat {
         self.now = now;
         match input {
             Input::Line(line) => self.typed(line),
+            Input::Command(command) => self.perform(command),
+            Input::Text(text) => self.say(text),
             Input::LineTooLong { bytes } => {
                 self.unsent += 1;
                 self.trouble(Trouble::LineTooLong { bytes });
@@ -136,6 +150,7 @@ impl Chat {
                 self.unsent += 1;
                 self.trouble(Trouble::LineNotText { row });
             }
+            Input::Dismiss { link, reason } => self.with_session(link, |session, _| session.close(reason)),
             Input::Cancel => self.cancel(),
             Input::Farewell(farewell) => self.farewell(farewell),
             Input::Listening { listener, at } => self.listening(listener, at),
@@ -169,81 +184,6 @@ impl Chat {
     /// The next effect, until `None`.
     pub fn poll(&mut self) -> Option<Effect> {
         self.effects.pop_front()
-    }
-
-    /// When [`Input::Tick`] is next due, in monotonic milliseconds.
-    #[must_use]
-    pub fn deadline_ms(&self) -> Option<u64> {
-        let sessions = self.talks.values().filter_map(|talk| talk.session.deadline_ms());
-        let goodbyes = self.talks.values().filter_map(|talk| talk.leaving);
-        let sign = self.making.map(|making| making.told_ms + SIGN_OF_LIFE_MS);
-        let leaving = self.leaving.and_then(|leaving| leaving.at_latest_ms);
-        let late = self.addressed_link().and_then(|link| self.talks.get(&link)?.late_at_ms(self.now.mono_ms));
-        sessions
-            .chain(goodbyes)
-            .chain(sign)
-            .chain(leaving)
-            .chain(late)
-            .chain(self.reports.deadline_ms())
-            .min()
-    }
-
-    /// Every connection.
-    #[must_use]
-    pub fn links(&self) -> Vec<Link> {
-        self.talks.keys().copied().collect()
-    }
-
-    /// Whether bytes of this connection can be used now; otherwise do not read it.
-    #[must_use]
-    pub fn wants_bytes(&self, link: Link) -> bool {
-        self.talks.get(&link).is_some_and(|talk| talk.session.wants_bytes())
-    }
-
-    /// Whether one more typed message would be taken: nothing is connecting that it may be meant for, and
-    /// the addressed peer has room. Input that is not a terminal is not read meanwhile.
-    #[must_use]
-    pub fn takes_lines(&self) -> bool {
-        let arriving =
-            self.talks.values().any(|t| t.partner.is_none() && matches!(t.way, Way::Dialled { .. }));
-        let pending = self.making.is_some() || !self.held.is_empty() || !self.dials.is_empty() || arriving;
-        let room = self.addressed_link().and_then(|link| self.talks.get(&link)).is_none_or(Talk::has_room);
-        !pending && room && self.leaving.is_none()
-    }
-
-    /// Whether the goodbyes have begun.
-    #[must_use]
-    pub fn is_leaving(&self) -> bool {
-        self.leaving.is_some()
-    }
-
-    /// What stands before the cursor.
-    #[must_use]
-    pub fn view(&self) -> View {
-        let talk = self.addressed_link().and_then(|link| self.talks.get(&link));
-        let partner = talk.and_then(|talk| talk.partner.as_ref());
-        View {
-            own_name: self.own_name.to_string(),
-            addressed: partner.map(|partner| (partner.name.clone(), partner.assurance)),
-            waiting: talk.map_or(0, |talk| talk.late(self.now.mono_ms)),
-        }
-    }
-
-    /// Whether a connected peer is one that we called.
-    #[must_use]
-    pub fn has_dialled(&self, name: &str) -> bool {
-        let dialled = |talk: &&Talk| talk.name() == Some(name) && matches!(talk.way, Way::Dialled { .. });
-        self.talks.values().any(|talk| dialled(&talk))
-    }
-
-    /// Names that can be completed: everybody in the book and everybody connected.
-    #[must_use]
-    pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<_> = self.book.peers().map(|peer| peer.name.to_string()).collect();
-        names.extend(self.talks.values().filter_map(|talk| talk.name().map(str::to_owned)));
-        names.sort();
-        names.dedup();
-        names
     }
 
     pub(super) fn show(&mut self, notice: Notice) {
@@ -325,7 +265,8 @@ impl Chat {
             self.effects.push_back(Effect::Hangup(link));
             return;
         };
-        let way = Way::Dialled { dial, target: dialling.target, pin: dialling.pin };
+        let way =
+            Way::Dialled { dial, target: dialling.target, pin: dialling.pin, callers: dialling.callers };
         self.talks.insert(link, Talk::new(session, way));
         self.with_session(link, |_, _| ());
     }
@@ -350,7 +291,7 @@ impl Chat {
 
     fn own(&self) -> Option<Own> {
         let key = self.own_key.as_ref()?.public.clone();
-        Some(Own { key, name: self.own_name.to_string(), purpose: Purpose::Chat })
+        Some(Own { key, name: self.own_name.to_string(), purpose: self.purpose })
     }
 
     pub(super) fn tick(&mut self) {

@@ -6,7 +6,7 @@ use super::core::{Chat, assurance};
 use super::name::Name;
 use super::notice::{Acquaintance, Claimed, Info, Notice, Said, Trouble};
 use super::safe::SafeText;
-use super::talk::{Partner, Talk, Tie, Way};
+use super::talk::{Callers, Partner, Talk, Tie, Way};
 use crate::crypto::{Fingerprint, Job, RawJob};
 use crate::session::{Ending, Event, RawEnding};
 use crate::wire::ByeReason;
@@ -40,10 +40,10 @@ impl Chat {
                 }
             }
             Event::Stands { name } => self.stands(link, &name),
-            Event::Said { seq, text, .. } => self.said(link, seq, &text),
+            Event::Said { seq, time_ms, text } => self.said(link, seq, time_ms, text),
             Event::Receipt { upto } => {
                 if let Some(talk) = self.talks.get_mut(&link) {
-                    talk.receipted(upto);
+                    self.receipted += talk.receipted(upto);
                 }
             }
             Event::Raw(event) => self.raw_event(link, event),
@@ -58,12 +58,16 @@ impl Chat {
         self.with_session(link, |session, _| session.cut());
     }
 
-    fn said(&mut self, link: Link, seq: u64, text: &[u8]) {
-        let Some(name) = self.talks.get(&link).and_then(Talk::name) else { return };
+    fn said(&mut self, link: Link, seq: u64, sent_ms: u64, text: Vec<u8>) {
+        let Some(partner) = self.talks.get(&link).and_then(|talk| talk.partner.as_ref()) else { return };
         let said = Said {
-            name: name.to_owned(),
+            name: partner.name.clone(),
+            fingerprint: partner.fingerprint(),
+            assurance: partner.assurance,
             arrived_ms: self.now.unix_ms,
-            rows: SafeText::rows_from_bytes(text),
+            sent_ms,
+            rows: SafeText::rows_from_bytes(&text),
+            text,
         };
         self.effects.push_back(Effect::Show(Notice::Said(said), Some(Owed { link, upto: seq })));
     }
@@ -138,6 +142,7 @@ impl Chat {
     fn remember(&mut self, link: Link, fingerprint: Fingerprint, name: &str) -> bool {
         let (address, pinned) = match self.talks.get(&link).map(|talk| &talk.way) {
             Some(Way::Dialled { target, pin, .. }) => (Some(target.clone()), pin.is_some()),
+            Some(Way::Called { callers: Callers::Pinned(_), .. }) => (None, true),
             _ => (None, false),
         };
         let mut changes = Vec::new();
@@ -226,6 +231,9 @@ fn verdict(stood: bool, ending: &Ending, waiting: usize) -> Verdict {
     match ending {
         Ending::WeLeft if waiting == 0 => Verdict::Done,
         Ending::Bye(ByeReason::Leaving | ByeReason::Other(_)) if waiting == 0 => Verdict::Left,
+        Ending::Bye(ByeReason::OutputGone | ByeReason::OutputFull | ByeReason::OutputFailed) => {
+            Verdict::Failed
+        }
         Ending::HandshakeTimeout | Ending::Mute | Ending::CutEarly | Ending::Raw(RawEnding::NoKey) => {
             Verdict::Lost
         }

@@ -4,6 +4,7 @@
 //! `contract.rs` has what goes in and out, `core.rs` the state, `words.rs` all sentences.
 
 pub mod address;
+mod ask;
 pub mod book;
 pub mod command;
 mod contract;
@@ -22,6 +23,7 @@ mod talk;
 mod trust;
 mod words;
 
+pub use ask::Piped;
 pub use contract::{
     Assurance, Dial, Effect, Farewell, Input, Link, Listener, NewKey, Now, Origin, Owed, OwnKey, Queue,
     Replacing, Verdict, View,

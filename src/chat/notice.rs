@@ -26,8 +26,16 @@ pub enum Notice {
 pub struct Said {
     /// Local name of the peer.
     pub name: String,
+    /// Its key; the raw wire proves none.
+    pub fingerprint: Option<Fingerprint>,
+    /// How sure we are that the key is the person's.
+    pub assurance: Assurance,
     /// When it arrived, in milliseconds since 1970 in UTC, by our clock.
     pub arrived_ms: u64,
+    /// When it was sent, by the peer's clock: a claim. The raw wire has none: then when it arrived.
+    pub sent_ms: u64,
+    /// The text as it came. Never for a terminal.
+    pub text: Vec<u8>,
     /// The text, a row for each line of the message.
     pub rows: Vec<SafeText>,
 }
@@ -192,6 +200,11 @@ pub enum Trouble {
     PinDiffers {
         address: String,
         pinned: Fingerprint,
+        now: Fingerprint,
+    },
+    OtherPerson {
+        whom: String,
+        name: String,
         now: Fingerprint,
     },
     Ourselves {

@@ -20,7 +20,7 @@ impl Chat {
         }
     }
 
-    fn perform(&mut self, command: Command) {
+    pub(super) fn perform(&mut self, command: Command) {
         match command {
             Command::Listen { callers: None, wire, .. }
                 if wire != Wire::Native && self.callers == Callers::Known =>
@@ -31,8 +31,8 @@ impl Chat {
                 let callers = callers.unwrap_or(self.callers);
                 self.hold_or(Held::Listen(at, family, callers, wire));
             }
-            Command::Connect { target, family, pin, wire } => {
-                self.hold_or(Held::Connect(target, family, pin, wire));
+            Command::Connect { target, family, pin, callers, wire } => {
+                self.hold_or(Held::Connect(target, family, pin, callers, wire));
             }
             Command::Keygen { of, bits, keep } => self.keygen(of, bits, keep),
             Command::Showkey { form } => self.showkey(form),
@@ -53,7 +53,7 @@ impl Chat {
         }
     }
 
-    fn say(&mut self, text: &str) {
+    pub(super) fn say(&mut self, text: &str) {
         let Some(link) = self.addressed_link() else {
             self.unsent += 1;
             self.trouble(match self.addressed_name() {
@@ -162,7 +162,7 @@ impl Chat {
 
     /// The key that must be made first.
     fn missing_key(&self, held: &Held) -> Option<KeyFor> {
-        let (Held::Listen(_, _, _, wire) | Held::Connect(_, _, _, wire)) = held;
+        let (Held::Listen(_, _, _, wire) | Held::Connect(_, _, _, _, wire)) = held;
         match wire {
             Wire::Native if self.own_key.is_none() => Some(KeyFor::Identity),
             Wire::Oaep(Direction::Both) if self.raw_key.is_none() => Some(KeyFor::RawWire),
@@ -173,7 +173,9 @@ impl Chat {
     fn start(&mut self, held: Held) {
         match held {
             Held::Listen(at, family, callers, wire) => self.listen(at, family, callers, wire),
-            Held::Connect(target, family, pin, wire) => self.connect(target, family, pin, wire),
+            Held::Connect(target, family, pin, callers, wire) => {
+                self.connect(target, family, pin, callers, wire);
+            }
         }
     }
 
@@ -182,12 +184,13 @@ impl Chat {
         target: super::address::Target,
         family: super::address::Family,
         pin: Option<crate::crypto::Fingerprint>,
+        callers: Callers,
         wire: Wire,
     ) {
         let dial = super::Dial(self.fresh());
         self.info(Info::Connecting { target: target.to_string() });
         self.warn_of(wire);
-        self.dials.insert(dial, super::core::Dialling { target: target.clone(), pin, wire });
+        self.dials.insert(dial, super::core::Dialling { target: target.clone(), pin, callers, wire });
         self.effects.push_back(Effect::Connect { dial, target, family });
     }
 

@@ -89,7 +89,16 @@ impl Chat {
 
     fn raw_heard(&mut self, link: Link, text: &[u8]) {
         let Some(name) = self.talks.get(&link).and_then(Talk::name).map(str::to_owned) else { return };
-        let said = Said { name, arrived_ms: self.now.unix_ms, rows: SafeText::rows_from_bytes(text) };
+        let now_ms = self.now.unix_ms;
+        let said = Said {
+            name,
+            fingerprint: None,
+            assurance: Assurance::Unverified,
+            arrived_ms: now_ms,
+            sent_ms: now_ms,
+            rows: SafeText::rows_from_bytes(text),
+            text: text.to_vec(),
+        };
         self.effects.push_back(Effect::Show(Notice::Said(said), None));
     }
 

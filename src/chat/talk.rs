@@ -14,18 +14,22 @@ use crate::session::Conversation;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Way {
     /// We dialled.
-    Dialled { dial: Dial, target: Target, pin: Option<Fingerprint> },
+    Dialled { dial: Dial, target: Target, pin: Option<Fingerprint>, callers: Callers },
     /// Somebody called.
     Called { listener: Listener, from: SocketAddr, callers: Callers },
 }
 
-/// Whom a listener takes.
+/// Whom a listener takes, or who may be at the other end of a call of ours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Callers {
     /// Everybody.
     Anybody,
     /// Keys in the book only.
     Known,
+    /// The holder of this key, whom somebody chose by name.
+    Only(Fingerprint),
+    /// The holder of this key, which somebody typed or pasted: it is verified by that.
+    Pinned(Fingerprint),
 }
 
 /// Who is at the other end, once both sides have confirmed.
@@ -35,6 +39,16 @@ pub(super) struct Partner {
     pub(super) tie: Tie,
     pub(super) assurance: Assurance,
     pub(super) since_ms: u64,
+}
+
+impl Partner {
+    /// The key that it has proved, if it has.
+    pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
+        match self.tie {
+            Tie::Key(fingerprint) => Some(fingerprint),
+            Tie::Raw(_) => None,
+        }
+    }
 }
 
 /// What tells a partner from all others.
@@ -144,12 +158,15 @@ impl Talk {
         self.waiting.push_back(Waiting { seq, text: text.to_owned(), since_ms });
     }
 
-    pub(super) fn receipted(&mut self, upto: u64) {
+    /// Forgets what the peer has shown, and gives how many messages that were.
+    pub(super) fn receipted(&mut self, upto: u64) -> u64 {
+        let before = self.waiting.len();
         while self.waiting.front().is_some_and(|waiting| waiting.seq <= upto) {
             if let Some(done) = self.waiting.pop_front() {
                 self.waiting_bytes = self.waiting_bytes.saturating_sub(done.text.len());
             }
         }
+        (before - self.waiting.len()) as u64
     }
 
     /// The first `count` waiting messages as they may be shown, one row each, and how many more there are.

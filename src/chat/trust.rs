@@ -51,14 +51,41 @@ impl Chat {
     fn objection(&self, talk: &Talk, now: Fingerprint) -> Option<Trouble> {
         let own = self.own_key.as_ref().map(|own| own.public.fingerprint());
         match &talk.way {
-            Way::Dialled { target, pin, .. } => objection_to_dialled(&self.book, own, target, *pin, now),
             Way::Called { callers, .. } => {
                 let whom = talk.whom();
-                objection_to_key(&self.book, own, &whom, now).or_else(|| {
-                    let stranger = *callers == Callers::Known && self.book.by_fingerprint(&now).is_none();
-                    stranger.then_some(Trouble::UnknownCaller { whom, fingerprint: now })
-                })
+                objection_to_key(&self.book, own, &whom, now).or_else(|| self.not_wanted(*callers, whom, now))
             }
+            // Who is asked for by key may have moved; what is remembered of the address is overridden.
+            Way::Dialled { callers: callers @ Callers::Only(_), .. } => {
+                let whom = talk.whom();
+                objection_to_key(&self.book, own, &whom, now).or_else(|| self.not_wanted(*callers, whom, now))
+            }
+            Way::Dialled { target, pin, callers, .. } => {
+                let pin = if let Callers::Pinned(pinned) = callers { Some(*pinned) } else { *pin };
+                objection_to_dialled(&self.book, own, target, pin, now)
+                    .or_else(|| self.not_wanted(*callers, talk.whom(), now))
+            }
+        }
+    }
+
+    /// Why the holder of a key is not who may be there, if not.
+    fn not_wanted(&self, callers: Callers, whom: String, now: Fingerprint) -> Option<Trouble> {
+        match callers {
+            Callers::Anybody => None,
+            Callers::Known => {
+                let known = self.book.by_fingerprint(&now).is_some();
+                (!known).then_some(Trouble::UnknownCaller { whom, fingerprint: now })
+            }
+            Callers::Pinned(pinned) => {
+                (pinned != now).then_some(Trouble::PinDiffers { address: whom, pinned, now })
+            }
+            Callers::Only(wanted) => (wanted != now).then(|| {
+                let name = self
+                    .book
+                    .by_fingerprint(&wanted)
+                    .map_or_else(|| wanted.to_string(), |peer| peer.name.to_string());
+                Trouble::OtherPerson { whom, name, now }
+            }),
         }
     }
 

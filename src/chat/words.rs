@@ -8,7 +8,7 @@ use super::kinds::KeyFor;
 use super::notice::{Acquaintance, Claimed, Info, Notice, Said, Trouble};
 use super::safe::SafeText;
 use crate::session::Ending;
-use crate::wire::{ByeReason, WireFault};
+use crate::wire::{ByeReason, Purpose, WireFault};
 
 impl Notice {
     /// The rows of this notice, without time or colour. Rows of a message begin with the sender's name,
@@ -116,6 +116,9 @@ fn trouble_words(trouble: &Trouble) -> String {
              pinned: {pinned}\n\
              now:    {now}"
         ),
+        Trouble::OtherPerson { whom, name, now } => {
+            format!("{whom} has not the key of {name} but {now}; nothing was sent")
+        }
         Trouble::Ourselves { whom } => format!("{whom} has your own identity; not connected"),
         Trouble::BlockedCaller { name } => {
             format!("{name} is blocked and was refused; :unblock {name} takes that back")
@@ -200,6 +203,14 @@ fn listed_words(title: &str, rows: &[SafeText], more: usize) -> String {
     words
 }
 
+fn output_words(reason: ByeReason) -> &'static str {
+    match reason {
+        ByeReason::OutputGone => "who read its output has gone",
+        ByeReason::OutputFull => "no space left where it writes",
+        _ => "its output failed",
+    }
+}
+
 fn because(why: Option<&str>) -> String {
     why.map_or_else(String::new, |why| format!(" ({why})"))
 }
@@ -217,7 +228,11 @@ fn early_words(whom: &str, ending: &Ending, why: Option<&str>) -> String {
             format!("{whom} does not speak rsachat; it began with \"{}\"", first.escape_ascii())
         }
         Ending::Mismatch(WireFault::Purpose(theirs)) => {
-            format!("{whom} wants a {theirs}, this is a conversation; not connected")
+            let ours = match theirs {
+                Purpose::Chat => Purpose::Pipe,
+                Purpose::Pipe => Purpose::Chat,
+            };
+            format!("{whom} wants a {theirs}, this is a {ours}; not connected")
         }
         Ending::Mismatch(fault) => format!("{whom} does not fit: {fault}, this is version 1, suite 1"),
         Ending::Handshake | Ending::Wire(_) | Ending::Protocol | Ending::Record | Ending::Exhausted => {
@@ -248,6 +263,9 @@ fn lost_words(name: &str, ending: &Ending, why: Option<&str>) -> String {
         Ending::Bye(ByeReason::Refused) => format!("{name} no longer wants to talk to this key"),
         Ending::Bye(ByeReason::Replaced) => {
             format!("{name} closed this connection: you are connected from elsewhere")
+        }
+        Ending::Bye(reason @ (ByeReason::OutputGone | ByeReason::OutputFull | ByeReason::OutputFailed)) => {
+            format!("{name} could not keep what it got: {}", output_words(*reason))
         }
         _ => format!("lost {name}: it broke the protocol; link closed"),
     }

@@ -29,16 +29,26 @@ impl SealKey {
     /// # Errors
     /// [`Exhausted`] when the counter refuses to go on.
     pub fn seal(&mut self, associated: &[u8], buffer: &mut Vec<u8>, from: usize) -> Result<(), Exhausted> {
+        let tag = self.seal_here(associated, buffer.get_mut(from..).unwrap_or_default())?;
+        buffer.extend_from_slice(&tag);
+        Ok(())
+    }
+
+    /// Seals a plaintext where it stands and gives its tag; `associated` is authenticated with it.
+    ///
+    /// # Errors
+    /// [`Exhausted`] when the counter refuses to go on.
+    pub fn seal_here(
+        &mut self,
+        associated: &[u8],
+        plaintext: &mut [u8],
+    ) -> Result<[u8; TAG_BYTES], Exhausted> {
         self.0.rekey_when_due()?;
         let nonce = self.0.counter.nonce()?;
-        let plaintext = buffer.get_mut(from..).unwrap_or_default();
-        let tag = self
-            .0
-            .key
-            .seal_in_place_separate_tag(nonce, Aad::from(associated), plaintext)
-            .map_err(|_| Exhausted)?;
-        buffer.extend_from_slice(tag.as_ref());
-        self.0.counter.advance()
+        let sealed = self.0.key.seal_in_place_separate_tag(nonce, Aad::from(associated), plaintext);
+        let tag = sealed.ok().and_then(|tag| tag.as_ref().try_into().ok()).ok_or(Exhausted)?;
+        self.0.counter.advance()?;
+        Ok(tag)
     }
 
     /// The same key after that many uses: a handshake key is shared by both directions.
@@ -69,6 +79,19 @@ impl OpenKey {
             return Err(Failed);
         }
         self.0.counter.advance().map_err(|_| Failed)
+    }
+
+    /// Opens `sealed` where it stands and gives the plaintext, its first part. When the tag is wrong the
+    /// counter does not move, and what stood there is no plaintext.
+    ///
+    /// # Errors
+    /// [`Failed`], whatever the cause.
+    pub fn open_here<'a>(&mut self, associated: &[u8], sealed: &'a mut [u8]) -> Result<&'a mut [u8], Failed> {
+        self.0.rekey_when_due().map_err(|_| Failed)?;
+        let nonce = self.0.counter.nonce().map_err(|_| Failed)?;
+        let plaintext = self.0.key.open_in_place(nonce, Aad::from(associated), sealed).map_err(|_| Failed)?;
+        self.0.counter.advance().map_err(|_| Failed)?;
+        Ok(plaintext)
     }
 
     /// The same key after that many uses: a handshake key is shared by both directions.
@@ -202,6 +225,24 @@ mod tests {
             theirs[1].encrypt_with_ad(b"ad", b"text", &mut record).unwrap();
             assert_eq!(open.open(b"ad", &record, &mut out), Ok(()));
             assert_eq!(out, b"text");
+        }
+    }
+
+    #[test]
+    fn in_its_place_or_elsewhere_the_records_are_the_same() {
+        let start = limits::REKEY_RECORDS - 2;
+        let ((mut seal, mut open), (mut there, mut here)) = (pair(start), pair(start));
+        for _ in 0..4 {
+            let mut text = *b"text";
+            let tag = there.seal_here(b"ad", &mut text).unwrap();
+            let mut record = sealed(&mut seal).unwrap();
+            assert_eq!(record, [&text[..], &tag].concat());
+            let mut wrong = record.clone();
+            wrong[1] ^= 1;
+            assert_eq!(here.open_here(b"ad", &mut wrong), Err(Failed));
+            let mut out = Vec::new();
+            assert_eq!(open.open(b"ad", &record, &mut out), Ok(()));
+            assert_eq!(here.open_here(b"ad", &mut record).unwrap(), out);
         }
     }
 

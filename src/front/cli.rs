@@ -10,7 +10,7 @@ use super::config::{self, ConfigTask, Layer, Sources, When, YesNo};
 use super::doctor::DoctorTask;
 use super::fault::{Fault, code};
 use super::manual::ManTask;
-use super::{completions, doctor, facts, keys, manual, repl, replay};
+use super::{completions, doctor, facts, keys, manual, pipe, recv, repl, replay, send};
 use crate::chat::address::ListenAt;
 use crate::chat::name::Name;
 use crate::store::Home;
@@ -39,6 +39,9 @@ pub(super) struct Common {
     /// File whose first line is the passphrase of the key
     #[arg(long, value_name = "FILE", global = true, value_hint = ValueHint::FilePath)]
     pub(super) passphrase_file: Option<PathBuf>,
+    /// Open descriptor whose first line is the passphrase of the key
+    #[arg(long, value_name = "N", global = true, conflicts_with = "passphrase_file")]
+    pub(super) passphrase_fd: Option<u32>,
 }
 
 /// What the prompt understands.
@@ -110,6 +113,12 @@ enum Task {
     /// List, trust or forget peers
     #[command(subcommand, after_help = "Examples:\n  rsachat peers list")]
     Peers(PeerTask),
+    /// Bytes through standard input and output, both ways
+    Pipe(pipe::PipeTask),
+    /// Messages from standard input to one person
+    Send(send::SendTask),
+    /// Messages from people to standard output or to a command
+    Recv(recv::RecvTask),
     /// Play conversations from files, without a person, and check what everybody sees
     Replay(replay::ReplayArgs),
     /// Check or show the settings
@@ -217,13 +226,15 @@ fn start(cli: &Cli) -> Result<u8, Fault> {
     // Not everything needs one.
     let home = || Home::choose(cli.common.home.as_deref(), &|name: &str| std::env::var_os(name));
     let Some(task) = &cli.task else { return repl::run(&home()?, &cli.common, &cli.prompt) };
+    let sources = || Sources::read(cli.common.config.as_deref(), cli.prompt.layer()?);
     match task {
         Task::Key(task) => keys::key(&home()?, &cli.common, task),
         Task::Peers(task) => keys::peers(&home()?, task),
+        Task::Pipe(task) => pipe::run(&home()?, &cli.common, &sources()?, task),
+        Task::Send(task) => send::run(&home()?, &cli.common, &sources()?, task),
+        Task::Recv(task) => recv::run(&home()?, &cli.common, &sources()?, task),
         Task::Replay(args) => replay::run(args),
-        Task::Config(task) => {
-            config::run(&Sources::read(cli.common.config.as_deref(), cli.prompt.layer()?)?, *task)
-        }
+        Task::Config(task) => config::run(&sources()?, *task),
         Task::Doctor(task) => doctor::run(&home()?, &cli.common, task),
         Task::Completions(task) => completions::run(*task),
         Task::Man(task) => manual::run(task),

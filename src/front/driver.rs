@@ -2,36 +2,39 @@
 //! obeys.
 
 use std::io;
+use std::time::{Duration, Instant};
 
-use super::actor::Actor;
+use super::actor::{Actor, Machine as _};
 use super::bind::words;
 use super::keys::{Own, seed};
-use super::live::Live;
+use super::live::{Live, Show};
 use super::record::Recorder;
-use super::screen::Screen;
-use crate::chat::{Chat, Info, Input, Link, Notice, Verdict};
+use crate::chat::{Chat, Info, Input, Link, Notice, Piped, Verdict};
 use crate::crypto::Passphrase;
+use crate::limits::FAREWELL_MS;
+use crate::net::worker::Priority;
 use crate::net::{Net, NetEvent, Reading};
 use crate::store::Home;
 
 /// A person and the machine.
-pub(super) struct Driver {
+pub(super) struct Driver<S> {
     actor: Actor,
-    pub(super) machine: Live,
+    pub(super) machine: Live<S>,
     recorder: Option<Recorder>,
 }
 
-impl Driver {
+impl<S: Show> Driver<S> {
     pub(super) fn new(
         chat: Chat,
-        screen: Screen,
+        screen: S,
         net: Net,
         home: Home,
         own: Option<Own>,
         passphrase: Option<Passphrase>,
+        priority: Priority,
     ) -> io::Result<Self> {
         let actor = Actor::new(chat, home, own, passphrase);
-        Ok(Self { actor, machine: Live::new(net, screen)?, recorder: None })
+        Ok(Self { actor, machine: Live::new(net, screen, priority)?, recorder: None })
     }
 
     /// Records from now on, and says so.
@@ -44,6 +47,17 @@ impl Driver {
 
     pub(super) fn chat(&self) -> &Chat {
         &self.actor.chat
+    }
+
+    /// A pipe that stands; see [`Chat::take_pipe`].
+    pub(super) fn take_pipe(&mut self) -> Option<Piped> {
+        self.actor.chat.take_pipe()
+    }
+
+    /// The sockets alone: whom the chat had is left without a word.
+    pub(super) fn into_net(mut self) -> Net {
+        let _ = self.machine.flush();
+        self.machine.net
     }
 
     /// The code to end with, once the chat has said so.
@@ -87,8 +101,17 @@ impl Driver {
 
     /// Waits for the machine until something happens or the chat's next deadline, and passes it on.
     pub(super) fn turn(&mut self) -> io::Result<()> {
+        self.turn_until(None)
+    }
+
+    /// The same, but not longer than to this moment.
+    pub(super) fn turn_until(&mut self, until: Option<Instant>) -> io::Result<()> {
         let deadline = self.chat().deadline_ms().filter(|due| *due != u64::MAX);
         let deadline = deadline.map(|due| self.machine.instant(due));
+        let deadline = deadline.into_iter().chain(until).min();
+        for clogged in self.machine.flush() {
+            self.handle(clogged);
+        }
         let mut events = Vec::new();
         self.machine.net.wait(deadline, &mut events)?;
         for event in events {
@@ -104,9 +127,23 @@ impl Driver {
             let input = self.actor.keep(&self.machine, made.key, made.of, made.replacing);
             self.handle(input);
         }
+        let behind = self.machine.screen.is_behind();
+        if behind {
+            let now = self.machine.now();
+            for link in self.actor.chat.links() {
+                self.actor.chat.left_unread(link, now);
+            }
+        }
         self.handle(Input::Tick);
-        self.regulate();
+        self.regulate(behind);
         Ok(())
+    }
+
+    /// What was said last still leaves; a peer that does not take it is not waited for.
+    pub(super) fn linger(&mut self) -> io::Result<()> {
+        // It is over for everybody: nobody needs to know who is clogged.
+        let _ = self.machine.flush();
+        self.machine.net.settle(Instant::now() + Duration::from_millis(FAREWELL_MS))
     }
 
     fn net_event(&mut self, event: NetEvent) {
@@ -141,8 +178,7 @@ impl Driver {
 
     /// Back pressure by not reading: what the chat cannot use now, or the screen cannot take, stays in the
     /// kernel.
-    fn regulate(&mut self) {
-        let behind = self.machine.screen.is_behind();
+    fn regulate(&mut self, behind: bool) {
         for link in self.actor.chat.links() {
             let wanted = if self.chat().wants_bytes(link) && !behind { Reading::On } else { Reading::Off };
             self.machine.set_reading(link, wanted);

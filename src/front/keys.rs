@@ -142,7 +142,7 @@ fn read(of: KeyFor, pem: &str, passphrase: Option<&Passphrase>) -> Result<Privat
 /// The identity on disk, asking for its passphrase where there is a terminal to ask at.
 pub(super) fn unlock(home: &Home, common: &Common) -> Result<(Option<Own>, Option<Passphrase>), Fault> {
     refuse_test_keys(home)?;
-    let given = common.passphrase_file.as_deref().map(first_line).transpose()?;
+    let given = given(common)?;
     let (path, text) =
         (keyfile::path(home, KeyFor::Identity), keyfile::load_key_text(home, KeyFor::Identity)?);
     let Some(pem) = text else { return Ok((None, given)) };
@@ -254,7 +254,7 @@ pub(super) fn peers(home: &Home, task: &PeerTask) -> Result<u8, Fault> {
 }
 
 fn new(home: &Home, common: &Common, of: KeyFor, bits: u32, replace: bool) -> Result<u8, Fault> {
-    let passphrase = common.passphrase_file.as_deref().map(first_line).transpose()?;
+    let passphrase = given(common)?;
     let (path, text) = (keyfile::path(home, of), keyfile::load_key_text(home, of)?);
     if text.is_some() && !replace {
         return Err(Fault::new(code::FAILED, format!("there is a key in {} already", path.display()))
@@ -307,6 +307,14 @@ fn ask(prompt: &str) -> Result<Passphrase, Fault> {
             .hint("--passphrase-file FILE")
     })?;
     Ok(Passphrase::new(text))
+}
+
+/// The passphrase that the command line names a place for.
+fn given(common: &Common) -> Result<Option<Passphrase>, Fault> {
+    match common.passphrase_fd {
+        Some(number) => first_line(&Path::new("/dev/fd").join(number.to_string())).map(Some),
+        None => common.passphrase_file.as_deref().map(first_line).transpose(),
+    }
 }
 
 fn first_line(path: &Path) -> Result<Passphrase, Fault> {

@@ -10,12 +10,12 @@ use super::actor::{Machine, Recipe};
 use super::bind::{bind, of_family, words};
 use super::fault::{Fault, code};
 use super::keys::{self, KeyRing, Own};
-use super::screen::Screen;
 use crate::chat::address::{Family, ListenAt, Target};
 use crate::chat::{Dial, Input, KeyFor, Link, Listener, Notice, Now, Owed, Queue, Replacing};
 use crate::crypto::{Job, JobResult};
+use crate::limits::LINK_TURN_BYTES;
 use crate::net::errand::Errand;
-use crate::net::worker::{self, Ticket, Worker};
+use crate::net::worker::{self, Priority, Ticket, Worker};
 use crate::net::{LinkId, ListenerId, Net, Reading};
 
 /// A job and the keys that it may need.
@@ -24,10 +24,33 @@ struct Task {
     keys: KeyRing,
 }
 
+/// Where notices go.
+pub(super) trait Show {
+    /// Shows a notice; what is owed for it is reported by the one who shows, once it has been shown.
+    fn show(&mut self, notice: &Notice, owed: Option<Owed>);
+    /// Whether so much waits that peers should wait too.
+    fn is_behind(&self) -> bool;
+}
+
+/// What was shown of each connection since it was last said: one receipt says it for many messages.
+#[derive(Debug, Default)]
+pub(super) struct Latest(BTreeMap<Link, u64>);
+
+impl Latest {
+    pub(super) fn add(&mut self, owed: Owed) {
+        let upto = self.0.entry(owed.link).or_default();
+        *upto = owed.upto.max(*upto);
+    }
+
+    pub(super) fn all(self) -> impl Iterator<Item = Owed> {
+        self.0.into_iter().map(|(link, upto)| Owed { link, upto })
+    }
+}
+
 /// The sockets, threads and screen of this process.
-pub(super) struct Live {
+pub(super) struct Live<S> {
     pub(super) net: Net,
-    pub(super) screen: Screen,
+    pub(super) screen: S,
     /// What was shown since the recorder took it, where there is one.
     noted: Option<Vec<Notice>>,
     worker: Worker<Task, JobResult>,
@@ -36,6 +59,8 @@ pub(super) struct Live {
     dials: BTreeMap<LinkId, Dial>,
     listeners: BTreeMap<ListenerId, Listener>,
     paused: BTreeMap<Link, Reading>,
+    /// What was sent since the loop last waited: a burst of messages leaves in one piece.
+    outbox: BTreeMap<LinkId, Vec<u8>>,
     making: Option<Making>,
     started: Instant,
 }
@@ -54,9 +79,10 @@ pub(super) struct Made {
     pub(super) replacing: Replacing,
 }
 
-impl Live {
-    pub(super) fn new(net: Net, screen: Screen) -> io::Result<Self> {
-        let worker = Worker::start("rsa", net.waker(), |task: Task| task.job.run(task.keys.keys()))?;
+impl<S: Show> Live<S> {
+    pub(super) fn new(net: Net, screen: S, priority: Priority) -> io::Result<Self> {
+        let worker =
+            Worker::start("rsa", priority, net.waker(), |task: Task| task.job.run(task.keys.keys()))?;
         Ok(Self {
             net,
             screen,
@@ -67,6 +93,7 @@ impl Live {
             dials: BTreeMap::new(),
             listeners: BTreeMap::new(),
             paused: BTreeMap::new(),
+            outbox: BTreeMap::new(),
             making: None,
             started: Instant::now(),
         })
@@ -140,6 +167,17 @@ impl Live {
         Some(Made { key, of, replacing })
     }
 
+    /// Hands what was sent to the sockets; those that do not take it at once are told of.
+    pub(super) fn flush(&mut self) -> Vec<Input<'static>> {
+        let links: Vec<_> = self.outbox.keys().copied().collect();
+        links.into_iter().filter_map(|link| self.send(link)).collect()
+    }
+
+    fn send(&mut self, id: LinkId) -> Option<Input<'static>> {
+        self.net.send(id, self.outbox.remove(&id)?);
+        (self.net.queued(id) > 0).then_some(Input::Clogged { link: Link(id.0) })
+    }
+
     /// Reads a link or leaves it unread.
     pub(super) fn set_reading(&mut self, link: Link, wanted: Reading) {
         let before = self.paused.insert(link, wanted).unwrap_or(Reading::On);
@@ -149,7 +187,7 @@ impl Live {
     }
 }
 
-impl Machine for Live {
+impl<S: Show> Machine for Live<S> {
     fn now(&self) -> Now {
         let mono_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -202,9 +240,19 @@ impl Machine for Live {
         }
     }
 
+    /// A burst leaves in one piece when the loop waits; a long one before that.
     fn transmit(&mut self, link: Link, bytes: Vec<u8>) -> Option<Input<'static>> {
-        self.net.send(LinkId(link.0), bytes);
-        (self.net.queued(LinkId(link.0)) > 0).then_some(Input::Clogged { link })
+        let id = LinkId(link.0);
+        let waiting = self.outbox.entry(id).or_default();
+        if waiting.is_empty() {
+            *waiting = bytes;
+        } else {
+            waiting.extend_from_slice(&bytes);
+        }
+        if waiting.len() < LINK_TURN_BYTES {
+            return None;
+        }
+        self.send(id)
     }
 
     fn proven(&mut self, link: Link) {
@@ -213,6 +261,8 @@ impl Machine for Live {
 
     fn hangup(&mut self, link: Link) {
         self.paused.remove(&link);
+        // Whether it is clogged is all the same now.
+        let _ = self.send(LinkId(link.0));
         self.net.hangup(LinkId(link.0));
     }
 

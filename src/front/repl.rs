@@ -7,6 +7,7 @@ use super::config::{Config, Sources};
 use super::driver::Driver;
 use super::fault::{Fault, code};
 use super::keys;
+use super::live::Latest;
 use super::record::Recorder;
 use super::screen::{Looks, Screen, Style, stdout_sink};
 use super::terminal::{self, Arguments, Live, PromptState, Terminal, Typed, Word};
@@ -16,6 +17,7 @@ use crate::chat::{Assurance, Callers, Chat, Farewell, Input, Verdict, View};
 use crate::limits;
 use crate::net::lines::{LineEvent, Lines};
 use crate::net::signals::{Signal, Signals};
+use crate::net::worker::Priority;
 use crate::net::{Net, descriptors};
 use crate::store::{Home, bookfile};
 
@@ -58,7 +60,7 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
         (Typist::Lines(Some(Lines::of_stdin(net.waker())?)), stdout_sink())
     };
     let screen = Screen::start(style, if edited { Looks::Screen } else { Looks::Lines }, sink, net.waker())?;
-    let mut driver = Driver::new(chat, screen, net, home.clone(), own, passphrase)?;
+    let mut driver = Driver::new(chat, screen, net, home.clone(), own, passphrase, Priority::Lower)?;
     if let Some(recorder) = recorder {
         driver.record(recorder);
     }
@@ -103,7 +105,7 @@ struct Unattended {
 }
 
 struct Repl {
-    driver: Driver,
+    driver: Driver<Screen>,
     typist: Typist,
     signals: Signals,
     unattended: Unattended,
@@ -175,9 +177,10 @@ impl Repl {
     }
 
     fn report_shown(&mut self) {
+        let mut latest = Latest::default();
         while let Some(shown) = self.driver.machine.screen.shown() {
             match shown {
-                Ok(owed) => self.driver.handle(Input::Shown(owed)),
+                Ok(owed) => latest.add(owed),
                 // Whoever read our output has gone: like a program that SIGPIPE ends, but in order.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                     self.driver.handle(Input::Farewell(Farewell::Signal(13)));
@@ -188,6 +191,9 @@ impl Repl {
                 }
             }
         }
+        for owed in latest.all() {
+            self.driver.handle(Input::Shown(owed));
+        }
     }
 
     fn weigh_verdicts(&mut self) {
@@ -196,6 +202,7 @@ impl Repl {
                 Verdict::Unreachable | Verdict::Deaf => code::MACHINE,
                 Verdict::Refused => code::REFUSED,
                 Verdict::Lost => code::LOST,
+                Verdict::Failed => code::FAILED,
                 Verdict::Done => 0,
                 Verdict::Left => match &self.typist {
                     // The peer left in order, but not everything was said.
@@ -229,14 +236,8 @@ impl Repl {
     }
 
     fn finish(mut self) {
-        // What was said last still leaves; a peer that does not take it is not waited for.
-        let patience = std::time::Instant::now() + std::time::Duration::from_millis(limits::FAREWELL_MS);
-        let mut events = Vec::new();
-        while self.driver.machine.net.links() > 0 && std::time::Instant::now() < patience {
-            if self.driver.machine.net.wait(Some(patience), &mut events).is_err() {
-                break;
-            }
-        }
+        // Nothing can be done about an error by now.
+        let _ = self.driver.linger();
         self.driver.machine.screen.finish();
         if let Typist::Person(terminal) = &mut self.typist {
             terminal.finish();

@@ -10,6 +10,7 @@ use std::thread::{self, JoinHandle};
 use mio::Waker;
 use unicode_width::UnicodeWidthStr as _;
 
+use super::live::Show;
 use super::wrap::wrapped;
 use crate::chat::{Notice, Owed};
 
@@ -82,22 +83,6 @@ impl Screen {
         Ok(Self { queue: Some(queue), done, backlog, style, looks, writer: Some(writer) })
     }
 
-    /// Puts a notice in the queue.
-    pub(super) fn show(&self, notice: &Notice, owed: Option<Owed>) {
-        let mut text = String::new();
-        for row in notice.rows() {
-            for row in self.fitted(notice, row) {
-                text.push_str(&painted(notice, &row, self.style));
-                text.push('\n');
-            }
-        }
-        self.backlog.fetch_add(text.len(), Ordering::Relaxed);
-        if let Some(queue) = &self.queue {
-            // The writer ends only after an error that has been reported.
-            let _ = queue.send((text, owed));
-        }
-    }
-
     /// A row with its time; a peer's is wrapped where somebody looks at a screen.
     fn fitted(&self, notice: &Notice, row: String) -> Vec<String> {
         let Notice::Said(said) = notice else { return vec![row] };
@@ -118,11 +103,6 @@ impl Screen {
         self.done.try_recv().ok()
     }
 
-    /// Whether so much waits that peers should wait too.
-    pub(super) fn is_behind(&self) -> bool {
-        self.backlog.load(Ordering::Relaxed) > BACKLOG_BYTES
-    }
-
     /// Waits until everything is written.
     pub(super) fn finish(&mut self) {
         self.queue = None;
@@ -130,6 +110,27 @@ impl Screen {
             // A panic there has been reported by its hook.
             let _ = writer.join();
         }
+    }
+}
+
+impl Show for Screen {
+    fn show(&mut self, notice: &Notice, owed: Option<Owed>) {
+        let mut text = String::new();
+        for row in notice.rows() {
+            for row in self.fitted(notice, row) {
+                text.push_str(&painted(notice, &row, self.style));
+                text.push('\n');
+            }
+        }
+        self.backlog.fetch_add(text.len(), Ordering::Relaxed);
+        if let Some(queue) = &self.queue {
+            // The writer ends only after an error that has been reported.
+            let _ = queue.send((text, owed));
+        }
+    }
+
+    fn is_behind(&self) -> bool {
+        self.backlog.load(Ordering::Relaxed) > BACKLOG_BYTES
     }
 }
 

@@ -3,7 +3,7 @@
 //! files nor the null device can be awaited with sockets.
 
 use std::io::{self, BufRead, BufReader, Read};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -71,6 +71,12 @@ impl Lines {
 /// input in the mode that does not block, and that mode is shared with it, so it is not ours to change.
 #[derive(Debug)]
 pub struct Patient<R>(pub R);
+
+impl<R: AsFd> AsFd for Patient<R> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
 
 impl<R: Read + AsFd> Read for Patient<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

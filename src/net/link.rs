@@ -93,6 +93,12 @@ impl Link {
         self.failure.is_some() || self.can_flush() || (self.owes_drained && self.queue.is_empty())
     }
 
+    /// The socket and what it has not taken yet.
+    pub(super) fn into_parts(self) -> (TcpStream, Vec<u8>) {
+        let unsent: Vec<u8> = self.queue.pieces.into_iter().flatten().skip(self.queue.gone).collect();
+        (self.stream, unsent)
+    }
+
     pub(super) fn queued(&self) -> usize {
         self.queue.bytes
     }

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -206,6 +207,36 @@ impl Net {
     /// Closes the socket now and forgets what was queued for it.
     pub fn drop_now(&mut self, id: LinkId) {
         self.close(id.0);
+    }
+
+    /// Gives an open connection away, as a socket that blocks, with what was queued for it and is not sent yet.
+    /// Nothing is reported of it any more.
+    ///
+    /// # Errors
+    /// When the link is gone or the system refuses; then it is closed.
+    pub fn release(&mut self, id: LinkId) -> io::Result<(TcpStream, Vec<u8>)> {
+        let gone = || io::Error::from(io::ErrorKind::NotConnected);
+        self.proven(id);
+        self.set_deadline(id.0, None);
+        self.ready.remove(&id.0);
+        let slot = self.slots.remove(&id.0).ok_or_else(gone)?;
+        let State::Open(link) = slot.state else { return Err(gone()) };
+        let (mut stream, unsent) = link.into_parts();
+        self.poll.registry().deregister(&mut stream)?;
+        let stream = TcpStream::from(OwnedFd::from(stream));
+        stream.set_nonblocking(false)?;
+        Ok((stream, unsent))
+    }
+
+    /// Closes every link and listener at once. What remains is a place to wait at for other threads.
+    pub fn close_all(&mut self) {
+        self.listeners.clear();
+        self.starved.clear();
+        self.starved_until = None;
+        for id in self.slots.keys().copied().collect::<Vec<_>>() {
+            self.close(id);
+        }
+        self.ready.clear();
     }
 
     /// Links that exist: dialling, open, and those that still flush after a [`Net::hangup`].

@@ -30,6 +30,22 @@ impl Net {
         }
     }
 
+    /// Lets the links that were hung up leave, and returns when no link is there any more or the moment has come.
+    /// What else happens is not told.
+    ///
+    /// # Errors
+    /// As for [`Net::wait`].
+    pub fn settle(&mut self, until: Instant) -> io::Result<()> {
+        let mut events = Vec::new();
+        while self.links() > 0 && Instant::now() < until {
+            events.clear();
+            self.sleep(Some(until), &mut events)?;
+            self.expire(Instant::now());
+            self.turn(&mut events);
+        }
+        Ok(())
+    }
+
     fn sleep(&mut self, deadline: Option<Instant>, events: &mut Vec<NetEvent>) -> io::Result<()> {
         let timeout = if self.ready.is_empty() {
             let first_timer = self.timers.first().map(|(at, _)| *at);

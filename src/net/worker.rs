@@ -22,6 +22,15 @@ pub enum Queue {
     Strangers,
 }
 
+/// How the work stands to the loop that asks for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Priority {
+    /// The loop has something else to do, which must not suffer: lower than the loop, where the system allows it.
+    Lower,
+    /// The loop only waits for the work.
+    Same,
+}
+
 /// The name of a submitted job, never used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Ticket(u64);
@@ -63,18 +72,25 @@ enum Owner {
 }
 
 impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
-    /// Starts the thread, at a lower priority than the loop where the system allows it.
+    /// Starts the thread.
     ///
     /// # Errors
     /// When no thread can be started.
-    pub fn start(name: &str, waker: Arc<Waker>, run: impl Fn(J) -> R + Send + 'static) -> io::Result<Self> {
+    pub fn start(
+        name: &str,
+        priority: Priority,
+        waker: Arc<Waker>,
+        run: impl Fn(J) -> R + Send + 'static,
+    ) -> io::Result<Self> {
         let waiting =
             Waiting { known: VecDeque::new(), strangers: VecDeque::new(), submitted: 0, owner: Owner::There };
         let desk = Arc::new(Desk { waiting: Mutex::new(waiting), changed: Condvar::new() });
         let (sender, results) = channel();
         let inside = Arc::clone(&desk);
         thread::Builder::new().name(name.into()).spawn(move || {
-            lower_priority();
+            if priority == Priority::Lower {
+                lower_priority();
+            }
             work(&inside, &sender, &waker, run);
         })?;
         Ok(Self { desk, results })

@@ -1,15 +1,16 @@
 //! Whether a row is like a pattern, and what it binds.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use regex::Regex;
 
 use super::line::Expectation;
 use super::text::Piece;
 
-/// Values by their names.
+/// Values by their names. A copy costs nothing until one of the two changes: each row is tried against a copy.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Bindings(BTreeMap<String, String>);
+pub struct Bindings(Arc<BTreeMap<String, String>>);
 
 /// Why a typed text has no value yet: the name that has none, and where it stands in its line.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,7 +24,7 @@ pub struct Unbound {
 impl Bindings {
     /// Binds a name, also anew.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
-        self.0.insert(name.into(), value.into());
+        Arc::make_mut(&mut self.0).insert(name.into(), value.into());
     }
 
     /// The value of a name.
@@ -117,7 +118,7 @@ impl Bindings {
                 Some(there) if *there != value => return None,
                 Some(_) => {}
                 None => {
-                    both.0.insert(name, value);
+                    both.set(name, value);
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! Either kind of conversation, for a caller to whom it is all the same. The two share no code: what the raw wire
 //! cannot do (receipts, judging a key, a reason for leaving) does nothing there.
 
+use super::pipe::Pipe;
 use super::{Output, RawSession, SayFault, Session};
 use crate::crypto::JobResult;
 use crate::wire::ByeReason;
@@ -100,6 +101,28 @@ impl Conversation {
     pub fn drained(&mut self) {
         if let Self::Raw(session) = self {
             session.drained();
+        }
+    }
+
+    /// Whether both sides have confirmed; on the raw wire nobody does.
+    #[must_use]
+    pub fn stands(&self) -> bool {
+        matches!(self, Self::Native(session) if session.stands())
+    }
+
+    /// The two halves of a pipe that stands.
+    #[must_use]
+    pub fn into_pipe(self) -> Option<Pipe> {
+        match self {
+            Self::Native(session) => session.into_pipe(),
+            Self::Raw(_) => None,
+        }
+    }
+
+    /// The owner has not been reading, since it cannot use more. On the raw wire nobody asks for signs of life.
+    pub fn left_unread(&mut self, now_ms: u64) {
+        if let Self::Native(session) = self {
+            session.left_unread(now_ms);
         }
     }
 

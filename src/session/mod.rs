@@ -6,11 +6,15 @@
 //! - **Poison**: after a failure the session says [`Event::Closed`] once and ignores everything after.
 //! - **Trust pause**: once the peer's key is known ([`Event::Met`]) nothing is sealed to it and nothing it
 //!   sends is opened until [`Session::accept`].
+//! - **A pipe is two halves**: once it stands, a session of that purpose takes nothing more and is made into
+//!   a [`Pipe`].
 //! - **A cut is not a close**: only a `Bye` record ends a session well; a bare end of stream is
 //!   [`Ending::Cut`].
 
 mod conversation;
 mod ending;
+mod idle;
+pub mod pipe;
 pub mod raw;
 mod shake;
 mod standing;
@@ -22,6 +26,8 @@ use crate::limits;
 use crate::wire::{ByeReason, Frames, Purpose};
 pub use conversation::Conversation;
 pub use ending::Ending;
+use idle::Idle;
+use pipe::Pipe;
 pub use raw::{RawEnding, RawEvent, RawSession, RawSide};
 use shake::{Shake, Turn};
 pub use standing::SayFault;
@@ -165,7 +171,7 @@ impl Session {
     pub fn wants_bytes(&self) -> bool {
         match &self.phase {
             Phase::Shaking(shake) => shake.wants_frame(),
-            Phase::Standing(_) => true,
+            Phase::Standing(standing) => !standing.is_pipe(),
             Phase::Over => false,
         }
     }
@@ -174,6 +180,18 @@ impl Session {
     #[must_use]
     pub fn stands(&self) -> bool {
         matches!(&self.phase, Phase::Standing(standing) if standing.confirmed())
+    }
+
+    /// The two halves of a pipe that stands; `None` if this is anything else, and the session is over.
+    #[must_use]
+    pub fn into_pipe(self) -> Option<Pipe> {
+        match self.phase {
+            Phase::Standing(standing) if standing.is_pipe() => {
+                let split = standing.into_split();
+                Some(Pipe::new(split.seal, split.open, self.frames.waiting().to_vec()))
+            }
+            _ => None,
+        }
     }
 
     /// Sends a message typed at `time_ms` (since 1970) and returns its number.
@@ -192,6 +210,12 @@ impl Session {
         if let Phase::Standing(standing) = &mut self.phase {
             standing.shown(upto, &mut self.outputs);
         }
+    }
+
+    /// The owner has not been reading, since it cannot use more: silence is not the peer's. The peer is pinged
+    /// as ever.
+    pub fn left_unread(&mut self, now_ms: u64) {
+        self.heard_ms = self.heard_ms.max(now_ms.saturating_sub(limits::PING_AFTER_MS));
     }
 
     /// Ends the session well, with the reason for the peer.
@@ -260,6 +284,7 @@ impl Session {
                     }
                     shake.take(&mut self.frames, &mut self.outputs)
                 }
+                Phase::Standing(standing) if standing.is_pipe() => return,
                 Phase::Standing(standing) => standing.take(now_ms, &mut self.frames, &mut self.outputs),
             };
             if matches!(turn, Turn::Wait) {

@@ -198,7 +198,7 @@ impl Shake {
     }
 
     fn stand(&self, role: Role, split: Split, outputs: &mut VecDeque<Output>) -> Turn {
-        Turn::Stand(Box::new(Standing::new(role, split, &self.own.name, outputs)))
+        Turn::Stand(Box::new(Standing::new(role, split, &self.own, outputs)))
     }
 
     /// Both prefaces, the initiator's first. They agreed, so they are the same.

@@ -4,11 +4,12 @@
 use std::collections::VecDeque;
 
 use super::shake::Turn;
-use super::{Ending, Event, Output, Role};
-use crate::crypto::Split;
+use super::{Ending, Event, Idle, Output, Own, Role};
+use crate::crypto::{SealKey, Split};
 use crate::limits;
 use crate::wire::{
-    ByeReason, Confirm, Frame, Frames, LENGTH_BYTES, Padding, Record, WireFault, begin_frame, end_frame,
+    ByeReason, Confirm, Frame, Frames, LENGTH_BYTES, Padding, Purpose, Record, WireFault, begin_frame,
+    end_frame,
 };
 
 /// Bytes that AES-GCM adds to a plaintext.
@@ -33,6 +34,7 @@ pub enum SayFault {
 
 pub(super) struct Standing {
     split: Split,
+    purpose: Purpose,
     /// Our own confirmation, until it has been sent; the responder keeps it back until record 5 has opened.
     unsent: Option<Record>,
     confirmed: bool,
@@ -44,19 +46,16 @@ pub(super) struct Standing {
     exhausted: bool,
 }
 
-/// How many records in a row carried nothing, and since when they are counted.
-#[derive(Default)]
-struct Idle {
-    records: u32,
-    since_ms: u64,
-}
-
 impl Standing {
-    pub(super) fn new(role: Role, split: Split, name: &str, outputs: &mut VecDeque<Output>) -> Self {
-        let confirm =
-            Confirm { transcript: *split.transcript.as_bytes(), options: 0, name: name.as_bytes().to_vec() };
+    pub(super) fn new(role: Role, split: Split, own: &Own, outputs: &mut VecDeque<Output>) -> Self {
+        let confirm = Confirm {
+            transcript: *split.transcript.as_bytes(),
+            options: 0,
+            name: own.name.as_bytes().to_vec(),
+        };
         let mut standing = Self {
             split,
+            purpose: own.purpose,
             unsent: Some(Record::Confirm(confirm)),
             confirmed: false,
             said: 0,
@@ -76,6 +75,15 @@ impl Standing {
         self.confirmed
     }
 
+    /// Whether this is a pipe that stands: what follows belongs to its two halves.
+    pub(super) fn is_pipe(&self) -> bool {
+        self.confirmed && self.purpose == Purpose::Pipe
+    }
+
+    pub(super) fn into_split(self) -> Split {
+        self.split
+    }
+
     /// Whether the counter of our direction has come to its end.
     pub(super) fn exhausted(&self) -> bool {
         self.exhausted
@@ -87,7 +95,7 @@ impl Standing {
         time_ms: u64,
         outputs: &mut VecDeque<Output>,
     ) -> Result<u64, SayFault> {
-        if !self.confirmed {
+        if !self.confirmed || self.is_pipe() {
             return Err(SayFault::NotStanding);
         }
         if text.len() > limits::MESSAGE_BYTES {
@@ -139,13 +147,13 @@ impl Standing {
         match record {
             Record::Text { seq, time_ms, text } if seq == self.heard + 1 => {
                 self.heard = seq;
-                self.idle.records = 0;
+                self.idle.interrupt();
                 outputs.push_back(Output::Event(Event::Said { seq, time_ms, text }));
             }
             Record::Receipt { upto } if upto > self.said => return Turn::End(Ending::Protocol),
             Record::Receipt { upto } if upto > self.receipted => {
                 self.receipted = upto;
-                self.idle.records = 0;
+                self.idle.interrupt();
                 outputs.push_back(Output::Event(Event::Receipt { upto }));
             }
             Record::Ping(number) => {
@@ -181,18 +189,20 @@ impl Standing {
         }
     }
 
-    /// A quiet link pings three times a minute; more than [`limits::IDLE_RECORDS`] within the time between
-    /// two pings is a peer that only makes work.
     fn count_idle(&mut self, now_ms: u64) -> Turn {
-        if now_ms >= self.idle.since_ms + limits::PING_AFTER_MS {
-            self.idle = Idle { records: 0, since_ms: now_ms };
+        self.idle.count(now_ms).map_or_else(Turn::End, |()| Turn::Again)
+    }
+
+    fn padding(&self) -> Padding {
+        match self.purpose {
+            Purpose::Chat => Padding::Chat,
+            Purpose::Pipe => Padding::Bulk,
         }
-        self.idle.records += 1;
-        if self.idle.records > limits::IDLE_RECORDS { Turn::End(Ending::Protocol) } else { Turn::Again }
     }
 
     fn seal(&mut self, record: &Record, outputs: &mut VecDeque<Output>) {
-        match seal_frame(&mut self.split, record) {
+        let padding = self.padding();
+        match seal_frame(&mut self.split.seal, record, padding) {
             Ok(frame) => outputs.push_back(Output::Transmit(frame)),
             Err(_) => self.exhausted = true,
         }
@@ -220,15 +230,15 @@ impl Standing {
 }
 
 /// One record as it stands on the wire: the frame's length is the associated data of what it announces.
-fn seal_frame(split: &mut Split, record: &Record) -> Result<Vec<u8>, WireFault> {
+pub(super) fn seal_frame(key: &mut SealKey, record: &Record, padding: Padding) -> Result<Vec<u8>, WireFault> {
     let mut frame = Vec::new();
     let at = begin_frame(&mut frame);
-    record.write(Padding::Chat, &mut frame)?;
+    record.write(padding, &mut frame)?;
     let from = frame.len();
     frame.resize(from + TAG_BYTES, 0);
     end_frame(&mut frame, at)?;
     frame.truncate(from);
     let length: [u8; LENGTH_BYTES] = *frame.first_chunk().ok_or(WireFault::Malformed)?;
-    split.seal.seal(&length, &mut frame, LENGTH_BYTES).map_err(|_| WireFault::TooLong)?;
+    key.seal(&length, &mut frame, LENGTH_BYTES).map_err(|_| WireFault::TooLong)?;
     Ok(frame)
 }

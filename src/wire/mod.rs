@@ -6,6 +6,7 @@
 //!
 #![doc = include_str!("../../docs/PROTOCOL.md")]
 
+pub mod data;
 mod frame;
 mod preface;
 mod raw;

@@ -4,9 +4,11 @@
 use super::WireFault;
 
 /// Type and body length before every body, in bytes.
-const HEADER_BYTES: usize = 3;
+pub(super) const HEADER_BYTES: usize = 3;
 /// Smallest padded plaintext of a chat record, in bytes.
 const CHAT_BLOCK: usize = 256;
+/// The type of [`Record::Data`].
+pub(super) const DATA: u8 = 5;
 
 /// One record, opened.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,7 +36,7 @@ pub enum Record {
         /// Bytes in that direction.
         total: u64,
     },
-    /// A stream's bytes are where they are going.
+    /// So many of a stream's bytes are where they are going; a later one says more.
     Stored {
         /// Bytes written and flushed.
         total: u64,
@@ -69,6 +71,14 @@ pub enum ByeReason {
     Replaced,
     /// The person no longer wants to talk to this key.
     Refused,
+    /// Who read the bytes that we wrote out has gone.
+    OutputGone,
+    /// The device that we wrote to is full.
+    OutputFull,
+    /// The bytes could not be written for another reason.
+    OutputFailed,
+    /// The bytes that we were to send could not be read to their end.
+    InputFailed,
     /// A reason of a later version.
     Other(u8),
 }
@@ -130,18 +140,12 @@ impl Record {
     /// [`WireFault::Malformed`] when lengths disagree, padding is not zero or a body has the wrong form;
     /// [`WireFault::UnknownType`] for a type outside the range that may be ignored.
     pub fn read(plaintext: &[u8]) -> Result<Self, WireFault> {
-        let ([number, high, low], rest) =
-            plaintext.split_first_chunk::<HEADER_BYTES>().ok_or(WireFault::Malformed)?;
-        let length = usize::from(u16::from_be_bytes([*high, *low]));
-        let (body, padding) = rest.split_at_checked(length).ok_or(WireFault::Malformed)?;
-        if padding.iter().any(|byte| *byte != 0) {
-            return Err(WireFault::Malformed);
-        }
+        let (number, body) = take_apart(plaintext)?;
         match number {
             1 => read_confirm(body).map(Self::Confirm),
             2 => read_text(body),
             3 => Ok(Self::Receipt { upto: read_number(body)? }),
-            5 => Ok(Self::Data(body.to_vec())),
+            DATA => Ok(Self::Data(body.to_vec())),
             6 => Ok(Self::End { total: read_number(body)? }),
             7 => Ok(Self::Stored { total: read_number(body)? }),
             8 => Ok(Self::Ping(read_number(body)?)),
@@ -160,7 +164,7 @@ impl Record {
             Self::Confirm(_) => 1,
             Self::Text { .. } => 2,
             Self::Receipt { .. } => 3,
-            Self::Data(_) => 5,
+            Self::Data(_) => DATA,
             Self::End { .. } => 6,
             Self::Stored { .. } => 7,
             Self::Ping(_) => 8,
@@ -177,6 +181,10 @@ impl ByeReason {
             Self::Leaving => 0,
             Self::Replaced => 1,
             Self::Refused => 2,
+            Self::OutputGone => 3,
+            Self::OutputFull => 4,
+            Self::OutputFailed => 5,
+            Self::InputFailed => 6,
             Self::Other(number) => number,
         }
     }
@@ -186,18 +194,34 @@ impl ByeReason {
             0 => Self::Leaving,
             1 => Self::Replaced,
             2 => Self::Refused,
+            3 => Self::OutputGone,
+            4 => Self::OutputFull,
+            5 => Self::OutputFailed,
+            6 => Self::InputFailed,
             other => Self::Other(other),
         }
     }
 }
 
 impl Padding {
-    fn padded(self, bytes: usize) -> usize {
+    pub(super) fn padded(self, bytes: usize) -> usize {
         match self {
             Self::Chat => bytes.next_power_of_two().max(CHAT_BLOCK),
             Self::Bulk => bytes.next_multiple_of(CHAT_BLOCK),
         }
     }
+}
+
+/// Type and body of a plaintext.
+pub(super) fn take_apart(plaintext: &[u8]) -> Result<(u8, &[u8]), WireFault> {
+    let ([number, high, low], rest) =
+        plaintext.split_first_chunk::<HEADER_BYTES>().ok_or(WireFault::Malformed)?;
+    let length = usize::from(u16::from_be_bytes([*high, *low]));
+    let (body, padding) = rest.split_at_checked(length).ok_or(WireFault::Malformed)?;
+    if padding.iter().any(|byte| *byte != 0) {
+        return Err(WireFault::Malformed);
+    }
+    Ok((*number, body))
 }
 
 fn read_number(body: &[u8]) -> Result<u64, WireFault> {
@@ -249,7 +273,7 @@ mod tests {
             any::<u64>().prop_map(|total| Record::Stored { total }),
             any::<u64>().prop_map(Record::Ping),
             any::<u64>().prop_map(Record::Pong),
-            (3_u8..).prop_map(|number| Record::Bye(ByeReason::Other(number))),
+            any::<u8>().prop_map(|number| Record::Bye(ByeReason::from_number(number))),
         ]
     }
 

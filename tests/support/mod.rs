@@ -229,9 +229,18 @@ impl Person {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 
+    /// Everything on standard error so far.
+    pub fn complaints(&self) -> String {
+        String::from_utf8_lossy(&self.heard.0.lock().unwrap().err).into_owned()
+    }
+
     /// Waits for the end and gives the exit code as a shell does.
     pub fn ends(&mut self) -> i32 {
-        self.wait("the end", PATIENCE, |heard| (heard.open == 0).then_some(()));
+        self.ends_within(PATIENCE)
+    }
+
+    pub fn ends_within(&mut self, patience: Duration) -> i32 {
+        self.wait("the end", patience, |heard| (heard.open == 0).then_some(()));
         let status = self.child.wait().unwrap();
         status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
     }

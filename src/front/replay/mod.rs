@@ -23,7 +23,7 @@ use clap::Args;
 
 use self::files::Given;
 use self::output::{Format, Loudness, Output};
-use self::run::{AfterDifference, Checking, End, Manner};
+use self::run::{AfterDifference, Checking, End, KeptFile, Manner};
 use super::fault::{Fault, code};
 use super::screen::{answer, complain};
 use crate::script::{self, Script, check, milliseconds};
@@ -137,6 +137,7 @@ fn manner(args: &ReplayArgs) -> Result<Manner, Fault> {
         vars,
         timeout_ms: timeout_ms.transpose()?,
         after_difference: if all { AfterDifference::GoOn } else { AfterDifference::Stop },
+        file: if args.update { KeptFile::Updated } else { KeptFile::AsItStands },
     })
 }
 

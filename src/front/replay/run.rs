@@ -22,6 +22,14 @@ pub(super) struct Manner {
     pub(super) vars: Vec<(String, String)>,
     pub(super) timeout_ms: Option<u64>,
     pub(super) after_difference: AfterDifference,
+    pub(super) file: KeptFile,
+}
+
+/// Whether the file of a script is to be brought up to date.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum KeptFile {
+    AsItStands,
+    Updated,
 }
 
 /// Which actors a step checks.
@@ -283,6 +291,9 @@ impl Play<'_> {
         }
         for line in tail.iter().filter(|line| !matches!(line.kind, Kind::Expected { .. })) {
             (self.tell)(Told::Line(&line.text));
+        }
+        if self.manner.file == KeptFile::AsItStands {
+            return;
         }
         let included = tail.iter().any(|line| line.source != 0);
         if included {

@@ -121,12 +121,18 @@ impl Stage {
 
     /// A row as it may stand in a transcript: nothing of this machine is in it.
     fn of_this_run(&self, who: usize, row: &str) -> String {
-        let home = self.home(who).display().to_string();
-        let mut row = row.replace(&home, "~").replace(&self.folder.display().to_string(), "");
-        for (from, caller) in self.ports.callers() {
-            let label = self.label(*caller);
-            if !label.is_empty() && row.contains("127.0.0.1:5") {
-                row = row.replace(&from.to_string(), label);
+        let mut row = row.to_owned();
+        // Few rows hold a path or an address, and a long script has many.
+        if row.contains('/') {
+            let home = self.home(who).display().to_string();
+            row = row.replace(&home, "~").replace(&self.folder.display().to_string(), "");
+        }
+        if row.contains("127.0.0.1:") {
+            for (from, caller) in self.ports.callers() {
+                let label = self.label(*caller);
+                if !label.is_empty() {
+                    row = row.replace(&from.to_string(), label);
+                }
             }
         }
         SafeText::line(&row).to_string()

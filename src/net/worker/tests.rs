@@ -37,7 +37,7 @@ impl Loop {
 fn busy(waker: Arc<Waker>) -> (Worker<&'static str, &'static str>, mpsc::Sender<()>) {
     let (open, gate) = mpsc::channel();
     let (begun, has_begun) = mpsc::channel();
-    let worker = Worker::start("test", waker, move |job| {
+    let worker = Worker::start("test", Priority::Lower, waker, move |job| {
         if job == "gate" {
             begun.send(()).unwrap();
             let _ = gate.recv_timeout(LIMIT);
@@ -107,7 +107,9 @@ fn a_panic_is_told_with_its_ticket_and_the_next_job_is_done() {
 fn the_thread_ends_with_its_owner() {
     let looper = Loop::new();
     let (held, is_dropped) = mpsc::channel::<()>();
-    let worker = Worker::start("test", Arc::clone(&looper.1), move |(): ()| drop(held.clone())).unwrap();
+    let worker =
+        Worker::start("test", Priority::Lower, Arc::clone(&looper.1), move |(): ()| drop(held.clone()))
+            .unwrap();
     drop(worker);
     assert_eq!(is_dropped.recv_timeout(LIMIT), Err(mpsc::RecvTimeoutError::Disconnected));
 }

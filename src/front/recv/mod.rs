@@ -1,0 +1,215 @@
+//! `rsachat recv`: messages from one or many people to standard output or to a command. A message is receipted
+//! when it has arrived there, and only then.
+
+use std::io;
+
+use clap::{ArgGroup, Args};
+
+use super::bind::words;
+use super::cli::Common;
+use super::config::Sources;
+use super::driver::Driver;
+use super::events::{Done, Event, Form, tell};
+use super::fault::{Fault, code};
+use super::keys;
+use super::live::{Latest, Show};
+use super::unattended::{Gravity, Manner, Report, callers, way};
+use crate::chat::book::Book;
+use crate::chat::command::Command;
+use crate::chat::{Callers, Chat, Farewell, Input, Notice, Owed, Verdict};
+use crate::limits;
+use crate::net::signals::Signals;
+use crate::net::worker::Priority;
+use crate::net::{Net, descriptors};
+use crate::store::{Home, bookfile};
+use crate::wire::ByeReason;
+
+mod deliver;
+
+use deliver::{Delivered, Deliverer, Way};
+
+/// `rsachat recv …`
+#[derive(Args, Debug)]
+#[command(group = ArgGroup::new("way").required(true), after_help = "\
+Each message is one line of safe text on standard output, or with --json one object, or with --exec the standard input of \
+a command. It is receipted when it is written and flushed, or when the command has ended with 0. The command has \
+RSACHAT_FROM, RSACHAT_FINGERPRINT, RSACHAT_VERIFIED (yes or no) and RSACHAT_SENT in its environment.
+
+Examples:
+  rsachat recv --listen 8002 >> messages.log
+  rsachat recv --listen 8002 --from alice --exec 'mail -s \"$RSACHAT_FROM\" root'")]
+pub(super) struct RecvTask {
+    /// Wait for callers: a port, `host:port` or `[::1]:port`
+    #[arg(long, value_name = "ADDR", group = "way")]
+    listen: Option<String>,
+    /// Call who will send: host or host:port
+    #[arg(long, value_name = "ADDR", group = "way")]
+    connect: Option<String>,
+    /// Take messages of the holder of this key only
+    #[arg(long, value_name = "SHA256:…")]
+    pin: Option<String>,
+    /// Take messages of this peer of your book only
+    #[arg(long, value_name = "NAME", conflicts_with = "pin")]
+    from: Option<String>,
+    /// Take messages also of peers that are not in your book yet
+    #[arg(long, conflicts_with_all = ["pin", "from"])]
+    accept_new: bool,
+    /// End after so many messages
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// Give each message to the standard input of this shell command; receipt it when that ends with 0
+    #[arg(long, value_name = "CMD")]
+    exec: Option<String>,
+    #[command(flatten)]
+    manner: Manner,
+}
+
+/// Receives to the end and gives the exit code.
+pub(super) fn run(home: &Home, common: &Common, sources: &Sources, task: &RecvTask) -> Result<u8, Fault> {
+    let form = task.manner.form();
+    let name = task.manner.own_name(sources)?;
+    let book = bookfile::read(home)?;
+    let command = command(task, &book)?;
+    let (own, passphrase) = keys::unlock(home, common)?;
+    // Without it fewer connections fit; the limit is said when it is met.
+    let _ = descriptors::raise_limit();
+    let mut net = Net::new()?;
+    net.set_ceiling(limits::PEERS);
+    let signals = Signals::start(net.waker())?;
+    let key = own.as_ref().map(|own| own.as_shown(home));
+    let chat = Chat::new(name, key, book, limits::PEERS);
+    let way = match (&task.exec, form) {
+        (Some(command), _) => Way::Command(command.clone()),
+        (None, Form::Json) => Way::Json,
+        (None, Form::Words(_)) => Way::Text,
+    };
+    let deliverer = Deliverer::start(way, task.count, net.waker())?;
+    let gravity = if task.connect.is_some() { Gravity::Ends } else { Gravity::Passes };
+    let desk = Desk { report: Report { form, gravity }, deliverer };
+    let driver = Driver::new(chat, desk, net, home.clone(), own, passphrase, Priority::Lower)?;
+    let mut recv = Recv { driver, form, messages: 0, failed: 0, leaving: false };
+    recv.driver.handle(Input::Command(command));
+    let code = recv.until_over(&signals)?;
+    recv.driver.linger()?;
+    let code = if code == 0 && recv.failed > 0 { code::FAILED } else { code };
+    tell(&Event::Done(Done { code, messages: Some(recv.messages), ..Done::default() }), form);
+    Ok(code)
+}
+
+/// What is asked of the chat.
+fn command(task: &RecvTask, book: &Book) -> Result<Command, Fault> {
+    let others = if task.accept_new { Callers::Anybody } else { Callers::Known };
+    let callers = callers(task.pin.as_deref(), task.from.as_deref(), others, book)?;
+    way(task.listen.as_deref(), task.connect.as_deref(), task.manner.family(), callers)
+}
+
+/// Messages go to the deliverer, everything else to standard error.
+struct Desk {
+    report: Report,
+    deliverer: Deliverer,
+}
+
+impl Show for Desk {
+    fn show(&mut self, notice: &Notice, owed: Option<Owed>) {
+        match (notice, owed) {
+            (Notice::Said(said), Some(owed)) => self.deliverer.put(said.clone(), owed),
+            _ => self.report.show(notice, owed),
+        }
+    }
+
+    fn is_behind(&self) -> bool {
+        self.deliverer.is_behind()
+    }
+}
+
+struct Recv {
+    driver: Driver<Desk>,
+    form: Form,
+    messages: u64,
+    failed: u64,
+    leaving: bool,
+}
+
+impl Recv {
+    fn until_over(&mut self, signals: &Signals) -> Result<u8, Fault> {
+        loop {
+            if let Some(signal) = signals.next() {
+                self.leave(Farewell::Signal(signal.number()));
+            }
+            self.report_delivered();
+            if let Some(code) = self.driver.quit() {
+                return Ok(code);
+            }
+            if let Some(verdict) = self.driver.verdicts().first()
+                && !self.leaving
+            {
+                match verdict {
+                    Verdict::Unreachable | Verdict::Deaf => return Ok(code::MACHINE),
+                    Verdict::Refused => return Ok(code::REFUSED),
+                    Verdict::Lost => return Ok(code::LOST),
+                    Verdict::Failed => return Ok(code::FAILED),
+                    Verdict::Left | Verdict::Done => self.leave(Farewell::Quit),
+                }
+                continue;
+            }
+            self.driver.turn()?;
+        }
+    }
+
+    fn report_delivered(&mut self) {
+        let mut latest = Latest::default();
+        while let Some(delivered) = self.driver.machine.screen.deliverer.next() {
+            match delivered {
+                Delivered::Upto(owed, messages) => {
+                    self.messages += messages;
+                    latest.add(owed);
+                }
+                Delivered::Failed { link, why } => {
+                    self.failed += 1;
+                    self.pay(&mut latest);
+                    tell(&Event::Warning { kind: "exec", message: why }, self.form);
+                    self.driver.handle(Input::Dismiss { link, reason: ByeReason::OutputFailed });
+                }
+                Delivered::Broken(error) => {
+                    self.pay(&mut latest);
+                    self.output_broke(&error);
+                }
+                Delivered::Enough => {
+                    self.pay(&mut latest);
+                    self.leave(Farewell::Quit);
+                }
+            }
+        }
+        self.pay(&mut latest);
+    }
+
+    /// Receipts for what has arrived.
+    fn pay(&mut self, latest: &mut Latest) {
+        for owed in std::mem::take(latest).all() {
+            self.driver.handle(Input::Shown(owed));
+        }
+    }
+
+    /// Nothing more can be kept: everybody is told why.
+    fn output_broke(&mut self, error: &io::Error) {
+        let (reason, farewell) = match error.kind() {
+            // Like a program that SIGPIPE ends, but in order.
+            io::ErrorKind::BrokenPipe => (ByeReason::OutputGone, Farewell::Signal(13)),
+            io::ErrorKind::StorageFull => (ByeReason::OutputFull, Farewell::Failure(code::FAILED)),
+            _ => (ByeReason::OutputFailed, Farewell::Failure(code::FAILED)),
+        };
+        if reason != ByeReason::OutputGone {
+            let message = format!("cannot write the output: {}", words(error));
+            tell(&Event::Error { kind: "output", message, hint: None }, self.form);
+        }
+        for link in self.driver.chat().links() {
+            self.driver.handle(Input::Dismiss { link, reason });
+        }
+        self.leave(farewell);
+    }
+
+    fn leave(&mut self, farewell: Farewell) {
+        self.leaving = true;
+        self.driver.handle(Input::Farewell(farewell));
+    }
+}

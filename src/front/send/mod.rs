@@ -1,0 +1,322 @@
+//! `rsachat send`: messages from standard input or the command line to one person, and an exit code that says
+//! whether each of them was receipted. Nobody is asked anything, and nothing is written to standard output.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use super::cli::Common;
+use super::config::Sources;
+use super::driver::Driver;
+use super::events::{Done, Event, Form, tell};
+use super::fault::{Fault, code};
+use super::keys;
+use super::unattended::{Gravity, Manner, Report, Whom, duration};
+use crate::chat::address::Target;
+use crate::chat::command::Command;
+use crate::chat::{Chat, Farewell, Input, Verdict, Wire};
+use crate::limits;
+use crate::net::Net;
+use crate::net::signals::Signals;
+use crate::net::worker::Priority;
+use crate::store::{Home, bookfile};
+
+mod input;
+
+use input::{Cut, Piece};
+
+/// `rsachat send …`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Each line is a message, whatever it looks like. The exit code is 0 only when each was receipted: shown to the person, or \
+written and flushed by rsachat recv. With --retry a message can arrive twice, when its receipt was lost.
+
+Examples:
+  rsachat send bob.example --to bob -m 'backup done'
+  tail -f log | rsachat send bob.example --pin SHA256:…
+  find . -print0 | rsachat send -0 bob.example")]
+pub(super) struct SendTask {
+    /// Where the other side listens: host or host:port
+    #[arg(value_name = "ADDR")]
+    target: String,
+    #[command(flatten)]
+    whom: Whom,
+    /// Send this instead of standard input; may be repeated
+    #[arg(short, long, value_name = "TEXT")]
+    message: Vec<String>,
+    /// Messages of the input end with NUL instead of a newline
+    #[arg(short = '0', long, conflicts_with_all = ["whole", "message"])]
+    null: bool,
+    /// The whole input is one message
+    #[arg(long, conflicts_with = "message")]
+    whole: bool,
+    /// Give up when nothing is connected or receipted for so long, as 30s or 5m
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    timeout: Option<Duration>,
+    /// Connect again so many times after a failure; what was not receipted is sent again
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    retry: u32,
+    #[command(flatten)]
+    manner: Manner,
+}
+
+/// Time before the first new attempt; it doubles up to the longest.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+const RETRY_LONGEST: Duration = Duration::from_secs(30);
+/// Time for the end of the input to show itself when the peer has left with everything.
+const LAST_PIECE: Duration = Duration::from_millis(200);
+
+/// Sends everything and gives the exit code.
+pub(super) fn run(home: &Home, common: &Common, sources: &Sources, task: &SendTask) -> Result<u8, Fault> {
+    let form = task.manner.form();
+    let name = task.manner.own_name(sources)?;
+    let target: Target = task.target.parse().map_err(|fault| Fault::new(code::USAGE, format!("{fault}")))?;
+    if let Some(long) = task.message.iter().find(|text| text.len() > limits::MESSAGE_BYTES) {
+        let (bytes, most) = (long.len(), limits::MESSAGE_BYTES);
+        return Err(Fault::new(code::USAGE, format!("-m has {bytes} bytes, a message has at most {most}")));
+    }
+    let book = bookfile::read(home)?;
+    let callers = task.whom.callers(&book)?;
+    let (own, passphrase) = keys::unlock(home, common)?;
+    let net = Net::new()?;
+    let signals = Signals::start(net.waker())?;
+    let key = own.as_ref().map(|own| own.as_shown(home));
+    let chat = Chat::new(name, key, book, 1);
+    let pieces = if task.message.is_empty() { Some(input::start(cut(task), net.waker())?) } else { None };
+    let gravity = if task.retry == 0 { Gravity::Ends } else { Gravity::Passes };
+    let driver =
+        Driver::new(chat, Report { form, gravity }, net, home.clone(), own, passphrase, Priority::Same)?;
+    let connect =
+        Command::Connect { target, family: task.manner.family(), pin: None, callers, wire: Wire::Native };
+    let mut sender = Sender {
+        driver,
+        connect,
+        pieces,
+        pending: task.message.iter().cloned().collect(),
+        handed: 0,
+        read: task.message.len() as u64,
+        refused: 0,
+        receipted: 0,
+        state: State::Waits(Instant::now()),
+        tries_left: task.retry,
+        pause: RETRY_FIRST,
+        timeout: task.timeout,
+        moved: Instant::now(),
+        form,
+    };
+    let code = sender.until_over(&signals)?;
+    sender.finish(code)
+}
+
+fn cut(task: &SendTask) -> Cut {
+    match (task.null, task.whole) {
+        (true, _) => Cut::Nul,
+        (_, true) => Cut::Whole,
+        _ => Cut::Line,
+    }
+}
+
+/// Where the connection stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    /// An attempt is made at this moment.
+    Waits(Instant),
+    /// It was asked for; whether it stands, the chat knows.
+    Asked,
+    /// Goodbye is being said.
+    Leaving,
+}
+
+struct Sender {
+    driver: Driver<Report>,
+    connect: Command,
+    /// `None` once the input has ended.
+    pieces: Option<Receiver<Vec<Piece>>>,
+    /// Messages without a receipt, the oldest first.
+    pending: VecDeque<String>,
+    /// How many of these are on the way.
+    handed: usize,
+    /// Messages that were read, those that were refused included.
+    read: u64,
+    refused: u64,
+    receipted: u64,
+    state: State,
+    tries_left: u32,
+    pause: Duration,
+    timeout: Option<Duration>,
+    /// When something last went forward.
+    moved: Instant,
+    form: Form,
+}
+
+impl Sender {
+    fn until_over(&mut self, signals: &Signals) -> Result<u8, Fault> {
+        loop {
+            if let Some(signal) = signals.next() {
+                self.driver.handle(Input::Farewell(Farewell::Signal(signal.number())));
+            }
+            self.count_receipts();
+            if let Some(code) = self.driver.quit() {
+                return Ok(code);
+            }
+            if let Some(verdict) = self.driver.verdicts().first()
+                && let Some(code) = self.weigh(*verdict)
+            {
+                return Ok(code);
+            }
+            if self.is_too_late() {
+                return Ok(self.give_up());
+            }
+            self.dial();
+            self.send();
+            if self.state != State::Leaving && self.pieces.is_none() && self.pending.is_empty() {
+                self.state = State::Leaving;
+                self.driver.handle(Input::Farewell(Farewell::EndOfInput));
+                continue;
+            }
+            let until = self.wakes_at();
+            self.driver.turn_until(until)?;
+        }
+    }
+
+    fn dial(&mut self) {
+        if let State::Waits(at) = self.state
+            && at <= Instant::now()
+        {
+            self.state = State::Asked;
+            self.driver.handle(Input::Command(self.connect.clone()));
+        }
+    }
+
+    /// Hands messages to the chat while it has room, and reads more when all are on the way.
+    fn send(&mut self) {
+        while self.state == State::Asked && self.driver.chat().takes_text() {
+            if let Some(text) = self.pending.get(self.handed) {
+                if self.handed == 0 {
+                    self.moved = Instant::now();
+                }
+                self.driver.handle(Input::Text(text));
+                self.handed += 1;
+            } else if !self.read_more() {
+                return;
+            }
+        }
+    }
+
+    fn read_more(&mut self) -> bool {
+        let Some(Ok(pieces)) = self.pieces.as_ref().map(Receiver::try_recv) else { return false };
+        self.take(pieces);
+        true
+    }
+
+    fn take(&mut self, pieces: Vec<Piece>) {
+        for piece in pieces {
+            match piece {
+                Piece::Message(text) => {
+                    self.read += 1;
+                    self.pending.push_back(text);
+                }
+                Piece::Refused { number, why } => {
+                    self.read += 1;
+                    self.refused += 1;
+                    let message = format!("message {number} was not sent: {why}");
+                    tell(&Event::Warning { kind: "input", message }, self.form);
+                }
+                Piece::End => self.pieces = None,
+                Piece::Broken(why) => {
+                    self.pieces = None;
+                    self.refused += 1;
+                    let message = format!("cannot read the input: {why}");
+                    tell(&Event::Error { kind: "input", message, hint: None }, self.form);
+                }
+            }
+        }
+    }
+
+    fn count_receipts(&mut self) {
+        let now = self.driver.chat().receipted();
+        for _ in self.receipted..now {
+            self.pending.pop_front();
+            self.handed = self.handed.saturating_sub(1);
+        }
+        if now > self.receipted {
+            self.moved = Instant::now();
+        }
+        self.receipted = now;
+    }
+
+    /// A connection is over: the code to end with, or none when there is another try or all is done.
+    fn weigh(&mut self, verdict: Verdict) -> Option<u8> {
+        if self.state == State::Leaving {
+            // The chat ends with its own code.
+            return None;
+        }
+        let code = match verdict {
+            Verdict::Refused => return Some(code::REFUSED),
+            Verdict::Failed => return Some(code::FAILED),
+            Verdict::Unreachable | Verdict::Deaf => code::MACHINE,
+            Verdict::Left | Verdict::Lost | Verdict::Done => code::LOST,
+        };
+        if verdict == Verdict::Left && self.pending.is_empty() && self.has_said_all() {
+            return Some(0);
+        }
+        if self.tries_left == 0 {
+            return Some(code);
+        }
+        self.tries_left -= 1;
+        self.handed = 0;
+        self.state = State::Waits(Instant::now() + self.pause);
+        let message = format!("trying again in {} s", self.pause.as_secs());
+        tell(&Event::Notice { message }, self.form);
+        self.pause = (self.pause * 2).min(RETRY_LONGEST);
+        None
+    }
+
+    /// Whether the input has ended. The peer may have left with the last receipt, a moment before the input
+    /// says so.
+    fn has_said_all(&mut self) -> bool {
+        let Some(pieces) = &self.pieces else { return true };
+        if let Ok(pieces) = pieces.recv_timeout(LAST_PIECE) {
+            self.take(pieces);
+        }
+        self.pieces.is_none() && self.pending.is_empty()
+    }
+
+    fn is_too_late(&self) -> bool {
+        self.timeout_at().is_some_and(|at| at <= Instant::now())
+    }
+
+    /// When patience ends: only while something is awaited from the other side.
+    fn timeout_at(&self) -> Option<Instant> {
+        let awaited = self.handed > 0 || !self.driver.chat().has_company();
+        self.timeout.filter(|_| awaited).map(|timeout| self.moved + timeout)
+    }
+
+    fn give_up(&mut self) -> u8 {
+        let message = "nothing was connected or receipted in time".to_owned();
+        tell(&Event::Error { kind: "timeout", message, hint: None }, self.form);
+        code::LOST
+    }
+
+    fn wakes_at(&self) -> Option<Instant> {
+        let dial = if let State::Waits(at) = self.state { Some(at) } else { None };
+        [dial, self.timeout_at()].into_iter().flatten().min()
+    }
+
+    /// Lets the goodbye leave, says what became of the messages, and gives the exit code.
+    fn finish(mut self, code: u8) -> Result<u8, Fault> {
+        self.driver.linger()?;
+        let missing = self.read - self.receipted;
+        let code = if code == 0 && missing + self.refused > 0 { code::FAILED } else { code };
+        if code != 0 {
+            let unread = if self.pieces.is_some() { "; the rest of the input was not read" } else { "" };
+            let message = format!("{} messages were receipted, {missing} were not{unread}", self.receipted);
+            tell(&Event::Error { kind: "not_receipted", message, hint: None }, self.form);
+        }
+        let (messages, receipted) = (Some(self.read), Some(self.receipted));
+        tell(&Event::Done(Done { code, messages, receipted, ..Done::default() }), self.form);
+        Ok(code)
+    }
+}

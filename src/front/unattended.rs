@@ -1,0 +1,259 @@
+//! What the commands without a prompt have in common: their options, whom they may meet, and notices as
+//! events. Nobody can be asked here, so whoever is not known is refused unless the command line says otherwise.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::config::Sources;
+use super::events::{Detail, Event, Form, tell};
+use super::fault::{Fault, code};
+use super::live::Show;
+use crate::chat::address::{AddressFault, Family};
+use crate::chat::book::Book;
+use crate::chat::command::Command;
+use crate::chat::name::Name;
+use crate::chat::{Acquaintance, Assurance, Callers, Info, Notice, Owed, Trouble, Wire};
+use crate::crypto::Fingerprint;
+use crate::session::Ending;
+
+/// How to speak, and to whom what is going on is told.
+#[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(super) struct Manner {
+    /// Name that you give to peers [default: the login name]
+    #[arg(long, value_name = "NAME")]
+    pub(super) name: Option<String>,
+    /// IPv4 only
+    #[arg(short = '4', conflicts_with = "v6")]
+    v4: bool,
+    /// IPv6 only
+    #[arg(short = '6')]
+    v6: bool,
+    /// Tell what happens as JSON objects, one a line (docs/EVENTS.md)
+    #[arg(long)]
+    json: bool,
+    /// Tell also what goes well
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+/// Who may be at the other end.
+#[derive(Args, Debug)]
+pub(super) struct Whom {
+    /// The holder of this key and nobody else
+    #[arg(long, value_name = "SHA256:…")]
+    pin: Option<String>,
+    /// This peer of your book and nobody else
+    #[arg(long, value_name = "NAME", conflicts_with = "pin")]
+    to: Option<String>,
+    /// A peer that is not in your book yet as well
+    #[arg(long, conflicts_with_all = ["pin", "to"])]
+    accept_new: bool,
+}
+
+impl Manner {
+    /// The name given here, else the one of the prompt's options and of the configuration.
+    pub(super) fn own_name(&self, sources: &Sources) -> Result<Name, Fault> {
+        match &self.name {
+            Some(name) => {
+                Name::parse(name).map_err(|fault| Fault::new(code::USAGE, format!("--name: {fault}")))
+            }
+            None => Ok(sources.settle().own_name()),
+        }
+    }
+
+    pub(super) fn family(&self) -> Family {
+        match (self.v4, self.v6) {
+            (true, _) => Family::V4,
+            (_, true) => Family::V6,
+            _ => Family::Any,
+        }
+    }
+
+    pub(super) fn form(&self) -> Form {
+        match (self.json, self.verbose) {
+            (true, _) => Form::Json,
+            (_, true) => Form::Words(Detail::Everything),
+            _ => Form::Words(Detail::Needed),
+        }
+    }
+}
+
+impl Whom {
+    /// As the chat has it.
+    pub(super) fn callers(&self, book: &Book) -> Result<Callers, Fault> {
+        let others = if self.accept_new { Callers::Anybody } else { Callers::Known };
+        callers(self.pin.as_deref(), self.to.as_deref(), others, book)
+    }
+}
+
+/// The holder of a pinned key, or a peer of the book, or whoever else is meant.
+pub(super) fn callers(
+    pin: Option<&str>,
+    name: Option<&str>,
+    others: Callers,
+    book: &Book,
+) -> Result<Callers, Fault> {
+    match (pin, name) {
+        (Some(pin), _) => {
+            let wrong = |fault| Fault::new(code::USAGE, format!("--pin: {fault}"));
+            Ok(Callers::Pinned(pin.parse::<Fingerprint>().map_err(wrong)?))
+        }
+        (None, Some(name)) => known(name, book).map(Callers::Only),
+        (None, None) => Ok(others),
+    }
+}
+
+/// Listening or calling, as a command of the chat.
+pub(super) fn way(
+    listen: Option<&str>,
+    connect: Option<&str>,
+    family: Family,
+    callers: Callers,
+) -> Result<Command, Fault> {
+    let usage = |fault: AddressFault| Fault::new(code::USAGE, fault.to_string());
+    if let Some(at) = listen {
+        return Ok(Command::Listen {
+            at: at.parse().map_err(usage)?,
+            family,
+            callers: Some(callers),
+            wire: Wire::Native,
+        });
+    }
+    let target = connect.unwrap_or_default().parse().map_err(usage)?;
+    Ok(Command::Connect { target, family, pin: None, callers, wire: Wire::Native })
+}
+
+/// A time as people write it: `30`, `30s`, `5m`, `1h 30m`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "write a time as 30s, 5m or 1h".to_owned();
+    let plain = text.parse().map(Duration::from_secs).ok();
+    let duration = plain.or_else(|| Duration::try_from(text.parse::<jiff::SignedDuration>().ok()?).ok());
+    duration.filter(|time| !time.is_zero()).ok_or_else(wrong)
+}
+
+/// The key of somebody in the book.
+fn known(name: &str, book: &Book) -> Result<Fingerprint, Fault> {
+    let peer = Name::parse(name).ok().and_then(|name| book.by_name(&name));
+    peer.map(|peer| peer.fingerprint).ok_or_else(|| {
+        Fault::new(code::FAILED, format!("no peer is called {}", name.escape_debug()))
+            .hint("rsachat peers list shows your book; --accept-new and --pin take who is not in it")
+    })
+}
+
+/// Notices on standard error.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) form: Form,
+    /// What a trouble is to the program: its end, or not.
+    pub(super) gravity: Gravity,
+}
+
+/// Whether trouble with a peer is the program's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Gravity {
+    /// There is one connection, and it is what the program is for.
+    Ends,
+    /// Others come and go.
+    Passes,
+}
+
+impl Show for Report {
+    fn show(&mut self, notice: &Notice, _: Option<Owed>) {
+        if let Some(event) = event(notice, self.gravity) {
+            tell(&event, self.form);
+        }
+    }
+
+    fn is_behind(&self) -> bool {
+        false
+    }
+}
+
+/// A notice as an event; those of the prompt alone are none.
+pub(super) fn event(notice: &Notice, gravity: Gravity) -> Option<Event> {
+    match notice {
+        Notice::Info(info) => good(info, notice),
+        Notice::Trouble(trouble) if !matches!(trouble, Trouble::NotReceived { .. }) => {
+            let (kind, message, hint) = bad(trouble, notice);
+            // A name that is not believed ends nothing.
+            let passes = gravity == Gravity::Passes || matches!(trouble, Trouble::Impostor { .. });
+            Some(if passes { Event::Warning { kind, message } } else { Event::Error { kind, message, hint } })
+        }
+        // Of messages that were not received the command says how many they were, and does not repeat them.
+        Notice::Trouble(_) | Notice::Said(_) | Notice::Answer(_) => None,
+    }
+}
+
+fn good(info: &Info, notice: &Notice) -> Option<Event> {
+    Some(match info {
+        Info::Listening { at } => Event::Listening { address: at.to_string() },
+        Info::Connecting { target } => Event::Connecting { address: target.clone() },
+        Info::Joined { name, fingerprint, known } => Event::Connected {
+            name: name.clone(),
+            fingerprint: fingerprint.to_string(),
+            verified: *known == Acquaintance::Known(Assurance::Verified),
+            new: *known == Acquaintance::New,
+        },
+        Info::Left { name } => Event::Left { name: name.clone() },
+        Info::MakingKey { bits, .. } => Event::Notice { message: format!("making a key of {bits} bits") },
+        Info::QuitHint | Info::HowToLeave | Info::Closed { .. } => return None,
+        _ => Event::Notice { message: words(notice) },
+    })
+}
+
+/// Kind, message and what to do next.
+fn bad(trouble: &Trouble, notice: &Notice) -> (&'static str, String, Option<String>) {
+    let hint = |text: &str| Some(text.to_owned());
+    match trouble {
+        Trouble::UnknownCaller { whom, fingerprint } => (
+            "unknown_key",
+            format!("{whom} has a key that is not in your book: {fingerprint}; nothing was sent"),
+            Some(format!("--accept-new takes it; --pin {fingerprint} takes it and no other")),
+        ),
+        Trouble::Changed { name, address, known, now } => (
+            "key_changed",
+            format!(
+                "the key at {address} has CHANGED from that of {name}, {known}, to {now}; nothing was sent"
+            ),
+            Some(format!(
+                "if you are sure that this is {name}: rsachat peers forget {name}, then --pin {now}"
+            )),
+        ),
+        Trouble::PinDiffers { address, pinned, now } => (
+            "wrong_key",
+            format!("{address} has the key {now}, not the pinned {pinned}; nothing was sent"),
+            None,
+        ),
+        Trouble::OtherPerson { .. } => ("wrong_key", words(notice), None),
+        Trouble::Ourselves { .. } | Trouble::BlockedCaller { .. } | Trouble::KeyUnsound { .. } => {
+            ("refused", words(notice), None)
+        }
+        Trouble::Impostor { .. } => ("impostor", words(notice), None),
+        Trouble::Early { ending, .. } => match ending {
+            Ending::Mismatch(_) => ("mismatch", words(notice), None),
+            Ending::Alert | Ending::Bye(_) => {
+                ("refused", words(notice), hint("the other side must know your key: rsachat key show"))
+            }
+            _ => ("handshake", words(notice), None),
+        },
+        Trouble::Lost { .. } => ("lost", words(notice), None),
+        Trouble::Unreachable { .. } => ("unreachable", words(notice), None),
+        Trouble::ListenFailed { .. } | Trouble::AlreadyListening { .. } => {
+            ("cannot_listen", words(notice), None)
+        }
+        Trouble::KeyFailed { .. } => ("key", words(notice), None),
+        Trouble::Book { .. } => ("book", words(notice), None),
+        Trouble::LineTooLong { .. } | Trouble::LineNotText { .. } | Trouble::Mistake { .. } => {
+            ("input", words(notice), None)
+        }
+        _ => ("trouble", words(notice), None),
+    }
+}
+
+/// The sentence of a notice, without its mark.
+fn words(notice: &Notice) -> String {
+    let rows: Vec<_> = notice.rows().iter().map(|row| row.get(2..).unwrap_or_default().to_owned()).collect();
+    rows.join("\n")
+}

@@ -1,0 +1,142 @@
+//! `docs/EVENTS.md` says what the program says: every object that runs here is in its tables, field by field,
+//! and every event and kind of the tables is one that the program has.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails there")]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::{Map, Value};
+use support::{Home, Person};
+
+/// Name and mark (`?`, `-` or none) of each field of each event, and all kinds.
+struct Schema {
+    events: BTreeMap<String, BTreeMap<String, char>>,
+    kinds: BTreeSet<String>,
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+/// Everything between backticks, with the character that follows.
+fn quoted(cell: &str) -> Vec<(String, char)> {
+    let parts: Vec<_> = cell.split('`').collect();
+    let after = |at: usize| parts.get(at + 1).and_then(|rest: &&str| rest.chars().next()).unwrap_or(' ');
+    (1..parts.len()).step_by(2).map(|at| (parts[at].to_owned(), after(at))).collect()
+}
+
+fn schema() -> Schema {
+    let mut schema = Schema { events: BTreeMap::new(), kinds: BTreeSet::new() };
+    for row in read("docs/EVENTS.md").lines().filter(|row| row.starts_with("| `")) {
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let names = quoted(cells[0]);
+        if cells.len() == 4 {
+            let fields = quoted(cells[2]).into_iter().collect();
+            schema.events.insert(names[0].0.clone(), fields);
+        } else {
+            schema.kinds.extend(names.into_iter().map(|(name, _)| name));
+        }
+    }
+    schema
+}
+
+impl Schema {
+    /// Checks every object of an output, and gives them.
+    fn check(&self, output: &str) -> Vec<Map<String, Value>> {
+        output.lines().map(|line| self.check_line(line)).collect()
+    }
+
+    fn check_line(&self, line: &str) -> Map<String, Value> {
+        let object: Map<String, Value> =
+            serde_json::from_str(line).unwrap_or_else(|why| panic!("{line}: {why}"));
+        object["time"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+        let fields = &self.events[object["event"].as_str().unwrap()];
+        for (name, mark) in fields {
+            match object.get(name) {
+                None => assert_eq!(*mark, '-', "{line} has no {name}"),
+                Some(Value::Null) => assert_eq!(*mark, '?', "{line}: {name} is null"),
+                Some(_) => {}
+            }
+        }
+        let known = |name: &String| ["time", "event"].contains(&name.as_str()) || fields.contains_key(name);
+        assert!(object.keys().all(known), "{line} has a field that is not in the table");
+        if let Some(kind) = object.get("kind") {
+            assert!(self.kinds.contains(kind.as_str().unwrap()), "{line}: no such kind");
+        }
+        object
+    }
+}
+
+fn start(home: &Home, args: &[&str]) -> Person {
+    home.start_on(home.command(args), Stdio::null())
+}
+
+fn listening(home: &Home, args: &[&str]) -> (Person, String) {
+    let person = start(home, args);
+    let row = person.complains("listening");
+    let at = row.rsplit('"').find(|word| word.starts_with("127.")).unwrap().to_owned();
+    (person, at)
+}
+
+#[test]
+fn what_is_written_is_in_the_table() {
+    let schema = schema();
+    let (minji, junho) = (Home::of("민지"), Home::of("준호"));
+    let args = ["recv", "--json", "--listen", "127.0.0.1:0", "--accept-new", "--count", "2"];
+    let (mut recv, at) = listening(&junho, &args);
+    let mut refused = start(&minji, &["send", &at, "--json", "-m", "x"]);
+    assert_eq!(refused.ends(), 4);
+    let mut sends = start(&minji, &["send", &at, "--json", "--accept-new", "-m", "하나", "-m", "둘\n셋"]);
+    assert_eq!([sends.ends(), recv.ends()], [0, 0]);
+    let mut events: BTreeSet<String> = BTreeSet::new();
+    for output in [refused.complaints(), sends.complaints(), recv.complaints(), recv.output()] {
+        let objects = schema.check(&output);
+        events.extend(objects.iter().map(|object| object["event"].as_str().unwrap().to_owned()));
+    }
+    let done = schema.check(&sends.complaints()).pop().unwrap();
+    assert_eq!((&done["code"], &done["messages"], &done["receipted"]), (&0.into(), &2.into(), &2.into()));
+
+    let args = ["pipe", "--json", "--listen", "127.0.0.1:0", "--accept-new", "--recv-only"];
+    let (mut gets, at) = listening(&junho, &args);
+    let mut gives = start(&minji, &["pipe", "--json", "--connect", &at, "--accept-new"]);
+    assert_eq!([gives.ends(), gets.ends()], [0, 0]);
+    let mut late = start(&minji, &["pipe", "--json", "--connect", &at]);
+    assert_eq!(late.ends(), 3);
+    for output in [gets.complaints(), gives.complaints(), late.complaints()] {
+        let objects = schema.check(&output);
+        assert_eq!(objects.last().unwrap()["event"], "done", "{output}");
+        events.extend(objects.iter().map(|object| object["event"].as_str().unwrap().to_owned()));
+    }
+    let seen = ["connected", "connecting", "done", "error", "left", "listening", "message"];
+    assert!(seen.iter().all(|event| events.contains(*event)), "{events:?}");
+}
+
+#[test]
+fn the_tables_have_what_the_source_has_and_nothing_else() {
+    let schema = schema();
+    let events = read("src/front/events.rs");
+    let body = events.split("pub(super) enum Event {").nth(1).unwrap().split("\n}").next().unwrap();
+    let variants: BTreeSet<_> = body
+        .lines()
+        .filter_map(|line| line.trim().split([' ', '(']).next())
+        .filter(|word| word.starts_with(char::is_uppercase))
+        .map(str::to_lowercase)
+        .collect();
+    let named: BTreeSet<_> = schema.events.keys().cloned().collect();
+    assert_eq!(named, variants);
+    let sources: String = [
+        "src/front/unattended.rs",
+        "src/front/pipe/outcome.rs",
+        "src/front/send/mod.rs",
+        "src/front/recv/mod.rs",
+    ]
+    .map(read)
+    .concat();
+    for kind in &schema.kinds {
+        assert!(sources.contains(&format!("\"{kind}\"")), "no source has the kind {kind}");
+    }
+}

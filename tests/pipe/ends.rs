@@ -1,0 +1,142 @@
+//! Every way to end, and the code and words of each side.
+
+use std::fs::File;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::stage::{Output, Pipe, file, noise};
+use crate::support::{Home, RSACHAT};
+
+/// A listener and a caller, connected, with these inputs and outputs.
+fn pair(input: Stdio, output: Output, back: Stdio) -> (Pipe, Pipe) {
+    let (minji, junho) = (Home::of("민지"), Home::of("준호"));
+    let (listens, at) = Pipe::listening(&junho, &["--accept-new", "-v"], back, output);
+    let args = ["--connect", &at, "--accept-new", "-v"];
+    let mut calls = Pipe::start(&minji, &args, input, Output::Into(Stdio::null()));
+    calls.says("connected to ");
+    (calls, listens)
+}
+
+#[test]
+fn a_receiver_whose_device_is_full_makes_the_sender_fail_and_say_why() {
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    for bytes in [1, 10 << 20] {
+        let full = Output::Into(full.try_clone().unwrap().into());
+        let (mut calls, mut listens) = pair(file(&noise(bytes, 1)), full, Stdio::null());
+        assert_eq!([calls.ends(), listens.ends()], [1, 1], "{bytes} bytes");
+        calls.says("could not write: no space left where it writes");
+        listens.says("cannot write the output: no space left on device");
+    }
+}
+
+#[test]
+fn a_receiver_whose_reader_is_gone_makes_the_sender_fail_and_say_why() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let (mut calls, mut listens) = pair(file(b"some bytes"), Output::Into(writer.into()), Stdio::null());
+    assert_eq!([calls.ends(), listens.ends()], [1, 141]);
+    calls.says("could not write: who read its output has gone");
+    assert!(!listens.errors().contains("error"), "{}", listens.errors());
+}
+
+#[test]
+fn a_receiver_that_is_killed_is_a_loss() {
+    let zeros = File::open("/dev/zero").unwrap();
+    let (mut calls, listens) = pair(zeros.into(), Output::Into(Stdio::null()), Stdio::null());
+    calls.says("connected to ");
+    listens.signal(Signal::KILL);
+    assert_eq!(calls.ends(), 5);
+    calls.says("was cut");
+    calls.says(" of them confirmed by ");
+}
+
+#[test]
+fn a_sender_that_is_killed_is_a_loss_whatever_came() {
+    let (calls, mut listens) = pair(Stdio::piped(), Output::Kept, Stdio::null());
+    calls.signal(Signal::KILL);
+    assert_eq!(listens.ends(), 5);
+    assert_eq!(listens.output(), b"");
+}
+
+#[test]
+fn a_signal_ends_it_in_order_within_a_second() {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let zeros = File::open("/dev/zero").unwrap();
+        let (mut calls, mut listens) = pair(zeros.into(), Output::Into(Stdio::null()), Stdio::piped());
+        let since = Instant::now();
+        calls.signal(signal);
+        assert_eq!(calls.ends(), code);
+        assert!(since.elapsed() < Duration::from_millis(1_500), "{:?}", since.elapsed());
+        assert_eq!(listens.ends(), 5);
+        listens.says("left before everything was confirmed");
+    }
+}
+
+#[test]
+fn a_signal_ends_it_also_when_the_peer_reads_nothing() {
+    let zeros = File::open("/dev/zero").unwrap();
+    let (mut calls, listens) = pair(zeros.into(), Output::Into(Stdio::null()), Stdio::piped());
+    listens.signal(Signal::STOP);
+    calls.signal(Signal::TERM);
+    let since = Instant::now();
+    assert_eq!(calls.ends(), 143);
+    assert!(since.elapsed() < Duration::from_millis(1_500), "{:?}", since.elapsed());
+    listens.signal(Signal::CONT);
+}
+
+#[test]
+fn a_listener_that_nobody_called_ends_by_a_signal() {
+    let (mut listens, _) = Pipe::listening(&Home::of("준호"), &[], Stdio::null(), Output::Kept);
+    listens.signal(Signal::TERM);
+    assert_eq!(listens.ends(), 143);
+}
+
+#[test]
+fn an_input_that_cannot_be_read_fails_on_both_sides() {
+    let folder = File::open("/").unwrap();
+    let (minji, junho) = (Home::of("민지"), Home::of("준호"));
+    let (mut listens, at) = Pipe::listening(&junho, &["--accept-new"], Stdio::null(), Output::Kept);
+    let args = ["--connect", &at, "--accept-new"];
+    let mut calls = Pipe::start(&minji, &args, folder.into(), Output::Kept);
+    assert_eq!([calls.ends(), listens.ends()], [3, 1]);
+    calls.says("cannot read the input: is a directory");
+    listens.says("could not read its input to the end");
+}
+
+#[test]
+fn closed_inputs_and_outputs_are_the_null_device() {
+    let (minji, junho) = (Home::of("민지"), Home::of("준호"));
+    let (mut listens, at) = Pipe::listening(&junho, &["--accept-new"], Stdio::null(), Output::Kept);
+    let mut shell = std::process::Command::new("sh");
+    let script = r#"exec "$0" --home "$1" pipe --connect "$2" --accept-new <&- >&-"#;
+    shell.args(["-c", script, RSACHAT]).arg(minji.path()).arg(at);
+    let mut calls = Pipe::start_on(shell, Stdio::null(), Output::Into(Stdio::null()));
+    assert_eq!([calls.ends(), listens.ends()], [0, 0]);
+    assert_eq!(listens.output(), b"");
+}
+
+#[test]
+fn progress_is_written_in_rows_where_nothing_can_be_drawn() {
+    let (minji, junho) = (Home::of("민지"), Home::of("준호"));
+    let (_listens, at) =
+        Pipe::listening(&junho, &["--accept-new"], Stdio::null(), Output::Into(Stdio::null()));
+    let zeros = File::open("/dev/zero").unwrap();
+    let args = ["--connect", &at, "--accept-new", "--progress", "always"];
+    let mut calls = Pipe::start(&minji, &args, zeros.into(), Output::Kept);
+    calls.says("B confirmed, 0 B received");
+    calls.signal(Signal::TERM);
+    assert_eq!(calls.ends(), 143);
+}
+
+#[test]
+fn progress_is_drawn_when_asked_for_and_leaves_nothing_in_the_way() {
+    let bytes = noise(3 << 20, 9);
+    let (minji, junho) = (Home::of("민지"), Home::of("준호"));
+    let (mut listens, at) = Pipe::listening(&junho, &["--accept-new"], Stdio::null(), Output::Kept);
+    let args = ["--connect", &at, "--accept-new", "--progress", "always"];
+    let mut calls = Pipe::start(&minji, &args, file(&bytes), Output::Kept);
+    assert_eq!([calls.ends(), listens.ends()], [0, 0]);
+    assert!(listens.output() == bytes && calls.output().is_empty());
+}

@@ -1,0 +1,354 @@
+//! `rsachat send` and `rsachat recv` between real processes: what is receipted has arrived, and the exit codes
+//! tell the truth.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails there")]
+
+mod support;
+
+use std::fs::File;
+use std::io::{Seek as _, Write as _};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use support::{Home, Person, RSACHAT};
+
+/// A file with these bytes, open at its beginning.
+fn file(bytes: &[u8]) -> Stdio {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    file.rewind().unwrap();
+    file.into()
+}
+
+/// A command of the program that is not the prompt.
+fn start(home: &Home, args: &[&str], input: Stdio) -> Person {
+    home.start_on(home.command(args), input)
+}
+
+/// Somebody who receives, and where.
+fn receiving(args: &[&str]) -> (Person, String) {
+    let mut all = vec!["recv", "--listen", "127.0.0.1:0", "--accept-new"];
+    all.extend(args);
+    let recv = start(&Home::of("준호"), &all, Stdio::null());
+    let row = recv.complains("listening");
+    let at = row.rsplit([' ', '"']).find(|word| word.starts_with("127.")).unwrap().to_owned();
+    (recv, at)
+}
+
+fn send(at: &str, args: &[&str], input: Stdio) -> Person {
+    let mut all = vec!["--name", "민지", "send", at, "--accept-new"];
+    all.extend(args);
+    start(&Home::of("민지"), &all, input)
+}
+
+#[test]
+fn every_line_is_a_message_and_none_is_a_command() {
+    let (mut recv, at) = receiving(&["--count", "5"]);
+    let mut sends = send(&at, &[], file(":quit\n안녕\r\n\n:: two\nexit".as_bytes()));
+    assert_eq!([sends.ends(), recv.ends()], [0, 0]);
+    assert_eq!(recv.output(), ":quit\n안녕\n\n:: two\nexit\n");
+    assert_eq!(sends.output(), "", "nothing on standard output");
+    assert!(!sends.complaints().contains("rsachat"), "{}", sends.complaints());
+}
+
+#[test]
+fn lines_go_into_a_prompt() {
+    let (junho, at) = Person::listening("준호");
+    let mut sends = send(&at, &[], file(b"from a cron job\n:quit\n"));
+    assert_eq!(sends.ends(), 0);
+    junho.sees("민지: from a cron job");
+    junho.sees("민지: :quit");
+    junho.sees("* 민지 left");
+}
+
+#[test]
+fn messages_of_the_command_line_a_whole_input_and_nuls() {
+    let (mut recv, at) = receiving(&["--count", "5", "--json"]);
+    assert_eq!(send(&at, &["-m", "one", "-m", "two\nrows"], Stdio::null()).ends(), 0);
+    assert_eq!(send(&at, &["--whole"], file(b"a\r\nb\n")).ends(), 0);
+    assert_eq!(send(&at, &["-0"], file(b"x\ny\0z")).ends(), 0);
+    assert_eq!(recv.ends(), 0);
+    let texts: Vec<String> =
+        json(&recv.output()).iter().map(|m| m["text"].as_str().unwrap().into()).collect();
+    assert_eq!(texts, ["one", "two\nrows", "a\r\nb\n", "x\ny", "z"]);
+}
+
+/// So many lines, each its own number.
+fn numbered(count: u32) -> String {
+    (0..count).fold(String::new(), |lines, n| lines + &n.to_string() + "\n")
+}
+
+fn json(output: &str) -> Vec<serde_json::Value> {
+    output.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn an_object_a_message_says_who_and_when() {
+    let minji = Home::of("민지");
+    let (mut recv, at) = receiving(&["--count", "1", "--json"]);
+    let text = "보이는 \u{1b}[2J 글 \u{202e}\0";
+    let mut sends =
+        start(&minji, &["--name", "민지", "send", &at, "--accept-new", "--whole"], file(text.as_bytes()));
+    assert_eq!([sends.ends(), recv.ends()], [0, 0]);
+    let objects = json(&recv.output());
+    let [message] = &objects[..] else { panic!("{objects:?}") };
+    assert_eq!(message["event"], "message");
+    assert_eq!(message["text"], text);
+    assert_eq!(message["from"], "민지");
+    assert_eq!(message["fingerprint"], minji.fingerprint());
+    assert_eq!(message["verified"], false);
+    assert!(message["bytes"].is_null());
+    for moment in ["time", "sent"] {
+        message[moment].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    }
+}
+
+#[test]
+fn text_that_means_harm_is_one_safe_line() {
+    let (mut recv, at) = receiving(&["--count", "1"]);
+    assert_eq!(send(&at, &["-m", "\u{1b}[2J\nfake: line\u{9b}"], Stdio::null()).ends(), 0);
+    assert_eq!(recv.ends(), 0);
+    assert_eq!(recv.output(), "\\u{1b}[2J\\u{a}fake: line\\u{9b}\n");
+}
+
+#[test]
+fn what_is_not_utf_8_is_refused_by_its_number_and_the_rest_goes_on() {
+    let (mut recv, at) = receiving(&["--count", "2"]);
+    let long = [vec![b'x'; 16_385], b"\n".to_vec()].concat();
+    let mut sends = send(&at, &[], file(&[b"one\nbad \xff\n".as_slice(), &long, b"four\n"].concat()));
+    assert_eq!([sends.ends(), recv.ends()], [1, 0]);
+    sends.complains("message 2 was not sent: it is not UTF-8");
+    sends.complains("message 3 was not sent: it has 16385 bytes");
+    sends.complains("2 messages were receipted, 2 were not");
+    assert_eq!(recv.output(), "one\nfour\n");
+}
+
+#[test]
+fn a_hundred_thousand_lines_arrive_in_order_and_all_are_receipted() {
+    let lines: String = numbered(100_000);
+    let (mut recv, at) = receiving(&["--count", "100000"]);
+    let mut sends = send(&at, &["--json"], file(lines.as_bytes()));
+    assert_eq!(sends.ends_within(Duration::from_mins(1)), 0);
+    assert_eq!(recv.ends_within(Duration::from_mins(1)), 0);
+    assert!(recv.output() == lines);
+    let done = sends.complains("\"done\"");
+    assert!(done.contains("\"messages\":100000") && done.contains("\"receipted\":100000"), "{done}");
+}
+
+#[test]
+fn lines_leave_as_they_come_and_silence_ends_nothing() {
+    let (recv, at) = receiving(&[]);
+    let mut sends = send(&at, &[], Stdio::piped());
+    for line in ["하나", "둘"] {
+        sends.types(line);
+        recv.sees(line);
+    }
+    assert_eq!(sends.falls_silent().ends(), 0);
+}
+
+#[test]
+fn who_is_unknown_is_refused_unless_the_command_line_says_otherwise() {
+    let (recv, at) = receiving(&[]);
+    let minji = Home::of("민지");
+    let mut sends = start(&minji, &["send", &at, "-m", "x"], Stdio::null());
+    assert_eq!(sends.ends(), 4);
+    sends.complains("has a key that is not in your book");
+    let pin = recv.home.fingerprint();
+    assert_eq!(
+        start(&minji, &["send", &at, "--pin", &minji.fingerprint(), "-m", "x"], Stdio::null()).ends(),
+        4
+    );
+    assert_eq!(start(&minji, &["send", &at, "--pin", &pin, "-m", "pinned"], Stdio::null()).ends(), 0);
+    recv.sees("pinned");
+    let name = minji.answer(&["peers", "list"]).split_whitespace().next().unwrap().to_owned();
+    assert_eq!(start(&minji, &["send", &at, "--to", &name, "-m", "named"], Stdio::null()).ends(), 0);
+    recv.sees("named");
+    assert_eq!(start(&minji, &["send", &at, "-m", "known"], Stdio::null()).ends(), 0);
+    recv.sees("known");
+}
+
+#[test]
+fn a_receiver_takes_one_sender_only_when_told_to() {
+    let (minji, hana, junho) = (Home::of("민지"), Home::of("하나"), Home::of("준호"));
+    let pin = minji.fingerprint();
+    let args = ["recv", "--listen", "127.0.0.1:0", "--pin", &pin, "--count", "1"];
+    let mut recv = start(&junho, &args, Stdio::null());
+    let at = recv.complains("listening on ").rsplit(' ').next().unwrap().to_owned();
+    let mut wrong = start(&hana, &["send", &at, "--accept-new", "-m", "from hana"], Stdio::null());
+    assert_eq!(wrong.ends(), 4);
+    wrong.complains("0 messages were receipted, 1 were not");
+    let mut right = start(&minji, &["send", &at, "--accept-new", "-m", "from minji"], Stdio::null());
+    assert_eq!([right.ends(), recv.ends()], [0, 0]);
+    assert_eq!(recv.output(), "from minji\n");
+}
+
+#[test]
+fn a_command_gets_each_message_and_only_its_success_is_a_receipt() {
+    let junho = Home::of("준호");
+    let kept = junho.file("kept");
+    let command =
+        format!("text=$(cat); echo \"$RSACHAT_FROM $text\" >> {}; test \"$text\" != bad", kept.display());
+    let (recv, at) = receiving(&["--exec", &command]);
+    assert_eq!(send(&at, &[], file(b"one\ntwo\n")).ends(), 0);
+    let mut sends = send(&at, &[], file(b"three\nbad\nfive\n"));
+    assert_eq!(sends.ends(), 1);
+    sends.complains("could not keep what it got: its output failed");
+    sends.complains("1 messages were receipted, 2 were not");
+    recv.complains("warning: the command ended with code 1");
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "민지 one\n민지 two\n민지 three\n민지 bad\n");
+    // The next sender is served as before.
+    assert_eq!(send(&at, &["-m", "six"], Stdio::null()).ends(), 0);
+    recv.signal(Signal::TERM);
+    let mut recv = recv;
+    assert_eq!(recv.ends(), 143);
+}
+
+/// A receiver by way of a shell, which sends its standard output somewhere.
+fn receiving_into(redirection: &str) -> (Person, String) {
+    let junho = Home::of("준호");
+    let mut shell = std::process::Command::new("sh");
+    let script = format!(r#"exec "$0" --home "$1" recv --listen 127.0.0.1:0 --accept-new {redirection}"#);
+    shell.args(["-c", &script, RSACHAT]).arg(junho.path());
+    let recv = junho.start_on(shell, Stdio::null());
+    let at = recv.complains("listening on ").rsplit(' ').next().unwrap().to_owned();
+    (recv, at)
+}
+
+#[test]
+fn a_receiver_whose_device_is_full_receipts_nothing_and_says_why() {
+    let (mut recv, at) = receiving_into("> /dev/full");
+    let mut sends = send(&at, &["-m", "never kept"], Stdio::null());
+    assert_eq!([sends.ends(), recv.ends()], [1, 1]);
+    sends.complains("could not keep what it got: no space left where it writes");
+    sends.complains("0 messages were receipted, 1 were not");
+    recv.complains("cannot write the output: no space left on device");
+}
+
+#[test]
+fn a_receiver_whose_reader_is_gone_ends_as_by_sigpipe() {
+    let junho = Home::of("준호");
+    let mut shell = std::process::Command::new("sh");
+    let script = r#"{ "$0" --home "$1" recv --listen 127.0.0.1:0 --accept-new; echo "code $?" >&2; } | true"#;
+    shell.args(["-c", script, RSACHAT]).arg(junho.path());
+    let mut recv = junho.start_on(shell, Stdio::null());
+    let at = recv.complains("listening on ").rsplit(' ').next().unwrap().to_owned();
+    let mut sends = send(&at, &["-m", "x"], Stdio::null());
+    assert_eq!(sends.ends(), 1);
+    sends.complains("who read its output has gone");
+    recv.complains("code 141");
+    recv.ends();
+}
+
+#[test]
+fn a_receiver_that_is_killed_is_a_loss_with_its_count() {
+    let (recv, at) = receiving(&["--exec", "cat >/dev/null; test $RSACHAT_FROM && sleep 30"]);
+    let mut sends = send(&at, &["-v", "-m", "one", "-m", "two"], Stdio::null());
+    sends.complains("connected to");
+    recv.signal(Signal::KILL);
+    assert_eq!(sends.ends(), 5);
+    sends.complains("0 messages were receipted, 2 were not");
+}
+
+#[test]
+fn nobody_reached_is_code_3_also_after_every_retry() {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let at = socket.local_addr().unwrap().as_socket().unwrap().to_string();
+    let mut sends = send(&at, &["-m", "x"], Stdio::null());
+    assert_eq!(sends.ends(), 3);
+    sends.complains("cannot reach ");
+    let since = Instant::now();
+    let mut sends = send(&at, &["-m", "x", "--retry", "1", "-v"], Stdio::null());
+    assert_eq!(sends.ends(), 3);
+    sends.complains("trying again in 1 s");
+    assert!(since.elapsed() >= Duration::from_secs(1));
+}
+
+#[test]
+fn a_retry_reaches_who_comes_late_and_what_had_no_receipt_is_sent_again() {
+    let junho = Home::of("준호");
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_reuse_address(true).unwrap();
+    socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let at = socket.local_addr().unwrap().as_socket().unwrap().to_string();
+    let mut sends = send(&at, &["--retry", "5"], file(b"late\nbut here\n"));
+    sends.complains("cannot reach ");
+    drop(socket);
+    let mut recv = start(&junho, &["recv", "--listen", &at, "--accept-new", "--count", "2"], Stdio::null());
+    assert_eq!([sends.ends(), recv.ends()], [0, 0]);
+    assert_eq!(recv.output(), "late\nbut here\n");
+}
+
+#[test]
+fn patience_has_an_end_when_it_is_asked_for() {
+    let (_recv, at) = receiving(&["--exec", "exec sleep 30"]);
+    let mut sends = send(&at, &["-m", "x", "--timeout", "300ms"], Stdio::null());
+    assert_eq!(sends.ends(), 5);
+    sends.complains("nothing was connected or receipted in time");
+    let mut bad = send(&at, &["-m", "x", "--timeout", "soon"], Stdio::null());
+    assert_eq!(bad.ends(), 2);
+}
+
+#[test]
+fn a_signal_ends_both_in_order() {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
+        let (mut recv, at) = receiving(&["-v"]);
+        let mut sends = send(&at, &[], Stdio::piped());
+        sends.types("first");
+        recv.sees("first");
+        sends.signal(signal);
+        assert_eq!(sends.ends(), code);
+        recv.complains("left");
+        recv.signal(signal);
+        assert_eq!(recv.ends(), code);
+    }
+}
+
+#[test]
+fn every_kind_of_input_ends_well() {
+    let (_recv, at) = receiving(&[]);
+    assert_eq!(send(&at, &[], Stdio::null()).ends(), 0);
+    assert_eq!(send(&at, &[], file(b"")).ends(), 0);
+    let folder = File::open("/").unwrap();
+    let mut broken = send(&at, &[], folder.into());
+    assert_eq!(broken.ends(), 1);
+    broken.complains("cannot read the input: is a directory");
+    let minji = Home::of("민지");
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", r#"exec "$0" --home "$1" send "$2" --accept-new <&-"#, RSACHAT]);
+    shell.arg(minji.path()).arg(&at);
+    assert_eq!(minji.start_on(shell, Stdio::null()).ends(), 0);
+}
+
+#[test]
+fn many_senders_at_once_lose_nothing() {
+    let (recv, at) = receiving(&[]);
+    let homes = ["민지", "하나", "다른"].map(Home::of);
+    let lines: String = numbered(2_000);
+    let mut senders: Vec<_> = homes
+        .iter()
+        .map(|home| start(home, &["send", &at, "--accept-new"], file(lines.as_bytes())))
+        .collect();
+    for sender in &mut senders {
+        assert_eq!(sender.ends(), 0);
+    }
+    let output = recv.output();
+    let count = output.lines().filter(|line| *line == "1999").count();
+    assert_eq!((output.lines().count(), count), (6_000, 3));
+}
+
+#[test]
+fn a_passphrase_comes_by_an_open_descriptor() {
+    let junho = Home::of("준호");
+    let file = junho.file("passphrase");
+    std::fs::write(&file, "열려라 참깨\n").unwrap();
+    junho.answer(&["key", "passphrase", "--new-passphrase-file", file.to_str().unwrap()]);
+    let mut shell = std::process::Command::new("sh");
+    let script = r#"exec "$0" --home "$1" --passphrase-fd 7 recv --listen 127.0.0.1:0 7<"$2""#;
+    shell.args(["-c", script, RSACHAT]).arg(junho.path()).arg(&file);
+    junho.start_on(shell, Stdio::null()).complains("listening on ");
+    let mut without = start(&junho, &["recv", "--listen", "127.0.0.1:0"], Stdio::null());
+    assert_eq!(without.ends(), 3);
+    without.complains("--passphrase-file");
+}
