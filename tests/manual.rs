@@ -144,7 +144,7 @@ fn bash_completes_subcommands_options_and_values() {
     for (words, expected) in [
         (vec!["rsachat", "pe"], "peers"),
         (vec!["rsachat", "key", "ex"], "export"),
-        (vec!["rsachat", "--passp"], "--passphrase-file"),
+        (vec!["rsachat", "--passphrase-fi"], "--passphrase-file"),
         (vec!["rsachat", "--colour", "al"], "always"),
         (vec!["rsachat", "completions", "zs"], "zsh"),
     ] {

@@ -227,7 +227,8 @@ const SEEN: [(&str, &str); 84] = [
     ("Early", r"! \S+ sent no public key; "),
 ];
 /// Notices that no script can bring about, and why.
-const UNSEEN: [(&str, &str); 13] = [
+const UNSEEN: [(&str, &str); 14] = [
+    ("OtherPerson", "only `pipe`, `send` and `recv` ask for a person by name"),
     ("StillMaking", "keys are made between two moments of the virtual clock"),
     ("KeyUnderway", "keys are made between two moments of the virtual clock"),
     ("KeyCancelled", "Ctrl-C is a key, not a line"),

@@ -208,7 +208,8 @@ fn every_directive_and_every_option_stands_there() {
     let ours: BTreeSet<&str> =
         options.captures_iter(&help).map(|found| found.get(1).unwrap().as_str()).collect();
     for option in ours {
-        let common = ["--help", "--home", "--config", "--passphrase-file"].contains(&option);
+        let common =
+            ["--help", "--home", "--config", "--passphrase-file", "--passphrase-fd"].contains(&option);
         assert!(common || page.contains(&format!("| `{option}")), "{option} is not explained");
     }
     for code in ["| 0 |", "| 1 |", "| 2 |", "| 3 |", "| 130 |"] {

@@ -5,6 +5,7 @@
 
 pub mod address;
 mod alert;
+mod ask;
 pub mod book;
 pub mod command;
 mod contract;
@@ -28,11 +29,12 @@ mod trust;
 mod words;
 
 pub use alert::{Content, Notify, When};
+pub use ask::Piped;
 pub use contract::{
     Assurance, Dial, Effect, Farewell, Input, Link, Listener, NewKey, Now, Origin, Owed, OwnKey, Queue,
     Replacing, Verdict, View,
 };
-pub use core::{Chat, Piped};
+pub use core::Chat;
 pub use kinds::{Direction, KeyFor, Wire};
 pub use notice::{Acquaintance, Claimed, Info, Notice, RawInfo, Said, Trouble};
 pub use talk::Callers;

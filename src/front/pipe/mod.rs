@@ -12,7 +12,7 @@ use super::keys;
 use super::unattended::{Gravity, Manner, Report, Whom, way};
 use crate::chat::book::Book;
 use crate::chat::command::Command;
-use crate::chat::{Chat, Farewell, Input, Piped, Verdict};
+use crate::chat::{Chat, Farewell, Input, Piped, Verdict, Wire};
 use crate::limits;
 use crate::net::signals::Signals;
 use crate::net::worker::Priority;
@@ -33,7 +33,13 @@ use progress::{Progress, When};
 
 /// `rsachat pipe …`
 #[derive(Args, Debug)]
-#[command(group = ArgGroup::new("way").required(true))]
+#[command(group = ArgGroup::new("way").required(true), after_help = "\
+Standard input here is standard output there, and the other way round, byte for byte. Each side ends with 0 only when \
+the other has confirmed every byte of its input as written, and its own output is written.
+
+Examples:
+  rsachat pipe --listen 8001 --accept-new --recv-only > copy.tar
+  rsachat pipe --connect bob.example:8001 --to bob < notes.tar")]
 pub(super) struct PipeTask {
     /// Wait for the other side: a port, `host:port` or `[::1]:port`
     #[arg(long, value_name = "ADDR", group = "way")]
@@ -95,7 +101,7 @@ pub(super) fn run(home: &Home, common: &Common, sources: &Sources, task: &PipeTa
 /// What is asked of the chat.
 fn command(task: &PipeTask, book: &Book) -> Result<Command, Fault> {
     let (callers, family) = (task.whom.callers(book)?, task.manner.family());
-    way(task.listen.as_deref(), task.connect.as_deref(), family, callers)
+    way(task.listen.as_deref(), task.connect.as_deref(), family, callers, Wire::Native)
 }
 
 enum Met {

@@ -13,7 +13,7 @@ use super::events::{Done, Event, Form, tell};
 use super::fault::{Fault, code};
 use super::keys;
 use super::live::{Latest, Show};
-use super::unattended::{Gravity, Manner, Report, callers, way};
+use super::unattended::{Asked, Gravity, Manner, Report, Wiring, callers, way};
 use crate::chat::book::Book;
 use crate::chat::command::Command;
 use crate::chat::{Callers, Chat, Farewell, Input, Notice, Owed, Verdict};
@@ -30,7 +30,14 @@ use deliver::{Delivered, Deliverer, Way};
 
 /// `rsachat recv …`
 #[derive(Args, Debug)]
-#[command(group = ArgGroup::new("way").required(true))]
+#[command(group = ArgGroup::new("way").required(true), after_help = "\
+Each message is one line of safe text on standard output, or with --json one object, or with --exec the standard input of \
+a command. It is receipted when it is written and flushed, or when the command has ended with 0. The command has \
+RSACHAT_FROM, RSACHAT_FINGERPRINT, RSACHAT_VERIFIED (yes or no) and RSACHAT_SENT in its environment.
+
+Examples:
+  rsachat recv --listen 8002 >> messages.log
+  rsachat recv --listen 8002 --from alice --exec 'mail -s \"$RSACHAT_FROM\" root'")]
 pub(super) struct RecvTask {
     /// Wait for callers: a port, `host:port` or `[::1]:port`
     #[arg(long, value_name = "ADDR", group = "way")]
@@ -47,6 +54,8 @@ pub(super) struct RecvTask {
     /// Take messages also of peers that are not in your book yet
     #[arg(long, conflicts_with_all = ["pin", "from"])]
     accept_new: bool,
+    #[command(flatten)]
+    wiring: Wiring,
     /// End after so many messages
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
@@ -92,8 +101,10 @@ pub(super) fn run(home: &Home, common: &Common, sources: &Sources, task: &RecvTa
 /// What is asked of the chat.
 fn command(task: &RecvTask, book: &Book) -> Result<Command, Fault> {
     let others = if task.accept_new { Callers::Anybody } else { Callers::Known };
-    let callers = callers(task.pin.as_deref(), task.from.as_deref(), others, book)?;
-    way(task.listen.as_deref(), task.connect.as_deref(), task.manner.family(), callers)
+    let asked = Asked::of(&[task.pin.is_some(), task.from.is_some(), task.accept_new]);
+    let whom = || callers(task.pin.as_deref(), task.from.as_deref(), others, book);
+    let (wire, callers) = task.wiring.settle(asked, whom)?;
+    way(task.listen.as_deref(), task.connect.as_deref(), task.manner.family(), callers, wire)
 }
 
 /// Messages go to the deliverer, everything else to standard error.

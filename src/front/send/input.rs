@@ -86,12 +86,13 @@ struct Cutter {
     begun: Vec<u8>,
     /// All its bytes so far.
     bytes: u64,
+    last: Option<u8>,
     number: u64,
 }
 
 impl Cutter {
     fn new(cut: Cut) -> Self {
-        Self { cut, begun: Vec::new(), bytes: 0, number: 0 }
+        Self { cut, begun: Vec::new(), bytes: 0, last: None, number: 0 }
     }
 
     fn take(&mut self, mut bytes: &[u8]) -> Vec<Piece> {
@@ -128,15 +129,16 @@ impl Cutter {
         let room = (MESSAGE_BYTES + 1).saturating_sub(self.begun.len());
         self.begun.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
         self.bytes += bytes.len() as u64;
+        self.last = bytes.last().copied().or(self.last);
     }
 
     fn finish(&mut self) -> Piece {
         self.number += 1;
         let (number, mut bytes) = (self.number, std::mem::take(&mut self.bytes));
         let mut message = std::mem::take(&mut self.begun);
-        if self.cut == Cut::Line && bytes == message.len() as u64 && message.last() == Some(&b'\r') {
-            message.pop();
+        if self.cut == Cut::Line && self.last.take() == Some(b'\r') {
             bytes -= 1;
+            message.truncate(usize::try_from(bytes).unwrap_or(usize::MAX));
         }
         if bytes > MESSAGE_BYTES as u64 {
             return Piece::Refused { number, why: Refusal::TooLong(bytes) };
