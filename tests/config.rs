@@ -201,6 +201,9 @@ fn a_prompt_takes_its_name_its_address_and_its_callers_from_the_file() {
     let mut hana = Person::start("하나", &["--connect", &open]);
     hana.sees("Minji joined");
     assert_eq!(hana.falls_silent().ends(), 0);
+    // The raw wire could not keep what was set.
+    listening.types(":listen 127.0.0.1:0 --wire oaep");
+    listening.sees("! the raw wire proves nobody's key; --known cannot be kept on it");
     assert_eq!(listening.falls_silent().ends(), 0);
 
     // Who calls somebody does not mean to wait for callers as well.

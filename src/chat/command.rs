@@ -281,7 +281,11 @@ fn connect(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mista
     }
 }
 
-fn wire_of(word: &str) -> Result<Wire, Mistake> {
+/// The wire of a name, as `--wire` takes it.
+///
+/// # Errors
+/// [`Mistake::Wire`] when there is none of that name.
+pub fn wire_of(word: &str) -> Result<Wire, Mistake> {
     match word {
         "oaep" => Ok(Wire::Oaep(Direction::Both)),
         "native" => Ok(Wire::Native),

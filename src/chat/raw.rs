@@ -1,7 +1,7 @@
 //! Peers of the raw wire, as far as they differ from others: they have no name of their own, no key that counts,
 //! no place in the book and no receipts.
 
-use super::contract::{Assurance, Effect, Link};
+use super::contract::{Assurance, Effect, Link, Owed};
 use super::core::Chat;
 use super::kinds::{Direction, Wire};
 use super::name::Name;
@@ -44,8 +44,9 @@ impl Chat {
             RawEvent::Waits => self.raw_info(link, |name| RawInfo::Waits { name }),
             RawEvent::Answered => self.raw_info(link, |name| RawInfo::Answered { name }),
             RawEvent::Sent { upto } => {
+                // Nothing more is ever known of them: who waits for receipts has all that there is.
                 if let Some(talk) = self.talks.get_mut(&link) {
-                    talk.receipted(upto);
+                    self.receipted += talk.receipted(upto);
                 }
             }
         }
@@ -99,7 +100,8 @@ impl Chat {
             rows: SafeText::rows_from_bytes(text),
             text: text.to_vec(),
         };
-        self.effects.push_back(Effect::Show(Notice::Said(said), None));
+        // Nobody is told that it was shown; who keeps messages reports each all the same.
+        self.effects.push_back(Effect::Show(Notice::Said(said), Some(Owed { link, upto: 0 })));
     }
 
     fn raw_unread(&mut self, link: Link, in_a_row: u32) {

@@ -27,12 +27,13 @@ pub(super) const ENVIRONMENT: [(&str, &str); 8] = [
 ];
 
 /// Files that are used, beginning in the home folder or in that of the configuration.
-pub(super) const FILES: [(&str, &str); 3] = [
+pub(super) const FILES: [(&str, &str); 4] = [
     (
         "~/.local/share/rsachat/identity.pem",
         "your private key: PKCS#8 in PEM, perhaps with a passphrase, mode 0600. A key that was replaced is kept \
          beside it with its date.",
     ),
+    ("~/.local/share/rsachat/raw.pem", "the key of the raw wire, which is never your identity; likewise."),
     (
         "~/.local/share/rsachat/peers",
         "who is known by which key: plain text, one peer a line, and you may edit it. A damaged book is never \
