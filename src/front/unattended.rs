@@ -1,6 +1,7 @@
 //! What the commands without a prompt have in common: their options, whom they may meet, and notices as
 //! events. Nobody can be asked here, so whoever is not known is refused unless the command line says otherwise.
 
+use std::thread;
 use std::time::Duration;
 
 use clap::Args;
@@ -171,6 +172,13 @@ pub(super) fn way(
     }
     let target = connect.unwrap_or_default().parse().map_err(usage)?;
     Ok(Command::Connect { target, family, pin: None, callers, wire })
+}
+
+/// Lets the noise for the handshake be gathered while the key is read and the other side is looked for: this
+/// takes longer than everything else that a short command does.
+pub(super) fn get_ready() {
+    // Without the thread the handshake does it.
+    let _ = thread::Builder::new().name("noise".into()).spawn(crate::crypto::get_ready);
 }
 
 /// A time as people write it: `30`, `30s`, `5m`, `1h 30m`.

@@ -13,7 +13,7 @@ use super::events::{Done, Event, Form, tell};
 use super::fault::{Fault, code};
 use super::keys;
 use super::live::{Latest, Show};
-use super::unattended::{Asked, Gravity, Manner, Report, Wiring, callers, way};
+use super::unattended::{self, Asked, Gravity, Manner, Report, Wiring, callers, way};
 use crate::chat::book::Book;
 use crate::chat::command::Command;
 use crate::chat::{Callers, Chat, Farewell, Input, Notice, Owed, Verdict};
@@ -68,6 +68,7 @@ pub(super) struct RecvTask {
 
 /// Receives to the end and gives the exit code.
 pub(super) fn run(home: &Home, common: &Common, sources: &Sources, task: &RecvTask) -> Result<u8, Fault> {
+    unattended::get_ready();
     let form = task.manner.form();
     let name = task.manner.own_name(sources)?;
     let book = bookfile::read(home)?;
