@@ -71,6 +71,12 @@ impl Chat {
         self.receipted
     }
 
+    /// Messages of ours that went out on the raw wire, since the beginning: sealed and handed to be sent, no more.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
     /// A connection is left unread, since what comes cannot be shown: silence is not the peer's.
     pub fn left_unread(&mut self, link: Link, now: Now) {
         if let Some(talk) = self.talks.get_mut(&link) {

@@ -111,6 +111,9 @@ pub enum Mistake {
 /// Why a listener of the raw wire cannot turn unknown keys away.
 pub(super) const KNOWN_ON_RAW: &str = "the raw wire proves nobody's key; --known cannot be kept on it";
 
+/// What `--one-way` needs.
+pub const ONE_WAY_ON_NATIVE: &str = "--one-way is for the raw wire; add --wire oaep";
+
 /// Reads a typed line; a pasted block comes with its newlines.
 ///
 /// # Errors
@@ -268,9 +271,7 @@ fn connect(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mista
     }
     let (target, callers) = (target.ok_or_else(usage)?, Callers::Anybody);
     match (wire, direction) {
-        (Wire::Native, Direction::OneWay) => {
-            Err(Mistake::WireOption("--one-way is for the raw wire; add --wire oaep"))
-        }
+        (Wire::Native, Direction::OneWay) => Err(Mistake::WireOption(ONE_WAY_ON_NATIVE)),
         (Wire::Native, Direction::Both) => Ok(Command::Connect { target, family, pin, callers, wire }),
         (Wire::Oaep(_), _) if pin.is_some() => {
             Err(Mistake::WireOption("the raw wire proves nobody's key; --pin cannot be kept on it"))
@@ -281,7 +282,11 @@ fn connect(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mista
     }
 }
 
-fn wire_of(word: &str) -> Result<Wire, Mistake> {
+/// The wire of that name, with both sides' keys.
+///
+/// # Errors
+/// [`Mistake::Wire`] when there is none.
+pub fn wire_of(word: &str) -> Result<Wire, Mistake> {
     match word {
         "oaep" => Ok(Wire::Oaep(Direction::Both)),
         "native" => Ok(Wire::Native),

@@ -1,7 +1,7 @@
 //! Peers of the raw wire, as far as they differ from others: they have no name of their own, no key that counts,
 //! no place in the book and no receipts.
 
-use super::contract::{Assurance, Effect, Link};
+use super::contract::{Assurance, Effect, Link, Owed};
 use super::core::Chat;
 use super::kinds::{Direction, Wire};
 use super::name::Name;
@@ -45,7 +45,7 @@ impl Chat {
             RawEvent::Answered => self.raw_info(link, |name| RawInfo::Answered { name }),
             RawEvent::Sent { upto } => {
                 if let Some(talk) = self.talks.get_mut(&link) {
-                    talk.receipted(upto);
+                    self.sent += talk.receipted(upto);
                 }
             }
         }
@@ -99,7 +99,8 @@ impl Chat {
             rows: SafeText::rows_from_bytes(text),
             text: text.to_vec(),
         };
-        self.effects.push_back(Effect::Show(Notice::Said(said), None));
+        // Nobody gets a receipt; that it was shown is the front end's to know, and which connection it came by.
+        self.effects.push_back(Effect::Show(Notice::Said(said), Some(Owed { link, upto: 0 })));
     }
 
     fn raw_unread(&mut self, link: Link, in_a_row: u32) {
