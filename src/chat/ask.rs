@@ -65,7 +65,7 @@ impl Chat {
         Some(Piped { link, name: partner.name, pipe: talk.session.into_pipe()? })
     }
 
-    /// Messages of ours that peers have shown, since the beginning; on the raw wire, that have left.
+    /// Messages of ours that peers have shown, since the beginning.
     #[must_use]
     pub fn receipted(&self) -> u64 {
         self.receipted

@@ -1,7 +1,7 @@
 //! Peers of the raw wire, as far as they differ from others: they have no name of their own, no key that counts,
 //! no place in the book and no receipts.
 
-use super::contract::{Assurance, Effect, Link, Owed};
+use super::contract::{Assurance, Effect, Link};
 use super::core::Chat;
 use super::kinds::{Direction, Wire};
 use super::name::Name;
@@ -43,9 +43,8 @@ impl Chat {
             RawEvent::Waits => self.raw_info(link, |name| RawInfo::Waits { name }),
             RawEvent::Answered => self.raw_info(link, |name| RawInfo::Answered { name }),
             RawEvent::Sent { upto } => {
-                // Nothing more is ever known of them: who waits for receipts has all that there is.
                 if let Some(talk) = self.talks.get_mut(&link) {
-                    self.receipted += talk.receipted(upto);
+                    talk.receipted(upto);
                 }
             }
         }

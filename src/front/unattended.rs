@@ -12,9 +12,9 @@ use super::fault::{Fault, code};
 use super::live::Show;
 use crate::chat::address::{AddressFault, Family};
 use crate::chat::book::Book;
-use crate::chat::command::{Command, wire_of};
+use crate::chat::command::Command;
 use crate::chat::name::Name;
-use crate::chat::{Acquaintance, Assurance, Callers, Direction, Info, Notice, Owed, RawInfo, Trouble, Wire};
+use crate::chat::{Acquaintance, Assurance, Callers, Info, Notice, Owed, Trouble, Wire};
 use crate::crypto::Fingerprint;
 use crate::session::Ending;
 
@@ -37,53 +37,6 @@ pub(super) struct Manner {
     /// Tell also what goes well
     #[arg(short, long)]
     verbose: bool,
-}
-
-/// Whether the command line says who may be at the other end.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Asked {
-    ForNobody,
-    ForSomebody,
-}
-
-impl Asked {
-    /// From whether each option that asks for somebody is there.
-    pub(super) fn of(options: &[bool]) -> Self {
-        if options.contains(&true) { Self::ForSomebody } else { Self::ForNobody }
-    }
-}
-
-/// Which wire is spoken.
-#[derive(Args, Debug)]
-pub(super) struct Wiring {
-    /// Speak this wire: `oaep` is the raw one of the Python tutorial, which authenticates nobody
-    #[arg(long, value_name = "WIRE")]
-    wire: Option<String>,
-    /// On the raw wire, give no key of yours: for the tutorial's server
-    #[arg(long, requires = "wire")]
-    one_way: bool,
-}
-
-impl Wiring {
-    /// The wire, and whom it can tell apart: on the raw one nobody, so that nobody can be asked for.
-    pub(super) fn settle(
-        &self,
-        asked: Asked,
-        callers: impl FnOnce() -> Result<Callers, Fault>,
-    ) -> Result<(Wire, Callers), Fault> {
-        let usage = |what: &str| Fault::new(code::USAGE, what);
-        let wire = self.wire.as_deref().map_or(Ok(Wire::Native), wire_of);
-        match wire.map_err(|mistake| usage(&mistake.to_string()))? {
-            Wire::Native if self.one_way => Err(usage("--one-way is for the raw wire; add --wire oaep")),
-            Wire::Native => Ok((Wire::Native, callers()?)),
-            Wire::Oaep(_) if asked == Asked::ForSomebody => {
-                Err(usage("the raw wire proves nobody's key; ask for nobody on it")
-                    .hint("leave --pin, --to, --from and --accept-new out"))
-            }
-            Wire::Oaep(_) if self.one_way => Ok((Wire::Oaep(Direction::OneWay), Callers::Anybody)),
-            Wire::Oaep(both) => Ok((Wire::Oaep(both), Callers::Anybody)),
-        }
-    }
 }
 
 /// Who may be at the other end.
@@ -129,11 +82,6 @@ impl Manner {
 }
 
 impl Whom {
-    /// Whether somebody is asked for.
-    pub(super) fn asked(&self) -> Asked {
-        Asked::of(&[self.pin.is_some(), self.to.is_some(), self.accept_new])
-    }
-
     /// As the chat has it.
     pub(super) fn callers(&self, book: &Book) -> Result<Callers, Fault> {
         let others = if self.accept_new { Callers::Anybody } else { Callers::Known };
@@ -164,14 +112,18 @@ pub(super) fn way(
     connect: Option<&str>,
     family: Family,
     callers: Callers,
-    wire: Wire,
 ) -> Result<Command, Fault> {
     let usage = |fault: AddressFault| Fault::new(code::USAGE, fault.to_string());
     if let Some(at) = listen {
-        return Ok(Command::Listen { at: at.parse().map_err(usage)?, family, callers: Some(callers), wire });
+        return Ok(Command::Listen {
+            at: at.parse().map_err(usage)?,
+            family,
+            callers: Some(callers),
+            wire: Wire::Native,
+        });
     }
     let target = connect.unwrap_or_default().parse().map_err(usage)?;
-    Ok(Command::Connect { target, family, pin: None, callers, wire })
+    Ok(Command::Connect { target, family, pin: None, callers, wire: Wire::Native })
 }
 
 /// Lets the noise for the handshake be gathered while the key is read and the other side is looked for: this
@@ -256,9 +208,6 @@ fn good(info: &Info, notice: &Notice) -> Option<Event> {
         },
         Info::Left { name } => Event::Left { name: name.clone() },
         Info::MakingKey { bits, .. } => Event::Notice { message: format!("making a key of {bits} bits") },
-        Info::Raw(RawInfo::NoReceipts { .. }) => {
-            Event::Warning { kind: "no_receipts", message: words(notice) }
-        }
         Info::QuitHint | Info::HowToLeave | Info::Closed { .. } => return None,
         _ => Event::Notice { message: words(notice) },
     })

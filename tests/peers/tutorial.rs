@@ -85,26 +85,6 @@ pub(crate) fn piped(python: &Python) {
     assert!(rows_after(&minji, "! ").is_empty(), "{}", minji.output());
 }
 
-/// `send` to the tutorial's server, and its client into `recv`.
-pub(crate) fn unattended(python: &Python) {
-    let (mut server, at) = server_at(python, 2);
-    let send = ["send", &at, "--wire", "oaep", "--one-way", "-m", "하나", "-m", "two"];
-    let output = Home::of("민지").command(&send).stdin(std::process::Stdio::null()).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    server.sees("Received: 하나");
-    server.sees("Received: two");
-    assert_eq!(server.ends(), 0);
-
-    let home = Home::of("준호").with_raw_key("bob-2048.pem");
-    let command = home.command(&["recv", "--listen", "127.0.0.1:0", "--wire", "oaep", "--count", "1", "-v"]);
-    let mut recv = home.start_on(command, std::process::Stdio::null());
-    let at = recv.complains("listening on ").split("listening on ").nth(1).unwrap().to_owned();
-    let mut client = python.tutorial("tutorial_client.py", port(&at));
-    client.types("안녕하세요");
-    recv.sees("안녕하세요");
-    assert_eq!(recv.ends(), 0);
-}
-
 fn line_of(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }

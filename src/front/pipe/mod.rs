@@ -12,7 +12,7 @@ use super::keys;
 use super::unattended::{self, Gravity, Manner, Report, Whom, way};
 use crate::chat::book::Book;
 use crate::chat::command::Command;
-use crate::chat::{Chat, Farewell, Input, Piped, Verdict, Wire};
+use crate::chat::{Chat, Farewell, Input, Piped, Verdict};
 use crate::limits;
 use crate::net::signals::Signals;
 use crate::net::worker::Priority;
@@ -102,7 +102,7 @@ pub(super) fn run(home: &Home, common: &Common, sources: &Sources, task: &PipeTa
 /// What is asked of the chat.
 fn command(task: &PipeTask, book: &Book) -> Result<Command, Fault> {
     let (callers, family) = (task.whom.callers(book)?, task.manner.family());
-    way(task.listen.as_deref(), task.connect.as_deref(), family, callers, Wire::Native)
+    way(task.listen.as_deref(), task.connect.as_deref(), family, callers)
 }
 
 enum Met {

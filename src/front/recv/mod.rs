@@ -13,7 +13,7 @@ use super::events::{Done, Event, Form, tell};
 use super::fault::{Fault, code};
 use super::keys;
 use super::live::{Latest, Show};
-use super::unattended::{self, Asked, Gravity, Manner, Report, Wiring, callers, way};
+use super::unattended::{self, Gravity, Manner, Report, callers, way};
 use crate::chat::book::Book;
 use crate::chat::command::Command;
 use crate::chat::{Callers, Chat, Farewell, Input, Notice, Owed, Verdict};
@@ -54,8 +54,6 @@ pub(super) struct RecvTask {
     /// Take messages also of peers that are not in your book yet
     #[arg(long, conflicts_with_all = ["pin", "from"])]
     accept_new: bool,
-    #[command(flatten)]
-    wiring: Wiring,
     /// End after so many messages
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
@@ -102,10 +100,8 @@ pub(super) fn run(home: &Home, common: &Common, sources: &Sources, task: &RecvTa
 /// What is asked of the chat.
 fn command(task: &RecvTask, book: &Book) -> Result<Command, Fault> {
     let others = if task.accept_new { Callers::Anybody } else { Callers::Known };
-    let asked = Asked::of(&[task.pin.is_some(), task.from.is_some(), task.accept_new]);
-    let whom = || callers(task.pin.as_deref(), task.from.as_deref(), others, book);
-    let (wire, callers) = task.wiring.settle(asked, whom)?;
-    way(task.listen.as_deref(), task.connect.as_deref(), task.manner.family(), callers, wire)
+    let callers = callers(task.pin.as_deref(), task.from.as_deref(), others, book)?;
+    way(task.listen.as_deref(), task.connect.as_deref(), task.manner.family(), callers)
 }
 
 /// Messages go to the deliverer, everything else to standard error.

@@ -13,7 +13,7 @@ use super::driver::Driver;
 use super::events::{Done, Event, Form, tell};
 use super::fault::{Fault, code};
 use super::keys;
-use super::unattended::{self, Gravity, Manner, Report, Whom, Wiring, duration};
+use super::unattended::{self, Gravity, Manner, Report, Whom, duration};
 use crate::chat::address::Target;
 use crate::chat::command::Command;
 use crate::chat::{Chat, Farewell, Input, Verdict, Wire};
@@ -43,8 +43,6 @@ pub(super) struct SendTask {
     target: String,
     #[command(flatten)]
     whom: Whom,
-    #[command(flatten)]
-    wiring: Wiring,
     /// Send this instead of standard input; may be repeated
     #[arg(short, long, value_name = "TEXT")]
     message: Vec<String>,
@@ -81,7 +79,7 @@ pub(super) fn run(home: &Home, common: &Common, sources: &Sources, task: &SendTa
         return Err(Fault::new(code::USAGE, format!("-m has {bytes} bytes, a message has at most {most}")));
     }
     let book = bookfile::read(home)?;
-    let (wire, callers) = task.wiring.settle(task.whom.asked(), || task.whom.callers(&book))?;
+    let callers = task.whom.callers(&book)?;
     let (own, passphrase) = keys::unlock(home, common)?;
     let net = Net::new()?;
     let signals = Signals::start(net.waker())?;
@@ -91,7 +89,8 @@ pub(super) fn run(home: &Home, common: &Common, sources: &Sources, task: &SendTa
     let gravity = if task.retry == 0 { Gravity::Ends } else { Gravity::Passes };
     let driver =
         Driver::new(chat, Report { form, gravity }, net, home.clone(), own, passphrase, Priority::Same)?;
-    let connect = Command::Connect { target, family: task.manner.family(), pin: None, callers, wire };
+    let connect =
+        Command::Connect { target, family: task.manner.family(), pin: None, callers, wire: Wire::Native };
     let mut sender = Sender {
         driver,
         connect,
@@ -107,7 +106,6 @@ pub(super) fn run(home: &Home, common: &Common, sources: &Sources, task: &SendTa
         timeout: task.timeout,
         moved: Instant::now(),
         form,
-        done: if wire == Wire::Native { "receipted" } else { "sent" },
     };
     let code = sender.until_over(&signals)?;
     sender.finish(code)
@@ -152,8 +150,6 @@ struct Sender {
     /// When something last went forward.
     moved: Instant,
     form: Form,
-    /// What is known of a message that is done with, in a word.
-    done: &'static str,
 }
 
 impl Sender {
@@ -317,8 +313,7 @@ impl Sender {
         let code = if code == 0 && missing + self.refused > 0 { code::FAILED } else { code };
         if code != 0 {
             let unread = if self.pieces.is_some() { "; the rest of the input was not read" } else { "" };
-            let (count, done) = (self.receipted, self.done);
-            let message = format!("{count} messages were {done}, {missing} were not{unread}");
+            let message = format!("{} messages were receipted, {missing} were not{unread}", self.receipted);
             tell(&Event::Error { kind: "not_receipted", message, hint: None }, self.form);
         }
         let (messages, receipted) = (Some(self.read), Some(self.receipted));
