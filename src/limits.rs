@@ -38,6 +38,18 @@ pub const KDF_ROUNDS: u32 = 2_000_000;
 pub const MESSAGE_BYTES: usize = 16_384;
 /// Bytes of one line of input, before anything is made of it.
 pub const LINE_BYTES: usize = 65_536;
+/// Messages of this session that `:last` and `:search` can find.
+pub const MEMORY_MESSAGES: usize = 10_000;
+/// Bytes of memory that those messages may take together.
+pub const MEMORY_BYTES: usize = 8 * 1024 * 1024;
+/// Lines of a pasted block that are sent without asking.
+pub const PASTE_LINES: usize = 5;
+/// Bytes of a text that is taken over from an external editor.
+pub const EDITED_BYTES: u64 = 1024 * 1024;
+/// Time between two bells or desktop notifications, in milliseconds.
+pub const ALERT_EVERY_MS: u64 = 1_000;
+/// Cells of the column of names on a screen, at most.
+pub const NAME_CELLS: usize = 12;
 /// Lines of input read ahead from something that is not a terminal.
 pub const LINES_AHEAD: usize = 64;
 /// Bytes of one frame on the wire while chatting: a full message, its header and padding, and the tag.

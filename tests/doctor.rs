@@ -157,6 +157,37 @@ fn another_version_or_purpose_is_said_in_words() {
 }
 
 #[test]
+fn a_pipe_is_told_from_a_conversation_and_still_waits_for_its_other_side() {
+    let (minji, junho) = (Home::of("민지"), Home::of("준호"));
+    let start = |home: &Home, args: &[&str]| home.start_on(home.command(args), Stdio::piped());
+    let mut waiting = start(&junho, &["pipe", "--accept-new", "--listen", "127.0.0.1:0"]);
+    let row = waiting.complains("listening on ");
+    let at = row.split_whitespace().find(|word| word.starts_with("127.0.0.1:")).unwrap().to_owned();
+    check(
+        &minji,
+        &[&at],
+        4,
+        &["problem  answer     an rsachat that waits for a pipe, not for a conversation"],
+    );
+    waiting.falls_silent();
+    let mut other = start(&minji, &["pipe", "--accept-new", "--connect", &at]);
+    other.types("안녕");
+    assert_eq!((other.falls_silent().ends(), waiting.ends()), (0, 0));
+    assert_eq!(waiting.output(), "안녕\n");
+}
+
+#[test]
+fn a_receiver_is_a_conversation_too() {
+    let (minji, junho) = (Home::of("민지"), Home::of("준호"));
+    let receiving =
+        junho.start_on(junho.command(&["recv", "--accept-new", "--listen", "127.0.0.1:0"]), Stdio::null());
+    let row = receiving.complains("listening on ");
+    let at = row.split_whitespace().find(|word| word.starts_with("127.0.0.1:")).unwrap().to_owned();
+    check(&minji, &[&at], 0, &["ok       answer     an rsachat", "ok       handshake  done"]);
+    assert!(!junho.file("peers").exists());
+}
+
+#[test]
 fn who_speaks_first_is_named_and_gets_not_one_byte() {
     let minji = Home::of("민지");
     for (first, expected) in [

@@ -221,6 +221,15 @@ fn a_peer_that_leaves_too_early_is_a_loss_and_one_without_a_key_is_refused() {
 }
 
 #[test]
+fn a_native_listener_is_not_sent_to_and_patience_has_an_end() {
+    let (_junho, at) = Person::listening("준호");
+    let mut sends = send(&at, &["-m", "x", "--timeout", "500ms"]);
+    assert_eq!(sends.ends(), 5, "{}", sends.complaints());
+    sends.complains("nothing was connected or written in time");
+    sends.complains("0 messages were written, 1 were not");
+}
+
+#[test]
 fn a_retry_goes_on_behind_what_was_written_and_sends_nothing_twice() {
     let (played, at) = listener();
     let mut sends = send(&at, &["--retry", "3", "-v"]);

@@ -34,6 +34,12 @@ fn every_option_and_exit_code_of_the_readme_is_in_the_help() {
         "--one-way",
         "--history",
         "--colour",
+        "--log",
+        "--time-format",
+        "--no-time",
+        "--editor-mode",
+        "--notify",
+        "--plain",
         "--passphrase-file",
         "--passphrase-fd",
     ] {

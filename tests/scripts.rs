@@ -140,7 +140,7 @@ fn every_command_of_the_prompt_is_typed_in_a_conversation() {
 }
 
 /// Each notice of `src/chat/notice.rs` that a closed world can bring about, and what it looks like on a screen.
-const SEEN: [(&str, &str); 76] = [
+const SEEN: [(&str, &str); 84] = [
     ("Listening", r"\* listening on "),
     ("MakingKey", r"\* making a key of 3072 bits; "),
     ("KeyMade", r"\* new key of 2048 bits, SHA256:"),
@@ -161,6 +161,14 @@ const SEEN: [(&str, &str); 76] = [
     ("Unblocked", r"\* bob is no longer blocked, "),
     ("Nick", r"\* new connections will know you as "),
     ("Safety", r"\* safety number with bob: [0-9]{5} "),
+    ("Named", r"\* bob is called 밥 now$"),
+    ("Notify", r"\* messages with your name notify you, without their text$"),
+    ("Logging", r"\* what is said is also written to talk.log now; "),
+    ("LogClosed", r"\* the log talk.log is closed$"),
+    ("NoLog", r"\* nothing is written to disk; "),
+    ("NothingFound", r"! nothing in this session fits$"),
+    ("NoEditor", r"! `:edit` needs a terminal "),
+    ("Notify", r"\* every message notifies you, with their text$"),
     ("QuitHint", r"\* `exit` was sent as text; "),
     ("Mistake", r"! no such command :"),
     ("LineTooLong", r"! a line of [0-9]+ bytes is too long "),
@@ -176,7 +184,7 @@ const SEEN: [(&str, &str); 76] = [
     ("UnknownCaller", r"! refused an unknown key from carol: SHA256:"),
     ("Book", r"! ~/peers is damaged, line 2: "),
     ("Impostor", r"! bob-2 says it is bob; it is not the bob you know$"),
-    ("Impostor", r"! WARNING: Bob-3 says it is Bob; "),
+    ("Impostor", r"! WARNING: Bob-3 says it is Bob, which only looks like bob; it is NOT "),
     ("Impostor", r"! alice-2 says it is alice, which is your own name$"),
     ("Early", r"! \S+ did not finish the handshake in 10 s$"),
     ("Early", r"! \S+ refused the handshake: "),
@@ -219,7 +227,7 @@ const SEEN: [(&str, &str); 76] = [
     ("Early", r"! \S+ sent no public key; "),
 ];
 /// Notices that no script can bring about, and why.
-const UNSEEN: [(&str, &str); 13] = [
+const UNSEEN: [(&str, &str); 14] = [
     ("OtherPerson", "only `pipe`, `send` and `recv` ask for a person by name"),
     ("StillMaking", "keys are made between two moments of the virtual clock"),
     ("KeyUnderway", "keys are made between two moments of the virtual clock"),
@@ -230,6 +238,7 @@ const UNSEEN: [(&str, &str); 13] = [
     ("KeyUnsound", "nothing gives it: a home with an unsound key does not open, so nobody can show one"),
     ("AlreadyListening", "nothing gives it: a second listener fails for the machine's reason"),
     ("TooManyPeers", "it takes 1,024 connections"),
+    ("LogFailed", "a script writes no log"),
     ("Famine", "descriptors are the machine's"),
     ("Recording", "`--record` is an option of the prompt"),
     ("RawAnswered", "only the tutorial's server answers what nobody can read; ours does not"),

@@ -1,7 +1,9 @@
 //! Every notice of the prompt in its words, so that a change of a sentence is seen where it is reviewed.
 
 use rsachat::chat::safe::SafeText;
-use rsachat::chat::{Acquaintance, Assurance, Claimed, Info, KeyFor, Notice, RawInfo, Said, Trouble};
+use rsachat::chat::{
+    Acquaintance, Assurance, Claimed, Content, Info, KeyFor, Notice, Notify, RawInfo, Said, Trouble, When,
+};
 use rsachat::crypto::{Fingerprint, KeyFault, PemFault, SafetyNumber};
 use rsachat::session::{Ending, RawEnding};
 use rsachat::wire::{ByeReason, Purpose, WireFault};
@@ -59,7 +61,14 @@ fn good_and_neutral_news() {
         Info::Blocked { name: bob() },
         Info::Unblocked { name: bob() },
         Info::Nick { name: "서버".to_owned() },
-        Info::Safety { name: bob(), number: SafetyNumber::between(&fingerprint, &other) },
+        Info::Safety { name: bob(), number: SafetyNumber::between(&fingerprint, &other), fingerprint: other },
+        Info::Named { old: bob(), name: "밥".to_owned() },
+        Info::Notify { set: Notify::default() },
+        Info::Notify { set: Notify { when: When::Always, content: Content::Shown } },
+        Info::Notify { set: Notify { when: When::Never, content: Content::Hidden } },
+        Info::Logging { file: "~/chat.log".to_owned() },
+        Info::LogClosed { file: "~/chat.log".to_owned() },
+        Info::NoLog,
         Info::QuitHint,
         Info::HowToLeave,
         Info::Recording { file: file() },
@@ -70,7 +79,13 @@ fn good_and_neutral_news() {
 #[test]
 fn troubles() {
     let (known, now) = keys();
-    let impostor = |of| Trouble::Impostor { name: "bob-2".to_owned(), claimed: SafeText::line("bob"), of };
+    let imitation = |claim: &str, of| Trouble::Impostor {
+        name: "bob-2".to_owned(),
+        claimed: SafeText::line(claim),
+        known: bob(),
+        of,
+    };
+    let impostor = |of| imitation("bob", of);
     let address = || "host:8000".to_owned();
     let troubles = [
         Trouble::LineTooLong { bytes: 70_000 },
@@ -91,6 +106,9 @@ fn troubles() {
         impostor(Claimed::Verified),
         impostor(Claimed::Known),
         impostor(Claimed::Ours),
+        imitation("b\u{43e}b", Claimed::Verified),
+        imitation("BOB", Claimed::Known),
+        imitation("b0b", Claimed::Ours),
         Trouble::NotReceived { name: bob(), rows: vec![SafeText::line("안녕\n\u{1b}[2J")], more: 2 },
         Trouble::NobodyToSendTo,
         Trouble::NobodyToClose,
@@ -99,6 +117,9 @@ fn troubles() {
         Trouble::NoSuchPeer { name: "bbo".to_owned(), nearest: Some(bob()) },
         Trouble::NoSuchPeer { name: "eve".to_owned(), nearest: None },
         Trouble::NotRefused { name: bob() },
+        Trouble::NothingFound,
+        Trouble::NoEditor,
+        Trouble::LogFailed { file: "chat.log".to_owned(), why: "no space left on device".to_owned() },
         Trouble::SameName { name: bob() },
         Trouble::TooManyPeers { limit: 800 },
         Trouble::TurnedAway { whom: whom(), why: "too many connections from one source".to_owned() },

@@ -1,6 +1,6 @@
 //! What a front end may ask of a chat between two inputs, and the one thing that it may take out.
 
-use super::contract::{Link, Now, View};
+use super::contract::{Link, Now};
 use super::core::{Chat, SIGN_OF_LIFE_MS};
 use super::talk::{Talk, Way};
 use crate::session::pipe::Pipe;
@@ -101,34 +101,5 @@ impl Chat {
     #[must_use]
     pub fn is_leaving(&self) -> bool {
         self.leaving.is_some()
-    }
-
-    /// What stands before the cursor.
-    #[must_use]
-    pub fn view(&self) -> View {
-        let talk = self.addressed_link().and_then(|link| self.talks.get(&link));
-        let partner = talk.and_then(|talk| talk.partner.as_ref());
-        View {
-            own_name: self.own_name.to_string(),
-            addressed: partner.map(|partner| (partner.name.clone(), partner.assurance)),
-            waiting: talk.map_or(0, |talk| talk.late(self.now.mono_ms)),
-        }
-    }
-
-    /// Whether a connected peer is one that we called.
-    #[must_use]
-    pub fn has_dialled(&self, name: &str) -> bool {
-        let dialled = |talk: &&Talk| talk.name() == Some(name) && matches!(talk.way, Way::Dialled { .. });
-        self.talks.values().any(|talk| dialled(&talk))
-    }
-
-    /// Names that can be completed: everybody in the book and everybody connected.
-    #[must_use]
-    pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<_> = self.book.peers().map(|peer| peer.name.to_string()).collect();
-        names.extend(self.talks.values().filter_map(|talk| talk.name().map(str::to_owned)));
-        names.sort();
-        names.dedup();
-        names
     }
 }

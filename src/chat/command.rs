@@ -1,11 +1,15 @@
 //! Typed lines: text or a command. What looks like a command is never sent as text.
 
+mod arguments;
 mod table;
 
+pub use arguments::wire_of;
 pub use table::{COMMANDS, Completes, Entry, markdown};
 
 use super::address::{AddressFault, Family, ListenAt, Target};
-use super::kinds::{Direction, KeyFor, Wire};
+use super::alert::Notify;
+use super::kinds::{KeyFor, Wire};
+pub use super::mine::LogTo;
 use super::name::{Name, NameFault};
 use super::safe::SafeText;
 use super::talk::Callers;
@@ -42,6 +46,12 @@ pub enum Command {
     Nick { name: Name },
     Keygen { of: KeyFor, bits: Option<u32>, keep: Keep },
     Showkey { form: KeyForm },
+    Name { peer: String, name: Name },
+    Last { count: usize, name: Option<String> },
+    Search { text: String },
+    Log { to: LogTo },
+    Notify { wanted: Option<Notify> },
+    Edit,
     Limits,
     Help { topic: Option<&'static Entry> },
     Quit,
@@ -128,7 +138,7 @@ pub fn parse_line(line: &str) -> Result<Typed, Mistake> {
     match line.strip_prefix(':') {
         Some(_) if line.contains('\n') => Err(Mistake::Block),
         Some(rest) if rest.starts_with(char::is_whitespace) => Err(Mistake::Blanks(word_of(rest))),
-        Some(rest) => command(rest).map(Typed::Command),
+        Some(rest) => arguments::command(rest).map(Typed::Command),
         None if line.trim_start().starts_with(':') && !line.trim_start().starts_with("::") => {
             Err(Mistake::Blanks(word_of(line.trim_start().trim_start_matches(':'))))
         }
@@ -180,133 +190,6 @@ fn entry_of(word: &str) -> Result<&'static Entry, Mistake> {
         Some(near) => Err(Mistake::Near(SafeText::line(word), near)),
         None => Err(Mistake::Unknown(SafeText::line(word))),
     }
-}
-
-fn command(rest: &str) -> Result<Command, Mistake> {
-    let (word, arguments) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-    let entry = entry_of(word)?;
-    let usage = || Mistake::Usage(entry);
-    if entry.name == "all" {
-        let text = arguments.trim_start();
-        return match text_of(text.to_owned())? {
-            Typed::Text(text) if !text.is_empty() => Ok(Command::All { text }),
-            _ => Err(usage()),
-        };
-    }
-    let words: Vec<&str> = arguments.split_whitespace().collect();
-    let name = || match words.as_slice() {
-        [name] => Ok((*name).to_owned()),
-        _ => Err(usage()),
-    };
-    match entry.name {
-        "listen" => listen(&words, usage),
-        "connect" => connect(&words, usage),
-        "keygen" => keygen(&words, usage),
-        "trust" => match words.as_slice() {
-            [name] => Ok(Command::Trust { name: (*name).to_owned(), fingerprint: None }),
-            [name, fp] => Ok(Command::Trust { name: (*name).to_owned(), fingerprint: Some(fp.parse()?) }),
-            _ => Err(usage()),
-        },
-        "showkey" => match words.as_slice() {
-            [] => Ok(Command::Showkey { form: KeyForm::Line }),
-            ["--pem"] => Ok(Command::Showkey { form: KeyForm::Pem }),
-            _ => Err(usage()),
-        },
-        "close" if words.is_empty() => Ok(Command::Close { name: None }),
-        "close" => Ok(Command::Close { name: Some(name()?) }),
-        "help" => match words.as_slice() {
-            [] => Ok(Command::Help { topic: None }),
-            [topic] => Ok(Command::Help { topic: Some(entry_of(topic.trim_start_matches(':'))?) }),
-            _ => Err(usage()),
-        },
-        "nick" => Ok(Command::Nick { name: Name::parse(&name()?)? }),
-        "to" => Ok(Command::To { name: name()? }),
-        "verify" => Ok(Command::Verify { name: name()? }),
-        "forget" => Ok(Command::Forget { name: name()? }),
-        "block" => Ok(Command::Block { name: name()? }),
-        "unblock" => Ok(Command::Unblock { name: name()? }),
-        _ if !words.is_empty() => Err(usage()),
-        "peers" => Ok(Command::Peers),
-        "status" => Ok(Command::Status),
-        "limits" => Ok(Command::Limits),
-        _ => Ok(Command::Quit),
-    }
-}
-
-fn listen(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistake> {
-    let (mut at, mut family, mut callers) = (None, Family::Any, None);
-    let mut wire = Wire::Native;
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        match *word {
-            "--wire" => wire = wire_of(words.next().ok_or_else(&usage)?)?,
-            "--known" => callers = Some(Callers::Known),
-            "--anybody" => callers = Some(Callers::Anybody),
-            "-4" => family = Family::V4,
-            "-6" => family = Family::V6,
-            word if word.starts_with('-') || at.is_some() => return Err(usage()),
-            word => at = Some(word.parse()?),
-        }
-    }
-    if wire != Wire::Native && callers == Some(Callers::Known) {
-        return Err(Mistake::WireOption(KNOWN_ON_RAW));
-    }
-    Ok(Command::Listen { at: at.ok_or_else(usage)?, family, callers, wire })
-}
-
-fn connect(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistake> {
-    let (mut target, mut family, mut pin) = (None, Family::Any, None);
-    let (mut wire, mut direction) = (Wire::Native, Direction::Both);
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        match *word {
-            "--wire" => wire = wire_of(words.next().ok_or_else(&usage)?)?,
-            "--one-way" => direction = Direction::OneWay,
-            "--pin" => pin = Some(words.next().ok_or_else(&usage)?.parse()?),
-            "-4" => family = Family::V4,
-            "-6" => family = Family::V6,
-            word if word.starts_with('-') || target.is_some() => return Err(usage()),
-            word => target = Some(word.parse()?),
-        }
-    }
-    let (target, callers) = (target.ok_or_else(usage)?, Callers::Anybody);
-    match (wire, direction) {
-        (Wire::Native, Direction::OneWay) => Err(Mistake::WireOption(ONE_WAY_ON_NATIVE)),
-        (Wire::Native, Direction::Both) => Ok(Command::Connect { target, family, pin, callers, wire }),
-        (Wire::Oaep(_), _) if pin.is_some() => {
-            Err(Mistake::WireOption("the raw wire proves nobody's key; --pin cannot be kept on it"))
-        }
-        (Wire::Oaep(_), _) => {
-            Ok(Command::Connect { target, family, pin, callers, wire: Wire::Oaep(direction) })
-        }
-    }
-}
-
-/// The wire of that name, with both sides' keys.
-///
-/// # Errors
-/// [`Mistake::Wire`] when there is none.
-pub fn wire_of(word: &str) -> Result<Wire, Mistake> {
-    match word {
-        "oaep" => Ok(Wire::Oaep(Direction::Both)),
-        "native" => Ok(Wire::Native),
-        _ => Err(Mistake::Wire),
-    }
-}
-
-fn keygen(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistake> {
-    let (mut of, mut bits, mut keep) = (KeyFor::Identity, None, Keep::Existing);
-    for word in words {
-        match *word {
-            "--replace" => keep = Keep::Aside,
-            "--raw" => of = KeyFor::RawWire,
-            word if bits.is_none() => bits = Some(word.parse::<u32>().map_err(|_| usage())?),
-            _ => return Err(usage()),
-        }
-    }
-    let fits =
-        |bits: u32| (limits::KEY_BITS_MIN..=limits::KEY_BITS_MAX).contains(&bits) && bits.is_multiple_of(8);
-    if bits.is_none_or(fits) { Ok(Command::Keygen { of, bits, keep }) } else { Err(Mistake::Bits) }
 }
 
 #[cfg(test)]
@@ -361,6 +244,17 @@ mod tests {
         assert!(mistake(":connect host --pin SHA256:abc").starts_with("not a whole fingerprint"));
         assert!(mistake(":connect 8000").contains("port without a host"));
         assert!(parse_line(":listen [::1]:0 --known -6").is_ok());
+        assert_eq!(mistake(":last 0"), "write :last [N] [NAME]");
+        assert_eq!(mistake(":last x 3"), "write :last [N] [NAME]");
+        assert_eq!(mistake(":notify --content"), "write :notify [off|mention|all] [--content]");
+        assert_eq!(mistake(":notify off all"), "write :notify [off|mention|all] [--content]");
+        assert_eq!(mistake(":name bob 2bob"), "a name begins with a letter");
+        let log = |line| match parse_line(line) {
+            Ok(Typed::Command(Command::Log { to })) => to,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(log(":log my file.txt "), LogTo::File("my file.txt".to_owned()));
+        assert_eq!((log(":log"), log(":log off")), (LogTo::Ask, LogTo::Off));
         assert!(mistake(":listen 0 --wire morse").starts_with("there is no such wire"));
         assert_eq!(mistake(":connect h --one-way"), "--one-way is for the raw wire; add --wire oaep");
         assert!(mistake(":listen 0 --known --wire oaep").ends_with("--known cannot be kept on it"));

@@ -3,11 +3,12 @@
 
 use std::net::SocketAddr;
 
-use super::Notice;
 use super::address::{Family, ListenAt, Target};
 use super::book::{Book, Change};
 use super::command::Command;
 use super::kinds::KeyFor;
+use super::notice::{Notice, Said};
+use super::safe::SafeText;
 use crate::crypto::{Fingerprint, Job, JobResult, PublicKey, Seed};
 use crate::wire::ByeReason;
 
@@ -78,7 +79,7 @@ pub enum Input<'a> {
     /// A line of input was not UTF-8; it was dropped whole.
     LineNotText {
         /// The line as it can be shown.
-        row: super::safe::SafeText,
+        row: SafeText,
     },
     /// What came on a connection cannot be kept: end it, and say why.
     Dismiss {
@@ -180,6 +181,13 @@ pub enum Input<'a> {
     Changed(Result<Book, String>),
     /// [`Effect::MakeKey`] is done, or failed with words.
     KeyMade(Result<NewKey, String>),
+    /// [`Effect::OpenLog`] is done with the file as it may be shown, or the log failed, now or later.
+    Logging {
+        /// The file as it was asked for.
+        file: String,
+        /// The system's reason in words if it failed.
+        result: Result<(), String>,
+    },
     /// After an [`Effect::Transmit`] the kernel took less than everything.
     Clogged {
         /// Which connection.
@@ -226,6 +234,14 @@ pub struct Owed {
 pub enum Effect {
     /// Show this; when it asks for one, report [`Input::Shown`] once it has been.
     Show(Notice, Option<Owed>),
+    /// Call the person's attention; this may be told on a desktop that others see.
+    Alert(SafeText),
+    /// A text of ours was accepted for a peer: for logs, and for nothing that the typist must see.
+    Sent(Said),
+    /// Write what is said to this file too, instead of the one before; report [`Input::Logging`].
+    OpenLog(String),
+    /// Write it to no file any more.
+    CloseLog,
     /// Bind and listen.
     Listen {
         /// The name for it.
@@ -337,6 +353,8 @@ pub struct View {
     pub addressed: Option<(String, Assurance)>,
     /// Own lines to the addressed peer that it has not shown yet.
     pub waiting: usize,
+    /// Messages of others that came while the addressed peer was addressed.
+    pub unread: usize,
 }
 
 /// How sure we are that a key belongs to the person.

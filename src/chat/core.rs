@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::address::{Family, ListenAt, Target};
+use super::alert::Notify;
 use super::book::Book;
 use super::contract::{Assurance, Dial, Effect, Input, Link, Listener, Now, OwnKey, RefusedKey, Verdict};
 use super::kinds::{KeyFor, Wire};
 use super::leave::Leaving;
+use super::memory::Memory;
 use super::name::Name;
 use super::notice::{Info, Notice, Trouble};
 use super::reports::Reports;
@@ -39,6 +41,14 @@ pub struct Chat {
     pub(super) making: Option<Making>,
     pub(super) leaving: Option<Leaving>,
     pub(super) reports: Reports,
+    /// Counts changes of who there is and what they are called.
+    pub(super) roster: u64,
+    pub(super) memory: Memory,
+    /// When those who have left were last seen in this session, in milliseconds since 1970.
+    pub(super) seen: BTreeMap<Fingerprint, u64>,
+    pub(super) notify: Notify,
+    /// The file that what is said is written to, if one was asked for.
+    pub(super) log: Option<String>,
     pub(super) hinted_quit: bool,
     /// Lines of text that were not taken.
     pub(super) unsent: u64,
@@ -110,6 +120,11 @@ impl Chat {
             making: None,
             leaving: None,
             reports: Reports::default(),
+            roster: 0,
+            memory: Memory::default(),
+            seen: BTreeMap::new(),
+            notify: Notify::default(),
+            log: None,
             hinted_quit: false,
             unsent: 0,
             receipted: 0,
@@ -176,6 +191,7 @@ impl Chat {
             Input::Book { link, book } => self.judge(link, book),
             Input::Changed(book) => self.changed(book),
             Input::KeyMade(made) => self.key_made(made),
+            Input::Logging { file, result } => self.logging(&file, result),
             Input::Clogged { link } => self.with_session(link, |session, _| session.clogged()),
             Input::Drained { link } => self.with_session(link, |session, _| session.drained()),
             Input::Famine { open } => self.trouble(Trouble::Famine { open }),

@@ -59,17 +59,33 @@ impl Chat {
     }
 
     fn said(&mut self, link: Link, seq: u64, sent_ms: u64, text: Vec<u8>) {
-        let Some(partner) = self.talks.get(&link).and_then(|talk| talk.partner.as_ref()) else { return };
+        if let Some(said) = self.heard(link, sent_ms, text) {
+            self.effects.push_back(Effect::Show(Notice::Said(said), Some(Owed { link, upto: seq })));
+        }
+    }
+
+    /// A peer's message: kept, counted as unread if somebody else is addressed, and announced if it calls us.
+    pub(super) fn heard(&mut self, link: Link, sent_ms: u64, text: Vec<u8>) -> Option<Said> {
+        let now_ms = self.now.unix_ms;
+        let talk = self.talks.get_mut(&link)?;
+        let partner = talk.partner.as_mut()?;
+        partner.seen_ms = now_ms;
+        let tie = partner.tie;
         let said = Said {
             name: partner.name.clone(),
             fingerprint: partner.fingerprint(),
             assurance: partner.assurance,
-            arrived_ms: self.now.unix_ms,
+            arrived_ms: now_ms,
             sent_ms,
             rows: SafeText::rows_from_bytes(&text),
             text,
         };
-        self.effects.push_back(Effect::Show(Notice::Said(said), Some(Owed { link, upto: seq })));
+        if self.addressed != Some(tie) {
+            talk.unread += 1;
+        }
+        self.alert(&said);
+        self.memory.keep(tie, &said);
+        Some(said)
     }
 
     /// Both sides have confirmed: the newcomer gets its name here, and is shown as joined.
@@ -97,10 +113,12 @@ impl Chat {
         }
         let since_ms = self.now.unix_ms;
         if let Some(talk) = self.talks.get_mut(&link) {
-            talk.partner = Some(Partner { name, tie: Tie::Key(fingerprint), assurance, since_ms });
+            let (tie, seen_ms) = (Tie::Key(fingerprint), since_ms);
+            self.roster += 1;
+            talk.partner = Some(Partner { name, tie, assurance, since_ms, seen_ms });
         }
         if self.addressed_link().is_none() {
-            self.addressed = Some(Tie::Key(fingerprint));
+            self.address(Tie::Key(fingerprint));
         }
     }
 
@@ -116,26 +134,28 @@ impl Chat {
     /// Whether a name is somebody's: ours, of the book, or of a peer of the raw wire that is there.
     pub(super) fn is_taken(&self, name: &Name) -> bool {
         let mut raw = self.talks.values().filter(|talk| talk.is_raw()).filter_map(Talk::name);
-        self.own_name.same_as(name)
-            || self.book.by_name(name).is_some()
+        self.own_name.looks_like(name)
+            || self.book.peers().any(|peer| peer.name.looks_like(name))
             || raw.any(|there| Name::parse(there).is_ok_and(|there| there.same_as(name)))
     }
 
-    /// Says so when a newcomer claims a name that is not its own.
+    /// Says so when a newcomer claims a name that is, or looks like, somebody else's.
     fn unmask(&mut self, name: &str, claimed: &[u8]) {
         let wanted = Name::claimed(claimed);
-        let of = if self.own_name.same_as(&wanted) {
-            Claimed::Ours
-        } else {
-            match self.book.by_name(&wanted).map(|peer| (peer.trust, peer.name.to_string())) {
-                Some((_, known)) if known == name => return,
-                Some((super::book::Trust::Verified, _)) => Claimed::Verified,
-                Some(_) => Claimed::Known,
-                None => return,
+        let others = || self.book.peers().filter(|peer| peer.name.as_str() != name);
+        // Whoever has that very name is meant before those with one like it.
+        let same = others().find(|peer| peer.name.same_as(&wanted));
+        let imitated = same.or_else(|| others().find(|peer| peer.name.looks_like(&wanted)));
+        let (of, known) = match imitated {
+            _ if self.own_name.looks_like(&wanted) => (Claimed::Ours, self.own_name.to_string()),
+            Some(peer) if peer.trust == super::book::Trust::Verified => {
+                (Claimed::Verified, peer.name.to_string())
             }
+            Some(peer) => (Claimed::Known, peer.name.to_string()),
+            None => return,
         };
         let claimed = SafeText::line(wanted.as_str());
-        self.trouble(Trouble::Impostor { name: name.to_owned(), claimed, of });
+        self.trouble(Trouble::Impostor { name: name.to_owned(), claimed, known, of });
     }
 
     /// Writes down whom we met and where; a pinned key is verified. Returns whether it was pinned.
@@ -189,6 +209,7 @@ impl Chat {
     /// A session is over, whoever ended it.
     fn closed(&mut self, link: Link, ending: Ending) {
         let Some(talk) = self.talks.remove(&link) else { return };
+        self.roster += 1;
         let why = talk.broken.clone();
         self.effects.push_back(Effect::Hangup(link));
         let (rows, more) = talk.waiting_rows(LISTED);
@@ -204,6 +225,11 @@ impl Chat {
         match talk.partner {
             Some(partner) => {
                 let name = partner.name;
+                if let Tie::Key(fingerprint) = partner.tie
+                    && self.book.by_fingerprint(&fingerprint).is_some()
+                {
+                    self.seen.insert(fingerprint, self.now.unix_ms);
+                }
                 match ending {
                     Ending::WeLeft => self.info(Info::Closed { name: name.clone() }),
                     Ending::Bye(ByeReason::Leaving | ByeReason::Other(_)) => {

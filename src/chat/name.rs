@@ -6,6 +6,7 @@ use std::hash::{Hash, Hasher};
 
 use unicode_ident::{is_xid_continue, is_xid_start};
 use unicode_normalization::UnicodeNormalization as _;
+use unicode_security::confusable_detection::skeleton;
 
 use super::safe::{SafeText, decoded};
 use crate::limits::NAME_CHARS;
@@ -101,6 +102,18 @@ impl Name {
         self.folded == other.folded
     }
 
+    /// Whether a quick reader could take this name for the other: [`Name::same_as`], or equal skeletons by the
+    /// confusable characters of UTS #39, as `bоb` with a Cyrillic letter is like `bob`.
+    #[must_use]
+    pub fn looks_like(&self, other: &Self) -> bool {
+        // By its capitals and without them: a zero is like an O, a Cyrillic Ь like a b. Skeletons of small
+        // letters may be capitals, so that they are folded once more.
+        let shape = |text: &str| folded(&skeleton(text).collect::<String>());
+        let shapes = |name: &Self| [shape(&name.shown), shape(&name.folded)];
+        let others = shapes(other);
+        self.same_as(other) || shapes(self).iter().any(|shape| others.contains(shape))
+    }
+
     /// The name as it is shown.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -147,7 +160,7 @@ fn continues(c: char) -> bool {
 }
 
 /// NFKC, then full case folding by way of upper case (so that `ß` and `ss` agree), then NFKC again.
-fn folded(text: &str) -> String {
+pub(super) fn folded(text: &str) -> String {
     let upper: String = text.nfkc().flat_map(char::to_uppercase).collect();
     upper.chars().flat_map(char::to_lowercase).nfkc().collect()
 }
@@ -207,6 +220,18 @@ mod tests {
         assert!(same("ｂｏｂ", "bob"));
         assert!(same("Straße", "STRASSE"));
         assert!(!same("bob", "bob-2"));
+    }
+
+    #[test]
+    fn names_that_look_alike_are_told_from_names_that_do_not() {
+        let alike = |a: &str, b: &str| Name::parse(a).unwrap().looks_like(&Name::parse(b).unwrap());
+        for imitation in ["Bob", "b\u{43e}b", "ｂｏｂ", "b0b", "\u{42c}\u{43e}\u{42c}"] {
+            assert!(alike(imitation, "bob"), "{imitation}");
+        }
+        assert!(alike("paypa1", "paypal"));
+        for other in ["rob", "bob-2", "bobb", "밥"] {
+            assert!(!alike(other, "bob"), "{other}");
+        }
     }
 
     #[test]

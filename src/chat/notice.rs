@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::alert::Notify;
 use super::contract::Assurance;
 use super::kinds::KeyFor;
 use super::safe::SafeText;
@@ -19,12 +20,21 @@ pub enum Notice {
     Trouble(Trouble),
     /// An answer to a question of the person: rows as they are.
     Answer(Vec<String>),
+    /// An answer in columns of cells, the first row with their heads.
+    Table(Vec<Vec<String>>),
+    /// What was said before, oldest first.
+    Past {
+        /// The messages, ours under our own name.
+        said: Vec<Said>,
+        /// How many earlier ones fit the question too.
+        earlier: usize,
+    },
 }
 
-/// A peer's message.
+/// A message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Said {
-    /// Local name of the peer.
+    /// Local name of the one who said it.
     pub name: String,
     /// Its key; the raw wire proves none.
     pub fingerprint: Option<Fingerprint>,
@@ -120,10 +130,25 @@ pub enum Info {
     Nick {
         name: String,
     },
+    Named {
+        old: String,
+        name: String,
+    },
     Safety {
         name: String,
         number: SafetyNumber,
+        fingerprint: Fingerprint,
     },
+    Notify {
+        set: Notify,
+    },
+    Logging {
+        file: String,
+    },
+    LogClosed {
+        file: String,
+    },
+    NoLog,
     QuitHint,
     /// What happens on the raw wire only.
     Raw(RawInfo),
@@ -227,6 +252,8 @@ pub enum Trouble {
     Impostor {
         name: String,
         claimed: SafeText,
+        /// The name that it imitates, as its owner has it.
+        known: String,
         of: Claimed,
     },
     /// A connection ended before anybody was known.
@@ -280,6 +307,12 @@ pub enum Trouble {
     },
     NotRefused {
         name: String,
+    },
+    NothingFound,
+    NoEditor,
+    LogFailed {
+        file: String,
+        why: String,
     },
     SameName {
         name: String,

@@ -46,6 +46,13 @@ impl Chat {
             Command::Close { name } => self.close(name.as_deref()),
             Command::Block { name } => self.block(&name),
             Command::Unblock { name } => self.unblock(&name),
+            Command::Name { peer, name } => self.rename(&peer, &name),
+            Command::Last { count, name } => self.last(count, name.as_deref()),
+            Command::Search { text } => self.search(&text),
+            Command::Log { to } => self.keep_log(to),
+            Command::Notify { wanted } => self.notify(wanted),
+            // A front end with an editor keeps this command for itself.
+            Command::Edit => self.trouble(Trouble::NoEditor),
             Command::Status => self.show_status(),
             Command::Limits => self.show(Notice::Answer(super::tables::limits(self.capacity))),
             Command::Help { topic } => self.show(Notice::Answer(command::help(topic))),
@@ -81,6 +88,7 @@ impl Chat {
         match talk.session.say(text, self.now.unix_ms) {
             Ok(seq) => {
                 talk.remember(seq, text, self.now.mono_ms);
+                self.note_own(link, text);
                 self.raw_said(link);
             }
             Err(SayFault::NoKey) => {
@@ -114,10 +122,18 @@ impl Chat {
         let talk = self.link_to(tie).and_then(|link| self.talks.get(&link));
         match talk.and_then(|talk| talk.partner.as_ref()).map(|partner| partner.assurance) {
             Some(assurance) => {
-                self.addressed = Some(tie);
+                self.address(tie);
                 self.info(Info::Addressed { name, assurance });
             }
             None => self.trouble(Trouble::NotConnected { name }),
+        }
+    }
+
+    /// Plain text goes to this peer from now on, and what it said has been read.
+    pub(super) fn address(&mut self, tie: Tie) {
+        self.addressed = Some(tie);
+        if let Some(talk) = self.link_to(tie).and_then(|link| self.talks.get_mut(&link)) {
+            talk.unread = 0;
         }
     }
 
@@ -129,6 +145,7 @@ impl Chat {
         }
         self.info(Info::Nick { name: name.to_string() });
         self.own_name = name;
+        self.roster += 1;
     }
 
     /// `:close [NAME]`: the goodbye waits for receipts, but not for long.

@@ -5,8 +5,7 @@ use super::contract::{Assurance, Effect, Link, Owed};
 use super::core::Chat;
 use super::kinds::{Direction, Wire};
 use super::name::Name;
-use super::notice::{Info, Notice, RawInfo, Said, Trouble};
-use super::safe::SafeText;
+use super::notice::{Info, Notice, RawInfo, Trouble};
 use super::talk::{Partner, Talk, Tie, Told, Way};
 use crate::crypto::{PublicKey, Seed};
 use crate::session::{Conversation, RawEvent, RawSession, RawSide, Role};
@@ -64,15 +63,17 @@ impl Chat {
         let name = self.raw_name();
         let tie = Tie::Raw(link);
         let Some(talk) = self.talks.get_mut(&link) else { return };
-        talk.partner =
-            Some(Partner { name: name.clone(), tie, assurance: Assurance::Raw, since_ms: self.now.unix_ms });
+        let since_ms = self.now.unix_ms;
+        let assurance = Assurance::Raw;
+        talk.partner = Some(Partner { name: name.clone(), tie, assurance, since_ms, seen_ms: since_ms });
+        self.roster += 1;
         talk.key.clone_from(&key);
         let at = talk.whom();
         let key = key.map(|key| (key.bits(), key.fingerprint()));
         self.effects.push_back(Effect::Proven(link));
         self.info(Info::Raw(RawInfo::Joined { name, at, key }));
         if self.addressed_link().is_none() {
-            self.addressed = Some(tie);
+            self.address(tie);
         }
     }
 
@@ -88,19 +89,10 @@ impl Chat {
     }
 
     fn raw_heard(&mut self, link: Link, text: &[u8]) {
-        let Some(name) = self.talks.get(&link).and_then(Talk::name).map(str::to_owned) else { return };
-        let now_ms = self.now.unix_ms;
-        let said = Said {
-            name,
-            fingerprint: None,
-            assurance: Assurance::Unverified,
-            arrived_ms: now_ms,
-            sent_ms: now_ms,
-            rows: SafeText::rows_from_bytes(text),
-            text: text.to_vec(),
-        };
-        // Nobody gets a receipt; that it was shown is the front end's to know, and which connection it came by.
-        self.effects.push_back(Effect::Show(Notice::Said(said), Some(Owed { link, upto: 0 })));
+        if let Some(said) = self.heard(link, self.now.unix_ms, text.to_vec()) {
+            // Nobody gets a receipt; that it was shown is the front end's to know, and which connection it came by.
+            self.effects.push_back(Effect::Show(Notice::Said(said), Some(Owed { link, upto: 0 })));
+        }
     }
 
     fn raw_unread(&mut self, link: Link, in_a_row: u32) {

@@ -16,12 +16,15 @@ const LISTED: usize = 20;
 impl Chat {
     /// `:peers`: everybody connected or in the book.
     pub(super) fn show_peers(&mut self) {
-        let mut rows = vec![["name", "trust", "key", "now", "waiting", "address"].map(str::to_owned)];
+        let head = ["name", "trust", "key", "since", "last seen", "waiting", "address"];
+        let mut rows = vec![head.map(str::to_owned).to_vec()];
+        let now_ms = self.now.unix_ms;
         for peer in self.book.peers() {
             let talk = self.link_of(peer.fingerprint).and_then(|link| self.talks.get(&link));
-            let trust = peer.trust.word();
+            let who = [peer.name.to_string(), peer.trust.word().to_owned(), peer.fingerprint.short()];
+            let seen = self.seen.get(&peer.fingerprint).copied();
             let address = talk.map_or_else(|| addresses(&peer.addresses), Talk::whom);
-            rows.push(row(&peer.name.to_string(), trust, &peer.fingerprint.short(), talk, address));
+            rows.push(row(who, talk, seen, now_ms, address));
         }
         for talk in self.talks.values() {
             let Some(partner) = &talk.partner else { continue };
@@ -30,10 +33,13 @@ impl Chat {
                 Tie::Key(fingerprint) => fingerprint.short(),
                 Tie::Raw(_) => talk.key.as_ref().map_or("-".to_owned(), |key| key.fingerprint().short()),
             };
-            rows.push(row(&partner.name, partner.assurance.word(), &key, Some(talk), talk.whom()));
+            let who = [partner.name.clone(), partner.assurance.word().to_owned(), key];
+            rows.push(row(who, Some(talk), None, now_ms, talk.whom()));
         }
-        let answer = if rows.len() == 1 { vec!["nobody is known yet".to_owned()] } else { aligned(&rows) };
-        self.show(Notice::Answer(answer));
+        self.show(match rows.len() {
+            1 => Notice::Answer(vec!["nobody is known yet".to_owned()]),
+            _ => Notice::Table(rows),
+        });
     }
 
     /// `:status`: who we are, where callers are awaited, who is there, what is not received yet.
@@ -65,6 +71,9 @@ impl Chat {
         }
         if self.talks.is_empty() {
             rows.push("nobody is connected".to_owned());
+        }
+        if let Some(file) = &self.log {
+            rows.push(format!("what is said is also written to {file}"));
         }
         self.show(Notice::Answer(rows));
     }
@@ -105,6 +114,11 @@ pub(super) fn limits(capacity: usize) -> Vec<String> {
         ("handshakes waiting for work", limits::STRANGERS_WAITING.to_string()),
         ("an attempt to connect", format!("{} for each address", seconds(limits::CONNECT_TIMEOUT_MS))),
         (
+            "messages of this session to find again",
+            format!("{} or {} MiB", limits::MEMORY_MESSAGES, limits::MEMORY_BYTES / 1024 / 1024),
+        ),
+        ("pasted lines sent without asking", limits::PASTE_LINES.to_string()),
+        (
             "messages not received yet",
             format!("{} or {} KiB for each peer", limits::QUEUE_MESSAGES, limits::QUEUE_BYTES / 1024),
         ),
@@ -116,15 +130,33 @@ pub(super) fn limits(capacity: usize) -> Vec<String> {
         ("raw wire: the key of who was called", seconds(limits::RAW_KEY_MS)),
         ("raw wire: blocks in a row that do not open", limits::RAW_UNREAD.to_string()),
     ];
-    aligned(&rows.map(|(what, much)| [what.to_owned(), much]))
+    aligned(&rows.map(|(what, much)| vec![what.to_owned(), much]))
 }
 
-fn row(name: &str, trust: &str, key: &str, talk: Option<&Talk>, address: String) -> [String; 6] {
-    let (now, waiting) = match talk {
-        Some(talk) => ("connected", talk.waiting().to_string()),
-        None => ("-", "-".to_owned()),
-    };
-    [name.to_owned(), trust.to_owned(), key.to_owned(), now.to_owned(), waiting, address]
+fn row(
+    [name, trust, key]: [String; 3],
+    talk: Option<&Talk>,
+    seen_ms: Option<u64>,
+    now_ms: u64,
+    address: String,
+) -> Vec<String> {
+    let partner = talk.and_then(|talk| talk.partner.as_ref());
+    let ago =
+        |then: Option<u64>| then.map_or_else(|| "-".to_owned(), |then| span(now_ms.saturating_sub(then)));
+    let since = ago(partner.map(|partner| partner.since_ms));
+    let seen = ago(partner.map(|partner| partner.seen_ms).or(seen_ms));
+    let waiting = talk.map_or_else(|| "-".to_owned(), |talk| talk.waiting().to_string());
+    vec![name, trust, key, since, seen, waiting, address]
+}
+
+/// A stretch of time in its largest whole unit: the table says how long ago, which needs no time zone.
+fn span(ms: u64) -> String {
+    match ms / 1_000 {
+        seconds @ ..60 => format!("{seconds} s"),
+        seconds @ ..3_600 => format!("{} min", seconds / 60),
+        seconds @ ..172_800 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
 }
 
 fn addresses(known: &[Target]) -> String {
@@ -135,6 +167,9 @@ fn talk_rows(talk: &Talk) -> Vec<String> {
     let Some(partner) = &talk.partner else { return vec![format!("handshake with {}", talk.whom())] };
     let trust = partner.assurance.word();
     let mut rows = vec![format!("connected to {}, {trust}, {}", partner.name, talk.whom())];
+    if talk.unread > 0 {
+        rows.push(format!("  not read yet: {} (:to {} reads them)", talk.unread, partner.name));
+    }
     let (waiting, more) = talk.waiting_rows(LISTED);
     let what = if talk.is_raw() { "not sent yet" } else { "not received yet" };
     rows.extend(waiting.iter().map(|text| format!("  {what}: {text}")));
@@ -145,16 +180,17 @@ fn talk_rows(talk: &Talk) -> Vec<String> {
 }
 
 /// Columns as wide as their widest cell, measured in terminal cells.
-fn aligned<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
-    let mut widths = [0; N];
+pub(super) fn aligned(rows: &[Vec<String>]) -> Vec<String> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let mut widths = vec![0; columns];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = cell.width().max(*width);
         }
     }
-    let line = |row: &[String; N]| {
+    let line = |row: &Vec<String>| {
         let mut line = String::new();
-        for (cell, width) in row.iter().zip(widths) {
+        for (cell, width) in row.iter().zip(&widths) {
             line.push_str(cell);
             line.push_str(&" ".repeat(width - cell.width() + 2));
         }

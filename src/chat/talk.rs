@@ -39,6 +39,8 @@ pub(super) struct Partner {
     pub(super) tie: Tie,
     pub(super) assurance: Assurance,
     pub(super) since_ms: u64,
+    /// When it last said something, or joined, in milliseconds since 1970.
+    pub(super) seen_ms: u64,
 }
 
 impl Partner {
@@ -87,6 +89,8 @@ pub(super) struct Talk {
     pub(super) partner: Option<Partner>,
     /// When a goodbye that waits for receipts is said all the same, in monotonic milliseconds.
     pub(super) leaving: Option<u64>,
+    /// Messages that came while somebody else was addressed.
+    pub(super) unread: usize,
     /// The system's words for the end of the stream, if it was an error.
     pub(super) broken: Option<String>,
     /// What the raw wire has been said not to give, so that it is said once.
@@ -103,6 +107,7 @@ impl Talk {
             key: None,
             partner: None,
             leaving: None,
+            unread: 0,
             broken: None,
             told: Told::Nothing,
             waiting: VecDeque::new(),

@@ -23,7 +23,7 @@ impl Chat {
         let refusal = match book {
             Err(why) => Some(Trouble::Book { why }),
             Ok(book) => {
-                self.book = book;
+                self.set_book(book);
                 let Some(talk) = self.talks.get(&link) else { return };
                 let Some(key) = talk.key.as_ref() else { return };
                 self.objection(talk, key.fingerprint())
@@ -95,7 +95,7 @@ impl Chat {
         match &self.own_key {
             Some(own) => {
                 let number = SafetyNumber::between(&own.public.fingerprint(), &fingerprint);
-                self.info(Info::Safety { name, number });
+                self.info(Info::Safety { name, number, fingerprint });
             }
             None => self.trouble(Trouble::NoKeyYet),
         }
@@ -175,18 +175,24 @@ impl Chat {
             // What another process did meanwhile comes with the answer to the effect.
             let _ = self.book.apply(change);
         }
+        self.roster += 1;
         self.effects.push_back(Effect::ChangeBook(changes));
+    }
+
+    fn set_book(&mut self, book: Book) {
+        self.book = book;
+        self.roster += 1;
     }
 
     pub(super) fn changed(&mut self, book: Result<Book, String>) {
         match book {
-            Ok(book) => self.book = book,
+            Ok(book) => self.set_book(book),
             Err(why) => self.trouble(Trouble::Book { why }),
         }
     }
 
     /// A peer that has a key, by name; says so when there is none.
-    fn find_key(&mut self, wanted: &str) -> Option<(String, Fingerprint)> {
+    pub(super) fn find_key(&mut self, wanted: &str) -> Option<(String, Fingerprint)> {
         match self.find(wanted)? {
             (name, Tie::Key(fingerprint)) => Some((name, fingerprint)),
             (name, Tie::Raw(_)) => {

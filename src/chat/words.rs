@@ -3,10 +3,12 @@
 
 mod raw;
 
+use super::alert::{Content, Notify, When};
 use super::contract::Assurance;
 use super::kinds::KeyFor;
 use super::notice::{Acquaintance, Claimed, Info, Notice, Said, Trouble};
 use super::safe::SafeText;
+use crate::crypto::{Fingerprint, SafetyNumber};
 use crate::session::Ending;
 use crate::wire::{ByeReason, Purpose, WireFault};
 
@@ -20,12 +22,91 @@ impl Notice {
             Self::Info(info) => marked('*', &info_words(info)),
             Self::Trouble(trouble) => marked('!', &trouble_words(trouble)),
             Self::Answer(rows) => rows.clone(),
+            Self::Table(rows) => super::tables::aligned(rows),
+            Self::Past { said, earlier } => {
+                let before = (*earlier > 0).then(|| earlier_words(*earlier));
+                before.into_iter().chain(said.iter().flat_map(said_rows)).collect()
+            }
+        }
+    }
+
+    /// The same for a listener or a log: one line for each event, words in the place of marks.
+    #[must_use]
+    pub fn sentences(&self) -> Vec<String> {
+        let said = |said: &Said| {
+            let rows: Vec<_> = said.rows.iter().map(SafeText::as_str).collect();
+            format!("{} says: {}", said.name, rows.join(" / "))
+        };
+        let told = |kind: &str, words: &str| {
+            let rows: Vec<_> = words.lines().map(|row| row.trim_start().replace("… ", "")).collect();
+            vec![format!("{kind}: {}", rows.join("; "))]
+        };
+        match self {
+            Self::Said(one) => vec![said(one)],
+            Self::Info(info) => told("note", &info_words(info)),
+            Self::Trouble(trouble) => told("problem", &trouble_words(trouble)),
+            Self::Answer(rows) => rows.clone(),
+            Self::Table(rows) => entries(rows),
+            Self::Past { said: list, .. } => list.iter().map(said).collect(),
         }
     }
 }
 
+/// A safety number as it is shown large, with a code for a camera and what to do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SafetyCard {
+    /// What it is.
+    pub title: String,
+    /// The groups, four in a row.
+    pub groups: Vec<String>,
+    /// What the QR code says: the peer's fingerprint.
+    pub code: String,
+    /// What stands where the code does not fit.
+    pub too_narrow: String,
+    /// What to do with it.
+    pub how: Vec<String>,
+}
+
+impl SafetyCard {
+    /// The card of a peer.
+    #[must_use]
+    pub fn new(name: &str, number: &SafetyNumber, fingerprint: &Fingerprint) -> Self {
+        let groups = number.groups().chunks(4);
+        Self {
+            title: format!("safety number of you and {name}; {name} must see the same"),
+            groups: groups
+                .map(|row| row.iter().map(|group| format!("{group:05}")).collect::<Vec<_>>().join("   "))
+                .collect(),
+            code: fingerprint.to_string(),
+            too_narrow: "the QR code of the key needs 37 cells; make the terminal wider".into(),
+            how: vec![
+                format!("key of {name}: {fingerprint}"),
+                format!("call {name} or meet: read the digits to each other, or let {name} scan the code"),
+                format!("and compare it with :showkey there; if all is the same, :trust {name}"),
+                "if anything differs, somebody is between you: do not go on".into(),
+            ],
+        }
+    }
+}
+
+/// The entries of a table, each with the heads of its columns.
+fn entries(rows: &[Vec<String>]) -> Vec<String> {
+    let Some((head, entries)) = rows.split_first() else { return Vec::new() };
+    let told = |entry: &Vec<String>| {
+        let fields: Vec<_> = head.iter().zip(entry).map(|(name, value)| format!("{name} {value}")).collect();
+        fields.join(", ")
+    };
+    entries.iter().map(told).collect()
+}
+
 fn marked(mark: char, words: &str) -> Vec<String> {
     words.lines().map(|row| format!("{mark} {row}")).collect()
+}
+
+/// What stands before a list that leaves its beginning out.
+#[must_use]
+pub fn earlier_words(earlier: usize) -> String {
+    format!("… and {earlier} earlier ones")
 }
 
 fn said_rows(said: &Said) -> Vec<String> {
@@ -73,7 +154,12 @@ fn info_words(info: &Info) -> String {
         Info::Blocked { name } => format!("{name} is blocked; :unblock {name} takes that back"),
         Info::Unblocked { name } => format!("{name} is no longer blocked, and is unverified"),
         Info::Nick { name } => format!("new connections will know you as {name}"),
-        Info::Safety { name, number } => format!(
+        Info::Named { old, name } => format!("{old} is called {name} now"),
+        Info::Notify { set } => notify_words(*set),
+        Info::Logging { file } => format!("what is said is also written to {file} now; :log off ends that"),
+        Info::LogClosed { file } => format!("the log {file} is closed"),
+        Info::NoLog => "nothing is written to disk; :log FILE begins a log".into(),
+        Info::Safety { name, number, .. } => format!(
             "safety number with {name}: {number}\n\
              compare it by voice; if both see the same, :trust {name}"
         ),
@@ -83,6 +169,18 @@ fn info_words(info: &Info) -> String {
         Info::Recording { file } => {
             format!("recording in {file}: what is said stands there in plain text, for its owner to read")
         }
+    }
+}
+
+fn notify_words(notify: Notify) -> String {
+    let when = match notify.when {
+        When::Never => return "no message notifies you".into(),
+        When::Mentioned => "messages with your name notify you",
+        When::Always => "every message notifies you",
+    };
+    match notify.content {
+        Content::Hidden => format!("{when}, without their text"),
+        Content::Shown => format!("{when}, with their text"),
     }
 }
 
@@ -128,7 +226,7 @@ fn trouble_words(trouble: &Trouble) -> String {
         }
         Trouble::KeyUnsound { whom, fault } => format!("the key of {whom} is refused: {fault}"),
         Trouble::Book { why } => format!("{why}; nobody is accepted until it is mended"),
-        Trouble::Impostor { name, claimed, of } => impostor_words(name, claimed, *of),
+        Trouble::Impostor { name, claimed, known, of } => impostor_words(name, claimed, known, *of),
         Trouble::Early { whom, ending, why } => early_words(whom, ending, why.as_deref()),
         Trouble::Lost { name, ending, why } => lost_words(name, ending, why.as_deref()),
         Trouble::NotReceived { name, rows, more } => {
@@ -155,6 +253,9 @@ fn trouble_words(trouble: &Trouble) -> String {
         Trouble::NotRefused { name } => {
             format!("no such key was refused for {name}; connect first, then repeat the command it names")
         }
+        Trouble::NothingFound => "nothing in this session fits".into(),
+        Trouble::NoEditor => "`:edit` needs a terminal with an editor; nothing was sent".into(),
+        Trouble::LogFailed { file, why } => format!("cannot write the log {file}: {why}; no log is kept"),
         Trouble::SameName { name } => format!("a peer is called {name} already; choose another name"),
         Trouble::TooManyPeers { limit } => format!("a caller was refused: {limit} connections are open"),
         Trouble::TurnedAway { whom, why } => format!("turned away {whom}: {why}"),
@@ -165,13 +266,18 @@ fn trouble_words(trouble: &Trouble) -> String {
     }
 }
 
-fn impostor_words(name: &str, claimed: &SafeText, of: Claimed) -> String {
+fn impostor_words(name: &str, claimed: &SafeText, known: &str, of: Claimed) -> String {
+    let like =
+        if claimed.as_str() == known { String::new() } else { format!(", which only looks like {known}") };
     match of {
         Claimed::Verified => format!(
-            "WARNING: {name} says it is {claimed}; it is NOT the {claimed} you verified, its key is another"
+            "WARNING: {name} says it is {claimed}{like}; it is NOT the {known} you verified, its key is another"
         ),
-        Claimed::Known => format!("{name} says it is {claimed}; it is not the {claimed} you know"),
-        Claimed::Ours => format!("{name} says it is {claimed}, which is your own name"),
+        Claimed::Known => {
+            format!("{name} says it is {claimed}{like}; it is not the {known} you know")
+        }
+        Claimed::Ours if like.is_empty() => format!("{name} says it is {claimed}, which is your own name"),
+        Claimed::Ours => format!("{name} says it is {claimed}, which looks like your own name"),
     }
 }
 

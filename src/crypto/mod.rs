@@ -25,7 +25,7 @@ pub use fingerprint::{Fingerprint, FingerprintFault};
 pub use handshake::{Failed, Split, TranscriptHash};
 pub use job::{Job, JobResult, Keys};
 pub use kem::{Sealed, SharedSecret, encapsulate};
-pub use private::{Identity, KeyFileFault, Passphrase};
+pub use private::{Identity, KeyFileFault, Passphrase, get_ready};
 pub use public::{KeyFault, PublicKey};
 pub use random::Seed;
 pub use raw::{RawJob, RawPair, RawResult, seal_raw};

@@ -66,6 +66,14 @@ pub enum KeyFileFault {
     Key(KeyFault),
 }
 
+/// Does what the library behind the private operation does once in a process, before its first one: it gathers
+/// noise for blinding, which takes tens of milliseconds. Nothing is kept here; without this call the first
+/// operation waits for it.
+pub fn get_ready() {
+    // Should it fail, the first operation fails the same way and is dealt with there.
+    let _ = aws_lc_rs::rand::fill(&mut [0]);
+}
+
 /// Our own key pair.
 #[expect(missing_debug_implementations, reason = "a private key has no printed form")]
 pub struct Identity {

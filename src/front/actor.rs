@@ -8,9 +8,10 @@ use super::fault::Fault;
 use super::keys::{self, KeyRing, Own};
 use crate::chat::address::{Family, ListenAt, Target};
 use crate::chat::book::{Book, Change};
+use crate::chat::safe::SafeText;
 use crate::chat::{
     Chat, Dial, Effect, Input, KeyFor, Link, Listener, NewKey, Notice, Now, Origin, Owed, Queue, Replacing,
-    Verdict,
+    Said, Verdict,
 };
 use crate::crypto::{Job, Passphrase};
 use crate::store::bookfile::{self, BookFault};
@@ -23,8 +24,23 @@ pub(super) trait Machine {
     fn now(&self) -> Now;
     /// Today, as it may stand in a file name.
     fn today(&self) -> String;
+    /// The chat as it is before what follows from an input is done. A machine without a prompt does nothing.
+    fn follow(&mut self, _chat: &Chat) {}
     /// Shows a notice; what is owed for it is reported once it has been shown.
     fn show(&mut self, notice: &Notice, owed: Option<Owed>) -> Option<Input<'static>>;
+    /// Calls the person's attention. A machine whose person looks on anyway does nothing.
+    fn alert(&mut self, _text: &SafeText) {}
+    /// Notes a text of ours that was accepted, where a log is kept.
+    fn sent(&mut self, _said: &Said) -> Option<Input<'static>> {
+        None
+    }
+    /// Begins a log. A machine that only plays writes nothing and answers as one that does: what was recorded
+    /// with a log plays without leaving one behind.
+    fn open_log(&mut self, file: String) -> Input<'static> {
+        Input::Logging { file, result: Ok(()) }
+    }
+    /// Ends the log.
+    fn close_log(&mut self) {}
     /// Listens.
     fn listen(&mut self, listener: Listener, at: &ListenAt, family: Family) -> Option<Input<'static>>;
     /// Looks a host up and dials it.
@@ -91,10 +107,12 @@ impl Actor {
     /// Hands one input to the chat and has done what follows from it.
     pub(super) fn handle(&mut self, machine: &mut impl Machine, input: Input<'_>) {
         self.chat.handle(machine.now(), input);
+        machine.follow(&self.chat);
         // Effects can have answers, which are inputs; the chat is drained before each.
         while let Some(effect) = self.chat.poll() {
             if let Some(answer) = self.perform(machine, effect) {
                 self.chat.handle(machine.now(), answer);
+                machine.follow(&self.chat);
             }
         }
     }
@@ -133,6 +151,10 @@ impl Actor {
     fn perform(&mut self, machine: &mut impl Machine, effect: Effect) -> Option<Input<'static>> {
         match effect {
             Effect::Show(notice, owed) => return machine.show(&notice, owed),
+            Effect::Alert(text) => machine.alert(&text),
+            Effect::Sent(said) => return machine.sent(&said),
+            Effect::OpenLog(file) => return Some(machine.open_log(file)),
+            Effect::CloseLog => machine.close_log(),
             Effect::Listen { listener, at, family } => return machine.listen(listener, &at, family),
             Effect::Connect { dial, target, family } => return machine.connect(dial, target, family),
             Effect::CancelConnect(dial) => machine.cancel_connect(dial),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 use super::completions::CompletionsTask;
-use super::config::{self, ConfigTask, Layer, Sources, When, YesNo};
+use super::config::{self, ConfigTask, EditorMode, Layer, Notify, Sources, TimeFormat, When, YesNo};
 use super::doctor::DoctorTask;
 use super::fault::{Fault, code};
 use super::manual::ManTask;
@@ -46,6 +46,7 @@ pub(super) struct Common {
 
 /// What the prompt understands.
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Prompt {
     /// Name that you give to peers [default: the login name]
     #[arg(long, value_name = "NAME")]
@@ -80,6 +81,24 @@ pub(super) struct Prompt {
     /// Whether output carries colour [default: auto]
     #[arg(long, alias = "color", value_name = "WHEN")]
     colour: Option<When>,
+    /// Time before each message, in the conversions of strftime, or `none` [default: %H:%M]
+    #[arg(long, value_name = "FORMAT")]
+    time_format: Option<String>,
+    /// No time before messages
+    #[arg(long, conflicts_with = "time_format")]
+    no_time: bool,
+    /// Whose keys edit the line [default: emacs]
+    #[arg(long, value_name = "KEYS")]
+    editor_mode: Option<EditorMode>,
+    /// Which messages ring [default: mention]
+    #[arg(long, value_name = "WHICH")]
+    notify: Option<Notify>,
+    /// Also write what is said to this file, as :log does
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) log: Option<String>,
+    /// For screen readers: one event a line, in words, no editor and no cursor movement
+    #[arg(long)]
+    pub(super) plain: bool,
 }
 
 impl Prompt {
@@ -93,6 +112,11 @@ impl Prompt {
         let name = self.name.as_deref().map(Name::parse).transpose();
         let listen: Result<Vec<_>, _> = self.listen.iter().map(|at| at.parse::<ListenAt>()).collect();
         let listen = listen.map_err(|fault| wrong("--listen", fault.to_string()))?;
+        let time = match &self.time_format {
+            _ if self.no_time => Some(TimeFormat::none()),
+            Some(format) => Some(TimeFormat::parse(format).map_err(|fault| wrong("--time-format", fault))?),
+            None => None,
+        };
         let asked = !listen.is_empty() || self.no_listen || self.connect.is_some();
         Ok(Layer {
             name: name.map_err(|fault| wrong("--name", fault.to_string()))?,
@@ -100,7 +124,9 @@ impl Prompt {
             callers: self.known_only.map(YesNo::callers),
             colour: self.colour,
             history: self.history.clone(),
-            ..Layer::default()
+            time,
+            editor: self.editor_mode,
+            notify: self.notify,
         })
     }
 }

@@ -78,6 +78,7 @@ impl<S: Show> Driver<S> {
             _ => {}
         }
         self.actor.handle(&mut self.machine, input);
+        self.machine.screen.settle();
         self.write_down();
     }
 

@@ -15,7 +15,7 @@ pub(super) const EXIT_CODES: [(&str, &str); 7] = [
 ];
 
 /// Variables that are read.
-pub(super) const ENVIRONMENT: [(&str, &str); 8] = [
+pub(super) const ENVIRONMENT: [(&str, &str); 12] = [
     ("RSACHAT_HOME", "the folder with the key and the peers; --home wins over it"),
     ("RSACHAT_CONFIG", "the configuration file, or none for no file; --config wins over it"),
     ("XDG_DATA_HOME", "where the folder rsachat with the key and the peers is, unless it is named otherwise"),
@@ -23,6 +23,10 @@ pub(super) const ENVIRONMENT: [(&str, &str); 8] = [
     ("HOME", "stands for both in their absence: ~/.local/share and ~/.config"),
     ("NO_COLOR", "when set and not empty, output carries no colour"),
     ("CLICOLOR_FORCE", "when set and neither empty nor 0, output carries colour, also into pipes and files"),
+    ("COLORTERM", "when set, or when TERM names 256 colours, names are painted from those"),
+    ("VISUAL", "the editor of :edit; else it is EDITOR, else vi"),
+    ("EDITOR", "the editor of :edit where VISUAL is not set"),
+    ("COLUMNS", "the width of a terminal that does not know its own"),
     ("TERM", "lines are edited unless it is empty, dumb, emacs or cons25"),
 ];
 

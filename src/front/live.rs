@@ -10,8 +10,10 @@ use super::actor::{Machine, Recipe};
 use super::bind::{bind, of_family, words};
 use super::fault::{Fault, code};
 use super::keys::{self, KeyRing, Own};
+use super::log::Log;
 use crate::chat::address::{Family, ListenAt, Target};
-use crate::chat::{Dial, Input, KeyFor, Link, Listener, Notice, Now, Owed, Queue, Replacing};
+use crate::chat::safe::SafeText;
+use crate::chat::{Chat, Dial, Input, KeyFor, Link, Listener, Notice, Now, Owed, Queue, Replacing, Said};
 use crate::crypto::{Job, JobResult};
 use crate::limits::LINK_TURN_BYTES;
 use crate::net::errand::Errand;
@@ -30,6 +32,12 @@ pub(super) trait Show {
     fn show(&mut self, notice: &Notice, owed: Option<Owed>);
     /// Whether so much waits that peers should wait too.
     fn is_behind(&self) -> bool;
+    /// The chat as it is before what follows from an input is done. Nothing to do where there is no prompt.
+    fn follow(&mut self, _chat: &Chat) {}
+    /// What follows is done.
+    fn settle(&mut self) {}
+    /// Calls the person's attention, where one sits before a screen.
+    fn alert(&mut self, _text: &SafeText) {}
 }
 
 /// What was shown of each connection since it was last said: one receipt says it for many messages.
@@ -51,6 +59,7 @@ impl Latest {
 pub(super) struct Live<S> {
     pub(super) net: Net,
     pub(super) screen: S,
+    log: Option<Log>,
     /// What was shown since the recorder took it, where there is one.
     noted: Option<Vec<Notice>>,
     worker: Worker<Task, JobResult>,
@@ -86,6 +95,7 @@ impl<S: Show> Live<S> {
         Ok(Self {
             net,
             screen,
+            log: None,
             noted: None,
             worker,
             jobs: BTreeMap::new(),
@@ -167,6 +177,15 @@ impl<S: Show> Live<S> {
         Some(Made { key, of, replacing })
     }
 
+    /// Writes into the log, if one is kept. One that cannot be written is kept no longer.
+    fn log_with(&mut self, write: impl FnOnce(&mut Log) -> io::Result<()>) -> Option<Input<'static>> {
+        let log = self.log.as_mut()?;
+        let error = write(log).err()?;
+        let file = log.name.clone();
+        self.log = None;
+        Some(Input::Logging { file, result: Err(words(&error)) })
+    }
+
     /// Hands what was sent to the sockets; those that do not take it at once are told of.
     pub(super) fn flush(&mut self) -> Vec<Input<'static>> {
         let links: Vec<_> = self.outbox.keys().copied().collect();
@@ -198,12 +217,36 @@ impl<S: Show> Machine for Live<S> {
         keys::today()
     }
 
+    fn follow(&mut self, chat: &Chat) {
+        self.screen.follow(chat);
+    }
+
     fn show(&mut self, notice: &Notice, owed: Option<Owed>) -> Option<Input<'static>> {
         self.screen.show(notice, owed);
         if let Some(noted) = &mut self.noted {
             noted.push(notice.clone());
         }
-        None
+        let now_ms = self.now().unix_ms;
+        self.log_with(|log| log.notice(notice, now_ms))
+    }
+
+    fn alert(&mut self, text: &SafeText) {
+        self.screen.alert(text);
+    }
+
+    fn sent(&mut self, said: &Said) -> Option<Input<'static>> {
+        self.log_with(|log| log.sent(said))
+    }
+
+    fn open_log(&mut self, file: String) -> Input<'static> {
+        // What is asked for takes the place of what was; if it cannot be had, there is none.
+        self.log = None;
+        let result = Log::open(&file).map(|log| self.log = Some(log)).map_err(|error| words(&error));
+        Input::Logging { file, result }
+    }
+
+    fn close_log(&mut self) {
+        self.log = None;
     }
 
     fn listen(&mut self, listener: Listener, at: &ListenAt, family: Family) -> Option<Input<'static>> {

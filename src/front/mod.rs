@@ -2,8 +2,10 @@
 //! environment, and ends the process.
 
 mod actor;
+mod alert;
 mod bind;
 mod cli;
+mod colour;
 mod completions;
 mod config;
 mod doctor;
@@ -11,10 +13,14 @@ mod driver;
 mod events;
 mod facts;
 mod fault;
+mod form;
 mod keys;
 mod live;
+mod log;
 mod manual;
 mod pipe;
+mod prompting;
+mod qr;
 mod record;
 mod recv;
 mod repl;

@@ -122,7 +122,7 @@ impl Recorder {
     pub(super) fn shown(&mut self, notice: &Notice, chat: &Chat) {
         match notice {
             Notice::Said(said) => self.said(said),
-            Notice::Answer(_) => self.expect("$**"),
+            Notice::Answer(_) | Notice::Table(_) | Notice::Past { .. } => self.expect("$**"),
             Notice::Info(info) => self.info(info, notice, chat),
             Notice::Trouble(trouble) => self.trouble(trouble, notice),
         }

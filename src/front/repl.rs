@@ -3,17 +3,19 @@
 use std::io;
 
 use super::cli::{Common, Prompt};
+use super::colour;
 use super::config::{Config, Sources};
 use super::driver::Driver;
 use super::fault::{Fault, code};
+use super::form::{Form, Looks};
 use super::keys;
 use super::live::Latest;
+use super::prompting::{self, Prompting};
 use super::record::Recorder;
-use super::screen::{Looks, Screen, Style, stdout_sink};
-use super::terminal::{self, Arguments, Live, PromptState, Terminal, Typed, Word};
-use crate::chat::command::{COMMANDS, Completes};
+use super::screen::{Screen, stdout_sink};
+use super::terminal::{self, Terminal, Typed};
 use crate::chat::safe::SafeText;
-use crate::chat::{Assurance, Callers, Chat, Farewell, Input, Verdict, View};
+use crate::chat::{Callers, Chat, Farewell, Input, Verdict};
 use crate::limits;
 use crate::net::lines::{LineEvent, Lines};
 use crate::net::signals::{Signal, Signals};
@@ -35,11 +37,12 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
     let opening = opening(prompt, &config)?;
     let name = config.own_name();
     let recorder = prompt.record.as_deref().map(|path| Recorder::start(path, name.as_str())).transpose()?;
+    let edited = !prompt.plain && terminal::is_edited();
+    let form = form(prompt, &config, edited);
     let (own, passphrase) = keys::unlock(home, common)?;
     // Without it fewer connections fit; the limit is said when it is met.
     let _ = descriptors::raise_limit();
     let mut net = Net::new()?;
-    let edited = terminal::is_edited();
     if edited {
         terminal::leave_to_editor()?;
     }
@@ -50,16 +53,19 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
     let mut chat =
         Chat::new(name, own.as_ref().map(|own| own.as_shown(home)), book.unwrap_or_default(), capacity);
     chat.set_callers(config.callers);
-    let style = terminal::style(config.colour);
+    chat.set_notify(config.notify.into());
     let signals = Signals::start(net.waker())?;
     let (typist, sink) = if edited {
-        let live = live(&chat.view(), chat.names(), style);
-        let (terminal, sink) = Terminal::start(live, config.history.as_deref(), net.waker())?;
+        let live = prompting::live(&chat.view(), form.clone());
+        let (terminal, sink) = Terminal::start(live, config.editor, config.history.as_deref(), net.waker())?;
         (Typist::Person(terminal), sink)
     } else {
         (Typist::Lines(Some(Lines::of_stdin(net.waker())?)), stdout_sink())
     };
-    let screen = Screen::start(style, if edited { Looks::Screen } else { Looks::Lines }, sink, net.waker())?;
+    let mut screen = Screen::start(form, sink, net.waker())?;
+    if let Typist::Person(terminal) = &typist {
+        screen.show_prompt(Prompting::new(terminal.live()));
+    }
     let mut driver = Driver::new(chat, screen, net, home.clone(), own, passphrase, Priority::Lower)?;
     if let Some(recorder) = recorder {
         driver.record(recorder);
@@ -68,7 +74,7 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
         connects: !edited && prompt.connect.is_some(),
         listens: !edited && !config.listen.is_empty(),
     };
-    let mut repl = Repl { driver, typist, signals, unattended, shown: None };
+    let mut repl = Repl { driver, typist, signals, unattended };
     if let Some(damage) = damage {
         repl.driver.handle(Input::Book { link: crate::chat::Link(u64::MAX), book: Err(damage) });
     }
@@ -91,11 +97,23 @@ fn opening(prompt: &Prompt, config: &Config) -> Result<Vec<String>, Fault> {
         let one_way = if prompt.one_way { " --one-way" } else { "" };
         lines.push(format!(":connect {target}{wire}{one_way}{pin}"));
     }
+    lines.extend(prompt.log.iter().map(|file| format!(":log {file}")));
     for line in &lines {
         crate::chat::command::parse_line(line)
             .map_err(|mistake| Fault::new(code::USAGE, mistake.to_string()))?;
     }
     Ok(lines)
+}
+
+/// How what is shown looks, by the command line, the environment and what is there.
+fn form(prompt: &Prompt, config: &Config, edited: bool) -> Form {
+    let looks = match (prompt.plain, edited) {
+        (true, _) => Looks::Words,
+        (false, true) => Looks::Screen,
+        (false, false) => Looks::Lines,
+    };
+    let style = if prompt.plain { colour::Style::Plain } else { colour::style(config.colour, edited) };
+    Form::new(looks, style, config.time.clone())
 }
 
 /// What was asked for on the command line while nobody types: its failure is the program's.
@@ -109,7 +127,6 @@ struct Repl {
     typist: Typist,
     signals: Signals,
     unattended: Unattended,
-    shown: Option<(View, Vec<String>)>,
 }
 
 impl Repl {
@@ -120,7 +137,6 @@ impl Repl {
             self.weigh_verdicts();
             self.take_lines();
             self.report_shown();
-            self.refresh();
             if let Some(code) = self.driver.quit() {
                 return Ok(code);
             }
@@ -222,20 +238,10 @@ impl Repl {
         }
     }
 
-    fn refresh(&mut self) {
-        let Typist::Person(terminal) = &self.typist else { return };
-        let now = (self.driver.chat().view(), self.driver.chat().names());
-        if self.shown.as_ref() != Some(&now) {
-            let (view, names) = now.clone();
-            terminal.set(|live| {
-                live.state = state(&view);
-                live.names = names;
-            });
-            self.shown = Some(now);
-        }
-    }
-
     fn finish(mut self) {
+        if let Typist::Person(terminal) = &self.typist {
+            terminal.leave();
+        }
         // Nothing can be done about an error by now.
         let _ = self.driver.linger();
         self.driver.machine.screen.finish();
@@ -243,32 +249,4 @@ impl Repl {
             terminal.finish();
         }
     }
-}
-
-fn state(view: &View) -> PromptState {
-    match &view.addressed {
-        None => PromptState { name: view.own_name.clone(), mark: "", waiting: 0 },
-        Some((name, assurance)) => {
-            let mark = match assurance {
-                Assurance::Unverified => "?",
-                Assurance::Verified => "=",
-                Assurance::Raw => " raw",
-            };
-            PromptState { name: name.clone(), mark, waiting: view.waiting }
-        }
-    }
-}
-
-fn live(view: &View, names: Vec<String>, style: Style) -> Live {
-    let words = COMMANDS.iter().map(|entry| Word {
-        text: format!(":{}", entry.name),
-        usage: entry.usage.to_owned(),
-        summary: entry.summary.to_owned(),
-        arguments: match entry.completes {
-            Completes::Nothing => Arguments::None,
-            Completes::Peers => Arguments::Names,
-            Completes::Commands => Arguments::Words,
-        },
-    });
-    Live { state: state(view), names, words: words.collect(), style }
 }

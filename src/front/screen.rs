@@ -6,36 +6,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use mio::Waker;
-use unicode_width::UnicodeWidthStr as _;
 
+use super::alert::Alerts;
+use super::form::{Form, Looks};
 use super::live::Show;
-use super::wrap::wrapped;
-use crate::chat::{Notice, Owed};
+use super::prompting::Prompting;
+use crate::chat::safe::SafeText;
+use crate::chat::{Chat, Notice, Owed};
 
-/// Cells of the time before a row and the colon after its name, with their blanks.
-const CLOCK_CELLS: usize = 8;
 /// Bytes that may wait for the screen before peers are no longer read.
 const BACKLOG_BYTES: usize = 1024 * 1024;
-
-/// Whether output may carry colour.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Style {
-    Plain,
-    Colour,
-}
-
-/// Where the output goes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Looks {
-    /// To a screen, which wraps.
-    Screen,
-    /// To something that takes lines.
-    Lines,
-}
-
-/// What writes: an editor's printer, or standard output.
+/// Cells of a screen that does not know its own width.
+const CELLS: usize = 80;
+/// What writes: an editor's printer, or standard output. Nothing to write asks for the line that is being typed
+/// to be painted anew, if its prompt has changed.
 pub(super) type Sink = Box<dyn FnMut(String) -> io::Result<()> + Send>;
 
 /// The screen's owner.
@@ -43,13 +30,16 @@ pub(super) struct Screen {
     queue: Option<Sender<(String, Option<Owed>)>>,
     done: Receiver<io::Result<Owed>>,
     backlog: Arc<AtomicUsize>,
-    style: Style,
-    looks: Looks,
+    form: Form,
+    alerts: Alerts,
+    /// What rings with the next notice.
+    call: String,
+    prompt: Option<Prompting>,
     writer: Option<JoinHandle<()>>,
 }
 
 impl Screen {
-    pub(super) fn start(style: Style, looks: Looks, mut sink: Sink, waker: Arc<Waker>) -> io::Result<Self> {
+    pub(super) fn start(form: Form, mut sink: Sink, waker: Arc<Waker>) -> io::Result<Self> {
         let (queue, waiting) = channel::<(String, Option<Owed>)>();
         let (report, done) = channel();
         let backlog = Arc::new(AtomicUsize::new(0));
@@ -80,21 +70,29 @@ impl Screen {
                 let _ = waker.wake();
             }
         })?;
-        Ok(Self { queue: Some(queue), done, backlog, style, looks, writer: Some(writer) })
+        let alerts = Alerts::of_terminal();
+        Ok(Self {
+            queue: Some(queue),
+            done,
+            backlog,
+            form,
+            alerts,
+            call: String::new(),
+            prompt: None,
+            writer: Some(writer),
+        })
     }
 
-    /// A row with its time; a peer's is wrapped where somebody looks at a screen.
-    fn fitted(&self, notice: &Notice, row: String) -> Vec<String> {
-        let Notice::Said(said) = notice else { return vec![row] };
-        let row = format!("{} {row}", clock(said.arrived_ms));
-        match self.looks {
-            Looks::Screen => match rustix::termios::tcgetwinsize(io::stdout()) {
-                Ok(size) if size.ws_col > 0 => {
-                    wrapped(&row, said.name.width() + CLOCK_CELLS, usize::from(size.ws_col))
-                }
-                _ => vec![row],
-            },
-            Looks::Lines => vec![row],
+    /// A prompt that follows the chat from now on.
+    pub(super) fn show_prompt(&mut self, prompt: Prompting) {
+        self.prompt = Some(prompt);
+    }
+
+    fn put(&self, text: String, owed: Option<Owed>) {
+        self.backlog.fetch_add(text.len(), Ordering::Relaxed);
+        if let Some(queue) = &self.queue {
+            // The writer ends only after an error that has been reported.
+            let _ = queue.send((text, owed));
         }
     }
 
@@ -114,23 +112,38 @@ impl Screen {
 }
 
 impl Show for Screen {
+    /// Puts a notice in the queue, dated by the wall clock.
     fn show(&mut self, notice: &Notice, owed: Option<Owed>) {
-        let mut text = String::new();
-        for row in notice.rows() {
-            for row in self.fitted(notice, row) {
-                text.push_str(&painted(notice, &row, self.style));
-                text.push('\n');
-            }
-        }
-        self.backlog.fetch_add(text.len(), Ordering::Relaxed);
-        if let Some(queue) = &self.queue {
-            // The writer ends only after an error that has been reported.
-            let _ = queue.send((text, owed));
+        let mut text = std::mem::take(&mut self.call);
+        text.push_str(&self.form.shown(notice, unix_ms(), cells()));
+        self.put(text, owed);
+        if let Some(prompt) = &mut self.prompt {
+            prompt.shown();
         }
     }
 
     fn is_behind(&self) -> bool {
         self.backlog.load(Ordering::Relaxed) > BACKLOG_BYTES
+    }
+
+    fn follow(&mut self, chat: &Chat) {
+        if let Some(prompt) = &mut self.prompt {
+            prompt.follow(chat, &mut self.form);
+        }
+    }
+
+    /// Has the line that is being typed painted anew, if its prompt has changed and nothing was shown.
+    fn settle(&mut self) {
+        if self.prompt.as_mut().is_some_and(Prompting::is_due) {
+            self.put(String::new(), None);
+        }
+    }
+
+    /// The call goes out together with what is shown next.
+    fn alert(&mut self, text: &SafeText) {
+        if self.form.looks == Looks::Screen {
+            self.call = self.alerts.ring(text, unix_ms()).unwrap_or_default();
+        }
     }
 }
 
@@ -155,21 +168,17 @@ pub(super) fn answer(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// A row with colour where that is wanted; colour never says what words do not.
-fn painted(notice: &Notice, row: &str, style: Style) -> String {
-    let (colour, row) = match notice {
-        Notice::Said(_) | Notice::Answer(_) => ("", row.to_owned()),
-        Notice::Info(_) => ("\x1b[2m", row.to_owned()),
-        Notice::Trouble(_) => ("\x1b[31m", row.to_owned()),
-    };
-    match style {
-        Style::Colour if !colour.is_empty() => format!("{colour}{row}\x1b[0m"),
-        _ => row,
+/// Cells of a row on the screen. The screen knows best; `COLUMNS` is for one that does not.
+pub(super) fn cells() -> usize {
+    let told = || std::env::var("COLUMNS").ok().and_then(|cells| cells.parse().ok());
+    match rustix::termios::tcgetwinsize(io::stdout()) {
+        Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
+        _ => told().filter(|cells| *cells > 0).unwrap_or(CELLS),
     }
 }
 
-/// Hours and minutes on the wall.
-fn clock(unix_ms: u64) -> String {
-    let stamp = jiff::Timestamp::from_millisecond(unix_ms.try_into().unwrap_or(0)).unwrap_or_default();
-    stamp.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%H:%M").to_string()
+/// The wall clock, in milliseconds since 1970.
+pub(super) fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,6 +1,7 @@
 //! What the commands without a prompt have in common: their options, whom they may meet, and notices as
 //! events. Nobody can be asked here, so whoever is not known is refused unless the command line says otherwise.
 
+use std::thread;
 use std::time::Duration;
 
 use clap::Args;
@@ -172,6 +173,13 @@ pub(super) fn way(
     Ok(Command::Connect { target, family, pin: None, callers, wire })
 }
 
+/// Lets the noise for the handshake be gathered while the key is read and the other side is looked for: this
+/// takes longer than everything else that a short command does.
+pub(super) fn get_ready() {
+    // Without the thread the handshake does it.
+    let _ = thread::Builder::new().name("noise".into()).spawn(crate::crypto::get_ready);
+}
+
 /// A time as people write it: `30`, `30s`, `5m`, `1h 30m`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "write a time as 30s, 5m or 1h".to_owned();
@@ -236,7 +244,9 @@ pub(super) fn event(notice: &Notice, gravity: Gravity) -> Option<Event> {
             Some(if passes { Event::Warning { kind, message } } else { Event::Error { kind, message, hint } })
         }
         // Of messages that were not received the command says how many they were, and does not repeat them.
-        Notice::Trouble(_) | Notice::Said(_) | Notice::Answer(_) => None,
+        Notice::Trouble(_) | Notice::Said(_) | Notice::Answer(_) | Notice::Table(_) | Notice::Past { .. } => {
+            None
+        }
     }
 }
 

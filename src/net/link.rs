@@ -97,8 +97,11 @@ impl Link {
         self.failure.is_some() || self.can_flush() || (self.owes_drained && self.queue.is_empty())
     }
 
-    /// The socket and what it has not taken yet.
+    /// The socket and what it has not taken yet. From now on the peer may leave it unread for as long as it
+    /// likes: to the kernel a window that stays shut is data without acknowledgement.
     pub(super) fn into_parts(self) -> (TcpStream, Vec<u8>) {
+        #[cfg(target_os = "linux")]
+        let _ = SockRef::from(&self.stream).set_tcp_user_timeout(None);
         let unsent: Vec<u8> = self.queue.pieces.into_iter().flatten().skip(self.queue.gone).collect();
         (self.stream, unsent)
     }

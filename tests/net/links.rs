@@ -211,3 +211,41 @@ fn an_idle_loop_with_ten_links_sleeps() {
     assert!(slept <= 3, "woke {slept} times for nothing");
     drop(peers);
 }
+
+#[test]
+fn a_connection_that_is_given_away_blocks_waits_and_is_nobodys_any_more() {
+    let mut stage = Stage::new();
+    let (mut peer, link) = stage.caller();
+    stage.net.send(link, b"before".to_vec());
+    let (mut ours, unsent) = stage.net.release(link).unwrap();
+    assert!(unsent.is_empty());
+    assert_eq!(stage.net.links(), 0);
+    // A peer may leave it unread for longer than data may stay unacknowledged elsewhere.
+    #[cfg(target_os = "linux")]
+    assert_eq!(socket2::SockRef::from(&ours).tcp_user_timeout().unwrap(), None);
+    ours.write_all(b" and after").unwrap();
+    peer.write_all(b"answer").unwrap();
+    let mut answer = [0; 6];
+    ours.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"answer");
+    drop(ours);
+    let mut heard = Vec::new();
+    peer.read_to_end(&mut heard).unwrap();
+    assert_eq!(heard, b"before and after");
+    assert!(stage.net.release(link).is_err());
+}
+
+#[test]
+fn what_the_kernel_did_not_take_is_given_away_too() {
+    let mut stage = Stage::new();
+    let (mut peer, link) = stage.caller();
+    let bytes: Vec<u8> = (0..4_000_000_u32).flat_map(u32::to_le_bytes).collect();
+    stage.net.send(link, bytes.clone());
+    let (mut ours, unsent) = stage.net.release(link).unwrap();
+    assert!(!unsent.is_empty());
+    let writer = thread::spawn(move || ours.write_all(&unsent).unwrap());
+    let mut heard = Vec::new();
+    peer.read_to_end(&mut heard).unwrap();
+    writer.join().unwrap();
+    assert!(heard == bytes);
+}

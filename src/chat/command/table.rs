@@ -9,6 +9,10 @@ pub enum Completes {
     Peers,
     /// The name of a command.
     Commands,
+    /// The path of a file.
+    Files,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
 }
 
 /// One command as people see it.
@@ -45,7 +49,7 @@ const fn entry(
 }
 
 /// Every command, in the order of `:help`.
-pub const COMMANDS: [Entry; 18] = [
+pub const COMMANDS: [Entry; 24] = [
     entry(
         "listen",
         "ADDR [--known|--anybody] [--wire oaep] [-4|-6]",
@@ -72,6 +76,38 @@ pub const COMMANDS: [Entry; 18] = [
         "Several peers may be connected; the prompt shows who is addressed.",
     ),
     entry("all", "TEXT", "send a text to everybody connected", Completes::Nothing, ""),
+    entry(
+        "edit",
+        "",
+        "write a text in your editor",
+        Completes::Nothing,
+        "The editor is $VISUAL, else $EDITOR, else vi. What you save there stands on the line then; an \
+         empty text is dropped. Ctrl-X Ctrl-E takes what is on the line along.",
+    ),
+    entry(
+        "last",
+        "[N] [NAME]",
+        "show the last messages again",
+        Completes::Nothing,
+        "10 where no number is named; with a name only those exchanged with that peer. This session only.",
+    ),
+    entry("search", "TEXT", "find messages of this session", Completes::Nothing, "Case does not matter."),
+    entry(
+        "log",
+        "[FILE|off]",
+        "also write what is said to a file, or stop that",
+        Completes::Files,
+        "Nothing is written to disk without this. The file is appended to, and only you can read it. \
+         Without an argument says whether a log is kept.",
+    ),
+    entry(
+        "notify",
+        "[off|mention|all] [--content]",
+        "ring for no message, those with your name, or all",
+        Completes::OneOf(&["off", "mention", "all"]),
+        "A bell, and a notification of the desktop where the terminal can. --content puts sender and text \
+         into it. Without an argument says what is set.",
+    ),
     entry("peers", "", "list everybody known and connected", Completes::Nothing, ""),
     entry(
         "status",
@@ -93,6 +129,13 @@ pub const COMMANDS: [Entry; 18] = [
         "mark a peer verified, or accept its changed key",
         Completes::Peers,
         "With a fingerprint: takes the key that was refused as changed in the place of the old one.",
+    ),
+    entry(
+        "name",
+        "PEER NEWNAME",
+        "call a peer by a name of your own",
+        Completes::Peers,
+        "Your name for a peer wins over what the peer says it is called, and the peer never sees it.",
     ),
     entry("forget", "NAME", "remove a peer from the book", Completes::Peers, ""),
     entry("block", "NAME", "refuse a peer's key from now on", Completes::Peers, ""),

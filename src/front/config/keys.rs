@@ -140,8 +140,8 @@ pub(in crate::front) const KEYS: [Key; 8] = [
     Key {
         name: "notify",
         aliases: &[],
-        example: "notify = \"mention\"",
-        default: "\"off\"",
+        example: "notify = \"all\"",
+        default: "\"mention\"",
         about: "When the terminal rings and shows a notification: \"off\", \"mention\" (your name is in the message) or \"all\".",
         take: |value, taken| {
             taken.layer.notify = Some(one_of::<Notify>(value)?);

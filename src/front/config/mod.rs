@@ -32,13 +32,10 @@ pub(super) struct Config {
     /// Whether output carries colour.
     pub(super) colour: When,
     /// How the time before a message is written.
-    #[expect(dead_code, reason = "branch issue-6b writes times")]
     pub(super) time: TimeFormat,
     /// Whose keys the line editor has.
-    #[expect(dead_code, reason = "branch issue-6b gives the editor its keys")]
     pub(super) editor: EditorMode,
     /// When to draw attention.
-    #[expect(dead_code, reason = "branch issue-6b draws attention")]
     pub(super) notify: Notify,
     /// File that keeps typed lines.
     pub(super) history: Option<PathBuf>,

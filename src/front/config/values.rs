@@ -36,12 +36,23 @@ pub(in crate::front) enum EditorMode {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
 pub(in crate::front) enum Notify {
     /// Never.
-    #[default]
     Off,
     /// When a message has our name in it.
+    #[default]
     Mention,
     /// For every message.
     All,
+}
+
+impl From<Notify> for crate::chat::Notify {
+    fn from(notify: Notify) -> Self {
+        let when = match notify {
+            Notify::Off => crate::chat::When::Never,
+            Notify::Mention => crate::chat::When::Mentioned,
+            Notify::All => crate::chat::When::Always,
+        };
+        Self { when, ..Self::default() }
+    }
 }
 
 /// A yes or a no on the command line.
@@ -90,6 +101,11 @@ impl TimeFormat {
             return Err(format!("a time has one row of 1 to {TIME_CELLS} cells; {NO_TIME} shows none"));
         }
         Ok(Self(Some(text.to_owned())))
+    }
+
+    /// No time at all.
+    pub(in crate::front) fn none() -> Self {
+        Self(None)
     }
 
     /// The conversions; none when no time is shown.

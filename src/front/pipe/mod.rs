@@ -9,7 +9,7 @@ use super::driver::Driver;
 use super::events::{Done, Event, tell};
 use super::fault::{Fault, code};
 use super::keys;
-use super::unattended::{Gravity, Manner, Report, Whom, way};
+use super::unattended::{self, Gravity, Manner, Report, Whom, way};
 use crate::chat::book::Book;
 use crate::chat::command::Command;
 use crate::chat::{Chat, Farewell, Input, Piped, Verdict, Wire};
@@ -61,6 +61,7 @@ pub(super) struct PipeTask {
 
 /// Runs a pipe to its end and gives the exit code.
 pub(super) fn run(home: &Home, common: &Common, sources: &Sources, task: &PipeTask) -> Result<u8, Fault> {
+    unattended::get_ready();
     let form = task.manner.form();
     let name = task.manner.own_name(sources)?;
     let book = bookfile::read(home)?;

@@ -13,7 +13,7 @@ use super::events::{Done, Event, Form, tell};
 use super::fault::{Fault, code};
 use super::keys;
 use super::live::{Latest, Show};
-use super::unattended::{Gravity, Manner, Report, WireChoice, callers, others, warn_of_raw, way};
+use super::unattended::{self, Gravity, Manner, Report, WireChoice, callers, others, warn_of_raw, way};
 use crate::chat::book::Book;
 use crate::chat::command::Command;
 use crate::chat::{Chat, Direction, Farewell, Input, Notice, Owed, Verdict, Wire};
@@ -70,6 +70,7 @@ pub(super) struct RecvTask {
 
 /// Receives to the end and gives the exit code.
 pub(super) fn run(home: &Home, common: &Common, sources: &Sources, task: &RecvTask) -> Result<u8, Fault> {
+    unattended::get_ready();
     let form = task.manner.form();
     let name = task.manner.own_name(sources)?;
     let wire = wire(task)?;

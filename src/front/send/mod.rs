@@ -13,7 +13,7 @@ use super::driver::Driver;
 use super::events::{Event, Form, tell};
 use super::fault::{Fault, code};
 use super::keys;
-use super::unattended::{Gravity, Manner, Report, Whom, WireChoice, duration, warn_of_raw};
+use super::unattended::{self, Gravity, Manner, Report, Whom, WireChoice, duration, warn_of_raw};
 use crate::chat::address::Target;
 use crate::chat::command::Command;
 use crate::chat::{Chat, Farewell, Input, Verdict};
@@ -80,6 +80,7 @@ const LAST_PIECE: Duration = Duration::from_millis(200);
 
 /// Sends everything and gives the exit code.
 pub(super) fn run(home: &Home, common: &Common, sources: &Sources, task: &SendTask) -> Result<u8, Fault> {
+    unattended::get_ready();
     let form = task.manner.form();
     let name = task.manner.own_name(sources)?;
     let target: Target = task.target.parse().map_err(|fault| Fault::new(code::USAGE, format!("{fault}")))?;

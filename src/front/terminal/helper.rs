@@ -1,116 +1,87 @@
-//! The prompt, completion and hints. rustyline lays a line out by the prompt it was given; so the live one,
-//! which can change while a line is typed, is always painted in exactly that many cells.
+//! What rustyline asks while a line is edited: how the prompt and the line are painted, what can be completed,
+//! and whether Enter ends the line. The last painting of a text shows it as it stands among the messages.
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustyline::Context;
-use rustyline::completion::{Completer, FilenameCompleter, Pair};
+use rustyline::completion::{Completer, Pair};
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
-use rustyline::validate::Validator;
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::{Context, GraphemeClusterMode};
+use unicode_segmentation::UnicodeSegmentation as _;
+use unicode_width::UnicodeWidthStr as _;
 
-use super::super::screen::Style;
+use super::Live;
+use super::bindings::Pressed;
+use super::complete::{self, Suggestion};
+use super::desk::Gate;
+use crate::chat::prompts;
+use crate::front::colour::{self, Style};
+use crate::front::screen::{cells, unix_ms};
+use crate::limits;
 
-/// Cells that a prompt has at least, so that a first peer's name finds room while an empty line waits.
-const PROMPT_CELLS: usize = 10;
+/// Rows of a pasted block that stay on the screen while its sender is asked about it.
+const SAMPLE_ROWS: usize = 3;
 
-/// What stands before the cursor.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(in crate::front) struct PromptState {
-    /// Whose prompt it is, or who is addressed.
-    pub(in crate::front) name: String,
-    /// A sign after the name: `?` unverified, `=` verified, nothing for one's own name.
-    pub(in crate::front) mark: &'static str,
-    /// Lines not received yet.
-    pub(in crate::front) waiting: usize,
-}
-
-/// A command that can be completed, and what it completes its argument to.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(in crate::front) struct Word {
-    /// With its colon.
-    pub(in crate::front) text: String,
-    /// Its arguments.
-    pub(in crate::front) usage: String,
-    /// What it does.
-    pub(in crate::front) summary: String,
-    /// Candidates for its argument.
-    pub(in crate::front) arguments: Arguments,
-}
-
-/// Candidates for an argument.
+/// What is being read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::front) enum Arguments {
-    None,
-    Names,
-    Words,
+pub(super) enum Reading {
+    /// A line: text or a command.
+    Line,
+    /// The answer to a question.
+    Answer,
 }
 
-/// What can change while a line is typed.
-#[derive(Clone, Debug)]
-pub(in crate::front) struct Live {
-    pub(in crate::front) state: PromptState,
-    pub(in crate::front) names: Vec<String>,
-    pub(in crate::front) words: Vec<Word>,
-    pub(in crate::front) style: Style,
-}
-
-impl Live {
-    /// The prompt in its natural width.
-    pub(super) fn prompt(&self) -> String {
-        let natural = self.state.natural();
-        self.state.fitted(natural.width().max(PROMPT_CELLS))
-    }
-}
-
-impl PromptState {
-    fn tail(&self) -> String {
-        if self.waiting == 0 { self.mark.to_owned() } else { format!("{} +{}", self.mark, self.waiting) }
-    }
-
-    fn natural(&self) -> String {
-        format!("{}{}> ", self.name, self.tail())
-    }
-
-    /// The prompt in exactly `cells` cells: filled up before the sign at its end, or the name shortened.
-    fn fitted(&self, cells: usize) -> String {
-        let natural = self.natural();
-        let width = natural.width();
-        if width <= cells {
-            return format!("{}{}{}> ", self.name, self.tail(), " ".repeat(cells - width));
-        }
-        let tail = format!("…{}> ", self.tail());
-        let room = cells.saturating_sub(tail.width());
-        let mut name = String::new();
-        let mut used = 0;
-        for c in self.name.chars() {
-            let width = c.width().unwrap_or(0);
-            if used + width > room {
-                break;
-            }
-            used += width;
-            name.push(c);
-        }
-        let mut prompt = format!("{name}{tail}");
-        // Where not even the sign fits, or half a wide character is left over.
-        while prompt.width() > cells && prompt.pop().is_some() {}
-        prompt.push_str(&" ".repeat(cells - prompt.width()));
-        prompt
-    }
+/// What the next painting is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Painting {
+    /// The line as it is typed.
+    Typed,
+    /// The text as it was said.
+    Said,
+    /// The beginning of a block that is asked about.
+    Sample,
 }
 
 pub(super) struct Helper {
     live: Arc<Mutex<Live>>,
-    /// Length of the line when it was last looked at.
+    gate: Arc<Gate>,
+    reading: Cell<Reading>,
+    painting: Cell<Painting>,
+    /// The prompt's cells as they were laid out.
+    prompt_cells: Cell<usize>,
+    /// Length of the line when it was last looked at, and its newlines.
     bytes: Cell<usize>,
+    newlines: Cell<usize>,
+    pasted: Cell<bool>,
+    pressed: Pressed,
 }
 
 impl Helper {
-    pub(super) fn new(live: Arc<Mutex<Live>>) -> Self {
-        Self { live, bytes: Cell::new(0) }
+    pub(super) fn new(live: Arc<Mutex<Live>>, gate: Arc<Gate>, pressed: Pressed) -> Self {
+        Self {
+            live,
+            gate,
+            reading: Cell::new(Reading::Line),
+            painting: Cell::new(Painting::Typed),
+            prompt_cells: Cell::new(0),
+            bytes: Cell::new(0),
+            newlines: Cell::new(0),
+            pasted: Cell::new(false),
+            pressed,
+        }
+    }
+
+    /// Before each line.
+    pub(super) fn begin(&self, reading: Reading) {
+        self.reading.set(reading);
+        self.painting.set(Painting::Typed);
+        self.bytes.set(0);
+        self.newlines.set(0);
+        self.pasted.set(false);
+        self.pressed.clear();
     }
 
     /// Whether nothing stood on the line when it was last looked at.
@@ -123,54 +94,141 @@ impl Helper {
         self.bytes.get()
     }
 
-    fn live(&self) -> std::sync::MutexGuard<'_, Live> {
+    /// Whether the line is a pasted block that is not sent without asking.
+    pub(super) fn is_block(&self) -> bool {
+        self.pasted.get() && self.newlines.get() >= limits::PASTE_LINES
+    }
+
+    /// Whether the line is to go to an external editor.
+    pub(super) fn is_for_editor(&self) -> bool {
+        self.pressed.is_for_editor()
+    }
+
+    /// The line as it is meant: one that went on behind backslashes has lost them.
+    pub(super) fn meant(&self, line: &str) -> String {
+        self.pressed.joined(line).trim_end_matches('\n').to_owned()
+    }
+
+    fn live(&self) -> MutexGuard<'_, Live> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// More than one newline at once was not typed.
+    fn look_at(&self, line: &str) {
+        let newlines = line.trim_end_matches('\n').matches('\n').count();
+        if newlines > self.newlines.get() + 1 {
+            self.pasted.set(true);
+        }
+        self.newlines.set(newlines);
+        self.bytes.set(line.len());
+    }
+
+    fn said(&self, line: &str) -> Option<String> {
+        let now = self.live();
+        let text = (now.text_of)(&self.meant(line))?;
+        Some(now.form.own(&now.state.own, &text, unix_ms(), cells()))
+    }
+
+    /// What is painted in the place of a line. The layout stays that of the line: where that ends at the
+    /// edge, rustyline goes one row down.
+    fn instead<'l>(&self, line: &str, mut text: String) -> Cow<'l, str> {
+        if ends_at_edge(self.prompt_cells.get(), line, cells()) {
+            text.push_str("\x1b[A");
+        }
+        Cow::Owned(text)
+    }
+}
+
+/// The beginning of a block, and how much more there is.
+fn sample(line: &str) -> String {
+    let rows: Vec<_> = line.lines().collect();
+    let shown = rows.iter().take(SAMPLE_ROWS).copied().collect::<Vec<_>>().join("\n");
+    format!("{shown}\n{}", prompts::block_rest(rows.len().saturating_sub(SAMPLE_ROWS)))
+}
+
+/// Whether rustyline's layout of a line ends left of a row's first cell.
+fn ends_at_edge(prompt: usize, line: &str, cells: usize) -> bool {
+    let mode = GraphemeClusterMode::from_env();
+    let mut col = prompt;
+    for cluster in line.graphemes(true) {
+        let width = usize::from(mode.width(cluster));
+        col = match cluster {
+            "\n" => 0,
+            _ if col + width > cells => width,
+            _ => col + width,
+        };
+    }
+    col == cells || (col == 0 && line.contains('\n'))
 }
 
 impl rustyline::Helper for Helper {}
 
-impl Validator for Helper {}
+impl Validator for Helper {
+    /// Every line ends with Enter; this is the last moment before its last painting.
+    fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
+        let line = context.input();
+        self.look_at(line);
+        let painting = match self.reading.get() {
+            Reading::Line if self.is_for_editor() => Painting::Typed,
+            Reading::Line if self.is_block() => Painting::Sample,
+            Reading::Line if self.said(line).is_some() => Painting::Said,
+            Reading::Line | Reading::Answer => Painting::Typed,
+        };
+        self.painting.set(painting);
+        // An empty message asks for a painting without hints.
+        Ok(ValidationResult::Valid((painting != Painting::Typed).then(String::new)))
+    }
+}
 
 impl Highlighter for Helper {
     fn highlight<'l>(&self, line: &'l str, _pos: usize) -> Cow<'l, str> {
-        self.bytes.set(line.len());
-        Cow::Borrowed(line)
+        self.look_at(line);
+        match self.painting.get() {
+            Painting::Typed => Cow::Borrowed(line),
+            Painting::Said => self.instead(line, self.said(line).unwrap_or_default()),
+            Painting::Sample => self.instead(line, sample(line)),
+        }
     }
 
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, default: bool) -> Cow<'b, str> {
-        if !default {
+        self.gate.open();
+        if !default || self.reading.get() == Reading::Answer {
             return Cow::Borrowed(prompt);
         }
-        let now = self.live();
-        let text = now.state.fitted(prompt.width());
-        match now.style {
-            Style::Colour => Cow::Owned(format!("\x1b[1m{text}\x1b[0m")),
-            Style::Plain => Cow::Owned(text),
+        self.prompt_cells.set(prompt.width());
+        if self.painting.get() == Painting::Said {
+            return Cow::Borrowed("");
         }
+        let mut now = self.live();
+        now.painted = Some(now.state.clone());
+        let text = now.state.fitted(prompt.width(), cells());
+        Cow::Owned(colour::painted(&text, colour::OWN, now.form.style))
     }
 
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
-        match self.live().style {
-            Style::Colour => Cow::Owned(format!("\x1b[2m{hint}\x1b[0m")),
-            Style::Plain => Cow::Borrowed(hint),
-        }
+        Cow::Owned(colour::dim(hint, self.live().form.style))
     }
 }
 
 impl Hinter for Helper {
-    type Hint = String;
+    type Hint = Suggestion;
 
-    /// The arguments and the meaning of the command that stands there whole.
-    fn hint(&self, line: &str, pos: usize, _context: &Context<'_>) -> Option<String> {
-        self.bytes.set(line.len());
-        if pos < line.len() || !line.starts_with(':') {
+    fn hint(&self, line: &str, pos: usize, _context: &Context<'_>) -> Option<Suggestion> {
+        self.look_at(line);
+        if pos < line.len() || self.reading.get() == Reading::Answer {
             return None;
         }
+        if self.is_block() {
+            let shown = prompts::block_hint(self.newlines.get() + 1);
+            return Some(Suggestion { shown, taken: None });
+        }
         let now = self.live();
-        let word = now.words.iter().find(|word| word.text == line)?;
-        let gap = if word.usage.is_empty() { "" } else { " " };
-        Some(format!("{gap}{}  ({})", word.usage, word.summary))
+        let suggestion = complete::suggestion(&now, line)?;
+        Some(match now.form.style {
+            // Undimmed it must not look as if it were typed.
+            Style::Plain => Suggestion { shown: format!("  [{}]", suggestion.shown.trim()), taken: None },
+            _ => suggestion,
+        })
     }
 }
 
@@ -183,41 +241,12 @@ impl Completer for Helper {
         pos: usize,
         _context: &Context<'_>,
     ) -> rustyline::Result<(usize, Vec<Pair>)> {
-        let before = line.get(..pos).unwrap_or(line);
-        if !before.starts_with(':') {
-            return file_names(line, pos);
+        if self.reading.get() == Reading::Answer {
+            return Ok((pos, Vec::new()));
         }
-        let now = self.live();
-        let Some((command, argument)) = before.split_once(' ') else {
-            let words = now.words.iter().filter(|word| word.text.starts_with(before));
-            let pairs = words.map(|word| Pair {
-                display: format!("{}  {}", word.text, word.summary),
-                replacement: format!("{} ", word.text),
-            });
-            return Ok((0, pairs.collect()));
-        };
-        let arguments = now.words.iter().find(|word| word.text == command).map(|word| word.arguments);
-        let candidates: Vec<String> = match arguments {
-            Some(Arguments::Names) => now.names.clone(),
-            Some(Arguments::Words) => {
-                now.words.iter().map(|word| word.text.trim_start_matches(':').to_owned()).collect()
-            }
-            Some(Arguments::None) | None => Vec::new(),
-        };
-        let pairs = candidates.into_iter().filter(|candidate| candidate.starts_with(argument));
-        let pairs = pairs.map(|text| Pair { display: text.clone(), replacement: text }).collect();
-        Ok((command.len() + 1, pairs))
-    }
-}
-
-/// In text, what looks like a path is completed as one.
-fn file_names(line: &str, pos: usize) -> rustyline::Result<(usize, Vec<Pair>)> {
-    let before = line.get(..pos).unwrap_or(line);
-    let word = before.rsplit(' ').next().unwrap_or(before);
-    if ["/", "./", "../"].iter().any(|start| word.starts_with(start)) {
-        FilenameCompleter::new().complete_path(line, pos)
-    } else {
-        Ok((pos, Vec::new()))
+        let (start, pairs) = complete::candidates(&self.live(), line, pos)?;
+        let rows = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(24, |size| size.ws_row);
+        Ok((start, complete::cut(pairs, cells(), usize::from(rows))))
     }
 }
 
@@ -226,26 +255,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_live_prompt_always_has_the_width_it_was_laid_out_with() {
-        for name in ["a", "bob", "서버", "아주아주긴한국어이름입니다", "a-very-long-name-indeed-it-is"]
+    fn the_edge_is_where_rustyline_sees_it() {
+        for (line, edge) in [("", false), ("abcd", false), ("abcde", true), ("가나", false), ("a\n", true)]
         {
-            for waiting in [0, 7, 1_000] {
-                let state = PromptState { name: name.to_owned(), mark: "?", waiting };
-                for cells in 2..40 {
-                    let text = state.fitted(cells);
-                    assert_eq!(text.width(), cells, "{text:?}");
-                }
-            }
+            assert_eq!(ends_at_edge(5, line, 10), edge, "{line:?}");
         }
-    }
-
-    #[test]
-    fn a_path_in_a_text_is_completed_and_a_word_is_not() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("편지.txt"), "").unwrap();
-        let line = format!("보세요 {}/편", folder.path().display());
-        let (start, found) = file_names(&line, line.len()).unwrap();
-        assert!(found.iter().any(|pair| pair.replacement.ends_with("편지.txt")), "from {start}");
-        assert!(file_names("편", 3).unwrap().1.is_empty());
+        // 5 cells and 2, then 5 wide ones: the row is full.
+        assert!(ends_at_edge(5, "가나다라마바사", 10));
     }
 }

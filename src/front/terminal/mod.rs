@@ -1,16 +1,21 @@
 //! The edited terminal: rustyline in a thread of its own, since it offers no other way to be awaited together
-//! with sockets. It knows nothing of chat: lines go out, a prompt and words to complete come in.
+//! with sockets. It knows nothing of conversations: lines go out; a prompt, words to complete and the form of
+//! one's own lines come in.
 
+mod bindings;
+mod complete;
+mod desk;
+mod external;
 mod helper;
+mod prompt;
 mod saved;
 mod suspend;
 
 use std::io::{self, IsTerminal as _};
 use std::os::unix::thread::JoinHandleExt as _;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -20,19 +25,27 @@ use nix::sys::pthread::{Pthread, pthread_kill};
 use nix::sys::signal::Signal;
 use rustyline::config::Configurer as _;
 use rustyline::error::ReadlineError;
-use rustyline::history::FileHistory;
-use rustyline::{ColorMode, CompletionType, Config, Editor, ExternalPrinter as _};
+use rustyline::{ColorMode, CompletionType, Config, EditMode, Editor, ExternalPrinter as _};
 
-use super::config::When;
-use super::screen::{Sink, Style};
+use super::colour::Style;
+use super::config::{EditorMode, TimeFormat};
+use super::form::{Form, Looks};
+use super::screen::Sink;
 use crate::limits;
+use bindings::Pressed;
+pub(super) use complete::{Arguments, Word};
+use desk::{Desk, Gate, Lines};
 use helper::Helper;
-pub(super) use helper::{Arguments, Live, PromptState, Word};
+pub(super) use prompt::PromptState;
 use saved::SavedTerminal;
 pub(super) use suspend::leave_to_editor;
 
 /// Name of the thread that edits. Its panics are caught, and their words would land in the line.
 const EDITOR: &str = "editor";
+
+/// Has rustyline paint the line anew and leaves everything else: up from the row that it cleared for a message,
+/// and down again. In the first row there is no up: that leaves a blank row above.
+const REPAINT: &str = "\x1b[A\n";
 
 /// What the person did.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -57,12 +70,31 @@ pub(super) fn is_edited() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb
 }
 
-/// Colour is for terminals whose owner did not say otherwise.
-pub(super) fn style(when: When) -> Style {
-    match when {
-        When::Always => Style::Colour,
-        When::Auto if is_edited() => Style::Colour,
-        When::Auto | When::Never => Style::Plain,
+/// What can change while a line is typed.
+#[derive(Clone, Debug)]
+pub(super) struct Live {
+    pub(super) state: PromptState,
+    /// The state as it was last painted.
+    pub(super) painted: Option<PromptState>,
+    pub(super) names: Vec<String>,
+    pub(super) words: Vec<Word>,
+    pub(super) form: Form,
+    /// What a line says, if it is text and somebody hears it.
+    pub(super) text_of: fn(&str) -> Option<String>,
+}
+
+impl Live {
+    /// Whether the prompt on the screen is not the one that holds.
+    fn is_stale(&self) -> bool {
+        self.painted.as_ref().is_some_and(|painted| *painted != self.state)
+    }
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        let form = Form::new(Looks::Screen, Style::Plain, TimeFormat::default());
+        let state = PromptState::default();
+        Self { state, painted: None, names: Vec::new(), words: Vec::new(), form, text_of: |_| None }
     }
 }
 
@@ -72,15 +104,21 @@ pub(super) struct Terminal {
     live: Arc<Mutex<Live>>,
     leaving: Arc<AtomicBool>,
     editor: Option<JoinHandle<()>>,
-    saved: SavedTerminal,
+    saved: Arc<SavedTerminal>,
 }
 
 impl Terminal {
     /// Starts the editor. Before any socket: its `select` cannot see descriptors past 1,023.
-    pub(super) fn start(live: Live, history: Option<&Path>, waker: Arc<Waker>) -> io::Result<(Self, Sink)> {
-        let saved = SavedTerminal::take()?;
+    pub(super) fn start(
+        live: Live,
+        keys: EditorMode,
+        history: Option<&Path>,
+        waker: Arc<Waker>,
+    ) -> io::Result<(Self, Sink)> {
+        let saved = Arc::new(SavedTerminal::take()?);
         let live = Arc::new(Mutex::new(live));
-        let mut editor = editor(Helper::new(Arc::clone(&live)), history).map_err(other)?;
+        let gate = Arc::new(Gate::default());
+        let mut editor = editor(&live, &gate, &saved, keys, history).map_err(other)?;
         let mut printer = editor.create_external_printer().map_err(other)?;
         let (sender, typed) = sync_channel(limits::LINES_AHEAD);
         let leaving = Arc::new(AtomicBool::new(false));
@@ -89,10 +127,21 @@ impl Terminal {
             waker,
             live: Arc::clone(&live),
             leaving: Arc::clone(&leaving),
+            gate: Arc::clone(&gate),
+            saved: Arc::clone(&saved),
             history: history.map(Path::to_path_buf),
         };
         let editor = thread::Builder::new().name(EDITOR.into()).spawn(move || desk.read_lines(editor))?;
-        let sink: Sink = Box::new(move |text| printer.print(text).map_err(other));
+        let left = Arc::clone(&leaving);
+        let seen = Arc::clone(&live);
+        let sink: Sink = Box::new(move |text| {
+            let stale = || seen.lock().unwrap_or_else(PoisonError::into_inner).is_stale();
+            gate.pass(&left, || match text.as_str() {
+                "" if !stale() => Ok(()),
+                "" => printer.print(REPAINT.to_owned()).map_err(other),
+                _ => printer.print(text).map_err(other),
+            })
+        });
         Ok((Self { typed, live, leaving, editor: Some(editor), saved }, sink))
     }
 
@@ -101,15 +150,20 @@ impl Terminal {
         self.typed.try_recv().ok()
     }
 
-    /// Changes what stands before the cursor and what can be completed. Seen at the next repaint.
-    pub(super) fn set(&self, change: impl FnOnce(&mut Live)) {
-        change(&mut self.live.lock().unwrap_or_else(PoisonError::into_inner));
+    /// What stands before the cursor and what can be completed, to be changed. Seen at the next repaint.
+    pub(super) fn live(&self) -> Arc<Mutex<Live>> {
+        Arc::clone(&self.live)
+    }
+
+    /// The program ends: nothing is held back any more, and an external editor ends too.
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Ordering::SeqCst);
     }
 
     /// Ends the editor and gives the terminal back as it was. A reader can only be ended by SIGINT, which
     /// rustyline turns into an error; its handler and ours make it harmless otherwise.
     pub(super) fn finish(&mut self) {
-        self.leaving.store(true, Ordering::SeqCst);
+        self.leave();
         let Some(editor) = self.editor.take() else { return };
         let patience = Instant::now() + Duration::from_secs(1);
         while !editor.is_finished() && Instant::now() < patience {
@@ -132,73 +186,32 @@ impl Drop for Terminal {
     }
 }
 
-/// The editor thread's side.
-struct Desk {
-    sender: SyncSender<Typed>,
-    waker: Arc<Waker>,
-    live: Arc<Mutex<Live>>,
-    leaving: Arc<AtomicBool>,
-    history: Option<PathBuf>,
-}
-
-impl Desk {
-    fn read_lines(self, mut editor: Editor<Helper, FileHistory>) {
-        // Should that fail, Ctrl-Z does nothing.
-        let _ = suspend::take_here();
-        while !self.leaving.load(Ordering::SeqCst) {
-            let prompt = self.live.lock().unwrap_or_else(PoisonError::into_inner).prompt();
-            // Rows are counted in sixteen bits, and a giant paste overflows them.
-            let read = catch_unwind(AssertUnwindSafe(|| editor.readline(&prompt)));
-            let Ok(read) = read else {
-                let bytes = editor.helper().map_or(0, Helper::bytes).max(limits::LINE_BYTES + 1);
-                if self.sender.send(Typed::TooLong { bytes: bytes as u64 }).is_err() {
-                    break;
-                }
-                let _ = self.waker.wake();
-                continue;
-            };
-            let typed = match read {
-                Ok(line) => {
-                    let line = line.trim_end_matches('\n').to_owned();
-                    if !line.trim().is_empty() {
-                        // A line that cannot be remembered is sent all the same.
-                        let _ = editor.add_history_entry(&line);
-                    }
-                    Typed::Line(line)
-                }
-                Err(ReadlineError::Interrupted) => {
-                    let empty = editor.helper().is_none_or(Helper::is_empty);
-                    if !empty {
-                        continue;
-                    }
-                    Typed::Interrupt
-                }
-                Err(_) => Typed::End,
-            };
-            let is_last = typed == Typed::End;
-            if self.leaving.load(Ordering::SeqCst) || self.sender.send(typed).is_err() {
-                break;
-            }
-            let _ = self.waker.wake();
-            if is_last {
-                break;
-            }
-        }
-        if let Some(path) = &self.history {
-            let _ = editor.save_history(path);
-        }
-    }
-}
-
-fn editor(helper: Helper, history: Option<&Path>) -> rustyline::Result<Editor<Helper, FileHistory>> {
+fn editor(
+    live: &Arc<Mutex<Live>>,
+    gate: &Arc<Gate>,
+    saved: &Arc<SavedTerminal>,
+    keys: EditorMode,
+    history: Option<&Path>,
+) -> rustyline::Result<Lines> {
+    let mode = match keys {
+        EditorMode::Emacs => EditMode::Emacs,
+        EditorMode::Vi => EditMode::Vi,
+    };
     let config = Config::builder()
+        .edit_mode(mode)
         .completion_type(CompletionType::List)
+        // At once, and never asking whether: while rustyline waits for a second key, nothing that arrives is
+        // shown. The list fits the screen by itself.
+        .completion_show_all_if_ambiguous(true)
+        .completion_prompt_limit(usize::MAX)
         .color_mode(ColorMode::Forced)
         .history_ignore_space(true)
         .build();
     let mut editor = Editor::with_config(config)?;
     editor.set_max_history_size(1_000)?;
-    editor.set_helper(Some(helper));
+    let pressed = Pressed::default();
+    editor.set_helper(Some(Helper::new(Arc::clone(live), Arc::clone(gate), pressed.clone())));
+    bindings::bind(&mut editor, &pressed, saved);
     if let Some(path) = history.filter(|path| path.exists()) {
         editor.load_history(path)?;
     }

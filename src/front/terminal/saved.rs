@@ -1,9 +1,10 @@
-//! The terminal's modes as they were, given back at the end and by a panic.
+//! The terminal's modes as they were, given back at the end, by a panic and to other programs. Between two
+//! lines the terminal neither edits nor echoes: keys pressed in that moment wait for the next line, as they are.
 
 use std::io::{self, Write as _};
 use std::sync::{Mutex, Once, PoisonError};
 
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{InputModes, LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 /// What the panic hook gives back: a hook has no other way to know.
 static AT_PANIC: Mutex<Option<Termios>> = Mutex::new(None);
@@ -27,7 +28,33 @@ impl SavedTerminal {
                 before(panic);
             }));
         });
-        Ok(Self(modes))
+        let saved = Self(modes);
+        saved.hold();
+        Ok(saved)
+    }
+
+    /// The modes between two lines: rustyline goes back to them after each.
+    pub(super) fn hold(&self) {
+        let mut modes = self.0.clone();
+        modes.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG | LocalModes::IEXTEN;
+        modes.input_modes -= InputModes::ICRNL | InputModes::INLCR | InputModes::IXON;
+        // A terminal that is gone needs no modes.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &modes);
+    }
+
+    /// The modes that other programs expect.
+    pub(super) fn lend(&self) {
+        give_back(&self.0);
+    }
+
+    /// Stops the program for the shell, with the terminal as the shell had it, and takes it again afterwards.
+    pub(super) fn suspend(&self) {
+        let Ok(editing) = tcgetattr(io::stdin()) else { return };
+        self.lend();
+        super::suspend::stop();
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &editing);
+        let mut out = io::stdout();
+        let _ = out.write_all(b"\x1b[?2004h").and_then(|()| out.flush());
     }
 
     pub(super) fn restore(&self) {

@@ -40,11 +40,13 @@ pub(crate) struct Setup<'a> {
     pub(crate) env: &'a [(&'a str, &'a str)],
     /// A shell's commands around the program, which is `"$@"` in it.
     pub(crate) shell: Option<&'a str>,
+    /// More options of the program.
+    pub(crate) args: &'a [&'a str],
 }
 
 impl Default for Setup<'_> {
     fn default() -> Self {
-        Self { cols: 40, rows: 10, term: "xterm-256color", env: &[], shell: None }
+        Self { cols: 40, rows: 10, term: "xterm-256color", env: &[], shell: None, args: &[] }
     }
 }
 
@@ -56,13 +58,13 @@ pub(crate) struct Pty {
     child: Box<dyn Child + Send + Sync>,
     before: Termios,
     port: String,
-    _home: TempDir,
+    home: TempDir,
 }
 
 impl Pty {
     /// Starts it and waits until it listens and, where there is an editor, reads.
     pub(crate) fn start(setup: &Setup<'_>) -> Self {
-        let home = home_with(include_str!("../keys/pty/alice.pem"));
+        let home = home_with(include_str!("../../keys/pty/alice.pem"));
         let pair = native_pty_system().openpty(size(setup.cols, setup.rows)).expect("a terminal");
         let before = modes_of(pair.master.as_ref());
         let child = pair.slave.spawn_command(command(setup, &home)).expect("the program starts");
@@ -75,10 +77,10 @@ impl Pty {
         thread::spawn(move || read_all(reader, &watched));
         let keys = pair.master.take_writer().expect("a writer");
         let port = String::new();
-        let mut pty = Self { shown, master: pair.master, keys, child, before, port, _home: home };
-        pty.wait("the address", |screen| screen.contents().contains("listening on 127.0.0.1:"));
-        pty.port = pty.shown.look(|shown| port_in(&shown.parser.screen().contents()));
-        if setup.term != "dumb" {
+        let mut pty = Self { shown, master: pair.master, keys, child, before, port, home };
+        pty.wait("the address", |screen| has(screen, "listening on 127.0.0.1:"));
+        pty.port = pty.shown.look(|shown| port_in(shown.parser.screen()));
+        if setup.term != "dumb" && !setup.args.contains(&"--plain") {
             pty.wait_reading();
         }
         pty
@@ -88,7 +90,11 @@ impl Pty {
     pub(crate) fn start_with_bob(setup: &Setup<'_>) -> (Self, Peer) {
         let mut pty = Self::start(setup);
         let bob = pty.call("bob");
-        pty.wait("bob", |screen| screen.contents().contains("bob joined"));
+        pty.wait("bob", |screen| {
+            let (row, _) = screen.cursor_position();
+            let prompt = screen.rows(0, u16::MAX).nth(usize::from(row));
+            has(screen, "bob joined") && prompt.is_some_and(|prompt| prompt.contains("bob?"))
+        });
         bob.wait_for("alice joined");
         pty.clear();
         (pty, bob)
@@ -96,7 +102,12 @@ impl Pty {
 
     /// A peer with bob's key that calls this terminal.
     pub(crate) fn call(&self, name: &str) -> Peer {
-        let home = home_with(include_str!("../keys/pty/bob.pem"));
+        self.call_with(name, include_str!("../../keys/pty/bob.pem"))
+    }
+
+    /// A peer with another key that calls this terminal.
+    pub(crate) fn call_with(&self, name: &str, pem: &str) -> Peer {
+        let home = home_with(pem);
         Peer::start(name, &format!("127.0.0.1:{}", self.port), home)
     }
 
@@ -114,6 +125,11 @@ impl Pty {
             .write_all(keys.as_bytes())
             .and_then(|()| self.keys.flush())
             .expect("the terminal takes keys");
+    }
+
+    /// Sends bytes as a terminal may cut them.
+    pub(crate) fn press_bytes(&mut self, bytes: &[u8]) {
+        self.keys.write_all(bytes).and_then(|()| self.keys.flush()).expect("the terminal takes keys");
     }
 
     /// Clears the screen (Ctrl-L), so that rows before the test do not stand in it.
@@ -166,6 +182,22 @@ impl Pty {
         self.shown.look(|shown| picture(shown.parser.screen()))
     }
 
+    /// The screen held by a snapshot, once it is as a predicate wants it.
+    pub(crate) fn check_picture(&self, name: &str, is_so: impl Fn(&Screen) -> bool) {
+        // Painted to its end: the editor reads and its cursor stands behind a prompt.
+        self.wait(name, |screen| is_so(screen) && screen.bracketed_paste() && screen.cursor_position().1 > 0);
+        let mut settings = insta::Settings::clone_current();
+        settings.set_snapshot_path("../../../snapshots");
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        settings.bind(|| insta::assert_snapshot!(format!("screen-{name}"), self.picture()));
+    }
+
+    /// The home of the program.
+    pub(crate) fn home(&self) -> &std::path::Path {
+        self.home.path()
+    }
+
     /// Makes the terminal another size.
     pub(crate) fn resize(&self, cols: u16, rows: u16) {
         self.shown.change(|shown| shown.parser.set_size(cells(rows), cells(cols)));
@@ -207,6 +239,12 @@ impl Drop for Pty {
     }
 }
 
+/// Whether a text stands on a screen, wherever its rows are wrapped between words.
+pub(crate) fn has(screen: &Screen, text: &str) -> bool {
+    let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    flat(&screen.contents()).contains(&flat(text))
+}
+
 /// A fresh home with a key in it.
 fn home_with(pem: &str) -> TempDir {
     let home = tempfile::tempdir().expect("a folder");
@@ -228,12 +266,13 @@ fn command(setup: &Setup<'_>, home: &TempDir) -> CommandBuilder {
             shell
         }
     };
-    command.args(program.iter().skip(1));
+    command.args(program.iter().skip(1).chain(setup.args));
     // The default is the home of whoever runs the tests.
     command.cwd(&home);
     for name in ["NO_COLOR", "CLICOLOR_FORCE", "COLUMNS", "LINES", "RSACHAT_HOME"] {
         command.env_remove(name);
     }
+    command.env("HOME", &home);
     command.env("TERM", setup.term);
     command.env("TZ", "UTC");
     command.env("RSACHAT_CONFIG", "none");
@@ -257,7 +296,8 @@ fn read_all(mut from: Box<dyn std::io::Read + Send>, shown: &Watched<Shown>) {
     }
 }
 
-fn port_in(text: &str) -> String {
+fn port_in(screen: &Screen) -> String {
+    let text = screen.contents().split_whitespace().collect::<Vec<_>>().join(" ");
     let (_, rest) = text.split_once("listening on 127.0.0.1:").expect("an address");
     rest.chars().take_while(char::is_ascii_digit).collect()
 }
@@ -276,11 +316,29 @@ fn picture(screen: &Screen) -> String {
     let (rows, cols) = screen.size();
     let (row, col) = screen.cursor_position();
     let mut lines = vec![format!("{cols}x{rows} cursor {row},{col} paste={}", screen.bracketed_paste())];
-    lines.extend(screen.rows(0, u16::MAX).map(|row| format!("|{}", without_time(row.trim_end()))));
+    lines.extend(screen.rows(0, u16::MAX).map(|row| format!("|{}", steady(row.trim_end()))));
     while lines.last().is_some_and(|line| line == "|") {
         lines.pop();
     }
     lines.join("\n")
+}
+
+/// A row without what differs from run to run: the time, ports, and how many seconds ago something was.
+fn steady(row: &str) -> String {
+    if row.len() == 5 && row.bytes().all(|byte| byte.is_ascii_digit()) {
+        return "#####".to_owned();
+    }
+    let mut rest = without_time(row);
+    let mut steady = String::new();
+    while let Some(at) = rest.find("127.0.0.1:") {
+        let (before, after) = rest.split_at(at + "127.0.0.1:".len());
+        steady.push_str(before);
+        let digits = after.chars().take_while(char::is_ascii_digit).count();
+        steady.push_str(&"#".repeat(digits));
+        rest = after.get(digits..).unwrap_or_default().to_owned();
+    }
+    steady.push_str(&rest);
+    (1..10).fold(steady, |row, n| row.replace(&format!(" {n} s "), " 0 s "))
 }
 
 fn without_time(row: &str) -> String {

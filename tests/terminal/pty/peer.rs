@@ -5,14 +5,25 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 
+use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
 use super::PROGRAM;
 use super::watch::Watched;
 
+/// What a peer types into.
+pub(crate) struct Input(ChildStdin);
+
+impl Input {
+    /// Types a line.
+    pub(crate) fn say(&mut self, line: &str) {
+        writeln!(self.0, "{line}").and_then(|()| self.0.flush()).expect("the peer takes lines");
+    }
+}
+
 pub(crate) struct Peer {
     child: Child,
-    input: ChildStdin,
+    input: Option<Input>,
     lines: Arc<Watched<Vec<String>>>,
     _home: TempDir,
 }
@@ -30,12 +41,32 @@ impl Peer {
         let lines = Arc::new(Watched::new(Vec::new()));
         let watched = Arc::clone(&lines);
         thread::spawn(move || read_all(output, &watched));
-        Self { child, input, lines, _home: home }
+        Self { child, input: Some(Input(input)), lines, _home: home }
     }
 
     /// Types a line.
     pub(crate) fn say(&mut self, line: &str) {
-        writeln!(self.input, "{line}").and_then(|()| self.input.flush()).expect("the peer takes lines");
+        self.input.as_mut().expect("nobody took it").say(line);
+    }
+
+    /// Gives away what it types into.
+    pub(crate) fn take_input(&mut self) -> Input {
+        self.input.take().expect("nobody took it")
+    }
+
+    /// Stops it where it stands, as a machine that has gone to sleep.
+    pub(crate) fn stop(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Wakes it.
+    pub(crate) fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process");
+        rustix::process::kill_process(pid, signal).expect("a signal is taken");
     }
 
     /// Waits until it has shown a line with this text in it.

@@ -1,0 +1,163 @@
+//! What stands on the screen: messages, news, tables and the prompt, at a common size and at a small one.
+
+use super::pty::{Pty, Setup, has};
+
+const WIDE: Setup<'static> =
+    Setup { cols: 80, rows: 24, term: "xterm-256color", env: &[], shell: None, args: &["--no-time"] };
+const SMALL: Setup<'static> =
+    Setup { cols: 40, rows: 10, term: "xterm-256color", env: &[], shell: None, args: &[] };
+const CAROL: &str = include_str!("../keys/test-1.pem");
+
+/// Whether a text stands on the screen, rows joined.
+fn shows(text: &'static str) -> impl Fn(&vt100::Screen) -> bool {
+    move |screen| has(screen, text) && screen.bracketed_paste()
+}
+
+fn conversation(name: &str, setup: &Setup<'_>) {
+    let (mut alice, mut bob) = Pty::start_with_bob(setup);
+    bob.say("안녕하세요 alice, 오늘 저녁에 시간이 있으면 같이 밥을 먹으러 갈래요? 👩‍👩‍👧‍👧");
+    alice.wait("his words", shows("갈래요?"));
+    alice.press("좋아요 e\u{301}tude 👍🏽 일곱 시에 학교 앞에서 만나요, 늦지 않게 갈게요\r");
+    alice.wait("her words", shows("갈게요"));
+    // His next words come after his receipt.
+    bob.wait_heard(1);
+    alice.press(":conect x\r");
+    alice.wait("the mistake", shows("did you"));
+    bob.say("여기서 봐요");
+    alice.wait("the last", shows("여기서 봐요"));
+    alice.wait_reading();
+    bob.say(":quit");
+    alice.check_picture(name, shows("bob left"));
+}
+
+#[test]
+fn a_conversation_on_a_common_screen() {
+    conversation("conversation-80x24", &WIDE);
+}
+
+#[test]
+fn a_conversation_on_a_small_screen() {
+    conversation("conversation-40x10", &SMALL);
+}
+
+fn tables(size: &str, setup: &Setup<'_>) {
+    let (mut alice, mut bob) = Pty::start_with_bob(setup);
+    bob.say("hi");
+    alice.wait("his words", shows("bob: hi"));
+    alice.clear();
+    alice.press(":peers\r");
+    alice.check_picture(&format!("peers-{size}"), shows("127.0.0.1:"));
+    alice.clear();
+    alice.press(":status\r");
+    alice.check_picture(&format!("status-{size}"), shows("connected to bob"));
+    alice.clear();
+    alice.press(":verify bob\r");
+    alice.check_picture(&format!("verify-{size}"), shows("do not go on"));
+}
+
+#[test]
+fn tables_and_the_safety_number_on_a_common_screen() {
+    tables("80x24", &WIDE);
+}
+
+#[test]
+fn tables_and_the_safety_number_on_a_small_screen() {
+    tables("40x10", &SMALL);
+}
+
+fn unread(name: &str, setup: &Setup<'_>) {
+    let (mut alice, mut bob) = Pty::start_with_bob(setup);
+    let mut carol = alice.call_with("carol", CAROL);
+    alice.wait("carol", shows("carol joined"));
+    carol.wait_for("alice joined");
+    alice.press(":trust bob\r");
+    alice.wait("trust", shows("bob is marked verified"));
+    alice.clear();
+    carol.say("하나");
+    carol.say("둘");
+    bob.say("셋");
+    alice.wait("all of it", |screen| ["하나", "둘", "셋"].iter().all(|one| has(screen, one)));
+    // The order of two peers' messages is that of the network: only the prompt is held here.
+    alice.press("\r");
+    alice.wait_reading();
+    alice.clear();
+    alice.check_picture(&format!("unread-{name}"), shows("(2)"));
+    alice.press(":to carol\r");
+    alice.wait("carol", shows("plain text now goes to carol"));
+    alice.press("\r");
+    alice.clear();
+    alice.check_picture(&format!("read-{name}"), |screen| has(screen, "carol?") && !has(screen, "(2)"));
+}
+
+#[test]
+fn the_prompt_counts_what_others_said() {
+    unread("80x24", &WIDE);
+    unread("40x10", &SMALL);
+}
+
+#[test]
+fn own_lines_and_those_of_others_have_their_colours_and_the_same_form() {
+    let (mut alice, mut bob) = Pty::start_with_bob(&Setup::default());
+    bob.say("hi");
+    alice.wait("his words", shows("bob: hi"));
+    alice.press("ho\r");
+    alice.wait("her words", shows("alice: ho"));
+    let bytes = alice.bytes();
+    assert!(bytes.contains("m  bob\x1b[0m: hi") || bytes.contains("  \x1b[38;5;"), "{bytes:?}");
+    assert!(bytes.contains("\x1b[1malice\x1b[0m: ho"), "{bytes:?}");
+    let rows: Vec<_> = alice.picture().lines().map(str::to_owned).collect();
+    assert_eq!(rows[1..3], ["|00:00   bob: hi", "|00:00 alice: ho"]);
+}
+
+#[test]
+fn a_message_that_has_not_arrived_stands_in_the_prompt_and_leaves_it_by_itself() {
+    let (mut alice, bob) = Pty::start_with_bob(&Setup { cols: 80, rows: 24, ..Setup::default() });
+    bob.stop();
+    alice.press("hello?\r");
+    // Nothing is typed meanwhile: the prompt is painted anew by itself, both times.
+    alice.wait("the count", |screen| has(screen, "bob? +1"));
+    bob.go_on();
+    alice.wait("its end", |screen| !has(screen, "+1"));
+    alice.press("still one line\r");
+    bob.wait_heard(2);
+}
+
+#[test]
+fn a_time_format_and_no_time_hold_for_both_sides() {
+    let setup = Setup { args: &["--time-format", "<%d>"], ..Setup::default() };
+    let (mut alice, mut bob) = Pty::start_with_bob(&setup);
+    bob.say("hi");
+    alice.wait("his words", shows(">   bob: hi"));
+    alice.press("ho\r");
+    alice.wait("her words", shows("> alice: ho"));
+    let (mut alice, mut bob) = Pty::start_with_bob(&Setup { args: &["--no-time"], ..Setup::default() });
+    bob.say("hi");
+    alice.press("ho\r");
+    alice.wait("both", |screen| {
+        screen.rows(0, 99).any(|row| row == "alice: ho") && screen.rows(0, 99).any(|row| row == "  bob: hi")
+    });
+}
+
+#[test]
+fn a_call_by_name_rings_and_hides_what_was_said() {
+    let (mut alice, mut bob) = Pty::start_with_bob(&Setup::default());
+    bob.say("nobody in particular");
+    alice.wait("his words", shows("particular"));
+    assert!(!alice.bytes().contains("\x1b]9;"), "{:?}", alice.bytes());
+    bob.say("the secret is 42, Alice!");
+    alice.wait("his words", shows("42"));
+    assert!(alice.bytes().contains("\x07\x1b]9;rsachat: new message\x1b\\"), "{:?}", alice.bytes());
+    alice.press(":notify all --content\r");
+    alice.wait("the setting", shows("every message notifies you"));
+    // Not more than one a second: each answer of his to hers takes a while, and after ten a second is over.
+    let over = std::time::Instant::now() + std::time::Duration::from_millis(1_100);
+    let mut n = 0;
+    while std::time::Instant::now() < over || n == 0 {
+        n += 1;
+        bob.say(&format!("tick; {n}"));
+        alice.wait("his words", |screen| has(screen, &format!("tick; {n}")));
+    }
+    alice.wait_bytes("a bell", |bytes| bytes.contains("rsachat: bob: tick, "));
+    let rings = alice.bytes().matches("]9;rsachat: bob: tick").count();
+    assert!((1..=3).contains(&rings), "{rings} rings for {n} messages");
+}

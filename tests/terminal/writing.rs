@@ -1,0 +1,256 @@
+//! How a message is written: lines, pasted blocks, an editor of one's own, completion.
+
+use super::pty::{Pty, Setup, has};
+
+const EDITOR: (&str, &str) = ("EDITOR", "sed -i -e s/cat/dog/ -e s/DROP//");
+
+fn pasted(lines: usize) -> (Vec<String>, String) {
+    let rows: Vec<_> = (1..=lines).map(|n| format!("줄 {n}")).collect();
+    let keys = format!("\x1b[200~{}\x1b[201~", rows.join("\r"));
+    (rows, keys)
+}
+
+#[test]
+fn alt_enter_and_a_backslash_go_on_in_the_same_message() {
+    let (mut alice, bob) = Pty::start_with_bob(&Setup::default());
+    alice.press("하나\x1b\r");
+    alice.press("둘 \\\r");
+    alice.press("셋\r");
+    assert_eq!(bob.wait_heard(3), ["하나", "둘 ", "셋"]);
+    alice.wait_picture(
+        "40x10 cursor 3,10 paste=true\n|00:00 alice: 하나\n|      alice: 둘\n|      alice: 셋\n|bob?    >",
+    );
+    alice.press("C:\\\\\r");
+    assert_eq!(bob.wait_heard(4)[3], "C:\\\\");
+}
+
+#[test]
+fn a_pasted_line_waits_for_enter() {
+    let (mut alice, bob) = Pty::start_with_bob(&Setup::default());
+    alice.press("before\r");
+    bob.wait_heard(1);
+    alice.wait_reading();
+    alice.press("\x1b[200~한 줄\r\x1b[201~");
+    alice.wait("the paste", |screen| has(screen, "한 줄"));
+    assert!(!alice.picture().contains("alice: 한"), "{}", alice.picture());
+    alice.press("\r");
+    assert_eq!(bob.wait_heard(2), ["before", "한 줄"]);
+    alice.wait_picture("40x10 cursor 2,10 paste=true\n|00:00 alice: before\n|00:00 alice: 한 줄\n|bob?    >");
+}
+
+#[test]
+fn a_pasted_script_keeps_its_backslashes() {
+    let (mut alice, bob) = Pty::start_with_bob(&Setup::default());
+    alice.press("\x1b[200~make \\\r  all\x1b[201~\r");
+    assert_eq!(bob.wait_heard(2), ["make \\", "  all"]);
+}
+
+fn block(cols: u16, rows: u16) {
+    let (mut alice, bob) = Pty::start_with_bob(&Setup { cols, rows, ..Setup::default() });
+    let (lines, keys) = pasted(200);
+    alice.press(&keys);
+    alice.wait("the hint", |screen| screen.contents().replace('\n', "").contains("200 lines: Enter asks"));
+    alice.press("\r");
+    alice.check_picture(&format!("paste-{cols}x{rows}"), |screen| {
+        screen.contents().replace('\n', "").contains("[d]rop?") && screen.bracketed_paste()
+    });
+    // What was typed for the question is no answer and no part of the block.
+    alice.press("what\r");
+    alice.wait("the question again", |screen| has(screen, "answer s, e or d"));
+    alice.press("s\r");
+    assert_eq!(bob.wait_heard(200), lines);
+    alice.press("after\r");
+    assert_eq!(bob.wait_heard(201)[200], "after");
+}
+
+#[test]
+fn a_block_of_200_lines_is_asked_about_and_sent_as_one_message() {
+    block(80, 24);
+}
+
+#[test]
+fn a_block_of_200_lines_is_asked_about_on_a_small_screen() {
+    block(40, 10);
+}
+
+#[test]
+fn a_block_can_be_dropped_by_its_letter_and_by_ctrl_c() {
+    let (mut alice, bob) = Pty::start_with_bob(&Setup { cols: 80, rows: 24, ..Setup::default() });
+    for answer in ["d\r", "\x03"] {
+        alice.clear();
+        alice.press(&pasted(6).1);
+        alice.wait("the hint", |screen| has(screen, "6 lines: Enter asks"));
+        alice.press("\r");
+        alice.wait("the question", |screen| has(screen, "[d]rop?") && screen.bracketed_paste());
+        alice.press(answer);
+        alice.wait("the end of it", |screen| has(screen, "dropped; nothing was sent"));
+        alice.wait_reading();
+    }
+    alice.press("after\r");
+    assert_eq!(bob.wait_heard(1), ["after"]);
+}
+
+#[test]
+fn a_block_goes_through_an_editor_before_it_is_sent() {
+    let setup = Setup { cols: 80, rows: 24, env: &[EDITOR], ..Setup::default() };
+    let (mut alice, bob) = Pty::start_with_bob(&setup);
+    alice.press("\x1b[200~1\r2\r3\r4\r5\rcat\x1b[201~");
+    alice.wait("the hint", |screen| has(screen, "Enter asks"));
+    alice.press("\r");
+    alice.wait("the question", |screen| has(screen, "[e]dit") && screen.bracketed_paste());
+    alice.press("e\r");
+    alice.wait("the question again", |screen| {
+        screen.contents().matches("[e]dit").count() == 2 && screen.bracketed_paste()
+    });
+    alice.press("s\r");
+    assert_eq!(bob.wait_heard(6), ["1", "2", "3", "4", "5", "dog"]);
+}
+
+#[test]
+fn an_editor_takes_the_line_along_and_gives_it_back_to_be_seen_first() {
+    let setup = Setup { cols: 80, rows: 24, env: &[EDITOR], ..Setup::default() };
+    let (mut alice, bob) = Pty::start_with_bob(&setup);
+    alice.press("my cat 안녕\x18\x05");
+    alice.wait("the edited line", |screen| has(screen, "my dog 안녕"));
+    assert!(!alice.picture().contains("alice: "), "not sent yet:\n{}", alice.picture());
+    alice.press("!\r");
+    assert_eq!(bob.wait_heard(1), ["my dog 안녕!"]);
+    alice.press("DROP\x18\x05");
+    alice.wait("the end of it", |screen| has(screen, "dropped; nothing was sent"));
+    alice.wait_reading();
+    alice.press(":edit\r");
+    alice.wait("an empty text", |screen| screen.contents().matches("dropped; nothing").count() == 2);
+}
+
+#[test]
+fn an_editor_has_the_terminal_to_itself() {
+    let script = "cat > \"$1\".sh <<'END'\nprintf 'editing\\n'; read go; printf 'written' > \"$1\"\nEND\nexec sh \"$1\".sh \"$1\"";
+    let script = format!("sh -c {} sh", shell_quoted(script));
+    let env = [("EDITOR", script.as_str())];
+    let (mut alice, mut bob) =
+        Pty::start_with_bob(&Setup { cols: 80, rows: 24, env: &env, ..Setup::default() });
+    alice.press(":edit\r");
+    alice.wait("the editor", |screen| has(screen, "editing"));
+    bob.say("meanwhile");
+    // Whoever calls is answered, and nothing is painted over the editor.
+    alice.call("bob").wait_for("alice joined");
+    assert!(!alice.bytes().contains("meanwhile"), "{}", alice.picture());
+    alice.press("go\r");
+    alice.wait("what was held back", |screen| has(screen, "bob: meanwhile"));
+    alice.wait("the text", |screen| has(screen, "> written"));
+}
+
+#[test]
+fn sigterm_ends_an_open_editor_too() {
+    let env = [("EDITOR", "printf editing; exec sleep 1000 #")];
+    let (mut alice, bob) = Pty::start_with_bob(&Setup { cols: 80, rows: 24, env: &env, ..Setup::default() });
+    alice.press(":edit\r");
+    alice.wait("the editor", |screen| has(screen, "editing"));
+    alice.signal(rustix::process::Signal::TERM);
+    assert_eq!(alice.wait_end(), 143);
+    assert!(alice.has_modes_of_before());
+    bob.wait_for("alice left");
+}
+
+fn shell_quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[test]
+fn vi_keys_edit_the_line() {
+    let setup = Setup { args: &["--editor-mode", "vi"], ..Setup::default() };
+    let (mut alice, bob) = Pty::start_with_bob(&setup);
+    alice.press("안녕 wurld");
+    alice.wait("the line", |screen| has(screen, "wurld"));
+    alice.press("\x1b");
+    alice.wait("command mode", |screen| screen.cursor_position().1 == 19);
+    alice.press("Furo");
+    alice.wait("the change", |screen| has(screen, "world"));
+    alice.press("\r");
+    assert_eq!(bob.wait_heard(1), ["안녕 world"]);
+}
+
+fn menu(cols: u16, rows: u16) {
+    let (mut alice, mut bob) = Pty::start_with_bob(&Setup { cols, rows, ..Setup::default() });
+    alice.press(":\t");
+    alice.check_picture(&format!("commands-{cols}x{rows}"), |screen| {
+        has(screen, ":quit") && screen.contents().trim_end().ends_with("> :")
+    });
+    // The list holds nothing up: what arrives is shown at once.
+    bob.say("hi");
+    alice.wait("the message", |screen| has(screen, "bob: hi"));
+    alice.press("pe\t");
+    alice.wait("the command", |screen| screen.contents().trim_end().contains("> :peers"));
+}
+
+#[test]
+fn commands_are_listed_on_a_common_screen() {
+    menu(80, 24);
+}
+
+#[test]
+fn commands_are_listed_on_a_small_screen() {
+    menu(40, 10);
+}
+
+#[test]
+fn a_list_on_a_screen_of_three_rows_holds_nothing_up() {
+    let (mut alice, mut bob) = Pty::start_with_bob(&Setup::default());
+    alice.resize(40, 3);
+    alice.press(":\t");
+    bob.say("hi");
+    alice.wait("the message", |screen| has(screen, "bob: hi"));
+}
+
+#[test]
+fn names_topics_and_paths_are_completed() {
+    let (mut alice, bob) = Pty::start_with_bob(&Setup { cols: 80, rows: 24, ..Setup::default() });
+    alice.press("bo\thi\r");
+    assert_eq!(bob.wait_heard(1), ["bob: hi"]);
+    alice.press(":help ver\t\r");
+    alice.wait("the help", |screen| has(screen, "safety number to compare"));
+    alice.press(":log ./iden\t");
+    alice.wait("the file", |screen| has(screen, "> :log ./identity.pem"));
+}
+
+#[test]
+fn a_command_is_hinted_at_and_the_right_arrow_takes_it() {
+    let setup = Setup { cols: 80, rows: 24, args: &["--no-time"], ..Setup::default() };
+    let (mut alice, _bob) = Pty::start_with_bob(&setup);
+    alice.press(":ver");
+    alice.check_picture("hint-80x24", |screen| screen.cursor_position() == (0, 20));
+    alice.press("\x1b[Cbob\r");
+    alice.wait("the safety number", |screen| has(screen, "do not go on"));
+}
+
+#[test]
+fn without_colour_a_hint_does_not_look_typed() {
+    let setup = Setup { cols: 80, rows: 24, env: &[("NO_COLOR", "1")], ..Setup::default() };
+    let (mut alice, _bob) = Pty::start_with_bob(&setup);
+    alice.press(":ver");
+    alice.wait("the hint", |screen| has(screen, ":ver  [ify NAME  (show"));
+}
+
+#[test]
+fn bursts_of_composed_syllables_arrive_whole() {
+    let (mut alice, bob) = Pty::start_with_bob(&Setup::default());
+    // An input method sends whole words at once, and a terminal may cut one in the middle of a character.
+    let text = "한글을 빠르게 입력하면 조합된 글자가 한꺼번에 와요";
+    let (first, second) = text.as_bytes().split_at(16);
+    alice.press_bytes(first);
+    alice.press_bytes(second);
+    alice.press("\r");
+    assert_eq!(bob.wait_heard(1), [text]);
+}
+
+#[test]
+fn typed_lines_are_kept_one_by_one_and_only_where_asked() {
+    let (mut alice, bob) = Pty::start_with_bob(&Setup { args: &["--history", "typed"], ..Setup::default() });
+    alice.press("하나\r");
+    bob.wait_heard(1);
+    alice.press(" secret\r");
+    bob.wait_heard(2);
+    // It is there before the program ends, and appended to.
+    let typed = || std::fs::read_to_string(alice.home().join("typed")).unwrap_or_default();
+    assert!(typed().contains("하나") && !typed().contains("secret"), "{:?}", typed());
+}
