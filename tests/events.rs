@@ -100,6 +100,25 @@ fn what_is_written_is_in_the_table() {
     let done = schema.check(&sends.complaints()).pop().unwrap();
     assert_eq!((&done["code"], &done["messages"], &done["receipted"]), (&0.into(), &2.into(), &2.into()));
 
+    let (minji, junho) = (minji.with_raw_key("alice-2048.pem"), junho.with_raw_key("bob-3072.pem"));
+    let args = ["recv", "--json", "--listen", "127.0.0.1:0", "--wire", "oaep", "--count", "1"];
+    let (mut recv, at) = listening(&junho, &args);
+    let mut sends = start(&minji, &["send", &at, "--json", "--wire", "oaep", "-m", "날것"]);
+    assert_eq!([sends.ends(), recv.ends()], [0, 0]);
+    let objects = schema.check(&sends.complaints());
+    let warnings: Vec<_> = objects.iter().filter(|object| object["event"] == "warning").collect();
+    assert!(warnings.len() == 1 && warnings[0]["kind"] == "raw_wire", "{objects:?}");
+    assert!(warnings[0]["message"].as_str().unwrap().contains("no receipt exists"));
+    let connected = objects.iter().find(|object| object["event"] == "connected").unwrap();
+    assert_eq!((&connected["fingerprint"], &connected["wire"]), (&Value::Null, &"oaep".into()));
+    let done = objects.last().unwrap();
+    assert_eq!((&done["code"], &done["messages"], &done["written"]), (&0.into(), &1.into(), &1.into()));
+    assert!(done.get("receipted").is_none(), "{done:?}");
+    let message = schema.check(&recv.output()).pop().unwrap();
+    assert_eq!((&message["fingerprint"], &message["wire"]), (&Value::Null, &"oaep".into()));
+    assert_eq!((&message["from"], &message["verified"]), (&"raw-1".into(), &false.into()));
+    schema.check(&recv.complaints());
+
     let args = ["pipe", "--json", "--listen", "127.0.0.1:0", "--accept-new", "--recv-only"];
     let (mut gets, at) = listening(&junho, &args);
     let mut gives = start(&minji, &["pipe", "--json", "--connect", &at, "--accept-new"]);
@@ -132,6 +151,7 @@ fn the_tables_have_what_the_source_has_and_nothing_else() {
         "src/front/unattended.rs",
         "src/front/pipe/outcome.rs",
         "src/front/send/mod.rs",
+        "src/front/send/outgoing.rs",
         "src/front/recv/mod.rs",
     ]
     .map(read)

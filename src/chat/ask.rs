@@ -65,10 +65,16 @@ impl Chat {
         Some(Piped { link, name: partner.name, pipe: talk.session.into_pipe()? })
     }
 
-    /// Messages of ours that peers have shown, since the beginning; on the raw wire, that have left.
+    /// Messages of ours that peers have shown, since the beginning.
     #[must_use]
     pub fn receipted(&self) -> u64 {
         self.receipted
+    }
+
+    /// Messages of ours that went out on the raw wire, since the beginning: sealed and handed to be sent, no more.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.sent
     }
 
     /// A connection is left unread, since what comes cannot be shown: silence is not the peer's.

@@ -121,6 +121,9 @@ pub enum Mistake {
 /// Why a listener of the raw wire cannot turn unknown keys away.
 pub(super) const KNOWN_ON_RAW: &str = "the raw wire proves nobody's key; --known cannot be kept on it";
 
+/// What `--one-way` needs.
+pub const ONE_WAY_ON_NATIVE: &str = "--one-way is for the raw wire; add --wire oaep";
+
 /// Reads a typed line; a pasted block comes with its newlines.
 ///
 /// # Errors

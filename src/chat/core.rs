@@ -54,6 +54,8 @@ pub struct Chat {
     pub(super) unsent: u64,
     /// Messages of ours that were shown, of all connections there were.
     pub(super) receipted: u64,
+    /// Messages of ours that went out on the raw wire, of all connections there were.
+    pub(super) sent: u64,
     pub(super) now: Now,
     next: u64,
     pub(super) effects: VecDeque<Effect>,
@@ -126,6 +128,7 @@ impl Chat {
             hinted_quit: false,
             unsent: 0,
             receipted: 0,
+            sent: 0,
             now: Now { mono_ms: 0, unix_ms: 0 },
             next: 0,
             effects: VecDeque::new(),

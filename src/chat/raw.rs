@@ -43,9 +43,8 @@ impl Chat {
             RawEvent::Waits => self.raw_info(link, |name| RawInfo::Waits { name }),
             RawEvent::Answered => self.raw_info(link, |name| RawInfo::Answered { name }),
             RawEvent::Sent { upto } => {
-                // Nothing more is ever known of them: who waits for receipts has all that there is.
                 if let Some(talk) = self.talks.get_mut(&link) {
-                    self.receipted += talk.receipted(upto);
+                    self.sent += talk.receipted(upto);
                 }
             }
         }
@@ -91,7 +90,7 @@ impl Chat {
 
     fn raw_heard(&mut self, link: Link, text: &[u8]) {
         if let Some(said) = self.heard(link, self.now.unix_ms, text.to_vec()) {
-            // Nobody is told that it was shown; who keeps messages reports each all the same.
+            // Nobody gets a receipt; that it was shown is the front end's to know, and which connection it came by.
             self.effects.push_back(Effect::Show(Notice::Said(said), Some(Owed { link, upto: 0 })));
         }
     }

@@ -110,9 +110,7 @@ impl<S: Show> Driver<S> {
         let deadline = self.chat().deadline_ms().filter(|due| *due != u64::MAX);
         let deadline = deadline.map(|due| self.machine.instant(due));
         let deadline = deadline.into_iter().chain(until).min();
-        for clogged in self.machine.flush() {
-            self.handle(clogged);
-        }
+        self.flush();
         let mut events = Vec::new();
         self.machine.net.wait(deadline, &mut events)?;
         for event in events {
@@ -138,6 +136,19 @@ impl<S: Show> Driver<S> {
         self.handle(Input::Tick);
         self.regulate(behind);
         Ok(())
+    }
+
+    /// Hands what was sent to the sockets.
+    fn flush(&mut self) {
+        for clogged in self.machine.flush() {
+            self.handle(clogged);
+        }
+    }
+
+    /// The same, and gives what the sockets have not taken; see [`Net::untaken`].
+    pub(super) fn untaken(&mut self) -> usize {
+        self.flush();
+        self.machine.net.untaken()
     }
 
     /// What was said last still leaves; a peer that does not take it is not waited for.

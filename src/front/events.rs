@@ -15,7 +15,14 @@ pub(super) enum Event {
     /// An attempt to reach somebody begins.
     Connecting { address: String },
     /// A connection stands.
-    Connected { name: String, fingerprint: String, verified: bool, new: bool },
+    Connected {
+        name: String,
+        /// The raw wire proves none.
+        fingerprint: Option<String>,
+        verified: bool,
+        new: bool,
+        wire: &'static str,
+    },
     /// A peer left in order.
     Left { name: String },
     /// A message of a peer, on standard output.
@@ -41,6 +48,7 @@ pub(super) struct Message {
     pub(super) verified: bool,
     /// When the peer says that it was sent, as `time` is written.
     pub(super) sent: String,
+    pub(super) wire: &'static str,
     /// The exact text; with U+FFFD where it is not UTF-8.
     pub(super) text: String,
     /// The exact bytes in base64, when they are not UTF-8.
@@ -58,6 +66,9 @@ pub(super) struct Done {
     /// Messages of `send` that were receipted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) receipted: Option<u64>,
+    /// Messages of `send` on the raw wire that were written to the socket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) written: Option<u64>,
     /// Bytes of a pipe that left.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sent: Option<u64>,
@@ -126,7 +137,10 @@ impl fmt::Display for Event {
         match self {
             Self::Listening { address } => write!(f, "listening on {address}"),
             Self::Connecting { address } => write!(f, "connecting to {address}"),
-            Self::Connected { name, fingerprint, verified, .. } => {
+            Self::Connected { name, fingerprint: None, .. } => {
+                write!(f, "connected to {name}, raw: nothing is signed")
+            }
+            Self::Connected { name, fingerprint: Some(fingerprint), verified, .. } => {
                 let trust = if *verified { "verified" } else { "unverified" };
                 write!(f, "connected to {name}, {fingerprint}, {trust}")
             }

@@ -12,11 +12,11 @@ use super::fault::{Fault, code};
 use super::live::Show;
 use crate::chat::address::{AddressFault, Family};
 use crate::chat::book::Book;
-use crate::chat::command::{Command, wire_of};
+use crate::chat::command::{Command, ONE_WAY_ON_NATIVE, wire_of};
 use crate::chat::name::Name;
 use crate::chat::{Acquaintance, Assurance, Callers, Direction, Info, Notice, Owed, RawInfo, Trouble, Wire};
 use crate::crypto::Fingerprint;
-use crate::session::Ending;
+use crate::session::{Ending, RawEnding};
 
 /// How to speak, and to whom what is going on is told.
 #[derive(Args, Debug)]
@@ -39,53 +39,6 @@ pub(super) struct Manner {
     verbose: bool,
 }
 
-/// Whether the command line says who may be at the other end.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Asked {
-    ForNobody,
-    ForSomebody,
-}
-
-impl Asked {
-    /// From whether each option that asks for somebody is there.
-    pub(super) fn of(options: &[bool]) -> Self {
-        if options.contains(&true) { Self::ForSomebody } else { Self::ForNobody }
-    }
-}
-
-/// Which wire is spoken.
-#[derive(Args, Debug)]
-pub(super) struct Wiring {
-    /// Speak this wire: `oaep` is the raw one of the Python tutorial, which authenticates nobody
-    #[arg(long, value_name = "WIRE")]
-    wire: Option<String>,
-    /// On the raw wire, give no key of yours: for the tutorial's server
-    #[arg(long, requires = "wire")]
-    one_way: bool,
-}
-
-impl Wiring {
-    /// The wire, and whom it can tell apart: on the raw one nobody, so that nobody can be asked for.
-    pub(super) fn settle(
-        &self,
-        asked: Asked,
-        callers: impl FnOnce() -> Result<Callers, Fault>,
-    ) -> Result<(Wire, Callers), Fault> {
-        let usage = |what: &str| Fault::new(code::USAGE, what);
-        let wire = self.wire.as_deref().map_or(Ok(Wire::Native), wire_of);
-        match wire.map_err(|mistake| usage(&mistake.to_string()))? {
-            Wire::Native if self.one_way => Err(usage("--one-way is for the raw wire; add --wire oaep")),
-            Wire::Native => Ok((Wire::Native, callers()?)),
-            Wire::Oaep(_) if asked == Asked::ForSomebody => {
-                Err(usage("the raw wire proves nobody's key; ask for nobody on it")
-                    .hint("leave --pin, --to, --from and --accept-new out"))
-            }
-            Wire::Oaep(_) if self.one_way => Ok((Wire::Oaep(Direction::OneWay), Callers::Anybody)),
-            Wire::Oaep(both) => Ok((Wire::Oaep(both), Callers::Anybody)),
-        }
-    }
-}
-
 /// Who may be at the other end.
 #[derive(Args, Debug)]
 pub(super) struct Whom {
@@ -98,6 +51,44 @@ pub(super) struct Whom {
     /// A peer that is not in your book yet as well
     #[arg(long, conflicts_with_all = ["pin", "to"])]
     accept_new: bool,
+}
+
+/// Which wire is spoken.
+#[derive(Args, Debug)]
+pub(super) struct WireChoice {
+    /// Speak this wire: `oaep` is the raw one of the Python tutorial, which authenticates nobody and has no receipts
+    #[arg(long, value_name = "WIRE")]
+    wire: Option<String>,
+    /// On the raw wire, give no key of yours: for the tutorial's server
+    #[arg(long)]
+    one_way: bool,
+}
+
+impl WireChoice {
+    /// The wire, unless it cannot keep what else is asked for: `by_key` is the option given that chooses the other
+    /// side by its key.
+    pub(super) fn wire(&self, by_key: Option<&str>) -> Result<Wire, Fault> {
+        let usage = |words: String| Fault::new(code::USAGE, words);
+        let wire =
+            self.wire.as_deref().map(wire_of).transpose().map_err(|mistake| usage(mistake.to_string()))?;
+        match (wire.unwrap_or_default(), by_key) {
+            (Wire::Native, _) if self.one_way => Err(usage(ONE_WAY_ON_NATIVE.to_owned())),
+            (Wire::Native, _) => Ok(Wire::Native),
+            (Wire::Oaep(_), Some(option)) => {
+                Err(usage(format!("the raw wire proves nobody's key; {option} cannot be kept on it")))
+            }
+            (Wire::Oaep(_), None) if self.one_way => Ok(Wire::Oaep(Direction::OneWay)),
+            (Wire::Oaep(direction), None) => Ok(Wire::Oaep(direction)),
+        }
+    }
+}
+
+/// Says once what the raw wire does not give, and what follows from that for this command.
+pub(super) fn warn_of_raw(wire: Wire, so: &str, form: Form) {
+    if wire != Wire::Native {
+        let banner = words(&Notice::Info(Info::Raw(RawInfo::Banner)));
+        tell(&Event::Warning { kind: "raw_wire", message: format!("{banner}; {so}") }, form);
+    }
 }
 
 impl Manner {
@@ -129,16 +120,24 @@ impl Manner {
 }
 
 impl Whom {
-    /// Whether somebody is asked for.
-    pub(super) fn asked(&self) -> Asked {
-        Asked::of(&[self.pin.is_some(), self.to.is_some(), self.accept_new])
+    /// As the chat has it.
+    pub(super) fn callers(&self, wire: Wire, book: &Book) -> Result<Callers, Fault> {
+        callers(self.pin.as_deref(), self.to.as_deref(), others(self.accept_new, wire), book)
     }
 
-    /// As the chat has it.
-    pub(super) fn callers(&self, book: &Book) -> Result<Callers, Fault> {
-        let others = if self.accept_new { Callers::Anybody } else { Callers::Known };
-        callers(self.pin.as_deref(), self.to.as_deref(), others, book)
+    /// The option that was given here, if one was.
+    pub(super) fn option(&self) -> Option<&'static str> {
+        match (&self.pin, &self.to) {
+            (Some(_), _) => Some("--pin"),
+            (None, Some(_)) => Some("--to"),
+            (None, None) => self.accept_new.then_some("--accept-new"),
+        }
     }
+}
+
+/// Who is taken where no one is named. On the raw wire nobody can be known.
+pub(super) fn others(accept_new: bool, wire: Wire) -> Callers {
+    if accept_new || wire != Wire::Native { Callers::Anybody } else { Callers::Known }
 }
 
 /// The holder of a pinned key, or a peer of the book, or whoever else is meant.
@@ -198,6 +197,10 @@ fn known(name: &str, book: &Book) -> Result<Fingerprint, Fault> {
     })
 }
 
+/// The wires as events name them.
+pub(super) const NATIVE: &str = "native";
+pub(super) const OAEP: &str = "oaep";
+
 /// Notices on standard error.
 #[derive(Debug)]
 pub(super) struct Report {
@@ -231,10 +234,13 @@ impl Show for Report {
 pub(super) fn event(notice: &Notice, gravity: Gravity) -> Option<Event> {
     match notice {
         Notice::Info(info) => good(info, notice),
-        Notice::Trouble(trouble) if !matches!(trouble, Trouble::NotReceived { .. }) => {
+        Notice::Trouble(trouble)
+            if !matches!(trouble, Trouble::NotReceived { .. } | Trouble::NotSent { .. }) =>
+        {
             let (kind, message, hint) = bad(trouble, notice);
-            // A name that is not believed ends nothing.
-            let passes = gravity == Gravity::Passes || matches!(trouble, Trouble::Impostor { .. });
+            // A name that is not believed ends nothing, nor does one block that does not open.
+            let ends_nothing = matches!(trouble, Trouble::Impostor { .. } | Trouble::Unread { .. });
+            let passes = gravity == Gravity::Passes || ends_nothing;
             Some(if passes { Event::Warning { kind, message } } else { Event::Error { kind, message, hint } })
         }
         // Of messages that were not received the command says how many they were, and does not repeat them.
@@ -250,16 +256,25 @@ fn good(info: &Info, notice: &Notice) -> Option<Event> {
         Info::Connecting { target } => Event::Connecting { address: target.clone() },
         Info::Joined { name, fingerprint, known } => Event::Connected {
             name: name.clone(),
-            fingerprint: fingerprint.to_string(),
+            fingerprint: Some(fingerprint.to_string()),
             verified: *known == Acquaintance::Known(Assurance::Verified),
             new: *known == Acquaintance::New,
+            wire: NATIVE,
+        },
+        Info::Raw(RawInfo::Joined { name, .. }) => Event::Connected {
+            name: name.clone(),
+            fingerprint: None,
+            verified: false,
+            new: false,
+            wire: OAEP,
         },
         Info::Left { name } => Event::Left { name: name.clone() },
         Info::MakingKey { bits, .. } => Event::Notice { message: format!("making a key of {bits} bits") },
-        Info::Raw(RawInfo::NoReceipts { .. }) => {
-            Event::Warning { kind: "no_receipts", message: words(notice) }
-        }
-        Info::QuitHint | Info::HowToLeave | Info::Closed { .. } => return None,
+        // Of the raw wire `warn_of_raw` has said it.
+        Info::Raw(RawInfo::Banner | RawInfo::NoReceipts { .. })
+        | Info::QuitHint
+        | Info::HowToLeave
+        | Info::Closed { .. } => return None,
         _ => Event::Notice { message: words(notice) },
     })
 }
@@ -293,12 +308,14 @@ fn bad(trouble: &Trouble, notice: &Notice) -> (&'static str, String, Option<Stri
         }
         Trouble::Impostor { .. } => ("impostor", words(notice), None),
         Trouble::Early { ending, .. } => match ending {
-            Ending::Mismatch(_) => ("mismatch", words(notice), None),
+            Ending::Mismatch(_) | Ending::Raw(RawEnding::Native) => ("mismatch", words(notice), None),
+            Ending::Raw(RawEnding::Key(_)) => ("refused", words(notice), None),
             Ending::Alert | Ending::Bye(_) => {
                 ("refused", words(notice), hint("the other side must know your key: rsachat key show"))
             }
             _ => ("handshake", words(notice), None),
         },
+        Trouble::Unread { .. } => ("unread", words(notice), None),
         Trouble::Lost { .. } => ("lost", words(notice), None),
         Trouble::Unreachable { .. } => ("unreachable", words(notice), None),
         Trouble::ListenFailed { .. } | Trouble::AlreadyListening { .. } => {

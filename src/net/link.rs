@@ -24,6 +24,8 @@ pub(super) struct Link {
     writable: bool,
     /// The owner has been left with a queue that was not empty and is told when it is.
     owes_drained: bool,
+    /// Bytes that were given to this link and that the kernel never took.
+    lost: usize,
     /// Writing failed; told as the link's end after what the peer had sent before.
     failure: Option<io::Error>,
 }
@@ -70,6 +72,7 @@ impl Link {
             readable: true,
             writable: true,
             owes_drained: false,
+            lost: 0,
             failure: None,
         }
     }
@@ -81,6 +84,7 @@ impl Link {
 
     pub(super) fn send(&mut self, bytes: Vec<u8>) {
         if self.failure.is_some() || self.is_leaving() {
+            self.lost += bytes.len();
             return;
         }
         self.queue.push(bytes);
@@ -104,6 +108,11 @@ impl Link {
 
     pub(super) fn queued(&self) -> usize {
         self.queue.bytes
+    }
+
+    /// Bytes that the kernel has not taken, and will not if the link ends now.
+    pub(super) fn untaken(&self) -> usize {
+        self.queue.bytes + self.lost
     }
 
     pub(super) fn set_reading(&mut self, reading: Reading) {
@@ -218,7 +227,7 @@ impl Link {
 
     fn fail(&mut self, error: io::Error) {
         self.failure = Some(error);
-        self.queue = Queue::default();
+        self.lost += std::mem::take(&mut self.queue).bytes;
         // What the peer sent before may have come since the kernel last said so.
         self.readable = true;
     }

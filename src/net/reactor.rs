@@ -39,6 +39,8 @@ pub struct Net {
     pub(super) refusals_told: Option<Instant>,
     pub(super) refusals: u64,
     pub(super) sources: Sources,
+    /// Bytes that the kernel had not taken of links that are gone.
+    lost: usize,
     pub(super) ceiling: usize,
     pub(super) scratch: Vec<u8>,
 }
@@ -53,6 +55,15 @@ pub(super) struct Slot {
 pub(super) enum State {
     Dialling(Dial),
     Open(Link),
+}
+
+impl Slot {
+    fn untaken(&self) -> usize {
+        match &self.state {
+            State::Dialling(dial) => dial.early.iter().map(Vec::len).sum(),
+            State::Open(link) => link.untaken(),
+        }
+    }
 }
 
 /// The token of the waker; links and listeners are numbered from the next.
@@ -82,6 +93,7 @@ impl Net {
             refusals_told: None,
             refusals: 0,
             sources: Sources::limited(),
+            lost: 0,
             ceiling: usize::MAX,
             scratch: vec![0; LINK_TURN_BYTES],
         })
@@ -137,7 +149,10 @@ impl Net {
     /// Queues bytes and writes at once what the kernel takes. Bytes for a link that is gone are dropped, as
     /// they would be if it went a moment later. What may be queued is the caller's to bound.
     pub fn send(&mut self, id: LinkId, bytes: Vec<u8>) {
-        let Some(slot) = self.slots.get_mut(&id.0) else { return };
+        let Some(slot) = self.slots.get_mut(&id.0) else {
+            self.lost += bytes.len();
+            return;
+        };
         match &mut slot.state {
             State::Dialling(dial) => dial.early.push(bytes),
             State::Open(link) => {
@@ -157,6 +172,13 @@ impl Net {
             Some(State::Open(link)) => link.queued(),
             None => 0,
         }
+    }
+
+    /// Bytes of all links since the beginning that the kernel has not taken: those that wait, and those that were
+    /// lost with their links. While it stays the same, everything that was sent has been taken.
+    #[must_use]
+    pub fn untaken(&self) -> usize {
+        self.lost + self.slots.values().map(Slot::untaken).sum::<usize>()
     }
 
     /// Reads the link or leaves it unread. While it is unread its end is not seen either, unless something
@@ -249,7 +271,7 @@ impl Net {
     pub(super) fn close(&mut self, id: u64) {
         self.set_deadline(id, None);
         self.proven(LinkId(id));
-        self.slots.remove(&id);
+        self.lost += self.slots.remove(&id).as_ref().map_or(0, Slot::untaken);
         self.ready.remove(&id);
         self.feed_starved();
     }

@@ -28,7 +28,7 @@ pub use conversation::Conversation;
 pub use ending::Ending;
 use idle::Idle;
 use pipe::Pipe;
-pub use raw::{RawEnding, RawEvent, RawSession, RawSide};
+pub use raw::{EXIT, RawEnding, RawEvent, RawSession, RawSide};
 use shake::{Shake, Turn};
 pub use standing::SayFault;
 use standing::Standing;

@@ -1,7 +1,10 @@
 //! The tutorial's two programs, unchanged.
 
+use std::process::Stdio;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use rustix::process::Signal;
 use sha2::{Digest, Sha256};
 
 use super::support::{Home, Person};
@@ -85,24 +88,39 @@ pub(crate) fn piped(python: &Python) {
     assert!(rows_after(&minji, "! ").is_empty(), "{}", minji.output());
 }
 
-/// `send` to the tutorial's server, and its client into `recv`.
-pub(crate) fn unattended(python: &Python) {
-    let (mut server, at) = server_at(python, 2);
-    let send = ["send", &at, "--wire", "oaep", "--one-way", "-m", "하나", "-m", "two"];
-    let output = Home::of("민지").command(&send).stdin(std::process::Stdio::null()).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    server.sees("Received: 하나");
-    server.sees("Received: two");
+/// `rsachat send`, which goes at the server's pace as the prompt does.
+pub(crate) fn sent(python: &Python) {
+    let (mut server, at) = server_at(python, 12);
+    let home = Home::of("민지");
+    let mut sends =
+        home.start_on(home.command(&["send", &at, "--wire", "oaep", "--one-way", "-v"]), Stdio::piped());
+    let lines: Vec<_> = (1..=12).map(|number| format!("{number}번째 줄")).collect();
+    sends.types(&lines.join("\n"));
+    assert_eq!(sends.falls_silent().ends(), 0, "{}", sends.complaints());
     assert_eq!(server.ends(), 0);
+    let heard: Vec<_> = server.output().split("Received: ").skip(1).map(line_of).collect();
+    assert_eq!(heard, lines);
+    assert_eq!(sends.complaints().matches("sealed to its own key").count(), 1, "{}", sends.complaints());
+    assert!(!home.file("raw.pem").exists(), "a caller that gives no key needs none");
+}
 
+/// `rsachat recv`, which never answers: the client shows nothing and waits, until it is left.
+pub(crate) fn received(python: &Python) {
     let home = Home::of("준호").with_raw_key("bob-2048.pem");
-    let command = home.command(&["recv", "--listen", "127.0.0.1:0", "--wire", "oaep", "--count", "1", "-v"]);
-    let mut recv = home.start_on(command, std::process::Stdio::null());
-    let at = recv.complains("listening on ").split("listening on ").nth(1).unwrap().to_owned();
+    let args = ["recv", "--listen", "127.0.0.1:0", "--wire", "oaep"];
+    let mut recv = home.start_on(home.command(&args), Stdio::null());
+    let at = recv.complains("listening on ").rsplit(' ').next().unwrap().to_owned();
     let mut client = python.tutorial("tutorial_client.py", port(&at));
     client.types("안녕하세요");
     recv.sees("안녕하세요");
-    assert_eq!(recv.ends(), 0);
+    let mut other = python.tutorial("tutorial_client.py", port(&at));
+    other.types("exit");
+    assert_eq!(other.ends(), 0);
+    assert_eq!(recv.output(), "안녕하세요\n");
+    recv.signal(Signal::TERM);
+    assert_eq!(recv.ends(), 143);
+    assert_eq!(client.ends(), 1);
+    assert!(!client.has_seen("Received:"), "{}", client.output());
 }
 
 fn line_of(text: &str) -> String {

@@ -1,6 +1,8 @@
 //! From the words after a command to the command: every argument is checked before anything is done.
 
-use super::{Command, Entry, KNOWN_ON_RAW, Keep, KeyForm, Mistake, Typed, entry_of, text_of};
+use super::{
+    Command, Entry, KNOWN_ON_RAW, Keep, KeyForm, Mistake, ONE_WAY_ON_NATIVE, Typed, entry_of, text_of,
+};
 use crate::chat::address::Family;
 use crate::chat::alert::{Content, Notify, When};
 use crate::chat::kinds::{Direction, KeyFor, Wire};
@@ -159,9 +161,7 @@ fn connect(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mista
     }
     let (target, callers) = (target.ok_or_else(usage)?, Callers::Anybody);
     match (wire, direction) {
-        (Wire::Native, Direction::OneWay) => {
-            Err(Mistake::WireOption("--one-way is for the raw wire; add --wire oaep"))
-        }
+        (Wire::Native, Direction::OneWay) => Err(Mistake::WireOption(ONE_WAY_ON_NATIVE)),
         (Wire::Native, Direction::Both) => Ok(Command::Connect { target, family, pin, callers, wire }),
         (Wire::Oaep(_), _) if pin.is_some() => {
             Err(Mistake::WireOption("the raw wire proves nobody's key; --pin cannot be kept on it"))

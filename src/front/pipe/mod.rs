@@ -101,7 +101,7 @@ pub(super) fn run(home: &Home, common: &Common, sources: &Sources, task: &PipeTa
 
 /// What is asked of the chat.
 fn command(task: &PipeTask, book: &Book) -> Result<Command, Fault> {
-    let (callers, family) = (task.whom.callers(book)?, task.manner.family());
+    let (callers, family) = (task.whom.callers(Wire::Native, book)?, task.manner.family());
     way(task.listen.as_deref(), task.connect.as_deref(), family, callers, Wire::Native)
 }
 

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 
 use base64::Engine as _;
@@ -17,6 +17,7 @@ use crate::chat::safe::SafeText;
 use crate::chat::{Assurance, Link, Owed, Said};
 use crate::front::bind::words;
 use crate::front::events::{Event, Message, moment};
+use crate::front::unattended::{NATIVE, OAEP};
 
 /// What is done with a message.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,8 +50,11 @@ const MESSAGE_OVERHEAD: usize = 512;
 
 /// The owner's end of the thread.
 pub(super) struct Deliverer {
-    queue: Sender<(Said, Owed)>,
+    /// `None` once nothing follows.
+    queue: Option<Sender<(Said, Owed)>>,
     reports: Receiver<Delivered>,
+    /// The thread has ended, and everything that it had to say has been heard.
+    ended: bool,
     backlog: Arc<AtomicUsize>,
 }
 
@@ -68,22 +72,37 @@ impl Deliverer {
                 let _ = waker.wake();
             };
             Thread { way, left: count, dropped: BTreeSet::new(), backlog: left }.run(&waiting, tell);
+            drop(sender);
+            let _ = waker.wake();
         })?;
-        Ok(Self { queue, reports, backlog })
+        Ok(Self { queue: Some(queue), reports, ended: false, backlog })
     }
 
     pub(super) fn put(&self, said: Said, owed: Owed) {
         self.backlog.fetch_add(weight(&said), Ordering::Relaxed);
-        // A thread that has ended has said why.
-        let _ = self.queue.send((said, owed));
+        if let Some(queue) = &self.queue {
+            // A thread that has ended has said why.
+            let _ = queue.send((said, owed));
+        }
+    }
+
+    /// Nothing follows: the thread ends with what it has.
+    pub(super) fn close(&mut self) {
+        self.queue = None;
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
     }
 
     pub(super) fn is_behind(&self) -> bool {
         self.backlog.load(Ordering::Relaxed) > BACKLOG_BYTES
     }
 
-    pub(super) fn next(&self) -> Option<Delivered> {
-        self.reports.try_recv().ok()
+    pub(super) fn next(&mut self) -> Option<Delivered> {
+        let next = self.reports.try_recv();
+        self.ended |= next.as_ref().err() == Some(&TryRecvError::Disconnected);
+        next.ok()
     }
 }
 
@@ -203,6 +222,7 @@ fn message(said: &Said) -> Message {
         fingerprint: said.fingerprint.map(|key| key.to_string()),
         verified: said.assurance == Assurance::Verified,
         sent: moment(said.sent_ms),
+        wire: if said.fingerprint.is_some() { NATIVE } else { OAEP },
         bytes: exact.is_err().then(|| BASE64_STANDARD.encode(&said.text)),
         text: exact.map_or_else(|_| String::from_utf8_lossy(&said.text).into_owned(), str::to_owned),
     }

@@ -13,10 +13,10 @@ use super::events::{Done, Event, Form, tell};
 use super::fault::{Fault, code};
 use super::keys;
 use super::live::{Latest, Show};
-use super::unattended::{self, Asked, Gravity, Manner, Report, Wiring, callers, way};
+use super::unattended::{self, Gravity, Manner, Report, WireChoice, callers, others, warn_of_raw, way};
 use crate::chat::book::Book;
 use crate::chat::command::Command;
-use crate::chat::{Callers, Chat, Farewell, Input, Notice, Owed, Verdict};
+use crate::chat::{Chat, Direction, Farewell, Input, Notice, Owed, Verdict, Wire};
 use crate::limits;
 use crate::net::signals::Signals;
 use crate::net::worker::Priority;
@@ -33,11 +33,13 @@ use deliver::{Delivered, Deliverer, Way};
 #[command(group = ArgGroup::new("way").required(true), after_help = "\
 Each message is one line of safe text on standard output, or with --json one object, or with --exec the standard input of \
 a command. It is receipted when it is written and flushed, or when the command has ended with 0. The command has \
-RSACHAT_FROM, RSACHAT_FINGERPRINT, RSACHAT_VERIFIED (yes or no) and RSACHAT_SENT in its environment.
+RSACHAT_FROM, RSACHAT_FINGERPRINT, RSACHAT_VERIFIED (yes or no) and RSACHAT_SENT in its environment. On the raw wire \
+(--wire oaep) anybody can write in any name, there is no fingerprint, and nobody gets a receipt.
 
 Examples:
   rsachat recv --listen 8002 >> messages.log
-  rsachat recv --listen 8002 --from alice --exec 'mail -s \"$RSACHAT_FROM\" root'")]
+  rsachat recv --listen 8002 --from alice --exec 'mail -s \"$RSACHAT_FROM\" root'
+  rsachat recv --listen 127.0.0.1:8000 --wire oaep")]
 pub(super) struct RecvTask {
     /// Wait for callers: a port, `host:port` or `[::1]:port`
     #[arg(long, value_name = "ADDR", group = "way")]
@@ -54,14 +56,14 @@ pub(super) struct RecvTask {
     /// Take messages also of peers that are not in your book yet
     #[arg(long, conflicts_with_all = ["pin", "from"])]
     accept_new: bool,
-    #[command(flatten)]
-    wiring: Wiring,
     /// End after so many messages
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
     /// Give each message to the standard input of this shell command; receipt it when that ends with 0
     #[arg(long, value_name = "CMD")]
     exec: Option<String>,
+    #[command(flatten)]
+    wire: WireChoice,
     #[command(flatten)]
     manner: Manner,
 }
@@ -71,8 +73,9 @@ pub(super) fn run(home: &Home, common: &Common, sources: &Sources, task: &RecvTa
     unattended::get_ready();
     let form = task.manner.form();
     let name = task.manner.own_name(sources)?;
+    let wire = wire(task)?;
     let book = bookfile::read(home)?;
-    let command = command(task, &book)?;
+    let command = command(task, wire, &book)?;
     let (own, passphrase) = keys::unlock(home, common)?;
     // Without it fewer connections fit; the limit is said when it is met.
     let _ = descriptors::raise_limit();
@@ -90,7 +93,8 @@ pub(super) fn run(home: &Home, common: &Common, sources: &Sources, task: &RecvTa
     let gravity = if task.connect.is_some() { Gravity::Ends } else { Gravity::Passes };
     let desk = Desk { report: Report { form, gravity }, deliverer };
     let driver = Driver::new(chat, desk, net, home.clone(), own, passphrase, Priority::Lower)?;
-    let mut recv = Recv { driver, form, messages: 0, failed: 0, leaving: false };
+    warn_of_raw(wire, "anybody may have written what comes", form);
+    let mut recv = Recv { driver, wire, form, messages: 0, failed: 0, leaving: false, over: None };
     recv.driver.handle(Input::Command(command));
     let code = recv.until_over(&signals)?;
     recv.driver.linger()?;
@@ -99,12 +103,27 @@ pub(super) fn run(home: &Home, common: &Common, sources: &Sources, task: &RecvTa
     Ok(code)
 }
 
+/// The wire, and whether anything can come on it.
+fn wire(task: &RecvTask) -> Result<Wire, Fault> {
+    let by_key = match (&task.pin, &task.from) {
+        (Some(_), _) => Some("--pin"),
+        (None, Some(_)) => Some("--from"),
+        (None, None) => task.accept_new.then_some("--accept-new"),
+    };
+    match task.wire.wire(by_key)? {
+        Wire::Oaep(Direction::OneWay) => {
+            let why =
+                "--one-way gives the other side no key of yours, so nothing that it seals could be read here";
+            Err(Fault::new(code::USAGE, why.to_owned()).hint("leave it out"))
+        }
+        wire => Ok(wire),
+    }
+}
+
 /// What is asked of the chat.
-fn command(task: &RecvTask, book: &Book) -> Result<Command, Fault> {
-    let others = if task.accept_new { Callers::Anybody } else { Callers::Known };
-    let asked = Asked::of(&[task.pin.is_some(), task.from.is_some(), task.accept_new]);
-    let whom = || callers(task.pin.as_deref(), task.from.as_deref(), others, book);
-    let (wire, callers) = task.wiring.settle(asked, whom)?;
+fn command(task: &RecvTask, wire: Wire, book: &Book) -> Result<Command, Fault> {
+    let others = others(task.accept_new, wire);
+    let callers = callers(task.pin.as_deref(), task.from.as_deref(), others, book)?;
     way(task.listen.as_deref(), task.connect.as_deref(), task.manner.family(), callers, wire)
 }
 
@@ -129,10 +148,13 @@ impl Show for Desk {
 
 struct Recv {
     driver: Driver<Desk>,
+    wire: Wire,
     form: Form,
     messages: u64,
     failed: u64,
     leaving: bool,
+    /// How the one connection of the raw wire ended, while what came by it is still being written.
+    over: Option<Verdict>,
 }
 
 impl Recv {
@@ -145,7 +167,7 @@ impl Recv {
             if let Some(code) = self.driver.quit() {
                 return Ok(code);
             }
-            if let Some(verdict) = self.driver.verdicts().first()
+            if let Some(verdict) = self.verdict()
                 && !self.leaving
             {
                 match verdict {
@@ -159,6 +181,21 @@ impl Recv {
             }
             self.driver.turn()?;
         }
+    }
+
+    /// How the connection ended. On our own wire what has not been written by then has no receipt, and its sender
+    /// knows; on the raw one nobody would, so everything that came is written first.
+    fn verdict(&mut self) -> Option<Verdict> {
+        let verdict = self.driver.verdicts().first().copied();
+        if self.wire == Wire::Native {
+            return verdict;
+        }
+        let deliverer = &mut self.driver.machine.screen.deliverer;
+        if verdict.is_some() {
+            self.over = verdict;
+            deliverer.close();
+        }
+        if deliverer.has_ended() { self.over.take() } else { None }
     }
 
     fn report_delivered(&mut self) {

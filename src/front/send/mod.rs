@@ -1,7 +1,7 @@
 //! `rsachat send`: messages from standard input or the command line to one person, and an exit code that says
-//! whether each of them was receipted. Nobody is asked anything, and nothing is written to standard output.
+//! whether each of them was receipted, or on the raw wire, which has no receipts, written. Nobody is asked anything,
+//! and nothing is written to standard output.
 
-use std::collections::VecDeque;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
@@ -10,13 +10,13 @@ use clap::Args;
 use super::cli::Common;
 use super::config::Sources;
 use super::driver::Driver;
-use super::events::{Done, Event, Form, tell};
+use super::events::{Event, Form, tell};
 use super::fault::{Fault, code};
 use super::keys;
-use super::unattended::{self, Gravity, Manner, Report, Whom, Wiring, duration};
+use super::unattended::{self, Gravity, Manner, Report, Whom, WireChoice, duration, warn_of_raw};
 use crate::chat::address::Target;
 use crate::chat::command::Command;
-use crate::chat::{Chat, Farewell, Input, Verdict, Wire};
+use crate::chat::{Chat, Farewell, Input, Verdict};
 use crate::limits;
 use crate::net::Net;
 use crate::net::signals::Signals;
@@ -24,8 +24,11 @@ use crate::net::worker::Priority;
 use crate::store::{Home, bookfile};
 
 mod input;
+mod outgoing;
+mod written;
 
 use input::{Cut, Piece};
+use outgoing::{Known, Outgoing};
 
 /// `rsachat send …`
 #[derive(Args, Debug)]
@@ -33,18 +36,20 @@ use input::{Cut, Piece};
 Each line is a message, whatever it looks like. The exit code is 0 only when each was receipted: shown to the person, or \
 written and flushed by rsachat recv. With --retry a message can arrive twice, when its receipt was lost.
 
+On the raw wire (--wire oaep) no receipt exists: 0 says that everything was written to the connection and that `exit` ended \
+it. A message `exit` is that end. With --retry what was written is not sent again, also when it never arrived.
+
 Examples:
   rsachat send bob.example --to bob -m 'backup done'
   tail -f log | rsachat send bob.example --pin SHA256:…
-  find . -print0 | rsachat send -0 bob.example")]
+  find . -print0 | rsachat send -0 bob.example
+  rsachat send localhost:8000 --wire oaep --one-way -m 'to the server of the tutorial'")]
 pub(super) struct SendTask {
     /// Where the other side listens: host or host:port
     #[arg(value_name = "ADDR")]
     target: String,
     #[command(flatten)]
     whom: Whom,
-    #[command(flatten)]
-    wiring: Wiring,
     /// Send this instead of standard input; may be repeated
     #[arg(short, long, value_name = "TEXT")]
     message: Vec<String>,
@@ -54,12 +59,15 @@ pub(super) struct SendTask {
     /// The whole input is one message
     #[arg(long, conflicts_with = "message")]
     whole: bool,
-    /// Give up when nothing is connected or receipted for so long, as 30s or 5m
+    /// Give up when nothing is connected, receipted or written for so long, as 30s or 5m
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
-    /// Connect again so many times after a failure; what was not receipted is sent again
+    /// Connect again so many times after a failure; what was not receipted is sent again, on the raw wire what was not
+    /// written
     #[arg(long, value_name = "N", default_value_t = 0)]
     retry: u32,
+    #[command(flatten)]
+    wire: WireChoice,
     #[command(flatten)]
     manner: Manner,
 }
@@ -80,8 +88,9 @@ pub(super) fn run(home: &Home, common: &Common, sources: &Sources, task: &SendTa
         let (bytes, most) = (long.len(), limits::MESSAGE_BYTES);
         return Err(Fault::new(code::USAGE, format!("-m has {bytes} bytes, a message has at most {most}")));
     }
+    let wire = task.wire.wire(task.whom.option())?;
     let book = bookfile::read(home)?;
-    let (wire, callers) = task.wiring.settle(task.whom.asked(), || task.whom.callers(&book))?;
+    let callers = task.whom.callers(wire, &book)?;
     let (own, passphrase) = keys::unlock(home, common)?;
     let net = Net::new()?;
     let signals = Signals::start(net.waker())?;
@@ -92,23 +101,21 @@ pub(super) fn run(home: &Home, common: &Common, sources: &Sources, task: &SendTa
     let driver =
         Driver::new(chat, Report { form, gravity }, net, home.clone(), own, passphrase, Priority::Same)?;
     let connect = Command::Connect { target, family: task.manner.family(), pin: None, callers, wire };
+    let so = "no receipt exists: exit code 0 says that everything was written, not that it arrived";
+    warn_of_raw(wire, so, form);
     let mut sender = Sender {
         driver,
         connect,
+        outgoing: Outgoing::on(wire),
         pieces,
-        pending: task.message.iter().cloned().collect(),
-        handed: 0,
-        read: task.message.len() as u64,
-        refused: 0,
-        receipted: 0,
         state: State::Waits(Instant::now()),
         tries_left: task.retry,
         pause: RETRY_FIRST,
         timeout: task.timeout,
         moved: Instant::now(),
         form,
-        done: if wire == Wire::Native { "receipted" } else { "sent" },
     };
+    sender.take(task.message.iter().cloned().map(Piece::Message).collect());
     let code = sender.until_over(&signals)?;
     sender.finish(code)
 }
@@ -135,16 +142,9 @@ enum State {
 struct Sender {
     driver: Driver<Report>,
     connect: Command,
+    outgoing: Outgoing,
     /// `None` once the input has ended.
     pieces: Option<Receiver<Vec<Piece>>>,
-    /// Messages without a receipt, the oldest first.
-    pending: VecDeque<String>,
-    /// How many of these are on the way.
-    handed: usize,
-    /// Messages that were read, those that were refused included.
-    read: u64,
-    refused: u64,
-    receipted: u64,
     state: State,
     tries_left: u32,
     pause: Duration,
@@ -152,8 +152,6 @@ struct Sender {
     /// When something last went forward.
     moved: Instant,
     form: Form,
-    /// What is known of a message that is done with, in a word.
-    done: &'static str,
 }
 
 impl Sender {
@@ -162,7 +160,7 @@ impl Sender {
             if let Some(signal) = signals.next() {
                 self.driver.handle(Input::Farewell(Farewell::Signal(signal.number())));
             }
-            self.count_receipts();
+            self.count_proofs();
             if let Some(code) = self.driver.quit() {
                 return Ok(code);
             }
@@ -175,8 +173,11 @@ impl Sender {
                 return Ok(self.give_up());
             }
             self.dial();
+            if self.pieces.is_none() {
+                self.outgoing.end();
+            }
             self.send();
-            if self.state != State::Leaving && self.pieces.is_none() && self.pending.is_empty() {
+            if self.state != State::Leaving && self.pieces.is_none() && self.outgoing.is_empty() {
                 self.state = State::Leaving;
                 self.driver.handle(Input::Farewell(Farewell::EndOfInput));
                 continue;
@@ -191,19 +192,36 @@ impl Sender {
             && at <= Instant::now()
         {
             self.state = State::Asked;
+            self.forget_lost();
             self.driver.handle(Input::Command(self.connect.clone()));
         }
+    }
+
+    /// Whatever the last connection may still have had to write is given up before it is sent anew.
+    fn forget_lost(&mut self) {
+        if !self.outgoing.is_raw() {
+            return;
+        }
+        self.driver.machine.net.close_all();
+        let known = self.known();
+        self.outgoing.begin(known);
+    }
+
+    fn known(&mut self) -> Known {
+        let untaken = self.driver.untaken();
+        let chat = self.driver.chat();
+        Known { receipted: chat.receipted(), sent: chat.sent(), untaken }
     }
 
     /// Hands messages to the chat while it has room, and reads more when all are on the way.
     fn send(&mut self) {
         while self.state == State::Asked && self.driver.chat().takes_text() {
-            if let Some(text) = self.pending.get(self.handed) {
-                if self.handed == 0 {
+            let first = !self.outgoing.are_on_the_way();
+            if let Some(text) = self.outgoing.next() {
+                if first {
                     self.moved = Instant::now();
                 }
                 self.driver.handle(Input::Text(text));
-                self.handed += 1;
             } else if !self.read_more() {
                 return;
             }
@@ -220,19 +238,23 @@ impl Sender {
         for piece in pieces {
             match piece {
                 Piece::Message(text) => {
-                    self.read += 1;
-                    self.pending.push_back(text);
+                    if let Err(past) = self.outgoing.take(text) {
+                        // The rest would only be refused as well.
+                        self.pieces = None;
+                        let message = past.to_string();
+                        tell(&Event::Warning { kind: "input", message }, self.form);
+                        return;
+                    }
                 }
                 Piece::Refused { number, why } => {
-                    self.read += 1;
-                    self.refused += 1;
+                    self.outgoing.refuse();
                     let message = format!("message {number} was not sent: {why}");
                     tell(&Event::Warning { kind: "input", message }, self.form);
                 }
                 Piece::End => self.pieces = None,
                 Piece::Broken(why) => {
                     self.pieces = None;
-                    self.refused += 1;
+                    self.outgoing.breaks_off();
                     let message = format!("cannot read the input: {why}");
                     tell(&Event::Error { kind: "input", message, hint: None }, self.form);
                 }
@@ -240,16 +262,11 @@ impl Sender {
         }
     }
 
-    fn count_receipts(&mut self) {
-        let now = self.driver.chat().receipted();
-        for _ in self.receipted..now {
-            self.pending.pop_front();
-            self.handed = self.handed.saturating_sub(1);
-        }
-        if now > self.receipted {
+    fn count_proofs(&mut self) {
+        let known = self.known();
+        if self.outgoing.prove(known) {
             self.moved = Instant::now();
         }
-        self.receipted = now;
     }
 
     /// A connection is over: the code to end with, or none when there is another try or all is done.
@@ -261,17 +278,27 @@ impl Sender {
         let code = match verdict {
             Verdict::Refused => return Some(code::REFUSED),
             Verdict::Failed => return Some(code::FAILED),
+            Verdict::Done if self.outgoing.is_raw() => {
+                // `exit` has been sent. Whether all of it was written is seen at the end; what follows an `exit` of the
+                // input is refused.
+                self.has_said_all();
+                return Some(0);
+            }
             Verdict::Unreachable | Verdict::Deaf => code::MACHINE,
             Verdict::Left | Verdict::Lost | Verdict::Done => code::LOST,
         };
-        if verdict == Verdict::Left && self.pending.is_empty() && self.has_said_all() {
+        let ended = verdict == Verdict::Left || (verdict == Verdict::Lost && self.outgoing.is_raw());
+        let said_all = ended && self.outgoing.only_goodbye_is_left() && self.has_said_all();
+        if verdict == Verdict::Left && said_all {
+            self.outgoing.needs_no_goodbye();
             return Some(0);
         }
-        if self.tries_left == 0 {
+        // For the goodbye alone nobody is called again.
+        if self.tries_left == 0 || said_all {
             return Some(code);
         }
         self.tries_left -= 1;
-        self.handed = 0;
+        self.outgoing.again();
         self.state = State::Waits(Instant::now() + self.pause);
         let message = format!("trying again in {} s", self.pause.as_secs());
         tell(&Event::Notice { message }, self.form);
@@ -286,7 +313,7 @@ impl Sender {
         if let Ok(pieces) = pieces.recv_timeout(LAST_PIECE) {
             self.take(pieces);
         }
-        self.pieces.is_none() && self.pending.is_empty()
+        self.pieces.is_none() && self.outgoing.only_goodbye_is_left()
     }
 
     fn is_too_late(&self) -> bool {
@@ -295,12 +322,12 @@ impl Sender {
 
     /// When patience ends: only while something is awaited from the other side.
     fn timeout_at(&self) -> Option<Instant> {
-        let awaited = self.handed > 0 || !self.driver.chat().has_company();
+        let awaited = self.outgoing.are_on_the_way() || !self.driver.chat().has_company();
         self.timeout.filter(|_| awaited).map(|timeout| self.moved + timeout)
     }
 
     fn give_up(&mut self) -> u8 {
-        let message = "nothing was connected or receipted in time".to_owned();
+        let message = format!("nothing was connected or {} in time", self.outgoing.word());
         tell(&Event::Error { kind: "timeout", message, hint: None }, self.form);
         code::LOST
     }
@@ -313,16 +340,14 @@ impl Sender {
     /// Lets the goodbye leave, says what became of the messages, and gives the exit code.
     fn finish(mut self, code: u8) -> Result<u8, Fault> {
         self.driver.linger()?;
-        let missing = self.read - self.receipted;
-        let code = if code == 0 && missing + self.refused > 0 { code::FAILED } else { code };
-        if code != 0 {
-            let unread = if self.pieces.is_some() { "; the rest of the input was not read" } else { "" };
-            let (count, done) = (self.receipted, self.done);
-            let message = format!("{count} messages were {done}, {missing} were not{unread}");
-            tell(&Event::Error { kind: "not_receipted", message, hint: None }, self.form);
+        self.count_proofs();
+        let unread = if self.pieces.is_some() { "; the rest of the input was not read" } else { "" };
+        let (error, done) = self.outgoing.outcome(code, unread);
+        if let Some(error) = error {
+            tell(&error, self.form);
         }
-        let (messages, receipted) = (Some(self.read), Some(self.receipted));
-        tell(&Event::Done(Done { code, messages, receipted, ..Done::default() }), self.form);
+        let code = done.code;
+        tell(&Event::Done(done), self.form);
         Ok(code)
     }
 }
