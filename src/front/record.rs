@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 
 use super::bind::words;
 use super::fault::{Fault, code};
+use crate::chat::address::{Family, ListenAt};
 use crate::chat::command::{Command, Typed, parse_line};
-use crate::chat::{Chat, Info, Notice, Said, Trouble};
+use crate::chat::{Assurance, Chat, Direction, Info, Notice, RawInfo, Said, Trouble, Wire};
 use crate::script::render::Names;
 
 /// A session on its way into a file.
@@ -27,6 +28,9 @@ pub(super) struct Recorder {
     written: usize,
     /// Where peers reach us, as it stands in the script.
     listening: Option<String>,
+    /// The wire of the last place that we began to wait at, and of our last call.
+    awaiting: Wire,
+    calling: Wire,
     broken: Option<io::Error>,
 }
 
@@ -67,6 +71,8 @@ impl Recorder {
             body: String::new(),
             written: 0,
             listening: None,
+            awaiting: Wire::Native,
+            calling: Wire::Native,
             broken: None,
         };
         recorder.rewrite();
@@ -82,12 +88,10 @@ impl Recorder {
     pub(super) fn typed(&mut self, line: &str, chat: &Chat) {
         match parse_line(line) {
             // It stands in the script once somebody has answered.
-            Ok(Typed::Command(Command::Connect { .. })) => {}
-            Ok(Typed::Command(Command::Listen { at, .. })) => {
-                self.ours(line);
-                self.expect("$**");
-                let port = if at.port == 0 { format!("${{{}.port}}", self.me) } else { at.port.to_string() };
-                self.listening = Some(format!("127.0.0.1:{port}"));
+            Ok(Typed::Command(Command::Connect { wire, .. })) => self.calling = wire,
+            Ok(Typed::Command(Command::Listen { at, family, wire, .. })) => {
+                self.awaiting = wire;
+                self.listens(line, &at, family);
             }
             Ok(Typed::Command(Command::Keygen { .. })) => {
                 self.ours(line);
@@ -95,15 +99,37 @@ impl Recorder {
             }
             Ok(Typed::Text(text)) => {
                 self.ours(line);
-                if let Some((name, _)) = chat.view().addressed {
+                if let Some((name, assurance)) = chat.view().addressed {
+                    let me = match assurance {
+                        Assurance::Raw => raw_name_at(&name).to_owned(),
+                        _ => self.me.clone(),
+                    };
                     for row in text.lines() {
-                        let row = Names::default().pattern(&format!("{}: {row}", self.me));
-                        self.row(&name, &row);
+                        self.row(&name, &Names::default().pattern(&format!("{me}: {row}")));
                     }
                 }
             }
             _ => self.ours(line),
         }
+    }
+
+    /// We wait for callers. In a script everybody is on one machine: an address of another network becomes the
+    /// loopback's.
+    fn listens(&mut self, line: &str, at: &ListenAt, family: Family) {
+        let host = match (at.host.as_deref(), family) {
+            (Some(host), _) if host.contains(':') => "[::1]",
+            (None, Family::V6) => "[::1]",
+            _ => "127.0.0.1",
+        };
+        let here = |word: &str| word.parse::<ListenAt>().as_ref() == Ok(at) && at.host.is_some();
+        let words = line
+            .split_whitespace()
+            .map(|word| if here(word) { format!("{host}:{}", at.port) } else { word.to_owned() });
+        let words: Vec<String> = words.collect();
+        self.ours(&words.join(" "));
+        self.expect("$**");
+        let port = if at.port == 0 { format!("${{{}.port}}", self.me) } else { at.port.to_string() };
+        self.listening = Some(format!("{host}:{port}"));
     }
 
     /// The end of the input, Ctrl-D or a signal ends the session: in the script that is typed.
@@ -158,13 +184,28 @@ impl Recorder {
 
     fn info(&mut self, info: &Info, notice: &Notice, chat: &Chat) {
         match info {
-            Info::Joined { name, .. } => self.joined(name, chat),
+            Info::Joined { name, .. } => self.joined(name, Wire::Native, chat),
+            Info::Raw(RawInfo::Joined { name, key, .. }) => {
+                let called = Wire::Oaep(if key.is_some() { Direction::Both } else { Direction::OneWay });
+                let wire = if chat.has_dialled(name) { self.calling } else { called };
+                self.joined(name, wire, chat);
+            }
+            // How a text is cut and when it leaves depends on the other side's key and program.
+            Info::Raw(RawInfo::Parts { .. } | RawInfo::Waits { .. } | RawInfo::Answered { .. }) => {
+                self.expect("$**");
+            }
             Info::Left { name } => {
                 self.line(&format!("{name}> :quit"));
                 self.ended(name);
                 self.rows(notice);
             }
-            Info::Listening { .. } => self.expect("* listening on $*"),
+            Info::Listening { .. } => {
+                self.expect("* listening on $*");
+                if self.awaiting != Wire::Native {
+                    // What this wire does not give.
+                    self.expect("$**");
+                }
+            }
             Info::Safety { name, .. } => {
                 self.expect(&format!("* safety number with {name}: $*"));
                 self.expect("$**");
@@ -178,6 +219,7 @@ impl Recorder {
             | Info::KeyKept { .. }
             | Info::Connecting { .. }
             | Info::ConnectCancelled { .. }
+            | Info::Raw(RawInfo::Banner)
             | Info::Recording { .. } => {}
             _ => self.rows(notice),
         }
@@ -210,25 +252,30 @@ impl Recorder {
     }
 
     /// Somebody is there: by our call, or by its own.
-    fn joined(&mut self, name: &str, chat: &Chat) {
+    fn joined(&mut self, name: &str, wire: Wire, chat: &Chat) {
         let known = self.peers.contains_key(name);
         let presence = *self.peers.entry(name.to_owned()).or_default();
         if presence.started == Started::Ended {
             self.line(&format!("@start {name}"));
         }
         let listens = presence.started == Started::Yes && presence.listens == Listens::Yes;
-        let dialled = chat.has_dialled(name);
+        let (dialled, port) = (chat.has_dialled(name), port_of(name));
+        let (waits, calls, joins) = match wire {
+            Wire::Native => ("", "", "joined, $*"),
+            Wire::Oaep(Direction::Both) => (" --wire oaep", " --wire oaep", "is at $*"),
+            Wire::Oaep(Direction::OneWay) => (" --wire oaep", " --wire oaep --one-way", "is at $*"),
+        };
         if dialled {
             if !listens {
-                self.line(&format!("{name}> :listen 127.0.0.1:{}", port_of(name)));
+                self.line(&format!("{name}> :listen 127.0.0.1:{port}{waits}"));
             }
-            self.ours(&format!(":connect 127.0.0.1:{}", port_of(name)));
+            self.ours(&format!(":connect 127.0.0.1:{port}{calls}"));
         } else {
             let at = self.listening.clone().unwrap_or_default();
-            self.line(&format!("{name}> :connect {at}"));
+            self.line(&format!("{name}> :connect {at}{calls}"));
         }
         self.expect("$**");
-        self.expect(&format!("* {name} joined, $*"));
+        self.expect(&format!("* {name} {joins}"));
         let listens = if dialled || listens { Listens::Yes } else { Listens::No };
         self.peers.insert(name.to_owned(), Presence { started: Started::Yes, listens });
         if !known {
@@ -289,6 +336,12 @@ impl Recorder {
             Err(error) => self.broken = Some(error),
         }
     }
+}
+
+/// What we are called by a peer of the raw wire: nobody has a name of their own there, and the first number that
+/// is not the peer's own name is free.
+fn raw_name_at(peer: &str) -> &'static str {
+    if peer == "raw-1" { "raw-2" } else { "raw-1" }
 }
 
 /// The port that a peer waits at in the script: the same for one name, and no other's.

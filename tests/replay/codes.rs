@@ -5,7 +5,7 @@ use std::process::Command;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::stage::{Played, Written, connected, replay, run};
-use super::support::RSACHAT;
+use super::support::{PATIENCE, RSACHAT, eventually};
 
 fn named(argument: &str) -> Played {
     let mut command = Command::new(RSACHAT);
@@ -64,12 +64,12 @@ fn bytes_that_are_not_utf_8_are_named_by_their_line() {
     assert_eq!(played.err, "rsachat: error: -:2: a script is UTF-8, and this line is not\n");
 }
 
-#[test]
-fn ctrl_c_ends_with_130() {
+/// A script that waits for somebody who never speaks, and the exit code after a signal in that wait.
+fn signalled(signal: Signal) -> Option<i32> {
     let script = "@actors here peer\n@live peer\nhere> hello\nhere| never comes\n";
     let written = Written::new(script);
     let mut command = Command::new(RSACHAT);
-    command.arg("replay").arg(written.folder().join("story.chat")).args(["--timeout", "60s"]);
+    command.arg("replay").arg(written.folder().join("story.chat")).args(["--timeout", "600s"]);
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
@@ -79,8 +79,18 @@ fn ctrl_c_ends_with_130() {
         row.clear();
         assert!(std::io::BufRead::read_line(&mut out, &mut row).unwrap() > 0);
     }
-    kill_process(Pid::from_raw(child.id().cast_signed()).unwrap(), Signal::INT).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let stat = format!("/proc/{}/stat", child.id());
+    let sleeps = || std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") S "));
+    eventually("it waits", PATIENCE, sleeps);
+    kill_process(Pid::from_raw(child.id().cast_signed()).unwrap(), signal).unwrap();
+    eventually("the signal ends it", PATIENCE, || child.try_wait().unwrap().is_some());
+    child.wait().unwrap().code()
+}
+
+#[test]
+fn a_signal_ends_a_wait_with_its_own_code() {
+    assert_eq!(signalled(Signal::INT), Some(130));
+    assert_eq!(signalled(Signal::TERM), Some(143));
 }
 
 #[test]

@@ -89,3 +89,42 @@ fn a_file_that_is_there_is_not_recorded_over() {
     assert_eq!(person.ends(), 3);
     assert_eq!(std::fs::read_to_string(home.file("taken")).unwrap(), "mine");
 }
+
+#[test]
+fn a_session_on_the_raw_wire_plays_without_the_other_side_too() {
+    let home = Home::of("민지").with_raw_key("bob-2048.pem");
+    let file = home.file("raw.chat");
+    let record = ["--listen", "127.0.0.1:0", "--wire", "oaep", "--record", file.to_str().unwrap()];
+    let mut minji = home.start(&record);
+    let at = minji.listens_at();
+    let caller = Home::of("준호").with_raw_key("alice-2048.pem");
+    let mut junho = caller.start(&["--connect", &at, "--wire", "oaep"]);
+    junho.types("안녕하세요");
+    minji.sees("raw-1: 안녕하세요");
+    minji.types("네, 반갑습니다");
+    junho.sees("raw-1: 네, 반갑습니다");
+    junho.types(":quit");
+    minji.sees("raw-1 left");
+    minji.types(":quit");
+    assert_eq!(minji.ends(), 0);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let played = plays(&file);
+    assert_eq!(played.code, 0, "{}\n{text}", played.err);
+    assert!(text.contains("raw-1> :connect 127.0.0.1:${민지.port} --wire oaep\n"), "{text}");
+}
+
+#[test]
+fn an_address_of_another_network_becomes_the_loopback_s() {
+    let home = Home::of("somebody");
+    let file = home.file("away.chat");
+    let mut person = home.start(&["--record", file.to_str().unwrap()]);
+    // Nobody listens there, but what is typed is recorded all the same.
+    person.types(":listen 127.9.9.9:0 --known");
+    person.sees("* listening on 127.9.9.9:");
+    person.types(":quit");
+    assert_eq!(person.ends(), 0);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains("> :listen 127.0.0.1:0 --known\n"), "{text}");
+    let played = plays(&file);
+    assert_eq!(played.code, 0, "{}\n{text}", played.err);
+}

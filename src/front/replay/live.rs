@@ -6,12 +6,14 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::Instant;
 
 use super::cast::Cast;
+use super::interrupt;
 use super::stage::{Call, Stage};
 use crate::chat::address::{Family, ListenAt};
 use crate::chat::{Input, Link, Listener};
 use crate::front::bind::{bind, of_family, words};
 use crate::front::driver::tried_words;
 use crate::net::NetEvent;
+use crate::net::signals::Signals;
 
 impl Stage {
     pub(super) fn listen_live(
@@ -55,6 +57,9 @@ impl Cast {
         let due = self.deadline_ms().and_then(|due| self.stage.world.instant(due));
         let mut events = Vec::new();
         self.stage.net.wait(Some(due.map_or(until, |due| due.min(until))), &mut events)?;
+        while let Some(signal) = self.stage.signals.as_ref().and_then(Signals::next) {
+            interrupt::heard(signal);
+        }
         for event in events {
             self.happened(event);
         }

@@ -108,15 +108,12 @@ pub(super) fn run(args: &ReplayArgs) -> Result<u8, Fault> {
             return broken(&error);
         }
         worst = worse(worst, code);
-        if code == INTERRUPTED || (code != 0 && !args.keep_going && !args.check && !args.fmt) {
+        if interrupt::came() || (code != 0 && !args.keep_going && !args.check && !args.fmt) {
             break;
         }
     }
     Ok(worst)
 }
-
-/// The exit code of Ctrl-C: 128 and the signal's number.
-const INTERRUPTED: u8 = 130;
 
 fn manner(args: &ReplayArgs) -> Result<Manner, Fault> {
     let mut vars = Vec::new();
@@ -191,7 +188,7 @@ fn play(
     let code = match &outcome.end {
         End::Passed | End::Skipped(_) => 0,
         End::Differed => code::FAILED,
-        End::Interrupted => INTERRUPTED,
+        End::Interrupted => interrupt::code(),
         End::Failed(fault) => fault.code,
     };
     let finished = matches!(outcome.end, End::Passed | End::Differed);

@@ -280,9 +280,7 @@ impl Play<'_> {
 
     /// What was shown in a step is printed, and the tail of the step brought up to date.
     fn after(&mut self, tail: &[Line], shown: &[Shown]) {
-        for (who, port) in std::mem::take(&mut self.cast.stage.given) {
-            self.name_port(who, port);
-        }
+        self.name_ports();
         for one in shown {
             let label = self.script.label(one.who);
             let line = render::shown(label, one, &self.names);
@@ -306,13 +304,15 @@ impl Play<'_> {
         }
     }
 
-    /// A port that was given out gets its name.
-    pub(super) fn name_port(&mut self, who: usize, port: u16) {
-        let label = self.script.label(who);
-        let mut names = (1..usize::from(u16::MAX)).map(|number| port_name(label, number));
-        if let Some(name) = names.find(|name| self.bindings.get(name).is_none()) {
-            self.bindings.set(name.clone(), port.to_string());
-            self.names.port(port.to_string(), name);
+    /// Ports that were given out get their names.
+    pub(super) fn name_ports(&mut self) {
+        for (who, port) in std::mem::take(&mut self.cast.stage.given) {
+            let label = self.script.label(who);
+            let mut names = (1..usize::from(u16::MAX)).map(|number| port_name(label, number));
+            if let Some(name) = names.find(|name| self.bindings.get(name).is_none()) {
+                self.bindings.set(name.clone(), port.to_string());
+                self.names.port(port.to_string(), name);
+            }
         }
     }
 

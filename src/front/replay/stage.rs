@@ -18,6 +18,7 @@ use crate::front::actor::{Machine, Recipe};
 use crate::front::bind::words;
 use crate::front::fault::Fault;
 use crate::front::keys::{KeyRing, Own};
+use crate::net::signals::Signals;
 use crate::net::{LinkId, ListenerId, Net, Sources, Stack};
 use crate::script::compare::{Shown, What};
 
@@ -44,6 +45,8 @@ pub(super) struct Stage {
     pub(super) shown: Vec<Shown>,
     /// Ports that were given out since the last step, by their digits.
     pub(super) given: Vec<(usize, u16)>,
+    /// Live: signals, which have to end a wait.
+    pub(super) signals: Option<Signals>,
     /// Live: listeners and dials of the real network.
     pub(super) listeners: BTreeMap<ListenerId, (usize, Listener)>,
     pub(super) dials: BTreeMap<LinkId, (usize, Dial)>,
@@ -70,6 +73,11 @@ impl Stage {
     ) -> io::Result<Self> {
         let mut net = Net::new()?;
         net.set_sources(Sources::unlimited());
+        let signals = match world.clock {
+            // Nothing is waited for there but what is known to come.
+            Clock::Virtual { .. } => None,
+            Clock::Real { .. } => Some(Signals::start(net.waker())?),
+        };
         Ok(Self {
             net,
             world,
@@ -81,6 +89,7 @@ impl Stage {
             waiting: VecDeque::new(),
             shown: Vec::new(),
             given: Vec::new(),
+            signals,
             listeners: BTreeMap::new(),
             dials: BTreeMap::new(),
             owners: BTreeMap::new(),

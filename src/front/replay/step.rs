@@ -40,9 +40,7 @@ impl Play<'_> {
             return self.compare_live(first, tail);
         }
         self.cast.settle().map_err(|fault| restless(&fault.0))?;
-        for (who, port) in std::mem::take(&mut self.cast.stage.given) {
-            self.name_port(who, port);
-        }
+        self.name_ports();
         let shown = self.cast.stage.shown.clone();
         for who in 0..self.cast.count() {
             let expected = of(tail, who);
@@ -143,9 +141,7 @@ impl Play<'_> {
 
     /// Rows that came since the last look are there to be taken; ports get their names before.
     fn catch_rows(&mut self, seen: &mut usize) {
-        for (who, port) in std::mem::take(&mut self.cast.stage.given) {
-            self.name_port(who, port);
-        }
+        self.name_ports();
         let new = self.cast.stage.shown.get(*seen..).unwrap_or_default();
         self.untaken.extend_from_slice(new);
         *seen = self.cast.stage.shown.len();
