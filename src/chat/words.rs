@@ -331,7 +331,7 @@ fn early_words(whom: &str, ending: &Ending, why: Option<&str>) -> String {
         }
         Ending::Stranger(first) if first.starts_with(raw::PEM_BEGINS) => raw::at_native_words(whom),
         Ending::Stranger(first) => {
-            format!("{whom} does not speak rsachat; it began with \"{}\"", first.escape_ascii())
+            format!("{whom} does not speak rsachat; it began with \"{}\"", SafeText::line_from_bytes(first))
         }
         Ending::Mismatch(WireFault::Purpose(theirs)) => {
             let ours = match theirs {

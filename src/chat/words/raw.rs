@@ -1,6 +1,7 @@
 //! The sentences of the raw wire: what it does not give, and what its peers do.
 
 use super::super::notice::RawInfo;
+use super::super::safe::SafeText;
 use crate::limits;
 use crate::session::RawEnding;
 
@@ -69,7 +70,8 @@ pub(super) fn ending_words(whom: &str, ending: &RawEnding, because: &str) -> Str
             format!("{whom} speaks rsachat's own wire, this is the raw one; leave out --wire oaep")
         }
         RawEnding::NoPem(first) => {
-            format!("{whom} sent no public key in PEM form; it began with \"{}\"", first.escape_ascii())
+            let first = SafeText::line_from_bytes(first);
+            format!("{whom} sent no public key in PEM form; it began with \"{first}\"")
         }
         RawEnding::NoKey => format!(
             "{whom} sent no public key{because}; if it is rsachat on its own wire, leave out --wire oaep"
