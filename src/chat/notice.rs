@@ -6,7 +6,7 @@ use super::alert::Notify;
 use super::contract::Assurance;
 use super::kinds::KeyFor;
 use super::safe::SafeText;
-use crate::crypto::{Fingerprint, KeyFault, SafetyNumber};
+use crate::crypto::{Fingerprint, SafetyNumber};
 use crate::session::Ending;
 
 /// Something to show. Text of a peer comes in only as [`SafeText`], names only as checked names.
@@ -241,10 +241,6 @@ pub enum Trouble {
     UnknownCaller {
         whom: String,
         fingerprint: Fingerprint,
-    },
-    KeyUnsound {
-        whom: String,
-        fault: KeyFault,
     },
     Book {
         why: String,

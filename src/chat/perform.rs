@@ -1,5 +1,8 @@
 //! What a typed line does: text goes to the addressed peer, commands are carried out.
 
+use std::net::SocketAddr;
+
+use super::address::{Family, ListenAt, Target};
 use super::command::{self, Command, Keep, Typed};
 use super::contract::{Effect, Farewell, NewKey, Origin, Replacing};
 use super::core::{Chat, Held, Making};
@@ -198,8 +201,8 @@ impl Chat {
 
     fn connect(
         &mut self,
-        target: super::address::Target,
-        family: super::address::Family,
+        target: Target,
+        family: Family,
         pin: Option<crate::crypto::Fingerprint>,
         callers: Callers,
         wire: Wire,
@@ -213,18 +216,32 @@ impl Chat {
 
     fn listen(
         &mut self,
-        at: super::address::ListenAt,
-        family: super::address::Family,
+        at: ListenAt,
+        family: Family,
         callers: Callers,
         wire: Wire,
     ) {
+        if let Some(at) = self.awaited_at(&at, family) {
+            self.trouble(Trouble::AlreadyListening { at: at.to_string() });
+            return;
+        }
         let listener = super::Listener(self.fresh());
         let listening = super::core::Listening { asked: at.clone(), at: None, callers, wire };
         self.listeners.insert(listener, listening);
         self.effects.push_back(Effect::Listen { listener, at, family });
     }
 
-    pub(super) fn listening(&mut self, listener: super::Listener, at: std::net::SocketAddr) {
+    /// The very address, where we wait at it already. What only overlaps with it is the machine's to refuse.
+    fn awaited_at(&self, at: &ListenAt, family: Family) -> Option<SocketAddr> {
+        let is_it = |there: &SocketAddr| match &at.host {
+            _ if at.port != there.port() => false,
+            None => there.ip().is_unspecified() && there.is_ipv4() == (family == Family::V4),
+            Some(host) => host.parse() == Ok(there.ip()),
+        };
+        self.listeners.values().filter_map(|listening| listening.at).find(is_it)
+    }
+
+    pub(super) fn listening(&mut self, listener: super::Listener, at: SocketAddr) {
         if let Some(listening) = self.listeners.get_mut(&listener) {
             listening.at = Some(at);
             let wire = listening.wire;

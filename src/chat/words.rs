@@ -201,7 +201,7 @@ fn trouble_words(trouble: &Trouble) -> String {
         Trouble::KeyFailed { why } => format!("no new key: {why}"),
         Trouble::KeyUnderway => "a key is being made already; Ctrl-C cancels it".into(),
         Trouble::ListenFailed { at, why } => format!("cannot listen on {at}: {why}"),
-        Trouble::AlreadyListening { at } => format!("already listening on {at}"),
+        Trouble::AlreadyListening { at } => format!("you are listening on {at} already"),
         Trouble::Unreachable { target, why } => format!("cannot reach {target}: {why}"),
         Trouble::Changed { name, address, known, now } => format!(
             "the key at {address} has CHANGED; nothing was sent\n\
@@ -224,7 +224,6 @@ fn trouble_words(trouble: &Trouble) -> String {
         Trouble::UnknownCaller { whom, fingerprint } => {
             format!("refused an unknown key from {whom}: {fingerprint}")
         }
-        Trouble::KeyUnsound { whom, fault } => format!("the key of {whom} is refused: {fault}"),
         Trouble::Book { why } => format!("{why}; nobody is accepted until it is mended"),
         Trouble::Impostor { name, claimed, known, of } => impostor_words(name, claimed, known, *of),
         Trouble::Early { whom, ending, why } => early_words(whom, ending, why.as_deref()),

@@ -236,7 +236,6 @@ impl Recorder {
             Trouble::Unreachable { .. }
             | Trouble::Early { .. }
             | Trouble::Ourselves { .. }
-            | Trouble::KeyUnsound { .. }
             | Trouble::Changed { .. }
             | Trouble::PinDiffers { .. }
             | Trouble::Impostor { .. }

@@ -303,13 +303,11 @@ fn bad(trouble: &Trouble, notice: &Notice) -> (&'static str, String, Option<Stri
             None,
         ),
         Trouble::OtherPerson { .. } => ("wrong_key", words(notice), None),
-        Trouble::Ourselves { .. } | Trouble::BlockedCaller { .. } | Trouble::KeyUnsound { .. } => {
-            ("refused", words(notice), None)
-        }
+        Trouble::Ourselves { .. } | Trouble::BlockedCaller { .. } => ("refused", words(notice), None),
         Trouble::Impostor { .. } => ("impostor", words(notice), None),
         Trouble::Early { ending, .. } => match ending {
             Ending::Mismatch(_) | Ending::Raw(RawEnding::Native) => ("mismatch", words(notice), None),
-            Ending::Raw(RawEnding::Key(_)) => ("refused", words(notice), None),
+            Ending::Key(_) | Ending::Raw(RawEnding::Key(_)) => ("refused", words(notice), None),
             Ending::Alert | Ending::Bye(_) => {
                 ("refused", words(notice), hint("the other side must know your key: rsachat key show"))
             }
