@@ -288,6 +288,19 @@ fn patience_has_an_end_when_it_is_asked_for() {
     sends.complains("nothing was connected or receipted in time");
     let mut bad = send(&at, &["-m", "x", "--timeout", "soon"], Stdio::null());
     assert_eq!(bad.ends(), 2);
+    bad.complains("write 200ms, 30s, 5m, 1h 30m or 2d");
+}
+
+#[test]
+fn the_longest_patience_that_can_be_written_is_taken() {
+    for time in ["18446744073709551", "213503982334d", "1d 2h 3m 4s 5ms"] {
+        let (mut recv, at) = receiving(&["--count", "1"]);
+        let mut sends = send(&at, &["-m", "hi", "--timeout", time], Stdio::null());
+        assert_eq!((sends.ends(), recv.ends()), (0, 0), "{time}: {}", sends.complaints());
+    }
+    let (_recv, at) = receiving(&[]);
+    let mut beyond = send(&at, &["-m", "hi", "--timeout", "18446744073709551615"], Stdio::null());
+    assert_eq!(beyond.ends(), 2, "{}", beyond.complaints());
 }
 
 #[test]

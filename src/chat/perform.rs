@@ -214,13 +214,7 @@ impl Chat {
         self.effects.push_back(Effect::Connect { dial, target, family });
     }
 
-    fn listen(
-        &mut self,
-        at: ListenAt,
-        family: Family,
-        callers: Callers,
-        wire: Wire,
-    ) {
+    fn listen(&mut self, at: ListenAt, family: Family, callers: Callers, wire: Wire) {
         if let Some(at) = self.awaited_at(&at, family) {
             self.trouble(Trouble::AlreadyListening { at: at.to_string() });
             return;

@@ -16,6 +16,7 @@ use crate::chat::command::{Command, ONE_WAY_ON_NATIVE, wire_of};
 use crate::chat::name::Name;
 use crate::chat::{Acquaintance, Assurance, Callers, Direction, Info, Notice, Owed, RawInfo, Trouble, Wire};
 use crate::crypto::Fingerprint;
+use crate::script::{HOW_TO_WRITE, milliseconds};
 use crate::session::{Ending, RawEnding};
 
 /// How to speak, and to whom what is going on is told.
@@ -180,12 +181,10 @@ pub(super) fn get_ready() {
     let _ = thread::Builder::new().name("noise".into()).spawn(crate::crypto::get_ready);
 }
 
-/// A time as people write it: `30`, `30s`, `5m`, `1h 30m`.
+/// A time on the command line, in the language of scripts.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "write a time as 30s, 5m or 1h".to_owned();
-    let plain = text.parse().map(Duration::from_secs).ok();
-    let duration = plain.or_else(|| Duration::try_from(text.parse::<jiff::SignedDuration>().ok()?).ok());
-    duration.filter(|time| !time.is_zero()).ok_or_else(wrong)
+    let time = milliseconds(text).map(Duration::from_millis);
+    time.filter(|time| !time.is_zero()).ok_or_else(|| HOW_TO_WRITE.to_owned())
 }
 
 /// The key of somebody in the book.

@@ -1,6 +1,7 @@
 //! Directives: the lines that begin with `@`. What they mean to a run is the runner's matter.
 
-use super::parse::{Cursor, is_name, milliseconds};
+use super::duration::{HOW_TO_WRITE, milliseconds};
+use super::parse::{Cursor, is_name};
 use super::text::{Piece, Reading, TextFault, is_value_name, pieces};
 
 /// One directive.
@@ -268,13 +269,12 @@ impl<'a> Arguments<'a> {
     }
 
     fn duration(&self) -> Result<u64, Wrong> {
-        match self.words().as_slice() {
-            [word] => milliseconds(word.1).ok_or_else(|| {
-                let help = "write 200ms, 30s, 5m or 1h".to_owned();
-                Self::wrong(word, format!("`{}` is no duration", word.1), Some(help))
-            }),
-            _ => Err(self.usage("a duration here, such as 30s")),
-        }
+        let words = self.words();
+        let [first, ..] = words.as_slice() else { return Err(self.usage("a duration here, such as 30s")) };
+        let text = words.iter().map(|(_, word)| *word).collect::<Vec<_>>().join(" ");
+        milliseconds(&text).ok_or_else(|| {
+            Self::wrong(first, format!("`{text}` is no duration"), Some(HOW_TO_WRITE.to_owned()))
+        })
     }
 
     fn set(&self) -> Result<Directive, Wrong> {

@@ -8,6 +8,7 @@ mod canonical;
 pub mod check;
 pub mod compare;
 mod directive;
+mod duration;
 pub mod explain;
 mod fault;
 pub mod line;
@@ -19,8 +20,9 @@ pub mod update;
 
 pub use canonical::canonical;
 pub use directive::{Content, Death, Directive, HomeKept, Meddling};
+pub use duration::{HOW_TO_WRITE, milliseconds};
 pub use fault::{Fault, Place};
 pub use line::{Expectation, Kind, Line, Script, Source};
 pub use matching::Bindings;
-pub use parse::{INCLUDE_DEPTH, Loader, Parser, is_name, milliseconds};
+pub use parse::{INCLUDE_DEPTH, Loader, Parser, is_name};
 pub use text::{Capture, Piece};

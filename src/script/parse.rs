@@ -264,18 +264,3 @@ pub fn is_name(text: &str) -> bool {
     let mut chars = text.chars();
     chars.next().is_some_and(is_xid_start) && chars.all(|c| c == '-' || is_xid_continue(c))
 }
-
-/// A duration as people write it: `200ms`, `30s`, `5m`, `1h`.
-#[must_use]
-pub fn milliseconds(text: &str) -> Option<u64> {
-    let split = text.find(|c: char| !c.is_ascii_digit())?;
-    let (digits, unit) = text.split_at(split);
-    let factor = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return None,
-    };
-    digits.parse::<u64>().ok()?.checked_mul(factor)
-}

@@ -62,7 +62,7 @@ fn mistakes_of_the_dollar_are_told_at_the_dollar() {
 fn mistakes_of_directives_are_told_with_what_to_write() {
     check("unknown-directive", "@actors alice\n@kil alice\n", &[]);
     check("usage", "@actors alice\n@cut alice after\n", &[]);
-    check("no-duration", "@tick 30\n", &[]);
+    check("no-duration", "@tick soon enough\n", &[]);
     check("closed-world", "@timeout 5s\n", &[]);
     check("unbalanced", "@together\nhi\n", &[]);
     check("end-alone", "hi\n@end\n", &[]);

@@ -26,7 +26,7 @@ use self::output::{Format, Loudness, Output};
 use self::run::{AfterDifference, Checking, End, KeptFile, Manner};
 use super::fault::{Fault, code};
 use super::screen::{answer, complain};
-use crate::script::{self, Script, check, milliseconds};
+use crate::script::{self, HOW_TO_WRITE, Script, check, milliseconds};
 
 const AFTER: &str = "\
 Exit codes:
@@ -67,9 +67,9 @@ pub(super) struct ReplayArgs {
     /// Where all randomness comes from; wins over @seed
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// How long an expectation waits for a program that is not ours: 200ms, 30s, 5m
-    #[arg(long, value_name = "D")]
-    timeout: Option<String>,
+    /// How long an expectation waits for a program that is not ours: 200ms, 30s, 1h 30m
+    #[arg(long, value_name = "TIME", value_parser = wait_ms)]
+    timeout: Option<u64>,
     /// What is printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -123,19 +123,20 @@ fn manner(args: &ReplayArgs) -> Result<Manner, Fault> {
             .ok_or_else(|| Fault::new(code::USAGE, format!("--var {var}: write --var NAME=VALUE")))?;
         vars.push((name.to_owned(), value.to_owned()));
     }
-    let timeout_ms = args.timeout.as_deref().map(|text| {
-        milliseconds(text)
-            .ok_or_else(|| Fault::new(code::USAGE, format!("--timeout {text}: write 200ms, 30s, 5m or 1h")))
-    });
     let all = args.keep_going || args.update;
     Ok(Manner {
         checking: if args.exact { Checking::Exact } else { Checking::Open },
         seed: args.seed,
         vars,
-        timeout_ms: timeout_ms.transpose()?,
+        timeout_ms: args.timeout,
         after_difference: if all { AfterDifference::GoOn } else { AfterDifference::Stop },
         file: if args.update { KeptFile::Updated } else { KeptFile::AsItStands },
     })
+}
+
+/// How long to wait, in milliseconds; not at all is a wish too.
+fn wait_ms(text: &str) -> Result<u64, String> {
+    milliseconds(text).ok_or_else(|| HOW_TO_WRITE.to_owned())
 }
 
 fn may_update(given: &[Given]) -> Result<(), Fault> {

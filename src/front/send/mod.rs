@@ -59,7 +59,7 @@ pub(super) struct SendTask {
     /// The whole input is one message
     #[arg(long, conflicts_with = "message")]
     whole: bool,
-    /// Give up when nothing is connected, receipted or written for so long, as 30s or 5m
+    /// Give up when nothing is connected, receipted or written for so long, as 30s or 1h 30m
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
     /// Connect again so many times after a failure; what was not receipted is sent again, on the raw wire what was not

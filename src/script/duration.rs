@@ -1,0 +1,78 @@
+//! Durations as people write them, the same in scripts and on the command line. It knows no clock.
+
+/// Milliseconds of each unit, the longest first.
+const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+
+/// What to write where something is no duration.
+pub const HOW_TO_WRITE: &str = "write 200ms, 30s, 5m, 1h 30m or 2d; a number alone is seconds";
+
+/// A duration in milliseconds: `200ms`, `30s`, `5m`, `1h 30m`, `1h30m`, `2d`, longer units first; `30` is seconds.
+#[must_use]
+pub fn milliseconds(text: &str) -> Option<u64> {
+    if let Ok(seconds) = text.parse::<u64>() {
+        return text.starts_with(|c: char| c.is_ascii_digit()).then(|| seconds.checked_mul(1_000)).flatten();
+    }
+    let (mut rest, mut units, mut sum) = (text, UNITS.as_slice(), 0_u64);
+    loop {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let (number, after) = rest.split_at(digits);
+        let word = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(word);
+        let place = units.iter().position(|(name, _)| *name == unit)?;
+        let (_, factor) = units.get(place)?;
+        sum = sum.checked_add(number.parse::<u64>().ok()?.checked_mul(*factor)?)?;
+        units = units.get(place + 1..)?;
+        if after.is_empty() {
+            return Some(sum);
+        }
+        rest = after.strip_prefix(' ').unwrap_or(after);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        for (text, ms) in [
+            ("200ms", 200),
+            ("30s", 30_000),
+            ("30", 30_000),
+            ("0", 0),
+            ("5m", 300_000),
+            ("1h 30m", 5_400_000),
+            ("1h30m", 5_400_000),
+            ("2d 1ms", 172_800_001),
+        ] {
+            assert_eq!(milliseconds(text), Some(ms), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_duration_is_none() {
+        let wrong = [
+            "",
+            " ",
+            "s",
+            "-5s",
+            "+5",
+            "+5s",
+            "5 s",
+            "30m 1h",
+            "1s 1s",
+            "1s  2ms",
+            "5s ",
+            "1.5h",
+            "5min",
+            "5S",
+            "٣s",
+            "18446744073709551615",
+            "18446744073709551615d",
+            "1h 30",
+        ];
+        for text in wrong {
+            assert_eq!(milliseconds(text), None, "{text:?}");
+        }
+    }
+}
