@@ -1,12 +1,14 @@
-//! Signals that end the program, as events. It does not know what ending takes.
+//! Signals that end the program, as events or remembered. It does not know what ending takes.
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use mio::Waker;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
 use signal_hook::iterator::{Handle, Signals as Caught};
 
 /// A signal that asks the program to end.
@@ -47,11 +49,7 @@ impl Signals {
     /// # Errors
     /// When the system refuses the handlers or the thread.
     pub fn start(waker: Arc<Waker>) -> io::Result<Self> {
-        let mut wanted = vec![SIGINT, SIGTERM];
-        if !is_hang_up_ignored() {
-            wanted.push(SIGHUP);
-        }
-        let mut caught = Caught::new(wanted)?;
+        let mut caught = Caught::new(wanted())?;
         let catcher = caught.handle();
         let (sender, events) = channel();
         thread::Builder::new().name("signals".into()).spawn(move || {
@@ -80,6 +78,43 @@ impl Drop for Signals {
     fn drop(&mut self) {
         self.catcher.close();
     }
+}
+
+/// The first of these signals, kept for who looks from time to time and waits for nothing. The second ends the
+/// process on the spot.
+#[derive(Debug)]
+pub struct Remembered(Arc<AtomicUsize>);
+
+impl Remembered {
+    /// Begins to catch, for the rest of the process. A SIGHUP that is ignored already stays ignored.
+    ///
+    /// # Errors
+    /// When the system refuses the handlers.
+    pub fn start() -> io::Result<Self> {
+        let number = Arc::new(AtomicUsize::new(0));
+        let again = Arc::new(AtomicBool::new(false));
+        for signal in wanted() {
+            // In this order: what the first signal sets, only the second must see.
+            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&again))?;
+            flag::register(signal, Arc::clone(&again))?;
+            flag::register_usize(signal, Arc::clone(&number), usize::try_from(signal).unwrap_or_default())?;
+        }
+        Ok(Self(number))
+    }
+
+    /// The number of the signal, once one came.
+    #[must_use]
+    pub fn number(&self) -> Option<u8> {
+        u8::try_from(self.0.load(Ordering::SeqCst)).ok().filter(|number| *number > 0)
+    }
+}
+
+fn wanted() -> Vec<i32> {
+    let mut wanted = vec![SIGINT, SIGTERM];
+    if !is_hang_up_ignored() {
+        wanted.push(SIGHUP);
+    }
+    wanted
 }
 
 /// Asked of `/proc`, where there is one, as asking the system itself needs unsafe code. Elsewhere: no.

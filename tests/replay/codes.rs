@@ -1,8 +1,10 @@
 //! Exit codes, and every kind of script that can be named.
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::Command;
 
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 
 use super::stage::{Played, Written, connected, replay, run};
 use super::support::{PATIENCE, RSACHAT, eventually};
@@ -64,33 +66,51 @@ fn bytes_that_are_not_utf_8_are_named_by_their_line() {
     assert_eq!(played.err, "rsachat: error: -:2: a script is UTF-8, and this line is not\n");
 }
 
-/// A script that waits for somebody who never speaks, and the exit code after a signal in that wait.
-fn signalled(signal: Signal) -> Option<i32> {
-    let script = "@actors here peer\n@live peer\nhere> hello\nhere| never comes\n";
+/// The exit code of a script that would never end, after a signal once this row of it is printed. Nothing of it is
+/// left on the disk.
+fn signalled(script: &str, at: &str, signal: Signal) -> Option<i32> {
     let written = Written::new(script);
+    let homes = TempDir::new().unwrap();
     let mut command = Command::new(RSACHAT);
     command.arg("replay").arg(written.folder().join("story.chat")).args(["--timeout", "600s"]);
+    command.env("TMPDIR", homes.path());
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
     let mut row = String::new();
-    // Once the first step is printed, signals are being caught.
-    while !row.contains("here> hello") {
+    // Once a step is printed, signals are being caught.
+    while !row.contains(at) {
         row.clear();
         assert!(std::io::BufRead::read_line(&mut out, &mut row).unwrap() > 0);
     }
-    let stat = format!("/proc/{}/stat", child.id());
-    let sleeps = || std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") S "));
-    eventually("it waits", PATIENCE, sleeps);
+    assert_eq!(std::fs::read_dir(homes.path()).unwrap().count(), 1);
     kill_process(Pid::from_raw(child.id().cast_signed()).unwrap(), signal).unwrap();
     eventually("the signal ends it", PATIENCE, || child.try_wait().unwrap().is_some());
+    assert_eq!(std::fs::read_dir(homes.path()).unwrap().count(), 0, "homes are left");
     child.wait().unwrap().code()
 }
 
 #[test]
-fn a_signal_ends_a_wait_with_its_own_code() {
-    assert_eq!(signalled(Signal::INT), Some(130));
-    assert_eq!(signalled(Signal::TERM), Some(143));
+fn a_signal_ends_a_wait_and_a_closed_run_with_its_own_code_and_leaves_no_home() {
+    let waits = "@actors here peer\n@live peer\nhere> hello\nhere| never comes\n";
+    let years = format!("{}@tick 200000d\n", connected());
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
+        assert_eq!(signalled(waits, "here> hello", signal), Some(code));
+        assert_eq!(signalled(&years, "@tick 200000d", signal), Some(code));
+    }
+}
+
+#[test]
+fn a_signal_before_a_script_has_been_read_ends_it_at_once() {
+    let mut command = Command::new(RSACHAT);
+    command.args(["replay", "-"]).stdin(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut typed = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut typed, b":showkey\n").unwrap();
+    eventually("it reads", PATIENCE, || rustix::io::ioctl_fionread(&typed).unwrap() == 0);
+    kill_process(Pid::from_raw(child.id().cast_signed()).unwrap(), Signal::INT).unwrap();
+    eventually("the signal ends it", PATIENCE, || child.try_wait().unwrap().is_some());
+    assert_eq!(child.wait().unwrap().signal(), Some(2));
 }
 
 #[test]

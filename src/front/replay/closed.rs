@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::cast::Cast;
+use super::interrupt;
 use super::stage::Call;
 use super::wire::Over;
 use crate::chat::{Input, Link};
@@ -42,16 +43,18 @@ impl Cast {
     /// The virtual clock moves; timers fire in their order, and what follows from each settles first.
     pub(super) fn pass_time(&mut self, ms: u64) -> Result<(), Restless> {
         let until = self.stage.world.now().mono_ms.saturating_add(ms);
-        loop {
+        // Years have many timers, and somebody may not want to wait for all of them.
+        while !interrupt::came() {
             let now = self.stage.world.now().mono_ms;
             let next = self.deadline_ms().map_or(until, |due| due.max(now + 1)).min(until);
             self.stage.world.move_to(next);
             self.tick();
             self.settle()?;
             if next >= until {
-                return Ok(());
+                break;
             }
         }
+        Ok(())
     }
 
     /// Something happens to the bytes of an actor.

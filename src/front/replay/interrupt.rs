@@ -1,36 +1,32 @@
-//! Signals while scripts run: the one that is being played stops at its next line, or out of its wait.
+//! Signals while scripts run: the one that is being played stops at its next line, or out of its wait, and its
+//! homes are removed. A second signal does not wait for that.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
-use crate::net::signals::Signal;
+use crate::net::signals::Remembered;
 
-static CAME: OnceLock<Arc<AtomicBool>> = OnceLock::new();
-/// The number of the signal that ended a wait; 0 is none.
-static HEARD: AtomicU8 = AtomicU8::new(0);
+static CAME: OnceLock<Remembered> = OnceLock::new();
 
-/// From now on SIGINT is remembered instead of ending the process.
+/// From now on signals are remembered instead of ending the process.
 pub(super) fn catch() -> io::Result<()> {
-    let flag = Arc::clone(CAME.get_or_init(Arc::default));
-    signal_hook::flag::register(signal_hook::consts::SIGINT, flag)?;
+    if CAME.get().is_none() {
+        // Nobody else sets it: scripts are played one after the other.
+        let _ = CAME.set(Remembered::start()?);
+    }
     Ok(())
-}
-
-/// A signal has ended a wait.
-pub(super) fn heard(signal: Signal) {
-    HEARD.store(signal.number(), Ordering::SeqCst);
 }
 
 /// Whether one came.
 pub(super) fn came() -> bool {
-    HEARD.load(Ordering::SeqCst) != 0 || CAME.get().is_some_and(|flag| flag.load(Ordering::SeqCst))
+    number().is_some()
 }
 
 /// The exit code of the one that came.
 pub(super) fn code() -> u8 {
-    match HEARD.load(Ordering::SeqCst) {
-        0 => Signal::Interrupt.number() + 128,
-        number => number.saturating_add(128),
-    }
+    number().map_or(0, |number| number.saturating_add(128))
+}
+
+fn number() -> Option<u8> {
+    CAME.get().and_then(Remembered::number)
 }

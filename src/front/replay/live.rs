@@ -6,7 +6,6 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::Instant;
 
 use super::cast::Cast;
-use super::interrupt;
 use super::stage::{Call, Stage};
 use crate::chat::address::{Family, ListenAt};
 use crate::chat::{Input, Link, Listener};
@@ -57,9 +56,8 @@ impl Cast {
         let due = self.deadline_ms().and_then(|due| self.stage.world.instant(due));
         let mut events = Vec::new();
         self.stage.net.wait(Some(due.map_or(until, |due| due.min(until))), &mut events)?;
-        while let Some(signal) = self.stage.signals.as_ref().and_then(Signals::next) {
-            interrupt::heard(signal);
-        }
+        // They are remembered already; that they end the wait is all that is needed of them here.
+        while self.stage.signals.as_ref().and_then(Signals::next).is_some() {}
         for event in events {
             self.happened(event);
         }

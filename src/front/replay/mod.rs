@@ -30,11 +30,11 @@ use crate::script::{self, HOW_TO_WRITE, Script, check, milliseconds};
 
 const AFTER: &str = "\
 Exit codes:
-  0    every expectation held, or the file was updated, or the check found nothing
-  1    a script ran and something differed, a timeout included
-  2    bad usage or a bad script; nothing of it was run
-  3    the machine refused: no such file, cannot bind
-  130  interrupted
+  0        every expectation held, or the file was updated, or the check found nothing
+  1        a script ran and something differed, a timeout included
+  2        bad usage or a bad script; nothing of it was run
+  3        the machine refused: no such file, cannot bind
+  128 + n  ended by signal n: 129 SIGHUP, 130 SIGINT (Ctrl-C), 143 SIGTERM
 
 Examples:
   rsachat replay scripts
@@ -91,7 +91,6 @@ pub(super) fn run(args: &ReplayArgs) -> Result<u8, Fault> {
     if args.update {
         may_update(&given)?;
     }
-    interrupt::catch()?;
     let scripts = if args.check || args.fmt { 0 } else { given.len() };
     let format = if scripts == 0 { Format::Transcript } else { args.format };
     let loudness = if args.quiet || args.update { Loudness::Faults } else { Loudness::Transcripts };
@@ -182,6 +181,8 @@ fn play(
     args: &ReplayArgs,
     output: &mut Output,
 ) -> Result<u8, Fault> {
+    // Not before: until then nothing has begun, and a person may want to stop typing a script.
+    interrupt::catch()?;
     let name = given.name();
     output.begin(&name);
     let outcome = run::play(script, manner, &mut |told| output.told(script, &told));

@@ -36,6 +36,9 @@ impl Play<'_> {
         for line in head {
             self.act(line)?;
         }
+        if interrupt::came() {
+            return Err(Stop::Interrupted);
+        }
         if self.script.is_live() {
             return self.compare_live(first, tail);
         }
