@@ -19,6 +19,11 @@ fn a_script_is_one_side_of_a_conversation_with_a_real_prompt() {
     minji.types("네, 안녕하세요");
     let played = talk.join().unwrap();
     assert_eq!(played.code, 0, "{}\n{}", played.err, played.out);
+    assert!(
+        played.out.starts_with("@actors here peer\n"),
+        "what is exact in no world is not said: {}",
+        played.out
+    );
     minji.sees("* here left");
 }
 
