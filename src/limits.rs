@@ -129,6 +129,9 @@ pub const RAW_KEY_MS: u64 = 30_000;
 /// Time a caller on the raw wire may sit there without having sent a key or a block that opens, in milliseconds. The
 /// tutorial's client says nothing until its user has typed.
 pub const RAW_MUTE_MS: u64 = 600_000;
+/// Callers on the raw wire that may sit there so at once, over all sources; the longest silent one makes room for the
+/// next. Fewer than [`UNPROVEN_LINKS`], so that silence on this wire keeps nobody off the native one.
+pub const RAW_MUTE_CALLERS: usize = 32;
 /// Blocks in a row that do not open before a raw link is closed: the stream is out of step.
 pub const RAW_UNREAD: u32 = 3;
 /// Time between a block and the `exit` after it that is not held up by its answer, in milliseconds: a peer that reads

@@ -10,7 +10,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use rsachat::crypto::{PublicKey, RawPair, Seed, seal_raw};
-use support::wire::{Fault, Wire};
+use rsachat::limits::{RAW_MUTE_CALLERS, UNPROVEN_LINKS};
+use support::wire::{Fault, Wire, call_from};
 use support::{Home, PATIENCE, Person, eventually};
 
 /// What a handshake that nobody begins may take, and a little more.
@@ -345,4 +346,34 @@ fn a_listener_that_is_left_alone_can_be_closed_and_a_long_line_is_refused_whole(
     minji.sees("* conversation with raw-1 closed");
     junho.sees("* raw-1 left");
     assert_eq!(junho.ends(), 5, "the connection asked for ended while lines could still come");
+}
+
+#[test]
+fn silent_callers_make_room_for_the_next_and_keep_nobody_off_the_native_wire() {
+    let mut minji = home("민지").start(&[]);
+    minji.types(":listen 127.0.0.1:0");
+    let native = minji.listens_at();
+    minji.types(":listen 127.0.0.1:0 --wire oaep");
+    minji.sees_times("* listening on ", 2, PATIENCE);
+    let raw = minji.output().lines().rfind(|row| row.starts_with("* listening on ")).unwrap().to_owned();
+    let raw = raw.trim_start_matches("* listening on ").parse().unwrap();
+    // More than may be unproven on both wires together; each waits until the listener has spoken.
+    let mut silent = std::collections::VecDeque::new();
+    for caller in 0..UNPROVEN_LINKS + RAW_MUTE_CALLERS {
+        let mut stream = call_from(caller / 4, raw);
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.read_exact(&mut [0; 450]).unwrap();
+        silent.push_back(stream);
+        if silent.len() > RAW_MUTE_CALLERS {
+            assert!(all_of(silent.pop_front().unwrap()).is_empty());
+        }
+    }
+    let mut junho = Person::start("준호", &["--connect", &native]);
+    junho.sees("민지 joined");
+    junho.types("아직 들리나요?");
+    minji.sees("준호: 아직 들리나요?");
+    // The longest silent of those that are left begins to talk after all.
+    silent[0].write_all(&block("오래 생각했어요", 1)).unwrap();
+    minji.sees("raw-1: 오래 생각했어요");
+    minji.sees("too many callers at once; 127.0.1.0:");
 }

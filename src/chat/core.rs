@@ -271,6 +271,9 @@ impl Chat {
             self.report(Trouble::TooManyPeers { limit: self.capacity });
             return;
         }
+        if let Conversation::Raw(_) = session {
+            self.make_room_for_raw();
+        }
         self.talks.insert(link, Talk::new(session, Way::Called { listener, from, callers }));
         self.with_session(link, |_, _| ());
     }

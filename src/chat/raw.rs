@@ -8,6 +8,7 @@ use super::name::Name;
 use super::notice::{Info, Notice, RawInfo, Trouble};
 use super::talk::{Partner, Talk, Tie, Told, Way};
 use crate::crypto::{PublicKey, Seed};
+use crate::limits;
 use crate::session::{Conversation, RawEvent, RawSession, RawSide, Role};
 
 impl Chat {
@@ -25,6 +26,20 @@ impl Chat {
             (Role::Initiator, Direction::OneWay) => RawSide::OneWay,
         };
         Some(Conversation::Raw(Box::new(RawSession::new(side, seed, self.now.mono_ms))))
+    }
+
+    /// Lets go of the caller that has been silent for longest, when as many are as may be.
+    pub(super) fn make_room_for_raw(&mut self) {
+        let is_silent =
+            |talk: &Talk| talk.is_raw() && talk.partner.is_none() && matches!(talk.way, Way::Called { .. });
+        let silent = self.talks.iter().filter(|(_, talk)| is_silent(talk)).map(|(link, _)| *link);
+        let silent: Vec<Link> = silent.collect();
+        if silent.len() >= limits::RAW_MUTE_CALLERS
+            // Connections are numbered as they come.
+            && let Some(longest) = silent.first()
+        {
+            self.with_session(*longest, |session, _| session.overloaded());
+        }
     }
 
     /// Says what a wire does not give, when it is asked for.

@@ -126,7 +126,10 @@ pub(super) fn limits(capacity: usize) -> Vec<String> {
         ("silence before a peer is given up", seconds(limits::DEAD_AFTER_MS)),
         ("records under one key", limits::REKEY_RECORDS.to_string()),
         ("raw wire: a PEM", format!("{} bytes", limits::RAW_PEM_BYTES)),
-        ("raw wire: a caller that says nothing", format!("{} min", limits::RAW_MUTE_MS / 60_000)),
+        (
+            "raw wire: a caller that says nothing",
+            format!("{} min, {} at once", limits::RAW_MUTE_MS / 60_000, limits::RAW_MUTE_CALLERS),
+        ),
         ("raw wire: the key of who was called", seconds(limits::RAW_KEY_MS)),
         ("raw wire: blocks in a row that do not open", limits::RAW_UNREAD.to_string()),
     ];
