@@ -74,7 +74,7 @@ impl<S: Show> Driver<S> {
     pub(super) fn handle(&mut self, input: Input<'_>) {
         match (&mut self.recorder, &input) {
             (Some(recorder), Input::Line(line)) => recorder.typed(line, &self.actor.chat),
-            (Some(recorder), Input::Farewell(_)) => recorder.leaves(&self.actor.chat),
+            (Some(recorder), Input::Farewell(farewell)) => recorder.leaves(*farewell, &self.actor.chat),
             _ => {}
         }
         self.actor.handle(&mut self.machine, input);

@@ -2,7 +2,7 @@
 //! types, what it did becomes a directive or a command, and what differs from one machine to the next
 //! becomes a wildcard: so the script plays again without any of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -12,8 +12,9 @@ use super::bind::words;
 use super::fault::{Fault, code};
 use crate::chat::address::{Family, ListenAt};
 use crate::chat::command::{Command, Typed, parse_line};
-use crate::chat::{Assurance, Chat, Direction, Info, Notice, RawInfo, Said, Trouble, Wire};
+use crate::chat::{Assurance, Chat, Direction, Farewell, Info, Notice, RawInfo, Said, Trouble, Wire};
 use crate::script::render::Names;
+use crate::session::EXIT;
 
 /// A session on its way into a file.
 pub(super) struct Recorder {
@@ -26,11 +27,12 @@ pub(super) struct Recorder {
     body: String,
     /// Bytes of the body that are in the file.
     written: usize,
+    /// Callers of the raw wire that gave no key.
+    keyless: BTreeSet<String>,
     /// Where peers reach us, as it stands in the script.
     listening: Option<String>,
-    /// The wire of the last place that we began to wait at, and of our last call.
+    /// The wire of the last place that we began to wait at.
     awaiting: Wire,
-    calling: Wire,
     broken: Option<io::Error>,
 }
 
@@ -68,11 +70,11 @@ impl Recorder {
             file,
             me: me.to_owned(),
             peers: BTreeMap::new(),
+            keyless: BTreeSet::new(),
             body: String::new(),
             written: 0,
             listening: None,
             awaiting: Wire::Native,
-            calling: Wire::Native,
             broken: None,
         };
         recorder.rewrite();
@@ -88,7 +90,7 @@ impl Recorder {
     pub(super) fn typed(&mut self, line: &str, chat: &Chat) {
         match parse_line(line) {
             // It stands in the script once somebody has answered.
-            Ok(Typed::Command(Command::Connect { wire, .. })) => self.calling = wire,
+            Ok(Typed::Command(Command::Connect { .. })) => {}
             Ok(Typed::Command(Command::Listen { at, family, wire, .. })) => {
                 self.awaiting = wire;
                 self.listens(line, &at, family);
@@ -97,19 +99,28 @@ impl Recorder {
                 self.ours(line);
                 self.expect("$**");
             }
-            Ok(Typed::Text(text)) => {
-                self.ours(line);
-                if let Some((name, assurance)) = chat.view().addressed {
-                    let me = match assurance {
-                        Assurance::Raw => raw_name_at(&name).to_owned(),
-                        _ => self.me.clone(),
-                    };
-                    for row in text.lines() {
-                        self.row(&name, &Names::default().pattern(&format!("{me}: {row}")));
-                    }
-                }
-            }
+            Ok(Typed::Text(text)) => self.says(line, &text, chat),
             _ => self.ours(line),
+        }
+    }
+
+    /// A text is for whoever is addressed, and is seen there.
+    fn says(&mut self, line: &str, text: &str, chat: &Chat) {
+        let Some((name, assurance)) = chat.view().addressed else { return self.ours(line) };
+        if self.keyless.contains(&name) {
+            // It was refused here; in the script that peer has a key, and would be sent it.
+            let typed = Names::default().typed(line);
+            return self.line(&format!("# not sent: {}> {typed}", self.me));
+        }
+        self.ours(line);
+        let me = match assurance {
+            // The raw wire's goodbye: no message there.
+            Assurance::Raw if text == EXIT => return,
+            Assurance::Raw => raw_name_at(&name).to_owned(),
+            _ => self.me.clone(),
+        };
+        for row in text.lines() {
+            self.row(&name, &Names::default().pattern(&format!("{me}: {row}")));
         }
     }
 
@@ -133,8 +144,11 @@ impl Recorder {
     }
 
     /// The end of the input, Ctrl-D or a signal ends the session: in the script that is typed.
-    pub(super) fn leaves(&mut self, chat: &Chat) {
+    pub(super) fn leaves(&mut self, farewell: Farewell, chat: &Chat) {
         if !chat.is_leaving() {
+            if let Farewell::Signal(number) = farewell {
+                self.line(&format!("# ended by signal {number}"));
+            }
             self.ours(":quit");
         }
     }
@@ -186,9 +200,10 @@ impl Recorder {
         match info {
             Info::Joined { name, .. } => self.joined(name, Wire::Native, chat),
             Info::Raw(RawInfo::Joined { name, key, .. }) => {
-                let called = Wire::Oaep(if key.is_some() { Direction::Both } else { Direction::OneWay });
-                let wire = if chat.has_dialled(name) { self.calling } else { called };
-                self.joined(name, wire, chat);
+                if key.is_none() {
+                    self.keyless.insert(name.clone());
+                }
+                self.joined(name, Wire::Oaep(Direction::Both), chat);
             }
             // How a text is cut and when it leaves depends on the other side's key and program.
             Info::Raw(RawInfo::Parts { .. } | RawInfo::Waits { .. } | RawInfo::Answered { .. }) => {
@@ -245,12 +260,17 @@ impl Recorder {
             | Trouble::Famine { .. }
             | Trouble::Suppressed { .. }
             | Trouble::Book { .. } => {}
-            Trouble::NotReceived { .. } => self.expect("$**"),
+            // So did damage, which the script does not do again.
+            Trouble::Unread { .. } => {}
+            Trouble::NotReceived { .. } | Trouble::NotSent { .. } | Trouble::NoKeyOf { .. } => {
+                self.expect("$**");
+            }
             _ => self.rows(notice),
         }
     }
 
-    /// Somebody is there: by our call, or by its own.
+    /// Somebody is there: by our call, or by its own. On the raw wire each gives the other a key in the script, also
+    /// where one of them did not: what waits for an answer of a program that is not ours would wait for ever.
     fn joined(&mut self, name: &str, wire: Wire, chat: &Chat) {
         let known = self.peers.contains_key(name);
         let presence = *self.peers.entry(name.to_owned()).or_default();
@@ -259,19 +279,18 @@ impl Recorder {
         }
         let listens = presence.started == Started::Yes && presence.listens == Listens::Yes;
         let (dialled, port) = (chat.has_dialled(name), port_of(name));
-        let (waits, calls, joins) = match wire {
-            Wire::Native => ("", "", "joined, $*"),
-            Wire::Oaep(Direction::Both) => (" --wire oaep", " --wire oaep", "is at $*"),
-            Wire::Oaep(Direction::OneWay) => (" --wire oaep", " --wire oaep --one-way", "is at $*"),
+        let (on, joins) = match wire {
+            Wire::Native => ("", "joined, $*"),
+            Wire::Oaep(_) => (" --wire oaep", "is at $*"),
         };
         if dialled {
             if !listens {
-                self.line(&format!("{name}> :listen 127.0.0.1:{port}{waits}"));
+                self.line(&format!("{name}> :listen 127.0.0.1:{port}{on}"));
             }
-            self.ours(&format!(":connect 127.0.0.1:{port}{calls}"));
+            self.ours(&format!(":connect 127.0.0.1:{port}{on}"));
         } else {
             let at = self.listening.clone().unwrap_or_default();
-            self.line(&format!("{name}> :connect {at}{calls}"));
+            self.line(&format!("{name}> :connect {at}{on}"));
         }
         self.expect("$**");
         self.expect(&format!("* {name} {joins}"));

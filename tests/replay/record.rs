@@ -1,9 +1,13 @@
 //! `--record`: a session of real processes becomes a script that plays without them.
 
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 
+use rsachat::crypto::{RawPair, Seed, seal_raw};
+
 use super::stage::{Played, run};
-use super::support::{Home, Person, RSACHAT};
+use super::support::{Home, PATIENCE, Person, RSACHAT};
 
 fn plays(path: &std::path::Path) -> Played {
     let mut command = std::process::Command::new(RSACHAT);
@@ -127,4 +131,79 @@ fn an_address_of_another_network_becomes_the_loopback_s() {
     assert!(text.contains("> :listen 127.0.0.1:0 --known\n"), "{text}");
     let played = plays(&file);
     assert_eq!(played.code, 0, "{}\n{text}", played.err);
+}
+
+/// A listener like the tutorial's server: it gives its key and answers each block with one that nobody else can
+/// read, until the caller ends.
+fn answering() -> (String, std::thread::JoinHandle<usize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap().to_string();
+    let answers = std::thread::spawn(move || {
+        let pair = RawPair::from_pem(include_str!("../keys/alice-2048.pem"), None).unwrap();
+        let (mut caller, _) = listener.accept().unwrap();
+        caller.set_read_timeout(Some(PATIENCE)).unwrap();
+        caller.write_all(pair.public().to_spki_pem().trim_end().as_bytes()).unwrap();
+        let mut blocks = 0;
+        while caller.read_exact(&mut [0; 256]).is_ok() {
+            blocks += 1;
+            let answer = seal_raw(pair.public(), b"ok", &Seed::new([blocks; 32]));
+            // The last one is `exit`, and its sender has gone.
+            let _ = caller.write_all(&answer);
+        }
+        usize::from(blocks)
+    });
+    (at, answers)
+}
+
+#[test]
+fn a_call_to_one_that_answers_for_itself_plays_without_it() {
+    let (at, answers) = answering();
+    let home = Home::of("민지");
+    let file = home.file("one-way.chat");
+    let mut minji = home.start(&["--record", file.to_str().unwrap()]);
+    minji.types(&format!(":connect {at} --wire oaep --one-way"));
+    minji.sees("raw-1 is at");
+    for line in ["안녕하세요", "두 번째", "세 번째"] {
+        minji.types(line);
+    }
+    minji.sees("raw-1 answered, sealed to its own key");
+    minji.types("exit");
+    minji.sees("* conversation with raw-1 closed");
+    minji.types(":quit");
+    assert_eq!((minji.ends(), answers.join().unwrap()), (0, 4));
+    let text = std::fs::read_to_string(&file).unwrap();
+    let played = plays(&file);
+    assert_eq!(played.code, 0, "{}\n{text}", played.err);
+}
+
+#[test]
+fn a_caller_that_gave_no_key_plays_without_itself() {
+    let home = Home::of("민지").with_raw_key("alice-2048.pem");
+    let file = home.file("keyless.chat");
+    let record = ["--listen", "127.0.0.1:0", "--wire", "oaep", "--record", file.to_str().unwrap()];
+    let mut minji = home.start(&record);
+    let mut caller = TcpStream::connect(minji.listens_at()).unwrap();
+    let pair = RawPair::from_pem(include_str!("../keys/alice-2048.pem"), None).unwrap();
+    for (number, text) in (1..).zip(["안녕하세요", "두 번째", "세 번째"]) {
+        caller.write_all(&seal_raw(pair.public(), text.as_bytes(), &Seed::new([number; 32]))).unwrap();
+        minji.sees(&format!("raw-1: {text}"));
+    }
+    caller.write_all(&[7; 256]).unwrap();
+    minji.sees("! a message from raw-1 could not be read");
+    minji.types("들려요");
+    minji.sees("! not sent: raw-1 gave no key");
+    minji.types(":all 모두 들려요");
+    minji.types(":status");
+    minji.sees("listening on");
+    drop(caller);
+    minji.sees("! lost raw-1");
+    minji.signal(rustix::process::Signal::TERM);
+    assert_eq!(minji.ends(), 143);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let played = plays(&file);
+    assert_eq!(played.code, 0, "{}\n{text}", played.err);
+    for row in ["# not sent: 민지> 들려요\n", "raw-1> 세 번째\n", "# ended by signal 15\n민지> :quit\n"]
+    {
+        assert!(text.contains(row), "{row} in\n{text}");
+    }
 }
