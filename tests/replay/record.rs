@@ -207,3 +207,49 @@ fn a_caller_that_gave_no_key_plays_without_itself() {
         assert!(text.contains(row), "{row} in\n{text}");
     }
 }
+
+#[test]
+fn whoever_is_renamed_imitated_forgotten_or_unknown_plays_without_itself() {
+    let home = Home::of("민지");
+    let file = home.file("names.chat");
+    let mut minji = home.start(&["--listen", "127.0.0.1:0", "--record", file.to_str().unwrap()]);
+    let at = minji.listens_at();
+    // Somebody of before, who is in no script.
+    for line in [":forget 아무개", ":block 아무개", ":nick 미미", ":keygen", ":log /nowhere/x", "혼잣말"]
+    {
+        minji.types(line);
+    }
+    minji.types(&format!(":listen {at}"));
+    minji.sees("you are listening on");
+    let mut junho = Person::start("준호", &["--connect", &at]);
+    minji.sees("준호 joined");
+    minji.types(":name 준호 밥");
+    junho.types("이름 바꿨어?");
+    minji.sees("밥: 이름 바꿨어?");
+    minji.types("응, 밥");
+    junho.sees("미미: 응, 밥");
+    minji.types(&"x".repeat(16_385));
+    minji.types_bytes(b"\xff\n");
+    minji.types(&"y".repeat(70_000));
+    minji.sees("a line of 70000 bytes is too long");
+    // Two that have the names of others: our own one of before, and that of who is called otherwise now.
+    for (name, key) in [("민지", "test-3.pem"), ("준호", "test-4.pem")] {
+        let other = Home::with_key(name, key).start(&["--listen", "127.0.0.1:0"]);
+        minji.types(&format!(":connect {}", other.listens_at()));
+        minji.sees(&format!("* {name} joined"));
+        minji.types(&format!(":to {name}"));
+        minji.types("처음 뵙겠습니다");
+        other.sees("미미: 처음 뵙겠습니다");
+        other.signal(rustix::process::Signal::KILL);
+        minji.sees(&format!("! lost {name}"));
+    }
+    minji.types(":forget 밥");
+    minji.sees("밥 is forgotten");
+    minji.types(":quit");
+    assert_eq!(minji.ends(), 0);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let played = plays(&file);
+    assert_eq!(played.code, 0, "{}\n{text}", played.err);
+    assert!(text.contains("민지-2> :nick 민지\n") && text.contains("준호-2> :nick 준호\n"), "{text}");
+    assert!(!text.contains(home.path().to_str().unwrap()), "{text}");
+}

@@ -2,17 +2,20 @@
 //! types, what it did becomes a directive or a command, and what differs from one machine to the next
 //! becomes a wildcard: so the script plays again without any of them.
 
+mod shown;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::bind::words;
-use super::fault::{Fault, code};
 use crate::chat::address::{Family, ListenAt};
 use crate::chat::command::{Command, Typed, parse_line};
-use crate::chat::{Assurance, Chat, Direction, Farewell, Info, Notice, RawInfo, Said, Trouble, Wire};
+use crate::chat::{Assurance, Chat, Farewell, Wire};
+use crate::front::bind::words;
+use crate::front::fault::{Fault, code};
+use crate::limits::MESSAGE_BYTES;
 use crate::script::render::Names;
 use crate::session::EXIT;
 
@@ -22,23 +25,31 @@ pub(super) struct Recorder {
     file: File,
     /// Our own label.
     me: String,
-    peers: BTreeMap<String, Presence>,
+    /// Who took part, by its label in the script: the name that it came with, where that was free.
+    peers: BTreeMap<String, Peer>,
+    /// The labels of peers, by what they are called now.
+    labels: BTreeMap<String, String>,
+    /// The name that we give to new peers.
+    nick: String,
     /// The script without its first lines, which name everybody.
     body: String,
     /// Bytes of the body that are in the file.
     written: usize,
     /// Callers of the raw wire that gave no key.
     keyless: BTreeSet<String>,
-    /// Where peers reach us, as it stands in the script.
-    listening: Option<String>,
+    /// Where peers reach us on either wire, as it stands in the script.
+    listening: [Option<String>; 2],
     /// The wire of the last place that we began to wait at.
     awaiting: Wire,
     broken: Option<io::Error>,
 }
 
-/// Whether a peer runs, and whether it waits for calls.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-struct Presence {
+/// Somebody who took part.
+#[derive(Clone, Debug)]
+struct Peer {
+    /// What it calls us.
+    knows_us_as: String,
+    /// Whether it runs, and whether it waits for calls.
     started: Started,
     listens: Listens,
 }
@@ -70,10 +81,12 @@ impl Recorder {
             file,
             me: me.to_owned(),
             peers: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            nick: me.to_owned(),
             keyless: BTreeSet::new(),
             body: String::new(),
             written: 0,
-            listening: None,
+            listening: [None, None],
             awaiting: Wire::Native,
             broken: None,
         };
@@ -113,14 +126,14 @@ impl Recorder {
             return self.line(&format!("# not sent: {}> {typed}", self.me));
         }
         self.ours(line);
-        let me = match assurance {
-            // The raw wire's goodbye: no message there.
-            Assurance::Raw if text == EXIT => return,
-            Assurance::Raw => raw_name_at(&name).to_owned(),
-            _ => self.me.clone(),
-        };
+        // The raw wire's goodbye is no message there.
+        if (assurance == Assurance::Raw && text == EXIT) || text.len() > MESSAGE_BYTES {
+            return;
+        }
+        let label = self.label(&name).to_owned();
+        let Some(us) = self.peers.get(&label).map(|peer| peer.knows_us_as.clone()) else { return };
         for row in text.lines() {
-            self.row(&name, &Names::default().pattern(&format!("{me}: {row}")));
+            self.row(&label, &Names::default().pattern(&format!("{us}: {row}")));
         }
     }
 
@@ -140,7 +153,7 @@ impl Recorder {
         self.ours(&words.join(" "));
         self.expect("$**");
         let port = if at.port == 0 { format!("${{{}.port}}", self.me) } else { at.port.to_string() };
-        self.listening = Some(format!("{host}:{port}"));
+        self.listening[on(self.awaiting)] = Some(format!("{host}:{port}"));
     }
 
     /// The end of the input, Ctrl-D or a signal ends the session: in the script that is typed.
@@ -158,16 +171,6 @@ impl Recorder {
         self.line(&format!("{}|* exited 0", self.me));
     }
 
-    /// Something was shown to us.
-    pub(super) fn shown(&mut self, notice: &Notice, chat: &Chat) {
-        match notice {
-            Notice::Said(said) => self.said(said),
-            Notice::Answer(_) | Notice::Table(_) | Notice::Past { .. } => self.expect("$**"),
-            Notice::Info(info) => self.info(info, notice, chat),
-            Notice::Trouble(trouble) => self.trouble(trouble, notice),
-        }
-    }
-
     /// Writes what was recorded since the last time. A recording that cannot be written ends, once.
     pub(super) fn flush(&mut self) -> Option<String> {
         if self.broken.is_none() {
@@ -181,135 +184,68 @@ impl Recorder {
         Some(format!("recording in {} has ended: {}", self.path.display(), words(error)))
     }
 
-    fn said(&mut self, said: &Said) {
-        let text: Vec<&str> = said.rows.iter().map(crate::chat::safe::SafeText::as_str).collect();
-        let text = text.join("\n");
-        // Such a message cannot be typed at a prompt.
-        if text.trim().is_empty() {
-            return;
-        }
-        let colon = if text.starts_with(':') { ":" } else { "" };
-        let typed = Names::default().typed(&format!("{colon}{text}"));
-        self.line(&format!("{}> {typed}", said.name));
-        for row in Notice::Said(said.clone()).rows() {
-            self.expect(&Names::default().pattern(&row));
-        }
-    }
-
-    fn info(&mut self, info: &Info, notice: &Notice, chat: &Chat) {
-        match info {
-            Info::Joined { name, .. } => self.joined(name, Wire::Native, chat),
-            Info::Raw(RawInfo::Joined { name, key, .. }) => {
-                if key.is_none() {
-                    self.keyless.insert(name.clone());
-                }
-                self.joined(name, Wire::Oaep(Direction::Both), chat);
-            }
-            // How a text is cut and when it leaves depends on the other side's key and program.
-            Info::Raw(RawInfo::Parts { .. } | RawInfo::Waits { .. } | RawInfo::Answered { .. }) => {
-                self.expect("$**");
-            }
-            Info::Left { name } => {
-                self.line(&format!("{name}> :quit"));
-                self.ended(name);
-                self.rows(notice);
-            }
-            Info::Listening { .. } => {
-                self.expect("* listening on $*");
-                if self.awaiting != Wire::Native {
-                    // What this wire does not give.
-                    self.expect("$**");
-                }
-            }
-            Info::Safety { name, .. } => {
-                self.expect(&format!("* safety number with {name}: $*"));
-                self.expect("$**");
-            }
-            Info::Accepted { .. } | Info::Addressed { .. } | Info::Replaced { .. } => self.expect("$**"),
-            // Of these the call or the command that follows has its own wildcard.
-            Info::MakingKey { .. }
-            | Info::StillMaking { .. }
-            | Info::KeyMade { .. }
-            | Info::KeyFound { .. }
-            | Info::KeyKept { .. }
-            | Info::Connecting { .. }
-            | Info::ConnectCancelled { .. }
-            | Info::Raw(RawInfo::Banner)
-            | Info::Recording { .. } => {}
-            _ => self.rows(notice),
-        }
-    }
-
-    fn trouble(&mut self, trouble: &Trouble, notice: &Notice) {
-        match trouble {
-            Trouble::Lost { name, .. } => {
-                self.line(&format!("@kill {name}"));
-                self.ended(name);
-                self.expect(&format!("! lost {name}$*"));
-            }
-            // Calls that came to nothing: the other side took no part.
-            Trouble::Unreachable { .. }
-            | Trouble::Early { .. }
-            | Trouble::Ourselves { .. }
-            | Trouble::Changed { .. }
-            | Trouble::PinDiffers { .. }
-            | Trouble::Impostor { .. }
-            | Trouble::BlockedCaller { .. }
-            | Trouble::UnknownCaller { .. }
-            | Trouble::TurnedAway { .. }
-            | Trouble::Famine { .. }
-            | Trouble::Suppressed { .. }
-            | Trouble::Book { .. } => {}
-            // So did damage, which the script does not do again.
-            Trouble::Unread { .. } => {}
-            Trouble::NotReceived { .. } | Trouble::NotSent { .. } | Trouble::NoKeyOf { .. } => {
-                self.expect("$**");
-            }
-            _ => self.rows(notice),
-        }
-    }
-
     /// Somebody is there: by our call, or by its own. On the raw wire each gives the other a key in the script, also
     /// where one of them did not: what waits for an answer of a program that is not ours would wait for ever.
     fn joined(&mut self, name: &str, wire: Wire, chat: &Chat) {
-        let known = self.peers.contains_key(name);
-        let presence = *self.peers.entry(name.to_owned()).or_default();
-        if presence.started == Started::Ended {
-            self.line(&format!("@start {name}"));
+        let known = self.labels.contains_key(name);
+        let label = &self.enters(name);
+        let us = if wire == Wire::Native { self.nick.clone() } else { raw_name_at(label).to_owned() };
+        let new = Peer { knows_us_as: us, started: Started::Yes, listens: Listens::No };
+        let mut peer = self.peers.get(label).cloned().unwrap_or(new);
+        if peer.started == Started::Ended {
+            self.line(&format!("@start {label}"));
         }
-        let listens = presence.started == Started::Yes && presence.listens == Listens::Yes;
-        let (dialled, port) = (chat.has_dialled(name), port_of(name));
-        let (on, joins) = match wire {
+        if !known && label != name {
+            self.line(&format!("{label}> :nick {name}"));
+        }
+        let listens = peer.started == Started::Yes && peer.listens == Listens::Yes;
+        let (dialled, port) = (chat.has_dialled(name), port_of(label));
+        let (wired, joins) = match wire {
             Wire::Native => ("", "joined, $*"),
             Wire::Oaep(_) => (" --wire oaep", "is at $*"),
         };
         if dialled {
             if !listens {
-                self.line(&format!("{name}> :listen 127.0.0.1:{port}{on}"));
+                self.line(&format!("{label}> :listen 127.0.0.1:{port}{wired}"));
             }
-            self.ours(&format!(":connect 127.0.0.1:{port}{on}"));
+            self.ours(&format!(":connect 127.0.0.1:{port}{wired}"));
         } else {
-            let at = self.listening.clone().unwrap_or_default();
-            self.line(&format!("{name}> :connect {at}{on}"));
+            let at = self.listening[on(wire)].clone().unwrap_or_default();
+            self.line(&format!("{label}> :connect {at}{wired}"));
         }
         self.expect("$**");
         self.expect(&format!("* {name} {joins}"));
-        let listens = if dialled || listens { Listens::Yes } else { Listens::No };
-        self.peers.insert(name.to_owned(), Presence { started: Started::Yes, listens });
+        peer.started = Started::Yes;
+        peer.listens = if dialled || listens { Listens::Yes } else { Listens::No };
+        self.peers.insert(label.clone(), peer);
         if !known {
             self.rewrite();
         }
     }
 
-    fn ended(&mut self, name: &str) {
-        let gone = Presence { started: Started::Ended, listens: Listens::No };
-        self.peers.insert(name.to_owned(), gone);
+    fn ended(&mut self, label: &str) {
+        if let Some(peer) = self.peers.get_mut(label) {
+            peer.started = Started::Ended;
+        }
     }
 
-    fn rows(&mut self, notice: &Notice) {
-        for row in notice.rows() {
-            self.expect(&Names::default().pattern(&row));
+    /// The label of somebody who is called so now.
+    fn label<'a>(&'a self, name: &'a str) -> &'a str {
+        self.labels.get(name).map_or(name, String::as_str)
+    }
+
+    /// The label of who joins under this name: a new one, unless it took part already. Its name may have been ours,
+    /// or that of somebody who is called otherwise now.
+    fn enters(&mut self, name: &str) -> String {
+        if let Some(label) = self.labels.get(name) {
+            return label.clone();
         }
+        let numbered = (2..).map(|number| format!("{name}-{number}"));
+        let is_free = |label: &String| *label != self.me && !self.peers.contains_key(label);
+        let label = std::iter::once(name.to_owned()).chain(numbered).find(is_free);
+        let label = label.unwrap_or_else(|| name.to_owned());
+        self.labels.insert(name.to_owned(), label.clone());
+        label
     }
 
     fn ours(&mut self, line: &str) {
@@ -360,6 +296,11 @@ impl Recorder {
 /// is not the peer's own name is free.
 fn raw_name_at(peer: &str) -> &'static str {
     if peer == "raw-1" { "raw-2" } else { "raw-1" }
+}
+
+/// The place of a wire in a pair.
+fn on(wire: Wire) -> usize {
+    usize::from(wire != Wire::Native)
 }
 
 /// The port that a peer waits at in the script: the same for one name, and no other's.
