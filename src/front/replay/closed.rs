@@ -216,3 +216,53 @@ impl Cast {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::run::{Stop, restless};
+    use super::super::seeds::Seeds;
+    use super::super::world::World;
+    use super::*;
+    use crate::front::fault::code;
+
+    /// Alice waits for Bob's call, which has been made.
+    fn connected() -> Cast {
+        let labels = ["alice", "bob"].map(str::to_owned);
+        let mut cast = Cast::new(&labels, World::closed(), Seeds::script(7), String::new()).unwrap();
+        let keys =
+            [include_str!("../../../tests/keys/test-1.pem"), include_str!("../../../tests/keys/test-2.pem")];
+        for (who, key) in keys.into_iter().enumerate() {
+            let file = cast.stage.home(who).join("identity.pem");
+            super::super::files::write(cast.stage.folder(), &file, key).unwrap();
+        }
+        cast.everybody_enters().unwrap();
+        for (who, line) in [(0, ":listen 127.0.0.1:8000"), (1, ":connect 127.0.0.1:8000")] {
+            cast.types(who, line);
+            cast.settle().unwrap();
+        }
+        cast
+    }
+
+    #[test]
+    fn bytes_that_never_come_are_named_and_are_a_fault_of_the_program() {
+        let mut cast = connected();
+        let link = cast.stage.wires.links_of(1)[0];
+        // Counted as sent, and not sent.
+        cast.stage.wires.pass(link, vec![0; 5]);
+        let Restless(what) = cast.settle().unwrap_err();
+        assert_eq!(what, "5 bytes from bob to alice");
+        let Stop::Failed(fault) = restless(&what) else { panic!("it is a failure") };
+        assert_eq!(fault.code, code::MACHINE);
+        let told = fault.to_string();
+        assert!(told.contains("the world did not come to rest: 5 bytes from bob to alice"), "{told}");
+        assert!(told.contains("please report it with the script"), "{told}");
+    }
+
+    #[test]
+    fn an_end_that_never_comes_is_named_too() {
+        let mut cast = connected();
+        let link = cast.stage.wires.links_of(1)[0];
+        cast.stage.wires.hang_up(link);
+        assert_eq!(cast.settle().unwrap_err().0, "an end or a call is missing");
+    }
+}
