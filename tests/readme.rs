@@ -76,6 +76,29 @@ fn wrong_usage_is_code_two() {
     assert!(!home.exists());
 }
 
+/// The README in Korean, which is shorter.
+fn korean() -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.ko.md")).unwrap()
+}
+
+#[test]
+fn the_korean_readme_has_the_same_settings_and_codes_and_no_option_of_its_own() {
+    let settings = block("```toml\n");
+    assert!(korean().contains(&settings), "the settings are to be:\n{settings}");
+    for code in ["0", "1", "2", "3", "4", "5", "128 + n"] {
+        assert!(korean().contains(&format!("\n| {code} | ")), "code {code} is missing");
+    }
+    for subcommand in ["send", "recv", "pipe", "replay", "config check", "config show", "doctor"] {
+        assert!(korean().contains(&format!("rsachat {subcommand}")), "{subcommand} is missing");
+    }
+    let page = korean();
+    let words = page.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    // `cargo run --release` is no option of ours, but stands in both.
+    for option in words.filter(|word| word.starts_with("--") && word.len() > 2) {
+        assert!(readme().contains(option), "{option} is not in the README");
+    }
+}
+
 /// The block of the README that begins with this fence and first line.
 fn block(begins: &str) -> String {
     let readme = readme();
