@@ -9,4 +9,5 @@ mod ends;
 mod refusals;
 mod stage;
 mod streams;
+mod terminal;
 mod wires;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
+use super::progress::Yielding;
 use super::tally::Tally;
 use crate::limits::PIPE_FRAME_BYTES;
 use crate::session::pipe::{Arrival, Incoming};
@@ -36,6 +37,8 @@ pub(super) struct Receiver {
     pub(super) incoming: Incoming,
     /// Until the peer's stream has ended: who reads our output then sees its end.
     pub(super) output: Option<File>,
+    /// Who is in the way of the first byte.
+    pub(super) yields: Yielding,
 }
 
 impl Receiver {
@@ -113,6 +116,7 @@ impl Receiver {
             places.iter().filter_map(|place| arrived.get(place.clone())).map(IoSlice::new).collect();
         let bytes = places.iter().map(Range::len).sum();
         let Some(output) = &mut self.output else { return Ok(()) };
+        self.yields.make_room();
         tally.while_writing(bytes, || write_all(output, &mut slices))?;
         if !unconfirmed.swap(true, Ordering::AcqRel) {
             tell(Down::Written);

@@ -15,7 +15,7 @@ use mio::Waker;
 use super::down::{self, Down};
 use super::line::{Line, Word};
 use super::outcome::Outcome;
-use super::progress::Progress;
+use super::progress::{Progress, Yielding};
 use super::tally::Tally;
 use super::up::{self, UpEnd};
 use crate::limits::{CONFIRM_EVERY_MS, FAREWELL_MS};
@@ -40,6 +40,13 @@ pub(super) enum Input {
     Sent,
     /// It is not read; our stream is empty.
     Unread,
+}
+
+/// What a pipe has on this side: its input, and the row that shows how far it has come.
+pub(super) struct Ends {
+    pub(super) input: Input,
+    pub(super) progress: Progress,
+    pub(super) yields: Yielding,
 }
 
 /// A pipe at work.
@@ -74,9 +81,9 @@ impl Flow {
         mut stream: TcpStream,
         unsent: &[u8],
         waker: &Arc<Waker>,
-        input: Input,
-        progress: Progress,
+        ends: Ends,
     ) -> io::Result<Self> {
+        let Ends { input, progress, yields } = ends;
         stream.write_all(unsent)?;
         let (reporter, reports) = channel();
         let line = Arc::new(Line::new(pipe.outgoing, stream.try_clone()?));
@@ -97,6 +104,7 @@ impl Flow {
             stream: stream.try_clone()?,
             incoming: pipe.incoming,
             output: Some(own(io::stdout())?),
+            yields,
         };
         let (down_tally, down_unconfirmed, down_tell) =
             (Arc::clone(&tally), Arc::clone(&unconfirmed), tell.clone());
@@ -186,7 +194,9 @@ impl Flow {
                 self.their_end = true;
                 self.confirm_at_ms = None;
                 self.line.post(Word::Stored(total));
-                self.progress.peer_ended();
+                if self.tally.total().is_none() {
+                    self.progress.peer_ended();
+                }
             }
             Arrival::Stored { total } => self.stored = Some(total),
             Arrival::Ping(number) => self.line.post(Word::Pong(number)),

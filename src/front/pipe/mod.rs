@@ -28,7 +28,7 @@ mod progress;
 mod tally;
 mod up;
 
-use flow::Flow;
+use flow::{Ends, Flow};
 use progress::{Progress, When};
 
 /// `rsachat pipe …`
@@ -87,8 +87,10 @@ pub(super) fn run(home: &Home, common: &Common, sources: &Sources, task: &PipeTa
     let (stream, unsent) = net.release(LinkId(piped.link.0))?;
     net.close_all();
     let input = if task.recv_only { flow::Input::Unread } else { flow::Input::Sent };
-    let progress = Progress::new(task.progress, form);
-    let mut flow = Flow::start(piped.pipe, stream, &unsent, &net.waker(), input, progress)?;
+    let progress = Progress::new(task.progress, form, input);
+    let yields = progress.yields(task.progress);
+    let ends = Ends { input, progress, yields };
+    let mut flow = Flow::start(piped.pipe, stream, &unsent, &net.waker(), ends)?;
     let outcome = flow.until_over(&mut net, &signals)?;
     let (code, count) = (outcome.code(), flow.count());
     if let Some(event) = outcome.event(&piped.name, count) {

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::fs::{FileType, SeekFrom, fstat, seek};
 
-use super::flow::Count;
+use super::flow::{Count, Input};
 use super::tally::Tally;
 use crate::front::events::{Event, Form, tell};
 use crate::front::screen::complain;
@@ -17,7 +17,7 @@ use crate::front::screen::complain;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(super) enum When {
     Always,
-    /// If standard error is a terminal
+    /// If standard error is a terminal where nobody types and nothing arrives
     Auto,
     Never,
 }
@@ -42,20 +42,37 @@ enum Shown {
 /// The counts on their way to a person.
 pub(super) struct Progress {
     shown: Shown,
+    /// Whether a person types our stream, and wants to know when the other side has said all.
+    typed: bool,
     form: Form,
     told: Option<Count>,
     drawn: Instant,
 }
 
 impl Progress {
-    pub(super) fn new(when: When, form: Form) -> Self {
+    pub(super) fn new(when: When, form: Form, input: Input) -> Self {
         let terminal = io::stderr().is_terminal();
+        let typed = terminal && input == Input::Sent && io::stdin().is_terminal();
         let shown = match when {
-            When::Always | When::Auto if terminal && form != Form::Json => Shown::Bar(bar()),
-            When::Always if form != Form::Json => Shown::Rows,
-            When::Always | When::Auto | When::Never => Shown::Nowhere,
+            _ if form == Form::Json => Shown::Nowhere,
+            When::Always if terminal => Shown::Bar(bar()),
+            // What is typed would stand in the middle of the row.
+            When::Auto if terminal && !typed => Shown::Bar(bar()),
+            When::Always => Shown::Rows,
+            When::Auto | When::Never => Shown::Nowhere,
         };
-        Self { shown, form, told: None, drawn: Instant::now() }
+        let typed = typed && form != Form::Json && when != When::Never;
+        Self { shown, typed, form, told: None, drawn: Instant::now() }
+    }
+
+    /// What takes the row away before the peer's bytes come onto the same terminal, unless it was asked for.
+    pub(super) fn yields(&self, when: When) -> Yielding {
+        match &self.shown {
+            Shown::Bar(bar) if when == When::Auto && io::stdout().is_terminal() => {
+                Yielding(Some(bar.clone()))
+            }
+            _ => Yielding(None),
+        }
     }
 
     /// When the loop is to look again: at what is due, or earlier to draw.
@@ -83,6 +100,11 @@ impl Progress {
             return;
         }
         self.drawn = Instant::now();
+        if let Shown::Bar(bar) = &self.shown
+            && bar.is_finished()
+        {
+            self.shown = Shown::Nowhere;
+        }
         let bytes = |count| indicatif::BinaryBytes(count);
         match &self.shown {
             Shown::Bar(bar) => {
@@ -114,10 +136,11 @@ impl Progress {
 
     /// The peer's stream is complete: a person who types may not know that theirs is awaited.
     pub(super) fn peer_ended(&self) {
-        if let Shown::Bar(bar) = &self.shown
-            && io::stdin().is_terminal()
-        {
-            bar.println("rsachat: the other side has sent everything; Ctrl-D ends your side");
+        const WORDS: &str = "rsachat: the other side has sent everything; Ctrl-D ends your side";
+        match &self.shown {
+            _ if !self.typed => {}
+            Shown::Bar(bar) => bar.println(WORDS),
+            Shown::Rows | Shown::Nowhere => complain(WORDS),
         }
     }
 
@@ -127,6 +150,18 @@ impl Progress {
             bar.finish_and_clear();
         }
         self.shown = Shown::Nowhere;
+    }
+}
+
+/// A row that makes room, once.
+pub(super) struct Yielding(Option<ProgressBar>);
+
+impl Yielding {
+    /// Makes room; there is no row from now on.
+    pub(super) fn make_room(&mut self) {
+        if let Some(bar) = self.0.take() {
+            bar.finish_and_clear();
+        }
     }
 }
 
