@@ -204,14 +204,14 @@ fn a_peer_that_leaves_too_early_is_a_loss_and_one_without_a_key_is_refused() {
     drop(peer);
     assert_eq!(sends.ends(), 5, "{}", sends.complaints());
     sends.complains("hung up before it had said anything");
-    sends.complains("1 messages were written, 0 were not; the rest of the input was not read");
+    sends.complains("1 message was written, 0 were not; the rest of the input was not read");
 
     let mut sends = send(&at, &["-m", "x"]);
     let (mut socket, _) = played.accept().unwrap();
     socket.write_all(b"SSH-2.0-OpenSSH_9.6 hello there\r\n").unwrap();
     assert_eq!(sends.ends(), 4, "{}", sends.complaints());
     sends.complains("sent no public key in PEM form");
-    sends.complains("0 messages were written, 1 were not");
+    sends.complains("0 messages were written, 1 was not");
 
     let mut sends = send(&at, &["-m", "x"]);
     drop(played.accept().unwrap());
@@ -226,7 +226,7 @@ fn a_native_listener_is_not_sent_to_and_patience_has_an_end() {
     let mut sends = send(&at, &["-m", "x", "--timeout", "500ms"]);
     assert_eq!(sends.ends(), 5, "{}", sends.complaints());
     sends.complains("nothing was connected or written in time");
-    sends.complains("0 messages were written, 1 were not");
+    sends.complains("0 messages were written, 1 was not");
 }
 
 #[test]

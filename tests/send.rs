@@ -177,7 +177,7 @@ fn a_receiver_takes_one_sender_only_when_told_to() {
     let at = recv.complains("listening on ").rsplit(' ').next().unwrap().to_owned();
     let mut wrong = start(&hana, &["send", &at, "--accept-new", "-m", "from hana"], Stdio::null());
     assert_eq!(wrong.ends(), 4);
-    wrong.complains("0 messages were receipted, 1 were not");
+    wrong.complains("0 messages were receipted, 1 was not");
     let mut right = start(&minji, &["send", &at, "--accept-new", "-m", "from minji"], Stdio::null());
     assert_eq!([right.ends(), recv.ends()], [0, 0]);
     assert_eq!(recv.output(), "from minji\n");
@@ -194,7 +194,7 @@ fn a_command_gets_each_message_and_only_its_success_is_a_receipt() {
     let mut sends = send(&at, &[], file(b"three\nbad\nfive\n"));
     assert_eq!(sends.ends(), 1);
     sends.complains("could not keep what it got: its output failed");
-    sends.complains("1 messages were receipted, 2 were not");
+    sends.complains("1 message was receipted, 2 were not");
     recv.complains("warning: the command ended with code 1");
     assert_eq!(std::fs::read_to_string(&kept).unwrap(), "민지 one\n민지 two\n민지 three\n민지 bad\n");
     // The next sender is served as before.
@@ -221,7 +221,7 @@ fn a_receiver_whose_device_is_full_receipts_nothing_and_says_why() {
     let mut sends = send(&at, &["-m", "never kept"], Stdio::null());
     assert_eq!([sends.ends(), recv.ends()], [1, 1]);
     sends.complains("could not keep what it got: no space left where it writes");
-    sends.complains("0 messages were receipted, 1 were not");
+    sends.complains("0 messages were receipted, 1 was not");
     recv.complains("cannot write the output: no space left on device");
 }
 

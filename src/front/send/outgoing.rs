@@ -182,12 +182,20 @@ impl Outgoing {
             code => code,
         };
         let goodbye = if self.exit == Exit::Waits { "; the goodbye was not written" } else { "" };
-        let message =
-            format!("{} messages were {}, {missing} were not{unread}{goodbye}", self.delivered, self.word());
+        let (delivered, word, were_not) = (self.delivered, self.word(), were(missing));
+        let messages = if delivered == 1 { "message" } else { "messages" };
+        let message = format!(
+            "{delivered} {messages} {} {word}, {missing} {were_not} not{unread}{goodbye}",
+            were(delivered)
+        );
         let kind = if self.is_raw() { "not_written" } else { "not_receipted" };
         let error = (code != 0).then_some(Event::Error { kind, message, hint: None });
         let (receipted, written) =
             if self.is_raw() { (None, Some(self.delivered)) } else { (Some(self.delivered), None) };
         (error, Done { code, messages: Some(self.read), receipted, written, ..Done::default() })
     }
+}
+
+fn were(messages: u64) -> &'static str {
+    if messages == 1 { "was" } else { "were" }
 }
