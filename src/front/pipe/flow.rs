@@ -30,8 +30,10 @@ use crate::wire::ByeReason;
 enum Report {
     Up(UpEnd),
     Down(Down),
-    /// The goodbye is with the kernel, or the connection takes none.
+    /// The goodbye is with the kernel, or the key is used up.
     Spoken,
+    /// The connection takes no word any more. Who receives knows why.
+    Unheard,
 }
 
 /// Whether our standard input is sent.
@@ -114,9 +116,7 @@ impl Flow {
 
         let speaking = Arc::clone(&line);
         thread::Builder::new().name("words".into()).spawn(move || {
-            // An error shows itself to who receives.
-            let _ = speaking.speak();
-            tell(Report::Spoken);
+            tell(speaking.speak().map_or(Report::Unheard, |()| Report::Spoken));
         })?;
         Ok(Self {
             line,
@@ -169,6 +169,7 @@ impl Flow {
                 // The one who receives knows why: a goodbye, or a broken connection.
                 Report::Up(UpEnd::Ended | UpEnd::Socket | UpEnd::Closed) => {}
                 Report::Spoken => return Some(Outcome::Broken(Ending::Exhausted)),
+                Report::Unheard => self.spoken = true,
                 Report::Down(Down::Written) => {
                     self.confirm_at_ms.get_or_insert(self.tally.now_ms() + CONFIRM_EVERY_MS);
                 }
@@ -264,7 +265,7 @@ impl Flow {
     fn settle(&mut self) {
         while let Ok(report) = self.reports.try_recv() {
             match report {
-                Report::Spoken | Report::Up(UpEnd::Closed) => self.spoken = true,
+                Report::Spoken | Report::Unheard | Report::Up(UpEnd::Closed) => self.spoken = true,
                 Report::Down(Down::Ended(_)) => self.hung_up = true,
                 _ => {}
             }
