@@ -48,10 +48,17 @@ const BACKLOG_BYTES: usize = 1024 * 1024;
 /// What a waiting message takes besides its text, in bytes, about.
 const MESSAGE_OVERHEAD: usize = 512;
 
+/// What the thread is given.
+enum Item {
+    Message(Said, Owed),
+    /// Nothing follows on this connection.
+    Gone(Link),
+}
+
 /// The owner's end of the thread.
 pub(super) struct Deliverer {
     /// `None` once nothing follows.
-    queue: Option<Sender<(Said, Owed)>>,
+    queue: Option<Sender<Item>>,
     reports: Receiver<Delivered>,
     /// The thread has ended, and everything that it had to say has been heard.
     ended: bool,
@@ -82,7 +89,14 @@ impl Deliverer {
         self.backlog.fetch_add(weight(&said), Ordering::Relaxed);
         if let Some(queue) = &self.queue {
             // A thread that has ended has said why.
-            let _ = queue.send((said, owed));
+            let _ = queue.send(Item::Message(said, owed));
+        }
+    }
+
+    /// Nothing follows on a connection, of which a message could not be handed over.
+    pub(super) fn forget(&self, link: Link) {
+        if let Some(queue) = &self.queue {
+            let _ = queue.send(Item::Gone(link));
         }
     }
 
@@ -114,19 +128,23 @@ struct Thread {
     way: Way,
     /// Messages still wanted, if they are counted.
     left: Option<u64>,
-    /// Connections with a message that could not be handed over.
+    /// Connections with a message that could not be handed over, while more of theirs may come.
     dropped: BTreeSet<Link>,
     backlog: Arc<AtomicUsize>,
 }
 
 impl Thread {
-    fn run(mut self, waiting: &Receiver<(Said, Owed)>, tell: impl Fn(Delivered)) {
+    fn run(mut self, waiting: &Receiver<Item>, tell: impl Fn(Delivered)) {
         while let Ok(first) = waiting.recv() {
+            let mut batch = Vec::new();
+            self.take(first, &mut batch);
             // Everything that waits goes out in one piece.
-            let mut batch = vec![first];
             while self.way_takes_many() && self.left.is_none_or(|left| (batch.len() as u64) < left) {
                 let Ok(more) = waiting.try_recv() else { break };
-                batch.push(more);
+                self.take(more, &mut batch);
+            }
+            if batch.is_empty() {
+                continue;
             }
             self.backlog.fetch_sub(batch.iter().map(|(said, _)| weight(said)).sum(), Ordering::Relaxed);
             let delivered = match self.way.clone() {
@@ -139,6 +157,15 @@ impl Thread {
                 if *left == 0 {
                     return tell(Delivered::Enough);
                 }
+            }
+        }
+    }
+
+    fn take(&mut self, item: Item, batch: &mut Vec<(Said, Owed)>) {
+        match item {
+            Item::Message(said, owed) => batch.push((said, owed)),
+            Item::Gone(link) => {
+                self.dropped.remove(&link);
             }
         }
     }
@@ -225,5 +252,42 @@ fn message(said: &Said) -> Message {
         wire: if said.fingerprint.is_some() { NATIVE } else { OAEP },
         bytes: exact.is_err().then(|| BASE64_STANDARD.encode(&said.text)),
         text: exact.map_or_else(|_| String::from_utf8_lossy(&said.text).into_owned(), str::to_owned),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A thread whose command fails for every message, with nobody to hear it.
+    fn failing() -> Thread {
+        let way = Way::Command("exit 1".to_owned());
+        Thread { way, left: None, dropped: BTreeSet::new(), backlog: Arc::default() }
+    }
+
+    fn said(text: &str) -> Said {
+        Said {
+            name: "bob".to_owned(),
+            fingerprint: None,
+            assurance: Assurance::Raw,
+            arrived_ms: 0,
+            sent_ms: 0,
+            rows: SafeText::rows(text),
+            text: text.into(),
+        }
+    }
+
+    #[test]
+    fn a_connection_that_was_closed_for_a_failed_message_is_remembered_no_longer_than_that() {
+        let mut thread = failing();
+        for number in 0..100 {
+            let owed = Owed { link: Link(number), upto: 1 };
+            let mut batch = Vec::new();
+            thread.take(Item::Message(said("x"), owed), &mut batch);
+            assert_eq!(thread.hand_over("exit 1", &batch, &|_| ()), 0);
+            assert_eq!(thread.dropped.len(), 1, "what follows on it is not handed over");
+            thread.take(Item::Gone(Link(number)), &mut batch);
+            assert!(thread.dropped.is_empty());
+        }
     }
 }

@@ -211,6 +211,7 @@ impl Recv {
                     self.pay(&mut latest);
                     tell(&Event::Warning { kind: "exec", message: why }, self.form);
                     self.driver.handle(Input::Dismiss { link, reason: ByeReason::OutputFailed });
+                    self.driver.machine.screen.deliverer.forget(link);
                 }
                 Delivered::Broken(error) => {
                     self.pay(&mut latest);
