@@ -251,6 +251,16 @@ fn a_receiver_that_is_killed_is_a_loss_with_its_count() {
 }
 
 #[test]
+fn a_receiver_that_leaves_while_the_input_goes_on_is_a_loss_that_is_named() {
+    let (mut recv, at) = receiving(&["--count", "1"]);
+    let mut sends = send(&at, &[], Stdio::piped());
+    sends.types("one");
+    assert_eq!([recv.ends(), sends.ends()], [0, 5]);
+    sends.complains("error: the other side left before everything was sent");
+    sends.complains("1 message was receipted, 0 were not; the rest of the input was not read");
+}
+
+#[test]
 fn nobody_reached_is_code_3_also_after_every_retry() {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();

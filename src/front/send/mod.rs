@@ -295,6 +295,11 @@ impl Sender {
         }
         // For the goodbye alone nobody is called again.
         if self.tries_left == 0 || said_all {
+            if verdict == Verdict::Left {
+                // In order, so that nobody has said it yet.
+                let message = "the other side left before everything was sent".to_owned();
+                tell(&Event::Error { kind: "left", message, hint: None }, self.form);
+            }
             return Some(code);
         }
         self.tries_left -= 1;
