@@ -369,6 +369,12 @@ impl Play<'_> {
             Gone::Exited => "it has left",
             Gone::Killed => "it was killed",
         };
+        if label.is_empty() {
+            let fault = Fault::new(line.whole(), format!("nobody is there to type this: {why}"));
+            return Some(
+                fault.help("an actor with a name can be started again: `@actors NAME`, `@start NAME`"),
+            );
+        }
         let fault = Fault::new(line.whole(), format!("{label} is not there: {why}"));
         Some(fault.help(format!("`@start {label}` brings it back")))
     }
