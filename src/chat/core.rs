@@ -50,7 +50,7 @@ pub struct Chat {
     /// The file that what is said is written to, if one was asked for.
     pub(super) log: Option<String>,
     pub(super) hinted_quit: bool,
-    /// Lines of text that were not taken.
+    /// Lines that were not taken.
     pub(super) unsent: u64,
     /// Messages of ours that were shown, of all connections there were.
     pub(super) receipted: u64,
@@ -160,6 +160,11 @@ impl Chat {
             Input::Line(line) => self.typed(line),
             Input::Command(command) => self.perform(command),
             Input::Text(text) => self.say(text),
+            Input::TextTo { name, text } => self.say_to(name, text),
+            Input::LineRefused { what } => {
+                self.unsent += 1;
+                self.trouble(Trouble::Mistake { what });
+            }
             Input::LineTooLong { bytes } => {
                 self.unsent += 1;
                 self.trouble(Trouble::LineTooLong { bytes });
