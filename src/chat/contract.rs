@@ -9,7 +9,7 @@ use super::command::Command;
 use super::kinds::KeyFor;
 use super::notice::{Notice, Said};
 use super::safe::SafeText;
-use crate::crypto::{Fingerprint, Job, JobResult, PublicKey, Seed};
+use crate::crypto::{Job, JobResult, PublicKey, Seed};
 use crate::wire::ByeReason;
 
 /// One connection, named by the front end. Never used twice.
@@ -395,11 +395,4 @@ impl Assurance {
             Self::Raw => "raw",
         }
     }
-}
-
-/// A key that was refused because the dialled address had another.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct RefusedKey {
-    pub(super) now: Fingerprint,
-    pub(super) address: Target,
 }

@@ -1,7 +1,7 @@
 //! The prompt: typed lines of every kind of input or the orders of a program in, notices out, until everything is
 //! said.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 
 use super::cli::{Common, Prompt};
 use super::colour;
@@ -186,7 +186,10 @@ impl Repl {
                     }
                     Some(LineEvent::End) => {
                         *lines = None;
-                        self.driver.handle(Input::Farewell(Farewell::EndOfInput));
+                        // A person's Ctrl-D leaves, with an editor or without one; a pipe's end is a whole that arrives or not.
+                        let farewell =
+                            if io::stdin().is_terminal() { Farewell::Quit } else { Farewell::EndOfInput };
+                        self.driver.handle(Input::Farewell(farewell));
                     }
                     Some(LineEvent::Broken(error)) => {
                         *lines = None;

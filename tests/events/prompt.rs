@@ -84,6 +84,8 @@ fn a_message_is_the_object_that_recv_writes() {
         received[moment] = at_the_prompt[moment].clone();
     }
     assert_eq!(received, at_the_prompt);
+    junho.falls_silent();
+    schema().check_line(&bot.sees(r#""event":"left","name":"준호""#));
 }
 
 #[test]
