@@ -40,6 +40,7 @@ fn every_option_and_exit_code_of_the_readme_is_in_the_help() {
         "--editor-mode",
         "--notify",
         "--plain",
+        "--json",
         "--passphrase-file",
         "--passphrase-fd",
     ] {
