@@ -28,7 +28,7 @@ syntax match  rsachatGutter    /^[^>|]*|[~!*]\=/ contained
 syntax match  rsachatUnknown   /^@.*$/
 syntax match  rsachatDirective /^@\%(actors\|seed\|exact\|open\|set\|include\|file\|together\|end\|tick\|kill\|start\|cut\|corrupt\|hold\|release\|live\|timeout\|quiet\|wait\|skip\|halt\)\%(\s.*\)\=$/ contains=rsachatWord,rsachatNumber,rsachatEscape,rsachatValue
 syntax match  rsachatWord      /^@\a\+/ contained
-syntax match  rsachatNumber    /\<\d\+\%(ms\|[smh]\|[KM]iB\)\=\>/ contained
+syntax match  rsachatNumber    /\<\%(\d\+\%(ms\|[dhms]\|[KM]iB\)\=\)\+\>/ contained
 syntax region rsachatFile      matchgroup=rsachatWord start=/^@file\s\+\S\+\s\+<<\z(\S\+\)\s*$/ end=/^\z1$/
 
 highlight default link rsachatComment   Comment

@@ -29,10 +29,10 @@ fn together_types_everything_before_anything_is_delivered() {
 
 #[test]
 fn tick_moves_the_clock_and_timers_fire_in_their_order() {
-    let script = format!("{}@hold alice bob\n@tick 59s\n@tick 2s\n", connected());
+    let script = format!("{}@hold alice bob\n@tick 58s 1000ms\n@tick 2\n", connected());
     check(
         &script,
-        "@hold alice bob\n@tick 59s\n@tick 2s\nbob| ! lost alice: no answer for 60 s; link closed\nalice| ! lost bob: connection cut",
+        "@hold alice bob\n@tick 58s 1000ms\n@tick 2\nbob| ! lost alice: no answer for 60 s; link closed\nalice| ! lost bob: connection cut",
     );
 }
 
