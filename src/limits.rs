@@ -78,6 +78,8 @@ pub const REKEY_RECORDS: u64 = 1 << 20;
 pub const NAME_CHARS: usize = 32;
 /// Bytes of a key file that is still read.
 pub const KEY_FILE_BYTES: u64 = 65_536;
+/// Bytes of a passphrase in a file or at a descriptor.
+pub const PASSPHRASE_BYTES: usize = 4_096;
 /// Bytes of a peer book that is still read.
 pub const BOOK_BYTES: u64 = 4 * 1024 * 1024;
 /// Time that `doctor` lets the other side speak first, in milliseconds: an rsachat never does, and what does is

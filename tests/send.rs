@@ -371,6 +371,26 @@ fn a_passphrase_comes_by_an_open_descriptor() {
     let script = r#"exec "$0" --home "$1" --passphrase-fd 7 recv --listen 127.0.0.1:0 7<"$2""#;
     shell.args(["-c", script, RSACHAT]).arg(junho.path()).arg(&file);
     junho.start_on(shell, Stdio::null()).complains("listening on ");
+    // Whoever gives it need not end: only a line is waited for.
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all("열려라 참깨\r\n".as_bytes()).unwrap();
+    let mut shell = std::process::Command::new("sh");
+    let script = r#"exec "$0" --home "$1" --passphrase-fd 8 recv --listen 127.0.0.1:0 8<&0 </dev/null"#;
+    shell.args(["-c", script, RSACHAT]).arg(junho.path());
+    junho.start_on(shell, reader.into()).complains("listening on ");
+    drop(writer);
+    for (option, what) in [
+        (["--passphrase-fd", "9"], "cannot read descriptor 9 of --passphrase-fd: no such file or directory"),
+        (
+            ["--passphrase-file", "/dev/zero"],
+            "cannot read /dev/zero: its first line has more than 4096 bytes",
+        ),
+    ] {
+        let args = ["recv", "--listen", "127.0.0.1:0", option[0], option[1]];
+        let mut wrong = start(&junho, &args, Stdio::null());
+        assert_eq!(wrong.ends(), 3, "{option:?}");
+        wrong.complains(what);
+    }
     let mut without = start(&junho, &["recv", "--listen", "127.0.0.1:0"], Stdio::null());
     assert_eq!(without.ends(), 3);
     without.complains("--passphrase-file");

@@ -1,6 +1,7 @@
 //! `rsachat key` and `rsachat peers`, and everybody's way to the identity on disk.
 
-use std::io::IsTerminal as _;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, IsTerminal as _, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use rand::TryRng as _;
 use rand::rngs::SysRng;
 use zeroize::Zeroizing;
 
+use super::bind::words;
 use super::cli::{Common, KeyTask, PeerTask};
 use super::config::Config;
 use super::fault::{Fault, code};
@@ -16,6 +18,7 @@ use crate::chat::book::{Change, Trust};
 use crate::chat::name::Name;
 use crate::chat::{KeyFor, OwnKey};
 use crate::crypto::{Identity, KeyFileFault, Keys, Passphrase, PublicKey, RawPair, Seed};
+use crate::limits::PASSPHRASE_BYTES;
 use crate::store::keyfile::{self, Replacing};
 use crate::store::{Home, bookfile};
 
@@ -279,7 +282,7 @@ fn new(home: &Home, common: &Common, of: KeyFor, bits: u32, replace: bool) -> Re
 
 /// The key of the raw wire goes under the same passphrase: there is one for a home.
 fn protect(home: &Home, own: &Own, raw: Option<&Own>, file: Option<&Path>) -> Result<(), Fault> {
-    let passphrase = file.map_or_else(ask_twice, first_line)?;
+    let passphrase = file.map_or_else(ask_twice, in_file)?;
     let passphrase = Some(passphrase).filter(|passphrase| !passphrase.is_empty());
     let what = if passphrase.is_some() { "is protected by a passphrase" } else { "has no passphrase" };
     for (of, key) in [(KeyFor::Identity, Some(own)), (KeyFor::RawWire, raw)] {
@@ -311,17 +314,35 @@ fn ask(prompt: &str) -> Result<Passphrase, Fault> {
 
 /// The passphrase that the command line names a place for.
 fn given(common: &Common) -> Result<Option<Passphrase>, Fault> {
-    match common.passphrase_fd {
-        Some(number) => first_line(&Path::new("/dev/fd").join(number.to_string())).map(Some),
-        None => common.passphrase_file.as_deref().map(first_line).transpose(),
+    if let Some(number) = common.passphrase_fd {
+        let path = Path::new("/dev/fd").join(number.to_string());
+        let line = first_line(&path, &format!("descriptor {number} of --passphrase-fd"));
+        return line
+            .map(Some)
+            .map_err(|fault| fault.hint(format!("open it for the program: {number}< FILE")));
     }
+    common.passphrase_file.as_deref().map(in_file).transpose()
 }
 
-fn first_line(path: &Path) -> Result<Passphrase, Fault> {
-    let text = std::fs::read_to_string(path)
-        .map(Zeroizing::new)
-        .map_err(|error| Fault::new(code::MACHINE, format!("cannot read {}: {error}", path.display())))?;
-    Ok(Passphrase::new(text.lines().next().unwrap_or_default().to_owned()))
+fn in_file(path: &Path) -> Result<Passphrase, Fault> {
+    first_line(path, &path.display().to_string())
+}
+
+/// The first line, without waiting for what follows it: whoever gives it may keep the other end open.
+fn first_line(path: &Path, name: &str) -> Result<Passphrase, Fault> {
+    let failed = |why: String| Fault::new(code::MACHINE, format!("cannot read {name}: {why}"));
+    let file = File::open(path).map_err(|error| failed(words(&error)))?;
+    // With its room from the start: what grows leaves copies behind.
+    let mut line = Zeroizing::new(Vec::with_capacity(PASSPHRASE_BYTES + 2));
+    let mut input = BufReader::with_capacity(1, file).take(PASSPHRASE_BYTES as u64 + 2);
+    input.read_until(b'\n', &mut line).map_err(|error| failed(words(&error)))?;
+    let line = line.strip_suffix(b"\n").unwrap_or(&line);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if line.len() > PASSPHRASE_BYTES {
+        return Err(failed(format!("its first line has more than {PASSPHRASE_BYTES} bytes")));
+    }
+    let text = str::from_utf8(line).map_err(|_| failed("its first line is not UTF-8".to_owned()))?;
+    Ok(Passphrase::new(text.to_owned()))
 }
 
 fn unreadable(path: &Path, fault: KeyFileFault) -> Fault {
