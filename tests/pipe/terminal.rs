@@ -97,9 +97,9 @@ fn a_person_who_types_sees_what_was_said_and_no_counts() {
     let mut hears = listens.child().stdout.take().unwrap();
     let mut calls = Typed::calling(&minji, &at, "");
     calls.press("안녕하세요\r");
-    let mut heard = [0; 16];
-    hears.read_exact(&mut heard).unwrap();
-    assert_eq!(heard, *"안녕하세요\n".as_bytes());
+    let mut line = [0; 16];
+    hears.read_exact(&mut line).unwrap();
+    assert_eq!(line, *"안녕하세요\n".as_bytes());
     says.write_all("네, 반갑습니다\n".as_bytes()).unwrap();
     calls.sees("네, 반갑습니다");
     drop(says);

@@ -37,11 +37,26 @@ pub(super) struct Recorder {
     written: usize,
     /// Callers of the raw wire that gave no key.
     keyless: BTreeSet<String>,
-    /// Where peers reach us on either wire, as it stands in the script.
-    listening: [Option<String>; 2],
+    listening: Listening,
     /// The wire of the last place that we began to wait at.
     awaiting: Wire,
     broken: Option<io::Error>,
+}
+
+/// Where peers reach us on either wire, as it stands in the script.
+#[derive(Default)]
+struct Listening {
+    native: Option<String>,
+    raw: Option<String>,
+}
+
+impl Listening {
+    fn on(&mut self, wire: Wire) -> &mut Option<String> {
+        match wire {
+            Wire::Native => &mut self.native,
+            Wire::Oaep(_) => &mut self.raw,
+        }
+    }
 }
 
 /// Somebody who took part.
@@ -86,7 +101,7 @@ impl Recorder {
             keyless: BTreeSet::new(),
             body: String::new(),
             written: 0,
-            listening: [None, None],
+            listening: Listening::default(),
             awaiting: Wire::Native,
             broken: None,
         };
@@ -153,7 +168,7 @@ impl Recorder {
         self.ours(&words.join(" "));
         self.expect("$**");
         let port = if at.port == 0 { format!("${{{}.port}}", self.me) } else { at.port.to_string() };
-        self.listening[on(self.awaiting)] = Some(format!("{host}:{port}"));
+        *self.listening.on(self.awaiting) = Some(format!("{host}:{port}"));
     }
 
     /// The end of the input, Ctrl-D or a signal ends the session: in the script that is typed.
@@ -210,7 +225,7 @@ impl Recorder {
             }
             self.ours(&format!(":connect 127.0.0.1:{port}{wired}"));
         } else {
-            let at = self.listening[on(wire)].clone().unwrap_or_default();
+            let at = self.listening.on(wire).clone().unwrap_or_default();
             self.line(&format!("{label}> :connect {at}{wired}"));
         }
         self.expect("$**");
@@ -296,11 +311,6 @@ impl Recorder {
 /// is not the peer's own name is free.
 fn raw_name_at(peer: &str) -> &'static str {
     if peer == "raw-1" { "raw-2" } else { "raw-1" }
-}
-
-/// The place of a wire in a pair.
-fn on(wire: Wire) -> usize {
-    usize::from(wire != Wire::Native)
 }
 
 /// The port that a peer waits at in the script: the same for one name, and no other's.
