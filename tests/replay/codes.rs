@@ -39,6 +39,16 @@ fn a_file_that_is_not_there_ends_with_3() {
 }
 
 #[test]
+fn a_machine_without_room_for_the_homes_ends_with_3() {
+    let mut command = Command::new(RSACHAT);
+    command.args(["replay", "-"]).env("TMPDIR", "/nowhere");
+    let played = run(command, b":showkey\n");
+    assert_eq!(played.code, 3);
+    let what = "cannot make a folder for the homes in /nowhere: no such file or directory";
+    assert_eq!(played.err, format!("rsachat: error: {what}\nrsachat: hint: TMPDIR says where it is made\n"));
+}
+
+#[test]
 fn the_null_device_is_an_empty_script() {
     let played = named("/dev/null");
     assert_eq!((played.code, played.out.as_str(), played.err.as_str()), (0, "", ""));

@@ -1,7 +1,6 @@
 //! The actors of a run: who is there, how they come and go, and how what happens on the stage reaches them.
 
 use std::fs;
-use std::io;
 
 use super::seeds::Seeds;
 use super::stage::{Part, Stage};
@@ -9,7 +8,8 @@ use super::world::World;
 use crate::chat::name::Name;
 use crate::chat::{Chat, Farewell, Input, KeyFor, Link};
 use crate::front::actor::Actor;
-use crate::front::fault::Fault;
+use crate::front::bind::words;
+use crate::front::fault::{Fault, code};
 use crate::front::keys;
 use crate::limits;
 use crate::net::LinkId;
@@ -47,9 +47,14 @@ pub(super) enum Gone {
 }
 
 impl Cast {
-    pub(super) fn new(labels: &[String], world: World, seeds: Seeds, script: String) -> io::Result<Self> {
+    pub(super) fn new(labels: &[String], world: World, seeds: Seeds, script: String) -> Result<Self, Fault> {
         let labels = if labels.is_empty() { vec![String::new()] } else { labels.to_vec() };
-        let folder = tempfile::Builder::new().prefix("rsachat-replay-").tempdir()?;
+        let folder = tempfile::Builder::new().prefix("rsachat-replay-").tempdir().map_err(|error| {
+            let reason = words(&error);
+            let there = std::env::temp_dir();
+            let what = format!("cannot make a folder for the homes in {}: {reason}", there.display());
+            Fault::new(code::MACHINE, what).hint("TMPDIR says where it is made")
+        })?;
         let actors = labels.iter().map(|_| Presence::Gone(Gone::NotYet)).collect();
         let stage = Stage::new(world, seeds, labels, folder.path().to_owned(), script)?;
         Ok(Self { stage, actors, _folder: folder })

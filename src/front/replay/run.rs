@@ -128,8 +128,8 @@ pub(super) fn play(script: &Script, manner: &Manner, tell: &mut dyn FnMut(Told<'
     let text = script.sources.iter().map(|source| source.text.as_str()).collect::<String>();
     let cast = match Cast::new(&script.actors, world, seeds, text) {
         Ok(cast) => cast,
-        Err(error) => {
-            let end = End::Failed(error.into());
+        Err(failure) => {
+            let end = End::Failed(failure);
             return Outcome { end, faults: Vec::new(), steps: 0, updated: Vec::new() };
         }
     };
