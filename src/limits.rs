@@ -108,7 +108,7 @@ pub const HANGUP_MS: u64 = 5_000;
 /// would reset the connection and could destroy what it has not read yet.
 pub const LINGER_MS: u64 = 1_000;
 /// Time data may stay unacknowledged before the kernel gives a connection up (`TCP_USER_TIMEOUT`, RFC 5482),
-/// in milliseconds.
+/// in milliseconds: before a connection stands, and on the raw wire, where nobody asks for a sign of life.
 pub const UNACKNOWLEDGED_MS: u64 = 30_000;
 /// Silence after which the kernel probes a connection (`SO_KEEPALIVE`), and the time between two probes, in
 /// milliseconds.

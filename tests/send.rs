@@ -261,6 +261,32 @@ fn a_receiver_that_leaves_while_the_input_goes_on_is_a_loss_that_is_named() {
 }
 
 #[test]
+fn a_newcomer_is_let_in_while_a_slow_command_has_more_than_it_can_take() {
+    let stays = tempfile::NamedTempFile::new().unwrap();
+    let slow = format!("while [ -e {} ]; do sleep 0.05; done", stays.path().display());
+    let (recv, at) = receiving(&["--exec", &slow]);
+    // Each has as much on the way as one may; together that is more than the receiver holds, so that it reads nobody
+    // any more who could say something.
+    let lines = format!("{}\n", "x".repeat(16_000)).repeat(20);
+    let keys =
+        ["test-1", "test-3", "test-4", "alice-2048", "bob-2048", "alice-3072", "bob-3072", "alice-4096"];
+    let senders: Vec<Person> = keys
+        .into_iter()
+        .map(|key| {
+            let home = Home::with_key(key, &format!("{key}.pem"));
+            let args = ["send", at.as_str(), "--accept-new", "--name", key, "-v"];
+            let sends = start(&home, &args, file(lines.as_bytes()));
+            sends.complains("connected to ");
+            sends
+        })
+        .collect();
+    for sends in &senders {
+        assert!(!sends.complaints().contains("error"), "{}", sends.complaints());
+    }
+    drop((senders, recv, stays));
+}
+
+#[test]
 fn nobody_reached_is_code_3_also_after_every_retry() {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();

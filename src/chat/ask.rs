@@ -84,6 +84,12 @@ impl Chat {
         }
     }
 
+    /// Whether it is known who is at the other end, so that messages can come.
+    #[must_use]
+    pub fn is_met(&self, link: Link) -> bool {
+        self.talks.get(&link).is_some_and(|talk| talk.partner.is_some())
+    }
+
     /// Whether one more text would be taken by somebody who is there.
     #[must_use]
     pub fn takes_text(&self) -> bool {

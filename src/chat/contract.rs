@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::address::{Family, ListenAt, Target};
 use super::book::{Book, Change};
 use super::command::Command;
-use super::kinds::KeyFor;
+use super::kinds::{KeyFor, Wire};
 use super::notice::{Notice, Said};
 use super::safe::SafeText;
 use crate::crypto::{Job, JobResult, PublicKey, Seed};
@@ -299,8 +299,8 @@ pub enum Effect {
         /// In order.
         bytes: Vec<u8>,
     },
-    /// The peer has proved its key: this connection no longer counts as a stranger's.
-    Proven(Link),
+    /// It stands, on this wire, and no longer counts as a stranger's; only on ours each side asks for signs of life.
+    Proven(Link, Wire),
     /// Close a connection after what was transmitted has gone out.
     Hangup(Link),
     /// Run a job off the loop.

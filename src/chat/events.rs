@@ -3,6 +3,7 @@
 use super::book::Change;
 use super::contract::{Assurance, Effect, Link, Owed, Queue, Verdict};
 use super::core::{Chat, assurance};
+use super::kinds::Wire;
 use super::name::Name;
 use super::notice::{Acquaintance, Claimed, Info, Notice, Said, Trouble};
 use super::safe::SafeText;
@@ -108,7 +109,7 @@ impl Chat {
             Acquaintance::New => Assurance::Unverified,
         };
         let newcomer = known == Acquaintance::New;
-        self.effects.push_back(Effect::Proven(link));
+        self.effects.push_back(Effect::Proven(link, Wire::Native));
         self.info(Info::Joined { name: name.clone(), fingerprint, known });
         if newcomer {
             self.unmask(&name, claimed);

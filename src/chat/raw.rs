@@ -85,7 +85,7 @@ impl Chat {
         talk.key.clone_from(&key);
         let at = talk.whom();
         let key = key.map(|key| (key.bits(), key.fingerprint()));
-        self.effects.push_back(Effect::Proven(link));
+        self.effects.push_back(Effect::Proven(link, Wire::Oaep(Direction::Both)));
         self.info(Info::Raw(RawInfo::Joined { name, at, key }));
         if self.addressed_link().is_none() {
             self.address(tie);

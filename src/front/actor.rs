@@ -11,7 +11,7 @@ use crate::chat::book::{Book, Change};
 use crate::chat::safe::SafeText;
 use crate::chat::{
     Chat, Dial, Effect, Input, KeyFor, Link, Listener, NewKey, Notice, Now, Origin, Owed, Queue, Replacing,
-    Sent, Verdict,
+    Sent, Verdict, Wire,
 };
 use crate::crypto::{Job, Passphrase};
 use crate::store::bookfile::{self, BookFault};
@@ -51,8 +51,8 @@ pub(super) trait Machine {
     fn cancel_connect(&mut self, dial: Dial);
     /// Sends bytes; answers when the kernel did not take all of them.
     fn transmit(&mut self, link: Link, bytes: Vec<u8>) -> Option<Input<'static>>;
-    /// A caller has proved its key.
-    fn proven(&mut self, link: Link);
+    /// Both sides stand: a caller counts no more as a stranger.
+    fn proven(&mut self, link: Link, wire: Wire);
     /// Closes after what was sent has left.
     fn hangup(&mut self, link: Link);
     /// Does RSA work with our keys.
@@ -162,7 +162,7 @@ impl Actor {
             Effect::Connect { dial, target, family } => return machine.connect(dial, target, family),
             Effect::CancelConnect(dial) => machine.cancel_connect(dial),
             Effect::Transmit { link, bytes } => return machine.transmit(link, bytes),
-            Effect::Proven(link) => machine.proven(link),
+            Effect::Proven(link, wire) => machine.proven(link, wire),
             Effect::Hangup(link) => machine.hangup(link),
             Effect::Work { link, job, queue } => {
                 return machine.work(link, job, queue, self.keys.clone());

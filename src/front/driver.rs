@@ -189,10 +189,11 @@ impl<S: Show> Driver<S> {
     }
 
     /// Back pressure by not reading: what the chat cannot use now, or the screen cannot take, stays in the
-    /// kernel.
+    /// kernel. Who is still shaking hands has nothing to show yet, and cannot wait for long.
     fn regulate(&mut self, behind: bool) {
         for link in self.actor.chat.links() {
-            let wanted = if self.chat().wants_bytes(link) && !behind { Reading::On } else { Reading::Off };
+            let waits = behind && self.chat().is_met(link);
+            let wanted = if self.chat().wants_bytes(link) && !waits { Reading::On } else { Reading::Off };
             self.machine.set_reading(link, wanted);
         }
     }

@@ -13,7 +13,9 @@ use super::keys::{self, KeyRing, Own};
 use super::log::Log;
 use crate::chat::address::{Family, ListenAt, Target};
 use crate::chat::safe::SafeText;
-use crate::chat::{Chat, Dial, Input, KeyFor, Link, Listener, Notice, Now, Owed, Queue, Replacing, Sent};
+use crate::chat::{
+    Chat, Dial, Input, KeyFor, Link, Listener, Notice, Now, Owed, Queue, Replacing, Sent, Wire,
+};
 use crate::crypto::{Job, JobResult};
 use crate::limits::LINK_TURN_BYTES;
 use crate::net::errand::Errand;
@@ -307,8 +309,11 @@ impl<S: Show> Machine for Live<S> {
         self.send(id)
     }
 
-    fn proven(&mut self, link: Link) {
+    fn proven(&mut self, link: Link, wire: Wire) {
         self.net.proven(LinkId(link.0));
+        if wire == Wire::Native {
+            self.net.be_patient(LinkId(link.0));
+        }
     }
 
     fn hangup(&mut self, link: Link) {

@@ -97,11 +97,16 @@ impl Link {
         self.failure.is_some() || self.can_flush() || (self.owes_drained && self.queue.is_empty())
     }
 
-    /// The socket and what it has not taken yet. From now on the peer may leave it unread for as long as it
-    /// likes: to the kernel a window that stays shut is data without acknowledgement.
-    pub(super) fn into_parts(self) -> (TcpStream, Vec<u8>) {
+    /// From now on the peer may leave it unread for as long as it likes: to the kernel a window that stays shut is
+    /// data without acknowledgement.
+    pub(super) fn be_patient(&self) {
         #[cfg(target_os = "linux")]
         let _ = SockRef::from(&self.stream).set_tcp_user_timeout(None);
+    }
+
+    /// The socket and what it has not taken yet. The peer may leave it unread from now on.
+    pub(super) fn into_parts(self) -> (TcpStream, Vec<u8>) {
+        self.be_patient();
         let unsent: Vec<u8> = self.queue.pieces.into_iter().flatten().skip(self.queue.gone).collect();
         (self.stream, unsent)
     }
@@ -305,4 +310,21 @@ fn prepare(stream: &TcpStream) {
     let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(every).with_interval(every));
     #[cfg(target_os = "linux")]
     let _ = socket.set_tcp_user_timeout(Some(Duration::from_millis(UNACKNOWLEDGED_MS)));
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stranger_must_take_what_is_sent_in_half_a_minute_and_who_shows_that_it_lives_need_not() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let link = Link::new(TcpStream::from_std(stream));
+        let limit = || SockRef::from(&link.stream).tcp_user_timeout().unwrap();
+        assert_eq!(limit(), Some(Duration::from_millis(UNACKNOWLEDGED_MS)));
+        link.be_patient();
+        assert_eq!(limit(), None);
+    }
 }

@@ -201,6 +201,14 @@ impl Net {
         }
     }
 
+    /// Who owns the link finds out whether the peer lives: the kernel gives it up no more because the peer leaves
+    /// what was sent unread.
+    pub fn be_patient(&mut self, id: LinkId) {
+        if let Some(Slot { state: State::Open(link), .. }) = self.slots.get(&id.0) {
+            link.be_patient();
+        }
+    }
+
     /// Says goodbye: nothing more is read or reported; what is queued goes out, for at most
     /// [`HANGUP_MS`]; then the end of stream, and when the peer's own end has come or
     /// [`LINGER_MS`](crate::limits::LINGER_MS) later, the socket is closed. A link still dialling is

@@ -12,7 +12,7 @@ use super::wire::{Over, Wires};
 use super::world::{Clock, World};
 use crate::chat::address::{Family, ListenAt, Target};
 use crate::chat::safe::SafeText;
-use crate::chat::{Dial, Input, Link, Listener, Notice, Now, Owed, Queue};
+use crate::chat::{Dial, Input, Link, Listener, Notice, Now, Owed, Queue, Wire};
 use crate::crypto::Job;
 use crate::front::actor::{Machine, Recipe};
 use crate::front::bind::words;
@@ -227,7 +227,7 @@ impl Machine for Part<'_> {
         None
     }
 
-    fn proven(&mut self, _: Link) {
+    fn proven(&mut self, _: Link, _: Wire) {
         if let Some((sources, _)) = &mut self.stage.sources {
             sources.settled(std::net::Ipv4Addr::LOCALHOST.into());
         }
