@@ -13,7 +13,7 @@ use super::live::Latest;
 use super::prompting::{self, Prompting};
 use super::record::Recorder;
 use super::screen::{Screen, stdout_sink};
-use super::terminal::{self, Terminal, Typed};
+use super::terminal::{self, Habits, Terminal, Typed};
 use crate::chat::safe::SafeText;
 use crate::chat::{Callers, Chat, Farewell, Input, Verdict};
 use crate::limits;
@@ -57,7 +57,8 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
     let signals = Signals::start(net.waker())?;
     let (typist, sink) = if edited {
         let live = prompting::live(&chat.view(), form.clone());
-        let (terminal, sink) = Terminal::start(live, config.editor, config.history.as_deref(), net.waker())?;
+        let habits = Habits { keys: config.editor, history: config.history.as_deref(), title: config.title };
+        let (terminal, sink) = Terminal::start(live, &habits, net.waker())?;
         (Typist::Person(terminal), sink)
     } else {
         (Typist::Lines(Some(Lines::of_stdin(net.waker())?)), stdout_sink())
