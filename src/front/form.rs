@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::colour::{self, Style};
 use super::config::TimeFormat;
 use super::qr;
-use super::wrap::{flowed, wrapped};
+use super::wrap::{answered, wrapped};
 use crate::chat::safe::SafeText;
 use crate::chat::{Info, Notice, SafetyCard, Said, earlier_words};
 use crate::limits;
@@ -61,7 +61,10 @@ impl Form {
         let mut rows: Vec<String> = self.new_day(&moment).into_iter().collect();
         match (self.looks, notice) {
             (Looks::Screen, Notice::Table(table)) => rows.extend(laid_out(table, notice.rows(), cells)),
-            (Looks::Words | Looks::Screen, Notice::Answer(answer)) => rows.extend(answer.iter().cloned()),
+            (Looks::Screen, Notice::Answer(answer)) => {
+                rows.extend(answer.iter().flat_map(|row| answered(row, cells)));
+            }
+            (Looks::Words, Notice::Answer(answer)) => rows.extend(answer.iter().cloned()),
             (Looks::Words, notice) => {
                 let clock = self.clock(&moment);
                 rows.extend(notice.sentences().into_iter().map(|row| format!("{clock}{row}")));
@@ -120,12 +123,14 @@ impl Form {
         let gap = " ".repeat(self.column.saturating_sub(name.width()));
         let painted = colour::painted(name, paint, self.style);
         let margin = clock.width() + gap.width() + name.width() + 2;
+        // A name wider than its column does not take the room of the rows below; news have none so far right.
+        let below = margin.min(clock.width() + self.column + 2);
         let mut rows = Vec::new();
         for (at, row) in text.iter().enumerate() {
             let row = if blank { "(empty)" } else { row.as_str() };
             // The time stands once; the rows below it keep its place.
             let clock = if at == 0 { clock.to_owned() } else { " ".repeat(clock.width()) };
-            let mut pieces = wrapped(row, margin, cells).into_iter();
+            let mut pieces = wrapped(row, margin, below, cells).into_iter();
             let first = pieces.next().unwrap_or_default();
             rows.push(format!("{clock}{gap}{painted}: {first}"));
             rows.extend(pieces);
@@ -147,7 +152,8 @@ impl Form {
         let mut rows = Vec::new();
         for (at, row) in notice.rows().iter().enumerate() {
             let clock = if at == 0 { clock.clone() } else { " ".repeat(clock.width()) };
-            let mut pieces = flowed(row, clock.width() + gap.width(), MARK_CELLS, cells).into_iter();
+            let margin = clock.width() + gap.width();
+            let mut pieces = wrapped(row, margin, margin + MARK_CELLS, cells).into_iter();
             let first = pieces.next().unwrap_or_default();
             rows.push(paint(&format!("{clock}{gap}{first}")));
             rows.extend(pieces.map(|piece| paint(&piece)));
@@ -165,16 +171,17 @@ impl Form {
     }
 
     fn card(&self, card: &SafetyCard, cells: usize) -> Vec<String> {
-        let mut rows = vec![card.title.clone(), String::new()];
+        let mut rows = answered(&card.title, cells);
+        rows.push(String::new());
         for row in &card.groups {
             let row = colour::painted(&format!("{CARD_INDENT}{row}"), colour::OWN, self.style);
             rows.extend([row, String::new()]);
         }
         match qr::drawn(&card.code, cells, self.style) {
             Some(drawn) => rows.extend(drawn),
-            None => rows.push(card.too_narrow.clone()),
+            None => rows.extend(answered(&card.too_narrow, cells)),
         }
-        rows.extend(card.how.iter().cloned());
+        rows.extend(card.how.iter().flat_map(|row| answered(row, cells)));
         rows
     }
 
@@ -221,7 +228,7 @@ fn laid_out(table: &[Vec<String>], rows: Vec<String>, cells: usize) -> Vec<Strin
         laid_out.extend(entry.first().cloned());
         let fields = head.iter().zip(entry).skip(1);
         let fields: Vec<_> = fields.map(|(name, value)| format!("{name} {value}")).collect();
-        for (at, piece) in wrapped(&fields.join(", "), 2, cells).into_iter().enumerate() {
+        for (at, piece) in wrapped(&fields.join(", "), 2, 2, cells).into_iter().enumerate() {
             laid_out.push(if at == 0 { format!("  {piece}") } else { piece });
         }
     }

@@ -53,6 +53,19 @@ fn tables(size: &str, setup: &Setup<'_>) {
     alice.clear();
     alice.press(":verify bob\r");
     alice.check_picture(&format!("verify-{size}"), shows("do not go on"));
+    alice.clear();
+    alice.press(":help listen\r");
+    alice.check_picture(&format!("help-{size}"), shows("authenticates nobody."));
+    alice.clear();
+    alice.press(":name bob 가나다라마바사아자차카타파하\r");
+    alice.wait("the name", |screen| screen.contents().matches("가나다").count() > 1);
+    bob.say("a long name leaves room for what is said");
+    alice.wait("his words", shows("is said"));
+    alice.press("\r");
+    alice.wait_reading();
+    alice.press("네\r");
+    bob.wait_heard(1);
+    alice.check_picture(&format!("long-name-{size}"), shows("alice: 네"));
 }
 
 #[test]

@@ -43,8 +43,11 @@ pub(super) fn command(rest: &str) -> Result<Command, Mistake> {
         },
         "trust" => match words.as_slice() {
             [name] => Ok(Command::Trust { name: (*name).to_owned(), fingerprint: None }),
-            [name, fp] => Ok(Command::Trust { name: (*name).to_owned(), fingerprint: Some(fp.parse()?) }),
-            _ => Err(usage()),
+            // In pieces where it was copied from a narrow screen.
+            [name, pieces @ ..] => {
+                Ok(Command::Trust { name: (*name).to_owned(), fingerprint: Some(pieces.concat().parse()?) })
+            }
+            [] => Err(usage()),
         },
         "showkey" => match words.as_slice() {
             [] => Ok(Command::Showkey { form: KeyForm::Line }),
