@@ -168,6 +168,14 @@ fn vi_keys_edit_the_line() {
     alice.wait("the change", |screen| has(screen, "world"));
     alice.press("\r");
     assert_eq!(bob.wait_heard(1), ["안녕 world"]);
+    // A search finds it, and is left with the line as it was.
+    alice.wait_reading();
+    alice.press("반\x12안녕");
+    alice.wait("the search", |screen| has(screen, "i-search)`안녕': 안녕 world"));
+    alice.press("\x07");
+    alice.wait("the line", |screen| screen.contents().trim_end().ends_with("> 반"));
+    alice.press("쯤\r");
+    assert_eq!(bob.wait_heard(2)[1], "반쯤");
 }
 
 fn menu(cols: u16, rows: u16) {
