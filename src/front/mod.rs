@@ -14,6 +14,7 @@ mod events;
 mod facts;
 mod fault;
 mod form;
+mod history;
 mod keys;
 mod live;
 mod log;

@@ -8,6 +8,7 @@ use super::config::{Config, Sources};
 use super::driver::Driver;
 use super::fault::{Fault, code};
 use super::form::{Form, Looks};
+use super::history;
 use super::keys;
 use super::live::Latest;
 use super::prompting::{self, Prompting};
@@ -45,6 +46,7 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
     let mut net = Net::new()?;
     if edited {
         terminal::leave_to_editor()?;
+        config.history.as_deref().map(history::prepare).transpose()?;
     }
     let capacity = if edited { limits::PROMPT_SOCKETS } else { limits::PEERS };
     net.set_ceiling(capacity);

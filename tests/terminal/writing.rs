@@ -253,12 +253,13 @@ fn bursts_of_composed_syllables_arrive_whole() {
 
 #[test]
 fn typed_lines_are_kept_one_by_one_and_only_where_asked() {
-    let (mut alice, bob) = Pty::start_with_bob(&Setup { args: &["--history", "typed"], ..Setup::default() });
+    let (mut alice, bob) =
+        Pty::start_with_bob(&Setup { args: &["--history", "state/typed"], ..Setup::default() });
     alice.press("하나\r");
     bob.wait_heard(1);
     alice.press(" secret\r");
     bob.wait_heard(2);
     // It is there before the program ends, and appended to.
-    let typed = || std::fs::read_to_string(alice.home().join("typed")).unwrap_or_default();
+    let typed = || std::fs::read_to_string(alice.home().join("state/typed")).unwrap_or_default();
     assert!(typed().contains("하나") && !typed().contains("secret"), "{:?}", typed());
 }

@@ -223,7 +223,7 @@ fn editor(
         pressed.clone(),
     )));
     bindings::bind(&mut editor, &pressed, saved);
-    if let Some(path) = habits.history.filter(|path| path.exists()) {
+    if let Some(path) = habits.history {
         editor.load_history(path)?;
     }
     Ok(editor)
