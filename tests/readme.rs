@@ -41,6 +41,7 @@ fn every_option_and_exit_code_of_the_readme_is_in_the_help() {
         "--notify",
         "--title",
         "--plain",
+        "--json",
         "--passphrase-file",
         "--passphrase-fd",
     ] {

@@ -212,3 +212,10 @@ fn output_that_nobody_reads_ends_it_quietly() {
     let code = shell.complains("code ");
     assert_eq!(code, "code 141");
 }
+
+#[test]
+fn a_mistaken_command_is_said_and_the_rest_goes_on() {
+    let (minji, junho, code) = said(":conect 준호\n그래도 보낸다\n".as_bytes());
+    minji.sees("did you mean :connect?");
+    assert_eq!((code, messages(&junho)), (1, vec!["그래도 보낸다".to_owned()]));
+}

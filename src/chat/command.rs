@@ -3,7 +3,7 @@
 mod arguments;
 mod table;
 
-pub use arguments::wire_of;
+pub use arguments::{command_of, wire_of};
 pub use table::{COMMANDS, Completes, Entry, markdown};
 
 use super::address::{AddressFault, Family, ListenAt, Target};

@@ -9,7 +9,7 @@ use super::command::Command;
 use super::kinds::KeyFor;
 use super::notice::{Notice, Said};
 use super::safe::SafeText;
-use crate::crypto::{Fingerprint, Job, JobResult, PublicKey, Seed};
+use crate::crypto::{Job, JobResult, PublicKey, Seed};
 use crate::wire::ByeReason;
 
 /// One connection, named by the front end. Never used twice.
@@ -71,6 +71,18 @@ pub enum Input<'a> {
     Command(Command),
     /// Text for the addressed peer, whatever it looks like.
     Text(&'a str),
+    /// Text for a peer by its name, whatever it looks like; who is addressed stays so.
+    TextTo {
+        /// The peer.
+        name: &'a str,
+        /// The text.
+        text: &'a str,
+    },
+    /// A line of input means nothing; it was dropped whole.
+    LineRefused {
+        /// Which, why, and what to write instead.
+        what: String,
+    },
     /// A line of input was longer than can be read; it was dropped whole.
     LineTooLong {
         /// Its length in bytes.
@@ -229,6 +241,17 @@ pub struct Owed {
     pub upto: u64,
 }
 
+/// A text of ours on its way.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sent {
+    /// The text, under our own name.
+    pub said: Said,
+    /// The peer that it goes to.
+    pub to: String,
+    /// Its number on the connection, which counts up from 1. A new connection begins anew.
+    pub number: u64,
+}
+
 /// What a chat wants done.
 #[expect(missing_debug_implementations, reason = "carries jobs")]
 pub enum Effect {
@@ -236,8 +259,15 @@ pub enum Effect {
     Show(Notice, Option<Owed>),
     /// Call the person's attention; this may be told on a desktop that others see.
     Alert(SafeText),
-    /// A text of ours was accepted for a peer: for logs, and for nothing that the typist must see.
-    Sent(Said),
+    /// A text of ours was accepted for a peer: for logs and programs, and for nothing that a typist must see.
+    Sent(Sent),
+    /// A peer has shown what we sent: for programs; a person sees what is not received yet.
+    Received {
+        /// The peer.
+        name: String,
+        /// Everything up to this [`Sent::number`].
+        upto: u64,
+    },
     /// Write what is said to this file too, instead of the one before; report [`Input::Logging`].
     OpenLog(String),
     /// Write it to no file any more.
@@ -344,19 +374,6 @@ pub enum Replacing {
     KeepOld,
 }
 
-/// The line that stands before the cursor, as values.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct View {
-    /// Our own display name.
-    pub own_name: String,
-    /// Who plain text goes to: the name and whether that key is verified.
-    pub addressed: Option<(String, Assurance)>,
-    /// Own lines to the addressed peer that it has not shown yet.
-    pub waiting: usize,
-    /// Messages of others that came while the addressed peer was addressed.
-    pub unread: usize,
-}
-
 /// How sure we are that a key belongs to the person.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Assurance {
@@ -378,11 +395,4 @@ impl Assurance {
             Self::Raw => "raw",
         }
     }
-}
-
-/// A key that was refused because the dialled address had another.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct RefusedKey {
-    pub(super) now: Fingerprint,
-    pub(super) address: Target,
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::address::{Family, ListenAt, Target};
 use super::alert::Notify;
 use super::book::Book;
-use super::contract::{Assurance, Dial, Effect, Input, Link, Listener, Now, OwnKey, RefusedKey, Verdict};
+use super::contract::{Assurance, Dial, Effect, Input, Link, Listener, Now, OwnKey, Verdict};
 use super::kinds::{KeyFor, Wire};
 use super::leave::Leaving;
 use super::memory::Memory;
@@ -13,6 +13,7 @@ use super::name::Name;
 use super::notice::{Info, Notice, Trouble};
 use super::reports::Reports;
 use super::talk::{Callers, Talk, Tie, Way};
+use super::trust::RefusedKey;
 use crate::crypto::{Fingerprint, Seed};
 use crate::session::{Conversation, Output, Own, Role, Session};
 use crate::wire::{ByeReason, Purpose};
@@ -50,7 +51,7 @@ pub struct Chat {
     /// The file that what is said is written to, if one was asked for.
     pub(super) log: Option<String>,
     pub(super) hinted_quit: bool,
-    /// Lines of text that were not taken.
+    /// Lines that were not taken.
     pub(super) unsent: u64,
     /// Messages of ours that were shown, of all connections there were.
     pub(super) receipted: u64,
@@ -160,6 +161,11 @@ impl Chat {
             Input::Line(line) => self.typed(line),
             Input::Command(command) => self.perform(command),
             Input::Text(text) => self.say(text),
+            Input::TextTo { name, text } => self.say_to(name, text),
+            Input::LineRefused { what } => {
+                self.unsent += 1;
+                self.trouble(Trouble::Mistake { what });
+            }
             Input::LineTooLong { bytes } => {
                 self.unsent += 1;
                 self.trouble(Trouble::LineTooLong { bytes });

@@ -44,6 +44,8 @@ impl Chat {
             Event::Receipt { upto } => {
                 if let Some(talk) = self.talks.get_mut(&link) {
                     self.receipted += talk.receipted(upto);
+                    let name = talk.name().unwrap_or_default().to_owned();
+                    self.effects.push_back(Effect::Received { name, upto });
                 }
             }
             Event::Raw(event) => self.raw_event(link, event),

@@ -1,8 +1,21 @@
 //! What a front end needs at a glance: the prompt, who is there, and names to complete.
 
-use super::contract::View;
+use super::contract::Assurance;
 use super::core::Chat;
 use super::talk::{Talk, Way};
+
+/// The line that stands before the cursor, as values.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct View {
+    /// Our own display name.
+    pub own_name: String,
+    /// Who plain text goes to: the name and whether that key is verified.
+    pub addressed: Option<(String, Assurance)>,
+    /// Own lines to the addressed peer that it has not shown yet.
+    pub waiting: usize,
+    /// Messages of others that came while the addressed peer was addressed.
+    pub unread: usize,
+}
 
 impl Chat {
     /// What stands before the cursor.

@@ -1,7 +1,7 @@
 //! What a person keeps: own names for peers, and a log of what is said, if it asks for one.
 
 use super::book::Change;
-use super::contract::{Assurance, Effect, Link};
+use super::contract::{Assurance, Effect, Link, Sent};
 use super::core::Chat;
 use super::name::Name;
 use super::notice::{Info, Said, Trouble};
@@ -21,9 +21,9 @@ pub enum LogTo {
 
 impl Chat {
     /// A text of ours was taken: it can be found again, and a log may want it.
-    pub(super) fn note_own(&mut self, link: Link, text: &str) {
+    pub(super) fn note_own(&mut self, link: Link, text: &str, number: u64) {
         let partner = self.talks.get(&link).and_then(|talk| talk.partner.as_ref());
-        let Some(tie) = partner.map(|partner| partner.tie) else { return };
+        let Some((tie, to)) = partner.map(|partner| (partner.tie, partner.name.clone())) else { return };
         let said = Said {
             name: self.own_name.to_string(),
             fingerprint: self.own_key.as_ref().map(|own| own.public.fingerprint()),
@@ -34,7 +34,7 @@ impl Chat {
             text: text.into(),
         };
         self.memory.keep(tie, &said);
-        self.effects.push_back(Effect::Sent(said));
+        self.effects.push_back(Effect::Sent(Sent { said, to, number }));
     }
 
     /// `:name PEER NEWNAME`: a name of ours for a peer, which wins over what the peer claims.

@@ -32,9 +32,10 @@ pub use alert::{Content, Notify, When};
 pub use ask::Piped;
 pub use contract::{
     Assurance, Dial, Effect, Farewell, Input, Link, Listener, NewKey, Now, Origin, Owed, OwnKey, Queue,
-    Replacing, Verdict, View,
+    Replacing, Sent, Verdict,
 };
 pub use core::Chat;
+pub use glance::View;
 pub use kinds::{Direction, KeyFor, Wire};
 pub use notice::{Acquaintance, Claimed, Info, Notice, RawInfo, Said, Trouble};
 pub use talk::Callers;

@@ -16,7 +16,10 @@ impl Chat {
             Ok(Typed::Nothing) => {}
             Ok(Typed::Text(text)) => self.say(&text),
             Ok(Typed::Command(command)) => self.perform(command),
-            Err(mistake) => self.trouble(Trouble::Mistake { what: mistake.to_string() }),
+            Err(mistake) => {
+                self.unsent += 1;
+                self.trouble(Trouble::Mistake { what: mistake.to_string() });
+            }
         }
     }
 
@@ -77,6 +80,20 @@ impl Chat {
         }
     }
 
+    /// Text for somebody by name.
+    pub(super) fn say_to(&mut self, name: &str, text: &str) {
+        let Some((name, tie)) = self.find(name) else {
+            self.unsent += 1;
+            return;
+        };
+        if let Some(link) = self.link_to(tie) {
+            self.say_on(link, text);
+        } else {
+            self.unsent += 1;
+            self.trouble(Trouble::NotConnected { name });
+        }
+    }
+
     fn say_on(&mut self, link: super::Link, text: &str) {
         let Some(talk) = self.talks.get_mut(&link) else { return };
         if !talk.has_room() {
@@ -88,7 +105,7 @@ impl Chat {
         match talk.session.say(text, self.now.unix_ms) {
             Ok(seq) => {
                 talk.remember(seq, text, self.now.mono_ms);
-                self.note_own(link, text);
+                self.note_own(link, text, seq);
                 self.raw_said(link);
             }
             Err(SayFault::NoKey) => {

@@ -3,13 +3,20 @@
 
 use super::address::Target;
 use super::book::{Book, Change, Trust};
-use super::contract::{Effect, Link, RefusedKey};
+use super::contract::{Effect, Link};
 use super::core::{Chat, assurance};
 use super::name::Name;
 use super::notice::{Info, Trouble};
 use super::talk::{Callers, Talk, Tie, Way};
 use crate::crypto::{Fingerprint, SafetyNumber};
 use crate::wire::ByeReason;
+
+/// A key that was refused because the dialled address had another.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct RefusedKey {
+    pub(super) now: Fingerprint,
+    pub(super) address: Target,
+}
 
 impl Chat {
     /// The book has been read anew for a connection whose key is known: yes or no.

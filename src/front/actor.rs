@@ -11,7 +11,7 @@ use crate::chat::book::{Book, Change};
 use crate::chat::safe::SafeText;
 use crate::chat::{
     Chat, Dial, Effect, Input, KeyFor, Link, Listener, NewKey, Notice, Now, Origin, Owed, Queue, Replacing,
-    Said, Verdict,
+    Sent, Verdict,
 };
 use crate::crypto::{Job, Passphrase};
 use crate::store::bookfile::{self, BookFault};
@@ -30,10 +30,12 @@ pub(super) trait Machine {
     fn show(&mut self, notice: &Notice, owed: Option<Owed>) -> Option<Input<'static>>;
     /// Calls the person's attention. A machine whose person looks on anyway does nothing.
     fn alert(&mut self, _text: &SafeText) {}
-    /// Notes a text of ours that was accepted, where a log is kept.
-    fn sent(&mut self, _said: &Said) -> Option<Input<'static>> {
+    /// Notes a text of ours that was accepted, where a log is kept or a program listens.
+    fn sent(&mut self, _sent: &Sent) -> Option<Input<'static>> {
         None
     }
+    /// Notes how far a peer has shown what we sent, where a program listens.
+    fn received(&mut self, _name: &str, _upto: u64) {}
     /// Begins a log. A machine that only plays writes nothing and answers as one that does: what was recorded
     /// with a log plays without leaving one behind.
     fn open_log(&mut self, file: String) -> Input<'static> {
@@ -152,7 +154,8 @@ impl Actor {
         match effect {
             Effect::Show(notice, owed) => return machine.show(&notice, owed),
             Effect::Alert(text) => machine.alert(&text),
-            Effect::Sent(said) => return machine.sent(&said),
+            Effect::Sent(sent) => return machine.sent(&sent),
+            Effect::Received { name, upto } => machine.received(&name, upto),
             Effect::OpenLog(file) => return Some(machine.open_log(file)),
             Effect::CloseLog => machine.close_log(),
             Effect::Listen { listener, at, family } => return machine.listen(listener, &at, family),

@@ -102,6 +102,9 @@ pub(super) struct Prompt {
     /// For screen readers: one event a line, in words, no editor and no cursor movement
     #[arg(long)]
     pub(super) plain: bool,
+    /// For programs: events out and orders in, one JSON object a line (see docs/EVENTS.md)
+    #[arg(long, conflicts_with_all = ["plain", "record", "history", "editor_mode", "colour", "time_format", "no_time", "notify"])]
+    pub(super) json: bool,
 }
 
 impl Prompt {

@@ -4,7 +4,19 @@
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use super::json;
+
+/// What a program calls a command of its own by.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Id {
+    /// A text.
+    Text(String),
+    /// A whole number.
+    Number(i64),
+}
 
 /// Something that happened. The names of variants and fields are the schema.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -27,6 +39,22 @@ pub(super) enum Event {
     Left { name: String },
     /// A message of a peer, on standard output.
     Message(Message),
+    /// A text of ours is on its way to a peer.
+    Sent { to: String, number: u64, text: String },
+    /// A peer has shown what we sent to it, up to this number.
+    Received { to: String, upto: u64 },
+    /// An answer of the prompt, in rows for people.
+    Answer { rows: Vec<String> },
+    /// An answer of the prompt, in columns.
+    Table { columns: Vec<String>, rows: Vec<Vec<String>> },
+    /// What was said before, oldest first.
+    Past { earlier: usize, messages: Vec<Dated> },
+    /// A safety number, in its groups.
+    Safety { name: String, number: Vec<String>, fingerprint: String },
+    /// What a prompt would say before its cursor, whenever it changes.
+    State(State),
+    /// A command with an id was taken, or not.
+    Reply { ok: bool },
     /// How far a pipe has come, in bytes.
     Progress { sent: u64, stored: u64, received: u64 },
     /// Something good or neutral, in words.
@@ -53,6 +81,29 @@ pub(super) struct Message {
     pub(super) text: String,
     /// The exact bytes in base64, when they are not UTF-8.
     pub(super) bytes: Option<String>,
+}
+
+/// A message of before, with its own time.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub(super) struct Dated {
+    pub(super) time: String,
+    #[serde(flatten)]
+    pub(super) message: Message,
+}
+
+/// What a prompt would say before its cursor.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub(super) struct State {
+    /// Our own name.
+    pub(super) name: String,
+    /// Who is addressed, if somebody is.
+    pub(super) to: Option<String>,
+    /// The word for how sure we are of its key.
+    pub(super) trust: Option<&'static str>,
+    /// Texts to it that it has not shown for a second.
+    pub(super) waiting: usize,
+    /// Messages of others since it was addressed.
+    pub(super) unread: usize,
 }
 
 /// How a run ended. Counts that do not belong to the command are left out.
@@ -85,6 +136,9 @@ pub(super) struct Done {
 struct Stamped<'a> {
     /// RFC 3339 in UTC, with milliseconds.
     time: String,
+    /// The id of the command that it follows from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a Id>,
     #[serde(flatten)]
     event: &'a Event,
 }
@@ -110,10 +164,13 @@ pub(super) enum Detail {
 impl Event {
     /// The object, with its newline.
     pub(super) fn to_json(&self, unix_ms: u64) -> String {
-        let stamped = Stamped { time: moment(unix_ms), event: self };
-        let mut line = serde_json::to_string(&stamped).unwrap_or_default();
-        line.push('\n');
-        line
+        self.to_json_after(unix_ms, None)
+    }
+
+    /// The object of what follows from a command, with its newline.
+    pub(super) fn to_json_after(&self, unix_ms: u64, id: Option<&Id>) -> String {
+        let stamped = Stamped { time: moment(unix_ms), id, event: self };
+        json::line(&stamped)
     }
 
     fn to_words(&self, detail: Detail) -> String {
@@ -149,7 +206,18 @@ impl fmt::Display for Event {
             Self::Warning { message, .. } => write!(f, "warning: {message}"),
             Self::Error { message, hint: None, .. } => write!(f, "error: {message}"),
             Self::Error { message, hint: Some(hint), .. } => write!(f, "error: {message}\nhint: {hint}"),
-            Self::Message(_) | Self::Progress { .. } | Self::Done(_) => Ok(()),
+            // These are told as objects only.
+            Self::Message(_)
+            | Self::Progress { .. }
+            | Self::Sent { .. }
+            | Self::Received { .. }
+            | Self::Answer { .. }
+            | Self::Table { .. }
+            | Self::Past { .. }
+            | Self::Safety { .. }
+            | Self::State(_)
+            | Self::Reply { .. }
+            | Self::Done(_) => Ok(()),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::keys::{self, KeyRing, Own};
 use super::log::Log;
 use crate::chat::address::{Family, ListenAt, Target};
 use crate::chat::safe::SafeText;
-use crate::chat::{Chat, Dial, Input, KeyFor, Link, Listener, Notice, Now, Owed, Queue, Replacing, Said};
+use crate::chat::{Chat, Dial, Input, KeyFor, Link, Listener, Notice, Now, Owed, Queue, Replacing, Sent};
 use crate::crypto::{Job, JobResult};
 use crate::limits::LINK_TURN_BYTES;
 use crate::net::errand::Errand;
@@ -36,6 +36,10 @@ pub(super) trait Show {
     fn follow(&mut self, _chat: &Chat) {}
     /// What follows is done.
     fn settle(&mut self) {}
+    /// A text of ours is on its way. A person has typed it and knows.
+    fn sent(&mut self, _sent: &Sent) {}
+    /// A peer has shown what we sent up to this number. A person sees what is not received yet.
+    fn received(&mut self, _name: &str, _upto: u64) {}
     /// Calls the person's attention, where one sits before a screen.
     fn alert(&mut self, _text: &SafeText) {}
 }
@@ -234,8 +238,13 @@ impl<S: Show> Machine for Live<S> {
         self.screen.alert(text);
     }
 
-    fn sent(&mut self, said: &Said) -> Option<Input<'static>> {
-        self.log_with(|log| log.sent(said))
+    fn sent(&mut self, sent: &Sent) -> Option<Input<'static>> {
+        self.screen.sent(sent);
+        self.log_with(|log| log.sent(&sent.said))
+    }
+
+    fn received(&mut self, name: &str, upto: u64) {
+        self.screen.received(name, upto);
     }
 
     fn open_log(&mut self, file: String) -> Input<'static> {

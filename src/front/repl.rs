@@ -1,19 +1,22 @@
-//! The prompt: typed lines of every kind of input in, notices out, until everything is said.
+//! The prompt: typed lines of every kind of input or the orders of a program in, notices out, until everything is
+//! said.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 
 use super::cli::{Common, Prompt};
 use super::colour;
 use super::config::{Config, Sources};
 use super::driver::Driver;
+use super::events::{Done, Event};
 use super::fault::{Fault, code};
 use super::form::{Form, Looks};
 use super::history;
 use super::keys;
 use super::live::Latest;
+use super::orders::{self, Refused};
 use super::prompting::{self, Prompting};
 use super::record::Recorder;
-use super::screen::{Screen, stdout_sink};
+use super::screen::{Person, Program, Reader, Screen, stdout_sink};
 use super::terminal::{self, Habits, Terminal, Typed};
 use crate::chat::safe::SafeText;
 use crate::chat::{Callers, Chat, Farewell, Input, Verdict};
@@ -30,6 +33,8 @@ enum Typist {
     Person(Terminal),
     /// Anything else. `None` once it has ended.
     Lines(Option<Lines>),
+    /// The orders of a program, one a line. `None` once they have ended.
+    Orders(Option<Lines>),
 }
 
 /// Runs the prompt to its end and gives the exit code.
@@ -38,7 +43,7 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
     let opening = opening(prompt, &config)?;
     let name = config.own_name();
     let recorder = prompt.record.as_deref().map(|path| Recorder::start(path, name.as_str())).transpose()?;
-    let edited = !prompt.plain && terminal::is_edited();
+    let edited = !prompt.plain && !prompt.json && terminal::is_edited();
     let form = form(prompt, &config, edited);
     let (own, passphrase) = keys::unlock(home, common)?;
     // Without it fewer connections fit; the limit is said when it is met.
@@ -63,12 +68,17 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
         let (terminal, sink) = Terminal::start(live, &habits, net.waker())?;
         (Typist::Person(terminal), sink)
     } else {
-        (Typist::Lines(Some(Lines::of_stdin(net.waker())?)), stdout_sink())
+        let lines = Some(Lines::of_stdin(net.waker())?);
+        (if prompt.json { Typist::Orders(lines) } else { Typist::Lines(lines) }, stdout_sink())
     };
-    let mut screen = Screen::start(form, sink, net.waker())?;
-    if let Typist::Person(terminal) = &typist {
-        screen.show_prompt(Prompting::new(terminal.live()));
-    }
+    let reader = match &typist {
+        Typist::Person(terminal) => {
+            Reader::Person(Box::new(Person::new(form, Some(Prompting::new(terminal.live())))))
+        }
+        Typist::Lines(_) => Reader::Person(Box::new(Person::new(form, None))),
+        Typist::Orders(_) => Reader::Program(Program::default()),
+    };
+    let screen = Screen::start(reader, sink, net.waker())?;
     let mut driver = Driver::new(chat, screen, net, home.clone(), own, passphrase, Priority::Lower)?;
     if let Some(recorder) = recorder {
         driver.record(recorder);
@@ -77,7 +87,7 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
         connects: !edited && prompt.connect.is_some(),
         listens: !edited && !config.listen.is_empty(),
     };
-    let mut repl = Repl { driver, typist, signals, unattended };
+    let mut repl = Repl { driver, typist, line: 0, signals, unattended };
     if let Some(damage) = damage {
         repl.driver.handle(Input::Book { link: crate::chat::Link(u64::MAX), book: Err(damage) });
     }
@@ -85,7 +95,7 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
         repl.driver.handle(Input::Line(&line));
     }
     let code = repl.until_over();
-    repl.finish();
+    repl.finish(code.as_ref().ok().copied());
     Ok(code?)
 }
 
@@ -128,6 +138,8 @@ struct Unattended {
 struct Repl {
     driver: Driver<Screen>,
     typist: Typist,
+    /// Lines of an input that nobody edits, so far.
+    line: u64,
     signals: Signals,
     unattended: Unattended,
 }
@@ -168,13 +180,19 @@ impl Repl {
                     None => return,
                 },
                 // What is typed ahead waits until a connection stands and the peer has room.
-                Typist::Lines(_) if !self.driver.chat().takes_lines() => return,
-                Typist::Lines(lines) => match lines.as_ref().and_then(Lines::next) {
+                Typist::Lines(_) | Typist::Orders(_) if !self.driver.chat().takes_lines() => return,
+                Typist::Lines(lines) | Typist::Orders(lines) => match lines.as_ref().and_then(Lines::next) {
                     Some(LineEvent::Line(line)) => self.take_bytes(&line),
-                    Some(LineEvent::TooLong { bytes }) => self.driver.handle(Input::LineTooLong { bytes }),
+                    Some(LineEvent::TooLong { bytes }) => {
+                        self.line += 1;
+                        self.driver.handle(Input::LineTooLong { bytes });
+                    }
                     Some(LineEvent::End) => {
                         *lines = None;
-                        self.driver.handle(Input::Farewell(Farewell::EndOfInput));
+                        // A person's Ctrl-D leaves, with an editor or without one; a pipe's end is a whole that arrives or not.
+                        let farewell =
+                            if io::stdin().is_terminal() { Farewell::Quit } else { Farewell::EndOfInput };
+                        self.driver.handle(Input::Farewell(farewell));
                     }
                     Some(LineEvent::Broken(error)) => {
                         *lines = None;
@@ -189,10 +207,31 @@ impl Repl {
 
     /// A line of an input that nobody edits: UTF-8, or refused by itself.
     fn take_bytes(&mut self, line: &[u8]) {
+        self.line += 1;
+        if matches!(self.typist, Typist::Orders(_)) {
+            return self.take_order(line);
+        }
         match std::str::from_utf8(line) {
             Ok(text) => self.driver.handle(Input::Line(text)),
             Err(_) => self.driver.handle(Input::LineNotText { row: SafeText::line_from_bytes(line) }),
         }
+    }
+
+    /// An order of a program, or nothing at all.
+    fn take_order(&mut self, line: &[u8]) {
+        if line.trim_ascii().is_empty() {
+            return;
+        }
+        let (id, order) = orders::read(line);
+        self.driver.machine.screen.begin(id);
+        match order {
+            Ok(order) => self.driver.handle(order.input()),
+            Err(Refused { why }) => {
+                let what = format!("line {}: {why}", self.line);
+                self.driver.handle(Input::LineRefused { what });
+            }
+        }
+        self.driver.machine.screen.reply();
     }
 
     fn report_shown(&mut self) {
@@ -225,7 +264,7 @@ impl Repl {
                 Verdict::Done => 0,
                 Verdict::Left => match &self.typist {
                     // The peer left in order, but not everything was said.
-                    Typist::Lines(Some(_)) => code::LOST,
+                    Typist::Lines(Some(_)) | Typist::Orders(Some(_)) => code::LOST,
                     _ => 0,
                 },
             };
@@ -241,12 +280,16 @@ impl Repl {
         }
     }
 
-    fn finish(mut self) {
+    /// Ends with this code, if not with an error.
+    fn finish(mut self, code: Option<u8>) {
         if let Typist::Person(terminal) = &self.typist {
             terminal.leave();
         }
         // Nothing can be done about an error by now.
         let _ = self.driver.linger();
+        if let Some(code) = code {
+            self.driver.machine.screen.tell(&Event::Done(Done { code, ..Done::default() }));
+        }
         self.driver.machine.screen.finish();
         if let Typist::Person(terminal) = &mut self.typist {
             terminal.finish();

@@ -1,5 +1,4 @@
-//! What the commands without a prompt have in common: their options, whom they may meet, and notices as
-//! events. Nobody can be asked here, so whoever is not known is refused unless the command line says otherwise.
+//! What the commands without a prompt have in common: their options and whom they may meet. Nobody can be asked here, so whoever is not known is refused unless the command line says otherwise.
 
 use std::thread;
 use std::time::Duration;
@@ -9,14 +8,13 @@ use clap::Args;
 use super::config::Sources;
 use super::events::{Detail, Event, Form, tell};
 use super::fault::{Fault, code};
-use super::live::Show;
+use super::telling::words;
 use crate::chat::address::{AddressFault, Family};
 use crate::chat::book::Book;
 use crate::chat::command::{Command, ONE_WAY_ON_NATIVE, wire_of};
 use crate::chat::name::Name;
-use crate::chat::{Acquaintance, Assurance, Callers, Direction, Info, Notice, Owed, RawInfo, Trouble, Wire};
+use crate::chat::{Callers, Direction, Info, Notice, RawInfo, Wire};
 use crate::crypto::Fingerprint;
-use crate::session::{Ending, RawEnding};
 
 /// How to speak, and to whom what is going on is told.
 #[derive(Args, Debug)]
@@ -195,143 +193,4 @@ fn known(name: &str, book: &Book) -> Result<Fingerprint, Fault> {
         Fault::new(code::FAILED, format!("no peer is called {}", name.escape_debug()))
             .hint("rsachat peers list shows your book; --accept-new and --pin take who is not in it")
     })
-}
-
-/// The wires as events name them.
-pub(super) const NATIVE: &str = "native";
-pub(super) const OAEP: &str = "oaep";
-
-/// Notices on standard error.
-#[derive(Debug)]
-pub(super) struct Report {
-    pub(super) form: Form,
-    /// What a trouble is to the program: its end, or not.
-    pub(super) gravity: Gravity,
-}
-
-/// Whether trouble with a peer is the program's.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Gravity {
-    /// There is one connection, and it is what the program is for.
-    Ends,
-    /// Others come and go.
-    Passes,
-}
-
-impl Show for Report {
-    fn show(&mut self, notice: &Notice, _: Option<Owed>) {
-        if let Some(event) = event(notice, self.gravity) {
-            tell(&event, self.form);
-        }
-    }
-
-    fn is_behind(&self) -> bool {
-        false
-    }
-}
-
-/// A notice as an event; those of the prompt alone are none.
-pub(super) fn event(notice: &Notice, gravity: Gravity) -> Option<Event> {
-    match notice {
-        Notice::Info(info) => good(info, notice),
-        Notice::Trouble(trouble)
-            if !matches!(trouble, Trouble::NotReceived { .. } | Trouble::NotSent { .. }) =>
-        {
-            let (kind, message, hint) = bad(trouble, notice);
-            // A name that is not believed ends nothing, nor does one block that does not open.
-            let ends_nothing = matches!(trouble, Trouble::Impostor { .. } | Trouble::Unread { .. });
-            let passes = gravity == Gravity::Passes || ends_nothing;
-            Some(if passes { Event::Warning { kind, message } } else { Event::Error { kind, message, hint } })
-        }
-        // Of messages that were not received the command says how many they were, and does not repeat them.
-        Notice::Trouble(_) | Notice::Said(_) | Notice::Answer(_) | Notice::Table(_) | Notice::Past { .. } => {
-            None
-        }
-    }
-}
-
-fn good(info: &Info, notice: &Notice) -> Option<Event> {
-    Some(match info {
-        Info::Listening { at } => Event::Listening { address: at.to_string() },
-        Info::Connecting { target } => Event::Connecting { address: target.clone() },
-        Info::Joined { name, fingerprint, known } => Event::Connected {
-            name: name.clone(),
-            fingerprint: Some(fingerprint.to_string()),
-            verified: *known == Acquaintance::Known(Assurance::Verified),
-            new: *known == Acquaintance::New,
-            wire: NATIVE,
-        },
-        Info::Raw(RawInfo::Joined { name, .. }) => Event::Connected {
-            name: name.clone(),
-            fingerprint: None,
-            verified: false,
-            new: false,
-            wire: OAEP,
-        },
-        Info::Left { name } => Event::Left { name: name.clone() },
-        Info::MakingKey { bits, .. } => Event::Notice { message: format!("making a key of {bits} bits") },
-        // Of the raw wire `warn_of_raw` has said it.
-        Info::Raw(RawInfo::Banner | RawInfo::NoReceipts { .. })
-        | Info::QuitHint
-        | Info::HowToLeave
-        | Info::Closed { .. } => return None,
-        _ => Event::Notice { message: words(notice) },
-    })
-}
-
-/// Kind, message and what to do next.
-fn bad(trouble: &Trouble, notice: &Notice) -> (&'static str, String, Option<String>) {
-    let hint = |text: &str| Some(text.to_owned());
-    match trouble {
-        Trouble::UnknownCaller { whom, fingerprint } => (
-            "unknown_key",
-            format!("{whom} has a key that is not in your book: {fingerprint}; nothing was sent"),
-            Some(format!("--accept-new takes it; --pin {fingerprint} takes it and no other")),
-        ),
-        Trouble::Changed { name, address, known, now } => (
-            "key_changed",
-            format!(
-                "the key at {address} has CHANGED from that of {name}, {known}, to {now}; nothing was sent"
-            ),
-            Some(format!(
-                "if you are sure that this is {name}: rsachat peers forget {name}, then --pin {now}"
-            )),
-        ),
-        Trouble::PinDiffers { address, pinned, now } => (
-            "wrong_key",
-            format!("{address} has the key {now}, not the pinned {pinned}; nothing was sent"),
-            None,
-        ),
-        Trouble::OtherPerson { .. } => ("wrong_key", words(notice), None),
-        Trouble::Ourselves { .. } | Trouble::BlockedCaller { .. } | Trouble::KeyUnsound { .. } => {
-            ("refused", words(notice), None)
-        }
-        Trouble::Impostor { .. } => ("impostor", words(notice), None),
-        Trouble::Early { ending, .. } => match ending {
-            Ending::Mismatch(_) | Ending::Raw(RawEnding::Native) => ("mismatch", words(notice), None),
-            Ending::Raw(RawEnding::Key(_)) => ("refused", words(notice), None),
-            Ending::Alert | Ending::Bye(_) => {
-                ("refused", words(notice), hint("the other side must know your key: rsachat key show"))
-            }
-            _ => ("handshake", words(notice), None),
-        },
-        Trouble::Unread { .. } => ("unread", words(notice), None),
-        Trouble::Lost { .. } => ("lost", words(notice), None),
-        Trouble::Unreachable { .. } => ("unreachable", words(notice), None),
-        Trouble::ListenFailed { .. } | Trouble::AlreadyListening { .. } => {
-            ("cannot_listen", words(notice), None)
-        }
-        Trouble::KeyFailed { .. } => ("key", words(notice), None),
-        Trouble::Book { .. } => ("book", words(notice), None),
-        Trouble::LineTooLong { .. } | Trouble::LineNotText { .. } | Trouble::Mistake { .. } => {
-            ("input", words(notice), None)
-        }
-        _ => ("trouble", words(notice), None),
-    }
-}
-
-/// The sentence of a notice, without its mark.
-fn words(notice: &Notice) -> String {
-    let rows: Vec<_> = notice.rows().iter().map(|row| row.get(2..).unwrap_or_default().to_owned()).collect();
-    rows.join("\n")
 }

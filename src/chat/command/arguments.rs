@@ -14,34 +14,62 @@ use crate::limits;
 /// Messages that `:last` shows where no number is named.
 const LAST: usize = 10;
 
-/// A command and what stands behind it.
+/// A command as it is typed, and what stands behind it.
 pub(super) fn command(rest: &str) -> Result<Command, Mistake> {
     let (word, arguments) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
     let entry = entry_of(word)?;
-    let usage = || Mistake::Usage(entry);
-    let text = || match text_of(arguments.trim_start().to_owned())? {
+    match of_text(entry, arguments.trim_start()) {
+        Some(command) => command,
+        None => of_words(entry, &arguments.split_whitespace().collect::<Vec<_>>()),
+    }
+}
+
+/// A command by its name, with its arguments as a program gives them: whatever is in one of them, it is one.
+///
+/// # Errors
+/// [`Mistake`], in words that say what to write instead.
+pub fn command_of(name: &str, arguments: &[String]) -> Result<Command, Mistake> {
+    let entry = entry_of(name.trim_start_matches(':'))?;
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match (of_text(entry, words.first().copied().unwrap_or_default()), words.len()) {
+        (Some(command), 0 | 1) => command,
+        (Some(_), _) => Err(Mistake::Usage(entry)),
+        (None, _) => of_words(entry, &words),
+    }
+}
+
+/// Commands that take everything behind them as one text.
+fn of_text(entry: &'static Entry, argument: &str) -> Option<Result<Command, Mistake>> {
+    let text = || match text_of(argument.to_owned())? {
         Typed::Text(text) if !text.trim().is_empty() => Ok(text),
-        _ => Err(usage()),
+        _ => Err(Mistake::Usage(entry)),
     };
-    let words: Vec<&str> = arguments.split_whitespace().collect();
-    let name = || match words.as_slice() {
+    match entry.name {
+        "all" => Some(text().map(|text| Command::All { text })),
+        "search" => Some(text().map(|text| Command::Search { text: text.trim_end().to_owned() })),
+        "log" => Some(Ok(Command::Log { to: log(argument.trim()) })),
+        _ => None,
+    }
+}
+
+/// Commands that take words.
+fn of_words(entry: &'static Entry, words: &[&str]) -> Result<Command, Mistake> {
+    let usage = || Mistake::Usage(entry);
+    let name = || match words {
         [name] => Ok((*name).to_owned()),
         _ => Err(usage()),
     };
     match entry.name {
-        "all" => Ok(Command::All { text: text()? }),
-        "search" => Ok(Command::Search { text: text()?.trim_end().to_owned() }),
-        "log" => Ok(Command::Log { to: log(arguments.trim()) }),
-        "listen" => listen(&words, usage),
-        "connect" => connect(&words, usage),
-        "keygen" => keygen(&words, usage),
-        "last" => last(&words, usage),
-        "notify" => notify(&words, usage),
-        "name" => match words.as_slice() {
+        "listen" => listen(words, usage),
+        "connect" => connect(words, usage),
+        "keygen" => keygen(words, usage),
+        "last" => last(words, usage),
+        "notify" => notify(words, usage),
+        "name" => match words {
             [peer, name] => Ok(Command::Name { peer: (*peer).to_owned(), name: Name::parse(name)? }),
             _ => Err(usage()),
         },
-        "trust" => match words.as_slice() {
+        "trust" => match words {
             [name] => Ok(Command::Trust { name: (*name).to_owned(), fingerprint: None }),
             // In pieces where it was copied from a narrow screen.
             [name, pieces @ ..] => {
@@ -49,14 +77,14 @@ pub(super) fn command(rest: &str) -> Result<Command, Mistake> {
             }
             [] => Err(usage()),
         },
-        "showkey" => match words.as_slice() {
+        "showkey" => match words {
             [] => Ok(Command::Showkey { form: KeyForm::Line }),
             ["--pem"] => Ok(Command::Showkey { form: KeyForm::Pem }),
             _ => Err(usage()),
         },
         "close" if words.is_empty() => Ok(Command::Close { name: None }),
         "close" => Ok(Command::Close { name: Some(name()?) }),
-        "help" => match words.as_slice() {
+        "help" => match words {
             [] => Ok(Command::Help { topic: None }),
             [topic] => Ok(Command::Help { topic: Some(entry_of(topic.trim_start_matches(':'))?) }),
             _ => Err(usage()),

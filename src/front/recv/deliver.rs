@@ -9,15 +9,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use mio::Waker;
 
 use crate::chat::safe::SafeText;
-use crate::chat::{Assurance, Link, Owed, Said};
+use crate::chat::{Link, Owed, Said};
 use crate::front::bind::words;
-use crate::front::events::{Event, Message, moment};
-use crate::front::unattended::{NATIVE, OAEP};
+use crate::front::events::Event;
+use crate::front::telling::message;
 
 /// What is done with a message.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -212,18 +210,5 @@ fn hand(command: &str, said: &Said) -> Result<(), String> {
             None => "the command was ended by a signal".to_owned(),
         }),
         Err(error) => Err(format!("cannot wait for the command: {}", words(&error))),
-    }
-}
-
-fn message(said: &Said) -> Message {
-    let exact = std::str::from_utf8(&said.text);
-    Message {
-        from: said.name.clone(),
-        fingerprint: said.fingerprint.map(|key| key.to_string()),
-        verified: said.assurance == Assurance::Verified,
-        sent: moment(said.sent_ms),
-        wire: if said.fingerprint.is_some() { NATIVE } else { OAEP },
-        bytes: exact.is_err().then(|| BASE64_STANDARD.encode(&said.text)),
-        text: exact.map_or_else(|_| String::from_utf8_lossy(&said.text).into_owned(), str::to_owned),
     }
 }
