@@ -159,6 +159,7 @@ fn info_words(info: &Info) -> String {
         Info::Logging { file } => format!("what is said is also written to {file} now; :log off ends that"),
         Info::LogClosed { file } => format!("the log {file} is closed"),
         Info::NoLog => "nothing is written to disk; :log FILE begins a log".into(),
+        Info::NothingSaid => "nothing was said in this session yet".into(),
         Info::Safety { name, number, .. } => format!(
             "safety number with {name}: {number}\n\
              compare it by voice; if both see the same, :trust {name}"
@@ -253,6 +254,8 @@ fn trouble_words(trouble: &Trouble) -> String {
         Trouble::NotRefused { name } => {
             format!("no such key was refused for {name}; connect first, then repeat the command it names")
         }
+        Trouble::NotBlocked { name } => format!("{name} is not blocked; nothing was changed"),
+        Trouble::StillBlocked { name } => format!("{name} is blocked; :unblock {name} first"),
         Trouble::NothingFound => "nothing in this session fits".into(),
         Trouble::NoEditor => "`:edit` needs a terminal with an editor; nothing was sent".into(),
         Trouble::LogFailed { file, why } => format!("cannot write the log {file}: {why}; no log is kept"),
