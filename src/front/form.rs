@@ -65,17 +65,23 @@ impl Form {
                 rows.extend(answer.iter().flat_map(|row| answered(row, cells)));
             }
             (Looks::Words, Notice::Answer(answer)) => rows.extend(answer.iter().cloned()),
+            (Looks::Words | Looks::Lines, Notice::Past { said, earlier }) => {
+                let before = colour::dim(&earlier_words(*earlier), self.style);
+                // In words there are no signs.
+                let before = if self.looks == Looks::Words { before.replace("… ", "") } else { before };
+                rows.extend((*earlier > 0).then_some(before));
+                for said in said {
+                    let clock = self.past_clock(said, &moment);
+                    rows.extend(self.heard(said).into_iter().map(|row| format!("{clock}{row}")));
+                }
+            }
             (Looks::Words, notice) => {
                 let clock = self.clock(&moment);
                 rows.extend(notice.sentences().into_iter().map(|row| format!("{clock}{row}")));
             }
             (Looks::Lines, Notice::Said(said)) => {
                 let clock = self.clock(&local(said.arrived_ms));
-                let name = colour::painted(&said.name, colour::of_said(said), self.style);
-                let told = notice.rows().into_iter();
-                rows.extend(
-                    told.map(|row| format!("{clock}{name}{}", &row.strip_prefix(&said.name).unwrap_or(&row))),
-                );
+                rows.extend(self.heard(said).into_iter().map(|row| format!("{clock}{row}")));
             }
             (Looks::Lines, notice) => rows.extend(self.plain(notice)),
             (Looks::Screen, Notice::Said(said)) => {
@@ -104,6 +110,17 @@ impl Form {
         let clock = self.clock(&moment);
         rows.extend(self.lines(name, &SafeText::rows(text), &clock, colour::OWN, cells));
         rows.join("\n")
+    }
+
+    /// A message for something that takes lines.
+    fn heard(&self, said: &Said) -> Vec<String> {
+        let notice = Notice::Said(said.clone());
+        if self.looks == Looks::Words {
+            return notice.sentences();
+        }
+        let name = colour::painted(&said.name, colour::of_said(said), self.style);
+        let rows = notice.rows().into_iter();
+        rows.map(|row| format!("{name}{}", row.strip_prefix(&said.name).unwrap_or(&row))).collect()
     }
 
     fn message(&self, said: &Said, clock: &str, paint: colour::Paint, cells: usize) -> Vec<String> {
@@ -279,6 +296,22 @@ mod tests {
             shown,
             format!("{day}    bob: hi\n{day} 앨리스: 안녕\n   앨리스: 둘\n{day}      * bob left\n")
         );
+    }
+
+    #[test]
+    fn what_was_said_before_keeps_its_own_time_in_lines_and_in_words() {
+        let Notice::Said(one) = said("bob", "hi\n둘", NOON_MS) else { panic!("a message") };
+        let past = Notice::Past { said: vec![one], earlier: 2 };
+        let then = local(NOON_MS).strftime("%H").to_string();
+        let shown = |looks| {
+            let form = Form::new(looks, Style::Plain, TimeFormat::parse("%H").unwrap());
+            // Two hours later the clock says something else, at most once in a day and night on another day.
+            let later_ms = NOON_MS + 2 * 3_600_000;
+            let shown = form.shown(&past, later_ms, 40);
+            shown.replace(&local(NOON_MS).strftime(PAST_CLOCK).to_string(), &then)
+        };
+        assert_eq!(shown(Looks::Lines), format!("… and 2 earlier ones\n{then} bob: hi\n{then} bob: 둘\n"));
+        assert_eq!(shown(Looks::Words), format!("and 2 earlier ones\n{then} bob says: hi / 둘\n"));
     }
 
     #[test]
