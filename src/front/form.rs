@@ -98,7 +98,7 @@ impl Form {
             (Looks::Screen, Notice::Info(Info::Safety { name, number, fingerprint })) => {
                 rows.extend(self.card(&SafetyCard::new(name, number, fingerprint), cells));
             }
-            (Looks::Screen, notice) => rows.extend(self.news(notice, &moment, cells)),
+            (Looks::Screen, notice) => rows.extend(self.marked(&notice.rows(), &moment, cells)),
         }
         rows.iter().flat_map(|row| [row.as_str(), "\n"]).collect()
     }
@@ -121,6 +121,11 @@ impl Form {
         let name = colour::painted(&said.name, colour::of_said(said), self.style);
         let rows = notice.rows().into_iter();
         rows.map(|row| format!("{name}{}", row.strip_prefix(&said.name).unwrap_or(&row))).collect()
+    }
+
+    /// What an editor says of itself, with its mark, as it stands among the news, without the last newline.
+    pub(super) fn aside(&self, told: &str, now_ms: u64, cells: usize) -> String {
+        self.marked(&[told.to_owned()], &local(now_ms), cells).join("\n")
     }
 
     fn message(&self, said: &Said, clock: &str, paint: colour::Paint, cells: usize) -> Vec<String> {
@@ -159,15 +164,19 @@ impl Form {
     }
 
     /// News and troubles: their mark stands where the names end.
-    fn news(&self, notice: &Notice, moment: &ZonedDateTime, cells: usize) -> Vec<String> {
+    fn marked(&self, told: &[String], moment: &ZonedDateTime, cells: usize) -> Vec<String> {
         let clock = self.clock(moment);
         let gap = " ".repeat(self.column.saturating_sub(1));
-        let paint = |row: &str| match notice {
-            Notice::Trouble(_) => colour::painted(row, colour::TROUBLE, self.style),
-            _ => colour::dim(row, self.style),
+        let trouble = told.iter().any(|row| row.starts_with('!'));
+        let paint = |row: &str| {
+            if trouble {
+                colour::painted(row, colour::TROUBLE, self.style)
+            } else {
+                colour::dim(row, self.style)
+            }
         };
         let mut rows = Vec::new();
-        for (at, row) in notice.rows().iter().enumerate() {
+        for (at, row) in told.iter().enumerate() {
             let clock = if at == 0 { clock.clone() } else { " ".repeat(clock.width()) };
             let margin = clock.width() + gap.width();
             let mut pieces = wrapped(row, margin, margin + MARK_CELLS, cells).into_iter();

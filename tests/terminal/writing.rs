@@ -157,6 +157,19 @@ fn shell_quoted(text: &str) -> String {
 }
 
 #[test]
+fn an_editor_that_fails_says_so_and_leaves_the_line_as_it_was() {
+    let setup = Setup { env: &[("VISUAL", "false")], args: &["--no-time"], ..Setup::default() };
+    let (mut alice, bob) = Pty::start_with_bob(&setup);
+    alice.press("반쯤\x18\x05");
+    alice.wait_picture(
+        "40x10 cursor 4,14 paste=true\n|bob?    > 반쯤\n|    ! the editor false failed (exit\n\
+         |      status: 1); nothing was sent;\n|      VISUAL or EDITOR names another\n|bob?    > 반쯤",
+    );
+    alice.press(" 다\r");
+    assert_eq!(bob.wait_heard(1), ["반쯤 다"]);
+}
+
+#[test]
 fn vi_keys_edit_the_line() {
     let setup = Setup { args: &["--editor-mode", "vi"], ..Setup::default() };
     let (mut alice, bob) = Pty::start_with_bob(&setup);
