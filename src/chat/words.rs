@@ -62,7 +62,7 @@ pub struct SafetyCard {
     /// What the QR code says: the peer's fingerprint.
     pub code: String,
     /// What stands where the code does not fit.
-    pub too_narrow: String,
+    pub too_small: String,
     /// What to do with it.
     pub how: Vec<String>,
 }
@@ -78,7 +78,7 @@ impl SafetyCard {
                 .map(|row| row.iter().map(|group| format!("{group:05}")).collect::<Vec<_>>().join("   "))
                 .collect(),
             code: fingerprint.to_string(),
-            too_narrow: "the QR code of the key needs 37 cells; make the terminal wider".into(),
+            too_small: "the QR code of the key needs 37 cells and 20 rows; make the terminal larger".into(),
             how: vec![
                 format!("key of {name}: {fingerprint}"),
                 format!("call {name} or meet: read the digits to each other, or let {name} scan the code"),

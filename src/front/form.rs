@@ -8,16 +8,15 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
 use unicode_width::UnicodeWidthStr as _;
 
+use super::card;
 use super::colour::{self, Style};
 use super::config::TimeFormat;
-use super::qr;
+use super::screen::Size;
 use super::wrap::{answered, wrapped};
 use crate::chat::safe::SafeText;
 use crate::chat::{Info, Notice, SafetyCard, Said, earlier_words};
 use crate::limits;
 
-/// Blanks before what stands alone on a screen, like a safety number.
-const CARD_INDENT: &str = "    ";
 /// Cells of the mark of a notice and its blank: its further rows stand beside it.
 const MARK_CELLS: usize = 2;
 /// Time in a list of what was said before: it may be of another day.
@@ -55,8 +54,9 @@ impl Form {
         self.column = names.map(|name| name.width().min(limits::NAME_CELLS)).max().unwrap_or(0);
     }
 
-    /// A notice as it goes out at `now_ms`, whole rows, on `cells` cells if it is a screen.
-    pub(super) fn shown(&self, notice: &Notice, now_ms: u64, cells: usize) -> String {
+    /// A notice as it goes out at `now_ms`, whole rows, on a screen of that size if it is one.
+    pub(super) fn shown(&self, notice: &Notice, now_ms: u64, size: Size) -> String {
+        let cells = size.cells;
         let moment = local(now_ms);
         let mut rows: Vec<String> = self.new_day(&moment).into_iter().collect();
         match (self.looks, notice) {
@@ -96,7 +96,7 @@ impl Form {
                 }
             }
             (Looks::Screen, Notice::Info(Info::Safety { name, number, fingerprint })) => {
-                rows.extend(self.card(&SafetyCard::new(name, number, fingerprint), cells));
+                rows.extend(card::laid_out(&SafetyCard::new(name, number, fingerprint), size, self.style));
             }
             (Looks::Screen, notice) => rows.extend(self.marked(&notice.rows(), &moment, cells)),
         }
@@ -196,21 +196,6 @@ impl Form {
         notice.rows().into_iter().map(paint).collect()
     }
 
-    fn card(&self, card: &SafetyCard, cells: usize) -> Vec<String> {
-        let mut rows = answered(&card.title, cells);
-        rows.push(String::new());
-        for row in &card.groups {
-            let row = colour::painted(&format!("{CARD_INDENT}{row}"), colour::OWN, self.style);
-            rows.extend([row, String::new()]);
-        }
-        match qr::drawn(&card.code, cells, self.style) {
-            Some(drawn) => rows.extend(drawn),
-            None => rows.extend(answered(&card.too_narrow, cells)),
-        }
-        rows.extend(card.how.iter().flat_map(|row| answered(row, cells)));
-        rows
-    }
-
     /// What is said before belongs to its own time, and to its own day if that is another.
     fn past_clock(&self, said: &Said, now: &ZonedDateTime) -> String {
         let then = local(said.arrived_ms);
@@ -287,6 +272,10 @@ mod tests {
         })
     }
 
+    fn size(cells: usize) -> Size {
+        Size { cells, rows: 24 }
+    }
+
     fn form() -> Form {
         let mut form = Form::new(Looks::Screen, Style::Plain, TimeFormat::parse("%d").unwrap());
         form.fit(["bob", "앨리스"].into_iter());
@@ -296,10 +285,10 @@ mod tests {
     #[test]
     fn names_end_and_texts_begin_in_the_same_column() {
         let form = form();
-        let shown = form.shown(&said("bob", "hi", NOON_MS), NOON_MS, 40)
+        let shown = form.shown(&said("bob", "hi", NOON_MS), NOON_MS, size(40))
             + &form.own("앨리스", "안녕\n둘", NOON_MS, 40)
             + "\n"
-            + &form.shown(&Notice::Info(Info::Left { name: "bob".to_owned() }), NOON_MS, 40);
+            + &form.shown(&Notice::Info(Info::Left { name: "bob".to_owned() }), NOON_MS, size(40));
         let day = local(NOON_MS).strftime("%d").to_string();
         assert_eq!(
             shown,
@@ -316,7 +305,7 @@ mod tests {
             let form = Form::new(looks, Style::Plain, TimeFormat::parse("%H").unwrap());
             // Two hours later the clock says something else, at most once in a day and night on another day.
             let later_ms = NOON_MS + 2 * 3_600_000;
-            let shown = form.shown(&past, later_ms, 40);
+            let shown = form.shown(&past, later_ms, size(40));
             shown.replace(&local(NOON_MS).strftime(PAST_CLOCK).to_string(), &then)
         };
         assert_eq!(shown(Looks::Lines), format!("… and 2 earlier ones\n{then} bob: hi\n{then} bob: 둘\n"));
@@ -326,19 +315,19 @@ mod tests {
     #[test]
     fn a_new_day_is_said_once() {
         let form = form();
-        let first = form.shown(&said("bob", "late", NOON_MS), NOON_MS, 80);
+        let first = form.shown(&said("bob", "late", NOON_MS), NOON_MS, size(80));
         assert!(!first.contains("---"), "{first}");
         let next = form.own("앨리스", "early", NOON_MS + DAY_MS, 80);
         let day = local(NOON_MS + DAY_MS).strftime("--- %A, %-d %B %Y ---").to_string();
         assert!(next.starts_with(&day), "{next}");
-        assert!(!form.shown(&said("bob", "x", 0), NOON_MS + DAY_MS, 80).contains("---"));
+        assert!(!form.shown(&said("bob", "x", 0), NOON_MS + DAY_MS, size(80)).contains("---"));
     }
 
     #[test]
     fn no_row_of_a_message_on_a_screen_begins_at_the_left_edge() {
         let form = form();
         let text = format!("한 줄\n* eve joined, verified\n{}! trouble", "x ".repeat(90));
-        let shown = form.shown(&said("bob", &text, NOON_MS), NOON_MS, 40);
+        let shown = form.shown(&said("bob", &text, NOON_MS), NOON_MS, size(40));
         for row in shown.lines() {
             assert!(row.starts_with(' ') || row.contains(" bob: "), "{row:?}");
             assert!(row.width() <= 40, "{row:?}");

@@ -4,6 +4,7 @@
 mod actor;
 mod alert;
 mod bind;
+mod card;
 mod cli;
 mod colour;
 mod completions;

@@ -20,7 +20,7 @@ use super::desk::Gate;
 use super::saved::SavedTerminal;
 use crate::chat::prompts;
 use crate::front::colour::{self, Style};
-use crate::front::screen::{cells, unix_ms};
+use crate::front::screen::{cells, size, unix_ms};
 use crate::limits;
 
 /// Rows of a pasted block that stay on the screen while its sender is asked about it.
@@ -258,8 +258,8 @@ impl Completer for Helper {
             return Ok((pos, Vec::new()));
         }
         let (start, pairs) = complete::candidates(&self.live(), line, pos)?;
-        let rows = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(24, |size| size.ws_row);
-        Ok((start, complete::cut(pairs, cells(), usize::from(rows))))
+        let size = size();
+        Ok((start, complete::cut(pairs, size.cells, size.rows)))
     }
 }
 
