@@ -25,7 +25,7 @@ pub(super) fn wrapped(text: &str, margin: usize, below: usize, cells: usize) -> 
             go_on(&mut pieces, indent);
             used = indent;
         }
-        for cluster in word.graphemes(true) {
+        for cluster in units(word) {
             let width = at_most(cluster);
             if used + width > cells && (used > left || pieces.len() == 1) {
                 go_on(&mut pieces, indent);
@@ -42,6 +42,21 @@ pub(super) fn wrapped(text: &str, margin: usize, below: usize, cells: usize) -> 
         }
     }
     pieces
+}
+
+/// What is never cut: characters as they are seen, and a control character in its visible form, `\u{1b}`.
+fn units(word: &str) -> impl Iterator<Item = &str> {
+    let mut rest = word;
+    std::iter::from_fn(move || {
+        let visible = rest.strip_prefix("\\u{").and_then(|code| code.find('}')).filter(|digits| *digits <= 6);
+        let length = match visible {
+            Some(digits) => "\\u{".len() + digits + 1,
+            None => rest.graphemes(true).next()?.len(),
+        };
+        let (unit, after) = rest.split_at_checked(length)?;
+        rest = after;
+        Some(unit)
+    })
 }
 
 /// A row of an answer of ours: what stands in its last column is wrapped in that column, or below it where
@@ -110,6 +125,12 @@ mod tests {
         assert_eq!(wrapped("one two three", 4, 4, 12), ["one two", "    three"]);
         assert_eq!(wrapped("onetwothreefour", 4, 4, 12), ["onetwoth", "    reefour"]);
         assert_eq!(wrapped("", 4, 4, 12), [""]);
+    }
+
+    #[test]
+    fn a_control_character_in_its_visible_form_stays_whole() {
+        assert_eq!(wrapped("abcd\\u{202e}efgh", 4, 4, 14), ["abcd", "    \\u{202e}ef", "    gh"]);
+        assert_eq!(units("a\\u{1b}\\u{x\\u가").count(), 9, "others are text");
     }
 
     #[test]
