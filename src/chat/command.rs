@@ -174,7 +174,7 @@ pub fn help(topic: Option<&'static Entry>) -> Vec<String> {
         }
         return rows;
     }
-    let row = |entry: &Entry| format!("{:<39}  {}", entry.written(), entry.summary);
+    let row = |entry: &Entry| format!("{:<29}  {}", entry.written(), entry.summary);
     let mut rows: Vec<_> = COMMANDS.iter().map(row).collect();
     rows.push("anything else is sent as text; :: begins a text with a colon; Ctrl-D leaves".to_owned());
     rows
