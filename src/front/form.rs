@@ -179,7 +179,9 @@ impl Form {
         for (at, row) in told.iter().enumerate() {
             let clock = if at == 0 { clock.clone() } else { " ".repeat(clock.width()) };
             let margin = clock.width() + gap.width();
-            let mut pieces = wrapped(row, margin, margin + MARK_CELLS, cells).into_iter();
+            // Not so far right that no address has room.
+            let below = (margin + MARK_CELLS).min(cells / 3);
+            let mut pieces = wrapped(row, margin, below, cells).into_iter();
             let first = pieces.next().unwrap_or_default();
             rows.push(paint(&format!("{clock}{gap}{first}")));
             rows.extend(pieces.map(|piece| paint(&piece)));
