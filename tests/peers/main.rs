@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails there")]
 
+mod bot;
 mod native;
 mod oaep;
 mod script;
@@ -74,7 +75,7 @@ type Story = (&'static str, fn(&Python));
 
 fn main() -> ExitCode {
     let python = std::env::var_os("RSACHAT_PYTHON").filter(|path| !path.is_empty()).map(Python);
-    let tests: [Story; 14] = [
+    let tests: [Story; 15] = [
         ("the_client_of_the_tutorial_is_heard_and_never_answered", tutorial::client),
         ("the_client_of_the_tutorial_leaves_with_exit", tutorial::client_exit),
         ("the_server_of_the_tutorial_shows_every_line_until_exit", tutorial::server),
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
         ("long_texts_and_keys_of_every_size_with_the_mended_peer", oaep::sizes),
         ("the_mended_peer_bears_every_byte_as_a_segment_of_its_own", oaep::one_by_one),
         ("the_readme_shows_what_happens_with_the_mended_peer", oaep::readme),
+        ("the_bot_of_the_documents_answers_everybody", bot::answers),
         ("a_live_script_is_played_with_the_mended_peer", script::live),
         ("the_peer_written_from_the_specification_listens", native::listens),
         ("the_peer_written_from_the_specification_calls", native::calls),
