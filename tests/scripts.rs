@@ -140,7 +140,7 @@ fn every_command_of_the_prompt_is_typed_in_a_conversation() {
 }
 
 /// Each notice of `src/chat/notice.rs` that a closed world can bring about, and what it looks like on a screen.
-const SEEN: [(&str, &str); 85] = [
+const SEEN: [(&str, &str); 89] = [
     ("Listening", r"\* listening on "),
     ("MakingKey", r"\* making a key of 3072 bits; "),
     ("KeyMade", r"\* new key of 2048 bits, SHA256:"),
@@ -166,6 +166,10 @@ const SEEN: [(&str, &str); 85] = [
     ("Logging", r"\* what is said is also written to talk.log now; "),
     ("LogClosed", r"\* the log talk.log is closed$"),
     ("NoLog", r"\* nothing is written to disk; "),
+    ("HowToLeave", r"\* to leave, type :quit or press Ctrl-D$"),
+    ("NothingSaid", r"\* nothing was said in this session yet$"),
+    ("NotBlocked", r"! bob is not blocked; nothing was changed$"),
+    ("StillBlocked", r"! bob is blocked; :unblock bob first$"),
     ("NothingFound", r"! nothing in this session fits$"),
     ("NoEditor", r"! `:edit` needs a terminal "),
     ("Notify", r"\* every message notifies you, with their text$"),
@@ -234,7 +238,7 @@ const UNSEEN: [(&str, &str); 12] = [
     ("KeyUnderway", "keys are made between two moments of the virtual clock"),
     ("KeyCancelled", "Ctrl-C is a key, not a line"),
     ("ConnectCancelled", "Ctrl-C is a key, not a line"),
-    ("HowToLeave", "Ctrl-C is a key, not a line"),
+    ("Greeting", "it is for a person at an editor"),
     ("LineNotText", "a script is UTF-8"),
     ("TooManyPeers", "it takes 1,024 connections"),
     ("LogFailed", "a script writes no log"),

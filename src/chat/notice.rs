@@ -149,6 +149,8 @@ pub enum Info {
         file: String,
     },
     NoLog,
+    NothingSaid,
+    Greeting,
     QuitHint,
     /// What happens on the raw wire only.
     Raw(RawInfo),
@@ -302,6 +304,12 @@ pub enum Trouble {
         nearest: Option<String>,
     },
     NotRefused {
+        name: String,
+    },
+    NotBlocked {
+        name: String,
+    },
+    StillBlocked {
         name: String,
     },
     NothingFound,

@@ -268,7 +268,11 @@ impl Recorder {
         self.line(&format!("{}> {typed}", self.me));
     }
 
+    /// We are shown this. Before anything was typed there is nothing that it could follow from.
     fn expect(&mut self, pattern: &str) {
+        if self.body.is_empty() {
+            return;
+        }
         let me = self.me.clone();
         self.row(&me, pattern);
     }

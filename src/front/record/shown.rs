@@ -74,12 +74,13 @@ impl Recorder {
             | Info::Forgotten { name }
             | Info::Blocked { name }
             | Info::Unblocked { name } => self.rows_about(name, notice),
-            // These name a key, a file or an accident.
+            // These name a key, a file or an accident, or are for a key that was pressed as well as for a line.
             Info::Accepted { .. }
             | Info::Addressed { .. }
             | Info::Replaced { .. }
             | Info::Logging { .. }
             | Info::LogClosed { .. }
+            | Info::HowToLeave
             | Info::NoLog => self.expect("$**"),
             // Of these the call or the command that follows has its own wildcard, or a key was pressed, which no
             // script does.
@@ -91,7 +92,7 @@ impl Recorder {
             | Info::KeyCancelled
             | Info::Connecting { .. }
             | Info::ConnectCancelled { .. }
-            | Info::HowToLeave
+            | Info::Greeting
             | Info::Raw(RawInfo::Banner)
             | Info::Recording { .. } => {}
             _ => self.rows(notice),
@@ -139,7 +140,11 @@ impl Recorder {
             | Trouble::SameName { .. }
             | Trouble::NoSuchPeer { .. }
             | Trouble::NotRefused { .. } => self.expect("$**"),
-            Trouble::NotConnected { name } => self.rows_about(name, notice),
+            Trouble::NotConnected { name }
+            | Trouble::NotBlocked { name }
+            | Trouble::StillBlocked { name } => {
+                self.rows_about(name, notice);
+            }
             _ => self.rows(notice),
         }
     }
