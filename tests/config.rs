@@ -70,6 +70,7 @@ fn every_mistake_is_said_with_its_line_and_column() {
         "time-format = \"%H%n%M\"",
         "editor-mode = \"vim\"",
         "notify = true",
+        "title = \"yes\"",
         "history = \"history\"",
         "[prompt]\nname = \"bob\"",
         "name = bob",
@@ -118,7 +119,7 @@ fn a_file_that_cannot_be_used_says_why() {
 #[test]
 fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
     let file = "name = \"민지\"\nlisten = \"8000\"\nknown-only = true\ncolour = \"never\"\n\
-                time-format = \"none\"\neditor-mode = \"vi\"\nhistory = \"~/lines\"\n";
+                time-format = \"none\"\neditor-mode = \"vi\"\ntitle = true\nhistory = \"~/lines\"\n";
     let folder = Folder::with(file);
     let show = |args: &[&str], env: &[(&str, &str)]| {
         let output = folder.run(args, env);

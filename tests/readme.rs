@@ -39,6 +39,7 @@ fn every_option_and_exit_code_of_the_readme_is_in_the_help() {
         "--no-time",
         "--editor-mode",
         "--notify",
+        "--title",
         "--plain",
         "--json",
         "--passphrase-file",

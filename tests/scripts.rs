@@ -140,7 +140,7 @@ fn every_command_of_the_prompt_is_typed_in_a_conversation() {
 }
 
 /// Each notice of `src/chat/notice.rs` that a closed world can bring about, and what it looks like on a screen.
-const SEEN: [(&str, &str); 84] = [
+const SEEN: [(&str, &str); 87] = [
     ("Listening", r"\* listening on "),
     ("MakingKey", r"\* making a key of 3072 bits; "),
     ("KeyMade", r"\* new key of 2048 bits, SHA256:"),
@@ -166,6 +166,9 @@ const SEEN: [(&str, &str); 84] = [
     ("Logging", r"\* what is said is also written to talk.log now; "),
     ("LogClosed", r"\* the log talk.log is closed$"),
     ("NoLog", r"\* nothing is written to disk; "),
+    ("NothingSaid", r"\* nothing was said in this session yet$"),
+    ("NotBlocked", r"! bob is not blocked; nothing was changed$"),
+    ("StillBlocked", r"! bob is blocked; :unblock bob first$"),
     ("NothingFound", r"! nothing in this session fits$"),
     ("NoEditor", r"! `:edit` needs a terminal "),
     ("Notify", r"\* every message notifies you, with their text$"),

@@ -136,7 +136,9 @@ pub fn parse_line(line: &str) -> Result<Typed, Mistake> {
         return text_of(format!(":{text}"));
     }
     match line.strip_prefix(':') {
-        Some(_) if line.contains('\n') => Err(Mistake::Block),
+        Some(rest) if rest.contains('\n') => {
+            arguments::command(&unwrapped(rest).ok_or(Mistake::Block)?).map(Typed::Command)
+        }
         Some(rest) if rest.starts_with(char::is_whitespace) => Err(Mistake::Blanks(word_of(rest))),
         Some(rest) => arguments::command(rest).map(Typed::Command),
         None if line.trim_start().starts_with(':') && !line.trim_start().starts_with("::") => {
@@ -144,6 +146,13 @@ pub fn parse_line(line: &str) -> Result<Typed, Mistake> {
         }
         None => text_of(line.to_owned()),
     }
+}
+
+/// The one command that is copied with a fingerprint from a notice: on a narrow screen it has several rows, and
+/// those below the first begin with blanks.
+fn unwrapped(rest: &str) -> Option<String> {
+    let from_notice = rest.starts_with("trust ") && rest.split('\n').skip(1).all(|row| row.starts_with(' '));
+    from_notice.then(|| rest.replace('\n', " "))
 }
 
 /// The candidate that is most like a word, if one is like it at all.
@@ -165,7 +174,7 @@ pub fn help(topic: Option<&'static Entry>) -> Vec<String> {
         }
         return rows;
     }
-    let row = |entry: &Entry| format!("{:<41}{}", entry.written(), entry.summary);
+    let row = |entry: &Entry| format!("{:<29}  {}", entry.written(), entry.summary);
     let mut rows: Vec<_> = COMMANDS.iter().map(row).collect();
     rows.push("anything else is sent as text; :: begins a text with a colon; Ctrl-D leaves".to_owned());
     rows
@@ -208,6 +217,7 @@ mod tests {
         assert!(mistake(":zzzzzz").starts_with("no such command :zzzzzz;"));
         assert!(mistake(":to\u{1b}[2J x").contains("\\u{1b}"));
         assert_eq!(parse_line(":a\nb"), Err(Mistake::Block));
+        assert_eq!(parse_line(":trust bob\n:quit"), Err(Mistake::Block));
     }
 
     #[test]
@@ -219,6 +229,15 @@ mod tests {
         }
         assert_eq!(parse_line(" \t"), Ok(Typed::Nothing));
         assert_eq!(parse_line(&"가".repeat(5_462)), Err(Mistake::TooLong(16_386)));
+    }
+
+    #[test]
+    fn a_fingerprint_can_be_copied_from_the_rows_of_a_notice() {
+        let fingerprint = Fingerprint::of(b"bob");
+        let (first, rest) = (&fingerprint.to_string()[..30], &fingerprint.to_string()[30..]);
+        let trust = Command::Trust { name: "bob".to_owned(), fingerprint: Some(fingerprint) };
+        let line = format!(":trust bob\n      {first}\n      {rest}");
+        assert_eq!(parse_line(&line), Ok(Typed::Command(trust)));
     }
 
     #[test]

@@ -184,7 +184,7 @@ impl Chat {
                 self.report(Trouble::TurnedAway { whom: from.to_string(), why });
             }
             Input::Connected { dial, link, seed, .. } => self.connected(dial, link, seed),
-            Input::Unreachable { dial, why } => self.unreachable(dial, why),
+            Input::Unreachable { dial, why } => self.unreachable(dial, &why),
             Input::Bytes { link, bytes } => {
                 self.with_session(link, |session, now| session.feed(now.mono_ms, bytes));
             }
@@ -296,9 +296,12 @@ impl Chat {
         self.with_session(link, |_, _| ());
     }
 
-    fn unreachable(&mut self, dial: Dial, why: String) {
+    fn unreachable(&mut self, dial: Dial, why: &str) {
         if let Some(dialling) = self.dials.remove(&dial) {
-            self.trouble(Trouble::Unreachable { target: dialling.target.to_string(), why });
+            let target = dialling.target.to_string();
+            // A name can have several addresses, and each its own reason; an address is not said twice.
+            let why = why.strip_prefix(&format!("{target}: ")).unwrap_or(why).to_owned();
+            self.trouble(Trouble::Unreachable { target, why });
             self.effects.push_back(Effect::DialOver(Verdict::Unreachable));
         }
     }

@@ -198,14 +198,18 @@ impl Chat {
         let crossed =
             dialled(&link) != dialled(&rival) && self.now.unix_ms.saturating_sub(since) < CROSSING_MS;
         let newer_stays = !crossed || dialled(&link) == we_are_lower;
-        let loser = if newer_stays { rival } else { link };
-        if let Some(partner) = self.talks.get_mut(&rival).and_then(|talk| talk.partner.clone())
-            && newer_stays
-        {
-            self.info(Info::Replaced { name: partner.name });
+        let (winner, loser) = if newer_stays { (link, rival) } else { (rival, link) };
+        if let Some(talk) = self.talks.get_mut(&loser) {
+            talk.successor = Some(winner);
         }
         self.with_session(loser, |session, _| session.close(ByeReason::Replaced));
         newer_stays
+    }
+
+    /// A connection with the holder of a key, even if it does not stand yet.
+    fn with_key(&self, fingerprint: Fingerprint) -> Option<Link> {
+        let holds = |talk: &Talk| talk.key.as_ref().is_some_and(|key| key.fingerprint() == fingerprint);
+        self.talks.iter().find(|(_, talk)| holds(talk)).map(|(link, _)| *link)
     }
 
     /// A session is over, whoever ended it.
@@ -232,7 +236,13 @@ impl Chat {
                 {
                     self.seen.insert(fingerprint, self.now.unix_ms);
                 }
+                // When both dial at once the peer closes the other of the two connections.
+                let successor = match (&ending, partner.tie) {
+                    (Ending::Bye(ByeReason::Replaced), Tie::Key(fingerprint)) => self.with_key(fingerprint),
+                    _ => talk.successor,
+                };
                 match ending {
+                    _ if successor.is_some() => self.info(Info::Replaced { name: name.clone() }),
                     Ending::WeLeft => self.info(Info::Closed { name: name.clone() }),
                     Ending::Bye(ByeReason::Leaving | ByeReason::Other(_)) => {
                         self.info(Info::Left { name: name.clone() });

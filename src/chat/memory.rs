@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use super::core::Chat;
-use super::notice::{Notice, Said, Trouble};
+use super::notice::{Info, Notice, Said, Trouble};
 use super::safe::SafeText;
 use super::talk::Tie;
 use crate::limits;
@@ -69,7 +69,10 @@ impl Chat {
             None => None,
         };
         let (found, _) = self.memory.find(count, |entry| with.is_none_or(|with| entry.with == with));
-        self.recall(found, 0);
+        match with {
+            None if found.is_empty() => self.info(Info::NothingSaid),
+            _ => self.recall(found, 0),
+        }
     }
 
     /// `:search TEXT`

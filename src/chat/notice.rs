@@ -149,6 +149,7 @@ pub enum Info {
         file: String,
     },
     NoLog,
+    NothingSaid,
     QuitHint,
     /// What happens on the raw wire only.
     Raw(RawInfo),
@@ -306,6 +307,12 @@ pub enum Trouble {
         nearest: Option<String>,
     },
     NotRefused {
+        name: String,
+    },
+    NotBlocked {
+        name: String,
+    },
+    StillBlocked {
         name: String,
     },
     NothingFound,

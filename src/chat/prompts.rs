@@ -35,5 +35,6 @@ pub fn dropped() -> &'static str {
 /// An external editor did not do its work.
 #[must_use]
 pub fn editor_failed(editor: &str, why: &str) -> String {
-    format!("! the editor {} failed: {why}; nothing was sent", SafeText::line(editor))
+    let editor = SafeText::line(editor);
+    format!("! the editor {editor} failed ({why}); nothing was sent; VISUAL or EDITOR names another")
 }

@@ -89,6 +89,8 @@ pub(super) struct Talk {
     pub(super) partner: Option<Partner>,
     /// When a goodbye that waits for receipts is said all the same, in monotonic milliseconds.
     pub(super) leaving: Option<u64>,
+    /// The newer connection with the same peer that takes its place.
+    pub(super) successor: Option<Link>,
     /// Messages that came while somebody else was addressed.
     pub(super) unread: usize,
     /// The system's words for the end of the stream, if it was an error.
@@ -107,6 +109,7 @@ impl Talk {
             key: None,
             partner: None,
             leaving: None,
+            successor: None,
             unread: 0,
             broken: None,
             told: Told::Nothing,

@@ -113,6 +113,8 @@ impl Chat {
         let Some((name, fingerprint)) = self.find_key(wanted) else { return };
         match given {
             Some(given) if given != fingerprint => self.accept_changed(name, fingerprint, given),
+            // What a block holds back does not come in by another command.
+            _ if self.is_blocked(fingerprint) => self.trouble(Trouble::StillBlocked { name }),
             _ => {
                 self.set_trust(fingerprint, Trust::Verified);
                 self.info(Info::Trusted { name });
@@ -160,8 +162,17 @@ impl Chat {
     /// `:unblock NAME`
     pub(super) fn unblock(&mut self, name: &str) {
         let Some((name, fingerprint)) = self.find_key(name) else { return };
+        if !self.is_blocked(fingerprint) {
+            // A verified peer stays verified.
+            self.trouble(Trouble::NotBlocked { name });
+            return;
+        }
         self.set_trust(fingerprint, Trust::Unverified);
         self.info(Info::Unblocked { name });
+    }
+
+    fn is_blocked(&self, fingerprint: Fingerprint) -> bool {
+        self.book.by_fingerprint(&fingerprint).is_some_and(|peer| peer.trust == Trust::Blocked)
     }
 
     fn set_trust(&mut self, fingerprint: Fingerprint, trust: Trust) {

@@ -62,7 +62,7 @@ pub struct SafetyCard {
     /// What the QR code says: the peer's fingerprint.
     pub code: String,
     /// What stands where the code does not fit.
-    pub too_narrow: String,
+    pub too_small: String,
     /// What to do with it.
     pub how: Vec<String>,
 }
@@ -78,7 +78,7 @@ impl SafetyCard {
                 .map(|row| row.iter().map(|group| format!("{group:05}")).collect::<Vec<_>>().join("   "))
                 .collect(),
             code: fingerprint.to_string(),
-            too_narrow: "the QR code of the key needs 37 cells; make the terminal wider".into(),
+            too_small: "the QR code of the key needs 37 cells and 20 rows; make the terminal larger".into(),
             how: vec![
                 format!("key of {name}: {fingerprint}"),
                 format!("call {name} or meet: read the digits to each other, or let {name} scan the code"),
@@ -159,6 +159,7 @@ fn info_words(info: &Info) -> String {
         Info::Logging { file } => format!("what is said is also written to {file} now; :log off ends that"),
         Info::LogClosed { file } => format!("the log {file} is closed"),
         Info::NoLog => "nothing is written to disk; :log FILE begins a log".into(),
+        Info::NothingSaid => "nothing was said in this session yet".into(),
         Info::Safety { name, number, .. } => format!(
             "safety number with {name}: {number}\n\
              compare it by voice; if both see the same, :trust {name}"
@@ -253,6 +254,8 @@ fn trouble_words(trouble: &Trouble) -> String {
         Trouble::NotRefused { name } => {
             format!("no such key was refused for {name}; connect first, then repeat the command it names")
         }
+        Trouble::NotBlocked { name } => format!("{name} is not blocked; nothing was changed"),
+        Trouble::StillBlocked { name } => format!("{name} is blocked; :unblock {name} first"),
         Trouble::NothingFound => "nothing in this session fits".into(),
         Trouble::NoEditor => "`:edit` needs a terminal with an editor; nothing was sent".into(),
         Trouble::LogFailed { file, why } => format!("cannot write the log {file}: {why}; no log is kept"),

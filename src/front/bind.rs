@@ -42,6 +42,8 @@ pub(super) fn of_family(addr: SocketAddr, family: Family) -> bool {
 pub(super) fn words(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or(&text);
+    // What was tried stands before it in every sentence of ours.
+    let text = text.strip_prefix("failed to lookup address information: ").unwrap_or(text);
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }

@@ -93,6 +93,9 @@ pub(super) struct Prompt {
     /// Which messages ring [default: mention]
     #[arg(long, value_name = "WHICH")]
     notify: Option<Notify>,
+    /// Put the peer's name and what is unread into the title of the terminal
+    #[arg(long, value_name = "WHETHER", num_args = 0..=1, require_equals = true, default_missing_value = "yes")]
+    title: Option<YesNo>,
     /// Also write what is said to this file, as :log does
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) log: Option<String>,
@@ -130,6 +133,7 @@ impl Prompt {
             time,
             editor: self.editor_mode,
             notify: self.notify,
+            title: self.title.map(YesNo::title),
         })
     }
 }

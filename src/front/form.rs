@@ -8,16 +8,15 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
 use unicode_width::UnicodeWidthStr as _;
 
+use super::card;
 use super::colour::{self, Style};
 use super::config::TimeFormat;
-use super::qr;
-use super::wrap::{flowed, wrapped};
+use super::screen::Size;
+use super::wrap::{answered, wrapped};
 use crate::chat::safe::SafeText;
 use crate::chat::{Info, Notice, SafetyCard, Said, earlier_words};
 use crate::limits;
 
-/// Blanks before what stands alone on a screen, like a safety number.
-const CARD_INDENT: &str = "    ";
 /// Cells of the mark of a notice and its blank: its further rows stand beside it.
 const MARK_CELLS: usize = 2;
 /// Time in a list of what was said before: it may be of another day.
@@ -55,24 +54,34 @@ impl Form {
         self.column = names.map(|name| name.width().min(limits::NAME_CELLS)).max().unwrap_or(0);
     }
 
-    /// A notice as it goes out at `now_ms`, whole rows, on `cells` cells if it is a screen.
-    pub(super) fn shown(&self, notice: &Notice, now_ms: u64, cells: usize) -> String {
+    /// A notice as it goes out at `now_ms`, whole rows, on a screen of that size if it is one.
+    pub(super) fn shown(&self, notice: &Notice, now_ms: u64, size: Size) -> String {
+        let cells = size.cells;
         let moment = local(now_ms);
         let mut rows: Vec<String> = self.new_day(&moment).into_iter().collect();
         match (self.looks, notice) {
             (Looks::Screen, Notice::Table(table)) => rows.extend(laid_out(table, notice.rows(), cells)),
-            (Looks::Words | Looks::Screen, Notice::Answer(answer)) => rows.extend(answer.iter().cloned()),
+            (Looks::Screen, Notice::Answer(answer)) => {
+                rows.extend(answer.iter().flat_map(|row| answered(row, cells)));
+            }
+            (Looks::Words, Notice::Answer(answer)) => rows.extend(answer.iter().cloned()),
+            (Looks::Words | Looks::Lines, Notice::Past { said, earlier }) => {
+                let before = colour::dim(&earlier_words(*earlier), self.style);
+                // In words there are no signs.
+                let before = if self.looks == Looks::Words { before.replace("… ", "") } else { before };
+                rows.extend((*earlier > 0).then_some(before));
+                for said in said {
+                    let clock = self.past_clock(said, &moment);
+                    rows.extend(self.heard(said).into_iter().map(|row| format!("{clock}{row}")));
+                }
+            }
             (Looks::Words, notice) => {
                 let clock = self.clock(&moment);
                 rows.extend(notice.sentences().into_iter().map(|row| format!("{clock}{row}")));
             }
             (Looks::Lines, Notice::Said(said)) => {
                 let clock = self.clock(&local(said.arrived_ms));
-                let name = colour::painted(&said.name, colour::of_said(said), self.style);
-                let told = notice.rows().into_iter();
-                rows.extend(
-                    told.map(|row| format!("{clock}{name}{}", &row.strip_prefix(&said.name).unwrap_or(&row))),
-                );
+                rows.extend(self.heard(said).into_iter().map(|row| format!("{clock}{row}")));
             }
             (Looks::Lines, notice) => rows.extend(self.plain(notice)),
             (Looks::Screen, Notice::Said(said)) => {
@@ -87,9 +96,9 @@ impl Form {
                 }
             }
             (Looks::Screen, Notice::Info(Info::Safety { name, number, fingerprint })) => {
-                rows.extend(self.card(&SafetyCard::new(name, number, fingerprint), cells));
+                rows.extend(card::laid_out(&SafetyCard::new(name, number, fingerprint), size, self.style));
             }
-            (Looks::Screen, notice) => rows.extend(self.news(notice, &moment, cells)),
+            (Looks::Screen, notice) => rows.extend(self.marked(&notice.rows(), &moment, cells)),
         }
         rows.iter().flat_map(|row| [row.as_str(), "\n"]).collect()
     }
@@ -101,6 +110,22 @@ impl Form {
         let clock = self.clock(&moment);
         rows.extend(self.lines(name, &SafeText::rows(text), &clock, colour::OWN, cells));
         rows.join("\n")
+    }
+
+    /// A message for something that takes lines.
+    fn heard(&self, said: &Said) -> Vec<String> {
+        let notice = Notice::Said(said.clone());
+        if self.looks == Looks::Words {
+            return notice.sentences();
+        }
+        let name = colour::painted(&said.name, colour::of_said(said), self.style);
+        let rows = notice.rows().into_iter();
+        rows.map(|row| format!("{name}{}", row.strip_prefix(&said.name).unwrap_or(&row))).collect()
+    }
+
+    /// What an editor says of itself, with its mark, as it stands among the news, without the last newline.
+    pub(super) fn aside(&self, told: &str, now_ms: u64, cells: usize) -> String {
+        self.marked(&[told.to_owned()], &local(now_ms), cells).join("\n")
     }
 
     fn message(&self, said: &Said, clock: &str, paint: colour::Paint, cells: usize) -> Vec<String> {
@@ -120,12 +145,14 @@ impl Form {
         let gap = " ".repeat(self.column.saturating_sub(name.width()));
         let painted = colour::painted(name, paint, self.style);
         let margin = clock.width() + gap.width() + name.width() + 2;
+        // A name wider than its column does not take the room of the rows below; news have none so far right.
+        let below = margin.min(clock.width() + self.column + 2);
         let mut rows = Vec::new();
         for (at, row) in text.iter().enumerate() {
             let row = if blank { "(empty)" } else { row.as_str() };
             // The time stands once; the rows below it keep its place.
             let clock = if at == 0 { clock.to_owned() } else { " ".repeat(clock.width()) };
-            let mut pieces = wrapped(row, margin, cells).into_iter();
+            let mut pieces = wrapped(row, margin, below, cells).into_iter();
             let first = pieces.next().unwrap_or_default();
             rows.push(format!("{clock}{gap}{painted}: {first}"));
             rows.extend(pieces);
@@ -137,17 +164,24 @@ impl Form {
     }
 
     /// News and troubles: their mark stands where the names end.
-    fn news(&self, notice: &Notice, moment: &ZonedDateTime, cells: usize) -> Vec<String> {
+    fn marked(&self, told: &[String], moment: &ZonedDateTime, cells: usize) -> Vec<String> {
         let clock = self.clock(moment);
         let gap = " ".repeat(self.column.saturating_sub(1));
-        let paint = |row: &str| match notice {
-            Notice::Trouble(_) => colour::painted(row, colour::TROUBLE, self.style),
-            _ => colour::dim(row, self.style),
+        let trouble = told.iter().any(|row| row.starts_with('!'));
+        let paint = |row: &str| {
+            if trouble {
+                colour::painted(row, colour::TROUBLE, self.style)
+            } else {
+                colour::dim(row, self.style)
+            }
         };
         let mut rows = Vec::new();
-        for (at, row) in notice.rows().iter().enumerate() {
+        for (at, row) in told.iter().enumerate() {
             let clock = if at == 0 { clock.clone() } else { " ".repeat(clock.width()) };
-            let mut pieces = flowed(row, clock.width() + gap.width(), MARK_CELLS, cells).into_iter();
+            let margin = clock.width() + gap.width();
+            // Not so far right that no address has room.
+            let below = (margin + MARK_CELLS).min(cells / 3);
+            let mut pieces = wrapped(row, margin, below, cells).into_iter();
             let first = pieces.next().unwrap_or_default();
             rows.push(paint(&format!("{clock}{gap}{first}")));
             rows.extend(pieces.map(|piece| paint(&piece)));
@@ -162,20 +196,6 @@ impl Form {
             _ => row,
         };
         notice.rows().into_iter().map(paint).collect()
-    }
-
-    fn card(&self, card: &SafetyCard, cells: usize) -> Vec<String> {
-        let mut rows = vec![card.title.clone(), String::new()];
-        for row in &card.groups {
-            let row = colour::painted(&format!("{CARD_INDENT}{row}"), colour::OWN, self.style);
-            rows.extend([row, String::new()]);
-        }
-        match qr::drawn(&card.code, cells, self.style) {
-            Some(drawn) => rows.extend(drawn),
-            None => rows.push(card.too_narrow.clone()),
-        }
-        rows.extend(card.how.iter().cloned());
-        rows
     }
 
     /// What is said before belongs to its own time, and to its own day if that is another.
@@ -221,7 +241,7 @@ fn laid_out(table: &[Vec<String>], rows: Vec<String>, cells: usize) -> Vec<Strin
         laid_out.extend(entry.first().cloned());
         let fields = head.iter().zip(entry).skip(1);
         let fields: Vec<_> = fields.map(|(name, value)| format!("{name} {value}")).collect();
-        for (at, piece) in wrapped(&fields.join(", "), 2, cells).into_iter().enumerate() {
+        for (at, piece) in wrapped(&fields.join(", "), 2, 2, cells).into_iter().enumerate() {
             laid_out.push(if at == 0 { format!("  {piece}") } else { piece });
         }
     }
@@ -254,6 +274,10 @@ mod tests {
         })
     }
 
+    fn size(cells: usize) -> Size {
+        Size { cells, rows: 24 }
+    }
+
     fn form() -> Form {
         let mut form = Form::new(Looks::Screen, Style::Plain, TimeFormat::parse("%d").unwrap());
         form.fit(["bob", "앨리스"].into_iter());
@@ -263,10 +287,10 @@ mod tests {
     #[test]
     fn names_end_and_texts_begin_in_the_same_column() {
         let form = form();
-        let shown = form.shown(&said("bob", "hi", NOON_MS), NOON_MS, 40)
+        let shown = form.shown(&said("bob", "hi", NOON_MS), NOON_MS, size(40))
             + &form.own("앨리스", "안녕\n둘", NOON_MS, 40)
             + "\n"
-            + &form.shown(&Notice::Info(Info::Left { name: "bob".to_owned() }), NOON_MS, 40);
+            + &form.shown(&Notice::Info(Info::Left { name: "bob".to_owned() }), NOON_MS, size(40));
         let day = local(NOON_MS).strftime("%d").to_string();
         assert_eq!(
             shown,
@@ -275,21 +299,37 @@ mod tests {
     }
 
     #[test]
+    fn what_was_said_before_keeps_its_own_time_in_lines_and_in_words() {
+        let Notice::Said(one) = said("bob", "hi\n둘", NOON_MS) else { panic!("a message") };
+        let past = Notice::Past { said: vec![one], earlier: 2 };
+        let then = local(NOON_MS).strftime("%H").to_string();
+        let shown = |looks| {
+            let form = Form::new(looks, Style::Plain, TimeFormat::parse("%H").unwrap());
+            // Two hours later the clock says something else, at most once in a day and night on another day.
+            let later_ms = NOON_MS + 2 * 3_600_000;
+            let shown = form.shown(&past, later_ms, size(40));
+            shown.replace(&local(NOON_MS).strftime(PAST_CLOCK).to_string(), &then)
+        };
+        assert_eq!(shown(Looks::Lines), format!("… and 2 earlier ones\n{then} bob: hi\n{then} bob: 둘\n"));
+        assert_eq!(shown(Looks::Words), format!("and 2 earlier ones\n{then} bob says: hi / 둘\n"));
+    }
+
+    #[test]
     fn a_new_day_is_said_once() {
         let form = form();
-        let first = form.shown(&said("bob", "late", NOON_MS), NOON_MS, 80);
+        let first = form.shown(&said("bob", "late", NOON_MS), NOON_MS, size(80));
         assert!(!first.contains("---"), "{first}");
         let next = form.own("앨리스", "early", NOON_MS + DAY_MS, 80);
         let day = local(NOON_MS + DAY_MS).strftime("--- %A, %-d %B %Y ---").to_string();
         assert!(next.starts_with(&day), "{next}");
-        assert!(!form.shown(&said("bob", "x", 0), NOON_MS + DAY_MS, 80).contains("---"));
+        assert!(!form.shown(&said("bob", "x", 0), NOON_MS + DAY_MS, size(80)).contains("---"));
     }
 
     #[test]
     fn no_row_of_a_message_on_a_screen_begins_at_the_left_edge() {
         let form = form();
         let text = format!("한 줄\n* eve joined, verified\n{}! trouble", "x ".repeat(90));
-        let shown = form.shown(&said("bob", &text, NOON_MS), NOON_MS, 40);
+        let shown = form.shown(&said("bob", &text, NOON_MS), NOON_MS, size(40));
         for row in shown.lines() {
             assert!(row.starts_with(' ') || row.contains(" bob: "), "{row:?}");
             assert!(row.width() <= 40, "{row:?}");

@@ -29,7 +29,13 @@ impl Log {
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits();
         let mut options = File::options();
         let options = options.append(true).create(true).mode(0o600).custom_flags(flags.cast_signed());
-        let file = options.open(path(name))?;
+        let path = path(name);
+        let file = options.open(&path).map_err(|error| match (error.kind(), path.parent()) {
+            (io::ErrorKind::NotFound, Some(folder)) => {
+                io::Error::new(error.kind(), format!("there is no folder {}", folder.display()))
+            }
+            _ => error,
+        })?;
         if !file.metadata()?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
@@ -93,6 +99,8 @@ mod tests {
         assert_eq!((lines.len(), lines[0]), (3, "before"));
         assert!(lines[1].ends_with(" bob: hi\\u{1b}[2J") && lines[2].ends_with(" bob: 둘"), "{text}");
         assert_eq!(std::fs::metadata(&name).unwrap().permissions().mode() & 0o777, 0o600);
+        let nowhere = folder.path().join("none/log").display().to_string();
+        assert!(Log::open(&nowhere).unwrap_err().to_string().ends_with("/none"));
         assert!(Log::open(&folder.path().display().to_string()).is_err());
     }
 }

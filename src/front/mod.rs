@@ -4,6 +4,7 @@
 mod actor;
 mod alert;
 mod bind;
+mod card;
 mod cli;
 mod colour;
 mod completions;
@@ -14,6 +15,7 @@ mod events;
 mod facts;
 mod fault;
 mod form;
+mod history;
 mod json;
 mod keys;
 mod live;

@@ -90,6 +90,7 @@ pub(super) fn live(view: &View, form: Form) -> Live {
         arguments: match entry.completes {
             Completes::Nothing => Arguments::None,
             Completes::Peers => Arguments::Names,
+            Completes::CountedPeers => Arguments::CountedNames,
             Completes::Commands => Arguments::Words,
             Completes::Files => Arguments::Files,
             Completes::OneOf(words) => Arguments::Of(words),

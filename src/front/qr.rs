@@ -2,12 +2,20 @@
 
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
-use unicode_width::UnicodeWidthStr as _;
+use unicode_width::UnicodeWidthStr;
 
 use super::colour::Style;
 
-/// The rows of a QR code of `text`, or nothing if it is wider than `cells`.
-pub(super) fn drawn(text: &str, cells: usize, style: Style) -> Option<Vec<String>> {
+/// A code as it stands on a screen.
+pub(super) struct Code {
+    /// Its rows, painted.
+    pub(super) rows: Vec<String>,
+    /// Cells of each.
+    pub(super) cells: usize,
+}
+
+/// A QR code of `text`, or nothing if it is wider than `cells`.
+pub(super) fn drawn(text: &str, cells: usize, style: Style) -> Option<Code> {
     let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
     // With colour it is black on white whatever the terminal's colours are; without, light on dark, which is
     // what most terminals are and most cameras read either way.
@@ -20,8 +28,8 @@ pub(super) fn drawn(text: &str, cells: usize, style: Style) -> Option<Vec<String
         Style::Plain => row.to_owned(),
         Style::Sixteen | Style::Many => format!("\x1b[30;107m{row}\x1b[0m"),
     });
-    let fits = drawn.lines().all(|row| row.width() <= cells);
-    fits.then(|| rows.collect())
+    let wide = drawn.lines().map(UnicodeWidthStr::width).max().unwrap_or_default();
+    (wide <= cells).then(|| Code { rows: rows.collect(), cells: wide })
 }
 
 #[cfg(test)]
@@ -31,8 +39,8 @@ mod tests {
     #[test]
     fn a_fingerprint_fits_on_forty_cells_and_not_on_thirty() {
         let fingerprint = crate::crypto::Fingerprint::of(b"bob").to_string();
-        let rows = drawn(&fingerprint, 40, Style::Plain).unwrap();
-        assert_eq!((rows.len(), rows[0].width()), (19, 37));
-        assert_eq!(drawn(&fingerprint, 30, Style::Plain), None);
+        let code = drawn(&fingerprint, 40, Style::Plain).unwrap();
+        assert_eq!((code.rows.len(), code.cells), (19, 37));
+        assert!(drawn(&fingerprint, 30, Style::Plain).is_none());
     }
 }

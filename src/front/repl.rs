@@ -10,13 +10,14 @@ use super::driver::Driver;
 use super::events::{Done, Event};
 use super::fault::{Fault, code};
 use super::form::{Form, Looks};
+use super::history;
 use super::keys;
 use super::live::Latest;
 use super::orders::{self, Refused};
 use super::prompting::{self, Prompting};
 use super::record::Recorder;
 use super::screen::{Person, Program, Reader, Screen, stdout_sink};
-use super::terminal::{self, Terminal, Typed};
+use super::terminal::{self, Habits, Terminal, Typed};
 use crate::chat::safe::SafeText;
 use crate::chat::{Callers, Chat, Farewell, Input, Verdict};
 use crate::limits;
@@ -50,6 +51,7 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
     let mut net = Net::new()?;
     if edited {
         terminal::leave_to_editor()?;
+        config.history.as_deref().map(history::prepare).transpose()?;
     }
     let capacity = if edited { limits::PROMPT_SOCKETS } else { limits::PEERS };
     net.set_ceiling(capacity);
@@ -62,7 +64,8 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
     let signals = Signals::start(net.waker())?;
     let (typist, sink) = if edited {
         let live = prompting::live(&chat.view(), form.clone());
-        let (terminal, sink) = Terminal::start(live, config.editor, config.history.as_deref(), net.waker())?;
+        let habits = Habits { keys: config.editor, history: config.history.as_deref(), title: config.title };
+        let (terminal, sink) = Terminal::start(live, &habits, net.waker())?;
         (Typist::Person(terminal), sink)
     } else {
         let lines = Some(Lines::of_stdin(net.waker())?);

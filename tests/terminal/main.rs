@@ -7,6 +7,7 @@ mod names;
 mod pty;
 mod reading;
 mod storms;
+mod title;
 mod writing;
 
 use std::io::{Read as _, Write as _};

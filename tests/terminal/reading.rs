@@ -39,6 +39,26 @@ fn a_conversation_on_a_small_screen() {
     conversation("conversation-40x10", &SMALL);
 }
 
+fn odd_text(size: &str, setup: &Setup<'_>) {
+    let (mut alice, mut bob) = Pty::start_with_bob(setup);
+    alice.press(":name bob 박준호\r");
+    alice.wait("the name", shows("bob is called 박준호 now"));
+    alice.press("\r");
+    alice.clear();
+    // Marks that turn the direction of writing, a joined family, a flag, marks that stand on a letter.
+    bob.say("\u{202e}abc \u{2067}def\u{2069} e\u{301}\u{302}tude 🇰🇷🇰🇷 👩‍👩‍👧‍👧👩‍👩‍👧‍👧 नमस्ते שלום \u{200b}끝");
+    alice.wait("his words", shows("끝"));
+    alice.press("네 ☕️\r");
+    bob.wait_heard(1);
+    alice.check_picture(&format!("odd-text-{size}"), shows("alice: 네"));
+}
+
+#[test]
+fn odd_texts_stay_in_their_column_and_turn_nothing_around() {
+    odd_text("80x24", &WIDE);
+    odd_text("40x10", &SMALL);
+}
+
 fn tables(size: &str, setup: &Setup<'_>) {
     let (mut alice, mut bob) = Pty::start_with_bob(setup);
     bob.say("hi");
@@ -52,6 +72,19 @@ fn tables(size: &str, setup: &Setup<'_>) {
     alice.clear();
     alice.press(":verify bob\r");
     alice.check_picture(&format!("verify-{size}"), shows("do not go on"));
+    alice.clear();
+    alice.press(":help listen\r");
+    alice.check_picture(&format!("help-{size}"), shows("authenticates nobody."));
+    alice.clear();
+    alice.press(":name bob 가나다라마바사아자차카타파하\r");
+    alice.wait("the name", |screen| screen.contents().matches("가나다").count() > 1);
+    bob.say("a long name leaves room for what is said");
+    alice.wait("his words", shows("is said"));
+    alice.press("\r");
+    alice.wait_reading();
+    alice.press("네\r");
+    bob.wait_heard(1);
+    alice.check_picture(&format!("long-name-{size}"), shows("alice: 네"));
 }
 
 #[test]

@@ -157,6 +157,19 @@ fn shell_quoted(text: &str) -> String {
 }
 
 #[test]
+fn an_editor_that_fails_says_so_and_leaves_the_line_as_it_was() {
+    let setup = Setup { env: &[("VISUAL", "false")], args: &["--no-time"], ..Setup::default() };
+    let (mut alice, bob) = Pty::start_with_bob(&setup);
+    alice.press("반쯤\x18\x05");
+    alice.wait_picture(
+        "40x10 cursor 4,14 paste=true\n|bob?    > 반쯤\n|    ! the editor false failed (exit\n\
+         |      status: 1); nothing was sent;\n|      VISUAL or EDITOR names another\n|bob?    > 반쯤",
+    );
+    alice.press(" 다\r");
+    assert_eq!(bob.wait_heard(1), ["반쯤 다"]);
+}
+
+#[test]
 fn vi_keys_edit_the_line() {
     let setup = Setup { args: &["--editor-mode", "vi"], ..Setup::default() };
     let (mut alice, bob) = Pty::start_with_bob(&setup);
@@ -168,6 +181,14 @@ fn vi_keys_edit_the_line() {
     alice.wait("the change", |screen| has(screen, "world"));
     alice.press("\r");
     assert_eq!(bob.wait_heard(1), ["안녕 world"]);
+    // A search finds it, and is left with the line as it was.
+    alice.wait_reading();
+    alice.press("반\x12안녕");
+    alice.wait("the search", |screen| has(screen, "i-search)`안녕': 안녕 world"));
+    alice.press("\x07");
+    alice.wait("the line", |screen| screen.contents().trim_end().ends_with("> 반"));
+    alice.press("쯤\r");
+    assert_eq!(bob.wait_heard(2)[1], "반쯤");
 }
 
 fn menu(cols: u16, rows: u16) {
@@ -245,12 +266,13 @@ fn bursts_of_composed_syllables_arrive_whole() {
 
 #[test]
 fn typed_lines_are_kept_one_by_one_and_only_where_asked() {
-    let (mut alice, bob) = Pty::start_with_bob(&Setup { args: &["--history", "typed"], ..Setup::default() });
+    let (mut alice, bob) =
+        Pty::start_with_bob(&Setup { args: &["--history", "state/typed"], ..Setup::default() });
     alice.press("하나\r");
     bob.wait_heard(1);
     alice.press(" secret\r");
     bob.wait_heard(2);
     // It is there before the program ends, and appended to.
-    let typed = || std::fs::read_to_string(alice.home().join("typed")).unwrap_or_default();
+    let typed = || std::fs::read_to_string(alice.home().join("state/typed")).unwrap_or_default();
     assert!(typed().contains("하나") && !typed().contains("secret"), "{:?}", typed());
 }

@@ -71,8 +71,11 @@ fn of_words(entry: &'static Entry, words: &[&str]) -> Result<Command, Mistake> {
         },
         "trust" => match words {
             [name] => Ok(Command::Trust { name: (*name).to_owned(), fingerprint: None }),
-            [name, fp] => Ok(Command::Trust { name: (*name).to_owned(), fingerprint: Some(fp.parse()?) }),
-            _ => Err(usage()),
+            // In pieces where it was copied from a narrow screen.
+            [name, pieces @ ..] => {
+                Ok(Command::Trust { name: (*name).to_owned(), fingerprint: Some(pieces.concat().parse()?) })
+            }
+            [] => Err(usage()),
         },
         "showkey" => match words {
             [] => Ok(Command::Showkey { form: KeyForm::Line }),

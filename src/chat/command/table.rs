@@ -7,6 +7,8 @@ pub enum Completes {
     Nothing,
     /// The name of a peer.
     Peers,
+    /// The name of a peer, perhaps behind a number.
+    CountedPeers,
     /// The name of a command.
     Commands,
     /// The path of a file.
@@ -88,7 +90,7 @@ pub const COMMANDS: [Entry; 24] = [
         "last",
         "[N] [NAME]",
         "show the last messages again",
-        Completes::Nothing,
+        Completes::CountedPeers,
         "10 where no number is named; with a name only those exchanged with that peer. This session only.",
     ),
     entry("search", "TEXT", "find messages of this session", Completes::Nothing, "Case does not matter."),

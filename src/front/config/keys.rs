@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::values::{EditorMode, Layer, Notify, TimeFormat, When, word_of};
+use super::values::{EditorMode, Layer, Notify, TimeFormat, Title, When, word_of};
 use crate::chat::Callers;
 use crate::chat::address::ListenAt;
 use crate::chat::command::nearest;
@@ -52,7 +52,7 @@ impl From<String> for Wrong {
 }
 
 /// Every key, in the order in which they are shown.
-pub(in crate::front) const KEYS: [Key; 8] = [
+pub(in crate::front) const KEYS: [Key; 9] = [
     Key {
         name: "name",
         aliases: &[],
@@ -94,8 +94,7 @@ pub(in crate::front) const KEYS: [Key; 8] = [
         about: "Whether keys that are not in your book are turned away from every address that you listen on, \
                 unless :listen says --anybody. The option is --known-only.",
         take: |value, taken| {
-            let only = value.as_bool().ok_or_else(|| expected("true or false", value))?;
-            taken.layer.callers = Some(if only { Callers::Known } else { Callers::Anybody });
+            taken.layer.callers = Some(if truth(value)? { Callers::Known } else { Callers::Anybody });
             Ok(())
         },
         shown: |layer| layer.callers.map(|callers| (callers == Callers::Known).to_string()),
@@ -150,6 +149,19 @@ pub(in crate::front) const KEYS: [Key; 8] = [
         shown: |layer| layer.notify.map(|notify| quoted(&word_of(&notify))),
     },
     Key {
+        name: "title",
+        aliases: &[],
+        example: "title = true",
+        default: "false",
+        about: "Whether the title of the terminal says whom you address and how many messages of others are not read; \
+                never what they say. The option is --title.",
+        take: |value, taken| {
+            taken.layer.title = Some(if truth(value)? { Title::Kept } else { Title::Untouched });
+            Ok(())
+        },
+        shown: |layer| layer.title.map(|title| (title == Title::Kept).to_string()),
+    },
+    Key {
         name: "history",
         aliases: &[],
         example: "history = \"~/.local/state/rsachat/history\"",
@@ -186,6 +198,10 @@ pub(super) fn quoted(text: &str) -> String {
 
 fn text<'a>(value: &'a DeValue<'_>) -> Result<&'a str, String> {
     value.as_str().ok_or_else(|| expected("text in quotes", value))
+}
+
+fn truth(value: &DeValue<'_>) -> Result<bool, String> {
+    value.as_bool().ok_or_else(|| expected("true or false", value))
 }
 
 fn expected(what: &str, value: &DeValue<'_>) -> String {

@@ -18,7 +18,7 @@ use crate::store::settings::load_settings;
 use file::Settings;
 pub(super) use keys::{KEYS, Key};
 pub(super) use show::{ConfigTask, run};
-pub(super) use values::{EditorMode, Layer, Notify, TimeFormat, When, YesNo};
+pub(super) use values::{EditorMode, Layer, Notify, TimeFormat, Title, When, YesNo};
 
 /// What holds for this run.
 #[derive(Clone, Debug)]
@@ -37,6 +37,8 @@ pub(super) struct Config {
     pub(super) editor: EditorMode,
     /// When to draw attention.
     pub(super) notify: Notify,
+    /// Whether the terminal's title follows the conversation.
+    pub(super) title: Title,
     /// File that keeps typed lines.
     pub(super) history: Option<PathBuf>,
 }
@@ -87,6 +89,7 @@ impl Sources {
             time: layer.time.unwrap_or_default(),
             editor: layer.editor.unwrap_or_default(),
             notify: layer.notify.unwrap_or_default(),
+            title: layer.title.unwrap_or_default(),
             history: layer.history,
         }
     }

@@ -55,6 +55,16 @@ impl From<Notify> for crate::chat::Notify {
     }
 }
 
+/// Whether the terminal's title says with whom one talks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(in crate::front) enum Title {
+    /// The title is left as it is: whoever looks over a shoulder, or at a shared screen, can read it.
+    #[default]
+    Untouched,
+    /// It has the name of the addressed peer and how much is unread.
+    Kept,
+}
+
 /// A yes or a no on the command line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(in crate::front) enum YesNo {
@@ -68,6 +78,14 @@ impl YesNo {
         match self {
             Self::Yes => Callers::Known,
             Self::No => Callers::Anybody,
+        }
+    }
+
+    /// As an answer to "a title?".
+    pub(in crate::front) fn title(self) -> Title {
+        match self {
+            Self::Yes => Title::Kept,
+            Self::No => Title::Untouched,
         }
     }
 }
@@ -129,6 +147,7 @@ pub(in crate::front) struct Layer {
     pub(in crate::front) time: Option<TimeFormat>,
     pub(in crate::front) editor: Option<EditorMode>,
     pub(in crate::front) notify: Option<Notify>,
+    pub(in crate::front) title: Option<Title>,
     pub(in crate::front) history: Option<PathBuf>,
 }
 
@@ -143,6 +162,7 @@ impl Layer {
             time: self.time.or(below.time),
             editor: self.editor.or(below.editor),
             notify: self.notify.or(below.notify),
+            title: self.title.or(below.title),
             history: self.history.or(below.history),
         }
     }

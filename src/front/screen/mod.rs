@@ -24,6 +24,8 @@ use crate::chat::{Chat, Notice, Owed, Sent};
 
 /// Cells of a screen that does not know its own width.
 const CELLS: usize = 80;
+/// Rows of a screen that does not know its own.
+const ROWS: usize = 24;
 
 /// The screen's owner.
 pub(super) struct Screen {
@@ -145,13 +147,26 @@ pub(super) fn answer(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// Cells of a row on the screen. The screen knows best; `COLUMNS` is for one that does not.
-pub(super) fn cells() -> usize {
+/// How much there is of a screen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Size {
+    /// Cells of a row.
+    pub(super) cells: usize,
+    pub(super) rows: usize,
+}
+
+/// The screen as it is now. It knows best; `COLUMNS` is for one that does not.
+pub(super) fn size() -> Size {
     let told = || std::env::var("COLUMNS").ok().and_then(|cells| cells.parse().ok());
     match rustix::termios::tcgetwinsize(io::stdout()) {
-        Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
-        _ => told().filter(|cells| *cells > 0).unwrap_or(CELLS),
+        Ok(size) if size.ws_col > 0 => Size { cells: size.ws_col.into(), rows: size.ws_row.into() },
+        _ => Size { cells: told().filter(|cells| *cells > 0).unwrap_or(CELLS), rows: ROWS },
     }
+}
+
+/// Cells of a row on the screen.
+pub(super) fn cells() -> usize {
+    size().cells
 }
 
 /// The wall clock, in milliseconds since 1970.

@@ -1,6 +1,6 @@
 //! What a person is shown: rows in their form, calls for attention, and a prompt that keeps to the chat.
 
-use super::{cells, unix_ms};
+use super::{size, unix_ms};
 use crate::chat::safe::SafeText;
 use crate::chat::{Chat, Notice};
 use crate::front::alert::Alerts;
@@ -25,7 +25,7 @@ impl Person {
     /// A notice, dated by the wall clock.
     pub(super) fn notice(&mut self, notice: &Notice) -> String {
         let mut text = std::mem::take(&mut self.call);
-        text.push_str(&self.form.shown(notice, unix_ms(), cells()));
+        text.push_str(&self.form.shown(notice, unix_ms(), size()));
         if let Some(prompt) = &mut self.prompt {
             prompt.shown();
         }

@@ -55,8 +55,9 @@ pub(super) fn bind(editor: &mut Editor<Helper, FileHistory>, pressed: &Pressed, 
     editor.bind_sequence(KeyEvent(KeyCode::Char('M'), Modifiers::CTRL | Modifiers::ALT), Cmd::Newline);
     let stop = EventHandler::Conditional(Box::new(Stop(Arc::clone(saved))));
     editor.bind_sequence(KeyEvent::ctrl('Z'), stop);
-    // The keys of vi have none for it.
+    // The keys of vi have none for these: a clean screen, and out of a search with the line as it was.
     editor.bind_sequence(KeyEvent::ctrl('L'), Cmd::ClearScreen);
+    editor.bind_sequence(KeyEvent::ctrl('G'), Cmd::Abort);
     let enter = EventHandler::Conditional(Box::new(Continue(pressed.clone())));
     editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::NONE), enter);
     let keys = vec![KeyEvent::ctrl('X'), KeyEvent::ctrl('E')];

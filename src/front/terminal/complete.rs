@@ -25,6 +25,7 @@ pub(in crate::front) struct Word {
 pub(in crate::front) enum Arguments {
     None,
     Names,
+    CountedNames,
     Words,
     Files,
     Of(&'static [&'static str]),
@@ -77,15 +78,30 @@ pub(super) fn candidates(now: &Live, line: &str, pos: usize) -> rustyline::Resul
         return Ok((0, pairs.collect()));
     };
     let arguments = now.words.iter().find(|word| word.text == command).map(|word| word.arguments);
+    let (count, argument) = match (arguments, argument.split_once(' ')) {
+        (Some(Arguments::CountedNames), Some((count, name))) if count.parse::<usize>().is_ok() => {
+            (count.len() + 1, name)
+        }
+        _ => (0, argument),
+    };
+    let start = command.len() + 1 + count;
     let found: Vec<&str> = match arguments {
-        Some(Arguments::Names) => now.names.iter().map(String::as_str).collect(),
+        Some(Arguments::Names | Arguments::CountedNames) => {
+            let folded = argument.to_lowercase();
+            let names = now.names.iter().filter(|name| name.to_lowercase().starts_with(&folded));
+            return Ok((start, names.map(|name| same(name)).collect()));
+        }
+        // As one may write them after `:help`: with a colon or without.
+        Some(Arguments::Words) if argument.starts_with(':') => {
+            now.words.iter().map(|word| word.text.as_str()).collect()
+        }
         Some(Arguments::Words) => now.words.iter().map(|word| word.text.trim_start_matches(':')).collect(),
         Some(Arguments::Of(these)) => these.to_vec(),
         Some(Arguments::Files) => return FilenameCompleter::new().complete_path(line, pos),
         Some(Arguments::None) | None => Vec::new(),
     };
     let pairs = found.into_iter().filter(|one| one.starts_with(argument)).map(same);
-    Ok((command.len() + 1, pairs.collect()))
+    Ok((start, pairs.collect()))
 }
 
 /// In text, a word at the start may be a peer's name, and what looks like a path is completed as one.
@@ -159,6 +175,7 @@ mod tests {
             word(":verify", Arguments::Names),
             word(":help", Arguments::Words),
             word(":hold", Arguments::None),
+            word(":last", Arguments::CountedNames),
         ];
         Live { names: vec!["Bob".to_owned(), "밥".to_owned()], words, ..Live::default() }
     }
@@ -172,7 +189,15 @@ mod tests {
     fn commands_names_and_topics_are_completed_where_they_stand() {
         assert_eq!(found(":h"), [":help ", ":hold "]);
         assert_eq!(found(":verify B"), ["Bob"]);
+        assert_eq!(found(":verify b"), ["Bob"], "as a name is written does not matter");
         assert_eq!(found(":help v"), ["verify"]);
+        assert_eq!(found(":help :v"), [":verify"]);
+        for line in [":last b", ":last 5 b"] {
+            assert_eq!(found(line), ["Bob"]);
+            assert_eq!(candidates(&live(), line, line.len()).unwrap().0, line.len() - 1);
+        }
+        assert_eq!(found(":last x b"), [""; 0]);
+        assert_eq!(found(":verify Bob b"), [""; 0]);
         assert_eq!(found("bo"), ["Bob: "]);
         assert_eq!(found("밥"), ["밥: "]);
         assert_eq!(found("hi bo"), [""; 0]);

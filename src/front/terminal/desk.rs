@@ -201,13 +201,13 @@ impl Desk {
                 "e" | "edit" => match self.externally(&block) {
                     Ok(text) if text.trim().is_empty() => break,
                     Ok(text) => block = text,
-                    Err(why) => tell(&why),
+                    Err(why) => self.note(&why),
                 },
                 "d" | "drop" => break,
-                _ => tell(prompts::block_answers()),
+                _ => self.note(prompts::block_answers()),
             }
         }
-        tell(prompts::dropped());
+        self.note(prompts::dropped());
         Read::Nothing
     }
 
@@ -215,13 +215,13 @@ impl Desk {
     fn edit(&self, editor: &mut Lines, text: &str) -> Read {
         match self.externally(text) {
             Ok(text) if text.trim().is_empty() => {
-                tell(prompts::dropped());
+                self.note(prompts::dropped());
                 Read::Nothing
             }
             Ok(text) if text.lines().count() > limits::PASTE_LINES => self.ask(editor, text),
             Ok(text) => Read::Again(text),
             Err(why) => {
-                tell(&why);
+                self.note(&why);
                 Read::Again(text.to_owned())
             }
         }
@@ -233,6 +233,11 @@ impl Desk {
         let edited = external::edited(&command, text, &self.leaving);
         self.saved.hold();
         edited.map_err(|why| prompts::editor_failed(&command, &why))
+    }
+
+    /// Something of the editor's own, among the news.
+    fn note(&self, told: &str) {
+        tell(&self.look(|live| live.form.aside(told, unix_ms(), cells())));
     }
 
     fn look<R>(&self, look: impl FnOnce(&Live) -> R) -> R {

@@ -17,9 +17,10 @@ use super::Live;
 use super::bindings::Pressed;
 use super::complete::{self, Suggestion};
 use super::desk::Gate;
+use super::saved::SavedTerminal;
 use crate::chat::prompts;
 use crate::front::colour::{self, Style};
-use crate::front::screen::{cells, unix_ms};
+use crate::front::screen::{cells, size, unix_ms};
 use crate::limits;
 
 /// Rows of a pasted block that stay on the screen while its sender is asked about it.
@@ -48,6 +49,7 @@ enum Painting {
 pub(super) struct Helper {
     live: Arc<Mutex<Live>>,
     gate: Arc<Gate>,
+    saved: Arc<SavedTerminal>,
     reading: Cell<Reading>,
     painting: Cell<Painting>,
     /// The prompt's cells as they were laid out.
@@ -60,10 +62,16 @@ pub(super) struct Helper {
 }
 
 impl Helper {
-    pub(super) fn new(live: Arc<Mutex<Live>>, gate: Arc<Gate>, pressed: Pressed) -> Self {
+    pub(super) fn new(
+        live: Arc<Mutex<Live>>,
+        gate: Arc<Gate>,
+        saved: Arc<SavedTerminal>,
+        pressed: Pressed,
+    ) -> Self {
         Self {
             live,
             gate,
+            saved,
             reading: Cell::new(Reading::Line),
             painting: Cell::new(Painting::Typed),
             prompt_cells: Cell::new(0),
@@ -202,7 +210,12 @@ impl Highlighter for Helper {
         let mut now = self.live();
         now.painted = Some(now.state.clone());
         let text = now.state.fitted(prompt.width(), cells());
-        Cow::Owned(colour::painted(&text, colour::OWN, now.form.style))
+        let painted = colour::painted(&text, colour::OWN, now.form.style);
+        // Whatever paints the prompt brings the title along.
+        Cow::Owned(match self.saved.title().change(&now.state) {
+            Some(title) => title + &painted,
+            None => painted,
+        })
     }
 
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
@@ -245,8 +258,8 @@ impl Completer for Helper {
             return Ok((pos, Vec::new()));
         }
         let (start, pairs) = complete::candidates(&self.live(), line, pos)?;
-        let rows = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(24, |size| size.ws_row);
-        Ok((start, complete::cut(pairs, cells(), usize::from(rows))))
+        let size = size();
+        Ok((start, complete::cut(pairs, size.cells, size.rows)))
     }
 }
 

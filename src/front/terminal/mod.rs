@@ -10,6 +10,7 @@ mod helper;
 mod prompt;
 mod saved;
 mod suspend;
+mod title;
 
 use std::io::{self, IsTerminal as _};
 use std::os::unix::thread::JoinHandleExt as _;
@@ -28,7 +29,7 @@ use rustyline::error::ReadlineError;
 use rustyline::{ColorMode, CompletionType, Config, EditMode, Editor, ExternalPrinter as _};
 
 use super::colour::Style;
-use super::config::{EditorMode, TimeFormat};
+use super::config::{EditorMode, TimeFormat, Title};
 use super::form::{Form, Looks};
 use super::screen::Sink;
 use crate::limits;
@@ -39,6 +40,7 @@ use helper::Helper;
 pub(super) use prompt::PromptState;
 use saved::SavedTerminal;
 pub(super) use suspend::leave_to_editor;
+use title::TitleBar;
 
 /// Name of the thread that edits. Its panics are caught, and their words would land in the line.
 const EDITOR: &str = "editor";
@@ -98,6 +100,16 @@ impl Default for Live {
     }
 }
 
+/// How somebody likes to edit.
+pub(super) struct Habits<'a> {
+    /// Whose keys the line has.
+    pub(super) keys: EditorMode,
+    /// File that keeps typed lines.
+    pub(super) history: Option<&'a Path>,
+    /// Whether the terminal's title follows the conversation.
+    pub(super) title: Title,
+}
+
 /// The editor's owner. [`Terminal::finish`] gives the terminal back; so does a panic.
 pub(super) struct Terminal {
     typed: Receiver<Typed>,
@@ -109,16 +121,11 @@ pub(super) struct Terminal {
 
 impl Terminal {
     /// Starts the editor. Before any socket: its `select` cannot see descriptors past 1,023.
-    pub(super) fn start(
-        live: Live,
-        keys: EditorMode,
-        history: Option<&Path>,
-        waker: Arc<Waker>,
-    ) -> io::Result<(Self, Sink)> {
-        let saved = Arc::new(SavedTerminal::take()?);
+    pub(super) fn start(live: Live, habits: &Habits<'_>, waker: Arc<Waker>) -> io::Result<(Self, Sink)> {
+        let saved = Arc::new(SavedTerminal::take(TitleBar::of_terminal(habits.title))?);
         let live = Arc::new(Mutex::new(live));
         let gate = Arc::new(Gate::default());
-        let mut editor = editor(&live, &gate, &saved, keys, history).map_err(other)?;
+        let mut editor = editor(&live, &gate, &saved, habits).map_err(other)?;
         let mut printer = editor.create_external_printer().map_err(other)?;
         let (sender, typed) = sync_channel(limits::LINES_AHEAD);
         let leaving = Arc::new(AtomicBool::new(false));
@@ -129,7 +136,7 @@ impl Terminal {
             leaving: Arc::clone(&leaving),
             gate: Arc::clone(&gate),
             saved: Arc::clone(&saved),
-            history: history.map(Path::to_path_buf),
+            history: habits.history.map(Path::to_path_buf),
         };
         let editor = thread::Builder::new().name(EDITOR.into()).spawn(move || desk.read_lines(editor))?;
         let left = Arc::clone(&leaving);
@@ -190,10 +197,9 @@ fn editor(
     live: &Arc<Mutex<Live>>,
     gate: &Arc<Gate>,
     saved: &Arc<SavedTerminal>,
-    keys: EditorMode,
-    history: Option<&Path>,
+    habits: &Habits<'_>,
 ) -> rustyline::Result<Lines> {
-    let mode = match keys {
+    let mode = match habits.keys {
         EditorMode::Emacs => EditMode::Emacs,
         EditorMode::Vi => EditMode::Vi,
     };
@@ -210,9 +216,14 @@ fn editor(
     let mut editor = Editor::with_config(config)?;
     editor.set_max_history_size(1_000)?;
     let pressed = Pressed::default();
-    editor.set_helper(Some(Helper::new(Arc::clone(live), Arc::clone(gate), pressed.clone())));
+    editor.set_helper(Some(Helper::new(
+        Arc::clone(live),
+        Arc::clone(gate),
+        Arc::clone(saved),
+        pressed.clone(),
+    )));
     bindings::bind(&mut editor, &pressed, saved);
-    if let Some(path) = history.filter(|path| path.exists()) {
+    if let Some(path) = habits.history {
         editor.load_history(path)?;
     }
     Ok(editor)

@@ -24,11 +24,12 @@ pub(in crate::front) struct PromptState {
 }
 
 impl PromptState {
-    /// The prompt in its natural width, for a screen of so many cells.
+    /// The prompt in its natural width, for a screen of so many cells; half of them are left to the line.
     pub(super) fn text(&self, cells: usize) -> String {
         let roomy = cells >= WIDE_CELLS;
         let natural = format!("{}{}> ", self.head(roomy), self.tail());
-        self.fitted(natural.width().max(if roomy { ROOMY_CELLS } else { SMALL_CELLS }), cells)
+        let least = if roomy { ROOMY_CELLS } else { SMALL_CELLS };
+        self.fitted(natural.width().min(cells / 2).max(least), cells)
     }
 
     /// The prompt in exactly `width` cells: filled up before the sign at its end, or the names shortened.
@@ -104,6 +105,7 @@ mod tests {
         assert_eq!(state("bob", 2, 3).text(80), "alice to bob? +2 (3)> ");
         assert_eq!(state("bob", 0, 3).text(40), "bob? (3)> ");
         assert_eq!(state("bob", 0, 0).text(40), "bob?    > ");
+        assert_eq!(state("아주아주긴한국어이름입니다", 0, 2).text(40), "아주아주긴한…? (2)> ");
         assert_eq!(
             PromptState { own: "alice".to_owned(), ..PromptState::default() }.text(80),
             "alice         > "
