@@ -140,7 +140,7 @@ fn every_command_of_the_prompt_is_typed_in_a_conversation() {
 }
 
 /// Each notice of `src/chat/notice.rs` that a closed world can bring about, and what it looks like on a screen.
-const SEEN: [(&str, &str); 87] = [
+const SEEN: [(&str, &str); 88] = [
     ("Listening", r"\* listening on "),
     ("MakingKey", r"\* making a key of 3072 bits; "),
     ("KeyMade", r"\* new key of 2048 bits, SHA256:"),
@@ -166,6 +166,7 @@ const SEEN: [(&str, &str); 87] = [
     ("Logging", r"\* what is said is also written to talk.log now; "),
     ("LogClosed", r"\* the log talk.log is closed$"),
     ("NoLog", r"\* nothing is written to disk; "),
+    ("HowToLeave", r"\* to leave, type :quit or press Ctrl-D$"),
     ("NothingSaid", r"\* nothing was said in this session yet$"),
     ("NotBlocked", r"! bob is not blocked; nothing was changed$"),
     ("StillBlocked", r"! bob is blocked; :unblock bob first$"),
@@ -236,7 +237,7 @@ const UNSEEN: [(&str, &str); 14] = [
     ("KeyUnderway", "keys are made between two moments of the virtual clock"),
     ("KeyCancelled", "Ctrl-C is a key, not a line"),
     ("ConnectCancelled", "Ctrl-C is a key, not a line"),
-    ("HowToLeave", "Ctrl-C is a key, not a line"),
+    ("Greeting", "it is for a person at an editor"),
     ("LineNotText", "a script is UTF-8"),
     ("KeyUnsound", "nothing gives it: a home with an unsound key does not open, so nobody can show one"),
     ("AlreadyListening", "nothing gives it: a second listener fails for the machine's reason"),

@@ -70,6 +70,7 @@ fn good_and_neutral_news() {
         Info::LogClosed { file: "~/chat.log".to_owned() },
         Info::NoLog,
         Info::NothingSaid,
+        Info::Greeting,
         Info::QuitHint,
         Info::HowToLeave,
         Info::Recording { file: file() },

@@ -150,6 +150,7 @@ pub enum Info {
     },
     NoLog,
     NothingSaid,
+    Greeting,
     QuitHint,
     /// What happens on the raw wire only.
     Raw(RawInfo),

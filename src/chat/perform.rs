@@ -70,6 +70,9 @@ impl Chat {
                 Some(name) => Trouble::NotConnected { name },
                 None => Trouble::NobodyToSendTo,
             });
+            if matches!(text.trim(), "exit" | "quit") {
+                self.info(Info::HowToLeave);
+            }
             return;
         };
         let raw = self.talks.get(&link).is_some_and(super::talk::Talk::is_raw);

@@ -159,6 +159,10 @@ fn info_words(info: &Info) -> String {
         Info::Logging { file } => format!("what is said is also written to {file} now; :log off ends that"),
         Info::LogClosed { file } => format!("the log {file} is closed"),
         Info::NoLog => "nothing is written to disk; :log FILE begins a log".into(),
+        Info::Greeting => {
+            "nobody is connected yet: :connect HOST:PORT calls, :listen PORT waits; :help shows the rest"
+                .into()
+        }
         Info::NothingSaid => "nothing was said in this session yet".into(),
         Info::Safety { name, number, .. } => format!(
             "safety number with {name}: {number}\n\

@@ -37,6 +37,13 @@ impl<S: Show> Driver<S> {
         Ok(Self { actor, machine: Live::new(net, screen, priority)?, recorder: None })
     }
 
+    /// Says to a person at an empty prompt what can be typed there.
+    pub(super) fn greet(&mut self) {
+        // For the column of names.
+        self.machine.screen.follow(&self.actor.chat);
+        self.machine.screen.show(&Notice::Info(Info::Greeting), None);
+    }
+
     /// Records from now on, and says so.
     pub(super) fn record(&mut self, recorder: Recorder) {
         let file = recorder.file_name();

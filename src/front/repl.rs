@@ -83,6 +83,9 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
     if let Some(recorder) = recorder {
         driver.record(recorder);
     }
+    if edited && config.listen.is_empty() && prompt.connect.is_none() {
+        driver.greet();
+    }
     let unattended = Unattended {
         connects: !edited && prompt.connect.is_some(),
         listens: !edited && !config.listen.is_empty(),

@@ -74,6 +74,21 @@ fn ctrl_d_leaves() {
 }
 
 #[test]
+fn an_empty_prompt_says_what_can_be_typed_and_how_to_leave() {
+    let again = "\"$@\"; exec \"$1\" --home \"$3\" --name alice --no-time";
+    let mut alice = Pty::start(&Setup { shell: Some(again), ..Setup::default() });
+    assert!(!alice.bytes().contains("nobody is connected"), "who listens knows what to do");
+    alice.press("\x04");
+    let greeting = "    * nobody is connected yet: :connect\n      HOST:PORT calls, :listen PORT\n      waits; :help shows the rest";
+    alice.wait("the greeting", |screen| screen.contents().contains(greeting) && screen.bracketed_paste());
+    alice.press("exit\r");
+    alice.wait("the way out", |screen| has(screen, "to leave, type :quit or press Ctrl-D"));
+    alice.wait_reading();
+    alice.press(":quit\r");
+    assert_eq!(alice.wait_end(), 0);
+}
+
+#[test]
 fn quit_gives_the_terminal_back() {
     let (mut alice, bob) = Pty::start_with_bob(&Setup::default());
     assert!(!alice.has_modes_of_before(), "it is being edited");
