@@ -14,7 +14,7 @@ use std::process::Stdio;
 use std::thread::{self, JoinHandle};
 
 use rsachat::wire::{PREFACE_BYTES, Preface, Purpose};
-use support::{Home, Person};
+use support::{Home, Person, held_address};
 
 /// Runs the doctor, which has to end with `code` and to say each of `rows`; gives everything it said.
 fn check(home: &Home, args: &[&str], code: i32, rows: &[&str]) -> String {
@@ -206,9 +206,14 @@ fn who_speaks_first_is_named_and_gets_not_one_byte() {
         ),
         (b"\xff\xfe\x00", "something else"),
     ] {
-        let (at, heard) = takes_a_call(first, b"");
-        check(&minji, &[&at], 4, &["problem  answer     ", expected]);
-        assert_eq!(heard.join().unwrap(), b"", "{expected}");
+        // The doctor listens for half a second before it speaks. On a busy machine our side may not have been awake
+        // in that time, which proves nothing, and it is called again.
+        let gets_nothing = |_| {
+            let (at, heard) = takes_a_call(first, b"");
+            check(&minji, &[&at], 4, &["problem  answer     ", expected]);
+            heard.join().unwrap().is_empty()
+        };
+        assert!((0..20).any(gets_nothing), "{expected}");
     }
 }
 
@@ -236,7 +241,7 @@ fn a_port_that_takes_calls_and_says_nothing_is_given_up() {
 #[test]
 fn nobody_there_is_told_from_no_such_place() {
     let minji = Home::of("민지");
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let (_held, free) = held_address();
     let refused = format!("problem  address    {free} cannot be reached: connection refused");
     check(&minji, &[&free], 3, &[&refused, "rsachat --listen PORT"]);
     // Too long for a name, so that no server has to be asked.
@@ -257,7 +262,7 @@ fn a_port_to_listen_on_is_free_or_has_an_owner() {
         0,
         &["ok       port       ", "by an rsachat of yours with this key"],
     );
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let (_held, free) = held_address();
     check(&minji, &["--listen", &free], 0, &[&format!("ok       port       {free} is free to listen on")]);
     let (other, _heard) = takes_a_call(b"220 mail\r\n", b"");
     check(&minji, &["--listen", &other], 3, &["address already in use", "end the program that has it"]);

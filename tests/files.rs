@@ -71,8 +71,7 @@ fn a_damaged_book_refuses_everybody_and_is_left_as_it_is() {
     let damaged = "# peers\n준호 SHA256:short unverified\n";
     fs::write(home.file("peers"), damaged).unwrap();
     let (mut junho, at) = Person::listening("준호");
-    let mut minji = home.start(&["--connect", &at]);
-    minji.types("비밀");
+    let mut minji = home.start_having_typed(&["--connect", &at], "비밀");
     assert_eq!(minji.ends(), 4);
     minji.sees("is damaged, line 2: ");
     minji.sees("nobody is accepted until it is mended");

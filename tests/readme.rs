@@ -222,7 +222,7 @@ fn shell(line: &str) -> std::process::Command {
 
 /// Waits for the address in a file of errors.
 fn listening(errors: &Path) -> String {
-    for _ in 0..1_000 {
+    for _ in 0..6_000 {
         let said = std::fs::read_to_string(errors).unwrap_or_default();
         if let Some((_, at)) = said.split_once("listening on ").filter(|_| said.ends_with('\n')) {
             return at.lines().next().unwrap().to_owned();

@@ -9,7 +9,7 @@ use std::io::{Seek as _, Write as _};
 use std::process::Stdio;
 
 use rustix::process::Signal;
-use support::{Home, Person};
+use support::{Home, Person, held_address};
 
 /// A file with these bytes, open at its beginning.
 fn file_with(bytes: &[u8]) -> File {
@@ -121,12 +121,8 @@ fn a_pipe_that_ends_says_goodbye_after_the_last_receipt() {
 
 #[test]
 fn nobody_reached_is_code_3_and_nothing_is_sent() {
-    // Bound, but nobody listens there.
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-    let at = socket.local_addr().unwrap().as_socket().unwrap().to_string();
-    let mut minji = Person::start("민지", &["--connect", &at]);
-    minji.types("비밀");
+    let (_held, at) = held_address();
+    let mut minji = Home::of("민지").start_having_typed(&["--connect", &at], "비밀");
     assert_eq!(minji.ends(), 3);
     minji.sees(&format!("cannot reach {at}: "));
     assert!(!minji.has_seen("not sent: nobody is connected"), "{}", minji.output());

@@ -4,7 +4,7 @@
 
 mod support;
 
-use support::{Home, Person};
+use support::{Home, PATIENCE, Person, held_address};
 
 fn connected(caller: &str, listener: &str) -> (Person, Person, String) {
     let (second, at) = Person::listening(listener);
@@ -56,8 +56,9 @@ fn one_listener_talks_to_each_of_three_and_to_all() {
 fn a_changed_key_is_refused_before_any_text_and_taken_only_by_its_command() {
     let minji = Home::of("민지");
     let junho = Home::of("준호");
-    let mut listener = junho.start(&["--listen", "127.0.0.1:0"]);
-    let at = listener.listens_at();
+    let (_held, at) = held_address();
+    let mut listener = junho.start(&["--listen", &at]);
+    listener.listens_at();
     let old = junho.fingerprint();
     let mut caller = minji.start(&["--connect", &at]);
     caller.sees("준호 joined, new key");
@@ -93,8 +94,9 @@ fn a_changed_key_is_refused_before_any_text_and_taken_only_by_its_command() {
 fn an_unattended_caller_ends_with_code_4_at_a_changed_key() {
     let minji = Home::of("민지");
     let junho = Home::of("준호");
-    let mut listener = junho.start(&["--listen", "127.0.0.1:0"]);
-    let at = listener.listens_at();
+    let (_held, at) = held_address();
+    let mut listener = junho.start(&["--listen", &at]);
+    listener.listens_at();
     let mut caller = minji.start(&["--connect", &at]);
     caller.sees("준호 joined, new key");
     caller.falls_silent().ends();
@@ -102,8 +104,7 @@ fn an_unattended_caller_ends_with_code_4_at_a_changed_key() {
     junho.take_key("test-3.pem");
     let listener = junho.start(&["--listen", &at]);
     listener.listens_at();
-    let mut caller = minji.start(&["--connect", &at]);
-    caller.types("비밀");
+    let mut caller = minji.start_having_typed(&["--connect", &at], "비밀");
     assert_eq!(caller.ends(), 4);
     assert!(caller.has_seen("has CHANGED"));
     assert!(!listener.has_seen("비밀"));
@@ -118,8 +119,7 @@ fn a_pin_takes_its_key_and_no_other() {
     minji.types("맞아요");
     junho.sees("민지: 맞아요");
     let wrong = minji.home.fingerprint();
-    let mut hana = Person::start("하나", &["--connect", &at, "--pin", &wrong]);
-    hana.types("비밀");
+    let mut hana = Home::of("하나").start_having_typed(&["--connect", &at, "--pin", &wrong], "비밀");
     assert_eq!(hana.ends(), 4);
     assert!(hana.has_seen("has another key than the pinned one; nothing was sent"));
     assert!(hana.has_seen(&format!("! pinned: {wrong}")) && hana.has_seen(&format!("! now:    {right}")));
@@ -133,8 +133,7 @@ fn a_blocked_peer_is_sent_away_and_stays_out_until_unblocked() {
     junho.sees("민지 is blocked; :unblock 민지 takes that back");
     minji.sees("준호 no longer wants to talk to this key");
     assert_eq!(minji.ends(), 5, "the connection asked for ended while lines could still come");
-    let mut again = minji.home.start(&["--connect", &at]);
-    again.types("비밀");
+    let mut again = minji.home.start_having_typed(&["--connect", &at], "비밀");
     assert_eq!(again.ends(), 4);
     junho.sees("민지 is blocked and was refused");
     assert!(!junho.has_seen("비밀"));
@@ -216,7 +215,7 @@ fn a_listener_for_known_keys_turns_strangers_away() {
     assert_eq!(caller.ends(), 0);
 
     open.types(":listen 127.0.0.1:0 --known");
-    open.sees_times("* listening on", 2, std::time::Duration::from_secs(10));
+    open.sees_times("* listening on", 2, PATIENCE);
     let known_only = open
         .output()
         .lines()

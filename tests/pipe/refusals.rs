@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use crate::stage::{Output, Pipe, file};
-use crate::support::{Home, Person};
+use crate::support::{Home, Person, held_address};
 
 fn start(home: &Home, args: &[&str]) -> Pipe {
     Pipe::start(home, args, file(b"for one person only"), Output::Kept)
@@ -94,9 +94,7 @@ fn a_prompt_and_a_pipe_refuse_each_other_in_words() {
 
 #[test]
 fn nobody_reached_is_code_3_and_bad_usage_is_code_2() {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-    let at = socket.local_addr().unwrap().as_socket().unwrap().to_string();
+    let (_held, at) = held_address();
     let home = Home::of("민지");
     assert_eq!(start(&home, &["--connect", &at, "--accept-new"]).ends(), 3);
     let bad: [&[&str]; 6] = [

@@ -4,7 +4,7 @@ use super::stage::{key, replay};
 use super::support::Person;
 
 fn here() -> String {
-    format!("@actors here peer\n{}@live peer\n@timeout 10s\n", key("here", 3))
+    format!("@actors here peer\n{}@live peer\n@timeout 60s\n", key("here", 3))
 }
 
 #[test]

@@ -8,6 +8,8 @@ pub mod wire;
 
 use std::fs;
 use std::io::{Read, Write as _};
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -17,10 +19,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
-/// What every wait has at most.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+/// What every wait has at most. Only what hangs ever takes so long; the rest is for busy machines.
+pub const PATIENCE: Duration = Duration::from_mins(1);
 /// The program.
 pub const RSACHAT: &str = env!("CARGO_BIN_EXE_rsachat");
 
@@ -95,6 +98,15 @@ impl Home {
         let mut command = self.command(&["--name", &self.name]);
         command.args(args);
         self.start_on(command, input.into())
+    }
+
+    /// The prompt, with lines that stand in its input before it starts: however fast it ends, they were there.
+    pub fn start_having_typed(&self, args: &[&str], lines: &str) -> Person {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        writeln!(writer, "{lines}").unwrap();
+        let mut person = self.start_with_input(args, reader);
+        person.stdin = Some(OwnedFd::from(writer).into());
+        person
     }
 
     /// Any command line that ends in the program.
@@ -229,6 +241,19 @@ impl Person {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 
+    /// The rows of trouble with this text, those too that were only counted (`… and 3 more like this`): how many are
+    /// told together depends on the second in which they came.
+    pub fn troubles_like(&self, text: &str) -> usize {
+        let output = self.output();
+        let rows = output.lines().filter_map(|row| row.strip_prefix("! "));
+        rows.map(|row| match row.strip_prefix("… and ").and_then(|row| row.strip_suffix(" more like this"))
+        {
+            Some(more) => more.parse().unwrap(),
+            None => usize::from(row.contains(text)),
+        })
+        .sum()
+    }
+
     /// Everything on standard error so far.
     pub fn complaints(&self) -> String {
         String::from_utf8_lossy(&self.heard.0.lock().unwrap().err).into_owned()
@@ -272,6 +297,16 @@ impl Drop for Person {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// An address at which nobody listens and that nobody else is given, as long as the socket lives. The program may
+/// listen there.
+pub fn held_address() -> (Socket, String) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_reuse_address(true).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let at = socket.local_addr().unwrap().as_socket().unwrap().to_string();
+    (socket, at)
 }
 
 /// Asks again until it is so: for what the system offers no way to wait on.

@@ -43,7 +43,11 @@ fn the_cursor_stays_in_the_middle_of_the_line() {
 fn the_prompt_says_that_the_raw_wire_is_spoken() {
     let mut alice = Pty::start(&Setup { cols: 120, rows: 20, ..Setup::default() });
     alice.press(":listen 127.0.0.1:0 --wire oaep\r");
-    alice.wait("the warning", |screen| screen.contents().contains("* raw wire: no authentication"));
+    alice.wait("the warning and the address", |screen| {
+        let text = screen.contents();
+        text.contains("* raw wire: no authentication") && text.matches("listening on 127.0.0.1:").count() == 2
+    });
+    alice.wait_reading();
     let mut caller = TcpStream::connect(("127.0.0.1", alice.last_port())).unwrap();
     let mut pem = [0; 450];
     caller.read_exact(&mut pem).unwrap();
@@ -176,8 +180,7 @@ fn an_open_search_does_not_hold_up_the_network() {
         bob.say(&format!("during {n}"));
     }
     // Nothing can be printed now, but whoever calls is answered.
-    let again = alice.call("bob");
-    again.wait_for("alice joined");
+    alice.call_as_carol().wait_for("alice joined");
     assert!(!alice.bytes().contains("during"), "{}", alice.picture());
     alice.press("\x07");
     alice.wait("what was held back", |screen| has(screen, "during 5"));

@@ -54,6 +54,7 @@ fn looking_back(cols: u16, rows: u16) {
     alice.wait("his words", |screen| has(screen, "좋네요"));
     alice.press("둘째 줄\x1b\r셋째\r");
     bob.wait_heard(3);
+    alice.wait("her words", |screen| screen.contents().matches("셋째").count() == 1);
     alice.clear();
     alice.press(":last 2\r");
     alice.check_picture(&format!("last-{cols}x{rows}"), |screen| has(screen, "셋째"));

@@ -133,7 +133,7 @@ fn an_editor_has_the_terminal_to_itself() {
     alice.wait("the editor", |screen| has(screen, "editing"));
     bob.say("meanwhile");
     // Whoever calls is answered, and nothing is painted over the editor.
-    alice.call("bob").wait_for("alice joined");
+    alice.call_as_carol().wait_for("alice joined");
     assert!(!alice.bytes().contains("meanwhile"), "{}", alice.picture());
     alice.press("go\r");
     alice.wait("what was held back", |screen| has(screen, "bob: meanwhile"));

@@ -77,7 +77,7 @@ pub(super) struct SendTask {
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LONGEST: Duration = Duration::from_secs(30);
 /// Time for the end of the input to show itself when the peer has left with everything.
-const LAST_PIECE: Duration = Duration::from_millis(200);
+const LAST_PIECE: Duration = Duration::from_secs(1);
 
 /// Sends everything and gives the exit code.
 pub(super) fn run(home: &Home, common: &Common, sources: &Sources, task: &SendTask) -> Result<u8, Fault> {

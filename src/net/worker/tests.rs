@@ -8,7 +8,7 @@ use mio::{Events, Poll, Token};
 use super::*;
 use crate::net::errand::Errand;
 
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// A loop that only waits for wake-ups.
 struct Loop(Poll, Arc<Waker>);

@@ -7,7 +7,7 @@ mod watch;
 use std::io::{Read as _, Write as _};
 use std::num::NonZeroU16;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
@@ -22,6 +22,13 @@ use watch::Watched;
 
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_rsachat");
+
+/// A new terminal is for a moment inherited by every program that another test starts then, and as long as that runs,
+/// nobody sees this terminal's end. So neither is done while the other is.
+pub(super) fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static DOOR: Mutex<()> = Mutex::new(());
+    DOOR.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// What the terminal under test has shown so far.
 struct Shown {
@@ -65,7 +72,9 @@ impl Pty {
     /// Starts it and waits until it listens and, where there is an editor, reads.
     pub(crate) fn start(setup: &Setup<'_>) -> Self {
         let home = home_with(include_str!("../../keys/pty/alice.pem"));
+        let door = one_at_a_time();
         let pair = native_pty_system().openpty(size(setup.cols, setup.rows)).expect("a terminal");
+        drop(door);
         let before = modes_of(pair.master.as_ref());
         let child = pair.slave.spawn_command(command(setup, &home)).expect("the program starts");
         // Or its end would never be seen.
@@ -79,10 +88,15 @@ impl Pty {
         let port = String::new();
         let mut pty = Self { shown, master: pair.master, keys, child, before, port, home };
         pty.wait("the address", |screen| has(screen, "listening on 127.0.0.1:"));
-        pty.port = pty.shown.look(|shown| port_in(shown.parser.screen()));
         if setup.term != "dumb" && !setup.args.contains(&"--plain") {
             pty.wait_reading();
         }
+        pty.wait("all of the port", |screen| {
+            let (row, col) = screen.cursor_position();
+            let here = screen.rows(0, u16::MAX).nth(usize::from(row)).unwrap_or_default();
+            col == 0 || !here.contains("127.0.0.1:")
+        });
+        pty.port = pty.shown.look(|shown| port_in(shown.parser.screen()));
         pty
     }
 
@@ -103,6 +117,11 @@ impl Pty {
     /// A peer with bob's key that calls this terminal.
     pub(crate) fn call(&self, name: &str) -> Peer {
         self.call_with(name, include_str!("../../keys/pty/bob.pem"))
+    }
+
+    /// A peer with a key of her own that calls this terminal.
+    pub(crate) fn call_as_carol(&self) -> Peer {
+        self.call_with("carol", include_str!("../../keys/test-1.pem"))
     }
 
     /// A peer with another key that calls this terminal.

@@ -34,8 +34,10 @@ impl Peer {
         let mut command = Command::new(PROGRAM);
         command.arg("--home").arg(home.path()).args(["--name", name, "--connect", address]);
         command.env("TZ", "UTC").env("RSACHAT_CONFIG", "none").current_dir(home.path());
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the peer starts");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let door = super::one_at_a_time();
+        let mut child = command.spawn().expect("the peer starts");
+        drop(door);
         let input = child.stdin.take().expect("a pipe");
         let output = child.stdout.take().expect("a pipe");
         let lines = Arc::new(Watched::new(Vec::new()));

@@ -4,7 +4,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Longest wait. Things come within milliseconds; this is for machines that are busy with something else.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_mins(1);
 
 pub(crate) struct Watched<T> {
     value: Mutex<T>,
