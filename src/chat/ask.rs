@@ -50,11 +50,17 @@ impl Chat {
     /// the addressed peer has room. Input that is not a terminal is not read meanwhile.
     #[must_use]
     pub fn takes_lines(&self) -> bool {
+        let room = self.addressed_link().and_then(|link| self.talks.get(&link)).is_none_or(Talk::has_room);
+        self.takes_commands() && room
+    }
+
+    /// Whether one more command would be carried out at once: nothing is being made or connected.
+    #[must_use]
+    pub fn takes_commands(&self) -> bool {
         let arriving =
             self.talks.values().any(|t| t.partner.is_none() && matches!(t.way, Way::Dialled { .. }));
         let pending = self.making.is_some() || !self.held.is_empty() || !self.dials.is_empty() || arriving;
-        let room = self.addressed_link().and_then(|link| self.talks.get(&link)).is_none_or(Talk::has_room);
-        !pending && room && self.leaving.is_none()
+        !pending && self.leaving.is_none()
     }
 
     /// A pipe that stands, once: its connection is the owner's from now on.

@@ -10,7 +10,7 @@ use super::json;
 
 /// What a program calls a command of its own by.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "an id is a text or a whole number")]
 pub(super) enum Id {
     /// A text.
     Text(String),

@@ -7,13 +7,13 @@ use super::cli::{Common, Prompt};
 use super::colour;
 use super::config::{Config, Sources};
 use super::driver::Driver;
-use super::events::{Done, Event};
+use super::events::{Done, Event, Id};
 use super::fault::{Fault, code};
 use super::form::{Form, Looks};
 use super::history;
 use super::keys;
 use super::live::Latest;
-use super::orders::{self, Refused};
+use super::orders::{self, Order, Refused};
 use super::prompting::{self, Prompting};
 use super::record::Recorder;
 use super::screen::{Person, Program, Reader, Screen, stdout_sink};
@@ -90,7 +90,7 @@ pub(super) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
         connects: !edited && prompt.connect.is_some(),
         listens: !edited && !config.listen.is_empty(),
     };
-    let mut repl = Repl { driver, typist, line: 0, signals, unattended };
+    let mut repl = Repl { driver, typist, line: 0, held: None, signals, unattended };
     if let Some(damage) = damage {
         repl.driver.handle(Input::Book { link: crate::chat::Link(u64::MAX), book: Err(damage) });
     }
@@ -143,6 +143,8 @@ struct Repl {
     typist: Typist,
     /// Lines of an input that nobody edits, so far.
     line: u64,
+    /// A text for whom there is no room yet.
+    held: Option<(Option<Id>, Order)>,
     signals: Signals,
     unattended: Unattended,
 }
@@ -174,6 +176,9 @@ impl Repl {
 
     fn take_lines(&mut self) {
         while self.driver.quit().is_none() {
+            if let Some((id, order)) = self.held.take() {
+                self.carry_out(id, order);
+            }
             match &mut self.typist {
                 Typist::Person(terminal) => match terminal.next() {
                     Some(Typed::Line(line)) => self.driver.handle(Input::Line(&line)),
@@ -183,7 +188,8 @@ impl Repl {
                     None => return,
                 },
                 // What is typed ahead waits until a connection stands and the peer has room.
-                Typist::Lines(_) | Typist::Orders(_) if !self.driver.chat().takes_lines() => return,
+                Typist::Lines(_) if !self.driver.chat().takes_lines() => return,
+                Typist::Orders(_) if self.held.is_some() || !self.driver.chat().takes_commands() => return,
                 Typist::Lines(lines) | Typist::Orders(lines) => match lines.as_ref().and_then(Lines::next) {
                     Some(LineEvent::Line(line)) => self.take_bytes(&line),
                     Some(LineEvent::TooLong { bytes }) => {
@@ -225,15 +231,29 @@ impl Repl {
         if line.trim_ascii().is_empty() {
             return;
         }
-        let (id, order) = orders::read(line);
-        self.driver.machine.screen.begin(id);
-        match order {
-            Ok(order) => self.driver.handle(order.input()),
-            Err(Refused { why }) => {
+        match orders::read(line) {
+            (id, Ok(order)) => self.carry_out(id, order),
+            (id, Err(Refused { why })) => {
                 let what = format!("line {}: {why}", self.line);
-                self.driver.handle(Input::LineRefused { what });
+                self.answer(id, Input::LineRefused { what });
             }
         }
+    }
+
+    /// A text for who is addressed waits for room. Nothing else does: a peer that takes nothing must not keep a
+    /// program from all others.
+    fn carry_out(&mut self, id: Option<Id>, order: Order) {
+        let waits = matches!(order, Order::Say { .. }) && !self.driver.chat().takes_lines();
+        if waits {
+            self.held = Some((id, order));
+        } else {
+            self.answer(id, order.input());
+        }
+    }
+
+    fn answer(&mut self, id: Option<Id>, input: Input<'_>) {
+        self.driver.machine.screen.begin(id);
+        self.driver.handle(input);
         self.driver.machine.screen.reply();
     }
 

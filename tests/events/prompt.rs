@@ -241,3 +241,32 @@ fn the_orders_of_the_document_do_what_it_says() {
         assert!(output.contains(rest), "{rest} is missing in\n{output}");
     }
 }
+
+#[test]
+fn a_peer_that_takes_nothing_holds_up_only_what_may_be_for_it() {
+    let mut bot = Person::start("민지", &["--json", "--listen", "127.0.0.1:0"]);
+    let listening = schema().check_line(&bot.sees("listening"));
+    let at = listening["address"].as_str().unwrap();
+    // It is addressed, and shows nothing of what it gets.
+    let home = Home::of("준호");
+    let args = ["send", at, "--accept-new", "--name", "준호"];
+    let mut junho = home.start_on(home.command(&args), Stdio::piped());
+    bot.sees(r#""event":"connected""#);
+    let hana = Person::start("하나", &["--connect", at]);
+    hana.sees("민지 joined");
+    for id in 1..=1_001 {
+        bot.orders(&json!({ "id": id, "say": "x", "to": "준호" }));
+    }
+    bot.orders(&json!({ "say": "그래도", "to": "하나" }));
+    hana.sees("민지: 그래도");
+    bot.orders(&json!({ "id": "waits", "say": "누구에게" }));
+    bot.orders(&json!({ "id": "behind", "say": "그 뒤", "to": "하나" }));
+    assert_eq!(junho.falls_silent().ends(), 0);
+    hana.sees("민지: 그 뒤");
+    let told = told(&bot);
+    assert_eq!(names(&of_id(&told, &json!(1_000))), ["sent", "reply"]);
+    assert_eq!(of_id(&told, &json!(1_001))[0]["kind"], "not_sent");
+    let at = |found: &dyn Fn(&Map<String, Value>) -> bool| told.iter().position(found).unwrap();
+    let left = at(&|object| object["event"] == "left");
+    assert!(left < at(&|object| object.get("id") == Some(&json!("waits"))), "{told:?}");
+}
