@@ -27,7 +27,10 @@ impl Chat {
         let said = Said {
             name: self.own_name.to_string(),
             fingerprint: self.own_key.as_ref().map(|own| own.public.fingerprint()),
-            assurance: Assurance::Verified,
+            assurance: match tie {
+                Tie::Key(_) => Assurance::Verified,
+                Tie::Raw(_) => Assurance::Raw,
+            },
             arrived_ms: self.now.unix_ms,
             sent_ms: self.now.unix_ms,
             rows: SafeText::rows(text),

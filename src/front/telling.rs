@@ -117,12 +117,13 @@ pub(super) fn state(view: &View) -> State {
 /// A message as it came.
 pub(super) fn message(said: &Said) -> Message {
     let exact = std::str::from_utf8(&said.text);
+    let proved = said.fingerprint.filter(|_| said.assurance != Assurance::Raw);
     Message {
         from: said.name.clone(),
-        fingerprint: said.fingerprint.map(|key| key.to_string()),
+        fingerprint: proved.map(|key| key.to_string()),
         verified: said.assurance == Assurance::Verified,
         sent: moment(said.sent_ms),
-        wire: if said.fingerprint.is_some() { NATIVE } else { OAEP },
+        wire: if said.assurance == Assurance::Raw { OAEP } else { NATIVE },
         bytes: exact.is_err().then(|| BASE64_STANDARD.encode(&said.text)),
         text: exact.map_or_else(|_| String::from_utf8_lossy(&said.text).into_owned(), str::to_owned),
     }

@@ -134,6 +134,7 @@ fn what_is_no_order_does_nothing_and_says_why() {
     let messages: Vec<_> = without.map(|object| object["message"].as_str().unwrap()).collect();
     assert_eq!(messages.len(), 7, "{messages:#?}");
     assert!(messages[0].starts_with("line 10: not an order: "), "{messages:#?}");
+    assert!(messages[3].contains("an id is a text or a whole number, at column "), "{messages:#?}");
     assert!(messages[5].contains("column"), "{messages:#?}");
     assert!(messages[6].contains("bytes is too long"), "{messages:#?}");
 }
@@ -269,4 +270,27 @@ fn a_peer_that_takes_nothing_holds_up_only_what_may_be_for_it() {
     let at = |found: &dyn Fn(&Map<String, Value>) -> bool| told.iter().position(found).unwrap();
     let left = at(&|object| object["event"] == "left");
     assert!(left < at(&|object| object.get("id") == Some(&json!("waits"))), "{told:?}");
+}
+
+#[test]
+fn on_the_raw_wire_nothing_is_proved_on_either_side() {
+    let home = |name, key| Home::of(name).with_raw_key(key);
+    let args = ["--json", "--listen", "127.0.0.1:0", "--wire", "oaep"];
+    let mut bot = home("민지", "alice-2048.pem").start(&args);
+    let listening = schema().check_line(&bot.sees("listening"));
+    let at = listening["address"].as_str().unwrap();
+    let mut junho = home("준호", "bob-2048.pem").start(&["--connect", at, "--wire", "oaep"]);
+    junho.sees("raw-1 is at ");
+    junho.types("날것");
+    bot.sees(r#""event":"message""#);
+    bot.orders(&json!({ "say": "나도" }));
+    junho.sees("raw-1: 나도");
+    bot.orders(&json!({ "command": "last" }));
+    let past = schema().check_line(&bot.sees(r#""event":"past""#));
+    let messages = past["messages"].as_array().unwrap();
+    assert_eq!(messages.len(), 2);
+    for (message, from) in messages.iter().zip(["raw-1", "민지"]) {
+        assert_eq!((&message["from"], &message["wire"]), (&json!(from), &json!("oaep")));
+        assert_eq!((&message["fingerprint"], &message["verified"]), (&Value::Null, &json!(false)));
+    }
 }
