@@ -3,6 +3,7 @@
 
 use std::io::{self, IsTerminal as _};
 
+use super::bind::words;
 use super::cli::{Common, Prompt};
 use super::colour;
 use super::config::{Config, Sources};
@@ -205,13 +206,22 @@ impl Repl {
                     }
                     Some(LineEvent::Broken(error)) => {
                         *lines = None;
-                        super::screen::complain(&format!("rsachat: error: cannot read the input: {error}"));
-                        self.driver.handle(Input::Farewell(Farewell::Failure(code::MACHINE)));
+                        self.input_broke(&error);
                     }
                     None => return,
                 },
             }
         }
+    }
+
+    fn input_broke(&mut self, error: &io::Error) {
+        let message = format!("cannot read the input: {}", words(error));
+        if matches!(self.typist, Typist::Orders(_)) {
+            self.driver.machine.screen.tell(&Event::Error { kind: "input", message, hint: None });
+        } else {
+            super::screen::complain(&format!("rsachat: error: {message}"));
+        }
+        self.driver.handle(Input::Farewell(Farewell::Failure(code::MACHINE)));
     }
 
     /// A line of an input that nobody edits: UTF-8, or refused by itself.

@@ -226,6 +226,18 @@ fn a_connection_that_does_not_come_about_ends_with_its_code() {
 }
 
 #[test]
+fn an_input_that_cannot_be_read_is_an_object_too() {
+    let folder = std::fs::File::open("/").unwrap();
+    let mut bot = Home::of("민지").start_with_input(&["--json"], folder);
+    assert_eq!(bot.ends(), 3);
+    let told = told(&bot);
+    let error = told.iter().find(|object| object["event"] == "error").unwrap();
+    let of_error = ["kind", "message"].map(|field| error[field].as_str().unwrap());
+    assert_eq!(of_error, ["input", "cannot read the input: is a directory"]);
+    assert!(bot.complaints().is_empty(), "{}", bot.complaints());
+}
+
+#[test]
 fn the_orders_of_the_document_do_what_it_says() {
     let document = read("docs/EVENTS.md");
     let orders = document.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
