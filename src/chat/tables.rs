@@ -177,7 +177,7 @@ fn talk_rows(talk: &Talk) -> Vec<String> {
     let what = if talk.is_raw() { "not sent yet" } else { "not received yet" };
     rows.extend(waiting.iter().map(|text| format!("  {what}: {text}")));
     if more > 0 {
-        rows.push(format!("  … and {more} more"));
+        rows.push(format!("  and {more} more {what}"));
     }
     rows
 }

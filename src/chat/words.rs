@@ -89,12 +89,12 @@ impl SafetyCard {
     }
 }
 
-/// The entries of a table, each with the heads of its columns.
+/// The entries of a table, each with the heads of its columns. Where a column has nothing to say, nothing is said.
 fn entries(rows: &[Vec<String>]) -> Vec<String> {
     let Some((head, entries)) = rows.split_first() else { return Vec::new() };
     let told = |entry: &Vec<String>| {
-        let fields: Vec<_> = head.iter().zip(entry).map(|(name, value)| format!("{name} {value}")).collect();
-        fields.join(", ")
+        let fields = head.iter().zip(entry).filter(|(_, value)| !matches!(value.as_str(), "" | "-"));
+        fields.map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
     };
     entries.iter().map(told).collect()
 }

@@ -315,6 +315,21 @@ mod tests {
     }
 
     #[test]
+    fn a_table_in_words_has_no_signs_for_what_is_not_there() {
+        let row = |cells: [&str; 4]| cells.map(str::to_owned).to_vec();
+        let table = Notice::Table(vec![
+            row(["name", "trust", "since", "address"]),
+            row(["bob", "verified", "5 s", "[::1]:8000"]),
+            row(["hana", "unverified", "-", ""]),
+        ]);
+        let form = Form::new(Looks::Words, Style::Plain, TimeFormat::none());
+        assert_eq!(
+            form.shown(&table, NOON_MS, size(80)),
+            "name bob, trust verified, since 5 s, address [::1]:8000\nname hana, trust unverified\n"
+        );
+    }
+
+    #[test]
     fn a_new_day_is_said_once() {
         let form = form();
         let first = form.shown(&said("bob", "late", NOON_MS), NOON_MS, size(80));
