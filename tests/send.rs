@@ -263,6 +263,16 @@ fn a_receiver_that_leaves_while_the_input_goes_on_is_a_loss_that_is_named() {
 }
 
 #[test]
+fn a_receiver_that_leaves_without_having_kept_everything_is_a_loss_that_is_named() {
+    let (mut recv, at) = receiving(&["--count", "1"]);
+    let mut sends = send(&at, &["-m", "one", "-m", "two"], Stdio::null());
+    assert_eq!([recv.ends(), sends.ends()], [0, 5]);
+    sends.complains("error: the other side left before everything was receipted");
+    sends.complains("1 message was receipted, 1 was not");
+    assert_eq!(recv.output(), "one\n");
+}
+
+#[test]
 fn a_newcomer_is_let_in_while_a_slow_command_has_more_than_it_can_take() {
     let stays = tempfile::NamedTempFile::new().unwrap();
     let slow = format!("while [ -e {} ]; do sleep 0.05; done", stays.path().display());

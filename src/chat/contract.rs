@@ -346,8 +346,10 @@ pub enum Verdict {
     Unreachable,
     /// Not the peer asked for, or the handshake was refused by either side.
     Refused,
-    /// Lost, or silent, or left before everything was acknowledged.
+    /// Lost, or silent.
     Lost,
+    /// The peer left in order, before everything was acknowledged.
+    LeftEarly,
     /// The peer could not keep what it got.
     Failed,
     /// The peer ended it well, everything acknowledged.

@@ -270,6 +270,7 @@ fn verdict(stood: bool, ending: &Ending, waiting: usize) -> Verdict {
     match ending {
         Ending::WeLeft if waiting == 0 => Verdict::Done,
         Ending::Bye(ByeReason::Leaving | ByeReason::Other(_)) if waiting == 0 => Verdict::Left,
+        Ending::Bye(ByeReason::Leaving | ByeReason::Other(_)) if stood => Verdict::LeftEarly,
         Ending::Bye(ByeReason::OutputGone | ByeReason::OutputFull | ByeReason::OutputFailed) => {
             Verdict::Failed
         }

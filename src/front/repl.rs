@@ -292,7 +292,7 @@ impl Repl {
             let code = match verdict {
                 Verdict::Unreachable | Verdict::Deaf => code::MACHINE,
                 Verdict::Refused => code::REFUSED,
-                Verdict::Lost => code::LOST,
+                Verdict::Lost | Verdict::LeftEarly => code::LOST,
                 Verdict::Failed => code::FAILED,
                 Verdict::Done => 0,
                 Verdict::Left => match &self.typist {

@@ -129,7 +129,9 @@ fn meet(driver: &mut Driver<Report>, signals: &Signals) -> Result<Met, Fault> {
             return Ok(Met::Over(match verdict {
                 Verdict::Unreachable | Verdict::Deaf => code::MACHINE,
                 Verdict::Refused => code::REFUSED,
-                Verdict::Lost | Verdict::Failed | Verdict::Left | Verdict::Done => code::LOST,
+                Verdict::Lost | Verdict::LeftEarly | Verdict::Failed | Verdict::Left | Verdict::Done => {
+                    code::LOST
+                }
             }));
         }
         driver.turn()?;

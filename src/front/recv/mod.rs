@@ -174,7 +174,7 @@ impl Recv {
                 match verdict {
                     Verdict::Unreachable | Verdict::Deaf => return Ok(code::MACHINE),
                     Verdict::Refused => return Ok(code::REFUSED),
-                    Verdict::Lost => return Ok(code::LOST),
+                    Verdict::Lost | Verdict::LeftEarly => return Ok(code::LOST),
                     Verdict::Failed => return Ok(code::FAILED),
                     Verdict::Left | Verdict::Done => self.leave(Farewell::Quit),
                 }

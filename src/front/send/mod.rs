@@ -286,9 +286,10 @@ impl Sender {
                 return Some(0);
             }
             Verdict::Unreachable | Verdict::Deaf => code::MACHINE,
-            Verdict::Left | Verdict::Lost | Verdict::Done => code::LOST,
+            Verdict::Left | Verdict::LeftEarly | Verdict::Lost | Verdict::Done => code::LOST,
         };
-        let ended = verdict == Verdict::Left || (verdict == Verdict::Lost && self.outgoing.is_raw());
+        let broke_off = matches!(verdict, Verdict::Lost | Verdict::LeftEarly);
+        let ended = verdict == Verdict::Left || (broke_off && self.outgoing.is_raw());
         let said_all = ended && self.outgoing.only_goodbye_is_left() && self.has_said_all();
         if verdict == Verdict::Left && said_all {
             self.outgoing.needs_no_goodbye();
@@ -296,9 +297,14 @@ impl Sender {
         }
         // For the goodbye alone nobody is called again.
         if self.tries_left == 0 || said_all {
-            if verdict == Verdict::Left {
-                // In order, so that nobody has said it yet.
-                let message = "the other side left before everything was sent".to_owned();
+            // In order, so that nobody has said it yet.
+            let missing = match verdict {
+                Verdict::Left => Some("sent"),
+                Verdict::LeftEarly => Some(self.outgoing.word()),
+                _ => None,
+            };
+            if let Some(missing) = missing {
+                let message = format!("the other side left before everything was {missing}");
                 tell(&Event::Error { kind: "left", message, hint: None }, self.form);
             }
             return Some(code);
