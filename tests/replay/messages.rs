@@ -39,6 +39,7 @@ fn a_line_that_did_not_come_or_came_unexpected_is_told_with_what_did() {
 fn somebody_who_is_not_there_cannot_act() {
     check("not-there", "@actors alice bob\n@kill bob\nbob> hi\n", &[]);
     check("nobody-there", ":quit\nhi\n", &[]);
+    check("no-room", "@actors alice bob\n@file alice/a <<E\nE\n@file alice/a/b <<E\nE\n", &[]);
     check("running-already", "@actors alice bob\n@start bob\n", &[]);
 }
 

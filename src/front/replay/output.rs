@@ -112,7 +112,7 @@ impl Output {
             End::Differed => "differed",
             End::Skipped(_) => "skipped",
             End::Interrupted => "interrupted",
-            End::Failed(_) => "failed",
+            End::Failed(_) | End::Refused(_) => "failed",
         };
         match self.format {
             Format::Transcript => {}
@@ -140,7 +140,7 @@ impl Output {
         match &outcome.end {
             End::Passed => self.line(&format!("ok {number} - {name}")),
             End::Skipped(reason) => self.line(&format!("ok {number} - {name} # SKIP {reason}")),
-            End::Differed | End::Interrupted | End::Failed(_) => {
+            End::Differed | End::Interrupted | End::Failed(_) | End::Refused(_) => {
                 self.line(&format!("not ok {number} - {name}"));
             }
         }
