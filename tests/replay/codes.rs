@@ -27,6 +27,11 @@ fn a_bad_script_or_bad_usage_ends_with_2_and_runs_nothing() {
     let played = replay("hello\n@kil alice\n", &[]);
     assert_eq!((played.code, played.out.as_str()), (2, ""));
     assert_eq!(replay("", &["--var", "x"]).code, 2);
+    for name in ["", "5", "a b", "a."] {
+        let played = replay("", &["--var", &format!("{name}=1")]);
+        assert_eq!(played.code, 2, "{name:?}");
+        assert!(played.err.contains(&format!("`{name}` is no name")), "{}", played.err);
+    }
     assert_eq!(replay("", &["--timeout", "soon"]).code, 2);
     assert_eq!(replay("", &["--no-such-option"]).code, 2);
 }

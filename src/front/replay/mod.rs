@@ -119,9 +119,13 @@ pub(super) fn run(args: &ReplayArgs) -> Result<u8, Fault> {
 fn manner(args: &ReplayArgs) -> Result<Manner, Fault> {
     let mut vars = Vec::new();
     for var in &args.var {
-        let (name, value) = var
-            .split_once('=')
-            .ok_or_else(|| Fault::new(code::USAGE, format!("--var {var}: write --var NAME=VALUE")))?;
+        let wrong = |what: &str| Fault::new(code::USAGE, format!("--var {var}: {what}"));
+        let (name, value) = var.split_once('=').ok_or_else(|| wrong("write --var NAME=VALUE"))?;
+        if !name.split('.').all(script::is_name) {
+            return Err(
+                wrong(&format!("`{name}` is no name")).hint("a name begins with a letter, as in addr")
+            );
+        }
         vars.push((name.to_owned(), value.to_owned()));
     }
     let all = args.keep_going || args.update;
