@@ -46,7 +46,9 @@ fn somebody_who_is_not_there_cannot_act() {
 #[test]
 fn mistakes_of_actors_are_told_with_the_nearest_name() {
     check("no-actor", "@actors alice bob\nalcie> hi\n", &[]);
-    check("needs-a-name", "@actors alice bob\nhello there\n", &[]);
+    let long = "긴".repeat(62);
+    let nameless = format!("@actors alice bob\nhello there\n> :listen 0\n| * listening\n{long}\n");
+    check("needs-a-name", &nameless, &[]);
     check("undeclared", "alice> hi\n", &[]);
     check("bad-actor", "@actors alice all\n", &[]);
     check("actor-of-a-directive", "@actors alice bob\n@kill bab\n", &[]);
