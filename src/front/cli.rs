@@ -4,22 +4,16 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::front::completions;
-use crate::front::completions::CompletionsTask;
+use crate::front::completions::{self, CompletionsTask};
 use crate::front::config::{self, ConfigTask, Sources};
-use crate::front::doctor;
-use crate::front::doctor::DoctorTask;
+use crate::front::doctor::{self, DoctorTask};
 use crate::front::facts;
 use crate::front::fault::{Fault, code};
-use crate::front::keys;
-use crate::front::keys::KeyTask;
-use crate::front::manual;
-use crate::front::manual::ManTask;
+use crate::front::keys::{self, KeyTask};
+use crate::front::manual::{self, ManTask};
 use crate::front::options::Common;
-use crate::front::peers;
-use crate::front::peers::PeerTask;
-use crate::front::prompt;
-use crate::front::prompt::Prompt;
+use crate::front::peers::{self, PeerTask};
+use crate::front::prompt::{self, Prompt};
 use crate::front::replay;
 use crate::front::streams::complain;
 use crate::front::unattended::{pipe, recv, send};
