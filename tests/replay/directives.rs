@@ -58,7 +58,7 @@ fn cut_ends_the_connection_at_that_byte_for_both() {
         "@cut bob after 20\nbob> this will never arrive whole\nbob| ! lost alice: connection cut\n\
          bob| ! not received by alice:\nbob| !   this will never arrive whole\n\
          alice| ! lost bob in the middle of a message\n\
-         alice> hello?\nalice| ! bob is not connected; nothing was sent",
+         alice> hello?\nalice| ! bob is not connected; nothing was sent; :peers shows where to call",
     );
     check(
         &format!("{}@cut alice bob after 0\n", connected()),

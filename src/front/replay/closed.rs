@@ -8,7 +8,8 @@ use super::interrupt;
 use super::stage::Call;
 use super::wire::Over;
 use crate::chat::{Input, Link};
-use crate::front::bind::words;
+use crate::front::fault::words;
+use crate::front::machine::driver::tried_words;
 use crate::net::{LinkId, NetEvent};
 use crate::script::Meddling;
 
@@ -98,7 +99,7 @@ impl Cast {
                 match event {
                     NetEvent::Connected { link, from: at, .. } if link == ours => from = Some(at),
                     NetEvent::Unreachable { link, tried } if link == ours => {
-                        let why = super::super::driver::tried_words(&tried);
+                        let why = tried_words(&tried);
                         self.stage.waiting.push_back(unreachable(why));
                         return Ok(());
                     }

@@ -25,8 +25,8 @@ use clap::Args;
 use self::files::Given;
 use self::output::{Format, Loudness, Output};
 use self::run::{AfterDifference, Checking, End, KeptFile, Manner};
-use super::fault::{Fault, code};
-use super::screen::{answer, complain};
+use crate::front::fault::{Fault, code};
+use crate::front::streams::{answer, complain};
 use crate::script::{self, HOW_TO_WRITE, Script, check, milliseconds};
 
 const AFTER: &str = "\

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::report;
 use super::run::{End, Outcome, Told};
-use crate::front::screen::complain;
+use crate::front::streams::complain;
 use crate::script::Script;
 use crate::script::compare::What;
 
