@@ -109,6 +109,15 @@ fn a_check_opens_nothing_and_finds_every_mistake() {
     assert_eq!(played.err.matches("error: ").count(), 2, "{}", played.err);
     let fine = replay("@actors a b\na> :listen 0\nb> :connect 127.0.0.1:${a.port}\nb| never\n", &["--check"]);
     assert_eq!((fine.code, fine.out.as_str(), fine.err.as_str()), (0, "", ""));
+    // With room for one descriptor more than the three that it was given, only a check gets through.
+    for (option, code) in [("--check", 0), ("--quiet", 3)] {
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", r#"ulimit -n 4; exec "$0" replay - "$1""#, super::support::RSACHAT, option]);
+        let played = super::stage::run(command, b"hi\n");
+        assert_eq!(played.code, code, "{option}: {}", played.err);
+        let why = "rsachat: error: cannot open what the sockets of a run need: too many open files\n";
+        assert_eq!(played.err, if code == 0 { "" } else { why });
+    }
 }
 
 #[test]

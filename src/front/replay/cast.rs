@@ -56,7 +56,13 @@ impl Cast {
             Fault::new(code::MACHINE, what).hint("TMPDIR says where it is made")
         })?;
         let actors = labels.iter().map(|_| Presence::Gone(Gone::NotYet)).collect();
-        let stage = Stage::new(world, seeds, labels, folder.path().to_owned(), script)?;
+        let stage = Stage::new(world, seeds, labels, folder.path().to_owned(), script);
+        let stage = stage.map_err(|error| {
+            Fault::new(
+                code::MACHINE,
+                format!("cannot open what the sockets of a run need: {}", words(&error)),
+            )
+        })?;
         Ok(Self { stage, actors, _folder: folder })
     }
 
