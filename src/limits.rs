@@ -95,8 +95,8 @@ pub const TIME_CELLS: usize = 32;
 pub const CONFIG_BYTES: u64 = 65_536;
 /// Time between two confirmations of the bytes of a pipe that were written, in milliseconds.
 pub const CONFIRM_EVERY_MS: u64 = 250;
-/// Time for goodbyes and receipts when the program is told to end, in milliseconds. Whatever the peer does, a signal
-/// ends it within a second, and the end itself takes some of that.
+/// Time for goodbyes and receipts when the program is told to end by a signal, in milliseconds. With what else an end
+/// takes it is a second.
 pub const FAREWELL_MS: u64 = 900;
 /// Combining marks that may sit on one character of a peer's text, and joints of one emoji: more would
 /// reach into the rows above and below.

@@ -19,6 +19,16 @@ const FLOORS: [(&str, &[&str]); 8] = [
     ("front", &["wire", "crypto", "session", "chat", "script", "net", "store"]),
 ];
 const PURE: [&str; 5] = ["wire", "crypto", "session", "chat", "script"];
+/// The rooms under the roof from below, floor by floor: a room uses itself and those of the floors before it.
+const FRONT: [&[&str]; 7] = [
+    &["clock", "facts", "fault", "options", "streams"],
+    &["completions", "config", "passphrase", "peers", "record"],
+    &["keyring", "looks", "manual"],
+    &["keys", "machine"],
+    &["doctor", "events", "replay"],
+    &["prompt", "unattended"],
+    &["cli"],
+];
 /// What no pure floor may name: files, processes, clocks, threads, the environment, printing, the system's
 /// randomness.
 const IMPURE: [&str; 14] = [
@@ -78,6 +88,33 @@ fn imports_point_down() {
 }
 
 #[test]
+fn imports_under_the_roof_point_down() {
+    let mut below: Vec<&str> = Vec::new();
+    let mut seen = 0;
+    for floor in FRONT {
+        for room in floor {
+            let folder = src().join("front").join(room);
+            let mut files = if folder.is_dir() { sources(&folder) } else { Vec::new() };
+            let file = folder.with_extension("rs");
+            files.extend(fs::read_to_string(&file).ok().map(|text| (file, text)));
+            assert!(!files.is_empty(), "there is no room {room}");
+            seen += files.len();
+            for (path, text) in files {
+                for named in code(&text).split("crate::front::").skip(1) {
+                    let other: String =
+                        named.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+                    let allowed = other == *room || below.contains(&other.as_str());
+                    assert!(allowed, "{} stands in {room} and names {other}", path.display());
+                }
+            }
+        }
+        below.extend(floor);
+    }
+    // The door itself stands on no floor.
+    assert_eq!(seen + 1, sources(&src().join("front")).len(), "a file stands in no room");
+}
+
+#[test]
 fn the_pure_floors_are_pure() {
     for floor in PURE {
         for (path, text) in sources(&src().join(floor)) {
@@ -101,7 +138,7 @@ fn files_are_small_and_begin_by_saying_what_they_are() {
 fn only_the_terminal_knows_the_line_editor_and_only_the_front_prints() {
     for (path, text) in sources(&src()) {
         let inside = path.strip_prefix(src()).unwrap().display().to_string();
-        let terminal = inside.starts_with("front/terminal/");
+        let terminal = inside.starts_with("front/prompt/terminal/");
         assert!(terminal || !code(&text).contains("rustyline"), "{inside} names rustyline");
         let front = inside.starts_with("front/");
         assert!(front || !code(&text).contains("io::stdout"), "{inside} writes to stdout");

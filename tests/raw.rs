@@ -9,6 +9,8 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rsachat::crypto::{PublicKey, RawPair, Seed, seal_raw};
 use rsachat::limits::{RAW_MUTE_CALLERS, UNPROVEN_LINKS};
 use support::wire::{Fault, Wire, call_from};
@@ -170,6 +172,30 @@ fn what_came_before_the_end_of_the_stream_is_shown_and_hostile_text_is_made_safe
     assert!(!minji.raw_output().contains(&0x1b));
 }
 
+/// Made with OpenSSL; so is the next.
+const BITS_512: &str = "\
+-----BEGIN PUBLIC KEY-----\n\
+MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAK7Y67MNr1Vq5NVcFntbrQF0BKvaQD6T\n\
+i+NkbPPwz19qIdBY1C9PJUKweqdTJdJyoBfOL+0lByjz02mQX8RIw98CAwEAAQ==\n\
+-----END PUBLIC KEY-----";
+const EC: &str = "\
+-----BEGIN PUBLIC KEY-----\n\
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE0JeBHj+r9T7AcNA5l7NlpN8RbX6Z\n\
+ZGxWXSLFaW/NYQL8b0mwhesnIOwQRuhpVU8lPGDybBVlzcKtHlCrTTde6A==\n\
+-----END PUBLIC KEY-----";
+
+/// A good key with one bit of its DER, counted from the end, turned.
+fn turned(byte_from_end: usize, bit: u8) -> String {
+    let pem = alice().public().to_spki_pem();
+    let base64: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let mut der = STANDARD.decode(base64).unwrap();
+    let at = der.len() - byte_from_end;
+    der[at] ^= bit;
+    let base64 = STANDARD.encode(der);
+    let lines: Vec<_> = base64.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
+    format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----", lines.join("\n"))
+}
+
 #[test]
 fn hostile_keys_are_refused_in_words_without_a_trace_and_without_much_work() {
     let endless = format!("-----BEGIN PUBLIC KEY-----\n{}", "QUJD".repeat(4_000_000));
@@ -184,6 +210,11 @@ fn hostile_keys_are_refused_in_words_without_a_trace_and_without_much_work() {
             "-----BEGIN PUBLIC KEY-----\nQUJD\n-----END PUBLIC KEY-----".to_owned(),
             "not one public key in PEM form",
         ),
+        (BITS_512.to_owned(), "not kept: 512 bits, at least 2048 needed"),
+        (EC.to_owned(), "not kept: it is not an RSA key"),
+        // The last byte of the modulus stands before `02 03 01 00 01`, the exponent.
+        (turned(6, 1), "not kept: its modulus has a small factor"),
+        (turned(1, 2), "not kept: its public exponent is not 65537"),
         (endless, "sent a public key that does not end; closed"),
     ];
     for (pem, reason) in cases {

@@ -208,7 +208,7 @@ const SEEN: [(&str, &str); 89] = [
     ("NotReceived", r"!   … and 1 more$"),
     ("NobodyToSendTo", r"! not sent: nobody is connected; "),
     ("NobodyToClose", r"! no such conversation is open; "),
-    ("NotConnected", r"! bob is not connected; nothing was sent$"),
+    ("NotConnected", r"! bob is not connected; nothing was sent; :peers shows where to call$"),
     ("QueueFull", r"! not sent: [0-9]+ messages already wait for bob$"),
     ("NoSuchPeer", r"! no peer is called dave; "),
     ("NoSuchPeer", r"! no peer is called bbo \(did you mean bob\?\)$"),

@@ -186,6 +186,42 @@ fn a_session_is_recorded_as_it_stands_there() {
 }
 
 #[test]
+fn every_construct_of_the_grammar_has_an_example() {
+    let examples: String = blocks().iter().filter(|b| b.passes()).map(|b| b.text.clone()).collect();
+    for (construct, like) in [
+        ("a blank line", r"^$"),
+        ("a comment", r"^# "),
+        ("typed", r"^서버> :"),
+        ("typed, nothing", r"^bob>$"),
+        ("typed without a name", r"^> @"),
+        ("bare", r"^:status$"),
+        ("a row", r"^alice\| "),
+        ("a row without a name", r"^\| "),
+        ("any rows", r"^bob\| \$\*\*$"),
+        ("a regular expression", r"^bob\|~ .*\(\?<"),
+        ("never", r"^alice\|! "),
+        ("an exit", r"^alice\|\* exited 0$"),
+        ("a death", r"^bob\|\* killed$"),
+        ("a dollar", r"^bob> .*\$\$5"),
+        ("a typed character", r"^bob> .* \$u\{1b\}"),
+        ("an expected character", r"^alice\| .*, \$u\{ac00\}"),
+        ("a value", r"^bob> .*\$\{price\}"),
+        ("any text", r"^alice\| .*\$\*$"),
+        ("a word", r"^alice\| .*\$\{\w+:word\}"),
+        ("a word where nothing is said", r"^bob\| \* \$\{\w+\} left"),
+        ("a port", r"^alice\| .*\$\{\w+:port\}"),
+        ("a number", r"^alice\| .*\$\{\w+:num\}"),
+        ("a fingerprint", r"^alice\| .*\$\{\w+:fp\}"),
+        ("a file in place", r"^@file bob/peers <<END$"),
+        ("a size", r"^@file \w+ fill 4KiB$"),
+        ("a duration", r"^@tick 5m$"),
+    ] {
+        let found = Regex::new(&format!("(?m){like}")).unwrap();
+        assert!(found.is_match(&examples), "{construct} has no example");
+    }
+}
+
+#[test]
 fn every_directive_and_every_option_stands_there() {
     let page = page();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/script/directive.rs");

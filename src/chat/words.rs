@@ -244,7 +244,9 @@ fn trouble_words(trouble: &Trouble) -> String {
             "not sent: nobody is connected; :connect HOST:PORT or :listen PORT first".into()
         }
         Trouble::NobodyToClose => "no such conversation is open; :peers lists them".into(),
-        Trouble::NotConnected { name } => format!("{name} is not connected; nothing was sent"),
+        Trouble::NotConnected { name } => {
+            format!("{name} is not connected; nothing was sent; :peers shows where to call")
+        }
         Trouble::QueueFull { name, waiting } => {
             format!("not sent: {waiting} messages already wait for {name}")
         }

@@ -1,11 +1,10 @@
 //! `rsachat completions`: what shells need to complete our command line, made from the command line's own tree.
 
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use super::Cli;
-use super::fault::Fault;
-use super::screen::answer;
+use crate::front::fault::Fault;
+use crate::front::streams::answer;
 
 /// `rsachat completions …`
 #[derive(Args, Clone, Copy, Debug)]
@@ -18,10 +17,10 @@ pub(super) struct CompletionsTask {
     shell: Shell,
 }
 
-/// Prints the completions.
-pub(super) fn run(task: CompletionsTask) -> Result<u8, Fault> {
+/// Prints the completions of a command line.
+pub(super) fn run(task: CompletionsTask, tree: &mut Command) -> Result<u8, Fault> {
     let mut text = Vec::new();
-    clap_complete::generate(task.shell, &mut Cli::command(), "rsachat", &mut text);
+    clap_complete::generate(task.shell, tree, "rsachat", &mut text);
     answer(String::from_utf8_lossy(&text).trim_end())?;
     Ok(0)
 }

@@ -1,6 +1,7 @@
 //! What ends the program with words: the message, what to do next, and the exit code.
 
 use std::fmt;
+use std::io;
 
 use crate::store::StoreFault;
 use crate::store::bookfile::BookFault;
@@ -77,4 +78,14 @@ impl From<std::io::Error> for Fault {
         }
         Self::new(code::MACHINE, error.to_string())
     }
+}
+
+/// The system's reason in the manners of this program.
+pub(super) fn words(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    // What was tried stands before it in every sentence of ours.
+    let text = text.strip_prefix("failed to lookup address information: ").unwrap_or(text);
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }

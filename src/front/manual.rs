@@ -5,16 +5,16 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Command, CommandFactory as _, ValueHint};
+use clap::{Args, Command, ValueHint};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
-use super::Cli;
-use super::config::KEYS;
-use super::facts::{ENVIRONMENT, EXIT_CODES, FILES};
-use super::fault::{Fault, code};
-use super::screen::answer;
 use crate::chat::command::COMMANDS;
+use crate::front::config::KEYS;
+use crate::front::facts::{ENVIRONMENT, EXIT_CODES, FILES};
+use crate::front::fault::words;
+use crate::front::fault::{Fault, code};
+use crate::front::streams::answer;
 
 /// `rsachat man …`
 #[derive(Args, Clone, Debug)]
@@ -44,9 +44,9 @@ const MAIN_EXAMPLES: &str = "\
   rsachat key new 4096
   rsachat doctor example.org:8000";
 
-/// Prints a page, or writes all of them.
-pub(super) fn run(task: &ManTask) -> Result<u8, Fault> {
-    let mut root = Cli::command().disable_help_subcommand(true);
+/// Prints a page of a command line, or writes all of them.
+pub(super) fn run(task: &ManTask, tree: Command) -> Result<u8, Fault> {
+    let mut root = tree.disable_help_subcommand(true);
     root.build();
     if let Some(folder) = &task.to {
         write_all(&root, folder)?;
@@ -67,7 +67,7 @@ pub(super) fn run(task: &ManTask) -> Result<u8, Fault> {
 
 fn write_all(command: &Command, folder: &Path) -> Result<(), Fault> {
     let cannot = |path: &Path, error: &io::Error| {
-        Fault::new(code::MACHINE, format!("cannot write {}: {}", path.display(), super::bind::words(error)))
+        Fault::new(code::MACHINE, format!("cannot write {}: {}", path.display(), words(error)))
     };
     fs::create_dir_all(folder).map_err(|error| cannot(folder, &error))?;
     let path = folder.join(format!("{}.1", name_of(command)));

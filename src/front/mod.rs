@@ -1,39 +1,26 @@
 //! The roof: people and other programs come in here. Only this floor prints, reads the clock and the
 //! environment, and ends the process.
 
-mod actor;
-mod alert;
-mod bind;
-mod card;
 mod cli;
-mod colour;
+mod clock;
 mod completions;
 mod config;
 mod doctor;
-mod driver;
 mod events;
 mod facts;
 mod fault;
-mod form;
-mod history;
-mod json;
+mod keyring;
 mod keys;
-mod live;
-mod log;
+mod looks;
+mod machine;
 mod manual;
-mod orders;
-mod pipe;
-mod prompting;
-mod qr;
+mod options;
+mod passphrase;
+mod peers;
+mod prompt;
 mod record;
-mod recv;
-mod repl;
 mod replay;
-mod screen;
-mod send;
-mod telling;
-mod terminal;
+mod streams;
 mod unattended;
-mod wrap;
 
 pub use cli::{Cli, run};

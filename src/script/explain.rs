@@ -89,7 +89,8 @@ fn other(played: &Played<'_>, line: &Line, got: &str) -> Fault {
     let fault = fault.fact("want", line.text.clone()).fact("got", got);
     let fault = captures(played, Some(line), fault);
     match played.script.sources.get(line.source) {
-        Some(source) if source.name != "-" => {
+        // What an included file says is not the matter of the file that is played.
+        Some(source) if source.name != "-" && line.source == 0 => {
             fault.help(format!("`rsachat replay {} --update` accepts what was shown", source.name))
         }
         _ => fault,

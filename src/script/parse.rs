@@ -168,7 +168,7 @@ impl<'a> Parser<'a> {
         let mark = text.find(['>', '|']).filter(|at| text.get(..*at).is_some_and(is_label));
         let Some(at) = mark else { return self.bare(text) };
         let (label, rest) = text.split_at(at);
-        let who = self.labelled(label)?;
+        let who = self.labelled(label, rest)?;
         if let Some(typed) = rest.strip_prefix('>') {
             let (typed, offset) = body(typed, at + 1)?;
             return Ok(Kind::Typed { who, text: pieces(typed, offset, Reading::Typed)?, at: offset });
@@ -177,12 +177,13 @@ impl<'a> Parser<'a> {
         Ok(Kind::Expected { who, what, at })
     }
 
-    fn labelled(&self, label: &str) -> Result<usize, TextFault> {
+    /// Whose line it is, by the name before its mark; `rest` is the mark and what follows.
+    fn labelled(&self, label: &str, rest: &str) -> Result<usize, TextFault> {
         let at = 0..label.len();
         let actors = &self.script.actors;
         match (label.is_empty(), actors.len()) {
             (true, 0 | 1) => Ok(0),
-            (true, _) => Err(nameless(0..1, actors)),
+            (true, _) => Err(nameless(0..1, actors, rest)),
             (false, 0) => Err(TextFault {
                 at,
                 what: format!("no actor `{label}`"),
@@ -198,18 +199,23 @@ impl<'a> Parser<'a> {
 
     fn bare(&self, text: &str) -> Result<Kind, TextFault> {
         if self.script.actors.len() > 1 {
-            return Err(nameless(0..text.len(), &self.script.actors));
+            return Err(nameless(0..text.len(), &self.script.actors, &format!("> {text}")));
         }
         Ok(Kind::Typed { who: 0, text: pieces(text, 0, Reading::Typed)?, at: 0 })
     }
 }
 
-fn nameless(at: std::ops::Range<usize>, actors: &[String]) -> TextFault {
+/// Characters of a line that an advice repeats.
+const REPEATED: usize = 60;
+
+fn nameless(at: std::ops::Range<usize>, actors: &[String], rest: &str) -> TextFault {
     let first = actors.first().map_or("", String::as_str);
+    let cut = rest.char_indices().nth(REPEATED).map(|(at, _)| at);
+    let rest = cut.and_then(|at| rest.get(..at)).map_or_else(|| rest.to_owned(), |part| format!("{part}…"));
     TextFault {
         at,
         what: "a script with several actors needs a name here".into(),
-        help: Some(format!("write `{first}> …`")),
+        help: Some(format!("write `{first}{rest}`")),
     }
 }
 

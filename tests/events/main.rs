@@ -82,8 +82,8 @@ fn what_is_written_is_in_the_table() {
 #[test]
 fn the_tables_have_what_the_source_has_and_nothing_else() {
     let schema = schema();
-    let events = read("src/front/events.rs");
-    let body = events.split("pub(super) enum Event {").nth(1).unwrap().split("\n}").next().unwrap();
+    let events = read("src/front/events/mod.rs");
+    let body = events.split("enum Event {").nth(1).unwrap().split("\n}").next().unwrap();
     let variants: BTreeSet<_> = body
         .lines()
         .filter_map(|line| line.trim().split([' ', '(']).next())
@@ -94,12 +94,12 @@ fn the_tables_have_what_the_source_has_and_nothing_else() {
     let named: BTreeSet<_> = schema.events.keys().cloned().collect();
     assert_eq!(named, variants);
     let sources: String = [
-        "src/front/telling.rs",
-        "src/front/unattended.rs",
-        "src/front/pipe/outcome.rs",
-        "src/front/send/mod.rs",
-        "src/front/send/outgoing.rs",
-        "src/front/recv/mod.rs",
+        "src/front/events/telling.rs",
+        "src/front/unattended/mod.rs",
+        "src/front/unattended/pipe/outcome.rs",
+        "src/front/unattended/send/mod.rs",
+        "src/front/unattended/send/outgoing.rs",
+        "src/front/unattended/recv/mod.rs",
     ]
     .map(read)
     .concat();

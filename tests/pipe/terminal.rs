@@ -128,6 +128,8 @@ fn a_file_that_is_sent_shows_its_counts_until_something_arrives() {
     drop(says);
     drop(listens);
     assert_eq!(calls.ends(), 5);
+    // What it wrote last may still be on its way from the terminal.
+    calls.sees("rsachat: error: ");
     let screen = calls.screen();
     assert!(screen.starts_with("enough\nrsachat: error: "), "the row is gone: {screen}");
 }

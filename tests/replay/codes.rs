@@ -1,6 +1,7 @@
 //! Exit codes, and every kind of script that can be named.
 
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
 use std::process::Command;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -26,6 +27,11 @@ fn a_bad_script_or_bad_usage_ends_with_2_and_runs_nothing() {
     let played = replay("hello\n@kil alice\n", &[]);
     assert_eq!((played.code, played.out.as_str()), (2, ""));
     assert_eq!(replay("", &["--var", "x"]).code, 2);
+    for name in ["", "5", "a b", "a."] {
+        let played = replay("", &["--var", &format!("{name}=1")]);
+        assert_eq!(played.code, 2, "{name:?}");
+        assert!(played.err.contains(&format!("`{name}` is no name")), "{}", played.err);
+    }
     assert_eq!(replay("", &["--timeout", "soon"]).code, 2);
     assert_eq!(replay("", &["--no-such-option"]).code, 2);
 }
@@ -79,6 +85,11 @@ fn bytes_that_are_not_utf_8_are_named_by_their_line() {
 /// The exit code of a script that would never end, after a signal once this row of it is printed. Nothing of it is
 /// left on the disk.
 fn signalled(script: &str, at: &str, signal: Signal) -> Option<i32> {
+    signalled_after(script, at, signal, |_| {})
+}
+
+/// The same, with a look at the folder of the run before the signal.
+fn signalled_after(script: &str, at: &str, signal: Signal, look: impl Fn(&Path)) -> Option<i32> {
     let written = Written::new(script);
     let homes = TempDir::new().unwrap();
     let mut command = Command::new(RSACHAT);
@@ -93,7 +104,9 @@ fn signalled(script: &str, at: &str, signal: Signal) -> Option<i32> {
         row.clear();
         assert!(std::io::BufRead::read_line(&mut out, &mut row).unwrap() > 0);
     }
-    assert_eq!(std::fs::read_dir(homes.path()).unwrap().count(), 1);
+    let runs: Vec<_> = std::fs::read_dir(homes.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let [run] = runs.as_slice() else { panic!("{runs:?}") };
+    look(run);
     kill_process(Pid::from_raw(child.id().cast_signed()).unwrap(), signal).unwrap();
     eventually("the signal ends it", PATIENCE, || child.try_wait().unwrap().is_some());
     assert_eq!(std::fs::read_dir(homes.path()).unwrap().count(), 0, "homes are left");
@@ -108,6 +121,21 @@ fn a_signal_ends_a_wait_and_a_closed_run_with_its_own_code_and_leaves_no_home() 
         assert_eq!(signalled(waits, "here> hello", signal), Some(code));
         assert_eq!(signalled(&years, "@tick 200000d", signal), Some(code));
     }
+}
+
+#[test]
+fn the_keys_that_a_replay_makes_are_marked_in_their_files() {
+    let script = format!("{}alice> :keygen --replace\nbob> :keygen --raw\n@tick 200000d\n", connected());
+    let code = signalled_after(&script, "@tick 200000d", Signal::INT, |run| {
+        for file in ["alice/identity.pem", "bob/raw.pem"] {
+            let text = std::fs::read_to_string(run.join(file)).unwrap();
+            assert!(text.starts_with("TEST KEY, made by a replay: never use it to talk\n"), "{file}: {text}");
+        }
+        // One that the script gave is as it was given.
+        let given = std::fs::read_to_string(run.join("bob/identity.pem")).unwrap();
+        assert!(given.starts_with("-----BEGIN PRIVATE KEY-----\n"), "{given}");
+    });
+    assert_eq!(code, Some(130));
 }
 
 #[test]

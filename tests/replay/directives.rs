@@ -58,7 +58,7 @@ fn cut_ends_the_connection_at_that_byte_for_both() {
         "@cut bob after 20\nbob> this will never arrive whole\nbob| ! lost alice: connection cut\n\
          bob| ! not received by alice:\nbob| !   this will never arrive whole\n\
          alice| ! lost bob in the middle of a message\n\
-         alice> hello?\nalice| ! bob is not connected; nothing was sent",
+         alice> hello?\nalice| ! bob is not connected; nothing was sent; :peers shows where to call",
     );
     check(
         &format!("{}@cut alice bob after 0\n", connected()),
@@ -210,7 +210,7 @@ fn a_key_of_a_replay_is_marked_and_not_used_outside() {
     assert_eq!(output.status.code(), Some(3));
     let err = String::from_utf8(output.stderr).unwrap();
     assert!(err.contains("it is a test key, which anybody can make again"), "{err}");
-    // And that is how a replay writes one.
+    // `codes` sees that a replay marks them so. It can use its own.
     let script = "@actors alice\nalice> :keygen 2048\n@kill alice\n@start alice\nalice> :showkey\n";
     assert!(replay(script, &[]).passes().contains("alice| fingerprint SHA256:"));
 }

@@ -39,13 +39,16 @@ fn a_line_that_did_not_come_or_came_unexpected_is_told_with_what_did() {
 fn somebody_who_is_not_there_cannot_act() {
     check("not-there", "@actors alice bob\n@kill bob\nbob> hi\n", &[]);
     check("nobody-there", ":quit\nhi\n", &[]);
+    check("no-room", "@actors alice bob\n@file alice/a <<E\nE\n@file alice/a/b <<E\nE\n", &[]);
     check("running-already", "@actors alice bob\n@start bob\n", &[]);
 }
 
 #[test]
 fn mistakes_of_actors_are_told_with_the_nearest_name() {
     check("no-actor", "@actors alice bob\nalcie> hi\n", &[]);
-    check("needs-a-name", "@actors alice bob\nhello there\n", &[]);
+    let long = "긴".repeat(62);
+    let nameless = format!("@actors alice bob\nhello there\n> :listen 0\n| * listening\n{long}\n");
+    check("needs-a-name", &nameless, &[]);
     check("undeclared", "alice> hi\n", &[]);
     check("bad-actor", "@actors alice all\n", &[]);
     check("actor-of-a-directive", "@actors alice bob\n@kill bab\n", &[]);

@@ -36,6 +36,45 @@ fn what_differs_becomes_what_was_shown() {
 }
 
 #[test]
+fn what_an_included_file_plays_is_not_written_into_the_file_that_includes_it() {
+    let written = Written::new(
+        "@actors a b\n@include part.inc\na| you are a, without a key yet\na| wrong\nb> :showkey\nb| wrong\n",
+    );
+    written.put("part.inc", "a> :showkey\na> :status\n");
+    assert_eq!(written.replay(&["story.chat", "--update"]).code, 0);
+    let expected = "@actors a b\n@include part.inc\na| you are a, without a key yet\na| nobody is connected\nb> :showkey\nb| ! no key yet; :keygen makes one\n";
+    assert_eq!(written.text(), expected);
+    assert_eq!(written.replay(&["story.chat"]).code, 0);
+    written.put("part.inc", "a> :showkey\na| other\na> :status\n");
+    let other = written.replay(&["story.chat", "--update"]);
+    assert_eq!((other.code, written.text().as_str()), (1, expected));
+    assert!(other.err.contains(" --> part.inc:2:4\n") && !other.err.contains("accepts"), "{}", other.err);
+}
+
+#[test]
+fn what_cannot_be_accepted_stays_a_difference_and_is_told() {
+    let cases = [
+        ("hi\n|! ! not sent$*\n:showkey\n| wrong\n", "hi\n|! ! not sent$*\n"),
+        (
+            "@actors a b\na> :quit\na> more\nb> :showkey\nb| wrong\n",
+            "@actors a b\na> :quit\na|* exited 0\na> more\n",
+        ),
+    ];
+    for (script, kept) in cases {
+        let written = Written::new(script);
+        // Another file is brought up to date all the same.
+        written.put("tea.chat", ":showkey\n| wrong\n");
+        let played = written.replay(&["story.chat", "tea.chat", "--update"]);
+        assert_eq!((played.code, played.out.as_str()), (1, "tea.chat is up to date now\n"), "{}", played.err);
+        let told = "rsachat: error: story.chat still differs where --update changes nothing\nrsachat: hint: mend by hand what is told above; all else is up to date\n";
+        assert!(played.err.contains(told), "{}", played.err);
+        let text = written.text();
+        assert!(text.starts_with(kept) && text.ends_with("| ! no key yet; :keygen makes one\n"), "{text}");
+        assert_eq!(written.replay(&["story.chat"]).code, 1);
+    }
+}
+
+#[test]
 fn it_is_refused_for_standard_input_and_in_ci() {
     let refused = replay("hi\n", &["--update"]);
     assert_eq!(refused.code, 2);
@@ -70,6 +109,15 @@ fn a_check_opens_nothing_and_finds_every_mistake() {
     assert_eq!(played.err.matches("error: ").count(), 2, "{}", played.err);
     let fine = replay("@actors a b\na> :listen 0\nb> :connect 127.0.0.1:${a.port}\nb| never\n", &["--check"]);
     assert_eq!((fine.code, fine.out.as_str(), fine.err.as_str()), (0, "", ""));
+    // With room for one descriptor more than the three that it was given, only a check gets through.
+    for (option, code) in [("--check", 0), ("--quiet", 3)] {
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", r#"ulimit -n 4; exec "$0" replay - "$1""#, super::support::RSACHAT, option]);
+        let played = super::stage::run(command, b"hi\n");
+        assert_eq!(played.code, code, "{option}: {}", played.err);
+        let why = "rsachat: error: cannot open what the sockets of a run need: too many open files\n";
+        assert_eq!(played.err, if code == 0 { "" } else { why });
+    }
 }
 
 #[test]

@@ -9,10 +9,10 @@ mod values;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::fault::{Fault, code};
 use crate::chat::Callers;
 use crate::chat::address::ListenAt;
 use crate::chat::name::Name;
+use crate::front::fault::{Fault, code};
 use crate::store::StoreFault;
 use crate::store::settings::load_settings;
 use file::Settings;

@@ -5,7 +5,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::{KEYS, Key, Sources};
 use crate::front::fault::Fault;
-use crate::front::screen::answer;
+use crate::front::streams::answer;
 
 /// `rsachat config …`
 #[derive(Subcommand, Clone, Copy, PartialEq, Eq, Debug)]

@@ -14,9 +14,10 @@ use crate::chat::book::{Book, Trust};
 use crate::chat::safe::SafeText;
 use crate::chat::{Notice, Trouble, objection_to_dialled};
 use crate::crypto::{Identity, PublicKey};
-use crate::front::bind::{of_family, words};
+use crate::front::fault::words;
 use crate::front::fault::{Fault, code};
-use crate::front::keys;
+use crate::front::keyring;
+use crate::front::machine::bind::of_family;
 use crate::limits::{ADDRESSES_TRIED, KEY_BITS_MIN, LOOKUP_TIMEOUT_MS};
 use crate::net::Net;
 use crate::net::errand::Errand;
@@ -79,7 +80,7 @@ fn objection(doctor: &Doctor<'_>, book: &Book, target: &Target, key: &PublicKey)
 /// Who we are to the other side. Without a key of our own, one for this call alone: it is never sent, since
 /// the other side's key comes first and we go no further.
 fn caller(doctor: &Doctor<'_>) -> Result<Caller, Fault> {
-    let made = || Identity::generate(KEY_BITS_MIN, &mut keys::seed().rng("key")).map(Arc::new);
+    let made = || Identity::generate(KEY_BITS_MIN, &mut keyring::seed().rng("key")).map(Arc::new);
     let identity = doctor.own.clone().map_or_else(made, Ok);
     let identity = identity.map_err(|fault| Fault::new(code::FAILED, fault.to_string()))?;
     Ok(Caller { identity, name: doctor.name.clone() })

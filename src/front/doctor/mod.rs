@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use clap::{Args, ValueHint};
 
-use super::cli::Common;
-use super::config::{Config, Layer, Sources};
-use super::fault::{Fault, code};
-use super::keys;
 use crate::chat::address::{Family, ListenAt, Target};
 use crate::crypto::{Fingerprint, Identity};
+use crate::front::config::{Config, Layer, Sources};
+use crate::front::fault::{Fault, code};
+use crate::front::keyring;
+use crate::front::options::Common;
 use crate::net::Net;
 use crate::store::Home;
 use report::{Finding, Report};
@@ -82,7 +82,7 @@ pub(super) fn run(home: &Home, common: &Common, task: &DoctorTask) -> Result<u8,
     let (mut own, mut book) = (None, None);
     // In a folder that is refused nothing is read, and each file would only repeat why.
     if home.check().is_ok() {
-        let found = keys::unlock(home, common).map(|(own, _)| own);
+        let found = keyring::unlock(home, common).map(|(own, _)| own);
         report.add(&near::key(home, &found))?;
         own = found.ok().flatten().and_then(|own| own.identity());
         let (read, finding) = near::book(home);

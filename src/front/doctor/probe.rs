@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::crypto::{Identity, Job, PublicKey};
-use crate::front::bind::words;
-use crate::front::keys::seed;
+use crate::front::fault::words;
+use crate::front::keyring::seed;
 use crate::limits::{CONNECT_TIMEOUT_MS, LISTEN_FIRST_MS};
 use crate::net::{LinkId, Net, NetEvent};
 use crate::session::{Ending, Event, Output, Own, Role, Session};

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::io::{self, IsTerminal as _};
 
 use crate::front::fault::Fault;
-use crate::front::screen::answer;
+use crate::front::streams::answer;
 
 /// How one thing is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

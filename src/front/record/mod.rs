@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::chat::address::{Family, ListenAt};
 use crate::chat::command::{Command, Typed, parse_line};
 use crate::chat::{Assurance, Chat, Farewell, Wire};
-use crate::front::bind::words;
+use crate::front::fault::words;
 use crate::front::fault::{Fault, code};
 use crate::limits::MESSAGE_BYTES;
 use crate::script::render::Names;

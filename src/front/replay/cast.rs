@@ -7,10 +7,10 @@ use super::stage::{Part, Stage};
 use super::world::World;
 use crate::chat::name::Name;
 use crate::chat::{Chat, Farewell, Input, KeyFor, Link};
-use crate::front::actor::Actor;
-use crate::front::bind::words;
+use crate::front::fault::words;
 use crate::front::fault::{Fault, code};
-use crate::front::keys;
+use crate::front::keyring;
+use crate::front::machine::actor::Actor;
 use crate::limits;
 use crate::net::LinkId;
 use crate::script::{Death, HomeKept};
@@ -56,7 +56,13 @@ impl Cast {
             Fault::new(code::MACHINE, what).hint("TMPDIR says where it is made")
         })?;
         let actors = labels.iter().map(|_| Presence::Gone(Gone::NotYet)).collect();
-        let stage = Stage::new(world, seeds, labels, folder.path().to_owned(), script)?;
+        let stage = Stage::new(world, seeds, labels, folder.path().to_owned(), script);
+        let stage = stage.map_err(|error| {
+            Fault::new(
+                code::MACHINE,
+                format!("cannot open what the sockets of a run need: {}", words(&error)),
+            )
+        })?;
         Ok(Self { stage, actors, _folder: folder })
     }
 
@@ -101,7 +107,7 @@ impl Cast {
         let label = self.stage.label(who);
         let label = if label.is_empty() { NAMELESS } else { label };
         let name = Name::claimed(label.as_bytes());
-        let own = keys::load(&home, KeyFor::Identity, None)?;
+        let own = keyring::load(&home, KeyFor::Identity, None)?;
         let book = bookfile::read(&home);
         let damage = book.as_ref().err().map(ToString::to_string);
         let shown = own.as_ref().map(|own| own.as_shown(&home));

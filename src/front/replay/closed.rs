@@ -8,7 +8,8 @@ use super::interrupt;
 use super::stage::Call;
 use super::wire::Over;
 use crate::chat::{Input, Link};
-use crate::front::bind::words;
+use crate::front::fault::words;
+use crate::front::machine::driver::tried_words;
 use crate::net::{LinkId, NetEvent};
 use crate::script::Meddling;
 
@@ -98,7 +99,7 @@ impl Cast {
                 match event {
                     NetEvent::Connected { link, from: at, .. } if link == ours => from = Some(at),
                     NetEvent::Unreachable { link, tried } if link == ours => {
-                        let why = super::super::driver::tried_words(&tried);
+                        let why = tried_words(&tried);
                         self.stage.waiting.push_back(unreachable(why));
                         return Ok(());
                     }
@@ -224,11 +225,14 @@ impl Cast {
 
 #[cfg(test)]
 mod tests {
-    use super::super::run::{Stop, restless};
+    use super::super::report;
+    use super::super::run::Stop;
     use super::super::seeds::Seeds;
+    use super::super::trouble::{placed, restless};
     use super::super::world::World;
     use super::*;
     use crate::front::fault::code;
+    use crate::script::{Parser, Source};
 
     /// Alice waits for Bob's call, which has been made.
     fn connected() -> Cast {
@@ -258,9 +262,14 @@ mod tests {
         assert_eq!(what, "5 bytes from bob to alice");
         let Stop::Failed(fault) = restless(&what) else { panic!("it is a failure") };
         assert_eq!(fault.code, code::MACHINE);
-        let told = fault.to_string();
-        assert!(told.contains("the world did not come to rest: 5 bytes from bob to alice"), "{told}");
-        assert!(told.contains("please report it with the script"), "{told}");
+        let source = Source { name: "story.chat".to_owned(), text: "# 쉬지 않는다\nhello\n".to_owned() };
+        let script = Parser::new(&mut |_, _| Err(String::new())).parse(&source).unwrap();
+        let told = report::drawn(&placed(&script.lines[1], &fault), &script.sources);
+        let mut settings = insta::Settings::clone_current();
+        settings.set_snapshot_path("../../../snapshots");
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        settings.bind(|| insta::assert_snapshot!("replay-restless", format!("{told}\n")));
     }
 
     #[test]

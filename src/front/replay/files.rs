@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::front::bind::words;
+use crate::front::fault::words;
 use crate::front::fault::{Fault, code};
 use crate::script::Source;
 

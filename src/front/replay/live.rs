@@ -9,8 +9,9 @@ use super::cast::Cast;
 use super::stage::{Call, Stage};
 use crate::chat::address::{Family, ListenAt};
 use crate::chat::{Input, Link, Listener};
-use crate::front::bind::{bind, of_family, words};
-use crate::front::driver::tried_words;
+use crate::front::fault::words;
+use crate::front::machine::bind::{bind, of_family};
+use crate::front::machine::driver::tried_words;
 use crate::net::NetEvent;
 use crate::net::signals::Signals;
 

@@ -13,6 +13,7 @@ mod run;
 mod seeds;
 mod stage;
 mod step;
+mod trouble;
 mod wire;
 mod world;
 
@@ -24,8 +25,8 @@ use clap::Args;
 use self::files::Given;
 use self::output::{Format, Loudness, Output};
 use self::run::{AfterDifference, Checking, End, KeptFile, Manner};
-use super::fault::{Fault, code};
-use super::screen::{answer, complain};
+use crate::front::fault::{Fault, code};
+use crate::front::streams::{answer, complain};
 use crate::script::{self, HOW_TO_WRITE, Script, check, milliseconds};
 
 const AFTER: &str = "\
@@ -107,7 +108,8 @@ pub(super) fn run(args: &ReplayArgs) -> Result<u8, Fault> {
             return broken(&error);
         }
         worst = worse(worst, code);
-        if interrupt::came() || (code != 0 && !args.keep_going && !args.check && !args.fmt) {
+        let goes_on = args.keep_going || args.check || args.fmt || args.update;
+        if interrupt::came() || (code != 0 && !goes_on) {
             break;
         }
     }
@@ -117,9 +119,13 @@ pub(super) fn run(args: &ReplayArgs) -> Result<u8, Fault> {
 fn manner(args: &ReplayArgs) -> Result<Manner, Fault> {
     let mut vars = Vec::new();
     for var in &args.var {
-        let (name, value) = var
-            .split_once('=')
-            .ok_or_else(|| Fault::new(code::USAGE, format!("--var {var}: write --var NAME=VALUE")))?;
+        let wrong = |what: &str| Fault::new(code::USAGE, format!("--var {var}: {what}"));
+        let (name, value) = var.split_once('=').ok_or_else(|| wrong("write --var NAME=VALUE"))?;
+        if !name.split('.').all(script::is_name) {
+            return Err(
+                wrong(&format!("`{name}` is no name")).hint("a name begins with a letter, as in addr")
+            );
+        }
         vars.push((name.to_owned(), value.to_owned()));
     }
     let all = args.keep_going || args.update;
@@ -192,12 +198,22 @@ fn play(
         End::Differed => code::FAILED,
         End::Interrupted => interrupt::code(),
         End::Failed(fault) => fault.code,
+        End::Refused(code) => *code,
     };
     let finished = matches!(outcome.end, End::Passed | End::Differed);
     if let (true, true, Given::File(path)) = (args.update, finished, given) {
         let text: String = outcome.updated.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
-        if script.sources.first().is_some_and(|source| source.text != text) {
+        let changed = script.sources.first().is_some_and(|source| source.text != text);
+        if changed {
             files::replace(path, &text)?;
+        }
+        if outcome.left > 0 {
+            let what = format!("{name} still differs where --update changes nothing");
+            let hint = "mend by hand what is told above; all else is up to date";
+            complain(&Fault::new(code::FAILED, what).hint(hint).to_string());
+            return Ok(code::FAILED);
+        }
+        if changed {
             answer(&format!("{name} is up to date now"))?;
         }
         return Ok(0);

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::report;
 use super::run::{End, Outcome, Told};
-use crate::front::screen::complain;
+use crate::front::streams::complain;
 use crate::script::Script;
 use crate::script::compare::What;
 
@@ -38,13 +38,16 @@ pub(super) struct Output {
     scripts: usize,
     number: usize,
     progress: bool,
+    /// The progress line stands where the next line of standard output would.
+    in_the_way: bool,
     broken: Option<io::Error>,
 }
 
 impl Output {
     pub(super) fn new(format: Format, loudness: Loudness, scripts: usize) -> Self {
         let progress = scripts > 1 && io::stderr().is_terminal();
-        let mut output = Self { format, loudness, scripts, number: 0, progress, broken: None };
+        let mut output =
+            Self { format, loudness, scripts, number: 0, progress, in_the_way: false, broken: None };
         if format == Format::Tap {
             output.line("TAP version 14");
             output.line(&format!("1..{scripts}"));
@@ -55,14 +58,15 @@ impl Output {
     /// A script begins.
     pub(super) fn begin(&mut self, name: &str) {
         self.number += 1;
+        let header = self.scripts > 1 && self.loudness == Loudness::Transcripts;
+        if header && self.format == Format::Transcript {
+            self.line(&format!("# {name}"));
+        }
         if self.progress {
             let row = format!("\r\x1b[2K{}/{} {name}", self.number, self.scripts);
             // Nobody misses a progress line.
             let _ = write!(io::stderr(), "{row}");
-        }
-        let header = self.scripts > 1 && self.loudness == Loudness::Transcripts;
-        if header && self.format == Format::Transcript {
-            self.line(&format!("# {name}"));
+            self.in_the_way = io::stdout().is_terminal();
         }
     }
 
@@ -112,7 +116,7 @@ impl Output {
             End::Differed => "differed",
             End::Skipped(_) => "skipped",
             End::Interrupted => "interrupted",
-            End::Failed(_) => "failed",
+            End::Failed(_) | End::Refused(_) => "failed",
         };
         match self.format {
             Format::Transcript => {}
@@ -140,7 +144,7 @@ impl Output {
         match &outcome.end {
             End::Passed => self.line(&format!("ok {number} - {name}")),
             End::Skipped(reason) => self.line(&format!("ok {number} - {name} # SKIP {reason}")),
-            End::Differed | End::Interrupted | End::Failed(_) => {
+            End::Differed | End::Interrupted | End::Failed(_) | End::Refused(_) => {
                 self.line(&format!("not ok {number} - {name}"));
             }
         }
@@ -163,6 +167,9 @@ impl Output {
     }
 
     fn line(&mut self, text: &str) {
+        if std::mem::take(&mut self.in_the_way) {
+            self.clear_progress();
+        }
         if self.broken.is_none()
             && let Err(error) = writeln!(io::stdout().lock(), "{text}")
         {

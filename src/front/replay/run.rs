@@ -3,11 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::cast::{Cast, Gone};
+use super::cast::Cast;
 use super::seeds::Seeds;
+use super::trouble::placed;
 use super::world::World;
 use super::{interrupt, step};
-use crate::front::fault::{Fault as Failure, code};
+use crate::front::fault::Fault as Failure;
 use crate::net::Sources;
 use crate::script::check::{file_value, port_name};
 use crate::script::compare::Shown;
@@ -54,8 +55,10 @@ pub(super) enum End {
     Differed,
     Skipped(String),
     Interrupted,
-    /// The machine refused, or the world did not come to rest.
+    /// The machine refused before anything was played.
     Failed(Failure),
+    /// The machine refused at a line, or the world did not come to rest there, which has been told; with the exit code.
+    Refused(u8),
 }
 
 /// What is told while a script is played.
@@ -77,6 +80,8 @@ pub(super) struct Outcome {
     pub(super) steps: usize,
     /// The script as `--update` would write it.
     pub(super) updated: Vec<String>,
+    /// How many of the faults are still there when it is written so.
+    pub(super) left: usize,
 }
 
 /// Why a script is not played to its end.
@@ -101,9 +106,12 @@ pub(super) struct Play<'a> {
     pub(super) untaken: Vec<Shown>,
     pub(super) faults: Vec<Fault>,
     pub(super) tell: &'a mut dyn FnMut(Told<'_>),
+    /// Faults of the step that go when its expectations become what was shown.
+    pub(super) mendable: usize,
     steps: usize,
     headed: bool,
     updated: Vec<String>,
+    left: usize,
 }
 
 /// How long an expectation waits in a live world where nothing else is said, in milliseconds.
@@ -119,7 +127,7 @@ pub(super) fn play(script: &Script, manner: &Manner, tell: &mut dyn FnMut(Told<'
         for line in &updated {
             tell(Told::Line(line));
         }
-        return Outcome { end: End::Skipped(reason), faults: Vec::new(), steps: 0, updated };
+        return Outcome { end: End::Skipped(reason), faults: Vec::new(), steps: 0, updated, left: 0 };
     }
     let live = script.is_live();
     let seed = manner.seed.or_else(|| seed_of(script)).unwrap_or(0);
@@ -130,7 +138,7 @@ pub(super) fn play(script: &Script, manner: &Manner, tell: &mut dyn FnMut(Told<'
         Ok(cast) => cast,
         Err(failure) => {
             let end = End::Failed(failure);
-            return Outcome { end, faults: Vec::new(), steps: 0, updated: Vec::new() };
+            return Outcome { end, faults: Vec::new(), steps: 0, updated: Vec::new(), left: 0 };
         }
     };
     let mut bindings = Bindings::default();
@@ -149,20 +157,22 @@ pub(super) fn play(script: &Script, manner: &Manner, tell: &mut dyn FnMut(Told<'
         untaken: Vec::new(),
         faults: Vec::new(),
         tell,
+        mendable: 0,
         steps: 0,
         headed: false,
         updated: Vec::new(),
+        left: 0,
     };
     let end = match play.lines() {
         Ok(()) | Err(Stop::Halted | Stop::Differed) if play.faults.is_empty() => End::Passed,
         Ok(()) | Err(Stop::Halted | Stop::Differed) => End::Differed,
         Err(Stop::Interrupted) => End::Interrupted,
-        Err(Stop::Failed(failure)) => End::Failed(failure),
+        Err(Stop::Failed(failure)) => End::Refused(failure.code),
     };
     if live {
         play.part();
     }
-    Outcome { end, faults: play.faults, steps: play.steps, updated: play.updated }
+    Outcome { end, faults: play.faults, steps: play.steps, updated: play.updated, left: play.left }
 }
 
 fn skipped(script: &Script) -> Option<String> {
@@ -181,42 +191,56 @@ fn seed_of(script: &Script) -> Option<u64> {
 
 impl Play<'_> {
     fn lines(&mut self) -> Result<(), Stop> {
-        let lines = &self.script.lines;
         let mut at = 0;
-        while let Some(line) = lines.get(at) {
-            if interrupt::came() {
-                return Err(Stop::Interrupted);
-            }
-            if !line.is_step() {
-                let outcome = self.plain(line);
-                at += 1;
-                if let Err(Stop::Halted) = outcome {
-                    let rest = lines.get(at..).unwrap_or_default();
-                    for line in rest {
-                        self.keep(line);
+        while let Some(line) = self.script.lines.get(at) {
+            match self.line(line, at) {
+                Ok(next) => at = next,
+                Err(stop) => {
+                    if let Stop::Failed(failure) = &stop {
+                        self.fault(placed(line, failure));
                     }
+                    return Err(stop);
                 }
-                outcome?;
-                continue;
             }
-            let (head, tail, next) = step::extent(lines, at);
-            self.steps += 1;
-            self.cast.everybody_enters().map_err(Stop::Failed)?;
-            for line in head {
-                let text = self.head_line(line);
-                self.print(line, &text);
-            }
-            let faults = self.faults.len();
-            let played = self.step(head, tail);
-            let shown = std::mem::take(&mut self.cast.stage.shown);
-            self.after(tail, &shown);
-            played?;
-            if self.faults.len() > faults && self.manner.after_difference == AfterDifference::Stop {
-                return Err(Stop::Differed);
-            }
-            at = next;
         }
         Ok(())
+    }
+
+    /// Plays the line at a place, a step with all of its lines. Gives the place of the next.
+    fn line(&mut self, line: &Line, at: usize) -> Result<usize, Stop> {
+        let lines = &self.script.lines;
+        if interrupt::came() {
+            return Err(Stop::Interrupted);
+        }
+        if !line.is_step() {
+            let outcome = self.plain(line);
+            if let Err(Stop::Halted) = outcome {
+                let rest = lines.get(at + 1..).unwrap_or_default();
+                for line in rest {
+                    self.keep(line);
+                }
+            }
+            return outcome.map(|()| at + 1);
+        }
+        let (head, tail, next) = step::extent(lines, at);
+        self.steps += 1;
+        self.cast.everybody_enters().map_err(Stop::Failed)?;
+        for line in head {
+            let text = self.head_line(line);
+            self.print(line, &text);
+        }
+        let faults = self.faults.len();
+        let played = self.step(head, tail);
+        let shown = std::mem::take(&mut self.cast.stage.shown);
+        let mended = self.after(line, tail, &shown);
+        played?;
+        let came = self.faults.len() - faults;
+        let mendable = std::mem::take(&mut self.mendable);
+        self.left += came - if mended { mendable } else { 0 };
+        if came > 0 && self.manner.after_difference == AfterDifference::Stop {
+            return Err(Stop::Differed);
+        }
+        Ok(next)
     }
 
     /// A line that is no step.
@@ -278,8 +302,9 @@ impl Play<'_> {
         Ok(())
     }
 
-    /// What was shown in a step is printed, and the tail of the step brought up to date.
-    fn after(&mut self, tail: &[Line], shown: &[Shown]) {
+    /// What was shown in a step is printed, and the tail of the step brought up to date, if it stands in the file that
+    /// is played. Whether it was.
+    fn after(&mut self, head: &Line, tail: &[Line], shown: &[Shown]) -> bool {
         self.name_ports();
         for one in shown {
             let label = self.script.label(one.who);
@@ -291,17 +316,19 @@ impl Play<'_> {
             (self.tell)(Told::Line(&line.text));
         }
         if self.manner.file == KeptFile::AsItStands {
-            return;
+            return false;
         }
-        let included = tail.iter().any(|line| line.source != 0);
-        if included {
+        // A step of an included file has its expectations there, unless they follow the `@include`.
+        let here = if tail.is_empty() { head.source == 0 } else { tail.iter().all(|line| line.source == 0) };
+        if here {
+            let tail: Vec<&Line> = tail.iter().collect();
+            self.updated.extend(update::tail(self.script, &tail, shown, &self.names, &self.bindings));
+        } else {
             for line in tail {
                 self.keep(line);
             }
-        } else {
-            let tail: Vec<&Line> = tail.iter().collect();
-            self.updated.extend(update::tail(self.script, &tail, shown, &self.names, &self.bindings));
         }
+        here
     }
 
     /// Ports that were given out get their names.
@@ -355,30 +382,6 @@ impl Play<'_> {
         }
     }
 
-    /// A fault of the script that shows only while it runs.
-    pub(super) fn fault(&mut self, fault: Fault) {
-        (self.tell)(Told::Differs(&fault));
-        self.faults.push(fault);
-    }
-
-    /// Why somebody cannot do what the script wants.
-    pub(super) fn absent(&self, line: &Line, who: usize) -> Option<Fault> {
-        let label = self.script.label(who);
-        let why = match self.cast.gone(who)? {
-            Gone::NotYet => "it has not been started",
-            Gone::Exited => "it has left",
-            Gone::Killed => "it was killed",
-        };
-        if label.is_empty() {
-            let fault = Fault::new(line.whole(), format!("nobody is there to type this: {why}"));
-            return Some(
-                fault.help("an actor with a name can be started again: `@actors NAME`, `@start NAME`"),
-            );
-        }
-        let fault = Fault::new(line.whole(), format!("{label} is not there: {why}"));
-        Some(fault.help(format!("`@start {label}` brings it back")))
-    }
-
     /// Says goodbye to programs that are not ours, for a moment.
     fn part(&mut self) {
         self.cast.farewell();
@@ -389,10 +392,4 @@ impl Play<'_> {
             }
         }
     }
-}
-
-/// A world that did not come to rest.
-pub(super) fn restless(what: &str) -> Stop {
-    let fault = Failure::new(code::MACHINE, format!("the world did not come to rest: {what}"));
-    Stop::Failed(fault.hint("this is a fault of the program; please report it with the script"))
 }

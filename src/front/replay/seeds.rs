@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::chat::KeyFor;
 use crate::crypto::{Identity, Seed};
 use crate::front::fault::Fault;
-use crate::front::keys::{self, Own};
+use crate::front::keyring::{self, Own};
 
 /// Where randomness comes from.
 pub(super) enum Seeds {
@@ -33,7 +33,7 @@ impl Seeds {
     /// The next seed of an actor for a purpose.
     pub(super) fn next(&mut self, actor: &str, purpose: &'static str) -> Seed {
         match self {
-            Self::System => keys::seed(),
+            Self::System => keyring::seed(),
             Self::Script { seed, drawn } => {
                 let count = drawn.entry((actor.to_owned(), purpose)).or_default();
                 *count += 1;
@@ -49,7 +49,7 @@ impl Seeds {
             KeyFor::RawWire => "raw key",
         };
         let (seed, count) = match self {
-            Self::System => return keys::make(of, bits, None, &keys::seed()),
+            Self::System => return keyring::make(of, bits, None, &keyring::seed()),
             Self::Script { seed, drawn } => {
                 let count = drawn.entry((actor.to_owned(), purpose)).or_default();
                 *count += 1;
@@ -61,7 +61,7 @@ impl Seeds {
         if let Some(own) = made.get(&name) {
             return Ok(own.clone());
         }
-        let mut own = keys::make(of, bits, None, &derived(seed, actor, purpose, count))?;
+        let mut own = keyring::make(of, bits, None, &derived(seed, actor, purpose, count))?;
         own.pem = Identity::marked_as_test(&own.pem);
         made.insert(name, own.clone());
         Ok(own)

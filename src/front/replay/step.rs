@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use super::interrupt;
-use super::run::{Checking, Play, Stop, Told, restless};
+use super::run::{Checking, Play, Stop, Told};
+use super::trouble::restless;
 use crate::front::fault::{Fault as Failure, code};
 use crate::script::compare::{self, Difference, Shown};
 use crate::script::explain::{Played, explain};
@@ -200,6 +201,8 @@ impl Play<'_> {
             waited_ms,
         };
         let fault = explain(&played, difference);
+        // What must not appear is a wish, and no row that came can take its place.
+        self.mendable += usize::from(!matches!(difference, Difference::Forbidden { .. }));
         self.fault(fault);
     }
 }

@@ -170,18 +170,31 @@ fn both_sides_talk_with_keys_of_every_size() {
 }
 
 #[test]
-fn texts_of_every_length_arrive_whole() {
+fn texts_of_every_length_arrive_whole_at_keys_of_every_size() {
     let korean = "가나다라마바사아자차카타파하".repeat(240);
-    for text in ["", "x", &"x".repeat(214), &"x".repeat(215), &"x".repeat(10_000), &korean[..10_080]] {
-        let (mut listener, mut dialler) = standing();
-        dialler.say(text).unwrap();
-        carry(&mut listener, &mut dialler);
-        let parts = listener.heard();
-        assert_eq!(parts.concat(), text);
-        assert!(!parts.is_empty() && parts.iter().all(|part| part.len() <= 214));
-        let told = dialler.told.iter().find(|event| matches!(event, RawEvent::Parts(_)));
-        assert_eq!(told, (parts.len() > 1).then_some(&RawEvent::Parts(parts.len())));
-        assert_eq!(dialler.told.last(), Some(&RawEvent::Sent { upto: 1 }));
+    for pem in [
+        include_str!("../../../tests/keys/alice-2048.pem"),
+        include_str!("../../../tests/keys/alice-3072.pem"),
+        include_str!("../../../tests/keys/alice-4096.pem"),
+    ] {
+        let own: &'static RawPair = Box::leak(Box::new(pair(pem)));
+        let room = own.public().block_room();
+        let (exact, more) = ("x".repeat(room), "x".repeat(room + 1));
+        // Cut within a character at the end of the first part, whatever the room is.
+        let split = [&"x".repeat(room - 1), "가나"].concat();
+        for text in ["", "x", &exact, &more, &split, &"x".repeat(10_000), &korean[..10_080]] {
+            let (mut listener, mut dialler) = (Side::listener(own), Side::dialler(&BOB));
+            carry(&mut listener, &mut dialler);
+            dialler.say(text).unwrap();
+            carry(&mut listener, &mut dialler);
+            let parts = listener.heard();
+            assert_eq!(parts.concat(), text);
+            assert!(!parts.is_empty() && parts.iter().all(|part| part.len() <= room));
+            assert_eq!(parts.len() > 1, text.len() > room);
+            let told = dialler.told.iter().find(|event| matches!(event, RawEvent::Parts(_)));
+            assert_eq!(told, (parts.len() > 1).then_some(&RawEvent::Parts(parts.len())));
+            assert_eq!(dialler.told.last(), Some(&RawEvent::Sent { upto: 1 }));
+        }
     }
     let (_, mut dialler) = standing();
     let long = "x".repeat(limits::MESSAGE_BYTES + 1);

@@ -28,26 +28,29 @@ fn pem_forms(of: &RawPair) -> [Vec<u8>; 6] {
 }
 
 #[test]
-fn a_stream_cut_at_every_byte_says_the_same() {
-    for pem in pem_forms(&BOB) {
-        let blocks = [block(&ALICE, "하나".as_bytes(), 1), block(&ALICE, b"two", 2), block(&ALICE, b"", 3)];
-        let stream = [pem.as_slice(), &blocks.concat()].concat();
-        for cut in 0..=stream.len() {
-            let mut listener = Side::listener(&ALICE);
-            listener.feed(&stream[..cut]);
-            listener.feed(&stream[cut..]);
-            assert_eq!(
-                listener.heard(),
-                ["하나", "two", ""],
-                "cut at {cut} of {:?}",
-                pem.escape_ascii().to_string()
-            );
+fn a_stream_cut_at_every_byte_says_the_same_to_who_listens_and_who_calls() {
+    let listener = (&*BOB, &*ALICE, Side::listener as fn(&'static RawPair) -> Side);
+    for (peer, own, side) in [listener, (&*ALICE, &*BOB, Side::dialler)] {
+        for pem in pem_forms(peer) {
+            let blocks = [block(own, "하나".as_bytes(), 1), block(own, b"two", 2), block(own, b"", 3)];
+            let stream = [pem.as_slice(), &blocks.concat()].concat();
+            for cut in 0..=stream.len() {
+                let mut side = side(own);
+                side.feed(&stream[..cut]);
+                side.feed(&stream[cut..]);
+                assert_eq!(
+                    side.heard(),
+                    ["하나", "two", ""],
+                    "cut at {cut} of {:?}",
+                    pem.escape_ascii().to_string()
+                );
+            }
+            let mut side = side(own);
+            for byte in &stream {
+                side.feed(&[*byte]);
+            }
+            assert_eq!(side.heard(), ["하나", "two", ""]);
         }
-        let mut listener = Side::listener(&ALICE);
-        for byte in &stream {
-            listener.feed(&[*byte]);
-        }
-        assert_eq!(listener.heard(), ["하나", "two", ""]);
     }
 }
 
