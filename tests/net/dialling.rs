@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::net::{SocketAddr, TcpListener};
 
 use rsachat::net::{Net, NetEvent, Reading, Stack};
+use rustix::io::Errno;
 
 use crate::stage::{LIMIT, Stage, nobody};
 
@@ -86,8 +87,12 @@ fn a_call_that_is_cancelled_is_gone_at_once_and_never_told() {
 fn both_families_listen_on_one_port_and_a_dual_listener_shows_ipv4_callers_as_such() {
     let any = |text: &str| text.parse::<SocketAddr>().unwrap();
     let mut net = Net::new().unwrap();
-    if net.listen(any("[::1]:0"), Stack::AsGiven).is_err() {
-        return; // a machine without IPv6
+    if let Err(error) = net.listen(any("[::1]:0"), Stack::AsGiven) {
+        // A machine without IPv6 says so, and has nothing to show here.
+        let why = Errno::from_io_error(&error);
+        assert!(matches!(why, Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT)), "{error}");
+        eprintln!("no IPv6 on this machine: {error}");
+        return;
     }
     // A port that is free for one family may be somebody else's for the other.
     let both = |_| {
