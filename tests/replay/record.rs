@@ -194,7 +194,7 @@ fn a_caller_that_gave_no_key_plays_without_itself() {
     minji.sees("! not sent: raw-1 gave no key");
     minji.types(":all 모두 들려요");
     minji.types(":status");
-    minji.sees("listening on");
+    minji.sees("connected to raw-1");
     drop(caller);
     minji.sees("! lost raw-1");
     minji.signal(rustix::process::Signal::TERM);
@@ -224,6 +224,7 @@ fn whoever_is_renamed_imitated_forgotten_or_unknown_plays_without_itself() {
     let mut junho = Person::start("준호", &["--connect", &at]);
     minji.sees("준호 joined");
     minji.types(":name 준호 밥");
+    minji.sees("* 준호 is called 밥 now");
     junho.types("이름 바꿨어?");
     minji.sees("밥: 이름 바꿨어?");
     minji.types("응, 밥");
