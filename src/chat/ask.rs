@@ -24,7 +24,7 @@ impl Chat {
         let goodbyes = self.talks.values().filter_map(|talk| talk.leaving);
         let sign = self.making.map(|making| making.told_ms + SIGN_OF_LIFE_MS);
         let leaving = self.leaving.and_then(|leaving| leaving.at_latest_ms);
-        let late = self.addressed_link().and_then(|link| self.talks.get(&link)?.late_at_ms(self.now.mono_ms));
+        let late = self.addressed_talk().and_then(|talk| talk.late_at_ms(self.now.mono_ms));
         sessions
             .chain(goodbyes)
             .chain(sign)
@@ -50,7 +50,7 @@ impl Chat {
     /// the addressed peer has room. Input that is not a terminal is not read meanwhile.
     #[must_use]
     pub fn takes_lines(&self) -> bool {
-        let room = self.addressed_link().and_then(|link| self.talks.get(&link)).is_none_or(Talk::has_room);
+        let room = self.addressed_talk().is_none_or(Talk::has_room);
         self.takes_commands() && room
     }
 
@@ -99,8 +99,7 @@ impl Chat {
     /// Whether one more text would be taken by somebody who is there.
     #[must_use]
     pub fn takes_text(&self) -> bool {
-        let talk = self.addressed_link().and_then(|link| self.talks.get(&link));
-        self.leaving.is_none() && talk.is_some_and(Talk::has_room)
+        self.leaving.is_none() && self.addressed_talk().is_some_and(Talk::has_room)
     }
 
     /// Whether the addressed peer is there.

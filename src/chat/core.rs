@@ -163,16 +163,13 @@ impl Chat {
             Input::Text(text) => self.say(text),
             Input::TextTo { name, text } => self.say_to(name, text),
             Input::LineRefused { what } => {
-                self.unsent += 1;
-                self.trouble(Trouble::Mistake { what });
+                self.not_taken(Trouble::Mistake { what });
             }
             Input::LineTooLong { bytes } => {
-                self.unsent += 1;
-                self.trouble(Trouble::LineTooLong { bytes });
+                self.not_taken(Trouble::LineTooLong { bytes });
             }
             Input::LineNotText { row } => {
-                self.unsent += 1;
-                self.trouble(Trouble::LineNotText { row });
+                self.not_taken(Trouble::LineNotText { row });
             }
             Input::Dismiss { link, reason } => self.with_session(link, |session, _| session.close(reason)),
             Input::Cancel => self.cancel(),
@@ -223,6 +220,12 @@ impl Chat {
         self.show(Notice::Trouble(trouble));
     }
 
+    /// A line of ours that is not taken: told, and counted for the end of the input.
+    pub(super) fn not_taken(&mut self, why: Trouble) {
+        self.unsent += 1;
+        self.trouble(why);
+    }
+
     /// Trouble that strangers can cause at will: at most one a second is shown, the rest is counted.
     pub(super) fn report(&mut self, trouble: Trouble) {
         if let Some(trouble) = self.reports.admit(trouble, self.now.mono_ms) {
@@ -238,6 +241,11 @@ impl Chat {
     /// The connection that plain text goes to.
     pub(super) fn addressed_link(&self) -> Option<Link> {
         self.addressed.and_then(|tie| self.link_to(tie))
+    }
+
+    /// The conversation that plain text goes to.
+    pub(super) fn addressed_talk(&self) -> Option<&Talk> {
+        self.addressed_link().and_then(|link| self.talks.get(&link))
     }
 
     /// The open conversation with the holder of a key.

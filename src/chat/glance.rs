@@ -21,7 +21,7 @@ impl Chat {
     /// What stands before the cursor.
     #[must_use]
     pub fn view(&self) -> View {
-        let talk = self.addressed_link().and_then(|link| self.talks.get(&link));
+        let talk = self.addressed_talk();
         let partner = talk.and_then(|talk| talk.partner.as_ref());
         View {
             own_name: self.own_name.to_string(),

@@ -20,8 +20,7 @@ impl Chat {
             Ok(Typed::Text(text)) => self.say(&text),
             Ok(Typed::Command(command)) => self.perform(command),
             Err(mistake) => {
-                self.unsent += 1;
-                self.trouble(Trouble::Mistake { what: mistake.to_string() });
+                self.not_taken(Trouble::Mistake { what: mistake.to_string() });
             }
         }
     }
@@ -68,8 +67,7 @@ impl Chat {
 
     pub(super) fn say(&mut self, text: &str) {
         let Some(link) = self.addressed_link() else {
-            self.unsent += 1;
-            self.trouble(match self.addressed_name() {
+            self.not_taken(match self.addressed_name() {
                 Some(name) => Trouble::NotConnected { name },
                 None => Trouble::NobodyToSendTo,
             });
@@ -95,8 +93,7 @@ impl Chat {
         if let Some(link) = self.link_to(tie) {
             self.say_on(link, text);
         } else {
-            self.unsent += 1;
-            self.trouble(Trouble::NotConnected { name });
+            self.not_taken(Trouble::NotConnected { name });
         }
     }
 
@@ -104,8 +101,7 @@ impl Chat {
         let Some(talk) = self.talks.get_mut(&link) else { return };
         if !talk.has_room() {
             let (name, waiting) = (talk.name().unwrap_or_default().to_owned(), talk.waiting());
-            self.unsent += 1;
-            self.trouble(Trouble::QueueFull { name, waiting });
+            self.not_taken(Trouble::QueueFull { name, waiting });
             return;
         }
         match talk.session.say(text, self.now.unix_ms) {
@@ -116,12 +112,10 @@ impl Chat {
             }
             Err(SayFault::NoKey) => {
                 let name = talk.name().unwrap_or_default().to_owned();
-                self.unsent += 1;
-                self.trouble(Trouble::NoKeyOf { name });
+                self.not_taken(Trouble::NoKeyOf { name });
             }
             Err(fault) => {
-                self.unsent += 1;
-                self.trouble(Trouble::Mistake { what: format!("not sent: {fault}") });
+                self.not_taken(Trouble::Mistake { what: format!("not sent: {fault}") });
             }
         }
         self.with_session(link, |_, _| ());
@@ -131,8 +125,7 @@ impl Chat {
     fn all(&mut self, text: &str) {
         let links: Vec<_> = self.talks.iter().filter(|(_, talk)| talk.open()).map(|(l, _)| *l).collect();
         if links.is_empty() {
-            self.unsent += 1;
-            self.trouble(Trouble::NobodyToSendTo);
+            self.not_taken(Trouble::NobodyToSendTo);
         }
         for link in links {
             self.say_on(link, text);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use crate::chat::address::{Family, ListenAt, Target};
 use crate::chat::safe::SafeText;
@@ -185,8 +185,7 @@ impl<S: Show> Live<S> {
 impl<S: Show> Machine for Live<S> {
     fn now(&self) -> Now {
         let mono_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Now { mono_ms, unix_ms: u64::try_from(unix.as_millis()).unwrap_or(u64::MAX) }
+        Now { mono_ms, unix_ms: clock::unix_ms() }
     }
 
     fn today(&self) -> String {

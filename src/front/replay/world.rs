@@ -1,9 +1,10 @@
 //! The clock of a run: a virtual one in a closed world, that only `@tick` moves; the real one where a program
 //! takes part that is not ours.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use crate::chat::Now;
+use crate::front::clock::unix_ms;
 
 /// 2000-01-01 00:00 UTC, in milliseconds since 1970: when every closed world begins.
 const BEGINNING_MS: u64 = 946_684_800_000;
@@ -33,10 +34,7 @@ impl World {
             Clock::Virtual { passed_ms } => {
                 Now { mono_ms: *passed_ms, unix_ms: BEGINNING_MS.saturating_add(*passed_ms) }
             }
-            Clock::Real { since } => {
-                let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                Now { mono_ms: millis(since.elapsed()), unix_ms: millis(unix) }
-            }
+            Clock::Real { since } => Now { mono_ms: millis(since.elapsed()), unix_ms: unix_ms() },
         }
     }
 
