@@ -5,12 +5,19 @@
 //! [`session`], and that introduces [`wire`] and [`crypto`], which do not know each other. From `chat`
 //! down everything is pure: no socket, file, clock, terminal or randomness of its own.
 
+mod app;
 pub mod chat;
+pub mod cli;
+mod config;
 pub mod crypto;
-pub mod front;
+mod events;
 pub mod limits;
 pub mod net;
+pub mod peers;
+mod replay;
 pub mod script;
 pub mod session;
 pub mod store;
+pub mod text;
+mod ui;
 pub mod wire;

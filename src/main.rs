@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    rsachat::front::run()
+    rsachat::cli::run()
 }

@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use rsachat::net::descriptors::raise_limit;
+use rsachat::net::process::raise_limit;
 use rsachat::net::{LinkId, Net, NetEvent, Sources, Stack};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

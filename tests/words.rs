@@ -1,11 +1,11 @@
 //! Every notice of the prompt in its words, so that a change of a sentence is seen where it is reviewed.
 
-use rsachat::chat::safe::SafeText;
 use rsachat::chat::{
     Acquaintance, Assurance, Claimed, Content, Info, KeyFor, Notice, Notify, RawInfo, Said, Trouble, When,
 };
 use rsachat::crypto::{Fingerprint, KeyFault, PemFault, SafetyNumber};
 use rsachat::session::{Ending, RawEnding};
+use rsachat::text::safe::SafeText;
 use rsachat::wire::{ByeReason, Purpose, WireFault};
 
 fn bob() -> String {

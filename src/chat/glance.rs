@@ -1,8 +1,8 @@
 //! What a front end needs at a glance: the prompt, who is there, and names to complete.
 
-use super::contract::Assurance;
-use super::core::Chat;
-use super::talk::{Talk, Way};
+use super::conversation::{Talk, Way};
+use super::io::Assurance;
+use super::state::Chat;
 
 /// The line that stands before the cursor, as values.
 #[derive(Clone, PartialEq, Eq, Debug)]

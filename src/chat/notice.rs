@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 
-use super::alert::Notify;
-use super::contract::Assurance;
+use super::handlers::notify::Notify;
+use super::io::Assurance;
 use super::kinds::KeyFor;
-use super::safe::SafeText;
 use crate::crypto::{Fingerprint, SafetyNumber};
 use crate::session::Ending;
+use crate::text::safe::SafeText;
 
 /// Something to show. Text of a peer comes in only as [`SafeText`], names only as checked names.
 #[derive(Clone, PartialEq, Eq, Debug)]

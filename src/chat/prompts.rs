@@ -1,6 +1,6 @@
 //! What an editor says and asks at the prompt itself: sentences, like those of `words.rs`.
 
-use super::safe::SafeText;
+use crate::text::safe::SafeText;
 
 /// Behind a pasted block that is not sent without asking.
 #[must_use]

@@ -4,30 +4,30 @@
 //! `rsa` makes, checks and seals; `aws-lc-rs` opens (blinded, constant time) and does the AEAD: so the
 //! open advisory on `rsa`'s private operation (RUSTSEC-2023-0071) touches nothing that a network sends.
 
-mod cipher;
+mod cipher_state;
 mod fingerprint;
 pub mod handshake;
-mod job;
 mod kem;
+mod oaep;
 mod pem;
-mod private;
-mod public;
-mod random;
-mod raw;
-mod safety;
-mod sound;
+mod private_key;
+mod public_key;
+mod rsa_job;
+mod safety_number;
+mod seed;
 mod spki;
-mod ssh;
-mod symmetric;
+mod ssh_blob;
+mod symmetric_state;
+mod weak_key;
 
-pub use cipher::{Exhausted, OpenKey, SealKey};
+pub use cipher_state::{Exhausted, OpenKey, SealKey};
 pub use fingerprint::{Fingerprint, FingerprintFault};
 pub use handshake::{Failed, Split, TranscriptHash};
-pub use job::{Job, JobResult, Keys};
 pub use kem::{Sealed, SharedSecret, encapsulate};
-pub use private::{Identity, KeyFileFault, Passphrase, get_ready};
-pub use public::{KeyFault, PublicKey};
-pub use random::Seed;
-pub use raw::{RawJob, RawPair, RawResult, seal_raw};
-pub use safety::SafetyNumber;
+pub use oaep::{RawJob, RawPair, RawResult, seal_raw};
+pub use private_key::{Identity, KeyFileFault, Passphrase, get_ready};
+pub use public_key::{KeyFault, PublicKey};
+pub use rsa_job::{Job, JobResult, Keys};
+pub use safety_number::SafetyNumber;
+pub use seed::Seed;
 pub use spki::PemFault;

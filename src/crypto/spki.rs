@@ -6,7 +6,7 @@ use pkcs8::der::{AnyRef, Decode as _, Document, Encode as _};
 use pkcs8::spki::{ObjectIdentifier, SubjectPublicKeyInfo};
 use rsa::pkcs1::RsaPublicKeyRef;
 
-use super::{KeyFault, PublicKey, ssh};
+use super::{KeyFault, PublicKey, ssh_blob};
 
 /// `rsaEncryption` (RFC 8017, appendix A.1).
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
@@ -57,6 +57,6 @@ pub(super) fn read(pem: &[u8]) -> Result<PublicKey, PemFault> {
     }
     let numbers = info.subject_public_key.as_bytes().ok_or(PemFault::Malformed)?;
     let key = RsaPublicKeyRef::from_der(numbers).map_err(|_| PemFault::Malformed)?;
-    let blob = ssh::write(key.public_exponent.as_bytes(), key.modulus.as_bytes());
+    let blob = ssh_blob::write(key.public_exponent.as_bytes(), key.modulus.as_bytes());
     PublicKey::from_blob(&blob).map_err(PemFault::Key)
 }

@@ -9,17 +9,17 @@ use std::io;
 use std::net::SocketAddr;
 
 pub use reactor::Net;
-pub use sources::{Sources, TooMany};
+pub use source_limiter::{Sources, TooMany};
 
-pub mod descriptors;
+pub mod background;
 mod dial;
-pub mod errand;
 pub mod lines;
 mod link;
 mod listener;
+pub mod process;
 mod reactor;
 pub mod signals;
-pub mod sources;
+pub mod source_limiter;
 mod turn;
 pub mod worker;
 

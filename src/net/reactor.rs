@@ -13,7 +13,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::dial::Dial;
 use super::link::Link;
-use super::sources::Sources;
+use super::source_limiter::Sources;
 use super::{LinkId, ListenerId, Reading, Stack, listener};
 use crate::limits::{HANGUP_MS, LINK_TURN_BYTES};
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::ast::{Expectation, Kind, Line, Script};
+use super::diagnostic::Fault;
 use super::directive::Directive;
-use super::fault::Fault;
-use super::line::{Expectation, Kind, Line, Script};
-use super::text::Piece;
+use super::template::Piece;
 
 /// Everything that is wrong with a script that can be parsed. `given` are names that the command line binds.
 #[must_use]

@@ -1,8 +1,8 @@
 //! Directives: the lines that begin with `@`. What they mean to a run is the runner's matter.
 
-use super::duration::{HOW_TO_WRITE, milliseconds};
-use super::parse::{Cursor, is_name};
-use super::text::{Piece, Reading, TextFault, is_value_name, pieces};
+use super::parser::{Cursor, is_name};
+use super::template::{Piece, Reading, TextFault, is_value_name, pieces};
+use crate::text::duration::{HOW_TO_WRITE, milliseconds};
 
 /// One directive.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -248,7 +248,7 @@ impl<'a> Arguments<'a> {
         }
         let mut names: Vec<String> = Vec::new();
         for word in &words {
-            let name = crate::chat::name::Name::parse(word.1);
+            let name = crate::peers::name::Name::parse(word.1);
             if !is_name(word.1) || name.is_err() {
                 let why = name.err().map(|fault| fault.to_string());
                 return Err(Self::wrong(word, format!("`{}` is no name for an actor", word.1), why));

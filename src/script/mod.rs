@@ -4,25 +4,24 @@
 //! The grammar stands in `docs/SCRIPTS.md`. The format is closed: what a run prints is itself a script that
 //! means the same, whatever a peer may have said in it ([`render`]).
 
-mod canonical;
+pub mod ast;
 pub mod check;
-pub mod compare;
+pub mod diagnose;
+mod diagnostic;
 mod directive;
-mod duration;
-pub mod explain;
-mod fault;
-pub mod line;
-pub mod matching;
-mod parse;
+mod fmt;
+pub mod matcher;
+mod parser;
+pub mod pattern;
 pub mod render;
-mod text;
+mod template;
 pub mod update;
 
-pub use canonical::canonical;
+pub use crate::text::duration::{HOW_TO_WRITE, milliseconds};
+pub use ast::{Expectation, Kind, Line, Script, Source};
+pub use diagnostic::{Fault, Place};
 pub use directive::{Content, Death, Directive, HomeKept, Meddling};
-pub use duration::{HOW_TO_WRITE, milliseconds};
-pub use fault::{Fault, Place};
-pub use line::{Expectation, Kind, Line, Script, Source};
-pub use matching::Bindings;
-pub use parse::{INCLUDE_DEPTH, Loader, Parser, is_name};
-pub use text::{Capture, Piece};
+pub use fmt::canonical;
+pub use parser::{INCLUDE_DEPTH, Loader, Parser, is_name};
+pub use pattern::Bindings;
+pub use template::{Capture, Piece};

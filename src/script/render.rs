@@ -3,8 +3,8 @@
 
 use std::fmt::Write as _;
 
-use super::compare::{Shown, What};
-use crate::chat::safe::SafeText;
+use super::matcher::{Shown, What};
+use crate::text::safe::SafeText;
 
 /// Values that stand by their names in what is rendered: ports that were given out, files of the script.
 #[derive(Clone, Debug, Default)]
@@ -167,7 +167,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::script::text::{Reading, pieces};
+    use crate::script::template::{Reading, pieces};
     use crate::script::{Bindings, Expectation};
 
     fn names() -> Names {

@@ -1,8 +1,8 @@
 //! Rewriting a script in place: what matched stays as it is written, what did not becomes what was shown.
 
-use super::compare::Shown;
-use super::line::{Kind, Line};
-use super::matching::Bindings;
+use super::ast::{Kind, Line};
+use super::matcher::Shown;
+use super::pattern::Bindings;
 use super::render::{self, Names};
 use super::{Expectation, Script};
 

@@ -11,27 +11,29 @@
 //! - **A cut is not a close**: only a `Bye` record ends a session well; a bare end of stream is
 //!   [`Ending::Cut`].
 
-mod conversation;
-mod ending;
-mod idle;
+mod any;
+mod close_reason;
+mod handshake;
+mod keepalive;
+pub mod oaep;
 pub mod pipe;
-pub mod raw;
-mod shake;
-mod standing;
+#[cfg(test)]
+mod tests;
+mod transport;
 
 use std::collections::VecDeque;
 
 use crate::crypto::{Job, JobResult, PublicKey, Seed};
 use crate::limits;
 use crate::wire::{ByeReason, Frames, Purpose};
-pub use conversation::Conversation;
-pub use ending::Ending;
-use idle::Idle;
+pub use any::Conversation;
+pub use close_reason::Ending;
+use handshake::{Shake, Turn};
+use keepalive::Idle;
+pub use oaep::{EXIT, RawEnding, RawEvent, RawSession, RawSide};
 use pipe::Pipe;
-pub use raw::{EXIT, RawEnding, RawEvent, RawSession, RawSide};
-use shake::{Shake, Turn};
-pub use standing::SayFault;
-use standing::Standing;
+pub use transport::SayFault;
+use transport::Standing;
 
 /// What one side of a session is, the same for all its sessions of one purpose.
 #[derive(Clone, Debug)]
@@ -325,6 +327,3 @@ impl Session {
         self.outputs.push_back(Output::Event(Event::Closed(ending)));
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 
-use super::fault::StoreFault;
+use super::error::StoreFault;
 use crate::limits::LOCK_TIMEOUT_MS;
 
 /// The home folder of one identity. It need not exist yet.

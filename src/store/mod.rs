@@ -1,16 +1,15 @@
 //! The folder with the user's key and peer book, and the file with settings. It knows nothing of
 //! cryptography, of conversations, nor of who asks.
 
-pub mod bookfile;
-mod fault;
+mod atomic_write;
+pub mod book_file;
+mod checked_read;
+mod error;
 pub mod home;
-pub mod keyfile;
-mod regular;
+pub mod key_file;
 pub mod settings;
-mod whole;
-
-pub use fault::StoreFault;
-pub use home::Home;
-
 #[cfg(test)]
 mod tests;
+
+pub use error::StoreFault;
+pub use home::Home;

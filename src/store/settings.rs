@@ -8,8 +8,8 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-use super::fault::StoreFault;
-use super::regular;
+use super::checked_read;
+use super::error::StoreFault;
 use crate::limits::CONFIG_BYTES;
 
 /// Permission bits of others that are refused: settings can open a port.
@@ -29,7 +29,7 @@ pub fn load_settings(path: &Path) -> Result<Option<String>, StoreFault> {
     };
     let metadata = file.metadata().map_err(StoreFault::io("read", path))?;
     if !metadata.is_file() {
-        return Err(regular::wrong_kind(path, regular::kind(metadata.file_type())));
+        return Err(checked_read::wrong_kind(path, checked_read::kind(metadata.file_type())));
     }
     let owner = metadata.uid();
     if owner != 0 && owner != rustix::process::geteuid().as_raw() {

@@ -9,14 +9,14 @@ use std::process::Command;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 
-use super::bookfile::{self, BookFault};
-use super::keyfile::{self, Replacing, load_key_text, save_key_text};
+use super::book_file::{self, BookFault};
+use super::key_file::{self, Replacing, load_key_text, save_key_text};
 use super::{Home, StoreFault};
 use crate::chat::KeyFor;
-use crate::chat::book::{Change, Trust};
-use crate::chat::name::Name;
 use crate::crypto::Fingerprint;
 use crate::limits::{BOOK_BYTES, KEY_FILE_BYTES};
+use crate::peers::book::{Change, Trust};
+use crate::peers::name::Name;
 
 const PEM: &str = "-----BEGIN PRIVATE KEY-----\r\nAAAA\r\n-----END PRIVATE KEY-----\r\n";
 
@@ -83,7 +83,7 @@ fn a_loose_folder_is_refused_with_the_command_that_mends_it() {
         save_key_text(&home, KeyFor::Identity, PEM, Replacing::Refuse).unwrap_err().to_string(),
         expected
     );
-    assert_eq!(bookfile::read(&home).unwrap_err().to_string(), expected);
+    assert_eq!(book_file::read(&home).unwrap_err().to_string(), expected);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_key_comes_back_as_it_was_saved() {
     assert!(load_key_text(&home, KeyFor::Identity).unwrap().is_none());
     assert!(!home.path().exists());
     let saved = save_key_text(&home, KeyFor::Identity, PEM, Replacing::Refuse).unwrap();
-    assert_eq!((saved.path.clone(), saved.old), (keyfile::path(&home, KeyFor::Identity), None));
+    assert_eq!((saved.path.clone(), saved.old), (key_file::path(&home, KeyFor::Identity), None));
     assert_eq!(mode(&saved.path), 0o600);
     assert_eq!(load_key_text(&home, KeyFor::Identity).unwrap().unwrap().as_str(), PEM);
     assert!(matches!(
@@ -149,7 +149,7 @@ fn a_replaced_key_is_kept_beside_the_new_one() {
 #[test]
 fn a_key_that_others_can_read_is_refused_with_the_command_that_mends_it() {
     let (_outside, home) = prepared();
-    let path = keyfile::path(&home, KeyFor::Identity);
+    let path = key_file::path(&home, KeyFor::Identity);
     for loose in [0o644, 0o640, 0o604, 0o620, 0o601] {
         put(&path, PEM.as_bytes(), loose);
         let path = path.display();
@@ -162,7 +162,7 @@ fn a_key_that_others_can_read_is_refused_with_the_command_that_mends_it() {
 #[test]
 fn a_key_that_is_no_file_of_ours_is_refused_without_being_read() {
     let (outside, home) = prepared();
-    let path = keyfile::path(&home, KeyFor::Identity);
+    let path = key_file::path(&home, KeyFor::Identity);
     let real = outside.path().join("real");
     put(&real, PEM.as_bytes(), 0o600);
 
@@ -203,16 +203,16 @@ fn a_planted_link_is_replaced_not_written_through() {
     put(&victim, b"precious", 0o600);
     symlink(&victim, home.path().join("peers")).unwrap();
     assert!(matches!(
-        bookfile::change(&home, &meet(1, "bob")),
+        book_file::change(&home, &meet(1, "bob")),
         Err(BookFault::Store(StoreFault::Kind { .. }))
     ));
-    super::whole::write(home.path(), "peers", b"").unwrap();
+    super::atomic_write::write(home.path(), "peers", b"").unwrap();
     assert!(fs::symlink_metadata(home.path().join("peers")).unwrap().is_file());
     assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
 
     fs::remove_file(home.path().join(".lock")).unwrap();
     symlink(&victim, home.path().join(".lock")).unwrap();
-    assert!(bookfile::change(&home, &meet(1, "bob")).unwrap_err().to_string().contains("cannot lock"));
+    assert!(book_file::change(&home, &meet(1, "bob")).unwrap_err().to_string().contains("cannot lock"));
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn modes_are_right_whatever_the_umask() {
         fs::set_permissions(outside.path(), Permissions::from_mode(0o700)).unwrap();
         let home = Home::choose(Some(&outside.path().join("home")), &|_| None).unwrap();
         save_key_text(&home, KeyFor::Identity, PEM, Replacing::Refuse).unwrap();
-        bookfile::change(&home, &meet(1, "bob")).unwrap();
+        book_file::change(&home, &meet(1, "bob")).unwrap();
         assert_eq!(mode(home.path()), 0o700);
         for file in ["identity.pem", "peers", ".lock"] {
             assert_eq!(mode(&home.path().join(file)), 0o600, "{file}");
@@ -270,13 +270,13 @@ fn of_two_first_keys_exactly_one_is_kept() {
 #[test]
 fn a_book_that_cannot_be_read_is_never_an_empty_one() {
     let (outside, home) = home();
-    assert_eq!(bookfile::read(&home).unwrap().peers().count(), 0);
-    assert_eq!(bookfile::change(&home, &meet(1, "bob")).unwrap().peers().count(), 1);
-    let path = bookfile::path(&home);
+    assert_eq!(book_file::read(&home).unwrap().peers().count(), 0);
+    assert_eq!(book_file::change(&home, &meet(1, "bob")).unwrap().peers().count(), 1);
+    let path = book_file::path(&home);
     let fault = |bytes: &[u8], mode: u32| {
         put(&path, bytes, mode);
-        let fault = bookfile::read(&home).unwrap_err().to_string();
-        assert_eq!(bookfile::change(&home, &meet(2, "ann")).unwrap_err().to_string(), fault);
+        let fault = book_file::read(&home).unwrap_err().to_string();
+        assert_eq!(book_file::change(&home, &meet(2, "ann")).unwrap_err().to_string(), fault);
         assert_eq!(fs::read(&path).unwrap(), bytes);
         fault
     };
@@ -290,24 +290,24 @@ fn a_book_that_cannot_be_read_is_never_an_empty_one() {
     assert!(fault(&vec![b'\n'; usize::try_from(BOOK_BYTES).unwrap() + 1], 0o600).contains("is too large"));
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
-    assert!(matches!(bookfile::read(&home), Err(BookFault::Store(StoreFault::Kind { .. }))));
+    assert!(matches!(book_file::read(&home), Err(BookFault::Store(StoreFault::Kind { .. }))));
     drop(outside);
 }
 
 #[test]
 fn a_full_book_refuses_the_next_peer_and_stays_readable() {
     let (_outside, home) = prepared();
-    put(&bookfile::path(&home), &vec![b'\n'; usize::try_from(BOOK_BYTES).unwrap() - 10], 0o600);
-    assert!(matches!(bookfile::change(&home, &meet(1, "bob")), Err(BookFault::Full { .. })));
-    assert_eq!(bookfile::read(&home).unwrap().peers().count(), 0);
+    put(&book_file::path(&home), &vec![b'\n'; usize::try_from(BOOK_BYTES).unwrap() - 10], 0o600);
+    assert!(matches!(book_file::change(&home, &meet(1, "bob")), Err(BookFault::Full { .. })));
+    assert_eq!(book_file::read(&home).unwrap().peers().count(), 0);
 }
 
 #[test]
 fn a_change_that_changes_nothing_writes_nothing() {
     let (_outside, home) = prepared();
     let level = Trust::Verified;
-    bookfile::change(&home, &Change::Trust { fingerprint: Fingerprint::of(b""), level }).unwrap();
-    assert!(!bookfile::path(&home).exists());
+    book_file::change(&home, &Change::Trust { fingerprint: Fingerprint::of(b""), level }).unwrap();
+    assert!(!book_file::path(&home).exists());
 }
 
 #[test]
@@ -317,7 +317,7 @@ fn two_processes_that_change_the_book_lose_nothing() {
     const EACH: u32 = 250;
     let write = |home: &Home, first: u32| {
         for number in first..first + EACH {
-            bookfile::change(home, &meet(number, "bob")).unwrap();
+            book_file::change(home, &meet(number, "bob")).unwrap();
         }
     };
     if let Some(folder) = std::env::var_os(CHILD) {
@@ -330,15 +330,15 @@ fn two_processes_that_change_the_book_lose_nothing() {
     let mut child = child.spawn().unwrap();
     write(&home, 0);
     assert!(child.wait().unwrap().success());
-    assert_eq!(bookfile::read(&home).unwrap().peers().count(), 2 * EACH as usize);
+    assert_eq!(book_file::read(&home).unwrap().peers().count(), 2 * EACH as usize);
 }
 
 #[test]
 fn a_lock_that_is_not_given_back_is_an_error_not_a_hang() {
     let (_outside, home) = prepared();
     let held = home.lock().unwrap();
-    let fault = bookfile::change(&home, &meet(1, "bob")).unwrap_err().to_string();
+    let fault = book_file::change(&home, &meet(1, "bob")).unwrap_err().to_string();
     assert!(fault.ends_with(".lock is held by another process; end it, or try again"), "{fault}");
     drop(held);
-    bookfile::change(&home, &meet(1, "bob")).unwrap();
+    book_file::change(&home, &meet(1, "bob")).unwrap();
 }

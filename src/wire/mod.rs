@@ -6,15 +6,15 @@
 //!
 #![doc = include_str!("../../docs/PROTOCOL.md")]
 
-pub mod data;
+pub mod data_frame;
 mod frame;
+mod oaep;
 mod preface;
-mod raw;
 mod record;
 
 pub use frame::{Frame, Frames, LENGTH_BYTES, begin_frame, end_frame};
+pub use oaep::{Opening, RawStream, split_text};
 pub use preface::{Greeting, PREFACE_BYTES, Preface, Purpose};
-pub use raw::{Opening, RawStream, split_text};
 pub use record::{ByeReason, Confirm, Padding, Record};
 
 /// What is wrong with bytes from a peer, told apart only as far as somebody can act on it.

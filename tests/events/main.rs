@@ -82,7 +82,7 @@ fn what_is_written_is_in_the_table() {
 #[test]
 fn the_tables_have_what_the_source_has_and_nothing_else() {
     let schema = schema();
-    let events = read("src/front/events/mod.rs");
+    let events = read("src/events/mod.rs");
     let body = events.split("enum Event {").nth(1).unwrap().split("\n}").next().unwrap();
     let variants: BTreeSet<_> = body
         .lines()
@@ -94,12 +94,12 @@ fn the_tables_have_what_the_source_has_and_nothing_else() {
     let named: BTreeSet<_> = schema.events.keys().cloned().collect();
     assert_eq!(named, variants);
     let sources: String = [
-        "src/front/events/telling.rs",
-        "src/front/unattended/mod.rs",
-        "src/front/unattended/pipe/outcome.rs",
-        "src/front/unattended/send/mod.rs",
-        "src/front/unattended/send/outgoing.rs",
-        "src/front/unattended/recv/mod.rs",
+        "src/events/from_notice.rs",
+        "src/cli/args.rs",
+        "src/cli/pipe/outcome.rs",
+        "src/cli/send/mod.rs",
+        "src/cli/send/queue.rs",
+        "src/cli/recv/mod.rs",
     ]
     .map(read)
     .concat();

@@ -34,7 +34,7 @@ pub struct Entry {
 
 impl Entry {
     /// As it is to be typed, with its arguments.
-    pub(super) fn written(&self) -> String {
+    pub(crate) fn written(&self) -> String {
         let gap = if self.usage.is_empty() { "" } else { " " };
         format!(":{}{gap}{}", self.name, self.usage)
     }

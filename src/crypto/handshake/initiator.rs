@@ -4,12 +4,12 @@ use rand::Rng as _;
 use x_wing::{Decapsulate, DecapsulationKey, Decapsulator as _, KeyExport as _};
 use zeroize::Zeroizing;
 
-use super::super::symmetric::SymmetricState;
-use super::super::{PublicKey, Sealed, Seed, SharedSecret};
 use super::{
     Failed, PROTOCOL, Split, TAG_BYTES, TranscriptHash, cut, open_key, payload, seal_key,
     sealed_ciphertext_bytes,
 };
+use crate::crypto::symmetric_state::SymmetricState;
+use crate::crypto::{PublicKey, Sealed, Seed, SharedSecret};
 
 /// Begins: message 1 is the X-Wing public key in clear. The prologue is not needed before the answer.
 #[must_use]

@@ -3,12 +3,12 @@
 use x_wing::{Encapsulate as _, EncapsulationKey};
 use zeroize::Zeroizing;
 
-use super::super::symmetric::SymmetricState;
-use super::super::{PublicKey, Sealed, Seed, SharedSecret};
 use super::{
     Failed, PROTOCOL, Split, TAG_BYTES, TranscriptHash, cut, open_key, payload, seal_key,
     sealed_ciphertext_bytes,
 };
+use crate::crypto::symmetric_state::SymmetricState;
+use crate::crypto::{PublicKey, Sealed, Seed, SharedSecret};
 
 /// Message 1: `e`. Gives message 2: `ekem, s`.
 ///

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mio::{Events, Poll, Token};
 
 use super::*;
-use crate::net::errand::Errand;
+use crate::net::background::Errand;
 
 const LIMIT: Duration = Duration::from_mins(1);
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::crypto::{Identity, Seed};
 use crate::session::{Event, Output, Own, Role, Session};
 use crate::wire::Purpose;
-use crate::wire::data::{DATA_AT, DATA_BYTES, DATA_FRAME_BYTES};
+use crate::wire::data_frame::{DATA_AT, DATA_BYTES, DATA_FRAME_BYTES};
 
 /// Both sides of a pipe that stands.
 fn pipes() -> [Pipe; 2] {

@@ -1,0 +1,106 @@
+//! The log that a person asked for: what is said and what happens, one line each, in the safe form of the
+//! screen. Without it nothing of a conversation is written to disk.
+
+use std::fs::{File, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::PathBuf;
+
+use rustix::fs::OFlags;
+
+use super::clock::local;
+use crate::chat::{Notice, Said};
+
+/// Time of a line: a log is read on other days, and in other places.
+const CLOCK: &str = "%Y-%m-%d %H:%M:%S%:z";
+
+/// An open log.
+#[derive(Debug)]
+pub(crate) struct Log {
+    /// The file as it was asked for.
+    pub(crate) name: String,
+    file: File,
+}
+
+impl Log {
+    /// Opens a file to append to, readable by its owner only.
+    pub(crate) fn open(name: &str) -> io::Result<Self> {
+        // Not blocking: opening a pipe would wait for its reader.
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits();
+        let mut options = File::options();
+        let options = options.append(true).create(true).mode(0o600).custom_flags(flags.cast_signed());
+        let path = path(name);
+        let file = options.open(&path).map_err(|error| match (error.kind(), path.parent()) {
+            (io::ErrorKind::NotFound, Some(folder)) => {
+                io::Error::new(error.kind(), format!("there is no folder {}", folder.display()))
+            }
+            _ => error,
+        })?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        file.set_permissions(Permissions::from_mode(0o600))?;
+        Ok(Self { name: name.to_owned(), file })
+    }
+
+    /// Writes what a notice says, unless it is an answer: those are in the log already, or no event.
+    pub(crate) fn notice(&mut self, notice: &Notice, now_ms: u64) -> io::Result<()> {
+        match notice {
+            Notice::Answer(_) | Notice::Table(_) | Notice::Past { .. } => Ok(()),
+            notice => self.write(&notice.rows(), now_ms),
+        }
+    }
+
+    /// Writes what we said.
+    pub(crate) fn sent(&mut self, said: &Said) -> io::Result<()> {
+        self.write(&Notice::Said(said.clone()).rows(), said.arrived_ms)
+    }
+
+    fn write(&mut self, rows: &[String], now_ms: u64) -> io::Result<()> {
+        let clock = local(now_ms).strftime(CLOCK).to_string();
+        let text: String = rows.iter().flat_map(|row| [clock.as_str(), " ", row, "\n"]).collect();
+        self.file.write_all(text.as_bytes())
+    }
+}
+
+/// `~/` is the home folder, as in a shell.
+fn path(name: &str) -> PathBuf {
+    match (name.strip_prefix("~/"), std::env::var_os("HOME")) {
+        (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
+        _ => PathBuf::from(name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::safe::SafeText;
+
+    #[test]
+    fn a_log_is_private_appended_to_and_never_raw() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = folder.path().join("my log").display().to_string();
+        std::fs::write(&name, "before\n").unwrap();
+        std::fs::set_permissions(&name, Permissions::from_mode(0o644)).unwrap();
+        let mut log = Log::open(&name).unwrap();
+        let said = Said {
+            name: "bob".to_owned(),
+            fingerprint: None,
+            assurance: crate::chat::Assurance::Unverified,
+            arrived_ms: 0,
+            sent_ms: 0,
+            text: Vec::new(),
+            rows: SafeText::rows("hi\u{1b}[2J\n둘"),
+        };
+        log.notice(&Notice::Said(said), 0).unwrap();
+        log.notice(&Notice::Answer(vec!["a table".to_owned()]), 0).unwrap();
+        let text = std::fs::read_to_string(&name).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!((lines.len(), lines[0]), (3, "before"));
+        assert!(lines[1].ends_with(" bob: hi\\u{1b}[2J") && lines[2].ends_with(" bob: 둘"), "{text}");
+        assert_eq!(std::fs::metadata(&name).unwrap().permissions().mode() & 0o777, 0o600);
+        let nowhere = folder.path().join("none/log").display().to_string();
+        assert!(Log::open(&nowhere).unwrap_err().to_string().ends_with("/none"));
+        assert!(Log::open(&folder.path().display().to_string()).is_err());
+    }
+}

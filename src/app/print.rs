@@ -1,0 +1,15 @@
+//! Lines on standard output and standard error, for what has no screen.
+
+use std::io::{self, Write as _};
+
+/// A line on standard error; if that is gone too, nobody can be told.
+pub(crate) fn complain(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// A line on standard output.
+pub(crate) fn answer(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()
+}

@@ -1,0 +1,39 @@
+//! From what people write to what the system takes, and from its errors to words.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+
+use crate::net::{ListenerId, Net, Stack};
+use crate::peers::address::{Family, ListenAt};
+
+/// Listens where a person said; a port alone is every address of this machine.
+pub(crate) fn bind(net: &mut Net, at: &ListenAt, family: Family) -> io::Result<(ListenerId, SocketAddr)> {
+    let Some(host) = &at.host else {
+        let v4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), at.port);
+        let v6 = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), at.port);
+        return match family {
+            Family::V4 => net.listen(v4, Stack::AsGiven),
+            Family::V6 => net.listen(v6, Stack::AsGiven),
+            // A machine without IPv6 has no dual stack.
+            Family::Any => net.listen(v6, Stack::Dual).or_else(|_| net.listen(v4, Stack::AsGiven)),
+        };
+    };
+    let found = (host.as_str(), at.port).to_socket_addrs()?;
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address of that kind");
+    for addr in found.filter(|addr| of_family(*addr, family)) {
+        match net.listen(addr, Stack::AsGiven) {
+            Ok(bound) => return Ok(bound),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// Whether an address is of the wanted kind.
+pub(crate) fn of_family(addr: SocketAddr, family: Family) -> bool {
+    match family {
+        Family::Any => true,
+        Family::V4 => addr.is_ipv4(),
+        Family::V6 => addr.is_ipv6(),
+    }
+}

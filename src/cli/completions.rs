@@ -1,0 +1,26 @@
+//! `rsachat completions`: what shells need to complete our command line, made from the command line's own tree.
+
+use clap::{Args, Command};
+use clap_complete::Shell;
+
+use crate::app::error::Fault;
+use crate::app::print::answer;
+
+/// `rsachat completions …`
+#[derive(Args, Clone, Copy, Debug)]
+#[command(after_help = "Examples:
+  rsachat completions bash > ~/.local/share/bash-completion/completions/rsachat
+  rsachat completions zsh > ~/.zfunc/_rsachat
+  rsachat completions fish > ~/.config/fish/completions/rsachat.fish")]
+pub(crate) struct CompletionsTask {
+    /// For which shell
+    shell: Shell,
+}
+
+/// Prints the completions of a command line.
+pub(crate) fn run(task: CompletionsTask, tree: &mut Command) -> Result<u8, Fault> {
+    let mut text = Vec::new();
+    clap_complete::generate(task.shell, tree, "rsachat", &mut text);
+    answer(String::from_utf8_lossy(&text).trim_end())?;
+    Ok(0)
+}

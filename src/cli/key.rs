@@ -1,0 +1,139 @@
+//! `rsachat key`: makes, shows, protects and exports our keys.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Subcommand, ValueHint};
+
+use crate::app::clock::today;
+use crate::app::error::{Fault, code};
+use crate::app::global_args::Common;
+use crate::app::keyring::{Own, load, make, seed, unlock};
+use crate::app::passphrase::{ask, given, in_file};
+use crate::app::print::answer;
+use crate::chat::KeyFor;
+use crate::config::Config;
+use crate::crypto::Passphrase;
+use crate::store::Home;
+use crate::store::key_file::{self, Replacing};
+
+/// `rsachat key …`
+#[derive(Subcommand, Debug)]
+pub(crate) enum KeyTask {
+    /// Make a key
+    #[command(after_help = "Examples:
+  rsachat key new
+  rsachat key new 4096 --passphrase-file FILE
+  rsachat key new --replace")]
+    New {
+        /// Bits of the key, 2048 to 8192 [default: 3072; 2048 with --raw]
+        bits: Option<u32>,
+        /// The key of the raw wire, which is never your identity
+        #[arg(long)]
+        raw: bool,
+        /// Put the key that is there aside
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Show fingerprint, bits, file and public key
+    #[command(after_help = "Examples:
+  rsachat key show
+  rsachat key show --pem > public.pem")]
+    Show {
+        /// Show the public key as SPKI PEM
+        #[arg(long)]
+        pem: bool,
+    },
+    /// Set, change or (by an empty one) remove the passphrase
+    #[command(after_help = "Examples:
+  rsachat key passphrase
+  rsachat key passphrase --passphrase-file OLD --new-passphrase-file NEW")]
+    Passphrase {
+        /// File whose first line is the new passphrase; asked for without it
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        new_passphrase_file: Option<PathBuf>,
+    },
+    /// Print the public key as one line that can be pasted
+    #[command(after_help = "Examples:
+  rsachat key export > minji.pub
+  rsachat key export | ssh-keygen -lf -")]
+    Export,
+}
+
+/// Runs `rsachat key …`.
+pub(crate) fn run(home: &Home, common: &Common, task: &KeyTask) -> Result<u8, Fault> {
+    if let KeyTask::New { bits, raw, replace } = task {
+        let of = if *raw { KeyFor::RawWire } else { KeyFor::Identity };
+        return new(home, common, of, bits.unwrap_or(of.default_bits()), *replace);
+    }
+    let (own, passphrase) = unlock(home, common)?;
+    let own = own.ok_or_else(|| {
+        Fault::new(code::MACHINE, format!("there is no key in {}", home.path().display()))
+            .hint("rsachat key new makes one")
+    })?;
+    let public = own.public();
+    let name = Config::read(common.config.as_deref())?.own_name();
+    match task {
+        KeyTask::New { .. } => {}
+        KeyTask::Show { pem: true } => answer(public.to_spki_pem().trim_end())?,
+        KeyTask::Show { pem: false } => {
+            answer(&format!("fingerprint {}", public.fingerprint()))?;
+            answer(&format!("bits        {}", public.bits()))?;
+            answer(&format!("file        {}", key_file::path(home, KeyFor::Identity).display()))?;
+            answer(&public.to_openssh(name.as_str()))?;
+        }
+        KeyTask::Export => answer(&public.to_openssh(name.as_str()))?,
+        KeyTask::Passphrase { new_passphrase_file } => {
+            let raw = load(home, KeyFor::RawWire, passphrase.as_ref())?;
+            protect(home, &own, raw.as_ref(), new_passphrase_file.as_deref())?;
+        }
+    }
+    Ok(0)
+}
+
+fn new(home: &Home, common: &Common, of: KeyFor, bits: u32, replace: bool) -> Result<u8, Fault> {
+    let passphrase = given(common)?;
+    let (path, text) = (key_file::path(home, of), key_file::load_key_text(home, of)?);
+    if text.is_some() && !replace {
+        return Err(Fault::new(code::FAILED, format!("there is a key in {} already", path.display()))
+            .hint("--replace makes a new one and keeps the old file beside it"));
+    }
+    let own = make(of, bits, passphrase.as_ref(), &seed())?;
+    let date = today();
+    let replacing = if replace { Replacing::KeepOld { date: &date } } else { Replacing::Refuse };
+    let saved = key_file::save_key_text(home, of, &own.pem, replacing)?;
+    let public = own.public();
+    answer(&format!(
+        "new key of {} bits, {}, kept in {}",
+        public.bits(),
+        public.fingerprint(),
+        path.display()
+    ))?;
+    if let Some(kept) = saved.old {
+        answer(&format!("the old key is kept as {}", kept.display()))?;
+    }
+    Ok(0)
+}
+
+/// The key of the raw wire goes under the same passphrase: there is one for a home.
+fn protect(home: &Home, own: &Own, raw: Option<&Own>, file: Option<&Path>) -> Result<(), Fault> {
+    let passphrase = file.map_or_else(ask_twice, in_file)?;
+    let passphrase = Some(passphrase).filter(|passphrase| !passphrase.is_empty());
+    let what = if passphrase.is_some() { "is protected by a passphrase" } else { "has no passphrase" };
+    for (of, key) in [(KeyFor::Identity, Some(own)), (KeyFor::RawWire, raw)] {
+        let Some(key) = key else { continue };
+        let pem = key.protected(passphrase.as_ref(), &seed())?;
+        let path = key_file::save_key_text(home, of, &pem, Replacing::Rewrite)?.path;
+        answer(&format!("the key in {} {what} now", path.display()))?;
+    }
+    Ok(())
+}
+
+fn ask_twice() -> Result<Passphrase, Fault> {
+    let first = ask("new passphrase (empty for none): ")?;
+    let second = ask("once more: ")?;
+    if first.same_as(&second) {
+        Ok(first)
+    } else {
+        Err(Fault::new(code::FAILED, "the two passphrases differ; nothing was changed"))
+    }
+}

@@ -1,0 +1,70 @@
+//! `rsachat peers`: lists, trusts and forgets whom the book knows.
+
+use clap::Subcommand;
+
+use crate::app::error::{Fault, code};
+use crate::app::print::answer;
+use crate::peers::book::{Change, Trust};
+use crate::peers::name::Name;
+use crate::store::{Home, book_file};
+
+/// `rsachat peers …`
+#[derive(Subcommand, Debug)]
+pub(crate) enum PeerTask {
+    /// List everybody known
+    #[command(after_help = "Examples:
+  rsachat peers list
+  rsachat peers list | grep unverified")]
+    List,
+    /// Mark a peer verified
+    #[command(after_help = "Examples:
+  rsachat peers trust bob")]
+    Trust {
+        /// The peer's name in your book
+        name: String,
+    },
+    /// Remove a peer from the book
+    #[command(after_help = "Examples:
+  rsachat peers forget bob")]
+    Forget {
+        /// The peer's name in your book
+        name: String,
+    },
+}
+
+/// Runs `rsachat peers …`.
+pub(crate) fn run(home: &Home, task: &PeerTask) -> Result<u8, Fault> {
+    let book = book_file::read(home)?;
+    let find = |name: &str| {
+        let peer = Name::parse(name).ok().and_then(|name| book.by_name(&name));
+        peer.map(|peer| peer.fingerprint).ok_or_else(|| {
+            Fault::new(code::FAILED, format!("no peer is called {name}")).hint("rsachat peers list")
+        })
+    };
+    match task {
+        PeerTask::List => {
+            for peer in book.peers() {
+                let addresses: Vec<_> = peer.addresses.iter().map(ToString::to_string).collect();
+                let row = format!(
+                    "{} {} {} {}",
+                    peer.name,
+                    peer.fingerprint,
+                    peer.trust.word(),
+                    addresses.join(",")
+                );
+                answer(row.trim_end())?;
+            }
+        }
+        PeerTask::Trust { name } => {
+            let fingerprint = find(name)?;
+            book_file::change(home, &Change::Trust { fingerprint, level: Trust::Verified })?;
+            answer(&format!("{name} is marked verified, {fingerprint}"))?;
+        }
+        PeerTask::Forget { name } => {
+            let fingerprint = find(name)?;
+            book_file::change(home, &Change::Forget { fingerprint })?;
+            answer(&format!("{name} is forgotten, {fingerprint}"))?;
+        }
+    }
+    Ok(0)
+}

@@ -1,0 +1,110 @@
+//! How a pipe ended: in words, as an exit code, and as the goodbye that the peer gets.
+
+use std::io;
+
+use crate::app::error::code;
+use crate::app::error::words;
+use crate::events::Event;
+use crate::session::Ending;
+use crate::wire::ByeReason;
+
+use super::relay::Count;
+
+/// The end of a pipe.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// Everything of both sides is written and confirmed.
+    Complete,
+    /// Our input cannot be read.
+    Input(io::Error),
+    /// Our output cannot be written.
+    Output(io::Error),
+    /// The connection was cut.
+    Cut(Option<io::Error>),
+    /// The session is over before everything was confirmed.
+    Broken(Ending),
+    /// A signal, by its number.
+    Signal(u8),
+}
+
+/// Number of SIGPIPE.
+const SIGPIPE: u8 = 13;
+
+impl Outcome {
+    /// The exit code.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Self::Complete => 0,
+            Self::Input(_) => code::MACHINE,
+            Self::Output(error) if is_gone(error) => 128 + SIGPIPE,
+            Self::Output(_)
+            | Self::Broken(Ending::Bye(
+                ByeReason::OutputGone
+                | ByeReason::OutputFull
+                | ByeReason::OutputFailed
+                | ByeReason::InputFailed,
+            )) => code::FAILED,
+            Self::Cut(_) | Self::Broken(_) => code::LOST,
+            Self::Signal(number) => number.saturating_add(128),
+        }
+    }
+
+    /// What the peer is told; nothing when nobody listens any more.
+    pub(crate) fn bye(&self) -> Option<ByeReason> {
+        match self {
+            // After the peer's own goodbye, ours lets it see the end of the stream at once.
+            Self::Complete | Self::Signal(_) | Self::Broken(Ending::Bye(_)) => Some(ByeReason::Leaving),
+            Self::Input(_) => Some(ByeReason::InputFailed),
+            Self::Output(error) if is_gone(error) => Some(ByeReason::OutputGone),
+            Self::Output(error) if error.kind() == io::ErrorKind::StorageFull => Some(ByeReason::OutputFull),
+            Self::Output(_) => Some(ByeReason::OutputFailed),
+            Self::Cut(_) | Self::Broken(_) => None,
+        }
+    }
+
+    /// What somebody should know; nothing when all went well, or when who reads our output wanted no more.
+    pub(crate) fn event(&self, name: &str, count: Count) -> Option<Event> {
+        let (kind, what) = match self {
+            Self::Complete => return None,
+            Self::Output(error) if is_gone(error) => return None,
+            Self::Input(error) => ("input", format!("cannot read the input: {}", words(error))),
+            Self::Output(error) => ("output", format!("cannot write the output: {}", words(error))),
+            Self::Cut(why) => {
+                let why = why.as_ref().map_or_else(String::new, |why| format!(" ({})", words(why)));
+                ("lost", format!("the connection with {name} was cut{why}"))
+            }
+            Self::Broken(ending) => broken(name, ending),
+            Self::Signal(number) => ("signal", format!("ended by signal {number}")),
+        };
+        let Count { sent, stored, received } = count;
+        let message =
+            format!("{what}; {sent} bytes sent, {stored} of them confirmed by {name}, {received} received");
+        Some(Event::Error { kind, message, hint: None })
+    }
+}
+
+fn broken(name: &str, ending: &Ending) -> (&'static str, String) {
+    match ending {
+        Ending::Bye(ByeReason::OutputGone) => {
+            ("peer_output", format!("{name} could not write: who read its output has gone"))
+        }
+        Ending::Bye(ByeReason::OutputFull) => {
+            ("peer_output", format!("{name} could not write: no space left where it writes"))
+        }
+        Ending::Bye(ByeReason::OutputFailed) => {
+            ("peer_output", format!("{name} could not write: its output failed"))
+        }
+        Ending::Bye(ByeReason::InputFailed) => {
+            ("peer_input", format!("{name} could not read its input to the end"))
+        }
+        Ending::Bye(_) => ("left", format!("{name} left before everything was confirmed")),
+        Ending::Silent => ("lost", format!("lost {name}: no answer for 60 s")),
+        Ending::Record => ("lost", format!("lost {name}: a record failed its check")),
+        Ending::Exhausted => ("lost", "more was sent than one key may seal".to_owned()),
+        _ => ("lost", format!("lost {name}: it broke the protocol")),
+    }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
+}

@@ -1,0 +1,301 @@
+//! A pipe that stands, until it is over: two threads move the bytes, one speaks, and this loop hears what they
+//! report, keeps the time, and says how it ended.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mio::Waker;
+
+use super::counters::Tally;
+use super::download::{self, Down};
+use super::outcome::Outcome;
+use super::progress::{Progress, Yielding};
+use super::sender::{Line, Word};
+use super::upload::{self, UpEnd};
+use crate::limits::{CONFIRM_EVERY_MS, FAREWELL_MS};
+use crate::net::Net;
+use crate::net::lines::Patient;
+use crate::net::signals::Signals;
+use crate::session::Ending;
+use crate::session::pipe::{Arrival, Beat, Pipe, Pulse};
+use crate::wire::ByeReason;
+
+/// What comes from the threads.
+enum Report {
+    Up(UpEnd),
+    Down(Down),
+    /// The goodbye is with the kernel, or the key is used up.
+    Spoken,
+    /// The connection takes no word any more. Who receives knows why.
+    Unheard,
+}
+
+/// Whether our standard input is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Input {
+    Sent,
+    /// It is not read; our stream is empty.
+    Unread,
+}
+
+/// What a pipe has on this side: its input, and the row that shows how far it has come.
+pub(crate) struct Ends {
+    pub(crate) input: Input,
+    pub(crate) progress: Progress,
+    pub(crate) yields: Yielding,
+}
+
+/// A pipe at work.
+pub(crate) struct Flow {
+    line: Arc<Line>,
+    tally: Arc<Tally>,
+    unconfirmed: Arc<AtomicBool>,
+    reports: Receiver<Report>,
+    stream: TcpStream,
+    pulse: Pulse,
+    progress: Progress,
+    /// Bytes of our stream that the peer has confirmed, once it has said anything of them.
+    stored: Option<u64>,
+    their_end: bool,
+    confirm_at_ms: Option<u64>,
+    spoken: bool,
+    hung_up: bool,
+}
+
+/// How far it came, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Count {
+    pub(crate) sent: u64,
+    pub(crate) stored: u64,
+    pub(crate) received: u64,
+}
+
+impl Flow {
+    /// Begins to move bytes. `unsent` is what the handshake has left for the socket.
+    pub(crate) fn start(
+        pipe: Pipe,
+        mut stream: TcpStream,
+        unsent: &[u8],
+        waker: &Arc<Waker>,
+        ends: Ends,
+    ) -> io::Result<Self> {
+        let Ends { input, progress, yields } = ends;
+        stream.write_all(unsent)?;
+        let (reporter, reports) = channel();
+        let line = Arc::new(Line::new(pipe.outgoing, stream.try_clone()?));
+        let tally = Arc::new(Tally::new());
+        let unconfirmed = Arc::new(AtomicBool::new(false));
+        let tell = teller(reporter, waker);
+
+        let (up_line, up_tally, up_tell) = (Arc::clone(&line), Arc::clone(&tally), tell.clone());
+        thread::Builder::new().name("up".into()).spawn(move || {
+            let end = match input_file(input) {
+                Ok(input) => upload::run(Patient(input), &up_line, &up_tally),
+                Err(error) => UpEnd::Input(error),
+            };
+            up_tell(Report::Up(end));
+        })?;
+
+        let receiver = download::Receiver {
+            stream: stream.try_clone()?,
+            incoming: pipe.incoming,
+            output: Some(own(io::stdout())?),
+            yields,
+        };
+        let (down_tally, down_unconfirmed, down_tell) =
+            (Arc::clone(&tally), Arc::clone(&unconfirmed), tell.clone());
+        thread::Builder::new().name("down".into()).spawn(move || {
+            receiver.run(&pipe.arrived, &down_tally, &down_unconfirmed, |down| down_tell(Report::Down(down)));
+        })?;
+
+        let speaking = Arc::clone(&line);
+        thread::Builder::new().name("words".into()).spawn(move || {
+            tell(speaking.speak().map_or(Report::Unheard, |()| Report::Spoken));
+        })?;
+        Ok(Self {
+            line,
+            pulse: Pulse::new(tally.now_ms()),
+            tally,
+            unconfirmed,
+            reports,
+            stream,
+            progress,
+            stored: None,
+            their_end: false,
+            confirm_at_ms: None,
+            spoken: false,
+            hung_up: false,
+        })
+    }
+
+    /// Waits until the pipe is over, says goodbye, and tells how it ended.
+    pub(crate) fn until_over(&mut self, net: &mut Net, signals: &Signals) -> io::Result<Outcome> {
+        let outcome = loop {
+            if let Some(signal) = signals.next() {
+                break Outcome::Signal(signal.number());
+            }
+            if let Some(outcome) = self.hear() {
+                break outcome;
+            }
+            if self.is_complete() {
+                break Outcome::Complete;
+            }
+            let due = match self.keep_time() {
+                Ok(due) => due,
+                Err(outcome) => break outcome,
+            };
+            wait(net, Some(self.progress.next(due, &self.tally)))?;
+            self.progress.show(self.count());
+        };
+        self.progress.clear();
+        self.part(&outcome, net)?;
+        Ok(outcome)
+    }
+
+    pub(crate) fn count(&self) -> Count {
+        Count { sent: self.tally.sent(), stored: self.stored.unwrap_or(0), received: self.tally.written() }
+    }
+
+    fn hear(&mut self) -> Option<Outcome> {
+        while let Ok(report) = self.reports.try_recv() {
+            match report {
+                Report::Up(UpEnd::Input(error)) => return Some(Outcome::Input(error)),
+                // The one who receives knows why: a goodbye, or a broken connection.
+                Report::Up(UpEnd::Ended | UpEnd::Socket | UpEnd::Closed) => {}
+                Report::Spoken => return Some(Outcome::Broken(Ending::Exhausted)),
+                Report::Unheard => self.spoken = true,
+                Report::Down(Down::Written) => {
+                    self.confirm_at_ms.get_or_insert(self.tally.now_ms() + CONFIRM_EVERY_MS);
+                }
+                Report::Down(Down::Output(error)) => return Some(Outcome::Output(error)),
+                Report::Down(Down::Ended(error)) => {
+                    self.hung_up = true;
+                    let complete = self.is_complete();
+                    return Some(if complete { Outcome::Complete } else { Outcome::Cut(error) });
+                }
+                Report::Down(Down::Arrival(arrival)) => {
+                    if let Some(outcome) = self.arrival(arrival) {
+                        return Some(outcome);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    fn arrival(&mut self, arrival: Arrival) -> Option<Outcome> {
+        match arrival {
+            Arrival::Ended { total } => {
+                self.their_end = true;
+                self.confirm_at_ms = None;
+                self.line.post(Word::Stored(total));
+                if self.tally.total().is_none() {
+                    self.progress.peer_ended();
+                }
+            }
+            Arrival::Stored { total } => self.stored = Some(total),
+            Arrival::Ping(number) => self.line.post(Word::Pong(number)),
+            // The error of the socket comes next, with its reason.
+            Arrival::Over(Ending::Cut { .. }) => {}
+            // Its end and its last confirmation came before, so it left when all was done.
+            Arrival::Over(Ending::Bye(ByeReason::Leaving)) if self.is_complete() => {
+                return Some(Outcome::Complete);
+            }
+            Arrival::Over(ending) => return Some(Outcome::Broken(ending)),
+        }
+        None
+    }
+
+    /// Everything of ours is confirmed, and everything of the peer's is written and was confirmed.
+    fn is_complete(&self) -> bool {
+        self.their_end && self.stored.is_some() && self.tally.total() == self.stored
+    }
+
+    /// Does what is due, and says when the next thing is; an error is the end.
+    fn keep_time(&mut self) -> Result<u64, Outcome> {
+        let now_ms = self.tally.now_ms();
+        if self.confirm_at_ms.is_some_and(|due| now_ms >= due) {
+            self.confirm_at_ms = None;
+            // Cleared before the count is read: what is written after that is told anew.
+            self.unconfirmed.store(false, Ordering::SeqCst);
+            self.line.post(Word::Stored(self.tally.written()));
+        }
+        let due = match self.pulse.beat(now_ms, self.tally.attention()) {
+            Beat::Wait(due) => due,
+            Beat::Ping => {
+                self.line.post(Word::Ping(now_ms));
+                now_ms
+            }
+            Beat::GiveUp => return Err(Outcome::Broken(Ending::Silent)),
+        };
+        Ok(self.confirm_at_ms.map_or(due, |confirm| confirm.min(due)))
+    }
+
+    /// Says goodbye, and stays a moment so that it arrives: a socket that is closed with something unread
+    /// takes back what was sent.
+    fn part(&mut self, outcome: &Outcome, net: &mut Net) -> io::Result<()> {
+        let until = Instant::now() + Duration::from_millis(FAREWELL_MS);
+        if let Some(reason) = outcome.bye() {
+            self.line.post(Word::Bye(reason));
+            while !self.spoken && !self.hung_up && Instant::now() < until {
+                self.settle();
+                if !self.spoken && !self.hung_up {
+                    wait(net, Some(until))?;
+                }
+            }
+            // The peer may have closed already.
+            let _ = self.stream.shutdown(Shutdown::Write);
+            while !self.hung_up && Instant::now() < until {
+                self.settle();
+                if !self.hung_up {
+                    wait(net, Some(until))?;
+                }
+            }
+        }
+        let _ = self.stream.shutdown(Shutdown::Both);
+        Ok(())
+    }
+
+    fn settle(&mut self) {
+        while let Ok(report) = self.reports.try_recv() {
+            match report {
+                Report::Spoken | Report::Unheard | Report::Up(UpEnd::Closed) => self.spoken = true,
+                Report::Down(Down::Ended(_)) => self.hung_up = true,
+                _ => {}
+            }
+        }
+    }
+}
+
+fn wait(net: &mut Net, until: Option<Instant>) -> io::Result<()> {
+    net.wait(until, &mut Vec::new())
+}
+
+/// Reports, and wakes the loop.
+fn teller(reporter: Sender<Report>, waker: &Arc<Waker>) -> impl Fn(Report) + Clone + Send + 'static {
+    let waker = Arc::clone(waker);
+    move |report| {
+        if reporter.send(report).is_ok() {
+            // A loop that cannot be woken is over.
+            let _ = waker.wake();
+        }
+    }
+}
+
+fn input_file(input: Input) -> io::Result<File> {
+    match input {
+        Input::Sent => own(io::stdin()),
+        Input::Unread => File::open("/dev/null"),
+    }
+}
+
+/// The same file under a descriptor of our own, without a buffer in between.
+fn own(standard: impl std::os::fd::AsFd) -> io::Result<File> {
+    standard.as_fd().try_clone_to_owned().map(File::from)
+}

@@ -1,0 +1,177 @@
+//! From standard input to the line: bytes are read to where their frames want them, as many frames at once as
+//! the input has ready, so that a fast input fills frames and a slow one does not wait.
+
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::counters::Tally;
+use super::sender::{Line, Sent};
+use crate::wire::data_frame::{DATA_AT, DATA_BYTES, DATA_FRAME_BYTES, DataFrame};
+
+/// Frames that are read, sealed and written together: measured, more leaves the caches and fewer wakes more often.
+const FRAMES: usize = 2;
+/// Such blocks: one is read, one is sent, one waits.
+const BLOCKS: usize = 3;
+
+/// How sending ended.
+#[derive(Debug)]
+pub(crate) enum UpEnd {
+    /// The input has ended, and the stream with it.
+    Ended,
+    /// The goodbye was said meanwhile.
+    Closed,
+    /// The input cannot be read.
+    Input(io::Error),
+    /// The connection does not take any more; who receives knows why.
+    Socket,
+}
+
+/// Frames on their way from the input to the line, and back to be filled again.
+struct Block {
+    bytes: Vec<u8>,
+    /// Stream bytes of each frame that has some.
+    filled: Vec<usize>,
+    /// What follows.
+    more: io::Result<More>,
+}
+
+/// Sends the whole input. Another thread reads ahead, since a read takes nearly as long as a write.
+pub(crate) fn run(input: impl Read + AsFd + Send + 'static, line: &Line, tally: &Tally) -> UpEnd {
+    let (full, to_send) = sync_channel(BLOCKS);
+    let (empty, to_fill) = sync_channel(BLOCKS);
+    for _ in 0..BLOCKS {
+        let bytes = vec![0; FRAMES * DATA_FRAME_BYTES];
+        // The channel has room for all, and its other end is here.
+        let _ = empty.send(Block { bytes, filled: Vec::with_capacity(FRAMES), more: Ok(More::Yes) });
+    }
+    let reader = thread::Builder::new().name("input".into()).spawn(move || read(input, &to_fill, &full));
+    if let Err(error) = reader {
+        return UpEnd::Input(error);
+    }
+    // The reader hands on its last block before it ends.
+    while let Ok(mut block) = to_send.recv() {
+        if !block.filled.is_empty() {
+            let (frames, _) = block.bytes.as_chunks_mut::<DATA_FRAME_BYTES>();
+            match line.data(frames, &block.filled) {
+                Ok(Sent::Gone) => tally.add_sent(block.filled.iter().sum()),
+                Ok(Sent::Closed) => return UpEnd::Closed,
+                Err(_) => return UpEnd::Socket,
+            }
+        }
+        match block.more {
+            Ok(More::Yes) => {}
+            Ok(More::No) => {
+                return match line.end(|total| tally.set_total(total)) {
+                    Ok(()) => UpEnd::Ended,
+                    Err(_) => UpEnd::Socket,
+                };
+            }
+            Err(error) => return UpEnd::Input(error),
+        }
+        // A reader that has ended needs no block.
+        let _ = empty.send(Block { more: Ok(More::Yes), ..block });
+    }
+    UpEnd::Input(io::ErrorKind::UnexpectedEof.into())
+}
+
+fn read(mut input: impl Read + AsFd, to_fill: &Receiver<Block>, full: &SyncSender<Block>) {
+    while let Ok(mut block) = to_fill.recv() {
+        block.filled.clear();
+        let (frames, _) = block.bytes.as_chunks_mut::<DATA_FRAME_BYTES>();
+        block.more = fill(&mut input, frames, &mut block.filled);
+        let goes_on = matches!(block.more, Ok(More::Yes));
+        if full.send(block).is_err() || !goes_on {
+            return;
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum More {
+    Yes,
+    No,
+}
+
+/// Waits for something to read, then takes what is there, frame by frame.
+fn fill(
+    input: &mut (impl Read + AsFd),
+    frames: &mut [DataFrame],
+    filled: &mut Vec<usize>,
+) -> io::Result<More> {
+    for frame in frames {
+        let room = frame.get_mut(DATA_AT..DATA_AT + DATA_BYTES).unwrap_or_default();
+        let mut bytes = 0;
+        while let Some(free) = room.get_mut(bytes..).filter(|free| !free.is_empty()) {
+            if (bytes > 0 || !filled.is_empty()) && !is_ready(input) {
+                break;
+            }
+            match input.read(free) {
+                Ok(0) => {
+                    filled.extend(Some(bytes).filter(|bytes| *bytes > 0));
+                    return Ok(More::No);
+                }
+                Ok(read) => bytes += read,
+                // What was read before is sent first; the error comes again.
+                Err(_) if bytes > 0 || !filled.is_empty() => break,
+                Err(error) => return Err(error),
+            }
+        }
+        if bytes == 0 {
+            return Ok(More::Yes);
+        }
+        filled.push(bytes);
+        if bytes < room.len() {
+            return Ok(More::Yes);
+        }
+    }
+    Ok(More::Yes)
+}
+
+/// Whether a read would not wait; also at the end or after an error.
+fn is_ready(input: &impl AsFd) -> bool {
+    let mut wanted = [PollFd::new(input, PollFlags::IN)];
+    poll(&mut wanted, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn filled_by(bytes: usize) -> (Vec<usize>, More) {
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(&vec![7; bytes]).unwrap();
+        drop(writer);
+        let mut block = vec![0; FRAMES * DATA_FRAME_BYTES];
+        let (frames, _) = block.as_chunks_mut::<DATA_FRAME_BYTES>();
+        let mut filled = Vec::new();
+        let mut reader = reader;
+        let more = fill(&mut reader, frames, &mut filled).unwrap();
+        (filled, more)
+    }
+
+    #[test]
+    fn an_input_fills_frame_after_frame_and_ends_where_it_ends() {
+        assert_eq!(filled_by(0), (vec![], More::No));
+        assert_eq!(filled_by(1), (vec![1], More::No));
+        assert_eq!(filled_by(65_000), (vec![65_000], More::No));
+        assert_eq!(filled_by(DATA_BYTES + 1), (vec![DATA_BYTES, 1], More::No));
+    }
+
+    #[test]
+    fn what_is_there_does_not_wait_for_more() {
+        let (mut reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(b"a line\n").unwrap();
+        let mut block = vec![0; FRAMES * DATA_FRAME_BYTES];
+        let (frames, _) = block.as_chunks_mut::<DATA_FRAME_BYTES>();
+        let mut filled = Vec::new();
+        assert_eq!(fill(&mut reader, frames, &mut filled).unwrap(), More::Yes);
+        assert_eq!(filled, [7]);
+        assert_eq!(&frames[0][DATA_AT..DATA_AT + 7], b"a line\n");
+    }
+}

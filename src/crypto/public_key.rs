@@ -1,0 +1,145 @@
+//! Public keys: a [`PublicKey`] cannot exist unless it has passed every check there is.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rsa::BoxedUint;
+use rsa::pkcs8::{EncodePublicKey, LineEnding};
+use rsa::traits::PublicKeyParts;
+
+use super::{Fingerprint, ssh_blob, weak_key};
+use crate::limits;
+
+/// The one public exponent that is accepted: F4, as everybody uses it.
+const EXPONENT: &[u8] = &[1, 0, 1];
+
+/// Why a key is not accepted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum KeyFault {
+    /// Not an `ssh-rsa` blob, or not in its one right form.
+    #[error("it is not an RSA public key in the form of OpenSSH")]
+    Malformed,
+    /// The modulus is too short.
+    #[error("{0} bits, at least {min} needed", min = limits::KEY_BITS_MIN)]
+    TooShort(u32),
+    /// The modulus is too long.
+    #[error("{0} bits, at most {max} accepted", max = limits::KEY_BITS_MAX)]
+    TooLong(u32),
+    /// The number of bits is not a multiple of eight.
+    #[error("{0} bits, a multiple of eight needed")]
+    Uneven(u32),
+    /// The exponent is not 65537.
+    #[error("its public exponent is not 65537")]
+    Exponent,
+    /// The modulus is even or has a small factor.
+    #[error("its modulus has a small factor")]
+    SmallFactor,
+    /// The modulus is a square, or its primes are so close that Fermat's method finds them.
+    #[error("its primes are too close to each other")]
+    ClosePrimes,
+    /// The modulus has the structure of keys made by a faulty chip (ROCA, CVE-2017-15361).
+    #[error("it was made by a faulty chip (ROCA)")]
+    Roca,
+    /// The numbers do not make a key.
+    #[error("its numbers do not make an RSA key")]
+    Inconsistent,
+}
+
+/// An RSA public key that passed every check.
+#[derive(Clone)]
+pub struct PublicKey {
+    key: rsa::PublicKey,
+    blob: Vec<u8>,
+    fingerprint: Fingerprint,
+}
+
+impl PublicKey {
+    /// Reads and checks an `ssh-rsa` blob. Costs well under a millisecond; sessions do it as a
+    /// [`super::Job`].
+    ///
+    /// # Errors
+    /// [`KeyFault`] with the first thing that is wrong.
+    pub fn from_blob(blob: &[u8]) -> Result<Self, KeyFault> {
+        let (exponent, modulus) = ssh_blob::read(blob).ok_or(KeyFault::Malformed)?;
+        let bits = bits(modulus);
+        if bits < limits::KEY_BITS_MIN {
+            return Err(KeyFault::TooShort(bits));
+        }
+        if bits > limits::KEY_BITS_MAX {
+            return Err(KeyFault::TooLong(bits));
+        }
+        if !bits.is_multiple_of(8) {
+            return Err(KeyFault::Uneven(bits));
+        }
+        if exponent != EXPONENT {
+            return Err(KeyFault::Exponent);
+        }
+        let n = BoxedUint::from_be_slice(modulus, bits).map_err(|_| KeyFault::Malformed)?;
+        weak_key::check(&n)?;
+        let e = BoxedUint::from(65_537_u64);
+        let key = rsa::PublicKey::new(n, e).map_err(|_| KeyFault::Inconsistent)?;
+        Ok(Self { key, blob: blob.to_vec(), fingerprint: Fingerprint::of(blob) })
+    }
+
+    /// The checked public half of one of our own keys.
+    pub(super) fn of(key: &rsa::PublicKey) -> Result<Self, KeyFault> {
+        Self::from_blob(&ssh_blob::write(&key.e_bytes(), &key.n_bytes()))
+    }
+
+    /// The `ssh-rsa` blob (RFC 4253, section 6.6).
+    #[must_use]
+    pub fn blob(&self) -> &[u8] {
+        &self.blob
+    }
+
+    /// The key's fingerprint.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// Bits of the modulus.
+    #[must_use]
+    pub fn bits(&self) -> u32 {
+        u32::try_from(self.key.size() * 8).unwrap_or(u32::MAX)
+    }
+
+    /// One line in the form of OpenSSH's public key files.
+    #[must_use]
+    pub fn to_openssh(&self, comment: &str) -> String {
+        format!("ssh-rsa {} {comment}", STANDARD.encode(&self.blob))
+    }
+
+    /// `SubjectPublicKeyInfo` in PEM (RFC 5280, RFC 7468).
+    ///
+    /// # Panics
+    /// Never: a checked key has an encoding.
+    #[must_use]
+    pub fn to_spki_pem(&self) -> String {
+        self.key.to_public_key_pem(LineEnding::LF).expect("a checked key has an encoding")
+    }
+
+    pub(super) fn rsa(&self) -> &rsa::PublicKey {
+        &self.key
+    }
+}
+
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.blob == other.blob
+    }
+}
+
+impl Eq for PublicKey {}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({})", self.fingerprint)
+    }
+}
+
+fn bits(number: &[u8]) -> u32 {
+    let leading = number.first().map_or(0, |byte| byte.leading_zeros());
+    u32::try_from(number.len() * 8).unwrap_or(u32::MAX).saturating_sub(leading)
+}

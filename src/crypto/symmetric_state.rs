@@ -1,0 +1,118 @@
+//! Noise's `SymmetricState` (revision 34, section 5.2) with SHA-256: the chaining key, the transcript hash
+//! and the key of the moment. Byte-compatible with other Noise libraries; a test holds it against one.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::cipher_state::{OpenKey, SealKey, open_key, seal_key};
+use super::{Failed, SharedSecret};
+
+type Hash = Zeroizing<[u8; 32]>;
+
+pub(super) struct SymmetricState {
+    chaining: Hash,
+    transcript: [u8; 32],
+    keys: Option<Keys>,
+}
+
+/// The handshake's key of the moment. Both sides use one key and one counter, in turns; a state is either
+/// sealing or opening between two keys, and both sorts are counted together.
+struct Keys {
+    key: Hash,
+    used: u64,
+}
+
+impl SymmetricState {
+    /// `InitializeSymmetric`: names longer than the hash are hashed.
+    pub(super) fn new(protocol: &[u8], prologue: &[u8]) -> Self {
+        let mut start = [0; 32];
+        match start.get_mut(..protocol.len()) {
+            Some(slot) => slot.copy_from_slice(protocol),
+            None => start = Sha256::digest(protocol).into(),
+        }
+        let mut state = Self { chaining: Zeroizing::new(start), transcript: start, keys: None };
+        state.mix_hash(prologue);
+        state
+    }
+
+    /// `MixHash`
+    pub(super) fn mix_hash(&mut self, data: &[u8]) {
+        self.transcript = Sha256::new().chain_update(self.transcript).chain_update(data).finalize().into();
+    }
+
+    /// `MixKey`
+    pub(super) fn mix_key(&mut self, input: &[u8]) {
+        let [chaining, key, _] = hkdf(&self.chaining, input);
+        self.chaining = chaining;
+        self.keys = Some(Keys { key, used: 0 });
+    }
+
+    /// `MixKeyAndHash`
+    pub(super) fn mix_key_and_hash(&mut self, secret: &SharedSecret) {
+        let [chaining, hash, key] = hkdf(&self.chaining, secret.as_bytes());
+        self.chaining = chaining;
+        self.mix_hash(hash.as_slice());
+        self.keys = Some(Keys { key, used: 0 });
+    }
+
+    /// `EncryptAndHash`: appends to `out`.
+    pub(super) fn encrypt_and_hash(&mut self, plaintext: &[u8], out: &mut Vec<u8>) {
+        let from = out.len();
+        out.extend_from_slice(plaintext);
+        if let Some(keys) = &mut self.keys {
+            let mut seal = keys.seal();
+            seal.seal(&self.transcript, out, from).expect("a handshake key seals two or three times");
+        }
+        let sealed = out.get(from..).unwrap_or_default().to_vec();
+        self.mix_hash(&sealed);
+    }
+
+    /// `DecryptAndHash`
+    pub(super) fn decrypt_and_hash(&mut self, sealed: &[u8]) -> Result<Vec<u8>, Failed> {
+        let mut plaintext = Vec::new();
+        match &mut self.keys {
+            Some(keys) => keys.open().open(&self.transcript, sealed, &mut plaintext)?,
+            None => plaintext.extend_from_slice(sealed),
+        }
+        self.mix_hash(sealed);
+        Ok(plaintext)
+    }
+
+    /// `Split`: the keys of initiator to responder and of responder to initiator, and the handshake hash.
+    pub(super) fn split(self) -> (Hash, Hash, [u8; 32]) {
+        let [first, second, _] = hkdf(&self.chaining, &[]);
+        (first, second, self.transcript)
+    }
+}
+
+impl Keys {
+    fn seal(&mut self) -> SealKey {
+        let key = seal_key(&self.key).after(self.used);
+        self.used += 1;
+        key
+    }
+
+    fn open(&mut self) -> OpenKey {
+        let key = open_key(&self.key).after(self.used);
+        self.used += 1;
+        key
+    }
+}
+
+/// Noise's `HKDF` (section 4.3) to three outputs; fewer outputs are its first ones.
+fn hkdf(chaining: &[u8; 32], input: &[u8]) -> [Hash; 3] {
+    let temporary = hmac(chaining, &[input]);
+    let first = hmac(&temporary, &[&[1]]);
+    let second = hmac(&temporary, &[first.as_slice(), &[2]]);
+    let third = hmac(&temporary, &[second.as_slice(), &[3]]);
+    [first, second, third]
+}
+
+fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> Hash {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of every length");
+    for part in parts {
+        mac.update(part);
+    }
+    Zeroizing::new(mac.finalize().into_bytes().into())
+}

@@ -1,0 +1,223 @@
+//! Notices as events. What programs are told of peers is decided here: which event it is, of which kind, and in
+//! whose words. Commands without a prompt speak of their own options, the prompt speaks of its commands.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
+use super::{Dated, Event, Form, Message, State, tell};
+use crate::app::clock::moment;
+use crate::app::sink::Show;
+use crate::chat::{Acquaintance, Assurance, Info, Notice, Owed, RawInfo, Said, Sent, Trouble, View};
+use crate::session::{Ending, RawEnding};
+use crate::text::safe::SafeText;
+
+/// The wires as events name them.
+const NATIVE: &str = "native";
+const OAEP: &str = "oaep";
+
+/// The notices of a command, on standard error.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) form: Form,
+    /// What a trouble is to the program: its end, or not.
+    pub(crate) gravity: Gravity,
+}
+
+/// Whether trouble with a peer is the program's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Gravity {
+    /// There is one connection, and it is what the program is for.
+    Ends,
+    /// Others come and go.
+    Passes,
+}
+
+impl Show for Report {
+    fn show(&mut self, notice: &Notice, _: Option<Owed>) {
+        if let Some(event) = of_command(notice, self.gravity) {
+            tell(&event, self.form);
+        }
+    }
+
+    fn is_behind(&self) -> bool {
+        false
+    }
+}
+
+/// A notice as a command tells it; those of the prompt alone are none.
+fn of_command(notice: &Notice, gravity: Gravity) -> Option<Event> {
+    match notice {
+        // Of the raw wire the command has said it, and how to leave a prompt is nothing to it.
+        Notice::Info(
+            Info::Raw(RawInfo::Banner | RawInfo::NoReceipts { .. })
+            | Info::QuitHint
+            | Info::HowToLeave
+            | Info::Closed { .. },
+        ) => None,
+        Notice::Info(Info::MakingKey { bits, .. }) => {
+            Some(Event::Notice { message: format!("making a key of {bits} bits") })
+        }
+        Notice::Info(info) => Some(good(info, notice)),
+        Notice::Trouble(trouble)
+            if !matches!(trouble, Trouble::NotReceived { .. } | Trouble::NotSent { .. }) =>
+        {
+            let kind = kind(trouble);
+            let (message, hint) = advice(trouble, notice);
+            // A name that is not believed ends nothing, nor does one block that does not open.
+            let ends_nothing = matches!(trouble, Trouble::Impostor { .. } | Trouble::Unread { .. });
+            let passes = gravity == Gravity::Passes || ends_nothing;
+            Some(if passes { Event::Warning { kind, message } } else { Event::Error { kind, message, hint } })
+        }
+        // Of messages that were not received the command says how many they were, and does not repeat them.
+        Notice::Trouble(_) | Notice::Said(_) | Notice::Answer(_) | Notice::Table(_) | Notice::Past { .. } => {
+            None
+        }
+    }
+}
+
+/// A notice as the prompt tells it.
+pub(crate) fn of_prompt(notice: &Notice) -> Event {
+    match notice {
+        Notice::Said(said) => Event::Message(message(said)),
+        Notice::Info(Info::Safety { name, number, fingerprint }) => Event::Safety {
+            name: name.clone(),
+            number: number.groups().iter().map(|group| format!("{group:05}")).collect(),
+            fingerprint: fingerprint.to_string(),
+        },
+        Notice::Info(info) => good(info, notice),
+        Notice::Trouble(trouble) => Event::Warning { kind: kind(trouble), message: words(notice) },
+        Notice::Answer(rows) => Event::Answer { rows: rows.clone() },
+        Notice::Table(table) => {
+            let (columns, rows) = table
+                .split_first()
+                .map_or_else(Default::default, |(head, rest)| (head.clone(), rest.to_vec()));
+            Event::Table { columns, rows }
+        }
+        Notice::Past { said, earlier } => Event::Past {
+            earlier: *earlier,
+            messages: said
+                .iter()
+                .map(|said| Dated { time: moment(said.arrived_ms), message: as_shown(said) })
+                .collect(),
+        },
+    }
+}
+
+/// A text of ours on its way.
+pub(crate) fn sent(sent: &Sent) -> Event {
+    let text = String::from_utf8_lossy(&sent.said.text).into_owned();
+    Event::Sent { to: sent.to.clone(), number: sent.number, text }
+}
+
+/// What a prompt says before its cursor.
+pub(crate) fn state(view: &View) -> State {
+    let (to, trust) = view.addressed.clone().map(|(to, assurance)| (to, assurance.word())).unzip();
+    State { name: view.own_name.clone(), to, trust, waiting: view.waiting, unread: view.unread }
+}
+
+/// A message as it came.
+pub(crate) fn message(said: &Said) -> Message {
+    let exact = std::str::from_utf8(&said.text);
+    let proved = said.fingerprint.filter(|_| said.assurance != Assurance::Raw);
+    Message {
+        from: said.name.clone(),
+        fingerprint: proved.map(|key| key.to_string()),
+        verified: said.assurance == Assurance::Verified,
+        sent: moment(said.sent_ms),
+        wire: if said.assurance == Assurance::Raw { OAEP } else { NATIVE },
+        bytes: exact.is_err().then(|| BASE64_STANDARD.encode(&said.text)),
+        text: exact.map_or_else(|_| String::from_utf8_lossy(&said.text).into_owned(), str::to_owned),
+    }
+}
+
+/// A message of the session's memory, which keeps what was shown.
+fn as_shown(said: &Said) -> Message {
+    let rows: Vec<_> = said.rows.iter().map(SafeText::as_str).collect();
+    Message { text: rows.join("\n"), bytes: None, ..message(said) }
+}
+
+/// Something good or neutral.
+fn good(info: &Info, notice: &Notice) -> Event {
+    match info {
+        Info::Listening { at } => Event::Listening { address: at.to_string() },
+        Info::Connecting { target } => Event::Connecting { address: target.clone() },
+        Info::Joined { name, fingerprint, known } => Event::Connected {
+            name: name.clone(),
+            fingerprint: Some(fingerprint.to_string()),
+            verified: *known == Acquaintance::Known(Assurance::Verified),
+            new: *known == Acquaintance::New,
+            wire: NATIVE,
+        },
+        Info::Raw(RawInfo::Joined { name, .. }) => Event::Connected {
+            name: name.clone(),
+            fingerprint: None,
+            verified: false,
+            new: false,
+            wire: OAEP,
+        },
+        Info::Left { name } => Event::Left { name: name.clone() },
+        _ => Event::Notice { message: words(notice) },
+    }
+}
+
+/// The kind of a trouble, as programs tell troubles apart.
+fn kind(trouble: &Trouble) -> &'static str {
+    match trouble {
+        Trouble::UnknownCaller { .. } => "unknown_key",
+        Trouble::Changed { .. } => "key_changed",
+        Trouble::PinDiffers { .. } | Trouble::OtherPerson { .. } => "wrong_key",
+        Trouble::Ourselves { .. } | Trouble::BlockedCaller { .. } => "refused",
+        Trouble::Impostor { .. } => "impostor",
+        Trouble::Early { ending, .. } => match ending {
+            Ending::Mismatch(_) | Ending::Raw(RawEnding::Native) => "mismatch",
+            Ending::Key(_) | Ending::Raw(RawEnding::Key(_)) | Ending::Alert | Ending::Bye(_) => "refused",
+            _ => "handshake",
+        },
+        Trouble::Unread { .. } => "unread",
+        Trouble::Lost { .. } => "lost",
+        Trouble::Unreachable { .. } => "unreachable",
+        Trouble::ListenFailed { .. } | Trouble::AlreadyListening { .. } => "cannot_listen",
+        Trouble::KeyFailed { .. } => "key",
+        Trouble::Book { .. } => "book",
+        Trouble::LineTooLong { .. } | Trouble::LineNotText { .. } | Trouble::Mistake { .. } => "input",
+        Trouble::NotReceived { .. } => "not_received",
+        Trouble::NotSent { .. }
+        | Trouble::NobodyToSendTo
+        | Trouble::NotConnected { .. }
+        | Trouble::NoKeyOf { .. }
+        | Trouble::QueueFull { .. } => "not_sent",
+        Trouble::NoSuchPeer { .. } => "no_such_peer",
+        _ => "trouble",
+    }
+}
+
+/// What a command says of a trouble, and what to do next in terms of its options.
+fn advice(trouble: &Trouble, notice: &Notice) -> (String, Option<String>) {
+    match trouble {
+        Trouble::UnknownCaller { whom, fingerprint } => (
+            format!("{whom} has a key that is not in your book: {fingerprint}; nothing was sent"),
+            Some(format!("--accept-new takes it; --pin {fingerprint} takes it and no other")),
+        ),
+        Trouble::Changed { name, address, known, now } => (
+            format!(
+                "the key at {address} has CHANGED from that of {name}, {known}, to {now}; nothing was sent"
+            ),
+            Some(format!(
+                "if you are sure that this is {name}: rsachat peers forget {name}, then --pin {now}"
+            )),
+        ),
+        Trouble::PinDiffers { address, pinned, now } => {
+            (format!("{address} has the key {now}, not the pinned {pinned}; nothing was sent"), None)
+        }
+        Trouble::Early { ending: Ending::Alert | Ending::Bye(_), .. } => {
+            (words(notice), Some("the other side must know your key: rsachat key show".to_owned()))
+        }
+        _ => (words(notice), None),
+    }
+}
+
+/// The sentence of a notice, without its mark.
+pub(crate) fn words(notice: &Notice) -> String {
+    let rows: Vec<_> = notice.rows().iter().map(|row| row.get(2..).unwrap_or_default().to_owned()).collect();
+    rows.join("\n")
+}

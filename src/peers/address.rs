@@ -1,0 +1,245 @@
+//! Where to listen and whom to dial, as people write it. It knows nothing of name look-up or sockets.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use crate::limits::PORT_DEFAULT;
+
+/// Which addresses of a host may be used: `-4`, `-6` or neither.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Family {
+    /// Both kinds.
+    #[default]
+    Any,
+    /// IPv4 only.
+    V4,
+    /// IPv6 only.
+    V6,
+}
+
+/// Where to listen: `8000`, `:8000`, `host:8000`, `[::1]:8000`, or a host alone for the default port.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ListenAt {
+    /// The host in its canonical form; none means every address of this machine.
+    pub host: Option<String>,
+    /// The TCP port; 0 lets the machine choose.
+    pub port: u16,
+}
+
+/// Whom to dial: `host`, `host:port`, `1.2.3.4`, `::1`, `[::1]:port`. Its canonical form, hosts in lower
+/// case, is what a peer is remembered by.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Target {
+    /// A host name or an address without brackets, in its canonical form.
+    pub host: String,
+    /// The TCP port, not 0.
+    pub port: u16,
+}
+
+/// Why a text is no address, and what to write instead.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum AddressFault {
+    /// There is nothing.
+    #[error("no address; write host:port, for example localhost:{PORT_DEFAULT}")]
+    Empty,
+    /// Only a port where a host is needed.
+    #[error("that is a port without a host; write host:port, for example localhost:{PORT_DEFAULT}")]
+    NoHost,
+    /// What follows the last colon is no port.
+    #[error("a port is a number from 0 to 65535; write host:port, for example localhost:{PORT_DEFAULT}")]
+    Port,
+    /// Port 0 cannot be dialled.
+    #[error("nobody answers on port 0; name the port that the other side printed")]
+    PortZero,
+    /// Brackets without an IPv6 address in them, or not closed.
+    #[error("brackets hold an IPv6 address; write [::1]:{PORT_DEFAULT}")]
+    Brackets,
+    /// Digits and dots that are no IPv4 address.
+    #[error("that is not an IPv4 address; write four numbers from 0 to 255, for example 127.0.0.1")]
+    V4,
+    /// A character that no host name has.
+    #[error("a host name has letters, digits, dots and -; write other scripts in their xn-- form")]
+    Host,
+}
+
+impl FromStr for ListenAt {
+    type Err = AddressFault;
+
+    fn from_str(text: &str) -> Result<Self, AddressFault> {
+        if is_digits(text) {
+            return Ok(Self { host: None, port: port(text)? });
+        }
+        let (host, port) = parts(text)?;
+        Ok(Self { host: Some(host).filter(|h| !h.is_empty()), port })
+    }
+}
+
+impl FromStr for Target {
+    type Err = AddressFault;
+
+    fn from_str(text: &str) -> Result<Self, AddressFault> {
+        if is_digits(text) {
+            return Err(AddressFault::NoHost);
+        }
+        let (host, port) = parts(text)?;
+        match (host.is_empty(), port) {
+            (true, _) => Err(AddressFault::NoHost),
+            (_, 0) => Err(AddressFault::PortZero),
+            _ => Ok(Self { host, port }),
+        }
+    }
+}
+
+impl fmt::Display for ListenAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        joined(f, self.host.as_deref().unwrap_or_default(), self.port)
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        joined(f, &self.host, self.port)
+    }
+}
+
+fn joined(f: &mut fmt::Formatter<'_>, host: &str, port: u16) -> fmt::Result {
+    if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+}
+
+/// Host and port; the host is empty when only `:port` was written.
+fn parts(text: &str) -> Result<(String, u16), AddressFault> {
+    if text.is_empty() {
+        return Err(AddressFault::Empty);
+    }
+    if let Some(inner) = text.strip_prefix('[') {
+        let (host, rest) = inner.split_once(']').ok_or(AddressFault::Brackets)?;
+        let host = v6(host).ok_or(AddressFault::Brackets)?;
+        return match rest.strip_prefix(':') {
+            Some(digits) => Ok((host, port(digits)?)),
+            None if rest.is_empty() => Ok((host, PORT_DEFAULT)),
+            None => Err(AddressFault::Brackets),
+        };
+    }
+    if let Some(host) = v6(text) {
+        return Ok((host, PORT_DEFAULT));
+    }
+    match text.split_once(':') {
+        None => Ok((host(text)?, PORT_DEFAULT)),
+        Some((_, digits)) if digits.contains(':') => Err(AddressFault::Brackets),
+        Some(("", digits)) => Ok((String::new(), port(digits)?)),
+        Some((name, digits)) => Ok((host(name)?, port(digits)?)),
+    }
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Strict: `parse` alone would take `+80`.
+fn port(digits: &str) -> Result<u16, AddressFault> {
+    if is_digits(digits) { digits.parse().map_err(|_| AddressFault::Port) } else { Err(AddressFault::Port) }
+}
+
+/// An IPv6 address in its canonical form (RFC 5952), with the zone a link-local one needs.
+fn v6(text: &str) -> Option<String> {
+    let (address, zone) = text.split_once('%').map_or((text, None), |(a, z)| (a, Some(z)));
+    let address: Ipv6Addr = address.parse().ok()?;
+    match zone {
+        None => Some(address.to_string()),
+        Some(zone) if !zone.is_empty() && zone.bytes().all(in_host) => Some(format!("{address}%{zone}")),
+        Some(_) => None,
+    }
+}
+
+fn host(text: &str) -> Result<String, AddressFault> {
+    if text.len() > 253 || text.starts_with(['-', '.']) || !text.bytes().all(in_host) {
+        return Err(AddressFault::Host);
+    }
+    // `010.0.0.1`, `127.1` and `1` mean different machines to different resolvers (URL Standard, 3.5).
+    let last = text.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    if is_digits(last) && text.parse::<Ipv4Addr>().is_err() {
+        return Err(AddressFault::V4);
+    }
+    Ok(text.to_ascii_lowercase())
+}
+
+fn in_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::peers::address::{AddressFault, ListenAt, Target};
+
+    fn listen(text: &str) -> String {
+        match text.parse::<ListenAt>() {
+            Ok(at) => {
+                assert_eq!(at.to_string().parse(), Ok(at.clone()), "{text}");
+                at.to_string()
+            }
+            Err(fault) => format!("{fault:?}"),
+        }
+    }
+
+    fn dial(text: &str) -> String {
+        match text.parse::<Target>() {
+            Ok(target) => {
+                assert_eq!(target.to_string().parse(), Ok(target.clone()), "{text}");
+                target.to_string()
+            }
+            Err(fault) => format!("{fault:?}"),
+        }
+    }
+
+    #[test]
+    fn every_form_of_a_listening_address_is_read() {
+        for (text, expected) in [
+            ("8000", ":8000"),
+            (":0", ":0"),
+            ("LocalHost:9", "localhost:9"),
+            ("localhost", "localhost:8000"),
+            ("[::1]:0", "[::1]:0"),
+            ("::1", "[::1]:8000"),
+            ("127.0.0.1:80", "127.0.0.1:80"),
+            ("70000", "Port"),
+            ("host:http", "Port"),
+            ("", "Empty"),
+            ("[::1", "Brackets"),
+        ] {
+            assert_eq!(listen(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn every_form_of_a_dialled_address_is_read() {
+        for (text, expected) in [
+            ("Example.ORG", "example.org:8000"),
+            ("example.org:9", "example.org:9"),
+            ("1.2.3.4", "1.2.3.4:8000"),
+            ("[0:0::1]:7", "[::1]:7"),
+            ("::1", "[::1]:8000"),
+            ("fe80::1%eth0", "[fe80::1%eth0]:8000"),
+            ("8000", "NoHost"),
+            (":8000", "NoHost"),
+            ("host:0", "PortZero"),
+            ("host:", "Port"),
+            ("host:+80", "Port"),
+            ("1.2.3", "V4"),
+            ("1.2.3.256:80", "V4"),
+            ("[host]:80", "Brackets"),
+            ("a:b:c", "Brackets"),
+            ("bob smith", "Host"),
+            ("--known", "Host"),
+            ("예제.kr", "Host"),
+            ("a,b", "Host"),
+        ] {
+            assert_eq!(dial(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_fault_says_what_to_write() {
+        assert!(AddressFault::NoHost.to_string().ends_with("write host:port, for example localhost:8000"));
+    }
+}

@@ -1,0 +1,161 @@
+//! The book read, changed and written back.
+
+use proptest::prelude::*;
+
+use super::{Book, Change, LineFault, Outcome, Peer, Trust};
+use crate::crypto::Fingerprint;
+use crate::peers::address::Target;
+use crate::peers::name::Name;
+
+fn key(number: u64) -> Fingerprint {
+    Fingerprint::of(&number.to_be_bytes())
+}
+
+fn name(text: &str) -> Name {
+    Name::parse(text).unwrap()
+}
+
+fn address(text: &str) -> Target {
+    text.parse().unwrap()
+}
+
+fn meet(number: u64, called: &str, at: Option<&str>) -> Change {
+    Change::Meet { fingerprint: key(number), name: name(called), address: at.map(address) }
+}
+
+fn damage(text: &str) -> Vec<(usize, LineFault)> {
+    Book::parse(text).unwrap_err().lines.into_iter().map(|bad| (bad.number, bad.fault)).collect()
+}
+
+#[test]
+fn a_book_edited_by_hand_is_kept_as_it_is() {
+    let text = format!(
+        "\u{23} friends\r\n\r\n  bob\t{}  verified HOST:9,::1 # work\r\n\nann {} blocked",
+        key(1),
+        key(2)
+    );
+    let mut book = Book::parse(&text).unwrap();
+    assert_eq!(book.to_string(), text);
+    assert_eq!(book.by_name(&name("BOB")).unwrap().addresses, [address("host:9"), address("[::1]:8000")]);
+    assert_eq!(book.by_address(&address("Host:9")).unwrap().fingerprint, key(1));
+
+    assert_eq!(book.apply(&meet(3, "cy", None)), Outcome::Changed);
+    let blocked = Change::Trust { fingerprint: key(1), level: Trust::Blocked };
+    assert_eq!(book.apply(&blocked), Outcome::Changed);
+    assert_eq!(book.apply(&blocked), Outcome::Same);
+    assert_eq!(
+        book.to_string(),
+        format!(
+            "# friends\r\n\r\nbob {} blocked host:9,[::1]:8000 # work\r\n\nann {} blocked\ncy {} unverified\n",
+            key(1),
+            key(2),
+            key(3)
+        )
+    );
+}
+
+#[test]
+fn every_bad_line_is_named_with_its_reason() {
+    let (one, two) = (key(1), key(2));
+    let text = format!(
+        "bob {one} verified a\nbob\n2 {one} verified\nann SHA256:abc verified\ncy {two} trusted\ndi {two} verified a:b\n\
+         ed {one} verified\nBOB {two} verified\nflo {two} verified b,A\ngus {two} verified a b\n"
+    );
+    let faults = damage(&text);
+    assert_eq!(faults.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    assert_eq!(faults[0].1, LineFault::Short);
+    assert_eq!(faults[3].1, LineFault::Trust);
+    assert_eq!(faults[5].1, LineFault::KeyTwice { first: 1 });
+    assert_eq!(faults[6].1, LineFault::NameTwice { first: 1 });
+    assert_eq!(faults[7].1, LineFault::AddressTwice { first: 1 });
+    assert_eq!(faults[8].1, LineFault::Long);
+    let sentence = Book::parse(&text).unwrap_err().to_string();
+    assert!(
+        sentence.starts_with("line 2: too few fields") && sentence.ends_with("and 6 more bad lines"),
+        "{sentence}"
+    );
+}
+
+#[test]
+fn a_taken_name_gets_a_suffix() {
+    let mut book = Book::new();
+    for number in 0..4 {
+        assert_eq!(book.apply(&meet(number, "Bob", None)), Outcome::Changed);
+    }
+    assert_eq!(
+        book.peers().map(|peer| peer.name.to_string()).collect::<Vec<_>>(),
+        ["Bob", "Bob-2", "Bob-3", "Bob-4"]
+    );
+    assert_eq!(book.apply(&meet(2, "Carol", None)), Outcome::Same);
+    assert_eq!(book.apply(&Change::Rename { fingerprint: key(2), name: name("BOB") }), Outcome::Changed);
+    assert_eq!(book.by_fingerprint(&key(2)).unwrap().name.as_str(), "BOB-3");
+    assert_eq!(book.apply(&Change::Rename { fingerprint: key(0), name: name("bob") }), Outcome::Changed);
+}
+
+#[test]
+fn an_address_belongs_to_one_peer() {
+    let mut book = Book::new();
+    let _ = book.apply(&meet(1, "bob", Some("host:9")));
+    let _ = book.apply(&meet(2, "ann", Some("HOST:9")));
+    assert!(book.by_fingerprint(&key(1)).unwrap().addresses.is_empty());
+    assert_eq!(book.by_address(&address("host:9")).unwrap().fingerprint, key(2));
+    assert_eq!(
+        book.apply(&Change::Address { fingerprint: key(1), address: address("host:9") }),
+        Outcome::Changed
+    );
+    assert_eq!(book.by_address(&address("host:9")).unwrap().fingerprint, key(1));
+    let stranger = Change::Address { fingerprint: key(7), address: address("host:9") };
+    assert_eq!(book.apply(&stranger), Outcome::Unknown);
+    assert_eq!(book.by_address(&address("host:9")).unwrap().fingerprint, key(1));
+}
+
+#[test]
+fn a_forgotten_peer_leaves_the_comments() {
+    let mut book = Book::new();
+    let empty = book.to_string();
+    let _ = book.apply(&meet(1, "bob", None));
+    assert_eq!(book.apply(&Change::Forget { fingerprint: key(1) }), Outcome::Changed);
+    assert_eq!(book.apply(&Change::Forget { fingerprint: key(1) }), Outcome::Unknown);
+    assert_eq!(book.to_string(), empty);
+    assert!(empty.lines().all(|line| line.starts_with('#')));
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let names = prop::sample::select(vec!["bob", "Bob", "bob-2", "김", "ann"]);
+    let hosts = prop::sample::select(vec!["a", "b:1", "::1", "1.2.3.4:9"]);
+    let levels = prop::sample::select(vec![Trust::Unverified, Trust::Verified, Trust::Blocked]);
+    (0..5u64, 0..5, names, hosts, levels).prop_map(|(number, kind, called, host, level)| {
+        let fingerprint = key(number);
+        match kind {
+            0 => meet(number, called, Some(host)),
+            1 => Change::Trust { fingerprint, level },
+            2 => Change::Forget { fingerprint },
+            3 => Change::Address { fingerprint, address: address(host) },
+            _ => Change::Rename { fingerprint, name: name(called) },
+        }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_parses_prints_the_same_bytes(text in "([a-c]|#| |\t|\r?\n|김|verified){0,40}", number in 0..3u64) {
+        let text = format!("{text}\nbob {} verified x # {text}", key(number)).replace("김\n", "\n");
+        if let Ok(book) = Book::parse(&text) {
+            prop_assert_eq!(book.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_changed_book_reads_back_as_it_is(changes in prop::collection::vec(change(), 0..30)) {
+        let mut book = Book::new();
+        for change in &changes {
+            let before = book.clone();
+            prop_assert_eq!(book.apply(change) == Outcome::Changed, book != before);
+        }
+        let read = Book::parse(&book.to_string()).unwrap();
+        prop_assert_eq!(read.peers().cloned().collect::<Vec<Peer>>(), book.peers().cloned().collect::<Vec<Peer>>());
+        prop_assert_eq!(read, book);
+    }
+}

@@ -1,0 +1,5 @@
+//! Names, addresses and the peer book: whom we know, and by what.
+
+pub mod address;
+pub mod book;
+pub mod name;

@@ -1,0 +1,257 @@
+//! Display names: which are names at all, and which two are one person's to a reader. It knows nothing of
+//! keys: a name proves nothing.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use unicode_ident::{is_xid_continue, is_xid_start};
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_security::confusable_detection::skeleton;
+
+use crate::limits::NAME_CHARS;
+use crate::text::safe::{SafeText, decoded};
+
+/// A display name: a letter, then letters, digits, `_`, marks and `-` (UAX #31), in NFC, at most
+/// [`NAME_CHARS`] characters, nothing invisible. Equality is that of the spelling; see [`Name::same_as`].
+#[derive(Clone, Debug)]
+pub struct Name {
+    shown: String,
+    folded: String,
+}
+
+/// Why a text is not a name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NameFault {
+    /// Nothing was given.
+    #[error("a name has at least one letter")]
+    Empty,
+    /// The first character is no letter.
+    #[error("a name begins with a letter")]
+    Start,
+    /// A later character does not belong in a name.
+    #[error("a name has letters, digits, - and _ only")]
+    Character,
+    /// Too many characters.
+    #[error("a name has at most {NAME_CHARS} characters")]
+    Long,
+    /// A word that means something else here.
+    #[error("that word means something else here; choose another name")]
+    Reserved,
+}
+
+/// Words that notices and commands use themselves; nobody may look like one of them.
+const RESERVED: [&str; 6] = ["you", "me", "all", "everyone", "system", "rsachat"];
+/// Name of a peer whose claim leaves nothing usable.
+const NAMELESS: &str = "peer";
+/// Bytes of a claim that are looked at: more than the longest name can have.
+const CLAIM_BYTES: usize = 16 * NAME_CHARS;
+
+impl Name {
+    /// A name as its owner or the user types it.
+    ///
+    /// # Errors
+    /// The first rule that the text breaks.
+    pub fn parse(text: &str) -> Result<Self, NameFault> {
+        let shown: String = text.nfc().collect();
+        let mut chars = shown.chars();
+        let first = chars.next().ok_or(NameFault::Empty)?;
+        if !is_xid_start(first) {
+            return Err(NameFault::Start);
+        }
+        if !chars.all(continues) || SafeText::line(&shown).as_str() != shown {
+            return Err(NameFault::Character);
+        }
+        if shown.chars().count() > NAME_CHARS {
+            return Err(NameFault::Long);
+        }
+        let name = Self { folded: folded(&shown), shown };
+        if RESERVED.contains(&name.folded.as_str()) { Err(NameFault::Reserved) } else { Ok(name) }
+    }
+
+    /// A name as a peer claims it: what does not belong is dropped, and there is always a result.
+    #[must_use]
+    pub fn claimed(bytes: &[u8]) -> Self {
+        let text = decoded(bytes.get(..CLAIM_BYTES).unwrap_or(bytes));
+        let mut kept = String::new();
+        for c in text.nfc() {
+            let fits = if kept.is_empty() { is_xid_start(c) } else { continues(c) };
+            if fits && kept.chars().count() < NAME_CHARS {
+                kept.push(c);
+                if SafeText::line(&kept).as_str() != kept {
+                    kept.pop();
+                }
+            }
+        }
+        Self::parse(&kept)
+            .or_else(|_| Self::parse(&format!("{}-", shortened(&kept, NAME_CHARS - 1))))
+            .unwrap_or_else(|_| Self { shown: NAMELESS.into(), folded: NAMELESS.into() })
+    }
+
+    /// The same name with a number, for the second who wants it: `bob-2`. Shortened if it must be.
+    #[must_use]
+    pub fn with_suffix(&self, number: usize) -> Self {
+        let suffix = format!("-{number}");
+        let room = NAME_CHARS.saturating_sub(suffix.len());
+        let shown = format!("{}{suffix}", shortened(&self.shown, room));
+        Self { folded: folded(&shown), shown }
+    }
+
+    /// Whether a reader would take both for one: equal after NFKC and case folding.
+    #[must_use]
+    pub fn same_as(&self, other: &Self) -> bool {
+        self.folded == other.folded
+    }
+
+    /// Whether a quick reader could take this name for the other: [`Name::same_as`], or equal skeletons by the
+    /// confusable characters of UTS #39, as `bоb` with a Cyrillic letter is like `bob`.
+    #[must_use]
+    pub fn looks_like(&self, other: &Self) -> bool {
+        // By its capitals and without them: a zero is like an O, a Cyrillic Ь like a b. Skeletons of small
+        // letters may be capitals, so that they are folded once more.
+        let shape = |text: &str| folded(&skeleton(text).collect::<String>());
+        let shapes = |name: &Self| [shape(&name.shown), shape(&name.folded)];
+        let others = shapes(other);
+        self.same_as(other) || shapes(self).iter().any(|shape| others.contains(shape))
+    }
+
+    /// The name as it is shown.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.shown
+    }
+
+    /// What [`Name::same_as`] compares: for tables of names.
+    #[must_use]
+    pub fn folded(&self) -> &str {
+        &self.folded
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.shown)
+    }
+}
+
+impl std::str::FromStr for Name {
+    type Err = NameFault;
+
+    fn from_str(text: &str) -> Result<Self, NameFault> {
+        Self::parse(text)
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.shown == other.shown
+    }
+}
+
+impl Eq for Name {}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.shown.hash(state);
+    }
+}
+
+fn continues(c: char) -> bool {
+    c == '-' || is_xid_continue(c)
+}
+
+/// NFKC, then full case folding by way of upper case (so that `ß` and `ss` agree), then NFKC again.
+pub(crate) fn folded(text: &str) -> String {
+    let upper: String = text.nfkc().flat_map(char::to_uppercase).collect();
+    upper.chars().flat_map(char::to_lowercase).nfkc().collect()
+}
+
+fn shortened(text: &str, chars: usize) -> String {
+    text.chars().take(chars).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::peers::name::{NAME_CHARS, Name, NameFault};
+
+    fn claimed(claim: &str) -> String {
+        Name::claimed(claim.as_bytes()).to_string()
+    }
+
+    #[test]
+    fn names_of_many_scripts_are_names() {
+        for text in ["bob", "김철수", "Zoë", "bob-2", "x_1", "नमस्ते", "you-"] {
+            assert_eq!(Name::parse(text).unwrap().as_str(), text);
+        }
+        assert_eq!(Name::parse("e\u{301}a").unwrap().as_str(), "\u{e9}a");
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused_with_its_reason() {
+        let fault = |text: &str| Name::parse(text).unwrap_err();
+        assert_eq!(fault(""), NameFault::Empty);
+        assert_eq!(fault("2bob"), NameFault::Start);
+        assert_eq!(fault("-bob"), NameFault::Start);
+        assert_eq!(fault("bob smith"), NameFault::Character);
+        assert_eq!(fault("bob\u{200b}"), NameFault::Character);
+        assert_eq!(fault("bob\u{3164}"), NameFault::Character);
+        assert_eq!(fault("bob>"), NameFault::Character);
+        assert_eq!(fault(&"b".repeat(33)), NameFault::Long);
+        assert_eq!(fault("ＹＯＵ"), NameFault::Reserved);
+    }
+
+    #[test]
+    fn a_claim_is_made_into_a_name() {
+        assert_eq!(claimed("bob"), "bob");
+        assert_eq!(claimed("b\x1b[31mob> \n"), "b31mob");
+        assert_eq!(claimed(""), "peer");
+        assert_eq!(claimed("123 \u{202e}"), "peer");
+        assert_eq!(claimed("System"), "System-");
+        assert_eq!(claimed("y\u{200b}ou"), "you-");
+        assert_eq!(claimed(&"b".repeat(10_240)), "b".repeat(NAME_CHARS));
+        assert_eq!(Name::claimed(b"\xffbob\xfe").as_str(), "bob");
+    }
+
+    #[test]
+    fn names_that_read_alike_are_the_same() {
+        let same = |a: &str, b: &str| Name::parse(a).unwrap().same_as(&Name::parse(b).unwrap());
+        assert!(same("Bob", "bob"));
+        assert!(same("ｂｏｂ", "bob"));
+        assert!(same("Straße", "STRASSE"));
+        assert!(!same("bob", "bob-2"));
+    }
+
+    #[test]
+    fn names_that_look_alike_are_told_from_names_that_do_not() {
+        let alike = |a: &str, b: &str| Name::parse(a).unwrap().looks_like(&Name::parse(b).unwrap());
+        for imitation in ["Bob", "b\u{43e}b", "ｂｏｂ", "b0b", "\u{42c}\u{43e}\u{42c}"] {
+            assert!(alike(imitation, "bob"), "{imitation}");
+        }
+        assert!(alike("paypa1", "paypal"));
+        for other in ["rob", "bob-2", "bobb", "밥"] {
+            assert!(!alike(other, "bob"), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_suffix_always_fits() {
+        assert_eq!(Name::parse("bob").unwrap().with_suffix(2).as_str(), "bob-2");
+        let long = Name::parse(&"b".repeat(NAME_CHARS)).unwrap().with_suffix(100);
+        assert_eq!(long.as_str().chars().count(), NAME_CHARS);
+        assert!(long.as_str().ends_with("b-100"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn every_claim_becomes_a_name_that_parses_as_itself(bytes in prop::collection::vec(any::<u8>(), 0..200), text in ".*") {
+            for name in [Name::claimed(&bytes), Name::claimed(text.as_bytes())] {
+                prop_assert_eq!(Name::parse(name.as_str()).unwrap(), name.clone());
+                let suffixed = name.with_suffix(12);
+                prop_assert_eq!(Name::parse(suffixed.as_str()).unwrap(), suffixed);
+            }
+        }
+    }
+}

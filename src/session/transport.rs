@@ -1,0 +1,244 @@
+//! A session after the handshake: records out, records in, and the rules of their order
+//! (`docs/PROTOCOL.md`, section 5). It stands once both sides' `Confirm` has been seen.
+
+use std::collections::VecDeque;
+
+use super::handshake::Turn;
+use super::{Ending, Event, Idle, Output, Own, Role};
+use crate::crypto::{SealKey, Split};
+use crate::limits;
+use crate::wire::{
+    ByeReason, Confirm, Frame, Frames, LENGTH_BYTES, Padding, Purpose, Record, WireFault, begin_frame,
+    end_frame,
+};
+
+/// Bytes that AES-GCM adds to a plaintext.
+const TAG_BYTES: usize = 16;
+
+/// Why a message cannot be sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SayFault {
+    /// There is no session that stands.
+    #[error("the connection does not stand")]
+    NotStanding,
+    /// The peer gave no key to seal to: the raw wire only.
+    #[error("the peer gave no key, so that nothing can be sealed to it")]
+    NoKey,
+    /// More than [`limits::MESSAGE_BYTES`].
+    #[error("the message has {bytes} bytes, at most {} are sent", limits::MESSAGE_BYTES)]
+    TooLong {
+        /// Bytes of UTF-8 of the message.
+        bytes: usize,
+    },
+}
+
+pub(super) struct Standing {
+    split: Split,
+    purpose: Purpose,
+    /// Our own confirmation, until it has been sent; the responder keeps it back until record 5 has opened.
+    unsent: Option<Record>,
+    confirmed: bool,
+    said: u64,
+    receipted: u64,
+    heard: u64,
+    shown: u64,
+    idle: Idle,
+    exhausted: bool,
+}
+
+impl Standing {
+    pub(super) fn new(role: Role, split: Split, own: &Own, outputs: &mut VecDeque<Output>) -> Self {
+        let confirm = Confirm {
+            transcript: *split.transcript.as_bytes(),
+            options: 0,
+            name: own.name.as_bytes().to_vec(),
+        };
+        let mut standing = Self {
+            split,
+            purpose: own.purpose,
+            unsent: Some(Record::Confirm(confirm)),
+            confirmed: false,
+            said: 0,
+            receipted: 0,
+            heard: 0,
+            shown: 0,
+            idle: Idle::default(),
+            exhausted: false,
+        };
+        if role == Role::Initiator {
+            standing.confirm(outputs);
+        }
+        standing
+    }
+
+    pub(super) fn confirmed(&self) -> bool {
+        self.confirmed
+    }
+
+    /// Whether this is a pipe that stands: what follows belongs to its two halves.
+    pub(super) fn is_pipe(&self) -> bool {
+        self.confirmed && self.purpose == Purpose::Pipe
+    }
+
+    pub(super) fn into_split(self) -> Split {
+        self.split
+    }
+
+    /// Whether the counter of our direction has come to its end.
+    pub(super) fn exhausted(&self) -> bool {
+        self.exhausted
+    }
+
+    pub(super) fn say(
+        &mut self,
+        text: &str,
+        time_ms: u64,
+        outputs: &mut VecDeque<Output>,
+    ) -> Result<u64, SayFault> {
+        if !self.confirmed || self.is_pipe() {
+            return Err(SayFault::NotStanding);
+        }
+        if text.len() > limits::MESSAGE_BYTES {
+            return Err(SayFault::TooLong { bytes: text.len() });
+        }
+        self.said += 1;
+        let record = Record::Text { seq: self.said, time_ms, text: text.as_bytes().to_vec() };
+        self.seal(&record, outputs);
+        Ok(self.said)
+    }
+
+    pub(super) fn shown(&mut self, upto: u64, outputs: &mut VecDeque<Output>) {
+        let upto = upto.min(self.heard);
+        if self.confirmed && upto > self.shown {
+            self.shown = upto;
+            self.seal(&Record::Receipt { upto }, outputs);
+        }
+    }
+
+    pub(super) fn ping(&mut self, number: u64, outputs: &mut VecDeque<Output>) {
+        self.seal(&Record::Ping(number), outputs);
+    }
+
+    /// Says goodbye, if the peer has shown that it can understand one.
+    pub(super) fn bye(&mut self, reason: ByeReason, outputs: &mut VecDeque<Output>) {
+        if self.confirmed {
+            self.seal(&Record::Bye(reason), outputs);
+        }
+    }
+
+    /// Opens the next whole frame, if there is one.
+    pub(super) fn take(&mut self, now_ms: u64, frames: &mut Frames, outputs: &mut VecDeque<Output>) -> Turn {
+        match frames.take(limits::CHAT_FRAME_BYTES) {
+            Ok(None) => Turn::Wait,
+            // Nobody has confirmed yet: an empty frame is still the handshake's alert.
+            Ok(Some(frame)) if frame.body.is_empty() && !self.confirmed => Turn::End(Ending::Alert),
+            Ok(Some(frame)) => match self.open(&frame) {
+                Ok(record) => self.on(record, now_ms, outputs),
+                Err(ending) => Turn::End(ending),
+            },
+            Err(fault) => Turn::End(Ending::Wire(fault)),
+        }
+    }
+
+    fn on(&mut self, record: Record, now_ms: u64, outputs: &mut VecDeque<Output>) -> Turn {
+        if !self.confirmed {
+            return self.on_confirm(record, outputs);
+        }
+        match record {
+            Record::Text { seq, time_ms, text } if seq == self.heard + 1 => {
+                self.heard = seq;
+                self.idle.interrupt();
+                outputs.push_back(Output::Event(Event::Said { seq, time_ms, text }));
+            }
+            Record::Receipt { upto } if upto > self.said => return Turn::End(Ending::Protocol),
+            Record::Receipt { upto } if upto > self.receipted => {
+                self.receipted = upto;
+                self.idle.interrupt();
+                outputs.push_back(Output::Event(Event::Receipt { upto }));
+            }
+            Record::Ping(number) => {
+                self.seal(&Record::Pong(number), outputs);
+                return self.count_idle(now_ms);
+            }
+            Record::Receipt { .. } | Record::Pong(_) | Record::Ignorable => return self.count_idle(now_ms),
+            Record::Bye(reason) => return Turn::End(Ending::Bye(reason)),
+            Record::Text { .. }
+            | Record::Confirm(_)
+            | Record::Data(_)
+            | Record::End { .. }
+            | Record::Stored { .. } => return Turn::End(Ending::Protocol),
+        }
+        Turn::Again
+    }
+
+    fn on_confirm(&mut self, record: Record, outputs: &mut VecDeque<Output>) -> Turn {
+        match record {
+            Record::Confirm(theirs) if self.split.transcript.ct_eq(&theirs.transcript) => {
+                self.confirmed = true;
+                self.confirm(outputs);
+                outputs.push_back(Output::Event(Event::Stands { name: theirs.name }));
+                Turn::Again
+            }
+            _ => Turn::End(Ending::Handshake),
+        }
+    }
+
+    fn confirm(&mut self, outputs: &mut VecDeque<Output>) {
+        if let Some(confirm) = self.unsent.take() {
+            self.seal(&confirm, outputs);
+        }
+    }
+
+    fn count_idle(&mut self, now_ms: u64) -> Turn {
+        self.idle.count(now_ms).map_or_else(Turn::End, |()| Turn::Again)
+    }
+
+    fn padding(&self) -> Padding {
+        match self.purpose {
+            Purpose::Chat => Padding::Chat,
+            Purpose::Pipe => Padding::Bulk,
+        }
+    }
+
+    fn seal(&mut self, record: &Record, outputs: &mut VecDeque<Output>) {
+        let padding = self.padding();
+        match seal_frame(&mut self.split.seal, record, padding) {
+            Ok(frame) => outputs.push_back(Output::Transmit(frame)),
+            Err(_) => self.exhausted = true,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn claim(&mut self, upto: u64, outputs: &mut VecDeque<Output>) {
+        self.seal(&Record::Receipt { upto }, outputs);
+    }
+
+    #[cfg(test)]
+    pub(super) fn opens(&mut self, framed: &[u8]) -> Result<Record, Ending> {
+        let (length, body) = framed.split_first_chunk().ok_or(Ending::Protocol)?;
+        self.open(&Frame { length: *length, body: body.to_vec() })
+    }
+
+    fn open(&mut self, frame: &Frame) -> Result<Record, Ending> {
+        let mut plaintext = Vec::with_capacity(frame.body.len());
+        let opened = self.split.open.open(&frame.length, &frame.body, &mut plaintext);
+        if opened.is_err() {
+            return Err(if self.confirmed { Ending::Record } else { Ending::Handshake });
+        }
+        Record::read(&plaintext).map_err(Ending::Wire)
+    }
+}
+
+/// One record as it stands on the wire: the frame's length is the associated data of what it announces.
+pub(super) fn seal_frame(key: &mut SealKey, record: &Record, padding: Padding) -> Result<Vec<u8>, WireFault> {
+    let mut frame = Vec::new();
+    let at = begin_frame(&mut frame);
+    record.write(padding, &mut frame)?;
+    let from = frame.len();
+    frame.resize(from + TAG_BYTES, 0);
+    end_frame(&mut frame, at)?;
+    frame.truncate(from);
+    let length: [u8; LENGTH_BYTES] = *frame.first_chunk().ok_or(WireFault::Malformed)?;
+    key.seal(&length, &mut frame, LENGTH_BYTES).map_err(|_| WireFault::TooLong)?;
+    Ok(frame)
+}

@@ -1,0 +1,229 @@
+//! Text that may stand on a screen: everything that moves, hides, reorders or imitates is shown as a
+//! visible escape. It knows nothing of who wrote the text nor of where it is shown.
+
+use std::fmt::{self, Write as _};
+
+use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeEmoji, UnicodeGeneralCategory};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use crate::limits::MARKS_EACH_BASE;
+
+/// One row of text without any character that a terminal would obey or a reader would not see.
+///
+/// The only thing a notice accepts from a peer. What is not safe stands as `\u{1b}`: the number in lower
+/// case hexadecimal, without padding. Making it safe a second time changes nothing.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct SafeText(String);
+
+impl SafeText {
+    /// The whole text as one row; newlines are escaped like any other control character.
+    #[must_use]
+    pub fn line(text: &str) -> Self {
+        Self(escaped(text))
+    }
+
+    /// One row for each line of the text, at least one; `\n` and `\r\n` end a line, a lone `\r` does not.
+    #[must_use]
+    pub fn rows(text: &str) -> Vec<Self> {
+        if text.is_empty() {
+            return vec![Self::default()];
+        }
+        text.lines().map(Self::line).collect()
+    }
+
+    /// As [`SafeText::line`], for bytes that need not be UTF-8: one U+FFFD for each bad byte.
+    #[must_use]
+    pub fn line_from_bytes(bytes: &[u8]) -> Self {
+        Self::line(&decoded(bytes))
+    }
+
+    /// As [`SafeText::rows`], for bytes that need not be UTF-8: one U+FFFD for each bad byte.
+    #[must_use]
+    pub fn rows_from_bytes(bytes: &[u8]) -> Vec<Self> {
+        Self::rows(&decoded(bytes))
+    }
+
+    /// The text as it is shown.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Cells it takes on a terminal (UAX #11, as the `unicode-width` crate reads it).
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.0.width()
+    }
+}
+
+impl fmt::Display for SafeText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// Bytes as text, with one replacement sign for each byte that is not UTF-8, so that nothing is hidden by
+/// joining several into one.
+pub(crate) fn decoded(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    text
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut cluster = Cluster::default();
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        if cluster.takes(c, chars.as_str()) {
+            out.push(c);
+        } else {
+            // Nothing may combine with an escape: that keeps the form readable, and a second pass equal.
+            cluster = Cluster::default();
+            let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+        }
+    }
+    out
+}
+
+/// What the character before the next one allows it to be.
+#[derive(Default)]
+struct Cluster {
+    /// The base that marks sit on; none at the start of a row, where a mark would sit on the prefix.
+    base: Option<char>,
+    /// The last character that was kept.
+    last: Option<char>,
+    marks: usize,
+    joins: usize,
+    /// Tag characters still to come of a flag that was recognised whole.
+    tags: usize,
+}
+
+impl Cluster {
+    /// Whether `c`, followed by `rest`, is shown as it is.
+    fn takes(&mut self, c: char, rest: &str) -> bool {
+        let next = rest.chars().next();
+        let kept = match kind(c) {
+            Kind::Base => {
+                let joined = self.last == Some(JOINER);
+                *self = Self {
+                    base: Some(c),
+                    joins: if joined { self.joins } else { 0 },
+                    tags: if c == BLACK_FLAG { flag_tags(rest) } else { 0 },
+                    ..Self::default()
+                };
+                true
+            }
+            Kind::Mark => self.base.is_some() && self.one_more_mark(),
+            Kind::JamoTail => self.base.is_some_and(is_hangul) && self.one_more_mark(),
+            Kind::Variation => self.last.is_some_and(|l| varies(l, c, next)) && self.one_more_mark(),
+            Kind::Joiner => {
+                self.joins += 1;
+                self.joins <= MARKS_EACH_BASE
+                    && self.base.is_some_and(is_pictograph)
+                    && self.last != Some(JOINER)
+                    && next.is_some_and(is_pictograph)
+            }
+            Kind::Tag => self.tags.checked_sub(1).is_some_and(|left| {
+                self.tags = left;
+                true
+            }),
+            Kind::Unsafe => false,
+        };
+        self.last = Some(c);
+        kept
+    }
+
+    fn one_more_mark(&mut self) -> bool {
+        self.marks += 1;
+        self.marks <= MARKS_EACH_BASE
+    }
+}
+
+enum Kind {
+    Base,
+    Mark,
+    /// Middle and last conjoining Hangul letters: no marks, but they take no cell of their own.
+    JamoTail,
+    Variation,
+    Joiner,
+    Tag,
+    Unsafe,
+}
+
+const JOINER: char = '\u{200d}';
+const BLACK_FLAG: char = '\u{1f3f4}';
+/// The flags of England, Scotland and Wales: the only tag sequences of the emoji standard (UTS #51).
+const TAG_FLAGS: [&str; 3] = [
+    "\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+    "\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}",
+    "\u{e0067}\u{e0062}\u{e0077}\u{e006c}\u{e0073}\u{e007f}",
+];
+
+fn kind(c: char) -> Kind {
+    match c {
+        ' '..='~' => return Kind::Base,
+        JOINER => return Kind::Joiner,
+        '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' => return Kind::Variation,
+        '\u{e0020}'..='\u{e007f}' => return Kind::Tag,
+        // Letters, marks and symbols that are drawn as nothing: grapheme joiner, Hangul fillers, Khmer
+        // inherent vowels, Mongolian selectors, blank Braille, null notehead.
+        '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' => {
+            return Kind::Unsafe;
+        }
+        '\u{2800}' | '\u{3164}' | '\u{ffa0}' | '\u{1d159}' => return Kind::Unsafe,
+        '\u{1161}'..='\u{11ff}' | '\u{d7b0}'..='\u{d7ff}'
+            if c.general_category() != GeneralCategory::Unassigned =>
+        {
+            return Kind::JamoTail;
+        }
+        _ => {}
+    }
+    match c.general_category_group() {
+        GeneralCategoryGroup::Mark => Kind::Mark,
+        // Controls, formats, private use, surrogates, unassigned and noncharacters.
+        GeneralCategoryGroup::Other => Kind::Unsafe,
+        _ if is_separator_of_lines(c) || c.width().unwrap_or(0) == 0 => Kind::Unsafe,
+        _ => Kind::Base,
+    }
+}
+
+fn is_separator_of_lines(c: char) -> bool {
+    matches!(c.general_category(), GeneralCategory::LineSeparator | GeneralCategory::ParagraphSeparator)
+}
+
+fn is_hangul(c: char) -> bool {
+    matches!(c, '\u{1100}'..='\u{11ff}' | '\u{a960}'..='\u{a97f}' | '\u{ac00}'..='\u{d7ff}')
+}
+
+/// A character that emoji sequences are made of: no digit, and none of the letters flags are spelt with.
+fn is_pictograph(c: char) -> bool {
+    !c.is_ascii()
+        && !matches!(c, '\u{1f1e6}'..='\u{1f1ff}')
+        && c.is_emoji_char()
+        && matches!(kind(c), Kind::Base)
+}
+
+fn is_ideograph(c: char) -> bool {
+    matches!(c, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3fffd}')
+}
+
+/// Whether `selector` chooses between real forms of `base`; elsewhere it is an invisible passenger.
+fn varies(base: char, selector: char, next: Option<char>) -> bool {
+    match selector {
+        '\u{fe0e}' | '\u{fe0f}' if is_pictograph(base) => true,
+        '\u{fe0f}' if matches!(base, '0'..='9' | '#' | '*') => next == Some('\u{20e3}'),
+        '\u{fe00}'..='\u{fe02}' | '\u{e0100}'..='\u{e01ef}' => is_ideograph(base),
+        _ => false,
+    }
+}
+
+fn flag_tags(rest: &str) -> usize {
+    TAG_FLAGS.iter().find(|tags| rest.starts_with(**tags)).map_or(0, |tags| tags.chars().count())
+}
+
+#[cfg(test)]
+mod tests;
