@@ -14,7 +14,7 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use peers::{Bench, Peer};
-use run::{Guard, Memory, rsachat};
+use run::{Guard, History, rsachat};
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -41,14 +41,14 @@ fn main() -> Outcome<()> {
 struct Row {
     peer: Peer,
     seconds: Vec<f64>,
-    memory: Memory,
+    memory: History,
     fault: Option<String>,
 }
 
 fn stream(bench: &Bench, out: &mut impl io::Write) -> Outcome<()> {
     let mut rows: Vec<_> = Peer::ALL
         .into_iter()
-        .map(|peer| Row { peer, seconds: Vec::new(), memory: Memory::default(), fault: peer.missing() })
+        .map(|peer| Row { peer, seconds: Vec::new(), memory: History::default(), fault: peer.missing() })
         .collect();
     for _ in 0..ROUNDS {
         for row in rows.iter_mut().filter(|row| row.fault.is_none()) {
@@ -92,7 +92,7 @@ fn stream(bench: &Bench, out: &mut impl io::Write) -> Outcome<()> {
         verdict(out, "plain nc", median(&plain.seconds) / ours, 1.3, 1.0)?;
     }
     let memory = rows.iter().find(|row| row.peer == Peer::Rsachat).map(|row| row.memory);
-    let Memory { sender_kib, receiver_kib } = memory.unwrap_or_default();
+    let History { sender_kib, receiver_kib } = memory.unwrap_or_default();
     let aim = said(sender_kib.max(receiver_kib) <= 24 * 1024, "at most 24 MiB");
     writeln!(out, "rsachat's memory: sender {sender_kib} KiB, receiver {receiver_kib} KiB; {aim}\n")?;
     Ok(())

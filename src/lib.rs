@@ -11,6 +11,7 @@ pub mod cli;
 mod config;
 pub mod crypto;
 mod events;
+pub mod ids;
 pub mod limits;
 pub mod net;
 pub mod peers;

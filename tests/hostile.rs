@@ -11,7 +11,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::wire::{Fault, Way, Wire, call_from};
+use support::wire::{AppError, Protocol, Way, call_from};
 use support::{Home, PATIENCE, Person, eventually};
 
 /// Distance between two places of a handshake that are tried: each would take minutes.
@@ -37,7 +37,7 @@ fn talk(minji: &mut Person, junho: &mut Person, round: usize) {
 
 /// Bytes of the handshake each way, without the records that follow.
 fn handshake_lengths(at: &str) -> [(Way, usize); 2] {
-    let wire = Wire::to(at, 250, Fault::None);
+    let wire = Protocol::to(at, 250, AppError::None);
     let mut hana = Person::start("하나", &["--connect", &wire.at]);
     hana.sees("준호 joined");
     assert_eq!(hana.falls_silent().ends(), 0);
@@ -51,8 +51,8 @@ fn after_two_frames(bytes: &[u8]) -> usize {
 }
 
 /// Lets `caller` connect through a wire with a fault and waits until it has said what came of it.
-fn connect_through(caller: &mut Person, at: &str, number: usize, fault: Fault) {
-    let wire = Wire::to(at, number, fault);
+fn connect_through(caller: &mut Person, at: &str, number: usize, fault: AppError) {
+    let wire = Protocol::to(at, number, fault);
     let through = wire.at.clone();
     let rows = |caller: &Person| -> Vec<String> {
         caller.output().lines().filter(|row| row.contains(&through)).map(str::to_owned).collect()
@@ -103,7 +103,7 @@ fn a_handshake_cut_anywhere_frees_its_state_while_a_conversation_goes_on() {
     for (way, length) in lengths {
         for place in (0..length).step_by(STRIDE) {
             calls += 1;
-            connect_through(&mut hana, &at, calls, Fault::Cut(way, place));
+            connect_through(&mut hana, &at, calls, AppError::Cut(way, place));
             if calls % 20 == 0 {
                 talk(&mut minji, &mut junho, calls);
             }
@@ -123,7 +123,7 @@ fn a_flip_never_joins(way: Way) {
     let length = handshake_lengths(&at).into_iter().find(|(there, _)| *there == way).unwrap().1;
     let mut hana = Home::of("하나").start(&[]);
     for (number, place) in (0..length).step_by(STRIDE).enumerate() {
-        connect_through(&mut hana, &at, number, Fault::Flip(way, place));
+        connect_through(&mut hana, &at, number, AppError::Flip(way, place));
     }
     talk(&mut minji, &mut junho, 0);
     assert!(!hana.has_seen("joined"));
@@ -144,7 +144,7 @@ fn a_flipped_byte_to_the_caller_never_joins() {
 #[test]
 fn segments_of_one_byte_are_enough() {
     let (mut junho, at) = Person::listening("준호");
-    let wire = Wire::to(&at, 0, Fault::OneByOne);
+    let wire = Protocol::to(&at, 0, AppError::OneByOne);
     let mut minji = Person::start("민지", &["--connect", &wire.at]);
     minji.sees("준호 joined");
     junho.sees("민지 joined");

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers as well")]
 
+use rsachat::ids::ConnId;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::net::{SocketAddr, TcpStream};
@@ -10,7 +11,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use rsachat::net::process::raise_limit;
-use rsachat::net::{LinkId, Net, NetEvent, Sources, Stack};
+use rsachat::net::{Net, NetEvent, SourceLimiter, Stack};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Both tests are about the same numbers.
@@ -34,21 +35,21 @@ fn thread_time_ns(stat: &mut File) -> u64 {
 
 fn listening() -> (Net, SocketAddr) {
     let mut net = Net::new().unwrap();
-    net.set_sources(Sources::unlimited());
+    net.set_sources(SourceLimiter::unlimited());
     let (_, addr) = net.listen("127.0.0.1:0".parse().unwrap(), Stack::AsGiven).unwrap();
     (net, addr)
 }
 
 /// Runs the loop until this moment; links accepted, links ended, and times that famine was told.
-fn run(net: &mut Net, until: Instant, enough: usize) -> (Vec<LinkId>, Vec<LinkId>, usize) {
+fn run(net: &mut Net, until: Instant, enough: usize) -> (Vec<ConnId>, Vec<ConnId>, usize) {
     let (mut accepted, mut ended, mut famines, mut events) = (Vec::new(), Vec::new(), 0, Vec::new());
     while Instant::now() < until && accepted.len() + ended.len() < enough {
         net.wait(Some(until), &mut events).unwrap();
         for event in events.drain(..) {
             match event {
-                NetEvent::Accepted { link, .. } => accepted.push(link),
-                NetEvent::Ended { link } => ended.push(link),
-                NetEvent::Famine { open } => {
+                NetEvent::Accepted { conn: link, .. } => accepted.push(link),
+                NetEvent::Ended { conn: link } => ended.push(link),
+                NetEvent::OutOfFds { open } => {
                     assert_eq!(open, net.links());
                     famines += 1;
                 }
@@ -83,7 +84,7 @@ fn callers_wait_out_a_famine_and_are_served_as_soon_as_descriptors_are_free() {
 
     // One leaves: its place is taken at once, and nobody else has to call for that.
     let freed = Instant::now();
-    net.drop_now(served[0]);
+    net.abort(served[0]);
     let (served_next, _, _) = run(&mut net, freed + LIMIT, 1);
     assert_eq!(served_next.len(), 1);
     assert!(freed.elapsed() < SOON, "{:?}", freed.elapsed());
@@ -98,7 +99,7 @@ fn callers_wait_out_a_famine_and_are_served_as_soon_as_descriptors_are_free() {
 
     // All that were served leave: all that waited are served.
     for link in served {
-        net.drop_now(link);
+        net.abort(link);
     }
     let (rest, _, _) = run(&mut net, Instant::now() + LIMIT, 60 - 37);
     assert_eq!(rest.len(), 60 - 37);
@@ -122,7 +123,7 @@ fn five_thousand_calls_that_say_nothing_leave_nothing_behind() {
             accepted += came.len();
             ended += left.len();
             for link in left {
-                net.hangup(link);
+                net.close(link);
             }
         }
     }

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rsachat::crypto::{PublicKey, RawPair, Seed, seal_raw};
+use rsachat::crypto::{OaepKeyPair, PublicKey, Seed, seal_oaep};
 use rsachat::limits::{RAW_MUTE_CALLERS, UNPROVEN_LINKS};
-use support::wire::{Fault, Wire, call_from};
+use support::wire::{AppError, Protocol, call_from};
 use support::{Home, PATIENCE, Person, eventually};
 
 /// What a handshake that nobody begins, or a new key, may take, and what a busy machine takes besides.
@@ -29,12 +29,12 @@ fn listening() -> (Person, String) {
     (listener, at)
 }
 
-fn alice() -> RawPair {
-    RawPair::from_pem(include_str!("keys/alice-2048.pem"), None).unwrap()
+fn alice() -> OaepKeyPair {
+    OaepKeyPair::from_pem(include_str!("keys/alice-2048.pem"), None).unwrap()
 }
 
 fn block(text: &str, number: u8) -> Vec<u8> {
-    seal_raw(alice().public(), text.as_bytes(), &Seed::new([number; 32]))
+    seal_oaep(alice().public(), text.as_bytes(), &Seed::new([number; 32]))
 }
 
 fn call(at: &str) -> TcpStream {
@@ -274,7 +274,7 @@ fn peak_kib(person: &Person) -> u64 {
 #[test]
 fn a_native_handshake_replayed_at_the_raw_listener_shows_nothing() {
     let (junho, at) = Person::listening("준호");
-    let wire = Wire::to(&at, 1, Fault::None);
+    let wire = Protocol::to(&at, 1, AppError::None);
     let mut hana = Person::start("하나", &["--connect", &wire.at]);
     hana.sees("준호 joined");
     hana.types("비밀 이야기");

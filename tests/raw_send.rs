@@ -10,15 +10,15 @@ use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::Stdio;
 
-use rsachat::crypto::{PublicKey, RawPair, Seed, seal_raw};
+use rsachat::crypto::{OaepKeyPair, PublicKey, Seed, seal_oaep};
 use support::{Home, PATIENCE, Person};
 
 fn home(name: &str) -> Home {
     Home::of(name).with_raw_key(if name == "민지" { "alice-2048.pem" } else { "bob-3072.pem" })
 }
 
-fn alice() -> RawPair {
-    RawPair::from_pem(include_str!("keys/alice-2048.pem"), None).unwrap()
+fn alice() -> OaepKeyPair {
+    OaepKeyPair::from_pem(include_str!("keys/alice-2048.pem"), None).unwrap()
 }
 
 fn start(home: &Home, args: &[&str], input: Stdio) -> Person {
@@ -153,7 +153,7 @@ fn a_slow_command_still_gets_every_message_of_a_caller_who_has_left() {
 fn unknown_callers_are_heard_and_a_block_that_does_not_open_is_told_once_and_ends_nothing() {
     let (mut recv, at) = receiving(&["--count", "2"]);
     let mut caller = TcpStream::connect(&at).unwrap();
-    let block = |text: &str| seal_raw(alice().public(), text.as_bytes(), &Seed::new([7; 32]));
+    let block = |text: &str| seal_oaep(alice().public(), text.as_bytes(), &Seed::new([7; 32]));
     caller.write_all(&[block("하나"), vec![0x42; 256], block("둘")].concat()).unwrap();
     assert_eq!(recv.ends(), 0);
     assert_eq!(recv.output(), "하나\n둘\n");

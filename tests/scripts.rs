@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 
 use regex::Regex;
 use rsachat::chat::command::COMMANDS;
-use rsachat::script::{Directive, Kind, Parser, Script, Source, canonical};
+use rsachat::script::{Directive, LineKind, Parser, Script, Source, canonical};
 
 /// Conversations that the folder holds at least.
 const CONVERSATIONS: usize = 22;
@@ -124,7 +124,7 @@ fn a_conversation_says_what_it_tells_and_is_written_in_the_canonical_form() {
         let story = format!("# {}: ", name.trim_end_matches(".chat"));
         assert!(text.starts_with(&story), "{name} does not begin with {story:?}");
         assert_eq!(canonical(script), *text, "{name}: `rsachat replay --fmt` writes it so");
-        let seeded = |kind: &Kind| matches!(kind, Kind::Directive(Directive::Seed(7)));
+        let seeded = |kind: &LineKind| matches!(kind, LineKind::Directive(Directive::Seed(7)));
         assert!(script.lines.iter().any(|line| seeded(&line.kind)), "{name} makes keys of its own");
     }
 }

@@ -1,12 +1,13 @@
 //! Every notice of the prompt in its words, so that a change of a sentence is seen where it is reviewed.
 
 use rsachat::chat::{
-    Acquaintance, Assurance, Claimed, Content, Info, KeyFor, Notice, Notify, RawInfo, Said, Trouble, When,
+    Impersonated, Info, KeyFor, KeyStatus, Message, Notice, Notify, NotifyContent, NotifyWhen, RawInfo,
+    TrustLevel, Warning,
 };
-use rsachat::crypto::{Fingerprint, KeyFault, PemFault, SafetyNumber};
-use rsachat::session::{Ending, RawEnding};
+use rsachat::crypto::{Fingerprint, PemError, PublicKeyError, SafetyNumber};
+use rsachat::session::{CloseReason, OaepCloseReason};
 use rsachat::text::safe::SafeText;
-use rsachat::wire::{ByeReason, Purpose, WireFault};
+use rsachat::wire::{ByeReason, Purpose, WireError};
 
 fn bob() -> String {
     "bob".to_owned()
@@ -48,13 +49,13 @@ fn good_and_neutral_news() {
         Info::KeyCancelled,
         Info::Connecting { target: "host:8000".to_owned() },
         Info::ConnectCancelled { target: "host:8000".to_owned() },
-        joined(Acquaintance::New),
-        joined(Acquaintance::Known(Assurance::Unverified)),
-        joined(Acquaintance::Known(Assurance::Verified)),
+        joined(KeyStatus::New),
+        joined(KeyStatus::Known(TrustLevel::Unverified)),
+        joined(KeyStatus::Known(TrustLevel::Verified)),
         Info::Left { name: bob() },
         Info::Replaced { name: bob() },
         Info::Closed { name: bob() },
-        Info::Addressed { name: bob(), assurance: Assurance::Verified },
+        Info::Addressed { name: bob(), trust_level: TrustLevel::Verified },
         Info::Trusted { name: bob() },
         Info::Accepted { name: bob(), fingerprint },
         Info::Forgotten { name: bob() },
@@ -64,13 +65,13 @@ fn good_and_neutral_news() {
         Info::Safety { name: bob(), number: SafetyNumber::between(&fingerprint, &other), fingerprint: other },
         Info::Named { old: bob(), name: "밥".to_owned() },
         Info::Notify { set: Notify::default() },
-        Info::Notify { set: Notify { when: When::Always, content: Content::Shown } },
-        Info::Notify { set: Notify { when: When::Never, content: Content::Hidden } },
+        Info::Notify { set: Notify { when: NotifyWhen::Always, content: NotifyContent::Shown } },
+        Info::Notify { set: Notify { when: NotifyWhen::Never, content: NotifyContent::Hidden } },
         Info::Logging { file: "~/chat.log".to_owned() },
         Info::LogClosed { file: "~/chat.log".to_owned() },
         Info::NoLog,
         Info::NothingSaid,
-        Info::Greeting,
+        Info::PrefaceProgress,
         Info::QuitHint,
         Info::HowToLeave,
         Info::Recording { file: file() },
@@ -81,7 +82,7 @@ fn good_and_neutral_news() {
 #[test]
 fn troubles() {
     let (known, now) = keys();
-    let imitation = |claim: &str, of| Trouble::Impostor {
+    let imitation = |claim: &str, of| Warning::Impostor {
         name: "bob-2".to_owned(),
         claimed: SafeText::line(claim),
         known: bob(),
@@ -90,78 +91,78 @@ fn troubles() {
     let impostor = |of| imitation("bob", of);
     let address = || "host:8000".to_owned();
     let troubles = [
-        Trouble::LineTooLong { bytes: 70_000 },
-        Trouble::LineNotText { row: SafeText::line_from_bytes(b"\xff\x1b[2J") },
-        Trouble::NoKeyYet,
-        Trouble::KeyExists { of: KeyFor::Identity, file: "~/identity.pem".to_owned() },
-        Trouble::KeyFailed { why: "no space left on device".to_owned() },
-        Trouble::KeyUnderway,
-        Trouble::ListenFailed { at: address(), why: "address already in use".to_owned() },
-        Trouble::AlreadyListening { at: address() },
-        Trouble::Unreachable { target: address(), why: "connection refused".to_owned() },
-        Trouble::Changed { name: bob(), address: address(), known, now },
-        Trouble::PinDiffers { address: address(), pinned: known, now },
-        Trouble::Ourselves { whom: whom() },
-        Trouble::BlockedCaller { name: bob() },
-        Trouble::UnknownCaller { whom: whom(), fingerprint: now },
-        Trouble::Book { why: "peers is damaged, line 3: no name stands first".to_owned() },
-        impostor(Claimed::Verified),
-        impostor(Claimed::Known),
-        impostor(Claimed::Ours),
-        imitation("b\u{43e}b", Claimed::Verified),
-        imitation("BOB", Claimed::Known),
-        imitation("b0b", Claimed::Ours),
-        Trouble::NotReceived { name: bob(), rows: vec![SafeText::line("안녕\n\u{1b}[2J")], more: 2 },
-        Trouble::NobodyToSendTo,
-        Trouble::NobodyToClose,
-        Trouble::NotConnected { name: bob() },
-        Trouble::QueueFull { name: bob(), waiting: 1_000 },
-        Trouble::NoSuchPeer { name: "bbo".to_owned(), nearest: Some(bob()) },
-        Trouble::NoSuchPeer { name: "eve".to_owned(), nearest: None },
-        Trouble::NotRefused { name: bob() },
-        Trouble::NotBlocked { name: "bob".to_owned() },
-        Trouble::StillBlocked { name: "bob".to_owned() },
-        Trouble::NothingFound,
-        Trouble::NoEditor,
-        Trouble::LogFailed { file: "chat.log".to_owned(), why: "no space left on device".to_owned() },
-        Trouble::SameName { name: bob() },
-        Trouble::TooManyPeers { limit: 800 },
-        Trouble::TurnedAway { whom: whom(), why: "too many connections from one source".to_owned() },
-        Trouble::Famine { open: 35 },
-        Trouble::Suppressed { times: 99 },
+        Warning::LineTooLong { bytes: 70_000 },
+        Warning::LineNotText { row: SafeText::line_from_bytes(b"\xff\x1b[2J") },
+        Warning::NoKeyYet,
+        Warning::KeyExists { of: KeyFor::Identity, file: "~/identity.pem".to_owned() },
+        Warning::KeyFailed { why: "no space left on device".to_owned() },
+        Warning::KeyUnderway,
+        Warning::ListenFailed { at: address(), why: "address already in use".to_owned() },
+        Warning::AlreadyListening { at: address() },
+        Warning::Unreachable { target: address(), why: "connection refused".to_owned() },
+        Warning::Changed { name: bob(), address: address(), known, now },
+        Warning::PinDiffers { address: address(), pinned: known, now },
+        Warning::Ourselves { whom: whom() },
+        Warning::BlockedCaller { name: bob() },
+        Warning::UnknownCaller { whom: whom(), fingerprint: now },
+        Warning::Book { why: "peers is damaged, line 3: no name stands first".to_owned() },
+        impostor(Impersonated::Verified),
+        impostor(Impersonated::Known),
+        impostor(Impersonated::Ours),
+        imitation("b\u{43e}b", Impersonated::Verified),
+        imitation("BOB", Impersonated::Known),
+        imitation("b0b", Impersonated::Ours),
+        Warning::NotReceived { name: bob(), rows: vec![SafeText::line("안녕\n\u{1b}[2J")], more: 2 },
+        Warning::NobodyToSendTo,
+        Warning::NobodyToClose,
+        Warning::NotConnected { name: bob() },
+        Warning::QueueFull { name: bob(), waiting: 1_000 },
+        Warning::NoSuchPeer { name: "bbo".to_owned(), nearest: Some(bob()) },
+        Warning::NoSuchPeer { name: "eve".to_owned(), nearest: None },
+        Warning::NotRefused { name: bob() },
+        Warning::NotBlocked { name: "bob".to_owned() },
+        Warning::StillBlocked { name: "bob".to_owned() },
+        Warning::NothingFound,
+        Warning::NoEditor,
+        Warning::LogFailed { file: "chat.log".to_owned(), why: "no space left on device".to_owned() },
+        Warning::SameName { name: bob() },
+        Warning::TooManyPeers { limit: 800 },
+        Warning::TurnedAway { whom: whom(), why: "too many connections from one source".to_owned() },
+        Warning::OutOfFds { open: 35 },
+        Warning::Suppressed { times: 99 },
     ];
-    check("troubles", troubles.map(Notice::Trouble));
+    check("troubles", troubles.map(Notice::Warning));
 }
 
 #[test]
 fn every_way_to_part() {
     let endings = [
-        Ending::Overloaded,
-        Ending::Bye(ByeReason::Refused),
-        Ending::Bye(ByeReason::Replaced),
-        Ending::Alert,
-        Ending::Cut { midway: true },
-        Ending::Cut { midway: false },
-        Ending::CutEarly,
-        Ending::HandshakeTimeout,
-        Ending::Mute,
-        Ending::Silent,
-        Ending::Stranger(b"GET / HTTP/1.1\r\n".to_vec()),
-        Ending::Stranger(b"-----BEGIN PUBLI".to_vec()),
-        Ending::Mismatch(WireFault::Purpose(Purpose::Pipe)),
-        Ending::Mismatch(WireFault::Version { version: 2, suite: 1 }),
-        Ending::Key(KeyFault::Exponent),
-        Ending::Handshake,
-        Ending::Record,
-        Ending::Protocol,
+        CloseReason::Overloaded,
+        CloseReason::Bye(ByeReason::Refused),
+        CloseReason::Bye(ByeReason::Replaced),
+        CloseReason::PeerAbort,
+        CloseReason::ConnectionLost { mid_record: true },
+        CloseReason::ConnectionLost { mid_record: false },
+        CloseReason::LostInHandshake,
+        CloseReason::HandshakeTimeout,
+        CloseReason::NoData,
+        CloseReason::IdleTimeout,
+        CloseReason::NotRsachat(b"GET / HTTP/1.1\r\n".to_vec()),
+        CloseReason::NotRsachat(b"-----BEGIN PUBLI".to_vec()),
+        CloseReason::VersionMismatch(WireError::Purpose(Purpose::Pipe)),
+        CloseReason::VersionMismatch(WireError::Version { version: 2, suite: 1 }),
+        CloseReason::Key(PublicKeyError::Exponent),
+        CloseReason::Handshake,
+        CloseReason::Record,
+        CloseReason::ProtocolViolation,
     ];
     let early = endings
         .iter()
-        .map(|ending| Notice::Trouble(Trouble::Early { whom: whom(), ending: ending.clone(), why: None }));
+        .map(|ending| Notice::Warning(Warning::Early { whom: whom(), ending: ending.clone(), why: None }));
     check("parting-early", early);
     let late = endings.iter().map(|ending| {
         let why = Some("connection reset by peer".to_owned());
-        Notice::Trouble(Trouble::Lost { name: bob(), ending: ending.clone(), why })
+        Notice::Warning(Warning::Lost { name: bob(), ending: ending.clone(), why })
     });
     check("parting-late", late);
 }
@@ -181,50 +182,50 @@ fn everything_on_the_raw_wire() {
         Info::Raw(RawInfo::Parts { count: 3 }),
         Info::Raw(RawInfo::Waits { name: raw() }),
         Info::Raw(RawInfo::Answered { name: raw() }),
-        Info::Addressed { name: raw(), assurance: Assurance::Raw },
+        Info::Addressed { name: raw(), trust_level: TrustLevel::Unauthenticated },
         Info::Left { name: raw() },
     ];
     let troubles = [
-        Trouble::KeyExists { of: KeyFor::RawWire, file: file() },
-        Trouble::NoKeyOf { name: raw() },
-        Trouble::RawPeer { name: raw() },
-        Trouble::Unread { whom: raw(), in_a_row: 1 },
-        Trouble::NotSent { name: raw(), rows: vec![SafeText::line("안녕")], more: 0 },
+        Warning::KeyExists { of: KeyFor::RawWire, file: file() },
+        Warning::NoKeyOf { name: raw() },
+        Warning::RawPeer { name: raw() },
+        Warning::Unread { whom: raw(), in_a_row: 1 },
+        Warning::NotSent { name: raw(), rows: vec![SafeText::line("안녕")], more: 0 },
     ];
     let endings = [
-        RawEnding::Native,
-        RawEnding::NoPem(b"SSH-2.0-\x1b[2J".to_vec()),
-        RawEnding::NoKey,
-        RawEnding::EndlessKey,
-        RawEnding::Key(PemFault::Private),
-        RawEnding::Key(PemFault::Certificate),
-        RawEnding::Key(PemFault::Label),
-        RawEnding::Key(PemFault::Malformed),
-        RawEnding::Key(PemFault::NotRsa),
-        RawEnding::Key(PemFault::Key(KeyFault::TooShort(512))),
-        RawEnding::OutOfStep,
-        RawEnding::Unheard,
-        RawEnding::Gone,
-        RawEnding::Mute,
+        OaepCloseReason::Native,
+        OaepCloseReason::NoPem(b"SSH-2.0-\x1b[2J".to_vec()),
+        OaepCloseReason::NoKey,
+        OaepCloseReason::EndlessKey,
+        OaepCloseReason::Key(PemError::Private),
+        OaepCloseReason::Key(PemError::Certificate),
+        OaepCloseReason::Key(PemError::Label),
+        OaepCloseReason::Key(PemError::Malformed),
+        OaepCloseReason::Key(PemError::NotRsa),
+        OaepCloseReason::Key(PemError::Key(PublicKeyError::TooShort(512))),
+        OaepCloseReason::OutOfStep,
+        OaepCloseReason::Unheard,
+        OaepCloseReason::Gone,
+        OaepCloseReason::NoData,
     ];
-    let early = |ending| Trouble::Early { whom: whom(), ending: Ending::Raw(ending), why: None };
-    let notices = infos.map(Notice::Info).into_iter().chain(troubles.map(Notice::Trouble));
-    check("raw", notices.chain(endings.map(|ending| Notice::Trouble(early(ending)))));
+    let early = |ending| Warning::Early { whom: whom(), ending: CloseReason::Oaep(ending), why: None };
+    let notices = infos.map(Notice::Info).into_iter().chain(troubles.map(Notice::Warning));
+    check("raw", notices.chain(endings.map(|ending| Notice::Warning(early(ending)))));
 }
 
 #[test]
 fn no_row_of_a_message_can_pass_for_anything_else() {
     let text = "한 줄\n* eve joined, verified\r\n! trouble\u{2028}12:00 carol: hi\u{1b}[1A\u{202e}cod\n";
-    let said = Said {
+    let said = Message {
         name: bob(),
         fingerprint: Some(keys().0),
-        assurance: Assurance::Unverified,
+        trust_level: TrustLevel::Unverified,
         arrived_ms: 0,
         sent_ms: 0,
         rows: SafeText::rows(text),
         text: text.into(),
     };
-    let rows = Notice::Said(said.clone()).rows();
+    let rows = Notice::Message(said.clone()).rows();
     assert!(rows.iter().all(|row| row.starts_with("bob: ")), "{rows:?}");
-    check("hostile-message", [Notice::Said(said)]);
+    check("hostile-message", [Notice::Message(said)]);
 }

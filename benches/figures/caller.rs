@@ -8,7 +8,7 @@ use std::time::Duration;
 use rand::TryRng as _;
 use rsachat::crypto::handshake::initiator;
 use rsachat::crypto::{Identity, PublicKey, Seed, encapsulate};
-use rsachat::session::{Event, Output, Own, Role, Session};
+use rsachat::session::{Event, Output, Role, Session, SessionConfig};
 use rsachat::wire::{LENGTH_BYTES, PREFACE_BYTES, Preface, Purpose, begin_frame, end_frame};
 use socket2::{Domain, Socket, Type};
 
@@ -25,18 +25,19 @@ pub(crate) struct Side<'a> {
 
 impl<'a> Side<'a> {
     pub(crate) fn new(role: Role, identity: &'a Identity, name: &str) -> Outcome<Self> {
-        let own = Own { key: identity.public().clone(), name: name.to_owned(), purpose: Purpose::Chat };
+        let own =
+            SessionConfig { key: identity.public().clone(), name: name.to_owned(), purpose: Purpose::Chat };
         Ok(Self { session: Session::new(role, own, fresh_seed()?, 0), identity })
     }
 
     /// Does all work that is due, whoever the peer is, and gives what is to be sent.
     fn sent(&mut self) -> Vec<u8> {
         let mut sent = Vec::new();
-        while let Some(output) = self.session.poll() {
+        while let Some(output) = self.session.poll_output() {
             match output {
                 Output::Transmit(bytes) => sent.extend(bytes),
-                Output::Need(job) => self.session.done(0, job.run(self.identity)),
-                Output::Event(Event::Met(_)) => self.session.accept(),
+                Output::Job(job) => self.session.handle_job(0, job.run(self.identity)),
+                Output::Event(Event::PeerKey(_)) => self.session.accept_key(),
                 Output::Event(_) => {}
             }
         }
@@ -47,13 +48,13 @@ impl<'a> Side<'a> {
     pub(crate) fn join(mut self, from: Ipv4Addr, to: SocketAddr) -> Outcome<TcpStream> {
         let mut stream = dial(from, to)?;
         let mut bytes = vec![0; 8_192];
-        while !self.session.stands() {
+        while !self.session.is_established() {
             stream.write_all(&self.sent())?;
             let count = stream.read(&mut bytes)?;
             if count == 0 {
                 return Err("the listener hung up".into());
             }
-            self.session.feed(0, bytes.get(..count).unwrap_or_default());
+            self.session.handle_bytes(0, bytes.get(..count).unwrap_or_default());
         }
         stream.write_all(&self.sent())?;
         Ok(stream)
@@ -65,10 +66,10 @@ pub(crate) fn meet(one: &Identity, other: &Identity) -> Outcome<()> {
     let mut dialler = Side::new(Role::Initiator, one, "one")?;
     let mut listener = Side::new(Role::Responder, other, "other")?;
     for _ in 0..8 {
-        listener.session.feed(0, &dialler.sent());
-        dialler.session.feed(0, &listener.sent());
+        listener.session.handle_bytes(0, &dialler.sent());
+        dialler.session.handle_bytes(0, &listener.sent());
     }
-    if dialler.session.stands() && listener.session.stands() { Ok(()) } else { Err("no handshake".into()) }
+    if dialler.session.is_established() && listener.session.is_established() { Ok(()) } else { Err("no handshake".into()) }
 }
 
 /// Calls once, up to a third message that is whole and well sealed but whose OAEP ciphertext is wrong: the

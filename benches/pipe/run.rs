@@ -33,17 +33,17 @@ pub(crate) struct Children {
 /// What a run took, from the sender's start.
 pub(crate) struct Ran {
     pub(crate) took: Duration,
-    pub(crate) memory: Memory,
+    pub(crate) memory: History,
 }
 
 /// The most memory that each side had.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Memory {
+pub(crate) struct History {
     pub(crate) sender_kib: u64,
     pub(crate) receiver_kib: u64,
 }
 
-impl Memory {
+impl History {
     pub(crate) fn max(self, other: Self) -> Self {
         Self {
             sender_kib: self.sender_kib.max(other.sender_kib),
@@ -55,10 +55,10 @@ impl Memory {
 impl Children {
     /// Waits for sender and receiver.
     pub(crate) fn finish(mut self, begun: Instant) -> Outcome<Ran> {
-        let mut memory = Memory::default();
+        let mut memory = History::default();
         loop {
             let receiver_kib = self.receiver.as_ref().map_or(0, |receiver| peak_kib(&receiver.0));
-            memory = memory.max(Memory { sender_kib: peak_kib(&self.sender.0), receiver_kib });
+            memory = memory.max(History { sender_kib: peak_kib(&self.sender.0), receiver_kib });
             let sent = self.sender.0.try_wait()?;
             let received = match &mut self.receiver {
                 Some(receiver) => receiver.0.try_wait()?.is_some(),

@@ -1,25 +1,26 @@
 //! One person: a chat, the home with its key and peers, and what of the chat's effects is about these. All
-//! else is asked of the [`Machine`] underneath: the prompt has a real one, a replay has one for all its
+//! else is asked of the [`Host`] underneath: the prompt has a real one, a replay has one for all its
 //! actors. It knows neither sockets nor screens nor clocks.
 
+use crate::ids::{ConnId, DialId, ListenerId};
 use std::sync::Arc;
 
-use super::error::Fault;
-use super::keyring::{self, KeyRing, Own};
+use super::error::AppError;
+use super::keyring::{self, KeyRing, StoredKey};
 use crate::chat::{
-    Chat, Dial, Effect, Input, KeyFor, Link, Listener, NewKey, Notice, Now, Origin, Owed, Queue, Replacing,
-    Sent, Verdict, Wire,
+    Chat, DialOutcome, Effect, Input, KeyFor, KeyOrigin, NewKey, Notice, Now, Protocol, Queue, ReceiptDue,
+    Replacing, SentMessage,
 };
-use crate::crypto::{Job, Passphrase};
+use crate::crypto::{Passphrase, RsaJob};
 use crate::peers::address::{Family, ListenAt, Target};
 use crate::peers::book::{Book, Change};
-use crate::store::book_file::{self, BookFault};
-use crate::store::{Home, StoreFault, key_file};
+use crate::store::book_file::{self, BookError};
+use crate::store::{Home, StoreError, key_file};
 use crate::text::safe::SafeText;
 
 /// What a person needs done outside the home. Whatever has its answer at once returns it; other answers
 /// come as inputs later.
-pub(crate) trait Machine {
+pub(crate) trait Host {
     /// The moment of the next input.
     fn now(&self) -> Now;
     /// Today, as it may stand in a file name.
@@ -27,11 +28,11 @@ pub(crate) trait Machine {
     /// The chat as it is before what follows from an input is done. A machine without a prompt does nothing.
     fn follow(&mut self, _chat: &Chat) {}
     /// Shows a notice; what is owed for it is reported once it has been shown.
-    fn show(&mut self, notice: &Notice, owed: Option<Owed>) -> Option<Input<'static>>;
+    fn show(&mut self, notice: &Notice, due: Option<ReceiptDue>) -> Option<Input<'static>>;
     /// Calls the person's attention. A machine whose person looks on anyway does nothing.
     fn alert(&mut self, _text: &SafeText) {}
     /// Notes a text of ours that was accepted, where a log is kept or a program listens.
-    fn sent(&mut self, _sent: &Sent) -> Option<Input<'static>> {
+    fn sent(&mut self, _sent: &SentMessage) -> Option<Input<'static>> {
         None
     }
     /// Notes how far a peer has shown what we sent, where a program listens.
@@ -44,28 +45,28 @@ pub(crate) trait Machine {
     /// Ends the log.
     fn close_log(&mut self) {}
     /// Listens.
-    fn listen(&mut self, listener: Listener, at: &ListenAt, family: Family) -> Option<Input<'static>>;
+    fn listen(&mut self, listener: ListenerId, at: &ListenAt, family: Family) -> Option<Input<'static>>;
     /// Looks a host up and dials it.
-    fn connect(&mut self, dial: Dial, target: Target, family: Family) -> Option<Input<'static>>;
+    fn connect(&mut self, dial: DialId, target: Target, family: Family) -> Option<Input<'static>>;
     /// Forgets an attempt.
-    fn cancel_connect(&mut self, dial: Dial);
+    fn cancel_connect(&mut self, dial: DialId);
     /// Sends bytes; answers when the kernel did not take all of them.
-    fn transmit(&mut self, link: Link, bytes: Vec<u8>) -> Option<Input<'static>>;
+    fn transmit(&mut self, conn: ConnId, bytes: Vec<u8>) -> Option<Input<'static>>;
     /// Both sides stand: a caller counts no more as a stranger.
-    fn proven(&mut self, link: Link, wire: Wire);
+    fn mark_authenticated(&mut self, conn: ConnId, wire: Protocol);
     /// Closes after what was sent has left.
-    fn hangup(&mut self, link: Link);
+    fn close(&mut self, conn: ConnId);
     /// Does RSA work with our keys.
-    fn work(&mut self, link: Link, job: Job, queue: Queue, keys: KeyRing) -> Option<Input<'static>>;
-    /// Makes a key; either it is there at once or it comes back through [`Actor::keep`].
-    fn make_key(&mut self, recipe: Recipe) -> Option<Result<Own, Fault>>;
+    fn work(&mut self, conn: ConnId, job: RsaJob, queue: Queue, keys: KeyRing) -> Option<Input<'static>>;
+    /// Makes a key; either it is there at once or it comes back through [`Client::keep`].
+    fn make_key(&mut self, recipe: KeygenRequest) -> Option<Result<StoredKey, AppError>>;
     /// Throws the key away that is being made.
     fn cancel_key(&mut self);
 }
 
 /// What a new key is to be.
 #[derive(Clone)]
-pub(crate) struct Recipe {
+pub(crate) struct KeygenRequest {
     pub(crate) of: KeyFor,
     pub(crate) bits: u32,
     pub(crate) replacing: Replacing,
@@ -73,17 +74,22 @@ pub(crate) struct Recipe {
 }
 
 /// One person of a conversation.
-pub(crate) struct Actor {
+pub(crate) struct Client {
     pub(crate) chat: Chat,
     home: Home,
     keys: KeyRing,
     passphrase: Option<Arc<Passphrase>>,
-    verdicts: Vec<Verdict>,
+    outcomes: Vec<DialOutcome>,
     quit: Option<u8>,
 }
 
-impl Actor {
-    pub(crate) fn new(mut chat: Chat, home: Home, own: Option<Own>, passphrase: Option<Passphrase>) -> Self {
+impl Client {
+    pub(crate) fn new(
+        mut chat: Chat,
+        home: Home,
+        own: Option<StoredKey>,
+        passphrase: Option<Passphrase>,
+    ) -> Self {
         let mut keys = KeyRing::default();
         if let Some(own) = own {
             keys.put(own.key);
@@ -93,7 +99,7 @@ impl Actor {
             chat.set_raw_key(raw.as_shown(&home));
             keys.put(raw.key);
         }
-        Self { chat, home, keys, passphrase: passphrase.map(Arc::new), verdicts: Vec::new(), quit: None }
+        Self { chat, home, keys, passphrase: passphrase.map(Arc::new), outcomes: Vec::new(), quit: None }
     }
 
     /// The code to end with, once the chat has said so.
@@ -102,19 +108,19 @@ impl Actor {
     }
 
     /// How connections that we dialled have ended since the last call.
-    pub(crate) fn verdicts(&mut self) -> Vec<Verdict> {
-        std::mem::take(&mut self.verdicts)
+    pub(crate) fn outcomes(&mut self) -> Vec<DialOutcome> {
+        std::mem::take(&mut self.outcomes)
     }
 
     /// Hands one input to the chat and has done what follows from it.
-    pub(crate) fn handle(&mut self, machine: &mut impl Machine, input: Input<'_>) {
-        self.chat.handle(machine.now(), input);
-        machine.follow(&self.chat);
+    pub(crate) fn handle(&mut self, host: &mut impl Host, input: Input<'_>) {
+        self.chat.handle(host.now(), input);
+        host.follow(&self.chat);
         // Effects can have answers, which are inputs; the chat is drained before each.
-        while let Some(effect) = self.chat.poll() {
-            if let Some(answer) = self.perform(machine, effect) {
-                self.chat.handle(machine.now(), answer);
-                machine.follow(&self.chat);
+        while let Some(effect) = self.chat.poll_effect() {
+            if let Some(answer) = self.perform(host, effect) {
+                self.chat.handle(host.now(), answer);
+                host.follow(&self.chat);
             }
         }
     }
@@ -122,62 +128,62 @@ impl Actor {
     /// A key has been made: it counts only once it is on disk.
     pub(crate) fn keep(
         &mut self,
-        machine: &impl Machine,
-        made: Result<Own, Fault>,
+        host: &impl Host,
+        made: Result<StoredKey, AppError>,
         of: KeyFor,
         replacing: Replacing,
     ) -> Input<'static> {
         let own = match made {
             Ok(own) => own,
-            Err(fault) => return Input::KeyMade(Err(fault.in_a_row())),
+            Err(error) => return Input::KeyMade(Err(error.in_a_row())),
         };
-        let date = machine.today();
+        let date = host.today();
         let replacing = match replacing {
             Replacing::Never => key_file::Replacing::Refuse,
             Replacing::KeepOld => key_file::Replacing::KeepOld { date: &date },
         };
         match key_file::save_key_text(&self.home, of, &own.pem, replacing) {
-            Ok(saved) => self.adopt(own, Origin::Made, saved.old.map(|path| path.display().to_string())),
-            Err(StoreFault::KeyPresent { .. }) => {
+            Ok(saved) => self.adopt(own, KeyOrigin::Made, saved.old.map(|path| path.display().to_string())),
+            Err(StoreError::KeyPresent { .. }) => {
                 match keyring::load(&self.home, of, self.passphrase.as_deref()) {
-                    Ok(Some(own)) => self.adopt(own, Origin::Found, None),
+                    Ok(Some(own)) => self.adopt(own, KeyOrigin::Found, None),
                     Ok(None) => Input::KeyMade(Err("the key file went away".to_owned())),
-                    Err(fault) => Input::KeyMade(Err(fault.in_a_row())),
+                    Err(error) => Input::KeyMade(Err(error.in_a_row())),
                 }
             }
-            Err(fault) => Input::KeyMade(Err(fault.to_string())),
+            Err(error) => Input::KeyMade(Err(error.to_string())),
         }
     }
 
     /// Carries out one effect; some have their answer at once.
-    fn perform(&mut self, machine: &mut impl Machine, effect: Effect) -> Option<Input<'static>> {
+    fn perform(&mut self, host: &mut impl Host, effect: Effect) -> Option<Input<'static>> {
         match effect {
-            Effect::Show(notice, owed) => return machine.show(&notice, owed),
-            Effect::Alert(text) => machine.alert(&text),
-            Effect::Sent(sent) => return machine.sent(&sent),
-            Effect::Received { name, upto } => machine.received(&name, upto),
-            Effect::OpenLog(file) => return Some(machine.open_log(file)),
-            Effect::CloseLog => machine.close_log(),
-            Effect::Listen { listener, at, family } => return machine.listen(listener, &at, family),
-            Effect::Connect { dial, target, family } => return machine.connect(dial, target, family),
-            Effect::CancelConnect(dial) => machine.cancel_connect(dial),
-            Effect::Transmit { link, bytes } => return machine.transmit(link, bytes),
-            Effect::Proven(link, wire) => machine.proven(link, wire),
-            Effect::Hangup(link) => machine.hangup(link),
-            Effect::Work { link, job, queue } => {
-                return machine.work(link, job, queue, self.keys.clone());
+            Effect::Show(notice, due) => return host.show(&notice, due),
+            Effect::Alert(text) => host.alert(&text),
+            Effect::Sent(sent) => return host.sent(&sent),
+            Effect::Received { name, upto } => host.received(&name, upto),
+            Effect::OpenLog(file) => return Some(host.open_log(file)),
+            Effect::CloseLog => host.close_log(),
+            Effect::Listen { listener, at, family } => return host.listen(listener, &at, family),
+            Effect::Connect { dial, target, family } => return host.connect(dial, target, family),
+            Effect::CancelConnect(dial) => host.cancel_connect(dial),
+            Effect::Transmit { conn, bytes } => return host.transmit(conn, bytes),
+            Effect::Authenticated(conn, wire) => host.mark_authenticated(conn, wire),
+            Effect::Close(conn) => host.close(conn),
+            Effect::Job { conn, job, queue } => {
+                return host.work(conn, job, queue, self.keys.clone());
             }
-            Effect::ReadBook { link } => {
-                let book = book_file::read(&self.home).map_err(|fault| fault.to_string());
-                return Some(Input::Book { link, book });
+            Effect::ReadBook { conn } => {
+                let book = book_file::read(&self.home).map_err(|error| error.to_string());
+                return Some(Input::Book { conn, book });
             }
             Effect::ChangeBook(changes) => {
-                let book = change(&self.home, &changes).map_err(|fault| fault.to_string());
+                let book = change(&self.home, &changes).map_err(|error| error.to_string());
                 return Some(Input::Changed(book));
             }
-            Effect::MakeKey { of, bits, replacing } => return self.make_key(machine, of, bits, replacing),
-            Effect::CancelKey => machine.cancel_key(),
-            Effect::DialOver(verdict) => self.verdicts.push(verdict),
+            Effect::MakeKey { of, bits, replacing } => return self.make_key(host, of, bits, replacing),
+            Effect::CancelKey => host.cancel_key(),
+            Effect::DialFinished(verdict) => self.outcomes.push(verdict),
             Effect::Quit(code) => self.quit = Some(code),
         }
         None
@@ -185,7 +191,7 @@ impl Actor {
 
     fn make_key(
         &mut self,
-        machine: &mut impl Machine,
+        host: &mut impl Host,
         of: KeyFor,
         bits: u32,
         replacing: Replacing,
@@ -193,17 +199,17 @@ impl Actor {
         if replacing == Replacing::Never {
             // Another process may have made the first key while this one ran.
             match keyring::load(&self.home, of, self.passphrase.as_deref()) {
-                Ok(Some(own)) => return Some(self.adopt(own, Origin::Found, None)),
+                Ok(Some(own)) => return Some(self.adopt(own, KeyOrigin::Found, None)),
                 Ok(None) => {}
-                Err(fault) => return Some(Input::KeyMade(Err(fault.in_a_row()))),
+                Err(error) => return Some(Input::KeyMade(Err(error.in_a_row()))),
             }
         }
-        let recipe = Recipe { of, bits, replacing, passphrase: self.passphrase.clone() };
-        let made = machine.make_key(recipe)?;
-        Some(self.keep(machine, made, of, replacing))
+        let recipe = KeygenRequest { of, bits, replacing, passphrase: self.passphrase.clone() };
+        let made = host.make_key(recipe)?;
+        Some(self.keep(host, made, of, replacing))
     }
 
-    fn adopt(&mut self, own: Own, origin: Origin, kept: Option<String>) -> Input<'static> {
+    fn adopt(&mut self, own: StoredKey, origin: KeyOrigin, kept: Option<String>) -> Input<'static> {
         let key = own.as_shown(&self.home);
         self.keys.put(own.key);
         Input::KeyMade(Ok(NewKey { key, kept, origin }))
@@ -211,7 +217,7 @@ impl Actor {
 }
 
 /// Changes the book on disk, and gives it as it is then.
-fn change(home: &Home, changes: &[Change]) -> Result<Book, BookFault> {
+fn change(home: &Home, changes: &[Change]) -> Result<Book, BookError> {
     let mut book = None;
     for change in changes {
         book = Some(book_file::change(home, change)?);

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::io;
 
-use crate::store::StoreFault;
-use crate::store::book_file::BookFault;
+use crate::store::StoreError;
+use crate::store::book_file::BookError;
 
 /// Exit codes, as the README's table has them.
 pub(crate) mod code {
@@ -24,13 +24,13 @@ pub(crate) mod code {
 
 /// A failure of the whole program.
 #[derive(Debug)]
-pub(crate) struct Fault {
+pub(crate) struct AppError {
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
     pub(crate) code: u8,
 }
 
-impl Fault {
+impl AppError {
     pub(crate) fn new(code: u8, message: impl Into<String>) -> Self {
         Self { message: message.into(), hint: None, code }
     }
@@ -49,7 +49,7 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for AppError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "rsachat: error: {}", self.message)?;
         match &self.hint {
@@ -59,19 +59,19 @@ impl fmt::Display for Fault {
     }
 }
 
-impl From<StoreFault> for Fault {
-    fn from(fault: StoreFault) -> Self {
-        Self::new(code::MACHINE, fault.to_string())
+impl From<StoreError> for AppError {
+    fn from(error: StoreError) -> Self {
+        Self::new(code::MACHINE, error.to_string())
     }
 }
 
-impl From<BookFault> for Fault {
-    fn from(fault: BookFault) -> Self {
-        Self::new(code::MACHINE, fault.to_string())
+impl From<BookError> for AppError {
+    fn from(error: BookError) -> Self {
+        Self::new(code::MACHINE, error.to_string())
     }
 }
 
-impl From<std::io::Error> for Fault {
+impl From<std::io::Error> for AppError {
     fn from(error: std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::BrokenPipe {
             return Self::new(code::READER_GONE, String::new());
@@ -81,7 +81,7 @@ impl From<std::io::Error> for Fault {
 }
 
 /// The system's reason in the manners of this program.
-pub(crate) fn words(error: &io::Error) -> String {
+pub(crate) fn describe(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or(&text);
     // What was tried stands before it in every sentence of ours.

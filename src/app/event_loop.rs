@@ -4,105 +4,105 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::account::{Actor, Machine as _};
-use super::error::words;
-use super::host::Live;
-use super::keyring::{Own, seed};
-use super::print::complain;
+use super::account::{Client, Host as _};
+use super::error::describe;
+use super::host::OsHost;
+use super::keyring::{StoredKey, seed};
+use super::print::eprint_line;
 use super::recorder::Recorder;
-use super::sink::Show;
-use crate::chat::{Chat, Info, Input, Link, Notice, Piped, Verdict};
+use super::sink::NoticeSink;
+use crate::chat::{Chat, DialOutcome, EstablishedPipe, Info, Input, Notice};
 use crate::crypto::Passphrase;
 use crate::limits::FAREWELL_MS;
 use crate::net::worker::Priority;
-use crate::net::{Net, NetEvent, Reading};
+use crate::net::{Net, NetEvent, ReadInterest};
 use crate::store::Home;
 
 /// A person and the machine.
-pub(crate) struct Driver<S> {
-    actor: Actor,
-    pub(crate) machine: Live<S>,
+pub(crate) struct App<S> {
+    client: Client,
+    pub(crate) host: OsHost<S>,
     recorder: Option<Recorder>,
 }
 
-impl<S: Show> Driver<S> {
+impl<S: NoticeSink> App<S> {
     pub(crate) fn new(
         chat: Chat,
         screen: S,
         net: Net,
         home: Home,
-        own: Option<Own>,
+        own: Option<StoredKey>,
         passphrase: Option<Passphrase>,
         priority: Priority,
     ) -> io::Result<Self> {
-        let actor = Actor::new(chat, home, own, passphrase);
-        Ok(Self { actor, machine: Live::new(net, screen, priority)?, recorder: None })
+        let client = Client::new(chat, home, own, passphrase);
+        Ok(Self { client, host: OsHost::new(net, screen, priority)?, recorder: None })
     }
 
     /// Says to a person at an empty prompt what can be typed there.
     pub(crate) fn greet(&mut self) {
         // For the column of names.
-        self.machine.screen.follow(&self.actor.chat);
-        self.machine.screen.show(&Notice::Info(Info::Greeting), None);
+        self.host.screen.follow(&self.client.chat);
+        self.host.screen.show(&Notice::Info(Info::PrefaceProgress), None);
     }
 
     /// Records from now on, and says so.
     pub(crate) fn record(&mut self, recorder: Recorder) {
         let file = recorder.file_name();
-        self.machine.screen.show(&Notice::Info(Info::Recording { file }), None);
-        self.machine.note();
+        self.host.screen.show(&Notice::Info(Info::Recording { file }), None);
+        self.host.note();
         self.recorder = Some(recorder);
     }
 
     pub(crate) fn chat(&self) -> &Chat {
-        &self.actor.chat
+        &self.client.chat
     }
 
     /// A pipe that stands; see [`Chat::take_pipe`].
-    pub(crate) fn take_pipe(&mut self) -> Option<Piped> {
-        self.actor.chat.take_pipe()
+    pub(crate) fn take_pipe(&mut self) -> Option<EstablishedPipe> {
+        self.client.chat.take_pipe()
     }
 
     /// The sockets alone: whom the chat had is left without a word.
     pub(crate) fn into_net(mut self) -> Net {
-        let _ = self.machine.flush();
-        self.machine.net
+        let _ = self.host.flush();
+        self.host.net
     }
 
     /// The code to end with, once the chat has said so.
     pub(crate) fn quit(&self) -> Option<u8> {
-        self.actor.quit()
+        self.client.quit()
     }
 
     /// How connections that we dialled have ended since the last call.
-    pub(crate) fn verdicts(&mut self) -> Vec<Verdict> {
-        self.actor.verdicts()
+    pub(crate) fn outcomes(&mut self) -> Vec<DialOutcome> {
+        self.client.outcomes()
     }
 
     /// Hands one input to the chat and carries out what follows from it.
     pub(crate) fn handle(&mut self, input: Input<'_>) {
         match (&mut self.recorder, &input) {
-            (Some(recorder), Input::Line(line)) => recorder.typed(line, &self.actor.chat),
-            (Some(recorder), Input::Farewell(farewell)) => recorder.leaves(*farewell, &self.actor.chat),
+            (Some(recorder), Input::Line(line)) => recorder.typed(line, &self.client.chat),
+            (Some(recorder), Input::ExitRequest(farewell)) => recorder.leaves(*farewell, &self.client.chat),
             _ => {}
         }
-        self.actor.handle(&mut self.machine, input);
-        self.machine.screen.settle();
+        self.client.handle(&mut self.host, input);
+        self.host.screen.settle();
         self.write_down();
     }
 
     fn write_down(&mut self) {
         let Some(recorder) = &mut self.recorder else { return };
-        for notice in self.machine.noted() {
-            recorder.shown(&notice, &self.actor.chat);
+        for notice in self.host.noted() {
+            recorder.shown(&notice, &self.client.chat);
         }
-        let over = self.actor.quit().is_some();
+        let over = self.client.quit().is_some();
         if over {
             recorder.over();
         }
         let broken = recorder.flush();
         if let Some(broken) = &broken {
-            complain(&format!("rsachat: error: {broken}"));
+            eprint_line(&format!("rsachat: error: {broken}"));
         }
         if over || broken.is_some() {
             self.recorder = None;
@@ -116,30 +116,30 @@ impl<S: Show> Driver<S> {
 
     /// The same, but not longer than to this moment.
     pub(crate) fn turn_until(&mut self, until: Option<Instant>) -> io::Result<()> {
-        let deadline = self.chat().deadline_ms().filter(|due| *due != u64::MAX);
-        let deadline = deadline.map(|due| self.machine.instant(due));
+        let deadline = self.chat().poll_timeout().filter(|due| *due != u64::MAX);
+        let deadline = deadline.map(|due| self.host.instant(due));
         let deadline = deadline.into_iter().chain(until).min();
         self.flush();
         let mut events = Vec::new();
-        self.machine.net.wait(deadline, &mut events)?;
+        self.host.net.wait(deadline, &mut events)?;
         for event in events {
             self.net_event(event);
         }
-        while let Some(input) = self.machine.finished_job() {
+        while let Some(input) = self.host.finished_job() {
             self.handle(input);
         }
-        for input in self.machine.finished_lookups() {
+        for input in self.host.finished_lookups() {
             self.handle(input);
         }
-        if let Some(made) = self.machine.finished_key() {
-            let input = self.actor.keep(&self.machine, made.key, made.of, made.replacing);
+        if let Some(made) = self.host.finished_key() {
+            let input = self.client.keep(&self.host, made.key, made.of, made.replacing);
             self.handle(input);
         }
-        let behind = self.machine.screen.is_behind();
+        let behind = self.host.screen.is_behind();
         if behind {
-            let now = self.machine.now();
-            for link in self.actor.chat.links() {
-                self.actor.chat.left_unread(link, now);
+            let now = self.host.now();
+            for conn in self.client.chat.connections() {
+                self.client.chat.reading_paused(conn, now);
             }
         }
         self.handle(Input::Tick);
@@ -149,49 +149,49 @@ impl<S: Show> Driver<S> {
 
     /// Hands what was sent to the sockets.
     fn flush(&mut self) {
-        for clogged in self.machine.flush() {
+        for clogged in self.host.flush() {
             self.handle(clogged);
         }
     }
 
-    /// The same, and gives what the sockets have not taken; see [`Net::untaken`].
-    pub(crate) fn untaken(&mut self) -> usize {
+    /// The same, and gives what the sockets have not taken; see [`Net::unsent_bytes`].
+    pub(crate) fn unsent_bytes(&mut self) -> usize {
         self.flush();
-        self.machine.net.untaken()
+        self.host.net.unsent_bytes()
     }
 
     /// What was said last still leaves; a peer that does not take it is not waited for.
     pub(crate) fn linger(&mut self) -> io::Result<()> {
         // It is over for everybody: nobody needs to know who is clogged.
-        let _ = self.machine.flush();
-        self.machine.net.settle(Instant::now() + Duration::from_millis(FAREWELL_MS))
+        let _ = self.host.flush();
+        self.host.net.settle(Instant::now() + Duration::from_millis(FAREWELL_MS))
     }
 
     fn net_event(&mut self, event: NetEvent) {
         let input = match event {
-            NetEvent::Accepted { link, listener, from } => {
-                let Some(listener) = self.machine.listener(listener) else { return };
-                Input::Accepted { link: Link(link.0), listener, from, seed: seed() }
+            NetEvent::Accepted { conn, listener, from } => {
+                let Some(listener) = self.host.listener(listener) else { return };
+                Input::Accepted { conn, listener, from, seed: seed() }
             }
-            NetEvent::Connected { link, to, .. } => match self.machine.dial_of(link) {
-                Some(dial) => Input::Connected { dial, link: Link(link.0), to, seed: seed() },
-                None => return self.machine.net.drop_now(link),
+            NetEvent::Connected { conn, to, .. } => match self.host.dial_of(conn) {
+                Some(dial) => Input::Connected { dial, conn, to, seed: seed() },
+                None => return self.host.net.abort(conn),
             },
-            NetEvent::Unreachable { link, tried } => {
-                let Some(dial) = self.machine.dial_of(link) else { return };
+            NetEvent::Unreachable { conn, tried } => {
+                let Some(dial) = self.host.dial_of(conn) else { return };
                 Input::Unreachable { dial, why: tried_words(&tried) }
             }
-            NetEvent::Bytes { link, bytes } => {
-                return self.handle(Input::Bytes { link: Link(link.0), bytes: &bytes });
+            NetEvent::Bytes { conn, bytes } => {
+                return self.handle(Input::Bytes { conn, bytes: &bytes });
             }
-            NetEvent::Ended { link } => Input::Ended { link: Link(link.0), error: None },
-            NetEvent::Lost { link, error } => Input::Ended { link: Link(link.0), error: Some(words(&error)) },
-            NetEvent::Famine { open } => Input::Famine { open },
+            NetEvent::Ended { conn } => Input::Ended { conn, error: None },
+            NetEvent::Lost { conn, error } => Input::Ended { conn, error: Some(describe(&error)) },
+            NetEvent::OutOfFds { open } => Input::OutOfFds { open },
             NetEvent::Refused { from, why, callers } => {
                 let more = if callers > 1 { format!(" ({callers} callers)") } else { String::new() };
                 Input::TurnedAway { from, why: format!("{why}{more}") }
             }
-            NetEvent::Drained { link } => Input::Drained { link: Link(link.0) },
+            NetEvent::Drained { conn } => Input::Drained { conn },
             NetEvent::Woken => return,
         };
         self.handle(input);
@@ -200,16 +200,17 @@ impl<S: Show> Driver<S> {
     /// Back pressure by not reading: what the chat cannot use now, or the screen cannot take, stays in the
     /// kernel. Who is still shaking hands has nothing to show yet, and cannot wait for long.
     fn regulate(&mut self, behind: bool) {
-        for link in self.actor.chat.links() {
-            let waits = behind && self.chat().is_met(link);
-            let wanted = if self.chat().wants_bytes(link) && !waits { Reading::On } else { Reading::Off };
-            self.machine.set_reading(link, wanted);
+        for conn in self.client.chat.connections() {
+            let waits = behind && self.chat().is_met(conn);
+            let wanted =
+                if self.chat().wants_read(conn) && !waits { ReadInterest::On } else { ReadInterest::Off };
+            self.host.set_reading(conn, wanted);
         }
     }
 }
 
 /// Every address that was tried, and why it failed.
 pub(crate) fn tried_words(tried: &[(std::net::SocketAddr, io::Error)]) -> String {
-    let tried: Vec<_> = tried.iter().map(|(addr, why)| format!("{addr}: {}", words(why))).collect();
+    let tried: Vec<_> = tried.iter().map(|(addr, why)| format!("{addr}: {}", describe(why))).collect();
     tried.join("; ")
 }

@@ -6,7 +6,7 @@ use clap::{Args, ValueHint};
 
 /// What every way in understands.
 #[derive(Args, Debug)]
-pub(crate) struct Common {
+pub(crate) struct GlobalArgs {
     // A subcommand's own options come first in its help; clap orders by number, and would mix both.
     /// Folder with the key and the peers [default: `RSACHAT_HOME`, else the XDG data folder]
     #[arg(long, value_name = "DIR", global = true, display_order = 900, value_hint = ValueHint::DirPath)]

@@ -1,70 +1,69 @@
 //! The real machine under one person: sockets, the resolver, the worker for RSA, the screen and the wall
 //! clock. It does what a chat wants and knows nothing of what it is for.
 
+use crate::ids::{ConnId, DialId, ListenerId};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::{Duration, Instant};
 
-use super::account::{Machine, Recipe};
+use super::account::{Host, KeygenRequest};
 use super::clock;
-use super::error::words;
-use super::error::{Fault, code};
-use super::keyring::{self, KeyRing, Own};
+use super::error::describe;
+use super::error::{AppError, code};
+use super::keyring::{self, KeyRing, StoredKey};
 use super::log::Log;
 use super::resolve::{bind, of_family};
-use super::sink::Show;
-use crate::chat::{
-    Chat, Dial, Input, KeyFor, Link, Listener, Notice, Now, Owed, Queue, Replacing, Sent, Wire,
-};
-use crate::crypto::{Job, JobResult};
+use super::sink::NoticeSink;
+use crate::chat::{Chat, Input, KeyFor, Notice, Now, Protocol, Queue, ReceiptDue, Replacing, SentMessage};
+use crate::crypto::{JobResult, RsaJob};
 use crate::limits::LINK_TURN_BYTES;
-use crate::net::background::Errand;
+use crate::net::background::BackgroundTask;
 use crate::net::worker::{self, Priority, Ticket, Worker};
-use crate::net::{LinkId, ListenerId, Net, Reading};
+use crate::net::{Net, ReadInterest, SocketId};
 use crate::peers::address::{Family, ListenAt, Target};
 use crate::text::safe::SafeText;
 
 /// A job and the keys that it may need.
 struct Task {
-    job: Job,
+    job: RsaJob,
     keys: KeyRing,
 }
 
 /// The sockets, threads and screen of this process.
-pub(crate) struct Live<S> {
+pub(crate) struct OsHost<S> {
     pub(crate) net: Net,
     pub(crate) screen: S,
     log: Option<Log>,
     /// What was shown since the recorder took it, where there is one.
     noted: Option<Vec<Notice>>,
     worker: Worker<Task, JobResult>,
-    jobs: BTreeMap<Ticket, Link>,
-    lookups: BTreeMap<Dial, Errand<io::Result<Vec<SocketAddr>>>>,
-    dials: BTreeMap<LinkId, Dial>,
-    listeners: BTreeMap<ListenerId, Listener>,
-    paused: BTreeMap<Link, Reading>,
+    jobs: BTreeMap<Ticket, ConnId>,
+    lookups: BTreeMap<DialId, BackgroundTask<io::Result<Vec<SocketAddr>>>>,
+    dials: BTreeMap<ConnId, DialId>,
+    listeners: BTreeMap<SocketId, ListenerId>,
+    paused: BTreeMap<ConnId, ReadInterest>,
     /// What was sent since the loop last waited: a burst of messages leaves in one piece.
-    outbox: BTreeMap<LinkId, Vec<u8>>,
+    outbox: BTreeMap<ConnId, Vec<u8>>,
     making: Option<Making>,
     started: Instant,
 }
 
 /// A key that is being made in the background.
 struct Making {
-    errand: Errand<Result<Own, Fault>>,
+    errand: BackgroundTask<Result<StoredKey, AppError>>,
     of: KeyFor,
     replacing: Replacing,
 }
 
 /// A key that was made in the background.
 pub(crate) struct Made {
-    pub(crate) key: Result<Own, Fault>,
+    pub(crate) key: Result<StoredKey, AppError>,
     pub(crate) of: KeyFor,
     pub(crate) replacing: Replacing,
 }
 
-impl<S: Show> Live<S> {
+impl<S: NoticeSink> OsHost<S> {
     pub(crate) fn new(net: Net, screen: S, priority: Priority) -> io::Result<Self> {
         let worker =
             Worker::start("rsa", priority, net.waker(), |task: Task| task.job.run(task.keys.keys()))?;
@@ -85,7 +84,7 @@ impl<S: Show> Live<S> {
         })
     }
 
-    /// From now on notices are kept for [`Live::noted`].
+    /// From now on notices are kept for [`OsHost::noted`].
     pub(crate) fn note(&mut self) {
         self.noted = Some(Vec::new());
     }
@@ -100,22 +99,22 @@ impl<S: Show> Live<S> {
         self.started + Duration::from_millis(mono_ms)
     }
 
-    pub(crate) fn listener(&self, id: ListenerId) -> Option<Listener> {
+    pub(crate) fn listener(&self, id: SocketId) -> Option<ListenerId> {
         self.listeners.get(&id).copied()
     }
 
     /// Which attempt this link was made for; told once.
-    pub(crate) fn dial_of(&mut self, link: LinkId) -> Option<Dial> {
-        self.dials.remove(&link)
+    pub(crate) fn dial_of(&mut self, conn: ConnId) -> Option<DialId> {
+        self.dials.remove(&conn)
     }
 
     /// Work that is done.
     pub(crate) fn finished_job(&mut self) -> Option<Input<'static>> {
         while let Some((ticket, result)) = self.worker.finished() {
-            if let Some(link) = self.jobs.remove(&ticket) {
+            if let Some(conn) = self.jobs.remove(&ticket) {
                 return Some(match result {
-                    Ok(result) => Input::Worked { link, result },
-                    Err(_) => Input::Busy { link },
+                    Ok(result) => Input::JobDone { conn, result },
+                    Err(_) => Input::JobRefused { conn },
                 });
             }
         }
@@ -131,12 +130,12 @@ impl<S: Show> Live<S> {
             self.lookups.remove(&dial);
             let why = match found {
                 Ok(Ok(addrs)) if !addrs.is_empty() => {
-                    let link = self.net.connect(addrs);
-                    self.dials.insert(link, dial);
+                    let conn = self.net.connect(addrs);
+                    self.dials.insert(conn, dial);
                     continue;
                 }
                 Ok(Ok(_)) => "the name has no address of that kind".to_owned(),
-                Ok(Err(error)) => words(&error),
+                Ok(Err(error)) => describe(&error),
                 Err(panicked) => panicked.to_string(),
             };
             failed.push(Input::Unreachable { dial, why });
@@ -149,7 +148,7 @@ impl<S: Show> Live<S> {
         let Making { errand, of, replacing } = self.making.as_ref()?;
         let (made, of, replacing) = (errand.finished()?, *of, *replacing);
         self.making = None;
-        let key = made.unwrap_or_else(|panicked| Err(Fault::new(code::FAILED, panicked.to_string())));
+        let key = made.unwrap_or_else(|panicked| Err(AppError::new(code::FAILED, panicked.to_string())));
         Some(Made { key, of, replacing })
     }
 
@@ -159,30 +158,30 @@ impl<S: Show> Live<S> {
         let error = write(log).err()?;
         let file = log.name.clone();
         self.log = None;
-        Some(Input::Logging { file, result: Err(words(&error)) })
+        Some(Input::Logging { file, result: Err(describe(&error)) })
     }
 
     /// Hands what was sent to the sockets; those that do not take it at once are told of.
     pub(crate) fn flush(&mut self) -> Vec<Input<'static>> {
-        let links: Vec<_> = self.outbox.keys().copied().collect();
-        links.into_iter().filter_map(|link| self.send(link)).collect()
+        let connections: Vec<_> = self.outbox.keys().copied().collect();
+        connections.into_iter().filter_map(|conn| self.send(conn)).collect()
     }
 
-    fn send(&mut self, id: LinkId) -> Option<Input<'static>> {
+    fn send(&mut self, id: ConnId) -> Option<Input<'static>> {
         self.net.send(id, self.outbox.remove(&id)?);
-        (self.net.queued(id) > 0).then_some(Input::Clogged { link: Link(id.0) })
+        (self.net.queued(id) > 0).then_some(Input::WriteBlocked { conn: id })
     }
 
     /// Reads a link or leaves it unread.
-    pub(crate) fn set_reading(&mut self, link: Link, wanted: Reading) {
-        let before = self.paused.insert(link, wanted).unwrap_or(Reading::On);
+    pub(crate) fn set_reading(&mut self, conn: ConnId, wanted: ReadInterest) {
+        let before = self.paused.insert(conn, wanted).unwrap_or(ReadInterest::On);
         if before != wanted {
-            self.net.set_reading(LinkId(link.0), wanted);
+            self.net.set_reading(conn, wanted);
         }
     }
 }
 
-impl<S: Show> Machine for Live<S> {
+impl<S: NoticeSink> Host for OsHost<S> {
     fn now(&self) -> Now {
         let mono_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         Now { mono_ms, unix_ms: clock::unix_ms() }
@@ -196,8 +195,8 @@ impl<S: Show> Machine for Live<S> {
         self.screen.follow(chat);
     }
 
-    fn show(&mut self, notice: &Notice, owed: Option<Owed>) -> Option<Input<'static>> {
-        self.screen.show(notice, owed);
+    fn show(&mut self, notice: &Notice, due: Option<ReceiptDue>) -> Option<Input<'static>> {
+        self.screen.show(notice, due);
         if let Some(noted) = &mut self.noted {
             noted.push(notice.clone());
         }
@@ -209,7 +208,7 @@ impl<S: Show> Machine for Live<S> {
         self.screen.alert(text);
     }
 
-    fn sent(&mut self, sent: &Sent) -> Option<Input<'static>> {
+    fn sent(&mut self, sent: &SentMessage) -> Option<Input<'static>> {
         self.screen.sent(sent);
         self.log_with(|log| log.sent(&sent.said))
     }
@@ -221,7 +220,7 @@ impl<S: Show> Machine for Live<S> {
     fn open_log(&mut self, file: String) -> Input<'static> {
         // What is asked for takes the place of what was; if it cannot be had, there is none.
         self.log = None;
-        let result = Log::open(&file).map(|log| self.log = Some(log)).map_err(|error| words(&error));
+        let result = Log::open(&file).map(|log| self.log = Some(log)).map_err(|error| describe(&error));
         Input::Logging { file, result }
     }
 
@@ -229,43 +228,44 @@ impl<S: Show> Machine for Live<S> {
         self.log = None;
     }
 
-    fn listen(&mut self, listener: Listener, at: &ListenAt, family: Family) -> Option<Input<'static>> {
+    fn listen(&mut self, listener: ListenerId, at: &ListenAt, family: Family) -> Option<Input<'static>> {
         Some(match bind(&mut self.net, at, family) {
             Ok((id, at)) => {
                 self.listeners.insert(id, listener);
                 Input::Listening { listener, at }
             }
-            Err(error) => Input::ListenFailed { listener, why: words(&error) },
+            Err(error) => Input::ListenFailed { listener, why: describe(&error) },
         })
     }
 
     /// Names are looked up in a thread: the system's resolver can take as long as it likes.
-    fn connect(&mut self, dial: Dial, target: Target, family: Family) -> Option<Input<'static>> {
+    fn connect(&mut self, dial: DialId, target: Target, family: Family) -> Option<Input<'static>> {
         let work = move || {
             let found = (target.host.as_str(), target.port).to_socket_addrs()?;
             Ok(found.filter(|addr| of_family(*addr, family)).collect())
         };
-        match Errand::start("lookup", self.net.waker(), work) {
+        match BackgroundTask::start("lookup", self.net.waker(), work) {
             Ok(errand) => {
                 self.lookups.insert(dial, errand);
                 None
             }
-            Err(error) => Some(Input::Unreachable { dial, why: words(&error) }),
+            Err(error) => Some(Input::Unreachable { dial, why: describe(&error) }),
         }
     }
 
-    fn cancel_connect(&mut self, dial: Dial) {
+    fn cancel_connect(&mut self, dial: DialId) {
         self.lookups.remove(&dial);
-        let links: Vec<_> = self.dials.iter().filter(|(_, d)| **d == dial).map(|(link, _)| *link).collect();
-        for link in links {
-            self.dials.remove(&link);
-            self.net.drop_now(link);
+        let connections: Vec<_> =
+            self.dials.iter().filter(|(_, d)| **d == dial).map(|(conn, _)| *conn).collect();
+        for conn in connections {
+            self.dials.remove(&conn);
+            self.net.abort(conn);
         }
     }
 
     /// A burst leaves in one piece when the loop waits; a long one before that.
-    fn transmit(&mut self, link: Link, bytes: Vec<u8>) -> Option<Input<'static>> {
-        let id = LinkId(link.0);
+    fn transmit(&mut self, conn: ConnId, bytes: Vec<u8>) -> Option<Input<'static>> {
+        let id = conn;
         let waiting = self.outbox.entry(id).or_default();
         if waiting.is_empty() {
             *waiting = bytes;
@@ -278,43 +278,43 @@ impl<S: Show> Machine for Live<S> {
         self.send(id)
     }
 
-    fn proven(&mut self, link: Link, wire: Wire) {
-        self.net.proven(LinkId(link.0));
-        if wire == Wire::Native {
-            self.net.be_patient(LinkId(link.0));
+    fn mark_authenticated(&mut self, conn: ConnId, wire: Protocol) {
+        self.net.mark_authenticated(conn);
+        if wire == Protocol::Native {
+            self.net.disable_user_timeout(conn);
         }
     }
 
-    fn hangup(&mut self, link: Link) {
-        self.paused.remove(&link);
+    fn close(&mut self, conn: ConnId) {
+        self.paused.remove(&conn);
         // Whether it is clogged is all the same now.
-        let _ = self.send(LinkId(link.0));
-        self.net.hangup(LinkId(link.0));
+        let _ = self.send(conn);
+        self.net.close(conn);
     }
 
-    fn work(&mut self, link: Link, job: Job, queue: Queue, keys: KeyRing) -> Option<Input<'static>> {
+    fn work(&mut self, conn: ConnId, job: RsaJob, queue: Queue, keys: KeyRing) -> Option<Input<'static>> {
         let queue = match queue {
             Queue::Known => worker::Queue::Known,
             Queue::Strangers => worker::Queue::Strangers,
         };
         match self.worker.submit(queue, Task { job, keys }) {
             Ok(ticket) => {
-                self.jobs.insert(ticket, link);
+                self.jobs.insert(ticket, conn);
                 None
             }
-            Err(_) => Some(Input::Busy { link }),
+            Err(_) => Some(Input::JobRefused { conn }),
         }
     }
 
-    fn make_key(&mut self, recipe: Recipe) -> Option<Result<Own, Fault>> {
+    fn make_key(&mut self, recipe: KeygenRequest) -> Option<Result<StoredKey, AppError>> {
         let (of, replacing) = (recipe.of, recipe.replacing);
         let work = move || keyring::make(of, recipe.bits, recipe.passphrase.as_deref(), &keyring::seed());
-        match Errand::start("keygen", self.net.waker(), work) {
+        match BackgroundTask::start("keygen", self.net.waker(), work) {
             Ok(errand) => {
                 self.making = Some(Making { errand, of, replacing });
                 None
             }
-            Err(error) => Some(Err(Fault::new(code::MACHINE, words(&error)))),
+            Err(error) => Some(Err(AppError::new(code::MACHINE, describe(&error)))),
         }
     }
 

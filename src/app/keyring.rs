@@ -8,12 +8,12 @@ use rand::TryRng as _;
 use rand::rngs::SysRng;
 use zeroize::Zeroizing;
 
-use super::error::{Fault, code};
-use super::global_args::Common;
+use super::error::{AppError, code};
+use super::global_args::GlobalArgs;
 use super::passphrase::{ask, given};
-use super::print::complain;
+use super::print::eprint_line;
 use crate::chat::{KeyFor, OwnKey};
-use crate::crypto::{Identity, KeyFileFault, Keys, Passphrase, PublicKey, RawPair, Seed};
+use crate::crypto::{Identity, KeyFileError, OaepKeyPair, Passphrase, PrivateKeys, PublicKey, Seed};
 use crate::store::{Home, key_file};
 
 /// Tries at the passphrase.
@@ -21,45 +21,45 @@ const TRIES: u32 = 3;
 
 /// One of our keys and the text that keeps it.
 #[derive(Clone)]
-pub(crate) struct Own {
-    pub(crate) key: Private,
+pub(crate) struct StoredKey {
+    pub(crate) key: PrivateKey,
     pub(crate) pem: Zeroizing<String>,
 }
 
 /// A private key, by what it is for.
 #[derive(Clone)]
-pub(crate) enum Private {
+pub(crate) enum PrivateKey {
     Identity(Arc<Identity>),
-    Raw(Arc<RawPair>),
+    Raw(Arc<OaepKeyPair>),
 }
 
 /// The private keys at hand, for whoever works with them.
 #[derive(Clone, Default)]
 pub(crate) struct KeyRing {
     identity: Option<Arc<Identity>>,
-    raw: Option<Arc<RawPair>>,
+    raw: Option<Arc<OaepKeyPair>>,
 }
 
 impl KeyRing {
     /// Takes a key in the place of the one for the same purpose.
-    pub(crate) fn put(&mut self, key: Private) {
+    pub(crate) fn put(&mut self, key: PrivateKey) {
         match key {
-            Private::Identity(key) => self.identity = Some(key),
-            Private::Raw(key) => self.raw = Some(key),
+            PrivateKey::Identity(key) => self.identity = Some(key),
+            PrivateKey::Raw(key) => self.raw = Some(key),
         }
     }
 
-    pub(crate) fn keys(&self) -> Keys<'_> {
-        Keys { identity: self.identity.as_deref(), raw: self.raw.as_deref() }
+    pub(crate) fn keys(&self) -> PrivateKeys<'_> {
+        PrivateKeys { identity: self.identity.as_deref(), raw: self.raw.as_deref() }
     }
 }
 
-impl Own {
+impl StoredKey {
     /// The key as the chat may show it.
     pub(crate) fn as_shown(&self, home: &Home) -> OwnKey {
         let of = match self.key {
-            Private::Identity(_) => KeyFor::Identity,
-            Private::Raw(_) => KeyFor::RawWire,
+            PrivateKey::Identity(_) => KeyFor::Identity,
+            PrivateKey::Raw(_) => KeyFor::RawWire,
         };
         let file = key_file::path(home, of).display().to_string();
         OwnKey { public: self.public().clone(), file }
@@ -68,15 +68,15 @@ impl Own {
     /// The key, if it is the identity.
     pub(crate) fn identity(&self) -> Option<Arc<Identity>> {
         match &self.key {
-            Private::Identity(key) => Some(Arc::clone(key)),
-            Private::Raw(_) => None,
+            PrivateKey::Identity(key) => Some(Arc::clone(key)),
+            PrivateKey::Raw(_) => None,
         }
     }
 
     pub(crate) fn public(&self) -> &PublicKey {
         match &self.key {
-            Private::Identity(key) => key.public(),
-            Private::Raw(key) => key.public(),
+            PrivateKey::Identity(key) => key.public(),
+            PrivateKey::Raw(key) => key.public(),
         }
     }
 
@@ -85,13 +85,13 @@ impl Own {
         &self,
         passphrase: Option<&Passphrase>,
         salt: &Seed,
-    ) -> Result<Zeroizing<String>, Fault> {
+    ) -> Result<Zeroizing<String>, AppError> {
         let mut rng = salt.rng("salt");
         let pem = match &self.key {
-            Private::Identity(key) => key.to_pem(passphrase, &mut rng),
-            Private::Raw(key) => key.to_pem(passphrase, &mut rng),
+            PrivateKey::Identity(key) => key.to_pem(passphrase, &mut rng),
+            PrivateKey::Raw(key) => key.to_pem(passphrase, &mut rng),
         };
-        pem.map_err(|fault| Fault::new(code::FAILED, fault.to_string()))
+        pem.map_err(|error| AppError::new(code::FAILED, error.to_string()))
     }
 }
 
@@ -111,37 +111,43 @@ pub(crate) fn make(
     bits: u32,
     passphrase: Option<&Passphrase>,
     seed: &Seed,
-) -> Result<Own, Fault> {
+) -> Result<StoredKey, AppError> {
     let mut rng = seed.rng("key");
     let made = match of {
-        KeyFor::Identity => Identity::generate(bits, &mut rng).map(|key| Private::Identity(Arc::new(key))),
-        KeyFor::RawWire => RawPair::generate(bits, &mut rng).map(|key| Private::Raw(Arc::new(key))),
+        KeyFor::Identity => Identity::generate(bits, &mut rng).map(|key| PrivateKey::Identity(Arc::new(key))),
+        KeyFor::RawWire => OaepKeyPair::generate(bits, &mut rng).map(|key| PrivateKey::Raw(Arc::new(key))),
     };
-    let key = made.map_err(|fault| Fault::new(code::USAGE, fault.to_string()))?;
-    let mut own = Own { key, pem: Zeroizing::default() };
+    let key = made.map_err(|error| AppError::new(code::USAGE, error.to_string()))?;
+    let mut own = StoredKey { key, pem: Zeroizing::default() };
     own.pem = own.protected(passphrase, seed)?;
     Ok(own)
 }
 
 /// A key on disk, if there is one.
-pub(crate) fn load(home: &Home, of: KeyFor, passphrase: Option<&Passphrase>) -> Result<Option<Own>, Fault> {
+pub(crate) fn load(
+    home: &Home,
+    of: KeyFor,
+    passphrase: Option<&Passphrase>,
+) -> Result<Option<StoredKey>, AppError> {
     let (path, text) = (key_file::path(home, of), key_file::load_key_text(home, of)?);
     let Some(pem) = text else { return Ok(None) };
     match read(of, &pem, passphrase) {
-        Ok(key) => Ok(Some(Own { key, pem })),
-        Err(fault) => Err(unreadable(&path, fault)),
+        Ok(key) => Ok(Some(StoredKey { key, pem })),
+        Err(error) => Err(unreadable(&path, error)),
     }
 }
 
-fn read(of: KeyFor, pem: &str, passphrase: Option<&Passphrase>) -> Result<Private, KeyFileFault> {
+fn read(of: KeyFor, pem: &str, passphrase: Option<&Passphrase>) -> Result<PrivateKey, KeyFileError> {
     match of {
-        KeyFor::Identity => Identity::from_pem(pem, passphrase).map(|key| Private::Identity(Arc::new(key))),
-        KeyFor::RawWire => RawPair::from_pem(pem, passphrase).map(|key| Private::Raw(Arc::new(key))),
+        KeyFor::Identity => {
+            Identity::from_pem(pem, passphrase).map(|key| PrivateKey::Identity(Arc::new(key)))
+        }
+        KeyFor::RawWire => OaepKeyPair::from_pem(pem, passphrase).map(|key| PrivateKey::Raw(Arc::new(key))),
     }
 }
 
 /// Keys that a replay made are for replays: anybody can make them again.
-fn refuse_test_keys(home: &Home) -> Result<(), Fault> {
+fn refuse_test_keys(home: &Home) -> Result<(), AppError> {
     for of in [KeyFor::Identity, KeyFor::RawWire] {
         // What cannot be read is told where it is wanted.
         if let Ok(Some(text)) = key_file::load_key_text(home, of)
@@ -150,41 +156,43 @@ fn refuse_test_keys(home: &Home) -> Result<(), Fault> {
             let path = key_file::path(home, of);
             let what =
                 format!("cannot use {}: it is a test key, which anybody can make again", path.display());
-            return Err(
-                Fault::new(code::MACHINE, what).hint("put it aside and make a new key with rsachat key new")
-            );
+            return Err(AppError::new(code::MACHINE, what)
+                .hint("put it aside and make a new key with rsachat key new"));
         }
     }
     Ok(())
 }
 
 /// The identity on disk, asking for its passphrase where there is a terminal to ask at.
-pub(crate) fn unlock(home: &Home, common: &Common) -> Result<(Option<Own>, Option<Passphrase>), Fault> {
+pub(crate) fn unlock(
+    home: &Home,
+    common: &GlobalArgs,
+) -> Result<(Option<StoredKey>, Option<Passphrase>), AppError> {
     refuse_test_keys(home)?;
     let given = given(common)?;
     let (path, text) =
         (key_file::path(home, KeyFor::Identity), key_file::load_key_text(home, KeyFor::Identity)?);
     let Some(pem) = text else { return Ok((None, given)) };
     match read(KeyFor::Identity, &pem, given.as_ref()) {
-        Ok(key) => return Ok((Some(Own { key, pem }), given)),
-        Err(KeyFileFault::NeedsPassphrase) if std::io::stdin().is_terminal() => {}
-        Err(fault) => return Err(unreadable(&path, fault)),
+        Ok(key) => return Ok((Some(StoredKey { key, pem }), given)),
+        Err(KeyFileError::NeedsPassphrase) if std::io::stdin().is_terminal() => {}
+        Err(error) => return Err(unreadable(&path, error)),
     }
     for _ in 0..TRIES {
         let passphrase = ask("passphrase of your key: ")?;
         match read(KeyFor::Identity, &pem, Some(&passphrase)) {
-            Ok(key) => return Ok((Some(Own { key, pem }), Some(passphrase))),
-            Err(KeyFileFault::WrongPassphrase) => complain("rsachat: wrong passphrase"),
-            Err(fault) => return Err(unreadable(&path, fault)),
+            Ok(key) => return Ok((Some(StoredKey { key, pem }), Some(passphrase))),
+            Err(KeyFileError::WrongPassphrase) => eprint_line("rsachat: wrong passphrase"),
+            Err(error) => return Err(unreadable(&path, error)),
         }
     }
-    Err(unreadable(&path, KeyFileFault::WrongPassphrase))
+    Err(unreadable(&path, KeyFileError::WrongPassphrase))
 }
 
-fn unreadable(path: &Path, fault: KeyFileFault) -> Fault {
-    let hint = match fault {
-        KeyFileFault::NeedsPassphrase => "--passphrase-file FILE",
+fn unreadable(path: &Path, error: KeyFileError) -> AppError {
+    let hint = match error {
+        KeyFileError::NeedsPassphrase => "--passphrase-file FILE",
         _ => "mend the file, or put it aside and make a new key with rsachat key new",
     };
-    Fault::new(code::MACHINE, format!("cannot use {}: {fault}", path.display())).hint(hint)
+    AppError::new(code::MACHINE, format!("cannot use {}: {error}", path.display())).hint(hint)
 }

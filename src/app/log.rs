@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use rustix::fs::OFlags;
 
 use super::clock::local;
-use crate::chat::{Notice, Said};
+use crate::chat::{Message, Notice};
 
 /// Time of a line: a log is read on other days, and in other places.
 const CLOCK: &str = "%Y-%m-%d %H:%M:%S%:z";
@@ -46,14 +46,14 @@ impl Log {
     /// Writes what a notice says, unless it is an answer: those are in the log already, or no event.
     pub(crate) fn notice(&mut self, notice: &Notice, now_ms: u64) -> io::Result<()> {
         match notice {
-            Notice::Answer(_) | Notice::Table(_) | Notice::Past { .. } => Ok(()),
+            Notice::Answer(_) | Notice::Table(_) | Notice::History { .. } => Ok(()),
             notice => self.write(&notice.rows(), now_ms),
         }
     }
 
     /// Writes what we said.
-    pub(crate) fn sent(&mut self, said: &Said) -> io::Result<()> {
-        self.write(&Notice::Said(said.clone()).rows(), said.arrived_ms)
+    pub(crate) fn sent(&mut self, said: &Message) -> io::Result<()> {
+        self.write(&Notice::Message(said.clone()).rows(), said.arrived_ms)
     }
 
     fn write(&mut self, rows: &[String], now_ms: u64) -> io::Result<()> {
@@ -83,16 +83,16 @@ mod tests {
         std::fs::write(&name, "before\n").unwrap();
         std::fs::set_permissions(&name, Permissions::from_mode(0o644)).unwrap();
         let mut log = Log::open(&name).unwrap();
-        let said = Said {
+        let said = Message {
             name: "bob".to_owned(),
             fingerprint: None,
-            assurance: crate::chat::Assurance::Unverified,
+            trust_level: crate::chat::TrustLevel::Unverified,
             arrived_ms: 0,
             sent_ms: 0,
             text: Vec::new(),
             rows: SafeText::rows("hi\u{1b}[2J\n둘"),
         };
-        log.notice(&Notice::Said(said), 0).unwrap();
+        log.notice(&Notice::Message(said), 0).unwrap();
         log.notice(&Notice::Answer(vec!["a table".to_owned()]), 0).unwrap();
         let text = std::fs::read_to_string(&name).unwrap();
         let lines: Vec<_> = text.lines().collect();

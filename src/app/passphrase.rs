@@ -6,45 +6,45 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::error::{Fault, code, words};
-use super::global_args::Common;
+use super::error::{AppError, code, describe};
+use super::global_args::GlobalArgs;
 use crate::crypto::Passphrase;
 use crate::limits::PASSPHRASE_BYTES;
 
 /// Asks at the terminal, without showing what is typed.
-pub(crate) fn ask(prompt: &str) -> Result<Passphrase, Fault> {
+pub(crate) fn ask(prompt: &str) -> Result<Passphrase, AppError> {
     let text = rpassword::prompt_password(prompt).map_err(|error| {
-        Fault::new(code::MACHINE, format!("cannot ask for the passphrase: {error}"))
+        AppError::new(code::MACHINE, format!("cannot ask for the passphrase: {error}"))
             .hint("--passphrase-file FILE")
     })?;
     Ok(Passphrase::new(text))
 }
 
 /// The passphrase that the command line names a place for.
-pub(crate) fn given(common: &Common) -> Result<Option<Passphrase>, Fault> {
+pub(crate) fn given(common: &GlobalArgs) -> Result<Option<Passphrase>, AppError> {
     if let Some(number) = common.passphrase_fd {
         let path = Path::new("/dev/fd").join(number.to_string());
         let line = first_line(&path, &format!("descriptor {number} of --passphrase-fd"));
         return line
             .map(Some)
-            .map_err(|fault| fault.hint(format!("open it for the program: {number}< FILE")));
+            .map_err(|error| error.hint(format!("open it for the program: {number}< FILE")));
     }
     common.passphrase_file.as_deref().map(in_file).transpose()
 }
 
 /// The first line of a file.
-pub(crate) fn in_file(path: &Path) -> Result<Passphrase, Fault> {
+pub(crate) fn in_file(path: &Path) -> Result<Passphrase, AppError> {
     first_line(path, &path.display().to_string())
 }
 
 /// The first line, without waiting for what follows it: whoever gives it may keep the other end open.
-fn first_line(path: &Path, name: &str) -> Result<Passphrase, Fault> {
-    let failed = |why: String| Fault::new(code::MACHINE, format!("cannot read {name}: {why}"));
-    let file = File::open(path).map_err(|error| failed(words(&error)))?;
+fn first_line(path: &Path, name: &str) -> Result<Passphrase, AppError> {
+    let failed = |why: String| AppError::new(code::MACHINE, format!("cannot read {name}: {why}"));
+    let file = File::open(path).map_err(|error| failed(describe(&error)))?;
     // With its room from the start: what grows leaves copies behind.
     let mut line = Zeroizing::new(Vec::with_capacity(PASSPHRASE_BYTES + 2));
     let mut input = BufReader::with_capacity(1, file).take(PASSPHRASE_BYTES as u64 + 2);
-    input.read_until(b'\n', &mut line).map_err(|error| failed(words(&error)))?;
+    input.read_until(b'\n', &mut line).map_err(|error| failed(describe(&error)))?;
     let line = line.strip_suffix(b"\n").unwrap_or(&line);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.len() > PASSPHRASE_BYTES {

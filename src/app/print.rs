@@ -3,12 +3,12 @@
 use std::io::{self, Write as _};
 
 /// A line on standard error; if that is gone too, nobody can be told.
-pub(crate) fn complain(text: &str) {
+pub(crate) fn eprint_line(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// A line on standard output.
-pub(crate) fn answer(text: &str) -> io::Result<()> {
+pub(crate) fn print_line(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}")?;
     out.flush()

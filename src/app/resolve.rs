@@ -3,11 +3,11 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 
-use crate::net::{ListenerId, Net, Stack};
+use crate::net::{Net, SocketId, Stack};
 use crate::peers::address::{Family, ListenAt};
 
 /// Listens where a person said; a port alone is every address of this machine.
-pub(crate) fn bind(net: &mut Net, at: &ListenAt, family: Family) -> io::Result<(ListenerId, SocketAddr)> {
+pub(crate) fn bind(net: &mut Net, at: &ListenAt, family: Family) -> io::Result<(SocketId, SocketAddr)> {
     let Some(host) = &at.host else {
         let v4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), at.port);
         let v6 = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), at.port);

@@ -1,70 +1,71 @@
 //! One connection of a chat: its session, who is at the other end, and what it still owes us.
 
+use crate::ids::{ConnId, DialId, ListenerId};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use super::io::{Assurance, Dial, Link, Listener};
+use super::io::TrustLevel;
 use crate::crypto::{Fingerprint, PublicKey};
 use crate::limits;
 use crate::peers::address::Target;
-use crate::session::Conversation;
+use crate::session::AnySession;
 use crate::text::safe::SafeText;
 
 /// How a connection came to be.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Way {
+pub(crate) enum Origin {
     /// We dialled.
-    Dialled { dial: Dial, target: Target, pin: Option<Fingerprint>, callers: Callers },
+    Outbound { dial: DialId, target: Target, pin: Option<Fingerprint>, callers: AcceptPolicy },
     /// Somebody called.
-    Called { listener: Listener, from: SocketAddr, callers: Callers },
+    Inbound { listener: ListenerId, from: SocketAddr, callers: AcceptPolicy },
 }
 
 /// Whom a listener takes, or who may be at the other end of a call of ours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Callers {
+pub enum AcceptPolicy {
     /// Everybody.
-    Anybody,
+    Anyone,
     /// Keys in the book only.
-    Known,
+    KnownOnly,
     /// The holder of this key, whom somebody chose by name.
-    Only(Fingerprint),
+    Key(Fingerprint),
     /// The holder of this key, which somebody typed or pasted: it is verified by that.
     Pinned(Fingerprint),
 }
 
 /// Who is at the other end, once both sides have confirmed.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Partner {
+pub(crate) struct Peer {
     pub(crate) name: String,
-    pub(crate) tie: Tie,
-    pub(crate) assurance: Assurance,
+    pub(crate) id: PeerId,
+    pub(crate) trust_level: TrustLevel,
     pub(crate) since_ms: u64,
     /// When it last said something, or joined, in milliseconds since 1970.
     pub(crate) seen_ms: u64,
 }
 
-impl Partner {
+impl Peer {
     /// The key that it has proved, if it has.
     pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
-        match self.tie {
-            Tie::Key(fingerprint) => Some(fingerprint),
-            Tie::Raw(_) => None,
+        match self.id {
+            PeerId::Key(fingerprint) => Some(fingerprint),
+            PeerId::Raw(_) => None,
         }
     }
 }
 
 /// What tells a partner from all others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Tie {
+pub(crate) enum PeerId {
     /// The key that it has proved.
     Key(Fingerprint),
     /// Nothing but its connection: the raw wire proves no key.
-    Raw(Link),
+    Raw(ConnId),
 }
 
 /// A message of ours that the peer has not shown yet.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Waiting {
+pub(crate) struct Unacked {
     seq: u64,
     text: String,
     since_ms: u64,
@@ -72,7 +73,7 @@ pub(crate) struct Waiting {
 
 /// How far a person knows the raw wire's ways on this connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Told {
+pub(crate) enum HintsShown {
     Nothing,
     NoReceipts,
 }
@@ -81,38 +82,38 @@ pub(crate) enum Told {
 /// good line takes two or three: a number that only flickers says nothing.
 const LATE_MS: u64 = 1_000;
 
-pub(crate) struct Talk {
-    pub(crate) session: Conversation,
-    pub(crate) way: Way,
+pub(crate) struct Conversation {
+    pub(crate) session: AnySession,
+    pub(crate) way: Origin,
     /// The key, from the moment that it is known.
     pub(crate) key: Option<PublicKey>,
-    pub(crate) partner: Option<Partner>,
+    pub(crate) peer: Option<Peer>,
     /// When a goodbye that waits for receipts is said all the same, in monotonic milliseconds.
     pub(crate) leaving: Option<u64>,
     /// The newer connection with the same peer that takes its place.
-    pub(crate) successor: Option<Link>,
+    pub(crate) successor: Option<ConnId>,
     /// Messages that came while somebody else was addressed.
     pub(crate) unread: usize,
     /// The system's words for the end of the stream, if it was an error.
     pub(crate) broken: Option<String>,
     /// What the raw wire has been said not to give, so that it is said once.
-    pub(crate) told: Told,
-    waiting: VecDeque<Waiting>,
+    pub(crate) told: HintsShown,
+    waiting: VecDeque<Unacked>,
     waiting_bytes: usize,
 }
 
-impl Talk {
-    pub(crate) fn new(session: Conversation, way: Way) -> Self {
+impl Conversation {
+    pub(crate) fn new(session: AnySession, way: Origin) -> Self {
         Self {
             session,
             way,
             key: None,
-            partner: None,
+            peer: None,
             leaving: None,
             successor: None,
             unread: 0,
             broken: None,
-            told: Told::Nothing,
+            told: HintsShown::Nothing,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
         }
@@ -121,24 +122,24 @@ impl Talk {
     /// The other end as it can be named before anybody is known.
     pub(crate) fn whom(&self) -> String {
         match &self.way {
-            Way::Dialled { target, .. } => target.to_string(),
-            Way::Called { from, .. } => from.to_string(),
+            Origin::Outbound { target, .. } => target.to_string(),
+            Origin::Inbound { from, .. } => from.to_string(),
         }
     }
 
     /// Whether it speaks the raw wire.
     pub(crate) fn is_raw(&self) -> bool {
-        matches!(self.session, Conversation::Raw(_))
+        matches!(self.session, AnySession::Raw(_))
     }
 
     /// The name, once known.
     pub(crate) fn name(&self) -> Option<&str> {
-        self.partner.as_ref().map(|partner| partner.name.as_str())
+        self.peer.as_ref().map(|peer| peer.name.as_str())
     }
 
     /// Whether text can be said and nobody has begun to leave.
     pub(crate) fn open(&self) -> bool {
-        self.partner.is_some() && self.leaving.is_none()
+        self.peer.is_some() && self.leaving.is_none()
     }
 
     /// Messages that the peer has not shown yet.
@@ -163,7 +164,7 @@ impl Talk {
 
     pub(crate) fn remember(&mut self, seq: u64, text: &str, since_ms: u64) {
         self.waiting_bytes += text.len();
-        self.waiting.push_back(Waiting { seq, text: text.to_owned(), since_ms });
+        self.waiting.push_back(Unacked { seq, text: text.to_owned(), since_ms });
     }
 
     /// Forgets what the peer has shown, and gives how many messages that were.

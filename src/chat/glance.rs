@@ -1,16 +1,16 @@
 //! What a front end needs at a glance: the prompt, who is there, and names to complete.
 
-use super::conversation::{Talk, Way};
-use super::io::Assurance;
+use super::conversation::{Conversation, Origin};
+use super::io::TrustLevel;
 use super::state::Chat;
 
 /// The line that stands before the cursor, as values.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct View {
+pub struct PromptView {
     /// Our own display name.
     pub own_name: String,
     /// Who plain text goes to: the name and whether that key is verified.
-    pub addressed: Option<(String, Assurance)>,
+    pub addressed: Option<(String, TrustLevel)>,
     /// Own lines to the addressed peer that it has not shown yet.
     pub waiting: usize,
     /// Messages of others that came while the addressed peer was addressed.
@@ -20,29 +20,33 @@ pub struct View {
 impl Chat {
     /// What stands before the cursor.
     #[must_use]
-    pub fn view(&self) -> View {
-        let talk = self.addressed_talk();
-        let partner = talk.and_then(|talk| talk.partner.as_ref());
-        View {
+    pub fn view(&self) -> PromptView {
+        let conversation = self.addressed_talk();
+        let peer = conversation.and_then(|conversation| conversation.peer.as_ref());
+        PromptView {
             own_name: self.own_name.to_string(),
-            addressed: partner.map(|partner| (partner.name.clone(), partner.assurance)),
-            waiting: talk.map_or(0, |talk| talk.late(self.now.mono_ms)),
-            unread: self.talks.values().map(|talk| talk.unread).sum(),
+            addressed: peer.map(|peer| (peer.name.clone(), peer.trust_level)),
+            waiting: conversation.map_or(0, |conversation| conversation.late(self.now.mono_ms)),
+            unread: self.conversations.values().map(|conversation| conversation.unread).sum(),
         }
     }
 
     /// Whether a connected peer is one that we called.
     #[must_use]
     pub fn has_dialled(&self, name: &str) -> bool {
-        let dialled = |talk: &&Talk| talk.name() == Some(name) && matches!(talk.way, Way::Dialled { .. });
-        self.talks.values().any(|talk| dialled(&talk))
+        let dialled = |conversation: &&Conversation| {
+            conversation.name() == Some(name) && matches!(conversation.way, Origin::Outbound { .. })
+        };
+        self.conversations.values().any(|conversation| dialled(&conversation))
     }
 
     /// Names that can be completed: everybody in the book and everybody connected.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<_> = self.book.peers().map(|peer| peer.name.to_string()).collect();
-        names.extend(self.talks.values().filter_map(|talk| talk.name().map(str::to_owned)));
+        names.extend(
+            self.conversations.values().filter_map(|conversation| conversation.name().map(str::to_owned)),
+        );
         names.sort();
         names.dedup();
         names
@@ -51,7 +55,10 @@ impl Chat {
     /// Names of those who are connected.
     #[must_use]
     pub fn present(&self) -> Vec<String> {
-        self.talks.values().filter_map(|talk| talk.name().map(str::to_owned)).collect()
+        self.conversations
+            .values()
+            .filter_map(|conversation| conversation.name().map(str::to_owned))
+            .collect()
     }
 
     /// A number that is another one whenever [`Chat::names`] or [`Chat::present`] may be.

@@ -4,25 +4,14 @@
 use std::net::SocketAddr;
 
 use super::command::Command;
-use super::kinds::{KeyFor, Wire};
-use super::notice::{Notice, Said};
-use crate::crypto::{Job, JobResult, PublicKey, Seed};
+use super::kinds::{KeyFor, Protocol};
+use super::notice::{Message, Notice};
+use crate::crypto::{JobResult, PublicKey, RsaJob, Seed};
+use crate::ids::{ConnId, DialId, ListenerId};
 use crate::peers::address::{Family, ListenAt, Target};
 use crate::peers::book::{Book, Change};
 use crate::text::safe::SafeText;
 use crate::wire::ByeReason;
-
-/// One connection, named by the front end. Never used twice.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Link(pub u64);
-
-/// One attempt to reach somebody, named by the chat.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Dial(pub u64);
-
-/// One listening address, named by the chat.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Listener(pub u64);
 
 /// The moment of an input.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,12 +39,12 @@ pub struct NewKey {
     /// Where the key before it is kept now, if there was one.
     pub kept: Option<String>,
     /// Whether it was made here or found: another process may have made the first key meanwhile.
-    pub origin: Origin,
+    pub origin: KeyOrigin,
 }
 
 /// Where a key came from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Origin {
+pub enum KeyOrigin {
     /// Made just now.
     Made,
     /// Found in its file.
@@ -96,34 +85,34 @@ pub enum Input<'a> {
     /// What came on a connection cannot be kept: end it, and say why.
     Dismiss {
         /// Which connection.
-        link: Link,
+        conn: ConnId,
         /// What the peer is told.
         reason: ByeReason,
     },
     /// Ctrl-C on an empty line: cancel what is pending.
     Cancel,
     /// The person, the end of input or a signal ends the program.
-    Farewell(Farewell),
+    ExitRequest(ExitRequest),
     /// [`Effect::Listen`] worked.
     Listening {
         /// Which.
-        listener: Listener,
+        listener: ListenerId,
         /// The real address, with its real port.
         at: SocketAddr,
     },
     /// [`Effect::Listen`] failed.
     ListenFailed {
         /// Which.
-        listener: Listener,
+        listener: ListenerId,
         /// The system's reason, in words.
         why: String,
     },
     /// Somebody called.
     Accepted {
         /// The new connection.
-        link: Link,
+        conn: ConnId,
         /// On which listener.
-        listener: Listener,
+        listener: ListenerId,
         /// From where.
         from: SocketAddr,
         /// This connection's randomness.
@@ -139,9 +128,9 @@ pub enum Input<'a> {
     /// [`Effect::Connect`] reached a socket.
     Connected {
         /// Which.
-        dial: Dial,
+        dial: DialId,
         /// The new connection.
-        link: Link,
+        conn: ConnId,
         /// Where it ended up.
         to: SocketAddr,
         /// This connection's randomness.
@@ -150,42 +139,42 @@ pub enum Input<'a> {
     /// [`Effect::Connect`] reached nothing.
     Unreachable {
         /// Which.
-        dial: Dial,
+        dial: DialId,
         /// What was tried and how it failed, in words.
         why: String,
     },
     /// Bytes arrived.
     Bytes {
         /// On which connection.
-        link: Link,
+        conn: ConnId,
         /// As they came.
         bytes: &'a [u8],
     },
     /// The stream of a connection ended, well or by an error.
     Ended {
         /// Which connection.
-        link: Link,
+        conn: ConnId,
         /// The error in words, if it was one.
         error: Option<String>,
     },
-    /// [`Effect::Work`] is done.
-    Worked {
+    /// [`Effect::Job`] is done.
+    JobDone {
         /// For which connection.
-        link: Link,
+        conn: ConnId,
         /// The result.
         result: JobResult,
     },
-    /// [`Effect::Work`] was refused: too many strangers wait.
-    Busy {
+    /// [`Effect::Job`] was refused: too many strangers wait.
+    JobRefused {
         /// For which connection.
-        link: Link,
+        conn: ConnId,
     },
     /// [`Effect::Show`] with a receipt has reached the screen, or was written and flushed.
-    Shown(Owed),
+    Shown(ReceiptDue),
     /// [`Effect::ReadBook`] is done.
     Book {
         /// The connection whose judgement waits for it.
-        link: Link,
+        conn: ConnId,
         /// The book, or why it cannot be used.
         book: Result<Book, String>,
     },
@@ -201,17 +190,17 @@ pub enum Input<'a> {
         result: Result<(), String>,
     },
     /// After an [`Effect::Transmit`] the kernel took less than everything.
-    Clogged {
+    WriteBlocked {
         /// Which connection.
-        link: Link,
+        conn: ConnId,
     },
     /// The kernel has taken everything that was sent.
     Drained {
         /// Which connection.
-        link: Link,
+        conn: ConnId,
     },
     /// The machine is out of descriptors.
-    Famine {
+    OutOfFds {
         /// How many connections are open.
         open: usize,
     },
@@ -221,7 +210,7 @@ pub enum Input<'a> {
 
 /// Why the program ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Farewell {
+pub enum ExitRequest {
     /// The person said so.
     Quit,
     /// The input has ended: everything accepted is to be delivered first.
@@ -234,18 +223,18 @@ pub enum Farewell {
 
 /// A receipt that is owed once a message has been shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Owed {
+pub struct ReceiptDue {
     /// To which connection.
-    pub link: Link,
+    pub conn: ConnId,
     /// Up to which number.
     pub upto: u64,
 }
 
 /// A text of ours on its way.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Sent {
+pub struct SentMessage {
     /// The text, under our own name.
-    pub said: Said,
+    pub said: Message,
     /// The peer that it goes to.
     pub to: String,
     /// Its number on the connection, which counts up from 1. A new connection begins anew.
@@ -256,16 +245,16 @@ pub struct Sent {
 #[expect(missing_debug_implementations, reason = "carries jobs")]
 pub enum Effect {
     /// Show this; when it asks for one, report [`Input::Shown`] once it has been.
-    Show(Notice, Option<Owed>),
+    Show(Notice, Option<ReceiptDue>),
     /// Call the person's attention; this may be told on a desktop that others see.
     Alert(SafeText),
     /// A text of ours was accepted for a peer: for logs and programs, and for nothing that a typist must see.
-    Sent(Sent),
+    Sent(SentMessage),
     /// A peer has shown what we sent: for programs; a person sees what is not received yet.
     Received {
         /// The peer.
         name: String,
-        /// Everything up to this [`Sent::number`].
+        /// Everything up to this [`SentMessage::number`].
         upto: u64,
     },
     /// Write what is said to this file too, instead of the one before; report [`Input::Logging`].
@@ -275,7 +264,7 @@ pub enum Effect {
     /// Bind and listen.
     Listen {
         /// The name for it.
-        listener: Listener,
+        listener: ListenerId,
         /// Where.
         at: ListenAt,
         /// Which address family.
@@ -284,38 +273,38 @@ pub enum Effect {
     /// Look the host up and connect.
     Connect {
         /// The name for it.
-        dial: Dial,
+        dial: DialId,
         /// Where to.
         target: Target,
         /// Which address family.
         family: Family,
     },
     /// Forget an attempt to connect.
-    CancelConnect(Dial),
+    CancelConnect(DialId),
     /// Bytes for a connection.
     Transmit {
         /// Which.
-        link: Link,
+        conn: ConnId,
         /// In order.
         bytes: Vec<u8>,
     },
     /// It stands, on this wire, and no longer counts as a stranger's; only on ours each side asks for signs of life.
-    Proven(Link, Wire),
+    Authenticated(ConnId, Protocol),
     /// Close a connection after what was transmitted has gone out.
-    Hangup(Link),
+    Close(ConnId),
     /// Run a job off the loop.
-    Work {
+    Job {
         /// For which connection.
-        link: Link,
+        conn: ConnId,
         /// The job.
-        job: Job,
+        job: RsaJob,
         /// Whose turn it is in the queue.
         queue: Queue,
     },
     /// Read the peer book as it stands now and report [`Input::Book`].
     ReadBook {
         /// The connection whose judgement waits for it.
-        link: Link,
+        conn: ConnId,
     },
     /// Change the peer book for all processes and report [`Input::Changed`].
     ChangeBook(Vec<Change>),
@@ -332,16 +321,16 @@ pub enum Effect {
     CancelKey,
     /// A connection that we dialled is over or never came to be, or nobody can call us; a front end without a person may end
     /// with this code.
-    DialOver(Verdict),
+    DialFinished(DialOutcome),
     /// Everything is said: end with this code.
     Quit(u8),
 }
 
 /// How a connection that we dialled ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Verdict {
+pub enum DialOutcome {
     /// Nothing can be listened on.
-    Deaf,
+    ListenFailed,
     /// No socket was reached.
     Unreachable,
     /// Not the peer asked for, or the handshake was refused by either side.
@@ -349,7 +338,7 @@ pub enum Verdict {
     /// Lost, or silent.
     Lost,
     /// The peer left in order, before everything was acknowledged.
-    LeftEarly,
+    PeerLeftEarly,
     /// The peer could not keep what it got.
     Failed,
     /// The peer ended it well, everything acknowledged.
@@ -378,23 +367,23 @@ pub enum Replacing {
 
 /// How sure we are that a key belongs to the person.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Assurance {
+pub enum TrustLevel {
     /// Taken at first sight.
     Unverified,
     /// Compared by the person.
     Verified,
     /// Not at all: on the raw wire anybody can write in anybody's name.
-    Raw,
+    Unauthenticated,
 }
 
-impl Assurance {
+impl TrustLevel {
     /// The word for it.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Unverified => "unverified",
             Self::Verified => "verified",
-            Self::Raw => "raw",
+            Self::Unauthenticated => "raw",
         }
     }
 }

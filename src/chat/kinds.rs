@@ -4,7 +4,7 @@ use crate::limits;
 
 /// Which wire a connection speaks. The person names it; it is never negotiated, and nothing falls back to it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Wire {
+pub enum Protocol {
     /// Our own.
     #[default]
     Native,

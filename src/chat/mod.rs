@@ -16,16 +16,16 @@ mod queries;
 mod rate_limit;
 mod state;
 
-pub use conversation::Callers;
+pub use conversation::AcceptPolicy;
 pub use display::{SafetyCard, earlier_words};
-pub use glance::View;
-pub use handlers::notify::{Content, Notify, When};
+pub use glance::PromptView;
+pub use handlers::notify::{Notify, NotifyContent, NotifyWhen};
 pub use handlers::trust::objection_to_dialled;
 pub use io::{
-    Assurance, Dial, Effect, Farewell, Input, Link, Listener, NewKey, Now, Origin, Owed, OwnKey, Queue,
-    Replacing, Sent, Verdict,
+    DialOutcome, Effect, ExitRequest, Input, KeyOrigin, NewKey, Now, OwnKey, Queue, ReceiptDue, Replacing,
+    SentMessage, TrustLevel,
 };
-pub use kinds::{Direction, KeyFor, Wire};
-pub use notice::{Acquaintance, Claimed, Info, Notice, RawInfo, Said, Trouble};
-pub use queries::Piped;
+pub use kinds::{Direction, KeyFor, Protocol};
+pub use notice::{Impersonated, Info, KeyStatus, Message, Notice, RawInfo, Warning};
+pub use queries::EstablishedPipe;
 pub use state::Chat;

@@ -3,29 +3,29 @@
 use std::net::SocketAddr;
 
 use super::handlers::notify::Notify;
-use super::io::Assurance;
+use super::io::TrustLevel;
 use super::kinds::KeyFor;
 use crate::crypto::{Fingerprint, SafetyNumber};
-use crate::session::Ending;
+use crate::session::CloseReason;
 use crate::text::safe::SafeText;
 
 /// Something to show. Text of a peer comes in only as [`SafeText`], names only as checked names.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Notice {
     /// A peer's message.
-    Said(Said),
+    Message(Message),
     /// Something good or neutral happened.
     Info(Info),
     /// Something did not work, or was refused.
-    Trouble(Trouble),
+    Warning(Warning),
     /// An answer to a question of the person: rows as they are.
     Answer(Vec<String>),
     /// An answer in columns of cells, the first row with their heads.
     Table(Vec<Vec<String>>),
     /// What was said before, oldest first.
-    Past {
+    History {
         /// The messages, ours under our own name.
-        said: Vec<Said>,
+        said: Vec<Message>,
         /// How many earlier ones fit the question too.
         earlier: usize,
     },
@@ -33,13 +33,13 @@ pub enum Notice {
 
 /// A message.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Said {
+pub struct Message {
     /// Local name of the one who said it.
     pub name: String,
     /// Its key; the raw wire proves none.
     pub fingerprint: Option<Fingerprint>,
     /// How sure we are that the key is the person's.
-    pub assurance: Assurance,
+    pub trust_level: TrustLevel,
     /// When it arrived, in milliseconds since 1970 in UTC, by our clock.
     pub arrived_ms: u64,
     /// When it was sent, by the peer's clock: a claim. The raw wire has none: then when it arrived.
@@ -52,11 +52,11 @@ pub struct Said {
 
 /// Where a peer stands in our book as it joins.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Acquaintance {
+pub enum KeyStatus {
     /// Never seen before; remembered now.
     New,
     /// Seen before.
-    Known(Assurance),
+    Known(TrustLevel),
 }
 
 /// Something good or neutral.
@@ -96,7 +96,7 @@ pub enum Info {
     Joined {
         name: String,
         fingerprint: Fingerprint,
-        known: Acquaintance,
+        known: KeyStatus,
     },
     Left {
         name: String,
@@ -109,7 +109,7 @@ pub enum Info {
     },
     Addressed {
         name: String,
-        assurance: Assurance,
+        trust_level: TrustLevel,
     },
     Trusted {
         name: String,
@@ -150,7 +150,7 @@ pub enum Info {
     },
     NoLog,
     NothingSaid,
-    Greeting,
+    PrefaceProgress,
     QuitHint,
     /// What happens on the raw wire only.
     Raw(RawInfo),
@@ -188,8 +188,8 @@ pub enum RawInfo {
 /// Something that did not work, or was refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "each variant is its sentence in `words.rs`")]
-pub enum Trouble {
-    Mistake {
+pub enum Warning {
+    CommandError {
         what: String,
     },
     LineTooLong {
@@ -252,18 +252,18 @@ pub enum Trouble {
         claimed: SafeText,
         /// The name that it imitates, as its owner has it.
         known: String,
-        of: Claimed,
+        of: Impersonated,
     },
     /// A connection ended before anybody was known.
     Early {
         whom: String,
-        ending: Ending,
+        ending: CloseReason,
         why: Option<String>,
     },
     /// A conversation ended otherwise than by a goodbye.
     Lost {
         name: String,
-        ending: Ending,
+        ending: CloseReason,
         why: Option<String>,
     },
     NotReceived {
@@ -328,7 +328,7 @@ pub enum Trouble {
         whom: String,
         why: String,
     },
-    Famine {
+    OutOfFds {
         open: usize,
     },
     /// The same trouble happened this often since it was last shown.
@@ -339,7 +339,7 @@ pub enum Trouble {
 
 /// Whose name a newcomer claims.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Claimed {
+pub enum Impersonated {
     /// A peer whose key was compared.
     Verified,
     /// A peer in the book.

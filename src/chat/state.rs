@@ -1,21 +1,22 @@
 //! The one conversation core of every front end: what a person types, what peers do, and what follows.
 
+use crate::ids::{ConnId, DialId, ListenerId};
 use std::collections::{BTreeMap, VecDeque};
 
-use super::conversation::{Callers, Talk, Tie, Way};
-use super::handlers::history::Memory;
+use super::conversation::{AcceptPolicy, Conversation, Origin, PeerId};
+use super::handlers::history::History;
 use super::handlers::notify::Notify;
-use super::handlers::shutdown::Leaving;
+use super::handlers::shutdown::Shutdown;
 use super::handlers::trust::RefusedKey;
-use super::io::{Assurance, Dial, Effect, Input, Link, Listener, Now, OwnKey, Verdict};
-use super::kinds::{KeyFor, Wire};
-use super::notice::{Info, Notice, Trouble};
-use super::rate_limit::Reports;
+use super::io::{DialOutcome, Effect, Input, Now, OwnKey, TrustLevel};
+use super::kinds::{KeyFor, Protocol};
+use super::notice::{Info, Notice, Warning};
+use super::rate_limit::RateLimiter;
 use crate::crypto::{Fingerprint, Seed};
 use crate::peers::address::{Family, ListenAt, Target};
 use crate::peers::book::Book;
 use crate::peers::name::Name;
-use crate::session::{Conversation, Output, Own, Role, Session};
+use crate::session::{AnySession, Output, Role, Session, SessionConfig};
 use crate::wire::{ByeReason, Purpose};
 
 /// A conversation with any number of peers.
@@ -30,21 +31,21 @@ pub struct Chat {
     pub(crate) capacity: usize,
     purpose: Purpose,
     /// Whom a listener takes that says nothing else.
-    pub(crate) callers: Callers,
+    pub(crate) callers: AcceptPolicy,
     pub(crate) book: Book,
-    pub(crate) talks: BTreeMap<Link, Talk>,
-    pub(crate) dials: BTreeMap<Dial, Dialling>,
-    pub(crate) listeners: BTreeMap<Listener, Listening>,
-    pub(crate) addressed: Option<Tie>,
+    pub(crate) conversations: BTreeMap<ConnId, Conversation>,
+    pub(crate) dials: BTreeMap<DialId, Dialling>,
+    pub(crate) listeners: BTreeMap<ListenerId, Listening>,
+    pub(crate) addressed: Option<PeerId>,
     pub(crate) refused: BTreeMap<String, RefusedKey>,
     /// Commands that wait for the first key.
     pub(crate) held: Vec<Held>,
-    pub(crate) making: Option<Making>,
-    pub(crate) leaving: Option<Leaving>,
-    pub(crate) reports: Reports,
+    pub(crate) making: Option<KeygenProgress>,
+    pub(crate) leaving: Option<Shutdown>,
+    pub(crate) reports: RateLimiter,
     /// Counts changes of who there is and what they are called.
     pub(crate) roster: u64,
-    pub(crate) memory: Memory,
+    pub(crate) memory: History,
     /// When those who have left were last seen in this session, in milliseconds since 1970.
     pub(crate) seen: BTreeMap<Fingerprint, u64>,
     pub(crate) notify: Notify,
@@ -67,8 +68,8 @@ pub struct Chat {
 pub(crate) struct Dialling {
     pub(crate) target: Target,
     pub(crate) pin: Option<Fingerprint>,
-    pub(crate) callers: Callers,
-    pub(crate) wire: Wire,
+    pub(crate) callers: AcceptPolicy,
+    pub(crate) wire: Protocol,
 }
 
 /// A place where callers are awaited.
@@ -76,20 +77,20 @@ pub(crate) struct Dialling {
 pub(crate) struct Listening {
     pub(crate) asked: ListenAt,
     pub(crate) at: Option<std::net::SocketAddr>,
-    pub(crate) callers: Callers,
-    pub(crate) wire: Wire,
+    pub(crate) callers: AcceptPolicy,
+    pub(crate) wire: Protocol,
 }
 
 /// What waits for a key.
 #[derive(Clone, Debug)]
 pub(crate) enum Held {
-    Listen(ListenAt, Family, Callers, Wire),
-    Connect(Target, Family, Option<Fingerprint>, Callers, Wire),
+    Listen(ListenAt, Family, AcceptPolicy, Protocol),
+    Connect(Target, Family, Option<Fingerprint>, AcceptPolicy, Protocol),
 }
 
 /// A key that is being made.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Making {
+pub(crate) struct KeygenProgress {
     pub(crate) of: KeyFor,
     pub(crate) since_ms: u64,
     pub(crate) told_ms: u64,
@@ -110,9 +111,9 @@ impl Chat {
             raw_peers: 0,
             capacity,
             purpose: Purpose::Chat,
-            callers: Callers::Anybody,
+            callers: AcceptPolicy::Anyone,
             book,
-            talks: BTreeMap::new(),
+            conversations: BTreeMap::new(),
             dials: BTreeMap::new(),
             listeners: BTreeMap::new(),
             addressed: None,
@@ -120,9 +121,9 @@ impl Chat {
             held: Vec::new(),
             making: None,
             leaving: None,
-            reports: Reports::default(),
+            reports: RateLimiter::default(),
             roster: 0,
-            memory: Memory::default(),
+            memory: History::default(),
             seen: BTreeMap::new(),
             notify: Notify::default(),
             log: None,
@@ -150,7 +151,7 @@ impl Chat {
     }
 
     /// Whom listeners take from now on that say nothing else; everybody, without this call.
-    pub fn set_callers(&mut self, callers: Callers) {
+    pub fn set_callers(&mut self, callers: AcceptPolicy) {
         self.callers = callers;
     }
 
@@ -163,48 +164,48 @@ impl Chat {
             Input::Text(text) => self.say(text),
             Input::TextTo { name, text } => self.say_to(name, text),
             Input::LineRefused { what } => {
-                self.not_taken(Trouble::Mistake { what });
+                self.not_taken(Warning::CommandError { what });
             }
             Input::LineTooLong { bytes } => {
-                self.not_taken(Trouble::LineTooLong { bytes });
+                self.not_taken(Warning::LineTooLong { bytes });
             }
             Input::LineNotText { row } => {
-                self.not_taken(Trouble::LineNotText { row });
+                self.not_taken(Warning::LineNotText { row });
             }
-            Input::Dismiss { link, reason } => self.with_session(link, |session, _| session.close(reason)),
+            Input::Dismiss { conn, reason } => self.with_session(conn, |session, _| session.close(reason)),
             Input::Cancel => self.cancel(),
-            Input::Farewell(farewell) => self.farewell(farewell),
+            Input::ExitRequest(farewell) => self.farewell(farewell),
             Input::Listening { listener, at } => self.listening(listener, at),
             Input::ListenFailed { listener, why } => self.listen_failed(listener, why),
-            Input::Accepted { link, listener, from, seed } => self.accepted(link, listener, from, seed),
+            Input::Accepted { conn, listener, from, seed } => self.accepted(conn, listener, from, seed),
             Input::TurnedAway { from, why } => {
-                self.report(Trouble::TurnedAway { whom: from.to_string(), why });
+                self.report(Warning::TurnedAway { whom: from.to_string(), why });
             }
-            Input::Connected { dial, link, seed, .. } => self.connected(dial, link, seed),
+            Input::Connected { dial, conn, seed, .. } => self.connected(dial, conn, seed),
             Input::Unreachable { dial, why } => self.unreachable(dial, &why),
-            Input::Bytes { link, bytes } => {
-                self.with_session(link, |session, now| session.feed(now.mono_ms, bytes));
+            Input::Bytes { conn, bytes } => {
+                self.with_session(conn, |session, now| session.handle_bytes(now.mono_ms, bytes));
             }
-            Input::Ended { link, error } => self.ended(link, error.as_deref()),
-            Input::Worked { link, result } => {
-                self.with_session(link, |session, now| session.done(now.mono_ms, result));
+            Input::Ended { conn, error } => self.ended(conn, error.as_deref()),
+            Input::JobDone { conn, result } => {
+                self.with_session(conn, |session, now| session.handle_job(now.mono_ms, result));
             }
-            Input::Busy { link } => self.with_session(link, |session, _| session.overloaded()),
-            Input::Shown(owed) => self.with_session(owed.link, |session, _| session.shown(owed.upto)),
-            Input::Book { link, book } => self.judge(link, book),
+            Input::JobRefused { conn } => self.with_session(conn, |session, _| session.overloaded()),
+            Input::Shown(due) => self.with_session(due.conn, |session, _| session.ack(due.upto)),
+            Input::Book { conn, book } => self.judge(conn, book),
             Input::Changed(book) => self.changed(book),
             Input::KeyMade(made) => self.key_made(made),
             Input::Logging { file, result } => self.logging(&file, result),
-            Input::Clogged { link } => self.with_session(link, |session, _| session.clogged()),
-            Input::Drained { link } => self.with_session(link, |session, _| session.drained()),
-            Input::Famine { open } => self.trouble(Trouble::Famine { open }),
+            Input::WriteBlocked { conn } => self.with_session(conn, |session, _| session.clogged()),
+            Input::Drained { conn } => self.with_session(conn, |session, _| session.drained()),
+            Input::OutOfFds { open } => self.warn(Warning::OutOfFds { open }),
             Input::Tick => self.tick(),
         }
         self.settle();
     }
 
     /// The next effect, until `None`.
-    pub fn poll(&mut self) -> Option<Effect> {
+    pub fn poll_effect(&mut self) -> Option<Effect> {
         self.effects.pop_front()
     }
 
@@ -216,20 +217,20 @@ impl Chat {
         self.show(Notice::Info(info));
     }
 
-    pub(crate) fn trouble(&mut self, trouble: Trouble) {
-        self.show(Notice::Trouble(trouble));
+    pub(crate) fn warn(&mut self, warn: Warning) {
+        self.show(Notice::Warning(warn));
     }
 
     /// A line of ours that is not taken: told, and counted for the end of the input.
-    pub(crate) fn not_taken(&mut self, why: Trouble) {
+    pub(crate) fn not_taken(&mut self, why: Warning) {
         self.unsent += 1;
-        self.trouble(why);
+        self.warn(why);
     }
 
     /// Trouble that strangers can cause at will: at most one a second is shown, the rest is counted.
-    pub(crate) fn report(&mut self, trouble: Trouble) {
-        if let Some(trouble) = self.reports.admit(trouble, self.now.mono_ms) {
-            self.trouble(trouble);
+    pub(crate) fn report(&mut self, warn: Warning) {
+        if let Some(warn) = self.reports.admit(warn, self.now.mono_ms) {
+            self.warn(warn);
         }
     }
 
@@ -239,108 +240,120 @@ impl Chat {
     }
 
     /// The connection that plain text goes to.
-    pub(crate) fn addressed_link(&self) -> Option<Link> {
-        self.addressed.and_then(|tie| self.link_to(tie))
+    pub(crate) fn addressed_link(&self) -> Option<ConnId> {
+        self.addressed.and_then(|peer_id| self.link_to(peer_id))
     }
 
     /// The conversation that plain text goes to.
-    pub(crate) fn addressed_talk(&self) -> Option<&Talk> {
-        self.addressed_link().and_then(|link| self.talks.get(&link))
+    pub(crate) fn addressed_talk(&self) -> Option<&Conversation> {
+        self.addressed_link().and_then(|conn| self.conversations.get(&conn))
     }
 
     /// The open conversation with the holder of a key.
-    pub(crate) fn link_of(&self, fingerprint: Fingerprint) -> Option<Link> {
-        self.link_to(Tie::Key(fingerprint))
+    pub(crate) fn link_of(&self, fingerprint: Fingerprint) -> Option<ConnId> {
+        self.link_to(PeerId::Key(fingerprint))
     }
 
     /// The open conversation with somebody.
-    pub(crate) fn link_to(&self, tie: Tie) -> Option<Link> {
-        let with = |talk: &Talk| talk.partner.as_ref().is_some_and(|partner| partner.tie == tie);
-        self.talks.iter().find(|(_, talk)| talk.open() && with(talk)).map(|(link, _)| *link)
+    pub(crate) fn link_to(&self, peer_id: PeerId) -> Option<ConnId> {
+        let with =
+            |conversation: &Conversation| conversation.peer.as_ref().is_some_and(|peer| peer.id == peer_id);
+        self.conversations
+            .iter()
+            .find(|(_, conversation)| conversation.open() && with(conversation))
+            .map(|(conn, _)| *conn)
     }
 
     /// Calls into one session, then carries out everything that it says.
-    pub(crate) fn with_session(&mut self, link: Link, call: impl FnOnce(&mut Conversation, Now)) {
-        let Some(talk) = self.talks.get_mut(&link) else { return };
-        call(&mut talk.session, self.now);
-        while let Some(output) = self.talks.get_mut(&link).and_then(|talk| talk.session.poll()) {
+    pub(crate) fn with_session(&mut self, conn: ConnId, call: impl FnOnce(&mut AnySession, Now)) {
+        let Some(conversation) = self.conversations.get_mut(&conn) else { return };
+        call(&mut conversation.session, self.now);
+        while let Some(output) =
+            self.conversations.get_mut(&conn).and_then(|conversation| conversation.session.poll_output())
+        {
             match output {
-                Output::Transmit(bytes) => self.effects.push_back(Effect::Transmit { link, bytes }),
-                Output::Need(job) => self.need(link, job),
-                Output::Event(event) => self.event(link, event),
+                Output::Transmit(bytes) => self.effects.push_back(Effect::Transmit { conn, bytes }),
+                Output::Job(job) => self.need(conn, job),
+                Output::Event(event) => self.event(conn, event),
             }
         }
     }
 
-    fn accepted(&mut self, link: Link, listener: Listener, from: std::net::SocketAddr, seed: Seed) {
+    fn accepted(&mut self, conn: ConnId, listener: ListenerId, from: std::net::SocketAddr, seed: Seed) {
         let asked = self.listeners.get(&listener).map(|listening| (listening.callers, listening.wire));
         let begun = asked
             .and_then(|(callers, wire)| Some((callers, self.conversation(wire, Role::Responder, seed)?)));
         let Some((callers, session)) = begun else {
-            self.effects.push_back(Effect::Hangup(link));
+            self.effects.push_back(Effect::Close(conn));
             return;
         };
-        if self.talks.len() >= self.capacity || self.leaving.is_some() {
-            self.effects.push_back(Effect::Hangup(link));
-            self.report(Trouble::TooManyPeers { limit: self.capacity });
+        if self.conversations.len() >= self.capacity || self.leaving.is_some() {
+            self.effects.push_back(Effect::Close(conn));
+            self.report(Warning::TooManyPeers { limit: self.capacity });
             return;
         }
-        if let Conversation::Raw(_) = session {
+        if let AnySession::Raw(_) = session {
             self.make_room_for_raw();
         }
-        self.talks.insert(link, Talk::new(session, Way::Called { listener, from, callers }));
-        self.with_session(link, |_, _| ());
+        self.conversations
+            .insert(conn, Conversation::new(session, Origin::Inbound { listener, from, callers }));
+        self.with_session(conn, |_, _| ());
     }
 
-    fn connected(&mut self, dial: Dial, link: Link, seed: Seed) {
+    fn connected(&mut self, dial: DialId, conn: ConnId, seed: Seed) {
         let begun = self.dials.remove(&dial).and_then(|dialling| {
             let session = self.conversation(dialling.wire, Role::Initiator, seed)?;
             Some((dialling, session))
         });
         let Some((dialling, session)) = begun else {
-            self.effects.push_back(Effect::Hangup(link));
+            self.effects.push_back(Effect::Close(conn));
             return;
         };
         let way =
-            Way::Dialled { dial, target: dialling.target, pin: dialling.pin, callers: dialling.callers };
-        self.talks.insert(link, Talk::new(session, way));
-        self.with_session(link, |_, _| ());
+            Origin::Outbound { dial, target: dialling.target, pin: dialling.pin, callers: dialling.callers };
+        self.conversations.insert(conn, Conversation::new(session, way));
+        self.with_session(conn, |_, _| ());
     }
 
-    fn unreachable(&mut self, dial: Dial, why: &str) {
+    fn unreachable(&mut self, dial: DialId, why: &str) {
         if let Some(dialling) = self.dials.remove(&dial) {
             let target = dialling.target.to_string();
             // A name can have several addresses, and each its own reason; an address is not said twice.
             let why = why.strip_prefix(&format!("{target}: ")).unwrap_or(why).to_owned();
-            self.trouble(Trouble::Unreachable { target, why });
-            self.effects.push_back(Effect::DialOver(Verdict::Unreachable));
+            self.warn(Warning::Unreachable { target, why });
+            self.effects.push_back(Effect::DialFinished(DialOutcome::Unreachable));
         }
     }
 
     /// A conversation on a wire, if we have the key for it.
-    fn conversation(&self, wire: Wire, role: Role, seed: Seed) -> Option<Conversation> {
+    fn conversation(&self, wire: Protocol, role: Role, seed: Seed) -> Option<AnySession> {
         match wire {
-            Wire::Native => {
+            Protocol::Native => {
                 let session = Session::new(role, self.own()?, seed, self.now.mono_ms);
-                Some(Conversation::Native(Box::new(session)))
+                Some(AnySession::Native(Box::new(session)))
             }
-            Wire::Oaep(direction) => self.raw_conversation(role, direction, seed),
+            Protocol::Oaep(direction) => self.raw_conversation(role, direction, seed),
         }
     }
 
-    fn own(&self) -> Option<Own> {
+    fn own(&self) -> Option<SessionConfig> {
         let key = self.own_key.as_ref()?.public.clone();
-        Some(Own { key, name: self.own_name.to_string(), purpose: self.purpose })
+        Some(SessionConfig { key, name: self.own_name.to_string(), purpose: self.purpose })
     }
 
     pub(crate) fn tick(&mut self) {
         let now_ms = self.now.mono_ms;
-        let links: Vec<Link> = self.talks.keys().copied().collect();
-        for link in links {
-            if self.talks.get(&link).and_then(|talk| talk.leaving).is_some_and(|due| now_ms >= due) {
-                self.with_session(link, |session, _| session.close(ByeReason::Leaving));
+        let connections: Vec<ConnId> = self.conversations.keys().copied().collect();
+        for conn in connections {
+            if self
+                .conversations
+                .get(&conn)
+                .and_then(|conversation| conversation.leaving)
+                .is_some_and(|due| now_ms >= due)
+            {
+                self.with_session(conn, |session, _| session.close(ByeReason::Shutdown));
             }
-            self.with_session(link, |session, now| session.tick(now.mono_ms));
+            self.with_session(conn, |session, now| session.handle_timeout(now.mono_ms));
         }
         if let Some(making) = &mut self.making
             && now_ms >= making.told_ms + SIGN_OF_LIFE_MS
@@ -350,15 +363,15 @@ impl Chat {
             self.info(Info::StillMaking { seconds });
         }
         if let Some(times) = self.reports.overdue(now_ms) {
-            self.trouble(Trouble::Suppressed { times });
+            self.warn(Warning::Suppressed { times });
         }
     }
 }
 
 /// How sure the book is of a peer.
-pub(crate) fn assurance(level: crate::peers::book::Trust) -> Assurance {
+pub(crate) fn trust_level(level: crate::peers::book::Trust) -> TrustLevel {
     match level {
-        crate::peers::book::Trust::Verified => Assurance::Verified,
-        crate::peers::book::Trust::Unverified | crate::peers::book::Trust::Blocked => Assurance::Unverified,
+        crate::peers::book::Trust::Verified => TrustLevel::Verified,
+        crate::peers::book::Trust::Unverified | crate::peers::book::Trust::Blocked => TrustLevel::Unverified,
     }
 }

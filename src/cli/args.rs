@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::app::error::{Fault, code};
+use crate::app::error::{AppError, code};
 use crate::chat::command::{Command, ONE_WAY_ON_NATIVE, wire_of};
-use crate::chat::{Callers, Direction, Info, Notice, RawInfo, Wire};
-use crate::config::Sources;
+use crate::chat::{AcceptPolicy, Direction, Info, Notice, Protocol, RawInfo};
+use crate::config::SettingSources;
 use crate::crypto::Fingerprint;
 use crate::events::from_notice::words;
-use crate::events::{Detail, Event, Form, tell};
-use crate::peers::address::{AddressFault, Family};
+use crate::events::{Detail, Event, OutputFormat, tell};
+use crate::peers::address::{AddressError, Family};
 use crate::peers::book::Book;
 use crate::peers::name::Name;
 use crate::script::{HOW_TO_WRITE, milliseconds};
@@ -20,7 +20,7 @@ use crate::script::{HOW_TO_WRITE, milliseconds};
 /// How to speak, and to whom what is going on is told.
 #[derive(Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
-pub(crate) struct Manner {
+pub(crate) struct OutputArgs {
     /// Name that you give to peers [default: the login name]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
@@ -40,7 +40,7 @@ pub(crate) struct Manner {
 
 /// Who may be at the other end.
 #[derive(Args, Debug)]
-pub(crate) struct Whom {
+pub(crate) struct PeerArgs {
     /// The holder of this key and nobody else
     #[arg(long, value_name = "SHA256:…")]
     pin: Option<String>,
@@ -54,7 +54,7 @@ pub(crate) struct Whom {
 
 /// Which wire is spoken.
 #[derive(Args, Debug)]
-pub(crate) struct WireChoice {
+pub(crate) struct ProtocolArgs {
     /// Speak this wire: `oaep` is the raw one of the Python tutorial, which authenticates nobody and has no receipts
     #[arg(long, value_name = "WIRE")]
     wire: Option<String>,
@@ -63,39 +63,39 @@ pub(crate) struct WireChoice {
     one_way: bool,
 }
 
-impl WireChoice {
+impl ProtocolArgs {
     /// The wire, unless it cannot keep what else is asked for: `by_key` is the option given that chooses the other
     /// side by its key.
-    pub(crate) fn wire(&self, by_key: Option<&str>) -> Result<Wire, Fault> {
-        let usage = |words: String| Fault::new(code::USAGE, words);
+    pub(crate) fn wire(&self, by_key: Option<&str>) -> Result<Protocol, AppError> {
+        let usage = |words: String| AppError::new(code::USAGE, words);
         let wire =
             self.wire.as_deref().map(wire_of).transpose().map_err(|mistake| usage(mistake.to_string()))?;
         match (wire.unwrap_or_default(), by_key) {
-            (Wire::Native, _) if self.one_way => Err(usage(ONE_WAY_ON_NATIVE.to_owned())),
-            (Wire::Native, _) => Ok(Wire::Native),
-            (Wire::Oaep(_), Some(option)) => {
+            (Protocol::Native, _) if self.one_way => Err(usage(ONE_WAY_ON_NATIVE.to_owned())),
+            (Protocol::Native, _) => Ok(Protocol::Native),
+            (Protocol::Oaep(_), Some(option)) => {
                 Err(usage(format!("the raw wire proves nobody's key; {option} cannot be kept on it")))
             }
-            (Wire::Oaep(_), None) if self.one_way => Ok(Wire::Oaep(Direction::OneWay)),
-            (Wire::Oaep(direction), None) => Ok(Wire::Oaep(direction)),
+            (Protocol::Oaep(_), None) if self.one_way => Ok(Protocol::Oaep(Direction::OneWay)),
+            (Protocol::Oaep(direction), None) => Ok(Protocol::Oaep(direction)),
         }
     }
 }
 
 /// Says once what the raw wire does not give, and what follows from that for this command.
-pub(crate) fn warn_of_raw(wire: Wire, so: &str, form: Form) {
-    if wire != Wire::Native {
+pub(crate) fn warn_of_raw(wire: Protocol, so: &str, form: OutputFormat) {
+    if wire != Protocol::Native {
         let banner = words(&Notice::Info(Info::Raw(RawInfo::Banner)));
         tell(&Event::Warning { kind: "raw_wire", message: format!("{banner}; {so}") }, form);
     }
 }
 
-impl Manner {
+impl OutputArgs {
     /// The name given here, else the one of the prompt's options and of the configuration.
-    pub(crate) fn own_name(&self, sources: &Sources) -> Result<Name, Fault> {
+    pub(crate) fn own_name(&self, sources: &SettingSources) -> Result<Name, AppError> {
         match &self.name {
             Some(name) => {
-                Name::parse(name).map_err(|fault| Fault::new(code::USAGE, format!("--name: {fault}")))
+                Name::parse(name).map_err(|error| AppError::new(code::USAGE, format!("--name: {error}")))
             }
             None => Ok(sources.settle().own_name()),
         }
@@ -109,18 +109,18 @@ impl Manner {
         }
     }
 
-    pub(crate) fn form(&self) -> Form {
+    pub(crate) fn form(&self) -> OutputFormat {
         match (self.json, self.verbose) {
-            (true, _) => Form::Json,
-            (_, true) => Form::Words(Detail::Everything),
-            _ => Form::Words(Detail::Needed),
+            (true, _) => OutputFormat::Json,
+            (_, true) => OutputFormat::Words(Detail::Everything),
+            _ => OutputFormat::Words(Detail::Needed),
         }
     }
 }
 
-impl Whom {
+impl PeerArgs {
     /// As the chat has it.
-    pub(crate) fn callers(&self, wire: Wire, book: &Book) -> Result<Callers, Fault> {
+    pub(crate) fn callers(&self, wire: Protocol, book: &Book) -> Result<AcceptPolicy, AppError> {
         callers(self.pin.as_deref(), self.to.as_deref(), others(self.accept_new, wire), book)
     }
 
@@ -135,23 +135,23 @@ impl Whom {
 }
 
 /// Who is taken where no one is named. On the raw wire nobody can be known.
-pub(crate) fn others(accept_new: bool, wire: Wire) -> Callers {
-    if accept_new || wire != Wire::Native { Callers::Anybody } else { Callers::Known }
+pub(crate) fn others(accept_new: bool, wire: Protocol) -> AcceptPolicy {
+    if accept_new || wire != Protocol::Native { AcceptPolicy::Anyone } else { AcceptPolicy::KnownOnly }
 }
 
 /// The holder of a pinned key, or a peer of the book, or whoever else is meant.
 pub(crate) fn callers(
     pin: Option<&str>,
     name: Option<&str>,
-    others: Callers,
+    others: AcceptPolicy,
     book: &Book,
-) -> Result<Callers, Fault> {
+) -> Result<AcceptPolicy, AppError> {
     match (pin, name) {
         (Some(pin), _) => {
-            let wrong = |fault| Fault::new(code::USAGE, format!("--pin: {fault}"));
-            Ok(Callers::Pinned(pin.parse::<Fingerprint>().map_err(wrong)?))
+            let wrong = |error| AppError::new(code::USAGE, format!("--pin: {error}"));
+            Ok(AcceptPolicy::Pinned(pin.parse::<Fingerprint>().map_err(wrong)?))
         }
-        (None, Some(name)) => known(name, book).map(Callers::Only),
+        (None, Some(name)) => known(name, book).map(AcceptPolicy::Key),
         (None, None) => Ok(others),
     }
 }
@@ -161,10 +161,10 @@ pub(crate) fn way(
     listen: Option<&str>,
     connect: Option<&str>,
     family: Family,
-    callers: Callers,
-    wire: Wire,
-) -> Result<Command, Fault> {
-    let usage = |fault: AddressFault| Fault::new(code::USAGE, fault.to_string());
+    callers: AcceptPolicy,
+    wire: Protocol,
+) -> Result<Command, AppError> {
+    let usage = |error: AddressError| AppError::new(code::USAGE, error.to_string());
     if let Some(at) = listen {
         return Ok(Command::Listen { at: at.parse().map_err(usage)?, family, callers: Some(callers), wire });
     }
@@ -174,9 +174,9 @@ pub(crate) fn way(
 
 /// Lets the noise for the handshake be gathered while the key is read and the other side is looked for: this
 /// takes longer than everything else that a short command does.
-pub(crate) fn get_ready() {
+pub(crate) fn warm_up_rng() {
     // Without the thread the handshake does it.
-    let _ = thread::Builder::new().name("noise".into()).spawn(crate::crypto::get_ready);
+    let _ = thread::Builder::new().name("noise".into()).spawn(crate::crypto::warm_up_rng);
 }
 
 /// A time on the command line, in the language of scripts.
@@ -186,10 +186,10 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// The key of somebody in the book.
-fn known(name: &str, book: &Book) -> Result<Fingerprint, Fault> {
+fn known(name: &str, book: &Book) -> Result<Fingerprint, AppError> {
     let peer = Name::parse(name).ok().and_then(|name| book.by_name(&name));
     peer.map(|peer| peer.fingerprint).ok_or_else(|| {
-        Fault::new(code::FAILED, format!("no peer is called {}", name.escape_debug()))
+        AppError::new(code::FAILED, format!("no peer is called {}", name.escape_debug()))
             .hint("rsachat peers list shows your book; --accept-new and --pin take who is not in it")
     })
 }

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::{Subcommand, ValueHint};
 
 use crate::app::clock::today;
-use crate::app::error::{Fault, code};
-use crate::app::global_args::Common;
-use crate::app::keyring::{Own, load, make, seed, unlock};
+use crate::app::error::{AppError, code};
+use crate::app::global_args::GlobalArgs;
+use crate::app::keyring::{StoredKey, load, make, seed, unlock};
 use crate::app::passphrase::{ask, given, in_file};
-use crate::app::print::answer;
+use crate::app::print::print_line;
 use crate::chat::KeyFor;
 use crate::config::Config;
 use crate::crypto::Passphrase;
@@ -18,7 +18,7 @@ use crate::store::key_file::{self, Replacing};
 
 /// `rsachat key …`
 #[derive(Subcommand, Debug)]
-pub(crate) enum KeyTask {
+pub(crate) enum KeyCommand {
     /// Make a key
     #[command(after_help = "Examples:
   rsachat key new
@@ -60,29 +60,29 @@ pub(crate) enum KeyTask {
 }
 
 /// Runs `rsachat key …`.
-pub(crate) fn run(home: &Home, common: &Common, task: &KeyTask) -> Result<u8, Fault> {
-    if let KeyTask::New { bits, raw, replace } = task {
+pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &KeyCommand) -> Result<u8, AppError> {
+    if let KeyCommand::New { bits, raw, replace } = task {
         let of = if *raw { KeyFor::RawWire } else { KeyFor::Identity };
         return new(home, common, of, bits.unwrap_or(of.default_bits()), *replace);
     }
     let (own, passphrase) = unlock(home, common)?;
     let own = own.ok_or_else(|| {
-        Fault::new(code::MACHINE, format!("there is no key in {}", home.path().display()))
+        AppError::new(code::MACHINE, format!("there is no key in {}", home.path().display()))
             .hint("rsachat key new makes one")
     })?;
     let public = own.public();
     let name = Config::read(common.config.as_deref())?.own_name();
     match task {
-        KeyTask::New { .. } => {}
-        KeyTask::Show { pem: true } => answer(public.to_spki_pem().trim_end())?,
-        KeyTask::Show { pem: false } => {
-            answer(&format!("fingerprint {}", public.fingerprint()))?;
-            answer(&format!("bits        {}", public.bits()))?;
-            answer(&format!("file        {}", key_file::path(home, KeyFor::Identity).display()))?;
-            answer(&public.to_openssh(name.as_str()))?;
+        KeyCommand::New { .. } => {}
+        KeyCommand::Show { pem: true } => print_line(public.to_spki_pem().trim_end())?,
+        KeyCommand::Show { pem: false } => {
+            print_line(&format!("fingerprint {}", public.fingerprint()))?;
+            print_line(&format!("bits        {}", public.bits()))?;
+            print_line(&format!("file        {}", key_file::path(home, KeyFor::Identity).display()))?;
+            print_line(&public.to_openssh(name.as_str()))?;
         }
-        KeyTask::Export => answer(&public.to_openssh(name.as_str()))?,
-        KeyTask::Passphrase { new_passphrase_file } => {
+        KeyCommand::Export => print_line(&public.to_openssh(name.as_str()))?,
+        KeyCommand::Passphrase { new_passphrase_file } => {
             let raw = load(home, KeyFor::RawWire, passphrase.as_ref())?;
             protect(home, &own, raw.as_ref(), new_passphrase_file.as_deref())?;
         }
@@ -90,11 +90,11 @@ pub(crate) fn run(home: &Home, common: &Common, task: &KeyTask) -> Result<u8, Fa
     Ok(0)
 }
 
-fn new(home: &Home, common: &Common, of: KeyFor, bits: u32, replace: bool) -> Result<u8, Fault> {
+fn new(home: &Home, common: &GlobalArgs, of: KeyFor, bits: u32, replace: bool) -> Result<u8, AppError> {
     let passphrase = given(common)?;
     let (path, text) = (key_file::path(home, of), key_file::load_key_text(home, of)?);
     if text.is_some() && !replace {
-        return Err(Fault::new(code::FAILED, format!("there is a key in {} already", path.display()))
+        return Err(AppError::new(code::FAILED, format!("there is a key in {} already", path.display()))
             .hint("--replace makes a new one and keeps the old file beside it"));
     }
     let own = make(of, bits, passphrase.as_ref(), &seed())?;
@@ -102,20 +102,25 @@ fn new(home: &Home, common: &Common, of: KeyFor, bits: u32, replace: bool) -> Re
     let replacing = if replace { Replacing::KeepOld { date: &date } } else { Replacing::Refuse };
     let saved = key_file::save_key_text(home, of, &own.pem, replacing)?;
     let public = own.public();
-    answer(&format!(
+    print_line(&format!(
         "new key of {} bits, {}, kept in {}",
         public.bits(),
         public.fingerprint(),
         path.display()
     ))?;
     if let Some(kept) = saved.old {
-        answer(&format!("the old key is kept as {}", kept.display()))?;
+        print_line(&format!("the old key is kept as {}", kept.display()))?;
     }
     Ok(0)
 }
 
 /// The key of the raw wire goes under the same passphrase: there is one for a home.
-fn protect(home: &Home, own: &Own, raw: Option<&Own>, file: Option<&Path>) -> Result<(), Fault> {
+fn protect(
+    home: &Home,
+    own: &StoredKey,
+    raw: Option<&StoredKey>,
+    file: Option<&Path>,
+) -> Result<(), AppError> {
     let passphrase = file.map_or_else(ask_twice, in_file)?;
     let passphrase = Some(passphrase).filter(|passphrase| !passphrase.is_empty());
     let what = if passphrase.is_some() { "is protected by a passphrase" } else { "has no passphrase" };
@@ -123,17 +128,17 @@ fn protect(home: &Home, own: &Own, raw: Option<&Own>, file: Option<&Path>) -> Re
         let Some(key) = key else { continue };
         let pem = key.protected(passphrase.as_ref(), &seed())?;
         let path = key_file::save_key_text(home, of, &pem, Replacing::Rewrite)?.path;
-        answer(&format!("the key in {} {what} now", path.display()))?;
+        print_line(&format!("the key in {} {what} now", path.display()))?;
     }
     Ok(())
 }
 
-fn ask_twice() -> Result<Passphrase, Fault> {
+fn ask_twice() -> Result<Passphrase, AppError> {
     let first = ask("new passphrase (empty for none): ")?;
     let second = ask("once more: ")?;
     if first.same_as(&second) {
         Ok(first)
     } else {
-        Err(Fault::new(code::FAILED, "the two passphrases differ; nothing was changed"))
+        Err(AppError::new(code::FAILED, "the two passphrases differ; nothing was changed"))
     }
 }

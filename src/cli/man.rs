@@ -10,9 +10,9 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
 use super::reference::{ENVIRONMENT, EXIT_CODES, FILES};
-use crate::app::error::words;
-use crate::app::error::{Fault, code};
-use crate::app::print::answer;
+use crate::app::error::describe;
+use crate::app::error::{AppError, code};
+use crate::app::print::print_line;
 use crate::chat::command::COMMANDS;
 use crate::config::KEYS;
 
@@ -22,7 +22,7 @@ use crate::config::KEYS;
   rsachat man | man -l -
   rsachat man key new | man -l -
   rsachat man --to ~/.local/share/man/man1")]
-pub(crate) struct ManTask {
+pub(crate) struct ManArgs {
     /// The subcommand whose page is wanted, for example `key new`; none means the program's own page
     #[arg(value_name = "COMMAND")]
     command: Vec<String>,
@@ -45,7 +45,7 @@ const MAIN_EXAMPLES: &str = "\
   rsachat doctor example.org:8000";
 
 /// Prints a page of a command line, or writes all of them.
-pub(crate) fn run(task: &ManTask, tree: Command) -> Result<u8, Fault> {
+pub(crate) fn run(task: &ManArgs, tree: Command) -> Result<u8, AppError> {
     let mut root = tree.disable_help_subcommand(true);
     root.build();
     if let Some(folder) = &task.to {
@@ -57,22 +57,22 @@ pub(crate) fn run(task: &ManTask, tree: Command) -> Result<u8, Fault> {
         command = command.find_subcommand(word).ok_or_else(|| {
             let mut names: Vec<_> = command.get_subcommands().map(Command::get_name).collect();
             names.sort_unstable();
-            let fault = Fault::new(code::USAGE, format!("{} has no subcommand {word}", name_of(command)));
-            if names.is_empty() { fault } else { fault.hint(format!("it has {}", names.join(", "))) }
+            let error = AppError::new(code::USAGE, format!("{} has no subcommand {word}", name_of(command)));
+            if names.is_empty() { error } else { error.hint(format!("it has {}", names.join(", "))) }
         })?;
     }
-    answer(String::from_utf8_lossy(&page(command)?).trim_end())?;
+    print_line(String::from_utf8_lossy(&page(command)?).trim_end())?;
     Ok(0)
 }
 
-fn write_all(command: &Command, folder: &Path) -> Result<(), Fault> {
+fn write_all(command: &Command, folder: &Path) -> Result<(), AppError> {
     let cannot = |path: &Path, error: &io::Error| {
-        Fault::new(code::MACHINE, format!("cannot write {}: {}", path.display(), words(error)))
+        AppError::new(code::MACHINE, format!("cannot write {}: {}", path.display(), describe(error)))
     };
     fs::create_dir_all(folder).map_err(|error| cannot(folder, &error))?;
     let path = folder.join(format!("{}.1", name_of(command)));
     fs::write(&path, page(command)?).map_err(|error| cannot(&path, &error))?;
-    answer(&path.display().to_string())?;
+    print_line(&path.display().to_string())?;
     for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
         write_all(sub, folder)?;
     }

@@ -17,18 +17,18 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::config::{self, ConfigTask, Sources};
-use completions::CompletionsTask;
-use doctor::DoctorTask;
+use crate::config::{self, ConfigCommand, SettingSources};
+use completions::CompletionsArgs;
+use doctor::DoctorArgs;
 
-use crate::app::error::{Fault, code};
-use crate::app::global_args::Common;
-use key::KeyTask;
-use man::ManTask;
-use peers::PeerTask;
-use prompt::Prompt;
+use crate::app::error::{AppError, code};
+use crate::app::global_args::GlobalArgs;
+use key::KeyCommand;
+use man::ManArgs;
+use peers::PeersCommand;
+use prompt::PromptArgs;
 
-use crate::app::print::complain;
+use crate::app::print::eprint_line;
 
 use crate::store::Home;
 
@@ -37,38 +37,38 @@ use crate::store::Home;
 #[command(name = "rsachat", version, after_help = reference::after_help())]
 pub struct Cli {
     #[command(flatten)]
-    common: Common,
+    common: GlobalArgs,
     #[command(flatten)]
-    prompt: Prompt,
+    prompt: PromptArgs,
     #[command(subcommand)]
-    task: Option<Task>,
+    task: Option<Subcommands>,
 }
 
 #[derive(Subcommand, Debug)]
-enum Task {
+enum Subcommands {
     /// Make, show, protect or export your key
     #[command(subcommand, after_help = "Examples:\n  rsachat key show")]
-    Key(KeyTask),
+    Key(KeyCommand),
     /// List, trust or forget peers
     #[command(subcommand, after_help = "Examples:\n  rsachat peers list")]
-    Peers(PeerTask),
+    Peers(PeersCommand),
     /// Bytes through standard input and output, both ways
-    Pipe(pipe::PipeTask),
+    Pipe(pipe::PipeArgs),
     /// Messages from standard input to one person
-    Send(send::SendTask),
+    Send(send::SendArgs),
     /// Messages from people to standard output or to a command
-    Recv(recv::RecvTask),
+    Recv(recv::RecvArgs),
     /// Play conversations from files, without a person, and check what everybody sees
     Replay(replay::ReplayArgs),
     /// Check or show the settings
     #[command(subcommand, after_help = "Examples:\n  rsachat config check")]
-    Config(ConfigTask),
+    Config(ConfigCommand),
     /// Say why a connection would not work
-    Doctor(DoctorTask),
+    Doctor(DoctorArgs),
     /// Print completions for a shell
-    Completions(CompletionsTask),
+    Completions(CompletionsArgs),
     /// Print the manual
-    Man(ManTask),
+    Man(ManArgs),
 }
 
 /// Runs the program and says with which code it ends.
@@ -85,30 +85,30 @@ pub fn run() -> ExitCode {
     };
     match start(&cli) {
         Ok(code) => ExitCode::from(code),
-        Err(fault) if fault.code == code::READER_GONE => ExitCode::from(fault.code),
-        Err(fault) => {
-            complain(&fault.to_string());
-            ExitCode::from(fault.code)
+        Err(error) if error.code == code::READER_GONE => ExitCode::from(error.code),
+        Err(error) => {
+            eprint_line(&error.to_string());
+            ExitCode::from(error.code)
         }
     }
 }
 
-fn start(cli: &Cli) -> Result<u8, Fault> {
+fn start(cli: &Cli) -> Result<u8, AppError> {
     crate::net::process::leave_no_core()?;
     // Not everything needs one.
     let home = || Home::choose(cli.common.home.as_deref(), &|name: &str| std::env::var_os(name));
     let Some(task) = &cli.task else { return prompt::run(&home()?, &cli.common, &cli.prompt) };
-    let sources = || Sources::read(cli.common.config.as_deref(), cli.prompt.layer()?);
+    let sources = || SettingSources::read(cli.common.config.as_deref(), cli.prompt.layer()?);
     match task {
-        Task::Key(task) => key::run(&home()?, &cli.common, task),
-        Task::Peers(task) => peers::run(&home()?, task),
-        Task::Pipe(task) => pipe::run(&home()?, &cli.common, &sources()?, task),
-        Task::Send(task) => send::run(&home()?, &cli.common, &sources()?, task),
-        Task::Recv(task) => recv::run(&home()?, &cli.common, &sources()?, task),
-        Task::Replay(args) => replay::run(args),
-        Task::Config(task) => config::run(&sources()?, *task),
-        Task::Doctor(task) => doctor::run(&home()?, &cli.common, task),
-        Task::Completions(task) => completions::run(*task, &mut Cli::command()),
-        Task::Man(task) => man::run(task, Cli::command()),
+        Subcommands::Key(task) => key::run(&home()?, &cli.common, task),
+        Subcommands::Peers(task) => peers::run(&home()?, task),
+        Subcommands::Pipe(task) => pipe::run(&home()?, &cli.common, &sources()?, task),
+        Subcommands::Send(task) => send::run(&home()?, &cli.common, &sources()?, task),
+        Subcommands::Recv(task) => recv::run(&home()?, &cli.common, &sources()?, task),
+        Subcommands::Replay(args) => replay::run(args),
+        Subcommands::Config(task) => config::run(&sources()?, *task),
+        Subcommands::Doctor(task) => doctor::run(&home()?, &cli.common, task),
+        Subcommands::Completions(task) => completions::run(*task, &mut Cli::command()),
+        Subcommands::Man(task) => man::run(task, Cli::command()),
     }
 }

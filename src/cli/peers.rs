@@ -2,15 +2,15 @@
 
 use clap::Subcommand;
 
-use crate::app::error::{Fault, code};
-use crate::app::print::answer;
+use crate::app::error::{AppError, code};
+use crate::app::print::print_line;
 use crate::peers::book::{Change, Trust};
 use crate::peers::name::Name;
 use crate::store::{Home, book_file};
 
 /// `rsachat peers …`
 #[derive(Subcommand, Debug)]
-pub(crate) enum PeerTask {
+pub(crate) enum PeersCommand {
     /// List everybody known
     #[command(after_help = "Examples:
   rsachat peers list
@@ -33,16 +33,16 @@ pub(crate) enum PeerTask {
 }
 
 /// Runs `rsachat peers …`.
-pub(crate) fn run(home: &Home, task: &PeerTask) -> Result<u8, Fault> {
+pub(crate) fn run(home: &Home, task: &PeersCommand) -> Result<u8, AppError> {
     let book = book_file::read(home)?;
     let find = |name: &str| {
         let peer = Name::parse(name).ok().and_then(|name| book.by_name(&name));
         peer.map(|peer| peer.fingerprint).ok_or_else(|| {
-            Fault::new(code::FAILED, format!("no peer is called {name}")).hint("rsachat peers list")
+            AppError::new(code::FAILED, format!("no peer is called {name}")).hint("rsachat peers list")
         })
     };
     match task {
-        PeerTask::List => {
+        PeersCommand::List => {
             for peer in book.peers() {
                 let addresses: Vec<_> = peer.addresses.iter().map(ToString::to_string).collect();
                 let row = format!(
@@ -52,18 +52,18 @@ pub(crate) fn run(home: &Home, task: &PeerTask) -> Result<u8, Fault> {
                     peer.trust.word(),
                     addresses.join(",")
                 );
-                answer(row.trim_end())?;
+                print_line(row.trim_end())?;
             }
         }
-        PeerTask::Trust { name } => {
+        PeersCommand::Trust { name } => {
             let fingerprint = find(name)?;
             book_file::change(home, &Change::Trust { fingerprint, level: Trust::Verified })?;
-            answer(&format!("{name} is marked verified, {fingerprint}"))?;
+            print_line(&format!("{name} is marked verified, {fingerprint}"))?;
         }
-        PeerTask::Forget { name } => {
+        PeersCommand::Forget { name } => {
             let fingerprint = find(name)?;
             book_file::change(home, &Change::Forget { fingerprint })?;
-            answer(&format!("{name} is forgotten, {fingerprint}"))?;
+            print_line(&format!("{name} is forgotten, {fingerprint}"))?;
         }
     }
     Ok(0)

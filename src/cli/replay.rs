@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::app::error::{Fault, code};
-use crate::app::print::{answer, complain};
+use crate::app::error::{AppError, code};
+use crate::app::print::{eprint_line, print_line};
 use crate::replay::files::{self, Given};
-use crate::replay::reporter::{Format, Loudness, Output};
-use crate::replay::runner::{AfterDifference, Checking, End, KeptFile, Manner};
+use crate::replay::reporter::{Format, Reporter, Verbosity};
+use crate::replay::runner::{AfterDifference, Checking, OutputArgs, ScriptEnd, UpdateMode};
 use crate::replay::{diagnostics, interrupt, runner};
 use crate::script::{self, HOW_TO_WRITE, Script, check, milliseconds};
 
@@ -68,7 +68,7 @@ pub(crate) struct ReplayArgs {
 }
 
 /// Plays, checks or rewrites scripts and gives the exit code.
-pub(crate) fn run(args: &ReplayArgs) -> Result<u8, Fault> {
+pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
     let manner = manner(args)?;
     let mut given = Vec::new();
     for argument in &args.scripts {
@@ -79,8 +79,8 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, Fault> {
     }
     let scripts = if args.check || args.fmt { 0 } else { given.len() };
     let format = if scripts == 0 { Format::Transcript } else { args.format };
-    let loudness = if args.quiet || args.update { Loudness::Faults } else { Loudness::Transcripts };
-    let mut output = Output::new(format, loudness, scripts);
+    let loudness = if args.quiet || args.update { Verbosity::Faults } else { Verbosity::Transcripts };
+    let mut output = Reporter::new(format, loudness, scripts);
     let mut worst = 0;
     for one in &given {
         let code = match read(one, &manner) {
@@ -101,10 +101,10 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, Fault> {
     Ok(worst)
 }
 
-fn manner(args: &ReplayArgs) -> Result<Manner, Fault> {
+fn manner(args: &ReplayArgs) -> Result<OutputArgs, AppError> {
     let mut vars = Vec::new();
     for var in &args.var {
-        let wrong = |what: &str| Fault::new(code::USAGE, format!("--var {var}: {what}"));
+        let wrong = |what: &str| AppError::new(code::USAGE, format!("--var {var}: {what}"));
         let (name, value) = var.split_once('=').ok_or_else(|| wrong("write --var NAME=VALUE"))?;
         if !name.split('.').all(script::is_name) {
             return Err(
@@ -114,13 +114,13 @@ fn manner(args: &ReplayArgs) -> Result<Manner, Fault> {
         vars.push((name.to_owned(), value.to_owned()));
     }
     let all = args.keep_going || args.update;
-    Ok(Manner {
+    Ok(OutputArgs {
         checking: if args.exact { Checking::Exact } else { Checking::Open },
         seed: args.seed,
         vars,
         timeout_ms: args.timeout,
         after_difference: if all { AfterDifference::GoOn } else { AfterDifference::Stop },
-        file: if args.update { KeptFile::Updated } else { KeptFile::AsItStands },
+        file: if args.update { UpdateMode::Updated } else { UpdateMode::AsItStands },
     })
 }
 
@@ -129,8 +129,8 @@ fn wait_ms(text: &str) -> Result<u64, String> {
     milliseconds(text).ok_or_else(|| HOW_TO_WRITE.to_owned())
 }
 
-fn may_update(given: &[Given]) -> Result<(), Fault> {
-    let refuse = |why: &str| Err(Fault::new(code::USAGE, format!("--update: {why}")));
+fn may_update(given: &[Given]) -> Result<(), AppError> {
+    let refuse = |why: &str| Err(AppError::new(code::USAGE, format!("--update: {why}")));
     if given.contains(&Given::Stdin) {
         return refuse("standard input cannot be rewritten; name a file");
     }
@@ -141,26 +141,26 @@ fn may_update(given: &[Given]) -> Result<(), Fault> {
 }
 
 /// A script without mistakes, or the exit code after they have been told.
-fn read(given: &Given, manner: &Manner) -> Result<Script, u8> {
-    let tell = |fault: Fault| {
-        complain(&fault.to_string());
-        fault.code
+fn read(given: &Given, manner: &OutputArgs) -> Result<Script, u8> {
+    let tell = |error: AppError| {
+        eprint_line(&error.to_string());
+        error.code
     };
     let source = given.read().map_err(tell)?;
     let mut loader = |name: &str, by: &str| files::included(name, by);
-    let (sources, faults) = match script::Parser::new(&mut loader).parse(&source) {
+    let (sources, diagnostics) = match script::Parser::new(&mut loader).parse(&source) {
         Ok(script) => {
             let names: Vec<&str> = manner.vars.iter().map(|(name, _)| name.as_str()).collect();
-            let faults = check::check(&script, &names);
-            if faults.is_empty() {
+            let diagnostics = check::check(&script, &names);
+            if diagnostics.is_empty() {
                 return Ok(script);
             }
-            (script.sources, faults)
+            (script.sources, diagnostics)
         }
         Err(wrong) => wrong,
     };
-    for fault in &faults {
-        complain(&diagnostics::drawn(fault, &sources));
+    for error in &diagnostics {
+        eprint_line(&diagnostics::drawn(error, &sources));
     }
     Err(code::USAGE)
 }
@@ -168,10 +168,10 @@ fn read(given: &Given, manner: &Manner) -> Result<Script, u8> {
 fn play(
     given: &Given,
     script: &Script,
-    manner: &Manner,
+    manner: &OutputArgs,
     args: &ReplayArgs,
-    output: &mut Output,
-) -> Result<u8, Fault> {
+    output: &mut Reporter,
+) -> Result<u8, AppError> {
     // Not before: until then nothing has begun, and a person may want to stop typing a script.
     interrupt::catch()?;
     let name = given.name();
@@ -179,13 +179,13 @@ fn play(
     let outcome = runner::play(script, manner, &mut |told| output.told(script, &told));
     output.end(&name, script, &outcome);
     let code = match &outcome.end {
-        End::Passed | End::Skipped(_) => 0,
-        End::Differed => code::FAILED,
-        End::Interrupted => interrupt::code(),
-        End::Failed(fault) => fault.code,
-        End::Refused(code) => *code,
+        ScriptEnd::Passed | ScriptEnd::Skipped(_) => 0,
+        ScriptEnd::Differed => code::FAILED,
+        ScriptEnd::Interrupted => interrupt::code(),
+        ScriptEnd::Failed(error) => error.code,
+        ScriptEnd::Refused(code) => *code,
     };
-    let finished = matches!(outcome.end, End::Passed | End::Differed);
+    let finished = matches!(outcome.end, ScriptEnd::Passed | ScriptEnd::Differed);
     if let (true, true, Given::File(path)) = (args.update, finished, given) {
         let text: String = outcome.updated.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
         let changed = script.sources.first().is_some_and(|source| source.text != text);
@@ -195,21 +195,21 @@ fn play(
         if outcome.left > 0 {
             let what = format!("{name} still differs where --update changes nothing");
             let hint = "mend by hand what is told above; all else is up to date";
-            complain(&Fault::new(code::FAILED, what).hint(hint).to_string());
+            eprint_line(&AppError::new(code::FAILED, what).hint(hint).to_string());
             return Ok(code::FAILED);
         }
         if changed {
-            answer(&format!("{name} is up to date now"))?;
+            print_line(&format!("{name} is up to date now"))?;
         }
         return Ok(0);
     }
     Ok(code)
 }
 
-fn format_one(given: &Given, script: &Script) -> Result<u8, Fault> {
+fn format_one(given: &Given, script: &Script) -> Result<u8, AppError> {
     let text = script::canonical(script);
     match given {
-        Given::Stdin => answer(text.trim_end_matches('\n'))?,
+        Given::Stdin => print_line(text.trim_end_matches('\n'))?,
         Given::File(path) => {
             if script.sources.first().is_some_and(|source| source.text != text) {
                 files::replace(path, &text)?;
@@ -224,9 +224,9 @@ fn worse(a: u8, b: u8) -> u8 {
     a.max(b)
 }
 
-fn broken(error: &io::Error) -> Result<u8, Fault> {
+fn broken(error: &io::Error) -> Result<u8, AppError> {
     if error.kind() == io::ErrorKind::BrokenPipe {
         return Ok(141);
     }
-    Err(Fault::new(code::FAILED, format!("cannot write the output: {error}")))
+    Err(AppError::new(code::FAILED, format!("cannot write the output: {error}")))
 }

@@ -18,7 +18,7 @@ pub(crate) struct Settings {
 
 /// One thing that is wrong, and where. Lines and columns count from 1, columns in characters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) struct Mistake {
+pub(crate) struct SettingError {
     line: usize,
     column: usize,
     what: String,
@@ -27,19 +27,19 @@ pub(crate) struct Mistake {
 /// Mistakes that are said at once; after more, a file is rather no configuration at all.
 const MISTAKES: usize = 10;
 
-impl fmt::Display for Mistake {
+impl fmt::Display for SettingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, column {}: {}", self.line, self.column, self.what)
     }
 }
 
 /// Reads the text; `home` is what `~` stands for.
-pub(crate) fn parse(text: &str, home: Option<&Path>) -> Result<Settings, Vec<Mistake>> {
+pub(crate) fn parse(text: &str, home: Option<&Path>) -> Result<Settings, Vec<SettingError>> {
     // An editor of another system may have put it there, and it is no part of TOML.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mistake = |at: usize, what: String| {
         let (line, column) = place(text, at);
-        Mistake { line, column, what }
+        SettingError { line, column, what }
     };
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut mistakes: Vec<_> = errors

@@ -7,8 +7,8 @@ use clap::ValueEnum;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::values::{EditorMode, Layer, Notify, TimeFormat, Title, When, word_of};
-use crate::chat::Callers;
+use super::values::{ColourWhen, EditorMode, Layer, Notify, TimeFormat, Title, word_of};
+use crate::chat::AcceptPolicy;
 use crate::chat::command::nearest;
 use crate::peers::address::ListenAt;
 use crate::peers::name::Name;
@@ -27,7 +27,7 @@ pub(crate) struct Key {
     /// What it does, and which option does the same.
     pub(crate) about: &'static str,
     /// Puts a value of the file into the layer, or says what is wrong with it.
-    pub(crate) take: fn(&DeValue<'_>, &mut Taken<'_>) -> Result<(), Wrong>,
+    pub(crate) take: fn(&DeValue<'_>, &mut Taken<'_>) -> Result<(), ValueError>,
     /// The value as it would be written in the file.
     pub(crate) shown: fn(&Layer) -> Option<String>,
 }
@@ -39,13 +39,13 @@ pub(crate) struct Taken<'a> {
 }
 
 /// What is wrong with a value.
-pub(crate) struct Wrong {
+pub(crate) struct ValueError {
     pub(crate) what: String,
     /// The byte of the file where it is, when that is inside the value.
     pub(crate) at: Option<usize>,
 }
 
-impl From<String> for Wrong {
+impl From<String> for ValueError {
     fn from(what: String) -> Self {
         Self { what, at: None }
     }
@@ -60,7 +60,7 @@ pub(crate) const KEYS: [Key; 9] = [
         default: "the login name",
         about: "The name that you give to peers. The option is --name.",
         take: |value, taken| {
-            let name = Name::parse(text(value)?).map_err(|fault| fault.to_string())?;
+            let name = Name::parse(text(value)?).map_err(|error| error.to_string())?;
             taken.layer.name = Some(name);
             Ok(())
         },
@@ -94,10 +94,11 @@ pub(crate) const KEYS: [Key; 9] = [
         about: "Whether keys that are not in your book are turned away from every address that you listen on, \
                 unless :listen says --anybody. The option is --known-only.",
         take: |value, taken| {
-            taken.layer.callers = Some(if truth(value)? { Callers::Known } else { Callers::Anybody });
+            taken.layer.callers =
+                Some(if truth(value)? { AcceptPolicy::KnownOnly } else { AcceptPolicy::Anyone });
             Ok(())
         },
-        shown: |layer| layer.callers.map(|callers| (callers == Callers::Known).to_string()),
+        shown: |layer| layer.callers.map(|callers| (callers == AcceptPolicy::KnownOnly).to_string()),
     },
     Key {
         name: "colour",
@@ -107,7 +108,7 @@ pub(crate) const KEYS: [Key; 9] = [
         about: "Whether output carries colour: \"auto\" (on a terminal), \"always\" or \"never\". The option is --colour; \
                 NO_COLOR and CLICOLOR_FORCE in the environment win over the file.",
         take: |value, taken| {
-            taken.layer.colour = Some(one_of::<When>(value)?);
+            taken.layer.colour = Some(one_of::<ColourWhen>(value)?);
             Ok(())
         },
         shown: |layer| layer.colour.map(|when| quoted(&word_of(&when))),
@@ -217,11 +218,11 @@ fn expected(what: &str, value: &DeValue<'_>) -> String {
 }
 
 fn address(value: &DeValue<'_>) -> Result<ListenAt, String> {
-    text(value)?.parse().map_err(|fault: crate::peers::address::AddressFault| fault.to_string())
+    text(value)?.parse().map_err(|error: crate::peers::address::AddressError| error.to_string())
 }
 
-fn address_in_list(item: &Spanned<DeValue<'_>>) -> Result<ListenAt, Wrong> {
-    address(item.get_ref()).map_err(|what| Wrong { what, at: Some(item.span().start) })
+fn address_in_list(item: &Spanned<DeValue<'_>>) -> Result<ListenAt, ValueError> {
+    address(item.get_ref()).map_err(|what| ValueError { what, at: Some(item.span().start) })
 }
 
 fn one_of<T: ValueEnum>(value: &DeValue<'_>) -> Result<T, String> {

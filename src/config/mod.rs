@@ -9,16 +9,16 @@ pub(crate) mod values;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::app::error::{Fault, code};
-use crate::chat::Callers;
+use crate::app::error::{AppError, code};
+use crate::chat::AcceptPolicy;
 use crate::peers::address::ListenAt;
 use crate::peers::name::Name;
-use crate::store::StoreFault;
+use crate::store::StoreError;
 use crate::store::settings::load_settings;
 use file::Settings;
 pub(crate) use keys::{KEYS, Key};
-pub(crate) use show::{ConfigTask, run};
-pub(crate) use values::{EditorMode, Layer, Notify, TimeFormat, Title, When, YesNo};
+pub(crate) use show::{ConfigCommand, run};
+pub(crate) use values::{ColourWhen, EditorMode, Layer, Notify, TimeFormat, Title, YesNo};
 
 /// What holds for this run.
 #[derive(Clone, Debug)]
@@ -28,9 +28,9 @@ pub(crate) struct Config {
     /// Where the prompt waits for callers from its start.
     pub(crate) listen: Vec<ListenAt>,
     /// Whom a listener takes that says nothing else.
-    pub(crate) callers: Callers,
+    pub(crate) callers: AcceptPolicy,
     /// Whether output carries colour.
-    pub(crate) colour: When,
+    pub(crate) colour: ColourWhen,
     /// How the time before a message is written.
     pub(crate) time: TimeFormat,
     /// Whose keys the line editor has.
@@ -45,7 +45,7 @@ pub(crate) struct Config {
 
 /// What each source says, and which file that was.
 #[derive(Default)]
-pub(crate) struct Sources {
+pub(crate) struct SettingSources {
     options: Layer,
     environment: Layer,
     file: Option<Settings>,
@@ -59,12 +59,12 @@ const VARIABLE: &str = "RSACHAT_CONFIG";
 /// What stands in a file's place when none is to be read, as with `ssh -F`.
 const NO_FILE: &str = "none";
 
-impl Sources {
+impl SettingSources {
     /// Reads what there is. `given` is the file that the command line names.
     ///
     /// # Errors
     /// A file that was named is not there, or there is one that cannot be used: it is never half used.
-    pub(crate) fn read(given: Option<&Path>, options: Layer) -> Result<Self, Fault> {
+    pub(crate) fn read(given: Option<&Path>, options: Layer) -> Result<Self, AppError> {
         let env = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let path = place(given, &env);
         let file = path.as_ref().map(|place| place.read(&env)).transpose()?.flatten();
@@ -84,7 +84,7 @@ impl Sources {
         Config {
             name: layer.name,
             listen: layer.listen.unwrap_or_default(),
-            callers: layer.callers.unwrap_or(Callers::Anybody),
+            callers: layer.callers.unwrap_or(AcceptPolicy::Anyone),
             colour: layer.colour.unwrap_or_default(),
             time: layer.time.unwrap_or_default(),
             editor: layer.editor.unwrap_or_default(),
@@ -99,9 +99,9 @@ impl Config {
     /// What holds where the command line says nothing of it.
     ///
     /// # Errors
-    /// As [`Sources::read`].
-    pub(crate) fn read(given: Option<&Path>) -> Result<Self, Fault> {
-        Ok(Sources::read(given, Layer::default())?.settle())
+    /// As [`SettingSources::read`].
+    pub(crate) fn read(given: Option<&Path>) -> Result<Self, AppError> {
+        Ok(SettingSources::read(given, Layer::default())?.settle())
     }
 
     /// The name to go by: the one that was set, else the login name, else a neutral one.
@@ -139,10 +139,10 @@ fn place(given: Option<&Path>, env: Env<'_>) -> Option<Place> {
 }
 
 impl Place {
-    fn read(&self, env: Env<'_>) -> Result<Option<Settings>, Fault> {
-        let text = load_settings(&self.path).map_err(|fault| Self::unusable(&fault))?;
+    fn read(&self, env: Env<'_>) -> Result<Option<Settings>, AppError> {
+        let text = load_settings(&self.path).map_err(|error| Self::unusable(&error))?;
         let Some(text) = text else {
-            let missing = || Fault::new(code::USAGE, format!("there is no file {}", self.path.display()));
+            let missing = || AppError::new(code::USAGE, format!("there is no file {}", self.path.display()));
             return match self.named {
                 Named::No => Ok(None),
                 Named::Yes => Err(missing().hint(format!("--config {NO_FILE} reads no file"))),
@@ -150,17 +150,18 @@ impl Place {
         };
         file::parse(&text, env("HOME").map(PathBuf::from).as_deref()).map(Some).map_err(|mistakes| {
             let rows: Vec<_> = mistakes.iter().map(|m| format!("{}, {m}", self.path.display())).collect();
-            Fault::new(code::USAGE, rows.join("\nrsachat: error: ")).hint("rsachat man describes every key")
+            AppError::new(code::USAGE, rows.join("\nrsachat: error: "))
+                .hint("rsachat man describes every key")
         })
     }
 
-    fn unusable(fault: &StoreFault) -> Fault {
-        match fault {
-            StoreFault::Foreign { path, owner } => {
+    fn unusable(error: &StoreError) -> AppError {
+        match error {
+            StoreError::Foreign { path, owner } => {
                 let what = format!("{} belongs to user {owner}, not to you", path.display());
-                Fault::new(code::MACHINE, what).hint("chown it, or name another file with --config FILE")
+                AppError::new(code::MACHINE, what).hint("chown it, or name another file with --config FILE")
             }
-            other => Fault::new(code::MACHINE, other.to_string()),
+            other => AppError::new(code::MACHINE, other.to_string()),
         }
     }
 }

@@ -3,13 +3,13 @@
 use clap::Subcommand;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{KEYS, Key, Sources};
-use crate::app::error::Fault;
-use crate::app::print::answer;
+use super::{KEYS, Key, SettingSources};
+use crate::app::error::AppError;
+use crate::app::print::print_line;
 
 /// `rsachat config …`
 #[derive(Subcommand, Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum ConfigTask {
+pub(crate) enum ConfigCommand {
     /// Say whether the configuration file can be used
     #[command(after_help = "Examples:
   rsachat config check
@@ -23,19 +23,19 @@ pub(crate) enum ConfigTask {
 }
 
 /// Runs it; that the file can be read is known by then.
-pub(crate) fn run(sources: &Sources, task: ConfigTask) -> Result<u8, Fault> {
+pub(crate) fn run(sources: &SettingSources, task: ConfigCommand) -> Result<u8, AppError> {
     match task {
-        ConfigTask::Check => answer(&check(sources))?,
-        ConfigTask::Show => {
+        ConfigCommand::Check => print_line(&check(sources))?,
+        ConfigCommand::Show => {
             for row in show(sources) {
-                answer(&row)?;
+                print_line(&row)?;
             }
         }
     }
     Ok(0)
 }
 
-pub(crate) fn check(sources: &Sources) -> String {
+pub(crate) fn check(sources: &SettingSources) -> String {
     match (&sources.path, &sources.file) {
         (None, _) => "no configuration file is read".to_owned(),
         (Some(path), None) => format!("there is no {}; nothing is set", path.display()),
@@ -49,7 +49,7 @@ pub(crate) fn check(sources: &Sources) -> String {
     }
 }
 
-fn show(sources: &Sources) -> Vec<String> {
+fn show(sources: &SettingSources) -> Vec<String> {
     let mut rows = vec![format!("# {}", check(sources))];
     let shown: Vec<_> = KEYS.iter().map(|key| row(sources, key)).collect();
     let cells = shown.iter().map(|(row, _)| row.width()).max().unwrap_or_default();
@@ -61,7 +61,7 @@ fn show(sources: &Sources) -> Vec<String> {
 }
 
 /// A key as the file would have it, and where its value comes from.
-fn row(sources: &Sources, key: &Key) -> (String, String) {
+fn row(sources: &SettingSources, key: &Key) -> (String, String) {
     let set = |value: String, origin: String| (format!("{} = {value}", key.name), origin);
     if let Some(value) = (key.shown)(&sources.options) {
         return set(value, "command line".to_owned());

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use crate::chat::Callers;
+use crate::chat::AcceptPolicy;
 use crate::limits::TIME_CELLS;
 use crate::peers::address::ListenAt;
 use crate::peers::name::Name;
 
 /// Whether output carries colour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
-pub(crate) enum When {
+pub(crate) enum ColourWhen {
     /// On a terminal that can be edited on.
     #[default]
     Auto,
@@ -47,9 +47,9 @@ pub(crate) enum Notify {
 impl From<Notify> for crate::chat::Notify {
     fn from(notify: Notify) -> Self {
         let when = match notify {
-            Notify::Off => crate::chat::When::Never,
-            Notify::Mention => crate::chat::When::Mentioned,
-            Notify::All => crate::chat::When::Always,
+            Notify::Off => crate::chat::NotifyWhen::Never,
+            Notify::Mention => crate::chat::NotifyWhen::Mentioned,
+            Notify::All => crate::chat::NotifyWhen::Always,
         };
         Self { when, ..Self::default() }
     }
@@ -74,10 +74,10 @@ pub(crate) enum YesNo {
 
 impl YesNo {
     /// As an answer to "only known keys?".
-    pub(crate) fn callers(self) -> Callers {
+    pub(crate) fn callers(self) -> AcceptPolicy {
         match self {
-            Self::Yes => Callers::Known,
-            Self::No => Callers::Anybody,
+            Self::Yes => AcceptPolicy::KnownOnly,
+            Self::No => AcceptPolicy::Anyone,
         }
     }
 
@@ -142,8 +142,8 @@ impl TimeFormat {
 pub(crate) struct Layer {
     pub(crate) name: Option<Name>,
     pub(crate) listen: Option<Vec<ListenAt>>,
-    pub(crate) callers: Option<Callers>,
-    pub(crate) colour: Option<When>,
+    pub(crate) callers: Option<AcceptPolicy>,
+    pub(crate) colour: Option<ColourWhen>,
     pub(crate) time: Option<TimeFormat>,
     pub(crate) editor: Option<EditorMode>,
     pub(crate) notify: Option<Notify>,
@@ -170,11 +170,11 @@ impl Layer {
 
 /// What the environment says of colour: `NO_COLOR` (no-color.org), else `CLICOLOR_FORCE`
 /// (bixense.com/clicolors).
-pub(crate) fn colour_of(env: &dyn Fn(&str) -> Option<OsString>) -> Option<When> {
+pub(crate) fn colour_of(env: &dyn Fn(&str) -> Option<OsString>) -> Option<ColourWhen> {
     if env("NO_COLOR").is_some() {
-        Some(When::Never)
+        Some(ColourWhen::Never)
     } else {
-        env("CLICOLOR_FORCE").filter(|value| value != "0").map(|_| When::Always)
+        env("CLICOLOR_FORCE").filter(|value| value != "0").map(|_| ColourWhen::Always)
     }
 }
 

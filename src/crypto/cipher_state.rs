@@ -4,7 +4,7 @@
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::Failed;
+use super::HandshakeError;
 use crate::limits;
 
 /// Bytes of AES-GCM's tag.
@@ -13,7 +13,7 @@ pub(super) const TAG_BYTES: usize = 16;
 /// The counter of a direction has come to its end; the session must end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("too many records under one key")]
-pub struct Exhausted;
+pub struct NonceExhausted;
 
 /// Seals one direction.
 #[expect(missing_debug_implementations, reason = "holds a key")]
@@ -27,8 +27,13 @@ impl SealKey {
     /// Seals `buffer[from..]` in place and appends the tag; `associated` is authenticated with it.
     ///
     /// # Errors
-    /// [`Exhausted`] when the counter refuses to go on.
-    pub fn seal(&mut self, associated: &[u8], buffer: &mut Vec<u8>, from: usize) -> Result<(), Exhausted> {
+    /// [`NonceExhausted`] when the counter refuses to go on.
+    pub fn seal(
+        &mut self,
+        associated: &[u8],
+        buffer: &mut Vec<u8>,
+        from: usize,
+    ) -> Result<(), NonceExhausted> {
         let tag = self.seal_here(associated, buffer.get_mut(from..).unwrap_or_default())?;
         buffer.extend_from_slice(&tag);
         Ok(())
@@ -37,16 +42,16 @@ impl SealKey {
     /// Seals a plaintext where it stands and gives its tag; `associated` is authenticated with it.
     ///
     /// # Errors
-    /// [`Exhausted`] when the counter refuses to go on.
+    /// [`NonceExhausted`] when the counter refuses to go on.
     pub fn seal_here(
         &mut self,
         associated: &[u8],
         plaintext: &mut [u8],
-    ) -> Result<[u8; TAG_BYTES], Exhausted> {
+    ) -> Result<[u8; TAG_BYTES], NonceExhausted> {
         self.0.rekey_when_due()?;
         let nonce = self.0.counter.nonce()?;
         let sealed = self.0.key.seal_in_place_separate_tag(nonce, Aad::from(associated), plaintext);
-        let tag = sealed.ok().and_then(|tag| tag.as_ref().try_into().ok()).ok_or(Exhausted)?;
+        let tag = sealed.ok().and_then(|tag| tag.as_ref().try_into().ok()).ok_or(NonceExhausted)?;
         self.0.counter.advance()?;
         Ok(tag)
     }
@@ -62,37 +67,47 @@ impl OpenKey {
     /// Opens `sealed` and appends the plaintext to `out`. Nothing moves when the tag is wrong.
     ///
     /// # Errors
-    /// [`Failed`], whatever the cause.
-    pub fn open(&mut self, associated: &[u8], sealed: &[u8], out: &mut Vec<u8>) -> Result<(), Failed> {
-        self.0.rekey_when_due().map_err(|_| Failed)?;
-        let nonce = self.0.counter.nonce().map_err(|_| Failed)?;
-        let length = sealed.len().checked_sub(TAG_BYTES).ok_or(Failed)?;
-        let (ciphertext, tag) = sealed.split_at_checked(length).ok_or(Failed)?;
+    /// [`HandshakeError`], whatever the cause.
+    pub fn open(
+        &mut self,
+        associated: &[u8],
+        sealed: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), HandshakeError> {
+        self.0.rekey_when_due().map_err(|_| HandshakeError)?;
+        let nonce = self.0.counter.nonce().map_err(|_| HandshakeError)?;
+        let length = sealed.len().checked_sub(TAG_BYTES).ok_or(HandshakeError)?;
+        let (ciphertext, tag) = sealed.split_at_checked(length).ok_or(HandshakeError)?;
         let start = out.len();
         out.resize(start + length, 0);
-        let plaintext = out.get_mut(start..).ok_or(Failed)?;
+        let plaintext = out.get_mut(start..).ok_or(HandshakeError)?;
         let opened =
             self.0.key.open_separate_gather(nonce, Aad::from(associated), ciphertext, tag, plaintext);
         if opened.is_err() {
             plaintext.zeroize();
             out.truncate(start);
-            return Err(Failed);
+            return Err(HandshakeError);
         }
-        self.0.counter.advance().map_err(|_| Failed)
+        self.0.counter.advance().map_err(|_| HandshakeError)
     }
 
     /// Opens `sealed` where it stands and gives the plaintext, its first part. When the tag is wrong the
     /// counter does not move, and what stood there is no plaintext.
     ///
     /// # Errors
-    /// [`Failed`], whatever the cause.
-    pub fn open_here<'a>(&mut self, associated: &[u8], sealed: &'a mut [u8]) -> Result<&'a mut [u8], Failed> {
-        self.0.rekey_when_due().map_err(|_| Failed)?;
-        let nonce = self.0.counter.nonce().map_err(|_| Failed)?;
+    /// [`HandshakeError`], whatever the cause.
+    pub fn open_here<'a>(
+        &mut self,
+        associated: &[u8],
+        sealed: &'a mut [u8],
+    ) -> Result<&'a mut [u8], HandshakeError> {
+        self.0.rekey_when_due().map_err(|_| HandshakeError)?;
+        let nonce = self.0.counter.nonce().map_err(|_| HandshakeError)?;
         // As fast as `open_separate_gather` into a buffer of its own (full frames of a pipe, nine rounds of 1 GiB in turns,
         // medians: 6.20 and 6.19 GB/s), and there is no such buffer.
-        let plaintext = self.0.key.open_in_place(nonce, Aad::from(associated), sealed).map_err(|_| Failed)?;
-        self.0.counter.advance().map_err(|_| Failed)?;
+        let plaintext =
+            self.0.key.open_in_place(nonce, Aad::from(associated), sealed).map_err(|_| HandshakeError)?;
+        self.0.counter.advance().map_err(|_| HandshakeError)?;
         Ok(plaintext)
     }
 
@@ -125,7 +140,7 @@ impl CipherState {
 
     /// `REKEY` (Noise, section 4.2) before every record whose number is a multiple of
     /// [`limits::REKEY_RECORDS`]; the counter goes on.
-    fn rekey_when_due(&mut self) -> Result<(), Exhausted> {
+    fn rekey_when_due(&mut self) -> Result<(), NonceExhausted> {
         let number = self.counter.0;
         if number == self.rekeyed_at || !number.is_multiple_of(limits::REKEY_RECORDS) {
             return Ok(());
@@ -134,7 +149,7 @@ impl CipherState {
         let _tag = self
             .key
             .seal_in_place_separate_tag(nonce(u64::MAX), Aad::empty(), next.as_mut_slice())
-            .map_err(|_| Exhausted)?;
+            .map_err(|_| NonceExhausted)?;
         self.key = aes(&next);
         self.rekeyed_at = number;
         Ok(())
@@ -146,12 +161,12 @@ impl CipherState {
 struct Counter(u64);
 
 impl Counter {
-    fn nonce(&self) -> Result<Nonce, Exhausted> {
-        if self.0 == u64::MAX { Err(Exhausted) } else { Ok(nonce(self.0)) }
+    fn nonce(&self) -> Result<Nonce, NonceExhausted> {
+        if self.0 == u64::MAX { Err(NonceExhausted) } else { Ok(nonce(self.0)) }
     }
 
-    fn advance(&mut self) -> Result<(), Exhausted> {
-        self.0 = self.0.checked_add(1).ok_or(Exhausted)?;
+    fn advance(&mut self) -> Result<(), NonceExhausted> {
+        self.0 = self.0.checked_add(1).ok_or(NonceExhausted)?;
         Ok(())
     }
 }
@@ -180,7 +195,7 @@ mod tests {
         (seal, open)
     }
 
-    fn sealed(seal: &mut SealKey) -> Result<Vec<u8>, Exhausted> {
+    fn sealed(seal: &mut SealKey) -> Result<Vec<u8>, NonceExhausted> {
         let mut buffer = b"text".to_vec();
         seal.seal(b"ad", &mut buffer, 0).map(|()| buffer)
     }
@@ -189,7 +204,7 @@ mod tests {
     fn the_counter_refuses_to_wrap() {
         let (mut seal, _) = pair(u64::MAX - 1);
         assert!(sealed(&mut seal).is_ok());
-        assert_eq!(sealed(&mut seal), Err(Exhausted));
+        assert_eq!(sealed(&mut seal), Err(NonceExhausted));
     }
 
     #[test]
@@ -241,7 +256,7 @@ mod tests {
             assert_eq!(record, [&text[..], &tag].concat());
             let mut wrong = record.clone();
             wrong[1] ^= 1;
-            assert_eq!(here.open_here(b"ad", &mut wrong), Err(Failed));
+            assert_eq!(here.open_here(b"ad", &mut wrong), Err(HandshakeError));
             let mut out = Vec::new();
             assert_eq!(open.open(b"ad", &record, &mut out), Ok(()));
             assert_eq!(here.open_here(b"ad", &mut record).unwrap(), out);
@@ -256,11 +271,15 @@ mod tests {
         for at in 0..record.len() {
             let mut wrong = record.clone();
             wrong[at] ^= 1;
-            assert_eq!(open.open(b"ad", &wrong, &mut out), Err(Failed));
+            assert_eq!(open.open(b"ad", &wrong, &mut out), Err(HandshakeError));
         }
-        assert_eq!(open.open(b"da", &record, &mut out), Err(Failed));
+        assert_eq!(open.open(b"da", &record, &mut out), Err(HandshakeError));
         assert_eq!(out, b"before");
         assert_eq!(open.open(b"ad", &record, &mut out), Ok(()));
-        assert_eq!(open.open(b"ad", &record, &mut out), Err(Failed), "a repeated record does not open");
+        assert_eq!(
+            open.open(b"ad", &record, &mut out),
+            Err(HandshakeError),
+            "a repeated record does not open"
+        );
     }
 }

@@ -16,7 +16,7 @@ pub struct Fingerprint([u8; 32]);
 /// The text is not a whole fingerprint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("not a whole fingerprint: it reads SHA256: and 43 characters, as :showkey prints it")]
-pub struct FingerprintFault;
+pub struct FingerprintError;
 
 impl Fingerprint {
     /// The fingerprint of an `ssh-rsa` blob.
@@ -53,13 +53,13 @@ impl fmt::Debug for Fingerprint {
 }
 
 impl FromStr for Fingerprint {
-    type Err = FingerprintFault;
+    type Err = FingerprintError;
 
     /// Only the whole form is a fingerprint: a prefix of one can be ground in no time.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let digits = text.strip_prefix(PREFIX).ok_or(FingerprintFault)?;
-        let bytes = STANDARD_NO_PAD.decode(digits).map_err(|_| FingerprintFault)?;
-        bytes.try_into().map(Self).map_err(|_| FingerprintFault)
+        let digits = text.strip_prefix(PREFIX).ok_or(FingerprintError)?;
+        let bytes = STANDARD_NO_PAD.decode(digits).map_err(|_| FingerprintError)?;
+        bytes.try_into().map(Self).map_err(|_| FingerprintError)
     }
 }
 
@@ -73,7 +73,7 @@ mod tests {
         assert_eq!(whole.to_string().parse(), Ok(whole));
         let text = whole.to_string();
         for wrong in [&text[..text.len() - 1], &text[7..], &text.to_lowercase(), "", "SHA256:"] {
-            assert_eq!(wrong.parse::<Fingerprint>(), Err(FingerprintFault), "{wrong}");
+            assert_eq!(wrong.parse::<Fingerprint>(), Err(FingerprintError), "{wrong}");
         }
     }
 }

@@ -26,7 +26,7 @@ impl SharedSecret {
 
 /// An encapsulation: what goes to the key's owner, and what both know then.
 #[expect(missing_debug_implementations, reason = "holds a secret")]
-pub struct Sealed {
+pub struct Encapsulated {
     /// OAEP ciphertext, as long as the modulus.
     pub ciphertext: Vec<u8>,
     /// The shared secret.
@@ -34,12 +34,12 @@ pub struct Sealed {
 }
 
 /// Encapsulates to a key with the randomness of `coins` (OAEP with SHA-256 and MGF1-SHA-256, RFC 8017,
-/// section 7.1). Takes 0.1 to 0.3 ms; sessions do it as a [`super::Job`].
+/// section 7.1). Takes 0.1 to 0.3 ms; sessions do it as a [`super::RsaJob`].
 ///
 /// # Panics
 /// Never for a [`PublicKey`], whose modulus always has room for 32 bytes.
 #[must_use]
-pub fn encapsulate(key: &PublicKey, coins: &Seed) -> Sealed {
+pub fn encapsulate(key: &PublicKey, coins: &Seed) -> Encapsulated {
     let mut rng = coins.rng("oaep");
     let mut m = Zeroizing::new([0; SECRET_BYTES]);
     rng.fill_bytes(m.as_mut_slice());
@@ -49,7 +49,7 @@ pub fn encapsulate(key: &PublicKey, coins: &Seed) -> Sealed {
         .encrypt(&mut rng, padding, m.as_slice())
         .expect("a modulus of 2,048 bits has room for 32 bytes under OAEP-SHA-256");
     let secret = bind(&key.fingerprint(), &ciphertext, &m);
-    Sealed { ciphertext, secret }
+    Encapsulated { ciphertext, secret }
 }
 
 /// SHA-256 of label, fingerprint, length of the ciphertext (4 bytes, big-endian), ciphertext and `m`.

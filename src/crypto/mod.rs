@@ -1,5 +1,5 @@
 //! Keys, fingerprints, the handshake's cryptography and sealing. It does not know frames, sockets or
-//! people. Randomness comes in as a [`Seed`]; every RSA operation of a session is a [`Job`].
+//! people. Randomness comes in as a [`Seed`]; every RSA operation of a session is a [`RsaJob`].
 //!
 //! `rsa` makes, checks and seals; `aws-lc-rs` opens (blinded, constant time) and does the AEAD: so the
 //! open advisory on `rsa`'s private operation (RUSTSEC-2023-0071) touches nothing that a network sends.
@@ -20,14 +20,14 @@ mod ssh_blob;
 mod symmetric_state;
 mod weak_key;
 
-pub use cipher_state::{Exhausted, OpenKey, SealKey};
-pub use fingerprint::{Fingerprint, FingerprintFault};
-pub use handshake::{Failed, Split, TranscriptHash};
-pub use kem::{Sealed, SharedSecret, encapsulate};
-pub use oaep::{RawJob, RawPair, RawResult, seal_raw};
-pub use private_key::{Identity, KeyFileFault, Passphrase, get_ready};
-pub use public_key::{KeyFault, PublicKey};
-pub use rsa_job::{Job, JobResult, Keys};
+pub use cipher_state::{NonceExhausted, OpenKey, SealKey};
+pub use fingerprint::{Fingerprint, FingerprintError};
+pub use handshake::{HandshakeError, Split, TranscriptHash};
+pub use kem::{Encapsulated, SharedSecret, encapsulate};
+pub use oaep::{OaepJob, OaepJobResult, OaepKeyPair, seal_oaep};
+pub use private_key::{Identity, KeyFileError, Passphrase, warm_up_rng};
+pub use public_key::{PublicKey, PublicKeyError};
+pub use rsa_job::{JobResult, PrivateKeys, RsaJob};
 pub use safety_number::SafetyNumber;
 pub use seed::Seed;
-pub use spki::PemFault;
+pub use spki::PemError;

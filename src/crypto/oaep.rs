@@ -8,7 +8,7 @@ use rsa::Oaep;
 use sha1::Sha1;
 use zeroize::Zeroizing;
 
-use super::{Identity, KeyFault, KeyFileFault, Passphrase, PemFault, PublicKey, Seed, spki};
+use super::{Identity, KeyFileError, Passphrase, PemError, PublicKey, PublicKeyError, Seed, spki};
 
 /// Bytes that OAEP with SHA-1 takes from every block: two hashes, and two more bytes.
 const OVERHEAD_BYTES: usize = 42;
@@ -16,34 +16,34 @@ const OVERHEAD_BYTES: usize = 42;
 /// Our own key pair for the raw wire. A type of its own, so that an [`Identity`] can never open what came in
 /// over it: a key that opens for everybody who asks must not be the key that says who we are.
 #[expect(missing_debug_implementations, reason = "a private key has no printed form")]
-pub struct RawPair(Identity);
+pub struct OaepKeyPair(Identity);
 
-impl RawPair {
+impl OaepKeyPair {
     /// Makes a pair of `bits` with the randomness of `rng`. Takes tenths of a second to many seconds.
     ///
     /// # Errors
-    /// [`KeyFault`] when `bits` is out of range or not a multiple of eight.
-    pub fn generate(bits: u32, rng: &mut impl CryptoRng) -> Result<Self, KeyFault> {
+    /// [`PublicKeyError`] when `bits` is out of range or not a multiple of eight.
+    pub fn generate(bits: u32, rng: &mut impl CryptoRng) -> Result<Self, PublicKeyError> {
         Identity::generate(bits, rng).map(Self)
     }
 
     /// Reads a pair from the PEM text of its file, as [`Identity::from_pem`] does.
     ///
     /// # Errors
-    /// [`KeyFileFault`], each cause by its own name.
-    pub fn from_pem(text: &str, passphrase: Option<&Passphrase>) -> Result<Self, KeyFileFault> {
+    /// [`KeyFileError`], each cause by its own name.
+    pub fn from_pem(text: &str, passphrase: Option<&Passphrase>) -> Result<Self, KeyFileError> {
         Identity::from_pem(text, passphrase).map(Self)
     }
 
     /// The PEM text of this pair, encrypted when there is a passphrase, as [`Identity::to_pem`] has it.
     ///
     /// # Errors
-    /// [`KeyFileFault::NotRsa`] should the encoding fail.
+    /// [`KeyFileError::NotRsa`] should the encoding fail.
     pub fn to_pem(
         &self,
         passphrase: Option<&Passphrase>,
         rng: &mut impl CryptoRng,
-    ) -> Result<Zeroizing<String>, KeyFileFault> {
+    ) -> Result<Zeroizing<String>, KeyFileError> {
         self.0.to_pem(passphrase, rng)
     }
 
@@ -62,11 +62,11 @@ impl RawPair {
 
 impl PublicKey {
     /// Reads and checks a key in the PEM form of the raw wire; white space may stand around it. Costs about a
-    /// millisecond; conversations do it as a [`RawJob`].
+    /// millisecond; conversations do it as a [`OaepJob`].
     ///
     /// # Errors
-    /// [`PemFault`] with the first thing that is wrong.
-    pub fn from_spki_pem(pem: &[u8]) -> Result<Self, PemFault> {
+    /// [`PemError`] with the first thing that is wrong.
+    pub fn from_spki_pem(pem: &[u8]) -> Result<Self, PemError> {
         spki::read(pem)
     }
 
@@ -88,7 +88,7 @@ impl PublicKey {
 /// # Panics
 /// When `text` is longer than [`PublicKey::block_room`].
 #[must_use]
-pub fn seal_raw(key: &PublicKey, text: &[u8], coins: &Seed) -> Vec<u8> {
+pub fn seal_oaep(key: &PublicKey, text: &[u8], coins: &Seed) -> Vec<u8> {
     key.rsa()
         .encrypt(&mut coins.rng("raw oaep"), Oaep::<Sha1>::new(), text)
         .expect("the text was cut to what one block has room for")
@@ -96,7 +96,7 @@ pub fn seal_raw(key: &PublicKey, text: &[u8], coins: &Seed) -> Vec<u8> {
 
 /// One piece of work of a raw conversation.
 #[expect(missing_debug_implementations, reason = "coins and text have no printed form")]
-pub enum RawJob {
+pub enum OaepJob {
     /// Read and check the key of a peer.
     Check {
         /// Its PEM as it came; wiped, since it might be anything.
@@ -111,32 +111,32 @@ pub enum RawJob {
         /// The randomness.
         coins: Seed,
     },
-    /// Open a block with our own [`RawPair`].
+    /// Open a block with our own [`OaepKeyPair`].
     Open {
         /// As it came.
         block: Vec<u8>,
     },
 }
 
-/// What came of a [`RawJob`].
+/// What came of a [`OaepJob`].
 #[expect(missing_debug_implementations, reason = "holds text")]
-pub enum RawResult {
-    /// Of [`RawJob::Check`].
-    Checked(Result<PublicKey, PemFault>),
-    /// Of [`RawJob::Seal`]: the block.
-    Sealed(Vec<u8>),
-    /// Of [`RawJob::Open`]: the text, or nothing, whatever the reason.
+pub enum OaepJobResult {
+    /// Of [`OaepJob::Check`].
+    Checked(Result<PublicKey, PemError>),
+    /// Of [`OaepJob::Seal`]: the block.
+    Encapsulated(Vec<u8>),
+    /// Of [`OaepJob::Open`]: the text, or nothing, whatever the reason.
     Opened(Option<Zeroizing<Vec<u8>>>),
 }
 
-impl RawJob {
+impl OaepJob {
     /// Does the work. Only opening needs our own pair; without one nothing opens.
     #[must_use]
-    pub fn run(self, own: Option<&RawPair>) -> RawResult {
+    pub fn run(self, own: Option<&OaepKeyPair>) -> OaepJobResult {
         match self {
-            Self::Check { pem } => RawResult::Checked(PublicKey::from_spki_pem(&pem)),
-            Self::Seal { key, text, coins } => RawResult::Sealed(seal_raw(&key, &text, &coins)),
-            Self::Open { block } => RawResult::Opened(own.and_then(|own| own.open(&block))),
+            Self::Check { pem } => OaepJobResult::Checked(PublicKey::from_spki_pem(&pem)),
+            Self::Seal { key, text, coins } => OaepJobResult::Encapsulated(seal_oaep(&key, &text, &coins)),
+            Self::Open { block } => OaepJobResult::Opened(own.and_then(|own| own.open(&block))),
         }
     }
 }

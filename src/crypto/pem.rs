@@ -8,7 +8,7 @@ use rand::CryptoRng;
 use rsa::pkcs8::LineEnding;
 use zeroize::Zeroizing;
 
-use super::{KeyFileFault, Passphrase};
+use super::{KeyFileError, Passphrase};
 use crate::limits;
 
 const PLAIN: &str = "PRIVATE KEY";
@@ -29,20 +29,20 @@ pub(super) const TEST_KEY: &str = "TEST KEY, made by a replay: never use it to t
 
 /// Reads exactly one block; white space around it, and the mark of a test key, are all that may be there
 /// besides.
-pub(super) fn read(text: &str) -> Result<Pem, KeyFileFault> {
+pub(super) fn read(text: &str) -> Result<Pem, KeyFileError> {
     let block = text.trim().trim_start_matches(TEST_KEY).trim_start();
     if !block.starts_with("-----BEGIN ")
         || !block.ends_with("-----")
         || block.matches("-----BEGIN").count() != 1
     {
-        return Err(KeyFileFault::NotOneKey);
+        return Err(KeyFileError::NotOneKey);
     }
-    let (label, document) = SecretDocument::from_pem(block).map_err(|_| KeyFileFault::NotOneKey)?;
+    let (label, document) = SecretDocument::from_pem(block).map_err(|_| KeyFileError::NotOneKey)?;
     let der = Zeroizing::new(document.as_bytes().to_vec());
     match label {
         PLAIN => Ok(Pem::Plain(der)),
         ENCRYPTED => Ok(Pem::Encrypted(der)),
-        _ => Err(KeyFileFault::NotOneKey),
+        _ => Err(KeyFileError::NotOneKey),
     }
 }
 
@@ -50,14 +50,14 @@ pub(super) fn read(text: &str) -> Result<Pem, KeyFileFault> {
 pub(super) fn decrypt(
     der: &[u8],
     passphrase: Option<&Passphrase>,
-) -> Result<Zeroizing<Vec<u8>>, KeyFileFault> {
-    let encrypted = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| KeyFileFault::NotOneKey)?;
-    let parameters = encrypted.encryption_algorithm.pbes2().ok_or(KeyFileFault::NotOneKey)?;
+) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
+    let encrypted = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| KeyFileError::NotOneKey)?;
+    let parameters = encrypted.encryption_algorithm.pbes2().ok_or(KeyFileError::NotOneKey)?;
     check_cost(&parameters.kdf)?;
-    let passphrase = passphrase.ok_or(KeyFileFault::NeedsPassphrase)?;
-    let document = encrypted.decrypt(passphrase.as_bytes()).map_err(|_| KeyFileFault::WrongPassphrase)?;
+    let passphrase = passphrase.ok_or(KeyFileError::NeedsPassphrase)?;
+    let document = encrypted.decrypt(passphrase.as_bytes()).map_err(|_| KeyFileError::WrongPassphrase)?;
     // A wrong passphrase gives a good padding once in 256 times: what comes out is then no key.
-    PrivateKeyInfoRef::try_from(document.as_bytes()).map_err(|_| KeyFileFault::WrongPassphrase)?;
+    PrivateKeyInfoRef::try_from(document.as_bytes()).map_err(|_| KeyFileError::WrongPassphrase)?;
     Ok(document.to_bytes())
 }
 
@@ -65,47 +65,47 @@ pub(super) fn write(
     der: &[u8],
     passphrase: Option<&Passphrase>,
     rng: &mut impl CryptoRng,
-) -> Result<Zeroizing<String>, KeyFileFault> {
+) -> Result<Zeroizing<String>, KeyFileError> {
     let encoded = match passphrase {
         None => {
-            SecretDocument::try_from(der).map_err(|_| KeyFileFault::NotRsa)?.to_pem(PLAIN, LineEnding::LF)
+            SecretDocument::try_from(der).map_err(|_| KeyFileError::NotRsa)?.to_pem(PLAIN, LineEnding::LF)
         }
         Some(passphrase) => {
             let (mut salt, mut iv) = ([0; 16], [0; 16]);
             rng.fill_bytes(&mut salt);
             rng.fill_bytes(&mut iv);
             let (log_n, r, p) = SCRYPT;
-            let cost = scrypt::Params::new(log_n, r, p).map_err(|_| KeyFileFault::TooCostly)?;
+            let cost = scrypt::Params::new(log_n, r, p).map_err(|_| KeyFileError::TooCostly)?;
             let parameters = Parameters::generate_scrypt_aes256cbc(cost, &salt, iv)
-                .map_err(|_| KeyFileFault::TooCostly)?;
+                .map_err(|_| KeyFileError::TooCostly)?;
             PrivateKeyInfoRef::try_from(der)
                 .and_then(|info| info.encrypt_with_params(parameters, passphrase.as_bytes()))
-                .map_err(|_| KeyFileFault::NotRsa)?
+                .map_err(|_| KeyFileError::NotRsa)?
                 .to_pem(ENCRYPTED, LineEnding::LF)
         }
     };
-    encoded.map_err(|_| KeyFileFault::NotRsa)
+    encoded.map_err(|_| KeyFileError::NotRsa)
 }
 
 /// Judges a passphrase function before it runs: a file must not make us work for long, nor take us to
 /// numbers that the function is not defined for.
-fn check_cost(kdf: &Kdf) -> Result<(), KeyFileFault> {
+fn check_cost(kdf: &Kdf) -> Result<(), KeyFileError> {
     match kdf {
         Kdf::Scrypt(cost) => {
             // scrypt takes 128 · N · r bytes and goes over them p times (RFC 7914, section 2).
             let (n, r, p) =
                 (cost.cost_parameter, u64::from(cost.block_size), u64::from(cost.parallelization));
             if n < 2 || !n.is_power_of_two() || r == 0 || p == 0 {
-                return Err(KeyFileFault::NotOneKey);
+                return Err(KeyFileError::NotOneKey);
             }
             let memory = n.saturating_mul(r).saturating_mul(128);
             if memory > limits::KDF_MEMORY_BYTES || memory.saturating_mul(p) > limits::KDF_TRAFFIC_BYTES {
-                return Err(KeyFileFault::TooCostly);
+                return Err(KeyFileError::TooCostly);
             }
             Ok(())
         }
-        Kdf::Pbkdf2(cost) if cost.iteration_count > limits::KDF_ROUNDS => Err(KeyFileFault::TooCostly),
+        Kdf::Pbkdf2(cost) if cost.iteration_count > limits::KDF_ROUNDS => Err(KeyFileError::TooCostly),
         Kdf::Pbkdf2(_) => Ok(()),
-        _ => Err(KeyFileFault::NotOneKey),
+        _ => Err(KeyFileError::NotOneKey),
     }
 }

@@ -11,7 +11,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::kem::{LABEL, SECRET_BYTES, SharedSecret, bind};
 use super::pem::{self, Pem};
-use super::{KeyFault, PublicKey};
+use super::{PublicKey, PublicKeyError};
 use crate::limits;
 
 /// A passphrase, zeroised on drop.
@@ -45,7 +45,7 @@ impl Passphrase {
 
 /// Why the text of a key file gives no key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum KeyFileFault {
+pub enum KeyFileError {
     /// It is encrypted, and no passphrase was given.
     #[error("it is protected by a passphrase")]
     NeedsPassphrase,
@@ -63,13 +63,13 @@ pub enum KeyFileFault {
     NotRsa,
     /// A key, but not an acceptable one.
     #[error("its key is refused: {0}")]
-    Key(KeyFault),
+    Key(PublicKeyError),
 }
 
 /// Does what the library behind the private operation does once in a process, before its first one: it gathers
 /// noise for blinding, which takes tens of milliseconds. Nothing is kept here; without this call the first
 /// operation waits for it.
-pub fn get_ready() {
+pub fn warm_up_rng() {
     // Should it fail, the first operation fails the same way and is dealt with there.
     let _ = aws_lc_rs::rand::fill(&mut [0]);
 }
@@ -89,42 +89,44 @@ impl Identity {
     /// Makes a key of `bits` with the randomness of `rng`. Takes tenths of a second to many seconds.
     ///
     /// # Errors
-    /// [`KeyFault`] when `bits` is out of range or not a multiple of eight.
-    pub fn generate(bits: u32, rng: &mut impl CryptoRng) -> Result<Self, KeyFault> {
+    /// [`PublicKeyError`] when `bits` is out of range or not a multiple of eight.
+    pub fn generate(bits: u32, rng: &mut impl CryptoRng) -> Result<Self, PublicKeyError> {
         match bits {
-            ..limits::KEY_BITS_MIN => return Err(KeyFault::TooShort(bits)),
-            limits::KEY_BITS_MAX.. if bits > limits::KEY_BITS_MAX => return Err(KeyFault::TooLong(bits)),
-            bits if bits % 8 != 0 => return Err(KeyFault::Uneven(bits)),
+            ..limits::KEY_BITS_MIN => return Err(PublicKeyError::TooShort(bits)),
+            limits::KEY_BITS_MAX.. if bits > limits::KEY_BITS_MAX => {
+                return Err(PublicKeyError::TooLong(bits));
+            }
+            bits if bits % 8 != 0 => return Err(PublicKeyError::Uneven(bits)),
             _ => {}
         }
-        let key = rsa::PrivateKey::new(rng, bits as usize).map_err(|_| KeyFault::Inconsistent)?;
+        let key = rsa::PrivateKey::new(rng, bits as usize).map_err(|_| PublicKeyError::Inconsistent)?;
         Self::of(&key)
     }
 
     /// Reads a key from the PEM text of its file: `PRIVATE KEY`, or `ENCRYPTED PRIVATE KEY` (RFC 5958).
     ///
     /// # Errors
-    /// [`KeyFileFault`], each cause by its own name; the cost of a passphrase function is looked at before
+    /// [`KeyFileError`], each cause by its own name; the cost of a passphrase function is looked at before
     /// any of it is spent.
-    pub fn from_pem(text: &str, passphrase: Option<&Passphrase>) -> Result<Self, KeyFileFault> {
+    pub fn from_pem(text: &str, passphrase: Option<&Passphrase>) -> Result<Self, KeyFileError> {
         let der = match pem::read(text)? {
             Pem::Plain(der) => der,
             Pem::Encrypted(der) => pem::decrypt(&der, passphrase)?,
         };
-        let key = rsa::PrivateKey::from_pkcs8_der(&der).map_err(|_| KeyFileFault::NotRsa)?;
-        Self::of(&key).map_err(KeyFileFault::Key)
+        let key = rsa::PrivateKey::from_pkcs8_der(&der).map_err(|_| KeyFileError::NotRsa)?;
+        Self::of(&key).map_err(KeyFileError::Key)
     }
 
     /// The PEM text of this key, encrypted when there is a passphrase (PBES2 with scrypt N = 2^14, r = 8,
     /// p = 8 and AES-256-CBC: the largest memory that OpenSSL accepts, eight times over).
     ///
     /// # Errors
-    /// [`KeyFileFault::NotRsa`] should the encoding fail.
+    /// [`KeyFileError::NotRsa`] should the encoding fail.
     pub fn to_pem(
         &self,
         passphrase: Option<&Passphrase>,
         rng: &mut impl CryptoRng,
-    ) -> Result<Zeroizing<String>, KeyFileFault> {
+    ) -> Result<Zeroizing<String>, KeyFileError> {
         pem::write(&self.der, passphrase, rng)
     }
 
@@ -184,12 +186,12 @@ impl Identity {
         Some(Zeroizing::new(opened))
     }
 
-    fn of(key: &rsa::PrivateKey) -> Result<Self, KeyFault> {
+    fn of(key: &rsa::PrivateKey) -> Result<Self, PublicKeyError> {
         let public = PublicKey::of(key.as_public_key())?;
-        let der = key.to_pkcs8_der().map_err(|_| KeyFault::Inconsistent)?;
+        let der = key.to_pkcs8_der().map_err(|_| PublicKeyError::Inconsistent)?;
         let der = Zeroizing::new(der.as_bytes().to_vec());
-        let opener = PrivateDecryptingKey::from_pkcs8(&der).map_err(|_| KeyFault::Inconsistent)?;
-        let opener = OaepPrivateDecryptingKey::new(opener).map_err(|_| KeyFault::Inconsistent)?;
+        let opener = PrivateDecryptingKey::from_pkcs8(&der).map_err(|_| PublicKeyError::Inconsistent)?;
+        let opener = OaepPrivateDecryptingKey::new(opener).map_err(|_| PublicKeyError::Inconsistent)?;
         let exponent = Zeroizing::new(key.d().to_be_bytes().to_vec());
         let rejection =
             Sha256::new().chain_update(b"rsachat/1 implicit rejection").chain_update(exponent.as_slice());

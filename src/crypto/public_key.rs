@@ -16,7 +16,7 @@ const EXPONENT: &[u8] = &[1, 0, 1];
 
 /// Why a key is not accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum KeyFault {
+pub enum PublicKeyError {
     /// Not an `ssh-rsa` blob, or not in its one right form.
     #[error("it is not an RSA public key in the form of OpenSSH")]
     Malformed,
@@ -56,34 +56,34 @@ pub struct PublicKey {
 
 impl PublicKey {
     /// Reads and checks an `ssh-rsa` blob. Costs well under a millisecond; sessions do it as a
-    /// [`super::Job`].
+    /// [`super::RsaJob`].
     ///
     /// # Errors
-    /// [`KeyFault`] with the first thing that is wrong.
-    pub fn from_blob(blob: &[u8]) -> Result<Self, KeyFault> {
-        let (exponent, modulus) = ssh_blob::read(blob).ok_or(KeyFault::Malformed)?;
+    /// [`PublicKeyError`] with the first thing that is wrong.
+    pub fn from_blob(blob: &[u8]) -> Result<Self, PublicKeyError> {
+        let (exponent, modulus) = ssh_blob::read(blob).ok_or(PublicKeyError::Malformed)?;
         let bits = bits(modulus);
         if bits < limits::KEY_BITS_MIN {
-            return Err(KeyFault::TooShort(bits));
+            return Err(PublicKeyError::TooShort(bits));
         }
         if bits > limits::KEY_BITS_MAX {
-            return Err(KeyFault::TooLong(bits));
+            return Err(PublicKeyError::TooLong(bits));
         }
         if !bits.is_multiple_of(8) {
-            return Err(KeyFault::Uneven(bits));
+            return Err(PublicKeyError::Uneven(bits));
         }
         if exponent != EXPONENT {
-            return Err(KeyFault::Exponent);
+            return Err(PublicKeyError::Exponent);
         }
-        let n = BoxedUint::from_be_slice(modulus, bits).map_err(|_| KeyFault::Malformed)?;
+        let n = BoxedUint::from_be_slice(modulus, bits).map_err(|_| PublicKeyError::Malformed)?;
         weak_key::check(&n)?;
         let e = BoxedUint::from(65_537_u64);
-        let key = rsa::PublicKey::new(n, e).map_err(|_| KeyFault::Inconsistent)?;
+        let key = rsa::PublicKey::new(n, e).map_err(|_| PublicKeyError::Inconsistent)?;
         Ok(Self { key, blob: blob.to_vec(), fingerprint: Fingerprint::of(blob) })
     }
 
     /// The checked public half of one of our own keys.
-    pub(super) fn of(key: &rsa::PublicKey) -> Result<Self, KeyFault> {
+    pub(super) fn of(key: &rsa::PublicKey) -> Result<Self, PublicKeyError> {
         Self::from_blob(&ssh_blob::write(&key.e_bytes(), &key.n_bytes()))
     }
 

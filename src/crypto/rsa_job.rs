@@ -2,12 +2,13 @@
 //! about a millisecond, and strangers can ask for as many as they like.
 
 use super::{
-    Identity, KeyFault, PublicKey, RawJob, RawPair, RawResult, Sealed, Seed, SharedSecret, encapsulate,
+    Encapsulated, Identity, OaepJob, OaepJobResult, OaepKeyPair, PublicKey, PublicKeyError, Seed,
+    SharedSecret, encapsulate,
 };
 
 /// One piece of work.
 #[expect(missing_debug_implementations, reason = "coins have no printed form")]
-pub enum Job {
+pub enum RsaJob {
     /// Read and check the key of a peer.
     Check {
         /// Its `ssh-rsa` blob as it came.
@@ -26,20 +27,20 @@ pub enum Job {
         ciphertext: Vec<u8>,
     },
     /// Work of a raw conversation.
-    Raw(RawJob),
+    Raw(OaepJob),
 }
 
-/// What came of a [`Job`].
+/// What came of a [`RsaJob`].
 #[expect(missing_debug_implementations, reason = "holds secrets")]
 pub enum JobResult {
-    /// Of [`Job::Check`].
-    Checked(Result<PublicKey, KeyFault>),
-    /// Of [`Job::Seal`].
-    Sealed(Sealed),
-    /// Of [`Job::Open`]: never a failure, see [`Identity::decapsulate`].
+    /// Of [`RsaJob::Check`].
+    Checked(Result<PublicKey, PublicKeyError>),
+    /// Of [`RsaJob::Seal`].
+    Encapsulated(Encapsulated),
+    /// Of [`RsaJob::Open`]: never a failure, see [`Identity::decapsulate`].
     Opened(SharedSecret),
-    /// Of [`Job::Raw`].
-    Raw(RawResult),
+    /// Of [`RsaJob::Raw`].
+    Raw(OaepJobResult),
     /// The private key that the work needs is not there.
     NoKey,
 }
@@ -47,33 +48,33 @@ pub enum JobResult {
 /// The private keys at hand: the identity, and the pair of the raw wire. Either may not have been made yet.
 #[derive(Clone, Copy, Default)]
 #[expect(missing_debug_implementations, reason = "private keys have no printed form")]
-pub struct Keys<'a> {
+pub struct PrivateKeys<'a> {
     /// Who we are.
     pub identity: Option<&'a Identity>,
     /// What the raw wire opens with.
-    pub raw: Option<&'a RawPair>,
+    pub raw: Option<&'a OaepKeyPair>,
 }
 
-impl<'a> From<&'a Identity> for Keys<'a> {
+impl<'a> From<&'a Identity> for PrivateKeys<'a> {
     fn from(identity: &'a Identity) -> Self {
         Self { identity: Some(identity), raw: None }
     }
 }
 
-impl<'a> From<&'a RawPair> for Keys<'a> {
-    fn from(raw: &'a RawPair) -> Self {
+impl<'a> From<&'a OaepKeyPair> for PrivateKeys<'a> {
+    fn from(raw: &'a OaepKeyPair) -> Self {
         Self { identity: None, raw: Some(raw) }
     }
 }
 
-impl Job {
+impl RsaJob {
     /// Does the work.
     #[must_use]
-    pub fn run<'a>(self, keys: impl Into<Keys<'a>>) -> JobResult {
+    pub fn run<'a>(self, keys: impl Into<PrivateKeys<'a>>) -> JobResult {
         let keys = keys.into();
         match self {
             Self::Check { blob } => JobResult::Checked(PublicKey::from_blob(&blob)),
-            Self::Seal { key, coins } => JobResult::Sealed(encapsulate(&key, &coins)),
+            Self::Seal { key, coins } => JobResult::Encapsulated(encapsulate(&key, &coins)),
             Self::Open { ciphertext } => match keys.identity {
                 Some(identity) => JobResult::Opened(identity.decapsulate(&ciphertext)),
                 None => JobResult::NoKey,

@@ -6,14 +6,14 @@ use pkcs8::der::{AnyRef, Decode as _, Document, Encode as _};
 use pkcs8::spki::{ObjectIdentifier, SubjectPublicKeyInfo};
 use rsa::pkcs1::RsaPublicKeyRef;
 
-use super::{KeyFault, PublicKey, ssh_blob};
+use super::{PublicKey, PublicKeyError, ssh_blob};
 
 /// `rsaEncryption` (RFC 8017, appendix A.1).
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 
 /// Why a PEM block gives no public key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum PemFault {
+pub enum PemError {
     /// A private key of any kind. It is not kept.
     #[error("it is a PRIVATE key")]
     Private,
@@ -31,32 +31,32 @@ pub enum PemFault {
     NotRsa,
     /// An RSA key, but not an acceptable one.
     #[error("{0}")]
-    Key(KeyFault),
+    Key(PublicKeyError),
 }
 
 /// Reads one block. The label is judged first: what is no public key is not looked into.
-pub(super) fn read(pem: &[u8]) -> Result<PublicKey, PemFault> {
-    let text = str::from_utf8(pem).map_err(|_| PemFault::Malformed)?.trim_ascii();
-    let after = text.strip_prefix("-----BEGIN ").ok_or(PemFault::Malformed)?;
-    let (label, _) = after.split_once("-----").ok_or(PemFault::Malformed)?;
+pub(super) fn read(pem: &[u8]) -> Result<PublicKey, PemError> {
+    let text = str::from_utf8(pem).map_err(|_| PemError::Malformed)?.trim_ascii();
+    let after = text.strip_prefix("-----BEGIN ").ok_or(PemError::Malformed)?;
+    let (label, _) = after.split_once("-----").ok_or(PemError::Malformed)?;
     match label {
         "PUBLIC KEY" => {}
-        label if label.contains("PRIVATE KEY") => return Err(PemFault::Private),
-        label if label.contains("CERTIFICATE") => return Err(PemFault::Certificate),
-        _ => return Err(PemFault::Label),
+        label if label.contains("PRIVATE KEY") => return Err(PemError::Private),
+        label if label.contains("CERTIFICATE") => return Err(PemError::Certificate),
+        _ => return Err(PemError::Label),
     }
-    let (_, document) = Document::from_pem(text).map_err(|_| PemFault::Malformed)?;
+    let (_, document) = Document::from_pem(text).map_err(|_| PemError::Malformed)?;
     let der = document.as_bytes();
     let info = SubjectPublicKeyInfo::<AnyRef<'_>, BitStringRef<'_>>::from_der(der)
-        .map_err(|_| PemFault::Malformed)?;
+        .map_err(|_| PemError::Malformed)?;
     if info.algorithm.oid != RSA {
-        return Err(PemFault::NotRsa);
+        return Err(PemError::NotRsa);
     }
     if info.to_der().ok().as_deref() != Some(der) || info.algorithm.parameters != Some(AnyRef::NULL) {
-        return Err(PemFault::Malformed);
+        return Err(PemError::Malformed);
     }
-    let numbers = info.subject_public_key.as_bytes().ok_or(PemFault::Malformed)?;
-    let key = RsaPublicKeyRef::from_der(numbers).map_err(|_| PemFault::Malformed)?;
+    let numbers = info.subject_public_key.as_bytes().ok_or(PemError::Malformed)?;
+    let key = RsaPublicKeyRef::from_der(numbers).map_err(|_| PemError::Malformed)?;
     let blob = ssh_blob::write(key.public_exponent.as_bytes(), key.modulus.as_bytes());
-    PublicKey::from_blob(&blob).map_err(PemFault::Key)
+    PublicKey::from_blob(&blob).map_err(PemError::Key)
 }

@@ -6,19 +6,19 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::cipher_state::{OpenKey, SealKey, open_key, seal_key};
-use super::{Failed, SharedSecret};
+use super::{HandshakeError, SharedSecret};
 
 type Hash = Zeroizing<[u8; 32]>;
 
 pub(super) struct SymmetricState {
     chaining: Hash,
     transcript: [u8; 32],
-    keys: Option<Keys>,
+    keys: Option<HandshakeKey>,
 }
 
 /// The handshake's key of the moment. Both sides use one key and one counter, in turns; a state is either
 /// sealing or opening between two keys, and both sorts are counted together.
-struct Keys {
+struct HandshakeKey {
     key: Hash,
     used: u64,
 }
@@ -45,7 +45,7 @@ impl SymmetricState {
     pub(super) fn mix_key(&mut self, input: &[u8]) {
         let [chaining, key, _] = hkdf(&self.chaining, input);
         self.chaining = chaining;
-        self.keys = Some(Keys { key, used: 0 });
+        self.keys = Some(HandshakeKey { key, used: 0 });
     }
 
     /// `MixKeyAndHash`
@@ -53,7 +53,7 @@ impl SymmetricState {
         let [chaining, hash, key] = hkdf(&self.chaining, secret.as_bytes());
         self.chaining = chaining;
         self.mix_hash(hash.as_slice());
-        self.keys = Some(Keys { key, used: 0 });
+        self.keys = Some(HandshakeKey { key, used: 0 });
     }
 
     /// `EncryptAndHash`: appends to `out`.
@@ -69,7 +69,7 @@ impl SymmetricState {
     }
 
     /// `DecryptAndHash`
-    pub(super) fn decrypt_and_hash(&mut self, sealed: &[u8]) -> Result<Vec<u8>, Failed> {
+    pub(super) fn decrypt_and_hash(&mut self, sealed: &[u8]) -> Result<Vec<u8>, HandshakeError> {
         let mut plaintext = Vec::new();
         match &mut self.keys {
             Some(keys) => keys.open().open(&self.transcript, sealed, &mut plaintext)?,
@@ -86,7 +86,7 @@ impl SymmetricState {
     }
 }
 
-impl Keys {
+impl HandshakeKey {
     fn seal(&mut self) -> SealKey {
         let key = seal_key(&self.key).after(self.used);
         self.used += 1;

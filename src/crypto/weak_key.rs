@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use crypto_bigint::{ConcatenatingSquare as _, Resize as _};
 use rsa::BoxedUint;
 
-use super::KeyFault;
+use super::PublicKeyError;
 
 /// Steps of Fermat's method that a key must survive.
 const FERMAT_STEPS: u64 = 256;
@@ -20,16 +20,16 @@ const ROCA_PRIMES: [u64; 38] = [
 ];
 
 /// Looks at a modulus whose size is acceptable.
-pub(super) fn check(n: &BoxedUint) -> Result<(), KeyFault> {
+pub(super) fn check(n: &BoxedUint) -> Result<(), PublicKeyError> {
     let limbs: Vec<u64> = n.to_words().to_vec();
     if has_small_factor(&limbs) {
-        return Err(KeyFault::SmallFactor);
+        return Err(PublicKeyError::SmallFactor);
     }
     if is_roca(&limbs) {
-        return Err(KeyFault::Roca);
+        return Err(PublicKeyError::Roca);
     }
     if has_close_primes(n, &limbs) {
-        return Err(KeyFault::ClosePrimes);
+        return Err(PublicKeyError::ClosePrimes);
     }
     Ok(())
 }

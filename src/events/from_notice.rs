@@ -4,11 +4,13 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use super::{Dated, Event, Form, Message, State, tell};
+use super::{Dated, Event, MessageEvent, OutputFormat, State, tell};
 use crate::app::clock::moment;
-use crate::app::sink::Show;
-use crate::chat::{Acquaintance, Assurance, Info, Notice, Owed, RawInfo, Said, Sent, Trouble, View};
-use crate::session::{Ending, RawEnding};
+use crate::app::sink::NoticeSink;
+use crate::chat::{
+    Info, KeyStatus, Message, Notice, PromptView, RawInfo, ReceiptDue, SentMessage, TrustLevel, Warning,
+};
+use crate::session::{CloseReason, OaepCloseReason};
 use crate::text::safe::SafeText;
 
 /// The wires as events name them.
@@ -17,23 +19,23 @@ const OAEP: &str = "oaep";
 
 /// The notices of a command, on standard error.
 #[derive(Debug)]
-pub(crate) struct Report {
-    pub(crate) form: Form,
+pub(crate) struct EventReporter {
+    pub(crate) form: OutputFormat,
     /// What a trouble is to the program: its end, or not.
-    pub(crate) gravity: Gravity,
+    pub(crate) gravity: Severity,
 }
 
 /// Whether trouble with a peer is the program's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Gravity {
+pub(crate) enum Severity {
     /// There is one connection, and it is what the program is for.
     Ends,
     /// Others come and go.
     Passes,
 }
 
-impl Show for Report {
-    fn show(&mut self, notice: &Notice, _: Option<Owed>) {
+impl NoticeSink for EventReporter {
+    fn show(&mut self, notice: &Notice, _: Option<ReceiptDue>) {
         if let Some(event) = of_command(notice, self.gravity) {
             tell(&event, self.form);
         }
@@ -45,7 +47,7 @@ impl Show for Report {
 }
 
 /// A notice as a command tells it; those of the prompt alone are none.
-fn of_command(notice: &Notice, gravity: Gravity) -> Option<Event> {
+fn of_command(notice: &Notice, gravity: Severity) -> Option<Event> {
     match notice {
         // Of the raw wire the command has said it, and how to leave a prompt is nothing to it.
         Notice::Info(
@@ -58,34 +60,36 @@ fn of_command(notice: &Notice, gravity: Gravity) -> Option<Event> {
             Some(Event::Notice { message: format!("making a key of {bits} bits") })
         }
         Notice::Info(info) => Some(good(info, notice)),
-        Notice::Trouble(trouble)
-            if !matches!(trouble, Trouble::NotReceived { .. } | Trouble::NotSent { .. }) =>
+        Notice::Warning(trouble)
+            if !matches!(trouble, Warning::NotReceived { .. } | Warning::NotSent { .. }) =>
         {
             let kind = kind(trouble);
             let (message, hint) = advice(trouble, notice);
             // A name that is not believed ends nothing, nor does one block that does not open.
-            let ends_nothing = matches!(trouble, Trouble::Impostor { .. } | Trouble::Unread { .. });
-            let passes = gravity == Gravity::Passes || ends_nothing;
+            let ends_nothing = matches!(trouble, Warning::Impostor { .. } | Warning::Unread { .. });
+            let passes = gravity == Severity::Passes || ends_nothing;
             Some(if passes { Event::Warning { kind, message } } else { Event::Error { kind, message, hint } })
         }
         // Of messages that were not received the command says how many they were, and does not repeat them.
-        Notice::Trouble(_) | Notice::Said(_) | Notice::Answer(_) | Notice::Table(_) | Notice::Past { .. } => {
-            None
-        }
+        Notice::Warning(_)
+        | Notice::Message(_)
+        | Notice::Answer(_)
+        | Notice::Table(_)
+        | Notice::History { .. } => None,
     }
 }
 
 /// A notice as the prompt tells it.
 pub(crate) fn of_prompt(notice: &Notice) -> Event {
     match notice {
-        Notice::Said(said) => Event::Message(message(said)),
+        Notice::Message(said) => Event::Message(message(said)),
         Notice::Info(Info::Safety { name, number, fingerprint }) => Event::Safety {
             name: name.clone(),
             number: number.groups().iter().map(|group| format!("{group:05}")).collect(),
             fingerprint: fingerprint.to_string(),
         },
         Notice::Info(info) => good(info, notice),
-        Notice::Trouble(trouble) => Event::Warning { kind: kind(trouble), message: words(notice) },
+        Notice::Warning(trouble) => Event::Warning { kind: kind(trouble), message: words(notice) },
         Notice::Answer(rows) => Event::Answer { rows: rows.clone() },
         Notice::Table(table) => {
             let (columns, rows) = table
@@ -93,7 +97,7 @@ pub(crate) fn of_prompt(notice: &Notice) -> Event {
                 .map_or_else(Default::default, |(head, rest)| (head.clone(), rest.to_vec()));
             Event::Table { columns, rows }
         }
-        Notice::Past { said, earlier } => Event::Past {
+        Notice::History { said, earlier } => Event::Past {
             earlier: *earlier,
             messages: said
                 .iter()
@@ -104,36 +108,36 @@ pub(crate) fn of_prompt(notice: &Notice) -> Event {
 }
 
 /// A text of ours on its way.
-pub(crate) fn sent(sent: &Sent) -> Event {
+pub(crate) fn sent(sent: &SentMessage) -> Event {
     let text = String::from_utf8_lossy(&sent.said.text).into_owned();
     Event::Sent { to: sent.to.clone(), number: sent.number, text }
 }
 
 /// What a prompt says before its cursor.
-pub(crate) fn state(view: &View) -> State {
-    let (to, trust) = view.addressed.clone().map(|(to, assurance)| (to, assurance.word())).unzip();
+pub(crate) fn state(view: &PromptView) -> State {
+    let (to, trust) = view.addressed.clone().map(|(to, trust_level)| (to, trust_level.word())).unzip();
     State { name: view.own_name.clone(), to, trust, waiting: view.waiting, unread: view.unread }
 }
 
 /// A message as it came.
-pub(crate) fn message(said: &Said) -> Message {
+pub(crate) fn message(said: &Message) -> MessageEvent {
     let exact = std::str::from_utf8(&said.text);
-    let proved = said.fingerprint.filter(|_| said.assurance != Assurance::Raw);
-    Message {
+    let proved = said.fingerprint.filter(|_| said.trust_level != TrustLevel::Unauthenticated);
+    MessageEvent {
         from: said.name.clone(),
         fingerprint: proved.map(|key| key.to_string()),
-        verified: said.assurance == Assurance::Verified,
+        verified: said.trust_level == TrustLevel::Verified,
         sent: moment(said.sent_ms),
-        wire: if said.assurance == Assurance::Raw { OAEP } else { NATIVE },
+        wire: if said.trust_level == TrustLevel::Unauthenticated { OAEP } else { NATIVE },
         bytes: exact.is_err().then(|| BASE64_STANDARD.encode(&said.text)),
         text: exact.map_or_else(|_| String::from_utf8_lossy(&said.text).into_owned(), str::to_owned),
     }
 }
 
 /// A message of the session's memory, which keeps what was shown.
-fn as_shown(said: &Said) -> Message {
+fn as_shown(said: &Message) -> MessageEvent {
     let rows: Vec<_> = said.rows.iter().map(SafeText::as_str).collect();
-    Message { text: rows.join("\n"), bytes: None, ..message(said) }
+    MessageEvent { text: rows.join("\n"), bytes: None, ..message(said) }
 }
 
 /// Something good or neutral.
@@ -144,8 +148,8 @@ fn good(info: &Info, notice: &Notice) -> Event {
         Info::Joined { name, fingerprint, known } => Event::Connected {
             name: name.clone(),
             fingerprint: Some(fingerprint.to_string()),
-            verified: *known == Acquaintance::Known(Assurance::Verified),
-            new: *known == Acquaintance::New,
+            verified: *known == KeyStatus::Known(TrustLevel::Verified),
+            new: *known == KeyStatus::New,
             wire: NATIVE,
         },
         Info::Raw(RawInfo::Joined { name, .. }) => Event::Connected {
@@ -161,44 +165,47 @@ fn good(info: &Info, notice: &Notice) -> Event {
 }
 
 /// The kind of a trouble, as programs tell troubles apart.
-fn kind(trouble: &Trouble) -> &'static str {
+fn kind(trouble: &Warning) -> &'static str {
     match trouble {
-        Trouble::UnknownCaller { .. } => "unknown_key",
-        Trouble::Changed { .. } => "key_changed",
-        Trouble::PinDiffers { .. } | Trouble::OtherPerson { .. } => "wrong_key",
-        Trouble::Ourselves { .. } | Trouble::BlockedCaller { .. } => "refused",
-        Trouble::Impostor { .. } => "impostor",
-        Trouble::Early { ending, .. } => match ending {
-            Ending::Mismatch(_) | Ending::Raw(RawEnding::Native) => "mismatch",
-            Ending::Key(_) | Ending::Raw(RawEnding::Key(_)) | Ending::Alert | Ending::Bye(_) => "refused",
+        Warning::UnknownCaller { .. } => "unknown_key",
+        Warning::Changed { .. } => "key_changed",
+        Warning::PinDiffers { .. } | Warning::OtherPerson { .. } => "wrong_key",
+        Warning::Ourselves { .. } | Warning::BlockedCaller { .. } => "refused",
+        Warning::Impostor { .. } => "impostor",
+        Warning::Early { ending, .. } => match ending {
+            CloseReason::VersionMismatch(_) | CloseReason::Oaep(OaepCloseReason::Native) => "mismatch",
+            CloseReason::Key(_)
+            | CloseReason::Oaep(OaepCloseReason::Key(_))
+            | CloseReason::PeerAbort
+            | CloseReason::Bye(_) => "refused",
             _ => "handshake",
         },
-        Trouble::Unread { .. } => "unread",
-        Trouble::Lost { .. } => "lost",
-        Trouble::Unreachable { .. } => "unreachable",
-        Trouble::ListenFailed { .. } | Trouble::AlreadyListening { .. } => "cannot_listen",
-        Trouble::KeyFailed { .. } => "key",
-        Trouble::Book { .. } => "book",
-        Trouble::LineTooLong { .. } | Trouble::LineNotText { .. } | Trouble::Mistake { .. } => "input",
-        Trouble::NotReceived { .. } => "not_received",
-        Trouble::NotSent { .. }
-        | Trouble::NobodyToSendTo
-        | Trouble::NotConnected { .. }
-        | Trouble::NoKeyOf { .. }
-        | Trouble::QueueFull { .. } => "not_sent",
-        Trouble::NoSuchPeer { .. } => "no_such_peer",
+        Warning::Unread { .. } => "unread",
+        Warning::Lost { .. } => "lost",
+        Warning::Unreachable { .. } => "unreachable",
+        Warning::ListenFailed { .. } | Warning::AlreadyListening { .. } => "cannot_listen",
+        Warning::KeyFailed { .. } => "key",
+        Warning::Book { .. } => "book",
+        Warning::LineTooLong { .. } | Warning::LineNotText { .. } | Warning::CommandError { .. } => "input",
+        Warning::NotReceived { .. } => "not_received",
+        Warning::NotSent { .. }
+        | Warning::NobodyToSendTo
+        | Warning::NotConnected { .. }
+        | Warning::NoKeyOf { .. }
+        | Warning::QueueFull { .. } => "not_sent",
+        Warning::NoSuchPeer { .. } => "no_such_peer",
         _ => "trouble",
     }
 }
 
 /// What a command says of a trouble, and what to do next in terms of its options.
-fn advice(trouble: &Trouble, notice: &Notice) -> (String, Option<String>) {
+fn advice(trouble: &Warning, notice: &Notice) -> (String, Option<String>) {
     match trouble {
-        Trouble::UnknownCaller { whom, fingerprint } => (
+        Warning::UnknownCaller { whom, fingerprint } => (
             format!("{whom} has a key that is not in your book: {fingerprint}; nothing was sent"),
             Some(format!("--accept-new takes it; --pin {fingerprint} takes it and no other")),
         ),
-        Trouble::Changed { name, address, known, now } => (
+        Warning::Changed { name, address, known, now } => (
             format!(
                 "the key at {address} has CHANGED from that of {name}, {known}, to {now}; nothing was sent"
             ),
@@ -206,10 +213,10 @@ fn advice(trouble: &Trouble, notice: &Notice) -> (String, Option<String>) {
                 "if you are sure that this is {name}: rsachat peers forget {name}, then --pin {now}"
             )),
         ),
-        Trouble::PinDiffers { address, pinned, now } => {
+        Warning::PinDiffers { address, pinned, now } => {
             (format!("{address} has the key {now}, not the pinned {pinned}; nothing was sent"), None)
         }
-        Trouble::Early { ending: Ending::Alert | Ending::Bye(_), .. } => {
+        Warning::Early { ending: CloseReason::PeerAbort | CloseReason::Bye(_), .. } => {
             (words(notice), Some("the other side must know your key: rsachat key show".to_owned()))
         }
         _ => (words(notice), None),

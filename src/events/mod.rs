@@ -41,7 +41,7 @@ pub(crate) enum Event {
     /// A peer left in order.
     Left { name: String },
     /// A message of a peer, on standard output.
-    Message(Message),
+    Message(MessageEvent),
     /// A text of ours is on its way to a peer.
     Sent { to: String, number: u64, text: String },
     /// A peer has shown what we sent to it, up to this number.
@@ -72,7 +72,7 @@ pub(crate) enum Event {
 
 /// A message of a peer.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub(crate) struct Message {
+pub(crate) struct MessageEvent {
     pub(crate) from: String,
     /// The raw wire proves none.
     pub(crate) fingerprint: Option<String>,
@@ -91,7 +91,7 @@ pub(crate) struct Message {
 pub(crate) struct Dated {
     pub(crate) time: String,
     #[serde(flatten)]
-    pub(crate) message: Message,
+    pub(crate) message: MessageEvent,
 }
 
 /// What a prompt would say before its cursor.
@@ -148,7 +148,7 @@ struct Stamped<'a> {
 
 /// How events are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Form {
+pub(crate) enum OutputFormat {
     /// One JSON object a line.
     Json,
     /// Words: what people ask to see, or what they must see.
@@ -226,10 +226,10 @@ impl fmt::Display for Event {
 }
 
 /// Writes an event to standard error; if that is gone, nobody can be told.
-pub(crate) fn tell(event: &Event, form: Form) {
+pub(crate) fn tell(event: &Event, form: OutputFormat) {
     let text = match form {
-        Form::Json => event.to_json(unix_ms()),
-        Form::Words(detail) => event.to_words(detail),
+        OutputFormat::Json => event.to_json(unix_ms()),
+        OutputFormat::Words(detail) => event.to_words(detail),
     };
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }

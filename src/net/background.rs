@@ -12,11 +12,11 @@ use super::worker::{Panicked, guarded, lower_priority};
 
 /// The owner's end. Dropping it is cancelling: the work goes on to its end, and its result is thrown away.
 #[derive(Debug)]
-pub struct Errand<T> {
+pub struct BackgroundTask<T> {
     result: Receiver<Result<T, Panicked>>,
 }
 
-impl<T: Send + 'static> Errand<T> {
+impl<T: Send + 'static> BackgroundTask<T> {
     /// Starts the work, at a lower priority than the loop where the system allows it. `name` is at most 15
     /// characters, as the system shows it.
     ///

@@ -9,20 +9,20 @@ use std::vec;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
-use super::Reading;
+use super::ReadInterest;
 use crate::limits::CONNECT_TIMEOUT_MS;
 
-pub(super) struct Dial {
+pub(super) struct Dialer {
     ahead: vec::IntoIter<SocketAddr>,
     attempt: Option<Attempt>,
     tried: Vec<(SocketAddr, io::Error)>,
     /// Sent before there was anything to send it on.
     pub(super) early: Vec<Vec<u8>>,
     /// Asked for before there was anything to read.
-    pub(super) reading: Reading,
+    pub(super) reading: ReadInterest,
 }
 
-pub(super) enum Step {
+pub(super) enum DialStep {
     /// Nothing to do before the socket says something or this moment has come.
     Waits {
         until: Instant,
@@ -43,30 +43,30 @@ struct Attempt {
     until: Instant,
 }
 
-impl Dial {
+impl Dialer {
     pub(super) fn new(addrs: Vec<SocketAddr>) -> Self {
         let ahead = addrs.into_iter();
-        Self { ahead, attempt: None, tried: Vec::new(), early: Vec::new(), reading: Reading::On }
+        Self { ahead, attempt: None, tried: Vec::new(), early: Vec::new(), reading: ReadInterest::On }
     }
 
     /// Looks at the attempt under way and begins the next one when it has failed or its time is over.
-    pub(super) fn step(&mut self, registry: &Registry, token: Token, now: Instant) -> Step {
+    pub(super) fn step(&mut self, registry: &Registry, token: Token, now: Instant) -> DialStep {
         loop {
             if let Some(attempt) = self.attempt.take() {
                 match attempt.look(now) {
                     Ok(Some(from)) => {
-                        return Step::Connected { to: attempt.to, from, stream: attempt.stream };
+                        return DialStep::Connected { to: attempt.to, from, stream: attempt.stream };
                     }
                     Ok(None) => {
                         let until = attempt.until;
                         self.attempt = Some(attempt);
-                        return Step::Waits { until };
+                        return DialStep::Waits { until };
                     }
                     Err(error) => self.tried.push((attempt.to, error)),
                 }
             }
             let Some(to) = self.ahead.next() else {
-                return Step::Unreachable { tried: std::mem::take(&mut self.tried) };
+                return DialStep::Unreachable { tried: std::mem::take(&mut self.tried) };
             };
             match Attempt::begin(to, registry, token, now) {
                 Ok(attempt) => self.attempt = Some(attempt),
@@ -125,22 +125,22 @@ mod tests {
         let registry = poll.registry().try_clone().unwrap();
         let start = Instant::now();
         let timeout = Duration::from_millis(CONNECT_TIMEOUT_MS);
-        let mut dial = Dial::new(vec![silent, there]);
+        let mut dial = Dialer::new(vec![silent, there]);
         let early = start + Duration::from_millis(CONNECT_TIMEOUT_MS - 1);
         for now in [start, early] {
-            let Step::Waits { until } = dial.step(&registry, Token(1), now) else { panic!("answered") };
+            let DialStep::Waits { until } = dial.step(&registry, Token(1), now) else { panic!("answered") };
             assert_eq!(until, start + timeout);
         }
         let mut now = start + timeout;
         for _ in 0..100 {
             match dial.step(&registry, Token(1), now) {
-                Step::Waits { until } => assert_eq!(until, start + timeout * 2),
-                Step::Connected { to, .. } => {
+                DialStep::Waits { until } => assert_eq!(until, start + timeout * 2),
+                DialStep::Connected { to, .. } => {
                     assert_eq!((to, dial.tried.len()), (there, 1));
                     assert_eq!(dial.tried[0].1.kind(), io::ErrorKind::TimedOut);
                     return;
                 }
-                Step::Unreachable { tried } => panic!("{tried:?}"),
+                DialStep::Unreachable { tried } => panic!("{tried:?}"),
             }
             poll.poll(&mut events, Some(Duration::from_secs(10))).unwrap();
             now += Duration::from_millis(1);

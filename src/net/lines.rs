@@ -44,7 +44,7 @@ impl Lines {
     /// # Errors
     /// When no thread can be started.
     pub fn of_stdin(waker: Arc<Waker>) -> io::Result<Self> {
-        Self::of(Patient(io::stdin()), waker)
+        Self::of(BlockingReader(io::stdin()), waker)
     }
 
     /// Reads any input. At most [`LINES_AHEAD`] lines are read ahead; then the thread waits.
@@ -70,15 +70,15 @@ impl Lines {
 /// A reader that waits where its descriptor would have it come back later: another program may have left the
 /// input in the mode that does not block, and that mode is shared with it, so it is not ours to change.
 #[derive(Debug)]
-pub struct Patient<R>(pub R);
+pub struct BlockingReader<R>(pub R);
 
-impl<R: AsFd> AsFd for Patient<R> {
+impl<R: AsFd> AsFd for BlockingReader<R> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
 }
 
-impl<R: Read + AsFd> Read for Patient<R> {
+impl<R: Read + AsFd> Read for BlockingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.0.read(buffer) {

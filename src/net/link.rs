@@ -1,6 +1,7 @@
 //! One open socket: the bytes queued for it, what the kernel last said of it, and how its end is told. The
 //! kernel speaks only of changes (edge-triggered), so what it said is remembered here until it is used up.
 
+use crate::ids::ConnId;
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -10,14 +11,14 @@ use mio::event::Event;
 use mio::net::TcpStream;
 use socket2::{SockRef, TcpKeepalive};
 
-use super::{LinkId, NetEvent, Reading};
+use super::{NetEvent, ReadInterest};
 use crate::limits::{KEEPALIVE_MS, LINK_TURN_BYTES, UNACKNOWLEDGED_MS};
 
 pub(super) struct Link {
     stream: TcpStream,
     queue: Queue,
     phase: Phase,
-    reading: Reading,
+    reading: ReadInterest,
     /// The kernel may have bytes, an end or an error for us.
     readable: bool,
     /// The kernel may take bytes.
@@ -32,7 +33,7 @@ pub(super) struct Link {
 
 /// What a turn leaves behind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum After {
+pub(super) enum LinkStatus {
     /// Nothing to do until the kernel or the owner says something.
     Idle,
     /// There is more to do at once.
@@ -49,13 +50,13 @@ enum Phase {
     /// The peer has ended its direction; ours is open.
     HalfClosed,
     /// Hung up: nobody listens any more, the queue is on its way.
-    Leaving(Peer),
+    Shutdown(RemoteEnd),
     /// Hung up and flushed: the peer's end is awaited.
     Lingering,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Peer {
+enum RemoteEnd {
     MayStillSend,
     HasEnded,
 }
@@ -68,7 +69,7 @@ impl Link {
             stream,
             queue: Queue::default(),
             phase: Phase::Open,
-            reading: Reading::On,
+            reading: ReadInterest::On,
             readable: true,
             writable: true,
             owes_drained: false,
@@ -99,14 +100,14 @@ impl Link {
 
     /// From now on the peer may leave it unread for as long as it likes: to the kernel a window that stays shut is
     /// data without acknowledgement.
-    pub(super) fn be_patient(&self) {
+    pub(super) fn disable_user_timeout(&self) {
         #[cfg(target_os = "linux")]
         let _ = SockRef::from(&self.stream).set_tcp_user_timeout(None);
     }
 
     /// The socket and what it has not taken yet. The peer may leave it unread from now on.
     pub(super) fn into_parts(self) -> (TcpStream, Vec<u8>) {
-        self.be_patient();
+        self.disable_user_timeout();
         let unsent: Vec<u8> = self.queue.pieces.into_iter().flatten().skip(self.queue.gone).collect();
         (self.stream, unsent)
     }
@@ -116,18 +117,18 @@ impl Link {
     }
 
     /// Bytes that the kernel has not taken, and will not if the link ends now.
-    pub(super) fn untaken(&self) -> usize {
+    pub(super) fn unsent_bytes(&self) -> usize {
         self.queue.bytes + self.lost
     }
 
-    pub(super) fn set_reading(&mut self, reading: Reading) {
+    pub(super) fn set_reading(&mut self, reading: ReadInterest) {
         self.reading = reading;
     }
 
     pub(super) fn hang_up(&mut self) {
         self.phase = match self.phase {
-            Phase::Open => Phase::Leaving(Peer::MayStillSend),
-            Phase::HalfClosed => Phase::Leaving(Peer::HasEnded),
+            Phase::Open => Phase::Shutdown(RemoteEnd::MayStillSend),
+            Phase::HalfClosed => Phase::Shutdown(RemoteEnd::HasEnded),
             leaving => leaving,
         };
     }
@@ -139,37 +140,37 @@ impl Link {
     }
 
     pub(super) fn is_leaving(&self) -> bool {
-        matches!(self.phase, Phase::Leaving(_) | Phase::Lingering)
+        matches!(self.phase, Phase::Shutdown(_) | Phase::Lingering)
     }
 
     /// Writes and reads what one turn allows, and says how things stand.
-    pub(super) fn turn(&mut self, id: LinkId, scratch: &mut [u8], events: &mut Vec<NetEvent>) -> After {
+    pub(super) fn turn(&mut self, id: ConnId, scratch: &mut [u8], events: &mut Vec<NetEvent>) -> LinkStatus {
         self.flush();
         match self.phase {
             Phase::Open | Phase::HalfClosed => self.turn_open(id, scratch, events),
-            Phase::Leaving(_) | Phase::Lingering => self.turn_leaving(scratch),
+            Phase::Shutdown(_) | Phase::Lingering => self.turn_leaving(scratch),
         }
     }
 
-    fn turn_open(&mut self, link: LinkId, scratch: &mut [u8], events: &mut Vec<NetEvent>) -> After {
+    fn turn_open(&mut self, link: ConnId, scratch: &mut [u8], events: &mut Vec<NetEvent>) -> LinkStatus {
         if self.owes_drained && self.queue.is_empty() && self.failure.is_none() {
             self.owes_drained = false;
-            events.push(NetEvent::Drained { link });
+            events.push(NetEvent::Drained { conn: link });
         }
-        let mut after = if self.can_flush() { After::More } else { After::Idle };
+        let mut after = if self.can_flush() { LinkStatus::More } else { LinkStatus::Idle };
         let mut broken = None;
-        let is_read = self.phase == Phase::Open && self.reading == Reading::On;
+        let is_read = self.phase == Phase::Open && self.reading == ReadInterest::On;
         if is_read && self.readable {
             let (filled, end) = fill(&mut self.stream, scratch);
             if let Some(bytes) = scratch.get(..filled).filter(|bytes| !bytes.is_empty()) {
-                events.push(NetEvent::Bytes { link, bytes: bytes.to_vec() });
+                events.push(NetEvent::Bytes { conn: link, bytes: bytes.to_vec() });
             }
             match end {
-                Fill::Full => return After::More,
+                Fill::Full => return LinkStatus::More,
                 Fill::Dry => self.readable = false,
                 Fill::End if self.failure.is_none() => {
                     self.phase = Phase::HalfClosed;
-                    events.push(NetEvent::Ended { link });
+                    events.push(NetEvent::Ended { conn: link });
                 }
                 Fill::End => {}
                 Fill::Broken(error) => broken = Some(error),
@@ -177,32 +178,36 @@ impl Link {
         }
         // A write to a connection that was reset takes the reason with it: it is the better one of the two.
         if let Some(error) = self.failure.take().or(broken) {
-            events.push(NetEvent::Lost { link, error });
-            after = After::Gone;
+            events.push(NetEvent::Lost { conn: link, error });
+            after = LinkStatus::Gone;
         }
         after
     }
 
-    fn turn_leaving(&mut self, scratch: &mut [u8]) -> After {
+    fn turn_leaving(&mut self, scratch: &mut [u8]) -> LinkStatus {
         if self.failure.is_some() {
-            return After::Gone;
+            return LinkStatus::Gone;
         }
         // A peer that is itself waiting to be read would never read us, so what it sends is thrown away.
-        let mut after = if self.can_flush() { After::More } else { After::Idle };
-        if self.readable && self.phase != Phase::Leaving(Peer::HasEnded) {
+        let mut after = if self.can_flush() { LinkStatus::More } else { LinkStatus::Idle };
+        if self.readable && self.phase != Phase::Shutdown(RemoteEnd::HasEnded) {
             match fill(&mut self.stream, scratch).1 {
-                Fill::Full => after = After::More,
+                Fill::Full => after = LinkStatus::More,
                 Fill::Dry => self.readable = false,
-                Fill::End if self.phase == Phase::Lingering => return After::Gone,
-                Fill::End => self.phase = Phase::Leaving(Peer::HasEnded),
-                Fill::Broken(_) => return After::Gone,
+                Fill::End if self.phase == Phase::Lingering => return LinkStatus::Gone,
+                Fill::End => self.phase = Phase::Shutdown(RemoteEnd::HasEnded),
+                Fill::Broken(_) => return LinkStatus::Gone,
             }
         }
         match self.phase {
-            Phase::Leaving(Peer::HasEnded) if self.queue.is_empty() => After::Gone,
-            Phase::Leaving(Peer::MayStillSend) if self.queue.is_empty() => {
+            Phase::Shutdown(RemoteEnd::HasEnded) if self.queue.is_empty() => LinkStatus::Gone,
+            Phase::Shutdown(RemoteEnd::MayStillSend) if self.queue.is_empty() => {
                 self.phase = Phase::Lingering;
-                if self.stream.shutdown(Shutdown::Write).is_ok() { After::Flushed } else { After::Gone }
+                if self.stream.shutdown(Shutdown::Write).is_ok() {
+                    LinkStatus::Flushed
+                } else {
+                    LinkStatus::Gone
+                }
             }
             _ => after,
         }
@@ -324,7 +329,7 @@ mod tests {
         let link = Link::new(TcpStream::from_std(stream));
         let limit = || SockRef::from(&link.stream).tcp_user_timeout().unwrap();
         assert_eq!(limit(), Some(Duration::from_millis(UNACKNOWLEDGED_MS)));
-        link.be_patient();
+        link.disable_user_timeout();
         assert_eq!(limit(), None);
     }
 }

@@ -12,12 +12,12 @@ use super::Stack;
 use crate::limits::{CALLERS_AHEAD, CALLS_A_TURN};
 
 /// One attempt to take a caller.
-pub(super) enum Call {
+pub(super) enum Accepted {
     Taken(TcpStream, SocketAddr),
     /// Nobody waits; the kernel will say when somebody does.
     Nobody,
     /// No descriptors or memory; callers wait, and the kernel will not speak of them again.
-    Famine,
+    OutOfFds,
     /// Callers give up, or something of the machine's fails, faster than it can be looked at.
     Trouble,
 }
@@ -36,21 +36,21 @@ pub(super) fn open(addr: SocketAddr, stack: Stack) -> io::Result<TcpListener> {
     Ok(TcpListener::from_std(socket.into()))
 }
 
-pub(super) fn accept(listener: &TcpListener) -> Call {
+pub(super) fn accept(listener: &TcpListener) -> Accepted {
     // A caller that is already gone, or one the firewall forbids, is no reason to keep the next one waiting.
     for _ in 0..CALLS_A_TURN {
         match listener.accept() {
             Ok((stream, from)) => {
-                return Call::Taken(stream, SocketAddr::new(from.ip().to_canonical(), from.port()));
+                return Accepted::Taken(stream, SocketAddr::new(from.ip().to_canonical(), from.port()));
             }
             Err(error) => match verdict(&error) {
-                Verdict::Nobody => return Call::Nobody,
-                Verdict::Famine => return Call::Famine,
-                Verdict::NextCaller => {}
+                AcceptError::Nobody => return Accepted::Nobody,
+                AcceptError::OutOfFds => return Accepted::OutOfFds,
+                AcceptError::NextCaller => {}
             },
         }
     }
-    Call::Trouble
+    Accepted::Trouble
 }
 
 pub(super) fn register(stream: &mut TcpStream, registry: &Registry, token: Token) -> io::Result<()> {
@@ -58,19 +58,19 @@ pub(super) fn register(stream: &mut TcpStream, registry: &Registry, token: Token
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Verdict {
+enum AcceptError {
     Nobody,
-    Famine,
+    OutOfFds,
     NextCaller,
 }
 
 /// accept(2): besides shortage, its errors are those of the caller's connection or of the firewall, and they
 /// use that caller up.
-fn verdict(error: &io::Error) -> Verdict {
+fn verdict(error: &io::Error) -> AcceptError {
     match Errno::from_io_error(error) {
-        Some(Errno::AGAIN) => Verdict::Nobody,
-        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => Verdict::Famine,
-        _ => Verdict::NextCaller,
+        Some(Errno::AGAIN) => AcceptError::Nobody,
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => AcceptError::OutOfFds,
+        _ => AcceptError::NextCaller,
     }
 }
 
@@ -81,16 +81,16 @@ mod tests {
     #[test]
     fn only_shortage_makes_callers_wait_and_a_caller_gone_wrong_makes_way_for_the_next() {
         for (errno, expected) in [
-            (Errno::AGAIN, Verdict::Nobody),
-            (Errno::MFILE, Verdict::Famine),
-            (Errno::NFILE, Verdict::Famine),
-            (Errno::NOBUFS, Verdict::Famine),
-            (Errno::NOMEM, Verdict::Famine),
-            (Errno::CONNABORTED, Verdict::NextCaller),
-            (Errno::PROTO, Verdict::NextCaller),
-            (Errno::PERM, Verdict::NextCaller),
-            (Errno::INTR, Verdict::NextCaller),
-            (Errno::HOSTUNREACH, Verdict::NextCaller),
+            (Errno::AGAIN, AcceptError::Nobody),
+            (Errno::MFILE, AcceptError::OutOfFds),
+            (Errno::NFILE, AcceptError::OutOfFds),
+            (Errno::NOBUFS, AcceptError::OutOfFds),
+            (Errno::NOMEM, AcceptError::OutOfFds),
+            (Errno::CONNABORTED, AcceptError::NextCaller),
+            (Errno::PROTO, AcceptError::NextCaller),
+            (Errno::PERM, AcceptError::NextCaller),
+            (Errno::INTR, AcceptError::NextCaller),
+            (Errno::HOSTUNREACH, AcceptError::NextCaller),
         ] {
             assert_eq!(verdict(&errno.into()), expected, "{errno:?}");
         }

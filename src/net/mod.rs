@@ -6,10 +6,12 @@
 //! idle program costs no processor time.
 
 use std::io;
+
 use std::net::SocketAddr;
 
+use crate::ids::ConnId;
 pub use reactor::Net;
-pub use source_limiter::{Sources, TooMany};
+pub use source_limiter::{LimitExceeded, SourceLimiter};
 
 pub mod background;
 mod dial;
@@ -23,18 +25,14 @@ pub mod source_limiter;
 mod turn;
 pub mod worker;
 
-/// One connection, accepted or dialled. Numbers are never used again within one process.
+/// One listening socket. Shares its numbers with [`ConnId`], so these are never used again either.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct LinkId(pub u64);
-
-/// One listening socket. Shares its numbers with [`LinkId`], so these are never used again either.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct ListenerId(pub u64);
+pub struct SocketId(pub u64);
 
 /// Whether a link is read. Not reading is the back pressure of this program: the kernel's buffer fills, the
 /// peer's window closes, and the peer has to wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Reading {
+pub enum ReadInterest {
     /// What arrives is handed on, and so is what already waits.
     On,
     /// What arrives stays in the kernel.
@@ -54,19 +52,19 @@ pub enum Stack {
 /// a turn cut short by [`TURN_BYTES`](crate::limits::TURN_BYTES) goes on where it stopped.
 #[derive(Debug)]
 pub enum NetEvent {
-    /// Somebody called. The link counts as unproven until [`Net::proven`] or its end.
+    /// Somebody called. The link counts as unproven until [`Net::mark_authenticated`] or its end.
     Accepted {
         /// The new connection.
-        link: LinkId,
+        conn: ConnId,
         /// The listener it came to.
-        listener: ListenerId,
+        listener: SocketId,
         /// Where it comes from; IPv4 callers of a dual listener by their IPv4 address.
         from: SocketAddr,
     },
     /// A dialled connection stands. What was sent before is already on its way.
     Connected {
         /// The number that [`Net::connect`] gave.
-        link: LinkId,
+        conn: ConnId,
         /// The address that answered.
         to: SocketAddr,
         /// Our own address on it: what the other side sees us call from.
@@ -75,40 +73,40 @@ pub enum NetEvent {
     /// No address answered; the link is gone.
     Unreachable {
         /// The number that [`Net::connect`] gave.
-        link: LinkId,
+        conn: ConnId,
         /// Every address in the order tried, and why it failed.
         tried: Vec<(SocketAddr, io::Error)>,
     },
     /// Bytes from the peer, never empty.
     Bytes {
         /// Where they came from.
-        link: LinkId,
+        conn: ConnId,
         /// At most [`LINK_TURN_BYTES`](crate::limits::LINK_TURN_BYTES).
         bytes: Vec<u8>,
     },
     /// The peer sends no more (FIN). The link can still be written to and is there until its owner calls
-    /// [`Net::hangup`] or [`Net::drop_now`].
+    /// [`Net::close`] or [`Net::abort`].
     Ended {
         /// The half-closed connection.
-        link: LinkId,
+        conn: ConnId,
     },
     /// The connection broke; the link is gone, with what was queued for it.
     Lost {
         /// The number that is no longer valid.
-        link: LinkId,
+        conn: ConnId,
         /// What the system said.
         error: io::Error,
     },
     /// The kernel has taken everything, after some of it had to wait at the end of a [`Net::send`].
     Drained {
         /// The link that can take more.
-        link: LinkId,
+        conn: ConnId,
     },
     /// The [`Waker`](mio::Waker) was used: look into the channels.
     Woken,
     /// A caller could not be accepted because the machine or the process has no descriptors left. Told at
     /// most once in [`REPORT_EVERY_MS`](crate::limits::REPORT_EVERY_MS); callers wait in the kernel meanwhile.
-    Famine {
+    OutOfFds {
         /// Links open at this moment.
         open: usize,
     },
@@ -118,7 +116,7 @@ pub enum NetEvent {
         /// The latest such caller.
         from: SocketAddr,
         /// The limit it met.
-        why: TooMany,
+        why: LimitExceeded,
         /// Callers refused since the last report, this one included.
         callers: u64,
     },

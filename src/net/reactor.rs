@@ -1,6 +1,7 @@
 //! The owner of every socket: what can be asked of connections and listeners. How a turn of the loop goes is in
 //! `turn`.
 
+use crate::ids::ConnId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -11,10 +12,10 @@ use std::time::{Duration, Instant};
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use super::dial::Dial;
+use super::dial::Dialer;
 use super::link::Link;
-use super::source_limiter::Sources;
-use super::{LinkId, ListenerId, Reading, Stack, listener};
+use super::source_limiter::SourceLimiter;
+use super::{ReadInterest, SocketId, Stack, listener};
 use crate::limits::{HANGUP_MS, LINK_TURN_BYTES};
 
 /// Sockets, their queues and deadlines. See [`Net::wait`], which makes all of it move.
@@ -33,12 +34,12 @@ pub struct Net {
     pub(super) cursor: u64,
     pub(super) timers: BTreeSet<(Instant, u64)>,
     /// Listeners that wait for descriptors, and until when.
-    pub(super) starved: BTreeSet<u64>,
+    pub(super) accept_paused: BTreeSet<u64>,
     pub(super) starved_until: Option<Instant>,
     pub(super) famine_told: Option<Instant>,
     pub(super) refusals_told: Option<Instant>,
     pub(super) refusals: u64,
-    pub(super) sources: Sources,
+    pub(super) sources: SourceLimiter,
     /// Bytes that the kernel had not taken of links that are gone.
     lost: usize,
     pub(super) ceiling: usize,
@@ -53,15 +54,15 @@ pub(super) struct Slot {
 }
 
 pub(super) enum State {
-    Dialling(Dial),
+    Dialling(Dialer),
     Open(Link),
 }
 
 impl Slot {
-    fn untaken(&self) -> usize {
+    fn unsent_bytes(&self) -> usize {
         match &self.state {
             State::Dialling(dial) => dial.early.iter().map(Vec::len).sum(),
-            State::Open(link) => link.untaken(),
+            State::Open(link) => link.unsent_bytes(),
         }
     }
 }
@@ -70,7 +71,7 @@ impl Slot {
 pub(super) const WAKER: u64 = 0;
 
 impl Net {
-    /// A loop without any socket yet, with the limits of [`Sources::limited`].
+    /// A loop without any socket yet, with the limits of [`SourceLimiter::limited`].
     ///
     /// # Errors
     /// The system's, when it has no descriptors left for the loop's own.
@@ -87,12 +88,12 @@ impl Net {
             ready: BTreeSet::new(),
             cursor: 0,
             timers: BTreeSet::new(),
-            starved: BTreeSet::new(),
+            accept_paused: BTreeSet::new(),
             starved_until: None,
             famine_told: None,
             refusals_told: None,
             refusals: 0,
-            sources: Sources::limited(),
+            sources: SourceLimiter::limited(),
             lost: 0,
             ceiling: usize::MAX,
             scratch: vec![0; LINK_TURN_BYTES],
@@ -107,7 +108,7 @@ impl Net {
 
     /// Replaces the limits by source. To be called before the first [`Net::listen`]: calls counted by the old
     /// limits are not known to the new ones.
-    pub fn set_sources(&mut self, sources: Sources) {
+    pub fn set_sources(&mut self, sources: SourceLimiter) {
         self.sources = sources;
     }
 
@@ -120,35 +121,35 @@ impl Net {
     ///
     /// # Errors
     /// The system's: the port is taken, needs rights, or the address is not one of this machine.
-    pub fn listen(&mut self, addr: SocketAddr, stack: Stack) -> io::Result<(ListenerId, SocketAddr)> {
+    pub fn listen(&mut self, addr: SocketAddr, stack: Stack) -> io::Result<(SocketId, SocketAddr)> {
         let mut listener = listener::open(addr, stack)?;
         let addr = listener.local_addr()?;
         let id = self.number();
         self.poll.registry().register(&mut listener, token(id), Interest::READABLE)?;
         self.listeners.insert(id, listener);
-        Ok((ListenerId(id), addr))
+        Ok((SocketId(id), addr))
     }
 
     /// Stops listening; links that came by this listener stay, callers in the kernel's queue are refused.
-    pub fn unlisten(&mut self, id: ListenerId) {
+    pub fn unlisten(&mut self, id: SocketId) {
         self.listeners.remove(&id.0);
         self.ready.remove(&id.0);
-        self.starved.remove(&id.0);
+        self.accept_paused.remove(&id.0);
     }
 
     /// Begins to dial: each address in turn, for [`CONNECT_TIMEOUT_MS`](crate::limits::CONNECT_TIMEOUT_MS)
-    /// each. What is sent before one answers waits for it. [`Net::hangup`] cancels.
-    pub fn connect(&mut self, addrs: Vec<SocketAddr>) -> LinkId {
+    /// each. What is sent before one answers waits for it. [`Net::close`] cancels.
+    pub fn connect(&mut self, addrs: Vec<SocketAddr>) -> ConnId {
         let id = self.number();
-        let state = State::Dialling(Dial::new(addrs));
+        let state = State::Dialling(Dialer::new(addrs));
         self.slots.insert(id, Slot { state, deadline: None, unproven: None });
         self.ready.insert(id);
-        LinkId(id)
+        ConnId(id)
     }
 
     /// Queues bytes and writes at once what the kernel takes. Bytes for a link that is gone are dropped, as
     /// they would be if it went a moment later. What may be queued is the caller's to bound.
-    pub fn send(&mut self, id: LinkId, bytes: Vec<u8>) {
+    pub fn send(&mut self, id: ConnId, bytes: Vec<u8>) {
         let Some(slot) = self.slots.get_mut(&id.0) else {
             self.lost += bytes.len();
             return;
@@ -166,7 +167,7 @@ impl Net {
 
     /// Bytes not yet taken by the kernel.
     #[must_use]
-    pub fn queued(&self, id: LinkId) -> usize {
+    pub fn queued(&self, id: ConnId) -> usize {
         match self.slots.get(&id.0).map(|slot| &slot.state) {
             Some(State::Dialling(dial)) => dial.early.iter().map(Vec::len).sum(),
             Some(State::Open(link)) => link.queued(),
@@ -177,13 +178,13 @@ impl Net {
     /// Bytes of all links since the beginning that the kernel has not taken: those that wait, and those that were
     /// lost with their links. While it stays the same, everything that was sent has been taken.
     #[must_use]
-    pub fn untaken(&self) -> usize {
-        self.lost + self.slots.values().map(Slot::untaken).sum::<usize>()
+    pub fn unsent_bytes(&self) -> usize {
+        self.lost + self.slots.values().map(Slot::unsent_bytes).sum::<usize>()
     }
 
     /// Reads the link or leaves it unread. While it is unread its end is not seen either, unless something
     /// is written to it.
-    pub fn set_reading(&mut self, id: LinkId, reading: Reading) {
+    pub fn set_reading(&mut self, id: ConnId, reading: ReadInterest) {
         let Some(slot) = self.slots.get_mut(&id.0) else { return };
         match &mut slot.state {
             State::Dialling(dial) => dial.reading = reading,
@@ -194,18 +195,18 @@ impl Net {
         }
     }
 
-    /// The link has proved a key: it no longer counts against the limits of [`Sources`].
-    pub fn proven(&mut self, id: LinkId) {
+    /// The link has proved a key: it no longer counts against the limits of [`SourceLimiter`].
+    pub fn mark_authenticated(&mut self, id: ConnId) {
         if let Some(ip) = self.slots.get_mut(&id.0).and_then(|slot| slot.unproven.take()) {
-            self.sources.settled(ip);
+            self.sources.release(ip);
         }
     }
 
     /// Who owns the link finds out whether the peer lives: the kernel gives it up no more because the peer leaves
     /// what was sent unread.
-    pub fn be_patient(&mut self, id: LinkId) {
+    pub fn disable_user_timeout(&mut self, id: ConnId) {
         if let Some(Slot { state: State::Open(link), .. }) = self.slots.get(&id.0) {
-            link.be_patient();
+            link.disable_user_timeout();
         }
     }
 
@@ -213,10 +214,10 @@ impl Net {
     /// [`HANGUP_MS`]; then the end of stream, and when the peer's own end has come or
     /// [`LINGER_MS`](crate::limits::LINGER_MS) later, the socket is closed. A link still dialling is
     /// cancelled.
-    pub fn hangup(&mut self, id: LinkId) {
+    pub fn close(&mut self, id: ConnId) {
         let Some(slot) = self.slots.get_mut(&id.0) else { return };
         match &mut slot.state {
-            State::Dialling(_) => self.close(id.0),
+            State::Dialling(_) => self.drop_slot(id.0),
             State::Open(link) if link.is_leaving() => {}
             State::Open(link) => {
                 link.hang_up();
@@ -227,16 +228,16 @@ impl Net {
     }
 
     /// Closes the socket now, as a machine that crashed: the peer is told by a reset (RST).
-    pub fn reset(&mut self, id: LinkId) {
+    pub fn reset(&mut self, id: ConnId) {
         if let Some(Slot { state: State::Open(link), .. }) = self.slots.get(&id.0) {
             link.will_reset();
         }
-        self.close(id.0);
+        self.drop_slot(id.0);
     }
 
     /// Closes the socket now and forgets what was queued for it.
-    pub fn drop_now(&mut self, id: LinkId) {
-        self.close(id.0);
+    pub fn abort(&mut self, id: ConnId) {
+        self.drop_slot(id.0);
     }
 
     /// Gives an open connection away, as a socket that blocks, with what was queued for it and is not sent yet.
@@ -244,9 +245,9 @@ impl Net {
     ///
     /// # Errors
     /// When the link is gone or the system refuses; then it is closed.
-    pub fn release(&mut self, id: LinkId) -> io::Result<(TcpStream, Vec<u8>)> {
+    pub fn release(&mut self, id: ConnId) -> io::Result<(TcpStream, Vec<u8>)> {
         let gone = || io::Error::from(io::ErrorKind::NotConnected);
-        self.proven(id);
+        self.mark_authenticated(id);
         self.set_deadline(id.0, None);
         self.ready.remove(&id.0);
         let slot = self.slots.remove(&id.0).ok_or_else(gone)?;
@@ -261,32 +262,32 @@ impl Net {
     /// Closes every link and listener at once. What remains is a place to wait at for other threads.
     pub fn close_all(&mut self) {
         self.listeners.clear();
-        self.starved.clear();
+        self.accept_paused.clear();
         self.starved_until = None;
         for id in self.slots.keys().copied().collect::<Vec<_>>() {
-            self.close(id);
+            self.drop_slot(id);
         }
         self.ready.clear();
     }
 
-    /// Links that exist: dialling, open, and those that still flush after a [`Net::hangup`].
+    /// Links that exist: dialling, open, and those that still flush after a [`Net::close`].
     #[must_use]
     pub fn links(&self) -> usize {
         self.slots.len()
     }
 
     /// Frees everything of a link. A descriptor is free from now on, so starved listeners try at once.
-    pub(super) fn close(&mut self, id: u64) {
+    pub(super) fn drop_slot(&mut self, id: u64) {
         self.set_deadline(id, None);
-        self.proven(LinkId(id));
-        self.lost += self.slots.remove(&id).as_ref().map_or(0, Slot::untaken);
+        self.mark_authenticated(ConnId(id));
+        self.lost += self.slots.remove(&id).as_ref().map_or(0, Slot::unsent_bytes);
         self.ready.remove(&id);
-        self.feed_starved();
+        self.resume_accept();
     }
 
-    pub(super) fn feed_starved(&mut self) {
+    pub(super) fn resume_accept(&mut self) {
         self.starved_until = None;
-        self.ready.append(&mut self.starved);
+        self.ready.append(&mut self.accept_paused);
     }
 
     pub(super) fn set_deadline(&mut self, id: u64, deadline: Option<Instant>) {

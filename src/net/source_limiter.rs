@@ -11,7 +11,7 @@ use crate::limits::{
 
 /// Which limit a caller met.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum TooMany {
+pub enum LimitExceeded {
     /// This source calls too often.
     #[error("this address calls more than {CALLS_EACH_SECOND} times a second")]
     Calls,
@@ -29,7 +29,7 @@ pub enum TooMany {
 /// What is remembered of callers: a token bucket for each source (as `WireGuard`'s limiter has, section 5.3 of
 /// its paper) and the number of their unproven connections.
 #[derive(Debug)]
-pub struct Sources {
+pub struct SourceLimiter {
     rule: Rule,
     unproven: usize,
     known: HashMap<Source, Entry>,
@@ -59,7 +59,7 @@ struct Entry {
     latest_call: u64,
 }
 
-impl Sources {
+impl SourceLimiter {
     /// The limits of [`crate::limits`].
     #[must_use]
     pub fn limited() -> Self {
@@ -72,11 +72,11 @@ impl Sources {
         Self::with(Rule::Unlimited)
     }
 
-    /// Counts a call, and counts it as unproven until [`Sources::settled`].
+    /// Counts a call, and counts it as unproven until [`SourceLimiter::release`].
     ///
     /// # Errors
     /// The limit that was met; nothing is to be settled then.
-    pub fn admit(&mut self, ip: IpAddr, now: Instant) -> Result<(), TooMany> {
+    pub fn admit(&mut self, ip: IpAddr, now: Instant) -> Result<(), LimitExceeded> {
         if self.rule == Rule::Unlimited {
             return Ok(());
         }
@@ -93,14 +93,14 @@ impl Sources {
 
         let full_at = entry.full_at.max(now) + price;
         if full_at > now + burst {
-            return Err(TooMany::Calls);
+            return Err(LimitExceeded::Calls);
         }
         entry.full_at = full_at;
         if entry.unproven >= UNPROVEN_LINKS_EACH_SOURCE {
-            return Err(TooMany::FromSource);
+            return Err(LimitExceeded::FromSource);
         }
         if self.unproven >= UNPROVEN_LINKS {
-            return Err(TooMany::Unproven);
+            return Err(LimitExceeded::Unproven);
         }
         entry.unproven += 1;
         self.unproven += 1;
@@ -108,7 +108,7 @@ impl Sources {
     }
 
     /// An admitted call has proved its key, or is gone without; to be told once for each.
-    pub fn settled(&mut self, ip: IpAddr) {
+    pub fn release(&mut self, ip: IpAddr) {
         if let Some(entry) = self.known.get_mut(&Source::of(ip))
             && entry.unproven > 0
         {
@@ -158,65 +158,65 @@ mod tests {
     }
 
     /// Admits one call and settles it, so that only the rate is looked at.
-    fn call(sources: &mut Sources, ip: IpAddr, now: Instant) -> Result<(), TooMany> {
-        sources.admit(ip, now).inspect(|()| sources.settled(ip))
+    fn call(sources: &mut SourceLimiter, ip: IpAddr, now: Instant) -> Result<(), LimitExceeded> {
+        sources.admit(ip, now).inspect(|()| sources.release(ip))
     }
 
     #[test]
     fn five_calls_may_come_at_once_and_then_one_every_fifty_milliseconds() {
-        let (mut sources, start) = (Sources::limited(), Instant::now());
+        let (mut sources, start) = (SourceLimiter::limited(), Instant::now());
         for _ in 0..CALLS_BURST {
             assert_eq!(call(&mut sources, v4(1), start), Ok(()));
         }
-        assert_eq!(call(&mut sources, v4(1), start), Err(TooMany::Calls));
-        assert_eq!(call(&mut sources, v4(1), start + Duration::from_millis(49)), Err(TooMany::Calls));
+        assert_eq!(call(&mut sources, v4(1), start), Err(LimitExceeded::Calls));
+        assert_eq!(call(&mut sources, v4(1), start + Duration::from_millis(49)), Err(LimitExceeded::Calls));
         assert_eq!(call(&mut sources, v4(1), start + Duration::from_millis(50)), Ok(()));
-        assert_eq!(call(&mut sources, v4(1), start + Duration::from_millis(51)), Err(TooMany::Calls));
+        assert_eq!(call(&mut sources, v4(1), start + Duration::from_millis(51)), Err(LimitExceeded::Calls));
         assert_eq!(call(&mut sources, v4(2), start), Ok(()), "another source is not concerned");
     }
 
     #[test]
     fn a_source_has_sixteen_unproven_calls_and_gets_more_when_one_is_settled() {
-        let (mut sources, mut now) = (Sources::limited(), Instant::now());
+        let (mut sources, mut now) = (SourceLimiter::limited(), Instant::now());
         for _ in 0..UNPROVEN_LINKS_EACH_SOURCE {
             assert_eq!(sources.admit(v4(1), now), Ok(()));
             now += Duration::from_millis(50);
         }
-        assert_eq!(sources.admit(v4(1), now), Err(TooMany::FromSource));
-        sources.settled(v4(1));
+        assert_eq!(sources.admit(v4(1), now), Err(LimitExceeded::FromSource));
+        sources.release(v4(1));
         now += Duration::from_millis(50);
         assert_eq!(sources.admit(v4(1), now), Ok(()));
     }
 
     #[test]
     fn all_sources_together_have_a_hundred_and_twenty_eight_unproven_calls() {
-        let (mut sources, now) = (Sources::limited(), Instant::now());
+        let (mut sources, now) = (SourceLimiter::limited(), Instant::now());
         for n in 0..u32::try_from(UNPROVEN_LINKS).unwrap() {
             assert_eq!(sources.admit(v4(n), now), Ok(()));
         }
-        assert_eq!(sources.admit(v4(9_999), now), Err(TooMany::Unproven));
-        sources.settled(v4(7));
+        assert_eq!(sources.admit(v4(9_999), now), Err(LimitExceeded::Unproven));
+        sources.release(v4(7));
         assert_eq!(sources.admit(v4(9_999), now), Ok(()));
     }
 
     #[test]
     fn a_whole_ipv6_subnet_is_one_source_and_a_mapped_address_is_its_ipv4_one() {
-        let (mut sources, now) = (Sources::limited(), Instant::now());
+        let (mut sources, now) = (SourceLimiter::limited(), Instant::now());
         for n in 0..CALLS_BURST {
             let ip = format!("2001:db8::{n:x}").parse().unwrap();
             assert_eq!(call(&mut sources, ip, now), Ok(()));
         }
-        assert_eq!(call(&mut sources, "2001:db8::ffff:1".parse().unwrap(), now), Err(TooMany::Calls));
+        assert_eq!(call(&mut sources, "2001:db8::ffff:1".parse().unwrap(), now), Err(LimitExceeded::Calls));
         assert_eq!(call(&mut sources, "2001:db8:0:1::1".parse().unwrap(), now), Ok(()));
         for _ in 0..CALLS_BURST {
             assert_eq!(call(&mut sources, v4(1), now), Ok(()));
         }
-        assert_eq!(call(&mut sources, "::ffff:10.0.0.1".parse().unwrap(), now), Err(TooMany::Calls));
+        assert_eq!(call(&mut sources, "::ffff:10.0.0.1".parse().unwrap(), now), Err(LimitExceeded::Calls));
     }
 
     #[test]
     fn no_more_sources_are_remembered_than_allowed_and_those_with_open_calls_never_forgotten() {
-        let (mut sources, now) = (Sources::limited(), Instant::now());
+        let (mut sources, now) = (SourceLimiter::limited(), Instant::now());
         sources.admit(v4(0), now).unwrap();
         for n in 1..=u32::try_from(SOURCES_REMEMBERED).unwrap() + 1_000 {
             assert_eq!(call(&mut sources, v4(n), now), Ok(()));
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn sources_whose_rate_no_longer_matters_are_forgotten_as_others_call() {
-        let (mut sources, start) = (Sources::limited(), Instant::now());
+        let (mut sources, start) = (SourceLimiter::limited(), Instant::now());
         for n in 0..1_000 {
             call(&mut sources, v4(n), start).unwrap();
         }
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn without_limits_everybody_is_admitted() {
-        let (mut sources, now) = (Sources::unlimited(), Instant::now());
+        let (mut sources, now) = (SourceLimiter::unlimited(), Instant::now());
         for _ in 0..10_000 {
             assert_eq!(sources.admit(v4(1), now), Ok(()));
         }

@@ -1,14 +1,15 @@
 //! One turn of the loop: wait, see whose time is over, then give each that is ready its bounded share.
 
+use crate::ids::ConnId;
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::dial::Step;
-use super::link::{After, Link};
-use super::listener::{self, Call};
+use super::dial::DialStep;
+use super::link::{Link, LinkStatus};
+use super::listener::{self, Accepted};
 use super::reactor::{Slot, State, WAKER, token};
-use super::{LinkId, ListenerId, Net, NetEvent, TooMany};
+use super::{LimitExceeded, Net, NetEvent, SocketId};
 use crate::limits::{CALLS_A_TURN, FAMINE_RETRY_MS, LINGER_MS, REPORT_EVERY_MS, TURN_BYTES};
 
 impl Net {
@@ -78,11 +79,11 @@ impl Net {
             self.set_deadline(id, None);
             match self.slots.get(&id).map(|slot| &slot.state) {
                 Some(State::Dialling(_)) => self.ready.extend([id]),
-                _ => self.close(id),
+                _ => self.drop_slot(id),
             }
         }
         if self.starved_until.is_some_and(|at| at <= now) {
-            self.feed_starved();
+            self.resume_accept();
         }
     }
 
@@ -106,22 +107,22 @@ impl Net {
     fn move_link(&mut self, id: u64, events: &mut Vec<NetEvent>) {
         let Some(slot) = self.slots.get_mut(&id) else { return };
         match &mut slot.state {
-            State::Open(link) => match link.turn(LinkId(id), &mut self.scratch, events) {
-                After::Idle => {}
-                After::More => self.ready.extend([id]),
-                After::Gone => self.close(id),
-                After::Flushed => {
+            State::Open(link) => match link.turn(ConnId(id), &mut self.scratch, events) {
+                LinkStatus::Idle => {}
+                LinkStatus::More => self.ready.extend([id]),
+                LinkStatus::Gone => self.drop_slot(id),
+                LinkStatus::Flushed => {
                     self.set_deadline(id, Some(Instant::now() + Duration::from_millis(LINGER_MS)));
                     self.ready.insert(id);
                 }
             },
             State::Dialling(dial) => match dial.step(self.poll.registry(), token(id), Instant::now()) {
-                Step::Waits { until } => self.set_deadline(id, Some(until)),
-                Step::Unreachable { tried } => {
-                    self.close(id);
-                    events.push(NetEvent::Unreachable { link: LinkId(id), tried });
+                DialStep::Waits { until } => self.set_deadline(id, Some(until)),
+                DialStep::Unreachable { tried } => {
+                    self.drop_slot(id);
+                    events.push(NetEvent::Unreachable { conn: ConnId(id), tried });
                 }
-                Step::Connected { to, from, stream } => {
+                DialStep::Connected { to, from, stream } => {
                     let mut link = Link::new(stream);
                     link.set_reading(dial.reading);
                     for early in std::mem::take(&mut dial.early) {
@@ -130,7 +131,7 @@ impl Net {
                     slot.state = State::Open(link);
                     self.set_deadline(id, None);
                     self.ready.insert(id);
-                    events.push(NetEvent::Connected { link: LinkId(id), to, from });
+                    events.push(NetEvent::Connected { conn: ConnId(id), to, from });
                 }
             },
         }
@@ -141,17 +142,17 @@ impl Net {
         for _ in 0..CALLS_A_TURN {
             let Some(listener) = self.listeners.get(&id) else { return };
             match listener::accept(listener) {
-                Call::Nobody => return,
-                Call::Taken(stream, from) => self.admit(ListenerId(id), stream, from, events),
-                Call::Trouble => {
-                    self.starve(id);
+                Accepted::Nobody => return,
+                Accepted::Taken(stream, from) => self.admit(SocketId(id), stream, from, events),
+                Accepted::Trouble => {
+                    self.pause_accept(id);
                     return;
                 }
-                Call::Famine => {
-                    self.starve(id);
+                Accepted::OutOfFds => {
+                    self.pause_accept(id);
                     let now = Instant::now();
                     if is_due(&mut self.famine_told, now) {
-                        events.push(NetEvent::Famine { open: self.links() });
+                        events.push(NetEvent::OutOfFds { open: self.links() });
                     }
                     return;
                 }
@@ -162,21 +163,21 @@ impl Net {
 
     /// The kernel does not speak again of callers it has spoken of, so a listener that could not take them is
     /// asked again after a while.
-    fn starve(&mut self, listener: u64) {
-        self.starved.insert(listener);
+    fn pause_accept(&mut self, listener: u64) {
+        self.accept_paused.insert(listener);
         self.starved_until = Some(Instant::now() + Duration::from_millis(FAMINE_RETRY_MS));
     }
 
     fn admit(
         &mut self,
-        listener: ListenerId,
+        listener: SocketId,
         mut stream: mio::net::TcpStream,
         from: SocketAddr,
         events: &mut Vec<NetEvent>,
     ) {
         let now = Instant::now();
         let admitted = if self.links() >= self.ceiling {
-            Err(TooMany::Links)
+            Err(LimitExceeded::Links)
         } else {
             self.sources.admit(from.ip(), now)
         };
@@ -191,13 +192,13 @@ impl Net {
         let id = self.number();
         if listener::register(&mut stream, self.poll.registry(), token(id)).is_err() {
             // The kernel's limit of watched descriptors; the caller finds its connection closed.
-            self.sources.settled(from.ip());
+            self.sources.release(from.ip());
             return;
         }
         let state = State::Open(Link::new(stream));
         self.slots.insert(id, Slot { state, deadline: None, unproven: Some(from.ip()) });
         self.ready.insert(id);
-        events.push(NetEvent::Accepted { link: LinkId(id), listener, from });
+        events.push(NetEvent::Accepted { conn: ConnId(id), listener, from });
     }
 }
 
@@ -219,19 +220,19 @@ fn is_due(told: &mut Option<Instant>, now: Instant) -> bool {
 mod tests {
     use super::*;
     use crate::limits::HANGUP_MS;
-    use crate::net::{Sources, Stack};
+    use crate::net::{SourceLimiter, Stack};
 
     /// A loop, a caller that never reads nor ends, and our link to it, with more queued than the kernel takes.
     fn with_a_stubborn_caller(queued: usize) -> (Net, std::net::TcpStream) {
         let mut net = Net::new().unwrap();
-        net.set_sources(Sources::unlimited());
+        net.set_sources(SourceLimiter::unlimited());
         let (_, addr) = net.listen("127.0.0.1:0".parse().unwrap(), Stack::AsGiven).unwrap();
         let peer = std::net::TcpStream::connect(addr).unwrap();
         let mut events = Vec::new();
         net.wait(Some(Instant::now() + Duration::from_secs(10)), &mut events).unwrap();
-        let [NetEvent::Accepted { link, .. }] = events[..] else { panic!("{events:?}") };
+        let [NetEvent::Accepted { conn: link, .. }] = events[..] else { panic!("{events:?}") };
         net.send(link, vec![0; queued]);
-        net.hangup(link);
+        net.close(link);
         for _ in 0..1_000 {
             net.turn(&mut events);
         }
@@ -251,14 +252,14 @@ mod tests {
     #[test]
     fn a_peer_that_never_reads_is_closed_some_time_after_we_hang_up() {
         let (net, _peer) = with_a_stubborn_caller(64 << 20);
-        assert!(net.queued(LinkId(2)) > 0);
+        assert!(net.queued(ConnId(2)) > 0);
         check(net, HANGUP_MS);
     }
 
     #[test]
     fn a_peer_that_never_ends_is_closed_soon_after_all_is_sent() {
         let (net, _peer) = with_a_stubborn_caller(10);
-        assert_eq!(net.queued(LinkId(2)), 0);
+        assert_eq!(net.queued(ConnId(2)), 0);
         check(net, LINGER_MS);
     }
 }

@@ -47,12 +47,12 @@ pub struct Panicked;
 /// The owner's end of the thread. Dropping it ends the thread after the job under way; what waits is dropped.
 #[derive(Debug)]
 pub struct Worker<J, R> {
-    desk: Arc<Desk<J>>,
+    desk: Arc<Shared<J>>,
     results: Receiver<(Ticket, Result<R, Panicked>)>,
 }
 
 #[derive(Debug)]
-struct Desk<J> {
+struct Shared<J> {
     waiting: Mutex<Waiting<J>>,
     changed: Condvar,
 }
@@ -84,7 +84,7 @@ impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
     ) -> io::Result<Self> {
         let waiting =
             Waiting { known: VecDeque::new(), strangers: VecDeque::new(), submitted: 0, owner: Owner::There };
-        let desk = Arc::new(Desk { waiting: Mutex::new(waiting), changed: Condvar::new() });
+        let desk = Arc::new(Shared { waiting: Mutex::new(waiting), changed: Condvar::new() });
         let (sender, results) = channel();
         let inside = Arc::clone(&desk);
         thread::Builder::new().name(name.into()).spawn(move || {
@@ -136,7 +136,7 @@ impl<J, R> Drop for Worker<J, R> {
     }
 }
 
-impl<J> Desk<J> {
+impl<J> Shared<J> {
     /// A panic cannot leave the queues half changed, so a poisoned lock is as good as another.
     fn lock(&self) -> MutexGuard<'_, Waiting<J>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
@@ -159,7 +159,7 @@ impl<J> Desk<J> {
 }
 
 fn work<J, R>(
-    desk: &Desk<J>,
+    desk: &Shared<J>,
     results: &Sender<(Ticket, Result<R, Panicked>)>,
     waker: &Waker,
     run: impl Fn(J) -> R,

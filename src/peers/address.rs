@@ -39,7 +39,7 @@ pub struct Target {
 
 /// Why a text is no address, and what to write instead.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum AddressFault {
+pub enum AddressError {
     /// There is nothing.
     #[error("no address; write host:port, for example localhost:{PORT_DEFAULT}")]
     Empty,
@@ -64,9 +64,9 @@ pub enum AddressFault {
 }
 
 impl FromStr for ListenAt {
-    type Err = AddressFault;
+    type Err = AddressError;
 
-    fn from_str(text: &str) -> Result<Self, AddressFault> {
+    fn from_str(text: &str) -> Result<Self, AddressError> {
         if is_digits(text) {
             return Ok(Self { host: None, port: port(text)? });
         }
@@ -76,16 +76,16 @@ impl FromStr for ListenAt {
 }
 
 impl FromStr for Target {
-    type Err = AddressFault;
+    type Err = AddressError;
 
-    fn from_str(text: &str) -> Result<Self, AddressFault> {
+    fn from_str(text: &str) -> Result<Self, AddressError> {
         if is_digits(text) {
-            return Err(AddressFault::NoHost);
+            return Err(AddressError::NoHost);
         }
         let (host, port) = parts(text)?;
         match (host.is_empty(), port) {
-            (true, _) => Err(AddressFault::NoHost),
-            (_, 0) => Err(AddressFault::PortZero),
+            (true, _) => Err(AddressError::NoHost),
+            (_, 0) => Err(AddressError::PortZero),
             _ => Ok(Self { host, port }),
         }
     }
@@ -108,17 +108,17 @@ fn joined(f: &mut fmt::Formatter<'_>, host: &str, port: u16) -> fmt::Result {
 }
 
 /// Host and port; the host is empty when only `:port` was written.
-fn parts(text: &str) -> Result<(String, u16), AddressFault> {
+fn parts(text: &str) -> Result<(String, u16), AddressError> {
     if text.is_empty() {
-        return Err(AddressFault::Empty);
+        return Err(AddressError::Empty);
     }
     if let Some(inner) = text.strip_prefix('[') {
-        let (host, rest) = inner.split_once(']').ok_or(AddressFault::Brackets)?;
-        let host = v6(host).ok_or(AddressFault::Brackets)?;
+        let (host, rest) = inner.split_once(']').ok_or(AddressError::Brackets)?;
+        let host = v6(host).ok_or(AddressError::Brackets)?;
         return match rest.strip_prefix(':') {
             Some(digits) => Ok((host, port(digits)?)),
             None if rest.is_empty() => Ok((host, PORT_DEFAULT)),
-            None => Err(AddressFault::Brackets),
+            None => Err(AddressError::Brackets),
         };
     }
     if let Some(host) = v6(text) {
@@ -126,7 +126,7 @@ fn parts(text: &str) -> Result<(String, u16), AddressFault> {
     }
     match text.split_once(':') {
         None => Ok((host(text)?, PORT_DEFAULT)),
-        Some((_, digits)) if digits.contains(':') => Err(AddressFault::Brackets),
+        Some((_, digits)) if digits.contains(':') => Err(AddressError::Brackets),
         Some(("", digits)) => Ok((String::new(), port(digits)?)),
         Some((name, digits)) => Ok((host(name)?, port(digits)?)),
     }
@@ -137,8 +137,8 @@ fn is_digits(text: &str) -> bool {
 }
 
 /// Strict: `parse` alone would take `+80`.
-fn port(digits: &str) -> Result<u16, AddressFault> {
-    if is_digits(digits) { digits.parse().map_err(|_| AddressFault::Port) } else { Err(AddressFault::Port) }
+fn port(digits: &str) -> Result<u16, AddressError> {
+    if is_digits(digits) { digits.parse().map_err(|_| AddressError::Port) } else { Err(AddressError::Port) }
 }
 
 /// An IPv6 address in its canonical form (RFC 5952), with the zone a link-local one needs.
@@ -152,14 +152,14 @@ fn v6(text: &str) -> Option<String> {
     }
 }
 
-fn host(text: &str) -> Result<String, AddressFault> {
+fn host(text: &str) -> Result<String, AddressError> {
     if text.len() > 253 || text.starts_with(['-', '.']) || !text.bytes().all(in_host) {
-        return Err(AddressFault::Host);
+        return Err(AddressError::Host);
     }
     // `010.0.0.1`, `127.1` and `1` mean different machines to different resolvers (URL Standard, 3.5).
     let last = text.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
     if is_digits(last) && text.parse::<Ipv4Addr>().is_err() {
-        return Err(AddressFault::V4);
+        return Err(AddressError::V4);
     }
     Ok(text.to_ascii_lowercase())
 }
@@ -170,7 +170,7 @@ fn in_host(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::peers::address::{AddressFault, ListenAt, Target};
+    use crate::peers::address::{AddressError, ListenAt, Target};
 
     fn listen(text: &str) -> String {
         match text.parse::<ListenAt>() {
@@ -178,7 +178,7 @@ mod tests {
                 assert_eq!(at.to_string().parse(), Ok(at.clone()), "{text}");
                 at.to_string()
             }
-            Err(fault) => format!("{fault:?}"),
+            Err(error) => format!("{error:?}"),
         }
     }
 
@@ -188,7 +188,7 @@ mod tests {
                 assert_eq!(target.to_string().parse(), Ok(target.clone()), "{text}");
                 target.to_string()
             }
-            Err(fault) => format!("{fault:?}"),
+            Err(error) => format!("{error:?}"),
         }
     }
 
@@ -240,6 +240,6 @@ mod tests {
 
     #[test]
     fn a_fault_says_what_to_write() {
-        assert!(AddressFault::NoHost.to_string().ends_with("write host:port, for example localhost:8000"));
+        assert!(AddressError::NoHost.to_string().ends_with("write host:port, for example localhost:8000"));
     }
 }

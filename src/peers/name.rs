@@ -21,7 +21,7 @@ pub struct Name {
 
 /// Why a text is not a name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum NameFault {
+pub enum NameError {
     /// Nothing was given.
     #[error("a name has at least one letter")]
     Empty,
@@ -51,21 +51,21 @@ impl Name {
     ///
     /// # Errors
     /// The first rule that the text breaks.
-    pub fn parse(text: &str) -> Result<Self, NameFault> {
+    pub fn parse(text: &str) -> Result<Self, NameError> {
         let shown: String = text.nfc().collect();
         let mut chars = shown.chars();
-        let first = chars.next().ok_or(NameFault::Empty)?;
+        let first = chars.next().ok_or(NameError::Empty)?;
         if !is_xid_start(first) {
-            return Err(NameFault::Start);
+            return Err(NameError::Start);
         }
         if !chars.all(continues) || SafeText::line(&shown).as_str() != shown {
-            return Err(NameFault::Character);
+            return Err(NameError::Character);
         }
         if shown.chars().count() > NAME_CHARS {
-            return Err(NameFault::Long);
+            return Err(NameError::Long);
         }
         let name = Self { folded: folded(&shown), shown };
-        if RESERVED.contains(&name.folded.as_str()) { Err(NameFault::Reserved) } else { Ok(name) }
+        if RESERVED.contains(&name.folded.as_str()) { Err(NameError::Reserved) } else { Ok(name) }
     }
 
     /// A name as a peer claims it: what does not belong is dropped, and there is always a result.
@@ -134,9 +134,9 @@ impl fmt::Display for Name {
 }
 
 impl std::str::FromStr for Name {
-    type Err = NameFault;
+    type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Self, NameFault> {
+    fn from_str(text: &str) -> Result<Self, NameError> {
         Self::parse(text)
     }
 }
@@ -173,7 +173,7 @@ fn shortened(text: &str, chars: usize) -> String {
 mod tests {
     use proptest::prelude::*;
 
-    use crate::peers::name::{NAME_CHARS, Name, NameFault};
+    use crate::peers::name::{NAME_CHARS, Name, NameError};
 
     fn claimed(claim: &str) -> String {
         Name::claimed(claim.as_bytes()).to_string()
@@ -189,16 +189,16 @@ mod tests {
 
     #[test]
     fn what_is_no_name_is_refused_with_its_reason() {
-        let fault = |text: &str| Name::parse(text).unwrap_err();
-        assert_eq!(fault(""), NameFault::Empty);
-        assert_eq!(fault("2bob"), NameFault::Start);
-        assert_eq!(fault("-bob"), NameFault::Start);
-        assert_eq!(fault("bob smith"), NameFault::Character);
-        assert_eq!(fault("bob\u{200b}"), NameFault::Character);
-        assert_eq!(fault("bob\u{3164}"), NameFault::Character);
-        assert_eq!(fault("bob>"), NameFault::Character);
-        assert_eq!(fault(&"b".repeat(33)), NameFault::Long);
-        assert_eq!(fault("ＹＯＵ"), NameFault::Reserved);
+        let error = |text: &str| Name::parse(text).unwrap_err();
+        assert_eq!(error(""), NameError::Empty);
+        assert_eq!(error("2bob"), NameError::Start);
+        assert_eq!(error("-bob"), NameError::Start);
+        assert_eq!(error("bob smith"), NameError::Character);
+        assert_eq!(error("bob\u{200b}"), NameError::Character);
+        assert_eq!(error("bob\u{3164}"), NameError::Character);
+        assert_eq!(error("bob>"), NameError::Character);
+        assert_eq!(error(&"b".repeat(33)), NameError::Long);
+        assert_eq!(error("ＹＯＵ"), NameError::Reserved);
     }
 
     #[test]

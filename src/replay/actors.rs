@@ -1,35 +1,35 @@
 //! The actors of a run: who is there, how they come and go, and how what happens on the stage reaches them.
 
+use crate::ids::ConnId;
 use std::fs;
 
-use super::clock::World;
+use super::clock::RunClock;
 use super::seeds::Seeds;
-use super::simulation::{Part, Stage};
-use crate::app::account::Actor;
-use crate::app::error::words;
-use crate::app::error::{Fault, code};
+use super::simulation::{ActorHost, Simulation};
+use crate::app::account::Client;
+use crate::app::error::describe;
+use crate::app::error::{AppError, code};
 use crate::app::keyring;
-use crate::chat::{Chat, Farewell, Input, KeyFor, Link};
+use crate::chat::{Chat, ExitRequest, Input, KeyFor};
 use crate::limits;
-use crate::net::LinkId;
 use crate::peers::name::Name;
-use crate::script::{Death, HomeKept};
+use crate::script::{HomeState, KillMode};
 use crate::store::{Home, book_file};
 
 /// The name of the one actor of a script that names nobody.
 const NAMELESS: &str = "user";
 
 /// Everybody, and what they stand on.
-pub(crate) struct Cast {
-    pub(crate) stage: Stage,
-    actors: Vec<Presence>,
+pub(crate) struct Actors {
+    pub(crate) stage: Simulation,
+    states: Vec<ActorState>,
     /// The folder of the run; goes with it.
     _folder: tempfile::TempDir,
 }
 
 /// Whether an actor is there.
-enum Presence {
-    Here(Box<Actor>),
+enum ActorState {
+    Here(Box<Client>),
     /// Not ours: nothing of it runs here.
     Live,
     Gone(Gone),
@@ -46,60 +46,65 @@ pub(crate) enum Gone {
     Killed,
 }
 
-impl Cast {
-    pub(crate) fn new(labels: &[String], world: World, seeds: Seeds, script: String) -> Result<Self, Fault> {
+impl Actors {
+    pub(crate) fn new(
+        labels: &[String],
+        world: RunClock,
+        seeds: Seeds,
+        script: String,
+    ) -> Result<Self, AppError> {
         let labels = if labels.is_empty() { vec![String::new()] } else { labels.to_vec() };
         let folder = tempfile::Builder::new().prefix("rsachat-replay-").tempdir().map_err(|error| {
-            let reason = words(&error);
+            let reason = describe(&error);
             let there = std::env::temp_dir();
             let what = format!("cannot make a folder for the homes in {}: {reason}", there.display());
-            Fault::new(code::MACHINE, what).hint("TMPDIR says where it is made")
+            AppError::new(code::MACHINE, what).hint("TMPDIR says where it is made")
         })?;
-        let actors = labels.iter().map(|_| Presence::Gone(Gone::NotYet)).collect();
-        let stage = Stage::new(world, seeds, labels, folder.path().to_owned(), script);
+        let actors = labels.iter().map(|_| ActorState::Gone(Gone::NotYet)).collect();
+        let stage = Simulation::new(world, seeds, labels, folder.path().to_owned(), script);
         let stage = stage.map_err(|error| {
-            Fault::new(
+            AppError::new(
                 code::MACHINE,
-                format!("cannot open what the sockets of a run need: {}", words(&error)),
+                format!("cannot open what the sockets of a run need: {}", describe(&error)),
             )
         })?;
-        Ok(Self { stage, actors, _folder: folder })
+        Ok(Self { stage, states: actors, _folder: folder })
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.actors.len()
+        self.states.len()
     }
 
     /// From now on this one is a program that is not ours.
     pub(crate) fn is_not_ours(&mut self, who: usize) {
-        self.set(who, Presence::Live);
+        self.set(who, ActorState::Live);
     }
 
     pub(crate) fn is_live(&self, who: usize) -> bool {
-        matches!(self.actors.get(who), Some(Presence::Live))
+        matches!(self.states.get(who), Some(ActorState::Live))
     }
 
     /// Why an actor is not there, if it is not.
     pub(crate) fn gone(&self, who: usize) -> Option<Gone> {
-        match self.actors.get(who) {
-            Some(Presence::Gone(gone)) => Some(*gone),
+        match self.states.get(who) {
+            Some(ActorState::Gone(gone)) => Some(*gone),
             _ => None,
         }
     }
 
     /// Everybody of ours who has not been started is now.
-    pub(crate) fn everybody_enters(&mut self) -> Result<(), Fault> {
+    pub(crate) fn everybody_enters(&mut self) -> Result<(), AppError> {
         for who in 0..self.count() {
             if self.gone(who) == Some(Gone::NotYet) {
-                self.start(who, HomeKept::Kept)?;
+                self.start(who, HomeState::Kept)?;
             }
         }
         Ok(())
     }
 
-    pub(crate) fn start(&mut self, who: usize, kept: HomeKept) -> Result<(), Fault> {
+    pub(crate) fn start(&mut self, who: usize, kept: HomeState) -> Result<(), AppError> {
         let folder = self.stage.home(who);
-        if kept == HomeKept::Fresh && folder.exists() {
+        if kept == HomeState::Fresh && folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
         let home = Home::choose(Some(&folder), &|_| None)?;
@@ -112,25 +117,25 @@ impl Cast {
         let damage = book.as_ref().err().map(ToString::to_string);
         let shown = own.as_ref().map(|own| own.as_shown(&home));
         let chat = Chat::new(name, shown, book.unwrap_or_default(), limits::PEERS);
-        self.set(who, Presence::Here(Box::new(Actor::new(chat, home, own, None))));
+        self.set(who, ActorState::Here(Box::new(Client::new(chat, home, own, None))));
         if let Some(damage) = damage {
-            self.input(who, Input::Book { link: Link(u64::MAX), book: Err(damage) });
+            self.input(who, Input::Book { conn: ConnId(u64::MAX), book: Err(damage) });
         }
         Ok(())
     }
 
     /// The process of an actor dies.
-    pub(crate) fn kill(&mut self, who: usize, death: Death) {
-        self.set(who, Presence::Gone(Gone::Killed));
+    pub(crate) fn kill(&mut self, who: usize, death: KillMode) {
+        self.set(who, ActorState::Gone(Gone::Killed));
         self.stage.event(who, "killed".to_owned());
-        for link in self.stage.wires.links_of(who) {
-            self.stage.wires.hang_up(link);
-            if let Some(end) = self.stage.wires.get_mut(link) {
+        for conn in self.stage.wires.links_of(who) {
+            self.stage.wires.hang_up(conn);
+            if let Some(end) = self.stage.wires.get_mut(conn) {
                 end.gone = true;
             }
             match death {
-                Death::Fin => self.stage.net.drop_now(link),
-                Death::Reset => self.stage.net.reset(link),
+                KillMode::Fin => self.stage.net.abort(conn),
+                KillMode::Reset => self.stage.net.reset(conn),
             }
         }
         self.leaves(who);
@@ -147,10 +152,10 @@ impl Cast {
 
     /// Something happens to an actor, if it is there.
     pub(crate) fn input(&mut self, who: usize, input: Input<'_>) {
-        let Some(Presence::Here(actor)) = self.actors.get_mut(who) else { return };
-        actor.handle(&mut Part { stage: &mut self.stage, who }, input);
+        let Some(ActorState::Here(actor)) = self.states.get_mut(who) else { return };
+        actor.handle(&mut ActorHost { stage: &mut self.stage, who }, input);
         if let Some(code) = actor.quit() {
-            self.set(who, Presence::Gone(Gone::Exited));
+            self.set(who, ActorState::Gone(Gone::Exited));
             self.stage.event(who, format!("exited {code}"));
             self.leaves(who);
         }
@@ -164,10 +169,10 @@ impl Cast {
     }
 
     /// When somebody's timer is next due, in the milliseconds of the clock.
-    pub(crate) fn deadline_ms(&self) -> Option<u64> {
-        let of = self.actors.iter().filter_map(|one| match one {
-            Presence::Here(actor) => actor.chat.deadline_ms(),
-            Presence::Live | Presence::Gone(_) => None,
+    pub(crate) fn poll_timeout(&self) -> Option<u64> {
+        let of = self.states.iter().filter_map(|one| match one {
+            ActorState::Here(actor) => actor.chat.poll_timeout(),
+            ActorState::Live | ActorState::Gone(_) => None,
         });
         of.filter(|due| *due != u64::MAX).min()
     }
@@ -182,7 +187,7 @@ impl Cast {
     /// Everybody of ours says goodbye, where there is a real program to say it to.
     pub(crate) fn farewell(&mut self) {
         for who in 0..self.count() {
-            self.input(who, Input::Farewell(Farewell::Quit));
+            self.input(who, Input::ExitRequest(ExitRequest::Quit));
         }
     }
 
@@ -193,16 +198,16 @@ impl Cast {
         }
         self.stage.calls.retain(|call| call.who != who);
         self.stage.waiting.retain(|(whose, _)| *whose != who);
-        let dials: Vec<LinkId> =
-            self.stage.dials.iter().filter(|(_, (whose, _))| *whose == who).map(|(link, _)| *link).collect();
-        for link in dials {
-            self.stage.dials.remove(&link);
-            self.stage.net.drop_now(link);
+        let dials: Vec<ConnId> =
+            self.stage.dials.iter().filter(|(_, (whose, _))| *whose == who).map(|(conn, _)| *conn).collect();
+        for conn in dials {
+            self.stage.dials.remove(&conn);
+            self.stage.net.abort(conn);
         }
     }
 
-    fn set(&mut self, who: usize, presence: Presence) {
-        if let Some(slot) = self.actors.get_mut(who) {
+    fn set(&mut self, who: usize, presence: ActorState) {
+        if let Some(slot) = self.states.get_mut(who) {
             *slot = presence;
         }
     }

@@ -16,11 +16,11 @@ pub(crate) enum Clock {
 }
 
 /// The time of a run.
-pub(crate) struct World {
+pub(crate) struct RunClock {
     pub(crate) clock: Clock,
 }
 
-impl World {
+impl RunClock {
     pub(crate) fn closed() -> Self {
         Self { clock: Clock::Virtual { passed_ms: 0 } }
     }

@@ -5,8 +5,8 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::app::error::words;
-use crate::app::error::{Fault, code};
+use crate::app::error::describe;
+use crate::app::error::{AppError, code};
 use crate::script::Source;
 
 /// Bytes of a script that is still read.
@@ -22,7 +22,7 @@ pub(crate) enum Given {
 }
 
 /// The scripts that an argument names: itself, or those of a folder by name.
-pub(crate) fn find(argument: &Path) -> Result<Vec<Given>, Fault> {
+pub(crate) fn find(argument: &Path) -> Result<Vec<Given>, AppError> {
     if argument.as_os_str() == "-" {
         return Ok(vec![Given::Stdin]);
     }
@@ -40,7 +40,7 @@ pub(crate) fn find(argument: &Path) -> Result<Vec<Given>, Fault> {
     found.sort_by(|a, b| a.path().cmp(b.path()));
     if found.is_empty() {
         let what = format!("no *.{ENDING} file in {}", argument.display());
-        return Err(Fault::new(code::MACHINE, what));
+        return Err(AppError::new(code::MACHINE, what));
     }
     Ok(found)
 }
@@ -59,7 +59,7 @@ impl Given {
     }
 
     /// Its text. Bytes that are not UTF-8 are a fault of the script, with their line.
-    pub(crate) fn read(&self) -> Result<Source, Fault> {
+    pub(crate) fn read(&self) -> Result<Source, AppError> {
         let bytes = match self {
             Self::Stdin => bounded(io::stdin().lock()),
             Self::File(path) => File::open(path).and_then(bounded),
@@ -72,7 +72,7 @@ impl Given {
                 let before = error.as_bytes().get(..valid).unwrap_or_default();
                 let line = before.split(|byte| *byte == b'\n').count();
                 let what = format!("{}:{line}: a script is UTF-8, and this line is not", self.name());
-                Err(Fault::new(code::USAGE, what))
+                Err(AppError::new(code::USAGE, what))
             }
         }
     }
@@ -82,13 +82,13 @@ impl Given {
 pub(crate) fn included(name: &str, by: &str) -> Result<Source, String> {
     let folder = Path::new(by).parent().unwrap_or_else(|| Path::new(""));
     let path = folder.join(name);
-    let bytes = File::open(&path).and_then(bounded).map_err(|error| words(&error))?;
+    let bytes = File::open(&path).and_then(bounded).map_err(|error| describe(&error))?;
     let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
     Ok(Source { name: path.display().to_string(), text })
 }
 
 /// Puts a text in the place of a file, whole or not at all; its mode stays.
-pub(crate) fn replace(path: &Path, text: &str) -> Result<(), Fault> {
+pub(crate) fn replace(path: &Path, text: &str) -> Result<(), AppError> {
     let put = || -> io::Result<()> {
         // A link is followed: it is the file behind it that is kept under version control.
         let path = fs::canonicalize(path)?;
@@ -102,12 +102,12 @@ pub(crate) fn replace(path: &Path, text: &str) -> Result<(), Fault> {
         Ok(())
     };
     put().map_err(|error| {
-        Fault::new(code::MACHINE, format!("cannot write {}: {}", path.display(), words(&error)))
+        AppError::new(code::MACHINE, format!("cannot write {}: {}", path.display(), describe(&error)))
     })
 }
 
 /// Writes a file of a run, for the user alone, and the folders above it.
-pub(crate) fn write(folder: &Path, path: &Path, text: &str) -> Result<(), Fault> {
+pub(crate) fn write(folder: &Path, path: &Path, text: &str) -> Result<(), AppError> {
     let put = || -> io::Result<()> {
         if let Some(parent) = path.parent().filter(|parent| parent.starts_with(folder)) {
             DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
@@ -117,7 +117,7 @@ pub(crate) fn write(folder: &Path, path: &Path, text: &str) -> Result<(), Fault>
     };
     put().map_err(|error| {
         let inside = path.strip_prefix(folder).unwrap_or(path);
-        Fault::new(code::MACHINE, format!("cannot write {}: {}", inside.display(), words(&error)))
+        AppError::new(code::MACHINE, format!("cannot write {}: {}", inside.display(), describe(&error)))
     })
 }
 
@@ -130,6 +130,6 @@ fn bounded(from: impl io::Read) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn cannot_read(path: &Path, error: &io::Error) -> Fault {
-    Fault::new(code::MACHINE, format!("cannot read {}: {}", path.display(), words(error)))
+fn cannot_read(path: &Path, error: &io::Error) -> AppError {
+    AppError::new(code::MACHINE, format!("cannot read {}: {}", path.display(), describe(error)))
 }

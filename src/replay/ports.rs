@@ -1,10 +1,10 @@
 //! Addresses as the actors of a closed world see them. Real sockets get whatever ports are free; what is seen
 //! of them is numbered here, so that nothing of the machine reaches a transcript and no two runs can meet.
 
+use crate::ids::ListenerId;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::chat::Listener;
-use crate::net::ListenerId;
+use crate::net::SocketId;
 use crate::peers::address::{Family, ListenAt, Target};
 
 /// The first number that is given out for port 0, and for callers.
@@ -14,8 +14,8 @@ const FIRST_CALLER: u16 = 50_001;
 /// One listening socket.
 pub(crate) struct Bound {
     pub(crate) who: usize,
-    pub(crate) id: ListenerId,
-    pub(crate) listener: Listener,
+    pub(crate) id: SocketId,
+    pub(crate) listener: ListenerId,
     /// As it is seen.
     seen: SocketAddr,
     /// Whether IPv4 callers may come to a wildcard of IPv6.
@@ -33,7 +33,7 @@ pub(crate) struct Ports {
 }
 
 /// Where to listen: as it is seen, and where really.
-pub(crate) struct Place {
+pub(crate) struct PortMapping {
     pub(crate) seen: SocketAddr,
     pub(crate) real: SocketAddr,
 }
@@ -43,7 +43,12 @@ impl Ports {
     ///
     /// # Errors
     /// The reason in words, as the system would have it.
-    pub(crate) fn place(&mut self, at: &ListenAt, family: Family, script: &str) -> Result<Place, String> {
+    pub(crate) fn place(
+        &mut self,
+        at: &ListenAt,
+        family: Family,
+        script: &str,
+    ) -> Result<PortMapping, String> {
         let ip = match &at.host {
             None if family == Family::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             None => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
@@ -55,23 +60,23 @@ impl Ports {
             return Err("address already in use".to_owned());
         }
         // Whether a machine has IPv6 is nobody's business here: it must not change a transcript.
-        Ok(Place { seen, real: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0) })
+        Ok(PortMapping { seen, real: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0) })
     }
 
     pub(crate) fn bind(
         &mut self,
         who: usize,
-        id: ListenerId,
-        listener: Listener,
+        id: SocketId,
+        listener: ListenerId,
         family: Family,
-        place: &Place,
+        place: &PortMapping,
     ) {
-        let Place { seen, real } = *place;
+        let PortMapping { seen, real } = *place;
         self.bound.push(Bound { who, id, listener, seen, family, real });
     }
 
     /// Takes away what an actor listened on.
-    pub(crate) fn unbind(&mut self, who: usize) -> Vec<ListenerId> {
+    pub(crate) fn unbind(&mut self, who: usize) -> Vec<SocketId> {
         let gone = self.bound.iter().filter(|one| one.who == who).map(|one| one.id).collect();
         self.bound.retain(|one| one.who != who);
         gone

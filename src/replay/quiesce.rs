@@ -1,17 +1,18 @@
 //! A closed world comes to rest: every byte that one actor sent has been read by the other, in an order that
 //! does not depend on the kernel. No time passes, and nothing is waited for but what is known to come.
 
+use crate::ids::ConnId;
 use std::time::{Duration, Instant};
 
-use super::actors::Cast;
+use super::actors::Actors;
 use super::interrupt;
-use super::links::Over;
+use super::links::EndState;
 use super::simulation::Call;
-use crate::app::error::words;
+use crate::app::error::describe;
 use crate::app::event_loop::tried_words;
-use crate::chat::{Input, Link};
-use crate::net::{LinkId, NetEvent};
-use crate::script::Meddling;
+use crate::chat::Input;
+use crate::net::NetEvent;
+use crate::script::FaultInjection;
 
 /// Real time in which something that is on its way must have come. Loopback takes microseconds; a machine that is busy
 /// with something else may let this process wait for seconds.
@@ -22,11 +23,11 @@ const ROUNDS: u32 = 1_000_000;
 
 /// The world did not come to rest: a fault of ours. Says what was in flight.
 #[derive(Debug)]
-pub(crate) struct Restless(pub(crate) String);
+pub(crate) struct NotQuiescent(pub(crate) String);
 
-impl Cast {
+impl Actors {
     /// Delivers until nothing is in flight.
-    pub(crate) fn settle(&mut self) -> Result<(), Restless> {
+    pub(crate) fn settle(&mut self) -> Result<(), NotQuiescent> {
         for _ in 0..ROUNDS {
             if self.take_waiting() {
                 continue;
@@ -40,16 +41,16 @@ impl Cast {
                 return Ok(());
             }
         }
-        Err(Restless("the actors never stop answering each other".to_owned()))
+        Err(NotQuiescent("the actors never stop answering each other".to_owned()))
     }
 
     /// The virtual clock moves; timers fire in their order, and what follows from each settles first.
-    pub(crate) fn pass_time(&mut self, ms: u64) -> Result<(), Restless> {
+    pub(crate) fn pass_time(&mut self, ms: u64) -> Result<(), NotQuiescent> {
         let until = self.stage.world.now().mono_ms.saturating_add(ms);
         // Years have many timers, and somebody may not want to wait for all of them.
         while !interrupt::came() {
             let now = self.stage.world.now().mono_ms;
-            let next = self.deadline_ms().map_or(until, |due| due.max(now + 1)).min(until);
+            let next = self.poll_timeout().map_or(until, |due| due.max(now + 1)).min(until);
             self.stage.world.move_to(next);
             self.tick();
             self.settle()?;
@@ -61,23 +62,23 @@ impl Cast {
     }
 
     /// Something happens to the bytes of an actor.
-    pub(crate) fn meddle(&mut self, from: usize, to: Option<usize>, what: Meddling) {
+    pub(crate) fn meddle(&mut self, from: usize, to: Option<usize>, what: FaultInjection) {
         let freed = self.stage.wires.meddle(from, to, what);
-        for link in freed.cut {
-            self.stage.cut(link);
+        for conn in freed.cut {
+            self.stage.cut(conn);
         }
-        for (link, bytes) in freed.sent {
-            self.stage.net.send(link, bytes);
+        for (conn, bytes) in freed.sent {
+            self.stage.net.send(conn, bytes);
         }
-        for link in freed.hung_up {
-            if self.stage.wires.hang_up(link) {
-                self.stage.net.hangup(link);
+        for conn in freed.hung_up {
+            if self.stage.wires.hang_up(conn) {
+                self.stage.net.close(conn);
             }
         }
     }
 
     /// One connection is made from end to end before anything else happens.
-    fn put_through(&mut self, call: &Call) -> Result<(), Restless> {
+    fn put_through(&mut self, call: &Call) -> Result<(), NotQuiescent> {
         let unreachable = |why: String| (call.who, Input::Unreachable { dial: call.dial, why });
         let (real, listener, called) = match self.stage.ports.find(&call.target, call.family) {
             Ok(bound) => (bound.real, bound.listener, bound.who),
@@ -90,20 +91,20 @@ impl Cast {
         let (mut from, mut arrived) = (None, Vec::new());
         let theirs = loop {
             if let Some(from) = from
-                && let Some((link, _)) = arrived.iter().find(|(_, caller)| *caller == from)
+                && let Some((conn, _)) = arrived.iter().find(|(_, caller)| *caller == from)
             {
-                break *link;
+                break *conn;
             }
             let before = (from.is_some(), arrived.len());
             for event in self.wait()? {
                 match event {
-                    NetEvent::Connected { link, from: at, .. } if link == ours => from = Some(at),
-                    NetEvent::Unreachable { link, tried } if link == ours => {
+                    NetEvent::Connected { conn, from: at, .. } if conn == ours => from = Some(at),
+                    NetEvent::Unreachable { conn, tried } if conn == ours => {
                         let why = tried_words(&tried);
                         self.stage.waiting.push_back(unreachable(why));
                         return Ok(());
                     }
-                    NetEvent::Accepted { link, from, .. } => arrived.push((link, from)),
+                    NetEvent::Accepted { conn, from, .. } => arrived.push((conn, from)),
                     other => self.take(other),
                 }
             }
@@ -112,17 +113,15 @@ impl Cast {
             }
         };
         // Whoever else found the port is nobody of the script.
-        for (link, _) in arrived.iter().filter(|(link, _)| *link != theirs) {
-            self.stage.net.drop_now(*link);
+        for (conn, _) in arrived.iter().filter(|(conn, _)| *conn != theirs) {
+            self.stage.net.abort(*conn);
         }
         self.stage.wires.join((ours, call.who), (theirs, called));
         let label = |cast: &Self, who| cast.stage.label(who).to_owned();
         let (dials, answers) = (label(self, call.who), label(self, called));
         let seed = self.stage.seeds.next(&dials, "dialled");
         let to = std::net::SocketAddr::new(real.ip(), call.target.port);
-        self.stage
-            .waiting
-            .push_back((call.who, Input::Connected { dial: call.dial, link: Link(ours.0), to, seed }));
+        self.stage.waiting.push_back((call.who, Input::Connected { dial: call.dial, conn: ours, to, seed }));
         let from = self.stage.ports.caller(call.who);
         let seed = self.stage.seeds.next(&answers, "called");
         let now_ms = self.stage.world.now().mono_ms;
@@ -131,12 +130,12 @@ impl Cast {
         });
         match admitted {
             Ok(()) => {
-                let input = Input::Accepted { link: Link(theirs.0), listener, from, seed };
+                let input = Input::Accepted { conn: theirs, listener, from, seed };
                 self.stage.waiting.push_back((called, input));
             }
             Err(why) => {
                 self.stage.wires.hang_up(theirs);
-                self.stage.net.drop_now(theirs);
+                self.stage.net.abort(theirs);
                 self.stage.waiting.push_back((called, Input::TurnedAway { from, why: why.to_string() }));
             }
         }
@@ -144,10 +143,10 @@ impl Cast {
     }
 
     /// Waits until everything that is in flight has come out of the kernel.
-    fn gather(&mut self) -> Result<(), Restless> {
+    fn gather(&mut self) -> Result<(), NotQuiescent> {
         loop {
-            let links = self.stage.wires.links();
-            if !links.iter().any(|link| self.stage.wires.is_due(*link)) {
+            let connections = self.stage.wires.connections();
+            if !connections.iter().any(|conn| self.stage.wires.is_due(*conn)) {
                 return Ok(());
             }
             let events = self.wait()?;
@@ -163,20 +162,20 @@ impl Cast {
     /// Hands over what has come, connection by connection in the order of their opening.
     fn deliver(&mut self) -> bool {
         let mut delivered = false;
-        for link in self.stage.wires.links() {
-            let Some(end) = self.stage.wires.get_mut(link).filter(|end| !end.gone) else { continue };
+        for conn in self.stage.wires.connections() {
+            let Some(end) = self.stage.wires.get_mut(conn).filter(|end| !end.gone) else { continue };
             let who = end.who;
             let bytes = std::mem::take(&mut end.inbox);
             if !bytes.is_empty() {
                 delivered = true;
-                self.input(who, Input::Bytes { link: Link(link.0), bytes: &bytes });
+                self.input(who, Input::Bytes { conn, bytes: &bytes });
             }
-            let Some(end) = self.stage.wires.get_mut(link).filter(|end| !end.gone) else { continue };
-            if let Over::Due(error) = &mut end.over {
+            let Some(end) = self.stage.wires.get_mut(conn).filter(|end| !end.gone) else { continue };
+            if let EndState::Due(error) = &mut end.over {
                 let error = error.take();
-                end.over = Over::Told;
+                end.over = EndState::RunEvent;
                 delivered = true;
-                self.input(who, Input::Ended { link: Link(link.0), error });
+                self.input(who, Input::Ended { conn, error });
             }
         }
         delivered
@@ -184,38 +183,38 @@ impl Cast {
 
     fn take(&mut self, event: NetEvent) {
         match event {
-            NetEvent::Bytes { link, bytes } => self.stage.wires.came(link, &bytes),
-            NetEvent::Ended { link } => self.over(link, None),
-            NetEvent::Lost { link, error } => self.over(link, Some(words(&error))),
-            NetEvent::Accepted { link, .. } => self.stage.net.drop_now(link),
+            NetEvent::Bytes { conn, bytes } => self.stage.wires.came(conn, &bytes),
+            NetEvent::Ended { conn } => self.over(conn, None),
+            NetEvent::Lost { conn, error } => self.over(conn, Some(describe(&error))),
+            NetEvent::Accepted { conn, .. } => self.stage.net.abort(conn),
             _ => {}
         }
     }
 
-    fn over(&mut self, link: LinkId, error: Option<String>) {
-        if let Some(end) = self.stage.wires.get_mut(link)
-            && matches!(end.over, Over::No)
+    fn over(&mut self, conn: ConnId, error: Option<String>) {
+        if let Some(end) = self.stage.wires.get_mut(conn)
+            && matches!(end.over, EndState::No)
         {
-            end.over = Over::Due(error);
+            end.over = EndState::Due(error);
         }
     }
 
-    fn wait(&mut self) -> Result<Vec<NetEvent>, Restless> {
+    fn wait(&mut self) -> Result<Vec<NetEvent>, NotQuiescent> {
         let (until, mut events) = (Instant::now() + GUARD, Vec::new());
         // Any signal ends a wait before its time, also one that is nothing to us, as after Ctrl-Z.
         while events.is_empty() && Instant::now() < until && !interrupt::came() {
             let waited = self.stage.net.wait(Some(until), &mut events);
-            waited.map_err(|error| Restless(words(&error)))?;
+            waited.map_err(|error| NotQuiescent(describe(&error)))?;
         }
         Ok(events)
     }
 
-    fn restless(&self) -> Restless {
+    fn restless(&self) -> NotQuiescent {
         let flights = self.stage.wires.in_flight().into_iter().map(|(from, to, bytes)| {
             format!("{bytes} bytes from {} to {}", self.stage.label(from), self.stage.label(to))
         });
         let flights: Vec<_> = flights.collect();
-        Restless(if flights.is_empty() {
+        NotQuiescent(if flights.is_empty() {
             "an end or a call is missing".to_owned()
         } else {
             flights.join(", ")
@@ -227,17 +226,17 @@ impl Cast {
 mod tests {
     use super::*;
     use crate::app::error::code;
-    use crate::replay::clock::World;
+    use crate::replay::clock::RunClock;
     use crate::replay::diagnostics;
-    use crate::replay::runner::Stop;
+    use crate::replay::runner::RunStop;
     use crate::replay::seeds::Seeds;
     use crate::replay::trouble::{placed, restless};
     use crate::script::{Parser, Source};
 
     /// Alice waits for Bob's call, which has been made.
-    fn connected() -> Cast {
+    fn connected() -> Actors {
         let labels = ["alice", "bob"].map(str::to_owned);
-        let mut cast = Cast::new(&labels, World::closed(), Seeds::script(7), String::new()).unwrap();
+        let mut cast = Actors::new(&labels, RunClock::closed(), Seeds::script(7), String::new()).unwrap();
         let keys = [include_str!("../../tests/keys/test-1.pem"), include_str!("../../tests/keys/test-2.pem")];
         for (who, key) in keys.into_iter().enumerate() {
             let file = cast.stage.home(who).join("identity.pem");
@@ -254,16 +253,16 @@ mod tests {
     #[test]
     fn bytes_that_never_come_are_named_and_are_a_fault_of_the_program() {
         let mut cast = connected();
-        let link = cast.stage.wires.links_of(1)[0];
+        let conn = cast.stage.wires.links_of(1)[0];
         // Counted as sent, and not sent.
-        cast.stage.wires.pass(link, vec![0; 5]);
-        let Restless(what) = cast.settle().unwrap_err();
+        cast.stage.wires.pass(conn, vec![0; 5]);
+        let NotQuiescent(what) = cast.settle().unwrap_err();
         assert_eq!(what, "5 bytes from bob to alice");
-        let Stop::Failed(fault) = restless(&what) else { panic!("it is a failure") };
-        assert_eq!(fault.code, code::MACHINE);
+        let RunStop::Failed(error) = restless(&what) else { panic!("it is a failure") };
+        assert_eq!(error.code, code::MACHINE);
         let source = Source { name: "story.chat".to_owned(), text: "# 쉬지 않는다\nhello\n".to_owned() };
         let script = Parser::new(&mut |_, _| Err(String::new())).parse(&source).unwrap();
-        let told = diagnostics::drawn(&placed(&script.lines[1], &fault), &script.sources);
+        let told = diagnostics::drawn(&placed(&script.lines[1], &error), &script.sources);
         let mut settings = insta::Settings::clone_current();
         settings.set_snapshot_path("../../snapshots");
         settings.set_prepend_module_to_snapshot(false);
@@ -274,8 +273,8 @@ mod tests {
     #[test]
     fn an_end_that_never_comes_is_named_too() {
         let mut cast = connected();
-        let link = cast.stage.wires.links_of(1)[0];
-        cast.stage.wires.hang_up(link);
+        let conn = cast.stage.wires.links_of(1)[0];
+        cast.stage.wires.hang_up(conn);
         assert_eq!(cast.settle().unwrap_err().0, "an end or a call is missing");
     }
 }

@@ -7,10 +7,10 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use super::diagnostics;
-use super::runner::{End, Outcome, Told};
-use crate::app::print::complain;
+use super::runner::{RunEvent, RunOutcome, ScriptEnd};
+use crate::app::print::eprint_line;
 use crate::script::Script;
-use crate::script::matcher::What;
+use crate::script::matcher::ShownKind;
 
 /// In which form.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
@@ -26,15 +26,15 @@ pub(crate) enum Format {
 
 /// Whether transcripts are printed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Loudness {
+pub(crate) enum Verbosity {
     Transcripts,
     Faults,
 }
 
 /// Writes what is told.
-pub(crate) struct Output {
+pub(crate) struct Reporter {
     format: Format,
-    loudness: Loudness,
+    loudness: Verbosity,
     scripts: usize,
     number: usize,
     progress: bool,
@@ -43,8 +43,8 @@ pub(crate) struct Output {
     broken: Option<io::Error>,
 }
 
-impl Output {
-    pub(crate) fn new(format: Format, loudness: Loudness, scripts: usize) -> Self {
+impl Reporter {
+    pub(crate) fn new(format: Format, loudness: Verbosity, scripts: usize) -> Self {
         let progress = scripts > 1 && io::stderr().is_terminal();
         let mut output =
             Self { format, loudness, scripts, number: 0, progress, in_the_way: false, broken: None };
@@ -58,7 +58,7 @@ impl Output {
     /// A script begins.
     pub(crate) fn begin(&mut self, name: &str) {
         self.number += 1;
-        let header = self.scripts > 1 && self.loudness == Loudness::Transcripts;
+        let header = self.scripts > 1 && self.loudness == Verbosity::Transcripts;
         if header && self.format == Format::Transcript {
             self.line(&format!("# {name}"));
         }
@@ -71,52 +71,52 @@ impl Output {
     }
 
     /// Something is told while it is played.
-    pub(crate) fn told(&mut self, script: &Script, told: &Told<'_>) {
+    pub(crate) fn told(&mut self, script: &Script, told: &RunEvent<'_>) {
         match (self.format, told) {
-            (Format::Transcript, Told::Line(line)) if self.loudness == Loudness::Transcripts => {
+            (Format::Transcript, RunEvent::Line(line)) if self.loudness == Verbosity::Transcripts => {
                 self.line(line);
             }
-            (Format::Json, Told::Typed { line, who, text }) => {
+            (Format::Json, RunEvent::Typed { line, who, text }) => {
                 let file = script.sources.get(line.source).map(|source| source.name.as_str());
                 let object = json!({
                     "event": "typed", "file": file, "line": line.number, "actor": who, "text": text
                 });
                 self.line(&object.to_string());
             }
-            (Format::Json, Told::Shown { who, shown }) => {
-                let event = if shown.what == What::Row { "shown" } else { "happened" };
+            (Format::Json, RunEvent::ShownRow { who, shown }) => {
+                let event = if shown.what == ShownKind::Row { "shown" } else { "happened" };
                 self.line(&json!({ "event": event, "actor": who, "text": shown.text }).to_string());
             }
-            (Format::Json, Told::Differs(fault)) => {
-                let (file, line, column) = diagnostics::place(fault, &script.sources);
-                let facts: Vec<_> = fault
+            (Format::Json, RunEvent::Differs(error)) => {
+                let (file, line, column) = diagnostics::place(error, &script.sources);
+                let facts: Vec<_> = error
                     .facts
                     .iter()
                     .map(|(heading, fact)| json!({ "what": heading, "text": fact }))
                     .collect();
                 let object = json!({
                     "event": "differs", "file": file, "line": line, "column": column,
-                    "message": fault.what, "facts": facts, "help": fault.help
+                    "message": error.what, "facts": facts, "help": error.help
                 });
                 self.line(&object.to_string());
             }
             _ => {}
         }
-        if let Told::Differs(fault) = told {
+        if let RunEvent::Differs(error) = told {
             self.clear_progress();
-            complain(&diagnostics::drawn(fault, &script.sources));
+            eprint_line(&diagnostics::drawn(error, &script.sources));
         }
     }
 
     /// A script has ended.
-    pub(crate) fn end(&mut self, name: &str, script: &Script, outcome: &Outcome) {
+    pub(crate) fn end(&mut self, name: &str, script: &Script, outcome: &RunOutcome) {
         self.clear_progress();
         let word = match &outcome.end {
-            End::Passed => "passed",
-            End::Differed => "differed",
-            End::Skipped(_) => "skipped",
-            End::Interrupted => "interrupted",
-            End::Failed(_) | End::Refused(_) => "failed",
+            ScriptEnd::Passed => "passed",
+            ScriptEnd::Differed => "differed",
+            ScriptEnd::Skipped(_) => "skipped",
+            ScriptEnd::Interrupted => "interrupted",
+            ScriptEnd::Failed(_) | ScriptEnd::Refused(_) => "failed",
         };
         match self.format {
             Format::Transcript => {}
@@ -127,8 +127,8 @@ impl Output {
                 self.line(&object.to_string());
             }
         }
-        if let End::Failed(fault) = &outcome.end {
-            complain(&fault.to_string());
+        if let ScriptEnd::Failed(error) = &outcome.end {
+            eprint_line(&error.to_string());
         }
     }
 
@@ -137,23 +137,23 @@ impl Output {
         self.broken.take()
     }
 
-    fn tap(&mut self, name: &str, script: &Script, outcome: &Outcome) {
+    fn tap(&mut self, name: &str, script: &Script, outcome: &RunOutcome) {
         let number = self.number;
         // A number sign would begin a directive of TAP.
         let name = name.replace('#', "\\#");
         match &outcome.end {
-            End::Passed => self.line(&format!("ok {number} - {name}")),
-            End::Skipped(reason) => self.line(&format!("ok {number} - {name} # SKIP {reason}")),
-            End::Differed | End::Interrupted | End::Failed(_) | End::Refused(_) => {
+            ScriptEnd::Passed => self.line(&format!("ok {number} - {name}")),
+            ScriptEnd::Skipped(reason) => self.line(&format!("ok {number} - {name} # SKIP {reason}")),
+            ScriptEnd::Differed | ScriptEnd::Interrupted | ScriptEnd::Failed(_) | ScriptEnd::Refused(_) => {
                 self.line(&format!("not ok {number} - {name}"));
             }
         }
-        if let Some(fault) = outcome.faults.first() {
-            let (file, line, column) = diagnostics::place(fault, &script.sources);
+        if let Some(error) = outcome.diagnostics.first() {
+            let (file, line, column) = diagnostics::place(error, &script.sources);
             self.line("  ---");
-            self.line(&format!("  message: {}", json!(fault.what)));
+            self.line(&format!("  message: {}", json!(error.what)));
             self.line(&format!("  at: {}", json!(format!("{file}:{line}:{column}"))));
-            for (heading, fact) in &fault.facts {
+            for (heading, fact) in &error.facts {
                 self.line(&format!("  {heading}: {}", json!(fact)));
             }
             self.line("  ...");

@@ -3,32 +3,32 @@
 
 use std::time::{Duration, Instant};
 
-use super::actors::Cast;
-use super::clock::World;
+use super::actors::Actors;
+use super::clock::RunClock;
 use super::seeds::Seeds;
 use super::trouble::placed;
 use super::{interrupt, step};
-use crate::app::error::Fault as Failure;
-use crate::net::Sources;
+use crate::app::error::AppError;
+use crate::net::SourceLimiter;
 use crate::script::check::{file_value, port_name};
-use crate::script::matcher::Shown;
-use crate::script::render::{self, Names};
-use crate::script::{Bindings, Content, Directive, Fault, Kind, Line, Script, update};
+use crate::script::matcher::ShownRow;
+use crate::script::render::{self, CaptureNames};
+use crate::script::{Bindings, Diagnostic, Directive, FileContent, Line, LineKind, Script, update};
 
 /// How a script is to be played.
 #[derive(Clone, Debug)]
-pub(crate) struct Manner {
+pub(crate) struct OutputArgs {
     pub(crate) checking: Checking,
     pub(crate) seed: Option<u64>,
     pub(crate) vars: Vec<(String, String)>,
     pub(crate) timeout_ms: Option<u64>,
     pub(crate) after_difference: AfterDifference,
-    pub(crate) file: KeptFile,
+    pub(crate) file: UpdateMode,
 }
 
 /// Whether the file of a script is to be brought up to date.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum KeptFile {
+pub(crate) enum UpdateMode {
     AsItStands,
     Updated,
 }
@@ -50,33 +50,33 @@ pub(crate) enum AfterDifference {
 }
 
 /// How a script ended.
-pub(crate) enum End {
+pub(crate) enum ScriptEnd {
     Passed,
     Differed,
     Skipped(String),
     Interrupted,
     /// The machine refused before anything was played.
-    Failed(Failure),
+    Failed(AppError),
     /// The machine refused at a line, or the world did not come to rest there, which has been told; with the exit code.
     Refused(u8),
 }
 
 /// What is told while a script is played.
-pub(crate) enum Told<'a> {
+pub(crate) enum RunEvent<'a> {
     /// One line of the transcript.
     Line(&'a str),
     /// What an actor typed, and at which line of the script.
     Typed { line: &'a Line, who: &'a str, text: &'a str },
     /// What an actor showed.
-    Shown { who: &'a str, shown: &'a Shown },
+    ShownRow { who: &'a str, shown: &'a ShownRow },
     /// Something differs.
-    Differs(&'a Fault),
+    Differs(&'a Diagnostic),
 }
 
 /// What came of a script.
-pub(crate) struct Outcome {
-    pub(crate) end: End,
-    pub(crate) faults: Vec<Fault>,
+pub(crate) struct RunOutcome {
+    pub(crate) end: ScriptEnd,
+    pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) steps: usize,
     /// The script as `--update` would write it.
     pub(crate) updated: Vec<String>,
@@ -85,27 +85,27 @@ pub(crate) struct Outcome {
 }
 
 /// Why a script is not played to its end.
-pub(crate) enum Stop {
+pub(crate) enum RunStop {
     Differed,
     Halted,
     Interrupted,
-    Failed(Failure),
+    Failed(AppError),
 }
 
 /// A script that is being played.
-pub(crate) struct Play<'a> {
+pub(crate) struct Run<'a> {
     pub(crate) script: &'a Script,
-    pub(crate) manner: &'a Manner,
-    pub(crate) cast: Cast,
+    pub(crate) manner: &'a OutputArgs,
+    pub(crate) cast: Actors,
     pub(crate) bindings: Bindings,
-    pub(crate) names: Names,
+    pub(crate) names: CaptureNames,
     pub(crate) checking: Checking,
     pub(crate) timeout_ms: u64,
     pub(crate) quiet_ms: u64,
     /// Live: what each actor showed and no expectation took.
-    pub(crate) untaken: Vec<Shown>,
-    pub(crate) faults: Vec<Fault>,
-    pub(crate) tell: &'a mut dyn FnMut(Told<'_>),
+    pub(crate) unsent_bytes: Vec<ShownRow>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    pub(crate) tell: &'a mut dyn FnMut(RunEvent<'_>),
     /// Faults of the step that go when its expectations become what was shown.
     pub(crate) mendable: usize,
     steps: usize,
@@ -120,42 +120,48 @@ const TIMEOUT_MS: u64 = 5_000;
 const QUIET_MS: u64 = 200;
 
 /// Plays a script.
-pub(crate) fn play(script: &Script, manner: &Manner, tell: &mut dyn FnMut(Told<'_>)) -> Outcome {
+pub(crate) fn play(script: &Script, manner: &OutputArgs, tell: &mut dyn FnMut(RunEvent<'_>)) -> RunOutcome {
     if let Some(reason) = skipped(script) {
         let source = script.sources.first().map_or("", |source| source.text.as_str());
         let updated: Vec<String> = source.lines().map(str::to_owned).collect();
         for line in &updated {
-            tell(Told::Line(line));
+            tell(RunEvent::Line(line));
         }
-        return Outcome { end: End::Skipped(reason), faults: Vec::new(), steps: 0, updated, left: 0 };
+        return RunOutcome {
+            end: ScriptEnd::Skipped(reason),
+            diagnostics: Vec::new(),
+            steps: 0,
+            updated,
+            left: 0,
+        };
     }
     let live = script.is_live();
     let seed = manner.seed.or_else(|| seed_of(script)).unwrap_or(0);
     let (world, seeds) =
-        if live { (World::live(), Seeds::System) } else { (World::closed(), Seeds::script(seed)) };
+        if live { (RunClock::live(), Seeds::System) } else { (RunClock::closed(), Seeds::script(seed)) };
     let text = script.sources.iter().map(|source| source.text.as_str()).collect::<String>();
-    let cast = match Cast::new(&script.actors, world, seeds, text) {
+    let cast = match Actors::new(&script.actors, world, seeds, text) {
         Ok(cast) => cast,
         Err(failure) => {
-            let end = End::Failed(failure);
-            return Outcome { end, faults: Vec::new(), steps: 0, updated: Vec::new(), left: 0 };
+            let end = ScriptEnd::Failed(failure);
+            return RunOutcome { end, diagnostics: Vec::new(), steps: 0, updated: Vec::new(), left: 0 };
         }
     };
     let mut bindings = Bindings::default();
     for (name, value) in &manner.vars {
         bindings.set(name.clone(), value.clone());
     }
-    let mut play = Play {
+    let mut play = Run {
         script,
         manner,
         cast,
         bindings,
-        names: Names::default(),
+        names: CaptureNames::default(),
         checking: manner.checking,
         timeout_ms: manner.timeout_ms.unwrap_or(TIMEOUT_MS),
         quiet_ms: QUIET_MS,
-        untaken: Vec::new(),
-        faults: Vec::new(),
+        unsent_bytes: Vec::new(),
+        diagnostics: Vec::new(),
         tell,
         mendable: 0,
         steps: 0,
@@ -164,40 +170,46 @@ pub(crate) fn play(script: &Script, manner: &Manner, tell: &mut dyn FnMut(Told<'
         left: 0,
     };
     let end = match play.lines() {
-        Ok(()) | Err(Stop::Halted | Stop::Differed) if play.faults.is_empty() => End::Passed,
-        Ok(()) | Err(Stop::Halted | Stop::Differed) => End::Differed,
-        Err(Stop::Interrupted) => End::Interrupted,
-        Err(Stop::Failed(failure)) => End::Refused(failure.code),
+        Ok(()) | Err(RunStop::Halted | RunStop::Differed) if play.diagnostics.is_empty() => ScriptEnd::Passed,
+        Ok(()) | Err(RunStop::Halted | RunStop::Differed) => ScriptEnd::Differed,
+        Err(RunStop::Interrupted) => ScriptEnd::Interrupted,
+        Err(RunStop::Failed(failure)) => ScriptEnd::Refused(failure.code),
     };
     if live {
         play.part();
     }
-    Outcome { end, faults: play.faults, steps: play.steps, updated: play.updated, left: play.left }
+    RunOutcome {
+        end,
+        diagnostics: play.diagnostics,
+        steps: play.steps,
+        updated: play.updated,
+        left: play.left,
+    }
 }
 
 fn skipped(script: &Script) -> Option<String> {
     script.lines.iter().find_map(|line| match &line.kind {
-        Kind::Directive(Directive::Skip(reason)) => Some(reason.clone()),
+        LineKind::Directive(Directive::Skip(reason)) => Some(reason.clone()),
         _ => None,
     })
 }
 
 fn seed_of(script: &Script) -> Option<u64> {
     script.lines.iter().find_map(|line| match line.kind {
-        Kind::Directive(Directive::Seed(seed)) => Some(seed),
+        LineKind::Directive(Directive::Seed(seed)) => Some(seed),
         _ => None,
     })
 }
 
-impl Play<'_> {
-    fn lines(&mut self) -> Result<(), Stop> {
+impl Run<'_> {
+    fn lines(&mut self) -> Result<(), RunStop> {
         let mut at = 0;
         while let Some(line) = self.script.lines.get(at) {
             match self.line(line, at) {
                 Ok(next) => at = next,
                 Err(stop) => {
-                    if let Stop::Failed(failure) = &stop {
-                        self.fault(placed(line, failure));
+                    if let RunStop::Failed(failure) = &stop {
+                        self.error(placed(line, failure));
                     }
                     return Err(stop);
                 }
@@ -207,14 +219,14 @@ impl Play<'_> {
     }
 
     /// Plays the line at a place, a step with all of its lines. Gives the place of the next.
-    fn line(&mut self, line: &Line, at: usize) -> Result<usize, Stop> {
+    fn line(&mut self, line: &Line, at: usize) -> Result<usize, RunStop> {
         let lines = &self.script.lines;
         if interrupt::came() {
-            return Err(Stop::Interrupted);
+            return Err(RunStop::Interrupted);
         }
         if !line.is_step() {
             let outcome = self.plain(line);
-            if let Err(Stop::Halted) = outcome {
+            if let Err(RunStop::Halted) = outcome {
                 let rest = lines.get(at + 1..).unwrap_or_default();
                 for line in rest {
                     self.keep(line);
@@ -224,35 +236,35 @@ impl Play<'_> {
         }
         let (head, tail, next) = step::extent(lines, at);
         self.steps += 1;
-        self.cast.everybody_enters().map_err(Stop::Failed)?;
+        self.cast.everybody_enters().map_err(RunStop::Failed)?;
         for line in head {
             let text = self.head_line(line);
             self.print(line, &text);
         }
-        let faults = self.faults.len();
+        let diagnostics = self.diagnostics.len();
         let played = self.step(head, tail);
         let shown = std::mem::take(&mut self.cast.stage.shown);
         let mended = self.after(line, tail, &shown);
         played?;
-        let came = self.faults.len() - faults;
+        let came = self.diagnostics.len() - diagnostics;
         let mendable = std::mem::take(&mut self.mendable);
         self.left += came - if mended { mendable } else { 0 };
         if came > 0 && self.manner.after_difference == AfterDifference::Stop {
-            return Err(Stop::Differed);
+            return Err(RunStop::Differed);
         }
         Ok(next)
     }
 
     /// A line that is no step.
-    fn plain(&mut self, line: &Line) -> Result<(), Stop> {
-        if let Kind::Directive(directive) = &line.kind {
+    fn plain(&mut self, line: &Line) -> Result<(), RunStop> {
+        if let LineKind::Directive(directive) = &line.kind {
             return self.directive(line, directive);
         }
         self.print(line, &line.text);
         Ok(())
     }
 
-    fn directive(&mut self, line: &Line, directive: &Directive) -> Result<(), Stop> {
+    fn directive(&mut self, line: &Line, directive: &Directive) -> Result<(), RunStop> {
         match directive {
             Directive::Exact => self.checking = Checking::Exact,
             Directive::Open => self.checking = self.manner.checking,
@@ -262,14 +274,14 @@ impl Play<'_> {
             Directive::Set { name, value } => {
                 let value = self.bindings.typed(value).unwrap_or_default();
                 if name == "limits" && value == "on" {
-                    self.cast.stage.sources = Some((Sources::limited(), Instant::now()));
+                    self.cast.stage.sources = Some((SourceLimiter::limited(), Instant::now()));
                 }
                 if self.manner.vars.iter().all(|(given, _)| given != name) {
                     self.names.forget(name);
                     self.bindings.set(name.clone(), value);
                 }
             }
-            Directive::File { name, content } => self.file(name, content).map_err(Stop::Failed)?,
+            Directive::File { name, content } => self.file(name, content).map_err(RunStop::Failed)?,
             _ => {}
         }
         match directive {
@@ -285,13 +297,13 @@ impl Play<'_> {
             Directive::Include(_) => self.keep(line),
             _ => self.print(line, &line.text),
         }
-        if *directive == Directive::Halt { Err(Stop::Halted) } else { Ok(()) }
+        if *directive == Directive::Halt { Err(RunStop::Halted) } else { Ok(()) }
     }
 
-    fn file(&mut self, name: &str, content: &Content) -> Result<(), Failure> {
+    fn file(&mut self, name: &str, content: &FileContent) -> Result<(), AppError> {
         let text = match content {
-            Content::Given(text) => text.clone(),
-            Content::Fill(bytes) => "0123456789abcdef".chars().cycle().take(*bytes).collect(),
+            FileContent::Given(text) => text.clone(),
+            FileContent::Fill(bytes) => "0123456789abcdef".chars().cycle().take(*bytes).collect(),
         };
         let path = self.cast.stage.folder().join(name);
         super::files::write(self.cast.stage.folder(), &path, &text)?;
@@ -304,18 +316,18 @@ impl Play<'_> {
 
     /// What was shown in a step is printed, and the tail of the step brought up to date, if it stands in the file that
     /// is played. Whether it was.
-    fn after(&mut self, head: &Line, tail: &[Line], shown: &[Shown]) -> bool {
+    fn after(&mut self, head: &Line, tail: &[Line], shown: &[ShownRow]) -> bool {
         self.name_ports();
         for one in shown {
             let label = self.script.label(one.who);
             let line = render::shown(label, one, &self.names);
-            (self.tell)(Told::Line(&line));
-            (self.tell)(Told::Shown { who: label, shown: one });
+            (self.tell)(RunEvent::Line(&line));
+            (self.tell)(RunEvent::ShownRow { who: label, shown: one });
         }
-        for line in tail.iter().filter(|line| !matches!(line.kind, Kind::Expected { .. })) {
-            (self.tell)(Told::Line(&line.text));
+        for line in tail.iter().filter(|line| !matches!(line.kind, LineKind::Expected { .. })) {
+            (self.tell)(RunEvent::Line(&line.text));
         }
-        if self.manner.file == KeptFile::AsItStands {
+        if self.manner.file == UpdateMode::AsItStands {
             return false;
         }
         // A step of an included file has its expectations there, unless they follow the `@include`.
@@ -346,7 +358,7 @@ impl Play<'_> {
     /// The head of a step as it is printed: what was typed with its values, all else as it stands.
     fn head_line(&self, line: &Line) -> String {
         match &line.kind {
-            Kind::Typed { who, text, .. } => match self.bindings.typed(text) {
+            LineKind::Input { who, text, .. } => match self.bindings.typed(text) {
                 Ok(typed) => render::input(self.script.label(*who), &typed, &self.names),
                 Err(_) => line.text.clone(),
             },
@@ -356,10 +368,10 @@ impl Play<'_> {
 
     /// Prints a line of the script; the file keeps it as it stands.
     fn print(&mut self, line: &Line, text: &str) {
-        if !matches!(line.kind, Kind::Blank | Kind::Comment) {
+        if !matches!(line.kind, LineKind::Blank | LineKind::Comment) {
             self.head();
         }
-        (self.tell)(Told::Line(text));
+        (self.tell)(RunEvent::Line(text));
         self.keep(line);
     }
 
@@ -369,9 +381,9 @@ impl Play<'_> {
         if std::mem::replace(&mut self.headed, true) || self.script.is_live() {
             return;
         }
-        (self.tell)(Told::Line("@exact"));
+        (self.tell)(RunEvent::Line("@exact"));
         if let Some(seed) = self.manner.seed {
-            (self.tell)(Told::Line(&format!("@seed {seed}")));
+            (self.tell)(RunEvent::Line(&format!("@seed {seed}")));
         }
     }
 

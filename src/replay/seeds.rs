@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::app::error::Fault;
-use crate::app::keyring::{self, Own};
+use crate::app::error::AppError;
+use crate::app::keyring::{self, StoredKey};
 use crate::chat::KeyFor;
 use crate::crypto::{Identity, Seed};
 
@@ -23,7 +23,7 @@ pub(crate) enum Seeds {
 /// made once in a process.
 type KeyName = (u64, String, &'static str, u64, u32);
 
-static MADE: Mutex<BTreeMap<KeyName, Own>> = Mutex::new(BTreeMap::new());
+static MADE: Mutex<BTreeMap<KeyName, StoredKey>> = Mutex::new(BTreeMap::new());
 
 impl Seeds {
     pub(crate) fn script(seed: u64) -> Self {
@@ -43,7 +43,7 @@ impl Seeds {
     }
 
     /// The next key of an actor.
-    pub(crate) fn key(&mut self, actor: &str, of: KeyFor, bits: u32) -> Result<Own, Fault> {
+    pub(crate) fn key(&mut self, actor: &str, of: KeyFor, bits: u32) -> Result<StoredKey, AppError> {
         let purpose = match of {
             KeyFor::Identity => "key",
             KeyFor::RawWire => "raw key",

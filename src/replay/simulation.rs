@@ -1,56 +1,57 @@
 //! The machine under the actors of a run: one loop with real loopback sockets for all of them, one clock,
-//! one list of what was shown. Effects of an actor come in by its [`Part`].
+//! one list of what was shown. Effects of an actor come in by its [`ActorHost`].
 
+use crate::ids::{ConnId, DialId, ListenerId};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::clock::{Clock, World};
-use super::links::{Over, Wires};
+use super::clock::{Clock, RunClock};
+use super::links::{EndState, Links};
 use super::ports::Ports;
 use super::seeds::Seeds;
-use crate::app::account::{Machine, Recipe};
-use crate::app::error::Fault;
-use crate::app::error::words;
-use crate::app::keyring::{KeyRing, Own};
-use crate::chat::{Dial, Input, Link, Listener, Notice, Now, Owed, Queue, Wire};
-use crate::crypto::Job;
+use crate::app::account::{Host, KeygenRequest};
+use crate::app::error::AppError;
+use crate::app::error::describe;
+use crate::app::keyring::{KeyRing, StoredKey};
+use crate::chat::{Input, Notice, Now, Protocol, Queue, ReceiptDue};
+use crate::crypto::RsaJob;
 use crate::net::signals::Signals;
-use crate::net::{LinkId, ListenerId, Net, Sources, Stack};
+use crate::net::{Net, SocketId, SourceLimiter, Stack};
 use crate::peers::address::{Family, ListenAt, Target};
-use crate::script::matcher::{Shown, What};
+use crate::script::matcher::{ShownKind, ShownRow};
 use crate::text::safe::SafeText;
 
 /// A call that an actor wants to make.
 pub(crate) struct Call {
     pub(crate) who: usize,
-    pub(crate) dial: Dial,
+    pub(crate) dial: DialId,
     pub(crate) target: Target,
     pub(crate) family: Family,
 }
 
 /// What all actors of a run stand on.
-pub(crate) struct Stage {
+pub(crate) struct Simulation {
     pub(crate) net: Net,
-    pub(crate) world: World,
+    pub(crate) world: RunClock,
     pub(crate) seeds: Seeds,
     /// Limits by source, counted by the virtual clock, where the script asks for them.
-    pub(crate) sources: Option<(Sources, Instant)>,
+    pub(crate) sources: Option<(SourceLimiter, Instant)>,
     pub(crate) ports: Ports,
-    pub(crate) wires: Wires,
+    pub(crate) wires: Links,
     pub(crate) calls: VecDeque<Call>,
     /// Inputs that are due before anything else is delivered.
     pub(crate) waiting: VecDeque<(usize, Input<'static>)>,
-    pub(crate) shown: Vec<Shown>,
+    pub(crate) shown: Vec<ShownRow>,
     /// Ports that were given out since the last step, by their digits.
     pub(crate) given: Vec<(usize, u16)>,
     /// Live: signals, which have to end a wait.
     pub(crate) signals: Option<Signals>,
     /// Live: listeners and dials of the real network.
-    pub(crate) listeners: BTreeMap<ListenerId, (usize, Listener)>,
-    pub(crate) dials: BTreeMap<LinkId, (usize, Dial)>,
-    pub(crate) owners: BTreeMap<LinkId, usize>,
+    pub(crate) listeners: BTreeMap<SocketId, (usize, ListenerId)>,
+    pub(crate) dials: BTreeMap<ConnId, (usize, DialId)>,
+    pub(crate) owners: BTreeMap<ConnId, usize>,
     labels: Vec<String>,
     folder: PathBuf,
     /// The text of the script: numbers in it are nobody's port.
@@ -58,21 +59,21 @@ pub(crate) struct Stage {
 }
 
 /// One actor's hold on the stage.
-pub(crate) struct Part<'a> {
-    pub(crate) stage: &'a mut Stage,
+pub(crate) struct ActorHost<'a> {
+    pub(crate) stage: &'a mut Simulation,
     pub(crate) who: usize,
 }
 
-impl Stage {
+impl Simulation {
     pub(crate) fn new(
-        world: World,
+        world: RunClock,
         seeds: Seeds,
         labels: Vec<String>,
         folder: PathBuf,
         script: String,
     ) -> io::Result<Self> {
         let mut net = Net::new()?;
-        net.set_sources(Sources::unlimited());
+        net.set_sources(SourceLimiter::unlimited());
         let signals = match world.clock {
             // Nothing is waited for there but what is known to come.
             Clock::Virtual { .. } => None,
@@ -84,7 +85,7 @@ impl Stage {
             seeds,
             sources: None,
             ports: Ports::default(),
-            wires: Wires::default(),
+            wires: Links::default(),
             calls: VecDeque::new(),
             waiting: VecDeque::new(),
             shown: Vec::new(),
@@ -115,17 +116,17 @@ impl Stage {
 
     /// Something happened to an actor that is not a row of its screen.
     pub(crate) fn event(&mut self, who: usize, text: String) {
-        self.shown.push(Shown { who, what: What::Event, text });
+        self.shown.push(ShownRow { who, what: ShownKind::Event, text });
     }
 
     /// The connection ends for both, as when a cable is cut: what was sent before still arrives.
-    pub(crate) fn cut(&mut self, link: LinkId) {
-        let Some(end) = self.wires.get_mut(link).filter(|end| !end.gone) else { return };
+    pub(crate) fn cut(&mut self, conn: ConnId) {
+        let Some(end) = self.wires.get_mut(conn).filter(|end| !end.gone) else { return };
         end.gone = true;
-        end.over = Over::Told;
+        end.over = EndState::RunEvent;
         let who = end.who;
-        self.net.hangup(link);
-        self.waiting.push_back((who, Input::Ended { link: Link(link.0), error: None }));
+        self.net.close(conn);
+        self.waiting.push_back((who, Input::Ended { conn, error: None }));
     }
 
     /// A row as it may stand in a transcript: nothing of this machine is in it.
@@ -150,13 +151,13 @@ impl Stage {
     fn listen_closed(
         &mut self,
         who: usize,
-        listener: Listener,
+        listener: ListenerId,
         at: &ListenAt,
         family: Family,
     ) -> Result<std::net::SocketAddr, String> {
         let place = self.ports.place(at, family, &self.script)?;
-        let (id, real) = self.net.listen(place.real, Stack::AsGiven).map_err(|error| words(&error))?;
-        self.ports.bind(who, id, listener, family, &super::ports::Place { real, ..place });
+        let (id, real) = self.net.listen(place.real, Stack::AsGiven).map_err(|error| describe(&error))?;
+        self.ports.bind(who, id, listener, family, &super::ports::PortMapping { real, ..place });
         if at.port == 0 {
             self.given.push((who, place.seen.port()));
         }
@@ -164,7 +165,7 @@ impl Stage {
     }
 }
 
-impl Machine for Part<'_> {
+impl Host for ActorHost<'_> {
     fn now(&self) -> Now {
         self.stage.world.now()
     }
@@ -175,15 +176,15 @@ impl Machine for Part<'_> {
         stamp.to_zoned_datetime(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d").to_string()
     }
 
-    fn show(&mut self, notice: &Notice, owed: Option<Owed>) -> Option<Input<'static>> {
+    fn show(&mut self, notice: &Notice, due: Option<ReceiptDue>) -> Option<Input<'static>> {
         for row in notice.rows() {
             let text = self.stage.of_this_run(self.who, &row);
-            self.stage.shown.push(Shown { who: self.who, what: What::Row, text });
+            self.stage.shown.push(ShownRow { who: self.who, what: ShownKind::Row, text });
         }
-        owed.map(Input::Shown)
+        due.map(Input::Shown)
     }
 
-    fn listen(&mut self, listener: Listener, at: &ListenAt, family: Family) -> Option<Input<'static>> {
+    fn listen(&mut self, listener: ListenerId, at: &ListenAt, family: Family) -> Option<Input<'static>> {
         let bound = match self.stage.world.clock {
             Clock::Virtual { .. } => self.stage.listen_closed(self.who, listener, at, family),
             Clock::Real { .. } => self.stage.listen_live(self.who, listener, at, family),
@@ -194,28 +195,28 @@ impl Machine for Part<'_> {
         })
     }
 
-    fn connect(&mut self, dial: Dial, target: Target, family: Family) -> Option<Input<'static>> {
+    fn connect(&mut self, dial: DialId, target: Target, family: Family) -> Option<Input<'static>> {
         self.stage.calls.push_back(Call { who: self.who, dial, target, family });
         None
     }
 
-    fn cancel_connect(&mut self, dial: Dial) {
+    fn cancel_connect(&mut self, dial: DialId) {
         let who = self.who;
         self.stage.calls.retain(|call| call.who != who || call.dial != dial);
-        let links = self.stage.dials.iter().filter(|(_, one)| **one == (who, dial));
-        let links: Vec<LinkId> = links.map(|(link, _)| *link).collect();
-        for link in links {
-            self.stage.dials.remove(&link);
-            self.stage.net.drop_now(link);
+        let connections = self.stage.dials.iter().filter(|(_, one)| **one == (who, dial));
+        let connections: Vec<ConnId> = connections.map(|(conn, _)| *conn).collect();
+        for conn in connections {
+            self.stage.dials.remove(&conn);
+            self.stage.net.abort(conn);
         }
     }
 
     /// In a closed world nobody is slow: what the kernel does not take at once it takes before the world rests.
-    fn transmit(&mut self, link: Link, bytes: Vec<u8>) -> Option<Input<'static>> {
-        let id = LinkId(link.0);
+    fn transmit(&mut self, conn: ConnId, bytes: Vec<u8>) -> Option<Input<'static>> {
+        let id = conn;
         if let Clock::Real { .. } = self.stage.world.clock {
             self.stage.net.send(id, bytes);
-            return (self.stage.net.queued(id) > 0).then_some(Input::Clogged { link });
+            return (self.stage.net.queued(id) > 0).then_some(Input::WriteBlocked { conn });
         }
         let passed = self.stage.wires.pass(id, bytes);
         if !passed.bytes.is_empty() {
@@ -227,25 +228,24 @@ impl Machine for Part<'_> {
         None
     }
 
-    fn proven(&mut self, _: Link, _: Wire) {
+    fn mark_authenticated(&mut self, _: ConnId, _: Protocol) {
         if let Some((sources, _)) = &mut self.stage.sources {
-            sources.settled(std::net::Ipv4Addr::LOCALHOST.into());
+            sources.release(std::net::Ipv4Addr::LOCALHOST.into());
         }
     }
 
-    fn hangup(&mut self, link: Link) {
-        let link = LinkId(link.0);
+    fn close(&mut self, conn: ConnId) {
         let live = matches!(self.stage.world.clock, Clock::Real { .. });
-        if live || self.stage.wires.hang_up(link) {
-            self.stage.net.hangup(link);
+        if live || self.stage.wires.hang_up(conn) {
+            self.stage.net.close(conn);
         }
     }
 
-    fn work(&mut self, link: Link, job: Job, _: Queue, keys: KeyRing) -> Option<Input<'static>> {
-        Some(Input::Worked { link, result: job.run(keys.keys()) })
+    fn work(&mut self, conn: ConnId, job: RsaJob, _: Queue, keys: KeyRing) -> Option<Input<'static>> {
+        Some(Input::JobDone { conn, result: job.run(keys.keys()) })
     }
 
-    fn make_key(&mut self, recipe: Recipe) -> Option<Result<Own, Fault>> {
+    fn make_key(&mut self, recipe: KeygenRequest) -> Option<Result<StoredKey, AppError>> {
         let label = self.stage.label(self.who).to_owned();
         Some(self.stage.seeds.key(&label, recipe.of, recipe.bits))
     }

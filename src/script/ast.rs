@@ -2,9 +2,9 @@
 
 use regex::Regex;
 
-use super::diagnostic::Place;
+use super::diagnostic::Span;
 use super::directive::Directive;
-use super::template::Piece;
+use super::template::Fragment;
 
 /// A parsed script, files that it includes spliced in where they are named.
 #[derive(Clone, Debug, Default)]
@@ -36,22 +36,22 @@ pub struct Line {
     /// As it stands there, without its line ending; a file given in place with all its rows.
     pub text: String,
     /// What it is.
-    pub kind: Kind,
+    pub kind: LineKind,
 }
 
 /// What a line is.
 #[derive(Clone, Debug)]
-pub enum Kind {
+pub enum LineKind {
     /// Nothing, or blanks.
     Blank,
     /// `# …`
     Comment,
     /// `NAME> …`, or a bare line where there is one actor.
-    Typed {
+    Input {
         /// Whose prompt, as an index into [`Script::actors`].
         who: usize,
         /// What is typed.
-        text: Vec<Piece>,
+        text: Vec<Fragment>,
         /// Byte of the line at which the text begins.
         at: usize,
     },
@@ -72,34 +72,34 @@ pub enum Kind {
 #[derive(Clone, Debug)]
 pub enum Expectation {
     /// A row like this.
-    Row(Vec<Piece>),
+    Row(Vec<Fragment>),
     /// `$**`: any number of rows.
     Rows,
     /// `|~`: a row that this expression matches as a whole.
     Regex(Regex),
     /// `|!`: no row of the step is like this.
-    Never(Vec<Piece>),
+    Never(Vec<Fragment>),
     /// `|*`: something that is not a row, such as `exited 0`.
-    Event(Vec<Piece>),
+    Event(Vec<Fragment>),
 }
 
 impl Line {
     /// The whole line as a place.
     #[must_use]
-    pub fn whole(&self) -> Place {
+    pub fn whole(&self) -> Span {
         let first = self.text.lines().next().unwrap_or_default();
-        Place { source: self.source, line: self.number, span: 0..first.len() }
+        Span { source: self.source, line: self.number, span: 0..first.len() }
     }
 
     /// A stretch of this line.
     #[must_use]
-    pub fn stretch(&self, span: std::ops::Range<usize>) -> Place {
-        Place { source: self.source, line: self.number, span }
+    pub fn stretch(&self, span: std::ops::Range<usize>) -> Span {
+        Span { source: self.source, line: self.number, span }
     }
 
     /// From a byte of this line to its end.
     #[must_use]
-    pub fn from(&self, at: usize) -> Place {
+    pub fn from(&self, at: usize) -> Span {
         let end = self.whole().span.end;
         self.stretch(at.min(end)..end)
     }
@@ -108,9 +108,9 @@ impl Line {
     #[must_use]
     pub fn is_step(&self) -> bool {
         match &self.kind {
-            Kind::Typed { .. } => true,
-            Kind::Directive(directive) => directive.acts(),
-            Kind::Blank | Kind::Comment | Kind::Expected { .. } => false,
+            LineKind::Input { .. } => true,
+            LineKind::Directive(directive) => directive.acts(),
+            LineKind::Blank | LineKind::Comment | LineKind::Expected { .. } => false,
         }
     }
 }
@@ -125,6 +125,6 @@ impl Script {
     /// Whether somebody is a program that is not ours.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        self.lines.iter().any(|line| matches!(line.kind, Kind::Directive(Directive::Live(_))))
+        self.lines.iter().any(|line| matches!(line.kind, LineKind::Directive(Directive::Live(_))))
     }
 }

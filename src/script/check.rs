@@ -2,54 +2,54 @@
 
 use std::collections::BTreeSet;
 
-use super::ast::{Expectation, Kind, Line, Script};
-use super::diagnostic::Fault;
+use super::ast::{Expectation, Line, LineKind, Script};
+use super::diagnostic::Diagnostic;
 use super::directive::Directive;
-use super::template::Piece;
+use super::template::Fragment;
 
 /// Everything that is wrong with a script that can be parsed. `given` are names that the command line binds.
 #[must_use]
-pub fn check(script: &Script, given: &[&str]) -> Vec<Fault> {
-    let mut look = Look {
+pub fn check(script: &Script, given: &[&str]) -> Vec<Diagnostic> {
+    let mut look = Checker {
         script,
         bound: given.iter().map(|name| (*name).to_owned()).collect(),
         live: BTreeSet::new(),
-        faults: Vec::new(),
+        diagnostics: Vec::new(),
     };
     for line in &script.lines {
         look.at(line);
     }
-    look.faults
+    look.diagnostics
 }
 
-struct Look<'a> {
+struct Checker<'a> {
     script: &'a Script,
     /// Names that have a value from here on.
     bound: BTreeSet<String>,
     live: BTreeSet<usize>,
-    faults: Vec<Fault>,
+    diagnostics: Vec<Diagnostic>,
 }
 
-impl Look<'_> {
+impl Checker<'_> {
     fn at(&mut self, line: &Line) {
         match &line.kind {
-            Kind::Blank | Kind::Comment => {}
-            Kind::Typed { who, text, .. } => {
+            LineKind::Blank | LineKind::Comment => {}
+            LineKind::Input { who, text, .. } => {
                 self.uses(line, text);
                 if listens(text) {
                     self.bound.insert(port_name(self.script.label(*who), 1));
                 }
             }
-            Kind::Expected { who, what, .. } => self.expected(line, *who, what),
-            Kind::Directive(directive) => self.directive(line, directive),
+            LineKind::Expected { who, what, .. } => self.expected(line, *who, what),
+            LineKind::Directive(directive) => self.directive(line, directive),
         }
     }
 
     fn expected(&mut self, line: &Line, who: usize, what: &Expectation) {
         if self.live.contains(&who) {
             let label = self.script.label(who);
-            let fault = Fault::new(line.whole(), format!("{label} is live: its screen cannot be seen"));
-            self.faults.push(fault.help("expect what one of our own actors sees"));
+            let error = Diagnostic::new(line.whole(), format!("{label} is live: its screen cannot be seen"));
+            self.diagnostics.push(error.help("expect what one of our own actors sees"));
         }
         match what {
             Expectation::Row(pieces) | Expectation::Event(pieces) => self.binds(line, pieces),
@@ -74,36 +74,39 @@ impl Look<'_> {
                 self.live.insert(*who);
             }
             Directive::Timeout(_) | Directive::Quiet(_) | Directive::Wait(_) if !self.script.is_live() => {
-                let fault = Fault::new(line.whole(), "a closed world has nothing to wait for");
-                self.faults.push(fault.help("`@tick` moves its clock; `@live NAME` opens the world"));
+                let error = Diagnostic::new(line.whole(), "a closed world has nothing to wait for");
+                self.diagnostics.push(error.help("`@tick` moves its clock; `@live NAME` opens the world"));
             }
             Directive::Tick(_) | Directive::Meddle { .. } if self.script.is_live() => {
-                self.faults.push(Fault::new(line.whole(), "this is for a closed world, without `@live`"));
+                self.diagnostics
+                    .push(Diagnostic::new(line.whole(), "this is for a closed world, without `@live`"));
             }
             Directive::Kill { who, .. } | Directive::Start { who, .. } if self.live.contains(who) => {
                 let label = self.script.label(*who);
-                self.faults.push(Fault::new(line.whole(), format!("{label} is live: it is not ours")));
+                self.diagnostics
+                    .push(Diagnostic::new(line.whole(), format!("{label} is live: it is not ours")));
             }
             _ => {}
         }
     }
 
-    fn uses(&mut self, line: &Line, pieces: &[Piece]) {
+    fn uses(&mut self, line: &Line, pieces: &[Fragment]) {
         for piece in pieces {
-            if let Piece::Named { name, at, .. } = piece
+            if let Fragment::Named { name, at, .. } = piece
                 && !self.bound.contains(name)
                 && !self.is_later_port(name)
             {
-                let fault = Fault::new(line.stretch(at.clone()), format!("no value for ${{{name}}} yet"));
-                self.faults.push(fault.help(self.advice(name)));
+                let error =
+                    Diagnostic::new(line.stretch(at.clone()), format!("no value for ${{{name}}} yet"));
+                self.diagnostics.push(error.help(self.advice(name)));
             }
         }
     }
 
-    fn binds(&mut self, line: &Line, pieces: &[Piece]) {
+    fn binds(&mut self, line: &Line, pieces: &[Fragment]) {
         for piece in pieces {
             match piece {
-                Piece::Named { name, .. } if self.of_port(name).is_none() => {
+                Fragment::Named { name, .. } if self.of_port(name).is_none() => {
                     self.bound.insert(name.clone());
                 }
                 _ => self.uses(line, std::slice::from_ref(piece)),
@@ -156,6 +159,6 @@ pub fn file_value(path: &str) -> String {
     file.split('.').next().unwrap_or(file).to_owned()
 }
 
-fn listens(text: &[Piece]) -> bool {
-    matches!(text.first(), Some(Piece::Literal(text)) if text.starts_with(":listen"))
+fn listens(text: &[Fragment]) -> bool {
+    matches!(text.first(), Some(Fragment::Literal(text)) if text.starts_with(":listen"))
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 /// A stretch of one line of one source.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Place {
+pub struct Span {
     /// Which file: an index into [`super::Script::sources`].
     pub source: usize,
     /// Its line, from 1.
@@ -16,9 +16,9 @@ pub struct Place {
 
 /// Something that a person has to mend: wrong in the script, or other than it says.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Fault {
+pub struct Diagnostic {
     /// Where.
-    pub place: Place,
+    pub place: Span,
     /// What it is, as a title: lower case, no full stop.
     pub what: String,
     /// What stands beside the caret; may be empty.
@@ -29,10 +29,10 @@ pub struct Fault {
     pub help: Vec<String>,
 }
 
-impl Fault {
+impl Diagnostic {
     /// A fault without facts or help.
     #[must_use]
-    pub fn new(place: Place, what: impl Into<String>) -> Self {
+    pub fn new(place: Span, what: impl Into<String>) -> Self {
         Self { place, what: what.into(), here: String::new(), facts: Vec::new(), help: Vec::new() }
     }
 

@@ -1,7 +1,7 @@
 //! Directives: the lines that begin with `@`. What they mean to a run is the runner's matter.
 
 use super::parser::{Cursor, is_name};
-use super::template::{Piece, Reading, TextFault, is_value_name, pieces};
+use super::template::{Fragment, TemplateError, TemplateKind, is_value_name, pieces};
 use crate::text::duration::{HOW_TO_WRITE, milliseconds};
 
 /// One directive.
@@ -20,7 +20,7 @@ pub enum Directive {
         /// The name.
         name: String,
         /// Its value.
-        value: Vec<Piece>,
+        value: Vec<Fragment>,
     },
     /// `@include FILE`: its lines follow.
     Include(String),
@@ -29,7 +29,7 @@ pub enum Directive {
         /// Path below the folder of the run; an actor's home is the folder of its name.
         name: String,
         /// What is in it.
-        content: Content,
+        content: FileContent,
     },
     /// `@together`: the inputs up to `@end` are typed before anything is delivered.
     Together,
@@ -42,14 +42,14 @@ pub enum Directive {
         /// Whose.
         who: usize,
         /// How its connections end.
-        death: Death,
+        death: KillMode,
     },
     /// `@start A [fresh]`: it runs again.
     Start {
         /// Who.
         who: usize,
         /// With which home.
-        home: HomeKept,
+        home: HomeState,
     },
     /// `@cut`, `@corrupt`, `@hold`, `@release`: something happens to bytes on the way.
     Meddle {
@@ -58,7 +58,7 @@ pub enum Directive {
         /// To whom; everybody where nobody is named.
         to: Option<usize>,
         /// What.
-        what: Meddling,
+        what: FaultInjection,
     },
     /// `@live A`: a program that is not ours.
     Live(usize),
@@ -76,7 +76,7 @@ pub enum Directive {
 
 /// What a file of a script holds.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Content {
+pub enum FileContent {
     /// The lines that stand there.
     Given(String),
     /// So many bytes of ASCII without a newline.
@@ -85,7 +85,7 @@ pub enum Content {
 
 /// How the connections of a killed process end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Death {
+pub enum KillMode {
     /// As the kernel ends them: FIN.
     Fin,
     /// As a crashed machine's: RST.
@@ -94,7 +94,7 @@ pub enum Death {
 
 /// Which home a started process finds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum HomeKept {
+pub enum HomeState {
     /// The one it had.
     Kept,
     /// A new one, empty.
@@ -103,7 +103,7 @@ pub enum HomeKept {
 
 /// What happens to bytes on the way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Meddling {
+pub enum FaultInjection {
     /// The connection is cut after so many more bytes.
     Cut(u64),
     /// One bit of that byte, counted from here beginning with 0, arrives flipped.
@@ -139,11 +139,15 @@ impl Directive {
 }
 
 /// What is wrong with a directive, with bytes of the line.
-pub(super) type Wrong = TextFault;
+pub(super) type ArgumentError = TemplateError;
 
 /// Reads one directive; `line` is the whole line with its `@`. The rows of a file given in place are taken
 /// from `rows`.
-pub(super) fn directive(line: &str, rows: &mut Cursor<'_>, actors: &[String]) -> Result<Directive, Wrong> {
+pub(super) fn directive(
+    line: &str,
+    rows: &mut Cursor<'_>,
+    actors: &[String],
+) -> Result<Directive, ArgumentError> {
     let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let name = word.get(1..).unwrap_or_default();
     let offset = word.len() + 1;
@@ -163,19 +167,21 @@ pub(super) fn directive(line: &str, rows: &mut Cursor<'_>, actors: &[String]) ->
         "quiet" => arguments.duration().map(Directive::Quiet),
         "wait" => arguments.duration().map(Directive::Wait),
         "kill" => match arguments.words().as_slice() {
-            [who] => Ok(Directive::Kill { who: arguments.actor(who)?, death: Death::Fin }),
-            [who, (_, "rst")] => Ok(Directive::Kill { who: arguments.actor(who)?, death: Death::Reset }),
+            [who] => Ok(Directive::Kill { who: arguments.actor(who)?, death: KillMode::Fin }),
+            [who, (_, "rst")] => Ok(Directive::Kill { who: arguments.actor(who)?, death: KillMode::Reset }),
             _ => Err(arguments.usage("@kill NAME [rst]")),
         },
         "start" => match arguments.words().as_slice() {
-            [who] => Ok(Directive::Start { who: arguments.actor(who)?, home: HomeKept::Kept }),
-            [who, (_, "fresh")] => Ok(Directive::Start { who: arguments.actor(who)?, home: HomeKept::Fresh }),
+            [who] => Ok(Directive::Start { who: arguments.actor(who)?, home: HomeState::Kept }),
+            [who, (_, "fresh")] => {
+                Ok(Directive::Start { who: arguments.actor(who)?, home: HomeState::Fresh })
+            }
             _ => Err(arguments.usage("@start NAME [fresh]")),
         },
-        "cut" => arguments.meddle("after", "@cut NAME [NAME] after BYTES", Meddling::Cut),
-        "corrupt" => arguments.meddle("byte", "@corrupt NAME [NAME] byte NUMBER", Meddling::Corrupt),
-        "hold" => arguments.pair("@hold NAME [NAME]", Meddling::Hold),
-        "release" => arguments.pair("@release NAME [NAME]", Meddling::Release),
+        "cut" => arguments.meddle("after", "@cut NAME [NAME] after BYTES", FaultInjection::Cut),
+        "corrupt" => arguments.meddle("byte", "@corrupt NAME [NAME] byte NUMBER", FaultInjection::Corrupt),
+        "hold" => arguments.pair("@hold NAME [NAME]", FaultInjection::Hold),
+        "release" => arguments.pair("@release NAME [NAME]", FaultInjection::Release),
         "live" => match arguments.words().as_slice() {
             [who] => Ok(Directive::Live(arguments.actor(who)?)),
             _ => Err(arguments.usage("@live NAME")),
@@ -184,7 +190,7 @@ pub(super) fn directive(line: &str, rows: &mut Cursor<'_>, actors: &[String]) ->
         "halt" => arguments.none(Directive::Halt),
         _ => {
             let near = crate::chat::command::nearest(name, WORDS.into_iter());
-            Err(Wrong {
+            Err(ArgumentError {
                 at: 0..word.len(),
                 what: format!("unknown directive @{name}"),
                 help: Some(match near {
@@ -214,43 +220,47 @@ impl<'a> Arguments<'a> {
         words.map(|word| (self.offset + (word.as_ptr() as usize - start), word)).collect()
     }
 
-    fn usage(&self, usage: &str) -> Wrong {
-        Wrong { at: 0..self.line.len(), what: format!("write {usage}"), help: None }
+    fn usage(&self, usage: &str) -> ArgumentError {
+        ArgumentError { at: 0..self.line.len(), what: format!("write {usage}"), help: None }
     }
 
-    fn wrong(word: &Word<'_>, what: String, help: Option<String>) -> Wrong {
-        Wrong { at: word.0..word.0 + word.1.len(), what, help }
+    fn wrong(word: &Word<'_>, what: String, help: Option<String>) -> ArgumentError {
+        ArgumentError { at: word.0..word.0 + word.1.len(), what, help }
     }
 
-    fn none(&self, directive: Directive) -> Result<Directive, Wrong> {
+    fn none(&self, directive: Directive) -> Result<Directive, ArgumentError> {
         match self.words().first() {
             None => Ok(directive),
             Some(word) => Err(Self::wrong(word, "nothing follows this directive".into(), None)),
         }
     }
 
-    fn text(&self, wanted: &str) -> Result<String, Wrong> {
+    fn text(&self, wanted: &str) -> Result<String, ArgumentError> {
         let text = self.text.trim();
         if text.is_empty() {
-            return Err(Wrong { at: 0..self.line.len(), what: format!("{wanted} is missing"), help: None });
+            return Err(ArgumentError {
+                at: 0..self.line.len(),
+                what: format!("{wanted} is missing"),
+                help: None,
+            });
         }
         Ok(text.to_owned())
     }
 
-    fn new_names(&self) -> Result<Vec<String>, Wrong> {
+    fn new_names(&self) -> Result<Vec<String>, ArgumentError> {
         let words = self.words();
         if words.is_empty() {
             return Err(self.usage("@actors NAME…"));
         }
         if !self.actors.is_empty() {
             let what = "the actors are named already".to_owned();
-            return Err(Wrong { at: 0..self.line.len(), what, help: None });
+            return Err(ArgumentError { at: 0..self.line.len(), what, help: None });
         }
         let mut names: Vec<String> = Vec::new();
         for word in &words {
             let name = crate::peers::name::Name::parse(word.1);
             if !is_name(word.1) || name.is_err() {
-                let why = name.err().map(|fault| fault.to_string());
+                let why = name.err().map(|error| error.to_string());
                 return Err(Self::wrong(word, format!("`{}` is no name for an actor", word.1), why));
             }
             if names.iter().any(|name| name == word.1) {
@@ -261,14 +271,14 @@ impl<'a> Arguments<'a> {
         Ok(names)
     }
 
-    fn number(&self) -> Result<u64, Wrong> {
+    fn number(&self) -> Result<u64, ArgumentError> {
         match self.words().as_slice() {
             [word] => number(word),
             _ => Err(self.usage("a number here")),
         }
     }
 
-    fn duration(&self) -> Result<u64, Wrong> {
+    fn duration(&self) -> Result<u64, ArgumentError> {
         let words = self.words();
         let [first, ..] = words.as_slice() else { return Err(self.usage("a duration here, such as 30s")) };
         let text = words.iter().map(|(_, word)| *word).collect::<Vec<_>>().join(" ");
@@ -277,7 +287,7 @@ impl<'a> Arguments<'a> {
         })
     }
 
-    fn set(&self) -> Result<Directive, Wrong> {
+    fn set(&self) -> Result<Directive, ArgumentError> {
         let words = self.words();
         let Some(name) = words.first().filter(|_| words.len() > 1) else {
             return Err(self.usage("@set NAME VALUE"));
@@ -287,10 +297,10 @@ impl<'a> Arguments<'a> {
         }
         let at = name.0 + name.1.len() + 1;
         let value = self.line.get(at..).unwrap_or_default();
-        Ok(Directive::Set { name: name.1.to_owned(), value: pieces(value, at, Reading::Typed)? })
+        Ok(Directive::Set { name: name.1.to_owned(), value: pieces(value, at, TemplateKind::Typed)? })
     }
 
-    fn file(&self, rows: &mut Cursor<'_>) -> Result<Directive, Wrong> {
+    fn file(&self, rows: &mut Cursor<'_>) -> Result<Directive, ArgumentError> {
         let usage = "@file NAME <<TAG, or @file NAME fill 100KiB";
         let words = self.words();
         let Some(name) = words.first() else { return Err(self.usage(usage)) };
@@ -300,27 +310,27 @@ impl<'a> Arguments<'a> {
             return Err(Self::wrong(name, format!("`{}` is no such path", name.1), Some(help)));
         }
         let content = match words.get(1..).unwrap_or_default() {
-            [(_, "fill"), size] => Content::Fill(bytes(size)?),
+            [(_, "fill"), size] => FileContent::Fill(bytes(size)?),
             [(at, tag)] if tag.len() > 2 && tag.starts_with("<<") => {
                 let end = tag.get(2..).unwrap_or_default();
-                let given = rows.until(end).ok_or_else(|| Wrong {
+                let given = rows.until(end).ok_or_else(|| ArgumentError {
                     at: *at..at + tag.len(),
                     what: format!("no line `{end}` ends this file"),
                     help: None,
                 })?;
-                Content::Given(given)
+                FileContent::Given(given)
             }
             _ => return Err(self.usage(usage)),
         };
         Ok(Directive::File { name: name.1.to_owned(), content })
     }
 
-    fn actor(&self, word: &Word<'_>) -> Result<usize, Wrong> {
+    fn actor(&self, word: &Word<'_>) -> Result<usize, ArgumentError> {
         who(word.1, self.actors)
             .map_err(|help| Self::wrong(word, format!("no actor `{}`", word.1), Some(help)))
     }
 
-    fn pair(&self, usage: &str, what: Meddling) -> Result<Directive, Wrong> {
+    fn pair(&self, usage: &str, what: FaultInjection) -> Result<Directive, ArgumentError> {
         match self.words().as_slice() {
             [from] => Ok(Directive::Meddle { from: self.actor(from)?, to: None, what }),
             [from, to] => Ok(Directive::Meddle { from: self.actor(from)?, to: Some(self.actor(to)?), what }),
@@ -332,8 +342,8 @@ impl<'a> Arguments<'a> {
         &self,
         preposition: &str,
         usage: &str,
-        what: impl Fn(u64) -> Meddling,
-    ) -> Result<Directive, Wrong> {
+        what: impl Fn(u64) -> FaultInjection,
+    ) -> Result<Directive, ArgumentError> {
         let words = self.words();
         let (people, count) = match words.as_slice() {
             [people @ .., (_, before), count] if *before == preposition => (people, count),
@@ -363,12 +373,12 @@ pub(super) fn who(name: &str, actors: &[String]) -> Result<usize, String> {
     })
 }
 
-fn number(word: &Word<'_>) -> Result<u64, Wrong> {
+fn number(word: &Word<'_>) -> Result<u64, ArgumentError> {
     word.1.parse().map_err(|_| Arguments::wrong(word, format!("`{}` is no number", word.1), None))
 }
 
 /// `100`, `100KiB`, `2MiB`.
-fn bytes(word: &Word<'_>) -> Result<usize, Wrong> {
+fn bytes(word: &Word<'_>) -> Result<usize, ArgumentError> {
     let (digits, unit) = match word.1 {
         text if text.ends_with("KiB") => (text.trim_end_matches("KiB"), 1024),
         text if text.ends_with("MiB") => (text.trim_end_matches("MiB"), 1024 * 1024),

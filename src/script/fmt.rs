@@ -2,7 +2,7 @@
 //! there were several, none at the end, every line ended by a newline. What is typed and expected is left as
 //! it is.
 
-use super::{Kind, Script};
+use super::{LineKind, Script};
 
 /// The main source of a script in its canonical form.
 #[must_use]
@@ -11,13 +11,13 @@ pub fn canonical(script: &Script) -> String {
     let mut blanks = 0;
     for line in script.lines.iter().filter(|line| line.source == 0) {
         let written = match &line.kind {
-            Kind::Blank => {
+            LineKind::Blank => {
                 blanks += 1;
                 continue;
             }
-            Kind::Comment => line.text.trim_end().to_owned(),
-            Kind::Directive(_) => directive(&line.text),
-            Kind::Typed { .. } | Kind::Expected { .. } => line.text.clone(),
+            LineKind::Comment => line.text.trim_end().to_owned(),
+            LineKind::Directive(_) => directive(&line.text),
+            LineKind::Input { .. } | LineKind::Expected { .. } => line.text.clone(),
         };
         if blanks > 0 && !text.is_empty() {
             text.push('\n');

@@ -7,18 +7,18 @@ use super::pattern::Bindings;
 
 /// One thing that an actor showed.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Shown {
+pub struct ShownRow {
     /// Which actor.
     pub who: usize,
     /// A row, or an event.
-    pub what: What,
+    pub what: ShownKind,
     /// The row as it stood on its screen, or the event in words.
     pub text: String,
 }
 
 /// A row of the screen, or something that the runner tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum What {
+pub enum ShownKind {
     /// A row.
     Row,
     /// Not a row: `exited 0`, `killed`.
@@ -61,7 +61,7 @@ pub enum Difference {
 /// The first [`Difference`]; the bindings are then unchanged.
 pub fn compare(
     expected: &[&Expectation],
-    shown: &[&Shown],
+    shown: &[&ShownRow],
     bindings: &mut Bindings,
 ) -> Result<(), Difference> {
     let in_order: Vec<usize> = numbers(expected, |one| !matches!(one, Expectation::Never(_)));
@@ -83,7 +83,7 @@ pub fn compare(
 /// The first expectation whose row has not come; the bindings are then unchanged.
 pub fn consume(
     expected: &[&Expectation],
-    shown: &[&Shown],
+    shown: &[&ShownRow],
     bindings: &mut Bindings,
 ) -> Result<usize, Difference> {
     let (mut taken, mut after) = (0, bindings.clone());
@@ -106,7 +106,7 @@ pub fn consume(
 ///
 /// # Errors
 /// [`Difference::Forbidden`], the first that was.
-pub fn absent(expected: &[&Expectation], shown: &[&Shown], bindings: &Bindings) -> Result<(), Difference> {
+pub fn absent(expected: &[&Expectation], shown: &[&ShownRow], bindings: &Bindings) -> Result<(), Difference> {
     for number in numbers(expected, |one| matches!(one, Expectation::Never(_))) {
         let Some(never) = expected.get(number) else { continue };
         let found = shown.iter().position(|one| bindings.after(never, &one.text).is_some());
@@ -123,9 +123,9 @@ fn numbers(expected: &[&Expectation], wanted: impl Fn(&Expectation) -> bool) -> 
 }
 
 /// Whether an expectation and something shown are of one kind and alike.
-fn alike(expectation: &Expectation, shown: &Shown, bindings: &Bindings) -> Option<Bindings> {
+fn alike(expectation: &Expectation, shown: &ShownRow, bindings: &Bindings) -> Option<Bindings> {
     let event = matches!(expectation, Expectation::Event(_));
-    if event != (shown.what == What::Event) {
+    if event != (shown.what == ShownKind::Event) {
         return None;
     }
     bindings.after(expectation, &shown.text)
@@ -135,7 +135,7 @@ fn alike(expectation: &Expectation, shown: &Shown, bindings: &Bindings) -> Optio
 struct Search<'a> {
     expected: &'a [&'a Expectation],
     order: &'a [usize],
-    shown: &'a [&'a Shown],
+    shown: &'a [&'a ShownRow],
     failed: BTreeSet<(usize, usize)>,
     deepest: (usize, usize),
 }

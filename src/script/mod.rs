@@ -18,10 +18,10 @@ mod template;
 pub mod update;
 
 pub use crate::text::duration::{HOW_TO_WRITE, milliseconds};
-pub use ast::{Expectation, Kind, Line, Script, Source};
-pub use diagnostic::{Fault, Place};
-pub use directive::{Content, Death, Directive, HomeKept, Meddling};
+pub use ast::{Expectation, Line, LineKind, Script, Source};
+pub use diagnostic::{Diagnostic, Span};
+pub use directive::{Directive, FaultInjection, FileContent, HomeState, KillMode};
 pub use fmt::canonical;
 pub use parser::{INCLUDE_DEPTH, Loader, Parser, is_name};
 pub use pattern::Bindings;
-pub use template::{Capture, Piece};
+pub use template::{Capture, Fragment};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use regex::Regex;
 
 use super::ast::Expectation;
-use super::template::Piece;
+use super::template::Fragment;
 
 /// Values by their names. A copy costs nothing until one of the two changes: each row is tried against a copy.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -14,7 +14,7 @@ pub struct Bindings(Arc<BTreeMap<String, String>>);
 
 /// Why a typed text has no value yet: the name that has none, and where it stands in its line.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Unbound {
+pub struct UnboundName {
     /// The name.
     pub name: String,
     /// Bytes of the line.
@@ -41,17 +41,17 @@ impl Bindings {
     /// A typed text with its values.
     ///
     /// # Errors
-    /// [`Unbound`], the first name without a value.
-    pub fn typed(&self, pieces: &[Piece]) -> Result<String, Unbound> {
+    /// [`UnboundName`], the first name without a value.
+    pub fn typed(&self, pieces: &[Fragment]) -> Result<String, UnboundName> {
         let mut text = String::new();
         for piece in pieces {
             match piece {
-                Piece::Literal(literal) => text.push_str(literal),
-                Piece::Named { name, at, .. } => match self.get(name) {
+                Fragment::Literal(literal) => text.push_str(literal),
+                Fragment::Named { name, at, .. } => match self.get(name) {
                     Some(value) => text.push_str(value),
-                    None => return Err(Unbound { name: name.clone(), at: at.clone() }),
+                    None => return Err(UnboundName { name: name.clone(), at: at.clone() }),
                 },
-                Piece::Any => {}
+                Fragment::Any => {}
             }
         }
         Ok(text)
@@ -76,9 +76,9 @@ impl Bindings {
         }
     }
 
-    fn after_pattern(&self, pieces: &[Piece], row: &str) -> Option<Self> {
+    fn after_pattern(&self, pieces: &[Fragment], row: &str) -> Option<Self> {
         if let Ok(text) = self.typed(pieces)
-            && !pieces.contains(&Piece::Any)
+            && !pieces.contains(&Fragment::Any)
         {
             return (text == row).then(|| self.clone());
         }
@@ -86,9 +86,9 @@ impl Bindings {
         let mut captured = Vec::new();
         for piece in pieces {
             match piece {
-                Piece::Literal(text) => expression.push_str(&regex::escape(text)),
-                Piece::Any => expression.push_str(".*"),
-                Piece::Named { name, capture, .. } => {
+                Fragment::Literal(text) => expression.push_str(&regex::escape(text)),
+                Fragment::Any => expression.push_str(".*"),
+                Fragment::Named { name, capture, .. } => {
                     if let Some(value) = self.get(name) {
                         expression.push_str(&regex::escape(value));
                         continue;

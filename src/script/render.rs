@@ -3,12 +3,12 @@
 
 use std::fmt::Write as _;
 
-use super::matcher::{Shown, What};
+use super::matcher::{ShownKind, ShownRow};
 use crate::text::safe::SafeText;
 
 /// Values that stand by their names in what is rendered: ports that were given out, files of the script.
 #[derive(Clone, Debug, Default)]
-pub struct Names {
+pub struct CaptureNames {
     ports: Vec<(String, String)>,
     texts: Vec<(String, String)>,
 }
@@ -16,7 +16,7 @@ pub struct Names {
 /// Bytes that the text of a file has before it is worth a name.
 const NAMED_TEXT_BYTES: usize = 32;
 
-impl Names {
+impl CaptureNames {
     /// A port stands by its name wherever its digits stand alone.
     pub fn port(&mut self, digits: impl Into<String>, name: impl Into<String>) {
         self.ports.push((digits.into(), name.into()));
@@ -111,18 +111,18 @@ impl Names {
 
 /// One line of a transcript: what an actor showed.
 #[must_use]
-pub fn shown(label: &str, shown: &Shown, names: &Names) -> String {
+pub fn shown(label: &str, shown: &ShownRow, names: &CaptureNames) -> String {
     let pattern = names.pattern(&shown.text);
     let mark = match shown.what {
-        What::Row => "|",
-        What::Event => "|*",
+        ShownKind::Row => "|",
+        ShownKind::Event => "|*",
     };
     if pattern.is_empty() { format!("{label}{mark}") } else { format!("{label}{mark} {pattern}") }
 }
 
 /// One line of a transcript: what was typed.
 #[must_use]
-pub fn input(label: &str, text: &str, names: &Names) -> String {
+pub fn input(label: &str, text: &str, names: &CaptureNames) -> String {
     if text.is_empty() { format!("{label}>") } else { format!("{label}> {}", names.typed(text)) }
 }
 
@@ -167,11 +167,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::script::template::{Reading, pieces};
+    use crate::script::template::{TemplateKind, pieces};
     use crate::script::{Bindings, Expectation};
 
-    fn names() -> Names {
-        let mut names = Names::default();
+    fn names() -> CaptureNames {
+        let mut names = CaptureNames::default();
         names.port("40001", "alice.port");
         names
     }
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_file_stands_by_its_own_name_and_not_by_a_part_of_it() {
-        let mut names = Names::default();
+        let mut names = CaptureNames::default();
         for (bytes, name) in [(40, "part"), (100, "whole"), (60, "half")] {
             names.text("x".repeat(bytes), name);
         }
@@ -224,7 +224,7 @@ mod tests {
         fn every_row_is_like_its_own_pattern(row in "[$*u{}a0-9가\u{1b}\u{202e}\n ]{0,20}|.*|\\$?40001.*") {
             let pattern = names().pattern(&row);
             prop_assert!(!pattern.contains('\n'));
-            let read = pieces(&pattern, 0, Reading::Expected).unwrap();
+            let read = pieces(&pattern, 0, TemplateKind::Expected).unwrap();
             let safe = SafeText::line(&row).to_string();
             prop_assert!(bindings().after(&Expectation::Row(read), &safe).is_some(), "{pattern:?}");
         }
@@ -233,7 +233,7 @@ mod tests {
         fn every_typed_text_is_read_back(text in "[$*u{}a0-9가\u{1b}\u{202e}\n ]{0,20}|(?s).*|\\$?40001.*") {
             let written = names().typed(&text);
             prop_assert!(!written.contains('\n'));
-            let read = pieces(&written, 0, Reading::Typed).unwrap();
+            let read = pieces(&written, 0, TemplateKind::Typed).unwrap();
             prop_assert_eq!(bindings().typed(&read).unwrap(), text);
         }
     }

@@ -7,7 +7,7 @@ use super::parser::is_name;
 
 /// A part of a typed text or of a pattern.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Piece {
+pub enum Fragment {
     /// Text as it is.
     Literal(String),
     /// `${name}` or `${name:kind}`: a value; in an expectation one that may be bound there.
@@ -38,7 +38,7 @@ pub enum Capture {
 
 /// In which kind of text a dollar stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Reading {
+pub(super) enum TemplateKind {
     /// Typed: values only.
     Typed,
     /// Expected: values, captures and wildcards.
@@ -47,7 +47,7 @@ pub(super) enum Reading {
 
 /// Why a text cannot be read.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct TextFault {
+pub(super) struct TemplateError {
     pub(super) at: Range<usize>,
     pub(super) what: String,
     pub(super) help: Option<String>,
@@ -77,7 +77,11 @@ impl Capture {
 }
 
 /// Reads a text that begins at byte `offset` of its line.
-pub(super) fn pieces(text: &str, offset: usize, reading: Reading) -> Result<Vec<Piece>, TextFault> {
+pub(super) fn pieces(
+    text: &str,
+    offset: usize,
+    reading: TemplateKind,
+) -> Result<Vec<Fragment>, TemplateError> {
     let mut pieces = Vec::new();
     let mut literal = String::new();
     let mut rest = text;
@@ -98,9 +102,9 @@ pub(super) fn pieces(text: &str, offset: usize, reading: Reading) -> Result<Vec<
             flush(&mut literal, &mut pieces);
             pieces.push(piece);
             used
-        } else if after.starts_with('*') && reading == Reading::Expected {
+        } else if after.starts_with('*') && reading == TemplateKind::Expected {
             flush(&mut literal, &mut pieces);
-            pieces.push(Piece::Any);
+            pieces.push(Fragment::Any);
             2
         } else {
             literal.push('$');
@@ -113,53 +117,53 @@ pub(super) fn pieces(text: &str, offset: usize, reading: Reading) -> Result<Vec<
     Ok(pieces)
 }
 
-fn flush(literal: &mut String, pieces: &mut Vec<Piece>) {
+fn flush(literal: &mut String, pieces: &mut Vec<Fragment>) {
     if !literal.is_empty() {
-        pieces.push(Piece::Literal(std::mem::take(literal)));
+        pieces.push(Fragment::Literal(std::mem::take(literal)));
     }
 }
 
 /// `$u{1b}`, from after its brace: the character, and the bytes of the whole.
-fn by_number(inner: &str, at: usize) -> Result<(char, usize), TextFault> {
-    let fault = |length: usize| TextFault {
+fn by_number(inner: &str, at: usize) -> Result<(char, usize), TemplateError> {
+    let error = |length: usize| TemplateError {
         at: at..at + length,
         what: "no such character".into(),
         help: Some("write its number in hexadecimal, as in $u{1b}; $$u{ is the text".into()),
     };
-    let digits = inner.split_once('}').map(|(digits, _)| digits).ok_or_else(|| fault(3))?;
+    let digits = inner.split_once('}').map(|(digits, _)| digits).ok_or_else(|| error(3))?;
     let used = digits.len() + 4;
-    let number = u32::from_str_radix(digits, 16).map_err(|_| fault(used))?;
-    char::from_u32(number).map(|c| (c, used)).ok_or_else(|| fault(used))
+    let number = u32::from_str_radix(digits, 16).map_err(|_| error(used))?;
+    char::from_u32(number).map(|c| (c, used)).ok_or_else(|| error(used))
 }
 
 /// `${name:kind}`, from after its brace: the piece, and the bytes of the whole.
-fn named(inner: &str, at: usize, reading: Reading) -> Result<(Piece, usize), TextFault> {
+fn named(inner: &str, at: usize, reading: TemplateKind) -> Result<(Fragment, usize), TemplateError> {
     let Some((body, _)) = inner.split_once('}') else {
-        return Err(TextFault {
+        return Err(TemplateError {
             at: at..at + 2,
             what: "`${` without `}`".into(),
             help: Some("write `$${` for the text".into()),
         });
     };
     let used = body.len() + 3;
-    let fault = |what: String, help: &str| TextFault { at: at..at + used, what, help: Some(help.into()) };
+    let error = |what: String, help: &str| TemplateError { at: at..at + used, what, help: Some(help.into()) };
     let (name, capture) = match body.split_once(':') {
         None => (body, Capture::Word),
-        Some(_) if reading == Reading::Typed => {
-            return Err(fault("a kind is for expectations".into(), "write the name alone, as in ${x}"));
+        Some(_) if reading == TemplateKind::Typed => {
+            return Err(error("a kind is for expectations".into(), "write the name alone, as in ${x}"));
         }
         Some((name, kind)) => match Capture::of(kind) {
             Some(capture) => (name, capture),
-            None => return Err(fault(format!("no kind `{kind}`"), "kinds are port, word, num and fp")),
+            None => return Err(error(format!("no kind `{kind}`"), "kinds are port, word, num and fp")),
         },
     };
     if !is_value_name(name) {
-        return Err(fault(
+        return Err(error(
             format!("`{name}` is no name"),
             "a name begins with a letter; write `$${` for the text",
         ));
     }
-    Ok((Piece::Named { name: name.to_owned(), capture, at: at..at + used }, used))
+    Ok((Fragment::Named { name: name.to_owned(), capture, at: at..at + used }, used))
 }
 
 /// A name with parts, as in `alice.port`.
@@ -172,16 +176,16 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expected: &str) {
-        let shown = match pieces(text, 0, Reading::Expected) {
+        let shown = match pieces(text, 0, TemplateKind::Expected) {
             Ok(pieces) => pieces
                 .iter()
                 .map(|piece| match piece {
-                    Piece::Literal(text) => format!("[{text}]"),
-                    Piece::Named { name, capture, at } => format!("<{name} {capture:?} {at:?}>"),
-                    Piece::Any => "*".to_owned(),
+                    Fragment::Literal(text) => format!("[{text}]"),
+                    Fragment::Named { name, capture, at } => format!("<{name} {capture:?} {at:?}>"),
+                    Fragment::Any => "*".to_owned(),
                 })
                 .collect(),
-            Err(fault) => format!("{:?} {}", fault.at, fault.what),
+            Err(error) => format!("{:?} {}", error.at, error.what),
         };
         assert_eq!(shown, expected, "{text}");
     }

@@ -1,9 +1,9 @@
 //! Rewriting a script in place: what matched stays as it is written, what did not becomes what was shown.
 
-use super::ast::{Kind, Line};
-use super::matcher::Shown;
+use super::ast::{Line, LineKind};
+use super::matcher::ShownRow;
 use super::pattern::Bindings;
-use super::render::{self, Names};
+use super::render::{self, CaptureNames};
 use super::{Expectation, Script};
 
 /// The lines of a step after its head, brought up to date. `tail` are the expectations, comments and blank
@@ -12,14 +12,14 @@ use super::{Expectation, Script};
 pub fn tail(
     script: &Script,
     tail: &[&Line],
-    shown: &[Shown],
-    names: &Names,
+    shown: &[ShownRow],
+    names: &CaptureNames,
     bindings: &Bindings,
 ) -> Vec<String> {
     let kept = kept(tail, shown, bindings);
     let mut written = vec![false; shown.len()];
     let mut out = Vec::new();
-    let last = tail.iter().rposition(|line| matches!(line.kind, Kind::Expected { .. }));
+    let last = tail.iter().rposition(|line| matches!(line.kind, LineKind::Expected { .. }));
     let new = |number: usize| {
         shown.get(number).map(|one| render::shown(script.label(one.who), one, names)).unwrap_or_default()
     };
@@ -32,19 +32,19 @@ pub fn tail(
             }
         }
     };
-    let taken: Vec<usize> = kept.iter().flat_map(Kept::rows).collect();
+    let taken: Vec<usize> = kept.iter().flat_map(Disposition::rows).collect();
     let free = |number: &usize| !taken.contains(number);
     if last.is_none() {
         write(&mut (0..shown.len()), &mut out);
     }
     for (number, (line, kept)) in tail.iter().zip(&kept).enumerate() {
         match (&line.kind, kept) {
-            (Kind::Expected { .. }, Kept::Gone(until)) => {
+            (LineKind::Expected { .. }, Disposition::Gone(until)) => {
                 // In the place of what did not come stands what came there.
                 let of = |row: &usize| shown.get(*row).is_some_and(|one| is_of(line, one));
                 write(&mut (0..*until).filter(free).filter(of), &mut out);
             }
-            (Kind::Expected { .. }, Kept::Rows(rows)) => {
+            (LineKind::Expected { .. }, Disposition::Rows(rows)) => {
                 let first = rows.first().copied().unwrap_or(0);
                 let of = |row: &usize| shown.get(*row).is_some_and(|one| is_of(line, one));
                 write(&mut (0..first).filter(free).filter(of), &mut out);
@@ -60,14 +60,14 @@ pub fn tail(
 }
 
 /// What becomes of one line of a tail.
-enum Kept {
+enum Disposition {
     /// It stays, and stands for these rows.
     Rows(Vec<usize>),
     /// It goes; the next line of its actor that stays begins at this row.
     Gone(usize),
 }
 
-impl Kept {
+impl Disposition {
     fn rows(&self) -> Vec<usize> {
         match self {
             Self::Rows(rows) => rows.clone(),
@@ -76,21 +76,21 @@ impl Kept {
     }
 }
 
-fn is_of(line: &Line, shown: &Shown) -> bool {
-    matches!(line.kind, Kind::Expected { who, .. } if who == shown.who)
+fn is_of(line: &Line, shown: &ShownRow) -> bool {
+    matches!(line.kind, LineKind::Expected { who, .. } if who == shown.who)
 }
 
 /// For each line of a tail whether it stays: the longest run of lines that are like rows, in order, for each
 /// actor by itself.
-fn kept(tail: &[&Line], shown: &[Shown], bindings: &Bindings) -> Vec<Kept> {
-    let mut kept: Vec<Kept> = tail.iter().map(|_| Kept::Rows(Vec::new())).collect();
+fn kept(tail: &[&Line], shown: &[ShownRow], bindings: &Bindings) -> Vec<Disposition> {
+    let mut kept: Vec<Disposition> = tail.iter().map(|_| Disposition::Rows(Vec::new())).collect();
     let mut actors: Vec<usize> = tail.iter().filter_map(|line| who(line)).collect();
     actors.sort_unstable();
     actors.dedup();
     for actor in actors {
         let lines: Vec<usize> = numbers(
             tail,
-            |line| matches!(&line.kind, Kind::Expected { who, what, .. } if *who == actor && !matches!(what, Expectation::Never(_))),
+            |line| matches!(&line.kind, LineKind::Expected { who, what, .. } if *who == actor && !matches!(what, Expectation::Never(_))),
         );
         let rows: Vec<usize> = numbers(shown, |one| one.who == actor);
         let pairs = aligned(&lines, &rows, tail, shown, bindings);
@@ -101,7 +101,7 @@ fn kept(tail: &[&Line], shown: &[Shown], bindings: &Bindings) -> Vec<Kept> {
                 until = *first;
             }
             if let Some(slot) = kept.get_mut(*line) {
-                *slot = stays.map_or(Kept::Gone(until), Kept::Rows);
+                *slot = stays.map_or(Disposition::Gone(until), Disposition::Rows);
             }
         }
     }
@@ -109,7 +109,7 @@ fn kept(tail: &[&Line], shown: &[Shown], bindings: &Bindings) -> Vec<Kept> {
 }
 
 fn who(line: &Line) -> Option<usize> {
-    if let Kind::Expected { who, .. } = line.kind { Some(who) } else { None }
+    if let LineKind::Expected { who, .. } = line.kind { Some(who) } else { None }
 }
 
 fn numbers<T>(all: &[T], wanted: impl Fn(&T) -> bool) -> Vec<usize> {
@@ -122,7 +122,7 @@ fn aligned(
     lines: &[usize],
     rows: &[usize],
     tail: &[&Line],
-    shown: &[Shown],
+    shown: &[ShownRow],
     bindings: &Bindings,
 ) -> Vec<Option<Vec<usize>>> {
     let like = |line: usize, row: usize| {
@@ -182,5 +182,5 @@ fn take_between(out: &mut [Option<Vec<usize>>], lines: &[usize], rows: &[usize],
 }
 
 fn expectation(line: &Line) -> Option<&Expectation> {
-    if let Kind::Expected { what, .. } = &line.kind { Some(what) } else { None }
+    if let LineKind::Expected { what, .. } = &line.kind { Some(what) } else { None }
 }

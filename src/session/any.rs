@@ -2,83 +2,83 @@
 //! cannot do (receipts, judging a key, a reason for leaving) does nothing there.
 
 use super::pipe::Pipe;
-use super::{Output, RawSession, SayFault, Session};
+use super::{OaepSession, Output, SendError, Session};
 use crate::crypto::JobResult;
 use crate::wire::ByeReason;
 
 /// A conversation on one of the two wires.
 #[expect(missing_debug_implementations, reason = "holds keys")]
-pub enum Conversation {
+pub enum AnySession {
     /// On our own wire.
     Native(Box<Session>),
     /// On the raw wire of the tutorial.
-    Raw(Box<RawSession>),
+    Raw(Box<OaepSession>),
 }
 
-impl Conversation {
+impl AnySession {
     /// The next output, until `None`.
-    pub fn poll(&mut self) -> Option<Output> {
+    pub fn poll_output(&mut self) -> Option<Output> {
         match self {
-            Self::Native(session) => session.poll(),
-            Self::Raw(session) => session.poll(),
+            Self::Native(session) => session.poll_output(),
+            Self::Raw(session) => session.poll_output(),
         }
     }
 
     /// Takes what has arrived on the socket.
-    pub fn feed(&mut self, now_ms: u64, bytes: &[u8]) {
+    pub fn handle_bytes(&mut self, now_ms: u64, bytes: &[u8]) {
         match self {
-            Self::Native(session) => session.feed(now_ms, bytes),
-            Self::Raw(session) => session.feed(now_ms, bytes),
+            Self::Native(session) => session.handle_bytes(now_ms, bytes),
+            Self::Raw(session) => session.handle_bytes(now_ms, bytes),
         }
     }
 
     /// Takes the result of a job that was asked for.
-    pub fn done(&mut self, now_ms: u64, result: JobResult) {
+    pub fn handle_job(&mut self, now_ms: u64, result: JobResult) {
         match self {
-            Self::Native(session) => session.done(now_ms, result),
-            Self::Raw(session) => session.done(now_ms, result),
+            Self::Native(session) => session.handle_job(now_ms, result),
+            Self::Raw(session) => session.handle_job(now_ms, result),
         }
     }
 
     /// The peer's key is acceptable. On the raw wire no key is ever judged.
-    pub fn accept(&mut self) {
+    pub fn accept_key(&mut self) {
         if let Self::Native(session) = self {
-            session.accept();
+            session.accept_key();
         }
     }
 
     /// The peer is not acceptable: the end.
-    pub fn refuse(&mut self) {
+    pub fn reject_key(&mut self) {
         match self {
-            Self::Native(session) => session.refuse(),
+            Self::Native(session) => session.reject_key(),
             Self::Raw(session) => session.close(),
         }
     }
 
     /// Whether bytes can be used now; otherwise do not read.
     #[must_use]
-    pub fn wants_bytes(&self) -> bool {
+    pub fn wants_read(&self) -> bool {
         match self {
-            Self::Native(session) => session.wants_bytes(),
-            Self::Raw(session) => session.wants_bytes(),
+            Self::Native(session) => session.wants_read(),
+            Self::Raw(session) => session.wants_read(),
         }
     }
 
     /// Sends a message typed at `time_ms` (since 1970) and returns its number.
     ///
     /// # Errors
-    /// [`SayFault`], in words.
-    pub fn say(&mut self, text: &str, time_ms: u64) -> Result<u64, SayFault> {
+    /// [`SendError`], in words.
+    pub fn send(&mut self, text: &str, time_ms: u64) -> Result<u64, SendError> {
         match self {
-            Self::Native(session) => session.say(text, time_ms),
-            Self::Raw(session) => session.say(text),
+            Self::Native(session) => session.send(text, time_ms),
+            Self::Raw(session) => session.send(text),
         }
     }
 
     /// Everything of the peer's up to `upto` has been shown. The raw wire has no receipts.
-    pub fn shown(&mut self, upto: u64) {
+    pub fn ack(&mut self, upto: u64) {
         if let Self::Native(session) = self {
-            session.shown(upto);
+            session.ack(upto);
         }
     }
 
@@ -106,8 +106,8 @@ impl Conversation {
 
     /// Whether both sides have confirmed; on the raw wire nobody does.
     #[must_use]
-    pub fn stands(&self) -> bool {
-        matches!(self, Self::Native(session) if session.stands())
+    pub fn is_established(&self) -> bool {
+        matches!(self, Self::Native(session) if session.is_established())
     }
 
     /// The two halves of a pipe that stands.
@@ -120,17 +120,17 @@ impl Conversation {
     }
 
     /// The owner has not been reading, since it cannot use more. On the raw wire nobody asks for signs of life.
-    pub fn left_unread(&mut self, now_ms: u64) {
+    pub fn reading_paused(&mut self, now_ms: u64) {
         if let Self::Native(session) = self {
-            session.left_unread(now_ms);
+            session.reading_paused(now_ms);
         }
     }
 
     /// The peer's stream has ended.
-    pub fn cut(&mut self) {
+    pub fn handle_eof(&mut self) {
         match self {
-            Self::Native(session) => session.cut(),
-            Self::Raw(session) => session.cut(),
+            Self::Native(session) => session.handle_eof(),
+            Self::Raw(session) => session.handle_eof(),
         }
     }
 
@@ -142,20 +142,20 @@ impl Conversation {
         }
     }
 
-    /// When [`Conversation::tick`] is next due, in monotonic milliseconds.
+    /// When [`AnySession::handle_timeout`] is next due, in monotonic milliseconds.
     #[must_use]
-    pub fn deadline_ms(&self) -> Option<u64> {
+    pub fn poll_timeout(&self) -> Option<u64> {
         match self {
-            Self::Native(session) => session.deadline_ms(),
-            Self::Raw(session) => session.deadline_ms(),
+            Self::Native(session) => session.poll_timeout(),
+            Self::Raw(session) => session.poll_timeout(),
         }
     }
 
     /// Lets time pass.
-    pub fn tick(&mut self, now_ms: u64) {
+    pub fn handle_timeout(&mut self, now_ms: u64) {
         match self {
-            Self::Native(session) => session.tick(now_ms),
-            Self::Raw(session) => session.tick(now_ms),
+            Self::Native(session) => session.handle_timeout(now_ms),
+            Self::Raw(session) => session.handle_timeout(now_ms),
         }
     }
 }

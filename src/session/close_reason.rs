@@ -1,58 +1,58 @@
 //! How a session can end, told apart as far as a person can act on it.
 
-use super::RawEnding;
-use crate::crypto::KeyFault;
-use crate::wire::{ByeReason, WireFault};
+use super::OaepCloseReason;
+use crate::crypto::PublicKeyError;
+use crate::wire::{ByeReason, WireError};
 
 /// Why a session is over.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Ending {
+pub enum CloseReason {
     /// We said goodbye.
-    WeLeft,
+    LocalClose,
     /// We refused the peer's key.
-    WeRefused,
+    LocalReject,
     /// We had no room for a stranger's handshake.
     Overloaded,
     /// The peer said goodbye.
     Bye(ByeReason),
     /// The peer sent the handshake's alert: it refused our key, or could not follow.
-    Alert,
+    PeerAbort,
     /// The stream ended without a goodbye.
-    Cut {
+    ConnectionLost {
         /// Whether it ended inside a record.
-        midway: bool,
+        mid_record: bool,
     },
     /// The stream ended before the session stood.
-    CutEarly,
+    LostInHandshake,
     /// The handshake took too long.
     HandshakeTimeout,
     /// The peer did not say a thing in the time that a handshake has.
-    Mute,
+    NoData,
     /// The peer did not answer for too long.
-    Silent,
+    IdleTimeout,
     /// What came is not rsachat; its first bytes, at most sixteen.
-    Stranger(Vec<u8>),
+    NotRsachat(Vec<u8>),
     /// The prefaces differ.
-    Mismatch(WireFault),
+    VersionMismatch(WireError),
     /// The peer's key is not sound.
-    Key(KeyFault),
+    Key(PublicKeyError),
     /// A handshake message failed its check.
     Handshake,
     /// A record failed its check.
     Record,
     /// A record had the wrong form or came at the wrong time.
-    Wire(WireFault),
+    Wire(WireError),
     /// More records were sent than one key may seal.
-    Exhausted,
+    NonceExhausted,
     /// A sequence rule was broken.
-    Protocol,
+    ProtocolViolation,
     /// On the raw wire only.
-    Raw(RawEnding),
+    Oaep(OaepCloseReason),
 }
 
-impl Ending {
+impl CloseReason {
     /// Whether the peer is told by the handshake's one alert: when we end it, and it speaks our protocol.
-    pub(super) fn deserves_alert(&self) -> bool {
-        matches!(self, Self::WeRefused | Self::Overloaded | Self::Key(_) | Self::Handshake | Self::Wire(_))
+    pub(super) fn sends_alert(&self) -> bool {
+        matches!(self, Self::LocalReject | Self::Overloaded | Self::Key(_) | Self::Handshake | Self::Wire(_))
     }
 }

@@ -1,34 +1,34 @@
 //! The handshake as a session sees it: who waits for what (`docs/PROTOCOL.md`, section 4). Both roles walk
-//! the same stages in different order; every RSA operation leaves as a [`Job`] and comes back.
+//! the same stages in different order; every RSA operation leaves as a [`RsaJob`] and comes back.
 
 use std::collections::VecDeque;
 
-use super::transport::Standing;
-use super::{Ending, Event, Output, Own, Role};
-use crate::crypto::handshake::{Failed, initiator, responder};
-use crate::crypto::{Job, JobResult, PublicKey, Seed, Split};
+use super::transport::Transport;
+use super::{CloseReason, Event, Output, Role, SessionConfig};
+use crate::crypto::handshake::{HandshakeError, initiator, responder};
+use crate::crypto::{JobResult, PublicKey, RsaJob, Seed, Split};
 use crate::limits;
-use crate::wire::{Frames, Greeting, PREFACE_BYTES, Preface, WireFault, begin_frame, end_frame};
+use crate::wire::{Frames, PREFACE_BYTES, Preface, PrefaceProgress, WireError, begin_frame, end_frame};
 
 /// What comes of one step.
-pub(super) enum Turn {
+pub(super) enum Step {
     /// Nothing more until something comes in.
     Wait,
     /// A step was made; there may be another whole frame.
     Again,
     /// The handshake is done.
-    Stand(Box<Standing>),
+    Stand(Box<Transport>),
     /// The session is over.
-    End(Ending),
+    End(CloseReason),
 }
 
-pub(super) struct Shake {
-    own: Own,
+pub(super) struct Handshake {
+    own: SessionConfig,
     seed: Seed,
-    stage: Stage,
+    stage: HandshakeState,
 }
 
-enum Stage {
+enum HandshakeState {
     // The preface has not come.
     Hearing(Option<initiator::AwaitsHello>),
     // A frame is due.
@@ -48,16 +48,16 @@ enum Stage {
     Spent,
 }
 
-impl Shake {
-    pub(super) fn new(role: Role, own: Own, seed: Seed, outputs: &mut VecDeque<Output>) -> Self {
+impl Handshake {
+    pub(super) fn new(role: Role, own: SessionConfig, seed: Seed, outputs: &mut VecDeque<Output>) -> Self {
         let stage = match role {
-            Role::Responder => Stage::Hearing(None),
+            Role::Responder => HandshakeState::Hearing(None),
             Role::Initiator => {
                 let (message, next) = initiator::start(&own.key, &seed.derive("handshake"));
                 let mut bytes = Preface::new(own.purpose).to_bytes().to_vec();
                 frame_into(&mut bytes, &message);
                 outputs.push_back(Output::Transmit(bytes));
-                Stage::Hearing(Some(next))
+                HandshakeState::Hearing(Some(next))
             }
         };
         Self { own, seed, stage }
@@ -66,139 +66,145 @@ impl Shake {
     pub(super) fn wants_frame(&self) -> bool {
         matches!(
             self.stage,
-            Stage::Hearing(_) | Stage::Hello(_) | Stage::Answer(_) | Stage::Call | Stage::Proof(_)
+            HandshakeState::Hearing(_)
+                | HandshakeState::Hello(_)
+                | HandshakeState::Answer(_)
+                | HandshakeState::Call
+                | HandshakeState::Proof(_)
         )
     }
 
     /// Whether the peer is known to speak our protocol.
-    pub(super) fn greeted(&self) -> bool {
-        !matches!(self.stage, Stage::Hearing(_))
+    pub(super) fn has_preface(&self) -> bool {
+        !matches!(self.stage, HandshakeState::Hearing(_))
     }
 
-    pub(super) fn take(&mut self, frames: &mut Frames, outputs: &mut VecDeque<Output>) -> Turn {
-        if let Stage::Hearing(_) = self.stage {
+    pub(super) fn take(&mut self, frames: &mut Frames, outputs: &mut VecDeque<Output>) -> Step {
+        if let HandshakeState::Hearing(_) = self.stage {
             return self.hear(frames, outputs);
         }
         match frames.take(limits::HANDSHAKE_MESSAGE_BYTES) {
-            Ok(None) => Turn::Wait,
-            Ok(Some(frame)) if frame.body.is_empty() => Turn::End(Ending::Alert),
-            Ok(Some(frame)) => self.message(&frame.body, outputs).unwrap_or(Turn::End(Ending::Handshake)),
-            Err(fault) => Turn::End(Ending::Wire(fault)),
+            Ok(None) => Step::Wait,
+            Ok(Some(frame)) if frame.body.is_empty() => Step::End(CloseReason::PeerAbort),
+            Ok(Some(frame)) => {
+                self.message(&frame.body, outputs).unwrap_or(Step::End(CloseReason::Handshake))
+            }
+            Err(error) => Step::End(CloseReason::Wire(error)),
         }
     }
 
-    pub(super) fn done(&mut self, result: JobResult, outputs: &mut VecDeque<Output>) -> Turn {
-        self.result(result, outputs).unwrap_or(Turn::End(Ending::Handshake))
+    pub(super) fn handle_job(&mut self, result: JobResult, outputs: &mut VecDeque<Output>) -> Step {
+        self.result(result, outputs).unwrap_or(Step::End(CloseReason::Handshake))
     }
 
-    pub(super) fn accept(&mut self, outputs: &mut VecDeque<Output>) {
-        let (stage, key) = match std::mem::replace(&mut self.stage, Stage::Spent) {
-            Stage::JudgingResponder(next, key) => (Stage::SealingToResponder(next), key),
-            Stage::JudgingInitiator(next, key) => (Stage::SealingToInitiator(next), key),
+    pub(super) fn accept_key(&mut self, outputs: &mut VecDeque<Output>) {
+        let (stage, key) = match std::mem::replace(&mut self.stage, HandshakeState::Spent) {
+            HandshakeState::JudgingResponder(next, key) => (HandshakeState::SealingToResponder(next), key),
+            HandshakeState::JudgingInitiator(next, key) => (HandshakeState::SealingToInitiator(next), key),
             other => {
                 self.stage = other;
                 return;
             }
         };
         self.stage = stage;
-        outputs.push_back(Output::Need(Job::Seal { key, coins: self.seed.derive("encapsulation") }));
+        outputs.push_back(Output::Job(RsaJob::Seal { key, coins: self.seed.derive("encapsulation") }));
     }
 
-    fn hear(&mut self, frames: &mut Frames, outputs: &mut VecDeque<Output>) -> Turn {
+    fn hear(&mut self, frames: &mut Frames, outputs: &mut VecDeque<Output>) -> Step {
         let own = Preface::new(self.own.purpose);
         match own.greet(frames.waiting()) {
-            Ok(Greeting::Incomplete) => Turn::Wait,
-            Ok(Greeting::Agreed) => {
+            Ok(PrefaceProgress::Incomplete) => Step::Wait,
+            Ok(PrefaceProgress::Agreed) => {
                 frames.skip(PREFACE_BYTES);
-                self.stage = match std::mem::replace(&mut self.stage, Stage::Spent) {
-                    Stage::Hearing(Some(next)) => Stage::Hello(next),
-                    _ => Stage::Call,
+                self.stage = match std::mem::replace(&mut self.stage, HandshakeState::Spent) {
+                    HandshakeState::Hearing(Some(next)) => HandshakeState::Hello(next),
+                    _ => HandshakeState::Call,
                 };
-                Turn::Again
+                Step::Again
             }
-            Err(WireFault::NotRsachat) => {
+            Err(WireError::NotRsachat) => {
                 let first = frames.waiting().iter().copied().take(PREFACE_BYTES).collect();
-                Turn::End(Ending::Stranger(first))
+                Step::End(CloseReason::NotRsachat(first))
             }
-            Err(fault) => {
+            Err(error) => {
                 // The initiator's preface is out already; the responder still answers with its own, so
                 // that both sides can say in words what differs.
-                if matches!(self.stage, Stage::Hearing(None)) {
+                if matches!(self.stage, HandshakeState::Hearing(None)) {
                     outputs.push_back(Output::Transmit(own.to_bytes().to_vec()));
                 }
-                Turn::End(Ending::Mismatch(fault))
+                Step::End(CloseReason::VersionMismatch(error))
             }
         }
     }
 
-    fn message(&mut self, body: &[u8], outputs: &mut VecDeque<Output>) -> Result<Turn, Failed> {
-        let (stage, job) = match std::mem::replace(&mut self.stage, Stage::Spent) {
-            Stage::Call => {
+    fn message(&mut self, body: &[u8], outputs: &mut VecDeque<Output>) -> Result<Step, HandshakeError> {
+        let (stage, job) = match std::mem::replace(&mut self.stage, HandshakeState::Spent) {
+            HandshakeState::Call => {
                 let seed = self.seed.derive("handshake");
                 let (message, next) = responder::start(&self.own.key, &seed, &self.prologue(), body)?;
                 let mut bytes = Preface::new(self.own.purpose).to_bytes().to_vec();
                 frame_into(&mut bytes, &message);
                 outputs.push_back(Output::Transmit(bytes));
-                self.stage = Stage::Proof(next);
-                return Ok(Turn::Again);
+                self.stage = HandshakeState::Proof(next);
+                return Ok(Step::Again);
             }
-            Stage::Hello(now) => {
+            HandshakeState::Hello(now) => {
                 let (blob, next) = now.hello(&self.prologue(), body)?;
-                (Stage::CheckingResponder(next), Job::Check { blob })
+                (HandshakeState::CheckingResponder(next), RsaJob::Check { blob })
             }
-            Stage::Proof(now) => {
+            HandshakeState::Proof(now) => {
                 let (ciphertext, next) = now.proof(body)?;
-                (Stage::OpeningProof(next), Job::Open { ciphertext })
+                (HandshakeState::OpeningProof(next), RsaJob::Open { ciphertext })
             }
-            Stage::Answer(now) => {
+            HandshakeState::Answer(now) => {
                 let (ciphertext, next) = now.answer(body)?;
-                (Stage::OpeningAnswer(next), Job::Open { ciphertext })
+                (HandshakeState::OpeningAnswer(next), RsaJob::Open { ciphertext })
             }
-            _ => return Err(Failed),
+            _ => return Err(HandshakeError),
         };
         self.stage = stage;
-        outputs.push_back(Output::Need(job));
-        Ok(Turn::Wait)
+        outputs.push_back(Output::Job(job));
+        Ok(Step::Wait)
     }
 
-    fn result(&mut self, result: JobResult, outputs: &mut VecDeque<Output>) -> Result<Turn, Failed> {
-        let stage = std::mem::replace(&mut self.stage, Stage::Spent);
+    fn result(&mut self, result: JobResult, outputs: &mut VecDeque<Output>) -> Result<Step, HandshakeError> {
+        let stage = std::mem::replace(&mut self.stage, HandshakeState::Spent);
         match (stage, result) {
-            (Stage::CheckingResponder(next), JobResult::Checked(Ok(key))) => {
-                outputs.push_back(Output::Event(Event::Met(key.clone())));
-                self.stage = Stage::JudgingResponder(next, key);
+            (HandshakeState::CheckingResponder(next), JobResult::Checked(Ok(key))) => {
+                outputs.push_back(Output::Event(Event::PeerKey(key.clone())));
+                self.stage = HandshakeState::JudgingResponder(next, key);
             }
-            (Stage::CheckingInitiator(next), JobResult::Checked(Ok(key))) => {
-                outputs.push_back(Output::Event(Event::Met(key.clone())));
-                self.stage = Stage::JudgingInitiator(next, key);
+            (HandshakeState::CheckingInitiator(next), JobResult::Checked(Ok(key))) => {
+                outputs.push_back(Output::Event(Event::PeerKey(key.clone())));
+                self.stage = HandshakeState::JudgingInitiator(next, key);
             }
-            (_, JobResult::Checked(Err(fault))) => return Ok(Turn::End(Ending::Key(fault))),
-            (Stage::OpeningProof(now), JobResult::Opened(secret)) => {
+            (_, JobResult::Checked(Err(error))) => return Ok(Step::End(CloseReason::Key(error))),
+            (HandshakeState::OpeningProof(now), JobResult::Opened(secret)) => {
                 let (blob, next) = now.opened(secret)?;
-                self.stage = Stage::CheckingInitiator(next);
-                outputs.push_back(Output::Need(Job::Check { blob }));
+                self.stage = HandshakeState::CheckingInitiator(next);
+                outputs.push_back(Output::Job(RsaJob::Check { blob }));
             }
-            (Stage::SealingToResponder(now), JobResult::Sealed(sealed)) => {
+            (HandshakeState::SealingToResponder(now), JobResult::Encapsulated(sealed)) => {
                 let (message, next) = now.seal(sealed);
                 outputs.push_back(Output::Transmit(framed(&message)));
-                self.stage = Stage::Answer(next);
+                self.stage = HandshakeState::Answer(next);
             }
-            (Stage::SealingToInitiator(now), JobResult::Sealed(sealed)) => {
+            (HandshakeState::SealingToInitiator(now), JobResult::Encapsulated(sealed)) => {
                 let (message, split) = now.seal(sealed);
                 outputs.push_back(Output::Transmit(framed(&message)));
                 return Ok(self.stand(Role::Responder, split, outputs));
             }
-            (Stage::OpeningAnswer(now), JobResult::Opened(secret)) => {
+            (HandshakeState::OpeningAnswer(now), JobResult::Opened(secret)) => {
                 let split = now.opened(secret)?;
                 return Ok(self.stand(Role::Initiator, split, outputs));
             }
-            _ => return Err(Failed),
+            _ => return Err(HandshakeError),
         }
-        Ok(Turn::Again)
+        Ok(Step::Again)
     }
 
-    fn stand(&self, role: Role, split: Split, outputs: &mut VecDeque<Output>) -> Turn {
-        Turn::Stand(Box::new(Standing::new(role, split, &self.own, outputs)))
+    fn stand(&self, role: Role, split: Split, outputs: &mut VecDeque<Output>) -> Step {
+        Step::Stand(Box::new(Transport::new(role, split, &self.own, outputs)))
     }
 
     /// Both prefaces, the initiator's first. They agreed, so they are the same.

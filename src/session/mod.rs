@@ -2,14 +2,14 @@
 //! socket, no clock and no second peer; bytes and milliseconds come in, [`Output`]s come out.
 //!
 //! Laws:
-//! - **Drain**: after every call, [`Session::poll`] until `None` before the next call.
+//! - **Drain**: after every call, [`Session::poll_output`] until `None` before the next call.
 //! - **Poison**: after a failure the session says [`Event::Closed`] once and ignores everything after.
-//! - **Trust pause**: once the peer's key is known ([`Event::Met`]) nothing is sealed to it and nothing it
-//!   sends is opened until [`Session::accept`].
+//! - **Trust pause**: once the peer's key is known ([`Event::PeerKey`]) nothing is sealed to it and nothing it
+//!   sends is opened until [`Session::accept_key`].
 //! - **A pipe is two halves**: once it stands, a session of that purpose takes nothing more and is made into
 //!   a [`Pipe`].
 //! - **A cut is not a close**: only a `Bye` record ends a session well; a bare end of stream is
-//!   [`Ending::Cut`].
+//!   [`CloseReason::ConnectionLost`].
 
 mod any;
 mod close_reason;
@@ -23,21 +23,21 @@ mod transport;
 
 use std::collections::VecDeque;
 
-use crate::crypto::{Job, JobResult, PublicKey, Seed};
+use crate::crypto::{JobResult, PublicKey, RsaJob, Seed};
 use crate::limits;
 use crate::wire::{ByeReason, Frames, Purpose};
-pub use any::Conversation;
-pub use close_reason::Ending;
-use handshake::{Shake, Turn};
-use keepalive::Idle;
-pub use oaep::{EXIT, RawEnding, RawEvent, RawSession, RawSide};
+pub use any::AnySession;
+pub use close_reason::CloseReason;
+use handshake::{Handshake, Step};
+use keepalive::IdleBudget;
+pub use oaep::{EXIT, OaepCloseReason, OaepEvent, OaepRole, OaepSession};
 use pipe::Pipe;
-pub use transport::SayFault;
-use transport::Standing;
+pub use transport::SendError;
+use transport::Transport;
 
 /// What one side of a session is, the same for all its sessions of one purpose.
 #[derive(Clone, Debug)]
-pub struct Own {
+pub struct SessionConfig {
     /// Our public key.
     pub key: PublicKey,
     /// The display name we claim, UTF-8, at most 128 bytes.
@@ -60,8 +60,8 @@ pub enum Role {
 pub enum Output {
     /// Bytes for the socket, in order.
     Transmit(Vec<u8>),
-    /// Work off the event loop; its result comes back through [`Session::done`].
-    Need(Job),
+    /// Work off the event loop; its result comes back through [`Session::handle_job`].
+    Job(RsaJob),
     /// Something happened.
     Event(Event),
 }
@@ -69,15 +69,15 @@ pub enum Output {
 /// What happened in a session.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
-    /// The peer's key is known and sound; judge it, then [`Session::accept`] or [`Session::refuse`].
-    Met(PublicKey),
+    /// The peer's key is known and sound; judge it, then [`Session::accept_key`] or [`Session::reject_key`].
+    PeerKey(PublicKey),
     /// Both sides have confirmed; the peer claims this name (UTF-8 as the peer says, unchecked).
-    Stands {
+    Established {
         /// Claimed display name.
         name: Vec<u8>,
     },
-    /// A message. Its receipt is owed once it has been shown: [`Session::shown`].
-    Said {
+    /// A message. Its receipt is owed once it has been shown: [`Session::ack`].
+    Message {
         /// Number in the peer's direction, from 1 without gaps.
         seq: u64,
         /// When the peer typed it, by its clock, in milliseconds since 1970.
@@ -86,20 +86,20 @@ pub enum Event {
         text: Vec<u8>,
     },
     /// The peer has shown everything of ours up to and including this number.
-    Receipt {
+    Acked {
         /// Highest number shown.
         upto: u64,
     },
     /// On the raw wire only.
-    Raw(RawEvent),
+    Oaep(OaepEvent),
     /// The session is over. What was transmitted before still goes out, then the socket closes.
-    Closed(Ending),
+    Closed(CloseReason),
 }
 
 /// One encrypted conversation with one peer.
 #[expect(missing_debug_implementations, reason = "holds keys")]
 pub struct Session {
-    phase: Phase,
+    phase: State,
     frames: Frames,
     outputs: VecDeque<Output>,
     started_ms: u64,
@@ -107,20 +107,20 @@ pub struct Session {
     pinged_ms: u64,
 }
 
-enum Phase {
-    Shaking(Box<Shake>),
-    Standing(Box<Standing>),
+enum State {
+    Shaking(Box<Handshake>),
+    Transport(Box<Transport>),
     Over,
 }
 
 impl Session {
     /// Begins as `role`. `seed` is this connection's only randomness; `now_ms` is monotonic.
     #[must_use]
-    pub fn new(role: Role, own: Own, seed: Seed, now_ms: u64) -> Self {
+    pub fn new(role: Role, own: SessionConfig, seed: Seed, now_ms: u64) -> Self {
         let mut outputs = VecDeque::new();
-        let shake = Shake::new(role, own, seed, &mut outputs);
+        let shake = Handshake::new(role, own, seed, &mut outputs);
         Self {
-            phase: Phase::Shaking(Box::new(shake)),
+            phase: State::Shaking(Box::new(shake)),
             frames: Frames::default(),
             outputs,
             started_ms: now_ms,
@@ -130,16 +130,16 @@ impl Session {
     }
 
     /// The next output, until `None`.
-    pub fn poll(&mut self) -> Option<Output> {
-        if self.outputs.is_empty() && matches!(&self.phase, Phase::Standing(s) if s.exhausted()) {
-            self.over(Ending::Exhausted);
+    pub fn poll_output(&mut self) -> Option<Output> {
+        if self.outputs.is_empty() && matches!(&self.phase, State::Transport(s) if s.exhausted()) {
+            self.over(CloseReason::NonceExhausted);
         }
         self.outputs.pop_front()
     }
 
     /// Takes what has arrived on the socket, in whatever pieces.
-    pub fn feed(&mut self, now_ms: u64, bytes: &[u8]) {
-        if matches!(self.phase, Phase::Over) {
+    pub fn handle_bytes(&mut self, now_ms: u64, bytes: &[u8]) {
+        if matches!(self.phase, State::Over) {
             return;
         }
         self.heard_ms = now_ms;
@@ -148,47 +148,47 @@ impl Session {
     }
 
     /// Takes the result of the job that was asked for.
-    pub fn done(&mut self, now_ms: u64, result: JobResult) {
-        if let Phase::Shaking(shake) = &mut self.phase {
-            let turn = shake.done(result, &mut self.outputs);
+    pub fn handle_job(&mut self, now_ms: u64, result: JobResult) {
+        if let State::Shaking(shake) = &mut self.phase {
+            let turn = shake.handle_job(result, &mut self.outputs);
             self.turn(turn, now_ms);
             self.advance(now_ms);
         }
     }
 
     /// The peer's key is acceptable: go on.
-    pub fn accept(&mut self) {
-        if let Phase::Shaking(shake) = &mut self.phase {
-            shake.accept(&mut self.outputs);
+    pub fn accept_key(&mut self) {
+        if let State::Shaking(shake) = &mut self.phase {
+            shake.accept_key(&mut self.outputs);
         }
     }
 
     /// The peer's key is not acceptable: the one alert, and the end.
-    pub fn refuse(&mut self) {
-        self.over(Ending::WeRefused);
+    pub fn reject_key(&mut self) {
+        self.over(CloseReason::LocalReject);
     }
 
     /// Whether bytes can be used now. While a job or a judgement is pending they cannot: do not read.
     #[must_use]
-    pub fn wants_bytes(&self) -> bool {
+    pub fn wants_read(&self) -> bool {
         match &self.phase {
-            Phase::Shaking(shake) => shake.wants_frame(),
-            Phase::Standing(standing) => !standing.is_pipe(),
-            Phase::Over => false,
+            State::Shaking(shake) => shake.wants_frame(),
+            State::Transport(standing) => !standing.is_pipe(),
+            State::Over => false,
         }
     }
 
     /// Whether both sides have confirmed.
     #[must_use]
-    pub fn stands(&self) -> bool {
-        matches!(&self.phase, Phase::Standing(standing) if standing.confirmed())
+    pub fn is_established(&self) -> bool {
+        matches!(&self.phase, State::Transport(standing) if standing.confirmed())
     }
 
     /// The two halves of a pipe that stands; `None` if this is anything else, and the session is over.
     #[must_use]
     pub fn into_pipe(self) -> Option<Pipe> {
         match self.phase {
-            Phase::Standing(standing) if standing.is_pipe() => {
+            State::Transport(standing) if standing.is_pipe() => {
                 let split = standing.into_split();
                 Some(Pipe::new(split.seal, split.open, self.frames.waiting().to_vec()))
             }
@@ -199,54 +199,56 @@ impl Session {
     /// Sends a message typed at `time_ms` (since 1970) and returns its number.
     ///
     /// # Errors
-    /// [`SayFault`] when the session does not stand or the text exceeds [`limits::MESSAGE_BYTES`].
-    pub fn say(&mut self, text: &str, time_ms: u64) -> Result<u64, SayFault> {
+    /// [`SendError`] when the session does not stand or the text exceeds [`limits::MESSAGE_BYTES`].
+    pub fn send(&mut self, text: &str, time_ms: u64) -> Result<u64, SendError> {
         match &mut self.phase {
-            Phase::Standing(standing) => standing.say(text, time_ms, &mut self.outputs),
-            Phase::Shaking(_) | Phase::Over => Err(SayFault::NotStanding),
+            State::Transport(standing) => standing.send(text, time_ms, &mut self.outputs),
+            State::Shaking(_) | State::Over => Err(SendError::NotStanding),
         }
     }
 
     /// Everything of the peer's up to `upto` has been shown, or written and flushed: says so.
-    pub fn shown(&mut self, upto: u64) {
-        if let Phase::Standing(standing) = &mut self.phase {
-            standing.shown(upto, &mut self.outputs);
+    pub fn ack(&mut self, upto: u64) {
+        if let State::Transport(standing) = &mut self.phase {
+            standing.ack(upto, &mut self.outputs);
         }
     }
 
     /// The owner has not been reading, since it cannot use more: silence is not the peer's. The peer is pinged
     /// as ever.
-    pub fn left_unread(&mut self, now_ms: u64) {
+    pub fn reading_paused(&mut self, now_ms: u64) {
         self.heard_ms = self.heard_ms.max(now_ms.saturating_sub(limits::PING_AFTER_MS));
     }
 
     /// Ends the session well, with the reason for the peer.
     pub fn close(&mut self, reason: ByeReason) {
-        if let Phase::Standing(standing) = &mut self.phase {
+        if let State::Transport(standing) = &mut self.phase {
             standing.bye(reason, &mut self.outputs);
         }
-        self.over(Ending::WeLeft);
+        self.over(CloseReason::LocalClose);
     }
 
     /// The peer's stream has ended, by an orderly end or an error: both are a cut by now.
-    pub fn cut(&mut self) {
+    pub fn handle_eof(&mut self) {
         self.over(match &self.phase {
-            Phase::Standing(standing) if standing.confirmed() => Ending::Cut { midway: self.midway() },
-            _ => Ending::CutEarly,
+            State::Transport(standing) if standing.confirmed() => {
+                CloseReason::ConnectionLost { mid_record: self.mid_record() }
+            }
+            _ => CloseReason::LostInHandshake,
         });
     }
 
     /// The machine could not keep up: ends a handshake for which no work was done.
     pub fn overloaded(&mut self) {
-        self.over(Ending::Overloaded);
+        self.over(CloseReason::Overloaded);
     }
 
-    /// When [`Session::tick`] is next due, in the monotonic milliseconds of `now_ms`.
+    /// When [`Session::handle_timeout`] is next due, in the monotonic milliseconds of `now_ms`.
     #[must_use]
-    pub fn deadline_ms(&self) -> Option<u64> {
+    pub fn poll_timeout(&self) -> Option<u64> {
         match &self.phase {
-            Phase::Over => None,
-            Phase::Standing(standing) if standing.confirmed() => {
+            State::Over => None,
+            State::Transport(standing) if standing.confirmed() => {
                 let ping = self.heard_ms.max(self.pinged_ms) + limits::PING_AFTER_MS;
                 Some(ping.min(self.heard_ms + limits::DEAD_AFTER_MS))
             }
@@ -255,23 +257,23 @@ impl Session {
     }
 
     /// Lets time pass: gives up a late handshake, asks a silent peer for a sign of life, gives it up.
-    pub fn tick(&mut self, now_ms: u64) {
-        if self.deadline_ms().is_none_or(|due| now_ms < due) {
+    pub fn handle_timeout(&mut self, now_ms: u64) {
+        if self.poll_timeout().is_none_or(|due| now_ms < due) {
             return;
         }
         match &mut self.phase {
-            Phase::Standing(standing) if standing.confirmed() => {
+            State::Transport(standing) if standing.confirmed() => {
                 if now_ms >= self.heard_ms + limits::DEAD_AFTER_MS {
-                    self.over(Ending::Silent);
+                    self.over(CloseReason::IdleTimeout);
                 } else {
                     self.pinged_ms = now_ms;
                     standing.ping(now_ms, &mut self.outputs);
                 }
             }
-            Phase::Shaking(shake) if !shake.greeted() && self.frames.waiting().is_empty() => {
-                self.over(Ending::Mute);
+            State::Shaking(shake) if !shake.has_preface() && self.frames.waiting().is_empty() => {
+                self.over(CloseReason::NoData);
             }
-            _ => self.over(Ending::HandshakeTimeout),
+            _ => self.over(CloseReason::HandshakeTimeout),
         }
     }
 
@@ -279,50 +281,50 @@ impl Session {
     fn advance(&mut self, now_ms: u64) {
         loop {
             let turn = match &mut self.phase {
-                Phase::Over => return,
-                Phase::Shaking(shake) => {
+                State::Over => return,
+                State::Shaking(shake) => {
                     if !shake.wants_frame() {
                         return;
                     }
                     shake.take(&mut self.frames, &mut self.outputs)
                 }
-                Phase::Standing(standing) if standing.is_pipe() => return,
-                Phase::Standing(standing) => standing.take(now_ms, &mut self.frames, &mut self.outputs),
+                State::Transport(standing) if standing.is_pipe() => return,
+                State::Transport(standing) => standing.take(now_ms, &mut self.frames, &mut self.outputs),
             };
-            if matches!(turn, Turn::Wait) {
+            if matches!(turn, Step::Wait) {
                 return;
             }
             self.turn(turn, now_ms);
         }
     }
 
-    fn turn(&mut self, turn: Turn, now_ms: u64) {
+    fn turn(&mut self, turn: Step, now_ms: u64) {
         match turn {
-            Turn::Wait | Turn::Again => {}
-            Turn::Stand(standing) => {
+            Step::Wait | Step::Again => {}
+            Step::Stand(standing) => {
                 self.pinged_ms = now_ms;
-                self.phase = Phase::Standing(standing);
+                self.phase = State::Transport(standing);
             }
-            Turn::End(ending) => self.over(ending),
+            Step::End(ending) => self.over(ending),
         }
     }
 
     /// Whether the peer stopped inside a record.
-    fn midway(&self) -> bool {
+    fn mid_record(&self) -> bool {
         !self.frames.waiting().is_empty()
     }
 
-    fn over(&mut self, ending: Ending) {
+    fn over(&mut self, ending: CloseReason) {
         match &self.phase {
-            Phase::Over => return,
-            Phase::Shaking(shake) => {
-                if ending.deserves_alert() && shake.greeted() {
+            State::Over => return,
+            State::Shaking(shake) => {
+                if ending.sends_alert() && shake.has_preface() {
                     self.outputs.push_back(Output::Transmit(vec![0, 0]));
                 }
             }
-            Phase::Standing(_) => {}
+            State::Transport(_) => {}
         }
-        self.phase = Phase::Over;
+        self.phase = State::Over;
         self.frames = Frames::default();
         self.outputs.push_back(Output::Event(Event::Closed(ending)));
     }

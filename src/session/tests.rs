@@ -20,8 +20,11 @@ struct Side {
 impl Side {
     fn new(role: Role, index: usize) -> Self {
         let identity = &KEYS[index];
-        let own =
-            Own { key: identity.public().clone(), name: format!("side-{index}"), purpose: Purpose::Chat };
+        let own = SessionConfig {
+            key: identity.public().clone(),
+            name: format!("side-{index}"),
+            purpose: Purpose::Chat,
+        };
         let seed = Seed::new([u8::try_from(index).unwrap(); 32]);
         let mut side = Self {
             session: Session::new(role, own, seed, 0),
@@ -34,16 +37,16 @@ impl Side {
     }
 
     fn drain(&mut self) {
-        while let Some(output) = self.session.poll() {
+        while let Some(output) = self.session.poll_output() {
             match output {
                 Output::Transmit(bytes) => self.sent.extend(bytes),
-                Output::Need(job) => {
+                Output::Job(job) => {
                     let result = job.run(self.identity);
-                    self.session.done(0, result);
+                    self.session.handle_job(0, result);
                 }
                 Output::Event(event) => {
-                    if matches!(event, Event::Met(_)) {
-                        self.session.accept();
+                    if matches!(event, Event::PeerKey(_)) {
+                        self.session.accept_key();
                     }
                     self.events.push(event);
                 }
@@ -51,8 +54,8 @@ impl Side {
         }
     }
 
-    fn feed(&mut self, bytes: &[u8]) {
-        self.session.feed(0, bytes);
+    fn handle_bytes(&mut self, bytes: &[u8]) {
+        self.session.handle_bytes(0, bytes);
         self.drain();
     }
 }
@@ -67,13 +70,13 @@ fn carry(one: &mut Side, other: &mut Side, piece: usize) {
 
 fn pass(from: &mut Side, to: &mut Side, piece: usize) {
     let bytes = std::mem::take(&mut from.sent);
-    bytes.chunks(piece).for_each(|bytes| to.feed(bytes));
+    bytes.chunks(piece).for_each(|bytes| to.handle_bytes(bytes));
 }
 
 fn standing() -> (Side, Side) {
     let (mut one, mut other) = (Side::new(Role::Initiator, 0), Side::new(Role::Responder, 1));
     carry(&mut one, &mut other, usize::MAX);
-    assert!(one.session.stands() && other.session.stands());
+    assert!(one.session.is_established() && other.session.is_established());
     (one, other)
 }
 
@@ -82,25 +85,25 @@ fn two_sides_meet_and_talk_in_any_segmentation() {
     for piece in [1, 2, 3, 7, 1_460, usize::MAX] {
         let (mut one, mut other) = (Side::new(Role::Initiator, 0), Side::new(Role::Responder, 1));
         carry(&mut one, &mut other, piece);
-        assert!(one.session.stands() && other.session.stands(), "pieces of {piece}");
-        assert_eq!(one.session.say("안녕 👋", 5), Ok(1));
+        assert!(one.session.is_established() && other.session.is_established(), "pieces of {piece}");
+        assert_eq!(one.session.send("안녕 👋", 5), Ok(1));
         one.drain();
         carry(&mut one, &mut other, piece);
-        let said = Event::Said { seq: 1, time_ms: 5, text: "안녕 👋".as_bytes().to_vec() };
+        let said = Event::Message { seq: 1, time_ms: 5, text: "안녕 👋".as_bytes().to_vec() };
         assert_eq!(other.events.last(), Some(&said));
-        other.session.shown(1);
+        other.session.ack(1);
         other.drain();
         carry(&mut one, &mut other, piece);
-        assert_eq!(one.events.last(), Some(&Event::Receipt { upto: 1 }));
+        assert_eq!(one.events.last(), Some(&Event::Acked { upto: 1 }));
     }
 }
 
 #[test]
 fn each_side_meets_the_key_of_the_other_before_anything_else() {
     let (one, other) = standing();
-    assert_eq!(one.events.first(), Some(&Event::Met(KEYS[1].public().clone())));
-    assert_eq!(other.events.first(), Some(&Event::Met(KEYS[0].public().clone())));
-    assert_eq!(one.events.last(), Some(&Event::Stands { name: b"side-1".to_vec() }));
+    assert_eq!(one.events.first(), Some(&Event::PeerKey(KEYS[1].public().clone())));
+    assert_eq!(other.events.first(), Some(&Event::PeerKey(KEYS[0].public().clone())));
+    assert_eq!(one.events.last(), Some(&Event::Established { name: b"side-1".to_vec() }));
 }
 
 #[test]
@@ -109,44 +112,44 @@ fn a_refused_key_gets_nothing_sealed_to_it() {
     let mut other = Side::new(Role::Responder, 1);
     pass(&mut one, &mut other, usize::MAX);
     let hello = std::mem::take(&mut other.sent);
-    one.session.feed(0, &hello);
-    let Some(Output::Need(job)) = one.session.poll() else { panic!("the key is to be checked") };
-    one.session.done(0, job.run(one.identity));
-    assert!(matches!(one.session.poll(), Some(Output::Event(Event::Met(_)))));
-    one.session.refuse();
+    one.session.handle_bytes(0, &hello);
+    let Some(Output::Job(job)) = one.session.poll_output() else { panic!("the key is to be checked") };
+    one.session.handle_job(0, job.run(one.identity));
+    assert!(matches!(one.session.poll_output(), Some(Output::Event(Event::PeerKey(_)))));
+    one.session.reject_key();
     one.drain();
     assert_eq!(one.sent, [0, 0], "the one alert and nothing else");
-    assert_eq!(one.events, [Event::Closed(Ending::WeRefused)]);
+    assert_eq!(one.events, [Event::Closed(CloseReason::LocalReject)]);
     pass(&mut one, &mut other, usize::MAX);
-    assert_eq!(other.events, [Event::Closed(Ending::Alert)]);
+    assert_eq!(other.events, [Event::Closed(CloseReason::PeerAbort)]);
 }
 
 #[test]
 fn a_goodbye_is_no_cut_and_a_cut_is_no_goodbye() {
     let (mut one, mut other) = standing();
-    one.session.close(ByeReason::Leaving);
+    one.session.close(ByeReason::Shutdown);
     one.drain();
     carry(&mut one, &mut other, usize::MAX);
-    assert_eq!(other.events.last(), Some(&Event::Closed(Ending::Bye(ByeReason::Leaving))));
+    assert_eq!(other.events.last(), Some(&Event::Closed(CloseReason::Bye(ByeReason::Shutdown))));
 
     let (_, mut other) = standing();
-    other.session.cut();
+    other.session.handle_eof();
     other.drain();
-    assert_eq!(other.events.last(), Some(&Event::Closed(Ending::Cut { midway: false })));
+    assert_eq!(other.events.last(), Some(&Event::Closed(CloseReason::ConnectionLost { mid_record: false })));
     let (mut one, mut other) = standing();
-    one.session.say("half of this", 0).unwrap();
+    one.session.send("half of this", 0).unwrap();
     one.drain();
     let half = one.sent.len() / 2;
-    other.feed(&one.sent[..half]);
-    other.session.cut();
+    other.handle_bytes(&one.sent[..half]);
+    other.session.handle_eof();
     other.drain();
-    assert_eq!(other.events.last(), Some(&Event::Closed(Ending::Cut { midway: true })));
+    assert_eq!(other.events.last(), Some(&Event::Closed(CloseReason::ConnectionLost { mid_record: true })));
 }
 
 #[test]
 fn every_byte_of_a_record_flipped_once_ends_the_session_and_shows_nothing() {
     let (mut one, mut other) = standing();
-    one.session.say("x", 0).unwrap();
+    one.session.send("x", 0).unwrap();
     one.drain();
     let seen = other.events.len();
     let record = one.sent.clone();
@@ -154,68 +157,68 @@ fn every_byte_of_a_record_flipped_once_ends_the_session_and_shows_nothing() {
     for at in 2..record.len() {
         let mut wrong = record.clone();
         wrong[at] ^= 0x40;
-        let Phase::Standing(standing) = &mut other.session.phase else { panic!("it stands") };
+        let State::Transport(standing) = &mut other.session.phase else { panic!("it stands") };
         assert!(standing.opens(&wrong).is_err());
     }
     assert_eq!(other.events.len(), seen);
     let mut wrong = record;
     wrong[40] ^= 1;
-    other.feed(&wrong);
-    assert_eq!(other.events.last(), Some(&Event::Closed(Ending::Record)));
-    other.feed(b"anything");
+    other.handle_bytes(&wrong);
+    assert_eq!(other.events.last(), Some(&Event::Closed(CloseReason::Record)));
+    other.handle_bytes(b"anything");
     assert_eq!(other.events.len(), seen + 1, "once over, it says nothing more");
 }
 
 #[test]
 fn the_handshake_has_ten_seconds_in_all() {
     let mut silent = Side::new(Role::Responder, 1);
-    silent.session.tick(limits::HANDSHAKE_TIMEOUT_MS - 1);
+    silent.session.handle_timeout(limits::HANDSHAKE_TIMEOUT_MS - 1);
     silent.drain();
     assert!(silent.events.is_empty());
-    silent.session.feed(9_999, b"r");
-    silent.session.tick(limits::HANDSHAKE_TIMEOUT_MS);
+    silent.session.handle_bytes(9_999, b"r");
+    silent.session.handle_timeout(limits::HANDSHAKE_TIMEOUT_MS);
     silent.drain();
-    assert_eq!(silent.events, [Event::Closed(Ending::HandshakeTimeout)]);
+    assert_eq!(silent.events, [Event::Closed(CloseReason::HandshakeTimeout)]);
     assert!(silent.sent.is_empty());
 }
 
 #[test]
 fn silence_is_asked_and_then_given_up() {
     let (mut one, mut other) = standing();
-    one.session.tick(limits::PING_AFTER_MS);
+    one.session.handle_timeout(limits::PING_AFTER_MS);
     one.drain();
     assert!(!one.sent.is_empty());
     pass(&mut one, &mut other, usize::MAX);
     assert!(!other.sent.is_empty(), "a ping is answered");
-    one.session.tick(limits::DEAD_AFTER_MS);
+    one.session.handle_timeout(limits::DEAD_AFTER_MS);
     one.drain();
-    assert_eq!(one.events.last(), Some(&Event::Closed(Ending::Silent)));
+    assert_eq!(one.events.last(), Some(&Event::Closed(CloseReason::IdleTimeout)));
 }
 
 #[test]
 fn strangers_get_no_answer_and_other_purposes_get_ours() {
     let mut responder = Side::new(Role::Responder, 1);
-    responder.feed(b"GET / HTTP/1.1\r\n");
-    assert_eq!(responder.events, [Event::Closed(Ending::Stranger(b"GET / HTTP/1.1\r\n".to_vec()))]);
+    responder.handle_bytes(b"GET / HTTP/1.1\r\n");
+    assert_eq!(responder.events, [Event::Closed(CloseReason::NotRsachat(b"GET / HTTP/1.1\r\n".to_vec()))]);
     assert!(responder.sent.is_empty());
 
     let mut responder = Side::new(Role::Responder, 1);
-    responder.feed(&crate::wire::Preface::new(Purpose::Pipe).to_bytes());
+    responder.handle_bytes(&crate::wire::Preface::new(Purpose::Pipe).to_bytes());
     assert_eq!(responder.sent, crate::wire::Preface::new(Purpose::Chat).to_bytes());
-    assert!(matches!(responder.events.as_slice(), [Event::Closed(Ending::Mismatch(_))]));
+    assert!(matches!(responder.events.as_slice(), [Event::Closed(CloseReason::VersionMismatch(_))]));
 }
 
 #[test]
 fn a_storm_of_pings_ends_the_session() {
     let (mut one, mut other) = standing();
     for _ in 0..=limits::IDLE_RECORDS {
-        if let Phase::Standing(standing) = &mut one.session.phase {
+        if let State::Transport(standing) = &mut one.session.phase {
             standing.ping(0, &mut one.session.outputs);
         }
     }
     one.drain();
     pass(&mut one, &mut other, usize::MAX);
-    assert_eq!(other.events.last(), Some(&Event::Closed(Ending::Protocol)));
+    assert_eq!(other.events.last(), Some(&Event::Closed(CloseReason::ProtocolViolation)));
 }
 
 #[test]
@@ -230,7 +233,7 @@ fn a_handshake_cut_at_every_byte_ends_once_and_never_stands() {
         pass(&mut one, &mut other, usize::MAX);
         pass(&mut other, &mut one, usize::MAX);
     }
-    assert!(total > first && one.session.stands() && other.session.stands());
+    assert!(total > first && one.session.is_established() && other.session.is_established());
     // The last record is the initiator's confirmation: a byte less and the responder must not stand.
     for at in 0..total {
         let (mut one, mut other) = (Side::new(Role::Initiator, 0), Side::new(Role::Responder, 1));
@@ -239,14 +242,14 @@ fn a_handshake_cut_at_every_byte_ends_once_and_never_stands() {
             let bytes = std::mem::take(&mut one.sent);
             let taken = bytes.len().min(left);
             left -= taken;
-            other.feed(&bytes[..taken]);
+            other.handle_bytes(&bytes[..taken]);
             pass(&mut other, &mut one, usize::MAX);
         }
-        other.session.cut();
+        other.session.handle_eof();
         other.drain();
         let closed = other.events.iter().filter(|event| matches!(event, Event::Closed(_))).count();
-        assert_eq!((closed, other.session.stands()), (1, false), "cut at byte {at}");
-        assert!(!other.session.wants_bytes() && other.session.deadline_ms().is_none());
+        assert_eq!((closed, other.session.is_established()), (1, false), "cut at byte {at}");
+        assert!(!other.session.wants_read() && other.session.poll_timeout().is_none());
     }
 }
 
@@ -254,7 +257,7 @@ fn a_handshake_cut_at_every_byte_ends_once_and_never_stands() {
 fn three_records() -> (Side, [Vec<u8>; 3]) {
     let (mut one, other) = standing();
     let records = ["a", "b", "c"].map(|text| {
-        one.session.say(text, 0).unwrap();
+        one.session.send(text, 0).unwrap();
         one.drain();
         std::mem::take(&mut one.sent)
     });
@@ -266,27 +269,27 @@ fn a_repeated_swapped_or_dropped_record_ends_the_session() {
     for order in [&[0, 0][..], &[1, 0], &[0, 2], &[2]] {
         let (mut other, records) = three_records();
         for index in order {
-            other.feed(&records[*index]);
+            other.handle_bytes(&records[*index]);
         }
-        assert_eq!(other.events.last(), Some(&Event::Closed(Ending::Record)), "{order:?}");
+        assert_eq!(other.events.last(), Some(&Event::Closed(CloseReason::Record)), "{order:?}");
     }
 }
 
 #[test]
 fn a_receipt_for_what_was_never_said_ends_the_session() {
     let (mut one, mut other) = standing();
-    let Phase::Standing(inner) = &mut one.session.phase else { panic!("it stands") };
+    let State::Transport(inner) = &mut one.session.phase else { panic!("it stands") };
     inner.claim(7, &mut one.session.outputs);
     one.drain();
     pass(&mut one, &mut other, usize::MAX);
-    assert_eq!(other.events.last(), Some(&Event::Closed(Ending::Protocol)));
+    assert_eq!(other.events.last(), Some(&Event::Closed(CloseReason::ProtocolViolation)));
 }
 
 #[test]
 fn an_early_text_is_not_taken_and_a_long_one_is_refused() {
     let mut early = Side::new(Role::Initiator, 0);
-    assert_eq!(early.session.say("x", 0), Err(SayFault::NotStanding));
+    assert_eq!(early.session.send("x", 0), Err(SendError::NotStanding));
     let (mut one, _) = standing();
     let long = "x".repeat(limits::MESSAGE_BYTES + 1);
-    assert_eq!(one.session.say(&long, 0), Err(SayFault::TooLong { bytes: long.len() }));
+    assert_eq!(one.session.send(&long, 0), Err(SendError::TooLong { bytes: long.len() }));
 }

@@ -3,12 +3,12 @@
 
 use std::collections::VecDeque;
 
-use super::handshake::Turn;
-use super::{Ending, Event, Idle, Output, Own, Role};
+use super::handshake::Step;
+use super::{CloseReason, Event, IdleBudget, Output, Role, SessionConfig};
 use crate::crypto::{SealKey, Split};
 use crate::limits;
 use crate::wire::{
-    ByeReason, Confirm, Frame, Frames, LENGTH_BYTES, Padding, Purpose, Record, WireFault, begin_frame,
+    ByeReason, Confirm, Frame, Frames, LENGTH_BYTES, Padding, Purpose, Record, WireError, begin_frame,
     end_frame,
 };
 
@@ -17,7 +17,7 @@ const TAG_BYTES: usize = 16;
 
 /// Why a message cannot be sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum SayFault {
+pub enum SendError {
     /// There is no session that stands.
     #[error("the connection does not stand")]
     NotStanding,
@@ -32,7 +32,7 @@ pub enum SayFault {
     },
 }
 
-pub(super) struct Standing {
+pub(super) struct Transport {
     split: Split,
     purpose: Purpose,
     /// Our own confirmation, until it has been sent; the responder keeps it back until record 5 has opened.
@@ -41,13 +41,13 @@ pub(super) struct Standing {
     said: u64,
     receipted: u64,
     heard: u64,
-    shown: u64,
-    idle: Idle,
+    ack: u64,
+    idle: IdleBudget,
     exhausted: bool,
 }
 
-impl Standing {
-    pub(super) fn new(role: Role, split: Split, own: &Own, outputs: &mut VecDeque<Output>) -> Self {
+impl Transport {
+    pub(super) fn new(role: Role, split: Split, own: &SessionConfig, outputs: &mut VecDeque<Output>) -> Self {
         let confirm = Confirm {
             transcript: *split.transcript.as_bytes(),
             options: 0,
@@ -61,8 +61,8 @@ impl Standing {
             said: 0,
             receipted: 0,
             heard: 0,
-            shown: 0,
-            idle: Idle::default(),
+            ack: 0,
+            idle: IdleBudget::default(),
             exhausted: false,
         };
         if role == Role::Initiator {
@@ -89,17 +89,17 @@ impl Standing {
         self.exhausted
     }
 
-    pub(super) fn say(
+    pub(super) fn send(
         &mut self,
         text: &str,
         time_ms: u64,
         outputs: &mut VecDeque<Output>,
-    ) -> Result<u64, SayFault> {
+    ) -> Result<u64, SendError> {
         if !self.confirmed || self.is_pipe() {
-            return Err(SayFault::NotStanding);
+            return Err(SendError::NotStanding);
         }
         if text.len() > limits::MESSAGE_BYTES {
-            return Err(SayFault::TooLong { bytes: text.len() });
+            return Err(SendError::TooLong { bytes: text.len() });
         }
         self.said += 1;
         let record = Record::Text { seq: self.said, time_ms, text: text.as_bytes().to_vec() };
@@ -107,10 +107,10 @@ impl Standing {
         Ok(self.said)
     }
 
-    pub(super) fn shown(&mut self, upto: u64, outputs: &mut VecDeque<Output>) {
+    pub(super) fn ack(&mut self, upto: u64, outputs: &mut VecDeque<Output>) {
         let upto = upto.min(self.heard);
-        if self.confirmed && upto > self.shown {
-            self.shown = upto;
+        if self.confirmed && upto > self.ack {
+            self.ack = upto;
             self.seal(&Record::Receipt { upto }, outputs);
         }
     }
@@ -127,20 +127,20 @@ impl Standing {
     }
 
     /// Opens the next whole frame, if there is one.
-    pub(super) fn take(&mut self, now_ms: u64, frames: &mut Frames, outputs: &mut VecDeque<Output>) -> Turn {
+    pub(super) fn take(&mut self, now_ms: u64, frames: &mut Frames, outputs: &mut VecDeque<Output>) -> Step {
         match frames.take(limits::CHAT_FRAME_BYTES) {
-            Ok(None) => Turn::Wait,
+            Ok(None) => Step::Wait,
             // Nobody has confirmed yet: an empty frame is still the handshake's alert.
-            Ok(Some(frame)) if frame.body.is_empty() && !self.confirmed => Turn::End(Ending::Alert),
+            Ok(Some(frame)) if frame.body.is_empty() && !self.confirmed => Step::End(CloseReason::PeerAbort),
             Ok(Some(frame)) => match self.open(&frame) {
                 Ok(record) => self.on(record, now_ms, outputs),
-                Err(ending) => Turn::End(ending),
+                Err(ending) => Step::End(ending),
             },
-            Err(fault) => Turn::End(Ending::Wire(fault)),
+            Err(error) => Step::End(CloseReason::Wire(error)),
         }
     }
 
-    fn on(&mut self, record: Record, now_ms: u64, outputs: &mut VecDeque<Output>) -> Turn {
+    fn on(&mut self, record: Record, now_ms: u64, outputs: &mut VecDeque<Output>) -> Step {
         if !self.confirmed {
             return self.on_confirm(record, outputs);
         }
@@ -148,38 +148,38 @@ impl Standing {
             Record::Text { seq, time_ms, text } if seq == self.heard + 1 => {
                 self.heard = seq;
                 self.idle.interrupt();
-                outputs.push_back(Output::Event(Event::Said { seq, time_ms, text }));
+                outputs.push_back(Output::Event(Event::Message { seq, time_ms, text }));
             }
-            Record::Receipt { upto } if upto > self.said => return Turn::End(Ending::Protocol),
+            Record::Receipt { upto } if upto > self.said => return Step::End(CloseReason::ProtocolViolation),
             Record::Receipt { upto } if upto > self.receipted => {
                 self.receipted = upto;
                 self.idle.interrupt();
-                outputs.push_back(Output::Event(Event::Receipt { upto }));
+                outputs.push_back(Output::Event(Event::Acked { upto }));
             }
             Record::Ping(number) => {
                 self.seal(&Record::Pong(number), outputs);
                 return self.count_idle(now_ms);
             }
             Record::Receipt { .. } | Record::Pong(_) | Record::Ignorable => return self.count_idle(now_ms),
-            Record::Bye(reason) => return Turn::End(Ending::Bye(reason)),
+            Record::Bye(reason) => return Step::End(CloseReason::Bye(reason)),
             Record::Text { .. }
             | Record::Confirm(_)
             | Record::Data(_)
             | Record::End { .. }
-            | Record::Stored { .. } => return Turn::End(Ending::Protocol),
+            | Record::Stored { .. } => return Step::End(CloseReason::ProtocolViolation),
         }
-        Turn::Again
+        Step::Again
     }
 
-    fn on_confirm(&mut self, record: Record, outputs: &mut VecDeque<Output>) -> Turn {
+    fn on_confirm(&mut self, record: Record, outputs: &mut VecDeque<Output>) -> Step {
         match record {
             Record::Confirm(theirs) if self.split.transcript.ct_eq(&theirs.transcript) => {
                 self.confirmed = true;
                 self.confirm(outputs);
-                outputs.push_back(Output::Event(Event::Stands { name: theirs.name }));
-                Turn::Again
+                outputs.push_back(Output::Event(Event::Established { name: theirs.name }));
+                Step::Again
             }
-            _ => Turn::End(Ending::Handshake),
+            _ => Step::End(CloseReason::Handshake),
         }
     }
 
@@ -189,8 +189,8 @@ impl Standing {
         }
     }
 
-    fn count_idle(&mut self, now_ms: u64) -> Turn {
-        self.idle.count(now_ms).map_or_else(Turn::End, |()| Turn::Again)
+    fn count_idle(&mut self, now_ms: u64) -> Step {
+        self.idle.count(now_ms).map_or_else(Step::End, |()| Step::Again)
     }
 
     fn padding(&self) -> Padding {
@@ -214,23 +214,23 @@ impl Standing {
     }
 
     #[cfg(test)]
-    pub(super) fn opens(&mut self, framed: &[u8]) -> Result<Record, Ending> {
-        let (length, body) = framed.split_first_chunk().ok_or(Ending::Protocol)?;
+    pub(super) fn opens(&mut self, framed: &[u8]) -> Result<Record, CloseReason> {
+        let (length, body) = framed.split_first_chunk().ok_or(CloseReason::ProtocolViolation)?;
         self.open(&Frame { length: *length, body: body.to_vec() })
     }
 
-    fn open(&mut self, frame: &Frame) -> Result<Record, Ending> {
+    fn open(&mut self, frame: &Frame) -> Result<Record, CloseReason> {
         let mut plaintext = Vec::with_capacity(frame.body.len());
         let opened = self.split.open.open(&frame.length, &frame.body, &mut plaintext);
         if opened.is_err() {
-            return Err(if self.confirmed { Ending::Record } else { Ending::Handshake });
+            return Err(if self.confirmed { CloseReason::Record } else { CloseReason::Handshake });
         }
-        Record::read(&plaintext).map_err(Ending::Wire)
+        Record::read(&plaintext).map_err(CloseReason::Wire)
     }
 }
 
 /// One record as it stands on the wire: the frame's length is the associated data of what it announces.
-pub(super) fn seal_frame(key: &mut SealKey, record: &Record, padding: Padding) -> Result<Vec<u8>, WireFault> {
+pub(super) fn seal_frame(key: &mut SealKey, record: &Record, padding: Padding) -> Result<Vec<u8>, WireError> {
     let mut frame = Vec::new();
     let at = begin_frame(&mut frame);
     record.write(padding, &mut frame)?;
@@ -238,7 +238,7 @@ pub(super) fn seal_frame(key: &mut SealKey, record: &Record, padding: Padding) -
     frame.resize(from + TAG_BYTES, 0);
     end_frame(&mut frame, at)?;
     frame.truncate(from);
-    let length: [u8; LENGTH_BYTES] = *frame.first_chunk().ok_or(WireFault::Malformed)?;
-    key.seal(&length, &mut frame, LENGTH_BYTES).map_err(|_| WireFault::TooLong)?;
+    let length: [u8; LENGTH_BYTES] = *frame.first_chunk().ok_or(WireError::Malformed)?;
+    key.seal(&length, &mut frame, LENGTH_BYTES).map_err(|_| WireError::TooLong)?;
     Ok(frame)
 }

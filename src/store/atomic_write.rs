@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use super::error::StoreFault;
+use super::error::StoreError;
 
 /// How unfinished files begin. What a killed process leaves is removed by the next writer.
 const UNFINISHED: &str = ".unfinished-";
@@ -14,9 +14,9 @@ const UNFINISHED: &str = ".unfinished-";
 /// Puts `bytes` in place as `folder`/`name`, readable by the user alone whatever the umask: temporary file
 /// (`O_EXCL`), fsync, rename, fsync of the folder. A link in its place is replaced, never written through.
 /// The caller holds the lock of the home.
-pub(super) fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), StoreFault> {
+pub(super) fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
     let path = folder.join(name);
-    put(folder, &path, bytes).map_err(StoreFault::io("write", &path))
+    put(folder, &path, bytes).map_err(StoreError::io("write", &path))
 }
 
 /// Makes what was renamed or linked in the folder last.

@@ -4,19 +4,19 @@ use std::path::{Path, PathBuf};
 
 use super::atomic_write;
 use super::checked_read::{self, Others};
-use super::error::StoreFault;
+use super::error::StoreError;
 use super::home::Home;
 use crate::limits::BOOK_BYTES;
-use crate::peers::book::{BadLine, Book, Change, Damage, LineFault, Outcome};
+use crate::peers::book::{BadLine, Book, Change, ChangeOutcome, Damage, EntryError};
 
 const FILE: &str = "peers";
 
 /// Why there is no peer book to go by. Nobody is accepted then: only an absent file is an empty book.
 #[derive(Debug, thiserror::Error)]
-pub enum BookFault {
+pub enum BookError {
     /// The file cannot be used.
     #[error(transparent)]
-    Store(#[from] StoreFault),
+    Store(#[from] StoreError),
     /// Lines are wrong.
     #[error("{} is damaged, {damage}; mend it with an editor", .path.display())]
     Damaged {
@@ -43,12 +43,12 @@ pub fn path(home: &Home) -> PathBuf {
 ///
 /// # Errors
 /// The file is there and cannot be read whole, or is damaged.
-pub fn read(home: &Home) -> Result<Book, BookFault> {
+pub fn read(home: &Home) -> Result<Book, BookError> {
     home.check()?;
     let path = path(home);
     match checked_read::read(&path, BOOK_BYTES, Others::Read)? {
         None => Ok(Book::new()),
-        Some(bytes) => parse(&bytes).map_err(|damage| BookFault::Damaged { path, damage }),
+        Some(bytes) => parse(&bytes).map_err(|damage| BookError::Damaged { path, damage }),
     }
 }
 
@@ -57,20 +57,20 @@ pub fn read(home: &Home) -> Result<Book, BookFault> {
 ///
 /// # Errors
 /// As [`read`], or the file cannot be written; it is then as before.
-pub fn change(home: &Home, change: &Change) -> Result<Book, BookFault> {
+pub fn change(home: &Home, change: &Change) -> Result<Book, BookError> {
     let _lock = home.lock()?;
     let mut book = read(home)?;
-    if book.apply(change) == Outcome::Changed {
+    if book.apply(change) == ChangeOutcome::Changed {
         write(home.path(), &book)?;
     }
     Ok(book)
 }
 
-fn write(folder: &Path, book: &Book) -> Result<(), BookFault> {
+fn write(folder: &Path, book: &Book) -> Result<(), BookError> {
     let text = book.to_string();
     // Strangers are remembered too: without this, enough of them would make the book unreadable.
     if text.len() as u64 > BOOK_BYTES {
-        return Err(BookFault::Full { path: folder.join(FILE) });
+        return Err(BookError::Full { path: folder.join(FILE) });
     }
     atomic_write::write(folder, FILE, text.as_bytes())?;
     Ok(())
@@ -82,7 +82,7 @@ fn parse(bytes: &[u8]) -> Result<Book, Damage> {
         Err(error) => {
             let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
             let number = before.split(|byte| *byte == b'\n').count();
-            Err(Damage { lines: vec![BadLine { number, fault: LineFault::NotText }] })
+            Err(Damage { lines: vec![BadLine { number, error: EntryError::NotText }] })
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Why a file or folder of the user's was not used. Nothing was changed unless it says so.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreFault {
+pub enum StoreError {
     /// No place for the files is known.
     #[error("no home folder: HOME is not set; name one with --home DIR")]
     NoHome,
@@ -76,7 +76,7 @@ pub enum StoreFault {
     },
 }
 
-impl StoreFault {
+impl StoreError {
     /// For `map_err`: what was tried, and on what.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { action, path: path.to_owned(), source }

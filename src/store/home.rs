@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 
-use super::error::StoreFault;
+use super::error::StoreError;
 use crate::limits::LOCK_TIMEOUT_MS;
 
 /// The home folder of one identity. It need not exist yet.
@@ -36,8 +36,8 @@ impl Home {
     /// (XDG Base Directory Specification) and a relative `HOME`.
     ///
     /// # Errors
-    /// [`StoreFault::NoHome`] if none of them is there.
-    pub fn choose(flag: Option<&Path>, env: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, StoreFault> {
+    /// [`StoreError::NoHome`] if none of them is there.
+    pub fn choose(flag: Option<&Path>, env: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, StoreError> {
         let path = |name| env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let absolute = |name| path(name).filter(|path| path.is_absolute());
         let folder = flag
@@ -46,7 +46,7 @@ impl Home {
             .or_else(|| path("RSACHAT_HOME"))
             .or_else(|| absolute("XDG_DATA_HOME").map(|data| data.join("rsachat")))
             .or_else(|| absolute("HOME").map(|home| home.join(".local/share/rsachat")))
-            .ok_or(StoreFault::NoHome)?;
+            .ok_or(StoreError::NoHome)?;
         Ok(Self { folder })
     }
 
@@ -60,8 +60,8 @@ impl Home {
     ///
     /// # Errors
     /// It cannot be made, or [`Home::check`] refuses what is there.
-    pub fn prepare(&self) -> Result<(), StoreFault> {
-        let failed = || StoreFault::io("make the folder", &self.folder);
+    pub fn prepare(&self) -> Result<(), StoreError> {
+        let failed = || StoreError::io("make the folder", &self.folder);
         if let Some(parent) = self.folder.parent() {
             DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(parent).map_err(failed())?;
         }
@@ -80,28 +80,28 @@ impl Home {
     /// may be reached by a symbolic link: it was the user who named it.
     ///
     /// # Errors
-    /// A [`StoreFault`] with the command that mends it.
-    pub fn check(&self) -> Result<(), StoreFault> {
+    /// A [`StoreError`] with the command that mends it.
+    pub fn check(&self) -> Result<(), StoreError> {
         let path = || self.folder.clone();
         let metadata = match fs::metadata(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            other => other.map_err(StoreFault::io("look at the folder", &self.folder))?,
+            other => other.map_err(StoreError::io("look at the folder", &self.folder))?,
         };
         if !metadata.is_dir() {
-            return Err(StoreFault::Kind { path: path(), kind: "a file", wanted: "a folder" });
+            return Err(StoreError::Kind { path: path(), kind: "a file", wanted: "a folder" });
         }
         if metadata.uid() != rustix::process::geteuid().as_raw() {
-            return Err(StoreFault::Foreign { path: path(), owner: metadata.uid() });
+            return Err(StoreError::Foreign { path: path(), owner: metadata.uid() });
         }
         let mode = metadata.mode() & 0o7777;
         if mode & 0o077 != 0 {
-            return Err(StoreFault::Open { path: path(), mode, mended: FOLDER_MODE });
+            return Err(StoreError::Open { path: path(), mode, mended: FOLDER_MODE });
         }
         Ok(())
     }
 
     /// Makes the folder if need be and waits, a bounded time, for the right to change files in it.
-    pub(super) fn lock(&self) -> Result<Lock, StoreFault> {
+    pub(super) fn lock(&self) -> Result<Lock, StoreError> {
         self.prepare()?;
         let path = self.folder.join(".lock");
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
@@ -112,9 +112,9 @@ impl Home {
             .mode(0o600)
             .custom_flags(flags.cast_signed())
             .open(&path)
-            .map_err(StoreFault::io("lock", &path))?;
+            .map_err(StoreError::io("lock", &path))?;
         // The next to open it may not be stopped by our umask.
-        file.set_permissions(Permissions::from_mode(0o600)).map_err(StoreFault::io("lock", &path))?;
+        file.set_permissions(Permissions::from_mode(0o600)).map_err(StoreError::io("lock", &path))?;
         let deadline = Instant::now() + Duration::from_millis(LOCK_TIMEOUT_MS);
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(io::Error::from) {
@@ -123,11 +123,11 @@ impl Home {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     // Not a blocking lock: a holder stopped with Ctrl-Z would stop us as well.
                     if Instant::now() >= deadline {
-                        return Err(StoreFault::Busy { path });
+                        return Err(StoreError::Busy { path });
                     }
                     std::thread::sleep(LOCK_RETRY);
                 }
-                Err(error) => return Err(StoreFault::io("lock", &path)(error)),
+                Err(error) => return Err(StoreError::io("lock", &path)(error)),
             }
         }
     }

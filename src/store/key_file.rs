@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::atomic_write;
 use super::checked_read::{self, Others};
-use super::error::StoreFault;
+use super::error::StoreError;
 use super::home::Home;
 use crate::chat::KeyFor;
 use crate::limits::KEY_FILE_BYTES;
@@ -47,18 +47,18 @@ pub fn path(home: &Home, of: KeyFor) -> PathBuf {
 /// # Errors
 /// It is no regular file, another user's, open to others, too large, not text, or cannot be read: nothing of
 /// that is ever taken for absence.
-pub fn load_key_text(home: &Home, of: KeyFor) -> Result<Option<Zeroizing<String>>, StoreFault> {
+pub fn load_key_text(home: &Home, of: KeyFor) -> Result<Option<Zeroizing<String>>, StoreError> {
     home.check()?;
     let path = path(home, of);
     let Some(bytes) = checked_read::read(&path, KEY_FILE_BYTES, Others::Nothing)? else { return Ok(None) };
     match str::from_utf8(&bytes) {
         Ok(text) => Ok(Some(Zeroizing::new(text.to_owned()))),
-        Err(_) => Err(StoreFault::NotText { path }),
+        Err(_) => Err(StoreError::NotText { path }),
     }
 }
 
 /// Writes the key file, whole or not at all, under the lock of the home. Of two processes that make a first
-/// key at once exactly one succeeds; the other gets [`StoreFault::KeyPresent`] and loads that one.
+/// key at once exactly one succeeds; the other gets [`StoreError::KeyPresent`] and loads that one.
 ///
 /// # Errors
 /// There is a key and it is to stay, or a file cannot be written; the old key is then untouched.
@@ -67,26 +67,26 @@ pub fn save_key_text(
     of: KeyFor,
     pem: &str,
     replacing: Replacing<'_>,
-) -> Result<Saved, StoreFault> {
+) -> Result<Saved, StoreError> {
     let _lock = home.lock()?;
     let path = path(home, of);
     let present = match fs::symlink_metadata(&path) {
         Ok(metadata) => Some(metadata.is_file()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(StoreFault::io("look at", &path)(error)),
+        Err(error) => return Err(StoreError::io("look at", &path)(error)),
     };
     let old = match (present, replacing) {
         (None, _) | (Some(true), Replacing::Rewrite) => None,
-        (Some(_), Replacing::Refuse) => return Err(StoreFault::KeyPresent { path }),
+        (Some(_), Replacing::Refuse) => return Err(StoreError::KeyPresent { path }),
         (Some(true), Replacing::KeepOld { date }) => Some(keep(home, of, date)?),
-        (Some(false), _) => return Err(StoreFault::Kind { path, kind: "something else", wanted: "a file" }),
+        (Some(false), _) => return Err(StoreError::Kind { path, kind: "something else", wanted: "a file" }),
     };
     atomic_write::write(home.path(), &format!("{}.pem", stem(of)), pem.as_bytes())?;
     Ok(Saved { path, old })
 }
 
 /// Gives the present key a second name, so that at no moment there is no key at all.
-fn keep(home: &Home, of: KeyFor, date: &str) -> Result<PathBuf, StoreFault> {
+fn keep(home: &Home, of: KeyFor, date: &str) -> Result<PathBuf, StoreError> {
     /// Copies of one day; a hundred new keys a day are a mistake.
     const COPIES: usize = 100;
     let stem = stem(of);
@@ -96,7 +96,7 @@ fn keep(home: &Home, of: KeyFor, date: &str) -> Result<PathBuf, StoreFault> {
     for number in 2..=COPIES {
         match fs::hard_link(path(home, of), &copy) {
             Ok(()) => {
-                atomic_write::settle(home.path()).map_err(StoreFault::io("keep the old key as", &copy))?;
+                atomic_write::settle(home.path()).map_err(StoreError::io("keep the old key as", &copy))?;
                 return Ok(copy);
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -109,7 +109,7 @@ fn keep(home: &Home, of: KeyFor, date: &str) -> Result<PathBuf, StoreFault> {
             }
         }
     }
-    Err(StoreFault::io("keep the old key as", &copy)(last))
+    Err(StoreError::io("keep the old key as", &copy)(last))
 }
 
 /// The name of a key's file without its end.

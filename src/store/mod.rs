@@ -11,5 +11,5 @@ pub mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use error::StoreFault;
+pub use error::StoreError;
 pub use home::Home;

@@ -9,7 +9,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 
 use super::checked_read;
-use super::error::StoreFault;
+use super::error::StoreError;
 use crate::limits::CONFIG_BYTES;
 
 /// Permission bits of others that are refused: settings can open a port.
@@ -20,32 +20,32 @@ const WRITABLE_BY_OTHERS: u32 = 0o022;
 /// # Errors
 /// It is no regular file, neither the user's nor root's, others may write to it, it is larger than
 /// [`CONFIG_BYTES`], not UTF-8, or cannot be read.
-pub fn load_settings(path: &Path) -> Result<Option<String>, StoreFault> {
+pub fn load_settings(path: &Path) -> Result<Option<String>, StoreError> {
     // Not blocking: opening a pipe would wait for its writer.
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     let file = match File::options().read(true).custom_flags(flags).open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(StoreFault::io("read", path))?,
+        other => other.map_err(StoreError::io("read", path))?,
     };
-    let metadata = file.metadata().map_err(StoreFault::io("read", path))?;
+    let metadata = file.metadata().map_err(StoreError::io("read", path))?;
     if !metadata.is_file() {
         return Err(checked_read::wrong_kind(path, checked_read::kind(metadata.file_type())));
     }
     let owner = metadata.uid();
     if owner != 0 && owner != rustix::process::geteuid().as_raw() {
-        return Err(StoreFault::Foreign { path: path.to_owned(), owner });
+        return Err(StoreError::Foreign { path: path.to_owned(), owner });
     }
     let mode = metadata.mode() & 0o7777;
     if mode & WRITABLE_BY_OTHERS != 0 {
-        return Err(StoreFault::Open { path: path.to_owned(), mode, mended: 0o600 });
+        return Err(StoreError::Open { path: path.to_owned(), mode, mended: 0o600 });
     }
     let mut bytes = Vec::new();
-    file.take(CONFIG_BYTES + 1).read_to_end(&mut bytes).map_err(StoreFault::io("read", path))?;
+    file.take(CONFIG_BYTES + 1).read_to_end(&mut bytes).map_err(StoreError::io("read", path))?;
     if bytes.len() as u64 > CONFIG_BYTES {
-        return Err(StoreFault::Large { path: path.to_owned(), limit: CONFIG_BYTES });
+        return Err(StoreError::Large { path: path.to_owned(), limit: CONFIG_BYTES });
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Some(text)),
-        Err(_) => Err(StoreFault::NotText { path: path.to_owned() }),
+        Err(_) => Err(StoreError::NotText { path: path.to_owned() }),
     }
 }

@@ -9,9 +9,9 @@ use std::process::Command;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 
-use super::book_file::{self, BookFault};
+use super::book_file::{self, BookError};
 use super::key_file::{self, Replacing, load_key_text, save_key_text};
-use super::{Home, StoreFault};
+use super::{Home, StoreError};
 use crate::chat::KeyFor;
 use crate::crypto::Fingerprint;
 use crate::limits::{BOOK_BYTES, KEY_FILE_BYTES};
@@ -104,10 +104,10 @@ fn a_foreign_folder_is_refused() {
     // Only root can give a folder away; for others there is no way to make this case.
     if rustix::process::geteuid().is_root() {
         std::os::unix::fs::chown(home.path(), Some(4711), None).unwrap();
-        assert!(matches!(home.prepare(), Err(StoreFault::Foreign { owner: 4711, .. })));
+        assert!(matches!(home.prepare(), Err(StoreError::Foreign { owner: 4711, .. })));
         assert!(matches!(
             load_key_text(&home, KeyFor::Identity),
-            Err(StoreFault::Foreign { owner: 4711, .. })
+            Err(StoreError::Foreign { owner: 4711, .. })
         ));
     }
 }
@@ -123,7 +123,7 @@ fn a_key_comes_back_as_it_was_saved() {
     assert_eq!(load_key_text(&home, KeyFor::Identity).unwrap().unwrap().as_str(), PEM);
     assert!(matches!(
         save_key_text(&home, KeyFor::Identity, "other", Replacing::Refuse),
-        Err(StoreFault::KeyPresent { .. })
+        Err(StoreError::KeyPresent { .. })
     ));
     assert_eq!(load_key_text(&home, KeyFor::Identity).unwrap().unwrap().as_str(), PEM);
 }
@@ -170,11 +170,11 @@ fn a_key_that_is_no_file_of_ours_is_refused_without_being_read() {
     assert!(load_fault(&home).contains("is a symbolic link, not a file"));
     assert!(matches!(
         save_key_text(&home, KeyFor::Identity, "x", Replacing::Rewrite),
-        Err(StoreFault::Kind { .. })
+        Err(StoreError::Kind { .. })
     ));
     assert!(matches!(
         save_key_text(&home, KeyFor::Identity, "x", Replacing::Refuse),
-        Err(StoreFault::KeyPresent { .. })
+        Err(StoreError::KeyPresent { .. })
     ));
     assert_eq!(fs::read_to_string(&real).unwrap(), PEM);
     fs::remove_file(&path).unwrap();
@@ -204,7 +204,7 @@ fn a_planted_link_is_replaced_not_written_through() {
     symlink(&victim, home.path().join("peers")).unwrap();
     assert!(matches!(
         book_file::change(&home, &meet(1, "bob")),
-        Err(BookFault::Store(StoreFault::Kind { .. }))
+        Err(BookError::Store(StoreError::Kind { .. }))
     ));
     super::atomic_write::write(home.path(), "peers", b"").unwrap();
     assert!(fs::symlink_metadata(home.path().join("peers")).unwrap().is_file());
@@ -273,24 +273,24 @@ fn a_book_that_cannot_be_read_is_never_an_empty_one() {
     assert_eq!(book_file::read(&home).unwrap().peers().count(), 0);
     assert_eq!(book_file::change(&home, &meet(1, "bob")).unwrap().peers().count(), 1);
     let path = book_file::path(&home);
-    let fault = |bytes: &[u8], mode: u32| {
+    let error = |bytes: &[u8], mode: u32| {
         put(&path, bytes, mode);
-        let fault = book_file::read(&home).unwrap_err().to_string();
-        assert_eq!(book_file::change(&home, &meet(2, "ann")).unwrap_err().to_string(), fault);
+        let error = book_file::read(&home).unwrap_err().to_string();
+        assert_eq!(book_file::change(&home, &meet(2, "ann")).unwrap_err().to_string(), error);
         assert_eq!(fs::read(&path).unwrap(), bytes);
-        fault
+        error
     };
     let shown = path.display();
     let short = "too few fields; write NAME FINGERPRINT TRUST ADDRESS,ADDRESS";
     let damaged = format!("{shown} is damaged, line 2: {short}; mend it with an editor");
-    assert_eq!(fault(b"# x\nbob\n", 0o600), damaged);
-    assert!(fault(b"# x\n# \xff\n", 0o600).contains("line 2: not UTF-8"));
-    assert!(fault(b"bob SHA2", 0o600).contains("line 1: the fingerprint"));
-    assert!(fault(b"", 0o666).contains("is open to others (0666); chmod 600"));
-    assert!(fault(&vec![b'\n'; usize::try_from(BOOK_BYTES).unwrap() + 1], 0o600).contains("is too large"));
+    assert_eq!(error(b"# x\nbob\n", 0o600), damaged);
+    assert!(error(b"# x\n# \xff\n", 0o600).contains("line 2: not UTF-8"));
+    assert!(error(b"bob SHA2", 0o600).contains("line 1: the fingerprint"));
+    assert!(error(b"", 0o666).contains("is open to others (0666); chmod 600"));
+    assert!(error(&vec![b'\n'; usize::try_from(BOOK_BYTES).unwrap() + 1], 0o600).contains("is too large"));
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
-    assert!(matches!(book_file::read(&home), Err(BookFault::Store(StoreFault::Kind { .. }))));
+    assert!(matches!(book_file::read(&home), Err(BookError::Store(StoreError::Kind { .. }))));
     drop(outside);
 }
 
@@ -298,7 +298,7 @@ fn a_book_that_cannot_be_read_is_never_an_empty_one() {
 fn a_full_book_refuses_the_next_peer_and_stays_readable() {
     let (_outside, home) = prepared();
     put(&book_file::path(&home), &vec![b'\n'; usize::try_from(BOOK_BYTES).unwrap() - 10], 0o600);
-    assert!(matches!(book_file::change(&home, &meet(1, "bob")), Err(BookFault::Full { .. })));
+    assert!(matches!(book_file::change(&home, &meet(1, "bob")), Err(BookError::Full { .. })));
     assert_eq!(book_file::read(&home).unwrap().peers().count(), 0);
 }
 
@@ -337,8 +337,8 @@ fn two_processes_that_change_the_book_lose_nothing() {
 fn a_lock_that_is_not_given_back_is_an_error_not_a_hang() {
     let (_outside, home) = prepared();
     let held = home.lock().unwrap();
-    let fault = book_file::change(&home, &meet(1, "bob")).unwrap_err().to_string();
-    assert!(fault.ends_with(".lock is held by another process; end it, or try again"), "{fault}");
+    let error = book_file::change(&home, &meet(1, "bob")).unwrap_err().to_string();
+    assert!(error.ends_with(".lock is held by another process; end it, or try again"), "{error}");
     drop(held);
     book_file::change(&home, &meet(1, "bob")).unwrap();
 }

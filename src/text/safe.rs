@@ -107,7 +107,7 @@ impl Cluster {
     fn takes(&mut self, c: char, rest: &str) -> bool {
         let next = rest.chars().next();
         let kept = match kind(c) {
-            Kind::Base => {
+            CharClass::Base => {
                 let joined = self.last == Some(JOINER);
                 *self = Self {
                     base: Some(c),
@@ -117,21 +117,21 @@ impl Cluster {
                 };
                 true
             }
-            Kind::Mark => self.base.is_some() && self.one_more_mark(),
-            Kind::JamoTail => self.base.is_some_and(is_hangul) && self.one_more_mark(),
-            Kind::Variation => self.last.is_some_and(|l| varies(l, c, next)) && self.one_more_mark(),
-            Kind::Joiner => {
+            CharClass::Mark => self.base.is_some() && self.one_more_mark(),
+            CharClass::JamoTail => self.base.is_some_and(is_hangul) && self.one_more_mark(),
+            CharClass::Variation => self.last.is_some_and(|l| varies(l, c, next)) && self.one_more_mark(),
+            CharClass::Joiner => {
                 self.joins += 1;
                 self.joins <= MARKS_EACH_BASE
                     && self.base.is_some_and(is_pictograph)
                     && self.last != Some(JOINER)
                     && next.is_some_and(is_pictograph)
             }
-            Kind::Tag => self.tags.checked_sub(1).is_some_and(|left| {
+            CharClass::Tag => self.tags.checked_sub(1).is_some_and(|left| {
                 self.tags = left;
                 true
             }),
-            Kind::Unsafe => false,
+            CharClass::Unsafe => false,
         };
         self.last = Some(c);
         kept
@@ -143,7 +143,7 @@ impl Cluster {
     }
 }
 
-enum Kind {
+enum CharClass {
     Base,
     Mark,
     /// Middle and last conjoining Hangul letters: no marks, but they take no cell of their own.
@@ -163,31 +163,31 @@ const TAG_FLAGS: [&str; 3] = [
     "\u{e0067}\u{e0062}\u{e0077}\u{e006c}\u{e0073}\u{e007f}",
 ];
 
-fn kind(c: char) -> Kind {
+fn kind(c: char) -> CharClass {
     match c {
-        ' '..='~' => return Kind::Base,
-        JOINER => return Kind::Joiner,
-        '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' => return Kind::Variation,
-        '\u{e0020}'..='\u{e007f}' => return Kind::Tag,
+        ' '..='~' => return CharClass::Base,
+        JOINER => return CharClass::Joiner,
+        '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' => return CharClass::Variation,
+        '\u{e0020}'..='\u{e007f}' => return CharClass::Tag,
         // Letters, marks and symbols that are drawn as nothing: grapheme joiner, Hangul fillers, Khmer
         // inherent vowels, Mongolian selectors, blank Braille, null notehead.
         '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' => {
-            return Kind::Unsafe;
+            return CharClass::Unsafe;
         }
-        '\u{2800}' | '\u{3164}' | '\u{ffa0}' | '\u{1d159}' => return Kind::Unsafe,
+        '\u{2800}' | '\u{3164}' | '\u{ffa0}' | '\u{1d159}' => return CharClass::Unsafe,
         '\u{1161}'..='\u{11ff}' | '\u{d7b0}'..='\u{d7ff}'
             if c.general_category() != GeneralCategory::Unassigned =>
         {
-            return Kind::JamoTail;
+            return CharClass::JamoTail;
         }
         _ => {}
     }
     match c.general_category_group() {
-        GeneralCategoryGroup::Mark => Kind::Mark,
+        GeneralCategoryGroup::Mark => CharClass::Mark,
         // Controls, formats, private use, surrogates, unassigned and noncharacters.
-        GeneralCategoryGroup::Other => Kind::Unsafe,
-        _ if is_separator_of_lines(c) || c.width().unwrap_or(0) == 0 => Kind::Unsafe,
-        _ => Kind::Base,
+        GeneralCategoryGroup::Other => CharClass::Unsafe,
+        _ if is_separator_of_lines(c) || c.width().unwrap_or(0) == 0 => CharClass::Unsafe,
+        _ => CharClass::Base,
     }
 }
 
@@ -204,7 +204,7 @@ fn is_pictograph(c: char) -> bool {
     !c.is_ascii()
         && !matches!(c, '\u{1f1e6}'..='\u{1f1ff}')
         && c.is_emoji_char()
-        && matches!(kind(c), Kind::Base)
+        && matches!(kind(c), CharClass::Base)
 }
 
 fn is_ideograph(c: char) -> bool {

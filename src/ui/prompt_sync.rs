@@ -3,16 +3,16 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::render::layout::Form;
-use super::terminal::{Arguments, Live, PromptState, Word};
-use crate::chat::command::{self, COMMANDS, Completes};
-use crate::chat::{Assurance, Chat, View};
+use super::render::layout::Layout;
+use super::terminal::{Arguments, EditorState, PromptState, Word};
+use crate::chat::command::{self, COMMANDS, Completion};
+use crate::chat::{Chat, PromptView, TrustLevel};
 
 /// Keeps a terminal's prompt to a chat.
 pub(crate) struct Prompting {
-    live: Arc<Mutex<Live>>,
+    live: Arc<Mutex<EditorState>>,
     /// The prompt as it was last set, and the state of the roster then.
-    set: Option<(View, u64)>,
+    set: Option<(PromptView, u64)>,
     changed: Changed,
 }
 
@@ -23,12 +23,12 @@ enum Changed {
 }
 
 impl Prompting {
-    pub(crate) fn new(live: Arc<Mutex<Live>>) -> Self {
+    pub(crate) fn new(live: Arc<Mutex<EditorState>>) -> Self {
         Self { live, set: None, changed: Changed::No }
     }
 
     /// Sets the prompt, and the column of names, to what holds now.
-    pub(crate) fn follow(&mut self, chat: &Chat, form: &mut Form) {
+    pub(crate) fn follow(&mut self, chat: &Chat, form: &mut Layout) {
         let now = (chat.view(), chat.roster());
         if self.set.as_ref() == Some(&now) {
             return;
@@ -61,12 +61,12 @@ impl Prompting {
     }
 }
 
-fn state(view: &View) -> PromptState {
-    let addressed = view.addressed.as_ref().map(|(name, assurance)| {
-        let mark = match assurance {
-            Assurance::Unverified => "?",
-            Assurance::Verified => "=",
-            Assurance::Raw => " raw",
+fn state(view: &PromptView) -> PromptState {
+    let addressed = view.addressed.as_ref().map(|(name, trust_level)| {
+        let mark = match trust_level {
+            TrustLevel::Unverified => "?",
+            TrustLevel::Verified => "=",
+            TrustLevel::Unauthenticated => " raw",
         };
         (name.clone(), mark)
     });
@@ -76,25 +76,25 @@ fn state(view: &View) -> PromptState {
 /// What a typed line says, if it is text.
 fn text_of(line: &str) -> Option<String> {
     match command::parse_line(line) {
-        Ok(command::Typed::Text(text)) => Some(text),
+        Ok(command::ParsedLine::Text(text)) => Some(text),
         _ => None,
     }
 }
 
 /// What a terminal begins with.
-pub(crate) fn live(view: &View, form: Form) -> Live {
+pub(crate) fn live(view: &PromptView, form: Layout) -> EditorState {
     let words = COMMANDS.iter().map(|entry| Word {
         text: format!(":{}", entry.name),
         usage: entry.usage.to_owned(),
         summary: entry.summary.to_owned(),
         arguments: match entry.completes {
-            Completes::Nothing => Arguments::None,
-            Completes::Peers => Arguments::Names,
-            Completes::CountedPeers => Arguments::CountedNames,
-            Completes::Commands => Arguments::Words,
-            Completes::Files => Arguments::Files,
-            Completes::OneOf(words) => Arguments::Of(words),
+            Completion::Nothing => Arguments::None,
+            Completion::Peers => Arguments::Names,
+            Completion::CountedPeers => Arguments::CountedNames,
+            Completion::Commands => Arguments::Words,
+            Completion::Files => Arguments::Files,
+            Completion::OneOf(words) => Arguments::Of(words),
         },
     });
-    Live { state: state(view), words: words.collect(), form, ..Live::default() }
+    EditorState { state: state(view), words: words.collect(), form, ..EditorState::default() }
 }

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::WireFault;
+use super::WireError;
 use super::frame::LENGTH_BYTES;
 use super::record::{DATA, HEADER_BYTES, Padding, take_apart};
 
@@ -23,11 +23,11 @@ pub type DataFrame = [u8; DATA_FRAME_BYTES];
 /// the plaintext stands; the tag belongs behind it.
 ///
 /// # Errors
-/// [`WireFault::TooLong`] for more than [`DATA_BYTES`].
-pub fn lay_out(frame: &mut DataFrame, filled: usize) -> Result<Range<usize>, WireFault> {
-    let body = u16::try_from(filled).ok().filter(|_| filled <= DATA_BYTES).ok_or(WireFault::TooLong)?;
+/// [`WireError::TooLong`] for more than [`DATA_BYTES`].
+pub fn lay_out(frame: &mut DataFrame, filled: usize) -> Result<Range<usize>, WireError> {
+    let body = u16::try_from(filled).ok().filter(|_| filled <= DATA_BYTES).ok_or(WireError::TooLong)?;
     let padded = Padding::Bulk.padded(HEADER_BYTES + filled);
-    let length = u16::try_from(padded + TAG_BYTES).map_err(|_| WireFault::TooLong)?;
+    let length = u16::try_from(padded + TAG_BYTES).map_err(|_| WireError::TooLong)?;
     let [high, low] = length.to_be_bytes();
     let [body_high, body_low] = body.to_be_bytes();
     if let Some(start) = frame.first_chunk_mut::<DATA_AT>() {
@@ -43,8 +43,8 @@ pub fn lay_out(frame: &mut DataFrame, filled: usize) -> Result<Range<usize>, Wir
 /// Where the stream's bytes stand in an opened plaintext; `None` if it is a record of another type.
 ///
 /// # Errors
-/// [`WireFault::Malformed`] as for every record.
-pub fn find(plaintext: &[u8]) -> Result<Option<Range<usize>>, WireFault> {
+/// [`WireError::Malformed`] as for every record.
+pub fn find(plaintext: &[u8]) -> Result<Option<Range<usize>>, WireError> {
     match take_apart(plaintext)? {
         (DATA, body) => Ok(Some(HEADER_BYTES..HEADER_BYTES + body.len())),
         _ => Ok(None),
@@ -71,8 +71,8 @@ mod tests {
             assert_eq!(written[found], vec![0xEE; filled]);
         }
         let mut frame = vec![0; DATA_FRAME_BYTES];
-        assert_eq!(lay_out(frame.first_chunk_mut().unwrap(), DATA_BYTES + 1), Err(WireFault::TooLong));
+        assert_eq!(lay_out(frame.first_chunk_mut().unwrap(), DATA_BYTES + 1), Err(WireError::TooLong));
         assert_eq!(find(&[8, 0, 0]), Ok(None));
-        assert_eq!(find(&[DATA, 0, 0, 1]), Err(WireFault::Malformed), "padding is zero");
+        assert_eq!(find(&[DATA, 0, 0, 1]), Err(WireError::Malformed), "padding is zero");
     }
 }

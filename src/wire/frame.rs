@@ -1,7 +1,7 @@
 //! Frames: two bytes of length, big-endian, then that many bytes (`docs/PROTOCOL.md`, section 3). A frame
 //! of length zero is the handshake's one alert. Nothing is allocated for a length before its bytes come.
 
-use super::WireFault;
+use super::WireError;
 
 /// Bytes of the length that begins a frame.
 pub const LENGTH_BYTES: usize = 2;
@@ -47,15 +47,15 @@ impl Frames {
     /// The next whole frame, or `None` until more has arrived.
     ///
     /// # Errors
-    /// [`WireFault::TooLong`] when the length exceeds `limit` (bytes of body).
-    pub fn take(&mut self, limit: usize) -> Result<Option<Frame>, WireFault> {
+    /// [`WireError::TooLong`] when the length exceeds `limit` (bytes of body).
+    pub fn take(&mut self, limit: usize) -> Result<Option<Frame>, WireError> {
         let Some((length, rest)) = self.waiting().split_first_chunk::<LENGTH_BYTES>() else {
             return Ok(None);
         };
         let length = *length;
         let size = usize::from(u16::from_be_bytes(length));
         if size > limit {
-            return Err(WireFault::TooLong);
+            return Err(WireError::TooLong);
         }
         let Some(body) = rest.get(..size) else { return Ok(None) };
         let body = body.to_vec();
@@ -83,10 +83,10 @@ pub fn begin_frame(out: &mut Vec<u8>) -> usize {
 /// Writes the length of the frame that was begun at `at`, now that its whole body stands in `out`.
 ///
 /// # Errors
-/// [`WireFault::TooLong`] when the body has more than 65,535 bytes.
-pub fn end_frame(out: &mut [u8], at: usize) -> Result<(), WireFault> {
+/// [`WireError::TooLong`] when the body has more than 65,535 bytes.
+pub fn end_frame(out: &mut [u8], at: usize) -> Result<(), WireError> {
     let body = out.len().saturating_sub(at + LENGTH_BYTES);
-    let length = u16::try_from(body).map_err(|_| WireFault::TooLong)?.to_be_bytes();
+    let length = u16::try_from(body).map_err(|_| WireError::TooLong)?.to_be_bytes();
     if let Some(slot) = out.get_mut(at..at + LENGTH_BYTES) {
         slot.copy_from_slice(&length);
     }
@@ -129,6 +129,6 @@ mod tests {
     fn a_length_over_the_limit_is_refused_before_its_bytes_come() {
         let mut frames = Frames::default();
         frames.push(&301_u16.to_be_bytes());
-        assert_eq!(frames.take(300), Err(WireFault::TooLong));
+        assert_eq!(frames.take(300), Err(WireError::TooLong));
     }
 }

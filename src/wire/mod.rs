@@ -13,13 +13,13 @@ mod preface;
 mod record;
 
 pub use frame::{Frame, Frames, LENGTH_BYTES, begin_frame, end_frame};
-pub use oaep::{Opening, RawStream, split_text};
-pub use preface::{Greeting, PREFACE_BYTES, Preface, Purpose};
+pub use oaep::{OaepStream, StreamStart, split_text};
+pub use preface::{PREFACE_BYTES, Preface, PrefaceProgress, Purpose};
 pub use record::{ByeReason, Confirm, Padding, Record};
 
 /// What is wrong with bytes from a peer, told apart only as far as somebody can act on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum WireFault {
+pub enum WireError {
     /// The first bytes are not those of rsachat.
     #[error("not an rsachat peer")]
     NotRsachat,

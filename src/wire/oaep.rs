@@ -1,7 +1,7 @@
 //! The raw wire's bytes (`docs/RAW.md`): a PEM block, then blocks of one fixed size, with nothing between them
 //! that says where one ends. TCP cuts and glues as it likes. It does not know what is in a block.
 
-use super::WireFault;
+use super::WireError;
 
 const PEM_BEGIN: &[u8] = b"-----BEGIN ";
 const PEM_END: &[u8] = b"-----END ";
@@ -15,7 +15,7 @@ const LINE_ENDS_AFTER: usize = 4;
 
 /// What a stream begins with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Opening {
+pub enum StreamStart {
     /// Too little has come to tell.
     Undecided,
     /// A PEM block.
@@ -28,13 +28,13 @@ pub enum Opening {
 
 /// Bytes of a raw stream that have arrived and were not yet taken.
 #[derive(Debug, Default)]
-pub struct RawStream {
+pub struct OaepStream {
     arrived: Vec<u8>,
     /// How far the end of a PEM block has been looked for.
     searched: usize,
 }
 
-impl RawStream {
+impl OaepStream {
     /// Adds what has arrived, in whatever pieces.
     pub fn push(&mut self, bytes: &[u8]) {
         self.arrived.extend_from_slice(bytes);
@@ -48,27 +48,27 @@ impl RawStream {
 
     /// What the stream begins with. To be asked before anything is taken.
     #[must_use]
-    pub fn opening(&self) -> Opening {
+    pub fn opening(&self) -> StreamStart {
         let text = self.arrived.trim_ascii_start();
         let blanks = self.arrived.len() - text.len();
         match (begins(text, PEM_BEGIN), begins(&self.arrived, NATIVE)) {
-            _ if blanks > BLANKS_BEFORE => Opening::Other,
-            (Begins::Whole, _) => Opening::Pem,
-            (_, Begins::Whole) => Opening::Native,
-            (Begins::SoFar, _) | (_, Begins::SoFar) => Opening::Undecided,
-            (Begins::Not, Begins::Not) => Opening::Other,
+            _ if blanks > BLANKS_BEFORE => StreamStart::Other,
+            (PemStart::Whole, _) => StreamStart::Pem,
+            (_, PemStart::Whole) => StreamStart::Native,
+            (PemStart::SoFar, _) | (_, PemStart::SoFar) => StreamStart::Undecided,
+            (PemStart::Not, PemStart::Not) => StreamStart::Other,
         }
     }
 
     /// Takes the PEM block that the stream begins with, up to the last dash of its last line, once it is whole.
     ///
     /// # Errors
-    /// [`WireFault::TooLong`] when more than `limit` bytes have come and it is not.
-    pub fn take_pem(&mut self, limit: usize) -> Result<Option<Vec<u8>>, WireFault> {
+    /// [`WireError::TooLong`] when more than `limit` bytes have come and it is not.
+    pub fn take_pem(&mut self, limit: usize) -> Result<Option<Vec<u8>>, WireError> {
         match self.pem_end() {
             Some(end) if end <= limit => Ok(Some(self.take(end))),
             None if self.arrived.len() <= limit => Ok(None),
-            _ => Err(WireFault::TooLong),
+            _ => Err(WireError::TooLong),
         }
     }
 
@@ -105,17 +105,17 @@ impl RawStream {
     }
 }
 
-enum Begins {
+enum PemStart {
     Whole,
     SoFar,
     Not,
 }
 
-fn begins(bytes: &[u8], wanted: &[u8]) -> Begins {
+fn begins(bytes: &[u8], wanted: &[u8]) -> PemStart {
     match (bytes.starts_with(wanted), wanted.starts_with(bytes)) {
-        (true, _) => Begins::Whole,
-        (false, true) => Begins::SoFar,
-        (false, false) => Begins::Not,
+        (true, _) => PemStart::Whole,
+        (false, true) => PemStart::SoFar,
+        (false, false) => PemStart::Not,
     }
 }
 
@@ -151,8 +151,8 @@ mod tests {
 
     const PEM: &[u8] = b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----";
 
-    fn stream(bytes: &[u8]) -> RawStream {
-        let mut stream = RawStream::default();
+    fn stream(bytes: &[u8]) -> OaepStream {
+        let mut stream = OaepStream::default();
         stream.push(bytes);
         stream
     }
@@ -178,25 +178,25 @@ mod tests {
             assert_eq!(stream.take_pem(8_000), Ok(None));
         }
         stream.push(&[b'A'; 100]);
-        assert_eq!(stream.take_pem(8_000), Err(WireFault::TooLong));
+        assert_eq!(stream.take_pem(8_000), Err(WireError::TooLong));
         let mut late = self::stream(&[&[b'A'; 8_000], PEM].concat());
-        assert_eq!(late.take_pem(8_000), Err(WireFault::TooLong));
+        assert_eq!(late.take_pem(8_000), Err(WireError::TooLong));
     }
 
     #[test]
     fn what_a_stream_begins_with_is_known_by_its_first_wrong_byte() {
         for (bytes, expected) in [
-            (&b""[..], Opening::Undecided),
-            (b"\n\r\n", Opening::Undecided),
-            (b"\n-----BEG", Opening::Undecided),
-            (b"\n-----BEX", Opening::Other),
-            (b"-----BEGIN CERT", Opening::Pem),
-            (b"rsachat", Opening::Undecided),
-            (b"rsachat\n", Opening::Native),
-            (b"rsachaT", Opening::Other),
-            (b"\nr", Opening::Other),
-            (&[b'\n'; 65], Opening::Other),
-            (b"GET / HTTP", Opening::Other),
+            (&b""[..], StreamStart::Undecided),
+            (b"\n\r\n", StreamStart::Undecided),
+            (b"\n-----BEG", StreamStart::Undecided),
+            (b"\n-----BEX", StreamStart::Other),
+            (b"-----BEGIN CERT", StreamStart::Pem),
+            (b"rsachat", StreamStart::Undecided),
+            (b"rsachat\n", StreamStart::Native),
+            (b"rsachaT", StreamStart::Other),
+            (b"\nr", StreamStart::Other),
+            (&[b'\n'; 65], StreamStart::Other),
+            (b"GET / HTTP", StreamStart::Other),
         ] {
             assert_eq!(stream(bytes).opening(), expected, "{:?}", bytes.escape_ascii().to_string());
         }

@@ -1,7 +1,7 @@
 //! Records: what two people, or two programs, say to each other inside the encryption
 //! (`docs/PROTOCOL.md`, section 5). Plaintext is type (1 byte), body length (2, big-endian), body, zeros.
 
-use super::WireFault;
+use super::WireError;
 
 /// Type and body length before every body, in bytes.
 pub(super) const HEADER_BYTES: usize = 3;
@@ -66,7 +66,7 @@ pub struct Confirm {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ByeReason {
     /// The person ended the conversation or the program.
-    Leaving,
+    Shutdown,
     /// The same identity has connected anew; the newer connection stays.
     Replaced,
     /// The person no longer wants to talk to this key.
@@ -99,8 +99,8 @@ impl Record {
     /// Appends the plaintext of this record, padded, to `out`.
     ///
     /// # Errors
-    /// [`WireFault::TooLong`] when the body does not fit a record.
-    pub fn write(&self, padding: Padding, out: &mut Vec<u8>) -> Result<(), WireFault> {
+    /// [`WireError::TooLong`] when the body does not fit a record.
+    pub fn write(&self, padding: Padding, out: &mut Vec<u8>) -> Result<(), WireError> {
         let start = out.len();
         out.extend_from_slice(&[self.number(), 0, 0]);
         match self {
@@ -126,7 +126,7 @@ impl Record {
             Self::Ignorable => {}
         }
         let body = out.len() - start - HEADER_BYTES;
-        let length = u16::try_from(body).map_err(|_| WireFault::TooLong)?.to_be_bytes();
+        let length = u16::try_from(body).map_err(|_| WireError::TooLong)?.to_be_bytes();
         if let Some(slot) = out.get_mut(start + 1..start + HEADER_BYTES) {
             slot.copy_from_slice(&length);
         }
@@ -137,9 +137,9 @@ impl Record {
     /// Reads the plaintext of one record.
     ///
     /// # Errors
-    /// [`WireFault::Malformed`] when lengths disagree, padding is not zero or a body has the wrong form;
-    /// [`WireFault::UnknownType`] for a type outside the range that may be ignored.
-    pub fn read(plaintext: &[u8]) -> Result<Self, WireFault> {
+    /// [`WireError::Malformed`] when lengths disagree, padding is not zero or a body has the wrong form;
+    /// [`WireError::UnknownType`] for a type outside the range that may be ignored.
+    pub fn read(plaintext: &[u8]) -> Result<Self, WireError> {
         let (number, body) = take_apart(plaintext)?;
         match number {
             1 => read_confirm(body).map(Self::Confirm),
@@ -152,10 +152,10 @@ impl Record {
             9 => Ok(Self::Pong(read_number(body)?)),
             10 => match body {
                 [reason] => Ok(Self::Bye(ByeReason::from_number(*reason))),
-                _ => Err(WireFault::Malformed),
+                _ => Err(WireError::Malformed),
             },
             128..=191 => Ok(Self::Ignorable),
-            _ => Err(WireFault::UnknownType),
+            _ => Err(WireError::UnknownType),
         }
     }
 
@@ -178,7 +178,7 @@ impl Record {
 impl ByeReason {
     fn number(self) -> u8 {
         match self {
-            Self::Leaving => 0,
+            Self::Shutdown => 0,
             Self::Replaced => 1,
             Self::Refused => 2,
             Self::OutputGone => 3,
@@ -191,7 +191,7 @@ impl ByeReason {
 
     fn from_number(number: u8) -> Self {
         match number {
-            0 => Self::Leaving,
+            0 => Self::Shutdown,
             1 => Self::Replaced,
             2 => Self::Refused,
             3 => Self::OutputGone,
@@ -213,36 +213,36 @@ impl Padding {
 }
 
 /// Type and body of a plaintext.
-pub(super) fn take_apart(plaintext: &[u8]) -> Result<(u8, &[u8]), WireFault> {
+pub(super) fn take_apart(plaintext: &[u8]) -> Result<(u8, &[u8]), WireError> {
     let ([number, high, low], rest) =
-        plaintext.split_first_chunk::<HEADER_BYTES>().ok_or(WireFault::Malformed)?;
+        plaintext.split_first_chunk::<HEADER_BYTES>().ok_or(WireError::Malformed)?;
     let length = usize::from(u16::from_be_bytes([*high, *low]));
-    let (body, padding) = rest.split_at_checked(length).ok_or(WireFault::Malformed)?;
+    let (body, padding) = rest.split_at_checked(length).ok_or(WireError::Malformed)?;
     if padding.iter().any(|byte| *byte != 0) {
-        return Err(WireFault::Malformed);
+        return Err(WireError::Malformed);
     }
     Ok((*number, body))
 }
 
-fn read_number(body: &[u8]) -> Result<u64, WireFault> {
-    body.try_into().map(u64::from_be_bytes).map_err(|_| WireFault::Malformed)
+fn read_number(body: &[u8]) -> Result<u64, WireError> {
+    body.try_into().map(u64::from_be_bytes).map_err(|_| WireError::Malformed)
 }
 
-fn read_confirm(body: &[u8]) -> Result<Confirm, WireFault> {
-    let (transcript, rest) = body.split_first_chunk::<32>().ok_or(WireFault::Malformed)?;
-    let (options, name) = rest.split_first_chunk::<4>().ok_or(WireFault::Malformed)?;
+fn read_confirm(body: &[u8]) -> Result<Confirm, WireError> {
+    let (transcript, rest) = body.split_first_chunk::<32>().ok_or(WireError::Malformed)?;
+    let (options, name) = rest.split_first_chunk::<4>().ok_or(WireError::Malformed)?;
     if name.is_empty() || name.len() > NAME_BYTES {
-        return Err(WireFault::Malformed);
+        return Err(WireError::Malformed);
     }
     let options = u32::from_be_bytes(*options);
     Ok(Confirm { transcript: *transcript, options, name: name.to_vec() })
 }
 
-fn read_text(body: &[u8]) -> Result<Record, WireFault> {
-    let (seq, rest) = body.split_first_chunk::<8>().ok_or(WireFault::Malformed)?;
-    let (time_ms, text) = rest.split_first_chunk::<8>().ok_or(WireFault::Malformed)?;
+fn read_text(body: &[u8]) -> Result<Record, WireError> {
+    let (seq, rest) = body.split_first_chunk::<8>().ok_or(WireError::Malformed)?;
+    let (time_ms, text) = rest.split_first_chunk::<8>().ok_or(WireError::Malformed)?;
     if text.len() > crate::limits::MESSAGE_BYTES {
-        return Err(WireFault::Malformed);
+        return Err(WireError::Malformed);
     }
     Ok(Record::Text {
         seq: u64::from_be_bytes(*seq),
@@ -310,9 +310,9 @@ mod tests {
 
     #[test]
     fn padding_that_is_not_zero_and_unknown_types_end_it() {
-        assert_eq!(Record::read(&[10, 0, 1, 0, 0, 1]), Err(WireFault::Malformed));
-        assert_eq!(Record::read(&[4, 0, 0]), Err(WireFault::UnknownType));
-        assert_eq!(Record::read(&[192, 0, 0]), Err(WireFault::UnknownType));
+        assert_eq!(Record::read(&[10, 0, 1, 0, 0, 1]), Err(WireError::Malformed));
+        assert_eq!(Record::read(&[4, 0, 0]), Err(WireError::UnknownType));
+        assert_eq!(Record::read(&[192, 0, 0]), Err(WireError::UnknownType));
         assert_eq!(Record::read(&[150, 0, 1, 9]), Ok(Record::Ignorable));
     }
 }

@@ -1,14 +1,14 @@
 //! Every way to damage a handshake message: it never ends in a session.
 
 use rsachat::crypto::PublicKey;
-use rsachat::crypto::handshake::{Failed, Split};
+use rsachat::crypto::handshake::{HandshakeError, Split};
 
 use super::two_sides::Pair;
 
 /// Runs a handshake in which one message (0 to 3) is replaced, and gives what its receiver ends with. An
 /// initiator that got something else in message 1's answer fails as well: `None` is the only good outcome.
 fn survives(pair: &Pair, messages: &[Vec<u8>; 4], which: usize, instead: &[u8]) -> Option<Split> {
-    let run = || -> Result<Split, Failed> {
+    let run = || -> Result<Split, HandshakeError> {
         let (_, state_i) = pair.message_1();
         if which == 0 {
             let (second, _) = pair.message_2(instead)?;

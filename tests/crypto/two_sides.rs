@@ -1,6 +1,6 @@
 //! Both sides of a handshake in one place, with fixed randomness, and the ways to stop half way.
 
-use rsachat::crypto::handshake::{Failed, Split, initiator, responder};
+use rsachat::crypto::handshake::{HandshakeError, Split, initiator, responder};
 use rsachat::crypto::{Identity, PublicKey, Seed, encapsulate};
 
 /// Who talks, and with what randomness. The same pair says the same bytes.
@@ -35,7 +35,10 @@ impl Pair {
         initiator::start(self.initiator.public(), &seed(0))
     }
 
-    pub(crate) fn message_2(&self, message1: &[u8]) -> Result<(Vec<u8>, responder::AwaitsProof), Failed> {
+    pub(crate) fn message_2(
+        &self,
+        message1: &[u8],
+    ) -> Result<(Vec<u8>, responder::AwaitsProof), HandshakeError> {
         responder::start(self.responder.public(), &seed(2), &self.prologue, message1)
     }
 
@@ -43,7 +46,7 @@ impl Pair {
         &self,
         state: initiator::AwaitsHello,
         message2: &[u8],
-    ) -> Result<(Vec<u8>, initiator::AwaitsAnswer), Failed> {
+    ) -> Result<(Vec<u8>, initiator::AwaitsAnswer), HandshakeError> {
         let (blob, state) = state.hello(&self.prologue, message2)?;
         Ok(state.seal(encapsulate(&PublicKey::from_blob(&blob).unwrap(), &seed(1))))
     }
@@ -52,13 +55,17 @@ impl Pair {
         &self,
         state: responder::AwaitsProof,
         message3: &[u8],
-    ) -> Result<(Vec<u8>, Split), Failed> {
+    ) -> Result<(Vec<u8>, Split), HandshakeError> {
         let (ciphertext, state) = state.proof(message3)?;
         let (blob, state) = state.opened(self.responder.decapsulate(&ciphertext))?;
         Ok(state.seal(encapsulate(&PublicKey::from_blob(&blob).unwrap(), &seed(3))))
     }
 
-    pub(crate) fn end(&self, state: initiator::AwaitsAnswer, message4: &[u8]) -> Result<Split, Failed> {
+    pub(crate) fn end(
+        &self,
+        state: initiator::AwaitsAnswer,
+        message4: &[u8],
+    ) -> Result<Split, HandshakeError> {
         let (ciphertext, state) = state.answer(message4)?;
         state.opened(self.initiator.decapsulate(&ciphertext))
     }
@@ -82,7 +89,7 @@ pub(crate) fn sealed(side: &mut Split, associated: &[u8], text: &[u8]) -> Vec<u8
 }
 
 /// Opens one record, as a session would.
-pub(crate) fn opened(side: &mut Split, associated: &[u8], record: &[u8]) -> Result<Vec<u8>, Failed> {
+pub(crate) fn opened(side: &mut Split, associated: &[u8], record: &[u8]) -> Result<Vec<u8>, HandshakeError> {
     let mut out = Vec::new();
     side.open.open(associated, record, &mut out).map(|()| out)
 }
@@ -107,5 +114,5 @@ fn two_sides_of_different_sizes_agree_and_talk() {
 fn a_side_cannot_open_what_it_sealed_itself() {
     let mut alice = Pair::of("alice-2048", "bob-2048").finish().initiator;
     let record = sealed(&mut alice, b"", b"hello");
-    assert_eq!(opened(&mut alice, b"", &record), Err(Failed));
+    assert_eq!(opened(&mut alice, b"", &record), Err(HandshakeError));
 }

@@ -1,13 +1,13 @@
 //! Who may come in, and how many.
 
 use rsachat::limits::CALLS_BURST;
-use rsachat::net::{NetEvent, Sources, TooMany};
+use rsachat::net::{LimitExceeded, NetEvent, SourceLimiter};
 
 use crate::stage::{Stage, drain};
 
 #[test]
 fn a_source_that_calls_too_often_is_closed_told_once_and_others_come_in() {
-    let mut stage = Stage::with(Sources::limited());
+    let mut stage = Stage::with(SourceLimiter::limited());
     let mut crowd: Vec<_> = (0..60).map(|_| stage.call_from("127.0.0.7").unwrap()).collect();
     let (mut accepted, mut refusals) = (0, 0);
     let _other = stage.call_from("127.0.0.8").unwrap();
@@ -16,7 +16,10 @@ fn a_source_that_calls_too_often_is_closed_told_once_and_others_come_in() {
             NetEvent::Accepted { from, .. } if from.ip().to_string() == "127.0.0.8" => break,
             NetEvent::Accepted { .. } => accepted += 1,
             NetEvent::Refused { from, why, callers } => {
-                assert_eq!((from.ip().to_string().as_str(), why, callers), ("127.0.0.7", TooMany::Calls, 1));
+                assert_eq!(
+                    (from.ip().to_string().as_str(), why, callers),
+                    ("127.0.0.7", LimitExceeded::Calls, 1)
+                );
                 refusals += 1;
             }
             other => panic!("{other:?}"),
@@ -29,19 +32,19 @@ fn a_source_that_calls_too_often_is_closed_told_once_and_others_come_in() {
 
 #[test]
 fn a_proven_link_no_longer_counts() {
-    let mut stage = Stage::with(Sources::limited());
+    let mut stage = Stage::with(SourceLimiter::limited());
     // Thirty-two sources with four calls each are all that may be unproven.
     let mut peers: Vec<_> =
         (0..128).map(|n| stage.call_from(&format!("127.0.1.{}", n / 4 + 1)).unwrap()).collect();
     let links: Vec<_> = peers.iter().map(|_| stage.accepted().0).collect();
     peers.push(stage.call_from("127.0.2.1").unwrap());
-    assert!(matches!(stage.next(), NetEvent::Refused { why: TooMany::Unproven, .. }));
-    stage.net.proven(links[5]);
-    stage.net.proven(links[5]);
+    assert!(matches!(stage.next(), NetEvent::Refused { why: LimitExceeded::Unproven, .. }));
+    stage.net.mark_authenticated(links[5]);
+    stage.net.mark_authenticated(links[5]);
     peers.push(stage.call_from("127.0.2.2").unwrap());
     stage.accepted();
-    stage.net.drop_now(links[5]);
-    stage.net.drop_now(links[6]);
+    stage.net.abort(links[5]);
+    stage.net.abort(links[6]);
     peers.push(stage.call_from("127.0.2.3").unwrap());
     stage.accepted();
     assert_eq!(stage.net.links(), 128);
@@ -53,8 +56,8 @@ fn no_more_links_than_the_ceiling() {
     stage.net.set_ceiling(1);
     let (_peer, link) = stage.caller();
     let mut turned_away = stage.call_from("127.0.0.1").unwrap();
-    assert!(matches!(stage.next(), NetEvent::Refused { why: TooMany::Links, .. }));
+    assert!(matches!(stage.next(), NetEvent::Refused { why: LimitExceeded::Links, .. }));
     assert_eq!(drain(&mut turned_away), b"");
-    stage.net.drop_now(link);
+    stage.net.abort(link);
     stage.caller();
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::net::{SocketAddr, TcpListener};
 
-use rsachat::net::{Net, NetEvent, Reading, Stack};
+use rsachat::net::{Net, NetEvent, ReadInterest, Stack};
 use rustix::io::Errno;
 
 use crate::stage::{LIMIT, Stage, nobody};
@@ -19,7 +19,7 @@ fn each_address_is_tried_and_what_was_sent_early_reaches_the_one_that_answers() 
     stage.net.send(link, b"bird".to_vec());
     assert_eq!(stage.net.queued(link), 10);
     match stage.next() {
-        NetEvent::Connected { link: connected, to, from: _ } => assert_eq!((connected, to), (link, there)),
+        NetEvent::Connected { conn: connected, to, from: _ } => assert_eq!((connected, to), (link, there)),
         other => panic!("{other:?}"),
     }
     let (mut peer, _) = server.accept().unwrap();
@@ -35,12 +35,12 @@ fn each_address_is_tried_and_what_was_sent_early_reaches_the_one_that_answers() 
 fn reading_switched_off_before_the_connection_stands_stays_off() {
     let mut stage = Stage::new();
     let link = stage.net.connect(vec![stage.addr]);
-    stage.net.set_reading(link, Reading::Off);
+    stage.net.set_reading(link, ReadInterest::Off);
     let mut accepted = None;
     for _ in 0..2 {
         match stage.next() {
             NetEvent::Connected { .. } => {}
-            NetEvent::Accepted { link, .. } => accepted = Some(link),
+            NetEvent::Accepted { conn: link, .. } => accepted = Some(link),
             other => panic!("{other:?}"),
         }
     }
@@ -48,7 +48,7 @@ fn reading_switched_off_before_the_connection_stands_stays_off() {
     stage.net.send(accepted.unwrap(), b"unread".to_vec());
     io::Write::write_all(&mut witness_peer, b"seen").unwrap();
     assert_eq!(stage.bytes(witness, 4), b"seen");
-    stage.net.set_reading(link, Reading::On);
+    stage.net.set_reading(link, ReadInterest::On);
     assert_eq!(stage.bytes(link, 6), b"unread");
 }
 
@@ -59,7 +59,7 @@ fn when_nobody_answers_every_address_and_its_reason_are_told_in_order() {
     let (_held_too, second) = nobody();
     let link = stage.net.connect(vec![first, second]);
     match stage.next() {
-        NetEvent::Unreachable { link: gone, tried } => {
+        NetEvent::Unreachable { conn: gone, tried } => {
             assert_eq!(gone, link);
             let told: Vec<_> = tried.iter().map(|(addr, error)| (*addr, error.kind())).collect();
             let refused = io::ErrorKind::ConnectionRefused;
@@ -77,7 +77,7 @@ fn a_call_that_is_cancelled_is_gone_at_once_and_never_told() {
     let mut stage = Stage::new();
     let (_held, refused) = nobody();
     let link = stage.net.connect(vec![refused]);
-    stage.net.hangup(link);
+    stage.net.close(link);
     assert_eq!(stage.net.links(), 0);
     let (_peer, accepted) = stage.caller();
     assert!(accepted > link, "numbers are never used again");

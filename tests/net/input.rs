@@ -9,7 +9,7 @@ use std::sync::{Arc, mpsc};
 use portable_pty::{PtySize, native_pty_system};
 use rsachat::limits::LINES_AHEAD;
 use rsachat::net::NetEvent;
-use rsachat::net::lines::{LineEvent, Lines, Patient};
+use rsachat::net::lines::{BlockingReader, LineEvent, Lines};
 use rsachat::net::signals::{Signal, Signals};
 use rustix::process::{getpid, kill_process};
 
@@ -73,7 +73,7 @@ fn a_socket_that_another_program_left_not_blocking_is_waited_for() {
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
     let mut stage = Stage::new();
-    let lines = Lines::of(Patient(ours), stage.net.waker()).unwrap();
+    let lines = Lines::of(BlockingReader(ours), stage.net.waker()).unwrap();
     theirs.write_all(b"half").unwrap();
     theirs.write_all(b" and half\n").unwrap();
     assert_eq!(told(&mut stage, &lines), "half and half");

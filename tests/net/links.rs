@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rsachat::limits::LINK_TURN_BYTES;
-use rsachat::net::{NetEvent, Reading};
+use rsachat::net::{NetEvent, ReadInterest};
 use sha2::{Digest, Sha256};
 use socket2::{Domain, Socket, Type};
 
@@ -46,7 +46,7 @@ fn a_peer_that_can_take_little_at_once_gets_every_byte_in_order() {
             assert!(matches!(stage.next(), NetEvent::Drained { .. }));
         }
     }
-    stage.net.hangup(link);
+    stage.net.close(link);
     stage.until_empty();
     assert_eq!(reader.join().unwrap(), (sent, hash.finalize()));
 }
@@ -80,8 +80,8 @@ fn a_flood_is_handed_on_in_bounded_pieces_and_a_quiet_peer_is_heard_meanwhile() 
         let mut flooded = 0;
         loop {
             match stage.next() {
-                NetEvent::Bytes { link, .. } if link == voice => break,
-                NetEvent::Bytes { link, bytes } => {
+                NetEvent::Bytes { conn: link, .. } if link == voice => break,
+                NetEvent::Bytes { conn: link, bytes } => {
                     assert_eq!(link, flood);
                     assert!(bytes.len() <= LINK_TURN_BYTES);
                     flooded += 1;
@@ -102,7 +102,7 @@ fn what_came_while_nobody_read_is_delivered_when_reading_goes_on() {
     let mut stage = Stage::new();
     let (mut peer, link) = stage.caller();
     let (mut other_peer, other) = stage.caller();
-    stage.net.set_reading(link, Reading::Off);
+    stage.net.set_reading(link, ReadInterest::Off);
     peer.write_all(b"waits").unwrap();
     peer.shutdown(Shutdown::Write).unwrap();
     other_peer.write_all(b"passes").unwrap();
@@ -110,9 +110,9 @@ fn what_came_while_nobody_read_is_delivered_when_reading_goes_on() {
     other_peer.write_all(b"again").unwrap();
     assert_eq!(stage.bytes(other, 5), b"again");
 
-    stage.net.set_reading(link, Reading::On);
+    stage.net.set_reading(link, ReadInterest::On);
     assert_eq!(stage.bytes(link, 5), b"waits");
-    assert!(matches!(stage.next(), NetEvent::Ended { link: ended } if ended == link));
+    assert!(matches!(stage.next(), NetEvent::Ended { conn: ended } if ended == link));
 }
 
 #[test]
@@ -121,8 +121,8 @@ fn hanging_up_sends_what_was_queued_and_then_the_end() {
     let (mut peer, link) = stage.caller();
     stage.net.send(link, vec![7; 16 << 20]);
     assert!(stage.net.queued(link) > 0);
-    stage.net.hangup(link);
-    stage.net.hangup(link);
+    stage.net.close(link);
+    stage.net.close(link);
     stage.net.send(link, b"too late".to_vec());
     let reader = thread::spawn(move || {
         // The peer talks too; unread bytes of his must not turn our end into a reset.
@@ -142,19 +142,19 @@ fn an_end_and_a_reset_are_told_apart_and_what_came_before_is_told_first() {
     peer.write_all(b"bye").unwrap();
     reset(peer);
     assert_eq!(stage.bytes(link, 3), b"bye");
-    assert!(matches!(stage.next(), NetEvent::Lost { link: lost, .. } if lost == link));
+    assert!(matches!(stage.next(), NetEvent::Lost { conn: lost, .. } if lost == link));
     assert_eq!(stage.net.links(), 0);
 
     let (mut peer, link) = stage.caller();
     peer.write_all(b"bye").unwrap();
     peer.shutdown(Shutdown::Write).unwrap();
     assert_eq!(stage.bytes(link, 3), b"bye");
-    assert!(matches!(stage.next(), NetEvent::Ended { link: ended } if ended == link));
+    assert!(matches!(stage.next(), NetEvent::Ended { conn: ended } if ended == link));
     stage.net.send(link, b"and you".to_vec());
     let mut answer = [0; 7];
     peer.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"and you");
-    stage.net.hangup(link);
+    stage.net.close(link);
     stage.until_empty();
     assert_eq!(peer.read(&mut answer).unwrap(), 0);
 }
@@ -167,17 +167,17 @@ fn a_write_that_fails_still_delivers_what_the_peer_had_sent() {
     reset(peer);
     stage.net.send(link, b"to nobody".to_vec());
     assert_eq!(stage.bytes(link, 10), b"last words");
-    assert!(matches!(stage.next(), NetEvent::Lost { link: lost, .. } if lost == link));
+    assert!(matches!(stage.next(), NetEvent::Lost { conn: lost, .. } if lost == link));
 }
 
 #[test]
 fn a_peer_that_breaks_while_it_is_not_read_is_lost_at_the_next_write() {
     let mut stage = Stage::new();
     let (peer, link) = stage.caller();
-    stage.net.set_reading(link, Reading::Off);
+    stage.net.set_reading(link, ReadInterest::Off);
     reset(peer);
     stage.net.send(link, b"to nobody".to_vec());
-    assert!(matches!(stage.next(), NetEvent::Lost { link: lost, .. } if lost == link));
+    assert!(matches!(stage.next(), NetEvent::Lost { conn: lost, .. } if lost == link));
     assert_eq!((stage.net.links(), stage.net.queued(link)), (0, 0));
 }
 
@@ -191,7 +191,7 @@ fn an_owner_left_with_a_queue_is_told_once_when_it_is_empty() {
         peer.read_exact(&mut all).unwrap();
         peer
     });
-    assert!(matches!(stage.next(), NetEvent::Drained { link: drained } if drained == link));
+    assert!(matches!(stage.next(), NetEvent::Drained { conn: drained } if drained == link));
     assert_eq!(stage.net.queued(link), 0);
     stage.net.send(link, vec![0]);
     drop(reader.join().unwrap());

@@ -1,11 +1,12 @@
 //! A loop to tell stories with: every wait is for an event and has a limit.
 
+use rsachat::ids::ConnId;
 use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use rsachat::net::{LinkId, Net, NetEvent, Sources, Stack};
+use rsachat::net::{Net, NetEvent, SourceLimiter, Stack};
 use socket2::{Domain, Socket, Type};
 
 /// Longer than anything here takes on the busiest machine.
@@ -20,10 +21,10 @@ pub(crate) struct Stage {
 impl Stage {
     /// A loop that listens on loopback, without limits by source.
     pub(crate) fn new() -> Self {
-        Self::with(Sources::unlimited())
+        Self::with(SourceLimiter::unlimited())
     }
 
-    pub(crate) fn with(sources: Sources) -> Self {
+    pub(crate) fn with(sources: SourceLimiter) -> Self {
         let mut net = Net::new().unwrap();
         net.set_sources(sources);
         let (_, addr) = net.listen("127.0.0.1:0".parse().unwrap(), Stack::AsGiven).unwrap();
@@ -42,26 +43,26 @@ impl Stage {
         self.told.pop_front().unwrap()
     }
 
-    pub(crate) fn accepted(&mut self) -> (LinkId, SocketAddr) {
+    pub(crate) fn accepted(&mut self) -> (ConnId, SocketAddr) {
         match self.next() {
-            NetEvent::Accepted { link, from, .. } => (link, from),
+            NetEvent::Accepted { conn: link, from, .. } => (link, from),
             other => panic!("a caller was awaited, not {other:?}"),
         }
     }
 
     /// A caller and our end of its connection.
-    pub(crate) fn caller(&mut self) -> (TcpStream, LinkId) {
+    pub(crate) fn caller(&mut self) -> (TcpStream, ConnId) {
         let peer = TcpStream::connect(self.addr).unwrap();
         peer.set_read_timeout(Some(LIMIT)).unwrap();
         (peer, self.accepted().0)
     }
 
     /// Exactly so many bytes of one link; nothing else may happen meanwhile.
-    pub(crate) fn bytes(&mut self, of: LinkId, wanted: usize) -> Vec<u8> {
+    pub(crate) fn bytes(&mut self, of: ConnId, wanted: usize) -> Vec<u8> {
         let mut all = Vec::new();
         while all.len() < wanted {
             match self.next() {
-                NetEvent::Bytes { link, bytes } if link == of => all.extend(bytes),
+                NetEvent::Bytes { conn: link, bytes } if link == of => all.extend(bytes),
                 other => panic!("bytes of {of:?} were awaited, not {other:?}"),
             }
         }

@@ -1,6 +1,6 @@
 //! The mended peer, `docs/peers/oaep_peer.py`.
 
-use super::support::wire::{Fault, Wire};
+use super::support::wire::{AppError, Protocol};
 use super::support::{Home, Person};
 use super::{LONG, Python, listens_at, root, rows_after, said_by};
 
@@ -12,9 +12,9 @@ fn home(raw_key: &str) -> Home {
 }
 
 /// A peer that listens, and somebody who called it.
-fn called(python: &Python, raw_key: &str, fault: Fault) -> (Person, Person) {
+fn called(python: &Python, raw_key: &str, fault: AppError) -> (Person, Person) {
     let peer = python.peer(PEER, &["listen", "127.0.0.1:0"]);
-    let wire = Wire::to(&listens_at(&peer), 1, fault);
+    let wire = Protocol::to(&listens_at(&peer), 1, fault);
     let caller = home(raw_key).start(&["--connect", &wire.at, "--wire", "oaep"]);
     caller.sees("* raw-1 is at 127.0.0.1:");
     peer.sees("connected");
@@ -52,7 +52,7 @@ fn thousand((mut ours, mut peer): (Person, Person)) {
 }
 
 pub(crate) fn thousand_to_listener(python: &Python) {
-    thousand(called(python, "bob-2048.pem", Fault::None));
+    thousand(called(python, "bob-2048.pem", AppError::None));
 }
 
 pub(crate) fn thousand_from_caller(python: &Python) {
@@ -61,7 +61,7 @@ pub(crate) fn thousand_from_caller(python: &Python) {
 
 pub(crate) fn sizes(python: &Python) {
     for key in ["bob-2048.pem", "bob-3072.pem", "bob-4096.pem"] {
-        for (mut ours, mut peer) in [called(python, key, Fault::None), caller(python, key)] {
+        for (mut ours, mut peer) in [called(python, key, AppError::None), caller(python, key)] {
             for text in ["x", &"x".repeat(214), &"x".repeat(215), &"가나다".repeat(1_111)] {
                 ours.types(text);
                 peer.types(text);
@@ -85,7 +85,7 @@ pub(crate) fn sizes(python: &Python) {
 }
 
 pub(crate) fn one_by_one(python: &Python) {
-    let (mut ours, mut peer) = called(python, "bob-2048.pem", Fault::OneByOne);
+    let (mut ours, mut peer) = called(python, "bob-2048.pem", AppError::OneByOne);
     ours.types("한 바이트씩");
     peer.sees("Received: 한 바이트씩");
     peer.types("그래도 읽혀요");

@@ -17,14 +17,14 @@ const ROWS: NonZeroU16 = NonZeroU16::new(12).unwrap();
 const COLUMNS: NonZeroU16 = NonZeroU16::new(100).unwrap();
 
 /// A pipe on a terminal of its own.
-struct Typed {
+struct ParsedLine {
     child: Box<dyn Child + Send + Sync>,
     keys: Box<dyn std::io::Write + Send>,
     shown: Arc<Mutex<(Parser, Vec<u8>)>>,
     _master: Box<dyn MasterPty + Send>,
 }
 
-impl Typed {
+impl ParsedLine {
     /// Calls from a shell, with this behind the command.
     fn calling(home: &Home, at: &str, redirected: &str) -> Self {
         let size = PtySize { rows: ROWS.get(), cols: COLUMNS.get(), pixel_width: 0, pixel_height: 0 };
@@ -81,7 +81,7 @@ impl Typed {
     }
 }
 
-impl Drop for Typed {
+impl Drop for ParsedLine {
     fn drop(&mut self) {
         // It may have ended by itself.
         let _ = self.child.kill();
@@ -95,7 +95,7 @@ fn a_person_who_types_sees_what_was_said_and_no_counts() {
         Pipe::listening(&junho, &["--accept-new", "--name", "준호"], Stdio::piped(), Output::Taken);
     let mut says = listens.child().stdin.take().unwrap();
     let mut hears = listens.child().stdout.take().unwrap();
-    let mut calls = Typed::calling(&minji, &at, "");
+    let mut calls = ParsedLine::calling(&minji, &at, "");
     calls.press("안녕하세요\r");
     let mut line = [0; 16];
     hears.read_exact(&mut line).unwrap();
@@ -121,7 +121,7 @@ fn a_file_that_is_sent_shows_its_counts_until_something_arrives() {
         Output::Into(Stdio::null()),
     );
     let mut says = listens.child().stdin.take().unwrap();
-    let mut calls = Typed::calling(&minji, &at, "< /dev/zero");
+    let mut calls = ParsedLine::calling(&minji, &at, "< /dev/zero");
     calls.sees("B confirmed, 0 B received");
     says.write_all(b"enough\n").unwrap();
     calls.sees("enough");

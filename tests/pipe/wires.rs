@@ -2,13 +2,13 @@
 
 use crate::stage::{Output, Pipe, file, noise};
 use crate::support::Home;
-use crate::support::wire::{Fault, Way, Wire};
+use crate::support::wire::{AppError, Protocol, Way};
 
 /// Sends `out` and `back` through a fault, and checks what each side says of it.
-fn check(homes: &[Home; 2], out: &[u8], back: &[u8], fault: Fault) -> [i32; 2] {
+fn check(homes: &[Home; 2], out: &[u8], back: &[u8], fault: AppError) -> [i32; 2] {
     let [minji, junho] = homes;
     let (mut listens, at) = Pipe::listening(junho, &["--accept-new"], file(back), Output::Kept);
-    let wire = Wire::to(&at, 0, fault);
+    let wire = Protocol::to(&at, 0, fault);
     let args = ["--connect", &wire.at, "--accept-new"];
     let mut calls = Pipe::start(minji, &args, file(out), Output::Kept);
     let caller = calls.ends();
@@ -46,7 +46,7 @@ fn a_wire_that_cuts_never_makes_half_a_stream_whole() {
     let (homes, out, back) = (homes(), noise(400_000, 5), noise(150_000, 6));
     let mut lost = 0;
     for (way, at) in places() {
-        let codes = check(&homes, &out, &back, Fault::Cut(way, at));
+        let codes = check(&homes, &out, &back, AppError::Cut(way, at));
         lost += usize::from(codes.iter().all(|code| *code != 0));
     }
     assert_eq!(lost, places().len(), "no cut was late enough for one of the two to have everything");
@@ -56,13 +56,13 @@ fn a_wire_that_cuts_never_makes_half_a_stream_whole() {
 fn a_wire_that_flips_a_bit_never_makes_a_stream_other_than_it_was() {
     let (homes, out, back) = (homes(), noise(400_000, 7), noise(150_000, 8));
     for (way, at) in places() {
-        let codes = check(&homes, &out, &back, Fault::Flip(way, at));
+        let codes = check(&homes, &out, &back, AppError::Flip(way, at));
         assert!(codes.iter().all(|code| *code != 0), "{way:?} at {at}: {codes:?}");
     }
 }
 
 #[test]
 fn segments_of_one_byte_are_enough() {
-    let codes = check(&homes(), b"some bytes", b"and back", Fault::OneByOne);
+    let codes = check(&homes(), b"some bytes", b"and back", AppError::OneByOne);
     assert_eq!(codes, [0, 0]);
 }

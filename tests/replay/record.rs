@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 
-use rsachat::crypto::{RawPair, Seed, seal_raw};
+use rsachat::crypto::{OaepKeyPair, Seed, seal_oaep};
 
 use super::stage::{Played, run};
 use super::support::{Home, PATIENCE, Person, RSACHAT};
@@ -139,14 +139,14 @@ fn answering() -> (String, std::thread::JoinHandle<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = listener.local_addr().unwrap().to_string();
     let answers = std::thread::spawn(move || {
-        let pair = RawPair::from_pem(include_str!("../keys/alice-2048.pem"), None).unwrap();
+        let pair = OaepKeyPair::from_pem(include_str!("../keys/alice-2048.pem"), None).unwrap();
         let (mut caller, _) = listener.accept().unwrap();
         caller.set_read_timeout(Some(PATIENCE)).unwrap();
         caller.write_all(pair.public().to_spki_pem().trim_end().as_bytes()).unwrap();
         let mut blocks = 0;
         while caller.read_exact(&mut [0; 256]).is_ok() {
             blocks += 1;
-            let answer = seal_raw(pair.public(), b"ok", &Seed::new([blocks; 32]));
+            let answer = seal_oaep(pair.public(), b"ok", &Seed::new([blocks; 32]));
             // The last one is `exit`, and its sender has gone.
             let _ = caller.write_all(&answer);
         }
@@ -183,9 +183,9 @@ fn a_caller_that_gave_no_key_plays_without_itself() {
     let record = ["--listen", "127.0.0.1:0", "--wire", "oaep", "--record", file.to_str().unwrap()];
     let mut minji = home.start(&record);
     let mut caller = TcpStream::connect(minji.listens_at()).unwrap();
-    let pair = RawPair::from_pem(include_str!("../keys/alice-2048.pem"), None).unwrap();
+    let pair = OaepKeyPair::from_pem(include_str!("../keys/alice-2048.pem"), None).unwrap();
     for (number, text) in (1..).zip(["안녕하세요", "두 번째", "세 번째"]) {
-        caller.write_all(&seal_raw(pair.public(), text.as_bytes(), &Seed::new([number; 32]))).unwrap();
+        caller.write_all(&seal_oaep(pair.public(), text.as_bytes(), &Seed::new([number; 32]))).unwrap();
         minji.sees(&format!("raw-1: {text}"));
     }
     caller.write_all(&[7; 256]).unwrap();

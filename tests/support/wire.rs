@@ -18,7 +18,7 @@ pub enum Way {
 
 /// What happens to the bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fault {
+pub enum AppError {
     None,
     /// Every byte is a segment of its own.
     OneByOne,
@@ -29,15 +29,15 @@ pub enum Fault {
 }
 
 /// One connection's wire.
-pub struct Wire {
+pub struct Protocol {
     pub at: String,
     running: JoinHandle<(Vec<u8>, Vec<u8>)>,
 }
 
-impl Wire {
+impl Protocol {
     /// A wire to `target`, which sees the caller come from the `number`th loopback address: limits by source
     /// are for another test.
-    pub fn to(target: &str, number: usize, fault: Fault) -> Self {
+    pub fn to(target: &str, number: usize, fault: AppError) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let at = listener.local_addr().unwrap().to_string();
         let target = target.parse().unwrap();
@@ -64,7 +64,7 @@ pub fn call_from(number: usize, target: SocketAddr) -> TcpStream {
     socket.into()
 }
 
-fn run(near: TcpStream, far: TcpStream, fault: Fault) -> (Vec<u8>, Vec<u8>) {
+fn run(near: TcpStream, far: TcpStream, fault: AppError) -> (Vec<u8>, Vec<u8>) {
     let (out, back) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
     let (from, to) = (far.try_clone().unwrap(), near.try_clone().unwrap());
     thread::scope(|scope| {
@@ -78,7 +78,7 @@ fn taken(passed: &Mutex<Vec<u8>>) -> Vec<u8> {
     std::mem::take(&mut passed.lock().unwrap())
 }
 
-fn carry(mut from: TcpStream, mut to: TcpStream, way: Way, fault: Fault, passed: &Mutex<Vec<u8>>) {
+fn carry(mut from: TcpStream, mut to: TcpStream, way: Way, fault: AppError, passed: &Mutex<Vec<u8>>) {
     to.set_nodelay(true).unwrap();
     let mut buffer = [0; 4096];
     let mut before = 0;
@@ -86,10 +86,10 @@ fn carry(mut from: TcpStream, mut to: TcpStream, way: Way, fault: Fault, passed:
         let mut bytes = &mut buffer[..count];
         let mut cut = false;
         match fault {
-            Fault::Flip(there, at) if there == way && (before..before + count).contains(&at) => {
+            AppError::Flip(there, at) if there == way && (before..before + count).contains(&at) => {
                 bytes[at - before] ^= 1;
             }
-            Fault::Cut(there, at) if there == way && at < before + count => {
+            AppError::Cut(there, at) if there == way && at < before + count => {
                 bytes = &mut bytes[..at - before];
                 cut = true;
             }
@@ -97,7 +97,7 @@ fn carry(mut from: TcpStream, mut to: TcpStream, way: Way, fault: Fault, passed:
         }
         passed.lock().unwrap().extend_from_slice(bytes);
         let sent = match fault {
-            Fault::OneByOne => bytes.iter().try_for_each(|byte| to.write_all(&[*byte])),
+            AppError::OneByOne => bytes.iter().try_for_each(|byte| to.write_all(&[*byte])),
             _ => to.write_all(bytes),
         };
         if cut || sent.is_err() {

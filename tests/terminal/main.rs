@@ -14,7 +14,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use pty::{Pty, Setup, has};
-use rsachat::crypto::{PublicKey, Seed, seal_raw};
+use rsachat::crypto::{PublicKey, Seed, seal_oaep};
 use rustix::process::Signal;
 
 #[test]
@@ -52,7 +52,7 @@ fn the_prompt_says_that_the_raw_wire_is_spoken() {
     let mut pem = [0; 450];
     caller.read_exact(&mut pem).unwrap();
     let key = PublicKey::from_spki_pem(&pem).unwrap();
-    caller.write_all(&seal_raw(&key, "안녕".as_bytes(), &Seed::new([1; 32]))).unwrap();
+    caller.write_all(&seal_oaep(&key, "안녕".as_bytes(), &Seed::new([1; 32]))).unwrap();
     alice.wait("the message", |screen| screen.contents().contains(" raw-1: 안녕"));
     alice.press("답장\r");
     alice.wait("the refusal", |screen| screen.contents().contains("! not sent: raw-1 gave no key"));

@@ -10,13 +10,13 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::error::words;
-use super::error::{Fault, code};
-use crate::chat::command::{Command, Typed, parse_line};
-use crate::chat::{Assurance, Chat, Farewell, Wire};
+use super::error::describe;
+use super::error::{AppError, code};
+use crate::chat::command::{Command, ParsedLine, parse_line};
+use crate::chat::{Chat, ExitRequest, Protocol, TrustLevel};
 use crate::limits::MESSAGE_BYTES;
 use crate::peers::address::{Family, ListenAt};
-use crate::script::render::Names;
+use crate::script::render::CaptureNames;
 use crate::session::EXIT;
 
 /// A session on its way into a file.
@@ -26,7 +26,7 @@ pub(crate) struct Recorder {
     /// Our own label.
     me: String,
     /// Who took part, by its label in the script: the name that it came with, where that was free.
-    peers: BTreeMap<String, Peer>,
+    peers: BTreeMap<String, RecordedPeer>,
     /// The labels of peers, by what they are called now.
     labels: BTreeMap<String, String>,
     /// The name that we give to new peers.
@@ -39,7 +39,7 @@ pub(crate) struct Recorder {
     keyless: BTreeSet<String>,
     listening: Listening,
     /// The wire of the last place that we began to wait at.
-    awaiting: Wire,
+    awaiting: Protocol,
     broken: Option<io::Error>,
 }
 
@@ -51,17 +51,17 @@ struct Listening {
 }
 
 impl Listening {
-    fn on(&mut self, wire: Wire) -> &mut Option<String> {
+    fn on(&mut self, wire: Protocol) -> &mut Option<String> {
         match wire {
-            Wire::Native => &mut self.native,
-            Wire::Oaep(_) => &mut self.raw,
+            Protocol::Native => &mut self.native,
+            Protocol::Oaep(_) => &mut self.raw,
         }
     }
 }
 
 /// Somebody who took part.
 #[derive(Clone, Debug)]
-struct Peer {
+struct RecordedPeer {
     /// What it calls us.
     knows_us_as: String,
     /// Whether it runs, and whether it waits for calls.
@@ -85,11 +85,11 @@ enum Listens {
 
 impl Recorder {
     /// Begins a recording in a new file that only its owner can read.
-    pub(crate) fn start(path: &Path, me: &str) -> Result<Self, Fault> {
+    pub(crate) fn start(path: &Path, me: &str) -> Result<Self, AppError> {
         let file = File::options().write(true).create_new(true).mode(0o600).open(path);
         let file = file.map_err(|error| {
-            let what = format!("cannot record in {}: {}", path.display(), words(&error));
-            Fault::new(code::MACHINE, what).hint("name a file that does not exist yet")
+            let what = format!("cannot record in {}: {}", path.display(), describe(&error));
+            AppError::new(code::MACHINE, what).hint("name a file that does not exist yet")
         })?;
         let mut recorder = Self {
             path: path.to_owned(),
@@ -102,7 +102,7 @@ impl Recorder {
             body: String::new(),
             written: 0,
             listening: Listening::default(),
-            awaiting: Wire::Native,
+            awaiting: Protocol::Native,
             broken: None,
         };
         recorder.rewrite();
@@ -118,37 +118,37 @@ impl Recorder {
     pub(crate) fn typed(&mut self, line: &str, chat: &Chat) {
         match parse_line(line) {
             // It stands in the script once somebody has answered.
-            Ok(Typed::Command(Command::Connect { .. })) => {}
-            Ok(Typed::Command(Command::Listen { at, family, wire, .. })) => {
+            Ok(ParsedLine::Command(Command::Connect { .. })) => {}
+            Ok(ParsedLine::Command(Command::Listen { at, family, wire, .. })) => {
                 self.awaiting = wire;
                 self.listens(line, &at, family);
             }
-            Ok(Typed::Command(Command::Keygen { .. })) => {
+            Ok(ParsedLine::Command(Command::Keygen { .. })) => {
                 self.ours(line);
                 self.expect("$**");
             }
-            Ok(Typed::Text(text)) => self.says(line, &text, chat),
+            Ok(ParsedLine::Text(text)) => self.says(line, &text, chat),
             _ => self.ours(line),
         }
     }
 
     /// A text is for whoever is addressed, and is seen there.
     fn says(&mut self, line: &str, text: &str, chat: &Chat) {
-        let Some((name, assurance)) = chat.view().addressed else { return self.ours(line) };
+        let Some((name, trust_level)) = chat.view().addressed else { return self.ours(line) };
         if self.keyless.contains(&name) {
             // It was refused here; in the script that peer has a key, and would be sent it.
-            let typed = Names::default().typed(line);
+            let typed = CaptureNames::default().typed(line);
             return self.line(&format!("# not sent: {}> {typed}", self.me));
         }
         self.ours(line);
         // The raw wire's goodbye is no message there.
-        if (assurance == Assurance::Raw && text == EXIT) || text.len() > MESSAGE_BYTES {
+        if (trust_level == TrustLevel::Unauthenticated && text == EXIT) || text.len() > MESSAGE_BYTES {
             return;
         }
         let label = self.label(&name).to_owned();
         let Some(us) = self.peers.get(&label).map(|peer| peer.knows_us_as.clone()) else { return };
         for row in text.lines() {
-            self.row(&label, &Names::default().pattern(&format!("{us}: {row}")));
+            self.row(&label, &CaptureNames::default().pattern(&format!("{us}: {row}")));
         }
     }
 
@@ -172,9 +172,9 @@ impl Recorder {
     }
 
     /// The end of the input, Ctrl-D or a signal ends the session: in the script that is typed.
-    pub(crate) fn leaves(&mut self, farewell: Farewell, chat: &Chat) {
+    pub(crate) fn leaves(&mut self, farewell: ExitRequest, chat: &Chat) {
         if !chat.is_leaving() {
-            if let Farewell::Signal(number) = farewell {
+            if let ExitRequest::Signal(number) = farewell {
                 self.line(&format!("# ended by signal {number}"));
             }
             self.ours(":quit");
@@ -196,16 +196,16 @@ impl Recorder {
             }
         }
         let error = self.broken.as_ref()?;
-        Some(format!("recording in {} has ended: {}", self.path.display(), words(error)))
+        Some(format!("recording in {} has ended: {}", self.path.display(), describe(error)))
     }
 
     /// Somebody is there: by our call, or by its own. On the raw wire each gives the other a key in the script, also
     /// where one of them did not: what waits for an answer of a program that is not ours would wait for ever.
-    fn joined(&mut self, name: &str, wire: Wire, chat: &Chat) {
+    fn joined(&mut self, name: &str, wire: Protocol, chat: &Chat) {
         let known = self.labels.contains_key(name);
         let label = &self.enters(name);
-        let us = if wire == Wire::Native { self.nick.clone() } else { raw_name_at(label).to_owned() };
-        let new = Peer { knows_us_as: us, started: Started::Yes, listens: Listens::No };
+        let us = if wire == Protocol::Native { self.nick.clone() } else { raw_name_at(label).to_owned() };
+        let new = RecordedPeer { knows_us_as: us, started: Started::Yes, listens: Listens::No };
         let mut peer = self.peers.get(label).cloned().unwrap_or(new);
         if peer.started == Started::Ended {
             self.line(&format!("@start {label}"));
@@ -216,8 +216,8 @@ impl Recorder {
         let listens = peer.started == Started::Yes && peer.listens == Listens::Yes;
         let (dialled, port) = (chat.has_dialled(name), port_of(label));
         let (wired, joins) = match wire {
-            Wire::Native => ("", "joined, $*"),
-            Wire::Oaep(_) => (" --wire oaep", "is at $*"),
+            Protocol::Native => ("", "joined, $*"),
+            Protocol::Oaep(_) => (" --wire oaep", "is at $*"),
         };
         if dialled {
             if !listens {
@@ -264,7 +264,7 @@ impl Recorder {
     }
 
     fn ours(&mut self, line: &str) {
-        let typed = Names::default().typed(line);
+        let typed = CaptureNames::default().typed(line);
         self.line(&format!("{}> {typed}", self.me));
     }
 

@@ -1,21 +1,21 @@
 //! What was shown while a session was recorded, as lines of its script. It does not know what was typed.
 
 use super::Recorder;
-use crate::chat::{Chat, Direction, Info, Notice, RawInfo, Said, Trouble, Wire};
-use crate::script::render::Names;
+use crate::chat::{Chat, Direction, Info, Message, Notice, Protocol, RawInfo, Warning};
+use crate::script::render::CaptureNames;
 
 impl Recorder {
     /// Something was shown to us.
     pub(crate) fn shown(&mut self, notice: &Notice, chat: &Chat) {
         match notice {
-            Notice::Said(said) => self.said(said),
-            Notice::Answer(_) | Notice::Table(_) | Notice::Past { .. } => self.expect("$**"),
+            Notice::Message(said) => self.said(said),
+            Notice::Answer(_) | Notice::Table(_) | Notice::History { .. } => self.expect("$**"),
             Notice::Info(info) => self.info(info, notice, chat),
-            Notice::Trouble(trouble) => self.trouble(trouble, notice),
+            Notice::Warning(trouble) => self.trouble(trouble, notice),
         }
     }
 
-    fn said(&mut self, said: &Said) {
+    fn said(&mut self, said: &Message) {
         let text: Vec<&str> = said.rows.iter().map(crate::text::safe::SafeText::as_str).collect();
         let text = text.join("\n");
         // Such a message cannot be typed at a prompt.
@@ -23,21 +23,21 @@ impl Recorder {
             return;
         }
         let colon = if text.starts_with(':') { ":" } else { "" };
-        let typed = Names::default().typed(&format!("{colon}{text}"));
+        let typed = CaptureNames::default().typed(&format!("{colon}{text}"));
         self.line(&format!("{}> {typed}", self.label(&said.name)));
-        for row in Notice::Said(said.clone()).rows() {
-            self.expect(&Names::default().pattern(&row));
+        for row in Notice::Message(said.clone()).rows() {
+            self.expect(&CaptureNames::default().pattern(&row));
         }
     }
 
     fn info(&mut self, info: &Info, notice: &Notice, chat: &Chat) {
         match info {
-            Info::Joined { name, .. } => self.joined(name, Wire::Native, chat),
+            Info::Joined { name, .. } => self.joined(name, Protocol::Native, chat),
             Info::Raw(RawInfo::Joined { name, key, .. }) => {
                 if key.is_none() {
                     self.keyless.insert(name.clone());
                 }
-                self.joined(name, Wire::Oaep(Direction::Both), chat);
+                self.joined(name, Protocol::Oaep(Direction::Both), chat);
             }
             // How a text is cut and when it leaves depends on the other side's key and program.
             Info::Raw(RawInfo::Parts { .. } | RawInfo::Waits { .. } | RawInfo::Answered { .. }) => {
@@ -51,7 +51,7 @@ impl Recorder {
             }
             Info::Listening { .. } => {
                 self.expect("* listening on $*");
-                if self.awaiting != Wire::Native {
+                if self.awaiting != Protocol::Native {
                     // What this wire does not give.
                     self.expect("$**");
                 }
@@ -92,16 +92,16 @@ impl Recorder {
             | Info::KeyCancelled
             | Info::Connecting { .. }
             | Info::ConnectCancelled { .. }
-            | Info::Greeting
+            | Info::PrefaceProgress
             | Info::Raw(RawInfo::Banner)
             | Info::Recording { .. } => {}
             _ => self.rows(notice),
         }
     }
 
-    fn trouble(&mut self, trouble: &Trouble, notice: &Notice) {
+    fn trouble(&mut self, trouble: &Warning, notice: &Notice) {
         match trouble {
-            Trouble::Lost { name, .. } => {
+            Warning::Lost { name, .. } => {
                 let label = self.label(name).to_owned();
                 self.line(&format!("@kill {label}"));
                 self.ended(&label);
@@ -109,40 +109,40 @@ impl Recorder {
             }
             // Calls that came to nothing: the other side took no part. Damage, floods and the machine's own troubles
             // do not come again, and what cannot be typed in a script was not.
-            Trouble::Unreachable { .. }
-            | Trouble::Early { .. }
-            | Trouble::Ourselves { .. }
-            | Trouble::Changed { .. }
-            | Trouble::PinDiffers { .. }
-            | Trouble::Impostor { .. }
-            | Trouble::BlockedCaller { .. }
-            | Trouble::UnknownCaller { .. }
-            | Trouble::TurnedAway { .. }
-            | Trouble::TooManyPeers { .. }
-            | Trouble::Famine { .. }
-            | Trouble::Suppressed { .. }
-            | Trouble::Unread { .. }
-            | Trouble::LineTooLong { .. }
-            | Trouble::LineNotText { .. }
-            | Trouble::Book { .. } => {}
+            Warning::Unreachable { .. }
+            | Warning::Early { .. }
+            | Warning::Ourselves { .. }
+            | Warning::Changed { .. }
+            | Warning::PinDiffers { .. }
+            | Warning::Impostor { .. }
+            | Warning::BlockedCaller { .. }
+            | Warning::UnknownCaller { .. }
+            | Warning::TurnedAway { .. }
+            | Warning::TooManyPeers { .. }
+            | Warning::OutOfFds { .. }
+            | Warning::Suppressed { .. }
+            | Warning::Unread { .. }
+            | Warning::LineTooLong { .. }
+            | Warning::LineNotText { .. }
+            | Warning::Book { .. } => {}
             // These hang on files, on the book as it was before, or on how fast a line was.
-            Trouble::NotReceived { .. }
-            | Trouble::NotSent { .. }
-            | Trouble::NoKeyOf { .. }
-            | Trouble::QueueFull { .. }
-            | Trouble::KeyExists { .. }
-            | Trouble::KeyFailed { .. }
-            | Trouble::KeyUnderway
-            | Trouble::NoKeyYet
-            | Trouble::ListenFailed { .. }
-            | Trouble::AlreadyListening { .. }
-            | Trouble::LogFailed { .. }
-            | Trouble::SameName { .. }
-            | Trouble::NoSuchPeer { .. }
-            | Trouble::NotRefused { .. } => self.expect("$**"),
-            Trouble::NotConnected { name }
-            | Trouble::NotBlocked { name }
-            | Trouble::StillBlocked { name } => {
+            Warning::NotReceived { .. }
+            | Warning::NotSent { .. }
+            | Warning::NoKeyOf { .. }
+            | Warning::QueueFull { .. }
+            | Warning::KeyExists { .. }
+            | Warning::KeyFailed { .. }
+            | Warning::KeyUnderway
+            | Warning::NoKeyYet
+            | Warning::ListenFailed { .. }
+            | Warning::AlreadyListening { .. }
+            | Warning::LogFailed { .. }
+            | Warning::SameName { .. }
+            | Warning::NoSuchPeer { .. }
+            | Warning::NotRefused { .. } => self.expect("$**"),
+            Warning::NotConnected { name }
+            | Warning::NotBlocked { name }
+            | Warning::StillBlocked { name } => {
                 self.rows_about(name, notice);
             }
             _ => self.rows(notice),
@@ -160,7 +160,7 @@ impl Recorder {
 
     fn rows(&mut self, notice: &Notice) {
         for row in notice.rows() {
-            self.expect(&Names::default().pattern(&row));
+            self.expect(&CaptureNames::default().pattern(&row));
         }
     }
 }

@@ -4,21 +4,21 @@ mod parse;
 mod table;
 
 pub use parse::{command_of, wire_of};
-pub use table::{COMMANDS, Completes, Entry, markdown};
+pub use table::{COMMANDS, CommandSpec, Completion, markdown};
 
-use super::conversation::Callers;
-pub use super::handlers::log::LogTo;
+use super::conversation::AcceptPolicy;
+pub use super::handlers::log::LogTarget;
 use super::handlers::notify::Notify;
-use super::kinds::{KeyFor, Wire};
-use crate::crypto::{Fingerprint, FingerprintFault};
+use super::kinds::{KeyFor, Protocol};
+use crate::crypto::{Fingerprint, FingerprintError};
 use crate::limits;
-use crate::peers::address::{AddressFault, Family, ListenAt, Target};
-use crate::peers::name::{Name, NameFault};
+use crate::peers::address::{AddressError, Family, ListenAt, Target};
+use crate::peers::name::{Name, NameError};
 use crate::text::safe::SafeText;
 
 /// What a line is.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Typed {
+pub enum ParsedLine {
     /// Nothing but blanks.
     Nothing,
     /// Text for the addressed peer.
@@ -31,29 +31,79 @@ pub enum Typed {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "the table says what each one is")]
 pub enum Command {
-    Listen { at: ListenAt, family: Family, callers: Option<Callers>, wire: Wire },
-    Connect { target: Target, family: Family, pin: Option<Fingerprint>, callers: Callers, wire: Wire },
-    To { name: String },
-    All { text: String },
+    Listen {
+        at: ListenAt,
+        family: Family,
+        callers: Option<AcceptPolicy>,
+        wire: Protocol,
+    },
+    Connect {
+        target: Target,
+        family: Family,
+        pin: Option<Fingerprint>,
+        callers: AcceptPolicy,
+        wire: Protocol,
+    },
+    To {
+        name: String,
+    },
+    All {
+        text: String,
+    },
     Peers,
     Status,
-    Verify { name: String },
-    Trust { name: String, fingerprint: Option<Fingerprint> },
-    Forget { name: String },
-    Block { name: String },
-    Unblock { name: String },
-    Close { name: Option<String> },
-    Nick { name: Name },
-    Keygen { of: KeyFor, bits: Option<u32>, keep: Keep },
-    Showkey { form: KeyForm },
-    Name { peer: String, name: Name },
-    Last { count: usize, name: Option<String> },
-    Search { text: String },
-    Log { to: LogTo },
-    Notify { wanted: Option<Notify> },
+    Verify {
+        name: String,
+    },
+    Trust {
+        name: String,
+        fingerprint: Option<Fingerprint>,
+    },
+    Forget {
+        name: String,
+    },
+    Block {
+        name: String,
+    },
+    Unblock {
+        name: String,
+    },
+    Close {
+        name: Option<String>,
+    },
+    Nick {
+        name: Name,
+    },
+    Keygen {
+        of: KeyFor,
+        bits: Option<u32>,
+        keep: Keep,
+    },
+    Showkey {
+        form: KeyForm,
+    },
+    Name {
+        peer: String,
+        name: Name,
+    },
+    Last {
+        count: usize,
+        name: Option<String>,
+    },
+    Search {
+        text: String,
+    },
+    Log {
+        to: LogTarget,
+    },
+    Notify {
+        wanted: Option<Notify>,
+    },
     Edit,
     Limits,
-    Help { topic: Option<&'static Entry> },
+    Help {
+        topic: Option<&'static CommandSpec>,
+    },
     Quit,
 }
 
@@ -77,7 +127,7 @@ pub enum KeyForm {
 
 /// Why a line does nothing. Nothing was sent.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Mistake {
+pub enum CommandError {
     /// No such command, and none is near.
     #[error("no such command :{0}; :help lists them, and :: begins a text with a colon")]
     Unknown(SafeText),
@@ -95,16 +145,16 @@ pub enum Mistake {
     TooLong(usize),
     /// Arguments that do not fit.
     #[error("write {}", .0.written())]
-    Usage(&'static Entry),
+    Usage(&'static CommandSpec),
     /// A bad address.
     #[error("{0}")]
-    Address(#[from] AddressFault),
+    Address(#[from] AddressError),
     /// A bad fingerprint.
     #[error("{0}")]
-    Fingerprint(#[from] FingerprintFault),
+    Fingerprint(#[from] FingerprintError),
     /// A bad name.
     #[error("{0}")]
-    Name(#[from] NameFault),
+    Name(#[from] NameError),
     /// A bad number of bits.
     #[error("a key has {min} to {max} bits, in steps of 8", min = limits::KEY_BITS_MIN, max = limits::KEY_BITS_MAX)]
     Bits,
@@ -112,7 +162,7 @@ pub enum Mistake {
     #[error(
         "there is no such wire; --wire oaep is the raw wire of the tutorial, without it rsachat speaks its own"
     )]
-    Wire,
+    Protocol,
     /// An option that the raw wire cannot keep, or that only it has.
     #[error("{0}")]
     WireOption(&'static str),
@@ -127,22 +177,22 @@ pub const ONE_WAY_ON_NATIVE: &str = "--one-way is for the raw wire; add --wire o
 /// Reads a typed line; a pasted block comes with its newlines.
 ///
 /// # Errors
-/// [`Mistake`], in words that say what to write instead.
-pub fn parse_line(line: &str) -> Result<Typed, Mistake> {
+/// [`CommandError`], in words that say what to write instead.
+pub fn parse_line(line: &str) -> Result<ParsedLine, CommandError> {
     if line.trim().is_empty() {
-        return Ok(Typed::Nothing);
+        return Ok(ParsedLine::Nothing);
     }
     if let Some(text) = line.strip_prefix("::") {
         return text_of(format!(":{text}"));
     }
     match line.strip_prefix(':') {
         Some(rest) if rest.contains('\n') => {
-            parse::command(&unwrapped(rest).ok_or(Mistake::Block)?).map(Typed::Command)
+            parse::command(&unwrapped(rest).ok_or(CommandError::Block)?).map(ParsedLine::Command)
         }
-        Some(rest) if rest.starts_with(char::is_whitespace) => Err(Mistake::Blanks(word_of(rest))),
-        Some(rest) => parse::command(rest).map(Typed::Command),
+        Some(rest) if rest.starts_with(char::is_whitespace) => Err(CommandError::Blanks(word_of(rest))),
+        Some(rest) => parse::command(rest).map(ParsedLine::Command),
         None if line.trim_start().starts_with(':') && !line.trim_start().starts_with("::") => {
-            Err(Mistake::Blanks(word_of(line.trim_start().trim_start_matches(':'))))
+            Err(CommandError::Blanks(word_of(line.trim_start().trim_start_matches(':'))))
         }
         None => text_of(line.to_owned()),
     }
@@ -165,7 +215,7 @@ pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
 
 /// `:help`: every command in a row, or more about one.
 #[must_use]
-pub fn help(topic: Option<&'static Entry>) -> Vec<String> {
+pub fn help(topic: Option<&'static CommandSpec>) -> Vec<String> {
     if let Some(entry) = topic {
         let mut rows = vec![entry.written()];
         rows.push(format!("  {}", entry.summary));
@@ -174,30 +224,30 @@ pub fn help(topic: Option<&'static Entry>) -> Vec<String> {
         }
         return rows;
     }
-    let row = |entry: &Entry| format!("{:<29}  {}", entry.written(), entry.summary);
+    let row = |entry: &CommandSpec| format!("{:<29}  {}", entry.written(), entry.summary);
     let mut rows: Vec<_> = COMMANDS.iter().map(row).collect();
     rows.push("anything else is sent as text; :: begins a text with a colon; Ctrl-D leaves".to_owned());
     rows
 }
 
-fn text_of(text: String) -> Result<Typed, Mistake> {
+fn text_of(text: String) -> Result<ParsedLine, CommandError> {
     if text.len() > limits::MESSAGE_BYTES {
-        return Err(Mistake::TooLong(text.len()));
+        return Err(CommandError::TooLong(text.len()));
     }
-    Ok(Typed::Text(text))
+    Ok(ParsedLine::Text(text))
 }
 
 fn word_of(text: &str) -> SafeText {
     SafeText::line(text.split_whitespace().next().unwrap_or_default())
 }
 
-fn entry_of(word: &str) -> Result<&'static Entry, Mistake> {
+fn entry_of(word: &str) -> Result<&'static CommandSpec, CommandError> {
     if let Some(entry) = COMMANDS.iter().find(|entry| entry.name == word) {
         return Ok(entry);
     }
     match nearest(&word.to_lowercase(), COMMANDS.iter().map(|entry| entry.name)) {
-        Some(near) => Err(Mistake::Near(SafeText::line(word), near)),
-        None => Err(Mistake::Unknown(SafeText::line(word))),
+        Some(near) => Err(CommandError::Near(SafeText::line(word), near)),
+        None => Err(CommandError::Unknown(SafeText::line(word))),
     }
 }
 
@@ -216,8 +266,8 @@ mod tests {
         assert_eq!(mistake(": listen"), "a command begins with its colon; write :listen");
         assert!(mistake(":zzzzzz").starts_with("no such command :zzzzzz;"));
         assert!(mistake(":to\u{1b}[2J x").contains("\\u{1b}"));
-        assert_eq!(parse_line(":a\nb"), Err(Mistake::Block));
-        assert_eq!(parse_line(":trust bob\n:quit"), Err(Mistake::Block));
+        assert_eq!(parse_line(":a\nb"), Err(CommandError::Block));
+        assert_eq!(parse_line(":trust bob\n:quit"), Err(CommandError::Block));
     }
 
     #[test]
@@ -225,10 +275,10 @@ mod tests {
         for (line, text) in
             [("exit", "exit"), ("::x", ":x"), (":::", "::"), (" a ", " a "), ("a\n:b", "a\n:b")]
         {
-            assert_eq!(parse_line(line), Ok(Typed::Text(text.to_owned())), "{line:?}");
+            assert_eq!(parse_line(line), Ok(ParsedLine::Text(text.to_owned())), "{line:?}");
         }
-        assert_eq!(parse_line(" \t"), Ok(Typed::Nothing));
-        assert_eq!(parse_line(&"가".repeat(5_462)), Err(Mistake::TooLong(16_386)));
+        assert_eq!(parse_line(" \t"), Ok(ParsedLine::Nothing));
+        assert_eq!(parse_line(&"가".repeat(5_462)), Err(CommandError::TooLong(16_386)));
     }
 
     #[test]
@@ -237,7 +287,7 @@ mod tests {
         let (first, rest) = (&fingerprint.to_string()[..30], &fingerprint.to_string()[30..]);
         let trust = Command::Trust { name: "bob".to_owned(), fingerprint: Some(fingerprint) };
         let line = format!(":trust bob\n      {first}\n      {rest}");
-        assert_eq!(parse_line(&line), Ok(Typed::Command(trust)));
+        assert_eq!(parse_line(&line), Ok(ParsedLine::Command(trust)));
     }
 
     #[test]
@@ -246,8 +296,8 @@ mod tests {
             let parsed = parse_line(&format!(":{}", entry.name));
             let wants_more = !entry.usage.is_empty() && !entry.usage.starts_with('[');
             match parsed {
-                Ok(Typed::Command(_)) => assert!(!wants_more, ":{} took no argument", entry.name),
-                Err(Mistake::Usage(named)) => assert!(wants_more && named == entry),
+                Ok(ParsedLine::Command(_)) => assert!(!wants_more, ":{} took no argument", entry.name),
+                Err(CommandError::Usage(named)) => assert!(wants_more && named == entry),
                 other => panic!(":{}: {other:?}", entry.name),
             }
             assert!(parse_line(&format!(":help {}", entry.name)).is_ok());
@@ -269,11 +319,11 @@ mod tests {
         assert_eq!(mistake(":notify off all"), "write :notify [off|mention|all] [--content]");
         assert_eq!(mistake(":name bob 2bob"), "a name begins with a letter");
         let log = |line| match parse_line(line) {
-            Ok(Typed::Command(Command::Log { to })) => to,
+            Ok(ParsedLine::Command(Command::Log { to })) => to,
             other => panic!("{other:?}"),
         };
-        assert_eq!(log(":log my file.txt "), LogTo::File("my file.txt".to_owned()));
-        assert_eq!((log(":log"), log(":log off")), (LogTo::Ask, LogTo::Off));
+        assert_eq!(log(":log my file.txt "), LogTarget::File("my file.txt".to_owned()));
+        assert_eq!((log(":log"), log(":log off")), (LogTarget::Ask, LogTarget::Off));
         assert!(mistake(":listen 0 --wire morse").starts_with("there is no such wire"));
         assert_eq!(mistake(":connect h --one-way"), "--one-way is for the raw wire; add --wire oaep");
         assert!(mistake(":listen 0 --known --wire oaep").ends_with("--known cannot be kept on it"));

@@ -1,12 +1,13 @@
 //! From the words after a command to the command: every argument is checked before anything is done.
 
 use super::{
-    Command, Entry, KNOWN_ON_RAW, Keep, KeyForm, Mistake, ONE_WAY_ON_NATIVE, Typed, entry_of, text_of,
+    Command, CommandError, CommandSpec, KNOWN_ON_RAW, Keep, KeyForm, ONE_WAY_ON_NATIVE, ParsedLine, entry_of,
+    text_of,
 };
-use crate::chat::conversation::Callers;
-use crate::chat::handlers::log::LogTo;
-use crate::chat::handlers::notify::{Content, Notify, When};
-use crate::chat::kinds::{Direction, KeyFor, Wire};
+use crate::chat::conversation::AcceptPolicy;
+use crate::chat::handlers::log::LogTarget;
+use crate::chat::handlers::notify::{Notify, NotifyContent, NotifyWhen};
+use crate::chat::kinds::{Direction, KeyFor, Protocol};
 use crate::limits;
 use crate::peers::address::Family;
 use crate::peers::name::Name;
@@ -15,7 +16,7 @@ use crate::peers::name::Name;
 const LAST: usize = 10;
 
 /// A command as it is typed, and what stands behind it.
-pub(crate) fn command(rest: &str) -> Result<Command, Mistake> {
+pub(crate) fn command(rest: &str) -> Result<Command, CommandError> {
     let (word, arguments) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
     let entry = entry_of(word)?;
     match of_text(entry, arguments.trim_start()) {
@@ -27,22 +28,22 @@ pub(crate) fn command(rest: &str) -> Result<Command, Mistake> {
 /// A command by its name, with its arguments as a program gives them: whatever is in one of them, it is one.
 ///
 /// # Errors
-/// [`Mistake`], in words that say what to write instead.
-pub fn command_of(name: &str, arguments: &[String]) -> Result<Command, Mistake> {
+/// [`CommandError`], in words that say what to write instead.
+pub fn command_of(name: &str, arguments: &[String]) -> Result<Command, CommandError> {
     let entry = entry_of(name.trim_start_matches(':'))?;
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match (of_text(entry, words.first().copied().unwrap_or_default()), words.len()) {
         (Some(command), 0 | 1) => command,
-        (Some(_), _) => Err(Mistake::Usage(entry)),
+        (Some(_), _) => Err(CommandError::Usage(entry)),
         (None, _) => of_words(entry, &words),
     }
 }
 
 /// Commands that take everything behind them as one text.
-fn of_text(entry: &'static Entry, argument: &str) -> Option<Result<Command, Mistake>> {
+fn of_text(entry: &'static CommandSpec, argument: &str) -> Option<Result<Command, CommandError>> {
     let text = || match text_of(argument.to_owned())? {
-        Typed::Text(text) if !text.trim().is_empty() => Ok(text),
-        _ => Err(Mistake::Usage(entry)),
+        ParsedLine::Text(text) if !text.trim().is_empty() => Ok(text),
+        _ => Err(CommandError::Usage(entry)),
     };
     match entry.name {
         "all" => Some(text().map(|text| Command::All { text })),
@@ -53,8 +54,8 @@ fn of_text(entry: &'static Entry, argument: &str) -> Option<Result<Command, Mist
 }
 
 /// Commands that take words.
-fn of_words(entry: &'static Entry, words: &[&str]) -> Result<Command, Mistake> {
-    let usage = || Mistake::Usage(entry);
+fn of_words(entry: &'static CommandSpec, words: &[&str]) -> Result<Command, CommandError> {
+    let usage = || CommandError::Usage(entry);
     let name = || match words {
         [name] => Ok((*name).to_owned()),
         _ => Err(usage()),
@@ -101,7 +102,7 @@ fn of_words(entry: &'static Entry, words: &[&str]) -> Result<Command, Mistake> {
 }
 
 /// Commands without arguments.
-fn alone(entry: &Entry) -> Command {
+fn alone(entry: &CommandSpec) -> Command {
     match entry.name {
         "edit" => Command::Edit,
         "peers" => Command::Peers,
@@ -112,16 +113,16 @@ fn alone(entry: &Entry) -> Command {
 }
 
 /// A path may have blanks in it.
-fn log(argument: &str) -> LogTo {
+fn log(argument: &str) -> LogTarget {
     match argument {
-        "" => LogTo::Ask,
-        "off" => LogTo::Off,
-        file => LogTo::File(file.to_owned()),
+        "" => LogTarget::Ask,
+        "off" => LogTarget::Off,
+        file => LogTarget::File(file.to_owned()),
     }
 }
 
 /// A name never begins with a digit, so that a number is never one.
-fn last(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistake> {
+fn last(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, CommandError> {
     let (count, name) = match words {
         [] => (LAST, None),
         [one] => match one.parse() {
@@ -134,50 +135,50 @@ fn last(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistake>
     if count == 0 { Err(usage()) } else { Ok(Command::Last { count, name }) }
 }
 
-fn notify(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistake> {
-    let (mut when, mut content) = (None, Content::Hidden);
+fn notify(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, CommandError> {
+    let (mut when, mut content) = (None, NotifyContent::Hidden);
     for word in words {
         when = Some(match *word {
-            "off" if when.is_none() => When::Never,
-            "mention" if when.is_none() => When::Mentioned,
-            "all" if when.is_none() => When::Always,
+            "off" if when.is_none() => NotifyWhen::Never,
+            "mention" if when.is_none() => NotifyWhen::Mentioned,
+            "all" if when.is_none() => NotifyWhen::Always,
             "--content" => {
-                content = Content::Shown;
+                content = NotifyContent::Shown;
                 continue;
             }
             _ => return Err(usage()),
         });
     }
     match when {
-        None if content == Content::Shown => Err(usage()),
+        None if content == NotifyContent::Shown => Err(usage()),
         when => Ok(Command::Notify { wanted: when.map(|when| Notify { when, content }) }),
     }
 }
 
-fn listen(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistake> {
+fn listen(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, CommandError> {
     let (mut at, mut family, mut callers) = (None, Family::Any, None);
-    let mut wire = Wire::Native;
+    let mut wire = Protocol::Native;
     let mut words = words.iter();
     while let Some(word) = words.next() {
         match *word {
             "--wire" => wire = wire_of(words.next().ok_or_else(&usage)?)?,
-            "--known" => callers = Some(Callers::Known),
-            "--anybody" => callers = Some(Callers::Anybody),
+            "--known" => callers = Some(AcceptPolicy::KnownOnly),
+            "--anybody" => callers = Some(AcceptPolicy::Anyone),
             "-4" => family = Family::V4,
             "-6" => family = Family::V6,
             word if word.starts_with('-') || at.is_some() => return Err(usage()),
             word => at = Some(word.parse()?),
         }
     }
-    if wire != Wire::Native && callers == Some(Callers::Known) {
-        return Err(Mistake::WireOption(KNOWN_ON_RAW));
+    if wire != Protocol::Native && callers == Some(AcceptPolicy::KnownOnly) {
+        return Err(CommandError::WireOption(KNOWN_ON_RAW));
     }
     Ok(Command::Listen { at: at.ok_or_else(usage)?, family, callers, wire })
 }
 
-fn connect(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistake> {
+fn connect(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, CommandError> {
     let (mut target, mut family, mut pin) = (None, Family::Any, None);
-    let (mut wire, mut direction) = (Wire::Native, Direction::Both);
+    let (mut wire, mut direction) = (Protocol::Native, Direction::Both);
     let mut words = words.iter();
     while let Some(word) = words.next() {
         match *word {
@@ -190,15 +191,15 @@ fn connect(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mista
             word => target = Some(word.parse()?),
         }
     }
-    let (target, callers) = (target.ok_or_else(usage)?, Callers::Anybody);
+    let (target, callers) = (target.ok_or_else(usage)?, AcceptPolicy::Anyone);
     match (wire, direction) {
-        (Wire::Native, Direction::OneWay) => Err(Mistake::WireOption(ONE_WAY_ON_NATIVE)),
-        (Wire::Native, Direction::Both) => Ok(Command::Connect { target, family, pin, callers, wire }),
-        (Wire::Oaep(_), _) if pin.is_some() => {
-            Err(Mistake::WireOption("the raw wire proves nobody's key; --pin cannot be kept on it"))
+        (Protocol::Native, Direction::OneWay) => Err(CommandError::WireOption(ONE_WAY_ON_NATIVE)),
+        (Protocol::Native, Direction::Both) => Ok(Command::Connect { target, family, pin, callers, wire }),
+        (Protocol::Oaep(_), _) if pin.is_some() => {
+            Err(CommandError::WireOption("the raw wire proves nobody's key; --pin cannot be kept on it"))
         }
-        (Wire::Oaep(_), _) => {
-            Ok(Command::Connect { target, family, pin, callers, wire: Wire::Oaep(direction) })
+        (Protocol::Oaep(_), _) => {
+            Ok(Command::Connect { target, family, pin, callers, wire: Protocol::Oaep(direction) })
         }
     }
 }
@@ -206,16 +207,16 @@ fn connect(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mista
 /// The wire of a name, as `--wire` takes it.
 ///
 /// # Errors
-/// [`Mistake::Wire`] when there is none of that name.
-pub fn wire_of(word: &str) -> Result<Wire, Mistake> {
+/// [`CommandError::Protocol`] when there is none of that name.
+pub fn wire_of(word: &str) -> Result<Protocol, CommandError> {
     match word {
-        "oaep" => Ok(Wire::Oaep(Direction::Both)),
-        "native" => Ok(Wire::Native),
-        _ => Err(Mistake::Wire),
+        "oaep" => Ok(Protocol::Oaep(Direction::Both)),
+        "native" => Ok(Protocol::Native),
+        _ => Err(CommandError::Protocol),
     }
 }
 
-fn keygen(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistake> {
+fn keygen(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, CommandError> {
     let (mut of, mut bits, mut keep) = (KeyFor::Identity, None, Keep::Existing);
     for word in words {
         match *word {
@@ -227,5 +228,5 @@ fn keygen(words: &[&str], usage: impl Fn() -> Mistake) -> Result<Command, Mistak
     }
     let fits =
         |bits: u32| (limits::KEY_BITS_MIN..=limits::KEY_BITS_MAX).contains(&bits) && bits.is_multiple_of(8);
-    if bits.is_none_or(fits) { Ok(Command::Keygen { of, bits, keep }) } else { Err(Mistake::Bits) }
+    if bits.is_none_or(fits) { Ok(Command::Keygen { of, bits, keep }) } else { Err(CommandError::Bits) }
 }

@@ -3,14 +3,14 @@
 
 mod raw;
 
-use super::handlers::notify::{Content, Notify, When};
-use super::io::Assurance;
+use super::handlers::notify::{Notify, NotifyContent, NotifyWhen};
+use super::io::TrustLevel;
 use super::kinds::KeyFor;
-use super::notice::{Acquaintance, Claimed, Info, Notice, Said, Trouble};
+use super::notice::{Impersonated, Info, KeyStatus, Message, Notice, Warning};
 use crate::crypto::{Fingerprint, SafetyNumber};
-use crate::session::Ending;
+use crate::session::CloseReason;
 use crate::text::safe::SafeText;
-use crate::wire::{ByeReason, Purpose, WireFault};
+use crate::wire::{ByeReason, Purpose, WireError};
 
 impl Notice {
     /// The rows of this notice, without time or colour. Rows of a message begin with the sender's name,
@@ -18,12 +18,12 @@ impl Notice {
     #[must_use]
     pub fn rows(&self) -> Vec<String> {
         match self {
-            Self::Said(said) => said_rows(said),
+            Self::Message(said) => said_rows(said),
             Self::Info(info) => marked('*', &info_words(info)),
-            Self::Trouble(trouble) => marked('!', &trouble_words(trouble)),
+            Self::Warning(trouble) => marked('!', &trouble_words(trouble)),
             Self::Answer(rows) => rows.clone(),
             Self::Table(rows) => super::handlers::listings::aligned(rows),
-            Self::Past { said, earlier } => {
+            Self::History { said, earlier } => {
                 let before = (*earlier > 0).then(|| earlier_words(*earlier));
                 before.into_iter().chain(said.iter().flat_map(said_rows)).collect()
             }
@@ -33,7 +33,7 @@ impl Notice {
     /// The same for a listener or a log: one line for each event, words in the place of marks.
     #[must_use]
     pub fn sentences(&self) -> Vec<String> {
-        let said = |said: &Said| {
+        let said = |said: &Message| {
             let rows: Vec<_> = said.rows.iter().map(SafeText::as_str).collect();
             format!("{} says: {}", said.name, rows.join(" / "))
         };
@@ -42,12 +42,12 @@ impl Notice {
             vec![format!("{kind}: {}", rows.join("; "))]
         };
         match self {
-            Self::Said(one) => vec![said(one)],
+            Self::Message(one) => vec![said(one)],
             Self::Info(info) => told("note", &info_words(info)),
-            Self::Trouble(trouble) => told("problem", &trouble_words(trouble)),
+            Self::Warning(trouble) => told("problem", &trouble_words(trouble)),
             Self::Answer(rows) => rows.clone(),
             Self::Table(rows) => entries(rows),
-            Self::Past { said: list, .. } => list.iter().map(said).collect(),
+            Self::History { said: list, .. } => list.iter().map(said).collect(),
         }
     }
 }
@@ -109,7 +109,7 @@ pub fn earlier_words(earlier: usize) -> String {
     format!("… and {earlier} earlier ones")
 }
 
-fn said_rows(said: &Said) -> Vec<String> {
+fn said_rows(said: &Message) -> Vec<String> {
     if said.rows.iter().all(|row| row.as_str().is_empty()) {
         return vec![format!("{}: (empty)", said.name)];
     }
@@ -131,20 +131,20 @@ fn info_words(info: &Info) -> String {
         Info::KeyCancelled => "key making cancelled; nothing was changed".into(),
         Info::Connecting { target } => format!("connecting to {target}; Ctrl-C cancels"),
         Info::ConnectCancelled { target } => format!("gave up connecting to {target}"),
-        Info::Joined { name, fingerprint, known: Acquaintance::New } => {
+        Info::Joined { name, fingerprint, known: KeyStatus::New } => {
             format!("{name} joined, new key {fingerprint}, unverified; compare with :verify {name}")
         }
-        Info::Joined { name, fingerprint, known: Acquaintance::Known(Assurance::Unverified) } => {
+        Info::Joined { name, fingerprint, known: KeyStatus::Known(TrustLevel::Unverified) } => {
             format!("{name} joined, known key {fingerprint}, unverified")
         }
-        Info::Joined { name, known: Acquaintance::Known(assurance), .. } => {
-            format!("{name} joined, {}", assurance.word())
+        Info::Joined { name, known: KeyStatus::Known(trust_level), .. } => {
+            format!("{name} joined, {}", trust_level.word())
         }
         Info::Left { name } => format!("{name} left"),
         Info::Replaced { name } => format!("{name} is connected anew; the older connection was closed"),
         Info::Closed { name } => format!("conversation with {name} closed"),
-        Info::Addressed { name, assurance } => {
-            format!("plain text now goes to {name}, {}", assurance.word())
+        Info::Addressed { name, trust_level } => {
+            format!("plain text now goes to {name}, {}", trust_level.word())
         }
         Info::Trusted { name } => format!("{name} is marked verified"),
         Info::Accepted { name, fingerprint } => {
@@ -159,7 +159,7 @@ fn info_words(info: &Info) -> String {
         Info::Logging { file } => format!("what is said is also written to {file} now; :log off ends that"),
         Info::LogClosed { file } => format!("the log {file} is closed"),
         Info::NoLog => "nothing is written to disk; :log FILE begins a log".into(),
-        Info::Greeting => {
+        Info::PrefaceProgress => {
             "nobody is connected yet: :connect HOST:PORT calls, :listen PORT waits; :help shows the rest"
                 .into()
         }
@@ -179,113 +179,115 @@ fn info_words(info: &Info) -> String {
 
 fn notify_words(notify: Notify) -> String {
     let when = match notify.when {
-        When::Never => return "no message notifies you".into(),
-        When::Mentioned => "messages with your name notify you",
-        When::Always => "every message notifies you",
+        NotifyWhen::Never => return "no message notifies you".into(),
+        NotifyWhen::Mentioned => "messages with your name notify you",
+        NotifyWhen::Always => "every message notifies you",
     };
     match notify.content {
-        Content::Hidden => format!("{when}, without their text"),
-        Content::Shown => format!("{when}, with their text"),
+        NotifyContent::Hidden => format!("{when}, without their text"),
+        NotifyContent::Shown => format!("{when}, with their text"),
     }
 }
 
-fn trouble_words(trouble: &Trouble) -> String {
+fn trouble_words(trouble: &Warning) -> String {
     match trouble {
-        Trouble::Mistake { what } => what.clone(),
-        Trouble::LineTooLong { bytes } => {
+        Warning::CommandError { what } => what.clone(),
+        Warning::LineTooLong { bytes } => {
             format!("a line of {bytes} bytes is too long and was not sent; a message has at most 16384")
         }
-        Trouble::LineNotText { row } => format!("a line is not UTF-8 and was not sent: {row}"),
-        Trouble::NoKeyYet => "no key yet; :keygen makes one".into(),
-        Trouble::KeyExists { of, file } => {
+        Warning::LineNotText { row } => format!("a line is not UTF-8 and was not sent: {row}"),
+        Warning::NoKeyYet => "no key yet; :keygen makes one".into(),
+        Warning::KeyExists { of, file } => {
             let raw = raw_flag(*of);
             format!(
                 "there is a key in {file}; `:keygen{raw} --replace` makes a new one and keeps the old file"
             )
         }
-        Trouble::KeyFailed { why } => format!("no new key: {why}"),
-        Trouble::KeyUnderway => "a key is being made already; Ctrl-C cancels it".into(),
-        Trouble::ListenFailed { at, why } => format!("cannot listen on {at}: {why}"),
-        Trouble::AlreadyListening { at } => format!("you are listening on {at} already"),
-        Trouble::Unreachable { target, why } => format!("cannot reach {target}: {why}"),
-        Trouble::Changed { name, address, known, now } => format!(
+        Warning::KeyFailed { why } => format!("no new key: {why}"),
+        Warning::KeyUnderway => "a key is being made already; Ctrl-C cancels it".into(),
+        Warning::ListenFailed { at, why } => format!("cannot listen on {at}: {why}"),
+        Warning::AlreadyListening { at } => format!("you are listening on {at} already"),
+        Warning::Unreachable { target, why } => format!("cannot reach {target}: {why}"),
+        Warning::Changed { name, address, known, now } => format!(
             "the key at {address} has CHANGED; nothing was sent\n\
              known: {known} ({name})\n\
              now:   {now}\n\
              if you are sure that this is {name}: :trust {name} {now}"
         ),
-        Trouble::PinDiffers { address, pinned, now } => format!(
+        Warning::PinDiffers { address, pinned, now } => format!(
             "{address} has another key than the pinned one; nothing was sent\n\
              pinned: {pinned}\n\
              now:    {now}"
         ),
-        Trouble::OtherPerson { whom, name, now } => {
+        Warning::OtherPerson { whom, name, now } => {
             format!("{whom} has not the key of {name} but {now}; nothing was sent")
         }
-        Trouble::Ourselves { whom } => format!("{whom} has your own identity; not connected"),
-        Trouble::BlockedCaller { name } => {
+        Warning::Ourselves { whom } => format!("{whom} has your own identity; not connected"),
+        Warning::BlockedCaller { name } => {
             format!("{name} is blocked and was refused; :unblock {name} takes that back")
         }
-        Trouble::UnknownCaller { whom, fingerprint } => {
+        Warning::UnknownCaller { whom, fingerprint } => {
             format!("refused an unknown key from {whom}: {fingerprint}")
         }
-        Trouble::Book { why } => format!("{why}; nobody is accepted until it is mended"),
-        Trouble::Impostor { name, claimed, known, of } => impostor_words(name, claimed, known, *of),
-        Trouble::Early { whom, ending, why } => early_words(whom, ending, why.as_deref()),
-        Trouble::Lost { name, ending, why } => lost_words(name, ending, why.as_deref()),
-        Trouble::NotReceived { name, rows, more } => {
+        Warning::Book { why } => format!("{why}; nobody is accepted until it is mended"),
+        Warning::Impostor { name, claimed, known, of } => impostor_words(name, claimed, known, *of),
+        Warning::Early { whom, ending, why } => early_words(whom, ending, why.as_deref()),
+        Warning::Lost { name, ending, why } => lost_words(name, ending, why.as_deref()),
+        Warning::NotReceived { name, rows, more } => {
             listed_words(&format!("not received by {name}:"), rows, *more)
         }
-        Trouble::NotSent { name, rows, more } => listed_words(&format!("not sent to {name}:"), rows, *more),
-        Trouble::NoKeyOf { name } => raw::no_key_words(name),
-        Trouble::RawPeer { name } => raw::no_identity_words(name),
-        Trouble::Unread { whom, in_a_row } => raw::unread_words(whom, *in_a_row),
-        Trouble::NobodyToSendTo => {
+        Warning::NotSent { name, rows, more } => listed_words(&format!("not sent to {name}:"), rows, *more),
+        Warning::NoKeyOf { name } => raw::no_key_words(name),
+        Warning::RawPeer { name } => raw::no_identity_words(name),
+        Warning::Unread { whom, in_a_row } => raw::unread_words(whom, *in_a_row),
+        Warning::NobodyToSendTo => {
             "not sent: nobody is connected; :connect HOST:PORT or :listen PORT first".into()
         }
-        Trouble::NobodyToClose => "no such conversation is open; :peers lists them".into(),
-        Trouble::NotConnected { name } => {
+        Warning::NobodyToClose => "no such conversation is open; :peers lists them".into(),
+        Warning::NotConnected { name } => {
             format!("{name} is not connected; nothing was sent; :peers shows where to call")
         }
-        Trouble::QueueFull { name, waiting } => {
+        Warning::QueueFull { name, waiting } => {
             format!("not sent: {waiting} messages already wait for {name}")
         }
-        Trouble::NoSuchPeer { name, nearest: None } => {
+        Warning::NoSuchPeer { name, nearest: None } => {
             format!("no peer is called {name}; :peers lists them")
         }
-        Trouble::NoSuchPeer { name, nearest: Some(nearest) } => {
+        Warning::NoSuchPeer { name, nearest: Some(nearest) } => {
             format!("no peer is called {name} (did you mean {nearest}?)")
         }
-        Trouble::NotRefused { name } => {
+        Warning::NotRefused { name } => {
             format!("no such key was refused for {name}; connect first, then repeat the command it names")
         }
-        Trouble::NotBlocked { name } => format!("{name} is not blocked; nothing was changed"),
-        Trouble::StillBlocked { name } => format!("{name} is blocked; :unblock {name} first"),
-        Trouble::NothingFound => "nothing in this session fits".into(),
-        Trouble::NoEditor => "`:edit` needs a terminal with an editor; nothing was sent".into(),
-        Trouble::LogFailed { file, why } => format!("cannot write the log {file}: {why}; no log is kept"),
-        Trouble::SameName { name } => format!("a peer is called {name} already; choose another name"),
-        Trouble::TooManyPeers { limit } => format!("a caller was refused: {limit} connections are open"),
-        Trouble::TurnedAway { whom, why } => format!("turned away {whom}: {why}"),
-        Trouble::Famine { open } => {
+        Warning::NotBlocked { name } => format!("{name} is not blocked; nothing was changed"),
+        Warning::StillBlocked { name } => format!("{name} is blocked; :unblock {name} first"),
+        Warning::NothingFound => "nothing in this session fits".into(),
+        Warning::NoEditor => "`:edit` needs a terminal with an editor; nothing was sent".into(),
+        Warning::LogFailed { file, why } => format!("cannot write the log {file}: {why}; no log is kept"),
+        Warning::SameName { name } => format!("a peer is called {name} already; choose another name"),
+        Warning::TooManyPeers { limit } => format!("a caller was refused: {limit} connections are open"),
+        Warning::TurnedAway { whom, why } => format!("turned away {whom}: {why}"),
+        Warning::OutOfFds { open } => {
             format!("out of file descriptors: {open} connections are open, new callers wait")
         }
-        Trouble::Suppressed { times } => format!("… and {times} more like this"),
+        Warning::Suppressed { times } => format!("… and {times} more like this"),
     }
 }
 
-fn impostor_words(name: &str, claimed: &SafeText, known: &str, of: Claimed) -> String {
+fn impostor_words(name: &str, claimed: &SafeText, known: &str, of: Impersonated) -> String {
     let like =
         if claimed.as_str() == known { String::new() } else { format!(", which only looks like {known}") };
     match of {
-        Claimed::Verified => format!(
+        Impersonated::Verified => format!(
             "WARNING: {name} says it is {claimed}{like}; it is NOT the {known} you verified, its key is another"
         ),
-        Claimed::Known => {
+        Impersonated::Known => {
             format!("{name} says it is {claimed}{like}; it is not the {known} you know")
         }
-        Claimed::Ours if like.is_empty() => format!("{name} says it is {claimed}, which is your own name"),
-        Claimed::Ours => format!("{name} says it is {claimed}, which looks like your own name"),
+        Impersonated::Ours if like.is_empty() => {
+            format!("{name} says it is {claimed}, which is your own name")
+        }
+        Impersonated::Ours => format!("{name} says it is {claimed}, which looks like your own name"),
     }
 }
 
@@ -330,55 +332,65 @@ fn because(why: Option<&str>) -> String {
 }
 
 /// A connection that ended before anybody was known.
-fn early_words(whom: &str, ending: &Ending, why: Option<&str>) -> String {
+fn early_words(whom: &str, ending: &CloseReason, why: Option<&str>) -> String {
     match ending {
-        Ending::HandshakeTimeout => format!("{whom} did not finish the handshake in 10 s"),
-        Ending::Mute => raw::mute_words(whom),
-        Ending::Alert | Ending::Bye(_) => {
+        CloseReason::HandshakeTimeout => format!("{whom} did not finish the handshake in 10 s"),
+        CloseReason::NoData => raw::mute_words(whom),
+        CloseReason::PeerAbort | CloseReason::Bye(_) => {
             format!("{whom} refused the handshake: it may not know or accept your key")
         }
-        Ending::Stranger(first) if first.starts_with(raw::PEM_BEGINS) => raw::at_native_words(whom),
-        Ending::Stranger(first) => {
+        CloseReason::NotRsachat(first) if first.starts_with(raw::PEM_BEGINS) => raw::at_native_words(whom),
+        CloseReason::NotRsachat(first) => {
             format!("{whom} does not speak rsachat; it began with \"{}\"", SafeText::line_from_bytes(first))
         }
-        Ending::Mismatch(WireFault::Purpose(theirs)) => {
+        CloseReason::VersionMismatch(WireError::Purpose(theirs)) => {
             let ours = match theirs {
                 Purpose::Chat => Purpose::Pipe,
                 Purpose::Pipe => Purpose::Chat,
             };
             format!("{whom} wants a {theirs}, this is a {ours}; not connected")
         }
-        Ending::Mismatch(fault) => format!("{whom} does not fit: {fault}, this is version 1, suite 1"),
-        Ending::Handshake | Ending::Wire(_) | Ending::Protocol | Ending::Record | Ending::Exhausted => {
+        CloseReason::VersionMismatch(error) => {
+            format!("{whom} does not fit: {error}, this is version 1, suite 1")
+        }
+        CloseReason::Handshake
+        | CloseReason::Wire(_)
+        | CloseReason::ProtocolViolation
+        | CloseReason::Record
+        | CloseReason::NonceExhausted => {
             format!("the handshake with {whom} failed; nothing was sent")
         }
-        Ending::Raw(ending) => raw::ending_words(whom, ending, &because(why)),
-        Ending::Overloaded => format!("too many callers at once; {whom} was turned away"),
-        Ending::Key(fault) => format!("the key of {whom} is refused: {fault}"),
-        Ending::Cut { .. } | Ending::CutEarly => {
+        CloseReason::Oaep(ending) => raw::ending_words(whom, ending, &because(why)),
+        CloseReason::Overloaded => format!("too many callers at once; {whom} was turned away"),
+        CloseReason::Key(error) => format!("the key of {whom} is refused: {error}"),
+        CloseReason::ConnectionLost { .. } | CloseReason::LostInHandshake => {
             format!("{whom} hung up during the handshake{}", because(why))
         }
-        Ending::WeLeft | Ending::WeRefused | Ending::Silent => format!("{whom} was disconnected"),
+        CloseReason::LocalClose | CloseReason::LocalReject | CloseReason::IdleTimeout => {
+            format!("{whom} was disconnected")
+        }
     }
 }
 
 /// A conversation that ended otherwise than by our own goodbye.
-fn lost_words(name: &str, ending: &Ending, why: Option<&str>) -> String {
+fn lost_words(name: &str, ending: &CloseReason, why: Option<&str>) -> String {
     match ending {
-        Ending::Cut { midway: true } => {
+        CloseReason::ConnectionLost { mid_record: true } => {
             format!("lost {name} in the middle of a message{}", because(why))
         }
-        Ending::Cut { midway: false } | Ending::CutEarly => {
+        CloseReason::ConnectionLost { mid_record: false } | CloseReason::LostInHandshake => {
             format!("lost {name}: connection cut{}", because(why))
         }
-        Ending::Silent => format!("lost {name}: no answer for 60 s; link closed"),
-        Ending::Raw(ending) => raw::ending_words(name, ending, &because(why)),
-        Ending::Record => format!("lost {name}: a record failed its check; link closed"),
-        Ending::Bye(ByeReason::Refused) => format!("{name} no longer wants to talk to this key"),
-        Ending::Bye(ByeReason::Replaced) => {
+        CloseReason::IdleTimeout => format!("lost {name}: no answer for 60 s; link closed"),
+        CloseReason::Oaep(ending) => raw::ending_words(name, ending, &because(why)),
+        CloseReason::Record => format!("lost {name}: a record failed its check; link closed"),
+        CloseReason::Bye(ByeReason::Refused) => format!("{name} no longer wants to talk to this key"),
+        CloseReason::Bye(ByeReason::Replaced) => {
             format!("{name} closed this connection: you are connected from elsewhere")
         }
-        Ending::Bye(reason @ (ByeReason::OutputGone | ByeReason::OutputFull | ByeReason::OutputFailed)) => {
+        CloseReason::Bye(
+            reason @ (ByeReason::OutputGone | ByeReason::OutputFull | ByeReason::OutputFailed),
+        ) => {
             format!("{name} could not keep what it got: {}", output_words(*reason))
         }
         _ => format!("lost {name}: it broke the protocol; link closed"),

@@ -2,7 +2,7 @@
 
 use crate::chat::notice::RawInfo;
 use crate::limits;
-use crate::session::RawEnding;
+use crate::session::OaepCloseReason;
 use crate::text::safe::SafeText;
 
 /// How every PEM begins, as far as a stranger's first bytes are kept.
@@ -64,27 +64,27 @@ pub(crate) fn mute_words(whom: &str) -> String {
     )
 }
 
-pub(crate) fn ending_words(whom: &str, ending: &RawEnding, because: &str) -> String {
+pub(crate) fn ending_words(whom: &str, ending: &OaepCloseReason, because: &str) -> String {
     match ending {
-        RawEnding::Native => {
+        OaepCloseReason::Native => {
             format!("{whom} speaks rsachat's own wire, this is the raw one; leave out --wire oaep")
         }
-        RawEnding::NoPem(first) => {
+        OaepCloseReason::NoPem(first) => {
             let first = SafeText::line_from_bytes(first);
             format!("{whom} sent no public key in PEM form; it began with \"{first}\"")
         }
-        RawEnding::NoKey => format!(
+        OaepCloseReason::NoKey => format!(
             "{whom} sent no public key{because}; if it is rsachat on its own wire, leave out --wire oaep"
         ),
-        RawEnding::EndlessKey => format!("{whom} sent a public key that does not end; closed"),
-        RawEnding::Key(fault) => format!("the key of {whom} is refused, and not kept: {fault}"),
-        RawEnding::OutOfStep => format!("the stream from {whom} is out of step; closed"),
-        RawEnding::Unheard => format!(
+        OaepCloseReason::EndlessKey => format!("{whom} sent a public key that does not end; closed"),
+        OaepCloseReason::Key(error) => format!("the key of {whom} is refused, and not kept: {error}"),
+        OaepCloseReason::OutOfStep => format!("the stream from {whom} is out of step; closed"),
+        OaepCloseReason::Unheard => format!(
             "lost {whom}: it hung up before it had said anything{because}; if it is the tutorial's server, connect \
              with --one-way"
         ),
-        RawEnding::Gone => format!("{whom} hung up before it had said anything{because}"),
-        RawEnding::Mute => {
+        OaepCloseReason::Gone => format!("{whom} hung up before it had said anything{because}"),
+        OaepCloseReason::NoData => {
             format!("{whom} said nothing for {} min; closed", limits::RAW_MUTE_MS / 60_000)
         }
     }

@@ -2,25 +2,25 @@
 
 use std::net::SocketAddr;
 
-use crate::chat::command::{self, Command, Keep, Typed};
-use crate::chat::conversation::{Callers, Tie};
-use crate::chat::io::{Effect, Farewell, NewKey, Origin, Replacing};
-use crate::chat::kinds::{Direction, KeyFor, Wire};
-use crate::chat::notice::{Info, Notice, Trouble};
-use crate::chat::state::{Chat, Held, Making};
+use crate::chat::command::{self, Command, Keep, ParsedLine};
+use crate::chat::conversation::{AcceptPolicy, PeerId};
+use crate::chat::io::{Effect, ExitRequest, KeyOrigin, NewKey, Replacing};
+use crate::chat::kinds::{Direction, KeyFor, Protocol};
+use crate::chat::notice::{Info, Notice, Warning};
+use crate::chat::state::{Chat, Held, KeygenProgress};
 use crate::limits;
 use crate::peers::address::{Family, ListenAt, Target};
 use crate::peers::name::Name;
-use crate::session::SayFault;
+use crate::session::SendError;
 
 impl Chat {
     pub(crate) fn typed(&mut self, line: &str) {
         match command::parse_line(line) {
-            Ok(Typed::Nothing) => {}
-            Ok(Typed::Text(text)) => self.say(&text),
-            Ok(Typed::Command(command)) => self.perform(command),
+            Ok(ParsedLine::Nothing) => {}
+            Ok(ParsedLine::Text(text)) => self.say(&text),
+            Ok(ParsedLine::Command(command)) => self.perform(command),
             Err(mistake) => {
-                self.not_taken(Trouble::Mistake { what: mistake.to_string() });
+                self.not_taken(Warning::CommandError { what: mistake.to_string() });
             }
         }
     }
@@ -28,9 +28,9 @@ impl Chat {
     pub(crate) fn perform(&mut self, command: Command) {
         match command {
             Command::Listen { callers: None, wire, .. }
-                if wire != Wire::Native && self.callers == Callers::Known =>
+                if wire != Protocol::Native && self.callers == AcceptPolicy::KnownOnly =>
             {
-                self.trouble(Trouble::Mistake { what: command::KNOWN_ON_RAW.to_owned() });
+                self.warn(Warning::CommandError { what: command::KNOWN_ON_RAW.to_owned() });
             }
             Command::Listen { at, family, callers, wire } => {
                 let callers = callers.unwrap_or(self.callers);
@@ -57,27 +57,27 @@ impl Chat {
             Command::Log { to } => self.keep_log(to),
             Command::Notify { wanted } => self.notify(wanted),
             // A front end with an editor keeps this command for itself.
-            Command::Edit => self.trouble(Trouble::NoEditor),
+            Command::Edit => self.warn(Warning::NoEditor),
             Command::Status => self.show_status(),
             Command::Limits => self.show(Notice::Answer(super::listings::limits(self.capacity))),
             Command::Help { topic } => self.show(Notice::Answer(command::help(topic))),
-            Command::Quit => self.handle(self.now, crate::chat::Input::Farewell(Farewell::Quit)),
+            Command::Quit => self.handle(self.now, crate::chat::Input::ExitRequest(ExitRequest::Quit)),
         }
     }
 
     pub(crate) fn say(&mut self, text: &str) {
-        let Some(link) = self.addressed_link() else {
+        let Some(conn) = self.addressed_link() else {
             self.not_taken(match self.addressed_name() {
-                Some(name) => Trouble::NotConnected { name },
-                None => Trouble::NobodyToSendTo,
+                Some(name) => Warning::NotConnected { name },
+                None => Warning::NobodyToSendTo,
             });
             if matches!(text.trim(), "exit" | "quit") {
                 self.info(Info::HowToLeave);
             }
             return;
         };
-        let raw = self.talks.get(&link).is_some_and(crate::chat::conversation::Talk::is_raw);
-        self.say_on(link, text);
+        let raw = self.conversations.get(&conn).is_some_and(crate::chat::conversation::Conversation::is_raw);
+        self.say_on(conn, text);
         if text == "exit" && !raw && !self.hinted_quit {
             self.hinted_quit = true;
             self.info(Info::QuitHint);
@@ -86,77 +86,83 @@ impl Chat {
 
     /// Text for somebody by name.
     pub(crate) fn say_to(&mut self, name: &str, text: &str) {
-        let Some((name, tie)) = self.find(name) else {
+        let Some((name, peer_id)) = self.find(name) else {
             self.unsent += 1;
             return;
         };
-        if let Some(link) = self.link_to(tie) {
-            self.say_on(link, text);
+        if let Some(conn) = self.link_to(peer_id) {
+            self.say_on(conn, text);
         } else {
-            self.not_taken(Trouble::NotConnected { name });
+            self.not_taken(Warning::NotConnected { name });
         }
     }
 
-    fn say_on(&mut self, link: crate::chat::Link, text: &str) {
-        let Some(talk) = self.talks.get_mut(&link) else { return };
-        if !talk.has_room() {
-            let (name, waiting) = (talk.name().unwrap_or_default().to_owned(), talk.waiting());
-            self.not_taken(Trouble::QueueFull { name, waiting });
+    fn say_on(&mut self, conn: crate::ids::ConnId, text: &str) {
+        let Some(conversation) = self.conversations.get_mut(&conn) else { return };
+        if !conversation.has_room() {
+            let (name, waiting) =
+                (conversation.name().unwrap_or_default().to_owned(), conversation.waiting());
+            self.not_taken(Warning::QueueFull { name, waiting });
             return;
         }
-        match talk.session.say(text, self.now.unix_ms) {
+        match conversation.session.send(text, self.now.unix_ms) {
             Ok(seq) => {
-                talk.remember(seq, text, self.now.mono_ms);
-                self.note_own(link, text, seq);
-                self.raw_said(link);
+                conversation.remember(seq, text, self.now.mono_ms);
+                self.note_own(conn, text, seq);
+                self.raw_said(conn);
             }
-            Err(SayFault::NoKey) => {
-                let name = talk.name().unwrap_or_default().to_owned();
-                self.not_taken(Trouble::NoKeyOf { name });
+            Err(SendError::NoKey) => {
+                let name = conversation.name().unwrap_or_default().to_owned();
+                self.not_taken(Warning::NoKeyOf { name });
             }
-            Err(fault) => {
-                self.not_taken(Trouble::Mistake { what: format!("not sent: {fault}") });
+            Err(error) => {
+                self.not_taken(Warning::CommandError { what: format!("not sent: {error}") });
             }
         }
-        self.with_session(link, |_, _| ());
+        self.with_session(conn, |_, _| ());
     }
 
     /// `:all TEXT`
     fn all(&mut self, text: &str) {
-        let links: Vec<_> = self.talks.iter().filter(|(_, talk)| talk.open()).map(|(l, _)| *l).collect();
-        if links.is_empty() {
-            self.not_taken(Trouble::NobodyToSendTo);
+        let connections: Vec<_> = self
+            .conversations
+            .iter()
+            .filter(|(_, conversation)| conversation.open())
+            .map(|(l, _)| *l)
+            .collect();
+        if connections.is_empty() {
+            self.not_taken(Warning::NobodyToSendTo);
         }
-        for link in links {
-            self.say_on(link, text);
+        for conn in connections {
+            self.say_on(conn, text);
         }
     }
 
     /// `:to NAME`
     fn to(&mut self, name: &str) {
-        let Some((name, tie)) = self.find(name) else { return };
-        let talk = self.link_to(tie).and_then(|link| self.talks.get(&link));
-        match talk.and_then(|talk| talk.partner.as_ref()).map(|partner| partner.assurance) {
-            Some(assurance) => {
-                self.address(tie);
-                self.info(Info::Addressed { name, assurance });
+        let Some((name, peer_id)) = self.find(name) else { return };
+        let conversation = self.link_to(peer_id).and_then(|conn| self.conversations.get(&conn));
+        match conversation.and_then(|conversation| conversation.peer.as_ref()).map(|peer| peer.trust_level) {
+            Some(trust_level) => {
+                self.address(peer_id);
+                self.info(Info::Addressed { name, trust_level });
             }
-            None => self.trouble(Trouble::NotConnected { name }),
+            None => self.warn(Warning::NotConnected { name }),
         }
     }
 
     /// Plain text goes to this peer from now on, and what it said has been read.
-    pub(crate) fn address(&mut self, tie: Tie) {
-        self.addressed = Some(tie);
-        if let Some(talk) = self.link_to(tie).and_then(|link| self.talks.get_mut(&link)) {
-            talk.unread = 0;
+    pub(crate) fn address(&mut self, peer_id: PeerId) {
+        self.addressed = Some(peer_id);
+        if let Some(conversation) = self.link_to(peer_id).and_then(|conn| self.conversations.get_mut(&conn)) {
+            conversation.unread = 0;
         }
     }
 
     /// `:nick NAME`
     fn nick(&mut self, name: Name) {
         if self.book.by_name(&name).is_some() {
-            self.trouble(Trouble::SameName { name: name.to_string() });
+            self.warn(Warning::SameName { name: name.to_string() });
             return;
         }
         self.info(Info::Nick { name: name.to_string() });
@@ -168,20 +174,20 @@ impl Chat {
     fn close(&mut self, name: Option<&str>) {
         let found = match name {
             Some(name) => self.find(name),
-            None => self.addressed.and_then(|tie| self.addressed_name().map(|name| (name, tie))),
+            None => self.addressed.and_then(|peer_id| self.addressed_name().map(|name| (name, peer_id))),
         };
-        let Some((_, tie)) = found else {
+        let Some((_, peer_id)) = found else {
             if name.is_none() {
-                self.trouble(Trouble::NobodyToClose);
+                self.warn(Warning::NobodyToClose);
             }
             return;
         };
-        let Some(link) = self.link_to(tie) else {
-            self.trouble(Trouble::NobodyToClose);
+        let Some(conn) = self.link_to(peer_id) else {
+            self.warn(Warning::NobodyToClose);
             return;
         };
-        if let Some(talk) = self.talks.get_mut(&link) {
-            talk.leaving = Some(self.now.mono_ms + limits::FAREWELL_MS);
+        if let Some(conversation) = self.conversations.get_mut(&conn) {
+            conversation.leaving = Some(self.now.mono_ms + limits::FAREWELL_MS);
         }
     }
 
@@ -197,9 +203,9 @@ impl Chat {
     fn missing_key(&self, held: &Held) -> Option<KeyFor> {
         let (Held::Listen(_, _, _, wire) | Held::Connect(_, _, _, _, wire)) = held;
         match wire {
-            Wire::Native if self.own_key.is_none() => Some(KeyFor::Identity),
-            Wire::Oaep(Direction::Both) if self.raw_key.is_none() => Some(KeyFor::RawWire),
-            Wire::Native | Wire::Oaep(_) => None,
+            Protocol::Native if self.own_key.is_none() => Some(KeyFor::Identity),
+            Protocol::Oaep(Direction::Both) if self.raw_key.is_none() => Some(KeyFor::RawWire),
+            Protocol::Native | Protocol::Oaep(_) => None,
         }
     }
 
@@ -217,22 +223,22 @@ impl Chat {
         target: Target,
         family: Family,
         pin: Option<crate::crypto::Fingerprint>,
-        callers: Callers,
-        wire: Wire,
+        callers: AcceptPolicy,
+        wire: Protocol,
     ) {
-        let dial = crate::chat::Dial(self.fresh());
+        let dial = crate::ids::DialId(self.fresh());
         self.info(Info::Connecting { target: target.to_string() });
         self.warn_of(wire);
         self.dials.insert(dial, crate::chat::state::Dialling { target: target.clone(), pin, callers, wire });
         self.effects.push_back(Effect::Connect { dial, target, family });
     }
 
-    fn listen(&mut self, at: ListenAt, family: Family, callers: Callers, wire: Wire) {
+    fn listen(&mut self, at: ListenAt, family: Family, callers: AcceptPolicy, wire: Protocol) {
         if let Some(at) = self.awaited_at(&at, family) {
-            self.trouble(Trouble::AlreadyListening { at: at.to_string() });
+            self.warn(Warning::AlreadyListening { at: at.to_string() });
             return;
         }
-        let listener = crate::chat::Listener(self.fresh());
+        let listener = crate::ids::ListenerId(self.fresh());
         let listening = crate::chat::state::Listening { asked: at.clone(), at: None, callers, wire };
         self.listeners.insert(listener, listening);
         self.effects.push_back(Effect::Listen { listener, at, family });
@@ -248,7 +254,7 @@ impl Chat {
         self.listeners.values().filter_map(|listening| listening.at).find(is_it)
     }
 
-    pub(crate) fn listening(&mut self, listener: crate::chat::Listener, at: SocketAddr) {
+    pub(crate) fn listening(&mut self, listener: crate::ids::ListenerId, at: SocketAddr) {
         if let Some(listening) = self.listeners.get_mut(&listener) {
             listening.at = Some(at);
             let wire = listening.wire;
@@ -257,10 +263,10 @@ impl Chat {
         }
     }
 
-    pub(crate) fn listen_failed(&mut self, listener: crate::chat::Listener, why: String) {
+    pub(crate) fn listen_failed(&mut self, listener: crate::ids::ListenerId, why: String) {
         if let Some(listening) = self.listeners.remove(&listener) {
-            self.trouble(Trouble::ListenFailed { at: listening.asked.to_string(), why });
-            self.effects.push_back(Effect::DialOver(crate::chat::Verdict::Deaf));
+            self.warn(Warning::ListenFailed { at: listening.asked.to_string(), why });
+            self.effects.push_back(Effect::DialFinished(crate::chat::DialOutcome::ListenFailed));
         }
     }
 
@@ -272,10 +278,10 @@ impl Chat {
             KeyFor::RawWire => &self.raw_key,
         };
         match (there, keep) {
-            _ if self.making.is_some() => self.trouble(Trouble::KeyUnderway),
+            _ if self.making.is_some() => self.warn(Warning::KeyUnderway),
             (Some(key), Keep::Existing) => {
                 let file = key.file.clone();
-                self.trouble(Trouble::KeyExists { of, file });
+                self.warn(Warning::KeyExists { of, file });
             }
             (_, Keep::Existing) => self.make_key(of, bits, Replacing::Never),
             (_, Keep::Aside) => self.make_key(of, bits, Replacing::KeepOld),
@@ -284,20 +290,20 @@ impl Chat {
 
     fn make_key(&mut self, of: KeyFor, bits: u32, replacing: Replacing) {
         let now_ms = self.now.mono_ms;
-        self.making = Some(Making { of, since_ms: now_ms, told_ms: now_ms });
+        self.making = Some(KeygenProgress { of, since_ms: now_ms, told_ms: now_ms });
         self.info(Info::MakingKey { of, bits });
         self.effects.push_back(Effect::MakeKey { of, bits, replacing });
     }
 
     pub(crate) fn key_made(&mut self, made: Result<NewKey, String>) {
-        let Some(Making { of, .. }) = self.making.take() else { return };
+        let Some(KeygenProgress { of, .. }) = self.making.take() else { return };
         match made {
             Ok(NewKey { key, kept, origin }) => {
                 let (fingerprint, bits) = (key.public.fingerprint(), key.public.bits());
                 let file = key.file.clone();
                 self.info(match origin {
-                    Origin::Made => Info::KeyMade { of, fingerprint, bits, file },
-                    Origin::Found => Info::KeyFound { fingerprint, file },
+                    KeyOrigin::Made => Info::KeyMade { of, fingerprint, bits, file },
+                    KeyOrigin::Found => Info::KeyFound { fingerprint, file },
                 });
                 if let Some(file) = kept {
                     self.info(Info::KeyKept { file });
@@ -312,9 +318,9 @@ impl Chat {
             }
             Err(why) => {
                 let held = std::mem::take(&mut self.held);
-                self.trouble(Trouble::KeyFailed { why });
+                self.warn(Warning::KeyFailed { why });
                 for _ in held {
-                    self.effects.push_back(Effect::DialOver(crate::chat::Verdict::Unreachable));
+                    self.effects.push_back(Effect::DialFinished(crate::chat::DialOutcome::Unreachable));
                 }
             }
         }
@@ -323,7 +329,7 @@ impl Chat {
     /// `:showkey [--pem]`
     fn showkey(&mut self, form: command::KeyForm) {
         let Some(key) = &self.own_key else {
-            self.trouble(Trouble::NoKeyYet);
+            self.warn(Warning::NoKeyYet);
             return;
         };
         let rows = match form {
@@ -334,12 +340,14 @@ impl Chat {
     }
 
     fn addressed_name(&self) -> Option<String> {
-        let tie = self.addressed?;
-        let mut partners = self.talks.values().filter_map(|talk| talk.partner.as_ref());
-        let connected = partners.find(|partner| partner.tie == tie).map(|partner| partner.name.clone());
-        connected.or_else(|| match tie {
-            Tie::Key(fingerprint) => self.book.by_fingerprint(&fingerprint).map(|peer| peer.name.to_string()),
-            Tie::Raw(_) => None,
+        let peer_id = self.addressed?;
+        let mut partners = self.conversations.values().filter_map(|conversation| conversation.peer.as_ref());
+        let connected = partners.find(|peer| peer.id == peer_id).map(|peer| peer.name.clone());
+        connected.or_else(|| match peer_id {
+            PeerId::Key(fingerprint) => {
+                self.book.by_fingerprint(&fingerprint).map(|peer| peer.name.to_string())
+            }
+            PeerId::Raw(_) => None,
         })
     }
 }

@@ -3,8 +3,8 @@
 
 use std::collections::VecDeque;
 
-use crate::chat::conversation::Tie;
-use crate::chat::notice::{Info, Notice, Said, Trouble};
+use crate::chat::conversation::PeerId;
+use crate::chat::notice::{Info, Message, Notice, Warning};
 use crate::chat::state::Chat;
 use crate::limits;
 use crate::text::safe::SafeText;
@@ -14,19 +14,19 @@ const LISTED: usize = 50;
 
 /// The messages of this session, at most [`limits::MEMORY_MESSAGES`] and [`limits::MEMORY_BYTES`].
 #[derive(Debug, Default)]
-pub(crate) struct Memory {
-    entries: VecDeque<Entry>,
+pub(crate) struct History {
+    entries: VecDeque<HistoryEntry>,
     bytes: usize,
 }
 
 /// One message and with whom it was exchanged.
 #[derive(Debug)]
-struct Entry {
-    with: Tie,
-    said: Said,
+struct HistoryEntry {
+    with: PeerId,
+    said: Message,
 }
 
-impl Entry {
+impl HistoryEntry {
     fn bytes(&self) -> usize {
         self.said.rows.iter().map(|row| row.as_str().len()).sum::<usize>() + size_of::<Self>()
     }
@@ -36,11 +36,11 @@ impl Entry {
     }
 }
 
-impl Memory {
-    pub(crate) fn keep(&mut self, with: Tie, said: &Said) {
+impl History {
+    pub(crate) fn keep(&mut self, with: PeerId, said: &Message) {
         // As it is shown; what came is not kept twice.
-        let said = Said { text: Vec::new(), ..said.clone() };
-        let entry = Entry { with, said };
+        let said = Message { text: Vec::new(), ..said.clone() };
+        let entry = HistoryEntry { with, said };
         self.bytes += entry.bytes();
         self.entries.push_back(entry);
         while self.entries.len() > limits::MEMORY_MESSAGES || self.bytes > limits::MEMORY_BYTES {
@@ -50,7 +50,7 @@ impl Memory {
     }
 
     /// The last `count` messages that fit, oldest first, and how many earlier ones fit besides.
-    fn find(&self, count: usize, fits: impl Fn(&Entry) -> bool) -> (Vec<Said>, usize) {
+    fn find(&self, count: usize, fits: impl Fn(&HistoryEntry) -> bool) -> (Vec<Message>, usize) {
         let mut found: Vec<_> = self.entries.iter().rev().filter(|entry| fits(entry)).collect();
         let earlier = found.len().saturating_sub(count);
         found.truncate(count);
@@ -63,7 +63,7 @@ impl Chat {
     pub(crate) fn last(&mut self, count: usize, name: Option<&str>) {
         let with = match name {
             Some(name) => match self.find(name) {
-                Some((_, tie)) => Some(tie),
+                Some((_, peer_id)) => Some(peer_id),
                 None => return,
             },
             None => None,
@@ -83,11 +83,11 @@ impl Chat {
         self.recall(found, earlier);
     }
 
-    fn recall(&mut self, found: Vec<Said>, earlier: usize) {
+    fn recall(&mut self, found: Vec<Message>, earlier: usize) {
         if found.is_empty() {
-            self.trouble(Trouble::NothingFound);
+            self.warn(Warning::NothingFound);
         } else {
-            self.show(Notice::Past { said: found, earlier });
+            self.show(Notice::History { said: found, earlier });
         }
     }
 }
@@ -97,11 +97,11 @@ mod tests {
     use super::*;
     use crate::crypto::Fingerprint;
 
-    fn said(text: &str) -> Said {
-        Said {
+    fn said(text: &str) -> Message {
+        Message {
             name: "bob".to_owned(),
             fingerprint: Some(Fingerprint::of(b"bob")),
-            assurance: crate::chat::Assurance::Unverified,
+            trust_level: crate::chat::TrustLevel::Unverified,
             arrived_ms: 0,
             sent_ms: 0,
             text: Vec::new(),
@@ -111,8 +111,8 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_in_messages_and_in_bytes() {
-        let with = Tie::Key(Fingerprint::of(b"bob"));
-        let mut memory = Memory::default();
+        let with = PeerId::Key(Fingerprint::of(b"bob"));
+        let mut memory = History::default();
         for n in 0..limits::MEMORY_MESSAGES + 5 {
             memory.keep(with, &said(&n.to_string()));
         }
@@ -122,13 +122,13 @@ mod tests {
             memory.keep(with, &said(&"x".repeat(limits::MESSAGE_BYTES)));
         }
         assert!(memory.bytes <= limits::MEMORY_BYTES);
-        assert_eq!(memory.bytes, memory.entries.iter().map(Entry::bytes).sum::<usize>());
+        assert_eq!(memory.bytes, memory.entries.iter().map(HistoryEntry::bytes).sum::<usize>());
     }
 
     #[test]
     fn the_last_come_in_their_order_and_earlier_ones_are_counted() {
-        let with = Tie::Key(Fingerprint::of(b"bob"));
-        let mut memory = Memory::default();
+        let with = PeerId::Key(Fingerprint::of(b"bob"));
+        let mut memory = History::default();
         for text in ["Eins", "zwei", "eine Drei"] {
             memory.keep(with, &said(text));
         }

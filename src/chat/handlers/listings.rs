@@ -2,9 +2,9 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::chat::conversation::{Talk, Tie};
+use crate::chat::conversation::{Conversation, PeerId};
 use crate::chat::io::OwnKey;
-use crate::chat::kinds::Wire;
+use crate::chat::kinds::Protocol;
 use crate::chat::notice::Notice;
 use crate::chat::state::Chat;
 use crate::limits;
@@ -20,21 +20,23 @@ impl Chat {
         let mut rows = vec![head.map(str::to_owned).to_vec()];
         let now_ms = self.now.unix_ms;
         for peer in self.book.peers() {
-            let talk = self.link_of(peer.fingerprint).and_then(|link| self.talks.get(&link));
+            let conversation = self.link_of(peer.fingerprint).and_then(|conn| self.conversations.get(&conn));
             let who = [peer.name.to_string(), peer.trust.word().to_owned(), peer.fingerprint.short()];
             let seen = self.seen.get(&peer.fingerprint).copied();
-            let address = talk.map_or_else(|| addresses(&peer.addresses), Talk::whom);
-            rows.push(row(who, talk, seen, now_ms, address));
+            let address = conversation.map_or_else(|| addresses(&peer.addresses), Conversation::whom);
+            rows.push(row(who, conversation, seen, now_ms, address));
         }
-        for talk in self.talks.values() {
-            let Some(partner) = &talk.partner else { continue };
-            let key = match partner.tie {
-                Tie::Key(fingerprint) if self.book.by_fingerprint(&fingerprint).is_some() => continue,
-                Tie::Key(fingerprint) => fingerprint.short(),
-                Tie::Raw(_) => talk.key.as_ref().map_or("-".to_owned(), |key| key.fingerprint().short()),
+        for conversation in self.conversations.values() {
+            let Some(peer) = &conversation.peer else { continue };
+            let key = match peer.id {
+                PeerId::Key(fingerprint) if self.book.by_fingerprint(&fingerprint).is_some() => continue,
+                PeerId::Key(fingerprint) => fingerprint.short(),
+                PeerId::Raw(_) => {
+                    conversation.key.as_ref().map_or("-".to_owned(), |key| key.fingerprint().short())
+                }
             };
-            let who = [partner.name.clone(), partner.assurance.word().to_owned(), key];
-            rows.push(row(who, Some(talk), None, now_ms, talk.whom()));
+            let who = [peer.name.clone(), peer.trust_level.word().to_owned(), key];
+            rows.push(row(who, Some(conversation), None, now_ms, conversation.whom()));
         }
         self.show(match rows.len() {
             1 => Notice::Answer(vec!["nobody is known yet".to_owned()]),
@@ -54,8 +56,8 @@ impl Chat {
         for listening in self.listeners.values() {
             if let Some(at) = listening.at {
                 let wire = match listening.wire {
-                    Wire::Native => "",
-                    Wire::Oaep(_) => ", raw wire",
+                    Protocol::Native => "",
+                    Protocol::Oaep(_) => ", raw wire",
                 };
                 rows.push(format!("listening on {at}{wire}"));
             }
@@ -66,10 +68,10 @@ impl Chat {
         if self.making.is_some() {
             rows.push("making a key".to_owned());
         }
-        for talk in self.talks.values() {
-            rows.extend(talk_rows(talk));
+        for conversation in self.conversations.values() {
+            rows.extend(talk_rows(conversation));
         }
-        if self.talks.is_empty() {
+        if self.conversations.is_empty() {
             rows.push("nobody is connected".to_owned());
         }
         if let Some(file) = &self.log {
@@ -138,17 +140,18 @@ pub(crate) fn limits(capacity: usize) -> Vec<String> {
 
 fn row(
     [name, trust, key]: [String; 3],
-    talk: Option<&Talk>,
+    conversation: Option<&Conversation>,
     seen_ms: Option<u64>,
     now_ms: u64,
     address: String,
 ) -> Vec<String> {
-    let partner = talk.and_then(|talk| talk.partner.as_ref());
+    let peer = conversation.and_then(|conversation| conversation.peer.as_ref());
     let ago =
         |then: Option<u64>| then.map_or_else(|| "-".to_owned(), |then| span(now_ms.saturating_sub(then)));
-    let since = ago(partner.map(|partner| partner.since_ms));
-    let seen = ago(partner.map(|partner| partner.seen_ms).or(seen_ms));
-    let waiting = talk.map_or_else(|| "-".to_owned(), |talk| talk.waiting().to_string());
+    let since = ago(peer.map(|peer| peer.since_ms));
+    let seen = ago(peer.map(|peer| peer.seen_ms).or(seen_ms));
+    let waiting =
+        conversation.map_or_else(|| "-".to_owned(), |conversation| conversation.waiting().to_string());
     vec![name, trust, key, since, seen, waiting, address]
 }
 
@@ -166,15 +169,17 @@ fn addresses(known: &[Target]) -> String {
     known.iter().map(Target::to_string).collect::<Vec<_>>().join(" ")
 }
 
-fn talk_rows(talk: &Talk) -> Vec<String> {
-    let Some(partner) = &talk.partner else { return vec![format!("handshake with {}", talk.whom())] };
-    let trust = partner.assurance.word();
-    let mut rows = vec![format!("connected to {}, {trust}, {}", partner.name, talk.whom())];
-    if talk.unread > 0 {
-        rows.push(format!("  not read yet: {} (:to {} reads them)", talk.unread, partner.name));
+fn talk_rows(conversation: &Conversation) -> Vec<String> {
+    let Some(peer) = &conversation.peer else {
+        return vec![format!("handshake with {}", conversation.whom())];
+    };
+    let trust = peer.trust_level.word();
+    let mut rows = vec![format!("connected to {}, {trust}, {}", peer.name, conversation.whom())];
+    if conversation.unread > 0 {
+        rows.push(format!("  not read yet: {} (:to {} reads them)", conversation.unread, peer.name));
     }
-    let (waiting, more) = talk.waiting_rows(LISTED);
-    let what = if talk.is_raw() { "not sent yet" } else { "not received yet" };
+    let (waiting, more) = conversation.waiting_rows(LISTED);
+    let what = if conversation.is_raw() { "not sent yet" } else { "not received yet" };
     rows.extend(waiting.iter().map(|text| format!("  {what}: {text}")));
     if more > 0 {
         rows.push(format!("  and {more} more {what}"));

@@ -1,16 +1,17 @@
 //! What a person keeps: own names for peers, and a log of what is said, if it asks for one.
 
-use crate::chat::conversation::Tie;
-use crate::chat::io::{Assurance, Effect, Link, Sent};
-use crate::chat::notice::{Info, Said, Trouble};
+use crate::chat::conversation::PeerId;
+use crate::chat::io::{Effect, SentMessage, TrustLevel};
+use crate::chat::notice::{Info, Message, Warning};
 use crate::chat::state::Chat;
+use crate::ids::ConnId;
 use crate::peers::book::Change;
 use crate::peers::name::Name;
 use crate::text::safe::SafeText;
 
 /// What `:log` asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum LogTo {
+pub enum LogTarget {
     /// Say what is set.
     Ask,
     /// Write to this file.
@@ -21,23 +22,23 @@ pub enum LogTo {
 
 impl Chat {
     /// A text of ours was taken: it can be found again, and a log may want it.
-    pub(crate) fn note_own(&mut self, link: Link, text: &str, number: u64) {
-        let partner = self.talks.get(&link).and_then(|talk| talk.partner.as_ref());
-        let Some((tie, to)) = partner.map(|partner| (partner.tie, partner.name.clone())) else { return };
-        let said = Said {
+    pub(crate) fn note_own(&mut self, conn: ConnId, text: &str, number: u64) {
+        let peer = self.conversations.get(&conn).and_then(|conversation| conversation.peer.as_ref());
+        let Some((peer_id, to)) = peer.map(|peer| (peer.id, peer.name.clone())) else { return };
+        let said = Message {
             name: self.own_name.to_string(),
             fingerprint: self.own_key.as_ref().map(|own| own.public.fingerprint()),
-            assurance: match tie {
-                Tie::Key(_) => Assurance::Verified,
-                Tie::Raw(_) => Assurance::Raw,
+            trust_level: match peer_id {
+                PeerId::Key(_) => TrustLevel::Verified,
+                PeerId::Raw(_) => TrustLevel::Unauthenticated,
             },
             arrived_ms: self.now.unix_ms,
             sent_ms: self.now.unix_ms,
             rows: SafeText::rows(text),
             text: text.into(),
         };
-        self.memory.keep(tie, &said);
-        self.effects.push_back(Effect::Sent(Sent { said, to, number }));
+        self.memory.keep(peer_id, &said);
+        self.effects.push_back(Effect::Sent(SentMessage { said, to, number }));
     }
 
     /// `:name PEER NEWNAME`: a name of ours for a peer, which wins over what the peer claims.
@@ -45,13 +46,13 @@ impl Chat {
         let Some((old, fingerprint)) = self.find_key(wanted) else { return };
         let another = self.book.by_name(name).is_some_and(|peer| peer.fingerprint != fingerprint);
         if another || self.own_name.same_as(name) {
-            self.trouble(Trouble::SameName { name: name.to_string() });
+            self.warn(Warning::SameName { name: name.to_string() });
             return;
         }
         self.change_book(vec![Change::Rename { fingerprint, name: name.clone() }]);
-        for partner in self.talks.values_mut().filter_map(|talk| talk.partner.as_mut()) {
-            if partner.tie == Tie::Key(fingerprint) {
-                partner.name = name.to_string();
+        for peer in self.conversations.values_mut().filter_map(|conversation| conversation.peer.as_mut()) {
+            if peer.id == PeerId::Key(fingerprint) {
+                peer.name = name.to_string();
             }
         }
         if let Some(refused) = self.refused.remove(&old) {
@@ -61,14 +62,14 @@ impl Chat {
     }
 
     /// `:log [FILE|off]`
-    pub(crate) fn keep_log(&mut self, to: LogTo) {
+    pub(crate) fn keep_log(&mut self, to: LogTarget) {
         match to {
-            LogTo::Ask => self.info(match &self.log {
+            LogTarget::Ask => self.info(match &self.log {
                 Some(file) => Info::Logging { file: file.clone() },
                 None => Info::NoLog,
             }),
-            LogTo::File(file) => self.effects.push_back(Effect::OpenLog(file)),
-            LogTo::Off => match self.log.take() {
+            LogTarget::File(file) => self.effects.push_back(Effect::OpenLog(file)),
+            LogTarget::Off => match self.log.take() {
                 Some(file) => {
                     self.info(Info::LogClosed { file });
                     self.effects.push_back(Effect::CloseLog);
@@ -88,7 +89,7 @@ impl Chat {
             }
             Err(why) => {
                 self.log = None;
-                self.trouble(Trouble::LogFailed { file, why });
+                self.warn(Warning::LogFailed { file, why });
             }
         }
     }

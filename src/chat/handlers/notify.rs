@@ -1,7 +1,7 @@
 //! When a message calls the person: by name, or always, or never. It knows nothing of bells.
 
 use crate::chat::io::Effect;
-use crate::chat::notice::{Info, Said};
+use crate::chat::notice::{Info, Message};
 use crate::chat::state::Chat;
 use crate::peers::name::folded;
 use crate::text::safe::SafeText;
@@ -10,14 +10,14 @@ use crate::text::safe::SafeText;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Notify {
     /// For which messages.
-    pub when: When,
+    pub when: NotifyWhen,
     /// What the notification may tell.
-    pub content: Content,
+    pub content: NotifyContent,
 }
 
 /// Which messages call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum When {
+pub enum NotifyWhen {
     /// None.
     Never,
     /// Those that have our name as a word.
@@ -28,7 +28,7 @@ pub enum When {
 
 /// What a notification may tell everybody who sees the desktop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Content {
+pub enum NotifyContent {
     /// That there is a message, not from whom.
     Hidden,
     /// Who wrote and what.
@@ -37,7 +37,7 @@ pub enum Content {
 
 impl Default for Notify {
     fn default() -> Self {
-        Self { when: When::Mentioned, content: Content::Hidden }
+        Self { when: NotifyWhen::Mentioned, content: NotifyContent::Hidden }
     }
 }
 
@@ -54,18 +54,18 @@ impl Chat {
     }
 
     /// Calls the person, if this message is one that calls.
-    pub(crate) fn alert(&mut self, said: &Said) {
+    pub(crate) fn alert(&mut self, said: &Message) {
         let calls = match self.notify.when {
-            When::Never => false,
-            When::Mentioned => said.rows.iter().any(|row| mentions(row, self.own_name.folded())),
-            When::Always => true,
+            NotifyWhen::Never => false,
+            NotifyWhen::Mentioned => said.rows.iter().any(|row| mentions(row, self.own_name.folded())),
+            NotifyWhen::Always => true,
         };
         if !calls {
             return;
         }
         let text = match self.notify.content {
-            Content::Hidden => SafeText::line("new message"),
-            Content::Shown => {
+            NotifyContent::Hidden => SafeText::line("new message"),
+            NotifyContent::Shown => {
                 SafeText::line(&format!("{}: {}", said.name, said.rows.first().map_or("", SafeText::as_str)))
             }
         };

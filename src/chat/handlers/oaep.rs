@@ -1,15 +1,16 @@
 //! Peers of the raw wire, as far as they differ from others: they have no name of their own, no key that counts,
 //! no place in the book and no receipts.
 
-use crate::chat::conversation::{Partner, Talk, Tie, Told, Way};
-use crate::chat::io::{Assurance, Effect, Link, Owed};
-use crate::chat::kinds::{Direction, Wire};
-use crate::chat::notice::{Info, Notice, RawInfo, Trouble};
+use crate::chat::conversation::{Conversation, HintsShown, Origin, Peer, PeerId};
+use crate::chat::io::{Effect, ReceiptDue, TrustLevel};
+use crate::chat::kinds::{Direction, Protocol};
+use crate::chat::notice::{Info, Notice, RawInfo, Warning};
 use crate::chat::state::Chat;
 use crate::crypto::{PublicKey, Seed};
+use crate::ids::ConnId;
 use crate::limits;
 use crate::peers::name::Name;
-use crate::session::{Conversation, RawEvent, RawSession, RawSide, Role};
+use crate::session::{AnySession, OaepEvent, OaepRole, OaepSession, Role};
 
 impl Chat {
     /// A conversation on the raw wire, if we have the key for it.
@@ -18,22 +19,29 @@ impl Chat {
         role: Role,
         direction: Direction,
         seed: Seed,
-    ) -> Option<Conversation> {
+    ) -> Option<AnySession> {
         let own = || self.raw_key.as_ref().map(|key| key.public.clone());
         let side = match (role, direction) {
-            (Role::Responder, _) => RawSide::Listener(own()?),
-            (Role::Initiator, Direction::Both) => RawSide::Dialler(own()?),
-            (Role::Initiator, Direction::OneWay) => RawSide::OneWay,
+            (Role::Responder, _) => OaepRole::Listener(own()?),
+            (Role::Initiator, Direction::Both) => OaepRole::Dialer(own()?),
+            (Role::Initiator, Direction::OneWay) => OaepRole::OneWay,
         };
-        Some(Conversation::Raw(Box::new(RawSession::new(side, seed, self.now.mono_ms))))
+        Some(AnySession::Raw(Box::new(OaepSession::new(side, seed, self.now.mono_ms))))
     }
 
     /// Lets go of the caller that has been silent for longest, when as many are as may be.
     pub(crate) fn make_room_for_raw(&mut self) {
-        let is_silent =
-            |talk: &Talk| talk.is_raw() && talk.partner.is_none() && matches!(talk.way, Way::Called { .. });
-        let silent = self.talks.iter().filter(|(_, talk)| is_silent(talk)).map(|(link, _)| *link);
-        let silent: Vec<Link> = silent.collect();
+        let is_silent = |conversation: &Conversation| {
+            conversation.is_raw()
+                && conversation.peer.is_none()
+                && matches!(conversation.way, Origin::Inbound { .. })
+        };
+        let silent = self
+            .conversations
+            .iter()
+            .filter(|(_, conversation)| is_silent(conversation))
+            .map(|(conn, _)| *conn);
+        let silent: Vec<ConnId> = silent.collect();
         if silent.len() >= limits::RAW_MUTE_CALLERS
             // Connections are numbered as they come.
             && let Some(longest) = silent.first()
@@ -43,52 +51,53 @@ impl Chat {
     }
 
     /// Says what a wire does not give, when it is asked for.
-    pub(crate) fn warn_of(&mut self, wire: Wire) {
-        if wire != Wire::Native {
+    pub(crate) fn warn_of(&mut self, wire: Protocol) {
+        if wire != Protocol::Native {
             self.info(Info::Raw(RawInfo::Banner));
         }
     }
 
-    pub(crate) fn raw_event(&mut self, link: Link, event: RawEvent) {
+    pub(crate) fn raw_event(&mut self, conn: ConnId, event: OaepEvent) {
         match event {
-            RawEvent::Joined(key) => self.raw_joined(link, key),
-            RawEvent::Heard(text) => self.raw_heard(link, &text),
-            RawEvent::Unread { in_a_row } => self.raw_unread(link, in_a_row),
-            RawEvent::Parts(count) => self.info(Info::Raw(RawInfo::Parts { count })),
-            RawEvent::Waits => self.raw_info(link, |name| RawInfo::Waits { name }),
-            RawEvent::Answered => self.raw_info(link, |name| RawInfo::Answered { name }),
-            RawEvent::Sent { upto } => {
-                if let Some(talk) = self.talks.get_mut(&link) {
-                    self.sent += talk.receipted(upto);
+            OaepEvent::Joined(key) => self.raw_joined(conn, key),
+            OaepEvent::Heard(text) => self.raw_heard(conn, &text),
+            OaepEvent::Unread { in_a_row } => self.raw_unread(conn, in_a_row),
+            OaepEvent::Parts(count) => self.info(Info::Raw(RawInfo::Parts { count })),
+            OaepEvent::Waits => self.raw_info(conn, |name| RawInfo::Waits { name }),
+            OaepEvent::Answered => self.raw_info(conn, |name| RawInfo::Answered { name }),
+            OaepEvent::Sent { upto } => {
+                if let Some(conversation) = self.conversations.get_mut(&conn) {
+                    self.sent += conversation.receipted(upto);
                 }
             }
         }
     }
 
     /// A line was taken: the first one on each raw connection says what is missing.
-    pub(crate) fn raw_said(&mut self, link: Link) {
-        let Some(talk) = self.talks.get_mut(&link) else { return };
-        if talk.is_raw() && talk.told == Told::Nothing {
-            talk.told = Told::NoReceipts;
-            self.raw_info(link, |name| RawInfo::NoReceipts { name });
+    pub(crate) fn raw_said(&mut self, conn: ConnId) {
+        let Some(conversation) = self.conversations.get_mut(&conn) else { return };
+        if conversation.is_raw() && conversation.told == HintsShown::Nothing {
+            conversation.told = HintsShown::NoReceipts;
+            self.raw_info(conn, |name| RawInfo::NoReceipts { name });
         }
     }
 
-    fn raw_joined(&mut self, link: Link, key: Option<PublicKey>) {
+    fn raw_joined(&mut self, conn: ConnId, key: Option<PublicKey>) {
         let name = self.raw_name();
-        let tie = Tie::Raw(link);
-        let Some(talk) = self.talks.get_mut(&link) else { return };
+        let peer_id = PeerId::Raw(conn);
+        let Some(conversation) = self.conversations.get_mut(&conn) else { return };
         let since_ms = self.now.unix_ms;
-        let assurance = Assurance::Raw;
-        talk.partner = Some(Partner { name: name.clone(), tie, assurance, since_ms, seen_ms: since_ms });
+        let trust_level = TrustLevel::Unauthenticated;
+        conversation.peer =
+            Some(Peer { name: name.clone(), id: peer_id, trust_level, since_ms, seen_ms: since_ms });
         self.roster += 1;
-        talk.key.clone_from(&key);
-        let at = talk.whom();
+        conversation.key.clone_from(&key);
+        let at = conversation.whom();
         let key = key.map(|key| (key.bits(), key.fingerprint()));
-        self.effects.push_back(Effect::Proven(link, Wire::Oaep(Direction::Both)));
+        self.effects.push_back(Effect::Authenticated(conn, Protocol::Oaep(Direction::Both)));
         self.info(Info::Raw(RawInfo::Joined { name, at, key }));
         if self.addressed_link().is_none() {
-            self.address(tie);
+            self.address(peer_id);
         }
     }
 
@@ -103,24 +112,28 @@ impl Chat {
         }
     }
 
-    fn raw_heard(&mut self, link: Link, text: &[u8]) {
-        if let Some(said) = self.heard(link, self.now.unix_ms, text.to_vec()) {
+    fn raw_heard(&mut self, conn: ConnId, text: &[u8]) {
+        if let Some(said) = self.heard(conn, self.now.unix_ms, text.to_vec()) {
             // Nobody gets a receipt; that it was shown is the front end's to know, and which connection it came by.
-            self.effects.push_back(Effect::Show(Notice::Said(said), Some(Owed { link, upto: 0 })));
+            self.effects.push_back(Effect::Show(Notice::Message(said), Some(ReceiptDue { conn, upto: 0 })));
         }
     }
 
-    fn raw_unread(&mut self, link: Link, in_a_row: u32) {
-        let Some(talk) = self.talks.get(&link) else { return };
-        match (talk.name(), &talk.way) {
-            (None, Way::Called { .. }) => self.report(Trouble::Unread { whom: talk.whom(), in_a_row }),
-            (None, Way::Dialled { .. }) => self.trouble(Trouble::Unread { whom: talk.whom(), in_a_row }),
-            (Some(name), _) => self.trouble(Trouble::Unread { whom: name.to_owned(), in_a_row }),
+    fn raw_unread(&mut self, conn: ConnId, in_a_row: u32) {
+        let Some(conversation) = self.conversations.get(&conn) else { return };
+        match (conversation.name(), &conversation.way) {
+            (None, Origin::Inbound { .. }) => {
+                self.report(Warning::Unread { whom: conversation.whom(), in_a_row });
+            }
+            (None, Origin::Outbound { .. }) => {
+                self.warn(Warning::Unread { whom: conversation.whom(), in_a_row });
+            }
+            (Some(name), _) => self.warn(Warning::Unread { whom: name.to_owned(), in_a_row }),
         }
     }
 
-    fn raw_info(&mut self, link: Link, info: impl FnOnce(String) -> RawInfo) {
-        if let Some(name) = self.talks.get(&link).and_then(Talk::name).map(str::to_owned) {
+    fn raw_info(&mut self, conn: ConnId, info: impl FnOnce(String) -> RawInfo) {
+        if let Some(name) = self.conversations.get(&conn).and_then(Conversation::name).map(str::to_owned) {
             self.info(Info::Raw(info(name)));
         }
     }

@@ -1,11 +1,12 @@
 //! Judging: a peer's key is looked at before anything is sealed to it, and what the person says about keys
 //! is carried out. Any doubt about the book refuses.
 
-use crate::chat::conversation::{Callers, Talk, Tie, Way};
-use crate::chat::io::{Effect, Link};
-use crate::chat::notice::{Info, Trouble};
-use crate::chat::state::{Chat, assurance};
+use crate::chat::conversation::{AcceptPolicy, Conversation, Origin, PeerId};
+use crate::chat::io::Effect;
+use crate::chat::notice::{Info, Warning};
+use crate::chat::state::{Chat, trust_level};
 use crate::crypto::{Fingerprint, SafetyNumber};
+use crate::ids::ConnId;
 use crate::peers::address::Target;
 use crate::peers::book::{Book, Change, Trust};
 use crate::peers::name::Name;
@@ -20,78 +21,81 @@ pub(crate) struct RefusedKey {
 
 impl Chat {
     /// The book has been read anew for a connection whose key is known: yes or no.
-    pub(crate) fn judge(&mut self, link: Link, book: Result<Book, String>) {
-        if !self.talks.contains_key(&link) {
+    pub(crate) fn judge(&mut self, conn: ConnId, book: Result<Book, String>) {
+        if !self.conversations.contains_key(&conn) {
             if let Err(why) = book {
-                self.trouble(Trouble::Book { why });
+                self.warn(Warning::Book { why });
             }
             return;
         }
         let refusal = match book {
-            Err(why) => Some(Trouble::Book { why }),
+            Err(why) => Some(Warning::Book { why }),
             Ok(book) => {
                 self.set_book(book);
-                let Some(talk) = self.talks.get(&link) else { return };
-                let Some(key) = talk.key.as_ref() else { return };
-                self.objection(talk, key.fingerprint())
+                let Some(conversation) = self.conversations.get(&conn) else { return };
+                let Some(key) = conversation.key.as_ref() else { return };
+                self.objection(conversation, key.fingerprint())
             }
         };
-        let Some(trouble) = refusal else {
-            self.with_session(link, |session, _| session.accept());
+        let Some(warn) = refusal else {
+            self.with_session(conn, |session, _| session.accept_key());
             return;
         };
-        let way = self.talks.get(&link).map(|talk| &talk.way);
-        if let (Trouble::Changed { name, now, .. }, Some(Way::Dialled { target, .. })) = (&trouble, way) {
+        let way = self.conversations.get(&conn).map(|conversation| &conversation.way);
+        if let (Warning::Changed { name, now, .. }, Some(Origin::Outbound { target, .. })) = (&warn, way) {
             let refused = RefusedKey { now: *now, address: target.clone() };
             self.refused.insert(name.clone(), refused);
         }
-        let called = self.talks.get(&link).is_some_and(|talk| matches!(talk.way, Way::Called { .. }));
+        let called = self
+            .conversations
+            .get(&conn)
+            .is_some_and(|conversation| matches!(conversation.way, Origin::Inbound { .. }));
         if called {
-            self.report(trouble);
+            self.report(warn);
         } else {
-            self.trouble(trouble);
+            self.warn(warn);
         }
-        self.with_session(link, |session, _| session.refuse());
+        self.with_session(conn, |session, _| session.reject_key());
     }
 
     /// Why a key is not acceptable on this connection, if it is not.
-    fn objection(&self, talk: &Talk, now: Fingerprint) -> Option<Trouble> {
+    fn objection(&self, conversation: &Conversation, now: Fingerprint) -> Option<Warning> {
         let own = self.own_key.as_ref().map(|own| own.public.fingerprint());
-        match &talk.way {
-            Way::Called { callers, .. } => {
-                let whom = talk.whom();
+        match &conversation.way {
+            Origin::Inbound { callers, .. } => {
+                let whom = conversation.whom();
                 objection_to_key(&self.book, own, &whom, now).or_else(|| self.not_wanted(*callers, whom, now))
             }
             // Who is asked for by key may have moved; what is remembered of the address is overridden.
-            Way::Dialled { callers: callers @ Callers::Only(_), .. } => {
-                let whom = talk.whom();
+            Origin::Outbound { callers: callers @ AcceptPolicy::Key(_), .. } => {
+                let whom = conversation.whom();
                 objection_to_key(&self.book, own, &whom, now).or_else(|| self.not_wanted(*callers, whom, now))
             }
-            Way::Dialled { target, pin, callers, .. } => {
-                let pin = if let Callers::Pinned(pinned) = callers { Some(*pinned) } else { *pin };
+            Origin::Outbound { target, pin, callers, .. } => {
+                let pin = if let AcceptPolicy::Pinned(pinned) = callers { Some(*pinned) } else { *pin };
                 objection_to_dialled(&self.book, own, target, pin, now)
-                    .or_else(|| self.not_wanted(*callers, talk.whom(), now))
+                    .or_else(|| self.not_wanted(*callers, conversation.whom(), now))
             }
         }
     }
 
     /// Why the holder of a key is not who may be there, if not.
-    fn not_wanted(&self, callers: Callers, whom: String, now: Fingerprint) -> Option<Trouble> {
+    fn not_wanted(&self, callers: AcceptPolicy, whom: String, now: Fingerprint) -> Option<Warning> {
         match callers {
-            Callers::Anybody => None,
-            Callers::Known => {
+            AcceptPolicy::Anyone => None,
+            AcceptPolicy::KnownOnly => {
                 let known = self.book.by_fingerprint(&now).is_some();
-                (!known).then_some(Trouble::UnknownCaller { whom, fingerprint: now })
+                (!known).then_some(Warning::UnknownCaller { whom, fingerprint: now })
             }
-            Callers::Pinned(pinned) => {
-                (pinned != now).then_some(Trouble::PinDiffers { address: whom, pinned, now })
+            AcceptPolicy::Pinned(pinned) => {
+                (pinned != now).then_some(Warning::PinDiffers { address: whom, pinned, now })
             }
-            Callers::Only(wanted) => (wanted != now).then(|| {
+            AcceptPolicy::Key(wanted) => (wanted != now).then(|| {
                 let name = self
                     .book
                     .by_fingerprint(&wanted)
                     .map_or_else(|| wanted.to_string(), |peer| peer.name.to_string());
-                Trouble::OtherPerson { whom, name, now }
+                Warning::OtherPerson { whom, name, now }
             }),
         }
     }
@@ -104,7 +108,7 @@ impl Chat {
                 let number = SafetyNumber::between(&own.public.fingerprint(), &fingerprint);
                 self.info(Info::Safety { name, number, fingerprint });
             }
-            None => self.trouble(Trouble::NoKeyYet),
+            None => self.warn(Warning::NoKeyYet),
         }
     }
 
@@ -114,7 +118,7 @@ impl Chat {
         match given {
             Some(given) if given != fingerprint => self.accept_changed(name, fingerprint, given),
             // What a block holds back does not come in by another command.
-            _ if self.is_blocked(fingerprint) => self.trouble(Trouble::StillBlocked { name }),
+            _ if self.is_blocked(fingerprint) => self.warn(Warning::StillBlocked { name }),
             _ => {
                 self.set_trust(fingerprint, Trust::Verified);
                 self.info(Info::Trusted { name });
@@ -125,7 +129,7 @@ impl Chat {
     /// Takes the key that was refused at a remembered address in the place of the old one.
     fn accept_changed(&mut self, name: String, old: Fingerprint, given: Fingerprint) {
         let Some(refused) = self.refused.get(&name).filter(|refused| refused.now == given).cloned() else {
-            self.trouble(Trouble::NotRefused { name });
+            self.warn(Warning::NotRefused { name });
             return;
         };
         self.refused.remove(&name);
@@ -154,8 +158,8 @@ impl Chat {
         let Some((name, fingerprint)) = self.find_key(name) else { return };
         self.set_trust(fingerprint, Trust::Blocked);
         self.info(Info::Blocked { name });
-        if let Some(link) = self.link_of(fingerprint) {
-            self.with_session(link, |session, _| session.close(ByeReason::Refused));
+        if let Some(conn) = self.link_of(fingerprint) {
+            self.with_session(conn, |session, _| session.close(ByeReason::Refused));
         }
     }
 
@@ -164,7 +168,7 @@ impl Chat {
         let Some((name, fingerprint)) = self.find_key(name) else { return };
         if !self.is_blocked(fingerprint) {
             // A verified peer stays verified.
-            self.trouble(Trouble::NotBlocked { name });
+            self.warn(Warning::NotBlocked { name });
             return;
         }
         self.set_trust(fingerprint, Trust::Unverified);
@@ -177,9 +181,9 @@ impl Chat {
 
     fn set_trust(&mut self, fingerprint: Fingerprint, trust: Trust) {
         self.change_book(vec![Change::Trust { fingerprint, level: trust }]);
-        for partner in self.talks.values_mut().filter_map(|talk| talk.partner.as_mut()) {
-            if partner.tie == Tie::Key(fingerprint) {
-                partner.assurance = assurance(trust);
+        for peer in self.conversations.values_mut().filter_map(|conversation| conversation.peer.as_mut()) {
+            if peer.id == PeerId::Key(fingerprint) {
+                peer.trust_level = trust_level(trust);
             }
         }
     }
@@ -205,38 +209,38 @@ impl Chat {
     pub(crate) fn changed(&mut self, book: Result<Book, String>) {
         match book {
             Ok(book) => self.set_book(book),
-            Err(why) => self.trouble(Trouble::Book { why }),
+            Err(why) => self.warn(Warning::Book { why }),
         }
     }
 
     /// A peer that has a key, by name; says so when there is none.
     pub(crate) fn find_key(&mut self, wanted: &str) -> Option<(String, Fingerprint)> {
         match self.find(wanted)? {
-            (name, Tie::Key(fingerprint)) => Some((name, fingerprint)),
-            (name, Tie::Raw(_)) => {
-                self.trouble(Trouble::RawPeer { name });
+            (name, PeerId::Key(fingerprint)) => Some((name, fingerprint)),
+            (name, PeerId::Raw(_)) => {
+                self.warn(Warning::RawPeer { name });
                 None
             }
         }
     }
 
     /// A peer by name, connected or in the book; says so when there is none.
-    pub(crate) fn find(&mut self, wanted: &str) -> Option<(String, Tie)> {
-        if let Some(partner) = self
-            .talks
+    pub(crate) fn find(&mut self, wanted: &str) -> Option<(String, PeerId)> {
+        if let Some(peer) = self
+            .conversations
             .values()
-            .filter_map(|talk| talk.partner.as_ref())
-            .find(|partner| same(&partner.name, wanted))
+            .filter_map(|conversation| conversation.peer.as_ref())
+            .find(|peer| same(&peer.name, wanted))
         {
-            return Some((partner.name.clone(), partner.tie));
+            return Some((peer.name.clone(), peer.id));
         }
         if let Some(peer) = self.book.peers().find(|peer| same(peer.name.as_str(), wanted)) {
-            return Some((peer.name.to_string(), Tie::Key(peer.fingerprint)));
+            return Some((peer.name.to_string(), PeerId::Key(peer.fingerprint)));
         }
         let names = self.names();
         let nearest =
             crate::chat::command::nearest(wanted, names.iter().map(String::as_str)).map(str::to_owned);
-        self.trouble(Trouble::NoSuchPeer {
+        self.warn(Warning::NoSuchPeer {
             name: crate::text::safe::SafeText::line(wanted).to_string(),
             nearest,
         });
@@ -253,25 +257,25 @@ pub fn objection_to_dialled(
     target: &Target,
     pin: Option<Fingerprint>,
     now: Fingerprint,
-) -> Option<Trouble> {
+) -> Option<Warning> {
     let address = target.to_string();
-    if let Some(trouble) = objection_to_key(book, own, &address, now) {
-        return Some(trouble);
+    if let Some(warn) = objection_to_key(book, own, &address, now) {
+        return Some(warn);
     }
     if let Some(pinned) = pin {
-        return (pinned != now).then_some(Trouble::PinDiffers { address, pinned, now });
+        return (pinned != now).then_some(Warning::PinDiffers { address, pinned, now });
     }
     let there = book.by_address(target).filter(|peer| peer.fingerprint != now)?;
-    Some(Trouble::Changed { name: there.name.to_string(), address, known: there.fingerprint, now })
+    Some(Warning::Changed { name: there.name.to_string(), address, known: there.fingerprint, now })
 }
 
 /// What speaks against a key wherever it is met.
-fn objection_to_key(book: &Book, own: Option<Fingerprint>, whom: &str, now: Fingerprint) -> Option<Trouble> {
+fn objection_to_key(book: &Book, own: Option<Fingerprint>, whom: &str, now: Fingerprint) -> Option<Warning> {
     if own == Some(now) {
-        return Some(Trouble::Ourselves { whom: whom.to_owned() });
+        return Some(Warning::Ourselves { whom: whom.to_owned() });
     }
     let peer = book.by_fingerprint(&now).filter(|peer| peer.trust == Trust::Blocked)?;
-    Some(Trouble::BlockedCaller { name: peer.name.to_string() })
+    Some(Warning::BlockedCaller { name: peer.name.to_string() })
 }
 
 /// Whether two spellings are one name.

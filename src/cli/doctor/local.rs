@@ -7,11 +7,11 @@ use std::path::Path;
 use rustix::fs::{Access, access};
 
 use super::Doctor;
-use super::probe::{Caller, Judgement, Outcome, call};
+use super::probe::{Caller, KeyDecision, ProbeOutcome, call};
 use super::report::Finding;
-use crate::app::error::words;
-use crate::app::error::{Fault, code};
-use crate::app::keyring::Own;
+use crate::app::error::describe;
+use crate::app::error::{AppError, code};
+use crate::app::keyring::StoredKey;
 use crate::app::resolve::bind;
 use crate::chat::KeyFor;
 use crate::limits::PORT_DEFAULT;
@@ -27,14 +27,14 @@ const CLOCK_LAST_S: i64 = 4_102_444_800;
 pub(crate) fn home(home: &Home) -> Finding {
     let path = home.path();
     let shown = path.display();
-    if let Err(fault) = home.check() {
-        return Finding::problem(code::MACHINE, "home", fault.to_string());
+    if let Err(error) = home.check() {
+        return Finding::problem(code::MACHINE, "home", error.to_string());
     }
     let there = path.exists();
     // What will be made is made in the first folder above that is there.
     let folder = path.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
     if let Err(error) = access(folder, Access::WRITE_OK | Access::EXEC_OK) {
-        let why = words(&error.into());
+        let why = describe(&error.into());
         return Finding::problem(
             code::MACHINE,
             "home",
@@ -49,7 +49,7 @@ pub(crate) fn home(home: &Home) -> Finding {
     }
 }
 
-pub(crate) fn key(home: &Home, own: &Result<Option<Own>, Fault>) -> Finding {
+pub(crate) fn key(home: &Home, own: &Result<Option<StoredKey>, AppError>) -> Finding {
     let path = key_file::path(home, KeyFor::Identity);
     match own {
         Ok(Some(own)) => {
@@ -59,7 +59,7 @@ pub(crate) fn key(home: &Home, own: &Result<Option<Own>, Fault>) -> Finding {
         }
         Ok(None) => Finding::warning("key", format!("there is none in {}", path.display()))
             .advise("the first :listen or :connect makes one, and so does rsachat key new"),
-        Err(fault) => Finding::of("key", fault),
+        Err(error) => Finding::of("key", error),
     }
 }
 
@@ -73,8 +73,8 @@ pub(crate) fn book(home: &Home) -> (Option<Book>, Finding) {
             let found = format!("{all} known, {verified} of them verified, {blocked} blocked");
             (Some(book), Finding::ok("peers", found))
         }
-        Err(fault) => {
-            let finding = Finding::problem(code::MACHINE, "peers", fault.to_string());
+        Err(error) => {
+            let finding = Finding::problem(code::MACHINE, "peers", error.to_string());
             (None, finding.advise("until then nobody is accepted"))
         }
     }
@@ -113,7 +113,7 @@ fn port(doctor: &Doctor<'_>, net: &mut Net, at: &ListenAt) -> io::Result<Finding
         return Ok(finding);
     }
     let finding =
-        Finding::problem(code::MACHINE, "port", format!("cannot listen on {at}: {}", words(&error)));
+        Finding::problem(code::MACHINE, "port", format!("cannot listen on {at}: {}", describe(&error)));
     Ok(match error.kind() {
         io::ErrorKind::AddrInUse => finding.advise(format!(
             "end the program that has it (ss -ltnp sport = :{} names it), or choose another port",
@@ -138,8 +138,8 @@ fn holder(doctor: &Doctor<'_>, net: &mut Net, at: &ListenAt) -> io::Result<Optio
     };
     let Some(addr) = addr else { return Ok(None) };
     let caller = Caller { identity: std::sync::Arc::clone(own), name: doctor.name.clone() };
-    let seen = call(net, addr, &caller, &|_| Judgement::HangUp)?;
-    let Outcome::Stopped = seen.outcome else { return Ok(None) };
+    let seen = call(net, addr, &caller, &|_| KeyDecision::HangUp)?;
+    let ProbeOutcome::Stopped = seen.outcome else { return Ok(None) };
     Ok(seen.met.map(|key| {
         if key == *own.public() {
             Finding::ok("port", format!("{at} is taken, by an rsachat of yours with this key"))

@@ -10,15 +10,15 @@ use std::sync::Arc;
 
 use clap::{Args, ValueHint};
 
-use crate::app::error::{Fault, code};
-use crate::app::global_args::Common;
+use crate::app::error::{AppError, code};
+use crate::app::global_args::GlobalArgs;
 use crate::app::keyring;
-use crate::config::{Config, Layer, Sources};
+use crate::config::{Config, Layer, SettingSources};
 use crate::crypto::{Fingerprint, Identity};
 use crate::net::Net;
 use crate::peers::address::{Family, ListenAt, Target};
 use crate::store::Home;
-use report::{Finding, Report};
+use report::{DoctorReport, Finding};
 
 /// `rsachat doctor …`
 #[derive(Args, Clone, Debug)]
@@ -31,7 +31,7 @@ Examples:
   rsachat doctor
   rsachat doctor example.org:8000
   rsachat doctor --listen 9000 --listen '[::1]:9000'")]
-pub(crate) struct DoctorTask {
+pub(crate) struct DoctorArgs {
     /// Whom you want to call: host or host:port
     #[arg(value_name = "ADDR", value_hint = ValueHint::Hostname)]
     address: Option<String>,
@@ -60,21 +60,21 @@ pub(crate) struct Doctor<'a> {
 }
 
 /// Looks at everything and gives the exit code.
-pub(crate) fn run(home: &Home, common: &Common, task: &DoctorTask) -> Result<u8, Fault> {
-    let usage = |fault: String| Fault::new(code::USAGE, fault);
+pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result<u8, AppError> {
+    let usage = |error: String| AppError::new(code::USAGE, error);
     let target = task.address.as_deref().map(str::parse::<Target>).transpose();
-    let target = target.map_err(|fault| usage(fault.to_string()))?;
+    let target = target.map_err(|error| usage(error.to_string()))?;
     let pin = task.pin.as_deref().map(str::parse::<Fingerprint>).transpose();
-    let pin = pin.map_err(|fault| usage(format!("--pin: {fault}")))?;
+    let pin = pin.map_err(|error| usage(format!("--pin: {error}")))?;
     let listen: Result<Vec<ListenAt>, _> = task.listen.iter().map(|at| at.parse()).collect();
-    let listen = listen.map_err(|fault| usage(format!("--listen: {fault}")))?;
+    let listen = listen.map_err(|error| usage(format!("--listen: {error}")))?;
     let family = match (task.v4, task.v6) {
         (true, _) => Family::V4,
         (_, true) => Family::V6,
         _ => Family::Any,
     };
 
-    let mut report = Report::default();
+    let mut report = DoctorReport::default();
     let version = format!("rsachat {}, protocol version 1, suite 1", env!("CARGO_PKG_VERSION"));
     report.add(&Finding::ok("program", version))?;
     let config = settings(common, &mut report)?;
@@ -106,15 +106,15 @@ pub(crate) fn run(home: &Home, common: &Common, task: &DoctorTask) -> Result<u8,
 }
 
 /// The settings, or what holds without them where they cannot be used.
-fn settings(common: &Common, report: &mut Report) -> Result<Config, Fault> {
-    match Sources::read(common.config.as_deref(), Layer::default()) {
+fn settings(common: &GlobalArgs, report: &mut DoctorReport) -> Result<Config, AppError> {
+    match SettingSources::read(common.config.as_deref(), Layer::default()) {
         Ok(sources) => {
             report.add(&Finding::ok("settings", sources.described()))?;
             Ok(sources.settle())
         }
-        Err(fault) => {
-            report.add(&Finding::of("settings", &fault))?;
-            Ok(Sources::default().settle())
+        Err(error) => {
+            report.add(&Finding::of("settings", &error))?;
+            Ok(SettingSources::default().settle())
         }
     }
 }

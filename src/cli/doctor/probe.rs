@@ -1,17 +1,18 @@
 //! One call to one address, up to the moment where a conversation would stand: it hears who answers and hangs up.
 //! It knows nothing of what that means, and shows nothing.
 
+use crate::ids::ConnId;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::app::error::words;
+use crate::app::error::describe;
 use crate::app::keyring::seed;
-use crate::crypto::{Identity, Job, PublicKey};
+use crate::crypto::{Identity, PublicKey, RsaJob};
 use crate::limits::{CONNECT_TIMEOUT_MS, LISTEN_FIRST_MS};
-use crate::net::{LinkId, Net, NetEvent};
-use crate::session::{Ending, Event, Output, Own, Role, Session};
+use crate::net::{Net, NetEvent};
+use crate::session::{CloseReason, Event, Output, Role, Session, SessionConfig};
 use crate::wire::Purpose;
 
 /// Who calls.
@@ -22,14 +23,14 @@ pub(crate) struct Caller {
 
 /// Whether to go on with a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Judgement {
+pub(crate) enum KeyDecision {
     GoOn,
     HangUp,
 }
 
 /// How a call went.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum ProbeOutcome {
     /// Nobody took the call.
     Unreachable(io::Error),
     /// It spoke before we did, so it is no rsachat; not a byte was sent.
@@ -40,18 +41,18 @@ pub(crate) enum Outcome {
     Stopped,
     /// Both sides have proved their keys to each other; it waits for our confirmation, which we never send.
     Agreed,
-    /// The handshake ended otherwise; with the system's words, if it had any.
-    Ended(Ending, Option<String>),
+    /// The handshake ended otherwise; with the system's describe, if it had any.
+    Ended(CloseReason, Option<String>),
 }
 
 /// What was learned.
 #[derive(Debug)]
-pub(crate) struct Seen {
+pub(crate) struct ProbeResult {
     /// The first bytes that came.
     pub(crate) heard: Vec<u8>,
     /// The key of the other side.
     pub(crate) met: Option<PublicKey>,
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: ProbeOutcome,
 }
 
 /// Bytes of what came first that are kept.
@@ -65,16 +66,16 @@ pub(crate) fn call(
     net: &mut Net,
     addr: SocketAddr,
     caller: &Caller,
-    judge: &dyn Fn(&PublicKey) -> Judgement,
-) -> io::Result<Seen> {
-    let link = net.connect(vec![addr]);
+    judge: &dyn Fn(&PublicKey) -> KeyDecision,
+) -> io::Result<ProbeResult> {
+    let conn = net.connect(vec![addr]);
     let patience = Instant::now() + Duration::from_millis(CONNECT_TIMEOUT_MS + LISTEN_FIRST_MS);
-    let seen = Seen { heard: Vec::new(), met: None, outcome: Outcome::HungUp };
+    let seen = ProbeResult { heard: Vec::new(), met: None, outcome: ProbeOutcome::HungUp };
     let mut call =
-        Call { net, link, caller, judge, seen, session: None, opened: Opened::No, started: Instant::now() };
+        Call { net, conn, caller, judge, seen, session: None, opened: Opened::No, started: Instant::now() };
     call.run(patience)?;
     let Call { net, seen, .. } = call;
-    net.hangup(link);
+    net.close(conn);
     // The goodbye of the socket goes out in a turn of the loop.
     net.wait(Some(Instant::now()), &mut Vec::new())?;
     Ok(seen)
@@ -82,10 +83,10 @@ pub(crate) fn call(
 
 struct Call<'a> {
     net: &'a mut Net,
-    link: LinkId,
+    conn: ConnId,
     caller: &'a Caller,
-    judge: &'a dyn Fn(&PublicKey) -> Judgement,
-    seen: Seen,
+    judge: &'a dyn Fn(&PublicKey) -> KeyDecision,
+    seen: ProbeResult,
     /// Begun once the other side has had its chance to speak first.
     session: Option<Session>,
     opened: Opened,
@@ -100,8 +101,8 @@ enum Opened {
 }
 
 /// What a session wants before it can go on.
-enum Chore {
-    Work(Job),
+enum NextStep {
+    Work(RsaJob),
     Judge(PublicKey),
 }
 
@@ -123,7 +124,7 @@ impl Call<'_> {
                 self.seen.outcome = outcome;
                 return Ok(());
             }
-            if let Some(due) = self.session.as_ref().and_then(Session::deadline_ms) {
+            if let Some(due) = self.session.as_ref().and_then(Session::poll_timeout) {
                 deadline = self.started + Duration::from_millis(due);
             }
         }
@@ -133,18 +134,18 @@ impl Call<'_> {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn happened(&mut self, event: NetEvent) -> Option<Outcome> {
+    fn happened(&mut self, event: NetEvent) -> Option<ProbeOutcome> {
         match event {
             NetEvent::Unreachable { mut tried, .. } => {
                 let error = tried.pop().map(|(_, error)| error);
-                Some(Outcome::Unreachable(error.unwrap_or_else(|| io::ErrorKind::TimedOut.into())))
+                Some(ProbeOutcome::Unreachable(error.unwrap_or_else(|| io::ErrorKind::TimedOut.into())))
             }
             NetEvent::Bytes { bytes, .. } => {
                 let room = HEARD_BYTES.saturating_sub(self.seen.heard.len());
                 self.seen.heard.extend(bytes.iter().take(room));
                 let now = self.now_ms();
-                let Some(session) = &mut self.session else { return Some(Outcome::SpokeFirst) };
-                session.feed(now, &bytes);
+                let Some(session) = &mut self.session else { return Some(ProbeOutcome::SpokeFirst) };
+                session.handle_bytes(now, &bytes);
                 self.go_on()
             }
             NetEvent::Ended { .. } => self.cut(None),
@@ -153,23 +154,23 @@ impl Call<'_> {
         }
     }
 
-    fn cut(&mut self, error: Option<&io::Error>) -> Option<Outcome> {
-        let Some(session) = &mut self.session else { return Some(Outcome::HungUp) };
-        session.cut();
+    fn cut(&mut self, error: Option<&io::Error>) -> Option<ProbeOutcome> {
+        let Some(session) = &mut self.session else { return Some(ProbeOutcome::HungUp) };
+        session.handle_eof();
         match self.go_on() {
-            Some(Outcome::Ended(ending, _)) => Some(Outcome::Ended(ending, error.map(words))),
+            Some(ProbeOutcome::Ended(ending, _)) => Some(ProbeOutcome::Ended(ending, error.map(describe))),
             other => other,
         }
     }
 
     /// The time is over that was given to the other side, to speak first or to go on.
-    fn due(&mut self) -> Option<Outcome> {
+    fn due(&mut self) -> Option<ProbeOutcome> {
         let now = self.now_ms();
         if let Some(session) = &mut self.session {
-            session.tick(now);
+            session.handle_timeout(now);
         } else {
             let key = self.caller.identity.public().clone();
-            let own = Own { key, name: self.caller.name.clone(), purpose: Purpose::Chat };
+            let own = SessionConfig { key, name: self.caller.name.clone(), purpose: Purpose::Chat };
             self.session = Some(Session::new(Role::Initiator, own, seed(), now));
         }
         self.go_on()
@@ -177,37 +178,37 @@ impl Call<'_> {
 
     /// Takes what the session has to say until it wants something from the other side. Its RSA work is done
     /// here: nobody else is kept waiting.
-    fn go_on(&mut self) -> Option<Outcome> {
+    fn go_on(&mut self) -> Option<ProbeOutcome> {
         let now = self.now_ms();
         let session = self.session.as_mut()?;
         loop {
             let mut chore = None;
-            while let Some(output) = session.poll() {
+            while let Some(output) = session.poll_output() {
                 match output {
                     // Our confirmation is never sent, so that nobody is shown as joined.
                     Output::Transmit(_) if self.opened == Opened::Yes => {}
-                    Output::Transmit(bytes) => self.net.send(self.link, bytes),
-                    Output::Need(job) => chore = Some(Chore::Work(job)),
-                    Output::Event(Event::Met(key)) => chore = Some(Chore::Judge(key)),
-                    Output::Event(Event::Closed(ending)) => return Some(Outcome::Ended(ending, None)),
+                    Output::Transmit(bytes) => self.net.send(self.conn, bytes),
+                    Output::Job(job) => chore = Some(NextStep::Work(job)),
+                    Output::Event(Event::PeerKey(key)) => chore = Some(NextStep::Judge(key)),
+                    Output::Event(Event::Closed(ending)) => return Some(ProbeOutcome::Ended(ending, None)),
                     Output::Event(_) => {}
                 }
             }
             match chore {
-                None => return (self.opened == Opened::Yes).then_some(Outcome::Agreed),
-                Some(Chore::Work(job)) => {
-                    if matches!(job, Job::Open { .. }) {
+                None => return (self.opened == Opened::Yes).then_some(ProbeOutcome::Agreed),
+                Some(NextStep::Work(job)) => {
+                    if matches!(job, RsaJob::Open { .. }) {
                         self.opened = Opened::Yes;
                     }
-                    session.done(now, job.run(&*self.caller.identity));
+                    session.handle_job(now, job.run(&*self.caller.identity));
                 }
-                Some(Chore::Judge(key)) => {
-                    let judgement = (self.judge)(&key);
+                Some(NextStep::Judge(key)) => {
+                    let decision = (self.judge)(&key);
                     self.seen.met = Some(key);
-                    if judgement == Judgement::HangUp {
-                        return Some(Outcome::Stopped);
+                    if decision == KeyDecision::HangUp {
+                        return Some(ProbeOutcome::Stopped);
                     }
-                    session.accept();
+                    session.accept_key();
                 }
             }
         }

@@ -7,22 +7,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Doctor;
-use super::probe::{Caller, Judgement, Outcome, Seen, call};
-use super::report::{Finding, Report};
-use crate::app::error::words;
-use crate::app::error::{Fault, code};
+use super::probe::{Caller, KeyDecision, ProbeOutcome, ProbeResult, call};
+use super::report::{DoctorReport, Finding};
+use crate::app::error::describe;
+use crate::app::error::{AppError, code};
 use crate::app::keyring;
 use crate::app::resolve::of_family;
-use crate::chat::{Notice, Trouble, objection_to_dialled};
+use crate::chat::{Notice, Warning, objection_to_dialled};
 use crate::crypto::{Identity, PublicKey};
 use crate::limits::{ADDRESSES_TRIED, KEY_BITS_MIN, LOOKUP_TIMEOUT_MS};
 use crate::net::Net;
-use crate::net::background::Errand;
+use crate::net::background::BackgroundTask;
 use crate::peers::address::Target;
 use crate::peers::book::{Book, Trust};
-use crate::session::Ending;
+use crate::session::CloseReason;
 use crate::text::safe::SafeText;
-use crate::wire::{Purpose, WireFault};
+use crate::wire::{Purpose, WireError};
 
 /// Bytes of a stranger's first words that are shown.
 const SHOWN_BYTES: usize = 80;
@@ -33,8 +33,8 @@ pub(crate) fn look(
     net: &mut Net,
     target: &Target,
     book: Option<&Book>,
-    report: &mut Report,
-) -> Result<(), Fault> {
+    report: &mut DoctorReport,
+) -> Result<(), AppError> {
     let addrs = match look_up(doctor, net, target) {
         Ok(addrs) => addrs,
         Err(finding) => return report.add(&finding),
@@ -45,14 +45,14 @@ pub(crate) fn look(
     }
     let caller = caller(doctor)?;
     let judge = |key: &PublicKey| match (&doctor.own, book) {
-        (Some(_), Some(book)) if objection(doctor, book, target, key).is_none() => Judgement::GoOn,
-        _ => Judgement::HangUp,
+        (Some(_), Some(book)) if objection(doctor, book, target, key).is_none() => KeyDecision::GoOn,
+        _ => KeyDecision::HangUp,
     };
     let mut failed = Vec::new();
     for addr in addrs {
         let seen = call(net, addr, &caller, &judge)?;
-        if let Outcome::Unreachable(error) = &seen.outcome {
-            failed.push((addr, words(error), error.kind()));
+        if let ProbeOutcome::Unreachable(error) = &seen.outcome {
+            failed.push((addr, describe(error), error.kind()));
             continue;
         }
         for (addr, why, _) in &failed {
@@ -72,17 +72,17 @@ pub(crate) fn look(
     Ok(())
 }
 
-fn objection(doctor: &Doctor<'_>, book: &Book, target: &Target, key: &PublicKey) -> Option<Trouble> {
+fn objection(doctor: &Doctor<'_>, book: &Book, target: &Target, key: &PublicKey) -> Option<Warning> {
     let own = doctor.own.as_ref().map(|own| own.public().fingerprint());
     objection_to_dialled(book, own, target, doctor.pin, key.fingerprint())
 }
 
 /// Who we are to the other side. Without a key of our own, one for this call alone: it is never sent, since
 /// the other side's key comes first and we go no further.
-fn caller(doctor: &Doctor<'_>) -> Result<Caller, Fault> {
+fn caller(doctor: &Doctor<'_>) -> Result<Caller, AppError> {
     let made = || Identity::generate(KEY_BITS_MIN, &mut keyring::seed().rng("key")).map(Arc::new);
     let identity = doctor.own.clone().map_or_else(made, Ok);
-    let identity = identity.map_err(|fault| Fault::new(code::FAILED, fault.to_string()))?;
+    let identity = identity.map_err(|error| AppError::new(code::FAILED, error.to_string()))?;
     Ok(Caller { identity, name: doctor.name.clone() })
 }
 
@@ -94,17 +94,18 @@ fn look_up(doctor: &Doctor<'_>, net: &mut Net, target: &Target) -> Result<Vec<So
     };
     let (host, port) = (target.host.clone(), target.port);
     let work = move || (host.as_str(), port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-    let errand = Errand::start("lookup", net.waker(), work).map_err(|error| failed(&words(&error)))?;
+    let errand =
+        BackgroundTask::start("lookup", net.waker(), work).map_err(|error| failed(&describe(&error)))?;
     let patience = Instant::now() + Duration::from_millis(LOOKUP_TIMEOUT_MS);
     let found = loop {
         match errand.finished() {
             Some(Ok(found)) => break found,
             Some(Err(panicked)) => return Err(failed(&panicked.to_string())),
             None if Instant::now() >= patience => break Err(io::ErrorKind::TimedOut.into()),
-            None => net.wait(Some(patience), &mut Vec::new()).map_err(|error| failed(&words(&error)))?,
+            None => net.wait(Some(patience), &mut Vec::new()).map_err(|error| failed(&describe(&error)))?,
         }
     };
-    let mut addrs = found.map_err(|error| failed(&words(&error)))?;
+    let mut addrs = found.map_err(|error| failed(&describe(&error)))?;
     addrs.retain(|addr| of_family(*addr, doctor.family));
     addrs.truncate(ADDRESSES_TRIED);
     if addrs.is_empty() {
@@ -131,21 +132,21 @@ fn unreached(kind: io::ErrorKind) -> &'static str {
 }
 
 /// What is to be said of who answered.
-fn heard(doctor: &Doctor<'_>, target: &Target, book: Option<&Book>, seen: &Seen) -> Vec<Finding> {
+fn heard(doctor: &Doctor<'_>, target: &Target, book: Option<&Book>, seen: &ProbeResult) -> Vec<Finding> {
     match (&seen.outcome, &seen.met) {
         (_, Some(key)) => native(doctor, target, book, key, seen),
-        (Outcome::SpokeFirst | Outcome::Ended(Ending::Stranger(_), _), None) => vec![stranger(&seen.heard)],
-        (Outcome::Ended(Ending::Mismatch(fault), _), None) => vec![mismatch(*fault)],
-        (Outcome::Ended(Ending::Mute, _), None) => vec![
+        (ProbeOutcome::SpokeFirst | ProbeOutcome::Ended(CloseReason::NotRsachat(_), _), None) => vec![stranger(&seen.heard)],
+        (ProbeOutcome::Ended(CloseReason::VersionMismatch(error), _), None) => vec![mismatch(*error)],
+        (ProbeOutcome::Ended(CloseReason::NoData, _), None) => vec![
             Finding::problem(code::LOST, "answer", "it takes calls but says nothing, for 10 s")
                 .advise("something that is no rsachat may listen there, or it hangs: check the port with the other side"),
         ],
-        (Outcome::HungUp, None) => vec![
+        (ProbeOutcome::HungUp, None) => vec![
             Finding::problem(code::LOST, "answer", "it hung up before anybody spoke")
                 .advise("it may have too many callers, or turn this address away: try again, then ask the other side"),
         ],
-        (Outcome::Ended(ending, why), None) => vec![ended("answer", target, ending, why.as_deref())],
-        (Outcome::Unreachable(_) | Outcome::Stopped | Outcome::Agreed, None) => Vec::new(),
+        (ProbeOutcome::Ended(ending, why), None) => vec![ended("answer", target, ending, why.as_deref())],
+        (ProbeOutcome::Unreachable(_) | ProbeOutcome::Stopped | ProbeOutcome::Agreed, None) => Vec::new(),
     }
 }
 
@@ -171,15 +172,15 @@ fn stranger(heard: &[u8]) -> Finding {
     }
 }
 
-fn mismatch(fault: WireFault) -> Finding {
+fn mismatch(error: WireError) -> Finding {
     let problem = |found: String| Finding::problem(code::REFUSED, "answer", found);
-    match fault {
-        WireFault::Purpose(Purpose::Pipe) => {
+    match error {
+        WireError::Purpose(Purpose::Pipe) => {
             problem("an rsachat that waits for a pipe, not for a conversation".to_owned())
                 .advise("call it with rsachat pipe, or have the other side start rsachat --listen PORT")
         }
-        WireFault::Purpose(theirs) => problem(format!("an rsachat that wants a {theirs}")),
-        fault => problem(format!("an rsachat of another kind: {fault}; this is version 1, suite 1"))
+        WireError::Purpose(theirs) => problem(format!("an rsachat that wants a {theirs}")),
+        error => problem(format!("an rsachat of another kind: {error}; this is version 1, suite 1"))
             .advise("both sides need versions of rsachat that fit: compare rsachat --version"),
     }
 }
@@ -190,16 +191,16 @@ fn native(
     target: &Target,
     book: Option<&Book>,
     key: &PublicKey,
-    seen: &Seen,
+    seen: &ProbeResult,
 ) -> Vec<Finding> {
     let mut findings =
         vec![Finding::ok("answer", "an rsachat, protocol version 1, suite 1, for conversations")];
     findings.push(trust(doctor, target, book, key));
     findings.push(match &seen.outcome {
-        Outcome::Agreed => Finding::ok("handshake", "done; the other side takes your key").advise(
+        ProbeOutcome::Agreed => Finding::ok("handshake", "done; the other side takes your key").advise(
             "we hung up before the conversation stood; the other side may see a handshake that ended",
         ),
-        Outcome::Ended(Ending::Alert, _) => {
+        ProbeOutcome::Ended(CloseReason::PeerAbort, _) => {
             let problem = Finding::problem(code::REFUSED, "handshake", "the other side refuses your key");
             match &doctor.own {
                 Some(own) => problem.advise(format!(
@@ -209,7 +210,7 @@ fn native(
                 None => problem,
             }
         }
-        Outcome::Ended(ending, why) => ended("handshake", target, ending, why.as_deref()),
+        ProbeOutcome::Ended(ending, why) => ended("handshake", target, ending, why.as_deref()),
         _ if doctor.own.is_none() => {
             Finding::warning("handshake", "not tried to its end, since you have no key that can be used")
         }
@@ -239,21 +240,23 @@ fn trust(doctor: &Doctor<'_>, target: &Target, book: Option<&Book>, key: &Public
     }
 }
 
-fn ended(what: &'static str, target: &Target, ending: &Ending, why: Option<&str>) -> Finding {
+fn ended(what: &'static str, target: &Target, ending: &CloseReason, why: Option<&str>) -> Finding {
     let code = match ending {
-        Ending::HandshakeTimeout | Ending::Mute | Ending::CutEarly | Ending::Cut { .. } | Ending::Silent => {
-            code::LOST
-        }
+        CloseReason::HandshakeTimeout
+        | CloseReason::NoData
+        | CloseReason::LostInHandshake
+        | CloseReason::ConnectionLost { .. }
+        | CloseReason::IdleTimeout => code::LOST,
         _ => code::REFUSED,
     };
     let trouble =
-        Trouble::Early { whom: target.to_string(), ending: ending.clone(), why: why.map(str::to_owned) };
+        Warning::Early { whom: target.to_string(), ending: ending.clone(), why: why.map(str::to_owned) };
     Finding::problem(code, what, said(trouble))
 }
 
 /// The words of the prompt for it, without its mark.
-fn said(trouble: Trouble) -> String {
-    let rows = Notice::Trouble(trouble).rows();
+fn said(trouble: Warning) -> String {
+    let rows = Notice::Warning(trouble).rows();
     let rows: Vec<_> = rows.iter().map(|row| row.trim_start_matches("! ")).collect();
     rows.join("\n")
 }

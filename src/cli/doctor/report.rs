@@ -4,12 +4,12 @@
 use std::borrow::Cow;
 use std::io::{self, IsTerminal as _};
 
-use crate::app::error::Fault;
-use crate::app::print::answer;
+use crate::app::error::AppError;
+use crate::app::print::print_line;
 
 /// How one thing is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Verdict {
+pub(crate) enum FindingStatus {
     /// As it should be.
     Ok,
     /// It may be meant so.
@@ -21,7 +21,7 @@ pub(crate) enum Verdict {
 /// One thing looked at.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Finding {
-    verdict: Verdict,
+    verdict: FindingStatus,
     what: &'static str,
     found: String,
     advice: Vec<String>,
@@ -42,21 +42,21 @@ fn cells() -> usize {
 
 impl Finding {
     pub(crate) fn ok(what: &'static str, found: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Ok, what, found: found.into(), advice: Vec::new() }
+        Self { verdict: FindingStatus::Ok, what, found: found.into(), advice: Vec::new() }
     }
 
     pub(crate) fn warning(what: &'static str, found: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Warning, ..Self::ok(what, found) }
+        Self { verdict: FindingStatus::Warning, ..Self::ok(what, found) }
     }
 
     pub(crate) fn problem(code: u8, what: &'static str, found: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Problem(code), ..Self::ok(what, found) }
+        Self { verdict: FindingStatus::Problem(code), ..Self::ok(what, found) }
     }
 
     /// A failure in the words of the program.
-    pub(crate) fn of(what: &'static str, fault: &Fault) -> Self {
-        let finding = Self::problem(fault.code, what, fault.message.clone());
-        match &fault.hint {
+    pub(crate) fn of(what: &'static str, error: &AppError) -> Self {
+        let finding = Self::problem(error.code, what, error.message.clone());
+        match &error.hint {
             Some(hint) => finding.advise(hint),
             None => finding,
         }
@@ -70,23 +70,23 @@ impl Finding {
 
     /// The same, where it does not matter for what is wanted.
     pub(crate) fn no_problem(mut self) -> Self {
-        if self.verdict != Verdict::Ok {
-            self.verdict = Verdict::Warning;
+        if self.verdict != FindingStatus::Ok {
+            self.verdict = FindingStatus::Warning;
         }
         self
     }
 
     #[cfg(test)]
     pub(crate) fn is_ok(&self) -> bool {
-        self.verdict == Verdict::Ok
+        self.verdict == FindingStatus::Ok
     }
 
     /// The rows for an output of so many cells; words stay whole, fingerprints among them.
     fn rows(&self, cells: usize) -> Vec<String> {
         let word = match self.verdict {
-            Verdict::Ok => "ok",
-            Verdict::Warning => "warning",
-            Verdict::Problem(_) => "problem",
+            FindingStatus::Ok => "ok",
+            FindingStatus::Warning => "warning",
+            FindingStatus::Problem(_) => "problem",
         };
         let mut rows = Vec::new();
         for (number, row) in self.found.lines().enumerate() {
@@ -104,27 +104,27 @@ impl Finding {
 
 /// Everything found so far.
 #[derive(Default)]
-pub(crate) struct Report {
+pub(crate) struct DoctorReport {
     problems: Vec<u8>,
     warnings: usize,
 }
 
-impl Report {
+impl DoctorReport {
     /// Prints a finding and remembers how it was.
-    pub(crate) fn add(&mut self, finding: &Finding) -> Result<(), Fault> {
+    pub(crate) fn add(&mut self, finding: &Finding) -> Result<(), AppError> {
         match finding.verdict {
-            Verdict::Ok => {}
-            Verdict::Warning => self.warnings += 1,
-            Verdict::Problem(code) => self.problems.push(code),
+            FindingStatus::Ok => {}
+            FindingStatus::Warning => self.warnings += 1,
+            FindingStatus::Problem(code) => self.problems.push(code),
         }
         for row in finding.rows(cells()) {
-            answer(&row)?;
+            print_line(&row)?;
         }
         Ok(())
     }
 
     /// Prints the sum and gives the exit code: that of the first problem, since later ones may follow from it.
-    pub(crate) fn finish(&self) -> Result<u8, Fault> {
+    pub(crate) fn finish(&self) -> Result<u8, AppError> {
         let count = |count: usize, word: &str| match count {
             1 => format!("1 {word}"),
             _ => format!("{count} {word}s"),
@@ -134,7 +134,7 @@ impl Report {
             (0, warnings) => format!("nothing is wrong; {}", count(warnings, "warning")),
             (problems, warnings) => format!("{}, {}", count(problems, "problem"), count(warnings, "warning")),
         };
-        answer(&sum)?;
+        print_line(&sum)?;
         Ok(self.problems.first().copied().unwrap_or(0))
     }
 }

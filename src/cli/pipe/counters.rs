@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use crate::session::pipe::Attention;
+use crate::session::pipe::ReadState;
 
 /// No stream is so long.
 const UNKNOWN: u64 = u64::MAX;
 
-pub(crate) struct Tally {
+pub(crate) struct Counters {
     since: Instant,
     sent: AtomicU64,
     total: AtomicU64,
@@ -17,7 +17,7 @@ pub(crate) struct Tally {
     writing: AtomicBool,
 }
 
-impl Tally {
+impl Counters {
     pub(crate) fn new() -> Self {
         Self {
             since: Instant::now(),
@@ -81,11 +81,11 @@ impl Tally {
     }
 
     /// Whether the peer is read at this moment.
-    pub(crate) fn attention(&self) -> Attention {
+    pub(crate) fn attention(&self) -> ReadState {
         if self.writing.load(Ordering::Relaxed) {
-            Attention::Elsewhere
+            ReadState::Elsewhere
         } else {
-            Attention::HeardAt(self.heard_ms.load(Ordering::Relaxed))
+            ReadState::HeardAt(self.heard_ms.load(Ordering::Relaxed))
         }
     }
 }

@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::counters::Tally;
-use super::progress::Yielding;
+use super::counters::Counters;
+use super::progress::ClearOnOutput;
 use crate::limits::PIPE_FRAME_BYTES;
-use crate::session::pipe::{Arrival, Incoming};
+use crate::session::pipe::{RecvEvent, RecvHalf};
 use crate::wire::LENGTH_BYTES;
 
 /// Bytes read at once, at most: several frames.
@@ -22,7 +22,7 @@ const ROOM_BYTES: usize = 3 * (LENGTH_BYTES + PIPE_FRAME_BYTES);
 #[derive(Debug)]
 pub(crate) enum Down {
     /// Something else than bytes came; the bytes before it are written.
-    Arrival(Arrival),
+    RecvEvent(RecvEvent),
     /// Bytes were written, the first since the owner last confirmed some.
     Written,
     /// The output cannot be written. What comes from now on is thrown away.
@@ -34,16 +34,22 @@ pub(crate) enum Down {
 /// The receiving end of a connection.
 pub(crate) struct Receiver {
     pub(crate) stream: TcpStream,
-    pub(crate) incoming: Incoming,
+    pub(crate) incoming: RecvHalf,
     /// Until the peer's stream has ended: who reads our output then sees its end.
     pub(crate) output: Option<File>,
     /// Who is in the way of the first byte.
-    pub(crate) yields: Yielding,
+    pub(crate) yields: ClearOnOutput,
 }
 
 impl Receiver {
     /// Receives until the socket ends. `unconfirmed` is set here and cleared by the owner.
-    pub(crate) fn run(mut self, early: &[u8], tally: &Tally, unconfirmed: &AtomicBool, tell: impl Fn(Down)) {
+    pub(crate) fn run(
+        mut self,
+        early: &[u8],
+        tally: &Counters,
+        unconfirmed: &AtomicBool,
+        tell: impl Fn(Down),
+    ) {
         let mut room = vec![0; ROOM_BYTES.max(early.len())];
         let mut places = Vec::new();
         let mut arrivals = Vec::new();
@@ -62,12 +68,12 @@ impl Receiver {
             places.clear();
             let mut over = false;
             for arrival in arrivals.drain(..) {
-                over |= matches!(arrival, Arrival::Over(_));
-                if let Arrival::Ended { .. } = arrival {
+                over |= matches!(arrival, RecvEvent::Over(_));
+                if let RecvEvent::Ended { .. } = arrival {
                     self.output = None;
                     leave_stdout();
                 }
-                tell(Down::Arrival(arrival));
+                tell(Down::RecvEvent(arrival));
             }
             if over {
                 break self.throw_away(&mut room);
@@ -95,8 +101,8 @@ impl Receiver {
         tell: &impl Fn(Down),
         error: Option<io::Error>,
     ) -> Option<io::Error> {
-        if let Some(over) = self.incoming.cut(waiting.unwrap_or_default()) {
-            tell(Down::Arrival(over));
+        if let Some(over) = self.incoming.handle_eof(waiting.unwrap_or_default()) {
+            tell(Down::RecvEvent(over));
         }
         error
     }
@@ -105,7 +111,7 @@ impl Receiver {
         &mut self,
         arrived: &[u8],
         places: &[Range<usize>],
-        tally: &Tally,
+        tally: &Counters,
         unconfirmed: &AtomicBool,
         tell: &impl Fn(Down),
     ) -> io::Result<()> {

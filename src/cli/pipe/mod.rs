@@ -3,20 +3,20 @@
 
 use clap::{ArgGroup, Args};
 
-use super::args::{self, Manner, Whom, way};
-use crate::app::error::{Fault, code};
-use crate::app::event_loop::Driver;
-use crate::app::global_args::Common;
+use super::args::{self, OutputArgs, PeerArgs, way};
+use crate::app::error::{AppError, code};
+use crate::app::event_loop::App;
+use crate::app::global_args::GlobalArgs;
 use crate::app::keyring;
 use crate::chat::command::Command;
-use crate::chat::{Chat, Farewell, Input, Piped, Verdict, Wire};
-use crate::config::Sources;
-use crate::events::from_notice::{Gravity, Report};
+use crate::chat::{Chat, DialOutcome, EstablishedPipe, ExitRequest, Input, Protocol};
+use crate::config::SettingSources;
+use crate::events::from_notice::{EventReporter, Severity};
 use crate::events::{Done, Event, tell};
 use crate::limits;
+use crate::net::Net;
 use crate::net::signals::Signals;
 use crate::net::worker::Priority;
-use crate::net::{LinkId, Net};
 use crate::peers::book::Book;
 use crate::store::{Home, book_file};
 use crate::wire::Purpose;
@@ -29,8 +29,8 @@ pub(crate) mod relay;
 pub(crate) mod sender;
 pub(crate) mod upload;
 
-use progress::{Progress, When};
-use relay::{Ends, Flow};
+use progress::{Progress, ProgressWhen};
+use relay::{Endpoints, Relay};
 
 /// `rsachat pipe …`
 #[derive(Args, Debug)]
@@ -41,7 +41,7 @@ the other has confirmed every byte of its input as written, and its own output i
 Examples:
   rsachat pipe --listen 8001 --accept-new --recv-only > copy.tar
   rsachat pipe --connect bob.example:8001 --to bob < notes.tar")]
-pub(crate) struct PipeTask {
+pub(crate) struct PipeArgs {
     /// Wait for the other side: a port, `host:port` or `[::1]:port`
     #[arg(long, value_name = "ADDR", group = "way")]
     listen: Option<String>,
@@ -49,20 +49,25 @@ pub(crate) struct PipeTask {
     #[arg(long, value_name = "ADDR", group = "way")]
     connect: Option<String>,
     #[command(flatten)]
-    whom: Whom,
+    whom: PeerArgs,
     /// Leave standard input unread and send nothing
     #[arg(long)]
     recv_only: bool,
     /// Show bytes, rate and time left on standard error
     #[arg(long, value_name = "WHEN", default_value = "auto")]
-    progress: When,
+    progress: ProgressWhen,
     #[command(flatten)]
-    manner: Manner,
+    manner: OutputArgs,
 }
 
 /// Runs a pipe to its end and gives the exit code.
-pub(crate) fn run(home: &Home, common: &Common, sources: &Sources, task: &PipeTask) -> Result<u8, Fault> {
-    args::get_ready();
+pub(crate) fn run(
+    home: &Home,
+    common: &GlobalArgs,
+    sources: &SettingSources,
+    task: &PipeArgs,
+) -> Result<u8, AppError> {
+    args::warm_up_rng();
     let form = task.manner.form();
     let name = task.manner.own_name(sources)?;
     let book = book_file::read(home)?;
@@ -72,26 +77,26 @@ pub(crate) fn run(home: &Home, common: &Common, sources: &Sources, task: &PipeTa
     let signals = Signals::start(net.waker())?;
     let key = own.as_ref().map(|own| own.as_shown(home));
     let chat = Chat::new(name, key, book, limits::UNPROVEN_LINKS).for_purpose(Purpose::Pipe);
-    let gravity = if task.connect.is_some() { Gravity::Ends } else { Gravity::Passes };
-    let report = Report { form, gravity };
-    let mut driver = Driver::new(chat, report, net, home.clone(), own, passphrase, Priority::Same)?;
-    driver.handle(Input::Command(command));
+    let gravity = if task.connect.is_some() { Severity::Ends } else { Severity::Passes };
+    let report = EventReporter { form, gravity };
+    let mut app = App::new(chat, report, net, home.clone(), own, passphrase, Priority::Same)?;
+    app.handle(Input::Command(command));
 
-    let piped = match meet(&mut driver, &signals)? {
+    let piped = match meet(&mut app, &signals)? {
         Met::Peer(piped) => piped,
         Met::Over(code) => {
             tell(&Event::Done(Done { code, ..Done::default() }), form);
             return Ok(code);
         }
     };
-    let mut net = driver.into_net();
-    let (stream, unsent) = net.release(LinkId(piped.link.0))?;
+    let mut net = app.into_net();
+    let (stream, unsent) = net.release(piped.conn)?;
     net.close_all();
     let input = if task.recv_only { relay::Input::Unread } else { relay::Input::Sent };
     let progress = Progress::new(task.progress, form, input);
     let yields = progress.yields(task.progress);
-    let ends = Ends { input, progress, yields };
-    let mut flow = Flow::start(piped.pipe, stream, &unsent, &net.waker(), ends)?;
+    let ends = Endpoints { input, progress, yields };
+    let mut flow = Relay::start(piped.pipe, stream, &unsent, &net.waker(), ends)?;
     let outcome = flow.until_over(&mut net, &signals)?;
     let (code, count) = (outcome.code(), flow.count());
     if let Some(event) = outcome.event(&piped.name, count) {
@@ -103,37 +108,39 @@ pub(crate) fn run(home: &Home, common: &Common, sources: &Sources, task: &PipeTa
 }
 
 /// What is asked of the chat.
-fn command(task: &PipeTask, book: &Book) -> Result<Command, Fault> {
-    let (callers, family) = (task.whom.callers(Wire::Native, book)?, task.manner.family());
-    way(task.listen.as_deref(), task.connect.as_deref(), family, callers, Wire::Native)
+fn command(task: &PipeArgs, book: &Book) -> Result<Command, AppError> {
+    let (callers, family) = (task.whom.callers(Protocol::Native, book)?, task.manner.family());
+    way(task.listen.as_deref(), task.connect.as_deref(), family, callers, Protocol::Native)
 }
 
 enum Met {
-    Peer(Box<Piped>),
+    Peer(Box<EstablishedPipe>),
     Over(u8),
 }
 
 /// Waits until a pipe stands, or until none can.
-fn meet(driver: &mut Driver<Report>, signals: &Signals) -> Result<Met, Fault> {
+fn meet(app: &mut App<EventReporter>, signals: &Signals) -> Result<Met, AppError> {
     loop {
         if let Some(signal) = signals.next() {
-            driver.handle(Input::Farewell(Farewell::Signal(signal.number())));
+            app.handle(Input::ExitRequest(ExitRequest::Signal(signal.number())));
         }
-        if let Some(piped) = driver.take_pipe() {
+        if let Some(piped) = app.take_pipe() {
             return Ok(Met::Peer(Box::new(piped)));
         }
-        if let Some(code) = driver.quit() {
+        if let Some(code) = app.quit() {
             return Ok(Met::Over(code));
         }
-        if let Some(verdict) = driver.verdicts().first() {
-            return Ok(Met::Over(match verdict {
-                Verdict::Unreachable | Verdict::Deaf => code::MACHINE,
-                Verdict::Refused => code::REFUSED,
-                Verdict::Lost | Verdict::LeftEarly | Verdict::Failed | Verdict::Left | Verdict::Done => {
-                    code::LOST
-                }
+        if let Some(outcome) = app.outcomes().first() {
+            return Ok(Met::Over(match outcome {
+                DialOutcome::Unreachable | DialOutcome::ListenFailed => code::MACHINE,
+                DialOutcome::Refused => code::REFUSED,
+                DialOutcome::Lost
+                | DialOutcome::PeerLeftEarly
+                | DialOutcome::Failed
+                | DialOutcome::Left
+                | DialOutcome::Done => code::LOST,
             }));
         }
-        driver.turn()?;
+        app.turn()?;
     }
 }

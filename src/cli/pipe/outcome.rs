@@ -1,18 +1,18 @@
-//! How a pipe ended: in words, as an exit code, and as the goodbye that the peer gets.
+//! How a pipe ended: in describe, as an exit code, and as the goodbye that the peer gets.
 
 use std::io;
 
 use crate::app::error::code;
-use crate::app::error::words;
+use crate::app::error::describe;
 use crate::events::Event;
-use crate::session::Ending;
+use crate::session::CloseReason;
 use crate::wire::ByeReason;
 
 use super::relay::Count;
 
 /// The end of a pipe.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum PipeOutcome {
     /// Everything of both sides is written and confirmed.
     Complete,
     /// Our input cannot be read.
@@ -22,7 +22,7 @@ pub(crate) enum Outcome {
     /// The connection was cut.
     Cut(Option<io::Error>),
     /// The session is over before everything was confirmed.
-    Broken(Ending),
+    Broken(CloseReason),
     /// A signal, by its number.
     Signal(u8),
 }
@@ -30,7 +30,7 @@ pub(crate) enum Outcome {
 /// Number of SIGPIPE.
 const SIGPIPE: u8 = 13;
 
-impl Outcome {
+impl PipeOutcome {
     /// The exit code.
     pub(crate) fn code(&self) -> u8 {
         match self {
@@ -38,7 +38,7 @@ impl Outcome {
             Self::Input(_) => code::MACHINE,
             Self::Output(error) if is_gone(error) => 128 + SIGPIPE,
             Self::Output(_)
-            | Self::Broken(Ending::Bye(
+            | Self::Broken(CloseReason::Bye(
                 ByeReason::OutputGone
                 | ByeReason::OutputFull
                 | ByeReason::OutputFailed
@@ -53,7 +53,7 @@ impl Outcome {
     pub(crate) fn bye(&self) -> Option<ByeReason> {
         match self {
             // After the peer's own goodbye, ours lets it see the end of the stream at once.
-            Self::Complete | Self::Signal(_) | Self::Broken(Ending::Bye(_)) => Some(ByeReason::Leaving),
+            Self::Complete | Self::Signal(_) | Self::Broken(CloseReason::Bye(_)) => Some(ByeReason::Shutdown),
             Self::Input(_) => Some(ByeReason::InputFailed),
             Self::Output(error) if is_gone(error) => Some(ByeReason::OutputGone),
             Self::Output(error) if error.kind() == io::ErrorKind::StorageFull => Some(ByeReason::OutputFull),
@@ -67,10 +67,10 @@ impl Outcome {
         let (kind, what) = match self {
             Self::Complete => return None,
             Self::Output(error) if is_gone(error) => return None,
-            Self::Input(error) => ("input", format!("cannot read the input: {}", words(error))),
-            Self::Output(error) => ("output", format!("cannot write the output: {}", words(error))),
+            Self::Input(error) => ("input", format!("cannot read the input: {}", describe(error))),
+            Self::Output(error) => ("output", format!("cannot write the output: {}", describe(error))),
             Self::Cut(why) => {
-                let why = why.as_ref().map_or_else(String::new, |why| format!(" ({})", words(why)));
+                let why = why.as_ref().map_or_else(String::new, |why| format!(" ({})", describe(why)));
                 ("lost", format!("the connection with {name} was cut{why}"))
             }
             Self::Broken(ending) => broken(name, ending),
@@ -83,24 +83,24 @@ impl Outcome {
     }
 }
 
-fn broken(name: &str, ending: &Ending) -> (&'static str, String) {
+fn broken(name: &str, ending: &CloseReason) -> (&'static str, String) {
     match ending {
-        Ending::Bye(ByeReason::OutputGone) => {
+        CloseReason::Bye(ByeReason::OutputGone) => {
             ("peer_output", format!("{name} could not write: who read its output has gone"))
         }
-        Ending::Bye(ByeReason::OutputFull) => {
+        CloseReason::Bye(ByeReason::OutputFull) => {
             ("peer_output", format!("{name} could not write: no space left where it writes"))
         }
-        Ending::Bye(ByeReason::OutputFailed) => {
+        CloseReason::Bye(ByeReason::OutputFailed) => {
             ("peer_output", format!("{name} could not write: its output failed"))
         }
-        Ending::Bye(ByeReason::InputFailed) => {
+        CloseReason::Bye(ByeReason::InputFailed) => {
             ("peer_input", format!("{name} could not read its input to the end"))
         }
-        Ending::Bye(_) => ("left", format!("{name} left before everything was confirmed")),
-        Ending::Silent => ("lost", format!("lost {name}: no answer for 60 s")),
-        Ending::Record => ("lost", format!("lost {name}: a record failed its check")),
-        Ending::Exhausted => ("lost", "more was sent than one key may seal".to_owned()),
+        CloseReason::Bye(_) => ("left", format!("{name} left before everything was confirmed")),
+        CloseReason::IdleTimeout => ("lost", format!("lost {name}: no answer for 60 s")),
+        CloseReason::Record => ("lost", format!("lost {name}: a record failed its check")),
+        CloseReason::NonceExhausted => ("lost", "more was sent than one key may seal".to_owned()),
         _ => ("lost", format!("lost {name}: it broke the protocol")),
     }
 }

@@ -8,14 +8,14 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::fs::{FileType, SeekFrom, fstat, seek};
 
-use super::counters::Tally;
+use super::counters::Counters;
 use super::relay::{Count, Input};
-use crate::app::print::complain;
-use crate::events::{Event, Form, tell};
+use crate::app::print::eprint_line;
+use crate::events::{Event, OutputFormat, tell};
 
 /// When the row is drawn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub(crate) enum When {
+pub(crate) enum ProgressWhen {
     Always,
     /// If standard error is a terminal where nobody types and nothing arrives
     Auto,
@@ -44,39 +44,39 @@ pub(crate) struct Progress {
     shown: Shown,
     /// Whether a person types our stream, and wants to know when the other side has said all.
     typed: bool,
-    form: Form,
+    form: OutputFormat,
     told: Option<Count>,
     drawn: Instant,
 }
 
 impl Progress {
-    pub(crate) fn new(when: When, form: Form, input: Input) -> Self {
+    pub(crate) fn new(when: ProgressWhen, form: OutputFormat, input: Input) -> Self {
         let terminal = io::stderr().is_terminal();
         let typed = terminal && input == Input::Sent && io::stdin().is_terminal();
         let shown = match when {
-            _ if form == Form::Json => Shown::Nowhere,
-            When::Always if terminal => Shown::Bar(bar()),
+            _ if form == OutputFormat::Json => Shown::Nowhere,
+            ProgressWhen::Always if terminal => Shown::Bar(bar()),
             // What is typed would stand in the middle of the row.
-            When::Auto if terminal && !typed => Shown::Bar(bar()),
-            When::Always => Shown::Rows,
-            When::Auto | When::Never => Shown::Nowhere,
+            ProgressWhen::Auto if terminal && !typed => Shown::Bar(bar()),
+            ProgressWhen::Always => Shown::Rows,
+            ProgressWhen::Auto | ProgressWhen::Never => Shown::Nowhere,
         };
-        let typed = typed && form != Form::Json && when != When::Never;
+        let typed = typed && form != OutputFormat::Json && when != ProgressWhen::Never;
         Self { shown, typed, form, told: None, drawn: Instant::now() }
     }
 
     /// What takes the row away before the peer's bytes come onto the same terminal, unless it was asked for.
-    pub(crate) fn yields(&self, when: When) -> Yielding {
+    pub(crate) fn yields(&self, when: ProgressWhen) -> ClearOnOutput {
         match &self.shown {
-            Shown::Bar(bar) if when == When::Auto && io::stdout().is_terminal() => {
-                Yielding(Some(bar.clone()))
+            Shown::Bar(bar) if when == ProgressWhen::Auto && io::stdout().is_terminal() => {
+                ClearOnOutput(Some(bar.clone()))
             }
-            _ => Yielding(None),
+            _ => ClearOnOutput(None),
         }
     }
 
     /// When the loop is to look again: at what is due, or earlier to draw.
-    pub(crate) fn next(&self, due_ms: u64, tally: &Tally) -> Instant {
+    pub(crate) fn next(&self, due_ms: u64, tally: &Counters) -> Instant {
         let due = tally.instant(due_ms);
         match self.every() {
             Some(every) => due.min(self.drawn + every),
@@ -88,9 +88,9 @@ impl Progress {
     fn every(&self) -> Option<Duration> {
         match (&self.shown, self.form) {
             (Shown::Bar(_), _) => Some(Duration::from_millis(EVERY_MS)),
-            (_, Form::Json) => Some(Duration::from_millis(TELL_EVERY_MS)),
+            (_, OutputFormat::Json) => Some(Duration::from_millis(TELL_EVERY_MS)),
             (Shown::Rows, _) => Some(Duration::from_millis(ROW_EVERY_MS)),
-            (Shown::Nowhere, Form::Words(_)) => None,
+            (Shown::Nowhere, OutputFormat::Words(_)) => None,
         }
     }
 
@@ -118,7 +118,7 @@ impl Progress {
             }
             Shown::Rows => {
                 let Count { sent, stored, received } = count;
-                complain(&format!(
+                eprint_line(&format!(
                     "rsachat: {} sent, {} confirmed, {} received",
                     bytes(sent),
                     bytes(stored),
@@ -127,7 +127,7 @@ impl Progress {
             }
             Shown::Nowhere => {}
         }
-        if self.form == Form::Json && self.told != Some(count) {
+        if self.form == OutputFormat::Json && self.told != Some(count) {
             self.told = Some(count);
             let Count { sent, stored, received } = count;
             tell(&Event::Progress { sent, stored, received }, self.form);
@@ -140,7 +140,7 @@ impl Progress {
         match &self.shown {
             _ if !self.typed => {}
             Shown::Bar(bar) => bar.println(WORDS),
-            Shown::Rows | Shown::Nowhere => complain(WORDS),
+            Shown::Rows | Shown::Nowhere => eprint_line(WORDS),
         }
     }
 
@@ -154,9 +154,9 @@ impl Progress {
 }
 
 /// A row that makes room, once.
-pub(crate) struct Yielding(Option<ProgressBar>);
+pub(crate) struct ClearOnOutput(Option<ProgressBar>);
 
-impl Yielding {
+impl ClearOnOutput {
     /// Makes room; there is no row from now on.
     pub(crate) fn make_room(&mut self) {
         if let Some(bar) = self.0.take() {

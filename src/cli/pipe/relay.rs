@@ -12,22 +12,22 @@ use std::time::{Duration, Instant};
 
 use mio::Waker;
 
-use super::counters::Tally;
+use super::counters::Counters;
 use super::download::{self, Down};
-use super::outcome::Outcome;
-use super::progress::{Progress, Yielding};
-use super::sender::{Line, Word};
+use super::outcome::PipeOutcome;
+use super::progress::{ClearOnOutput, Progress};
+use super::sender::{Control, FrameSender};
 use super::upload::{self, UpEnd};
 use crate::limits::{CONFIRM_EVERY_MS, FAREWELL_MS};
 use crate::net::Net;
-use crate::net::lines::Patient;
+use crate::net::lines::BlockingReader;
 use crate::net::signals::Signals;
-use crate::session::Ending;
-use crate::session::pipe::{Arrival, Beat, Pipe, Pulse};
+use crate::session::CloseReason;
+use crate::session::pipe::{Keepalive, KeepaliveAction, Pipe, RecvEvent};
 use crate::wire::ByeReason;
 
 /// What comes from the threads.
-enum Report {
+enum RelayEvent {
     Up(UpEnd),
     Down(Down),
     /// The goodbye is with the kernel, or the key is used up.
@@ -45,20 +45,20 @@ pub(crate) enum Input {
 }
 
 /// What a pipe has on this side: its input, and the row that shows how far it has come.
-pub(crate) struct Ends {
+pub(crate) struct Endpoints {
     pub(crate) input: Input,
     pub(crate) progress: Progress,
-    pub(crate) yields: Yielding,
+    pub(crate) yields: ClearOnOutput,
 }
 
 /// A pipe at work.
-pub(crate) struct Flow {
-    line: Arc<Line>,
-    tally: Arc<Tally>,
+pub(crate) struct Relay {
+    line: Arc<FrameSender>,
+    tally: Arc<Counters>,
     unconfirmed: Arc<AtomicBool>,
-    reports: Receiver<Report>,
+    reports: Receiver<RelayEvent>,
     stream: TcpStream,
-    pulse: Pulse,
+    pulse: Keepalive,
     progress: Progress,
     /// Bytes of our stream that the peer has confirmed, once it has said anything of them.
     stored: Option<u64>,
@@ -76,30 +76,30 @@ pub(crate) struct Count {
     pub(crate) received: u64,
 }
 
-impl Flow {
+impl Relay {
     /// Begins to move bytes. `unsent` is what the handshake has left for the socket.
     pub(crate) fn start(
         pipe: Pipe,
         mut stream: TcpStream,
         unsent: &[u8],
         waker: &Arc<Waker>,
-        ends: Ends,
+        ends: Endpoints,
     ) -> io::Result<Self> {
-        let Ends { input, progress, yields } = ends;
+        let Endpoints { input, progress, yields } = ends;
         stream.write_all(unsent)?;
         let (reporter, reports) = channel();
-        let line = Arc::new(Line::new(pipe.outgoing, stream.try_clone()?));
-        let tally = Arc::new(Tally::new());
+        let line = Arc::new(FrameSender::new(pipe.outgoing, stream.try_clone()?));
+        let tally = Arc::new(Counters::new());
         let unconfirmed = Arc::new(AtomicBool::new(false));
         let tell = teller(reporter, waker);
 
         let (up_line, up_tally, up_tell) = (Arc::clone(&line), Arc::clone(&tally), tell.clone());
         thread::Builder::new().name("up".into()).spawn(move || {
             let end = match input_file(input) {
-                Ok(input) => upload::run(Patient(input), &up_line, &up_tally),
+                Ok(input) => upload::run(BlockingReader(input), &up_line, &up_tally),
                 Err(error) => UpEnd::Input(error),
             };
-            up_tell(Report::Up(end));
+            up_tell(RelayEvent::Up(end));
         })?;
 
         let receiver = download::Receiver {
@@ -111,16 +111,17 @@ impl Flow {
         let (down_tally, down_unconfirmed, down_tell) =
             (Arc::clone(&tally), Arc::clone(&unconfirmed), tell.clone());
         thread::Builder::new().name("down".into()).spawn(move || {
-            receiver.run(&pipe.arrived, &down_tally, &down_unconfirmed, |down| down_tell(Report::Down(down)));
+            receiver
+                .run(&pipe.arrived, &down_tally, &down_unconfirmed, |down| down_tell(RelayEvent::Down(down)));
         })?;
 
         let speaking = Arc::clone(&line);
         thread::Builder::new().name("words".into()).spawn(move || {
-            tell(speaking.speak().map_or(Report::Unheard, |()| Report::Spoken));
+            tell(speaking.speak().map_or(RelayEvent::Unheard, |()| RelayEvent::Spoken));
         })?;
         Ok(Self {
             line,
-            pulse: Pulse::new(tally.now_ms()),
+            pulse: Keepalive::new(tally.now_ms()),
             tally,
             unconfirmed,
             reports,
@@ -135,16 +136,16 @@ impl Flow {
     }
 
     /// Waits until the pipe is over, says goodbye, and tells how it ended.
-    pub(crate) fn until_over(&mut self, net: &mut Net, signals: &Signals) -> io::Result<Outcome> {
+    pub(crate) fn until_over(&mut self, net: &mut Net, signals: &Signals) -> io::Result<PipeOutcome> {
         let outcome = loop {
             if let Some(signal) = signals.next() {
-                break Outcome::Signal(signal.number());
+                break PipeOutcome::Signal(signal.number());
             }
             if let Some(outcome) = self.hear() {
                 break outcome;
             }
             if self.is_complete() {
-                break Outcome::Complete;
+                break PipeOutcome::Complete;
             }
             let due = match self.keep_time() {
                 Ok(due) => due,
@@ -162,24 +163,24 @@ impl Flow {
         Count { sent: self.tally.sent(), stored: self.stored.unwrap_or(0), received: self.tally.written() }
     }
 
-    fn hear(&mut self) -> Option<Outcome> {
+    fn hear(&mut self) -> Option<PipeOutcome> {
         while let Ok(report) = self.reports.try_recv() {
             match report {
-                Report::Up(UpEnd::Input(error)) => return Some(Outcome::Input(error)),
+                RelayEvent::Up(UpEnd::Input(error)) => return Some(PipeOutcome::Input(error)),
                 // The one who receives knows why: a goodbye, or a broken connection.
-                Report::Up(UpEnd::Ended | UpEnd::Socket | UpEnd::Closed) => {}
-                Report::Spoken => return Some(Outcome::Broken(Ending::Exhausted)),
-                Report::Unheard => self.spoken = true,
-                Report::Down(Down::Written) => {
+                RelayEvent::Up(UpEnd::Ended | UpEnd::Socket | UpEnd::Closed) => {}
+                RelayEvent::Spoken => return Some(PipeOutcome::Broken(CloseReason::NonceExhausted)),
+                RelayEvent::Unheard => self.spoken = true,
+                RelayEvent::Down(Down::Written) => {
                     self.confirm_at_ms.get_or_insert(self.tally.now_ms() + CONFIRM_EVERY_MS);
                 }
-                Report::Down(Down::Output(error)) => return Some(Outcome::Output(error)),
-                Report::Down(Down::Ended(error)) => {
+                RelayEvent::Down(Down::Output(error)) => return Some(PipeOutcome::Output(error)),
+                RelayEvent::Down(Down::Ended(error)) => {
                     self.hung_up = true;
                     let complete = self.is_complete();
-                    return Some(if complete { Outcome::Complete } else { Outcome::Cut(error) });
+                    return Some(if complete { PipeOutcome::Complete } else { PipeOutcome::Cut(error) });
                 }
-                Report::Down(Down::Arrival(arrival)) => {
+                RelayEvent::Down(Down::RecvEvent(arrival)) => {
                     if let Some(outcome) = self.arrival(arrival) {
                         return Some(outcome);
                     }
@@ -189,25 +190,25 @@ impl Flow {
         None
     }
 
-    fn arrival(&mut self, arrival: Arrival) -> Option<Outcome> {
+    fn arrival(&mut self, arrival: RecvEvent) -> Option<PipeOutcome> {
         match arrival {
-            Arrival::Ended { total } => {
+            RecvEvent::Ended { total } => {
                 self.their_end = true;
                 self.confirm_at_ms = None;
-                self.line.post(Word::Stored(total));
+                self.line.post(Control::Stored(total));
                 if self.tally.total().is_none() {
                     self.progress.peer_ended();
                 }
             }
-            Arrival::Stored { total } => self.stored = Some(total),
-            Arrival::Ping(number) => self.line.post(Word::Pong(number)),
+            RecvEvent::Stored { total } => self.stored = Some(total),
+            RecvEvent::Ping(number) => self.line.post(Control::Pong(number)),
             // The error of the socket comes next, with its reason.
-            Arrival::Over(Ending::Cut { .. }) => {}
+            RecvEvent::Over(CloseReason::ConnectionLost { .. }) => {}
             // Its end and its last confirmation came before, so it left when all was done.
-            Arrival::Over(Ending::Bye(ByeReason::Leaving)) if self.is_complete() => {
-                return Some(Outcome::Complete);
+            RecvEvent::Over(CloseReason::Bye(ByeReason::Shutdown)) if self.is_complete() => {
+                return Some(PipeOutcome::Complete);
             }
-            Arrival::Over(ending) => return Some(Outcome::Broken(ending)),
+            RecvEvent::Over(ending) => return Some(PipeOutcome::Broken(ending)),
         }
         None
     }
@@ -218,31 +219,31 @@ impl Flow {
     }
 
     /// Does what is due, and says when the next thing is; an error is the end.
-    fn keep_time(&mut self) -> Result<u64, Outcome> {
+    fn keep_time(&mut self) -> Result<u64, PipeOutcome> {
         let now_ms = self.tally.now_ms();
         if self.confirm_at_ms.is_some_and(|due| now_ms >= due) {
             self.confirm_at_ms = None;
             // Cleared before the count is read: what is written after that is told anew.
             self.unconfirmed.store(false, Ordering::SeqCst);
-            self.line.post(Word::Stored(self.tally.written()));
+            self.line.post(Control::Stored(self.tally.written()));
         }
         let due = match self.pulse.beat(now_ms, self.tally.attention()) {
-            Beat::Wait(due) => due,
-            Beat::Ping => {
-                self.line.post(Word::Ping(now_ms));
+            KeepaliveAction::Wait(due) => due,
+            KeepaliveAction::Ping => {
+                self.line.post(Control::Ping(now_ms));
                 now_ms
             }
-            Beat::GiveUp => return Err(Outcome::Broken(Ending::Silent)),
+            KeepaliveAction::GiveUp => return Err(PipeOutcome::Broken(CloseReason::IdleTimeout)),
         };
         Ok(self.confirm_at_ms.map_or(due, |confirm| confirm.min(due)))
     }
 
     /// Says goodbye, and stays a moment so that it arrives: a socket that is closed with something unread
     /// takes back what was sent.
-    fn part(&mut self, outcome: &Outcome, net: &mut Net) -> io::Result<()> {
+    fn part(&mut self, outcome: &PipeOutcome, net: &mut Net) -> io::Result<()> {
         let until = Instant::now() + Duration::from_millis(FAREWELL_MS);
         if let Some(reason) = outcome.bye() {
-            self.line.post(Word::Bye(reason));
+            self.line.post(Control::Bye(reason));
             while !self.spoken && !self.hung_up && Instant::now() < until {
                 self.settle();
                 if !self.spoken && !self.hung_up {
@@ -265,8 +266,10 @@ impl Flow {
     fn settle(&mut self) {
         while let Ok(report) = self.reports.try_recv() {
             match report {
-                Report::Spoken | Report::Unheard | Report::Up(UpEnd::Closed) => self.spoken = true,
-                Report::Down(Down::Ended(_)) => self.hung_up = true,
+                RelayEvent::Spoken | RelayEvent::Unheard | RelayEvent::Up(UpEnd::Closed) => {
+                    self.spoken = true;
+                }
+                RelayEvent::Down(Down::Ended(_)) => self.hung_up = true,
                 _ => {}
             }
         }
@@ -278,7 +281,7 @@ fn wait(net: &mut Net, until: Option<Instant>) -> io::Result<()> {
 }
 
 /// Reports, and wakes the loop.
-fn teller(reporter: Sender<Report>, waker: &Arc<Waker>) -> impl Fn(Report) + Clone + Send + 'static {
+fn teller(reporter: Sender<RelayEvent>, waker: &Arc<Waker>) -> impl Fn(RelayEvent) + Clone + Send + 'static {
     let waker = Arc::clone(waker);
     move |report| {
         if reporter.send(report).is_ok() {

@@ -6,13 +6,13 @@ use std::io::{self, Write as _};
 use std::net::TcpStream;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::session::pipe::Outgoing;
+use crate::session::pipe::SendHalf;
 use crate::wire::ByeReason;
 use crate::wire::data_frame::DataFrame;
 
 /// A record that is not of the stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Word {
+pub(crate) enum Control {
     Ping(u64),
     Pong(u64),
     Stored(u64),
@@ -20,14 +20,14 @@ pub(crate) enum Word {
     Bye(ByeReason),
 }
 
-pub(crate) struct Line {
+pub(crate) struct FrameSender {
     writer: Mutex<Writer>,
-    words: Mutex<VecDeque<Word>>,
+    words: Mutex<VecDeque<Control>>,
     spoken: Condvar,
 }
 
 struct Writer {
-    outgoing: Outgoing,
+    outgoing: SendHalf,
     stream: TcpStream,
 }
 
@@ -39,14 +39,14 @@ pub(crate) enum Sent {
     Closed,
 }
 
-impl Line {
-    pub(crate) fn new(outgoing: Outgoing, stream: TcpStream) -> Self {
+impl FrameSender {
+    pub(crate) fn new(outgoing: SendHalf, stream: TcpStream) -> Self {
         let writer = Writer { outgoing, stream };
         Self { writer: Mutex::new(writer), words: Mutex::default(), spoken: Condvar::new() }
     }
 
-    /// Puts a word in the queue. Who sends the stream takes it along, and so does [`Line::speak`].
-    pub(crate) fn post(&self, word: Word) {
+    /// Puts a word in the queue. Who sends the stream takes it along, and so does [`FrameSender::speak`].
+    pub(crate) fn post(&self, word: Control) {
         locked(&self.words).push_back(word);
         self.spoken.notify_one();
     }
@@ -97,21 +97,21 @@ impl Line {
         // The lock of the words is not held while one is written: posting never waits for the peer.
         while let Some(word) = self.next() {
             let record = match word {
-                Word::Ping(number) => writer.outgoing.ping(number),
-                Word::Pong(number) => writer.outgoing.pong(number),
-                Word::Stored(total) => writer.outgoing.stored(total),
-                Word::Bye(reason) => writer.outgoing.bye(reason),
+                Control::Ping(number) => writer.outgoing.ping(number),
+                Control::Pong(number) => writer.outgoing.pong(number),
+                Control::Stored(total) => writer.outgoing.stored(total),
+                Control::Bye(reason) => writer.outgoing.bye(reason),
             };
             let Some(record) = record else { return Ok(Sent::Closed) };
             writer.stream.write_all(&record)?;
-            if let Word::Bye(_) = word {
+            if let Control::Bye(_) = word {
                 return Ok(Sent::Closed);
             }
         }
         Ok(Sent::Gone)
     }
 
-    fn next(&self) -> Option<Word> {
+    fn next(&self) -> Option<Control> {
         locked(&self.words).pop_front()
     }
 }

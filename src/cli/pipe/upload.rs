@@ -8,8 +8,8 @@ use std::thread;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::counters::Tally;
-use super::sender::{Line, Sent};
+use super::counters::Counters;
+use super::sender::{FrameSender, Sent};
 use crate::wire::data_frame::{DATA_AT, DATA_BYTES, DATA_FRAME_BYTES, DataFrame};
 
 /// Frames that are read, sealed and written together: measured, more leaves the caches and fewer wakes more often.
@@ -40,7 +40,7 @@ struct Block {
 }
 
 /// Sends the whole input. Another thread reads ahead, since a read takes nearly as long as a write.
-pub(crate) fn run(input: impl Read + AsFd + Send + 'static, line: &Line, tally: &Tally) -> UpEnd {
+pub(crate) fn run(input: impl Read + AsFd + Send + 'static, line: &FrameSender, tally: &Counters) -> UpEnd {
     let (full, to_send) = sync_channel(BLOCKS);
     let (empty, to_fill) = sync_channel(BLOCKS);
     for _ in 0..BLOCKS {

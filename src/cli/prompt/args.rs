@@ -4,15 +4,15 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use crate::app::error::{Fault, code};
-use crate::config::{EditorMode, Layer, Notify, TimeFormat, When, YesNo};
+use crate::app::error::{AppError, code};
+use crate::config::{ColourWhen, EditorMode, Layer, Notify, TimeFormat, YesNo};
 use crate::peers::address::ListenAt;
 use crate::peers::name::Name;
 
 /// What the prompt understands.
 #[derive(Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
-pub(crate) struct Prompt {
+pub(crate) struct PromptArgs {
     /// Name that you give to peers [default: the login name]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
@@ -45,7 +45,7 @@ pub(crate) struct Prompt {
     history: Option<PathBuf>,
     /// Whether output carries colour [default: auto]
     #[arg(long, alias = "color", value_name = "WHEN")]
-    colour: Option<When>,
+    colour: Option<ColourWhen>,
     /// Time before each message, in the conversions of strftime, or `none` [default: %H:%M]
     #[arg(long, value_name = "FORMAT")]
     time_format: Option<String>,
@@ -72,25 +72,25 @@ pub(crate) struct Prompt {
     pub(crate) json: bool,
 }
 
-impl Prompt {
+impl PromptArgs {
     /// What the command line says of the things that can be configured. Who names a place to listen or calls
     /// somebody does not mean the places of the file.
     ///
     /// # Errors
     /// A name that is none, an address that is none.
-    pub(crate) fn layer(&self) -> Result<Layer, Fault> {
-        let wrong = |option: &str, fault: String| Fault::new(code::USAGE, format!("{option}: {fault}"));
+    pub(crate) fn layer(&self) -> Result<Layer, AppError> {
+        let wrong = |option: &str, error: String| AppError::new(code::USAGE, format!("{option}: {error}"));
         let name = self.name.as_deref().map(Name::parse).transpose();
         let listen: Result<Vec<_>, _> = self.listen.iter().map(|at| at.parse::<ListenAt>()).collect();
-        let listen = listen.map_err(|fault| wrong("--listen", fault.to_string()))?;
+        let listen = listen.map_err(|error| wrong("--listen", error.to_string()))?;
         let time = match &self.time_format {
             _ if self.no_time => Some(TimeFormat::none()),
-            Some(format) => Some(TimeFormat::parse(format).map_err(|fault| wrong("--time-format", fault))?),
+            Some(format) => Some(TimeFormat::parse(format).map_err(|error| wrong("--time-format", error))?),
             None => None,
         };
         let asked = !listen.is_empty() || self.no_listen || self.connect.is_some();
         Ok(Layer {
-            name: name.map_err(|fault| wrong("--name", fault.to_string()))?,
+            name: name.map_err(|error| wrong("--name", error.to_string()))?,
             listen: asked.then_some(listen),
             callers: self.known_only.map(YesNo::callers),
             colour: self.colour,

@@ -10,7 +10,7 @@ use crate::text::safe::SafeText;
 
 /// Something to say or to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Order {
+pub(crate) enum Request {
     /// A text for who is addressed.
     Say { text: String },
     /// A text for somebody by name.
@@ -45,7 +45,7 @@ struct Called {
     id: Option<Id>,
 }
 
-impl Order {
+impl Request {
     /// As the chat takes it.
     pub(crate) fn input(&self) -> Input<'_> {
         match self {
@@ -57,21 +57,21 @@ impl Order {
 }
 
 /// The id of a line, and what it asks for.
-pub(crate) fn read(line: &[u8]) -> (Option<Id>, Result<Order, Refused>) {
+pub(crate) fn read(line: &[u8]) -> (Option<Id>, Result<Request, Refused>) {
     let id = serde_json::from_slice(line).ok().and_then(|called: Called| called.id);
     (id, order(line).map_err(|why| Refused { why }))
 }
 
-fn order(line: &[u8]) -> Result<Order, String> {
+fn order(line: &[u8]) -> Result<Request, String> {
     let object: Object = serde_json::from_slice(line).map_err(|error| not_understood(&error))?;
     match object {
-        Object { say: Some(text), to: None, command: None, arguments: None, .. } => Ok(Order::Say { text }),
+        Object { say: Some(text), to: None, command: None, arguments: None, .. } => Ok(Request::Say { text }),
         Object { say: Some(text), to: Some(to), command: None, arguments: None, .. } => {
-            Ok(Order::SayTo { to, text })
+            Ok(Request::SayTo { to, text })
         }
         Object { say: None, to: None, command: Some(name), arguments, .. } => {
             let command = command::command_of(&name, &arguments.unwrap_or_default());
-            command.map(Order::Do).map_err(|mistake| mistake.to_string())
+            command.map(Request::Do).map_err(|mistake| mistake.to_string())
         }
         _ => {
             Err(r#"write {"say":TEXT}, {"say":TEXT,"to":NAME} or {"command":NAME,"arguments":[…]}"#

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-use crate::app::error::words;
-use crate::app::error::{Fault, code};
+use crate::app::error::describe;
+use crate::app::error::{AppError, code};
 
 /// Permissions of a folder that is made for it, and of the file: the user's alone.
 const FOLDER_MODE: u32 = 0o700;
@@ -19,12 +19,12 @@ const FILE_MODE: u32 = 0o600;
 ///
 /// # Errors
 /// It cannot be made, or lines cannot be appended to it: better said now than forgotten with the session.
-pub(crate) fn prepare(path: &Path) -> Result<(), Fault> {
+pub(crate) fn prepare(path: &Path) -> Result<(), AppError> {
     let cannot = |why: &str| {
         let what = format!("cannot keep typed lines in {}: {why}", path.display());
-        Fault::new(code::MACHINE, what).hint("name another file with --history FILE, or in the settings")
+        AppError::new(code::MACHINE, what).hint("name another file with --history FILE, or in the settings")
     };
-    let failed = |error: io::Error| cannot(&words(&error));
+    let failed = |error: io::Error| cannot(&describe(&error));
     if let Some(folder) = path.parent() {
         DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder).map_err(failed)?;
     }

@@ -7,20 +7,20 @@ pub(crate) mod line_history;
 
 use std::io::{self, IsTerminal as _};
 
-use crate::app::error::{Fault, code, words};
-use crate::app::event_loop::Driver;
-use crate::app::global_args::Common;
+use crate::app::error::{AppError, code, describe};
+use crate::app::event_loop::App;
+use crate::app::global_args::GlobalArgs;
 use crate::app::keyring;
-use crate::app::sink::Latest;
-use crate::chat::{Callers, Chat, Farewell, Input, Verdict};
-use crate::config::{Config, Sources};
+use crate::app::sink::ReceiptBatch;
+use crate::chat::{AcceptPolicy, Chat, DialOutcome, ExitRequest, Input};
+use crate::config::{Config, SettingSources};
 use crate::events::{Done, Event, Id};
 use crate::text::safe::SafeText;
 use crate::ui::render::colour;
-use crate::ui::render::layout::{Form, Looks};
-pub(crate) use args::Prompt;
+use crate::ui::render::layout::{Layout, OutputMode};
+pub(crate) use args::PromptArgs;
 
-use crate::app::print::complain;
+use crate::app::print::eprint_line;
 use crate::app::recorder::Recorder;
 use crate::limits;
 use crate::net::lines::{LineEvent, Lines};
@@ -29,23 +29,23 @@ use crate::net::worker::Priority;
 use crate::net::{Net, process};
 use crate::store::{Home, book_file};
 use crate::ui::prompt_sync::{self, Prompting};
-use crate::ui::screen::{Person, Program, Reader, Screen, stdout_sink};
-use crate::ui::terminal::{self, Habits, Terminal, Typed};
-use json_request::{Order, Refused};
+use crate::ui::screen::{JsonClient, Person, Reader, Screen, stdout_sink};
+use crate::ui::terminal::{self, EditorEvent, EditorOptions, Terminal};
+use json_request::{Refused, Request};
 
 /// Where typed lines come from.
-enum Typist {
+enum InputSource {
     /// An editor on a terminal.
     Person(Terminal),
     /// Anything else. `None` once it has ended.
     Lines(Option<Lines>),
     /// The orders of a program, one a line. `None` once they have ended.
-    Orders(Option<Lines>),
+    Requests(Option<Lines>),
 }
 
 /// Runs the prompt to its end and gives the exit code.
-pub(crate) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, Fault> {
-    let config = Sources::read(common.config.as_deref(), prompt.layer()?)?.settle();
+pub(crate) fn run(home: &Home, common: &GlobalArgs, prompt: &PromptArgs) -> Result<u8, AppError> {
+    let config = SettingSources::read(common.config.as_deref(), prompt.layer()?)?.settle();
     let opening = opening(prompt, &config)?;
     let name = config.own_name();
     let recorder = prompt.record.as_deref().map(|path| Recorder::start(path, name.as_str())).transpose()?;
@@ -70,38 +70,39 @@ pub(crate) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
     let signals = Signals::start(net.waker())?;
     let (typist, sink) = if edited {
         let live = prompt_sync::live(&chat.view(), form.clone());
-        let habits = Habits { keys: config.editor, history: config.history.as_deref(), title: config.title };
+        let habits =
+            EditorOptions { keys: config.editor, history: config.history.as_deref(), title: config.title };
         let (terminal, sink) = Terminal::start(live, &habits, net.waker())?;
-        (Typist::Person(terminal), sink)
+        (InputSource::Person(terminal), sink)
     } else {
         let lines = Some(Lines::of_stdin(net.waker())?);
-        (if prompt.json { Typist::Orders(lines) } else { Typist::Lines(lines) }, stdout_sink())
+        (if prompt.json { InputSource::Requests(lines) } else { InputSource::Lines(lines) }, stdout_sink())
     };
     let reader = match &typist {
-        Typist::Person(terminal) => {
+        InputSource::Person(terminal) => {
             Reader::Person(Box::new(Person::new(form, Some(Prompting::new(terminal.live())))))
         }
-        Typist::Lines(_) => Reader::Person(Box::new(Person::new(form, None))),
-        Typist::Orders(_) => Reader::Program(Program::default()),
+        InputSource::Lines(_) => Reader::Person(Box::new(Person::new(form, None))),
+        InputSource::Requests(_) => Reader::JsonClient(JsonClient::default()),
     };
     let screen = Screen::start(reader, sink, net.waker())?;
-    let mut driver = Driver::new(chat, screen, net, home.clone(), own, passphrase, Priority::Lower)?;
+    let mut app = App::new(chat, screen, net, home.clone(), own, passphrase, Priority::Lower)?;
     if let Some(recorder) = recorder {
-        driver.record(recorder);
+        app.record(recorder);
     }
     if edited && config.listen.is_empty() && prompt.connect.is_none() {
-        driver.greet();
+        app.greet();
     }
     let unattended = Unattended {
         connects: !edited && prompt.connect.is_some(),
         listens: !edited && !config.listen.is_empty(),
     };
-    let mut repl = Repl { driver, typist, line: 0, held: None, signals, unattended };
+    let mut repl = Repl { app, typist, line: 0, held: None, signals, unattended };
     if let Some(damage) = damage {
-        repl.driver.handle(Input::Book { link: crate::chat::Link(u64::MAX), book: Err(damage) });
+        repl.app.handle(Input::Book { conn: crate::ids::ConnId(u64::MAX), book: Err(damage) });
     }
     for line in opening {
-        repl.driver.handle(Input::Line(&line));
+        repl.app.handle(Input::Line(&line));
     }
     let code = repl.until_over();
     repl.finish(code.as_ref().ok().copied());
@@ -109,10 +110,10 @@ pub(crate) fn run(home: &Home, common: &Common, prompt: &Prompt) -> Result<u8, F
 }
 
 /// What the command line and the settings ask for, as the lines that one would type.
-fn opening(prompt: &Prompt, config: &Config) -> Result<Vec<String>, Fault> {
+fn opening(prompt: &PromptArgs, config: &Config) -> Result<Vec<String>, AppError> {
     let wire = prompt.wire.as_ref().map(|wire| format!(" --wire {wire}")).unwrap_or_default();
     // Said in the line itself, so that a recording of it holds under other settings.
-    let known = if config.callers == Callers::Known { " --known" } else { "" };
+    let known = if config.callers == AcceptPolicy::KnownOnly { " --known" } else { "" };
     let mut lines: Vec<_> = config.listen.iter().map(|at| format!(":listen {at}{known}{wire}")).collect();
     if let Some(target) = &prompt.connect {
         let pin = prompt.pin.as_ref().map(|pin| format!(" --pin {pin}")).unwrap_or_default();
@@ -122,20 +123,20 @@ fn opening(prompt: &Prompt, config: &Config) -> Result<Vec<String>, Fault> {
     lines.extend(prompt.log.iter().map(|file| format!(":log {file}")));
     for line in &lines {
         crate::chat::command::parse_line(line)
-            .map_err(|mistake| Fault::new(code::USAGE, mistake.to_string()))?;
+            .map_err(|mistake| AppError::new(code::USAGE, mistake.to_string()))?;
     }
     Ok(lines)
 }
 
 /// How what is shown looks, by the command line, the environment and what is there.
-fn form(prompt: &Prompt, config: &Config, edited: bool) -> Form {
+fn form(prompt: &PromptArgs, config: &Config, edited: bool) -> Layout {
     let looks = match (prompt.plain, edited) {
-        (true, _) => Looks::Words,
-        (false, true) => Looks::Screen,
-        (false, false) => Looks::Lines,
+        (true, _) => OutputMode::Words,
+        (false, true) => OutputMode::Screen,
+        (false, false) => OutputMode::Lines,
     };
     let style = if prompt.plain { colour::Style::Plain } else { colour::style(config.colour, edited) };
-    Form::new(looks, style, config.time.clone())
+    Layout::new(looks, style, config.time.clone())
 }
 
 /// What was asked for on the command line while nobody types: its failure is the program's.
@@ -145,12 +146,12 @@ struct Unattended {
 }
 
 struct Repl {
-    driver: Driver<Screen>,
-    typist: Typist,
+    app: App<Screen>,
+    typist: InputSource,
     /// Lines of an input that nobody edits, so far.
     line: u64,
     /// A text for whom there is no room yet.
-    held: Option<(Option<Id>, Order)>,
+    held: Option<(Option<Id>, Request)>,
     signals: Signals,
     unattended: Unattended,
 }
@@ -163,81 +164,88 @@ impl Repl {
             self.weigh_verdicts();
             self.take_lines();
             self.report_shown();
-            if let Some(code) = self.driver.quit() {
+            if let Some(code) = self.app.quit() {
                 return Ok(code);
             }
-            self.driver.turn()?;
+            self.app.turn()?;
         }
     }
 
     fn heed_signals(&mut self) {
         while let Some(signal) = self.signals.next() {
             // The editor turns its own into Ctrl-C.
-            if signal == Signal::Interrupt && matches!(self.typist, Typist::Person(_)) {
+            if signal == Signal::Interrupt && matches!(self.typist, InputSource::Person(_)) {
                 continue;
             }
-            self.driver.handle(Input::Farewell(Farewell::Signal(signal.number())));
+            self.app.handle(Input::ExitRequest(ExitRequest::Signal(signal.number())));
         }
     }
 
     fn take_lines(&mut self) {
-        while self.driver.quit().is_none() {
+        while self.app.quit().is_none() {
             if let Some((id, order)) = self.held.take() {
                 self.carry_out(id, order);
             }
             match &mut self.typist {
-                Typist::Person(terminal) => match terminal.next() {
-                    Some(Typed::Line(line)) => self.driver.handle(Input::Line(&line)),
-                    Some(Typed::TooLong { bytes }) => self.driver.handle(Input::LineTooLong { bytes }),
-                    Some(Typed::Interrupt) => self.driver.handle(Input::Cancel),
-                    Some(Typed::End) => self.driver.handle(Input::Farewell(Farewell::Quit)),
+                InputSource::Person(terminal) => match terminal.next() {
+                    Some(EditorEvent::Line(line)) => self.app.handle(Input::Line(&line)),
+                    Some(EditorEvent::TooLong { bytes }) => self.app.handle(Input::LineTooLong { bytes }),
+                    Some(EditorEvent::Interrupt) => self.app.handle(Input::Cancel),
+                    Some(EditorEvent::End) => self.app.handle(Input::ExitRequest(ExitRequest::Quit)),
                     None => return,
                 },
                 // What is typed ahead waits until a connection stands and the peer has room.
-                Typist::Lines(_) if !self.driver.chat().takes_lines() => return,
-                Typist::Orders(_) if self.held.is_some() || !self.driver.chat().takes_commands() => return,
-                Typist::Lines(lines) | Typist::Orders(lines) => match lines.as_ref().and_then(Lines::next) {
-                    Some(LineEvent::Line(line)) => self.take_bytes(&line),
-                    Some(LineEvent::TooLong { bytes }) => {
-                        self.line += 1;
-                        self.driver.handle(Input::LineTooLong { bytes });
+                InputSource::Lines(_) if !self.app.chat().takes_lines() => return,
+                InputSource::Requests(_) if self.held.is_some() || !self.app.chat().takes_commands() => {
+                    return;
+                }
+                InputSource::Lines(lines) | InputSource::Requests(lines) => {
+                    match lines.as_ref().and_then(Lines::next) {
+                        Some(LineEvent::Line(line)) => self.take_bytes(&line),
+                        Some(LineEvent::TooLong { bytes }) => {
+                            self.line += 1;
+                            self.app.handle(Input::LineTooLong { bytes });
+                        }
+                        Some(LineEvent::End) => {
+                            *lines = None;
+                            // A person's Ctrl-D leaves, with an editor or without one; a pipe's end is a whole that arrives or not.
+                            let farewell = if io::stdin().is_terminal() {
+                                ExitRequest::Quit
+                            } else {
+                                ExitRequest::EndOfInput
+                            };
+                            self.app.handle(Input::ExitRequest(farewell));
+                        }
+                        Some(LineEvent::Broken(error)) => {
+                            *lines = None;
+                            self.input_broke(&error);
+                        }
+                        None => return,
                     }
-                    Some(LineEvent::End) => {
-                        *lines = None;
-                        // A person's Ctrl-D leaves, with an editor or without one; a pipe's end is a whole that arrives or not.
-                        let farewell =
-                            if io::stdin().is_terminal() { Farewell::Quit } else { Farewell::EndOfInput };
-                        self.driver.handle(Input::Farewell(farewell));
-                    }
-                    Some(LineEvent::Broken(error)) => {
-                        *lines = None;
-                        self.input_broke(&error);
-                    }
-                    None => return,
-                },
+                }
             }
         }
     }
 
     fn input_broke(&mut self, error: &io::Error) {
-        let message = format!("cannot read the input: {}", words(error));
-        if matches!(self.typist, Typist::Orders(_)) {
-            self.driver.machine.screen.tell(&Event::Error { kind: "input", message, hint: None });
+        let message = format!("cannot read the input: {}", describe(error));
+        if matches!(self.typist, InputSource::Requests(_)) {
+            self.app.host.screen.tell(&Event::Error { kind: "input", message, hint: None });
         } else {
-            complain(&format!("rsachat: error: {message}"));
+            eprint_line(&format!("rsachat: error: {message}"));
         }
-        self.driver.handle(Input::Farewell(Farewell::Failure(code::MACHINE)));
+        self.app.handle(Input::ExitRequest(ExitRequest::Failure(code::MACHINE)));
     }
 
     /// A line of an input that nobody edits: UTF-8, or refused by itself.
     fn take_bytes(&mut self, line: &[u8]) {
         self.line += 1;
-        if matches!(self.typist, Typist::Orders(_)) {
+        if matches!(self.typist, InputSource::Requests(_)) {
             return self.take_order(line);
         }
         match std::str::from_utf8(line) {
-            Ok(text) => self.driver.handle(Input::Line(text)),
-            Err(_) => self.driver.handle(Input::LineNotText { row: SafeText::line_from_bytes(line) }),
+            Ok(text) => self.app.handle(Input::Line(text)),
+            Err(_) => self.app.handle(Input::LineNotText { row: SafeText::line_from_bytes(line) }),
         }
     }
 
@@ -257,8 +265,8 @@ impl Repl {
 
     /// A text for who is addressed waits for room. Nothing else does: a peer that takes nothing must not keep a
     /// program from all others.
-    fn carry_out(&mut self, id: Option<Id>, order: Order) {
-        let waits = matches!(order, Order::Say { .. }) && !self.driver.chat().takes_lines();
+    fn carry_out(&mut self, id: Option<Id>, order: Request) {
+        let waits = matches!(order, Request::Say { .. }) && !self.app.chat().takes_lines();
         if waits {
             self.held = Some((id, order));
         } else {
@@ -267,69 +275,69 @@ impl Repl {
     }
 
     fn answer(&mut self, id: Option<Id>, input: Input<'_>) {
-        self.driver.machine.screen.begin(id);
-        self.driver.handle(input);
-        self.driver.machine.screen.reply();
+        self.app.host.screen.begin(id);
+        self.app.handle(input);
+        self.app.host.screen.reply();
     }
 
     fn report_shown(&mut self) {
-        let mut latest = Latest::default();
-        while let Some(shown) = self.driver.machine.screen.shown() {
+        let mut latest = ReceiptBatch::default();
+        while let Some(shown) = self.app.host.screen.shown() {
             match shown {
-                Ok(owed) => latest.add(owed),
+                Ok(due) => latest.add(due),
                 // Whoever read our output has gone: like a program that SIGPIPE ends, but in order.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                    self.driver.handle(Input::Farewell(Farewell::Signal(13)));
+                    self.app.handle(Input::ExitRequest(ExitRequest::Signal(13)));
                 }
                 Err(error) => {
-                    complain(&format!("rsachat: error: cannot write the output: {error}"));
-                    self.driver.handle(Input::Farewell(Farewell::Failure(code::FAILED)));
+                    eprint_line(&format!("rsachat: error: cannot write the output: {error}"));
+                    self.app.handle(Input::ExitRequest(ExitRequest::Failure(code::FAILED)));
                 }
             }
         }
-        for owed in latest.all() {
-            self.driver.handle(Input::Shown(owed));
+        for due in latest.all() {
+            self.app.handle(Input::Shown(due));
         }
     }
 
     fn weigh_verdicts(&mut self) {
-        for verdict in self.driver.verdicts() {
-            let code = match verdict {
-                Verdict::Unreachable | Verdict::Deaf => code::MACHINE,
-                Verdict::Refused => code::REFUSED,
-                Verdict::Lost | Verdict::LeftEarly => code::LOST,
-                Verdict::Failed => code::FAILED,
-                Verdict::Done => 0,
-                Verdict::Left => match &self.typist {
+        for outcome in self.app.outcomes() {
+            let code = match outcome {
+                DialOutcome::Unreachable | DialOutcome::ListenFailed => code::MACHINE,
+                DialOutcome::Refused => code::REFUSED,
+                DialOutcome::Lost | DialOutcome::PeerLeftEarly => code::LOST,
+                DialOutcome::Failed => code::FAILED,
+                DialOutcome::Done => 0,
+                DialOutcome::Left => match &self.typist {
                     // The peer left in order, but not everything was said.
-                    Typist::Lines(Some(_)) | Typist::Orders(Some(_)) => code::LOST,
+                    InputSource::Lines(Some(_)) | InputSource::Requests(Some(_)) => code::LOST,
                     _ => 0,
                 },
             };
             // A connection that ends because we leave is no reason to leave otherwise.
-            let leaving = self.driver.quit().is_some() || self.driver.chat().is_leaving();
-            let asked = match verdict {
-                Verdict::Deaf => self.unattended.listens,
+            let leaving = self.app.quit().is_some() || self.app.chat().is_leaving();
+            let asked = match outcome {
+                DialOutcome::ListenFailed => self.unattended.listens,
                 _ => self.unattended.connects,
             };
             if asked && code != 0 && !leaving {
-                self.driver.handle(Input::Farewell(Farewell::Failure(code)));
+                self.app.handle(Input::ExitRequest(ExitRequest::Failure(code)));
             }
         }
     }
 
     /// Ends with this code, if not with an error.
     fn finish(mut self, code: Option<u8>) {
-        if let Typist::Person(terminal) = &self.typist {
+        if let InputSource::Person(terminal) = &self.typist {
             terminal.leave();
         }
         // Nothing can be done about an error by now.
-        let _ = self.driver.linger();
+        let _ = self.app.linger();
         if let Some(code) = code {
-            self.driver.machine.screen.tell(&Event::Done(Done { code, ..Done::default() }));
+            self.app.host.screen.tell(&Event::Done(Done { code, ..Done::default() }));
         }
-        self.driver.machine.screen.finish();
-        if let Typist::Person(terminal) = &mut self.typist {
+        self.app.host.screen.finish();
+        if let InputSource::Person(terminal) = &mut self.typist {
             terminal.finish();
         }
     }

@@ -1,6 +1,7 @@
 //! Where messages go: one thread writes them to standard output or hands them to a command, in their order, and
 //! reports each that has arrived there. What cannot be delivered is never reported as if it were.
 
+use crate::ids::ConnId;
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::process::{Command, Stdio};
@@ -11,15 +12,15 @@ use std::thread;
 
 use mio::Waker;
 
-use crate::app::error::words;
-use crate::chat::{Link, Owed, Said};
+use crate::app::error::describe;
+use crate::chat::{Message, ReceiptDue};
 use crate::events::Event;
 use crate::events::from_notice::message;
 use crate::text::safe::SafeText;
 
 /// What is done with a message.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Way {
+pub(crate) enum Destination {
     /// One line of safe text.
     Text,
     /// One JSON object.
@@ -32,9 +33,9 @@ pub(crate) enum Way {
 #[derive(Debug)]
 pub(crate) enum Delivered {
     /// Everything of this connection up to this number has arrived.
-    Upto(Owed, u64),
+    Upto(ReceiptDue, u64),
     /// This message could not be handed over, and so nothing that follows it on its connection will be.
-    Failed { link: Link, why: String },
+    Failed { conn: ConnId, why: String },
     /// Standard output cannot be written. Nothing follows.
     Broken(io::Error),
     /// As many as were asked for have arrived. Nothing follows.
@@ -48,9 +49,9 @@ const MESSAGE_OVERHEAD: usize = 512;
 
 /// What the thread is given.
 enum Item {
-    Message(Said, Owed),
+    Message(Message, ReceiptDue),
     /// Nothing follows on this connection.
-    Gone(Link),
+    Gone(ConnId),
 }
 
 /// The owner's end of the thread.
@@ -65,7 +66,7 @@ pub(crate) struct Deliverer {
 
 impl Deliverer {
     /// Starts the thread. It stops by itself after `count` messages.
-    pub(crate) fn start(way: Way, count: Option<u64>, waker: Arc<Waker>) -> io::Result<Self> {
+    pub(crate) fn start(way: Destination, count: Option<u64>, waker: Arc<Waker>) -> io::Result<Self> {
         let (queue, waiting) = channel();
         let (sender, reports) = channel();
         let backlog = Arc::new(AtomicUsize::new(0));
@@ -83,18 +84,18 @@ impl Deliverer {
         Ok(Self { queue: Some(queue), reports, ended: false, backlog })
     }
 
-    pub(crate) fn put(&self, said: Said, owed: Owed) {
+    pub(crate) fn put(&self, said: Message, due: ReceiptDue) {
         self.backlog.fetch_add(weight(&said), Ordering::Relaxed);
         if let Some(queue) = &self.queue {
             // A thread that has ended has said why.
-            let _ = queue.send(Item::Message(said, owed));
+            let _ = queue.send(Item::Message(said, due));
         }
     }
 
     /// Nothing follows on a connection, of which a message could not be handed over.
-    pub(crate) fn forget(&self, link: Link) {
+    pub(crate) fn forget(&self, conn: ConnId) {
         if let Some(queue) = &self.queue {
-            let _ = queue.send(Item::Gone(link));
+            let _ = queue.send(Item::Gone(conn));
         }
     }
 
@@ -118,16 +119,16 @@ impl Deliverer {
     }
 }
 
-fn weight(said: &Said) -> usize {
+fn weight(said: &Message) -> usize {
     said.text.len() + MESSAGE_OVERHEAD
 }
 
 struct Thread {
-    way: Way,
+    way: Destination,
     /// Messages still wanted, if they are counted.
     left: Option<u64>,
     /// Connections with a message that could not be handed over, while more of theirs may come.
-    dropped: BTreeSet<Link>,
+    dropped: BTreeSet<ConnId>,
     backlog: Arc<AtomicUsize>,
 }
 
@@ -146,7 +147,7 @@ impl Thread {
             }
             self.backlog.fetch_sub(batch.iter().map(|(said, _)| weight(said)).sum(), Ordering::Relaxed);
             let delivered = match self.way.clone() {
-                Way::Command(command) => Some(self.hand_over(&command, &batch, &tell)),
+                Destination::Command(command) => Some(self.hand_over(&command, &batch, &tell)),
                 _ => self.write(&batch, &tell),
             };
             let Some(delivered) = delivered else { return };
@@ -159,23 +160,23 @@ impl Thread {
         }
     }
 
-    fn take(&mut self, item: Item, batch: &mut Vec<(Said, Owed)>) {
+    fn take(&mut self, item: Item, batch: &mut Vec<(Message, ReceiptDue)>) {
         match item {
-            Item::Message(said, owed) => batch.push((said, owed)),
-            Item::Gone(link) => {
-                self.dropped.remove(&link);
+            Item::Message(said, due) => batch.push((said, due)),
+            Item::Gone(conn) => {
+                self.dropped.remove(&conn);
             }
         }
     }
 
     fn way_takes_many(&self) -> bool {
-        !matches!(self.way, Way::Command(_))
+        !matches!(self.way, Destination::Command(_))
     }
 
-    fn write(&self, batch: &[(Said, Owed)], tell: &impl Fn(Delivered)) -> Option<u64> {
+    fn write(&self, batch: &[(Message, ReceiptDue)], tell: &impl Fn(Delivered)) -> Option<u64> {
         let mut text = String::new();
         for (said, _) in batch {
-            if self.way == Way::Json {
+            if self.way == Destination::Json {
                 text.push_str(&Event::Message(message(said)).to_json(said.arrived_ms));
             } else {
                 text.push_str(SafeText::line_from_bytes(&said.text).as_str());
@@ -187,26 +188,31 @@ impl Thread {
             tell(Delivered::Broken(error));
             return None;
         }
-        for (_, owed) in batch {
-            tell(Delivered::Upto(*owed, 1));
+        for (_, due) in batch {
+            tell(Delivered::Upto(*due, 1));
         }
         Some(batch.len() as u64)
     }
 
-    fn hand_over(&mut self, command: &str, batch: &[(Said, Owed)], tell: &impl Fn(Delivered)) -> u64 {
+    fn hand_over(
+        &mut self,
+        command: &str,
+        batch: &[(Message, ReceiptDue)],
+        tell: &impl Fn(Delivered),
+    ) -> u64 {
         let mut delivered = 0;
-        for (said, owed) in batch {
-            if self.dropped.contains(&owed.link) {
+        for (said, due) in batch {
+            if self.dropped.contains(&due.conn) {
                 continue;
             }
             match hand(command, said) {
                 Ok(()) => {
                     delivered += 1;
-                    tell(Delivered::Upto(*owed, 1));
+                    tell(Delivered::Upto(*due, 1));
                 }
                 Err(why) => {
-                    self.dropped.insert(owed.link);
-                    tell(Delivered::Failed { link: owed.link, why });
+                    self.dropped.insert(due.conn);
+                    tell(Delivered::Failed { conn: due.conn, why });
                 }
             }
         }
@@ -215,7 +221,7 @@ impl Thread {
 }
 
 /// Runs the command for one message; only its exit code 0 counts.
-fn hand(command: &str, said: &Said) -> Result<(), String> {
+fn hand(command: &str, said: &Message) -> Result<(), String> {
     let about = message(said);
     let mut child = Command::new("sh")
         .args(["-c", command])
@@ -225,7 +231,7 @@ fn hand(command: &str, said: &Said) -> Result<(), String> {
         .env("RSACHAT_SENT", about.sent)
         .stdin(Stdio::piped())
         .spawn()
-        .map_err(|error| format!("cannot run the command: {}", words(&error)))?;
+        .map_err(|error| format!("cannot run the command: {}", describe(&error)))?;
     if let Some(mut input) = child.stdin.take() {
         // A command that does not want all of it may close its input; its exit code decides.
         let _ = input.write_all(&said.text);
@@ -236,26 +242,26 @@ fn hand(command: &str, said: &Said) -> Result<(), String> {
             Some(code) => format!("the command ended with code {code}"),
             None => "the command was ended by a signal".to_owned(),
         }),
-        Err(error) => Err(format!("cannot wait for the command: {}", words(&error))),
+        Err(error) => Err(format!("cannot wait for the command: {}", describe(&error))),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::Assurance;
+    use crate::chat::TrustLevel;
 
     /// A thread whose command fails for every message, with nobody to hear it.
     fn failing() -> Thread {
-        let way = Way::Command("exit 1".to_owned());
+        let way = Destination::Command("exit 1".to_owned());
         Thread { way, left: None, dropped: BTreeSet::new(), backlog: Arc::default() }
     }
 
-    fn said(text: &str) -> Said {
-        Said {
+    fn said(text: &str) -> Message {
+        Message {
             name: "bob".to_owned(),
             fingerprint: None,
-            assurance: Assurance::Raw,
+            trust_level: TrustLevel::Unauthenticated,
             arrived_ms: 0,
             sent_ms: 0,
             rows: SafeText::rows(text),
@@ -267,12 +273,12 @@ mod tests {
     fn a_connection_that_was_closed_for_a_failed_message_is_remembered_no_longer_than_that() {
         let mut thread = failing();
         for number in 0..100 {
-            let owed = Owed { link: Link(number), upto: 1 };
+            let due = ReceiptDue { conn: ConnId(number), upto: 1 };
             let mut batch = Vec::new();
-            thread.take(Item::Message(said("x"), owed), &mut batch);
+            thread.take(Item::Message(said("x"), due), &mut batch);
             assert_eq!(thread.hand_over("exit 1", &batch, &|_| ()), 0);
             assert_eq!(thread.dropped.len(), 1, "what follows on it is not handed over");
-            thread.take(Item::Gone(Link(number)), &mut batch);
+            thread.take(Item::Gone(ConnId(number)), &mut batch);
             assert!(thread.dropped.is_empty());
         }
     }

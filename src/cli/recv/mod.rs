@@ -5,18 +5,18 @@ use std::io;
 
 use clap::{ArgGroup, Args};
 
-use super::args::{self, Manner, WireChoice, callers, others, warn_of_raw, way};
-use crate::app::error::words;
-use crate::app::error::{Fault, code};
-use crate::app::event_loop::Driver;
-use crate::app::global_args::Common;
+use super::args::{self, OutputArgs, ProtocolArgs, callers, others, warn_of_raw, way};
+use crate::app::error::describe;
+use crate::app::error::{AppError, code};
+use crate::app::event_loop::App;
+use crate::app::global_args::GlobalArgs;
 use crate::app::keyring;
-use crate::app::sink::{Latest, Show};
+use crate::app::sink::{NoticeSink, ReceiptBatch};
 use crate::chat::command::Command;
-use crate::chat::{Chat, Direction, Farewell, Input, Notice, Owed, Verdict, Wire};
-use crate::config::Sources;
-use crate::events::from_notice::{Gravity, Report};
-use crate::events::{Done, Event, Form, tell};
+use crate::chat::{Chat, DialOutcome, Direction, ExitRequest, Input, Notice, Protocol, ReceiptDue};
+use crate::config::SettingSources;
+use crate::events::from_notice::{EventReporter, Severity};
+use crate::events::{Done, Event, OutputFormat, tell};
 use crate::limits;
 use crate::net::signals::Signals;
 use crate::net::worker::Priority;
@@ -27,7 +27,7 @@ use crate::wire::ByeReason;
 
 pub(crate) mod deliver;
 
-use deliver::{Delivered, Deliverer, Way};
+use deliver::{Delivered, Deliverer, Destination};
 
 /// `rsachat recv …`
 #[derive(Args, Debug)]
@@ -41,7 +41,7 @@ Examples:
   rsachat recv --listen 8002 >> messages.log
   rsachat recv --listen 8002 --from alice --exec 'mail -s \"$RSACHAT_FROM\" root'
   rsachat recv --listen 127.0.0.1:8000 --wire oaep")]
-pub(crate) struct RecvTask {
+pub(crate) struct RecvArgs {
     /// Wait for callers: a port, `host:port` or `[::1]:port`
     #[arg(long, value_name = "ADDR", group = "way")]
     listen: Option<String>,
@@ -64,14 +64,19 @@ pub(crate) struct RecvTask {
     #[arg(long, value_name = "CMD")]
     exec: Option<String>,
     #[command(flatten)]
-    wire: WireChoice,
+    wire: ProtocolArgs,
     #[command(flatten)]
-    manner: Manner,
+    manner: OutputArgs,
 }
 
 /// Receives to the end and gives the exit code.
-pub(crate) fn run(home: &Home, common: &Common, sources: &Sources, task: &RecvTask) -> Result<u8, Fault> {
-    args::get_ready();
+pub(crate) fn run(
+    home: &Home,
+    common: &GlobalArgs,
+    sources: &SettingSources,
+    task: &RecvArgs,
+) -> Result<u8, AppError> {
+    args::warm_up_rng();
     let form = task.manner.form();
     let name = task.manner.own_name(sources)?;
     let wire = wire(task)?;
@@ -86,59 +91,59 @@ pub(crate) fn run(home: &Home, common: &Common, sources: &Sources, task: &RecvTa
     let key = own.as_ref().map(|own| own.as_shown(home));
     let chat = Chat::new(name, key, book, limits::PEERS);
     let way = match (&task.exec, form) {
-        (Some(command), _) => Way::Command(command.clone()),
-        (None, Form::Json) => Way::Json,
-        (None, Form::Words(_)) => Way::Text,
+        (Some(command), _) => Destination::Command(command.clone()),
+        (None, OutputFormat::Json) => Destination::Json,
+        (None, OutputFormat::Words(_)) => Destination::Text,
     };
     let deliverer = Deliverer::start(way, task.count, net.waker())?;
-    let gravity = if task.connect.is_some() { Gravity::Ends } else { Gravity::Passes };
-    let desk = Desk { report: Report { form, gravity }, deliverer };
-    let driver = Driver::new(chat, desk, net, home.clone(), own, passphrase, Priority::Lower)?;
+    let gravity = if task.connect.is_some() { Severity::Ends } else { Severity::Passes };
+    let desk = RecvSink { report: EventReporter { form, gravity }, deliverer };
+    let app = App::new(chat, desk, net, home.clone(), own, passphrase, Priority::Lower)?;
     warn_of_raw(wire, "anybody may have written what comes", form);
-    let mut recv = Recv { driver, wire, form, messages: 0, failed: 0, leaving: false, over: None };
-    recv.driver.handle(Input::Command(command));
+    let mut recv = Recv { app, wire, form, messages: 0, failed: 0, leaving: false, over: None };
+    recv.app.handle(Input::Command(command));
     let code = recv.until_over(&signals)?;
-    recv.driver.linger()?;
+    recv.app.linger()?;
     let code = if code == 0 && recv.failed > 0 { code::FAILED } else { code };
     tell(&Event::Done(Done { code, messages: Some(recv.messages), ..Done::default() }), form);
     Ok(code)
 }
 
 /// The wire, and whether anything can come on it.
-fn wire(task: &RecvTask) -> Result<Wire, Fault> {
+fn wire(task: &RecvArgs) -> Result<Protocol, AppError> {
     let by_key = match (&task.pin, &task.from) {
         (Some(_), _) => Some("--pin"),
         (None, Some(_)) => Some("--from"),
         (None, None) => task.accept_new.then_some("--accept-new"),
     };
     match task.wire.wire(by_key)? {
-        Wire::Oaep(Direction::OneWay) => {
+        Protocol::Oaep(Direction::OneWay) => {
             let why =
                 "--one-way gives the other side no key of yours, so nothing that it seals could be read here";
-            Err(Fault::new(code::USAGE, why.to_owned()).hint("leave it out"))
+            Err(AppError::new(code::USAGE, why.to_owned()).hint("leave it out"))
         }
         wire => Ok(wire),
     }
 }
 
 /// What is asked of the chat.
-fn command(task: &RecvTask, wire: Wire, book: &Book) -> Result<Command, Fault> {
+fn command(task: &RecvArgs, wire: Protocol, book: &Book) -> Result<Command, AppError> {
     let others = others(task.accept_new, wire);
     let callers = callers(task.pin.as_deref(), task.from.as_deref(), others, book)?;
     way(task.listen.as_deref(), task.connect.as_deref(), task.manner.family(), callers, wire)
 }
 
 /// Messages go to the deliverer, everything else to standard error.
-struct Desk {
-    report: Report,
+struct RecvSink {
+    report: EventReporter,
     deliverer: Deliverer,
 }
 
-impl Show for Desk {
-    fn show(&mut self, notice: &Notice, owed: Option<Owed>) {
-        match (notice, owed) {
-            (Notice::Said(said), Some(owed)) => self.deliverer.put(said.clone(), owed),
-            _ => self.report.show(notice, owed),
+impl NoticeSink for RecvSink {
+    fn show(&mut self, notice: &Notice, due: Option<ReceiptDue>) {
+        match (notice, due) {
+            (Notice::Message(said), Some(due)) => self.deliverer.put(said.clone(), due),
+            _ => self.report.show(notice, due),
         }
     }
 
@@ -148,71 +153,71 @@ impl Show for Desk {
 }
 
 struct Recv {
-    driver: Driver<Desk>,
-    wire: Wire,
-    form: Form,
+    app: App<RecvSink>,
+    wire: Protocol,
+    form: OutputFormat,
     messages: u64,
     failed: u64,
     leaving: bool,
     /// How the one connection of the raw wire ended, while what came by it is still being written.
-    over: Option<Verdict>,
+    over: Option<DialOutcome>,
 }
 
 impl Recv {
-    fn until_over(&mut self, signals: &Signals) -> Result<u8, Fault> {
+    fn until_over(&mut self, signals: &Signals) -> Result<u8, AppError> {
         loop {
             if let Some(signal) = signals.next() {
-                self.leave(Farewell::Signal(signal.number()));
+                self.leave(ExitRequest::Signal(signal.number()));
             }
             self.report_delivered();
-            if let Some(code) = self.driver.quit() {
+            if let Some(code) = self.app.quit() {
                 return Ok(code);
             }
-            if let Some(verdict) = self.verdict()
+            if let Some(outcome) = self.outcome()
                 && !self.leaving
             {
-                match verdict {
-                    Verdict::Unreachable | Verdict::Deaf => return Ok(code::MACHINE),
-                    Verdict::Refused => return Ok(code::REFUSED),
-                    Verdict::Lost | Verdict::LeftEarly => return Ok(code::LOST),
-                    Verdict::Failed => return Ok(code::FAILED),
-                    Verdict::Left | Verdict::Done => self.leave(Farewell::Quit),
+                match outcome {
+                    DialOutcome::Unreachable | DialOutcome::ListenFailed => return Ok(code::MACHINE),
+                    DialOutcome::Refused => return Ok(code::REFUSED),
+                    DialOutcome::Lost | DialOutcome::PeerLeftEarly => return Ok(code::LOST),
+                    DialOutcome::Failed => return Ok(code::FAILED),
+                    DialOutcome::Left | DialOutcome::Done => self.leave(ExitRequest::Quit),
                 }
                 continue;
             }
-            self.driver.turn()?;
+            self.app.turn()?;
         }
     }
 
     /// How the connection ended. On our own wire what has not been written by then has no receipt, and its sender
     /// knows; on the raw one nobody would, so everything that came is written first.
-    fn verdict(&mut self) -> Option<Verdict> {
-        let verdict = self.driver.verdicts().first().copied();
-        if self.wire == Wire::Native {
-            return verdict;
+    fn outcome(&mut self) -> Option<DialOutcome> {
+        let outcome = self.app.outcomes().first().copied();
+        if self.wire == Protocol::Native {
+            return outcome;
         }
-        let deliverer = &mut self.driver.machine.screen.deliverer;
-        if verdict.is_some() {
-            self.over = verdict;
+        let deliverer = &mut self.app.host.screen.deliverer;
+        if outcome.is_some() {
+            self.over = outcome;
             deliverer.close();
         }
         if deliverer.has_ended() { self.over.take() } else { None }
     }
 
     fn report_delivered(&mut self) {
-        let mut latest = Latest::default();
-        while let Some(delivered) = self.driver.machine.screen.deliverer.next() {
+        let mut latest = ReceiptBatch::default();
+        while let Some(delivered) = self.app.host.screen.deliverer.next() {
             match delivered {
-                Delivered::Upto(owed, messages) => {
+                Delivered::Upto(due, messages) => {
                     self.messages += messages;
-                    latest.add(owed);
+                    latest.add(due);
                 }
-                Delivered::Failed { link, why } => {
+                Delivered::Failed { conn, why } => {
                     self.failed += 1;
                     self.pay(&mut latest);
                     tell(&Event::Warning { kind: "exec", message: why }, self.form);
-                    self.driver.handle(Input::Dismiss { link, reason: ByeReason::OutputFailed });
-                    self.driver.machine.screen.deliverer.forget(link);
+                    self.app.handle(Input::Dismiss { conn, reason: ByeReason::OutputFailed });
+                    self.app.host.screen.deliverer.forget(conn);
                 }
                 Delivered::Broken(error) => {
                     self.pay(&mut latest);
@@ -220,7 +225,7 @@ impl Recv {
                 }
                 Delivered::Enough => {
                     self.pay(&mut latest);
-                    self.leave(Farewell::Quit);
+                    self.leave(ExitRequest::Quit);
                 }
             }
         }
@@ -228,9 +233,9 @@ impl Recv {
     }
 
     /// Receipts for what has arrived.
-    fn pay(&mut self, latest: &mut Latest) {
-        for owed in std::mem::take(latest).all() {
-            self.driver.handle(Input::Shown(owed));
+    fn pay(&mut self, latest: &mut ReceiptBatch) {
+        for due in std::mem::take(latest).all() {
+            self.app.handle(Input::Shown(due));
         }
     }
 
@@ -238,22 +243,22 @@ impl Recv {
     fn output_broke(&mut self, error: &io::Error) {
         let (reason, farewell) = match error.kind() {
             // Like a program that SIGPIPE ends, but in order.
-            io::ErrorKind::BrokenPipe => (ByeReason::OutputGone, Farewell::Signal(13)),
-            io::ErrorKind::StorageFull => (ByeReason::OutputFull, Farewell::Failure(code::FAILED)),
-            _ => (ByeReason::OutputFailed, Farewell::Failure(code::FAILED)),
+            io::ErrorKind::BrokenPipe => (ByeReason::OutputGone, ExitRequest::Signal(13)),
+            io::ErrorKind::StorageFull => (ByeReason::OutputFull, ExitRequest::Failure(code::FAILED)),
+            _ => (ByeReason::OutputFailed, ExitRequest::Failure(code::FAILED)),
         };
         if reason != ByeReason::OutputGone {
-            let message = format!("cannot write the output: {}", words(error));
+            let message = format!("cannot write the output: {}", describe(error));
             tell(&Event::Error { kind: "output", message, hint: None }, self.form);
         }
-        for link in self.driver.chat().links() {
-            self.driver.handle(Input::Dismiss { link, reason });
+        for conn in self.app.chat().connections() {
+            self.app.handle(Input::Dismiss { conn, reason });
         }
         self.leave(farewell);
     }
 
-    fn leave(&mut self, farewell: Farewell) {
+    fn leave(&mut self, farewell: ExitRequest) {
         self.leaving = true;
-        self.driver.handle(Input::Farewell(farewell));
+        self.app.handle(Input::ExitRequest(farewell));
     }
 }

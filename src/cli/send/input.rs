@@ -12,11 +12,11 @@ use mio::Waker;
 
 use crate::app::error;
 use crate::limits::MESSAGE_BYTES;
-use crate::net::lines::Patient;
+use crate::net::lines::BlockingReader;
 
 /// Where one message ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Cut {
+pub(crate) enum Delimiter {
     /// At each newline; a CR before it is not part of the message.
     Line,
     /// At each NUL; everything else is part of the message.
@@ -27,7 +27,7 @@ pub(crate) enum Cut {
 
 /// One piece of input.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Piece {
+pub(crate) enum InputItem {
     Message(String),
     /// It is no message, for this reason; `number` counts from 1.
     Refused {
@@ -55,16 +55,16 @@ const READ_BYTES: usize = 65_536;
 const READS_AHEAD: usize = 4;
 
 /// Begins to read.
-pub(crate) fn start(cut: Cut, waker: Arc<Waker>) -> io::Result<Receiver<Vec<Piece>>> {
+pub(crate) fn start(cut: Delimiter, waker: Arc<Waker>) -> io::Result<Receiver<Vec<InputItem>>> {
     let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let (sender, pieces) = sync_channel(READS_AHEAD);
     thread::Builder::new().name("input".into()).spawn(move || {
-        read(Patient(input), cut, &sender, &waker);
+        read(BlockingReader(input), cut, &sender, &waker);
     })?;
     Ok(pieces)
 }
 
-fn read(mut input: impl Read, cut: Cut, sender: &SyncSender<Vec<Piece>>, waker: &Waker) {
+fn read(mut input: impl Read, cut: Delimiter, sender: &SyncSender<Vec<InputItem>>, waker: &Waker) {
     let mut room = vec![0; READ_BYTES];
     let mut cutter = Cutter::new(cut);
     loop {
@@ -72,7 +72,7 @@ fn read(mut input: impl Read, cut: Cut, sender: &SyncSender<Vec<Piece>>, waker: 
             Ok(0) => (cutter.end(), true),
             Ok(read) => (cutter.take(room.get(..read).unwrap_or_default()), false),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => (vec![Piece::Broken(error::words(&error))], true),
+            Err(error) => (vec![InputItem::Broken(error::describe(&error))], true),
         };
         if !pieces.is_empty() && (sender.send(pieces).is_err() || waker.wake().is_err()) || last {
             return;
@@ -82,7 +82,7 @@ fn read(mut input: impl Read, cut: Cut, sender: &SyncSender<Vec<Piece>>, waker: 
 
 /// Cuts bytes into messages, whatever pieces they come in.
 struct Cutter {
-    cut: Cut,
+    cut: Delimiter,
     /// The beginning of the next message, no more of it than a message may have and a CR.
     begun: Vec<u8>,
     /// All its bytes so far.
@@ -92,16 +92,16 @@ struct Cutter {
 }
 
 impl Cutter {
-    fn new(cut: Cut) -> Self {
+    fn new(cut: Delimiter) -> Self {
         Self { cut, begun: Vec::new(), bytes: 0, last: None, number: 0 }
     }
 
-    fn take(&mut self, mut bytes: &[u8]) -> Vec<Piece> {
+    fn take(&mut self, mut bytes: &[u8]) -> Vec<InputItem> {
         let mut pieces = Vec::new();
         let mark = match self.cut {
-            Cut::Line => b'\n',
-            Cut::Nul => 0,
-            Cut::Whole => {
+            Delimiter::Line => b'\n',
+            Delimiter::Nul => 0,
+            Delimiter::Whole => {
                 self.begin(bytes);
                 return pieces;
             }
@@ -117,12 +117,12 @@ impl Cutter {
     }
 
     /// What is left is a message too; of a whole input also when it is empty.
-    fn end(&mut self) -> Vec<Piece> {
+    fn end(&mut self) -> Vec<InputItem> {
         let mut pieces = Vec::new();
-        if self.bytes > 0 || self.cut == Cut::Whole {
+        if self.bytes > 0 || self.cut == Delimiter::Whole {
             pieces.push(self.finish());
         }
-        pieces.push(Piece::End);
+        pieces.push(InputItem::End);
         pieces
     }
 
@@ -133,20 +133,20 @@ impl Cutter {
         self.last = bytes.last().copied().or(self.last);
     }
 
-    fn finish(&mut self) -> Piece {
+    fn finish(&mut self) -> InputItem {
         self.number += 1;
         let (number, mut bytes) = (self.number, std::mem::take(&mut self.bytes));
         let mut message = std::mem::take(&mut self.begun);
-        if self.cut == Cut::Line && self.last.take() == Some(b'\r') {
+        if self.cut == Delimiter::Line && self.last.take() == Some(b'\r') {
             bytes -= 1;
             message.truncate(usize::try_from(bytes).unwrap_or(usize::MAX));
         }
         if bytes > MESSAGE_BYTES as u64 {
-            return Piece::Refused { number, why: Refusal::TooLong(bytes) };
+            return InputItem::Refused { number, why: Refusal::TooLong(bytes) };
         }
         match String::from_utf8(message) {
-            Ok(text) => Piece::Message(text),
-            Err(_) => Piece::Refused { number, why: Refusal::NotText },
+            Ok(text) => InputItem::Message(text),
+            Err(_) => InputItem::Refused { number, why: Refusal::NotText },
         }
     }
 }
@@ -155,16 +155,17 @@ impl Cutter {
 mod tests {
     use super::*;
 
-    fn pieces(cut: Cut, input: &[u8], size: usize) -> Vec<Piece> {
+    fn pieces(cut: Delimiter, input: &[u8], size: usize) -> Vec<InputItem> {
         let mut cutter = Cutter::new(cut);
         let mut pieces: Vec<_> = input.chunks(size).flat_map(|bytes| cutter.take(bytes)).collect();
         pieces.extend(cutter.end());
         pieces
     }
 
-    fn check(cut: Cut, input: &[u8], expected: &[&str]) {
-        let mut expected: Vec<_> = expected.iter().map(|text| Piece::Message((*text).to_owned())).collect();
-        expected.push(Piece::End);
+    fn check(cut: Delimiter, input: &[u8], expected: &[&str]) {
+        let mut expected: Vec<_> =
+            expected.iter().map(|text| InputItem::Message((*text).to_owned())).collect();
+        expected.push(InputItem::End);
         for size in [1, 2, 3, usize::MAX] {
             assert_eq!(pieces(cut, input, size), expected, "{input:?} in pieces of {size}");
         }
@@ -172,23 +173,23 @@ mod tests {
 
     #[test]
     fn lines_are_messages_and_so_is_a_last_one_without_newline() {
-        check(Cut::Line, b"", &[]);
-        check(Cut::Line, b"one\ntwo", &["one", "two"]);
-        check(Cut::Line, b"one\r\n\ntwo\r\n:quit\n", &["one", "", "two", ":quit"]);
-        check(Cut::Line, b"a\rb\n\r\r\n\0\n", &["a\rb", "\r", "\0"]);
-        check(Cut::Line, "안녕\n".as_bytes(), &["안녕"]);
+        check(Delimiter::Line, b"", &[]);
+        check(Delimiter::Line, b"one\ntwo", &["one", "two"]);
+        check(Delimiter::Line, b"one\r\n\ntwo\r\n:quit\n", &["one", "", "two", ":quit"]);
+        check(Delimiter::Line, b"a\rb\n\r\r\n\0\n", &["a\rb", "\r", "\0"]);
+        check(Delimiter::Line, "안녕\n".as_bytes(), &["안녕"]);
     }
 
     #[test]
     fn a_nul_ends_a_message_and_a_newline_does_not() {
-        check(Cut::Nul, b"one\ntwo\r\n\0three", &["one\ntwo\r\n", "three"]);
-        check(Cut::Nul, b"\0", &[""]);
+        check(Delimiter::Nul, b"one\ntwo\r\n\0three", &["one\ntwo\r\n", "three"]);
+        check(Delimiter::Nul, b"\0", &[""]);
     }
 
     #[test]
     fn the_whole_input_is_one_message_as_it_is() {
-        check(Cut::Whole, b"one\r\ntwo\n\0", &["one\r\ntwo\n\0"]);
-        check(Cut::Whole, b"", &[""]);
+        check(Delimiter::Whole, b"one\r\ntwo\n\0", &["one\r\ntwo\n\0"]);
+        check(Delimiter::Whole, b"", &[""]);
     }
 
     #[test]
@@ -198,14 +199,14 @@ mod tests {
         for size in [7, usize::MAX] {
             let why = Refusal::TooLong(MESSAGE_BYTES as u64 + 1);
             assert_eq!(
-                pieces(Cut::Line, &input, size),
+                pieces(Delimiter::Line, &input, size),
                 [
-                    Piece::Message("a".to_owned()),
-                    Piece::Refused { number: 2, why: Refusal::NotText },
-                    Piece::Message(long.clone()),
-                    Piece::Refused { number: 4, why },
-                    Piece::Message("b".to_owned()),
-                    Piece::End,
+                    InputItem::Message("a".to_owned()),
+                    InputItem::Refused { number: 2, why: Refusal::NotText },
+                    InputItem::Message(long.clone()),
+                    InputItem::Refused { number: 4, why },
+                    InputItem::Message("b".to_owned()),
+                    InputItem::End,
                 ]
             );
         }

@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::args::{self, Manner, Whom, WireChoice, duration, warn_of_raw};
-use crate::app::error::{Fault, code};
-use crate::app::event_loop::Driver;
-use crate::app::global_args::Common;
+use super::args::{self, OutputArgs, PeerArgs, ProtocolArgs, duration, warn_of_raw};
+use crate::app::error::{AppError, code};
+use crate::app::event_loop::App;
+use crate::app::global_args::GlobalArgs;
 use crate::app::keyring;
 use crate::chat::command::Command;
-use crate::chat::{Chat, Farewell, Input, Verdict};
-use crate::config::Sources;
-use crate::events::from_notice::{Gravity, Report};
-use crate::events::{Event, Form, tell};
+use crate::chat::{Chat, DialOutcome, ExitRequest, Input};
+use crate::config::SettingSources;
+use crate::events::from_notice::{EventReporter, Severity};
+use crate::events::{Event, OutputFormat, tell};
 use crate::limits;
 use crate::net::Net;
 use crate::net::signals::Signals;
@@ -28,8 +28,8 @@ pub(crate) mod input;
 pub(crate) mod queue;
 pub(crate) mod write_ledger;
 
-use input::{Cut, Piece};
-use queue::{Known, Outgoing};
+use input::{Delimiter, InputItem};
+use queue::{Known, SendQueue};
 
 /// `rsachat send …`
 #[derive(Args, Debug)]
@@ -45,12 +45,12 @@ Examples:
   tail -f log | rsachat send bob.example --pin SHA256:…
   find . -print0 | rsachat send -0 bob.example
   rsachat send localhost:8000 --wire oaep --one-way -m 'to the server of the tutorial'")]
-pub(crate) struct SendTask {
+pub(crate) struct SendArgs {
     /// Where the other side listens: host or host:port
     #[arg(value_name = "ADDR")]
     target: String,
     #[command(flatten)]
-    whom: Whom,
+    whom: PeerArgs,
     /// Send this instead of standard input; may be repeated
     #[arg(short, long, value_name = "TEXT")]
     message: Vec<String>,
@@ -68,9 +68,9 @@ pub(crate) struct SendTask {
     #[arg(long, value_name = "N", default_value_t = 0)]
     retry: u32,
     #[command(flatten)]
-    wire: WireChoice,
+    wire: ProtocolArgs,
     #[command(flatten)]
-    manner: Manner,
+    manner: OutputArgs,
 }
 
 /// Time before the first new attempt; it doubles up to the longest.
@@ -80,14 +80,23 @@ const RETRY_LONGEST: Duration = Duration::from_secs(30);
 const LAST_PIECE: Duration = Duration::from_secs(1);
 
 /// Sends everything and gives the exit code.
-pub(crate) fn run(home: &Home, common: &Common, sources: &Sources, task: &SendTask) -> Result<u8, Fault> {
-    args::get_ready();
+pub(crate) fn run(
+    home: &Home,
+    common: &GlobalArgs,
+    sources: &SettingSources,
+    task: &SendArgs,
+) -> Result<u8, AppError> {
+    args::warm_up_rng();
     let form = task.manner.form();
     let name = task.manner.own_name(sources)?;
-    let target: Target = task.target.parse().map_err(|fault| Fault::new(code::USAGE, format!("{fault}")))?;
+    let target: Target =
+        task.target.parse().map_err(|error| AppError::new(code::USAGE, format!("{error}")))?;
     if let Some(long) = task.message.iter().find(|text| text.len() > limits::MESSAGE_BYTES) {
         let (bytes, most) = (long.len(), limits::MESSAGE_BYTES);
-        return Err(Fault::new(code::USAGE, format!("-m has {bytes} bytes, a message has at most {most}")));
+        return Err(AppError::new(
+            code::USAGE,
+            format!("-m has {bytes} bytes, a message has at most {most}"),
+        ));
     }
     let wire = task.wire.wire(task.whom.option())?;
     let book = book_file::read(home)?;
@@ -98,16 +107,16 @@ pub(crate) fn run(home: &Home, common: &Common, sources: &Sources, task: &SendTa
     let key = own.as_ref().map(|own| own.as_shown(home));
     let chat = Chat::new(name, key, book, 1);
     let pieces = if task.message.is_empty() { Some(input::start(cut(task), net.waker())?) } else { None };
-    let gravity = if task.retry == 0 { Gravity::Ends } else { Gravity::Passes };
-    let driver =
-        Driver::new(chat, Report { form, gravity }, net, home.clone(), own, passphrase, Priority::Same)?;
+    let gravity = if task.retry == 0 { Severity::Ends } else { Severity::Passes };
+    let app =
+        App::new(chat, EventReporter { form, gravity }, net, home.clone(), own, passphrase, Priority::Same)?;
     let connect = Command::Connect { target, family: task.manner.family(), pin: None, callers, wire };
     let so = "no receipt exists: exit code 0 says that everything was written, not that it arrived";
     warn_of_raw(wire, so, form);
     let mut sender = Sender {
-        driver,
+        app,
         connect,
-        outgoing: Outgoing::on(wire),
+        outgoing: SendQueue::on(wire),
         pieces,
         state: State::Waits(Instant::now()),
         tries_left: task.retry,
@@ -116,16 +125,16 @@ pub(crate) fn run(home: &Home, common: &Common, sources: &Sources, task: &SendTa
         moved: Instant::now(),
         form,
     };
-    sender.take(task.message.iter().cloned().map(Piece::Message).collect());
+    sender.take(task.message.iter().cloned().map(InputItem::Message).collect());
     let code = sender.until_over(&signals)?;
     sender.finish(code)
 }
 
-fn cut(task: &SendTask) -> Cut {
+fn cut(task: &SendArgs) -> Delimiter {
     match (task.null, task.whole) {
-        (true, _) => Cut::Nul,
-        (_, true) => Cut::Whole,
-        _ => Cut::Line,
+        (true, _) => Delimiter::Nul,
+        (_, true) => Delimiter::Whole,
+        _ => Delimiter::Line,
     }
 }
 
@@ -137,36 +146,36 @@ enum State {
     /// It was asked for; whether it stands, the chat knows.
     Asked,
     /// Goodbye is being said.
-    Leaving,
+    Shutdown,
 }
 
 struct Sender {
-    driver: Driver<Report>,
+    app: App<EventReporter>,
     connect: Command,
-    outgoing: Outgoing,
+    outgoing: SendQueue,
     /// `None` once the input has ended.
-    pieces: Option<Receiver<Vec<Piece>>>,
+    pieces: Option<Receiver<Vec<InputItem>>>,
     state: State,
     tries_left: u32,
     pause: Duration,
     timeout: Option<Duration>,
     /// When something last went forward.
     moved: Instant,
-    form: Form,
+    form: OutputFormat,
 }
 
 impl Sender {
-    fn until_over(&mut self, signals: &Signals) -> Result<u8, Fault> {
+    fn until_over(&mut self, signals: &Signals) -> Result<u8, AppError> {
         loop {
             if let Some(signal) = signals.next() {
-                self.driver.handle(Input::Farewell(Farewell::Signal(signal.number())));
+                self.app.handle(Input::ExitRequest(ExitRequest::Signal(signal.number())));
             }
             self.count_proofs();
-            if let Some(code) = self.driver.quit() {
+            if let Some(code) = self.app.quit() {
                 return Ok(code);
             }
-            if let Some(verdict) = self.driver.verdicts().first()
-                && let Some(code) = self.weigh(*verdict)
+            if let Some(outcome) = self.app.outcomes().first()
+                && let Some(code) = self.weigh(*outcome)
             {
                 return Ok(code);
             }
@@ -178,13 +187,13 @@ impl Sender {
                 self.outgoing.end();
             }
             self.send();
-            if self.state != State::Leaving && self.pieces.is_none() && self.outgoing.is_empty() {
-                self.state = State::Leaving;
-                self.driver.handle(Input::Farewell(Farewell::EndOfInput));
+            if self.state != State::Shutdown && self.pieces.is_none() && self.outgoing.is_empty() {
+                self.state = State::Shutdown;
+                self.app.handle(Input::ExitRequest(ExitRequest::EndOfInput));
                 continue;
             }
             let until = self.wakes_at();
-            self.driver.turn_until(until)?;
+            self.app.turn_until(until)?;
         }
     }
 
@@ -194,7 +203,7 @@ impl Sender {
         {
             self.state = State::Asked;
             self.forget_lost();
-            self.driver.handle(Input::Command(self.connect.clone()));
+            self.app.handle(Input::Command(self.connect.clone()));
         }
     }
 
@@ -203,26 +212,26 @@ impl Sender {
         if !self.outgoing.is_raw() {
             return;
         }
-        self.driver.machine.net.close_all();
+        self.app.host.net.close_all();
         let known = self.known();
         self.outgoing.begin(known);
     }
 
     fn known(&mut self) -> Known {
-        let untaken = self.driver.untaken();
-        let chat = self.driver.chat();
-        Known { receipted: chat.receipted(), sent: chat.sent(), untaken }
+        let unsent_bytes = self.app.unsent_bytes();
+        let chat = self.app.chat();
+        Known { receipted: chat.receipted(), sent: chat.sent(), unsent_bytes }
     }
 
     /// Hands messages to the chat while it has room, and reads more when all are on the way.
     fn send(&mut self) {
-        while self.state == State::Asked && self.driver.chat().takes_text() {
+        while self.state == State::Asked && self.app.chat().takes_text() {
             let first = !self.outgoing.are_on_the_way();
             if let Some(text) = self.outgoing.next() {
                 if first {
                     self.moved = Instant::now();
                 }
-                self.driver.handle(Input::Text(text));
+                self.app.handle(Input::Text(text));
             } else if !self.read_more() {
                 return;
             }
@@ -235,10 +244,10 @@ impl Sender {
         true
     }
 
-    fn take(&mut self, pieces: Vec<Piece>) {
+    fn take(&mut self, pieces: Vec<InputItem>) {
         for piece in pieces {
             match piece {
-                Piece::Message(text) => {
+                InputItem::Message(text) => {
                     if let Err(past) = self.outgoing.take(text) {
                         // The rest would only be refused as well.
                         self.pieces = None;
@@ -247,13 +256,13 @@ impl Sender {
                         return;
                     }
                 }
-                Piece::Refused { number, why } => {
+                InputItem::Refused { number, why } => {
                     self.outgoing.refuse();
                     let message = format!("message {number} was not sent: {why}");
                     tell(&Event::Warning { kind: "input", message }, self.form);
                 }
-                Piece::End => self.pieces = None,
-                Piece::Broken(why) => {
+                InputItem::End => self.pieces = None,
+                InputItem::Broken(why) => {
                     self.pieces = None;
                     self.outgoing.breaks_off();
                     let message = format!("cannot read the input: {why}");
@@ -271,36 +280,38 @@ impl Sender {
     }
 
     /// A connection is over: the code to end with, or none when there is another try or all is done.
-    fn weigh(&mut self, verdict: Verdict) -> Option<u8> {
-        if self.state == State::Leaving {
+    fn weigh(&mut self, outcome: DialOutcome) -> Option<u8> {
+        if self.state == State::Shutdown {
             // The chat ends with its own code.
             return None;
         }
-        let code = match verdict {
-            Verdict::Refused => return Some(code::REFUSED),
-            Verdict::Failed => return Some(code::FAILED),
-            Verdict::Done if self.outgoing.is_raw() => {
+        let code = match outcome {
+            DialOutcome::Refused => return Some(code::REFUSED),
+            DialOutcome::Failed => return Some(code::FAILED),
+            DialOutcome::Done if self.outgoing.is_raw() => {
                 // `exit` has been sent. Whether all of it was written is seen at the end; what follows an `exit` of the
                 // input is refused.
                 self.has_said_all();
                 return Some(0);
             }
-            Verdict::Unreachable | Verdict::Deaf => code::MACHINE,
-            Verdict::Left | Verdict::LeftEarly | Verdict::Lost | Verdict::Done => code::LOST,
+            DialOutcome::Unreachable | DialOutcome::ListenFailed => code::MACHINE,
+            DialOutcome::Left | DialOutcome::PeerLeftEarly | DialOutcome::Lost | DialOutcome::Done => {
+                code::LOST
+            }
         };
-        let broke_off = matches!(verdict, Verdict::Lost | Verdict::LeftEarly);
-        let ended = verdict == Verdict::Left || (broke_off && self.outgoing.is_raw());
+        let broke_off = matches!(outcome, DialOutcome::Lost | DialOutcome::PeerLeftEarly);
+        let ended = outcome == DialOutcome::Left || (broke_off && self.outgoing.is_raw());
         let said_all = ended && self.outgoing.only_goodbye_is_left() && self.has_said_all();
-        if verdict == Verdict::Left && said_all {
+        if outcome == DialOutcome::Left && said_all {
             self.outgoing.needs_no_goodbye();
             return Some(0);
         }
         // For the goodbye alone nobody is called again.
         if self.tries_left == 0 || said_all {
             // In order, so that nobody has said it yet.
-            let missing = match verdict {
-                Verdict::Left => Some("sent"),
-                Verdict::LeftEarly => Some(self.outgoing.word()),
+            let missing = match outcome {
+                DialOutcome::Left => Some("sent"),
+                DialOutcome::PeerLeftEarly => Some(self.outgoing.word()),
                 _ => None,
             };
             if let Some(missing) = missing {
@@ -334,7 +345,7 @@ impl Sender {
 
     /// When patience ends: only while something is awaited from the other side.
     fn timeout_at(&self) -> Option<Instant> {
-        let awaited = self.outgoing.are_on_the_way() || !self.driver.chat().has_company();
+        let awaited = self.outgoing.are_on_the_way() || !self.app.chat().has_company();
         self.timeout.filter(|_| awaited).map(|timeout| self.moved + timeout)
     }
 
@@ -350,8 +361,8 @@ impl Sender {
     }
 
     /// Lets the goodbye leave, says what became of the messages, and gives the exit code.
-    fn finish(mut self, code: u8) -> Result<u8, Fault> {
-        self.driver.linger()?;
+    fn finish(mut self, code: u8) -> Result<u8, AppError> {
+        self.app.linger()?;
         self.count_proofs();
         let unread = if self.pieces.is_some() { "; the rest of the input was not read" } else { "" };
         let (error, done) = self.outgoing.outcome(code, unread);

@@ -3,9 +3,9 @@
 
 use std::collections::VecDeque;
 
-use super::write_ledger::Written;
+use super::write_ledger::WriteLedger;
 use crate::app::error::code;
-use crate::chat::Wire;
+use crate::chat::Protocol;
 use crate::events::{Done, Event};
 use crate::session::EXIT;
 
@@ -14,7 +14,7 @@ enum Proof {
     /// The other side says that it was shown.
     Receipts,
     /// The socket has taken it. The raw wire has nothing better.
-    Written(Written),
+    WriteLedger(WriteLedger),
 }
 
 /// What is known of everything that was sent, since the beginning.
@@ -25,7 +25,7 @@ pub(crate) struct Known {
     /// Messages that went out on the raw wire.
     pub(crate) sent: u64,
     /// Bytes that no socket has taken.
-    pub(crate) untaken: usize,
+    pub(crate) unsent_bytes: usize,
 }
 
 /// The message that ends a conversation on the raw wire.
@@ -34,7 +34,7 @@ enum Exit {
     NotYet,
     /// It is the last of those that wait.
     Waits,
-    Written,
+    WriteLedger,
 }
 
 /// A message after `exit`, by its number.
@@ -42,7 +42,7 @@ enum Exit {
 #[error("message {0} and what follows were not sent: `exit` before it ends the conversation")]
 pub(crate) struct PastExit(u64);
 
-pub(crate) struct Outgoing {
+pub(crate) struct SendQueue {
     proof: Proof,
     /// Messages without proof, the oldest first.
     pending: VecDeque<String>,
@@ -57,10 +57,14 @@ pub(crate) struct Outgoing {
     exit: Exit,
 }
 
-impl Outgoing {
-    pub(crate) fn on(wire: Wire) -> Self {
+impl SendQueue {
+    pub(crate) fn on(wire: Protocol) -> Self {
         Self {
-            proof: if wire == Wire::Native { Proof::Receipts } else { Proof::Written(Written::default()) },
+            proof: if wire == Protocol::Native {
+                Proof::Receipts
+            } else {
+                Proof::WriteLedger(WriteLedger::default())
+            },
             pending: VecDeque::new(),
             handed: 0,
             read: 0,
@@ -72,7 +76,7 @@ impl Outgoing {
     }
 
     pub(crate) fn is_raw(&self) -> bool {
-        matches!(self.proof, Proof::Written(_))
+        matches!(self.proof, Proof::WriteLedger(_))
     }
 
     /// Takes a message that was read. On the raw wire nothing can follow `exit`.
@@ -140,14 +144,14 @@ impl Outgoing {
     pub(crate) fn prove(&mut self, known: Known) -> bool {
         let now = match &mut self.proof {
             Proof::Receipts => known.receipted,
-            Proof::Written(written) => written.count(known.sent, known.untaken),
+            Proof::WriteLedger(written) => written.count(known.sent, known.unsent_bytes),
         };
         let more = now > self.proved;
         for _ in self.proved..now {
             self.pending.pop_front();
             self.handed = self.handed.saturating_sub(1);
             if self.exit == Exit::Waits && self.pending.is_empty() {
-                self.exit = Exit::Written;
+                self.exit = Exit::WriteLedger;
             } else {
                 self.delivered += 1;
             }
@@ -163,8 +167,8 @@ impl Outgoing {
 
     /// A connection begins: what the one before had not written by now was never written.
     pub(crate) fn begin(&mut self, known: Known) {
-        if let Proof::Written(written) = &mut self.proof {
-            written.begin(known.sent, known.untaken);
+        if let Proof::WriteLedger(written) = &mut self.proof {
+            written.begin(known.sent, known.unsent_bytes);
         }
     }
 

@@ -3,7 +3,7 @@
 
 /// Messages that sockets have taken, one connection after the other.
 #[derive(Debug, Default)]
-pub(crate) struct Written {
+pub(crate) struct WriteLedger {
     messages: u64,
     /// Messages and bytes of connections before this one that no socket took.
     lost: Lost,
@@ -15,19 +15,19 @@ struct Lost {
     bytes: usize,
 }
 
-impl Written {
+impl WriteLedger {
     /// How many there are, when so many were sent and so many bytes have not been taken, both since the beginning. As
     /// long as one byte waits nothing is said of the messages behind the last that is sure.
-    pub(crate) fn count(&mut self, sent: u64, untaken: usize) -> u64 {
-        if untaken <= self.lost.bytes {
+    pub(crate) fn count(&mut self, sent: u64, unsent_bytes: usize) -> u64 {
+        if unsent_bytes <= self.lost.bytes {
             self.messages = sent.saturating_sub(self.lost.messages);
         }
         self.messages
     }
 
     /// The next connection begins: what has not been taken by now never will be.
-    pub(crate) fn begin(&mut self, sent: u64, untaken: usize) {
-        self.lost = Lost { messages: sent.saturating_sub(self.messages), bytes: untaken };
+    pub(crate) fn begin(&mut self, sent: u64, unsent_bytes: usize) {
+        self.lost = Lost { messages: sent.saturating_sub(self.messages), bytes: unsent_bytes };
     }
 }
 
@@ -37,7 +37,7 @@ mod tests {
 
     #[test]
     fn what_a_socket_has_not_taken_is_not_written_and_is_not_counted_for_the_next_connection() {
-        let mut written = Written::default();
+        let mut written = WriteLedger::default();
         assert_eq!([written.count(0, 0), written.count(3, 0), written.count(5, 512)], [0, 3, 3]);
         assert_eq!(written.count(5, 0), 5);
         assert_eq!(written.count(7, 300), 5);

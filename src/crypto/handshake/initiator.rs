@@ -5,11 +5,11 @@ use x_wing::{Decapsulate, DecapsulationKey, Decapsulator as _, KeyExport as _};
 use zeroize::Zeroizing;
 
 use super::{
-    Failed, PROTOCOL, Split, TAG_BYTES, TranscriptHash, cut, open_key, payload, seal_key,
+    HandshakeError, PROTOCOL, Split, TAG_BYTES, TranscriptHash, cut, open_key, payload, seal_key,
     sealed_ciphertext_bytes,
 };
 use crate::crypto::symmetric_state::SymmetricState;
-use crate::crypto::{PublicKey, Sealed, Seed, SharedSecret};
+use crate::crypto::{Encapsulated, PublicKey, Seed, SharedSecret};
 
 /// Begins: message 1 is the X-Wing public key in clear. The prologue is not needed before the answer.
 #[must_use]
@@ -33,14 +33,14 @@ impl AwaitsHello {
     /// Message 2: `ekem, s`. Gives the responder's blob, to be checked and judged.
     ///
     /// # Errors
-    /// [`Failed`]
-    pub fn hello(self, prologue: &[u8], message: &[u8]) -> Result<(Vec<u8>, AwaitsSeal), Failed> {
+    /// [`HandshakeError`]
+    pub fn hello(self, prologue: &[u8], message: &[u8]) -> Result<(Vec<u8>, AwaitsSeal), HandshakeError> {
         let mut state = SymmetricState::new(PROTOCOL, prologue);
         state.mix_hash(&self.message);
         state.encrypt_and_hash(&[], &mut Vec::new());
-        let (ciphertext, rest) = message.split_at_checked(x_wing::CIPHERTEXT_SIZE).ok_or(Failed)?;
+        let (ciphertext, rest) = message.split_at_checked(x_wing::CIPHERTEXT_SIZE).ok_or(HandshakeError)?;
         state.mix_hash(ciphertext);
-        let ciphertext = x_wing::Ciphertext::try_from(ciphertext).map_err(|_| Failed)?;
+        let ciphertext = x_wing::Ciphertext::try_from(ciphertext).map_err(|_| HandshakeError)?;
         let secret = Zeroizing::new(<[u8; 32]>::from(self.ephemeral.decapsulate(&ciphertext)));
         state.mix_key(secret.as_slice());
         let (key, tag) = cut(rest, TAG_BYTES)?;
@@ -61,7 +61,7 @@ impl AwaitsSeal {
     /// Gives message 3: `skem, s`.
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "a secret is used once")]
-    pub fn seal(mut self, sealed: Sealed) -> (Vec<u8>, AwaitsAnswer) {
+    pub fn seal(mut self, sealed: Encapsulated) -> (Vec<u8>, AwaitsAnswer) {
         let mut message = Vec::new();
         self.state.encrypt_and_hash(&sealed.ciphertext, &mut message);
         self.state.mix_key_and_hash(&sealed.secret);
@@ -82,11 +82,11 @@ impl AwaitsAnswer {
     /// Message 4: `skem`. Gives the OAEP ciphertext, to be opened with our key.
     ///
     /// # Errors
-    /// [`Failed`]
-    pub fn answer(mut self, message: &[u8]) -> Result<(Vec<u8>, AwaitsOpened), Failed> {
+    /// [`HandshakeError`]
+    pub fn answer(mut self, message: &[u8]) -> Result<(Vec<u8>, AwaitsOpened), HandshakeError> {
         let (sealed, tag) = cut(message, TAG_BYTES)?;
         if sealed.len() != sealed_ciphertext_bytes(self.own_bits) {
-            return Err(Failed);
+            return Err(HandshakeError);
         }
         let ciphertext = self.state.decrypt_and_hash(sealed)?;
         Ok((ciphertext, AwaitsOpened { state: self.state, tag: tag.to_vec() }))
@@ -104,9 +104,9 @@ impl AwaitsOpened {
     /// Ends the handshake: the tag of message 4 shows that the responder holds its key.
     ///
     /// # Errors
-    /// [`Failed`]
+    /// [`HandshakeError`]
     #[expect(clippy::needless_pass_by_value, reason = "a secret is used once")]
-    pub fn opened(mut self, secret: SharedSecret) -> Result<Split, Failed> {
+    pub fn opened(mut self, secret: SharedSecret) -> Result<Split, HandshakeError> {
         self.state.mix_key_and_hash(&secret);
         self.state.decrypt_and_hash(&self.tag)?;
         let (ours, theirs, transcript) = self.state.split();

@@ -23,7 +23,7 @@ const PROTOCOL: &[u8] = b"Noise_pqXX_XWing+RSAOAEP_AESGCM_SHA256";
 /// A step failed. It says no more, because a peer that learns why learns too much.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the handshake failed")]
-pub struct Failed;
+pub struct HandshakeError;
 
 /// What a finished handshake gives one side.
 #[expect(missing_debug_implementations, reason = "holds keys")]
@@ -55,9 +55,9 @@ impl TranscriptHash {
 }
 
 /// Takes an encrypted part from the end of a message: `(before, part)`.
-fn cut(message: &[u8], from_end: usize) -> Result<(&[u8], &[u8]), Failed> {
-    let at = message.len().checked_sub(from_end).ok_or(Failed)?;
-    message.split_at_checked(at).ok_or(Failed)
+fn cut(message: &[u8], from_end: usize) -> Result<(&[u8], &[u8]), HandshakeError> {
+    let at = message.len().checked_sub(from_end).ok_or(HandshakeError)?;
+    message.split_at_checked(at).ok_or(HandshakeError)
 }
 
 /// An empty payload, sealed: all that follows the tokens of a message.

@@ -4,24 +4,24 @@ use x_wing::{Encapsulate as _, EncapsulationKey};
 use zeroize::Zeroizing;
 
 use super::{
-    Failed, PROTOCOL, Split, TAG_BYTES, TranscriptHash, cut, open_key, payload, seal_key,
+    HandshakeError, PROTOCOL, Split, TAG_BYTES, TranscriptHash, cut, open_key, payload, seal_key,
     sealed_ciphertext_bytes,
 };
 use crate::crypto::symmetric_state::SymmetricState;
-use crate::crypto::{PublicKey, Sealed, Seed, SharedSecret};
+use crate::crypto::{Encapsulated, PublicKey, Seed, SharedSecret};
 
 /// Message 1: `e`. Gives message 2: `ekem, s`.
 ///
 /// # Errors
-/// [`Failed`] when message 1 is not an X-Wing public key.
+/// [`HandshakeError`] when message 1 is not an X-Wing public key.
 pub fn start(
     own: &PublicKey,
     seed: &Seed,
     prologue: &[u8],
     message: &[u8],
-) -> Result<(Vec<u8>, AwaitsProof), Failed> {
+) -> Result<(Vec<u8>, AwaitsProof), HandshakeError> {
     let mut state = SymmetricState::new(PROTOCOL, prologue);
-    let ephemeral = EncapsulationKey::try_from(message).map_err(|_| Failed)?;
+    let ephemeral = EncapsulationKey::try_from(message).map_err(|_| HandshakeError)?;
     state.mix_hash(message);
     state.encrypt_and_hash(&[], &mut Vec::new());
     let (ciphertext, secret) = ephemeral.encapsulate_with_rng(&mut seed.rng("ekem"));
@@ -45,10 +45,10 @@ impl AwaitsProof {
     /// Message 3: `skem, s`. Gives the OAEP ciphertext, to be opened with our key.
     ///
     /// # Errors
-    /// [`Failed`]
-    pub fn proof(mut self, message: &[u8]) -> Result<(Vec<u8>, AwaitsOpened), Failed> {
+    /// [`HandshakeError`]
+    pub fn proof(mut self, message: &[u8]) -> Result<(Vec<u8>, AwaitsOpened), HandshakeError> {
         let (sealed, rest) =
-            message.split_at_checked(sealed_ciphertext_bytes(self.own_bits)).ok_or(Failed)?;
+            message.split_at_checked(sealed_ciphertext_bytes(self.own_bits)).ok_or(HandshakeError)?;
         let (key, tag) = cut(rest, TAG_BYTES)?;
         let ciphertext = self.state.decrypt_and_hash(sealed)?;
         let next = AwaitsOpened { state: self.state, key: key.to_vec(), tag: tag.to_vec() };
@@ -68,9 +68,9 @@ impl AwaitsOpened {
     /// Gives the initiator's blob, to be checked and judged.
     ///
     /// # Errors
-    /// [`Failed`]
+    /// [`HandshakeError`]
     #[expect(clippy::needless_pass_by_value, reason = "a secret is used once")]
-    pub fn opened(mut self, secret: SharedSecret) -> Result<(Vec<u8>, AwaitsSeal), Failed> {
+    pub fn opened(mut self, secret: SharedSecret) -> Result<(Vec<u8>, AwaitsSeal), HandshakeError> {
         self.state.mix_key_and_hash(&secret);
         let blob = self.state.decrypt_and_hash(&self.key)?;
         self.state.decrypt_and_hash(&self.tag)?;
@@ -88,7 +88,7 @@ impl AwaitsSeal {
     /// Gives message 4: `skem`, and ends the handshake.
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "a secret is used once")]
-    pub fn seal(mut self, sealed: Sealed) -> (Vec<u8>, Split) {
+    pub fn seal(mut self, sealed: Encapsulated) -> (Vec<u8>, Split) {
         let mut message = Vec::new();
         self.state.encrypt_and_hash(&sealed.ciphertext, &mut message);
         self.state.mix_key_and_hash(&sealed.secret);

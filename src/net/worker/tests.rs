@@ -6,7 +6,7 @@ use std::time::Duration;
 use mio::{Events, Poll, Token};
 
 use super::*;
-use crate::net::background::Errand;
+use crate::net::background::BackgroundTask;
 
 const LIMIT: Duration = Duration::from_mins(1);
 
@@ -117,10 +117,10 @@ fn the_thread_ends_with_its_owner() {
 #[test]
 fn an_errand_wakes_the_loop_with_its_result_and_a_panic_is_one() {
     let mut looper = Loop::new();
-    let errand = Errand::start("test", Arc::clone(&looper.1), || 7).unwrap();
+    let errand = BackgroundTask::start("test", Arc::clone(&looper.1), || 7).unwrap();
     assert_eq!(looper.until(|| errand.finished()), Ok(7));
     assert_eq!(errand.finished(), None);
-    let errand = Errand::<()>::start("test", Arc::clone(&looper.1), || panic!("asked for")).unwrap();
+    let errand = BackgroundTask::<()>::start("test", Arc::clone(&looper.1), || panic!("asked for")).unwrap();
     assert_eq!(looper.until(|| errand.finished()), Err(Panicked));
 }
 
@@ -129,7 +129,7 @@ fn the_result_of_a_cancelled_errand_is_thrown_away() {
     let looper = Loop::new();
     let (open, gate) = mpsc::channel::<()>();
     let (result, is_dropped) = mpsc::channel::<()>();
-    let errand = Errand::start("test", Arc::clone(&looper.1), move || {
+    let errand = BackgroundTask::start("test", Arc::clone(&looper.1), move || {
         let _ = gate.recv_timeout(LIMIT);
         result
     })

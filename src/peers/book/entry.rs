@@ -1,13 +1,13 @@
 //! One line of the peer book, read and written. It knows nothing of the other lines.
 
-use super::{Peer, Trust};
-use crate::crypto::FingerprintFault;
-use crate::peers::address::AddressFault;
-use crate::peers::name::{Name, NameFault};
+use super::{PeerEntry, Trust};
+use crate::crypto::FingerprintError;
+use crate::peers::address::AddressError;
+use crate::peers::name::{Name, NameError};
 
 /// What is wrong with a line of the book.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum LineFault {
+pub enum EntryError {
     /// It is not UTF-8.
     #[error("not UTF-8")]
     NotText,
@@ -19,16 +19,16 @@ pub enum LineFault {
     Long,
     /// The name is none.
     #[error("the name: {0}")]
-    Name(NameFault),
+    Name(NameError),
     /// The fingerprint is none.
     #[error("the fingerprint: {0}")]
-    Fingerprint(FingerprintFault),
+    Fingerprint(FingerprintError),
     /// The trust is none.
     #[error("the trust: write unverified, verified or blocked")]
     Trust,
     /// An address is none.
     #[error("an address: {0}")]
-    Address(AddressFault),
+    Address(AddressError),
     /// Another line has that key.
     #[error("the key of line {first} again")]
     KeyTwice {
@@ -50,28 +50,28 @@ pub enum LineFault {
 }
 
 /// The peer of a line; none on a blank or comment line.
-pub(crate) fn read(written: &str) -> Result<Option<Peer>, LineFault> {
+pub(crate) fn read(written: &str) -> Result<Option<PeerEntry>, EntryError> {
     let mut fields = body(written).split_whitespace();
     let Some(name) = fields.next() else { return Ok(None) };
-    let name = Name::parse(name).map_err(LineFault::Name)?;
-    let fingerprint = fields.next().ok_or(LineFault::Short)?.parse().map_err(LineFault::Fingerprint)?;
-    let trust = match fields.next().ok_or(LineFault::Short)? {
+    let name = Name::parse(name).map_err(EntryError::Name)?;
+    let fingerprint = fields.next().ok_or(EntryError::Short)?.parse().map_err(EntryError::Fingerprint)?;
+    let trust = match fields.next().ok_or(EntryError::Short)? {
         "unverified" => Trust::Unverified,
         "verified" => Trust::Verified,
         "blocked" => Trust::Blocked,
-        _ => return Err(LineFault::Trust),
+        _ => return Err(EntryError::Trust),
     };
     let addresses = fields.next().map_or(Ok(Vec::new()), |list| {
-        list.split(',').map(str::parse).collect::<Result<_, _>>().map_err(LineFault::Address)
+        list.split(',').map(str::parse).collect::<Result<_, _>>().map_err(EntryError::Address)
     })?;
     match fields.next() {
-        None => Ok(Some(Peer { name, fingerprint, trust, addresses })),
-        Some(_) => Err(LineFault::Long),
+        None => Ok(Some(PeerEntry { name, fingerprint, trust, addresses })),
+        Some(_) => Err(EntryError::Long),
     }
 }
 
 /// The line of a peer, with a tail from [`tail`].
-pub(crate) fn write(peer: &Peer, tail: &str) -> String {
+pub(crate) fn write(peer: &PeerEntry, tail: &str) -> String {
     let trust = peer.trust.word();
     let addresses: Vec<String> = peer.addresses.iter().map(ToString::to_string).collect();
     let gap = if addresses.is_empty() { "" } else { " " };

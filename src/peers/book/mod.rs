@@ -8,7 +8,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-pub use entry::LineFault;
+pub use entry::EntryError;
 
 use super::address::Target;
 use super::name::Name;
@@ -39,7 +39,7 @@ impl Trust {
 
 /// One known peer. There is one for each key.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Peer {
+pub struct PeerEntry {
     /// What the user calls it; no two peers have names that read alike.
     pub name: Name,
     /// Its key.
@@ -100,7 +100,7 @@ pub enum Change {
 /// Whether applying a [`Change`] made a difference.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
-pub enum Outcome {
+pub enum ChangeOutcome {
     /// The book differs from before.
     Changed,
     /// The book already said so.
@@ -120,12 +120,12 @@ pub struct Damage {
 
 /// One line that is wrong.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("line {number}: {fault}")]
+#[error("line {number}: {error}")]
 pub struct BadLine {
     /// Its number, from 1.
     pub number: usize,
     /// What is wrong with it.
-    pub fault: LineFault,
+    pub error: EntryError,
 }
 
 /// What a new book begins with.
@@ -139,7 +139,7 @@ enum Row {
     /// A comment or a blank line, with its line ending.
     Kept(String),
     /// A peer, and its line as it is written, with comment and line ending.
-    Known(Peer, String),
+    Known(PeerEntry, String),
 }
 
 impl Default for Book {
@@ -167,14 +167,14 @@ impl Book {
             match entry::read(written).and_then(|peer| seen.check(number, peer)) {
                 Ok(None) => book.rows.push(Row::Kept(written.to_owned())),
                 Ok(Some(peer)) => book.rows.push(Row::Known(peer, written.to_owned())),
-                Err(fault) => lines.push(BadLine { number, fault }),
+                Err(error) => lines.push(BadLine { number, error }),
             }
         }
         if lines.is_empty() { Ok(book) } else { Err(Damage { lines }) }
     }
 
     /// The peers, in the order of the file.
-    pub fn peers(&self) -> impl Iterator<Item = &Peer> {
+    pub fn peers(&self) -> impl Iterator<Item = &PeerEntry> {
         self.rows.iter().filter_map(|row| match row {
             Row::Known(peer, _) => Some(peer),
             Row::Kept(_) => None,
@@ -183,19 +183,19 @@ impl Book {
 
     /// The peer with this key.
     #[must_use]
-    pub fn by_fingerprint(&self, fingerprint: &Fingerprint) -> Option<&Peer> {
+    pub fn by_fingerprint(&self, fingerprint: &Fingerprint) -> Option<&PeerEntry> {
         self.peers().find(|peer| peer.fingerprint == *fingerprint)
     }
 
     /// The peer whose name reads like this one.
     #[must_use]
-    pub fn by_name(&self, name: &Name) -> Option<&Peer> {
+    pub fn by_name(&self, name: &Name) -> Option<&PeerEntry> {
         self.peers().find(|peer| peer.name.same_as(name))
     }
 
     /// The peer who answered at this address.
     #[must_use]
-    pub fn by_address(&self, address: &Target) -> Option<&Peer> {
+    pub fn by_address(&self, address: &Target) -> Option<&PeerEntry> {
         self.peers().find(|peer| peer.addresses.contains(address))
     }
 
@@ -213,7 +213,7 @@ impl Book {
     }
 
     /// Writes a change into the book.
-    pub fn apply(&mut self, change: &Change) -> Outcome {
+    pub fn apply(&mut self, change: &Change) -> ChangeOutcome {
         match change {
             Change::Meet { fingerprint, name, address } => self.meet(*fingerprint, name, address.as_ref()),
             Change::Trust { fingerprint, level } => self.edit(fingerprint, |peer| peer.trust = *level),
@@ -221,7 +221,7 @@ impl Book {
                 let before = self.rows.len();
                 self.rows
                     .retain(|row| !matches!(row, Row::Known(peer, _) if peer.fingerprint == *fingerprint));
-                if self.rows.len() == before { Outcome::Unknown } else { Outcome::Changed }
+                if self.rows.len() == before { ChangeOutcome::Unknown } else { ChangeOutcome::Changed }
             }
             Change::Address { fingerprint, address } => self.settle(fingerprint, address),
             Change::Rename { fingerprint, name } => {
@@ -231,17 +231,17 @@ impl Book {
         }
     }
 
-    fn meet(&mut self, fingerprint: Fingerprint, name: &Name, address: Option<&Target>) -> Outcome {
+    fn meet(&mut self, fingerprint: Fingerprint, name: &Name, address: Option<&Target>) -> ChangeOutcome {
         let known = self.by_fingerprint(&fingerprint).is_some();
         if !known {
             let name = self.free_name(name, &fingerprint);
-            self.append(Peer { name, fingerprint, trust: Trust::Unverified, addresses: Vec::new() });
+            self.append(PeerEntry { name, fingerprint, trust: Trust::Unverified, addresses: Vec::new() });
         }
-        let settled = address.map_or(Outcome::Same, |address| self.settle(&fingerprint, address));
-        if known { settled } else { Outcome::Changed }
+        let settled = address.map_or(ChangeOutcome::Same, |address| self.settle(&fingerprint, address));
+        if known { settled } else { ChangeOutcome::Changed }
     }
 
-    fn append(&mut self, peer: Peer) {
+    fn append(&mut self, peer: PeerEntry) {
         // A file whose last line was not ended, as editors leave it, must not have two peers in one line.
         if let Some(Row::Kept(written) | Row::Known(_, written)) = self.rows.last_mut()
             && !written.ends_with('\n')
@@ -252,9 +252,9 @@ impl Book {
         self.rows.push(Row::Known(peer, written));
     }
 
-    fn settle(&mut self, fingerprint: &Fingerprint, address: &Target) -> Outcome {
+    fn settle(&mut self, fingerprint: &Fingerprint, address: &Target) -> ChangeOutcome {
         if self.by_fingerprint(fingerprint).is_none() {
-            return Outcome::Unknown;
+            return ChangeOutcome::Unknown;
         }
         let elsewhere = self.by_address(address).map(|peer| peer.fingerprint).filter(|f| f != fingerprint);
         if let Some(other) = elsewhere {
@@ -267,19 +267,19 @@ impl Book {
         })
     }
 
-    fn edit(&mut self, fingerprint: &Fingerprint, edit: impl FnOnce(&mut Peer)) -> Outcome {
+    fn edit(&mut self, fingerprint: &Fingerprint, edit: impl FnOnce(&mut PeerEntry)) -> ChangeOutcome {
         let found = self.rows.iter_mut().find_map(|row| match row {
             Row::Known(peer, written) if peer.fingerprint == *fingerprint => Some((peer, written)),
             _ => None,
         });
-        let Some((peer, written)) = found else { return Outcome::Unknown };
+        let Some((peer, written)) = found else { return ChangeOutcome::Unknown };
         let before = peer.clone();
         edit(peer);
         if *peer == before {
-            return Outcome::Same;
+            return ChangeOutcome::Same;
         }
         *written = entry::write(peer, entry::tail(written));
-        Outcome::Changed
+        ChangeOutcome::Changed
     }
 }
 
@@ -300,19 +300,19 @@ struct Seen {
 }
 
 impl Seen {
-    fn check(&mut self, number: usize, peer: Option<Peer>) -> Result<Option<Peer>, LineFault> {
+    fn check(&mut self, number: usize, peer: Option<PeerEntry>) -> Result<Option<PeerEntry>, EntryError> {
         let Some(peer) = peer else { return Ok(None) };
         if let Some(&first) = self.keys.get(&peer.fingerprint) {
-            return Err(LineFault::KeyTwice { first });
+            return Err(EntryError::KeyTwice { first });
         }
         if let Some(&first) = self.names.get(peer.name.folded()) {
-            return Err(LineFault::NameTwice { first });
+            return Err(EntryError::NameTwice { first });
         }
         self.keys.insert(peer.fingerprint, number);
         self.names.insert(peer.name.folded().to_owned(), number);
         for address in &peer.addresses {
             if let Some(first) = self.addresses.insert(address.clone(), number) {
-                return Err(LineFault::AddressTwice { first });
+                return Err(EntryError::AddressTwice { first });
             }
         }
         Ok(Some(peer))

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Book, Change, LineFault, Outcome, Peer, Trust};
+use super::{Book, Change, ChangeOutcome, EntryError, PeerEntry, Trust};
 use crate::crypto::Fingerprint;
 use crate::peers::address::Target;
 use crate::peers::name::Name;
@@ -23,8 +23,8 @@ fn meet(number: u64, called: &str, at: Option<&str>) -> Change {
     Change::Meet { fingerprint: key(number), name: name(called), address: at.map(address) }
 }
 
-fn damage(text: &str) -> Vec<(usize, LineFault)> {
-    Book::parse(text).unwrap_err().lines.into_iter().map(|bad| (bad.number, bad.fault)).collect()
+fn damage(text: &str) -> Vec<(usize, EntryError)> {
+    Book::parse(text).unwrap_err().lines.into_iter().map(|bad| (bad.number, bad.error)).collect()
 }
 
 #[test]
@@ -39,10 +39,10 @@ fn a_book_edited_by_hand_is_kept_as_it_is() {
     assert_eq!(book.by_name(&name("BOB")).unwrap().addresses, [address("host:9"), address("[::1]:8000")]);
     assert_eq!(book.by_address(&address("Host:9")).unwrap().fingerprint, key(1));
 
-    assert_eq!(book.apply(&meet(3, "cy", None)), Outcome::Changed);
+    assert_eq!(book.apply(&meet(3, "cy", None)), ChangeOutcome::Changed);
     let blocked = Change::Trust { fingerprint: key(1), level: Trust::Blocked };
-    assert_eq!(book.apply(&blocked), Outcome::Changed);
-    assert_eq!(book.apply(&blocked), Outcome::Same);
+    assert_eq!(book.apply(&blocked), ChangeOutcome::Changed);
+    assert_eq!(book.apply(&blocked), ChangeOutcome::Same);
     assert_eq!(
         book.to_string(),
         format!(
@@ -63,12 +63,12 @@ fn every_bad_line_is_named_with_its_reason() {
     );
     let faults = damage(&text);
     assert_eq!(faults.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [2, 3, 4, 5, 6, 7, 8, 9, 10]);
-    assert_eq!(faults[0].1, LineFault::Short);
-    assert_eq!(faults[3].1, LineFault::Trust);
-    assert_eq!(faults[5].1, LineFault::KeyTwice { first: 1 });
-    assert_eq!(faults[6].1, LineFault::NameTwice { first: 1 });
-    assert_eq!(faults[7].1, LineFault::AddressTwice { first: 1 });
-    assert_eq!(faults[8].1, LineFault::Long);
+    assert_eq!(faults[0].1, EntryError::Short);
+    assert_eq!(faults[3].1, EntryError::Trust);
+    assert_eq!(faults[5].1, EntryError::KeyTwice { first: 1 });
+    assert_eq!(faults[6].1, EntryError::NameTwice { first: 1 });
+    assert_eq!(faults[7].1, EntryError::AddressTwice { first: 1 });
+    assert_eq!(faults[8].1, EntryError::Long);
     let sentence = Book::parse(&text).unwrap_err().to_string();
     assert!(
         sentence.starts_with("line 2: too few fields") && sentence.ends_with("and 6 more bad lines"),
@@ -80,16 +80,22 @@ fn every_bad_line_is_named_with_its_reason() {
 fn a_taken_name_gets_a_suffix() {
     let mut book = Book::new();
     for number in 0..4 {
-        assert_eq!(book.apply(&meet(number, "Bob", None)), Outcome::Changed);
+        assert_eq!(book.apply(&meet(number, "Bob", None)), ChangeOutcome::Changed);
     }
     assert_eq!(
         book.peers().map(|peer| peer.name.to_string()).collect::<Vec<_>>(),
         ["Bob", "Bob-2", "Bob-3", "Bob-4"]
     );
-    assert_eq!(book.apply(&meet(2, "Carol", None)), Outcome::Same);
-    assert_eq!(book.apply(&Change::Rename { fingerprint: key(2), name: name("BOB") }), Outcome::Changed);
+    assert_eq!(book.apply(&meet(2, "Carol", None)), ChangeOutcome::Same);
+    assert_eq!(
+        book.apply(&Change::Rename { fingerprint: key(2), name: name("BOB") }),
+        ChangeOutcome::Changed
+    );
     assert_eq!(book.by_fingerprint(&key(2)).unwrap().name.as_str(), "BOB-3");
-    assert_eq!(book.apply(&Change::Rename { fingerprint: key(0), name: name("bob") }), Outcome::Changed);
+    assert_eq!(
+        book.apply(&Change::Rename { fingerprint: key(0), name: name("bob") }),
+        ChangeOutcome::Changed
+    );
 }
 
 #[test]
@@ -101,11 +107,11 @@ fn an_address_belongs_to_one_peer() {
     assert_eq!(book.by_address(&address("host:9")).unwrap().fingerprint, key(2));
     assert_eq!(
         book.apply(&Change::Address { fingerprint: key(1), address: address("host:9") }),
-        Outcome::Changed
+        ChangeOutcome::Changed
     );
     assert_eq!(book.by_address(&address("host:9")).unwrap().fingerprint, key(1));
     let stranger = Change::Address { fingerprint: key(7), address: address("host:9") };
-    assert_eq!(book.apply(&stranger), Outcome::Unknown);
+    assert_eq!(book.apply(&stranger), ChangeOutcome::Unknown);
     assert_eq!(book.by_address(&address("host:9")).unwrap().fingerprint, key(1));
 }
 
@@ -114,8 +120,8 @@ fn a_forgotten_peer_leaves_the_comments() {
     let mut book = Book::new();
     let empty = book.to_string();
     let _ = book.apply(&meet(1, "bob", None));
-    assert_eq!(book.apply(&Change::Forget { fingerprint: key(1) }), Outcome::Changed);
-    assert_eq!(book.apply(&Change::Forget { fingerprint: key(1) }), Outcome::Unknown);
+    assert_eq!(book.apply(&Change::Forget { fingerprint: key(1) }), ChangeOutcome::Changed);
+    assert_eq!(book.apply(&Change::Forget { fingerprint: key(1) }), ChangeOutcome::Unknown);
     assert_eq!(book.to_string(), empty);
     assert!(empty.lines().all(|line| line.starts_with('#')));
 }
@@ -152,10 +158,10 @@ proptest! {
         let mut book = Book::new();
         for change in &changes {
             let before = book.clone();
-            prop_assert_eq!(book.apply(change) == Outcome::Changed, book != before);
+            prop_assert_eq!(book.apply(change) == ChangeOutcome::Changed, book != before);
         }
         let read = Book::parse(&book.to_string()).unwrap();
-        prop_assert_eq!(read.peers().cloned().collect::<Vec<Peer>>(), book.peers().cloned().collect::<Vec<Peer>>());
+        prop_assert_eq!(read.peers().cloned().collect::<Vec<PeerEntry>>(), book.peers().cloned().collect::<Vec<PeerEntry>>());
         prop_assert_eq!(read, book);
     }
 }

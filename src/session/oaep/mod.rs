@@ -12,25 +12,25 @@ use std::collections::VecDeque;
 
 use zeroize::Zeroizing;
 
-use super::{Ending, Event, Output, SayFault};
-use crate::crypto::{Job, JobResult, PublicKey, RawJob, RawResult, Seed};
+use super::{CloseReason, Event, Output, SendError};
+use crate::crypto::{JobResult, OaepJob, OaepJobResult, PublicKey, RsaJob, Seed};
 use crate::limits;
-use crate::wire::{ByeReason, Opening, PREFACE_BYTES, RawStream, split_text};
+use crate::wire::{ByeReason, OaepStream, PREFACE_BYTES, StreamStart, split_text};
 use outbox::{Outbox, Pace};
-use state::{Hearing, Presence};
-pub use types::{RawEnding, RawEvent, RawSide};
+use state::{Expecting, PeerState};
+pub use types::{OaepCloseReason, OaepEvent, OaepRole};
 
 /// The message that ends a conversation.
 pub const EXIT: &str = "exit";
 
 /// One conversation on the raw wire.
 #[expect(missing_debug_implementations, reason = "holds text")]
-pub struct RawSession {
-    side: RawSide,
+pub struct OaepSession {
+    side: OaepRole,
     peer: Option<PublicKey>,
-    hearing: Hearing,
-    stream: RawStream,
-    presence: Presence,
+    hearing: Expecting,
+    stream: OaepStream,
+    presence: PeerState,
     heard: u64,
     unread: u32,
     answered: u64,
@@ -40,20 +40,20 @@ pub struct RawSession {
     now_ms: u64,
 }
 
-impl RawSession {
+impl OaepSession {
     /// Begins as `side`. `seed` is this connection's only randomness; `now_ms` is monotonic.
     #[must_use]
-    pub fn new(side: RawSide, seed: Seed, now_ms: u64) -> Self {
+    pub fn new(side: OaepRole, seed: Seed, now_ms: u64) -> Self {
         let pace = match side {
-            RawSide::OneWay => Pace::OneByOne,
-            RawSide::Listener(_) | RawSide::Dialler(_) => Pace::Free,
+            OaepRole::OneWay => Pace::OneByOne,
+            OaepRole::Listener(_) | OaepRole::Dialer(_) => Pace::Free,
         };
         let mut session = Self {
             side,
             peer: None,
-            hearing: Hearing::Opening,
-            stream: RawStream::default(),
-            presence: Presence::Unknown,
+            hearing: Expecting::Start,
+            stream: OaepStream::default(),
+            presence: PeerState::Unknown,
             heard: 0,
             unread: 0,
             answered: 0,
@@ -62,7 +62,7 @@ impl RawSession {
             started_ms: now_ms,
             now_ms,
         };
-        if let RawSide::Listener(own) = &session.side {
+        if let OaepRole::Listener(own) = &session.side {
             let pem = pem_of(own);
             session.outputs.push_back(Output::Transmit(pem));
         }
@@ -70,36 +70,40 @@ impl RawSession {
     }
 
     /// The next output, until `None`.
-    pub fn poll(&mut self) -> Option<Output> {
+    pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
     /// Takes what has arrived on the socket, in whatever pieces.
-    pub fn feed(&mut self, now_ms: u64, bytes: &[u8]) {
+    pub fn handle_bytes(&mut self, now_ms: u64, bytes: &[u8]) {
         self.now_ms = now_ms;
-        if self.hearing != Hearing::Over {
+        if self.hearing != Expecting::Over {
             self.stream.push(bytes);
             self.advance();
         }
     }
 
     /// Takes the result of a job that was asked for.
-    pub fn done(&mut self, now_ms: u64, result: JobResult) {
+    pub fn handle_job(&mut self, now_ms: u64, result: JobResult) {
         self.now_ms = now_ms;
         let JobResult::Raw(result) = result else { return };
         match (self.hearing, result) {
-            (Hearing::Over, _) => return,
-            (_, RawResult::Sealed(block)) => self.sealed(block),
-            (Hearing::Checking, RawResult::Checked(Ok(key))) => self.met(key),
-            (Hearing::Checking, RawResult::Checked(Err(fault))) => self.over(raw(RawEnding::Key(fault))),
-            (Hearing::Trying { skipped }, RawResult::Opened(None)) if skipped < self.stream.line_ends() => {
-                self.hearing = Hearing::First { skipped: skipped + 1 };
+            (Expecting::Over, _) => return,
+            (_, OaepJobResult::Encapsulated(block)) => self.sealed(block),
+            (Expecting::Checking, OaepJobResult::Checked(Ok(key))) => self.met(key),
+            (Expecting::Checking, OaepJobResult::Checked(Err(error))) => {
+                self.over(raw(OaepCloseReason::Key(error)));
             }
-            (Hearing::Trying { skipped }, RawResult::Opened(text)) => {
+            (Expecting::Trying { skipped }, OaepJobResult::Opened(None))
+                if skipped < self.stream.line_ends() =>
+            {
+                self.hearing = Expecting::First { skipped: skipped + 1 };
+            }
+            (Expecting::Trying { skipped }, OaepJobResult::Opened(text)) => {
                 self.stream.take(skipped + self.block_bytes());
                 self.opened(text);
             }
-            (Hearing::Reading, RawResult::Opened(text)) => self.opened(text),
+            (Expecting::Reading, OaepJobResult::Opened(text)) => self.opened(text),
             _ => {}
         }
         self.advance();
@@ -107,34 +111,34 @@ impl RawSession {
 
     /// Whether bytes can be used now. While a job is pending they cannot: do not read.
     #[must_use]
-    pub fn wants_bytes(&self) -> bool {
-        !self.hearing.is_work() && self.hearing != Hearing::Over
+    pub fn wants_read(&self) -> bool {
+        !self.hearing.is_work() && self.hearing != Expecting::Over
     }
 
     /// Sends a message and returns its number. `exit` ends the conversation once it has been sent.
     ///
     /// # Errors
-    /// [`SayFault`] when there is no key to seal to, or the text exceeds [`limits::MESSAGE_BYTES`].
-    pub fn say(&mut self, text: &str) -> Result<u64, SayFault> {
+    /// [`SendError`] when there is no key to seal to, or the text exceeds [`limits::MESSAGE_BYTES`].
+    pub fn send(&mut self, text: &str) -> Result<u64, SendError> {
         let Some(peer) = self.peer.as_ref().filter(|_| !self.outbox.is_closing()) else {
             return Err(match self.presence {
-                Presence::Joined if self.peer.is_none() => SayFault::NoKey,
-                _ => SayFault::NotStanding,
+                PeerState::Joined if self.peer.is_none() => SendError::NoKey,
+                _ => SendError::NotStanding,
             });
         };
         if text.len() > limits::MESSAGE_BYTES {
-            return Err(SayFault::TooLong { bytes: text.len() });
+            return Err(SendError::TooLong { bytes: text.len() });
         }
         let parts = split_text(text, peer.block_room(), EXIT);
         if parts.len() > 1 {
-            self.outputs.push_back(event(RawEvent::Parts(parts.len())));
+            self.outputs.push_back(event(OaepEvent::Parts(parts.len())));
         }
         let held_up = self.outbox.is_held_up();
-        let number = self.outbox.say(&parts);
+        let number = self.outbox.send(&parts);
         if text == EXIT {
             self.outbox.close(self.now_ms);
         } else if held_up {
-            self.outputs.push_back(event(RawEvent::Waits));
+            self.outputs.push_back(event(OaepEvent::Waits));
         }
         self.pump();
         Ok(number)
@@ -143,14 +147,14 @@ impl RawSession {
     /// Ends the conversation: with `exit` where the peer can read it, otherwise by hanging up.
     pub fn close(&mut self) {
         if self.peer.is_none() || self.has_ended() {
-            self.over(Ending::WeLeft);
+            self.over(CloseReason::LocalClose);
         } else {
             self.outbox.hurry(EXIT, self.now_ms);
             self.pump();
         }
     }
 
-    /// The kernel takes no more of what we send: nothing more is sealed until [`RawSession::drained`].
+    /// The kernel takes no more of what we send: nothing more is sealed until [`OaepSession::drained`].
     pub fn clogged(&mut self) {
         self.outbox.clogged();
     }
@@ -162,36 +166,36 @@ impl RawSession {
     }
 
     /// The peer's stream has ended. What came before is still opened and told.
-    pub fn cut(&mut self) {
-        if self.hearing != Hearing::Over && !self.has_ended() {
-            self.presence = Presence::Ended { joined: self.presence == Presence::Joined };
+    pub fn handle_eof(&mut self) {
+        if self.hearing != Expecting::Over && !self.has_ended() {
+            self.presence = PeerState::Ended { joined: self.presence == PeerState::Joined };
             self.advance();
         }
     }
 
     /// The machine could not keep up.
     pub fn overloaded(&mut self) {
-        self.over(Ending::Overloaded);
+        self.over(CloseReason::Overloaded);
     }
 
-    /// When [`RawSession::tick`] is next due, in the monotonic milliseconds of `now_ms`.
+    /// When [`OaepSession::handle_timeout`] is next due, in the monotonic milliseconds of `now_ms`.
     #[must_use]
-    pub fn deadline_ms(&self) -> Option<u64> {
-        if self.hearing == Hearing::Over {
+    pub fn poll_timeout(&self) -> Option<u64> {
+        if self.hearing == Expecting::Over {
             return None;
         }
         let due = self.due().map(|(due, _)| due);
-        [due, self.outbox.deadline_ms()].into_iter().flatten().min()
+        [due, self.outbox.poll_timeout()].into_iter().flatten().min()
     }
 
     /// Lets time pass: gives up who sends no key, an unending PEM, a silent caller, and a goodbye that does not go.
-    pub fn tick(&mut self, now_ms: u64) {
+    pub fn handle_timeout(&mut self, now_ms: u64) {
         self.now_ms = now_ms;
-        if self.hearing == Hearing::Over {
+        if self.hearing == Expecting::Over {
             return;
         }
         if self.outbox.is_overdue(now_ms) {
-            self.over(Ending::WeLeft);
+            self.over(CloseReason::LocalClose);
         }
         if let Some((_, ending)) = self.due().filter(|(due, _)| now_ms >= *due) {
             self.over(raw(ending));
@@ -200,16 +204,16 @@ impl RawSession {
     }
 
     /// What is waited for, until when, and what its absence means.
-    fn due(&self) -> Option<(u64, RawEnding)> {
+    fn due(&self) -> Option<(u64, OaepCloseReason)> {
         match (&self.hearing, &self.side) {
-            (Hearing::Pem { since_ms }, _) => {
-                Some((since_ms + limits::HANDSHAKE_TIMEOUT_MS, RawEnding::EndlessKey))
+            (Expecting::Pem { since_ms }, _) => {
+                Some((since_ms + limits::HANDSHAKE_TIMEOUT_MS, OaepCloseReason::EndlessKey))
             }
-            (_, RawSide::Listener(_)) if self.presence == Presence::Unknown => {
-                Some((self.started_ms + limits::RAW_MUTE_MS, RawEnding::Mute))
+            (_, OaepRole::Listener(_)) if self.presence == PeerState::Unknown => {
+                Some((self.started_ms + limits::RAW_MUTE_MS, OaepCloseReason::NoData))
             }
-            (Hearing::Opening, RawSide::Dialler(_) | RawSide::OneWay) => {
-                Some((self.started_ms + limits::RAW_KEY_MS, RawEnding::NoKey))
+            (Expecting::Start, OaepRole::Dialer(_) | OaepRole::OneWay) => {
+                Some((self.started_ms + limits::RAW_KEY_MS, OaepCloseReason::NoKey))
             }
             _ => None,
         }
@@ -218,7 +222,7 @@ impl RawSession {
     /// Makes what it can of the bytes that wait.
     fn advance(&mut self) {
         while self.step() {}
-        if self.has_ended() && !self.hearing.is_work() && self.hearing != Hearing::Over {
+        if self.has_ended() && !self.hearing.is_work() && self.hearing != Expecting::Over {
             self.over(self.cut_ending());
         }
     }
@@ -226,49 +230,53 @@ impl RawSession {
     /// One step; whether there may be another.
     fn step(&mut self) -> bool {
         match self.hearing {
-            Hearing::Opening => match self.stream.opening() {
-                Opening::Undecided => return false,
-                Opening::Pem => self.hearing = Hearing::Pem { since_ms: self.now_ms },
-                Opening::Native => self.over(raw(RawEnding::Native)),
-                Opening::Other if matches!(self.side, RawSide::Listener(_)) => self.hearing = Hearing::Blocks,
-                Opening::Other => {
+            Expecting::Start => match self.stream.opening() {
+                StreamStart::Undecided => return false,
+                StreamStart::Pem => self.hearing = Expecting::Pem { since_ms: self.now_ms },
+                StreamStart::Native => self.over(raw(OaepCloseReason::Native)),
+                StreamStart::Other if matches!(self.side, OaepRole::Listener(_)) => {
+                    self.hearing = Expecting::Blocks;
+                }
+                StreamStart::Other => {
                     let first = self.stream.waiting().iter().copied().take(PREFACE_BYTES).collect();
-                    self.over(raw(RawEnding::NoPem(first)));
+                    self.over(raw(OaepCloseReason::NoPem(first)));
                 }
             },
-            Hearing::Pem { .. } => match self.stream.take_pem(limits::RAW_PEM_BYTES) {
+            Expecting::Pem { .. } => match self.stream.take_pem(limits::RAW_PEM_BYTES) {
                 Ok(None) => return false,
-                Ok(Some(pem)) => self.need(RawJob::Check { pem: Zeroizing::new(pem) }, Hearing::Checking),
-                Err(_) => self.over(raw(RawEnding::EndlessKey)),
+                Ok(Some(pem)) => self.need(OaepJob::Check { pem: Zeroizing::new(pem) }, Expecting::Checking),
+                Err(_) => self.over(raw(OaepCloseReason::EndlessKey)),
             },
-            Hearing::First { skipped } => {
+            Expecting::First { skipped } => {
                 let Some(block) = self.stream.block_after(skipped, self.block_bytes()) else { return false };
                 let block = block.to_vec();
-                self.need(RawJob::Open { block }, Hearing::Trying { skipped });
+                self.need(OaepJob::Open { block }, Expecting::Trying { skipped });
             }
-            Hearing::Blocks | Hearing::Answers => {
+            Expecting::Blocks | Expecting::Answers => {
                 let size = self.block_bytes();
                 if self.stream.block_after(0, size).is_none() {
                     return false;
                 }
                 let block = self.stream.take(size);
                 match self.hearing {
-                    Hearing::Answers => self.answer(),
-                    _ => self.need(RawJob::Open { block }, Hearing::Reading),
+                    Expecting::Answers => self.answer(),
+                    _ => self.need(OaepJob::Open { block }, Expecting::Reading),
                 }
             }
-            Hearing::Checking | Hearing::Trying { .. } | Hearing::Reading | Hearing::Over => return false,
+            Expecting::Checking | Expecting::Trying { .. } | Expecting::Reading | Expecting::Over => {
+                return false;
+            }
         }
         true
     }
 
     /// The peer's key is sound.
     fn met(&mut self, key: PublicKey) {
-        self.hearing = Hearing::First { skipped: 0 };
+        self.hearing = Expecting::First { skipped: 0 };
         match &self.side {
-            RawSide::Listener(_) => {}
-            RawSide::Dialler(own) => self.outputs.push_back(Output::Transmit(pem_of(own))),
-            RawSide::OneWay => self.hearing = Hearing::Answers,
+            OaepRole::Listener(_) => {}
+            OaepRole::Dialer(own) => self.outputs.push_back(Output::Transmit(pem_of(own))),
+            OaepRole::OneWay => self.hearing = Expecting::Answers,
         }
         self.peer = Some(key.clone());
         self.join(Some(key));
@@ -276,20 +284,20 @@ impl RawSession {
 
     fn join(&mut self, key: Option<PublicKey>) {
         self.presence = match self.presence {
-            Presence::Unknown => Presence::Joined,
-            Presence::Ended { joined: false } => Presence::Ended { joined: true },
-            Presence::Joined | Presence::Ended { .. } => return,
+            PeerState::Unknown => PeerState::Joined,
+            PeerState::Ended { joined: false } => PeerState::Ended { joined: true },
+            PeerState::Joined | PeerState::Ended { .. } => return,
         };
-        self.outputs.push_back(event(RawEvent::Joined(key)));
+        self.outputs.push_back(event(OaepEvent::Joined(key)));
     }
 
     fn opened(&mut self, text: Option<Zeroizing<Vec<u8>>>) {
-        self.hearing = Hearing::Blocks;
+        self.hearing = Expecting::Blocks;
         let Some(text) = text else {
             self.unread += 1;
-            self.outputs.push_back(event(RawEvent::Unread { in_a_row: self.unread }));
+            self.outputs.push_back(event(OaepEvent::Unread { in_a_row: self.unread }));
             if self.unread >= limits::RAW_UNREAD {
-                self.over(raw(RawEnding::OutOfStep));
+                self.over(raw(OaepCloseReason::OutOfStep));
             }
             return;
         };
@@ -297,16 +305,16 @@ impl RawSession {
         self.heard += 1;
         self.join(None);
         if text.as_slice() == EXIT.as_bytes() {
-            self.over(Ending::Bye(ByeReason::Leaving));
+            self.over(CloseReason::Bye(ByeReason::Shutdown));
         } else {
-            self.outputs.push_back(event(RawEvent::Heard(text.to_vec())));
+            self.outputs.push_back(event(OaepEvent::Heard(text.to_vec())));
         }
     }
 
     fn answer(&mut self) {
         self.answered += 1;
         if self.answered == 1 {
-            self.outputs.push_back(event(RawEvent::Answered));
+            self.outputs.push_back(event(OaepEvent::Answered));
         }
         self.outbox.answered();
         self.pump();
@@ -315,74 +323,74 @@ impl RawSession {
     fn sealed(&mut self, block: Vec<u8>) {
         self.outputs.push_back(Output::Transmit(block));
         if let Some(upto) = self.outbox.sealed(self.now_ms) {
-            self.outputs.push_back(event(RawEvent::Sent { upto }));
+            self.outputs.push_back(event(OaepEvent::Sent { upto }));
         }
         if self.outbox.has_closed() {
-            self.over(Ending::WeLeft);
+            self.over(CloseReason::LocalClose);
         }
         self.pump();
     }
 
     /// Has the next part sealed, if one may go.
     fn pump(&mut self) {
-        if self.hearing == Hearing::Over {
+        if self.hearing == Expecting::Over {
             return;
         }
         if let Some(job) = self.peer.as_ref().and_then(|key| self.outbox.next(key, self.now_ms)) {
-            self.outputs.push_back(Output::Need(Job::Raw(job)));
+            self.outputs.push_back(Output::Job(RsaJob::Raw(job)));
         }
     }
 
-    fn need(&mut self, job: RawJob, hearing: Hearing) {
+    fn need(&mut self, job: OaepJob, hearing: Expecting) {
         self.hearing = hearing;
-        self.outputs.push_back(Output::Need(Job::Raw(job)));
+        self.outputs.push_back(Output::Job(RsaJob::Raw(job)));
     }
 
     /// Bytes of every block that comes: those of the key that it is sealed to.
     fn block_bytes(&self) -> usize {
         match (&self.side, &self.peer) {
-            (RawSide::Listener(own) | RawSide::Dialler(own), _) => own.block_bytes(),
-            (RawSide::OneWay, Some(peer)) => peer.block_bytes(),
-            (RawSide::OneWay, None) => usize::MAX,
+            (OaepRole::Listener(own) | OaepRole::Dialer(own), _) => own.block_bytes(),
+            (OaepRole::OneWay, Some(peer)) => peer.block_bytes(),
+            (OaepRole::OneWay, None) => usize::MAX,
         }
     }
 
     fn has_ended(&self) -> bool {
-        matches!(self.presence, Presence::Ended { .. })
+        matches!(self.presence, PeerState::Ended { .. })
     }
 
     fn is_unheard(&self) -> bool {
-        matches!(self.side, RawSide::Dialler(_)) && self.heard == 0
+        matches!(self.side, OaepRole::Dialer(_)) && self.heard == 0
     }
 
-    fn cut_ending(&self) -> Ending {
+    fn cut_ending(&self) -> CloseReason {
         match self.presence {
-            _ if self.outbox.is_closing() => Ending::WeLeft,
-            Presence::Ended { joined: true } if self.is_unheard() => raw(RawEnding::Unheard),
-            Presence::Joined | Presence::Ended { joined: true } => {
-                Ending::Cut { midway: !self.stream.waiting().is_empty() }
+            _ if self.outbox.is_closing() => CloseReason::LocalClose,
+            PeerState::Ended { joined: true } if self.is_unheard() => raw(OaepCloseReason::Unheard),
+            PeerState::Joined | PeerState::Ended { joined: true } => {
+                CloseReason::ConnectionLost { mid_record: !self.stream.waiting().is_empty() }
             }
-            _ if matches!(self.side, RawSide::Listener(_)) => raw(RawEnding::Gone),
-            _ => raw(RawEnding::NoKey),
+            _ if matches!(self.side, OaepRole::Listener(_)) => raw(OaepCloseReason::Gone),
+            _ => raw(OaepCloseReason::NoKey),
         }
     }
 
-    fn over(&mut self, ending: Ending) {
-        if self.hearing != Hearing::Over {
-            self.hearing = Hearing::Over;
-            self.stream = RawStream::default();
+    fn over(&mut self, ending: CloseReason) {
+        if self.hearing != Expecting::Over {
+            self.hearing = Expecting::Over;
+            self.stream = OaepStream::default();
             self.outbox.clear();
             self.outputs.push_back(Output::Event(Event::Closed(ending)));
         }
     }
 }
 
-fn event(event: RawEvent) -> Output {
-    Output::Event(Event::Raw(event))
+fn event(event: OaepEvent) -> Output {
+    Output::Event(Event::Oaep(event))
 }
 
-fn raw(ending: RawEnding) -> Ending {
-    Ending::Raw(ending)
+fn raw(ending: OaepCloseReason) -> CloseReason {
+    CloseReason::Oaep(ending)
 }
 
 /// As the tutorial sends it: without a newline at its end.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use zeroize::Zeroizing;
 
-use crate::crypto::{PublicKey, RawJob, Seed};
+use crate::crypto::{OaepJob, PublicKey, Seed};
 use crate::limits;
 
 /// How fast blocks may follow each other.
@@ -22,39 +22,39 @@ pub(super) struct Outbox {
     seed: Seed,
     parts: VecDeque<Part>,
     /// The part that is being sealed.
-    sealing: Option<Place>,
+    sealing: Option<QueuePlace>,
     /// When the block went whose answer has not come.
     unanswered: Option<u64>,
-    flow: Flow,
-    farewell: Farewell,
+    flow: SocketState,
+    farewell: Closing,
     said: u64,
     sealed: u64,
 }
 
 struct Part {
     text: Zeroizing<Vec<u8>>,
-    place: Place,
+    place: QueuePlace,
 }
 
 /// Where a part stands in what was said.
 #[derive(Clone, Copy)]
-enum Place {
+enum QueuePlace {
     /// More of the same text follows.
     Inside,
     /// It completes the text of this number.
     Completes(u64),
     /// It is the farewell of one who does not wait for what was said before.
-    Farewell,
+    Closing,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Flow {
+enum SocketState {
     Open,
-    Clogged,
+    WriteBlocked,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Farewell {
+enum Closing {
     NotYet,
     /// `exit` is the last of the parts; since when nothing has moved.
     Said {
@@ -75,45 +75,45 @@ impl Outbox {
             parts: VecDeque::new(),
             sealing: None,
             unanswered: None,
-            flow: Flow::Open,
-            farewell: Farewell::NotYet,
+            flow: SocketState::Open,
+            farewell: Closing::NotYet,
             said: 0,
             sealed: 0,
         }
     }
 
     /// Takes a text in its parts and gives its number.
-    pub(super) fn say(&mut self, parts: &[&str]) -> u64 {
+    pub(super) fn send(&mut self, parts: &[&str]) -> u64 {
         self.said += 1;
         let last = parts.len().saturating_sub(1);
         self.parts.extend(parts.iter().enumerate().map(|(index, part)| Part {
             text: Zeroizing::new(part.as_bytes().to_vec()),
-            place: if index == last { Place::Completes(self.said) } else { Place::Inside },
+            place: if index == last { QueuePlace::Completes(self.said) } else { QueuePlace::Inside },
         }));
         self.said
     }
 
     /// The last that was said ends the conversation.
     pub(super) fn close(&mut self, now_ms: u64) {
-        self.farewell = Farewell::Said { since_ms: now_ms };
+        self.farewell = Closing::Said { since_ms: now_ms };
     }
 
     /// Drops what waits and says the farewell at once.
     pub(super) fn hurry(&mut self, farewell: &str, now_ms: u64) {
-        if matches!(self.farewell, Farewell::NotYet | Farewell::Said { .. }) {
+        if matches!(self.farewell, Closing::NotYet | Closing::Said { .. }) {
             let text = Zeroizing::new(farewell.as_bytes().to_vec());
-            self.parts = VecDeque::from([Part { text, place: Place::Farewell }]);
-            self.farewell = Farewell::Hurried { since_ms: now_ms };
+            self.parts = VecDeque::from([Part { text, place: QueuePlace::Closing }]);
+            self.farewell = Closing::Hurried { since_ms: now_ms };
         }
     }
 
     pub(super) fn is_closing(&self) -> bool {
-        self.farewell != Farewell::NotYet
+        self.farewell != Closing::NotYet
     }
 
     /// Whether the farewell has been sent.
     pub(super) fn has_closed(&self) -> bool {
-        self.farewell == Farewell::Sent
+        self.farewell == Closing::Sent
     }
 
     /// Whether the farewell could have gone and did not.
@@ -128,8 +128,8 @@ impl Outbox {
     }
 
     /// The next part as a job, if there is one and it may go.
-    pub(super) fn next(&mut self, key: &PublicKey, now_ms: u64) -> Option<RawJob> {
-        if self.is_sealing() || self.flow == Flow::Clogged || self.must_wait(now_ms) {
+    pub(super) fn next(&mut self, key: &PublicKey, now_ms: u64) -> Option<OaepJob> {
+        if self.is_sealing() || self.flow == SocketState::WriteBlocked || self.must_wait(now_ms) {
             return None;
         }
         let part = self.parts.pop_front()?;
@@ -137,7 +137,7 @@ impl Outbox {
         self.sealing = Some(part.place);
         self.sealed += 1;
         let coins = self.seed.derive(&format!("raw block {}", self.sealed));
-        Some(RawJob::Seal { key: key.clone(), text: part.text, coins })
+        Some(OaepJob::Seal { key: key.clone(), text: part.text, coins })
     }
 
     /// The part has been sealed and goes out; the number of the text that is whole now, if one is.
@@ -148,11 +148,11 @@ impl Outbox {
         }
         self.moved(now_ms);
         if self.is_closing() && self.parts.is_empty() {
-            self.farewell = Farewell::Sent;
+            self.farewell = Closing::Sent;
         }
         match place {
-            Place::Completes(number) => Some(number),
-            Place::Inside | Place::Farewell => None,
+            QueuePlace::Completes(number) => Some(number),
+            QueuePlace::Inside | QueuePlace::Closing => None,
         }
     }
 
@@ -161,11 +161,11 @@ impl Outbox {
     }
 
     pub(super) fn clogged(&mut self) {
-        self.flow = Flow::Clogged;
+        self.flow = SocketState::WriteBlocked;
     }
 
     pub(super) fn drained(&mut self) {
-        self.flow = Flow::Open;
+        self.flow = SocketState::Open;
     }
 
     /// Forgets what has not been sealed.
@@ -174,7 +174,7 @@ impl Outbox {
     }
 
     /// When waiting ends by itself, in monotonic milliseconds.
-    pub(super) fn deadline_ms(&self) -> Option<u64> {
+    pub(super) fn poll_timeout(&self) -> Option<u64> {
         let apart =
             self.unanswered.filter(|_| self.only_farewell_waits()).map(|since| since + limits::RAW_APART_MS);
         [apart, self.overdue_ms()].into_iter().flatten().min()
@@ -201,15 +201,15 @@ impl Outbox {
     /// When a farewell that could go, but does not, is given up.
     fn overdue_ms(&self) -> Option<u64> {
         match self.farewell {
-            Farewell::Said { since_ms } if self.parts.len() <= 1 => Some(since_ms + limits::FAREWELL_MS),
-            Farewell::Hurried { since_ms } => Some(since_ms + limits::FAREWELL_MS),
-            Farewell::NotYet | Farewell::Said { .. } | Farewell::Sent => None,
+            Closing::Said { since_ms } if self.parts.len() <= 1 => Some(since_ms + limits::FAREWELL_MS),
+            Closing::Hurried { since_ms } => Some(since_ms + limits::FAREWELL_MS),
+            Closing::NotYet | Closing::Said { .. } | Closing::Sent => None,
         }
     }
 
     /// Something went: a farewell that stands behind it has not been waiting in vain.
     fn moved(&mut self, now_ms: u64) {
-        if let Farewell::Said { since_ms } = &mut self.farewell {
+        if let Closing::Said { since_ms } = &mut self.farewell {
             *since_ms = now_ms;
         }
     }

@@ -2,9 +2,9 @@
 
 /// What the next bytes are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Hearing {
+pub(super) enum Expecting {
     /// The beginning of the stream.
-    Opening,
+    Start,
     /// A PEM block that has begun.
     Pem { since_ms: u64 },
     /// None: a key is being checked.
@@ -25,7 +25,7 @@ pub(super) enum Hearing {
 
 /// How far the peer has shown itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Presence {
+pub(super) enum PeerState {
     Unknown,
     Joined,
     /// The stream has ended; what came before is still being opened.
@@ -34,7 +34,7 @@ pub(super) enum Presence {
     },
 }
 
-impl Hearing {
+impl Expecting {
     /// Whether what came is being checked or opened.
     pub(super) fn is_work(self) -> bool {
         matches!(self, Self::Checking | Self::Trying { .. } | Self::Reading)

@@ -1,14 +1,14 @@
 //! What a raw conversation is begun with, what it tells and how it can end.
 
-use crate::crypto::{PemFault, PublicKey};
+use crate::crypto::{PemError, PublicKey};
 
 /// Which side of the raw wire we are, with our own key where the peer is given one.
 #[derive(Clone, Debug)]
-pub enum RawSide {
+pub enum OaepRole {
     /// We listened: our key goes out first, and the caller may answer with its own.
     Listener(PublicKey),
     /// We dialled: the peer's key comes first, and ours is the answer.
-    Dialler(PublicKey),
+    Dialer(PublicKey),
     /// We dialled and give no key: what the peer seals is for itself, as the tutorial's server does. It reads with
     /// one call, so at most one block of ours is on the way: the next goes when its answer has come.
     OneWay,
@@ -16,7 +16,7 @@ pub enum RawSide {
 
 /// What happens on the raw wire and nowhere else.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum RawEvent {
+pub enum OaepEvent {
     /// The peer is there: with its key, or with a first block that opened and no key, so that nothing can be
     /// sealed to it.
     Joined(Option<PublicKey>),
@@ -42,7 +42,7 @@ pub enum RawEvent {
 
 /// How a conversation can end on the raw wire and nowhere else.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum RawEnding {
+pub enum OaepCloseReason {
     /// The peer speaks the native wire.
     Native,
     /// What came is no PEM; its first bytes, at most sixteen.
@@ -52,7 +52,7 @@ pub enum RawEnding {
     /// A PEM block that was begun did not end in time, or not within [`limits::RAW_PEM_BYTES`].
     EndlessKey,
     /// The peer's PEM is refused.
-    Key(PemFault),
+    Key(PemError),
     /// Too many blocks in a row did not open.
     OutOfStep,
     /// The peer that was dialled ended the stream before anything of it had opened: to one that waits for a block, and
@@ -61,5 +61,5 @@ pub enum RawEnding {
     /// A caller ended the stream before it had shown itself.
     Gone,
     /// A caller said nothing for too long.
-    Mute,
+    NoData,
 }

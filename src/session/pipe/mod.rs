@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::transport::seal_frame;
-use super::{Ending, Idle};
+use super::{CloseReason, IdleBudget};
 use crate::crypto::{OpenKey, SealKey};
 use crate::limits;
 use crate::wire::data_frame::{self, DataFrame};
@@ -15,16 +15,16 @@ use crate::wire::{ByeReason, LENGTH_BYTES, Padding, Record};
 #[expect(missing_debug_implementations, reason = "holds keys")]
 pub struct Pipe {
     /// What goes out.
-    pub outgoing: Outgoing,
+    pub outgoing: SendHalf,
     /// What comes in.
-    pub incoming: Incoming,
-    /// What has arrived already and was not opened: the first bytes for [`Incoming::take`].
+    pub incoming: RecvHalf,
+    /// What has arrived already and was not opened: the first bytes for [`RecvHalf::take`].
     pub arrived: Vec<u8>,
 }
 
 /// The half that seals. Whatever it gives goes to the socket in this order.
 #[expect(missing_debug_implementations, reason = "holds a key")]
-pub struct Outgoing {
+pub struct SendHalf {
     key: SealKey,
     sent: u64,
     ended: bool,
@@ -33,9 +33,9 @@ pub struct Outgoing {
 
 /// The half that opens. After its first fault it gives nothing more.
 #[expect(missing_debug_implementations, reason = "holds a key")]
-pub struct Incoming {
+pub struct RecvHalf {
     key: OpenKey,
-    idle: Idle,
+    idle: IdleBudget,
     heard: u64,
     stored: Option<u64>,
     ended: bool,
@@ -44,34 +44,40 @@ pub struct Incoming {
 
 /// What came in besides bytes of the stream.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Arrival {
-    /// The peer's stream is complete. [`Outgoing::stored`] is owed once all of it is written and flushed.
+pub enum RecvEvent {
+    /// The peer's stream is complete. [`SendHalf::stored`] is owed once all of it is written and flushed.
     Ended {
         /// Its bytes.
         total: u64,
     },
     /// So many bytes of our stream are written and flushed at the peer. Never less than before; whether we sent
-    /// so many, [`Outgoing::sent`] knows.
+    /// so many, [`SendHalf::sent`] knows.
     Stored {
         /// Bytes from the beginning.
         total: u64,
     },
-    /// [`Outgoing::pong`] is owed.
+    /// [`SendHalf::pong`] is owed.
     Ping(u64),
     /// The pipe is over.
-    Over(Ending),
+    Over(CloseReason),
 }
 
 impl Pipe {
     pub(super) fn new(seal: SealKey, open: OpenKey, arrived: Vec<u8>) -> Self {
-        let outgoing = Outgoing { key: seal, sent: 0, ended: false, left: false };
-        let incoming =
-            Incoming { key: open, idle: Idle::default(), heard: 0, stored: None, ended: false, over: false };
+        let outgoing = SendHalf { key: seal, sent: 0, ended: false, left: false };
+        let incoming = RecvHalf {
+            key: open,
+            idle: IdleBudget::default(),
+            heard: 0,
+            stored: None,
+            ended: false,
+            over: false,
+        };
         Self { outgoing, incoming, arrived }
     }
 }
 
-impl Outgoing {
+impl SendHalf {
     /// Bytes of our stream that were sealed so far.
     #[must_use]
     pub fn sent(&self) -> u64 {
@@ -94,7 +100,7 @@ impl Outgoing {
         Some(end)
     }
 
-    /// Ends our stream: no byte follows. `None` as for [`Outgoing::data`].
+    /// Ends our stream: no byte follows. `None` as for [`SendHalf::data`].
     pub fn end(&mut self) -> Option<Vec<u8>> {
         if std::mem::replace(&mut self.ended, true) {
             return None;
@@ -132,17 +138,17 @@ impl Outgoing {
     }
 }
 
-impl Incoming {
+impl RecvHalf {
     /// Opens the whole frames in `arrived` where they stand. The places of the peer's stream bytes are added
     /// to `found` and everything else to `arrivals`, both in their order; all bytes come before the
-    /// [`Arrival::Ended`] that they belong to. Gives how many bytes were used; the rest is the beginning of a
+    /// [`RecvEvent::Ended`] that they belong to. Gives how many bytes were used; the rest is the beginning of a
     /// frame, to be given again with what follows it.
     pub fn take(
         &mut self,
         now_ms: u64,
         arrived: &mut [u8],
         found: &mut Vec<Range<usize>>,
-        arrivals: &mut Vec<Arrival>,
+        arrivals: &mut Vec<RecvEvent>,
     ) -> usize {
         let mut used = 0;
         while !self.over {
@@ -157,7 +163,7 @@ impl Incoming {
                 Ok(None) => {}
                 Err(ending) => {
                     self.over = true;
-                    arrivals.push(Arrival::Over(ending));
+                    arrivals.push(RecvEvent::Over(ending));
                 }
             }
             used = start + size;
@@ -166,9 +172,9 @@ impl Incoming {
     }
 
     /// The peer's socket has ended: a cut, unless a goodbye came before.
-    pub fn cut(&mut self, waiting: &[u8]) -> Option<Arrival> {
+    pub fn handle_eof(&mut self, waiting: &[u8]) -> Option<RecvEvent> {
         let over = std::mem::replace(&mut self.over, true);
-        (!over).then_some(Arrival::Over(Ending::Cut { midway: !waiting.is_empty() }))
+        (!over).then_some(RecvEvent::Over(CloseReason::ConnectionLost { mid_record: !waiting.is_empty() }))
     }
 
     fn frame(
@@ -176,35 +182,35 @@ impl Incoming {
         now_ms: u64,
         length: [u8; LENGTH_BYTES],
         body: &mut [u8],
-    ) -> Result<Option<Opened>, Ending> {
-        let plaintext = self.key.open_here(&length, body).map_err(|_| Ending::Record)?;
-        if let Some(place) = data_frame::find(plaintext).map_err(Ending::Wire)? {
+    ) -> Result<Option<Opened>, CloseReason> {
+        let plaintext = self.key.open_here(&length, body).map_err(|_| CloseReason::Record)?;
+        if let Some(place) = data_frame::find(plaintext).map_err(CloseReason::Wire)? {
             return self.bytes(place, now_ms);
         }
-        let arrival = match Record::read(plaintext).map_err(Ending::Wire)? {
+        let arrival = match Record::read(plaintext).map_err(CloseReason::Wire)? {
             Record::End { total } if !self.ended && total == self.heard => {
                 self.ended = true;
-                Arrival::Ended { total }
+                RecvEvent::Ended { total }
             }
-            Record::Stored { total } if self.is_news(total) => Arrival::Stored { total },
+            Record::Stored { total } if self.is_news(total) => RecvEvent::Stored { total },
             Record::Ping(number) => {
                 self.idle.count(now_ms)?;
-                return Ok(Some(Opened::Other(Arrival::Ping(number))));
+                return Ok(Some(Opened::Other(RecvEvent::Ping(number))));
             }
             Record::Stored { .. } | Record::Pong(_) | Record::Ignorable => {
                 self.idle.count(now_ms)?;
                 return Ok(None);
             }
-            Record::Bye(reason) => return Err(Ending::Bye(reason)),
-            _ => return Err(Ending::Protocol),
+            Record::Bye(reason) => return Err(CloseReason::Bye(reason)),
+            _ => return Err(CloseReason::ProtocolViolation),
         };
         self.idle.interrupt();
         Ok(Some(Opened::Other(arrival)))
     }
 
-    fn bytes(&mut self, place: Range<usize>, now_ms: u64) -> Result<Option<Opened>, Ending> {
+    fn bytes(&mut self, place: Range<usize>, now_ms: u64) -> Result<Option<Opened>, CloseReason> {
         if self.ended {
-            return Err(Ending::Protocol);
+            return Err(CloseReason::ProtocolViolation);
         }
         if place.is_empty() {
             self.idle.count(now_ms)?;
@@ -227,22 +233,22 @@ impl Incoming {
 
 enum Opened {
     Bytes(Range<usize>),
-    Other(Arrival),
+    Other(RecvEvent),
 }
 
 /// When a pipe asks its peer for a sign of life, and when it gives it up. Milliseconds of one clock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Pulse {
+pub struct Keepalive {
     heard_ms: u64,
     pinged_ms: u64,
 }
 
-/// What a [`Pulse`] wants done.
+/// What a [`Keepalive`] wants done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Beat {
+pub enum KeepaliveAction {
     /// Nothing before this moment, in milliseconds.
     Wait(u64),
-    /// [`Outgoing::ping`] is due.
+    /// [`SendHalf::ping`] is due.
     Ping,
     /// The peer is silent; give it up.
     GiveUp,
@@ -250,14 +256,14 @@ pub enum Beat {
 
 /// Whether the owner reads what the peer sends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Attention {
+pub enum ReadState {
     /// It does, and last heard something at this moment.
     HeardAt(u64),
     /// It does not, since it cannot write: silence is not the peer's, but the peer wants a sign of life.
     Elsewhere,
 }
 
-impl Pulse {
+impl Keepalive {
     /// A pulse that begins now.
     #[must_use]
     pub fn new(now_ms: u64) -> Self {
@@ -265,23 +271,23 @@ impl Pulse {
     }
 
     /// What is due now.
-    pub fn beat(&mut self, now_ms: u64, attention: Attention) -> Beat {
+    pub fn beat(&mut self, now_ms: u64, attention: ReadState) -> KeepaliveAction {
         match attention {
-            Attention::HeardAt(at_ms) => self.heard_ms = self.heard_ms.max(at_ms),
-            Attention::Elsewhere => {
+            ReadState::HeardAt(at_ms) => self.heard_ms = self.heard_ms.max(at_ms),
+            ReadState::Elsewhere => {
                 self.heard_ms = self.heard_ms.max(now_ms.saturating_sub(limits::PING_AFTER_MS));
             }
         }
         let dead_ms = self.heard_ms + limits::DEAD_AFTER_MS;
         let ping_ms = self.heard_ms.max(self.pinged_ms) + limits::PING_AFTER_MS;
         if now_ms >= dead_ms {
-            return Beat::GiveUp;
+            return KeepaliveAction::GiveUp;
         }
         if now_ms >= ping_ms {
             self.pinged_ms = now_ms;
-            return Beat::Ping;
+            return KeepaliveAction::Ping;
         }
-        Beat::Wait(ping_ms.min(dead_ms))
+        KeepaliveAction::Wait(ping_ms.min(dead_ms))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::crypto::{Identity, Seed};
-use crate::session::{Event, Output, Own, Role, Session};
+use crate::session::{Event, Output, Role, Session, SessionConfig};
 use crate::wire::Purpose;
 use crate::wire::data_frame::{DATA_AT, DATA_BYTES, DATA_FRAME_BYTES};
 
@@ -13,7 +13,7 @@ fn pipes() -> [Pipe; 2] {
     let roles = [Role::Initiator, Role::Responder];
     let mut number = 0_u8;
     let mut sides = roles.map(|role| {
-        let own = Own {
+        let own = SessionConfig {
             key: identities[usize::from(number)].public().clone(),
             name: "x".into(),
             purpose: Purpose::Pipe,
@@ -25,27 +25,27 @@ fn pipes() -> [Pipe; 2] {
     while moved {
         moved = false;
         for (from, to) in [(0, 1), (1, 0)] {
-            while let Some(output) = sides[from].poll() {
+            while let Some(output) = sides[from].poll_output() {
                 moved = true;
                 match output {
-                    Output::Transmit(bytes) => sides[to].feed(0, &bytes),
-                    Output::Need(job) => {
+                    Output::Transmit(bytes) => sides[to].handle_bytes(0, &bytes),
+                    Output::Job(job) => {
                         let result = job.run(&identities[from]);
-                        sides[from].done(0, result);
+                        sides[from].handle_job(0, result);
                     }
-                    Output::Event(Event::Met(_)) => sides[from].accept(),
-                    Output::Event(event) => assert!(matches!(event, Event::Stands { .. }), "{event:?}"),
+                    Output::Event(Event::PeerKey(_)) => sides[from].accept_key(),
+                    Output::Event(event) => assert!(matches!(event, Event::Established { .. }), "{event:?}"),
                 }
             }
         }
     }
     sides.map(|side| {
-        assert!(side.stands() && !side.wants_bytes());
+        assert!(side.is_established() && !side.wants_read());
         side.into_pipe().unwrap()
     })
 }
 
-fn frame(out: &mut Outgoing, bytes: &[u8]) -> Vec<u8> {
+fn frame(out: &mut SendHalf, bytes: &[u8]) -> Vec<u8> {
     let mut frame = vec![0; DATA_FRAME_BYTES];
     frame[DATA_AT..DATA_AT + bytes.len()].copy_from_slice(bytes);
     let length = out.data(frame.first_chunk_mut().unwrap(), bytes.len()).unwrap();
@@ -54,7 +54,7 @@ fn frame(out: &mut Outgoing, bytes: &[u8]) -> Vec<u8> {
 }
 
 /// What one half opens of a stream cut into pieces: the bytes, and the rest.
-fn opened(half: &mut Incoming, stream: &[u8], piece: usize) -> (Vec<u8>, Vec<Arrival>) {
+fn opened(half: &mut RecvHalf, stream: &[u8], piece: usize) -> (Vec<u8>, Vec<RecvEvent>) {
     let (mut bytes, mut arrivals, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
     for piece in stream.chunks(piece) {
         waiting.extend_from_slice(piece);
@@ -80,13 +80,13 @@ fn a_stream_comes_out_as_it_went_in_however_it_was_cut() {
         }
         stream.extend(one.outgoing.ping(5).unwrap());
         stream.extend(one.outgoing.end().unwrap());
-        stream.extend(one.outgoing.bye(ByeReason::Leaving).unwrap());
+        stream.extend(one.outgoing.bye(ByeReason::Shutdown).unwrap());
         let (bytes, arrivals) = opened(&mut two.incoming, &stream, piece);
         assert_eq!((bytes == whole, one.outgoing.sent()), (true, 150_001), "pieces of {piece}");
         let total = 150_001;
-        let left = Arrival::Over(Ending::Bye(ByeReason::Leaving));
-        assert_eq!(arrivals, [Arrival::Ping(5), Arrival::Ended { total }, left]);
-        assert_eq!(two.incoming.cut(&[]), None, "a goodbye is no cut");
+        let left = RecvEvent::Over(CloseReason::Bye(ByeReason::Shutdown));
+        assert_eq!(arrivals, [RecvEvent::Ping(5), RecvEvent::Ended { total }, left]);
+        assert_eq!(two.incoming.handle_eof(&[]), None, "a goodbye is no cut");
     }
 }
 
@@ -113,7 +113,7 @@ fn a_flipped_bit_anywhere_gives_only_what_came_before() {
     let mut wrong = after.clone();
     wrong[40] ^= 1;
     let (bytes, arrivals) = opened(&mut half, &[wrong, after].concat(), usize::MAX);
-    assert_eq!((bytes.len(), arrivals), (0, vec![Arrival::Over(Ending::Record)]));
+    assert_eq!((bytes.len(), arrivals), (0, vec![RecvEvent::Over(CloseReason::Record)]));
 }
 
 #[test]
@@ -123,13 +123,19 @@ fn a_cut_is_a_cut_in_the_middle_or_between_two_records() {
     let mut half = bytes[..100].to_vec();
     let (mut found, mut arrivals) = (Vec::new(), Vec::new());
     assert_eq!(two.incoming.take(0, &mut half, &mut found, &mut arrivals), 0);
-    assert_eq!(two.incoming.cut(&half), Some(Arrival::Over(Ending::Cut { midway: true })));
-    assert_eq!(two.incoming.cut(&half), None, "once over, it says nothing more");
-    assert_eq!(one.incoming.cut(&[]), Some(Arrival::Over(Ending::Cut { midway: false })));
+    assert_eq!(
+        two.incoming.handle_eof(&half),
+        Some(RecvEvent::Over(CloseReason::ConnectionLost { mid_record: true }))
+    );
+    assert_eq!(two.incoming.handle_eof(&half), None, "once over, it says nothing more");
+    assert_eq!(
+        one.incoming.handle_eof(&[]),
+        Some(RecvEvent::Over(CloseReason::ConnectionLost { mid_record: false }))
+    );
 }
 
 /// What the records that `make` seals come to, after a stream of `sent` bytes.
-fn ending(make: impl Fn(&mut Outgoing) -> Vec<Record>) -> Vec<Arrival> {
+fn ending(make: impl Fn(&mut SendHalf) -> Vec<Record>) -> Vec<RecvEvent> {
     let [mut one, mut two] = pipes();
     let mut stream = frame(&mut one.outgoing, b"abc");
     for record in make(&mut one.outgoing) {
@@ -142,28 +148,28 @@ fn ending(make: impl Fn(&mut Outgoing) -> Vec<Record>) -> Vec<Arrival> {
 fn what_breaks_the_rules_of_a_pipe_ends_it() {
     let broken = |records: &[Record]| ending(|_| records.to_vec()).pop();
     let end = Record::End { total: 3 };
-    let over = Some(Arrival::Over(Ending::Protocol));
+    let over = Some(RecvEvent::Over(CloseReason::ProtocolViolation));
     assert_eq!(broken(&[Record::End { total: 2 }]), over, "a wrong total");
     assert_eq!(broken(&[end.clone(), end.clone()]), over, "two ends");
     assert_eq!(broken(&[end.clone(), Record::Data(vec![1])]), over, "bytes after the end");
     assert_eq!(broken(&[Record::Text { seq: 1, time_ms: 0, text: vec![] }]), over, "a message");
     assert_eq!(broken(&[Record::Receipt { upto: 0 }]), over, "a receipt");
-    assert_eq!(broken(&[end]), Some(Arrival::Ended { total: 3 }));
+    assert_eq!(broken(&[end]), Some(RecvEvent::Ended { total: 3 }));
     let idle = vec![Record::Data(vec![]); 1 + limits::IDLE_RECORDS as usize];
     assert_eq!(broken(&idle), over, "bytes of which there are none");
     let same = vec![Record::Stored { total: 7 }; 2 + limits::IDLE_RECORDS as usize];
     assert_eq!(broken(&same), over, "the same confirmation again and again");
-    assert_eq!(ending(|_| same[..3].to_vec()), [Arrival::Stored { total: 7 }]);
+    assert_eq!(ending(|_| same[..3].to_vec()), [RecvEvent::Stored { total: 7 }]);
 }
 
 #[test]
 fn silence_is_asked_and_given_up_but_not_while_we_do_not_read() {
-    let mut pulse = Pulse::new(0);
-    assert_eq!(pulse.beat(0, Attention::HeardAt(0)), Beat::Wait(limits::PING_AFTER_MS));
-    assert_eq!(pulse.beat(limits::PING_AFTER_MS, Attention::HeardAt(0)), Beat::Ping);
-    assert_eq!(pulse.beat(limits::DEAD_AFTER_MS, Attention::HeardAt(0)), Beat::GiveUp);
-    let mut pulse = Pulse::new(0);
+    let mut pulse = Keepalive::new(0);
+    assert_eq!(pulse.beat(0, ReadState::HeardAt(0)), KeepaliveAction::Wait(limits::PING_AFTER_MS));
+    assert_eq!(pulse.beat(limits::PING_AFTER_MS, ReadState::HeardAt(0)), KeepaliveAction::Ping);
+    assert_eq!(pulse.beat(limits::DEAD_AFTER_MS, ReadState::HeardAt(0)), KeepaliveAction::GiveUp);
+    let mut pulse = Keepalive::new(0);
     for round in 1..10 {
-        assert_eq!(pulse.beat(round * limits::PING_AFTER_MS, Attention::Elsewhere), Beat::Ping);
+        assert_eq!(pulse.beat(round * limits::PING_AFTER_MS, ReadState::Elsewhere), KeepaliveAction::Ping);
     }
 }

@@ -6,7 +6,7 @@ use crate::text::safe::SafeText;
 
 /// How this terminal notifies a desktop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Kind {
+enum NotificationProtocol {
     /// OSC 9 (iTerm2, `WezTerm`, kitty, Windows Terminal, Ghostty).
     Nine,
     /// OSC 777 (rxvt-unicode, VTE, foot).
@@ -17,12 +17,12 @@ enum Kind {
 
 /// Decides when and with which bytes.
 #[derive(Debug)]
-pub(crate) struct Alerts {
-    kind: Kind,
+pub(crate) struct Bell {
+    kind: NotificationProtocol,
     rung_ms: Option<u64>,
 }
 
-impl Alerts {
+impl Bell {
     /// For the terminal that the environment names.
     pub(crate) fn of_terminal() -> Self {
         let var = |name: &str| std::env::var(name).unwrap_or_default();
@@ -39,21 +39,21 @@ impl Alerts {
         // taken for another field.
         let text = text.as_str().replace(';', ",");
         Some(match self.kind {
-            Kind::Bell => "\x07".to_owned(),
-            Kind::Nine => format!("\x07\x1b]9;rsachat: {text}\x1b\\"),
-            Kind::SevenSevenSeven => format!("\x07\x1b]777;notify;rsachat;{text}\x1b\\"),
+            NotificationProtocol::Bell => "\x07".to_owned(),
+            NotificationProtocol::Nine => format!("\x07\x1b]9;rsachat: {text}\x1b\\"),
+            NotificationProtocol::SevenSevenSeven => format!("\x07\x1b]777;notify;rsachat;{text}\x1b\\"),
         })
     }
 }
 
-fn kind(term: &str, vte: &str) -> Kind {
+fn kind(term: &str, vte: &str) -> NotificationProtocol {
     // A multiplexer passes on the bell; the rest it would eat, or print.
     if term.starts_with("screen") || term.starts_with("tmux") || term == "linux" {
-        Kind::Bell
+        NotificationProtocol::Bell
     } else if !vte.is_empty() || term.starts_with("rxvt") || term.starts_with("foot") {
-        Kind::SevenSevenSeven
+        NotificationProtocol::SevenSevenSeven
     } else {
-        Kind::Nine
+        NotificationProtocol::Nine
     }
 }
 
@@ -63,13 +63,13 @@ mod tests {
 
     #[test]
     fn each_terminal_is_called_in_its_own_way_and_not_too_often() {
-        let mut alerts = Alerts { kind: kind("xterm-kitty", ""), rung_ms: None };
+        let mut alerts = Bell { kind: kind("xterm-kitty", ""), rung_ms: None };
         let text = SafeText::line("bob: hi; \u{1b}]0;x\u{7}");
         let first = alerts.ring(&text, 5).unwrap();
         assert_eq!(first, "\x07\x1b]9;rsachat: bob: hi, \\u{1b}]0,x\\u{7}\x1b\\");
         assert_eq!(alerts.ring(&text, 6), None);
         assert!(alerts.ring(&text, 5 + ALERT_EVERY_MS).is_some());
-        assert_eq!(kind("tmux-256color", "7000"), Kind::Bell);
-        assert_eq!(kind("xterm-256color", "7000"), Kind::SevenSevenSeven);
+        assert_eq!(kind("tmux-256color", "7000"), NotificationProtocol::Bell);
+        assert_eq!(kind("xterm-256color", "7000"), NotificationProtocol::SevenSevenSeven);
     }
 }

@@ -1,7 +1,7 @@
 //! Colours: one for each peer, the same every day, readable on dark and on light. They repeat what words say.
 
-use crate::chat::Said;
-use crate::config::When;
+use crate::chat::Message;
+use crate::config::ColourWhen;
 use crate::crypto::Fingerprint;
 
 /// How much colour the output takes.
@@ -41,7 +41,7 @@ pub(crate) fn of(fingerprint: &Fingerprint) -> Paint {
 }
 
 /// The colour of who said something: by its key, or by its name where no key is proved.
-pub(crate) fn of_said(said: &Said) -> Paint {
+pub(crate) fn of_said(said: &Message) -> Paint {
     of(&said.fingerprint.unwrap_or_else(|| Fingerprint::of(said.name.as_bytes())))
 }
 
@@ -61,14 +61,14 @@ pub(crate) fn dim(text: &str, style: Style) -> String {
 
 /// How output may be coloured. What the settings and the environment say comes first, then whether a terminal
 /// is there.
-pub(crate) fn style(when: When, on_terminal: bool) -> Style {
+pub(crate) fn style(when: ColourWhen, on_terminal: bool) -> Style {
     let var = |name: &str| std::env::var(name).unwrap_or_default();
     let many = !var("COLORTERM").is_empty() || var("TERM").contains("256color");
     match when {
-        When::Never => Style::Plain,
-        When::Auto if !on_terminal => Style::Plain,
-        When::Auto | When::Always if many => Style::Many,
-        When::Auto | When::Always => Style::Sixteen,
+        ColourWhen::Never => Style::Plain,
+        ColourWhen::Auto if !on_terminal => Style::Plain,
+        ColourWhen::Auto | ColourWhen::Always if many => Style::Many,
+        ColourWhen::Auto | ColourWhen::Always => Style::Sixteen,
     }
 }
 

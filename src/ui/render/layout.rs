@@ -12,7 +12,7 @@ use super::safety_card;
 use super::size::Size;
 use super::wrap::{answered, wrapped};
 use crate::app::clock::local;
-use crate::chat::{Info, Notice, SafetyCard, Said, earlier_words};
+use crate::chat::{Info, Message, Notice, SafetyCard, earlier_words};
 use crate::config::TimeFormat;
 use crate::limits;
 use crate::text::safe::SafeText;
@@ -24,7 +24,7 @@ const PAST_CLOCK: &str = "%m-%d %H:%M";
 
 /// Where the output goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Looks {
+pub(crate) enum OutputMode {
     /// To a screen, which wraps.
     Screen,
     /// To something that takes lines.
@@ -35,8 +35,8 @@ pub(crate) enum Looks {
 
 /// The form of everything that is shown. Copies share the day that was shown last.
 #[derive(Clone, Debug)]
-pub(crate) struct Form {
-    pub(crate) looks: Looks,
+pub(crate) struct Layout {
+    pub(crate) looks: OutputMode,
     pub(crate) style: Style,
     time: TimeFormat,
     /// Cells of the column of names.
@@ -44,8 +44,8 @@ pub(crate) struct Form {
     day: Arc<Mutex<Option<Date>>>,
 }
 
-impl Form {
-    pub(crate) fn new(looks: Looks, style: Style, time: TimeFormat) -> Self {
+impl Layout {
+    pub(crate) fn new(looks: OutputMode, style: Style, time: TimeFormat) -> Self {
         Self { looks, style, time, column: 0, day: Arc::default() }
     }
 
@@ -60,49 +60,50 @@ impl Form {
         let moment = local(now_ms);
         let mut rows: Vec<String> = self.new_day(&moment).into_iter().collect();
         match (self.looks, notice) {
-            (Looks::Screen, Notice::Table(table)) => rows.extend(laid_out(table, notice.rows(), cells)),
-            (Looks::Screen, Notice::Answer(answer)) => {
+            (OutputMode::Screen, Notice::Table(table)) => rows.extend(laid_out(table, notice.rows(), cells)),
+            (OutputMode::Screen, Notice::Answer(answer)) => {
                 rows.extend(answer.iter().flat_map(|row| answered(row, cells)));
             }
-            (Looks::Words, Notice::Answer(answer)) => rows.extend(answer.iter().cloned()),
-            (Looks::Words | Looks::Lines, Notice::Past { said, earlier }) => {
+            (OutputMode::Words, Notice::Answer(answer)) => rows.extend(answer.iter().cloned()),
+            (OutputMode::Words | OutputMode::Lines, Notice::History { said, earlier }) => {
                 let before = colour::dim(&earlier_words(*earlier), self.style);
                 // In words there are no signs.
-                let before = if self.looks == Looks::Words { before.replace("… ", "") } else { before };
+                let before =
+                    if self.looks == OutputMode::Words { before.replace("… ", "") } else { before };
                 rows.extend((*earlier > 0).then_some(before));
                 for said in said {
                     let clock = self.past_clock(said, &moment);
                     rows.extend(self.heard(said).into_iter().map(|row| format!("{clock}{row}")));
                 }
             }
-            (Looks::Words, notice) => {
+            (OutputMode::Words, notice) => {
                 let clock = self.clock(&moment);
                 rows.extend(notice.sentences().into_iter().map(|row| format!("{clock}{row}")));
             }
-            (Looks::Lines, Notice::Said(said)) => {
+            (OutputMode::Lines, Notice::Message(said)) => {
                 let clock = self.clock(&local(said.arrived_ms));
                 rows.extend(self.heard(said).into_iter().map(|row| format!("{clock}{row}")));
             }
-            (Looks::Lines, notice) => rows.extend(self.plain(notice)),
-            (Looks::Screen, Notice::Said(said)) => {
+            (OutputMode::Lines, notice) => rows.extend(self.plain(notice)),
+            (OutputMode::Screen, Notice::Message(said)) => {
                 let clock = self.clock(&local(said.arrived_ms));
                 rows.extend(self.message(said, &clock, colour::of_said(said), cells));
             }
-            (Looks::Screen, Notice::Past { said, earlier }) => {
+            (OutputMode::Screen, Notice::History { said, earlier }) => {
                 rows.extend((*earlier > 0).then(|| colour::dim(&earlier_words(*earlier), self.style)));
                 for said in said {
                     let clock = self.past_clock(said, &moment);
                     rows.extend(self.message(said, &clock, colour::of_said(said), cells));
                 }
             }
-            (Looks::Screen, Notice::Info(Info::Safety { name, number, fingerprint })) => {
+            (OutputMode::Screen, Notice::Info(Info::Safety { name, number, fingerprint })) => {
                 rows.extend(safety_card::laid_out(
                     &SafetyCard::new(name, number, fingerprint),
                     size,
                     self.style,
                 ));
             }
-            (Looks::Screen, notice) => rows.extend(self.marked(&notice.rows(), &moment, cells)),
+            (OutputMode::Screen, notice) => rows.extend(self.marked(&notice.rows(), &moment, cells)),
         }
         rows.iter().flat_map(|row| [row.as_str(), "\n"]).collect()
     }
@@ -117,9 +118,9 @@ impl Form {
     }
 
     /// A message for something that takes lines.
-    fn heard(&self, said: &Said) -> Vec<String> {
-        let notice = Notice::Said(said.clone());
-        if self.looks == Looks::Words {
+    fn heard(&self, said: &Message) -> Vec<String> {
+        let notice = Notice::Message(said.clone());
+        if self.looks == OutputMode::Words {
             return notice.sentences();
         }
         let name = colour::painted(&said.name, colour::of_said(said), self.style);
@@ -132,7 +133,7 @@ impl Form {
         self.marked(&[told.to_owned()], &local(now_ms), cells).join("\n")
     }
 
-    fn message(&self, said: &Said, clock: &str, paint: colour::Paint, cells: usize) -> Vec<String> {
+    fn message(&self, said: &Message, clock: &str, paint: colour::Paint, cells: usize) -> Vec<String> {
         self.lines(&said.name, &said.rows, clock, paint, cells)
     }
 
@@ -196,14 +197,14 @@ impl Form {
     fn plain(&self, notice: &Notice) -> Vec<String> {
         let paint = |row: String| match notice {
             Notice::Info(_) => colour::dim(&row, self.style),
-            Notice::Trouble(_) => colour::painted(&row, colour::TROUBLE, self.style),
+            Notice::Warning(_) => colour::painted(&row, colour::TROUBLE, self.style),
             _ => row,
         };
         notice.rows().into_iter().map(paint).collect()
     }
 
     /// What is said before belongs to its own time, and to its own day if that is another.
-    fn past_clock(&self, said: &Said, now: &ZonedDateTime) -> String {
+    fn past_clock(&self, said: &Message, now: &ZonedDateTime) -> String {
         let then = local(said.arrived_ms);
         if self.time.strftime().is_some() && then.date() != now.date() {
             return format!("{} ", then.strftime(PAST_CLOCK));
@@ -223,12 +224,12 @@ impl Form {
     fn new_day(&self, now: &ZonedDateTime) -> Option<String> {
         let mut shown = self.day.lock().unwrap_or_else(PoisonError::into_inner);
         let before = shown.replace(now.date())?;
-        if before == now.date() || self.looks == Looks::Lines {
+        if before == now.date() || self.looks == OutputMode::Lines {
             return None;
         }
         let day = now.strftime("%A, %-d %B %Y");
         Some(match self.looks {
-            Looks::Words => format!("day: {day}"),
+            OutputMode::Words => format!("day: {day}"),
             _ => colour::dim(&format!("--- {day} ---"), self.style),
         })
     }
@@ -261,10 +262,10 @@ mod tests {
     const DAY_MS: u64 = 86_400_000;
 
     fn said(name: &str, text: &str, arrived_ms: u64) -> Notice {
-        Notice::Said(Said {
+        Notice::Message(Message {
             name: name.to_owned(),
             fingerprint: Some(Fingerprint::of(name.as_bytes())),
-            assurance: crate::chat::Assurance::Unverified,
+            trust_level: crate::chat::TrustLevel::Unverified,
             arrived_ms,
             sent_ms: arrived_ms,
             text: text.into(),
@@ -276,8 +277,8 @@ mod tests {
         Size { cells, rows: 24 }
     }
 
-    fn form() -> Form {
-        let mut form = Form::new(Looks::Screen, Style::Plain, TimeFormat::parse("%d").unwrap());
+    fn form() -> Layout {
+        let mut form = Layout::new(OutputMode::Screen, Style::Plain, TimeFormat::parse("%d").unwrap());
         form.fit(["bob", "앨리스"].into_iter());
         form
     }
@@ -298,18 +299,21 @@ mod tests {
 
     #[test]
     fn what_was_said_before_keeps_its_own_time_in_lines_and_in_words() {
-        let Notice::Said(one) = said("bob", "hi\n둘", NOON_MS) else { panic!("a message") };
-        let past = Notice::Past { said: vec![one], earlier: 2 };
+        let Notice::Message(one) = said("bob", "hi\n둘", NOON_MS) else { panic!("a message") };
+        let past = Notice::History { said: vec![one], earlier: 2 };
         let then = local(NOON_MS).strftime("%H").to_string();
         let shown = |looks| {
-            let form = Form::new(looks, Style::Plain, TimeFormat::parse("%H").unwrap());
+            let form = Layout::new(looks, Style::Plain, TimeFormat::parse("%H").unwrap());
             // Two hours later the clock says something else, at most once in a day and night on another day.
             let later_ms = NOON_MS + 2 * 3_600_000;
             let shown = form.shown(&past, later_ms, size(40));
             shown.replace(&local(NOON_MS).strftime(PAST_CLOCK).to_string(), &then)
         };
-        assert_eq!(shown(Looks::Lines), format!("… and 2 earlier ones\n{then} bob: hi\n{then} bob: 둘\n"));
-        assert_eq!(shown(Looks::Words), format!("and 2 earlier ones\n{then} bob says: hi / 둘\n"));
+        assert_eq!(
+            shown(OutputMode::Lines),
+            format!("… and 2 earlier ones\n{then} bob: hi\n{then} bob: 둘\n")
+        );
+        assert_eq!(shown(OutputMode::Words), format!("and 2 earlier ones\n{then} bob says: hi / 둘\n"));
     }
 
     #[test]
@@ -320,7 +324,7 @@ mod tests {
             row(["bob", "verified", "5 s", "[::1]:8000"]),
             row(["hana", "unverified", "-", ""]),
         ]);
-        let form = Form::new(Looks::Words, Style::Plain, TimeFormat::none());
+        let form = Layout::new(OutputMode::Words, Style::Plain, TimeFormat::none());
         assert_eq!(
             form.shown(&table, NOON_MS, size(80)),
             "name bob, trust verified, since 5 s, address [::1]:8000\nname hana, trust unverified\n"

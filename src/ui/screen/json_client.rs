@@ -2,51 +2,51 @@
 //! follows from an order with an id carries that id, up to the reply.
 
 use crate::app::clock::unix_ms;
-use crate::chat::{Chat, Notice, View};
+use crate::chat::{Chat, Notice, PromptView};
 use crate::events::from_notice;
 use crate::events::{Event, Id};
 
 /// The program's end.
 #[derive(Default)]
-pub(crate) struct Program {
-    order: Option<Order>,
-    told: Option<View>,
+pub(crate) struct JsonClient {
+    order: Option<PendingRequest>,
+    told: Option<PromptView>,
     /// The state that is to be told when what belongs to it has been.
-    due: Option<View>,
+    due: Option<PromptView>,
 }
 
 /// An order that is being carried out.
-struct Order {
+struct PendingRequest {
     id: Id,
-    outcome: Outcome,
+    outcome: ReplyOutcome,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+enum ReplyOutcome {
     Taken,
     Refused,
 }
 
-impl Program {
+impl JsonClient {
     /// What follows belongs to this order.
     pub(crate) fn begin(&mut self, id: Option<Id>) {
-        self.order = id.map(|id| Order { id, outcome: Outcome::Taken });
+        self.order = id.map(|id| PendingRequest { id, outcome: ReplyOutcome::Taken });
     }
 
     /// The reply to the order, if it had an id.
     pub(crate) fn reply(&mut self) -> Option<String> {
-        let ok = self.order.as_ref()?.outcome == Outcome::Taken;
+        let ok = self.order.as_ref()?.outcome == ReplyOutcome::Taken;
         let reply = self.told(&Event::Reply { ok }, unix_ms());
         self.order = None;
         Some(reply)
     }
 
     pub(crate) fn notice(&mut self, notice: &Notice) -> String {
-        if let (Some(order), Notice::Trouble(_)) = (&mut self.order, notice) {
-            order.outcome = Outcome::Refused;
+        if let (Some(order), Notice::Warning(_)) = (&mut self.order, notice) {
+            order.outcome = ReplyOutcome::Refused;
         }
         // As `recv` has it: a message has the time of its arrival.
-        let now_ms = if let Notice::Said(said) = notice { said.arrived_ms } else { unix_ms() };
+        let now_ms = if let Notice::Message(said) = notice { said.arrived_ms } else { unix_ms() };
         self.told(&from_notice::of_prompt(notice), now_ms)
     }
 

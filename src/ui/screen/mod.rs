@@ -10,14 +10,14 @@ use std::sync::Arc;
 
 use mio::Waker;
 
-pub(crate) use json_client::Program;
+pub(crate) use json_client::JsonClient;
 pub(crate) use person::Person;
 pub(crate) use writer::Sink;
 use writer::Writer;
 
 use crate::app::clock::unix_ms;
-use crate::app::sink::Show;
-use crate::chat::{Chat, Notice, Owed, Sent};
+use crate::app::sink::NoticeSink;
+use crate::chat::{Chat, Notice, ReceiptDue, SentMessage};
 use crate::events::from_notice;
 use crate::events::{Event, Id};
 use crate::text::safe::SafeText;
@@ -33,7 +33,7 @@ pub(crate) enum Reader {
     /// Somebody with eyes or ears.
     Person(Box<Person>),
     /// Somebody with a parser.
-    Program(Program),
+    JsonClient(JsonClient),
 }
 
 impl Screen {
@@ -42,7 +42,7 @@ impl Screen {
     }
 
     /// What is out since the last call; an error means that nobody reads any more.
-    pub(crate) fn shown(&self) -> Option<io::Result<Owed>> {
+    pub(crate) fn shown(&self) -> Option<io::Result<ReceiptDue>> {
         self.writer.written()
     }
 
@@ -53,14 +53,14 @@ impl Screen {
 
     /// What is shown from now on follows from an order of this id.
     pub(crate) fn begin(&mut self, id: Option<Id>) {
-        if let Reader::Program(program) = &mut self.reader {
+        if let Reader::JsonClient(program) = &mut self.reader {
             program.begin(id);
         }
     }
 
     /// Everything that follows at once from an order has been shown.
     pub(crate) fn reply(&mut self) {
-        if let Reader::Program(program) = &mut self.reader
+        if let Reader::JsonClient(program) = &mut self.reader
             && let Some(reply) = program.reply()
         {
             self.writer.put(reply, None);
@@ -69,19 +69,19 @@ impl Screen {
 
     /// Tells a program something that people know without being told.
     pub(crate) fn tell(&mut self, event: &Event) {
-        if let Reader::Program(program) = &self.reader {
+        if let Reader::JsonClient(program) = &self.reader {
             self.writer.put(program.told(event, unix_ms()), None);
         }
     }
 }
 
-impl Show for Screen {
-    fn show(&mut self, notice: &Notice, owed: Option<Owed>) {
+impl NoticeSink for Screen {
+    fn show(&mut self, notice: &Notice, due: Option<ReceiptDue>) {
         let text = match &mut self.reader {
             Reader::Person(person) => person.notice(notice),
-            Reader::Program(program) => program.notice(notice),
+            Reader::JsonClient(program) => program.notice(notice),
         };
-        self.writer.put(text, owed);
+        self.writer.put(text, due);
     }
 
     fn is_behind(&self) -> bool {
@@ -91,7 +91,7 @@ impl Show for Screen {
     fn follow(&mut self, chat: &Chat) {
         match &mut self.reader {
             Reader::Person(person) => person.follow(chat),
-            Reader::Program(program) => program.follow(chat),
+            Reader::JsonClient(program) => program.follow(chat),
         }
     }
 
@@ -99,14 +99,14 @@ impl Show for Screen {
     fn settle(&mut self) {
         let text = match &mut self.reader {
             Reader::Person(person) => person.repaint(),
-            Reader::Program(program) => program.state(),
+            Reader::JsonClient(program) => program.state(),
         };
         if let Some(text) = text {
             self.writer.put(text, None);
         }
     }
 
-    fn sent(&mut self, sent: &Sent) {
+    fn sent(&mut self, sent: &SentMessage) {
         self.tell(&from_notice::sent(sent));
     }
 

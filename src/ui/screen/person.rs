@@ -4,14 +4,14 @@ use crate::app::clock::unix_ms;
 use crate::chat::{Chat, Notice};
 use crate::text::safe::SafeText;
 use crate::ui::prompt_sync::Prompting;
-use crate::ui::render::bell::Alerts;
-use crate::ui::render::layout::{Form, Looks};
+use crate::ui::render::bell::Bell;
+use crate::ui::render::layout::{Layout, OutputMode};
 use crate::ui::render::size::size;
 
 /// The form of everything that a person is shown.
 pub(crate) struct Person {
-    form: Form,
-    alerts: Alerts,
+    form: Layout,
+    alerts: Bell,
     /// What rings with the next notice.
     call: String,
     prompt: Option<Prompting>,
@@ -19,8 +19,8 @@ pub(crate) struct Person {
 
 impl Person {
     /// With a prompt if lines are edited, which follows the chat from now on.
-    pub(crate) fn new(form: Form, prompt: Option<Prompting>) -> Self {
-        Self { form, alerts: Alerts::of_terminal(), call: String::new(), prompt }
+    pub(crate) fn new(form: Layout, prompt: Option<Prompting>) -> Self {
+        Self { form, alerts: Bell::of_terminal(), call: String::new(), prompt }
     }
 
     /// A notice, dated by the wall clock.
@@ -46,7 +46,7 @@ impl Person {
 
     /// The call goes out together with what is shown next.
     pub(crate) fn alert(&mut self, text: &SafeText) {
-        if self.form.looks == Looks::Screen {
+        if self.form.looks == OutputMode::Screen {
             self.call = self.alerts.ring(text, unix_ms()).unwrap_or_default();
         }
     }

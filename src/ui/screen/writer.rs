@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 
 use mio::Waker;
 
-use crate::chat::Owed;
+use crate::chat::ReceiptDue;
 
 /// Bytes that may wait before peers are no longer read.
 const BACKLOG_BYTES: usize = 1024 * 1024;
@@ -20,31 +20,31 @@ pub(crate) type Sink = Box<dyn FnMut(String) -> io::Result<()> + Send>;
 
 /// The thread's owner.
 pub(crate) struct Writer {
-    queue: Option<Sender<(String, Option<Owed>)>>,
-    done: Receiver<io::Result<Owed>>,
+    queue: Option<Sender<(String, Option<ReceiptDue>)>>,
+    done: Receiver<io::Result<ReceiptDue>>,
     backlog: Arc<AtomicUsize>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
     pub(crate) fn start(mut sink: Sink, waker: Arc<Waker>) -> io::Result<Self> {
-        let (queue, waiting) = channel::<(String, Option<Owed>)>();
+        let (queue, waiting) = channel::<(String, Option<ReceiptDue>)>();
         let (report, done) = channel();
         let backlog = Arc::new(AtomicUsize::new(0));
         let left = Arc::clone(&backlog);
         let thread = thread::Builder::new().name("screen".into()).spawn(move || {
-            while let Ok((mut text, owed)) = waiting.recv() {
-                let mut owed: Vec<Owed> = owed.into_iter().collect();
+            while let Ok((mut text, due)) = waiting.recv() {
+                let mut due: Vec<ReceiptDue> = due.into_iter().collect();
                 // Everything that waits goes out in one piece: each piece repaints the line being typed.
                 while let Ok((more, also)) = waiting.try_recv() {
                     text.push_str(&more);
-                    owed.extend(also);
+                    due.extend(also);
                 }
                 let bytes = text.len();
                 let written = sink(text);
                 left.fetch_sub(bytes, Ordering::Relaxed);
                 let reports: Vec<_> = match written {
-                    Ok(()) => owed.into_iter().map(Ok).collect(),
+                    Ok(()) => due.into_iter().map(Ok).collect(),
                     Err(error) => vec![Err(error)],
                 };
                 for one in reports {
@@ -62,11 +62,11 @@ impl Writer {
     }
 
     /// Puts a text in the queue.
-    pub(crate) fn put(&self, text: String, owed: Option<Owed>) {
+    pub(crate) fn put(&self, text: String, due: Option<ReceiptDue>) {
         self.backlog.fetch_add(text.len(), Ordering::Relaxed);
         if let Some(queue) = &self.queue {
             // The thread ends only after an error that has been reported.
-            let _ = queue.send((text, owed));
+            let _ = queue.send((text, due));
         }
     }
 
@@ -75,7 +75,7 @@ impl Writer {
     }
 
     /// What is out since the last call; an error means that nobody reads any more.
-    pub(crate) fn written(&self) -> Option<io::Result<Owed>> {
+    pub(crate) fn written(&self) -> Option<io::Result<ReceiptDue>> {
         self.done.try_recv().ok()
     }
 

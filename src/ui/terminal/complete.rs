@@ -5,7 +5,7 @@ use rustyline::completion::{FilenameCompleter, Pair};
 use rustyline::hint::Hint;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::Live;
+use super::EditorState;
 
 /// A command that can be completed, and what it completes its argument to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,7 +48,7 @@ impl Hint for Suggestion {
 }
 
 /// The rest of the one command that begins like this, its arguments and its meaning.
-pub(crate) fn suggestion(now: &Live, line: &str) -> Option<Suggestion> {
+pub(crate) fn suggestion(now: &EditorState, line: &str) -> Option<Suggestion> {
     if line.len() < 2 || !line.starts_with(':') {
         return None;
     }
@@ -64,7 +64,7 @@ pub(crate) fn suggestion(now: &Live, line: &str) -> Option<Suggestion> {
 }
 
 /// Where what stands before the cursor can be completed, and to what.
-pub(crate) fn candidates(now: &Live, line: &str, pos: usize) -> rustyline::Result<(usize, Vec<Pair>)> {
+pub(crate) fn candidates(now: &EditorState, line: &str, pos: usize) -> rustyline::Result<(usize, Vec<Pair>)> {
     let before = line.get(..pos).unwrap_or(line);
     if !before.starts_with(':') || before.starts_with("::") {
         return text(now, line, before);
@@ -105,7 +105,7 @@ pub(crate) fn candidates(now: &Live, line: &str, pos: usize) -> rustyline::Resul
 }
 
 /// In text, a word at the start may be a peer's name, and what looks like a path is completed as one.
-fn text(now: &Live, line: &str, before: &str) -> rustyline::Result<(usize, Vec<Pair>)> {
+fn text(now: &EditorState, line: &str, before: &str) -> rustyline::Result<(usize, Vec<Pair>)> {
     let word = before.rsplit([' ', '\n']).next().unwrap_or(before);
     if ["/", "./", "../", "~/"].iter().any(|start| word.starts_with(start)) {
         return FilenameCompleter::new().complete_path(line, before.len());
@@ -164,7 +164,7 @@ fn common(pairs: &[Pair]) -> String {
 mod tests {
     use super::*;
 
-    fn live() -> Live {
+    fn live() -> EditorState {
         let word = |text: &str, arguments| Word {
             text: text.to_owned(),
             usage: "NAME".to_owned(),
@@ -177,7 +177,7 @@ mod tests {
             word(":hold", Arguments::None),
             word(":last", Arguments::CountedNames),
         ];
-        Live { names: vec!["Bob".to_owned(), "밥".to_owned()], words, ..Live::default() }
+        EditorState { names: vec!["Bob".to_owned(), "밥".to_owned()], words, ..EditorState::default() }
     }
 
     fn found(line: &str) -> Vec<String> {

@@ -13,9 +13,9 @@ use rustyline::Editor;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 
-use super::helper::{Helper, Reading};
+use super::helper::{Helper, LineMode};
 use super::terminal_guard::SavedTerminal;
-use super::{Live, Typed, external_editor, suspend};
+use super::{EditorEvent, EditorState, external_editor, suspend};
 use crate::app::clock::unix_ms;
 use crate::chat::prompts;
 use crate::limits;
@@ -34,7 +34,7 @@ const SETTLE_MS: u64 = 5;
 /// Holds back what is to be shown while no line is read: another program may have the terminal, and what
 /// rustyline's printer writes just as a line begins would stand behind its prompt.
 #[derive(Default)]
-pub(crate) struct Gate {
+pub(crate) struct PrintGate {
     state: Mutex<Traffic>,
     changed: Condvar,
 }
@@ -45,7 +45,7 @@ struct Traffic {
     passing: bool,
 }
 
-impl Gate {
+impl PrintGate {
     /// Writes once a line is read, or when nobody will read any more.
     pub(crate) fn pass<R>(&self, leaving: &AtomicBool, write: impl FnOnce() -> R) -> R {
         let mut state = self.lock();
@@ -85,12 +85,12 @@ impl Gate {
 }
 
 /// The editor thread's side.
-pub(crate) struct Desk {
-    pub(crate) sender: SyncSender<Typed>,
+pub(crate) struct EditorThread {
+    pub(crate) sender: SyncSender<EditorEvent>,
     pub(crate) waker: Arc<Waker>,
-    pub(crate) live: Arc<Mutex<Live>>,
+    pub(crate) live: Arc<Mutex<EditorState>>,
     pub(crate) leaving: Arc<AtomicBool>,
-    pub(crate) gate: Arc<Gate>,
+    pub(crate) gate: Arc<PrintGate>,
     pub(crate) saved: Arc<SavedTerminal>,
     pub(crate) history: Option<PathBuf>,
 }
@@ -98,28 +98,28 @@ pub(crate) struct Desk {
 /// What became of a line.
 enum Read {
     /// It goes to the chat.
-    Typed(Typed),
+    EditorEvent(EditorEvent),
     /// It is put on the next line to be edited.
     Again(String),
     /// It is gone.
     Nothing,
 }
 
-impl Desk {
+impl EditorThread {
     pub(crate) fn read_lines(self, mut editor: Lines) {
         // Should that fail, Ctrl-Z does nothing.
         let _ = suspend::take_here();
         let mut carried = String::new();
         while !self.leaving.load(Ordering::SeqCst) {
             let typed = match self.read(&mut editor, &std::mem::take(&mut carried)) {
-                Read::Typed(typed) => typed,
+                Read::EditorEvent(typed) => typed,
                 Read::Again(text) => {
                     carried = text;
                     continue;
                 }
                 Read::Nothing => continue,
             };
-            let is_last = typed == Typed::End;
+            let is_last = typed == EditorEvent::End;
             if self.leaving.load(Ordering::SeqCst) || self.sender.send(typed).is_err() {
                 break;
             }
@@ -132,13 +132,13 @@ impl Desk {
 
     fn read(&self, editor: &mut Lines, initial: &str) -> Read {
         let prompt = self.look(|live| live.state.text(cells()));
-        begin(editor, Reading::Line);
+        begin(editor, LineMode::Line);
         // Rows are counted in sixteen bits, and a giant paste overflows them.
         let read = catch_unwind(AssertUnwindSafe(|| editor.readline_with_initial(&prompt, (initial, ""))));
         self.gate.close();
         let Ok(read) = read else {
             let bytes = editor.helper().map_or(0, Helper::bytes).max(limits::LINE_BYTES + 1);
-            return Read::Typed(Typed::TooLong { bytes: bytes as u64 });
+            return Read::EditorEvent(EditorEvent::TooLong { bytes: bytes as u64 });
         };
         match read {
             Ok(line) => {
@@ -147,9 +147,9 @@ impl Desk {
             }
             Err(ReadlineError::Interrupted) => {
                 let empty = editor.helper().is_none_or(Helper::is_empty);
-                if empty { Read::Typed(Typed::Interrupt) } else { Read::Nothing }
+                if empty { Read::EditorEvent(EditorEvent::Interrupt) } else { Read::Nothing }
             }
-            Err(_) => Read::Typed(Typed::End),
+            Err(_) => Read::EditorEvent(EditorEvent::End),
         }
     }
 
@@ -163,7 +163,11 @@ impl Desk {
             return self.edit(editor, "");
         }
         self.remember(editor, line);
-        if block { self.ask(editor, line.to_owned()) } else { Read::Typed(Typed::Line(line.to_owned())) }
+        if block {
+            self.ask(editor, line.to_owned())
+        } else {
+            Read::EditorEvent(EditorEvent::Line(line.to_owned()))
+        }
     }
 
     /// What is remembered in a file is appended line by line: several sessions may share it, and none is lost
@@ -183,7 +187,7 @@ impl Desk {
     fn ask(&self, editor: &mut Lines, mut block: String) -> Read {
         while !self.leaving.load(Ordering::SeqCst) {
             let question = prompts::block_question(block.lines().count());
-            begin(editor, Reading::Answer);
+            begin(editor, LineMode::Answer);
             let answer = editor.readline(&question);
             self.gate.close();
             let answer = match answer {
@@ -197,7 +201,7 @@ impl Desk {
                             tell(&live.form.own(&live.state.own, &text, unix_ms(), cells()));
                         }
                     });
-                    return Read::Typed(Typed::Line(block));
+                    return Read::EditorEvent(EditorEvent::Line(block));
                 }
                 "e" | "edit" => match self.externally(&block) {
                     Ok(text) if text.trim().is_empty() => break,
@@ -241,12 +245,12 @@ impl Desk {
         tell(&self.look(|live| live.form.aside(told, unix_ms(), cells())));
     }
 
-    fn look<R>(&self, look: impl FnOnce(&Live) -> R) -> R {
+    fn look<R>(&self, look: impl FnOnce(&EditorState) -> R) -> R {
         look(&self.live.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-fn begin(editor: &Lines, reading: Reading) {
+fn begin(editor: &Lines, reading: LineMode) {
     if let Some(helper) = editor.helper() {
         helper.begin(reading);
     }

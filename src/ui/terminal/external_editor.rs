@@ -26,7 +26,7 @@ pub(crate) fn command() -> String {
 /// # Errors
 /// In words: it could not be started, ended with a failure, or left what cannot be sent.
 pub(crate) fn edited(command: &str, text: &str, leaving: &AtomicBool) -> Result<String, String> {
-    let told = |error: io::Error| error::words(&error);
+    let told = |error: io::Error| error::describe(&error);
     let mut file = tempfile::Builder::new().prefix("rsachat-").suffix(".txt").tempfile().map_err(told)?;
     file.write_all(text.as_bytes()).and_then(|()| file.flush()).map_err(told)?;
     // By a shell, as git does it: the variable may hold arguments and quotes.

@@ -13,10 +13,10 @@ use rustyline::{Context, GraphemeClusterMode};
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::Live;
+use super::EditorState;
 use super::complete::{self, Suggestion};
-use super::editor_thread::Gate;
-use super::keymap::Pressed;
+use super::editor_thread::PrintGate;
+use super::keymap::KeyState;
 use super::terminal_guard::SavedTerminal;
 use crate::app::clock::unix_ms;
 use crate::chat::prompts;
@@ -29,7 +29,7 @@ const SAMPLE_ROWS: usize = 3;
 
 /// What is being read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Reading {
+pub(crate) enum LineMode {
     /// A line: text or a command.
     Line,
     /// The answer to a question.
@@ -40,18 +40,18 @@ pub(crate) enum Reading {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Painting {
     /// The line as it is typed.
-    Typed,
+    EditorEvent,
     /// The text as it was said.
-    Said,
+    Message,
     /// The beginning of a block that is asked about.
     Sample,
 }
 
 pub(crate) struct Helper {
-    live: Arc<Mutex<Live>>,
-    gate: Arc<Gate>,
+    live: Arc<Mutex<EditorState>>,
+    gate: Arc<PrintGate>,
     saved: Arc<SavedTerminal>,
-    reading: Cell<Reading>,
+    reading: Cell<LineMode>,
     painting: Cell<Painting>,
     /// The prompt's cells as they were laid out.
     prompt_cells: Cell<usize>,
@@ -59,22 +59,22 @@ pub(crate) struct Helper {
     bytes: Cell<usize>,
     newlines: Cell<usize>,
     pasted: Cell<bool>,
-    pressed: Pressed,
+    pressed: KeyState,
 }
 
 impl Helper {
     pub(crate) fn new(
-        live: Arc<Mutex<Live>>,
-        gate: Arc<Gate>,
+        live: Arc<Mutex<EditorState>>,
+        gate: Arc<PrintGate>,
         saved: Arc<SavedTerminal>,
-        pressed: Pressed,
+        pressed: KeyState,
     ) -> Self {
         Self {
             live,
             gate,
             saved,
-            reading: Cell::new(Reading::Line),
-            painting: Cell::new(Painting::Typed),
+            reading: Cell::new(LineMode::Line),
+            painting: Cell::new(Painting::EditorEvent),
             prompt_cells: Cell::new(0),
             bytes: Cell::new(0),
             newlines: Cell::new(0),
@@ -84,9 +84,9 @@ impl Helper {
     }
 
     /// Before each line.
-    pub(crate) fn begin(&self, reading: Reading) {
+    pub(crate) fn begin(&self, reading: LineMode) {
         self.reading.set(reading);
-        self.painting.set(Painting::Typed);
+        self.painting.set(Painting::EditorEvent);
         self.bytes.set(0);
         self.newlines.set(0);
         self.pasted.set(false);
@@ -118,7 +118,7 @@ impl Helper {
         self.pressed.joined(line).trim_end_matches('\n').to_owned()
     }
 
-    fn live(&self) -> MutexGuard<'_, Live> {
+    fn live(&self) -> MutexGuard<'_, EditorState> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -178,14 +178,14 @@ impl Validator for Helper {
         let line = context.input();
         self.look_at(line);
         let painting = match self.reading.get() {
-            Reading::Line if self.is_for_editor() => Painting::Typed,
-            Reading::Line if self.is_block() => Painting::Sample,
-            Reading::Line if self.said(line).is_some() => Painting::Said,
-            Reading::Line | Reading::Answer => Painting::Typed,
+            LineMode::Line if self.is_for_editor() => Painting::EditorEvent,
+            LineMode::Line if self.is_block() => Painting::Sample,
+            LineMode::Line if self.said(line).is_some() => Painting::Message,
+            LineMode::Line | LineMode::Answer => Painting::EditorEvent,
         };
         self.painting.set(painting);
         // An empty message asks for a painting without hints.
-        Ok(ValidationResult::Valid((painting != Painting::Typed).then(String::new)))
+        Ok(ValidationResult::Valid((painting != Painting::EditorEvent).then(String::new)))
     }
 }
 
@@ -193,19 +193,19 @@ impl Highlighter for Helper {
     fn highlight<'l>(&self, line: &'l str, _pos: usize) -> Cow<'l, str> {
         self.look_at(line);
         match self.painting.get() {
-            Painting::Typed => Cow::Borrowed(line),
-            Painting::Said => self.instead(line, self.said(line).unwrap_or_default()),
+            Painting::EditorEvent => Cow::Borrowed(line),
+            Painting::Message => self.instead(line, self.said(line).unwrap_or_default()),
             Painting::Sample => self.instead(line, sample(line)),
         }
     }
 
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, default: bool) -> Cow<'b, str> {
         self.gate.open();
-        if !default || self.reading.get() == Reading::Answer {
+        if !default || self.reading.get() == LineMode::Answer {
             return Cow::Borrowed(prompt);
         }
         self.prompt_cells.set(prompt.width());
-        if self.painting.get() == Painting::Said {
+        if self.painting.get() == Painting::Message {
             return Cow::Borrowed("");
         }
         let mut now = self.live();
@@ -229,7 +229,7 @@ impl Hinter for Helper {
 
     fn hint(&self, line: &str, pos: usize, _context: &Context<'_>) -> Option<Suggestion> {
         self.look_at(line);
-        if pos < line.len() || self.reading.get() == Reading::Answer {
+        if pos < line.len() || self.reading.get() == LineMode::Answer {
             return None;
         }
         if self.is_block() {
@@ -255,7 +255,7 @@ impl Completer for Helper {
         pos: usize,
         _context: &Context<'_>,
     ) -> rustyline::Result<(usize, Vec<Pair>)> {
-        if self.reading.get() == Reading::Answer {
+        if self.reading.get() == LineMode::Answer {
             return Ok((pos, Vec::new()));
         }
         let (start, pairs) = complete::candidates(&self.live(), line, pos)?;

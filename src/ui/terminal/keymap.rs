@@ -17,14 +17,14 @@ const CONTINUED: &str = "\\\n";
 
 /// What was pressed while a line was typed.
 #[derive(Clone, Default)]
-pub(crate) struct Pressed {
+pub(crate) struct KeyState {
     /// The line is to be taken along to an external editor.
     to_editor: Arc<AtomicBool>,
     /// How often Enter went on behind a backslash.
     continued: Arc<AtomicUsize>,
 }
 
-impl Pressed {
+impl KeyState {
     /// Before each line.
     pub(crate) fn clear(&self) {
         self.to_editor.store(false, Ordering::SeqCst);
@@ -46,7 +46,7 @@ impl Pressed {
 }
 
 /// Binds the keys.
-pub(crate) fn bind(editor: &mut Editor<Helper, FileHistory>, pressed: &Pressed, saved: &Arc<SavedTerminal>) {
+pub(crate) fn bind(editor: &mut Editor<Helper, FileHistory>, pressed: &KeyState, saved: &Arc<SavedTerminal>) {
     // Alt-Enter, as terminals send it: escape, then what Enter sends.
     for code in [KeyCode::Enter, KeyCode::Char('\r'), KeyCode::Char('\n')] {
         editor.bind_sequence(KeyEvent(code, Modifiers::ALT), Cmd::Newline);
@@ -66,7 +66,7 @@ pub(crate) fn bind(editor: &mut Editor<Helper, FileHistory>, pressed: &Pressed, 
 }
 
 /// Enter behind a backslash goes on in a new line, as in a shell. Two of them are two.
-struct Continue(Pressed);
+struct Continue(KeyState);
 
 impl ConditionalEventHandler for Continue {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
@@ -92,7 +92,7 @@ impl ConditionalEventHandler for Stop {
 }
 
 /// Ctrl-X Ctrl-E, as in bash.
-struct TakeAlong(Pressed);
+struct TakeAlong(KeyState);
 
 impl ConditionalEventHandler for TakeAlong {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn only_backslashes_that_were_typed_to_go_on_are_taken_away() {
-        let pressed = Pressed::default();
+        let pressed = KeyState::default();
         assert_eq!(pressed.joined("a \\\n b"), "a \\\n b", "a pasted script");
         pressed.continued.store(1, Ordering::SeqCst);
         assert_eq!(pressed.joined("a \\\n b"), "a \n b");

@@ -29,14 +29,14 @@ use rustyline::error::ReadlineError;
 use rustyline::{ColorMode, CompletionType, Config, EditMode, Editor, ExternalPrinter as _};
 
 use super::render::colour::Style;
-use super::render::layout::{Form, Looks};
+use super::render::layout::{Layout, OutputMode};
 use super::screen::Sink;
 use crate::config::{EditorMode, TimeFormat, Title};
 use crate::limits;
 pub(crate) use complete::{Arguments, Word};
-use editor_thread::{Desk, Gate, Lines};
+use editor_thread::{EditorThread, Lines, PrintGate};
 use helper::Helper;
-use keymap::Pressed;
+use keymap::KeyState;
 pub(crate) use prompt_line::PromptState;
 pub(crate) use suspend::leave_to_editor;
 use terminal_guard::SavedTerminal;
@@ -51,7 +51,7 @@ const REPAINT: &str = "\x1b[A\n";
 
 /// What the person did.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Typed {
+pub(crate) enum EditorEvent {
     /// A line, or a pasted block with its newlines.
     Line(String),
     /// Ctrl-C with nothing on the line; with something on it, the line was cleared and that was all.
@@ -74,34 +74,34 @@ pub(crate) fn is_edited() -> bool {
 
 /// What can change while a line is typed.
 #[derive(Clone, Debug)]
-pub(crate) struct Live {
+pub(crate) struct EditorState {
     pub(crate) state: PromptState,
     /// The state as it was last painted.
     pub(crate) painted: Option<PromptState>,
     pub(crate) names: Vec<String>,
     pub(crate) words: Vec<Word>,
-    pub(crate) form: Form,
+    pub(crate) form: Layout,
     /// What a line says, if it is text and somebody hears it.
     pub(crate) text_of: fn(&str) -> Option<String>,
 }
 
-impl Live {
+impl EditorState {
     /// Whether the prompt on the screen is not the one that holds.
     fn is_stale(&self) -> bool {
         self.painted.as_ref().is_some_and(|painted| *painted != self.state)
     }
 }
 
-impl Default for Live {
+impl Default for EditorState {
     fn default() -> Self {
-        let form = Form::new(Looks::Screen, Style::Plain, TimeFormat::default());
+        let form = Layout::new(OutputMode::Screen, Style::Plain, TimeFormat::default());
         let state = PromptState::default();
         Self { state, painted: None, names: Vec::new(), words: Vec::new(), form, text_of: |_| None }
     }
 }
 
 /// How somebody likes to edit.
-pub(crate) struct Habits<'a> {
+pub(crate) struct EditorOptions<'a> {
     /// Whose keys the line has.
     pub(crate) keys: EditorMode,
     /// File that keeps typed lines.
@@ -112,8 +112,8 @@ pub(crate) struct Habits<'a> {
 
 /// The editor's owner. [`Terminal::finish`] gives the terminal back; so does a panic.
 pub(crate) struct Terminal {
-    typed: Receiver<Typed>,
-    live: Arc<Mutex<Live>>,
+    typed: Receiver<EditorEvent>,
+    live: Arc<Mutex<EditorState>>,
     leaving: Arc<AtomicBool>,
     editor: Option<JoinHandle<()>>,
     saved: Arc<SavedTerminal>,
@@ -121,15 +121,19 @@ pub(crate) struct Terminal {
 
 impl Terminal {
     /// Starts the editor. Before any socket: its `select` cannot see descriptors past 1,023.
-    pub(crate) fn start(live: Live, habits: &Habits<'_>, waker: Arc<Waker>) -> io::Result<(Self, Sink)> {
+    pub(crate) fn start(
+        live: EditorState,
+        habits: &EditorOptions<'_>,
+        waker: Arc<Waker>,
+    ) -> io::Result<(Self, Sink)> {
         let saved = Arc::new(SavedTerminal::take(TitleBar::of_terminal(habits.title))?);
         let live = Arc::new(Mutex::new(live));
-        let gate = Arc::new(Gate::default());
+        let gate = Arc::new(PrintGate::default());
         let mut editor = editor(&live, &gate, &saved, habits).map_err(other)?;
         let mut printer = editor.create_external_printer().map_err(other)?;
         let (sender, typed) = sync_channel(limits::LINES_AHEAD);
         let leaving = Arc::new(AtomicBool::new(false));
-        let desk = Desk {
+        let desk = EditorThread {
             sender,
             waker,
             live: Arc::clone(&live),
@@ -153,12 +157,12 @@ impl Terminal {
     }
 
     /// The next thing that the person did, if there is one.
-    pub(crate) fn next(&self) -> Option<Typed> {
+    pub(crate) fn next(&self) -> Option<EditorEvent> {
         self.typed.try_recv().ok()
     }
 
     /// What stands before the cursor and what can be completed, to be changed. Seen at the next repaint.
-    pub(crate) fn live(&self) -> Arc<Mutex<Live>> {
+    pub(crate) fn live(&self) -> Arc<Mutex<EditorState>> {
         Arc::clone(&self.live)
     }
 
@@ -194,10 +198,10 @@ impl Drop for Terminal {
 }
 
 fn editor(
-    live: &Arc<Mutex<Live>>,
-    gate: &Arc<Gate>,
+    live: &Arc<Mutex<EditorState>>,
+    gate: &Arc<PrintGate>,
     saved: &Arc<SavedTerminal>,
-    habits: &Habits<'_>,
+    habits: &EditorOptions<'_>,
 ) -> rustyline::Result<Lines> {
     let mode = match habits.keys {
         EditorMode::Emacs => EditMode::Emacs,
@@ -215,7 +219,7 @@ fn editor(
         .build();
     let mut editor = Editor::with_config(config)?;
     editor.set_max_history_size(1_000)?;
-    let pressed = Pressed::default();
+    let pressed = KeyState::default();
     editor.set_helper(Some(Helper::new(
         Arc::clone(live),
         Arc::clone(gate),

@@ -3,16 +3,16 @@
 use super::*;
 
 /// A block that begins with a certain byte.
-fn block_with(to: &RawPair, text: &[u8], first: u8) -> Vec<u8> {
+fn block_with(to: &OaepKeyPair, text: &[u8], first: u8) -> Vec<u8> {
     let coins = |n: u32| Seed::new([9; 32]).derive(&n.to_string());
     (0..20_000)
-        .map(|n| seal_raw(to.public(), text, &coins(n)))
+        .map(|n| seal_oaep(to.public(), text, &coins(n)))
         .find(|block| block[0] == first)
         .expect("one block in 256 begins so")
 }
 
 /// Every form in which a PEM may come.
-fn pem_forms(of: &RawPair) -> [Vec<u8>; 6] {
+fn pem_forms(of: &OaepKeyPair) -> [Vec<u8>; 6] {
     let lines = of.public().to_spki_pem();
     let bare = lines.trim_end();
     let crlf = bare.replace('\n', "\r\n");
@@ -29,25 +29,25 @@ fn pem_forms(of: &RawPair) -> [Vec<u8>; 6] {
 
 #[test]
 fn a_stream_cut_at_every_byte_says_the_same_to_who_listens_and_who_calls() {
-    let listener = (&*BOB, &*ALICE, Side::listener as fn(&'static RawPair) -> Side);
+    let listener = (&*BOB, &*ALICE, Side::listener as fn(&'static OaepKeyPair) -> Side);
     for (peer, own, side) in [listener, (&*ALICE, &*BOB, Side::dialler)] {
         for pem in pem_forms(peer) {
             let blocks = [block(own, "하나".as_bytes(), 1), block(own, b"two", 2), block(own, b"", 3)];
             let stream = [pem.as_slice(), &blocks.concat()].concat();
-            for cut in 0..=stream.len() {
+            for handle_eof in 0..=stream.len() {
                 let mut side = side(own);
-                side.feed(&stream[..cut]);
-                side.feed(&stream[cut..]);
+                side.handle_bytes(&stream[..handle_eof]);
+                side.handle_bytes(&stream[handle_eof..]);
                 assert_eq!(
                     side.heard(),
                     ["하나", "two", ""],
-                    "cut at {cut} of {:?}",
+                    "cut at {handle_eof} of {:?}",
                     pem.escape_ascii().to_string()
                 );
             }
             let mut side = side(own);
             for byte in &stream {
-                side.feed(&[*byte]);
+                side.handle_bytes(&[*byte]);
             }
             assert_eq!(side.heard(), ["하나", "two", ""]);
         }
@@ -61,15 +61,18 @@ fn a_first_block_that_begins_like_a_line_end_is_found_after_every_form_of_pem() 
         for pem in pem_forms(&BOB) {
             for piece in [1, 7, usize::MAX] {
                 let mut listener = Side::listener(&ALICE);
-                [pem.as_slice(), &block].concat().chunks(piece).for_each(|bytes| listener.feed(bytes));
+                [pem.as_slice(), &block]
+                    .concat()
+                    .chunks(piece)
+                    .for_each(|bytes| listener.handle_bytes(bytes));
                 assert_eq!(listener.heard(), ["첫 줄"], "{first}");
                 assert!(listener.session.stream.waiting().is_empty());
             }
         }
         // A caller that gives no key may begin so as well.
         let mut listener = Side::listener(&ALICE);
-        listener.feed(&block);
-        assert_eq!(listener.told, [RawEvent::Joined(None), RawEvent::Heard("첫 줄".into())]);
+        listener.handle_bytes(&block);
+        assert_eq!(listener.told, [OaepEvent::Joined(None), OaepEvent::Heard("첫 줄".into())]);
     }
 }
 
@@ -111,18 +114,18 @@ proptest::proptest! {
         }
         let mut whole = Side::listener(&ALICE);
         whole.takes_sent();
-        whole.feed(&stream);
+        whole.handle_bytes(&stream);
         whole.ends();
-        let mut cut = Side::listener(&ALICE);
-        cut.takes_sent();
+        let mut handle_eof = Side::listener(&ALICE);
+        handle_eof.takes_sent();
         let (mut rest, mut cuts) = (stream.as_slice(), cuts.iter().cycle());
         while !rest.is_empty() {
             let (piece, after) = rest.split_at((*cuts.next().unwrap()).min(rest.len()));
-            cut.feed(piece);
+            handle_eof.handle_bytes(piece);
             rest = after;
         }
-        cut.ends();
-        proptest::prop_assert_eq!((&whole.told, &whole.ending), (&cut.told, &cut.ending));
-        proptest::prop_assert!(whole.ending.is_some() && whole.sent.is_empty() && cut.sent.is_empty());
+        handle_eof.ends();
+        proptest::prop_assert_eq!((&whole.told, &whole.ending), (&handle_eof.told, &handle_eof.ending));
+        proptest::prop_assert!(whole.ending.is_some() && whole.sent.is_empty() && handle_eof.sent.is_empty());
     }
 }

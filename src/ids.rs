@@ -1,0 +1,13 @@
+//! Identifiers of connections, dials and listeners, one namespace for the whole program.
+
+/// One connection, numbered by the reactor. Never used twice in a process.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ConnId(pub u64);
+
+/// One attempt to reach somebody, numbered by the conversation core that asked for it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct DialId(pub u64);
+
+/// One listening address, numbered by the conversation core that asked for it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ListenerId(pub u64);
