@@ -11,3 +11,12 @@ pub struct DialId(pub u64);
 /// One listening address, numbered by the conversation core that asked for it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ListenerId(pub u64);
+
+/// The queue that a job of a connection waits in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum JobQueue {
+    /// For a peer that has not proved its key: bounded, so a job may be refused.
+    Unauthenticated,
+    /// For everybody else; goes first.
+    Authenticated,
+}

@@ -20,5 +20,6 @@ pub mod script;
 pub mod session;
 pub mod store;
 pub mod text;
+pub mod time;
 mod ui;
 pub mod wire;

@@ -69,7 +69,11 @@ pub(crate) fn meet(one: &Identity, other: &Identity) -> Outcome<()> {
         listener.session.handle_bytes(0, &dialler.sent());
         dialler.session.handle_bytes(0, &listener.sent());
     }
-    if dialler.session.is_established() && listener.session.is_established() { Ok(()) } else { Err("no handshake".into()) }
+    if dialler.session.is_established() && listener.session.is_established() {
+        Ok(())
+    } else {
+        Err("no handshake".into())
+    }
 }
 
 /// Calls once, up to a third message that is whole and well sealed but whose OAEP ciphertext is wrong: the

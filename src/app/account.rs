@@ -2,14 +2,16 @@
 //! else is asked of the [`Host`] underneath: the prompt has a real one, a replay has one for all its
 //! actors. It knows neither sockets nor screens nor clocks.
 
+use crate::ids::JobQueue;
 use crate::ids::{ConnId, DialId, ListenerId};
+use crate::time::Now;
 use std::sync::Arc;
 
 use super::error::AppError;
 use super::keyring::{self, KeyRing, StoredKey};
 use crate::chat::{
-    Chat, DialOutcome, Effect, Input, KeyFor, KeyOrigin, NewKey, Notice, Now, Protocol, Queue, ReceiptDue,
-    Replacing, SentMessage,
+    Chat, DialOutcome, Effect, Input, KeyFor, KeyOrigin, NewKey, Notice, Protocol, ReceiptDue, Replacing,
+    SentMessage,
 };
 use crate::crypto::{Passphrase, RsaJob};
 use crate::peers::address::{Family, ListenAt, Target};
@@ -57,7 +59,7 @@ pub(crate) trait Host {
     /// Closes after what was sent has left.
     fn close(&mut self, conn: ConnId);
     /// Does RSA work with our keys.
-    fn work(&mut self, conn: ConnId, job: RsaJob, queue: Queue, keys: KeyRing) -> Option<Input<'static>>;
+    fn work(&mut self, conn: ConnId, job: RsaJob, queue: JobQueue, keys: KeyRing) -> Option<Input<'static>>;
     /// Makes a key; either it is there at once or it comes back through [`Client::keep`].
     fn make_key(&mut self, recipe: KeygenRequest) -> Option<Result<StoredKey, AppError>>;
     /// Throws the key away that is being made.

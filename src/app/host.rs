@@ -1,7 +1,9 @@
 //! The real machine under one person: sockets, the resolver, the worker for RSA, the screen and the wall
 //! clock. It does what a chat wants and knows nothing of what it is for.
 
+use crate::ids::JobQueue;
 use crate::ids::{ConnId, DialId, ListenerId};
+use crate::time::{MonoMs, Now, UnixMs};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -15,11 +17,11 @@ use super::keyring::{self, KeyRing, StoredKey};
 use super::log::Log;
 use super::resolve::{bind, of_family};
 use super::sink::NoticeSink;
-use crate::chat::{Chat, Input, KeyFor, Notice, Now, Protocol, Queue, ReceiptDue, Replacing, SentMessage};
+use crate::chat::{Chat, Input, KeyFor, Notice, Protocol, ReceiptDue, Replacing, SentMessage};
 use crate::crypto::{JobResult, RsaJob};
 use crate::limits::LINK_TURN_BYTES;
 use crate::net::background::BackgroundTask;
-use crate::net::worker::{self, Priority, Ticket, Worker};
+use crate::net::worker::{Priority, Ticket, Worker};
 use crate::net::{Net, ReadInterest, SocketId};
 use crate::peers::address::{Family, ListenAt, Target};
 use crate::text::safe::SafeText;
@@ -184,7 +186,7 @@ impl<S: NoticeSink> OsHost<S> {
 impl<S: NoticeSink> Host for OsHost<S> {
     fn now(&self) -> Now {
         let mono_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Now { mono_ms, unix_ms: clock::unix_ms() }
+        Now { mono: MonoMs(mono_ms), unix: UnixMs(clock::unix_ms()) }
     }
 
     fn today(&self) -> String {
@@ -200,7 +202,7 @@ impl<S: NoticeSink> Host for OsHost<S> {
         if let Some(noted) = &mut self.noted {
             noted.push(notice.clone());
         }
-        let now_ms = self.now().unix_ms;
+        let now_ms = self.now().unix.0;
         self.log_with(|log| log.notice(notice, now_ms))
     }
 
@@ -292,11 +294,7 @@ impl<S: NoticeSink> Host for OsHost<S> {
         self.net.close(conn);
     }
 
-    fn work(&mut self, conn: ConnId, job: RsaJob, queue: Queue, keys: KeyRing) -> Option<Input<'static>> {
-        let queue = match queue {
-            Queue::Known => worker::Queue::Known,
-            Queue::Strangers => worker::Queue::Strangers,
-        };
+    fn work(&mut self, conn: ConnId, job: RsaJob, queue: JobQueue, keys: KeyRing) -> Option<Input<'static>> {
         match self.worker.submit(queue, Task { job, keys }) {
             Ok(ticket) => {
                 self.jobs.insert(ticket, conn);

@@ -26,7 +26,7 @@ impl Chat {
         PromptView {
             own_name: self.own_name.to_string(),
             addressed: peer.map(|peer| (peer.name.clone(), peer.trust_level)),
-            waiting: conversation.map_or(0, |conversation| conversation.late(self.now.mono_ms)),
+            waiting: conversation.map_or(0, |conversation| conversation.late(self.now.mono.0)),
             unread: self.conversations.values().map(|conversation| conversation.unread).sum(),
         }
     }

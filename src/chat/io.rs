@@ -7,20 +7,11 @@ use super::command::Command;
 use super::kinds::{KeyFor, Protocol};
 use super::notice::{Message, Notice};
 use crate::crypto::{JobResult, PublicKey, RsaJob, Seed};
-use crate::ids::{ConnId, DialId, ListenerId};
+use crate::ids::{ConnId, DialId, JobQueue, ListenerId};
 use crate::peers::address::{Family, ListenAt, Target};
 use crate::peers::book::{Book, Change};
 use crate::text::safe::SafeText;
 use crate::wire::ByeReason;
-
-/// The moment of an input.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Now {
-    /// Milliseconds of a clock that only goes forward; its zero means nothing.
-    pub mono_ms: u64,
-    /// Milliseconds since 1970 in UTC, as the wall clock says.
-    pub unix_ms: u64,
-}
 
 /// Our own key as the store knows it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -299,7 +290,7 @@ pub enum Effect {
         /// The job.
         job: RsaJob,
         /// Whose turn it is in the queue.
-        queue: Queue,
+        queue: JobQueue,
     },
     /// Read the peer book as it stands now and report [`Input::Book`].
     ReadBook {
@@ -345,15 +336,6 @@ pub enum DialOutcome {
     Left,
     /// We ended it well, everything acknowledged.
     Done,
-}
-
-/// Whose turn a job is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Queue {
-    /// For somebody who has proved nothing yet; may be refused.
-    Strangers,
-    /// For everybody else.
-    Known,
 }
 
 /// What to do when a key exists already.

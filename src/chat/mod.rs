@@ -22,8 +22,8 @@ pub use glance::PromptView;
 pub use handlers::notify::{Notify, NotifyContent, NotifyWhen};
 pub use handlers::trust::objection_to_dialled;
 pub use io::{
-    DialOutcome, Effect, ExitRequest, Input, KeyOrigin, NewKey, Now, OwnKey, Queue, ReceiptDue, Replacing,
-    SentMessage, TrustLevel,
+    DialOutcome, Effect, ExitRequest, Input, KeyOrigin, NewKey, OwnKey, ReceiptDue, Replacing, SentMessage,
+    TrustLevel,
 };
 pub use kinds::{Direction, KeyFor, Protocol};
 pub use notice::{Impersonated, Info, KeyStatus, Message, Notice, RawInfo, Warning};

@@ -1,10 +1,10 @@
 //! What a front end may ask of a chat between two inputs, and the one thing that it may take out.
 
 use super::conversation::{Conversation, Origin};
-use super::io::Now;
 use super::state::{Chat, SIGN_OF_LIFE_MS};
 use crate::ids::ConnId;
 use crate::session::pipe::Pipe;
+use crate::time::Now;
 
 /// A pipe and who is at its other end.
 #[expect(missing_debug_implementations, reason = "holds keys")]
@@ -26,7 +26,7 @@ impl Chat {
         let goodbyes = self.conversations.values().filter_map(|conversation| conversation.leaving);
         let sign = self.making.map(|making| making.told_ms + SIGN_OF_LIFE_MS);
         let leaving = self.leaving.and_then(|leaving| leaving.at_latest_ms);
-        let late = self.addressed_talk().and_then(|conversation| conversation.late_at_ms(self.now.mono_ms));
+        let late = self.addressed_talk().and_then(|conversation| conversation.late_at_ms(self.now.mono.0));
         sessions
             .chain(goodbyes)
             .chain(sign)
@@ -92,7 +92,7 @@ impl Chat {
     /// A connection is left unread, since what comes cannot be shown: silence is not the peer's.
     pub fn reading_paused(&mut self, conn: ConnId, now: Now) {
         if let Some(conversation) = self.conversations.get_mut(&conn) {
-            conversation.session.reading_paused(now.mono_ms);
+            conversation.session.reading_paused(now.mono.0);
         }
     }
 

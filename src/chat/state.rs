@@ -1,6 +1,7 @@
 //! The one conversation core of every front end: what a person types, what peers do, and what follows.
 
 use crate::ids::{ConnId, DialId, ListenerId};
+use crate::time::{MonoMs, Now, UnixMs};
 use std::collections::{BTreeMap, VecDeque};
 
 use super::conversation::{AcceptPolicy, Conversation, Origin, PeerId};
@@ -8,7 +9,7 @@ use super::handlers::history::History;
 use super::handlers::notify::Notify;
 use super::handlers::shutdown::Shutdown;
 use super::handlers::trust::RefusedKey;
-use super::io::{DialOutcome, Effect, Input, Now, OwnKey, TrustLevel};
+use super::io::{DialOutcome, Effect, Input, OwnKey, TrustLevel};
 use super::kinds::{KeyFor, Protocol};
 use super::notice::{Info, Notice, Warning};
 use super::rate_limit::RateLimiter;
@@ -131,7 +132,7 @@ impl Chat {
             unsent: 0,
             receipted: 0,
             sent: 0,
-            now: Now { mono_ms: 0, unix_ms: 0 },
+            now: Now { mono: MonoMs(0), unix: UnixMs(0) },
             next: 0,
             effects: VecDeque::new(),
         }
@@ -184,11 +185,11 @@ impl Chat {
             Input::Connected { dial, conn, seed, .. } => self.connected(dial, conn, seed),
             Input::Unreachable { dial, why } => self.unreachable(dial, &why),
             Input::Bytes { conn, bytes } => {
-                self.with_session(conn, |session, now| session.handle_bytes(now.mono_ms, bytes));
+                self.with_session(conn, |session, now| session.handle_bytes(now.mono.0, bytes));
             }
             Input::Ended { conn, error } => self.ended(conn, error.as_deref()),
             Input::JobDone { conn, result } => {
-                self.with_session(conn, |session, now| session.handle_job(now.mono_ms, result));
+                self.with_session(conn, |session, now| session.handle_job(now.mono.0, result));
             }
             Input::JobRefused { conn } => self.with_session(conn, |session, _| session.overloaded()),
             Input::Shown(due) => self.with_session(due.conn, |session, _| session.ack(due.upto)),
@@ -229,7 +230,7 @@ impl Chat {
 
     /// Trouble that strangers can cause at will: at most one a second is shown, the rest is counted.
     pub(crate) fn report(&mut self, warn: Warning) {
-        if let Some(warn) = self.reports.admit(warn, self.now.mono_ms) {
+        if let Some(warn) = self.reports.admit(warn, self.now.mono.0) {
             self.warn(warn);
         }
     }
@@ -329,7 +330,7 @@ impl Chat {
     fn conversation(&self, wire: Protocol, role: Role, seed: Seed) -> Option<AnySession> {
         match wire {
             Protocol::Native => {
-                let session = Session::new(role, self.own()?, seed, self.now.mono_ms);
+                let session = Session::new(role, self.own()?, seed, self.now.mono.0);
                 Some(AnySession::Native(Box::new(session)))
             }
             Protocol::Oaep(direction) => self.raw_conversation(role, direction, seed),
@@ -342,7 +343,7 @@ impl Chat {
     }
 
     pub(crate) fn tick(&mut self) {
-        let now_ms = self.now.mono_ms;
+        let now_ms = self.now.mono.0;
         let connections: Vec<ConnId> = self.conversations.keys().copied().collect();
         for conn in connections {
             if self
@@ -351,9 +352,9 @@ impl Chat {
                 .and_then(|conversation| conversation.leaving)
                 .is_some_and(|due| now_ms >= due)
             {
-                self.with_session(conn, |session, _| session.close(ByeReason::Shutdown));
+                self.with_session(conn, |session, _| session.close(ByeReason::Leaving));
             }
-            self.with_session(conn, |session, now| session.handle_timeout(now.mono_ms));
+            self.with_session(conn, |session, now| session.handle_timeout(now.mono.0));
         }
         if let Some(making) = &mut self.making
             && now_ms >= making.told_ms + SIGN_OF_LIFE_MS

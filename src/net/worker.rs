@@ -1,6 +1,7 @@
 //! Heavy work off the loop: one thread that runs jobs in order, those of known peers before those of strangers.
 //! It does not know what a job is.
 
+use crate::ids::JobQueue;
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,16 +12,6 @@ use std::thread;
 use mio::Waker;
 
 use crate::limits::STRANGERS_WAITING;
-
-/// For whom a job is done.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Queue {
-    /// Peers that have proved a key, and what we do for ourselves: served first. Not bounded here, since
-    /// each of them has at most one job and there are at most [`PEERS`](crate::limits::PEERS).
-    Known,
-    /// Everybody else: at most [`STRANGERS_WAITING`] wait.
-    Strangers,
-}
 
 /// How the work stands to the loop that asks for it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -100,16 +91,16 @@ impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
     ///
     /// # Errors
     /// [`Full`], with the job, when too many strangers wait already.
-    pub fn submit(&self, queue: Queue, job: J) -> Result<Ticket, Full<J>> {
+    pub fn submit(&self, queue: JobQueue, job: J) -> Result<Ticket, Full<J>> {
         let mut waiting = self.desk.lock();
-        if queue == Queue::Strangers && waiting.strangers.len() >= STRANGERS_WAITING {
+        if queue == JobQueue::Unauthenticated && waiting.strangers.len() >= STRANGERS_WAITING {
             return Err(Full(job));
         }
         let ticket = Ticket(waiting.submitted);
         waiting.submitted += 1;
         match queue {
-            Queue::Known => waiting.known.push_back((ticket, job)),
-            Queue::Strangers => waiting.strangers.push_back((ticket, job)),
+            JobQueue::Authenticated => waiting.known.push_back((ticket, job)),
+            JobQueue::Unauthenticated => waiting.strangers.push_back((ticket, job)),
         }
         self.desk.changed.notify_one();
         Ok(ticket)

@@ -1,10 +1,10 @@
 //! The clock of a run: a virtual one in a closed world, that only `@tick` moves; the real one where a program
 //! takes part that is not ours.
 
+use crate::time::{MonoMs, Now, UnixMs};
 use std::time::{Duration, Instant};
 
 use crate::app::clock::unix_ms;
-use crate::chat::Now;
 
 /// 2000-01-01 00:00 UTC, in milliseconds since 1970: when every closed world begins.
 const BEGINNING_MS: u64 = 946_684_800_000;
@@ -32,9 +32,9 @@ impl RunClock {
     pub(crate) fn now(&self) -> Now {
         match &self.clock {
             Clock::Virtual { passed_ms } => {
-                Now { mono_ms: *passed_ms, unix_ms: BEGINNING_MS.saturating_add(*passed_ms) }
+                Now { mono: MonoMs(*passed_ms), unix: UnixMs(BEGINNING_MS.saturating_add(*passed_ms)) }
             }
-            Clock::Real { since } => Now { mono_ms: millis(since.elapsed()), unix_ms: unix_ms() },
+            Clock::Real { since } => Now { mono: MonoMs(millis(since.elapsed())), unix: UnixMs(unix_ms()) },
         }
     }
 

@@ -46,10 +46,10 @@ impl Actors {
 
     /// The virtual clock moves; timers fire in their order, and what follows from each settles first.
     pub(crate) fn pass_time(&mut self, ms: u64) -> Result<(), NotQuiescent> {
-        let until = self.stage.world.now().mono_ms.saturating_add(ms);
+        let until = self.stage.world.now().mono.0.saturating_add(ms);
         // Years have many timers, and somebody may not want to wait for all of them.
         while !interrupt::came() {
-            let now = self.stage.world.now().mono_ms;
+            let now = self.stage.world.now().mono.0;
             let next = self.poll_timeout().map_or(until, |due| due.max(now + 1)).min(until);
             self.stage.world.move_to(next);
             self.tick();
@@ -124,7 +124,7 @@ impl Actors {
         self.stage.waiting.push_back((call.who, Input::Connected { dial: call.dial, conn: ours, to, seed }));
         let from = self.stage.ports.caller(call.who);
         let seed = self.stage.seeds.next(&answers, "called");
-        let now_ms = self.stage.world.now().mono_ms;
+        let now_ms = self.stage.world.now().mono.0;
         let admitted = self.stage.sources.as_mut().map_or(Ok(()), |(sources, since)| {
             sources.admit(std::net::Ipv4Addr::LOCALHOST.into(), *since + Duration::from_millis(now_ms))
         });

@@ -1,7 +1,9 @@
 //! The machine under the actors of a run: one loop with real loopback sockets for all of them, one clock,
 //! one list of what was shown. Effects of an actor come in by its [`ActorHost`].
 
+use crate::ids::JobQueue;
 use crate::ids::{ConnId, DialId, ListenerId};
+use crate::time::Now;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,7 +17,7 @@ use crate::app::account::{Host, KeygenRequest};
 use crate::app::error::AppError;
 use crate::app::error::describe;
 use crate::app::keyring::{KeyRing, StoredKey};
-use crate::chat::{Input, Notice, Now, Protocol, Queue, ReceiptDue};
+use crate::chat::{Input, Notice, Protocol, ReceiptDue};
 use crate::crypto::RsaJob;
 use crate::net::signals::Signals;
 use crate::net::{Net, SocketId, SourceLimiter, Stack};
@@ -171,7 +173,7 @@ impl Host for ActorHost<'_> {
     }
 
     fn today(&self) -> String {
-        let unix_ms = i64::try_from(self.now().unix_ms).unwrap_or(0);
+        let unix_ms = i64::try_from(self.now().unix.0).unwrap_or(0);
         let stamp = jiff::Timestamp::from_millisecond(unix_ms).unwrap_or_default();
         stamp.to_zoned_datetime(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d").to_string()
     }
@@ -241,7 +243,7 @@ impl Host for ActorHost<'_> {
         }
     }
 
-    fn work(&mut self, conn: ConnId, job: RsaJob, _: Queue, keys: KeyRing) -> Option<Input<'static>> {
+    fn work(&mut self, conn: ConnId, job: RsaJob, _: JobQueue, keys: KeyRing) -> Option<Input<'static>> {
         Some(Input::JobDone { conn, result: job.run(keys.keys()) })
     }
 

@@ -127,10 +127,10 @@ fn a_refused_key_gets_nothing_sealed_to_it() {
 #[test]
 fn a_goodbye_is_no_cut_and_a_cut_is_no_goodbye() {
     let (mut one, mut other) = standing();
-    one.session.close(ByeReason::Shutdown);
+    one.session.close(ByeReason::Leaving);
     one.drain();
     carry(&mut one, &mut other, usize::MAX);
-    assert_eq!(other.events.last(), Some(&Event::Closed(CloseReason::Bye(ByeReason::Shutdown))));
+    assert_eq!(other.events.last(), Some(&Event::Closed(CloseReason::Bye(ByeReason::Leaving))));
 
     let (_, mut other) = standing();
     other.session.handle_eof();

@@ -66,7 +66,7 @@ pub struct Confirm {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ByeReason {
     /// The person ended the conversation or the program.
-    Shutdown,
+    Leaving,
     /// The same identity has connected anew; the newer connection stays.
     Replaced,
     /// The person no longer wants to talk to this key.
@@ -178,7 +178,7 @@ impl Record {
 impl ByeReason {
     fn number(self) -> u8 {
         match self {
-            Self::Shutdown => 0,
+            Self::Leaving => 0,
             Self::Replaced => 1,
             Self::Refused => 2,
             Self::OutputGone => 3,
@@ -191,7 +191,7 @@ impl ByeReason {
 
     fn from_number(number: u8) -> Self {
         match number {
-            0 => Self::Shutdown,
+            0 => Self::Leaving,
             1 => Self::Replaced,
             2 => Self::Refused,
             3 => Self::OutputGone,

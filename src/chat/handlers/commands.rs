@@ -105,9 +105,9 @@ impl Chat {
             self.not_taken(Warning::QueueFull { name, waiting });
             return;
         }
-        match conversation.session.send(text, self.now.unix_ms) {
+        match conversation.session.send(text, self.now.unix.0) {
             Ok(seq) => {
-                conversation.remember(seq, text, self.now.mono_ms);
+                conversation.remember(seq, text, self.now.mono.0);
                 self.note_own(conn, text, seq);
                 self.raw_said(conn);
             }
@@ -187,7 +187,7 @@ impl Chat {
             return;
         };
         if let Some(conversation) = self.conversations.get_mut(&conn) {
-            conversation.leaving = Some(self.now.mono_ms + limits::FAREWELL_MS);
+            conversation.leaving = Some(self.now.mono.0 + limits::FAREWELL_MS);
         }
     }
 
@@ -289,7 +289,7 @@ impl Chat {
     }
 
     fn make_key(&mut self, of: KeyFor, bits: u32, replacing: Replacing) {
-        let now_ms = self.now.mono_ms;
+        let now_ms = self.now.mono.0;
         self.making = Some(KeygenProgress { of, since_ms: now_ms, told_ms: now_ms });
         self.info(Info::MakingKey { of, bits });
         self.effects.push_back(Effect::MakeKey { of, bits, replacing });

@@ -18,7 +18,7 @@ impl Chat {
     pub(crate) fn show_peers(&mut self) {
         let head = ["name", "trust", "key", "since", "last seen", "waiting", "address"];
         let mut rows = vec![head.map(str::to_owned).to_vec()];
-        let now_ms = self.now.unix_ms;
+        let now_ms = self.now.unix.0;
         for peer in self.book.peers() {
             let conversation = self.link_of(peer.fingerprint).and_then(|conn| self.conversations.get(&conn));
             let who = [peer.name.to_string(), peer.trust.word().to_owned(), peer.fingerprint.short()];

@@ -32,8 +32,8 @@ impl Chat {
                 PeerId::Key(_) => TrustLevel::Verified,
                 PeerId::Raw(_) => TrustLevel::Unauthenticated,
             },
-            arrived_ms: self.now.unix_ms,
-            sent_ms: self.now.unix_ms,
+            arrived_ms: self.now.unix.0,
+            sent_ms: self.now.unix.0,
             rows: SafeText::rows(text),
             text: text.into(),
         };

@@ -26,7 +26,7 @@ impl Chat {
             (Role::Initiator, Direction::Both) => OaepRole::Dialer(own()?),
             (Role::Initiator, Direction::OneWay) => OaepRole::OneWay,
         };
-        Some(AnySession::Raw(Box::new(OaepSession::new(side, seed, self.now.mono_ms))))
+        Some(AnySession::Raw(Box::new(OaepSession::new(side, seed, self.now.mono.0))))
     }
 
     /// Lets go of the caller that has been silent for longest, when as many are as may be.
@@ -86,7 +86,7 @@ impl Chat {
         let name = self.raw_name();
         let peer_id = PeerId::Raw(conn);
         let Some(conversation) = self.conversations.get_mut(&conn) else { return };
-        let since_ms = self.now.unix_ms;
+        let since_ms = self.now.unix.0;
         let trust_level = TrustLevel::Unauthenticated;
         conversation.peer =
             Some(Peer { name: name.clone(), id: peer_id, trust_level, since_ms, seen_ms: since_ms });
@@ -113,7 +113,7 @@ impl Chat {
     }
 
     fn raw_heard(&mut self, conn: ConnId, text: &[u8]) {
-        if let Some(said) = self.heard(conn, self.now.unix_ms, text.to_vec()) {
+        if let Some(said) = self.heard(conn, self.now.unix.0, text.to_vec()) {
             // Nobody gets a receipt; that it was shown is the front end's to know, and which connection it came by.
             self.effects.push_back(Effect::Show(Notice::Message(said), Some(ReceiptDue { conn, upto: 0 })));
         }

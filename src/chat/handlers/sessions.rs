@@ -1,12 +1,13 @@
 //! What sessions say and what follows: joining, messages, receipts, and every way to part.
 
 use crate::chat::conversation::{AcceptPolicy, Conversation, Origin, Peer, PeerId};
-use crate::chat::io::{DialOutcome, Effect, Queue, ReceiptDue, TrustLevel};
+use crate::chat::io::{DialOutcome, Effect, ReceiptDue, TrustLevel};
 use crate::chat::kinds::Protocol;
 use crate::chat::notice::{Impersonated, Info, KeyStatus, Message, Notice, Warning};
 use crate::chat::state::{Chat, trust_level};
 use crate::crypto::{Fingerprint, OaepJob, RsaJob};
 use crate::ids::ConnId;
+use crate::ids::JobQueue;
 use crate::peers::book::Change;
 use crate::peers::name::Name;
 use crate::session::{CloseReason, Event, OaepCloseReason};
@@ -26,10 +27,12 @@ impl Chat {
             conversation.is_some_and(|conversation| matches!(conversation.way, Origin::Inbound { .. }));
         let known = conversation.is_some_and(|conversation| conversation.peer.is_some());
         let queue = match job {
-            RsaJob::Open { .. } if called => Queue::Strangers,
+            RsaJob::Open { .. } if called => JobQueue::Unauthenticated,
             // On the raw wire nobody ever proves a key; one who has shown that it knows ours is a stranger no more.
-            RsaJob::Raw(OaepJob::Check { .. } | OaepJob::Open { .. }) if called && !known => Queue::Strangers,
-            _ => Queue::Known,
+            RsaJob::Raw(OaepJob::Check { .. } | OaepJob::Open { .. }) if called && !known => {
+                JobQueue::Unauthenticated
+            }
+            _ => JobQueue::Authenticated,
         };
         self.effects.push_back(Effect::Job { conn, job, queue });
     }
@@ -71,7 +74,7 @@ impl Chat {
 
     /// A peer's message: kept, counted as unread if somebody else is addressed, and announced if it calls us.
     pub(crate) fn heard(&mut self, conn: ConnId, sent_ms: u64, text: Vec<u8>) -> Option<Message> {
-        let now_ms = self.now.unix_ms;
+        let now_ms = self.now.unix.0;
         let conversation = self.conversations.get_mut(&conn)?;
         let peer = conversation.peer.as_mut()?;
         peer.seen_ms = now_ms;
@@ -119,7 +122,7 @@ impl Chat {
         if newcomer {
             self.unmask(&name, claimed);
         }
-        let since_ms = self.now.unix_ms;
+        let since_ms = self.now.unix.0;
         if let Some(conversation) = self.conversations.get_mut(&conn) {
             let (peer_id, seen_ms) = (PeerId::Key(fingerprint), since_ms);
             self.roster += 1;
@@ -213,7 +216,7 @@ impl Chat {
             .and_then(|conversation| conversation.peer.as_ref())
             .map_or(0, |p| p.since_ms);
         let crossed =
-            dialled(&conn) != dialled(&rival) && self.now.unix_ms.saturating_sub(since) < CROSSING_MS;
+            dialled(&conn) != dialled(&rival) && self.now.unix.0.saturating_sub(since) < CROSSING_MS;
         let newer_stays = !crossed || dialled(&conn) == we_are_lower;
         let (winner, loser) = if newer_stays { (conn, rival) } else { (rival, conn) };
         if let Some(conversation) = self.conversations.get_mut(&loser) {
@@ -253,7 +256,7 @@ impl Chat {
                 if let PeerId::Key(fingerprint) = peer.id
                     && self.book.by_fingerprint(&fingerprint).is_some()
                 {
-                    self.seen.insert(fingerprint, self.now.unix_ms);
+                    self.seen.insert(fingerprint, self.now.unix.0);
                 }
                 // When both dial at once the peer closes the other of the two connections.
                 let successor = match (&ending, peer.id) {
@@ -265,7 +268,7 @@ impl Chat {
                 match ending {
                     _ if successor.is_some() => self.info(Info::Replaced { name: name.clone() }),
                     CloseReason::LocalClose => self.info(Info::Closed { name: name.clone() }),
-                    CloseReason::Bye(ByeReason::Shutdown | ByeReason::Other(_)) => {
+                    CloseReason::Bye(ByeReason::Leaving | ByeReason::Other(_)) => {
                         self.info(Info::Left { name: name.clone() });
                     }
                     ending => self.warn(Warning::Lost { name: name.clone(), ending, why }),
@@ -289,8 +292,8 @@ impl Chat {
 fn outcome(stood: bool, ending: &CloseReason, waiting: usize) -> DialOutcome {
     match ending {
         CloseReason::LocalClose if waiting == 0 => DialOutcome::Done,
-        CloseReason::Bye(ByeReason::Shutdown | ByeReason::Other(_)) if waiting == 0 => DialOutcome::Left,
-        CloseReason::Bye(ByeReason::Shutdown | ByeReason::Other(_)) if stood => DialOutcome::PeerLeftEarly,
+        CloseReason::Bye(ByeReason::Leaving | ByeReason::Other(_)) if waiting == 0 => DialOutcome::Left,
+        CloseReason::Bye(ByeReason::Leaving | ByeReason::Other(_)) if stood => DialOutcome::PeerLeftEarly,
         CloseReason::Bye(ByeReason::OutputGone | ByeReason::OutputFull | ByeReason::OutputFailed) => {
             DialOutcome::Failed
         }

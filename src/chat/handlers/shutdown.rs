@@ -57,21 +57,21 @@ impl Chat {
                 let target = conversation.whom();
                 self.info(Info::ConnectCancelled { target });
             }
-            self.with_session(conn, |session, _| session.close(ByeReason::Shutdown));
+            self.with_session(conn, |session, _| session.close(ByeReason::Leaving));
         }
     }
 
     /// The end of the program begins: goodbyes at once for a signal, after the receipts otherwise.
     pub(crate) fn farewell(&mut self, farewell: ExitRequest) {
-        let soon = self.now.mono_ms + limits::FAREWELL_MS;
+        let soon = self.now.mono.0 + limits::FAREWELL_MS;
         let leaving = match farewell {
             ExitRequest::Quit => Shutdown { code: 0, at_latest_ms: Some(soon) },
             // A line that was refused was said to be, but the input as a whole did not arrive.
             ExitRequest::EndOfInput => Shutdown { code: u8::from(self.unsent > 0), at_latest_ms: None },
             ExitRequest::Signal(number) => {
-                Shutdown { code: number.saturating_add(128), at_latest_ms: Some(self.now.mono_ms) }
+                Shutdown { code: number.saturating_add(128), at_latest_ms: Some(self.now.mono.0) }
             }
-            ExitRequest::Failure(code) => Shutdown { code, at_latest_ms: Some(self.now.mono_ms) },
+            ExitRequest::Failure(code) => Shutdown { code, at_latest_ms: Some(self.now.mono.0) },
         };
         self.leaving = Some(leaving);
         let due = leaving.at_latest_ms.unwrap_or(u64::MAX);
@@ -96,7 +96,7 @@ impl Chat {
             .map(|(conn, _)| *conn)
             .collect();
         for conn in ready {
-            self.with_session(conn, |session, _| session.close(ByeReason::Shutdown));
+            self.with_session(conn, |session, _| session.close(ByeReason::Leaving));
         }
         if let Some(leaving) = self.leaving
             && self.conversations.is_empty()

@@ -53,7 +53,7 @@ impl PipeOutcome {
     pub(crate) fn bye(&self) -> Option<ByeReason> {
         match self {
             // After the peer's own goodbye, ours lets it see the end of the stream at once.
-            Self::Complete | Self::Signal(_) | Self::Broken(CloseReason::Bye(_)) => Some(ByeReason::Shutdown),
+            Self::Complete | Self::Signal(_) | Self::Broken(CloseReason::Bye(_)) => Some(ByeReason::Leaving),
             Self::Input(_) => Some(ByeReason::InputFailed),
             Self::Output(error) if is_gone(error) => Some(ByeReason::OutputGone),
             Self::Output(error) if error.kind() == io::ErrorKind::StorageFull => Some(ByeReason::OutputFull),

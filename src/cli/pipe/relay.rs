@@ -205,7 +205,7 @@ impl Relay {
             // The error of the socket comes next, with its reason.
             RecvEvent::Over(CloseReason::ConnectionLost { .. }) => {}
             // Its end and its last confirmation came before, so it left when all was done.
-            RecvEvent::Over(CloseReason::Bye(ByeReason::Shutdown)) if self.is_complete() => {
+            RecvEvent::Over(CloseReason::Bye(ByeReason::Leaving)) if self.is_complete() => {
                 return Some(PipeOutcome::Complete);
             }
             RecvEvent::Over(ending) => return Some(PipeOutcome::Broken(ending)),

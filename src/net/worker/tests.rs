@@ -46,7 +46,7 @@ fn busy(waker: Arc<Waker>) -> (Worker<&'static str, &'static str>, mpsc::Sender<
         job
     })
     .unwrap();
-    worker.submit(Queue::Known, "gate").unwrap();
+    worker.submit(JobQueue::Authenticated, "gate").unwrap();
     has_begun.recv_timeout(LIMIT).unwrap();
     (worker, open)
 }
@@ -55,9 +55,12 @@ fn busy(waker: Arc<Waker>) -> (Worker<&'static str, &'static str>, mpsc::Sender<
 fn known_peers_are_served_before_strangers_and_each_in_order() {
     let mut looper = Loop::new();
     let (worker, open) = busy(Arc::clone(&looper.1));
-    for (queue, job) in
-        [(Queue::Strangers, "s1"), (Queue::Known, "k1"), (Queue::Strangers, "s2"), (Queue::Known, "k2")]
-    {
+    for (queue, job) in [
+        (JobQueue::Unauthenticated, "s1"),
+        (JobQueue::Authenticated, "k1"),
+        (JobQueue::Unauthenticated, "s2"),
+        (JobQueue::Authenticated, "k2"),
+    ] {
         worker.submit(queue, job).unwrap();
     }
     open.send(()).unwrap();
@@ -70,21 +73,21 @@ fn the_thirty_third_stranger_is_sent_away_with_his_job_and_a_known_peer_is_not()
     let looper = Loop::new();
     let (worker, _open) = busy(Arc::clone(&looper.1));
     let tickets: Vec<_> =
-        (0..STRANGERS_WAITING).map(|_| worker.submit(Queue::Strangers, "s").unwrap()).collect();
-    let Err(Full(job)) = worker.submit(Queue::Strangers, "one more") else { panic!("no limit") };
+        (0..STRANGERS_WAITING).map(|_| worker.submit(JobQueue::Unauthenticated, "s").unwrap()).collect();
+    let Err(Full(job)) = worker.submit(JobQueue::Unauthenticated, "one more") else { panic!("no limit") };
     assert_eq!(job, "one more");
-    assert!(worker.submit(Queue::Known, "k").is_ok());
+    assert!(worker.submit(JobQueue::Authenticated, "k").is_ok());
     worker.cancel(tickets[3]);
-    assert!(worker.submit(Queue::Strangers, "now").is_ok());
-    assert!(worker.submit(Queue::Strangers, "full again").is_err());
+    assert!(worker.submit(JobQueue::Unauthenticated, "now").is_ok());
+    assert!(worker.submit(JobQueue::Unauthenticated, "full again").is_err());
 }
 
 #[test]
 fn a_job_taken_out_is_never_done() {
     let mut looper = Loop::new();
     let (worker, open) = busy(Arc::clone(&looper.1));
-    let gone = worker.submit(Queue::Strangers, "gone").unwrap();
-    worker.submit(Queue::Strangers, "stays").unwrap();
+    let gone = worker.submit(JobQueue::Unauthenticated, "gone").unwrap();
+    worker.submit(JobQueue::Unauthenticated, "stays").unwrap();
     worker.cancel(gone);
     open.send(()).unwrap();
     assert_eq!(looper.until(|| worker.finished()).1, Ok("gate"));
@@ -95,8 +98,8 @@ fn a_job_taken_out_is_never_done() {
 fn a_panic_is_told_with_its_ticket_and_the_next_job_is_done() {
     let mut looper = Loop::new();
     let (worker, open) = busy(Arc::clone(&looper.1));
-    let bad = worker.submit(Queue::Strangers, "panic").unwrap();
-    let good = worker.submit(Queue::Strangers, "good").unwrap();
+    let bad = worker.submit(JobQueue::Unauthenticated, "panic").unwrap();
+    let good = worker.submit(JobQueue::Unauthenticated, "good").unwrap();
     open.send(()).unwrap();
     looper.until(|| worker.finished()).1.unwrap();
     assert_eq!(looper.until(|| worker.finished()), (bad, Err(Panicked)));

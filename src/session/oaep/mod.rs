@@ -305,7 +305,7 @@ impl OaepSession {
         self.heard += 1;
         self.join(None);
         if text.as_slice() == EXIT.as_bytes() {
-            self.over(CloseReason::Bye(ByeReason::Shutdown));
+            self.over(CloseReason::Bye(ByeReason::Leaving));
         } else {
             self.outputs.push_back(event(OaepEvent::Heard(text.to_vec())));
         }

@@ -225,7 +225,7 @@ fn exit_ends_both_sides_and_leaving_says_it() {
         dialler.drain();
         assert_eq!(dialler.ending, Some(CloseReason::LocalClose));
         carry(&mut listener, &mut dialler);
-        assert_eq!(listener.ending, Some(CloseReason::Bye(ByeReason::Shutdown)));
+        assert_eq!(listener.ending, Some(CloseReason::Bye(ByeReason::Leaving)));
         assert!(listener.heard().is_empty());
         assert_eq!(dialler.send("more"), Err(SendError::NotStanding));
     }
@@ -242,7 +242,7 @@ fn what_came_before_the_end_of_the_stream_is_still_opened() {
     assert!(listener.ending.is_none());
     listener.drain();
     assert_eq!(listener.heard(), ["last words"]);
-    assert_eq!(listener.ending, Some(CloseReason::Bye(ByeReason::Shutdown)));
+    assert_eq!(listener.ending, Some(CloseReason::Bye(ByeReason::Leaving)));
 }
 
 #[test]

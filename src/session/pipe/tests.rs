@@ -80,11 +80,11 @@ fn a_stream_comes_out_as_it_went_in_however_it_was_cut() {
         }
         stream.extend(one.outgoing.ping(5).unwrap());
         stream.extend(one.outgoing.end().unwrap());
-        stream.extend(one.outgoing.bye(ByeReason::Shutdown).unwrap());
+        stream.extend(one.outgoing.bye(ByeReason::Leaving).unwrap());
         let (bytes, arrivals) = opened(&mut two.incoming, &stream, piece);
         assert_eq!((bytes == whole, one.outgoing.sent()), (true, 150_001), "pieces of {piece}");
         let total = 150_001;
-        let left = RecvEvent::Over(CloseReason::Bye(ByeReason::Shutdown));
+        let left = RecvEvent::Over(CloseReason::Bye(ByeReason::Leaving));
         assert_eq!(arrivals, [RecvEvent::Ping(5), RecvEvent::Ended { total }, left]);
         assert_eq!(two.incoming.handle_eof(&[]), None, "a goodbye is no cut");
     }
