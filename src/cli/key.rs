@@ -1,4 +1,4 @@
-//! `rsachat key`: makes, shows, protects and exports our keys.
+//! `rsachat key`: generation, display, passphrase and export of our keys.
 
 use std::path::{Path, PathBuf};
 
@@ -63,7 +63,7 @@ pub(crate) enum KeyCommand {
 pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &KeyCommand) -> Result<u8, AppError> {
     if let KeyCommand::New { bits, raw, replace } = task {
         let of = if *raw { KeyFor::RawWire } else { KeyFor::Identity };
-        return new(home, common, of, bits.unwrap_or(of.default_bits()), *replace);
+        return generate(home, common, of, bits.unwrap_or(of.default_bits()), *replace);
     }
     let (own, passphrase) = unlock(home, common)?;
     let own = own.ok_or_else(|| {
@@ -84,13 +84,13 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &KeyCommand) -> Result
         KeyCommand::Export => print_line(&public.to_openssh(name.as_str()))?,
         KeyCommand::Passphrase { new_passphrase_file } => {
             let raw = load(home, KeyFor::RawWire, passphrase.as_ref())?;
-            protect(home, &own, raw.as_ref(), new_passphrase_file.as_deref())?;
+            change_passphrase(home, &own, raw.as_ref(), new_passphrase_file.as_deref())?;
         }
     }
     Ok(0)
 }
 
-fn new(home: &Home, common: &GlobalArgs, of: KeyFor, bits: u32, replace: bool) -> Result<u8, AppError> {
+fn generate(home: &Home, common: &GlobalArgs, of: KeyFor, bits: u32, replace: bool) -> Result<u8, AppError> {
     let passphrase = given(common)?;
     let (path, text) = (key_file::path(home, of), key_file::load_key_text(home, of)?);
     if text.is_some() && !replace {
@@ -102,26 +102,22 @@ fn new(home: &Home, common: &GlobalArgs, of: KeyFor, bits: u32, replace: bool) -
     let replacing = if replace { Replacing::KeepOld { date: &date } } else { Replacing::Refuse };
     let saved = key_file::save_key_text(home, of, &own.pem, replacing)?;
     let public = own.public();
-    print_line(&format!(
-        "new key of {} bits, {}, kept in {}",
-        public.bits(),
-        public.fingerprint(),
-        path.display()
-    ))?;
-    if let Some(kept) = saved.old {
-        print_line(&format!("the old key is kept as {}", kept.display()))?;
+    let (bits, fingerprint) = (public.bits(), public.fingerprint());
+    print_line(&format!("new key of {bits} bits, {fingerprint}, kept in {}", path.display()))?;
+    if let Some(old) = saved.old {
+        print_line(&format!("the old key is kept as {}", old.display()))?;
     }
     Ok(0)
 }
 
-/// The key of the raw wire goes under the same passphrase: there is one for a home.
-fn protect(
+/// Rewrites both keys under one new passphrase: a home has only one.
+fn change_passphrase(
     home: &Home,
     own: &StoredKey,
     raw: Option<&StoredKey>,
     file: Option<&Path>,
 ) -> Result<(), AppError> {
-    let passphrase = file.map_or_else(ask_twice, in_file)?;
+    let passphrase = file.map_or_else(ask_new_passphrase, in_file)?;
     let passphrase = Some(passphrase).filter(|passphrase| !passphrase.is_empty());
     let what = if passphrase.is_some() { "is protected by a passphrase" } else { "has no passphrase" };
     for (of, key) in [(KeyFor::Identity, Some(own)), (KeyFor::RawWire, raw)] {
@@ -133,7 +129,7 @@ fn protect(
     Ok(())
 }
 
-fn ask_twice() -> Result<Passphrase, AppError> {
+fn ask_new_passphrase() -> Result<Passphrase, AppError> {
     let first = ask("new passphrase (empty for none): ")?;
     let second = ask("once more: ")?;
     if first.same_as(&second) {

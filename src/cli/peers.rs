@@ -1,4 +1,4 @@
-//! `rsachat peers`: lists, trusts and forgets whom the book knows.
+//! `rsachat peers`: list of the peer book, and changes to it.
 
 use clap::Subcommand;
 
@@ -35,7 +35,7 @@ pub(crate) enum PeersCommand {
 /// Runs `rsachat peers …`.
 pub(crate) fn run(home: &Home, task: &PeersCommand) -> Result<u8, AppError> {
     let book = book_file::read(home)?;
-    let find = |name: &str| {
+    let fingerprint_of = |name: &str| {
         let peer = Name::parse(name).ok().and_then(|name| book.by_name(&name));
         peer.map(|peer| peer.fingerprint).ok_or_else(|| {
             AppError::new(code::FAILED, format!("no peer is called {name}")).hint("rsachat peers list")
@@ -45,23 +45,17 @@ pub(crate) fn run(home: &Home, task: &PeersCommand) -> Result<u8, AppError> {
         PeersCommand::List => {
             for peer in book.peers() {
                 let addresses: Vec<_> = peer.addresses.iter().map(ToString::to_string).collect();
-                let row = format!(
-                    "{} {} {} {}",
-                    peer.name,
-                    peer.fingerprint,
-                    peer.trust.word(),
-                    addresses.join(",")
-                );
-                print_line(row.trim_end())?;
+                let (name, trust, addresses) = (&peer.name, peer.trust.word(), addresses.join(","));
+                print_line(format!("{name} {} {trust} {addresses}", peer.fingerprint).trim_end())?;
             }
         }
         PeersCommand::Trust { name } => {
-            let fingerprint = find(name)?;
+            let fingerprint = fingerprint_of(name)?;
             book_file::change(home, &Change::Trust { fingerprint, level: Trust::Verified })?;
             print_line(&format!("{name} is marked verified, {fingerprint}"))?;
         }
         PeersCommand::Forget { name } => {
-            let fingerprint = find(name)?;
+            let fingerprint = fingerprint_of(name)?;
             book_file::change(home, &Change::Forget { fingerprint })?;
             print_line(&format!("{name} is forgotten, {fingerprint}"))?;
         }

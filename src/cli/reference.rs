@@ -1,9 +1,8 @@
-//! What `--help` and the manual both say of the program as a whole: exit codes, environment, files. One table
-//! each, so that the two cannot differ.
+//! Tables of exit codes, environment variables and files, for both `--help` and the manual.
 
 use std::fmt::Write as _;
 
-/// Exit codes and what they mean.
+/// Exit codes and their meanings.
 pub(crate) const EXIT_CODES: [(&str, &str); 7] = [
     ("0", "done"),
     ("1", "ran, but did not end as asked"),
@@ -14,7 +13,7 @@ pub(crate) const EXIT_CODES: [(&str, &str); 7] = [
     ("128 + n", "ended by signal n"),
 ];
 
-/// Variables that are read.
+/// Environment variables that are read.
 pub(crate) const ENVIRONMENT: [(&str, &str); 12] = [
     ("RSACHAT_HOME", "the folder with the key and the peers; --home wins over it"),
     ("RSACHAT_CONFIG", "the configuration file, or none for no file; --config wins over it"),
@@ -30,7 +29,7 @@ pub(crate) const ENVIRONMENT: [(&str, &str); 12] = [
     ("TERM", "lines are edited unless it is empty, dumb, emacs or cons25"),
 ];
 
-/// Files that are used, beginning in the home folder or in that of the configuration.
+/// Files, at their default places.
 pub(crate) const FILES: [(&str, &str); 4] = [
     (
         "~/.local/share/rsachat/identity.pem",
@@ -46,7 +45,7 @@ pub(crate) const FILES: [(&str, &str); 4] = [
     ("~/.config/rsachat/config.toml", "settings, in TOML; may be a link, may not be writable by others."),
 ];
 
-/// What stands below the help of the program.
+/// Text below the help of the program.
 pub(crate) fn after_help() -> String {
     let mut text = String::from(
         "Without a subcommand, rsachat is a prompt; type :help there. Lines from a pipe or a file are typed lines.\n\n\

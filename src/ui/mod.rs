@@ -1,4 +1,4 @@
-//! The terminal: line editor, rendering and screen of the prompt.
+//! Terminal interface of the prompt: line editor, rendering and screen.
 
 pub(crate) mod prompt_sync;
 pub(crate) mod render;

@@ -1,12 +1,11 @@
-//! `rsachat doctor`: says why a connection would not work, in words and by its exit code. It changes nothing: no
-//! book, no key, no conversation that stands.
+//! `rsachat doctor`: diagnosis of why a connection would not work.
+//!
+//! It changes neither the book nor a key, and no conversation is established.
 
-pub(crate) mod local;
-pub(crate) mod probe;
-pub(crate) mod remote;
-pub(crate) mod report;
-
-use std::sync::Arc;
+mod local;
+mod probe;
+mod remote;
+mod report;
 
 use clap::{Args, ValueHint};
 
@@ -14,11 +13,13 @@ use crate::app::error::{AppError, code};
 use crate::app::global_args::GlobalArgs;
 use crate::app::keyring;
 use crate::config::{Config, Layer, SettingSources};
-use crate::crypto::{Fingerprint, Identity};
+use crate::crypto::Fingerprint;
+use crate::limits::PORT_DEFAULT;
 use crate::net::Net;
 use crate::peers::address::{Family, ListenAt, Target};
 use crate::store::Home;
-use report::{DoctorReport, Finding};
+use remote::RemoteCheck;
+use report::{DoctorReport, Finding, PROTOCOL};
 
 /// `rsachat doctor …`
 #[derive(Args, Clone, Debug)]
@@ -49,17 +50,7 @@ pub(crate) struct DoctorArgs {
     v6: bool,
 }
 
-/// What every check may ask.
-pub(crate) struct Doctor<'a> {
-    config: &'a Config,
-    own: Option<Arc<Identity>>,
-    name: String,
-    listen: Vec<ListenAt>,
-    family: Family,
-    pin: Option<Fingerprint>,
-}
-
-/// Looks at everything and gives the exit code.
+/// Runs all checks and returns the exit code.
 pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result<u8, AppError> {
     let usage = |error: String| AppError::new(code::USAGE, error);
     let target = task.address.as_deref().map(str::parse::<Target>).transpose();
@@ -75,37 +66,42 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
     };
 
     let mut report = DoctorReport::default();
-    let version = format!("rsachat {}, protocol version 1, suite 1", env!("CARGO_PKG_VERSION"));
+    let version = format!("rsachat {}, protocol {PROTOCOL}", env!("CARGO_PKG_VERSION"));
     report.add(&Finding::ok("program", version))?;
     let config = settings(common, &mut report)?;
-    report.add(&local::home(home))?;
+    report.add(&local::check_home(home))?;
     let (mut own, mut book) = (None, None);
     // In a folder that is refused nothing is read, and each file would only repeat why.
     if home.check().is_ok() {
         let found = keyring::unlock(home, common).map(|(own, _)| own);
-        report.add(&local::key(home, &found))?;
+        report.add(&local::check_key(home, &found))?;
         own = found.ok().flatten().and_then(|own| own.identity());
-        let (read, finding) = local::book(home);
+        let (read, finding) = local::check_book(home);
         report.add(&finding)?;
         book = read;
     }
-    report.add(&local::clock(jiff::Timestamp::now()))?;
+    report.add(&local::check_clock(jiff::Timestamp::now()))?;
 
-    let name = config.own_name().to_string();
-    let doctor = Doctor { config: &config, own, name, listen, family, pin };
+    let (own, name) = (own.as_deref(), config.own_name().to_string());
     let mut net = Net::new()?;
-    // Who only wants to call, and said nothing of listening, does not need a port.
-    let needed = target.is_none() || !doctor.listen.is_empty() || !config.listen.is_empty();
-    for finding in local::ports(&doctor, &mut net)? {
-        report.add(&if needed { finding } else { finding.no_problem() })?;
+    let mut listen = if listen.is_empty() { config.listen.clone() } else { listen };
+    // A user who only wants to dial, and did not ask for a port, does not need one.
+    let needed = target.is_none() || !listen.is_empty();
+    if listen.is_empty() {
+        listen.push(ListenAt { host: None, port: PORT_DEFAULT });
+    }
+    for at in &listen {
+        let finding = local::check_port(&mut net, at, own, &name)?;
+        report.add(&if needed { finding } else { finding.without_problem() })?;
     }
     if let Some(target) = &target {
-        remote::look(&doctor, &mut net, target, book.as_ref(), &mut report)?;
+        let check = RemoteCheck { own, name: &name, book: book.as_ref(), target, family, pin };
+        check.run(&mut net, &mut report)?;
     }
     report.finish()
 }
 
-/// The settings, or what holds without them where they cannot be used.
+/// The settings, or the defaults where they cannot be used.
 fn settings(common: &GlobalArgs, report: &mut DoctorReport) -> Result<Config, AppError> {
     match SettingSources::read(common.config.as_deref(), Layer::default()) {
         Ok(sources) => {
@@ -113,7 +109,7 @@ fn settings(common: &GlobalArgs, report: &mut DoctorReport) -> Result<Config, Ap
             Ok(sources.settle())
         }
         Err(error) => {
-            report.add(&Finding::of("settings", &error))?;
+            report.add(&Finding::from_error("settings", &error))?;
             Ok(SettingSources::default().settle())
         }
     }

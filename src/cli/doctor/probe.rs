@@ -1,10 +1,8 @@
-//! One call to one address, up to the moment where a conversation would stand: it hears who answers and hangs up.
-//! It knows nothing of what that means, and shows nothing.
+//! Probe of one address: a handshake that stops before the conversation would be established.
 
 use crate::ids::ConnId;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::app::error::describe;
@@ -15,100 +13,94 @@ use crate::net::{Net, NetEvent};
 use crate::session::{CloseReason, Event, Output, Role, Session, SessionConfig};
 use crate::wire::Purpose;
 
-/// Who calls.
-pub(crate) struct Caller {
-    pub(crate) identity: Arc<Identity>,
-    pub(crate) name: String,
-}
-
-/// Whether to go on with a key.
+/// Decision on the key of the peer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum KeyDecision {
-    GoOn,
-    HangUp,
+    Accept,
+    Reject,
 }
 
-/// How a call went.
+/// Outcome of a probe.
 #[derive(Debug)]
 pub(crate) enum ProbeOutcome {
-    /// Nobody took the call.
+    /// The connection was not established.
     Unreachable(io::Error),
-    /// It spoke before we did, so it is no rsachat; not a byte was sent.
+    /// The peer spoke first, so it is no rsachat; not a byte was sent.
     SpokeFirst,
-    /// It hung up before anybody spoke.
-    HungUp,
-    /// The key was not to be gone on with.
-    Stopped,
-    /// Both sides have proved their keys to each other; it waits for our confirmation, which we never send.
-    Agreed,
-    /// The handshake ended otherwise; with the system's describe, if it had any.
-    Ended(CloseReason, Option<String>),
+    /// The peer closed before a byte was sent.
+    ClosedEarly,
+    /// The key was rejected.
+    KeyRejected,
+    /// Both keys are proved; the peer waits for our confirmation, which is never sent.
+    Authenticated,
+    /// The handshake failed; with the system's reason, if there was one.
+    Failed(CloseReason, Option<String>),
 }
 
-/// What was learned.
+/// Result of a probe.
 #[derive(Debug)]
 pub(crate) struct ProbeResult {
-    /// The first bytes that came.
-    pub(crate) heard: Vec<u8>,
-    /// The key of the other side.
-    pub(crate) met: Option<PublicKey>,
+    /// The first bytes that the peer sent.
+    pub(crate) first_bytes: Vec<u8>,
+    pub(crate) peer_key: Option<PublicKey>,
     pub(crate) outcome: ProbeOutcome,
 }
 
-/// Bytes of what came first that are kept.
-const HEARD_BYTES: usize = 256;
+/// Bytes of the peer that are kept.
+const FIRST_BYTES: usize = 256;
 
-/// Calls an address.
+/// Dials an address and runs the handshake as far as its answer goes.
 ///
 /// # Errors
 /// The machine cannot wait for sockets.
-pub(crate) fn call(
+pub(crate) fn probe(
     net: &mut Net,
     addr: SocketAddr,
-    caller: &Caller,
+    own: &Identity,
+    name: &str,
     judge: &dyn Fn(&PublicKey) -> KeyDecision,
 ) -> io::Result<ProbeResult> {
     let conn = net.connect(vec![addr]);
-    let patience = Instant::now() + Duration::from_millis(CONNECT_TIMEOUT_MS + LISTEN_FIRST_MS);
-    let seen = ProbeResult { heard: Vec::new(), met: None, outcome: ProbeOutcome::HungUp };
-    let mut call =
-        Call { net, conn, caller, judge, seen, session: None, opened: Opened::No, started: Instant::now() };
-    call.run(patience)?;
-    let Call { net, seen, .. } = call;
+    let deadline = Instant::now() + Duration::from_millis(CONNECT_TIMEOUT_MS + LISTEN_FIRST_MS);
+    let result = ProbeResult { first_bytes: Vec::new(), peer_key: None, outcome: ProbeOutcome::ClosedEarly };
+    let (session, decapsulated, started) = (None, Decapsulated::No, Instant::now());
+    let mut probe = Probe { net, conn, own, name, judge, result, session, decapsulated, started };
+    probe.run(deadline)?;
+    let Probe { net, result, .. } = probe;
     net.close(conn);
-    // The goodbye of the socket goes out in a turn of the loop.
+    // The end of the stream goes out in a turn of the event loop.
     net.wait(Some(Instant::now()), &mut Vec::new())?;
-    Ok(seen)
+    Ok(result)
 }
 
-struct Call<'a> {
+struct Probe<'a> {
     net: &'a mut Net,
     conn: ConnId,
-    caller: &'a Caller,
+    own: &'a Identity,
+    name: &'a str,
     judge: &'a dyn Fn(&PublicKey) -> KeyDecision,
-    seen: ProbeResult,
-    /// Begun once the other side has had its chance to speak first.
+    result: ProbeResult,
+    /// Created once the peer has had its chance to speak first.
     session: Option<Session>,
-    opened: Opened,
+    decapsulated: Decapsulated,
     started: Instant,
 }
 
-/// Whether what the other side sealed to us has been opened: all that follows is ours to confirm.
+/// Whether the peer's secret to us is decapsulated: everything that we would send next confirms it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Opened {
+enum Decapsulated {
     Yes,
     No,
 }
 
-/// What a session wants before it can go on.
-enum NextStep {
-    Work(RsaJob),
-    Judge(PublicKey),
+/// Input that the session waits for.
+enum Pending {
+    Job(RsaJob),
+    Decision(PublicKey),
 }
 
-impl Call<'_> {
-    fn run(&mut self, patience: Instant) -> io::Result<()> {
-        let mut deadline = patience;
+impl Probe<'_> {
+    fn run(&mut self, mut deadline: Instant) -> io::Result<()> {
         let mut events = Vec::new();
         loop {
             self.net.wait(Some(deadline), &mut events)?;
@@ -117,11 +109,12 @@ impl Call<'_> {
                     deadline = Instant::now() + Duration::from_millis(LISTEN_FIRST_MS);
                     None
                 }
-                event => self.happened(event),
+                event => self.handle_net_event(event),
             });
-            let outcome = outcome.or_else(|| if Instant::now() >= deadline { self.due() } else { None });
+            let outcome =
+                outcome.or_else(|| if Instant::now() >= deadline { self.handle_timeout() } else { None });
             if let Some(outcome) = outcome {
-                self.seen.outcome = outcome;
+                self.result.outcome = outcome;
                 return Ok(());
             }
             if let Some(due) = self.session.as_ref().and_then(Session::poll_timeout) {
@@ -134,79 +127,81 @@ impl Call<'_> {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn happened(&mut self, event: NetEvent) -> Option<ProbeOutcome> {
+    fn handle_net_event(&mut self, event: NetEvent) -> Option<ProbeOutcome> {
         match event {
             NetEvent::Unreachable { mut tried, .. } => {
                 let error = tried.pop().map(|(_, error)| error);
                 Some(ProbeOutcome::Unreachable(error.unwrap_or_else(|| io::ErrorKind::TimedOut.into())))
             }
             NetEvent::Bytes { bytes, .. } => {
-                let room = HEARD_BYTES.saturating_sub(self.seen.heard.len());
-                self.seen.heard.extend(bytes.iter().take(room));
+                let room = FIRST_BYTES.saturating_sub(self.result.first_bytes.len());
+                self.result.first_bytes.extend(bytes.iter().take(room));
                 let now = self.now_ms();
                 let Some(session) = &mut self.session else { return Some(ProbeOutcome::SpokeFirst) };
                 session.handle_bytes(now, &bytes);
-                self.go_on()
+                self.drain()
             }
-            NetEvent::Ended { .. } => self.cut(None),
-            NetEvent::Lost { error, .. } => self.cut(Some(&error)),
+            NetEvent::Ended { .. } => self.handle_eof(None),
+            NetEvent::Lost { error, .. } => self.handle_eof(Some(&error)),
             _ => None,
         }
     }
 
-    fn cut(&mut self, error: Option<&io::Error>) -> Option<ProbeOutcome> {
-        let Some(session) = &mut self.session else { return Some(ProbeOutcome::HungUp) };
+    fn handle_eof(&mut self, error: Option<&io::Error>) -> Option<ProbeOutcome> {
+        let Some(session) = &mut self.session else { return Some(ProbeOutcome::ClosedEarly) };
         session.handle_eof();
-        match self.go_on() {
-            Some(ProbeOutcome::Ended(ending, _)) => Some(ProbeOutcome::Ended(ending, error.map(describe))),
+        match self.drain() {
+            Some(ProbeOutcome::Failed(reason, _)) => Some(ProbeOutcome::Failed(reason, error.map(describe))),
             other => other,
         }
     }
 
-    /// The time is over that was given to the other side, to speak first or to go on.
-    fn due(&mut self) -> Option<ProbeOutcome> {
+    /// Handles the deadline of the peer: to speak first, or to go on with the handshake.
+    fn handle_timeout(&mut self) -> Option<ProbeOutcome> {
         let now = self.now_ms();
         if let Some(session) = &mut self.session {
             session.handle_timeout(now);
         } else {
-            let key = self.caller.identity.public().clone();
-            let own = SessionConfig { key, name: self.caller.name.clone(), purpose: Purpose::Chat };
-            self.session = Some(Session::new(Role::Initiator, own, seed(), now));
+            let key = self.own.public().clone();
+            let config = SessionConfig { key, name: self.name.to_owned(), purpose: Purpose::Chat };
+            self.session = Some(Session::new(Role::Initiator, config, seed(), now));
         }
-        self.go_on()
+        self.drain()
     }
 
-    /// Takes what the session has to say until it wants something from the other side. Its RSA work is done
-    /// here: nobody else is kept waiting.
-    fn go_on(&mut self) -> Option<ProbeOutcome> {
+    /// Drains the session until it waits for the peer. Its RSA jobs run here: nobody else is kept
+    /// waiting.
+    fn drain(&mut self) -> Option<ProbeOutcome> {
         let now = self.now_ms();
         let session = self.session.as_mut()?;
         loop {
-            let mut chore = None;
+            let mut pending = None;
             while let Some(output) = session.poll_output() {
                 match output {
-                    // Our confirmation is never sent, so that nobody is shown as joined.
-                    Output::Transmit(_) if self.opened == Opened::Yes => {}
+                    // Our confirmation is never sent, so that the peer does not show us as joined.
+                    Output::Transmit(_) if self.decapsulated == Decapsulated::Yes => {}
                     Output::Transmit(bytes) => self.net.send(self.conn, bytes),
-                    Output::Job(job) => chore = Some(NextStep::Work(job)),
-                    Output::Event(Event::PeerKey(key)) => chore = Some(NextStep::Judge(key)),
-                    Output::Event(Event::Closed(ending)) => return Some(ProbeOutcome::Ended(ending, None)),
+                    Output::Job(job) => pending = Some(Pending::Job(job)),
+                    Output::Event(Event::PeerKey(key)) => pending = Some(Pending::Decision(key)),
+                    Output::Event(Event::Closed(reason)) => return Some(ProbeOutcome::Failed(reason, None)),
                     Output::Event(_) => {}
                 }
             }
-            match chore {
-                None => return (self.opened == Opened::Yes).then_some(ProbeOutcome::Agreed),
-                Some(NextStep::Work(job)) => {
-                    if matches!(job, RsaJob::Open { .. }) {
-                        self.opened = Opened::Yes;
-                    }
-                    session.handle_job(now, job.run(&*self.caller.identity));
+            match pending {
+                None => {
+                    return (self.decapsulated == Decapsulated::Yes).then_some(ProbeOutcome::Authenticated);
                 }
-                Some(NextStep::Judge(key)) => {
+                Some(Pending::Job(job)) => {
+                    if matches!(job, RsaJob::Open { .. }) {
+                        self.decapsulated = Decapsulated::Yes;
+                    }
+                    session.handle_job(now, job.run(self.own));
+                }
+                Some(Pending::Decision(key)) => {
                     let decision = (self.judge)(&key);
-                    self.seen.met = Some(key);
-                    if decision == KeyDecision::HangUp {
-                        return Some(ProbeOutcome::Stopped);
+                    self.result.peer_key = Some(key);
+                    if decision == KeyDecision::Reject {
+                        return Some(ProbeOutcome::KeyRejected);
                     }
                     session.accept_key();
                 }

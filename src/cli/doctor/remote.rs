@@ -1,120 +1,217 @@
-//! What is looked at on the way to another machine: name, addresses, who answers, and whether each side would take
-//! the other's key.
+//! Checks on the way to a peer: name, addresses, handshake, and the keys of both sides.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::time::{Duration, Instant};
 
-use super::Doctor;
-use super::probe::{Caller, KeyDecision, ProbeOutcome, ProbeResult, call};
-use super::report::{DoctorReport, Finding};
-use crate::app::error::describe;
-use crate::app::error::{AppError, code};
+use super::probe::{KeyDecision, ProbeOutcome, ProbeResult, probe};
+use super::report::{DoctorReport, Finding, PROTOCOL};
+use crate::app::error::{AppError, code, describe};
 use crate::app::keyring;
 use crate::app::resolve::of_family;
 use crate::chat::{Notice, Warning, objection_to_dialled};
-use crate::crypto::{Identity, PublicKey};
-use crate::limits::{ADDRESSES_TRIED, KEY_BITS_MIN, LOOKUP_TIMEOUT_MS};
+use crate::crypto::{Fingerprint, Identity, PublicKey};
+use crate::limits::{ADDRESSES_TRIED, HANDSHAKE_TIMEOUT_MS, KEY_BITS_MIN, LOOKUP_TIMEOUT_MS};
 use crate::net::Net;
 use crate::net::background::BackgroundTask;
-use crate::peers::address::Target;
+use crate::peers::address::{Family, Target};
 use crate::peers::book::{Book, Trust};
 use crate::session::CloseReason;
 use crate::text::safe::SafeText;
 use crate::wire::{Purpose, WireError};
 
-/// Bytes of a stranger's first words that are shown.
+/// Bytes of a foreign protocol that are shown.
 const SHOWN_BYTES: usize = 80;
 
-/// Looks at everything on the way to `target`.
-pub(crate) fn look(
-    doctor: &Doctor<'_>,
-    net: &mut Net,
-    target: &Target,
-    book: Option<&Book>,
-    report: &mut DoctorReport,
-) -> Result<(), AppError> {
-    let addrs = match look_up(doctor, net, target) {
-        Ok(addrs) => addrs,
-        Err(finding) => return report.add(&finding),
-    };
-    if target.host.parse::<std::net::IpAddr>().is_err() {
-        let list: Vec<_> = addrs.iter().map(|addr| addr.ip().to_string()).collect();
-        report.add(&Finding::ok("name", format!("{} is {}", target.host, list.join(", "))))?;
-    }
-    let caller = caller(doctor)?;
-    let judge = |key: &PublicKey| match (&doctor.own, book) {
-        (Some(_), Some(book)) if objection(doctor, book, target, key).is_none() => KeyDecision::GoOn,
-        _ => KeyDecision::HangUp,
-    };
-    let mut failed = Vec::new();
-    for addr in addrs {
-        let seen = call(net, addr, &caller, &judge)?;
-        if let ProbeOutcome::Unreachable(error) = &seen.outcome {
-            failed.push((addr, describe(error), error.kind()));
-            continue;
-        }
-        for (addr, why, _) in &failed {
-            let finding = Finding::warning("address", format!("{addr} cannot be reached: {why}"));
-            report.add(&finding.advise("each call tries it first and loses time; -4 or -6 chooses"))?;
-        }
-        report.add(&Finding::ok("address", format!("{addr} takes the call")))?;
-        for finding in heard(doctor, target, book, &seen) {
-            report.add(&finding)?;
-        }
-        return Ok(());
-    }
-    for (addr, why, kind) in failed {
-        let finding = Finding::problem(code::MACHINE, "address", format!("{addr} cannot be reached: {why}"));
-        report.add(&finding.advise(unreached(kind)))?;
-    }
-    Ok(())
+/// Checks on the way to one peer.
+pub(crate) struct RemoteCheck<'a> {
+    pub(crate) own: Option<&'a Identity>,
+    pub(crate) name: &'a str,
+    pub(crate) book: Option<&'a Book>,
+    pub(crate) target: &'a Target,
+    pub(crate) family: Family,
+    pub(crate) pin: Option<Fingerprint>,
 }
 
-fn objection(doctor: &Doctor<'_>, book: &Book, target: &Target, key: &PublicKey) -> Option<Warning> {
-    let own = doctor.own.as_ref().map(|own| own.public().fingerprint());
-    objection_to_dialled(book, own, target, doctor.pin, key.fingerprint())
-}
-
-/// Who we are to the other side. Without a key of our own, one for this call alone: it is never sent, since
-/// the other side's key comes first and we go no further.
-fn caller(doctor: &Doctor<'_>) -> Result<Caller, AppError> {
-    let made = || Identity::generate(KEY_BITS_MIN, &mut keyring::seed().rng("key")).map(Arc::new);
-    let identity = doctor.own.clone().map_or_else(made, Ok);
-    let identity = identity.map_err(|error| AppError::new(code::FAILED, error.to_string()))?;
-    Ok(Caller { identity, name: doctor.name.clone() })
-}
-
-fn look_up(doctor: &Doctor<'_>, net: &mut Net, target: &Target) -> Result<Vec<SocketAddr>, Finding> {
-    let failed = |why: &str| {
-        Finding::problem(code::MACHINE, "name", format!("{} has no address: {why}", target.host)).advise(
-            "check the spelling and the network, or use the number that the other side's `ip address` shows",
-        )
-    };
-    let (host, port) = (target.host.clone(), target.port);
-    let work = move || (host.as_str(), port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-    let errand =
-        BackgroundTask::start("lookup", net.waker(), work).map_err(|error| failed(&describe(&error)))?;
-    let patience = Instant::now() + Duration::from_millis(LOOKUP_TIMEOUT_MS);
-    let found = loop {
-        match errand.finished() {
-            Some(Ok(found)) => break found,
-            Some(Err(panicked)) => return Err(failed(&panicked.to_string())),
-            None if Instant::now() >= patience => break Err(io::ErrorKind::TimedOut.into()),
-            None => net.wait(Some(patience), &mut Vec::new()).map_err(|error| failed(&describe(&error)))?,
+impl RemoteCheck<'_> {
+    /// Resolves the name and probes its addresses until one is reachable.
+    pub(crate) fn run(&self, net: &mut Net, report: &mut DoctorReport) -> Result<(), AppError> {
+        let addrs = match self.resolve(net) {
+            Ok(addrs) => addrs,
+            Err(finding) => return report.add(&finding),
+        };
+        if self.target.host.parse::<IpAddr>().is_err() {
+            let list: Vec<_> = addrs.iter().map(|addr| addr.ip().to_string()).collect();
+            report.add(&Finding::ok("name", format!("{} is {}", self.target.host, list.join(", "))))?;
         }
-    };
-    let mut addrs = found.map_err(|error| failed(&describe(&error)))?;
-    addrs.retain(|addr| of_family(*addr, doctor.family));
-    addrs.truncate(ADDRESSES_TRIED);
-    if addrs.is_empty() {
-        return Err(failed("it has none of that kind").advise("leave -4 or -6 out"));
+        // A key for this probe alone is never sent: the peer's comes first, and without a key of
+        // our own it is rejected.
+        let temporary;
+        let own = if let Some(own) = self.own {
+            own
+        } else {
+            temporary = Identity::generate(KEY_BITS_MIN, &mut keyring::seed().rng("key"))
+                .map_err(|error| AppError::new(code::FAILED, error.to_string()))?;
+            &temporary
+        };
+        let judge = |key: &PublicKey| match (self.own, self.book) {
+            (Some(_), Some(book)) if self.objection(book, key).is_none() => KeyDecision::Accept,
+            _ => KeyDecision::Reject,
+        };
+        let mut unreachable = Vec::new();
+        for addr in addrs {
+            let result = probe(net, addr, own, self.name, &judge)?;
+            if let ProbeOutcome::Unreachable(error) = result.outcome {
+                unreachable.push((format!("{addr} cannot be reached: {}", describe(&error)), error.kind()));
+                continue;
+            }
+            for (text, _) in unreachable {
+                let finding = Finding::warning("address", text);
+                report.add(&finding.hint("each call tries it first and loses time; -4 or -6 chooses"))?;
+            }
+            report.add(&Finding::ok("address", format!("{addr} takes the call")))?;
+            return self.findings(&result).iter().try_for_each(|finding| report.add(finding));
+        }
+        for (text, kind) in unreachable {
+            let finding = Finding::problem(code::MACHINE, "address", text);
+            report.add(&finding.hint(unreachable_hint(kind)))?;
+        }
+        Ok(())
     }
-    Ok(addrs)
+
+    /// The objection of the pin or the book to the key of the peer.
+    fn objection(&self, book: &Book, key: &PublicKey) -> Option<Warning> {
+        let own = self.own.map(|own| own.public().fingerprint());
+        objection_to_dialled(book, own, self.target, self.pin, key.fingerprint())
+    }
+
+    fn resolve(&self, net: &mut Net) -> Result<Vec<SocketAddr>, Finding> {
+        let failed = |why: &str| {
+            Finding::problem(code::MACHINE, "name", format!("{} has no address: {why}", self.target.host)).hint(
+                "check the spelling and the network, or use the number that the other side's `ip address` shows",
+            )
+        };
+        let io_failed = |error: io::Error| failed(&describe(&error));
+        let (host, port) = (self.target.host.clone(), self.target.port);
+        let work = move || (host.as_str(), port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+        let task = BackgroundTask::start("lookup", net.waker(), work).map_err(io_failed)?;
+        let deadline = Instant::now() + Duration::from_millis(LOOKUP_TIMEOUT_MS);
+        let mut addrs = loop {
+            match task.finished() {
+                Some(Ok(addrs)) => break addrs.map_err(io_failed)?,
+                Some(Err(panicked)) => return Err(failed(&panicked.to_string())),
+                None if Instant::now() >= deadline => return Err(io_failed(io::ErrorKind::TimedOut.into())),
+                None => net.wait(Some(deadline), &mut Vec::new()).map_err(io_failed)?,
+            }
+        };
+        addrs.retain(|addr| of_family(*addr, self.family));
+        addrs.truncate(ADDRESSES_TRIED);
+        if addrs.is_empty() {
+            return Err(failed("it has none of that kind").hint("leave -4 or -6 out"));
+        }
+        Ok(addrs)
+    }
+
+    /// The findings on a peer that was reached.
+    fn findings(&self, result: &ProbeResult) -> Vec<Finding> {
+        if let Some(key) = &result.peer_key {
+            let text = format!("an rsachat, protocol {PROTOCOL}, for conversations");
+            return vec![Finding::ok("answer", text), self.trust(key), self.handshake(&result.outcome)];
+        }
+        let lost = |text: String| Finding::problem(code::LOST, "answer", text);
+        let answer = match &result.outcome {
+            ProbeOutcome::SpokeFirst | ProbeOutcome::Failed(CloseReason::NotRsachat(_), _) => {
+                foreign_protocol(&result.first_bytes)
+            }
+            ProbeOutcome::Failed(CloseReason::VersionMismatch(error), _) => version_mismatch(*error),
+            ProbeOutcome::Failed(CloseReason::NoData, _) => {
+                let seconds = HANDSHAKE_TIMEOUT_MS / 1_000;
+                lost(format!("it takes calls but says nothing, for {seconds} s")).hint(
+                    "something that is no rsachat may listen there, or it hangs: check the port with the other side",
+                )
+            }
+            ProbeOutcome::ClosedEarly => lost("it hung up before anybody spoke".to_owned()).hint(
+                "it may have too many callers, or turn this address away: try again, then ask the other side",
+            ),
+            ProbeOutcome::Failed(reason, why) => self.failure("answer", reason, why.clone()),
+            ProbeOutcome::Unreachable(_) | ProbeOutcome::KeyRejected | ProbeOutcome::Authenticated => {
+                return Vec::new();
+            }
+        };
+        vec![answer]
+    }
+
+    /// The finding on the handshake with a peer whose key is known.
+    fn handshake(&self, outcome: &ProbeOutcome) -> Finding {
+        match (outcome, self.own) {
+            (ProbeOutcome::Authenticated, _) => {
+                Finding::ok("handshake", "done; the other side takes your key").hint(
+                    "we hung up before the conversation stood; the other side may see a handshake that ended",
+                )
+            }
+            (ProbeOutcome::Failed(CloseReason::PeerAbort, _), own) => {
+                let finding = Finding::problem(code::REFUSED, "handshake", "the other side refuses your key");
+                match own {
+                    Some(own) => finding.hint(format!(
+                        "it takes known keys only, or has blocked yours; tell it your fingerprint, {}",
+                        own.public().fingerprint()
+                    )),
+                    None => finding,
+                }
+            }
+            (ProbeOutcome::Failed(reason, why), _) => self.failure("handshake", reason, why.clone()),
+            (_, None) => {
+                Finding::warning("handshake", "not tried to its end, since you have no key that can be used")
+            }
+            _ => Finding::warning("handshake", "not tried to its end; nothing was sent to that key"),
+        }
+    }
+
+    /// The finding on the peer's key in our book.
+    fn trust(&self, key: &PublicKey) -> Finding {
+        let fingerprint = key.fingerprint();
+        let Some(book) = self.book else {
+            let text = format!("{fingerprint}, which nobody can judge without the book");
+            return Finding::warning("trust", text);
+        };
+        if let Some(warning) = self.objection(book, key) {
+            return Finding::problem(code::REFUSED, "trust", sentence(warning));
+        }
+        match book.by_fingerprint(&fingerprint) {
+            Some(peer) if peer.trust == Trust::Verified => {
+                Finding::ok("trust", format!("{fingerprint}, the key of {}, verified", peer.name))
+            }
+            Some(peer) => {
+                Finding::ok("trust", format!("{fingerprint}, the key of {}, unverified", peer.name))
+                    .hint(format!("compare it when you are connected: :verify {}", peer.name))
+            }
+            None if self.pin == Some(fingerprint) => {
+                Finding::ok("trust", format!("{fingerprint}, as pinned"))
+            }
+            None => {
+                let text = format!("{fingerprint} is new to you; it would be taken at first sight");
+                Finding::warning("trust", text)
+                    .hint("ask the other side for its fingerprint (:showkey); --pin takes that one only")
+            }
+        }
+    }
+
+    /// The finding on a handshake that failed, in the words of the prompt.
+    fn failure(&self, subject: &'static str, reason: &CloseReason, why: Option<String>) -> Finding {
+        let code = match reason {
+            CloseReason::HandshakeTimeout
+            | CloseReason::NoData
+            | CloseReason::LostInHandshake
+            | CloseReason::ConnectionLost { .. }
+            | CloseReason::IdleTimeout => code::LOST,
+            _ => code::REFUSED,
+        };
+        let warning = Warning::Early { whom: self.target.to_string(), ending: reason.clone(), why };
+        Finding::problem(code, subject, sentence(warning))
+    }
 }
 
-fn unreached(kind: io::ErrorKind) -> &'static str {
+fn unreachable_hint(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::ConnectionRefused => {
             "the machine is there, but nobody listens on that port, or its firewall says no: on the other side, \
@@ -131,39 +228,20 @@ fn unreached(kind: io::ErrorKind) -> &'static str {
     }
 }
 
-/// What is to be said of who answered.
-fn heard(doctor: &Doctor<'_>, target: &Target, book: Option<&Book>, seen: &ProbeResult) -> Vec<Finding> {
-    match (&seen.outcome, &seen.met) {
-        (_, Some(key)) => native(doctor, target, book, key, seen),
-        (ProbeOutcome::SpokeFirst | ProbeOutcome::Ended(CloseReason::NotRsachat(_), _), None) => vec![stranger(&seen.heard)],
-        (ProbeOutcome::Ended(CloseReason::VersionMismatch(error), _), None) => vec![mismatch(*error)],
-        (ProbeOutcome::Ended(CloseReason::NoData, _), None) => vec![
-            Finding::problem(code::LOST, "answer", "it takes calls but says nothing, for 10 s")
-                .advise("something that is no rsachat may listen there, or it hangs: check the port with the other side"),
-        ],
-        (ProbeOutcome::HungUp, None) => vec![
-            Finding::problem(code::LOST, "answer", "it hung up before anybody spoke")
-                .advise("it may have too many callers, or turn this address away: try again, then ask the other side"),
-        ],
-        (ProbeOutcome::Ended(ending, why), None) => vec![ended("answer", target, ending, why.as_deref())],
-        (ProbeOutcome::Unreachable(_) | ProbeOutcome::Stopped | ProbeOutcome::Agreed, None) => Vec::new(),
-    }
-}
-
-/// Somebody who is no rsachat, by the first words.
-fn stranger(heard: &[u8]) -> Finding {
-    let first = heard.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+/// The finding on a peer of another protocol, recognised by its first bytes.
+fn foreign_protocol(bytes: &[u8]) -> Finding {
+    let first = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
     let shown = SafeText::line_from_bytes(first.get(..SHOWN_BYTES).unwrap_or(first));
     let begins = format!("it begins with \"{shown}\"");
     let not = |what: &str| {
         Finding::problem(code::REFUSED, "answer", format!("{what}, not an rsachat: {begins}"))
-            .advise("check the port with the other side")
+            .hint("check the port with the other side")
     };
-    match heard {
+    match bytes {
         [b'-', b'-', b'-', b'-', b'-', b'B', b'E', b'G', b'I', b'N', ..] => {
-            let found = format!("a PEM key, so it speaks the raw wire of the Python tutorial: {begins}");
-            Finding::problem(code::REFUSED, "answer", found)
-                .advise("call it with --wire oaep, which authenticates nobody, or have the other side listen without that")
+            let text = format!("a PEM key, so it speaks the raw wire of the Python tutorial: {begins}");
+            Finding::problem(code::REFUSED, "answer", text)
+                .hint("call it with --wire oaep, which authenticates nobody, or have the other side listen without that")
         }
         [b'S', b'S', b'H', b'-', ..] => not("an SSH server"),
         [b'H', b'T', b'T', b'P', b'/', ..] => not("a web server"),
@@ -172,91 +250,22 @@ fn stranger(heard: &[u8]) -> Finding {
     }
 }
 
-fn mismatch(error: WireError) -> Finding {
-    let problem = |found: String| Finding::problem(code::REFUSED, "answer", found);
+fn version_mismatch(error: WireError) -> Finding {
+    let problem = |text: String| Finding::problem(code::REFUSED, "answer", text);
     match error {
         WireError::Purpose(Purpose::Pipe) => {
             problem("an rsachat that waits for a pipe, not for a conversation".to_owned())
-                .advise("call it with rsachat pipe, or have the other side start rsachat --listen PORT")
+                .hint("call it with rsachat pipe, or have the other side start rsachat --listen PORT")
         }
         WireError::Purpose(theirs) => problem(format!("an rsachat that wants a {theirs}")),
-        error => problem(format!("an rsachat of another kind: {error}; this is version 1, suite 1"))
-            .advise("both sides need versions of rsachat that fit: compare rsachat --version"),
+        error => problem(format!("an rsachat of another kind: {error}; this is {PROTOCOL}"))
+            .hint("both sides need versions of rsachat that fit: compare rsachat --version"),
     }
 }
 
-/// An rsachat whose key is known: versions and purposes agree.
-fn native(
-    doctor: &Doctor<'_>,
-    target: &Target,
-    book: Option<&Book>,
-    key: &PublicKey,
-    seen: &ProbeResult,
-) -> Vec<Finding> {
-    let mut findings =
-        vec![Finding::ok("answer", "an rsachat, protocol version 1, suite 1, for conversations")];
-    findings.push(trust(doctor, target, book, key));
-    findings.push(match &seen.outcome {
-        ProbeOutcome::Agreed => Finding::ok("handshake", "done; the other side takes your key").advise(
-            "we hung up before the conversation stood; the other side may see a handshake that ended",
-        ),
-        ProbeOutcome::Ended(CloseReason::PeerAbort, _) => {
-            let problem = Finding::problem(code::REFUSED, "handshake", "the other side refuses your key");
-            match &doctor.own {
-                Some(own) => problem.advise(format!(
-                    "it takes known keys only, or has blocked yours; tell it your fingerprint, {}",
-                    own.public().fingerprint()
-                )),
-                None => problem,
-            }
-        }
-        ProbeOutcome::Ended(ending, why) => ended("handshake", target, ending, why.as_deref()),
-        _ if doctor.own.is_none() => {
-            Finding::warning("handshake", "not tried to its end, since you have no key that can be used")
-        }
-        _ => Finding::warning("handshake", "not tried to its end; nothing was sent to that key"),
-    });
-    findings
-}
-
-/// What our book makes of the key.
-fn trust(doctor: &Doctor<'_>, target: &Target, book: Option<&Book>, key: &PublicKey) -> Finding {
-    let now = key.fingerprint();
-    let Some(book) = book else {
-        return Finding::warning("trust", format!("{now}, which nobody can judge without the book"));
-    };
-    if let Some(trouble) = objection(doctor, book, target, key) {
-        return Finding::problem(code::REFUSED, "trust", said(trouble));
-    }
-    match book.by_fingerprint(&now) {
-        Some(peer) if peer.trust == Trust::Verified => {
-            Finding::ok("trust", format!("{now}, the key of {}, verified", peer.name))
-        }
-        Some(peer) => Finding::ok("trust", format!("{now}, the key of {}, unverified", peer.name))
-            .advise(format!("compare it when you are connected: :verify {}", peer.name)),
-        None if doctor.pin == Some(now) => Finding::ok("trust", format!("{now}, as pinned")),
-        None => Finding::warning("trust", format!("{now} is new to you; it would be taken at first sight"))
-            .advise("ask the other side for its fingerprint (:showkey); --pin takes that one only"),
-    }
-}
-
-fn ended(what: &'static str, target: &Target, ending: &CloseReason, why: Option<&str>) -> Finding {
-    let code = match ending {
-        CloseReason::HandshakeTimeout
-        | CloseReason::NoData
-        | CloseReason::LostInHandshake
-        | CloseReason::ConnectionLost { .. }
-        | CloseReason::IdleTimeout => code::LOST,
-        _ => code::REFUSED,
-    };
-    let trouble =
-        Warning::Early { whom: target.to_string(), ending: ending.clone(), why: why.map(str::to_owned) };
-    Finding::problem(code, what, said(trouble))
-}
-
-/// The words of the prompt for it, without its mark.
-fn said(trouble: Warning) -> String {
-    let rows = Notice::Warning(trouble).rows();
+/// The sentence of the prompt for a warning, without its mark.
+fn sentence(warning: Warning) -> String {
+    let rows = Notice::Warning(warning).rows();
     let rows: Vec<_> = rows.iter().map(|row| row.trim_start_matches("! ")).collect();
     rows.join("\n")
 }

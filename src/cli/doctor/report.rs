@@ -1,5 +1,4 @@
-//! What the doctor says: one line for each thing looked at, and under it what to do. It knows nothing of what
-//! was looked at.
+//! Report of the doctor: one line for each finding, with hints below it.
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal as _};
@@ -7,102 +6,102 @@ use std::io::{self, IsTerminal as _};
 use crate::app::error::AppError;
 use crate::app::print::print_line;
 
-/// How one thing is.
+/// Protocol of this program, as findings name it.
+pub(crate) const PROTOCOL: &str = "version 1, suite 1";
+
+/// Severity of a finding.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum FindingStatus {
-    /// As it should be.
     Ok,
-    /// It may be meant so.
+    /// It may be intended.
     Warning,
-    /// A connection would not work; the exit code for it.
+    /// It prevents a connection; with the exit code for it.
     Problem(u8),
 }
 
-/// One thing looked at.
+/// Result of one check.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Finding {
-    verdict: FindingStatus,
-    what: &'static str,
-    found: String,
-    advice: Vec<String>,
+    status: FindingStatus,
+    subject: &'static str,
+    text: String,
+    hints: Vec<String>,
 }
 
-/// Cells of the verdict and of the name of what was looked at.
-const VERDICT_CELLS: usize = 9;
-const WHAT_CELLS: usize = 11;
-/// The narrowest terminal that is wrapped for: below, the indent would leave no room.
+/// Cells of the columns of status and subject.
+const STATUS_CELLS: usize = 9;
+const SUBJECT_CELLS: usize = 11;
+/// Width of the narrowest terminal that is wrapped for: below, the indent would leave no room.
 const NARROWEST_CELLS: usize = 40;
 
-/// Cells of a row: those of the terminal, or as many as a row takes where there is none.
-fn cells() -> usize {
+/// Cells of a row to wrap for, if standard output is a terminal that is wide enough.
+fn terminal_cells() -> Option<usize> {
     let size = io::stdout().is_terminal().then(|| rustix::termios::tcgetwinsize(io::stdout()).ok()).flatten();
-    let cells = size.map_or(0, |size| usize::from(size.ws_col));
-    if cells < NARROWEST_CELLS { usize::MAX } else { cells }
+    size.map(|size| usize::from(size.ws_col)).filter(|cells| *cells >= NARROWEST_CELLS)
 }
 
 impl Finding {
-    pub(crate) fn ok(what: &'static str, found: impl Into<String>) -> Self {
-        Self { verdict: FindingStatus::Ok, what, found: found.into(), advice: Vec::new() }
+    pub(crate) fn ok(subject: &'static str, text: impl Into<String>) -> Self {
+        Self { status: FindingStatus::Ok, subject, text: text.into(), hints: Vec::new() }
     }
 
-    pub(crate) fn warning(what: &'static str, found: impl Into<String>) -> Self {
-        Self { verdict: FindingStatus::Warning, ..Self::ok(what, found) }
+    pub(crate) fn warning(subject: &'static str, text: impl Into<String>) -> Self {
+        Self { status: FindingStatus::Warning, ..Self::ok(subject, text) }
     }
 
-    pub(crate) fn problem(code: u8, what: &'static str, found: impl Into<String>) -> Self {
-        Self { verdict: FindingStatus::Problem(code), ..Self::ok(what, found) }
+    pub(crate) fn problem(code: u8, subject: &'static str, text: impl Into<String>) -> Self {
+        Self { status: FindingStatus::Problem(code), ..Self::ok(subject, text) }
     }
 
-    /// A failure in the words of the program.
-    pub(crate) fn of(what: &'static str, error: &AppError) -> Self {
-        let finding = Self::problem(error.code, what, error.message.clone());
+    pub(crate) fn from_error(subject: &'static str, error: &AppError) -> Self {
+        let finding = Self::problem(error.code, subject, error.message.clone());
         match &error.hint {
-            Some(hint) => finding.advise(hint),
+            Some(hint) => finding.hint(hint),
             None => finding,
         }
     }
 
-    /// What to do about it, or what to know of it.
-    pub(crate) fn advise(mut self, advice: impl Into<String>) -> Self {
-        self.advice.push(advice.into());
+    /// Adds a hint: what to do about it, or what to know of it.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
         self
     }
 
-    /// The same, where it does not matter for what is wanted.
-    pub(crate) fn no_problem(mut self) -> Self {
-        if self.verdict != FindingStatus::Ok {
-            self.verdict = FindingStatus::Warning;
+    /// Turns a problem into a warning, where it does not matter for the connection that is wanted.
+    pub(crate) fn without_problem(mut self) -> Self {
+        if let FindingStatus::Problem(_) = self.status {
+            self.status = FindingStatus::Warning;
         }
         self
     }
 
     #[cfg(test)]
     pub(crate) fn is_ok(&self) -> bool {
-        self.verdict == FindingStatus::Ok
+        self.status == FindingStatus::Ok
     }
 
-    /// The rows for an output of so many cells; words stay whole, fingerprints among them.
-    fn rows(&self, cells: usize) -> Vec<String> {
-        let word = match self.verdict {
+    /// The rows, wrapped if the output has a width; words stay whole, fingerprints among them.
+    fn rows(&self, cells: Option<usize>) -> Vec<String> {
+        let status = match self.status {
             FindingStatus::Ok => "ok",
             FindingStatus::Warning => "warning",
             FindingStatus::Problem(_) => "problem",
         };
-        let mut rows = Vec::new();
-        for (number, row) in self.found.lines().enumerate() {
-            let (word, what) = if number == 0 { (word, self.what) } else { ("", "") };
-            rows.push(format!("{word:VERDICT_CELLS$}{what:WHAT_CELLS$}{row}"));
-        }
-        let indent = VERDICT_CELLS + WHAT_CELLS;
-        rows.extend(self.advice.iter().map(|advice| format!("{:indent$}{advice}", "")));
-        let blanks = " ".repeat(indent);
-        let manner = textwrap::Options::new(cells).subsequent_indent(&blanks).break_words(false);
-        let wrapped = rows.iter().flat_map(|row| textwrap::wrap(row, &manner));
-        wrapped.map(Cow::into_owned).collect()
+        let indent = " ".repeat(STATUS_CELLS + SUBJECT_CELLS);
+        let head = format!("{status:STATUS_CELLS$}{:SUBJECT_CELLS$}", self.subject);
+        let heads = std::iter::once(&head).chain(std::iter::repeat(&indent));
+        let rows = self.text.lines().chain(self.hints.iter().map(String::as_str)).zip(heads);
+        let options =
+            textwrap::Options::new(cells.unwrap_or(usize::MAX)).subsequent_indent(&indent).break_words(false);
+        let wrap = |(row, head): (&str, &String)| {
+            let row = format!("{head}{row}");
+            textwrap::wrap(&row, &options).into_iter().map(Cow::into_owned).collect::<Vec<_>>()
+        };
+        rows.flat_map(wrap).collect()
     }
 }
 
-/// Everything found so far.
+/// Printer of findings, which counts them for the exit code.
 #[derive(Default)]
 pub(crate) struct DoctorReport {
     problems: Vec<u8>,
@@ -110,31 +109,32 @@ pub(crate) struct DoctorReport {
 }
 
 impl DoctorReport {
-    /// Prints a finding and remembers how it was.
+    /// Prints and counts a finding.
     pub(crate) fn add(&mut self, finding: &Finding) -> Result<(), AppError> {
-        match finding.verdict {
+        match finding.status {
             FindingStatus::Ok => {}
             FindingStatus::Warning => self.warnings += 1,
             FindingStatus::Problem(code) => self.problems.push(code),
         }
-        for row in finding.rows(cells()) {
+        for row in finding.rows(terminal_cells()) {
             print_line(&row)?;
         }
         Ok(())
     }
 
-    /// Prints the sum and gives the exit code: that of the first problem, since later ones may follow from it.
+    /// Prints the totals and returns the exit code of the first problem, since later ones may
+    /// follow from it.
     pub(crate) fn finish(&self) -> Result<u8, AppError> {
         let count = |count: usize, word: &str| match count {
             1 => format!("1 {word}"),
             _ => format!("{count} {word}s"),
         };
-        let sum = match (self.problems.len(), self.warnings) {
+        let totals = match (self.problems.len(), self.warnings) {
             (0, 0) => "nothing is wrong".to_owned(),
             (0, warnings) => format!("nothing is wrong; {}", count(warnings, "warning")),
             (problems, warnings) => format!("{}, {}", count(problems, "problem"), count(warnings, "warning")),
         };
-        print_line(&sum)?;
+        print_line(&totals)?;
         Ok(self.problems.first().copied().unwrap_or(0))
     }
 }
@@ -147,9 +147,9 @@ mod tests {
     fn rows_are_wrapped_under_what_they_say_and_words_stay_whole() {
         let finding =
             Finding::warning("trust", "SHA256:3dyQ2c7dCjTgpQ65B77RTdMEUiFxGRVmIJh0Fi4USwE is new\nto you")
-                .advise("지문을 물어보고 맞춰 보세요, 그 다음에 믿으세요");
+                .hint("지문을 물어보고 맞춰 보세요, 그 다음에 믿으세요");
         assert_eq!(
-            finding.rows(44),
+            finding.rows(Some(44)),
             [
                 "warning  trust",
                 "                    SHA256:3dyQ2c7dCjTgpQ65B77RTdMEUiFxGRVmIJh0Fi4USwE",
@@ -160,6 +160,6 @@ mod tests {
                 "                    믿으세요",
             ]
         );
-        assert_eq!(finding.rows(usize::MAX).len(), 3);
+        assert_eq!(finding.rows(None).len(), 3);
     }
 }

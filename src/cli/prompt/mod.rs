@@ -28,9 +28,9 @@ use crate::net::signals::{Signal, Signals};
 use crate::net::worker::Priority;
 use crate::net::{Net, process};
 use crate::store::{Home, book_file};
-use crate::ui::prompt_sync::{self, Prompting};
-use crate::ui::screen::{JsonClient, Person, Reader, Screen, stdout_sink};
-use crate::ui::terminal::{self, EditorEvent, EditorOptions, Terminal};
+use crate::ui::prompt_sync::PromptSync;
+use crate::ui::screen::{JsonClient, Person, Screen, Viewer, stdout_printer};
+use crate::ui::terminal::{self, EditorEvent, EditorOptions, EditorState, Terminal};
 use json_request::{Refused, Request};
 
 /// Where typed lines come from.
@@ -56,7 +56,7 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, prompt: &PromptArgs) -> Resu
     let _ = process::raise_limit();
     let mut net = Net::new()?;
     if edited {
-        terminal::leave_to_editor()?;
+        terminal::block_sigtstp()?;
         config.history.as_deref().map(line_history::prepare).transpose()?;
     }
     let capacity = if edited { limits::PROMPT_SOCKETS } else { limits::PEERS };
@@ -69,21 +69,24 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, prompt: &PromptArgs) -> Resu
     chat.set_notify(config.notify.into());
     let signals = Signals::start(net.waker())?;
     let (typist, sink) = if edited {
-        let live = prompt_sync::live(&chat.view(), form.clone());
-        let habits =
-            EditorOptions { keys: config.editor, history: config.history.as_deref(), title: config.title };
+        let live = EditorState::new(chat.view(), form.clone());
+        let habits = EditorOptions {
+            edit_mode: config.editor,
+            history: config.history.as_deref(),
+            title: config.title,
+        };
         let (terminal, sink) = Terminal::start(live, &habits, net.waker())?;
         (InputSource::Person(terminal), sink)
     } else {
         let lines = Some(Lines::of_stdin(net.waker())?);
-        (if prompt.json { InputSource::Requests(lines) } else { InputSource::Lines(lines) }, stdout_sink())
+        (if prompt.json { InputSource::Requests(lines) } else { InputSource::Lines(lines) }, stdout_printer())
     };
     let reader = match &typist {
         InputSource::Person(terminal) => {
-            Reader::Person(Box::new(Person::new(form, Some(Prompting::new(terminal.live())))))
+            Viewer::Person(Box::new(Person::new(form, Some(PromptSync::new(terminal.shared())))))
         }
-        InputSource::Lines(_) => Reader::Person(Box::new(Person::new(form, None))),
-        InputSource::Requests(_) => Reader::JsonClient(JsonClient::default()),
+        InputSource::Lines(_) => Viewer::Person(Box::new(Person::new(form, None))),
+        InputSource::Requests(_) => Viewer::JsonClient(JsonClient::default()),
     };
     let screen = Screen::start(reader, sink, net.waker())?;
     let mut app = App::new(chat, screen, net, home.clone(), own, passphrase, Priority::Lower)?;
@@ -135,7 +138,8 @@ fn form(prompt: &PromptArgs, config: &Config, edited: bool) -> Layout {
         (false, true) => OutputMode::Screen,
         (false, false) => OutputMode::Lines,
     };
-    let style = if prompt.plain { colour::Style::Plain } else { colour::style(config.colour, edited) };
+    let style =
+        if prompt.plain { colour::ColourDepth::Monochrome } else { colour::depth(config.colour, edited) };
     Layout::new(looks, style, config.time.clone())
 }
 
@@ -329,7 +333,7 @@ impl Repl {
     /// Ends with this code, if not with an error.
     fn finish(mut self, code: Option<u8>) {
         if let InputSource::Person(terminal) = &self.typist {
-            terminal.leave();
+            terminal.begin_close();
         }
         // Nothing can be done about an error by now.
         let _ = self.app.linger();

@@ -1,74 +1,73 @@
-//! Colours: one for each peer, the same every day, readable on dark and on light. They repeat what words say.
+//! Colours of peers and notices, readable on dark and on light backgrounds. They repeat the words.
 
 use crate::chat::Message;
 use crate::config::ColourWhen;
 use crate::crypto::Fingerprint;
 
-/// How much colour the output takes.
+/// Colours that the output takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Style {
+pub(crate) enum ColourDepth {
     /// None, and no other attribute either.
-    Plain,
+    Monochrome,
     /// The sixteen of every terminal.
-    Sixteen,
+    Ansi16,
     /// The palette of 256.
-    Many,
+    Ansi256,
 }
 
-/// An attribute: for few colours and for many.
+/// Attribute of a text (SGR), with an entry of the palette where there are 256 colours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Paint {
-    few: u8,
-    many: Option<u8>,
+pub(crate) struct Attribute {
+    sgr: u8,
+    palette: Option<u8>,
 }
 
-/// What is our own: bold.
-pub(crate) const OWN: Paint = Paint { few: 1, many: None };
-/// Trouble: red.
-pub(crate) const TROUBLE: Paint = Paint { few: 31, many: None };
+/// Our own name: bold.
+pub(crate) const OWN: Attribute = Attribute { sgr: 1, palette: None };
+/// A warning: red.
+pub(crate) const WARNING: Attribute = Attribute { sgr: 31, palette: None };
+const DIM: Attribute = Attribute { sgr: 2, palette: None };
 
-/// Entries of the 256 whose contrast is at least 3 to 1 (WCAG 2.1, 1.4.11) on black and on white, none of
-/// them red.
-const MANY: [u8; 16] = [29, 30, 31, 32, 64, 65, 66, 67, 94, 97, 98, 101, 103, 130, 132, 134];
-/// What the sixteen have that is neither red nor the background of anybody.
-const FEW: [u8; 4] = [32, 34, 35, 36];
+/// Entries of the palette whose contrast is at least 3 to 1 (WCAG 2.1, 1.4.11) on black and on
+/// white, none of them red.
+const PALETTE: [u8; 16] = [29, 30, 31, 32, 64, 65, 66, 67, 94, 97, 98, 101, 103, 130, 132, 134];
+/// Colours of the sixteen that are neither red nor anybody's background.
+const SGR: [u8; 4] = [32, 34, 35, 36];
 
-/// The colour of a key.
-pub(crate) fn of(fingerprint: &Fingerprint) -> Paint {
+/// The colour of a key, always the same.
+pub(crate) fn of_key(fingerprint: &Fingerprint) -> Attribute {
     let byte = usize::from(fingerprint.as_bytes().first().copied().unwrap_or(0));
-    let pick = |palette: &[u8]| palette.get(byte % palette.len()).copied().unwrap_or(0);
-    Paint { few: pick(&FEW), many: Some(pick(&MANY)) }
+    let pick = |colours: &[u8]| colours.get(byte % colours.len()).copied().unwrap_or(0);
+    Attribute { sgr: pick(&SGR), palette: Some(pick(&PALETTE)) }
 }
 
-/// The colour of who said something: by its key, or by its name where no key is proved.
-pub(crate) fn of_said(said: &Message) -> Paint {
-    of(&said.fingerprint.unwrap_or_else(|| Fingerprint::of(said.name.as_bytes())))
+/// The colour of a message's sender: by its key, or by its name where no key is proved.
+pub(crate) fn of_sender(message: &Message) -> Attribute {
+    of_key(&message.fingerprint.unwrap_or_else(|| Fingerprint::of(message.name.as_bytes())))
 }
 
-/// Text in its paint.
-pub(crate) fn painted(text: &str, paint: Paint, style: Style) -> String {
-    match (style, paint.many) {
-        (Style::Plain, _) => text.to_owned(),
-        (Style::Many, Some(many)) => format!("\x1b[38;5;{many}m{text}\x1b[0m"),
-        (Style::Sixteen | Style::Many, _) => format!("\x1b[{}m{text}\x1b[0m", paint.few),
+pub(crate) fn paint(text: &str, attribute: Attribute, depth: ColourDepth) -> String {
+    match (depth, attribute.palette) {
+        (ColourDepth::Monochrome, _) => text.to_owned(),
+        (ColourDepth::Ansi256, Some(entry)) => format!("\x1b[38;5;{entry}m{text}\x1b[0m"),
+        (ColourDepth::Ansi16 | ColourDepth::Ansi256, _) => format!("\x1b[{}m{text}\x1b[0m", attribute.sgr),
     }
 }
 
-/// Text that steps back.
-pub(crate) fn dim(text: &str, style: Style) -> String {
-    painted(text, Paint { few: 2, many: None }, style)
+pub(crate) fn dim(text: &str, depth: ColourDepth) -> String {
+    paint(text, DIM, depth)
 }
 
-/// How output may be coloured. What the settings and the environment say comes first, then whether a terminal
-/// is there.
-pub(crate) fn style(when: ColourWhen, on_terminal: bool) -> Style {
+/// The colours of the output: settings and environment come first, then whether a terminal is
+/// there.
+pub(crate) fn depth(when: ColourWhen, on_terminal: bool) -> ColourDepth {
     let var = |name: &str| std::env::var(name).unwrap_or_default();
-    let many = !var("COLORTERM").is_empty() || var("TERM").contains("256color");
+    let has_palette = !var("COLORTERM").is_empty() || var("TERM").contains("256color");
     match when {
-        ColourWhen::Never => Style::Plain,
-        ColourWhen::Auto if !on_terminal => Style::Plain,
-        ColourWhen::Auto | ColourWhen::Always if many => Style::Many,
-        ColourWhen::Auto | ColourWhen::Always => Style::Sixteen,
+        ColourWhen::Never => ColourDepth::Monochrome,
+        ColourWhen::Auto if !on_terminal => ColourDepth::Monochrome,
+        ColourWhen::Auto | ColourWhen::Always if has_palette => ColourDepth::Ansi256,
+        ColourWhen::Auto | ColourWhen::Always => ColourDepth::Ansi16,
     }
 }
 
@@ -88,7 +87,7 @@ mod tests {
 
     #[test]
     fn every_colour_can_be_read_on_black_and_on_white() {
-        for entry in MANY {
+        for entry in PALETTE {
             let light = luminance(entry);
             let (black, white) = ((light + 0.05) / 0.05, 1.05 / (light + 0.05));
             assert!(black >= 3.0 && white >= 3.0, "{entry}: {black:.1} on black, {white:.1} on white");
@@ -98,8 +97,8 @@ mod tests {
     #[test]
     fn a_key_keeps_its_colour_and_plain_text_has_none() {
         let (bob, eve) = (Fingerprint::of(b"bob"), Fingerprint::of(b"eve"));
-        assert_eq!(of(&bob), of(&bob));
-        assert_eq!(painted("bob", of(&bob), Style::Plain), "bob");
-        assert!(painted("eve", of(&eve), Style::Many).starts_with("\x1b[38;5;"));
+        assert_eq!(of_key(&bob), of_key(&bob));
+        assert_eq!(paint("bob", of_key(&bob), ColourDepth::Monochrome), "bob");
+        assert!(paint("eve", of_key(&eve), ColourDepth::Ansi256).starts_with("\x1b[38;5;"));
     }
 }

@@ -1,5 +1,6 @@
-//! How notices look: time, aligned names in their peer's colour, wrapping by cells, days. What a notice says
-//! is not decided here, and nothing is said by colour alone.
+//! Layout of notices: time, names aligned in their peer's colour, word wrap, separators of days.
+//!
+//! Nothing is said by colour alone.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,250 +8,246 @@ use jiff::ZonedDateTime;
 use jiff::civil::Date;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::colour::{self, Style};
+use super::colour::{self, ColourDepth};
 use super::safety_card;
 use super::size::Size;
-use super::wrap::{answered, wrapped};
+use super::wrap::{wrap, wrap_answer};
 use crate::app::clock::local;
 use crate::chat::{Info, Message, Notice, SafetyCard, earlier_words};
 use crate::config::TimeFormat;
 use crate::limits;
 use crate::text::safe::SafeText;
+use crate::time::UnixMs;
 
-/// Cells of the mark of a notice and its blank: its further rows stand beside it.
+/// Cells of the mark of a notice and its blank; its continuation rows are indented by them.
 const MARK_CELLS: usize = 2;
-/// Time in a list of what was said before: it may be of another day.
-const PAST_CLOCK: &str = "%m-%d %H:%M";
+/// Time in a list of the history, of a message of another day.
+const HISTORY_TIME: &str = "%m-%d %H:%M";
 
-/// Where the output goes.
+/// Kind of output.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum OutputMode {
-    /// To a screen, which wraps.
+    /// A screen, with word wrap.
     Screen,
-    /// To something that takes lines.
+    /// A file or a pipe of lines.
     Lines,
-    /// To something that takes events, one a line, in words: a screen reader, or a log.
+    /// One event a line, in words, for a screen reader or a log.
     Words,
 }
 
-/// The form of everything that is shown. Copies share the day that was shown last.
+/// Layout of all output. Copies share the day that was shown last.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
-    pub(crate) looks: OutputMode,
-    pub(crate) style: Style,
+    pub(crate) mode: OutputMode,
+    pub(crate) depth: ColourDepth,
     time: TimeFormat,
     /// Cells of the column of names.
-    pub(crate) column: usize,
+    column: usize,
     day: Arc<Mutex<Option<Date>>>,
 }
 
 impl Layout {
-    pub(crate) fn new(looks: OutputMode, style: Style, time: TimeFormat) -> Self {
-        Self { looks, style, time, column: 0, day: Arc::default() }
+    pub(crate) fn new(mode: OutputMode, depth: ColourDepth, time: TimeFormat) -> Self {
+        Self { mode, depth, time, column: 0, day: Arc::default() }
     }
 
-    /// The column that these names need, which very long ones do not widen.
-    pub(crate) fn fit<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
+    /// Fits the column of names to these, except to very long ones.
+    pub(crate) fn fit_column<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
         self.column = names.map(|name| name.width().min(limits::NAME_CELLS)).max().unwrap_or(0);
     }
 
-    /// A notice as it goes out at `now_ms`, whole rows, on a screen of that size if it is one.
-    pub(crate) fn shown(&self, notice: &Notice, now_ms: u64, size: Size) -> String {
-        let cells = size.cells;
-        let moment = local(now_ms);
-        let mut rows: Vec<String> = self.new_day(&moment).into_iter().collect();
-        match (self.looks, notice) {
-            (OutputMode::Screen, Notice::Table(table)) => rows.extend(laid_out(table, notice.rows(), cells)),
-            (OutputMode::Screen, Notice::Answer(answer)) => {
-                rows.extend(answer.iter().flat_map(|row| answered(row, cells)));
-            }
-            (OutputMode::Words, Notice::Answer(answer)) => rows.extend(answer.iter().cloned()),
-            (OutputMode::Words | OutputMode::Lines, Notice::History { said, earlier }) => {
-                let before = colour::dim(&earlier_words(*earlier), self.style);
-                // In words there are no signs.
-                let before =
-                    if self.looks == OutputMode::Words { before.replace("… ", "") } else { before };
-                rows.extend((*earlier > 0).then_some(before));
-                for said in said {
-                    let clock = self.past_clock(said, &moment);
-                    rows.extend(self.heard(said).into_iter().map(|row| format!("{clock}{row}")));
-                }
-            }
-            (OutputMode::Words, notice) => {
-                let clock = self.clock(&moment);
-                rows.extend(notice.sentences().into_iter().map(|row| format!("{clock}{row}")));
-            }
-            (OutputMode::Lines, Notice::Message(said)) => {
-                let clock = self.clock(&local(said.arrived_ms));
-                rows.extend(self.heard(said).into_iter().map(|row| format!("{clock}{row}")));
-            }
-            (OutputMode::Lines, notice) => rows.extend(self.plain(notice)),
-            (OutputMode::Screen, Notice::Message(said)) => {
-                let clock = self.clock(&local(said.arrived_ms));
-                rows.extend(self.message(said, &clock, colour::of_said(said), cells));
-            }
-            (OutputMode::Screen, Notice::History { said, earlier }) => {
-                rows.extend((*earlier > 0).then(|| colour::dim(&earlier_words(*earlier), self.style)));
-                for said in said {
-                    let clock = self.past_clock(said, &moment);
-                    rows.extend(self.message(said, &clock, colour::of_said(said), cells));
-                }
-            }
-            (OutputMode::Screen, Notice::Info(Info::Safety { name, number, fingerprint })) => {
-                rows.extend(safety_card::laid_out(
-                    &SafetyCard::new(name, number, fingerprint),
-                    size,
-                    self.style,
-                ));
-            }
-            (OutputMode::Screen, notice) => rows.extend(self.marked(&notice.rows(), &moment, cells)),
+    /// A notice that is shown now, in whole rows.
+    pub(crate) fn render(&self, notice: &Notice, now: UnixMs, size: Size) -> String {
+        let now = local(now.0);
+        let mut rows: Vec<String> = self.day_separator(&now).into_iter().collect();
+        match self.mode {
+            OutputMode::Screen => rows.extend(self.screen_rows(notice, &now, size)),
+            OutputMode::Lines | OutputMode::Words => rows.extend(self.plain_rows(notice, &now)),
         }
         rows.iter().flat_map(|row| [row.as_str(), "\n"]).collect()
     }
 
-    /// A text of ours as it stands among the messages of others, without the last newline.
-    pub(crate) fn own(&self, name: &str, text: &str, now_ms: u64, cells: usize) -> String {
-        let moment = local(now_ms);
-        let mut rows: Vec<String> = self.new_day(&moment).into_iter().collect();
-        let clock = self.clock(&moment);
-        rows.extend(self.lines(name, &SafeText::rows(text), &clock, colour::OWN, cells));
+    /// A message of ours on a screen, without the last newline.
+    pub(crate) fn own_message(&self, name: &str, text: &str, now: UnixMs, cells: usize) -> String {
+        let now = local(now.0);
+        let mut rows: Vec<String> = self.day_separator(&now).into_iter().collect();
+        let time = self.time_prefix(&now);
+        rows.extend(self.message_rows(name, &SafeText::rows(text), &time, colour::OWN, cells));
         rows.join("\n")
     }
 
-    /// A message for something that takes lines.
-    fn heard(&self, said: &Message) -> Vec<String> {
-        let notice = Notice::Message(said.clone());
-        if self.looks == OutputMode::Words {
-            return notice.sentences();
+    /// A note of the editor, which begins with its mark, without the last newline.
+    pub(crate) fn note(&self, text: &str, now: UnixMs, cells: usize) -> String {
+        self.marked_rows(&[text.to_owned()], &local(now.0), cells).join("\n")
+    }
+
+    fn screen_rows(&self, notice: &Notice, now: &ZonedDateTime, size: Size) -> Vec<String> {
+        let cells = size.cells;
+        let message_rows = |message: &Message, time: &str| {
+            self.message_rows(&message.name, &message.rows, time, colour::of_sender(message), cells)
+        };
+        match notice {
+            Notice::Message(message) => message_rows(message, &self.time_prefix(&local(message.arrived_ms))),
+            Notice::History { said, earlier } => {
+                let earlier = (*earlier > 0).then(|| colour::dim(&earlier_words(*earlier), self.depth));
+                let messages =
+                    said.iter().flat_map(|message| message_rows(message, &self.history_time(message, now)));
+                earlier.into_iter().chain(messages).collect()
+            }
+            Notice::Table(table) => table_rows(table, notice.rows(), cells),
+            Notice::Answer(rows) => rows.iter().flat_map(|row| wrap_answer(row, cells)).collect(),
+            Notice::Info(Info::Safety { name, number, fingerprint }) => {
+                safety_card::render(&SafetyCard::new(name, number, fingerprint), size, self.depth)
+            }
+            _ => self.marked_rows(&notice.rows(), now, cells),
         }
-        let name = colour::painted(&said.name, colour::of_said(said), self.style);
+    }
+
+    fn plain_rows(&self, notice: &Notice, now: &ZonedDateTime) -> Vec<String> {
+        match notice {
+            Notice::Answer(rows) => rows.clone(),
+            Notice::History { said, earlier } => {
+                let earlier = (*earlier > 0).then(|| {
+                    let words = colour::dim(&earlier_words(*earlier), self.depth);
+                    if self.mode == OutputMode::Words { words.replace("… ", "") } else { words }
+                });
+                let messages = said
+                    .iter()
+                    .flat_map(|message| self.plain_message(message, &self.history_time(message, now)));
+                earlier.into_iter().chain(messages).collect()
+            }
+            _ if self.mode == OutputMode::Words => prefixed(&self.time_prefix(now), notice.sentences()),
+            Notice::Message(message) => {
+                self.plain_message(message, &self.time_prefix(&local(message.arrived_ms)))
+            }
+            Notice::Info(_) => notice.rows().iter().map(|row| colour::dim(row, self.depth)).collect(),
+            Notice::Warning(_) => {
+                notice.rows().iter().map(|row| colour::paint(row, colour::WARNING, self.depth)).collect()
+            }
+            Notice::Table(_) => notice.rows(),
+        }
+    }
+
+    fn plain_message(&self, message: &Message, time: &str) -> Vec<String> {
+        let notice = Notice::Message(message.clone());
+        if self.mode == OutputMode::Words {
+            return prefixed(time, notice.sentences());
+        }
+        let name = colour::paint(&message.name, colour::of_sender(message), self.depth);
         let rows = notice.rows().into_iter();
-        rows.map(|row| format!("{name}{}", row.strip_prefix(&said.name).unwrap_or(&row))).collect()
+        rows.map(|row| format!("{time}{name}{}", row.strip_prefix(&message.name).unwrap_or(&row))).collect()
     }
 
-    /// What an editor says of itself, with its mark, as it stands among the news, without the last newline.
-    pub(crate) fn aside(&self, told: &str, now_ms: u64, cells: usize) -> String {
-        self.marked(&[told.to_owned()], &local(now_ms), cells).join("\n")
-    }
-
-    fn message(&self, said: &Message, clock: &str, paint: colour::Paint, cells: usize) -> Vec<String> {
-        self.lines(&said.name, &said.rows, clock, paint, cells)
-    }
-
-    /// Every row of the text begins with the name, so that none can pass for another's.
-    fn lines(
+    /// Rows of a message on a screen. Each begins with the name, so that none can pass for
+    /// another's.
+    fn message_rows(
         &self,
         name: &str,
         text: &[SafeText],
-        clock: &str,
-        paint: colour::Paint,
+        time: &str,
+        attribute: colour::Attribute,
         cells: usize,
     ) -> Vec<String> {
-        let blank = text.iter().all(|row| row.as_str().is_empty());
+        let is_empty = text.iter().all(|row| row.as_str().is_empty());
+        let text = if is_empty { vec!["(empty)"] } else { text.iter().map(SafeText::as_str).collect() };
         let gap = " ".repeat(self.column.saturating_sub(name.width()));
-        let painted = colour::painted(name, paint, self.style);
-        let margin = clock.width() + gap.width() + name.width() + 2;
-        // A name wider than its column does not take the room of the rows below; news have none so far right.
-        let below = margin.min(clock.width() + self.column + 2);
+        let painted = colour::paint(name, attribute, self.depth);
+        let margin = time.width() + gap.width() + name.width() + 2;
+        // A name wider than its column does not take the room of the rows below; notices have none
+        // so far right.
+        let indent = margin.min(time.width() + self.column + 2);
+        let mut rows = Vec::new();
+        for (at, row) in text.into_iter().enumerate() {
+            // The time stands once; the rows below it keep its place.
+            let time = if at == 0 { time.to_owned() } else { " ".repeat(time.width()) };
+            let mut wrapped = wrap(row, margin, indent, cells).into_iter();
+            let first = wrapped.next().unwrap_or_default();
+            rows.push(format!("{time}{gap}{painted}: {first}"));
+            rows.extend(wrapped);
+        }
+        rows
+    }
+
+    /// Rows of information and warnings on a screen; their mark stands where the names end.
+    fn marked_rows(&self, text: &[String], now: &ZonedDateTime, cells: usize) -> Vec<String> {
+        let time = self.time_prefix(now);
+        let gap = " ".repeat(self.column.saturating_sub(1));
+        let is_warning = text.iter().any(|row| row.starts_with('!'));
+        let paint = |row: &str| {
+            if is_warning {
+                colour::paint(row, colour::WARNING, self.depth)
+            } else {
+                colour::dim(row, self.depth)
+            }
+        };
+        let margin = time.width() + gap.width();
+        // Not so far right that no address has room.
+        let indent = (margin + MARK_CELLS).min(cells / 3);
         let mut rows = Vec::new();
         for (at, row) in text.iter().enumerate() {
-            let row = if blank { "(empty)" } else { row.as_str() };
-            // The time stands once; the rows below it keep its place.
-            let clock = if at == 0 { clock.to_owned() } else { " ".repeat(clock.width()) };
-            let mut pieces = wrapped(row, margin, below, cells).into_iter();
-            let first = pieces.next().unwrap_or_default();
-            rows.push(format!("{clock}{gap}{painted}: {first}"));
-            rows.extend(pieces);
-            if blank {
-                break;
-            }
+            let time = if at == 0 { time.clone() } else { " ".repeat(time.width()) };
+            let mut wrapped = wrap(row, margin, indent, cells).into_iter();
+            let first = wrapped.next().unwrap_or_default();
+            rows.push(paint(&format!("{time}{gap}{first}")));
+            rows.extend(wrapped.map(|row| paint(&row)));
         }
         rows
     }
 
-    /// News and troubles: their mark stands where the names end.
-    fn marked(&self, told: &[String], moment: &ZonedDateTime, cells: usize) -> Vec<String> {
-        let clock = self.clock(moment);
-        let gap = " ".repeat(self.column.saturating_sub(1));
-        let trouble = told.iter().any(|row| row.starts_with('!'));
-        let paint = |row: &str| {
-            if trouble {
-                colour::painted(row, colour::TROUBLE, self.style)
-            } else {
-                colour::dim(row, self.style)
-            }
-        };
-        let mut rows = Vec::new();
-        for (at, row) in told.iter().enumerate() {
-            let clock = if at == 0 { clock.clone() } else { " ".repeat(clock.width()) };
-            let margin = clock.width() + gap.width();
-            // Not so far right that no address has room.
-            let below = (margin + MARK_CELLS).min(cells / 3);
-            let mut pieces = wrapped(row, margin, below, cells).into_iter();
-            let first = pieces.next().unwrap_or_default();
-            rows.push(paint(&format!("{clock}{gap}{first}")));
-            rows.extend(pieces.map(|piece| paint(&piece)));
-        }
-        rows
-    }
-
-    fn plain(&self, notice: &Notice) -> Vec<String> {
-        let paint = |row: String| match notice {
-            Notice::Info(_) => colour::dim(&row, self.style),
-            Notice::Warning(_) => colour::painted(&row, colour::TROUBLE, self.style),
-            _ => row,
-        };
-        notice.rows().into_iter().map(paint).collect()
-    }
-
-    /// What is said before belongs to its own time, and to its own day if that is another.
-    fn past_clock(&self, said: &Message, now: &ZonedDateTime) -> String {
-        let then = local(said.arrived_ms);
+    /// The time of a message in the history, with its day if that is another.
+    fn history_time(&self, message: &Message, now: &ZonedDateTime) -> String {
+        let then = local(message.arrived_ms);
         if self.time.strftime().is_some() && then.date() != now.date() {
-            return format!("{} ", then.strftime(PAST_CLOCK));
+            return format!("{} ", then.strftime(HISTORY_TIME));
         }
-        self.clock(&then)
+        self.time_prefix(&then)
     }
 
     /// The time with a blank behind it, or nothing.
-    fn clock(&self, moment: &ZonedDateTime) -> String {
-        let written = |format| jiff::fmt::strtime::format(format, moment).unwrap_or_default();
+    fn time_prefix(&self, time: &ZonedDateTime) -> String {
+        let formatted = |format| jiff::fmt::strtime::format(format, time).unwrap_or_default();
         self.time
             .strftime()
-            .map_or_else(String::new, |format| format!("{} ", SafeText::line(&written(format))))
+            .map_or_else(String::new, |format| format!("{} ", SafeText::line(&formatted(format))))
     }
 
     /// A row between two days. The day on which the program began needs none.
-    fn new_day(&self, now: &ZonedDateTime) -> Option<String> {
+    fn day_separator(&self, now: &ZonedDateTime) -> Option<String> {
         let mut shown = self.day.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = shown.replace(now.date())?;
-        if before == now.date() || self.looks == OutputMode::Lines {
+        let previous = shown.replace(now.date())?;
+        if previous == now.date() {
             return None;
         }
         let day = now.strftime("%A, %-d %B %Y");
-        Some(match self.looks {
-            OutputMode::Words => format!("day: {day}"),
-            _ => colour::dim(&format!("--- {day} ---"), self.style),
-        })
+        match self.mode {
+            OutputMode::Lines => None,
+            OutputMode::Words => Some(format!("day: {day}")),
+            OutputMode::Screen => Some(colour::dim(&format!("--- {day} ---"), self.depth)),
+        }
     }
 }
 
-/// A table as it is where it fits, else an entry after the other with the heads of its columns.
-fn laid_out(table: &[Vec<String>], rows: Vec<String>, cells: usize) -> Vec<String> {
+fn prefixed(time: &str, rows: Vec<String>) -> Vec<String> {
+    rows.into_iter().map(|row| format!("{time}{row}")).collect()
+}
+
+/// A table in its rows where they fit, else one entry after the other with the heads of its
+/// columns.
+fn table_rows(table: &[Vec<String>], rows: Vec<String>, cells: usize) -> Vec<String> {
     let Some((head, entries)) = table.split_first().filter(|_| rows.iter().any(|row| row.width() > cells))
     else {
         return rows;
     };
-    let mut laid_out = Vec::new();
+    let mut narrow = Vec::new();
     for entry in entries {
-        laid_out.extend(entry.first().cloned());
+        narrow.extend(entry.first().cloned());
         let fields = head.iter().zip(entry).skip(1);
         let fields: Vec<_> = fields.map(|(name, value)| format!("{name} {value}")).collect();
-        for (at, piece) in wrapped(&fields.join(", "), 2, 2, cells).into_iter().enumerate() {
-            laid_out.push(if at == 0 { format!("  {piece}") } else { piece });
+        for (at, row) in wrap(&fields.join(", "), 2, 2, cells).into_iter().enumerate() {
+            narrow.push(if at == 0 { format!("  {row}") } else { row });
         }
     }
-    laid_out
+    narrow
 }
 
 #[cfg(test)]
@@ -258,10 +255,10 @@ mod tests {
     use super::*;
     use crate::crypto::Fingerprint;
 
-    const NOON_MS: u64 = 1_764_072_000_000;
+    const NOON: UnixMs = UnixMs(1_764_072_000_000);
     const DAY_MS: u64 = 86_400_000;
 
-    fn said(name: &str, text: &str, arrived_ms: u64) -> Notice {
+    fn message(name: &str, text: &str, UnixMs(arrived_ms): UnixMs) -> Notice {
         Notice::Message(Message {
             name: name.to_owned(),
             fingerprint: Some(Fingerprint::of(name.as_bytes())),
@@ -277,20 +274,21 @@ mod tests {
         Size { cells, rows: 24 }
     }
 
-    fn form() -> Layout {
-        let mut form = Layout::new(OutputMode::Screen, Style::Plain, TimeFormat::parse("%d").unwrap());
-        form.fit(["bob", "앨리스"].into_iter());
-        form
+    fn layout() -> Layout {
+        let mut layout =
+            Layout::new(OutputMode::Screen, ColourDepth::Monochrome, TimeFormat::parse("%d").unwrap());
+        layout.fit_column(["bob", "앨리스"].into_iter());
+        layout
     }
 
     #[test]
     fn names_end_and_texts_begin_in_the_same_column() {
-        let form = form();
-        let shown = form.shown(&said("bob", "hi", NOON_MS), NOON_MS, size(40))
-            + &form.own("앨리스", "안녕\n둘", NOON_MS, 40)
+        let layout = layout();
+        let shown = layout.render(&message("bob", "hi", NOON), NOON, size(40))
+            + &layout.own_message("앨리스", "안녕\n둘", NOON, 40)
             + "\n"
-            + &form.shown(&Notice::Info(Info::Left { name: "bob".to_owned() }), NOON_MS, size(40));
-        let day = local(NOON_MS).strftime("%d").to_string();
+            + &layout.render(&Notice::Info(Info::Left { name: "bob".to_owned() }), NOON, size(40));
+        let day = local(NOON.0).strftime("%d").to_string();
         assert_eq!(
             shown,
             format!("{day}    bob: hi\n{day} 앨리스: 안녕\n   앨리스: 둘\n{day}      * bob left\n")
@@ -299,15 +297,16 @@ mod tests {
 
     #[test]
     fn what_was_said_before_keeps_its_own_time_in_lines_and_in_words() {
-        let Notice::Message(one) = said("bob", "hi\n둘", NOON_MS) else { panic!("a message") };
+        let Notice::Message(one) = message("bob", "hi\n둘", NOON) else { panic!("a message") };
         let past = Notice::History { said: vec![one], earlier: 2 };
-        let then = local(NOON_MS).strftime("%H").to_string();
-        let shown = |looks| {
-            let form = Layout::new(looks, Style::Plain, TimeFormat::parse("%H").unwrap());
-            // Two hours later the clock says something else, at most once in a day and night on another day.
-            let later_ms = NOON_MS + 2 * 3_600_000;
-            let shown = form.shown(&past, later_ms, size(40));
-            shown.replace(&local(NOON_MS).strftime(PAST_CLOCK).to_string(), &then)
+        let then = local(NOON.0).strftime("%H").to_string();
+        let shown = |mode| {
+            let layout = Layout::new(mode, ColourDepth::Monochrome, TimeFormat::parse("%H").unwrap());
+            // Two hours later the clock says something else, at most once in a day and night on
+            // another day.
+            let later = UnixMs(NOON.0 + 2 * 3_600_000);
+            let shown = layout.render(&past, later, size(40));
+            shown.replace(&local(NOON.0).strftime(HISTORY_TIME).to_string(), &then)
         };
         assert_eq!(
             shown(OutputMode::Lines),
@@ -324,29 +323,33 @@ mod tests {
             row(["bob", "verified", "5 s", "[::1]:8000"]),
             row(["hana", "unverified", "-", ""]),
         ]);
-        let form = Layout::new(OutputMode::Words, Style::Plain, TimeFormat::none());
+        let layout = Layout::new(OutputMode::Words, ColourDepth::Monochrome, TimeFormat::none());
         assert_eq!(
-            form.shown(&table, NOON_MS, size(80)),
+            layout.render(&table, NOON, size(80)),
             "name bob, trust verified, since 5 s, address [::1]:8000\nname hana, trust unverified\n"
         );
     }
 
     #[test]
     fn a_new_day_is_said_once() {
-        let form = form();
-        let first = form.shown(&said("bob", "late", NOON_MS), NOON_MS, size(80));
+        let layout = layout();
+        let first = layout.render(&message("bob", "late", NOON), NOON, size(80));
         assert!(!first.contains("---"), "{first}");
-        let next = form.own("앨리스", "early", NOON_MS + DAY_MS, 80);
-        let day = local(NOON_MS + DAY_MS).strftime("--- %A, %-d %B %Y ---").to_string();
+        let next = layout.own_message("앨리스", "early", UnixMs(NOON.0 + DAY_MS), 80);
+        let day = local(NOON.0 + DAY_MS).strftime("--- %A, %-d %B %Y ---").to_string();
         assert!(next.starts_with(&day), "{next}");
-        assert!(!form.shown(&said("bob", "x", 0), NOON_MS + DAY_MS, size(80)).contains("---"));
+        assert!(
+            !layout
+                .render(&message("bob", "x", UnixMs(0)), UnixMs(NOON.0 + DAY_MS), size(80))
+                .contains("---")
+        );
     }
 
     #[test]
     fn no_row_of_a_message_on_a_screen_begins_at_the_left_edge() {
-        let form = form();
+        let layout = layout();
         let text = format!("한 줄\n* eve joined, verified\n{}! trouble", "x ".repeat(90));
-        let shown = form.shown(&said("bob", &text, NOON_MS), NOON_MS, size(40));
+        let shown = layout.render(&message("bob", &text, NOON), NOON, size(40));
         for row in shown.lines() {
             assert!(row.starts_with(' ') || row.contains(" bob: "), "{row:?}");
             assert!(row.width() <= 40, "{row:?}");

@@ -1,9 +1,9 @@
-//! How what is shown looks: rows, colours, widths and cards. It decides nothing of what is said, nor when.
+//! Rendering of notices: rows, colours, widths and the safety card.
 
 pub(crate) mod bell;
 pub(crate) mod colour;
 pub(crate) mod layout;
-pub(crate) mod qr;
-pub(crate) mod safety_card;
 pub(crate) mod size;
-pub(crate) mod wrap;
+
+mod safety_card;
+mod wrap;

@@ -1,70 +1,68 @@
-//! What a program is told: every notice as an event, and besides them what a person sees before the cursor. What
-//! follows from an order with an id carries that id, up to the reply.
+//! JSON output of the prompt: notices and changes of its state as events (`docs/EVENTS.md`).
+//!
+//! Events that follow from a request with an id carry that id, up to the reply.
 
 use crate::app::clock::unix_ms;
 use crate::chat::{Chat, Notice, PromptView};
 use crate::events::from_notice;
 use crate::events::{Event, Id};
 
-/// The program's end.
+/// Encoder of events for one program.
 #[derive(Default)]
 pub(crate) struct JsonClient {
-    order: Option<PendingRequest>,
-    told: Option<PromptView>,
-    /// The state that is to be told when what belongs to it has been.
-    due: Option<PromptView>,
+    request: Option<PendingRequest>,
+    /// The state as it was last sent, or is to be sent.
+    state: Option<PromptView>,
+    state_changed: bool,
 }
 
-/// An order that is being carried out.
+/// Request that is being carried out.
 struct PendingRequest {
     id: Id,
-    outcome: ReplyOutcome,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum ReplyOutcome {
-    Taken,
-    Refused,
+    ok: bool,
 }
 
 impl JsonClient {
-    /// What follows belongs to this order.
+    /// Begins a request; events that follow carry its id.
     pub(crate) fn begin(&mut self, id: Option<Id>) {
-        self.order = id.map(|id| PendingRequest { id, outcome: ReplyOutcome::Taken });
+        self.request = id.map(|id| PendingRequest { id, ok: true });
     }
 
-    /// The reply to the order, if it had an id.
+    /// The reply to the request, if it had an id.
     pub(crate) fn reply(&mut self) -> Option<String> {
-        let ok = self.order.as_ref()?.outcome == ReplyOutcome::Taken;
-        let reply = self.told(&Event::Reply { ok }, unix_ms());
-        self.order = None;
+        let ok = self.request.as_ref()?.ok;
+        let reply = self.event(&Event::Reply { ok });
+        self.request = None;
         Some(reply)
     }
 
     pub(crate) fn notice(&mut self, notice: &Notice) -> String {
-        if let (Some(order), Notice::Warning(_)) = (&mut self.order, notice) {
-            order.outcome = ReplyOutcome::Refused;
+        if let (Some(request), Notice::Warning(_)) = (&mut self.request, notice) {
+            request.ok = false;
         }
         // As `recv` has it: a message has the time of its arrival.
-        let now_ms = if let Notice::Message(said) = notice { said.arrived_ms } else { unix_ms() };
-        self.told(&from_notice::of_prompt(notice), now_ms)
+        let now_ms = if let Notice::Message(message) = notice { message.arrived_ms } else { unix_ms() };
+        self.encode(&from_notice::of_prompt(notice), now_ms)
     }
 
-    pub(crate) fn told(&self, event: &Event, now_ms: u64) -> String {
-        event.to_json_after(now_ms, self.order.as_ref().map(|order| &order.id))
+    pub(crate) fn event(&self, event: &Event) -> String {
+        self.encode(event, unix_ms())
     }
 
-    pub(crate) fn follow(&mut self, chat: &Chat) {
-        let now = chat.view();
-        if self.told.as_ref() != Some(&now) {
-            self.told = Some(now.clone());
-            self.due = Some(now);
-        }
+    fn encode(&self, event: &Event, now_ms: u64) -> String {
+        event.to_json_after(now_ms, self.request.as_ref().map(|request| &request.id))
     }
 
-    /// The state, if it has changed.
-    pub(crate) fn state(&mut self) -> Option<String> {
-        let view = self.due.take()?;
-        Some(self.told(&Event::State(from_notice::state(&view)), unix_ms()))
+    pub(crate) fn update(&mut self, chat: &Chat) {
+        let state = Some(chat.view());
+        self.state_changed |= self.state != state;
+        self.state = state;
+    }
+
+    /// The state, if it has changed. It is sent after the notices of the same change.
+    pub(crate) fn take_state(&mut self) -> Option<String> {
+        let is_due = std::mem::take(&mut self.state_changed);
+        let state = self.state.as_ref().filter(|_| is_due)?;
+        Some(self.event(&Event::State(from_notice::state(state))))
     }
 }

@@ -1,47 +1,42 @@
-//! Where notices become bytes: in rows for a person, or in objects for a program. One thread writes them. What was
-//! owed for a message is reported once it is out.
+//! Output of the prompt: text for a person or JSON for a program, written by one thread.
 
-pub(crate) mod json_client;
-pub(crate) mod person;
-pub(crate) mod writer;
+mod json_client;
+mod person;
+mod writer;
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
 use mio::Waker;
 
-pub(crate) use json_client::JsonClient;
-pub(crate) use person::Person;
-pub(crate) use writer::Sink;
-use writer::Writer;
-
-use crate::app::clock::unix_ms;
 use crate::app::sink::NoticeSink;
 use crate::chat::{Chat, Notice, ReceiptDue, SentMessage};
 use crate::events::from_notice;
 use crate::events::{Event, Id};
 use crate::text::safe::SafeText;
+pub(crate) use json_client::JsonClient;
+pub(crate) use person::Person;
+pub(crate) use writer::Printer;
+use writer::ScreenWriter;
 
-/// The screen's owner.
+/// Sink of the prompt's notices.
 pub(crate) struct Screen {
-    writer: Writer,
-    reader: Reader,
+    writer: ScreenWriter,
+    viewer: Viewer,
 }
 
-/// Who reads what is shown.
-pub(crate) enum Reader {
-    /// Somebody with eyes or ears.
+/// Reader of the output, which decides its form.
+pub(crate) enum Viewer {
     Person(Box<Person>),
-    /// Somebody with a parser.
     JsonClient(JsonClient),
 }
 
 impl Screen {
-    pub(crate) fn start(reader: Reader, sink: Sink, waker: Arc<Waker>) -> io::Result<Self> {
-        Ok(Self { writer: Writer::start(sink, waker)?, reader })
+    pub(crate) fn start(viewer: Viewer, printer: Printer, waker: Arc<Waker>) -> io::Result<Self> {
+        Ok(Self { writer: ScreenWriter::start(printer, waker)?, viewer })
     }
 
-    /// What is out since the last call; an error means that nobody reads any more.
+    /// The next receipt that is due; an error means that nobody reads any more.
     pub(crate) fn shown(&self) -> Option<io::Result<ReceiptDue>> {
         self.writer.written()
     }
@@ -51,37 +46,37 @@ impl Screen {
         self.writer.finish();
     }
 
-    /// What is shown from now on follows from an order of this id.
+    /// Begins a request of a program; events that follow carry its id.
     pub(crate) fn begin(&mut self, id: Option<Id>) {
-        if let Reader::JsonClient(program) = &mut self.reader {
-            program.begin(id);
+        if let Viewer::JsonClient(client) = &mut self.viewer {
+            client.begin(id);
         }
     }
 
-    /// Everything that follows at once from an order has been shown.
+    /// Replies to the request: every event that follows from it at once has been shown.
     pub(crate) fn reply(&mut self) {
-        if let Reader::JsonClient(program) = &mut self.reader
-            && let Some(reply) = program.reply()
+        if let Viewer::JsonClient(client) = &mut self.viewer
+            && let Some(reply) = client.reply()
         {
-            self.writer.put(reply, None);
+            self.writer.write(reply, None);
         }
     }
 
-    /// Tells a program something that people know without being told.
+    /// Sends an event that only programs need.
     pub(crate) fn tell(&mut self, event: &Event) {
-        if let Reader::JsonClient(program) = &self.reader {
-            self.writer.put(program.told(event, unix_ms()), None);
+        if let Viewer::JsonClient(client) = &self.viewer {
+            self.writer.write(client.event(event), None);
         }
     }
 }
 
 impl NoticeSink for Screen {
     fn show(&mut self, notice: &Notice, due: Option<ReceiptDue>) {
-        let text = match &mut self.reader {
-            Reader::Person(person) => person.notice(notice),
-            Reader::JsonClient(program) => program.notice(notice),
+        let text = match &mut self.viewer {
+            Viewer::Person(person) => person.notice(notice),
+            Viewer::JsonClient(client) => client.notice(notice),
         };
-        self.writer.put(text, due);
+        self.writer.write(text, due);
     }
 
     fn is_behind(&self) -> bool {
@@ -89,20 +84,20 @@ impl NoticeSink for Screen {
     }
 
     fn follow(&mut self, chat: &Chat) {
-        match &mut self.reader {
-            Reader::Person(person) => person.follow(chat),
-            Reader::JsonClient(program) => program.follow(chat),
+        match &mut self.viewer {
+            Viewer::Person(person) => person.update(chat),
+            Viewer::JsonClient(client) => client.update(chat),
         }
     }
 
-    /// What stands before the cursor is shown anew, if it has changed and nothing that was shown did so.
+    /// Repaints the prompt, or sends the state, if it has changed and no notice did so.
     fn settle(&mut self) {
-        let text = match &mut self.reader {
-            Reader::Person(person) => person.repaint(),
-            Reader::JsonClient(program) => program.state(),
+        let text = match &mut self.viewer {
+            Viewer::Person(person) => person.take_repaint(),
+            Viewer::JsonClient(client) => client.take_state(),
         };
         if let Some(text) = text {
-            self.writer.put(text, None);
+            self.writer.write(text, None);
         }
     }
 
@@ -115,14 +110,14 @@ impl NoticeSink for Screen {
     }
 
     fn alert(&mut self, text: &SafeText) {
-        if let Reader::Person(person) = &mut self.reader {
-            person.alert(text);
+        if let Viewer::Person(person) = &mut self.viewer {
+            person.ring(text);
         }
     }
 }
 
-/// Standard output, whole rows at a time.
-pub(crate) fn stdout_sink() -> Sink {
+/// Printer to standard output, whole rows at a time.
+pub(crate) fn stdout_printer() -> Printer {
     Box::new(|text| {
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes())?;

@@ -1,5 +1,6 @@
-//! The thread that writes what is shown, so that a slow terminal or a full pipe holds up neither the loop nor the
-//! line being typed. What was owed for a message is reported once it is out.
+//! Output thread of the prompt.
+//!
+//! A slow terminal or a full pipe holds up neither the event loop nor the line being typed.
 
 use std::io;
 use std::sync::Arc;
@@ -14,69 +15,69 @@ use crate::chat::ReceiptDue;
 /// Bytes that may wait before peers are no longer read.
 const BACKLOG_BYTES: usize = 1024 * 1024;
 
-/// What writes: an editor's printer, or standard output. Nothing to write asks for the line that is being typed
-/// to be painted anew, if its prompt has changed.
-pub(crate) type Sink = Box<dyn FnMut(String) -> io::Result<()> + Send>;
+/// Function that prints: the editor's external printer, or standard output. An empty text repaints
+/// the prompt if it has changed.
+pub(crate) type Printer = Box<dyn FnMut(String) -> io::Result<()> + Send>;
 
-/// The thread's owner.
-pub(crate) struct Writer {
+/// Owner of the output thread.
+pub(crate) struct ScreenWriter {
     queue: Option<Sender<(String, Option<ReceiptDue>)>>,
-    done: Receiver<io::Result<ReceiptDue>>,
-    backlog: Arc<AtomicUsize>,
+    written: Receiver<io::Result<ReceiptDue>>,
+    backlog_bytes: Arc<AtomicUsize>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Writer {
-    pub(crate) fn start(mut sink: Sink, waker: Arc<Waker>) -> io::Result<Self> {
-        let (queue, waiting) = channel::<(String, Option<ReceiptDue>)>();
-        let (report, done) = channel();
-        let backlog = Arc::new(AtomicUsize::new(0));
-        let left = Arc::clone(&backlog);
+impl ScreenWriter {
+    pub(crate) fn start(mut print: Printer, waker: Arc<Waker>) -> io::Result<Self> {
+        let (queue, texts) = channel::<(String, Option<ReceiptDue>)>();
+        let (report, written) = channel();
+        let backlog_bytes = Arc::new(AtomicUsize::new(0));
+        let backlog = Arc::clone(&backlog_bytes);
         let thread = thread::Builder::new().name("screen".into()).spawn(move || {
-            while let Ok((mut text, due)) = waiting.recv() {
-                let mut due: Vec<ReceiptDue> = due.into_iter().collect();
-                // Everything that waits goes out in one piece: each piece repaints the line being typed.
-                while let Ok((more, also)) = waiting.try_recv() {
+            while let Ok((mut text, receipt)) = texts.recv() {
+                let mut receipts: Vec<ReceiptDue> = receipt.into_iter().collect();
+                // Everything that waits goes out in one piece: each piece repaints the line being
+                // typed.
+                while let Ok((more, receipt)) = texts.try_recv() {
                     text.push_str(&more);
-                    due.extend(also);
+                    receipts.extend(receipt);
                 }
                 let bytes = text.len();
-                let written = sink(text);
-                left.fetch_sub(bytes, Ordering::Relaxed);
-                let reports: Vec<_> = match written {
-                    Ok(()) => due.into_iter().map(Ok).collect(),
-                    Err(error) => vec![Err(error)],
-                };
-                for one in reports {
-                    let failed = one.is_err();
-                    if report.send(one).is_err() || failed {
-                        // Nobody reads any more: the loop is told once, the rest is dropped.
-                        let _ = waker.wake();
-                        return;
+                let printed = print(text);
+                backlog.fetch_sub(bytes, Ordering::Relaxed);
+                let goes_on = match printed {
+                    Ok(()) => receipts.into_iter().all(|receipt| report.send(Ok(receipt)).is_ok()),
+                    // Nobody reads any more: that is reported once, and the rest is dropped.
+                    Err(error) => {
+                        let _ = report.send(Err(error));
+                        false
                     }
-                }
+                };
                 let _ = waker.wake();
+                if !goes_on {
+                    return;
+                }
             }
         })?;
-        Ok(Self { queue: Some(queue), done, backlog, thread: Some(thread) })
+        Ok(Self { queue: Some(queue), written, backlog_bytes, thread: Some(thread) })
     }
 
-    /// Puts a text in the queue.
-    pub(crate) fn put(&self, text: String, due: Option<ReceiptDue>) {
-        self.backlog.fetch_add(text.len(), Ordering::Relaxed);
+    /// Queues a text, and a receipt that is due once it is written.
+    pub(crate) fn write(&self, text: String, receipt: Option<ReceiptDue>) {
+        self.backlog_bytes.fetch_add(text.len(), Ordering::Relaxed);
         if let Some(queue) = &self.queue {
             // The thread ends only after an error that has been reported.
-            let _ = queue.send((text, due));
+            let _ = queue.send((text, receipt));
         }
     }
 
     pub(crate) fn is_behind(&self) -> bool {
-        self.backlog.load(Ordering::Relaxed) > BACKLOG_BYTES
+        self.backlog_bytes.load(Ordering::Relaxed) > BACKLOG_BYTES
     }
 
-    /// What is out since the last call; an error means that nobody reads any more.
+    /// The next receipt whose text is written; an error means that nobody reads any more.
     pub(crate) fn written(&self) -> Option<io::Result<ReceiptDue>> {
-        self.done.try_recv().ok()
+        self.written.try_recv().ok()
     }
 
     /// Waits until everything is written.

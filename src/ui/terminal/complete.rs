@@ -1,141 +1,133 @@
-//! Completion and hints: commands with what they do, peers, paths. A list is never longer than the screen:
-//! rustyline would stop there with `--More--`, and nothing that arrives is shown while it waits.
+//! Completion and hints: commands with their summaries, peers, paths.
+//!
+//! A list is never longer than the screen: rustyline would stop there with `--More--`, and nothing
+//! that arrives is shown while it waits.
 
 use rustyline::completion::{FilenameCompleter, Pair};
 use rustyline::hint::Hint;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::EditorState;
+use crate::chat::command::{CommandSpec, Completion};
 
-/// A command that can be completed, and what it completes its argument to.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Word {
-    /// With its colon.
-    pub(crate) text: String,
-    /// Its arguments.
-    pub(crate) usage: String,
-    /// What it does.
-    pub(crate) summary: String,
-    /// Candidates for its argument.
-    pub(crate) arguments: Arguments,
+/// Words that can be completed.
+#[derive(Clone, Debug)]
+pub(crate) struct Vocabulary {
+    pub(crate) commands: &'static [CommandSpec],
+    /// Names of peers.
+    pub(crate) names: Vec<String>,
 }
 
-/// Candidates for an argument.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Arguments {
-    None,
-    Names,
-    CountedNames,
-    Words,
-    Files,
-    Of(&'static [&'static str]),
+/// Hint behind the cursor.
+pub(crate) struct LineHint {
+    pub(crate) display: String,
+    /// The part that the right arrow inserts.
+    pub(crate) completion: Option<String>,
 }
 
-/// What is shown behind the cursor, and what of it the right arrow takes.
-pub(crate) struct Suggestion {
-    pub(crate) shown: String,
-    pub(crate) taken: Option<String>,
-}
-
-impl Hint for Suggestion {
+impl Hint for LineHint {
     fn display(&self) -> &str {
-        &self.shown
+        &self.display
     }
 
     fn completion(&self) -> Option<&str> {
-        self.taken.as_deref()
+        self.completion.as_deref()
     }
 }
 
-/// The rest of the one command that begins like this, its arguments and its meaning.
-pub(crate) fn suggestion(now: &EditorState, line: &str) -> Option<Suggestion> {
-    if line.len() < 2 || !line.starts_with(':') {
-        return None;
+impl Vocabulary {
+    /// Hint for the only command that begins like this: the rest of its name, arguments, summary.
+    pub(crate) fn hint(&self, line: &str) -> Option<LineHint> {
+        let typed = line.strip_prefix(':').filter(|typed| !typed.is_empty())?;
+        let mut matching = self.commands.iter().filter(|command| command.name.starts_with(typed));
+        let only = matching.next().filter(|_| matching.next().is_none());
+        let command = self.command(typed).or(only)?;
+        let rest = command.name.get(typed.len()..).unwrap_or_default();
+        let gap = if command.usage.is_empty() { "" } else { " " };
+        let display = format!("{rest}{gap}{}  ({})", command.usage, command.summary);
+        let completion = (!rest.is_empty()).then(|| format!("{rest}{gap}"));
+        Some(LineHint { display, completion })
     }
-    let mut fitting = now.words.iter().filter(|word| word.text.starts_with(line));
-    let exact = now.words.iter().find(|word| word.text == line);
-    let only = fitting.next().filter(|_| fitting.next().is_none());
-    let word = exact.or(only)?;
-    let rest = word.text.get(line.len()..).unwrap_or_default();
-    let gap = if word.usage.is_empty() { "" } else { " " };
-    let shown = format!("{rest}{gap}{}  ({})", word.usage, word.summary);
-    let taken = (!rest.is_empty()).then(|| format!("{rest}{gap}"));
-    Some(Suggestion { shown, taken })
-}
 
-/// Where what stands before the cursor can be completed, and to what.
-pub(crate) fn candidates(now: &EditorState, line: &str, pos: usize) -> rustyline::Result<(usize, Vec<Pair>)> {
-    let before = line.get(..pos).unwrap_or(line);
-    if !before.starts_with(':') || before.starts_with("::") {
-        return text(now, line, before);
+    /// Candidates for the word before the cursor, and the position where that word starts.
+    pub(crate) fn candidates(&self, line: &str, pos: usize) -> rustyline::Result<(usize, Vec<Pair>)> {
+        let before = line.get(..pos).unwrap_or(line);
+        let Some(typed) = before.strip_prefix(':').filter(|typed| !typed.starts_with(':')) else {
+            return self.candidates_in_text(line, before);
+        };
+        let Some((command, argument)) = typed.split_once(' ') else {
+            let commands = self.commands.iter().filter(|command| command.name.starts_with(typed));
+            let pairs = commands.map(|command| Pair {
+                display: format!(":{}  {}", command.name, command.summary),
+                replacement: format!(":{} ", command.name),
+            });
+            return Ok((0, pairs.collect()));
+        };
+        let completes = self.command(command).map_or(Completion::Nothing, |command| command.completes);
+        let argument = match argument.split_once(' ') {
+            Some((count, name))
+                if completes == Completion::CountedPeers && count.parse::<usize>().is_ok() =>
+            {
+                name
+            }
+            _ => argument,
+        };
+        // After `:help` a command may be written with its colon or without.
+        let colon = if argument.starts_with(':') { ":" } else { "" };
+        let words: Vec<String> = match completes {
+            Completion::Nothing => Vec::new(),
+            Completion::Peers | Completion::CountedPeers => self.names_like(argument).cloned().collect(),
+            Completion::Commands => {
+                let words = self.commands.iter().map(|command| format!("{colon}{}", command.name));
+                words.filter(|word| word.starts_with(argument)).collect()
+            }
+            Completion::OneOf(words) => {
+                words.iter().filter(|word| word.starts_with(argument)).map(ToString::to_string).collect()
+            }
+            Completion::Files => return FilenameCompleter::new().complete_path(line, pos),
+        };
+        let pairs = words.into_iter().map(|word| Pair { display: word.clone(), replacement: word });
+        Ok((before.len() - argument.len(), pairs.collect()))
     }
-    let Some((command, argument)) = before.split_once(' ') else {
-        let words = now.words.iter().filter(|word| word.text.starts_with(before));
-        let pairs = words.map(|word| Pair {
-            display: format!("{}  {}", word.text, word.summary),
-            replacement: format!("{} ", word.text),
-        });
-        return Ok((0, pairs.collect()));
-    };
-    let arguments = now.words.iter().find(|word| word.text == command).map(|word| word.arguments);
-    let (count, argument) = match (arguments, argument.split_once(' ')) {
-        (Some(Arguments::CountedNames), Some((count, name))) if count.parse::<usize>().is_ok() => {
-            (count.len() + 1, name)
+
+    /// Candidates in text: names of peers for its first word, and paths for what looks like one.
+    fn candidates_in_text(&self, line: &str, before: &str) -> rustyline::Result<(usize, Vec<Pair>)> {
+        let word = before.rsplit([' ', '\n']).next().unwrap_or(before);
+        if ["/", "./", "../", "~/"].iter().any(|start| word.starts_with(start)) {
+            return FilenameCompleter::new().complete_path(line, before.len());
         }
-        _ => (0, argument),
-    };
-    let start = command.len() + 1 + count;
-    let found: Vec<&str> = match arguments {
-        Some(Arguments::Names | Arguments::CountedNames) => {
-            let folded = argument.to_lowercase();
-            let names = now.names.iter().filter(|name| name.to_lowercase().starts_with(&folded));
-            return Ok((start, names.map(|name| same(name)).collect()));
-        }
-        // As one may write them after `:help`: with a colon or without.
-        Some(Arguments::Words) if argument.starts_with(':') => {
-            now.words.iter().map(|word| word.text.as_str()).collect()
-        }
-        Some(Arguments::Words) => now.words.iter().map(|word| word.text.trim_start_matches(':')).collect(),
-        Some(Arguments::Of(these)) => these.to_vec(),
-        Some(Arguments::Files) => return FilenameCompleter::new().complete_path(line, pos),
-        Some(Arguments::None) | None => Vec::new(),
-    };
-    let pairs = found.into_iter().filter(|one| one.starts_with(argument)).map(same);
-    Ok((start, pairs.collect()))
-}
-
-/// In text, a word at the start may be a peer's name, and what looks like a path is completed as one.
-fn text(now: &EditorState, line: &str, before: &str) -> rustyline::Result<(usize, Vec<Pair>)> {
-    let word = before.rsplit([' ', '\n']).next().unwrap_or(before);
-    if ["/", "./", "../", "~/"].iter().any(|start| word.starts_with(start)) {
-        return FilenameCompleter::new().complete_path(line, before.len());
+        let pairs = if word.is_empty() || word.len() < before.len() {
+            Vec::new()
+        } else {
+            let names = self.names_like(word);
+            names.map(|name| Pair { display: name.clone(), replacement: format!("{name}: ") }).collect()
+        };
+        Ok((before.len() - word.len(), pairs))
     }
-    let pairs = if word.is_empty() || word.len() < before.len() {
-        Vec::new()
-    } else {
-        let folded = word.to_lowercase();
-        let names = now.names.iter().filter(|name| name.to_lowercase().starts_with(&folded));
-        names.map(|name| Pair { display: name.clone(), replacement: format!("{name}: ") }).collect()
-    };
-    Ok((before.len() - word.len(), pairs))
+
+    fn command(&self, name: &str) -> Option<&CommandSpec> {
+        self.commands.iter().find(|command| command.name == name)
+    }
+
+    /// Names that begin like this in any case.
+    fn names_like(&self, start: &str) -> impl Iterator<Item = &String> {
+        let folded = start.to_lowercase();
+        self.names.iter().filter(move |name| name.to_lowercase().starts_with(&folded))
+    }
 }
 
-fn same(text: &str) -> Pair {
-    Pair { display: text.to_owned(), replacement: text.to_owned() }
-}
-
-/// The list cut down to a screen: without what commands do if there is no room for it, then without its end.
-pub(crate) fn cut(mut pairs: Vec<Pair>, cells: usize, rows: usize) -> Vec<Pair> {
+/// The candidates as far as they fit on a screen: without summaries if there is no room for them,
+/// then without the end of the list.
+pub(crate) fn fit_to_screen(mut pairs: Vec<Pair>, cells: usize, rows: usize) -> Vec<Pair> {
     let room = rows.saturating_sub(2);
-    if takes(&pairs, cells) <= room {
+    if list_rows(&pairs, cells) <= room {
         return pairs;
     }
     for pair in &mut pairs {
         pair.display = pair.replacement.trim_end().to_owned();
     }
-    if takes(&pairs, cells) > room {
-        let more = Pair { display: "…".to_owned(), replacement: common(&pairs) };
-        while !pairs.is_empty() && takes(&pairs, cells) >= room {
+    if list_rows(&pairs, cells) > room {
+        let more = Pair { display: "…".to_owned(), replacement: common_prefix(&pairs) };
+        while !pairs.is_empty() && list_rows(&pairs, cells) >= room {
             pairs.pop();
         }
         pairs.push(more);
@@ -143,14 +135,13 @@ pub(crate) fn cut(mut pairs: Vec<Pair>, cells: usize, rows: usize) -> Vec<Pair> 
     pairs
 }
 
-/// Rows that rustyline's list takes.
-fn takes(pairs: &[Pair], cells: usize) -> usize {
+/// Rows of the list as rustyline lays it out.
+fn list_rows(pairs: &[Pair], cells: usize) -> usize {
     let widest = pairs.iter().map(|pair| pair.display.width() + 2).max().unwrap_or(1).min(cells.max(1));
     pairs.len().div_ceil((cells / widest).max(1))
 }
 
-/// What all candidates begin with.
-fn common(pairs: &[Pair]) -> String {
+fn common_prefix(pairs: &[Pair]) -> String {
     let mut texts = pairs.iter().map(|pair| pair.replacement.as_str());
     let first = texts.next().unwrap_or_default();
     let shared = texts.fold(first.len(), |shared, text| {
@@ -164,24 +155,23 @@ fn common(pairs: &[Pair]) -> String {
 mod tests {
     use super::*;
 
-    fn live() -> EditorState {
-        let word = |text: &str, arguments| Word {
-            text: text.to_owned(),
-            usage: "NAME".to_owned(),
-            summary: "does it".to_owned(),
-            arguments,
-        };
-        let words = vec![
-            word(":verify", Arguments::Names),
-            word(":help", Arguments::Words),
-            word(":hold", Arguments::None),
-            word(":last", Arguments::CountedNames),
-        ];
-        EditorState { names: vec!["Bob".to_owned(), "밥".to_owned()], words, ..EditorState::default() }
+    const fn command(name: &'static str, completes: Completion) -> CommandSpec {
+        CommandSpec { name, usage: "NAME", summary: "does it", details: "", completes }
+    }
+
+    const COMMANDS: [CommandSpec; 4] = [
+        command("verify", Completion::Peers),
+        command("help", Completion::Commands),
+        command("hold", Completion::Nothing),
+        command("last", Completion::CountedPeers),
+    ];
+
+    fn vocabulary() -> Vocabulary {
+        Vocabulary { commands: &COMMANDS, names: vec!["Bob".to_owned(), "밥".to_owned()] }
     }
 
     fn found(line: &str) -> Vec<String> {
-        let (_, pairs) = candidates(&live(), line, line.len()).unwrap();
+        let (_, pairs) = vocabulary().candidates(line, line.len()).unwrap();
         pairs.into_iter().map(|pair| pair.replacement).collect()
     }
 
@@ -194,7 +184,7 @@ mod tests {
         assert_eq!(found(":help :v"), [":verify"]);
         for line in [":last b", ":last 5 b"] {
             assert_eq!(found(line), ["Bob"]);
-            assert_eq!(candidates(&live(), line, line.len()).unwrap().0, line.len() - 1);
+            assert_eq!(vocabulary().candidates(line, line.len()).unwrap().0, line.len() - 1);
         }
         assert_eq!(found(":last x b"), [""; 0]);
         assert_eq!(found(":verify Bob b"), [""; 0]);
@@ -206,12 +196,12 @@ mod tests {
 
     #[test]
     fn only_one_command_is_suggested_and_its_meaning_is_not_typed() {
-        let one = suggestion(&live(), ":ver").unwrap();
+        let one = vocabulary().hint(":ver").unwrap();
         assert_eq!((one.display(), one.completion()), ("ify NAME  (does it)", Some("ify ")));
-        let whole = suggestion(&live(), ":help").unwrap();
+        let whole = vocabulary().hint(":help").unwrap();
         assert_eq!((whole.display(), whole.completion()), (" NAME  (does it)", None));
-        assert!(suggestion(&live(), ":h").is_none());
-        assert!(suggestion(&live(), "x").is_none());
+        assert!(vocabulary().hint(":h").is_none());
+        assert!(vocabulary().hint("x").is_none());
     }
 
     #[test]
@@ -230,15 +220,15 @@ mod tests {
         };
         for rows in 1..30 {
             for cells in [1, 8, 40, 80] {
-                let list = cut(pairs().collect(), cells, rows);
+                let list = fit_to_screen(pairs().collect(), cells, rows);
                 assert!(
-                    takes(&list, cells) <= rows.saturating_sub(2).max(1),
+                    list_rows(&list, cells) <= rows.saturating_sub(2).max(1),
                     "{cells}x{rows}: {}",
                     list.len()
                 );
-                assert_eq!(common(&list), ":", "and it begins as all do");
+                assert_eq!(common_prefix(&list), ":", "and it begins as all do");
             }
         }
-        assert_eq!(cut(pairs().take(5).collect(), 80, 24)[0].display, ":0  what it does");
+        assert_eq!(fit_to_screen(pairs().take(5).collect(), 80, 24)[0].display, ":0  what it does");
     }
 }

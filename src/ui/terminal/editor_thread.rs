@@ -1,22 +1,20 @@
-//! The editor's thread: it reads lines, asks about pasted blocks, and hands the terminal to an external editor.
+//! Editor thread: reads lines, confirms pasted blocks, and runs an external editor.
 
 use std::io::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use mio::Waker;
 use rustyline::Editor;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 
+use super::editor_state::{EditorEvent, EditorShared};
 use super::helper::{Helper, LineMode};
-use super::terminal_guard::SavedTerminal;
-use super::{EditorEvent, EditorState, external_editor, suspend};
-use crate::app::clock::unix_ms;
+use super::terminal_guard::unblock_sigtstp;
+use super::{external_editor, prompt_line};
 use crate::chat::prompts;
 use crate::limits;
 use crate::ui::render::size::cells;
@@ -24,103 +22,40 @@ use crate::ui::render::size::cells;
 /// The command that this thread carries out itself.
 const EDIT: &str = ":edit";
 
-pub(crate) type Lines = Editor<Helper, FileHistory>;
+pub(crate) type LineEditor = Editor<Helper, FileHistory>;
 
-/// Time between two looks at whether the program ends, in milliseconds.
-const LOOK_EVERY_MS: u64 = 50;
-/// Time to wait before a line for a message that is being written, in milliseconds.
-const SETTLE_MS: u64 = 5;
-
-/// Holds back what is to be shown while no line is read: another program may have the terminal, and what
-/// rustyline's printer writes just as a line begins would stand behind its prompt.
-#[derive(Default)]
-pub(crate) struct PrintGate {
-    state: Mutex<Traffic>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Traffic {
-    reading: bool,
-    passing: bool,
-}
-
-impl PrintGate {
-    /// Writes once a line is read, or when nobody will read any more.
-    pub(crate) fn pass<R>(&self, leaving: &AtomicBool, write: impl FnOnce() -> R) -> R {
-        let mut state = self.lock();
-        while !state.reading && !leaving.load(Ordering::SeqCst) {
-            let waited = self.changed.wait_timeout(state, Duration::from_millis(LOOK_EVERY_MS));
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        state.passing = true;
-        drop(state);
-        let written = write();
-        self.lock().passing = false;
-        self.changed.notify_all();
-        written
-    }
-
-    /// A line is painted: from now on the printer knows how to write above it.
-    pub(crate) fn open(&self) {
-        let mut state = self.lock();
-        if !state.reading {
-            state.reading = true;
-            self.changed.notify_all();
-        }
-    }
-
-    /// No line is read. Waits for what is being written, but not for long: a full printer is emptied by the next line only.
-    fn close(&self) {
-        let mut state = self.lock();
-        state.reading = false;
-        let limit = Duration::from_millis(SETTLE_MS);
-        let settled = self.changed.wait_timeout_while(state, limit, |state| state.passing);
-        drop(settled);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Traffic> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The editor thread's side.
+/// The editor thread's own state.
 pub(crate) struct EditorThread {
     pub(crate) sender: SyncSender<EditorEvent>,
     pub(crate) waker: Arc<Waker>,
-    pub(crate) live: Arc<Mutex<EditorState>>,
-    pub(crate) leaving: Arc<AtomicBool>,
-    pub(crate) gate: Arc<PrintGate>,
-    pub(crate) saved: Arc<SavedTerminal>,
+    pub(crate) shared: Arc<EditorShared>,
     pub(crate) history: Option<PathBuf>,
 }
 
-/// What became of a line.
-enum Read {
-    /// It goes to the chat.
-    EditorEvent(EditorEvent),
-    /// It is put on the next line to be edited.
-    Again(String),
-    /// It is gone.
-    Nothing,
+/// Outcome of one read.
+enum ReadOutcome {
+    Event(EditorEvent),
+    /// Text to be edited further, in the next line.
+    EditAgain(String),
+    Discarded,
 }
 
 impl EditorThread {
-    pub(crate) fn read_lines(self, mut editor: Lines) {
+    pub(crate) fn run(self, mut editor: LineEditor) {
         // Should that fail, Ctrl-Z does nothing.
-        let _ = suspend::take_here();
-        let mut carried = String::new();
-        while !self.leaving.load(Ordering::SeqCst) {
-            let typed = match self.read(&mut editor, &std::mem::take(&mut carried)) {
-                Read::EditorEvent(typed) => typed,
-                Read::Again(text) => {
-                    carried = text;
+        let _ = unblock_sigtstp();
+        let mut initial = String::new();
+        while !self.shared.is_closing() {
+            let event = match self.read_line(&mut editor, &std::mem::take(&mut initial)) {
+                ReadOutcome::Event(event) => event,
+                ReadOutcome::EditAgain(text) => {
+                    initial = text;
                     continue;
                 }
-                Read::Nothing => continue,
+                ReadOutcome::Discarded => continue,
             };
-            let is_last = typed == EditorEvent::End;
-            if self.leaving.load(Ordering::SeqCst) || self.sender.send(typed).is_err() {
+            let is_last = event == EditorEvent::End;
+            if self.shared.is_closing() || self.sender.send(event).is_err() {
                 break;
             }
             let _ = self.waker.wake();
@@ -130,49 +65,46 @@ impl EditorThread {
         }
     }
 
-    fn read(&self, editor: &mut Lines, initial: &str) -> Read {
-        let prompt = self.look(|live| live.state.text(cells()));
-        begin(editor, LineMode::Line);
+    fn read_line(&self, editor: &mut LineEditor, initial: &str) -> ReadOutcome {
+        let prompt = prompt_line::natural(&self.shared.state().prompt, cells());
+        helper(editor).start_line(LineMode::Line);
         // Rows are counted in sixteen bits, and a giant paste overflows them.
         let read = catch_unwind(AssertUnwindSafe(|| editor.readline_with_initial(&prompt, (initial, ""))));
-        self.gate.close();
-        let Ok(read) = read else {
-            let bytes = editor.helper().map_or(0, Helper::bytes).max(limits::LINE_BYTES + 1);
-            return Read::EditorEvent(EditorEvent::TooLong { bytes: bytes as u64 });
-        };
+        self.shared.gate.close();
+        let bytes = helper(editor).bytes();
         match read {
-            Ok(line) => {
-                let line = editor.helper().map_or_else(String::new, |helper| helper.meant(&line));
-                self.entered(editor, &line)
+            Ok(Ok(line)) => {
+                let line = helper(editor).without_continuations(&line);
+                self.accept_line(editor, &line)
             }
-            Err(ReadlineError::Interrupted) => {
-                let empty = editor.helper().is_none_or(Helper::is_empty);
-                if empty { Read::EditorEvent(EditorEvent::Interrupt) } else { Read::Nothing }
+            Ok(Err(ReadlineError::Interrupted)) if bytes > 0 => ReadOutcome::Discarded,
+            Ok(Err(ReadlineError::Interrupted)) => ReadOutcome::Event(EditorEvent::Interrupt),
+            Ok(Err(_)) => ReadOutcome::Event(EditorEvent::End),
+            Err(_) => {
+                let bytes = bytes.max(limits::LINE_BYTES + 1) as u64;
+                ReadOutcome::Event(EditorEvent::TooLong { bytes })
             }
-            Err(_) => Read::EditorEvent(EditorEvent::End),
         }
     }
 
-    fn entered(&self, editor: &mut Lines, line: &str) -> Read {
-        let (block, for_editor) =
-            editor.helper().map_or((false, false), |helper| (helper.is_block(), helper.is_for_editor()));
-        if for_editor {
-            return self.edit(editor, line);
+    fn accept_line(&self, editor: &mut LineEditor, line: &str) -> ReadOutcome {
+        if helper(editor).is_for_external_editor() {
+            return self.edit_externally(editor, line);
         }
         if line.trim() == EDIT {
-            return self.edit(editor, "");
+            return self.edit_externally(editor, "");
         }
-        self.remember(editor, line);
-        if block {
-            self.ask(editor, line.to_owned())
+        let is_block = helper(editor).is_block();
+        self.add_to_history(editor, line);
+        if is_block {
+            self.confirm_block(editor, line.to_owned())
         } else {
-            Read::EditorEvent(EditorEvent::Line(line.to_owned()))
+            ReadOutcome::Event(EditorEvent::Line(line.to_owned()))
         }
     }
 
-    /// What is remembered in a file is appended line by line: several sessions may share it, and none is lost
-    /// with the program.
-    fn remember(&self, editor: &mut Lines, line: &str) {
+    /// Appends to the history file line by line: sessions may share it, and a crash loses no line.
+    fn add_to_history(&self, editor: &mut LineEditor, line: &str) {
         if line.trim().is_empty() {
             return;
         }
@@ -183,81 +115,72 @@ impl EditorThread {
         }
     }
 
-    /// Asks what is to be done with a block.
-    fn ask(&self, editor: &mut Lines, mut block: String) -> Read {
-        while !self.leaving.load(Ordering::SeqCst) {
+    /// Asks whether a block is to be sent, edited or dropped.
+    fn confirm_block(&self, editor: &mut LineEditor, mut block: String) -> ReadOutcome {
+        while !self.shared.is_closing() {
             let question = prompts::block_question(block.lines().count());
-            begin(editor, LineMode::Answer);
+            helper(editor).start_line(LineMode::Answer);
             let answer = editor.readline(&question);
-            self.gate.close();
-            let answer = match answer {
-                Ok(answer) => answer.trim().to_lowercase(),
-                Err(_) => "drop".to_owned(),
-            };
+            self.shared.gate.close();
+            let answer = answer.map_or_else(|_| "drop".to_owned(), |answer| answer.trim().to_lowercase());
             match answer.as_str() {
                 "s" | "send" => {
-                    self.look(|live| {
-                        if let Some(text) = (live.text_of)(&block) {
-                            tell(&live.form.own(&live.state.own, &text, unix_ms(), cells()));
-                        }
-                    });
-                    return Read::EditorEvent(EditorEvent::Line(block));
+                    if let Some(message) = self.shared.state().own_message(&block) {
+                        write_line(&message);
+                    }
+                    return ReadOutcome::Event(EditorEvent::Line(block));
                 }
-                "e" | "edit" => match self.externally(&block) {
+                "e" | "edit" => match self.run_external_editor(&block) {
                     Ok(text) if text.trim().is_empty() => break,
                     Ok(text) => block = text,
-                    Err(why) => self.note(&why),
+                    Err(why) => self.print_note(&why),
                 },
                 "d" | "drop" => break,
-                _ => self.note(prompts::block_answers()),
+                _ => self.print_note(prompts::block_answers()),
             }
         }
-        self.note(prompts::dropped());
-        Read::Nothing
+        self.print_note(prompts::dropped());
+        ReadOutcome::Discarded
     }
 
-    /// `:edit`: a short text comes back to the line, a long one is asked about.
-    fn edit(&self, editor: &mut Lines, text: &str) -> Read {
-        match self.externally(text) {
+    /// Edits a text in an external editor: a short one comes back to the line, a long one is
+    /// confirmed.
+    fn edit_externally(&self, editor: &mut LineEditor, text: &str) -> ReadOutcome {
+        match self.run_external_editor(text) {
             Ok(text) if text.trim().is_empty() => {
-                self.note(prompts::dropped());
-                Read::Nothing
+                self.print_note(prompts::dropped());
+                ReadOutcome::Discarded
             }
-            Ok(text) if text.lines().count() > limits::PASTE_LINES => self.ask(editor, text),
-            Ok(text) => Read::Again(text),
+            Ok(text) if text.lines().count() > limits::PASTE_LINES => self.confirm_block(editor, text),
+            Ok(text) => ReadOutcome::EditAgain(text),
             Err(why) => {
-                self.note(&why);
-                Read::Again(text.to_owned())
+                self.print_note(&why);
+                ReadOutcome::EditAgain(text.to_owned())
             }
         }
     }
 
-    fn externally(&self, text: &str) -> Result<String, String> {
+    fn run_external_editor(&self, text: &str) -> Result<String, String> {
         let command = external_editor::command();
-        self.saved.lend();
-        let edited = external_editor::edited(&command, text, &self.leaving);
-        self.saved.hold();
+        self.shared.terminal.release();
+        let edited = external_editor::edit(&command, text, &self.shared.closing);
+        self.shared.terminal.set_idle_modes();
         edited.map_err(|why| prompts::editor_failed(&command, &why))
     }
 
-    /// Something of the editor's own, among the news.
-    fn note(&self, told: &str) {
-        tell(&self.look(|live| live.form.aside(told, unix_ms(), cells())));
-    }
-
-    fn look<R>(&self, look: impl FnOnce(&EditorState) -> R) -> R {
-        look(&self.live.lock().unwrap_or_else(PoisonError::into_inner))
+    fn print_note(&self, text: &str) {
+        let note = self.shared.state().note(text);
+        write_line(&note);
     }
 }
 
-fn begin(editor: &Lines, reading: LineMode) {
-    if let Some(helper) = editor.helper() {
-        helper.begin(reading);
-    }
+fn helper(editor: &LineEditor) -> &Helper {
+    editor.helper().expect("an editor is built with its helper")
 }
 
-/// Between two lines the terminal has its ordinary modes. One that is gone needs no words.
-fn tell(text: &str) {
+/// Writes between two lines, when the terminal has its ordinary output modes.
+fn write_line(text: &str) {
     let mut out = io::stdout().lock();
+    // A terminal that is gone needs no text.
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }

@@ -1,9 +1,10 @@
-//! What rustyline asks while a line is edited: how the prompt and the line are painted, what can be completed,
-//! and whether Enter ends the line. The last painting of a text shows it as it stands among the messages.
+//! rustyline helper: painting, hints, completion and validation of the line.
+//!
+//! The last painting of a text shows it as it stands among the messages.
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use rustyline::completion::{Completer, Pair};
 use rustyline::highlight::Highlighter;
@@ -13,142 +14,119 @@ use rustyline::{Context, GraphemeClusterMode};
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::EditorState;
-use super::complete::{self, Suggestion};
-use super::editor_thread::PrintGate;
+use super::complete::{self, LineHint};
+use super::editor_state::EditorShared;
 use super::keymap::KeyState;
-use super::terminal_guard::SavedTerminal;
-use crate::app::clock::unix_ms;
+use super::prompt_line;
 use crate::chat::prompts;
 use crate::limits;
-use crate::ui::render::colour::{self, Style};
+use crate::ui::render::colour::{self, ColourDepth};
 use crate::ui::render::size::{cells, size};
 
 /// Rows of a pasted block that stay on the screen while its sender is asked about it.
 const SAMPLE_ROWS: usize = 3;
 
-/// What is being read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// Kind of line that is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) enum LineMode {
-    /// A line: text or a command.
+    /// Text or a command.
+    #[default]
     Line,
     /// The answer to a question.
     Answer,
 }
 
-/// What the next painting is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// Content of the next painting.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum Painting {
-    /// The line as it is typed.
-    EditorEvent,
-    /// The text as it was said.
+    /// The line as it is edited.
+    #[default]
+    Line,
+    /// The message that the line became.
     Message,
     /// The beginning of a block that is asked about.
     Sample,
 }
 
+/// State of the line that is read, as it was last painted or validated.
+#[derive(Clone, Copy, Default)]
+struct LineState {
+    mode: LineMode,
+    painting: Painting,
+    /// Cells of the prompt as it was laid out.
+    prompt_cells: usize,
+    bytes: usize,
+    newlines: usize,
+    pasted: bool,
+}
+
+impl LineState {
+    /// Whether the line is a pasted block that is not sent without asking.
+    fn is_block(self) -> bool {
+        self.pasted && self.newlines >= limits::PASTE_LINES
+    }
+}
+
 pub(crate) struct Helper {
-    live: Arc<Mutex<EditorState>>,
-    gate: Arc<PrintGate>,
-    saved: Arc<SavedTerminal>,
-    reading: Cell<LineMode>,
-    painting: Cell<Painting>,
-    /// The prompt's cells as they were laid out.
-    prompt_cells: Cell<usize>,
-    /// Length of the line when it was last looked at, and its newlines.
-    bytes: Cell<usize>,
-    newlines: Cell<usize>,
-    pasted: Cell<bool>,
-    pressed: KeyState,
+    shared: Arc<EditorShared>,
+    keys: Arc<KeyState>,
+    line: Cell<LineState>,
 }
 
 impl Helper {
-    pub(crate) fn new(
-        live: Arc<Mutex<EditorState>>,
-        gate: Arc<PrintGate>,
-        saved: Arc<SavedTerminal>,
-        pressed: KeyState,
-    ) -> Self {
-        Self {
-            live,
-            gate,
-            saved,
-            reading: Cell::new(LineMode::Line),
-            painting: Cell::new(Painting::EditorEvent),
-            prompt_cells: Cell::new(0),
-            bytes: Cell::new(0),
-            newlines: Cell::new(0),
-            pasted: Cell::new(false),
-            pressed,
-        }
+    pub(crate) fn new(shared: Arc<EditorShared>, keys: Arc<KeyState>) -> Self {
+        Self { shared, keys, line: Cell::default() }
     }
 
-    /// Before each line.
-    pub(crate) fn begin(&self, reading: LineMode) {
-        self.reading.set(reading);
-        self.painting.set(Painting::EditorEvent);
-        self.bytes.set(0);
-        self.newlines.set(0);
-        self.pasted.set(false);
-        self.pressed.clear();
+    /// Resets the state before a line.
+    pub(crate) fn start_line(&self, mode: LineMode) {
+        self.line.set(LineState { mode, ..LineState::default() });
+        self.keys.clear();
     }
 
-    /// Whether nothing stood on the line when it was last looked at.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.bytes.get() == 0
-    }
-
-    /// Bytes of the line when it was last looked at.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes.get()
+        self.line.get().bytes
     }
 
-    /// Whether the line is a pasted block that is not sent without asking.
     pub(crate) fn is_block(&self) -> bool {
-        self.pasted.get() && self.newlines.get() >= limits::PASTE_LINES
+        self.line.get().is_block()
     }
 
-    /// Whether the line is to go to an external editor.
-    pub(crate) fn is_for_editor(&self) -> bool {
-        self.pressed.is_for_editor()
+    pub(crate) fn is_for_external_editor(&self) -> bool {
+        self.keys.is_for_external_editor()
     }
 
-    /// The line as it is meant: one that went on behind backslashes has lost them.
-    pub(crate) fn meant(&self, line: &str) -> String {
-        self.pressed.joined(line).trim_end_matches('\n').to_owned()
+    /// The line as it is accepted, without continuations and the newlines at its end.
+    pub(crate) fn without_continuations(&self, line: &str) -> String {
+        self.keys.without_continuations(line).trim_end_matches('\n').to_owned()
     }
 
-    fn live(&self) -> MutexGuard<'_, EditorState> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Updates the state of the line. More than one newline at once was not typed.
+    fn track(&self, text: &str) -> LineState {
+        let mut line = self.line.get();
+        let newlines = text.trim_end_matches('\n').matches('\n').count();
+        line.pasted |= newlines > line.newlines + 1;
+        line.newlines = newlines;
+        line.bytes = text.len();
+        self.line.set(line);
+        line
     }
 
-    /// More than one newline at once was not typed.
-    fn look_at(&self, line: &str) {
-        let newlines = line.trim_end_matches('\n').matches('\n').count();
-        if newlines > self.newlines.get() + 1 {
-            self.pasted.set(true);
-        }
-        self.newlines.set(newlines);
-        self.bytes.set(line.len());
+    fn own_message(&self, line: &str) -> Option<String> {
+        self.shared.state().own_message(&self.without_continuations(line))
     }
 
-    fn said(&self, line: &str) -> Option<String> {
-        let now = self.live();
-        let text = (now.text_of)(&self.meant(line))?;
-        Some(now.form.own(&now.state.own, &text, unix_ms(), cells()))
-    }
-
-    /// What is painted in the place of a line. The layout stays that of the line: where that ends at the
-    /// edge, rustyline goes one row down.
-    fn instead<'l>(&self, line: &str, mut text: String) -> Cow<'l, str> {
-        if ends_at_edge(self.prompt_cells.get(), line, cells()) {
+    /// A text that is painted in the place of a line. The layout stays that of the line: where that
+    /// ends at the edge, rustyline goes one row down.
+    fn in_place_of<'l>(&self, line: &str, mut text: String) -> Cow<'l, str> {
+        if ends_at_edge(self.line.get().prompt_cells, line, cells()) {
             text.push_str("\x1b[A");
         }
         Cow::Owned(text)
     }
 }
 
-/// The beginning of a block, and how much more there is.
+/// The beginning of a block, and how many more lines there are.
 fn sample(line: &str) -> String {
     let rows: Vec<_> = line.lines().collect();
     let shown = rows.iter().take(SAMPLE_ROWS).copied().collect::<Vec<_>>().join("\n");
@@ -158,90 +136,93 @@ fn sample(line: &str) -> String {
 /// Whether rustyline's layout of a line ends left of a row's first cell.
 fn ends_at_edge(prompt: usize, line: &str, cells: usize) -> bool {
     let mode = GraphemeClusterMode::from_env();
-    let mut col = prompt;
+    let mut column = prompt;
     for cluster in line.graphemes(true) {
         let width = usize::from(mode.width(cluster));
-        col = match cluster {
+        column = match cluster {
             "\n" => 0,
-            _ if col + width > cells => width,
-            _ => col + width,
+            _ if column + width > cells => width,
+            _ => column + width,
         };
     }
-    col == cells || (col == 0 && line.contains('\n'))
+    column == cells || (column == 0 && line.contains('\n'))
 }
 
 impl rustyline::Helper for Helper {}
 
 impl Validator for Helper {
-    /// Every line ends with Enter; this is the last moment before its last painting.
+    /// Accepts every line; this is the last moment before its last painting.
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        let line = context.input();
-        self.look_at(line);
-        let painting = match self.reading.get() {
-            LineMode::Line if self.is_for_editor() => Painting::EditorEvent,
-            LineMode::Line if self.is_block() => Painting::Sample,
-            LineMode::Line if self.said(line).is_some() => Painting::Message,
-            LineMode::Line | LineMode::Answer => Painting::EditorEvent,
+        let line = self.track(context.input());
+        let painting = if line.mode == LineMode::Answer || self.is_for_external_editor() {
+            Painting::Line
+        } else if line.is_block() {
+            Painting::Sample
+        } else if self.own_message(context.input()).is_some() {
+            Painting::Message
+        } else {
+            Painting::Line
         };
-        self.painting.set(painting);
+        self.line.set(LineState { painting, ..line });
         // An empty message asks for a painting without hints.
-        Ok(ValidationResult::Valid((painting != Painting::EditorEvent).then(String::new)))
+        Ok(ValidationResult::Valid((painting != Painting::Line).then(String::new)))
     }
 }
 
 impl Highlighter for Helper {
     fn highlight<'l>(&self, line: &'l str, _pos: usize) -> Cow<'l, str> {
-        self.look_at(line);
-        match self.painting.get() {
-            Painting::EditorEvent => Cow::Borrowed(line),
-            Painting::Message => self.instead(line, self.said(line).unwrap_or_default()),
-            Painting::Sample => self.instead(line, sample(line)),
+        match self.track(line).painting {
+            Painting::Line => Cow::Borrowed(line),
+            Painting::Message => self.in_place_of(line, self.own_message(line).unwrap_or_default()),
+            Painting::Sample => self.in_place_of(line, sample(line)),
         }
     }
 
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, default: bool) -> Cow<'b, str> {
-        self.gate.open();
-        if !default || self.reading.get() == LineMode::Answer {
+        self.shared.gate.open();
+        let line = self.line.get();
+        if !default || line.mode == LineMode::Answer {
             return Cow::Borrowed(prompt);
         }
-        self.prompt_cells.set(prompt.width());
-        if self.painting.get() == Painting::Message {
+        self.line.set(LineState { prompt_cells: prompt.width(), ..line });
+        if line.painting == Painting::Message {
             return Cow::Borrowed("");
         }
-        let mut now = self.live();
-        now.painted = Some(now.state.clone());
-        let text = now.state.fitted(prompt.width(), cells());
-        let painted = colour::painted(&text, colour::OWN, now.form.style);
-        // Whatever paints the prompt brings the title along.
-        Cow::Owned(match self.saved.title().change(&now.state) {
+        let mut state = self.shared.state();
+        state.painted_prompt = Some(state.prompt.clone());
+        let text = prompt_line::fitted(&state.prompt, prompt.width(), cells());
+        let painted = colour::paint(&text, colour::OWN, state.layout.depth);
+        // The title changes with the prompt.
+        Cow::Owned(match self.shared.terminal.title().update(&state.prompt) {
             Some(title) => title + &painted,
             None => painted,
         })
     }
 
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
-        Cow::Owned(colour::dim(hint, self.live().form.style))
+        Cow::Owned(colour::dim(hint, self.shared.state().layout.depth))
     }
 }
 
 impl Hinter for Helper {
-    type Hint = Suggestion;
+    type Hint = LineHint;
 
-    fn hint(&self, line: &str, pos: usize, _context: &Context<'_>) -> Option<Suggestion> {
-        self.look_at(line);
-        if pos < line.len() || self.reading.get() == LineMode::Answer {
+    fn hint(&self, line: &str, pos: usize, _context: &Context<'_>) -> Option<LineHint> {
+        let tracked = self.track(line);
+        if pos < line.len() || tracked.mode == LineMode::Answer {
             return None;
         }
-        if self.is_block() {
-            let shown = prompts::block_hint(self.newlines.get() + 1);
-            return Some(Suggestion { shown, taken: None });
+        if tracked.is_block() {
+            return Some(LineHint { display: prompts::block_hint(tracked.newlines + 1), completion: None });
         }
-        let now = self.live();
-        let suggestion = complete::suggestion(&now, line)?;
-        Some(match now.form.style {
+        let state = self.shared.state();
+        let hint = state.vocabulary.hint(line)?;
+        Some(match state.layout.depth {
             // Undimmed it must not look as if it were typed.
-            Style::Plain => Suggestion { shown: format!("  [{}]", suggestion.shown.trim()), taken: None },
-            _ => suggestion,
+            ColourDepth::Monochrome => {
+                LineHint { display: format!("  [{}]", hint.display.trim()), completion: None }
+            }
+            _ => hint,
         })
     }
 }
@@ -255,12 +236,12 @@ impl Completer for Helper {
         pos: usize,
         _context: &Context<'_>,
     ) -> rustyline::Result<(usize, Vec<Pair>)> {
-        if self.reading.get() == LineMode::Answer {
+        if self.line.get().mode == LineMode::Answer {
             return Ok((pos, Vec::new()));
         }
-        let (start, pairs) = complete::candidates(&self.live(), line, pos)?;
+        let (start, pairs) = self.shared.state().vocabulary.candidates(line, pos)?;
         let size = size();
-        Ok((start, complete::cut(pairs, size.cells, size.rows)))
+        Ok((start, complete::fit_to_screen(pairs, size.cells, size.rows)))
     }
 }
 

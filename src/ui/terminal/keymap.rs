@@ -1,4 +1,4 @@
-//! Keys of ours besides those of rustyline: lines of a text, and the way to an external editor.
+//! Key bindings besides rustyline's own: newlines, suspension, and the external editor.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,95 +9,94 @@ use rustyline::{
     RepeatCount,
 };
 
-use super::helper::Helper;
-use super::terminal_guard::SavedTerminal;
-
 /// A backslash and the end of its line.
-const CONTINUED: &str = "\\\n";
+const CONTINUATION: &str = "\\\n";
 
-/// What was pressed while a line was typed.
-#[derive(Clone, Default)]
+/// Effects of our own keys on the line that is edited.
+#[derive(Default)]
 pub(crate) struct KeyState {
-    /// The line is to be taken along to an external editor.
-    to_editor: Arc<AtomicBool>,
-    /// How often Enter went on behind a backslash.
-    continued: Arc<AtomicUsize>,
+    to_external_editor: AtomicBool,
+    /// Lines that were continued by Enter behind a backslash.
+    continuations: AtomicUsize,
 }
 
 impl KeyState {
-    /// Before each line.
+    /// Forgets the last line.
     pub(crate) fn clear(&self) {
-        self.to_editor.store(false, Ordering::SeqCst);
-        self.continued.store(0, Ordering::SeqCst);
+        self.to_external_editor.store(false, Ordering::SeqCst);
+        self.continuations.store(0, Ordering::SeqCst);
     }
 
-    pub(crate) fn is_for_editor(&self) -> bool {
-        self.to_editor.load(Ordering::SeqCst)
+    pub(crate) fn is_for_external_editor(&self) -> bool {
+        self.to_external_editor.load(Ordering::SeqCst)
     }
 
-    /// The line without the backslashes that only joined it. Those of a pasted text are its own.
-    pub(crate) fn joined(&self, line: &str) -> String {
-        if line.matches(CONTINUED).count() <= self.continued.load(Ordering::SeqCst) {
-            line.replace(CONTINUED, "\n")
+    /// The line without the backslashes that continued it. Those of a pasted text are its own.
+    pub(crate) fn without_continuations(&self, line: &str) -> String {
+        if line.matches(CONTINUATION).count() <= self.continuations.load(Ordering::SeqCst) {
+            line.replace(CONTINUATION, "\n")
         } else {
             line.to_owned()
         }
     }
 }
 
-/// Binds the keys.
-pub(crate) fn bind(editor: &mut Editor<Helper, FileHistory>, pressed: &KeyState, saved: &Arc<SavedTerminal>) {
+/// Binds our own keys.
+pub(crate) fn bind<H: rustyline::Helper>(
+    editor: &mut Editor<H, FileHistory>,
+    keys: &Arc<KeyState>,
+    suspend: impl Fn() + Send + Sync + 'static,
+) {
     // Alt-Enter, as terminals send it: escape, then what Enter sends.
     for code in [KeyCode::Enter, KeyCode::Char('\r'), KeyCode::Char('\n')] {
         editor.bind_sequence(KeyEvent(code, Modifiers::ALT), Cmd::Newline);
     }
     editor.bind_sequence(KeyEvent(KeyCode::Char('J'), Modifiers::CTRL | Modifiers::ALT), Cmd::Newline);
     editor.bind_sequence(KeyEvent(KeyCode::Char('M'), Modifiers::CTRL | Modifiers::ALT), Cmd::Newline);
-    let stop = EventHandler::Conditional(Box::new(Stop(Arc::clone(saved))));
-    editor.bind_sequence(KeyEvent::ctrl('Z'), stop);
-    // The keys of vi have none for these: a clean screen, and out of a search with the line as it was.
+    // rustyline's own Ctrl-Z would give the shell the modes between two lines.
+    let suspend = on_key(move |_| {
+        suspend();
+        Some(Cmd::Repaint)
+    });
+    editor.bind_sequence(KeyEvent::ctrl('Z'), suspend);
+    // Vi mode has no keys for these: clear the screen, and leave a search with the line as it was.
     editor.bind_sequence(KeyEvent::ctrl('L'), Cmd::ClearScreen);
     editor.bind_sequence(KeyEvent::ctrl('G'), Cmd::Abort);
-    let enter = EventHandler::Conditional(Box::new(Continue(pressed.clone())));
-    editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::NONE), enter);
-    let keys = vec![KeyEvent::ctrl('X'), KeyEvent::ctrl('E')];
-    editor
-        .bind_sequence(Event::KeySeq(keys), EventHandler::Conditional(Box::new(TakeAlong(pressed.clone()))));
-}
-
-/// Enter behind a backslash goes on in a new line, as in a shell. Two of them are two.
-struct Continue(KeyState);
-
-impl ConditionalEventHandler for Continue {
-    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
-        let line = context.line();
-        let slashes = line.chars().rev().take_while(|c| *c == '\\').count();
-        let command = line.starts_with(':') && !line.starts_with("::");
-        let goes_on = slashes % 2 == 1 && context.pos() == line.len() && !command;
-        goes_on.then(|| {
-            self.0.continued.fetch_add(1, Ordering::SeqCst);
+    let state = Arc::clone(keys);
+    let enter = on_key(move |context| {
+        is_continued(context).then(|| {
+            state.continuations.fetch_add(1, Ordering::SeqCst);
             Cmd::Newline
         })
-    }
-}
-
-/// Ctrl-Z. rustyline's own would give the shell the modes between two lines.
-struct Stop(Arc<SavedTerminal>);
-
-impl ConditionalEventHandler for Stop {
-    fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
-        self.0.suspend();
-        Some(Cmd::Repaint)
-    }
-}
-
-/// Ctrl-X Ctrl-E, as in bash.
-struct TakeAlong(KeyState);
-
-impl ConditionalEventHandler for TakeAlong {
-    fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
-        self.0.to_editor.store(true, Ordering::SeqCst);
+    });
+    editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::NONE), enter);
+    // As in bash.
+    let state = Arc::clone(keys);
+    let edit = on_key(move |_| {
+        state.to_external_editor.store(true, Ordering::SeqCst);
         Some(Cmd::AcceptLine)
+    });
+    editor.bind_sequence(Event::KeySeq(vec![KeyEvent::ctrl('X'), KeyEvent::ctrl('E')]), edit);
+}
+
+/// Whether Enter continues the line, as in a shell, behind a backslash that no other one escapes.
+fn is_continued(context: &EventContext<'_>) -> bool {
+    let line = context.line();
+    let backslashes = line.chars().rev().take_while(|c| *c == '\\').count();
+    let is_command = line.starts_with(':') && !line.starts_with("::");
+    backslashes % 2 == 1 && context.pos() == line.len() && !is_command
+}
+
+fn on_key(command: impl Fn(&EventContext<'_>) -> Option<Cmd> + Send + Sync + 'static) -> EventHandler {
+    EventHandler::Conditional(Box::new(KeyHandler(command)))
+}
+
+/// Closure as rustyline's handler of a key.
+struct KeyHandler<F>(F);
+
+impl<F: Fn(&EventContext<'_>) -> Option<Cmd> + Send + Sync> ConditionalEventHandler for KeyHandler<F> {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
+        (self.0)(context)
     }
 }
 
@@ -107,12 +106,16 @@ mod tests {
 
     #[test]
     fn only_backslashes_that_were_typed_to_go_on_are_taken_away() {
-        let pressed = KeyState::default();
-        assert_eq!(pressed.joined("a \\\n b"), "a \\\n b", "a pasted script");
-        pressed.continued.store(1, Ordering::SeqCst);
-        assert_eq!(pressed.joined("a \\\n b"), "a \n b");
-        assert_eq!(pressed.joined("a \\\n b \\\n c"), "a \\\n b \\\n c", "one of them was pasted");
-        pressed.clear();
-        assert_eq!(pressed.joined("C:\\"), "C:\\");
+        let keys = KeyState::default();
+        assert_eq!(keys.without_continuations("a \\\n b"), "a \\\n b", "a pasted script");
+        keys.continuations.store(1, Ordering::SeqCst);
+        assert_eq!(keys.without_continuations("a \\\n b"), "a \n b");
+        assert_eq!(
+            keys.without_continuations("a \\\n b \\\n c"),
+            "a \\\n b \\\n c",
+            "one of them was pasted"
+        );
+        keys.clear();
+        assert_eq!(keys.without_continuations("C:\\"), "C:\\");
     }
 }

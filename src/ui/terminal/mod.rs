@@ -1,23 +1,24 @@
-//! The edited terminal: rustyline in a thread of its own, since it offers no other way to be awaited together
-//! with sockets. It knows nothing of conversations: lines go out; a prompt, words to complete and the form of
-//! one's own lines come in.
+//! Line editor on a terminal: rustyline in a thread of its own.
+//!
+//! rustyline cannot be awaited together with sockets in any other way.
 
-pub(crate) mod complete;
-pub(crate) mod editor_thread;
-pub(crate) mod external_editor;
-pub(crate) mod helper;
-pub(crate) mod keymap;
-pub(crate) mod prompt_line;
-pub(crate) mod suspend;
-pub(crate) mod terminal_guard;
-pub(crate) mod title;
+mod complete;
+mod editor_state;
+mod editor_thread;
+mod external_editor;
+mod helper;
+mod keymap;
+mod print_gate;
+mod prompt_line;
+mod terminal_guard;
+mod title;
 
 use std::io::{self, IsTerminal as _};
 use std::os::unix::thread::JoinHandleExt as _;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -28,42 +29,24 @@ use rustyline::config::Configurer as _;
 use rustyline::error::ReadlineError;
 use rustyline::{ColorMode, CompletionType, Config, EditMode, Editor, ExternalPrinter as _};
 
-use super::render::colour::Style;
-use super::render::layout::{Layout, OutputMode};
-use super::screen::Sink;
-use crate::config::{EditorMode, TimeFormat, Title};
+use super::screen::Printer;
+use crate::config::{EditorMode, Title};
 use crate::limits;
-pub(crate) use complete::{Arguments, Word};
-use editor_thread::{EditorThread, Lines, PrintGate};
+pub(crate) use editor_state::{EditorEvent, EditorShared, EditorState};
+use editor_thread::{EditorThread, LineEditor};
 use helper::Helper;
 use keymap::KeyState;
-pub(crate) use prompt_line::PromptState;
-pub(crate) use suspend::leave_to_editor;
-use terminal_guard::SavedTerminal;
+pub(crate) use terminal_guard::block_sigtstp;
+use terminal_guard::{EDITOR_THREAD, TerminalGuard};
 use title::TitleBar;
 
-/// Name of the thread that edits. Its panics are caught, and their words would land in the line.
-const EDITOR: &str = "editor";
-
-/// Has rustyline paint the line anew and leaves everything else: up from the row that it cleared for a message,
-/// and down again. In the first row there is no up: that leaves a blank row above.
+/// Sequence that makes rustyline repaint the line and changes nothing else: up from the row that it
+/// cleared for a message, and down again. In the first row there is no up: that leaves a blank row
+/// above.
 const REPAINT: &str = "\x1b[A\n";
-
-/// What the person did.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum EditorEvent {
-    /// A line, or a pasted block with its newlines.
-    Line(String),
-    /// Ctrl-C with nothing on the line; with something on it, the line was cleared and that was all.
-    Interrupt,
-    /// More was pasted than the editor can lay out; it is gone.
-    TooLong {
-        /// Its length in bytes.
-        bytes: u64,
-    },
-    /// Ctrl-D, or the terminal is gone.
-    End,
-}
+/// Longest wait for the editor thread to end, and the interval between two signals to it.
+const JOIN_TIMEOUT_MS: u64 = 1_000;
+const INTERRUPT_EVERY_MS: u64 = 5;
 
 /// Whether an editor can run: both ends are a terminal that understands cursor movement.
 pub(crate) fn is_edited() -> bool {
@@ -72,122 +55,80 @@ pub(crate) fn is_edited() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb
 }
 
-/// What can change while a line is typed.
-#[derive(Clone, Debug)]
-pub(crate) struct EditorState {
-    pub(crate) state: PromptState,
-    /// The state as it was last painted.
-    pub(crate) painted: Option<PromptState>,
-    pub(crate) names: Vec<String>,
-    pub(crate) words: Vec<Word>,
-    pub(crate) form: Layout,
-    /// What a line says, if it is text and somebody hears it.
-    pub(crate) text_of: fn(&str) -> Option<String>,
-}
-
-impl EditorState {
-    /// Whether the prompt on the screen is not the one that holds.
-    fn is_stale(&self) -> bool {
-        self.painted.as_ref().is_some_and(|painted| *painted != self.state)
-    }
-}
-
-impl Default for EditorState {
-    fn default() -> Self {
-        let form = Layout::new(OutputMode::Screen, Style::Plain, TimeFormat::default());
-        let state = PromptState::default();
-        Self { state, painted: None, names: Vec::new(), words: Vec::new(), form, text_of: |_| None }
-    }
-}
-
-/// How somebody likes to edit.
+/// Settings of the line editor.
 pub(crate) struct EditorOptions<'a> {
-    /// Whose keys the line has.
-    pub(crate) keys: EditorMode,
-    /// File that keeps typed lines.
+    pub(crate) edit_mode: EditorMode,
+    /// File that keeps the history.
     pub(crate) history: Option<&'a Path>,
     /// Whether the terminal's title follows the conversation.
     pub(crate) title: Title,
 }
 
-/// The editor's owner. [`Terminal::finish`] gives the terminal back; so does a panic.
+/// Owner of the editor thread. [`Terminal::finish`] restores the terminal; so does a panic.
 pub(crate) struct Terminal {
-    typed: Receiver<EditorEvent>,
-    live: Arc<Mutex<EditorState>>,
-    leaving: Arc<AtomicBool>,
-    editor: Option<JoinHandle<()>>,
-    saved: Arc<SavedTerminal>,
+    events: Receiver<EditorEvent>,
+    shared: Arc<EditorShared>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Terminal {
     /// Starts the editor. Before any socket: its `select` cannot see descriptors past 1,023.
     pub(crate) fn start(
-        live: EditorState,
-        habits: &EditorOptions<'_>,
+        state: EditorState,
+        options: &EditorOptions<'_>,
         waker: Arc<Waker>,
-    ) -> io::Result<(Self, Sink)> {
-        let saved = Arc::new(SavedTerminal::take(TitleBar::of_terminal(habits.title))?);
-        let live = Arc::new(Mutex::new(live));
-        let gate = Arc::new(PrintGate::default());
-        let mut editor = editor(&live, &gate, &saved, habits).map_err(other)?;
-        let mut printer = editor.create_external_printer().map_err(other)?;
-        let (sender, typed) = sync_channel(limits::LINES_AHEAD);
-        let leaving = Arc::new(AtomicBool::new(false));
-        let desk = EditorThread {
-            sender,
-            waker,
-            live: Arc::clone(&live),
-            leaving: Arc::clone(&leaving),
-            gate: Arc::clone(&gate),
-            saved: Arc::clone(&saved),
-            history: habits.history.map(Path::to_path_buf),
-        };
-        let editor = thread::Builder::new().name(EDITOR.into()).spawn(move || desk.read_lines(editor))?;
-        let left = Arc::clone(&leaving);
-        let seen = Arc::clone(&live);
-        let sink: Sink = Box::new(move |text| {
-            let stale = || seen.lock().unwrap_or_else(PoisonError::into_inner).is_stale();
-            gate.pass(&left, || match text.as_str() {
-                "" if !stale() => Ok(()),
-                "" => printer.print(REPAINT.to_owned()).map_err(other),
-                _ => printer.print(text).map_err(other),
+    ) -> io::Result<(Self, Printer)> {
+        let guard = TerminalGuard::acquire(TitleBar::new(options.title))?;
+        let shared = Arc::new(EditorShared::new(state, guard));
+        let mut editor = line_editor(&shared, options).map_err(io_error)?;
+        let mut external_printer = editor.create_external_printer().map_err(io_error)?;
+        let (sender, events) = sync_channel(limits::LINES_AHEAD);
+        let history = options.history.map(Path::to_path_buf);
+        let editing = EditorThread { sender, waker, shared: Arc::clone(&shared), history };
+        let thread = thread::Builder::new().name(EDITOR_THREAD.into()).spawn(move || editing.run(editor))?;
+        let printing = Arc::clone(&shared);
+        let printer: Printer = Box::new(move |text| {
+            printing.gate.print(&printing.closing, || match text.as_str() {
+                "" if !printing.state().is_prompt_stale() => Ok(()),
+                "" => external_printer.print(REPAINT.to_owned()).map_err(io_error),
+                _ => external_printer.print(text).map_err(io_error),
             })
         });
-        Ok((Self { typed, live, leaving, editor: Some(editor), saved }, sink))
+        Ok((Self { events, shared, thread: Some(thread) }, printer))
     }
 
-    /// The next thing that the person did, if there is one.
+    /// The next event, if there is one.
     pub(crate) fn next(&self) -> Option<EditorEvent> {
-        self.typed.try_recv().ok()
+        self.events.try_recv().ok()
     }
 
-    /// What stands before the cursor and what can be completed, to be changed. Seen at the next repaint.
-    pub(crate) fn live(&self) -> Arc<Mutex<EditorState>> {
-        Arc::clone(&self.live)
+    /// The state of the editor; a change is seen at the next repaint.
+    pub(crate) fn shared(&self) -> Arc<EditorShared> {
+        Arc::clone(&self.shared)
     }
 
-    /// The program ends: nothing is held back any more, and an external editor ends too.
-    pub(crate) fn leave(&self) {
-        self.leaving.store(true, Ordering::SeqCst);
+    /// Begins the shutdown: output is no longer held back, and an external editor is killed.
+    pub(crate) fn begin_close(&self) {
+        self.shared.closing.store(true, Ordering::SeqCst);
     }
 
-    /// Ends the editor and gives the terminal back as it was. A reader can only be ended by SIGINT, which
-    /// rustyline turns into an error; its handler and ours make it harmless otherwise.
+    /// Ends the editor and restores the terminal. Only SIGINT ends a read: rustyline turns it into
+    /// an error, and its handler and ours make it harmless otherwise.
     pub(crate) fn finish(&mut self) {
-        self.leave();
-        let Some(editor) = self.editor.take() else { return };
-        let patience = Instant::now() + Duration::from_secs(1);
-        while !editor.is_finished() && Instant::now() < patience {
+        self.begin_close();
+        let Some(thread) = self.thread.take() else { return };
+        let deadline = Instant::now() + Duration::from_millis(JOIN_TIMEOUT_MS);
+        while !thread.is_finished() && Instant::now() < deadline {
             while self.next().is_some() {}
-            // To the thread itself: sent to the process, another thread may take it while a search is open.
-            // The cast is for musl, whose C library has a pointer there.
-            let _ = pthread_kill(editor.as_pthread_t() as Pthread, Signal::SIGINT);
-            thread::sleep(Duration::from_millis(5));
+            // To the thread itself: sent to the process, another thread may take it while a search
+            // is open. The cast is for musl, whose C library has a pointer there.
+            let _ = pthread_kill(thread.as_pthread_t() as Pthread, Signal::SIGINT);
+            thread::sleep(Duration::from_millis(INTERRUPT_EVERY_MS));
         }
-        if editor.is_finished() {
-            let _ = editor.join();
+        if thread.is_finished() {
+            let _ = thread.join();
         }
-        self.saved.restore();
+        self.shared.terminal.restore();
     }
 }
 
@@ -197,21 +138,16 @@ impl Drop for Terminal {
     }
 }
 
-fn editor(
-    live: &Arc<Mutex<EditorState>>,
-    gate: &Arc<PrintGate>,
-    saved: &Arc<SavedTerminal>,
-    habits: &EditorOptions<'_>,
-) -> rustyline::Result<Lines> {
-    let mode = match habits.keys {
+fn line_editor(shared: &Arc<EditorShared>, options: &EditorOptions<'_>) -> rustyline::Result<LineEditor> {
+    let mode = match options.edit_mode {
         EditorMode::Emacs => EditMode::Emacs,
         EditorMode::Vi => EditMode::Vi,
     };
     let config = Config::builder()
         .edit_mode(mode)
         .completion_type(CompletionType::List)
-        // At once, and never asking whether: while rustyline waits for a second key, nothing that arrives is
-        // shown. The list fits the screen by itself.
+        // At once, and never asking whether: while rustyline waits for a second key, nothing that
+        // arrives is shown. The list fits the screen by itself.
         .completion_show_all_if_ambiguous(true)
         .completion_prompt_limit(usize::MAX)
         .color_mode(ColorMode::Forced)
@@ -219,21 +155,17 @@ fn editor(
         .build();
     let mut editor = Editor::with_config(config)?;
     editor.set_max_history_size(1_000)?;
-    let pressed = KeyState::default();
-    editor.set_helper(Some(Helper::new(
-        Arc::clone(live),
-        Arc::clone(gate),
-        Arc::clone(saved),
-        pressed.clone(),
-    )));
-    keymap::bind(&mut editor, &pressed, saved);
-    if let Some(path) = habits.history {
+    let keys = Arc::new(KeyState::default());
+    editor.set_helper(Some(Helper::new(Arc::clone(shared), Arc::clone(&keys))));
+    let suspending = Arc::clone(shared);
+    keymap::bind(&mut editor, &keys, move || suspending.terminal.suspend());
+    if let Some(path) = options.history {
         editor.load_history(path)?;
     }
     Ok(editor)
 }
 
-fn other(error: ReadlineError) -> io::Error {
+fn io_error(error: ReadlineError) -> io::Error {
     match error {
         ReadlineError::Io(error) => error,
         other => io::Error::other(other),

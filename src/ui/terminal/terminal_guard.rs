@@ -1,45 +1,57 @@
-//! The terminal's modes and title as they were, given back at the end, by a panic and to other programs. Between two
-//! lines the terminal neither edits nor echoes: keys pressed in that moment wait for the next line, as they are.
+//! Guard of the terminal's modes and title, which it restores at the end, on a panic and on Ctrl-Z.
+//!
+//! Only the thread that calls `kill` is sure to be stopped when it returns (POSIX, `kill`), and
+//! only if no other thread can take the signal; else the shell gets a raw terminal. So every thread
+//! but the editor's blocks SIGTSTP.
 
 use std::io::{self, Write as _};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::unistd::Pid;
 use rustix::termios::{InputModes, LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use super::title::TitleBar;
 
-/// What the panic hook gives back: a hook has no other way to know.
-static AT_PANIC: Mutex<Option<Termios>> = Mutex::new(None);
-static HOOK: Once = Once::new();
+/// Name of the editor thread. Its panics are caught, and their messages would land in the line.
+pub(crate) const EDITOR_THREAD: &str = "editor";
 
-pub(crate) struct SavedTerminal {
+const BRACKETED_PASTE_ON: &str = "\x1b[?2004h";
+const BRACKETED_PASTE_OFF: &str = "\x1b[?2004l";
+
+/// Modes that the panic hook restores: a hook has no other way to know them.
+static MODES_AT_PANIC: Mutex<Option<Termios>> = Mutex::new(None);
+static PANIC_HOOK: Once = Once::new();
+
+pub(crate) struct TerminalGuard {
     modes: Termios,
     title: Mutex<TitleBar>,
 }
 
-impl SavedTerminal {
-    pub(crate) fn take(title: TitleBar) -> io::Result<Self> {
+impl TerminalGuard {
+    pub(crate) fn acquire(title: TitleBar) -> io::Result<Self> {
         let modes = tcgetattr(io::stdin())?;
-        *AT_PANIC.lock().unwrap_or_else(PoisonError::into_inner) = Some(modes.clone());
-        HOOK.call_once(|| {
-            let before = std::panic::take_hook();
+        *MODES_AT_PANIC.lock().unwrap_or_else(PoisonError::into_inner) = Some(modes.clone());
+        PANIC_HOOK.call_once(|| {
+            let previous = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
-                if std::thread::current().name() == Some(super::EDITOR) {
+                if std::thread::current().name() == Some(EDITOR_THREAD) {
                     return;
                 }
-                if let Some(modes) = AT_PANIC.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-                    give_back(modes);
+                if let Some(modes) = MODES_AT_PANIC.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+                    restore_modes(modes);
                 }
-                before(panic);
+                previous(panic);
             }));
         });
-        let saved = Self { modes, title: Mutex::new(title) };
-        saved.hold();
-        Ok(saved)
+        let guard = Self { modes, title: Mutex::new(title) };
+        guard.set_idle_modes();
+        Ok(guard)
     }
 
-    /// The modes between two lines: rustyline goes back to them after each.
-    pub(crate) fn hold(&self) {
+    /// Sets the modes between two lines, to which rustyline returns after each: the terminal
+    /// neither edits nor echoes, and keys pressed then wait for the next line, as they are.
+    pub(crate) fn set_idle_modes(&self) {
         let mut modes = self.modes.clone();
         modes.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG | LocalModes::IEXTEN;
         modes.input_modes -= InputModes::ICRNL | InputModes::INLCR | InputModes::IXON;
@@ -47,38 +59,52 @@ impl SavedTerminal {
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &modes);
     }
 
-    /// The modes that other programs expect, and the title that was there. The next painting of a prompt takes it.
-    pub(crate) fn lend(&self) {
-        give_back(&self.modes);
-        let title = self.title().give_back();
-        let mut out = io::stdout();
-        let _ = out.write_all(title.as_bytes()).and_then(|()| out.flush());
+    /// Restores modes and title for another program. The next prompt sets the title again.
+    pub(crate) fn release(&self) {
+        restore_modes(&self.modes);
+        let title = self.title().restore();
+        write_control(title);
     }
 
-    /// The title, which the painting of a prompt changes.
+    /// The title, which the painting of a prompt updates.
     pub(crate) fn title(&self) -> MutexGuard<'_, TitleBar> {
         self.title.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stops the program for the shell, with the terminal as the shell had it, and takes it again afterwards.
+    /// Stops the process group with the shell's own modes, and returns to the line when continued.
     pub(crate) fn suspend(&self) {
         let Ok(editing) = tcgetattr(io::stdin()) else { return };
-        self.lend();
-        super::suspend::stop();
+        self.release();
+        // Should that fail, nothing is stopped.
+        let _ = kill(Pid::from_raw(0), Signal::SIGTSTP);
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &editing);
-        let mut out = io::stdout();
-        let _ = out.write_all(b"\x1b[?2004h").and_then(|()| out.flush());
+        write_control(BRACKETED_PASTE_ON);
     }
 
+    /// Releases the terminal for good.
     pub(crate) fn restore(&self) {
-        self.lend();
-        *AT_PANIC.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.release();
+        *MODES_AT_PANIC.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
-/// The modes, and bracketed paste off. A terminal that is gone needs neither.
-fn give_back(modes: &Termios) {
+/// Blocks SIGTSTP in this thread and in those that it starts; to be called before any is started.
+pub(crate) fn block_sigtstp() -> io::Result<()> {
+    Ok(SigSet::from(Signal::SIGTSTP).thread_block()?)
+}
+
+/// Unblocks SIGTSTP in this thread, which is the editor's.
+pub(crate) fn unblock_sigtstp() -> io::Result<()> {
+    Ok(SigSet::from(Signal::SIGTSTP).thread_unblock()?)
+}
+
+/// Restores the modes and turns bracketed paste off. A terminal that is gone needs neither.
+fn restore_modes(modes: &Termios) {
     let _ = tcsetattr(io::stdin(), OptionalActions::Drain, modes);
+    write_control(BRACKETED_PASTE_OFF);
+}
+
+fn write_control(sequence: &str) {
     let mut out = io::stdout();
-    let _ = out.write_all(b"\x1b[?2004l").and_then(|()| out.flush());
+    let _ = out.write_all(sequence.as_bytes()).and_then(|()| out.flush());
 }
