@@ -1,43 +1,46 @@
-//! The actors of a run: who is there, how they come and go, and how what happens on the stage reaches them.
+//! Actors of a run: their start and end, and the inputs that reach them.
 
-use crate::ids::ConnId;
 use std::fs;
+use std::path::Path;
+use std::time::Instant;
 
 use super::clock::RunClock;
 use super::seeds::Seeds;
-use super::simulation::{ActorHost, Simulation};
+use super::simulation::{SimHost, Simulation};
 use crate::app::account::Client;
-use crate::app::error::describe;
-use crate::app::error::{AppError, code};
+use crate::app::error::{AppError, code, describe};
 use crate::app::keyring;
 use crate::chat::{Chat, ExitRequest, Input, KeyFor};
+use crate::ids::ConnId;
 use crate::limits;
+use crate::net::SourceLimiter;
 use crate::peers::name::Name;
+use crate::script::matcher::ShownRow;
 use crate::script::{HomeState, KillMode};
 use crate::store::{Home, book_file};
 
-/// The name of the one actor of a script that names nobody.
+/// Name of the one actor of a script that names none.
 const NAMELESS: &str = "user";
 
-/// Everybody, and what they stand on.
+/// All actors, and the simulation under them.
 pub(crate) struct Actors {
-    pub(crate) stage: Simulation,
+    pub(super) simulation: Simulation,
     states: Vec<ActorState>,
-    /// The folder of the run; goes with it.
+    /// Folder of the run, which is removed with it.
     _folder: tempfile::TempDir,
 }
 
-/// Whether an actor is there.
+/// State of an actor.
 enum ActorState {
-    Here(Box<Client>),
-    /// Not ours: nothing of it runs here.
+    Running(Box<Client>),
+    /// A foreign program (`@live`): nothing of it runs here.
     Live,
-    Gone(Gone),
+    Stopped(Stopped),
 }
 
-/// Why an actor is not there.
+/// Reason why an actor does not run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Gone {
+pub(crate) enum Stopped {
     /// Not started yet.
     NotYet,
     /// Ended by itself.
@@ -49,7 +52,7 @@ pub(crate) enum Gone {
 impl Actors {
     pub(crate) fn new(
         labels: &[String],
-        world: RunClock,
+        clock: RunClock,
         seeds: Seeds,
         script: String,
     ) -> Result<Self, AppError> {
@@ -60,23 +63,50 @@ impl Actors {
             let what = format!("cannot make a folder for the homes in {}: {reason}", there.display());
             AppError::new(code::MACHINE, what).hint("TMPDIR says where it is made")
         })?;
-        let actors = labels.iter().map(|_| ActorState::Gone(Gone::NotYet)).collect();
-        let stage = Simulation::new(world, seeds, labels, folder.path().to_owned(), script);
-        let stage = stage.map_err(|error| {
-            AppError::new(
-                code::MACHINE,
-                format!("cannot open what the sockets of a run need: {}", describe(&error)),
-            )
+        let states = labels.iter().map(|_| ActorState::Stopped(Stopped::NotYet)).collect();
+        let simulation = Simulation::new(clock, seeds, labels, folder.path().to_owned(), script);
+        let simulation = simulation.map_err(|error| {
+            let what = format!("cannot open what the sockets of a run need: {}", describe(&error));
+            AppError::new(code::MACHINE, what)
         })?;
-        Ok(Self { stage, states: actors, _folder: folder })
+        Ok(Self { simulation, states, _folder: folder })
     }
 
     pub(crate) fn count(&self) -> usize {
         self.states.len()
     }
 
-    /// From now on this one is a program that is not ours.
-    pub(crate) fn is_not_ours(&mut self, who: usize) {
+    /// Rows and events since [`Actors::take_shown`].
+    pub(crate) fn shown(&self) -> &[ShownRow] {
+        &self.simulation.shown
+    }
+
+    pub(crate) fn take_shown(&mut self) -> Vec<ShownRow> {
+        std::mem::take(&mut self.simulation.shown)
+    }
+
+    /// Ports that were assigned since the last call, each with its actor.
+    pub(crate) fn take_assigned_ports(&mut self) -> Vec<(usize, u16)> {
+        std::mem::take(&mut self.simulation.assigned_ports)
+    }
+
+    /// Folder of the run.
+    pub(crate) fn folder(&self) -> &Path {
+        self.simulation.folder()
+    }
+
+    /// Limits callers by their source from now on.
+    pub(crate) fn limit_sources(&mut self) {
+        self.simulation.source_limiter = Some((SourceLimiter::limited(), Instant::now()));
+    }
+
+    /// Number of open connections.
+    pub(crate) fn connection_count(&self) -> usize {
+        self.simulation.net.links()
+    }
+
+    /// Declares an actor to be a foreign program.
+    pub(crate) fn set_live(&mut self, who: usize) {
         self.set(who, ActorState::Live);
     }
 
@@ -84,18 +114,18 @@ impl Actors {
         matches!(self.states.get(who), Some(ActorState::Live))
     }
 
-    /// Why an actor is not there, if it is not.
-    pub(crate) fn gone(&self, who: usize) -> Option<Gone> {
+    /// Reason why an actor does not run, if it does not.
+    pub(crate) fn stopped(&self, who: usize) -> Option<Stopped> {
         match self.states.get(who) {
-            Some(ActorState::Gone(gone)) => Some(*gone),
+            Some(ActorState::Stopped(reason)) => Some(*reason),
             _ => None,
         }
     }
 
-    /// Everybody of ours who has not been started is now.
-    pub(crate) fn everybody_enters(&mut self) -> Result<(), AppError> {
+    /// Starts every actor that has not been started yet.
+    pub(crate) fn start_all(&mut self) -> Result<(), AppError> {
         for who in 0..self.count() {
-            if self.gone(who) == Some(Gone::NotYet) {
+            if self.stopped(who) == Some(Stopped::NotYet) {
                 self.start(who, HomeState::Kept)?;
             }
         }
@@ -103,13 +133,13 @@ impl Actors {
     }
 
     pub(crate) fn start(&mut self, who: usize, kept: HomeState) -> Result<(), AppError> {
-        let folder = self.stage.home(who);
+        let folder = self.simulation.home(who);
         if kept == HomeState::Fresh && folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
         let home = Home::choose(Some(&folder), &|_| None)?;
         home.prepare()?;
-        let label = self.stage.label(who);
+        let label = self.simulation.label(who);
         let label = if label.is_empty() { NAMELESS } else { label };
         let name = Name::claimed(label.as_bytes());
         let own = keyring::load(&home, KeyFor::Identity, None)?;
@@ -117,32 +147,32 @@ impl Actors {
         let damage = book.as_ref().err().map(ToString::to_string);
         let shown = own.as_ref().map(|own| own.as_shown(&home));
         let chat = Chat::new(name, shown, book.unwrap_or_default(), limits::PEERS);
-        self.set(who, ActorState::Here(Box::new(Client::new(chat, home, own, None))));
+        self.set(who, ActorState::Running(Box::new(Client::new(chat, home, own, None))));
         if let Some(damage) = damage {
             self.input(who, Input::Book { conn: ConnId(u64::MAX), book: Err(damage) });
         }
         Ok(())
     }
 
-    /// The process of an actor dies.
-    pub(crate) fn kill(&mut self, who: usize, death: KillMode) {
-        self.set(who, ActorState::Gone(Gone::Killed));
-        self.stage.event(who, "killed".to_owned());
-        for conn in self.stage.wires.links_of(who) {
-            self.stage.wires.hang_up(conn);
-            if let Some(end) = self.stage.wires.get_mut(conn) {
+    /// Kills the process of an actor.
+    pub(crate) fn kill(&mut self, who: usize, mode: KillMode) {
+        self.set(who, ActorState::Stopped(Stopped::Killed));
+        self.simulation.event(who, "killed".to_owned());
+        for conn in self.simulation.links.links_of(who) {
+            self.simulation.links.hang_up(conn);
+            if let Some(end) = self.simulation.links.get_mut(conn) {
                 end.gone = true;
             }
-            match death {
-                KillMode::Fin => self.stage.net.abort(conn),
-                KillMode::Reset => self.stage.net.reset(conn),
+            match mode {
+                KillMode::Fin => self.simulation.net.abort(conn),
+                KillMode::Reset => self.simulation.net.reset(conn),
             }
         }
-        self.leaves(who);
+        self.release(who);
     }
 
-    /// A line is typed.
-    pub(crate) fn types(&mut self, who: usize, text: &str) {
+    /// Types a line.
+    pub(crate) fn type_line(&mut self, who: usize, text: &str) {
         if text.len() > limits::LINE_BYTES {
             self.input(who, Input::LineTooLong { bytes: text.len() as u64 });
         } else {
@@ -150,65 +180,60 @@ impl Actors {
         }
     }
 
-    /// Something happens to an actor, if it is there.
+    /// Hands an input to an actor, if it runs.
     pub(crate) fn input(&mut self, who: usize, input: Input<'_>) {
-        let Some(ActorState::Here(actor)) = self.states.get_mut(who) else { return };
-        actor.handle(&mut ActorHost { stage: &mut self.stage, who }, input);
-        if let Some(code) = actor.quit() {
-            self.set(who, ActorState::Gone(Gone::Exited));
-            self.stage.event(who, format!("exited {code}"));
-            self.leaves(who);
+        let Some(ActorState::Running(client)) = self.states.get_mut(who) else { return };
+        client.handle(&mut SimHost { simulation: &mut self.simulation, who }, input);
+        if let Some(code) = client.exit_code() {
+            self.set(who, ActorState::Stopped(Stopped::Exited));
+            self.simulation.event(who, format!("exited {code}"));
+            self.release(who);
         }
     }
 
-    /// Inputs that are due come first. Returns whether there was one.
-    pub(crate) fn take_waiting(&mut self) -> bool {
-        let Some((who, input)) = self.stage.waiting.pop_front() else { return false };
+    /// Hands over the oldest input that is due. Returns whether there was one.
+    pub(crate) fn next_input(&mut self) -> bool {
+        let Some((who, input)) = self.simulation.inputs.pop_front() else { return false };
         self.input(who, input);
         true
     }
 
-    /// When somebody's timer is next due, in the milliseconds of the clock.
+    /// Moment of the next timer of any actor, on the clock of the run.
     pub(crate) fn poll_timeout(&self) -> Option<u64> {
-        let of = self.states.iter().filter_map(|one| match one {
-            ActorState::Here(actor) => actor.chat.poll_timeout(),
-            ActorState::Live | ActorState::Gone(_) => None,
+        let timeouts = self.states.iter().filter_map(|state| match state {
+            ActorState::Running(client) => client.chat.poll_timeout(),
+            ActorState::Live | ActorState::Stopped(_) => None,
         });
-        of.filter(|due| *due != u64::MAX).min()
+        timeouts.filter(|due| *due != u64::MAX).min()
     }
 
-    /// Everybody looks at the clock.
+    /// Tells every actor that time has passed.
     pub(crate) fn tick(&mut self) {
         for who in 0..self.count() {
             self.input(who, Input::Tick);
         }
     }
 
-    /// Everybody of ours says goodbye, where there is a real program to say it to.
-    pub(crate) fn farewell(&mut self) {
+    /// Quits every actor, where a foreign program takes part.
+    pub(crate) fn quit_all(&mut self) {
         for who in 0..self.count() {
             self.input(who, Input::ExitRequest(ExitRequest::Quit));
         }
     }
 
-    /// Sockets that listen, and calls under way, go with their owner.
-    fn leaves(&mut self, who: usize) {
-        for id in self.stage.ports.unbind(who) {
-            self.stage.net.unlisten(id);
+    /// Closes the listeners and calls of an actor that has ended.
+    fn release(&mut self, who: usize) {
+        for id in self.simulation.ports.unbind(who) {
+            self.simulation.net.unlisten(id);
         }
-        self.stage.calls.retain(|call| call.who != who);
-        self.stage.waiting.retain(|(whose, _)| *whose != who);
-        let dials: Vec<ConnId> =
-            self.stage.dials.iter().filter(|(_, (whose, _))| *whose == who).map(|(conn, _)| *conn).collect();
-        for conn in dials {
-            self.stage.dials.remove(&conn);
-            self.stage.net.abort(conn);
-        }
+        self.simulation.calls.retain(|call| call.who != who);
+        self.simulation.inputs.retain(|(whose, _)| *whose != who);
+        self.simulation.abort_dials(|(whose, _)| *whose == who);
     }
 
-    fn set(&mut self, who: usize, presence: ActorState) {
+    fn set(&mut self, who: usize, state: ActorState) {
         if let Some(slot) = self.states.get_mut(who) {
-            *slot = presence;
+            *slot = state;
         }
     }
 }

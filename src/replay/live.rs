@@ -27,7 +27,7 @@ impl Simulation {
         let (id, addr) = bind(&mut self.net, at, family).map_err(|error| describe(&error))?;
         self.listeners.insert(id, (who, listener));
         if at.port == 0 {
-            self.given.push((who, addr.port()));
+            self.assigned_ports.push((who, addr.port()));
         }
         Ok(addr)
     }
@@ -47,7 +47,7 @@ impl Simulation {
             }
             Err(error) => describe(&error),
         };
-        self.waiting.push_back((call.who, Input::Unreachable { dial: call.dial, why }));
+        self.inputs.push_back((call.who, Input::Unreachable { dial: call.dial, why }));
     }
 }
 
@@ -55,11 +55,11 @@ impl Actors {
     /// Lets the world go on until something happens, or until this moment.
     pub(crate) fn go_on(&mut self, until: Instant) -> io::Result<()> {
         self.catch_up();
-        let due = self.poll_timeout().and_then(|due| self.stage.world.instant(due));
+        let due = self.poll_timeout().and_then(|due| self.simulation.clock.instant(due));
         let mut events = Vec::new();
-        self.stage.net.wait(Some(due.map_or(until, |due| due.min(until))), &mut events)?;
+        self.simulation.net.wait(Some(due.map_or(until, |due| due.min(until))), &mut events)?;
         // They are remembered already; that they end the wait is all that is needed of them here.
-        while self.stage.signals.as_ref().and_then(Signals::next).is_some() {}
+        while self.simulation.signals.as_ref().and_then(Signals::next).is_some() {}
         for event in events {
             self.happened(event);
         }
@@ -70,11 +70,11 @@ impl Actors {
 
     fn catch_up(&mut self) {
         loop {
-            if self.take_waiting() {
+            if self.next_input() {
                 continue;
             }
-            match self.stage.calls.pop_front() {
-                Some(call) => self.stage.dial(&call),
+            match self.simulation.calls.pop_front() {
+                Some(call) => self.simulation.dial(&call),
                 None => return,
             }
         }
@@ -83,31 +83,31 @@ impl Actors {
     fn happened(&mut self, event: NetEvent) {
         match event {
             NetEvent::Accepted { conn, listener, from } => {
-                let Some((who, listener)) = self.stage.listeners.get(&listener).copied() else { return };
-                self.stage.owners.insert(conn, who);
-                let label = self.stage.label(who).to_owned();
-                let seed = self.stage.seeds.next(&label, "called");
+                let Some((who, listener)) = self.simulation.listeners.get(&listener).copied() else { return };
+                self.simulation.owners.insert(conn, who);
+                let label = self.simulation.label(who).to_owned();
+                let seed = self.simulation.seeds.next(&label, "called");
                 self.input(who, Input::Accepted { conn, listener, from, seed });
             }
             NetEvent::Connected { conn, to, .. } => {
-                let Some((who, dial)) = self.stage.dials.remove(&conn) else { return };
-                self.stage.owners.insert(conn, who);
-                let label = self.stage.label(who).to_owned();
-                let seed = self.stage.seeds.next(&label, "dialled");
+                let Some((who, dial)) = self.simulation.dials.remove(&conn) else { return };
+                self.simulation.owners.insert(conn, who);
+                let label = self.simulation.label(who).to_owned();
+                let seed = self.simulation.seeds.next(&label, "dialled");
                 self.input(who, Input::Connected { dial, conn, to, seed });
             }
             NetEvent::Unreachable { conn, tried } => {
-                let Some((who, dial)) = self.stage.dials.remove(&conn) else { return };
+                let Some((who, dial)) = self.simulation.dials.remove(&conn) else { return };
                 self.input(who, Input::Unreachable { dial, why: tried_words(&tried) });
             }
             NetEvent::Bytes { conn, bytes } => {
-                let Some(who) = self.stage.owners.get(&conn).copied() else { return };
+                let Some(who) = self.simulation.owners.get(&conn).copied() else { return };
                 self.input(who, Input::Bytes { conn, bytes: &bytes });
             }
             NetEvent::Ended { conn } => self.ended(conn, None),
             NetEvent::Lost { conn, error } => self.ended(conn, Some(describe(&error))),
             NetEvent::Drained { conn } => {
-                let Some(who) = self.stage.owners.get(&conn).copied() else { return };
+                let Some(who) = self.simulation.owners.get(&conn).copied() else { return };
                 self.input(who, Input::Drained { conn });
             }
             NetEvent::Woken | NetEvent::OutOfFds { .. } | NetEvent::Refused { .. } => {}
@@ -115,7 +115,7 @@ impl Actors {
     }
 
     fn ended(&mut self, conn: crate::ids::ConnId, error: Option<String>) {
-        let Some(who) = self.stage.owners.remove(&conn) else { return };
+        let Some(who) = self.simulation.owners.remove(&conn) else { return };
         self.input(who, Input::Ended { conn, error });
     }
 }

@@ -29,10 +29,10 @@ impl Actors {
     /// Delivers until nothing is in flight.
     pub(crate) fn settle(&mut self) -> Result<(), NotQuiescent> {
         for _ in 0..ROUNDS {
-            if self.take_waiting() {
+            if self.next_input() {
                 continue;
             }
-            if let Some(call) = self.stage.calls.pop_front() {
+            if let Some(call) = self.simulation.calls.pop_front() {
                 self.put_through(&call)?;
                 continue;
             }
@@ -46,12 +46,12 @@ impl Actors {
 
     /// The virtual clock moves; timers fire in their order, and what follows from each settles first.
     pub(crate) fn pass_time(&mut self, ms: u64) -> Result<(), NotQuiescent> {
-        let until = self.stage.world.now().mono.0.saturating_add(ms);
+        let until = self.simulation.clock.now().mono.0.saturating_add(ms);
         // Years have many timers, and somebody may not want to wait for all of them.
         while !interrupt::came() {
-            let now = self.stage.world.now().mono.0;
+            let now = self.simulation.clock.now().mono.0;
             let next = self.poll_timeout().map_or(until, |due| due.max(now + 1)).min(until);
-            self.stage.world.move_to(next);
+            self.simulation.clock.move_to(next);
             self.tick();
             self.settle()?;
             if next >= until {
@@ -63,16 +63,16 @@ impl Actors {
 
     /// Something happens to the bytes of an actor.
     pub(crate) fn meddle(&mut self, from: usize, to: Option<usize>, what: FaultInjection) {
-        let freed = self.stage.wires.meddle(from, to, what);
+        let freed = self.simulation.links.meddle(from, to, what);
         for conn in freed.cut {
-            self.stage.cut(conn);
+            self.simulation.cut(conn);
         }
         for (conn, bytes) in freed.sent {
-            self.stage.net.send(conn, bytes);
+            self.simulation.net.send(conn, bytes);
         }
         for conn in freed.hung_up {
-            if self.stage.wires.hang_up(conn) {
-                self.stage.net.close(conn);
+            if self.simulation.links.hang_up(conn) {
+                self.simulation.net.close(conn);
             }
         }
     }
@@ -80,14 +80,14 @@ impl Actors {
     /// One connection is made from end to end before anything else happens.
     fn put_through(&mut self, call: &Call) -> Result<(), NotQuiescent> {
         let unreachable = |why: String| (call.who, Input::Unreachable { dial: call.dial, why });
-        let (real, listener, called) = match self.stage.ports.find(&call.target, call.family) {
+        let (real, listener, called) = match self.simulation.ports.find(&call.target, call.family) {
             Ok(bound) => (bound.real, bound.listener, bound.who),
             Err(why) => {
-                self.stage.waiting.push_back(unreachable(why));
+                self.simulation.inputs.push_back(unreachable(why));
                 return Ok(());
             }
         };
-        let ours = self.stage.net.connect(vec![real]);
+        let ours = self.simulation.net.connect(vec![real]);
         let (mut from, mut arrived) = (None, Vec::new());
         let theirs = loop {
             if let Some(from) = from
@@ -101,7 +101,7 @@ impl Actors {
                     NetEvent::Connected { conn, from: at, .. } if conn == ours => from = Some(at),
                     NetEvent::Unreachable { conn, tried } if conn == ours => {
                         let why = tried_words(&tried);
-                        self.stage.waiting.push_back(unreachable(why));
+                        self.simulation.inputs.push_back(unreachable(why));
                         return Ok(());
                     }
                     NetEvent::Accepted { conn, from, .. } => arrived.push((conn, from)),
@@ -114,29 +114,31 @@ impl Actors {
         };
         // Whoever else found the port is nobody of the script.
         for (conn, _) in arrived.iter().filter(|(conn, _)| *conn != theirs) {
-            self.stage.net.abort(*conn);
+            self.simulation.net.abort(*conn);
         }
-        self.stage.wires.join((ours, call.who), (theirs, called));
-        let label = |cast: &Self, who| cast.stage.label(who).to_owned();
+        self.simulation.links.join((ours, call.who), (theirs, called));
+        let label = |cast: &Self, who| cast.simulation.label(who).to_owned();
         let (dials, answers) = (label(self, call.who), label(self, called));
-        let seed = self.stage.seeds.next(&dials, "dialled");
+        let seed = self.simulation.seeds.next(&dials, "dialled");
         let to = std::net::SocketAddr::new(real.ip(), call.target.port);
-        self.stage.waiting.push_back((call.who, Input::Connected { dial: call.dial, conn: ours, to, seed }));
-        let from = self.stage.ports.caller(call.who);
-        let seed = self.stage.seeds.next(&answers, "called");
-        let now_ms = self.stage.world.now().mono.0;
-        let admitted = self.stage.sources.as_mut().map_or(Ok(()), |(sources, since)| {
+        self.simulation
+            .inputs
+            .push_back((call.who, Input::Connected { dial: call.dial, conn: ours, to, seed }));
+        let from = self.simulation.ports.caller(call.who);
+        let seed = self.simulation.seeds.next(&answers, "called");
+        let now_ms = self.simulation.clock.now().mono.0;
+        let admitted = self.simulation.source_limiter.as_mut().map_or(Ok(()), |(sources, since)| {
             sources.admit(std::net::Ipv4Addr::LOCALHOST.into(), *since + Duration::from_millis(now_ms))
         });
         match admitted {
             Ok(()) => {
                 let input = Input::Accepted { conn: theirs, listener, from, seed };
-                self.stage.waiting.push_back((called, input));
+                self.simulation.inputs.push_back((called, input));
             }
             Err(why) => {
-                self.stage.wires.hang_up(theirs);
-                self.stage.net.abort(theirs);
-                self.stage.waiting.push_back((called, Input::TurnedAway { from, why: why.to_string() }));
+                self.simulation.links.hang_up(theirs);
+                self.simulation.net.abort(theirs);
+                self.simulation.inputs.push_back((called, Input::TurnedAway { from, why: why.to_string() }));
             }
         }
         Ok(())
@@ -145,8 +147,8 @@ impl Actors {
     /// Waits until everything that is in flight has come out of the kernel.
     fn gather(&mut self) -> Result<(), NotQuiescent> {
         loop {
-            let connections = self.stage.wires.connections();
-            if !connections.iter().any(|conn| self.stage.wires.is_due(*conn)) {
+            let connections = self.simulation.links.connections();
+            if !connections.iter().any(|conn| self.simulation.links.is_due(*conn)) {
                 return Ok(());
             }
             let events = self.wait()?;
@@ -162,15 +164,15 @@ impl Actors {
     /// Hands over what has come, connection by connection in the order of their opening.
     fn deliver(&mut self) -> bool {
         let mut delivered = false;
-        for conn in self.stage.wires.connections() {
-            let Some(end) = self.stage.wires.get_mut(conn).filter(|end| !end.gone) else { continue };
+        for conn in self.simulation.links.connections() {
+            let Some(end) = self.simulation.links.get_mut(conn).filter(|end| !end.gone) else { continue };
             let who = end.who;
             let bytes = std::mem::take(&mut end.inbox);
             if !bytes.is_empty() {
                 delivered = true;
                 self.input(who, Input::Bytes { conn, bytes: &bytes });
             }
-            let Some(end) = self.stage.wires.get_mut(conn).filter(|end| !end.gone) else { continue };
+            let Some(end) = self.simulation.links.get_mut(conn).filter(|end| !end.gone) else { continue };
             if let EndState::Due(error) = &mut end.over {
                 let error = error.take();
                 end.over = EndState::RunEvent;
@@ -183,16 +185,16 @@ impl Actors {
 
     fn take(&mut self, event: NetEvent) {
         match event {
-            NetEvent::Bytes { conn, bytes } => self.stage.wires.came(conn, &bytes),
+            NetEvent::Bytes { conn, bytes } => self.simulation.links.came(conn, &bytes),
             NetEvent::Ended { conn } => self.over(conn, None),
             NetEvent::Lost { conn, error } => self.over(conn, Some(describe(&error))),
-            NetEvent::Accepted { conn, .. } => self.stage.net.abort(conn),
+            NetEvent::Accepted { conn, .. } => self.simulation.net.abort(conn),
             _ => {}
         }
     }
 
     fn over(&mut self, conn: ConnId, error: Option<String>) {
-        if let Some(end) = self.stage.wires.get_mut(conn)
+        if let Some(end) = self.simulation.links.get_mut(conn)
             && matches!(end.over, EndState::No)
         {
             end.over = EndState::Due(error);
@@ -203,15 +205,15 @@ impl Actors {
         let (until, mut events) = (Instant::now() + GUARD, Vec::new());
         // Any signal ends a wait before its time, also one that is nothing to us, as after Ctrl-Z.
         while events.is_empty() && Instant::now() < until && !interrupt::came() {
-            let waited = self.stage.net.wait(Some(until), &mut events);
+            let waited = self.simulation.net.wait(Some(until), &mut events);
             waited.map_err(|error| NotQuiescent(describe(&error)))?;
         }
         Ok(events)
     }
 
     fn restless(&self) -> NotQuiescent {
-        let flights = self.stage.wires.in_flight().into_iter().map(|(from, to, bytes)| {
-            format!("{bytes} bytes from {} to {}", self.stage.label(from), self.stage.label(to))
+        let flights = self.simulation.links.in_flight().into_iter().map(|(from, to, bytes)| {
+            format!("{bytes} bytes from {} to {}", self.simulation.label(from), self.simulation.label(to))
         });
         let flights: Vec<_> = flights.collect();
         NotQuiescent(if flights.is_empty() {
@@ -239,12 +241,12 @@ mod tests {
         let mut cast = Actors::new(&labels, RunClock::closed(), Seeds::script(7), String::new()).unwrap();
         let keys = [include_str!("../../tests/keys/test-1.pem"), include_str!("../../tests/keys/test-2.pem")];
         for (who, key) in keys.into_iter().enumerate() {
-            let file = cast.stage.home(who).join("identity.pem");
-            crate::replay::files::write(cast.stage.folder(), &file, key).unwrap();
+            let file = cast.simulation.home(who).join("identity.pem");
+            crate::replay::files::write(cast.folder(), &file, key).unwrap();
         }
-        cast.everybody_enters().unwrap();
+        cast.start_all().unwrap();
         for (who, line) in [(0, ":listen 127.0.0.1:8000"), (1, ":connect 127.0.0.1:8000")] {
-            cast.types(who, line);
+            cast.type_line(who, line);
             cast.settle().unwrap();
         }
         cast
@@ -253,9 +255,9 @@ mod tests {
     #[test]
     fn bytes_that_never_come_are_named_and_are_a_fault_of_the_program() {
         let mut cast = connected();
-        let conn = cast.stage.wires.links_of(1)[0];
+        let conn = cast.simulation.links.links_of(1)[0];
         // Counted as sent, and not sent.
-        cast.stage.wires.pass(conn, vec![0; 5]);
+        cast.simulation.links.pass(conn, vec![0; 5]);
         let NotQuiescent(what) = cast.settle().unwrap_err();
         assert_eq!(what, "5 bytes from bob to alice");
         let RunStop::Failed(error) = restless(&what) else { panic!("it is a failure") };
@@ -273,8 +275,8 @@ mod tests {
     #[test]
     fn an_end_that_never_comes_is_named_too() {
         let mut cast = connected();
-        let conn = cast.stage.wires.links_of(1)[0];
-        cast.stage.wires.hang_up(conn);
+        let conn = cast.simulation.links.links_of(1)[0];
+        cast.simulation.links.hang_up(conn);
         assert_eq!(cast.settle().unwrap_err().0, "an end or a call is missing");
     }
 }

@@ -9,7 +9,6 @@ use super::seeds::Seeds;
 use super::trouble::placed;
 use super::{interrupt, step};
 use crate::app::error::AppError;
-use crate::net::SourceLimiter;
 use crate::script::check::{file_value, port_name};
 use crate::script::matcher::ShownRow;
 use crate::script::render::{self, CaptureNames};
@@ -236,14 +235,14 @@ impl Run<'_> {
         }
         let (head, tail, next) = step::extent(lines, at);
         self.steps += 1;
-        self.cast.everybody_enters().map_err(RunStop::Failed)?;
+        self.cast.start_all().map_err(RunStop::Failed)?;
         for line in head {
             let text = self.head_line(line);
             self.print(line, &text);
         }
         let diagnostics = self.diagnostics.len();
         let played = self.step(head, tail);
-        let shown = std::mem::take(&mut self.cast.stage.shown);
+        let shown = self.cast.take_shown();
         let mended = self.after(line, tail, &shown);
         played?;
         let came = self.diagnostics.len() - diagnostics;
@@ -270,11 +269,11 @@ impl Run<'_> {
             Directive::Open => self.checking = self.manner.checking,
             Directive::Timeout(ms) => self.timeout_ms = self.manner.timeout_ms.unwrap_or(*ms),
             Directive::Quiet(ms) => self.quiet_ms = *ms,
-            Directive::Live(who) => self.cast.is_not_ours(*who),
+            Directive::Live(who) => self.cast.set_live(*who),
             Directive::Set { name, value } => {
                 let value = self.bindings.typed(value).unwrap_or_default();
                 if name == "limits" && value == "on" {
-                    self.cast.stage.sources = Some((SourceLimiter::limited(), Instant::now()));
+                    self.cast.limit_sources();
                 }
                 if self.manner.vars.iter().all(|(given, _)| given != name) {
                     self.names.forget(name);
@@ -305,8 +304,8 @@ impl Run<'_> {
             FileContent::Given(text) => text.clone(),
             FileContent::Fill(bytes) => "0123456789abcdef".chars().cycle().take(*bytes).collect(),
         };
-        let path = self.cast.stage.folder().join(name);
-        super::files::write(self.cast.stage.folder(), &path, &text)?;
+        let path = self.cast.folder().join(name);
+        super::files::write(self.cast.folder(), &path, &text)?;
         let value = text.strip_suffix('\n').unwrap_or(&text).to_owned();
         let by = file_value(name);
         self.names.text(value.clone(), by.clone());
@@ -345,7 +344,7 @@ impl Run<'_> {
 
     /// Ports that were given out get their names.
     pub(crate) fn name_ports(&mut self) {
-        for (who, port) in std::mem::take(&mut self.cast.stage.given) {
+        for (who, port) in self.cast.take_assigned_ports() {
             let label = self.script.label(who);
             let mut names = (1..usize::from(u16::MAX)).map(|number| port_name(label, number));
             if let Some(name) = names.find(|name| self.bindings.get(name).is_none()) {
@@ -396,9 +395,9 @@ impl Run<'_> {
 
     /// Says goodbye to programs that are not ours, for a moment.
     fn part(&mut self) {
-        self.cast.farewell();
+        self.cast.quit_all();
         let until = Instant::now() + Duration::from_millis(crate::limits::FAREWELL_MS);
-        while self.cast.stage.net.links() > 0 && Instant::now() < until {
+        while self.cast.connection_count() > 0 && Instant::now() < until {
             if self.cast.go_on(until).is_err() {
                 return;
             }

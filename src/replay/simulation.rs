@@ -1,31 +1,29 @@
-//! The machine under the actors of a run: one loop with real loopback sockets for all of them, one clock,
-//! one list of what was shown. Effects of an actor come in by its [`ActorHost`].
+//! Simulation under the actors of a run: one reactor with real loopback sockets, one clock, and the effects
+//! of every actor through its [`SimHost`].
 
-use crate::ids::JobQueue;
-use crate::ids::{ConnId, DialId, ListenerId};
-use crate::time::Now;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::clock::{Clock, RunClock};
 use super::links::{EndState, Links};
-use super::ports::Ports;
+use super::ports::{PortMapping, Ports};
 use super::seeds::Seeds;
-use crate::app::account::{Host, KeygenRequest};
-use crate::app::error::AppError;
-use crate::app::error::describe;
+use crate::app::error::{AppError, describe};
+use crate::app::host::{Host, KeygenRequest};
 use crate::app::keyring::{KeyRing, StoredKey};
-use crate::chat::{Input, Notice, Protocol, ReceiptDue};
-use crate::crypto::RsaJob;
+use crate::chat::{Effect, Input};
+use crate::ids::{ConnId, DialId, ListenerId};
 use crate::net::signals::Signals;
 use crate::net::{Net, SocketId, SourceLimiter, Stack};
 use crate::peers::address::{Family, ListenAt, Target};
 use crate::script::matcher::{ShownKind, ShownRow};
 use crate::text::safe::SafeText;
+use crate::time::Now;
 
-/// A call that an actor wants to make.
+/// Call that an actor wants to make.
 pub(crate) struct Call {
     pub(crate) who: usize,
     pub(crate) dial: DialId,
@@ -33,21 +31,21 @@ pub(crate) struct Call {
     pub(crate) family: Family,
 }
 
-/// What all actors of a run stand on.
+/// Sockets, clock and output that all actors of a run share.
 pub(crate) struct Simulation {
     pub(crate) net: Net,
-    pub(crate) world: RunClock,
+    pub(crate) clock: RunClock,
     pub(crate) seeds: Seeds,
     /// Limits by source, counted by the virtual clock, where the script asks for them.
-    pub(crate) sources: Option<(SourceLimiter, Instant)>,
+    pub(crate) source_limiter: Option<(SourceLimiter, Instant)>,
     pub(crate) ports: Ports,
-    pub(crate) wires: Links,
+    pub(crate) links: Links,
     pub(crate) calls: VecDeque<Call>,
     /// Inputs that are due before anything else is delivered.
-    pub(crate) waiting: VecDeque<(usize, Input<'static>)>,
+    pub(crate) inputs: VecDeque<(usize, Input<'static>)>,
     pub(crate) shown: Vec<ShownRow>,
-    /// Ports that were given out since the last step, by their digits.
-    pub(crate) given: Vec<(usize, u16)>,
+    /// Ports that were assigned since the last step.
+    pub(crate) assigned_ports: Vec<(usize, u16)>,
     /// Live: signals, which have to end a wait.
     pub(crate) signals: Option<Signals>,
     /// Live: listeners and dials of the real network.
@@ -56,19 +54,19 @@ pub(crate) struct Simulation {
     pub(crate) owners: BTreeMap<ConnId, usize>,
     labels: Vec<String>,
     folder: PathBuf,
-    /// The text of the script: numbers in it are nobody's port.
+    /// Text of the script: a number in it is not assigned as a port.
     script: String,
 }
 
-/// One actor's hold on the stage.
-pub(crate) struct ActorHost<'a> {
-    pub(crate) stage: &'a mut Simulation,
+/// Host of one actor.
+pub(crate) struct SimHost<'a> {
+    pub(crate) simulation: &'a mut Simulation,
     pub(crate) who: usize,
 }
 
 impl Simulation {
     pub(crate) fn new(
-        world: RunClock,
+        clock: RunClock,
         seeds: Seeds,
         labels: Vec<String>,
         folder: PathBuf,
@@ -76,22 +74,22 @@ impl Simulation {
     ) -> io::Result<Self> {
         let mut net = Net::new()?;
         net.set_sources(SourceLimiter::unlimited());
-        let signals = match world.clock {
-            // Nothing is waited for there but what is known to come.
+        let signals = match clock.clock {
+            // There a wait ends by the traffic of the actors alone.
             Clock::Virtual { .. } => None,
             Clock::Real { .. } => Some(Signals::start(net.waker())?),
         };
         Ok(Self {
             net,
-            world,
+            clock,
             seeds,
-            sources: None,
+            source_limiter: None,
             ports: Ports::default(),
-            wires: Links::default(),
+            links: Links::default(),
             calls: VecDeque::new(),
-            waiting: VecDeque::new(),
+            inputs: VecDeque::new(),
             shown: Vec::new(),
-            given: Vec::new(),
+            assigned_ports: Vec::new(),
             signals,
             listeners: BTreeMap::new(),
             dials: BTreeMap::new(),
@@ -106,7 +104,7 @@ impl Simulation {
         self.labels.get(who).map_or("", String::as_str)
     }
 
-    /// The folder of the run; an actor's home is the folder of its name in it.
+    /// Folder of the run; the home of an actor is the folder of its name in it.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
@@ -116,23 +114,23 @@ impl Simulation {
         self.folder.join(if label.is_empty() { "home" } else { label })
     }
 
-    /// Something happened to an actor that is not a row of its screen.
+    /// Shows an event of an actor, which is not a row of its screen.
     pub(crate) fn event(&mut self, who: usize, text: String) {
         self.shown.push(ShownRow { who, what: ShownKind::Event, text });
     }
 
-    /// The connection ends for both, as when a cable is cut: what was sent before still arrives.
+    /// Cuts a connection for both ends, like a cable: what was sent before still arrives.
     pub(crate) fn cut(&mut self, conn: ConnId) {
-        let Some(end) = self.wires.get_mut(conn).filter(|end| !end.gone) else { return };
+        let Some(end) = self.links.get_mut(conn).filter(|end| !end.gone) else { return };
         end.gone = true;
         end.over = EndState::RunEvent;
         let who = end.who;
         self.net.close(conn);
-        self.waiting.push_back((who, Input::Ended { conn, error: None }));
+        self.inputs.push_back((who, Input::Ended { conn, error: None }));
     }
 
-    /// A row as it may stand in a transcript: nothing of this machine is in it.
-    fn of_this_run(&self, who: usize, row: &str) -> String {
+    /// Row as it may stand in a transcript: without paths and addresses of this machine.
+    fn portable(&self, who: usize, row: &str) -> String {
         let mut row = row.to_owned();
         // Few rows hold a path or an address, and a long script has many.
         if row.contains('/') {
@@ -150,26 +148,71 @@ impl Simulation {
         SafeText::line(&row).to_string()
     }
 
+    fn is_live(&self) -> bool {
+        matches!(self.clock.clock, Clock::Real { .. })
+    }
+
     fn listen_closed(
         &mut self,
         who: usize,
         listener: ListenerId,
         at: &ListenAt,
         family: Family,
-    ) -> Result<std::net::SocketAddr, String> {
+    ) -> Result<SocketAddr, String> {
         let place = self.ports.place(at, family, &self.script)?;
         let (id, real) = self.net.listen(place.real, Stack::AsGiven).map_err(|error| describe(&error))?;
-        self.ports.bind(who, id, listener, family, &super::ports::PortMapping { real, ..place });
+        self.ports.bind(who, id, listener, family, &PortMapping { real, ..place });
         if at.port == 0 {
-            self.given.push((who, place.seen.port()));
+            self.assigned_ports.push((who, place.seen.port()));
         }
         Ok(place.seen)
     }
+
+    fn listen(&mut self, who: usize, listener: ListenerId, at: &ListenAt, family: Family) -> Input<'static> {
+        let bound = if self.is_live() {
+            self.listen_live(who, listener, at, family)
+        } else {
+            self.listen_closed(who, listener, at, family)
+        };
+        match bound {
+            Ok(at) => Input::Listening { listener, at },
+            Err(why) => Input::ListenFailed { listener, why },
+        }
+    }
+
+    fn cancel_connect(&mut self, who: usize, dial: DialId) {
+        self.calls.retain(|call| call.who != who || call.dial != dial);
+        self.abort_dials(|of| *of == (who, dial));
+    }
+
+    /// Aborts live dials.
+    pub(crate) fn abort_dials(&mut self, which: impl Fn(&(usize, DialId)) -> bool) {
+        for (conn, _) in self.dials.extract_if(.., |_, dial| which(dial)) {
+            self.net.abort(conn);
+        }
+    }
+
+    /// In a closed run nothing is write-blocked: what the kernel does not take at once it takes before the run
+    /// is quiescent.
+    fn transmit(&mut self, conn: ConnId, bytes: Vec<u8>) -> Option<Input<'static>> {
+        if self.is_live() {
+            self.net.send(conn, bytes);
+            return (self.net.queued(conn) > 0).then_some(Input::WriteBlocked { conn });
+        }
+        let passed = self.links.pass(conn, bytes);
+        if !passed.bytes.is_empty() {
+            self.net.send(conn, passed.bytes);
+        }
+        if passed.cut {
+            self.cut(conn);
+        }
+        None
+    }
 }
 
-impl Host for ActorHost<'_> {
+impl Host for SimHost<'_> {
     fn now(&self) -> Now {
-        self.stage.world.now()
+        self.simulation.clock.now()
     }
 
     fn today(&self) -> String {
@@ -178,79 +221,57 @@ impl Host for ActorHost<'_> {
         stamp.to_zoned_datetime(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d").to_string()
     }
 
-    fn show(&mut self, notice: &Notice, due: Option<ReceiptDue>) -> Option<Input<'static>> {
-        for row in notice.rows() {
-            let text = self.stage.of_this_run(self.who, &row);
-            self.stage.shown.push(ShownRow { who: self.who, what: ShownKind::Row, text });
-        }
-        due.map(Input::Shown)
-    }
-
-    fn listen(&mut self, listener: ListenerId, at: &ListenAt, family: Family) -> Option<Input<'static>> {
-        let bound = match self.stage.world.clock {
-            Clock::Virtual { .. } => self.stage.listen_closed(self.who, listener, at, family),
-            Clock::Real { .. } => self.stage.listen_live(self.who, listener, at, family),
-        };
-        Some(match bound {
-            Ok(at) => Input::Listening { listener, at },
-            Err(why) => Input::ListenFailed { listener, why },
-        })
-    }
-
-    fn connect(&mut self, dial: DialId, target: Target, family: Family) -> Option<Input<'static>> {
-        self.stage.calls.push_back(Call { who: self.who, dial, target, family });
-        None
-    }
-
-    fn cancel_connect(&mut self, dial: DialId) {
-        let who = self.who;
-        self.stage.calls.retain(|call| call.who != who || call.dial != dial);
-        let connections = self.stage.dials.iter().filter(|(_, one)| **one == (who, dial));
-        let connections: Vec<ConnId> = connections.map(|(conn, _)| *conn).collect();
-        for conn in connections {
-            self.stage.dials.remove(&conn);
-            self.stage.net.abort(conn);
-        }
-    }
-
-    /// In a closed world nobody is slow: what the kernel does not take at once it takes before the world rests.
-    fn transmit(&mut self, conn: ConnId, bytes: Vec<u8>) -> Option<Input<'static>> {
-        let id = conn;
-        if let Clock::Real { .. } = self.stage.world.clock {
-            self.stage.net.send(id, bytes);
-            return (self.stage.net.queued(id) > 0).then_some(Input::WriteBlocked { conn });
-        }
-        let passed = self.stage.wires.pass(id, bytes);
-        if !passed.bytes.is_empty() {
-            self.stage.net.send(id, passed.bytes);
-        }
-        if passed.cut {
-            self.stage.cut(id);
+    fn perform(&mut self, effect: Effect, keys: &KeyRing) -> Option<Input<'static>> {
+        let (simulation, who) = (&mut *self.simulation, self.who);
+        match effect {
+            Effect::Show(notice, due) => {
+                for row in notice.rows() {
+                    let text = simulation.portable(who, &row);
+                    simulation.shown.push(ShownRow { who, what: ShownKind::Row, text });
+                }
+                return due.map(Input::Shown);
+            }
+            // No file is written: what was recorded with a log plays without leaving one behind.
+            Effect::OpenLog(file) => return Some(Input::Logging { file, result: Ok(()) }),
+            Effect::Listen { listener, at, family } => {
+                return Some(simulation.listen(who, listener, &at, family));
+            }
+            Effect::Connect { dial, target, family } => {
+                simulation.calls.push_back(Call { who, dial, target, family });
+            }
+            Effect::CancelConnect(dial) => simulation.cancel_connect(who, dial),
+            Effect::Transmit { conn, bytes } => return simulation.transmit(conn, bytes),
+            Effect::Authenticated(..) => {
+                if let Some((limiter, _)) = &mut simulation.source_limiter {
+                    limiter.release(Ipv4Addr::LOCALHOST.into());
+                }
+            }
+            Effect::Close(conn) => {
+                if simulation.is_live() || simulation.links.hang_up(conn) {
+                    simulation.net.close(conn);
+                }
+            }
+            Effect::Job { conn, job, .. } => {
+                return Some(Input::JobDone { conn, result: job.run(keys.keys()) });
+            }
+            // These leave no trace in a transcript.
+            Effect::Alert(_)
+            | Effect::Sent(_)
+            | Effect::Received { .. }
+            | Effect::CloseLog
+            | Effect::CancelKey
+            // The account performs these.
+            | Effect::ReadBook { .. }
+            | Effect::ChangeBook(_)
+            | Effect::MakeKey { .. }
+            | Effect::DialFinished(_)
+            | Effect::Quit(_) => {}
         }
         None
     }
 
-    fn mark_authenticated(&mut self, _: ConnId, _: Protocol) {
-        if let Some((sources, _)) = &mut self.stage.sources {
-            sources.release(std::net::Ipv4Addr::LOCALHOST.into());
-        }
+    fn generate_key(&mut self, request: &KeygenRequest) -> Option<Result<StoredKey, AppError>> {
+        let label = self.simulation.label(self.who).to_owned();
+        Some(self.simulation.seeds.key(&label, request.of, request.bits))
     }
-
-    fn close(&mut self, conn: ConnId) {
-        let live = matches!(self.stage.world.clock, Clock::Real { .. });
-        if live || self.stage.wires.hang_up(conn) {
-            self.stage.net.close(conn);
-        }
-    }
-
-    fn work(&mut self, conn: ConnId, job: RsaJob, _: JobQueue, keys: KeyRing) -> Option<Input<'static>> {
-        Some(Input::JobDone { conn, result: job.run(keys.keys()) })
-    }
-
-    fn make_key(&mut self, recipe: KeygenRequest) -> Option<Result<StoredKey, AppError>> {
-        let label = self.stage.label(self.who).to_owned();
-        Some(self.stage.seeds.key(&label, recipe.of, recipe.bits))
-    }
-
-    fn cancel_key(&mut self) {}
 }

@@ -46,7 +46,7 @@ impl Run<'_> {
         }
         self.cast.settle().map_err(|error| restless(&error.0))?;
         self.name_ports();
-        let shown = self.cast.stage.shown.clone();
+        let shown = self.cast.shown().to_vec();
         for who in 0..self.cast.count() {
             let expected = of(tail, who);
             let wanted = !expected.is_empty() || self.checking == Checking::Exact;
@@ -71,7 +71,7 @@ impl Run<'_> {
                     Ok(typed) => {
                         let label = self.script.label(*who);
                         (self.tell)(RunEvent::Typed { line, who: label, text: &typed });
-                        self.cast.types(*who, &typed);
+                        self.cast.type_line(*who, &typed);
                     }
                     Err(unbound) => {
                         let what = format!("no value for ${{{}}} yet", unbound.name);
@@ -93,7 +93,7 @@ impl Run<'_> {
                 None => self.cast.kill(*who, *death),
             },
             Directive::Start { who, home } => {
-                if self.cast.gone(*who).is_some() {
+                if self.cast.stopped(*who).is_some() {
                     self.cast.start(*who, *home).map_err(RunStop::Failed)?;
                 } else {
                     let label = self.script.label(*who);
@@ -148,9 +148,9 @@ impl Run<'_> {
     /// Rows that came since the last look are there to be taken; ports get their names before.
     fn catch_rows(&mut self, seen: &mut usize) {
         self.name_ports();
-        let new = self.cast.stage.shown.get(*seen..).unwrap_or_default();
+        let new = self.cast.shown().get(*seen..).unwrap_or_default();
         self.unsent_bytes.extend_from_slice(new);
-        *seen = self.cast.stage.shown.len();
+        *seen = self.cast.shown().len();
     }
 
     fn has_come(&self, who: usize, tail: &[Line]) -> bool {

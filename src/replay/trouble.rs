@@ -1,6 +1,6 @@
 //! Faults that show only while a script is played, each with the line that it came up at.
 
-use super::actors::Gone;
+use super::actors::Stopped;
 use super::runner::{Run, RunEvent, RunStop};
 use crate::app::error::{AppError, code};
 use crate::script::{Diagnostic, Line};
@@ -15,10 +15,10 @@ impl Run<'_> {
     /// Why somebody cannot do what the script wants.
     pub(crate) fn absent(&self, line: &Line, who: usize) -> Option<Diagnostic> {
         let label = self.script.label(who);
-        let why = match self.cast.gone(who)? {
-            Gone::NotYet => "it has not been started",
-            Gone::Exited => "it has left",
-            Gone::Killed => "it was killed",
+        let why = match self.cast.stopped(who)? {
+            Stopped::NotYet => "it has not been started",
+            Stopped::Exited => "it has left",
+            Stopped::Killed => "it was killed",
         };
         if label.is_empty() {
             let error = Diagnostic::new(line.whole(), format!("nobody is there to type this: {why}"));

@@ -88,7 +88,7 @@ impl NoticeSink for Screen {
         self.writer.is_behind()
     }
 
-    fn follow(&mut self, chat: &Chat) {
+    fn chat_changed(&mut self, chat: &Chat) {
         match &mut self.reader {
             Reader::Person(person) => person.follow(chat),
             Reader::JsonClient(program) => program.follow(chat),
@@ -96,7 +96,7 @@ impl NoticeSink for Screen {
     }
 
     /// What stands before the cursor is shown anew, if it has changed and nothing that was shown did so.
-    fn settle(&mut self) {
+    fn effects_done(&mut self) {
         let text = match &mut self.reader {
             Reader::Person(person) => person.repaint(),
             Reader::JsonClient(program) => program.state(),
