@@ -122,7 +122,7 @@ fn a_line_is_taken_for_what_it_is() {
 #[test]
 fn all_know_the_directives_of_the_parser() {
     let source = file("src/script/directive.rs");
-    let list = source.split_once("const WORDS").unwrap().1.split_once("= [").unwrap().1;
+    let list = source.split_once("const DIRECTIVES").unwrap().1.split_once("= [").unwrap().1;
     let quoted = Regex::new(r#""(\w+)""#).unwrap();
     let words: BTreeSet<String> =
         quoted.captures_iter(list.split_once(']').unwrap().0).map(|found| found[1].to_owned()).collect();

@@ -226,7 +226,7 @@ fn every_directive_and_every_option_stands_there() {
     let page = page();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/script/directive.rs");
     let source = fs::read_to_string(source).unwrap();
-    let (_, list) = source.split_once("const WORDS").unwrap();
+    let (_, list) = source.split_once("const DIRECTIVES").unwrap();
     let list = list.split_once("= [").unwrap().1.split_once(']').unwrap().0;
     let words: BTreeSet<String> =
         Regex::new(r#""(\w+)""#).unwrap().captures_iter(list).map(|found| found[1].to_owned()).collect();

@@ -18,6 +18,7 @@ use crate::peers::name::Name;
 use crate::script::matcher::ShownRow;
 use crate::script::{HomeState, KillMode};
 use crate::store::{Home, book_file};
+use crate::time::MonoMs;
 
 /// Name of the one actor of a script that names none.
 const NAMELESS: &str = "user";
@@ -106,17 +107,17 @@ impl Actors {
     }
 
     /// Declares an actor to be a foreign program.
-    pub(crate) fn set_live(&mut self, who: usize) {
-        self.set(who, ActorState::Live);
+    pub(crate) fn set_live(&mut self, actor: usize) {
+        self.set(actor, ActorState::Live);
     }
 
-    pub(crate) fn is_live(&self, who: usize) -> bool {
-        matches!(self.states.get(who), Some(ActorState::Live))
+    pub(crate) fn is_live(&self, actor: usize) -> bool {
+        matches!(self.states.get(actor), Some(ActorState::Live))
     }
 
     /// Reason why an actor does not run, if it does not.
-    pub(crate) fn stopped(&self, who: usize) -> Option<Stopped> {
-        match self.states.get(who) {
+    pub(crate) fn stopped(&self, actor: usize) -> Option<Stopped> {
+        match self.states.get(actor) {
             Some(ActorState::Stopped(reason)) => Some(*reason),
             _ => None,
         }
@@ -124,22 +125,22 @@ impl Actors {
 
     /// Starts every actor that has not been started yet.
     pub(crate) fn start_all(&mut self) -> Result<(), AppError> {
-        for who in 0..self.count() {
-            if self.stopped(who) == Some(Stopped::NotYet) {
-                self.start(who, HomeState::Kept)?;
+        for actor in 0..self.count() {
+            if self.stopped(actor) == Some(Stopped::NotYet) {
+                self.start(actor, HomeState::Kept)?;
             }
         }
         Ok(())
     }
 
-    pub(crate) fn start(&mut self, who: usize, kept: HomeState) -> Result<(), AppError> {
-        let folder = self.simulation.home(who);
+    pub(crate) fn start(&mut self, actor: usize, kept: HomeState) -> Result<(), AppError> {
+        let folder = self.simulation.home(actor);
         if kept == HomeState::Fresh && folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
         let home = Home::choose(Some(&folder), &|_| None)?;
         home.prepare()?;
-        let label = self.simulation.label(who);
+        let label = self.simulation.label(actor);
         let label = if label.is_empty() { NAMELESS } else { label };
         let name = Name::claimed(label.as_bytes());
         let own = keyring::load(&home, KeyFor::Identity, None)?;
@@ -147,92 +148,88 @@ impl Actors {
         let damage = book.as_ref().err().map(ToString::to_string);
         let shown = own.as_ref().map(|own| own.as_shown(&home));
         let chat = Chat::new(name, shown, book.unwrap_or_default(), limits::PEERS);
-        self.set(who, ActorState::Running(Box::new(Client::new(chat, home, own, None))));
+        self.set(actor, ActorState::Running(Box::new(Client::new(chat, home, own, None))));
         if let Some(damage) = damage {
-            self.input(who, Input::Book { conn: ConnId(u64::MAX), book: Err(damage) });
+            self.input(actor, Input::Book { conn: ConnId(u64::MAX), book: Err(damage) });
         }
         Ok(())
     }
 
     /// Kills the process of an actor.
-    pub(crate) fn kill(&mut self, who: usize, mode: KillMode) {
-        self.set(who, ActorState::Stopped(Stopped::Killed));
-        self.simulation.event(who, "killed".to_owned());
-        for conn in self.simulation.links.links_of(who) {
-            self.simulation.links.hang_up(conn);
-            if let Some(end) = self.simulation.links.get_mut(conn) {
-                end.gone = true;
-            }
+    pub(crate) fn kill(&mut self, actor: usize, mode: KillMode) {
+        self.set(actor, ActorState::Stopped(Stopped::Killed));
+        self.simulation.event(actor, "killed".to_owned());
+        for conn in self.simulation.links.kill(actor) {
             match mode {
                 KillMode::Fin => self.simulation.net.abort(conn),
                 KillMode::Reset => self.simulation.net.reset(conn),
             }
         }
-        self.release(who);
+        self.release(actor);
     }
 
     /// Types a line.
-    pub(crate) fn type_line(&mut self, who: usize, text: &str) {
+    pub(crate) fn type_line(&mut self, actor: usize, text: &str) {
         if text.len() > limits::LINE_BYTES {
-            self.input(who, Input::LineTooLong { bytes: text.len() as u64 });
+            self.input(actor, Input::LineTooLong { bytes: text.len() as u64 });
         } else {
-            self.input(who, Input::Line(text));
+            self.input(actor, Input::Line(text));
         }
     }
 
     /// Hands an input to an actor, if it runs.
-    pub(crate) fn input(&mut self, who: usize, input: Input<'_>) {
-        let Some(ActorState::Running(client)) = self.states.get_mut(who) else { return };
-        client.handle(&mut SimHost { simulation: &mut self.simulation, who }, input);
+    pub(crate) fn input(&mut self, actor: usize, input: Input<'_>) {
+        let Some(ActorState::Running(client)) = self.states.get_mut(actor) else { return };
+        client.handle(&mut SimHost { simulation: &mut self.simulation, actor }, input);
         if let Some(code) = client.exit_code() {
-            self.set(who, ActorState::Stopped(Stopped::Exited));
-            self.simulation.event(who, format!("exited {code}"));
-            self.release(who);
+            self.set(actor, ActorState::Stopped(Stopped::Exited));
+            self.simulation.event(actor, format!("exited {code}"));
+            self.release(actor);
         }
     }
 
     /// Hands over the oldest input that is due. Returns whether there was one.
     pub(crate) fn next_input(&mut self) -> bool {
-        let Some((who, input)) = self.simulation.inputs.pop_front() else { return false };
-        self.input(who, input);
+        let Some((actor, input)) = self.simulation.inputs.pop_front() else { return false };
+        self.input(actor, input);
         true
     }
 
     /// Moment of the next timer of any actor, on the clock of the run.
-    pub(crate) fn poll_timeout(&self) -> Option<u64> {
+    pub(crate) fn poll_timeout(&self) -> Option<MonoMs> {
         let timeouts = self.states.iter().filter_map(|state| match state {
             ActorState::Running(client) => client.chat.poll_timeout(),
             ActorState::Live | ActorState::Stopped(_) => None,
         });
-        timeouts.filter(|due| *due != u64::MAX).min()
+        timeouts.filter(|due| *due != u64::MAX).min().map(MonoMs)
     }
 
     /// Tells every actor that time has passed.
     pub(crate) fn tick(&mut self) {
-        for who in 0..self.count() {
-            self.input(who, Input::Tick);
+        for actor in 0..self.count() {
+            self.input(actor, Input::Tick);
         }
     }
 
     /// Quits every actor, where a foreign program takes part.
     pub(crate) fn quit_all(&mut self) {
-        for who in 0..self.count() {
-            self.input(who, Input::ExitRequest(ExitRequest::Quit));
+        for actor in 0..self.count() {
+            self.input(actor, Input::ExitRequest(ExitRequest::Quit));
         }
     }
 
-    /// Closes the listeners and calls of an actor that has ended.
-    fn release(&mut self, who: usize) {
-        for id in self.simulation.ports.unbind(who) {
+    /// Closes the listeners and pending dials of an actor that has ended.
+    fn release(&mut self, actor: usize) {
+        for id in self.simulation.ports.remove(actor) {
             self.simulation.net.unlisten(id);
         }
-        self.simulation.calls.retain(|call| call.who != who);
-        self.simulation.inputs.retain(|(whose, _)| *whose != who);
-        self.simulation.abort_dials(|(whose, _)| *whose == who);
+        self.simulation.pending_dials.retain(|pending| pending.actor != actor);
+        self.simulation.inputs.retain(|(of, _)| *of != actor);
+        self.simulation.abort_dials(|(of, _)| *of == actor);
     }
 
-    fn set(&mut self, who: usize, state: ActorState) {
-        if let Some(slot) = self.states.get_mut(who) {
+    fn set(&mut self, actor: usize, state: ActorState) {
+        if let Some(slot) = self.states.get_mut(actor) {
             *slot = state;
         }
     }

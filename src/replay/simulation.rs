@@ -1,20 +1,22 @@
-//! Simulation under the actors of a run: one reactor with real loopback sockets, one clock, and the effects
-//! of every actor through its [`SimHost`].
+//! Simulation under the actors of a run: one clock, one reactor with real loopback sockets, and the
+//! [`SimHost`] of each actor.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::clock::{Clock, RunClock};
-use super::links::{EndState, Links};
-use super::ports::{PortMapping, Ports};
+use super::clock::RunClock;
+use super::links::Links;
+use super::ports::{Ports, VirtualListener};
 use super::seeds::Seeds;
 use crate::app::error::{AppError, describe};
 use crate::app::host::{Host, KeygenRequest};
 use crate::app::keyring::{KeyRing, StoredKey};
+use crate::app::resolve::bind;
 use crate::chat::{Effect, Input};
+use crate::crypto::Seed;
 use crate::ids::{ConnId, DialId, ListenerId};
 use crate::net::signals::Signals;
 use crate::net::{Net, SocketId, SourceLimiter, Stack};
@@ -23,9 +25,13 @@ use crate::script::matcher::{ShownKind, ShownRow};
 use crate::text::safe::SafeText;
 use crate::time::Now;
 
-/// Call that an actor wants to make.
-pub(crate) struct Call {
-    pub(crate) who: usize,
+/// Real time within which everything in flight must arrive. Loopback takes microseconds; on a busy
+/// machine this process may not run for seconds.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Dial that an actor asked for.
+pub(crate) struct PendingDial {
+    pub(crate) actor: usize,
     pub(crate) dial: DialId,
     pub(crate) target: Target,
     pub(crate) family: Family,
@@ -40,7 +46,8 @@ pub(crate) struct Simulation {
     pub(crate) source_limiter: Option<(SourceLimiter, Instant)>,
     pub(crate) ports: Ports,
     pub(crate) links: Links,
-    pub(crate) calls: VecDeque<Call>,
+    pub(super) delivery_timeout: Duration,
+    pub(crate) pending_dials: VecDeque<PendingDial>,
     /// Inputs that are due before anything else is delivered.
     pub(crate) inputs: VecDeque<(usize, Input<'static>)>,
     pub(crate) shown: Vec<ShownRow>,
@@ -61,7 +68,7 @@ pub(crate) struct Simulation {
 /// Host of one actor.
 pub(crate) struct SimHost<'a> {
     pub(crate) simulation: &'a mut Simulation,
-    pub(crate) who: usize,
+    pub(crate) actor: usize,
 }
 
 impl Simulation {
@@ -74,11 +81,8 @@ impl Simulation {
     ) -> io::Result<Self> {
         let mut net = Net::new()?;
         net.set_sources(SourceLimiter::unlimited());
-        let signals = match clock.clock {
-            // There a wait ends by the traffic of the actors alone.
-            Clock::Virtual { .. } => None,
-            Clock::Real { .. } => Some(Signals::start(net.waker())?),
-        };
+        // In a closed run a wait ends by the traffic of the actors alone.
+        let signals = if clock.is_live() { Some(Signals::start(net.waker())?) } else { None };
         Ok(Self {
             net,
             clock,
@@ -86,7 +90,8 @@ impl Simulation {
             source_limiter: None,
             ports: Ports::default(),
             links: Links::default(),
-            calls: VecDeque::new(),
+            delivery_timeout: DELIVERY_TIMEOUT,
+            pending_dials: VecDeque::new(),
             inputs: VecDeque::new(),
             shown: Vec::new(),
             assigned_ports: Vec::new(),
@@ -100,8 +105,8 @@ impl Simulation {
         })
     }
 
-    pub(crate) fn label(&self, who: usize) -> &str {
-        self.labels.get(who).map_or("", String::as_str)
+    pub(crate) fn label(&self, actor: usize) -> &str {
+        self.labels.get(actor).map_or("", String::as_str)
     }
 
     /// Folder of the run; the home of an actor is the folder of its name in it.
@@ -109,32 +114,30 @@ impl Simulation {
         &self.folder
     }
 
-    pub(crate) fn home(&self, who: usize) -> PathBuf {
-        let label = self.label(who);
+    pub(crate) fn home(&self, actor: usize) -> PathBuf {
+        let label = self.label(actor);
         self.folder.join(if label.is_empty() { "home" } else { label })
     }
 
     /// Shows an event of an actor, which is not a row of its screen.
-    pub(crate) fn event(&mut self, who: usize, text: String) {
-        self.shown.push(ShownRow { who, what: ShownKind::Event, text });
+    pub(crate) fn event(&mut self, actor: usize, text: String) {
+        self.shown.push(ShownRow { actor, kind: ShownKind::Event, text });
     }
 
     /// Cuts a connection for both ends, like a cable: what was sent before still arrives.
     pub(crate) fn cut(&mut self, conn: ConnId) {
-        let Some(end) = self.links.get_mut(conn).filter(|end| !end.gone) else { return };
-        end.gone = true;
-        end.over = EndState::RunEvent;
-        let who = end.who;
-        self.net.close(conn);
-        self.inputs.push_back((who, Input::Ended { conn, error: None }));
+        if let Some(actor) = self.links.cut(conn) {
+            self.net.close(conn);
+            self.inputs.push_back((actor, Input::Ended { conn, error: None }));
+        }
     }
 
     /// Row as it may stand in a transcript: without paths and addresses of this machine.
-    fn portable(&self, who: usize, row: &str) -> String {
+    fn portable(&self, actor: usize, row: &str) -> String {
         let mut row = row.to_owned();
         // Few rows hold a path or an address, and a long script has many.
         if row.contains('/') {
-            let home = self.home(who).display().to_string();
+            let home = self.home(actor).display().to_string();
             row = row.replace(&home, "~").replace(&self.folder.display().to_string(), "");
         }
         if row.contains("127.0.0.1:") {
@@ -148,41 +151,66 @@ impl Simulation {
         SafeText::line(&row).to_string()
     }
 
-    fn is_live(&self) -> bool {
-        matches!(self.clock.clock, Clock::Real { .. })
+    /// The next seed of an actor for a purpose.
+    pub(crate) fn next_seed(&mut self, actor: usize, purpose: &'static str) -> Seed {
+        let label = self.labels.get(actor).map_or("", String::as_str);
+        self.seeds.next(label, purpose)
     }
 
-    fn listen_closed(
+    fn listen(
         &mut self,
-        who: usize,
+        actor: usize,
         listener: ListenerId,
         at: &ListenAt,
         family: Family,
-    ) -> Result<SocketAddr, String> {
-        let place = self.ports.place(at, family, &self.script)?;
-        let (id, real) = self.net.listen(place.real, Stack::AsGiven).map_err(|error| describe(&error))?;
-        self.ports.bind(who, id, listener, family, &PortMapping { real, ..place });
-        if at.port == 0 {
-            self.assigned_ports.push((who, place.seen.port()));
-        }
-        Ok(place.seen)
-    }
-
-    fn listen(&mut self, who: usize, listener: ListenerId, at: &ListenAt, family: Family) -> Input<'static> {
-        let bound = if self.is_live() {
-            self.listen_live(who, listener, at, family)
+    ) -> Input<'static> {
+        let bound = if self.clock.is_live() {
+            self.listen_live(actor, listener, at, family)
         } else {
-            self.listen_closed(who, listener, at, family)
+            self.listen_closed(actor, listener, at, family)
         };
         match bound {
-            Ok(at) => Input::Listening { listener, at },
+            Ok(addr) => {
+                if at.port == 0 {
+                    self.assigned_ports.push((actor, addr.port()));
+                }
+                Input::Listening { listener, at: addr }
+            }
             Err(why) => Input::ListenFailed { listener, why },
         }
     }
 
-    fn cancel_connect(&mut self, who: usize, dial: DialId) {
-        self.calls.retain(|call| call.who != who || call.dial != dial);
-        self.abort_dials(|of| *of == (who, dial));
+    fn listen_live(
+        &mut self,
+        actor: usize,
+        listener: ListenerId,
+        at: &ListenAt,
+        family: Family,
+    ) -> Result<SocketAddr, String> {
+        let (socket, addr) = bind(&mut self.net, at, family).map_err(|error| describe(&error))?;
+        self.listeners.insert(socket, (actor, listener));
+        Ok(addr)
+    }
+
+    fn listen_closed(
+        &mut self,
+        actor: usize,
+        listener: ListenerId,
+        at: &ListenAt,
+        family: Family,
+    ) -> Result<SocketAddr, String> {
+        let addr = self.ports.assign(at, family, &self.script)?;
+        // Not IPv6, also where actors see it: not every machine has it, and a transcript must not
+        // depend on that.
+        let loopback = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
+        let (socket, real) = self.net.listen(loopback, Stack::AsGiven).map_err(|error| describe(&error))?;
+        self.ports.add(VirtualListener { actor, socket, listener, addr, family, real });
+        Ok(addr)
+    }
+
+    fn cancel_connect(&mut self, actor: usize, dial: DialId) {
+        self.pending_dials.retain(|pending| pending.actor != actor || pending.dial != dial);
+        self.abort_dials(|of| *of == (actor, dial));
     }
 
     /// Aborts live dials.
@@ -192,18 +220,18 @@ impl Simulation {
         }
     }
 
-    /// In a closed run nothing is write-blocked: what the kernel does not take at once it takes before the run
-    /// is quiescent.
+    /// In a closed run nothing is write-blocked: what the kernel does not take at once it takes
+    /// before the run is quiescent.
     fn transmit(&mut self, conn: ConnId, bytes: Vec<u8>) -> Option<Input<'static>> {
-        if self.is_live() {
+        if self.clock.is_live() {
             self.net.send(conn, bytes);
             return (self.net.queued(conn) > 0).then_some(Input::WriteBlocked { conn });
         }
-        let passed = self.links.pass(conn, bytes);
-        if !passed.bytes.is_empty() {
-            self.net.send(conn, passed.bytes);
+        let sent = self.links.send(conn, bytes);
+        if !sent.bytes.is_empty() {
+            self.net.send(conn, sent.bytes);
         }
-        if passed.cut {
+        if sent.is_cut {
             self.cut(conn);
         }
         None
@@ -222,24 +250,24 @@ impl Host for SimHost<'_> {
     }
 
     fn perform(&mut self, effect: Effect, keys: &KeyRing) -> Option<Input<'static>> {
-        let (simulation, who) = (&mut *self.simulation, self.who);
+        let (simulation, actor) = (&mut *self.simulation, self.actor);
         match effect {
             Effect::Show(notice, due) => {
                 for row in notice.rows() {
-                    let text = simulation.portable(who, &row);
-                    simulation.shown.push(ShownRow { who, what: ShownKind::Row, text });
+                    let text = simulation.portable(actor, &row);
+                    simulation.shown.push(ShownRow { actor, kind: ShownKind::Row, text });
                 }
                 return due.map(Input::Shown);
             }
             // No file is written: what was recorded with a log plays without leaving one behind.
             Effect::OpenLog(file) => return Some(Input::Logging { file, result: Ok(()) }),
             Effect::Listen { listener, at, family } => {
-                return Some(simulation.listen(who, listener, &at, family));
+                return Some(simulation.listen(actor, listener, &at, family));
             }
             Effect::Connect { dial, target, family } => {
-                simulation.calls.push_back(Call { who, dial, target, family });
+                simulation.pending_dials.push_back(PendingDial { actor, dial, target, family });
             }
-            Effect::CancelConnect(dial) => simulation.cancel_connect(who, dial),
+            Effect::CancelConnect(dial) => simulation.cancel_connect(actor, dial),
             Effect::Transmit { conn, bytes } => return simulation.transmit(conn, bytes),
             Effect::Authenticated(..) => {
                 if let Some((limiter, _)) = &mut simulation.source_limiter {
@@ -247,7 +275,7 @@ impl Host for SimHost<'_> {
                 }
             }
             Effect::Close(conn) => {
-                if simulation.is_live() || simulation.links.hang_up(conn) {
+                if simulation.clock.is_live() || simulation.links.close(conn) {
                     simulation.net.close(conn);
                 }
             }
@@ -271,7 +299,7 @@ impl Host for SimHost<'_> {
     }
 
     fn generate_key(&mut self, request: &KeygenRequest) -> Option<Result<StoredKey, AppError>> {
-        let label = self.simulation.label(self.who).to_owned();
+        let label = self.simulation.label(self.actor).to_owned();
         Some(self.simulation.seeds.key(&label, request.of, request.bits))
     }
 }
