@@ -76,8 +76,8 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
     if args.update {
         check_updatable(&files)?;
     }
-    let plays = !args.check && !args.fmt;
-    let (format, scripts) = if plays { (args.format, files.len()) } else { (Format::Transcript, 0) };
+    let runs = !args.check && !args.fmt;
+    let (format, scripts) = if runs { (args.format, files.len()) } else { (Format::Transcript, 0) };
     let verbosity = if args.quiet || args.update { Verbosity::Diagnostics } else { Verbosity::Transcripts };
     let mut reporter = Reporter::new(format, verbosity, scripts);
     // Of several exit codes the largest says most: interrupted, the machine, the script, a
@@ -88,13 +88,13 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
             Err(code) => code,
             Ok(_) if args.check => 0,
             Ok(script) if args.fmt => format_file(file, &script)?,
-            Ok(script) => play(file, &script, &options, &mut reporter)?,
+            Ok(script) => run_script(file, &script, &options, &mut reporter)?,
         };
         if let Some(error) = reporter.take_error() {
             return output_error(&error);
         }
         worst = code.max(worst);
-        let continues = args.keep_going || args.update || !plays;
+        let continues = args.keep_going || args.update || !runs;
         if interrupt::came() || (code != 0 && !continues) {
             break;
         }
@@ -163,7 +163,7 @@ fn read(file: &ScriptFile, options: &RunOptions) -> Result<Script, u8> {
     Err(code::USAGE)
 }
 
-fn play(
+fn run_script(
     file: &ScriptFile,
     script: &Script,
     options: &RunOptions,
@@ -173,7 +173,7 @@ fn play(
     interrupt::catch()?;
     let name = file.name();
     reporter.begin(&name);
-    let outcome = runner::play(script, options, &mut |event| reporter.event(script, &event));
+    let outcome = runner::run(script, options, &mut |event| reporter.event(script, &event));
     reporter.end(&name, script, &outcome);
     if let (UpdateMode::Rewrite, ScriptEnd::Passed | ScriptEnd::Differed, ScriptFile::File(path)) =
         (options.update, &outcome.end, file)

@@ -3,14 +3,14 @@
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use crate::app::error::AppError;
-use crate::script::{Diagnostic, Line, Source};
+use crate::script::{Diagnostic, Line, SourceFile};
 
 /// Width of a drawing, whatever the screen.
 const COLUMNS: usize = 120;
 
 /// Draws a diagnostic.
-pub(crate) fn draw(diagnostic: &Diagnostic, sources: &[Source]) -> String {
-    let empty = Source { name: "-".to_owned(), text: String::new() };
+pub(crate) fn draw(diagnostic: &Diagnostic, sources: &[SourceFile]) -> String {
+    let empty = SourceFile { name: "-".to_owned(), text: String::new() };
     let source = sources.get(diagnostic.span.source).unwrap_or(&empty);
     let rows_before = source.text.split_inclusive('\n').take(diagnostic.span.line.saturating_sub(1));
     let line_start: usize = rows_before.map(str::len).sum();
@@ -30,7 +30,7 @@ pub(crate) fn draw(diagnostic: &Diagnostic, sources: &[Source]) -> String {
 }
 
 /// File, line and column of a diagnostic; the column from 1, in characters.
-pub(crate) fn location(diagnostic: &Diagnostic, sources: &[Source]) -> (String, usize, usize) {
+pub(crate) fn location(diagnostic: &Diagnostic, sources: &[SourceFile]) -> (String, usize, usize) {
     let span = &diagnostic.span;
     let source = sources.get(span.source);
     let name = source.map_or_else(|| "-".to_owned(), |source| source.name.clone());

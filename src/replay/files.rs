@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::app::error::{AppError, code, describe};
-use crate::script::Source;
+use crate::script::SourceFile;
 
 /// Most bytes of a script.
 const SCRIPT_BYTES: u64 = 64 * 1024 * 1024;
@@ -58,13 +58,13 @@ impl ScriptFile {
     }
 
     /// Reads the script. Bytes that are not UTF-8 are a mistake in it, with their line.
-    pub(crate) fn read(&self) -> Result<Source, AppError> {
+    pub(crate) fn read(&self) -> Result<SourceFile, AppError> {
         let bytes = match self {
             Self::Stdin => read_bounded(io::stdin().lock()),
             Self::File(path) => File::open(path).and_then(read_bounded),
         };
         let bytes = bytes.map_err(|error| io_error("read", self.path(), &error))?;
-        String::from_utf8(bytes).map(|text| Source { name: self.name(), text }).map_err(|error| {
+        String::from_utf8(bytes).map(|text| SourceFile { name: self.name(), text }).map_err(|error| {
             let valid = error.utf8_error().valid_up_to();
             let before = error.as_bytes().get(..valid).unwrap_or_default();
             let line = before.split(|byte| *byte == b'\n').count();
@@ -75,12 +75,12 @@ impl ScriptFile {
 }
 
 /// Reads an included file; its name is relative to the file that includes it.
-pub(crate) fn read_included(name: &str, includer: &str) -> Result<Source, String> {
+pub(crate) fn read_included(name: &str, includer: &str) -> Result<SourceFile, String> {
     let folder = Path::new(includer).parent().unwrap_or_else(|| Path::new(""));
     let path = folder.join(name);
     let bytes = File::open(&path).and_then(read_bounded).map_err(|error| describe(&error))?;
     let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
-    Ok(Source { name: path.display().to_string(), text })
+    Ok(SourceFile { name: path.display().to_string(), text })
 }
 
 /// Replaces the content of a file atomically; its mode stays.

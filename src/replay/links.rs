@@ -19,7 +19,7 @@ struct LinkEnd {
     eof: Eof,
     /// Whether this end is closed or cut: nothing more is sent or delivered here.
     is_closed: bool,
-    held: Option<Held>,
+    held: Option<HeldBytes>,
 }
 
 /// End of the stream from the peer.
@@ -33,7 +33,7 @@ enum Eof {
 
 /// Bytes in flight that `@hold` keeps, and whether the end closes behind them.
 #[derive(Default)]
-struct Held {
+struct HeldBytes {
     bytes: Vec<u8>,
     close: bool,
 }
@@ -76,7 +76,7 @@ impl Links {
     pub(crate) fn connect(&mut self, dialled: (ConnId, usize), accepted: (ConnId, usize)) {
         for ((conn, actor), (peer, to)) in [(dialled, accepted), (accepted, dialled)] {
             let is_held = |one: &FaultInjector| one.fault == FaultInjection::Hold && one.concerns(actor, to);
-            let held = self.injectors.iter().any(is_held).then(Held::default);
+            let held = self.injectors.iter().any(is_held).then(HeldBytes::default);
             let inbox = Vec::new();
             let end =
                 LinkEnd { actor, peer, sent: 0, received: 0, inbox, eof: Eof::Open, is_closed: false, held };

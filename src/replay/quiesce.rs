@@ -211,7 +211,7 @@ mod tests {
     use crate::replay::clock::RunClock;
     use crate::replay::diagnostics;
     use crate::replay::seeds::Seeds;
-    use crate::script::{Parser, Source};
+    use crate::script::{Parser, SourceFile};
 
     /// Bob has called Alice, and a test waits two seconds for what does not come.
     fn connected() -> Actors {
@@ -240,7 +240,8 @@ mod tests {
         let error = actors.settle().unwrap_err();
         assert_eq!(error.message, "the world did not come to rest: 5 bytes from bob to alice");
         assert_eq!(error.code, code::MACHINE);
-        let source = Source { name: "story.chat".to_owned(), text: "# 쉬지 않는다\nhello\n".to_owned() };
+        let source =
+            SourceFile { name: "story.chat".to_owned(), text: "# 쉬지 않는다\nhello\n".to_owned() };
         let script = Parser::new(&mut |_, _| Err(String::new())).parse(&source).unwrap();
         let drawn = diagnostics::draw(&diagnostics::at_line(&script.lines[1], &error), &script.sources);
         let mut settings = insta::Settings::clone_current();

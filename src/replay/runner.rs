@@ -1,16 +1,16 @@
-//! Script runner: plays a script line by line, and emits the transcript.
+//! Script runner: runs a script line by line, and emits the transcript.
 
 use super::outcome::{
     AfterDifference, Checking, RunEvent, RunOptions, RunOutcome, RunStop, ScriptEnd, UpdateMode,
 };
-use super::step::{Run, Step};
+use super::step::{Run, ScriptStep};
 use super::{diagnostics, files, interrupt};
 use crate::script::check::file_variable;
 use crate::script::matcher::ShownRow;
 use crate::script::{Directive, FileContent, Line, LineKind, Script, render, update};
 
-/// Plays a script and reports what happens to `emit`.
-pub(crate) fn play(script: &Script, options: &RunOptions, emit: &mut dyn FnMut(RunEvent<'_>)) -> RunOutcome {
+/// Runs a script and reports its events to `emit`.
+pub(crate) fn run(script: &Script, options: &RunOptions, emit: &mut dyn FnMut(RunEvent<'_>)) -> RunOutcome {
     let skipped = script.directives().find_map(|directive| match directive {
         Directive::Skip(reason) => Some(reason.clone()),
         _ => None,
@@ -67,7 +67,7 @@ impl Runner<'_> {
                 return Err(RunStop::Interrupted);
             }
             let result = if line.is_step() {
-                let step = Step::at(lines, at);
+                let step = ScriptStep::at(lines, at);
                 at += step.head.len() + step.tail.len();
                 self.step(line, &step)
             } else {
@@ -84,7 +84,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    fn step(&mut self, first: &Line, step: &Step<'_>) -> Result<(), RunStop> {
+    fn step(&mut self, first: &Line, step: &ScriptStep<'_>) -> Result<(), RunStop> {
         self.steps += 1;
         self.run.actors.start_all()?;
         for line in step.head {
@@ -108,7 +108,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Plays a line that is no step.
+    /// Runs a line that is no step.
     fn plain_line(&mut self, line: &Line) -> Result<(), RunStop> {
         let LineKind::Directive(directive) = &line.kind else {
             self.emit_line(line, &line.text);
@@ -158,7 +158,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    fn emit_output(&mut self, step: &Step<'_>, shown: &[ShownRow]) {
+    fn emit_output(&mut self, step: &ScriptStep<'_>, shown: &[ShownRow]) {
         self.run.name_ports();
         for one in shown {
             let actor = self.run.script.label(one.actor);
@@ -172,7 +172,7 @@ impl Runner<'_> {
     }
 
     /// Updates the tail of a step, if it stands in the main source. Returns what became of it.
-    fn update_tail(&mut self, first: &Line, step: &Step<'_>, shown: &[ShownRow]) -> UpdateMode {
+    fn update_tail(&mut self, first: &Line, step: &ScriptStep<'_>, shown: &[ShownRow]) -> UpdateMode {
         // A step of an included file has its expectations there, unless they follow the `@include`.
         let is_main = match step.tail {
             [] => first.source == 0,

@@ -157,53 +157,24 @@ impl Simulation {
         self.seeds.next(label, purpose)
     }
 
+    /// Listens on the real network in a live run, else on a virtual address.
     fn listen(
         &mut self,
         actor: usize,
         listener: ListenerId,
         at: &ListenAt,
         family: Family,
-    ) -> Input<'static> {
-        let bound = if self.clock.is_live() {
-            self.listen_live(actor, listener, at, family)
-        } else {
-            self.listen_closed(actor, listener, at, family)
-        };
-        match bound {
-            Ok(addr) => {
-                if at.port == 0 {
-                    self.assigned_ports.push((actor, addr.port()));
-                }
-                Input::Listening { listener, at: addr }
-            }
-            Err(why) => Input::ListenFailed { listener, why },
+    ) -> Result<SocketAddr, String> {
+        if self.clock.is_live() {
+            let (socket, addr) = bind(&mut self.net, at, family).map_err(|error| describe(&error))?;
+            self.listeners.insert(socket, (actor, listener));
+            return Ok(addr);
         }
-    }
-
-    fn listen_live(
-        &mut self,
-        actor: usize,
-        listener: ListenerId,
-        at: &ListenAt,
-        family: Family,
-    ) -> Result<SocketAddr, String> {
-        let (socket, addr) = bind(&mut self.net, at, family).map_err(|error| describe(&error))?;
-        self.listeners.insert(socket, (actor, listener));
-        Ok(addr)
-    }
-
-    fn listen_closed(
-        &mut self,
-        actor: usize,
-        listener: ListenerId,
-        at: &ListenAt,
-        family: Family,
-    ) -> Result<SocketAddr, String> {
         let addr = self.ports.assign(at, family, &self.script)?;
-        // Not IPv6, also where actors see it: not every machine has it, and a transcript must not
-        // depend on that.
+        // IPv4 even where actors see IPv6: no transcript may depend on whether a machine has it.
         let loopback = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
-        let (socket, real) = self.net.listen(loopback, Stack::AsGiven).map_err(|error| describe(&error))?;
+        let bound = self.net.listen(loopback, Stack::AsGiven);
+        let (socket, real) = bound.map_err(|error| describe(&error))?;
         self.ports.add(VirtualListener { actor, socket, listener, addr, family, real });
         Ok(addr)
     }
@@ -262,7 +233,16 @@ impl Host for SimHost<'_> {
             // No file is written: what was recorded with a log plays without leaving one behind.
             Effect::OpenLog(file) => return Some(Input::Logging { file, result: Ok(()) }),
             Effect::Listen { listener, at, family } => {
-                return Some(simulation.listen(actor, listener, &at, family));
+                let bound = simulation.listen(actor, listener, &at, family);
+                if at.port == 0
+                    && let Ok(addr) = bound
+                {
+                    simulation.assigned_ports.push((actor, addr.port()));
+                }
+                return Some(match bound {
+                    Ok(at) => Input::Listening { listener, at },
+                    Err(why) => Input::ListenFailed { listener, why },
+                });
             }
             Effect::Connect { dial, target, family } => {
                 simulation.pending_dials.push_back(PendingDial { actor, dial, target, family });

@@ -22,14 +22,14 @@ const TIMEOUT_MS: u64 = 5_000;
 const QUIET_MS: u64 = 200;
 
 /// Lines of a step.
-pub(crate) struct Step<'a> {
+pub(crate) struct ScriptStep<'a> {
     /// What is done: one line, or the block from `@together` to `@end`.
     pub(crate) head: &'a [Line],
     /// Expectations, with comments and blank lines between them.
     pub(crate) tail: &'a [Line],
 }
 
-impl<'a> Step<'a> {
+impl<'a> ScriptStep<'a> {
     /// The step that begins at a line.
     pub(crate) fn at(lines: &'a [Line], at: usize) -> Self {
         let lines = lines.get(at..).unwrap_or_default();
@@ -105,8 +105,8 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Plays a step. Returns how many of its differences an update of the expectations mends.
-    pub(crate) fn step(&mut self, first: &Line, step: &Step<'_>) -> Result<usize, RunStop> {
+    /// Runs a step. Returns how many of its differences an update of the expectations mends.
+    pub(crate) fn step(&mut self, first: &Line, step: &ScriptStep<'_>) -> Result<usize, RunStop> {
         for line in step.head {
             self.execute(line)?;
         }
@@ -191,11 +191,11 @@ impl<'a> Run<'a> {
     fn execute_directive(&mut self, line: &Line, directive: &Directive) -> Result<(), RunStop> {
         match directive {
             Directive::Tick(ms) => self.actors.advance(*ms)?,
-            Directive::Kill { actor, mode } => match self.not_running(line, *actor) {
+            Directive::Kill(actor, mode) => match self.not_running(line, *actor) {
                 Some(error) => self.report(error),
                 None => self.actors.kill(*actor, *mode),
             },
-            Directive::Start { actor, home } => {
+            Directive::Start(actor, home) => {
                 if self.actors.stopped(*actor).is_some() {
                     self.actors.start(*actor, *home)?;
                 } else {
@@ -234,7 +234,7 @@ impl<'a> Run<'a> {
     }
 
     /// Waits for what is expected, until the timeout.
-    fn compare_live(&mut self, first: &Line, step: &Step<'_>) -> Result<usize, RunStop> {
+    fn compare_live(&mut self, first: &Line, step: &ScriptStep<'_>) -> Result<usize, RunStop> {
         let until = Instant::now() + Duration::from_millis(self.timeout_ms);
         let mut seen = 0;
         loop {
@@ -268,14 +268,14 @@ impl<'a> Run<'a> {
         *seen = shown.len();
     }
 
-    fn is_complete(&self, step: &Step<'_>, actor: usize) -> bool {
+    fn is_complete(&self, step: &ScriptStep<'_>, actor: usize) -> bool {
         let rows: Vec<&ShownRow> = self.untaken.iter().filter(|one| one.actor == actor).collect();
         matcher::consume(&step.expectations(actor).1, &rows, &mut self.bindings.clone()).is_ok()
     }
 
     /// Takes the output that an actor's expectations match. Returns the number of mendable
     /// differences.
-    fn take_output(&mut self, first: &Line, step: &Step<'_>, actor: usize) -> usize {
+    fn take_output(&mut self, first: &Line, step: &ScriptStep<'_>, actor: usize) -> usize {
         let (lines, expected) = step.expectations(actor);
         let untaken = self.untaken.clone();
         let rows: Vec<&ShownRow> = untaken.iter().filter(|one| one.actor == actor).collect();

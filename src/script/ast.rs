@@ -8,7 +8,7 @@ use regex::Regex;
 #[derive(Clone, Debug, Default)]
 pub struct Script {
     /// Source files; the first is the script itself.
-    pub sources: Vec<Source>,
+    pub sources: Vec<SourceFile>,
     /// Lines in the order of execution.
     pub lines: Vec<Line>,
     /// Names from `@actors`, in its order. Without that line there is one actor without a name.
@@ -17,7 +17,7 @@ pub struct Script {
 
 /// Source file.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Source {
+pub struct SourceFile {
     /// Name for diagnostics.
     pub name: String,
     /// Content.
@@ -153,19 +153,9 @@ pub enum Directive {
     /// `@tick D`: advances the virtual clock.
     Tick(u64),
     /// `@kill A [rst]`: the process of an actor dies.
-    Kill {
-        /// Actor.
-        actor: usize,
-        /// How its connections end.
-        mode: KillMode,
-    },
+    Kill(usize, KillMode),
     /// `@start A [fresh]`: an actor starts again.
-    Start {
-        /// Actor.
-        actor: usize,
-        /// Home that it finds.
-        home: HomeState,
-    },
+    Start(usize, HomeState),
     /// `@cut`, `@corrupt`, `@hold`, `@release`: injects a fault into the bytes in flight.
     InjectFault {
         /// Sending actor.
@@ -231,19 +221,17 @@ pub enum FaultInjection {
 
 impl Script {
     /// Label of an actor before `>` and `|`.
-    #[must_use]
-    pub fn label(&self, actor: usize) -> &str {
+    pub(crate) fn label(&self, actor: usize) -> &str {
         self.actors.get(actor).map_or("", String::as_str)
     }
 
     /// Whether a foreign program takes part.
-    #[must_use]
-    pub fn is_live(&self) -> bool {
+    pub(crate) fn is_live(&self) -> bool {
         self.directives().any(|directive| matches!(directive, Directive::Live(_)))
     }
 
     /// Directives, in their order.
-    pub fn directives(&self) -> impl Iterator<Item = &Directive> {
+    pub(crate) fn directives(&self) -> impl Iterator<Item = &Directive> {
         self.lines.iter().filter_map(|line| match &line.kind {
             LineKind::Directive(directive) => Some(directive),
             _ => None,
@@ -253,20 +241,17 @@ impl Script {
 
 impl Line {
     /// Span of some bytes of this line.
-    #[must_use]
-    pub fn span(&self, bytes: Range<usize>) -> Span {
+    pub(crate) fn span(&self, bytes: Range<usize>) -> Span {
         Span { source: self.source, line: self.number, bytes }
     }
 
     /// Span of the whole line; of its first row, where it has several.
-    #[must_use]
-    pub fn full_span(&self) -> Span {
+    pub(crate) fn full_span(&self) -> Span {
         self.span(0..self.text.lines().next().unwrap_or_default().len())
     }
 
     /// Whether this line begins a step, so that expectations may follow.
-    #[must_use]
-    pub fn is_step(&self) -> bool {
+    pub(crate) fn is_step(&self) -> bool {
         match &self.kind {
             LineKind::Input { .. } => true,
             LineKind::Directive(directive) => directive.is_step(),
@@ -275,8 +260,7 @@ impl Line {
     }
 
     /// Expectation of this line and its actor, if it is one.
-    #[must_use]
-    pub fn expectation(&self) -> Option<(usize, &Expectation)> {
+    pub(crate) fn expectation(&self) -> Option<(usize, &Expectation)> {
         match &self.kind {
             LineKind::Expect { actor, expectation } => Some((*actor, expectation)),
             _ => None,
@@ -286,14 +270,13 @@ impl Line {
 
 impl Directive {
     /// Whether this is a step, so that expectations may follow.
-    #[must_use]
-    pub fn is_step(&self) -> bool {
+    pub(crate) fn is_step(&self) -> bool {
         matches!(
             self,
             Self::Together
                 | Self::Tick(_)
-                | Self::Kill { .. }
-                | Self::Start { .. }
+                | Self::Kill(..)
+                | Self::Start(..)
                 | Self::InjectFault { .. }
                 | Self::Wait(_)
         )

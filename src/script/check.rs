@@ -6,8 +6,7 @@ use super::ast::{Directive, Expectation, Fragment, Line, LineKind, Script};
 use super::diagnostic::Diagnostic;
 
 /// Every mistake in a parsed script. `given` are variables that the command line binds.
-#[must_use]
-pub fn check(script: &Script, given: &[&str]) -> Vec<Diagnostic> {
+pub(crate) fn check(script: &Script, given: &[&str]) -> Vec<Diagnostic> {
     let bound = given.iter().map(|name| (*name).to_owned()).collect();
     let mut checker = Checker { script, bound, live: BTreeSet::new(), diagnostics: Vec::new() };
     for line in &script.lines {
@@ -80,7 +79,7 @@ impl Checker<'_> {
             Directive::Tick(_) | Directive::InjectFault { .. } if self.script.is_live() => {
                 self.error(line, "this is for a closed world, without `@live`", None);
             }
-            Directive::Kill { actor, .. } | Directive::Start { actor, .. } if self.live.contains(actor) => {
+            Directive::Kill(actor, _) | Directive::Start(actor, _) if self.live.contains(actor) => {
                 let message = format!("{} is live: it is not ours", self.script.label(*actor));
                 self.error(line, message, None);
             }
@@ -144,16 +143,14 @@ impl Checker<'_> {
 }
 
 /// The variable of an actor's `number`th port.
-#[must_use]
-pub fn port_variable(label: &str, number: usize) -> String {
+pub(crate) fn port_variable(label: &str, number: usize) -> String {
     let dot = if label.is_empty() { "" } else { "." };
     let number = if number < 2 { String::new() } else { number.to_string() };
     format!("{label}{dot}port{number}")
 }
 
 /// The variable of a file's content: the name of the file, without folders and ending.
-#[must_use]
-pub fn file_variable(path: &str) -> String {
+pub(crate) fn file_variable(path: &str) -> String {
     let file = path.rsplit('/').next().unwrap_or(path);
     file.split('.').next().unwrap_or(file).to_owned()
 }

@@ -21,28 +21,24 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     /// A diagnostic without label, notes or help.
-    #[must_use]
-    pub fn new(span: Span, message: impl Into<String>) -> Self {
+    pub(crate) fn new(span: Span, message: impl Into<String>) -> Self {
         Self { span, message: message.into(), label: String::new(), notes: Vec::new(), help: Vec::new() }
     }
 
     /// Sets the text beside the caret.
-    #[must_use]
-    pub fn label(mut self, label: impl Into<String>) -> Self {
+    pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
         self
     }
 
     /// Adds a note.
-    #[must_use]
-    pub fn note(mut self, heading: &'static str, note: impl Into<String>) -> Self {
+    pub(crate) fn note(mut self, heading: &'static str, note: impl Into<String>) -> Self {
         self.notes.push((heading, note.into()));
         self
     }
 
     /// Adds advice.
-    #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help.push(help.into());
         self
     }
@@ -50,21 +46,16 @@ impl Diagnostic {
 
 /// Expectations and output of one actor in a step.
 #[derive(Clone, Copy, Debug)]
-pub struct StepComparison<'a> {
-    /// Script.
-    pub script: &'a Script,
+pub(crate) struct StepComparison<'a> {
+    pub(crate) script: &'a Script,
     /// First line of the step.
-    pub head: &'a Line,
-    /// Expectations of the actor.
-    pub expected: &'a [&'a Line],
-    /// Output of the actor.
-    pub shown: &'a [&'a ShownRow],
-    /// Values of variables.
-    pub bindings: &'a Bindings,
-    /// Substitutions of the transcript.
-    pub substitutions: &'a Substitutions,
+    pub(crate) head: &'a Line,
+    pub(crate) expected: &'a [&'a Line],
+    pub(crate) shown: &'a [&'a ShownRow],
+    pub(crate) bindings: &'a Bindings,
+    pub(crate) substitutions: &'a Substitutions,
     /// Time that the expectations waited, in a live run.
-    pub waited_ms: Option<u64>,
+    pub(crate) waited_ms: Option<u64>,
 }
 
 /// Most rows that a diagnostic lists.
@@ -72,8 +63,7 @@ const LISTED_ROWS_MAX: usize = 8;
 
 impl<'a> StepComparison<'a> {
     /// Explains a difference: what was expected, what was shown, and the line to paste.
-    #[must_use]
-    pub fn explain(&self, difference: &Difference) -> Diagnostic {
+    pub(crate) fn explain(&self, difference: &Difference) -> Diagnostic {
         let head = self.head.full_span();
         match *difference {
             Difference::Mismatch { expected, shown } => match (self.line(expected), self.shown(shown)) {

@@ -24,7 +24,7 @@ pub(super) fn parse(
 ) -> Result<Directive, SyntaxError> {
     let (word, rest) = row.split_once(char::is_whitespace).unwrap_or((row, ""));
     let name = word.get(1..).unwrap_or_default();
-    let arguments = Arguments { row, rest, words: words(row, rest), actors };
+    let arguments = DirectiveArgs { row, rest, tokens: tokens(row, rest), actors };
     match name {
         "actors" => arguments.new_actors().map(Directive::Actors),
         "seed" => arguments.number().map(Directive::Seed),
@@ -42,18 +42,18 @@ pub(super) fn parse(
         "kill" => {
             let (actor, mode) =
                 arguments.actor_with("rst", "@kill NAME [rst]", KillMode::Fin, KillMode::Reset)?;
-            Ok(Directive::Kill { actor, mode })
+            Ok(Directive::Kill(actor, mode))
         }
         "start" => {
             let usage = "@start NAME [fresh]";
             let (actor, home) = arguments.actor_with("fresh", usage, HomeState::Kept, HomeState::Fresh)?;
-            Ok(Directive::Start { actor, home })
+            Ok(Directive::Start(actor, home))
         }
         "cut" => arguments.fault_at("after", "@cut NAME [NAME] after BYTES", FaultInjection::Cut),
         "corrupt" => arguments.fault_at("byte", "@corrupt NAME [NAME] byte NUMBER", FaultInjection::Corrupt),
-        "hold" => arguments.fault(&arguments.words, "@hold NAME [NAME]", FaultInjection::Hold),
-        "release" => arguments.fault(&arguments.words, "@release NAME [NAME]", FaultInjection::Release),
-        "live" => match arguments.words.as_slice() {
+        "hold" => arguments.fault(&arguments.tokens, "@hold NAME [NAME]", FaultInjection::Hold),
+        "release" => arguments.fault(&arguments.tokens, "@release NAME [NAME]", FaultInjection::Release),
+        "live" => match arguments.tokens.as_slice() {
             [name] => arguments.actor(name).map(Directive::Live),
             _ => Err(arguments.usage("@live NAME")),
         },
@@ -70,28 +70,28 @@ pub(super) fn parse(
 }
 
 /// Arguments of a directive.
-struct Arguments<'a> {
+struct DirectiveArgs<'a> {
     row: &'a str,
     /// Text after the directive's name.
     rest: &'a str,
     /// Its words.
-    words: Vec<Word<'a>>,
+    tokens: Vec<Token<'a>>,
     actors: &'a [String],
 }
 
 /// Word of a row, and the byte at which it begins.
 #[derive(Clone, Copy)]
-struct Word<'a> {
+struct Token<'a> {
     at: usize,
     text: &'a str,
 }
 
-fn words<'a>(row: &'a str, rest: &'a str) -> Vec<Word<'a>> {
+fn tokens<'a>(row: &'a str, rest: &'a str) -> Vec<Token<'a>> {
     let at = |text: &str| text.as_ptr() as usize - row.as_ptr() as usize;
-    rest.split_whitespace().map(|text| Word { at: at(text), text }).collect()
+    rest.split_whitespace().map(|text| Token { at: at(text), text }).collect()
 }
 
-impl Word<'_> {
+impl Token<'_> {
     fn error(&self, message: impl Into<String>) -> SyntaxError {
         SyntaxError::new(self.at..self.at + self.text.len(), message)
     }
@@ -115,7 +115,7 @@ impl Word<'_> {
     }
 }
 
-impl Arguments<'_> {
+impl DirectiveArgs<'_> {
     fn error(&self, message: impl Into<String>) -> SyntaxError {
         SyntaxError::new(0..self.row.len(), message)
     }
@@ -125,7 +125,7 @@ impl Arguments<'_> {
     }
 
     fn none(&self, directive: Directive) -> Result<Directive, SyntaxError> {
-        match self.words.first() {
+        match self.tokens.first() {
             None => Ok(directive),
             Some(word) => Err(word.error("nothing follows this directive")),
         }
@@ -139,14 +139,14 @@ impl Arguments<'_> {
     }
 
     fn new_actors(&self) -> Result<Vec<String>, SyntaxError> {
-        if self.words.is_empty() {
+        if self.tokens.is_empty() {
             return Err(self.usage("@actors NAME…"));
         }
         if !self.actors.is_empty() {
             return Err(self.error("the actors are named already"));
         }
         let mut names: Vec<String> = Vec::new();
-        for word in &self.words {
+        for word in &self.tokens {
             let name = Name::parse(word.text);
             if !is_name(word.text) || name.is_err() {
                 let help = name.err().map(|error| error.to_string());
@@ -162,23 +162,23 @@ impl Arguments<'_> {
     }
 
     fn number(&self) -> Result<u64, SyntaxError> {
-        match self.words.as_slice() {
+        match self.tokens.as_slice() {
             [word] => word.number(),
             _ => Err(self.usage("a number here")),
         }
     }
 
     fn duration(&self) -> Result<u64, SyntaxError> {
-        let Some(first) = self.words.first() else {
+        let Some(first) = self.tokens.first() else {
             return Err(self.usage("a duration here, such as 30s"));
         };
-        let text = self.words.iter().map(|word| word.text).collect::<Vec<_>>().join(" ");
+        let text = self.tokens.iter().map(|word| word.text).collect::<Vec<_>>().join(" ");
         let error = || first.error(format!("`{text}` is no duration")).help(HOW_TO_WRITE);
         milliseconds(&text).ok_or_else(error)
     }
 
     fn set(&self) -> Result<Directive, SyntaxError> {
-        let [name, _, ..] = self.words.as_slice() else { return Err(self.usage("@set NAME VALUE")) };
+        let [name, _, ..] = self.tokens.as_slice() else { return Err(self.usage("@set NAME VALUE")) };
         if !is_variable_name(name.text) {
             return Err(name.error(format!("`{}` is no name", name.text)));
         }
@@ -189,13 +189,13 @@ impl Arguments<'_> {
 
     fn file(&self, reader: &mut LineReader<'_>) -> Result<Directive, SyntaxError> {
         let usage = || self.usage("@file NAME <<TAG, or @file NAME fill 100KiB");
-        let (path, content) = self.words.split_first().ok_or_else(usage)?;
+        let (path, content) = self.tokens.split_first().ok_or_else(usage)?;
         if path.text.split('/').any(|part| matches!(part, "" | "." | "..")) {
             let error = path.error(format!("`{}` is no such path", path.text));
             return Err(error.help("write a path below the folder of the run, as in alice/peers"));
         }
         let content = match content {
-            [Word { text: "fill", .. }, size] => FileContent::Fill(size.fill_bytes()?),
+            [Token { text: "fill", .. }, size] => FileContent::Fill(size.fill_bytes()?),
             [word] => {
                 let tag = word.text.strip_prefix("<<").filter(|tag| !tag.is_empty()).ok_or_else(usage)?;
                 let body = reader.here_document(tag);
@@ -207,13 +207,13 @@ impl Arguments<'_> {
         Ok(Directive::File { path: path.text.to_owned(), content })
     }
 
-    fn actor(&self, word: &Word<'_>) -> Result<usize, SyntaxError> {
+    fn actor(&self, word: &Token<'_>) -> Result<usize, SyntaxError> {
         find_actor(word.text, word.at, self.actors)
     }
 
     /// An actor, and one value or, where `option` follows, the other.
     fn actor_with<T>(&self, option: &str, usage: &str, plain: T, with: T) -> Result<(usize, T), SyntaxError> {
-        match self.words.as_slice() {
+        match self.tokens.as_slice() {
             [actor] => Ok((self.actor(actor)?, plain)),
             [actor, word] if word.text == option => Ok((self.actor(actor)?, with)),
             _ => Err(self.usage(usage)),
@@ -223,7 +223,7 @@ impl Arguments<'_> {
     /// A fault in the bytes from one actor to another, or to any.
     fn fault(
         &self,
-        actors: &[Word<'_>],
+        actors: &[Token<'_>],
         usage: &str,
         fault: FaultInjection,
     ) -> Result<Directive, SyntaxError> {
@@ -243,7 +243,7 @@ impl Arguments<'_> {
         usage: &str,
         fault: impl Fn(u64) -> FaultInjection,
     ) -> Result<Directive, SyntaxError> {
-        match self.words.as_slice() {
+        match self.tokens.as_slice() {
             [actors @ .., word, position] if word.text == preposition => {
                 self.fault(actors, usage, fault(position.number()?))
             }

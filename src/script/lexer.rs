@@ -70,7 +70,6 @@ pub(super) fn is_name(text: &str) -> bool {
 }
 
 /// Whether a text is the name of a variable: names joined by dots, as in `alice.port`.
-#[must_use]
-pub fn is_variable_name(text: &str) -> bool {
+pub(crate) fn is_variable_name(text: &str) -> bool {
     text.split('.').all(is_name)
 }

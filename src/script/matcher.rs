@@ -10,51 +10,31 @@ use super::ast::{Expectation, Fragment};
 
 /// Output of an actor: a row of its screen or an event.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ShownRow {
-    /// Index of the actor.
-    pub actor: usize,
-    /// Row or event.
-    pub kind: ShownKind,
-    /// Row as it stood on the screen, or description of the event.
-    pub text: String,
+pub(crate) struct ShownRow {
+    pub(crate) actor: usize,
+    pub(crate) kind: ShownKind,
+    pub(crate) text: String,
 }
 
 /// Kind of output.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ShownKind {
-    /// Row of the screen.
+pub(crate) enum ShownKind {
     Row,
     /// Event beside the screen, such as an exit.
     Event,
 }
 
 /// Difference between expectations and output, as indices into the compared lists.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Difference {
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Difference {
     /// Output that differs from the expectation in its place.
-    Mismatch {
-        /// Expectation.
-        expected: usize,
-        /// Output.
-        shown: usize,
-    },
+    Mismatch { expected: usize, shown: usize },
     /// Expectation without output.
-    Missing {
-        /// Expectation.
-        expected: usize,
-    },
+    Missing { expected: usize },
     /// Output without expectation.
-    Unexpected {
-        /// Output.
-        shown: usize,
-    },
+    Unexpected { shown: usize },
     /// Output that an [`Expectation::Absent`] matches.
-    Forbidden {
-        /// Expectation.
-        expected: usize,
-        /// Output.
-        shown: usize,
-    },
+    Forbidden { expected: usize, shown: usize },
 }
 
 /// Compares the output of one actor in a step with its expectations: in order and completely,
@@ -62,7 +42,7 @@ pub enum Difference {
 ///
 /// # Errors
 /// The first [`Difference`]; the bindings are then unchanged.
-pub fn compare(
+pub(crate) fn compare(
     expected: &[&Expectation],
     shown: &[&ShownRow],
     bindings: &mut Bindings,
@@ -84,7 +64,7 @@ pub fn compare(
 ///
 /// # Errors
 /// The first expectation without output yet; the bindings are then unchanged.
-pub fn consume(
+pub(crate) fn consume(
     expected: &[&Expectation],
     shown: &[&ShownRow],
     bindings: &mut Bindings,
@@ -106,7 +86,7 @@ pub fn consume(
 ///
 /// # Errors
 /// [`Difference::Forbidden`], the first match.
-pub fn check_absent(
+pub(crate) fn check_absent(
     expected: &[&Expectation],
     shown: &[&ShownRow],
     bindings: &Bindings,
@@ -188,31 +168,29 @@ impl Search<'_> {
 
 /// Values of variables by name. Shared until changed, since each row is tried against a copy.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Bindings(Arc<BTreeMap<String, String>>);
+pub(crate) struct Bindings(Arc<BTreeMap<String, String>>);
 
 /// Variable of a template that has no value.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct UnboundVariable {
-    /// Name.
-    pub name: String,
+pub(crate) struct UnboundVariable {
+    pub(crate) name: String,
     /// Bytes of the line.
-    pub at: Range<usize>,
+    pub(crate) at: Range<usize>,
 }
 
 impl Bindings {
     /// Binds or rebinds a variable.
-    pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
+    pub(crate) fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
         Arc::make_mut(&mut self.0).insert(name.into(), value.into());
     }
 
     /// The value of a variable.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
     /// Every variable with its value, by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
@@ -220,7 +198,7 @@ impl Bindings {
     ///
     /// # Errors
     /// The first variable without a value.
-    pub fn expand(&self, template: &[Fragment]) -> Result<String, UnboundVariable> {
+    pub(crate) fn expand(&self, template: &[Fragment]) -> Result<String, UnboundVariable> {
         let mut text = String::new();
         for fragment in template {
             match fragment {
@@ -237,8 +215,7 @@ impl Bindings {
 
     /// The bindings after a match, with its captures; `None` without a match.
     /// [`Expectation::AnyRows`] matches no single text.
-    #[must_use]
-    pub fn matched(&self, expectation: &Expectation, text: &str) -> Option<Self> {
+    pub(crate) fn matched(&self, expectation: &Expectation, text: &str) -> Option<Self> {
         match expectation {
             Expectation::Row(pattern) | Expectation::Absent(pattern) | Expectation::Event(pattern) => {
                 self.matched_pattern(pattern, text)

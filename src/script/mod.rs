@@ -3,25 +3,25 @@
 //! A transcript is itself a script with the same meaning, whatever a peer may have said in it
 //! ([`render`]).
 
-pub mod ast;
-pub mod check;
-pub mod diagnostic;
+mod ast;
+pub(crate) mod check;
+pub(crate) mod diagnostic;
 mod directive;
 mod fmt;
 mod lexer;
-pub mod matcher;
+pub(crate) mod matcher;
 mod parser;
 pub mod render;
 mod template;
-pub mod update;
+pub(crate) mod update;
 
-pub use crate::text::duration::{HOW_TO_WRITE, milliseconds};
+pub(crate) use crate::text::duration::{HOW_TO_WRITE, milliseconds};
 pub use ast::{
     CaptureKind, Directive, Expectation, FaultInjection, FileContent, Fragment, HomeState, KillMode, Line,
-    LineKind, Script, Source, Span,
+    LineKind, Script, SourceFile, Span,
 };
 pub use diagnostic::Diagnostic;
 pub use fmt::canonical;
-pub use lexer::is_variable_name;
-pub use matcher::Bindings;
-pub use parser::{INCLUDE_DEPTH, Loader, Parser};
+pub(crate) use lexer::is_variable_name;
+pub(crate) use matcher::Bindings;
+pub use parser::{Loader, Parser};

@@ -1,13 +1,13 @@
 //! Parser of scripts (docs/SCRIPTS.md, section 2).
 
-use super::ast::{Directive, Expectation, Fragment, Line, LineKind, Script, Source, Span};
+use super::ast::{Directive, Expectation, Fragment, Line, LineKind, Script, SourceFile, Span};
 use super::diagnostic::Diagnostic;
 use super::directive::{self, find_actor};
 use super::lexer::{LineReader, SyntaxError, is_name};
 use super::template::{self, TemplateKind};
 
 /// Most files that include each other in a row.
-pub const INCLUDE_DEPTH: usize = 8;
+const INCLUDE_DEPTH: usize = 8;
 
 /// Bytes that the compiled form of one regular expression may take.
 const REGEX_BYTES: usize = 1 << 20;
@@ -15,7 +15,7 @@ const REGEX_BYTES: usize = 1 << 20;
 const QUOTED_CHARS: usize = 60;
 
 /// Loader of included files: the name as written, and the name of the including file.
-pub type Loader<'a> = dyn FnMut(&str, &str) -> Result<Source, String> + 'a;
+pub type Loader<'a> = dyn FnMut(&str, &str) -> Result<SourceFile, String> + 'a;
 
 /// Parser of a script and the files that it includes.
 #[expect(missing_debug_implementations, reason = "holds the loader")]
@@ -25,12 +25,12 @@ pub struct Parser<'a> {
     loader: &'a mut Loader<'a>,
     /// The open `@together`.
     together: Option<Span>,
-    phase: Phase,
+    phase: StepPhase,
 }
 
 /// Position relative to the steps of the script.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum StepPhase {
     BeforeSteps,
     /// Expectations may follow.
     InStep,
@@ -42,14 +42,14 @@ impl<'a> Parser<'a> {
     /// A parser that gets included files from `loader`.
     pub fn new(loader: &'a mut Loader<'a>) -> Self {
         let script = Script::default();
-        Self { script, diagnostics: Vec::new(), loader, together: None, phase: Phase::BeforeSteps }
+        Self { script, diagnostics: Vec::new(), loader, together: None, phase: StepPhase::BeforeSteps }
     }
 
     /// Parses a script.
     ///
     /// # Errors
     /// Every mistake in order, and the sources to show them in.
-    pub fn parse(mut self, source: &Source) -> Result<Script, (Vec<Source>, Vec<Diagnostic>)> {
+    pub fn parse(mut self, source: &SourceFile) -> Result<Script, (Vec<SourceFile>, Vec<Diagnostic>)> {
         self.source(source, 0);
         if let Some(span) = self.together.take() {
             self.diagnostics.push(Diagnostic::new(span, "`@together` without `@end`"));
@@ -61,7 +61,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn source(&mut self, source: &Source, depth: usize) {
+    fn source(&mut self, source: &SourceFile, depth: usize) {
         let index = self.script.sources.len();
         self.script.sources.push(source.clone());
         let mut text = source.text.as_str();
@@ -89,7 +89,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Adds a line, if it may stand here.
-    fn line(&mut self, line: Line, source: &Source, depth: usize) {
+    fn line(&mut self, line: Line, source: &SourceFile, depth: usize) {
         if let Some(message) = self.misplaced(&line) {
             return self.error(&line, message);
         }
@@ -101,9 +101,9 @@ impl<'a> Parser<'a> {
             _ => {}
         }
         match &line.kind {
-            _ if line.is_step() => self.phase = Phase::InStep,
+            _ if line.is_step() => self.phase = StepPhase::InStep,
             LineKind::Directive(Directive::End) => {}
-            LineKind::Directive(_) if self.phase == Phase::InStep => self.phase = Phase::BetweenSteps,
+            LineKind::Directive(_) if self.phase == StepPhase::InStep => self.phase = StepPhase::BetweenSteps,
             _ => {}
         }
         self.script.lines.push(line);
@@ -118,22 +118,22 @@ impl<'a> Parser<'a> {
         match &line.kind {
             LineKind::Expect { .. } if in_block => Some("expectations follow `@end`"),
             LineKind::Expect { .. } => match self.phase {
-                Phase::BeforeSteps => Some("an expectation before any step"),
-                Phase::InStep => None,
-                Phase::BetweenSteps => Some("an expectation follows its step, before any directive"),
+                StepPhase::BeforeSteps => Some("an expectation before any step"),
+                StepPhase::InStep => None,
+                StepPhase::BetweenSteps => Some("an expectation follows its step, before any directive"),
             },
             LineKind::Directive(Directive::End) => (!in_block).then_some("`@end` without `@together`"),
             LineKind::Directive(_) if in_block => {
                 Some("between `@together` and `@end` stands only what is typed")
             }
             LineKind::Directive(Directive::Actors(_) | Directive::Seed(_) | Directive::Live(_)) => {
-                (self.phase != Phase::BeforeSteps).then_some("this belongs before the first step")
+                (self.phase != StepPhase::BeforeSteps).then_some("this belongs before the first step")
             }
             _ => None,
         }
     }
 
-    fn include(&mut self, line: &Line, file: &str, source: &Source, depth: usize) {
+    fn include(&mut self, line: &Line, file: &str, source: &SourceFile, depth: usize) {
         if depth >= INCLUDE_DEPTH {
             return self.error(line, format!("files include each other more than {INCLUDE_DEPTH} deep"));
         }

@@ -18,12 +18,12 @@ const SUBSTITUTED_TEXT_BYTES_MIN: usize = 32;
 
 impl Substitutions {
     /// Substitutes a port wherever its digits stand alone.
-    pub fn add_port(&mut self, digits: impl Into<String>, name: impl Into<String>) {
+    pub(crate) fn add_port(&mut self, digits: impl Into<String>, name: impl Into<String>) {
         self.ports.push((digits.into(), name.into()));
     }
 
     /// Substitutes a long text of one row; where one text is part of another, the longer counts.
-    pub fn add_text(&mut self, text: impl Into<String>, name: impl Into<String>) {
+    pub(crate) fn add_text(&mut self, text: impl Into<String>, name: impl Into<String>) {
         let (text, name) = (text.into(), name.into());
         self.remove(&name);
         if text.len() >= SUBSTITUTED_TEXT_BYTES_MIN && !text.contains('\n') {
@@ -33,7 +33,7 @@ impl Substitutions {
     }
 
     /// Ends the substitution of a variable, which gets another value.
-    pub fn remove(&mut self, name: &str) {
+    pub(crate) fn remove(&mut self, name: &str) {
         self.texts.retain(|(_, other)| other != name);
         self.ports.retain(|(_, other)| other != name);
     }
@@ -110,8 +110,7 @@ impl Substitutions {
 }
 
 /// Line of a transcript for the output of an actor.
-#[must_use]
-pub fn shown(label: &str, shown: &ShownRow, substitutions: &Substitutions) -> String {
+pub(crate) fn shown(label: &str, shown: &ShownRow, substitutions: &Substitutions) -> String {
     let pattern = substitutions.pattern(&shown.text);
     let mark = match shown.kind {
         ShownKind::Row => "|",
@@ -121,8 +120,7 @@ pub fn shown(label: &str, shown: &ShownRow, substitutions: &Substitutions) -> St
 }
 
 /// Line of a transcript for typed text.
-#[must_use]
-pub fn input(label: &str, text: &str, substitutions: &Substitutions) -> String {
+pub(crate) fn input(label: &str, text: &str, substitutions: &Substitutions) -> String {
     if text.is_empty() { format!("{label}>") } else { format!("{label}> {}", substitutions.template(text)) }
 }
 

@@ -14,8 +14,7 @@ pub(super) enum TemplateKind {
 
 impl CaptureKind {
     /// Regular expression of the values.
-    #[must_use]
-    pub fn regex(self) -> &'static str {
+    pub(super) fn regex(self) -> &'static str {
         match self {
             Self::Word => r"\S+",
             Self::Port => r"[0-9]{1,5}",

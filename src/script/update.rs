@@ -9,8 +9,7 @@ use super::render::{self, Substitutions};
 
 /// Updates the lines of a step after its head: `tail` are expectations, comments and blank lines as
 /// written, `shown` is the output of all actors in order, `bindings` are those after the step.
-#[must_use]
-pub fn updated_tail(
+pub(crate) fn updated_tail(
     script: &Script,
     tail: &[Line],
     shown: &[ShownRow],
