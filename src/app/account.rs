@@ -1,88 +1,26 @@
-//! One person: a chat, the home with its key and peers, and what of the chat's effects is about these. All
-//! else is asked of the [`Host`] underneath: the prompt has a real one, a replay has one for all its
-//! actors. It knows neither sockets nor screens nor clocks.
+//! Account of one user: the chat with its home, keys and peer book. Effects about these are performed here, all
+//! others by the [`Host`].
 
-use crate::ids::JobQueue;
-use crate::ids::{ConnId, DialId, ListenerId};
-use crate::time::Now;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::error::AppError;
+use super::host::{Host, KeygenRequest};
 use super::keyring::{self, KeyRing, StoredKey};
-use crate::chat::{
-    Chat, DialOutcome, Effect, Input, KeyFor, KeyOrigin, NewKey, Notice, Protocol, ReceiptDue, Replacing,
-    SentMessage,
-};
-use crate::crypto::{Passphrase, RsaJob};
-use crate::peers::address::{Family, ListenAt, Target};
+use crate::chat::{Chat, DialOutcome, Effect, Input, KeyFor, KeyOrigin, NewKey, Replacing};
+use crate::crypto::Passphrase;
 use crate::peers::book::{Book, Change};
 use crate::store::book_file::{self, BookError};
 use crate::store::{Home, StoreError, key_file};
-use crate::text::safe::SafeText;
 
-/// What a person needs done outside the home. Whatever has its answer at once returns it; other answers
-/// come as inputs later.
-pub(crate) trait Host {
-    /// The moment of the next input.
-    fn now(&self) -> Now;
-    /// Today, as it may stand in a file name.
-    fn today(&self) -> String;
-    /// The chat as it is before what follows from an input is done. A machine without a prompt does nothing.
-    fn follow(&mut self, _chat: &Chat) {}
-    /// Shows a notice; what is owed for it is reported once it has been shown.
-    fn show(&mut self, notice: &Notice, due: Option<ReceiptDue>) -> Option<Input<'static>>;
-    /// Calls the person's attention. A machine whose person looks on anyway does nothing.
-    fn alert(&mut self, _text: &SafeText) {}
-    /// Notes a text of ours that was accepted, where a log is kept or a program listens.
-    fn sent(&mut self, _sent: &SentMessage) -> Option<Input<'static>> {
-        None
-    }
-    /// Notes how far a peer has shown what we sent, where a program listens.
-    fn received(&mut self, _name: &str, _upto: u64) {}
-    /// Begins a log. A machine that only plays writes nothing and answers as one that does: what was recorded
-    /// with a log plays without leaving one behind.
-    fn open_log(&mut self, file: String) -> Input<'static> {
-        Input::Logging { file, result: Ok(()) }
-    }
-    /// Ends the log.
-    fn close_log(&mut self) {}
-    /// Listens.
-    fn listen(&mut self, listener: ListenerId, at: &ListenAt, family: Family) -> Option<Input<'static>>;
-    /// Looks a host up and dials it.
-    fn connect(&mut self, dial: DialId, target: Target, family: Family) -> Option<Input<'static>>;
-    /// Forgets an attempt.
-    fn cancel_connect(&mut self, dial: DialId);
-    /// Sends bytes; answers when the kernel did not take all of them.
-    fn transmit(&mut self, conn: ConnId, bytes: Vec<u8>) -> Option<Input<'static>>;
-    /// Both sides stand: a caller counts no more as a stranger.
-    fn mark_authenticated(&mut self, conn: ConnId, wire: Protocol);
-    /// Closes after what was sent has left.
-    fn close(&mut self, conn: ConnId);
-    /// Does RSA work with our keys.
-    fn work(&mut self, conn: ConnId, job: RsaJob, queue: JobQueue, keys: KeyRing) -> Option<Input<'static>>;
-    /// Makes a key; either it is there at once or it comes back through [`Client::keep`].
-    fn make_key(&mut self, recipe: KeygenRequest) -> Option<Result<StoredKey, AppError>>;
-    /// Throws the key away that is being made.
-    fn cancel_key(&mut self);
-}
-
-/// What a new key is to be.
-#[derive(Clone)]
-pub(crate) struct KeygenRequest {
-    pub(crate) of: KeyFor,
-    pub(crate) bits: u32,
-    pub(crate) replacing: Replacing,
-    pub(crate) passphrase: Option<Arc<Passphrase>>,
-}
-
-/// One person of a conversation.
+/// Chat of one account.
 pub(crate) struct Client {
     pub(crate) chat: Chat,
     home: Home,
     keys: KeyRing,
     passphrase: Option<Arc<Passphrase>>,
-    outcomes: Vec<DialOutcome>,
-    quit: Option<u8>,
+    outcomes: VecDeque<DialOutcome>,
+    exit_code: Option<u8>,
 }
 
 impl Client {
@@ -96,85 +34,68 @@ impl Client {
         if let Some(own) = own {
             keys.put(own.key);
         }
-        // Where it cannot be read, whoever asks for the raw wire is told why.
+        // A key that cannot be read is reported when the raw wire is asked for.
         if let Ok(Some(raw)) = keyring::load(&home, KeyFor::RawWire, passphrase.as_ref()) {
             chat.set_raw_key(raw.as_shown(&home));
             keys.put(raw.key);
         }
-        Self { chat, home, keys, passphrase: passphrase.map(Arc::new), outcomes: Vec::new(), quit: None }
+        let passphrase = passphrase.map(Arc::new);
+        Self { chat, home, keys, passphrase, outcomes: VecDeque::new(), exit_code: None }
     }
 
-    /// The code to end with, once the chat has said so.
-    pub(crate) fn quit(&self) -> Option<u8> {
-        self.quit
+    /// Exit code, once the chat has ended.
+    pub(crate) fn exit_code(&self) -> Option<u8> {
+        self.exit_code
     }
 
-    /// How connections that we dialled have ended since the last call.
-    pub(crate) fn outcomes(&mut self) -> Vec<DialOutcome> {
-        std::mem::take(&mut self.outcomes)
+    /// Outcome of a connection that was dialled here, the oldest first.
+    pub(crate) fn next_outcome(&mut self) -> Option<DialOutcome> {
+        self.outcomes.pop_front()
     }
 
-    /// Hands one input to the chat and has done what follows from it.
+    /// Hands an input to the chat and performs what follows from it.
     pub(crate) fn handle(&mut self, host: &mut impl Host, input: Input<'_>) {
         self.chat.handle(host.now(), input);
-        host.follow(&self.chat);
-        // Effects can have answers, which are inputs; the chat is drained before each.
+        host.chat_changed(&self.chat);
+        // Results of effects are inputs; the chat is drained before each.
         while let Some(effect) = self.chat.poll_effect() {
-            if let Some(answer) = self.perform(host, effect) {
-                self.chat.handle(host.now(), answer);
-                host.follow(&self.chat);
+            if let Some(result) = self.perform(host, effect) {
+                self.chat.handle(host.now(), result);
+                host.chat_changed(&self.chat);
             }
         }
     }
 
-    /// A key has been made: it counts only once it is on disk.
-    pub(crate) fn keep(
+    /// Stores a generated key: it counts only once it is on disk.
+    pub(crate) fn store_key(
         &mut self,
         host: &impl Host,
-        made: Result<StoredKey, AppError>,
-        of: KeyFor,
-        replacing: Replacing,
+        request: &KeygenRequest,
+        generated: Result<StoredKey, AppError>,
     ) -> Input<'static> {
-        let own = match made {
-            Ok(own) => own,
+        let key = match generated {
+            Ok(key) => key,
             Err(error) => return Input::KeyMade(Err(error.in_a_row())),
         };
         let date = host.today();
-        let replacing = match replacing {
+        let replacing = match request.replacing {
             Replacing::Never => key_file::Replacing::Refuse,
             Replacing::KeepOld => key_file::Replacing::KeepOld { date: &date },
         };
-        match key_file::save_key_text(&self.home, of, &own.pem, replacing) {
-            Ok(saved) => self.adopt(own, KeyOrigin::Made, saved.old.map(|path| path.display().to_string())),
-            Err(StoreError::KeyPresent { .. }) => {
-                match keyring::load(&self.home, of, self.passphrase.as_deref()) {
-                    Ok(Some(own)) => self.adopt(own, KeyOrigin::Found, None),
-                    Ok(None) => Input::KeyMade(Err("the key file went away".to_owned())),
-                    Err(error) => Input::KeyMade(Err(error.in_a_row())),
-                }
-            }
+        match key_file::save_key_text(&self.home, request.of, &key.pem, replacing) {
+            Ok(saved) => self.adopt(key, KeyOrigin::Made, saved.old.map(|path| path.display().to_string())),
+            Err(StoreError::KeyPresent { .. }) => match self.load_key(request.of) {
+                Ok(Some(key)) => self.adopt(key, KeyOrigin::Found, None),
+                Ok(None) => Input::KeyMade(Err("the key file went away".to_owned())),
+                Err(error) => Input::KeyMade(Err(error.in_a_row())),
+            },
             Err(error) => Input::KeyMade(Err(error.to_string())),
         }
     }
 
-    /// Carries out one effect; some have their answer at once.
+    /// Performs an effect; returns its result if that is known at once.
     fn perform(&mut self, host: &mut impl Host, effect: Effect) -> Option<Input<'static>> {
         match effect {
-            Effect::Show(notice, due) => return host.show(&notice, due),
-            Effect::Alert(text) => host.alert(&text),
-            Effect::Sent(sent) => return host.sent(&sent),
-            Effect::Received { name, upto } => host.received(&name, upto),
-            Effect::OpenLog(file) => return Some(host.open_log(file)),
-            Effect::CloseLog => host.close_log(),
-            Effect::Listen { listener, at, family } => return host.listen(listener, &at, family),
-            Effect::Connect { dial, target, family } => return host.connect(dial, target, family),
-            Effect::CancelConnect(dial) => host.cancel_connect(dial),
-            Effect::Transmit { conn, bytes } => return host.transmit(conn, bytes),
-            Effect::Authenticated(conn, wire) => host.mark_authenticated(conn, wire),
-            Effect::Close(conn) => host.close(conn),
-            Effect::Job { conn, job, queue } => {
-                return host.work(conn, job, queue, self.keys.clone());
-            }
             Effect::ReadBook { conn } => {
                 let book = book_file::read(&self.home).map_err(|error| error.to_string());
                 return Some(Input::Book { conn, book });
@@ -183,38 +104,38 @@ impl Client {
                 let book = change(&self.home, &changes).map_err(|error| error.to_string());
                 return Some(Input::Changed(book));
             }
-            Effect::MakeKey { of, bits, replacing } => return self.make_key(host, of, bits, replacing),
-            Effect::CancelKey => host.cancel_key(),
-            Effect::DialFinished(verdict) => self.outcomes.push(verdict),
-            Effect::Quit(code) => self.quit = Some(code),
+            Effect::MakeKey { of, bits, replacing } => {
+                let passphrase = self.passphrase.clone();
+                return self.generate_key(host, &KeygenRequest { of, bits, replacing, passphrase });
+            }
+            Effect::DialFinished(outcome) => self.outcomes.push_back(outcome),
+            Effect::Quit(code) => self.exit_code = Some(code),
+            effect => return host.perform(effect, &self.keys),
         }
         None
     }
 
-    fn make_key(
-        &mut self,
-        host: &mut impl Host,
-        of: KeyFor,
-        bits: u32,
-        replacing: Replacing,
-    ) -> Option<Input<'static>> {
-        if replacing == Replacing::Never {
+    fn generate_key(&mut self, host: &mut impl Host, request: &KeygenRequest) -> Option<Input<'static>> {
+        if request.replacing == Replacing::Never {
             // Another process may have made the first key while this one ran.
-            match keyring::load(&self.home, of, self.passphrase.as_deref()) {
-                Ok(Some(own)) => return Some(self.adopt(own, KeyOrigin::Found, None)),
+            match self.load_key(request.of) {
+                Ok(Some(key)) => return Some(self.adopt(key, KeyOrigin::Found, None)),
                 Ok(None) => {}
                 Err(error) => return Some(Input::KeyMade(Err(error.in_a_row()))),
             }
         }
-        let recipe = KeygenRequest { of, bits, replacing, passphrase: self.passphrase.clone() };
-        let made = host.make_key(recipe)?;
-        Some(self.keep(host, made, of, replacing))
+        let generated = host.generate_key(request)?;
+        Some(self.store_key(host, request, generated))
     }
 
-    fn adopt(&mut self, own: StoredKey, origin: KeyOrigin, kept: Option<String>) -> Input<'static> {
-        let key = own.as_shown(&self.home);
-        self.keys.put(own.key);
-        Input::KeyMade(Ok(NewKey { key, kept, origin }))
+    fn load_key(&self, of: KeyFor) -> Result<Option<StoredKey>, AppError> {
+        keyring::load(&self.home, of, self.passphrase.as_deref())
+    }
+
+    fn adopt(&mut self, key: StoredKey, origin: KeyOrigin, kept: Option<String>) -> Input<'static> {
+        let shown = key.as_shown(&self.home);
+        self.keys.put(key.key);
+        Input::KeyMade(Ok(NewKey { key: shown, kept, origin }))
     }
 }
 

@@ -4,9 +4,9 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::account::{Client, Host as _};
+use super::account::Client;
 use super::error::describe;
-use super::host::OsHost;
+use super::host::{Host as _, OsHost};
 use super::keyring::{StoredKey, seed};
 use super::print::eprint_line;
 use super::recorder::Recorder;
@@ -42,15 +42,15 @@ impl<S: NoticeSink> App<S> {
     /// Says to a person at an empty prompt what can be typed there.
     pub(crate) fn greet(&mut self) {
         // For the column of names.
-        self.host.screen.follow(&self.client.chat);
-        self.host.screen.show(&Notice::Info(Info::PrefaceProgress), None);
+        self.host.sink.chat_changed(&self.client.chat);
+        self.host.sink.show(&Notice::Info(Info::PrefaceProgress), None);
     }
 
     /// Records from now on, and says so.
     pub(crate) fn record(&mut self, recorder: Recorder) {
         let file = recorder.file_name();
-        self.host.screen.show(&Notice::Info(Info::Recording { file }), None);
-        self.host.note();
+        self.host.sink.show(&Notice::Info(Info::Recording { file }), None);
+        self.host.record();
         self.recorder = Some(recorder);
     }
 
@@ -71,12 +71,12 @@ impl<S: NoticeSink> App<S> {
 
     /// The code to end with, once the chat has said so.
     pub(crate) fn quit(&self) -> Option<u8> {
-        self.client.quit()
+        self.client.exit_code()
     }
 
     /// How connections that we dialled have ended since the last call.
     pub(crate) fn outcomes(&mut self) -> Vec<DialOutcome> {
-        self.client.outcomes()
+        std::iter::from_fn(|| self.client.next_outcome()).collect()
     }
 
     /// Hands one input to the chat and carries out what follows from it.
@@ -87,16 +87,16 @@ impl<S: NoticeSink> App<S> {
             _ => {}
         }
         self.client.handle(&mut self.host, input);
-        self.host.screen.settle();
+        self.host.sink.effects_done();
         self.write_down();
     }
 
     fn write_down(&mut self) {
         let Some(recorder) = &mut self.recorder else { return };
-        for notice in self.host.noted() {
+        for notice in self.host.recorded() {
             recorder.shown(&notice, &self.client.chat);
         }
-        let over = self.client.quit().is_some();
+        let over = self.client.exit_code().is_some();
         if over {
             recorder.over();
         }
@@ -131,11 +131,11 @@ impl<S: NoticeSink> App<S> {
         for input in self.host.finished_lookups() {
             self.handle(input);
         }
-        if let Some(made) = self.host.finished_key() {
-            let input = self.client.keep(&self.host, made.key, made.of, made.replacing);
+        if let Some((request, generated)) = self.host.finished_key() {
+            let input = self.client.store_key(&self.host, &request, generated);
             self.handle(input);
         }
-        let behind = self.host.screen.is_behind();
+        let behind = self.host.sink.is_behind();
         if behind {
             let now = self.host.now();
             for conn in self.client.chat.connections() {
@@ -173,12 +173,12 @@ impl<S: NoticeSink> App<S> {
                 let Some(listener) = self.host.listener(listener) else { return };
                 Input::Accepted { conn, listener, from, seed: seed() }
             }
-            NetEvent::Connected { conn, to, .. } => match self.host.dial_of(conn) {
+            NetEvent::Connected { conn, to, .. } => match self.host.take_dial(conn) {
                 Some(dial) => Input::Connected { dial, conn, to, seed: seed() },
                 None => return self.host.net.abort(conn),
             },
             NetEvent::Unreachable { conn, tried } => {
-                let Some(dial) = self.host.dial_of(conn) else { return };
+                let Some(dial) = self.host.take_dial(conn) else { return };
                 Input::Unreachable { dial, why: tried_words(&tried) }
             }
             NetEvent::Bytes { conn, bytes } => {

@@ -1,6 +1,6 @@
 //! Lines on standard output and standard error, for what has no screen.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 /// A line on standard error; if that is gone too, nobody can be told.
 pub(crate) fn eprint_line(text: &str) {
@@ -12,4 +12,17 @@ pub(crate) fn print_line(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}")?;
     out.flush()
+}
+
+/// Text on standard error, without a newline: a progress line.
+pub(crate) fn eprint_text(text: &str) {
+    let _ = write!(io::stderr().lock(), "{text}");
+}
+
+pub(crate) fn stdout_is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+pub(crate) fn stderr_is_terminal() -> bool {
+    io::stderr().is_terminal()
 }

@@ -13,9 +13,9 @@ pub(crate) trait NoticeSink {
     /// Whether so much waits that peers should wait too.
     fn is_behind(&self) -> bool;
     /// The chat as it is before what follows from an input is done. Nothing to do where there is no prompt.
-    fn follow(&mut self, _chat: &Chat) {}
+    fn chat_changed(&mut self, _chat: &Chat) {}
     /// What follows is done.
-    fn settle(&mut self) {}
+    fn effects_done(&mut self) {}
     /// A text of ours is on its way. A person has typed it and knows.
     fn sent(&mut self, _sent: &SentMessage) {}
     /// A peer has shown what we sent up to this number. A person sees what is not received yet.

@@ -1,16 +1,15 @@
-//! `rsachat replay`: conversations from files, played without a person on the real code and real loopback
-//! sockets.
+//! Subcommand `replay` (docs/SCRIPTS.md, section 5): plays, checks, formats or updates scripts.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use crate::app::error::{AppError, code};
 use crate::app::print::{eprint_line, print_line};
-use crate::replay::files::{self, Given};
+use crate::replay::files::{self, ScriptFile};
+use crate::replay::outcome::{AfterDifference, Checking, RunOptions, ScriptEnd, UpdateMode};
 use crate::replay::reporter::{Format, Reporter, Verbosity};
-use crate::replay::runner::{AfterDifference, Checking, OutputArgs, ScriptEnd, UpdateMode};
 use crate::replay::{diagnostics, interrupt, runner};
 use crate::script::{self, HOW_TO_WRITE, Script, check, milliseconds};
 
@@ -27,7 +26,7 @@ Examples:
   rsachat replay --check scripts/hello.chat
   rsachat replay --update scripts/hello.chat";
 
-/// What `rsachat replay` understands.
+/// Arguments of `rsachat replay`.
 #[derive(Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(after_help = AFTER)]
@@ -54,7 +53,7 @@ pub(crate) struct ReplayArgs {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// How long an expectation waits for a program that is not ours: 200ms, 30s, 1h 30m
-    #[arg(long, value_name = "TIME", value_parser = wait_ms)]
+    #[arg(long, value_name = "TIME", value_parser = timeout_ms)]
     timeout: Option<u64>,
     /// What is printed
     #[arg(long, value_enum, default_value_t)]
@@ -67,71 +66,71 @@ pub(crate) struct ReplayArgs {
     keep_going: bool,
 }
 
-/// Plays, checks or rewrites scripts and gives the exit code.
+/// Runs the subcommand and returns the exit code.
 pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
-    let manner = manner(args)?;
-    let mut given = Vec::new();
+    let options = run_options(args)?;
+    let mut files = Vec::new();
     for argument in &args.scripts {
-        given.extend(files::find(argument)?);
+        files.extend(files::find(argument)?);
     }
     if args.update {
-        may_update(&given)?;
+        check_updatable(&files)?;
     }
-    let scripts = if args.check || args.fmt { 0 } else { given.len() };
-    let format = if scripts == 0 { Format::Transcript } else { args.format };
-    let loudness = if args.quiet || args.update { Verbosity::Faults } else { Verbosity::Transcripts };
-    let mut output = Reporter::new(format, loudness, scripts);
+    let runs = !args.check && !args.fmt;
+    let (format, scripts) = if runs { (args.format, files.len()) } else { (Format::Transcript, 0) };
+    let verbosity = if args.quiet || args.update { Verbosity::Diagnostics } else { Verbosity::Transcripts };
+    let mut reporter = Reporter::new(format, verbosity, scripts);
+    // Of several exit codes the largest says most: interrupted, the machine, the script, a
+    // difference.
     let mut worst = 0;
-    for one in &given {
-        let code = match read(one, &manner) {
+    for file in &files {
+        let code = match read(file, &options) {
             Err(code) => code,
             Ok(_) if args.check => 0,
-            Ok(script) if args.fmt => format_one(one, &script)?,
-            Ok(script) => play(one, &script, &manner, args, &mut output)?,
+            Ok(script) if args.fmt => format_file(file, &script)?,
+            Ok(script) => run_script(file, &script, &options, &mut reporter)?,
         };
-        if let Some(error) = output.broken() {
-            return broken(&error);
+        if let Some(error) = reporter.take_error() {
+            return output_error(&error);
         }
-        worst = worse(worst, code);
-        let goes_on = args.keep_going || args.check || args.fmt || args.update;
-        if interrupt::came() || (code != 0 && !goes_on) {
+        worst = code.max(worst);
+        let continues = args.keep_going || args.update || !runs;
+        if interrupt::came() || (code != 0 && !continues) {
             break;
         }
     }
     Ok(worst)
 }
 
-fn manner(args: &ReplayArgs) -> Result<OutputArgs, AppError> {
+fn run_options(args: &ReplayArgs) -> Result<RunOptions, AppError> {
     let mut vars = Vec::new();
     for var in &args.var {
-        let wrong = |what: &str| AppError::new(code::USAGE, format!("--var {var}: {what}"));
-        let (name, value) = var.split_once('=').ok_or_else(|| wrong("write --var NAME=VALUE"))?;
-        if !name.split('.').all(script::is_name) {
-            return Err(
-                wrong(&format!("`{name}` is no name")).hint("a name begins with a letter, as in addr")
-            );
+        let usage = |what: &str| AppError::new(code::USAGE, format!("--var {var}: {what}"));
+        let (name, value) = var.split_once('=').ok_or_else(|| usage("write --var NAME=VALUE"))?;
+        if !script::is_variable_name(name) {
+            let error = usage(&format!("`{name}` is no name"));
+            return Err(error.hint("a name begins with a letter, as in addr"));
         }
         vars.push((name.to_owned(), value.to_owned()));
     }
-    let all = args.keep_going || args.update;
-    Ok(OutputArgs {
+    let continues = args.keep_going || args.update;
+    Ok(RunOptions {
         checking: if args.exact { Checking::Exact } else { Checking::Open },
         seed: args.seed,
         vars,
         timeout_ms: args.timeout,
-        after_difference: if all { AfterDifference::GoOn } else { AfterDifference::Stop },
-        file: if args.update { UpdateMode::Updated } else { UpdateMode::AsItStands },
+        after_difference: if continues { AfterDifference::Continue } else { AfterDifference::Stop },
+        update: if args.update { UpdateMode::Rewrite } else { UpdateMode::Keep },
     })
 }
 
-/// How long to wait, in milliseconds; not at all is a wish too.
-fn wait_ms(text: &str) -> Result<u64, String> {
+fn timeout_ms(text: &str) -> Result<u64, String> {
     milliseconds(text).ok_or_else(|| HOW_TO_WRITE.to_owned())
 }
 
-fn may_update(given: &[Given]) -> Result<(), AppError> {
+fn check_updatable(files: &[ScriptFile]) -> Result<(), AppError> {
     let refuse = |why: &str| Err(AppError::new(code::USAGE, format!("--update: {why}")));
-    if given.contains(&Given::Stdin) {
+    if files.contains(&ScriptFile::Stdin) {
         return refuse("standard input cannot be rewritten; name a file");
     }
     if std::env::var_os("CI").is_some_and(|value| !value.is_empty()) {
@@ -140,93 +139,90 @@ fn may_update(given: &[Given]) -> Result<(), AppError> {
     Ok(())
 }
 
-/// A script without mistakes, or the exit code after they have been told.
-fn read(given: &Given, manner: &OutputArgs) -> Result<Script, u8> {
-    let tell = |error: AppError| {
+/// Reads, parses and checks a script. Mistakes are printed; the error is the exit code.
+fn read(file: &ScriptFile, options: &RunOptions) -> Result<Script, u8> {
+    let source = file.read().map_err(|error| {
         eprint_line(&error.to_string());
         error.code
-    };
-    let source = given.read().map_err(tell)?;
-    let mut loader = |name: &str, by: &str| files::included(name, by);
+    })?;
+    let mut loader = |name: &str, includer: &str| files::read_included(name, includer);
     let (sources, diagnostics) = match script::Parser::new(&mut loader).parse(&source) {
         Ok(script) => {
-            let names: Vec<&str> = manner.vars.iter().map(|(name, _)| name.as_str()).collect();
+            let names: Vec<&str> = options.vars.iter().map(|(name, _)| name.as_str()).collect();
             let diagnostics = check::check(&script, &names);
             if diagnostics.is_empty() {
                 return Ok(script);
             }
             (script.sources, diagnostics)
         }
-        Err(wrong) => wrong,
+        Err(mistakes) => mistakes,
     };
-    for error in &diagnostics {
-        eprint_line(&diagnostics::drawn(error, &sources));
+    for diagnostic in &diagnostics {
+        eprint_line(&diagnostics::draw(diagnostic, &sources));
     }
     Err(code::USAGE)
 }
 
-fn play(
-    given: &Given,
+fn run_script(
+    file: &ScriptFile,
     script: &Script,
-    manner: &OutputArgs,
-    args: &ReplayArgs,
-    output: &mut Reporter,
+    options: &RunOptions,
+    reporter: &mut Reporter,
 ) -> Result<u8, AppError> {
-    // Not before: until then nothing has begun, and a person may want to stop typing a script.
+    // Not earlier, so that a person can still interrupt a script typed into standard input.
     interrupt::catch()?;
-    let name = given.name();
-    output.begin(&name);
-    let outcome = runner::play(script, manner, &mut |told| output.told(script, &told));
-    output.end(&name, script, &outcome);
-    let code = match &outcome.end {
-        ScriptEnd::Passed | ScriptEnd::Skipped(_) => 0,
-        ScriptEnd::Differed => code::FAILED,
-        ScriptEnd::Interrupted => interrupt::code(),
-        ScriptEnd::Failed(error) => error.code,
-        ScriptEnd::Refused(code) => *code,
-    };
-    let finished = matches!(outcome.end, ScriptEnd::Passed | ScriptEnd::Differed);
-    if let (true, true, Given::File(path)) = (args.update, finished, given) {
+    let name = file.name();
+    reporter.begin(&name);
+    let outcome = runner::run(script, options, &mut |event| reporter.event(script, &event));
+    reporter.end(&name, script, &outcome);
+    if let (UpdateMode::Rewrite, ScriptEnd::Passed | ScriptEnd::Differed, ScriptFile::File(path)) =
+        (options.update, &outcome.end, file)
+    {
         let text: String = outcome.updated.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
-        let changed = script.sources.first().is_some_and(|source| source.text != text);
-        if changed {
-            files::replace(path, &text)?;
-        }
-        if outcome.left > 0 {
+        let is_changed = replace_if_changed(path, script, &text)?;
+        if outcome.remaining > 0 {
             let what = format!("{name} still differs where --update changes nothing");
             let hint = "mend by hand what is told above; all else is up to date";
             eprint_line(&AppError::new(code::FAILED, what).hint(hint).to_string());
             return Ok(code::FAILED);
         }
-        if changed {
+        if is_changed {
             print_line(&format!("{name} is up to date now"))?;
         }
         return Ok(0);
     }
-    Ok(code)
+    Ok(match &outcome.end {
+        ScriptEnd::Passed | ScriptEnd::Skipped(_) => 0,
+        ScriptEnd::Differed => code::FAILED,
+        ScriptEnd::Interrupted => interrupt::exit_code(),
+        ScriptEnd::Failed(error) => error.code,
+        ScriptEnd::Aborted { exit_code } => *exit_code,
+    })
 }
 
-fn format_one(given: &Given, script: &Script) -> Result<u8, AppError> {
+fn format_file(file: &ScriptFile, script: &Script) -> Result<u8, AppError> {
     let text = script::canonical(script);
-    match given {
-        Given::Stdin => print_line(text.trim_end_matches('\n'))?,
-        Given::File(path) => {
-            if script.sources.first().is_some_and(|source| source.text != text) {
-                files::replace(path, &text)?;
-            }
+    match file {
+        ScriptFile::Stdin => print_line(text.trim_end_matches('\n'))?,
+        ScriptFile::File(path) => {
+            replace_if_changed(path, script, &text)?;
         }
     }
     Ok(0)
 }
 
-/// Of two exit codes the one that says more: interrupted, the machine, the script, a difference.
-fn worse(a: u8, b: u8) -> u8 {
-    a.max(b)
+/// Replaces the file of a script, unless it has this text. Returns whether it was replaced.
+fn replace_if_changed(path: &Path, script: &Script, text: &str) -> Result<bool, AppError> {
+    let is_changed = script.sources.first().is_some_and(|source| source.text != text);
+    if is_changed {
+        files::replace(path, text)?;
+    }
+    Ok(is_changed)
 }
 
-fn broken(error: &io::Error) -> Result<u8, AppError> {
+fn output_error(error: &io::Error) -> Result<u8, AppError> {
     if error.kind() == io::ErrorKind::BrokenPipe {
-        return Ok(141);
+        return Ok(code::READER_GONE);
     }
     Err(AppError::new(code::FAILED, format!("cannot write the output: {error}")))
 }

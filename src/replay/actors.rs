@@ -1,43 +1,47 @@
-//! The actors of a run: who is there, how they come and go, and how what happens on the stage reaches them.
+//! Actors of a run: their start and end, and the inputs that reach them.
 
-use crate::ids::ConnId;
 use std::fs;
+use std::path::Path;
+use std::time::Instant;
 
 use super::clock::RunClock;
 use super::seeds::Seeds;
-use super::simulation::{ActorHost, Simulation};
+use super::simulation::{SimHost, Simulation};
 use crate::app::account::Client;
-use crate::app::error::describe;
-use crate::app::error::{AppError, code};
+use crate::app::error::{AppError, code, describe};
 use crate::app::keyring;
 use crate::chat::{Chat, ExitRequest, Input, KeyFor};
+use crate::ids::ConnId;
 use crate::limits;
+use crate::net::SourceLimiter;
 use crate::peers::name::Name;
+use crate::script::matcher::ShownRow;
 use crate::script::{HomeState, KillMode};
 use crate::store::{Home, book_file};
+use crate::time::MonoMs;
 
-/// The name of the one actor of a script that names nobody.
+/// Name of the one actor of a script that names none.
 const NAMELESS: &str = "user";
 
-/// Everybody, and what they stand on.
+/// All actors, and the simulation under them.
 pub(crate) struct Actors {
-    pub(crate) stage: Simulation,
+    pub(super) simulation: Simulation,
     states: Vec<ActorState>,
-    /// The folder of the run; goes with it.
+    /// Folder of the run, which is removed with it.
     _folder: tempfile::TempDir,
 }
 
-/// Whether an actor is there.
+/// State of an actor.
 enum ActorState {
-    Here(Box<Client>),
-    /// Not ours: nothing of it runs here.
+    Running(Box<Client>),
+    /// A foreign program (`@live`): nothing of it runs here.
     Live,
-    Gone(Gone),
+    Stopped(Stopped),
 }
 
-/// Why an actor is not there.
+/// Reason why an actor does not run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Gone {
+pub(crate) enum Stopped {
     /// Not started yet.
     NotYet,
     /// Ended by itself.
@@ -49,7 +53,7 @@ pub(crate) enum Gone {
 impl Actors {
     pub(crate) fn new(
         labels: &[String],
-        world: RunClock,
+        clock: RunClock,
         seeds: Seeds,
         script: String,
     ) -> Result<Self, AppError> {
@@ -60,56 +64,83 @@ impl Actors {
             let what = format!("cannot make a folder for the homes in {}: {reason}", there.display());
             AppError::new(code::MACHINE, what).hint("TMPDIR says where it is made")
         })?;
-        let actors = labels.iter().map(|_| ActorState::Gone(Gone::NotYet)).collect();
-        let stage = Simulation::new(world, seeds, labels, folder.path().to_owned(), script);
-        let stage = stage.map_err(|error| {
-            AppError::new(
-                code::MACHINE,
-                format!("cannot open what the sockets of a run need: {}", describe(&error)),
-            )
+        let states = labels.iter().map(|_| ActorState::Stopped(Stopped::NotYet)).collect();
+        let simulation = Simulation::new(clock, seeds, labels, folder.path().to_owned(), script);
+        let simulation = simulation.map_err(|error| {
+            let what = format!("cannot open what the sockets of a run need: {}", describe(&error));
+            AppError::new(code::MACHINE, what)
         })?;
-        Ok(Self { stage, states: actors, _folder: folder })
+        Ok(Self { simulation, states, _folder: folder })
     }
 
     pub(crate) fn count(&self) -> usize {
         self.states.len()
     }
 
-    /// From now on this one is a program that is not ours.
-    pub(crate) fn is_not_ours(&mut self, who: usize) {
-        self.set(who, ActorState::Live);
+    /// Rows and events since [`Actors::take_shown`].
+    pub(crate) fn shown(&self) -> &[ShownRow] {
+        &self.simulation.shown
     }
 
-    pub(crate) fn is_live(&self, who: usize) -> bool {
-        matches!(self.states.get(who), Some(ActorState::Live))
+    pub(crate) fn take_shown(&mut self) -> Vec<ShownRow> {
+        std::mem::take(&mut self.simulation.shown)
     }
 
-    /// Why an actor is not there, if it is not.
-    pub(crate) fn gone(&self, who: usize) -> Option<Gone> {
-        match self.states.get(who) {
-            Some(ActorState::Gone(gone)) => Some(*gone),
+    /// Ports that were assigned since the last call, each with its actor.
+    pub(crate) fn take_assigned_ports(&mut self) -> Vec<(usize, u16)> {
+        std::mem::take(&mut self.simulation.assigned_ports)
+    }
+
+    /// Folder of the run.
+    pub(crate) fn folder(&self) -> &Path {
+        self.simulation.folder()
+    }
+
+    /// Limits callers by their source from now on.
+    pub(crate) fn limit_sources(&mut self) {
+        self.simulation.source_limiter = Some((SourceLimiter::limited(), Instant::now()));
+    }
+
+    /// Number of open connections.
+    pub(crate) fn connection_count(&self) -> usize {
+        self.simulation.net.links()
+    }
+
+    /// Declares an actor to be a foreign program.
+    pub(crate) fn set_live(&mut self, actor: usize) {
+        self.set(actor, ActorState::Live);
+    }
+
+    pub(crate) fn is_live(&self, actor: usize) -> bool {
+        matches!(self.states.get(actor), Some(ActorState::Live))
+    }
+
+    /// Reason why an actor does not run, if it does not.
+    pub(crate) fn stopped(&self, actor: usize) -> Option<Stopped> {
+        match self.states.get(actor) {
+            Some(ActorState::Stopped(reason)) => Some(*reason),
             _ => None,
         }
     }
 
-    /// Everybody of ours who has not been started is now.
-    pub(crate) fn everybody_enters(&mut self) -> Result<(), AppError> {
-        for who in 0..self.count() {
-            if self.gone(who) == Some(Gone::NotYet) {
-                self.start(who, HomeState::Kept)?;
+    /// Starts every actor that has not been started yet.
+    pub(crate) fn start_all(&mut self) -> Result<(), AppError> {
+        for actor in 0..self.count() {
+            if self.stopped(actor) == Some(Stopped::NotYet) {
+                self.start(actor, HomeState::Kept)?;
             }
         }
         Ok(())
     }
 
-    pub(crate) fn start(&mut self, who: usize, kept: HomeState) -> Result<(), AppError> {
-        let folder = self.stage.home(who);
+    pub(crate) fn start(&mut self, actor: usize, kept: HomeState) -> Result<(), AppError> {
+        let folder = self.simulation.home(actor);
         if kept == HomeState::Fresh && folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
         let home = Home::choose(Some(&folder), &|_| None)?;
         home.prepare()?;
-        let label = self.stage.label(who);
+        let label = self.simulation.label(actor);
         let label = if label.is_empty() { NAMELESS } else { label };
         let name = Name::claimed(label.as_bytes());
         let own = keyring::load(&home, KeyFor::Identity, None)?;
@@ -117,98 +148,89 @@ impl Actors {
         let damage = book.as_ref().err().map(ToString::to_string);
         let shown = own.as_ref().map(|own| own.as_shown(&home));
         let chat = Chat::new(name, shown, book.unwrap_or_default(), limits::PEERS);
-        self.set(who, ActorState::Here(Box::new(Client::new(chat, home, own, None))));
+        self.set(actor, ActorState::Running(Box::new(Client::new(chat, home, own, None))));
         if let Some(damage) = damage {
-            self.input(who, Input::Book { conn: ConnId(u64::MAX), book: Err(damage) });
+            self.input(actor, Input::Book { conn: ConnId(u64::MAX), book: Err(damage) });
         }
         Ok(())
     }
 
-    /// The process of an actor dies.
-    pub(crate) fn kill(&mut self, who: usize, death: KillMode) {
-        self.set(who, ActorState::Gone(Gone::Killed));
-        self.stage.event(who, "killed".to_owned());
-        for conn in self.stage.wires.links_of(who) {
-            self.stage.wires.hang_up(conn);
-            if let Some(end) = self.stage.wires.get_mut(conn) {
-                end.gone = true;
-            }
-            match death {
-                KillMode::Fin => self.stage.net.abort(conn),
-                KillMode::Reset => self.stage.net.reset(conn),
+    /// Kills the process of an actor.
+    pub(crate) fn kill(&mut self, actor: usize, mode: KillMode) {
+        self.set(actor, ActorState::Stopped(Stopped::Killed));
+        self.simulation.event(actor, "killed".to_owned());
+        for conn in self.simulation.links.kill(actor) {
+            match mode {
+                KillMode::Fin => self.simulation.net.abort(conn),
+                KillMode::Reset => self.simulation.net.reset(conn),
             }
         }
-        self.leaves(who);
+        self.release(actor);
     }
 
-    /// A line is typed.
-    pub(crate) fn types(&mut self, who: usize, text: &str) {
+    /// Types a line.
+    pub(crate) fn type_line(&mut self, actor: usize, text: &str) {
         if text.len() > limits::LINE_BYTES {
-            self.input(who, Input::LineTooLong { bytes: text.len() as u64 });
+            self.input(actor, Input::LineTooLong { bytes: text.len() as u64 });
         } else {
-            self.input(who, Input::Line(text));
+            self.input(actor, Input::Line(text));
         }
     }
 
-    /// Something happens to an actor, if it is there.
-    pub(crate) fn input(&mut self, who: usize, input: Input<'_>) {
-        let Some(ActorState::Here(actor)) = self.states.get_mut(who) else { return };
-        actor.handle(&mut ActorHost { stage: &mut self.stage, who }, input);
-        if let Some(code) = actor.quit() {
-            self.set(who, ActorState::Gone(Gone::Exited));
-            self.stage.event(who, format!("exited {code}"));
-            self.leaves(who);
+    /// Hands an input to an actor, if it runs.
+    pub(crate) fn input(&mut self, actor: usize, input: Input<'_>) {
+        let Some(ActorState::Running(client)) = self.states.get_mut(actor) else { return };
+        client.handle(&mut SimHost { simulation: &mut self.simulation, actor }, input);
+        if let Some(code) = client.exit_code() {
+            self.set(actor, ActorState::Stopped(Stopped::Exited));
+            self.simulation.event(actor, format!("exited {code}"));
+            self.release(actor);
         }
     }
 
-    /// Inputs that are due come first. Returns whether there was one.
-    pub(crate) fn take_waiting(&mut self) -> bool {
-        let Some((who, input)) = self.stage.waiting.pop_front() else { return false };
-        self.input(who, input);
+    /// Hands over the oldest input that is due. Returns whether there was one.
+    pub(crate) fn next_input(&mut self) -> bool {
+        let Some((actor, input)) = self.simulation.inputs.pop_front() else { return false };
+        self.input(actor, input);
         true
     }
 
-    /// When somebody's timer is next due, in the milliseconds of the clock.
-    pub(crate) fn poll_timeout(&self) -> Option<u64> {
-        let of = self.states.iter().filter_map(|one| match one {
-            ActorState::Here(actor) => actor.chat.poll_timeout(),
-            ActorState::Live | ActorState::Gone(_) => None,
+    /// Moment of the next timer of any actor, on the clock of the run.
+    pub(crate) fn poll_timeout(&self) -> Option<MonoMs> {
+        let timeouts = self.states.iter().filter_map(|state| match state {
+            ActorState::Running(client) => client.chat.poll_timeout(),
+            ActorState::Live | ActorState::Stopped(_) => None,
         });
-        of.filter(|due| *due != u64::MAX).min()
+        timeouts.filter(|due| *due != u64::MAX).min().map(MonoMs)
     }
 
-    /// Everybody looks at the clock.
+    /// Tells every actor that time has passed.
     pub(crate) fn tick(&mut self) {
-        for who in 0..self.count() {
-            self.input(who, Input::Tick);
+        for actor in 0..self.count() {
+            self.input(actor, Input::Tick);
         }
     }
 
-    /// Everybody of ours says goodbye, where there is a real program to say it to.
-    pub(crate) fn farewell(&mut self) {
-        for who in 0..self.count() {
-            self.input(who, Input::ExitRequest(ExitRequest::Quit));
+    /// Quits every actor, where a foreign program takes part.
+    pub(crate) fn quit_all(&mut self) {
+        for actor in 0..self.count() {
+            self.input(actor, Input::ExitRequest(ExitRequest::Quit));
         }
     }
 
-    /// Sockets that listen, and calls under way, go with their owner.
-    fn leaves(&mut self, who: usize) {
-        for id in self.stage.ports.unbind(who) {
-            self.stage.net.unlisten(id);
+    /// Closes the listeners and pending dials of an actor that has ended.
+    fn release(&mut self, actor: usize) {
+        for id in self.simulation.ports.remove(actor) {
+            self.simulation.net.unlisten(id);
         }
-        self.stage.calls.retain(|call| call.who != who);
-        self.stage.waiting.retain(|(whose, _)| *whose != who);
-        let dials: Vec<ConnId> =
-            self.stage.dials.iter().filter(|(_, (whose, _))| *whose == who).map(|(conn, _)| *conn).collect();
-        for conn in dials {
-            self.stage.dials.remove(&conn);
-            self.stage.net.abort(conn);
-        }
+        self.simulation.pending_dials.retain(|pending| pending.actor != actor);
+        self.simulation.inputs.retain(|(of, _)| *of != actor);
+        self.simulation.abort_dials(|(of, _)| *of == actor);
     }
 
-    fn set(&mut self, who: usize, presence: ActorState) {
-        if let Some(slot) = self.states.get_mut(who) {
-            *slot = presence;
+    fn set(&mut self, actor: usize, state: ActorState) {
+        if let Some(slot) = self.states.get_mut(actor) {
+            *slot = state;
         }
     }
 }

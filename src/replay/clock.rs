@@ -1,59 +1,56 @@
-//! The clock of a run: a virtual one in a closed world, that only `@tick` moves; the real one where a program
-//! takes part that is not ours.
+//! Clock of a run: virtual, advanced by `@tick` alone, or real, where a foreign program takes part.
 
-use crate::time::{MonoMs, Now, UnixMs};
 use std::time::{Duration, Instant};
 
 use crate::app::clock::unix_ms;
+use crate::time::{MonoMs, Now, UnixMs};
 
-/// 2000-01-01 00:00 UTC, in milliseconds since 1970: when every closed world begins.
-const BEGINNING_MS: u64 = 946_684_800_000;
+/// 2000-01-01 00:00 UTC, when every closed run begins.
+const START: UnixMs = UnixMs(946_684_800_000);
 
-/// How time goes.
-pub(crate) enum Clock {
-    Virtual { passed_ms: u64 },
-    Real { since: Instant },
-}
-
-/// The time of a run.
-pub(crate) struct RunClock {
-    pub(crate) clock: Clock,
+/// Clock of a run.
+pub(crate) enum RunClock {
+    Virtual { elapsed_ms: u64 },
+    Real { start: Instant },
 }
 
 impl RunClock {
     pub(crate) fn closed() -> Self {
-        Self { clock: Clock::Virtual { passed_ms: 0 } }
+        Self::Virtual { elapsed_ms: 0 }
     }
 
     pub(crate) fn live() -> Self {
-        Self { clock: Clock::Real { since: Instant::now() } }
+        Self::Real { start: Instant::now() }
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self, Self::Real { .. })
     }
 
     pub(crate) fn now(&self) -> Now {
-        match &self.clock {
-            Clock::Virtual { passed_ms } => {
-                Now { mono: MonoMs(*passed_ms), unix: UnixMs(BEGINNING_MS.saturating_add(*passed_ms)) }
+        match self {
+            Self::Virtual { elapsed_ms } => {
+                Now { mono: MonoMs(*elapsed_ms), unix: UnixMs(START.0.saturating_add(*elapsed_ms)) }
             }
-            Clock::Real { since } => Now { mono: MonoMs(millis(since.elapsed())), unix: UnixMs(unix_ms()) },
+            Self::Real { start } => {
+                let elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+                Now { mono: MonoMs(elapsed_ms), unix: UnixMs(unix_ms()) }
+            }
         }
     }
 
-    /// Moves the virtual clock forward to this moment.
-    pub(crate) fn move_to(&mut self, mono_ms: u64) {
-        if let Clock::Virtual { passed_ms } = &mut self.clock {
-            *passed_ms = mono_ms.max(*passed_ms);
+    /// Advances the virtual clock to a moment.
+    pub(crate) fn advance_to(&mut self, moment: MonoMs) {
+        if let Self::Virtual { elapsed_ms } = self {
+            *elapsed_ms = moment.0.max(*elapsed_ms);
         }
     }
 
-    /// The real moment of this one, where time is real.
-    pub(crate) fn instant(&self, mono_ms: u64) -> Option<Instant> {
-        match &self.clock {
-            Clock::Virtual { .. } => None,
-            Clock::Real { since } => since.checked_add(Duration::from_millis(mono_ms)),
+    /// The instant of a moment, on the real clock.
+    pub(crate) fn instant(&self, moment: MonoMs) -> Option<Instant> {
+        match self {
+            Self::Virtual { .. } => None,
+            Self::Real { start } => start.checked_add(Duration::from_millis(moment.0)),
         }
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

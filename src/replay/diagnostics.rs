@@ -1,45 +1,47 @@
-//! Faults as people see them: the file with line and column, the line itself, a caret, what was wanted, what
-//! came, and what to do. Columns are counted in characters, as editors do.
+//! Drawing of diagnostics with their source line. Columns are counted in characters, as in editors.
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
-use crate::script::{Diagnostic, Source};
+use crate::app::error::AppError;
+use crate::script::{Diagnostic, Line, SourceFile};
 
-/// Columns of a report where nobody says how wide the screen is.
+/// Width of a drawing, whatever the screen.
 const COLUMNS: usize = 120;
 
-/// A fault with its place drawn.
-pub(crate) fn drawn(error: &Diagnostic, sources: &[Source]) -> String {
-    let empty = Source { name: "-".to_owned(), text: String::new() };
-    let source = sources.get(error.place.source).unwrap_or(&empty);
-    let begin = line_start(&source.text, error.place.line);
-    let span = begin + error.place.span.start..begin + error.place.span.end;
+/// Draws a diagnostic.
+pub(crate) fn draw(diagnostic: &Diagnostic, sources: &[SourceFile]) -> String {
+    let empty = SourceFile { name: "-".to_owned(), text: String::new() };
+    let source = sources.get(diagnostic.span.source).unwrap_or(&empty);
+    let rows_before = source.text.split_inclusive('\n').take(diagnostic.span.line.saturating_sub(1));
+    let line_start: usize = rows_before.map(str::len).sum();
+    let span = line_start + diagnostic.span.bytes.start..line_start + diagnostic.span.bytes.end;
+    let label = Some(diagnostic.label.as_str()).filter(|label| !label.is_empty());
     let snippet = Snippet::source(source.text.as_str())
         .path(source.name.as_str())
-        .annotation(AnnotationKind::Primary.span(span).label(label(&error.here)));
-    let mut group = Level::ERROR.primary_title(error.what.as_str()).element(snippet);
-    for (heading, fact) in &error.facts {
-        group = group.element(Level::NOTE.with_name(*heading).message(fact.as_str()));
+        .annotation(AnnotationKind::Primary.span(span).label(label));
+    let mut group = Level::ERROR.primary_title(diagnostic.message.as_str()).element(snippet);
+    for (heading, note) in &diagnostic.notes {
+        group = group.element(Level::NOTE.with_name(*heading).message(note.as_str()));
     }
-    for help in &error.help {
+    for help in &diagnostic.help {
         group = group.element(Level::HELP.message(help.as_str()));
     }
     Renderer::plain().term_width(COLUMNS).render(&[group])
 }
 
-/// File, line and column of a fault, the column in characters from 1.
-pub(crate) fn place(error: &Diagnostic, sources: &[Source]) -> (String, usize, usize) {
-    let source = sources.get(error.place.source);
+/// File, line and column of a diagnostic; the column from 1, in characters.
+pub(crate) fn location(diagnostic: &Diagnostic, sources: &[SourceFile]) -> (String, usize, usize) {
+    let span = &diagnostic.span;
+    let source = sources.get(span.source);
     let name = source.map_or_else(|| "-".to_owned(), |source| source.name.clone());
-    let line = source.and_then(|source| source.text.lines().nth(error.place.line.saturating_sub(1)));
-    let before = line.and_then(|line| line.get(..error.place.span.start)).unwrap_or_default();
-    (name, error.place.line, before.chars().count() + 1)
+    let line = source.and_then(|source| source.text.lines().nth(span.line.saturating_sub(1)));
+    let before = line.and_then(|line| line.get(..span.bytes.start)).unwrap_or_default();
+    (name, span.line, before.chars().count() + 1)
 }
 
-fn label(here: &str) -> Option<&str> {
-    Some(here).filter(|here| !here.is_empty())
-}
-
-fn line_start(text: &str, number: usize) -> usize {
-    text.split_inclusive('\n').take(number.saturating_sub(1)).map(str::len).sum()
+/// The diagnostic for an error of the machine at a line.
+pub(crate) fn at_line(line: &Line, error: &AppError) -> Diagnostic {
+    let mut diagnostic = Diagnostic::new(line.full_span(), error.message.clone());
+    diagnostic.help.extend(error.hint.clone());
+    diagnostic
 }

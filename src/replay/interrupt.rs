@@ -1,32 +1,32 @@
-//! Signals while scripts run: the one that is being played stops at its next line, or out of its wait, and its
-//! homes are removed. A second signal does not wait for that.
+//! Interruption of runs by signals. The first stops a run at its next line or out of its wait, so
+//! that its homes are removed; a second ends the process at once.
 
 use std::io;
 use std::sync::OnceLock;
 
 use crate::net::signals::Remembered;
 
-static CAME: OnceLock<Remembered> = OnceLock::new();
+static SIGNAL: OnceLock<Remembered> = OnceLock::new();
 
-/// From now on signals are remembered instead of ending the process.
+/// Remembers signals from now on, instead of ending the process.
 pub(crate) fn catch() -> io::Result<()> {
-    if CAME.get().is_none() {
-        // Nobody else sets it: scripts are played one after the other.
-        let _ = CAME.set(Remembered::start()?);
+    if SIGNAL.get().is_none() {
+        // Scripts are played one after the other, so no other thread sets it.
+        let _ = SIGNAL.set(Remembered::start()?);
     }
     Ok(())
 }
 
-/// Whether one came.
+/// Whether a signal came.
 pub(crate) fn came() -> bool {
     number().is_some()
 }
 
-/// The exit code of the one that came.
-pub(crate) fn code() -> u8 {
+/// Exit code for the signal that came.
+pub(crate) fn exit_code() -> u8 {
     number().map_or(0, |number| number.saturating_add(128))
 }
 
 fn number() -> Option<u8> {
-    CAME.get().and_then(Remembered::number)
+    SIGNAL.get().and_then(Remembered::number)
 }

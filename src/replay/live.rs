@@ -1,121 +1,103 @@
-//! A live world: a program that is not ours is at one end. Addresses, randomness and the clock are the
-//! system's; what has come is handed over as it comes, and expectations wait for it.
+//! Live run, with a foreign program at one end. Addresses, randomness and clock are the system's;
+//! input is delivered as it comes, and expectations wait for it.
 
-use crate::ids::ListenerId;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::Instant;
 
 use super::actors::Actors;
-use super::simulation::{Call, Simulation};
+use super::simulation::{PendingDial, Simulation};
 use crate::app::error::describe;
 use crate::app::event_loop::tried_words;
-use crate::app::resolve::{bind, of_family};
+use crate::app::resolve::of_family;
 use crate::chat::Input;
+use crate::ids::ConnId;
 use crate::net::NetEvent;
 use crate::net::signals::Signals;
-use crate::peers::address::{Family, ListenAt};
 
 impl Simulation {
-    pub(crate) fn listen_live(
-        &mut self,
-        who: usize,
-        listener: ListenerId,
-        at: &ListenAt,
-        family: Family,
-    ) -> Result<SocketAddr, String> {
-        let (id, addr) = bind(&mut self.net, at, family).map_err(|error| describe(&error))?;
-        self.listeners.insert(id, (who, listener));
-        if at.port == 0 {
-            self.given.push((who, addr.port()));
-        }
-        Ok(addr)
-    }
-
-    /// Dials for real. The resolver is waited for: a script does one thing after another.
-    fn dial(&mut self, call: &Call) {
-        let found = (call.target.host.as_str(), call.target.port).to_socket_addrs();
-        let why = match found.map(|found| found.filter(|addr| of_family(*addr, call.family)).collect()) {
-            Ok(addrs) => {
-                let addrs: Vec<SocketAddr> = addrs;
-                if !addrs.is_empty() {
-                    let conn = self.net.connect(addrs);
-                    self.dials.insert(conn, (call.who, call.dial));
-                    return;
-                }
-                "the name has no address of that kind".to_owned()
+    /// Dials on the real network. The resolver blocks: a script does one thing after another.
+    fn dial(&mut self, pending: &PendingDial) {
+        let found = (pending.target.host.as_str(), pending.target.port).to_socket_addrs();
+        let addrs: io::Result<Vec<SocketAddr>> =
+            found.map(|found| found.filter(|addr| of_family(*addr, pending.family)).collect());
+        let why = match addrs {
+            Ok(addrs) if !addrs.is_empty() => {
+                let conn = self.net.connect(addrs);
+                self.dials.insert(conn, (pending.actor, pending.dial));
+                return;
             }
+            Ok(_) => "the name has no address of that kind".to_owned(),
             Err(error) => describe(&error),
         };
-        self.waiting.push_back((call.who, Input::Unreachable { dial: call.dial, why }));
+        self.inputs.push_back((pending.actor, Input::Unreachable { dial: pending.dial, why }));
     }
 }
 
 impl Actors {
-    /// Lets the world go on until something happens, or until this moment.
-    pub(crate) fn go_on(&mut self, until: Instant) -> io::Result<()> {
-        self.catch_up();
-        let due = self.poll_timeout().and_then(|due| self.stage.world.instant(due));
+    /// Runs until something happens, or until this moment.
+    pub(crate) fn poll(&mut self, until: Instant) -> io::Result<()> {
+        self.drain_inputs();
+        let due = self.poll_timeout().and_then(|due| self.simulation.clock.instant(due));
         let mut events = Vec::new();
-        self.stage.net.wait(Some(due.map_or(until, |due| due.min(until))), &mut events)?;
-        // They are remembered already; that they end the wait is all that is needed of them here.
-        while self.stage.signals.as_ref().and_then(Signals::next).is_some() {}
+        self.simulation.net.wait(Some(due.map_or(until, |due| due.min(until))), &mut events)?;
+        // Signals have ended the wait, and `interrupt` remembers them.
+        while self.simulation.signals.as_ref().and_then(Signals::next).is_some() {}
         for event in events {
-            self.happened(event);
+            self.live_event(event);
         }
         self.tick();
-        self.catch_up();
+        self.drain_inputs();
         Ok(())
     }
 
-    fn catch_up(&mut self) {
+    fn drain_inputs(&mut self) {
         loop {
-            if self.take_waiting() {
+            if self.next_input() {
                 continue;
             }
-            match self.stage.calls.pop_front() {
-                Some(call) => self.stage.dial(&call),
+            match self.simulation.pending_dials.pop_front() {
+                Some(pending) => self.simulation.dial(&pending),
                 None => return,
             }
         }
     }
 
-    fn happened(&mut self, event: NetEvent) {
+    fn live_event(&mut self, event: NetEvent) {
         match event {
             NetEvent::Accepted { conn, listener, from } => {
-                let Some((who, listener)) = self.stage.listeners.get(&listener).copied() else { return };
-                self.stage.owners.insert(conn, who);
-                let label = self.stage.label(who).to_owned();
-                let seed = self.stage.seeds.next(&label, "called");
-                self.input(who, Input::Accepted { conn, listener, from, seed });
+                let Some(&(actor, listener)) = self.simulation.listeners.get(&listener) else { return };
+                self.simulation.owners.insert(conn, actor);
+                let seed = self.simulation.next_seed(actor, "called");
+                self.input(actor, Input::Accepted { conn, listener, from, seed });
             }
             NetEvent::Connected { conn, to, .. } => {
-                let Some((who, dial)) = self.stage.dials.remove(&conn) else { return };
-                self.stage.owners.insert(conn, who);
-                let label = self.stage.label(who).to_owned();
-                let seed = self.stage.seeds.next(&label, "dialled");
-                self.input(who, Input::Connected { dial, conn, to, seed });
+                let Some((actor, dial)) = self.simulation.dials.remove(&conn) else { return };
+                self.simulation.owners.insert(conn, actor);
+                let seed = self.simulation.next_seed(actor, "dialled");
+                self.input(actor, Input::Connected { dial, conn, to, seed });
             }
             NetEvent::Unreachable { conn, tried } => {
-                let Some((who, dial)) = self.stage.dials.remove(&conn) else { return };
-                self.input(who, Input::Unreachable { dial, why: tried_words(&tried) });
+                let Some((actor, dial)) = self.simulation.dials.remove(&conn) else { return };
+                self.input(actor, Input::Unreachable { dial, why: tried_words(&tried) });
             }
-            NetEvent::Bytes { conn, bytes } => {
-                let Some(who) = self.stage.owners.get(&conn).copied() else { return };
-                self.input(who, Input::Bytes { conn, bytes: &bytes });
-            }
-            NetEvent::Ended { conn } => self.ended(conn, None),
-            NetEvent::Lost { conn, error } => self.ended(conn, Some(describe(&error))),
-            NetEvent::Drained { conn } => {
-                let Some(who) = self.stage.owners.get(&conn).copied() else { return };
-                self.input(who, Input::Drained { conn });
-            }
+            NetEvent::Bytes { conn, bytes } => self.owner_input(conn, Input::Bytes { conn, bytes: &bytes }),
+            NetEvent::Drained { conn } => self.owner_input(conn, Input::Drained { conn }),
+            NetEvent::Ended { conn } => self.live_eof(conn, None),
+            NetEvent::Lost { conn, error } => self.live_eof(conn, Some(describe(&error))),
             NetEvent::Woken | NetEvent::OutOfFds { .. } | NetEvent::Refused { .. } => {}
         }
     }
 
-    fn ended(&mut self, conn: crate::ids::ConnId, error: Option<String>) {
-        let Some(who) = self.stage.owners.remove(&conn) else { return };
-        self.input(who, Input::Ended { conn, error });
+    fn owner_input(&mut self, conn: ConnId, input: Input<'_>) {
+        if let Some(actor) = self.simulation.owners.get(&conn).copied() {
+            self.input(actor, input);
+        }
+    }
+
+    fn live_eof(&mut self, conn: ConnId, error: Option<String>) {
+        if let Some(actor) = self.simulation.owners.remove(&conn) {
+            self.input(actor, Input::Ended { conn, error });
+        }
     }
 }

@@ -1,141 +1,123 @@
-//! Addresses as the actors of a closed world see them. Real sockets get whatever ports are free; what is seen
-//! of them is numbered here, so that nothing of the machine reaches a transcript and no two runs can meet.
+//! Virtual addresses of a closed run. Real sockets get whatever ports are free, but actors see
+//! these numbers, so that nothing of the machine reaches a transcript and two runs never meet.
 
-use crate::ids::ListenerId;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use crate::ids::ListenerId;
 use crate::net::SocketId;
 use crate::peers::address::{Family, ListenAt, Target};
 
-/// The first number that is given out for port 0, and for callers.
+/// First virtual port for `:listen 0`.
 const FIRST_PORT: u16 = 40_001;
+/// First virtual port of a caller.
 const FIRST_CALLER: u16 = 50_001;
 
-/// One listening socket.
-pub(crate) struct Bound {
-    pub(crate) who: usize,
-    pub(crate) id: SocketId,
+/// Listening socket of an actor.
+pub(crate) struct VirtualListener {
+    pub(crate) actor: usize,
+    pub(crate) socket: SocketId,
     pub(crate) listener: ListenerId,
-    /// As it is seen.
-    seen: SocketAddr,
-    /// Whether IPv4 callers may come to a wildcard of IPv6.
-    family: Family,
-    /// As it is.
+    /// Address that actors see.
+    pub(crate) addr: SocketAddr,
+    /// Family asked for: a wildcard of IPv6 accepts IPv4 if it is any.
+    pub(crate) family: Family,
+    /// Address of the socket.
     pub(crate) real: SocketAddr,
 }
 
-/// Every listening socket and every caller of a run.
+/// Listening sockets and callers of a run.
 #[derive(Default)]
 pub(crate) struct Ports {
-    bound: Vec<Bound>,
+    listeners: Vec<VirtualListener>,
+    /// Offset of the next virtual port.
     next: u16,
     callers: Vec<(SocketAddr, usize)>,
 }
 
-/// Where to listen: as it is seen, and where really.
-pub(crate) struct PortMapping {
-    pub(crate) seen: SocketAddr,
-    pub(crate) real: SocketAddr,
-}
-
 impl Ports {
-    /// Where an actor may listen. Numbers that stand in the script are not given out for port 0.
+    /// The virtual address for a listener. Numbers in the script are not assigned for port 0.
     ///
     /// # Errors
-    /// The reason in words, as the system would have it.
-    pub(crate) fn place(
+    /// The reason, in the words of the system.
+    pub(crate) fn assign(
         &mut self,
         at: &ListenAt,
         family: Family,
         script: &str,
-    ) -> Result<PortMapping, String> {
+    ) -> Result<SocketAddr, String> {
         let ip = match &at.host {
             None if family == Family::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             None => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
             Some(host) => loopback(host, family).ok_or("a replay listens on loopback addresses only")?,
         };
-        let port = if at.port == 0 { self.free(script) } else { at.port };
-        let seen = SocketAddr::new(ip, port);
-        if self.bound.iter().any(|one| one.seen.port() == port && overlap(one.seen.ip(), ip)) {
+        let port = if at.port == 0 { self.free_port(script) } else { at.port };
+        let overlaps = |other: IpAddr| other == ip || other.is_unspecified() || ip.is_unspecified();
+        if self.listeners.iter().any(|one| one.addr.port() == port && overlaps(one.addr.ip())) {
             return Err("address already in use".to_owned());
         }
-        // Whether a machine has IPv6 is nobody's business here: it must not change a transcript.
-        Ok(PortMapping { seen, real: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0) })
+        Ok(SocketAddr::new(ip, port))
     }
 
-    pub(crate) fn bind(
-        &mut self,
-        who: usize,
-        id: SocketId,
-        listener: ListenerId,
-        family: Family,
-        place: &PortMapping,
-    ) {
-        let PortMapping { seen, real } = *place;
-        self.bound.push(Bound { who, id, listener, seen, family, real });
+    pub(crate) fn add(&mut self, listener: VirtualListener) {
+        self.listeners.push(listener);
     }
 
-    /// Takes away what an actor listened on.
-    pub(crate) fn unbind(&mut self, who: usize) -> Vec<SocketId> {
-        let gone = self.bound.iter().filter(|one| one.who == who).map(|one| one.id).collect();
-        self.bound.retain(|one| one.who != who);
-        gone
+    /// Removes the listeners of an actor, and returns their sockets.
+    pub(crate) fn remove(&mut self, actor: usize) -> Vec<SocketId> {
+        self.listeners.extract_if(.., |one| one.actor == actor).map(|one| one.socket).collect()
     }
 
-    /// Who listens there.
+    /// The listener at a target.
     ///
     /// # Errors
-    /// The reason in words, as the system would have it.
-    pub(crate) fn find(&self, target: &Target, family: Family) -> Result<&Bound, String> {
+    /// The reason, in the words of the system.
+    pub(crate) fn find(&self, target: &Target, family: Family) -> Result<&VirtualListener, String> {
         let ip = loopback(&target.host, family).ok_or_else(|| {
-            let words = match loopback(&target.host, Family::Any) {
+            let reason = match loopback(&target.host, Family::Any) {
                 Some(_) => "the name has no address of that kind",
                 None => "a replay reaches loopback addresses only",
             };
-            words.to_owned()
+            reason.to_owned()
         })?;
         let to = SocketAddr::new(ip, target.port);
-        let found = self.bound.iter().find(|one| one.seen.port() == to.port() && one.takes(ip));
+        let found = self.listeners.iter().find(|one| one.addr.port() == to.port() && one.accepts(ip));
         found.ok_or_else(|| format!("{to}: connection refused"))
     }
 
-    /// A new address to call from, which stands for this actor.
-    pub(crate) fn caller(&mut self, who: usize) -> SocketAddr {
+    /// Assigns an address to a call of an actor.
+    pub(crate) fn assign_caller(&mut self, actor: usize) -> SocketAddr {
         let number = u16::try_from(self.callers.len()).unwrap_or(0);
         let from = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), FIRST_CALLER.wrapping_add(number));
-        self.callers.push((from, who));
+        self.callers.push((from, actor));
         from
     }
 
+    /// Addresses of callers, with their actors.
     pub(crate) fn callers(&self) -> &[(SocketAddr, usize)] {
         &self.callers
     }
 
-    fn free(&mut self, script: &str) -> u16 {
+    fn free_port(&mut self, script: &str) -> u16 {
         loop {
             let port = FIRST_PORT + self.next;
             self.next = (self.next + 1) % (FIRST_CALLER - FIRST_PORT);
-            let taken = self.bound.iter().any(|one| one.seen.port() == port);
-            if !taken && !script.contains(&port.to_string()) {
+            let is_taken = self.listeners.iter().any(|one| one.addr.port() == port);
+            if !is_taken && !script.contains(&port.to_string()) {
                 return port;
             }
         }
     }
 }
 
-impl Bound {
-    fn takes(&self, ip: IpAddr) -> bool {
-        let here = self.seen.ip();
-        here == ip
-            || (here.is_unspecified() && (here.is_ipv4() == ip.is_ipv4() || self.family == Family::Any))
+impl VirtualListener {
+    fn accepts(&self, ip: IpAddr) -> bool {
+        let own = self.addr.ip();
+        let is_family = own.is_ipv4() == ip.is_ipv4() || self.family == Family::Any;
+        own == ip || (own.is_unspecified() && is_family)
     }
 }
 
-fn overlap(a: IpAddr, b: IpAddr) -> bool {
-    a == b || a.is_unspecified() || b.is_unspecified()
-}
-
-/// The loopback address that a host means, if it is one.
+/// The loopback address of a host, if it is one.
 fn loopback(host: &str, family: Family) -> Option<IpAddr> {
     let ip = match host {
         "localhost" if family == Family::V6 => IpAddr::V6(Ipv6Addr::LOCALHOST),

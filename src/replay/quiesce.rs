@@ -1,57 +1,49 @@
-//! A closed world comes to rest: every byte that one actor sent has been read by the other, in an order that
-//! does not depend on the kernel. No time passes, and nothing is waited for but what is known to come.
+//! Quiescence of a closed run: before time passes, every byte that an actor sent is read by its
+//! peer, in an order that does not depend on the kernel.
 
-use crate::ids::ConnId;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::actors::Actors;
 use super::interrupt;
-use super::links::EndState;
-use super::simulation::Call;
-use crate::app::error::describe;
+use super::simulation::{PendingDial, Simulation};
+use crate::app::error::{AppError, code, describe};
 use crate::app::event_loop::tried_words;
 use crate::chat::Input;
 use crate::net::NetEvent;
 use crate::script::FaultInjection;
 
-/// Real time in which something that is on its way must have come. Loopback takes microseconds; a machine that is busy
-/// with something else may let this process wait for seconds.
-/// The tests of this file let it pass.
-const GUARD: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 30 });
-/// Rounds of delivery after one step; two actors that answer each other for ever are a fault.
-const ROUNDS: u32 = 1_000_000;
-
-/// The world did not come to rest: a fault of ours. Says what was in flight.
-#[derive(Debug)]
-pub(crate) struct NotQuiescent(pub(crate) String);
+/// Most rounds of delivery after one step: two actors that answer each other for ever are a fault.
+const ROUNDS_MAX: u32 = 1_000_000;
 
 impl Actors {
     /// Delivers until nothing is in flight.
-    pub(crate) fn settle(&mut self) -> Result<(), NotQuiescent> {
-        for _ in 0..ROUNDS {
-            if self.take_waiting() {
+    pub(crate) fn settle(&mut self) -> Result<(), AppError> {
+        for _ in 0..ROUNDS_MAX {
+            if self.next_input() {
                 continue;
             }
-            if let Some(call) = self.stage.calls.pop_front() {
-                self.put_through(&call)?;
+            if let Some(pending) = self.simulation.pending_dials.pop_front() {
+                self.connect(&pending)?;
                 continue;
             }
-            self.gather()?;
+            self.receive()?;
             if !self.deliver() {
                 return Ok(());
             }
         }
-        Err(NotQuiescent("the actors never stop answering each other".to_owned()))
+        Err(not_quiescent("the actors never stop answering each other"))
     }
 
-    /// The virtual clock moves; timers fire in their order, and what follows from each settles first.
-    pub(crate) fn pass_time(&mut self, ms: u64) -> Result<(), NotQuiescent> {
-        let until = self.stage.world.now().mono.0.saturating_add(ms);
-        // Years have many timers, and somebody may not want to wait for all of them.
+    /// Advances the virtual clock. Timers fire in their order, and the simulation settles after
+    /// each.
+    pub(crate) fn advance(&mut self, ms: u64) -> Result<(), AppError> {
+        let until = self.simulation.clock.now().mono + ms;
+        // Years have many timers, and a person may not want to wait for all of them.
         while !interrupt::came() {
-            let now = self.stage.world.now().mono.0;
+            let now = self.simulation.clock.now().mono;
             let next = self.poll_timeout().map_or(until, |due| due.max(now + 1)).min(until);
-            self.stage.world.move_to(next);
+            self.simulation.clock.advance_to(next);
             self.tick();
             self.settle()?;
             if next >= until {
@@ -61,220 +53,210 @@ impl Actors {
         Ok(())
     }
 
-    /// Something happens to the bytes of an actor.
-    pub(crate) fn meddle(&mut self, from: usize, to: Option<usize>, what: FaultInjection) {
-        let freed = self.stage.wires.meddle(from, to, what);
-        for conn in freed.cut {
-            self.stage.cut(conn);
+    /// Injects a fault into the bytes of an actor.
+    pub(crate) fn inject_fault(&mut self, from: usize, to: Option<usize>, fault: FaultInjection) {
+        let effects = self.simulation.links.inject(from, to, fault);
+        for conn in effects.cut {
+            self.simulation.cut(conn);
         }
-        for (conn, bytes) in freed.sent {
-            self.stage.net.send(conn, bytes);
+        for (conn, bytes) in effects.sent {
+            self.simulation.net.send(conn, bytes);
         }
-        for conn in freed.hung_up {
-            if self.stage.wires.hang_up(conn) {
-                self.stage.net.close(conn);
+        for conn in effects.closed {
+            if self.simulation.links.close(conn) {
+                self.simulation.net.close(conn);
             }
         }
     }
 
-    /// One connection is made from end to end before anything else happens.
-    fn put_through(&mut self, call: &Call) -> Result<(), NotQuiescent> {
-        let unreachable = |why: String| (call.who, Input::Unreachable { dial: call.dial, why });
-        let (real, listener, called) = match self.stage.ports.find(&call.target, call.family) {
-            Ok(bound) => (bound.real, bound.listener, bound.who),
+    /// Makes one connection from end to end before anything else happens.
+    fn connect(&mut self, pending: &PendingDial) -> Result<(), AppError> {
+        let unreachable = |why: String| (pending.actor, Input::Unreachable { dial: pending.dial, why });
+        let (real, listener, callee) = match self.simulation.ports.find(&pending.target, pending.family) {
+            Ok(found) => (found.real, found.listener, found.actor),
             Err(why) => {
-                self.stage.waiting.push_back(unreachable(why));
+                self.simulation.inputs.push_back(unreachable(why));
                 return Ok(());
             }
         };
-        let ours = self.stage.net.connect(vec![real]);
-        let (mut from, mut arrived) = (None, Vec::new());
-        let theirs = loop {
-            if let Some(from) = from
-                && let Some((conn, _)) = arrived.iter().find(|(_, caller)| *caller == from)
-            {
+        let dialled = self.simulation.net.connect(vec![real]);
+        let (mut local, mut incoming) = (None, Vec::new());
+        let accepted = loop {
+            if let Some((conn, _)) = incoming.iter().find(|(_, from)| Some(*from) == local) {
                 break *conn;
             }
-            let before = (from.is_some(), arrived.len());
-            for event in self.wait()? {
+            let before = (local.is_some(), incoming.len());
+            for event in self.poll_net()? {
                 match event {
-                    NetEvent::Connected { conn, from: at, .. } if conn == ours => from = Some(at),
-                    NetEvent::Unreachable { conn, tried } if conn == ours => {
-                        let why = tried_words(&tried);
-                        self.stage.waiting.push_back(unreachable(why));
+                    NetEvent::Connected { conn, from, .. } if conn == dialled => local = Some(from),
+                    NetEvent::Unreachable { conn, tried } if conn == dialled => {
+                        self.simulation.inputs.push_back(unreachable(tried_words(&tried)));
                         return Ok(());
                     }
-                    NetEvent::Accepted { conn, from, .. } => arrived.push((conn, from)),
-                    other => self.take(other),
+                    NetEvent::Accepted { conn, from, .. } => incoming.push((conn, from)),
+                    other => self.net_event(other),
                 }
             }
-            if before == (from.is_some(), arrived.len()) {
-                return if interrupt::came() { Ok(()) } else { Err(self.restless()) };
+            if before == (local.is_some(), incoming.len()) {
+                return self.stalled();
             }
         };
-        // Whoever else found the port is nobody of the script.
-        for (conn, _) in arrived.iter().filter(|(conn, _)| *conn != theirs) {
-            self.stage.net.abort(*conn);
+        // Other programs of the machine may find the port.
+        for (conn, _) in incoming.iter().filter(|(conn, _)| *conn != accepted) {
+            self.simulation.net.abort(*conn);
         }
-        self.stage.wires.join((ours, call.who), (theirs, called));
-        let label = |cast: &Self, who| cast.stage.label(who).to_owned();
-        let (dials, answers) = (label(self, call.who), label(self, called));
-        let seed = self.stage.seeds.next(&dials, "dialled");
-        let to = std::net::SocketAddr::new(real.ip(), call.target.port);
-        self.stage.waiting.push_back((call.who, Input::Connected { dial: call.dial, conn: ours, to, seed }));
-        let from = self.stage.ports.caller(call.who);
-        let seed = self.stage.seeds.next(&answers, "called");
-        let now_ms = self.stage.world.now().mono.0;
-        let admitted = self.stage.sources.as_mut().map_or(Ok(()), |(sources, since)| {
-            sources.admit(std::net::Ipv4Addr::LOCALHOST.into(), *since + Duration::from_millis(now_ms))
-        });
-        match admitted {
-            Ok(()) => {
-                let input = Input::Accepted { conn: theirs, listener, from, seed };
-                self.stage.waiting.push_back((called, input));
-            }
+        self.simulation.links.connect((dialled, pending.actor), (accepted, callee));
+        let seed = self.simulation.next_seed(pending.actor, "dialled");
+        let to = SocketAddr::new(real.ip(), pending.target.port);
+        let input = Input::Connected { dial: pending.dial, conn: dialled, to, seed };
+        self.simulation.inputs.push_back((pending.actor, input));
+        let from = self.simulation.ports.assign_caller(pending.actor);
+        let seed = self.simulation.next_seed(callee, "called");
+        let elapsed = Duration::from_millis(self.simulation.clock.now().mono.0);
+        let admitted =
+            self.simulation.source_limiter.as_mut().map_or(Ok(()), |(limiter, start)| {
+                limiter.admit(Ipv4Addr::LOCALHOST.into(), *start + elapsed)
+            });
+        let input = match admitted {
+            Ok(()) => Input::Accepted { conn: accepted, listener, from, seed },
             Err(why) => {
-                self.stage.wires.hang_up(theirs);
-                self.stage.net.abort(theirs);
-                self.stage.waiting.push_back((called, Input::TurnedAway { from, why: why.to_string() }));
+                self.simulation.links.close(accepted);
+                self.simulation.net.abort(accepted);
+                Input::TurnedAway { from, why: why.to_string() }
+            }
+        };
+        self.simulation.inputs.push_back((callee, input));
+        Ok(())
+    }
+
+    /// Receives until everything in flight has come out of the kernel.
+    fn receive(&mut self) -> Result<(), AppError> {
+        while self.simulation.links.is_in_flight() {
+            let events = self.poll_net()?;
+            if events.is_empty() {
+                return self.stalled();
+            }
+            for event in events {
+                self.net_event(event);
             }
         }
         Ok(())
     }
 
-    /// Waits until everything that is in flight has come out of the kernel.
-    fn gather(&mut self) -> Result<(), NotQuiescent> {
-        loop {
-            let connections = self.stage.wires.connections();
-            if !connections.iter().any(|conn| self.stage.wires.is_due(*conn)) {
-                return Ok(());
-            }
-            let events = self.wait()?;
-            if events.is_empty() {
-                return if interrupt::came() { Ok(()) } else { Err(self.restless()) };
-            }
-            for event in events {
-                self.take(event);
-            }
-        }
-    }
-
-    /// Hands over what has come, connection by connection in the order of their opening.
+    /// Delivers what was received, connection by connection in the order of their opening.
     fn deliver(&mut self) -> bool {
         let mut delivered = false;
-        for conn in self.stage.wires.connections() {
-            let Some(end) = self.stage.wires.get_mut(conn).filter(|end| !end.gone) else { continue };
-            let who = end.who;
-            let bytes = std::mem::take(&mut end.inbox);
-            if !bytes.is_empty() {
+        for conn in self.simulation.links.ends() {
+            if let Some((actor, bytes)) = self.simulation.links.take_bytes(conn) {
                 delivered = true;
-                self.input(who, Input::Bytes { conn, bytes: &bytes });
+                self.input(actor, Input::Bytes { conn, bytes: &bytes });
             }
-            let Some(end) = self.stage.wires.get_mut(conn).filter(|end| !end.gone) else { continue };
-            if let EndState::Due(error) = &mut end.over {
-                let error = error.take();
-                end.over = EndState::RunEvent;
+            if let Some((actor, error)) = self.simulation.links.take_eof(conn) {
                 delivered = true;
-                self.input(who, Input::Ended { conn, error });
+                self.input(actor, Input::Ended { conn, error });
             }
         }
         delivered
     }
 
-    fn take(&mut self, event: NetEvent) {
+    fn net_event(&mut self, event: NetEvent) {
+        let Simulation { links, net, .. } = &mut self.simulation;
         match event {
-            NetEvent::Bytes { conn, bytes } => self.stage.wires.came(conn, &bytes),
-            NetEvent::Ended { conn } => self.over(conn, None),
-            NetEvent::Lost { conn, error } => self.over(conn, Some(describe(&error))),
-            NetEvent::Accepted { conn, .. } => self.stage.net.abort(conn),
+            NetEvent::Bytes { conn, bytes } => links.receive(conn, &bytes),
+            NetEvent::Ended { conn } => links.receive_eof(conn, None),
+            NetEvent::Lost { conn, error } => links.receive_eof(conn, Some(describe(&error))),
+            NetEvent::Accepted { conn, .. } => net.abort(conn),
             _ => {}
         }
     }
 
-    fn over(&mut self, conn: ConnId, error: Option<String>) {
-        if let Some(end) = self.stage.wires.get_mut(conn)
-            && matches!(end.over, EndState::No)
-        {
-            end.over = EndState::Due(error);
-        }
-    }
-
-    fn wait(&mut self) -> Result<Vec<NetEvent>, NotQuiescent> {
-        let (until, mut events) = (Instant::now() + GUARD, Vec::new());
-        // Any signal ends a wait before its time, also one that is nothing to us, as after Ctrl-Z.
+    /// Events of the reactor; none after the timeout or an interruption.
+    fn poll_net(&mut self) -> Result<Vec<NetEvent>, AppError> {
+        let (until, mut events) = (Instant::now() + self.simulation.delivery_timeout, Vec::new());
+        // Any signal ends a wait before its time, also one that is handled elsewhere, as after
+        // Ctrl-Z.
         while events.is_empty() && Instant::now() < until && !interrupt::came() {
-            let waited = self.stage.net.wait(Some(until), &mut events);
-            waited.map_err(|error| NotQuiescent(describe(&error)))?;
+            let waited = self.simulation.net.wait(Some(until), &mut events);
+            waited.map_err(|error| not_quiescent(&describe(&error)))?;
         }
         Ok(events)
     }
 
-    fn restless(&self) -> NotQuiescent {
-        let flights = self.stage.wires.in_flight().into_iter().map(|(from, to, bytes)| {
-            format!("{bytes} bytes from {} to {}", self.stage.label(from), self.stage.label(to))
-        });
-        let flights: Vec<_> = flights.collect();
-        NotQuiescent(if flights.is_empty() {
-            "an end or a call is missing".to_owned()
-        } else {
-            flights.join(", ")
+    /// The error that says what is in flight, unless the run was interrupted.
+    fn stalled(&self) -> Result<(), AppError> {
+        if interrupt::came() {
+            return Ok(());
+        }
+        let label = |actor| self.simulation.label(actor);
+        let flights = self.simulation.links.bytes_in_flight().into_iter();
+        let flights: Vec<String> = flights
+            .map(|(from, to, bytes)| format!("{bytes} bytes from {} to {}", label(from), label(to)))
+            .collect();
+        Err(match flights.as_slice() {
+            [] => not_quiescent("an end or a call is missing"),
+            flights => not_quiescent(&flights.join(", ")),
         })
     }
+}
+
+/// The simulation did not settle, which is an error of this program.
+fn not_quiescent(reason: &str) -> AppError {
+    let error = AppError::new(code::MACHINE, format!("the world did not come to rest: {reason}"));
+    error.hint("this is a fault of the program; please report it with the script")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::error::code;
     use crate::replay::clock::RunClock;
     use crate::replay::diagnostics;
-    use crate::replay::runner::RunStop;
     use crate::replay::seeds::Seeds;
-    use crate::replay::trouble::{placed, restless};
-    use crate::script::{Parser, Source};
+    use crate::script::{Parser, SourceFile};
 
-    /// Alice waits for Bob's call, which has been made.
+    /// Bob has called Alice, and a test waits two seconds for what does not come.
     fn connected() -> Actors {
         let labels = ["alice", "bob"].map(str::to_owned);
-        let mut cast = Actors::new(&labels, RunClock::closed(), Seeds::script(7), String::new()).unwrap();
+        let mut actors = Actors::new(&labels, RunClock::closed(), Seeds::script(7), String::new()).unwrap();
+        actors.simulation.delivery_timeout = Duration::from_secs(2);
         let keys = [include_str!("../../tests/keys/test-1.pem"), include_str!("../../tests/keys/test-2.pem")];
-        for (who, key) in keys.into_iter().enumerate() {
-            let file = cast.stage.home(who).join("identity.pem");
-            crate::replay::files::write(cast.stage.folder(), &file, key).unwrap();
+        for (actor, key) in keys.into_iter().enumerate() {
+            let file = actors.simulation.home(actor).join("identity.pem");
+            crate::replay::files::write(actors.folder(), &file, key).unwrap();
         }
-        cast.everybody_enters().unwrap();
-        for (who, line) in [(0, ":listen 127.0.0.1:8000"), (1, ":connect 127.0.0.1:8000")] {
-            cast.types(who, line);
-            cast.settle().unwrap();
+        actors.start_all().unwrap();
+        for (actor, line) in [(0, ":listen 127.0.0.1:8000"), (1, ":connect 127.0.0.1:8000")] {
+            actors.type_line(actor, line);
+            actors.settle().unwrap();
         }
-        cast
+        actors
     }
 
     #[test]
     fn bytes_that_never_come_are_named_and_are_a_fault_of_the_program() {
-        let mut cast = connected();
-        let conn = cast.stage.wires.links_of(1)[0];
+        let mut actors = connected();
+        let conn = actors.simulation.links.ends_of(1)[0];
         // Counted as sent, and not sent.
-        cast.stage.wires.pass(conn, vec![0; 5]);
-        let NotQuiescent(what) = cast.settle().unwrap_err();
-        assert_eq!(what, "5 bytes from bob to alice");
-        let RunStop::Failed(error) = restless(&what) else { panic!("it is a failure") };
+        actors.simulation.links.send(conn, vec![0; 5]);
+        let error = actors.settle().unwrap_err();
+        assert_eq!(error.message, "the world did not come to rest: 5 bytes from bob to alice");
         assert_eq!(error.code, code::MACHINE);
-        let source = Source { name: "story.chat".to_owned(), text: "# 쉬지 않는다\nhello\n".to_owned() };
+        let source =
+            SourceFile { name: "story.chat".to_owned(), text: "# 쉬지 않는다\nhello\n".to_owned() };
         let script = Parser::new(&mut |_, _| Err(String::new())).parse(&source).unwrap();
-        let told = diagnostics::drawn(&placed(&script.lines[1], &error), &script.sources);
+        let drawn = diagnostics::draw(&diagnostics::at_line(&script.lines[1], &error), &script.sources);
         let mut settings = insta::Settings::clone_current();
         settings.set_snapshot_path("../../snapshots");
         settings.set_prepend_module_to_snapshot(false);
         settings.set_omit_expression(true);
-        settings.bind(|| insta::assert_snapshot!("replay-restless", format!("{told}\n")));
+        settings.bind(|| insta::assert_snapshot!("replay-restless", format!("{drawn}\n")));
     }
 
     #[test]
     fn an_end_that_never_comes_is_named_too() {
-        let mut cast = connected();
-        let conn = cast.stage.wires.links_of(1)[0];
-        cast.stage.wires.hang_up(conn);
-        assert_eq!(cast.settle().unwrap_err().0, "an end or a call is missing");
+        let mut actors = connected();
+        let conn = actors.simulation.links.ends_of(1)[0];
+        actors.simulation.links.close(conn);
+        let error = actors.settle().unwrap_err();
+        assert_eq!(error.message, "the world did not come to rest: an end or a call is missing");
     }
 }

@@ -1,18 +1,18 @@
-//! What a run prints: the transcript, TAP for test harnesses, or one JSON object a line. Transcripts and
-//! objects go to standard output, faults and progress to standard error.
+//! Reporter of runs: a transcript, TAP for test harnesses, or one JSON object a line. These go to
+//! standard output; diagnostics and progress go to standard error.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io;
 
 use clap::ValueEnum;
 use serde_json::json;
 
 use super::diagnostics;
-use super::runner::{RunEvent, RunOutcome, ScriptEnd};
-use crate::app::print::eprint_line;
+use super::outcome::{RunEvent, RunOutcome, ScriptEnd};
+use crate::app::print::{eprint_line, eprint_text, print_line, stderr_is_terminal, stdout_is_terminal};
 use crate::script::Script;
 use crate::script::matcher::ShownKind;
 
-/// In which form.
+/// Output format.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
 pub(crate) enum Format {
     /// The script that the run makes
@@ -28,87 +28,95 @@ pub(crate) enum Format {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Verbosity {
     Transcripts,
-    Faults,
+    Diagnostics,
 }
 
-/// Writes what is told.
+/// Escape sequence that clears the progress line.
+const CLEAR_LINE: &str = "\r\x1b[2K";
+
+/// Reporter of a number of scripts.
 pub(crate) struct Reporter {
     format: Format,
-    loudness: Verbosity,
+    verbosity: Verbosity,
     scripts: usize,
     number: usize,
-    progress: bool,
-    /// The progress line stands where the next line of standard output would.
-    in_the_way: bool,
-    broken: Option<io::Error>,
+    has_progress: bool,
+    /// Whether the progress line stands where the next line of standard output would.
+    is_output_blocked: bool,
+    error: Option<io::Error>,
 }
 
 impl Reporter {
-    pub(crate) fn new(format: Format, loudness: Verbosity, scripts: usize) -> Self {
-        let progress = scripts > 1 && io::stderr().is_terminal();
-        let mut output =
-            Self { format, loudness, scripts, number: 0, progress, in_the_way: false, broken: None };
+    pub(crate) fn new(format: Format, verbosity: Verbosity, scripts: usize) -> Self {
+        let has_progress = scripts > 1 && stderr_is_terminal();
+        let mut reporter = Self {
+            format,
+            verbosity,
+            scripts,
+            number: 0,
+            has_progress,
+            is_output_blocked: false,
+            error: None,
+        };
         if format == Format::Tap {
-            output.line("TAP version 14");
-            output.line(&format!("1..{scripts}"));
+            reporter.line("TAP version 14");
+            reporter.line(&format!("1..{scripts}"));
         }
-        output
+        reporter
     }
 
-    /// A script begins.
+    /// Reports the begin of a script.
     pub(crate) fn begin(&mut self, name: &str) {
         self.number += 1;
-        let header = self.scripts > 1 && self.loudness == Verbosity::Transcripts;
-        if header && self.format == Format::Transcript {
+        let has_header = self.scripts > 1 && self.verbosity == Verbosity::Transcripts;
+        if has_header && self.format == Format::Transcript {
             self.line(&format!("# {name}"));
         }
-        if self.progress {
-            let row = format!("\r\x1b[2K{}/{} {name}", self.number, self.scripts);
-            // Nobody misses a progress line.
-            let _ = write!(io::stderr(), "{row}");
-            self.in_the_way = io::stdout().is_terminal();
+        if self.has_progress {
+            eprint_text(&format!("{CLEAR_LINE}{}/{} {name}", self.number, self.scripts));
+            self.is_output_blocked = stdout_is_terminal();
         }
     }
 
-    /// Something is told while it is played.
-    pub(crate) fn told(&mut self, script: &Script, told: &RunEvent<'_>) {
-        match (self.format, told) {
-            (Format::Transcript, RunEvent::Line(line)) if self.loudness == Verbosity::Transcripts => {
+    /// Reports an event of a script.
+    pub(crate) fn event(&mut self, script: &Script, event: &RunEvent<'_>) {
+        match (self.format, event) {
+            (Format::Transcript, RunEvent::Transcript(line)) if self.verbosity == Verbosity::Transcripts => {
                 self.line(line);
             }
-            (Format::Json, RunEvent::Typed { line, who, text }) => {
+            (Format::Json, RunEvent::Typed { line, actor, text }) => {
                 let file = script.sources.get(line.source).map(|source| source.name.as_str());
                 let object = json!({
-                    "event": "typed", "file": file, "line": line.number, "actor": who, "text": text
+                    "event": "typed", "file": file, "line": line.number, "actor": actor, "text": text
                 });
                 self.line(&object.to_string());
             }
-            (Format::Json, RunEvent::ShownRow { who, shown }) => {
-                let event = if shown.what == ShownKind::Row { "shown" } else { "happened" };
-                self.line(&json!({ "event": event, "actor": who, "text": shown.text }).to_string());
+            (Format::Json, RunEvent::Shown { actor, shown }) => {
+                let event = if shown.kind == ShownKind::Row { "shown" } else { "happened" };
+                self.line(&json!({ "event": event, "actor": actor, "text": shown.text }).to_string());
             }
-            (Format::Json, RunEvent::Differs(error)) => {
-                let (file, line, column) = diagnostics::place(error, &script.sources);
-                let facts: Vec<_> = error
-                    .facts
+            (Format::Json, RunEvent::Diagnostic(diagnostic)) => {
+                let (file, line, column) = diagnostics::location(diagnostic, &script.sources);
+                let facts: Vec<_> = diagnostic
+                    .notes
                     .iter()
-                    .map(|(heading, fact)| json!({ "what": heading, "text": fact }))
+                    .map(|(heading, note)| json!({ "what": heading, "text": note }))
                     .collect();
                 let object = json!({
                     "event": "differs", "file": file, "line": line, "column": column,
-                    "message": error.what, "facts": facts, "help": error.help
+                    "message": diagnostic.message, "facts": facts, "help": diagnostic.help
                 });
                 self.line(&object.to_string());
             }
             _ => {}
         }
-        if let RunEvent::Differs(error) = told {
+        if let RunEvent::Diagnostic(diagnostic) = event {
             self.clear_progress();
-            eprint_line(&diagnostics::drawn(error, &script.sources));
+            eprint_line(&diagnostics::draw(diagnostic, &script.sources));
         }
     }
 
-    /// A script has ended.
+    /// Reports the end of a script.
     pub(crate) fn end(&mut self, name: &str, script: &Script, outcome: &RunOutcome) {
         self.clear_progress();
         let word = match &outcome.end {
@@ -116,7 +124,7 @@ impl Reporter {
             ScriptEnd::Differed => "differed",
             ScriptEnd::Skipped(_) => "skipped",
             ScriptEnd::Interrupted => "interrupted",
-            ScriptEnd::Failed(_) | ScriptEnd::Refused(_) => "failed",
+            ScriptEnd::Failed(_) | ScriptEnd::Aborted { .. } => "failed",
         };
         match self.format {
             Format::Transcript => {}
@@ -132,48 +140,47 @@ impl Reporter {
         }
     }
 
-    /// What could not be written, if something could not.
-    pub(crate) fn broken(&mut self) -> Option<io::Error> {
-        self.broken.take()
+    /// Takes the error of standard output, if there was one.
+    pub(crate) fn take_error(&mut self) -> Option<io::Error> {
+        self.error.take()
     }
 
     fn tap(&mut self, name: &str, script: &Script, outcome: &RunOutcome) {
         let number = self.number;
         // A number sign would begin a directive of TAP.
         let name = name.replace('#', "\\#");
-        match &outcome.end {
-            ScriptEnd::Passed => self.line(&format!("ok {number} - {name}")),
-            ScriptEnd::Skipped(reason) => self.line(&format!("ok {number} - {name} # SKIP {reason}")),
-            ScriptEnd::Differed | ScriptEnd::Interrupted | ScriptEnd::Failed(_) | ScriptEnd::Refused(_) => {
-                self.line(&format!("not ok {number} - {name}"));
-            }
-        }
-        if let Some(error) = outcome.diagnostics.first() {
-            let (file, line, column) = diagnostics::place(error, &script.sources);
+        self.line(&match &outcome.end {
+            ScriptEnd::Passed => format!("ok {number} - {name}"),
+            ScriptEnd::Skipped(reason) => format!("ok {number} - {name} # SKIP {reason}"),
+            ScriptEnd::Differed
+            | ScriptEnd::Interrupted
+            | ScriptEnd::Failed(_)
+            | ScriptEnd::Aborted { .. } => format!("not ok {number} - {name}"),
+        });
+        if let Some(diagnostic) = outcome.diagnostics.first() {
+            let (file, line, column) = diagnostics::location(diagnostic, &script.sources);
             self.line("  ---");
-            self.line(&format!("  message: {}", json!(error.what)));
+            self.line(&format!("  message: {}", json!(diagnostic.message)));
             self.line(&format!("  at: {}", json!(format!("{file}:{line}:{column}"))));
-            for (heading, fact) in &error.facts {
-                self.line(&format!("  {heading}: {}", json!(fact)));
+            for (heading, note) in &diagnostic.notes {
+                self.line(&format!("  {heading}: {}", json!(note)));
             }
             self.line("  ...");
         }
     }
 
     fn clear_progress(&self) {
-        if self.progress {
-            let _ = write!(io::stderr(), "\r\x1b[2K");
+        if self.has_progress {
+            eprint_text(CLEAR_LINE);
         }
     }
 
     fn line(&mut self, text: &str) {
-        if std::mem::take(&mut self.in_the_way) {
+        if std::mem::take(&mut self.is_output_blocked) {
             self.clear_progress();
         }
-        if self.broken.is_none()
-            && let Err(error) = writeln!(io::stdout().lock(), "{text}")
-        {
-            self.broken = Some(error);
+        if self.error.is_none() {
+            self.error = print_line(text).err();
         }
     }
 }

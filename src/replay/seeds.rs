@@ -1,5 +1,5 @@
-//! Randomness of a replay: everything an actor draws comes from the seed of the script, its name, what it is
-//! for and how often that was asked for. One draw more in one place shifts nothing elsewhere.
+//! Deterministic randomness of a run: each seed is derived from the seed of the script, the actor,
+//! the purpose and a count, so that one more draw in one place shifts nothing elsewhere.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,19 +11,19 @@ use crate::app::keyring::{self, StoredKey};
 use crate::chat::KeyFor;
 use crate::crypto::{Identity, Seed};
 
-/// Where randomness comes from.
+/// Source of randomness.
 pub(crate) enum Seeds {
-    /// From the number in the script.
+    /// Seed of the script, and the number of draws for each actor and purpose.
     Script { seed: u64, drawn: BTreeMap<(String, &'static str), u64> },
-    /// From the system: a program that is not ours takes part.
+    /// Randomness of the system, where a foreign program takes part.
     System,
 }
 
-/// Which key: seed, actor, what for, how many such it had before, bits. Making one takes a second, so each is
-/// made once in a process.
-type KeyName = (u64, String, &'static str, u64, u32);
+/// Seed of the script, actor, purpose, count and bits of a generated key.
+type KeyId = (u64, String, &'static str, u64, u32);
 
-static MADE: Mutex<BTreeMap<KeyName, StoredKey>> = Mutex::new(BTreeMap::new());
+/// Generated keys. One takes a second, so each is generated once in a process.
+static GENERATED: Mutex<BTreeMap<KeyId, StoredKey>> = Mutex::new(BTreeMap::new());
 
 impl Seeds {
     pub(crate) fn script(seed: u64) -> Self {
@@ -32,13 +32,9 @@ impl Seeds {
 
     /// The next seed of an actor for a purpose.
     pub(crate) fn next(&mut self, actor: &str, purpose: &'static str) -> Seed {
-        match self {
-            Self::System => keyring::seed(),
-            Self::Script { seed, drawn } => {
-                let count = drawn.entry((actor.to_owned(), purpose)).or_default();
-                *count += 1;
-                derived(*seed, actor, purpose, *count)
-            }
+        match self.draw(actor, purpose) {
+            None => keyring::seed(),
+            Some((seed, count)) => derived(seed, actor, purpose, count),
         }
     }
 
@@ -48,23 +44,26 @@ impl Seeds {
             KeyFor::Identity => "key",
             KeyFor::RawWire => "raw key",
         };
-        let (seed, count) = match self {
-            Self::System => return keyring::make(of, bits, None, &keyring::seed()),
-            Self::Script { seed, drawn } => {
-                let count = drawn.entry((actor.to_owned(), purpose)).or_default();
-                *count += 1;
-                (*seed, *count)
-            }
+        let Some((seed, count)) = self.draw(actor, purpose) else {
+            return keyring::make(of, bits, None, &keyring::seed());
         };
-        let name = (seed, actor.to_owned(), purpose, count, bits);
-        let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = made.get(&name) {
-            return Ok(own.clone());
+        let id = (seed, actor.to_owned(), purpose, count, bits);
+        let mut generated = GENERATED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = generated.get(&id) {
+            return Ok(key.clone());
         }
-        let mut own = keyring::make(of, bits, None, &derived(seed, actor, purpose, count))?;
-        own.pem = Identity::marked_as_test(&own.pem);
-        made.insert(name, own.clone());
-        Ok(own)
+        let mut key = keyring::make(of, bits, None, &derived(seed, actor, purpose, count))?;
+        key.pem = Identity::marked_as_test(&key.pem);
+        generated.insert(id, key.clone());
+        Ok(key)
+    }
+
+    /// Counts a draw. Returns the seed of the script and the count, if there is such a seed.
+    fn draw(&mut self, actor: &str, purpose: &'static str) -> Option<(u64, u64)> {
+        let Self::Script { seed, drawn } = self else { return None };
+        let count = drawn.entry((actor.to_owned(), purpose)).or_default();
+        *count += 1;
+        Some((*seed, *count))
     }
 }
 

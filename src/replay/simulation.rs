@@ -1,53 +1,58 @@
-//! The machine under the actors of a run: one loop with real loopback sockets for all of them, one clock,
-//! one list of what was shown. Effects of an actor come in by its [`ActorHost`].
+//! Simulation under the actors of a run: one clock, one reactor with real loopback sockets, and the
+//! [`SimHost`] of each actor.
 
-use crate::ids::JobQueue;
-use crate::ids::{ConnId, DialId, ListenerId};
-use crate::time::Now;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::clock::{Clock, RunClock};
-use super::links::{EndState, Links};
-use super::ports::Ports;
+use super::clock::RunClock;
+use super::links::Links;
+use super::ports::{Ports, VirtualListener};
 use super::seeds::Seeds;
-use crate::app::account::{Host, KeygenRequest};
-use crate::app::error::AppError;
-use crate::app::error::describe;
+use crate::app::error::{AppError, describe};
+use crate::app::host::{Host, KeygenRequest};
 use crate::app::keyring::{KeyRing, StoredKey};
-use crate::chat::{Input, Notice, Protocol, ReceiptDue};
-use crate::crypto::RsaJob;
+use crate::app::resolve::bind;
+use crate::chat::{Effect, Input};
+use crate::crypto::Seed;
+use crate::ids::{ConnId, DialId, ListenerId};
 use crate::net::signals::Signals;
 use crate::net::{Net, SocketId, SourceLimiter, Stack};
 use crate::peers::address::{Family, ListenAt, Target};
 use crate::script::matcher::{ShownKind, ShownRow};
 use crate::text::safe::SafeText;
+use crate::time::Now;
 
-/// A call that an actor wants to make.
-pub(crate) struct Call {
-    pub(crate) who: usize,
+/// Real time within which everything in flight must arrive. Loopback takes microseconds; on a busy
+/// machine this process may not run for seconds.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Dial that an actor asked for.
+pub(crate) struct PendingDial {
+    pub(crate) actor: usize,
     pub(crate) dial: DialId,
     pub(crate) target: Target,
     pub(crate) family: Family,
 }
 
-/// What all actors of a run stand on.
+/// Sockets, clock and output that all actors of a run share.
 pub(crate) struct Simulation {
     pub(crate) net: Net,
-    pub(crate) world: RunClock,
+    pub(crate) clock: RunClock,
     pub(crate) seeds: Seeds,
     /// Limits by source, counted by the virtual clock, where the script asks for them.
-    pub(crate) sources: Option<(SourceLimiter, Instant)>,
+    pub(crate) source_limiter: Option<(SourceLimiter, Instant)>,
     pub(crate) ports: Ports,
-    pub(crate) wires: Links,
-    pub(crate) calls: VecDeque<Call>,
+    pub(crate) links: Links,
+    pub(super) delivery_timeout: Duration,
+    pub(crate) pending_dials: VecDeque<PendingDial>,
     /// Inputs that are due before anything else is delivered.
-    pub(crate) waiting: VecDeque<(usize, Input<'static>)>,
+    pub(crate) inputs: VecDeque<(usize, Input<'static>)>,
     pub(crate) shown: Vec<ShownRow>,
-    /// Ports that were given out since the last step, by their digits.
-    pub(crate) given: Vec<(usize, u16)>,
+    /// Ports that were assigned since the last step.
+    pub(crate) assigned_ports: Vec<(usize, u16)>,
     /// Live: signals, which have to end a wait.
     pub(crate) signals: Option<Signals>,
     /// Live: listeners and dials of the real network.
@@ -56,19 +61,19 @@ pub(crate) struct Simulation {
     pub(crate) owners: BTreeMap<ConnId, usize>,
     labels: Vec<String>,
     folder: PathBuf,
-    /// The text of the script: numbers in it are nobody's port.
+    /// Text of the script: a number in it is not assigned as a port.
     script: String,
 }
 
-/// One actor's hold on the stage.
-pub(crate) struct ActorHost<'a> {
-    pub(crate) stage: &'a mut Simulation,
-    pub(crate) who: usize,
+/// Host of one actor.
+pub(crate) struct SimHost<'a> {
+    pub(crate) simulation: &'a mut Simulation,
+    pub(crate) actor: usize,
 }
 
 impl Simulation {
     pub(crate) fn new(
-        world: RunClock,
+        clock: RunClock,
         seeds: Seeds,
         labels: Vec<String>,
         folder: PathBuf,
@@ -76,22 +81,20 @@ impl Simulation {
     ) -> io::Result<Self> {
         let mut net = Net::new()?;
         net.set_sources(SourceLimiter::unlimited());
-        let signals = match world.clock {
-            // Nothing is waited for there but what is known to come.
-            Clock::Virtual { .. } => None,
-            Clock::Real { .. } => Some(Signals::start(net.waker())?),
-        };
+        // In a closed run a wait ends by the traffic of the actors alone.
+        let signals = if clock.is_live() { Some(Signals::start(net.waker())?) } else { None };
         Ok(Self {
             net,
-            world,
+            clock,
             seeds,
-            sources: None,
+            source_limiter: None,
             ports: Ports::default(),
-            wires: Links::default(),
-            calls: VecDeque::new(),
-            waiting: VecDeque::new(),
+            links: Links::default(),
+            delivery_timeout: DELIVERY_TIMEOUT,
+            pending_dials: VecDeque::new(),
+            inputs: VecDeque::new(),
             shown: Vec::new(),
-            given: Vec::new(),
+            assigned_ports: Vec::new(),
             signals,
             listeners: BTreeMap::new(),
             dials: BTreeMap::new(),
@@ -102,41 +105,39 @@ impl Simulation {
         })
     }
 
-    pub(crate) fn label(&self, who: usize) -> &str {
-        self.labels.get(who).map_or("", String::as_str)
+    pub(crate) fn label(&self, actor: usize) -> &str {
+        self.labels.get(actor).map_or("", String::as_str)
     }
 
-    /// The folder of the run; an actor's home is the folder of its name in it.
+    /// Folder of the run; the home of an actor is the folder of its name in it.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    pub(crate) fn home(&self, who: usize) -> PathBuf {
-        let label = self.label(who);
+    pub(crate) fn home(&self, actor: usize) -> PathBuf {
+        let label = self.label(actor);
         self.folder.join(if label.is_empty() { "home" } else { label })
     }
 
-    /// Something happened to an actor that is not a row of its screen.
-    pub(crate) fn event(&mut self, who: usize, text: String) {
-        self.shown.push(ShownRow { who, what: ShownKind::Event, text });
+    /// Shows an event of an actor, which is not a row of its screen.
+    pub(crate) fn event(&mut self, actor: usize, text: String) {
+        self.shown.push(ShownRow { actor, kind: ShownKind::Event, text });
     }
 
-    /// The connection ends for both, as when a cable is cut: what was sent before still arrives.
+    /// Cuts a connection for both ends, like a cable: what was sent before still arrives.
     pub(crate) fn cut(&mut self, conn: ConnId) {
-        let Some(end) = self.wires.get_mut(conn).filter(|end| !end.gone) else { return };
-        end.gone = true;
-        end.over = EndState::RunEvent;
-        let who = end.who;
-        self.net.close(conn);
-        self.waiting.push_back((who, Input::Ended { conn, error: None }));
+        if let Some(actor) = self.links.cut(conn) {
+            self.net.close(conn);
+            self.inputs.push_back((actor, Input::Ended { conn, error: None }));
+        }
     }
 
-    /// A row as it may stand in a transcript: nothing of this machine is in it.
-    fn of_this_run(&self, who: usize, row: &str) -> String {
+    /// Row as it may stand in a transcript: without paths and addresses of this machine.
+    fn portable(&self, actor: usize, row: &str) -> String {
         let mut row = row.to_owned();
         // Few rows hold a path or an address, and a long script has many.
         if row.contains('/') {
-            let home = self.home(who).display().to_string();
+            let home = self.home(actor).display().to_string();
             row = row.replace(&home, "~").replace(&self.folder.display().to_string(), "");
         }
         if row.contains("127.0.0.1:") {
@@ -150,26 +151,67 @@ impl Simulation {
         SafeText::line(&row).to_string()
     }
 
-    fn listen_closed(
+    /// The next seed of an actor for a purpose.
+    pub(crate) fn next_seed(&mut self, actor: usize, purpose: &'static str) -> Seed {
+        let label = self.labels.get(actor).map_or("", String::as_str);
+        self.seeds.next(label, purpose)
+    }
+
+    /// Listens on the real network in a live run, else on a virtual address.
+    fn listen(
         &mut self,
-        who: usize,
+        actor: usize,
         listener: ListenerId,
         at: &ListenAt,
         family: Family,
-    ) -> Result<std::net::SocketAddr, String> {
-        let place = self.ports.place(at, family, &self.script)?;
-        let (id, real) = self.net.listen(place.real, Stack::AsGiven).map_err(|error| describe(&error))?;
-        self.ports.bind(who, id, listener, family, &super::ports::PortMapping { real, ..place });
-        if at.port == 0 {
-            self.given.push((who, place.seen.port()));
+    ) -> Result<SocketAddr, String> {
+        if self.clock.is_live() {
+            let (socket, addr) = bind(&mut self.net, at, family).map_err(|error| describe(&error))?;
+            self.listeners.insert(socket, (actor, listener));
+            return Ok(addr);
         }
-        Ok(place.seen)
+        let addr = self.ports.assign(at, family, &self.script)?;
+        // IPv4 even where actors see IPv6: no transcript may depend on whether a machine has it.
+        let loopback = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
+        let bound = self.net.listen(loopback, Stack::AsGiven);
+        let (socket, real) = bound.map_err(|error| describe(&error))?;
+        self.ports.add(VirtualListener { actor, socket, listener, addr, family, real });
+        Ok(addr)
+    }
+
+    fn cancel_connect(&mut self, actor: usize, dial: DialId) {
+        self.pending_dials.retain(|pending| pending.actor != actor || pending.dial != dial);
+        self.abort_dials(|of| *of == (actor, dial));
+    }
+
+    /// Aborts live dials.
+    pub(crate) fn abort_dials(&mut self, which: impl Fn(&(usize, DialId)) -> bool) {
+        for (conn, _) in self.dials.extract_if(.., |_, dial| which(dial)) {
+            self.net.abort(conn);
+        }
+    }
+
+    /// In a closed run nothing is write-blocked: what the kernel does not take at once it takes
+    /// before the run is quiescent.
+    fn transmit(&mut self, conn: ConnId, bytes: Vec<u8>) -> Option<Input<'static>> {
+        if self.clock.is_live() {
+            self.net.send(conn, bytes);
+            return (self.net.queued(conn) > 0).then_some(Input::WriteBlocked { conn });
+        }
+        let sent = self.links.send(conn, bytes);
+        if !sent.bytes.is_empty() {
+            self.net.send(conn, sent.bytes);
+        }
+        if sent.is_cut {
+            self.cut(conn);
+        }
+        None
     }
 }
 
-impl Host for ActorHost<'_> {
+impl Host for SimHost<'_> {
     fn now(&self) -> Now {
-        self.stage.world.now()
+        self.simulation.clock.now()
     }
 
     fn today(&self) -> String {
@@ -178,79 +220,66 @@ impl Host for ActorHost<'_> {
         stamp.to_zoned_datetime(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d").to_string()
     }
 
-    fn show(&mut self, notice: &Notice, due: Option<ReceiptDue>) -> Option<Input<'static>> {
-        for row in notice.rows() {
-            let text = self.stage.of_this_run(self.who, &row);
-            self.stage.shown.push(ShownRow { who: self.who, what: ShownKind::Row, text });
+    fn perform(&mut self, effect: Effect, keys: &KeyRing) -> Option<Input<'static>> {
+        let (simulation, actor) = (&mut *self.simulation, self.actor);
+        match effect {
+            Effect::Show(notice, due) => {
+                for row in notice.rows() {
+                    let text = simulation.portable(actor, &row);
+                    simulation.shown.push(ShownRow { actor, kind: ShownKind::Row, text });
+                }
+                return due.map(Input::Shown);
+            }
+            // No file is written: what was recorded with a log plays without leaving one behind.
+            Effect::OpenLog(file) => return Some(Input::Logging { file, result: Ok(()) }),
+            Effect::Listen { listener, at, family } => {
+                let bound = simulation.listen(actor, listener, &at, family);
+                if at.port == 0
+                    && let Ok(addr) = bound
+                {
+                    simulation.assigned_ports.push((actor, addr.port()));
+                }
+                return Some(match bound {
+                    Ok(at) => Input::Listening { listener, at },
+                    Err(why) => Input::ListenFailed { listener, why },
+                });
+            }
+            Effect::Connect { dial, target, family } => {
+                simulation.pending_dials.push_back(PendingDial { actor, dial, target, family });
+            }
+            Effect::CancelConnect(dial) => simulation.cancel_connect(actor, dial),
+            Effect::Transmit { conn, bytes } => return simulation.transmit(conn, bytes),
+            Effect::Authenticated(..) => {
+                if let Some((limiter, _)) = &mut simulation.source_limiter {
+                    limiter.release(Ipv4Addr::LOCALHOST.into());
+                }
+            }
+            Effect::Close(conn) => {
+                if simulation.clock.is_live() || simulation.links.close(conn) {
+                    simulation.net.close(conn);
+                }
+            }
+            Effect::Job { conn, job, .. } => {
+                return Some(Input::JobDone { conn, result: job.run(keys.keys()) });
+            }
+            // These leave no trace in a transcript.
+            Effect::Alert(_)
+            | Effect::Sent(_)
+            | Effect::Received { .. }
+            | Effect::CloseLog
+            | Effect::CancelKey
+            // The account performs these.
+            | Effect::ReadBook { .. }
+            | Effect::ChangeBook(_)
+            | Effect::MakeKey { .. }
+            | Effect::DialFinished(_)
+            | Effect::Quit(_) => {}
         }
-        due.map(Input::Shown)
-    }
-
-    fn listen(&mut self, listener: ListenerId, at: &ListenAt, family: Family) -> Option<Input<'static>> {
-        let bound = match self.stage.world.clock {
-            Clock::Virtual { .. } => self.stage.listen_closed(self.who, listener, at, family),
-            Clock::Real { .. } => self.stage.listen_live(self.who, listener, at, family),
-        };
-        Some(match bound {
-            Ok(at) => Input::Listening { listener, at },
-            Err(why) => Input::ListenFailed { listener, why },
-        })
-    }
-
-    fn connect(&mut self, dial: DialId, target: Target, family: Family) -> Option<Input<'static>> {
-        self.stage.calls.push_back(Call { who: self.who, dial, target, family });
         None
     }
 
-    fn cancel_connect(&mut self, dial: DialId) {
-        let who = self.who;
-        self.stage.calls.retain(|call| call.who != who || call.dial != dial);
-        let connections = self.stage.dials.iter().filter(|(_, one)| **one == (who, dial));
-        let connections: Vec<ConnId> = connections.map(|(conn, _)| *conn).collect();
-        for conn in connections {
-            self.stage.dials.remove(&conn);
-            self.stage.net.abort(conn);
-        }
+    fn generate_key(&mut self, request: &KeygenRequest) -> Option<Result<StoredKey, AppError>> {
+        let label = self.simulation.label(self.actor).to_owned();
+        Some(self.simulation.seeds.key(&label, request.of, request.bits))
     }
-
-    /// In a closed world nobody is slow: what the kernel does not take at once it takes before the world rests.
-    fn transmit(&mut self, conn: ConnId, bytes: Vec<u8>) -> Option<Input<'static>> {
-        let id = conn;
-        if let Clock::Real { .. } = self.stage.world.clock {
-            self.stage.net.send(id, bytes);
-            return (self.stage.net.queued(id) > 0).then_some(Input::WriteBlocked { conn });
-        }
-        let passed = self.stage.wires.pass(id, bytes);
-        if !passed.bytes.is_empty() {
-            self.stage.net.send(id, passed.bytes);
-        }
-        if passed.cut {
-            self.stage.cut(id);
-        }
-        None
-    }
-
-    fn mark_authenticated(&mut self, _: ConnId, _: Protocol) {
-        if let Some((sources, _)) = &mut self.stage.sources {
-            sources.release(std::net::Ipv4Addr::LOCALHOST.into());
-        }
-    }
-
-    fn close(&mut self, conn: ConnId) {
-        let live = matches!(self.stage.world.clock, Clock::Real { .. });
-        if live || self.stage.wires.hang_up(conn) {
-            self.stage.net.close(conn);
-        }
-    }
-
-    fn work(&mut self, conn: ConnId, job: RsaJob, _: JobQueue, keys: KeyRing) -> Option<Input<'static>> {
-        Some(Input::JobDone { conn, result: job.run(keys.keys()) })
-    }
-
-    fn make_key(&mut self, recipe: KeygenRequest) -> Option<Result<StoredKey, AppError>> {
-        let label = self.stage.label(self.who).to_owned();
-        Some(self.stage.seeds.key(&label, recipe.of, recipe.bits))
-    }
-
-    fn cancel_key(&mut self) {}
 }

@@ -1,130 +1,284 @@
-//! A script as values: its sources, its lines, and what each of them is.
+//! Syntax tree of a script (docs/SCRIPTS.md, sections 2 and 4).
+
+use std::ops::Range;
 
 use regex::Regex;
 
-use super::diagnostic::Span;
-use super::directive::Directive;
-use super::template::Fragment;
-
-/// A parsed script, files that it includes spliced in where they are named.
+/// Parsed script, with the lines of included files after their `@include`.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
-    /// The files it came from; the first is the script itself.
-    pub sources: Vec<Source>,
-    /// Its lines, in the order in which they are played.
+    /// Source files; the first is the script itself.
+    pub sources: Vec<SourceFile>,
+    /// Lines in the order of execution.
     pub lines: Vec<Line>,
-    /// Who takes part, in the order of `@actors`. Without that line there is one actor without a name.
+    /// Names from `@actors`, in its order. Without that line there is one actor without a name.
     pub actors: Vec<String>,
 }
 
-/// One file.
+/// Source file.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Source {
-    /// As it is to be named.
+pub struct SourceFile {
+    /// Name for diagnostics.
     pub name: String,
-    /// What is in it.
+    /// Content.
     pub text: String,
 }
 
-/// One line of one source.
+/// Line of a source.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// Which source.
+    /// Index into [`Script::sources`].
     pub source: usize,
-    /// Its number there, from 1.
+    /// Line number, from 1.
     pub number: usize,
-    /// As it stands there, without its line ending; a file given in place with all its rows.
+    /// Text without its line ending; a here-document with all its rows.
     pub text: String,
-    /// What it is.
+    /// Meaning.
     pub kind: LineKind,
 }
 
-/// What a line is.
+/// Range of bytes in one line of a source.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Span {
+    /// Index into [`Script::sources`].
+    pub source: usize,
+    /// Line number, from 1.
+    pub line: usize,
+    /// Bytes of the line; may be empty at its end.
+    pub bytes: Range<usize>,
+}
+
+/// Meaning of a line. An actor is an index into [`Script::actors`].
 #[derive(Clone, Debug)]
 pub enum LineKind {
-    /// Nothing, or blanks.
+    /// Empty, or blanks.
     Blank,
     /// `# …`
     Comment,
     /// `NAME> …`, or a bare line where there is one actor.
     Input {
-        /// Whose prompt, as an index into [`Script::actors`].
-        who: usize,
-        /// What is typed.
-        text: Vec<Fragment>,
-        /// Byte of the line at which the text begins.
-        at: usize,
+        /// Actor at whose prompt it is typed.
+        actor: usize,
+        /// Text to type.
+        template: Vec<Fragment>,
     },
     /// `NAME| …`
-    Expected {
-        /// Who must see it.
-        who: usize,
-        /// What.
-        what: Expectation,
-        /// Byte of the line at which the pattern begins.
-        at: usize,
+    Expect {
+        /// Actor on whose screen it is expected.
+        actor: usize,
+        /// Expected output.
+        expectation: Expectation,
     },
     /// `@…`
     Directive(Directive),
 }
 
-/// What an actor must see, or must not.
+/// Expected output of an actor.
 #[derive(Clone, Debug)]
 pub enum Expectation {
-    /// A row like this.
+    /// Row that this pattern matches.
     Row(Vec<Fragment>),
     /// `$**`: any number of rows.
-    Rows,
-    /// `|~`: a row that this expression matches as a whole.
+    AnyRows,
+    /// `|~`: row that this expression matches from end to end.
     Regex(Regex),
-    /// `|!`: no row of the step is like this.
-    Never(Vec<Fragment>),
-    /// `|*`: something that is not a row, such as `exited 0`.
+    /// `|!`: no row of the step matches this pattern.
+    Absent(Vec<Fragment>),
+    /// `|*`: event that is not a row, such as `exited 0`.
     Event(Vec<Fragment>),
 }
 
+/// Fragment of a template (typed text) or of a pattern (expected text).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Fragment {
+    /// Literal text.
+    Literal(String),
+    /// `${name}` or `${name:kind}`: a value; in a pattern also a capture.
+    Variable {
+        /// Name.
+        name: String,
+        /// Values that a capture takes.
+        kind: CaptureKind,
+        /// Bytes of the line.
+        at: Range<usize>,
+    },
+    /// `$*`: any text.
+    Wildcard,
+}
+
+/// Kind of value that a capture takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CaptureKind {
+    /// Run without blanks.
+    Word,
+    /// TCP port: one to five digits.
+    Port,
+    /// Digits.
+    Number,
+    /// Fingerprint: `SHA256:` and 43 characters.
+    Fingerprint,
+}
+
+/// Directive. Durations are in milliseconds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Directive {
+    /// `@actors A B`: declares the actors, in the order of output.
+    Actors(Vec<String>),
+    /// `@seed N`: seed of all randomness.
+    Seed(u64),
+    /// `@exact`: every actor is checked after every step.
+    Exact,
+    /// `@open`: an actor is checked in steps where it has expectations.
+    Open,
+    /// `@set NAME VALUE`
+    Set {
+        /// Variable.
+        name: String,
+        /// Value.
+        value: Vec<Fragment>,
+    },
+    /// `@include FILE`: its lines follow.
+    Include(String),
+    /// `@file PATH …`: writes a file, and binds its content to a variable.
+    File {
+        /// Path below the folder of the run; an actor's home is the folder of its name.
+        path: String,
+        /// Content.
+        content: FileContent,
+    },
+    /// `@together`: the inputs up to `@end` are typed before anything is delivered.
+    Together,
+    /// `@end`
+    End,
+    /// `@tick D`: advances the virtual clock.
+    Tick(u64),
+    /// `@kill A [rst]`: the process of an actor dies.
+    Kill(usize, KillMode),
+    /// `@start A [fresh]`: an actor starts again.
+    Start(usize, HomeState),
+    /// `@cut`, `@corrupt`, `@hold`, `@release`: injects a fault into the bytes in flight.
+    InjectFault {
+        /// Sending actor.
+        from: usize,
+        /// Receiving actor; any, where none is named.
+        to: Option<usize>,
+        /// Fault.
+        fault: FaultInjection,
+    },
+    /// `@live A`: the actor is a foreign program, and the run is live.
+    Live(usize),
+    /// `@timeout D`: how long an expectation waits in a live run.
+    Timeout(u64),
+    /// `@quiet D`: how long an absent row is waited for in a live run.
+    Quiet(u64),
+    /// `@wait D`: lets time pass in a live run.
+    Wait(u64),
+    /// `@skip REASON`: the script is not run.
+    Skip(String),
+    /// `@halt`: the lines that follow are not run.
+    Halt,
+}
+
+/// Content of a file that a script writes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FileContent {
+    /// Rows of the here-document.
+    HereDocument(String),
+    /// So many bytes of ASCII without a newline.
+    Fill(usize),
+}
+
+/// How the connections of a killed process end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KillMode {
+    /// FIN, as the kernel ends them.
+    Fin,
+    /// RST, as after a crash of the machine.
+    Reset,
+}
+
+/// Home that a started process finds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HomeState {
+    /// The one that it had.
+    Kept,
+    /// A new, empty one.
+    Fresh,
+}
+
+/// Fault in the bytes from one actor to another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FaultInjection {
+    /// The connection is cut after so many more bytes.
+    Cut(u64),
+    /// One bit of this byte, counted from 0 from here on, arrives flipped.
+    Corrupt(u64),
+    /// Bytes stay in flight.
+    Hold,
+    /// Held bytes arrive.
+    Release,
+}
+
+impl Script {
+    /// Label of an actor before `>` and `|`.
+    pub(crate) fn label(&self, actor: usize) -> &str {
+        self.actors.get(actor).map_or("", String::as_str)
+    }
+
+    /// Whether a foreign program takes part.
+    pub(crate) fn is_live(&self) -> bool {
+        self.directives().any(|directive| matches!(directive, Directive::Live(_)))
+    }
+
+    /// Directives, in their order.
+    pub(crate) fn directives(&self) -> impl Iterator<Item = &Directive> {
+        self.lines.iter().filter_map(|line| match &line.kind {
+            LineKind::Directive(directive) => Some(directive),
+            _ => None,
+        })
+    }
+}
+
 impl Line {
-    /// The whole line as a place.
-    #[must_use]
-    pub fn whole(&self) -> Span {
-        let first = self.text.lines().next().unwrap_or_default();
-        Span { source: self.source, line: self.number, span: 0..first.len() }
+    /// Span of some bytes of this line.
+    pub(crate) fn span(&self, bytes: Range<usize>) -> Span {
+        Span { source: self.source, line: self.number, bytes }
     }
 
-    /// A stretch of this line.
-    #[must_use]
-    pub fn stretch(&self, span: std::ops::Range<usize>) -> Span {
-        Span { source: self.source, line: self.number, span }
+    /// Span of the whole line; of its first row, where it has several.
+    pub(crate) fn full_span(&self) -> Span {
+        self.span(0..self.text.lines().next().unwrap_or_default().len())
     }
 
-    /// From a byte of this line to its end.
-    #[must_use]
-    pub fn from(&self, at: usize) -> Span {
-        let end = self.whole().span.end;
-        self.stretch(at.min(end)..end)
-    }
-
-    /// Whether this line does something that expectations can follow.
-    #[must_use]
-    pub fn is_step(&self) -> bool {
+    /// Whether this line begins a step, so that expectations may follow.
+    pub(crate) fn is_step(&self) -> bool {
         match &self.kind {
             LineKind::Input { .. } => true,
-            LineKind::Directive(directive) => directive.acts(),
-            LineKind::Blank | LineKind::Comment | LineKind::Expected { .. } => false,
+            LineKind::Directive(directive) => directive.is_step(),
+            LineKind::Blank | LineKind::Comment | LineKind::Expect { .. } => false,
+        }
+    }
+
+    /// Expectation of this line and its actor, if it is one.
+    pub(crate) fn expectation(&self) -> Option<(usize, &Expectation)> {
+        match &self.kind {
+            LineKind::Expect { actor, expectation } => Some((*actor, expectation)),
+            _ => None,
         }
     }
 }
 
-impl Script {
-    /// What stands before `>` and `|` for an actor.
-    #[must_use]
-    pub fn label(&self, who: usize) -> &str {
-        self.actors.get(who).map_or("", String::as_str)
-    }
-
-    /// Whether somebody is a program that is not ours.
-    #[must_use]
-    pub fn is_live(&self) -> bool {
-        self.lines.iter().any(|line| matches!(line.kind, LineKind::Directive(Directive::Live(_))))
+impl Directive {
+    /// Whether this is a step, so that expectations may follow.
+    pub(crate) fn is_step(&self) -> bool {
+        matches!(
+            self,
+            Self::Together
+                | Self::Tick(_)
+                | Self::Kill(..)
+                | Self::Start(..)
+                | Self::InjectFault { .. }
+                | Self::Wait(_)
+        )
     }
 }

@@ -1,63 +1,62 @@
-//! What can be seen to be wrong without running anything.
+//! Static checks of a parsed script, for `rsachat replay --check` and before every run.
 
 use std::collections::BTreeSet;
 
-use super::ast::{Expectation, Line, LineKind, Script};
+use super::ast::{Directive, Expectation, Fragment, Line, LineKind, Script};
 use super::diagnostic::Diagnostic;
-use super::directive::Directive;
-use super::template::Fragment;
 
-/// Everything that is wrong with a script that can be parsed. `given` are names that the command line binds.
-#[must_use]
-pub fn check(script: &Script, given: &[&str]) -> Vec<Diagnostic> {
-    let mut look = Checker {
-        script,
-        bound: given.iter().map(|name| (*name).to_owned()).collect(),
-        live: BTreeSet::new(),
-        diagnostics: Vec::new(),
-    };
+/// Every mistake in a parsed script. `given` are variables that the command line binds.
+pub(crate) fn check(script: &Script, given: &[&str]) -> Vec<Diagnostic> {
+    let bound = given.iter().map(|name| (*name).to_owned()).collect();
+    let mut checker = Checker { script, bound, live: BTreeSet::new(), diagnostics: Vec::new() };
     for line in &script.lines {
-        look.at(line);
+        checker.line(line);
     }
-    look.diagnostics
+    checker.diagnostics
 }
 
 struct Checker<'a> {
     script: &'a Script,
-    /// Names that have a value from here on.
+    /// Variables that have a value by now.
     bound: BTreeSet<String>,
+    /// Foreign programs.
     live: BTreeSet<usize>,
     diagnostics: Vec<Diagnostic>,
 }
 
 impl Checker<'_> {
-    fn at(&mut self, line: &Line) {
+    fn line(&mut self, line: &Line) {
         match &line.kind {
             LineKind::Blank | LineKind::Comment => {}
-            LineKind::Input { who, text, .. } => {
-                self.uses(line, text);
-                if listens(text) {
-                    self.bound.insert(port_name(self.script.label(*who), 1));
+            LineKind::Input { actor, template } => {
+                self.uses(line, template);
+                if is_listen(template) {
+                    self.bound.insert(port_variable(self.script.label(*actor), 1));
                 }
             }
-            LineKind::Expected { who, what, .. } => self.expected(line, *who, what),
+            LineKind::Expect { actor, expectation } => self.expectation(line, *actor, expectation),
             LineKind::Directive(directive) => self.directive(line, directive),
         }
     }
 
-    fn expected(&mut self, line: &Line, who: usize, what: &Expectation) {
-        if self.live.contains(&who) {
-            let label = self.script.label(who);
-            let error = Diagnostic::new(line.whole(), format!("{label} is live: its screen cannot be seen"));
-            self.diagnostics.push(error.help("expect what one of our own actors sees"));
+    fn error(&mut self, line: &Line, message: impl Into<String>, help: Option<&str>) {
+        let mut error = Diagnostic::new(line.full_span(), message);
+        error.help.extend(help.map(str::to_owned));
+        self.diagnostics.push(error);
+    }
+
+    fn expectation(&mut self, line: &Line, actor: usize, expectation: &Expectation) {
+        if self.live.contains(&actor) {
+            let message = format!("{} is live: its screen cannot be seen", self.script.label(actor));
+            self.error(line, message, Some("expect what one of our own actors sees"));
         }
-        match what {
-            Expectation::Row(pieces) | Expectation::Event(pieces) => self.binds(line, pieces),
-            Expectation::Never(pieces) => self.uses(line, pieces),
+        match expectation {
+            Expectation::Row(pattern) | Expectation::Event(pattern) => self.captures(line, pattern),
+            Expectation::Absent(pattern) => self.uses(line, pattern),
             Expectation::Regex(regex) => {
                 self.bound.extend(regex.capture_names().flatten().map(str::to_owned));
             }
-            Expectation::Rows => {}
+            Expectation::AnyRows => {}
         }
     }
 
@@ -67,74 +66,73 @@ impl Checker<'_> {
                 self.uses(line, value);
                 self.bound.insert(name.clone());
             }
-            Directive::File { name, .. } => {
-                self.bound.insert(file_value(name));
+            Directive::File { path, .. } => {
+                self.bound.insert(file_variable(path));
             }
-            Directive::Live(who) => {
-                self.live.insert(*who);
+            Directive::Live(actor) => {
+                self.live.insert(*actor);
             }
             Directive::Timeout(_) | Directive::Quiet(_) | Directive::Wait(_) if !self.script.is_live() => {
-                let error = Diagnostic::new(line.whole(), "a closed world has nothing to wait for");
-                self.diagnostics.push(error.help("`@tick` moves its clock; `@live NAME` opens the world"));
+                let help = "`@tick` moves its clock; `@live NAME` opens the world";
+                self.error(line, "a closed world has nothing to wait for", Some(help));
             }
-            Directive::Tick(_) | Directive::Meddle { .. } if self.script.is_live() => {
-                self.diagnostics
-                    .push(Diagnostic::new(line.whole(), "this is for a closed world, without `@live`"));
+            Directive::Tick(_) | Directive::InjectFault { .. } if self.script.is_live() => {
+                self.error(line, "this is for a closed world, without `@live`", None);
             }
-            Directive::Kill { who, .. } | Directive::Start { who, .. } if self.live.contains(who) => {
-                let label = self.script.label(*who);
-                self.diagnostics
-                    .push(Diagnostic::new(line.whole(), format!("{label} is live: it is not ours")));
+            Directive::Kill(actor, _) | Directive::Start(actor, _) if self.live.contains(actor) => {
+                let message = format!("{} is live: it is not ours", self.script.label(*actor));
+                self.error(line, message, None);
             }
             _ => {}
         }
     }
 
-    fn uses(&mut self, line: &Line, pieces: &[Fragment]) {
-        for piece in pieces {
-            if let Fragment::Named { name, at, .. } = piece
+    /// Checks that every variable has a value.
+    fn uses(&mut self, line: &Line, template: &[Fragment]) {
+        for fragment in template {
+            if let Fragment::Variable { name, at, .. } = fragment
                 && !self.bound.contains(name)
                 && !self.is_later_port(name)
             {
-                let error =
-                    Diagnostic::new(line.stretch(at.clone()), format!("no value for ${{{name}}} yet"));
+                let error = Diagnostic::new(line.span(at.clone()), format!("no value for ${{{name}}} yet"));
                 self.diagnostics.push(error.help(self.advice(name)));
             }
         }
     }
 
-    fn binds(&mut self, line: &Line, pieces: &[Fragment]) {
-        for piece in pieces {
-            match piece {
-                Fragment::Named { name, .. } if self.of_port(name).is_none() => {
+    /// Binds every variable of a pattern. Ports are bound by `:listen` alone.
+    fn captures(&mut self, line: &Line, pattern: &[Fragment]) {
+        for fragment in pattern {
+            match fragment {
+                Fragment::Variable { name, .. } if self.port_owner(name).is_none() => {
                     self.bound.insert(name.clone());
                 }
-                _ => self.uses(line, std::slice::from_ref(piece)),
+                _ => self.uses(line, std::slice::from_ref(fragment)),
             }
         }
     }
 
-    /// The actor whose port a name is, where it is one.
-    fn of_port(&self, name: &str) -> Option<usize> {
+    /// The actor whose port a variable stands for, if it is one of a port.
+    fn port_owner(&self, name: &str) -> Option<usize> {
         let (label, port) = name.rsplit_once('.').unwrap_or(("", name));
         if !port.strip_prefix("port").is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit())) {
             return None;
         }
-        (0..self.script.actors.len().max(1)).find(|who| self.script.label(*who) == label)
+        (0..self.script.actors.len().max(1)).find(|actor| self.script.label(*actor) == label)
     }
 
     /// Second and later ports are known only when the script runs.
     fn is_later_port(&self, name: &str) -> bool {
-        self.of_port(name).is_some_and(|who| {
-            let first = port_name(self.script.label(who), 1);
+        self.port_owner(name).is_some_and(|actor| {
+            let first = port_variable(self.script.label(actor), 1);
             name != first && self.bound.contains(&first)
         })
     }
 
     fn advice(&self, name: &str) -> String {
-        match self.of_port(name) {
-            Some(who) => {
-                let label = self.script.label(who);
+        match self.port_owner(name) {
+            Some(actor) => {
+                let label = self.script.label(actor);
                 format!("{label} listens on no port so far; `{label}> :listen 0` binds it")
             }
             None => {
@@ -144,21 +142,19 @@ impl Checker<'_> {
     }
 }
 
-/// The name of the `number`th port that an actor was given.
-#[must_use]
-pub fn port_name(label: &str, number: usize) -> String {
+/// The variable of an actor's `number`th port.
+pub(crate) fn port_variable(label: &str, number: usize) -> String {
     let dot = if label.is_empty() { "" } else { "." };
     let number = if number < 2 { String::new() } else { number.to_string() };
     format!("{label}{dot}port{number}")
 }
 
-/// The name under which the content of a file can be typed: that of the file, without folders and ending.
-#[must_use]
-pub fn file_value(path: &str) -> String {
+/// The variable of a file's content: the name of the file, without folders and ending.
+pub(crate) fn file_variable(path: &str) -> String {
     let file = path.rsplit('/').next().unwrap_or(path);
     file.split('.').next().unwrap_or(file).to_owned()
 }
 
-fn listens(text: &[Fragment]) -> bool {
-    matches!(text.first(), Some(Fragment::Literal(text)) if text.starts_with(":listen"))
+fn is_listen(template: &[Fragment]) -> bool {
+    matches!(template.first(), Some(Fragment::Literal(text)) if text.starts_with(":listen"))
 }

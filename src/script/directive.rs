@@ -1,392 +1,268 @@
-//! Directives: the lines that begin with `@`. What they mean to a run is the runner's matter.
+//! Parser of directives and their arguments (docs/SCRIPTS.md, section 4).
 
-use super::parser::{Cursor, is_name};
-use super::template::{Fragment, TemplateError, TemplateKind, is_value_name, pieces};
+use super::ast::{Directive, FaultInjection, FileContent, HomeState, KillMode};
+use super::lexer::{LineReader, SyntaxError, is_name, is_variable_name};
+use super::template::{self, TemplateKind};
+use crate::peers::name::Name;
 use crate::text::duration::{HOW_TO_WRITE, milliseconds};
+use crate::text::suggest::nearest;
 
-/// One directive.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Directive {
-    /// `@actors A B`: who takes part, in the order of output.
-    Actors(Vec<String>),
-    /// `@seed N`: where all randomness comes from.
-    Seed(u64),
-    /// `@exact`: every actor is checked after every step.
-    Exact,
-    /// `@open`: who has expectations in a step is checked there.
-    Open,
-    /// `@set NAME VALUE`
-    Set {
-        /// The name.
-        name: String,
-        /// Its value.
-        value: Vec<Fragment>,
-    },
-    /// `@include FILE`: its lines follow.
-    Include(String),
-    /// `@file NAME …`: a file beside the actors' homes, and a value by its name.
-    File {
-        /// Path below the folder of the run; an actor's home is the folder of its name.
-        name: String,
-        /// What is in it.
-        content: FileContent,
-    },
-    /// `@together`: the inputs up to `@end` are typed before anything is delivered.
-    Together,
-    /// `@end`
-    End,
-    /// `@tick D`: the virtual clock moves, in milliseconds.
-    Tick(u64),
-    /// `@kill A [rst]`: the process of an actor dies.
-    Kill {
-        /// Whose.
-        who: usize,
-        /// How its connections end.
-        death: KillMode,
-    },
-    /// `@start A [fresh]`: it runs again.
-    Start {
-        /// Who.
-        who: usize,
-        /// With which home.
-        home: HomeState,
-    },
-    /// `@cut`, `@corrupt`, `@hold`, `@release`: something happens to bytes on the way.
-    Meddle {
-        /// Whose bytes.
-        from: usize,
-        /// To whom; everybody where nobody is named.
-        to: Option<usize>,
-        /// What.
-        what: FaultInjection,
-    },
-    /// `@live A`: a program that is not ours.
-    Live(usize),
-    /// `@timeout D`: how long an expectation waits in a live world, in milliseconds.
-    Timeout(u64),
-    /// `@quiet D`: how long what must not appear is waited for in a live world, in milliseconds.
-    Quiet(u64),
-    /// `@wait D`: lets time pass in a live world, in milliseconds.
-    Wait(u64),
-    /// `@skip REASON`: this script is not run.
-    Skip(String),
-    /// `@halt`: what follows is not run.
-    Halt,
-}
-
-/// What a file of a script holds.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum FileContent {
-    /// The lines that stand there.
-    Given(String),
-    /// So many bytes of ASCII without a newline.
-    Fill(usize),
-}
-
-/// How the connections of a killed process end.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum KillMode {
-    /// As the kernel ends them: FIN.
-    Fin,
-    /// As a crashed machine's: RST.
-    Reset,
-}
-
-/// Which home a started process finds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum HomeState {
-    /// The one it had.
-    Kept,
-    /// A new one, empty.
-    Fresh,
-}
-
-/// What happens to bytes on the way.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum FaultInjection {
-    /// The connection is cut after so many more bytes.
-    Cut(u64),
-    /// One bit of that byte, counted from here beginning with 0, arrives flipped.
-    Corrupt(u64),
-    /// Bytes stay on the way.
-    Hold,
-    /// Bytes that were held arrive.
-    Release,
-}
-
-/// Bytes that `@file NAME fill` may ask for.
-const FILL_MAX: usize = 16 * 1024 * 1024;
-/// Every directive, for advice.
-const WORDS: [&str; 22] = [
+/// Most bytes that `@file NAME fill` writes.
+const FILL_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Every directive, for suggestions.
+const DIRECTIVES: [&str; 22] = [
     "actors", "seed", "exact", "open", "set", "include", "file", "together", "end", "tick", "kill", "start",
     "cut", "corrupt", "hold", "release", "live", "timeout", "quiet", "wait", "skip", "halt",
 ];
 
-impl Directive {
-    /// Whether it is a step that expectations can follow.
-    #[must_use]
-    pub fn acts(&self) -> bool {
-        matches!(
-            self,
-            Self::Together
-                | Self::Tick(_)
-                | Self::Kill { .. }
-                | Self::Start { .. }
-                | Self::Meddle { .. }
-                | Self::Wait(_)
-        )
-    }
-}
-
-/// What is wrong with a directive, with bytes of the line.
-pub(super) type ArgumentError = TemplateError;
-
-/// Reads one directive; `line` is the whole line with its `@`. The rows of a file given in place are taken
-/// from `rows`.
-pub(super) fn directive(
-    line: &str,
-    rows: &mut Cursor<'_>,
+/// Parses a directive from its first row, with its `@`; the rows of a here-document come from
+/// `reader`.
+pub(super) fn parse(
+    row: &str,
+    reader: &mut LineReader<'_>,
     actors: &[String],
-) -> Result<Directive, ArgumentError> {
-    let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+) -> Result<Directive, SyntaxError> {
+    let (word, rest) = row.split_once(char::is_whitespace).unwrap_or((row, ""));
     let name = word.get(1..).unwrap_or_default();
-    let offset = word.len() + 1;
-    let arguments = Arguments { line, offset: offset.min(line.len()), text: rest, actors };
+    let arguments = DirectiveArgs { row, rest, tokens: tokens(row, rest), actors };
     match name {
-        "actors" => arguments.new_names().map(Directive::Actors),
+        "actors" => arguments.new_actors().map(Directive::Actors),
         "seed" => arguments.number().map(Directive::Seed),
         "exact" => arguments.none(Directive::Exact),
         "open" => arguments.none(Directive::Open),
         "set" => arguments.set(),
         "include" => arguments.text("the name of a file").map(Directive::Include),
-        "file" => arguments.file(rows),
+        "file" => arguments.file(reader),
         "together" => arguments.none(Directive::Together),
         "end" => arguments.none(Directive::End),
         "tick" => arguments.duration().map(Directive::Tick),
         "timeout" => arguments.duration().map(Directive::Timeout),
         "quiet" => arguments.duration().map(Directive::Quiet),
         "wait" => arguments.duration().map(Directive::Wait),
-        "kill" => match arguments.words().as_slice() {
-            [who] => Ok(Directive::Kill { who: arguments.actor(who)?, death: KillMode::Fin }),
-            [who, (_, "rst")] => Ok(Directive::Kill { who: arguments.actor(who)?, death: KillMode::Reset }),
-            _ => Err(arguments.usage("@kill NAME [rst]")),
-        },
-        "start" => match arguments.words().as_slice() {
-            [who] => Ok(Directive::Start { who: arguments.actor(who)?, home: HomeState::Kept }),
-            [who, (_, "fresh")] => {
-                Ok(Directive::Start { who: arguments.actor(who)?, home: HomeState::Fresh })
-            }
-            _ => Err(arguments.usage("@start NAME [fresh]")),
-        },
-        "cut" => arguments.meddle("after", "@cut NAME [NAME] after BYTES", FaultInjection::Cut),
-        "corrupt" => arguments.meddle("byte", "@corrupt NAME [NAME] byte NUMBER", FaultInjection::Corrupt),
-        "hold" => arguments.pair("@hold NAME [NAME]", FaultInjection::Hold),
-        "release" => arguments.pair("@release NAME [NAME]", FaultInjection::Release),
-        "live" => match arguments.words().as_slice() {
-            [who] => Ok(Directive::Live(arguments.actor(who)?)),
+        "kill" => {
+            let (actor, mode) =
+                arguments.actor_with("rst", "@kill NAME [rst]", KillMode::Fin, KillMode::Reset)?;
+            Ok(Directive::Kill(actor, mode))
+        }
+        "start" => {
+            let usage = "@start NAME [fresh]";
+            let (actor, home) = arguments.actor_with("fresh", usage, HomeState::Kept, HomeState::Fresh)?;
+            Ok(Directive::Start(actor, home))
+        }
+        "cut" => arguments.fault_at("after", "@cut NAME [NAME] after BYTES", FaultInjection::Cut),
+        "corrupt" => arguments.fault_at("byte", "@corrupt NAME [NAME] byte NUMBER", FaultInjection::Corrupt),
+        "hold" => arguments.fault(&arguments.tokens, "@hold NAME [NAME]", FaultInjection::Hold),
+        "release" => arguments.fault(&arguments.tokens, "@release NAME [NAME]", FaultInjection::Release),
+        "live" => match arguments.tokens.as_slice() {
+            [name] => arguments.actor(name).map(Directive::Live),
             _ => Err(arguments.usage("@live NAME")),
         },
         "skip" => arguments.text("a reason").map(Directive::Skip),
         "halt" => arguments.none(Directive::Halt),
         _ => {
-            let near = crate::chat::command::nearest(name, WORDS.into_iter());
-            Err(ArgumentError {
-                at: 0..word.len(),
-                what: format!("unknown directive @{name}"),
-                help: Some(match near {
-                    Some(near) => format!("did you mean @{near}?"),
-                    None => "docs/SCRIPTS.md lists them; in a script with one actor, `> @…` types it".into(),
-                }),
+            let error = SyntaxError::new(0..word.len(), format!("unknown directive @{name}"));
+            Err(match nearest(name, DIRECTIVES.into_iter()) {
+                Some(near) => error.help(format!("did you mean @{near}?")),
+                None => error.help("docs/SCRIPTS.md lists them; in a script with one actor, `> @…` types it"),
             })
         }
     }
 }
 
-/// What follows the word of a directive.
-struct Arguments<'a> {
-    line: &'a str,
-    offset: usize,
-    text: &'a str,
+/// Arguments of a directive.
+struct DirectiveArgs<'a> {
+    row: &'a str,
+    /// Text after the directive's name.
+    rest: &'a str,
+    /// Its words.
+    tokens: Vec<Token<'a>>,
     actors: &'a [String],
 }
 
-/// A word and the byte of the line at which it begins.
-type Word<'a> = (usize, &'a str);
+/// Word of a row, and the byte at which it begins.
+#[derive(Clone, Copy)]
+struct Token<'a> {
+    at: usize,
+    text: &'a str,
+}
 
-impl<'a> Arguments<'a> {
-    fn words(&self) -> Vec<Word<'a>> {
-        let start = self.text.as_ptr() as usize;
-        let words = self.text.split_whitespace();
-        words.map(|word| (self.offset + (word.as_ptr() as usize - start), word)).collect()
+fn tokens<'a>(row: &'a str, rest: &'a str) -> Vec<Token<'a>> {
+    let at = |text: &str| text.as_ptr() as usize - row.as_ptr() as usize;
+    rest.split_whitespace().map(|text| Token { at: at(text), text }).collect()
+}
+
+impl Token<'_> {
+    fn error(&self, message: impl Into<String>) -> SyntaxError {
+        SyntaxError::new(self.at..self.at + self.text.len(), message)
     }
 
-    fn usage(&self, usage: &str) -> ArgumentError {
-        ArgumentError { at: 0..self.line.len(), what: format!("write {usage}"), help: None }
+    fn number(&self) -> Result<u64, SyntaxError> {
+        self.text.parse().map_err(|_| self.error(format!("`{}` is no number", self.text)))
     }
 
-    fn wrong(word: &Word<'_>, what: String, help: Option<String>) -> ArgumentError {
-        ArgumentError { at: word.0..word.0 + word.1.len(), what, help }
+    /// `100`, `100KiB`, `2MiB`.
+    fn fill_bytes(&self) -> Result<usize, SyntaxError> {
+        let (digits, unit) = match self.text {
+            text if text.ends_with("KiB") => (text.trim_end_matches("KiB"), 1024),
+            text if text.ends_with("MiB") => (text.trim_end_matches("MiB"), 1024 * 1024),
+            text => (text, 1),
+        };
+        let bytes = digits.parse::<usize>().ok().and_then(|count| count.checked_mul(unit));
+        bytes.filter(|bytes| *bytes <= FILL_BYTES_MAX).ok_or_else(|| {
+            let error = self.error(format!("`{}` is no such size", self.text));
+            error.help("write 100, 100KiB or 2MiB, at most 16MiB")
+        })
+    }
+}
+
+impl DirectiveArgs<'_> {
+    fn error(&self, message: impl Into<String>) -> SyntaxError {
+        SyntaxError::new(0..self.row.len(), message)
     }
 
-    fn none(&self, directive: Directive) -> Result<Directive, ArgumentError> {
-        match self.words().first() {
+    fn usage(&self, usage: &str) -> SyntaxError {
+        self.error(format!("write {usage}"))
+    }
+
+    fn none(&self, directive: Directive) -> Result<Directive, SyntaxError> {
+        match self.tokens.first() {
             None => Ok(directive),
-            Some(word) => Err(Self::wrong(word, "nothing follows this directive".into(), None)),
+            Some(word) => Err(word.error("nothing follows this directive")),
         }
     }
 
-    fn text(&self, wanted: &str) -> Result<String, ArgumentError> {
-        let text = self.text.trim();
-        if text.is_empty() {
-            return Err(ArgumentError {
-                at: 0..self.line.len(),
-                what: format!("{wanted} is missing"),
-                help: None,
-            });
+    fn text(&self, wanted: &str) -> Result<String, SyntaxError> {
+        match self.rest.trim() {
+            "" => Err(self.error(format!("{wanted} is missing"))),
+            text => Ok(text.to_owned()),
         }
-        Ok(text.to_owned())
     }
 
-    fn new_names(&self) -> Result<Vec<String>, ArgumentError> {
-        let words = self.words();
-        if words.is_empty() {
+    fn new_actors(&self) -> Result<Vec<String>, SyntaxError> {
+        if self.tokens.is_empty() {
             return Err(self.usage("@actors NAME…"));
         }
         if !self.actors.is_empty() {
-            let what = "the actors are named already".to_owned();
-            return Err(ArgumentError { at: 0..self.line.len(), what, help: None });
+            return Err(self.error("the actors are named already"));
         }
         let mut names: Vec<String> = Vec::new();
-        for word in &words {
-            let name = crate::peers::name::Name::parse(word.1);
-            if !is_name(word.1) || name.is_err() {
-                let why = name.err().map(|error| error.to_string());
-                return Err(Self::wrong(word, format!("`{}` is no name for an actor", word.1), why));
+        for word in &self.tokens {
+            let name = Name::parse(word.text);
+            if !is_name(word.text) || name.is_err() {
+                let help = name.err().map(|error| error.to_string());
+                let error = word.error(format!("`{}` is no name for an actor", word.text));
+                return Err(SyntaxError { help, ..error });
             }
-            if names.iter().any(|name| name == word.1) {
-                return Err(Self::wrong(word, format!("`{}` is named twice", word.1), None));
+            if names.iter().any(|name| name == word.text) {
+                return Err(word.error(format!("`{}` is named twice", word.text)));
             }
-            names.push(word.1.to_owned());
+            names.push(word.text.to_owned());
         }
         Ok(names)
     }
 
-    fn number(&self) -> Result<u64, ArgumentError> {
-        match self.words().as_slice() {
-            [word] => number(word),
+    fn number(&self) -> Result<u64, SyntaxError> {
+        match self.tokens.as_slice() {
+            [word] => word.number(),
             _ => Err(self.usage("a number here")),
         }
     }
 
-    fn duration(&self) -> Result<u64, ArgumentError> {
-        let words = self.words();
-        let [first, ..] = words.as_slice() else { return Err(self.usage("a duration here, such as 30s")) };
-        let text = words.iter().map(|(_, word)| *word).collect::<Vec<_>>().join(" ");
-        milliseconds(&text).ok_or_else(|| {
-            Self::wrong(first, format!("`{text}` is no duration"), Some(HOW_TO_WRITE.to_owned()))
-        })
-    }
-
-    fn set(&self) -> Result<Directive, ArgumentError> {
-        let words = self.words();
-        let Some(name) = words.first().filter(|_| words.len() > 1) else {
-            return Err(self.usage("@set NAME VALUE"));
+    fn duration(&self) -> Result<u64, SyntaxError> {
+        let Some(first) = self.tokens.first() else {
+            return Err(self.usage("a duration here, such as 30s"));
         };
-        if !is_value_name(name.1) {
-            return Err(Self::wrong(name, format!("`{}` is no name", name.1), None));
-        }
-        let at = name.0 + name.1.len() + 1;
-        let value = self.line.get(at..).unwrap_or_default();
-        Ok(Directive::Set { name: name.1.to_owned(), value: pieces(value, at, TemplateKind::Typed)? })
+        let text = self.tokens.iter().map(|word| word.text).collect::<Vec<_>>().join(" ");
+        let error = || first.error(format!("`{text}` is no duration")).help(HOW_TO_WRITE);
+        milliseconds(&text).ok_or_else(error)
     }
 
-    fn file(&self, rows: &mut Cursor<'_>) -> Result<Directive, ArgumentError> {
-        let usage = "@file NAME <<TAG, or @file NAME fill 100KiB";
-        let words = self.words();
-        let Some(name) = words.first() else { return Err(self.usage(usage)) };
-        let inside = name.1.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
-        if !inside {
-            let help = "write a path below the folder of the run, as in alice/peers".to_owned();
-            return Err(Self::wrong(name, format!("`{}` is no such path", name.1), Some(help)));
+    fn set(&self) -> Result<Directive, SyntaxError> {
+        let [name, _, ..] = self.tokens.as_slice() else { return Err(self.usage("@set NAME VALUE")) };
+        if !is_variable_name(name.text) {
+            return Err(name.error(format!("`{}` is no name", name.text)));
         }
-        let content = match words.get(1..).unwrap_or_default() {
-            [(_, "fill"), size] => FileContent::Fill(bytes(size)?),
-            [(at, tag)] if tag.len() > 2 && tag.starts_with("<<") => {
-                let end = tag.get(2..).unwrap_or_default();
-                let given = rows.until(end).ok_or_else(|| ArgumentError {
-                    at: *at..at + tag.len(),
-                    what: format!("no line `{end}` ends this file"),
-                    help: None,
-                })?;
-                FileContent::Given(given)
+        let at = name.at + name.text.len() + 1;
+        let value = template::parse(self.row.get(at..).unwrap_or_default(), at, TemplateKind::Input)?;
+        Ok(Directive::Set { name: name.text.to_owned(), value })
+    }
+
+    fn file(&self, reader: &mut LineReader<'_>) -> Result<Directive, SyntaxError> {
+        let usage = || self.usage("@file NAME <<TAG, or @file NAME fill 100KiB");
+        let (path, content) = self.tokens.split_first().ok_or_else(usage)?;
+        if path.text.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            let error = path.error(format!("`{}` is no such path", path.text));
+            return Err(error.help("write a path below the folder of the run, as in alice/peers"));
+        }
+        let content = match content {
+            [Token { text: "fill", .. }, size] => FileContent::Fill(size.fill_bytes()?),
+            [word] => {
+                let tag = word.text.strip_prefix("<<").filter(|tag| !tag.is_empty()).ok_or_else(usage)?;
+                let body = reader.here_document(tag);
+                let error = || word.error(format!("no line `{tag}` ends this file"));
+                FileContent::HereDocument(body.ok_or_else(error)?)
             }
-            _ => return Err(self.usage(usage)),
+            _ => return Err(usage()),
         };
-        Ok(Directive::File { name: name.1.to_owned(), content })
+        Ok(Directive::File { path: path.text.to_owned(), content })
     }
 
-    fn actor(&self, word: &Word<'_>) -> Result<usize, ArgumentError> {
-        who(word.1, self.actors)
-            .map_err(|help| Self::wrong(word, format!("no actor `{}`", word.1), Some(help)))
+    fn actor(&self, word: &Token<'_>) -> Result<usize, SyntaxError> {
+        find_actor(word.text, word.at, self.actors)
     }
 
-    fn pair(&self, usage: &str, what: FaultInjection) -> Result<Directive, ArgumentError> {
-        match self.words().as_slice() {
-            [from] => Ok(Directive::Meddle { from: self.actor(from)?, to: None, what }),
-            [from, to] => Ok(Directive::Meddle { from: self.actor(from)?, to: Some(self.actor(to)?), what }),
+    /// An actor, and one value or, where `option` follows, the other.
+    fn actor_with<T>(&self, option: &str, usage: &str, plain: T, with: T) -> Result<(usize, T), SyntaxError> {
+        match self.tokens.as_slice() {
+            [actor] => Ok((self.actor(actor)?, plain)),
+            [actor, word] if word.text == option => Ok((self.actor(actor)?, with)),
             _ => Err(self.usage(usage)),
         }
     }
 
-    fn meddle(
+    /// A fault in the bytes from one actor to another, or to any.
+    fn fault(
+        &self,
+        actors: &[Token<'_>],
+        usage: &str,
+        fault: FaultInjection,
+    ) -> Result<Directive, SyntaxError> {
+        let (from, to) = match actors {
+            [from] => (from, None),
+            [from, to] => (from, Some(to)),
+            _ => return Err(self.usage(usage)),
+        };
+        let from = self.actor(from)?;
+        Ok(Directive::InjectFault { from, to: to.map(|to| self.actor(to)).transpose()?, fault })
+    }
+
+    /// The same with a position in the stream, which stands behind a preposition.
+    fn fault_at(
         &self,
         preposition: &str,
         usage: &str,
-        what: impl Fn(u64) -> FaultInjection,
-    ) -> Result<Directive, ArgumentError> {
-        let words = self.words();
-        let (people, count) = match words.as_slice() {
-            [people @ .., (_, before), count] if *before == preposition => (people, count),
-            _ => return Err(self.usage(usage)),
-        };
-        let what = what(number(count)?);
-        match people {
-            [from] => Ok(Directive::Meddle { from: self.actor(from)?, to: None, what }),
-            [from, to] => Ok(Directive::Meddle { from: self.actor(from)?, to: Some(self.actor(to)?), what }),
+        fault: impl Fn(u64) -> FaultInjection,
+    ) -> Result<Directive, SyntaxError> {
+        match self.tokens.as_slice() {
+            [actors @ .., word, position] if word.text == preposition => {
+                self.fault(actors, usage, fault(position.number()?))
+            }
             _ => Err(self.usage(usage)),
         }
     }
 }
 
-/// The actor of a name, or advice.
-pub(super) fn who(name: &str, actors: &[String]) -> Result<usize, String> {
+/// The declared actor of a name, which stands at byte `at` of its line.
+pub(super) fn find_actor(name: &str, at: usize, actors: &[String]) -> Result<usize, SyntaxError> {
     actors.iter().position(|actor| actor == name).ok_or_else(|| {
-        let declared = if actors.is_empty() {
-            return format!("no actors are declared; @actors {name} does it");
-        } else {
-            format!("declared here: {}", actors.join(", "))
-        };
-        match crate::chat::command::nearest(name, actors.iter().map(String::as_str)) {
+        let error = SyntaxError::new(at..at + name.len(), format!("no actor `{name}`"));
+        if actors.is_empty() {
+            return error.help(format!("no actors are declared; @actors {name} does it"));
+        }
+        let declared = format!("declared here: {}", actors.join(", "));
+        error.help(match nearest(name, actors.iter().map(String::as_str)) {
             Some(near) => format!("{declared}; did you mean {near}?"),
             None => declared,
-        }
-    })
-}
-
-fn number(word: &Word<'_>) -> Result<u64, ArgumentError> {
-    word.1.parse().map_err(|_| Arguments::wrong(word, format!("`{}` is no number", word.1), None))
-}
-
-/// `100`, `100KiB`, `2MiB`.
-fn bytes(word: &Word<'_>) -> Result<usize, ArgumentError> {
-    let (digits, unit) = match word.1 {
-        text if text.ends_with("KiB") => (text.trim_end_matches("KiB"), 1024),
-        text if text.ends_with("MiB") => (text.trim_end_matches("MiB"), 1024 * 1024),
-        text => (text, 1),
-    };
-    let size = digits.parse::<usize>().ok().and_then(|n| n.checked_mul(unit)).filter(|n| *n <= FILL_MAX);
-    size.ok_or_else(|| {
-        let help = "write 100, 100KiB or 2MiB, at most 16MiB".to_owned();
-        Arguments::wrong(word, format!("`{}` is no such size", word.1), Some(help))
+        })
     })
 }

@@ -1,10 +1,9 @@
-//! The canonical form of a script as it stands: no blanks at the ends of directives, one blank line where
-//! there were several, none at the end, every line ended by a newline. What is typed and expected is left as
-//! it is.
+//! Formatter of scripts. Directives have no blanks at their ends, blank lines come one at a time
+//! and not at the end, every line ends with a newline; typed and expected text stays as written.
 
 use super::{LineKind, Script};
 
-/// The main source of a script in its canonical form.
+/// Main source of a script in its canonical form.
 #[must_use]
 pub fn canonical(script: &Script) -> String {
     let mut text = String::new();
@@ -17,7 +16,7 @@ pub fn canonical(script: &Script) -> String {
             }
             LineKind::Comment => line.text.trim_end().to_owned(),
             LineKind::Directive(_) => directive(&line.text),
-            LineKind::Input { .. } | LineKind::Expected { .. } => line.text.clone(),
+            LineKind::Input { .. } | LineKind::Expect { .. } => line.text.clone(),
         };
         if blanks > 0 && !text.is_empty() {
             text.push('\n');
@@ -29,19 +28,14 @@ pub fn canonical(script: &Script) -> String {
     text
 }
 
-/// Words of a directive stand one blank apart, unless the rest is a text of its own.
+/// Directive with one blank between its words, unless it ends with free text.
 fn directive(line: &str) -> String {
     let (first, rows) = line.split_once('\n').map_or((line, None), |(first, rows)| (first, Some(rows)));
-    let word = first.split_whitespace().next().unwrap_or_default();
-    let free = matches!(word, "@set" | "@skip" | "@include");
-    let mut out = if free { first.trim_end().to_owned() } else { words(first) };
-    if let Some(rows) = rows {
-        out.push('\n');
-        out.push_str(rows);
+    let words: Vec<&str> = first.split_whitespace().collect();
+    let is_free_text = matches!(words.first(), Some(&("@set" | "@skip" | "@include")));
+    let first = if is_free_text { first.trim_end().to_owned() } else { words.join(" ") };
+    match rows {
+        Some(rows) => format!("{first}\n{rows}"),
+        None => first,
     }
-    out
-}
-
-fn words(line: &str) -> String {
-    line.split_whitespace().collect::<Vec<_>>().join(" ")
 }

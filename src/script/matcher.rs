@@ -1,197 +1,275 @@
-//! What an actor showed in a step beside what it was expected to show.
+//! Matcher of output against expectations, and its variables (docs/SCRIPTS.md, section 2.2).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
 
-use super::ast::Expectation;
-use super::pattern::Bindings;
+use regex::Regex;
 
-/// One thing that an actor showed.
+use super::ast::{Expectation, Fragment};
+
+/// Output of an actor: a row of its screen or an event.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ShownRow {
-    /// Which actor.
-    pub who: usize,
-    /// A row, or an event.
-    pub what: ShownKind,
-    /// The row as it stood on its screen, or the event in words.
-    pub text: String,
+pub(crate) struct ShownRow {
+    pub(crate) actor: usize,
+    pub(crate) kind: ShownKind,
+    pub(crate) text: String,
 }
 
-/// A row of the screen, or something that the runner tells.
+/// Kind of output.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ShownKind {
-    /// A row.
+pub(crate) enum ShownKind {
     Row,
-    /// Not a row: `exited 0`, `killed`.
+    /// Event beside the screen, such as an exit.
     Event,
 }
 
-/// How two lists differ; numbers are places in the lists that were given.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Difference {
-    /// This came in the place of what was expected.
-    Other {
-        /// The expectation.
-        expected: usize,
-        /// What came.
-        shown: usize,
-    },
-    /// Nothing came.
-    Missing {
-        /// The expectation.
-        expected: usize,
-    },
-    /// This was not expected.
-    Unexpected {
-        /// What came.
-        shown: usize,
-    },
-    /// This was not to come.
-    Forbidden {
-        /// The expectation.
-        expected: usize,
-        /// What came.
-        shown: usize,
-    },
+/// Difference between expectations and output, as indices into the compared lists.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Difference {
+    /// Output that differs from the expectation in its place.
+    Mismatch { expected: usize, shown: usize },
+    /// Expectation without output.
+    Missing { expected: usize },
+    /// Output without expectation.
+    Unexpected { shown: usize },
+    /// Output that an [`Expectation::Absent`] matches.
+    Forbidden { expected: usize, shown: usize },
 }
 
-/// Holds what one actor showed against its expectations in a step, both in order and whole: what is shown is
-/// expected, unless nothing is expected but that something does not appear.
+/// Compares the output of one actor in a step with its expectations: in order and completely,
+/// unless all of them are [`Expectation::Absent`].
 ///
 /// # Errors
 /// The first [`Difference`]; the bindings are then unchanged.
-pub fn compare(
+pub(crate) fn compare(
     expected: &[&Expectation],
     shown: &[&ShownRow],
     bindings: &mut Bindings,
 ) -> Result<(), Difference> {
-    let in_order: Vec<usize> = numbers(expected, |one| !matches!(one, Expectation::Never(_)));
-    if !in_order.is_empty() || expected.is_empty() {
-        let failed = BTreeSet::new();
-        let mut search = Search { expected, order: &in_order, shown, failed, deepest: (0, 0) };
+    let is_ordered = |(_, one): &(usize, &Expectation)| !matches!(one, Expectation::Absent(_));
+    let ordered: Vec<_> = expected.iter().copied().enumerate().filter(is_ordered).collect();
+    if !ordered.is_empty() || expected.is_empty() {
+        let mut search = Search { ordered: &ordered, shown, failed: BTreeSet::new(), deepest: (0, 0) };
         match search.run(0, 0, bindings) {
-            Some(after) => *bindings = after,
+            Some(bound) => *bindings = bound,
             None => return Err(search.difference(bindings)),
         }
     }
-    absent(expected, shown, bindings)
+    check_absent(expected, shown, bindings)
 }
 
-/// Where time passes: takes each expectation's row in its order and skips others. Gives how many of the rows
-/// are behind the last that was taken.
+/// Takes the output that each expectation matches, in order, and skips the rest; for live runs.
+/// Returns the length of the output up to the last match.
 ///
 /// # Errors
-/// The first expectation whose row has not come; the bindings are then unchanged.
-pub fn consume(
+/// The first expectation without output yet; the bindings are then unchanged.
+pub(crate) fn consume(
     expected: &[&Expectation],
     shown: &[&ShownRow],
     bindings: &mut Bindings,
 ) -> Result<usize, Difference> {
-    let (mut taken, mut after) = (0, bindings.clone());
+    let (mut taken, mut bound) = (0, bindings.clone());
     for (number, one) in expected.iter().enumerate() {
-        if matches!(one, Expectation::Never(_) | Expectation::Rows) {
+        if matches!(one, Expectation::Absent(_) | Expectation::AnyRows) {
             continue;
         }
-        let found = shown.iter().enumerate().skip(taken).find_map(|(at, row)| {
-            let bound = alike(one, row, &after)?;
-            Some((at, bound))
-        });
-        let Some((at, bound)) = found else { return Err(Difference::Missing { expected: number }) };
-        (taken, after) = (at + 1, bound);
+        let mut rest = shown.iter().enumerate().skip(taken);
+        let found = rest.find_map(|(at, shown)| Some((at + 1, match_shown(one, shown, &bound)?)));
+        (taken, bound) = found.ok_or(Difference::Missing { expected: number })?;
     }
-    *bindings = after;
+    *bindings = bound;
     Ok(taken)
 }
 
-/// Nothing was shown that was not to appear.
+/// Checks that no [`Expectation::Absent`] matches the output.
 ///
 /// # Errors
-/// [`Difference::Forbidden`], the first that was.
-pub fn absent(expected: &[&Expectation], shown: &[&ShownRow], bindings: &Bindings) -> Result<(), Difference> {
-    for number in numbers(expected, |one| matches!(one, Expectation::Never(_))) {
-        let Some(never) = expected.get(number) else { continue };
-        let found = shown.iter().position(|one| bindings.after(never, &one.text).is_some());
-        if let Some(shown) = found {
-            return Err(Difference::Forbidden { expected: number, shown });
+/// [`Difference::Forbidden`], the first match.
+pub(crate) fn check_absent(
+    expected: &[&Expectation],
+    shown: &[&ShownRow],
+    bindings: &Bindings,
+) -> Result<(), Difference> {
+    for (expected, one) in expected.iter().enumerate() {
+        if matches!(one, Expectation::Absent(_))
+            && let Some(shown) = shown.iter().position(|shown| bindings.matched(one, &shown.text).is_some())
+        {
+            return Err(Difference::Forbidden { expected, shown });
         }
     }
     Ok(())
 }
 
-fn numbers(expected: &[&Expectation], wanted: impl Fn(&Expectation) -> bool) -> Vec<usize> {
-    let each = expected.iter().enumerate();
-    each.filter(|(_, one)| wanted(one)).map(|(number, _)| number).collect()
-}
-
-/// Whether an expectation and something shown are of one kind and alike.
-fn alike(expectation: &Expectation, shown: &ShownRow, bindings: &Bindings) -> Option<Bindings> {
-    let event = matches!(expectation, Expectation::Event(_));
-    if event != (shown.what == ShownKind::Event) {
+/// The bindings after a match of kind and text.
+fn match_shown(expectation: &Expectation, shown: &ShownRow, bindings: &Bindings) -> Option<Bindings> {
+    let is_event = matches!(expectation, Expectation::Event(_));
+    if is_event != (shown.kind == ShownKind::Event) {
         return None;
     }
-    bindings.after(expectation, &shown.text)
+    bindings.matched(expectation, &shown.text)
 }
 
-/// A search with steps back, since `$**` may take more or fewer rows.
+/// Backtracking search: `$**` may take more or fewer rows.
 struct Search<'a> {
-    expected: &'a [&'a Expectation],
-    order: &'a [usize],
+    /// Expectations that are compared in order, with their indices.
+    ordered: &'a [(usize, &'a Expectation)],
     shown: &'a [&'a ShownRow],
     failed: BTreeSet<(usize, usize)>,
     deepest: (usize, usize),
 }
 
 impl Search<'_> {
-    fn expectation(&self, at: usize) -> Option<&Expectation> {
-        self.order.get(at).and_then(|number| self.expected.get(*number)).copied()
-    }
-
     fn run(&mut self, at: usize, row: usize, bindings: &Bindings) -> Option<Bindings> {
-        let Some(expectation) = self.expectation(at) else {
-            return if row == self.shown.len() { Some(bindings.clone()) } else { self.fail(at, row) };
-        };
         if self.failed.contains(&(at, row)) {
             return None;
         }
-        let any_number = matches!(expectation, Expectation::Rows);
-        if any_number && let Some(after) = self.run(at + 1, row, bindings) {
-            return Some(after);
+        let bound = match (self.ordered.get(at), self.shown.get(row)) {
+            (None, None) => Some(bindings.clone()),
+            (Some((_, Expectation::AnyRows)), shown) => {
+                let none = self.run(at + 1, row, bindings);
+                none.or_else(|| shown.and_then(|_| self.run(at, row + 1, bindings)))
+            }
+            (Some((_, expectation)), Some(shown)) => {
+                match_shown(expectation, shown, bindings).and_then(|bound| self.run(at + 1, row + 1, &bound))
+            }
+            (None, Some(_)) | (Some(_), None) => None,
+        };
+        if bound.is_none() {
+            self.deepest = self.deepest.max((at, row));
+            self.failed.insert((at, row));
         }
-        let Some(shown) = self.shown.get(row) else { return self.fail(at, row) };
-        if any_number {
-            return self.run(at, row + 1, bindings).or_else(|| self.fail(at, row));
-        }
-        if let Some(bound) = self.expectation(at).and_then(|one| alike(one, shown, bindings))
-            && let Some(after) = self.run(at + 1, row + 1, &bound)
-        {
-            return Some(after);
-        }
-        self.fail(at, row)
+        bound
     }
 
-    fn fail(&mut self, at: usize, row: usize) -> Option<Bindings> {
-        self.deepest = self.deepest.max((at, row));
-        self.failed.insert((at, row));
-        None
-    }
-
-    /// Names the failure at the place that the search got to.
+    /// The difference at the deepest place of the search.
     fn difference(&self, bindings: &Bindings) -> Difference {
         let (at, row) = self.deepest;
-        let is_like = |at: usize, row: usize| {
-            let (one, shown) = (self.expectation(at), self.shown.get(row));
-            one.zip(shown).is_some_and(|(one, shown)| alike(one, shown, bindings).is_some())
+        let matches = |at: usize, row: usize| {
+            let pair = self.ordered.get(at).zip(self.shown.get(row));
+            pair.is_some_and(|((_, one), shown)| match_shown(one, shown, bindings).is_some())
         };
-        let Some(&expected) = self.order.get(at) else { return Difference::Unexpected { shown: row } };
+        let Some(&(expected, _)) = self.ordered.get(at) else {
+            return Difference::Unexpected { shown: row };
+        };
         if row >= self.shown.len() {
             return Difference::Missing { expected };
         }
-        let (left, came) = (self.order.len() - at, self.shown.len() - row);
-        if came > left && is_like(at, row + 1) {
+        let (expected_left, shown_left) = (self.ordered.len() - at, self.shown.len() - row);
+        if shown_left > expected_left && matches(at, row + 1) {
             Difference::Unexpected { shown: row }
-        } else if left > came && is_like(at + 1, row) {
+        } else if expected_left > shown_left && matches(at + 1, row) {
             Difference::Missing { expected }
         } else {
-            Difference::Other { expected, shown: row }
+            Difference::Mismatch { expected, shown: row }
         }
+    }
+}
+
+/// Values of variables by name. Shared until changed, since each row is tried against a copy.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Bindings(Arc<BTreeMap<String, String>>);
+
+/// Variable of a template that has no value.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct UnboundVariable {
+    pub(crate) name: String,
+    /// Bytes of the line.
+    pub(crate) at: Range<usize>,
+}
+
+impl Bindings {
+    /// Binds or rebinds a variable.
+    pub(crate) fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        Arc::make_mut(&mut self.0).insert(name.into(), value.into());
+    }
+
+    /// The value of a variable.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// Every variable with its value, by name.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Expands a template.
+    ///
+    /// # Errors
+    /// The first variable without a value.
+    pub(crate) fn expand(&self, template: &[Fragment]) -> Result<String, UnboundVariable> {
+        let mut text = String::new();
+        for fragment in template {
+            match fragment {
+                Fragment::Literal(literal) => text.push_str(literal),
+                Fragment::Variable { name, at, .. } => match self.get(name) {
+                    Some(value) => text.push_str(value),
+                    None => return Err(UnboundVariable { name: name.clone(), at: at.clone() }),
+                },
+                Fragment::Wildcard => {}
+            }
+        }
+        Ok(text)
+    }
+
+    /// The bindings after a match, with its captures; `None` without a match.
+    /// [`Expectation::AnyRows`] matches no single text.
+    pub(crate) fn matched(&self, expectation: &Expectation, text: &str) -> Option<Self> {
+        match expectation {
+            Expectation::Row(pattern) | Expectation::Absent(pattern) | Expectation::Event(pattern) => {
+                self.matched_pattern(pattern, text)
+            }
+            Expectation::Regex(regex) => {
+                let found = regex.captures(text)?;
+                let names = regex.capture_names().flatten();
+                self.extended(names.filter_map(|name| Some((name, found.name(name)?.as_str()))))
+            }
+            Expectation::AnyRows => None,
+        }
+    }
+
+    fn matched_pattern(&self, pattern: &[Fragment], text: &str) -> Option<Self> {
+        if let Ok(literal) = self.expand(pattern)
+            && !pattern.contains(&Fragment::Wildcard)
+        {
+            return (literal == text).then(|| self.clone());
+        }
+        let mut expression = String::from("(?s)^");
+        let mut captures = Vec::new();
+        for fragment in pattern {
+            match fragment {
+                Fragment::Literal(text) => expression.push_str(&regex::escape(text)),
+                Fragment::Wildcard => expression.push_str(".*"),
+                Fragment::Variable { name, kind, .. } => {
+                    if let Some(value) = self.get(name) {
+                        expression.push_str(&regex::escape(value));
+                        continue;
+                    }
+                    for part in ["(", kind.regex(), ")"] {
+                        expression.push_str(part);
+                    }
+                    captures.push(name.as_str());
+                }
+            }
+        }
+        expression.push('$');
+        // Only a line of the script that is too large makes an expression too large to compile.
+        let found = Regex::new(&expression).ok()?.captures(text)?;
+        let values = found.iter().skip(1).flatten().map(|value| value.as_str());
+        self.extended(captures.into_iter().zip(values))
+    }
+
+    /// These bindings and more; `None` if a variable would have two values.
+    fn extended<'t>(&self, values: impl Iterator<Item = (&'t str, &'t str)>) -> Option<Self> {
+        let mut extended = self.clone();
+        for (name, value) in values {
+            match extended.get(name) {
+                Some(bound) if bound != value => return None,
+                Some(_) => {}
+                None => extended.set(name, value),
+            }
+        }
+        Some(extended)
     }
 }

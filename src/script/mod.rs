@@ -1,27 +1,27 @@
-//! The conversation language: one file says what several people type and what each must see. Parsing,
-//! matching and rendering back; it knows nothing of sockets, files or of who runs it.
+//! Script language of `rsachat replay` (docs/SCRIPTS.md): parser, checks, matcher, renderer.
 //!
-//! The grammar stands in `docs/SCRIPTS.md`. The format is closed: what a run prints is itself a script that
-//! means the same, whatever a peer may have said in it ([`render`]).
+//! A transcript is itself a script with the same meaning, whatever a peer may have said in it
+//! ([`render`]).
 
-pub mod ast;
-pub mod check;
-pub mod diagnose;
-mod diagnostic;
+mod ast;
+pub(crate) mod check;
+pub(crate) mod diagnostic;
 mod directive;
 mod fmt;
-pub mod matcher;
+mod lexer;
+pub(crate) mod matcher;
 mod parser;
-pub mod pattern;
 pub mod render;
 mod template;
-pub mod update;
+pub(crate) mod update;
 
-pub use crate::text::duration::{HOW_TO_WRITE, milliseconds};
-pub use ast::{Expectation, Line, LineKind, Script, Source};
-pub use diagnostic::{Diagnostic, Span};
-pub use directive::{Directive, FaultInjection, FileContent, HomeState, KillMode};
+pub(crate) use crate::text::duration::{HOW_TO_WRITE, milliseconds};
+pub use ast::{
+    CaptureKind, Directive, Expectation, FaultInjection, FileContent, Fragment, HomeState, KillMode, Line,
+    LineKind, Script, SourceFile, Span,
+};
+pub use diagnostic::Diagnostic;
 pub use fmt::canonical;
-pub use parser::{INCLUDE_DEPTH, Loader, Parser, is_name};
-pub use pattern::Bindings;
-pub use template::{Capture, Fragment};
+pub(crate) use lexer::is_variable_name;
+pub(crate) use matcher::Bindings;
+pub use parser::{Loader, Parser};

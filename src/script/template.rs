@@ -1,62 +1,20 @@
-//! Text with its one special character, the dollar: values, captures, wildcards, characters by number. A
-//! dollar before anything else is itself.
+//! Parser of templates and patterns (docs/SCRIPTS.md, sections 2.1 and 2.2).
 
-use std::ops::Range;
+use super::ast::{CaptureKind, Fragment};
+use super::lexer::{SyntaxError, is_variable_name};
 
-use super::parser::is_name;
-
-/// A part of a typed text or of a pattern.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Fragment {
-    /// Text as it is.
-    Literal(String),
-    /// `${name}` or `${name:kind}`: a value; in an expectation one that may be bound there.
-    Named {
-        /// The name.
-        name: String,
-        /// What may be bound to it.
-        capture: Capture,
-        /// Bytes of the line that it takes.
-        at: Range<usize>,
-    },
-    /// `$*`: any text.
-    Any,
-}
-
-/// What a name may be bound to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Capture {
-    /// A run without blanks.
-    Word,
-    /// A TCP port: one to five digits.
-    Port,
-    /// Digits.
-    Number,
-    /// A fingerprint, `SHA256:` and 43 characters.
-    Fingerprint,
-}
-
-/// In which kind of text a dollar stands.
+/// Kind of text that a template stands in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum TemplateKind {
-    /// Typed: values only.
-    Typed,
-    /// Expected: values, captures and wildcards.
-    Expected,
+    /// Typed text: values only.
+    Input,
+    /// Pattern: values, captures and wildcards.
+    Expect,
 }
 
-/// Why a text cannot be read.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct TemplateError {
-    pub(super) at: Range<usize>,
-    pub(super) what: String,
-    pub(super) help: Option<String>,
-}
-
-impl Capture {
-    /// Its regular expression.
-    #[must_use]
-    pub fn regex(self) -> &'static str {
+impl CaptureKind {
+    /// Regular expression of the values.
+    pub(super) fn regex(self) -> &'static str {
         match self {
             Self::Word => r"\S+",
             Self::Port => r"[0-9]{1,5}",
@@ -65,7 +23,7 @@ impl Capture {
         }
     }
 
-    fn of(word: &str) -> Option<Self> {
+    fn parse(word: &str) -> Option<Self> {
         match word {
             "word" => Some(Self::Word),
             "port" => Some(Self::Port),
@@ -76,13 +34,9 @@ impl Capture {
     }
 }
 
-/// Reads a text that begins at byte `offset` of its line.
-pub(super) fn pieces(
-    text: &str,
-    offset: usize,
-    reading: TemplateKind,
-) -> Result<Vec<Fragment>, TemplateError> {
-    let mut pieces = Vec::new();
+/// Parses a template that begins at byte `offset` of its line.
+pub(super) fn parse(text: &str, offset: usize, kind: TemplateKind) -> Result<Vec<Fragment>, SyntaxError> {
+    let mut fragments = Vec::new();
     let mut literal = String::new();
     let mut rest = text;
     while let Some(found) = rest.find('$') {
@@ -94,17 +48,17 @@ pub(super) fn pieces(
             literal.push('$');
             2
         } else if let Some(inner) = after.strip_prefix("u{") {
-            let (character, used) = by_number(inner, at)?;
+            let (character, used) = code_point(inner, at)?;
             literal.push(character);
             used
         } else if let Some(inner) = after.strip_prefix('{') {
-            let (piece, used) = named(inner, at, reading)?;
-            flush(&mut literal, &mut pieces);
-            pieces.push(piece);
+            let (variable, used) = variable(inner, at, kind)?;
+            flush(&mut literal, &mut fragments);
+            fragments.push(variable);
             used
-        } else if after.starts_with('*') && reading == TemplateKind::Expected {
-            flush(&mut literal, &mut pieces);
-            pieces.push(Fragment::Any);
+        } else if after.starts_with('*') && kind == TemplateKind::Expect {
+            flush(&mut literal, &mut fragments);
+            fragments.push(Fragment::Wildcard);
             2
         } else {
             literal.push('$');
@@ -113,62 +67,50 @@ pub(super) fn pieces(
         rest = dollar.get(used..).unwrap_or_default();
     }
     literal.push_str(rest);
-    flush(&mut literal, &mut pieces);
-    Ok(pieces)
+    flush(&mut literal, &mut fragments);
+    Ok(fragments)
 }
 
-fn flush(literal: &mut String, pieces: &mut Vec<Fragment>) {
+fn flush(literal: &mut String, fragments: &mut Vec<Fragment>) {
     if !literal.is_empty() {
-        pieces.push(Fragment::Literal(std::mem::take(literal)));
+        fragments.push(Fragment::Literal(std::mem::take(literal)));
     }
 }
 
 /// `$u{1b}`, from after its brace: the character, and the bytes of the whole.
-fn by_number(inner: &str, at: usize) -> Result<(char, usize), TemplateError> {
-    let error = |length: usize| TemplateError {
-        at: at..at + length,
-        what: "no such character".into(),
-        help: Some("write its number in hexadecimal, as in $u{1b}; $$u{ is the text".into()),
+fn code_point(inner: &str, at: usize) -> Result<(char, usize), SyntaxError> {
+    let error = |length: usize| {
+        SyntaxError::new(at..at + length, "no such character")
+            .help("write its number in hexadecimal, as in $u{1b}; $$u{ is the text")
     };
     let digits = inner.split_once('}').map(|(digits, _)| digits).ok_or_else(|| error(3))?;
     let used = digits.len() + 4;
-    let number = u32::from_str_radix(digits, 16).map_err(|_| error(used))?;
-    char::from_u32(number).map(|c| (c, used)).ok_or_else(|| error(used))
+    let character = u32::from_str_radix(digits, 16).ok().and_then(char::from_u32);
+    character.map(|character| (character, used)).ok_or_else(|| error(used))
 }
 
-/// `${name:kind}`, from after its brace: the piece, and the bytes of the whole.
-fn named(inner: &str, at: usize, reading: TemplateKind) -> Result<(Fragment, usize), TemplateError> {
+/// `${name:kind}`, from after its brace: the variable, and the bytes of the whole.
+fn variable(inner: &str, at: usize, template: TemplateKind) -> Result<(Fragment, usize), SyntaxError> {
     let Some((body, _)) = inner.split_once('}') else {
-        return Err(TemplateError {
-            at: at..at + 2,
-            what: "`${` without `}`".into(),
-            help: Some("write `$${` for the text".into()),
-        });
+        return Err(SyntaxError::new(at..at + 2, "`${` without `}`").help("write `$${` for the text"));
     };
     let used = body.len() + 3;
-    let error = |what: String, help: &str| TemplateError { at: at..at + used, what, help: Some(help.into()) };
-    let (name, capture) = match body.split_once(':') {
-        None => (body, Capture::Word),
-        Some(_) if reading == TemplateKind::Typed => {
-            return Err(error("a kind is for expectations".into(), "write the name alone, as in ${x}"));
+    let error = |message: String, help: &str| Err(SyntaxError::new(at..at + used, message).help(help));
+    let (name, kind) = match body.split_once(':') {
+        None => (body, CaptureKind::Word),
+        Some(_) if template == TemplateKind::Input => {
+            return error("a kind is for expectations".into(), "write the name alone, as in ${x}");
         }
-        Some((name, kind)) => match Capture::of(kind) {
-            Some(capture) => (name, capture),
-            None => return Err(error(format!("no kind `{kind}`"), "kinds are port, word, num and fp")),
+        Some((name, kind)) => match CaptureKind::parse(kind) {
+            Some(kind) => (name, kind),
+            None => return error(format!("no kind `{kind}`"), "kinds are port, word, num and fp"),
         },
     };
-    if !is_value_name(name) {
-        return Err(error(
-            format!("`{name}` is no name"),
-            "a name begins with a letter; write `$${` for the text",
-        ));
+    if !is_variable_name(name) {
+        let help = "a name begins with a letter; write `$${` for the text";
+        return error(format!("`{name}` is no name"), help);
     }
-    Ok((Fragment::Named { name: name.to_owned(), capture, at: at..at + used }, used))
-}
-
-/// A name with parts, as in `alice.port`.
-pub(super) fn is_value_name(name: &str) -> bool {
-    name.split('.').all(is_name)
+    Ok((Fragment::Variable { name: name.to_owned(), kind, at: at..at + used }, used))
 }
 
 #[cfg(test)]
@@ -176,16 +118,16 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expected: &str) {
-        let shown = match pieces(text, 0, TemplateKind::Expected) {
-            Ok(pieces) => pieces
+        let shown = match parse(text, 0, TemplateKind::Expect) {
+            Ok(fragments) => fragments
                 .iter()
-                .map(|piece| match piece {
+                .map(|fragment| match fragment {
                     Fragment::Literal(text) => format!("[{text}]"),
-                    Fragment::Named { name, capture, at } => format!("<{name} {capture:?} {at:?}>"),
-                    Fragment::Any => "*".to_owned(),
+                    Fragment::Variable { name, kind, at } => format!("<{name} {kind:?} {at:?}>"),
+                    Fragment::Wildcard => "*".to_owned(),
                 })
                 .collect(),
-            Err(error) => format!("{:?} {}", error.at, error.what),
+            Err(error) => format!("{:?} {}", error.at, error.message),
         };
         assert_eq!(shown, expected, "{text}");
     }

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 
 use regex::Regex;
 use rsachat::chat::command::COMMANDS;
-use rsachat::script::{Directive, LineKind, Parser, Script, Source, canonical};
+use rsachat::script::{Directive, LineKind, Parser, Script, SourceFile, canonical};
 
 use crate::support::{RSACHAT, read, root, with_snapshots};
 
@@ -58,9 +58,9 @@ fn transcripts() -> &'static BTreeMap<String, String> {
 fn parsed(path: &Path) -> Script {
     let mut loader = |name: &str, by: &str| {
         let path = Path::new(by).with_file_name(name);
-        Ok(Source { name: path.display().to_string(), text: fs::read_to_string(path).unwrap() })
+        Ok(SourceFile { name: path.display().to_string(), text: fs::read_to_string(path).unwrap() })
     };
-    let source = Source { name: path.display().to_string(), text: fs::read_to_string(path).unwrap() };
+    let source = SourceFile { name: path.display().to_string(), text: fs::read_to_string(path).unwrap() };
     match Parser::new(&mut loader).parse(&source) {
         Ok(script) => script,
         Err((_, faults)) => panic!("{}: {faults:?}", path.display()),

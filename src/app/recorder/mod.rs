@@ -16,7 +16,7 @@ use crate::chat::command::{Command, ParsedLine, parse_line};
 use crate::chat::{Chat, ExitRequest, Protocol, TrustLevel};
 use crate::limits::MESSAGE_BYTES;
 use crate::peers::address::{Family, ListenAt};
-use crate::script::render::CaptureNames;
+use crate::script::render::Substitutions;
 use crate::session::EXIT;
 
 /// A session on its way into a file.
@@ -137,7 +137,7 @@ impl Recorder {
         let Some((name, trust_level)) = chat.view().addressed else { return self.ours(line) };
         if self.keyless.contains(&name) {
             // It was refused here; in the script that peer has a key, and would be sent it.
-            let typed = CaptureNames::default().typed(line);
+            let typed = Substitutions::default().template(line);
             return self.line(&format!("# not sent: {}> {typed}", self.me));
         }
         self.ours(line);
@@ -148,7 +148,7 @@ impl Recorder {
         let label = self.label(&name).to_owned();
         let Some(us) = self.peers.get(&label).map(|peer| peer.knows_us_as.clone()) else { return };
         for row in text.lines() {
-            self.row(&label, &CaptureNames::default().pattern(&format!("{us}: {row}")));
+            self.row(&label, &Substitutions::default().pattern(&format!("{us}: {row}")));
         }
     }
 
@@ -264,7 +264,7 @@ impl Recorder {
     }
 
     fn ours(&mut self, line: &str) {
-        let typed = CaptureNames::default().typed(line);
+        let typed = Substitutions::default().template(line);
         self.line(&format!("{}> {typed}", self.me));
     }
 

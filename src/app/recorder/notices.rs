@@ -2,7 +2,7 @@
 
 use super::Recorder;
 use crate::chat::{Chat, Direction, Info, Message, Notice, Protocol, RawInfo, Warning};
-use crate::script::render::CaptureNames;
+use crate::script::render::Substitutions;
 
 impl Recorder {
     /// Something was shown to us.
@@ -23,10 +23,10 @@ impl Recorder {
             return;
         }
         let colon = if text.starts_with(':') { ":" } else { "" };
-        let typed = CaptureNames::default().typed(&format!("{colon}{text}"));
+        let typed = Substitutions::default().template(&format!("{colon}{text}"));
         self.line(&format!("{}> {typed}", self.label(&said.name)));
         for row in Notice::Message(said.clone()).rows() {
-            self.expect(&CaptureNames::default().pattern(&row));
+            self.expect(&Substitutions::default().pattern(&row));
         }
     }
 
@@ -160,7 +160,7 @@ impl Recorder {
 
     fn rows(&mut self, notice: &Notice) {
         for row in notice.rows() {
-            self.expect(&CaptureNames::default().pattern(&row));
+            self.expect(&Substitutions::default().pattern(&row));
         }
     }
 }

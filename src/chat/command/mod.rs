@@ -15,6 +15,7 @@ use crate::limits;
 use crate::peers::address::{AddressError, Family, ListenAt, Target};
 use crate::peers::name::{Name, NameError};
 use crate::text::safe::SafeText;
+use crate::text::suggest::nearest;
 
 /// What a line is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -203,14 +204,6 @@ pub fn parse_line(line: &str) -> Result<ParsedLine, CommandError> {
 fn unwrapped(rest: &str) -> Option<String> {
     let from_notice = rest.starts_with("trust ") && rest.split('\n').skip(1).all(|row| row.starts_with(' '));
     from_notice.then(|| rest.replace('\n', " "))
-}
-
-/// The candidate that is most like a word, if one is like it at all.
-pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let near = candidates.map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate));
-    near.min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.chars().count() / 3)
-        .map(|(_, candidate)| candidate)
 }
 
 /// `:help`: every command in a row, or more about one.

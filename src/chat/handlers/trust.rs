@@ -239,7 +239,7 @@ impl Chat {
         }
         let names = self.names();
         let nearest =
-            crate::chat::command::nearest(wanted, names.iter().map(String::as_str)).map(str::to_owned);
+            crate::text::suggest::nearest(wanted, names.iter().map(String::as_str)).map(str::to_owned);
         self.warn(Warning::NoSuchPeer {
             name: crate::text::safe::SafeText::line(wanted).to_string(),
             nearest,

@@ -234,7 +234,7 @@ impl Repl {
     fn input_broke(&mut self, error: &io::Error) {
         let message = format!("cannot read the input: {}", describe(error));
         if matches!(self.typist, InputSource::Requests(_)) {
-            self.app.host.screen.tell(&Event::Error { kind: "input", message, hint: None });
+            self.app.host.sink.tell(&Event::Error { kind: "input", message, hint: None });
         } else {
             eprint_line(&format!("rsachat: error: {message}"));
         }
@@ -279,14 +279,14 @@ impl Repl {
     }
 
     fn answer(&mut self, id: Option<Id>, input: Input<'_>) {
-        self.app.host.screen.begin(id);
+        self.app.host.sink.begin(id);
         self.app.handle(input);
-        self.app.host.screen.reply();
+        self.app.host.sink.reply();
     }
 
     fn report_shown(&mut self) {
         let mut latest = ReceiptBatch::default();
-        while let Some(shown) = self.app.host.screen.shown() {
+        while let Some(shown) = self.app.host.sink.shown() {
             match shown {
                 Ok(due) => latest.add(due),
                 // Whoever read our output has gone: like a program that SIGPIPE ends, but in order.
@@ -338,9 +338,9 @@ impl Repl {
         // Nothing can be done about an error by now.
         let _ = self.app.linger();
         if let Some(code) = code {
-            self.app.host.screen.tell(&Event::Done(Done { code, ..Done::default() }));
+            self.app.host.sink.tell(&Event::Done(Done { code, ..Done::default() }));
         }
-        self.app.host.screen.finish();
+        self.app.host.sink.finish();
         if let InputSource::Person(terminal) = &mut self.typist {
             terminal.finish();
         }

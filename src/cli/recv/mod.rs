@@ -196,7 +196,7 @@ impl Recv {
         if self.wire == Protocol::Native {
             return outcome;
         }
-        let deliverer = &mut self.app.host.screen.deliverer;
+        let deliverer = &mut self.app.host.sink.deliverer;
         if outcome.is_some() {
             self.over = outcome;
             deliverer.close();
@@ -206,7 +206,7 @@ impl Recv {
 
     fn report_delivered(&mut self) {
         let mut latest = ReceiptBatch::default();
-        while let Some(delivered) = self.app.host.screen.deliverer.next() {
+        while let Some(delivered) = self.app.host.sink.deliverer.next() {
             match delivered {
                 Delivered::Upto(due, messages) => {
                     self.messages += messages;
@@ -217,7 +217,7 @@ impl Recv {
                     self.pay(&mut latest);
                     tell(&Event::Warning { kind: "exec", message: why }, self.form);
                     self.app.handle(Input::Dismiss { conn, reason: ByeReason::OutputFailed });
-                    self.app.host.screen.deliverer.forget(conn);
+                    self.app.host.sink.deliverer.forget(conn);
                 }
                 Delivered::Broken(error) => {
                     self.pay(&mut latest);

@@ -83,7 +83,7 @@ impl NoticeSink for Screen {
         self.writer.is_behind()
     }
 
-    fn follow(&mut self, chat: &Chat) {
+    fn chat_changed(&mut self, chat: &Chat) {
         match &mut self.viewer {
             Viewer::Person(person) => person.update(chat),
             Viewer::JsonClient(client) => client.update(chat),
@@ -91,7 +91,7 @@ impl NoticeSink for Screen {
     }
 
     /// Repaints the prompt, or sends the state, if it has changed and no notice did so.
-    fn settle(&mut self) {
+    fn effects_done(&mut self) {
         let text = match &mut self.viewer {
             Viewer::Person(person) => person.take_repaint(),
             Viewer::JsonClient(client) => client.take_state(),

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use rand::SeedableRng as _;
 use rand::rngs::ChaCha20Rng;
-use rsachat::script::render::CaptureNames;
+use rsachat::script::render::Substitutions;
 
 use super::fixture::{closes, connected, key, replay};
 
@@ -41,7 +41,7 @@ proptest! {
         for (text, of_alice) in texts {
             let who = if of_alice { "alice" } else { "bob" };
             let colon = if text.starts_with(':') && !text.starts_with("::") { ":" } else { "" };
-            let typed = CaptureNames::default().typed(&format!("{colon}{text}"));
+            let typed = Substitutions::default().template(&format!("{colon}{text}"));
             script.extend([who, "> ", &typed, "\n"]);
         }
         let transcript = closes(&script);
