@@ -10,7 +10,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use rsachat::net::process::raise_limit;
+use rsachat::net::process::raise_fd_limit;
 use rsachat::net::{Net, NetEvent, SourceLimiter, Stack};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -142,6 +142,6 @@ fn the_soft_limit_can_be_raised_to_the_hard_one() {
     let _alone = ALONE.lock().unwrap();
     let before = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: Some(256), ..before }).unwrap();
-    assert_eq!(raise_limit().unwrap(), before.maximum);
+    assert_eq!(raise_fd_limit().unwrap(), before.maximum);
     setrlimit(Resource::Nofile, before).unwrap();
 }

@@ -94,7 +94,7 @@ pub fn run() -> ExitCode {
 }
 
 fn start(cli: &Cli) -> Result<u8, AppError> {
-    crate::net::process::leave_no_core()?;
+    crate::net::process::disable_core_dumps()?;
     // Not everything needs one.
     let home = || Home::choose(cli.common.home.as_deref(), &|name: &str| std::env::var_os(name));
     let Some(task) = &cli.task else { return prompt::run(&home()?, &cli.common, &cli.prompt) };

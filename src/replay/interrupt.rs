@@ -4,15 +4,15 @@
 use std::io;
 use std::sync::OnceLock;
 
-use crate::net::signals::Remembered;
+use crate::net::signals::SignalFlag;
 
-static CAME: OnceLock<Remembered> = OnceLock::new();
+static CAME: OnceLock<SignalFlag> = OnceLock::new();
 
 /// From now on signals are remembered instead of ending the process.
 pub(crate) fn catch() -> io::Result<()> {
     if CAME.get().is_none() {
         // Nobody else sets it: scripts are played one after the other.
-        let _ = CAME.set(Remembered::start()?);
+        let _ = CAME.set(SignalFlag::start()?);
     }
     Ok(())
 }
@@ -28,5 +28,5 @@ pub(crate) fn code() -> u8 {
 }
 
 fn number() -> Option<u8> {
-    CAME.get().and_then(Remembered::number)
+    CAME.get().and_then(SignalFlag::number)
 }

@@ -18,7 +18,7 @@ fn a_source_that_calls_too_often_is_closed_told_once_and_others_come_in() {
             NetEvent::Refused { from, why, callers } => {
                 assert_eq!(
                     (from.ip().to_string().as_str(), why, callers),
-                    ("127.0.0.7", LimitExceeded::Calls, 1)
+                    ("127.0.0.7", LimitExceeded::CallRate, 1)
                 );
                 refusals += 1;
             }
@@ -38,7 +38,7 @@ fn a_proven_link_no_longer_counts() {
         (0..128).map(|n| stage.call_from(&format!("127.0.1.{}", n / 4 + 1)).unwrap()).collect();
     let links: Vec<_> = peers.iter().map(|_| stage.accepted().0).collect();
     peers.push(stage.call_from("127.0.2.1").unwrap());
-    assert!(matches!(stage.next(), NetEvent::Refused { why: LimitExceeded::Unproven, .. }));
+    assert!(matches!(stage.next(), NetEvent::Refused { why: LimitExceeded::Unauthenticated, .. }));
     stage.net.mark_authenticated(links[5]);
     stage.net.mark_authenticated(links[5]);
     peers.push(stage.call_from("127.0.2.2").unwrap());
@@ -53,7 +53,7 @@ fn a_proven_link_no_longer_counts() {
 #[test]
 fn no_more_links_than_the_ceiling() {
     let mut stage = Stage::new();
-    stage.net.set_ceiling(1);
+    stage.net.set_max_links(1);
     let (_peer, link) = stage.caller();
     let mut turned_away = stage.call_from("127.0.0.1").unwrap();
     assert!(matches!(stage.next(), NetEvent::Refused { why: LimitExceeded::Links, .. }));

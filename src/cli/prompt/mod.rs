@@ -53,14 +53,14 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, prompt: &PromptArgs) -> Resu
     let form = form(prompt, &config, edited);
     let (own, passphrase) = keyring::unlock(home, common)?;
     // Without it fewer connections fit; the limit is said when it is met.
-    let _ = process::raise_limit();
+    let _ = process::raise_fd_limit();
     let mut net = Net::new()?;
     if edited {
         terminal::leave_to_editor()?;
         config.history.as_deref().map(line_history::prepare).transpose()?;
     }
     let capacity = if edited { limits::PROMPT_SOCKETS } else { limits::PEERS };
-    net.set_ceiling(capacity);
+    net.set_max_links(capacity);
     let book = book_file::read(home);
     let damage = book.as_ref().err().map(ToString::to_string);
     let mut chat =

@@ -84,9 +84,9 @@ pub(crate) fn run(
     let command = command(task, wire, &book)?;
     let (own, passphrase) = keyring::unlock(home, common)?;
     // Without it fewer connections fit; the limit is said when it is met.
-    let _ = process::raise_limit();
+    let _ = process::raise_fd_limit();
     let mut net = Net::new()?;
-    net.set_ceiling(limits::PEERS);
+    net.set_max_links(limits::PEERS);
     let signals = Signals::start(net.waker())?;
     let key = own.as_ref().map(|own| own.as_shown(home));
     let chat = Chat::new(name, key, book, limits::PEERS);
