@@ -141,8 +141,8 @@ impl Client {
         };
         let date = host.today();
         let replacing = match replacing {
-            Replacing::Never => key_file::Replacing::Refuse,
-            Replacing::KeepOld => key_file::Replacing::KeepOld { date: &date },
+            Replacing::Never => key_file::OverwritePolicy::Refuse,
+            Replacing::KeepOld => key_file::OverwritePolicy::KeepOld { date: &date },
         };
         match key_file::save_key_text(&self.home, of, &own.pem, replacing) {
             Ok(saved) => self.adopt(own, KeyOrigin::Made, saved.old.map(|path| path.display().to_string())),

@@ -97,7 +97,7 @@ impl OutputArgs {
             Some(name) => {
                 Name::parse(name).map_err(|error| AppError::new(code::USAGE, format!("--name: {error}")))
             }
-            None => Ok(sources.settle().own_name()),
+            None => Ok(sources.resolve().own_name()),
         }
     }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod args;
 pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod key;
 pub(crate) mod man;
@@ -17,8 +18,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::config::{self, ConfigCommand, SettingSources};
+use crate::config::SettingSources;
 use completions::CompletionsArgs;
+use config::ConfigCommand;
 use doctor::DoctorArgs;
 
 use crate::app::error::{AppError, code};

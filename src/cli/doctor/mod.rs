@@ -13,7 +13,7 @@ use clap::{Args, ValueHint};
 use crate::app::error::{AppError, code};
 use crate::app::global_args::GlobalArgs;
 use crate::app::keyring;
-use crate::config::{Config, Layer, SettingSources};
+use crate::config::{Layer, SettingSources, Settings};
 use crate::crypto::{Fingerprint, Identity};
 use crate::net::Net;
 use crate::peers::address::{Family, ListenAt, Target};
@@ -51,7 +51,7 @@ pub(crate) struct DoctorArgs {
 
 /// What every check may ask.
 pub(crate) struct Doctor<'a> {
-    config: &'a Config,
+    config: &'a Settings,
     own: Option<Arc<Identity>>,
     name: String,
     listen: Vec<ListenAt>,
@@ -106,15 +106,15 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
 }
 
 /// The settings, or what holds without them where they cannot be used.
-fn settings(common: &GlobalArgs, report: &mut DoctorReport) -> Result<Config, AppError> {
+fn settings(common: &GlobalArgs, report: &mut DoctorReport) -> Result<Settings, AppError> {
     match SettingSources::read(common.config.as_deref(), Layer::default()) {
         Ok(sources) => {
-            report.add(&Finding::ok("settings", sources.described()))?;
-            Ok(sources.settle())
+            report.add(&Finding::ok("settings", sources.describe_file()))?;
+            Ok(sources.resolve())
         }
         Err(error) => {
             report.add(&Finding::of("settings", &error))?;
-            Ok(SettingSources::default().settle())
+            Ok(SettingSources::default().resolve())
         }
     }
 }

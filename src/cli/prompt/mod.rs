@@ -13,7 +13,7 @@ use crate::app::global_args::GlobalArgs;
 use crate::app::keyring;
 use crate::app::sink::ReceiptBatch;
 use crate::chat::{AcceptPolicy, Chat, DialOutcome, ExitRequest, Input};
-use crate::config::{Config, SettingSources};
+use crate::config::{SettingSources, Settings};
 use crate::events::{Done, Event, Id};
 use crate::text::safe::SafeText;
 use crate::ui::render::colour;
@@ -45,7 +45,7 @@ enum InputSource {
 
 /// Runs the prompt to its end and gives the exit code.
 pub(crate) fn run(home: &Home, common: &GlobalArgs, prompt: &PromptArgs) -> Result<u8, AppError> {
-    let config = SettingSources::read(common.config.as_deref(), prompt.layer()?)?.settle();
+    let config = SettingSources::read(common.config.as_deref(), prompt.layer()?)?.resolve();
     let opening = opening(prompt, &config)?;
     let name = config.own_name();
     let recorder = prompt.record.as_deref().map(|path| Recorder::start(path, name.as_str())).transpose()?;
@@ -110,7 +110,7 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, prompt: &PromptArgs) -> Resu
 }
 
 /// What the command line and the settings ask for, as the lines that one would type.
-fn opening(prompt: &PromptArgs, config: &Config) -> Result<Vec<String>, AppError> {
+fn opening(prompt: &PromptArgs, config: &Settings) -> Result<Vec<String>, AppError> {
     let wire = prompt.wire.as_ref().map(|wire| format!(" --wire {wire}")).unwrap_or_default();
     // Said in the line itself, so that a recording of it holds under other settings.
     let known = if config.callers == AcceptPolicy::KnownOnly { " --known" } else { "" };
@@ -129,7 +129,7 @@ fn opening(prompt: &PromptArgs, config: &Config) -> Result<Vec<String>, AppError
 }
 
 /// How what is shown looks, by the command line, the environment and what is there.
-fn form(prompt: &PromptArgs, config: &Config, edited: bool) -> Layout {
+fn form(prompt: &PromptArgs, config: &Settings, edited: bool) -> Layout {
     let looks = match (prompt.plain, edited) {
         (true, _) => OutputMode::Words,
         (false, true) => OutputMode::Screen,
