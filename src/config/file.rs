@@ -1,5 +1,5 @@
-//! Reader of the configuration file: TOML with top-level keys only. All errors are reported at once,
-//! with line and column.
+//! Reader of the configuration file: TOML with top-level keys only. All errors are reported at
+//! once, with line and column.
 
 use std::collections::BTreeMap;
 use std::fmt;

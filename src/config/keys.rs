@@ -1,5 +1,5 @@
-//! Table of the keys of the configuration file. It feeds the reader, `config show` and the manual, so
-//! that none of them can forget one.
+//! Table of the keys of the configuration file. It feeds the reader, `config show` and the manual,
+//! so that none of them can forget one.
 
 use std::path::{Path, PathBuf};
 

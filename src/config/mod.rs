@@ -122,8 +122,8 @@ enum Presence {
 }
 
 impl FileLocation {
-    /// The file given, else the variable's, else `rsachat/config.toml` in `XDG_CONFIG_HOME`, else in
-    /// `~/.config` (XDG Base Directory Specification: relative paths there count as unset).
+    /// The file given, else the variable's, else `rsachat/config.toml` in `XDG_CONFIG_HOME`, else
+    /// in `~/.config` (XDG Base Directory Specification: relative paths there count as unset).
     fn find(given: Option<&Path>, env: Env<'_>) -> Option<Self> {
         if let Some(path) = given.map(Path::to_owned).or_else(|| env(VARIABLE).map(PathBuf::from)) {
             return (path != Path::new(NO_FILE)).then_some(Self { path, presence: Presence::Required });

@@ -1,5 +1,5 @@
-//! One job on a thread of its own, for work that may take seconds and cannot be stopped: resolving a
-//! name, generating a key.
+//! One job on a thread of its own, for work that may take seconds and cannot be stopped: resolving
+//! a name, generating a key.
 
 use std::io;
 use std::sync::Arc;
@@ -18,8 +18,8 @@ pub struct BackgroundTask<T> {
 }
 
 impl<T: Send + 'static> BackgroundTask<T> {
-    /// Starts the work, at a lower priority than the reactor where the system allows it. `name` has at
-    /// most 15 characters, as the system shows it.
+    /// Starts the work, at a lower priority than the reactor where the system allows it. `name` has
+    /// at most 15 characters, as the system shows it.
     ///
     /// # Errors
     /// When no thread can be started.

@@ -16,8 +16,8 @@ use crate::limits::{LINE_BYTES, LINES_AHEAD};
 /// Event of a [`Lines`] reader.
 #[derive(Debug)]
 pub enum LineEvent {
-    /// One line without its newline (and without a CR before it): at most [`LINE_BYTES`] bytes of any
-    /// value. The last line needs no newline.
+    /// One line without its newline (and without a CR before it): at most [`LINE_BYTES`] bytes of
+    /// any value. The last line needs no newline.
     Line(Vec<u8>),
     /// A longer line, of which nothing is kept.
     TooLong {
@@ -26,8 +26,8 @@ pub enum LineEvent {
     },
     /// End of the input, or of its terminal. Nothing follows.
     End,
-    /// The input cannot be read (a directory, a failing disk). Nothing follows; an unfinished line is
-    /// dropped, so that half a command is never executed.
+    /// The input cannot be read (a directory, a failing disk). Nothing follows; an unfinished line
+    /// is dropped, so that half a command is never executed.
     Broken(io::Error),
 }
 

@@ -1,5 +1,5 @@
-//! Open TCP connection: its write queue, readiness and shutdown. Readiness is edge-triggered, so what
-//! the kernel reported is remembered here until it is used up.
+//! Open TCP connection: its write queue, readiness and shutdown. Readiness is edge-triggered, so
+//! what the kernel reported is remembered here until it is used up.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -176,7 +176,8 @@ impl Link {
                 ReadEnd::Error(error) => read_error = Some(error),
             }
         }
-        // A write to a connection that was reset takes the reason with it: it is the better one of the two.
+        // A write to a connection that was reset takes the reason with it: it is the better one of
+        // the two.
         if let Some(error) = self.write_error.take().or(read_error) {
             events.push(NetEvent::Lost { conn, error });
             return LinkStatus::Closed;
@@ -189,7 +190,8 @@ impl Link {
             return LinkStatus::Closed;
         }
         let mut status = self.flush_status();
-        // A peer that is itself waiting to be read would never read us, so what it sends is dropped.
+        // A peer that is itself waiting to be read would never read us, so what it sends is
+        // dropped.
         if self.readable && self.phase != Phase::Flushing(RemoteEnd::Seen) {
             match fill(&mut self.stream, buffer).1 {
                 ReadEnd::BufferFull => status = LinkStatus::Ready,

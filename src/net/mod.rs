@@ -39,14 +39,16 @@ pub enum ReadInterest {
 /// Address families that an IPv6 listener serves. IPv4 listeners are not concerned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stack {
-    /// The address's own family only, so that `0.0.0.0:8000` and `[::]:8000` may both be listened on.
+    /// The address's own family only, so that `0.0.0.0:8000` and `[::]:8000` may both be listened
+    /// on.
     AsGiven,
     /// IPv4 as well, for the wildcard `[::]`; such callers are reported by their IPv4 address.
     Dual,
 }
 
-/// Report of [`Net::wait`]. Within one call the events come in the order of the connections' numbers,
-/// except that a turn cut short by [`TURN_BYTES`](crate::limits::TURN_BYTES) goes on where it stopped.
+/// Report of [`Net::wait`]. Within one call the events come in the order of the connections'
+/// numbers, except that a turn cut short by [`TURN_BYTES`](crate::limits::TURN_BYTES) goes on where
+/// it stopped.
 #[derive(Debug)]
 pub enum NetEvent {
     /// A caller was accepted. Its connection counts as unauthenticated until
@@ -103,8 +105,8 @@ pub enum NetEvent {
     /// The [`Waker`](mio::Waker) was used: values wait in the channels.
     Woken,
     /// A caller could not be accepted because the machine or the process has no descriptors left.
-    /// Reported at most once in [`REPORT_EVERY_MS`](crate::limits::REPORT_EVERY_MS); callers wait in
-    /// the kernel meanwhile.
+    /// Reported at most once in [`REPORT_EVERY_MS`](crate::limits::REPORT_EVERY_MS); callers wait
+    /// in the kernel meanwhile.
     OutOfFds {
         /// Connections open at this moment.
         open: usize,

@@ -109,8 +109,8 @@ impl Net {
         Arc::clone(&self.waker)
     }
 
-    /// Replaces the limits by source. Only before the first [`Net::listen`]: calls counted by the old
-    /// limits are not known to the new ones.
+    /// Replaces the limits by source. Only before the first [`Net::listen`]: calls counted by the
+    /// old limits are not known to the new ones.
     pub fn set_sources(&mut self, sources: SourceLimiter) {
         self.sources = sources;
     }
@@ -133,15 +133,17 @@ impl Net {
         Ok((SocketId(id), addr))
     }
 
-    /// Stops listening. Connections accepted here stay; callers in the kernel's backlog are refused.
+    /// Stops listening. Connections accepted here stay; callers in the kernel's backlog are
+    /// refused.
     pub fn unlisten(&mut self, id: SocketId) {
         self.listeners.remove(&id.0);
         self.ready.remove(&id.0);
         self.accept_paused.remove(&id.0);
     }
 
-    /// Begins to dial: each address in turn, for [`CONNECT_TIMEOUT_MS`](crate::limits::CONNECT_TIMEOUT_MS)
-    /// each. Bytes sent before one answers wait for it. [`Net::close`] cancels.
+    /// Begins to dial: each address in turn, for
+    /// [`CONNECT_TIMEOUT_MS`](crate::limits::CONNECT_TIMEOUT_MS) each. Bytes sent before one
+    /// answers wait for it. [`Net::close`] cancels.
     pub fn connect(&mut self, addrs: Vec<SocketAddr>) -> ConnId {
         let id = self.allocate_id();
         let state = SlotState::Dialling(Dialer::new(addrs));
@@ -150,8 +152,8 @@ impl Net {
         ConnId(id)
     }
 
-    /// Queues bytes and writes at once what the kernel takes. Bytes for a connection that is gone are
-    /// dropped, as they would be if it went a moment later. The caller bounds what is queued.
+    /// Queues bytes and writes at once what the kernel takes. Bytes for a connection that is gone
+    /// are dropped, as they would be if it went a moment later. The caller bounds what is queued.
     pub fn send(&mut self, id: ConnId, bytes: Vec<u8>) {
         match self.slots.get_mut(&id.0).map(|slot| &mut slot.state) {
             None => self.dropped_bytes += bytes.len(),
@@ -176,7 +178,8 @@ impl Net {
     }
 
     /// Bytes of all connections since the beginning that the kernel has not taken: those that wait,
-    /// and those that were dropped. While it stays the same, everything that was sent has been taken.
+    /// and those that were dropped. While it stays the same, everything that was sent has been
+    /// taken.
     #[must_use]
     pub fn unsent_bytes(&self) -> usize {
         self.dropped_bytes + self.slots.values().map(Slot::unsent_bytes).sum::<usize>()
@@ -279,12 +282,12 @@ impl Net {
         self.slots.len()
     }
 
-    /// Sleeps until there is something to report or the deadline has come, and puts the reports into
-    /// `events`, which is emptied first. Between two calls nothing is done but what [`Net::send`] writes.
+    /// Sleeps until there is something to report or the deadline has come, and puts the reports
+    /// into `events`, which is emptied first. Between two calls nothing is done but what
+    /// [`Net::send`] writes.
     ///
-    /// # Errors
-    /// Those of the system's own waiting call, which are not to be expected; interruption by a signal
-    /// is not an error.
+    /// # Errors Those of the system's own waiting call, which are not to be expected; interruption
+    /// by a signal is not an error.
     pub fn wait(&mut self, deadline: Option<Instant>, events: &mut Vec<NetEvent>) -> io::Result<()> {
         events.clear();
         loop {
@@ -429,8 +432,8 @@ impl Net {
         self.ready.insert(id);
     }
 
-    /// The kernel does not report callers twice, so a listener that could not accept them tries again
-    /// after a while.
+    /// The kernel does not report callers twice, so a listener that could not accept them tries
+    /// again after a while.
     fn pause_accept(&mut self, listener: u64, now: Instant) {
         self.accept_paused.insert(listener);
         self.accept_resumes = Some(now + Duration::from_millis(ACCEPT_RETRY_MS));
@@ -519,7 +522,8 @@ fn is_due(last: &mut Option<Instant>, now: Instant) -> bool {
 mod tests {
     use super::*;
 
-    /// A reactor, and a caller that never reads nor ends, whose connection we have closed with so much queued.
+    /// A reactor, and a caller that never reads nor ends, whose connection we have closed with so
+    /// much queued.
     fn with_a_stubborn_caller(queued: usize) -> (Net, std::net::TcpStream) {
         let mut net = Net::new().unwrap();
         net.set_sources(SourceLimiter::unlimited());

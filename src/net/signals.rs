@@ -34,9 +34,10 @@ impl Signal {
     }
 }
 
-/// Receiving end of the signals. From [`Signals::start`] on, none of them ends the process by itself,
-/// not even after this is dropped: the line editor restores the handler that it found, which must not
-/// be the default one. SIGPIPE is ignored by every Rust program; a closed pipe is an error of `write`.
+/// Receiving end of the signals. From [`Signals::start`] on, none of them ends the process by
+/// itself, not even after this is dropped: the line editor restores the handler that it found,
+/// which must not be the default one. SIGPIPE is ignored by every Rust program; a closed pipe is an
+/// error of `write`.
 #[derive(Debug)]
 pub struct Signals {
     events: Receiver<Signal>,
@@ -80,8 +81,8 @@ impl Drop for Signals {
     }
 }
 
-/// Flag that the first signal sets, for a program that looks at it from time to time. The second signal
-/// ends the process at once.
+/// Flag that the first signal sets, for a program that looks at it from time to time. The second
+/// signal ends the process at once.
 #[derive(Debug)]
 pub struct SignalFlag(Arc<AtomicUsize>);
 

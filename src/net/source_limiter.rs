@@ -1,5 +1,5 @@
-//! Limits by source address: rate of calls, and connections that have not proved a key. Pure: time is
-//! an argument.
+//! Limits by source address: rate of calls, and connections that have not proved a key. Pure: time
+//! is an argument.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -26,8 +26,8 @@ pub enum LimitExceeded {
     Links,
 }
 
-/// Token bucket for each source (as in `WireGuard`'s limiter, section 5.3 of its paper), and the number
-/// of its unauthenticated connections.
+/// Token bucket for each source (as in `WireGuard`'s limiter, section 5.3 of its paper), and the
+/// number of its unauthenticated connections.
 #[derive(Debug)]
 pub struct SourceLimiter {
     policy: Policy,

@@ -10,8 +10,8 @@ use super::private_file;
 /// Prefix of unfinished files.
 const UNFINISHED: &str = ".unfinished-";
 
-/// Writes `folder`/`name`, readable by the user alone whatever the umask, and makes it durable. A link
-/// in its place is replaced, never written through. The caller holds the lock of the home.
+/// Writes `folder`/`name`, readable by the user alone whatever the umask, and makes it durable. A
+/// link in its place is replaced, never written through. The caller holds the lock of the home.
 pub(super) fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
     let path = folder.join(name);
     let write = || {
@@ -41,7 +41,8 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Removes what killed writers left, which may be a key: nobody else is writing while we hold the lock.
+/// Removes what killed writers left, which may be a key: nobody else is writing while we hold the
+/// lock.
 fn remove_unfinished(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;

@@ -18,13 +18,13 @@ pub enum Access {
     Secret,
     /// Public, but relied upon: others may read it.
     Public,
-    /// Settings, which others may read. Many people keep them behind a link, and on some systems they
-    /// belong to root.
+    /// Settings, which others may read. Many people keep them behind a link, and on some systems
+    /// they belong to root.
     Settings,
 }
 
-/// The bytes of the file; `None` if there is no such file. Every other difficulty is an error, so that
-/// trouble never looks like absence.
+/// The bytes of the file; `None` if there is no such file. Every other difficulty is an error, so
+/// that trouble never looks like absence.
 ///
 /// # Errors
 /// It is no regular file, another user's, open to others, larger than `limit`, or cannot be read.
@@ -65,9 +65,8 @@ pub(super) fn read(
 
 /// The text of the file; `None` if there is no such file.
 ///
-/// # Errors
-/// It is no regular file, another user's, open to others, larger than `limit`, not UTF-8, or cannot be
-/// read.
+/// # Errors It is no regular file, another user's, open to others, larger than `limit`, not UTF-8,
+/// or cannot be read.
 pub fn read_text(path: &Path, limit: u64, access: Access) -> Result<Option<Zeroizing<String>>, StoreError> {
     let Some(bytes) = read(path, limit, access)? else { return Ok(None) };
     let text = str::from_utf8(&bytes).map_err(|_| StoreError::NotText { path: path.to_owned() })?;

@@ -19,7 +19,8 @@ pub struct Home {
     folder: PathBuf,
 }
 
-/// Exclusive right to change files in a home, until dropped. The kernel releases it for a killed process.
+/// Exclusive right to change files in a home, until dropped. The kernel releases it for a killed
+/// process.
 #[derive(Debug)]
 pub(super) struct Lock {
     _file: File,
@@ -32,8 +33,8 @@ const LOCK_RETRY: Duration = Duration::from_millis(2);
 
 impl Home {
     /// Chooses the folder: `flag`, else `RSACHAT_HOME`, else `rsachat` in `XDG_DATA_HOME`, else in
-    /// `~/.local/share`. An empty variable counts as unset, and so do a relative `XDG_DATA_HOME` (XDG
-    /// Base Directory Specification) and a relative `HOME`.
+    /// `~/.local/share`. An empty variable counts as unset, and so do a relative `XDG_DATA_HOME`
+    /// (XDG Base Directory Specification) and a relative `HOME`.
     ///
     /// # Errors
     /// [`StoreError::NoHome`] if none of them is set.
@@ -76,8 +77,8 @@ impl Home {
         self.check()
     }
 
-    /// Refuses a folder that is another user's or open to others. An absent one passes. The folder may be
-    /// reached by a symbolic link: it was the user who named it.
+    /// Refuses a folder that is another user's or open to others. An absent one passes. The folder
+    /// may be reached by a symbolic link: it was the user who named it.
     ///
     /// # Errors
     /// A [`StoreError`] with the command that repairs it.

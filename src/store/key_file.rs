@@ -44,16 +44,15 @@ pub fn path(home: &Home, of: KeyFor) -> PathBuf {
 
 /// The text of the key file; `None` if there is no such file.
 ///
-/// # Errors
-/// It is no regular file, another user's, open to others, too large, not text, or cannot be read: none
-/// of these is ever taken for absence.
+/// # Errors It is no regular file, another user's, open to others, too large, not text, or cannot
+/// be read: none of these is ever taken for absence.
 pub fn load_key_text(home: &Home, of: KeyFor) -> Result<Option<Zeroizing<String>>, StoreError> {
     home.check()?;
     checked_read::read_text(&path(home, of), KEY_FILE_BYTES, Access::Secret)
 }
 
-/// Writes the key file atomically, under the lock of the home. Of two processes that save a first key at
-/// once exactly one succeeds; the other gets [`StoreError::KeyPresent`] and loads that one.
+/// Writes the key file atomically, under the lock of the home. Of two processes that save a first
+/// key at once exactly one succeeds; the other gets [`StoreError::KeyPresent`] and loads that one.
 ///
 /// # Errors
 /// There is a key and it is to stay, or a file cannot be written; the old key is then untouched.

@@ -1,4 +1,5 @@
-//! Files of the user: the home folder with keys and peer book, and safe ways to read and write others.
+//! Files of the user: the home folder with keys and peer book, and safe ways to read and write
+//! others.
 
 pub mod atomic_write;
 pub mod book_file;

@@ -1,4 +1,5 @@
-//! Opening files to write that only their owner can read, whatever the umask, and never through a link.
+//! Opening files to write that only their owner can read, whatever the umask, and never through a
+//! link.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io;

@@ -51,7 +51,7 @@ impl JsonClient {
     }
 
     pub(crate) fn told(&self, event: &Event, now_ms: u64) -> String {
-        event.to_json_after(now_ms, self.order.as_ref().map(|order| &order.id))
+        event.to_json(now_ms, self.order.as_ref().map(|order| &order.id))
     }
 
     pub(crate) fn follow(&mut self, chat: &Chat) {
