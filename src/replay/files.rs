@@ -1,13 +1,14 @@
 //! The files of scripts: finding them, reading them with what they include, writing them back.
 
 use std::fs::{self, DirBuilder, File, Permissions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::app::error::describe;
 use crate::app::error::{AppError, code};
 use crate::script::Source;
+use crate::store::atomic_write;
 
 /// Bytes of a script that is still read.
 const SCRIPT_BYTES: u64 = 64 * 1024 * 1024;
@@ -92,14 +93,8 @@ pub(crate) fn replace(path: &Path, text: &str) -> Result<(), AppError> {
     let put = || -> io::Result<()> {
         // A link is followed: it is the file behind it that is kept under version control.
         let path = fs::canonicalize(path)?;
-        let folder = path.parent().unwrap_or_else(|| Path::new("."));
-        let mode = fs::metadata(&path)?.permissions();
-        let mut file = tempfile::Builder::new().prefix(".rsachat-").tempfile_in(folder)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().set_permissions(mode)?;
-        file.as_file().sync_all()?;
-        file.persist(&path)?;
-        Ok(())
+        let permissions = fs::metadata(&path)?.permissions();
+        atomic_write::replace(&path, text.as_bytes(), permissions)
     };
     put().map_err(|error| {
         AppError::new(code::MACHINE, format!("cannot write {}: {}", path.display(), describe(&error)))
