@@ -14,8 +14,8 @@ pub const CALLS_EACH_SECOND: u64 = 20;
 pub const CALLS_BURST: u64 = 5;
 /// Source addresses whose call rate is remembered.
 pub const SOURCES_REMEMBERED: usize = 65_536;
-/// RSA private operations that strangers may have waiting for the one worker thread.
-pub const STRANGERS_WAITING: usize = 32;
+/// RSA private operations of unauthenticated peers that may wait for the one worker thread.
+pub const UNAUTHENTICATED_JOBS: usize = 32;
 /// Peers that may be connected at once where no editor runs.
 pub const PEERS: usize = 1_024;
 /// Sockets an interactive prompt may hold: the line editor's `select` cannot see descriptors past 1,023.

@@ -175,7 +175,7 @@ pub(crate) fn find(word: &str) -> Result<&'static Key, String> {
     if let Some(key) = KEYS.iter().find(|key| key.name == word || key.aliases.contains(&word)) {
         return Ok(key);
     }
-    // `known_only` and `Name` are one slip away for some people and three for a measure of letters.
+    // `known_only` and `Name` are near for people, but not by edit distance.
     let folded = word.to_lowercase().replace('_', "-");
     let near = nearest(&folded, KEYS.iter().map(|key| key.name));
     let word = SafeText::line(word);

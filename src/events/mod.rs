@@ -4,7 +4,7 @@
 pub(crate) mod from_notice;
 pub(crate) mod json;
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -103,9 +103,9 @@ pub(crate) struct StateEvent {
     pub(crate) to: Option<String>,
     /// Word for the trust in its key.
     pub(crate) trust: Option<&'static str>,
-    /// Messages to it that it has not acknowledged for a second.
+    /// Messages to it that have waited for an acknowledgement for a second.
     pub(crate) waiting: usize,
-    /// Unread messages of other peers.
+    /// Messages of other peers since that peer was addressed.
     pub(crate) unread: usize,
 }
 
@@ -171,18 +171,11 @@ impl Event {
     }
 
     fn to_words(&self, detail: Detail) -> String {
-        let mut words = String::new();
-        if detail == Detail::Everything || self.is_needed() {
-            for line in self.to_string().lines() {
-                // Writing to a string does not fail.
-                let _ = writeln!(words, "rsachat: {line}");
-            }
+        let is_needed = matches!(self, Self::Listening { .. } | Self::Warning { .. } | Self::Error { .. });
+        if !is_needed && detail == Detail::Needed {
+            return String::new();
         }
-        words
-    }
-
-    fn is_needed(&self) -> bool {
-        matches!(self, Self::Listening { .. } | Self::Warning { .. } | Self::Error { .. })
+        self.to_string().lines().flat_map(|line| ["rsachat: ", line, "\n"]).collect()
     }
 }
 

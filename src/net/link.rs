@@ -18,7 +18,7 @@ pub(super) struct Link {
     stream: TcpStream,
     queue: WriteQueue,
     phase: Phase,
-    reading: ReadInterest,
+    pub(super) reading: ReadInterest,
     /// The kernel may have bytes, an end or an error for us.
     readable: bool,
     /// The kernel may take bytes.
@@ -119,10 +119,6 @@ impl Link {
     /// Bytes that the kernel has not taken, and will not if the link ends now.
     pub(super) fn unsent_bytes(&self) -> usize {
         self.queue.bytes + self.dropped_bytes
-    }
-
-    pub(super) fn set_reading(&mut self, reading: ReadInterest) {
-        self.reading = reading;
     }
 
     pub(super) fn close(&mut self) {

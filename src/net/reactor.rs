@@ -192,7 +192,7 @@ impl Net {
             None => {}
             Some(SlotState::Dialling(dialer)) => dialer.reading = reading,
             Some(SlotState::Open(link)) => {
-                link.set_reading(reading);
+                link.reading = reading;
                 self.ready.insert(id.0);
             }
         }
@@ -286,7 +286,8 @@ impl Net {
     /// into `events`, which is emptied first. Between two calls nothing is done but what
     /// [`Net::send`] writes.
     ///
-    /// # Errors Those of the system's own waiting call, which are not to be expected; interruption
+    /// # Errors
+    /// Those of the system's own waiting call, which are not to be expected; interruption
     /// by a signal is not an error.
     pub fn wait(&mut self, deadline: Option<Instant>, events: &mut Vec<NetEvent>) -> io::Result<()> {
         events.clear();
@@ -398,7 +399,7 @@ impl Net {
                     }
                     DialStep::Connected { to, from, stream } => {
                         let mut link = Link::new(stream);
-                        link.set_reading(dialer.reading);
+                        link.reading = dialer.reading;
                         for early in std::mem::take(&mut dialer.early) {
                             link.send(early);
                         }

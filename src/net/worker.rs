@@ -1,6 +1,6 @@
 //! Worker thread with two job queues: jobs of authenticated peers go before those of the others.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -10,7 +10,7 @@ use std::thread;
 use mio::Waker;
 
 use crate::ids::JobQueue;
-use crate::limits::STRANGERS_WAITING;
+use crate::limits::UNAUTHENTICATED_JOBS;
 
 /// Scheduling priority of the worker thread.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,8 +50,8 @@ struct Shared<J> {
 
 #[derive(Debug)]
 struct Queues<J> {
-    authenticated: VecDeque<(Ticket, J)>,
-    unauthenticated: VecDeque<(Ticket, J)>,
+    /// Waiting jobs in the order in which they run.
+    waiting: BTreeMap<(JobQueue, Ticket), J>,
     submitted: u64,
     owner: Owner,
 }
@@ -73,12 +73,7 @@ impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
         waker: Arc<Waker>,
         run: impl Fn(J) -> R + Send + 'static,
     ) -> io::Result<Self> {
-        let queues = Queues {
-            authenticated: VecDeque::new(),
-            unauthenticated: VecDeque::new(),
-            submitted: 0,
-            owner: Owner::Alive,
-        };
+        let queues = Queues { waiting: BTreeMap::new(), submitted: 0, owner: Owner::Alive };
         let shared = Arc::new(Shared { queues: Mutex::new(queues), changed: Condvar::new() });
         let (sender, results) = channel();
         let worker = Self { shared: Arc::clone(&shared), results };
@@ -97,24 +92,22 @@ impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
     /// [`Full`], with the job, when too many unauthenticated peers wait already.
     pub fn submit(&self, queue: JobQueue, job: J) -> Result<Ticket, Full<J>> {
         let mut queues = self.shared.lock();
-        if queue == JobQueue::Unauthenticated && queues.unauthenticated.len() >= STRANGERS_WAITING {
-            return Err(Full(job));
+        if queue == JobQueue::Unauthenticated {
+            let waiting = queues.waiting.keys().filter(|(other, _)| *other == queue).count();
+            if waiting >= UNAUTHENTICATED_JOBS {
+                return Err(Full(job));
+            }
         }
         let ticket = Ticket(queues.submitted);
         queues.submitted += 1;
-        match queue {
-            JobQueue::Authenticated => queues.authenticated.push_back((ticket, job)),
-            JobQueue::Unauthenticated => queues.unauthenticated.push_back((ticket, job)),
-        }
+        queues.waiting.insert((queue, ticket), job);
         self.shared.changed.notify_one();
         Ok(ticket)
     }
 
     /// Removes a waiting job. If it has begun, its result comes all the same.
     pub fn cancel(&self, ticket: Ticket) {
-        let mut queues = self.shared.lock();
-        queues.authenticated.retain(|(waiting, _)| *waiting != ticket);
-        queues.unauthenticated.retain(|(waiting, _)| *waiting != ticket);
+        self.shared.lock().waiting.retain(|(_, waiting), _| *waiting != ticket);
     }
 
     /// The next result, in the order in which jobs finish; never waits.
@@ -141,13 +134,11 @@ impl<J> Shared<J> {
         let mut queues = self.lock();
         loop {
             if queues.owner == Owner::Dropped {
-                queues.authenticated.clear();
-                queues.unauthenticated.clear();
+                queues.waiting.clear();
                 return None;
             }
-            if let Some(job) = queues.authenticated.pop_front().or_else(|| queues.unauthenticated.pop_front())
-            {
-                return Some(job);
+            if let Some(((_, ticket), job)) = queues.waiting.pop_first() {
+                return Some((ticket, job));
             }
             queues = self.changed.wait(queues).unwrap_or_else(PoisonError::into_inner);
         }

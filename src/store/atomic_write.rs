@@ -10,16 +10,15 @@ use super::private_file;
 /// Prefix of unfinished files.
 const UNFINISHED: &str = ".unfinished-";
 
-/// Writes `folder`/`name`, readable by the user alone whatever the umask, and makes it durable. A
+/// Writes a file of a home, readable by the user alone whatever the umask, and makes it durable. A
 /// link in its place is replaced, never written through. The caller holds the lock of the home.
-pub(super) fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
-    let path = folder.join(name);
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let write = || {
-        remove_unfinished(folder)?;
-        replace(&path, bytes, private_file::permissions())?;
-        sync_folder(folder)
+        remove_unfinished(folder(path))?;
+        replace(path, bytes, private_file::permissions())?;
+        sync_folder(folder(path))
     };
-    write().map_err(StoreError::io("write", &path))
+    write().map_err(StoreError::io("write", path))
 }
 
 /// Replaces a file: temporary file (`O_EXCL`), fsync, rename.
@@ -27,13 +26,16 @@ pub(super) fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Store
 /// # Errors
 /// The system's; the old file is then untouched.
 pub fn replace(path: &Path, bytes: &[u8], permissions: Permissions) -> io::Result<()> {
-    let folder = path.parent().unwrap_or_else(|| Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder(path))?;
     file.write_all(bytes)?;
     file.as_file().set_permissions(permissions)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().unwrap_or_else(|| Path::new("."))
 }
 
 /// Makes renames and links in the folder durable.

@@ -9,8 +9,6 @@ use super::home::Home;
 use crate::limits::BOOK_BYTES;
 use crate::peers::book::{BadLine, Book, Change, ChangeOutcome, Damage, EntryError};
 
-const FILE: &str = "peers";
-
 /// Reason why there is no peer book. Nobody is accepted then: only an absent file is an empty book.
 #[derive(Debug, thiserror::Error)]
 pub enum BookError {
@@ -36,7 +34,7 @@ pub enum BookError {
 /// Path of the book, which need not exist.
 #[must_use]
 pub fn path(home: &Home) -> PathBuf {
-    home.path().join(FILE)
+    home.path().join("peers")
 }
 
 /// Reads the book; it is empty only if there is no file.
@@ -66,7 +64,7 @@ pub fn change(home: &Home, change: &Change) -> Result<Book, BookError> {
         if text.len() as u64 > BOOK_BYTES {
             return Err(BookError::Full { path: path(home) });
         }
-        atomic_write::write(home.path(), FILE, text.as_bytes())?;
+        atomic_write::write(&path(home), text.as_bytes())?;
     }
     Ok(book)
 }

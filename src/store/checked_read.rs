@@ -65,7 +65,8 @@ pub(super) fn read(
 
 /// The text of the file; `None` if there is no such file.
 ///
-/// # Errors It is no regular file, another user's, open to others, larger than `limit`, not UTF-8,
+/// # Errors
+/// It is no regular file, another user's, open to others, larger than `limit`, not UTF-8,
 /// or cannot be read.
 pub fn read_text(path: &Path, limit: u64, access: Access) -> Result<Option<Zeroizing<String>>, StoreError> {
     let Some(bytes) = read(path, limit, access)? else { return Ok(None) };

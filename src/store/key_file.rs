@@ -38,17 +38,18 @@ pub struct SavedKey {
 
 /// Path of the key file, which need not exist.
 #[must_use]
-pub fn path(home: &Home, of: KeyFor) -> PathBuf {
-    home.path().join(format!("{}.pem", stem(of)))
+pub fn path(home: &Home, key: KeyFor) -> PathBuf {
+    home.path().join(format!("{}.pem", stem(key)))
 }
 
 /// The text of the key file; `None` if there is no such file.
 ///
-/// # Errors It is no regular file, another user's, open to others, too large, not text, or cannot
+/// # Errors
+/// It is no regular file, another user's, open to others, too large, not text, or cannot
 /// be read: none of these is ever taken for absence.
-pub fn load_key_text(home: &Home, of: KeyFor) -> Result<Option<Zeroizing<String>>, StoreError> {
+pub fn load_key_text(home: &Home, key: KeyFor) -> Result<Option<Zeroizing<String>>, StoreError> {
     home.check()?;
-    checked_read::read_text(&path(home, of), KEY_FILE_BYTES, Access::Secret)
+    checked_read::read_text(&path(home, key), KEY_FILE_BYTES, Access::Secret)
 }
 
 /// Writes the key file atomically, under the lock of the home. Of two processes that save a first
@@ -58,12 +59,12 @@ pub fn load_key_text(home: &Home, of: KeyFor) -> Result<Option<Zeroizing<String>
 /// There is a key and it is to stay, or a file cannot be written; the old key is then untouched.
 pub fn save_key_text(
     home: &Home,
-    of: KeyFor,
+    key: KeyFor,
     pem: &str,
     policy: OverwritePolicy<'_>,
 ) -> Result<SavedKey, StoreError> {
     let _lock = home.lock()?;
-    let path = path(home, of);
+    let path = path(home, key);
     let present = match fs::symlink_metadata(&path) {
         Ok(metadata) => Some(metadata.is_file()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -72,46 +73,39 @@ pub fn save_key_text(
     let old = match (present, policy) {
         (None, _) | (Some(true), OverwritePolicy::Rewrite) => None,
         (Some(_), OverwritePolicy::Refuse) => return Err(StoreError::KeyPresent { path }),
-        (Some(true), OverwritePolicy::KeepOld { date }) => Some(keep_copy(home, of, date)?),
+        (Some(true), OverwritePolicy::KeepOld { date }) => Some(keep_copy(home, key, date)?),
         (Some(false), _) => {
             return Err(StoreError::WrongKind { path, kind: "something else", wanted: "a file" });
         }
     };
-    atomic_write::write(home.path(), &format!("{}.pem", stem(of)), pem.as_bytes())?;
+    atomic_write::write(&path, pem.as_bytes())?;
     Ok(SavedKey { path, old })
 }
 
 /// Gives the present key a second name, so that at no moment there is no key.
-fn keep_copy(home: &Home, of: KeyFor, date: &str) -> Result<PathBuf, StoreError> {
+fn keep_copy(home: &Home, key: KeyFor, date: &str) -> Result<PathBuf, StoreError> {
     /// Copies of one day, at most; a hundred new keys a day are a mistake.
     const COPIES: usize = 100;
-    let stem = stem(of);
+    let stem = stem(key);
     let date: String = date.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
-    let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
     let mut copy = home.path().join(format!("{stem}-{date}.pem"));
     for number in 2..=COPIES {
-        match fs::hard_link(path(home, of), &copy) {
-            Ok(()) => {
-                atomic_write::sync_folder(home.path())
-                    .map_err(StoreError::io("keep the old key as", &copy))?;
-                return Ok(copy);
-            }
+        match fs::hard_link(path(home, key), &copy) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                last = error;
                 copy = home.path().join(format!("{stem}-{date}-{number}.pem"));
             }
-            Err(error) => {
-                last = error;
-                break;
+            linked => {
+                let kept = linked.and_then(|()| atomic_write::sync_folder(home.path()));
+                return kept.map_err(StoreError::io("keep the old key as", &copy)).map(|()| copy);
             }
         }
     }
-    Err(StoreError::io("keep the old key as", &copy)(last))
+    Err(StoreError::io("keep the old key as", &copy)(io::ErrorKind::AlreadyExists.into()))
 }
 
 /// Name of a key file without its extension.
-fn stem(of: KeyFor) -> &'static str {
-    match of {
+fn stem(key: KeyFor) -> &'static str {
+    match key {
         KeyFor::Identity => "identity",
         KeyFor::RawWire => "raw",
     }

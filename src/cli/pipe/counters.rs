@@ -1,5 +1,6 @@
 //! Counters and clock that the threads of a pipe share without waiting for each other.
 
+use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -98,18 +99,15 @@ impl Counters {
     }
 
     /// Runs a write of the peer's bytes, during which nothing is read.
-    pub(crate) fn while_writing<E>(
+    pub(crate) fn while_writing(
         &self,
         bytes: usize,
-        write: impl FnOnce() -> Result<(), E>,
-    ) -> Result<(), E> {
+        write: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<()> {
         self.writing.store(true, Ordering::Relaxed);
         let written = write();
         self.writing.store(false, Ordering::Relaxed);
-        if written.is_ok() {
-            self.written.fetch_add(bytes as u64, Ordering::Release);
-        }
-        written
+        written.map(|()| _ = self.written.fetch_add(bytes as u64, Ordering::Release))
     }
 
     /// Whether the peer is read at this moment.

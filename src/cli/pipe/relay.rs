@@ -159,12 +159,8 @@ impl Relay {
                 }
                 RelayEvent::Download(DownloadEvent::SocketEnded(error)) => {
                     self.socket_ended = true;
-                    let complete = self.is_complete();
-                    return Some(if complete {
-                        PipeOutcome::Complete
-                    } else {
-                        PipeOutcome::ConnectionLost(error)
-                    });
+                    let lost = PipeOutcome::ConnectionLost(error);
+                    return Some(if self.is_complete() { PipeOutcome::Complete } else { lost });
                 }
                 RelayEvent::Download(DownloadEvent::RecvEvent(event)) => {
                     if let Some(outcome) = self.handle_recv_event(event) {

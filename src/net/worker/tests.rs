@@ -73,7 +73,7 @@ fn the_thirty_third_unauthenticated_job_is_refused_and_an_authenticated_one_is_n
     let looper = Loop::new();
     let (worker, _open) = busy(Arc::clone(&looper.1));
     let tickets: Vec<_> =
-        (0..STRANGERS_WAITING).map(|_| worker.submit(JobQueue::Unauthenticated, "s").unwrap()).collect();
+        (0..UNAUTHENTICATED_JOBS).map(|_| worker.submit(JobQueue::Unauthenticated, "s").unwrap()).collect();
     let Err(Full(job)) = worker.submit(JobQueue::Unauthenticated, "one more") else { panic!("no limit") };
     assert_eq!(job, "one more");
     assert!(worker.submit(JobQueue::Authenticated, "k").is_ok());
