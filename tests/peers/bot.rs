@@ -1,17 +1,17 @@
-//! The bot of the documents, behind `rsachat --json`, with people at real prompts.
+//! Bot of the documents, behind `rsachat --json`, with people at real prompts.
 
-use super::{Python, listens_at};
-use crate::support::{Home, Person, RSACHAT};
+use super::Python;
+use crate::support::{Home, Process, RSACHAT, root};
 
 /// It answers each of two people, closes where it is asked to, and ends in order.
 pub(crate) fn answers(python: &Python) {
     let home = Home::of("bot");
-    let mut command = python.command(&super::root().join("docs/peers/bot.py"));
+    let mut command = python.command(&root("docs/peers/bot.py"));
     command.env("RSACHAT", RSACHAT).env("RSACHAT_CONFIG", "none").arg("--home").arg(home.path());
     command.args(["--name", "bot", "--listen", "127.0.0.1:0"]);
     let mut bot = home.start_on(command, std::process::Stdio::null());
-    let at = listens_at(&bot);
-    let mut people = ["민지", "준호"].map(|name| Person::start(name, &["--connect", &at]));
+    let at = bot.listens_at();
+    let mut people = ["민지", "준호"].map(|name| Process::start(name, &["--connect", &at]));
     for (person, text) in people.iter_mut().zip(["안녕 \\u{1b}", "\"둘\" 👋"]) {
         person.sees("bot joined");
         person.types(text);
@@ -24,7 +24,8 @@ pub(crate) fn answers(python: &Python) {
     junho.sees("bot: 아직 있어요");
     bot.sees("connected: 준호");
     assert!(!junho.has_seen("bot left"), "{}", junho.output());
-    // Not SIGINT: where the tests run in the background of a shell, that one may be ignored from the start.
+    // Not SIGINT: where the tests run in the background of a shell, that one may be ignored from
+    // the start.
     bot.signal(rustix::process::Signal::TERM);
     assert_eq!(bot.ends(), 143);
     // Its program has lost its orders, and leaves like one whose input ends.

@@ -1,6 +1,6 @@
-//! The real programs at the other end: the tutorial's two, unchanged, and our two peers in Python. They run where
-//! `RSACHAT_PYTHON` names an interpreter that has what `requirements.txt` lists; elsewhere they are listed as
-//! ignored, by name. `.ci/run` sets it and takes no excuse.
+//! Peers that are not ours: the tutorial's two programs, unchanged, and our two peers in Python.
+//! They run where `RSACHAT_PYTHON` names an interpreter that has what `requirements.txt` lists;
+//! elsewhere they are listed as ignored, by name. `.ci/run` sets it and takes no excuse.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails there")]
 
@@ -13,12 +13,13 @@ mod support;
 mod tutorial;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Trial};
-use support::{Home, Person};
+
+use support::{Home, Process, root};
 
 /// What a thousand messages each way may take on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_mins(5);
@@ -29,16 +30,16 @@ pub(crate) struct Python(OsString);
 
 impl Python {
     /// One of the tutorial's programs, which finds its port 8000 elsewhere.
-    pub(crate) fn tutorial(&self, program: &str, port: &str) -> Person {
-        let here = root().join("tests/peers");
+    pub(crate) fn tutorial(&self, program: &str, port: &str) -> Process {
+        let here = root("tests/peers");
         let mut command = self.command(&here.join("at_port.py"));
         command.arg(port).arg(here.join(program));
         Home::of(program).start_on(command, Stdio::piped())
     }
 
     /// One of our peers.
-    pub(crate) fn peer(&self, program: &str, args: &[&str]) -> Person {
-        let mut command = self.command(&root().join("docs/peers").join(program));
+    pub(crate) fn peer(&self, program: &str, args: &[&str]) -> Process {
+        let mut command = self.command(&root("docs/peers").join(program));
         command.args(args);
         Home::of(program).start_on(command, Stdio::piped())
     }
@@ -48,26 +49,6 @@ impl Python {
         command.args(["-I", "-u"]).arg(script).env("PYTHONUTF8", "1").env("PYTHONDONTWRITEBYTECODE", "1");
         command
     }
-}
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// The address of a peer that has said where it listens.
-pub(crate) fn listens_at(peer: &Person) -> String {
-    peer.sees("listening on ").trim_start_matches("listening on ").to_owned()
-}
-
-/// The texts that were said by somebody, in their order.
-pub(crate) fn said_by(person: &Person, name: &str) -> Vec<String> {
-    let mark = format!(" {name}: ");
-    person.output().lines().filter_map(|row| Some(row.split_once(&mark)?.1.to_owned())).collect()
-}
-
-/// Everything after a word at the beginning of a row, in their order.
-pub(crate) fn rows_after(person: &Person, word: &str) -> Vec<String> {
-    person.output().lines().filter_map(|row| row.strip_prefix(word).map(str::to_owned)).collect()
 }
 
 /// The name of a test, and what it does with an interpreter.

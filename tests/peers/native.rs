@@ -1,7 +1,7 @@
-//! The peer written from the specification, `docs/peers/native_peer.py`.
+//! Peer written from the specification, `docs/peers/native_peer.py`.
 
-use super::support::{Home, Person};
-use super::{LONG, Python, listens_at, rows_after, said_by};
+use super::{LONG, Python};
+use crate::support::{Home, Process};
 
 const PEER: &str = "native_peer.py";
 const COUNT: usize = 200;
@@ -11,7 +11,7 @@ fn fingerprint_in(row: &str) -> &str {
 }
 
 /// Both name the same keys, say and hear, and part in order.
-fn talk(mut ours: Person, mut peer: Person) {
+fn talk(mut ours: Process, mut peer: Process) {
     let joined = ours.sees_within("파이 joined, new key", LONG);
     let own = peer.sees("own key");
     assert_eq!(fingerprint_in(&joined), fingerprint_in(&own));
@@ -24,11 +24,11 @@ fn talk(mut ours: Person, mut peer: Person) {
     ours.types(&"긴".repeat(5_000));
     ours.sees_times(" 파이: ", COUNT, LONG);
     peer.sees_times("민지: ", COUNT + 1, LONG);
-    assert_eq!(said_by(&ours, "파이"), from_peer);
-    assert_eq!(rows_after(&peer, "민지: ")[..COUNT], from_us);
-    assert_eq!(rows_after(&peer, "민지: ").last().unwrap(), &"긴".repeat(5_000));
+    assert_eq!(ours.said_by("파이"), from_peer);
+    assert_eq!(peer.rows_after("민지: ")[..COUNT], from_us);
+    assert_eq!(peer.rows_after("민지: ").last().unwrap(), &"긴".repeat(5_000));
     // The goodbye of each comes only after every receipt of the other.
-    peer.falls_silent();
+    peer.closes_input();
     ours.sees("* 파이 left");
     assert!(!ours.has_seen("not received"));
     assert_eq!(peer.ends(), 0);
@@ -36,7 +36,7 @@ fn talk(mut ours: Person, mut peer: Person) {
 
 pub(crate) fn listens(python: &Python) {
     let peer = python.peer(PEER, &["listen", "127.0.0.1:0", "파이"]);
-    let at = listens_at(&peer);
+    let at = peer.listens_at();
     talk(Home::of("민지").start(&["--connect", &at]), peer);
 }
 

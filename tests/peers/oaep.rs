@@ -1,8 +1,8 @@
-//! The mended peer, `docs/peers/oaep_peer.py`.
+//! Peer on the raw wire that reads whole blocks, `docs/peers/oaep_peer.py`.
 
-use super::support::wire::{AppError, Protocol};
-use super::support::{Home, Person};
-use super::{LONG, Python, listens_at, root, rows_after, said_by};
+use super::{LONG, Python};
+use crate::support::wire::{AppError, Protocol};
+use crate::support::{Home, Process, read};
 
 const PEER: &str = "oaep_peer.py";
 const COUNT: usize = 1_000;
@@ -12,9 +12,9 @@ fn home(raw_key: &str) -> Home {
 }
 
 /// A peer that listens, and somebody who called it.
-fn called(python: &Python, raw_key: &str, fault: AppError) -> (Person, Person) {
+fn called(python: &Python, raw_key: &str, fault: AppError) -> (Process, Process) {
     let peer = python.peer(PEER, &["listen", "127.0.0.1:0"]);
-    let wire = Protocol::to(&listens_at(&peer), 1, fault);
+    let wire = Protocol::to(&peer.listens_at(), 1, fault);
     let caller = home(raw_key).start(&["--connect", &wire.at, "--wire", "oaep"]);
     caller.sees("* raw-1 is at 127.0.0.1:");
     peer.sees("connected");
@@ -22,7 +22,7 @@ fn called(python: &Python, raw_key: &str, fault: AppError) -> (Person, Person) {
 }
 
 /// Somebody who listens, and a peer that called.
-fn caller(python: &Python, raw_key: &str) -> (Person, Person) {
+fn caller(python: &Python, raw_key: &str) -> (Process, Process) {
     let listener = home(raw_key).start(&["--listen", "127.0.0.1:0", "--wire", "oaep"]);
     let peer = python.peer(PEER, &["connect", &listener.listens_at()]);
     listener.sees("* raw-1 is at 127.0.0.1:");
@@ -34,7 +34,7 @@ fn lines(of: &str) -> Vec<String> {
     (1..=COUNT).map(|number| format!("{of} {number}: 안녕 👋 {}", "ㅎ".repeat(number % 50))).collect()
 }
 
-fn thousand((mut ours, mut peer): (Person, Person)) {
+fn thousand((mut ours, mut peer): (Process, Process)) {
     let (from_us, from_peer) = (lines("민지"), lines("파이썬"));
     for (one, other) in from_us.chunks(50).zip(from_peer.chunks(50)) {
         ours.types(&one.join("\n"));
@@ -42,8 +42,8 @@ fn thousand((mut ours, mut peer): (Person, Person)) {
     }
     peer.sees_times("Received: ", COUNT, LONG);
     ours.sees_times(" raw-1: ", COUNT, LONG);
-    assert_eq!(rows_after(&peer, "Received: "), from_us);
-    assert_eq!(said_by(&ours, "raw-1"), from_peer);
+    assert_eq!(peer.rows_after("Received: "), from_us);
+    assert_eq!(ours.said_by("raw-1"), from_peer);
     ours.types("exit");
     ours.sees("* conversation with raw-1 closed");
     peer.sees("The other side left.");
@@ -71,8 +71,8 @@ pub(crate) fn sizes(python: &Python) {
             peer.sees("Received: 끝");
             ours.sees(" raw-1: 끝");
             let expected = ["x", &"x".repeat(429), &"가나다".repeat(1_111), "끝"].concat();
-            assert_eq!(rows_after(&peer, "Received: ").concat(), expected, "{key}");
-            assert_eq!(said_by(&ours, "raw-1").concat(), expected, "{key}");
+            assert_eq!(peer.rows_after("Received: ").concat(), expected, "{key}");
+            assert_eq!(ours.said_by("raw-1").concat(), expected, "{key}");
             assert!(
                 ours.has_seen("* sent as 2 parts") && ours.has_seen("* sent as 47 parts"),
                 "{}",
@@ -90,13 +90,14 @@ pub(crate) fn one_by_one(python: &Python) {
     peer.sees("Received: 한 바이트씩");
     peer.types("그래도 읽혀요");
     ours.sees(" raw-1: 그래도 읽혀요");
-    peer.falls_silent();
+    peer.closes_input();
     ours.sees("* raw-1 left");
 }
 
-/// The README's two screens, played again: rows that are not output are typed, in their order on each side.
+/// The README's two screens, played again: rows that are not output are typed, in their order on
+/// each side.
 pub(crate) fn readme(python: &Python) {
-    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let readme = read("README.md");
     let screen = |command: &str| -> Vec<String> {
         let (_, rest) =
             readme.split_once(&format!("```text\n$ {command}\n")).expect("the screen stands there");
@@ -106,7 +107,7 @@ pub(crate) fn readme(python: &Python) {
     let ours = screen("rsachat --connect localhost:8000 --wire oaep");
 
     let mut peer = python.peer(PEER, &["listen", "0"]);
-    let port = listens_at(&peer).rsplit(':').next().unwrap().to_owned();
+    let port = peer.listens_at().rsplit(':').next().unwrap().to_owned();
     let mut person =
         home("bob-2048.pem").start(&["--connect", &format!("localhost:{port}"), "--wire", "oaep"]);
     std::thread::scope(|scope| {

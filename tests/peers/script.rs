@@ -1,9 +1,9 @@
-//! A script with a program at the other end that is not ours: `scripts/live/python.chat`.
+//! Live script `scripts/live/python.chat`, with a program at the other end that is not ours.
 
 use std::process::{Command, Stdio};
 
-use super::support::{Home, RSACHAT};
-use super::{Python, listens_at, root, rows_after};
+use super::Python;
+use crate::support::{Home, RSACHAT, root};
 
 /// What stands after a speaker's mark in the script, in its order.
 fn said(script: &str, mark: &str) -> Vec<String> {
@@ -11,10 +11,10 @@ fn said(script: &str, mark: &str) -> Vec<String> {
 }
 
 pub(crate) fn live(python: &Python) {
-    let path = root().join("scripts/live/python.chat");
+    let path = root("scripts/live/python.chat");
     let script = std::fs::read_to_string(&path).unwrap();
     let mut peer = python.peer("oaep_peer.py", &["listen", "0"]);
-    let port = listens_at(&peer).rsplit(':').next().unwrap().to_owned();
+    let port = peer.listens_at().rsplit(':').next().unwrap().to_owned();
     let mut command = Command::new(RSACHAT);
     command.arg("replay").arg(&path).args(["--var", &format!("port={port}")]);
     let mut replay = Home::of("나").start_on(command, Stdio::null());
@@ -26,6 +26,6 @@ pub(crate) fn live(python: &Python) {
         peer.types(answer);
     }
     assert_eq!(replay.ends(), 0, "{}", replay.output());
-    assert_eq!(rows_after(&peer, "Received: "), ours[1..]);
+    assert_eq!(peer.rows_after("Received: "), ours[1..]);
     assert!(replay.has_seen(&format!("나| raw-1: {}", theirs[0])));
 }

@@ -1,4 +1,4 @@
-//! The tutorial's two programs, unchanged.
+//! Programs of the tutorial, unchanged.
 
 use std::process::Stdio;
 
@@ -7,10 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 use rustix::process::Signal;
 use sha2::{Digest, Sha256};
 
-use super::support::{Home, Person};
-use super::{Python, root, rows_after};
+use super::Python;
+use crate::support::{Home, Process, root};
 
-fn raw_listener() -> (Person, String) {
+fn raw_listener() -> (Process, String) {
     let home = Home::of("민지").with_raw_key("bob-2048.pem");
     let listener = home.start(&["--listen", "127.0.0.1:0", "--wire", "oaep"]);
     let at = listener.listens_at();
@@ -49,7 +49,7 @@ pub(crate) fn client_exit(python: &Python) {
 }
 
 /// A server of the tutorial that answers each line from what is already typed.
-fn server_at(python: &Python, answers: usize) -> (Person, String) {
+fn server_at(python: &Python, answers: usize) -> (Process, String) {
     let mut server = python.tutorial("tutorial_server.py", "0");
     for number in 1..=answers {
         server.types(&format!("답 {number}"));
@@ -70,7 +70,7 @@ pub(crate) fn server(python: &Python) {
     minji.types("exit");
     assert_eq!(server.ends(), 0);
     minji.sees("* conversation with raw-1 closed");
-    assert_eq!(minji.falls_silent().ends(), 0);
+    assert_eq!(minji.closes_input().ends(), 0);
     assert_eq!(minji.output().matches("sealed to its own key").count(), 1, "told once");
     assert!(!minji.home.file("raw.pem").exists(), "a caller that gives no key needs none");
 }
@@ -80,23 +80,22 @@ pub(crate) fn piped(python: &Python) {
     let mut minji = Home::of("민지").start(&["--connect", &at, "--wire", "oaep", "--one-way"]);
     let lines: Vec<_> = (1..=40).map(|number| format!("{number}번째 줄")).collect();
     minji.types(&lines.join("\n"));
-    assert_eq!(minji.falls_silent().ends(), 0);
+    assert_eq!(minji.closes_input().ends(), 0);
     assert_eq!(server.ends(), 0);
     let heard: Vec<_> = server.output().split("Received: ").skip(1).map(line_of).collect();
     assert_eq!(heard, lines);
     assert_eq!(minji.output().matches("* raw-1 takes one line at a time").count(), 1, "{}", minji.output());
-    assert!(rows_after(&minji, "! ").is_empty(), "{}", minji.output());
+    assert!(minji.rows_after("! ").is_empty(), "{}", minji.output());
 }
 
 /// `rsachat send`, which goes at the server's pace as the prompt does.
 pub(crate) fn sent(python: &Python) {
     let (mut server, at) = server_at(python, 12);
     let home = Home::of("민지");
-    let mut sends =
-        home.start_on(home.command(&["send", &at, "--wire", "oaep", "--one-way", "-v"]), Stdio::piped());
+    let mut sends = home.run(&["send", &at, "--wire", "oaep", "--one-way", "-v"], Stdio::piped());
     let lines: Vec<_> = (1..=12).map(|number| format!("{number}번째 줄")).collect();
     sends.types(&lines.join("\n"));
-    assert_eq!(sends.falls_silent().ends(), 0, "{}", sends.complaints());
+    assert_eq!(sends.closes_input().ends(), 0, "{}", sends.complaints());
     assert_eq!(server.ends(), 0);
     let heard: Vec<_> = server.output().split("Received: ").skip(1).map(line_of).collect();
     assert_eq!(heard, lines);
@@ -108,8 +107,8 @@ pub(crate) fn sent(python: &Python) {
 pub(crate) fn received(python: &Python) {
     let home = Home::of("준호").with_raw_key("bob-2048.pem");
     let args = ["recv", "--listen", "127.0.0.1:0", "--wire", "oaep"];
-    let mut recv = home.start_on(home.command(&args), Stdio::null());
-    let at = recv.complains("listening on ").rsplit(' ').next().unwrap().to_owned();
+    let mut recv = home.run(&args, Stdio::null());
+    let at = recv.listens_at();
     let mut client = python.tutorial("tutorial_client.py", port(&at));
     client.types("안녕하세요");
     recv.sees("안녕하세요");
@@ -133,7 +132,7 @@ pub(crate) fn unchanged() {
         ("tutorial_server.py", "NESzSf67KF5vuVz55SfhgKSbELbztII3gwcMsK2BMMw="),
         ("tutorial_client.py", "T6pmhyUHvIEFSDfy2GcaGKHoWEvLvQelCbT/PtuONHs="),
     ] {
-        let text = std::fs::read(root().join("tests/peers").join(program)).unwrap();
+        let text = std::fs::read(root("tests/peers").join(program)).unwrap();
         assert_eq!(STANDARD.encode(Sha256::digest(text)), expected, "{program}");
     }
 }

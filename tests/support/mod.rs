@@ -1,20 +1,21 @@
-//! People for the tests: real processes of the program with a home of their own, typed to through a pipe and
-//! listened to by threads. It knows nothing of what a test wants to see.
+//! Processes of the program, each with a home of its own, and what else several tests need.
 
-#![allow(dead_code, reason = "every test file takes what it needs")]
+#![allow(dead_code, reason = "every test binary takes what it needs")]
 #![allow(unreachable_pub, missing_docs, reason = "nobody outside reads this")]
 
+pub mod net;
+pub mod watch;
 pub mod wire;
 
-use std::fs;
-use std::io::{Read, Write as _};
-use std::net::SocketAddr;
+use std::fs::{self, File};
+use std::io::{Read, Seek as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,10 +23,22 @@ use rustix::process::{Pid, Signal, kill_process};
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
-/// What every wait has at most. Only what hangs ever takes so long; the rest is for busy machines.
+use self::watch::Watched;
+
+/// Longest wait. Only what hangs takes so long; the rest is for busy machines.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 /// The program.
 pub const RSACHAT: &str = env!("CARGO_BIN_EXE_rsachat");
+
+/// A path in the repository.
+pub fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// The text of a file of the repository.
+pub fn read(path: &str) -> String {
+    fs::read_to_string(root(path)).unwrap()
+}
 
 /// A home folder with one of the test keys, removed with its last owner.
 #[derive(Clone)]
@@ -35,7 +48,7 @@ pub struct Home {
 }
 
 impl Home {
-    /// The home of somebody: Minji, Junho and Hana have a key each, everybody else shares the fourth.
+    /// The home of somebody: Minji, Junho and Hana have a key each, everybody else the fourth.
     pub fn of(name: &str) -> Self {
         let key = match name {
             "민지" => "test-1.pem",
@@ -49,24 +62,28 @@ impl Home {
     /// A home with a chosen test key.
     pub fn with_key(name: &str, key: &str) -> Self {
         let home = Self { folder: Arc::new(TempDir::new().unwrap()), name: name.to_owned() };
+        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).unwrap();
         home.take_key(key);
         home
     }
 
     /// Puts another test key in the place of the one that is there.
     pub fn take_key(&self, key: &str) {
-        fs::set_permissions(self.path(), fs::Permissions::from_mode(0o700)).unwrap();
-        let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys");
-        fs::copy(keys.join(key), self.file("identity.pem")).unwrap();
-        fs::set_permissions(self.file("identity.pem"), fs::Permissions::from_mode(0o600)).unwrap();
+        self.private("identity.pem", fs::read(root("tests/keys").join(key)).unwrap());
     }
 
-    /// Puts a test key where the raw wire's is kept, so that none has to be made.
+    /// Puts a test key where the raw wire's is kept, so that none has to be generated.
     pub fn with_raw_key(self, key: &str) -> Self {
-        let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys");
-        fs::copy(keys.join(key), self.file("raw.pem")).unwrap();
-        fs::set_permissions(self.file("raw.pem"), fs::Permissions::from_mode(0o600)).unwrap();
+        self.private("raw.pem", fs::read(root("tests/keys").join(key)).unwrap());
         self
+    }
+
+    /// Writes a file that nobody else may read, and gives its path.
+    pub fn private(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.file(name);
+        fs::write(&path, bytes).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        path
     }
 
     pub fn path(&self) -> &Path {
@@ -81,43 +98,66 @@ impl Home {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(RSACHAT);
         command.arg("--home").arg(self.path()).args(args).env_remove("RSACHAT_HOME");
-        // What the person who runs the tests has set is not what they are about.
+        // What whoever runs the tests has set is not what they are about.
         command.env("RSACHAT_CONFIG", "none").env_remove("CLICOLOR_FORCE");
         command
     }
 
     /// The prompt, with a pipe to type into.
-    pub fn start(&self, args: &[&str]) -> Person {
-        let mut command = self.command(&["--name", &self.name]);
-        command.args(args);
-        self.start_on(command, Stdio::piped())
+    pub fn start(&self, args: &[&str]) -> Process {
+        self.start_with_input(args, Stdio::piped())
     }
 
     /// The prompt, with an input of another kind.
-    pub fn start_with_input(&self, args: &[&str], input: impl Into<Stdio>) -> Person {
-        let mut command = self.command(&["--name", &self.name]);
-        command.args(args);
-        self.start_on(command, input.into())
+    pub fn start_with_input(&self, args: &[&str], input: impl Into<Stdio>) -> Process {
+        self.run(&[&["--name", &self.name], args].concat(), input)
     }
 
-    /// The prompt, with lines that stand in its input before it starts: however fast it ends, they were there.
-    pub fn start_having_typed(&self, args: &[&str], lines: &str) -> Person {
+    /// The prompt, with lines that stand in its input before it starts: however fast it ends,
+    /// they were there.
+    pub fn start_having_typed(&self, args: &[&str], lines: &str) -> Process {
         let (reader, mut writer) = std::io::pipe().unwrap();
         writeln!(writer, "{lines}").unwrap();
-        let mut person = self.start_with_input(args, reader);
-        person.stdin = Some(OwnedFd::from(writer).into());
-        person
+        let mut process = self.start_with_input(args, reader);
+        process.input = Some(OwnedFd::from(writer).into());
+        process
+    }
+
+    /// The program with these arguments and nothing else.
+    pub fn run(&self, args: &[&str], input: impl Into<Stdio>) -> Process {
+        self.start_on(self.command(args), input)
+    }
+
+    /// A shell's commands, in which `$0` is the program, `$1` this home and `$2` an argument.
+    pub fn shell(&self, script: &str, argument: &str, input: impl Into<Stdio>) -> Process {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script, RSACHAT]).arg(self.path()).arg(argument).env("RSACHAT_CONFIG", "none");
+        self.start_on(shell, input)
     }
 
     /// Any command line that ends in the program.
-    pub fn start_on(&self, mut command: Command, input: Stdio) -> Person {
-        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
+    pub fn start_on(&self, command: Command, input: impl Into<Stdio>) -> Process {
+        self.start_into(command, input, Output::Kept)
+    }
+
+    /// The same, with an output of another kind.
+    pub fn start_into(&self, mut command: Command, input: impl Into<Stdio>, output: Output) -> Process {
+        let kept = matches!(output, Output::Kept);
+        let stdout = match output {
+            Output::Kept | Output::Taken => Stdio::piped(),
+            Output::Into(there) => there,
+        };
+        command.stdin(input).stdout(stdout).stderr(Stdio::piped());
+        let one = one_at_a_time();
         let mut child = command.spawn().unwrap();
-        let heard = Arc::new((Mutex::new(Heard { open: 2, ..Heard::default() }), Condvar::new()));
-        listen(child.stdout.take().unwrap(), &heard, |heard| &mut heard.out);
+        drop(one);
+        let heard = Arc::new(Watched::new(Heard { open: 1 + u8::from(kept), ..Heard::default() }));
+        if kept {
+            listen(child.stdout.take().unwrap(), &heard, |heard| &mut heard.out);
+        }
         listen(child.stderr.take().unwrap(), &heard, |heard| &mut heard.err);
-        let stdin = child.stdin.take();
-        Person { child, stdin, heard, home: self.clone() }
+        let input = child.stdin.take();
+        Process { child, input, heard, home: self.clone() }
     }
 
     /// What the program answers on its standard output when run to its end without input.
@@ -133,6 +173,15 @@ impl Home {
     }
 }
 
+/// Where the standard output of a process goes.
+pub enum Output {
+    /// Collected, for [`Process::output`] and every wait on it.
+    Kept,
+    Into(Stdio),
+    /// A pipe that the test reads: [`Process::take_output`].
+    Taken,
+}
+
 #[derive(Default)]
 struct Heard {
     out: Vec<u8>,
@@ -140,31 +189,50 @@ struct Heard {
     open: u8,
 }
 
-type Shared = Arc<(Mutex<Heard>, Condvar)>;
-
-/// One running prompt; killed when it goes out of scope.
-pub struct Person {
+/// One running process of the program; killed when it goes out of scope.
+pub struct Process {
     child: Child,
-    stdin: Option<ChildStdin>,
-    heard: Shared,
+    input: Option<ChildStdin>,
+    heard: Arc<Watched<Heard>>,
     pub home: Home,
 }
 
-impl Person {
-    /// Somebody with a home of their own.
+impl Process {
+    /// The prompt of somebody with a home of their own.
     pub fn start(name: &str, args: &[&str]) -> Self {
         Home::of(name).start(args)
     }
 
     /// Somebody who waits for callers, and where.
     pub fn listening(name: &str) -> (Self, String) {
-        let person = Self::start(name, &["--listen", "127.0.0.1:0"]);
-        let at = person.listens_at();
-        (person, at)
+        let process = Self::start(name, &["--listen", "127.0.0.1:0"]);
+        let at = process.listens_at();
+        (process, at)
     }
 
+    /// Two prompts that have each seen the other for the first time, the caller first, and where
+    /// the second listens.
+    pub fn pair(caller: &str, listener: &str) -> (Self, Self, String) {
+        let (second, at) = Self::listening(listener);
+        let first = Self::start(caller, &["--connect", &at]);
+        first.sees(&format!("{listener} joined, new key"));
+        second.sees(&format!("{caller} joined, new key"));
+        (first, second, at)
+    }
+
+    /// The address at which it listens, as it says on one of its outputs.
     pub fn listens_at(&self) -> String {
-        self.sees("* listening on ").trim_start_matches("* listening on ").to_owned()
+        self.listens_at_nth(1)
+    }
+
+    /// The address of its listener of this number, counted from 1.
+    pub fn listens_at_nth(&self, number: usize) -> String {
+        let is_address = |word: &&str| word.parse::<SocketAddr>().is_ok();
+        let address = |row: &str| row.split([' ', '"']).find(is_address).map(str::to_owned);
+        self.wait("an address to listen on", PATIENCE, |heard| {
+            let rows = whole_rows(&heard.out) + &whole_rows(&heard.err);
+            rows.lines().filter(|row| row.contains("listening")).filter_map(address).nth(number - 1)
+        })
     }
 
     pub fn types(&mut self, line: &str) {
@@ -172,16 +240,26 @@ impl Person {
     }
 
     pub fn types_bytes(&mut self, bytes: &[u8]) {
-        self.stdin.as_mut().expect("the input is still open").write_all(bytes).unwrap();
+        self.input.as_mut().expect("the input is still open").write_all(bytes).unwrap();
     }
 
     /// Ends the input.
-    pub fn falls_silent(&mut self) -> &mut Self {
-        self.stdin = None;
+    pub fn closes_input(&mut self) -> &mut Self {
+        self.input = None;
         self
     }
 
-    /// Waits until a row with this text stands on standard output, and returns the first such row.
+    /// Gives away the pipe into which it is typed.
+    pub fn take_input(&mut self) -> ChildStdin {
+        self.input.take().expect("the input is still open")
+    }
+
+    /// Gives away the pipe of an output that is not collected.
+    pub fn take_output(&mut self) -> ChildStdout {
+        self.child.stdout.take().expect("the output is not collected")
+    }
+
+    /// Waits until a row with this text stands on standard output, and gives the first such row.
     pub fn sees(&self, text: &str) -> String {
         self.sees_within(text, PATIENCE)
     }
@@ -192,11 +270,25 @@ impl Person {
 
     /// Waits until `count` rows with this text stand on standard output.
     pub fn sees_times(&self, text: &str, count: usize, patience: Duration) {
-        let enough = |heard: &Heard| {
-            let rows = whole_rows(&heard.out);
-            (rows.lines().filter(|row| row.contains(text)).count() >= count).then_some(())
-        };
-        self.wait(text, patience, enough);
+        let rows = |heard: &Heard| whole_rows(&heard.out).lines().filter(|row| row.contains(text)).count();
+        self.wait(text, patience, |heard| (rows(heard) >= count).then_some(()));
+    }
+
+    /// Waits until somebody has said this many rows, and gives them all.
+    pub fn hears(&self, name: &str, count: usize) -> Vec<String> {
+        self.sees_times(&format!(" {name}: "), count, PATIENCE);
+        self.said_by(name)
+    }
+
+    /// What somebody has said so far, without times and names.
+    pub fn said_by(&self, name: &str) -> Vec<String> {
+        let mark = format!(" {name}: ");
+        self.output().lines().filter_map(|row| Some(row.split_once(&mark)?.1.to_owned())).collect()
+    }
+
+    /// The rows that begin so, without that beginning.
+    pub fn rows_after(&self, word: &str) -> Vec<String> {
+        self.output().lines().filter_map(|row| row.strip_prefix(word).map(str::to_owned)).collect()
     }
 
     /// Waits until a row with this text stands on standard error.
@@ -206,15 +298,30 @@ impl Person {
 
     /// Everything on standard output so far.
     pub fn output(&self) -> String {
-        String::from_utf8_lossy(&self.heard.0.lock().unwrap().out).into_owned()
+        String::from_utf8_lossy(&self.raw_output()).into_owned()
     }
 
     pub fn raw_output(&self) -> Vec<u8> {
-        self.heard.0.lock().unwrap().out.clone()
+        self.heard.look(|heard| heard.out.clone())
     }
 
     pub fn has_seen(&self, text: &str) -> bool {
         self.output().contains(text)
+    }
+
+    /// Everything on standard error so far.
+    pub fn complaints(&self) -> String {
+        self.heard.look(|heard| String::from_utf8_lossy(&heard.err).into_owned())
+    }
+
+    /// The rows of trouble with this text, those too that were only counted (`… and 3 more like
+    /// this`): how many are told together depends on the second in which they came.
+    pub fn troubles_like(&self, text: &str) -> usize {
+        let count = |row: &String| match row.strip_prefix("… and ") {
+            Some(more) => more.strip_suffix(" more like this").unwrap().parse().unwrap(),
+            None => usize::from(row.contains(text)),
+        };
+        self.rows_after("! ").iter().map(count).sum()
     }
 
     /// Answers a command, which shows that every line typed before has been dealt with.
@@ -224,7 +331,7 @@ impl Person {
     }
 
     pub fn signal(&self, signal: Signal) {
-        kill_process(self.pid(), signal).unwrap();
+        kill_process(Pid::from_raw(self.child.id().cast_signed()).unwrap(), signal).unwrap();
     }
 
     /// The number of the process.
@@ -232,36 +339,18 @@ impl Person {
         self.child.id()
     }
 
-    fn pid(&self) -> Pid {
-        Pid::from_raw(self.child.id().cast_signed()).unwrap()
-    }
-
     /// Open descriptors.
     pub fn descriptors(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 
-    /// The rows of trouble with this text, those too that were only counted (`… and 3 more like this`): how many are
-    /// told together depends on the second in which they came.
-    pub fn troubles_like(&self, text: &str) -> usize {
-        let output = self.output();
-        let rows = output.lines().filter_map(|row| row.strip_prefix("! "));
-        rows.map(|row| match row.strip_prefix("… and ").and_then(|row| row.strip_suffix(" more like this"))
-        {
-            Some(more) => more.parse().unwrap(),
-            None => usize::from(row.contains(text)),
-        })
-        .sum()
-    }
-
-    /// Everything on standard error so far.
-    pub fn complaints(&self) -> String {
-        String::from_utf8_lossy(&self.heard.0.lock().unwrap().err).into_owned()
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 
     /// Waits for the end and gives the exit code as a shell does.
     pub fn ends(&mut self) -> i32 {
-        self.ends_within(PATIENCE)
+        self.ends_within(3 * PATIENCE)
     }
 
     pub fn ends_within(&mut self, patience: Duration) -> i32 {
@@ -270,28 +359,16 @@ impl Person {
         status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
     }
 
-    fn wait<T>(&self, what: &str, patience: Duration, mut found: impl FnMut(&Heard) -> Option<T>) -> T {
-        let until = Instant::now() + patience;
-        let mut heard = self.heard.0.lock().unwrap();
-        loop {
-            if let Some(found) = found(&heard) {
-                return found;
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            let over = left.is_zero() || heard.open == 0;
-            assert!(
-                !over,
-                "{} waited in vain for {what:?}; stdout:\n{}\nstderr:\n{}",
-                self.home.name,
-                String::from_utf8_lossy(&heard.out),
-                String::from_utf8_lossy(&heard.err)
-            );
-            heard = self.heard.1.wait_timeout(heard, left).unwrap().0;
-        }
+    fn wait<T>(&self, what: &str, patience: Duration, found: impl Fn(&Heard) -> Option<T>) -> T {
+        self.heard.wait(patience, |heard| heard.open == 0 || found(heard).is_some());
+        self.heard.look(|heard| found(heard)).unwrap_or_else(|| {
+            let (name, out, err) = (&self.home.name, self.output(), self.complaints());
+            panic!("{name} waited in vain for {what:?}; stdout:\n{out}\nstderr:\n{err}")
+        })
     }
 }
 
-impl Drop for Person {
+impl Drop for Process {
     fn drop(&mut self) {
         // It may have ended by itself.
         let _ = self.child.kill();
@@ -299,8 +376,39 @@ impl Drop for Person {
     }
 }
 
-/// An address at which nobody listens and that nobody else is given, as long as the socket lives. The program may
-/// listen there.
+/// Lock for starting a program and for opening a terminal: a new terminal is for a moment
+/// inherited by every program that another test starts then, and as long as that runs, nobody
+/// sees this terminal's end.
+pub fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A file with these bytes, open at its beginning.
+pub fn file_with(bytes: &[u8]) -> File {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    file.rewind().unwrap();
+    file
+}
+
+/// A connection whose reads do not wait for ever.
+pub fn call(at: &str) -> TcpStream {
+    let stream = TcpStream::connect(at).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Everything that comes until the end of a stream. That may be a reset, when not all that was
+/// sent to the other side has been read.
+pub fn all_of(mut stream: impl Read) -> Vec<u8> {
+    let mut all = Vec::new();
+    let _ = stream.read_to_end(&mut all);
+    all
+}
+
+/// An address at which nobody listens and that nobody else is given, as long as the socket lives.
+/// The program may listen there.
 pub fn held_address() -> (Socket, String) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_reuse_address(true).unwrap();
@@ -318,24 +426,32 @@ pub fn eventually(what: &str, patience: Duration, mut so: impl FnMut() -> bool) 
     }
 }
 
+/// Asserts that a text is the one in `snapshots/NAME.snap`.
+pub fn assert_snapshot(name: &str, text: &str) {
+    with_snapshots(|| insta::assert_snapshot!(name, text));
+}
+
+/// Runs assertions of snapshots that lie in `snapshots/`, whichever test makes them.
+pub fn with_snapshots(assert: impl FnOnce()) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(root("snapshots"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(assert);
+}
+
 fn listen(
     mut from: impl Read + Send + 'static,
-    heard: &Shared,
+    heard: &Arc<Watched<Heard>>,
     which: impl Fn(&mut Heard) -> &mut Vec<u8> + Send + 'static,
 ) {
     let heard = Arc::clone(heard);
     thread::spawn(move || {
         let mut buffer = [0; 4096];
-        loop {
-            let count = from.read(&mut buffer).unwrap_or(0);
-            let mut now = heard.0.lock().unwrap();
-            which(&mut now).extend_from_slice(&buffer[..count]);
-            now.open -= u8::from(count == 0);
-            heard.1.notify_all();
-            if count == 0 {
-                return;
-            }
+        while let count @ 1.. = from.read(&mut buffer).unwrap_or(0) {
+            heard.change(|heard| which(heard).extend_from_slice(&buffer[..count]));
         }
+        heard.change(|heard| heard.open -= 1);
     });
 }
 

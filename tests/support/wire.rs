@@ -1,4 +1,5 @@
-//! A wire with faults: a proxy for one connection that splits, flips or cuts what passes, and remembers it.
+//! A wire with faults: a proxy for one connection that splits, flips or cuts what passes, and
+//! remembers it.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -35,8 +36,8 @@ pub struct Protocol {
 }
 
 impl Protocol {
-    /// A wire to `target`, which sees the caller come from the `number`th loopback address: limits by source
-    /// are for another test.
+    /// A wire to `target`, which sees the caller come from the `number`th loopback address: limits
+    /// by source are for another test.
     pub fn to(target: &str, number: usize, fault: AppError) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let at = listener.local_addr().unwrap().to_string();
@@ -57,9 +58,13 @@ impl Protocol {
 /// A call from the `number`th loopback address.
 pub fn call_from(number: usize, target: SocketAddr) -> TcpStream {
     let [_, _, high, low] = u32::try_from(number).unwrap().to_be_bytes();
-    let source = SocketAddr::from((Ipv4Addr::new(127, 0, high.wrapping_add(1), low), 0));
+    call_from_ip(Ipv4Addr::new(127, 0, high.wrapping_add(1), low), target)
+}
+
+/// A call from an address of this machine.
+pub fn call_from_ip(source: Ipv4Addr, target: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.bind(&source.into()).unwrap();
+    socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
     socket.connect(&target.into()).unwrap();
     socket.into()
 }

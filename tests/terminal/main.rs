@@ -1,31 +1,35 @@
-//! The real program on a terminal: what a person sees and what is left behind. Each test is one thing that went
-//! wrong in some chat before.
+//! Program on a terminal: what a person sees and what is left behind. Each test is one thing that
+//! went wrong in some chat before.
 
-#![allow(clippy::indexing_slicing, reason = "a test that cannot go on fails there")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails there")]
 
 mod names;
+mod pipe;
 mod pty;
 mod reading;
 mod storms;
+#[path = "../support/mod.rs"]
+mod support;
 mod title;
 mod writing;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use pty::{Pty, Setup, has};
 use rsachat::crypto::{PublicKey, Seed, seal_oaep};
 use rustix::process::Signal;
+
+use pty::{Pty, Setup, has};
 
 #[test]
 fn a_half_typed_line_stays_when_a_message_arrives() {
     let (mut alice, mut bob) = Pty::start_with_bob(&Setup::default());
     alice.press("안녕 bob, I am ty");
     alice.wait_picture("40x10 cursor 0,27 paste=true\n|bob?    > 안녕 bob, I am ty");
-    bob.say("hi alice");
+    bob.types("hi alice");
     alice.wait_picture("40x10 cursor 1,27 paste=true\n|00:00   bob: hi alice\n|bob?    > 안녕 bob, I am ty");
     alice.press("ping\r");
-    assert_eq!(bob.wait_heard(1), ["안녕 bob, I am typing"]);
+    assert_eq!(bob.hears("alice", 1), ["안녕 bob, I am typing"]);
 }
 
 #[test]
@@ -33,10 +37,10 @@ fn the_cursor_stays_in_the_middle_of_the_line() {
     let (mut alice, mut bob) = Pty::start_with_bob(&Setup::default());
     alice.press("가나다라\x1b[D\x1b[D");
     alice.wait_picture("40x10 cursor 0,14 paste=true\n|bob?    > 가나다라");
-    bob.say("둘째");
+    bob.types("둘째");
     alice.wait_picture("40x10 cursor 1,14 paste=true\n|00:00   bob: 둘째\n|bob?    > 가나다라");
     alice.press("x\r");
-    assert_eq!(bob.wait_heard(1), ["가나x다라"]);
+    assert_eq!(bob.hears("alice", 1), ["가나x다라"]);
 }
 
 #[test]
@@ -95,7 +99,7 @@ fn quit_gives_the_terminal_back() {
     alice.press(":quit\r");
     assert_eq!(alice.wait_end(), 0);
     assert!(alice.has_modes_of_before());
-    bob.wait_for("alice left");
+    bob.sees("alice left");
 }
 
 #[test]
@@ -106,7 +110,7 @@ fn sigterm_says_goodbye_and_gives_the_terminal_back() {
     alice.signal(Signal::TERM);
     assert_eq!(alice.wait_end(), 143);
     assert!(alice.has_modes_of_before());
-    bob.wait_for("alice left");
+    bob.sees("alice left");
 }
 
 #[test]
@@ -115,7 +119,7 @@ fn sighup_says_goodbye_and_gives_the_terminal_back() {
     alice.signal(Signal::HUP);
     assert_eq!(alice.wait_end(), 129);
     assert!(alice.has_modes_of_before());
-    bob.wait_for("alice left");
+    bob.sees("alice left");
 }
 
 #[test]
@@ -123,12 +127,12 @@ fn wide_characters_wrap_and_stay() {
     let (mut alice, mut bob) = Pty::start_with_bob(&Setup { cols: 24, ..Setup::default() });
     alice.press("가나다라마바사아자차");
     alice.wait_picture("24x10 cursor 1,6 paste=true\n|bob?    > 가나다라마바사\n|아자차");
-    bob.say("하나둘셋넷다섯여섯일곱");
+    bob.types("하나둘셋넷다섯여섯일곱");
     alice.wait_picture(
         "24x10 cursor 4,6 paste=true\n|00:00   bob: 하나둘셋넷\n|             다섯여섯일\n|             곱\n|bob?    > 가나다라마바사\n|아자차",
     );
     alice.press("\r");
-    assert_eq!(bob.wait_heard(1), ["가나다라마바사아자차"]);
+    assert_eq!(bob.hears("alice", 1), ["가나다라마바사아자차"]);
 }
 
 #[test]
@@ -138,12 +142,12 @@ fn a_wrapped_line_survives_a_narrower_terminal() {
     alice.wait_picture("40x10 cursor 1,2 paste=true\n|bob?    > 가나다라마바사아자차카타파하거\n|너");
     alice.resize(24, 10);
     alice.wait_picture("24x10 cursor 1,18 paste=true\n|bob?    > 가나다라마바사\n|아자차카타파하거너");
-    bob.say("hi");
+    bob.types("hi");
     alice.wait_picture(
         "24x10 cursor 2,18 paste=true\n|00:00   bob: hi\n|bob?    > 가나다라마바사\n|아자차카타파하거너",
     );
     alice.press("더\r");
-    assert_eq!(bob.wait_heard(1), ["가나다라마바사아자차카타파하거너더"]);
+    assert_eq!(bob.hears("alice", 1), ["가나다라마바사아자차카타파하거너더"]);
 }
 
 #[test]
@@ -152,35 +156,35 @@ fn a_paste_of_three_lines_is_one_message() {
     alice.press("\x1b[200~하나\r둘\r셋\x1b[201~");
     alice.wait("the paste", |screen| has(screen, "셋"));
     alice.press("\r");
-    assert_eq!(bob.wait_heard(3), ["하나", "둘", "셋"]);
+    assert_eq!(bob.hears("alice", 3), ["하나", "둘", "셋"]);
     // Three messages would have three times.
     alice.wait_picture(
         "40x10 cursor 3,10 paste=true\n|00:00 alice: 하나\n|      alice: 둘\n|      alice: 셋\n|bob?    >",
     );
     alice.press("after\r");
-    assert_eq!(bob.wait_heard(4), ["하나", "둘", "셋", "after"]);
+    assert_eq!(bob.hears("alice", 4), ["하나", "둘", "셋", "after"]);
 }
 
 #[test]
 fn lines_typed_ahead_are_all_sent() {
     let (mut alice, bob) = Pty::start_with_bob(&Setup::default());
     alice.press("하나\r둘\r셋\r");
-    assert_eq!(bob.wait_heard(3), ["하나", "둘", "셋"]);
+    assert_eq!(bob.hears("alice", 3), ["하나", "둘", "셋"]);
 }
 
 #[test]
 fn an_open_search_does_not_hold_up_the_network() {
     let (mut alice, mut bob) = Pty::start_with_bob(&Setup::default());
     alice.press("first\r");
-    bob.wait_heard(1);
+    bob.hears("alice", 1);
     alice.wait_reading();
     alice.press("\x12fir");
     alice.wait("the search", |screen| has(screen, "i-search)`fir"));
     for n in 1..=5 {
-        bob.say(&format!("during {n}"));
+        bob.types(&format!("during {n}"));
     }
     // Nothing can be printed now, but whoever calls is answered.
-    alice.call_as_carol().wait_for("alice joined");
+    alice.call_as_carol().sees("alice joined");
     assert!(!alice.bytes().contains("during"), "{}", alice.picture());
     alice.press("\x07");
     alice.wait("what was held back", |screen| has(screen, "during 5"));
@@ -199,7 +203,7 @@ fn ctrl_c_clears_a_line_and_on_an_empty_one_says_how_to_leave() {
     alice.wait("the hint", |screen| has(screen, "to leave, type :quit or press Ctrl-D"));
     alice.wait_reading();
     alice.press("this\r");
-    assert_eq!(bob.wait_heard(1), ["this"]);
+    assert_eq!(bob.hears("alice", 1), ["this"]);
 }
 
 #[test]
@@ -212,12 +216,12 @@ fn ctrl_z_suspends_and_the_line_is_there_again_after_it() {
     alice.press("\x1a");
     alice.wait("the shell", |screen| has(screen, "stopped with 148"));
     assert!(alice.has_modes_of_before(), "the shell has the terminal as it was");
-    bob.say("while you were away");
+    bob.types("while you were away");
     alice.press("go\r");
     alice.wait("the message", |screen| has(screen, "bob: while you were away"));
     alice.wait("the line", |screen| screen.contents().matches("반쯤").count() >= 2);
     alice.press("x\r");
-    assert_eq!(bob.wait_heard(1), ["반쯤x"]);
+    assert_eq!(bob.hears("alice", 1), ["반쯤x"]);
     alice.wait_reading();
     alice.press("\x04");
     alice.wait_bytes("the end", |bytes| bytes.contains("left with 0"));
@@ -230,10 +234,10 @@ fn a_dumb_terminal_gets_lines_and_nothing_else() {
     let mut alice = Pty::start(&Setup { cols: 80, term: "dumb", ..Setup::default() });
     let mut bob = alice.call("bob");
     alice.wait("bob", |screen| has(screen, "bob joined"));
-    bob.say("hi");
+    bob.types("hi");
     alice.wait("the message", |screen| has(screen, "bob: hi"));
     alice.press("안녕\r");
-    assert_eq!(bob.wait_heard(1), ["안녕"]);
+    assert_eq!(bob.hears("alice", 1), ["안녕"]);
     assert!(alice.has_modes_of_before(), "nobody edits");
     alice.press("\x04");
     assert_eq!(alice.wait_end(), 0);
@@ -244,7 +248,7 @@ fn a_dumb_terminal_gets_lines_and_nothing_else() {
 fn no_color_means_an_editor_without_colour() {
     let setup = Setup { env: &[("NO_COLOR", "1")], ..Setup::default() };
     let (mut alice, mut bob) = Pty::start_with_bob(&setup);
-    bob.say("hi");
+    bob.types("hi");
     alice.wait("the message", |screen| has(screen, "bob: hi"));
     alice.press(":nothing\r");
     alice.wait("the mistake", |screen| has(screen, "no such command"));
@@ -266,7 +270,7 @@ fn a_paste_too_large_for_the_editor_is_refused_and_the_prompt_lives() {
     alice.press(&format!("\x1b[200~{block}\x1b[201~"));
     alice.wait("the refusal", |screen| screen.contents().replace('\n', "").contains("too long"));
     alice.press("still here\r");
-    assert_eq!(bob.wait_heard(1), ["still here"]);
+    assert_eq!(bob.hears("alice", 1), ["still here"]);
 }
 
 #[test]

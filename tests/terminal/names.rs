@@ -1,15 +1,13 @@
-//! Names that are one's own, and what is remembered.
+//! Names of one's own, and what is remembered.
 
 use super::pty::{Pty, Setup, has};
-
-const OTHER: &str = include_str!("../keys/test-1.pem");
 
 fn own_name(cols: u16, rows: u16) {
     let setup = Setup { cols, rows, args: &["--no-time"], ..Setup::default() };
     let (mut alice, mut bob) = Pty::start_with_bob(&setup);
     alice.press(":name bob 밥\r");
     alice.wait("the new name", |screen| has(screen, "bob is called 밥 now"));
-    bob.say("who?");
+    bob.types("who?");
     alice.wait("his words", |screen| has(screen, "밥: who?"));
     alice.press(":name 밥 alice\r");
     alice.wait("the refusal", |screen| has(screen, "choose another name"));
@@ -34,8 +32,8 @@ fn imitation(cols: u16, rows: u16) {
     alice.press(":trust bob\r");
     alice.wait("trust", |screen| has(screen, "bob is marked verified"));
     alice.clear();
-    let mut eve = alice.call_with("b\u{43e}b", OTHER);
-    eve.say("나야");
+    let mut eve = alice.call_with("b\u{43e}b", "test-1.pem");
+    eve.types("나야");
     alice.check_picture(&format!("imitation-{cols}x{rows}"), |screen| has(screen, "나야"));
 }
 
@@ -49,11 +47,11 @@ fn looking_back(cols: u16, rows: u16) {
     let setup = Setup { cols, rows, ..Setup::default() };
     let (mut alice, mut bob) = Pty::start_with_bob(&setup);
     alice.press("Das Wetter ist schön\r");
-    bob.wait_heard(1);
-    bob.say("날씨가 좋네요");
+    bob.hears("alice", 1);
+    bob.types("날씨가 좋네요");
     alice.wait("his words", |screen| has(screen, "좋네요"));
     alice.press("둘째 줄\x1b\r셋째\r");
-    bob.wait_heard(3);
+    bob.hears("alice", 3);
     alice.wait("her words", |screen| screen.contents().matches("셋째").count() == 1);
     alice.clear();
     alice.press(":last 2\r");
@@ -74,10 +72,10 @@ fn what_was_said_is_found_again() {
 #[test]
 fn nothing_is_written_to_disk_until_a_log_is_asked_for() {
     let (mut alice, mut bob) = Pty::start_with_bob(&Setup { cols: 80, rows: 24, ..Setup::default() });
-    bob.say("before");
+    bob.types("before");
     alice.wait("his words", |screen| has(screen, "bob: before"));
     alice.press("own before\r");
-    bob.wait_heard(1);
+    bob.hears("alice", 1);
     let files = || -> Vec<String> {
         let folder = std::fs::read_dir(alice.home()).expect("a folder");
         let mut names: Vec<_> =
@@ -89,13 +87,13 @@ fn nothing_is_written_to_disk_until_a_log_is_asked_for() {
     alice.press(":log talk.log\r");
     alice.wait("the announcement", |screen| has(screen, "is also written to talk.log"));
     alice.press("own after\r");
-    bob.wait_heard(2);
-    bob.say("after \u{1b}[2J");
+    bob.hears("alice", 2);
+    bob.types("after \u{1b}[2J");
     alice.wait("his words", |screen| has(screen, "bob: after"));
     alice.press(":log off\r");
     alice.wait("its end", |screen| has(screen, "the log talk.log is closed"));
     alice.press("unheard\r");
-    bob.wait_heard(3);
+    bob.hears("alice", 3);
     let path = alice.home().join("talk.log");
     let text = std::fs::read_to_string(&path).expect("a log");
     assert!(text.contains(" alice: own after\n") && text.contains(" bob: after \\u{1b}[2J\n"), "{text:?}");

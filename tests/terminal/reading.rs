@@ -1,4 +1,7 @@
-//! What stands on the screen: messages, news, tables and the prompt, at a common size and at a small one.
+//! Screens that are read: messages, news, tables and the prompt, at a common size and at a small
+//! one.
+
+use rustix::process::Signal;
 
 use super::pty::{Pty, Setup, has};
 
@@ -14,18 +17,18 @@ fn shows(text: &'static str) -> impl Fn(&vt100::Screen) -> bool {
 
 fn conversation(name: &str, setup: &Setup<'_>) {
     let (mut alice, mut bob) = Pty::start_with_bob(setup);
-    bob.say("안녕하세요 alice, 오늘 저녁에 시간이 있으면 같이 밥을 먹으러 갈래요? 👩‍👩‍👧‍👧");
+    bob.types("안녕하세요 alice, 오늘 저녁에 시간이 있으면 같이 밥을 먹으러 갈래요? 👩‍👩‍👧‍👧");
     alice.wait("his words", shows("갈래요?"));
     alice.press("좋아요 e\u{301}tude 👍🏽 일곱 시에 학교 앞에서 만나요, 늦지 않게 갈게요\r");
     alice.wait("her words", shows("갈게요"));
     // His next words come after his receipt.
-    bob.wait_heard(1);
+    bob.hears("alice", 1);
     alice.press(":conect x\r");
     alice.wait("the mistake", shows("did you"));
-    bob.say("여기서 봐요");
+    bob.types("여기서 봐요");
     alice.wait("the last", shows("여기서 봐요"));
     alice.wait_reading();
-    bob.say(":quit");
+    bob.types(":quit");
     alice.check_picture(name, shows("bob left"));
 }
 
@@ -45,11 +48,12 @@ fn odd_text(size: &str, setup: &Setup<'_>) {
     alice.wait("the name", shows("bob is called 박준호 now"));
     alice.press("\r");
     alice.clear();
-    // Marks that turn the direction of writing, a joined family, a flag, marks that stand on a letter.
-    bob.say("\u{202e}abc \u{2067}def\u{2069} e\u{301}\u{302}tude 🇰🇷🇰🇷 👩‍👩‍👧‍👧👩‍👩‍👧‍👧 नमस्ते שלום \u{200b}끝");
+    // Marks that turn the direction of writing, a joined family, a flag, marks that stand on a
+    // letter.
+    bob.types("\u{202e}abc \u{2067}def\u{2069} e\u{301}\u{302}tude 🇰🇷🇰🇷 👩‍👩‍👧‍👧👩‍👩‍👧‍👧 नमस्ते שלום \u{200b}끝");
     alice.wait("his words", shows("끝"));
     alice.press("네 ☕️\r");
-    bob.wait_heard(1);
+    bob.hears("alice", 1);
     alice.check_picture(&format!("odd-text-{size}"), shows("alice: 네"));
 }
 
@@ -61,7 +65,7 @@ fn odd_texts_stay_in_their_column_and_turn_nothing_around() {
 
 fn tables(size: &str, setup: &Setup<'_>) {
     let (mut alice, mut bob) = Pty::start_with_bob(setup);
-    bob.say("hi");
+    bob.types("hi");
     alice.wait("his words", shows("bob: hi"));
     alice.clear();
     alice.press(":peers\r");
@@ -77,7 +81,8 @@ fn tables(size: &str, setup: &Setup<'_>) {
     alice.check_picture(&format!("help-{size}"), shows("authenticates nobody."));
     alice.clear();
     alice.press(":name bob 가나다라마바사아자차카타파하\r");
-    // The prompt of the line that is being read has the room that it had before; the next one has its own.
+    // The prompt of the line that is being read has the room that it had before; the next one has
+    // its own.
     alice.wait("the name in the prompt", |screen| {
         let (row, _) = screen.cursor_position();
         screen.rows(0, u16::MAX).nth(usize::from(row)).is_some_and(|row| row.contains("가나"))
@@ -86,10 +91,10 @@ fn tables(size: &str, setup: &Setup<'_>) {
     });
     alice.press("\r");
     alice.clear();
-    bob.say("a long name leaves room for what is said");
+    bob.types("a long name leaves room for what is said");
     alice.wait("his words", shows("is said"));
     alice.press("네\r");
-    bob.wait_heard(1);
+    bob.hears("alice", 1);
     alice.check_picture(&format!("long-name-{size}"), shows("alice: 네"));
 }
 
@@ -107,13 +112,13 @@ fn unread(name: &str, setup: &Setup<'_>) {
     let (mut alice, mut bob) = Pty::start_with_bob(setup);
     let mut carol = alice.call_as_carol();
     alice.wait("carol", shows("carol joined"));
-    carol.wait_for("alice joined");
+    carol.sees("alice joined");
     alice.press(":trust bob\r");
     alice.wait("trust", shows("bob is marked verified"));
     alice.clear();
-    carol.say("하나");
-    carol.say("둘");
-    bob.say("셋");
+    carol.types("하나");
+    carol.types("둘");
+    bob.types("셋");
     alice.wait("all of it", |screen| ["하나", "둘", "셋"].iter().all(|one| has(screen, one)));
     // The order of two peers' messages is that of the network: only the prompt is held here.
     alice.press("\r");
@@ -136,7 +141,7 @@ fn the_prompt_counts_what_others_said() {
 #[test]
 fn own_lines_and_those_of_others_have_their_colours_and_the_same_form() {
     let (mut alice, mut bob) = Pty::start_with_bob(&Setup::default());
-    bob.say("hi");
+    bob.types("hi");
     alice.wait("his words", shows("bob: hi"));
     alice.press("ho\r");
     alice.wait("her words", shows("alice: ho"));
@@ -150,26 +155,26 @@ fn own_lines_and_those_of_others_have_their_colours_and_the_same_form() {
 #[test]
 fn a_message_that_has_not_arrived_stands_in_the_prompt_and_leaves_it_by_itself() {
     let (mut alice, bob) = Pty::start_with_bob(&Setup { cols: 80, rows: 24, ..Setup::default() });
-    bob.stop();
+    bob.signal(Signal::STOP);
     alice.press("hello?\r");
     // Nothing is typed meanwhile: the prompt is painted anew by itself, both times.
     alice.wait("the count", |screen| has(screen, "bob? +1"));
-    bob.go_on();
+    bob.signal(Signal::CONT);
     alice.wait("its end", |screen| !has(screen, "+1"));
     alice.press("still one line\r");
-    bob.wait_heard(2);
+    bob.hears("alice", 2);
 }
 
 #[test]
 fn a_time_format_and_no_time_hold_for_both_sides() {
     let setup = Setup { args: &["--time-format", "<%d>"], ..Setup::default() };
     let (mut alice, mut bob) = Pty::start_with_bob(&setup);
-    bob.say("hi");
+    bob.types("hi");
     alice.wait("his words", shows(">   bob: hi"));
     alice.press("ho\r");
     alice.wait("her words", shows("> alice: ho"));
     let (mut alice, mut bob) = Pty::start_with_bob(&Setup { args: &["--no-time"], ..Setup::default() });
-    bob.say("hi");
+    bob.types("hi");
     alice.press("ho\r");
     alice.wait("both", |screen| {
         screen.rows(0, 99).any(|row| row == "alice: ho") && screen.rows(0, 99).any(|row| row == "  bob: hi")
@@ -179,23 +184,24 @@ fn a_time_format_and_no_time_hold_for_both_sides() {
 #[test]
 fn a_call_by_name_rings_and_hides_what_was_said() {
     let (mut alice, mut bob) = Pty::start_with_bob(&Setup::default());
-    bob.say("nobody in particular");
+    bob.types("nobody in particular");
     alice.wait("his words", shows("particular"));
     assert!(!alice.bytes().contains("\x1b]9;"), "{:?}", alice.bytes());
-    bob.say("the secret is 42, Alice!");
+    bob.types("the secret is 42, Alice!");
     alice.wait("his words", shows("42"));
     alice.wait_bytes("a bell", |bytes| bytes.contains("\x07\x1b]9;rsachat: new message\x1b\\"));
     assert!(!alice.bytes().contains("]9;rsachat: bob: the secret"), "{:?}", alice.bytes());
     alice.press(":notify all --content\r");
     alice.wait("the setting", shows("every message notifies you"));
-    // Not more than one a second, however long his messages take: he goes on until it has rung twice.
+    // Not more than one a second, however long his messages take: he goes on until it has rung
+    // twice.
     let since = std::time::Instant::now();
     let rings = || alice.bytes().matches("]9;rsachat: bob: tick, ").count();
     let mut n = 0;
     while rings() < 2 {
         n += 1;
         assert!(n < 10_000, "it does not ring");
-        bob.say(&format!("tick; {n}"));
+        bob.types(&format!("tick; {n}"));
         alice.wait("his words", |screen| has(screen, &format!("tick; {n}")));
     }
     let (rings, seconds) = (rings(), since.elapsed().as_secs() + 1);

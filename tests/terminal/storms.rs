@@ -1,5 +1,6 @@
-//! Much at once, and terminals that say odd things about themselves.
+//! Storms of messages and resizes, and terminals that say odd things about themselves.
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -15,10 +16,11 @@ fn twenty_edited_lines_are_typed_while_thirty_messages_a_second_arrive() {
     let storm = thread::spawn({
         let over = Arc::clone(&over);
         move || {
-            // The rate is the test: 30 a second, for as long as it takes and no more than 20 seconds.
+            // The rate is the test: 30 a second, for as long as it takes and no more than 20
+            // seconds.
             let mut sent = 0_u32;
             while !over.load(Ordering::SeqCst) && sent < 600 {
-                input.say(&format!("비바람 {sent}"));
+                writeln!(input, "비바람 {sent}").expect("the peer takes lines");
                 sent += 1;
                 thread::sleep(Duration::from_millis(33));
             }
@@ -37,12 +39,12 @@ fn twenty_edited_lines_are_typed_while_thirty_messages_a_second_arrive() {
             alice.press(key);
         }
     }
-    assert_eq!(bob.wait_heard(20), wanted);
+    assert_eq!(bob.hears("alice", 20), wanted);
     over.store(true, Ordering::SeqCst);
     let (sent, _input) = storm.join().expect("a storm");
     alice.wait("the last of the storm", |screen| has(screen, &format!("비바람 {}", sent - 1)));
     assert!(sent >= 20, "a storm of {sent}");
-    assert_eq!(bob.wait_heard(20), wanted, "and nothing else");
+    assert_eq!(bob.hears("alice", 20), wanted, "and nothing else");
 }
 
 #[test]
@@ -53,14 +55,14 @@ fn two_hundred_resizes_leave_the_line_and_the_program_whole() {
     for n in 0..200_u16 {
         alice.resize(1 + (n * 37) % 120, 1 + (n * 13) % 50);
         if n % 20 == 0 {
-            bob.say(&format!("resize {n} 안녕"));
+            bob.types(&format!("resize {n} 안녕"));
         }
     }
     alice.resize(80, 24);
-    bob.say("the end");
+    bob.types("the end");
     alice.wait("the message", |screen| has(screen, "bob: the end"));
     alice.press("!\r");
-    assert_eq!(bob.wait_heard(1), ["가나다라마바사아자차카타파하 abcdefghijklmnopqrstuvwxyz!"]);
+    assert_eq!(bob.hears("alice", 1), ["가나다라마바사아자차카타파하 abcdefghijklmnopqrstuvwxyz!"]);
 }
 
 #[test]
@@ -70,7 +72,7 @@ fn columns_of_the_environment_do_not_win_over_the_screen() {
         let setup = Setup { cols: 80, rows: 24, env: &env, ..Setup::default() };
         let (alice, mut bob) = Pty::start_with_bob(&setup);
         let text = "a line that is longer than twenty cells, and shorter than eighty";
-        bob.say(text);
+        bob.types(text);
         alice.wait("one row", |screen| screen.rows(0, 99).any(|row| row.ends_with(text)));
     }
 }
@@ -87,7 +89,7 @@ fn colour_can_be_forced_and_refused() {
         let setup = Setup { cols: 80, rows: 24, term: "dumb", env, args, ..Setup::default() };
         let alice = Pty::start(&setup);
         let mut bob = alice.call("bob");
-        bob.say("hi");
+        bob.types("hi");
         alice.wait("his words", |screen| has(screen, "bob: hi"));
         assert_eq!(mended(&alice.bytes()), coloured, "{env:?} {args:?}: {:?}", alice.bytes());
     }
@@ -99,10 +101,10 @@ fn a_plain_prompt_says_one_event_a_line_in_words() {
     let mut alice = Pty::start(&setup);
     let mut bob = alice.call("bob");
     alice.wait("bob", |screen| has(screen, "note: bob joined, new key"));
-    bob.say("안녕");
+    bob.types("안녕");
     alice.wait("his words", |screen| screen.rows(0, 99).any(|row| row == "bob says: 안녕"));
     alice.press("hi bob\r");
-    assert_eq!(bob.wait_heard(1), ["hi bob"]);
+    assert_eq!(bob.hears("alice", 1), ["hi bob"]);
     alice.press(":conect\r");
     alice.wait("the mistake", |screen| has(screen, "problem: no such command :conect"));
     alice.press(":edit\r");

@@ -1,10 +1,9 @@
-//! The title of the terminal: only where it is asked for, and given back.
+//! Title of the terminal: only where it is asked for, and given back.
 
 use rustix::process::Signal;
 
 use super::pty::{Pty, Setup, has};
 
-const CAROL: &str = include_str!("../keys/test-1.pem");
 const ASKED: Setup<'static> =
     Setup { cols: 80, rows: 24, term: "xterm-256color", env: &[], shell: None, args: &["--title"] };
 
@@ -26,11 +25,11 @@ fn titles(bytes: &str) -> Vec<String> {
 #[test]
 fn a_title_names_the_peer_and_counts_what_is_unread_and_is_given_back() {
     let (mut alice, mut bob) = Pty::start_with_bob(&ASKED);
-    bob.say("the secret is 42, Alice!");
+    bob.types("the secret is 42, Alice!");
     alice.wait("his words", |screen| has(screen, "42"));
-    let mut carol = alice.call_with("carol", CAROL);
+    let mut carol = alice.call_as_carol();
     alice.wait("carol", |screen| has(screen, "carol joined"));
-    carol.say("하나");
+    carol.types("하나");
     alice.wait_bytes("the count", |bytes| bytes.contains("]2;rsachat: bob (1)"));
     alice.press(":to carol\r");
     alice.wait_bytes("the other name", |bytes| bytes.contains("]2;rsachat: carol\x1b"));
@@ -73,7 +72,7 @@ fn a_title_is_left_alone_unless_it_is_asked_for_and_an_editor_runs() {
     for setup in [Setup { args: &[], ..ASKED }, Setup { args: plain, ..ASKED }, console, dumb] {
         let mut alice = Pty::start(&setup);
         let mut bob = alice.call("bob");
-        bob.say("hi");
+        bob.types("hi");
         alice.wait("his words", |screen| has(screen, ": hi") || has(screen, "says: hi"));
         alice.press("\x04");
         assert_eq!(alice.wait_end(), 0);

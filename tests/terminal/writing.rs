@@ -1,4 +1,4 @@
-//! How a message is written: lines, pasted blocks, an editor of one's own, completion.
+//! Messages as they are written: lines, pasted blocks, an editor of one's own, completion.
 
 use super::pty::{Pty, Setup, has};
 
@@ -16,25 +16,25 @@ fn alt_enter_and_a_backslash_go_on_in_the_same_message() {
     alice.press("하나\x1b\r");
     alice.press("둘 \\\r");
     alice.press("셋\r");
-    assert_eq!(bob.wait_heard(3), ["하나", "둘 ", "셋"]);
+    assert_eq!(bob.hears("alice", 3), ["하나", "둘 ", "셋"]);
     alice.wait_picture(
         "40x10 cursor 3,10 paste=true\n|00:00 alice: 하나\n|      alice: 둘\n|      alice: 셋\n|bob?    >",
     );
     alice.press("C:\\\\\r");
-    assert_eq!(bob.wait_heard(4)[3], "C:\\\\");
+    assert_eq!(bob.hears("alice", 4)[3], "C:\\\\");
 }
 
 #[test]
 fn a_pasted_line_waits_for_enter() {
     let (mut alice, bob) = Pty::start_with_bob(&Setup::default());
     alice.press("before\r");
-    bob.wait_heard(1);
+    bob.hears("alice", 1);
     alice.wait_reading();
     alice.press("\x1b[200~한 줄\r\x1b[201~");
     alice.wait("the paste", |screen| has(screen, "한 줄"));
     assert!(!alice.picture().contains("alice: 한"), "{}", alice.picture());
     alice.press("\r");
-    assert_eq!(bob.wait_heard(2), ["before", "한 줄"]);
+    assert_eq!(bob.hears("alice", 2), ["before", "한 줄"]);
     alice.wait_picture("40x10 cursor 2,10 paste=true\n|00:00 alice: before\n|00:00 alice: 한 줄\n|bob?    >");
 }
 
@@ -42,7 +42,7 @@ fn a_pasted_line_waits_for_enter() {
 fn a_pasted_script_keeps_its_backslashes() {
     let (mut alice, bob) = Pty::start_with_bob(&Setup::default());
     alice.press("\x1b[200~make \\\r  all\x1b[201~\r");
-    assert_eq!(bob.wait_heard(2), ["make \\", "  all"]);
+    assert_eq!(bob.hears("alice", 2), ["make \\", "  all"]);
 }
 
 fn block(cols: u16, rows: u16) {
@@ -58,9 +58,9 @@ fn block(cols: u16, rows: u16) {
     alice.press("what\r");
     alice.wait("the question again", |screen| has(screen, "answer s, e or d"));
     alice.press("s\r");
-    assert_eq!(bob.wait_heard(200), lines);
+    assert_eq!(bob.hears("alice", 200), lines);
     alice.press("after\r");
-    assert_eq!(bob.wait_heard(201)[200], "after");
+    assert_eq!(bob.hears("alice", 201)[200], "after");
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_block_can_be_dropped_by_its_letter_and_by_ctrl_c() {
         alice.wait_reading();
     }
     alice.press("after\r");
-    assert_eq!(bob.wait_heard(1), ["after"]);
+    assert_eq!(bob.hears("alice", 1), ["after"]);
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_block_goes_through_an_editor_before_it_is_sent() {
         screen.contents().matches("[e]dit").count() == 2 && screen.bracketed_paste()
     });
     alice.press("s\r");
-    assert_eq!(bob.wait_heard(6), ["1", "2", "3", "4", "5", "dog"]);
+    assert_eq!(bob.hears("alice", 6), ["1", "2", "3", "4", "5", "dog"]);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn an_editor_takes_the_line_along_and_gives_it_back_to_be_seen_first() {
     alice.wait("the edited line", |screen| has(screen, "my dog 안녕"));
     assert!(!alice.picture().contains("alice: "), "not sent yet:\n{}", alice.picture());
     alice.press("!\r");
-    assert_eq!(bob.wait_heard(1), ["my dog 안녕!"]);
+    assert_eq!(bob.hears("alice", 1), ["my dog 안녕!"]);
     alice.press("DROP\x18\x05");
     alice.wait("the end of it", |screen| has(screen, "dropped; nothing was sent"));
     alice.wait_reading();
@@ -131,9 +131,9 @@ fn an_editor_has_the_terminal_to_itself() {
         Pty::start_with_bob(&Setup { cols: 80, rows: 24, env: &env, ..Setup::default() });
     alice.press(":edit\r");
     alice.wait("the editor", |screen| has(screen, "editing"));
-    bob.say("meanwhile");
+    bob.types("meanwhile");
     // Whoever calls is answered, and nothing is painted over the editor.
-    alice.call_as_carol().wait_for("alice joined");
+    alice.call_as_carol().sees("alice joined");
     assert!(!alice.bytes().contains("meanwhile"), "{}", alice.picture());
     alice.press("go\r");
     alice.wait("what was held back", |screen| has(screen, "bob: meanwhile"));
@@ -149,7 +149,7 @@ fn sigterm_ends_an_open_editor_too() {
     alice.signal(rustix::process::Signal::TERM);
     assert_eq!(alice.wait_end(), 143);
     assert!(alice.has_modes_of_before());
-    bob.wait_for("alice left");
+    bob.sees("alice left");
 }
 
 fn shell_quoted(text: &str) -> String {
@@ -166,7 +166,7 @@ fn an_editor_that_fails_says_so_and_leaves_the_line_as_it_was() {
          |      status: 1); nothing was sent;\n|      VISUAL or EDITOR names another\n|bob?    > 반쯤",
     );
     alice.press(" 다\r");
-    assert_eq!(bob.wait_heard(1), ["반쯤 다"]);
+    assert_eq!(bob.hears("alice", 1), ["반쯤 다"]);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn vi_keys_edit_the_line() {
     alice.press("Furo");
     alice.wait("the change", |screen| has(screen, "world"));
     alice.press("\r");
-    assert_eq!(bob.wait_heard(1), ["안녕 world"]);
+    assert_eq!(bob.hears("alice", 1), ["안녕 world"]);
     // A search finds it, and is left with the line as it was.
     alice.wait_reading();
     alice.press("반\x12안녕");
@@ -188,7 +188,7 @@ fn vi_keys_edit_the_line() {
     alice.press("\x07");
     alice.wait("the line", |screen| screen.contents().trim_end().ends_with("> 반"));
     alice.press("쯤\r");
-    assert_eq!(bob.wait_heard(2)[1], "반쯤");
+    assert_eq!(bob.hears("alice", 2)[1], "반쯤");
 }
 
 fn menu(cols: u16, rows: u16) {
@@ -198,7 +198,7 @@ fn menu(cols: u16, rows: u16) {
         has(screen, ":quit") && screen.contents().trim_end().ends_with("> :")
     });
     // The list holds nothing up: what arrives is shown at once.
-    bob.say("hi");
+    bob.types("hi");
     alice.wait("the message", |screen| has(screen, "bob: hi"));
     alice.press("pe\t");
     alice.wait("the command", |screen| screen.contents().trim_end().contains("> :peers"));
@@ -219,7 +219,7 @@ fn a_list_on_a_screen_of_three_rows_holds_nothing_up() {
     let (mut alice, mut bob) = Pty::start_with_bob(&Setup::default());
     alice.resize(40, 3);
     alice.press(":\t");
-    bob.say("hi");
+    bob.types("hi");
     alice.wait("the message", |screen| has(screen, "bob: hi"));
 }
 
@@ -227,7 +227,7 @@ fn a_list_on_a_screen_of_three_rows_holds_nothing_up() {
 fn names_topics_and_paths_are_completed() {
     let (mut alice, bob) = Pty::start_with_bob(&Setup { cols: 80, rows: 24, ..Setup::default() });
     alice.press("bo\thi\r");
-    assert_eq!(bob.wait_heard(1), ["bob: hi"]);
+    assert_eq!(bob.hears("alice", 1), ["bob: hi"]);
     alice.press(":help ver\t\r");
     alice.wait("the help", |screen| has(screen, "safety number to compare"));
     alice.press(":log ./iden\t");
@@ -255,13 +255,14 @@ fn without_colour_a_hint_does_not_look_typed() {
 #[test]
 fn bursts_of_composed_syllables_arrive_whole() {
     let (mut alice, bob) = Pty::start_with_bob(&Setup::default());
-    // An input method sends whole words at once, and a terminal may cut one in the middle of a character.
+    // An input method sends whole words at once, and a terminal may cut one in the middle of a
+    // character.
     let text = "한글을 빠르게 입력하면 조합된 글자가 한꺼번에 와요";
     let (first, second) = text.as_bytes().split_at(16);
     alice.press_bytes(first);
     alice.press_bytes(second);
     alice.press("\r");
-    assert_eq!(bob.wait_heard(1), [text]);
+    assert_eq!(bob.hears("alice", 1), [text]);
 }
 
 #[test]
@@ -269,9 +270,9 @@ fn typed_lines_are_kept_one_by_one_and_only_where_asked() {
     let (mut alice, bob) =
         Pty::start_with_bob(&Setup { args: &["--history", "state/typed"], ..Setup::default() });
     alice.press("하나\r");
-    bob.wait_heard(1);
+    bob.hears("alice", 1);
     alice.press(" secret\r");
-    bob.wait_heard(2);
+    bob.hears("alice", 2);
     // It is there before the program ends, and appended to.
     let typed = || std::fs::read_to_string(alice.home().join("state/typed")).unwrap_or_default();
     assert!(typed().contains("하나") && !typed().contains("secret"), "{:?}", typed());

@@ -1,0 +1,13 @@
+//! Cryptography against the world: other implementations, published vectors, hostile keys and
+//! damaged messages.
+
+mod damage;
+mod hostile_keys;
+mod key_files;
+mod keys;
+mod oracle;
+pub(crate) mod programs;
+mod published;
+pub(crate) mod raw;
+mod two_sides;
+mod vectors;

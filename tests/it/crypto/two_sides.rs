@@ -1,0 +1,118 @@
+//! Both sides of a handshake in one place, with fixed randomness, and the ways to stop half way.
+
+use rsachat::crypto::handshake::{HandshakeError, Split, initiator, responder};
+use rsachat::crypto::{Identity, PublicKey, Seed, encapsulate};
+
+/// Who talks, and with what randomness. The same pair says the same bytes.
+pub(crate) struct Pair {
+    pub(crate) initiator: Identity,
+    pub(crate) responder: Identity,
+    pub(crate) prologue: Vec<u8>,
+}
+
+/// What passed over the wire, and what each side has at the end.
+pub(crate) struct Finished {
+    pub(crate) messages: [Vec<u8>; 4],
+    pub(crate) initiator: Split,
+    pub(crate) responder: Split,
+}
+
+/// The bytes from which every random value of a pair comes: the initiator's ephemeral key, its
+/// sealing, the responder's ephemeral encapsulation, its sealing.
+pub(crate) const SEEDS: [[u8; 32]; 4] = [[1; 32], [2; 32], [3; 32], [4; 32]];
+
+impl Pair {
+    /// Two of the committed test keys.
+    pub(crate) fn of(initiator: &str, responder: &str) -> Pair {
+        Pair {
+            initiator: super::keys::identity(initiator),
+            responder: super::keys::identity(responder),
+            prologue: b"prologue".to_vec(),
+        }
+    }
+
+    pub(crate) fn message_1(&self) -> (Vec<u8>, initiator::AwaitsHello) {
+        initiator::start(self.initiator.public(), &seed(0))
+    }
+
+    pub(crate) fn message_2(
+        &self,
+        message1: &[u8],
+    ) -> Result<(Vec<u8>, responder::AwaitsProof), HandshakeError> {
+        responder::start(self.responder.public(), &seed(2), &self.prologue, message1)
+    }
+
+    pub(crate) fn message_3(
+        &self,
+        state: initiator::AwaitsHello,
+        message2: &[u8],
+    ) -> Result<(Vec<u8>, initiator::AwaitsAnswer), HandshakeError> {
+        let (blob, state) = state.hello(&self.prologue, message2)?;
+        Ok(state.seal(encapsulate(&PublicKey::from_blob(&blob).unwrap(), &seed(1))))
+    }
+
+    pub(crate) fn message_4(
+        &self,
+        state: responder::AwaitsProof,
+        message3: &[u8],
+    ) -> Result<(Vec<u8>, Split), HandshakeError> {
+        let (ciphertext, state) = state.proof(message3)?;
+        let (blob, state) = state.opened(self.responder.decapsulate(&ciphertext))?;
+        Ok(state.seal(encapsulate(&PublicKey::from_blob(&blob).unwrap(), &seed(3))))
+    }
+
+    pub(crate) fn end(
+        &self,
+        state: initiator::AwaitsAnswer,
+        message4: &[u8],
+    ) -> Result<Split, HandshakeError> {
+        let (ciphertext, state) = state.answer(message4)?;
+        state.opened(self.initiator.decapsulate(&ciphertext))
+    }
+
+    /// All of it, undisturbed.
+    pub(crate) fn finish(&self) -> Finished {
+        let (first, state_i) = self.message_1();
+        let (second, state_r) = self.message_2(&first).unwrap();
+        let (third, state_i) = self.message_3(state_i, &second).unwrap();
+        let (fourth, responder) = self.message_4(state_r, &third).unwrap();
+        let initiator = self.end(state_i, &fourth).unwrap();
+        Finished { messages: [first, second, third, fourth], initiator, responder }
+    }
+}
+
+/// Seals one record, as a session would.
+pub(crate) fn sealed(side: &mut Split, associated: &[u8], text: &[u8]) -> Vec<u8> {
+    let mut buffer = text.to_vec();
+    side.seal.seal(associated, &mut buffer, 0).unwrap();
+    buffer
+}
+
+/// Opens one record, as a session would.
+pub(crate) fn opened(side: &mut Split, associated: &[u8], record: &[u8]) -> Result<Vec<u8>, HandshakeError> {
+    let mut out = Vec::new();
+    side.open.open(associated, record, &mut out).map(|()| out)
+}
+
+fn seed(index: usize) -> Seed {
+    Seed::new(SEEDS[index])
+}
+
+#[test]
+fn two_sides_of_different_sizes_agree_and_talk() {
+    for (a, b) in [("alice-2048", "bob-3072"), ("alice-3072", "bob-2048"), ("alice-4096", "bob-2048")] {
+        let Finished { initiator: mut alice, responder: mut bob, .. } = Pair::of(a, b).finish();
+        assert!(alice.transcript.ct_eq(bob.transcript.as_bytes()));
+        let record = sealed(&mut alice, b"ad", "안녕".as_bytes());
+        assert_eq!(opened(&mut bob, b"ad", &record).unwrap(), "안녕".as_bytes());
+        let record = sealed(&mut bob, b"ad", b"hello");
+        assert_eq!(opened(&mut alice, b"ad", &record).unwrap(), b"hello");
+    }
+}
+
+#[test]
+fn a_side_cannot_open_what_it_sealed_itself() {
+    let mut alice = Pair::of("alice-2048", "bob-2048").finish().initiator;
+    let record = sealed(&mut alice, b"", b"hello");
+    assert_eq!(opened(&mut alice, b"", &record), Err(HandshakeError));
+}

@@ -1,0 +1,26 @@
+//! The library and the program without a terminal: cryptography, network, files, commands,
+//! documents.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails there")]
+
+mod config;
+mod crypto;
+mod doctor;
+mod editors;
+mod events;
+mod files;
+mod hostile;
+mod manual;
+mod net;
+mod pipe;
+mod raw;
+mod readme;
+mod replay;
+mod scripts;
+mod scripts_doc;
+mod send;
+mod stdin;
+#[path = "../support/mod.rs"]
+mod support;
+mod talk;
+mod words;

@@ -1,0 +1,216 @@
+//! Directives, each of which does what the document says.
+
+use super::fixture::{after_keys, closes, connected, replay, two};
+
+/// A script's transcript after its keys; it must close.
+fn check(script: &str, expected: &str) {
+    let transcript = after_keys(&closes(script));
+    let shown: Vec<&str> = transcript.lines().filter(|row| !is_joining(row)).collect();
+    let expected: Vec<&str> = expected.lines().collect();
+    assert_eq!(shown, expected, "\n{transcript}");
+}
+
+/// The rows of `connected` that every such transcript begins with.
+fn is_joining(row: &str) -> bool {
+    ["alice> :listen 0", "bob> :connect 127.0.0.1:${alice.port}", "alice| * listening on [::]:${alice.port}"]
+        .contains(&row)
+        || row.contains(" joined, ")
+        || row.contains("* connecting to ")
+}
+
+#[test]
+fn together_types_everything_before_anything_is_delivered() {
+    check(
+        &format!("{}@together\nalice> one\nbob> two\nalice> three\n@end\n", connected()),
+        "@together\nalice> one\nbob> two\nalice> three\n@end\n\
+         bob| alice: one\nbob| alice: three\nalice| bob: two",
+    );
+}
+
+#[test]
+fn tick_moves_the_clock_and_timers_fire_in_their_order() {
+    let script = format!("{}@hold alice bob\n@tick 58s 1000ms\n@tick 2\n", connected());
+    check(
+        &script,
+        "@hold alice bob\n@tick 58s 1000ms\n@tick 2\nbob| ! lost alice: no answer for 60 s; link closed\nalice| ! lost bob: connection cut",
+    );
+}
+
+#[test]
+fn kill_and_start_end_and_begin_a_process_with_its_home_or_a_new_one() {
+    check(
+        &format!(
+            "{}@kill bob\n@start bob\nbob> :status\n@kill bob rst\n@start bob fresh\nbob> :showkey\n",
+            connected()
+        ),
+        "@kill bob\nbob|* killed\nalice| ! lost bob: connection cut\n@start bob\nbob> :status\n\
+         bob| you are bob, SHA256:54CP7ChxEsbzktWRmMkPZTRREp3B4c4QCslAXsVOYlM\nbob| nobody is connected\n\
+         @kill bob rst\nbob|* killed\n@start bob fresh\nbob> :showkey\nbob| ! no key yet; :keygen makes one",
+    );
+    let reset = replay(&format!("{}@kill bob rst\n", connected()), &[]).passes();
+    assert!(reset.contains("alice| ! lost bob: connection cut (connection reset by peer)"), "{reset}");
+}
+
+#[test]
+fn cut_ends_the_connection_at_that_byte_for_both() {
+    check(
+        &format!("{}@cut bob after 20\nbob> this will never arrive whole\nalice> hello?\n", connected()),
+        "@cut bob after 20\nbob> this will never arrive whole\nbob| ! lost alice: connection cut\n\
+         bob| ! not received by alice:\nbob| !   this will never arrive whole\n\
+         alice| ! lost bob in the middle of a message\n\
+         alice> hello?\nalice| ! bob is not connected; nothing was sent; :peers shows where to call",
+    );
+    check(
+        &format!("{}@cut alice bob after 0\n", connected()),
+        "@cut alice bob after 0\nalice| ! lost bob: connection cut\nbob| ! lost alice: connection cut",
+    );
+}
+
+#[test]
+fn corrupt_flips_one_bit_of_that_byte() {
+    check(
+        &format!("{}@corrupt bob alice byte 100\nbob> damaged\n", connected()),
+        "@corrupt bob alice byte 100\nbob> damaged\nalice| ! lost bob: a record failed its check; link closed\n\
+         bob| ! lost alice: connection cut\nbob| ! not received by alice:\nbob| !   damaged",
+    );
+}
+
+#[test]
+fn hold_keeps_bytes_on_the_way_until_release() {
+    check(
+        &format!("{}@hold bob\nbob> later\nalice> now\n@release bob\n", connected()),
+        "@hold bob\nbob> later\nalice> now\nbob| alice: now\n@release bob\nalice| bob: later",
+    );
+}
+
+#[test]
+fn a_goodbye_that_is_held_arrives_after_what_was_said_before() {
+    check(
+        &format!(
+            "{}@hold bob alice\nbob> last words\nbob> :quit\n@release bob alice\n@tick 2s\n",
+            connected()
+        ),
+        "@hold bob alice\nbob> last words\nbob> :quit\n@release bob alice\nalice| bob: last words\nbob| * conversation with alice closed\nbob|* exited 0\nalice| * bob left\n@tick 2s",
+    );
+}
+
+#[test]
+fn set_var_file_and_include_give_names_their_values() {
+    let script = format!(
+        "{}@set greeting 안녕\n@file poem <<END\n첫째\nsecond\nEND\n@file long fill 2KiB\n\
+         alice> ${{greeting}}\nalice> ${{poem}}\nalice> ${{long}}\n",
+        connected()
+    );
+    let transcript = closes(&script);
+    for row in [
+        "bob| alice: 안녕\n",
+        "alice> 첫째$u{a}second\n",
+        "bob| alice: 첫째\nbob| alice: second\n",
+        "alice> ${long}\nbob| alice: ${long}\n",
+    ] {
+        assert!(transcript.contains(row), "{row} in\n{transcript}");
+    }
+    let script = script.replace("@set greeting 안녕\n", "@set greeting hi\n");
+    let given = replay(&script, &["--var", "greeting=salut"]).passes();
+    assert!(given.contains("bob| alice: salut\n"), "{given}");
+}
+
+#[test]
+fn included_lines_stand_in_the_transcript() {
+    let written = super::fixture::Written::new("@include cast.chat\nalice> :showkey\n");
+    written.put("cast.chat", "@actors alice bob\n");
+    let played = written.replay(&["story.chat"]).passes();
+    assert_eq!(
+        played,
+        "@exact\n@actors alice bob\nalice> :showkey\nalice| ! no key yet; :keygen makes one\n"
+    );
+    written.put("cast.chat", "@include cast.chat\n");
+    let deep = written.replay(&["story.chat"]);
+    assert_eq!(deep.code, 2);
+    assert!(deep.err.contains("files include each other more than 8 deep"), "{}", deep.err);
+}
+
+#[test]
+fn skip_runs_nothing_and_halt_runs_no_more() {
+    assert_eq!(replay("@skip not today\nhi\n| never\n", &[]).passes(), "@skip not today\nhi\n| never\n");
+    let halted = replay(":showkey\n@halt\nhi\n| never\n", &[]).passes();
+    assert_eq!(halted, "@exact\n> :showkey\n| ! no key yet; :keygen makes one\n@halt\n");
+}
+
+#[test]
+fn seed_decides_every_key_and_the_command_line_wins() {
+    let one = |seed: &str| replay(&format!("@seed {seed}\n:keygen 2048\n"), &[]).passes();
+    assert_eq!(one("1"), one("1"));
+    assert_ne!(one("1"), one("2"));
+    let won = replay("@seed 1\n:keygen 2048\n", &["--seed", "2"]).passes();
+    assert_eq!(won, one("2"));
+}
+
+#[test]
+fn open_checks_who_is_expected_something_and_exact_checks_all() {
+    let told = "alice> hi\nalice|! nothing\n";
+    assert_eq!(replay(&format!("{}{told}", connected()), &[]).code, 0);
+    assert_eq!(replay(&format!("{}@exact\n{told}", connected()), &[]).code, 1);
+    assert_eq!(replay(&format!("{}{told}", connected()), &["--exact"]).code, 1);
+}
+
+#[test]
+fn limits_by_source_count_by_the_virtual_clock_when_asked_for() {
+    let mut script = format!("{}alice> :listen 0\n@set limits on\n", two());
+    for _ in 0..6 {
+        script.push_str("bob> :connect 127.0.0.1:${alice.port}\n");
+    }
+    let played = replay(&script, &[]).passes();
+    assert!(played.contains("! turned away bob: this address calls more than 20 times a second"), "{played}");
+    assert_eq!(played, replay(&script, &[]).passes());
+    assert!(!replay(&script.replace("@set limits on\n", ""), &[]).passes().contains("turned away"));
+}
+
+#[test]
+fn patterns_capture_and_match() {
+    let script = format!(
+        "{}alice> :showkey\nalice| fingerprint ${{key:fp}}\nalice| $**\nbob> :trust alice ${{key}}\nbob|~ .*(?<who>alice) is marked verified\n\
+         bob> ${{who}}\nalice| bob: ${{who}}\nbob> $$*\nalice| bob: $*\nbob> :quit\nbob|* exited ${{code:num}}\nbob| $**\n",
+        connected()
+    );
+    let played = replay(&script, &[]);
+    assert_eq!(played.code, 1, "events stand in their order: {}", played.err);
+    let script =
+        script.replace("bob|* exited ${code:num}\nbob| $**\n", "bob| $**\nbob|* exited ${code:num}\n");
+    closes(&script);
+}
+
+#[test]
+fn nothing_outside_loopback_is_reached() {
+    check(
+        &format!(
+            "{}alice> :listen 192.0.2.1:0\nalice> :connect 192.0.2.1:80\nalice> :connect example.org\nalice> :connect localhost:9\n",
+            two()
+        ),
+        "alice> :listen 192.0.2.1:0\n\
+         alice| ! cannot listen on 192.0.2.1:0: a replay listens on loopback addresses only\n\
+         alice> :connect 192.0.2.1:80\n\
+         alice| ! cannot reach 192.0.2.1:80: a replay reaches loopback addresses only\n\
+         alice> :connect example.org\n\
+         alice| ! cannot reach example.org:8000: a replay reaches loopback addresses only\n\
+         alice> :connect localhost:9\n\
+         alice| ! cannot reach localhost:9: 127.0.0.1:9: connection refused",
+    );
+}
+
+#[test]
+fn a_key_of_a_replay_is_marked_and_not_used_outside() {
+    let home = crate::support::Home::of("somebody");
+    let marked = format!(
+        "TEST KEY, made by a replay: never use it to talk\n{}",
+        std::fs::read_to_string(home.file("identity.pem")).unwrap()
+    );
+    std::fs::write(home.file("identity.pem"), marked).unwrap();
+    let output = home.command(&["key", "show"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(err.contains("it is a test key, which anybody can make again"), "{err}");
+    // `codes` sees that a replay marks them so. It can use its own.
+    let script = "@actors alice\nalice> :keygen 2048\n@kill alice\n@start alice\nalice> :showkey\n";
+    assert!(replay(script, &[]).passes().contains("alice| fingerprint SHA256:"));
+}

@@ -1,0 +1,47 @@
+//! Live worlds: a program at one end that is not of the script.
+
+use std::process::{Command, Stdio};
+
+use super::fixture::{key, replay};
+use crate::support::{Home, Process, RSACHAT};
+
+fn here() -> String {
+    format!("@actors here peer\n{}@live peer\n@timeout 60s\n", key("here", 3))
+}
+
+#[test]
+fn a_script_is_one_side_of_a_conversation_with_a_real_prompt() {
+    let (mut minji, at) = Process::listening("민지");
+    let script = format!(
+        "{}here> :connect ${{addr}}\nhere| * 민지 joined, $*\nhere> 안녕하세요\npeer> answers by itself\nhere| 민지: 네, 안녕하세요\nhere|! ! lost$*\nhere> :quit\nhere|* exited 0\n",
+        here()
+    );
+    let talk = std::thread::spawn(move || replay(&script, &["--var", &format!("addr={at}")]));
+    minji.sees("here: 안녕하세요");
+    minji.types("네, 안녕하세요");
+    let played = talk.join().unwrap();
+    assert_eq!(played.code, 0, "{}\n{}", played.err, played.out);
+    assert!(
+        played.out.starts_with("@actors here peer\n"),
+        "what is exact in no world is not said: {}",
+        played.out
+    );
+    minji.sees("* here left");
+}
+
+#[test]
+fn a_script_waits_for_a_real_caller() {
+    let script = format!(
+        "{}here> :listen 127.0.0.1:0\nhere| * listening on 127.0.0.1:${{me.port}}\npeer> calls\nhere| * 준호 joined, $*\npeer> hi\nhere| 준호: hi\n",
+        here()
+    );
+    let home = Home::of("here");
+    let mut command = Command::new(RSACHAT);
+    command.args(["replay", "-", "--format", "json"]);
+    let mut replay = home.start_on(command, Stdio::piped());
+    replay.types_bytes(script.as_bytes());
+    replay.closes_input();
+    let mut junho = Process::start("준호", &["--connect", &replay.listens_at()]);
+    junho.types("hi");
+    assert_eq!(replay.ends(), 0, "{}", replay.output());
+}

@@ -1,0 +1,13 @@
+//! `rsachat replay` as a program: what it prints, what it finds, how it ends. `scripts.rs` plays
+//! the scripts of the project; here are scripts that are made to fail, and those that nobody would
+//! write.
+
+mod codes;
+mod directives;
+mod fixture;
+mod forms;
+mod generated;
+mod live;
+mod messages;
+mod record;
+mod update;

@@ -1,0 +1,134 @@
+//! `--update`, `--check` and `--fmt`: what is rewritten, and what is left as it stands.
+
+use super::fixture::{Written, replay};
+
+fn updated(script: &str) -> String {
+    let written = Written::new(script);
+    let played = written.replay(&["story.chat", "--update"]);
+    assert_eq!(played.code, 0, "{}", played.err);
+    let text = written.text();
+    let again = written.replay(&["story.chat"]);
+    assert_eq!(again.code, 0, "{}\n{text}", again.err);
+    text
+}
+
+#[test]
+fn what_matched_stays_with_its_patterns_comments_and_blank_lines() {
+    let script =
+        "# a story\n\n:showkey\n# before\n| ! no key $*\n# after\n\n:keygne\n| $**\nhi\n|~ .*nobody.*\n";
+    assert_eq!(updated(script), script);
+}
+
+#[test]
+fn what_differs_becomes_what_was_shown() {
+    assert_eq!(
+        updated(":showkey\n# why\n| wrong\n\n:keygne\n"),
+        ":showkey\n# why\n| ! no key yet; :keygen makes one\n\n:keygne\n| ! no such command :keygne (did you mean :keygen?)\n"
+    );
+    assert_eq!(
+        updated("@actors a b\n\na> :status\na| you are a$*\na| extra\na| nobody $*\nb> :showkey\n"),
+        "@actors a b\n\na> :status\na| you are a$*\na| nobody $*\nb> :showkey\nb| ! no key yet; :keygen makes one\n"
+    );
+    assert_eq!(
+        updated("@actors a b\na> :status\na| nobody $*\n"),
+        "@actors a b\na> :status\na| you are a, without a key yet\na| nobody $*\n"
+    );
+}
+
+#[test]
+fn what_an_included_file_plays_is_not_written_into_the_file_that_includes_it() {
+    let written = Written::new(
+        "@actors a b\n@include part.inc\na| you are a, without a key yet\na| wrong\nb> :showkey\nb| wrong\n",
+    );
+    written.put("part.inc", "a> :showkey\na> :status\n");
+    assert_eq!(written.replay(&["story.chat", "--update"]).code, 0);
+    let expected = "@actors a b\n@include part.inc\na| you are a, without a key yet\na| nobody is connected\nb> :showkey\nb| ! no key yet; :keygen makes one\n";
+    assert_eq!(written.text(), expected);
+    assert_eq!(written.replay(&["story.chat"]).code, 0);
+    written.put("part.inc", "a> :showkey\na| other\na> :status\n");
+    let other = written.replay(&["story.chat", "--update"]);
+    assert_eq!((other.code, written.text().as_str()), (1, expected));
+    assert!(other.err.contains(" --> part.inc:2:4\n") && !other.err.contains("accepts"), "{}", other.err);
+}
+
+#[test]
+fn what_cannot_be_accepted_stays_a_difference_and_is_told() {
+    let cases = [
+        ("hi\n|! ! not sent$*\n:showkey\n| wrong\n", "hi\n|! ! not sent$*\n"),
+        (
+            "@actors a b\na> :quit\na> more\nb> :showkey\nb| wrong\n",
+            "@actors a b\na> :quit\na|* exited 0\na> more\n",
+        ),
+    ];
+    for (script, kept) in cases {
+        let written = Written::new(script);
+        // Another file is brought up to date all the same.
+        written.put("tea.chat", ":showkey\n| wrong\n");
+        let played = written.replay(&["story.chat", "tea.chat", "--update"]);
+        assert_eq!((played.code, played.out.as_str()), (1, "tea.chat is up to date now\n"), "{}", played.err);
+        let told = "rsachat: error: story.chat still differs where --update changes nothing\nrsachat: hint: mend by hand what is told above; all else is up to date\n";
+        assert!(played.err.contains(told), "{}", played.err);
+        let text = written.text();
+        assert!(text.starts_with(kept) && text.ends_with("| ! no key yet; :keygen makes one\n"), "{text}");
+        assert_eq!(written.replay(&["story.chat"]).code, 1);
+    }
+}
+
+#[test]
+fn it_is_refused_for_standard_input_and_in_ci() {
+    let refused = replay("hi\n", &["--update"]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.err.contains("standard input cannot be rewritten"), "{}", refused.err);
+    let written = Written::new("hi\n| wrong\n");
+    let mut command = std::process::Command::new(crate::support::RSACHAT);
+    command.arg("replay").arg(written.folder().join("story.chat")).arg("--update").env("CI", "true");
+    let refused = super::fixture::run(command, b"");
+    assert_eq!(refused.code, 2);
+    assert!(refused.err.contains("CI is set"), "{}", refused.err);
+    assert_eq!(written.text(), "hi\n| wrong\n");
+}
+
+#[test]
+fn the_mode_of_a_file_stays_and_a_link_stays_a_link() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let written = Written::new("hi\n");
+    let path = written.folder().join("story.chat");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    std::os::unix::fs::symlink("story.chat", written.folder().join("link.chat")).unwrap();
+    assert_eq!(written.replay(&["link.chat", "--update"]).code, 0);
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    assert!(std::fs::symlink_metadata(written.folder().join("link.chat")).unwrap().is_symlink());
+    assert!(written.text().contains("| ! not sent"));
+}
+
+#[test]
+fn a_check_opens_nothing_and_finds_every_mistake() {
+    let script = "@actors a b\na> :listen 0\nb> :connect 127.0.0.1:${c.port}\n|x\n@kil a\n";
+    let played = replay(script, &["--check"]);
+    assert_eq!((played.code, played.out.as_str()), (2, ""));
+    assert_eq!(played.err.matches("error: ").count(), 2, "{}", played.err);
+    let fine = replay("@actors a b\na> :listen 0\nb> :connect 127.0.0.1:${a.port}\nb| never\n", &["--check"]);
+    assert_eq!((fine.code, fine.out.as_str(), fine.err.as_str()), (0, "", ""));
+    // With room for one descriptor more than the three that it was given, only a check gets
+    // through.
+    for (option, code) in [("--check", 0), ("--quiet", 3)] {
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", r#"ulimit -n 4; exec "$0" replay - "$1""#, crate::support::RSACHAT, option]);
+        let played = super::fixture::run(command, b"hi\n");
+        assert_eq!(played.code, code, "{option}: {}", played.err);
+        let why = "rsachat: error: cannot open what the sockets of a run need: too many open files\n";
+        assert_eq!(played.err, if code == 0 { "" } else { why });
+    }
+}
+
+#[test]
+fn the_canonical_form_keeps_what_is_typed_and_expected() {
+    let script =
+        "@actors   a   b\r\n\n\n# why  \na>   three blanks \nb| $$5 \n\n\n@file  x  <<END\n  kept \nEND\n\n";
+    let formatted = replay(script, &["--fmt"]).passes();
+    assert_eq!(
+        formatted,
+        "@actors a b\n\n# why\na>   three blanks \nb| $$5 \n\n@file x <<END\n  kept \nEND\n"
+    );
+    assert_eq!(replay(&formatted, &["--fmt"]).passes(), formatted);
+}

@@ -1,0 +1,264 @@
+//! Conversations of `scripts/`: each passes, each has its transcript on record in `snapshots/`,
+//! each transcript is a script that plays to itself, and together they show every command and every
+//! notice.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use regex::Regex;
+use rsachat::chat::command::COMMANDS;
+use rsachat::script::{Directive, LineKind, Parser, Script, Source, canonical};
+
+use crate::support::{RSACHAT, read, root, with_snapshots};
+
+/// Conversations that the folder holds at least.
+const CONVERSATIONS: usize = 22;
+
+/// The names of the files of a folder that end so, in order.
+fn names(folder: &Path, ending: &str) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<String> = entries.map(|name| name.into_string().unwrap()).collect();
+    names.retain(|name| name.ends_with(ending));
+    names.sort();
+    names
+}
+
+fn conversations() -> Vec<String> {
+    names(&root("scripts"), ".chat")
+}
+
+/// What each script of a folder prints, by its name. One process plays them all, so that each key
+/// is made once.
+fn played(inside: &Path, folder: &str) -> BTreeMap<String, String> {
+    let output = Command::new(RSACHAT).args(["replay", folder]).current_dir(inside).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut rest = String::from_utf8(output.stdout).unwrap();
+    let mut transcripts = BTreeMap::new();
+    for name in names(&inside.join(folder), ".chat").into_iter().rev() {
+        let header = format!("# {folder}/{name}\n");
+        let at = rest.rfind(&header).unwrap_or_else(|| panic!("{name} was not played"));
+        assert!(at == 0 || rest[..at].ends_with('\n'), "{name} begins within a line");
+        transcripts.insert(name, rest[at + header.len()..].to_owned());
+        rest.truncate(at);
+    }
+    assert!(rest.is_empty(), "before the first script stands {rest:?}");
+    transcripts
+}
+
+fn transcripts() -> &'static BTreeMap<String, String> {
+    static PLAYED: OnceLock<BTreeMap<String, String>> = OnceLock::new();
+    PLAYED.get_or_init(|| played(&root(""), "scripts"))
+}
+
+fn parsed(path: &Path) -> Script {
+    let mut loader = |name: &str, by: &str| {
+        let path = Path::new(by).with_file_name(name);
+        Ok(Source { name: path.display().to_string(), text: fs::read_to_string(path).unwrap() })
+    };
+    let source = Source { name: path.display().to_string(), text: fs::read_to_string(path).unwrap() };
+    match Parser::new(&mut loader).parse(&source) {
+        Ok(script) => script,
+        Err((_, faults)) => panic!("{}: {faults:?}", path.display()),
+    }
+}
+
+fn scripts() -> Vec<(String, Script)> {
+    let parse = |name: String| (name.clone(), parsed(&root("scripts").join(&name)));
+    conversations().into_iter().map(parse).collect()
+}
+
+#[test]
+fn every_conversation_passes_and_its_transcript_is_the_one_on_record() {
+    with_snapshots(|| {
+        insta::glob!("../../scripts", "*.chat", |path| {
+            let name = path.file_name().and_then(OsStr::to_str).unwrap();
+            insta::assert_snapshot!("replay", transcripts()[name]);
+        });
+    });
+}
+
+#[test]
+fn a_transcript_plays_to_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let again = folder.path().join("again");
+    fs::create_dir(&again).unwrap();
+    for (name, transcript) in transcripts() {
+        fs::write(again.join(name), transcript).unwrap();
+    }
+    let once_more = played(folder.path(), "again");
+    for (name, transcript) in transcripts() {
+        assert!(once_more[name] == *transcript, "{name} again:\n{}", once_more[name]);
+    }
+}
+
+#[test]
+fn every_transcript_on_record_has_its_script() {
+    let known: BTreeSet<String> =
+        conversations().into_iter().map(|name| format!("replay@{name}.snap")).collect();
+    let kept: BTreeSet<String> = names(&root("snapshots"), ".chat.snap").into_iter().collect();
+    assert_eq!(kept, known);
+}
+
+#[test]
+fn a_conversation_says_what_it_tells_and_is_written_in_the_canonical_form() {
+    let scripts = scripts();
+    assert!(scripts.len() >= CONVERSATIONS, "only {} conversations", scripts.len());
+    // The six that the language was designed with.
+    for name in ["hello", "keys", "exit", "changed", "long", "vanish"] {
+        assert!(root("scripts").join(name).with_extension("chat").is_file(), "{name} is missing");
+    }
+    for (name, script) in &scripts {
+        let text = &script.sources[0].text;
+        let story = format!("# {}: ", name.trim_end_matches(".chat"));
+        assert!(text.starts_with(&story), "{name} does not begin with {story:?}");
+        assert_eq!(canonical(script), *text, "{name}: `rsachat replay --fmt` writes it so");
+        let seeded = |kind: &LineKind| matches!(kind, LineKind::Directive(Directive::Seed(7)));
+        assert!(script.lines.iter().any(|line| seeded(&line.kind)), "{name} makes keys of its own");
+    }
+}
+
+#[test]
+fn every_command_of_the_prompt_is_typed_in_a_conversation() {
+    let all: String = transcripts().values().map(String::as_str).collect();
+    for entry in &COMMANDS {
+        // Carried out, not asked about: as a whole word after a prompt.
+        let typed = Regex::new(&format!(r"(?m)^[^>|\s]*> :{}( |$)", entry.name)).unwrap();
+        assert!(typed.is_match(&all), "nobody types :{}", entry.name);
+    }
+}
+
+/// Each notice of `src/chat/notice.rs` that a closed world can bring about, and what it looks like
+/// on a screen.
+const SEEN: [(&str, &str); 89] = [
+    ("Listening", r"\* listening on "),
+    ("MakingKey", r"\* making a key of 3072 bits; "),
+    ("KeyMade", r"\* new key of 2048 bits, SHA256:"),
+    ("KeyFound", r"\* using the key SHA256:\S+ from ~/"),
+    ("KeyKept", r"\* the old key is kept as ~/"),
+    ("Connecting", r"\* connecting to "),
+    ("Joined", r"\* bob joined, new key .*, unverified; compare with "),
+    ("Joined", r"\* bob joined, known key SHA256:\S+, unverified$"),
+    ("Joined", r"\* bob joined, verified$"),
+    ("Left", r"\* bob left$"),
+    ("Replaced", r"\* bob is connected anew; "),
+    ("Closed", r"\* conversation with bob closed$"),
+    ("Addressed", r"\* plain text now goes to "),
+    ("Trusted", r"\* bob is marked verified$"),
+    ("Accepted", r"\* SHA256:\S+ is now the key of alice, "),
+    ("Forgotten", r"\* bob is forgotten$"),
+    ("Blocked", r"\* bob is blocked; "),
+    ("Unblocked", r"\* bob is no longer blocked, "),
+    ("Nick", r"\* new connections will know you as "),
+    ("Safety", r"\* safety number with bob: [0-9]{5} "),
+    ("Named", r"\* bob is called 밥 now$"),
+    ("Notify", r"\* messages with your name notify you, without their text$"),
+    ("Logging", r"\* what is said is also written to talk.log now; "),
+    ("LogClosed", r"\* the log talk.log is closed$"),
+    ("NoLog", r"\* nothing is written to disk; "),
+    ("HowToLeave", r"\* to leave, type :quit or press Ctrl-D$"),
+    ("NothingSaid", r"\* nothing was said in this session yet$"),
+    ("NotBlocked", r"! bob is not blocked; nothing was changed$"),
+    ("StillBlocked", r"! bob is blocked; :unblock bob first$"),
+    ("NothingFound", r"! nothing in this session fits$"),
+    ("NoEditor", r"! `:edit` needs a terminal "),
+    ("Notify", r"\* every message notifies you, with their text$"),
+    ("QuitHint", r"\* `exit` was sent as text; "),
+    ("CommandError", r"! no such command :"),
+    ("LineTooLong", r"! a line of [0-9]+ bytes is too long "),
+    ("NoKeyYet", r"! no key yet; "),
+    ("KeyExists", r"! there is a key in ~/"),
+    ("KeyFailed", r"! no new key: cannot use ~/"),
+    ("AlreadyListening", r"! you are listening on .* already$"),
+    ("ListenFailed", r"! cannot listen on .*: address already in use$"),
+    ("Unreachable", r"! cannot reach .*: connection refused$"),
+    ("Changed", r"! the key at \S+ has CHANGED; "),
+    ("PinDiffers", r"! \S+ has another key than the pinned one; "),
+    ("Ourselves", r"! \S+ has your own identity; "),
+    ("BlockedCaller", r"! bob is blocked and was refused; "),
+    ("UnknownCaller", r"! refused an unknown key from carol: SHA256:"),
+    ("Book", r"! ~/peers is damaged, line 2: "),
+    ("Impostor", r"! bob-2 says it is bob; it is not the bob you know$"),
+    ("Impostor", r"! WARNING: Bob-3 says it is Bob, which only looks like bob; it is NOT "),
+    ("Impostor", r"! alice-2 says it is alice, which is your own name$"),
+    ("Early", r"! \S+ did not finish the handshake in 10 s$"),
+    ("Early", r"! \S+ refused the handshake: "),
+    ("Early", r"! \S+ does not speak rsachat; "),
+    ("Early", r"! \S+ does not fit: "),
+    ("Early", r"! the handshake with \S+ failed; "),
+    ("Early", r"! \S+ hung up during the handshake$"),
+    ("Lost", r"! lost bob in the middle of a message$"),
+    ("Lost", r"! lost bob: connection cut \(connection reset by peer\)$"),
+    ("Lost", r"! lost bob: no answer for 60 s; "),
+    ("Lost", r"! lost bob: a record failed its check; "),
+    ("Lost", r"! lost bob: it broke the protocol; "),
+    ("Lost", r"! alice no longer wants to talk to this key$"),
+    ("Lost", r"! alice closed this connection: "),
+    ("NotReceived", r"! not received by bob:$"),
+    ("NotReceived", r"!   … and 1 more$"),
+    ("NobodyToSendTo", r"! not sent: nobody is connected; "),
+    ("NobodyToClose", r"! no such conversation is open; "),
+    ("NotConnected", r"! bob is not connected; nothing was sent; :peers shows where to call$"),
+    ("QueueFull", r"! not sent: [0-9]+ messages already wait for bob$"),
+    ("NoSuchPeer", r"! no peer is called dave; "),
+    ("NoSuchPeer", r"! no peer is called bbo \(did you mean bob\?\)$"),
+    ("NotRefused", r"! no such key was refused for alice; "),
+    ("SameName", r"! a peer is called alice already; "),
+    ("TurnedAway", r"! turned away bob: this address calls "),
+    ("Suppressed", r"! … and 1 more like this$"),
+    ("RawBanner", r"\* raw wire: no authentication, "),
+    ("RawJoined", r"\* raw-1 is at .*, raw, key of 2048 bits SHA256:"),
+    ("RawJoined", r"\* raw-1 is at .*, raw, without a key: "),
+    ("RawNoReceipts", r"\* sent to raw-1; no receipt exists "),
+    ("RawParts", r"\* sent as 3 parts$"),
+    ("RawWaits", r"\* raw-1 takes one line at a time: "),
+    ("NoKeyOf", r"! not sent: raw-1 gave no key, "),
+    ("RawPeer", r"! raw-1 is on the raw wire, "),
+    ("Unread", r"! a message from raw-1 could not be read "),
+    ("NotSent", r"! not sent to raw-1:$"),
+    ("Early", r"! \S+ speaks the raw wire; "),
+    ("Early", r"! \S+ speaks rsachat's own wire, this is the raw one; "),
+    ("Early", r"! \S+ said nothing and did not finish the handshake in 10 s; "),
+    ("Early", r"! \S+ sent no public key; "),
+];
+/// Notices that no script can bring about, and why.
+const UNSEEN: [(&str, &str); 12] = [
+    ("OtherPerson", "only `pipe`, `send` and `recv` ask for a person by name"),
+    ("StillMaking", "keys are made between two moments of the virtual clock"),
+    ("KeyUnderway", "keys are made between two moments of the virtual clock"),
+    ("KeyCancelled", "Ctrl-C is a key, not a line"),
+    ("ConnectCancelled", "Ctrl-C is a key, not a line"),
+    ("Greeting", "it is for a person at an editor"),
+    ("LineNotText", "a script is UTF-8"),
+    ("TooManyPeers", "it takes 1,024 connections"),
+    ("LogFailed", "a script writes no log"),
+    ("OutOfFds", "descriptors are the machine's"),
+    ("Recording", "`--record` is an option of the prompt"),
+    ("RawAnswered", "only the tutorial's server answers what nobody can read; ours does not"),
+];
+
+#[test]
+fn every_notice_that_can_come_up_is_seen_in_a_conversation() {
+    let all: String = transcripts().values().map(String::as_str).collect();
+    for (_, pattern) in SEEN {
+        let row = Regex::new(&format!(r"(?m)^[^>|\s]*\| {pattern}")).unwrap();
+        assert!(row.is_match(&all), "nobody sees {pattern}");
+    }
+
+    let source = read("src/chat/notice.rs");
+    let variant = Regex::new(r"(?m)^    ([A-Z]\w*)(?: \{|,$)").unwrap();
+    let of = |name: &str| -> BTreeSet<String> {
+        let (_, body) = source.split_once(&format!("pub enum {name} {{")).unwrap();
+        let body = body.split("\n}").next().unwrap();
+        variant.captures_iter(body).map(|found| found[1].to_owned()).collect()
+    };
+    let raw = of("RawInfo").into_iter().map(|name| format!("Raw{name}"));
+    let all_there_are: BTreeSet<String> = of("Info").into_iter().chain(of("Warning")).chain(raw).collect();
+    let accounted: BTreeSet<String> =
+        SEEN.iter().chain(&UNSEEN).map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(accounted, all_there_are, "each notice is in SEEN or in UNSEEN");
+}

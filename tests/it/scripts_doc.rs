@@ -1,0 +1,243 @@
+//! `docs/SCRIPTS.md`: every example in it is played, every message and every output that it shows
+//! is the one that comes.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use regex::Regex;
+use tempfile::TempDir;
+
+use crate::editors::directives;
+use crate::support::{Home, Process, RSACHAT, read};
+
+/// One fenced block.
+struct Block {
+    /// What stands behind its first fence.
+    tag: String,
+    text: String,
+    line: usize,
+}
+
+impl Block {
+    /// The file that its tag names.
+    fn file(&self) -> Option<&str> {
+        self.tag.split_whitespace().last().filter(|word| word.contains('.'))
+    }
+
+    fn is(&self, kind: &str) -> bool {
+        self.tag == kind || self.tag.starts_with(&format!("{kind} "))
+    }
+
+    /// Whether it is played to its end without a difference.
+    fn passes(&self) -> bool {
+        self.is("chat") && !["differs", "wrong", "live"].iter().any(|how| self.is(&format!("chat {how}")))
+    }
+}
+
+fn blocks() -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut inside = false;
+    for (number, row) in read("docs/SCRIPTS.md").lines().enumerate() {
+        match (row.strip_prefix("```"), inside) {
+            (Some(tag), false) => {
+                blocks.push(Block { tag: tag.to_owned(), text: String::new(), line: number + 1 });
+                inside = true;
+            }
+            (Some(_), true) => inside = false,
+            (None, true) => {
+                let block = blocks.last_mut().unwrap();
+                block.text.push_str(row);
+                block.text.push('\n');
+            }
+            (None, false) => {}
+        }
+    }
+    assert!(!inside, "the last fence is open");
+    blocks
+}
+
+/// A folder with every example that has a name.
+fn folder(blocks: &[Block]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for block in blocks.iter().filter(|block| block.is("chat")) {
+        if let Some(name) = block.file() {
+            let path = folder.path().join(name);
+            assert!(!path.exists(), "two examples are called {name}");
+            fs::write(path, &block.text).unwrap();
+        }
+    }
+    folder
+}
+
+fn replay(inside: &Path, arguments: &[String]) -> Output {
+    Command::new(RSACHAT).arg("replay").args(arguments).current_dir(inside).env_remove("CI").output().unwrap()
+}
+
+/// Every example that has a tag like this, beside the block that follows it.
+fn with_message<'a>(blocks: &'a [Block], kind: &'a str) -> impl Iterator<Item = (&'a Block, &'a Block)> {
+    let pairs = blocks.windows(2).filter(move |pair| pair[0].is(kind));
+    pairs.map(|pair| (&pair[0], &pair[1]))
+}
+
+#[test]
+fn every_example_passes() {
+    let blocks = blocks();
+    let folder = folder(&blocks);
+    let mut files = vec!["--quiet".to_owned(), "--keep-going".to_owned()];
+    for block in blocks.iter().filter(|block| block.passes()) {
+        let name = match block.file() {
+            // A part of others is played within them.
+            Some(name) if Path::new(name).extension() != Some("chat".as_ref()) => continue,
+            Some(name) => name.to_owned(),
+            None => {
+                let name = format!("line-{}.chat", block.line);
+                fs::write(folder.path().join(&name), &block.text).unwrap();
+                name
+            }
+        };
+        files.push(name);
+    }
+    assert!(files.len() > 12, "the page has lost its examples");
+    let output = replay(folder.path(), &files);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn every_message_is_the_one_that_comes() {
+    let blocks = blocks();
+    let folder = folder(&blocks);
+    let mut seen = 0;
+    for (kind, code) in [("chat differs", 1), ("chat wrong", 2)] {
+        for (example, message) in with_message(&blocks, kind) {
+            let name = example.file().unwrap().to_owned();
+            assert!(message.is("text"), "no message follows {name}");
+            let output = replay(folder.path(), &[name.clone(), "--quiet".to_owned()]);
+            assert_eq!(String::from_utf8_lossy(&output.stderr), message.text, "{name}");
+            assert_eq!(output.status.code(), Some(code), "{name}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 5, "the page has lost its messages");
+}
+
+#[test]
+fn every_command_line_prints_what_stands_below_it() {
+    let blocks = blocks();
+    let folder = folder(&blocks);
+    let program = PathBuf::from(RSACHAT);
+    let path = env::join_paths([program.parent().unwrap(), "/usr/bin".as_ref(), "/bin".as_ref()]).unwrap();
+    let mut lines = 0;
+    for block in blocks.iter().filter(|block| block.is("console")) {
+        for part in block.text.split("$ ").skip(1) {
+            let (line, printed) = part.split_once('\n').unwrap();
+            let output = Command::new("sh")
+                .args(["-c", &format!("exec 2>&1; {line}")])
+                .current_dir(folder.path())
+                .env("PATH", &path)
+                .env_remove("CI")
+                .output()
+                .unwrap();
+            assert_eq!(String::from_utf8_lossy(&output.stdout), printed, "{line}");
+            lines += 1;
+        }
+    }
+    assert!(lines > 5, "the page has lost its command lines");
+}
+
+#[test]
+fn the_live_example_talks_to_a_program_of_its_own() {
+    let blocks = blocks();
+    let folder = folder(&blocks);
+    let example = blocks.iter().find(|block| block.is("chat live")).unwrap();
+    let bob = Process::start("bob", &["--listen", "127.0.0.1:0"]);
+    let addr = format!("addr={}", bob.listens_at());
+    let arguments = [example.file().unwrap(), "--var", &addr].map(str::to_owned);
+    let output = replay(folder.path(), &arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    bob.sees("alice: hello, bob");
+    bob.sees("* alice left");
+}
+
+#[test]
+fn a_session_is_recorded_as_it_stands_there() {
+    let blocks = blocks();
+    let example = blocks.iter().find(|block| block.file() == Some("recorded.chat")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("recorded.chat");
+    let home = Home::with_key("alice", "test-1.pem");
+    let mut alice = home.start(&["--record", file.to_str().unwrap()]);
+    alice.types(":listen 127.0.0.1:0");
+    let bob = Process::start("bob", &["--connect", &alice.listens_at()]);
+    alice.sees("bob joined");
+    alice.types("안녕, bob");
+    bob.sees("alice: 안녕, bob");
+    alice.closes_input();
+    assert_eq!(alice.ends(), 0);
+    assert_eq!(fs::read_to_string(file).unwrap(), example.text);
+}
+
+#[test]
+fn every_construct_of_the_grammar_has_an_example() {
+    let examples: String = blocks().iter().filter(|b| b.passes()).map(|b| b.text.clone()).collect();
+    for (construct, like) in [
+        ("a blank line", r"^$"),
+        ("a comment", r"^# "),
+        ("typed", r"^서버> :"),
+        ("typed, nothing", r"^bob>$"),
+        ("typed without a name", r"^> @"),
+        ("bare", r"^:status$"),
+        ("a row", r"^alice\| "),
+        ("a row without a name", r"^\| "),
+        ("any rows", r"^bob\| \$\*\*$"),
+        ("a regular expression", r"^bob\|~ .*\(\?<"),
+        ("never", r"^alice\|! "),
+        ("an exit", r"^alice\|\* exited 0$"),
+        ("a death", r"^bob\|\* killed$"),
+        ("a dollar", r"^bob> .*\$\$5"),
+        ("a typed character", r"^bob> .* \$u\{1b\}"),
+        ("an expected character", r"^alice\| .*, \$u\{ac00\}"),
+        ("a value", r"^bob> .*\$\{price\}"),
+        ("any text", r"^alice\| .*\$\*$"),
+        ("a word", r"^alice\| .*\$\{\w+:word\}"),
+        ("a word where nothing is said", r"^bob\| \* \$\{\w+\} left"),
+        ("a port", r"^alice\| .*\$\{\w+:port\}"),
+        ("a number", r"^alice\| .*\$\{\w+:num\}"),
+        ("a fingerprint", r"^alice\| .*\$\{\w+:fp\}"),
+        ("a file in place", r"^@file bob/peers <<END$"),
+        ("a size", r"^@file \w+ fill 4KiB$"),
+        ("a duration", r"^@tick 5m$"),
+    ] {
+        let found = Regex::new(&format!("(?m){like}")).unwrap();
+        assert!(found.is_match(&examples), "{construct} has no example");
+    }
+}
+
+#[test]
+fn every_directive_and_every_option_stands_there() {
+    let page = read("docs/SCRIPTS.md");
+    let words = directives();
+    assert_eq!(words.len(), 22);
+    let examples: String = blocks().iter().filter(|b| b.is("chat")).map(|b| b.text.clone()).collect();
+    for word in &words {
+        assert!(page.contains(&format!("`@{word}")), "@{word} is not explained");
+        let used = Regex::new(&format!("(?m)^@{word}( |$)")).unwrap();
+        assert!(used.is_match(&examples), "@{word} has no example");
+    }
+
+    let help = replay(Path::new("."), &["--help".to_owned()]);
+    let help = String::from_utf8(help.stdout).unwrap();
+    let options = Regex::new(r"(?m)^ +(?:-\w, )?(--[a-z-]+)").unwrap();
+    let ours: BTreeSet<&str> =
+        options.captures_iter(&help).map(|found| found.get(1).unwrap().as_str()).collect();
+    for option in ours {
+        let common =
+            ["--help", "--home", "--config", "--passphrase-file", "--passphrase-fd"].contains(&option);
+        assert!(common || page.contains(&format!("| `{option}")), "{option} is not explained");
+    }
+    for code in ["| 0 |", "| 1 |", "| 2 |", "| 3 |", "| 128 + n |"] {
+        assert!(page.contains(code), "{code}");
+    }
+}

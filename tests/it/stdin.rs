@@ -1,0 +1,191 @@
+//! Standard input of every kind, every way to end, and the exit code of each.
+
+use std::fs::File;
+use std::process::Stdio;
+
+use rustix::process::Signal;
+
+use crate::support::{Home, Process, RSACHAT, file_with, held_address};
+
+/// Says these bytes to a listener through a file and gives what the listener saw and the code.
+fn said(bytes: &[u8]) -> (Process, Process, i32) {
+    let (junho, at) = Process::listening("준호");
+    let mut minji = Home::of("민지").start_with_input(&["--connect", &at], file_with(bytes));
+    let code = minji.ends();
+    junho.sees("* 민지 left");
+    (minji, junho, code)
+}
+
+#[test]
+fn lines_of_a_file_wait_for_the_connection_and_all_arrive() {
+    let lines: Vec<_> = (0..500).map(|n| format!("{n}번째 줄")).collect();
+    let (_, junho, code) = said((lines.join("\n") + "\n").as_bytes());
+    assert_eq!(code, 0);
+    assert_eq!(junho.said_by("민지"), lines);
+}
+
+#[test]
+fn a_last_line_without_newline_is_a_line() {
+    let (_, junho, code) = said("하나\n둘".as_bytes());
+    assert_eq!((code, junho.said_by("민지")), (0, vec!["하나".to_owned(), "둘".to_owned()]));
+}
+
+#[test]
+fn a_carriage_return_before_the_newline_is_no_text() {
+    let (_, junho, code) = said("하나\r\n둘\r\n".as_bytes());
+    assert_eq!((code, junho.said_by("민지")), (0, vec!["하나".to_owned(), "둘".to_owned()]));
+}
+
+#[test]
+fn a_line_that_is_not_utf_8_is_refused_by_itself() {
+    let (minji, junho, code) = said(b"one\nbad \xff\xfe line\ntwo\n");
+    assert_eq!(junho.said_by("민지"), ["one", "two"]);
+    assert_eq!(code, 1);
+    minji.sees("a line is not UTF-8 and was not sent: bad \u{fffd}\u{fffd} line");
+}
+
+#[test]
+fn a_huge_line_is_refused_with_its_length() {
+    let mut bytes = vec![b'x'; 1_000_000];
+    bytes.extend_from_slice(b"\nafter\n");
+    let (minji, junho, code) = said(&bytes);
+    minji.sees("a line of 1000000 bytes is too long and was not sent");
+    assert_eq!((code, junho.said_by("민지")), (1, vec!["after".to_owned()]));
+}
+
+#[test]
+fn the_null_device_and_an_empty_file_end_at_once() {
+    for input in [Stdio::null(), file_with(b"").into()] {
+        assert_eq!(Home::of("민지").start_with_input(&[], input).ends(), 0);
+    }
+    let (_, junho, code) = said(b"");
+    assert_eq!((code, junho.said_by("민지")), (0, vec![]));
+}
+
+#[test]
+fn a_closed_input_is_an_end_of_input() {
+    let home = Home::of("민지");
+    assert_eq!(home.shell(r#"exec "$0" --home "$1" <&-"#, "", Stdio::null()).ends(), 0);
+}
+
+#[test]
+fn a_here_document_is_typed() {
+    let (junho, at) = Process::listening("준호");
+    let home = Home::of("민지");
+    let script = "exec \"$0\" --home \"$1\" --name 민지 --connect \"$2\" <<'END'\n첫째 줄\n:: 콜론\nEND\n";
+    assert_eq!(home.shell(script, &at, Stdio::null()).ends(), 0);
+    junho.sees("* 민지 left");
+    assert_eq!(junho.said_by("민지"), ["첫째 줄", ": 콜론"]);
+}
+
+#[test]
+fn a_directory_cannot_be_read_and_says_so() {
+    let home = Home::of("민지");
+    let folder = File::open(home.path()).unwrap();
+    let mut minji = home.start_with_input(&[], folder);
+    assert_eq!(minji.ends(), 3);
+    minji.complains("cannot read the input");
+}
+
+#[test]
+fn a_pipe_that_ends_says_goodbye_after_the_last_receipt() {
+    let (junho, at) = Process::listening("준호");
+    let mut minji = Process::start("민지", &["--connect", &at]);
+    minji.types("마지막 말");
+    assert_eq!(minji.closes_input().ends(), 0);
+    junho.sees("민지: 마지막 말");
+    junho.sees("* 민지 left");
+}
+
+#[test]
+fn nobody_reached_is_code_3_and_nothing_is_sent() {
+    let (_held, at) = held_address();
+    let mut minji = Home::of("민지").start_having_typed(&["--connect", &at], "비밀");
+    assert_eq!(minji.ends(), 3);
+    minji.sees(&format!("cannot reach {at}: "));
+    assert!(!minji.has_seen("not sent: nobody is connected"), "{}", minji.output());
+}
+
+#[test]
+fn a_port_that_is_taken_is_said() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = taken.local_addr().unwrap().to_string();
+    let minji = Process::start("민지", &["--listen", &at]);
+    minji.sees(&format!("cannot listen on {at}: "));
+}
+
+#[test]
+fn a_peer_that_is_lost_before_the_input_ends_is_code_5() {
+    let (mut minji, junho, _) = Process::pair("민지", "준호");
+    junho.signal(Signal::KILL);
+    assert_eq!(minji.ends(), 5);
+    minji.sees("lost 준호");
+}
+
+#[test]
+fn a_peer_that_is_lost_before_its_receipts_is_code_5() {
+    let (mut minji, junho, _) = Process::pair("민지", "준호");
+    junho.signal(Signal::STOP);
+    minji.types("아무도 못 볼 말");
+    minji.is_done_typing();
+    minji.closes_input();
+    junho.signal(Signal::KILL);
+    assert_eq!(minji.ends(), 5);
+    minji.sees("not received by 준호:");
+    minji.sees("  아무도 못 볼 말");
+}
+
+#[test]
+fn a_signal_ends_it_with_a_goodbye_and_its_code() {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
+        let (mut minji, mut junho, _) = Process::pair("민지", "준호");
+        minji.signal(signal);
+        assert_eq!(minji.ends(), code, "{signal:?}");
+        junho.sees("* 민지 left");
+        junho.signal(signal);
+        assert_eq!(junho.ends(), code, "{signal:?}, listening");
+    }
+}
+
+#[test]
+fn quit_from_a_pipe_that_stays_open_is_code_0() {
+    let (junho, at) = Process::listening("준호");
+    let mut minji = Process::start("민지", &["--connect", &at]);
+    minji.types("안녕히 계세요");
+    minji.types(":quit");
+    assert_eq!(minji.ends(), 0);
+    junho.sees("민지: 안녕히 계세요");
+}
+
+#[test]
+fn bad_usage_is_code_2() {
+    let home = Home::of("민지");
+    let absent = home.file("absent");
+    for args in [&["--pin", "x"][..], &["--listen", "x:y:z"], &["--name", "a b"], &["--nonsense"]] {
+        let mut minji = home.start(args);
+        assert_eq!(minji.ends(), 2, "{args:?}");
+        assert!(minji.output().is_empty(), "{args:?}");
+    }
+    let mut wrong = std::process::Command::new(RSACHAT);
+    wrong.args(["--connect", "8000", "--home"]).arg(&absent);
+    assert_eq!(home.start_on(wrong, Stdio::null()).ends(), 2);
+    assert!(!absent.exists(), "no home is made");
+}
+
+#[test]
+fn output_that_nobody_reads_ends_it_quietly() {
+    let home = Home::of("민지");
+    // `false` reads nothing: the first row finds the pipe broken.
+    let script = r#"{ yes ":help" | "$0" --home "$1"; echo "code $?" >&2; } | false; exit 0"#;
+    let mut shell = home.shell(script, "", Stdio::null());
+    assert_eq!(shell.ends(), 0);
+    let code = shell.complains("code ");
+    assert_eq!(code, "code 141");
+}
+
+#[test]
+fn a_mistaken_command_is_said_and_the_rest_goes_on() {
+    let (minji, junho, code) = said(":conect 준호\n그래도 보낸다\n".as_bytes());
+    minji.sees("did you mean :connect?");
+    assert_eq!((code, junho.said_by("민지")), (1, vec!["그래도 보낸다".to_owned()]));
+}

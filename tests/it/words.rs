@@ -1,0 +1,230 @@
+//! Wording of every notice of the prompt, so that a change of a sentence is seen where it is
+//! reviewed.
+
+use rsachat::chat::{
+    Impersonated, Info, KeyFor, KeyStatus, Message, Notice, Notify, NotifyContent, NotifyWhen, RawInfo,
+    TrustLevel, Warning,
+};
+use rsachat::crypto::{Fingerprint, PemError, PublicKeyError, SafetyNumber};
+use rsachat::session::{CloseReason, OaepCloseReason};
+use rsachat::text::safe::SafeText;
+use rsachat::wire::{ByeReason, Purpose, WireError};
+
+use crate::support::assert_snapshot;
+
+fn bob() -> String {
+    "bob".to_owned()
+}
+
+fn whom() -> String {
+    "127.0.0.1:4711".to_owned()
+}
+
+fn shown(notices: impl IntoIterator<Item = Notice>) -> String {
+    let rows: Vec<String> = notices.into_iter().flat_map(|notice| notice.rows()).collect();
+    rows.join("\n")
+}
+
+fn keys() -> (Fingerprint, Fingerprint) {
+    (Fingerprint::of(b"the known key"), Fingerprint::of(b"the other key"))
+}
+
+fn check(name: &str, notices: impl IntoIterator<Item = Notice>) {
+    assert_snapshot(name, &shown(notices));
+}
+
+#[test]
+fn good_and_neutral_news() {
+    let (fingerprint, other) = keys();
+    let joined = |known| Info::Joined { name: bob(), fingerprint, known };
+    let file = || "~/identity.pem".to_owned();
+    let news = [
+        Info::Listening { at: "[::1]:8000".parse().expect("an address") },
+        Info::MakingKey { of: KeyFor::Identity, bits: 3072 },
+        Info::StillMaking { seconds: 4 },
+        Info::KeyMade { of: KeyFor::Identity, fingerprint, bits: 3072, file: file() },
+        Info::KeyFound { fingerprint, file: file() },
+        Info::KeyKept { file: file() },
+        Info::KeyCancelled,
+        Info::Connecting { target: "host:8000".to_owned() },
+        Info::ConnectCancelled { target: "host:8000".to_owned() },
+        joined(KeyStatus::New),
+        joined(KeyStatus::Known(TrustLevel::Unverified)),
+        joined(KeyStatus::Known(TrustLevel::Verified)),
+        Info::Left { name: bob() },
+        Info::Replaced { name: bob() },
+        Info::Closed { name: bob() },
+        Info::Addressed { name: bob(), trust_level: TrustLevel::Verified },
+        Info::Trusted { name: bob() },
+        Info::Accepted { name: bob(), fingerprint },
+        Info::Forgotten { name: bob() },
+        Info::Blocked { name: bob() },
+        Info::Unblocked { name: bob() },
+        Info::Nick { name: "서버".to_owned() },
+        Info::Safety { name: bob(), number: SafetyNumber::between(&fingerprint, &other), fingerprint: other },
+        Info::Named { old: bob(), name: "밥".to_owned() },
+        Info::Notify { set: Notify::default() },
+        Info::Notify { set: Notify { when: NotifyWhen::Always, content: NotifyContent::Shown } },
+        Info::Notify { set: Notify { when: NotifyWhen::Never, content: NotifyContent::Hidden } },
+        Info::Logging { file: "~/chat.log".to_owned() },
+        Info::LogClosed { file: "~/chat.log".to_owned() },
+        Info::NoLog,
+        Info::NothingSaid,
+        Info::PrefaceProgress,
+        Info::QuitHint,
+        Info::HowToLeave,
+        Info::Recording { file: file() },
+    ];
+    check("news", news.map(Notice::Info));
+}
+
+#[test]
+fn troubles() {
+    let (known, now) = keys();
+    let imitation = |claim: &str, of| Warning::Impostor {
+        name: "bob-2".to_owned(),
+        claimed: SafeText::line(claim),
+        known: bob(),
+        of,
+    };
+    let impostor = |of| imitation("bob", of);
+    let address = || "host:8000".to_owned();
+    let troubles = [
+        Warning::LineTooLong { bytes: 70_000 },
+        Warning::LineNotText { row: SafeText::line_from_bytes(b"\xff\x1b[2J") },
+        Warning::NoKeyYet,
+        Warning::KeyExists { of: KeyFor::Identity, file: "~/identity.pem".to_owned() },
+        Warning::KeyFailed { why: "no space left on device".to_owned() },
+        Warning::KeyUnderway,
+        Warning::ListenFailed { at: address(), why: "address already in use".to_owned() },
+        Warning::AlreadyListening { at: address() },
+        Warning::Unreachable { target: address(), why: "connection refused".to_owned() },
+        Warning::Changed { name: bob(), address: address(), known, now },
+        Warning::PinDiffers { address: address(), pinned: known, now },
+        Warning::Ourselves { whom: whom() },
+        Warning::BlockedCaller { name: bob() },
+        Warning::UnknownCaller { whom: whom(), fingerprint: now },
+        Warning::Book { why: "peers is damaged, line 3: no name stands first".to_owned() },
+        impostor(Impersonated::Verified),
+        impostor(Impersonated::Known),
+        impostor(Impersonated::Ours),
+        imitation("b\u{43e}b", Impersonated::Verified),
+        imitation("BOB", Impersonated::Known),
+        imitation("b0b", Impersonated::Ours),
+        Warning::NotReceived { name: bob(), rows: vec![SafeText::line("안녕\n\u{1b}[2J")], more: 2 },
+        Warning::NobodyToSendTo,
+        Warning::NobodyToClose,
+        Warning::NotConnected { name: bob() },
+        Warning::QueueFull { name: bob(), waiting: 1_000 },
+        Warning::NoSuchPeer { name: "bbo".to_owned(), nearest: Some(bob()) },
+        Warning::NoSuchPeer { name: "eve".to_owned(), nearest: None },
+        Warning::NotRefused { name: bob() },
+        Warning::NotBlocked { name: "bob".to_owned() },
+        Warning::StillBlocked { name: "bob".to_owned() },
+        Warning::NothingFound,
+        Warning::NoEditor,
+        Warning::LogFailed { file: "chat.log".to_owned(), why: "no space left on device".to_owned() },
+        Warning::SameName { name: bob() },
+        Warning::TooManyPeers { limit: 800 },
+        Warning::TurnedAway { whom: whom(), why: "too many connections from one source".to_owned() },
+        Warning::OutOfFds { open: 35 },
+        Warning::Suppressed { times: 99 },
+    ];
+    check("troubles", troubles.map(Notice::Warning));
+}
+
+#[test]
+fn every_way_to_part() {
+    let endings = [
+        CloseReason::Overloaded,
+        CloseReason::Bye(ByeReason::Refused),
+        CloseReason::Bye(ByeReason::Replaced),
+        CloseReason::PeerAbort,
+        CloseReason::ConnectionLost { mid_record: true },
+        CloseReason::ConnectionLost { mid_record: false },
+        CloseReason::LostInHandshake,
+        CloseReason::HandshakeTimeout,
+        CloseReason::NoData,
+        CloseReason::IdleTimeout,
+        CloseReason::NotRsachat(b"GET / HTTP/1.1\r\n".to_vec()),
+        CloseReason::NotRsachat(b"-----BEGIN PUBLI".to_vec()),
+        CloseReason::VersionMismatch(WireError::Purpose(Purpose::Pipe)),
+        CloseReason::VersionMismatch(WireError::Version { version: 2, suite: 1 }),
+        CloseReason::Key(PublicKeyError::Exponent),
+        CloseReason::Handshake,
+        CloseReason::Record,
+        CloseReason::ProtocolViolation,
+    ];
+    let early = endings
+        .iter()
+        .map(|ending| Notice::Warning(Warning::Early { whom: whom(), ending: ending.clone(), why: None }));
+    check("parting-early", early);
+    let late = endings.iter().map(|ending| {
+        let why = Some("connection reset by peer".to_owned());
+        Notice::Warning(Warning::Lost { name: bob(), ending: ending.clone(), why })
+    });
+    check("parting-late", late);
+}
+
+#[test]
+fn everything_on_the_raw_wire() {
+    let raw = || "raw-1".to_owned();
+    let (fingerprint, _) = keys();
+    let file = || "~/raw.pem".to_owned();
+    let infos = [
+        Info::MakingKey { of: KeyFor::RawWire, bits: 2048 },
+        Info::KeyMade { of: KeyFor::RawWire, fingerprint, bits: 2048, file: file() },
+        Info::Raw(RawInfo::Banner),
+        Info::Raw(RawInfo::Joined { name: raw(), at: whom(), key: Some((2048, fingerprint)) }),
+        Info::Raw(RawInfo::Joined { name: raw(), at: whom(), key: None }),
+        Info::Raw(RawInfo::NoReceipts { name: raw() }),
+        Info::Raw(RawInfo::Parts { count: 3 }),
+        Info::Raw(RawInfo::Waits { name: raw() }),
+        Info::Raw(RawInfo::Answered { name: raw() }),
+        Info::Addressed { name: raw(), trust_level: TrustLevel::Unauthenticated },
+        Info::Left { name: raw() },
+    ];
+    let troubles = [
+        Warning::KeyExists { of: KeyFor::RawWire, file: file() },
+        Warning::NoKeyOf { name: raw() },
+        Warning::RawPeer { name: raw() },
+        Warning::Unread { whom: raw(), in_a_row: 1 },
+        Warning::NotSent { name: raw(), rows: vec![SafeText::line("안녕")], more: 0 },
+    ];
+    let endings = [
+        OaepCloseReason::Native,
+        OaepCloseReason::NoPem(b"SSH-2.0-\x1b[2J".to_vec()),
+        OaepCloseReason::NoKey,
+        OaepCloseReason::EndlessKey,
+        OaepCloseReason::Key(PemError::Private),
+        OaepCloseReason::Key(PemError::Certificate),
+        OaepCloseReason::Key(PemError::Label),
+        OaepCloseReason::Key(PemError::Malformed),
+        OaepCloseReason::Key(PemError::NotRsa),
+        OaepCloseReason::Key(PemError::Key(PublicKeyError::TooShort(512))),
+        OaepCloseReason::OutOfStep,
+        OaepCloseReason::Unheard,
+        OaepCloseReason::Gone,
+        OaepCloseReason::NoData,
+    ];
+    let early = |ending| Warning::Early { whom: whom(), ending: CloseReason::Oaep(ending), why: None };
+    let notices = infos.map(Notice::Info).into_iter().chain(troubles.map(Notice::Warning));
+    check("raw", notices.chain(endings.map(|ending| Notice::Warning(early(ending)))));
+}
+
+#[test]
+fn no_row_of_a_message_can_pass_for_anything_else() {
+    let text = "한 줄\n* eve joined, verified\r\n! trouble\u{2028}12:00 carol: hi\u{1b}[1A\u{202e}cod\n";
+    let said = Message {
+        name: bob(),
+        fingerprint: Some(keys().0),
+        trust_level: TrustLevel::Unverified,
+        arrived_ms: 0,
+        sent_ms: 0,
+        rows: SafeText::rows(text),
+        text: text.into(),
+    };
+    let rows = Notice::Message(said.clone()).rows();
+    assert!(rows.iter().all(|row| row.starts_with("bob: ")), "{rows:?}");
+    check("hostile-message", [Notice::Message(said)]);
+}

@@ -1,0 +1,371 @@
+//! Terminal in memory with the real program on it. It waits on what stands on the screen, never on
+//! time.
+
+use std::io::{Read as _, Write as _};
+use std::num::NonZeroU16;
+use std::sync::Arc;
+use std::thread;
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Pid, Signal};
+use rustix::termios::Termios;
+use vt100::{Parser, Screen};
+
+use crate::support::watch::Watched;
+use crate::support::{Home, PATIENCE, Process, RSACHAT, assert_snapshot, one_at_a_time, root};
+
+/// What the terminal under test has shown so far.
+struct Shown {
+    parser: Parser,
+    /// Every byte, for what a screen cannot tell.
+    bytes: Vec<u8>,
+    /// Nobody holds the other end any more.
+    ended: bool,
+}
+
+/// How to start: what differs from an ordinary terminal.
+pub(crate) struct Setup<'a> {
+    pub(crate) cols: u16,
+    pub(crate) rows: u16,
+    pub(crate) term: &'a str,
+    pub(crate) env: &'a [(&'a str, &'a str)],
+    /// A shell's commands around the program, which is `"$@"` in it.
+    pub(crate) shell: Option<&'a str>,
+    /// More options of the program.
+    pub(crate) args: &'a [&'a str],
+}
+
+impl Default for Setup<'_> {
+    fn default() -> Self {
+        Self { cols: 40, rows: 10, term: "xterm-256color", env: &[], shell: None, args: &[] }
+    }
+}
+
+/// The program on a terminal, as alice, listening.
+pub(crate) struct Pty {
+    shown: Arc<Watched<Shown>>,
+    master: Box<dyn MasterPty + Send>,
+    keys: Box<dyn std::io::Write + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    before: Termios,
+    port: u16,
+    home: Home,
+}
+
+impl Pty {
+    /// Starts it and waits until it listens and, where there is an editor, reads.
+    pub(crate) fn start(setup: &Setup<'_>) -> Self {
+        let home = Home::with_key("alice", "pty/alice.pem");
+        let mut pty = Self::open(command(setup, &home), (setup.cols, setup.rows), home);
+        pty.wait("the address", |screen| has(screen, "listening on 127.0.0.1:"));
+        if setup.term != "dumb" && !setup.args.contains(&"--plain") {
+            pty.wait_reading();
+        }
+        pty.wait("all of the port", |screen| {
+            let (row, col) = screen.cursor_position();
+            let here = screen.rows(0, u16::MAX).nth(usize::from(row)).unwrap_or_default();
+            col == 0 || !here.contains("127.0.0.1:")
+        });
+        pty.port = pty.last_port();
+        pty
+    }
+
+    /// Runs a command on a terminal of so many columns and rows.
+    pub(crate) fn open(command: CommandBuilder, (cols, rows): (u16, u16), home: Home) -> Self {
+        let one = one_at_a_time();
+        let pair = native_pty_system().openpty(size(cols, rows)).expect("a terminal");
+        drop(one);
+        let before = modes_of(pair.master.as_ref());
+        let child = pair.slave.spawn_command(command).expect("the program starts");
+        // Or its end would never be seen.
+        drop(pair.slave);
+        let parser = Parser::new(cells(rows), cells(cols), 0);
+        let shown = Arc::new(Watched::new(Shown { parser, bytes: Vec::new(), ended: false }));
+        let reader = pair.master.try_clone_reader().expect("a reader");
+        let watched = Arc::clone(&shown);
+        thread::spawn(move || read_all(reader, &watched));
+        let keys = pair.master.take_writer().expect("a writer");
+        Self { shown, master: pair.master, keys, child, before, port: 0, home }
+    }
+
+    /// An ordinary terminal with its peer bob joined and the screen cleared.
+    pub(crate) fn start_with_bob(setup: &Setup<'_>) -> (Self, Process) {
+        let mut pty = Self::start(setup);
+        let bob = pty.call("bob");
+        pty.wait("bob", |screen| {
+            let (row, _) = screen.cursor_position();
+            let prompt = screen.rows(0, u16::MAX).nth(usize::from(row));
+            has(screen, "bob joined") && prompt.is_some_and(|prompt| prompt.contains("bob?"))
+        });
+        bob.sees("alice joined");
+        pty.clear();
+        (pty, bob)
+    }
+
+    /// A peer with bob's key that calls this terminal.
+    pub(crate) fn call(&self, name: &str) -> Process {
+        self.call_with(name, "pty/bob.pem")
+    }
+
+    /// Carol, with a key of her own, who calls this terminal.
+    pub(crate) fn call_as_carol(&self) -> Process {
+        self.call_with("carol", "test-1.pem")
+    }
+
+    /// A peer with another key that calls this terminal.
+    pub(crate) fn call_with(&self, name: &str, key: &str) -> Process {
+        Home::with_key(name, key).start(&["--connect", &format!("127.0.0.1:{}", self.port)])
+    }
+
+    /// The port of the last listener that the screen tells of.
+    pub(crate) fn last_port(&self) -> u16 {
+        let screen = flat(&self.screen());
+        let (_, rest) = screen.rsplit_once("listening on 127.0.0.1:").expect("an address");
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().expect("a port")
+    }
+
+    /// Presses keys, in one write.
+    pub(crate) fn press(&mut self, keys: &str) {
+        self.press_bytes(keys.as_bytes());
+    }
+
+    /// Sends bytes as a terminal may cut them.
+    pub(crate) fn press_bytes(&mut self, bytes: &[u8]) {
+        self.keys.write_all(bytes).and_then(|()| self.keys.flush()).expect("the terminal takes keys");
+    }
+
+    /// Clears the screen (Ctrl-L), so that rows before the test do not stand in it.
+    pub(crate) fn clear(&mut self) {
+        self.wait_reading();
+        self.press("\x0c");
+        self.wait("a cleared screen", |screen| {
+            screen.cursor_position().0 == 0 && screen.rows(0, u16::MAX).skip(1).all(|row| row.is_empty())
+        });
+    }
+
+    /// Waits until the screen is as a predicate wants it.
+    pub(crate) fn wait(&self, what: &str, is_so: impl Fn(&Screen) -> bool) {
+        let done = self.shown.wait(PATIENCE, |shown| is_so(shown.parser.screen()));
+        assert!(done, "waited in vain for {what}:\n{}", self.picture());
+    }
+
+    /// Waits until the screen looks like this: size, cursor and modes first, then each row behind a
+    /// bar.
+    pub(crate) fn wait_picture(&self, wanted: &str) {
+        let done = self.shown.wait(PATIENCE, |shown| picture(shown.parser.screen()) == wanted);
+        assert!(done, "waited in vain for\n{wanted}\nbut it is\n{}", self.picture());
+    }
+
+    /// Waits until an empty line is read: the editor has bracketed paste on exactly while it reads.
+    /// Between two lines the terminal has its ordinary modes, and Ctrl-D or Ctrl-C pressed in that
+    /// moment would not reach the editor.
+    pub(crate) fn wait_reading(&self) {
+        self.wait("the prompt", |screen| {
+            let (row, _) = screen.cursor_position();
+            screen.bracketed_paste()
+                && screen
+                    .rows(0, u16::MAX)
+                    .nth(usize::from(row))
+                    .is_some_and(|row| row.trim_end().ends_with('>'))
+        });
+    }
+
+    /// Waits until the bytes that were written have something in them.
+    pub(crate) fn wait_bytes(&self, what: &str, is_so: impl Fn(&str) -> bool) {
+        let done = self.shown.wait(PATIENCE, |shown| is_so(&String::from_utf8_lossy(&shown.bytes)));
+        assert!(done, "waited in vain for {what}:\n{}", self.picture());
+    }
+
+    /// Every byte so far.
+    pub(crate) fn bytes(&self) -> String {
+        self.shown.look(|shown| String::from_utf8_lossy(&shown.bytes).into_owned())
+    }
+
+    /// The text on the screen.
+    pub(crate) fn screen(&self) -> String {
+        self.shown.look(|shown| shown.parser.screen().contents())
+    }
+
+    /// The screen as [`Pty::wait_picture`] has it.
+    pub(crate) fn picture(&self) -> String {
+        self.shown.look(|shown| picture(shown.parser.screen()))
+    }
+
+    /// The screen held by a snapshot, once it is as a predicate wants it.
+    ///
+    /// What a terminal has read may end between a notice and the prompt below it, and no predicate
+    /// tells that from the end of the painting. So it is waited for what the snapshot holds, and
+    /// only what stays different fails.
+    pub(crate) fn check_picture(&self, name: &str, is_so: impl Fn(&Screen) -> bool) {
+        self.wait(name, |screen| is_so(screen) && screen.bracketed_paste() && screen.cursor_position().1 > 0);
+        if let Some(held) = held_picture(name) {
+            self.shown.wait(PATIENCE, |shown| picture(shown.parser.screen()) == held);
+        }
+        assert_snapshot(&format!("screen-{name}"), &self.picture());
+    }
+
+    /// The home of the program.
+    pub(crate) fn home(&self) -> &std::path::Path {
+        self.home.path()
+    }
+
+    /// Makes the terminal another size.
+    pub(crate) fn resize(&self, cols: u16, rows: u16) {
+        self.shown.change(|shown| shown.parser.set_size(cells(rows), cells(cols)));
+        self.master.resize(size(cols, rows)).expect("a terminal of another size");
+    }
+
+    /// Sends a signal to the program.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = self.child.process_id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        rustix::process::kill_process(pid.expect("a process"), signal).expect("a signal is taken");
+    }
+
+    /// Waits for the end and gives the exit code; a death by a signal fails.
+    pub(crate) fn wait_end(&mut self) -> u32 {
+        assert!(self.shown.wait(PATIENCE, |shown| shown.ended), "it does not end:\n{}", self.picture());
+        let status = self.child.wait().expect("an exit status");
+        assert_eq!(status.signal(), None, "ended by a signal:\n{}", self.picture());
+        status.exit_code()
+    }
+
+    /// Whether the terminal has the modes it had before the program.
+    pub(crate) fn has_modes_of_before(&self) -> bool {
+        let now = modes_of(self.master.as_ref());
+        let paste = self.shown.look(|shown| shown.parser.screen().bracketed_paste());
+        now.input_modes == self.before.input_modes
+            && now.output_modes == self.before.output_modes
+            && now.control_modes == self.before.control_modes
+            && now.local_modes == self.before.local_modes
+            && !paste
+    }
+}
+
+impl Drop for Pty {
+    fn drop(&mut self) {
+        // A test that failed leaves nothing behind; one that passed has nothing left.
+        if !self.shown.look(|shown| shown.ended) {
+            let _ = self.child.kill();
+        }
+    }
+}
+
+/// Whether a text stands on a screen, wherever its rows are wrapped between words.
+pub(crate) fn has(screen: &Screen, text: &str) -> bool {
+    flat(&screen.contents()).contains(&flat(text))
+}
+
+/// A text with one blank wherever it has any.
+fn flat(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What the snapshot of a screen holds, where there is one.
+fn held_picture(name: &str) -> Option<String> {
+    let file = std::fs::read_to_string(root("snapshots").join(format!("screen-{name}.snap"))).ok()?;
+    let (_, held) = file.strip_prefix("---\n")?.split_once("\n---\n")?;
+    Some(held.trim_end().to_owned())
+}
+
+fn command(setup: &Setup<'_>, home: &Home) -> CommandBuilder {
+    let home = home.path().display().to_string();
+    let program = [RSACHAT, "--home", &home, "--name", "alice", "--listen", "127.0.0.1:0"];
+    let mut command = match setup.shell {
+        None => CommandBuilder::new(RSACHAT),
+        Some(script) => {
+            let mut shell = CommandBuilder::new("/bin/sh");
+            shell.args(["-c", script, "sh", RSACHAT]);
+            shell
+        }
+    };
+    command.args(program.iter().skip(1).chain(setup.args));
+    // The default is the home of whoever runs the tests.
+    command.cwd(&home);
+    for name in ["NO_COLOR", "CLICOLOR_FORCE", "COLUMNS", "LINES", "RSACHAT_HOME"] {
+        command.env_remove(name);
+    }
+    command.env("HOME", &home);
+    command.env("TERM", setup.term);
+    command.env("TZ", "UTC");
+    command.env("RSACHAT_CONFIG", "none");
+    for (name, value) in setup.env {
+        command.env(name, value);
+    }
+    command
+}
+
+fn read_all(mut from: Box<dyn std::io::Read + Send>, shown: &Watched<Shown>) {
+    let mut buffer = [0; 4_096];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) | Err(_) => return shown.change(|shown| shown.ended = true),
+            Ok(count) => shown.change(|shown| {
+                let bytes = buffer.get(..count).unwrap_or_default();
+                shown.parser.process(bytes);
+                shown.bytes.extend_from_slice(bytes);
+            }),
+        }
+    }
+}
+
+/// The modes of the program's side of a terminal.
+fn modes_of(master: &dyn MasterPty) -> Termios {
+    let path = master.tty_name().expect("a terminal has a name");
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let slave = rustix::fs::open(path, flags, Mode::empty()).expect("the terminal opens");
+    rustix::termios::tcgetattr(slave).expect("a terminal has modes")
+}
+
+/// `40x8 cursor 4,7 paste=true`, then the rows behind a bar without trailing blanks, as far as
+/// there are any; a time of day becomes `00:00`.
+fn picture(screen: &Screen) -> String {
+    let (rows, cols) = screen.size();
+    let (row, col) = screen.cursor_position();
+    let mut lines = vec![format!("{cols}x{rows} cursor {row},{col} paste={}", screen.bracketed_paste())];
+    lines.extend(screen.rows(0, u16::MAX).map(|row| format!("|{}", steady(row.trim_end()))));
+    while lines.last().is_some_and(|line| line == "|") {
+        lines.pop();
+    }
+    lines.join("\n")
+}
+
+/// A row without what differs from run to run: the time, ports, and how many seconds ago something
+/// was.
+fn steady(row: &str) -> String {
+    if row.len() == 5 && row.bytes().all(|byte| byte.is_ascii_digit()) {
+        return "#####".to_owned();
+    }
+    let mut rest = without_time(row);
+    let mut steady = String::new();
+    while let Some(at) = rest.find("127.0.0.1:") {
+        let (before, after) = rest.split_at(at + "127.0.0.1:".len());
+        steady.push_str(before);
+        let digits = after.chars().take_while(char::is_ascii_digit).count();
+        steady.push_str(&"#".repeat(digits));
+        rest = after.get(digits..).unwrap_or_default().to_owned();
+    }
+    steady.push_str(&rest);
+    (1..10).fold(steady, |row, n| row.replace(&format!(" {n} s "), " 0 s "))
+}
+
+fn without_time(row: &str) -> String {
+    let is_time = row.char_indices().take(6).map(|(at, c)| match at {
+        2 => c == ':',
+        5 => c == ' ',
+        _ => c.is_ascii_digit(),
+    });
+    if row.chars().count() > 5 && is_time.into_iter().all(|fits| fits) {
+        return format!("00:00{}", row.get(5..).unwrap_or_default());
+    }
+    row.to_owned()
+}
+
+fn cells(count: u16) -> NonZeroU16 {
+    NonZeroU16::new(count).expect("a terminal has cells")
+}
+
+fn size(cols: u16, rows: u16) -> PtySize {
+    PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }
+}
