@@ -13,10 +13,10 @@ pub struct DialId(pub u64);
 pub struct ListenerId(pub u64);
 
 /// The queue that a job of a connection waits in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum JobQueue {
+    /// Goes first.
+    Authenticated,
     /// For a peer that has not proved its key: bounded, so a job may be refused.
     Unauthenticated,
-    /// For everybody else; goes first.
-    Authenticated,
 }

@@ -14,8 +14,8 @@ pub const CALLS_EACH_SECOND: u64 = 20;
 pub const CALLS_BURST: u64 = 5;
 /// Source addresses whose call rate is remembered.
 pub const SOURCES_REMEMBERED: usize = 65_536;
-/// RSA private operations that strangers may have waiting for the one worker thread.
-pub const STRANGERS_WAITING: usize = 32;
+/// RSA private operations of unauthenticated peers that may wait for the one worker thread.
+pub const UNAUTHENTICATED_JOBS: usize = 32;
 /// Peers that may be connected at once where no editor runs.
 pub const PEERS: usize = 1_024;
 /// Sockets an interactive prompt may hold: the line editor's `select` cannot see descriptors past 1,023.
@@ -68,9 +68,9 @@ pub const PING_AFTER_MS: u64 = 20_000;
 pub const DEAD_AFTER_MS: u64 = 60_000;
 /// Time for one address to accept a connection, in milliseconds.
 pub const CONNECT_TIMEOUT_MS: u64 = 10_000;
-/// Time between two attempts to accept while the machine has no descriptors left, in milliseconds.
-pub const FAMINE_RETRY_MS: u64 = 100;
-/// Time between two reports of the same trouble (famine, refused callers), in milliseconds.
+/// Time between two attempts to accept while no descriptors are left, in milliseconds.
+pub const ACCEPT_RETRY_MS: u64 = 100;
+/// Time between two reports of the same kind (no descriptors left, refused callers), in milliseconds.
 pub const REPORT_EVERY_MS: u64 = 10_000;
 /// Records in one direction under one key; then the key is replaced (Noise, section 4.2, `REKEY`).
 pub const REKEY_RECORDS: u64 = 1 << 20;
@@ -103,8 +103,8 @@ pub const FAREWELL_MS: u64 = 900;
 pub const MARKS_EACH_BASE: usize = 8;
 /// TCP port where none is named: the port of the tutorial this program grew from.
 pub const PORT_DEFAULT: u16 = 8_000;
-/// Time for what was sent to leave after we hang up on a peer, in milliseconds; what is left then is dropped.
-pub const HANGUP_MS: u64 = 5_000;
+/// Time for what was sent to leave after a connection is closed, in milliseconds; the rest is dropped.
+pub const FLUSH_TIMEOUT_MS: u64 = 5_000;
 /// Time the peer has, after our end of stream, to send its own, in milliseconds. Closing before it has done so
 /// would reset the connection and could destroy what it has not read yet.
 pub const LINGER_MS: u64 = 1_000;
@@ -115,7 +115,7 @@ pub const UNACKNOWLEDGED_MS: u64 = 30_000;
 /// milliseconds.
 pub const KEEPALIVE_MS: u64 = 20_000;
 /// Callers the kernel may hold for one listener while the loop is busy.
-pub const CALLERS_AHEAD: i32 = 1_024;
+pub const LISTEN_BACKLOG: i32 = 1_024;
 /// Callers accepted from one listener before everybody else has a turn.
 pub const CALLS_A_TURN: usize = 64;
 /// Bytes read from one peer, and bytes written to one peer, before everybody else has a turn.

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use portable_pty::{PtySize, native_pty_system};
 use rsachat::net::lines::Lines;
-use rsachat::net::process::raise_limit;
+use rsachat::net::process::raise_fd_limit;
 use rsachat::net::signals::{Signal, Signals};
 use rsachat::net::{Net, NetEvent};
 use rustix::process::{Resource, Rlimit, getpid, getrlimit, kill_process, setrlimit};
@@ -151,7 +151,7 @@ fn the_soft_limit_can_be_raised_to_the_hard_one() {
     alone(|| {
         let before = getrlimit(Resource::Nofile);
         setrlimit(Resource::Nofile, Rlimit { current: Some(256), ..before }).unwrap();
-        assert_eq!(raise_limit().unwrap(), before.maximum);
+        assert_eq!(raise_fd_limit().unwrap(), before.maximum);
         setrlimit(Resource::Nofile, before).unwrap();
     });
 }

@@ -79,8 +79,8 @@ impl Client {
         };
         let date = host.today();
         let replacing = match request.replacing {
-            Replacing::Never => key_file::Replacing::Refuse,
-            Replacing::KeepOld => key_file::Replacing::KeepOld { date: &date },
+            Replacing::Never => key_file::OverwritePolicy::Refuse,
+            Replacing::KeepOld => key_file::OverwritePolicy::KeepOld { date: &date },
         };
         match key_file::save_key_text(&self.home, request.of, &key.pem, replacing) {
             Ok(saved) => self.adopt(key, KeyOrigin::Made, saved.old.map(|path| path.display().to_string())),

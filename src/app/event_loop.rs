@@ -164,7 +164,7 @@ impl<S: NoticeSink> App<S> {
     pub(crate) fn linger(&mut self) -> io::Result<()> {
         // It is over for everybody: nobody needs to know who is clogged.
         let _ = self.host.flush();
-        self.host.net.settle(Instant::now() + Duration::from_millis(FAREWELL_MS))
+        self.host.net.wait_closed(Instant::now() + Duration::from_millis(FAREWELL_MS))
     }
 
     fn net_event(&mut self, event: NetEvent) {

@@ -1,15 +1,13 @@
 //! The log that a person asked for: what is said and what happens, one line each, in the safe form of the
 //! screen. Without it nothing of a conversation is written to disk.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::PathBuf;
-
-use rustix::fs::OFlags;
 
 use super::clock::local;
 use crate::chat::{Message, Notice};
+use crate::store::private_file;
 
 /// Time of a line: a log is read on other days, and in other places.
 const CLOCK: &str = "%Y-%m-%d %H:%M:%S%:z";
@@ -25,21 +23,13 @@ pub(crate) struct Log {
 impl Log {
     /// Opens a file to append to, readable by its owner only.
     pub(crate) fn open(name: &str) -> io::Result<Self> {
-        // Not blocking: opening a pipe would wait for its reader.
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits();
-        let mut options = File::options();
-        let options = options.append(true).create(true).mode(0o600).custom_flags(flags.cast_signed());
         let path = path(name);
-        let file = options.open(&path).map_err(|error| match (error.kind(), path.parent()) {
+        let file = private_file::append(&path).map_err(|error| match (error.kind(), path.parent()) {
             (io::ErrorKind::NotFound, Some(folder)) => {
                 io::Error::new(error.kind(), format!("there is no folder {}", folder.display()))
             }
             _ => error,
         })?;
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-        }
-        file.set_permissions(Permissions::from_mode(0o600))?;
         Ok(Self { name: name.to_owned(), file })
     }
 
@@ -73,6 +63,9 @@ fn path(name: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
     use crate::text::safe::SafeText;
 

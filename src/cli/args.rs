@@ -11,7 +11,7 @@ use crate::chat::{AcceptPolicy, Direction, Info, Notice, Protocol, RawInfo};
 use crate::config::SettingSources;
 use crate::crypto::Fingerprint;
 use crate::events::from_notice::words;
-use crate::events::{Detail, Event, OutputFormat, tell};
+use crate::events::{Detail, Event, OutputFormat, emit};
 use crate::peers::address::{AddressError, Family};
 use crate::peers::book::Book;
 use crate::peers::name::Name;
@@ -86,7 +86,7 @@ impl ProtocolArgs {
 pub(crate) fn warn_of_raw(wire: Protocol, so: &str, form: OutputFormat) {
     if wire != Protocol::Native {
         let banner = words(&Notice::Info(Info::Raw(RawInfo::Banner)));
-        tell(&Event::Warning { kind: "raw_wire", message: format!("{banner}; {so}") }, form);
+        emit(&Event::Warning { kind: "raw_wire", message: format!("{banner}; {so}") }, form);
     }
 }
 
@@ -97,7 +97,7 @@ impl OutputArgs {
             Some(name) => {
                 Name::parse(name).map_err(|error| AppError::new(code::USAGE, format!("--name: {error}")))
             }
-            None => Ok(sources.settle().own_name()),
+            None => Ok(sources.resolve().own_name()),
         }
     }
 

@@ -11,10 +11,10 @@ use crate::app::keyring::{StoredKey, load, make, seed, unlock};
 use crate::app::passphrase::{ask, given, in_file};
 use crate::app::print::print_line;
 use crate::chat::KeyFor;
-use crate::config::Config;
+use crate::config::Settings;
 use crate::crypto::Passphrase;
 use crate::store::Home;
-use crate::store::key_file::{self, Replacing};
+use crate::store::key_file::{self, OverwritePolicy};
 
 /// `rsachat key …`
 #[derive(Subcommand, Debug)]
@@ -71,7 +71,7 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &KeyCommand) -> Result
             .hint("rsachat key new makes one")
     })?;
     let public = own.public();
-    let name = Config::read(common.config.as_deref())?.own_name();
+    let name = Settings::read(common.config.as_deref())?.own_name();
     match task {
         KeyCommand::New { .. } => {}
         KeyCommand::Show { pem: true } => print_line(public.to_spki_pem().trim_end())?,
@@ -99,7 +99,7 @@ fn generate(home: &Home, common: &GlobalArgs, of: KeyFor, bits: u32, replace: bo
     }
     let own = make(of, bits, passphrase.as_ref(), &seed())?;
     let date = today();
-    let replacing = if replace { Replacing::KeepOld { date: &date } } else { Replacing::Refuse };
+    let replacing = if replace { OverwritePolicy::KeepOld { date: &date } } else { OverwritePolicy::Refuse };
     let saved = key_file::save_key_text(home, of, &own.pem, replacing)?;
     let public = own.public();
     let (bits, fingerprint) = (public.bits(), public.fingerprint());
@@ -123,7 +123,7 @@ fn change_passphrase(
     for (of, key) in [(KeyFor::Identity, Some(own)), (KeyFor::RawWire, raw)] {
         let Some(key) = key else { continue };
         let pem = key.protected(passphrase.as_ref(), &seed())?;
-        let path = key_file::save_key_text(home, of, &pem, Replacing::Rewrite)?.path;
+        let path = key_file::save_key_text(home, of, &pem, OverwritePolicy::Rewrite)?.path;
         print_line(&format!("the key in {} {what} now", path.display()))?;
     }
     Ok(())

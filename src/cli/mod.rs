@@ -2,6 +2,7 @@
 
 pub(crate) mod args;
 pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod key;
 pub(crate) mod man;
@@ -17,8 +18,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::config::{self, ConfigCommand, SettingSources};
+use crate::config::SettingSources;
 use completions::CompletionsArgs;
+use config::ConfigCommand;
 use doctor::DoctorArgs;
 
 use crate::app::error::{AppError, code};
@@ -94,7 +96,7 @@ pub fn run() -> ExitCode {
 }
 
 fn start(cli: &Cli) -> Result<u8, AppError> {
-    crate::net::process::leave_no_core()?;
+    crate::net::process::disable_core_dumps()?;
     // Not everything needs one.
     let home = || Home::choose(cli.common.home.as_deref(), &|name: &str| std::env::var_os(name));
     let Some(task) = &cli.task else { return prompt::run(&home()?, &cli.common, &cli.prompt) };

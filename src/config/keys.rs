@@ -1,5 +1,5 @@
-//! Every key of the configuration file. This table feeds the reader, `config show` and the manual, so that
-//! none of them can forget one.
+//! Table of the keys of the configuration file. It feeds the reader, `config show` and the manual,
+//! so that none of them can forget one.
 
 use std::path::{Path, PathBuf};
 
@@ -7,41 +7,35 @@ use clap::ValueEnum;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::values::{ColourWhen, EditorMode, Layer, Notify, TimeFormat, Title, word_of};
+use super::values::{ColourWhen, EditorMode, Layer, NotifyLevel, TimeFormat, Title, word_of};
 use crate::chat::AcceptPolicy;
 use crate::peers::address::ListenAt;
 use crate::peers::name::Name;
 use crate::text::safe::SafeText;
 use crate::text::suggest::nearest;
 
-/// One key.
+/// Key of the file.
 pub(crate) struct Key {
-    /// As it is written.
+    /// Name as it is written.
     pub(crate) name: &'static str,
-    /// Other spellings of it.
+    /// Other spellings.
     pub(crate) aliases: &'static [&'static str],
-    /// A line as it may stand in the file.
+    /// Line as it may stand in the file.
     pub(crate) example: &'static str,
-    /// What holds without it, in words.
+    /// Default value, in words.
     pub(crate) default: &'static str,
-    /// What it does, and which option does the same.
+    /// Description for the manual, with the option that does the same.
     pub(crate) about: &'static str,
-    /// Puts a value of the file into the layer, or says what is wrong with it.
-    pub(crate) take: fn(&DeValue<'_>, &mut Taken<'_>) -> Result<(), ValueError>,
-    /// The value as it would be written in the file.
-    pub(crate) shown: fn(&Layer) -> Option<String>,
+    /// Reads a value of the file into the layer; the path is what `~` stands for.
+    pub(crate) read: fn(&DeValue<'_>, &mut Layer, Option<&Path>) -> Result<(), ValueError>,
+    /// The layer's value as it would be written in the file.
+    pub(crate) value: fn(&Layer) -> Option<String>,
 }
 
-/// Where values go, and the folder that `~` stands for.
-pub(crate) struct Taken<'a> {
-    pub(crate) layer: Layer,
-    pub(crate) home: Option<&'a Path>,
-}
-
-/// What is wrong with a value.
+/// Error of a value.
 pub(crate) struct ValueError {
     pub(crate) what: String,
-    /// The byte of the file where it is, when that is inside the value.
+    /// Byte offset in the file, when the error is inside the value.
     pub(crate) at: Option<usize>,
 }
 
@@ -51,7 +45,7 @@ impl From<String> for ValueError {
     }
 }
 
-/// Every key, in the order in which they are shown.
+/// Every key, in the order of `config show`.
 pub(crate) const KEYS: [Key; 9] = [
     Key {
         name: "name",
@@ -59,12 +53,11 @@ pub(crate) const KEYS: [Key; 9] = [
         example: "name = \"민지\"",
         default: "the login name",
         about: "The name that you give to peers. The option is --name.",
-        take: |value, taken| {
-            let name = Name::parse(text(value)?).map_err(|error| error.to_string())?;
-            taken.layer.name = Some(name);
+        read: |value, layer, _| {
+            layer.name = Some(Name::parse(text(value)?).map_err(|error| error.to_string())?);
             Ok(())
         },
-        shown: |layer| layer.name.as_ref().map(|name| quoted(name.as_str())),
+        value: |layer| layer.name.as_ref().map(|name| quoted(name.as_str())),
     },
     Key {
         name: "listen",
@@ -73,14 +66,14 @@ pub(crate) const KEYS: [Key; 9] = [
         default: "nowhere",
         about: "Where the prompt waits for callers from its start: an address or a list of addresses, as --listen \
                 takes them. It does not count when --listen, --no-listen or --connect is given.",
-        take: |value, taken| {
-            taken.layer.listen = Some(match value {
+        read: |value, layer, _| {
+            layer.listen = Some(match value {
                 DeValue::Array(items) => items.iter().map(address_in_list).collect::<Result<_, _>>()?,
                 one => vec![address(one)?],
             });
             Ok(())
         },
-        shown: |layer| {
+        value: |layer| {
             let listen = layer.listen.as_ref()?;
             let items: Vec<_> = listen.iter().map(|at| quoted(&at.to_string())).collect();
             Some(format!("[{}]", items.join(", ")))
@@ -93,12 +86,12 @@ pub(crate) const KEYS: [Key; 9] = [
         default: "false",
         about: "Whether keys that are not in your book are turned away from every address that you listen on, \
                 unless :listen says --anybody. The option is --known-only.",
-        take: |value, taken| {
-            taken.layer.callers =
-                Some(if truth(value)? { AcceptPolicy::KnownOnly } else { AcceptPolicy::Anyone });
+        read: |value, layer, _| {
+            layer.callers =
+                Some(if boolean(value)? { AcceptPolicy::KnownOnly } else { AcceptPolicy::Anyone });
             Ok(())
         },
-        shown: |layer| layer.callers.map(|callers| (callers == AcceptPolicy::KnownOnly).to_string()),
+        value: |layer| layer.callers.map(|callers| (callers == AcceptPolicy::KnownOnly).to_string()),
     },
     Key {
         name: "colour",
@@ -107,11 +100,11 @@ pub(crate) const KEYS: [Key; 9] = [
         default: "\"auto\"",
         about: "Whether output carries colour: \"auto\" (on a terminal), \"always\" or \"never\". The option is --colour; \
                 NO_COLOR and CLICOLOR_FORCE in the environment win over the file.",
-        take: |value, taken| {
-            taken.layer.colour = Some(one_of::<ColourWhen>(value)?);
+        read: |value, layer, _| {
+            layer.colour = Some(one_of::<ColourWhen>(value)?);
             Ok(())
         },
-        shown: |layer| layer.colour.map(|when| quoted(&word_of(&when))),
+        value: |layer| layer.colour.map(|when| quoted(&word_of(&when))),
     },
     Key {
         name: "time-format",
@@ -119,11 +112,11 @@ pub(crate) const KEYS: [Key; 9] = [
         example: "time-format = \"%H:%M\"",
         default: "\"%H:%M\"",
         about: "How the local time before a message is written, in the conversions of strftime(3); \"none\" shows no time.",
-        take: |value, taken| {
-            taken.layer.time = Some(TimeFormat::parse(text(value)?)?);
+        read: |value, layer, _| {
+            layer.time = Some(TimeFormat::parse(text(value)?)?);
             Ok(())
         },
-        shown: |layer| layer.time.as_ref().map(|time| quoted(time.word())),
+        value: |layer| layer.time.as_ref().map(|time| quoted(time.word())),
     },
     Key {
         name: "editor-mode",
@@ -131,11 +124,11 @@ pub(crate) const KEYS: [Key; 9] = [
         example: "editor-mode = \"vi\"",
         default: "\"emacs\"",
         about: "Whose keys the line editor has: \"emacs\" or \"vi\".",
-        take: |value, taken| {
-            taken.layer.editor = Some(one_of::<EditorMode>(value)?);
+        read: |value, layer, _| {
+            layer.editor = Some(one_of::<EditorMode>(value)?);
             Ok(())
         },
-        shown: |layer| layer.editor.map(|mode| quoted(&word_of(&mode))),
+        value: |layer| layer.editor.map(|mode| quoted(&word_of(&mode))),
     },
     Key {
         name: "notify",
@@ -143,11 +136,11 @@ pub(crate) const KEYS: [Key; 9] = [
         example: "notify = \"all\"",
         default: "\"mention\"",
         about: "When the terminal rings and shows a notification: \"off\", \"mention\" (your name is in the message) or \"all\".",
-        take: |value, taken| {
-            taken.layer.notify = Some(one_of::<Notify>(value)?);
+        read: |value, layer, _| {
+            layer.notify = Some(one_of::<NotifyLevel>(value)?);
             Ok(())
         },
-        shown: |layer| layer.notify.map(|notify| quoted(&word_of(&notify))),
+        value: |layer| layer.notify.map(|notify| quoted(&word_of(&notify))),
     },
     Key {
         name: "title",
@@ -156,11 +149,11 @@ pub(crate) const KEYS: [Key; 9] = [
         default: "false",
         about: "Whether the title of the terminal says whom you address and how many messages of others are not read; \
                 never what they say. The option is --title.",
-        take: |value, taken| {
-            taken.layer.title = Some(if truth(value)? { Title::Kept } else { Title::Untouched });
+        read: |value, layer, _| {
+            layer.title = Some(if boolean(value)? { Title::Kept } else { Title::Untouched });
             Ok(())
         },
-        shown: |layer| layer.title.map(|title| (title == Title::Kept).to_string()),
+        value: |layer| layer.title.map(|title| (title == Title::Kept).to_string()),
     },
     Key {
         name: "history",
@@ -169,20 +162,20 @@ pub(crate) const KEYS: [Key; 9] = [
         default: "typed lines are forgotten",
         about: "File that keeps typed lines from one session to the next: a whole path, or one that begins with ~/. \
                 The option is --history.",
-        take: |value, taken| {
-            taken.layer.history = Some(path(text(value)?, taken.home)?);
+        read: |value, layer, home| {
+            layer.history = Some(path(text(value)?, home)?);
             Ok(())
         },
-        shown: |layer| layer.history.as_ref().map(|path| quoted(&path.display().to_string())),
+        value: |layer| layer.history.as_ref().map(|path| quoted(&path.display().to_string())),
     },
 ];
 
-/// The key of that name, or the nearest name.
+/// The key of that name, or an error that names the nearest.
 pub(crate) fn find(word: &str) -> Result<&'static Key, String> {
     if let Some(key) = KEYS.iter().find(|key| key.name == word || key.aliases.contains(&word)) {
         return Ok(key);
     }
-    // `known_only` and `Name` are one slip away for some people and three for a measure of letters.
+    // `known_only` and `Name` are near for people, but not by edit distance.
     let folded = word.to_lowercase().replace('_', "-");
     let near = nearest(&folded, KEYS.iter().map(|key| key.name));
     let word = SafeText::line(word);
@@ -201,7 +194,7 @@ fn text<'a>(value: &'a DeValue<'_>) -> Result<&'a str, String> {
     value.as_str().ok_or_else(|| expected("text in quotes", value))
 }
 
-fn truth(value: &DeValue<'_>) -> Result<bool, String> {
+fn boolean(value: &DeValue<'_>) -> Result<bool, String> {
     value.as_bool().ok_or_else(|| expected("true or false", value))
 }
 

@@ -1,9 +1,9 @@
-//! What one would otherwise type each time. The command line wins over the environment, that over the file,
-//! that over what holds without any of them. Nothing here changes a file.
+//! Settings from four sources: command line, environment, configuration file and defaults, in this
+//! order of precedence.
 
 pub(crate) mod file;
 pub(crate) mod keys;
-pub(crate) mod show;
+mod show;
 pub(crate) mod values;
 
 use std::ffi::OsString;
@@ -11,77 +11,72 @@ use std::path::{Path, PathBuf};
 
 use crate::app::error::{AppError, code};
 use crate::chat::AcceptPolicy;
+use crate::limits::CONFIG_BYTES;
 use crate::peers::address::ListenAt;
 use crate::peers::name::Name;
 use crate::store::StoreError;
-use crate::store::settings::load_settings;
-use file::Settings;
+use crate::store::checked_read::{self, Access};
+use file::FileSettings;
 pub(crate) use keys::{KEYS, Key};
-pub(crate) use show::{ConfigCommand, run};
-pub(crate) use values::{ColourWhen, EditorMode, Layer, Notify, TimeFormat, Title, YesNo};
+pub(crate) use values::{ColourWhen, EditorMode, Layer, NotifyLevel, TimeFormat, Title, YesNo};
 
-/// What holds for this run.
+/// Settings in force for this run.
 #[derive(Clone, Debug)]
-pub(crate) struct Config {
-    /// The name that peers are given; none means the login name.
+pub(crate) struct Settings {
+    /// Name that peers are given; `None` means the login name.
     pub(crate) name: Option<Name>,
-    /// Where the prompt waits for callers from its start.
+    /// Addresses that the prompt listens on from its start.
     pub(crate) listen: Vec<ListenAt>,
-    /// Whom a listener takes that says nothing else.
+    /// Callers that a listener accepts unless it is told otherwise.
     pub(crate) callers: AcceptPolicy,
     /// Whether output carries colour.
     pub(crate) colour: ColourWhen,
-    /// How the time before a message is written.
+    /// Format of the time before a message.
     pub(crate) time: TimeFormat,
-    /// Whose keys the line editor has.
+    /// Key bindings of the line editor.
     pub(crate) editor: EditorMode,
-    /// When to draw attention.
-    pub(crate) notify: Notify,
+    /// Messages that the user is notified of.
+    pub(crate) notify: NotifyLevel,
     /// Whether the terminal's title follows the conversation.
     pub(crate) title: Title,
     /// File that keeps typed lines.
     pub(crate) history: Option<PathBuf>,
 }
 
-/// What each source says, and which file that was.
+/// The settings of each source, and the path of the file.
 #[derive(Default)]
 pub(crate) struct SettingSources {
     options: Layer,
     environment: Layer,
-    file: Option<Settings>,
+    file: Option<FileSettings>,
     path: Option<PathBuf>,
 }
 
 type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
-/// Name of the variable with the file's name.
+/// Variable that names the file.
 const VARIABLE: &str = "RSACHAT_CONFIG";
-/// What stands in a file's place when none is to be read, as with `ssh -F`.
+/// Word in a file's place when none is to be read, as with `ssh -F`.
 const NO_FILE: &str = "none";
 
 impl SettingSources {
-    /// Reads what there is. `given` is the file that the command line names.
+    /// Reads every source. `given` is the file that the command line names.
     ///
     /// # Errors
-    /// A file that was named is not there, or there is one that cannot be used: it is never half used.
+    /// A file that was named does not exist, or a file cannot be used: it is never half used.
     pub(crate) fn read(given: Option<&Path>, options: Layer) -> Result<Self, AppError> {
         let env = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        let path = place(given, &env);
-        let file = path.as_ref().map(|place| place.read(&env)).transpose()?.flatten();
-        let environment = Layer { colour: values::colour_of(&env), ..Layer::default() };
-        Ok(Self { options, environment, file, path: path.map(|place| place.path) })
+        let location = FileLocation::find(given, &env);
+        let file = location.as_ref().map(|location| location.read(&env)).transpose()?.flatten();
+        let environment = Layer { colour: values::colour_from(&env), ..Layer::default() };
+        Ok(Self { options, environment, file, path: location.map(|location| location.path) })
     }
 
-    /// The file in words.
-    pub(crate) fn described(&self) -> String {
-        show::check(self)
-    }
-
-    /// What holds.
-    pub(crate) fn settle(&self) -> Config {
+    /// The settings in force.
+    pub(crate) fn resolve(&self) -> Settings {
         let file = self.file.as_ref().map(|file| file.layer.clone()).unwrap_or_default();
         let layer = self.options.clone().or(self.environment.clone()).or(file);
-        Config {
+        Settings {
             name: layer.name,
             listen: layer.listen.unwrap_or_default(),
             callers: layer.callers.unwrap_or(AcceptPolicy::Anyone),
@@ -95,16 +90,16 @@ impl SettingSources {
     }
 }
 
-impl Config {
-    /// What holds where the command line says nothing of it.
+impl Settings {
+    /// The settings in force without options on the command line.
     ///
     /// # Errors
     /// As [`SettingSources::read`].
     pub(crate) fn read(given: Option<&Path>) -> Result<Self, AppError> {
-        Ok(SettingSources::read(given, Layer::default())?.settle())
+        Ok(SettingSources::read(given, Layer::default())?.resolve())
     }
 
-    /// The name to go by: the one that was set, else the login name, else a neutral one.
+    /// The user's own name: the one that was set, else the login name, else a neutral one.
     pub(crate) fn own_name(&self) -> Name {
         self.name.clone().unwrap_or_else(|| {
             let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten();
@@ -113,55 +108,52 @@ impl Config {
     }
 }
 
-/// Where the file is, and whether somebody named it.
-struct Place {
+/// Path of the configuration file.
+struct FileLocation {
     path: PathBuf,
-    named: Named,
+    presence: Presence,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Named {
-    /// It has to be there.
-    Yes,
-    /// It may be absent.
-    No,
+enum Presence {
+    /// The user named the file, so it has to exist.
+    Required,
+    Optional,
 }
 
-/// The file: the one given, else the variable's, else `rsachat/config.toml` in `XDG_CONFIG_HOME`, else in
-/// `~/.config` (XDG Base Directory Specification: relative paths there count as unset).
-fn place(given: Option<&Path>, env: Env<'_>) -> Option<Place> {
-    if let Some(path) = given.map(Path::to_owned).or_else(|| env(VARIABLE).map(PathBuf::from)) {
-        return (path != Path::new(NO_FILE)).then_some(Place { path, named: Named::Yes });
+impl FileLocation {
+    /// The file given, else the variable's, else `rsachat/config.toml` in `XDG_CONFIG_HOME`, else
+    /// in `~/.config` (XDG Base Directory Specification: relative paths there count as unset).
+    fn find(given: Option<&Path>, env: Env<'_>) -> Option<Self> {
+        if let Some(path) = given.map(Path::to_owned).or_else(|| env(VARIABLE).map(PathBuf::from)) {
+            return (path != Path::new(NO_FILE)).then_some(Self { path, presence: Presence::Required });
+        }
+        let absolute = |name| env(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let folder =
+            absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")))?;
+        Some(Self { path: folder.join("rsachat/config.toml"), presence: Presence::Optional })
     }
-    let absolute = |name| env(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let folder = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")))?;
-    Some(Place { path: folder.join("rsachat/config.toml"), named: Named::No })
-}
 
-impl Place {
-    fn read(&self, env: Env<'_>) -> Result<Option<Settings>, AppError> {
-        let text = load_settings(&self.path).map_err(|error| Self::unusable(&error))?;
-        let Some(text) = text else {
-            let missing = || AppError::new(code::USAGE, format!("there is no file {}", self.path.display()));
-            return match self.named {
-                Named::No => Ok(None),
-                Named::Yes => Err(missing().hint(format!("--config {NO_FILE} reads no file"))),
-            };
+    fn read(&self, env: Env<'_>) -> Result<Option<FileSettings>, AppError> {
+        let shown = self.path.display();
+        let text = match checked_read::read_text(&self.path, CONFIG_BYTES, Access::Settings) {
+            Ok(Some(text)) => text,
+            Ok(None) if self.presence == Presence::Optional => return Ok(None),
+            Ok(None) => {
+                return Err(AppError::new(code::USAGE, format!("there is no file {shown}"))
+                    .hint(format!("--config {NO_FILE} reads no file")));
+            }
+            Err(StoreError::WrongOwner { owner, .. }) => {
+                let what = format!("{shown} belongs to user {owner}, not to you");
+                return Err(AppError::new(code::MACHINE, what)
+                    .hint("chown it, or name another file with --config FILE"));
+            }
+            Err(other) => return Err(other.into()),
         };
-        file::parse(&text, env("HOME").map(PathBuf::from).as_deref()).map(Some).map_err(|mistakes| {
-            let rows: Vec<_> = mistakes.iter().map(|m| format!("{}, {m}", self.path.display())).collect();
+        file::parse(&text, env("HOME").map(PathBuf::from).as_deref()).map(Some).map_err(|errors| {
+            let rows: Vec<_> = errors.iter().map(|error| format!("{shown}, {error}")).collect();
             AppError::new(code::USAGE, rows.join("\nrsachat: error: "))
                 .hint("rsachat man describes every key")
         })
-    }
-
-    fn unusable(error: &StoreError) -> AppError {
-        match error {
-            StoreError::Foreign { path, owner } => {
-                let what = format!("{} belongs to user {owner}, not to you", path.display());
-                AppError::new(code::MACHINE, what).hint("chown it, or name another file with --config FILE")
-            }
-            other => AppError::new(code::MACHINE, other.to_string()),
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! The values that settings can have, whichever source they come from, and one source's worth of them.
+//! Types of the settings' values, and the layer of settings that one source gives.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ pub(crate) enum ColourWhen {
     Never,
 }
 
-/// Whose keys the line editor has.
+/// Key bindings of the line editor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
 pub(crate) enum EditorMode {
     /// Those of Emacs.
@@ -32,9 +32,9 @@ pub(crate) enum EditorMode {
     Vi,
 }
 
-/// When to draw attention.
+/// Messages that the user is notified of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
-pub(crate) enum Notify {
+pub(crate) enum NotifyLevel {
     /// Never.
     Off,
     /// When a message has our name in it.
@@ -44,28 +44,28 @@ pub(crate) enum Notify {
     All,
 }
 
-impl From<Notify> for crate::chat::Notify {
-    fn from(notify: Notify) -> Self {
-        let when = match notify {
-            Notify::Off => crate::chat::NotifyWhen::Never,
-            Notify::Mention => crate::chat::NotifyWhen::Mentioned,
-            Notify::All => crate::chat::NotifyWhen::Always,
+impl From<NotifyLevel> for crate::chat::Notify {
+    fn from(level: NotifyLevel) -> Self {
+        let when = match level {
+            NotifyLevel::Off => crate::chat::NotifyWhen::Never,
+            NotifyLevel::Mention => crate::chat::NotifyWhen::Mentioned,
+            NotifyLevel::All => crate::chat::NotifyWhen::Always,
         };
         Self { when, ..Self::default() }
     }
 }
 
-/// Whether the terminal's title says with whom one talks.
+/// Whether the terminal's title follows the conversation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) enum Title {
-    /// The title is left as it is: whoever looks over a shoulder, or at a shared screen, can read it.
+    /// It is left alone: others can read it over a shoulder or on a shared screen.
     #[default]
     Untouched,
-    /// It has the name of the addressed peer and how much is unread.
+    /// It shows the addressed peer and the number of unread messages.
     Kept,
 }
 
-/// A yes or a no on the command line.
+/// Value of an option that is yes or no.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum YesNo {
     Yes,
@@ -73,7 +73,7 @@ pub(crate) enum YesNo {
 }
 
 impl YesNo {
-    /// As an answer to "only known keys?".
+    /// Value of `--known-only`.
     pub(crate) fn callers(self) -> AcceptPolicy {
         match self {
             Self::Yes => AcceptPolicy::KnownOnly,
@@ -81,7 +81,7 @@ impl YesNo {
         }
     }
 
-    /// As an answer to "a title?".
+    /// Value of `--title`.
     pub(crate) fn title(self) -> Title {
         match self {
             Self::Yes => Title::Kept,
@@ -90,11 +90,11 @@ impl YesNo {
     }
 }
 
-/// How the time before a message is written: in the conversions of `strftime(3)`, or not at all.
+/// Format of the time before a message, in the conversions of `strftime(3)`; or no time at all.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct TimeFormat(Option<String>);
 
-/// The word for no time at all.
+/// Word for no time.
 const NO_TIME: &str = "none";
 
 impl Default for TimeFormat {
@@ -104,7 +104,7 @@ impl Default for TimeFormat {
 }
 
 impl TimeFormat {
-    /// Reads `none` or conversions; what they make has to fit before a message.
+    /// Parses `none` or conversions, whose result has to fit before a message.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if text == NO_TIME {
             return Ok(Self(None));
@@ -121,23 +121,23 @@ impl TimeFormat {
         Ok(Self(Some(text.to_owned())))
     }
 
-    /// No time at all.
+    /// Shows no time.
     pub(crate) fn none() -> Self {
         Self(None)
     }
 
-    /// The conversions; none when no time is shown.
+    /// The conversions; `None` when no time is shown.
     pub(crate) fn strftime(&self) -> Option<&str> {
         self.0.as_deref()
     }
 
-    /// As it was written.
+    /// The format as it was written.
     pub(crate) fn word(&self) -> &str {
         self.strftime().unwrap_or(NO_TIME)
     }
 }
 
-/// What one source says; it need not say anything.
+/// Settings of one source, each of which may be absent.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Layer {
     pub(crate) name: Option<Name>,
@@ -146,13 +146,13 @@ pub(crate) struct Layer {
     pub(crate) colour: Option<ColourWhen>,
     pub(crate) time: Option<TimeFormat>,
     pub(crate) editor: Option<EditorMode>,
-    pub(crate) notify: Option<Notify>,
+    pub(crate) notify: Option<NotifyLevel>,
     pub(crate) title: Option<Title>,
     pub(crate) history: Option<PathBuf>,
 }
 
 impl Layer {
-    /// This, and where it says nothing the one below.
+    /// This layer, and where a value is absent that of the layer below.
     pub(crate) fn or(self, below: Self) -> Self {
         Self {
             name: self.name.or(below.name),
@@ -168,9 +168,9 @@ impl Layer {
     }
 }
 
-/// What the environment says of colour: `NO_COLOR` (no-color.org), else `CLICOLOR_FORCE`
+/// Colour setting of the environment: `NO_COLOR` (no-color.org), else `CLICOLOR_FORCE`
 /// (bixense.com/clicolors).
-pub(crate) fn colour_of(env: &dyn Fn(&str) -> Option<OsString>) -> Option<ColourWhen> {
+pub(crate) fn colour_from(env: &dyn Fn(&str) -> Option<OsString>) -> Option<ColourWhen> {
     if env("NO_COLOR").is_some() {
         Some(ColourWhen::Never)
     } else {
@@ -178,7 +178,7 @@ pub(crate) fn colour_of(env: &dyn Fn(&str) -> Option<OsString>) -> Option<Colour
     }
 }
 
-/// The word of a value that has one.
+/// Word of a value on the command line and in the file.
 pub(crate) fn word_of(value: &impl ValueEnum) -> String {
     value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }

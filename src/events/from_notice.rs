@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use super::{Dated, Event, MessageEvent, OutputFormat, State, tell};
+use super::{Event, MessageEvent, OutputFormat, PastMessage, StateEvent, emit};
 use crate::app::clock::moment;
 use crate::app::sink::NoticeSink;
 use crate::chat::{
@@ -37,7 +37,7 @@ pub(crate) enum Severity {
 impl NoticeSink for EventReporter {
     fn show(&mut self, notice: &Notice, _: Option<ReceiptDue>) {
         if let Some(event) = of_command(notice, self.gravity) {
-            tell(&event, self.form);
+            emit(&event, self.form);
         }
     }
 
@@ -101,7 +101,7 @@ pub(crate) fn of_prompt(notice: &Notice) -> Event {
             earlier: *earlier,
             messages: said
                 .iter()
-                .map(|said| Dated { time: moment(said.arrived_ms), message: as_shown(said) })
+                .map(|said| PastMessage { time: moment(said.arrived_ms), message: as_shown(said) })
                 .collect(),
         },
     }
@@ -114,9 +114,9 @@ pub(crate) fn sent(sent: &SentMessage) -> Event {
 }
 
 /// What a prompt says before its cursor.
-pub(crate) fn state(view: &PromptView) -> State {
+pub(crate) fn state(view: &PromptView) -> StateEvent {
     let (to, trust) = view.addressed.clone().map(|(to, trust_level)| (to, trust_level.word())).unzip();
-    State { name: view.own_name.clone(), to, trust, waiting: view.waiting, unread: view.unread }
+    StateEvent { name: view.own_name.clone(), to, trust, waiting: view.waiting, unread: view.unread }
 }
 
 /// A message as it came.

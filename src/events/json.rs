@@ -1,5 +1,5 @@
-//! JSON that may stand on a terminal: what a terminal would obey or a reader would not see is written as `\u…`, which
-//! every parser gives back exactly (RFC 8259, section 7). It does not know what the objects are about.
+//! JSON that is safe on a terminal: control and invisible characters are escaped as `\u…`, which
+//! every parser decodes to the same text (RFC 8259, section 7).
 
 use std::io::{self, Write};
 
@@ -8,19 +8,19 @@ use serde_json::Serializer;
 use serde_json::ser::Formatter;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 
-/// An object as one line, with its newline.
+/// Serializes an object as one line, with its newline.
 pub(crate) fn line(object: &impl Serialize) -> String {
     let mut bytes = Vec::new();
-    // Neither does writing to memory fail, nor has any of our objects a key that is not text.
-    let _ = object.serialize(&mut Serializer::with_formatter(&mut bytes, Visible));
+    // Writing to memory does not fail, and every key of our objects is text.
+    let _ = object.serialize(&mut Serializer::with_formatter(&mut bytes, VisibleFormatter));
     bytes.push(b'\n');
     String::from_utf8(bytes).unwrap_or_default()
 }
 
-/// The shortest form, but for what is not to be seen.
-struct Visible;
+/// Compact formatter that escapes what is not visible.
+struct VisibleFormatter;
 
-impl Formatter for Visible {
+impl Formatter for VisibleFormatter {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
         let mut rest = fragment;
         while let Some((at, hidden)) = rest.char_indices().find(|(_, c)| is_hidden(*c)) {

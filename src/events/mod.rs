@@ -1,17 +1,17 @@
-//! What other programs are told: one JSON object a line, whose table is `docs/EVENTS.md`; and the same in
-//! words for people who read standard error. It knows nothing of what the events are about.
+//! Events for other programs: one JSON object a line, as `docs/EVENTS.md` lists them; and the same
+//! in words for people who read standard error.
 
 pub(crate) mod from_notice;
 pub(crate) mod json;
 
-use std::fmt::{self, Write as _};
-use std::io::{self, Write};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::app::clock::{moment, unix_ms};
+use crate::app::print::eprint;
 
-/// What a program calls a command of its own by.
+/// Identifier that a program gives a command of its own.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(untagged, expecting = "an id is a text or a whole number")]
 pub(crate) enum Id {
@@ -21,50 +21,50 @@ pub(crate) enum Id {
     Number(i64),
 }
 
-/// Something that happened. The names of variants and fields are the schema.
+/// Event. The names of variants and fields are the schema.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum Event {
-    /// Callers are awaited.
+    /// We listen.
     Listening { address: String },
-    /// An attempt to reach somebody begins.
+    /// A dial begins.
     Connecting { address: String },
-    /// A connection stands.
+    /// A connection is established.
     Connected {
         name: String,
-        /// The raw wire proves none.
+        /// `None` on the raw wire, which proves no key.
         fingerprint: Option<String>,
         verified: bool,
         new: bool,
         wire: &'static str,
     },
-    /// A peer left in order.
+    /// A peer closed in order.
     Left { name: String },
-    /// A message of a peer, on standard output.
+    /// A message of a peer.
     Message(MessageEvent),
-    /// A text of ours is on its way to a peer.
+    /// A message of ours is on its way to a peer.
     Sent { to: String, number: u64, text: String },
-    /// A peer has shown what we sent to it, up to this number.
+    /// A peer has acknowledged our messages up to this number.
     Received { to: String, upto: u64 },
-    /// An answer of the prompt, in rows for people.
+    /// An answer of the prompt, in rows.
     Answer { rows: Vec<String> },
     /// An answer of the prompt, in columns.
     Table { columns: Vec<String>, rows: Vec<Vec<String>> },
-    /// What was said before, oldest first.
-    Past { earlier: usize, messages: Vec<Dated> },
+    /// Earlier messages, oldest first.
+    Past { earlier: usize, messages: Vec<PastMessage> },
     /// A safety number, in its groups.
     Safety { name: String, number: Vec<String>, fingerprint: String },
-    /// What a prompt would say before its cursor, whenever it changes.
-    State(State),
-    /// A command with an id was taken, or not.
+    /// State of the prompt, whenever it changes.
+    State(StateEvent),
+    /// A command with an id was accepted, or not.
     Reply { ok: bool },
-    /// How far a pipe has come, in bytes.
+    /// Progress of a pipe, in bytes.
     Progress { sent: u64, stored: u64, received: u64 },
-    /// Something good or neutral, in words.
+    /// Information, in words.
     Notice { message: String },
-    /// Something went wrong, and the program goes on.
+    /// An error after which the program goes on.
     Warning { kind: &'static str, message: String },
-    /// Why the program ends.
+    /// The error that ends the program.
     Error { kind: &'static str, message: String, hint: Option<String> },
     /// The last event of every run.
     Done(Done),
@@ -74,56 +74,56 @@ pub(crate) enum Event {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub(crate) struct MessageEvent {
     pub(crate) from: String,
-    /// The raw wire proves none.
+    /// `None` on the raw wire, which proves no key.
     pub(crate) fingerprint: Option<String>,
     pub(crate) verified: bool,
-    /// When the peer says that it was sent, as `time` is written.
+    /// Time of sending according to the peer, in the format of `time`.
     pub(crate) sent: String,
     pub(crate) wire: &'static str,
-    /// The exact text; with U+FFFD where it is not UTF-8.
+    /// The exact text; U+FFFD where it is not UTF-8.
     pub(crate) text: String,
-    /// The exact bytes in base64, when they are not UTF-8.
+    /// The exact bytes in base64, if they are not UTF-8.
     pub(crate) bytes: Option<String>,
 }
 
-/// A message of before, with its own time.
+/// Earlier message, with its own time.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub(crate) struct Dated {
+pub(crate) struct PastMessage {
     pub(crate) time: String,
     #[serde(flatten)]
     pub(crate) message: MessageEvent,
 }
 
-/// What a prompt would say before its cursor.
+/// State of the prompt.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub(crate) struct State {
-    /// Our own name.
+pub(crate) struct StateEvent {
+    /// The user's own name.
     pub(crate) name: String,
-    /// Who is addressed, if somebody is.
+    /// The addressed peer.
     pub(crate) to: Option<String>,
-    /// The word for how sure we are of its key.
+    /// Word for the trust in its key.
     pub(crate) trust: Option<&'static str>,
-    /// Texts to it that it has not shown for a second.
+    /// Messages to it that have waited for an acknowledgement for a second.
     pub(crate) waiting: usize,
-    /// Messages of others since it was addressed.
+    /// Messages of other peers since that peer was addressed.
     pub(crate) unread: usize,
 }
 
-/// How a run ended. Counts that do not belong to the command are left out.
+/// End of a run. Counts that do not belong to the command are left out.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 pub(crate) struct Done {
     /// The exit code.
     pub(crate) code: u8,
-    /// Messages: of `send` those that were read, of `recv` those that were receipted.
+    /// Messages: of `send` those read, of `recv` those acknowledged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) messages: Option<u64>,
-    /// Messages of `send` that were receipted.
+    /// Messages of `send` that were acknowledged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) receipted: Option<u64>,
     /// Messages of `send` on the raw wire that were written to the socket.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) written: Option<u64>,
-    /// Bytes of a pipe that left.
+    /// Bytes of a pipe that were sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) sent: Option<u64>,
     /// Bytes of a pipe that the other side confirmed as written and flushed.
@@ -134,61 +134,48 @@ pub(crate) struct Done {
     pub(crate) received: Option<u64>,
 }
 
-/// An event and its moment: the object that is written.
+/// JSON object of an event.
 #[derive(Debug, Serialize)]
-struct Stamped<'a> {
+struct Envelope<'a> {
     /// RFC 3339 in UTC, with milliseconds.
     time: String,
-    /// The id of the command that it follows from.
+    /// Id of the command that caused it.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a Id>,
     #[serde(flatten)]
     event: &'a Event,
 }
 
-/// How events are written.
+/// Form of the events on standard error.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum OutputFormat {
     /// One JSON object a line.
     Json,
-    /// Words: what people ask to see, or what they must see.
+    /// Words for people.
     Words(Detail),
 }
 
-/// What of the good news is written in words.
+/// Amount of information in words.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Detail {
-    /// Only what somebody needs to go on.
+    /// Errors, warnings and addresses.
     Needed,
-    /// All of it.
+    /// Everything.
     Everything,
 }
 
 impl Event {
-    /// The object, with its newline.
-    pub(crate) fn to_json(&self, unix_ms: u64) -> String {
-        self.to_json_after(unix_ms, None)
-    }
-
-    /// The object of what follows from a command, with its newline.
-    pub(crate) fn to_json_after(&self, unix_ms: u64, id: Option<&Id>) -> String {
-        let stamped = Stamped { time: moment(unix_ms), id, event: self };
-        json::line(&stamped)
+    /// The JSON object, with its newline. `id` is that of the command that caused the event.
+    pub(crate) fn to_json(&self, unix_ms: u64, id: Option<&Id>) -> String {
+        json::line(&Envelope { time: moment(unix_ms), id, event: self })
     }
 
     fn to_words(&self, detail: Detail) -> String {
-        let mut words = String::new();
-        if detail == Detail::Everything || self.is_needed() {
-            for line in self.to_string().lines() {
-                // Writing to a text does not fail.
-                let _ = writeln!(words, "rsachat: {line}");
-            }
+        let is_needed = matches!(self, Self::Listening { .. } | Self::Warning { .. } | Self::Error { .. });
+        if !is_needed && detail == Detail::Needed {
+            return String::new();
         }
-        words
-    }
-
-    fn is_needed(&self) -> bool {
-        matches!(self, Self::Listening { .. } | Self::Warning { .. } | Self::Error { .. })
+        self.to_string().lines().flat_map(|line| ["rsachat: ", line, "\n"]).collect()
     }
 }
 
@@ -209,7 +196,7 @@ impl fmt::Display for Event {
             Self::Warning { message, .. } => write!(f, "warning: {message}"),
             Self::Error { message, hint: None, .. } => write!(f, "error: {message}"),
             Self::Error { message, hint: Some(hint), .. } => write!(f, "error: {message}\nhint: {hint}"),
-            // These are told as objects only.
+            // These have no words.
             Self::Message(_)
             | Self::Progress { .. }
             | Self::Sent { .. }
@@ -225,11 +212,11 @@ impl fmt::Display for Event {
     }
 }
 
-/// Writes an event to standard error; if that is gone, nobody can be told.
-pub(crate) fn tell(event: &Event, form: OutputFormat) {
-    let text = match form {
-        OutputFormat::Json => event.to_json(unix_ms()),
+/// Writes an event to standard error. If that is closed, there is nowhere to report it.
+pub(crate) fn emit(event: &Event, format: OutputFormat) {
+    let text = match format {
+        OutputFormat::Json => event.to_json(unix_ms(), None),
         OutputFormat::Words(detail) => event.to_words(detail),
     };
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    let _ = eprint(&text);
 }

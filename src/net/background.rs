@@ -1,5 +1,5 @@
-//! One piece of work with a thread of its own, for what may take seconds and cannot be stopped: looking a name
-//! up, making a key. It does not know what the work is.
+//! One job on a thread of its own, for work that may take seconds and cannot be stopped: resolving
+//! a name, generating a key.
 
 use std::io;
 use std::sync::Arc;
@@ -8,17 +8,18 @@ use std::thread;
 
 use mio::Waker;
 
-use super::worker::{Panicked, guarded, lower_priority};
+use super::worker::{Panicked, catch_panic, lower_priority};
 
-/// The owner's end. Dropping it is cancelling: the work goes on to its end, and its result is thrown away.
+/// Receiving end of the result. Dropping it cancels: the work goes on to its end, and its result is
+/// dropped.
 #[derive(Debug)]
 pub struct BackgroundTask<T> {
     result: Receiver<Result<T, Panicked>>,
 }
 
 impl<T: Send + 'static> BackgroundTask<T> {
-    /// Starts the work, at a lower priority than the loop where the system allows it. `name` is at most 15
-    /// characters, as the system shows it.
+    /// Starts the work, at a lower priority than the reactor where the system allows it. `name` has
+    /// at most 15 characters, as the system shows it.
     ///
     /// # Errors
     /// When no thread can be started.
@@ -30,8 +31,8 @@ impl<T: Send + 'static> BackgroundTask<T> {
         let (sender, result) = channel();
         thread::Builder::new().name(name.into()).spawn(move || {
             lower_priority();
-            if sender.send(guarded(work)).is_ok() {
-                // A loop that cannot be woken is over.
+            if sender.send(catch_panic(work)).is_ok() {
+                // A reactor that cannot be woken is gone.
                 let _ = waker.wake();
             }
         })?;
@@ -43,7 +44,4 @@ impl<T: Send + 'static> BackgroundTask<T> {
     pub fn finished(&self) -> Option<Result<T, Panicked>> {
         self.result.try_recv().ok()
     }
-
-    /// Throws the result away, whenever it comes.
-    pub fn cancel(self) {}
 }

@@ -1,5 +1,4 @@
-//! A connection that is being made: the addresses still to try, the attempt under way, and what became of the
-//! ones before. It knows sockets, but neither the loop nor its timers.
+//! Outbound connection attempt: each address in turn, with a time limit for each.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,17 +12,17 @@ use super::ReadInterest;
 use crate::limits::CONNECT_TIMEOUT_MS;
 
 pub(super) struct Dialer {
-    ahead: vec::IntoIter<SocketAddr>,
+    remaining: vec::IntoIter<SocketAddr>,
     attempt: Option<Attempt>,
     tried: Vec<(SocketAddr, io::Error)>,
-    /// Sent before there was anything to send it on.
+    /// Bytes sent before there was a connection.
     pub(super) early: Vec<Vec<u8>>,
-    /// Asked for before there was anything to read.
+    /// Read interest of the connection to come.
     pub(super) reading: ReadInterest,
 }
 
 pub(super) enum DialStep {
-    /// Nothing to do before the socket says something or this moment has come.
+    /// Nothing to do before the socket is ready or the time is over.
     Waits {
         until: Instant,
     },
@@ -45,15 +44,19 @@ struct Attempt {
 
 impl Dialer {
     pub(super) fn new(addrs: Vec<SocketAddr>) -> Self {
-        let ahead = addrs.into_iter();
-        Self { ahead, attempt: None, tried: Vec::new(), early: Vec::new(), reading: ReadInterest::On }
+        let remaining = addrs.into_iter();
+        Self { remaining, attempt: None, tried: Vec::new(), early: Vec::new(), reading: ReadInterest::On }
     }
 
-    /// Looks at the attempt under way and begins the next one when it has failed or its time is over.
+    pub(super) fn early_bytes(&self) -> usize {
+        self.early.iter().map(Vec::len).sum()
+    }
+
+    /// Checks the current attempt, and begins the next one when it has failed or its time is over.
     pub(super) fn step(&mut self, registry: &Registry, token: Token, now: Instant) -> DialStep {
         loop {
             if let Some(attempt) = self.attempt.take() {
-                match attempt.look(now) {
+                match attempt.local_addr(now) {
                     Ok(Some(from)) => {
                         return DialStep::Connected { to: attempt.to, from, stream: attempt.stream };
                     }
@@ -65,7 +68,7 @@ impl Dialer {
                     Err(error) => self.tried.push((attempt.to, error)),
                 }
             }
-            let Some(to) = self.ahead.next() else {
+            let Some(to) = self.remaining.next() else {
                 return DialStep::Unreachable { tried: std::mem::take(&mut self.tried) };
             };
             match Attempt::begin(to, registry, token, now) {
@@ -83,14 +86,14 @@ impl Attempt {
         Ok(Self { to, stream, until: now + Duration::from_millis(CONNECT_TIMEOUT_MS) })
     }
 
-    /// Our own address, once the connection stands.
-    fn look(&self, now: Instant) -> io::Result<Option<SocketAddr>> {
+    /// Our own address, once the connection is established.
+    fn local_addr(&self, now: Instant) -> io::Result<Option<SocketAddr>> {
         if let Some(error) = self.stream.take_error()? {
             return Err(error);
         }
         match self.stream.peer_addr() {
             Ok(peer) => match self.stream.local_addr()? {
-                // TCP lets a socket that dials a free port of its own machine meet itself.
+                // TCP lets a socket that dials a free port of its own machine connect to itself.
                 from if from == peer => Err(io::ErrorKind::ConnectionRefused.into()),
                 from => Ok(Some(from)),
             },

@@ -1,6 +1,5 @@
-//! Lines from an input that nobody edits (pipe, file, null device, dumb terminal), read by a thread of their
-//! own. It does not know what a line means, nor what kind of input it reads: one way serves all, since neither
-//! files nor the null device can be awaited with sockets.
+//! Line reader on a thread of its own, for input without an editor: pipe, file, null device, dumb
+//! terminal. A thread, since files and the null device cannot be awaited together with sockets.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -14,25 +13,25 @@ use rustix::io::Errno;
 
 use crate::limits::{LINE_BYTES, LINES_AHEAD};
 
-/// What the reader hands on.
+/// Event of a [`Lines`] reader.
 #[derive(Debug)]
 pub enum LineEvent {
-    /// One line without its newline (and without a CR before it): at most
-    /// [`LINE_BYTES`] bytes of any value. A last line without newline is one as well.
+    /// One line without its newline (and without a CR before it): at most [`LINE_BYTES`] bytes of
+    /// any value. The last line needs no newline.
     Line(Vec<u8>),
-    /// A longer line, of which nothing was kept.
+    /// A longer line, of which nothing is kept.
     TooLong {
         /// Its length in bytes.
         bytes: u64,
     },
-    /// The end of the input, or of the terminal it came from. Nothing follows.
+    /// End of the input, or of its terminal. Nothing follows.
     End,
-    /// The input cannot be read (a directory, a failing disk). Nothing follows; an unfinished line is not
-    /// handed on, so that half a command is never carried out.
+    /// The input cannot be read (a directory, a failing disk). Nothing follows; an unfinished line
+    /// is dropped, so that half a command is never executed.
     Broken(io::Error),
 }
 
-/// The receiving end of a reader thread. Dropping it stops the thread at the next line it reads.
+/// Receiving end of the reader thread. Dropping it stops the thread at the next line it reads.
 #[derive(Debug)]
 pub struct Lines {
     events: Receiver<LineEvent>,
@@ -47,7 +46,7 @@ impl Lines {
         Self::of(BlockingReader(io::stdin()), waker)
     }
 
-    /// Reads any input. At most [`LINES_AHEAD`] lines are read ahead; then the thread waits.
+    /// Reads any input, at most [`LINES_AHEAD`] lines ahead.
     ///
     /// # Errors
     /// When no thread can be started.
@@ -55,20 +54,20 @@ impl Lines {
         let (sender, events) = sync_channel(LINES_AHEAD);
         thread::Builder::new().name("lines".into()).spawn(move || {
             let mut input = BufReader::new(input);
-            while hand_on(next(&mut input), &sender, &waker) {}
+            while forward(read_line(&mut input), &sender, &waker) {}
         })?;
         Ok(Self { events })
     }
 
-    /// What has been read, if anything; never waits.
+    /// The next event, if there is one; never waits.
     #[must_use]
     pub fn next(&self) -> Option<LineEvent> {
         self.events.try_recv().ok()
     }
 }
 
-/// A reader that waits where its descriptor would have it come back later: another program may have left the
-/// input in the mode that does not block, and that mode is shared with it, so it is not ours to change.
+/// Reader that waits also on a non-blocking descriptor: another program may have left the input in
+/// that mode, and shares the mode, so it is not ours to change.
 #[derive(Debug)]
 pub struct BlockingReader<R>(pub R);
 
@@ -94,14 +93,14 @@ impl<R: Read + AsFd> Read for BlockingReader<R> {
     }
 }
 
-/// Whether the reader should go on.
-fn hand_on(event: LineEvent, sender: &SyncSender<LineEvent>, waker: &Waker) -> bool {
+/// Sends an event, and returns whether more can follow.
+fn forward(event: LineEvent, sender: &SyncSender<LineEvent>, waker: &Waker) -> bool {
     let is_last = matches!(event, LineEvent::End | LineEvent::Broken(_));
-    // A loop that cannot be woken is over.
+    // A reactor that cannot be woken is gone.
     sender.send(event).is_ok() && waker.wake().is_ok() && !is_last
 }
 
-fn next(input: &mut impl BufRead) -> LineEvent {
+fn read_line(input: &mut impl BufRead) -> LineEvent {
     let (mut line, mut bytes, mut last) = (Vec::new(), 0, None);
     loop {
         let available = match input.fill_buf() {
@@ -114,13 +113,13 @@ fn next(input: &mut impl BufRead) -> LineEvent {
             return if bytes == 0 { LineEvent::End } else { finish(line, bytes) };
         }
         let newline = available.iter().position(|&byte| byte == b'\n');
-        let piece = available.get(..newline.unwrap_or(available.len())).unwrap_or_default();
+        let chunk = available.get(..newline.unwrap_or(available.len())).unwrap_or_default();
         // One byte more than a line may have, for a CR that is not part of it.
         let room = (LINE_BYTES + 1).saturating_sub(line.len());
-        line.extend_from_slice(piece.get(..room.min(piece.len())).unwrap_or_default());
-        bytes += piece.len() as u64;
-        last = piece.last().copied().or(last);
-        let used = piece.len() + usize::from(newline.is_some());
+        line.extend_from_slice(chunk.get(..room.min(chunk.len())).unwrap_or_default());
+        bytes += chunk.len() as u64;
+        last = chunk.last().copied().or(last);
+        let used = chunk.len() + usize::from(newline.is_some());
         input.consume(used);
         if newline.is_some() {
             if last == Some(b'\r') {

@@ -1,7 +1,6 @@
-//! One open socket: the bytes queued for it, what the kernel last said of it, and how its end is told. The
-//! kernel speaks only of changes (edge-triggered), so what it said is remembered here until it is used up.
+//! Open TCP connection: its write queue, readiness and shutdown. Readiness is edge-triggered, so
+//! what the kernel reported is remembered here until it is used up.
 
-use crate::ids::ConnId;
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -12,36 +11,37 @@ use mio::net::TcpStream;
 use socket2::{SockRef, TcpKeepalive};
 
 use super::{NetEvent, ReadInterest};
+use crate::ids::ConnId;
 use crate::limits::{KEEPALIVE_MS, LINK_TURN_BYTES, UNACKNOWLEDGED_MS};
 
 pub(super) struct Link {
     stream: TcpStream,
-    queue: Queue,
+    queue: WriteQueue,
     phase: Phase,
-    reading: ReadInterest,
+    pub(super) reading: ReadInterest,
     /// The kernel may have bytes, an end or an error for us.
     readable: bool,
     /// The kernel may take bytes.
     writable: bool,
-    /// The owner has been left with a queue that was not empty and is told when it is.
+    /// A send left bytes in the queue, so the owner is told when it is empty.
     owes_drained: bool,
     /// Bytes that were given to this link and that the kernel never took.
-    lost: usize,
-    /// Writing failed; told as the link's end after what the peer had sent before.
-    failure: Option<io::Error>,
+    dropped_bytes: usize,
+    /// Error of a write; reported as the link's end, after what the peer had sent before.
+    write_error: Option<io::Error>,
 }
 
-/// What a turn leaves behind.
+/// State of a link after its share of a turn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum LinkStatus {
-    /// Nothing to do until the kernel or the owner says something.
+    /// Nothing to do until the kernel or the owner acts.
     Idle,
     /// There is more to do at once.
-    More,
-    /// All that was queued is with the kernel and the end of stream behind it; the peer's is awaited.
+    Ready,
+    /// The queue and our end of stream are with the kernel; the peer's end is awaited.
     Flushed,
     /// To be closed now.
-    Gone,
+    Closed,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,43 +49,43 @@ enum Phase {
     Open,
     /// The peer has ended its direction; ours is open.
     HalfClosed,
-    /// Hung up: nobody listens any more, the queue is on its way.
-    Shutdown(RemoteEnd),
-    /// Hung up and flushed: the peer's end is awaited.
+    /// Closed by the owner: nothing is reported any more, and the queue is being written.
+    Flushing(RemoteEnd),
+    /// Closed by the owner and flushed: the peer's end is awaited.
     Lingering,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum RemoteEnd {
-    MayStillSend,
-    HasEnded,
+    Awaited,
+    Seen,
 }
 
 impl Link {
     /// Takes a connected stream that is already registered.
     pub(super) fn new(stream: TcpStream) -> Self {
-        prepare(&stream);
+        set_options(&stream);
         Self {
             stream,
-            queue: Queue::default(),
+            queue: WriteQueue::default(),
             phase: Phase::Open,
             reading: ReadInterest::On,
             readable: true,
             writable: true,
             owes_drained: false,
-            lost: 0,
-            failure: None,
+            dropped_bytes: 0,
+            write_error: None,
         }
     }
 
-    pub(super) fn notice(&mut self, event: &Event) {
+    pub(super) fn handle_readiness(&mut self, event: &Event) {
         self.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
         self.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
     }
 
     pub(super) fn send(&mut self, bytes: Vec<u8>) {
-        if self.failure.is_some() || self.is_leaving() {
-            self.lost += bytes.len();
+        if self.write_error.is_some() || self.is_closing() {
+            self.dropped_bytes += bytes.len();
             return;
         }
         self.queue.push(bytes);
@@ -93,22 +93,22 @@ impl Link {
         self.owes_drained |= !self.queue.is_empty();
     }
 
-    /// Whether there is something to do before the kernel speaks again.
-    pub(super) fn wants_turn(&self) -> bool {
-        self.failure.is_some() || self.can_flush() || (self.owes_drained && self.queue.is_empty())
+    /// Whether there is something to do before the kernel reports anything.
+    pub(super) fn is_ready(&self) -> bool {
+        self.write_error.is_some() || self.can_flush() || (self.owes_drained && self.queue.is_empty())
     }
 
-    /// From now on the peer may leave it unread for as long as it likes: to the kernel a window that stays shut is
-    /// data without acknowledgement.
+    /// Lets the peer leave our bytes unread for as long as it likes: to the kernel a window that
+    /// stays shut is data without acknowledgement.
     pub(super) fn disable_user_timeout(&self) {
         #[cfg(target_os = "linux")]
         let _ = SockRef::from(&self.stream).set_tcp_user_timeout(None);
     }
 
-    /// The socket and what it has not taken yet. The peer may leave it unread from now on.
+    /// The socket, with its user timeout disabled, and the bytes that it has not taken yet.
     pub(super) fn into_parts(self) -> (TcpStream, Vec<u8>) {
         self.disable_user_timeout();
-        let unsent: Vec<u8> = self.queue.pieces.into_iter().flatten().skip(self.queue.gone).collect();
+        let unsent: Vec<u8> = self.queue.chunks.into_iter().flatten().skip(self.queue.written).collect();
         (self.stream, unsent)
     }
 
@@ -118,98 +118,93 @@ impl Link {
 
     /// Bytes that the kernel has not taken, and will not if the link ends now.
     pub(super) fn unsent_bytes(&self) -> usize {
-        self.queue.bytes + self.lost
+        self.queue.bytes + self.dropped_bytes
     }
 
-    pub(super) fn set_reading(&mut self, reading: ReadInterest) {
-        self.reading = reading;
-    }
-
-    pub(super) fn hang_up(&mut self) {
+    pub(super) fn close(&mut self) {
         self.phase = match self.phase {
-            Phase::Open => Phase::Shutdown(RemoteEnd::MayStillSend),
-            Phase::HalfClosed => Phase::Shutdown(RemoteEnd::HasEnded),
-            leaving => leaving,
+            Phase::Open => Phase::Flushing(RemoteEnd::Awaited),
+            Phase::HalfClosed => Phase::Flushing(RemoteEnd::Seen),
+            closing => closing,
         };
     }
 
-    /// When this socket is closed, nothing is sent any more but a reset.
-    pub(super) fn will_reset(&self) {
+    /// Makes the closing of this socket send a reset instead of what is still queued.
+    pub(super) fn reset_on_close(&self) {
         // Without it the end is an orderly one, which is the worst that can come of it.
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
 
-    pub(super) fn is_leaving(&self) -> bool {
-        matches!(self.phase, Phase::Shutdown(_) | Phase::Lingering)
+    pub(super) fn is_closing(&self) -> bool {
+        matches!(self.phase, Phase::Flushing(_) | Phase::Lingering)
     }
 
-    /// Writes and reads what one turn allows, and says how things stand.
-    pub(super) fn turn(&mut self, id: ConnId, scratch: &mut [u8], events: &mut Vec<NetEvent>) -> LinkStatus {
+    /// Writes and reads as much as one turn allows.
+    pub(super) fn drive(
+        &mut self,
+        conn: ConnId,
+        buffer: &mut [u8],
+        events: &mut Vec<NetEvent>,
+    ) -> LinkStatus {
         self.flush();
-        match self.phase {
-            Phase::Open | Phase::HalfClosed => self.turn_open(id, scratch, events),
-            Phase::Shutdown(_) | Phase::Lingering => self.turn_leaving(scratch),
-        }
+        if self.is_closing() { self.drive_closing(buffer) } else { self.drive_open(conn, buffer, events) }
     }
 
-    fn turn_open(&mut self, link: ConnId, scratch: &mut [u8], events: &mut Vec<NetEvent>) -> LinkStatus {
-        if self.owes_drained && self.queue.is_empty() && self.failure.is_none() {
+    fn drive_open(&mut self, conn: ConnId, buffer: &mut [u8], events: &mut Vec<NetEvent>) -> LinkStatus {
+        if self.owes_drained && self.queue.is_empty() && self.write_error.is_none() {
             self.owes_drained = false;
-            events.push(NetEvent::Drained { conn: link });
+            events.push(NetEvent::Drained { conn });
         }
-        let mut after = if self.can_flush() { LinkStatus::More } else { LinkStatus::Idle };
-        let mut broken = None;
-        let is_read = self.phase == Phase::Open && self.reading == ReadInterest::On;
-        if is_read && self.readable {
-            let (filled, end) = fill(&mut self.stream, scratch);
-            if let Some(bytes) = scratch.get(..filled).filter(|bytes| !bytes.is_empty()) {
-                events.push(NetEvent::Bytes { conn: link, bytes: bytes.to_vec() });
+        let mut read_error = None;
+        if self.phase == Phase::Open && self.reading == ReadInterest::On && self.readable {
+            let (filled, end) = fill(&mut self.stream, buffer);
+            if let Some(bytes) = buffer.get(..filled).filter(|bytes| !bytes.is_empty()) {
+                events.push(NetEvent::Bytes { conn, bytes: bytes.to_vec() });
             }
             match end {
-                Fill::Full => return LinkStatus::More,
-                Fill::Dry => self.readable = false,
-                Fill::End if self.failure.is_none() => {
+                ReadEnd::BufferFull => return LinkStatus::Ready,
+                ReadEnd::WouldBlock => self.readable = false,
+                ReadEnd::Eof if self.write_error.is_none() => {
                     self.phase = Phase::HalfClosed;
-                    events.push(NetEvent::Ended { conn: link });
+                    events.push(NetEvent::Ended { conn });
                 }
-                Fill::End => {}
-                Fill::Broken(error) => broken = Some(error),
+                ReadEnd::Eof => {}
+                ReadEnd::Error(error) => read_error = Some(error),
             }
         }
-        // A write to a connection that was reset takes the reason with it: it is the better one of the two.
-        if let Some(error) = self.failure.take().or(broken) {
-            events.push(NetEvent::Lost { conn: link, error });
-            after = LinkStatus::Gone;
+        // A write to a connection that was reset takes the reason with it: it is the better one of
+        // the two.
+        if let Some(error) = self.write_error.take().or(read_error) {
+            events.push(NetEvent::Lost { conn, error });
+            return LinkStatus::Closed;
         }
-        after
+        self.flush_status()
     }
 
-    fn turn_leaving(&mut self, scratch: &mut [u8]) -> LinkStatus {
-        if self.failure.is_some() {
-            return LinkStatus::Gone;
+    fn drive_closing(&mut self, buffer: &mut [u8]) -> LinkStatus {
+        if self.write_error.is_some() {
+            return LinkStatus::Closed;
         }
-        // A peer that is itself waiting to be read would never read us, so what it sends is thrown away.
-        let mut after = if self.can_flush() { LinkStatus::More } else { LinkStatus::Idle };
-        if self.readable && self.phase != Phase::Shutdown(RemoteEnd::HasEnded) {
-            match fill(&mut self.stream, scratch).1 {
-                Fill::Full => after = LinkStatus::More,
-                Fill::Dry => self.readable = false,
-                Fill::End if self.phase == Phase::Lingering => return LinkStatus::Gone,
-                Fill::End => self.phase = Phase::Shutdown(RemoteEnd::HasEnded),
-                Fill::Broken(_) => return LinkStatus::Gone,
+        let mut status = self.flush_status();
+        // A peer that is itself waiting to be read would never read us, so what it sends is
+        // dropped.
+        if self.readable && self.phase != Phase::Flushing(RemoteEnd::Seen) {
+            match fill(&mut self.stream, buffer).1 {
+                ReadEnd::BufferFull => status = LinkStatus::Ready,
+                ReadEnd::WouldBlock => self.readable = false,
+                ReadEnd::Eof if self.phase == Phase::Lingering => return LinkStatus::Closed,
+                ReadEnd::Eof => self.phase = Phase::Flushing(RemoteEnd::Seen),
+                ReadEnd::Error(_) => return LinkStatus::Closed,
             }
         }
         match self.phase {
-            Phase::Shutdown(RemoteEnd::HasEnded) if self.queue.is_empty() => LinkStatus::Gone,
-            Phase::Shutdown(RemoteEnd::MayStillSend) if self.queue.is_empty() => {
+            Phase::Flushing(RemoteEnd::Seen) if self.queue.is_empty() => LinkStatus::Closed,
+            Phase::Flushing(RemoteEnd::Awaited) if self.queue.is_empty() => {
                 self.phase = Phase::Lingering;
-                if self.stream.shutdown(Shutdown::Write).is_ok() {
-                    LinkStatus::Flushed
-                } else {
-                    LinkStatus::Gone
-                }
+                let shut = self.stream.shutdown(Shutdown::Write);
+                if shut.is_ok() { LinkStatus::Flushed } else { LinkStatus::Closed }
             }
-            _ => after,
+            _ => status,
         }
     }
 
@@ -217,10 +212,14 @@ impl Link {
         self.writable && !self.queue.is_empty()
     }
 
+    fn flush_status(&self) -> LinkStatus {
+        if self.can_flush() { LinkStatus::Ready } else { LinkStatus::Idle }
+    }
+
     /// Writes until the kernel takes no more, the queue is empty or the turn's share is used.
     fn flush(&mut self) {
         let mut left = LINK_TURN_BYTES;
-        while left > 0 && self.writable && self.failure.is_none() {
+        while left > 0 && self.writable && self.write_error.is_none() {
             let Some(front) = self.queue.front() else { return };
             match self.stream.write(front) {
                 Ok(0) => self.fail(io::ErrorKind::WriteZero.into()),
@@ -236,79 +235,81 @@ impl Link {
     }
 
     fn fail(&mut self, error: io::Error) {
-        self.failure = Some(error);
-        self.lost += std::mem::take(&mut self.queue).bytes;
-        // What the peer sent before may have come since the kernel last said so.
+        self.write_error = Some(error);
+        self.dropped_bytes += std::mem::take(&mut self.queue).bytes;
+        // What the peer sent before may have come since the kernel last reported.
         self.readable = true;
     }
 }
 
-/// Bytes not yet taken by the kernel, in the pieces they were given in.
+/// Bytes not yet taken by the kernel, in the chunks they were given in.
 #[derive(Default)]
-struct Queue {
-    pieces: VecDeque<Vec<u8>>,
-    /// Bytes of the first piece that are already gone.
-    gone: usize,
+struct WriteQueue {
+    chunks: VecDeque<Vec<u8>>,
+    /// Bytes of the first chunk that are already written.
+    written: usize,
     bytes: usize,
 }
 
-impl Queue {
+impl WriteQueue {
     fn push(&mut self, bytes: Vec<u8>) {
         if !bytes.is_empty() {
             self.bytes += bytes.len();
-            self.pieces.push_back(bytes);
+            self.chunks.push_back(bytes);
         }
     }
 
     fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
+        self.chunks.is_empty()
     }
 
     fn front(&self) -> Option<&[u8]> {
-        self.pieces.front()?.get(self.gone..)
+        self.chunks.front()?.get(self.written..)
     }
 
     fn consume(&mut self, taken: usize) {
         self.bytes -= taken;
-        self.gone += taken;
-        if self.pieces.front().is_some_and(|front| front.len() <= self.gone) {
-            self.pieces.pop_front();
-            self.gone = 0;
+        self.written += taken;
+        if self.chunks.front().is_some_and(|front| front.len() <= self.written) {
+            self.chunks.pop_front();
+            self.written = 0;
         }
-        if self.pieces.is_empty() {
+        if self.chunks.is_empty() {
             // An idle link keeps no memory of a busy hour.
-            self.pieces = VecDeque::new();
+            self.chunks = VecDeque::new();
         }
     }
 }
 
-enum Fill {
-    /// The room is used up and there may be more.
-    Full,
-    Dry,
-    End,
-    Broken(io::Error),
+/// Why reading stopped.
+enum ReadEnd {
+    /// The buffer is full and there may be more.
+    BufferFull,
+    WouldBlock,
+    Eof,
+    Error(io::Error),
 }
 
-/// Reads until the room is full or the kernel has no more to say.
-fn fill(stream: &mut TcpStream, room: &mut [u8]) -> (usize, Fill) {
+/// Reads until the buffer is full or the kernel has no more.
+fn fill(stream: &mut TcpStream, buffer: &mut [u8]) -> (usize, ReadEnd) {
     let mut filled = 0;
     loop {
-        let Some(free) = room.get_mut(filled..).filter(|free| !free.is_empty()) else {
-            return (filled, Fill::Full);
+        let Some(free) = buffer.get_mut(filled..).filter(|free| !free.is_empty()) else {
+            return (filled, ReadEnd::BufferFull);
         };
         match stream.read(free) {
-            Ok(0) => return (filled, Fill::End),
+            Ok(0) => return (filled, ReadEnd::Eof),
             Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return (filled, Fill::Dry),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return (filled, ReadEnd::WouldBlock),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return (filled, Fill::Broken(error)),
+            Err(error) => return (filled, ReadEnd::Error(error)),
         }
     }
 }
 
-/// Options every connection has. None of them is worth refusing a connection that cannot have it.
-fn prepare(stream: &TcpStream) {
+/// Sets the options of every connection. None of them is worth refusing a connection that cannot
+/// have it.
+fn set_options(stream: &TcpStream) {
     let every = Duration::from_millis(KEEPALIVE_MS);
     let socket = SockRef::from(stream);
     let _ = socket.set_tcp_nodelay(true);
@@ -322,7 +323,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stranger_must_take_what_is_sent_in_half_a_minute_and_who_shows_that_it_lives_need_not() {
+    fn an_unauthenticated_peer_must_take_what_is_sent_in_half_a_minute_and_one_that_shows_life_need_not() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         stream.set_nonblocking(true).unwrap();

@@ -1,28 +1,26 @@
-//! A listening socket, and what each way in which `accept` can fail means. It knows nothing of who may come in.
+//! Listening socket: its options, and what each error of `accept` means.
 
 use std::io;
 use std::net::SocketAddr;
 
 use mio::net::{TcpListener, TcpStream};
-use mio::{Interest, Registry, Token};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Stack;
-use crate::limits::{CALLERS_AHEAD, CALLS_A_TURN};
+use crate::limits::{CALLS_A_TURN, LISTEN_BACKLOG};
 
-/// One attempt to take a caller.
-pub(super) enum Accepted {
-    Taken(TcpStream, SocketAddr),
-    /// Nobody waits; the kernel will say when somebody does.
-    Nobody,
-    /// No descriptors or memory; callers wait, and the kernel will not speak of them again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum AcceptError {
+    /// Nobody waits; the kernel reports the next caller.
+    WouldBlock,
+    /// No descriptors or memory. Callers wait, and the kernel does not report them again.
     OutOfFds,
-    /// Callers give up, or something of the machine's fails, faster than it can be looked at.
-    Trouble,
+    /// Error of one caller's connection or of the firewall, which uses that caller up.
+    CallerGone,
 }
 
-pub(super) fn open(addr: SocketAddr, stack: Stack) -> io::Result<TcpListener> {
+pub(super) fn bind(addr: SocketAddr, stack: Stack) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     // Not on Windows, where it would let two programs listen on one port.
@@ -32,45 +30,33 @@ pub(super) fn open(addr: SocketAddr, stack: Stack) -> io::Result<TcpListener> {
         socket.set_only_v6(!(stack == Stack::Dual && addr.ip().is_unspecified()))?;
     }
     socket.bind(&addr.into())?;
-    socket.listen(CALLERS_AHEAD)?;
+    socket.listen(LISTEN_BACKLOG)?;
     Ok(TcpListener::from_std(socket.into()))
 }
 
-pub(super) fn accept(listener: &TcpListener) -> Accepted {
-    // A caller that is already gone, or one the firewall forbids, is no reason to keep the next one waiting.
+/// Accepts the next caller. One that is already gone, or that the firewall forbids, is no reason to
+/// keep the others waiting: [`AcceptError::CallerGone`] means many of them in a row.
+pub(super) fn accept(listener: &TcpListener) -> Result<(TcpStream, SocketAddr), AcceptError> {
     for _ in 0..CALLS_A_TURN {
         match listener.accept() {
             Ok((stream, from)) => {
-                return Accepted::Taken(stream, SocketAddr::new(from.ip().to_canonical(), from.port()));
+                return Ok((stream, SocketAddr::new(from.ip().to_canonical(), from.port())));
             }
-            Err(error) => match verdict(&error) {
-                AcceptError::Nobody => return Accepted::Nobody,
-                AcceptError::OutOfFds => return Accepted::OutOfFds,
-                AcceptError::NextCaller => {}
+            Err(error) => match classify(&error) {
+                AcceptError::CallerGone => {}
+                other => return Err(other),
             },
         }
     }
-    Accepted::Trouble
+    Err(AcceptError::CallerGone)
 }
 
-pub(super) fn register(stream: &mut TcpStream, registry: &Registry, token: Token) -> io::Result<()> {
-    registry.register(stream, token, Interest::READABLE | Interest::WRITABLE)
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum AcceptError {
-    Nobody,
-    OutOfFds,
-    NextCaller,
-}
-
-/// accept(2): besides shortage, its errors are those of the caller's connection or of the firewall, and they
-/// use that caller up.
-fn verdict(error: &io::Error) -> AcceptError {
+/// accept(2): every error but shortage is that of one caller's connection or of the firewall.
+fn classify(error: &io::Error) -> AcceptError {
     match Errno::from_io_error(error) {
-        Some(Errno::AGAIN) => AcceptError::Nobody,
+        Some(Errno::AGAIN) => AcceptError::WouldBlock,
         Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => AcceptError::OutOfFds,
-        _ => AcceptError::NextCaller,
+        _ => AcceptError::CallerGone,
     }
 }
 
@@ -81,18 +67,18 @@ mod tests {
     #[test]
     fn only_shortage_makes_callers_wait_and_a_caller_gone_wrong_makes_way_for_the_next() {
         for (errno, expected) in [
-            (Errno::AGAIN, AcceptError::Nobody),
+            (Errno::AGAIN, AcceptError::WouldBlock),
             (Errno::MFILE, AcceptError::OutOfFds),
             (Errno::NFILE, AcceptError::OutOfFds),
             (Errno::NOBUFS, AcceptError::OutOfFds),
             (Errno::NOMEM, AcceptError::OutOfFds),
-            (Errno::CONNABORTED, AcceptError::NextCaller),
-            (Errno::PROTO, AcceptError::NextCaller),
-            (Errno::PERM, AcceptError::NextCaller),
-            (Errno::INTR, AcceptError::NextCaller),
-            (Errno::HOSTUNREACH, AcceptError::NextCaller),
+            (Errno::CONNABORTED, AcceptError::CallerGone),
+            (Errno::PROTO, AcceptError::CallerGone),
+            (Errno::PERM, AcceptError::CallerGone),
+            (Errno::INTR, AcceptError::CallerGone),
+            (Errno::HOSTUNREACH, AcceptError::CallerGone),
         ] {
-            assert_eq!(verdict(&errno.into()), expected, "{errno:?}");
+            assert_eq!(classify(&errno.into()), expected, "{errno:?}");
         }
     }
 }

@@ -1,7 +1,6 @@
-//! The owner of every socket: what can be asked of connections and listeners. How a turn of the loop goes is in
-//! `turn`.
+//! Reactor: the owner of every socket and timer, and its turn (wait, expire timers, give each ready
+//! socket its bounded share).
 
-use crate::ids::ConnId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -12,48 +11,52 @@ use std::time::{Duration, Instant};
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use super::dial::Dialer;
-use super::link::Link;
+use super::dial::{DialStep, Dialer};
+use super::link::{Link, LinkStatus};
+use super::listener::{self, AcceptError};
 use super::source_limiter::SourceLimiter;
-use super::{ReadInterest, SocketId, Stack, listener};
-use crate::limits::{HANGUP_MS, LINK_TURN_BYTES};
+use super::{LimitExceeded, NetEvent, ReadInterest, SocketId, Stack};
+use crate::ids::ConnId;
+use crate::limits::{
+    ACCEPT_RETRY_MS, CALLS_A_TURN, FLUSH_TIMEOUT_MS, LINGER_MS, LINK_TURN_BYTES, REPORT_EVERY_MS, TURN_BYTES,
+};
 
-/// Sockets, their queues and deadlines. See [`Net::wait`], which makes all of it move.
+/// Sockets, their queues and deadlines. [`Net::wait`] makes all of it move.
 #[expect(missing_debug_implementations, reason = "the state of the machine: nothing to read there")]
 pub struct Net {
-    pub(super) poll: Poll,
-    pub(super) happened: Events,
-    pub(super) waker: Arc<Waker>,
-    /// The number of the next link or listener.
-    next: u64,
-    pub(super) listeners: BTreeMap<u64, TcpListener>,
-    pub(super) slots: BTreeMap<u64, Slot>,
-    /// Those with something to do, or of which the kernel said so.
-    pub(super) ready: BTreeSet<u64>,
+    poll: Poll,
+    readiness: Events,
+    waker: Arc<Waker>,
+    /// Number of the next connection or listener.
+    next_id: u64,
+    listeners: BTreeMap<u64, TcpListener>,
+    slots: BTreeMap<u64, Slot>,
+    /// Connections and listeners that have something to do, or that the kernel reported.
+    ready: BTreeSet<u64>,
     /// Where the next turn begins, after one that was cut short.
-    pub(super) cursor: u64,
-    pub(super) timers: BTreeSet<(Instant, u64)>,
+    cursor: u64,
+    timers: BTreeSet<(Instant, u64)>,
     /// Listeners that wait for descriptors, and until when.
-    pub(super) accept_paused: BTreeSet<u64>,
-    pub(super) starved_until: Option<Instant>,
-    pub(super) famine_told: Option<Instant>,
-    pub(super) refusals_told: Option<Instant>,
-    pub(super) refusals: u64,
-    pub(super) sources: SourceLimiter,
-    /// Bytes that the kernel had not taken of links that are gone.
-    lost: usize,
-    pub(super) ceiling: usize,
-    pub(super) scratch: Vec<u8>,
+    accept_paused: BTreeSet<u64>,
+    accept_resumes: Option<Instant>,
+    last_fd_report: Option<Instant>,
+    last_refusal_report: Option<Instant>,
+    unreported_refusals: u64,
+    sources: SourceLimiter,
+    /// Bytes that the kernel had not taken of connections that are gone.
+    dropped_bytes: usize,
+    max_links: Option<usize>,
+    read_buffer: Vec<u8>,
 }
 
-pub(super) struct Slot {
-    pub(super) state: State,
-    pub(super) deadline: Option<Instant>,
-    /// Where an accepted link came from, until it is proven.
-    pub(super) unproven: Option<IpAddr>,
+struct Slot {
+    state: SlotState,
+    deadline: Option<Instant>,
+    /// Source of an accepted connection, until it has proved a key.
+    unauthenticated: Option<IpAddr>,
 }
 
-pub(super) enum State {
+enum SlotState {
     Dialling(Dialer),
     Open(Link),
 }
@@ -61,104 +64,103 @@ pub(super) enum State {
 impl Slot {
     fn unsent_bytes(&self) -> usize {
         match &self.state {
-            State::Dialling(dial) => dial.early.iter().map(Vec::len).sum(),
-            State::Open(link) => link.unsent_bytes(),
+            SlotState::Dialling(dialer) => dialer.early_bytes(),
+            SlotState::Open(link) => link.unsent_bytes(),
         }
     }
 }
 
-/// The token of the waker; links and listeners are numbered from the next.
-pub(super) const WAKER: u64 = 0;
+/// Token of the waker; connections and listeners are numbered from the next.
+const WAKER: u64 = 0;
 
 impl Net {
-    /// A loop without any socket yet, with the limits of [`SourceLimiter::limited`].
+    /// A reactor without any socket yet, with the limits of [`SourceLimiter::limited`].
     ///
     /// # Errors
-    /// The system's, when it has no descriptors left for the loop's own.
+    /// The system's, when it has no descriptors left for the reactor's own.
     pub fn new() -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), token(WAKER))?);
         Ok(Self {
             poll,
-            happened: Events::with_capacity(1_024),
+            readiness: Events::with_capacity(1_024),
             waker,
-            next: WAKER + 1,
+            next_id: WAKER + 1,
             listeners: BTreeMap::new(),
             slots: BTreeMap::new(),
             ready: BTreeSet::new(),
             cursor: 0,
             timers: BTreeSet::new(),
             accept_paused: BTreeSet::new(),
-            starved_until: None,
-            famine_told: None,
-            refusals_told: None,
-            refusals: 0,
+            accept_resumes: None,
+            last_fd_report: None,
+            last_refusal_report: None,
+            unreported_refusals: 0,
             sources: SourceLimiter::limited(),
-            lost: 0,
-            ceiling: usize::MAX,
-            scratch: vec![0; LINK_TURN_BYTES],
+            dropped_bytes: 0,
+            max_links: None,
+            read_buffer: vec![0; LINK_TURN_BYTES],
         })
     }
 
-    /// What other threads use to end a [`Net::wait`], after putting something into a channel.
+    /// Handle with which other threads end a [`Net::wait`], after putting a value into a channel.
     #[must_use]
     pub fn waker(&self) -> Arc<Waker> {
         Arc::clone(&self.waker)
     }
 
-    /// Replaces the limits by source. To be called before the first [`Net::listen`]: calls counted by the old
-    /// limits are not known to the new ones.
+    /// Replaces the limits by source. Only before the first [`Net::listen`]: calls counted by the
+    /// old limits are not known to the new ones.
     pub fn set_sources(&mut self, sources: SourceLimiter) {
         self.sources = sources;
     }
 
-    /// Callers are refused while this many links exist, dialled ones and those still leaving included.
-    pub fn set_ceiling(&mut self, links: usize) {
-        self.ceiling = links;
+    /// Refuses callers while this many connections exist, including dialled and closing ones.
+    pub fn set_max_links(&mut self, links: usize) {
+        self.max_links = Some(links);
     }
 
-    /// Listens, and says on which address: with port 0 the system chooses a free one.
+    /// Listens, and returns the address: with port 0 the system chooses a free one.
     ///
     /// # Errors
     /// The system's: the port is taken, needs rights, or the address is not one of this machine.
     pub fn listen(&mut self, addr: SocketAddr, stack: Stack) -> io::Result<(SocketId, SocketAddr)> {
-        let mut listener = listener::open(addr, stack)?;
+        let mut listener = listener::bind(addr, stack)?;
         let addr = listener.local_addr()?;
-        let id = self.number();
+        let id = self.allocate_id();
         self.poll.registry().register(&mut listener, token(id), Interest::READABLE)?;
         self.listeners.insert(id, listener);
         Ok((SocketId(id), addr))
     }
 
-    /// Stops listening; links that came by this listener stay, callers in the kernel's queue are refused.
+    /// Stops listening. Connections accepted here stay; callers in the kernel's backlog are
+    /// refused.
     pub fn unlisten(&mut self, id: SocketId) {
         self.listeners.remove(&id.0);
         self.ready.remove(&id.0);
         self.accept_paused.remove(&id.0);
     }
 
-    /// Begins to dial: each address in turn, for [`CONNECT_TIMEOUT_MS`](crate::limits::CONNECT_TIMEOUT_MS)
-    /// each. What is sent before one answers waits for it. [`Net::close`] cancels.
+    /// Begins to dial: each address in turn, for
+    /// [`CONNECT_TIMEOUT_MS`](crate::limits::CONNECT_TIMEOUT_MS) each. Bytes sent before one
+    /// answers wait for it. [`Net::close`] cancels.
     pub fn connect(&mut self, addrs: Vec<SocketAddr>) -> ConnId {
-        let id = self.number();
-        let state = State::Dialling(Dialer::new(addrs));
-        self.slots.insert(id, Slot { state, deadline: None, unproven: None });
+        let id = self.allocate_id();
+        let state = SlotState::Dialling(Dialer::new(addrs));
+        self.slots.insert(id, Slot { state, deadline: None, unauthenticated: None });
         self.ready.insert(id);
         ConnId(id)
     }
 
-    /// Queues bytes and writes at once what the kernel takes. Bytes for a link that is gone are dropped, as
-    /// they would be if it went a moment later. What may be queued is the caller's to bound.
+    /// Queues bytes and writes at once what the kernel takes. Bytes for a connection that is gone
+    /// are dropped, as they would be if it went a moment later. The caller bounds what is queued.
     pub fn send(&mut self, id: ConnId, bytes: Vec<u8>) {
-        let Some(slot) = self.slots.get_mut(&id.0) else {
-            self.lost += bytes.len();
-            return;
-        };
-        match &mut slot.state {
-            State::Dialling(dial) => dial.early.push(bytes),
-            State::Open(link) => {
+        match self.slots.get_mut(&id.0).map(|slot| &mut slot.state) {
+            None => self.dropped_bytes += bytes.len(),
+            Some(SlotState::Dialling(dialer)) => dialer.early.push(bytes),
+            Some(SlotState::Open(link)) => {
                 link.send(bytes);
-                if link.wants_turn() {
+                if link.is_ready() {
                     self.ready.insert(id.0);
                 }
             }
@@ -169,89 +171,93 @@ impl Net {
     #[must_use]
     pub fn queued(&self, id: ConnId) -> usize {
         match self.slots.get(&id.0).map(|slot| &slot.state) {
-            Some(State::Dialling(dial)) => dial.early.iter().map(Vec::len).sum(),
-            Some(State::Open(link)) => link.queued(),
+            Some(SlotState::Dialling(dialer)) => dialer.early_bytes(),
+            Some(SlotState::Open(link)) => link.queued(),
             None => 0,
         }
     }
 
-    /// Bytes of all links since the beginning that the kernel has not taken: those that wait, and those that were
-    /// lost with their links. While it stays the same, everything that was sent has been taken.
+    /// Bytes of all connections since the beginning that the kernel has not taken: those that wait,
+    /// and those that were dropped. While it stays the same, everything that was sent has been
+    /// taken.
     #[must_use]
     pub fn unsent_bytes(&self) -> usize {
-        self.lost + self.slots.values().map(Slot::unsent_bytes).sum::<usize>()
+        self.dropped_bytes + self.slots.values().map(Slot::unsent_bytes).sum::<usize>()
     }
 
-    /// Reads the link or leaves it unread. While it is unread its end is not seen either, unless something
-    /// is written to it.
+    /// Sets whether the connection is read. While it is not, its end is not seen either, unless
+    /// something is written to it.
     pub fn set_reading(&mut self, id: ConnId, reading: ReadInterest) {
-        let Some(slot) = self.slots.get_mut(&id.0) else { return };
-        match &mut slot.state {
-            State::Dialling(dial) => dial.reading = reading,
-            State::Open(link) => {
-                link.set_reading(reading);
+        match self.slots.get_mut(&id.0).map(|slot| &mut slot.state) {
+            None => {}
+            Some(SlotState::Dialling(dialer)) => dialer.reading = reading,
+            Some(SlotState::Open(link)) => {
+                link.reading = reading;
                 self.ready.insert(id.0);
             }
         }
     }
 
-    /// The link has proved a key: it no longer counts against the limits of [`SourceLimiter`].
+    /// The peer has proved a key: its connection no longer counts against [`SourceLimiter`].
     pub fn mark_authenticated(&mut self, id: ConnId) {
-        if let Some(ip) = self.slots.get_mut(&id.0).and_then(|slot| slot.unproven.take()) {
+        if let Some(ip) = self.slots.get_mut(&id.0).and_then(|slot| slot.unauthenticated.take()) {
             self.sources.release(ip);
         }
     }
 
-    /// Who owns the link finds out whether the peer lives: the kernel gives it up no more because the peer leaves
-    /// what was sent unread.
+    /// Keeps the kernel from giving the connection up because the peer leaves what was sent unread:
+    /// its owner finds out whether the peer lives.
     pub fn disable_user_timeout(&mut self, id: ConnId) {
-        if let Some(Slot { state: State::Open(link), .. }) = self.slots.get(&id.0) {
+        if let Some(link) = self.open_link(id) {
             link.disable_user_timeout();
         }
     }
 
-    /// Says goodbye: nothing more is read or reported; what is queued goes out, for at most
-    /// [`HANGUP_MS`]; then the end of stream, and when the peer's own end has come or
-    /// [`LINGER_MS`](crate::limits::LINGER_MS) later, the socket is closed. A link still dialling is
-    /// cancelled.
+    /// Closes in order. Nothing more is read or reported; what is queued is written, for at most
+    /// [`FLUSH_TIMEOUT_MS`]; then our end of stream, and when the peer's own end has come or
+    /// [`LINGER_MS`] later, the socket is closed. A dial is cancelled.
     pub fn close(&mut self, id: ConnId) {
-        let Some(slot) = self.slots.get_mut(&id.0) else { return };
-        match &mut slot.state {
-            State::Dialling(_) => self.drop_slot(id.0),
-            State::Open(link) if link.is_leaving() => {}
-            State::Open(link) => {
-                link.hang_up();
+        match self.slots.get_mut(&id.0).map(|slot| &mut slot.state) {
+            Some(SlotState::Dialling(_)) => self.abort(id),
+            Some(SlotState::Open(link)) if !link.is_closing() => {
+                link.close();
                 self.ready.insert(id.0);
-                self.set_deadline(id.0, Some(Instant::now() + Duration::from_millis(HANGUP_MS)));
+                self.set_deadline(id.0, Some(Instant::now() + Duration::from_millis(FLUSH_TIMEOUT_MS)));
             }
+            _ => {}
         }
     }
 
-    /// Closes the socket now, as a machine that crashed: the peer is told by a reset (RST).
+    /// Closes the socket now, as a machine that crashed: the peer gets a reset (RST).
     pub fn reset(&mut self, id: ConnId) {
-        if let Some(Slot { state: State::Open(link), .. }) = self.slots.get(&id.0) {
-            link.will_reset();
+        if let Some(link) = self.open_link(id) {
+            link.reset_on_close();
         }
-        self.drop_slot(id.0);
+        self.abort(id);
     }
 
-    /// Closes the socket now and forgets what was queued for it.
+    /// Closes the socket now and drops what was queued for it. A descriptor is free from now on, so
+    /// paused listeners accept again at once.
     pub fn abort(&mut self, id: ConnId) {
-        self.drop_slot(id.0);
+        self.set_deadline(id.0, None);
+        self.mark_authenticated(id);
+        self.dropped_bytes += self.slots.remove(&id.0).as_ref().map_or(0, Slot::unsent_bytes);
+        self.ready.remove(&id.0);
+        self.resume_accept();
     }
 
-    /// Gives an open connection away, as a socket that blocks, with what was queued for it and is not sent yet.
-    /// Nothing is reported of it any more.
+    /// Gives an open connection away, as a blocking socket, with the queued bytes that are not sent
+    /// yet. Nothing is reported of it any more.
     ///
     /// # Errors
-    /// When the link is gone or the system refuses; then it is closed.
+    /// When the connection is gone or the system refuses; then it is closed.
     pub fn release(&mut self, id: ConnId) -> io::Result<(TcpStream, Vec<u8>)> {
         let gone = || io::Error::from(io::ErrorKind::NotConnected);
         self.mark_authenticated(id);
         self.set_deadline(id.0, None);
         self.ready.remove(&id.0);
         let slot = self.slots.remove(&id.0).ok_or_else(gone)?;
-        let State::Open(link) = slot.state else { return Err(gone()) };
+        let SlotState::Open(link) = slot.state else { return Err(gone()) };
         let (mut stream, unsent) = link.into_parts();
         self.poll.registry().deregister(&mut stream)?;
         let stream = TcpStream::from(OwnedFd::from(stream));
@@ -259,38 +265,228 @@ impl Net {
         Ok((stream, unsent))
     }
 
-    /// Closes every link and listener at once. What remains is a place to wait at for other threads.
+    /// Closes every connection and listener at once. The waker keeps working.
     pub fn close_all(&mut self) {
         self.listeners.clear();
         self.accept_paused.clear();
-        self.starved_until = None;
         for id in self.slots.keys().copied().collect::<Vec<_>>() {
-            self.drop_slot(id);
+            self.abort(ConnId(id));
         }
+        self.accept_resumes = None;
         self.ready.clear();
     }
 
-    /// Links that exist: dialling, open, and those that still flush after a [`Net::close`].
+    /// Number of connections: dialling, open, and those that still flush after a [`Net::close`].
     #[must_use]
     pub fn links(&self) -> usize {
         self.slots.len()
     }
 
-    /// Frees everything of a link. A descriptor is free from now on, so starved listeners try at once.
-    pub(super) fn drop_slot(&mut self, id: u64) {
-        self.set_deadline(id, None);
-        self.mark_authenticated(ConnId(id));
-        self.lost += self.slots.remove(&id).as_ref().map_or(0, Slot::unsent_bytes);
-        self.ready.remove(&id);
-        self.resume_accept();
+    /// Sleeps until there is something to report or the deadline has come, and puts the reports
+    /// into `events`, which is emptied first. Between two calls nothing is done but what
+    /// [`Net::send`] writes.
+    ///
+    /// # Errors
+    /// Those of the system's own waiting call, which are not to be expected; interruption
+    /// by a signal is not an error.
+    pub fn wait(&mut self, deadline: Option<Instant>, events: &mut Vec<NetEvent>) -> io::Result<()> {
+        events.clear();
+        loop {
+            self.step(deadline, events)?;
+            if !events.is_empty() || deadline.is_some_and(|at| at <= Instant::now()) {
+                return Ok(());
+            }
+        }
     }
 
-    pub(super) fn resume_accept(&mut self) {
-        self.starved_until = None;
+    /// Waits until every connection is closed, or the moment has come. Events are dropped.
+    ///
+    /// # Errors
+    /// As for [`Net::wait`].
+    pub fn wait_closed(&mut self, until: Instant) -> io::Result<()> {
+        while self.links() > 0 && Instant::now() < until {
+            self.step(Some(until), &mut Vec::new())?;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, deadline: Option<Instant>, events: &mut Vec<NetEvent>) -> io::Result<()> {
+        self.poll_readiness(deadline, events)?;
+        self.expire(Instant::now());
+        self.drive_ready(events);
+        Ok(())
+    }
+
+    fn poll_readiness(&mut self, deadline: Option<Instant>, events: &mut Vec<NetEvent>) -> io::Result<()> {
+        let timeout = if self.ready.is_empty() {
+            let first_timer = self.timers.first().map(|(at, _)| *at);
+            let until = [deadline, first_timer, self.accept_resumes].into_iter().flatten().min();
+            until.map(|at| at.saturating_duration_since(Instant::now()))
+        } else {
+            Some(Duration::ZERO)
+        };
+        if let Err(error) = self.poll.poll(&mut self.readiness, timeout) {
+            return if error.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(error) };
+        }
+        for event in &self.readiness {
+            let id = event.token().0 as u64;
+            if id == WAKER {
+                events.push(NetEvent::Woken);
+                continue;
+            }
+            if let Some(Slot { state: SlotState::Open(link), .. }) = self.slots.get_mut(&id) {
+                link.handle_readiness(event);
+            }
+            self.ready.insert(id);
+        }
+        Ok(())
+    }
+
+    fn expire(&mut self, now: Instant) {
+        while let Some(&(at, id)) = self.timers.first()
+            && at <= now
+        {
+            self.set_deadline(id, None);
+            match self.slots.get(&id).map(|slot| &slot.state) {
+                Some(SlotState::Dialling(_)) => self.ready.extend([id]),
+                _ => self.abort(ConnId(id)),
+            }
+        }
+        if self.accept_resumes.is_some_and(|at| at <= now) {
+            self.resume_accept();
+        }
+    }
+
+    fn drive_ready(&mut self, events: &mut Vec<NetEvent>) {
+        let from = std::mem::take(&mut self.cursor);
+        let order: Vec<u64> = self.ready.range(from..).chain(self.ready.range(..from)).copied().collect();
+        let mut bytes = 0;
+        for id in order {
+            if bytes >= TURN_BYTES {
+                self.cursor = id;
+                return;
+            }
+            let reported = events.len();
+            self.ready.remove(&id);
+            if self.listeners.contains_key(&id) {
+                self.accept_callers(id, events);
+            } else {
+                self.drive_slot(id, events);
+            }
+            bytes += events.iter().skip(reported).map(byte_count).sum::<usize>();
+        }
+    }
+
+    fn drive_slot(&mut self, id: u64, events: &mut Vec<NetEvent>) {
+        let conn = ConnId(id);
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        match &mut slot.state {
+            SlotState::Open(link) => match link.drive(conn, &mut self.read_buffer, events) {
+                LinkStatus::Idle => {}
+                LinkStatus::Ready => self.ready.extend([id]),
+                LinkStatus::Closed => self.abort(conn),
+                LinkStatus::Flushed => {
+                    self.set_deadline(id, Some(Instant::now() + Duration::from_millis(LINGER_MS)));
+                    self.ready.insert(id);
+                }
+            },
+            SlotState::Dialling(dialer) => {
+                match dialer.step(self.poll.registry(), token(id), Instant::now()) {
+                    DialStep::Waits { until } => self.set_deadline(id, Some(until)),
+                    DialStep::Unreachable { tried } => {
+                        self.abort(conn);
+                        events.push(NetEvent::Unreachable { conn, tried });
+                    }
+                    DialStep::Connected { to, from, stream } => {
+                        let mut link = Link::new(stream);
+                        link.reading = dialer.reading;
+                        for early in std::mem::take(&mut dialer.early) {
+                            link.send(early);
+                        }
+                        slot.state = SlotState::Open(link);
+                        self.set_deadline(id, None);
+                        self.ready.insert(id);
+                        events.push(NetEvent::Connected { conn, to, from });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Accepts a bounded number of callers.
+    fn accept_callers(&mut self, id: u64, events: &mut Vec<NetEvent>) {
+        for _ in 0..CALLS_A_TURN {
+            let Some(listener) = self.listeners.get(&id) else { return };
+            match listener::accept(listener) {
+                Ok((stream, from)) => self.admit(SocketId(id), stream, from, events),
+                Err(AcceptError::WouldBlock) => return,
+                Err(error) => {
+                    let now = Instant::now();
+                    self.pause_accept(id, now);
+                    if error == AcceptError::OutOfFds && is_due(&mut self.last_fd_report, now) {
+                        events.push(NetEvent::OutOfFds { open: self.links() });
+                    }
+                    return;
+                }
+            }
+        }
+        self.ready.insert(id);
+    }
+
+    /// The kernel does not report callers twice, so a listener that could not accept them tries
+    /// again after a while.
+    fn pause_accept(&mut self, listener: u64, now: Instant) {
+        self.accept_paused.insert(listener);
+        self.accept_resumes = Some(now + Duration::from_millis(ACCEPT_RETRY_MS));
+    }
+
+    fn resume_accept(&mut self) {
+        self.accept_resumes = None;
         self.ready.append(&mut self.accept_paused);
     }
 
-    pub(super) fn set_deadline(&mut self, id: u64, deadline: Option<Instant>) {
+    fn admit(
+        &mut self,
+        listener: SocketId,
+        mut stream: mio::net::TcpStream,
+        from: SocketAddr,
+        events: &mut Vec<NetEvent>,
+    ) {
+        let now = Instant::now();
+        let admitted = if self.max_links.is_some_and(|max| self.links() >= max) {
+            Err(LimitExceeded::Links)
+        } else {
+            self.sources.admit(from.ip(), now)
+        };
+        if let Err(why) = admitted {
+            self.unreported_refusals += 1;
+            if is_due(&mut self.last_refusal_report, now) {
+                let callers = std::mem::take(&mut self.unreported_refusals);
+                events.push(NetEvent::Refused { from, why, callers });
+            }
+            return;
+        }
+        let id = self.allocate_id();
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if self.poll.registry().register(&mut stream, token(id), interest).is_err() {
+            // The kernel's limit of watched descriptors; the caller finds its connection closed.
+            self.sources.release(from.ip());
+            return;
+        }
+        let state = SlotState::Open(Link::new(stream));
+        self.slots.insert(id, Slot { state, deadline: None, unauthenticated: Some(from.ip()) });
+        self.ready.insert(id);
+        events.push(NetEvent::Accepted { conn: ConnId(id), listener, from });
+    }
+
+    fn open_link(&mut self, id: ConnId) -> Option<&mut Link> {
+        match &mut self.slots.get_mut(&id.0)?.state {
+            SlotState::Open(link) => Some(link),
+            SlotState::Dialling(_) => None,
+        }
+    }
+
+    fn set_deadline(&mut self, id: u64, deadline: Option<Instant>) {
         let Some(slot) = self.slots.get_mut(&id) else { return };
         if let Some(old) = std::mem::replace(&mut slot.deadline, deadline) {
             self.timers.remove(&(old, id));
@@ -298,13 +494,74 @@ impl Net {
         self.timers.extend(deadline.map(|at| (at, id)));
     }
 
-    pub(super) fn number(&mut self) -> u64 {
-        let number = self.next;
-        self.next += 1;
-        number
+    fn allocate_id(&mut self) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        id
     }
 }
 
-pub(super) fn token(id: u64) -> Token {
+fn token(id: u64) -> Token {
     Token(usize::try_from(id).unwrap_or(usize::MAX))
+}
+
+fn byte_count(event: &NetEvent) -> usize {
+    if let NetEvent::Bytes { bytes, .. } = event { bytes.len() } else { 0 }
+}
+
+/// Whether a report may be made again; if so, notes that it is.
+fn is_due(last: &mut Option<Instant>, now: Instant) -> bool {
+    let due =
+        last.is_none_or(|at| now.saturating_duration_since(at) >= Duration::from_millis(REPORT_EVERY_MS));
+    if due {
+        *last = Some(now);
+    }
+    due
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A reactor, and a caller that never reads nor ends, whose connection we have closed with so
+    /// much queued.
+    fn with_a_stubborn_caller(queued: usize) -> (Net, std::net::TcpStream) {
+        let mut net = Net::new().unwrap();
+        net.set_sources(SourceLimiter::unlimited());
+        let (_, addr) = net.listen("127.0.0.1:0".parse().unwrap(), Stack::AsGiven).unwrap();
+        let peer = std::net::TcpStream::connect(addr).unwrap();
+        let mut events = Vec::new();
+        net.wait(Some(Instant::now() + Duration::from_secs(10)), &mut events).unwrap();
+        let [NetEvent::Accepted { conn: link, .. }] = events[..] else { panic!("{events:?}") };
+        net.send(link, vec![0; queued]);
+        net.close(link);
+        for _ in 0..1_000 {
+            net.drive_ready(&mut events);
+        }
+        (net, peer)
+    }
+
+    /// The connection exists until a moment before the limit, and is gone at it.
+    fn check(mut net: Net, limit_ms: u64) {
+        let (at, _) = *net.timers.first().unwrap();
+        assert!(at <= Instant::now() + Duration::from_millis(limit_ms));
+        net.expire(at.checked_sub(Duration::from_millis(1)).unwrap());
+        assert_eq!(net.links(), 1);
+        net.expire(at);
+        assert_eq!((net.links(), net.timers.len(), net.ready.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_peer_that_never_reads_is_closed_some_time_after_we_close() {
+        let (net, _peer) = with_a_stubborn_caller(64 << 20);
+        assert!(net.queued(ConnId(2)) > 0);
+        check(net, FLUSH_TIMEOUT_MS);
+    }
+
+    #[test]
+    fn a_peer_that_never_ends_is_closed_soon_after_all_is_sent() {
+        let (net, _peer) = with_a_stubborn_caller(10);
+        assert_eq!(net.queued(ConnId(2)), 0);
+        check(net, LINGER_MS);
+    }
 }

@@ -1,4 +1,4 @@
-//! Signals that end the program, as events or remembered. It does not know what ending takes.
+//! Termination signals (SIGHUP, SIGINT, SIGTERM), as events or as a flag.
 
 use std::io;
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use std::thread;
 use mio::Waker;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
-use signal_hook::iterator::{Handle, Signals as Caught};
+use signal_hook::iterator::{Handle, Signals as SignalIterator};
 
-/// A signal that asks the program to end.
+/// Signal that asks the program to end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Signal {
     /// SIGHUP: the terminal is gone.
@@ -23,7 +23,7 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// Its number, for the exit code.
+    /// The signal's number, for the exit code.
     #[must_use]
     pub fn number(self) -> u8 {
         match self {
@@ -34,13 +34,14 @@ impl Signal {
     }
 }
 
-/// The receiving end. From [`Signals::start`] on, none of these signals ends the process by itself, not even
-/// after this is dropped: the line editor puts back the handler it found, and must find one that does nothing
-/// worse. SIGPIPE is ignored by every Rust program; a closed pipe is an error of `write`.
+/// Receiving end of the signals. From [`Signals::start`] on, none of them ends the process by
+/// itself, not even after this is dropped: the line editor restores the handler that it found,
+/// which must not be the default one. SIGPIPE is ignored by every Rust program; a closed pipe is an
+/// error of `write`.
 #[derive(Debug)]
 pub struct Signals {
     events: Receiver<Signal>,
-    catcher: Handle,
+    iterator: Handle,
 }
 
 impl Signals {
@@ -49,8 +50,8 @@ impl Signals {
     /// # Errors
     /// When the system refuses the handlers or the thread.
     pub fn start(waker: Arc<Waker>) -> io::Result<Self> {
-        let mut caught = Caught::new(wanted())?;
-        let catcher = caught.handle();
+        let mut caught = SignalIterator::new(caught_signals())?;
+        let iterator = caught.handle();
         let (sender, events) = channel();
         thread::Builder::new().name("signals".into()).spawn(move || {
             for number in &mut caught {
@@ -64,10 +65,10 @@ impl Signals {
                 }
             }
         })?;
-        Ok(Self { events, catcher })
+        Ok(Self { events, iterator })
     }
 
-    /// The next signal, if one came; never waits.
+    /// The next signal, if there is one; never waits.
     #[must_use]
     pub fn next(&self) -> Option<Signal> {
         self.events.try_recv().ok()
@@ -76,25 +77,25 @@ impl Signals {
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        self.catcher.close();
+        self.iterator.close();
     }
 }
 
-/// The first of these signals, kept for who looks from time to time and waits for nothing. The second ends the
-/// process on the spot.
+/// Flag that the first signal sets, for a program that looks at it from time to time. The second
+/// signal ends the process at once.
 #[derive(Debug)]
-pub struct Remembered(Arc<AtomicUsize>);
+pub struct SignalFlag(Arc<AtomicUsize>);
 
-impl Remembered {
-    /// Begins to catch, for the rest of the process. A SIGHUP that is ignored already stays ignored.
+impl SignalFlag {
+    /// Begins to catch, until the process ends. A SIGHUP that is ignored already stays ignored.
     ///
     /// # Errors
     /// When the system refuses the handlers.
     pub fn start() -> io::Result<Self> {
         let number = Arc::new(AtomicUsize::new(0));
         let again = Arc::new(AtomicBool::new(false));
-        for signal in wanted() {
-            // In this order: what the first signal sets, only the second must see.
+        for signal in caught_signals() {
+            // In this order: the shutdown must not see what the same signal sets.
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&again))?;
             flag::register(signal, Arc::clone(&again))?;
             flag::register_usize(signal, Arc::clone(&number), usize::try_from(signal).unwrap_or_default())?;
@@ -102,28 +103,25 @@ impl Remembered {
         Ok(Self(number))
     }
 
-    /// The number of the signal, once one came.
+    /// The signal's number, once one has come.
     #[must_use]
     pub fn number(&self) -> Option<u8> {
         u8::try_from(self.0.load(Ordering::SeqCst)).ok().filter(|number| *number > 0)
     }
 }
 
-fn wanted() -> Vec<i32> {
-    let mut wanted = vec![SIGINT, SIGTERM];
-    if !is_hang_up_ignored() {
-        wanted.push(SIGHUP);
+fn caught_signals() -> Vec<i32> {
+    let mut signals = vec![SIGINT, SIGTERM];
+    // Asking the system itself needs unsafe code. Without `/proc` it counts as not ignored.
+    let status = std::fs::read_to_string("/proc/self/status");
+    if !status.is_ok_and(|status| is_ignored(&status, SIGHUP)) {
+        signals.push(SIGHUP);
     }
-    wanted
-}
-
-/// Asked of `/proc`, where there is one, as asking the system itself needs unsafe code. Elsewhere: no.
-fn is_hang_up_ignored() -> bool {
-    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| does_ignore(&status, SIGHUP))
+    signals
 }
 
 /// proc(5): `SigIgn` is a mask in hexadecimal, the lowest bit is signal 1.
-fn does_ignore(status: &str, signal: i32) -> bool {
+fn is_ignored(status: &str, signal: i32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
     mask >> (signal - 1) & 1 == 1
@@ -136,9 +134,9 @@ mod tests {
     #[test]
     fn ignored_signals_are_read_from_the_mask_of_the_process() {
         let status = "Name:\tx\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000000000\n";
-        assert!(does_ignore(status, SIGHUP));
-        assert!(!does_ignore(status, SIGINT));
-        assert!(!does_ignore("Name:\tx\n", SIGHUP));
-        assert!(!does_ignore("SigIgn:\tnonsense\n", SIGHUP));
+        assert!(is_ignored(status, SIGHUP));
+        assert!(!is_ignored(status, SIGINT));
+        assert!(!is_ignored("Name:\tx\n", SIGHUP));
+        assert!(!is_ignored("SigIgn:\tnonsense\n", SIGHUP));
     }
 }

@@ -1,12 +1,13 @@
 //! Files of a run: scripts and what they include, updated scripts, and files that a script writes.
 
 use std::fs::{self, DirBuilder, File, Permissions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::app::error::{AppError, code, describe};
 use crate::script::SourceFile;
+use crate::store::atomic_write;
 
 /// Most bytes of a script.
 const SCRIPT_BYTES: u64 = 64 * 1024 * 1024;
@@ -88,14 +89,8 @@ pub(crate) fn replace(path: &Path, text: &str) -> Result<(), AppError> {
     let put = || -> io::Result<()> {
         // A link is followed: the file behind it is the one under version control.
         let path = fs::canonicalize(path)?;
-        let folder = path.parent().unwrap_or_else(|| Path::new("."));
-        let mode = fs::metadata(&path)?.permissions();
-        let mut file = tempfile::Builder::new().prefix(".rsachat-").tempfile_in(folder)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().set_permissions(mode)?;
-        file.as_file().sync_all()?;
-        file.persist(&path)?;
-        Ok(())
+        let permissions = fs::metadata(&path)?.permissions();
+        atomic_write::replace(&path, text.as_bytes(), permissions)
     };
     put().map_err(|error| io_error("write", path, &error))
 }

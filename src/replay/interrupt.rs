@@ -4,15 +4,15 @@
 use std::io;
 use std::sync::OnceLock;
 
-use crate::net::signals::Remembered;
+use crate::net::signals::SignalFlag;
 
-static SIGNAL: OnceLock<Remembered> = OnceLock::new();
+static SIGNAL: OnceLock<SignalFlag> = OnceLock::new();
 
 /// Remembers signals from now on, instead of ending the process.
 pub(crate) fn catch() -> io::Result<()> {
     if SIGNAL.get().is_none() {
         // Scripts are played one after the other, so no other thread sets it.
-        let _ = SIGNAL.set(Remembered::start()?);
+        let _ = SIGNAL.set(SignalFlag::start()?);
     }
     Ok(())
 }
@@ -28,5 +28,5 @@ pub(crate) fn exit_code() -> u8 {
 }
 
 fn number() -> Option<u8> {
-    SIGNAL.get().and_then(Remembered::number)
+    SIGNAL.get().and_then(SignalFlag::number)
 }

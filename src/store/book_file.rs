@@ -1,17 +1,15 @@
-//! The peer book as a file that several processes change. It knows nothing of what trust means.
+//! File of the peer book, which several processes change.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::atomic_write;
-use super::checked_read::{self, Others};
+use super::checked_read::{self, Access};
 use super::error::StoreError;
 use super::home::Home;
 use crate::limits::BOOK_BYTES;
 use crate::peers::book::{BadLine, Book, Change, ChangeOutcome, Damage, EntryError};
 
-const FILE: &str = "peers";
-
-/// Why there is no peer book to go by. Nobody is accepted then: only an absent file is an empty book.
+/// Reason why there is no peer book. Nobody is accepted then: only an absent file is an empty book.
 #[derive(Debug, thiserror::Error)]
 pub enum BookError {
     /// The file cannot be used.
@@ -20,40 +18,40 @@ pub enum BookError {
     /// Lines are wrong.
     #[error("{} is damaged, {damage}; mend it with an editor", .path.display())]
     Damaged {
-        /// Where.
+        /// The file.
         path: PathBuf,
-        /// Which lines, and why.
+        /// The damaged lines and their errors.
         damage: Damage,
     },
-    /// One more peer would make it larger than what is read.
+    /// One more peer would make it larger than [`BOOK_BYTES`].
     #[error("{} is full (limit {BOOK_BYTES} bytes); forget some peers", .path.display())]
     Full {
-        /// Where.
+        /// The file.
         path: PathBuf,
     },
 }
 
-/// Where the book is, or would be.
+/// Path of the book, which need not exist.
 #[must_use]
 pub fn path(home: &Home) -> PathBuf {
-    home.path().join(FILE)
+    home.path().join("peers")
 }
 
-/// The book as it is on disk; empty only if there is no file.
+/// Reads the book; it is empty only if there is no file.
 ///
 /// # Errors
-/// The file is there and cannot be read whole, or is damaged.
+/// The file exists and cannot be read whole, or is damaged.
 pub fn read(home: &Home) -> Result<Book, BookError> {
     home.check()?;
     let path = path(home);
-    match checked_read::read(&path, BOOK_BYTES, Others::Read)? {
+    match checked_read::read(&path, BOOK_BYTES, Access::Public)? {
         None => Ok(Book::new()),
         Some(bytes) => parse(&bytes).map_err(|damage| BookError::Damaged { path, damage }),
     }
 }
 
-/// Writes a change into the book on disk as it is now, under the lock of the home, and returns the result:
-/// what other processes wrote meanwhile is in it.
+/// Applies a change to the book on disk, under the lock of the home, and returns the new book: it
+/// includes what other processes wrote meanwhile.
 ///
 /// # Errors
 /// As [`read`], or the file cannot be written; it is then as before.
@@ -61,19 +59,14 @@ pub fn change(home: &Home, change: &Change) -> Result<Book, BookError> {
     let _lock = home.lock()?;
     let mut book = read(home)?;
     if book.apply(change) == ChangeOutcome::Changed {
-        write(home.path(), &book)?;
+        let text = book.to_string();
+        // Every peer that connects is remembered: enough of them would make the book unreadable.
+        if text.len() as u64 > BOOK_BYTES {
+            return Err(BookError::Full { path: path(home) });
+        }
+        atomic_write::write(&path(home), text.as_bytes())?;
     }
     Ok(book)
-}
-
-fn write(folder: &Path, book: &Book) -> Result<(), BookError> {
-    let text = book.to_string();
-    // Strangers are remembered too: without this, enough of them would make the book unreadable.
-    if text.len() as u64 > BOOK_BYTES {
-        return Err(BookError::Full { path: folder.join(FILE) });
-    }
-    atomic_write::write(folder, FILE, text.as_bytes())?;
-    Ok(())
 }
 
 fn parse(bytes: &[u8]) -> Result<Book, Damage> {

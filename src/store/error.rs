@@ -1,47 +1,46 @@
-//! What the file system can do to us: always the path, what was tried, and what to do. It knows nothing of
-//! what the files hold.
+//! Errors of the user's files and folders: always the path, the action, and what to do.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why a file or folder of the user's was not used. Nothing was changed unless it says so.
+/// Reason why a file or folder of the user's was not used. Nothing was changed unless it says so.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// No place for the files is known.
+    /// No home folder is known.
     #[error("no home folder: HOME is not set; name one with --home DIR")]
     NoHome,
     /// The system refused.
     #[error("cannot {action} {}: {source}{}", .path.display(), advice(.source, .path))]
     Io {
-        /// What was tried: `read`, `write`, ...
+        /// The action: `read`, `write`, ...
         action: &'static str,
-        /// On which file or folder.
+        /// The file or folder.
         path: PathBuf,
         /// The system's answer.
         source: io::Error,
     },
-    /// Others could read or write what is the user's alone.
-    #[error("{} is open to others ({mode:04o}); chmod {mended:o} {}", .path.display(), quoted(.path))]
-    Open {
-        /// Which file or folder.
+    /// Others can read or write what is the user's alone.
+    #[error("{} is open to others ({mode:04o}); chmod {wanted:o} {}", .path.display(), quoted(.path))]
+    OpenToOthers {
+        /// The file or folder.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
-        /// The bits it should have.
-        mended: u32,
+        /// The bits that it should have.
+        wanted: u32,
     },
     /// It belongs to another user.
     #[error("{} belongs to user {owner}, not to you; chown it, or name another folder with --home DIR", .path.display())]
-    Foreign {
-        /// Which file or folder.
+    WrongOwner {
+        /// The file or folder.
         path: PathBuf,
         /// The numeric id of its owner.
         owner: u32,
     },
     /// It is a symbolic link, a folder, a pipe, a device.
     #[error("{} is {kind}, not {wanted}; move it away", .path.display())]
-    Kind {
-        /// Which file or folder.
+    WrongKind {
+        /// The file or folder.
         path: PathBuf,
         /// What it is.
         kind: &'static str,
@@ -50,8 +49,8 @@ pub enum StoreError {
     },
     /// It is larger than anything we write.
     #[error("{} is too large to be ours (limit {limit} bytes); move it away", .path.display())]
-    Large {
-        /// Which file.
+    TooLarge {
+        /// The file.
         path: PathBuf,
         /// The most that is read, in bytes.
         limit: u64,
@@ -59,16 +58,16 @@ pub enum StoreError {
     /// It is not text.
     #[error("{} is not UTF-8 text; move it away", .path.display())]
     NotText {
-        /// Which file.
+        /// The file.
         path: PathBuf,
     },
     /// There is a key already.
     #[error("{} holds a key already; --replace makes a new one and keeps the old file beside it", .path.display())]
     KeyPresent {
-        /// Where.
+        /// The key file.
         path: PathBuf,
     },
-    /// Another process kept the folder to itself for too long.
+    /// Another process held the lock for too long.
     #[error("{} is held by another process; end it, or try again", .path.display())]
     Busy {
         /// The lock file.
@@ -77,13 +76,13 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// For `map_err`: what was tried, and on what.
+    /// For `map_err`: the action and its path.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { action, path: path.to_owned(), source }
     }
 }
 
-/// What to do about the causes people meet; the others speak for themselves with their path.
+/// Advice for the common causes; the others explain themselves with their path.
 fn advice(source: &io::Error, path: &Path) -> String {
     match source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room and try again".into(),

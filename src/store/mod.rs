@@ -1,13 +1,13 @@
-//! The folder with the user's key and peer book, and the file with settings. It knows nothing of
-//! cryptography, of conversations, nor of who asks.
+//! Files of the user: the home folder with keys and peer book, and safe ways to read and write
+//! others.
 
-mod atomic_write;
+pub mod atomic_write;
 pub mod book_file;
-mod checked_read;
+pub mod checked_read;
 mod error;
 pub mod home;
 pub mod key_file;
-pub mod settings;
+pub mod private_file;
 #[cfg(test)]
 mod tests;
 

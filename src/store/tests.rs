@@ -1,4 +1,4 @@
-//! Homes, key files and books on a real file system, with everything in their place that should not be.
+//! Homes, key files and books on a real file system, with every wrong thing in their place.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
@@ -10,7 +10,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 
 use super::book_file::{self, BookError};
-use super::key_file::{self, Replacing, load_key_text, save_key_text};
+use super::key_file::{self, OverwritePolicy, load_key_text, save_key_text};
 use super::{Home, StoreError};
 use crate::chat::KeyFor;
 use crate::crypto::Fingerprint;
@@ -47,7 +47,7 @@ fn meet(number: u32, name: &str) -> Change {
     Change::Meet { fingerprint, name: Name::parse(name).unwrap(), address: None }
 }
 
-fn load_fault(home: &Home) -> String {
+fn load_error(home: &Home) -> String {
     load_key_text(home, KeyFor::Identity).unwrap_err().to_string()
 }
 
@@ -78,9 +78,9 @@ fn a_loose_folder_is_refused_with_the_command_that_mends_it() {
     let path = home.path().display();
     let expected = format!("{path} is open to others (0755); chmod 700 {path}");
     assert_eq!(home.prepare().unwrap_err().to_string(), expected);
-    assert_eq!(load_fault(&home), expected);
+    assert_eq!(load_error(&home), expected);
     assert_eq!(
-        save_key_text(&home, KeyFor::Identity, PEM, Replacing::Refuse).unwrap_err().to_string(),
+        save_key_text(&home, KeyFor::Identity, PEM, OverwritePolicy::Refuse).unwrap_err().to_string(),
         expected
     );
     assert_eq!(book_file::read(&home).unwrap_err().to_string(), expected);
@@ -104,10 +104,10 @@ fn a_foreign_folder_is_refused() {
     // Only root can give a folder away; for others there is no way to make this case.
     if rustix::process::geteuid().is_root() {
         std::os::unix::fs::chown(home.path(), Some(4711), None).unwrap();
-        assert!(matches!(home.prepare(), Err(StoreError::Foreign { owner: 4711, .. })));
+        assert!(matches!(home.prepare(), Err(StoreError::WrongOwner { owner: 4711, .. })));
         assert!(matches!(
             load_key_text(&home, KeyFor::Identity),
-            Err(StoreError::Foreign { owner: 4711, .. })
+            Err(StoreError::WrongOwner { owner: 4711, .. })
         ));
     }
 }
@@ -117,12 +117,12 @@ fn a_key_comes_back_as_it_was_saved() {
     let (_outside, home) = home();
     assert!(load_key_text(&home, KeyFor::Identity).unwrap().is_none());
     assert!(!home.path().exists());
-    let saved = save_key_text(&home, KeyFor::Identity, PEM, Replacing::Refuse).unwrap();
+    let saved = save_key_text(&home, KeyFor::Identity, PEM, OverwritePolicy::Refuse).unwrap();
     assert_eq!((saved.path.clone(), saved.old), (key_file::path(&home, KeyFor::Identity), None));
     assert_eq!(mode(&saved.path), 0o600);
     assert_eq!(load_key_text(&home, KeyFor::Identity).unwrap().unwrap().as_str(), PEM);
     assert!(matches!(
-        save_key_text(&home, KeyFor::Identity, "other", Replacing::Refuse),
+        save_key_text(&home, KeyFor::Identity, "other", OverwritePolicy::Refuse),
         Err(StoreError::KeyPresent { .. })
     ));
     assert_eq!(load_key_text(&home, KeyFor::Identity).unwrap().unwrap().as_str(), PEM);
@@ -132,7 +132,9 @@ fn a_key_comes_back_as_it_was_saved() {
 fn a_replaced_key_is_kept_beside_the_new_one() {
     let (_outside, home) = home();
     let replace = |text: &str| {
-        save_key_text(&home, KeyFor::Identity, text, Replacing::KeepOld { date: "2026-11-24" }).unwrap().old
+        save_key_text(&home, KeyFor::Identity, text, OverwritePolicy::KeepOld { date: "2026-11-24" })
+            .unwrap()
+            .old
     };
     let named = |name: &str| Some(home.path().join(name));
     assert_eq!(replace("first"), None);
@@ -141,7 +143,7 @@ fn a_replaced_key_is_kept_beside_the_new_one() {
     assert_eq!(fs::read_to_string(home.path().join("identity-2026-11-24.pem")).unwrap(), "first");
     assert_eq!(fs::read_to_string(home.path().join("identity-2026-11-24-2.pem")).unwrap(), "second");
     assert_eq!(mode(&home.path().join("identity-2026-11-24.pem")), 0o600);
-    assert_eq!(save_key_text(&home, KeyFor::Identity, "fourth", Replacing::Rewrite).unwrap().old, None);
+    assert_eq!(save_key_text(&home, KeyFor::Identity, "fourth", OverwritePolicy::Rewrite).unwrap().old, None);
     assert_eq!(load_key_text(&home, KeyFor::Identity).unwrap().unwrap().as_str(), "fourth");
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 4);
 }
@@ -153,7 +155,7 @@ fn a_key_that_others_can_read_is_refused_with_the_command_that_mends_it() {
     for loose in [0o644, 0o640, 0o604, 0o620, 0o601] {
         put(&path, PEM.as_bytes(), loose);
         let path = path.display();
-        assert_eq!(load_fault(&home), format!("{path} is open to others ({loose:04o}); chmod 600 {path}"));
+        assert_eq!(load_error(&home), format!("{path} is open to others ({loose:04o}); chmod 600 {path}"));
     }
     put(&path, PEM.as_bytes(), 0o400);
     assert!(load_key_text(&home, KeyFor::Identity).unwrap().is_some());
@@ -167,33 +169,33 @@ fn a_key_that_is_no_file_of_ours_is_refused_without_being_read() {
     put(&real, PEM.as_bytes(), 0o600);
 
     symlink(&real, &path).unwrap();
-    assert!(load_fault(&home).contains("is a symbolic link, not a file"));
+    assert!(load_error(&home).contains("is a symbolic link, not a file"));
     assert!(matches!(
-        save_key_text(&home, KeyFor::Identity, "x", Replacing::Rewrite),
-        Err(StoreError::Kind { .. })
+        save_key_text(&home, KeyFor::Identity, "x", OverwritePolicy::Rewrite),
+        Err(StoreError::WrongKind { .. })
     ));
     assert!(matches!(
-        save_key_text(&home, KeyFor::Identity, "x", Replacing::Refuse),
+        save_key_text(&home, KeyFor::Identity, "x", OverwritePolicy::Refuse),
         Err(StoreError::KeyPresent { .. })
     ));
     assert_eq!(fs::read_to_string(&real).unwrap(), PEM);
     fs::remove_file(&path).unwrap();
 
     mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
-    assert!(load_fault(&home).contains("is a pipe, not a file"));
+    assert!(load_error(&home).contains("is a pipe, not a file"));
     fs::remove_file(&path).unwrap();
 
     fs::create_dir(&path).unwrap();
-    assert!(load_fault(&home).contains("is a folder, not a file"));
+    assert!(load_error(&home).contains("is a folder, not a file"));
     fs::remove_dir(&path).unwrap();
 
     put(&path, b"", 0o600);
     File::options().write(true).open(&path).unwrap().set_len(1 << 30).unwrap();
-    assert!(load_fault(&home).contains("is too large to be ours (limit 65536 bytes)"));
+    assert!(load_error(&home).contains("is too large to be ours (limit 65536 bytes)"));
     put(&path, &vec![b'a'; usize::try_from(KEY_FILE_BYTES).unwrap()], 0o600);
     assert!(load_key_text(&home, KeyFor::Identity).unwrap().is_some());
     put(&path, b"\xff", 0o600);
-    assert!(load_fault(&home).contains("is not UTF-8 text"));
+    assert!(load_error(&home).contains("is not UTF-8 text"));
 }
 
 #[test]
@@ -204,9 +206,9 @@ fn a_planted_link_is_replaced_not_written_through() {
     symlink(&victim, home.path().join("peers")).unwrap();
     assert!(matches!(
         book_file::change(&home, &meet(1, "bob")),
-        Err(BookError::Store(StoreError::Kind { .. }))
+        Err(BookError::Store(StoreError::WrongKind { .. }))
     ));
-    super::atomic_write::write(home.path(), "peers", b"").unwrap();
+    super::atomic_write::write(&book_file::path(&home), b"").unwrap();
     assert!(fs::symlink_metadata(home.path().join("peers")).unwrap().is_file());
     assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
 
@@ -220,7 +222,7 @@ fn what_a_killed_writer_left_is_removed_by_the_next() {
     let (_outside, home) = prepared();
     let left = home.path().join(".unfinished-abc");
     put(&left, b"half a key", 0o600);
-    save_key_text(&home, KeyFor::Identity, PEM, Replacing::Refuse).unwrap();
+    save_key_text(&home, KeyFor::Identity, PEM, OverwritePolicy::Refuse).unwrap();
     assert!(!left.exists());
 }
 
@@ -235,7 +237,7 @@ fn modes_are_right_whatever_the_umask() {
         let outside = tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap();
         fs::set_permissions(outside.path(), Permissions::from_mode(0o700)).unwrap();
         let home = Home::choose(Some(&outside.path().join("home")), &|_| None).unwrap();
-        save_key_text(&home, KeyFor::Identity, PEM, Replacing::Refuse).unwrap();
+        save_key_text(&home, KeyFor::Identity, PEM, OverwritePolicy::Refuse).unwrap();
         book_file::change(&home, &meet(1, "bob")).unwrap();
         assert_eq!(mode(home.path()), 0o700);
         for file in ["identity.pem", "peers", ".lock"] {
@@ -246,8 +248,8 @@ fn modes_are_right_whatever_the_umask() {
     for umask in ["0", "277"] {
         let mut child = Command::new(std::env::current_exe().unwrap());
         let output = child.args(["--exact", NAME]).env(CHILD, umask).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success() && said.contains("1 passed"), "{umask}: {said}");
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && stdout.contains("1 passed"), "{umask}: {stdout}");
     }
 }
 
@@ -256,7 +258,7 @@ fn of_two_first_keys_exactly_one_is_kept() {
     for _ in 0..20 {
         let (_outside, home) = home();
         let save = |text: &'static str| {
-            save_key_text(&home, KeyFor::Identity, text, Replacing::Refuse).is_ok().then_some(text)
+            save_key_text(&home, KeyFor::Identity, text, OverwritePolicy::Refuse).is_ok().then_some(text)
         };
         let (one, two) = std::thread::scope(|scope| {
             let other = scope.spawn(|| save("one"));
@@ -290,7 +292,7 @@ fn a_book_that_cannot_be_read_is_never_an_empty_one() {
     assert!(error(&vec![b'\n'; usize::try_from(BOOK_BYTES).unwrap() + 1], 0o600).contains("is too large"));
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
-    assert!(matches!(book_file::read(&home), Err(BookError::Store(StoreError::Kind { .. }))));
+    assert!(matches!(book_file::read(&home), Err(BookError::Store(StoreError::WrongKind { .. }))));
     drop(outside);
 }
 

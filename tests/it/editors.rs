@@ -17,7 +17,7 @@ fn grammar() -> Value {
 /// The directives that the parser knows.
 pub(crate) fn directives() -> BTreeSet<String> {
     let source = read("src/script/directive.rs");
-    let list = source.split_once("const WORDS").unwrap().1.split_once("= [").unwrap().1;
+    let list = source.split_once("const DIRECTIVES").unwrap().1.split_once("= [").unwrap().1;
     let quoted = Regex::new(r#""(\w+)""#).unwrap();
     quoted.captures_iter(list.split_once(']').unwrap().0).map(|found| found[1].to_owned()).collect()
 }

@@ -7,7 +7,6 @@ pub(crate) mod notices;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::error::describe;
@@ -18,6 +17,7 @@ use crate::limits::MESSAGE_BYTES;
 use crate::peers::address::{Family, ListenAt};
 use crate::script::render::Substitutions;
 use crate::session::EXIT;
+use crate::store::private_file;
 
 /// A session on its way into a file.
 pub(crate) struct Recorder {
@@ -86,8 +86,7 @@ enum Listens {
 impl Recorder {
     /// Begins a recording in a new file that only its owner can read.
     pub(crate) fn start(path: &Path, me: &str) -> Result<Self, AppError> {
-        let file = File::options().write(true).create_new(true).mode(0o600).open(path);
-        let file = file.map_err(|error| {
+        let file = private_file::create_new(path).map_err(|error| {
             let what = format!("cannot record in {}: {}", path.display(), describe(&error));
             AppError::new(code::MACHINE, what).hint("name a file that does not exist yet")
         })?;

@@ -113,7 +113,7 @@ pub(crate) fn limits(capacity: usize) -> Vec<String> {
             format!("{} a second, {} at once", limits::CALLS_EACH_SECOND, limits::CALLS_BURST),
         ),
         ("a handshake", seconds(limits::HANDSHAKE_TIMEOUT_MS)),
-        ("handshakes waiting for work", limits::STRANGERS_WAITING.to_string()),
+        ("handshakes waiting for work", limits::UNAUTHENTICATED_JOBS.to_string()),
         ("an attempt to connect", format!("{} for each address", seconds(limits::CONNECT_TIMEOUT_MS))),
         (
             "messages of this session to find again",

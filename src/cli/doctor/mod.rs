@@ -12,7 +12,7 @@ use clap::{Args, ValueHint};
 use crate::app::error::{AppError, code};
 use crate::app::global_args::GlobalArgs;
 use crate::app::keyring;
-use crate::config::{Config, Layer, SettingSources};
+use crate::config::{Layer, SettingSources, Settings};
 use crate::crypto::Fingerprint;
 use crate::limits::PORT_DEFAULT;
 use crate::net::Net;
@@ -102,15 +102,15 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
 }
 
 /// The settings, or the defaults where they cannot be used.
-fn settings(common: &GlobalArgs, report: &mut DoctorReport) -> Result<Config, AppError> {
+fn settings(common: &GlobalArgs, report: &mut DoctorReport) -> Result<Settings, AppError> {
     match SettingSources::read(common.config.as_deref(), Layer::default()) {
         Ok(sources) => {
-            report.add(&Finding::ok("settings", sources.described()))?;
-            Ok(sources.settle())
+            report.add(&Finding::ok("settings", sources.describe_file()))?;
+            Ok(sources.resolve())
         }
         Err(error) => {
             report.add(&Finding::from_error("settings", &error))?;
-            Ok(SettingSources::default().settle())
+            Ok(SettingSources::default().resolve())
         }
     }
 }

@@ -1,42 +1,58 @@
-//! The counts that the threads of a pipe share, and the clock that they share. Nothing waits on them.
+//! Counters and clock that the threads of a pipe share without waiting for each other.
 
+use std::io;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::session::pipe::ReadState;
 
-/// No stream is so long.
-const UNKNOWN: u64 = u64::MAX;
+/// Source of our stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum StreamSource {
+    Stdin,
+    /// Standard input is not read; our stream is empty.
+    Empty,
+}
+
+/// Progress in bytes: sent, confirmed by the peer as stored, and received from it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct ByteCounts {
+    pub(crate) sent: u64,
+    pub(crate) stored: u64,
+    pub(crate) received: u64,
+}
 
 pub(crate) struct Counters {
-    since: Instant,
+    start: Instant,
     sent: AtomicU64,
-    total: AtomicU64,
+    total: OnceLock<u64>,
     written: AtomicU64,
-    heard_ms: AtomicU64,
+    unconfirmed: AtomicBool,
+    last_read_ms: AtomicU64,
     writing: AtomicBool,
 }
 
 impl Counters {
     pub(crate) fn new() -> Self {
         Self {
-            since: Instant::now(),
+            start: Instant::now(),
             sent: AtomicU64::new(0),
-            total: AtomicU64::new(UNKNOWN),
+            total: OnceLock::new(),
             written: AtomicU64::new(0),
-            heard_ms: AtomicU64::new(0),
+            unconfirmed: AtomicBool::new(false),
+            last_read_ms: AtomicU64::new(0),
             writing: AtomicBool::new(false),
         }
     }
 
-    /// Milliseconds since the pipe stood.
+    /// Milliseconds since the pipe was established.
     pub(crate) fn now_ms(&self) -> u64 {
-        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// The moment with that number.
     pub(crate) fn instant(&self, ms: u64) -> Instant {
-        self.since + std::time::Duration::from_millis(ms)
+        self.start + Duration::from_millis(ms)
     }
 
     /// Bytes of our stream that are with the kernel.
@@ -48,14 +64,15 @@ impl Counters {
         self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// All bytes of our stream, from before its end is sent: the peer's answer may be here before the thread
-    /// that sent it goes on.
+    /// Length of our stream, known before its end is sent: the peer's answer may be here before the
+    /// thread that sent it goes on.
     pub(crate) fn total(&self) -> Option<u64> {
-        Some(self.total.load(Ordering::Acquire)).filter(|total| *total != UNKNOWN)
+        self.total.get().copied()
     }
 
     pub(crate) fn set_total(&self, bytes: u64) {
-        self.total.store(bytes, Ordering::Release);
+        // A stream ends once.
+        let _ = self.total.set(bytes);
     }
 
     /// Bytes of the peer's stream that are written and flushed.
@@ -63,29 +80,42 @@ impl Counters {
         self.written.load(Ordering::Acquire)
     }
 
-    /// Something came from the peer.
-    pub(crate) fn hear(&self) {
-        self.heard_ms.store(self.now_ms(), Ordering::Relaxed);
+    /// Notes that written bytes are to be confirmed, and returns whether they are the first since
+    /// [`Counters::written_to_confirm`].
+    pub(crate) fn mark_unconfirmed(&self) -> bool {
+        !self.unconfirmed.swap(true, Ordering::AcqRel)
     }
 
-    /// Runs a write of the peer's bytes, during which nothing is read; gives the count before it.
-    pub(crate) fn while_writing<E>(
+    /// Bytes to confirm to the peer. The mark is cleared before the count is read, so that bytes
+    /// written after that set it anew.
+    pub(crate) fn written_to_confirm(&self) -> u64 {
+        self.unconfirmed.store(false, Ordering::SeqCst);
+        self.written()
+    }
+
+    /// Notes that bytes have come from the peer.
+    pub(crate) fn mark_read(&self) {
+        self.last_read_ms.store(self.now_ms(), Ordering::Relaxed);
+    }
+
+    /// Runs a write of the peer's bytes, during which nothing is read.
+    pub(crate) fn while_writing(
         &self,
         bytes: usize,
-        write: impl FnOnce() -> Result<(), E>,
-    ) -> Result<u64, E> {
+        write: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<()> {
         self.writing.store(true, Ordering::Relaxed);
         let written = write();
         self.writing.store(false, Ordering::Relaxed);
-        written.map(|()| self.written.fetch_add(bytes as u64, Ordering::Release))
+        written.map(|()| _ = self.written.fetch_add(bytes as u64, Ordering::Release))
     }
 
     /// Whether the peer is read at this moment.
-    pub(crate) fn attention(&self) -> ReadState {
+    pub(crate) fn read_state(&self) -> ReadState {
         if self.writing.load(Ordering::Relaxed) {
             ReadState::Elsewhere
         } else {
-            ReadState::HeardAt(self.heard_ms.load(Ordering::Relaxed))
+            ReadState::HeardAt(self.last_read_ms.load(Ordering::Relaxed))
         }
     }
 }

@@ -1,11 +1,11 @@
-//! From the socket to standard output: bytes are opened where they were read to, and written from there.
+//! Thread from the socket to standard output: frames are opened in the buffer that they were read
+//! into, and written from there.
 
 use std::fs::File;
 use std::io::{self, IoSlice, Read as _, Write as _};
 use std::net::TcpStream;
 use std::ops::Range;
 use std::os::fd::AsFd as _;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -15,125 +15,108 @@ use crate::limits::PIPE_FRAME_BYTES;
 use crate::session::pipe::{RecvEvent, RecvHalf};
 use crate::wire::LENGTH_BYTES;
 
-/// Bytes read at once, at most: several frames.
-const ROOM_BYTES: usize = 3 * (LENGTH_BYTES + PIPE_FRAME_BYTES);
+/// Bytes of one frame, at most.
+const FRAME_BYTES: usize = LENGTH_BYTES + PIPE_FRAME_BYTES;
+/// Bytes of the read buffer: several frames are read at once.
+const BUFFER_BYTES: usize = 3 * FRAME_BYTES;
 
-/// What the owner is told.
 #[derive(Debug)]
-pub(crate) enum Down {
+pub(crate) enum DownloadEvent {
     /// Something else than bytes came; the bytes before it are written.
     RecvEvent(RecvEvent),
-    /// Bytes were written, the first since the owner last confirmed some.
+    /// Bytes were written, the first since the last confirmation.
     Written,
-    /// The output cannot be written. What comes from now on is thrown away.
-    Output(io::Error),
+    /// The output cannot be written. Later bytes are dropped.
+    OutputFailed(io::Error),
     /// The peer's socket has ended, or broken; nothing follows.
-    Ended(Option<io::Error>),
+    SocketEnded(Option<io::Error>),
 }
 
-/// The receiving end of a connection.
-pub(crate) struct Receiver {
+/// Receiving side of the connection, and its output.
+pub(crate) struct Download {
     pub(crate) stream: TcpStream,
     pub(crate) incoming: RecvHalf,
-    /// Until the peer's stream has ended: who reads our output then sees its end.
+    /// `None` once the peer's stream has ended: the reader of our output then sees its end.
     pub(crate) output: Option<File>,
-    /// Who is in the way of the first byte.
-    pub(crate) yields: ClearOnOutput,
+    pub(crate) progress_row: ClearOnOutput,
 }
 
-impl Receiver {
-    /// Receives until the socket ends. `unconfirmed` is set here and cleared by the owner.
-    pub(crate) fn run(
-        mut self,
-        early: &[u8],
-        tally: &Counters,
-        unconfirmed: &AtomicBool,
-        tell: impl Fn(Down),
-    ) {
-        let mut room = vec![0; ROOM_BYTES.max(early.len())];
-        let mut places = Vec::new();
-        let mut arrivals = Vec::new();
-        room.iter_mut().zip(early).for_each(|(slot, byte)| *slot = *byte);
+impl Download {
+    /// Receives until the socket ends. `early` are the bytes that came with the handshake.
+    pub(crate) fn run(mut self, early: &[u8], counters: &Counters, report: impl Fn(DownloadEvent)) {
+        let mut buffer = vec![0; BUFFER_BYTES.max(early.len())];
+        let (mut ranges, mut events) = (Vec::new(), Vec::new());
+        buffer.iter_mut().zip(early).for_each(|(slot, byte)| *slot = *byte);
         let (mut start, mut end) = (0, early.len());
-        let ended = loop {
-            let arrived = room.get_mut(start..end).unwrap_or_default();
-            let used = self.incoming.take(tally.now_ms(), arrived, &mut places, &mut arrivals);
+        let error = loop {
+            let arrived = buffer.get_mut(start..end).unwrap_or_default();
+            let used = self.incoming.take(counters.now_ms(), arrived, &mut ranges, &mut events);
             if used > 0 {
-                tally.hear();
+                counters.mark_read();
             }
-            if let Err(error) = self.write(arrived, &places, tally, unconfirmed, &tell) {
-                tell(Down::Output(error));
-                break self.throw_away(&mut room);
+            if let Err(error) = self.write(arrived, &ranges, counters, &report) {
+                report(DownloadEvent::OutputFailed(error));
+                break self.discard(&mut buffer);
             }
-            places.clear();
+            ranges.clear();
             let mut over = false;
-            for arrival in arrivals.drain(..) {
-                over |= matches!(arrival, RecvEvent::Over(_));
-                if let RecvEvent::Ended { .. } = arrival {
+            for event in events.drain(..) {
+                over |= matches!(event, RecvEvent::Over(_));
+                if let RecvEvent::Ended { .. } = event {
                     self.output = None;
-                    leave_stdout();
+                    release_stdout();
                 }
-                tell(Down::RecvEvent(arrival));
+                report(DownloadEvent::RecvEvent(event));
             }
             if over {
-                break self.throw_away(&mut room);
+                break self.discard(&mut buffer);
             }
             start += used;
             if start == end {
                 (start, end) = (0, 0);
-            } else if room.len() - start < LENGTH_BYTES + PIPE_FRAME_BYTES {
-                room.copy_within(start..end, 0);
+            } else if buffer.len() - start < FRAME_BYTES {
+                buffer.copy_within(start..end, 0);
                 (start, end) = (0, end - start);
             }
-            match self.stream.read(room.get_mut(end..).unwrap_or_default()) {
-                Ok(0) => break self.cut(room.get(start..end), &tell, None),
-                Ok(read) => end += read,
+            match self.stream.read(buffer.get_mut(end..).unwrap_or_default()) {
+                Ok(read) if read > 0 => end += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => break self.cut(room.get(start..end), &tell, Some(error)),
+                ended => {
+                    let partial = buffer.get(start..end).unwrap_or_default();
+                    if let Some(event) = self.incoming.handle_eof(partial) {
+                        report(DownloadEvent::RecvEvent(event));
+                    }
+                    break ended.err();
+                }
             }
         };
-        tell(Down::Ended(ended));
-    }
-
-    fn cut(
-        &mut self,
-        waiting: Option<&[u8]>,
-        tell: &impl Fn(Down),
-        error: Option<io::Error>,
-    ) -> Option<io::Error> {
-        if let Some(over) = self.incoming.handle_eof(waiting.unwrap_or_default()) {
-            tell(Down::RecvEvent(over));
-        }
-        error
+        report(DownloadEvent::SocketEnded(error));
     }
 
     fn write(
         &mut self,
         arrived: &[u8],
-        places: &[Range<usize>],
-        tally: &Counters,
-        unconfirmed: &AtomicBool,
-        tell: &impl Fn(Down),
+        ranges: &[Range<usize>],
+        counters: &Counters,
+        report: &impl Fn(DownloadEvent),
     ) -> io::Result<()> {
-        if places.is_empty() {
-            return Ok(());
-        }
+        let Some(output) = self.output.as_mut().filter(|_| !ranges.is_empty()) else { return Ok(()) };
         let mut slices: Vec<_> =
-            places.iter().filter_map(|place| arrived.get(place.clone())).map(IoSlice::new).collect();
-        let bytes = places.iter().map(Range::len).sum();
-        let Some(output) = &mut self.output else { return Ok(()) };
-        self.yields.make_room();
-        tally.while_writing(bytes, || write_all(output, &mut slices))?;
-        if !unconfirmed.swap(true, Ordering::AcqRel) {
-            tell(Down::Written);
+            ranges.iter().filter_map(|range| arrived.get(range.clone())).map(IoSlice::new).collect();
+        let bytes = ranges.iter().map(Range::len).sum();
+        self.progress_row.clear();
+        counters.while_writing(bytes, || write_all(output, &mut slices))?;
+        if counters.mark_unconfirmed() {
+            report(DownloadEvent::Written);
         }
         Ok(())
     }
 
-    /// A peer that is waiting to be read would never read us: until it ends, what it sends is read and dropped.
-    fn throw_away(&mut self, room: &mut [u8]) -> Option<io::Error> {
+    /// Reads and drops until the socket ends: a peer that is waiting to be read would never read
+    /// us.
+    fn discard(&mut self, buffer: &mut [u8]) -> Option<io::Error> {
         loop {
-            match self.stream.read(room) {
+            match self.stream.read(buffer) {
                 Ok(0) => return None,
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -143,16 +126,16 @@ impl Receiver {
     }
 }
 
-/// Lets go of standard output, so that whoever reads it sees the end while the other direction goes on.
-fn leave_stdout() {
+/// Replaces standard output, so that its reader sees the end while the other direction goes on.
+fn release_stdout() {
     if let Ok(null) = File::options().write(true).open("/dev/null") {
         // If that fails, the end is seen when the program ends.
         let _ = rustix::stdio::dup2_stdout(null);
     }
 }
 
-/// Writes all of it. Where the output would have us come back later (another program may have left it in
-/// that mode) this waits.
+/// Writes all slices, and waits where the output is non-blocking: another program may have left it
+/// in that mode.
 fn write_all(output: &mut File, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
     while !slices.is_empty() {
         match output.write_vectored(slices) {

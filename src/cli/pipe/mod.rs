@@ -12,7 +12,7 @@ use crate::chat::command::Command;
 use crate::chat::{Chat, DialOutcome, EstablishedPipe, ExitRequest, Input, Protocol};
 use crate::config::SettingSources;
 use crate::events::from_notice::{EventReporter, Severity};
-use crate::events::{Done, Event, tell};
+use crate::events::{Done, Event, emit};
 use crate::limits;
 use crate::net::Net;
 use crate::net::signals::Signals;
@@ -29,8 +29,9 @@ pub(crate) mod relay;
 pub(crate) mod sender;
 pub(crate) mod upload;
 
+use counters::StreamSource;
 use progress::{Progress, ProgressWhen};
-use relay::{Endpoints, Relay};
+use relay::Relay;
 
 /// `rsachat pipe …`
 #[derive(Args, Debug)]
@@ -85,25 +86,23 @@ pub(crate) fn run(
     let piped = match meet(&mut app, &signals)? {
         Met::Peer(piped) => piped,
         Met::Over(code) => {
-            tell(&Event::Done(Done { code, ..Done::default() }), form);
+            emit(&Event::Done(Done { code, ..Done::default() }), form);
             return Ok(code);
         }
     };
     let mut net = app.into_net();
     let (stream, unsent) = net.release(piped.conn)?;
     net.close_all();
-    let input = if task.recv_only { relay::Input::Unread } else { relay::Input::Sent };
-    let progress = Progress::new(task.progress, form, input);
-    let yields = progress.yields(task.progress);
-    let ends = Endpoints { input, progress, yields };
-    let mut flow = Relay::start(piped.pipe, stream, &unsent, &net.waker(), ends)?;
-    let outcome = flow.until_over(&mut net, &signals)?;
-    let (code, count) = (outcome.code(), flow.count());
+    let source = if task.recv_only { StreamSource::Empty } else { StreamSource::Stdin };
+    let progress = Progress::new(task.progress, form, source);
+    let mut relay = Relay::start(piped.pipe, stream, &unsent, &net.waker(), source, progress)?;
+    let outcome = relay.run(&mut net, &signals)?;
+    let (code, count) = (outcome.exit_code(), relay.counts());
     if let Some(event) = outcome.event(&piped.name, count) {
-        tell(&event, form);
+        emit(&event, form);
     }
     let (sent, stored, received) = (Some(count.sent), Some(count.stored), Some(count.received));
-    tell(&Event::Done(Done { code, sent, stored, received, ..Done::default() }), form);
+    emit(&Event::Done(Done { code, sent, stored, received, ..Done::default() }), form);
     Ok(code)
 }
 

@@ -1,28 +1,26 @@
-//! How a pipe ended: in describe, as an exit code, and as the goodbye that the peer gets.
+//! Outcome of a pipe: its exit code, its event, and the `Bye` that the peer gets.
 
 use std::io;
 
-use crate::app::error::code;
-use crate::app::error::describe;
+use super::counters::ByteCounts;
+use crate::app::error::{code, describe};
 use crate::events::Event;
+use crate::limits::DEAD_AFTER_MS;
 use crate::session::CloseReason;
 use crate::wire::ByeReason;
 
-use super::relay::Count;
-
-/// The end of a pipe.
 #[derive(Debug)]
 pub(crate) enum PipeOutcome {
     /// Everything of both sides is written and confirmed.
     Complete,
     /// Our input cannot be read.
-    Input(io::Error),
+    InputFailed(io::Error),
     /// Our output cannot be written.
-    Output(io::Error),
+    OutputFailed(io::Error),
     /// The connection was cut.
-    Cut(Option<io::Error>),
-    /// The session is over before everything was confirmed.
-    Broken(CloseReason),
+    ConnectionLost(Option<io::Error>),
+    /// The session was closed before everything was confirmed.
+    Closed(CloseReason),
     /// A signal, by its number.
     Signal(u8),
 }
@@ -31,80 +29,84 @@ pub(crate) enum PipeOutcome {
 const SIGPIPE: u8 = 13;
 
 impl PipeOutcome {
-    /// The exit code.
-    pub(crate) fn code(&self) -> u8 {
+    pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Complete => 0,
-            Self::Input(_) => code::MACHINE,
-            Self::Output(error) if is_gone(error) => 128 + SIGPIPE,
-            Self::Output(_)
-            | Self::Broken(CloseReason::Bye(
+            Self::InputFailed(_) => code::MACHINE,
+            Self::OutputFailed(error) if is_broken_pipe(error) => 128 + SIGPIPE,
+            Self::OutputFailed(_)
+            | Self::Closed(CloseReason::Bye(
                 ByeReason::OutputGone
                 | ByeReason::OutputFull
                 | ByeReason::OutputFailed
                 | ByeReason::InputFailed,
             )) => code::FAILED,
-            Self::Cut(_) | Self::Broken(_) => code::LOST,
+            Self::ConnectionLost(_) | Self::Closed(_) => code::LOST,
             Self::Signal(number) => number.saturating_add(128),
         }
     }
 
-    /// What the peer is told; nothing when nobody listens any more.
+    /// Reason for the peer; `None` when the connection cannot carry it any more.
     pub(crate) fn bye(&self) -> Option<ByeReason> {
         match self {
-            // After the peer's own goodbye, ours lets it see the end of the stream at once.
-            Self::Complete | Self::Signal(_) | Self::Broken(CloseReason::Bye(_)) => Some(ByeReason::Leaving),
-            Self::Input(_) => Some(ByeReason::InputFailed),
-            Self::Output(error) if is_gone(error) => Some(ByeReason::OutputGone),
-            Self::Output(error) if error.kind() == io::ErrorKind::StorageFull => Some(ByeReason::OutputFull),
-            Self::Output(_) => Some(ByeReason::OutputFailed),
-            Self::Cut(_) | Self::Broken(_) => None,
+            // After the peer's own `Bye`, ours lets it see the end of the stream at once.
+            Self::Complete | Self::Signal(_) | Self::Closed(CloseReason::Bye(_)) => Some(ByeReason::Leaving),
+            Self::InputFailed(_) => Some(ByeReason::InputFailed),
+            Self::OutputFailed(error) if is_broken_pipe(error) => Some(ByeReason::OutputGone),
+            Self::OutputFailed(error) if error.kind() == io::ErrorKind::StorageFull => {
+                Some(ByeReason::OutputFull)
+            }
+            Self::OutputFailed(_) => Some(ByeReason::OutputFailed),
+            Self::ConnectionLost(_) | Self::Closed(_) => None,
         }
     }
 
-    /// What somebody should know; nothing when all went well, or when who reads our output wanted no more.
-    pub(crate) fn event(&self, name: &str, count: Count) -> Option<Event> {
+    /// Error event; `None` when all went well, or when the reader of our output wanted no more.
+    pub(crate) fn event(&self, name: &str, counts: ByteCounts) -> Option<Event> {
         let (kind, what) = match self {
             Self::Complete => return None,
-            Self::Output(error) if is_gone(error) => return None,
-            Self::Input(error) => ("input", format!("cannot read the input: {}", describe(error))),
-            Self::Output(error) => ("output", format!("cannot write the output: {}", describe(error))),
-            Self::Cut(why) => {
-                let why = why.as_ref().map_or_else(String::new, |why| format!(" ({})", describe(why)));
+            Self::OutputFailed(error) if is_broken_pipe(error) => return None,
+            Self::InputFailed(error) => ("input", format!("cannot read the input: {}", describe(error))),
+            Self::OutputFailed(error) => ("output", format!("cannot write the output: {}", describe(error))),
+            Self::ConnectionLost(error) => {
+                let why = error.as_ref().map_or_else(String::new, |error| format!(" ({})", describe(error)));
                 ("lost", format!("the connection with {name} was cut{why}"))
             }
-            Self::Broken(ending) => broken(name, ending),
+            Self::Closed(reason) => closed(name, reason),
             Self::Signal(number) => ("signal", format!("ended by signal {number}")),
         };
-        let Count { sent, stored, received } = count;
+        let ByteCounts { sent, stored, received } = counts;
         let message =
             format!("{what}; {sent} bytes sent, {stored} of them confirmed by {name}, {received} received");
         Some(Event::Error { kind, message, hint: None })
     }
 }
 
-fn broken(name: &str, ending: &CloseReason) -> (&'static str, String) {
-    match ending {
+/// Kind and sentence of the event of a closed session.
+fn closed(name: &str, reason: &CloseReason) -> (&'static str, String) {
+    let (kind, what) = match reason {
         CloseReason::Bye(ByeReason::OutputGone) => {
-            ("peer_output", format!("{name} could not write: who read its output has gone"))
+            ("peer_output", "could not write: who read its output has gone")
         }
         CloseReason::Bye(ByeReason::OutputFull) => {
-            ("peer_output", format!("{name} could not write: no space left where it writes"))
+            ("peer_output", "could not write: no space left where it writes")
         }
-        CloseReason::Bye(ByeReason::OutputFailed) => {
-            ("peer_output", format!("{name} could not write: its output failed"))
+        CloseReason::Bye(ByeReason::OutputFailed) => ("peer_output", "could not write: its output failed"),
+        CloseReason::Bye(ByeReason::InputFailed) => ("peer_input", "could not read its input to the end"),
+        CloseReason::Bye(_) => ("left", "left before everything was confirmed"),
+        CloseReason::NonceExhausted => return ("lost", "more was sent than one key may seal".to_owned()),
+        lost => {
+            let why = match lost {
+                CloseReason::IdleTimeout => &format!("no answer for {} s", DEAD_AFTER_MS / 1_000),
+                CloseReason::Record => "a record failed its check",
+                _ => "it broke the protocol",
+            };
+            return ("lost", format!("lost {name}: {why}"));
         }
-        CloseReason::Bye(ByeReason::InputFailed) => {
-            ("peer_input", format!("{name} could not read its input to the end"))
-        }
-        CloseReason::Bye(_) => ("left", format!("{name} left before everything was confirmed")),
-        CloseReason::IdleTimeout => ("lost", format!("lost {name}: no answer for 60 s")),
-        CloseReason::Record => ("lost", format!("lost {name}: a record failed its check")),
-        CloseReason::NonceExhausted => ("lost", "more was sent than one key may seal".to_owned()),
-        _ => ("lost", format!("lost {name}: it broke the protocol")),
-    }
+    };
+    (kind, format!("{name} {what}"))
 }
 
-fn is_gone(error: &io::Error) -> bool {
+fn is_broken_pipe(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::BrokenPipe
 }

@@ -1,19 +1,18 @@
-//! How far a pipe has come, for a person at a terminal. It reads counts and draws one row on standard error.
+//! Progress of a pipe on standard error: a bar on a terminal, rows elsewhere, or JSON events.
 
 use std::io::{self, IsTerminal as _};
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{BinaryBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::fs::{FileType, SeekFrom, fstat, seek};
 
-use super::counters::Counters;
-use super::relay::{Count, Input};
+use super::counters::{ByteCounts, StreamSource};
 use crate::app::print::eprint_line;
-use crate::events::{Event, OutputFormat, tell};
+use crate::events::{Event, OutputFormat, emit};
 
-/// When the row is drawn.
+/// Value of `--progress`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum ProgressWhen {
     Always,
@@ -22,143 +21,123 @@ pub(crate) enum ProgressWhen {
     Never,
 }
 
-/// Time between two drawings, in milliseconds.
-const EVERY_MS: u64 = 100;
+/// Time between two drawings of the bar.
+const BAR_EVERY: Duration = Duration::from_millis(100);
+/// Time between two events.
+const EVENT_EVERY: Duration = Duration::from_millis(250);
+/// Time between two rows.
+const ROW_EVERY: Duration = Duration::from_secs(1);
 
-/// Time between two events, in milliseconds.
-const TELL_EVERY_MS: u64 = 250;
-/// Time between two rows where nothing can be drawn over, in milliseconds.
-const ROW_EVERY_MS: u64 = 1_000;
-
-/// How somebody is shown the counts.
-enum Shown {
+enum Display {
     /// One row on a terminal, drawn anew.
     Bar(ProgressBar),
     /// A new row each time: it was asked for, but this is no terminal.
     Rows,
-    Nowhere,
+    /// A JSON event each time, with the counts of the last one.
+    Events(Option<ByteCounts>),
+    Hidden,
 }
 
-/// The counts on their way to a person.
 pub(crate) struct Progress {
-    shown: Shown,
-    /// Whether a person types our stream, and wants to know when the other side has said all.
+    display: Display,
+    clear_on_output: ClearOnOutput,
+    /// The user types our stream, and is told when the other side has sent everything.
     typed: bool,
-    form: OutputFormat,
-    told: Option<Count>,
-    drawn: Instant,
+    updated: Instant,
 }
 
 impl Progress {
-    pub(crate) fn new(when: ProgressWhen, form: OutputFormat, input: Input) -> Self {
+    pub(crate) fn new(when: ProgressWhen, format: OutputFormat, source: StreamSource) -> Self {
         let terminal = io::stderr().is_terminal();
-        let typed = terminal && input == Input::Sent && io::stdin().is_terminal();
-        let shown = match when {
-            _ if form == OutputFormat::Json => Shown::Nowhere,
-            ProgressWhen::Always if terminal => Shown::Bar(bar()),
+        let typed = terminal && source == StreamSource::Stdin && io::stdin().is_terminal();
+        let mut clear_on_output = ClearOnOutput(None);
+        let display = match when {
+            _ if format == OutputFormat::Json => Display::Events(None),
+            ProgressWhen::Always if terminal => Display::Bar(bar()),
+            ProgressWhen::Always => Display::Rows,
             // What is typed would stand in the middle of the row.
-            ProgressWhen::Auto if terminal && !typed => Shown::Bar(bar()),
-            ProgressWhen::Always => Shown::Rows,
-            ProgressWhen::Auto | ProgressWhen::Never => Shown::Nowhere,
-        };
-        let typed = typed && form != OutputFormat::Json && when != ProgressWhen::Never;
-        Self { shown, typed, form, told: None, drawn: Instant::now() }
-    }
-
-    /// What takes the row away before the peer's bytes come onto the same terminal, unless it was asked for.
-    pub(crate) fn yields(&self, when: ProgressWhen) -> ClearOnOutput {
-        match &self.shown {
-            Shown::Bar(bar) if when == ProgressWhen::Auto && io::stdout().is_terminal() => {
-                ClearOnOutput(Some(bar.clone()))
+            ProgressWhen::Auto if terminal && !typed => {
+                let bar = bar();
+                clear_on_output = ClearOnOutput(Some(bar.clone()).filter(|_| io::stdout().is_terminal()));
+                Display::Bar(bar)
             }
-            _ => ClearOnOutput(None),
+            ProgressWhen::Auto | ProgressWhen::Never => Display::Hidden,
+        };
+        let typed = typed && format != OutputFormat::Json && when != ProgressWhen::Never;
+        Self { display, clear_on_output, typed, updated: Instant::now() }
+    }
+
+    /// Clears the bar before the peer's bytes come onto the same terminal, unless it was asked for.
+    pub(crate) fn clear_on_output(&mut self) -> ClearOnOutput {
+        std::mem::take(&mut self.clear_on_output)
+    }
+
+    /// The earlier of a deadline and the next update.
+    pub(crate) fn deadline(&self, deadline: Instant) -> Instant {
+        self.interval().map_or(deadline, |every| deadline.min(self.updated + every))
+    }
+
+    fn interval(&self) -> Option<Duration> {
+        match self.display {
+            Display::Bar(_) => Some(BAR_EVERY),
+            Display::Rows => Some(ROW_EVERY),
+            Display::Events(_) => Some(EVENT_EVERY),
+            Display::Hidden => None,
         }
     }
 
-    /// When the loop is to look again: at what is due, or earlier to draw.
-    pub(crate) fn next(&self, due_ms: u64, tally: &Counters) -> Instant {
-        let due = tally.instant(due_ms);
-        match self.every() {
-            Some(every) => due.min(self.drawn + every),
-            None => due,
-        }
-    }
-
-    /// Time between two looks at the counts, if somebody looks.
-    fn every(&self) -> Option<Duration> {
-        match (&self.shown, self.form) {
-            (Shown::Bar(_), _) => Some(Duration::from_millis(EVERY_MS)),
-            (_, OutputFormat::Json) => Some(Duration::from_millis(TELL_EVERY_MS)),
-            (Shown::Rows, _) => Some(Duration::from_millis(ROW_EVERY_MS)),
-            (Shown::Nowhere, OutputFormat::Words(_)) => None,
-        }
-    }
-
-    /// Draws the row, or tells the program that reads our events, when there is news.
-    pub(crate) fn show(&mut self, count: Count) {
-        if self.every().is_none_or(|every| self.drawn.elapsed() < every) {
+    /// Shows the counts, if it is time to.
+    pub(crate) fn update(&mut self, counts: ByteCounts) {
+        if self.interval().is_none_or(|every| self.updated.elapsed() < every) {
             return;
         }
-        self.drawn = Instant::now();
-        if let Shown::Bar(bar) = &self.shown
-            && bar.is_finished()
-        {
-            self.shown = Shown::Nowhere;
-        }
-        let bytes = |count| indicatif::BinaryBytes(count);
-        match &self.shown {
-            Shown::Bar(bar) => {
-                bar.set_position(count.sent);
-                bar.set_message(format!(
-                    "{} confirmed, {} received",
-                    bytes(count.stored),
-                    bytes(count.received)
-                ));
+        self.updated = Instant::now();
+        let ByteCounts { sent, stored, received } = counts;
+        let (confirmed, arrived) = (BinaryBytes(stored), BinaryBytes(received));
+        match &mut self.display {
+            Display::Bar(bar) if bar.is_finished() => self.display = Display::Hidden,
+            Display::Bar(bar) => {
+                bar.set_position(sent);
+                bar.set_message(format!("{confirmed} confirmed, {arrived} received"));
                 bar.tick();
             }
-            Shown::Rows => {
-                let Count { sent, stored, received } = count;
-                eprint_line(&format!(
-                    "rsachat: {} sent, {} confirmed, {} received",
-                    bytes(sent),
-                    bytes(stored),
-                    bytes(received)
-                ));
+            Display::Rows => {
+                let sent = BinaryBytes(sent);
+                eprint_line(&format!("rsachat: {sent} sent, {confirmed} confirmed, {arrived} received"));
             }
-            Shown::Nowhere => {}
-        }
-        if self.form == OutputFormat::Json && self.told != Some(count) {
-            self.told = Some(count);
-            let Count { sent, stored, received } = count;
-            tell(&Event::Progress { sent, stored, received }, self.form);
+            Display::Events(last) if *last != Some(counts) => {
+                *last = Some(counts);
+                emit(&Event::Progress { sent, stored, received }, OutputFormat::Json);
+            }
+            Display::Events(_) | Display::Hidden => {}
         }
     }
 
-    /// The peer's stream is complete: a person who types may not know that theirs is awaited.
+    /// The peer's stream is complete: a user who types may not know that the peer waits for the
+    /// end.
     pub(crate) fn peer_ended(&self) {
-        const WORDS: &str = "rsachat: the other side has sent everything; Ctrl-D ends your side";
-        match &self.shown {
+        const SENTENCE: &str = "rsachat: the other side has sent everything; Ctrl-D ends your side";
+        match &self.display {
             _ if !self.typed => {}
-            Shown::Bar(bar) => bar.println(WORDS),
-            Shown::Rows | Shown::Nowhere => eprint_line(WORDS),
+            Display::Bar(bar) => bar.println(SENTENCE),
+            _ => eprint_line(SENTENCE),
         }
     }
 
-    /// Takes the row away.
     pub(crate) fn clear(&mut self) {
-        if let Shown::Bar(bar) = &self.shown {
+        if let Display::Bar(bar) = &self.display {
             bar.finish_and_clear();
         }
-        self.shown = Shown::Nowhere;
+        self.display = Display::Hidden;
     }
 }
 
-/// A row that makes room, once.
+/// Bar that is cleared before the first output.
+#[derive(Default)]
 pub(crate) struct ClearOnOutput(Option<ProgressBar>);
 
 impl ClearOnOutput {
-    /// Makes room; there is no row from now on.
-    pub(crate) fn make_room(&mut self) {
+    pub(crate) fn clear(&mut self) {
         if let Some(bar) = self.0.take() {
             bar.finish_and_clear();
         }
@@ -178,7 +157,7 @@ fn bar() -> ProgressBar {
     bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// What is left of the input, if it is a file.
+/// Bytes that are left of the input, if it is a file.
 fn input_bytes() -> Option<u64> {
     let input = io::stdin();
     let input = input.as_fd();

@@ -1,23 +1,23 @@
-//! A pipe that stands, until it is over: two threads move the bytes, one speaks, and this loop hears what they
-//! report, keeps the time, and says how it ended.
+//! Established pipe until its end: threads for upload, download and control records, and the loop
+//! that takes their events, keeps the deadlines and closes in order.
 
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use mio::Waker;
 
-use super::counters::Counters;
-use super::download::{self, Down};
+use super::counters::{ByteCounts, Counters, StreamSource};
+use super::download::{Download, DownloadEvent};
 use super::outcome::PipeOutcome;
-use super::progress::{ClearOnOutput, Progress};
+use super::progress::Progress;
 use super::sender::{Control, FrameSender};
-use super::upload::{self, UpEnd};
+use super::upload::{self, UploadEnd};
 use crate::limits::{CONFIRM_EVERY_MS, FAREWELL_MS};
 use crate::net::Net;
 use crate::net::lines::BlockingReader;
@@ -26,162 +26,144 @@ use crate::session::CloseReason;
 use crate::session::pipe::{Keepalive, KeepaliveAction, Pipe, RecvEvent};
 use crate::wire::ByeReason;
 
-/// What comes from the threads.
+/// Event of a thread.
 enum RelayEvent {
-    Up(UpEnd),
-    Down(Down),
-    /// The goodbye is with the kernel, or the key is used up.
-    Spoken,
-    /// The connection takes no word any more. Who receives knows why.
-    Unheard,
+    Upload(UploadEnd),
+    Download(DownloadEvent),
+    /// No more control records: `Bye` is with the kernel, or the key is used up; or the connection
+    /// failed, and the download reports why.
+    ControlsEnded(io::Result<()>),
 }
 
-/// Whether our standard input is sent.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Input {
-    Sent,
-    /// It is not read; our stream is empty.
-    Unread,
-}
-
-/// What a pipe has on this side: its input, and the row that shows how far it has come.
-pub(crate) struct Endpoints {
-    pub(crate) input: Input,
-    pub(crate) progress: Progress,
-    pub(crate) yields: ClearOnOutput,
-}
-
-/// A pipe at work.
 pub(crate) struct Relay {
-    line: Arc<FrameSender>,
-    tally: Arc<Counters>,
-    unconfirmed: Arc<AtomicBool>,
-    reports: Receiver<RelayEvent>,
+    sender: Arc<FrameSender>,
+    counters: Arc<Counters>,
+    events: Receiver<RelayEvent>,
     stream: TcpStream,
-    pulse: Keepalive,
+    keepalive: Keepalive,
     progress: Progress,
-    /// Bytes of our stream that the peer has confirmed, once it has said anything of them.
+    /// Bytes of our stream that the peer has confirmed, once it has confirmed any.
     stored: Option<u64>,
-    their_end: bool,
+    peer_stream_ended: bool,
     confirm_at_ms: Option<u64>,
-    spoken: bool,
-    hung_up: bool,
-}
-
-/// How far it came, in bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Count {
-    pub(crate) sent: u64,
-    pub(crate) stored: u64,
-    pub(crate) received: u64,
+    controls_ended: bool,
+    socket_ended: bool,
 }
 
 impl Relay {
-    /// Begins to move bytes. `unsent` is what the handshake has left for the socket.
+    /// Starts the threads. `unsent` is what the handshake has left for the socket.
     pub(crate) fn start(
         pipe: Pipe,
         mut stream: TcpStream,
         unsent: &[u8],
         waker: &Arc<Waker>,
-        ends: Endpoints,
+        source: StreamSource,
+        mut progress: Progress,
     ) -> io::Result<Self> {
-        let Endpoints { input, progress, yields } = ends;
         stream.write_all(unsent)?;
-        let (reporter, reports) = channel();
-        let line = Arc::new(FrameSender::new(pipe.outgoing, stream.try_clone()?));
-        let tally = Arc::new(Counters::new());
-        let unconfirmed = Arc::new(AtomicBool::new(false));
-        let tell = teller(reporter, waker);
-
-        let (up_line, up_tally, up_tell) = (Arc::clone(&line), Arc::clone(&tally), tell.clone());
-        thread::Builder::new().name("up".into()).spawn(move || {
-            let end = match input_file(input) {
-                Ok(input) => upload::run(BlockingReader(input), &up_line, &up_tally),
-                Err(error) => UpEnd::Input(error),
-            };
-            up_tell(RelayEvent::Up(end));
-        })?;
-
-        let receiver = download::Receiver {
-            stream: stream.try_clone()?,
-            incoming: pipe.incoming,
-            output: Some(own(io::stdout())?),
-            yields,
+        let (reporter, events) = channel();
+        let waker = Arc::clone(waker);
+        let report = move |event| {
+            if reporter.send(event).is_ok() {
+                // A reactor that cannot be woken is gone.
+                let _ = waker.wake();
+            }
         };
-        let (down_tally, down_unconfirmed, down_tell) =
-            (Arc::clone(&tally), Arc::clone(&unconfirmed), tell.clone());
-        thread::Builder::new().name("down".into()).spawn(move || {
-            receiver
-                .run(&pipe.arrived, &down_tally, &down_unconfirmed, |down| down_tell(RelayEvent::Down(down)));
+        let sender = Arc::new(FrameSender::new(pipe.outgoing, stream.try_clone()?));
+        let counters = Arc::new(Counters::new());
+
+        let (up_sender, up_counters, up_report) =
+            (Arc::clone(&sender), Arc::clone(&counters), report.clone());
+        thread::Builder::new().name("up".into()).spawn(move || {
+            let end = match open_input(source) {
+                Ok(input) => upload::run(BlockingReader(input), &up_sender, &up_counters),
+                Err(error) => UploadEnd::InputFailed(error),
+            };
+            up_report(RelayEvent::Upload(end));
         })?;
 
-        let speaking = Arc::clone(&line);
+        let (incoming, output) = (pipe.incoming, Some(duplicate(io::stdout())?));
+        let progress_row = progress.clear_on_output();
+        let download = Download { stream: stream.try_clone()?, incoming, output, progress_row };
+        let (down_counters, down_report) = (Arc::clone(&counters), report.clone());
+        thread::Builder::new().name("down".into()).spawn(move || {
+            download.run(&pipe.arrived, &down_counters, |event| down_report(RelayEvent::Download(event)));
+        })?;
+
+        let control_sender = Arc::clone(&sender);
         thread::Builder::new().name("words".into()).spawn(move || {
-            tell(speaking.speak().map_or(RelayEvent::Unheard, |()| RelayEvent::Spoken));
+            report(RelayEvent::ControlsEnded(control_sender.run_controls()));
         })?;
         Ok(Self {
-            line,
-            pulse: Keepalive::new(tally.now_ms()),
-            tally,
-            unconfirmed,
-            reports,
+            sender,
+            keepalive: Keepalive::new(counters.now_ms()),
+            counters,
+            events,
             stream,
             progress,
             stored: None,
-            their_end: false,
+            peer_stream_ended: false,
             confirm_at_ms: None,
-            spoken: false,
-            hung_up: false,
+            controls_ended: false,
+            socket_ended: false,
         })
     }
 
-    /// Waits until the pipe is over, says goodbye, and tells how it ended.
-    pub(crate) fn until_over(&mut self, net: &mut Net, signals: &Signals) -> io::Result<PipeOutcome> {
+    /// Runs the pipe to its end and closes the connection in order.
+    pub(crate) fn run(&mut self, net: &mut Net, signals: &Signals) -> io::Result<PipeOutcome> {
         let outcome = loop {
             if let Some(signal) = signals.next() {
                 break PipeOutcome::Signal(signal.number());
             }
-            if let Some(outcome) = self.hear() {
+            if let Some(outcome) = self.handle_events() {
                 break outcome;
             }
             if self.is_complete() {
                 break PipeOutcome::Complete;
             }
-            let due = match self.keep_time() {
-                Ok(due) => due,
+            let deadline_ms = match self.handle_timeouts() {
+                Ok(deadline_ms) => deadline_ms,
                 Err(outcome) => break outcome,
             };
-            wait(net, Some(self.progress.next(due, &self.tally)))?;
-            self.progress.show(self.count());
+            let until = self.counters.instant(deadline_ms);
+            net.wait(Some(self.progress.deadline(until)), &mut Vec::new())?;
+            self.progress.update(self.counts());
         };
         self.progress.clear();
-        self.part(&outcome, net)?;
+        self.close(&outcome, net)?;
         Ok(outcome)
     }
 
-    pub(crate) fn count(&self) -> Count {
-        Count { sent: self.tally.sent(), stored: self.stored.unwrap_or(0), received: self.tally.written() }
+    pub(crate) fn counts(&self) -> ByteCounts {
+        let (sent, received) = (self.counters.sent(), self.counters.written());
+        ByteCounts { sent, stored: self.stored.unwrap_or(0), received }
     }
 
-    fn hear(&mut self) -> Option<PipeOutcome> {
-        while let Ok(report) = self.reports.try_recv() {
-            match report {
-                RelayEvent::Up(UpEnd::Input(error)) => return Some(PipeOutcome::Input(error)),
-                // The one who receives knows why: a goodbye, or a broken connection.
-                RelayEvent::Up(UpEnd::Ended | UpEnd::Socket | UpEnd::Closed) => {}
-                RelayEvent::Spoken => return Some(PipeOutcome::Broken(CloseReason::NonceExhausted)),
-                RelayEvent::Unheard => self.spoken = true,
-                RelayEvent::Down(Down::Written) => {
-                    self.confirm_at_ms.get_or_insert(self.tally.now_ms() + CONFIRM_EVERY_MS);
+    fn handle_events(&mut self) -> Option<PipeOutcome> {
+        while let Ok(event) = self.events.try_recv() {
+            match event {
+                RelayEvent::Upload(UploadEnd::InputFailed(error)) => {
+                    return Some(PipeOutcome::InputFailed(error));
                 }
-                RelayEvent::Down(Down::Output(error)) => return Some(PipeOutcome::Output(error)),
-                RelayEvent::Down(Down::Ended(error)) => {
-                    self.hung_up = true;
-                    let complete = self.is_complete();
-                    return Some(if complete { PipeOutcome::Complete } else { PipeOutcome::Cut(error) });
+                // The download reports why: `Bye`, or a broken connection.
+                RelayEvent::Upload(_) => {}
+                RelayEvent::ControlsEnded(Ok(())) => {
+                    return Some(PipeOutcome::Closed(CloseReason::NonceExhausted));
                 }
-                RelayEvent::Down(Down::RecvEvent(arrival)) => {
-                    if let Some(outcome) = self.arrival(arrival) {
+                RelayEvent::ControlsEnded(Err(_)) => self.controls_ended = true,
+                RelayEvent::Download(DownloadEvent::Written) => {
+                    self.confirm_at_ms.get_or_insert(self.counters.now_ms() + CONFIRM_EVERY_MS);
+                }
+                RelayEvent::Download(DownloadEvent::OutputFailed(error)) => {
+                    return Some(PipeOutcome::OutputFailed(error));
+                }
+                RelayEvent::Download(DownloadEvent::SocketEnded(error)) => {
+                    self.socket_ended = true;
+                    let lost = PipeOutcome::ConnectionLost(error);
+                    return Some(if self.is_complete() { PipeOutcome::Complete } else { lost });
+                }
+                RelayEvent::Download(DownloadEvent::RecvEvent(event)) => {
+                    if let Some(outcome) = self.handle_recv_event(event) {
                         return Some(outcome);
                     }
                 }
@@ -190,115 +172,94 @@ impl Relay {
         None
     }
 
-    fn arrival(&mut self, arrival: RecvEvent) -> Option<PipeOutcome> {
-        match arrival {
+    fn handle_recv_event(&mut self, event: RecvEvent) -> Option<PipeOutcome> {
+        match event {
             RecvEvent::Ended { total } => {
-                self.their_end = true;
+                self.peer_stream_ended = true;
                 self.confirm_at_ms = None;
-                self.line.post(Control::Stored(total));
-                if self.tally.total().is_none() {
+                self.sender.queue(Control::Stored(total));
+                if self.counters.total().is_none() {
                     self.progress.peer_ended();
                 }
             }
             RecvEvent::Stored { total } => self.stored = Some(total),
-            RecvEvent::Ping(number) => self.line.post(Control::Pong(number)),
+            RecvEvent::Ping(number) => self.sender.queue(Control::Pong(number)),
             // The error of the socket comes next, with its reason.
             RecvEvent::Over(CloseReason::ConnectionLost { .. }) => {}
             // Its end and its last confirmation came before, so it left when all was done.
             RecvEvent::Over(CloseReason::Bye(ByeReason::Leaving)) if self.is_complete() => {
                 return Some(PipeOutcome::Complete);
             }
-            RecvEvent::Over(ending) => return Some(PipeOutcome::Broken(ending)),
+            RecvEvent::Over(reason) => return Some(PipeOutcome::Closed(reason)),
         }
         None
     }
 
     /// Everything of ours is confirmed, and everything of the peer's is written and was confirmed.
     fn is_complete(&self) -> bool {
-        self.their_end && self.stored.is_some() && self.tally.total() == self.stored
+        self.peer_stream_ended && self.stored.is_some() && self.counters.total() == self.stored
     }
 
-    /// Does what is due, and says when the next thing is; an error is the end.
-    fn keep_time(&mut self) -> Result<u64, PipeOutcome> {
-        let now_ms = self.tally.now_ms();
+    /// Does what is due and returns the next deadline; the error is the end of the pipe.
+    fn handle_timeouts(&mut self) -> Result<u64, PipeOutcome> {
+        let now_ms = self.counters.now_ms();
         if self.confirm_at_ms.is_some_and(|due| now_ms >= due) {
             self.confirm_at_ms = None;
-            // Cleared before the count is read: what is written after that is told anew.
-            self.unconfirmed.store(false, Ordering::SeqCst);
-            self.line.post(Control::Stored(self.tally.written()));
+            self.sender.queue(Control::Stored(self.counters.written_to_confirm()));
         }
-        let due = match self.pulse.beat(now_ms, self.tally.attention()) {
+        let due = match self.keepalive.beat(now_ms, self.counters.read_state()) {
             KeepaliveAction::Wait(due) => due,
             KeepaliveAction::Ping => {
-                self.line.post(Control::Ping(now_ms));
+                self.sender.queue(Control::Ping(now_ms));
                 now_ms
             }
-            KeepaliveAction::GiveUp => return Err(PipeOutcome::Broken(CloseReason::IdleTimeout)),
+            KeepaliveAction::GiveUp => return Err(PipeOutcome::Closed(CloseReason::IdleTimeout)),
         };
         Ok(self.confirm_at_ms.map_or(due, |confirm| confirm.min(due)))
     }
 
-    /// Says goodbye, and stays a moment so that it arrives: a socket that is closed with something unread
-    /// takes back what was sent.
-    fn part(&mut self, outcome: &PipeOutcome, net: &mut Net) -> io::Result<()> {
-        let until = Instant::now() + Duration::from_millis(FAREWELL_MS);
+    /// Sends `Bye`, and waits a moment for the peer's end: closing a socket with unread bytes would
+    /// destroy what was sent.
+    fn close(&mut self, outcome: &PipeOutcome, net: &mut Net) -> io::Result<()> {
         if let Some(reason) = outcome.bye() {
-            self.line.post(Control::Bye(reason));
-            while !self.spoken && !self.hung_up && Instant::now() < until {
-                self.settle();
-                if !self.spoken && !self.hung_up {
-                    wait(net, Some(until))?;
-                }
-            }
+            let until = Instant::now() + Duration::from_millis(FAREWELL_MS);
+            self.sender.queue(Control::Bye(reason));
+            self.wait_for(net, until, |relay| relay.controls_ended || relay.socket_ended)?;
             // The peer may have closed already.
             let _ = self.stream.shutdown(Shutdown::Write);
-            while !self.hung_up && Instant::now() < until {
-                self.settle();
-                if !self.hung_up {
-                    wait(net, Some(until))?;
-                }
-            }
+            self.wait_for(net, until, |relay| relay.socket_ended)?;
         }
         let _ = self.stream.shutdown(Shutdown::Both);
         Ok(())
     }
 
-    fn settle(&mut self) {
-        while let Ok(report) = self.reports.try_recv() {
-            match report {
-                RelayEvent::Spoken | RelayEvent::Unheard | RelayEvent::Up(UpEnd::Closed) => {
-                    self.spoken = true;
+    fn wait_for(&mut self, net: &mut Net, until: Instant, done: impl Fn(&Self) -> bool) -> io::Result<()> {
+        loop {
+            while let Ok(event) = self.events.try_recv() {
+                match event {
+                    RelayEvent::ControlsEnded(_) | RelayEvent::Upload(UploadEnd::Closed) => {
+                        self.controls_ended = true;
+                    }
+                    RelayEvent::Download(DownloadEvent::SocketEnded(_)) => self.socket_ended = true,
+                    _ => {}
                 }
-                RelayEvent::Down(Down::Ended(_)) => self.hung_up = true,
-                _ => {}
             }
+            if done(self) || Instant::now() >= until {
+                return Ok(());
+            }
+            net.wait(Some(until), &mut Vec::new())?;
         }
     }
 }
 
-fn wait(net: &mut Net, until: Option<Instant>) -> io::Result<()> {
-    net.wait(until, &mut Vec::new())
-}
-
-/// Reports, and wakes the loop.
-fn teller(reporter: Sender<RelayEvent>, waker: &Arc<Waker>) -> impl Fn(RelayEvent) + Clone + Send + 'static {
-    let waker = Arc::clone(waker);
-    move |report| {
-        if reporter.send(report).is_ok() {
-            // A loop that cannot be woken is over.
-            let _ = waker.wake();
-        }
-    }
-}
-
-fn input_file(input: Input) -> io::Result<File> {
-    match input {
-        Input::Sent => own(io::stdin()),
-        Input::Unread => File::open("/dev/null"),
+fn open_input(source: StreamSource) -> io::Result<File> {
+    match source {
+        StreamSource::Stdin => duplicate(io::stdin()),
+        StreamSource::Empty => File::open("/dev/null"),
     }
 }
 
 /// The same file under a descriptor of our own, without a buffer in between.
-fn own(standard: impl std::os::fd::AsFd) -> io::Result<File> {
+fn duplicate(standard: impl AsFd) -> io::Result<File> {
     standard.as_fd().try_clone_to_owned().map(File::from)
 }

@@ -1,5 +1,6 @@
-//! From standard input to the line: bytes are read to where their frames want them, as many frames at once as
-//! the input has ready, so that a fast input fills frames and a slow one does not wait.
+//! Thread from standard input to the sender: bytes are read into their places in the frames, as
+//! many frames at once as the input has ready, so that a fast input fills frames and a slow one
+//! does not wait.
 
 use std::io::{self, Read};
 use std::os::fd::AsFd;
@@ -9,38 +10,41 @@ use std::thread;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::counters::Counters;
-use super::sender::{FrameSender, Sent};
+use super::sender::{FrameSender, SendStatus};
 use crate::wire::data_frame::{DATA_AT, DATA_BYTES, DATA_FRAME_BYTES, DataFrame};
 
-/// Frames that are read, sealed and written together: measured, more leaves the caches and fewer wakes more often.
+/// Frames that are read, sealed and written together: as measured, more leave the caches and fewer
+/// wake more often.
 const FRAMES: usize = 2;
-/// Such blocks: one is read, one is sent, one waits.
+/// Blocks of frames: one is read, one is sent, one waits.
 const BLOCKS: usize = 3;
 
-/// How sending ended.
 #[derive(Debug)]
-pub(crate) enum UpEnd {
+pub(crate) enum UploadEnd {
     /// The input has ended, and the stream with it.
-    Ended,
-    /// The goodbye was said meanwhile.
+    StreamEnded,
+    /// `Bye` was sent meanwhile.
     Closed,
     /// The input cannot be read.
-    Input(io::Error),
-    /// The connection does not take any more; who receives knows why.
-    Socket,
+    InputFailed(io::Error),
+    /// The connection takes nothing more; the download reports why.
+    SocketFailed,
 }
 
-/// Frames on their way from the input to the line, and back to be filled again.
+/// Frames on their way from the input to the sender, and back to be filled again.
 struct Block {
     bytes: Vec<u8>,
-    /// Stream bytes of each frame that has some.
+    /// Stream bytes of each frame that is used.
     filled: Vec<usize>,
-    /// What follows.
     more: io::Result<More>,
 }
 
 /// Sends the whole input. Another thread reads ahead, since a read takes nearly as long as a write.
-pub(crate) fn run(input: impl Read + AsFd + Send + 'static, line: &FrameSender, tally: &Counters) -> UpEnd {
+pub(crate) fn run(
+    input: impl Read + AsFd + Send + 'static,
+    sender: &FrameSender,
+    counters: &Counters,
+) -> UploadEnd {
     let (full, to_send) = sync_channel(BLOCKS);
     let (empty, to_fill) = sync_channel(BLOCKS);
     for _ in 0..BLOCKS {
@@ -48,48 +52,50 @@ pub(crate) fn run(input: impl Read + AsFd + Send + 'static, line: &FrameSender, 
         // The channel has room for all, and its other end is here.
         let _ = empty.send(Block { bytes, filled: Vec::with_capacity(FRAMES), more: Ok(More::Yes) });
     }
-    let reader = thread::Builder::new().name("input".into()).spawn(move || read(input, &to_fill, &full));
+    let reader =
+        thread::Builder::new().name("input".into()).spawn(move || read_blocks(input, &to_fill, &full));
     if let Err(error) = reader {
-        return UpEnd::Input(error);
+        return UploadEnd::InputFailed(error);
     }
-    // The reader hands on its last block before it ends.
+    // The reader passes on its last block before it ends.
     while let Ok(mut block) = to_send.recv() {
         if !block.filled.is_empty() {
             let (frames, _) = block.bytes.as_chunks_mut::<DATA_FRAME_BYTES>();
-            match line.data(frames, &block.filled) {
-                Ok(Sent::Gone) => tally.add_sent(block.filled.iter().sum()),
-                Ok(Sent::Closed) => return UpEnd::Closed,
-                Err(_) => return UpEnd::Socket,
+            match sender.send_data(frames, &block.filled) {
+                Ok(SendStatus::Written) => counters.add_sent(block.filled.iter().sum()),
+                Ok(SendStatus::Closed) => return UploadEnd::Closed,
+                Err(_) => return UploadEnd::SocketFailed,
             }
         }
         match block.more {
             Ok(More::Yes) => {}
             Ok(More::No) => {
-                return match line.end(|total| tally.set_total(total)) {
-                    Ok(()) => UpEnd::Ended,
-                    Err(_) => UpEnd::Socket,
+                return match sender.send_end(|total| counters.set_total(total)) {
+                    Ok(()) => UploadEnd::StreamEnded,
+                    Err(_) => UploadEnd::SocketFailed,
                 };
             }
-            Err(error) => return UpEnd::Input(error),
+            Err(error) => return UploadEnd::InputFailed(error),
         }
         // A reader that has ended needs no block.
         let _ = empty.send(Block { more: Ok(More::Yes), ..block });
     }
-    UpEnd::Input(io::ErrorKind::UnexpectedEof.into())
+    UploadEnd::InputFailed(io::ErrorKind::UnexpectedEof.into())
 }
 
-fn read(mut input: impl Read + AsFd, to_fill: &Receiver<Block>, full: &SyncSender<Block>) {
+fn read_blocks(mut input: impl Read + AsFd, to_fill: &Receiver<Block>, full: &SyncSender<Block>) {
     while let Ok(mut block) = to_fill.recv() {
         block.filled.clear();
         let (frames, _) = block.bytes.as_chunks_mut::<DATA_FRAME_BYTES>();
         block.more = fill(&mut input, frames, &mut block.filled);
-        let goes_on = matches!(block.more, Ok(More::Yes));
-        if full.send(block).is_err() || !goes_on {
+        let is_last = !matches!(block.more, Ok(More::Yes));
+        if full.send(block).is_err() || is_last {
             return;
         }
     }
 }
 
+/// Whether more input may follow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum More {
     Yes,
@@ -131,7 +137,7 @@ fn fill(
     Ok(More::Yes)
 }
 
-/// Whether a read would not wait; also at the end or after an error.
+/// Whether a read returns at once, also with the end or an error.
 fn is_ready(input: &impl AsFd) -> bool {
     let mut wanted = [PollFd::new(input, PollFlags::IN)];
     poll(&mut wanted, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 
 use crate::app::error::{AppError, code};
-use crate::config::{ColourWhen, EditorMode, Layer, Notify, TimeFormat, YesNo};
+use crate::config::{ColourWhen, EditorMode, Layer, NotifyLevel, TimeFormat, YesNo};
 use crate::peers::address::ListenAt;
 use crate::peers::name::Name;
 
@@ -57,7 +57,7 @@ pub(crate) struct PromptArgs {
     editor_mode: Option<EditorMode>,
     /// Which messages ring [default: mention]
     #[arg(long, value_name = "WHICH")]
-    notify: Option<Notify>,
+    notify: Option<NotifyLevel>,
     /// Put the peer's name and what is unread into the title of the terminal
     #[arg(long, value_name = "WHETHER", num_args = 0..=1, require_equals = true, default_missing_value = "yes")]
     title: Option<YesNo>,

@@ -13,7 +13,7 @@ use crate::app::global_args::GlobalArgs;
 use crate::app::keyring;
 use crate::app::sink::ReceiptBatch;
 use crate::chat::{AcceptPolicy, Chat, DialOutcome, ExitRequest, Input};
-use crate::config::{Config, SettingSources};
+use crate::config::{SettingSources, Settings};
 use crate::events::{Done, Event, Id};
 use crate::text::safe::SafeText;
 use crate::ui::render::colour;
@@ -45,7 +45,7 @@ enum InputSource {
 
 /// Runs the prompt to its end and gives the exit code.
 pub(crate) fn run(home: &Home, common: &GlobalArgs, prompt: &PromptArgs) -> Result<u8, AppError> {
-    let config = SettingSources::read(common.config.as_deref(), prompt.layer()?)?.settle();
+    let config = SettingSources::read(common.config.as_deref(), prompt.layer()?)?.resolve();
     let opening = opening(prompt, &config)?;
     let name = config.own_name();
     let recorder = prompt.record.as_deref().map(|path| Recorder::start(path, name.as_str())).transpose()?;
@@ -53,14 +53,14 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, prompt: &PromptArgs) -> Resu
     let form = form(prompt, &config, edited);
     let (own, passphrase) = keyring::unlock(home, common)?;
     // Without it fewer connections fit; the limit is said when it is met.
-    let _ = process::raise_limit();
+    let _ = process::raise_fd_limit();
     let mut net = Net::new()?;
     if edited {
         terminal::block_sigtstp()?;
         config.history.as_deref().map(line_history::prepare).transpose()?;
     }
     let capacity = if edited { limits::PROMPT_SOCKETS } else { limits::PEERS };
-    net.set_ceiling(capacity);
+    net.set_max_links(capacity);
     let book = book_file::read(home);
     let damage = book.as_ref().err().map(ToString::to_string);
     let mut chat =
@@ -113,7 +113,7 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, prompt: &PromptArgs) -> Resu
 }
 
 /// What the command line and the settings ask for, as the lines that one would type.
-fn opening(prompt: &PromptArgs, config: &Config) -> Result<Vec<String>, AppError> {
+fn opening(prompt: &PromptArgs, config: &Settings) -> Result<Vec<String>, AppError> {
     let wire = prompt.wire.as_ref().map(|wire| format!(" --wire {wire}")).unwrap_or_default();
     // Said in the line itself, so that a recording of it holds under other settings.
     let known = if config.callers == AcceptPolicy::KnownOnly { " --known" } else { "" };
@@ -132,7 +132,7 @@ fn opening(prompt: &PromptArgs, config: &Config) -> Result<Vec<String>, AppError
 }
 
 /// How what is shown looks, by the command line, the environment and what is there.
-fn form(prompt: &PromptArgs, config: &Config, edited: bool) -> Layout {
+fn form(prompt: &PromptArgs, config: &Settings, edited: bool) -> Layout {
     let looks = match (prompt.plain, edited) {
         (true, _) => OutputMode::Words,
         (false, true) => OutputMode::Screen,

@@ -177,7 +177,7 @@ impl Thread {
         let mut text = String::new();
         for (said, _) in batch {
             if self.way == Destination::Json {
-                text.push_str(&Event::Message(message(said)).to_json(said.arrived_ms));
+                text.push_str(&Event::Message(message(said)).to_json(said.arrived_ms, None));
             } else {
                 text.push_str(SafeText::line_from_bytes(&said.text).as_str());
                 text.push('\n');

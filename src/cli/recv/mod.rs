@@ -16,7 +16,7 @@ use crate::chat::command::Command;
 use crate::chat::{Chat, DialOutcome, Direction, ExitRequest, Input, Notice, Protocol, ReceiptDue};
 use crate::config::SettingSources;
 use crate::events::from_notice::{EventReporter, Severity};
-use crate::events::{Done, Event, OutputFormat, tell};
+use crate::events::{Done, Event, OutputFormat, emit};
 use crate::limits;
 use crate::net::signals::Signals;
 use crate::net::worker::Priority;
@@ -84,9 +84,9 @@ pub(crate) fn run(
     let command = command(task, wire, &book)?;
     let (own, passphrase) = keyring::unlock(home, common)?;
     // Without it fewer connections fit; the limit is said when it is met.
-    let _ = process::raise_limit();
+    let _ = process::raise_fd_limit();
     let mut net = Net::new()?;
-    net.set_ceiling(limits::PEERS);
+    net.set_max_links(limits::PEERS);
     let signals = Signals::start(net.waker())?;
     let key = own.as_ref().map(|own| own.as_shown(home));
     let chat = Chat::new(name, key, book, limits::PEERS);
@@ -105,7 +105,7 @@ pub(crate) fn run(
     let code = recv.until_over(&signals)?;
     recv.app.linger()?;
     let code = if code == 0 && recv.failed > 0 { code::FAILED } else { code };
-    tell(&Event::Done(Done { code, messages: Some(recv.messages), ..Done::default() }), form);
+    emit(&Event::Done(Done { code, messages: Some(recv.messages), ..Done::default() }), form);
     Ok(code)
 }
 
@@ -215,7 +215,7 @@ impl Recv {
                 Delivered::Failed { conn, why } => {
                     self.failed += 1;
                     self.pay(&mut latest);
-                    tell(&Event::Warning { kind: "exec", message: why }, self.form);
+                    emit(&Event::Warning { kind: "exec", message: why }, self.form);
                     self.app.handle(Input::Dismiss { conn, reason: ByeReason::OutputFailed });
                     self.app.host.sink.deliverer.forget(conn);
                 }
@@ -249,7 +249,7 @@ impl Recv {
         };
         if reason != ByeReason::OutputGone {
             let message = format!("cannot write the output: {}", describe(error));
-            tell(&Event::Error { kind: "output", message, hint: None }, self.form);
+            emit(&Event::Error { kind: "output", message, hint: None }, self.form);
         }
         for conn in self.app.chat().connections() {
             self.app.handle(Input::Dismiss { conn, reason });

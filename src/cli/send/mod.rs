@@ -16,7 +16,7 @@ use crate::chat::command::Command;
 use crate::chat::{Chat, DialOutcome, ExitRequest, Input};
 use crate::config::SettingSources;
 use crate::events::from_notice::{EventReporter, Severity};
-use crate::events::{Event, OutputFormat, tell};
+use crate::events::{Event, OutputFormat, emit};
 use crate::limits;
 use crate::net::Net;
 use crate::net::signals::Signals;
@@ -252,21 +252,21 @@ impl Sender {
                         // The rest would only be refused as well.
                         self.pieces = None;
                         let message = past.to_string();
-                        tell(&Event::Warning { kind: "input", message }, self.form);
+                        emit(&Event::Warning { kind: "input", message }, self.form);
                         return;
                     }
                 }
                 InputItem::Refused { number, why } => {
                     self.outgoing.refuse();
                     let message = format!("message {number} was not sent: {why}");
-                    tell(&Event::Warning { kind: "input", message }, self.form);
+                    emit(&Event::Warning { kind: "input", message }, self.form);
                 }
                 InputItem::End => self.pieces = None,
                 InputItem::Broken(why) => {
                     self.pieces = None;
                     self.outgoing.breaks_off();
                     let message = format!("cannot read the input: {why}");
-                    tell(&Event::Error { kind: "input", message, hint: None }, self.form);
+                    emit(&Event::Error { kind: "input", message, hint: None }, self.form);
                 }
             }
         }
@@ -316,7 +316,7 @@ impl Sender {
             };
             if let Some(missing) = missing {
                 let message = format!("the other side left before everything was {missing}");
-                tell(&Event::Error { kind: "left", message, hint: None }, self.form);
+                emit(&Event::Error { kind: "left", message, hint: None }, self.form);
             }
             return Some(code);
         }
@@ -324,7 +324,7 @@ impl Sender {
         self.outgoing.again();
         self.state = State::Waits(Instant::now() + self.pause);
         let message = format!("trying again in {} s", self.pause.as_secs());
-        tell(&Event::Notice { message }, self.form);
+        emit(&Event::Notice { message }, self.form);
         self.pause = (self.pause * 2).min(RETRY_LONGEST);
         None
     }
@@ -351,7 +351,7 @@ impl Sender {
 
     fn give_up(&mut self) -> u8 {
         let message = format!("nothing was connected or {} in time", self.outgoing.word());
-        tell(&Event::Error { kind: "timeout", message, hint: None }, self.form);
+        emit(&Event::Error { kind: "timeout", message, hint: None }, self.form);
         code::LOST
     }
 
@@ -367,10 +367,10 @@ impl Sender {
         let unread = if self.pieces.is_some() { "; the rest of the input was not read" } else { "" };
         let (error, done) = self.outgoing.outcome(code, unread);
         if let Some(error) = error {
-            tell(&error, self.form);
+            emit(&error, self.form);
         }
         let code = done.code;
-        tell(&Event::Done(done), self.form);
+        emit(&Event::Done(done), self.form);
         Ok(code)
     }
 }

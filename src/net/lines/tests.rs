@@ -1,14 +1,14 @@
-//! What becomes of every shape of input.
+//! Every shape of input, in chunks of several sizes.
 
 use super::*;
 
-/// Everything the reader makes of an input, in words; the input arrives in pieces of `size` bytes.
-fn read_in_pieces(input: &[u8], size: usize) -> Vec<String> {
+/// Every event of an input that arrives in chunks of `size` bytes, as text.
+fn read_in_chunks(input: &[u8], size: usize) -> Vec<String> {
     let mut input = BufReader::with_capacity(size, input);
-    let mut told = Vec::new();
+    let mut seen = Vec::new();
     for _ in 0..100 {
-        let event = next(&mut input);
-        told.push(match &event {
+        let event = read_line(&mut input);
+        seen.push(match &event {
             LineEvent::Line(line) if line.len() > 100 => format!("{} bytes", line.len()),
             LineEvent::Line(line) => line.escape_ascii().to_string(),
             LineEvent::TooLong { bytes } => format!("too long: {bytes}"),
@@ -16,7 +16,7 @@ fn read_in_pieces(input: &[u8], size: usize) -> Vec<String> {
             LineEvent::Broken(error) => error.to_string(),
         });
         if matches!(event, LineEvent::End | LineEvent::Broken(_)) {
-            return told;
+            return seen;
         }
     }
     panic!("more than 100 events");
@@ -24,7 +24,7 @@ fn read_in_pieces(input: &[u8], size: usize) -> Vec<String> {
 
 fn check(input: &[u8], expected: &[&str]) {
     for size in [1, 2, 7, 8_192, 1 << 20] {
-        assert_eq!(read_in_pieces(input, size), expected, "in pieces of {size}");
+        assert_eq!(read_in_chunks(input, size), expected, "in chunks of {size}");
     }
 }
 
@@ -56,7 +56,7 @@ fn a_line_too_long_is_counted_whole_and_the_next_one_is_whole() {
 #[test]
 fn a_line_too_long_is_not_kept_in_memory() {
     let mut endless = BufReader::new(io::repeat(b'x').take(1 << 24));
-    assert!(matches!(next(&mut endless), LineEvent::TooLong { bytes } if bytes == 1 << 24));
+    assert!(matches!(read_line(&mut endless), LineEvent::TooLong { bytes } if bytes == 1 << 24));
 }
 
 /// A reader that fails with each of these errors in turn, after one half line.
@@ -74,15 +74,15 @@ impl Read for Failing {
 #[test]
 fn interruption_is_not_seen_and_a_hung_up_terminal_is_the_end() {
     let mut interrupted = BufReader::new(Failing(vec![Errno::INTR, Errno::INTR], b"whole"));
-    assert!(matches!(next(&mut interrupted), LineEvent::Line(line) if line == b"whole"));
+    assert!(matches!(read_line(&mut interrupted), LineEvent::Line(line) if line == b"whole"));
     let mut hung_up = BufReader::new(Failing(vec![Errno::IO], b"half"));
-    assert!(matches!(next(&mut hung_up), LineEvent::End));
+    assert!(matches!(read_line(&mut hung_up), LineEvent::End));
 }
 
 #[test]
-fn half_a_line_before_a_failure_is_not_carried_out() {
+fn half_a_line_before_a_failure_is_not_executed() {
     let mut directory = BufReader::new(Failing(vec![Errno::ISDIR], b"half"));
     assert!(
-        matches!(next(&mut directory), LineEvent::Broken(error) if error.kind() == io::ErrorKind::IsADirectory)
+        matches!(read_line(&mut directory), LineEvent::Broken(error) if error.kind() == io::ErrorKind::IsADirectory)
     );
 }

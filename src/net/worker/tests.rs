@@ -1,4 +1,4 @@
-//! Order, bounds and accidents of the worker.
+//! Order, bounds, cancellation and panics of worker and background task.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -52,7 +52,7 @@ fn busy(waker: Arc<Waker>) -> (Worker<&'static str, &'static str>, mpsc::Sender<
 }
 
 #[test]
-fn known_peers_are_served_before_strangers_and_each_in_order() {
+fn authenticated_peers_are_served_before_the_others_and_each_in_order() {
     let mut looper = Loop::new();
     let (worker, open) = busy(Arc::clone(&looper.1));
     for (queue, job) in [
@@ -69,11 +69,11 @@ fn known_peers_are_served_before_strangers_and_each_in_order() {
 }
 
 #[test]
-fn the_thirty_third_stranger_is_sent_away_with_his_job_and_a_known_peer_is_not() {
+fn the_thirty_third_unauthenticated_job_is_refused_and_an_authenticated_one_is_not() {
     let looper = Loop::new();
     let (worker, _open) = busy(Arc::clone(&looper.1));
     let tickets: Vec<_> =
-        (0..STRANGERS_WAITING).map(|_| worker.submit(JobQueue::Unauthenticated, "s").unwrap()).collect();
+        (0..UNAUTHENTICATED_JOBS).map(|_| worker.submit(JobQueue::Unauthenticated, "s").unwrap()).collect();
     let Err(Full(job)) = worker.submit(JobQueue::Unauthenticated, "one more") else { panic!("no limit") };
     assert_eq!(job, "one more");
     assert!(worker.submit(JobQueue::Authenticated, "k").is_ok());
@@ -95,7 +95,7 @@ fn a_job_taken_out_is_never_done() {
 }
 
 #[test]
-fn a_panic_is_told_with_its_ticket_and_the_next_job_is_done() {
+fn a_panic_is_reported_with_its_ticket_and_the_next_job_is_done() {
     let mut looper = Loop::new();
     let (worker, open) = busy(Arc::clone(&looper.1));
     let bad = worker.submit(JobQueue::Unauthenticated, "panic").unwrap();
@@ -118,26 +118,26 @@ fn the_thread_ends_with_its_owner() {
 }
 
 #[test]
-fn an_errand_wakes_the_loop_with_its_result_and_a_panic_is_one() {
+fn a_task_wakes_the_loop_with_its_result_and_a_panic_is_one() {
     let mut looper = Loop::new();
-    let errand = BackgroundTask::start("test", Arc::clone(&looper.1), || 7).unwrap();
-    assert_eq!(looper.until(|| errand.finished()), Ok(7));
-    assert_eq!(errand.finished(), None);
-    let errand = BackgroundTask::<()>::start("test", Arc::clone(&looper.1), || panic!("asked for")).unwrap();
-    assert_eq!(looper.until(|| errand.finished()), Err(Panicked));
+    let task = BackgroundTask::start("test", Arc::clone(&looper.1), || 7).unwrap();
+    assert_eq!(looper.until(|| task.finished()), Ok(7));
+    assert_eq!(task.finished(), None);
+    let task = BackgroundTask::<()>::start("test", Arc::clone(&looper.1), || panic!("asked for")).unwrap();
+    assert_eq!(looper.until(|| task.finished()), Err(Panicked));
 }
 
 #[test]
-fn the_result_of_a_cancelled_errand_is_thrown_away() {
+fn the_result_of_a_cancelled_task_is_thrown_away() {
     let looper = Loop::new();
     let (open, gate) = mpsc::channel::<()>();
     let (result, is_dropped) = mpsc::channel::<()>();
-    let errand = BackgroundTask::start("test", Arc::clone(&looper.1), move || {
+    let task = BackgroundTask::start("test", Arc::clone(&looper.1), move || {
         let _ = gate.recv_timeout(LIMIT);
         result
     })
     .unwrap();
-    errand.cancel();
+    drop(task);
     open.send(()).unwrap();
     assert_eq!(is_dropped.recv_timeout(LIMIT), Err(mpsc::RecvTimeoutError::Disconnected));
 }

@@ -50,7 +50,7 @@ impl JsonClient {
     }
 
     fn encode(&self, event: &Event, now_ms: u64) -> String {
-        event.to_json_after(now_ms, self.request.as_ref().map(|request| &request.id))
+        event.to_json(now_ms, self.request.as_ref().map(|request| &request.id))
     }
 
     pub(crate) fn update(&mut self, chat: &Chat) {

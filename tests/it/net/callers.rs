@@ -19,7 +19,7 @@ fn a_source_that_calls_too_often_is_closed_told_once_and_others_come_in() {
             NetEvent::Refused { from, why, callers } => {
                 assert_eq!(
                     (from.ip().to_string().as_str(), why, callers),
-                    ("127.0.0.7", LimitExceeded::Calls, 1)
+                    ("127.0.0.7", LimitExceeded::CallRate, 1)
                 );
                 refusals += 1;
             }
@@ -38,7 +38,7 @@ fn a_proven_link_no_longer_counts() {
     let mut peers: Vec<_> = (0..128).map(|n| harness.call_from(&format!("127.0.1.{}", n / 4 + 1))).collect();
     let links: Vec<_> = peers.iter().map(|_| harness.accepted().0).collect();
     peers.push(harness.call_from("127.0.2.1"));
-    assert!(matches!(harness.next(), NetEvent::Refused { why: LimitExceeded::Unproven, .. }));
+    assert!(matches!(harness.next(), NetEvent::Refused { why: LimitExceeded::Unauthenticated, .. }));
     harness.net.mark_authenticated(links[5]);
     harness.net.mark_authenticated(links[5]);
     peers.push(harness.call_from("127.0.2.2"));
@@ -53,7 +53,7 @@ fn a_proven_link_no_longer_counts() {
 #[test]
 fn no_more_links_than_the_ceiling() {
     let mut harness = Harness::new();
-    harness.net.set_ceiling(1);
+    harness.net.set_max_links(1);
     let (_peer, link) = harness.caller();
     let turned_away = harness.call_from("127.0.0.1");
     assert!(matches!(harness.next(), NetEvent::Refused { why: LimitExceeded::Links, .. }));
