@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::session::pipe::ReadState;
+use crate::time::MonoMs;
 
 /// Source of our stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,13 +47,13 @@ impl Counters {
         }
     }
 
-    /// Milliseconds since the pipe was established.
-    pub(crate) fn now_ms(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    /// Time since the pipe was established.
+    pub(crate) fn now(&self) -> MonoMs {
+        MonoMs(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 
-    pub(crate) fn instant(&self, ms: u64) -> Instant {
-        self.start + Duration::from_millis(ms)
+    pub(crate) fn instant(&self, at: MonoMs) -> Instant {
+        self.start + Duration::from_millis(at.0)
     }
 
     /// Bytes of our stream that are with the kernel.
@@ -95,7 +96,7 @@ impl Counters {
 
     /// Notes that bytes have come from the peer.
     pub(crate) fn mark_read(&self) {
-        self.last_read_ms.store(self.now_ms(), Ordering::Relaxed);
+        self.last_read_ms.store(self.now().0, Ordering::Relaxed);
     }
 
     /// Runs a write of the peer's bytes, during which nothing is read.

@@ -50,7 +50,7 @@ impl Download {
         let (mut start, mut end) = (0, early.len());
         let error = loop {
             let arrived = buffer.get_mut(start..end).unwrap_or_default();
-            let used = self.incoming.take(counters.now_ms(), arrived, &mut ranges, &mut events);
+            let used = self.incoming.take(counters.now().0, arrived, &mut ranges, &mut events);
             if used > 0 {
                 counters.mark_read();
             }

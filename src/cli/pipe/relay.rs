@@ -24,6 +24,7 @@ use crate::net::lines::BlockingReader;
 use crate::net::signals::Signals;
 use crate::session::CloseReason;
 use crate::session::pipe::{Keepalive, KeepaliveAction, Pipe, RecvEvent};
+use crate::time::MonoMs;
 use crate::wire::ByeReason;
 
 /// Event of a thread.
@@ -45,7 +46,7 @@ pub(crate) struct Relay {
     /// Bytes of our stream that the peer has confirmed, once it has confirmed any.
     stored: Option<u64>,
     peer_stream_ended: bool,
-    confirm_at_ms: Option<u64>,
+    confirm_at: Option<MonoMs>,
     controls_ended: bool,
     socket_ended: bool,
 }
@@ -96,14 +97,14 @@ impl Relay {
         })?;
         Ok(Self {
             sender,
-            keepalive: Keepalive::new(counters.now_ms()),
+            keepalive: Keepalive::new(counters.now().0),
             counters,
             events,
             stream,
             progress,
             stored: None,
             peer_stream_ended: false,
-            confirm_at_ms: None,
+            confirm_at: None,
             controls_ended: false,
             socket_ended: false,
         })
@@ -121,11 +122,11 @@ impl Relay {
             if self.is_complete() {
                 break PipeOutcome::Complete;
             }
-            let deadline_ms = match self.handle_timeouts() {
-                Ok(deadline_ms) => deadline_ms,
+            let deadline = match self.handle_timeouts() {
+                Ok(deadline) => deadline,
                 Err(outcome) => break outcome,
             };
-            let until = self.counters.instant(deadline_ms);
+            let until = self.counters.instant(deadline);
             net.wait(Some(self.progress.deadline(until)), &mut Vec::new())?;
             self.progress.update(self.counts());
         };
@@ -152,7 +153,7 @@ impl Relay {
                 }
                 RelayEvent::ControlsEnded(Err(_)) => self.controls_ended = true,
                 RelayEvent::Download(DownloadEvent::Written) => {
-                    self.confirm_at_ms.get_or_insert(self.counters.now_ms() + CONFIRM_EVERY_MS);
+                    self.confirm_at.get_or_insert(self.counters.now() + CONFIRM_EVERY_MS);
                 }
                 RelayEvent::Download(DownloadEvent::OutputFailed(error)) => {
                     return Some(PipeOutcome::OutputFailed(error));
@@ -176,7 +177,7 @@ impl Relay {
         match event {
             RecvEvent::Ended { total } => {
                 self.peer_stream_ended = true;
-                self.confirm_at_ms = None;
+                self.confirm_at = None;
                 self.sender.queue(Control::Stored(total));
                 if self.counters.total().is_none() {
                     self.progress.peer_ended();
@@ -201,21 +202,21 @@ impl Relay {
     }
 
     /// Does what is due and returns the next deadline; the error is the end of the pipe.
-    fn handle_timeouts(&mut self) -> Result<u64, PipeOutcome> {
-        let now_ms = self.counters.now_ms();
-        if self.confirm_at_ms.is_some_and(|due| now_ms >= due) {
-            self.confirm_at_ms = None;
+    fn handle_timeouts(&mut self) -> Result<MonoMs, PipeOutcome> {
+        let now = self.counters.now();
+        if self.confirm_at.is_some_and(|due| now >= due) {
+            self.confirm_at = None;
             self.sender.queue(Control::Stored(self.counters.written_to_confirm()));
         }
-        let due = match self.keepalive.beat(now_ms, self.counters.read_state()) {
-            KeepaliveAction::Wait(due) => due,
+        let due = match self.keepalive.beat(now.0, self.counters.read_state()) {
+            KeepaliveAction::Wait(due) => MonoMs(due),
             KeepaliveAction::Ping => {
-                self.sender.queue(Control::Ping(now_ms));
-                now_ms
+                self.sender.queue(Control::Ping(now.0));
+                now
             }
             KeepaliveAction::GiveUp => return Err(PipeOutcome::Closed(CloseReason::IdleTimeout)),
         };
-        Ok(self.confirm_at_ms.map_or(due, |confirm| confirm.min(due)))
+        Ok(self.confirm_at.map_or(due, |confirm| confirm.min(due)))
     }
 
     /// Sends `Bye`, and waits a moment for the peer's end: closing a socket with unread bytes would
