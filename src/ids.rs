@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ConnId(pub u64);
 
-/// One attempt to reach somebody, numbered by the conversation core that asked for it.
+/// One attempt to connect, numbered by the conversation core that asked for it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct DialId(pub u64);
 
@@ -12,11 +12,11 @@ pub struct DialId(pub u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ListenerId(pub u64);
 
-/// The queue that a job of a connection waits in.
+/// Queue that a job of a connection waits in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum JobQueue {
     /// For a peer that has not proved its key: bounded, so a job may be refused.
     Unauthenticated,
-    /// For everybody else; goes first.
+    /// For all others; goes first.
     Authenticated,
 }
