@@ -10,8 +10,8 @@ use std::sync::Arc;
 use super::error::AppError;
 use super::keyring::{self, KeyRing, StoredKey};
 use crate::chat::{
-    Chat, DialOutcome, Effect, Input, KeyFor, KeyOrigin, NewKey, Notice, Protocol, ReceiptDue, Replacing,
-    SentMessage,
+    Chat, DialOutcome, Effect, Input, KeyFor, KeyOrigin, KeyReplacement, NewKey, Notice, Protocol,
+    ReceiptDue, SentMessage,
 };
 use crate::crypto::{Passphrase, RsaJob};
 use crate::peers::address::{Family, ListenAt, Target};
@@ -71,7 +71,7 @@ pub(crate) trait Host {
 pub(crate) struct KeygenRequest {
     pub(crate) of: KeyFor,
     pub(crate) bits: u32,
-    pub(crate) replacing: Replacing,
+    pub(crate) replacing: KeyReplacement,
     pub(crate) passphrase: Option<Arc<Passphrase>>,
 }
 
@@ -133,7 +133,7 @@ impl Client {
         host: &impl Host,
         made: Result<StoredKey, AppError>,
         of: KeyFor,
-        replacing: Replacing,
+        replacing: KeyReplacement,
     ) -> Input<'static> {
         let own = match made {
             Ok(own) => own,
@@ -141,8 +141,8 @@ impl Client {
         };
         let date = host.today();
         let replacing = match replacing {
-            Replacing::Never => key_file::Replacing::Refuse,
-            Replacing::KeepOld => key_file::Replacing::KeepOld { date: &date },
+            KeyReplacement::Never => key_file::Replacing::Refuse,
+            KeyReplacement::KeepOld => key_file::Replacing::KeepOld { date: &date },
         };
         match key_file::save_key_text(&self.home, of, &own.pem, replacing) {
             Ok(saved) => self.adopt(own, KeyOrigin::Made, saved.old.map(|path| path.display().to_string())),
@@ -196,9 +196,9 @@ impl Client {
         host: &mut impl Host,
         of: KeyFor,
         bits: u32,
-        replacing: Replacing,
+        replacing: KeyReplacement,
     ) -> Option<Input<'static>> {
-        if replacing == Replacing::Never {
+        if replacing == KeyReplacement::Never {
             // Another process may have made the first key while this one ran.
             match keyring::load(&self.home, of, self.passphrase.as_deref()) {
                 Ok(Some(own)) => return Some(self.adopt(own, KeyOrigin::Found, None)),

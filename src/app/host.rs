@@ -17,7 +17,7 @@ use super::keyring::{self, KeyRing, StoredKey};
 use super::log::Log;
 use super::resolve::{bind, of_family};
 use super::sink::NoticeSink;
-use crate::chat::{Chat, Input, KeyFor, Notice, Protocol, ReceiptDue, Replacing, SentMessage};
+use crate::chat::{Chat, Input, KeyFor, KeyReplacement, Notice, Protocol, ReceiptDue, SentMessage};
 use crate::crypto::{JobResult, RsaJob};
 use crate::limits::LINK_TURN_BYTES;
 use crate::net::background::BackgroundTask;
@@ -55,14 +55,14 @@ pub(crate) struct OsHost<S> {
 struct Making {
     errand: BackgroundTask<Result<StoredKey, AppError>>,
     of: KeyFor,
-    replacing: Replacing,
+    replacing: KeyReplacement,
 }
 
 /// A key that was made in the background.
 pub(crate) struct Made {
     pub(crate) key: Result<StoredKey, AppError>,
     pub(crate) of: KeyFor,
-    pub(crate) replacing: Replacing,
+    pub(crate) replacing: KeyReplacement,
 }
 
 impl<S: NoticeSink> OsHost<S> {
@@ -212,7 +212,7 @@ impl<S: NoticeSink> Host for OsHost<S> {
 
     fn sent(&mut self, sent: &SentMessage) -> Option<Input<'static>> {
         self.screen.sent(sent);
-        self.log_with(|log| log.sent(&sent.said))
+        self.log_with(|log| log.sent(&sent.message))
     }
 
     fn received(&mut self, name: &str, upto: u64) {

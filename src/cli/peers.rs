@@ -5,7 +5,6 @@ use clap::Subcommand;
 use crate::app::error::{AppError, code};
 use crate::app::print::print_line;
 use crate::peers::book::{Change, Trust};
-use crate::peers::name::Name;
 use crate::store::{Home, book_file};
 
 /// `rsachat peers …`
@@ -36,8 +35,7 @@ pub(crate) enum PeersCommand {
 pub(crate) fn run(home: &Home, task: &PeersCommand) -> Result<u8, AppError> {
     let book = book_file::read(home)?;
     let find = |name: &str| {
-        let peer = Name::parse(name).ok().and_then(|name| book.by_name(&name));
-        peer.map(|peer| peer.fingerprint).ok_or_else(|| {
+        book.find(name).map(|peer| peer.fingerprint).ok_or_else(|| {
             AppError::new(code::FAILED, format!("no peer is called {name}")).hint("rsachat peers list")
         })
     };

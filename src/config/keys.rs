@@ -9,10 +9,10 @@ use toml::de::DeValue;
 
 use super::values::{ColourWhen, EditorMode, Layer, Notify, TimeFormat, Title, word_of};
 use crate::chat::AcceptPolicy;
-use crate::chat::command::nearest;
 use crate::peers::address::ListenAt;
 use crate::peers::name::Name;
 use crate::text::safe::SafeText;
+use crate::text::suggest::nearest;
 
 /// One key.
 pub(crate) struct Key {

@@ -44,7 +44,7 @@ pub(crate) enum Notify {
     All,
 }
 
-impl From<Notify> for crate::chat::Notify {
+impl From<Notify> for crate::chat::NotifyPolicy {
     fn from(notify: Notify) -> Self {
         let when = match notify {
             Notify::Off => crate::chat::NotifyWhen::Never,

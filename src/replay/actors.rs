@@ -119,7 +119,7 @@ impl Actors {
         let chat = Chat::new(name, shown, book.unwrap_or_default(), limits::PEERS);
         self.set(who, ActorState::Here(Box::new(Client::new(chat, home, own, None))));
         if let Some(damage) = damage {
-            self.input(who, Input::Book { conn: ConnId(u64::MAX), book: Err(damage) });
+            self.input(who, Input::BookUnusable { why: damage });
         }
         Ok(())
     }
@@ -171,10 +171,10 @@ impl Actors {
     /// When somebody's timer is next due, in the milliseconds of the clock.
     pub(crate) fn poll_timeout(&self) -> Option<u64> {
         let of = self.states.iter().filter_map(|one| match one {
-            ActorState::Here(actor) => actor.chat.poll_timeout(),
+            ActorState::Here(actor) => actor.chat.poll_timeout().map(|due| due.0),
             ActorState::Live | ActorState::Gone(_) => None,
         });
-        of.filter(|due| *due != u64::MAX).min()
+        of.min()
     }
 
     /// Everybody looks at the clock.

@@ -189,7 +189,7 @@ pub(super) fn directive(
         "skip" => arguments.text("a reason").map(Directive::Skip),
         "halt" => arguments.none(Directive::Halt),
         _ => {
-            let near = crate::chat::command::nearest(name, WORDS.into_iter());
+            let near = crate::text::suggest::nearest(name, WORDS.into_iter());
             Err(ArgumentError {
                 at: 0..word.len(),
                 what: format!("unknown directive @{name}"),
@@ -366,7 +366,7 @@ pub(super) fn who(name: &str, actors: &[String]) -> Result<usize, String> {
         } else {
             format!("declared here: {}", actors.join(", "))
         };
-        match crate::chat::command::nearest(name, actors.iter().map(String::as_str)) {
+        match crate::text::suggest::nearest(name, actors.iter().map(String::as_str)) {
             Some(near) => format!("{declared}; did you mean {near}?"),
             None => declared,
         }

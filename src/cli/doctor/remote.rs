@@ -13,9 +13,10 @@ use crate::app::error::describe;
 use crate::app::error::{AppError, code};
 use crate::app::keyring;
 use crate::app::resolve::of_family;
-use crate::chat::{Notice, Warning, objection_to_dialled};
+use crate::chat::display::version_and_suite;
+use crate::chat::{AcceptPolicy, DialOptions, Origin, Protocol, Refusal, Warning, judge};
 use crate::crypto::{Identity, PublicKey};
-use crate::limits::{ADDRESSES_TRIED, KEY_BITS_MIN, LOOKUP_TIMEOUT_MS};
+use crate::limits::{ADDRESSES_TRIED, HANDSHAKE_TIMEOUT_MS, KEY_BITS_MIN, LOOKUP_TIMEOUT_MS};
 use crate::net::Net;
 use crate::net::background::BackgroundTask;
 use crate::peers::address::Target;
@@ -45,7 +46,7 @@ pub(crate) fn look(
     }
     let caller = caller(doctor)?;
     let judge = |key: &PublicKey| match (&doctor.own, book) {
-        (Some(_), Some(book)) if objection(doctor, book, target, key).is_none() => KeyDecision::GoOn,
+        (Some(_), Some(book)) if objection(doctor, book, target, key).is_ok() => KeyDecision::GoOn,
         _ => KeyDecision::HangUp,
     };
     let mut failed = Vec::new();
@@ -72,9 +73,12 @@ pub(crate) fn look(
     Ok(())
 }
 
-fn objection(doctor: &Doctor<'_>, book: &Book, target: &Target, key: &PublicKey) -> Option<Warning> {
+fn objection(doctor: &Doctor<'_>, book: &Book, target: &Target, key: &PublicKey) -> Result<(), Refusal> {
     let own = doctor.own.as_ref().map(|own| own.public().fingerprint());
-    objection_to_dialled(book, own, target, doctor.pin, key.fingerprint())
+    let (accept, protocol) = (AcceptPolicy::Anyone, Protocol::Native);
+    let target = target.clone();
+    let dial = DialOptions { target, family: doctor.family, pin: doctor.pin, accept, protocol };
+    judge(book, own, &Origin::Outbound(dial), key.fingerprint())
 }
 
 /// Who we are to the other side. Without a key of our own, one for this call alone: it is never sent, since
@@ -138,7 +142,7 @@ fn heard(doctor: &Doctor<'_>, target: &Target, book: Option<&Book>, seen: &Probe
         (ProbeOutcome::SpokeFirst | ProbeOutcome::Ended(CloseReason::NotRsachat(_), _), None) => vec![stranger(&seen.heard)],
         (ProbeOutcome::Ended(CloseReason::VersionMismatch(error), _), None) => vec![mismatch(*error)],
         (ProbeOutcome::Ended(CloseReason::NoData, _), None) => vec![
-            Finding::problem(code::LOST, "answer", "it takes calls but says nothing, for 10 s")
+            Finding::problem(code::LOST, "answer", format!("it takes calls but says nothing, for {} s", HANDSHAKE_TIMEOUT_MS / 1_000))
                 .advise("something that is no rsachat may listen there, or it hangs: check the port with the other side"),
         ],
         (ProbeOutcome::HungUp, None) => vec![
@@ -180,7 +184,7 @@ fn mismatch(error: WireError) -> Finding {
                 .advise("call it with rsachat pipe, or have the other side start rsachat --listen PORT")
         }
         WireError::Purpose(theirs) => problem(format!("an rsachat that wants a {theirs}")),
-        error => problem(format!("an rsachat of another kind: {error}; this is version 1, suite 1"))
+        error => problem(format!("an rsachat of another kind: {error}; this is {}", version_and_suite()))
             .advise("both sides need versions of rsachat that fit: compare rsachat --version"),
     }
 }
@@ -193,8 +197,10 @@ fn native(
     key: &PublicKey,
     seen: &ProbeResult,
 ) -> Vec<Finding> {
-    let mut findings =
-        vec![Finding::ok("answer", "an rsachat, protocol version 1, suite 1, for conversations")];
+    let mut findings = vec![Finding::ok(
+        "answer",
+        format!("an rsachat, protocol {}, for conversations", version_and_suite()),
+    )];
     findings.push(trust(doctor, target, book, key));
     findings.push(match &seen.outcome {
         ProbeOutcome::Agreed => Finding::ok("handshake", "done; the other side takes your key").advise(
@@ -225,8 +231,8 @@ fn trust(doctor: &Doctor<'_>, target: &Target, book: Option<&Book>, key: &Public
     let Some(book) = book else {
         return Finding::warning("trust", format!("{now}, which nobody can judge without the book"));
     };
-    if let Some(trouble) = objection(doctor, book, target, key) {
-        return Finding::problem(code::REFUSED, "trust", said(trouble));
+    if let Err(refusal) = objection(doctor, book, target, key) {
+        return Finding::problem(code::REFUSED, "trust", Warning::Refused(refusal).sentence());
     }
     match book.by_fingerprint(&now) {
         Some(peer) if peer.trust == Trust::Verified => {
@@ -249,14 +255,10 @@ fn ended(what: &'static str, target: &Target, ending: &CloseReason, why: Option<
         | CloseReason::IdleTimeout => code::LOST,
         _ => code::REFUSED,
     };
-    let trouble =
-        Warning::Early { whom: target.to_string(), ending: ending.clone(), why: why.map(str::to_owned) };
-    Finding::problem(code, what, said(trouble))
-}
-
-/// The words of the prompt for it, without its mark.
-fn said(trouble: Warning) -> String {
-    let rows = Notice::Warning(trouble).rows();
-    let rows: Vec<_> = rows.iter().map(|row| row.trim_start_matches("! ")).collect();
-    rows.join("\n")
+    let trouble = Warning::HandshakeFailed {
+        remote: target.to_string(),
+        reason: ending.clone(),
+        error: why.map(str::to_owned),
+    };
+    Finding::problem(code, what, trouble.sentence())
 }

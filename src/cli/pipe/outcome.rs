@@ -4,6 +4,7 @@ use std::io;
 
 use crate::app::error::code;
 use crate::app::error::describe;
+use crate::chat::display::{loss_cause, output_failure};
 use crate::events::Event;
 use crate::session::CloseReason;
 use crate::wire::ByeReason;
@@ -84,24 +85,16 @@ impl PipeOutcome {
 }
 
 fn broken(name: &str, ending: &CloseReason) -> (&'static str, String) {
+    if let Some(failure) = output_failure(ending) {
+        return ("peer_output", format!("{name} could not write: {failure}"));
+    }
     match ending {
-        CloseReason::Bye(ByeReason::OutputGone) => {
-            ("peer_output", format!("{name} could not write: who read its output has gone"))
-        }
-        CloseReason::Bye(ByeReason::OutputFull) => {
-            ("peer_output", format!("{name} could not write: no space left where it writes"))
-        }
-        CloseReason::Bye(ByeReason::OutputFailed) => {
-            ("peer_output", format!("{name} could not write: its output failed"))
-        }
         CloseReason::Bye(ByeReason::InputFailed) => {
             ("peer_input", format!("{name} could not read its input to the end"))
         }
         CloseReason::Bye(_) => ("left", format!("{name} left before everything was confirmed")),
-        CloseReason::IdleTimeout => ("lost", format!("lost {name}: no answer for 60 s")),
-        CloseReason::Record => ("lost", format!("lost {name}: a record failed its check")),
         CloseReason::NonceExhausted => ("lost", "more was sent than one key may seal".to_owned()),
-        _ => ("lost", format!("lost {name}: it broke the protocol")),
+        ending => ("lost", format!("lost {name}: {}", loss_cause(ending))),
     }
 }
 

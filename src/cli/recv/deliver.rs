@@ -177,7 +177,7 @@ impl Thread {
         let mut text = String::new();
         for (said, _) in batch {
             if self.way == Destination::Json {
-                text.push_str(&Event::Message(message(said)).to_json(said.arrived_ms));
+                text.push_str(&Event::Message(message(said)).to_json(said.arrived.0));
             } else {
                 text.push_str(SafeText::line_from_bytes(&said.text).as_str());
                 text.push('\n');
@@ -250,6 +250,7 @@ fn hand(command: &str, said: &Message) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::chat::TrustLevel;
+    use crate::time::UnixMs;
 
     /// A thread whose command fails for every message, with nobody to hear it.
     fn failing() -> Thread {
@@ -262,8 +263,8 @@ mod tests {
             name: "bob".to_owned(),
             fingerprint: None,
             trust_level: TrustLevel::Unauthenticated,
-            arrived_ms: 0,
-            sent_ms: 0,
+            arrived: UnixMs(0),
+            sent: UnixMs(0),
             rows: SafeText::rows(text),
             text: text.into(),
         }

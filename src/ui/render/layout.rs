@@ -12,7 +12,8 @@ use super::safety_card;
 use super::size::Size;
 use super::wrap::{answered, wrapped};
 use crate::app::clock::local;
-use crate::chat::{Info, Message, Notice, SafetyCard, earlier_words};
+use crate::chat::display::{SafetyCard, earlier_messages};
+use crate::chat::{Info, Message, Notice};
 use crate::config::TimeFormat;
 use crate::limits;
 use crate::text::safe::SafeText;
@@ -65,8 +66,8 @@ impl Layout {
                 rows.extend(answer.iter().flat_map(|row| answered(row, cells)));
             }
             (OutputMode::Words, Notice::Answer(answer)) => rows.extend(answer.iter().cloned()),
-            (OutputMode::Words | OutputMode::Lines, Notice::History { said, earlier }) => {
-                let before = colour::dim(&earlier_words(*earlier), self.style);
+            (OutputMode::Words | OutputMode::Lines, Notice::History { messages: said, earlier }) => {
+                let before = colour::dim(&earlier_messages(*earlier), self.style);
                 // In words there are no signs.
                 let before =
                     if self.looks == OutputMode::Words { before.replace("… ", "") } else { before };
@@ -81,16 +82,16 @@ impl Layout {
                 rows.extend(notice.sentences().into_iter().map(|row| format!("{clock}{row}")));
             }
             (OutputMode::Lines, Notice::Message(said)) => {
-                let clock = self.clock(&local(said.arrived_ms));
+                let clock = self.clock(&local(said.arrived.0));
                 rows.extend(self.heard(said).into_iter().map(|row| format!("{clock}{row}")));
             }
             (OutputMode::Lines, notice) => rows.extend(self.plain(notice)),
             (OutputMode::Screen, Notice::Message(said)) => {
-                let clock = self.clock(&local(said.arrived_ms));
+                let clock = self.clock(&local(said.arrived.0));
                 rows.extend(self.message(said, &clock, colour::of_said(said), cells));
             }
-            (OutputMode::Screen, Notice::History { said, earlier }) => {
-                rows.extend((*earlier > 0).then(|| colour::dim(&earlier_words(*earlier), self.style)));
+            (OutputMode::Screen, Notice::History { messages: said, earlier }) => {
+                rows.extend((*earlier > 0).then(|| colour::dim(&earlier_messages(*earlier), self.style)));
                 for said in said {
                     let clock = self.past_clock(said, &moment);
                     rows.extend(self.message(said, &clock, colour::of_said(said), cells));
@@ -205,7 +206,7 @@ impl Layout {
 
     /// What is said before belongs to its own time, and to its own day if that is another.
     fn past_clock(&self, said: &Message, now: &ZonedDateTime) -> String {
-        let then = local(said.arrived_ms);
+        let then = local(said.arrived.0);
         if self.time.strftime().is_some() && then.date() != now.date() {
             return format!("{} ", then.strftime(PAST_CLOCK));
         }
@@ -257,6 +258,7 @@ fn laid_out(table: &[Vec<String>], rows: Vec<String>, cells: usize) -> Vec<Strin
 mod tests {
     use super::*;
     use crate::crypto::Fingerprint;
+    use crate::time::UnixMs;
 
     const NOON_MS: u64 = 1_764_072_000_000;
     const DAY_MS: u64 = 86_400_000;
@@ -266,8 +268,8 @@ mod tests {
             name: name.to_owned(),
             fingerprint: Some(Fingerprint::of(name.as_bytes())),
             trust_level: crate::chat::TrustLevel::Unverified,
-            arrived_ms,
-            sent_ms: arrived_ms,
+            arrived: UnixMs(arrived_ms),
+            sent: UnixMs(arrived_ms),
             text: text.into(),
             rows: SafeText::rows(text),
         })
@@ -300,7 +302,7 @@ mod tests {
     #[test]
     fn what_was_said_before_keeps_its_own_time_in_lines_and_in_words() {
         let Notice::Message(one) = said("bob", "hi\n둘", NOON_MS) else { panic!("a message") };
-        let past = Notice::History { said: vec![one], earlier: 2 };
+        let past = Notice::History { messages: vec![one], earlier: 2 };
         let then = local(NOON_MS).strftime("%H").to_string();
         let shown = |looks| {
             let form = Layout::new(looks, Style::Plain, TimeFormat::parse("%H").unwrap());

@@ -7,7 +7,7 @@ use super::colour::{self, Style};
 use super::qr::{self, Code};
 use super::size::Size;
 use super::wrap::{answered, wrapped};
-use crate::chat::SafetyCard;
+use crate::chat::display::SafetyCard;
 
 /// Blanks before the groups of the number.
 const INDENT: &str = "    ";

@@ -46,7 +46,7 @@ impl JsonClient {
             order.outcome = ReplyOutcome::Refused;
         }
         // As `recv` has it: a message has the time of its arrival.
-        let now_ms = if let Notice::Message(said) = notice { said.arrived_ms } else { unix_ms() };
+        let now_ms = if let Notice::Message(said) = notice { said.arrived.0 } else { unix_ms() };
         self.told(&from_notice::of_prompt(notice), now_ms)
     }
 

@@ -17,7 +17,7 @@ use super::helper::{Helper, LineMode};
 use super::terminal_guard::SavedTerminal;
 use super::{EditorEvent, EditorState, external_editor, suspend};
 use crate::app::clock::unix_ms;
-use crate::chat::prompts;
+use crate::chat::display;
 use crate::limits;
 use crate::ui::render::size::cells;
 
@@ -186,7 +186,7 @@ impl EditorThread {
     /// Asks what is to be done with a block.
     fn ask(&self, editor: &mut Lines, mut block: String) -> Read {
         while !self.leaving.load(Ordering::SeqCst) {
-            let question = prompts::block_question(block.lines().count());
+            let question = display::block_question(block.lines().count());
             begin(editor, LineMode::Answer);
             let answer = editor.readline(&question);
             self.gate.close();
@@ -209,10 +209,10 @@ impl EditorThread {
                     Err(why) => self.note(&why),
                 },
                 "d" | "drop" => break,
-                _ => self.note(prompts::block_answers()),
+                _ => self.note(display::BLOCK_ANSWERS),
             }
         }
-        self.note(prompts::dropped());
+        self.note(display::DROPPED);
         Read::Nothing
     }
 
@@ -220,7 +220,7 @@ impl EditorThread {
     fn edit(&self, editor: &mut Lines, text: &str) -> Read {
         match self.externally(text) {
             Ok(text) if text.trim().is_empty() => {
-                self.note(prompts::dropped());
+                self.note(display::DROPPED);
                 Read::Nothing
             }
             Ok(text) if text.lines().count() > limits::PASTE_LINES => self.ask(editor, text),
@@ -237,7 +237,7 @@ impl EditorThread {
         self.saved.lend();
         let edited = external_editor::edited(&command, text, &self.leaving);
         self.saved.hold();
-        edited.map_err(|why| prompts::editor_failed(&command, &why))
+        edited.map_err(|why| display::editor_failed(&command, &why))
     }
 
     /// Something of the editor's own, among the news.

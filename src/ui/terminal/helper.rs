@@ -19,7 +19,7 @@ use super::editor_thread::PrintGate;
 use super::keymap::KeyState;
 use super::terminal_guard::SavedTerminal;
 use crate::app::clock::unix_ms;
-use crate::chat::prompts;
+use crate::chat::display;
 use crate::limits;
 use crate::ui::render::colour::{self, Style};
 use crate::ui::render::size::{cells, size};
@@ -152,7 +152,7 @@ impl Helper {
 fn sample(line: &str) -> String {
     let rows: Vec<_> = line.lines().collect();
     let shown = rows.iter().take(SAMPLE_ROWS).copied().collect::<Vec<_>>().join("\n");
-    format!("{shown}\n{}", prompts::block_rest(rows.len().saturating_sub(SAMPLE_ROWS)))
+    format!("{shown}\n{}", display::block_rest(rows.len().saturating_sub(SAMPLE_ROWS)))
 }
 
 /// Whether rustyline's layout of a line ends left of a row's first cell.
@@ -233,7 +233,7 @@ impl Hinter for Helper {
             return None;
         }
         if self.is_block() {
-            let shown = prompts::block_hint(self.newlines.get() + 1);
+            let shown = display::block_hint(self.newlines.get() + 1);
             return Some(Suggestion { shown, taken: None });
         }
         let now = self.live();
