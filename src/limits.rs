@@ -41,9 +41,9 @@ pub const MESSAGE_BYTES: usize = 16_384;
 /// Bytes of one line of input, before it is parsed.
 pub const LINE_BYTES: usize = 65_536;
 /// Messages of this session that `:last` and `:search` can find.
-pub const MEMORY_MESSAGES: usize = 10_000;
+pub const HISTORY_MESSAGES: usize = 10_000;
 /// Bytes of memory that those messages may take together.
-pub const MEMORY_BYTES: usize = 8 * 1024 * 1024;
+pub const HISTORY_BYTES: usize = 8 * 1024 * 1024;
 /// Lines of a pasted block that are sent without asking.
 pub const PASTE_LINES: usize = 5;
 /// Bytes of a text from an external editor.

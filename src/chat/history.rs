@@ -7,7 +7,7 @@ use super::types::PeerId;
 use crate::limits;
 use crate::text::safe::SafeText;
 
-/// Messages of this session, at most [`limits::MEMORY_MESSAGES`] and [`limits::MEMORY_BYTES`].
+/// Messages of this session, at most [`limits::HISTORY_MESSAGES`] and [`limits::HISTORY_BYTES`].
 #[derive(Debug, Default)]
 pub(crate) struct History {
     entries: VecDeque<HistoryEntry>,
@@ -34,7 +34,7 @@ impl History {
         let entry = HistoryEntry { peer, message };
         self.bytes += entry.bytes();
         self.entries.push_back(entry);
-        while self.entries.len() > limits::MEMORY_MESSAGES || self.bytes > limits::MEMORY_BYTES {
+        while self.entries.len() > limits::HISTORY_MESSAGES || self.bytes > limits::HISTORY_BYTES {
             let Some(oldest) = self.entries.pop_front() else { break };
             self.bytes = self.bytes.saturating_sub(oldest.bytes());
         }
@@ -83,15 +83,15 @@ mod tests {
     fn history_is_bounded_in_messages_and_in_bytes() {
         let peer = PeerId::Key(Fingerprint::of(b"bob"));
         let mut history = History::default();
-        for n in 0..limits::MEMORY_MESSAGES + 5 {
+        for n in 0..limits::HISTORY_MESSAGES + 5 {
             history.push(peer, &message(&n.to_string()));
         }
-        assert_eq!(history.entries.len(), limits::MEMORY_MESSAGES);
-        assert_eq!(history.last(limits::MEMORY_MESSAGES, None).first(), Some(&message("5")));
+        assert_eq!(history.entries.len(), limits::HISTORY_MESSAGES);
+        assert_eq!(history.last(limits::HISTORY_MESSAGES, None).first(), Some(&message("5")));
         for _ in 0..2_000 {
             history.push(peer, &message(&"x".repeat(limits::MESSAGE_BYTES)));
         }
-        assert!(history.bytes <= limits::MEMORY_BYTES);
+        assert!(history.bytes <= limits::HISTORY_BYTES);
         assert_eq!(history.bytes, history.entries.iter().map(HistoryEntry::bytes).sum::<usize>());
     }
 

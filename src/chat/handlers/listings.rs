@@ -120,7 +120,7 @@ fn limit_rows(capacity: usize) -> Vec<String> {
         ("an attempt to connect", format!("{} for each address", seconds(limits::CONNECT_TIMEOUT_MS))),
         (
             "messages of this session to find again",
-            format!("{} or {} MiB", limits::MEMORY_MESSAGES, limits::MEMORY_BYTES / 1024 / 1024),
+            format!("{} or {} MiB", limits::HISTORY_MESSAGES, limits::HISTORY_BYTES / 1024 / 1024),
         ),
         ("pasted lines sent without asking", limits::PASTE_LINES.to_string()),
         (

@@ -281,8 +281,9 @@ impl Chat {
         let is_outbound = |conn: ConnId| {
             self.conversations.get(conn).is_some_and(|conversation| !conversation.origin.is_inbound())
         };
-        let since = self.conversations.peer_of(rival).map_or(UnixMs(0), |peer| peer.since);
-        let crossed = is_outbound(conn) != is_outbound(rival) && self.now.unix.since(since) < CROSSING_MS;
+        let is_recent = |peer: &Peer| self.now.unix.since(peer.since) < CROSSING_MS;
+        let crossed = is_outbound(conn) != is_outbound(rival)
+            && self.conversations.peer_of(rival).is_some_and(is_recent);
         let newer_stays = !crossed || is_outbound(conn) == we_are_lower;
         let (winner, loser) = if newer_stays { (conn, rival) } else { (rival, conn) };
         if let Some(conversation) = self.conversations.get_mut(loser) {
