@@ -116,8 +116,8 @@ impl<S: NoticeSink> App<S> {
 
     /// The same, but not longer than to this moment.
     pub(crate) fn turn_until(&mut self, until: Option<Instant>) -> io::Result<()> {
-        let deadline = self.chat().poll_timeout().filter(|due| *due != u64::MAX);
-        let deadline = deadline.map(|due| self.host.instant(due));
+        let deadline = self.chat().poll_timeout();
+        let deadline = deadline.map(|due| self.host.instant(due.0));
         let deadline = deadline.into_iter().chain(until).min();
         self.flush();
         let mut events = Vec::new();
@@ -201,7 +201,7 @@ impl<S: NoticeSink> App<S> {
     /// kernel. Who is still shaking hands has nothing to show yet, and cannot wait for long.
     fn regulate(&mut self, behind: bool) {
         for conn in self.client.chat.connections() {
-            let waits = behind && self.chat().is_met(conn);
+            let waits = behind && self.chat().has_peer(conn);
             let wanted =
                 if self.chat().wants_read(conn) && !waits { ReadInterest::On } else { ReadInterest::Off };
             self.host.set_reading(conn, wanted);

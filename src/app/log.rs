@@ -43,7 +43,7 @@ impl Log {
 
     /// Writes what we said.
     pub(crate) fn sent(&mut self, said: &Message) -> io::Result<()> {
-        self.write(&Notice::Message(said.clone()).rows(), said.arrived_ms)
+        self.write(&Notice::Message(said.clone()).rows(), said.arrived.0)
     }
 
     fn write(&mut self, rows: &[String], now_ms: u64) -> io::Result<()> {
@@ -68,6 +68,7 @@ mod tests {
 
     use super::*;
     use crate::text::safe::SafeText;
+    use crate::time::UnixMs;
 
     #[test]
     fn a_log_is_private_appended_to_and_never_raw() {
@@ -80,8 +81,8 @@ mod tests {
             name: "bob".to_owned(),
             fingerprint: None,
             trust_level: crate::chat::TrustLevel::Unverified,
-            arrived_ms: 0,
-            sent_ms: 0,
+            arrived: UnixMs(0),
+            sent: UnixMs(0),
             text: Vec::new(),
             rows: SafeText::rows("hi\u{1b}[2J\n둘"),
         };

@@ -1,187 +1,276 @@
-//! One connection of a chat: its session, who is at the other end, and what it still owes us.
+//! Conversations: one for each connection, with its session, its peer and its unacknowledged
+//! messages.
 
-use crate::ids::{ConnId, DialId, ListenerId};
-use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, VecDeque};
 
-use super::io::TrustLevel;
+use super::types::{Origin, PeerId, TrustLevel};
 use crate::crypto::{Fingerprint, PublicKey};
+use crate::ids::ConnId;
 use crate::limits;
-use crate::peers::address::Target;
+use crate::peers::name::Name;
 use crate::session::AnySession;
 use crate::text::safe::SafeText;
+use crate::time::{MonoMs, UnixMs};
 
-/// How a connection came to be.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Origin {
-    /// We dialled.
-    Outbound { dial: DialId, target: Target, pin: Option<Fingerprint>, callers: AcceptPolicy },
-    /// Somebody called.
-    Inbound { listener: ListenerId, from: SocketAddr, callers: AcceptPolicy },
-}
+/// Time after which a message without a receipt is counted in the prompt, in milliseconds. A
+/// receipt on a good line takes two or three: a number that only flickers says nothing.
+const LATE_MS: u64 = 1_000;
 
-/// Whom a listener takes, or who may be at the other end of a call of ours.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum AcceptPolicy {
-    /// Everybody.
-    Anyone,
-    /// Keys in the book only.
-    KnownOnly,
-    /// The holder of this key, whom somebody chose by name.
-    Key(Fingerprint),
-    /// The holder of this key, which somebody typed or pasted: it is verified by that.
-    Pinned(Fingerprint),
-}
-
-/// Who is at the other end, once both sides have confirmed.
+/// Peer of an established connection.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Peer {
-    pub(crate) name: String,
+    pub(crate) name: Name,
     pub(crate) id: PeerId,
     pub(crate) trust_level: TrustLevel,
-    pub(crate) since_ms: u64,
-    /// When it last said something, or joined, in milliseconds since 1970.
-    pub(crate) seen_ms: u64,
+    pub(crate) since: UnixMs,
+    /// Moment of its last message, or of its joining.
+    pub(crate) last_seen: UnixMs,
 }
 
 impl Peer {
+    pub(crate) fn new(name: Name, id: PeerId, trust_level: TrustLevel, now: UnixMs) -> Self {
+        Self { name, id, trust_level, since: now, last_seen: now }
+    }
+
     /// The key that it has proved, if it has.
     pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
         match self.id {
             PeerId::Key(fingerprint) => Some(fingerprint),
-            PeerId::Raw(_) => None,
+            PeerId::Conn(_) => None,
         }
     }
 }
 
-/// What tells a partner from all others.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum PeerId {
-    /// The key that it has proved.
-    Key(Fingerprint),
-    /// Nothing but its connection: the raw wire proves no key.
-    Raw(ConnId),
-}
-
-/// A message of ours that the peer has not shown yet.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Unacked {
-    seq: u64,
-    text: String,
-    since_ms: u64,
-}
-
-/// How far a person knows the raw wire's ways on this connection.
+/// Hints about the raw wire that were shown on a connection, each once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum HintsShown {
-    Nothing,
+    None,
     NoReceipts,
 }
 
-/// Time after which a message that has no receipt is counted in the prompt, in milliseconds. A receipt on a
-/// good line takes two or three: a number that only flickers says nothing.
-const LATE_MS: u64 = 1_000;
-
+/// One connection of a chat.
 pub(crate) struct Conversation {
     pub(crate) session: AnySession,
-    pub(crate) way: Origin,
-    /// The key, from the moment that it is known.
+    pub(crate) origin: Origin,
+    /// Key of the peer, from the moment that it is known.
     pub(crate) key: Option<PublicKey>,
     pub(crate) peer: Option<Peer>,
-    /// When a goodbye that waits for receipts is said all the same, in monotonic milliseconds.
-    pub(crate) leaving: Option<u64>,
-    /// The newer connection with the same peer that takes its place.
+    /// Newer connection with the same peer, which takes the place of this one.
     pub(crate) successor: Option<ConnId>,
-    /// Messages that came while somebody else was addressed.
+    /// Number of messages that came while another peer was addressed.
     pub(crate) unread: usize,
-    /// The system's words for the end of the stream, if it was an error.
-    pub(crate) broken: Option<String>,
-    /// What the raw wire has been said not to give, so that it is said once.
-    pub(crate) told: HintsShown,
-    waiting: VecDeque<Unacked>,
-    waiting_bytes: usize,
+    /// Error that ended the stream, in the words of the system.
+    pub(crate) stream_error: Option<String>,
+    pub(crate) hints: HintsShown,
+    pub(crate) unacked: UnackedQueue,
+    closing: Option<OrderlyClose>,
+}
+
+/// Orderly close that waits until every message is acknowledged.
+#[derive(Clone, Copy)]
+struct OrderlyClose {
+    /// Moment at which the connection closes all the same, if there is one.
+    at_latest: Option<MonoMs>,
 }
 
 impl Conversation {
-    pub(crate) fn new(session: AnySession, way: Origin) -> Self {
+    pub(crate) fn new(session: AnySession, origin: Origin) -> Self {
         Self {
             session,
-            way,
+            origin,
             key: None,
             peer: None,
-            leaving: None,
             successor: None,
             unread: 0,
-            broken: None,
-            told: HintsShown::Nothing,
-            waiting: VecDeque::new(),
-            waiting_bytes: 0,
+            stream_error: None,
+            hints: HintsShown::None,
+            unacked: UnackedQueue::default(),
+            closing: None,
         }
     }
 
-    /// The other end as it can be named before anybody is known.
-    pub(crate) fn whom(&self) -> String {
-        match &self.way {
-            Origin::Outbound { target, .. } => target.to_string(),
-            Origin::Inbound { from, .. } => from.to_string(),
-        }
-    }
-
-    /// Whether it speaks the raw wire.
-    pub(crate) fn is_raw(&self) -> bool {
+    pub(crate) fn is_oaep(&self) -> bool {
         matches!(self.session, AnySession::Raw(_))
     }
 
-    /// The name, once known.
-    pub(crate) fn name(&self) -> Option<&str> {
-        self.peer.as_ref().map(|peer| peer.name.as_str())
+    /// Whether it was dialled, and the peer is not known yet.
+    pub(crate) fn is_connecting(&self) -> bool {
+        self.peer.is_none() && !self.origin.is_inbound()
     }
 
-    /// Whether text can be said and nobody has begun to leave.
-    pub(crate) fn open(&self) -> bool {
-        self.peer.is_some() && self.leaving.is_none()
+    /// Whether it takes text: the peer is known, and neither side has begun to close.
+    pub(crate) fn is_open(&self) -> bool {
+        self.peer.is_some() && self.closing.is_none()
     }
 
-    /// Messages that the peer has not shown yet.
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting.len()
+    /// Name of the peer; empty before it is known.
+    pub(crate) fn name(&self) -> String {
+        self.peer.as_ref().map(|peer| peer.name.to_string()).unwrap_or_default()
     }
 
-    /// Messages that have waited so long that the person should know.
-    pub(crate) fn late(&self, now_ms: u64) -> usize {
-        self.waiting.iter().filter(|waiting| now_ms >= waiting.since_ms + LATE_MS).count()
+    /// Begins an orderly close. Of several deadlines the earliest holds.
+    pub(crate) fn begin_close(&mut self, at_latest: Option<MonoMs>) {
+        let before = self.closing.and_then(|closing| closing.at_latest);
+        self.closing = Some(OrderlyClose { at_latest: before.into_iter().chain(at_latest).min() });
     }
 
-    /// When the next message becomes late, in monotonic milliseconds.
-    pub(crate) fn late_at_ms(&self, now_ms: u64) -> Option<u64> {
-        self.waiting.iter().map(|waiting| waiting.since_ms + LATE_MS).find(|late| *late > now_ms)
+    pub(crate) fn close_deadline(&self) -> Option<MonoMs> {
+        self.closing?.at_latest
     }
 
-    /// Whether one more message may wait.
+    /// Whether an orderly close need not wait any longer.
+    pub(crate) fn can_close(&self) -> bool {
+        self.closing.is_some() && self.unacked.len() == 0
+    }
+}
+
+/// Messages of ours without a receipt, bounded by [`limits::QUEUE_MESSAGES`] and
+/// [`limits::QUEUE_BYTES`].
+#[derive(Default)]
+pub(crate) struct UnackedQueue {
+    messages: VecDeque<Unacked>,
+    bytes: usize,
+}
+
+struct Unacked {
+    seq: u64,
+    text: String,
+    since: MonoMs,
+}
+
+impl UnackedQueue {
+    pub(crate) fn len(&self) -> usize {
+        self.messages.len()
+    }
+
     pub(crate) fn has_room(&self) -> bool {
-        self.waiting.len() < limits::QUEUE_MESSAGES && self.waiting_bytes < limits::QUEUE_BYTES
+        self.messages.len() < limits::QUEUE_MESSAGES && self.bytes < limits::QUEUE_BYTES
     }
 
-    pub(crate) fn remember(&mut self, seq: u64, text: &str, since_ms: u64) {
-        self.waiting_bytes += text.len();
-        self.waiting.push_back(Unacked { seq, text: text.to_owned(), since_ms });
+    pub(crate) fn push(&mut self, seq: u64, text: &str, since: MonoMs) {
+        self.bytes += text.len();
+        self.messages.push_back(Unacked { seq, text: text.to_owned(), since });
     }
 
-    /// Forgets what the peer has shown, and gives how many messages that were.
-    pub(crate) fn receipted(&mut self, upto: u64) -> u64 {
-        let before = self.waiting.len();
-        while self.waiting.front().is_some_and(|waiting| waiting.seq <= upto) {
-            if let Some(done) = self.waiting.pop_front() {
-                self.waiting_bytes = self.waiting_bytes.saturating_sub(done.text.len());
-            }
+    /// Drops what the peer has acknowledged and returns the number of messages.
+    pub(crate) fn ack(&mut self, upto: u64) -> u64 {
+        let before = self.messages.len();
+        while let Some(acked) = self.messages.pop_front_if(|message| message.seq <= upto) {
+            self.bytes = self.bytes.saturating_sub(acked.text.len());
         }
-        (before - self.waiting.len()) as u64
+        (before - self.messages.len()) as u64
     }
 
-    /// The first `count` waiting messages as they may be shown, one row each, and how many more there are.
-    pub(crate) fn waiting_rows(&self, count: usize) -> (Vec<SafeText>, usize) {
-        let rows: Vec<_> = self.waiting.iter().take(count).map(|one| SafeText::line(&one.text)).collect();
-        let more = self.waiting.len() - rows.len();
+    /// Number of messages that have waited so long that the user should know.
+    pub(crate) fn late(&self, now: MonoMs) -> usize {
+        self.messages.iter().filter(|message| now >= message.since + LATE_MS).count()
+    }
+
+    /// Moment at which the next message becomes late.
+    pub(crate) fn next_late(&self, now: MonoMs) -> Option<MonoMs> {
+        self.messages.iter().map(|message| message.since + LATE_MS).find(|late| *late > now)
+    }
+
+    /// The first `count` messages as they may be shown, one row each, and how many more there are.
+    pub(crate) fn rows(&self, count: usize) -> (Vec<SafeText>, usize) {
+        let rows: Vec<_> = self.messages.iter().take(count).map(|one| SafeText::line(&one.text)).collect();
+        let more = self.messages.len() - rows.len();
         (rows, more)
+    }
+}
+
+/// All conversations, and the peer that plain text goes to.
+#[derive(Default)]
+pub(crate) struct Conversations {
+    by_conn: BTreeMap<ConnId, Conversation>,
+    addressed: Option<PeerId>,
+    oaep_names: u64,
+}
+
+impl Conversations {
+    pub(crate) fn insert(&mut self, conn: ConnId, conversation: Conversation) {
+        self.by_conn.insert(conn, conversation);
+    }
+
+    pub(crate) fn remove(&mut self, conn: ConnId) -> Option<Conversation> {
+        self.by_conn.remove(&conn)
+    }
+
+    pub(crate) fn get(&self, conn: ConnId) -> Option<&Conversation> {
+        self.by_conn.get(&conn)
+    }
+
+    pub(crate) fn get_mut(&mut self, conn: ConnId) -> Option<&mut Conversation> {
+        self.by_conn.get_mut(&conn)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_conn.len()
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Conversation> {
+        self.by_conn.values()
+    }
+
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut Conversation> {
+        self.by_conn.values_mut()
+    }
+
+    /// Connections whose conversation matches, the oldest first: connections are numbered as they
+    /// come.
+    pub(crate) fn conns(&self, matches: impl Fn(&Conversation) -> bool) -> Vec<ConnId> {
+        self.by_conn.iter().filter(|(_, one)| matches(one)).map(|(conn, _)| *conn).collect()
+    }
+
+    pub(crate) fn find(&self, matches: impl Fn(&Conversation) -> bool) -> Option<ConnId> {
+        self.by_conn.iter().find(|(_, one)| matches(one)).map(|(conn, _)| *conn)
+    }
+
+    pub(crate) fn peers(&self) -> impl Iterator<Item = &Peer> {
+        self.values().filter_map(|conversation| conversation.peer.as_ref())
+    }
+
+    pub(crate) fn peer_of(&self, conn: ConnId) -> Option<&Peer> {
+        self.get(conn)?.peer.as_ref()
+    }
+
+    /// Changes what is known of the holder of a key, on each of its connections.
+    pub(crate) fn update_peer(&mut self, fingerprint: Fingerprint, update: impl Fn(&mut Peer)) {
+        let peers = self.values_mut().filter_map(|conversation| conversation.peer.as_mut());
+        peers.filter(|peer| peer.id == PeerId::Key(fingerprint)).for_each(update);
+    }
+
+    /// Open conversation with a peer.
+    pub(crate) fn open_with(&self, peer: PeerId) -> Option<ConnId> {
+        self.find(|one| one.is_open() && one.peer.as_ref().is_some_and(|there| there.id == peer))
+    }
+
+    /// Peer that plain text goes to, whether it is connected or not.
+    pub(crate) fn addressed_peer(&self) -> Option<PeerId> {
+        self.addressed
+    }
+
+    /// Connection that plain text goes to.
+    pub(crate) fn addressed_conn(&self) -> Option<ConnId> {
+        self.open_with(self.addressed?)
+    }
+
+    /// Conversation that plain text goes to.
+    pub(crate) fn addressed(&self) -> Option<&Conversation> {
+        self.get(self.addressed_conn()?)
+    }
+
+    /// Sends plain text to this peer from now on; its messages count as read.
+    pub(crate) fn address(&mut self, peer: PeerId) {
+        self.addressed = Some(peer);
+        if let Some(conversation) = self.open_with(peer).and_then(|conn| self.get_mut(conn)) {
+            conversation.unread = 0;
+        }
+    }
+
+    /// Next name of a peer on the raw wire: `raw-1` and so on. None is ever given twice.
+    pub(crate) fn next_oaep_name(&mut self) -> Name {
+        self.oaep_names += 1;
+        Name::claimed(format!("raw-{}", self.oaep_names).as_bytes())
     }
 }

@@ -1,371 +1,143 @@
-//! What comes into a [`super::Chat`] and what it wants done. The front end performs effects in their order
-//! and reports back; a prompt, a replayed script and a one-shot command differ only in how.
+//! Inputs of the conversation core and the effects that it asks for.
+//!
+//! The host performs effects in their order and reports results as inputs. An interactive prompt, a
+//! replayed script and a one-shot command differ only in the host.
 
 use std::net::SocketAddr;
 
 use super::command::Command;
-use super::kinds::{KeyFor, Protocol};
 use super::notice::{Message, Notice};
-use crate::crypto::{JobResult, PublicKey, RsaJob, Seed};
+use super::types::{DialOutcome, ExitRequest, KeyFor, KeyReplacement, NewKey, Protocol, ReceiptDue};
+use crate::crypto::{JobResult, RsaJob, Seed};
 use crate::ids::{ConnId, DialId, JobQueue, ListenerId};
 use crate::peers::address::{Family, ListenAt, Target};
 use crate::peers::book::{Book, Change};
 use crate::text::safe::SafeText;
 use crate::wire::ByeReason;
 
-/// Our own key as the store knows it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct OwnKey {
-    /// The public half.
-    pub public: PublicKey,
-    /// Where it is kept, as it may be shown.
-    pub file: String,
-}
-
-/// How a new key came to be.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct NewKey {
-    /// The key and its file.
-    pub key: OwnKey,
-    /// Where the key before it is kept now, if there was one.
-    pub kept: Option<String>,
-    /// Whether it was made here or found: another process may have made the first key meanwhile.
-    pub origin: KeyOrigin,
-}
-
-/// Where a key came from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum KeyOrigin {
-    /// Made just now.
-    Made,
-    /// Found in its file.
-    Found,
-}
-
-/// What happens to a chat.
+/// Input of a chat. `why`, `what` and `error` are words for the user.
 #[expect(missing_debug_implementations, reason = "carries seeds and shared secrets")]
+#[expect(missing_docs, reason = "fields are what their names and types say")]
 pub enum Input<'a> {
-    /// A line was typed, commands included.
+    /// Typed line, commands included.
     Line(&'a str),
-    /// A command that was not typed: the command line asks for it.
+    /// Command that was not typed: of the command line or of a program.
     Command(Command),
     /// Text for the addressed peer, whatever it looks like.
     Text(&'a str),
-    /// Text for a peer by its name, whatever it looks like; who is addressed stays so.
-    TextTo {
-        /// The peer.
-        name: &'a str,
-        /// The text.
-        text: &'a str,
-    },
-    /// A line of input means nothing; it was dropped whole.
-    LineRefused {
-        /// Which, why, and what to write instead.
-        what: String,
-    },
-    /// A line of input was longer than can be read; it was dropped whole.
-    LineTooLong {
-        /// Its length in bytes.
-        bytes: u64,
-    },
-    /// A line of input was not UTF-8; it was dropped whole.
-    LineNotText {
-        /// The line as it can be shown.
-        row: SafeText,
-    },
-    /// What came on a connection cannot be kept: end it, and say why.
-    Dismiss {
-        /// Which connection.
-        conn: ConnId,
-        /// What the peer is told.
-        reason: ByeReason,
-    },
+    /// Text for a peer by its name, whatever it looks like; the addressed peer stays.
+    TextTo { name: &'a str, text: &'a str },
+    /// Line of input that means nothing; it was dropped whole.
+    LineRefused { what: String },
+    /// Line of input that is longer than can be read; it was dropped whole.
+    LineTooLong { bytes: u64 },
+    /// Line of input that is not UTF-8; it was dropped whole.
+    LineNotText { row: SafeText },
+    /// End of a connection of which nothing more can be kept; the peer is told the reason.
+    Dismiss { conn: ConnId, reason: ByeReason },
     /// Ctrl-C on an empty line: cancel what is pending.
     Cancel,
-    /// The person, the end of input or a signal ends the program.
+    /// The user, the end of input or a signal ends the program.
     ExitRequest(ExitRequest),
-    /// [`Effect::Listen`] worked.
-    Listening {
-        /// Which.
-        listener: ListenerId,
-        /// The real address, with its real port.
-        at: SocketAddr,
-    },
-    /// [`Effect::Listen`] failed.
-    ListenFailed {
-        /// Which.
-        listener: ListenerId,
-        /// The system's reason, in words.
-        why: String,
-    },
-    /// Somebody called.
-    Accepted {
-        /// The new connection.
-        conn: ConnId,
-        /// On which listener.
-        listener: ListenerId,
-        /// From where.
-        from: SocketAddr,
-        /// This connection's randomness.
-        seed: Seed,
-    },
-    /// A caller was turned away before anything was read.
-    TurnedAway {
-        /// From where.
-        from: SocketAddr,
-        /// Why, in words.
-        why: String,
-    },
-    /// [`Effect::Connect`] reached a socket.
-    Connected {
-        /// Which.
-        dial: DialId,
-        /// The new connection.
-        conn: ConnId,
-        /// Where it ended up.
-        to: SocketAddr,
-        /// This connection's randomness.
-        seed: Seed,
-    },
-    /// [`Effect::Connect`] reached nothing.
-    Unreachable {
-        /// Which.
-        dial: DialId,
-        /// What was tried and how it failed, in words.
-        why: String,
-    },
-    /// Bytes arrived.
-    Bytes {
-        /// On which connection.
-        conn: ConnId,
-        /// As they came.
-        bytes: &'a [u8],
-    },
-    /// The stream of a connection ended, well or by an error.
-    Ended {
-        /// Which connection.
-        conn: ConnId,
-        /// The error in words, if it was one.
-        error: Option<String>,
-    },
-    /// [`Effect::Job`] is done.
-    JobDone {
-        /// For which connection.
-        conn: ConnId,
-        /// The result.
-        result: JobResult,
-    },
-    /// [`Effect::Job`] was refused: too many strangers wait.
-    JobRefused {
-        /// For which connection.
-        conn: ConnId,
-    },
-    /// [`Effect::Show`] with a receipt has reached the screen, or was written and flushed.
+    /// Result of [`Effect::Listen`], with the real address and port.
+    Listening { listener: ListenerId, at: SocketAddr },
+    /// Failure of [`Effect::Listen`].
+    ListenFailed { listener: ListenerId, why: String },
+    /// New inbound connection, with all its randomness.
+    Accepted { conn: ConnId, listener: ListenerId, from: SocketAddr, seed: Seed },
+    /// Caller that was turned away before anything was read.
+    TurnedAway { from: SocketAddr, why: String },
+    /// Result of [`Effect::Connect`]: a new outbound connection, with all its randomness.
+    Connected { dial: DialId, conn: ConnId, to: SocketAddr, seed: Seed },
+    /// Failure of [`Effect::Connect`]: the addresses tried and their errors.
+    Unreachable { dial: DialId, why: String },
+    /// Bytes that arrived on a connection.
+    Bytes { conn: ConnId, bytes: &'a [u8] },
+    /// End of a connection's stream, by an error or without one.
+    Ended { conn: ConnId, error: Option<String> },
+    /// Result of [`Effect::Job`].
+    JobDone { conn: ConnId, result: JobResult },
+    /// Refusal of [`Effect::Job`]: its queue is full.
+    JobRefused { conn: ConnId },
+    /// A notice with a receipt ([`Effect::Show`]) has reached the screen, or was written and
+    /// flushed.
     Shown(ReceiptDue),
-    /// [`Effect::ReadBook`] is done.
-    Book {
-        /// The connection whose judgement waits for it.
-        conn: ConnId,
-        /// The book, or why it cannot be used.
-        book: Result<Book, String>,
-    },
-    /// [`Effect::ChangeBook`] is done, with the book as it now is for all processes.
+    /// Result of [`Effect::ReadBook`]: the book, or why it cannot be used.
+    Book { conn: ConnId, book: Result<Book, String> },
+    /// Peer book that could not be used when the chat began.
+    BookUnusable { why: String },
+    /// Result of [`Effect::ChangeBook`]: the book as it now is for all processes.
     Changed(Result<Book, String>),
-    /// [`Effect::MakeKey`] is done, or failed with words.
+    /// Result of [`Effect::MakeKey`].
     KeyMade(Result<NewKey, String>),
-    /// [`Effect::OpenLog`] is done with the file as it may be shown, or the log failed, now or later.
-    Logging {
-        /// The file as it was asked for.
-        file: String,
-        /// The system's reason in words if it failed.
-        result: Result<(), String>,
-    },
+    /// Result of [`Effect::OpenLog`] for the file as it was asked for, or a later failure of the
+    /// log.
+    Logging { file: String, result: Result<(), String> },
     /// After an [`Effect::Transmit`] the kernel took less than everything.
-    WriteBlocked {
-        /// Which connection.
-        conn: ConnId,
-    },
+    WriteBlocked { conn: ConnId },
     /// The kernel has taken everything that was sent.
-    Drained {
-        /// Which connection.
-        conn: ConnId,
-    },
-    /// The machine is out of descriptors.
-    OutOfFds {
-        /// How many connections are open.
-        open: usize,
-    },
-    /// Time has passed.
+    Drained { conn: ConnId },
+    /// The process is out of file descriptors.
+    OutOfFds { open: usize },
+    /// Passage of time.
     Tick,
 }
 
-/// Why the program ends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ExitRequest {
-    /// The person said so.
-    Quit,
-    /// The input has ended: everything accepted is to be delivered first.
-    EndOfInput,
-    /// A signal, by its number.
-    Signal(u8),
-    /// What the program was started for has failed; end with this code.
-    Failure(u8),
-}
-
-/// A receipt that is owed once a message has been shown.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ReceiptDue {
-    /// To which connection.
-    pub conn: ConnId,
-    /// Up to which number.
-    pub upto: u64,
-}
-
-/// A text of ours on its way.
+/// Text of ours on its way. `number` counts from 1 on each connection.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "fields are what their names and types say")]
 pub struct SentMessage {
     /// The text, under our own name.
-    pub said: Message,
-    /// The peer that it goes to.
+    pub message: Message,
     pub to: String,
-    /// Its number on the connection, which counts up from 1. A new connection begins anew.
     pub number: u64,
 }
 
-/// What a chat wants done.
+/// Effect that a chat asks for.
 #[expect(missing_debug_implementations, reason = "carries jobs")]
+#[expect(missing_docs, reason = "fields are what their names and types say")]
 pub enum Effect {
-    /// Show this; when it asks for one, report [`Input::Shown`] once it has been.
+    /// Show a notice; if it has a receipt, report [`Input::Shown`] once it has been shown.
     Show(Notice, Option<ReceiptDue>),
-    /// Call the person's attention; this may be told on a desktop that others see.
+    /// Notify the user, on a desktop that others may see.
     Alert(SafeText),
-    /// A text of ours was accepted for a peer: for logs and programs, and for nothing that a typist must see.
+    /// A text of ours was accepted for a peer: for logs and programs. A user has typed it and
+    /// knows.
     Sent(SentMessage),
-    /// A peer has shown what we sent: for programs; a person sees what is not received yet.
-    Received {
-        /// The peer.
-        name: String,
-        /// Everything up to this [`SentMessage::number`].
-        upto: u64,
-    },
-    /// Write what is said to this file too, instead of the one before; report [`Input::Logging`].
+    /// A peer has shown our messages up to this number: for programs. A user sees what is not
+    /// received yet.
+    Received { name: String, upto: u64 },
+    /// Write messages to this file too, instead of the one before; report [`Input::Logging`].
     OpenLog(String),
-    /// Write it to no file any more.
+    /// Close the log.
     CloseLog,
     /// Bind and listen.
-    Listen {
-        /// The name for it.
-        listener: ListenerId,
-        /// Where.
-        at: ListenAt,
-        /// Which address family.
-        family: Family,
-    },
+    Listen { listener: ListenerId, at: ListenAt, family: Family },
     /// Look the host up and connect.
-    Connect {
-        /// The name for it.
-        dial: DialId,
-        /// Where to.
-        target: Target,
-        /// Which address family.
-        family: Family,
-    },
-    /// Forget an attempt to connect.
+    Connect { dial: DialId, target: Target, family: Family },
+    /// Abandon an attempt to connect.
     CancelConnect(DialId),
-    /// Bytes for a connection.
-    Transmit {
-        /// Which.
-        conn: ConnId,
-        /// In order.
-        bytes: Vec<u8>,
-    },
-    /// It stands, on this wire, and no longer counts as a stranger's; only on ours each side asks for signs of life.
+    /// Send bytes on a connection, in order.
+    Transmit { conn: ConnId, bytes: Vec<u8> },
+    /// The peer has proved its key, or has shown itself on the raw wire: the limits of
+    /// unauthenticated connections no longer apply. Keepalives exist on the native protocol only.
     Authenticated(ConnId, Protocol),
-    /// Close a connection after what was transmitted has gone out.
+    /// Close a connection after everything transmitted has gone out.
     Close(ConnId),
     /// Run a job off the loop.
-    Job {
-        /// For which connection.
-        conn: ConnId,
-        /// The job.
-        job: RsaJob,
-        /// Whose turn it is in the queue.
-        queue: JobQueue,
-    },
-    /// Read the peer book as it stands now and report [`Input::Book`].
-    ReadBook {
-        /// The connection whose judgement waits for it.
-        conn: ConnId,
-    },
+    Job { conn: ConnId, job: RsaJob, queue: JobQueue },
+    /// Read the peer book as it is now and report [`Input::Book`]: the judgement of a key waits for
+    /// it.
+    ReadBook { conn: ConnId },
     /// Change the peer book for all processes and report [`Input::Changed`].
     ChangeBook(Vec<Change>),
-    /// Make a key and store it.
-    MakeKey {
-        /// What for.
-        of: KeyFor,
-        /// Bits of its modulus.
-        bits: u32,
-        /// What to do with a key that is there.
-        replacing: Replacing,
-    },
-    /// Throw the key away that is being made.
+    /// Generate a key, store it and report [`Input::KeyMade`].
+    MakeKey { of: KeyFor, bits: u32, replacing: KeyReplacement },
+    /// Discard the key that is being generated.
     CancelKey,
-    /// A connection that we dialled is over or never came to be, or nobody can call us; a front end without a person may end
-    /// with this code.
+    /// A connection that was dialled has ended or was never established, or a listener has failed.
+    /// A program without a user may end by it.
     DialFinished(DialOutcome),
-    /// Everything is said: end with this code.
+    /// End with this exit code.
     Quit(u8),
-}
-
-/// How a connection that we dialled ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum DialOutcome {
-    /// Nothing can be listened on.
-    ListenFailed,
-    /// No socket was reached.
-    Unreachable,
-    /// Not the peer asked for, or the handshake was refused by either side.
-    Refused,
-    /// Lost, or silent.
-    Lost,
-    /// The peer left in order, before everything was acknowledged.
-    PeerLeftEarly,
-    /// The peer could not keep what it got.
-    Failed,
-    /// The peer ended it well, everything acknowledged.
-    Left,
-    /// We ended it well, everything acknowledged.
-    Done,
-}
-
-/// What to do when a key exists already.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Replacing {
-    /// Nothing: use the one that is there.
-    Never,
-    /// Keep the old one beside the new one.
-    KeepOld,
-}
-
-/// How sure we are that a key belongs to the person.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum TrustLevel {
-    /// Taken at first sight.
-    Unverified,
-    /// Compared by the person.
-    Verified,
-    /// Not at all: on the raw wire anybody can write in anybody's name.
-    Unauthenticated,
-}
-
-impl TrustLevel {
-    /// The word for it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Unverified => "unverified",
-            Self::Verified => "verified",
-            Self::Unauthenticated => "raw",
-        }
-    }
 }

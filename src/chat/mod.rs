@@ -1,31 +1,226 @@
-//! What a person means: commands, peers, trust, receipts and notices. A [`Chat`] is a value like any other:
-//! inputs go in, effects come out, and it touches no socket, file, clock or screen.
+//! Conversation core: commands, peers, trust, receipts and notices of one account.
 //!
-//! `contract.rs` has what goes in and out, `core.rs` the state, `words.rs` all sentences.
+//! Laws:
+//! - **Drain**: after every [`Chat::handle`], [`Chat::poll_effect`] until `None` before the next
+//!   input.
+//! - **Order**: effects are performed in the order in which they are polled.
+//! - **Purity**: moments and randomness come with the inputs, so that a replayed script runs the
+//!   real code.
+//! - **Components** own their state; only the handlers see [`Chat`] whole.
 
+mod account;
 pub mod command;
 mod conversation;
-mod display;
-mod glance;
-pub(crate) mod handlers;
+pub(crate) mod display;
+mod effects;
+mod handlers;
+mod history;
 mod io;
-mod kinds;
 mod notice;
-pub mod prompts;
+mod notify;
 mod queries;
-mod rate_limit;
-mod state;
+mod shutdown;
+mod trust_policy;
+mod types;
 
-pub use conversation::AcceptPolicy;
-pub use display::{SafetyCard, earlier_words};
-pub use glance::PromptView;
-pub use handlers::notify::{Notify, NotifyContent, NotifyWhen};
-pub use handlers::trust::objection_to_dialled;
-pub use io::{
-    DialOutcome, Effect, ExitRequest, Input, KeyOrigin, NewKey, OwnKey, ReceiptDue, Replacing, SentMessage,
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use account::{Account, KeygenProgress};
+use command::Command;
+use conversation::Conversations;
+use effects::Effects;
+use history::History;
+use shutdown::Shutdown;
+
+use crate::crypto::Fingerprint;
+use crate::ids::{DialId, ListenerId};
+use crate::peers::address::Target;
+use crate::peers::book::Book;
+use crate::peers::name::Name;
+use crate::session::AnySession;
+use crate::time::{MonoMs, Now, UnixMs};
+use crate::wire::Purpose;
+
+pub use io::{Effect, Input, SentMessage};
+pub use notice::{Impersonated, Info, KeyStatus, Message, Notice, RawInfo, Warning};
+pub use queries::{EstablishedPipe, PromptView};
+pub use trust_policy::{Refusal, judge};
+pub use types::{
+    AcceptPolicy, DialOptions, DialOutcome, Direction, ExitRequest, KeyFor, KeyOrigin, KeyReplacement,
+    ListenOptions, NewKey, NotifyContent, NotifyPolicy, NotifyWhen, Origin, OwnKey, Protocol, ReceiptDue,
     TrustLevel,
 };
-pub use kinds::{Direction, KeyFor, Protocol};
-pub use notice::{Impersonated, Info, KeyStatus, Message, Notice, RawInfo, Warning};
-pub use queries::EstablishedPipe;
-pub use state::Chat;
+
+/// Conversations of one account with any number of peers.
+#[expect(missing_debug_implementations, reason = "holds sessions")]
+pub struct Chat {
+    account: Account,
+    keygen: Option<KeygenProgress>,
+    /// Commands that wait for the first key.
+    waiting_for_key: Vec<Command>,
+    /// Largest number of connections.
+    capacity: usize,
+    /// Callers that a listener without a policy of its own accepts.
+    accept: AcceptPolicy,
+    book: Book,
+    /// Keys that were refused because the dialled address had another, by the name of its holder.
+    refused_keys: BTreeMap<String, RefusedKey>,
+    conversations: Conversations,
+    dials: BTreeMap<DialId, DialOptions>,
+    listeners: BTreeMap<ListenerId, Listener>,
+    history: History,
+    /// Moment at which each known peer that has left was last seen in this session.
+    last_seen: BTreeMap<Fingerprint, UnixMs>,
+    notify: NotifyPolicy,
+    log_file: Option<String>,
+    shutdown: Option<Shutdown>,
+    counters: ChatCounters,
+    effects: Effects,
+    now: Now,
+}
+
+/// Listener that was asked for, and its address once it is bound.
+struct Listener {
+    options: ListenOptions,
+    bound: Option<SocketAddr>,
+}
+
+/// Key that was refused because the dialled address had another.
+struct RefusedKey {
+    fingerprint: Fingerprint,
+    address: Target,
+}
+
+/// Counters of a session.
+#[derive(Default)]
+struct ChatCounters {
+    /// Identifiers of dials and listeners.
+    ids: u64,
+    /// Changes of the names of peers, known or connected.
+    roster: u64,
+    /// Lines that were not accepted.
+    refused_lines: u64,
+    /// Messages of ours that peers acknowledged, on all connections so far.
+    acked: u64,
+    /// Messages of ours that went out on the raw wire, on all connections so far.
+    sent: u64,
+    /// Hints that `exit` is a text.
+    quit_hints: u64,
+}
+
+impl Chat {
+    /// Chat of an account with the key and the peers that the store has. `capacity` is the largest
+    /// number of connections.
+    #[must_use]
+    pub fn new(own_name: Name, own_key: Option<OwnKey>, book: Book, capacity: usize) -> Self {
+        Self {
+            account: Account::new(own_name, own_key),
+            keygen: None,
+            waiting_for_key: Vec::new(),
+            capacity,
+            accept: AcceptPolicy::Anyone,
+            book,
+            refused_keys: BTreeMap::new(),
+            conversations: Conversations::default(),
+            dials: BTreeMap::new(),
+            listeners: BTreeMap::new(),
+            history: History::default(),
+            last_seen: BTreeMap::new(),
+            notify: NotifyPolicy::default(),
+            log_file: None,
+            shutdown: None,
+            counters: ChatCounters::default(),
+            effects: Effects::default(),
+            now: Now { mono: MonoMs(0), unix: UnixMs(0) },
+        }
+    }
+
+    /// Sets the purpose of its connections. The handshake of a pipe is that of a conversation; the
+    /// pipe is then taken out with [`Chat::take_pipe`].
+    #[must_use]
+    pub fn for_purpose(mut self, purpose: Purpose) -> Self {
+        self.account.purpose = purpose;
+        self
+    }
+
+    /// Sets the key for the raw wire that the store has.
+    pub fn set_raw_key(&mut self, key: OwnKey) {
+        self.account.set_key(KeyFor::RawWire, key);
+    }
+
+    /// Sets the callers that a listener without a policy of its own accepts; by default everybody.
+    pub fn set_callers(&mut self, accept: AcceptPolicy) {
+        self.accept = accept;
+    }
+
+    /// Sets the initial value of `:notify`.
+    pub fn set_notify(&mut self, policy: NotifyPolicy) {
+        self.notify = policy;
+    }
+
+    /// Takes an input. Afterwards [`Chat::poll_effect`] until `None`, before the next.
+    pub fn handle(&mut self, now: Now, input: Input<'_>) {
+        self.now = now;
+        match input {
+            Input::Line(line) => self.handle_line(line),
+            Input::Command(command) => self.handle_command(command),
+            Input::Text(text) => self.send(text),
+            Input::TextTo { name, text } => self.send_to(name, text),
+            Input::LineRefused { what } => self.refuse_line(Warning::CommandError { what }),
+            Input::LineTooLong { bytes } => self.refuse_line(Warning::LineTooLong { bytes }),
+            Input::LineNotText { row } => self.refuse_line(Warning::LineNotText { row }),
+            Input::Dismiss { conn, reason } => self.with_session(conn, |session| session.close(reason)),
+            Input::Cancel => self.cancel(),
+            Input::ExitRequest(request) => self.begin_shutdown(request),
+            Input::Listening { listener, at } => self.handle_listening(listener, at),
+            Input::ListenFailed { listener, why } => self.handle_listen_failed(listener, why),
+            Input::Accepted { conn, listener, from, seed } => {
+                self.handle_accepted(conn, listener, from, seed);
+            }
+            Input::TurnedAway { from, why } => {
+                self.warn_limited(Warning::TurnedAway { remote: from.to_string(), why });
+            }
+            Input::Connected { dial, conn, seed, .. } => self.handle_connected(dial, conn, seed),
+            Input::Unreachable { dial, why } => self.handle_unreachable(dial, &why),
+            Input::Bytes { conn, bytes } => {
+                self.with_session(conn, |session| session.handle_bytes(now.mono.0, bytes));
+            }
+            Input::Ended { conn, error } => self.handle_eof(conn, error),
+            Input::JobDone { conn, result } => {
+                self.with_session(conn, |session| session.handle_job(now.mono.0, result));
+            }
+            Input::JobRefused { conn } => self.with_session(conn, AnySession::overloaded),
+            Input::Shown(due) => self.with_session(due.conn, |session| session.ack(due.upto)),
+            Input::Book { conn, book } => self.judge_key(conn, book),
+            Input::BookUnusable { why } => self.effects.warn(Warning::Book { why }),
+            Input::Changed(book) => self.handle_changed_book(book),
+            Input::KeyMade(made) => self.handle_new_key(made),
+            Input::Logging { file, result } => self.handle_log(&file, result),
+            Input::WriteBlocked { conn } => self.with_session(conn, AnySession::clogged),
+            Input::Drained { conn } => self.with_session(conn, AnySession::drained),
+            Input::OutOfFds { open } => self.effects.warn(Warning::OutOfFds { open }),
+            Input::Tick => self.handle_timeout(),
+        }
+        self.advance_shutdown();
+    }
+
+    /// The next effect, until `None`.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop()
+    }
+
+    /// Moment at which [`Input::Tick`] is next due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<MonoMs> {
+        let addressed = self.conversations.addressed();
+        let late = addressed.and_then(|conversation| conversation.unacked.next_late(self.now.mono));
+        let keygen = self.keygen.as_ref().map(KeygenProgress::poll_timeout);
+        let shutdown = self.shutdown.and_then(|shutdown| shutdown.at_latest);
+        let conversations = self.conversations.values().flat_map(|conversation| {
+            [conversation.session.poll_timeout().map(MonoMs), conversation.close_deadline()]
+        });
+        let others = [late, keygen, shutdown, self.effects.poll_timeout()];
+        conversations.chain(others).flatten().min()
+    }
+}

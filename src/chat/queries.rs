@@ -1,122 +1,160 @@
-//! What a front end may ask of a chat between two inputs, and the one thing that it may take out.
+//! Queries of the front ends between two inputs, and the pipe that they take out.
 
-use super::conversation::{Conversation, Origin};
-use super::state::{Chat, SIGN_OF_LIFE_MS};
+use super::Chat;
+use super::conversation::Conversation;
+use super::types::TrustLevel;
 use crate::ids::ConnId;
 use crate::session::pipe::Pipe;
 use crate::time::Now;
 
-/// A pipe and who is at its other end.
+/// Pipe and its peer.
 #[expect(missing_debug_implementations, reason = "holds keys")]
 pub struct EstablishedPipe {
     /// Its connection.
     pub conn: ConnId,
-    /// The peer's local name.
+    /// Local name of the peer.
     pub name: String,
     /// Its two halves.
     pub pipe: Pipe,
 }
 
+/// Content of the prompt before the cursor.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PromptView {
+    /// Our own display name.
+    pub own_name: String,
+    /// Name of the addressed peer, and whether its key is verified.
+    pub addressed: Option<(String, TrustLevel)>,
+    /// Number of our messages to the addressed peer that it has not shown for a second.
+    pub waiting: usize,
+    /// Number of messages of other peers since the addressed peer was addressed.
+    pub unread: usize,
+}
+
 impl Chat {
-    /// When [`Input::Tick`] is next due, in monotonic milliseconds.
+    /// Content of the prompt.
     #[must_use]
-    pub fn poll_timeout(&self) -> Option<u64> {
-        let sessions =
-            self.conversations.values().filter_map(|conversation| conversation.session.poll_timeout());
-        let goodbyes = self.conversations.values().filter_map(|conversation| conversation.leaving);
-        let sign = self.making.map(|making| making.told_ms + SIGN_OF_LIFE_MS);
-        let leaving = self.leaving.and_then(|leaving| leaving.at_latest_ms);
-        let late = self.addressed_talk().and_then(|conversation| conversation.late_at_ms(self.now.mono.0));
-        sessions
-            .chain(goodbyes)
-            .chain(sign)
-            .chain(leaving)
-            .chain(late)
-            .chain(self.reports.poll_timeout())
-            .min()
+    pub fn view(&self) -> PromptView {
+        let addressed = self.conversations.addressed();
+        let peer = addressed.and_then(|conversation| conversation.peer.as_ref());
+        PromptView {
+            own_name: self.account.name.to_string(),
+            addressed: peer.map(|peer| (peer.name.to_string(), peer.trust_level)),
+            waiting: addressed.map_or(0, |conversation| conversation.unacked.late(self.now.mono)),
+            unread: self.conversations.values().map(|conversation| conversation.unread).sum(),
+        }
+    }
+
+    /// Whether a connected peer was dialled by us.
+    #[must_use]
+    pub fn has_dialled(&self, name: &str) -> bool {
+        self.conversations.values().any(|one| {
+            !one.origin.is_inbound() && one.peer.as_ref().is_some_and(|peer| peer.name.as_str() == name)
+        })
+    }
+
+    /// Names for completion: of every peer in the book or connected.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.book.peers().map(|peer| peer.name.to_string()).collect();
+        names.extend(self.present());
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Names of the connected peers.
+    #[must_use]
+    pub fn present(&self) -> Vec<String> {
+        self.conversations.peers().map(|peer| peer.name.to_string()).collect()
+    }
+
+    /// Number that changes whenever [`Chat::names`] or [`Chat::present`] may change.
+    #[must_use]
+    pub fn roster(&self) -> u64 {
+        self.counters.roster
     }
 
     /// Every connection.
     #[must_use]
     pub fn connections(&self) -> Vec<ConnId> {
-        self.conversations.keys().copied().collect()
+        self.conversations.conns(|_| true)
     }
 
     /// Whether bytes of this connection can be used now; otherwise do not read it.
     #[must_use]
     pub fn wants_read(&self, conn: ConnId) -> bool {
-        self.conversations.get(&conn).is_some_and(|conversation| conversation.session.wants_read())
+        self.conversations.get(conn).is_some_and(|conversation| conversation.session.wants_read())
     }
 
-    /// Whether one more typed message would be taken: nothing is connecting that it may be meant for, and
-    /// the addressed peer has room. Input that is not a terminal is not read meanwhile.
-    #[must_use]
-    pub fn takes_lines(&self) -> bool {
-        let room = self.addressed_talk().is_none_or(Conversation::has_room);
-        self.takes_commands() && room
-    }
-
-    /// Whether one more command would be carried out at once: nothing is being made or connected.
-    #[must_use]
-    pub fn takes_commands(&self) -> bool {
-        let arriving =
-            self.conversations.values().any(|t| t.peer.is_none() && matches!(t.way, Origin::Outbound { .. }));
-        let pending = self.making.is_some() || !self.held.is_empty() || !self.dials.is_empty() || arriving;
-        !pending && self.leaving.is_none()
-    }
-
-    /// A pipe that stands, once: its connection is the owner's from now on.
-    pub fn take_pipe(&mut self) -> Option<EstablishedPipe> {
-        let conn = *self
-            .conversations
-            .iter()
-            .find(|(_, conversation)| conversation.peer.is_some() && conversation.session.is_established())?
-            .0;
-        let conversation = self.conversations.remove(&conn)?;
-        let peer = conversation.peer?;
-        Some(EstablishedPipe { conn, name: peer.name, pipe: conversation.session.into_pipe()? })
-    }
-
-    /// Messages of ours that peers have shown, since the beginning.
-    #[must_use]
-    pub fn receipted(&self) -> u64 {
-        self.receipted
-    }
-
-    /// Messages of ours that went out on the raw wire, since the beginning: sealed and handed to be sent, no more.
-    #[must_use]
-    pub fn sent(&self) -> u64 {
-        self.sent
-    }
-
-    /// A connection is left unread, since what comes cannot be shown: silence is not the peer's.
+    /// Records that a connection is left unread, since what comes cannot be shown: silence is not
+    /// the peer's.
     pub fn reading_paused(&mut self, conn: ConnId, now: Now) {
-        if let Some(conversation) = self.conversations.get_mut(&conn) {
+        if let Some(conversation) = self.conversations.get_mut(conn) {
             conversation.session.reading_paused(now.mono.0);
         }
     }
 
-    /// Whether it is known who is at the other end, so that messages can come.
+    /// Whether one more command would be performed at once: no key is being generated, nothing
+    /// connects.
     #[must_use]
-    pub fn is_met(&self, conn: ConnId) -> bool {
-        self.conversations.get(&conn).is_some_and(|conversation| conversation.peer.is_some())
+    pub fn takes_commands(&self) -> bool {
+        self.keygen.is_none()
+            && self.waiting_for_key.is_empty()
+            && self.dials.is_empty()
+            && !self.conversations.values().any(Conversation::is_connecting)
+            && self.shutdown.is_none()
     }
 
-    /// Whether one more text would be taken by somebody who is there.
+    /// Whether one more typed message would be accepted: nothing connects that it may be meant for,
+    /// and the addressed peer has room. Input that is not a terminal is not read meanwhile.
+    #[must_use]
+    pub fn takes_lines(&self) -> bool {
+        self.takes_commands() && self.conversations.addressed().is_none_or(|one| one.unacked.has_room())
+    }
+
+    /// Whether one more text would be accepted for a connected peer.
     #[must_use]
     pub fn takes_text(&self) -> bool {
-        self.leaving.is_none() && self.addressed_talk().is_some_and(Conversation::has_room)
+        self.shutdown.is_none() && self.conversations.addressed().is_some_and(|one| one.unacked.has_room())
     }
 
-    /// Whether the addressed peer is there.
+    /// Whether the addressed peer is connected.
     #[must_use]
-    pub fn has_company(&self) -> bool {
-        self.addressed_link().is_some()
+    pub fn has_recipient(&self) -> bool {
+        self.conversations.addressed_conn().is_some()
     }
 
-    /// Whether the goodbyes have begun.
+    /// Whether the peer of a connection is known, so that messages can come.
     #[must_use]
-    pub fn is_leaving(&self) -> bool {
-        self.leaving.is_some()
+    pub fn has_peer(&self, conn: ConnId) -> bool {
+        self.conversations.peer_of(conn).is_some()
+    }
+
+    /// Whether the end of the program has begun.
+    #[must_use]
+    pub fn is_shutting_down(&self) -> bool {
+        self.shutdown.is_some()
+    }
+
+    /// Number of our messages that peers have shown.
+    #[must_use]
+    pub fn receipted(&self) -> u64 {
+        self.counters.acked
+    }
+
+    /// Number of our messages that went out on the raw wire: sealed and handed to the socket, no
+    /// more.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.counters.sent
+    }
+
+    /// Takes an established pipe out, once: its connection is the caller's from now on.
+    pub fn take_pipe(&mut self) -> Option<EstablishedPipe> {
+        let established = |one: &Conversation| one.peer.is_some() && one.session.is_established();
+        let conn = self.conversations.find(established)?;
+        let conversation = self.conversations.remove(conn)?;
+        Some(EstablishedPipe { conn, name: conversation.name(), pipe: conversation.session.into_pipe()? })
     }
 }

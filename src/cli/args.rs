@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::app::error::{AppError, code};
-use crate::chat::command::{Command, ONE_WAY_ON_NATIVE, wire_of};
-use crate::chat::{AcceptPolicy, Direction, Info, Notice, Protocol, RawInfo};
+use crate::chat::command::{Command, ONE_WAY_ON_NATIVE, protocol_of};
+use crate::chat::{AcceptPolicy, DialOptions, Direction, Info, ListenOptions, Protocol, RawInfo};
 use crate::config::SettingSources;
 use crate::crypto::Fingerprint;
 use crate::events::from_notice::words;
@@ -68,8 +68,12 @@ impl ProtocolArgs {
     /// side by its key.
     pub(crate) fn wire(&self, by_key: Option<&str>) -> Result<Protocol, AppError> {
         let usage = |words: String| AppError::new(code::USAGE, words);
-        let wire =
-            self.wire.as_deref().map(wire_of).transpose().map_err(|mistake| usage(mistake.to_string()))?;
+        let wire = self
+            .wire
+            .as_deref()
+            .map(protocol_of)
+            .transpose()
+            .map_err(|mistake| usage(mistake.to_string()))?;
         match (wire.unwrap_or_default(), by_key) {
             (Protocol::Native, _) if self.one_way => Err(usage(ONE_WAY_ON_NATIVE.to_owned())),
             (Protocol::Native, _) => Ok(Protocol::Native),
@@ -166,10 +170,11 @@ pub(crate) fn way(
 ) -> Result<Command, AppError> {
     let usage = |error: AddressError| AppError::new(code::USAGE, error.to_string());
     if let Some(at) = listen {
-        return Ok(Command::Listen { at: at.parse().map_err(usage)?, family, callers: Some(callers), wire });
+        let (at, accept) = (at.parse().map_err(usage)?, Some(callers));
+        return Ok(Command::Listen(ListenOptions { at, family, accept, protocol: wire }));
     }
     let target = connect.unwrap_or_default().parse().map_err(usage)?;
-    Ok(Command::Connect { target, family, pin: None, callers, wire })
+    Ok(Command::Connect(DialOptions { target, family, pin: None, accept: callers, protocol: wire }))
 }
 
 /// Lets the noise for the handshake be gathered while the key is read and the other side is looked for: this
@@ -187,8 +192,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 
 /// The key of somebody in the book.
 fn known(name: &str, book: &Book) -> Result<Fingerprint, AppError> {
-    let peer = Name::parse(name).ok().and_then(|name| book.by_name(&name));
-    peer.map(|peer| peer.fingerprint).ok_or_else(|| {
+    book.find(name).map(|peer| peer.fingerprint).ok_or_else(|| {
         AppError::new(code::FAILED, format!("no peer is called {}", name.escape_debug()))
             .hint("rsachat peers list shows your book; --accept-new and --pin take who is not in it")
     })

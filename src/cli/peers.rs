@@ -5,7 +5,6 @@ use clap::Subcommand;
 use crate::app::error::{AppError, code};
 use crate::app::print::print_line;
 use crate::peers::book::{Change, Trust};
-use crate::peers::name::Name;
 use crate::store::{Home, book_file};
 
 /// `rsachat peers …`

@@ -1,4 +1,4 @@
-//! Where to listen and whom to dial, as people write it. It knows nothing of name look-up or sockets.
+//! Addresses to listen on and to dial, as users write them.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use crate::limits::PORT_DEFAULT;
 
-/// Which addresses of a host may be used: `-4`, `-6` or neither.
+/// Address family to use: `-4`, `-6` or neither.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Family {
     /// Both kinds.
@@ -18,7 +18,8 @@ pub enum Family {
     V6,
 }
 
-/// Where to listen: `8000`, `:8000`, `host:8000`, `[::1]:8000`, or a host alone for the default port.
+/// Address to listen on: `8000`, `:8000`, `host:8000`, `[::1]:8000`, or a host alone for the
+/// default port.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ListenAt {
     /// The host in its canonical form; none means every address of this machine.
@@ -27,8 +28,8 @@ pub struct ListenAt {
     pub port: u16,
 }
 
-/// Whom to dial: `host`, `host:port`, `1.2.3.4`, `::1`, `[::1]:port`. Its canonical form, hosts in lower
-/// case, is what a peer is remembered by.
+/// Address to dial: `host`, `host:port`, `1.2.3.4`, `::1`, `[::1]:port`. Its canonical form, hosts
+/// in lower case, is what a peer is remembered by.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Target {
     /// A host name or an address without brackets, in its canonical form.
@@ -37,28 +38,28 @@ pub struct Target {
     pub port: u16,
 }
 
-/// Why a text is no address, and what to write instead.
+/// Error in an address, with what to write instead.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum AddressError {
-    /// There is nothing.
+    /// The text is empty.
     #[error("no address; write host:port, for example localhost:{PORT_DEFAULT}")]
     Empty,
-    /// Only a port where a host is needed.
+    /// There is only a port where a host is needed.
     #[error("that is a port without a host; write host:port, for example localhost:{PORT_DEFAULT}")]
     NoHost,
-    /// What follows the last colon is no port.
+    /// The part behind the last colon is no port.
     #[error("a port is a number from 0 to 65535; write host:port, for example localhost:{PORT_DEFAULT}")]
     Port,
     /// Port 0 cannot be dialled.
     #[error("nobody answers on port 0; name the port that the other side printed")]
     PortZero,
-    /// Brackets without an IPv6 address in them, or not closed.
+    /// The brackets have no IPv6 address in them, or are not closed.
     #[error("brackets hold an IPv6 address; write [::1]:{PORT_DEFAULT}")]
     Brackets,
-    /// Digits and dots that are no IPv4 address.
+    /// Digits and dots do not make an IPv4 address.
     #[error("that is not an IPv4 address; write four numbers from 0 to 255, for example 127.0.0.1")]
     V4,
-    /// A character that no host name has.
+    /// A character does not occur in host names.
     #[error("a host name has letters, digits, dots and -; write other scripts in their xn-- form")]
     Host,
 }
@@ -93,17 +94,17 @@ impl FromStr for Target {
 
 impl fmt::Display for ListenAt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        joined(f, self.host.as_deref().unwrap_or_default(), self.port)
+        write_address(f, self.host.as_deref().unwrap_or_default(), self.port)
     }
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        joined(f, &self.host, self.port)
+        write_address(f, &self.host, self.port)
     }
 }
 
-fn joined(f: &mut fmt::Formatter<'_>, host: &str, port: u16) -> fmt::Result {
+fn write_address(f: &mut fmt::Formatter<'_>, host: &str, port: u16) -> fmt::Result {
     if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
 }
 
@@ -156,7 +157,8 @@ fn host(text: &str) -> Result<String, AddressError> {
     if text.len() > 253 || text.starts_with(['-', '.']) || !text.bytes().all(in_host) {
         return Err(AddressError::Host);
     }
-    // `010.0.0.1`, `127.1` and `1` mean different machines to different resolvers (URL Standard, 3.5).
+    // `010.0.0.1`, `127.1` and `1` mean different machines to different resolvers (URL Standard,
+    // 3.5).
     let last = text.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
     if is_digits(last) && text.parse::<Ipv4Addr>().is_err() {
         return Err(AddressError::V4);

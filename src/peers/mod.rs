@@ -1,4 +1,4 @@
-//! Names, addresses and the peer book: whom we know, and by what.
+//! Peers: display names, addresses and the peer book.
 
 pub mod address;
 pub mod book;

@@ -1,5 +1,5 @@
-//! Display names: which are names at all, and which two are one person's to a reader. It knows nothing of
-//! keys: a name proves nothing.
+//! Display names: which texts are names, and which two a reader would take for one. A name proves
+//! nothing.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -12,17 +12,18 @@ use crate::limits::NAME_CHARS;
 use crate::text::safe::{SafeText, decoded};
 
 /// A display name: a letter, then letters, digits, `_`, marks and `-` (UAX #31), in NFC, at most
-/// [`NAME_CHARS`] characters, nothing invisible. Equality is that of the spelling; see [`Name::same_as`].
+/// [`NAME_CHARS`] characters, nothing invisible. Equality is that of the spelling; see
+/// [`Name::same_as`].
 #[derive(Clone, Debug)]
 pub struct Name {
     shown: String,
     folded: String,
 }
 
-/// Why a text is not a name.
+/// Reason why a text is not a name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NameError {
-    /// Nothing was given.
+    /// The text is empty.
     #[error("a name has at least one letter")]
     Empty,
     /// The first character is no letter.
@@ -31,19 +32,19 @@ pub enum NameError {
     /// A later character does not belong in a name.
     #[error("a name has letters, digits, - and _ only")]
     Character,
-    /// Too many characters.
+    /// There are too many characters.
     #[error("a name has at most {NAME_CHARS} characters")]
     Long,
-    /// A word that means something else here.
+    /// The word means something else here.
     #[error("that word means something else here; choose another name")]
     Reserved,
 }
 
-/// Words that notices and commands use themselves; nobody may look like one of them.
+/// Words that notices and commands use themselves.
 const RESERVED: [&str; 6] = ["you", "me", "all", "everyone", "system", "rsachat"];
 /// Name of a peer whose claim leaves nothing usable.
 const NAMELESS: &str = "peer";
-/// Bytes of a claim that are looked at: more than the longest name can have.
+/// Bytes of a claim that are read: more than the longest name can have.
 const CLAIM_BYTES: usize = 16 * NAME_CHARS;
 
 impl Name {
@@ -87,7 +88,8 @@ impl Name {
             .unwrap_or_else(|_| Self { shown: NAMELESS.into(), folded: NAMELESS.into() })
     }
 
-    /// The same name with a number, for the second who wants it: `bob-2`. Shortened if it must be.
+    /// The same name with a number, for the second peer that claims it: `bob-2`. Shortened if it
+    /// must be.
     #[must_use]
     pub fn with_suffix(&self, number: usize) -> Self {
         let suffix = format!("-{number}");
@@ -102,12 +104,13 @@ impl Name {
         self.folded == other.folded
     }
 
-    /// Whether a quick reader could take this name for the other: [`Name::same_as`], or equal skeletons by the
-    /// confusable characters of UTS #39, as `bоb` with a Cyrillic letter is like `bob`.
+    /// Whether a quick reader could take this name for the other: [`Name::same_as`], or equal
+    /// skeletons by the confusable characters of UTS #39, as `bоb` with a Cyrillic letter is like
+    /// `bob`.
     #[must_use]
     pub fn looks_like(&self, other: &Self) -> bool {
-        // By its capitals and without them: a zero is like an O, a Cyrillic Ь like a b. Skeletons of small
-        // letters may be capitals, so that they are folded once more.
+        // By its capitals and without them: a zero is like an O, a Cyrillic Ь like a b. Skeletons
+        // of small letters may be capitals, so that they are folded once more.
         let shape = |text: &str| folded(&skeleton(text).collect::<String>());
         let shapes = |name: &Self| [shape(&name.shown), shape(&name.folded)];
         let others = shapes(other);
@@ -120,7 +123,7 @@ impl Name {
         &self.shown
     }
 
-    /// What [`Name::same_as`] compares: for tables of names.
+    /// Form that [`Name::same_as`] compares, for tables of names.
     #[must_use]
     pub fn folded(&self) -> &str {
         &self.folded

@@ -1,12 +1,15 @@
-//! Durations as people write them, the same in scripts and on the command line. It knows no clock.
+//! Durations as users write them, in scripts and on the command line.
+//!
+//! Stricter than the friendly format of `jiff`, which also takes `1.5h`, `5 s`, `5min` and `-5s`.
 
 /// Milliseconds of each unit, the longest first.
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
-/// What to write where something is no duration.
+/// Advice where a text is no duration.
 pub const HOW_TO_WRITE: &str = "write 200ms, 30s, 5m, 1h 30m or 2d; a number alone is seconds";
 
-/// A duration in milliseconds: `200ms`, `30s`, `5m`, `1h 30m`, `1h30m`, `2d`, longer units first; `30` is seconds.
+/// Reads a duration in milliseconds: `200ms`, `30s`, `5m`, `1h 30m`, `1h30m`, `2d`, longer units
+/// first; `30` is seconds.
 #[must_use]
 pub fn milliseconds(text: &str) -> Option<u64> {
     if let Ok(seconds) = text.parse::<u64>() {

@@ -1,4 +1,4 @@
-//! Text that peers and people wrote: escaping for the screen, durations, suggestions.
+//! Text of peers and users: escaping for the screen, durations, suggestions.
 
 pub mod duration;
 pub mod safe;

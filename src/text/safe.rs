@@ -1,5 +1,5 @@
-//! Text that may stand on a screen: everything that moves, hides, reorders or imitates is shown as a
-//! visible escape. It knows nothing of who wrote the text nor of where it is shown.
+//! Text that is safe on a terminal: everything that moves, hides, reorders or imitates is shown as
+//! a visible escape.
 
 use std::fmt::{self, Write as _};
 
@@ -10,8 +10,8 @@ use crate::limits::MARKS_EACH_BASE;
 
 /// One row of text without any character that a terminal would obey or a reader would not see.
 ///
-/// The only thing a notice accepts from a peer. What is not safe stands as `\u{1b}`: the number in lower
-/// case hexadecimal, without padding. Making it safe a second time changes nothing.
+/// The only text of a peer that a notice accepts. What is not safe stands as `\u{1b}`: the number
+/// in lower case hexadecimal, without padding. Making it safe a second time changes nothing.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct SafeText(String);
 
@@ -22,7 +22,8 @@ impl SafeText {
         Self(escaped(text))
     }
 
-    /// One row for each line of the text, at least one; `\n` and `\r\n` end a line, a lone `\r` does not.
+    /// One row for each line of the text, at least one; `\n` and `\r\n` end a line, a lone `\r`
+    /// does not.
     #[must_use]
     pub fn rows(text: &str) -> Vec<Self> {
         if text.is_empty() {
@@ -62,8 +63,8 @@ impl fmt::Display for SafeText {
     }
 }
 
-/// Bytes as text, with one replacement sign for each byte that is not UTF-8, so that nothing is hidden by
-/// joining several into one.
+/// Bytes as text, with one replacement sign for each byte that is not UTF-8, so that nothing is
+/// hidden by joining several into one.
 pub(crate) fn decoded(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -78,10 +79,11 @@ fn escaped(text: &str) -> String {
     let mut cluster = Cluster::default();
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
-        if cluster.takes(c, chars.as_str()) {
+        if cluster.accepts(c, chars.as_str()) {
             out.push(c);
         } else {
-            // Nothing may combine with an escape: that keeps the form readable, and a second pass equal.
+            // Nothing may combine with an escape: that keeps the form readable, and a second pass
+            // equal.
             cluster = Cluster::default();
             let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
         }
@@ -89,22 +91,23 @@ fn escaped(text: &str) -> String {
     out
 }
 
-/// What the character before the next one allows it to be.
+/// State of the cluster before the next character, which decides what that may be.
 #[derive(Default)]
 struct Cluster {
-    /// The base that marks sit on; none at the start of a row, where a mark would sit on the prefix.
+    /// The base that marks sit on; none at the start of a row, where a mark would sit on the
+    /// prefix.
     base: Option<char>,
     /// The last character that was kept.
     last: Option<char>,
     marks: usize,
     joins: usize,
-    /// Tag characters still to come of a flag that was recognised whole.
+    /// Number of tag characters still to come of a flag that was recognised whole.
     tags: usize,
 }
 
 impl Cluster {
     /// Whether `c`, followed by `rest`, is shown as it is.
-    fn takes(&mut self, c: char, rest: &str) -> bool {
+    fn accepts(&mut self, c: char, rest: &str) -> bool {
         let next = rest.chars().next();
         let kept = match kind(c) {
             CharClass::Base => {
@@ -156,7 +159,8 @@ enum CharClass {
 
 const JOINER: char = '\u{200d}';
 const BLACK_FLAG: char = '\u{1f3f4}';
-/// The flags of England, Scotland and Wales: the only tag sequences of the emoji standard (UTS #51).
+/// The flags of England, Scotland and Wales: the only tag sequences of the emoji standard (UTS
+/// #51).
 const TAG_FLAGS: [&str; 3] = [
     "\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
     "\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}",
@@ -169,8 +173,8 @@ fn kind(c: char) -> CharClass {
         JOINER => return CharClass::Joiner,
         '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' => return CharClass::Variation,
         '\u{e0020}'..='\u{e007f}' => return CharClass::Tag,
-        // Letters, marks and symbols that are drawn as nothing: grapheme joiner, Hangul fillers, Khmer
-        // inherent vowels, Mongolian selectors, blank Braille, null notehead.
+        // Letters, marks and symbols that are drawn as nothing: grapheme joiner, Hangul fillers,
+        // Khmer inherent vowels, Mongolian selectors, blank Braille, null notehead.
         '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' => {
             return CharClass::Unsafe;
         }
@@ -199,7 +203,8 @@ fn is_hangul(c: char) -> bool {
     matches!(c, '\u{1100}'..='\u{11ff}' | '\u{a960}'..='\u{a97f}' | '\u{ac00}'..='\u{d7ff}')
 }
 
-/// A character that emoji sequences are made of: no digit, and none of the letters flags are spelt with.
+/// A character that emoji sequences are made of: no digit, and none of the letters flags are spelt
+/// with.
 fn is_pictograph(c: char) -> bool {
     !c.is_ascii()
         && !matches!(c, '\u{1f1e6}'..='\u{1f1ff}')

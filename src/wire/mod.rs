@@ -15,6 +15,7 @@ mod record;
 pub use frame::{Frame, Frames, LENGTH_BYTES, begin_frame, end_frame};
 pub use oaep::{OaepStream, StreamStart, split_text};
 pub use preface::{PREFACE_BYTES, Preface, PrefaceProgress, Purpose};
+pub use preface::{SUITE, VERSION};
 pub use record::{ByeReason, Confirm, Padding, Record};
 
 /// What is wrong with bytes from a peer, told apart only as far as somebody can act on it.

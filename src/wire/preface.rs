@@ -7,8 +7,10 @@ use super::WireError;
 pub const PREFACE_BYTES: usize = 16;
 
 const MAGIC: [u8; 8] = *b"rsachat\n";
-const VERSION: u8 = 1;
-const SUITE: u8 = 1;
+/// Protocol version.
+pub const VERSION: u8 = 1;
+/// Cipher suite.
+pub const SUITE: u8 = 1;
 
 /// What a connection is for. Both sides must want the same.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

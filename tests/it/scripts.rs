@@ -160,8 +160,8 @@ const SEEN: [(&str, &str); 89] = [
     ("Logging", r"\* what is said is also written to talk.log now; "),
     ("LogClosed", r"\* the log talk.log is closed$"),
     ("NoLog", r"\* nothing is written to disk; "),
-    ("HowToLeave", r"\* to leave, type :quit or press Ctrl-D$"),
-    ("NothingSaid", r"\* nothing was said in this session yet$"),
+    ("ExitHint", r"\* to leave, type :quit or press Ctrl-D$"),
+    ("NoHistory", r"\* nothing was said in this session yet$"),
     ("NotBlocked", r"! bob is not blocked; nothing was changed$"),
     ("StillBlocked", r"! bob is blocked; :unblock bob first$"),
     ("NothingFound", r"! nothing in this session fits$"),
@@ -176,28 +176,28 @@ const SEEN: [(&str, &str); 89] = [
     ("AlreadyListening", r"! you are listening on .* already$"),
     ("ListenFailed", r"! cannot listen on .*: address already in use$"),
     ("Unreachable", r"! cannot reach .*: connection refused$"),
-    ("Changed", r"! the key at \S+ has CHANGED; "),
-    ("PinDiffers", r"! \S+ has another key than the pinned one; "),
-    ("Ourselves", r"! \S+ has your own identity; "),
-    ("BlockedCaller", r"! bob is blocked and was refused; "),
-    ("UnknownCaller", r"! refused an unknown key from carol: SHA256:"),
+    ("RefusedKeyChanged", r"! the key at \S+ has CHANGED; "),
+    ("RefusedPinMismatch", r"! \S+ has another key than the pinned one; "),
+    ("RefusedOwnIdentity", r"! \S+ has your own identity; "),
+    ("RefusedBlocked", r"! bob is blocked and was refused; "),
+    ("RefusedUnknownKey", r"! refused an unknown key from carol: SHA256:"),
     ("Book", r"! ~/peers is damaged, line 2: "),
     ("Impostor", r"! bob-2 says it is bob; it is not the bob you know$"),
     ("Impostor", r"! WARNING: Bob-3 says it is Bob, which only looks like bob; it is NOT "),
     ("Impostor", r"! alice-2 says it is alice, which is your own name$"),
-    ("Early", r"! \S+ did not finish the handshake in 10 s$"),
-    ("Early", r"! \S+ refused the handshake: "),
-    ("Early", r"! \S+ does not speak rsachat; "),
-    ("Early", r"! \S+ does not fit: "),
-    ("Early", r"! the handshake with \S+ failed; "),
-    ("Early", r"! \S+ hung up during the handshake$"),
-    ("Lost", r"! lost bob in the middle of a message$"),
-    ("Lost", r"! lost bob: connection cut \(connection reset by peer\)$"),
-    ("Lost", r"! lost bob: no answer for 60 s; "),
-    ("Lost", r"! lost bob: a record failed its check; "),
-    ("Lost", r"! lost bob: it broke the protocol; "),
-    ("Lost", r"! alice no longer wants to talk to this key$"),
-    ("Lost", r"! alice closed this connection: "),
+    ("HandshakeFailed", r"! \S+ did not finish the handshake in 10 s$"),
+    ("HandshakeFailed", r"! \S+ refused the handshake: "),
+    ("HandshakeFailed", r"! \S+ does not speak rsachat; "),
+    ("HandshakeFailed", r"! \S+ does not fit: "),
+    ("HandshakeFailed", r"! the handshake with \S+ failed; "),
+    ("HandshakeFailed", r"! \S+ hung up during the handshake$"),
+    ("ConnectionLost", r"! lost bob in the middle of a message$"),
+    ("ConnectionLost", r"! lost bob: connection cut \(connection reset by peer\)$"),
+    ("ConnectionLost", r"! lost bob: no answer for 60 s; "),
+    ("ConnectionLost", r"! lost bob: a record failed its check; "),
+    ("ConnectionLost", r"! lost bob: it broke the protocol; "),
+    ("ConnectionLost", r"! alice no longer wants to talk to this key$"),
+    ("ConnectionLost", r"! alice closed this connection: "),
     ("NotReceived", r"! not received by bob:$"),
     ("NotReceived", r"!   … and 1 more$"),
     ("NobodyToSendTo", r"! not sent: nobody is connected; "),
@@ -218,16 +218,16 @@ const SEEN: [(&str, &str); 89] = [
     ("RawWaits", r"\* raw-1 takes one line at a time: "),
     ("NoKeyOf", r"! not sent: raw-1 gave no key, "),
     ("RawPeer", r"! raw-1 is on the raw wire, "),
-    ("Unread", r"! a message from raw-1 could not be read "),
+    ("NotDecrypted", r"! a message from raw-1 could not be read "),
     ("NotSent", r"! not sent to raw-1:$"),
-    ("Early", r"! \S+ speaks the raw wire; "),
-    ("Early", r"! \S+ speaks rsachat's own wire, this is the raw one; "),
-    ("Early", r"! \S+ said nothing and did not finish the handshake in 10 s; "),
-    ("Early", r"! \S+ sent no public key; "),
+    ("HandshakeFailed", r"! \S+ speaks the raw wire; "),
+    ("HandshakeFailed", r"! \S+ speaks rsachat's own wire, this is the raw one; "),
+    ("HandshakeFailed", r"! \S+ said nothing and did not finish the handshake in 10 s; "),
+    ("HandshakeFailed", r"! \S+ sent no public key; "),
 ];
 /// Notices that no script can bring about, and why.
 const UNSEEN: [(&str, &str); 12] = [
-    ("OtherPerson", "only `pipe`, `send` and `recv` ask for a person by name"),
+    ("RefusedWrongPeer", "only `pipe`, `send` and `recv` ask for a person by name"),
     ("StillMaking", "keys are made between two moments of the virtual clock"),
     ("KeyUnderway", "keys are made between two moments of the virtual clock"),
     ("KeyCancelled", "Ctrl-C is a key, not a line"),
@@ -249,7 +249,7 @@ fn every_notice_that_can_come_up_is_seen_in_a_conversation() {
         assert!(row.is_match(&all), "nobody sees {pattern}");
     }
 
-    let source = read("src/chat/notice.rs");
+    let source = read("src/chat/notice.rs") + &read("src/chat/trust_policy.rs");
     let variant = Regex::new(r"(?m)^    ([A-Z]\w*)(?: \{|,$)").unwrap();
     let of = |name: &str| -> BTreeSet<String> {
         let (_, body) = source.split_once(&format!("pub enum {name} {{")).unwrap();
@@ -257,7 +257,9 @@ fn every_notice_that_can_come_up_is_seen_in_a_conversation() {
         variant.captures_iter(body).map(|found| found[1].to_owned()).collect()
     };
     let raw = of("RawInfo").into_iter().map(|name| format!("Raw{name}"));
-    let all_there_are: BTreeSet<String> = of("Info").into_iter().chain(of("Warning")).chain(raw).collect();
+    let refused = of("Refusal").into_iter().map(|name| format!("Refused{name}"));
+    let nested = raw.chain(refused);
+    let all_there_are: BTreeSet<String> = of("Info").into_iter().chain(of("Warning")).chain(nested).collect();
     let accounted: BTreeSet<String> =
         SEEN.iter().chain(&UNSEEN).map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(accounted, all_there_are, "each notice is in SEEN or in UNSEEN");

@@ -2,12 +2,13 @@
 //! reviewed.
 
 use rsachat::chat::{
-    Impersonated, Info, KeyFor, KeyStatus, Message, Notice, Notify, NotifyContent, NotifyWhen, RawInfo,
-    TrustLevel, Warning,
+    Impersonated, Info, KeyFor, KeyStatus, Message, Notice, NotifyContent, NotifyPolicy, NotifyWhen, RawInfo,
+    Refusal, TrustLevel, Warning,
 };
 use rsachat::crypto::{Fingerprint, PemError, PublicKeyError, SafetyNumber};
 use rsachat::session::{CloseReason, OaepCloseReason};
 use rsachat::text::safe::SafeText;
+use rsachat::time::UnixMs;
 use rsachat::wire::{ByeReason, Purpose, WireError};
 
 use crate::support::assert_snapshot;
@@ -16,7 +17,7 @@ fn bob() -> String {
     "bob".to_owned()
 }
 
-fn whom() -> String {
+fn remote() -> String {
     "127.0.0.1:4711".to_owned()
 }
 
@@ -36,7 +37,7 @@ fn check(name: &str, notices: impl IntoIterator<Item = Notice>) {
 #[test]
 fn good_and_neutral_news() {
     let (fingerprint, other) = keys();
-    let joined = |known| Info::Joined { name: bob(), fingerprint, known };
+    let joined = |status| Info::Joined { name: bob(), fingerprint, status };
     let file = || "~/identity.pem".to_owned();
     let news = [
         Info::Listening { at: "[::1]:8000".parse().expect("an address") },
@@ -63,16 +64,16 @@ fn good_and_neutral_news() {
         Info::Nick { name: "서버".to_owned() },
         Info::Safety { name: bob(), number: SafetyNumber::between(&fingerprint, &other), fingerprint: other },
         Info::Named { old: bob(), name: "밥".to_owned() },
-        Info::Notify { set: Notify::default() },
-        Info::Notify { set: Notify { when: NotifyWhen::Always, content: NotifyContent::Shown } },
-        Info::Notify { set: Notify { when: NotifyWhen::Never, content: NotifyContent::Hidden } },
+        Info::Notify { set: NotifyPolicy::default() },
+        Info::Notify { set: NotifyPolicy { when: NotifyWhen::Always, content: NotifyContent::Shown } },
+        Info::Notify { set: NotifyPolicy { when: NotifyWhen::Never, content: NotifyContent::Hidden } },
         Info::Logging { file: "~/chat.log".to_owned() },
         Info::LogClosed { file: "~/chat.log".to_owned() },
         Info::NoLog,
-        Info::NothingSaid,
-        Info::PrefaceProgress,
+        Info::NoHistory,
+        Info::Greeting,
         Info::QuitHint,
-        Info::HowToLeave,
+        Info::ExitHint,
         Info::Recording { file: file() },
     ];
     check("news", news.map(Notice::Info));
@@ -99,11 +100,11 @@ fn troubles() {
         Warning::ListenFailed { at: address(), why: "address already in use".to_owned() },
         Warning::AlreadyListening { at: address() },
         Warning::Unreachable { target: address(), why: "connection refused".to_owned() },
-        Warning::Changed { name: bob(), address: address(), known, now },
-        Warning::PinDiffers { address: address(), pinned: known, now },
-        Warning::Ourselves { whom: whom() },
-        Warning::BlockedCaller { name: bob() },
-        Warning::UnknownCaller { whom: whom(), fingerprint: now },
+        Warning::Refused(Refusal::KeyChanged { name: bob(), address: address(), known, now }),
+        Warning::Refused(Refusal::PinMismatch { address: address(), pinned: known, now }),
+        Warning::Refused(Refusal::OwnIdentity { remote: remote() }),
+        Warning::Refused(Refusal::Blocked { name: bob() }),
+        Warning::Refused(Refusal::UnknownKey { remote: remote(), fingerprint: now }),
         Warning::Book { why: "peers is damaged, line 3: no name stands first".to_owned() },
         impostor(Impersonated::Verified),
         impostor(Impersonated::Known),
@@ -126,7 +127,7 @@ fn troubles() {
         Warning::LogFailed { file: "chat.log".to_owned(), why: "no space left on device".to_owned() },
         Warning::SameName { name: bob() },
         Warning::TooManyPeers { limit: 800 },
-        Warning::TurnedAway { whom: whom(), why: "too many connections from one source".to_owned() },
+        Warning::TurnedAway { remote: remote(), why: "too many connections from one source".to_owned() },
         Warning::OutOfFds { open: 35 },
         Warning::Suppressed { times: 99 },
     ];
@@ -155,13 +156,13 @@ fn every_way_to_part() {
         CloseReason::Record,
         CloseReason::ProtocolViolation,
     ];
-    let early = endings
-        .iter()
-        .map(|ending| Notice::Warning(Warning::Early { whom: whom(), ending: ending.clone(), why: None }));
+    let early = endings.iter().map(|ending| {
+        Notice::Warning(Warning::HandshakeFailed { remote: remote(), reason: ending.clone(), error: None })
+    });
     check("parting-early", early);
     let late = endings.iter().map(|ending| {
-        let why = Some("connection reset by peer".to_owned());
-        Notice::Warning(Warning::Lost { name: bob(), ending: ending.clone(), why })
+        let error = Some("connection reset by peer".to_owned());
+        Notice::Warning(Warning::ConnectionLost { name: bob(), reason: ending.clone(), error })
     });
     check("parting-late", late);
 }
@@ -175,8 +176,8 @@ fn everything_on_the_raw_wire() {
         Info::MakingKey { of: KeyFor::RawWire, bits: 2048 },
         Info::KeyMade { of: KeyFor::RawWire, fingerprint, bits: 2048, file: file() },
         Info::Raw(RawInfo::Banner),
-        Info::Raw(RawInfo::Joined { name: raw(), at: whom(), key: Some((2048, fingerprint)) }),
-        Info::Raw(RawInfo::Joined { name: raw(), at: whom(), key: None }),
+        Info::Raw(RawInfo::Joined { name: raw(), at: remote(), key: Some((2048, fingerprint)) }),
+        Info::Raw(RawInfo::Joined { name: raw(), at: remote(), key: None }),
         Info::Raw(RawInfo::NoReceipts { name: raw() }),
         Info::Raw(RawInfo::Parts { count: 3 }),
         Info::Raw(RawInfo::Waits { name: raw() }),
@@ -188,7 +189,7 @@ fn everything_on_the_raw_wire() {
         Warning::KeyExists { of: KeyFor::RawWire, file: file() },
         Warning::NoKeyOf { name: raw() },
         Warning::RawPeer { name: raw() },
-        Warning::Unread { whom: raw(), in_a_row: 1 },
+        Warning::NotDecrypted { remote: raw(), in_a_row: 1 },
         Warning::NotSent { name: raw(), rows: vec![SafeText::line("안녕")], more: 0 },
     ];
     let endings = [
@@ -207,7 +208,11 @@ fn everything_on_the_raw_wire() {
         OaepCloseReason::Gone,
         OaepCloseReason::NoData,
     ];
-    let early = |ending| Warning::Early { whom: whom(), ending: CloseReason::Oaep(ending), why: None };
+    let early = |ending| Warning::HandshakeFailed {
+        remote: remote(),
+        reason: CloseReason::Oaep(ending),
+        error: None,
+    };
     let notices = infos.map(Notice::Info).into_iter().chain(troubles.map(Notice::Warning));
     check("raw", notices.chain(endings.map(|ending| Notice::Warning(early(ending)))));
 }
@@ -219,8 +224,8 @@ fn no_row_of_a_message_can_pass_for_anything_else() {
         name: bob(),
         fingerprint: Some(keys().0),
         trust_level: TrustLevel::Unverified,
-        arrived_ms: 0,
-        sent_ms: 0,
+        arrived: UnixMs(0),
+        sent: UnixMs(0),
         rows: SafeText::rows(text),
         text: text.into(),
     };

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::error::describe;
 use super::error::{AppError, code};
 use crate::chat::command::{Command, ParsedLine, parse_line};
-use crate::chat::{Chat, ExitRequest, Protocol, TrustLevel};
+use crate::chat::{Chat, ExitRequest, ListenOptions, Protocol, TrustLevel};
 use crate::limits::MESSAGE_BYTES;
 use crate::peers::address::{Family, ListenAt};
 use crate::script::render::Substitutions;
@@ -117,8 +117,10 @@ impl Recorder {
     pub(crate) fn typed(&mut self, line: &str, chat: &Chat) {
         match parse_line(line) {
             // It stands in the script once somebody has answered.
-            Ok(ParsedLine::Command(Command::Connect { .. })) => {}
-            Ok(ParsedLine::Command(Command::Listen { at, family, wire, .. })) => {
+            Ok(ParsedLine::Command(Command::Connect(_))) => {}
+            Ok(ParsedLine::Command(Command::Listen(ListenOptions {
+                at, family, protocol: wire, ..
+            }))) => {
                 self.awaiting = wire;
                 self.listens(line, &at, family);
             }
@@ -172,7 +174,7 @@ impl Recorder {
 
     /// The end of the input, Ctrl-D or a signal ends the session: in the script that is typed.
     pub(crate) fn leaves(&mut self, farewell: ExitRequest, chat: &Chat) {
-        if !chat.is_leaving() {
+        if !chat.is_shutting_down() {
             if let ExitRequest::Signal(number) = farewell {
                 self.line(&format!("# ended by signal {number}"));
             }

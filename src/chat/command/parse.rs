@@ -1,51 +1,85 @@
-//! From the words after a command to the command: every argument is checked before anything is done.
+//! Parser of typed lines and commands: every argument is checked before anything is done.
 
 use super::{
-    Command, CommandError, CommandSpec, KNOWN_ON_RAW, Keep, KeyForm, ONE_WAY_ON_NATIVE, ParsedLine, entry_of,
-    text_of,
+    COMMANDS, Command, CommandError, CommandSpec, KNOWN_ON_RAW, KeyForm, LogTarget, ONE_WAY_ON_NATIVE,
+    ParsedLine,
 };
-use crate::chat::conversation::AcceptPolicy;
-use crate::chat::handlers::log::LogTarget;
-use crate::chat::handlers::notify::{Notify, NotifyContent, NotifyWhen};
-use crate::chat::kinds::{Direction, KeyFor, Protocol};
+use crate::chat::types::{
+    AcceptPolicy, DialOptions, Direction, KeyFor, KeyReplacement, ListenOptions, NotifyContent, NotifyPolicy,
+    NotifyWhen, Protocol,
+};
 use crate::limits;
 use crate::peers::address::Family;
 use crate::peers::name::Name;
+use crate::text::safe::SafeText;
+use crate::text::suggest::nearest;
 
 /// Messages that `:last` shows where no number is named.
 const LAST: usize = 10;
 
-/// A command as it is typed, and what stands behind it.
-pub(crate) fn command(rest: &str) -> Result<Command, CommandError> {
-    let (word, arguments) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-    let entry = entry_of(word)?;
-    match of_text(entry, arguments.trim_start()) {
-        Some(command) => command,
-        None => of_words(entry, &arguments.split_whitespace().collect::<Vec<_>>()),
+/// Reads a typed line; a pasted block comes with its newlines.
+///
+/// # Errors
+/// [`CommandError`], in words that say what to write instead.
+pub fn parse_line(line: &str) -> Result<ParsedLine, CommandError> {
+    if line.trim().is_empty() {
+        return Ok(ParsedLine::Nothing);
+    }
+    if let Some(text) = line.strip_prefix("::") {
+        return text_of(format!(":{text}"));
+    }
+    match line.strip_prefix(':') {
+        Some(rest) if rest.contains('\n') => {
+            command(&unwrapped(rest).ok_or(CommandError::Block)?).map(ParsedLine::Command)
+        }
+        Some(rest) if rest.starts_with(char::is_whitespace) => Err(CommandError::Blanks(word_of(rest))),
+        Some(rest) => command(rest).map(ParsedLine::Command),
+        None if line.trim_start().starts_with(':') && !line.trim_start().starts_with("::") => {
+            Err(CommandError::Blanks(word_of(line.trim_start().trim_start_matches(':'))))
+        }
+        None => text_of(line.to_owned()),
     }
 }
 
-/// A command by its name, with its arguments as a program gives them: whatever is in one of them, it is one.
+/// Rows of `:trust`, the one command that is copied with a fingerprint from a notice, as one line:
+/// on a narrow screen it has several rows, and those below the first begin with blanks.
+fn unwrapped(rest: &str) -> Option<String> {
+    let from_notice = rest.starts_with("trust ") && rest.split('\n').skip(1).all(|row| row.starts_with(' '));
+    from_notice.then(|| rest.replace('\n', " "))
+}
+
+/// Reads a command as it is typed, without its colon.
+fn command(rest: &str) -> Result<Command, CommandError> {
+    let (word, arguments) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    let spec = spec_of(word)?;
+    match text_command(spec, arguments.trim_start()) {
+        Some(command) => command,
+        None => word_command(spec, &arguments.split_whitespace().collect::<Vec<_>>()),
+    }
+}
+
+/// Reads a command by its name, with its arguments as a program gives them: each is one, whatever
+/// is in it.
 ///
 /// # Errors
 /// [`CommandError`], in words that say what to write instead.
 pub fn command_of(name: &str, arguments: &[String]) -> Result<Command, CommandError> {
-    let entry = entry_of(name.trim_start_matches(':'))?;
+    let spec = spec_of(name.trim_start_matches(':'))?;
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match (of_text(entry, words.first().copied().unwrap_or_default()), words.len()) {
+    match (text_command(spec, words.first().copied().unwrap_or_default()), words.len()) {
         (Some(command), 0 | 1) => command,
-        (Some(_), _) => Err(CommandError::Usage(entry)),
-        (None, _) => of_words(entry, &words),
+        (Some(_), _) => Err(CommandError::Usage(spec)),
+        (None, _) => word_command(spec, &words),
     }
 }
 
 /// Commands that take everything behind them as one text.
-fn of_text(entry: &'static CommandSpec, argument: &str) -> Option<Result<Command, CommandError>> {
+fn text_command(spec: &'static CommandSpec, argument: &str) -> Option<Result<Command, CommandError>> {
     let text = || match text_of(argument.to_owned())? {
         ParsedLine::Text(text) if !text.trim().is_empty() => Ok(text),
-        _ => Err(CommandError::Usage(entry)),
+        _ => Err(CommandError::Usage(spec)),
     };
-    match entry.name {
+    match spec.name {
         "all" => Some(text().map(|text| Command::All { text })),
         "search" => Some(text().map(|text| Command::Search { text: text.trim_end().to_owned() })),
         "log" => Some(Ok(Command::Log { to: log(argument.trim()) })),
@@ -54,65 +88,43 @@ fn of_text(entry: &'static CommandSpec, argument: &str) -> Option<Result<Command
 }
 
 /// Commands that take words.
-fn of_words(entry: &'static CommandSpec, words: &[&str]) -> Result<Command, CommandError> {
-    let usage = || CommandError::Usage(entry);
-    let name = || match words {
-        [name] => Ok((*name).to_owned()),
-        _ => Err(usage()),
-    };
-    match entry.name {
-        "listen" => listen(words, usage),
-        "connect" => connect(words, usage),
-        "keygen" => keygen(words, usage),
-        "last" => last(words, usage),
-        "notify" => notify(words, usage),
-        "name" => match words {
-            [peer, name] => Ok(Command::Name { peer: (*peer).to_owned(), name: Name::parse(name)? }),
-            _ => Err(usage()),
-        },
-        "trust" => match words {
-            [name] => Ok(Command::Trust { name: (*name).to_owned(), fingerprint: None }),
-            // In pieces where it was copied from a narrow screen.
-            [name, pieces @ ..] => {
-                Ok(Command::Trust { name: (*name).to_owned(), fingerprint: Some(pieces.concat().parse()?) })
-            }
-            [] => Err(usage()),
-        },
-        "showkey" => match words {
-            [] => Ok(Command::Showkey { form: KeyForm::Line }),
-            ["--pem"] => Ok(Command::Showkey { form: KeyForm::Pem }),
-            _ => Err(usage()),
-        },
-        "close" if words.is_empty() => Ok(Command::Close { name: None }),
-        "close" => Ok(Command::Close { name: Some(name()?) }),
-        "help" => match words {
-            [] => Ok(Command::Help { topic: None }),
-            [topic] => Ok(Command::Help { topic: Some(entry_of(topic.trim_start_matches(':'))?) }),
-            _ => Err(usage()),
-        },
-        "nick" => Ok(Command::Nick { name: Name::parse(&name()?)? }),
-        "to" => Ok(Command::To { name: name()? }),
-        "verify" => Ok(Command::Verify { name: name()? }),
-        "forget" => Ok(Command::Forget { name: name()? }),
-        "block" => Ok(Command::Block { name: name()? }),
-        "unblock" => Ok(Command::Unblock { name: name()? }),
-        _ if !words.is_empty() => Err(usage()),
-        _ => Ok(alone(entry)),
-    }
+fn word_command(spec: &'static CommandSpec, words: &[&str]) -> Result<Command, CommandError> {
+    let usage = || CommandError::Usage(spec);
+    let owned = |word: &&str| (*word).to_owned();
+    Ok(match (spec.name, words) {
+        ("listen", words) => return listen(words, usage),
+        ("connect", words) => return connect(words, usage),
+        ("keygen", words) => return keygen(words, usage),
+        ("last", words) => return last(words, usage),
+        ("notify", words) => return notify(words, usage),
+        ("name", [peer, name]) => Command::Name { peer: owned(peer), name: Name::parse(name)? },
+        ("trust", [name]) => Command::Trust { name: owned(name), fingerprint: None },
+        // In pieces where it was copied from a narrow screen.
+        ("trust", [name, pieces @ ..]) => {
+            Command::Trust { name: owned(name), fingerprint: Some(pieces.concat().parse()?) }
+        }
+        ("showkey", []) => Command::Showkey { form: KeyForm::Line },
+        ("showkey", ["--pem"]) => Command::Showkey { form: KeyForm::Pem },
+        ("close", []) => Command::Close { name: None },
+        ("close", [name]) => Command::Close { name: Some(owned(name)) },
+        ("help", []) => Command::Help { topic: None },
+        ("help", [topic]) => Command::Help { topic: Some(spec_of(topic.trim_start_matches(':'))?) },
+        ("nick", [name]) => Command::Nick { name: Name::parse(name)? },
+        ("to", [name]) => Command::To { name: owned(name) },
+        ("verify", [name]) => Command::Verify { name: owned(name) },
+        ("forget", [name]) => Command::Forget { name: owned(name) },
+        ("block", [name]) => Command::Block { name: owned(name) },
+        ("unblock", [name]) => Command::Unblock { name: owned(name) },
+        ("edit", []) => Command::Edit,
+        ("peers", []) => Command::Peers,
+        ("status", []) => Command::Status,
+        ("limits", []) => Command::Limits,
+        ("quit", []) => Command::Quit,
+        _ => return Err(usage()),
+    })
 }
 
-/// Commands without arguments.
-fn alone(entry: &CommandSpec) -> Command {
-    match entry.name {
-        "edit" => Command::Edit,
-        "peers" => Command::Peers,
-        "status" => Command::Status,
-        "limits" => Command::Limits,
-        _ => Command::Quit,
-    }
-}
-
-/// A path may have blanks in it.
+/// Argument of `:log`: a path may have blanks in it.
 fn log(argument: &str) -> LogTarget {
     match argument {
         "" => LogTarget::Ask,
@@ -121,7 +133,7 @@ fn log(argument: &str) -> LogTarget {
     }
 }
 
-/// A name never begins with a digit, so that a number is never one.
+/// Arguments of `:last`: a name never begins with a digit, so that a number is never one.
 fn last(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, CommandError> {
     let (count, name) = match words {
         [] => (LAST, None),
@@ -151,38 +163,38 @@ fn notify(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, C
     }
     match when {
         None if content == NotifyContent::Shown => Err(usage()),
-        when => Ok(Command::Notify { wanted: when.map(|when| Notify { when, content }) }),
+        when => Ok(Command::Notify { policy: when.map(|when| NotifyPolicy { when, content }) }),
     }
 }
 
 fn listen(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, CommandError> {
-    let (mut at, mut family, mut callers) = (None, Family::Any, None);
-    let mut wire = Protocol::Native;
+    let (mut at, mut family, mut accept) = (None, Family::Any, None);
+    let mut protocol = Protocol::Native;
     let mut words = words.iter();
     while let Some(word) = words.next() {
         match *word {
-            "--wire" => wire = wire_of(words.next().ok_or_else(&usage)?)?,
-            "--known" => callers = Some(AcceptPolicy::KnownOnly),
-            "--anybody" => callers = Some(AcceptPolicy::Anyone),
+            "--wire" => protocol = protocol_of(words.next().ok_or_else(&usage)?)?,
+            "--known" => accept = Some(AcceptPolicy::KnownOnly),
+            "--anybody" => accept = Some(AcceptPolicy::Anyone),
             "-4" => family = Family::V4,
             "-6" => family = Family::V6,
             word if word.starts_with('-') || at.is_some() => return Err(usage()),
             word => at = Some(word.parse()?),
         }
     }
-    if wire != Protocol::Native && callers == Some(AcceptPolicy::KnownOnly) {
+    if protocol != Protocol::Native && accept == Some(AcceptPolicy::KnownOnly) {
         return Err(CommandError::WireOption(KNOWN_ON_RAW));
     }
-    Ok(Command::Listen { at: at.ok_or_else(usage)?, family, callers, wire })
+    Ok(Command::Listen(ListenOptions { at: at.ok_or_else(usage)?, family, accept, protocol }))
 }
 
 fn connect(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, CommandError> {
     let (mut target, mut family, mut pin) = (None, Family::Any, None);
-    let (mut wire, mut direction) = (Protocol::Native, Direction::Both);
+    let (mut protocol, mut direction) = (Protocol::Native, Direction::Both);
     let mut words = words.iter();
     while let Some(word) = words.next() {
         match *word {
-            "--wire" => wire = wire_of(words.next().ok_or_else(&usage)?)?,
+            "--wire" => protocol = protocol_of(words.next().ok_or_else(&usage)?)?,
             "--one-way" => direction = Direction::OneWay,
             "--pin" => pin = Some(words.next().ok_or_else(&usage)?.parse()?),
             "-4" => family = Family::V4,
@@ -191,24 +203,24 @@ fn connect(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, 
             word => target = Some(word.parse()?),
         }
     }
-    let (target, callers) = (target.ok_or_else(usage)?, AcceptPolicy::Anyone);
-    match (wire, direction) {
-        (Protocol::Native, Direction::OneWay) => Err(CommandError::WireOption(ONE_WAY_ON_NATIVE)),
-        (Protocol::Native, Direction::Both) => Ok(Command::Connect { target, family, pin, callers, wire }),
+    let target = target.ok_or_else(usage)?;
+    let protocol = match (protocol, direction) {
+        (Protocol::Native, Direction::OneWay) => return Err(CommandError::WireOption(ONE_WAY_ON_NATIVE)),
+        (Protocol::Native, Direction::Both) => Protocol::Native,
         (Protocol::Oaep(_), _) if pin.is_some() => {
-            Err(CommandError::WireOption("the raw wire proves nobody's key; --pin cannot be kept on it"))
+            let why = "the raw wire proves nobody's key; --pin cannot be kept on it";
+            return Err(CommandError::WireOption(why));
         }
-        (Protocol::Oaep(_), _) => {
-            Ok(Command::Connect { target, family, pin, callers, wire: Protocol::Oaep(direction) })
-        }
-    }
+        (Protocol::Oaep(_), direction) => Protocol::Oaep(direction),
+    };
+    Ok(Command::Connect(DialOptions { target, family, pin, accept: AcceptPolicy::Anyone, protocol }))
 }
 
-/// The wire of a name, as `--wire` takes it.
+/// Protocol that `--wire` names.
 ///
 /// # Errors
-/// [`CommandError::Protocol`] when there is none of that name.
-pub fn wire_of(word: &str) -> Result<Protocol, CommandError> {
+/// [`CommandError::Protocol`] if there is none of that name.
+pub fn protocol_of(word: &str) -> Result<Protocol, CommandError> {
     match word {
         "oaep" => Ok(Protocol::Oaep(Direction::Both)),
         "native" => Ok(Protocol::Native),
@@ -217,10 +229,10 @@ pub fn wire_of(word: &str) -> Result<Protocol, CommandError> {
 }
 
 fn keygen(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, CommandError> {
-    let (mut of, mut bits, mut keep) = (KeyFor::Identity, None, Keep::Existing);
+    let (mut of, mut bits, mut replacing) = (KeyFor::Identity, None, KeyReplacement::Never);
     for word in words {
         match *word {
-            "--replace" => keep = Keep::Aside,
+            "--replace" => replacing = KeyReplacement::KeepOld,
             "--raw" => of = KeyFor::RawWire,
             word if bits.is_none() => bits = Some(word.parse::<u32>().map_err(|_| usage())?),
             _ => return Err(usage()),
@@ -228,5 +240,110 @@ fn keygen(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, C
     }
     let fits =
         |bits: u32| (limits::KEY_BITS_MIN..=limits::KEY_BITS_MAX).contains(&bits) && bits.is_multiple_of(8);
-    if bits.is_none_or(fits) { Ok(Command::Keygen { of, bits, keep }) } else { Err(CommandError::Bits) }
+    if bits.is_none_or(fits) { Ok(Command::Keygen { of, bits, replacing }) } else { Err(CommandError::Bits) }
+}
+
+fn text_of(text: String) -> Result<ParsedLine, CommandError> {
+    if text.len() > limits::MESSAGE_BYTES {
+        return Err(CommandError::TooLong(text.len()));
+    }
+    Ok(ParsedLine::Text(text))
+}
+
+fn word_of(text: &str) -> SafeText {
+    SafeText::line(text.split_whitespace().next().unwrap_or_default())
+}
+
+fn spec_of(word: &str) -> Result<&'static CommandSpec, CommandError> {
+    if let Some(spec) = COMMANDS.iter().find(|spec| spec.name == word) {
+        return Ok(spec);
+    }
+    match nearest(&word.to_lowercase(), COMMANDS.iter().map(|spec| spec.name)) {
+        Some(near) => Err(CommandError::Near(SafeText::line(word), near)),
+        None => Err(CommandError::Unknown(SafeText::line(word))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::command::help;
+    use crate::crypto::Fingerprint;
+
+    fn error(line: &str) -> String {
+        parse_line(line).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_looks_like_a_command_is_never_text() {
+        assert_eq!(error(":conect x"), "no such command :conect (did you mean :connect?)");
+        assert_eq!(error(" :keygen"), "a command begins with its colon; write :keygen");
+        assert_eq!(error(": listen"), "a command begins with its colon; write :listen");
+        assert!(error(":zzzzzz").starts_with("no such command :zzzzzz;"));
+        assert!(error(":to\u{1b}[2J x").contains("\\u{1b}"));
+        assert_eq!(parse_line(":a\nb"), Err(CommandError::Block));
+        assert_eq!(parse_line(":trust bob\n:quit"), Err(CommandError::Block));
+    }
+
+    #[test]
+    fn text_is_text() {
+        for (line, text) in
+            [("exit", "exit"), ("::x", ":x"), (":::", "::"), (" a ", " a "), ("a\n:b", "a\n:b")]
+        {
+            assert_eq!(parse_line(line), Ok(ParsedLine::Text(text.to_owned())), "{line:?}");
+        }
+        assert_eq!(parse_line(" \t"), Ok(ParsedLine::Nothing));
+        assert_eq!(parse_line(&"가".repeat(5_462)), Err(CommandError::TooLong(16_386)));
+    }
+
+    #[test]
+    fn a_fingerprint_can_be_copied_from_the_rows_of_a_notice() {
+        let fingerprint = Fingerprint::of(b"bob");
+        let (first, rest) = (&fingerprint.to_string()[..30], &fingerprint.to_string()[30..]);
+        let trust = Command::Trust { name: "bob".to_owned(), fingerprint: Some(fingerprint) };
+        let line = format!(":trust bob\n      {first}\n      {rest}");
+        assert_eq!(parse_line(&line), Ok(ParsedLine::Command(trust)));
+    }
+
+    #[test]
+    fn every_command_of_the_table_is_parsed() {
+        for entry in &COMMANDS {
+            let parsed = parse_line(&format!(":{}", entry.name));
+            let wants_more = !entry.usage.is_empty() && !entry.usage.starts_with('[');
+            match parsed {
+                Ok(ParsedLine::Command(_)) => assert!(!wants_more, ":{} took no argument", entry.name),
+                Err(CommandError::Usage(named)) => assert!(wants_more && named == entry),
+                other => panic!(":{}: {other:?}", entry.name),
+            }
+            assert!(parse_line(&format!(":help {}", entry.name)).is_ok());
+            assert!(!help(Some(entry)).is_empty());
+        }
+    }
+
+    #[test]
+    fn arguments_are_checked_before_anything_is_done() {
+        assert_eq!(error(":keygen 1024"), "a key has 2048 to 8192 bits, in steps of 8");
+        assert_eq!(error(":keygen x"), "write :keygen [BITS] [--raw] [--replace]");
+        assert_eq!(error(":quit now"), "write :quit");
+        assert!(error(":connect host --pin SHA256:abc").starts_with("not a whole fingerprint"));
+        assert!(error(":connect 8000").contains("port without a host"));
+        assert!(parse_line(":listen [::1]:0 --known -6").is_ok());
+        assert_eq!(error(":last 0"), "write :last [N] [NAME]");
+        assert_eq!(error(":last x 3"), "write :last [N] [NAME]");
+        assert_eq!(error(":notify --content"), "write :notify [off|mention|all] [--content]");
+        assert_eq!(error(":notify off all"), "write :notify [off|mention|all] [--content]");
+        assert_eq!(error(":name bob 2bob"), "a name begins with a letter");
+        let log = |line| match parse_line(line) {
+            Ok(ParsedLine::Command(Command::Log { to })) => to,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(log(":log my file.txt "), LogTarget::File("my file.txt".to_owned()));
+        assert_eq!((log(":log"), log(":log off")), (LogTarget::Ask, LogTarget::Off));
+        assert!(error(":listen 0 --wire morse").starts_with("there is no such wire"));
+        assert_eq!(error(":connect h --one-way"), "--one-way is for the raw wire; add --wire oaep");
+        assert!(error(":listen 0 --known --wire oaep").ends_with("--known cannot be kept on it"));
+        assert!(error(&format!(":connect h --wire oaep --pin SHA256:{}", "A".repeat(43))).contains("--pin"));
+        assert!(parse_line(":connect h --one-way --wire oaep").is_ok());
+        assert!(parse_line(":listen 0 --anybody").is_ok());
+    }
 }

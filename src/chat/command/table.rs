@@ -1,9 +1,9 @@
-//! The one table of commands: it feeds the parser, `:help`, completion and the README's table.
+//! Table of commands, which feeds the parser, `:help`, completion and the README's table.
 
-/// What an argument can be completed to.
+/// Completion of an argument.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Completion {
-    /// Nothing that is known beforehand.
+    /// None.
     Nothing,
     /// The name of a peer.
     Peers,
@@ -17,30 +17,30 @@ pub enum Completion {
     OneOf(&'static [&'static str]),
 }
 
-/// One command as people see it.
+/// One command as users see it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CommandSpec {
-    /// Without its colon.
+    /// Its name, without the colon.
     pub name: &'static str,
-    /// Its arguments; brackets stand around what may be left out.
+    /// Its arguments; optional ones in brackets.
     pub usage: &'static str,
-    /// One line.
+    /// Its purpose in one line.
     pub summary: &'static str,
-    /// What else there is to know.
+    /// Details, for its own help.
     pub details: &'static str,
-    /// What its first argument completes to.
+    /// Completion of its first argument.
     pub completes: Completion,
 }
 
 impl CommandSpec {
-    /// As it is to be typed, with its arguments.
+    /// The command as it is typed, with its arguments.
     pub(crate) fn written(&self) -> String {
         let gap = if self.usage.is_empty() { "" } else { " " };
         format!(":{}{gap}{}", self.name, self.usage)
     }
 }
 
-const fn entry(
+const fn spec(
     name: &'static str,
     usage: &'static str,
     summary: &'static str,
@@ -52,7 +52,7 @@ const fn entry(
 
 /// Every command, in the order of `:help`.
 pub const COMMANDS: [CommandSpec; 24] = [
-    entry(
+    spec(
         "listen",
         "ADDR [--known|--anybody] [--wire oaep] [-4|-6]",
         "wait for callers",
@@ -61,7 +61,7 @@ pub const COMMANDS: [CommandSpec; 24] = [
          lets the machine choose and prints it. --known turns unknown keys away, and --anybody takes them where \
          known-only is set. --wire oaep is the raw wire of the Python tutorial, which authenticates nobody.",
     ),
-    entry(
+    spec(
         "connect",
         "ADDR [--pin SHA256:…] [--wire oaep [--one-way]] [-4|-6]",
         "call somebody",
@@ -70,15 +70,15 @@ pub const COMMANDS: [CommandSpec; 24] = [
          and marks it verified. --wire oaep is the raw wire of the Python tutorial, which authenticates nobody; \
          --one-way gives no key of ours, as the tutorial's server needs it.",
     ),
-    entry(
+    spec(
         "to",
         "NAME",
         "send plain text to this peer from now on",
         Completion::Peers,
         "Several peers may be connected; the prompt shows who is addressed.",
     ),
-    entry("all", "TEXT", "send a text to everybody connected", Completion::Nothing, ""),
-    entry(
+    spec("all", "TEXT", "send a text to everybody connected", Completion::Nothing, ""),
+    spec(
         "edit",
         "",
         "write a text in your editor",
@@ -86,15 +86,15 @@ pub const COMMANDS: [CommandSpec; 24] = [
         "The editor is $VISUAL, else $EDITOR, else vi. What you save there stands on the line then; an \
          empty text is dropped. Ctrl-X Ctrl-E takes what is on the line along.",
     ),
-    entry(
+    spec(
         "last",
         "[N] [NAME]",
         "show the last messages again",
         Completion::CountedPeers,
         "10 where no number is named; with a name only those exchanged with that peer. This session only.",
     ),
-    entry("search", "TEXT", "find messages of this session", Completion::Nothing, "Case does not matter."),
-    entry(
+    spec("search", "TEXT", "find messages of this session", Completion::Nothing, "Case does not matter."),
+    spec(
         "log",
         "[FILE|off]",
         "also write what is said to a file, or stop that",
@@ -102,7 +102,7 @@ pub const COMMANDS: [CommandSpec; 24] = [
         "Nothing is written to disk without this. The file is appended to, and only you can read it. \
          Without an argument says whether a log is kept.",
     ),
-    entry(
+    spec(
         "notify",
         "[off|mention|all] [--content]",
         "ring for no message, those with your name, or all",
@@ -110,41 +110,41 @@ pub const COMMANDS: [CommandSpec; 24] = [
         "A bell, and a notification of the desktop where the terminal can. --content puts sender and text \
          into it. Without an argument says what is set.",
     ),
-    entry("peers", "", "list everybody known and connected", Completion::Nothing, ""),
-    entry(
+    spec("peers", "", "list everybody known and connected", Completion::Nothing, ""),
+    spec(
         "status",
         "",
         "show who you are, where you listen, what is not received yet",
         Completion::Nothing,
         "",
     ),
-    entry(
+    spec(
         "verify",
         "NAME",
         "show the safety number to compare by voice",
         Completion::Peers,
         "Both sides see the same sixty digits. If they differ, somebody is between you.",
     ),
-    entry(
+    spec(
         "trust",
         "NAME [SHA256:…]",
         "mark a peer verified, or accept its changed key",
         Completion::Peers,
         "With a fingerprint: takes the key that was refused as changed in the place of the old one.",
     ),
-    entry(
+    spec(
         "name",
         "PEER NEWNAME",
         "call a peer by a name of your own",
         Completion::Peers,
         "Your name for a peer wins over what the peer says it is called, and the peer never sees it.",
     ),
-    entry("forget", "NAME", "remove a peer from the book", Completion::Peers, ""),
-    entry("block", "NAME", "refuse a peer's key from now on", Completion::Peers, ""),
-    entry("unblock", "NAME", "take a block back", Completion::Peers, ""),
-    entry("close", "[NAME]", "end a conversation", Completion::Peers, ""),
-    entry("nick", "NAME", "change the name that you give to new peers", Completion::Nothing, ""),
-    entry(
+    spec("forget", "NAME", "remove a peer from the book", Completion::Peers, ""),
+    spec("block", "NAME", "refuse a peer's key from now on", Completion::Peers, ""),
+    spec("unblock", "NAME", "take a block back", Completion::Peers, ""),
+    spec("close", "[NAME]", "end a conversation", Completion::Peers, ""),
+    spec("nick", "NAME", "change the name that you give to new peers", Completion::Nothing, ""),
+    spec(
         "keygen",
         "[BITS] [--raw] [--replace]",
         "make a key",
@@ -153,22 +153,57 @@ pub const COMMANDS: [CommandSpec; 24] = [
          the old file beside it; who knows you will be warned of the change. --raw: the key of the raw wire, 2048 \
          bits where nothing is said.",
     ),
-    entry("showkey", "[--pem]", "show your fingerprint and public key", Completion::Nothing, ""),
-    entry("limits", "", "show every limit", Completion::Nothing, ""),
-    entry("help", "[COMMAND]", "show this, or more about one command", Completion::Commands, ""),
-    entry("quit", "", "say goodbye to everybody and leave", Completion::Nothing, ""),
+    spec("showkey", "[--pem]", "show your fingerprint and public key", Completion::Nothing, ""),
+    spec("limits", "", "show every limit", Completion::Nothing, ""),
+    spec("help", "[COMMAND]", "show this, or more about one command", Completion::Commands, ""),
+    spec("quit", "", "say goodbye to everybody and leave", Completion::Nothing, ""),
 ];
+
+/// Answer to `:help`: every command in a row, or more about one.
+#[must_use]
+pub fn help(topic: Option<&'static CommandSpec>) -> Vec<String> {
+    if let Some(spec) = topic {
+        let mut rows = vec![spec.written()];
+        rows.push(format!("  {}", spec.summary));
+        if !spec.details.is_empty() {
+            rows.push(format!("  {}", spec.details));
+        }
+        return rows;
+    }
+    let row = |spec: &CommandSpec| format!("{:<29}  {}", spec.written(), spec.summary);
+    let mut rows: Vec<_> = COMMANDS.iter().map(row).collect();
+    rows.push("anything else is sent as text; :: begins a text with a colon; Ctrl-D leaves".to_owned());
+    rows
+}
 
 /// The table as Markdown, for the README.
 #[must_use]
 pub fn markdown() -> String {
     let mut table = String::from("| command | what it does |\n| --- | --- |\n");
-    for entry in &COMMANDS {
-        let usage = entry.usage.replace('|', "\\|");
-        let gap = if usage.is_empty() { "" } else { " " };
-        for part in ["| `:", entry.name, gap, &usage, "` | ", entry.summary, " |\n"] {
+    for spec in &COMMANDS {
+        for part in ["| `", &spec.written().replace('|', "\\|"), "` | ", spec.summary, " |\n"] {
             table.push_str(part);
         }
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits;
+
+    /// The table is constant, so that its numbers cannot be formatted from the limits.
+    #[test]
+    fn numbers_in_the_details_are_those_of_the_limits() {
+        for (name, words) in [
+            ("connect", format!("{} where no port is named", limits::PORT_DEFAULT)),
+            ("keygen", format!("{} bits where nothing is said", limits::KEY_BITS_DEFAULT)),
+            ("keygen", format!("{} to {} in steps", limits::KEY_BITS_MIN, limits::KEY_BITS_MAX)),
+            ("keygen", format!("{} bits where nothing is said.", limits::RAW_KEY_BITS_DEFAULT)),
+        ] {
+            let spec = COMMANDS.iter().find(|spec| spec.name == name).unwrap();
+            assert!(spec.details.contains(&words), "{name}: {words}");
+        }
+    }
 }

@@ -1,280 +1,378 @@
-//! The sentences: every [`Notice`] in words, and nothing else. Lower case, no full stop; what happened, to
-//! whom, what to do next. Rows of a peer's text begin with its name, so that none can pass for another's.
+//! Display of notices: of each the sentence, the kind in JSON and the class in recordings.
+//!
+//! Sentences are in lower case, without a full stop: what happened, to whom, what to do next. Rows
+//! of a peer's text begin with its name, so that none can pass for another's.
 
-mod raw;
+mod close_reason;
 
-use super::handlers::notify::{Notify, NotifyContent, NotifyWhen};
-use super::io::TrustLevel;
-use super::kinds::KeyFor;
-use super::notice::{Impersonated, Info, KeyStatus, Message, Notice, Warning};
+use unicode_width::UnicodeWidthStr as _;
+
+use super::notice::{Impersonated, Info, KeyStatus, Message, Notice, RawInfo, Warning};
+use super::trust_policy::Refusal;
+use super::types::{KeyFor, NotifyContent, NotifyPolicy, NotifyWhen, TrustLevel};
 use crate::crypto::{Fingerprint, SafetyNumber};
-use crate::session::CloseReason;
+use crate::limits;
 use crate::text::safe::SafeText;
-use crate::wire::{ByeReason, Purpose, WireError};
+pub(crate) use close_reason::{loss_cause, output_failure, version_and_suite};
 
-impl Notice {
-    /// The rows of this notice, without time or colour. Rows of a message begin with the sender's name,
-    /// information with `*`, trouble with `!`.
-    #[must_use]
-    pub fn rows(&self) -> Vec<String> {
+/// Class of a notice in a recorded script: how the script expects it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum RecordingClass<'a> {
+    /// Not at all: it comes from an attempt that failed, from damage or load, or from a key press,
+    /// none of which a script repeats; or the command that follows has a wildcard of its own.
+    Omitted,
+    /// Any rows: they depend on keys, files, timing or on the book as it was before.
+    AnyRows,
+    /// Its exact rows.
+    Rows,
+    /// Its exact rows if this peer takes part in the script, otherwise any rows.
+    RowsAbout(&'a str),
+    /// Lines of its own: an action of a peer, or rows with a part that differs.
+    Special,
+}
+
+use RecordingClass::{AnyRows, Omitted, Rows, RowsAbout, Special};
+
+impl Info {
+    /// The sentence.
+    pub(crate) fn sentence(&self) -> String {
+        self.describe().1
+    }
+
+    /// The class in recordings.
+    pub(crate) fn recording_class(&self) -> RecordingClass<'_> {
+        self.describe().0
+    }
+
+    fn describe(&self) -> (RecordingClass<'_>, String) {
         match self {
-            Self::Message(said) => said_rows(said),
-            Self::Info(info) => marked('*', &info_words(info)),
-            Self::Warning(trouble) => marked('!', &trouble_words(trouble)),
-            Self::Answer(rows) => rows.clone(),
-            Self::Table(rows) => super::handlers::listings::aligned(rows),
-            Self::History { said, earlier } => {
-                let before = (*earlier > 0).then(|| earlier_words(*earlier));
-                before.into_iter().chain(said.iter().flat_map(said_rows)).collect()
+            Self::Listening { at } => (Special, format!("listening on {at}")),
+            Self::MakingKey { of, bits } => {
+                (Omitted, format!("making a key of {bits} bits{}; Ctrl-C cancels", key_for(*of)))
+            }
+            Self::StillMaking { seconds } => (Omitted, format!("still making the key ({seconds} s)")),
+            Self::KeyMade { of, fingerprint, bits, file } => {
+                let of = key_for(*of);
+                (Omitted, format!("new key of {bits} bits{of}, {fingerprint}, kept in {file}"))
+            }
+            Self::KeyFound { fingerprint, file } => {
+                (Omitted, format!("using the key {fingerprint} from {file}"))
+            }
+            Self::KeyKept { file } => (Omitted, format!("the old key is kept as {file}")),
+            Self::KeyCancelled => (Omitted, "key making cancelled; nothing was changed".to_owned()),
+            Self::Connecting { target } => (Omitted, format!("connecting to {target}; Ctrl-C cancels")),
+            Self::ConnectCancelled { target } => (Omitted, format!("gave up connecting to {target}")),
+            Self::Joined { name, fingerprint, status } => (Special, joined(name, fingerprint, status)),
+            Self::Left { name } => (Special, format!("{name} left")),
+            Self::Replaced { name } => {
+                (AnyRows, format!("{name} is connected anew; the older connection was closed"))
+            }
+            Self::Closed { name } => (Rows, format!("conversation with {name} closed")),
+            Self::Addressed { name, trust_level } => {
+                (AnyRows, format!("plain text now goes to {name}, {}", trust_level.word()))
+            }
+            Self::Trusted { name } => (RowsAbout(name), format!("{name} is marked verified")),
+            Self::Accepted { name, fingerprint } => {
+                (AnyRows, format!("{fingerprint} is now the key of {name}, unverified; connect again"))
+            }
+            Self::Forgotten { name } => (RowsAbout(name), format!("{name} is forgotten")),
+            Self::Blocked { name } => {
+                (RowsAbout(name), format!("{name} is blocked; :unblock {name} takes that back"))
+            }
+            Self::Unblocked { name } => {
+                (RowsAbout(name), format!("{name} is no longer blocked, and is unverified"))
+            }
+            Self::Nick { name } => (Rows, format!("new connections will know you as {name}")),
+            Self::Named { old, name } => (RowsAbout(old), format!("{old} is called {name} now")),
+            Self::Safety { name, number, .. } => (
+                Special,
+                format!(
+                    "safety number with {name}: {number}\n\
+                     compare it by voice; if both see the same, :trust {name}"
+                ),
+            ),
+            Self::Notify { set } => (Rows, notify_setting(*set)),
+            Self::Logging { file } => {
+                (AnyRows, format!("what is said is also written to {file} now; :log off ends that"))
+            }
+            Self::LogClosed { file } => (AnyRows, format!("the log {file} is closed")),
+            Self::NoLog => (AnyRows, "nothing is written to disk; :log FILE begins a log".to_owned()),
+            Self::NoHistory => (Rows, "nothing was said in this session yet".to_owned()),
+            Self::Greeting => (
+                Omitted,
+                "nobody is connected yet: :connect HOST:PORT calls, :listen PORT waits; :help shows the rest"
+                    .to_owned(),
+            ),
+            Self::QuitHint => (Rows, "`exit` was sent as text; :quit leaves".to_owned()),
+            Self::ExitHint => (AnyRows, "to leave, type :quit or press Ctrl-D".to_owned()),
+            Self::Recording { file } => (
+                Omitted,
+                format!(
+                    "recording in {file}: what is said stands there in plain text, for its owner to read"
+                ),
+            ),
+            Self::Raw(info) => info.describe(),
+        }
+    }
+}
+
+impl RawInfo {
+    fn describe(&self) -> (RecordingClass<'_>, String) {
+        match self {
+            Self::Banner => (
+                Omitted,
+                "raw wire: no authentication, no forward secrecy, no integrity of order or count; \
+                 for the tutorial's programs and for learning"
+                    .to_owned(),
+            ),
+            Self::Joined { name, at, key: Some((bits, fingerprint)) } => (
+                Special,
+                format!(
+                    "{name} is at {at}, raw, key of {bits} bits {fingerprint}; nothing is signed: anyone on the \
+                     path can write in this name"
+                ),
+            ),
+            Self::Joined { name, at, key: None } => (
+                Special,
+                format!(
+                    "{name} is at {at}, raw, without a key: you can read it, not answer; nothing is signed: \
+                     anyone can write in this name"
+                ),
+            ),
+            Self::NoReceipts { name } => {
+                (Rows, format!("sent to {name}; no receipt exists on the raw wire, here or for what follows"))
+            }
+            // How a text is cut and when it leaves depends on the other side's key and program.
+            Self::Parts { count } => (AnyRows, format!("sent as {count} parts")),
+            Self::Waits { name } => (
+                AnyRows,
+                format!(
+                    "{name} takes one line at a time: this one goes when the answer to the last has come"
+                ),
+            ),
+            Self::Answered { name } => (
+                AnyRows,
+                format!(
+                    "{name} answered, sealed to its own key: nobody but {name} can read that, nor what else it \
+                     answers (told once)"
+                ),
+            ),
+        }
+    }
+}
+
+impl Warning {
+    /// The sentence.
+    pub(crate) fn sentence(&self) -> String {
+        self.describe().2
+    }
+
+    /// The kind in JSON, by which programs tell warnings apart.
+    pub(crate) fn kind(&self) -> &'static str {
+        self.describe().1
+    }
+
+    /// The class in recordings.
+    pub(crate) fn recording_class(&self) -> RecordingClass<'_> {
+        self.describe().0
+    }
+
+    #[expect(clippy::too_many_lines, reason = "a table, one entry for each variant")]
+    fn describe(&self) -> (RecordingClass<'_>, &'static str, String) {
+        match self {
+            Self::CommandError { what } => (Rows, "input", what.clone()),
+            Self::LineTooLong { bytes } => (
+                Omitted,
+                "input",
+                format!(
+                    "a line of {bytes} bytes is too long and was not sent; a message has at most {}",
+                    limits::MESSAGE_BYTES
+                ),
+            ),
+            Self::LineNotText { row } => {
+                (Omitted, "input", format!("a line is not UTF-8 and was not sent: {row}"))
+            }
+            Self::NoKeyYet => (AnyRows, "trouble", "no key yet; :keygen makes one".to_owned()),
+            Self::KeyExists { of, file } => {
+                let raw = match of {
+                    KeyFor::Identity => "",
+                    KeyFor::RawWire => " --raw",
+                };
+                let advice = format!("`:keygen{raw} --replace` makes a new one and keeps the old file");
+                (AnyRows, "trouble", format!("there is a key in {file}; {advice}"))
+            }
+            Self::KeyFailed { why } => (AnyRows, "key", format!("no new key: {why}")),
+            Self::KeyUnderway => {
+                (AnyRows, "trouble", "a key is being made already; Ctrl-C cancels it".to_owned())
+            }
+            Self::ListenFailed { at, why } => {
+                (AnyRows, "cannot_listen", format!("cannot listen on {at}: {why}"))
+            }
+            Self::AlreadyListening { at } => {
+                (AnyRows, "cannot_listen", format!("you are listening on {at} already"))
+            }
+            Self::Unreachable { target, why } => {
+                (Omitted, "unreachable", format!("cannot reach {target}: {why}"))
+            }
+            Self::Refused(refusal) => refusal.describe(),
+            Self::Book { why } => (Omitted, "book", format!("{why}; nobody is accepted until it is mended")),
+            Self::Impostor { name, claimed, known, of } => {
+                (Omitted, "impostor", impostor(name, claimed, known, *of))
+            }
+            Self::HandshakeFailed { remote, reason, error } => (
+                Omitted,
+                close_reason::handshake_failure_kind(reason),
+                close_reason::handshake_failure(remote, reason, error.as_deref()),
+            ),
+            Self::ConnectionLost { name, reason, error } => {
+                (Special, "lost", close_reason::connection_loss(name, reason, error.as_deref()))
+            }
+            Self::NotReceived { name, rows, more } => {
+                (AnyRows, "not_received", listed(&format!("not received by {name}:"), rows, *more))
+            }
+            Self::NotSent { name, rows, more } => {
+                (AnyRows, "not_sent", listed(&format!("not sent to {name}:"), rows, *more))
+            }
+            Self::NoKeyOf { name } => (
+                AnyRows,
+                "not_sent",
+                format!(
+                    "not sent: {name} gave no key, so nothing can be sealed to it, and the tutorial's client \
+                     would die of an answer; :close hangs up"
+                ),
+            ),
+            Self::RawPeer { name } => {
+                (Rows, "trouble", format!("{name} is on the raw wire, which proves nobody's key"))
+            }
+            Self::NotDecrypted { remote, in_a_row } => (
+                Omitted,
+                "unread",
+                format!("a message from {remote} could not be read ({in_a_row} of {})", limits::RAW_UNREAD),
+            ),
+            Self::NobodyToSendTo => (
+                Rows,
+                "not_sent",
+                "not sent: nobody is connected; :connect HOST:PORT or :listen PORT first".to_owned(),
+            ),
+            Self::NobodyToClose => {
+                (Rows, "trouble", "no such conversation is open; :peers lists them".to_owned())
+            }
+            Self::NotConnected { name } => (
+                RowsAbout(name),
+                "not_sent",
+                format!("{name} is not connected; nothing was sent; :peers shows where to call"),
+            ),
+            Self::QueueFull { name, waiting } => {
+                (AnyRows, "not_sent", format!("not sent: {waiting} messages already wait for {name}"))
+            }
+            Self::NoSuchPeer { name, nearest: None } => {
+                (AnyRows, "no_such_peer", format!("no peer is called {name}; :peers lists them"))
+            }
+            Self::NoSuchPeer { name, nearest: Some(nearest) } => {
+                (AnyRows, "no_such_peer", format!("no peer is called {name} (did you mean {nearest}?)"))
+            }
+            Self::NotRefused { name } => (
+                AnyRows,
+                "trouble",
+                format!(
+                    "no such key was refused for {name}; connect first, then repeat the command it names"
+                ),
+            ),
+            Self::NotBlocked { name } => {
+                (RowsAbout(name), "trouble", format!("{name} is not blocked; nothing was changed"))
+            }
+            Self::StillBlocked { name } => {
+                (RowsAbout(name), "trouble", format!("{name} is blocked; :unblock {name} first"))
+            }
+            Self::NothingFound => (Rows, "trouble", "nothing in this session fits".to_owned()),
+            Self::NoEditor => {
+                (Rows, "trouble", "`:edit` needs a terminal with an editor; nothing was sent".to_owned())
+            }
+            Self::LogFailed { file, why } => {
+                (AnyRows, "trouble", format!("cannot write the log {file}: {why}; no log is kept"))
+            }
+            Self::SameName { name } => {
+                (AnyRows, "trouble", format!("a peer is called {name} already; choose another name"))
+            }
+            Self::TooManyPeers { limit } => {
+                (Omitted, "trouble", format!("a caller was refused: {limit} connections are open"))
+            }
+            Self::TurnedAway { remote, why } => (Omitted, "trouble", format!("turned away {remote}: {why}")),
+            Self::OutOfFds { open } => (
+                Omitted,
+                "trouble",
+                format!("out of file descriptors: {open} connections are open, new callers wait"),
+            ),
+            Self::Suppressed { times } => (Omitted, "trouble", format!("… and {times} more like this")),
+        }
+    }
+}
+
+impl Refusal {
+    fn describe(&self) -> (RecordingClass<'_>, &'static str, String) {
+        match self {
+            Self::KeyChanged { name, address, known, now } => (
+                Omitted,
+                "key_changed",
+                format!(
+                    "the key at {address} has CHANGED; nothing was sent\n\
+                     known: {known} ({name})\n\
+                     now:   {now}\n\
+                     if you are sure that this is {name}: :trust {name} {now}"
+                ),
+            ),
+            Self::PinMismatch { address, pinned, now } => (
+                Omitted,
+                "wrong_key",
+                format!(
+                    "{address} has another key than the pinned one; nothing was sent\n\
+                     pinned: {pinned}\n\
+                     now:    {now}"
+                ),
+            ),
+            Self::WrongPeer { remote, name, now } => {
+                (Rows, "wrong_key", format!("{remote} has not the key of {name} but {now}; nothing was sent"))
+            }
+            Self::OwnIdentity { remote } => {
+                (Omitted, "refused", format!("{remote} has your own identity; not connected"))
+            }
+            Self::Blocked { name } => (
+                Omitted,
+                "refused",
+                format!("{name} is blocked and was refused; :unblock {name} takes that back"),
+            ),
+            Self::UnknownKey { remote, fingerprint } => {
+                (Omitted, "unknown_key", format!("refused an unknown key from {remote}: {fingerprint}"))
             }
         }
     }
-
-    /// The same for a listener or a log: one line for each event, words in the place of marks.
-    #[must_use]
-    pub fn sentences(&self) -> Vec<String> {
-        let said = |said: &Message| {
-            let rows: Vec<_> = said.rows.iter().map(SafeText::as_str).collect();
-            format!("{} says: {}", said.name, rows.join(" / "))
-        };
-        let told = |kind: &str, words: &str| {
-            let rows: Vec<_> = words.lines().map(|row| row.trim_start().replace("… ", "")).collect();
-            vec![format!("{kind}: {}", rows.join("; "))]
-        };
-        match self {
-            Self::Message(one) => vec![said(one)],
-            Self::Info(info) => told("note", &info_words(info)),
-            Self::Warning(trouble) => told("problem", &trouble_words(trouble)),
-            Self::Answer(rows) => rows.clone(),
-            Self::Table(rows) => entries(rows),
-            Self::History { said: list, .. } => list.iter().map(said).collect(),
-        }
-    }
 }
 
-/// A safety number as it is shown large, with a code for a camera and what to do.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct SafetyCard {
-    /// What it is.
-    pub title: String,
-    /// The groups, four in a row.
-    pub groups: Vec<String>,
-    /// What the QR code says: the peer's fingerprint.
-    pub code: String,
-    /// What stands where the code does not fit.
-    pub too_small: String,
-    /// What to do with it.
-    pub how: Vec<String>,
-}
-
-impl SafetyCard {
-    /// The card of a peer.
-    #[must_use]
-    pub fn new(name: &str, number: &SafetyNumber, fingerprint: &Fingerprint) -> Self {
-        let groups = number.groups().chunks(4);
-        Self {
-            title: format!("safety number of you and {name}; {name} must see the same"),
-            groups: groups
-                .map(|row| row.iter().map(|group| format!("{group:05}")).collect::<Vec<_>>().join("   "))
-                .collect(),
-            code: fingerprint.to_string(),
-            too_small: "the QR code of the key needs 37 cells and 20 rows; make the terminal larger".into(),
-            how: vec![
-                format!("key of {name}: {fingerprint}"),
-                format!("call {name} or meet: read the digits to each other, or let {name} scan the code"),
-                format!("and compare it with :showkey there; if all is the same, :trust {name}"),
-                "if anything differs, somebody is between you: do not go on".into(),
-            ],
-        }
-    }
-}
-
-/// The entries of a table, each with the heads of its columns. Where a column has nothing to say, nothing is said.
-fn entries(rows: &[Vec<String>]) -> Vec<String> {
-    let Some((head, entries)) = rows.split_first() else { return Vec::new() };
-    let told = |entry: &Vec<String>| {
-        let fields = head.iter().zip(entry).filter(|(_, value)| !matches!(value.as_str(), "" | "-"));
-        fields.map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
-    };
-    entries.iter().map(told).collect()
-}
-
-fn marked(mark: char, words: &str) -> Vec<String> {
-    words.lines().map(|row| format!("{mark} {row}")).collect()
-}
-
-/// What stands before a list that leaves its beginning out.
-#[must_use]
-pub fn earlier_words(earlier: usize) -> String {
-    format!("… and {earlier} earlier ones")
-}
-
-fn said_rows(said: &Message) -> Vec<String> {
-    if said.rows.iter().all(|row| row.as_str().is_empty()) {
-        return vec![format!("{}: (empty)", said.name)];
-    }
-    said.rows.iter().map(|row| format!("{}: {row}", said.name)).collect()
-}
-
-fn info_words(info: &Info) -> String {
-    match info {
-        Info::Listening { at } => format!("listening on {at}"),
-        Info::MakingKey { of, bits } => {
-            format!("making a key of {bits} bits{}; Ctrl-C cancels", key_for(*of))
-        }
-        Info::StillMaking { seconds } => format!("still making the key ({seconds} s)"),
-        Info::KeyMade { of, fingerprint, bits, file } => {
-            format!("new key of {bits} bits{}, {fingerprint}, kept in {file}", key_for(*of))
-        }
-        Info::KeyFound { fingerprint, file } => format!("using the key {fingerprint} from {file}"),
-        Info::KeyKept { file } => format!("the old key is kept as {file}"),
-        Info::KeyCancelled => "key making cancelled; nothing was changed".into(),
-        Info::Connecting { target } => format!("connecting to {target}; Ctrl-C cancels"),
-        Info::ConnectCancelled { target } => format!("gave up connecting to {target}"),
-        Info::Joined { name, fingerprint, known: KeyStatus::New } => {
+fn joined(name: &str, fingerprint: &Fingerprint, status: &KeyStatus) -> String {
+    match status {
+        KeyStatus::New => {
             format!("{name} joined, new key {fingerprint}, unverified; compare with :verify {name}")
         }
-        Info::Joined { name, fingerprint, known: KeyStatus::Known(TrustLevel::Unverified) } => {
+        KeyStatus::Known(TrustLevel::Unverified) => {
             format!("{name} joined, known key {fingerprint}, unverified")
         }
-        Info::Joined { name, known: KeyStatus::Known(trust_level), .. } => {
-            format!("{name} joined, {}", trust_level.word())
-        }
-        Info::Left { name } => format!("{name} left"),
-        Info::Replaced { name } => format!("{name} is connected anew; the older connection was closed"),
-        Info::Closed { name } => format!("conversation with {name} closed"),
-        Info::Addressed { name, trust_level } => {
-            format!("plain text now goes to {name}, {}", trust_level.word())
-        }
-        Info::Trusted { name } => format!("{name} is marked verified"),
-        Info::Accepted { name, fingerprint } => {
-            format!("{fingerprint} is now the key of {name}, unverified; connect again")
-        }
-        Info::Forgotten { name } => format!("{name} is forgotten"),
-        Info::Blocked { name } => format!("{name} is blocked; :unblock {name} takes that back"),
-        Info::Unblocked { name } => format!("{name} is no longer blocked, and is unverified"),
-        Info::Nick { name } => format!("new connections will know you as {name}"),
-        Info::Named { old, name } => format!("{old} is called {name} now"),
-        Info::Notify { set } => notify_words(*set),
-        Info::Logging { file } => format!("what is said is also written to {file} now; :log off ends that"),
-        Info::LogClosed { file } => format!("the log {file} is closed"),
-        Info::NoLog => "nothing is written to disk; :log FILE begins a log".into(),
-        Info::PrefaceProgress => {
-            "nobody is connected yet: :connect HOST:PORT calls, :listen PORT waits; :help shows the rest"
-                .into()
-        }
-        Info::NothingSaid => "nothing was said in this session yet".into(),
-        Info::Safety { name, number, .. } => format!(
-            "safety number with {name}: {number}\n\
-             compare it by voice; if both see the same, :trust {name}"
-        ),
-        Info::Raw(info) => raw::info_words(info),
-        Info::QuitHint => "`exit` was sent as text; :quit leaves".into(),
-        Info::HowToLeave => "to leave, type :quit or press Ctrl-D".into(),
-        Info::Recording { file } => {
-            format!("recording in {file}: what is said stands there in plain text, for its owner to read")
-        }
+        KeyStatus::Known(trust_level) => format!("{name} joined, {}", trust_level.word()),
     }
 }
 
-fn notify_words(notify: Notify) -> String {
-    let when = match notify.when {
-        NotifyWhen::Never => return "no message notifies you".into(),
+fn notify_setting(policy: NotifyPolicy) -> String {
+    let when = match policy.when {
+        NotifyWhen::Never => return "no message notifies you".to_owned(),
         NotifyWhen::Mentioned => "messages with your name notify you",
         NotifyWhen::Always => "every message notifies you",
     };
-    match notify.content {
+    match policy.content {
         NotifyContent::Hidden => format!("{when}, without their text"),
         NotifyContent::Shown => format!("{when}, with their text"),
     }
 }
 
-fn trouble_words(trouble: &Warning) -> String {
-    match trouble {
-        Warning::CommandError { what } => what.clone(),
-        Warning::LineTooLong { bytes } => {
-            format!("a line of {bytes} bytes is too long and was not sent; a message has at most 16384")
-        }
-        Warning::LineNotText { row } => format!("a line is not UTF-8 and was not sent: {row}"),
-        Warning::NoKeyYet => "no key yet; :keygen makes one".into(),
-        Warning::KeyExists { of, file } => {
-            let raw = raw_flag(*of);
-            format!(
-                "there is a key in {file}; `:keygen{raw} --replace` makes a new one and keeps the old file"
-            )
-        }
-        Warning::KeyFailed { why } => format!("no new key: {why}"),
-        Warning::KeyUnderway => "a key is being made already; Ctrl-C cancels it".into(),
-        Warning::ListenFailed { at, why } => format!("cannot listen on {at}: {why}"),
-        Warning::AlreadyListening { at } => format!("you are listening on {at} already"),
-        Warning::Unreachable { target, why } => format!("cannot reach {target}: {why}"),
-        Warning::Changed { name, address, known, now } => format!(
-            "the key at {address} has CHANGED; nothing was sent\n\
-             known: {known} ({name})\n\
-             now:   {now}\n\
-             if you are sure that this is {name}: :trust {name} {now}"
-        ),
-        Warning::PinDiffers { address, pinned, now } => format!(
-            "{address} has another key than the pinned one; nothing was sent\n\
-             pinned: {pinned}\n\
-             now:    {now}"
-        ),
-        Warning::OtherPerson { whom, name, now } => {
-            format!("{whom} has not the key of {name} but {now}; nothing was sent")
-        }
-        Warning::Ourselves { whom } => format!("{whom} has your own identity; not connected"),
-        Warning::BlockedCaller { name } => {
-            format!("{name} is blocked and was refused; :unblock {name} takes that back")
-        }
-        Warning::UnknownCaller { whom, fingerprint } => {
-            format!("refused an unknown key from {whom}: {fingerprint}")
-        }
-        Warning::Book { why } => format!("{why}; nobody is accepted until it is mended"),
-        Warning::Impostor { name, claimed, known, of } => impostor_words(name, claimed, known, *of),
-        Warning::Early { whom, ending, why } => early_words(whom, ending, why.as_deref()),
-        Warning::Lost { name, ending, why } => lost_words(name, ending, why.as_deref()),
-        Warning::NotReceived { name, rows, more } => {
-            listed_words(&format!("not received by {name}:"), rows, *more)
-        }
-        Warning::NotSent { name, rows, more } => listed_words(&format!("not sent to {name}:"), rows, *more),
-        Warning::NoKeyOf { name } => raw::no_key_words(name),
-        Warning::RawPeer { name } => raw::no_identity_words(name),
-        Warning::Unread { whom, in_a_row } => raw::unread_words(whom, *in_a_row),
-        Warning::NobodyToSendTo => {
-            "not sent: nobody is connected; :connect HOST:PORT or :listen PORT first".into()
-        }
-        Warning::NobodyToClose => "no such conversation is open; :peers lists them".into(),
-        Warning::NotConnected { name } => {
-            format!("{name} is not connected; nothing was sent; :peers shows where to call")
-        }
-        Warning::QueueFull { name, waiting } => {
-            format!("not sent: {waiting} messages already wait for {name}")
-        }
-        Warning::NoSuchPeer { name, nearest: None } => {
-            format!("no peer is called {name}; :peers lists them")
-        }
-        Warning::NoSuchPeer { name, nearest: Some(nearest) } => {
-            format!("no peer is called {name} (did you mean {nearest}?)")
-        }
-        Warning::NotRefused { name } => {
-            format!("no such key was refused for {name}; connect first, then repeat the command it names")
-        }
-        Warning::NotBlocked { name } => format!("{name} is not blocked; nothing was changed"),
-        Warning::StillBlocked { name } => format!("{name} is blocked; :unblock {name} first"),
-        Warning::NothingFound => "nothing in this session fits".into(),
-        Warning::NoEditor => "`:edit` needs a terminal with an editor; nothing was sent".into(),
-        Warning::LogFailed { file, why } => format!("cannot write the log {file}: {why}; no log is kept"),
-        Warning::SameName { name } => format!("a peer is called {name} already; choose another name"),
-        Warning::TooManyPeers { limit } => format!("a caller was refused: {limit} connections are open"),
-        Warning::TurnedAway { whom, why } => format!("turned away {whom}: {why}"),
-        Warning::OutOfFds { open } => {
-            format!("out of file descriptors: {open} connections are open, new callers wait")
-        }
-        Warning::Suppressed { times } => format!("… and {times} more like this"),
-    }
-}
-
-fn impostor_words(name: &str, claimed: &SafeText, known: &str, of: Impersonated) -> String {
+fn impostor(name: &str, claimed: &SafeText, known: &str, of: Impersonated) -> String {
     let like =
         if claimed.as_str() == known { String::new() } else { format!(", which only looks like {known}") };
     match of {
@@ -298,101 +396,155 @@ fn key_for(of: KeyFor) -> &'static str {
     }
 }
 
-fn raw_flag(of: KeyFor) -> &'static str {
-    match of {
-        KeyFor::Identity => "",
-        KeyFor::RawWire => " --raw",
+fn listed(title: &str, rows: &[SafeText], more: usize) -> String {
+    let rows = rows.iter().map(|row| format!("\n  {row}"));
+    let more = (more > 0).then(|| format!("\n  … and {more} more"));
+    std::iter::once(title.to_owned()).chain(rows).chain(more).collect()
+}
+
+impl Notice {
+    /// The rows of this notice, without time or colour. Rows of a message begin with the sender's
+    /// name, information with `*`, a warning with `!`.
+    #[must_use]
+    pub fn rows(&self) -> Vec<String> {
+        match self {
+            Self::Message(message) => message_rows(message),
+            Self::Info(info) => marked('*', &info.sentence()),
+            Self::Warning(warning) => marked('!', &warning.sentence()),
+            Self::Answer(rows) => rows.clone(),
+            Self::Table(rows) => aligned(rows),
+            Self::History { messages, earlier } => {
+                let before = (*earlier > 0).then(|| earlier_messages(*earlier));
+                before.into_iter().chain(messages.iter().flat_map(message_rows)).collect()
+            }
+        }
+    }
+
+    /// The same for a screen reader or a log: one line for each event, words instead of marks.
+    #[must_use]
+    pub fn sentences(&self) -> Vec<String> {
+        let says = |message: &Message| {
+            let rows: Vec<_> = message.rows.iter().map(SafeText::as_str).collect();
+            format!("{} says: {}", message.name, rows.join(" / "))
+        };
+        let in_a_row = |kind: &str, sentence: &str| {
+            let rows: Vec<_> = sentence.lines().map(|row| row.trim_start().replace("… ", "")).collect();
+            vec![format!("{kind}: {}", rows.join("; "))]
+        };
+        match self {
+            Self::Message(message) => vec![says(message)],
+            Self::Info(info) => in_a_row("note", &info.sentence()),
+            Self::Warning(warning) => in_a_row("problem", &warning.sentence()),
+            Self::Answer(rows) => rows.clone(),
+            Self::Table(rows) => entries(rows),
+            Self::History { messages, .. } => messages.iter().map(says).collect(),
+        }
     }
 }
 
-fn listed_words(title: &str, rows: &[SafeText], more: usize) -> String {
-    let mut words = title.to_owned();
+fn marked(mark: char, sentence: &str) -> Vec<String> {
+    sentence.lines().map(|row| format!("{mark} {row}")).collect()
+}
+
+/// Row above a list of messages that leaves its beginning out.
+pub(crate) fn earlier_messages(earlier: usize) -> String {
+    format!("… and {earlier} earlier ones")
+}
+
+fn message_rows(message: &Message) -> Vec<String> {
+    if message.rows.iter().all(|row| row.as_str().is_empty()) {
+        return vec![format!("{}: (empty)", message.name)];
+    }
+    message.rows.iter().map(|row| format!("{}: {row}", message.name)).collect()
+}
+
+/// Entries of a table, each with the heads of its columns. An empty cell is left out.
+fn entries(rows: &[Vec<String>]) -> Vec<String> {
+    let Some((head, entries)) = rows.split_first() else { return Vec::new() };
+    let sentence = |entry: &Vec<String>| {
+        let fields = head.iter().zip(entry).filter(|(_, value)| !matches!(value.as_str(), "" | "-"));
+        fields.map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
+    };
+    entries.iter().map(sentence).collect()
+}
+
+/// Table with columns as wide as their widest cell, measured in terminal cells.
+pub(crate) fn aligned(rows: &[Vec<String>]) -> Vec<String> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let mut widths = vec![0; columns];
     for row in rows {
-        words.push_str("\n  ");
-        words.push_str(row.as_str());
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.width().max(*width);
+        }
     }
-    if more > 0 {
-        words.push_str("\n  … and ");
-        words.push_str(&more.to_string());
-        words.push_str(" more");
-    }
-    words
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths);
+        let line: Vec<_> =
+            cells.map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.width()))).collect();
+        line.join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
 }
 
-fn output_words(reason: ByeReason) -> &'static str {
-    match reason {
-        ByeReason::OutputGone => "who read its output has gone",
-        ByeReason::OutputFull => "no space left where it writes",
-        _ => "its output failed",
-    }
+/// Safety number as it is shown large, with a code for a camera and instructions.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct SafetyCard {
+    /// Title.
+    pub(crate) title: String,
+    /// Groups, four in a row.
+    pub(crate) groups: Vec<String>,
+    /// Content of the QR code: the peer's fingerprint.
+    pub(crate) code: String,
+    /// Text where the code does not fit.
+    pub(crate) too_small: String,
+    /// Instructions.
+    pub(crate) how: Vec<String>,
 }
 
-fn because(why: Option<&str>) -> String {
-    why.map_or_else(String::new, |why| format!(" ({why})"))
-}
-
-/// A connection that ended before anybody was known.
-fn early_words(whom: &str, ending: &CloseReason, why: Option<&str>) -> String {
-    match ending {
-        CloseReason::HandshakeTimeout => format!("{whom} did not finish the handshake in 10 s"),
-        CloseReason::NoData => raw::mute_words(whom),
-        CloseReason::PeerAbort | CloseReason::Bye(_) => {
-            format!("{whom} refused the handshake: it may not know or accept your key")
-        }
-        CloseReason::NotRsachat(first) if first.starts_with(raw::PEM_BEGINS) => raw::at_native_words(whom),
-        CloseReason::NotRsachat(first) => {
-            format!("{whom} does not speak rsachat; it began with \"{}\"", SafeText::line_from_bytes(first))
-        }
-        CloseReason::VersionMismatch(WireError::Purpose(theirs)) => {
-            let ours = match theirs {
-                Purpose::Chat => Purpose::Pipe,
-                Purpose::Pipe => Purpose::Chat,
-            };
-            format!("{whom} wants a {theirs}, this is a {ours}; not connected")
-        }
-        CloseReason::VersionMismatch(error) => {
-            format!("{whom} does not fit: {error}, this is version 1, suite 1")
-        }
-        CloseReason::Handshake
-        | CloseReason::Wire(_)
-        | CloseReason::ProtocolViolation
-        | CloseReason::Record
-        | CloseReason::NonceExhausted => {
-            format!("the handshake with {whom} failed; nothing was sent")
-        }
-        CloseReason::Oaep(ending) => raw::ending_words(whom, ending, &because(why)),
-        CloseReason::Overloaded => format!("too many callers at once; {whom} was turned away"),
-        CloseReason::Key(error) => format!("the key of {whom} is refused: {error}"),
-        CloseReason::ConnectionLost { .. } | CloseReason::LostInHandshake => {
-            format!("{whom} hung up during the handshake{}", because(why))
-        }
-        CloseReason::LocalClose | CloseReason::LocalReject | CloseReason::IdleTimeout => {
-            format!("{whom} was disconnected")
+impl SafetyCard {
+    /// The card of a peer.
+    pub(crate) fn new(name: &str, number: &SafetyNumber, fingerprint: &Fingerprint) -> Self {
+        let groups = number.groups().chunks(4);
+        Self {
+            title: format!("safety number of you and {name}; {name} must see the same"),
+            groups: groups
+                .map(|row| row.iter().map(|group| format!("{group:05}")).collect::<Vec<_>>().join("   "))
+                .collect(),
+            code: fingerprint.to_string(),
+            too_small: "the QR code of the key needs 37 cells and 20 rows; make the terminal larger".into(),
+            how: vec![
+                format!("key of {name}: {fingerprint}"),
+                format!("call {name} or meet: read the digits to each other, or let {name} scan the code"),
+                format!("and compare it with :showkey there; if all is the same, :trust {name}"),
+                "if anything differs, somebody is between you: do not go on".into(),
+            ],
         }
     }
 }
 
-/// A conversation that ended otherwise than by our own goodbye.
-fn lost_words(name: &str, ending: &CloseReason, why: Option<&str>) -> String {
-    match ending {
-        CloseReason::ConnectionLost { mid_record: true } => {
-            format!("lost {name} in the middle of a message{}", because(why))
-        }
-        CloseReason::ConnectionLost { mid_record: false } | CloseReason::LostInHandshake => {
-            format!("lost {name}: connection cut{}", because(why))
-        }
-        CloseReason::IdleTimeout => format!("lost {name}: no answer for 60 s; link closed"),
-        CloseReason::Oaep(ending) => raw::ending_words(name, ending, &because(why)),
-        CloseReason::Record => format!("lost {name}: a record failed its check; link closed"),
-        CloseReason::Bye(ByeReason::Refused) => format!("{name} no longer wants to talk to this key"),
-        CloseReason::Bye(ByeReason::Replaced) => {
-            format!("{name} closed this connection: you are connected from elsewhere")
-        }
-        CloseReason::Bye(
-            reason @ (ByeReason::OutputGone | ByeReason::OutputFull | ByeReason::OutputFailed),
-        ) => {
-            format!("{name} could not keep what it got: {}", output_words(*reason))
-        }
-        _ => format!("lost {name}: it broke the protocol; link closed"),
-    }
+/// Hint behind a pasted block that is not sent without asking.
+pub(crate) fn block_hint(lines: usize) -> String {
+    format!("  ({lines} lines: Enter asks what to do with them)")
+}
+
+/// Row in place of the lines that a sample of a block leaves out.
+pub(crate) fn block_rest(lines: usize) -> String {
+    format!("… and {lines} more lines")
+}
+
+/// Question about a block.
+pub(crate) fn block_question(lines: usize) -> String {
+    format!("{lines} lines: [s]end as one message, [e]dit, [d]rop? ")
+}
+
+/// Answers that the question about a block takes.
+pub(crate) const BLOCK_ANSWERS: &str = "* answer s, e or d; Ctrl-C drops the block";
+
+/// Row after a block or an edited text was dropped.
+pub(crate) const DROPPED: &str = "* dropped; nothing was sent";
+
+/// Row after an external editor failed.
+pub(crate) fn editor_failed(editor: &str, why: &str) -> String {
+    let editor = SafeText::line(editor);
+    format!("! the editor {editor} failed ({why}); nothing was sent; VISUAL or EDITOR names another")
 }

@@ -1,353 +1,330 @@
-//! What a typed line does: text goes to the addressed peer, commands are carried out.
+//! Handlers of typed lines: text to the addressed peer, and the commands.
 
 use std::net::SocketAddr;
 
-use crate::chat::command::{self, Command, Keep, ParsedLine};
-use crate::chat::conversation::{AcceptPolicy, PeerId};
-use crate::chat::io::{Effect, ExitRequest, KeyOrigin, NewKey, Replacing};
-use crate::chat::kinds::{Direction, KeyFor, Protocol};
+use crate::chat::account::KeygenProgress;
+use crate::chat::command::{self, Command, KeyForm, ParsedLine};
+use crate::chat::conversation::Conversation;
+use crate::chat::io::Effect;
 use crate::chat::notice::{Info, Notice, Warning};
-use crate::chat::state::{Chat, Held, KeygenProgress};
+use crate::chat::types::{
+    AcceptPolicy, DialOptions, DialOutcome, ExitRequest, KeyFor, KeyOrigin, KeyReplacement, ListenOptions,
+    NewKey, NotifyPolicy, PeerId, Protocol,
+};
+use crate::chat::{Chat, Listener, RawInfo};
+use crate::ids::{ConnId, DialId, ListenerId};
 use crate::limits;
-use crate::peers::address::{Family, ListenAt, Target};
+use crate::peers::address::{Family, ListenAt};
 use crate::peers::name::Name;
 use crate::session::SendError;
 
 impl Chat {
-    pub(crate) fn typed(&mut self, line: &str) {
+    pub(crate) fn handle_line(&mut self, line: &str) {
         match command::parse_line(line) {
             Ok(ParsedLine::Nothing) => {}
-            Ok(ParsedLine::Text(text)) => self.say(&text),
-            Ok(ParsedLine::Command(command)) => self.perform(command),
-            Err(mistake) => {
-                self.not_taken(Warning::CommandError { what: mistake.to_string() });
-            }
+            Ok(ParsedLine::Text(text)) => self.send(&text),
+            Ok(ParsedLine::Command(command)) => self.handle_command(command),
+            Err(error) => self.refuse_line(Warning::CommandError { what: error.to_string() }),
         }
     }
 
-    pub(crate) fn perform(&mut self, command: Command) {
+    pub(crate) fn handle_command(&mut self, command: Command) {
         match command {
-            Command::Listen { callers: None, wire, .. }
-                if wire != Protocol::Native && self.callers == AcceptPolicy::KnownOnly =>
+            Command::Listen(ListenOptions { accept: None, protocol: Protocol::Oaep(_), .. })
+                if self.accept == AcceptPolicy::KnownOnly =>
             {
-                self.warn(Warning::CommandError { what: command::KNOWN_ON_RAW.to_owned() });
+                self.effects.warn(Warning::CommandError { what: command::KNOWN_ON_RAW.to_owned() });
             }
-            Command::Listen { at, family, callers, wire } => {
-                let callers = callers.unwrap_or(self.callers);
-                self.hold_or(Held::Listen(at, family, callers, wire));
+            Command::Listen(ListenOptions { protocol, .. })
+            | Command::Connect(DialOptions { protocol, .. })
+                if let Some(of) = self.account.missing_key(protocol) =>
+            {
+                self.waiting_for_key.push(command);
+                if self.keygen.is_none() {
+                    self.generate_key(of, of.default_bits(), KeyReplacement::Never);
+                }
             }
-            Command::Connect { target, family, pin, callers, wire } => {
-                self.hold_or(Held::Connect(target, family, pin, callers, wire));
-            }
-            Command::Keygen { of, bits, keep } => self.keygen(of, bits, keep),
-            Command::Showkey { form } => self.showkey(form),
+            Command::Listen(options) => self.listen(options),
+            Command::Connect(options) => self.connect(options),
+            Command::Keygen { of, bits, replacing } => self.keygen(of, bits, replacing),
+            Command::Showkey { form } => self.show_key(form),
             Command::Verify { name } => self.verify(&name),
             Command::Trust { name, fingerprint } => self.trust(&name, fingerprint),
             Command::Forget { name } => self.forget(&name),
-            Command::To { name } => self.to(&name),
-            Command::All { text } => self.all(&text),
+            Command::To { name } => self.address_by_name(&name),
+            Command::All { text } => self.send_to_all(&text),
             Command::Peers => self.show_peers(),
-            Command::Nick { name } => self.nick(name),
+            Command::Nick { name } => self.set_own_name(name),
             Command::Close { name } => self.close(name.as_deref()),
             Command::Block { name } => self.block(&name),
             Command::Unblock { name } => self.unblock(&name),
             Command::Name { peer, name } => self.rename(&peer, &name),
-            Command::Last { count, name } => self.last(count, name.as_deref()),
+            Command::Last { count, name } => self.show_last(count, name.as_deref()),
             Command::Search { text } => self.search(&text),
-            Command::Log { to } => self.keep_log(to),
-            Command::Notify { wanted } => self.notify(wanted),
-            // A front end with an editor keeps this command for itself.
-            Command::Edit => self.warn(Warning::NoEditor),
+            Command::Log { to } => self.set_log(to),
+            Command::Notify { policy } => self.set_or_show_notify(policy),
+            // A front end with an editor performs this command itself.
+            Command::Edit => self.effects.warn(Warning::NoEditor),
             Command::Status => self.show_status(),
-            Command::Limits => self.show(Notice::Answer(super::listings::limits(self.capacity))),
-            Command::Help { topic } => self.show(Notice::Answer(command::help(topic))),
-            Command::Quit => self.handle(self.now, crate::chat::Input::ExitRequest(ExitRequest::Quit)),
+            Command::Limits => self.show_limits(),
+            Command::Help { topic } => self.effects.show(Notice::Answer(command::help(topic))),
+            Command::Quit => self.begin_shutdown(ExitRequest::Quit),
         }
     }
 
-    pub(crate) fn say(&mut self, text: &str) {
-        let Some(conn) = self.addressed_link() else {
-            self.not_taken(match self.addressed_name() {
+    /// Reports a line that is not accepted, and counts it for the end of the input.
+    pub(crate) fn refuse_line(&mut self, why: Warning) {
+        self.counters.refused_lines += 1;
+        self.effects.warn(why);
+    }
+
+    /// Sends a text to the addressed peer.
+    pub(crate) fn send(&mut self, text: &str) {
+        let Some(conn) = self.conversations.addressed_conn() else {
+            self.refuse_line(match self.addressed_name() {
                 Some(name) => Warning::NotConnected { name },
                 None => Warning::NobodyToSendTo,
             });
             if matches!(text.trim(), "exit" | "quit") {
-                self.info(Info::HowToLeave);
+                self.effects.info(Info::ExitHint);
             }
             return;
         };
-        let raw = self.conversations.get(&conn).is_some_and(crate::chat::conversation::Conversation::is_raw);
-        self.say_on(conn, text);
-        if text == "exit" && !raw && !self.hinted_quit {
-            self.hinted_quit = true;
-            self.info(Info::QuitHint);
+        let is_oaep = self.conversations.get(conn).is_some_and(Conversation::is_oaep);
+        self.send_on(conn, text);
+        if text == "exit" && !is_oaep && self.counters.quit_hints == 0 {
+            self.counters.quit_hints += 1;
+            self.effects.info(Info::QuitHint);
         }
     }
 
-    /// Text for somebody by name.
-    pub(crate) fn say_to(&mut self, name: &str, text: &str) {
-        let Some((name, peer_id)) = self.find(name) else {
-            self.unsent += 1;
+    /// Sends a text to a peer by its name.
+    pub(crate) fn send_to(&mut self, name: &str, text: &str) {
+        let Some((name, peer)) = self.find(name) else {
+            self.counters.refused_lines += 1;
             return;
         };
-        if let Some(conn) = self.link_to(peer_id) {
-            self.say_on(conn, text);
-        } else {
-            self.not_taken(Warning::NotConnected { name });
+        match self.conversations.open_with(peer) {
+            Some(conn) => self.send_on(conn, text),
+            None => self.refuse_line(Warning::NotConnected { name }),
         }
     }
 
-    fn say_on(&mut self, conn: crate::ids::ConnId, text: &str) {
-        let Some(conversation) = self.conversations.get_mut(&conn) else { return };
-        if !conversation.has_room() {
-            let (name, waiting) =
-                (conversation.name().unwrap_or_default().to_owned(), conversation.waiting());
-            self.not_taken(Warning::QueueFull { name, waiting });
-            return;
+    fn send_on(&mut self, conn: ConnId, text: &str) {
+        let Some(conversation) = self.conversations.get_mut(conn) else { return };
+        if !conversation.unacked.has_room() {
+            let (name, waiting) = (conversation.name(), conversation.unacked.len());
+            return self.refuse_line(Warning::QueueFull { name, waiting });
         }
         match conversation.session.send(text, self.now.unix.0) {
             Ok(seq) => {
-                conversation.remember(seq, text, self.now.mono.0);
-                self.note_own(conn, text, seq);
-                self.raw_said(conn);
+                conversation.unacked.push(seq, text, self.now.mono);
+                self.record_own(conn, text, seq);
+                self.hint_at_receipts(conn);
             }
             Err(SendError::NoKey) => {
-                let name = conversation.name().unwrap_or_default().to_owned();
-                self.not_taken(Warning::NoKeyOf { name });
+                let name = conversation.name();
+                self.refuse_line(Warning::NoKeyOf { name });
             }
-            Err(error) => {
-                self.not_taken(Warning::CommandError { what: format!("not sent: {error}") });
-            }
+            Err(error) => self.refuse_line(Warning::CommandError { what: format!("not sent: {error}") }),
         }
-        self.with_session(conn, |_, _| ());
+        self.drain(conn);
     }
 
     /// `:all TEXT`
-    fn all(&mut self, text: &str) {
-        let connections: Vec<_> = self
-            .conversations
-            .iter()
-            .filter(|(_, conversation)| conversation.open())
-            .map(|(l, _)| *l)
-            .collect();
-        if connections.is_empty() {
-            self.not_taken(Warning::NobodyToSendTo);
+    fn send_to_all(&mut self, text: &str) {
+        let open = self.conversations.conns(Conversation::is_open);
+        if open.is_empty() {
+            self.refuse_line(Warning::NobodyToSendTo);
         }
-        for conn in connections {
-            self.say_on(conn, text);
+        for conn in open {
+            self.send_on(conn, text);
         }
     }
 
     /// `:to NAME`
-    fn to(&mut self, name: &str) {
-        let Some((name, peer_id)) = self.find(name) else { return };
-        let conversation = self.link_to(peer_id).and_then(|conn| self.conversations.get(&conn));
-        match conversation.and_then(|conversation| conversation.peer.as_ref()).map(|peer| peer.trust_level) {
+    fn address_by_name(&mut self, name: &str) {
+        let Some((name, id)) = self.find(name) else { return };
+        let open = self.conversations.open_with(id).and_then(|conn| self.conversations.peer_of(conn));
+        match open.map(|peer| peer.trust_level) {
             Some(trust_level) => {
-                self.address(peer_id);
-                self.info(Info::Addressed { name, trust_level });
+                self.conversations.address(id);
+                self.effects.info(Info::Addressed { name, trust_level });
             }
-            None => self.warn(Warning::NotConnected { name }),
+            None => self.effects.warn(Warning::NotConnected { name }),
         }
     }
 
-    /// Plain text goes to this peer from now on, and what it said has been read.
-    pub(crate) fn address(&mut self, peer_id: PeerId) {
-        self.addressed = Some(peer_id);
-        if let Some(conversation) = self.link_to(peer_id).and_then(|conn| self.conversations.get_mut(&conn)) {
-            conversation.unread = 0;
+    /// Name of the addressed peer, connected or in the book.
+    fn addressed_name(&self) -> Option<String> {
+        let id = self.conversations.addressed_peer()?;
+        if let Some(peer) = self.conversations.peers().find(|peer| peer.id == id) {
+            return Some(peer.name.to_string());
         }
+        let PeerId::Key(fingerprint) = id else { return None };
+        self.book.by_fingerprint(&fingerprint).map(|peer| peer.name.to_string())
     }
 
     /// `:nick NAME`
-    fn nick(&mut self, name: Name) {
+    fn set_own_name(&mut self, name: Name) {
         if self.book.by_name(&name).is_some() {
-            self.warn(Warning::SameName { name: name.to_string() });
-            return;
+            return self.effects.warn(Warning::SameName { name: name.to_string() });
         }
-        self.info(Info::Nick { name: name.to_string() });
-        self.own_name = name;
-        self.roster += 1;
+        self.effects.info(Info::Nick { name: name.to_string() });
+        self.account.name = name;
+        self.counters.roster += 1;
     }
 
-    /// `:close [NAME]`: the goodbye waits for receipts, but not for long.
+    /// `:close [NAME]`: waits for receipts, but not for long.
     fn close(&mut self, name: Option<&str>) {
-        let found = match name {
-            Some(name) => self.find(name),
-            None => self.addressed.and_then(|peer_id| self.addressed_name().map(|name| (name, peer_id))),
+        let peer = match name {
+            Some(name) => match self.find(name) {
+                Some((_, peer)) => Some(peer),
+                None => return,
+            },
+            None => self.conversations.addressed_peer(),
         };
-        let Some((_, peer_id)) = found else {
-            if name.is_none() {
-                self.warn(Warning::NobodyToClose);
-            }
-            return;
+        let open = peer.and_then(|peer| self.conversations.open_with(peer));
+        match open.and_then(|conn| self.conversations.get_mut(conn)) {
+            Some(conversation) => conversation.begin_close(Some(self.now.mono + limits::FAREWELL_MS)),
+            None => self.effects.warn(Warning::NobodyToClose),
+        }
+    }
+
+    /// `:notify [WHEN] [--content]`; without arguments shows the setting.
+    fn set_or_show_notify(&mut self, policy: Option<NotifyPolicy>) {
+        self.notify = policy.unwrap_or(self.notify);
+        self.effects.info(Info::Notify { set: self.notify });
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.counters.ids += 1;
+        self.counters.ids
+    }
+
+    fn connect(&mut self, options: DialOptions) {
+        let dial = DialId(self.next_id());
+        let (target, family) = (options.target.clone(), options.family);
+        self.effects.info(Info::Connecting { target: target.to_string() });
+        self.show_oaep_banner(options.protocol);
+        self.dials.insert(dial, options);
+        self.effects.push(Effect::Connect { dial, target, family });
+    }
+
+    pub(crate) fn handle_unreachable(&mut self, dial: DialId, why: &str) {
+        if let Some(options) = self.dials.remove(&dial) {
+            let target = options.target.to_string();
+            // A name can have several addresses, and each its own error; an address is not named
+            // twice.
+            let why = why.strip_prefix(&format!("{target}: ")).unwrap_or(why).to_owned();
+            self.effects.warn(Warning::Unreachable { target, why });
+            self.effects.push(Effect::DialFinished(DialOutcome::Unreachable));
+        }
+    }
+
+    fn listen(&mut self, options: ListenOptions) {
+        let (at, family) = (options.at.clone(), options.family);
+        if let Some(at) = self.bound_at(&at, family) {
+            return self.effects.warn(Warning::AlreadyListening { at: at.to_string() });
+        }
+        let listener = ListenerId(self.next_id());
+        self.listeners.insert(listener, Listener { options, bound: None });
+        self.effects.push(Effect::Listen { listener, at, family });
+    }
+
+    /// The very address, if it is bound already. One that only overlaps with it is the system's to
+    /// refuse.
+    fn bound_at(&self, at: &ListenAt, family: Family) -> Option<SocketAddr> {
+        let is_it = |bound: &SocketAddr| match &at.host {
+            _ if at.port != bound.port() => false,
+            None => bound.ip().is_unspecified() && bound.is_ipv4() == (family == Family::V4),
+            Some(host) => host.parse() == Ok(bound.ip()),
         };
-        let Some(conn) = self.link_to(peer_id) else {
-            self.warn(Warning::NobodyToClose);
-            return;
-        };
-        if let Some(conversation) = self.conversations.get_mut(&conn) {
-            conversation.leaving = Some(self.now.mono.0 + limits::FAREWELL_MS);
+        self.listeners.values().filter_map(|listener| listener.bound).find(is_it)
+    }
+
+    pub(crate) fn handle_listening(&mut self, listener: ListenerId, at: SocketAddr) {
+        if let Some(listener) = self.listeners.get_mut(&listener) {
+            listener.bound = Some(at);
+            let protocol = listener.options.protocol;
+            self.effects.info(Info::Listening { at });
+            self.show_oaep_banner(protocol);
         }
     }
 
-    fn hold_or(&mut self, held: Held) {
-        let Some(of) = self.missing_key(&held) else { return self.start(held) };
-        self.held.push(held);
-        if self.making.is_none() {
-            self.make_key(of, of.default_bits(), Replacing::Never);
+    pub(crate) fn handle_listen_failed(&mut self, listener: ListenerId, why: String) {
+        if let Some(listener) = self.listeners.remove(&listener) {
+            self.effects.warn(Warning::ListenFailed { at: listener.options.at.to_string(), why });
+            self.effects.push(Effect::DialFinished(DialOutcome::ListenFailed));
         }
     }
 
-    /// The key that must be made first.
-    fn missing_key(&self, held: &Held) -> Option<KeyFor> {
-        let (Held::Listen(_, _, _, wire) | Held::Connect(_, _, _, _, wire)) = held;
-        match wire {
-            Protocol::Native if self.own_key.is_none() => Some(KeyFor::Identity),
-            Protocol::Oaep(Direction::Both) if self.raw_key.is_none() => Some(KeyFor::RawWire),
-            Protocol::Native | Protocol::Oaep(_) => None,
-        }
-    }
-
-    fn start(&mut self, held: Held) {
-        match held {
-            Held::Listen(at, family, callers, wire) => self.listen(at, family, callers, wire),
-            Held::Connect(target, family, pin, callers, wire) => {
-                self.connect(target, family, pin, callers, wire);
-            }
-        }
-    }
-
-    fn connect(
-        &mut self,
-        target: Target,
-        family: Family,
-        pin: Option<crate::crypto::Fingerprint>,
-        callers: AcceptPolicy,
-        wire: Protocol,
-    ) {
-        let dial = crate::ids::DialId(self.fresh());
-        self.info(Info::Connecting { target: target.to_string() });
-        self.warn_of(wire);
-        self.dials.insert(dial, crate::chat::state::Dialling { target: target.clone(), pin, callers, wire });
-        self.effects.push_back(Effect::Connect { dial, target, family });
-    }
-
-    fn listen(&mut self, at: ListenAt, family: Family, callers: AcceptPolicy, wire: Protocol) {
-        if let Some(at) = self.awaited_at(&at, family) {
-            self.warn(Warning::AlreadyListening { at: at.to_string() });
-            return;
-        }
-        let listener = crate::ids::ListenerId(self.fresh());
-        let listening = crate::chat::state::Listening { asked: at.clone(), at: None, callers, wire };
-        self.listeners.insert(listener, listening);
-        self.effects.push_back(Effect::Listen { listener, at, family });
-    }
-
-    /// The very address, where we wait at it already. What only overlaps with it is the machine's to refuse.
-    fn awaited_at(&self, at: &ListenAt, family: Family) -> Option<SocketAddr> {
-        let is_it = |there: &SocketAddr| match &at.host {
-            _ if at.port != there.port() => false,
-            None => there.ip().is_unspecified() && there.is_ipv4() == (family == Family::V4),
-            Some(host) => host.parse() == Ok(there.ip()),
-        };
-        self.listeners.values().filter_map(|listening| listening.at).find(is_it)
-    }
-
-    pub(crate) fn listening(&mut self, listener: crate::ids::ListenerId, at: SocketAddr) {
-        if let Some(listening) = self.listeners.get_mut(&listener) {
-            listening.at = Some(at);
-            let wire = listening.wire;
-            self.info(Info::Listening { at });
-            self.warn_of(wire);
-        }
-    }
-
-    pub(crate) fn listen_failed(&mut self, listener: crate::ids::ListenerId, why: String) {
-        if let Some(listening) = self.listeners.remove(&listener) {
-            self.warn(Warning::ListenFailed { at: listening.asked.to_string(), why });
-            self.effects.push_back(Effect::DialFinished(crate::chat::DialOutcome::ListenFailed));
+    /// Names the guarantees that the raw wire does not give, where it is asked for.
+    fn show_oaep_banner(&mut self, protocol: Protocol) {
+        if protocol != Protocol::Native {
+            self.effects.info(Info::Raw(RawInfo::Banner));
         }
     }
 
     /// `:keygen [BITS] [--raw] [--replace]`
-    fn keygen(&mut self, of: KeyFor, bits: Option<u32>, keep: Keep) {
-        let bits = bits.unwrap_or(of.default_bits());
-        let there = match of {
-            KeyFor::Identity => &self.own_key,
-            KeyFor::RawWire => &self.raw_key,
-        };
-        match (there, keep) {
-            _ if self.making.is_some() => self.warn(Warning::KeyUnderway),
-            (Some(key), Keep::Existing) => {
-                let file = key.file.clone();
-                self.warn(Warning::KeyExists { of, file });
+    fn keygen(&mut self, of: KeyFor, bits: Option<u32>, replacing: KeyReplacement) {
+        match (self.account.key(of), replacing) {
+            _ if self.keygen.is_some() => self.effects.warn(Warning::KeyUnderway),
+            (Some(key), KeyReplacement::Never) => {
+                self.effects.warn(Warning::KeyExists { of, file: key.file.clone() });
             }
-            (_, Keep::Existing) => self.make_key(of, bits, Replacing::Never),
-            (_, Keep::Aside) => self.make_key(of, bits, Replacing::KeepOld),
+            _ => self.generate_key(of, bits.unwrap_or(of.default_bits()), replacing),
         }
     }
 
-    fn make_key(&mut self, of: KeyFor, bits: u32, replacing: Replacing) {
-        let now_ms = self.now.mono.0;
-        self.making = Some(KeygenProgress { of, since_ms: now_ms, told_ms: now_ms });
-        self.info(Info::MakingKey { of, bits });
-        self.effects.push_back(Effect::MakeKey { of, bits, replacing });
+    fn generate_key(&mut self, of: KeyFor, bits: u32, replacing: KeyReplacement) {
+        self.keygen = Some(KeygenProgress::new(of, self.now.mono));
+        self.effects.info(Info::MakingKey { of, bits });
+        self.effects.push(Effect::MakeKey { of, bits, replacing });
     }
 
-    pub(crate) fn key_made(&mut self, made: Result<NewKey, String>) {
-        let Some(KeygenProgress { of, .. }) = self.making.take() else { return };
+    pub(crate) fn handle_new_key(&mut self, made: Result<NewKey, String>) {
+        let Some(KeygenProgress { of, .. }) = self.keygen.take() else { return };
+        let waiting = std::mem::take(&mut self.waiting_for_key);
         match made {
             Ok(NewKey { key, kept, origin }) => {
                 let (fingerprint, bits) = (key.public.fingerprint(), key.public.bits());
                 let file = key.file.clone();
-                self.info(match origin {
+                self.effects.info(match origin {
                     KeyOrigin::Made => Info::KeyMade { of, fingerprint, bits, file },
                     KeyOrigin::Found => Info::KeyFound { fingerprint, file },
                 });
                 if let Some(file) = kept {
-                    self.info(Info::KeyKept { file });
+                    self.effects.info(Info::KeyKept { file });
                 }
-                match of {
-                    KeyFor::Identity => self.own_key = Some(key),
-                    KeyFor::RawWire => self.raw_key = Some(key),
-                }
-                for held in std::mem::take(&mut self.held) {
-                    self.hold_or(held);
+                self.account.set_key(of, key);
+                for command in waiting {
+                    self.handle_command(command);
                 }
             }
             Err(why) => {
-                let held = std::mem::take(&mut self.held);
-                self.warn(Warning::KeyFailed { why });
-                for _ in held {
-                    self.effects.push_back(Effect::DialFinished(crate::chat::DialOutcome::Unreachable));
+                self.effects.warn(Warning::KeyFailed { why });
+                for _ in waiting {
+                    self.effects.push(Effect::DialFinished(DialOutcome::Unreachable));
                 }
             }
         }
     }
 
     /// `:showkey [--pem]`
-    fn showkey(&mut self, form: command::KeyForm) {
-        let Some(key) = &self.own_key else {
-            self.warn(Warning::NoKeyYet);
-            return;
+    fn show_key(&mut self, form: KeyForm) {
+        let Some(key) = self.account.key(KeyFor::Identity) else {
+            return self.effects.warn(Warning::NoKeyYet);
         };
         let rows = match form {
-            command::KeyForm::Line => super::listings::key(key, &self.own_name.to_string()),
-            command::KeyForm::Pem => key.public.to_spki_pem().lines().map(str::to_owned).collect(),
+            KeyForm::Line => vec![
+                format!("fingerprint {}", key.public.fingerprint()),
+                format!("bits        {}", key.public.bits()),
+                format!("file        {}", key.file),
+                key.public.to_openssh(self.account.name.as_str()),
+            ],
+            KeyForm::Pem => key.public.to_spki_pem().lines().map(str::to_owned).collect(),
         };
-        self.show(Notice::Answer(rows));
-    }
-
-    fn addressed_name(&self) -> Option<String> {
-        let peer_id = self.addressed?;
-        let mut partners = self.conversations.values().filter_map(|conversation| conversation.peer.as_ref());
-        let connected = partners.find(|peer| peer.id == peer_id).map(|peer| peer.name.clone());
-        connected.or_else(|| match peer_id {
-            PeerId::Key(fingerprint) => {
-                self.book.by_fingerprint(&fingerprint).map(|peer| peer.name.to_string())
-            }
-            PeerId::Raw(_) => None,
-        })
+        self.effects.show(Notice::Answer(rows));
     }
 }

@@ -1,98 +1,101 @@
-//! Answers with more than one row: `:peers`, `:status`, `:limits`, `:showkey`.
+//! Handlers of listings: `:peers`, `:status` and `:limits`.
 
-use unicode_width::UnicodeWidthStr;
-
-use crate::chat::conversation::{Conversation, PeerId};
-use crate::chat::io::OwnKey;
-use crate::chat::kinds::Protocol;
+use crate::chat::Chat;
+use crate::chat::conversation::Conversation;
+use crate::chat::display::aligned;
 use crate::chat::notice::Notice;
-use crate::chat::state::Chat;
+use crate::chat::types::{KeyFor, PeerId, Protocol};
 use crate::limits;
 use crate::peers::address::Target;
+use crate::time::UnixMs;
 
-/// Own lines on the way that `:status` lists for each peer.
+/// Unacknowledged messages that `:status` lists for each peer.
 const LISTED: usize = 20;
 
 impl Chat {
-    /// `:peers`: everybody connected or in the book.
+    /// `:peers`: every peer connected or in the book.
     pub(crate) fn show_peers(&mut self) {
         let head = ["name", "trust", "key", "since", "last seen", "waiting", "address"];
         let mut rows = vec![head.map(str::to_owned).to_vec()];
-        let now_ms = self.now.unix.0;
         for peer in self.book.peers() {
-            let conversation = self.link_of(peer.fingerprint).and_then(|conn| self.conversations.get(&conn));
-            let who = [peer.name.to_string(), peer.trust.word().to_owned(), peer.fingerprint.short()];
-            let seen = self.seen.get(&peer.fingerprint).copied();
-            let address = conversation.map_or_else(|| addresses(&peer.addresses), Conversation::whom);
-            rows.push(row(who, conversation, seen, now_ms, address));
+            let open = self.conversations.open_with(PeerId::Key(peer.fingerprint));
+            let conversation = open.and_then(|conn| self.conversations.get(conn));
+            let identity = [peer.name.to_string(), peer.trust.word().to_owned(), peer.fingerprint.short()];
+            let last_seen = self.last_seen.get(&peer.fingerprint).copied();
+            let addresses = || peer.addresses.iter().map(Target::to_string).collect::<Vec<_>>().join(" ");
+            let address = conversation.map_or_else(addresses, |conversation| conversation.origin.to_string());
+            rows.push(self.peer_row(identity, conversation, last_seen, address));
         }
         for conversation in self.conversations.values() {
             let Some(peer) = &conversation.peer else { continue };
-            let key = match peer.id {
-                PeerId::Key(fingerprint) if self.book.by_fingerprint(&fingerprint).is_some() => continue,
-                PeerId::Key(fingerprint) => fingerprint.short(),
-                PeerId::Raw(_) => {
-                    conversation.key.as_ref().map_or("-".to_owned(), |key| key.fingerprint().short())
-                }
-            };
-            let who = [peer.name.clone(), peer.trust_level.word().to_owned(), key];
-            rows.push(row(who, Some(conversation), None, now_ms, conversation.whom()));
+            if peer.fingerprint().is_some_and(|key| self.book.by_fingerprint(&key).is_some()) {
+                continue;
+            }
+            let key = conversation.key.as_ref().map_or("-".to_owned(), |key| key.fingerprint().short());
+            let identity = [peer.name.to_string(), peer.trust_level.word().to_owned(), key];
+            rows.push(self.peer_row(identity, Some(conversation), None, conversation.origin.to_string()));
         }
-        self.show(match rows.len() {
+        self.effects.show(match rows.len() {
             1 => Notice::Answer(vec!["nobody is known yet".to_owned()]),
             _ => Notice::Table(rows),
         });
     }
 
-    /// `:status`: who we are, where callers are awaited, who is there, what is not received yet.
+    fn peer_row(
+        &self,
+        [name, trust, key]: [String; 3],
+        conversation: Option<&Conversation>,
+        last_seen: Option<UnixMs>,
+        address: String,
+    ) -> Vec<String> {
+        let peer = conversation.and_then(|conversation| conversation.peer.as_ref());
+        let none = || "-".to_owned();
+        let ago = |then: Option<UnixMs>| then.map_or_else(none, |then| span(self.now.unix.since(then)));
+        let since = ago(peer.map(|peer| peer.since));
+        let last_seen = ago(peer.map(|peer| peer.last_seen).or(last_seen));
+        let waiting = conversation.map_or_else(none, |conversation| conversation.unacked.len().to_string());
+        vec![name, trust, key, since, last_seen, waiting, address]
+    }
+
+    /// `:status`: identity, listeners, connections, messages that are not received yet.
     pub(crate) fn show_status(&mut self) {
-        let mut rows = vec![match &self.own_key {
-            Some(key) => format!("you are {}, {}", self.own_name, key.public.fingerprint()),
-            None => format!("you are {}, without a key yet", self.own_name),
+        let mut rows = vec![match self.account.fingerprint() {
+            Some(fingerprint) => format!("you are {}, {fingerprint}", self.account.name),
+            None => format!("you are {}, without a key yet", self.account.name),
         }];
-        if let Some(key) = &self.raw_key {
+        if let Some(key) = self.account.key(KeyFor::RawWire) {
             rows.push(format!("key for the raw wire {}", key.public.fingerprint()));
         }
-        for listening in self.listeners.values() {
-            if let Some(at) = listening.at {
-                let wire = match listening.wire {
+        for listener in self.listeners.values() {
+            if let Some(at) = listener.bound {
+                let protocol = match listener.options.protocol {
                     Protocol::Native => "",
                     Protocol::Oaep(_) => ", raw wire",
                 };
-                rows.push(format!("listening on {at}{wire}"));
+                rows.push(format!("listening on {at}{protocol}"));
             }
         }
-        for dialling in self.dials.values() {
-            rows.push(format!("connecting to {}", dialling.target));
-        }
-        if self.making.is_some() {
+        rows.extend(self.dials.values().map(|options| format!("connecting to {}", options.target)));
+        if self.keygen.is_some() {
             rows.push("making a key".to_owned());
         }
-        for conversation in self.conversations.values() {
-            rows.extend(talk_rows(conversation));
-        }
-        if self.conversations.is_empty() {
+        rows.extend(self.conversations.values().flat_map(status_rows));
+        if self.conversations.len() == 0 {
             rows.push("nobody is connected".to_owned());
         }
-        if let Some(file) = &self.log {
+        if let Some(file) = &self.log_file {
             rows.push(format!("what is said is also written to {file}"));
         }
-        self.show(Notice::Answer(rows));
+        self.effects.show(Notice::Answer(rows));
+    }
+
+    /// `:limits`
+    pub(crate) fn show_limits(&mut self) {
+        self.effects.show(Notice::Answer(limit_rows(self.capacity)));
     }
 }
 
-/// `:showkey`: what identifies us, and one line to paste.
-pub(crate) fn key(key: &OwnKey, own_name: &str) -> Vec<String> {
-    vec![
-        format!("fingerprint {}", key.public.fingerprint()),
-        format!("bits        {}", key.public.bits()),
-        format!("file        {}", key.file),
-        key.public.to_openssh(own_name),
-    ]
-}
-
-/// `:limits`: what the program takes at most.
-pub(crate) fn limits(capacity: usize) -> Vec<String> {
+fn limit_rows(capacity: usize) -> Vec<String> {
     let seconds = |ms: u64| format!("{} s", ms / 1_000);
     let rows = [
         ("a message", format!("{} bytes of UTF-8", limits::MESSAGE_BYTES)),
@@ -117,7 +120,7 @@ pub(crate) fn limits(capacity: usize) -> Vec<String> {
         ("an attempt to connect", format!("{} for each address", seconds(limits::CONNECT_TIMEOUT_MS))),
         (
             "messages of this session to find again",
-            format!("{} or {} MiB", limits::MEMORY_MESSAGES, limits::MEMORY_BYTES / 1024 / 1024),
+            format!("{} or {} MiB", limits::HISTORY_MESSAGES, limits::HISTORY_BYTES / 1024 / 1024),
         ),
         ("pasted lines sent without asking", limits::PASTE_LINES.to_string()),
         (
@@ -135,27 +138,11 @@ pub(crate) fn limits(capacity: usize) -> Vec<String> {
         ("raw wire: the key of who was called", seconds(limits::RAW_KEY_MS)),
         ("raw wire: blocks in a row that do not open", limits::RAW_UNREAD.to_string()),
     ];
-    aligned(&rows.map(|(what, much)| vec![what.to_owned(), much]))
+    aligned(&rows.map(|(what, limit)| vec![what.to_owned(), limit]))
 }
 
-fn row(
-    [name, trust, key]: [String; 3],
-    conversation: Option<&Conversation>,
-    seen_ms: Option<u64>,
-    now_ms: u64,
-    address: String,
-) -> Vec<String> {
-    let peer = conversation.and_then(|conversation| conversation.peer.as_ref());
-    let ago =
-        |then: Option<u64>| then.map_or_else(|| "-".to_owned(), |then| span(now_ms.saturating_sub(then)));
-    let since = ago(peer.map(|peer| peer.since_ms));
-    let seen = ago(peer.map(|peer| peer.seen_ms).or(seen_ms));
-    let waiting =
-        conversation.map_or_else(|| "-".to_owned(), |conversation| conversation.waiting().to_string());
-    vec![name, trust, key, since, seen, waiting, address]
-}
-
-/// A stretch of time in its largest whole unit: the table says how long ago, which needs no time zone.
+/// A span of time in its largest whole unit: the table shows how long ago, which needs no time
+/// zone.
 fn span(ms: u64) -> String {
     match ms / 1_000 {
         seconds @ ..60 => format!("{seconds} s"),
@@ -165,44 +152,20 @@ fn span(ms: u64) -> String {
     }
 }
 
-fn addresses(known: &[Target]) -> String {
-    known.iter().map(Target::to_string).collect::<Vec<_>>().join(" ")
-}
-
-fn talk_rows(conversation: &Conversation) -> Vec<String> {
+fn status_rows(conversation: &Conversation) -> Vec<String> {
     let Some(peer) = &conversation.peer else {
-        return vec![format!("handshake with {}", conversation.whom())];
+        return vec![format!("handshake with {}", conversation.origin)];
     };
     let trust = peer.trust_level.word();
-    let mut rows = vec![format!("connected to {}, {trust}, {}", peer.name, conversation.whom())];
+    let mut rows = vec![format!("connected to {}, {trust}, {}", peer.name, conversation.origin)];
     if conversation.unread > 0 {
         rows.push(format!("  not read yet: {} (:to {} reads them)", conversation.unread, peer.name));
     }
-    let (waiting, more) = conversation.waiting_rows(LISTED);
-    let what = if conversation.is_raw() { "not sent yet" } else { "not received yet" };
+    let (waiting, more) = conversation.unacked.rows(LISTED);
+    let what = if conversation.is_oaep() { "not sent yet" } else { "not received yet" };
     rows.extend(waiting.iter().map(|text| format!("  {what}: {text}")));
     if more > 0 {
         rows.push(format!("  and {more} more {what}"));
     }
     rows
-}
-
-/// Columns as wide as their widest cell, measured in terminal cells.
-pub(crate) fn aligned(rows: &[Vec<String>]) -> Vec<String> {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let mut widths = vec![0; columns];
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.width().max(*width);
-        }
-    }
-    let line = |row: &Vec<String>| {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            line.push_str(cell);
-            line.push_str(&" ".repeat(width - cell.width() + 2));
-        }
-        line.trim_end().to_owned()
-    };
-    rows.iter().map(line).collect()
 }

@@ -1,140 +1,91 @@
-//! Peers of the raw wire, as far as they differ from others: they have no name of their own, no key that counts,
-//! no place in the book and no receipts.
+//! Handlers of the raw wire: peers without a name of their own, without a proved key and without
+//! receipts.
 
-use crate::chat::conversation::{Conversation, HintsShown, Origin, Peer, PeerId};
-use crate::chat::io::{Effect, ReceiptDue, TrustLevel};
-use crate::chat::kinds::{Direction, Protocol};
+use crate::chat::Chat;
+use crate::chat::conversation::{Conversation, HintsShown};
+use crate::chat::io::Effect;
 use crate::chat::notice::{Info, Notice, RawInfo, Warning};
-use crate::chat::state::Chat;
-use crate::crypto::{PublicKey, Seed};
+use crate::chat::types::{Direction, PeerId, Protocol, ReceiptDue, TrustLevel};
+use crate::crypto::PublicKey;
 use crate::ids::ConnId;
 use crate::limits;
-use crate::peers::name::Name;
-use crate::session::{AnySession, OaepEvent, OaepRole, OaepSession, Role};
+use crate::session::{AnySession, OaepEvent};
 
 impl Chat {
-    /// A conversation on the raw wire, if we have the key for it.
-    pub(crate) fn raw_conversation(
-        &self,
-        role: Role,
-        direction: Direction,
-        seed: Seed,
-    ) -> Option<AnySession> {
-        let own = || self.raw_key.as_ref().map(|key| key.public.clone());
-        let side = match (role, direction) {
-            (Role::Responder, _) => OaepRole::Listener(own()?),
-            (Role::Initiator, Direction::Both) => OaepRole::Dialer(own()?),
-            (Role::Initiator, Direction::OneWay) => OaepRole::OneWay,
-        };
-        Some(AnySession::Raw(Box::new(OaepSession::new(side, seed, self.now.mono.0))))
-    }
-
-    /// Lets go of the caller that has been silent for longest, when as many are as may be.
-    pub(crate) fn make_room_for_raw(&mut self) {
-        let is_silent = |conversation: &Conversation| {
-            conversation.is_raw()
-                && conversation.peer.is_none()
-                && matches!(conversation.way, Origin::Inbound { .. })
-        };
-        let silent = self
-            .conversations
-            .iter()
-            .filter(|(_, conversation)| is_silent(conversation))
-            .map(|(conn, _)| *conn);
-        let silent: Vec<ConnId> = silent.collect();
+    /// Closes the caller that has been silent for longest, if there are as many as there may be.
+    pub(crate) fn evict_silent_oaep_caller(&mut self) {
+        let silent = self.conversations.conns(|conversation| {
+            conversation.is_oaep() && conversation.peer.is_none() && conversation.origin.is_inbound()
+        });
         if silent.len() >= limits::RAW_MUTE_CALLERS
-            // Connections are numbered as they come.
-            && let Some(longest) = silent.first()
+            && let Some(oldest) = silent.first()
         {
-            self.with_session(*longest, |session, _| session.overloaded());
+            self.with_session(*oldest, AnySession::overloaded);
         }
     }
 
-    /// Says what a wire does not give, when it is asked for.
-    pub(crate) fn warn_of(&mut self, wire: Protocol) {
-        if wire != Protocol::Native {
-            self.info(Info::Raw(RawInfo::Banner));
-        }
-    }
-
-    pub(crate) fn raw_event(&mut self, conn: ConnId, event: OaepEvent) {
+    pub(crate) fn handle_oaep_event(&mut self, conn: ConnId, event: OaepEvent) {
         match event {
-            OaepEvent::Joined(key) => self.raw_joined(conn, key),
-            OaepEvent::Heard(text) => self.raw_heard(conn, &text),
-            OaepEvent::Unread { in_a_row } => self.raw_unread(conn, in_a_row),
-            OaepEvent::Parts(count) => self.info(Info::Raw(RawInfo::Parts { count })),
-            OaepEvent::Waits => self.raw_info(conn, |name| RawInfo::Waits { name }),
-            OaepEvent::Answered => self.raw_info(conn, |name| RawInfo::Answered { name }),
+            OaepEvent::Joined(key) => self.handle_oaep_joined(conn, key),
+            OaepEvent::Heard(text) => {
+                if let Some(message) = self.receive(conn, self.now.unix, text) {
+                    // No receipt is sent; the front end records that it was shown, and on which
+                    // connection.
+                    let due = ReceiptDue { conn, upto: 0 };
+                    self.effects.push(Effect::Show(Notice::Message(message), Some(due)));
+                }
+            }
+            OaepEvent::Unread { in_a_row } => self.warn_not_decrypted(conn, in_a_row),
+            OaepEvent::Parts(count) => self.effects.info(Info::Raw(RawInfo::Parts { count })),
+            OaepEvent::Waits => self.show_oaep_info(conn, |name| RawInfo::Waits { name }),
+            OaepEvent::Answered => self.show_oaep_info(conn, |name| RawInfo::Answered { name }),
             OaepEvent::Sent { upto } => {
-                if let Some(conversation) = self.conversations.get_mut(&conn) {
-                    self.sent += conversation.receipted(upto);
+                if let Some(conversation) = self.conversations.get_mut(conn) {
+                    self.counters.sent += conversation.unacked.ack(upto);
                 }
             }
         }
     }
 
-    /// A line was taken: the first one on each raw connection says what is missing.
-    pub(crate) fn raw_said(&mut self, conn: ConnId) {
-        let Some(conversation) = self.conversations.get_mut(&conn) else { return };
-        if conversation.is_raw() && conversation.told == HintsShown::Nothing {
-            conversation.told = HintsShown::NoReceipts;
-            self.raw_info(conn, |name| RawInfo::NoReceipts { name });
+    /// Shows once on each connection that the raw wire has no receipts.
+    pub(crate) fn hint_at_receipts(&mut self, conn: ConnId) {
+        let Some(conversation) = self.conversations.get_mut(conn) else { return };
+        if conversation.is_oaep() && conversation.hints == HintsShown::None {
+            conversation.hints = HintsShown::NoReceipts;
+            self.show_oaep_info(conn, |name| RawInfo::NoReceipts { name });
         }
     }
 
-    fn raw_joined(&mut self, conn: ConnId, key: Option<PublicKey>) {
-        let name = self.raw_name();
-        let peer_id = PeerId::Raw(conn);
-        let Some(conversation) = self.conversations.get_mut(&conn) else { return };
-        let since_ms = self.now.unix.0;
-        let trust_level = TrustLevel::Unauthenticated;
-        conversation.peer =
-            Some(Peer { name: name.clone(), id: peer_id, trust_level, since_ms, seen_ms: since_ms });
-        self.roster += 1;
-        conversation.key.clone_from(&key);
-        let at = conversation.whom();
-        let key = key.map(|key| (key.bits(), key.fingerprint()));
-        self.effects.push_back(Effect::Authenticated(conn, Protocol::Oaep(Direction::Both)));
-        self.info(Info::Raw(RawInfo::Joined { name, at, key }));
-        if self.addressed_link().is_none() {
-            self.address(peer_id);
-        }
-    }
-
-    /// `raw-1` and so on: a name that says in every row what it is worth, and that is never given twice.
-    fn raw_name(&mut self) -> String {
-        loop {
-            self.raw_peers += 1;
-            let name = format!("raw-{}", self.raw_peers);
-            if !Name::parse(&name).is_ok_and(|name| self.is_taken(&name)) {
-                return name;
+    fn handle_oaep_joined(&mut self, conn: ConnId, key: Option<PublicKey>) {
+        let name = loop {
+            let name = self.conversations.next_oaep_name();
+            if !self.is_taken(&name) {
+                break name;
             }
+        };
+        let Some(conversation) = self.conversations.get_mut(conn) else { return };
+        let at = conversation.origin.to_string();
+        let bits_and_fingerprint = key.as_ref().map(|key| (key.bits(), key.fingerprint()));
+        conversation.key = key;
+        self.effects.push(Effect::Authenticated(conn, Protocol::Oaep(Direction::Both)));
+        let joined = RawInfo::Joined { name: name.to_string(), at, key: bits_and_fingerprint };
+        self.effects.info(Info::Raw(joined));
+        self.set_peer(conn, name, PeerId::Conn(conn), TrustLevel::Unauthenticated);
+    }
+
+    fn warn_not_decrypted(&mut self, conn: ConnId, in_a_row: u32) {
+        let Some(conversation) = self.conversations.get(conn) else { return };
+        if let Some(peer) = &conversation.peer {
+            self.effects.warn(Warning::NotDecrypted { remote: peer.name.to_string(), in_a_row });
+        } else {
+            let origin = conversation.origin.clone();
+            self.warn_of_remote(&origin, Warning::NotDecrypted { remote: origin.to_string(), in_a_row });
         }
     }
 
-    fn raw_heard(&mut self, conn: ConnId, text: &[u8]) {
-        if let Some(said) = self.heard(conn, self.now.unix.0, text.to_vec()) {
-            // Nobody gets a receipt; that it was shown is the front end's to know, and which connection it came by.
-            self.effects.push_back(Effect::Show(Notice::Message(said), Some(ReceiptDue { conn, upto: 0 })));
-        }
-    }
-
-    fn raw_unread(&mut self, conn: ConnId, in_a_row: u32) {
-        let Some(conversation) = self.conversations.get(&conn) else { return };
-        match (conversation.name(), &conversation.way) {
-            (None, Origin::Inbound { .. }) => {
-                self.report(Warning::Unread { whom: conversation.whom(), in_a_row });
-            }
-            (None, Origin::Outbound { .. }) => {
-                self.warn(Warning::Unread { whom: conversation.whom(), in_a_row });
-            }
-            (Some(name), _) => self.warn(Warning::Unread { whom: name.to_owned(), in_a_row }),
-        }
-    }
-
-    fn raw_info(&mut self, conn: ConnId, info: impl FnOnce(String) -> RawInfo) {
-        if let Some(name) = self.conversations.get(&conn).and_then(Conversation::name).map(str::to_owned) {
-            self.info(Info::Raw(info(name)));
+    fn show_oaep_info(&mut self, conn: ConnId, info: impl FnOnce(String) -> RawInfo) {
+        if let Some(conversation) = self.conversations.get(conn).filter(|one| one.peer.is_some()) {
+            self.effects.info(Info::Raw(info(Conversation::name(conversation))));
         }
     }
 }

@@ -1,299 +1,380 @@
-//! What sessions say and what follows: joining, messages, receipts, and every way to part.
+//! Handlers of connections and of the events of their sessions: joining, messages, receipts,
+//! closing.
 
-use crate::chat::conversation::{AcceptPolicy, Conversation, Origin, Peer, PeerId};
-use crate::chat::io::{DialOutcome, Effect, ReceiptDue, TrustLevel};
-use crate::chat::kinds::Protocol;
+use std::net::SocketAddr;
+
+use crate::chat::Chat;
+use crate::chat::conversation::{Conversation, Peer};
+use crate::chat::io::Effect;
 use crate::chat::notice::{Impersonated, Info, KeyStatus, Message, Notice, Warning};
-use crate::chat::state::{Chat, trust_level};
-use crate::crypto::{Fingerprint, OaepJob, RsaJob};
-use crate::ids::ConnId;
-use crate::ids::JobQueue;
-use crate::peers::book::Change;
+use crate::chat::types::{AcceptPolicy, DialOutcome, Origin, PeerId, Protocol, ReceiptDue, TrustLevel};
+use crate::crypto::{Fingerprint, OaepJob, PublicKey, RsaJob, Seed};
+use crate::ids::{ConnId, DialId, JobQueue, ListenerId};
+use crate::peers::book::{Change, Trust};
 use crate::peers::name::Name;
-use crate::session::{CloseReason, Event, OaepCloseReason};
+use crate::session::{AnySession, CloseReason, Event, OaepCloseReason, Output, Role};
 use crate::text::safe::SafeText;
+use crate::time::UnixMs;
 use crate::wire::ByeReason;
 
-/// Messages that are listed when a connection is lost with them on the way.
+/// Messages that are listed when a connection is lost before they were acknowledged.
 const LISTED: usize = 20;
-/// Two connections of the same two people that began within this time crossed each other, in milliseconds.
+/// Two connections of the same two peers that began within this time crossed each other, in
+/// milliseconds.
 const CROSSING_MS: u64 = 5_000;
 
 impl Chat {
-    /// Work that a stranger can ask for at no cost to itself waits in the stranger's queue.
-    pub(crate) fn need(&mut self, conn: ConnId, job: RsaJob) {
-        let conversation = self.conversations.get(&conn);
-        let called =
-            conversation.is_some_and(|conversation| matches!(conversation.way, Origin::Inbound { .. }));
-        let known = conversation.is_some_and(|conversation| conversation.peer.is_some());
+    /// Calls one session, then drains it.
+    pub(crate) fn with_session(&mut self, conn: ConnId, call: impl FnOnce(&mut AnySession)) {
+        if let Some(conversation) = self.conversations.get_mut(conn) {
+            call(&mut conversation.session);
+            self.drain(conn);
+        }
+    }
+
+    /// Takes every output of a session.
+    pub(crate) fn drain(&mut self, conn: ConnId) {
+        while let Some(output) =
+            self.conversations.get_mut(conn).and_then(|conversation| conversation.session.poll_output())
+        {
+            match output {
+                Output::Transmit(bytes) => self.effects.push(Effect::Transmit { conn, bytes }),
+                Output::Job(job) => self.start_job(conn, job),
+                Output::Event(event) => self.handle_event(conn, event),
+            }
+        }
+    }
+
+    pub(crate) fn warn_limited(&mut self, warning: Warning) {
+        self.effects.warn_limited(warning, self.now.mono);
+    }
+
+    pub(crate) fn handle_accepted(
+        &mut self,
+        conn: ConnId,
+        listener: ListenerId,
+        from: SocketAddr,
+        seed: Seed,
+    ) {
+        let session = self.listeners.get(&listener).and_then(|listener| {
+            let accept = listener.options.accept.unwrap_or(self.accept);
+            let protocol = listener.options.protocol;
+            Some((accept, self.account.session(protocol, Role::Responder, seed, self.now.mono)?))
+        });
+        let Some((accept, session)) = session else { return self.effects.push(Effect::Close(conn)) };
+        if self.conversations.len() >= self.capacity || self.shutdown.is_some() {
+            self.effects.push(Effect::Close(conn));
+            return self.warn_limited(Warning::TooManyPeers { limit: self.capacity });
+        }
+        if let AnySession::Raw(_) = session {
+            self.evict_silent_oaep_caller();
+        }
+        self.conversations.insert(conn, Conversation::new(session, Origin::Inbound { from, accept }));
+        self.drain(conn);
+    }
+
+    pub(crate) fn handle_connected(&mut self, dial: DialId, conn: ConnId, seed: Seed) {
+        let session = self.dials.remove(&dial).and_then(|options| {
+            let session = self.account.session(options.protocol, Role::Initiator, seed, self.now.mono)?;
+            Some(Conversation::new(session, Origin::Outbound(options)))
+        });
+        let Some(conversation) = session else { return self.effects.push(Effect::Close(conn)) };
+        self.conversations.insert(conn, conversation);
+        self.drain(conn);
+    }
+
+    /// Takes the end of a stream. Unless the session has closed, the connection is lost.
+    pub(crate) fn handle_eof(&mut self, conn: ConnId, error: Option<String>) {
+        if let Some(conversation) = self.conversations.get_mut(conn) {
+            conversation.stream_error = error;
+            self.with_session(conn, AnySession::handle_eof);
+        }
+    }
+
+    pub(crate) fn handle_timeout(&mut self) {
+        let now = self.now.mono;
+        for conn in self.conversations.conns(|_| true) {
+            let deadline = self.conversations.get(conn).and_then(Conversation::close_deadline);
+            if deadline.is_some_and(|due| now >= due) {
+                self.with_session(conn, |session| session.close(ByeReason::Leaving));
+            }
+            self.with_session(conn, |session| session.handle_timeout(now.0));
+        }
+        if let Some(seconds) = self.keygen.as_mut().and_then(|keygen| keygen.report(now)) {
+            self.effects.info(Info::StillMaking { seconds });
+        }
+        self.effects.handle_timeout(now);
+    }
+
+    /// Starts a job. One that an unauthenticated caller causes at no cost to itself waits in a
+    /// bounded queue.
+    fn start_job(&mut self, conn: ConnId, job: RsaJob) {
+        let conversation = self.conversations.get(conn);
+        let is_inbound = conversation.is_some_and(|conversation| conversation.origin.is_inbound());
+        let is_known = conversation.is_some_and(|conversation| conversation.peer.is_some());
         let queue = match job {
-            RsaJob::Open { .. } if called => JobQueue::Unauthenticated,
-            // On the raw wire nobody ever proves a key; one who has shown that it knows ours is a stranger no more.
-            RsaJob::Raw(OaepJob::Check { .. } | OaepJob::Open { .. }) if called && !known => {
+            RsaJob::Open { .. } if is_inbound => JobQueue::Unauthenticated,
+            // On the raw wire no key is ever proved; a caller that has shown that it knows ours
+            // counts as known.
+            RsaJob::Raw(OaepJob::Check { .. } | OaepJob::Open { .. }) if is_inbound && !is_known => {
                 JobQueue::Unauthenticated
             }
             _ => JobQueue::Authenticated,
         };
-        self.effects.push_back(Effect::Job { conn, job, queue });
+        self.effects.push(Effect::Job { conn, job, queue });
     }
 
-    pub(crate) fn event(&mut self, conn: ConnId, event: Event) {
+    fn handle_event(&mut self, conn: ConnId, event: Event) {
         match event {
             Event::PeerKey(key) => {
-                if let Some(conversation) = self.conversations.get_mut(&conn) {
+                if let Some(conversation) = self.conversations.get_mut(conn) {
                     conversation.key = Some(key);
-                    self.effects.push_back(Effect::ReadBook { conn });
+                    self.effects.push(Effect::ReadBook { conn });
                 }
             }
-            Event::Established { name } => self.stands(conn, &name),
-            Event::Message { seq, time_ms, text } => self.said(conn, seq, time_ms, text),
+            Event::Established { name } => self.handle_established(conn, &name),
+            Event::Message { seq, time_ms, text } => {
+                if let Some(message) = self.receive(conn, UnixMs(time_ms), text) {
+                    let due = ReceiptDue { conn, upto: seq };
+                    self.effects.push(Effect::Show(Notice::Message(message), Some(due)));
+                }
+            }
             Event::Acked { upto } => {
-                if let Some(conversation) = self.conversations.get_mut(&conn) {
-                    self.receipted += conversation.receipted(upto);
-                    let name = conversation.name().unwrap_or_default().to_owned();
-                    self.effects.push_back(Effect::Received { name, upto });
+                if let Some(conversation) = self.conversations.get_mut(conn) {
+                    self.counters.acked += conversation.unacked.ack(upto);
+                    self.effects.push(Effect::Received { name: conversation.name(), upto });
                 }
             }
-            Event::Oaep(event) => self.raw_event(conn, event),
-            Event::Closed(ending) => self.closed(conn, ending),
+            Event::Oaep(event) => self.handle_oaep_event(conn, event),
+            Event::Closed(reason) => self.handle_closed(conn, reason),
         }
     }
 
-    /// The stream ended: if the session did not know yet, it was cut.
-    pub(crate) fn ended(&mut self, conn: ConnId, error: Option<&str>) {
-        let Some(conversation) = self.conversations.get_mut(&conn) else { return };
-        conversation.broken = error.map(str::to_owned);
-        self.with_session(conn, |session, _| session.handle_eof());
-    }
-
-    fn said(&mut self, conn: ConnId, seq: u64, sent_ms: u64, text: Vec<u8>) {
-        if let Some(said) = self.heard(conn, sent_ms, text) {
-            self.effects.push_back(Effect::Show(Notice::Message(said), Some(ReceiptDue { conn, upto: seq })));
-        }
-    }
-
-    /// A peer's message: kept, counted as unread if somebody else is addressed, and announced if it calls us.
-    pub(crate) fn heard(&mut self, conn: ConnId, sent_ms: u64, text: Vec<u8>) -> Option<Message> {
-        let now_ms = self.now.unix.0;
-        let conversation = self.conversations.get_mut(&conn)?;
+    /// Records a message of a peer, counts it as unread if another peer is addressed, and notifies
+    /// the user.
+    pub(crate) fn receive(&mut self, conn: ConnId, sent: UnixMs, text: Vec<u8>) -> Option<Message> {
+        let (arrived, addressed) = (self.now.unix, self.conversations.addressed_peer());
+        let conversation = self.conversations.get_mut(conn)?;
         let peer = conversation.peer.as_mut()?;
-        peer.seen_ms = now_ms;
-        let peer_id = peer.id;
-        let said = Message {
-            name: peer.name.clone(),
+        peer.last_seen = arrived;
+        if addressed != Some(peer.id) {
+            conversation.unread += 1;
+        }
+        let message = Message {
+            name: peer.name.to_string(),
             fingerprint: peer.fingerprint(),
             trust_level: peer.trust_level,
-            arrived_ms: now_ms,
-            sent_ms,
+            arrived,
+            sent,
             rows: SafeText::rows_from_bytes(&text),
             text,
         };
-        if self.addressed != Some(peer_id) {
-            conversation.unread += 1;
+        let id = peer.id;
+        if let Some(text) = self.notify.notification(&message, &self.account.name) {
+            self.effects.push(Effect::Alert(text));
         }
-        self.alert(&said);
-        self.memory.keep(peer_id, &said);
-        Some(said)
+        self.history.push(id, &message);
+        Some(message)
     }
 
-    /// Both sides have confirmed: the newcomer gets its name here, and is shown as joined.
-    fn stands(&mut self, conn: ConnId, claimed: &[u8]) {
-        let Some(key) = self.conversations.get(&conn).and_then(|conversation| conversation.key.clone())
-        else {
-            return;
-        };
-        let fingerprint = key.fingerprint();
-        if !self.outlives_rivals(conn, fingerprint) {
+    /// Gives the peer of an established session its name and shows it as joined.
+    fn handle_established(&mut self, conn: ConnId, claimed: &[u8]) {
+        let key = self.conversations.get(conn).and_then(|conversation| conversation.key.as_ref());
+        let Some(fingerprint) = key.map(PublicKey::fingerprint) else { return };
+        if !self.resolve_rival(conn, fingerprint) {
             return;
         }
-        let (name, known) = match self.book.by_fingerprint(&fingerprint) {
-            Some(peer) => (peer.name.to_string(), KeyStatus::Known(trust_level(peer.trust))),
-            None => (self.newcomer(claimed).to_string(), KeyStatus::New),
+        let claimed = Name::claimed(claimed);
+        let (name, status) = match self.book.by_fingerprint(&fingerprint) {
+            Some(peer) => (peer.name.clone(), KeyStatus::Known(peer.trust.into())),
+            None => (self.free_name(&claimed), KeyStatus::New),
         };
-        let pinned = self.remember(conn, fingerprint, &name);
-        let known = if pinned { KeyStatus::Known(TrustLevel::Verified) } else { known };
-        let trust_level = match known {
+        let is_pinned = self.remember(conn, fingerprint, &name);
+        let status = if is_pinned { KeyStatus::Known(TrustLevel::Verified) } else { status };
+        let trust_level = match status {
             KeyStatus::Known(trust_level) => trust_level,
             KeyStatus::New => TrustLevel::Unverified,
         };
-        let newcomer = known == KeyStatus::New;
-        self.effects.push_back(Effect::Authenticated(conn, Protocol::Native));
-        self.info(Info::Joined { name: name.clone(), fingerprint, known });
-        if newcomer {
-            self.unmask(&name, claimed);
+        let is_new = status == KeyStatus::New;
+        self.effects.push(Effect::Authenticated(conn, Protocol::Native));
+        self.effects.info(Info::Joined { name: name.to_string(), fingerprint, status });
+        if is_new {
+            self.warn_of_impostor(&name, &claimed);
         }
-        let since_ms = self.now.unix.0;
-        if let Some(conversation) = self.conversations.get_mut(&conn) {
-            let (peer_id, seen_ms) = (PeerId::Key(fingerprint), since_ms);
-            self.roster += 1;
-            conversation.peer = Some(Peer { name, id: peer_id, trust_level, since_ms, seen_ms });
+        self.set_peer(conn, name, PeerId::Key(fingerprint), trust_level);
+    }
+
+    pub(crate) fn set_peer(&mut self, conn: ConnId, name: Name, id: PeerId, trust_level: TrustLevel) {
+        if let Some(conversation) = self.conversations.get_mut(conn) {
+            self.counters.roster += 1;
+            conversation.peer = Some(Peer::new(name, id, trust_level, self.now.unix));
         }
-        if self.addressed_link().is_none() {
-            self.address(PeerId::Key(fingerprint));
+        if self.conversations.addressed_conn().is_none() {
+            self.conversations.address(id);
         }
     }
 
-    /// A name for a key that was never seen: what it claims, unless that is somebody's already.
-    fn newcomer(&self, claimed: &[u8]) -> Name {
-        let claimed = Name::claimed(claimed);
-        if !self.is_taken(&claimed) {
-            return claimed;
-        }
-        (2..10_000).map(|n| claimed.with_suffix(n)).find(|name| !self.is_taken(name)).unwrap_or(claimed)
+    /// Name for a new key: the claimed one, with a number if that is taken.
+    fn free_name(&self, claimed: &Name) -> Name {
+        let numbered = (2..10_000).map(|number| claimed.with_suffix(number));
+        let mut names = std::iter::once(claimed.clone()).chain(numbered);
+        names.find(|name| !self.is_taken(name)).unwrap_or_else(|| claimed.clone())
     }
 
-    /// Whether a name is somebody's: ours, of the book, or of a peer of the raw wire that is there.
+    /// Whether a name is taken: by us, by a peer in the book, or by a connected peer of the raw
+    /// wire.
     pub(crate) fn is_taken(&self, name: &Name) -> bool {
-        let mut raw = self
-            .conversations
-            .values()
-            .filter(|conversation| conversation.is_raw())
-            .filter_map(Conversation::name);
-        self.own_name.looks_like(name)
+        let mut oaep = self.conversations.peers().filter(|peer| matches!(peer.id, PeerId::Conn(_)));
+        self.account.name.looks_like(name)
             || self.book.peers().any(|peer| peer.name.looks_like(name))
-            || raw.any(|there| Name::parse(there).is_ok_and(|there| there.same_as(name)))
+            || oaep.any(|peer| peer.name.same_as(name))
     }
 
-    /// Says so when a newcomer claims a name that is, or looks like, somebody else's.
-    fn unmask(&mut self, name: &str, claimed: &[u8]) {
-        let wanted = Name::claimed(claimed);
-        let others = || self.book.peers().filter(|peer| peer.name.as_str() != name);
-        // Whoever has that very name is meant before those with one like it.
-        let same = others().find(|peer| peer.name.same_as(&wanted));
-        let imitated = same.or_else(|| others().find(|peer| peer.name.looks_like(&wanted)));
+    /// Warns of a new peer that claims a name that is, or looks like, another's.
+    fn warn_of_impostor(&mut self, name: &Name, claimed: &Name) {
+        let others = || self.book.peers().filter(|peer| peer.name != *name);
+        // The peer with that very name is meant before those with one like it.
+        let same = others().find(|peer| peer.name.same_as(claimed));
+        let imitated = same.or_else(|| others().find(|peer| peer.name.looks_like(claimed)));
         let (of, known) = match imitated {
-            _ if self.own_name.looks_like(&wanted) => (Impersonated::Ours, self.own_name.to_string()),
-            Some(peer) if peer.trust == crate::peers::book::Trust::Verified => {
-                (Impersonated::Verified, peer.name.to_string())
-            }
-            Some(peer) => (Impersonated::Known, peer.name.to_string()),
+            _ if self.account.name.looks_like(claimed) => (Impersonated::Ours, &self.account.name),
+            Some(peer) if peer.trust == Trust::Verified => (Impersonated::Verified, &peer.name),
+            Some(peer) => (Impersonated::Known, &peer.name),
             None => return,
         };
-        let claimed = SafeText::line(wanted.as_str());
-        self.warn(Warning::Impostor { name: name.to_owned(), claimed, known, of });
+        let (name, known) = (name.to_string(), known.to_string());
+        let claimed = SafeText::line(claimed.as_str());
+        self.effects.warn(Warning::Impostor { name, claimed, known, of });
     }
 
-    /// Writes down whom we met and where; a pinned key is verified. Returns whether it was pinned.
-    fn remember(&mut self, conn: ConnId, fingerprint: Fingerprint, name: &str) -> bool {
-        let (address, pinned) = match self.conversations.get(&conn).map(|conversation| &conversation.way) {
-            Some(Origin::Outbound { target, pin, .. }) => (Some(target.clone()), pin.is_some()),
-            Some(Origin::Inbound { callers: AcceptPolicy::Pinned(_), .. }) => (None, true),
+    /// Writes a peer and its address into the book; a pinned key is verified. Returns whether it
+    /// was pinned.
+    fn remember(&mut self, conn: ConnId, fingerprint: Fingerprint, name: &Name) -> bool {
+        let (address, is_pinned) = match self.conversations.get(conn).map(|conversation| &conversation.origin)
+        {
+            Some(Origin::Outbound(options)) => (Some(options.target.clone()), options.pin.is_some()),
+            Some(Origin::Inbound { accept: AcceptPolicy::Pinned(_), .. }) => (None, true),
             _ => (None, false),
         };
         let mut changes = Vec::new();
-        match self.book.by_fingerprint(&fingerprint) {
-            None => {
-                if let Ok(name) = Name::parse(name) {
-                    changes.push(Change::Meet { fingerprint, name, address });
-                }
+        match (self.book.by_fingerprint(&fingerprint), address) {
+            (None, address) => changes.push(Change::Meet { fingerprint, name: name.clone(), address }),
+            (Some(peer), Some(address)) if !peer.addresses.contains(&address) => {
+                changes.push(Change::Address { fingerprint, address });
             }
-            Some(peer) => {
-                if let Some(address) = address.filter(|address| !peer.addresses.contains(address)) {
-                    changes.push(Change::Address { fingerprint, address });
-                }
-            }
+            (Some(_), _) => {}
         }
-        if pinned {
-            changes.push(Change::Trust { fingerprint, level: crate::peers::book::Trust::Verified });
+        if is_pinned {
+            changes.push(Change::Trust { fingerprint, level: Trust::Verified });
         }
         self.change_book(changes);
-        pinned
+        is_pinned
     }
 
-    /// One conversation with one key. When both sides dialled at once the one that the lower fingerprint
-    /// began stays, which both can tell; otherwise the newer one stays, since the older may be dead.
-    fn outlives_rivals(&mut self, conn: ConnId, fingerprint: Fingerprint) -> bool {
-        let Some(rival) = self.link_of(fingerprint).filter(|rival| *rival != conn) else { return true };
-        let we_are_lower = self.own_key.as_ref().is_some_and(|own| own.public.fingerprint() < fingerprint);
-        let dialled = |conn: &ConnId| {
-            self.conversations
-                .get(conn)
-                .is_some_and(|conversation| matches!(conversation.way, Origin::Outbound { .. }))
+    /// Leaves one conversation with each key and returns whether that is the one on `conn`. If both
+    /// sides dialled at once, the connection that the lower fingerprint began stays, which both can
+    /// tell; otherwise the newer one stays, since the older may be dead.
+    fn resolve_rival(&mut self, conn: ConnId, fingerprint: Fingerprint) -> bool {
+        let rival = self.conversations.open_with(PeerId::Key(fingerprint)).filter(|rival| *rival != conn);
+        let Some(rival) = rival else { return true };
+        let we_are_lower = self.account.fingerprint().is_some_and(|own| own < fingerprint);
+        let is_outbound = |conn: ConnId| {
+            self.conversations.get(conn).is_some_and(|conversation| !conversation.origin.is_inbound())
         };
-        let since = self
-            .conversations
-            .get(&rival)
-            .and_then(|conversation| conversation.peer.as_ref())
-            .map_or(0, |p| p.since_ms);
-        let crossed =
-            dialled(&conn) != dialled(&rival) && self.now.unix.0.saturating_sub(since) < CROSSING_MS;
-        let newer_stays = !crossed || dialled(&conn) == we_are_lower;
+        let is_recent = |peer: &Peer| self.now.unix.since(peer.since) < CROSSING_MS;
+        let crossed = is_outbound(conn) != is_outbound(rival)
+            && self.conversations.peer_of(rival).is_some_and(is_recent);
+        let newer_stays = !crossed || is_outbound(conn) == we_are_lower;
         let (winner, loser) = if newer_stays { (conn, rival) } else { (rival, conn) };
-        if let Some(conversation) = self.conversations.get_mut(&loser) {
+        if let Some(conversation) = self.conversations.get_mut(loser) {
             conversation.successor = Some(winner);
         }
-        self.with_session(loser, |session, _| session.close(ByeReason::Replaced));
+        self.with_session(loser, |session| session.close(ByeReason::Replaced));
         newer_stays
     }
 
-    /// A connection with the holder of a key, even if it does not stand yet.
-    fn with_key(&self, fingerprint: Fingerprint) -> Option<ConnId> {
-        let holds = |conversation: &Conversation| {
-            conversation.key.as_ref().is_some_and(|key| key.fingerprint() == fingerprint)
-        };
-        self.conversations.iter().find(|(_, conversation)| holds(conversation)).map(|(conn, _)| *conn)
+    /// Takes the end of a session, whoever closed it.
+    fn handle_closed(&mut self, conn: ConnId, reason: CloseReason) {
+        let Some(conversation) = self.conversations.remove(conn) else { return };
+        self.counters.roster += 1;
+        self.effects.push(Effect::Close(conn));
+        if let Some(shutdown) = self.shutdown.as_mut().filter(|_| conversation.unacked.len() > 0) {
+            shutdown.set_lost();
+        }
+        if !conversation.origin.is_inbound() {
+            self.effects.push(Effect::DialFinished(dial_outcome(&conversation, &reason)));
+        }
+        let error = conversation.stream_error.clone();
+        match (&conversation.peer, reason) {
+            (Some(peer), reason) => self.show_departure(peer, &conversation, reason, error),
+            // Shown already where the key was judged, or of no interest.
+            (
+                None,
+                CloseReason::LocalReject | CloseReason::LocalClose | CloseReason::Bye(ByeReason::Replaced),
+            ) => {}
+            (None, reason) => {
+                let remote = conversation.origin.to_string();
+                let warning = Warning::HandshakeFailed { remote, reason, error };
+                self.warn_of_remote(&conversation.origin, warning);
+            }
+        }
     }
 
-    /// A session is over, whoever ended it.
-    fn closed(&mut self, conn: ConnId, ending: CloseReason) {
-        let Some(conversation) = self.conversations.remove(&conn) else { return };
-        self.roster += 1;
-        let why = conversation.broken.clone();
-        self.effects.push_back(Effect::Close(conn));
-        let (rows, more) = conversation.waiting_rows(LISTED);
-        let whom = conversation.whom();
-        if let Some(leaving) = self.leaving.as_mut().filter(|_| !rows.is_empty()) {
-            leaving.lost();
+    /// Shows a warning about the other side of a connection; of callers at a limited rate.
+    pub(crate) fn warn_of_remote(&mut self, origin: &Origin, warning: Warning) {
+        if origin.is_inbound() {
+            self.warn_limited(warning);
+        } else {
+            self.effects.warn(warning);
         }
-        if let Origin::Outbound { .. } = conversation.way {
-            let outcome = outcome(conversation.peer.is_some(), &ending, rows.len());
-            self.effects.push_back(Effect::DialFinished(outcome));
+    }
+
+    fn show_departure(
+        &mut self,
+        peer: &Peer,
+        conversation: &Conversation,
+        reason: CloseReason,
+        error: Option<String>,
+    ) {
+        let name = peer.name.to_string();
+        if let PeerId::Key(fingerprint) = peer.id
+            && self.book.by_fingerprint(&fingerprint).is_some()
+        {
+            self.last_seen.insert(fingerprint, self.now.unix);
         }
-        let called = matches!(conversation.way, Origin::Inbound { .. });
-        match conversation.peer {
-            Some(peer) => {
-                let name = peer.name;
-                if let PeerId::Key(fingerprint) = peer.id
-                    && self.book.by_fingerprint(&fingerprint).is_some()
-                {
-                    self.seen.insert(fingerprint, self.now.unix.0);
-                }
-                // When both dial at once the peer closes the other of the two connections.
-                let successor = match (&ending, peer.id) {
-                    (CloseReason::Bye(ByeReason::Replaced), PeerId::Key(fingerprint)) => {
-                        self.with_key(fingerprint)
-                    }
-                    _ => conversation.successor,
-                };
-                match ending {
-                    _ if successor.is_some() => self.info(Info::Replaced { name: name.clone() }),
-                    CloseReason::LocalClose => self.info(Info::Closed { name: name.clone() }),
-                    CloseReason::Bye(ByeReason::Leaving | ByeReason::Other(_)) => {
-                        self.info(Info::Left { name: name.clone() });
-                    }
-                    ending => self.warn(Warning::Lost { name: name.clone(), ending, why }),
-                }
-                if !rows.is_empty() {
-                    self.warn(match peer.id {
-                        PeerId::Key(_) => Warning::NotReceived { name, rows, more },
-                        PeerId::Raw(_) => Warning::NotSent { name, rows, more },
-                    });
-                }
+        // When both dial at once the peer closes the other of the two connections.
+        let successor = match (&reason, peer.id) {
+            (CloseReason::Bye(ByeReason::Replaced), PeerId::Key(fingerprint)) => self
+                .conversations
+                .find(|other| other.key.as_ref().is_some_and(|key| key.fingerprint() == fingerprint)),
+            _ => conversation.successor,
+        };
+        match reason {
+            _ if successor.is_some() => self.effects.info(Info::Replaced { name: name.clone() }),
+            CloseReason::LocalClose => self.effects.info(Info::Closed { name: name.clone() }),
+            CloseReason::Bye(ByeReason::Leaving | ByeReason::Other(_)) => {
+                self.effects.info(Info::Left { name: name.clone() });
             }
-            // Said already, where the judgement was made, or nothing that anybody needs to know.
-            None if matches!(ending, CloseReason::LocalReject | CloseReason::LocalClose) => {}
-            None if matches!(ending, CloseReason::Bye(ByeReason::Replaced)) => {}
-            None if called => self.report(Warning::Early { whom, ending, why }),
-            None => self.warn(Warning::Early { whom, ending, why }),
+            reason => self.effects.warn(Warning::ConnectionLost { name: name.clone(), reason, error }),
+        }
+        let (rows, more) = conversation.unacked.rows(LISTED);
+        if !rows.is_empty() {
+            self.effects.warn(match peer.id {
+                PeerId::Key(_) => Warning::NotReceived { name, rows, more },
+                PeerId::Conn(_) => Warning::NotSent { name, rows, more },
+            });
         }
     }
 }
 
-fn outcome(stood: bool, ending: &CloseReason, waiting: usize) -> DialOutcome {
-    match ending {
-        CloseReason::LocalClose if waiting == 0 => DialOutcome::Done,
-        CloseReason::Bye(ByeReason::Leaving | ByeReason::Other(_)) if waiting == 0 => DialOutcome::Left,
-        CloseReason::Bye(ByeReason::Leaving | ByeReason::Other(_)) if stood => DialOutcome::PeerLeftEarly,
+fn dial_outcome(conversation: &Conversation, reason: &CloseReason) -> DialOutcome {
+    let (was_established, is_acked) = (conversation.peer.is_some(), conversation.unacked.len() == 0);
+    match reason {
+        CloseReason::LocalClose if is_acked => DialOutcome::Done,
+        CloseReason::Bye(ByeReason::Leaving | ByeReason::Other(_)) if is_acked => DialOutcome::Left,
+        CloseReason::Bye(ByeReason::Leaving | ByeReason::Other(_)) if was_established => {
+            DialOutcome::PeerLeftEarly
+        }
         CloseReason::Bye(ByeReason::OutputGone | ByeReason::OutputFull | ByeReason::OutputFailed) => {
             DialOutcome::Failed
         }
@@ -301,7 +382,7 @@ fn outcome(stood: bool, ending: &CloseReason, waiting: usize) -> DialOutcome {
         | CloseReason::NoData
         | CloseReason::LostInHandshake
         | CloseReason::Oaep(OaepCloseReason::NoKey) => DialOutcome::Lost,
-        _ if stood => DialOutcome::Lost,
+        _ if was_established => DialOutcome::Lost,
         _ => DialOutcome::Refused,
     }
 }

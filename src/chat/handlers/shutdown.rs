@@ -1,108 +1,63 @@
-//! Ends: Ctrl-C gives up what is pending, a farewell says goodbye to everybody and ends the program.
+//! Handlers of cancellation and of the end of the program.
 
-use crate::chat::conversation::Origin;
-use crate::chat::io::{Effect, ExitRequest};
+use crate::chat::Chat;
+use crate::chat::conversation::Conversation;
+use crate::chat::io::Effect;
 use crate::chat::notice::Info;
-use crate::chat::state::Chat;
-use crate::ids::ConnId;
-use crate::limits;
+use crate::chat::shutdown::Shutdown;
+use crate::chat::types::ExitRequest;
 use crate::wire::ByeReason;
 
-/// The program is ending.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Shutdown {
-    pub(crate) code: u8,
-    /// When it ends whatever is still owed; `None`: it waits for what is owed.
-    pub(crate) at_latest_ms: Option<u64>,
-}
-
-impl Shutdown {
-    /// Something accepted was not acknowledged: if that was waited for, the end is a loss.
-    pub(crate) fn lost(&mut self) {
-        if self.at_latest_ms.is_none() {
-            self.code = LOST_CODE;
-        }
-    }
-}
-
-/// Exit code when the program ends with something unacknowledged that it waited for.
-const LOST_CODE: u8 = 5;
 impl Chat {
-    /// Ctrl-C on an empty line: whatever is pending ends; if nothing is, says how to leave.
+    /// Cancels whatever is pending; if nothing is, shows how to leave.
     pub(crate) fn cancel(&mut self) {
-        let dials: Vec<_> = std::mem::take(&mut self.dials).into_iter().collect();
-        let arriving: Vec<ConnId> = self
-            .conversations
-            .iter()
-            .filter(|(_, conversation)| {
-                conversation.peer.is_none() && matches!(conversation.way, Origin::Outbound { .. })
-            })
-            .map(|(conn, _)| *conn)
-            .collect();
-        if self.making.is_none() && dials.is_empty() && arriving.is_empty() {
-            self.info(Info::HowToLeave);
-            return;
+        let dials = std::mem::take(&mut self.dials);
+        let connecting = self.conversations.conns(Conversation::is_connecting);
+        if self.keygen.is_none() && dials.is_empty() && connecting.is_empty() {
+            return self.effects.info(Info::ExitHint);
         }
-        if self.making.take().is_some() {
-            self.held.clear();
-            self.effects.push_back(Effect::CancelKey);
-            self.info(Info::KeyCancelled);
+        if self.keygen.take().is_some() {
+            self.waiting_for_key.clear();
+            self.effects.push(Effect::CancelKey);
+            self.effects.info(Info::KeyCancelled);
         }
-        for (dial, dialling) in dials {
-            self.effects.push_back(Effect::CancelConnect(dial));
-            self.info(Info::ConnectCancelled { target: dialling.target.to_string() });
+        for (dial, options) in dials {
+            self.effects.push(Effect::CancelConnect(dial));
+            self.effects.info(Info::ConnectCancelled { target: options.target.to_string() });
         }
-        for conn in arriving {
-            if let Some(conversation) = self.conversations.get(&conn) {
-                let target = conversation.whom();
-                self.info(Info::ConnectCancelled { target });
+        for conn in connecting {
+            if let Some(conversation) = self.conversations.get(conn) {
+                self.effects.info(Info::ConnectCancelled { target: conversation.origin.to_string() });
             }
-            self.with_session(conn, |session, _| session.close(ByeReason::Leaving));
+            self.with_session(conn, |session| session.close(ByeReason::Leaving));
         }
     }
 
-    /// The end of the program begins: goodbyes at once for a signal, after the receipts otherwise.
-    pub(crate) fn farewell(&mut self, farewell: ExitRequest) {
-        let soon = self.now.mono.0 + limits::FAREWELL_MS;
-        let leaving = match farewell {
-            ExitRequest::Quit => Shutdown { code: 0, at_latest_ms: Some(soon) },
-            // A line that was refused was said to be, but the input as a whole did not arrive.
-            ExitRequest::EndOfInput => Shutdown { code: u8::from(self.unsent > 0), at_latest_ms: None },
-            ExitRequest::Signal(number) => {
-                Shutdown { code: number.saturating_add(128), at_latest_ms: Some(self.now.mono.0) }
-            }
-            ExitRequest::Failure(code) => Shutdown { code, at_latest_ms: Some(self.now.mono.0) },
-        };
-        self.leaving = Some(leaving);
-        let due = leaving.at_latest_ms.unwrap_or(u64::MAX);
+    /// Begins the end of the program: every conversation closes, and what is pending is cancelled.
+    pub(crate) fn begin_shutdown(&mut self, request: ExitRequest) {
+        let shutdown = Shutdown::new(request, self.now.mono, self.counters.refused_lines);
+        self.shutdown = Some(shutdown);
         for conversation in self.conversations.values_mut() {
-            conversation.leaving = Some(conversation.leaving.map_or(due, |earlier| earlier.min(due)));
+            conversation.begin_close(shutdown.at_latest);
         }
-        for (dial, _) in std::mem::take(&mut self.dials) {
-            self.effects.push_back(Effect::CancelConnect(dial));
+        for dial in std::mem::take(&mut self.dials).into_keys() {
+            self.effects.push(Effect::CancelConnect(dial));
         }
-        if self.making.take().is_some() {
-            self.effects.push_back(Effect::CancelKey);
+        if self.keygen.take().is_some() {
+            self.effects.push(Effect::CancelKey);
         }
-        self.tick();
+        self.handle_timeout();
     }
 
-    /// Says the goodbyes that waited for receipts, and ends when nobody is left.
-    pub(crate) fn settle(&mut self) {
-        let ready: Vec<ConnId> = self
-            .conversations
-            .iter()
-            .filter(|(_, conversation)| conversation.leaving.is_some() && conversation.waiting() == 0)
-            .map(|(conn, _)| *conn)
-            .collect();
-        for conn in ready {
-            self.with_session(conn, |session, _| session.close(ByeReason::Leaving));
+    /// Closes the conversations that waited for receipts and have them, and ends once none is left.
+    pub(crate) fn advance_shutdown(&mut self) {
+        for conn in self.conversations.conns(Conversation::can_close) {
+            self.with_session(conn, |session| session.close(ByeReason::Leaving));
         }
-        if let Some(leaving) = self.leaving
-            && self.conversations.is_empty()
+        if self.conversations.len() == 0
+            && let Some(shutdown) = self.shutdown.take()
         {
-            self.leaving = None;
-            self.effects.push_back(Effect::Quit(leaving.code));
+            self.effects.push(Effect::Quit(shutdown.code));
         }
     }
 }

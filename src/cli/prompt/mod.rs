@@ -102,7 +102,7 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, prompt: &PromptArgs) -> Resu
     };
     let mut repl = Repl { app, typist, line: 0, held: None, signals, unattended };
     if let Some(damage) = damage {
-        repl.app.handle(Input::Book { conn: crate::ids::ConnId(u64::MAX), book: Err(damage) });
+        repl.app.handle(Input::BookUnusable { why: damage });
     }
     for line in opening {
         repl.app.handle(Input::Line(&line));
@@ -319,7 +319,7 @@ impl Repl {
                 },
             };
             // A connection that ends because we leave is no reason to leave otherwise.
-            let leaving = self.app.quit().is_some() || self.app.chat().is_leaving();
+            let leaving = self.app.quit().is_some() || self.app.chat().is_shutting_down();
             let asked = match outcome {
                 DialOutcome::ListenFailed => self.unattended.listens,
                 _ => self.unattended.connects,

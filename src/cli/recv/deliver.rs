@@ -250,6 +250,7 @@ fn hand(command: &str, said: &Message) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::chat::TrustLevel;
+    use crate::time::UnixMs;
 
     /// A thread whose command fails for every message, with nobody to hear it.
     fn failing() -> Thread {
@@ -262,8 +263,8 @@ mod tests {
             name: "bob".to_owned(),
             fingerprint: None,
             trust_level: TrustLevel::Unauthenticated,
-            arrived_ms: 0,
-            sent_ms: 0,
+            arrived: UnixMs(0),
+            sent: UnixMs(0),
             rows: SafeText::rows(text),
             text: text.into(),
         }

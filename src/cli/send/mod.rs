@@ -13,7 +13,7 @@ use crate::app::event_loop::App;
 use crate::app::global_args::GlobalArgs;
 use crate::app::keyring;
 use crate::chat::command::Command;
-use crate::chat::{Chat, DialOutcome, ExitRequest, Input};
+use crate::chat::{Chat, DialOptions, DialOutcome, ExitRequest, Input};
 use crate::config::SettingSources;
 use crate::events::from_notice::{EventReporter, Severity};
 use crate::events::{Event, OutputFormat, emit};
@@ -110,7 +110,13 @@ pub(crate) fn run(
     let gravity = if task.retry == 0 { Severity::Ends } else { Severity::Passes };
     let app =
         App::new(chat, EventReporter { form, gravity }, net, home.clone(), own, passphrase, Priority::Same)?;
-    let connect = Command::Connect { target, family: task.manner.family(), pin: None, callers, wire };
+    let connect = Command::Connect(DialOptions {
+        target,
+        family: task.manner.family(),
+        pin: None,
+        accept: callers,
+        protocol: wire,
+    });
     let so = "no receipt exists: exit code 0 says that everything was written, not that it arrived";
     warn_of_raw(wire, so, form);
     let mut sender = Sender {
@@ -345,7 +351,7 @@ impl Sender {
 
     /// When patience ends: only while something is awaited from the other side.
     fn timeout_at(&self) -> Option<Instant> {
-        let awaited = self.outgoing.are_on_the_way() || !self.app.chat().has_company();
+        let awaited = self.outgoing.are_on_the_way() || !self.app.chat().has_recipient();
         self.timeout.filter(|_| awaited).map(|timeout| self.moved + timeout)
     }
 

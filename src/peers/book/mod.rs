@@ -1,5 +1,4 @@
-//! The peer book: who is known by which key, how far they are trusted, and where they were dialled. Plain
-//! text that people may edit. It knows nothing of files.
+//! Peer book: the known peers, their keys, trust and addresses, as plain text that users may edit.
 
 mod entry;
 #[cfg(test)]
@@ -8,96 +7,38 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-pub use entry::EntryError;
+use entry::tail;
+pub use entry::{EntryError, PeerEntry, Trust};
 
 use super::address::Target;
 use super::name::Name;
 use crate::crypto::Fingerprint;
 
-/// How far a key is trusted.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Trust {
-    /// Remembered from the first meeting; nobody compared anything.
-    Unverified,
-    /// The user compared the safety number, or named the fingerprint.
-    Verified,
-    /// Refused from now on.
-    Blocked,
-}
-
-impl Trust {
-    /// The word for it, in the file and in tables.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Unverified => "unverified",
-            Self::Verified => "verified",
-            Self::Blocked => "blocked",
-        }
-    }
-}
-
-/// One known peer. There is one for each key.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct PeerEntry {
-    /// What the user calls it; no two peers have names that read alike.
-    pub name: Name,
-    /// Its key.
-    pub fingerprint: Fingerprint,
-    /// How far it is trusted.
-    pub trust: Trust,
-    /// Where it answered when dialled; no address belongs to two peers.
-    pub addresses: Vec<Target>,
-}
-
-/// The peer book, with the comments, blank lines and order its user gave it.
+/// Peer book, with the comments, blank lines and order that its user gave it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Book {
     rows: Vec<Row>,
 }
 
-/// Something to be written into the book. Small enough to be applied again to a book that another process
-/// has changed meanwhile.
+/// Change of the book. Small enough to be applied again to a book that another process has changed
+/// meanwhile.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "fields are what their names and types say")]
 pub enum Change {
-    /// A key was met: remembered as unverified if it is new, under a free name. An address moves to it.
-    Meet {
-        /// The key.
-        fingerprint: Fingerprint,
-        /// The wanted name; a known peer keeps its own.
-        name: Name,
-        /// Where it was dialled, if it was.
-        address: Option<Target>,
-    },
-    /// A key is trusted so far from now on.
-    Trust {
-        /// The key.
-        fingerprint: Fingerprint,
-        /// How far.
-        level: Trust,
-    },
-    /// A key is a stranger's again.
-    Forget {
-        /// The key.
-        fingerprint: Fingerprint,
-    },
-    /// A key answers at an address; whoever was remembered there is so no longer.
-    Address {
-        /// The key.
-        fingerprint: Fingerprint,
-        /// Where.
-        address: Target,
-    },
-    /// A peer is called something else, with a suffix if that name is taken.
-    Rename {
-        /// The key.
-        fingerprint: Fingerprint,
-        /// The wanted name.
-        name: Name,
-    },
+    /// Add a key as unverified if it is new, under a free name; a known peer keeps its own. The
+    /// address moves to it.
+    Meet { fingerprint: Fingerprint, name: Name, address: Option<Target> },
+    /// Set the trust of a key.
+    Trust { fingerprint: Fingerprint, level: Trust },
+    /// Remove a key.
+    Forget { fingerprint: Fingerprint },
+    /// Move an address to a key, from the peer that had it.
+    Address { fingerprint: Fingerprint, address: Target },
+    /// Rename a peer, with a number if that name is taken.
+    Rename { fingerprint: Fingerprint, name: Name },
 }
 
-/// Whether applying a [`Change`] made a difference.
+/// Effect of a [`Change`] on the book.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
 pub enum ChangeOutcome {
@@ -105,30 +46,31 @@ pub enum ChangeOutcome {
     Changed,
     /// The book already said so.
     Same,
-    /// The change is about a key that is not in the book, perhaps because another process forgot it.
+    /// The change is about a key that is not in the book, perhaps because another process forgot
+    /// it.
     Unknown,
 }
 
-/// Every line that is wrong. A damaged book is never used: taking its lines for missing ones would take
-/// known peers for strangers.
+/// All bad lines of a book. A damaged book is never used: without its bad lines, known peers would
+/// pass for unknown ones.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{}", list(.lines))]
+#[error("{}", summary(.lines))]
 pub struct Damage {
     /// The bad lines, in order, at least one.
     pub lines: Vec<BadLine>,
 }
 
-/// One line that is wrong.
+/// Bad line.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("line {number}: {error}")]
 pub struct BadLine {
     /// Its number, from 1.
     pub number: usize,
-    /// What is wrong with it.
+    /// Its error.
     pub error: EntryError,
 }
 
-/// What a new book begins with.
+/// Beginning of a new book.
 const HEADER: &str = "\
 # rsachat peer book: NAME FINGERPRINT TRUST ADDRESS,ADDRESS...
 # TRUST is unverified, verified or blocked. Lines may be edited, moved and commented.
@@ -137,9 +79,9 @@ const HEADER: &str = "\
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Row {
     /// A comment or a blank line, with its line ending.
-    Kept(String),
+    Comment(String),
     /// A peer, and its line as it is written, with comment and line ending.
-    Known(PeerEntry, String),
+    Peer(PeerEntry, String),
 }
 
 impl Default for Book {
@@ -149,24 +91,25 @@ impl Default for Book {
 }
 
 impl Book {
-    /// A book that knows nobody, with a comment that says how to write into it.
+    /// New book without peers, with a comment that says how to write into it.
     #[must_use]
     pub fn new() -> Self {
-        Self { rows: HEADER.split_inclusive('\n').map(|line| Row::Kept(line.to_owned())).collect() }
+        Self { rows: HEADER.split_inclusive('\n').map(|line| Row::Comment(line.to_owned())).collect() }
     }
 
     /// Reads a book.
     ///
     /// # Errors
-    /// Every bad line, if there is one: ill-formed, or a name, key or address that an earlier line has.
+    /// Every bad line, if there is one: ill-formed, or a name, key or address that an earlier line
+    /// has.
     pub fn parse(text: &str) -> Result<Self, Damage> {
         let mut book = Self { rows: Vec::new() };
         let mut lines = Vec::new();
-        let mut seen = Seen::default();
+        let mut earlier = EarlierLines::default();
         for (number, written) in (1..).zip(text.split_inclusive('\n')) {
-            match entry::read(written).and_then(|peer| seen.check(number, peer)) {
-                Ok(None) => book.rows.push(Row::Kept(written.to_owned())),
-                Ok(Some(peer)) => book.rows.push(Row::Known(peer, written.to_owned())),
+            match PeerEntry::parse(written).and_then(|peer| earlier.check(number, peer)) {
+                Ok(None) => book.rows.push(Row::Comment(written.to_owned())),
+                Ok(Some(peer)) => book.rows.push(Row::Peer(peer, written.to_owned())),
                 Err(error) => lines.push(BadLine { number, error }),
             }
         }
@@ -176,8 +119,8 @@ impl Book {
     /// The peers, in the order of the file.
     pub fn peers(&self) -> impl Iterator<Item = &PeerEntry> {
         self.rows.iter().filter_map(|row| match row {
-            Row::Known(peer, _) => Some(peer),
-            Row::Kept(_) => None,
+            Row::Peer(peer, _) => Some(peer),
+            Row::Comment(_) => None,
         })
     }
 
@@ -193,7 +136,13 @@ impl Book {
         self.peers().find(|peer| peer.name.same_as(name))
     }
 
-    /// The peer who answered at this address.
+    /// The peer of this name as a user types it.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&PeerEntry> {
+        self.by_name(&Name::parse(name).ok()?)
+    }
+
+    /// The peer that answered at this address.
     #[must_use]
     pub fn by_address(&self, address: &Target) -> Option<&PeerEntry> {
         self.peers().find(|peer| peer.addresses.contains(address))
@@ -220,10 +169,10 @@ impl Book {
             Change::Forget { fingerprint } => {
                 let before = self.rows.len();
                 self.rows
-                    .retain(|row| !matches!(row, Row::Known(peer, _) if peer.fingerprint == *fingerprint));
+                    .retain(|row| !matches!(row, Row::Peer(peer, _) if peer.fingerprint == *fingerprint));
                 if self.rows.len() == before { ChangeOutcome::Unknown } else { ChangeOutcome::Changed }
             }
-            Change::Address { fingerprint, address } => self.settle(fingerprint, address),
+            Change::Address { fingerprint, address } => self.move_address(fingerprint, address),
             Change::Rename { fingerprint, name } => {
                 let name = self.free_name(name, fingerprint);
                 self.edit(fingerprint, |peer| peer.name = name)
@@ -237,22 +186,23 @@ impl Book {
             let name = self.free_name(name, &fingerprint);
             self.append(PeerEntry { name, fingerprint, trust: Trust::Unverified, addresses: Vec::new() });
         }
-        let settled = address.map_or(ChangeOutcome::Same, |address| self.settle(&fingerprint, address));
-        if known { settled } else { ChangeOutcome::Changed }
+        let moved = address.map_or(ChangeOutcome::Same, |address| self.move_address(&fingerprint, address));
+        if known { moved } else { ChangeOutcome::Changed }
     }
 
     fn append(&mut self, peer: PeerEntry) {
-        // A file whose last line was not ended, as editors leave it, must not have two peers in one line.
-        if let Some(Row::Kept(written) | Row::Known(_, written)) = self.rows.last_mut()
+        // A file whose last line was not ended, as editors leave it, must not have two peers in one
+        // line.
+        if let Some(Row::Comment(written) | Row::Peer(_, written)) = self.rows.last_mut()
             && !written.ends_with('\n')
         {
             written.push('\n');
         }
-        let written = entry::write(&peer, "\n");
-        self.rows.push(Row::Known(peer, written));
+        let written = peer.to_line("\n");
+        self.rows.push(Row::Peer(peer, written));
     }
 
-    fn settle(&mut self, fingerprint: &Fingerprint, address: &Target) -> ChangeOutcome {
+    fn move_address(&mut self, fingerprint: &Fingerprint, address: &Target) -> ChangeOutcome {
         if self.by_fingerprint(fingerprint).is_none() {
             return ChangeOutcome::Unknown;
         }
@@ -269,7 +219,7 @@ impl Book {
 
     fn edit(&mut self, fingerprint: &Fingerprint, edit: impl FnOnce(&mut PeerEntry)) -> ChangeOutcome {
         let found = self.rows.iter_mut().find_map(|row| match row {
-            Row::Known(peer, written) if peer.fingerprint == *fingerprint => Some((peer, written)),
+            Row::Peer(peer, written) if peer.fingerprint == *fingerprint => Some((peer, written)),
             _ => None,
         });
         let Some((peer, written)) = found else { return ChangeOutcome::Unknown };
@@ -278,7 +228,7 @@ impl Book {
         if *peer == before {
             return ChangeOutcome::Same;
         }
-        *written = entry::write(peer, entry::tail(written));
+        *written = peer.to_line(tail(written));
         ChangeOutcome::Changed
     }
 }
@@ -286,20 +236,20 @@ impl Book {
 impl fmt::Display for Book {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.rows.iter().try_for_each(|row| match row {
-            Row::Kept(written) | Row::Known(_, written) => f.write_str(written),
+            Row::Comment(written) | Row::Peer(_, written) => f.write_str(written),
         })
     }
 }
 
-/// What earlier lines have taken, with their numbers.
+/// Names, keys and addresses of the lines read so far, each with its line number.
 #[derive(Default)]
-struct Seen {
+struct EarlierLines {
     names: BTreeMap<String, usize>,
     keys: BTreeMap<Fingerprint, usize>,
     addresses: BTreeMap<Target, usize>,
 }
 
-impl Seen {
+impl EarlierLines {
     fn check(&mut self, number: usize, peer: Option<PeerEntry>) -> Result<Option<PeerEntry>, EntryError> {
         let Some(peer) = peer else { return Ok(None) };
         if let Some(&first) = self.keys.get(&peer.fingerprint) {
@@ -319,8 +269,8 @@ impl Seen {
     }
 }
 
-/// The first bad lines in one row, and how many there are besides.
-fn list(lines: &[BadLine]) -> String {
+/// The first bad lines in one row, and the number of the others.
+fn summary(lines: &[BadLine]) -> String {
     const SHOWN: usize = 3;
     let shown: Vec<String> = lines.iter().take(SHOWN).map(ToString::to_string).collect();
     match lines.len().saturating_sub(SHOWN) {

@@ -1,4 +1,4 @@
-//! The book read, changed and written back.
+//! Tests of the peer book: reading, changes, writing back.
 
 use proptest::prelude::*;
 
@@ -110,8 +110,8 @@ fn an_address_belongs_to_one_peer() {
         ChangeOutcome::Changed
     );
     assert_eq!(book.by_address(&address("host:9")).unwrap().fingerprint, key(1));
-    let stranger = Change::Address { fingerprint: key(7), address: address("host:9") };
-    assert_eq!(book.apply(&stranger), ChangeOutcome::Unknown);
+    let unknown = Change::Address { fingerprint: key(7), address: address("host:9") };
+    assert_eq!(book.apply(&unknown), ChangeOutcome::Unknown);
     assert_eq!(book.by_address(&address("host:9")).unwrap().fingerprint, key(1));
 }
 

@@ -1,4 +1,4 @@
-//! What peers may and may not put on a screen, by example and by ten thousand random strings.
+//! Tests of safe text, by example and by ten thousand random strings.
 
 use proptest::prelude::*;
 use unicode_properties::{GeneralCategory as Gc, UnicodeGeneralCategory};

@@ -13,7 +13,8 @@ use super::safety_card;
 use super::size::Size;
 use super::wrap::{wrap, wrap_answer};
 use crate::app::clock::local;
-use crate::chat::{Info, Message, Notice, SafetyCard, earlier_words};
+use crate::chat::display::{SafetyCard, earlier_messages};
+use crate::chat::{Info, Message, Notice};
 use crate::config::TimeFormat;
 use crate::limits;
 use crate::text::safe::SafeText;
@@ -254,6 +255,7 @@ fn table_rows(table: &[Vec<String>], rows: Vec<String>, cells: usize) -> Vec<Str
 mod tests {
     use super::*;
     use crate::crypto::Fingerprint;
+    use crate::time::UnixMs;
 
     const NOON: UnixMs = UnixMs(1_764_072_000_000);
     const DAY_MS: u64 = 86_400_000;
@@ -263,8 +265,8 @@ mod tests {
             name: name.to_owned(),
             fingerprint: Some(Fingerprint::of(name.as_bytes())),
             trust_level: crate::chat::TrustLevel::Unverified,
-            arrived_ms,
-            sent_ms: arrived_ms,
+            arrived: UnixMs(arrived_ms),
+            sent: UnixMs(arrived_ms),
             text: text.into(),
             rows: SafeText::rows(text),
         })

@@ -130,7 +130,7 @@ impl Helper {
 fn sample(line: &str) -> String {
     let rows: Vec<_> = line.lines().collect();
     let shown = rows.iter().take(SAMPLE_ROWS).copied().collect::<Vec<_>>().join("\n");
-    format!("{shown}\n{}", prompts::block_rest(rows.len().saturating_sub(SAMPLE_ROWS)))
+    format!("{shown}\n{}", display::block_rest(rows.len().saturating_sub(SAMPLE_ROWS)))
 }
 
 /// Whether rustyline's layout of a line ends left of a row's first cell.

@@ -86,7 +86,8 @@ fn the_tables_have_what_the_source_has_and_nothing_else() {
     let named: BTreeSet<_> = schema.events.keys().cloned().collect();
     assert_eq!(named, variants);
     let sources: String = [
-        "src/events/from_notice.rs",
+        "src/chat/display/mod.rs",
+        "src/chat/display/close_reason.rs",
         "src/cli/args.rs",
         "src/cli/pipe/outcome.rs",
         "src/cli/send/mod.rs",

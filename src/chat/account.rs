@@ -1,0 +1,104 @@
+//! Account of the user in the core: name, keys, and the key that is being generated.
+
+use super::types::{Direction, KeyFor, OwnKey, Protocol};
+use crate::crypto::{Fingerprint, Seed};
+use crate::peers::name::Name;
+use crate::session::{AnySession, OaepRole, OaepSession, Role, Session, SessionConfig};
+use crate::time::MonoMs;
+use crate::wire::Purpose;
+
+/// Name and keys of the user.
+pub(crate) struct Account {
+    pub(crate) name: Name,
+    identity: Option<OwnKey>,
+    oaep_key: Option<OwnKey>,
+    pub(crate) purpose: Purpose,
+}
+
+impl Account {
+    pub(crate) fn new(name: Name, identity: Option<OwnKey>) -> Self {
+        Self { name, identity, oaep_key: None, purpose: Purpose::Chat }
+    }
+
+    pub(crate) fn key(&self, of: KeyFor) -> Option<&OwnKey> {
+        match of {
+            KeyFor::Identity => self.identity.as_ref(),
+            KeyFor::RawWire => self.oaep_key.as_ref(),
+        }
+    }
+
+    pub(crate) fn set_key(&mut self, of: KeyFor, key: OwnKey) {
+        match of {
+            KeyFor::Identity => self.identity = Some(key),
+            KeyFor::RawWire => self.oaep_key = Some(key),
+        }
+    }
+
+    /// Fingerprint of the identity.
+    pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
+        self.identity.as_ref().map(|key| key.public.fingerprint())
+    }
+
+    /// Key that must be generated before a protocol can be spoken, if one must.
+    pub(crate) fn missing_key(&self, protocol: Protocol) -> Option<KeyFor> {
+        let wanted = match protocol {
+            Protocol::Native => KeyFor::Identity,
+            Protocol::Oaep(Direction::Both) => KeyFor::RawWire,
+            Protocol::Oaep(Direction::OneWay) => return None,
+        };
+        self.key(wanted).is_none().then_some(wanted)
+    }
+
+    /// New session, if the key for it is there.
+    pub(crate) fn session(
+        &self,
+        protocol: Protocol,
+        role: Role,
+        seed: Seed,
+        now: MonoMs,
+    ) -> Option<AnySession> {
+        let public = |of| self.key(of).map(|key| key.public.clone());
+        let role = match (protocol, role) {
+            (Protocol::Native, role) => {
+                let (key, name) = (public(KeyFor::Identity)?, self.name.to_string());
+                let config = SessionConfig { key, name, purpose: self.purpose };
+                return Some(AnySession::Native(Box::new(Session::new(role, config, seed, now.0))));
+            }
+            (Protocol::Oaep(_), Role::Responder) => OaepRole::Listener(public(KeyFor::RawWire)?),
+            (Protocol::Oaep(Direction::Both), Role::Initiator) => OaepRole::Dialer(public(KeyFor::RawWire)?),
+            (Protocol::Oaep(Direction::OneWay), Role::Initiator) => OaepRole::OneWay,
+        };
+        Some(AnySession::Raw(Box::new(OaepSession::new(role, seed, now.0))))
+    }
+}
+
+/// Progress of a key that is being generated.
+#[derive(Clone, Copy)]
+pub(crate) struct KeygenProgress {
+    pub(crate) of: KeyFor,
+    started: MonoMs,
+    reported: MonoMs,
+}
+
+impl KeygenProgress {
+    /// Time between two reports, in milliseconds.
+    const REPORT_EVERY_MS: u64 = 2_000;
+
+    pub(crate) fn new(of: KeyFor, now: MonoMs) -> Self {
+        Self { of, started: now, reported: now }
+    }
+
+    /// Moment of the next report.
+    pub(crate) fn poll_timeout(&self) -> MonoMs {
+        self.reported + Self::REPORT_EVERY_MS
+    }
+
+    /// Seconds since the start, if a report is due.
+    pub(crate) fn report(&mut self, now: MonoMs) -> Option<u64> {
+        let due = now >= self.poll_timeout();
+        due.then(|| {
+            self.reported = now;
+            now.since(self.started) / 1_000
+        })
+    }
+}

@@ -1,0 +1,146 @@
+//! Sentences of close reasons: why a handshake failed, and why an established connection was lost.
+
+use crate::limits;
+use crate::session::{CloseReason, OaepCloseReason};
+use crate::text::safe::SafeText;
+use crate::wire::{ByeReason, Purpose, SUITE, VERSION, WireError};
+
+/// Beginning of every PEM, as far as the first bytes of a peer are kept.
+const PEM_BEGINS: &[u8] = b"-----BEGIN";
+
+/// Version and suite of the native protocol.
+pub(crate) fn version_and_suite() -> String {
+    format!("version {VERSION}, suite {SUITE}")
+}
+
+/// Failure of a peer to keep what it got, if that is why it left.
+pub(crate) fn output_failure(reason: &CloseReason) -> Option<&'static str> {
+    match reason {
+        CloseReason::Bye(ByeReason::OutputGone) => Some("who read its output has gone"),
+        CloseReason::Bye(ByeReason::OutputFull) => Some("no space left where it writes"),
+        CloseReason::Bye(ByeReason::OutputFailed) => Some("its output failed"),
+        _ => None,
+    }
+}
+
+/// Cause of a loss that no system error explains.
+pub(crate) fn loss_cause(reason: &CloseReason) -> String {
+    match reason {
+        CloseReason::IdleTimeout => format!("no answer for {} s", limits::DEAD_AFTER_MS / 1_000),
+        CloseReason::Record => "a record failed its check".to_owned(),
+        _ => "it broke the protocol".to_owned(),
+    }
+}
+
+/// Loss of an established connection.
+pub(super) fn connection_loss(name: &str, reason: &CloseReason, error: Option<&str>) -> String {
+    let because = because(error);
+    match reason {
+        CloseReason::ConnectionLost { mid_record: true } => {
+            format!("lost {name} in the middle of a message{because}")
+        }
+        CloseReason::ConnectionLost { mid_record: false } | CloseReason::LostInHandshake => {
+            format!("lost {name}: connection cut{because}")
+        }
+        CloseReason::Oaep(reason) => oaep_failure(name, reason, &because),
+        CloseReason::Bye(ByeReason::Refused) => format!("{name} no longer wants to talk to this key"),
+        CloseReason::Bye(ByeReason::Replaced) => {
+            format!("{name} closed this connection: you are connected from elsewhere")
+        }
+        reason => match output_failure(reason) {
+            Some(failure) => format!("{name} could not keep what it got: {failure}"),
+            None => format!("lost {name}: {}; link closed", loss_cause(reason)),
+        },
+    }
+}
+
+/// Kind of a failed handshake in JSON.
+pub(super) fn handshake_failure_kind(reason: &CloseReason) -> &'static str {
+    match reason {
+        CloseReason::VersionMismatch(_) | CloseReason::Oaep(OaepCloseReason::Native) => "mismatch",
+        CloseReason::Key(_)
+        | CloseReason::Oaep(OaepCloseReason::Key(_))
+        | CloseReason::PeerAbort
+        | CloseReason::Bye(_) => "refused",
+        _ => "handshake",
+    }
+}
+
+/// End of a connection before the peer was known.
+pub(super) fn handshake_failure(remote: &str, reason: &CloseReason, error: Option<&str>) -> String {
+    let timeout_s = limits::HANDSHAKE_TIMEOUT_MS / 1_000;
+    match reason {
+        CloseReason::HandshakeTimeout => format!("{remote} did not finish the handshake in {timeout_s} s"),
+        // On the raw wire the listener begins, so that both sides would wait.
+        CloseReason::NoData => format!(
+            "{remote} said nothing and did not finish the handshake in {timeout_s} s; if it speaks the raw wire, \
+             add --wire oaep"
+        ),
+        CloseReason::PeerAbort | CloseReason::Bye(_) => {
+            format!("{remote} refused the handshake: it may not know or accept your key")
+        }
+        CloseReason::NotRsachat(first) if first.starts_with(PEM_BEGINS) => {
+            format!("{remote} speaks the raw wire; for that, add --wire oaep to :connect or :listen")
+        }
+        CloseReason::NotRsachat(first) => {
+            let first = SafeText::line_from_bytes(first);
+            format!("{remote} does not speak rsachat; it began with \"{first}\"")
+        }
+        CloseReason::VersionMismatch(WireError::Purpose(theirs)) => {
+            let ours = match theirs {
+                Purpose::Chat => Purpose::Pipe,
+                Purpose::Pipe => Purpose::Chat,
+            };
+            format!("{remote} wants a {theirs}, this is a {ours}; not connected")
+        }
+        CloseReason::VersionMismatch(error) => {
+            format!("{remote} does not fit: {error}, this is {}", version_and_suite())
+        }
+        CloseReason::Handshake
+        | CloseReason::Wire(_)
+        | CloseReason::ProtocolViolation
+        | CloseReason::Record
+        | CloseReason::NonceExhausted => format!("the handshake with {remote} failed; nothing was sent"),
+        CloseReason::Oaep(reason) => oaep_failure(remote, reason, &because(error)),
+        CloseReason::Overloaded => format!("too many callers at once; {remote} was turned away"),
+        CloseReason::Key(error) => format!("the key of {remote} is refused: {error}"),
+        CloseReason::ConnectionLost { .. } | CloseReason::LostInHandshake => {
+            format!("{remote} hung up during the handshake{}", because(error))
+        }
+        CloseReason::LocalClose | CloseReason::LocalReject | CloseReason::IdleTimeout => {
+            format!("{remote} was disconnected")
+        }
+    }
+}
+
+/// End of a connection on the raw wire, established or not.
+fn oaep_failure(remote: &str, reason: &OaepCloseReason, because: &str) -> String {
+    match reason {
+        OaepCloseReason::Native => {
+            format!("{remote} speaks rsachat's own wire, this is the raw one; leave out --wire oaep")
+        }
+        OaepCloseReason::NoPem(first) => {
+            let first = SafeText::line_from_bytes(first);
+            format!("{remote} sent no public key in PEM form; it began with \"{first}\"")
+        }
+        OaepCloseReason::NoKey => format!(
+            "{remote} sent no public key{because}; if it is rsachat on its own wire, leave out --wire oaep"
+        ),
+        OaepCloseReason::EndlessKey => format!("{remote} sent a public key that does not end; closed"),
+        OaepCloseReason::Key(error) => format!("the key of {remote} is refused, and not kept: {error}"),
+        OaepCloseReason::OutOfStep => format!("the stream from {remote} is out of step; closed"),
+        OaepCloseReason::Unheard => format!(
+            "lost {remote}: it hung up before it had said anything{because}; if it is the tutorial's server, \
+             connect with --one-way"
+        ),
+        OaepCloseReason::Gone => format!("{remote} hung up before it had said anything{because}"),
+        OaepCloseReason::NoData => {
+            format!("{remote} said nothing for {} min; closed", limits::RAW_MUTE_MS / 60_000)
+        }
+    }
+}
+
+/// Error of the system in parentheses, if there was one.
+fn because(error: Option<&str>) -> String {
+    error.map_or_else(String::new, |error| format!(" ({error})"))
+}

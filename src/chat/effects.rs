@@ -1,0 +1,89 @@
+//! Effect queue of the core, with the rate limit of warnings that any caller can cause.
+
+use std::collections::VecDeque;
+
+use super::io::Effect;
+use super::notice::{Info, Notice, Warning};
+use crate::time::MonoMs;
+
+/// Effects that were asked for and not yet polled.
+#[derive(Default)]
+pub(crate) struct Effects {
+    queue: VecDeque<Effect>,
+    limiter: RateLimiter,
+}
+
+impl Effects {
+    pub(crate) fn push(&mut self, effect: Effect) {
+        self.queue.push_back(effect);
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Effect> {
+        self.queue.pop_front()
+    }
+
+    pub(crate) fn show(&mut self, notice: Notice) {
+        self.push(Effect::Show(notice, None));
+    }
+
+    pub(crate) fn info(&mut self, info: Info) {
+        self.show(Notice::Info(info));
+    }
+
+    pub(crate) fn warn(&mut self, warning: Warning) {
+        self.show(Notice::Warning(warning));
+    }
+
+    /// Shows a warning that any caller can cause, at most one a second; the rest is counted.
+    pub(crate) fn warn_limited(&mut self, warning: Warning, now: MonoMs) {
+        if self.limiter.admits(now) {
+            self.warn(warning);
+        }
+    }
+
+    /// Shows how many warnings were held back, once that is due.
+    pub(crate) fn handle_timeout(&mut self, now: MonoMs) {
+        if let Some(times) = self.limiter.take_suppressed(now) {
+            self.warn(Warning::Suppressed { times });
+        }
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<MonoMs> {
+        self.limiter.poll_timeout()
+    }
+}
+
+/// Rate limiter of warnings.
+#[derive(Default)]
+struct RateLimiter {
+    last_shown: Option<MonoMs>,
+    suppressed: u64,
+}
+
+impl RateLimiter {
+    /// Time between two warnings, in milliseconds.
+    const INTERVAL_MS: u64 = 1_000;
+
+    fn admits(&mut self, now: MonoMs) -> bool {
+        let admitted = self.last_shown.is_none_or(|shown| now >= shown + Self::INTERVAL_MS);
+        if admitted {
+            self.last_shown = Some(now);
+        } else {
+            self.suppressed += 1;
+        }
+        admitted
+    }
+
+    fn take_suppressed(&mut self, now: MonoMs) -> Option<u64> {
+        if self.poll_timeout().is_none_or(|due| now < due) {
+            return None;
+        }
+        self.last_shown = Some(now);
+        Some(std::mem::take(&mut self.suppressed))
+    }
+
+    /// Moment at which the count of suppressed warnings is due.
+    fn poll_timeout(&self) -> Option<MonoMs> {
+        (self.suppressed > 0).then(|| self.last_shown.unwrap_or_default() + Self::INTERVAL_MS)
+    }
+}

@@ -1,0 +1,37 @@
+//! Orderly end of the program: its exit code, and how long it waits for receipts.
+
+use super::types::ExitRequest;
+use crate::limits;
+use crate::time::MonoMs;
+
+/// Exit code of a program that waited for receipts and did not get them all.
+const LOST_CODE: u8 = 5;
+
+/// End of the program that has begun.
+#[derive(Clone, Copy)]
+pub(crate) struct Shutdown {
+    pub(crate) code: u8,
+    /// Moment at which it ends whatever is not acknowledged; none: it waits.
+    pub(crate) at_latest: Option<MonoMs>,
+}
+
+impl Shutdown {
+    /// Begins the end: at once after a signal or a failure, otherwise once all is acknowledged.
+    pub(crate) fn new(request: ExitRequest, now: MonoMs, refused_lines: u64) -> Self {
+        let (code, at_latest) = match request {
+            ExitRequest::Quit => (0, Some(now + limits::FAREWELL_MS)),
+            // Each refused line was reported, but the input as a whole did not arrive.
+            ExitRequest::EndOfInput => (u8::from(refused_lines > 0), None),
+            ExitRequest::Signal(number) => (number.saturating_add(128), Some(now)),
+            ExitRequest::Failure(code) => (code, Some(now)),
+        };
+        Self { code, at_latest }
+    }
+
+    /// Records that a message will not be acknowledged: if that was waited for, the end is a loss.
+    pub(crate) fn set_lost(&mut self) {
+        if self.at_latest.is_none() {
+            self.code = LOST_CODE;
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Types that the parts of the conversation core share: protocols, keys, policies, origins,
+//! outcomes.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use crate::crypto::{Fingerprint, PublicKey};
+use crate::ids::ConnId;
+use crate::limits;
+use crate::peers::address::{Family, ListenAt, Target};
+use crate::peers::book::Trust;
+
+/// Protocol of a connection. The user names it; it is never negotiated, and nothing falls back to
+/// it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Protocol {
+    /// Our own.
+    #[default]
+    Native,
+    /// The raw OAEP blocks of the Python tutorial.
+    Oaep(Direction),
+}
+
+/// Whether the side that dials on the raw wire gives its key as well.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Direction {
+    /// Each side has the other's key.
+    Both,
+    /// Only the listener's key is known.
+    OneWay,
+}
+
+/// Purpose of a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeyFor {
+    /// The identity of the user.
+    Identity,
+    /// The raw wire, and nothing else.
+    RawWire,
+}
+
+impl KeyFor {
+    /// Bits of such a key where none are named.
+    #[must_use]
+    pub fn default_bits(self) -> u32 {
+        match self {
+            Self::Identity => limits::KEY_BITS_DEFAULT,
+            Self::RawWire => limits::RAW_KEY_BITS_DEFAULT,
+        }
+    }
+}
+
+/// Key of our own as the store has it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OwnKey {
+    /// The public half.
+    pub public: PublicKey,
+    /// Its file, as it may be shown.
+    pub file: String,
+}
+
+/// Result of key generation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewKey {
+    /// The key and its file.
+    pub key: OwnKey,
+    /// File of the key before it, if there was one.
+    pub kept: Option<String>,
+    /// Where the key came from: another process may have made the first key meanwhile.
+    pub origin: KeyOrigin,
+}
+
+/// Source of a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeyOrigin {
+    /// Generated just now.
+    Made,
+    /// Found in its file.
+    Found,
+}
+
+/// Treatment of a key that exists when another is generated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeyReplacement {
+    /// The existing key stays in use, and none is generated.
+    Never,
+    /// The old key is kept beside the new one.
+    KeepOld,
+}
+
+/// Peers that are accepted at the other end of a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AcceptPolicy {
+    /// Every peer.
+    Anyone,
+    /// Peers with a key in the book.
+    KnownOnly,
+    /// The holder of this key, chosen by name.
+    Key(Fingerprint),
+    /// The holder of this key, which the user typed or pasted: a listener verifies it by that.
+    Pinned(Fingerprint),
+}
+
+/// Degree of certainty that a key belongs to the peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TrustLevel {
+    /// Accepted at first sight.
+    Unverified,
+    /// Compared by the user.
+    Verified,
+    /// None: on the raw wire anybody can write in anybody's name.
+    Unauthenticated,
+}
+
+impl TrustLevel {
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unverified => "unverified",
+            Self::Verified => "verified",
+            Self::Unauthenticated => "raw",
+        }
+    }
+}
+
+impl From<Trust> for TrustLevel {
+    fn from(trust: Trust) -> Self {
+        match trust {
+            Trust::Verified => Self::Verified,
+            Trust::Unverified | Trust::Blocked => Self::Unverified,
+        }
+    }
+}
+
+/// Options of an outbound connection.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DialOptions {
+    /// The address.
+    pub target: Target,
+    /// The address family.
+    pub family: Family,
+    /// Key that `:connect --pin` names: it is accepted and marked verified.
+    pub pin: Option<Fingerprint>,
+    /// Peers that are accepted.
+    pub accept: AcceptPolicy,
+    /// The protocol.
+    pub protocol: Protocol,
+}
+
+/// Options of a listener.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ListenOptions {
+    /// The address.
+    pub at: ListenAt,
+    /// The address family.
+    pub family: Family,
+    /// Callers that are accepted; by default those of [`super::Chat::set_callers`].
+    pub accept: Option<AcceptPolicy>,
+    /// The protocol.
+    pub protocol: Protocol,
+}
+
+/// Origin of a connection, shown as the address of the other side.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// Dialled by us.
+    Outbound(DialOptions),
+    /// Accepted by a listener.
+    Inbound {
+        /// Address of the caller.
+        from: SocketAddr,
+        /// Callers that the listener accepts.
+        accept: AcceptPolicy,
+    },
+}
+
+impl Origin {
+    /// Whether the connection was accepted by a listener.
+    #[must_use]
+    pub fn is_inbound(&self) -> bool {
+        matches!(self, Self::Inbound { .. })
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Outbound(options) => options.target.fmt(f),
+            Self::Inbound { from, .. } => from.fmt(f),
+        }
+    }
+}
+
+/// Identity of a peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum PeerId {
+    /// The key that the peer has proved.
+    Key(Fingerprint),
+    /// The connection alone: the raw wire proves no key.
+    Conn(ConnId),
+}
+
+/// Reason why the program ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ExitRequest {
+    /// Command of the user.
+    Quit,
+    /// End of the input: everything accepted is to be delivered first.
+    EndOfInput,
+    /// Signal, by its number.
+    Signal(u8),
+    /// Failure of what the program was started for, with its exit code.
+    Failure(u8),
+}
+
+/// Outcome of a connection that was dialled, or of a listener.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DialOutcome {
+    /// The address cannot be listened on.
+    ListenFailed,
+    /// No address accepted a connection.
+    Unreachable,
+    /// Another peer than the one asked for, or a handshake that either side refused.
+    Refused,
+    /// The connection was lost, or timed out.
+    Lost,
+    /// The peer left in order, before everything was acknowledged.
+    PeerLeftEarly,
+    /// The peer could not keep what it got.
+    Failed,
+    /// The peer left in order, everything acknowledged.
+    Left,
+    /// We left in order, everything acknowledged.
+    Done,
+}
+
+/// Receipt that is due once a message has been shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReceiptDue {
+    /// Connection that it goes to.
+    pub conn: ConnId,
+    /// Number of the last message that it covers.
+    pub upto: u64,
+}
+
+/// Setting of `:notify`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NotifyPolicy {
+    /// Messages that notify.
+    pub when: NotifyWhen,
+    /// Content of the notification.
+    pub content: NotifyContent,
+}
+
+/// Messages that notify.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NotifyWhen {
+    /// None.
+    Never,
+    /// Those that have our name as a word.
+    Mentioned,
+    /// All.
+    Always,
+}
+
+/// Content of a notification, which is seen by whoever sees the desktop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NotifyContent {
+    /// That there is a message, without its sender.
+    Hidden,
+    /// Sender and text.
+    Shown,
+}
+
+impl Default for NotifyPolicy {
+    fn default() -> Self {
+        Self { when: NotifyWhen::Mentioned, content: NotifyContent::Hidden }
+    }
+}
