@@ -1,5 +1,5 @@
-//! Host of effects: the trait that performs them, and the one of this process with its sockets, threads, log and
-//! notice sink.
+//! Host of effects: the trait that performs them, and the one of this process with its sockets,
+//! threads, log and notice sink.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -23,7 +23,7 @@ use crate::net::{Net, ReadInterest, SocketId};
 use crate::peers::address::{Family, ListenAt, Target};
 use crate::time::{MonoMs, Now, UnixMs};
 
-/// Performer of every effect that is not about the account.
+/// Performer of every effect that is not about the profile.
 pub(crate) trait Host {
     /// Moment of the next input.
     fn now(&self) -> Now;
@@ -31,9 +31,11 @@ pub(crate) trait Host {
     fn today(&self) -> String;
     /// The chat has handled an input; its effects come next.
     fn chat_changed(&mut self, _chat: &Chat) {}
-    /// Performs an effect. Returns its result if that is known at once; other results become inputs later.
+    /// Performs an effect. Returns its result if that is known at once; other results become inputs
+    /// later.
     fn perform(&mut self, effect: Effect, keys: &KeyRing) -> Option<Input<'static>>;
-    /// Generates a key. Returns it at once, or passes it later to [`super::account::Client::store_key`].
+    /// Generates a key. Returns it at once, or passes it later to
+    /// [`super::client::Client::store_key`].
     fn generate_key(&mut self, request: &KeygenRequest) -> Option<Result<StoredKey, AppError>>;
 }
 
@@ -306,7 +308,7 @@ impl<S: NoticeSink> Host for OsHost<S> {
                 }
             }
             Effect::CancelKey => self.keygen = None,
-            // The account performs these.
+            // The profile performs these.
             Effect::ReadBook { .. }
             | Effect::ChangeBook(_)
             | Effect::MakeKey { .. }

@@ -1,5 +1,5 @@
-//! The log that a person asked for: what is said and what happens, one line each, in the safe form of the
-//! screen. Without it nothing of a conversation is written to disk.
+//! The log that a person asked for: what is said and what happens, one line each, in the safe form
+//! of the screen. Without it nothing of a conversation is written to disk.
 
 use std::fs::{File, Permissions};
 use std::io::{self, Write as _};
@@ -43,7 +43,8 @@ impl Log {
         Ok(Self { name: name.to_owned(), file })
     }
 
-    /// Writes what a notice says, unless it is an answer: those are in the log already, or no event.
+    /// Writes what a notice says, unless it is an answer: those are in the log already, or no
+    /// event.
     pub(crate) fn notice(&mut self, notice: &Notice, now_ms: u64) -> io::Result<()> {
         match notice {
             Notice::Answer(_) | Notice::Table(_) | Notice::History { .. } => Ok(()),

@@ -1,4 +1,4 @@
-//! From what people write to what the system takes, and from its errors to words.
+//! Addresses to listen on, resolved and bound.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use crate::net::{Net, SocketId, Stack};
 use crate::peers::address::{Family, ListenAt};
 
-/// Listens where a person said; a port alone is every address of this machine.
+/// Listens on an address; a port alone stands for every address of this machine.
 pub(crate) fn bind(net: &mut Net, at: &ListenAt, family: Family) -> io::Result<(SocketId, SocketAddr)> {
     let Some(host) = &at.host else {
         let v4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), at.port);
@@ -29,7 +29,7 @@ pub(crate) fn bind(net: &mut Net, at: &ListenAt, family: Family) -> io::Result<(
     Err(last)
 }
 
-/// Whether an address is of the wanted kind.
+/// Whether an address is of a family.
 pub(crate) fn of_family(addr: SocketAddr, family: Family) -> bool {
     match family {
         Family::Any => true,

@@ -1,11 +1,15 @@
-//! What the commands without a prompt have in common: their options and whom they may meet. Nobody can be asked here, so whoever is not known is refused unless the command line says otherwise.
+//! Options that subcommands share: home and passphrase, output, peer, protocol. A command without a
+//! prompt can ask nobody, so it refuses an unknown peer unless the command line says otherwise.
 
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
+use crate::app::client::Profile;
 use crate::app::error::{AppError, code};
+use crate::app::passphrase::PassphraseSource;
 use crate::chat::command::{Command, ONE_WAY_ON_NATIVE, wire_of};
 use crate::chat::{AcceptPolicy, Direction, Info, Notice, Protocol, RawInfo};
 use crate::config::SettingSources;
@@ -16,8 +20,48 @@ use crate::peers::address::{AddressError, Family};
 use crate::peers::book::Book;
 use crate::peers::name::Name;
 use crate::script::{HOW_TO_WRITE, milliseconds};
+use crate::store::Home;
 
-/// How to speak, and to whom what is going on is told.
+/// Options of every subcommand.
+#[derive(Args, Debug)]
+pub(crate) struct GlobalArgs {
+    // A subcommand's own options come first in its help; clap orders by number, and would mix both.
+    /// Folder with the key and the peers [default: `RSACHAT_HOME`, else the XDG data folder]
+    #[arg(long, value_name = "DIR", global = true, display_order = 900, value_hint = ValueHint::DirPath)]
+    pub(crate) home: Option<PathBuf>,
+    /// File with settings, `none` for no file [default: `RSACHAT_CONFIG`, else rsachat/config.toml
+    /// in the XDG config folder]
+    #[arg(long, value_name = "FILE", global = true, display_order = 901, value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// File whose first line is the passphrase of the key
+    #[arg(long, value_name = "FILE", global = true, display_order = 902, value_hint = ValueHint::FilePath)]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// Open descriptor whose first line is the passphrase of the key
+    #[arg(long, value_name = "N", global = true, display_order = 903, conflicts_with = "passphrase_file")]
+    pub(crate) passphrase_fd: Option<u32>,
+}
+
+impl GlobalArgs {
+    pub(crate) fn passphrase_source(&self) -> Option<PassphraseSource> {
+        let descriptor = self.passphrase_fd.map(PassphraseSource::Descriptor);
+        descriptor.or_else(|| self.passphrase_file.clone().map(PassphraseSource::File))
+    }
+}
+
+/// Home and settings that a subcommand with a chat runs on.
+pub(crate) struct Context<'a> {
+    pub(crate) home: Home,
+    pub(crate) settings: SettingSources,
+    pub(crate) global: &'a GlobalArgs,
+}
+
+impl Context<'_> {
+    pub(crate) fn unlock(&self) -> Result<Profile, AppError> {
+        Profile::unlock(&self.home, self.global.passphrase_source().as_ref())
+    }
+}
+
+/// Own name, address family and output of a subcommand.
 #[derive(Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct OutputArgs {
@@ -38,7 +82,7 @@ pub(crate) struct OutputArgs {
     verbose: bool,
 }
 
-/// Who may be at the other end.
+/// Peer that is accepted.
 #[derive(Args, Debug)]
 pub(crate) struct PeerArgs {
     /// The holder of this key and nobody else
@@ -52,10 +96,11 @@ pub(crate) struct PeerArgs {
     accept_new: bool,
 }
 
-/// Which wire is spoken.
+/// Protocol of the connection.
 #[derive(Args, Debug)]
 pub(crate) struct ProtocolArgs {
-    /// Speak this wire: `oaep` is the raw one of the Python tutorial, which authenticates nobody and has no receipts
+    /// Speak this wire: `oaep` is the raw one of the Python tutorial, which authenticates nobody
+    /// and has no receipts
     #[arg(long, value_name = "WIRE")]
     wire: Option<String>,
     /// On the raw wire, give no key of yours: for the tutorial's server
@@ -64,9 +109,9 @@ pub(crate) struct ProtocolArgs {
 }
 
 impl ProtocolArgs {
-    /// The wire, unless it cannot keep what else is asked for: `by_key` is the option given that chooses the other
-    /// side by its key.
-    pub(crate) fn wire(&self, by_key: Option<&str>) -> Result<Protocol, AppError> {
+    /// Protocol, unless it cannot keep what else is asked for: `by_key` is the option that chooses
+    /// the peer by its key.
+    pub(crate) fn protocol(&self, by_key: Option<&str>) -> Result<Protocol, AppError> {
         let usage = |words: String| AppError::new(code::USAGE, words);
         let wire =
             self.wire.as_deref().map(wire_of).transpose().map_err(|mistake| usage(mistake.to_string()))?;
@@ -82,22 +127,22 @@ impl ProtocolArgs {
     }
 }
 
-/// Says once what the raw wire does not give, and what follows from that for this command.
-pub(crate) fn warn_of_raw(wire: Protocol, so: &str, form: OutputFormat) {
-    if wire != Protocol::Native {
+/// Warns of what the raw wire does not give, with its consequence for this command.
+pub(crate) fn warn_of_raw(protocol: Protocol, consequence: &str, format: OutputFormat) {
+    if protocol != Protocol::Native {
         let banner = words(&Notice::Info(Info::Raw(RawInfo::Banner)));
-        tell(&Event::Warning { kind: "raw_wire", message: format!("{banner}; {so}") }, form);
+        tell(&Event::Warning { kind: "raw_wire", message: format!("{banner}; {consequence}") }, format);
     }
 }
 
 impl OutputArgs {
-    /// The name given here, else the one of the prompt's options and of the configuration.
-    pub(crate) fn own_name(&self, sources: &SettingSources) -> Result<Name, AppError> {
+    /// Name given here, else the one of the prompt's options and of the configuration.
+    pub(crate) fn own_name(&self, settings: &SettingSources) -> Result<Name, AppError> {
         match &self.name {
             Some(name) => {
                 Name::parse(name).map_err(|error| AppError::new(code::USAGE, format!("--name: {error}")))
             }
-            None => Ok(sources.settle().own_name()),
+            None => Ok(settings.settle().own_name()),
         }
     }
 
@@ -109,7 +154,7 @@ impl OutputArgs {
         }
     }
 
-    pub(crate) fn form(&self) -> OutputFormat {
+    pub(crate) fn format(&self) -> OutputFormat {
         match (self.json, self.verbose) {
             (true, _) => OutputFormat::Json,
             (_, true) => OutputFormat::Words(Detail::Everything),
@@ -119,12 +164,12 @@ impl OutputArgs {
 }
 
 impl PeerArgs {
-    /// As the chat has it.
-    pub(crate) fn callers(&self, wire: Protocol, book: &Book) -> Result<AcceptPolicy, AppError> {
-        callers(self.pin.as_deref(), self.to.as_deref(), others(self.accept_new, wire), book)
+    pub(crate) fn accept_policy(&self, protocol: Protocol, book: &Book) -> Result<AcceptPolicy, AppError> {
+        let otherwise = if self.accept_new { AcceptPolicy::Anyone } else { default_policy(protocol) };
+        accept_policy(self.pin.as_deref(), self.to.as_deref(), otherwise, book)
     }
 
-    /// The option that was given here, if one was.
+    /// Option that was given here, if one was.
     pub(crate) fn option(&self) -> Option<&'static str> {
         match (&self.pin, &self.to) {
             (Some(_), _) => Some("--pin"),
@@ -134,16 +179,19 @@ impl PeerArgs {
     }
 }
 
-/// Who is taken where no one is named. On the raw wire nobody can be known.
-pub(crate) fn others(accept_new: bool, wire: Protocol) -> AcceptPolicy {
-    if accept_new || wire != Protocol::Native { AcceptPolicy::Anyone } else { AcceptPolicy::KnownOnly }
+/// Policy where no peer is named. On the raw wire nobody can be known.
+pub(crate) fn default_policy(protocol: Protocol) -> AcceptPolicy {
+    match protocol {
+        Protocol::Native => AcceptPolicy::KnownOnly,
+        Protocol::Oaep(_) => AcceptPolicy::Anyone,
+    }
 }
 
-/// The holder of a pinned key, or a peer of the book, or whoever else is meant.
-pub(crate) fn callers(
+/// Policy for a pinned key, or a peer of the book by its name, or else the one given.
+pub(crate) fn accept_policy(
     pin: Option<&str>,
     name: Option<&str>,
-    others: AcceptPolicy,
+    otherwise: AcceptPolicy,
     book: &Book,
 ) -> Result<AcceptPolicy, AppError> {
     match (pin, name) {
@@ -151,13 +199,13 @@ pub(crate) fn callers(
             let wrong = |error| AppError::new(code::USAGE, format!("--pin: {error}"));
             Ok(AcceptPolicy::Pinned(pin.parse::<Fingerprint>().map_err(wrong)?))
         }
-        (None, Some(name)) => known(name, book).map(AcceptPolicy::Key),
-        (None, None) => Ok(others),
+        (None, Some(name)) => fingerprint_of(name, book).map(AcceptPolicy::Key),
+        (None, None) => Ok(otherwise),
     }
 }
 
-/// Listening or calling, as a command of the chat.
-pub(crate) fn way(
+/// Command of the chat that listens or connects.
+pub(crate) fn listen_or_connect(
     listen: Option<&str>,
     connect: Option<&str>,
     family: Family,
@@ -172,21 +220,21 @@ pub(crate) fn way(
     Ok(Command::Connect { target, family, pin: None, callers, wire })
 }
 
-/// Lets the noise for the handshake be gathered while the key is read and the other side is looked for: this
-/// takes longer than everything else that a short command does.
+/// Gathers entropy for the handshake while the key is read and the peer is reached: this takes
+/// longer than everything else that a short command does.
 pub(crate) fn warm_up_rng() {
     // Without the thread the handshake does it.
-    let _ = thread::Builder::new().name("noise".into()).spawn(crate::crypto::warm_up_rng);
+    let _ = thread::Builder::new().name("entropy".into()).spawn(crate::crypto::warm_up_rng);
 }
 
-/// A time on the command line, in the language of scripts.
+/// Parses a duration of the command line, as scripts write it.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let time = milliseconds(text).map(Duration::from_millis);
     time.filter(|time| !time.is_zero()).ok_or_else(|| HOW_TO_WRITE.to_owned())
 }
 
-/// The key of somebody in the book.
-fn known(name: &str, book: &Book) -> Result<Fingerprint, AppError> {
+/// Key of a peer in the book.
+fn fingerprint_of(name: &str, book: &Book) -> Result<Fingerprint, AppError> {
     let peer = Name::parse(name).ok().and_then(|name| book.by_name(&name));
     peer.map(|peer| peer.fingerprint).ok_or_else(|| {
         AppError::new(code::FAILED, format!("no peer is called {}", name.escape_debug()))

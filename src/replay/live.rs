@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::actors::Actors;
 use super::simulation::{Call, Simulation};
 use crate::app::error::describe;
-use crate::app::event_loop::tried_words;
+use crate::app::error::describe_attempts;
 use crate::app::resolve::{bind, of_family};
 use crate::chat::Input;
 use crate::net::NetEvent;
@@ -98,7 +98,7 @@ impl Actors {
             }
             NetEvent::Unreachable { conn, tried } => {
                 let Some((who, dial)) = self.simulation.dials.remove(&conn) else { return };
-                self.input(who, Input::Unreachable { dial, why: tried_words(&tried) });
+                self.input(who, Input::Unreachable { dial, why: describe_attempts(&tried) });
             }
             NetEvent::Bytes { conn, bytes } => {
                 let Some(who) = self.simulation.owners.get(&conn).copied() else { return };

@@ -9,7 +9,7 @@ use super::interrupt;
 use super::links::EndState;
 use super::simulation::Call;
 use crate::app::error::describe;
-use crate::app::event_loop::tried_words;
+use crate::app::error::describe_attempts;
 use crate::chat::Input;
 use crate::net::NetEvent;
 use crate::script::FaultInjection;
@@ -100,7 +100,7 @@ impl Actors {
                 match event {
                     NetEvent::Connected { conn, from: at, .. } if conn == ours => from = Some(at),
                     NetEvent::Unreachable { conn, tried } if conn == ours => {
-                        let why = tried_words(&tried);
+                        let why = describe_attempts(&tried);
                         self.simulation.inputs.push_back(unreachable(why));
                         return Ok(());
                     }

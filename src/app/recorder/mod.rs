@@ -1,6 +1,6 @@
-//! `--record FILE`: an interactive session as a script of all who took part. What a peer said becomes what it
-//! types, what it did becomes a directive or a command, and what differs from one machine to the next
-//! becomes a wildcard: so the script plays again without any of them.
+//! `--record FILE`: an interactive session as a script of all who took part. What a peer said
+//! becomes what it types, what it did becomes a directive or a command, and what differs from one
+//! machine to the next becomes a wildcard: so the script plays again without any of them.
 
 pub(crate) mod notices;
 
@@ -152,8 +152,8 @@ impl Recorder {
         }
     }
 
-    /// We wait for callers. In a script everybody is on one machine: an address of another network becomes the
-    /// loopback's.
+    /// We wait for callers. In a script everybody is on one machine: an address of another network
+    /// becomes the loopback's.
     fn listens(&mut self, line: &str, at: &ListenAt, family: Family) {
         let host = match (at.host.as_deref(), family) {
             (Some(host), _) if host.contains(':') => "[::1]",
@@ -199,8 +199,9 @@ impl Recorder {
         Some(format!("recording in {} has ended: {}", self.path.display(), describe(error)))
     }
 
-    /// Somebody is there: by our call, or by its own. On the raw wire each gives the other a key in the script, also
-    /// where one of them did not: what waits for an answer of a program that is not ours would wait for ever.
+    /// Somebody is there: by our call, or by its own. On the raw wire each gives the other a key in
+    /// the script, also where one of them did not: what waits for an answer of a program that is
+    /// not ours would wait for ever.
     fn joined(&mut self, name: &str, wire: Protocol, chat: &Chat) {
         let known = self.labels.contains_key(name);
         let label = &self.enters(name);
@@ -249,8 +250,8 @@ impl Recorder {
         self.labels.get(name).map_or(name, String::as_str)
     }
 
-    /// The label of who joins under this name: a new one, unless it took part already. Its name may have been ours,
-    /// or that of somebody who is called otherwise now.
+    /// The label of who joins under this name: a new one, unless it took part already. Its name may
+    /// have been ours, or that of somebody who is called otherwise now.
     fn enters(&mut self, name: &str) -> String {
         if let Some(label) = self.labels.get(name) {
             return label.clone();
@@ -311,8 +312,8 @@ impl Recorder {
     }
 }
 
-/// What we are called by a peer of the raw wire: nobody has a name of their own there, and the first number that
-/// is not the peer's own name is free.
+/// What we are called by a peer of the raw wire: nobody has a name of their own there, and the
+/// first number that is not the peer's own name is free.
 fn raw_name_at(peer: &str) -> &'static str {
     if peer == "raw-1" { "raw-2" } else { "raw-1" }
 }

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use clap::{Args, ValueHint};
 
 use crate::app::error::{AppError, code};
-use crate::app::global_args::GlobalArgs;
 use crate::app::keyring;
+use crate::cli::args::GlobalArgs;
 use crate::config::{Config, Layer, SettingSources};
 use crate::crypto::{Fingerprint, Identity};
 use crate::net::Net;
@@ -82,7 +82,7 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
     let (mut own, mut book) = (None, None);
     // In a folder that is refused nothing is read, and each file would only repeat why.
     if home.check().is_ok() {
-        let found = keyring::unlock(home, common).map(|(own, _)| own);
+        let found = keyring::unlock(home, common.passphrase_source().as_ref()).map(|(own, _)| own);
         report.add(&local::key(home, &found))?;
         own = found.ok().flatten().and_then(|own| own.identity());
         let (read, finding) = local::book(home);

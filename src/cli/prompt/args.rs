@@ -73,8 +73,8 @@ pub(crate) struct PromptArgs {
 }
 
 impl PromptArgs {
-    /// What the command line says of the things that can be configured. Who names a place to listen or calls
-    /// somebody does not mean the places of the file.
+    /// What the command line says of the things that can be configured. Who names a place to listen
+    /// or calls somebody does not mean the places of the file.
     ///
     /// # Errors
     /// A name that is none, an address that is none.

@@ -1,5 +1,5 @@
-//! The file that keeps typed lines, where somebody asked for one: there before the first line, and private. What
-//! stands in it is the line editor's.
+//! The file that keeps typed lines, where somebody asked for one: there before the first line, and
+//! private. What stands in it is the line editor's.
 
 use std::fs::{DirBuilder, File};
 use std::io;

@@ -1,5 +1,6 @@
-//! Where messages go: one thread writes them to standard output or hands them to a command, in their order, and
-//! reports each that has arrived there. What cannot be delivered is never reported as if it were.
+//! Where messages go: one thread writes them to standard output or hands them to a command, in
+//! their order, and reports each that has arrived there. What cannot be delivered is never reported
+//! as if it were.
 
 use crate::ids::ConnId;
 use std::collections::BTreeSet;
@@ -34,7 +35,8 @@ pub(crate) enum Destination {
 pub(crate) enum Delivered {
     /// Everything of this connection up to this number has arrived.
     Upto(ReceiptDue, u64),
-    /// This message could not be handed over, and so nothing that follows it on its connection will be.
+    /// This message could not be handed over, and so nothing that follows it on its connection will
+    /// be.
     Failed { conn: ConnId, why: String },
     /// Standard output cannot be written. Nothing follows.
     Broken(io::Error),

@@ -1,5 +1,5 @@
-//! Messages from standard input: a thread reads large pieces, cuts them up, and hands on what it has as soon
-//! as nothing more is ready. It does not know what becomes of them.
+//! Messages from standard input: a thread reads large pieces, cuts them up, and hands on what it
+//! has as soon as nothing more is ready. It does not know what becomes of them.
 
 use std::fs::File;
 use std::io::{self, Read};
