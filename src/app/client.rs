@@ -1,5 +1,5 @@
-//! Client: a chat with the profile of its user. Effects about the profile are performed here, all others
-//! by the [`Host`].
+//! Client: a chat with the profile of its user. Effects about the profile are performed here, all
+//! others by the [`Host`].
 
 use std::collections::VecDeque;
 use std::sync::Arc;

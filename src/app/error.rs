@@ -8,6 +8,9 @@ use crate::chat::DialOutcome;
 use crate::store::StoreError;
 use crate::store::book_file::BookError;
 
+/// Number of SIGPIPE.
+pub(crate) const SIGPIPE: u8 = 13;
+
 /// Exit codes, as in the table of the README.
 pub(crate) mod code {
     /// Ran, but did not end as asked.
@@ -21,7 +24,7 @@ pub(crate) mod code {
     /// Silence or loss before everything was acknowledged.
     pub(crate) const LOST: u8 = 5;
     /// The reader of our output has gone: as a program that SIGPIPE ends, and as silent.
-    pub(crate) const READER_GONE: u8 = 141;
+    pub(crate) const READER_GONE: u8 = 128 + super::SIGPIPE;
 }
 
 impl DialOutcome {

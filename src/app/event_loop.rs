@@ -139,7 +139,9 @@ impl<S: NoticeSink> App<S> {
     pub(crate) fn handle(&mut self, input: Input<'_>) {
         match (&mut self.recorder, &input) {
             (Some(recorder), Input::Line(line)) => recorder.typed(line, &self.client.chat),
-            (Some(recorder), Input::ExitRequest(request)) => recorder.leaves(*request, &self.client.chat),
+            (Some(recorder), Input::ExitRequest(request)) => {
+                recorder.exit_requested(*request, &self.client.chat);
+            }
             _ => {}
         }
         self.client.handle(&mut self.host, input);
@@ -180,7 +182,7 @@ impl<S: NoticeSink> App<S> {
         }
         let ended = self.client.exit_code().is_some();
         if ended {
-            recorder.over();
+            recorder.finished();
         }
         let failure = recorder.flush();
         if let Some(failure) = &failure {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::clock;
 use super::error::{AppError, code, describe};
 use super::keyring::{self, KeyRing, StoredKey};
 use super::log::Log;
-use super::resolve::{bind, of_family};
+use super::resolve::{bind, resolve};
 use super::sink::NoticeSink;
 use crate::chat::{Chat, Effect, Input, KeyFor, Notice, Protocol, ReceiptDue, Replacing};
 use crate::crypto::{JobResult, Passphrase, RsaJob};
@@ -139,12 +139,11 @@ impl<S: NoticeSink> OsHost<S> {
         for (dial, found) in found {
             self.lookups.remove(&dial);
             let why = match found {
-                Ok(Ok(addrs)) if !addrs.is_empty() => {
+                Ok(Ok(addrs)) => {
                     let conn = self.net.connect(addrs);
                     self.dials.insert(conn, dial);
                     continue;
                 }
-                Ok(Ok(_)) => "the name has no address of that kind".to_owned(),
                 Ok(Err(error)) => describe(&error),
                 Err(panicked) => panicked.to_string(),
             };
@@ -184,8 +183,7 @@ impl<S: NoticeSink> OsHost<S> {
 
     fn show(&mut self, notice: Notice, due: Option<ReceiptDue>) -> Option<Input<'static>> {
         self.sink.show(&notice, due);
-        let now_ms = self.now().unix.0;
-        let failure = self.write_log(|log| log.notice(&notice, now_ms));
+        let failure = self.write_log(&notice, self.now().unix.0);
         if let Some(recorded) = &mut self.recorded {
             recorded.push(notice);
         }
@@ -193,9 +191,9 @@ impl<S: NoticeSink> OsHost<S> {
     }
 
     /// Writes into the log, if one is kept. It is closed when it cannot be written.
-    fn write_log(&mut self, write: impl FnOnce(&mut Log) -> io::Result<()>) -> Option<Input<'static>> {
+    fn write_log(&mut self, notice: &Notice, now_ms: u64) -> Option<Input<'static>> {
         let log = self.log.as_mut()?;
-        let error = write(log).err()?;
+        let error = log.write(notice, now_ms).err()?;
         let file = log.name.clone();
         self.log = None;
         Some(Input::Logging { file, result: Err(describe(&error)) })
@@ -220,10 +218,7 @@ impl<S: NoticeSink> OsHost<S> {
 
     /// Resolves in a thread: the system's resolver can take as long as it likes.
     fn connect(&mut self, dial: DialId, target: Target, family: Family) -> Option<Input<'static>> {
-        let work = move || {
-            let found = (target.host.as_str(), target.port).to_socket_addrs()?;
-            Ok(found.filter(|addr| of_family(*addr, family)).collect())
-        };
+        let work = move || resolve(&target.host, target.port, family);
         match BackgroundTask::start("lookup", self.net.waker(), work) {
             Ok(task) => {
                 self.lookups.insert(dial, task);
@@ -285,7 +280,8 @@ impl<S: NoticeSink> Host for OsHost<S> {
             Effect::Alert(text) => self.sink.alert(&text),
             Effect::Sent(sent) => {
                 self.sink.sent(&sent);
-                return self.write_log(|log| log.sent(&sent.said));
+                let arrived_ms = sent.said.arrived_ms;
+                return self.write_log(&Notice::Message(sent.said), arrived_ms);
             }
             Effect::Received { name, upto } => self.sink.received(&name, upto),
             Effect::OpenLog(file) => return Some(self.open_log(file)),

@@ -136,12 +136,10 @@ pub(crate) fn load(
 }
 
 fn read(of: KeyFor, pem: &str, passphrase: Option<&Passphrase>) -> Result<PrivateKey, KeyFileError> {
-    match of {
-        KeyFor::Identity => {
-            Identity::from_pem(pem, passphrase).map(|key| PrivateKey::Identity(Arc::new(key)))
-        }
-        KeyFor::RawWire => OaepKeyPair::from_pem(pem, passphrase).map(|key| PrivateKey::Raw(Arc::new(key))),
-    }
+    Ok(match of {
+        KeyFor::Identity => PrivateKey::Identity(Arc::new(Identity::from_pem(pem, passphrase)?)),
+        KeyFor::RawWire => PrivateKey::Raw(Arc::new(OaepKeyPair::from_pem(pem, passphrase)?)),
+    })
 }
 
 /// Refuses keys that a replay made: anybody can make them again.

@@ -17,9 +17,9 @@ pub(crate) trait NoticeSink {
     fn chat_changed(&mut self, _chat: &Chat) {}
     /// All effects of an input have been performed.
     fn effects_done(&mut self) {}
-    /// A text of ours is on its way. A person has typed it and knows.
+    /// A text of ours is on its way; a program is told, a person has typed it.
     fn sent(&mut self, _sent: &SentMessage) {}
-    /// A peer has shown what we sent, up to this number. A person sees only what is not received.
+    /// A peer has acknowledged what we sent, up to this number; a person sees only what is not.
     fn received(&mut self, _name: &str, _upto: u64) {}
     /// Calls the attention of a person at a screen.
     fn alert(&mut self, _text: &SafeText) {}

@@ -164,43 +164,38 @@ impl OutputArgs {
 }
 
 impl PeerArgs {
-    pub(crate) fn accept_policy(&self, protocol: Protocol, book: &Book) -> Result<AcceptPolicy, AppError> {
-        let otherwise = if self.accept_new { AcceptPolicy::Anyone } else { default_policy(protocol) };
-        accept_policy(self.pin.as_deref(), self.to.as_deref(), otherwise, book)
+    pub(crate) fn selection(&self) -> PeerSelection<'_> {
+        let named = self.to.as_deref().map(|name| ("--to", name));
+        PeerSelection { pin: self.pin.as_deref(), named, accept_new: self.accept_new }
     }
+}
 
-    /// Option that was given here, if one was.
+/// Selection of the peer by the command line.
+pub(crate) struct PeerSelection<'a> {
+    pub(crate) pin: Option<&'a str>,
+    /// Name in the book, after the option that gives it.
+    pub(crate) named: Option<(&'static str, &'a str)>,
+    pub(crate) accept_new: bool,
+}
+
+impl PeerSelection<'_> {
+    /// Option that selects by key, if one was given.
     pub(crate) fn option(&self) -> Option<&'static str> {
-        match (&self.pin, &self.to) {
-            (Some(_), _) => Some("--pin"),
-            (None, Some(_)) => Some("--to"),
-            (None, None) => self.accept_new.then_some("--accept-new"),
-        }
+        let named = self.named.map(|(option, _)| option);
+        self.pin.map(|_| "--pin").or(named).or(self.accept_new.then_some("--accept-new"))
     }
-}
 
-/// Policy where no peer is named. On the raw wire nobody can be known.
-pub(crate) fn default_policy(protocol: Protocol) -> AcceptPolicy {
-    match protocol {
-        Protocol::Native => AcceptPolicy::KnownOnly,
-        Protocol::Oaep(_) => AcceptPolicy::Anyone,
-    }
-}
-
-/// Policy for a pinned key, or a peer of the book by its name, or else the one given.
-pub(crate) fn accept_policy(
-    pin: Option<&str>,
-    name: Option<&str>,
-    otherwise: AcceptPolicy,
-    book: &Book,
-) -> Result<AcceptPolicy, AppError> {
-    match (pin, name) {
-        (Some(pin), _) => {
-            let wrong = |error| AppError::new(code::USAGE, format!("--pin: {error}"));
-            Ok(AcceptPolicy::Pinned(pin.parse::<Fingerprint>().map_err(wrong)?))
+    pub(crate) fn accept_policy(&self, protocol: Protocol, book: &Book) -> Result<AcceptPolicy, AppError> {
+        match (self.pin, self.named) {
+            (Some(pin), _) => {
+                let wrong = |error| AppError::new(code::USAGE, format!("--pin: {error}"));
+                Ok(AcceptPolicy::Pinned(pin.parse::<Fingerprint>().map_err(wrong)?))
+            }
+            (None, Some((_, name))) => fingerprint_of(name, book).map(AcceptPolicy::Key),
+            // On the raw wire nobody can be known.
+            (None, None) if self.accept_new || protocol != Protocol::Native => Ok(AcceptPolicy::Anyone),
+            (None, None) => Ok(AcceptPolicy::KnownOnly),
         }
-        (None, Some(name)) => fingerprint_of(name, book).map(AcceptPolicy::Key),
-        (None, None) => Ok(otherwise),
     }
 }
 

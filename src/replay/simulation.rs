@@ -1,5 +1,5 @@
-//! Simulation under the actors of a run: one reactor with real loopback sockets, one clock, and the
-//! effects of every actor through its [`SimHost`].
+//! Simulation under the actors of a run: one reactor with real loopback sockets, one clock, and the effects
+//! of every actor through its [`SimHost`].
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -192,8 +192,8 @@ impl Simulation {
         }
     }
 
-    /// In a closed run nothing is write-blocked: what the kernel does not take at once it takes
-    /// before the run is quiescent.
+    /// In a closed run nothing is write-blocked: what the kernel does not take at once it takes before the run
+    /// is quiescent.
     fn transmit(&mut self, conn: ConnId, bytes: Vec<u8>) -> Option<Input<'static>> {
         if self.is_live() {
             self.net.send(conn, bytes);
@@ -260,7 +260,7 @@ impl Host for SimHost<'_> {
             | Effect::Received { .. }
             | Effect::CloseLog
             | Effect::CancelKey
-            // The profile performs these.
+            // The account performs these.
             | Effect::ReadBook { .. }
             | Effect::ChangeBook(_)
             | Effect::MakeKey { .. }

@@ -14,7 +14,6 @@ use clap::{ArgGroup, Args};
 use super::args::{self, Context, OutputArgs, PeerArgs, listen_or_connect};
 use crate::app::error::{AppError, code};
 use crate::app::event_loop::{App, Flow, Frontend};
-use crate::chat::command::Command;
 use crate::chat::{DialOutcome, EstablishedPipe, Input, Protocol};
 use crate::events::from_notice::{EventReporter, Severity};
 use crate::events::{Done, Event, tell};
@@ -22,7 +21,6 @@ use crate::limits;
 use crate::net::Net;
 use crate::net::signals::Signals;
 use crate::net::worker::Priority;
-use crate::peers::book::Book;
 use crate::store::book_file;
 use crate::wire::Purpose;
 use progress::{Progress, ProgressWhen};
@@ -62,7 +60,9 @@ pub(crate) fn run(context: &Context<'_>, args: &PipeArgs) -> Result<u8, AppError
     let format = args.output.format();
     let name = args.output.own_name(&context.settings)?;
     let book = book_file::read(&context.home)?;
-    let command = command(args, &book)?;
+    let policy = args.peer.selection().accept_policy(Protocol::Native, &book)?;
+    let (listen, connect) = (args.listen.as_deref(), args.connect.as_deref());
+    let command = listen_or_connect(listen, connect, args.output.family(), policy, Protocol::Native)?;
     let profile = context.unlock()?;
     let net = Net::new()?;
     let signals = Signals::start(net.waker())?;
@@ -94,13 +94,6 @@ pub(crate) fn run(context: &Context<'_>, args: &PipeArgs) -> Result<u8, AppError
     let (sent, stored, received) = (Some(count.sent), Some(count.stored), Some(count.received));
     tell(&Event::Done(Done { code, sent, stored, received, ..Done::default() }), format);
     Ok(code)
-}
-
-/// Command that the chat begins with.
-fn command(args: &PipeArgs, book: &Book) -> Result<Command, AppError> {
-    let policy = args.peer.accept_policy(Protocol::Native, book)?;
-    let (listen, connect) = (args.listen.as_deref(), args.connect.as_deref());
-    listen_or_connect(listen, connect, args.output.family(), policy, Protocol::Native)
 }
 
 /// Front end until the pipe is established.

@@ -7,7 +7,7 @@ pub(crate) mod line_history;
 use std::io::{self, IsTerminal as _};
 
 use super::args::Context;
-use crate::app::error::{AppError, code, describe};
+use crate::app::error::{AppError, SIGPIPE, code, describe};
 use crate::app::event_loop::{App, Flow, Frontend};
 use crate::app::print::eprint_line;
 use crate::app::recorder::Recorder;
@@ -98,17 +98,15 @@ pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppErr
     if edited && config.listen.is_empty() && args.connect.is_none() {
         app.greet();
     }
-    let fatal = FatalFailures {
-        connect: !edited && args.connect.is_some(),
-        listen: !edited && !config.listen.is_empty(),
-    };
     if let Some(damage) = damage {
         app.handle(Input::Book { conn: crate::ids::ConnId(u64::MAX), book: Err(damage) });
     }
     for line in startup {
         app.handle(Input::Line(&line));
     }
-    let mut frontend = PromptFrontend { source, lines_read: 0, held: None, fatal };
+    let (must_connect, must_listen) =
+        (!edited && args.connect.is_some(), !edited && !config.listen.is_empty());
+    let mut frontend = PromptFrontend { source, lines_read: 0, held: None, must_connect, must_listen };
     let code = app.run(&mut frontend, &signals);
     frontend.finish(app, code.as_ref().ok().copied());
     Ok(code?)
@@ -143,12 +141,6 @@ fn layout(args: &PromptArgs, config: &Config, edited: bool) -> Layout {
     Layout::new(mode, style, config.time.clone())
 }
 
-/// Failures that end the program: of what the command line asked for while nobody edits lines.
-struct FatalFailures {
-    connect: bool,
-    listen: bool,
-}
-
 /// Front end of the prompt.
 struct PromptFrontend {
     source: InputSource,
@@ -156,7 +148,10 @@ struct PromptFrontend {
     lines_read: u64,
     /// Text for the addressed peer that waits for room.
     held: Option<(Option<Id>, Request)>,
-    fatal: FatalFailures,
+    /// Whether a failure ends the program: without an editor, one of what the command line asked
+    /// for.
+    must_connect: bool,
+    must_listen: bool,
 }
 
 impl Frontend<Screen> for PromptFrontend {
@@ -174,7 +169,7 @@ impl Frontend<Screen> for PromptFrontend {
                 // The reader of our output has gone: like a program that SIGPIPE ends, but in
                 // order.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                    app.handle(Input::ExitRequest(ExitRequest::Signal(13)));
+                    app.handle(Input::ExitRequest(ExitRequest::Signal(SIGPIPE)));
                 }
                 Err(error) => {
                     eprint_line(&format!("rsachat: error: cannot write the output: {error}"));
@@ -193,8 +188,8 @@ impl Frontend<Screen> for PromptFrontend {
             outcome => outcome.exit_code(),
         };
         let fatal = match outcome {
-            DialOutcome::ListenFailed => self.fatal.listen,
-            _ => self.fatal.connect,
+            DialOutcome::ListenFailed => self.must_listen,
+            _ => self.must_connect,
         };
         // A connection that ends because of an exit does not change its code.
         if fatal && code != 0 && !app.chat().is_leaving() {

@@ -7,21 +7,17 @@ use std::io;
 
 use clap::{ArgGroup, Args};
 
-use super::args::{
-    self, Context, OutputArgs, ProtocolArgs, accept_policy, default_policy, listen_or_connect, warn_of_raw,
-};
-use crate::app::error::{AppError, code, describe};
+use super::args::{self, Context, OutputArgs, PeerSelection, ProtocolArgs, listen_or_connect, warn_of_raw};
+use crate::app::error::{AppError, SIGPIPE, code, describe};
 use crate::app::event_loop::{App, Flow, Frontend};
 use crate::app::sink::NoticeSink;
-use crate::chat::command::Command;
-use crate::chat::{AcceptPolicy, DialOutcome, Direction, ExitRequest, Input, Notice, Protocol, ReceiptDue};
+use crate::chat::{DialOutcome, Direction, ExitRequest, Input, Notice, Protocol, ReceiptDue};
 use crate::events::from_notice::{EventReporter, Severity};
 use crate::events::{Done, Event, OutputFormat, tell};
 use crate::limits;
 use crate::net::signals::{Signal, Signals};
 use crate::net::worker::Priority;
 use crate::net::{Net, process};
-use crate::peers::book::Book;
 use crate::store::book_file;
 use crate::wire::ByeReason;
 use deliver::{Delivered, Deliverer, Destination};
@@ -72,9 +68,11 @@ pub(crate) fn run(context: &Context<'_>, args: &RecvArgs) -> Result<u8, AppError
     args::warm_up_rng();
     let format = args.output.format();
     let name = args.output.own_name(&context.settings)?;
-    let protocol = protocol(args)?;
+    let protocol = args.protocol()?;
     let book = book_file::read(&context.home)?;
-    let command = command(args, protocol, &book)?;
+    let policy = args.selection().accept_policy(protocol, &book)?;
+    let (listen, connect) = (args.listen.as_deref(), args.connect.as_deref());
+    let command = listen_or_connect(listen, connect, args.output.family(), policy, protocol)?;
     let profile = context.unlock()?;
     // Without it fewer connections fit; the limit is reported when it is met.
     let _ = process::raise_limit();
@@ -102,29 +100,23 @@ pub(crate) fn run(context: &Context<'_>, args: &RecvArgs) -> Result<u8, AppError
     Ok(code)
 }
 
-/// Protocol, unless nothing can be received by it.
-fn protocol(args: &RecvArgs) -> Result<Protocol, AppError> {
-    let by_key = match (&args.pin, &args.from) {
-        (Some(_), _) => Some("--pin"),
-        (None, Some(_)) => Some("--from"),
-        (None, None) => args.accept_new.then_some("--accept-new"),
-    };
-    match args.protocol.protocol(by_key)? {
-        Protocol::Oaep(Direction::OneWay) => {
-            let why =
-                "--one-way gives the other side no key of yours, so nothing that it seals could be read here";
-            Err(AppError::new(code::USAGE, why.to_owned()).hint("leave it out"))
-        }
-        protocol => Ok(protocol),
+impl RecvArgs {
+    fn selection(&self) -> PeerSelection<'_> {
+        let named = self.from.as_deref().map(|name| ("--from", name));
+        PeerSelection { pin: self.pin.as_deref(), named, accept_new: self.accept_new }
     }
-}
 
-/// Command that the chat begins with.
-fn command(args: &RecvArgs, protocol: Protocol, book: &Book) -> Result<Command, AppError> {
-    let otherwise = if args.accept_new { AcceptPolicy::Anyone } else { default_policy(protocol) };
-    let policy = accept_policy(args.pin.as_deref(), args.from.as_deref(), otherwise, book)?;
-    let (listen, connect) = (args.listen.as_deref(), args.connect.as_deref());
-    listen_or_connect(listen, connect, args.output.family(), policy, protocol)
+    /// Protocol, unless nothing can be received by it.
+    fn protocol(&self) -> Result<Protocol, AppError> {
+        match self.protocol.protocol(self.selection().option())? {
+            Protocol::Oaep(Direction::OneWay) => {
+                let why = "--one-way gives the other side no key of yours, so nothing that it seals could be \
+                           read here";
+                Err(AppError::new(code::USAGE, why).hint("leave it out"))
+            }
+            protocol => Ok(protocol),
+        }
+    }
 }
 
 /// Sink that hands messages to the deliverer, and everything else to standard error.
@@ -165,8 +157,8 @@ impl Frontend<RecvSink> for RecvFrontend {
     fn poll_output(&mut self, app: &mut App<RecvSink>) -> Option<u8> {
         while let Some(delivered) = app.sink().deliverer.next() {
             match delivered {
-                Delivered::Upto(due, messages) => {
-                    self.messages += messages;
+                Delivered::Upto(due) => {
+                    self.messages += 1;
                     app.shown(due);
                 }
                 Delivered::Failed { conn, why } => {
@@ -227,7 +219,7 @@ impl RecvFrontend {
     fn output_failed(&mut self, app: &mut App<RecvSink>, error: &io::Error) {
         let (reason, request) = match error.kind() {
             // Like a program that SIGPIPE ends, but in order.
-            io::ErrorKind::BrokenPipe => (ByeReason::OutputGone, ExitRequest::Signal(13)),
+            io::ErrorKind::BrokenPipe => (ByeReason::OutputGone, ExitRequest::Signal(SIGPIPE)),
             io::ErrorKind::StorageFull => (ByeReason::OutputFull, ExitRequest::Failure(code::FAILED)),
             _ => (ByeReason::OutputFailed, ExitRequest::Failure(code::FAILED)),
         };

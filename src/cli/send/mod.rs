@@ -86,9 +86,9 @@ pub(crate) fn run(context: &Context<'_>, args: &SendArgs) -> Result<u8, AppError
         let what = format!("-m has {bytes} bytes, a message has at most {most}");
         return Err(AppError::new(code::USAGE, what));
     }
-    let wire = args.protocol.protocol(args.peer.option())?;
+    let wire = args.protocol.protocol(args.peer.selection().option())?;
     let book = book_file::read(&context.home)?;
-    let callers = args.peer.accept_policy(wire, &book)?;
+    let callers = args.peer.selection().accept_policy(wire, &book)?;
     let profile = context.unlock()?;
     let net = Net::new()?;
     let signals = Signals::start(net.waker())?;
@@ -125,7 +125,7 @@ fn delimiter(args: &SendArgs) -> Delimiter {
     }
 }
 
-/// DialState of the connection.
+/// State of the connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum DialState {
     /// The next attempt is made at this moment.

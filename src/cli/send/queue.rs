@@ -8,14 +8,6 @@ use crate::chat::Protocol;
 use crate::events::{Done, Event};
 use crate::session::EXIT;
 
-/// Proof that a message needs no more care.
-enum Proof {
-    /// The peer says that it was shown.
-    Receipts,
-    /// The socket has taken it. The raw wire has nothing better.
-    Written(WriteLedger),
-}
-
 /// Totals of everything that was sent, since the beginning.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Totals {
@@ -69,7 +61,8 @@ enum ExitMessage {
 pub(crate) struct AfterExit(u64);
 
 pub(crate) struct SendQueue {
-    proof: Proof,
+    /// On the raw wire the proof of a message is that the socket has taken it, else a receipt.
+    ledger: Option<WriteLedger>,
     /// Messages without proof, the oldest first.
     pending: VecDeque<String>,
     /// How many of these are in flight.
@@ -86,10 +79,7 @@ pub(crate) struct SendQueue {
 impl SendQueue {
     pub(crate) fn new(protocol: Protocol) -> Self {
         Self {
-            proof: match protocol {
-                Protocol::Native => Proof::Receipts,
-                Protocol::Oaep(_) => Proof::Written(WriteLedger::default()),
-            },
+            ledger: (protocol != Protocol::Native).then(WriteLedger::default),
             pending: VecDeque::new(),
             in_flight: 0,
             read: 0,
@@ -101,7 +91,7 @@ impl SendQueue {
     }
 
     pub(crate) fn is_raw(&self) -> bool {
-        matches!(self.proof, Proof::Written(_))
+        self.ledger.is_some()
     }
 
     /// Queues a message that was read. On the raw wire nothing can follow `exit`.
@@ -167,10 +157,7 @@ impl SendQueue {
 
     /// Removes the messages that are proved by now. Returns whether there were any.
     pub(crate) fn prove(&mut self, totals: Totals) -> bool {
-        let now = match &mut self.proof {
-            Proof::Receipts => totals.receipted,
-            Proof::Written(ledger) => ledger.count(totals),
-        };
+        let now = self.ledger.as_mut().map_or(totals.receipted, |ledger| ledger.count(totals));
         let more = now > self.proved;
         for _ in self.proved..now {
             self.pending.pop_front();
@@ -192,7 +179,7 @@ impl SendQueue {
 
     /// Begins a connection: what the one before has not written by now is lost.
     pub(crate) fn begin(&mut self, totals: Totals) {
-        if let Proof::Written(ledger) = &mut self.proof {
+        if let Some(ledger) = &mut self.ledger {
             ledger.begin(totals);
         }
     }
@@ -202,8 +189,8 @@ impl SendQueue {
         if self.is_raw() { "written" } else { "receipted" }
     }
 
-    /// ExitMessage code by what became of the messages, the error event for it, and the counts. `unread`
-    /// is the clause for an input that was not read to its end.
+    /// Exit code by what became of the messages, the error event for it, and the counts.
+    /// `unread` is the clause for an input that was not read to its end.
     pub(crate) fn outcome(&self, code: u8, unread: &str) -> (Option<Event>, Done) {
         let missing = self.read - self.delivered;
         let code = match code {
@@ -212,22 +199,17 @@ impl SendQueue {
             code => code,
         };
         let goodbye = if self.exit == ExitMessage::Queued { "; the goodbye was not written" } else { "" };
-        let (delivered, word, were_not) = (self.delivered, self.word(), were(missing));
-        let messages = if delivered == 1 { "message" } else { "messages" };
-        let message = format!(
-            "{delivered} {messages} {} {word}, {missing} {were_not} not{unread}{goodbye}",
-            were(delivered)
-        );
+        let (delivered, word) = (self.delivered, self.word());
+        let (messages, was) = if delivered == 1 { ("message", "was") } else { ("messages", "were") };
+        let was_not = if missing == 1 { "was" } else { "were" };
+        let message =
+            format!("{delivered} {messages} {was} {word}, {missing} {was_not} not{unread}{goodbye}");
         let kind = if self.is_raw() { "not_written" } else { "not_receipted" };
         let error = (code != 0).then_some(Event::Error { kind, message, hint: None });
         let (receipted, written) =
             if self.is_raw() { (None, Some(self.delivered)) } else { (Some(self.delivered), None) };
         (error, Done { code, messages: Some(self.read), receipted, written, ..Done::default() })
     }
-}
-
-fn were(messages: u64) -> &'static str {
-    if messages == 1 { "was" } else { "were" }
 }
 
 #[cfg(test)]
