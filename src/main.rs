@@ -1,4 +1,4 @@
-//! The door: everything else is in the library.
+//! Entry point of the program; everything else is in the library.
 
 use std::process::ExitCode;
 

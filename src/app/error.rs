@@ -1,12 +1,17 @@
-//! What ends the program with words: the message, what to do next, and the exit code.
+//! Error that ends the program: message, hint and exit code.
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 
+use crate::chat::DialOutcome;
 use crate::store::StoreError;
 use crate::store::book_file::BookError;
 
-/// Exit codes, as the README's table has them.
+/// Number of SIGPIPE.
+pub(crate) const SIGPIPE: u8 = 13;
+
+/// Exit codes, as in the table of the README.
 pub(crate) mod code {
     /// Ran, but did not end as asked.
     pub(crate) const FAILED: u8 = 1;
@@ -18,11 +23,24 @@ pub(crate) mod code {
     pub(crate) const REFUSED: u8 = 4;
     /// Silence or loss before everything was acknowledged.
     pub(crate) const LOST: u8 = 5;
-    /// Whoever read our output has gone: as a program that SIGPIPE ends, and as silent.
-    pub(crate) const READER_GONE: u8 = 141;
+    /// The reader of our output has gone: as a program that SIGPIPE ends, and as silent.
+    pub(crate) const READER_GONE: u8 = 128 + super::SIGPIPE;
 }
 
-/// A failure of the whole program.
+impl DialOutcome {
+    /// Exit code of a command whose connection ended so.
+    pub(crate) fn exit_code(self) -> u8 {
+        match self {
+            Self::Unreachable | Self::ListenFailed => code::MACHINE,
+            Self::Refused => code::REFUSED,
+            Self::Lost | Self::PeerLeftEarly => code::LOST,
+            Self::Failed => code::FAILED,
+            Self::Left | Self::Done => 0,
+        }
+    }
+}
+
+/// Failure of the whole program.
 #[derive(Debug)]
 pub(crate) struct AppError {
     pub(crate) message: String,
@@ -40,7 +58,7 @@ impl AppError {
         self
     }
 
-    /// In words for a notice, which has a mark of its own: the message, then what to do.
+    /// One row for a notice: the message, then the hint.
     pub(crate) fn in_a_row(&self) -> String {
         match &self.hint {
             Some(hint) => format!("{}; {hint}", self.message),
@@ -80,12 +98,18 @@ impl From<std::io::Error> for AppError {
     }
 }
 
-/// The system's reason in the manners of this program.
+/// Reason of the system, worded like the sentences of this program.
 pub(crate) fn describe(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or(&text);
-    // What was tried stands before it in every sentence of ours.
+    // Every sentence says before it what was attempted.
     let text = text.strip_prefix("failed to lookup address information: ").unwrap_or(text);
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}
+
+/// Every address that was tried, and why it failed.
+pub(crate) fn describe_attempts(tried: &[(SocketAddr, io::Error)]) -> String {
+    let tried: Vec<_> = tried.iter().map(|(addr, why)| format!("{addr}: {}", describe(why))).collect();
+    tried.join("; ")
 }

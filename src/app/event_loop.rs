@@ -1,52 +1,104 @@
-//! One person on the real machine: what happens there becomes inputs of the chat. The chat decides, this
-//! obeys.
+//! Event loop of one client: what happens on this machine becomes inputs of the chat, under every
+//! [`Frontend`].
 
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::account::Client;
-use super::error::describe;
+use super::client::{Client, Profile};
+use super::error::{describe, describe_attempts};
 use super::host::{Host as _, OsHost};
-use super::keyring::{StoredKey, seed};
+use super::keyring::seed;
 use super::print::eprint_line;
 use super::recorder::Recorder;
-use super::sink::NoticeSink;
-use crate::chat::{Chat, DialOutcome, EstablishedPipe, Info, Input, Notice};
-use crate::crypto::Passphrase;
+use super::sink::{NoticeSink, ReceiptBatch};
+use crate::chat::{Chat, DialOutcome, EstablishedPipe, ExitRequest, Info, Input, Notice, ReceiptDue};
 use crate::limits::FAREWELL_MS;
+use crate::net::signals::{Signal, Signals};
 use crate::net::worker::Priority;
 use crate::net::{Net, NetEvent, ReadInterest};
-use crate::store::Home;
 
-/// A person and the machine.
+/// Command that runs on the event loop: its own input and output, and what an end means to it.
+pub(crate) trait Frontend<S: NoticeSink> {
+    /// Handles a signal.
+    fn on_signal(&mut self, app: &mut App<S>, signal: Signal) {
+        app.handle(Input::ExitRequest(ExitRequest::Signal(signal.number())));
+    }
+
+    /// Takes note of what was written since the last call. A code ends the loop.
+    fn poll_output(&mut self, app: &mut App<S>) -> Option<u8>;
+
+    /// Handles the end of a connection that was dialled here. A code ends the loop.
+    fn on_outcome(&mut self, app: &mut App<S>, outcome: DialOutcome) -> Option<u8>;
+
+    /// Reads the input of the command, as much as the chat takes.
+    fn poll_input(&mut self, app: &mut App<S>) -> Flow;
+}
+
+/// Next step of the loop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Flow {
+    /// End with this code.
+    Exit(u8),
+    /// Poll again at once.
+    Again,
+    /// Wait for events, but not longer than to this moment.
+    Wait(Option<Instant>),
+}
+
+/// Client with its host.
 pub(crate) struct App<S> {
     client: Client,
-    pub(crate) host: OsHost<S>,
+    host: OsHost<S>,
     recorder: Option<Recorder>,
+    receipts: ReceiptBatch,
 }
 
 impl<S: NoticeSink> App<S> {
     pub(crate) fn new(
         chat: Chat,
-        screen: S,
+        sink: S,
         net: Net,
-        home: Home,
-        own: Option<StoredKey>,
-        passphrase: Option<Passphrase>,
+        profile: Profile,
         priority: Priority,
     ) -> io::Result<Self> {
-        let client = Client::new(chat, home, own, passphrase);
-        Ok(Self { client, host: OsHost::new(net, screen, priority)?, recorder: None })
+        let (client, host) = (Client::new(chat, profile), OsHost::new(net, sink, priority)?);
+        Ok(Self { client, host, recorder: None, receipts: ReceiptBatch::default() })
     }
 
-    /// Says to a person at an empty prompt what can be typed there.
+    /// Runs a command to its end. Returns the exit code.
+    pub(crate) fn run(&mut self, frontend: &mut impl Frontend<S>, signals: &Signals) -> io::Result<u8> {
+        loop {
+            while self.exit_code().is_none()
+                && let Some(signal) = signals.next()
+            {
+                frontend.on_signal(self, signal);
+            }
+            if let Some(code) = frontend.poll_output(self).or_else(|| self.exit_code()) {
+                return Ok(code);
+            }
+            // Before the input: nothing is to be sent on a connection that has ended.
+            if let Some(outcome) = self.client.next_outcome() {
+                match frontend.on_outcome(self, outcome) {
+                    Some(code) => return Ok(code),
+                    None => continue,
+                }
+            }
+            match frontend.poll_input(self) {
+                Flow::Exit(code) => return Ok(code),
+                Flow::Again => {}
+                Flow::Wait(until) => self.turn(until)?,
+            }
+        }
+    }
+
+    /// Shows what can be typed at an empty prompt.
     pub(crate) fn greet(&mut self) {
         // For the column of names.
         self.host.sink.chat_changed(&self.client.chat);
-        self.host.sink.show(&Notice::Info(Info::PrefaceProgress), None);
+        self.host.sink.show(&Notice::Info(Info::Greeting), None);
     }
 
-    /// Records from now on, and says so.
+    /// Records from now on, and shows that.
     pub(crate) fn record(&mut self, recorder: Recorder) {
         let file = recorder.file_name();
         self.host.sink.show(&Notice::Info(Info::Recording { file }), None);
@@ -58,64 +110,91 @@ impl<S: NoticeSink> App<S> {
         &self.client.chat
     }
 
-    /// A pipe that stands; see [`Chat::take_pipe`].
+    pub(crate) fn sink(&mut self) -> &mut S {
+        &mut self.host.sink
+    }
+
+    /// Takes a pipe that is established; see [`Chat::take_pipe`].
     pub(crate) fn take_pipe(&mut self) -> Option<EstablishedPipe> {
         self.client.chat.take_pipe()
     }
 
-    /// The sockets alone: whom the chat had is left without a word.
+    /// Closes every socket at once, with what it has not sent.
+    pub(crate) fn close_connections(&mut self) {
+        self.host.net.close_all();
+    }
+
+    /// Drops the chat and keeps the sockets.
     pub(crate) fn into_net(mut self) -> Net {
         let _ = self.host.flush();
         self.host.net
     }
 
-    /// The code to end with, once the chat has said so.
-    pub(crate) fn quit(&self) -> Option<u8> {
+    /// Exit code, once the chat has ended.
+    pub(crate) fn exit_code(&self) -> Option<u8> {
         self.client.exit_code()
     }
 
-    /// How connections that we dialled have ended since the last call.
-    pub(crate) fn outcomes(&mut self) -> Vec<DialOutcome> {
-        std::iter::from_fn(|| self.client.next_outcome()).collect()
-    }
-
-    /// Hands one input to the chat and carries out what follows from it.
+    /// Hands an input to the chat and performs what follows from it.
     pub(crate) fn handle(&mut self, input: Input<'_>) {
         match (&mut self.recorder, &input) {
             (Some(recorder), Input::Line(line)) => recorder.typed(line, &self.client.chat),
-            (Some(recorder), Input::ExitRequest(farewell)) => recorder.leaves(*farewell, &self.client.chat),
+            (Some(recorder), Input::ExitRequest(request)) => {
+                recorder.exit_requested(*request, &self.client.chat);
+            }
             _ => {}
         }
         self.client.handle(&mut self.host, input);
         self.host.sink.effects_done();
-        self.write_down();
+        self.write_recording();
     }
 
-    fn write_down(&mut self) {
+    /// Notes that a message was shown or delivered, for [`App::send_receipts`].
+    pub(crate) fn shown(&mut self, due: ReceiptDue) {
+        self.receipts.add(due);
+    }
+
+    /// Sends one receipt for all messages of a connection that were shown.
+    pub(crate) fn send_receipts(&mut self) {
+        for due in std::mem::take(&mut self.receipts).all() {
+            self.handle(Input::Shown(due));
+        }
+    }
+
+    /// Hands the outbox to the sockets. Returns the bytes that they have not taken; see
+    /// [`Net::unsent_bytes`].
+    pub(crate) fn unsent_bytes(&mut self) -> usize {
+        self.flush();
+        self.host.net.unsent_bytes()
+    }
+
+    /// Lets the last bytes leave, for a moment: a peer that does not take them is not waited for.
+    pub(crate) fn linger(&mut self) -> io::Result<()> {
+        // The chat has ended: it is not told who blocks.
+        let _ = self.host.flush();
+        self.host.net.wait_closed(Instant::now() + Duration::from_millis(FAREWELL_MS))
+    }
+
+    fn write_recording(&mut self) {
         let Some(recorder) = &mut self.recorder else { return };
         for notice in self.host.recorded() {
             recorder.shown(&notice, &self.client.chat);
         }
-        let over = self.client.exit_code().is_some();
-        if over {
-            recorder.over();
+        let ended = self.client.exit_code().is_some();
+        if ended {
+            recorder.finished();
         }
-        let broken = recorder.flush();
-        if let Some(broken) = &broken {
-            eprint_line(&format!("rsachat: error: {broken}"));
+        let failure = recorder.flush();
+        if let Some(failure) = &failure {
+            eprint_line(&format!("rsachat: error: {failure}"));
         }
-        if over || broken.is_some() {
+        if ended || failure.is_some() {
             self.recorder = None;
         }
     }
 
-    /// Waits for the machine until something happens or the chat's next deadline, and passes it on.
-    pub(crate) fn turn(&mut self) -> io::Result<()> {
-        self.turn_until(None)
-    }
-
-    /// The same, but not longer than to this moment.
-    pub(crate) fn turn_until(&mut self, until: Option<Instant>) -> io::Result<()> {
+    /// Waits for events until the next deadline, and hands them on.
+    fn turn(&mut self, until: Option<Instant>) -> io::Result<()> {
         let deadline = self.chat().poll_timeout();
         let deadline = deadline.map(|due| self.host.instant(due.0));
         let deadline = deadline.into_iter().chain(until).min();
@@ -143,28 +222,22 @@ impl<S: NoticeSink> App<S> {
             }
         }
         self.handle(Input::Tick);
-        self.regulate(behind);
+        // Back pressure by not reading: what the chat cannot use now, or the sink cannot take,
+        // stays in the kernel. A connection in its handshake has nothing to show yet, and cannot
+        // wait for long.
+        for conn in self.client.chat.connections() {
+            let waits = behind && self.chat().has_peer(conn);
+            let wanted =
+                if self.chat().wants_read(conn) && !waits { ReadInterest::On } else { ReadInterest::Off };
+            self.host.set_reading(conn, wanted);
+        }
         Ok(())
     }
 
-    /// Hands what was sent to the sockets.
     fn flush(&mut self) {
-        for clogged in self.host.flush() {
-            self.handle(clogged);
+        for blocked in self.host.flush() {
+            self.handle(blocked);
         }
-    }
-
-    /// The same, and gives what the sockets have not taken; see [`Net::unsent_bytes`].
-    pub(crate) fn unsent_bytes(&mut self) -> usize {
-        self.flush();
-        self.host.net.unsent_bytes()
-    }
-
-    /// What was said last still leaves; a peer that does not take it is not waited for.
-    pub(crate) fn linger(&mut self) -> io::Result<()> {
-        // It is over for everybody: nobody needs to know who is clogged.
-        let _ = self.host.flush();
-        self.host.net.wait_closed(Instant::now() + Duration::from_millis(FAREWELL_MS))
     }
 
     fn net_event(&mut self, event: NetEvent) {
@@ -179,7 +252,7 @@ impl<S: NoticeSink> App<S> {
             },
             NetEvent::Unreachable { conn, tried } => {
                 let Some(dial) = self.host.take_dial(conn) else { return };
-                Input::Unreachable { dial, why: tried_words(&tried) }
+                Input::Unreachable { dial, why: describe_attempts(&tried) }
             }
             NetEvent::Bytes { conn, bytes } => {
                 return self.handle(Input::Bytes { conn, bytes: &bytes });
@@ -196,21 +269,4 @@ impl<S: NoticeSink> App<S> {
         };
         self.handle(input);
     }
-
-    /// Back pressure by not reading: what the chat cannot use now, or the screen cannot take, stays in the
-    /// kernel. Who is still shaking hands has nothing to show yet, and cannot wait for long.
-    fn regulate(&mut self, behind: bool) {
-        for conn in self.client.chat.connections() {
-            let waits = behind && self.chat().has_peer(conn);
-            let wanted =
-                if self.chat().wants_read(conn) && !waits { ReadInterest::On } else { ReadInterest::Off };
-            self.host.set_reading(conn, wanted);
-        }
-    }
-}
-
-/// Every address that was tried, and why it failed.
-pub(crate) fn tried_words(tried: &[(std::net::SocketAddr, io::Error)]) -> String {
-    let tried: Vec<_> = tried.iter().map(|(addr, why)| format!("{addr}: {}", describe(why))).collect();
-    tried.join("; ")
 }

@@ -1,9 +1,9 @@
-//! Host of effects: the trait that performs them, and the one of this process with its sockets, threads, log and
-//! notice sink.
+//! Host of effects: the trait that performs them, and the one of this process with its sockets,
+//! threads, log and notice sink.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,9 +11,9 @@ use super::clock;
 use super::error::{AppError, code, describe};
 use super::keyring::{self, KeyRing, StoredKey};
 use super::log::Log;
-use super::resolve::{bind, of_family};
+use super::resolve::{bind, resolve};
 use super::sink::NoticeSink;
-use crate::chat::{Chat, Effect, Input, KeyFor, Notice, Protocol, ReceiptDue, Replacing};
+use crate::chat::{Chat, Effect, Input, KeyFor, KeyReplacement, Notice, Protocol, ReceiptDue};
 use crate::crypto::{JobResult, Passphrase, RsaJob};
 use crate::ids::{ConnId, DialId, ListenerId};
 use crate::limits::LINK_TURN_BYTES;
@@ -23,7 +23,7 @@ use crate::net::{Net, ReadInterest, SocketId};
 use crate::peers::address::{Family, ListenAt, Target};
 use crate::time::{MonoMs, Now, UnixMs};
 
-/// Performer of every effect that is not about the account.
+/// Performer of every effect that is not about the profile.
 pub(crate) trait Host {
     /// Moment of the next input.
     fn now(&self) -> Now;
@@ -31,9 +31,11 @@ pub(crate) trait Host {
     fn today(&self) -> String;
     /// The chat has handled an input; its effects come next.
     fn chat_changed(&mut self, _chat: &Chat) {}
-    /// Performs an effect. Returns its result if that is known at once; other results become inputs later.
+    /// Performs an effect. Returns its result if that is known at once; other results become inputs
+    /// later.
     fn perform(&mut self, effect: Effect, keys: &KeyRing) -> Option<Input<'static>>;
-    /// Generates a key. Returns it at once, or passes it later to [`super::account::Client::store_key`].
+    /// Generates a key. Returns it at once, or passes it later to
+    /// [`super::client::Client::store_key`].
     fn generate_key(&mut self, request: &KeygenRequest) -> Option<Result<StoredKey, AppError>>;
 }
 
@@ -42,7 +44,7 @@ pub(crate) trait Host {
 pub(crate) struct KeygenRequest {
     pub(crate) of: KeyFor,
     pub(crate) bits: u32,
-    pub(crate) replacing: Replacing,
+    pub(crate) replacing: KeyReplacement,
     pub(crate) passphrase: Option<Arc<Passphrase>>,
 }
 
@@ -137,12 +139,11 @@ impl<S: NoticeSink> OsHost<S> {
         for (dial, found) in found {
             self.lookups.remove(&dial);
             let why = match found {
-                Ok(Ok(addrs)) if !addrs.is_empty() => {
+                Ok(Ok(addrs)) => {
                     let conn = self.net.connect(addrs);
                     self.dials.insert(conn, dial);
                     continue;
                 }
-                Ok(Ok(_)) => "the name has no address of that kind".to_owned(),
                 Ok(Err(error)) => describe(&error),
                 Err(panicked) => panicked.to_string(),
             };
@@ -182,8 +183,7 @@ impl<S: NoticeSink> OsHost<S> {
 
     fn show(&mut self, notice: Notice, due: Option<ReceiptDue>) -> Option<Input<'static>> {
         self.sink.show(&notice, due);
-        let now_ms = self.now().unix.0;
-        let failure = self.write_log(|log| log.notice(&notice, now_ms));
+        let failure = self.write_log(&notice, self.now().unix.0);
         if let Some(recorded) = &mut self.recorded {
             recorded.push(notice);
         }
@@ -191,9 +191,9 @@ impl<S: NoticeSink> OsHost<S> {
     }
 
     /// Writes into the log, if one is kept. It is closed when it cannot be written.
-    fn write_log(&mut self, write: impl FnOnce(&mut Log) -> io::Result<()>) -> Option<Input<'static>> {
+    fn write_log(&mut self, notice: &Notice, now_ms: u64) -> Option<Input<'static>> {
         let log = self.log.as_mut()?;
-        let error = write(log).err()?;
+        let error = log.write(notice, now_ms).err()?;
         let file = log.name.clone();
         self.log = None;
         Some(Input::Logging { file, result: Err(describe(&error)) })
@@ -218,10 +218,7 @@ impl<S: NoticeSink> OsHost<S> {
 
     /// Resolves in a thread: the system's resolver can take as long as it likes.
     fn connect(&mut self, dial: DialId, target: Target, family: Family) -> Option<Input<'static>> {
-        let work = move || {
-            let found = (target.host.as_str(), target.port).to_socket_addrs()?;
-            Ok(found.filter(|addr| of_family(*addr, family)).collect())
-        };
+        let work = move || resolve(&target.host, target.port, family);
         match BackgroundTask::start("lookup", self.net.waker(), work) {
             Ok(task) => {
                 self.lookups.insert(dial, task);
@@ -283,7 +280,8 @@ impl<S: NoticeSink> Host for OsHost<S> {
             Effect::Alert(text) => self.sink.alert(&text),
             Effect::Sent(sent) => {
                 self.sink.sent(&sent);
-                return self.write_log(|log| log.sent(&sent.said));
+                let arrived_ms = sent.message.arrived.0;
+                return self.write_log(&Notice::Message(sent.message), arrived_ms);
             }
             Effect::Received { name, upto } => self.sink.received(&name, upto),
             Effect::OpenLog(file) => return Some(self.open_log(file)),
@@ -306,7 +304,7 @@ impl<S: NoticeSink> Host for OsHost<S> {
                 }
             }
             Effect::CancelKey => self.keygen = None,
-            // The account performs these.
+            // The profile performs these.
             Effect::ReadBook { .. }
             | Effect::ChangeBook(_)
             | Effect::MakeKey { .. }

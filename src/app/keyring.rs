@@ -1,4 +1,4 @@
-//! Our keys: how they are made, kept and read, and who may work with them.
+//! Private keys of a user: generated, read from disk, and at hand for RSA jobs.
 
 use std::io::IsTerminal as _;
 use std::path::Path;
@@ -9,31 +9,30 @@ use rand::rngs::SysRng;
 use zeroize::Zeroizing;
 
 use super::error::{AppError, code};
-use super::global_args::GlobalArgs;
-use super::passphrase::{ask, given};
+use super::passphrase::{PassphraseSource, ask};
 use super::print::eprint_line;
-use crate::chat::{KeyFor, OwnKey};
+use crate::chat::KeyFor;
 use crate::crypto::{Identity, KeyFileError, OaepKeyPair, Passphrase, PrivateKeys, PublicKey, Seed};
 use crate::store::{Home, key_file};
 
-/// Tries at the passphrase.
-const TRIES: u32 = 3;
+/// Attempts at a passphrase that is asked for.
+const PASSPHRASE_ATTEMPTS: u32 = 3;
 
-/// One of our keys and the text that keeps it.
+/// Private key with the text of its file.
 #[derive(Clone)]
 pub(crate) struct StoredKey {
     pub(crate) key: PrivateKey,
     pub(crate) pem: Zeroizing<String>,
 }
 
-/// A private key, by what it is for.
+/// Private key of one purpose.
 #[derive(Clone)]
 pub(crate) enum PrivateKey {
     Identity(Arc<Identity>),
     Raw(Arc<OaepKeyPair>),
 }
 
-/// The private keys at hand, for whoever works with them.
+/// Private keys at hand, one for each purpose.
 #[derive(Clone, Default)]
 pub(crate) struct KeyRing {
     identity: Option<Arc<Identity>>,
@@ -41,7 +40,7 @@ pub(crate) struct KeyRing {
 }
 
 impl KeyRing {
-    /// Takes a key in the place of the one for the same purpose.
+    /// Puts a key in the place of the one for the same purpose.
     pub(crate) fn put(&mut self, key: PrivateKey) {
         match key {
             PrivateKey::Identity(key) => self.identity = Some(key),
@@ -49,23 +48,22 @@ impl KeyRing {
         }
     }
 
+    /// Keys as an RSA job takes them.
     pub(crate) fn keys(&self) -> PrivateKeys<'_> {
         PrivateKeys { identity: self.identity.as_deref(), raw: self.raw.as_deref() }
+    }
+
+    /// Public half of a key.
+    pub(crate) fn public(&self, of: KeyFor) -> Option<&PublicKey> {
+        match of {
+            KeyFor::Identity => self.identity.as_deref().map(Identity::public),
+            KeyFor::RawWire => self.raw.as_deref().map(OaepKeyPair::public),
+        }
     }
 }
 
 impl StoredKey {
-    /// The key as the chat may show it.
-    pub(crate) fn as_shown(&self, home: &Home) -> OwnKey {
-        let of = match self.key {
-            PrivateKey::Identity(_) => KeyFor::Identity,
-            PrivateKey::Raw(_) => KeyFor::RawWire,
-        };
-        let file = key_file::path(home, of).display().to_string();
-        OwnKey { public: self.public().clone(), file }
-    }
-
-    /// The key, if it is the identity.
+    /// Identity, if the key is one.
     pub(crate) fn identity(&self) -> Option<Arc<Identity>> {
         match &self.key {
             PrivateKey::Identity(key) => Some(Arc::clone(key)),
@@ -80,7 +78,7 @@ impl StoredKey {
         }
     }
 
-    /// The text of the key under a passphrase, or under none.
+    /// Encodes the key as the text of its file, under a passphrase or under none.
     pub(crate) fn protected(
         &self,
         passphrase: Option<&Passphrase>,
@@ -95,7 +93,7 @@ impl StoredKey {
     }
 }
 
-/// Thirty-two fresh bytes.
+/// Seed of 32 bytes from the system.
 ///
 /// # Panics
 /// When the system has no randomness: nothing can be done safely then.
@@ -105,7 +103,7 @@ pub(crate) fn seed() -> Seed {
     Seed::new(bytes)
 }
 
-/// Makes a key from 32 random bytes; takes a while.
+/// Generates a key; takes a second or more.
 pub(crate) fn make(
     of: KeyFor,
     bits: u32,
@@ -123,7 +121,7 @@ pub(crate) fn make(
     Ok(own)
 }
 
-/// A key on disk, if there is one.
+/// Reads a key from disk, if there is one.
 pub(crate) fn load(
     home: &Home,
     of: KeyFor,
@@ -138,18 +136,16 @@ pub(crate) fn load(
 }
 
 fn read(of: KeyFor, pem: &str, passphrase: Option<&Passphrase>) -> Result<PrivateKey, KeyFileError> {
-    match of {
-        KeyFor::Identity => {
-            Identity::from_pem(pem, passphrase).map(|key| PrivateKey::Identity(Arc::new(key)))
-        }
-        KeyFor::RawWire => OaepKeyPair::from_pem(pem, passphrase).map(|key| PrivateKey::Raw(Arc::new(key))),
-    }
+    Ok(match of {
+        KeyFor::Identity => PrivateKey::Identity(Arc::new(Identity::from_pem(pem, passphrase)?)),
+        KeyFor::RawWire => PrivateKey::Raw(Arc::new(OaepKeyPair::from_pem(pem, passphrase)?)),
+    })
 }
 
-/// Keys that a replay made are for replays: anybody can make them again.
+/// Refuses keys that a replay made: anybody can make them again.
 fn refuse_test_keys(home: &Home) -> Result<(), AppError> {
     for of in [KeyFor::Identity, KeyFor::RawWire] {
-        // What cannot be read is told where it is wanted.
+        // A file that cannot be read is reported when its key is asked for.
         if let Ok(Some(text)) = key_file::load_key_text(home, of)
             && Identity::is_test_key(&text)
         {
@@ -163,13 +159,13 @@ fn refuse_test_keys(home: &Home) -> Result<(), AppError> {
     Ok(())
 }
 
-/// The identity on disk, asking for its passphrase where there is a terminal to ask at.
+/// Reads the identity from disk, and asks for its passphrase where there is a terminal.
 pub(crate) fn unlock(
     home: &Home,
-    common: &GlobalArgs,
+    source: Option<&PassphraseSource>,
 ) -> Result<(Option<StoredKey>, Option<Passphrase>), AppError> {
     refuse_test_keys(home)?;
-    let given = given(common)?;
+    let given = source.map(PassphraseSource::read).transpose()?;
     let (path, text) =
         (key_file::path(home, KeyFor::Identity), key_file::load_key_text(home, KeyFor::Identity)?);
     let Some(pem) = text else { return Ok((None, given)) };
@@ -178,7 +174,7 @@ pub(crate) fn unlock(
         Err(KeyFileError::NeedsPassphrase) if std::io::stdin().is_terminal() => {}
         Err(error) => return Err(unreadable(&path, error)),
     }
-    for _ in 0..TRIES {
+    for _ in 0..PASSPHRASE_ATTEMPTS {
         let passphrase = ask("passphrase of your key: ")?;
         match read(KeyFor::Identity, &pem, Some(&passphrase)) {
             Ok(key) => return Ok((Some(StoredKey { key, pem }), Some(passphrase))),

@@ -1,21 +1,21 @@
-//! The log that a person asked for: what is said and what happens, one line each, in the safe form of the
-//! screen. Without it nothing of a conversation is written to disk.
+//! Log of `:log FILE`: messages and events, one line each, in the safe form of the screen. Without
+//! it nothing of a conversation is written to disk.
 
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use super::clock::local;
-use crate::chat::{Message, Notice};
+use crate::chat::Notice;
 use crate::store::private_file;
 
-/// Time of a line: a log is read on other days, and in other places.
-const CLOCK: &str = "%Y-%m-%d %H:%M:%S%:z";
+/// Time of a line, with date and offset: a log is read on other days, and in other places.
+const TIME_FORMAT: &str = "%Y-%m-%d %H:%M:%S%:z";
 
-/// An open log.
+/// Log that is open.
 #[derive(Debug)]
 pub(crate) struct Log {
-    /// The file as it was asked for.
+    /// File as it was asked for.
     pub(crate) name: String,
     file: File,
 }
@@ -33,27 +33,19 @@ impl Log {
         Ok(Self { name: name.to_owned(), file })
     }
 
-    /// Writes what a notice says, unless it is an answer: those are in the log already, or no event.
-    pub(crate) fn notice(&mut self, notice: &Notice, now_ms: u64) -> io::Result<()> {
-        match notice {
-            Notice::Answer(_) | Notice::Table(_) | Notice::History { .. } => Ok(()),
-            notice => self.write(&notice.rows(), now_ms),
+    /// Writes a notice, unless it is an answer: those are in the log already, or no event.
+    pub(crate) fn write(&mut self, notice: &Notice, now_ms: u64) -> io::Result<()> {
+        if matches!(notice, Notice::Answer(_) | Notice::Table(_) | Notice::History { .. }) {
+            return Ok(());
         }
-    }
-
-    /// Writes what we said.
-    pub(crate) fn sent(&mut self, said: &Message) -> io::Result<()> {
-        self.write(&Notice::Message(said.clone()).rows(), said.arrived.0)
-    }
-
-    fn write(&mut self, rows: &[String], now_ms: u64) -> io::Result<()> {
-        let clock = local(now_ms).strftime(CLOCK).to_string();
-        let text: String = rows.iter().flat_map(|row| [clock.as_str(), " ", row, "\n"]).collect();
+        let time = local(now_ms).strftime(TIME_FORMAT).to_string();
+        let rows = notice.rows();
+        let text: String = rows.iter().flat_map(|row| [time.as_str(), " ", row, "\n"]).collect();
         self.file.write_all(text.as_bytes())
     }
 }
 
-/// `~/` is the home folder, as in a shell.
+/// Path of a name; `~/` is the home folder, as in a shell.
 fn path(name: &str) -> PathBuf {
     match (name.strip_prefix("~/"), std::env::var_os("HOME")) {
         (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
@@ -67,6 +59,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+    use crate::chat::Message;
     use crate::text::safe::SafeText;
     use crate::time::UnixMs;
 
@@ -86,8 +79,8 @@ mod tests {
             text: Vec::new(),
             rows: SafeText::rows("hi\u{1b}[2J\n둘"),
         };
-        log.notice(&Notice::Message(said), 0).unwrap();
-        log.notice(&Notice::Answer(vec!["a table".to_owned()]), 0).unwrap();
+        log.write(&Notice::Message(said), 0).unwrap();
+        log.write(&Notice::Answer(vec!["a table".to_owned()]), 0).unwrap();
         let text = std::fs::read_to_string(&name).unwrap();
         let lines: Vec<_> = text.lines().collect();
         assert_eq!((lines.len(), lines[0]), (3, "before"));

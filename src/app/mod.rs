@@ -1,11 +1,9 @@
-//! One person on the real machine: what a chat wants done is done here with sockets, threads, the resolver and files.
-//! It decides nothing of a conversation, and does not know who looks on.
+//! Runtime of a chat: profile on disk, host of effects, event loop, log and recorder.
 
-pub(crate) mod account;
+pub(crate) mod client;
 pub(crate) mod clock;
 pub(crate) mod error;
 pub(crate) mod event_loop;
-pub(crate) mod global_args;
 pub(crate) mod host;
 pub(crate) mod keyring;
 pub(crate) mod log;

@@ -1,10 +1,10 @@
-//! Lines on standard output and standard error, for what has no screen.
+//! Printing for commands without a screen.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-/// A line on standard error; if that is gone too, nobody can be told.
+/// Prints a line on standard error. An error of that has nowhere to go.
 pub(crate) fn eprint_line(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = eprint(&format!("{text}\n"));
 }
 
 /// Prints text on standard error as it is.
@@ -12,10 +12,15 @@ pub(crate) fn eprint(text: &str) -> io::Result<()> {
     io::stderr().lock().write_all(text.as_bytes())
 }
 
-/// A line on standard output.
+/// Prints a line on standard output.
 pub(crate) fn print_line(text: &str) -> io::Result<()> {
+    print(&format!("{text}\n"))
+}
+
+/// Prints text on standard output as it is, and flushes.
+pub(crate) fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{text}")?;
+    out.write_all(text.as_bytes())?;
     out.flush()
 }
 

@@ -1,4 +1,4 @@
-//! From what people write to what the system takes, and from its errors to words.
+//! Resolver: host names to addresses of a family, and listeners on them.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use crate::net::{Net, SocketId, Stack};
 use crate::peers::address::{Family, ListenAt};
 
-/// Listens where a person said; a port alone is every address of this machine.
+/// Listens on an address; a port alone stands for every address of this machine.
 pub(crate) fn bind(net: &mut Net, at: &ListenAt, family: Family) -> io::Result<(SocketId, SocketAddr)> {
     let Some(host) = &at.host else {
         let v4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), at.port);
@@ -18,18 +18,27 @@ pub(crate) fn bind(net: &mut Net, at: &ListenAt, family: Family) -> io::Result<(
             Family::Any => net.listen(v6, Stack::Dual).or_else(|_| net.listen(v4, Stack::AsGiven)),
         };
     };
-    let found = (host.as_str(), at.port).to_socket_addrs()?;
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address of that kind");
-    for addr in found.filter(|addr| of_family(*addr, family)) {
+    let mut last = None;
+    for addr in resolve(host, at.port, family)? {
         match net.listen(addr, Stack::AsGiven) {
             Ok(bound) => return Ok(bound),
-            Err(error) => last = error,
+            Err(error) => last = Some(error),
         }
     }
-    Err(last)
+    Err(last.unwrap_or_else(|| io::ErrorKind::NotFound.into()))
 }
 
-/// Whether an address is of the wanted kind.
+/// Resolves a host to its addresses of a family, at least one.
+pub(crate) fn resolve(host: &str, port: u16, family: Family) -> io::Result<Vec<SocketAddr>> {
+    let found = (host, port).to_socket_addrs()?;
+    let addrs: Vec<_> = found.filter(|addr| of_family(*addr, family)).collect();
+    if addrs.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address of that kind"));
+    }
+    Ok(addrs)
+}
+
+/// Whether an address is of a family.
 pub(crate) fn of_family(addr: SocketAddr, family: Family) -> bool {
     match family {
         Family::Any => true,

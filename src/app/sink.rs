@@ -1,30 +1,32 @@
-//! Where what a chat tells goes: to a screen, to a program, to standard error. It does not know which.
+//! Sink of notices: a screen, a program at the other end of a pipe, or standard error.
 
-use crate::ids::ConnId;
 use std::collections::BTreeMap;
 
 use crate::chat::{Chat, Notice, ReceiptDue, SentMessage};
+use crate::ids::ConnId;
 use crate::text::safe::SafeText;
 
-/// Where notices go.
+/// Sink of notices.
 pub(crate) trait NoticeSink {
-    /// Shows a notice; what is owed for it is reported by the one who shows, once it has been shown.
+    /// Shows a notice. A receipt that is due for it is reported by the sink, once it has been
+    /// shown.
     fn show(&mut self, notice: &Notice, due: Option<ReceiptDue>);
     /// Whether so much waits that peers should wait too.
     fn is_behind(&self) -> bool;
-    /// The chat as it is before what follows from an input is done. Nothing to do where there is no prompt.
+    /// The chat has handled an input; its effects come next.
     fn chat_changed(&mut self, _chat: &Chat) {}
-    /// What follows is done.
+    /// All effects of an input have been performed.
     fn effects_done(&mut self) {}
-    /// A text of ours is on its way. A person has typed it and knows.
+    /// A text of ours is on its way; a program is told, a person has typed it.
     fn sent(&mut self, _sent: &SentMessage) {}
-    /// A peer has shown what we sent up to this number. A person sees what is not received yet.
+    /// A peer has acknowledged what we sent, up to this number; a person sees only what is not.
     fn received(&mut self, _name: &str, _upto: u64) {}
-    /// Calls the person's attention, where one sits before a screen.
+    /// Calls the attention of a person at a screen.
     fn alert(&mut self, _text: &SafeText) {}
 }
 
-/// What was shown of each connection since it was last said: one receipt says it for many messages.
+/// Receipts that are due, at most one for each connection: it acknowledges all messages up to its
+/// number.
 #[derive(Debug, Default)]
 pub(crate) struct ReceiptBatch(BTreeMap<ConnId, u64>);
 

@@ -1,23 +1,66 @@
-//! What the commands without a prompt have in common: their options and whom they may meet. Nobody can be asked here, so whoever is not known is refused unless the command line says otherwise.
+//! Options that subcommands share: home and passphrase, output, peer, protocol. A command without a
+//! prompt can ask nobody, so it refuses an unknown peer unless the command line says otherwise.
 
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
+use crate::app::client::Profile;
 use crate::app::error::{AppError, code};
+use crate::app::passphrase::PassphraseSource;
 use crate::chat::command::{Command, ONE_WAY_ON_NATIVE, protocol_of};
 use crate::chat::{AcceptPolicy, DialOptions, Direction, Info, ListenOptions, Protocol, RawInfo};
 use crate::config::SettingSources;
 use crate::crypto::Fingerprint;
-use crate::events::from_notice::words;
 use crate::events::{Detail, Event, OutputFormat, emit};
 use crate::peers::address::{AddressError, Family};
 use crate::peers::book::Book;
 use crate::peers::name::Name;
 use crate::script::{HOW_TO_WRITE, milliseconds};
+use crate::store::Home;
 
-/// How to speak, and to whom what is going on is told.
+/// Options of every subcommand.
+#[derive(Args, Debug)]
+pub(crate) struct GlobalArgs {
+    // A subcommand's own options come first in its help; clap orders by number, and would mix both.
+    /// Folder with the key and the peers [default: `RSACHAT_HOME`, else the XDG data folder]
+    #[arg(long, value_name = "DIR", global = true, display_order = 900, value_hint = ValueHint::DirPath)]
+    pub(crate) home: Option<PathBuf>,
+    /// File with settings, `none` for no file [default: `RSACHAT_CONFIG`, else rsachat/config.toml
+    /// in the XDG config folder]
+    #[arg(long, value_name = "FILE", global = true, display_order = 901, value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// File whose first line is the passphrase of the key
+    #[arg(long, value_name = "FILE", global = true, display_order = 902, value_hint = ValueHint::FilePath)]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// Open descriptor whose first line is the passphrase of the key
+    #[arg(long, value_name = "N", global = true, display_order = 903, conflicts_with = "passphrase_file")]
+    pub(crate) passphrase_fd: Option<u32>,
+}
+
+impl GlobalArgs {
+    pub(crate) fn passphrase_source(&self) -> Option<PassphraseSource> {
+        let descriptor = self.passphrase_fd.map(PassphraseSource::Descriptor);
+        descriptor.or_else(|| self.passphrase_file.clone().map(PassphraseSource::File))
+    }
+}
+
+/// Home and settings that a subcommand with a chat runs on.
+pub(crate) struct Context<'a> {
+    pub(crate) home: Home,
+    pub(crate) settings: SettingSources,
+    pub(crate) global: &'a GlobalArgs,
+}
+
+impl Context<'_> {
+    pub(crate) fn unlock(&self) -> Result<Profile, AppError> {
+        Profile::unlock(&self.home, self.global.passphrase_source().as_ref())
+    }
+}
+
+/// Own name, address family and output of a subcommand.
 #[derive(Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct OutputArgs {
@@ -38,7 +81,7 @@ pub(crate) struct OutputArgs {
     verbose: bool,
 }
 
-/// Who may be at the other end.
+/// Peer that is accepted.
 #[derive(Args, Debug)]
 pub(crate) struct PeerArgs {
     /// The holder of this key and nobody else
@@ -52,10 +95,11 @@ pub(crate) struct PeerArgs {
     accept_new: bool,
 }
 
-/// Which wire is spoken.
+/// Protocol of the connection.
 #[derive(Args, Debug)]
 pub(crate) struct ProtocolArgs {
-    /// Speak this wire: `oaep` is the raw one of the Python tutorial, which authenticates nobody and has no receipts
+    /// Speak this wire: `oaep` is the raw one of the Python tutorial, which authenticates nobody
+    /// and has no receipts
     #[arg(long, value_name = "WIRE")]
     wire: Option<String>,
     /// On the raw wire, give no key of yours: for the tutorial's server
@@ -64,9 +108,9 @@ pub(crate) struct ProtocolArgs {
 }
 
 impl ProtocolArgs {
-    /// The wire, unless it cannot keep what else is asked for: `by_key` is the option given that chooses the other
-    /// side by its key.
-    pub(crate) fn wire(&self, by_key: Option<&str>) -> Result<Protocol, AppError> {
+    /// Protocol, unless it cannot keep what else is asked for: `by_key` is the option that chooses
+    /// the peer by its key.
+    pub(crate) fn protocol(&self, by_key: Option<&str>) -> Result<Protocol, AppError> {
         let usage = |words: String| AppError::new(code::USAGE, words);
         let wire = self
             .wire
@@ -86,22 +130,22 @@ impl ProtocolArgs {
     }
 }
 
-/// Says once what the raw wire does not give, and what follows from that for this command.
-pub(crate) fn warn_of_raw(wire: Protocol, so: &str, form: OutputFormat) {
-    if wire != Protocol::Native {
-        let banner = words(&Notice::Info(Info::Raw(RawInfo::Banner)));
-        emit(&Event::Warning { kind: "raw_wire", message: format!("{banner}; {so}") }, form);
+/// Warns of what the raw wire does not give, with its consequence for this command.
+pub(crate) fn warn_of_raw(protocol: Protocol, consequence: &str, format: OutputFormat) {
+    if protocol != Protocol::Native {
+        let banner = Info::Raw(RawInfo::Banner).sentence();
+        emit(&Event::Warning { kind: "raw_wire", message: format!("{banner}; {consequence}") }, format);
     }
 }
 
 impl OutputArgs {
-    /// The name given here, else the one of the prompt's options and of the configuration.
-    pub(crate) fn own_name(&self, sources: &SettingSources) -> Result<Name, AppError> {
+    /// Name given here, else the one of the prompt's options and of the configuration.
+    pub(crate) fn own_name(&self, settings: &SettingSources) -> Result<Name, AppError> {
         match &self.name {
             Some(name) => {
                 Name::parse(name).map_err(|error| AppError::new(code::USAGE, format!("--name: {error}")))
             }
-            None => Ok(sources.resolve().own_name()),
+            None => Ok(settings.resolve().own_name()),
         }
     }
 
@@ -113,7 +157,7 @@ impl OutputArgs {
         }
     }
 
-    pub(crate) fn form(&self) -> OutputFormat {
+    pub(crate) fn format(&self) -> OutputFormat {
         match (self.json, self.verbose) {
             (true, _) => OutputFormat::Json,
             (_, true) => OutputFormat::Words(Detail::Everything),
@@ -123,45 +167,43 @@ impl OutputArgs {
 }
 
 impl PeerArgs {
-    /// As the chat has it.
-    pub(crate) fn callers(&self, wire: Protocol, book: &Book) -> Result<AcceptPolicy, AppError> {
-        callers(self.pin.as_deref(), self.to.as_deref(), others(self.accept_new, wire), book)
+    pub(crate) fn selection(&self) -> PeerSelection<'_> {
+        let named = self.to.as_deref().map(|name| ("--to", name));
+        PeerSelection { pin: self.pin.as_deref(), named, accept_new: self.accept_new }
     }
+}
 
-    /// The option that was given here, if one was.
+/// Selection of the peer by the command line.
+pub(crate) struct PeerSelection<'a> {
+    pub(crate) pin: Option<&'a str>,
+    /// Name in the book, after the option that gives it.
+    pub(crate) named: Option<(&'static str, &'a str)>,
+    pub(crate) accept_new: bool,
+}
+
+impl PeerSelection<'_> {
+    /// Option that selects by key, if one was given.
     pub(crate) fn option(&self) -> Option<&'static str> {
-        match (&self.pin, &self.to) {
-            (Some(_), _) => Some("--pin"),
-            (None, Some(_)) => Some("--to"),
-            (None, None) => self.accept_new.then_some("--accept-new"),
+        let named = self.named.map(|(option, _)| option);
+        self.pin.map(|_| "--pin").or(named).or(self.accept_new.then_some("--accept-new"))
+    }
+
+    pub(crate) fn accept_policy(&self, protocol: Protocol, book: &Book) -> Result<AcceptPolicy, AppError> {
+        match (self.pin, self.named) {
+            (Some(pin), _) => {
+                let wrong = |error| AppError::new(code::USAGE, format!("--pin: {error}"));
+                Ok(AcceptPolicy::Pinned(pin.parse::<Fingerprint>().map_err(wrong)?))
+            }
+            (None, Some((_, name))) => fingerprint_of(name, book).map(AcceptPolicy::Key),
+            // On the raw wire nobody can be known.
+            (None, None) if self.accept_new || protocol != Protocol::Native => Ok(AcceptPolicy::Anyone),
+            (None, None) => Ok(AcceptPolicy::KnownOnly),
         }
     }
 }
 
-/// Who is taken where no one is named. On the raw wire nobody can be known.
-pub(crate) fn others(accept_new: bool, wire: Protocol) -> AcceptPolicy {
-    if accept_new || wire != Protocol::Native { AcceptPolicy::Anyone } else { AcceptPolicy::KnownOnly }
-}
-
-/// The holder of a pinned key, or a peer of the book, or whoever else is meant.
-pub(crate) fn callers(
-    pin: Option<&str>,
-    name: Option<&str>,
-    others: AcceptPolicy,
-    book: &Book,
-) -> Result<AcceptPolicy, AppError> {
-    match (pin, name) {
-        (Some(pin), _) => {
-            let wrong = |error| AppError::new(code::USAGE, format!("--pin: {error}"));
-            Ok(AcceptPolicy::Pinned(pin.parse::<Fingerprint>().map_err(wrong)?))
-        }
-        (None, Some(name)) => known(name, book).map(AcceptPolicy::Key),
-        (None, None) => Ok(others),
-    }
-}
-
-/// Listening or calling, as a command of the chat.
-pub(crate) fn way(
+/// Command of the chat that listens or connects.
+pub(crate) fn listen_or_connect(
     listen: Option<&str>,
     connect: Option<&str>,
     family: Family,
@@ -177,22 +219,23 @@ pub(crate) fn way(
     Ok(Command::Connect(DialOptions { target, family, pin: None, accept: callers, protocol: wire }))
 }
 
-/// Lets the noise for the handshake be gathered while the key is read and the other side is looked for: this
-/// takes longer than everything else that a short command does.
+/// Gathers entropy for the handshake while the key is read and the peer is reached: this takes
+/// longer than everything else that a short command does.
 pub(crate) fn warm_up_rng() {
     // Without the thread the handshake does it.
-    let _ = thread::Builder::new().name("noise".into()).spawn(crate::crypto::warm_up_rng);
+    let _ = thread::Builder::new().name("entropy".into()).spawn(crate::crypto::warm_up_rng);
 }
 
-/// A time on the command line, in the language of scripts.
+/// Parses a duration of the command line, as scripts write it.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let time = milliseconds(text).map(Duration::from_millis);
     time.filter(|time| !time.is_zero()).ok_or_else(|| HOW_TO_WRITE.to_owned())
 }
 
-/// The key of somebody in the book.
-fn known(name: &str, book: &Book) -> Result<Fingerprint, AppError> {
-    book.find(name).map(|peer| peer.fingerprint).ok_or_else(|| {
+/// Key of a peer in the book.
+fn fingerprint_of(name: &str, book: &Book) -> Result<Fingerprint, AppError> {
+    let peer = Name::parse(name).ok().and_then(|name| book.by_name(&name));
+    peer.map(|peer| peer.fingerprint).ok_or_else(|| {
         AppError::new(code::FAILED, format!("no peer is called {}", name.escape_debug()))
             .hint("rsachat peers list shows your book; --accept-new and --pin take who is not in it")
     })

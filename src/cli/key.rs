@@ -6,11 +6,11 @@ use clap::{Subcommand, ValueHint};
 
 use crate::app::clock::today;
 use crate::app::error::{AppError, code};
-use crate::app::global_args::GlobalArgs;
 use crate::app::keyring::{StoredKey, load, make, seed, unlock};
-use crate::app::passphrase::{ask, given, in_file};
+use crate::app::passphrase::{PassphraseSource, ask, read_file};
 use crate::app::print::print_line;
 use crate::chat::KeyFor;
+use crate::cli::args::GlobalArgs;
 use crate::config::Settings;
 use crate::crypto::Passphrase;
 use crate::store::Home;
@@ -65,7 +65,7 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &KeyCommand) -> Result
         let of = if *raw { KeyFor::RawWire } else { KeyFor::Identity };
         return generate(home, common, of, bits.unwrap_or(of.default_bits()), *replace);
     }
-    let (own, passphrase) = unlock(home, common)?;
+    let (own, passphrase) = unlock(home, common.passphrase_source().as_ref())?;
     let own = own.ok_or_else(|| {
         AppError::new(code::MACHINE, format!("there is no key in {}", home.path().display()))
             .hint("rsachat key new makes one")
@@ -91,7 +91,7 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &KeyCommand) -> Result
 }
 
 fn generate(home: &Home, common: &GlobalArgs, of: KeyFor, bits: u32, replace: bool) -> Result<u8, AppError> {
-    let passphrase = given(common)?;
+    let passphrase = common.passphrase_source().as_ref().map(PassphraseSource::read).transpose()?;
     let (path, text) = (key_file::path(home, of), key_file::load_key_text(home, of)?);
     if text.is_some() && !replace {
         return Err(AppError::new(code::FAILED, format!("there is a key in {} already", path.display()))
@@ -117,7 +117,7 @@ fn change_passphrase(
     raw: Option<&StoredKey>,
     file: Option<&Path>,
 ) -> Result<(), AppError> {
-    let passphrase = file.map_or_else(ask_new_passphrase, in_file)?;
+    let passphrase = file.map_or_else(ask_new_passphrase, read_file)?;
     let passphrase = Some(passphrase).filter(|passphrase| !passphrase.is_empty());
     let what = if passphrase.is_some() { "is protected by a passphrase" } else { "has no passphrase" };
     for (of, key) in [(KeyFor::Identity, Some(own)), (KeyFor::RawWire, raw)] {

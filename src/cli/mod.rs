@@ -1,4 +1,4 @@
-//! The command line: what can be asked for, and who answers.
+//! Command line: one module for each subcommand.
 
 pub(crate) mod args;
 pub(crate) mod completions;
@@ -16,38 +16,35 @@ pub(crate) mod send;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, Parser};
 
+use crate::app::error::{AppError, code};
+use crate::app::print::eprint_line;
 use crate::config::SettingSources;
+use crate::store::Home;
+use args::{Context, GlobalArgs};
 use completions::CompletionsArgs;
 use config::ConfigCommand;
 use doctor::DoctorArgs;
-
-use crate::app::error::{AppError, code};
-use crate::app::global_args::GlobalArgs;
 use key::KeyCommand;
 use man::ManArgs;
 use peers::PeersCommand;
 use prompt::PromptArgs;
-
-use crate::app::print::eprint_line;
-
-use crate::store::Home;
 
 /// Private conversation between terminals, over a direct connection, with nothing to sign up for.
 #[derive(Parser, Debug)]
 #[command(name = "rsachat", version, after_help = reference::after_help())]
 pub struct Cli {
     #[command(flatten)]
-    common: GlobalArgs,
+    global: GlobalArgs,
     #[command(flatten)]
     prompt: PromptArgs,
     #[command(subcommand)]
-    task: Option<Subcommands>,
+    subcommand: Option<Subcommand>,
 }
 
-#[derive(Subcommand, Debug)]
-enum Subcommands {
+#[derive(clap::Subcommand, Debug)]
+enum Subcommand {
     /// Make, show, protect or export your key
     #[command(subcommand, after_help = "Examples:\n  rsachat key show")]
     Key(KeyCommand),
@@ -73,7 +70,7 @@ enum Subcommands {
     Man(ManArgs),
 }
 
-/// Runs the program and says with which code it ends.
+/// Runs the program and returns its exit code.
 #[must_use]
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -85,32 +82,32 @@ pub fn run() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    match start(&cli) {
-        Ok(code) => ExitCode::from(code),
-        Err(error) if error.code == code::READER_GONE => ExitCode::from(error.code),
-        Err(error) => {
+    let code = start(&cli).unwrap_or_else(|error| {
+        if error.code != code::READER_GONE {
             eprint_line(&error.to_string());
-            ExitCode::from(error.code)
         }
-    }
+        error.code
+    });
+    ExitCode::from(code)
 }
 
 fn start(cli: &Cli) -> Result<u8, AppError> {
     crate::net::process::disable_core_dumps()?;
-    // Not everything needs one.
-    let home = || Home::choose(cli.common.home.as_deref(), &|name: &str| std::env::var_os(name));
-    let Some(task) = &cli.task else { return prompt::run(&home()?, &cli.common, &cli.prompt) };
-    let sources = || SettingSources::read(cli.common.config.as_deref(), cli.prompt.layer()?);
-    match task {
-        Subcommands::Key(task) => key::run(&home()?, &cli.common, task),
-        Subcommands::Peers(task) => peers::run(&home()?, task),
-        Subcommands::Pipe(task) => pipe::run(&home()?, &cli.common, &sources()?, task),
-        Subcommands::Send(task) => send::run(&home()?, &cli.common, &sources()?, task),
-        Subcommands::Recv(task) => recv::run(&home()?, &cli.common, &sources()?, task),
-        Subcommands::Replay(args) => replay::run(args),
-        Subcommands::Config(task) => config::run(&sources()?, *task),
-        Subcommands::Doctor(task) => doctor::run(&home()?, &cli.common, task),
-        Subcommands::Completions(task) => completions::run(*task, &mut Cli::command()),
-        Subcommands::Man(task) => man::run(task, Cli::command()),
+    // Not every subcommand needs a home or settings.
+    let home = || Home::choose(cli.global.home.as_deref(), &|name: &str| std::env::var_os(name));
+    let settings = || SettingSources::read(cli.global.config.as_deref(), cli.prompt.layer()?);
+    let context = || Ok::<_, AppError>(Context { home: home()?, settings: settings()?, global: &cli.global });
+    let Some(subcommand) = &cli.subcommand else { return prompt::run(&context()?, &cli.prompt) };
+    match subcommand {
+        Subcommand::Key(args) => key::run(&home()?, &cli.global, args),
+        Subcommand::Peers(args) => peers::run(&home()?, args),
+        Subcommand::Pipe(args) => pipe::run(&context()?, args),
+        Subcommand::Send(args) => send::run(&context()?, args),
+        Subcommand::Recv(args) => recv::run(&context()?, args),
+        Subcommand::Replay(args) => replay::run(args),
+        Subcommand::Config(args) => config::run(&settings()?, *args),
+        Subcommand::Doctor(args) => doctor::run(&home()?, &cli.global, args),
+        Subcommand::Completions(args) => completions::run(*args, &mut Cli::command()),
+        Subcommand::Man(args) => man::run(args, Cli::command()),
     }
 }

@@ -35,7 +35,7 @@ pub(crate) enum PeersCommand {
 pub(crate) fn run(home: &Home, task: &PeersCommand) -> Result<u8, AppError> {
     let book = book_file::read(home)?;
     let fingerprint_of = |name: &str| {
-        let peer = Name::parse(name).ok().and_then(|name| book.by_name(&name));
+        let peer = book.find(name);
         peer.map(|peer| peer.fingerprint).ok_or_else(|| {
             AppError::new(code::FAILED, format!("no peer is called {name}")).hint("rsachat peers list")
         })

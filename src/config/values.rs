@@ -44,7 +44,7 @@ pub(crate) enum NotifyLevel {
     All,
 }
 
-impl From<NotifyLevel> for crate::chat::Notify {
+impl From<NotifyLevel> for crate::chat::NotifyPolicy {
     fn from(level: NotifyLevel) -> Self {
         let when = match level {
             NotifyLevel::Off => crate::chat::NotifyWhen::Never,

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use super::{Dated, Event, MessageEvent, OutputFormat, State, tell};
+use super::{Event, MessageEvent, OutputFormat, PastMessage, StateEvent, emit};
 use crate::app::clock::moment;
 use crate::app::sink::NoticeSink;
 use crate::chat::{
@@ -36,7 +36,7 @@ pub(crate) enum Severity {
 impl NoticeSink for EventReporter {
     fn show(&mut self, notice: &Notice, _: Option<ReceiptDue>) {
         if let Some(event) = of_command(notice, self.gravity) {
-            tell(&event, self.form);
+            emit(&event, self.form);
         }
     }
 
@@ -99,7 +99,8 @@ pub(crate) fn of_prompt(notice: &Notice) -> Event {
             Event::Table { columns, rows }
         }
         Notice::History { messages, earlier } => {
-            let dated = |one: &Message| Dated { time: moment(one.arrived.0), message: message_as_shown(one) };
+            let dated =
+                |one: &Message| PastMessage { time: moment(one.arrived.0), message: message_as_shown(one) };
             Event::Past { earlier: *earlier, messages: messages.iter().map(dated).collect() }
         }
     }
@@ -112,9 +113,9 @@ pub(crate) fn sent(sent: &SentMessage) -> Event {
 }
 
 /// State of the prompt.
-pub(crate) fn state(view: &PromptView) -> State {
+pub(crate) fn state(view: &PromptView) -> StateEvent {
     let (to, trust) = view.addressed.clone().map(|(to, trust_level)| (to, trust_level.word())).unzip();
-    State { name: view.own_name.clone(), to, trust, waiting: view.waiting, unread: view.unread }
+    StateEvent { name: view.own_name.clone(), to, trust, waiting: view.waiting, unread: view.unread }
 }
 
 /// Message as it came.

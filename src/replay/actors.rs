@@ -7,11 +7,10 @@ use std::time::Instant;
 use super::clock::RunClock;
 use super::seeds::Seeds;
 use super::simulation::{SimHost, Simulation};
-use crate::app::account::Client;
+use crate::app::client::{Client, Profile};
 use crate::app::error::{AppError, code, describe};
 use crate::app::keyring;
-use crate::chat::{Chat, ExitRequest, Input, KeyFor};
-use crate::ids::ConnId;
+use crate::chat::{ExitRequest, Input, KeyFor};
 use crate::limits;
 use crate::net::SourceLimiter;
 use crate::peers::name::Name;
@@ -146,11 +145,11 @@ impl Actors {
         let own = keyring::load(&home, KeyFor::Identity, None)?;
         let book = book_file::read(&home);
         let damage = book.as_ref().err().map(ToString::to_string);
-        let shown = own.as_ref().map(|own| own.as_shown(&home));
-        let chat = Chat::new(name, shown, book.unwrap_or_default(), limits::PEERS);
-        self.set(actor, ActorState::Running(Box::new(Client::new(chat, home, own, None))));
+        let profile = Profile::new(home, own, None);
+        let chat = profile.chat(name, book.unwrap_or_default(), limits::PEERS);
+        self.set(actor, ActorState::Running(Box::new(Client::new(chat, profile))));
         if let Some(damage) = damage {
-            self.input(actor, Input::Book { conn: ConnId(u64::MAX), book: Err(damage) });
+            self.input(actor, Input::BookUnusable { why: damage });
         }
         Ok(())
     }
@@ -201,7 +200,7 @@ impl Actors {
             ActorState::Running(client) => client.chat.poll_timeout(),
             ActorState::Live | ActorState::Stopped(_) => None,
         });
-        timeouts.filter(|due| *due != u64::MAX).min().map(MonoMs)
+        timeouts.min()
     }
 
     /// Tells every actor that time has passed.

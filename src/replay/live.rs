@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::actors::Actors;
 use super::simulation::{PendingDial, Simulation};
 use crate::app::error::describe;
-use crate::app::event_loop::tried_words;
+use crate::app::error::describe_attempts;
 use crate::app::resolve::of_family;
 use crate::chat::Input;
 use crate::ids::ConnId;
@@ -79,7 +79,7 @@ impl Actors {
             }
             NetEvent::Unreachable { conn, tried } => {
                 let Some((actor, dial)) = self.simulation.dials.remove(&conn) else { return };
-                self.input(actor, Input::Unreachable { dial, why: tried_words(&tried) });
+                self.input(actor, Input::Unreachable { dial, why: describe_attempts(&tried) });
             }
             NetEvent::Bytes { conn, bytes } => self.owner_input(conn, Input::Bytes { conn, bytes: &bytes }),
             NetEvent::Drained { conn } => self.owner_input(conn, Input::Drained { conn }),

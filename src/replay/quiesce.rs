@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use super::actors::Actors;
 use super::interrupt;
 use super::simulation::{PendingDial, Simulation};
+use crate::app::error::describe_attempts;
 use crate::app::error::{AppError, code, describe};
-use crate::app::event_loop::tried_words;
 use crate::chat::Input;
 use crate::net::NetEvent;
 use crate::script::FaultInjection;
@@ -90,7 +90,7 @@ impl Actors {
                 match event {
                     NetEvent::Connected { conn, from, .. } if conn == dialled => local = Some(from),
                     NetEvent::Unreachable { conn, tried } if conn == dialled => {
-                        self.simulation.inputs.push_back(unreachable(tried_words(&tried)));
+                        self.simulation.inputs.push_back(unreachable(describe_attempts(&tried)));
                         return Ok(());
                     }
                     NetEvent::Accepted { conn, from, .. } => incoming.push((conn, from)),

@@ -1,6 +1,7 @@
-//! `--record FILE`: an interactive session as a script of all who took part. What a peer said becomes what it
-//! types, what it did becomes a directive or a command, and what differs from one machine to the next
-//! becomes a wildcard: so the script plays again without any of them.
+//! Recorder of `--record FILE`: an interactive session becomes a script of all its actors. Messages
+//! of a peer become lines that it types, its actions become directives or commands, and text that
+//! differs from one machine to the next becomes a wildcard: so the script plays without any of the
+//! peers.
 
 pub(crate) mod notices;
 
@@ -9,8 +10,7 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::error::describe;
-use super::error::{AppError, code};
+use super::error::{AppError, code, describe};
 use crate::chat::command::{Command, ParsedLine, parse_line};
 use crate::chat::{Chat, ExitRequest, ListenOptions, Protocol, TrustLevel};
 use crate::limits::MESSAGE_BYTES;
@@ -19,73 +19,43 @@ use crate::script::render::Substitutions;
 use crate::session::EXIT;
 use crate::store::private_file;
 
-/// A session on its way into a file.
+/// Recording of one session.
 pub(crate) struct Recorder {
     path: PathBuf,
     file: File,
-    /// Our own label.
-    me: String,
-    /// Who took part, by its label in the script: the name that it came with, where that was free.
+    /// Label of ourselves.
+    own_label: String,
+    /// Peers by their labels in the script: the names that they came with, where these were free.
     peers: BTreeMap<String, RecordedPeer>,
-    /// The labels of peers, by what they are called now.
+    /// Labels of peers, by their present names.
     labels: BTreeMap<String, String>,
-    /// The name that we give to new peers.
+    /// Name that we give to new peers.
     nick: String,
-    /// The script without its first lines, which name everybody.
+    /// Script without its first lines, which name all actors.
     body: String,
     /// Bytes of the body that are in the file.
     written: usize,
     /// Callers of the raw wire that gave no key.
     keyless: BTreeSet<String>,
-    listening: Listening,
-    /// The wire of the last place that we began to wait at.
+    /// Address that we listen on, in the script, of our own wire and of the raw one.
+    listening: [Option<String>; 2],
+    /// Protocol of the latest listener.
     awaiting: Protocol,
-    broken: Option<io::Error>,
+    error: Option<io::Error>,
 }
 
-/// Where peers reach us on either wire, as it stands in the script.
-#[derive(Default)]
-struct Listening {
-    native: Option<String>,
-    raw: Option<String>,
-}
-
-impl Listening {
-    fn on(&mut self, wire: Protocol) -> &mut Option<String> {
-        match wire {
-            Protocol::Native => &mut self.native,
-            Protocol::Oaep(_) => &mut self.raw,
-        }
-    }
-}
-
-/// Somebody who took part.
+/// Peer that took part.
 #[derive(Clone, Debug)]
 struct RecordedPeer {
-    /// What it calls us.
-    knows_us_as: String,
-    /// Whether it runs, and whether it waits for calls.
-    started: Started,
-    listens: Listens,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-enum Started {
-    #[default]
-    Yes,
-    Ended,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-enum Listens {
-    #[default]
-    No,
-    Yes,
+    /// Name that it has for us.
+    name_of_us: String,
+    running: bool,
+    listening: bool,
 }
 
 impl Recorder {
     /// Begins a recording in a new file that only its owner can read.
-    pub(crate) fn start(path: &Path, me: &str) -> Result<Self, AppError> {
+    pub(crate) fn start(path: &Path, name: &str) -> Result<Self, AppError> {
         let file = private_file::create_new(path).map_err(|error| {
             let what = format!("cannot record in {}: {}", path.display(), describe(&error));
             AppError::new(code::MACHINE, what).hint("name a file that does not exist yet")
@@ -93,128 +63,129 @@ impl Recorder {
         let mut recorder = Self {
             path: path.to_owned(),
             file,
-            me: me.to_owned(),
+            own_label: name.to_owned(),
             peers: BTreeMap::new(),
             labels: BTreeMap::new(),
-            nick: me.to_owned(),
+            nick: name.to_owned(),
             keyless: BTreeSet::new(),
             body: String::new(),
             written: 0,
-            listening: Listening::default(),
+            listening: [None, None],
             awaiting: Protocol::Native,
-            broken: None,
+            error: None,
         };
         recorder.rewrite();
         Ok(recorder)
     }
 
-    /// The file, as it is to be named.
+    /// Path as it is shown.
     pub(crate) fn file_name(&self) -> String {
         self.path.display().to_string()
     }
 
-    /// A line was typed by us, before anything is done about it.
+    /// Records a line that we typed, before it is carried out.
     pub(crate) fn typed(&mut self, line: &str, chat: &Chat) {
         match parse_line(line) {
-            // It stands in the script once somebody has answered.
+            // Recorded once a peer has answered.
             Ok(ParsedLine::Command(Command::Connect(_))) => {}
-            Ok(ParsedLine::Command(Command::Listen(ListenOptions {
-                at, family, protocol: wire, ..
-            }))) => {
-                self.awaiting = wire;
-                self.listens(line, &at, family);
+            Ok(ParsedLine::Command(Command::Listen(ListenOptions { at, family, protocol, .. }))) => {
+                self.awaiting = protocol;
+                self.listen(line, &at, family);
             }
             Ok(ParsedLine::Command(Command::Keygen { .. })) => {
-                self.ours(line);
+                self.input(line);
                 self.expect("$**");
             }
-            Ok(ParsedLine::Text(text)) => self.says(line, &text, chat),
-            _ => self.ours(line),
+            Ok(ParsedLine::Text(text)) => self.text(line, &text, chat),
+            _ => self.input(line),
         }
     }
 
-    /// A text is for whoever is addressed, and is seen there.
-    fn says(&mut self, line: &str, text: &str, chat: &Chat) {
-        let Some((name, trust_level)) = chat.view().addressed else { return self.ours(line) };
+    /// Records a text, which the addressed peer is shown.
+    fn text(&mut self, line: &str, text: &str, chat: &Chat) {
+        let Some((name, trust_level)) = chat.view().addressed else { return self.input(line) };
         if self.keyless.contains(&name) {
             // It was refused here; in the script that peer has a key, and would be sent it.
             let typed = Substitutions::default().template(line);
-            return self.line(&format!("# not sent: {}> {typed}", self.me));
+            return self.line(&format!("# not sent: {}> {typed}", self.own_label));
         }
-        self.ours(line);
-        // The raw wire's goodbye is no message there.
+        self.input(line);
+        // `exit` on the raw wire ends the conversation there and is not shown.
         if (trust_level == TrustLevel::Unauthenticated && text == EXIT) || text.len() > MESSAGE_BYTES {
             return;
         }
         let label = self.label(&name).to_owned();
-        let Some(us) = self.peers.get(&label).map(|peer| peer.knows_us_as.clone()) else { return };
+        let Some(us) = self.peers.get(&label).map(|peer| peer.name_of_us.clone()) else { return };
         for row in text.lines() {
-            self.row(&label, &Substitutions::default().pattern(&format!("{us}: {row}")));
+            let pattern = Substitutions::default().pattern(&format!("{us}: {row}"));
+            self.line(&format!("{label}| {pattern}"));
         }
     }
 
-    /// We wait for callers. In a script everybody is on one machine: an address of another network becomes the
-    /// loopback's.
-    fn listens(&mut self, line: &str, at: &ListenAt, family: Family) {
+    /// Records that we listen. In a script all actors are on one machine: an address of another
+    /// network becomes one of the loopback.
+    fn listen(&mut self, line: &str, at: &ListenAt, family: Family) {
         let host = match (at.host.as_deref(), family) {
             (Some(host), _) if host.contains(':') => "[::1]",
             (None, Family::V6) => "[::1]",
             _ => "127.0.0.1",
         };
-        let here = |word: &str| word.parse::<ListenAt>().as_ref() == Ok(at) && at.host.is_some();
+        let is_address = |word: &str| word.parse::<ListenAt>().as_ref() == Ok(at) && at.host.is_some();
         let words = line
             .split_whitespace()
-            .map(|word| if here(word) { format!("{host}:{}", at.port) } else { word.to_owned() });
+            .map(|word| if is_address(word) { format!("{host}:{}", at.port) } else { word.to_owned() });
         let words: Vec<String> = words.collect();
-        self.ours(&words.join(" "));
+        self.input(&words.join(" "));
         self.expect("$**");
-        let port = if at.port == 0 { format!("${{{}.port}}", self.me) } else { at.port.to_string() };
-        *self.listening.on(self.awaiting) = Some(format!("{host}:{port}"));
+        let port = if at.port == 0 { format!("${{{}.port}}", self.own_label) } else { at.port.to_string() };
+        *self.listening_on(self.awaiting) = Some(format!("{host}:{port}"));
     }
 
-    /// The end of the input, Ctrl-D or a signal ends the session: in the script that is typed.
-    pub(crate) fn leaves(&mut self, farewell: ExitRequest, chat: &Chat) {
+    /// Records the end of the session by the end of input, Ctrl-D or a signal as a typed command.
+    pub(crate) fn exit_requested(&mut self, request: ExitRequest, chat: &Chat) {
         if !chat.is_shutting_down() {
-            if let ExitRequest::Signal(number) = farewell {
+            if let ExitRequest::Signal(number) = request {
                 self.line(&format!("# ended by signal {number}"));
             }
-            self.ours(":quit");
+            self.input(":quit");
         }
     }
 
-    /// Everything has been said: who leaves is seen to be gone.
-    pub(crate) fn over(&mut self) {
-        self.line(&format!("{}|* exited 0", self.me));
+    /// Records that the session has ended.
+    pub(crate) fn finished(&mut self) {
+        self.line(&format!("{}|* exited 0", self.own_label));
     }
 
-    /// Writes what was recorded since the last time. A recording that cannot be written ends, once.
+    /// Writes what was recorded since the last call. Returns why the recording has ended, if it
+    /// cannot be written.
     pub(crate) fn flush(&mut self) -> Option<String> {
-        if self.broken.is_none() {
+        if self.error.is_none() {
             let new = self.body.get(self.written..).unwrap_or_default();
             match self.file.write_all(new.as_bytes()) {
                 Ok(()) => self.written = self.body.len(),
-                Err(error) => self.broken = Some(error),
+                Err(error) => self.error = Some(error),
             }
         }
-        let error = self.broken.as_ref()?;
+        let error = self.error.as_ref()?;
         Some(format!("recording in {} has ended: {}", self.path.display(), describe(error)))
     }
 
-    /// Somebody is there: by our call, or by its own. On the raw wire each gives the other a key in the script, also
-    /// where one of them did not: what waits for an answer of a program that is not ours would wait for ever.
+    /// Records that a peer is connected, by our call or by its own. On the raw wire each gives the
+    /// other a key in the script, also where one of them did not: a wait for the answer of a
+    /// foreign program would never end.
     fn joined(&mut self, name: &str, wire: Protocol, chat: &Chat) {
         let known = self.labels.contains_key(name);
-        let label = &self.enters(name);
+        let label = &self.assign_label(name);
         let us = if wire == Protocol::Native { self.nick.clone() } else { raw_name_at(label).to_owned() };
-        let new = RecordedPeer { knows_us_as: us, started: Started::Yes, listens: Listens::No };
+        let new = RecordedPeer { name_of_us: us, running: true, listening: false };
         let mut peer = self.peers.get(label).cloned().unwrap_or(new);
-        if peer.started == Started::Ended {
+        if !peer.running {
             self.line(&format!("@start {label}"));
         }
         if !known && label != name {
             self.line(&format!("{label}> :nick {name}"));
         }
-        let listens = peer.started == Started::Yes && peer.listens == Listens::Yes;
+        let listens = peer.running && peer.listening;
         let (dialled, port) = (chat.has_dialled(name), port_of(label));
         let (wired, joins) = match wire {
             Protocol::Native => ("", "joined, $*"),
@@ -224,62 +195,63 @@ impl Recorder {
             if !listens {
                 self.line(&format!("{label}> :listen 127.0.0.1:{port}{wired}"));
             }
-            self.ours(&format!(":connect 127.0.0.1:{port}{wired}"));
+            self.input(&format!(":connect 127.0.0.1:{port}{wired}"));
         } else {
-            let at = self.listening.on(wire).clone().unwrap_or_default();
+            let at = self.listening_on(wire).clone().unwrap_or_default();
             self.line(&format!("{label}> :connect {at}{wired}"));
         }
         self.expect("$**");
         self.expect(&format!("* {name} {joins}"));
-        peer.started = Started::Yes;
-        peer.listens = if dialled || listens { Listens::Yes } else { Listens::No };
+        peer.running = true;
+        peer.listening = dialled || listens;
         self.peers.insert(label.clone(), peer);
         if !known {
             self.rewrite();
         }
     }
 
+    fn listening_on(&mut self, wire: Protocol) -> &mut Option<String> {
+        let [native, raw] = &mut self.listening;
+        if wire == Protocol::Native { native } else { raw }
+    }
+
     fn ended(&mut self, label: &str) {
         if let Some(peer) = self.peers.get_mut(label) {
-            peer.started = Started::Ended;
+            peer.running = false;
         }
     }
 
-    /// The label of somebody who is called so now.
+    /// Label of a peer by its present name.
     fn label<'a>(&'a self, name: &'a str) -> &'a str {
         self.labels.get(name).map_or(name, String::as_str)
     }
 
-    /// The label of who joins under this name: a new one, unless it took part already. Its name may have been ours,
-    /// or that of somebody who is called otherwise now.
-    fn enters(&mut self, name: &str) -> String {
+    /// Label of a peer that joins under this name: a new one, unless it took part already. The name
+    /// may be ours, or have been that of another peer.
+    fn assign_label(&mut self, name: &str) -> String {
         if let Some(label) = self.labels.get(name) {
             return label.clone();
         }
         let numbered = (2..).map(|number| format!("{name}-{number}"));
-        let is_free = |label: &String| *label != self.me && !self.peers.contains_key(label);
+        let is_free = |label: &String| *label != self.own_label && !self.peers.contains_key(label);
         let label = std::iter::once(name.to_owned()).chain(numbered).find(is_free);
         let label = label.unwrap_or_else(|| name.to_owned());
         self.labels.insert(name.to_owned(), label.clone());
         label
     }
 
-    fn ours(&mut self, line: &str) {
+    /// Records a line as typed by us.
+    fn input(&mut self, line: &str) {
         let typed = Substitutions::default().template(line);
-        self.line(&format!("{}> {typed}", self.me));
+        self.line(&format!("{}> {typed}", self.own_label));
     }
 
-    /// We are shown this. Before anything was typed there is nothing that it could follow from.
+    /// Records a row that we are shown. Before the first typed line nothing can be expected.
     fn expect(&mut self, pattern: &str) {
         if self.body.is_empty() {
             return;
         }
-        let me = self.me.clone();
-        self.row(&me, pattern);
-    }
-
-    fn row(&mut self, who: &str, pattern: &str) {
-        self.line(&format!("{who}| {pattern}"));
+        self.line(&format!("{}| {pattern}", self.own_label));
     }
 
     fn line(&mut self, line: &str) {
@@ -287,38 +259,28 @@ impl Recorder {
         self.body.push('\n');
     }
 
-    /// Writes the file anew: somebody joined whom its first lines do not name.
+    /// Writes the file anew: its first lines name all actors, and one has joined.
     fn rewrite(&mut self) {
-        let mut head =
-            String::from("# recorded by rsachat; what was said stands here in plain text\n@actors ");
-        head.push_str(&self.me);
-        for name in self.peers.keys() {
-            head.push(' ');
-            head.push_str(name);
-        }
-        head.push_str("\n\n");
-        let put = || -> io::Result<File> {
-            let mut file = File::options().write(true).truncate(true).open(&self.path)?;
-            file.write_all(head.as_bytes())?;
-            Ok(file)
-        };
-        match put() {
-            Ok(file) => {
-                self.file = file;
-                self.written = 0;
-            }
-            Err(error) => self.broken = Some(error),
+        let labels: Vec<_> = std::iter::once(&self.own_label).chain(self.peers.keys()).cloned().collect();
+        let head = format!(
+            "# recorded by rsachat; what was said stands here in plain text\n@actors {}\n\n",
+            labels.join(" ")
+        );
+        let open = File::options().write(true).truncate(true).open(&self.path);
+        match open.and_then(|mut file| file.write_all(head.as_bytes()).map(|()| file)) {
+            Ok(file) => (self.file, self.written) = (file, 0),
+            Err(error) => self.error = Some(error),
         }
     }
 }
 
-/// What we are called by a peer of the raw wire: nobody has a name of their own there, and the first number that
-/// is not the peer's own name is free.
+/// Name that a peer on the raw wire has for us: there are only numbered names there, and the first
+/// that is not the name of the peer itself is free.
 fn raw_name_at(peer: &str) -> &'static str {
     if peer == "raw-1" { "raw-2" } else { "raw-1" }
 }
 
-/// The port that a peer waits at in the script: the same for one name, and no other's.
+/// Port that a peer listens on in the script, derived from its name.
 fn port_of(name: &str) -> u16 {
     let sum = name.bytes().fold(0_u16, |sum, byte| sum.wrapping_mul(31).wrapping_add(u16::from(byte)));
     20_000 + sum % 10_000

@@ -3,7 +3,7 @@
 use super::Recorder;
 use crate::chat::display::RecordingClass;
 use crate::chat::{Chat, Direction, Info, Message, Notice, Protocol, RawInfo, Warning};
-use crate::script::render::CaptureNames;
+use crate::script::render::Substitutions;
 use crate::text::safe::SafeText;
 
 impl Recorder {
@@ -36,7 +36,7 @@ impl Recorder {
             return;
         }
         let colon = if text.starts_with(':') { ":" } else { "" };
-        let typed = CaptureNames::default().typed(&format!("{colon}{text}"));
+        let typed = Substitutions::default().template(&format!("{colon}{text}"));
         self.line(&format!("{}> {typed}", self.label(&message.name)));
         self.rows(&Notice::Message(message.clone()));
     }
@@ -89,7 +89,7 @@ impl Recorder {
 
     fn rows(&mut self, notice: &Notice) {
         for row in notice.rows() {
-            self.expect(&CaptureNames::default().pattern(&row));
+            self.expect(&Substitutions::default().pattern(&row));
         }
     }
 }

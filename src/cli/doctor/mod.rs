@@ -10,8 +10,9 @@ mod report;
 use clap::{Args, ValueHint};
 
 use crate::app::error::{AppError, code};
-use crate::app::global_args::GlobalArgs;
 use crate::app::keyring;
+use crate::chat::display::version_and_suite;
+use crate::cli::args::GlobalArgs;
 use crate::config::{Layer, SettingSources, Settings};
 use crate::crypto::Fingerprint;
 use crate::limits::PORT_DEFAULT;
@@ -19,7 +20,7 @@ use crate::net::Net;
 use crate::peers::address::{Family, ListenAt, Target};
 use crate::store::Home;
 use remote::RemoteCheck;
-use report::{DoctorReport, Finding, PROTOCOL};
+use report::{DoctorReport, Finding};
 
 /// `rsachat doctor …`
 #[derive(Args, Clone, Debug)]
@@ -66,14 +67,14 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
     };
 
     let mut report = DoctorReport::default();
-    let version = format!("rsachat {}, protocol {PROTOCOL}", env!("CARGO_PKG_VERSION"));
+    let version = format!("rsachat {}, protocol {}", env!("CARGO_PKG_VERSION"), version_and_suite());
     report.add(&Finding::ok("program", version))?;
     let config = settings(common, &mut report)?;
     report.add(&local::check_home(home))?;
     let (mut own, mut book) = (None, None);
     // In a folder that is refused nothing is read, and each file would only repeat why.
     if home.check().is_ok() {
-        let found = keyring::unlock(home, common).map(|(own, _)| own);
+        let found = keyring::unlock(home, common.passphrase_source().as_ref()).map(|(own, _)| own);
         report.add(&local::check_key(home, &found))?;
         own = found.ok().flatten().and_then(|own| own.identity());
         let (read, finding) = local::check_book(home);

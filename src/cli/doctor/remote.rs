@@ -5,11 +5,12 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::time::{Duration, Instant};
 
 use super::probe::{KeyDecision, ProbeOutcome, ProbeResult, probe};
-use super::report::{DoctorReport, Finding, PROTOCOL};
+use super::report::{DoctorReport, Finding};
 use crate::app::error::{AppError, code, describe};
 use crate::app::keyring;
 use crate::app::resolve::of_family;
-use crate::chat::{Notice, Warning, objection_to_dialled};
+use crate::chat::display::version_and_suite;
+use crate::chat::{AcceptPolicy, DialOptions, Origin, Protocol, Refusal, Warning, judge};
 use crate::crypto::{Fingerprint, Identity, PublicKey};
 use crate::limits::{ADDRESSES_TRIED, HANDSHAKE_TIMEOUT_MS, KEY_BITS_MIN, LOOKUP_TIMEOUT_MS};
 use crate::net::Net;
@@ -55,7 +56,7 @@ impl RemoteCheck<'_> {
             &temporary
         };
         let judge = |key: &PublicKey| match (self.own, self.book) {
-            (Some(_), Some(book)) if self.objection(book, key).is_none() => KeyDecision::Accept,
+            (Some(_), Some(book)) if self.judge(book, key).is_ok() => KeyDecision::Accept,
             _ => KeyDecision::Reject,
         };
         let mut unreachable = Vec::new();
@@ -79,10 +80,12 @@ impl RemoteCheck<'_> {
         Ok(())
     }
 
-    /// The objection of the pin or the book to the key of the peer.
-    fn objection(&self, book: &Book, key: &PublicKey) -> Option<Warning> {
+    /// Judges the key of the peer by the pin and the book, as a dial would.
+    fn judge(&self, book: &Book, key: &PublicKey) -> Result<(), Refusal> {
         let own = self.own.map(|own| own.public().fingerprint());
-        objection_to_dialled(book, own, self.target, self.pin, key.fingerprint())
+        let (target, accept, protocol) = (self.target.clone(), AcceptPolicy::Anyone, Protocol::Native);
+        let dial = DialOptions { target, family: self.family, pin: self.pin, accept, protocol };
+        judge(book, own, &Origin::Outbound(dial), key.fingerprint())
     }
 
     fn resolve(&self, net: &mut Net) -> Result<Vec<SocketAddr>, Finding> {
@@ -115,7 +118,7 @@ impl RemoteCheck<'_> {
     /// The findings on a peer that was reached.
     fn findings(&self, result: &ProbeResult) -> Vec<Finding> {
         if let Some(key) = &result.peer_key {
-            let text = format!("an rsachat, protocol {PROTOCOL}, for conversations");
+            let text = format!("an rsachat, protocol {}, for conversations", version_and_suite());
             return vec![Finding::ok("answer", text), self.trust(key), self.handshake(&result.outcome)];
         }
         let lost = |text: String| Finding::problem(code::LOST, "answer", text);
@@ -174,8 +177,8 @@ impl RemoteCheck<'_> {
             let text = format!("{fingerprint}, which nobody can judge without the book");
             return Finding::warning("trust", text);
         };
-        if let Some(warning) = self.objection(book, key) {
-            return Finding::problem(code::REFUSED, "trust", sentence(warning));
+        if let Err(refusal) = self.judge(book, key) {
+            return Finding::problem(code::REFUSED, "trust", Warning::Refused(refusal).sentence());
         }
         match book.by_fingerprint(&fingerprint) {
             Some(peer) if peer.trust == Trust::Verified => {
@@ -206,8 +209,9 @@ impl RemoteCheck<'_> {
             | CloseReason::IdleTimeout => code::LOST,
             _ => code::REFUSED,
         };
-        let warning = Warning::Early { whom: self.target.to_string(), ending: reason.clone(), why };
-        Finding::problem(code, subject, sentence(warning))
+        let (remote, reason) = (self.target.to_string(), reason.clone());
+        let warning = Warning::HandshakeFailed { remote, reason, error: why };
+        Finding::problem(code, subject, warning.sentence())
     }
 }
 
@@ -258,14 +262,7 @@ fn version_mismatch(error: WireError) -> Finding {
                 .hint("call it with rsachat pipe, or have the other side start rsachat --listen PORT")
         }
         WireError::Purpose(theirs) => problem(format!("an rsachat that wants a {theirs}")),
-        error => problem(format!("an rsachat of another kind: {error}; this is {PROTOCOL}"))
+        error => problem(format!("an rsachat of another kind: {error}; this is {}", version_and_suite()))
             .hint("both sides need versions of rsachat that fit: compare rsachat --version"),
     }
-}
-
-/// The sentence of the prompt for a warning, without its mark.
-fn sentence(warning: Warning) -> String {
-    let rows = Notice::Warning(warning).rows();
-    let rows: Vec<_> = rows.iter().map(|row| row.trim_start_matches("! ")).collect();
-    rows.join("\n")
 }

@@ -6,9 +6,6 @@ use std::io::{self, IsTerminal as _};
 use crate::app::error::AppError;
 use crate::app::print::print_line;
 
-/// Protocol of this program, as findings name it.
-pub(crate) const PROTOCOL: &str = "version 1, suite 1";
-
 /// Severity of a finding.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum FindingStatus {

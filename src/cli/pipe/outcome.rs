@@ -4,8 +4,8 @@ use std::io;
 
 use super::counters::ByteCounts;
 use crate::app::error::{code, describe};
+use crate::chat::display::{loss_cause, output_failure};
 use crate::events::Event;
-use crate::limits::DEAD_AFTER_MS;
 use crate::session::CloseReason;
 use crate::wire::ByeReason;
 
@@ -84,27 +84,17 @@ impl PipeOutcome {
 
 /// Kind and sentence of the event of a closed session.
 fn closed(name: &str, reason: &CloseReason) -> (&'static str, String) {
-    let (kind, what) = match reason {
-        CloseReason::Bye(ByeReason::OutputGone) => {
-            ("peer_output", "could not write: who read its output has gone")
+    if let Some(failure) = output_failure(reason) {
+        return ("peer_output", format!("{name} could not write: {failure}"));
+    }
+    match reason {
+        CloseReason::Bye(ByeReason::InputFailed) => {
+            ("peer_input", format!("{name} could not read its input to the end"))
         }
-        CloseReason::Bye(ByeReason::OutputFull) => {
-            ("peer_output", "could not write: no space left where it writes")
-        }
-        CloseReason::Bye(ByeReason::OutputFailed) => ("peer_output", "could not write: its output failed"),
-        CloseReason::Bye(ByeReason::InputFailed) => ("peer_input", "could not read its input to the end"),
-        CloseReason::Bye(_) => ("left", "left before everything was confirmed"),
-        CloseReason::NonceExhausted => return ("lost", "more was sent than one key may seal".to_owned()),
-        lost => {
-            let why = match lost {
-                CloseReason::IdleTimeout => &format!("no answer for {} s", DEAD_AFTER_MS / 1_000),
-                CloseReason::Record => "a record failed its check",
-                _ => "it broke the protocol",
-            };
-            return ("lost", format!("lost {name}: {why}"));
-        }
-    };
-    (kind, format!("{name} {what}"))
+        CloseReason::Bye(_) => ("left", format!("{name} left before everything was confirmed")),
+        CloseReason::NonceExhausted => ("lost", "more was sent than one key may seal".to_owned()),
+        lost => ("lost", format!("lost {name}: {}", loss_cause(lost))),
+    }
 }
 
 fn is_broken_pipe(error: &io::Error) -> bool {

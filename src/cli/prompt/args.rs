@@ -1,4 +1,4 @@
-//! The options of the prompt, and what they say of the settings.
+//! Options of the prompt, and the settings among them.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::config::{ColourWhen, EditorMode, Layer, NotifyLevel, TimeFormat, YesN
 use crate::peers::address::ListenAt;
 use crate::peers::name::Name;
 
-/// What the prompt understands.
+/// Options of the prompt.
 #[derive(Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct PromptArgs {
@@ -73,11 +73,11 @@ pub(crate) struct PromptArgs {
 }
 
 impl PromptArgs {
-    /// What the command line says of the things that can be configured. Who names a place to listen or calls
-    /// somebody does not mean the places of the file.
+    /// Settings on the command line. One that listens or connects replaces the listeners of the
+    /// file.
     ///
     /// # Errors
-    /// A name that is none, an address that is none.
+    /// A name or an address cannot be parsed.
     pub(crate) fn layer(&self) -> Result<Layer, AppError> {
         let wrong = |option: &str, error: String| AppError::new(code::USAGE, format!("{option}: {error}"));
         let name = self.name.as_deref().map(Name::parse).transpose();

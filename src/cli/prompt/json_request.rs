@@ -1,5 +1,5 @@
-//! What programs may ask of a prompt: one JSON object a line, whose table is `docs/EVENTS.md`. An object that is
-//! not understood whole does nothing. It knows nothing of what comes of an order.
+//! Requests of a program to the prompt: one JSON object a line, as in `docs/EVENTS.md`. An object
+//! that is not understood whole does nothing.
 
 use serde::Deserialize;
 
@@ -8,25 +8,18 @@ use crate::chat::command::{self, Command};
 use crate::events::Id;
 use crate::text::safe::SafeText;
 
-/// Something to say or to do.
+/// Text to send, or command to carry out.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Request {
-    /// A text for who is addressed.
+    /// Text for the addressed peer.
     Say { text: String },
-    /// A text for somebody by name.
+    /// Text for a peer by its name.
     SayTo { to: String, text: String },
-    /// A command of the prompt.
+    /// Command of the prompt.
     Do(Command),
 }
 
-/// A line that is no order.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Refused {
-    /// Why, and what to write instead.
-    pub(crate) why: String,
-}
-
-/// The object as it is written. A field that there is not is refused: a text meant for one person must not go to
+/// Object as it is written. An unknown field is refused: a text meant for one peer must not go to
 /// another because `to` was misspelt.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,14 +32,14 @@ struct Object {
     arguments: Option<Vec<String>>,
 }
 
-/// The id alone.
+/// The id of an object alone.
 #[derive(Deserialize)]
-struct Called {
+struct Identified {
     id: Option<Id>,
 }
 
 impl Request {
-    /// As the chat takes it.
+    /// Input of the chat.
     pub(crate) fn input(&self) -> Input<'_> {
         match self {
             Self::Say { text } => Input::Text(text),
@@ -56,13 +49,13 @@ impl Request {
     }
 }
 
-/// The id of a line, and what it asks for.
-pub(crate) fn read(line: &[u8]) -> (Option<Id>, Result<Request, Refused>) {
-    let id = serde_json::from_slice(line).ok().and_then(|called: Called| called.id);
-    (id, order(line).map_err(|why| Refused { why }))
+/// Reads the id of a line, and its request, or why it is none and what to write instead.
+pub(crate) fn read(line: &[u8]) -> (Option<Id>, Result<Request, String>) {
+    let id = serde_json::from_slice(line).ok().and_then(|object: Identified| object.id);
+    (id, request(line))
 }
 
-fn order(line: &[u8]) -> Result<Request, String> {
+fn request(line: &[u8]) -> Result<Request, String> {
     let object: Object = serde_json::from_slice(line).map_err(|error| not_understood(&error))?;
     match object {
         Object { say: Some(text), to: None, command: None, arguments: None, .. } => Ok(Request::Say { text }),
@@ -80,7 +73,7 @@ fn order(line: &[u8]) -> Result<Request, String> {
     }
 }
 
-/// The library's words with the place in the line; it gives the line's number as well, which here is always 1.
+/// Error of the library with its column; it names the line as well, which here is always 1.
 fn not_understood(error: &serde_json::Error) -> String {
     let words = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());

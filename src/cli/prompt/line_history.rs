@@ -1,5 +1,5 @@
-//! The file that keeps typed lines, where somebody asked for one: there before the first line, and private. What
-//! stands in it is the line editor's.
+//! History file of typed lines, which the line editor reads and writes: created before the first
+//! line, and private.
 
 use std::fs::{DirBuilder, File};
 use std::io;
@@ -11,14 +11,15 @@ use rustix::fs::OFlags;
 use crate::app::error::describe;
 use crate::app::error::{AppError, code};
 
-/// Permissions of a folder that is made for it, and of the file: the user's alone.
+/// Permissions of a folder that is created for it, and of the file: the user's alone.
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
-/// Makes the file, and the folders above it, if they are not there.
+/// Creates the file, and the folders above it, if they do not exist.
 ///
 /// # Errors
-/// It cannot be made, or lines cannot be appended to it: better said now than forgotten with the session.
+/// It cannot be created, or lines cannot be appended to it: better reported now than lost with the
+/// session.
 pub(crate) fn prepare(path: &Path) -> Result<(), AppError> {
     let cannot = |why: &str| {
         let what = format!("cannot keep typed lines in {}: {why}", path.display());

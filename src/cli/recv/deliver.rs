@@ -1,7 +1,6 @@
-//! Where messages go: one thread writes them to standard output or hands them to a command, in their order, and
-//! reports each that has arrived there. What cannot be delivered is never reported as if it were.
+//! Deliverer of messages: a thread that writes them to standard output or hands them to a command,
+//! in their order, and reports each that has arrived there, and no other.
 
-use crate::ids::ConnId;
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::process::{Command, Stdio};
@@ -13,28 +12,30 @@ use std::thread;
 use mio::Waker;
 
 use crate::app::error::describe;
+use crate::app::print::print;
 use crate::chat::{Message, ReceiptDue};
 use crate::events::Event;
 use crate::events::from_notice::message;
+use crate::ids::ConnId;
 use crate::text::safe::SafeText;
 
-/// What is done with a message.
+/// Destination of messages.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Destination {
-    /// One line of safe text.
+    /// One line of safe text each.
     Text,
-    /// One JSON object.
+    /// One JSON object each.
     Json,
-    /// The exact bytes to the standard input of a shell command.
+    /// Standard input of a shell command for each, which gets the exact bytes.
     Command(String),
 }
 
-/// What came of it.
+/// Report of the thread.
 #[derive(Debug)]
 pub(crate) enum Delivered {
-    /// Everything of this connection up to this number has arrived.
-    Upto(ReceiptDue, u64),
-    /// This message could not be handed over, and so nothing that follows it on its connection will be.
+    /// A message has arrived, and so has everything before it on its connection.
+    Upto(ReceiptDue),
+    /// A message could not be handed over, so nothing that follows on its connection will be.
     Failed { conn: ConnId, why: String },
     /// Standard output cannot be written. Nothing follows.
     Broken(io::Error),
@@ -44,62 +45,57 @@ pub(crate) enum Delivered {
 
 /// Bytes that may wait before peers are no longer read.
 const BACKLOG_BYTES: usize = 1024 * 1024;
-/// What a waiting message takes besides its text, in bytes, about.
+/// Approximate cost of a waiting message besides its text, in bytes.
 const MESSAGE_OVERHEAD: usize = 512;
 
-/// What the thread is given.
+/// Item for the thread.
 enum Item {
     Message(Message, ReceiptDue),
     /// Nothing follows on this connection.
-    Gone(ConnId),
+    Closed(ConnId),
 }
 
-/// The owner's end of the thread.
+/// Handle of the thread.
 pub(crate) struct Deliverer {
     /// `None` once nothing follows.
     queue: Option<Sender<Item>>,
     reports: Receiver<Delivered>,
-    /// The thread has ended, and everything that it had to say has been heard.
+    /// The thread has ended, and all its reports have been taken.
     ended: bool,
     backlog: Arc<AtomicUsize>,
 }
 
 impl Deliverer {
     /// Starts the thread. It stops by itself after `count` messages.
-    pub(crate) fn start(way: Destination, count: Option<u64>, waker: Arc<Waker>) -> io::Result<Self> {
-        let (queue, waiting) = channel();
+    pub(crate) fn start(destination: Destination, count: Option<u64>, waker: Arc<Waker>) -> io::Result<Self> {
+        let (queue, items) = channel();
         let (sender, reports) = channel();
         let backlog = Arc::new(AtomicUsize::new(0));
-        let left = Arc::clone(&backlog);
+        let thread =
+            Thread { destination, remaining: count, failed: BTreeSet::new(), backlog: Arc::clone(&backlog) };
         thread::Builder::new().name("deliver".into()).spawn(move || {
-            let tell = |report| {
-                // Whoever asked has gone.
+            thread.run(&items, |report| {
+                // The receiver may have gone.
                 let _ = sender.send(report);
                 let _ = waker.wake();
-            };
-            Thread { way, left: count, dropped: BTreeSet::new(), backlog: left }.run(&waiting, tell);
+            });
             drop(sender);
             let _ = waker.wake();
         })?;
         Ok(Self { queue: Some(queue), reports, ended: false, backlog })
     }
 
-    pub(crate) fn put(&self, said: Message, due: ReceiptDue) {
-        self.backlog.fetch_add(weight(&said), Ordering::Relaxed);
-        if let Some(queue) = &self.queue {
-            // A thread that has ended has said why.
-            let _ = queue.send(Item::Message(said, due));
-        }
+    pub(crate) fn put(&self, message: Message, due: ReceiptDue) {
+        self.backlog.fetch_add(weight(&message), Ordering::Relaxed);
+        self.send(Item::Message(message, due));
     }
 
-    /// Nothing follows on a connection, of which a message could not be handed over.
+    /// Forgets a connection of which a message could not be handed over: nothing follows on it.
     pub(crate) fn forget(&self, conn: ConnId) {
-        if let Some(queue) = &self.queue {
-            let _ = queue.send(Item::Gone(conn));
-        }
+        self.send(Item::Closed(conn));
     }
 
-    /// Nothing follows: the thread ends with what it has.
+    /// Ends the thread once it has delivered what it has.
     pub(crate) fn close(&mut self) {
         self.queue = None;
     }
@@ -117,124 +113,119 @@ impl Deliverer {
         self.ended |= next.as_ref().err() == Some(&TryRecvError::Disconnected);
         next.ok()
     }
+
+    fn send(&self, item: Item) {
+        if let Some(queue) = &self.queue {
+            // A thread that has ended has reported why.
+            let _ = queue.send(item);
+        }
+    }
 }
 
-fn weight(said: &Message) -> usize {
-    said.text.len() + MESSAGE_OVERHEAD
+fn weight(message: &Message) -> usize {
+    message.text.len() + MESSAGE_OVERHEAD
 }
 
+/// State of the thread.
 struct Thread {
-    way: Destination,
+    destination: Destination,
     /// Messages still wanted, if they are counted.
-    left: Option<u64>,
+    remaining: Option<u64>,
     /// Connections with a message that could not be handed over, while more of theirs may come.
-    dropped: BTreeSet<ConnId>,
+    failed: BTreeSet<ConnId>,
     backlog: Arc<AtomicUsize>,
 }
 
 impl Thread {
-    fn run(mut self, waiting: &Receiver<Item>, tell: impl Fn(Delivered)) {
-        while let Ok(first) = waiting.recv() {
-            let mut batch = Vec::new();
-            self.take(first, &mut batch);
-            // Everything that waits goes out in one piece.
-            while self.way_takes_many() && self.left.is_none_or(|left| (batch.len() as u64) < left) {
-                let Ok(more) = waiting.try_recv() else { break };
-                self.take(more, &mut batch);
+    fn run(mut self, items: &Receiver<Item>, report: impl Fn(Delivered)) {
+        while let Ok(first) = items.recv() {
+            let mut batch: Vec<_> = self.take(first).into_iter().collect();
+            // Standard output takes everything that waits in one piece.
+            while !matches!(self.destination, Destination::Command(_))
+                && self.remaining.is_none_or(|remaining| (batch.len() as u64) < remaining)
+                && let Ok(more) = items.try_recv()
+            {
+                batch.extend(self.take(more));
             }
             if batch.is_empty() {
                 continue;
             }
-            self.backlog.fetch_sub(batch.iter().map(|(said, _)| weight(said)).sum(), Ordering::Relaxed);
-            let delivered = match self.way.clone() {
-                Destination::Command(command) => Some(self.hand_over(&command, &batch, &tell)),
-                _ => self.write(&batch, &tell),
-            };
-            let Some(delivered) = delivered else { return };
-            if let Some(left) = &mut self.left {
-                *left = left.saturating_sub(delivered);
-                if *left == 0 {
-                    return tell(Delivered::Enough);
+            self.backlog.fetch_sub(batch.iter().map(|(message, _)| weight(message)).sum(), Ordering::Relaxed);
+            let Some(delivered) = self.deliver(&batch, &report) else { return };
+            if let Some(remaining) = &mut self.remaining {
+                *remaining = remaining.saturating_sub(delivered);
+                if *remaining == 0 {
+                    return report(Delivered::Enough);
                 }
             }
         }
     }
 
-    fn take(&mut self, item: Item, batch: &mut Vec<(Message, ReceiptDue)>) {
+    fn take(&mut self, item: Item) -> Option<(Message, ReceiptDue)> {
         match item {
-            Item::Message(said, due) => batch.push((said, due)),
-            Item::Gone(conn) => {
-                self.dropped.remove(&conn);
+            Item::Message(message, due) => Some((message, due)),
+            Item::Closed(conn) => {
+                self.failed.remove(&conn);
+                None
             }
         }
     }
 
-    fn way_takes_many(&self) -> bool {
-        !matches!(self.way, Destination::Command(_))
-    }
-
-    fn write(&self, batch: &[(Message, ReceiptDue)], tell: &impl Fn(Delivered)) -> Option<u64> {
+    /// Delivers a batch. Returns how many have arrived, or `None` when nothing more can be written.
+    fn deliver(&mut self, batch: &[(Message, ReceiptDue)], report: &impl Fn(Delivered)) -> Option<u64> {
         let mut text = String::new();
-        for (said, _) in batch {
-            if self.way == Destination::Json {
-                text.push_str(&Event::Message(message(said)).to_json(said.arrived_ms, None));
-            } else {
-                text.push_str(SafeText::line_from_bytes(&said.text).as_str());
-                text.push('\n');
+        let mut delivered = 0;
+        for (received, due) in batch {
+            match &self.destination {
+                Destination::Json => {
+                    text.push_str(&Event::Message(message(received)).to_json(received.arrived.0, None));
+                }
+                Destination::Text => {
+                    text.push_str(SafeText::line_from_bytes(&received.text).as_str());
+                    text.push('\n');
+                }
+                Destination::Command(_) if self.failed.contains(&due.conn) => {}
+                Destination::Command(command) => match run_command(command, received) {
+                    Ok(()) => {
+                        delivered += 1;
+                        report(Delivered::Upto(*due));
+                    }
+                    Err(why) => {
+                        self.failed.insert(due.conn);
+                        report(Delivered::Failed { conn: due.conn, why });
+                    }
+                },
             }
         }
-        let mut out = io::stdout().lock();
-        if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            tell(Delivered::Broken(error));
+        if matches!(self.destination, Destination::Command(_)) {
+            return Some(delivered);
+        }
+        if let Err(error) = print(&text) {
+            report(Delivered::Broken(error));
             return None;
         }
         for (_, due) in batch {
-            tell(Delivered::Upto(*due, 1));
+            report(Delivered::Upto(*due));
         }
         Some(batch.len() as u64)
-    }
-
-    fn hand_over(
-        &mut self,
-        command: &str,
-        batch: &[(Message, ReceiptDue)],
-        tell: &impl Fn(Delivered),
-    ) -> u64 {
-        let mut delivered = 0;
-        for (said, due) in batch {
-            if self.dropped.contains(&due.conn) {
-                continue;
-            }
-            match hand(command, said) {
-                Ok(()) => {
-                    delivered += 1;
-                    tell(Delivered::Upto(*due, 1));
-                }
-                Err(why) => {
-                    self.dropped.insert(due.conn);
-                    tell(Delivered::Failed { conn: due.conn, why });
-                }
-            }
-        }
-        delivered
     }
 }
 
 /// Runs the command for one message; only its exit code 0 counts.
-fn hand(command: &str, said: &Message) -> Result<(), String> {
-    let about = message(said);
+fn run_command(command: &str, received: &Message) -> Result<(), String> {
+    let event = message(received);
     let mut child = Command::new("sh")
         .args(["-c", command])
-        .env("RSACHAT_FROM", about.from)
-        .env("RSACHAT_FINGERPRINT", about.fingerprint.unwrap_or_default())
-        .env("RSACHAT_VERIFIED", if about.verified { "yes" } else { "no" })
-        .env("RSACHAT_SENT", about.sent)
+        .env("RSACHAT_FROM", event.from)
+        .env("RSACHAT_FINGERPRINT", event.fingerprint.unwrap_or_default())
+        .env("RSACHAT_VERIFIED", if event.verified { "yes" } else { "no" })
+        .env("RSACHAT_SENT", event.sent)
         .stdin(Stdio::piped())
         .spawn()
         .map_err(|error| format!("cannot run the command: {}", describe(&error)))?;
     if let Some(mut input) = child.stdin.take() {
         // A command that does not want all of it may close its input; its exit code decides.
-        let _ = input.write_all(&said.text);
+        let _ = input.write_all(&received.text);
     }
     match child.wait() {
         Ok(status) if status.success() => Ok(()),
@@ -252,13 +243,13 @@ mod tests {
     use crate::chat::TrustLevel;
     use crate::time::UnixMs;
 
-    /// A thread whose command fails for every message, with nobody to hear it.
+    /// Thread whose command fails for every message.
     fn failing() -> Thread {
-        let way = Destination::Command("exit 1".to_owned());
-        Thread { way, left: None, dropped: BTreeSet::new(), backlog: Arc::default() }
+        let destination = Destination::Command("exit 1".to_owned());
+        Thread { destination, remaining: None, failed: BTreeSet::new(), backlog: Arc::default() }
     }
 
-    fn said(text: &str) -> Message {
+    fn received(text: &str) -> Message {
         Message {
             name: "bob".to_owned(),
             fingerprint: None,
@@ -275,12 +266,11 @@ mod tests {
         let mut thread = failing();
         for number in 0..100 {
             let due = ReceiptDue { conn: ConnId(number), upto: 1 };
-            let mut batch = Vec::new();
-            thread.take(Item::Message(said("x"), due), &mut batch);
-            assert_eq!(thread.hand_over("exit 1", &batch, &|_| ()), 0);
-            assert_eq!(thread.dropped.len(), 1, "what follows on it is not handed over");
-            thread.take(Item::Gone(ConnId(number)), &mut batch);
-            assert!(thread.dropped.is_empty());
+            let batch = [thread.take(Item::Message(received("x"), due)).unwrap()];
+            assert_eq!(thread.deliver(&batch, &|_| ()), Some(0));
+            assert_eq!(thread.failed.len(), 1, "what follows on it is not handed over");
+            thread.take(Item::Closed(ConnId(number)));
+            assert!(thread.failed.is_empty());
         }
     }
 }

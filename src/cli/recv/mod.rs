@@ -1,32 +1,25 @@
-//! `rsachat recv`: messages from one or many people to standard output or to a command. A message is receipted
-//! when it has arrived there, and only then.
+//! `rsachat recv`: messages from one or many peers to standard output or to a command. A message is
+//! receipted when it has arrived there, and only then.
+
+pub(crate) mod deliver;
 
 use std::io;
 
 use clap::{ArgGroup, Args};
 
-use super::args::{self, OutputArgs, ProtocolArgs, callers, others, warn_of_raw, way};
-use crate::app::error::describe;
-use crate::app::error::{AppError, code};
-use crate::app::event_loop::App;
-use crate::app::global_args::GlobalArgs;
-use crate::app::keyring;
-use crate::app::sink::{NoticeSink, ReceiptBatch};
-use crate::chat::command::Command;
-use crate::chat::{Chat, DialOutcome, Direction, ExitRequest, Input, Notice, Protocol, ReceiptDue};
-use crate::config::SettingSources;
+use super::args::{self, Context, OutputArgs, PeerSelection, ProtocolArgs, listen_or_connect, warn_of_raw};
+use crate::app::error::{AppError, SIGPIPE, code, describe};
+use crate::app::event_loop::{App, Flow, Frontend};
+use crate::app::sink::NoticeSink;
+use crate::chat::{DialOutcome, Direction, ExitRequest, Input, Notice, Protocol, ReceiptDue};
 use crate::events::from_notice::{EventReporter, Severity};
 use crate::events::{Done, Event, OutputFormat, emit};
 use crate::limits;
-use crate::net::signals::Signals;
+use crate::net::signals::{Signal, Signals};
 use crate::net::worker::Priority;
 use crate::net::{Net, process};
-use crate::peers::book::Book;
-use crate::store::{Home, book_file};
+use crate::store::book_file;
 use crate::wire::ByeReason;
-
-pub(crate) mod deliver;
-
 use deliver::{Delivered, Deliverer, Destination};
 
 /// `rsachat recv …`
@@ -60,90 +53,83 @@ pub(crate) struct RecvArgs {
     /// End after so many messages
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-    /// Give each message to the standard input of this shell command; receipt it when that ends with 0
+    /// Give each message to the standard input of this shell command; receipt it when that ends
+    /// with 0
     #[arg(long, value_name = "CMD")]
     exec: Option<String>,
     #[command(flatten)]
-    wire: ProtocolArgs,
+    protocol: ProtocolArgs,
     #[command(flatten)]
-    manner: OutputArgs,
+    output: OutputArgs,
 }
 
-/// Receives to the end and gives the exit code.
-pub(crate) fn run(
-    home: &Home,
-    common: &GlobalArgs,
-    sources: &SettingSources,
-    task: &RecvArgs,
-) -> Result<u8, AppError> {
+/// Receives to the end and returns the exit code.
+pub(crate) fn run(context: &Context<'_>, args: &RecvArgs) -> Result<u8, AppError> {
     args::warm_up_rng();
-    let form = task.manner.form();
-    let name = task.manner.own_name(sources)?;
-    let wire = wire(task)?;
-    let book = book_file::read(home)?;
-    let command = command(task, wire, &book)?;
-    let (own, passphrase) = keyring::unlock(home, common)?;
-    // Without it fewer connections fit; the limit is said when it is met.
+    let format = args.output.format();
+    let name = args.output.own_name(&context.settings)?;
+    let protocol = args.protocol()?;
+    let book = book_file::read(&context.home)?;
+    let policy = args.selection().accept_policy(protocol, &book)?;
+    let (listen, connect) = (args.listen.as_deref(), args.connect.as_deref());
+    let command = listen_or_connect(listen, connect, args.output.family(), policy, protocol)?;
+    let profile = context.unlock()?;
+    // Without it fewer connections fit; the limit is reported when it is met.
     let _ = process::raise_fd_limit();
     let mut net = Net::new()?;
     net.set_max_links(limits::PEERS);
     let signals = Signals::start(net.waker())?;
-    let key = own.as_ref().map(|own| own.as_shown(home));
-    let chat = Chat::new(name, key, book, limits::PEERS);
-    let way = match (&task.exec, form) {
+    let destination = match (&args.exec, format) {
         (Some(command), _) => Destination::Command(command.clone()),
         (None, OutputFormat::Json) => Destination::Json,
         (None, OutputFormat::Words(_)) => Destination::Text,
     };
-    let deliverer = Deliverer::start(way, task.count, net.waker())?;
-    let gravity = if task.connect.is_some() { Severity::Ends } else { Severity::Passes };
-    let desk = RecvSink { report: EventReporter { form, gravity }, deliverer };
-    let app = App::new(chat, desk, net, home.clone(), own, passphrase, Priority::Lower)?;
-    warn_of_raw(wire, "anybody may have written what comes", form);
-    let mut recv = Recv { app, wire, form, messages: 0, failed: 0, leaving: false, over: None };
-    recv.app.handle(Input::Command(command));
-    let code = recv.until_over(&signals)?;
-    recv.app.linger()?;
-    let code = if code == 0 && recv.failed > 0 { code::FAILED } else { code };
-    emit(&Event::Done(Done { code, messages: Some(recv.messages), ..Done::default() }), form);
+    let deliverer = Deliverer::start(destination, args.count, net.waker())?;
+    let gravity = if args.connect.is_some() { Severity::Ends } else { Severity::Passes };
+    let sink = RecvSink { reporter: EventReporter { form: format, gravity }, deliverer };
+    let chat = profile.chat(name, book, limits::PEERS);
+    let mut app = App::new(chat, sink, net, profile, Priority::Lower)?;
+    warn_of_raw(protocol, "anybody may have written what comes", format);
+    app.handle(Input::Command(command));
+    let mut frontend =
+        RecvFrontend { protocol, format, messages: 0, failed: 0, exiting: false, outcome: None };
+    let code = app.run(&mut frontend, &signals)?;
+    app.linger()?;
+    let code = if code == 0 && frontend.failed > 0 { code::FAILED } else { code };
+    emit(&Event::Done(Done { code, messages: Some(frontend.messages), ..Done::default() }), format);
     Ok(code)
 }
 
-/// The wire, and whether anything can come on it.
-fn wire(task: &RecvArgs) -> Result<Protocol, AppError> {
-    let by_key = match (&task.pin, &task.from) {
-        (Some(_), _) => Some("--pin"),
-        (None, Some(_)) => Some("--from"),
-        (None, None) => task.accept_new.then_some("--accept-new"),
-    };
-    match task.wire.wire(by_key)? {
-        Protocol::Oaep(Direction::OneWay) => {
-            let why =
-                "--one-way gives the other side no key of yours, so nothing that it seals could be read here";
-            Err(AppError::new(code::USAGE, why.to_owned()).hint("leave it out"))
+impl RecvArgs {
+    fn selection(&self) -> PeerSelection<'_> {
+        let named = self.from.as_deref().map(|name| ("--from", name));
+        PeerSelection { pin: self.pin.as_deref(), named, accept_new: self.accept_new }
+    }
+
+    /// Protocol, unless nothing can be received by it.
+    fn protocol(&self) -> Result<Protocol, AppError> {
+        match self.protocol.protocol(self.selection().option())? {
+            Protocol::Oaep(Direction::OneWay) => {
+                let why = "--one-way gives the other side no key of yours, so nothing that it seals could be \
+                           read here";
+                Err(AppError::new(code::USAGE, why).hint("leave it out"))
+            }
+            protocol => Ok(protocol),
         }
-        wire => Ok(wire),
     }
 }
 
-/// What is asked of the chat.
-fn command(task: &RecvArgs, wire: Protocol, book: &Book) -> Result<Command, AppError> {
-    let others = others(task.accept_new, wire);
-    let callers = callers(task.pin.as_deref(), task.from.as_deref(), others, book)?;
-    way(task.listen.as_deref(), task.connect.as_deref(), task.manner.family(), callers, wire)
-}
-
-/// Messages go to the deliverer, everything else to standard error.
+/// Sink that hands messages to the deliverer, and everything else to standard error.
 struct RecvSink {
-    report: EventReporter,
+    reporter: EventReporter,
     deliverer: Deliverer,
 }
 
 impl NoticeSink for RecvSink {
     fn show(&mut self, notice: &Notice, due: Option<ReceiptDue>) {
         match (notice, due) {
-            (Notice::Message(said), Some(due)) => self.deliverer.put(said.clone(), due),
-            _ => self.report.show(notice, due),
+            (Notice::Message(message), Some(due)) => self.deliverer.put(message.clone(), due),
+            _ => self.reporter.show(notice, due),
         }
     }
 
@@ -152,113 +138,103 @@ impl NoticeSink for RecvSink {
     }
 }
 
-struct Recv {
-    app: App<RecvSink>,
-    wire: Protocol,
-    form: OutputFormat,
+/// Front end of `rsachat recv`.
+struct RecvFrontend {
+    protocol: Protocol,
+    format: OutputFormat,
     messages: u64,
     failed: u64,
-    leaving: bool,
-    /// How the one connection of the raw wire ended, while what came by it is still being written.
-    over: Option<DialOutcome>,
+    exiting: bool,
+    /// Outcome of the one connection of the raw wire, while what came by it is still being written.
+    outcome: Option<DialOutcome>,
 }
 
-impl Recv {
-    fn until_over(&mut self, signals: &Signals) -> Result<u8, AppError> {
-        loop {
-            if let Some(signal) = signals.next() {
-                self.leave(ExitRequest::Signal(signal.number()));
-            }
-            self.report_delivered();
-            if let Some(code) = self.app.quit() {
-                return Ok(code);
-            }
-            if let Some(outcome) = self.outcome()
-                && !self.leaving
-            {
-                match outcome {
-                    DialOutcome::Unreachable | DialOutcome::ListenFailed => return Ok(code::MACHINE),
-                    DialOutcome::Refused => return Ok(code::REFUSED),
-                    DialOutcome::Lost | DialOutcome::PeerLeftEarly => return Ok(code::LOST),
-                    DialOutcome::Failed => return Ok(code::FAILED),
-                    DialOutcome::Left | DialOutcome::Done => self.leave(ExitRequest::Quit),
-                }
-                continue;
-            }
-            self.app.turn()?;
-        }
+impl Frontend<RecvSink> for RecvFrontend {
+    fn on_signal(&mut self, app: &mut App<RecvSink>, signal: Signal) {
+        self.exit(app, ExitRequest::Signal(signal.number()));
     }
 
-    /// How the connection ended. On our own wire what has not been written by then has no receipt, and its sender
-    /// knows; on the raw one nobody would, so everything that came is written first.
-    fn outcome(&mut self) -> Option<DialOutcome> {
-        let outcome = self.app.outcomes().first().copied();
-        if self.wire == Protocol::Native {
-            return outcome;
-        }
-        let deliverer = &mut self.app.host.sink.deliverer;
-        if outcome.is_some() {
-            self.over = outcome;
-            deliverer.close();
-        }
-        if deliverer.has_ended() { self.over.take() } else { None }
-    }
-
-    fn report_delivered(&mut self) {
-        let mut latest = ReceiptBatch::default();
-        while let Some(delivered) = self.app.host.sink.deliverer.next() {
+    fn poll_output(&mut self, app: &mut App<RecvSink>) -> Option<u8> {
+        while let Some(delivered) = app.sink().deliverer.next() {
             match delivered {
-                Delivered::Upto(due, messages) => {
-                    self.messages += messages;
-                    latest.add(due);
+                Delivered::Upto(due) => {
+                    self.messages += 1;
+                    app.shown(due);
                 }
                 Delivered::Failed { conn, why } => {
                     self.failed += 1;
-                    self.pay(&mut latest);
-                    emit(&Event::Warning { kind: "exec", message: why }, self.form);
-                    self.app.handle(Input::Dismiss { conn, reason: ByeReason::OutputFailed });
-                    self.app.host.sink.deliverer.forget(conn);
+                    app.send_receipts();
+                    emit(&Event::Warning { kind: "exec", message: why }, self.format);
+                    app.handle(Input::Dismiss { conn, reason: ByeReason::OutputFailed });
+                    app.sink().deliverer.forget(conn);
                 }
                 Delivered::Broken(error) => {
-                    self.pay(&mut latest);
-                    self.output_broke(&error);
+                    app.send_receipts();
+                    self.output_failed(app, &error);
                 }
                 Delivered::Enough => {
-                    self.pay(&mut latest);
-                    self.leave(ExitRequest::Quit);
+                    app.send_receipts();
+                    self.exit(app, ExitRequest::Quit);
                 }
             }
         }
-        self.pay(&mut latest);
+        app.send_receipts();
+        None
     }
 
-    /// Receipts for what has arrived.
-    fn pay(&mut self, latest: &mut ReceiptBatch) {
-        for due in std::mem::take(latest).all() {
-            self.app.handle(Input::Shown(due));
+    /// Ends with the connection. On our own wire what has not been written by then has no receipt,
+    /// and its sender knows; on the raw one nobody would, so everything that came is written first.
+    fn on_outcome(&mut self, app: &mut App<RecvSink>, outcome: DialOutcome) -> Option<u8> {
+        if self.protocol == Protocol::Native {
+            return self.conclude(app, outcome);
+        }
+        self.outcome = Some(outcome);
+        app.sink().deliverer.close();
+        None
+    }
+
+    fn poll_input(&mut self, app: &mut App<RecvSink>) -> Flow {
+        if app.sink().deliverer.has_ended()
+            && let Some(outcome) = self.outcome.take()
+        {
+            return self.conclude(app, outcome).map_or(Flow::Again, Flow::Exit);
+        }
+        Flow::Wait(None)
+    }
+}
+
+impl RecvFrontend {
+    fn conclude(&mut self, app: &mut App<RecvSink>, outcome: DialOutcome) -> Option<u8> {
+        match outcome.exit_code() {
+            _ if self.exiting => None,
+            0 => {
+                self.exit(app, ExitRequest::Quit);
+                None
+            }
+            code => Some(code),
         }
     }
 
-    /// Nothing more can be kept: everybody is told why.
-    fn output_broke(&mut self, error: &io::Error) {
-        let (reason, farewell) = match error.kind() {
+    /// Tells every peer why nothing more can be written, and exits.
+    fn output_failed(&mut self, app: &mut App<RecvSink>, error: &io::Error) {
+        let (reason, request) = match error.kind() {
             // Like a program that SIGPIPE ends, but in order.
-            io::ErrorKind::BrokenPipe => (ByeReason::OutputGone, ExitRequest::Signal(13)),
+            io::ErrorKind::BrokenPipe => (ByeReason::OutputGone, ExitRequest::Signal(SIGPIPE)),
             io::ErrorKind::StorageFull => (ByeReason::OutputFull, ExitRequest::Failure(code::FAILED)),
             _ => (ByeReason::OutputFailed, ExitRequest::Failure(code::FAILED)),
         };
         if reason != ByeReason::OutputGone {
             let message = format!("cannot write the output: {}", describe(error));
-            emit(&Event::Error { kind: "output", message, hint: None }, self.form);
+            emit(&Event::Error { kind: "output", message, hint: None }, self.format);
         }
-        for conn in self.app.chat().connections() {
-            self.app.handle(Input::Dismiss { conn, reason });
+        for conn in app.chat().connections() {
+            app.handle(Input::Dismiss { conn, reason });
         }
-        self.leave(farewell);
+        self.exit(app, request);
     }
 
-    fn leave(&mut self, farewell: ExitRequest) {
-        self.leaving = true;
-        self.app.handle(Input::ExitRequest(farewell));
+    fn exit(&mut self, app: &mut App<RecvSink>, request: ExitRequest) {
+        self.exiting = true;
+        app.handle(Input::ExitRequest(request));
     }
 }

@@ -1,5 +1,5 @@
-//! Messages from standard input: a thread reads large pieces, cuts them up, and hands on what it has as soon
-//! as nothing more is ready. It does not know what becomes of them.
+//! Messages of standard input: a thread reads large chunks, splits them at the delimiter, and hands
+//! on the messages of each read at once.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,7 +14,7 @@ use crate::app::error;
 use crate::limits::MESSAGE_BYTES;
 use crate::net::lines::BlockingReader;
 
-/// Where one message ends.
+/// End of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Delimiter {
     /// At each newline; a CR before it is not part of the message.
@@ -25,11 +25,11 @@ pub(crate) enum Delimiter {
     Whole,
 }
 
-/// One piece of input.
+/// Item of the input.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum InputItem {
     Message(String),
-    /// It is no message, for this reason; `number` counts from 1.
+    /// No message, for this reason; `number` counts from 1.
     Refused {
         number: u64,
         why: Refusal,
@@ -40,7 +40,7 @@ pub(crate) enum InputItem {
     Broken(String),
 }
 
-/// Why a piece of input is no message.
+/// Reason why an item of the input is no message.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("it is not UTF-8")]
@@ -54,81 +54,81 @@ const READ_BYTES: usize = 65_536;
 /// Reads that may be ahead of what is sent.
 const READS_AHEAD: usize = 4;
 
-/// Begins to read.
-pub(crate) fn start(cut: Delimiter, waker: Arc<Waker>) -> io::Result<Receiver<Vec<InputItem>>> {
+/// Starts the thread.
+pub(crate) fn start(delimiter: Delimiter, waker: Arc<Waker>) -> io::Result<Receiver<Vec<InputItem>>> {
     let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
-    let (sender, pieces) = sync_channel(READS_AHEAD);
+    let (sender, items) = sync_channel(READS_AHEAD);
     thread::Builder::new().name("input".into()).spawn(move || {
-        read(BlockingReader(input), cut, &sender, &waker);
+        read(BlockingReader(input), delimiter, &sender, &waker);
     })?;
-    Ok(pieces)
+    Ok(items)
 }
 
-fn read(mut input: impl Read, cut: Delimiter, sender: &SyncSender<Vec<InputItem>>, waker: &Waker) {
-    let mut room = vec![0; READ_BYTES];
-    let mut cutter = Cutter::new(cut);
+fn read(mut input: impl Read, delimiter: Delimiter, sender: &SyncSender<Vec<InputItem>>, waker: &Waker) {
+    let mut buffer = vec![0; READ_BYTES];
+    let mut splitter = Splitter::new(delimiter);
     loop {
-        let (pieces, last) = match input.read(&mut room) {
-            Ok(0) => (cutter.end(), true),
-            Ok(read) => (cutter.take(room.get(..read).unwrap_or_default()), false),
+        let (items, last) = match input.read(&mut buffer) {
+            Ok(0) => (splitter.end(), true),
+            Ok(read) => (splitter.take(buffer.get(..read).unwrap_or_default()), false),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => (vec![InputItem::Broken(error::describe(&error))], true),
         };
-        if !pieces.is_empty() && (sender.send(pieces).is_err() || waker.wake().is_err()) || last {
+        if !items.is_empty() && (sender.send(items).is_err() || waker.wake().is_err()) || last {
             return;
         }
     }
 }
 
-/// Cuts bytes into messages, whatever pieces they come in.
-struct Cutter {
-    cut: Delimiter,
-    /// The beginning of the next message, no more of it than a message may have and a CR.
-    begun: Vec<u8>,
+/// Splitter of bytes into messages, across the borders of reads.
+struct Splitter {
+    delimiter: Delimiter,
+    /// Beginning of the next message: no more of it than a message may have, and a CR.
+    partial: Vec<u8>,
     /// All its bytes so far.
     bytes: u64,
     last: Option<u8>,
     number: u64,
 }
 
-impl Cutter {
-    fn new(cut: Delimiter) -> Self {
-        Self { cut, begun: Vec::new(), bytes: 0, last: None, number: 0 }
+impl Splitter {
+    fn new(delimiter: Delimiter) -> Self {
+        Self { delimiter, partial: Vec::new(), bytes: 0, last: None, number: 0 }
     }
 
     fn take(&mut self, mut bytes: &[u8]) -> Vec<InputItem> {
-        let mut pieces = Vec::new();
-        let mark = match self.cut {
+        let mut items = Vec::new();
+        let end = match self.delimiter {
             Delimiter::Line => b'\n',
             Delimiter::Nul => 0,
             Delimiter::Whole => {
-                self.begin(bytes);
-                return pieces;
+                self.append(bytes);
+                return items;
             }
         };
-        while let Some(at) = bytes.iter().position(|byte| *byte == mark) {
+        while let Some(at) = bytes.iter().position(|byte| *byte == end) {
             let (message, rest) = bytes.split_at(at);
-            self.begin(message);
-            pieces.push(self.finish());
+            self.append(message);
+            items.push(self.finish());
             bytes = rest.get(1..).unwrap_or_default();
         }
-        self.begin(bytes);
-        pieces
+        self.append(bytes);
+        items
     }
 
-    /// What is left is a message too; of a whole input also when it is empty.
+    /// Ends the input. The rest is a message too; of a whole input also when it is empty.
     fn end(&mut self) -> Vec<InputItem> {
-        let mut pieces = Vec::new();
-        if self.bytes > 0 || self.cut == Delimiter::Whole {
-            pieces.push(self.finish());
+        let mut items = Vec::new();
+        if self.bytes > 0 || self.delimiter == Delimiter::Whole {
+            items.push(self.finish());
         }
-        pieces.push(InputItem::End);
-        pieces
+        items.push(InputItem::End);
+        items
     }
 
-    fn begin(&mut self, bytes: &[u8]) {
-        let room = (MESSAGE_BYTES + 1).saturating_sub(self.begun.len());
-        self.begun.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+    fn append(&mut self, bytes: &[u8]) {
+        let room = (MESSAGE_BYTES + 1).saturating_sub(self.partial.len());
+        self.partial.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
         self.bytes += bytes.len() as u64;
         self.last = bytes.last().copied().or(self.last);
     }
@@ -136,8 +136,8 @@ impl Cutter {
     fn finish(&mut self) -> InputItem {
         self.number += 1;
         let (number, mut bytes) = (self.number, std::mem::take(&mut self.bytes));
-        let mut message = std::mem::take(&mut self.begun);
-        if self.cut == Delimiter::Line && self.last.take() == Some(b'\r') {
+        let mut message = std::mem::take(&mut self.partial);
+        if self.delimiter == Delimiter::Line && self.last.take() == Some(b'\r') {
             bytes -= 1;
             message.truncate(usize::try_from(bytes).unwrap_or(usize::MAX));
         }
@@ -155,19 +155,19 @@ impl Cutter {
 mod tests {
     use super::*;
 
-    fn pieces(cut: Delimiter, input: &[u8], size: usize) -> Vec<InputItem> {
-        let mut cutter = Cutter::new(cut);
-        let mut pieces: Vec<_> = input.chunks(size).flat_map(|bytes| cutter.take(bytes)).collect();
-        pieces.extend(cutter.end());
-        pieces
+    fn split(delimiter: Delimiter, input: &[u8], size: usize) -> Vec<InputItem> {
+        let mut splitter = Splitter::new(delimiter);
+        let mut items: Vec<_> = input.chunks(size).flat_map(|bytes| splitter.take(bytes)).collect();
+        items.extend(splitter.end());
+        items
     }
 
-    fn check(cut: Delimiter, input: &[u8], expected: &[&str]) {
+    fn check(delimiter: Delimiter, input: &[u8], expected: &[&str]) {
         let mut expected: Vec<_> =
             expected.iter().map(|text| InputItem::Message((*text).to_owned())).collect();
         expected.push(InputItem::End);
         for size in [1, 2, 3, usize::MAX] {
-            assert_eq!(pieces(cut, input, size), expected, "{input:?} in pieces of {size}");
+            assert_eq!(split(delimiter, input, size), expected, "{input:?} in pieces of {size}");
         }
     }
 
@@ -199,7 +199,7 @@ mod tests {
         for size in [7, usize::MAX] {
             let why = Refusal::TooLong(MESSAGE_BYTES as u64 + 1);
             assert_eq!(
-                pieces(Delimiter::Line, &input, size),
+                split(Delimiter::Line, &input, size),
                 [
                     InputItem::Message("a".to_owned()),
                     InputItem::Refused { number: 2, why: Refusal::NotText },

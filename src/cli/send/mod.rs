@@ -1,20 +1,20 @@
-//! `rsachat send`: messages from standard input or the command line to one person, and an exit code that says
-//! whether each of them was receipted, or on the raw wire, which has no receipts, written. Nobody is asked anything,
-//! and nothing is written to standard output.
+//! `rsachat send`: messages from standard input or the command line to one peer. The exit code says
+//! whether each was receipted, or written on the raw wire, which has no receipts. Nothing is
+//! written to standard output.
+
+pub(crate) mod input;
+pub(crate) mod queue;
 
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::args::{self, OutputArgs, PeerArgs, ProtocolArgs, duration, warn_of_raw};
+use super::args::{self, Context, OutputArgs, PeerArgs, ProtocolArgs, duration, warn_of_raw};
 use crate::app::error::{AppError, code};
-use crate::app::event_loop::App;
-use crate::app::global_args::GlobalArgs;
-use crate::app::keyring;
+use crate::app::event_loop::{App, Flow, Frontend};
 use crate::chat::command::Command;
-use crate::chat::{Chat, DialOptions, DialOutcome, ExitRequest, Input};
-use crate::config::SettingSources;
+use crate::chat::{DialOptions, DialOutcome, ExitRequest, Input};
 use crate::events::from_notice::{EventReporter, Severity};
 use crate::events::{Event, OutputFormat, emit};
 use crate::limits;
@@ -22,14 +22,9 @@ use crate::net::Net;
 use crate::net::signals::Signals;
 use crate::net::worker::Priority;
 use crate::peers::address::Target;
-use crate::store::{Home, book_file};
-
-pub(crate) mod input;
-pub(crate) mod queue;
-pub(crate) mod write_ledger;
-
+use crate::store::book_file;
 use input::{Delimiter, InputItem};
-use queue::{Known, SendQueue};
+use queue::{SendQueue, Totals};
 
 /// `rsachat send …`
 #[derive(Args, Debug)]
@@ -50,7 +45,7 @@ pub(crate) struct SendArgs {
     #[arg(value_name = "ADDR")]
     target: String,
     #[command(flatten)]
-    whom: PeerArgs,
+    peer: PeerArgs,
     /// Send this instead of standard input; may be repeated
     #[arg(short, long, value_name = "TEXT")]
     message: Vec<String>,
@@ -63,320 +58,279 @@ pub(crate) struct SendArgs {
     /// Give up when nothing is connected, receipted or written for so long, as 30s or 1h 30m
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
-    /// Connect again so many times after a failure; what was not receipted is sent again, on the raw wire what was not
-    /// written
+    /// Connect again so many times after a failure; what was not receipted is sent again, on the
+    /// raw wire what was not written
     #[arg(long, value_name = "N", default_value_t = 0)]
     retry: u32,
     #[command(flatten)]
-    wire: ProtocolArgs,
+    protocol: ProtocolArgs,
     #[command(flatten)]
-    manner: OutputArgs,
+    output: OutputArgs,
 }
 
 /// Time before the first new attempt; it doubles up to the longest.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LONGEST: Duration = Duration::from_secs(30);
 /// Time for the end of the input to show itself when the peer has left with everything.
-const LAST_PIECE: Duration = Duration::from_secs(1);
+const INPUT_END: Duration = Duration::from_secs(1);
 
-/// Sends everything and gives the exit code.
-pub(crate) fn run(
-    home: &Home,
-    common: &GlobalArgs,
-    sources: &SettingSources,
-    task: &SendArgs,
-) -> Result<u8, AppError> {
+/// Sends everything and returns the exit code.
+pub(crate) fn run(context: &Context<'_>, args: &SendArgs) -> Result<u8, AppError> {
     args::warm_up_rng();
-    let form = task.manner.form();
-    let name = task.manner.own_name(sources)?;
+    let format = args.output.format();
+    let name = args.output.own_name(&context.settings)?;
     let target: Target =
-        task.target.parse().map_err(|error| AppError::new(code::USAGE, format!("{error}")))?;
-    if let Some(long) = task.message.iter().find(|text| text.len() > limits::MESSAGE_BYTES) {
+        args.target.parse().map_err(|error| AppError::new(code::USAGE, format!("{error}")))?;
+    if let Some(long) = args.message.iter().find(|text| text.len() > limits::MESSAGE_BYTES) {
         let (bytes, most) = (long.len(), limits::MESSAGE_BYTES);
-        return Err(AppError::new(
-            code::USAGE,
-            format!("-m has {bytes} bytes, a message has at most {most}"),
-        ));
+        let what = format!("-m has {bytes} bytes, a message has at most {most}");
+        return Err(AppError::new(code::USAGE, what));
     }
-    let wire = task.wire.wire(task.whom.option())?;
-    let book = book_file::read(home)?;
-    let callers = task.whom.callers(wire, &book)?;
-    let (own, passphrase) = keyring::unlock(home, common)?;
+    let wire = args.protocol.protocol(args.peer.selection().option())?;
+    let book = book_file::read(&context.home)?;
+    let callers = args.peer.selection().accept_policy(wire, &book)?;
+    let profile = context.unlock()?;
     let net = Net::new()?;
     let signals = Signals::start(net.waker())?;
-    let key = own.as_ref().map(|own| own.as_shown(home));
-    let chat = Chat::new(name, key, book, 1);
-    let pieces = if task.message.is_empty() { Some(input::start(cut(task), net.waker())?) } else { None };
-    let gravity = if task.retry == 0 { Severity::Ends } else { Severity::Passes };
-    let app =
-        App::new(chat, EventReporter { form, gravity }, net, home.clone(), own, passphrase, Priority::Same)?;
+    let items =
+        if args.message.is_empty() { Some(input::start(delimiter(args), net.waker())?) } else { None };
+    let gravity = if args.retry == 0 { Severity::Ends } else { Severity::Passes };
+    let chat = profile.chat(name, book, 1);
+    let mut app = App::new(chat, EventReporter { form: format, gravity }, net, profile, Priority::Same)?;
     let connect = Command::Connect(DialOptions {
         target,
-        family: task.manner.family(),
+        family: args.output.family(),
         pin: None,
         accept: callers,
         protocol: wire,
     });
-    let so = "no receipt exists: exit code 0 says that everything was written, not that it arrived";
-    warn_of_raw(wire, so, form);
-    let mut sender = Sender {
-        app,
+    let consequence = "no receipt exists: exit code 0 says that everything was written, not that it arrived";
+    warn_of_raw(wire, consequence, format);
+    let mut frontend = SendFrontend {
         connect,
-        outgoing: SendQueue::on(wire),
-        pieces,
-        state: State::Waits(Instant::now()),
-        tries_left: task.retry,
-        pause: RETRY_FIRST,
-        timeout: task.timeout,
-        moved: Instant::now(),
-        form,
+        queue: SendQueue::new(wire),
+        items,
+        state: DialState::RetryAt(Instant::now()),
+        retries_left: args.retry,
+        retry_delay: RETRY_FIRST,
+        timeout: args.timeout,
+        last_progress: Instant::now(),
+        format,
     };
-    sender.take(task.message.iter().cloned().map(InputItem::Message).collect());
-    let code = sender.until_over(&signals)?;
-    sender.finish(code)
+    frontend.push(args.message.iter().cloned().map(InputItem::Message).collect());
+    let code = app.run(&mut frontend, &signals)?;
+    app.linger()?;
+    Ok(frontend.finish(&mut app, code))
 }
 
-fn cut(task: &SendArgs) -> Delimiter {
-    match (task.null, task.whole) {
+fn delimiter(args: &SendArgs) -> Delimiter {
+    match (args.null, args.whole) {
         (true, _) => Delimiter::Nul,
         (_, true) => Delimiter::Whole,
         _ => Delimiter::Line,
     }
 }
 
-/// Where the connection stands.
+/// State of the connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum State {
-    /// An attempt is made at this moment.
-    Waits(Instant),
-    /// It was asked for; whether it stands, the chat knows.
-    Asked,
-    /// Goodbye is being said.
-    Shutdown,
+enum DialState {
+    /// The next attempt is made at this moment.
+    RetryAt(Instant),
+    /// Dialled; whether it is established, the chat knows.
+    Dialled,
+    /// The chat has been asked to exit.
+    Exiting,
 }
 
-struct Sender {
-    app: App<EventReporter>,
+/// Front end of `rsachat send`.
+struct SendFrontend {
     connect: Command,
-    outgoing: SendQueue,
+    queue: SendQueue,
     /// `None` once the input has ended.
-    pieces: Option<Receiver<Vec<InputItem>>>,
-    state: State,
-    tries_left: u32,
-    pause: Duration,
+    items: Option<Receiver<Vec<InputItem>>>,
+    state: DialState,
+    retries_left: u32,
+    retry_delay: Duration,
     timeout: Option<Duration>,
-    /// When something last went forward.
-    moved: Instant,
-    form: OutputFormat,
+    last_progress: Instant,
+    format: OutputFormat,
 }
 
-impl Sender {
-    fn until_over(&mut self, signals: &Signals) -> Result<u8, AppError> {
-        loop {
-            if let Some(signal) = signals.next() {
-                self.app.handle(Input::ExitRequest(ExitRequest::Signal(signal.number())));
-            }
-            self.count_proofs();
-            if let Some(code) = self.app.quit() {
-                return Ok(code);
-            }
-            if let Some(outcome) = self.app.outcomes().first()
-                && let Some(code) = self.weigh(*outcome)
-            {
-                return Ok(code);
-            }
-            if self.is_too_late() {
-                return Ok(self.give_up());
-            }
-            self.dial();
-            if self.pieces.is_none() {
-                self.outgoing.end();
-            }
-            self.send();
-            if self.state != State::Shutdown && self.pieces.is_none() && self.outgoing.is_empty() {
-                self.state = State::Shutdown;
-                self.app.handle(Input::ExitRequest(ExitRequest::EndOfInput));
-                continue;
-            }
-            let until = self.wakes_at();
-            self.app.turn_until(until)?;
-        }
-    }
-
-    fn dial(&mut self) {
-        if let State::Waits(at) = self.state
-            && at <= Instant::now()
-        {
-            self.state = State::Asked;
-            self.forget_lost();
-            self.app.handle(Input::Command(self.connect.clone()));
-        }
-    }
-
-    /// Whatever the last connection may still have had to write is given up before it is sent anew.
-    fn forget_lost(&mut self) {
-        if !self.outgoing.is_raw() {
-            return;
-        }
-        self.app.host.net.close_all();
-        let known = self.known();
-        self.outgoing.begin(known);
-    }
-
-    fn known(&mut self) -> Known {
-        let unsent_bytes = self.app.unsent_bytes();
-        let chat = self.app.chat();
-        Known { receipted: chat.receipted(), sent: chat.sent(), unsent_bytes }
-    }
-
-    /// Hands messages to the chat while it has room, and reads more when all are on the way.
-    fn send(&mut self) {
-        while self.state == State::Asked && self.app.chat().takes_text() {
-            let first = !self.outgoing.are_on_the_way();
-            if let Some(text) = self.outgoing.next() {
-                if first {
-                    self.moved = Instant::now();
-                }
-                self.app.handle(Input::Text(text));
-            } else if !self.read_more() {
-                return;
-            }
-        }
-    }
-
-    fn read_more(&mut self) -> bool {
-        let Some(Ok(pieces)) = self.pieces.as_ref().map(Receiver::try_recv) else { return false };
-        self.take(pieces);
-        true
-    }
-
-    fn take(&mut self, pieces: Vec<InputItem>) {
-        for piece in pieces {
-            match piece {
-                InputItem::Message(text) => {
-                    if let Err(past) = self.outgoing.take(text) {
-                        // The rest would only be refused as well.
-                        self.pieces = None;
-                        let message = past.to_string();
-                        emit(&Event::Warning { kind: "input", message }, self.form);
-                        return;
-                    }
-                }
-                InputItem::Refused { number, why } => {
-                    self.outgoing.refuse();
-                    let message = format!("message {number} was not sent: {why}");
-                    emit(&Event::Warning { kind: "input", message }, self.form);
-                }
-                InputItem::End => self.pieces = None,
-                InputItem::Broken(why) => {
-                    self.pieces = None;
-                    self.outgoing.breaks_off();
-                    let message = format!("cannot read the input: {why}");
-                    emit(&Event::Error { kind: "input", message, hint: None }, self.form);
-                }
-            }
-        }
-    }
-
-    fn count_proofs(&mut self) {
-        let known = self.known();
-        if self.outgoing.prove(known) {
-            self.moved = Instant::now();
-        }
-    }
-
-    /// A connection is over: the code to end with, or none when there is another try or all is done.
-    fn weigh(&mut self, outcome: DialOutcome) -> Option<u8> {
-        if self.state == State::Shutdown {
-            // The chat ends with its own code.
-            return None;
-        }
-        let code = match outcome {
-            DialOutcome::Refused => return Some(code::REFUSED),
-            DialOutcome::Failed => return Some(code::FAILED),
-            DialOutcome::Done if self.outgoing.is_raw() => {
-                // `exit` has been sent. Whether all of it was written is seen at the end; what follows an `exit` of the
-                // input is refused.
-                self.has_said_all();
-                return Some(0);
-            }
-            DialOutcome::Unreachable | DialOutcome::ListenFailed => code::MACHINE,
-            DialOutcome::Left | DialOutcome::PeerLeftEarly | DialOutcome::Lost | DialOutcome::Done => {
-                code::LOST
-            }
-        };
-        let broke_off = matches!(outcome, DialOutcome::Lost | DialOutcome::PeerLeftEarly);
-        let ended = outcome == DialOutcome::Left || (broke_off && self.outgoing.is_raw());
-        let said_all = ended && self.outgoing.only_goodbye_is_left() && self.has_said_all();
-        if outcome == DialOutcome::Left && said_all {
-            self.outgoing.needs_no_goodbye();
-            return Some(0);
-        }
-        // For the goodbye alone nobody is called again.
-        if self.tries_left == 0 || said_all {
-            // In order, so that nobody has said it yet.
-            let missing = match outcome {
-                DialOutcome::Left => Some("sent"),
-                DialOutcome::PeerLeftEarly => Some(self.outgoing.word()),
-                _ => None,
-            };
-            if let Some(missing) = missing {
-                let message = format!("the other side left before everything was {missing}");
-                emit(&Event::Error { kind: "left", message, hint: None }, self.form);
-            }
-            return Some(code);
-        }
-        self.tries_left -= 1;
-        self.outgoing.again();
-        self.state = State::Waits(Instant::now() + self.pause);
-        let message = format!("trying again in {} s", self.pause.as_secs());
-        emit(&Event::Notice { message }, self.form);
-        self.pause = (self.pause * 2).min(RETRY_LONGEST);
+impl Frontend<EventReporter> for SendFrontend {
+    fn poll_output(&mut self, app: &mut App<EventReporter>) -> Option<u8> {
+        self.count_proofs(app);
         None
     }
 
-    /// Whether the input has ended. The peer may have left with the last receipt, a moment before the input
-    /// says so.
-    fn has_said_all(&mut self) -> bool {
-        let Some(pieces) = &self.pieces else { return true };
-        if let Ok(pieces) = pieces.recv_timeout(LAST_PIECE) {
-            self.take(pieces);
+    /// Retries after a failure, as often as `--retry` says.
+    fn on_outcome(&mut self, _: &mut App<EventReporter>, outcome: DialOutcome) -> Option<u8> {
+        if self.state == DialState::Exiting {
+            // The chat ends with its own code.
+            return None;
         }
-        self.pieces.is_none() && self.outgoing.only_goodbye_is_left()
+        match outcome {
+            DialOutcome::Refused | DialOutcome::Failed => return Some(outcome.exit_code()),
+            DialOutcome::Done if self.queue.is_raw() => {
+                // `exit` has been sent. Whether all of it was written is seen at the end; what
+                // follows an `exit` of the input is refused.
+                self.is_all_sent();
+                return Some(0);
+            }
+            _ => {}
+        }
+        let ended = match outcome {
+            DialOutcome::Left => true,
+            DialOutcome::Lost | DialOutcome::PeerLeftEarly => self.queue.is_raw(),
+            _ => false,
+        };
+        let all_sent = ended && self.queue.only_exit_is_left() && self.is_all_sent();
+        if outcome == DialOutcome::Left && all_sent {
+            self.queue.drop_exit();
+            return Some(0);
+        }
+        // For `exit` alone no connection is made again.
+        if self.retries_left == 0 || all_sent {
+            // The peer ended it in order, so the chat has not reported it.
+            let missing = match outcome {
+                DialOutcome::Left => Some("sent"),
+                DialOutcome::PeerLeftEarly => Some(self.queue.word()),
+                _ => None,
+            };
+            if let Some(missing) = missing {
+                self.error("left", format!("the other side left before everything was {missing}"));
+            }
+            // An end in order came before everything was sent.
+            return Some(if outcome.exit_code() == 0 { code::LOST } else { outcome.exit_code() });
+        }
+        self.retries_left -= 1;
+        self.queue.resend();
+        self.state = DialState::RetryAt(Instant::now() + self.retry_delay);
+        let message = format!("trying again in {} s", self.retry_delay.as_secs());
+        emit(&Event::Notice { message }, self.format);
+        self.retry_delay = (self.retry_delay * 2).min(RETRY_LONGEST);
+        None
     }
 
-    fn is_too_late(&self) -> bool {
-        self.timeout_at().is_some_and(|at| at <= Instant::now())
+    fn poll_input(&mut self, app: &mut App<EventReporter>) -> Flow {
+        if self.timeout_at(app).is_some_and(|at| at <= Instant::now()) {
+            self.error("timeout", format!("nothing was connected or {} in time", self.queue.word()));
+            return Flow::Exit(code::LOST);
+        }
+        self.dial(app);
+        if self.items.is_none() {
+            self.queue.end();
+        }
+        self.send(app);
+        if self.state != DialState::Exiting && self.items.is_none() && self.queue.is_empty() {
+            self.state = DialState::Exiting;
+            app.handle(Input::ExitRequest(ExitRequest::EndOfInput));
+            return Flow::Again;
+        }
+        let dial = if let DialState::RetryAt(at) = self.state { Some(at) } else { None };
+        Flow::Wait([dial, self.timeout_at(app)].into_iter().flatten().min())
+    }
+}
+
+impl SendFrontend {
+    fn dial(&mut self, app: &mut App<EventReporter>) {
+        if let DialState::RetryAt(at) = self.state
+            && at <= Instant::now()
+        {
+            self.state = DialState::Dialled;
+            if self.queue.is_raw() {
+                // What the last connection has not written is given up before it is sent anew.
+                app.close_connections();
+                self.queue.begin(totals(app));
+            }
+            app.handle(Input::Command(self.connect.clone()));
+        }
     }
 
-    /// When patience ends: only while something is awaited from the other side.
-    fn timeout_at(&self) -> Option<Instant> {
-        let awaited = self.outgoing.are_on_the_way() || !self.app.chat().has_recipient();
-        self.timeout.filter(|_| awaited).map(|timeout| self.moved + timeout)
+    /// Hands messages to the chat while it has room, and reads more when all are in flight.
+    fn send(&mut self, app: &mut App<EventReporter>) {
+        while self.state == DialState::Dialled && app.chat().takes_text() {
+            let first = !self.queue.has_in_flight();
+            if let Some(text) = self.queue.next() {
+                if first {
+                    self.last_progress = Instant::now();
+                }
+                app.handle(Input::Text(text));
+            } else {
+                let Some(Ok(items)) = self.items.as_ref().map(Receiver::try_recv) else { return };
+                self.push(items);
+            }
+        }
     }
 
-    fn give_up(&mut self) -> u8 {
-        let message = format!("nothing was connected or {} in time", self.outgoing.word());
-        emit(&Event::Error { kind: "timeout", message, hint: None }, self.form);
-        code::LOST
+    fn push(&mut self, items: Vec<InputItem>) {
+        for item in items {
+            match item {
+                InputItem::Message(text) => {
+                    if let Err(after_exit) = self.queue.push(text) {
+                        // The rest would only be refused as well.
+                        self.items = None;
+                        return self.warn(after_exit.to_string());
+                    }
+                }
+                InputItem::Refused { number, why } => {
+                    self.queue.refuse();
+                    self.warn(format!("message {number} was not sent: {why}"));
+                }
+                InputItem::End => self.items = None,
+                InputItem::Broken(why) => {
+                    self.items = None;
+                    self.queue.break_off();
+                    self.error("input", format!("cannot read the input: {why}"));
+                }
+            }
+        }
     }
 
-    fn wakes_at(&self) -> Option<Instant> {
-        let dial = if let State::Waits(at) = self.state { Some(at) } else { None };
-        [dial, self.timeout_at()].into_iter().flatten().min()
+    fn count_proofs(&mut self, app: &mut App<EventReporter>) {
+        if self.queue.prove(totals(app)) {
+            self.last_progress = Instant::now();
+        }
     }
 
-    /// Lets the goodbye leave, says what became of the messages, and gives the exit code.
-    fn finish(mut self, code: u8) -> Result<u8, AppError> {
-        self.app.linger()?;
-        self.count_proofs();
-        let unread = if self.pieces.is_some() { "; the rest of the input was not read" } else { "" };
-        let (error, done) = self.outgoing.outcome(code, unread);
+    /// Whether the input has ended and was sent. The peer may have left with the last receipt, a
+    /// moment before the end of the input is read.
+    fn is_all_sent(&mut self) -> bool {
+        let Some(items) = &self.items else { return true };
+        if let Ok(items) = items.recv_timeout(INPUT_END) {
+            self.push(items);
+        }
+        self.items.is_none() && self.queue.only_exit_is_left()
+    }
+
+    /// Moment of the timeout: it runs only while something is awaited from the peer.
+    fn timeout_at(&self, app: &App<EventReporter>) -> Option<Instant> {
+        let awaited = self.queue.has_in_flight() || !app.chat().has_recipient();
+        self.timeout.filter(|_| awaited).map(|timeout| self.last_progress + timeout)
+    }
+
+    /// Reports what became of the messages, and returns the exit code.
+    fn finish(mut self, app: &mut App<EventReporter>, code: u8) -> u8 {
+        self.count_proofs(app);
+        let unread = if self.items.is_some() { "; the rest of the input was not read" } else { "" };
+        let (error, done) = self.queue.outcome(code, unread);
         if let Some(error) = error {
-            emit(&error, self.form);
+            emit(&error, self.format);
         }
         let code = done.code;
-        emit(&Event::Done(done), self.form);
-        Ok(code)
+        emit(&Event::Done(done), self.format);
+        code
     }
+
+    fn warn(&self, message: String) {
+        emit(&Event::Warning { kind: "input", message }, self.format);
+    }
+
+    fn error(&self, kind: &'static str, message: String) {
+        emit(&Event::Error { kind, message, hint: None }, self.format);
+    }
+}
+
+fn totals(app: &mut App<EventReporter>) -> Totals {
+    let unsent_bytes = app.unsent_bytes();
+    Totals { receipted: app.chat().receipted(), sent: app.chat().sent(), unsent_bytes }
 }

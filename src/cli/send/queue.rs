@@ -1,25 +1,16 @@
-//! The messages of one run: which wait, which are on the way, and of which there is proof that they need no more care.
-//! It knows neither where they come from nor the connection.
+//! Send queue of one run: messages that wait, those that are in flight, and the count of those that
+//! are proved to be receipted or written.
 
 use std::collections::VecDeque;
 
-use super::write_ledger::WriteLedger;
 use crate::app::error::code;
 use crate::chat::Protocol;
 use crate::events::{Done, Event};
 use crate::session::EXIT;
 
-/// What says that a message needs no more care.
-enum Proof {
-    /// The other side says that it was shown.
-    Receipts,
-    /// The socket has taken it. The raw wire has nothing better.
-    WriteLedger(WriteLedger),
-}
-
-/// What is known of everything that was sent, since the beginning.
+/// Totals of everything that was sent, since the beginning.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Known {
+pub(crate) struct Totals {
     /// Messages with a receipt.
     pub(crate) receipted: u64,
     /// Messages that went out on the raw wire.
@@ -28,65 +19,89 @@ pub(crate) struct Known {
     pub(crate) unsent_bytes: usize,
 }
 
-/// The message that ends a conversation on the raw wire.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Exit {
-    NotYet,
-    /// It is the last of those that wait.
-    Waits,
-    WriteLedger,
+/// Messages that sockets have taken on the raw wire, which has no receipts, one connection after
+/// the other.
+#[derive(Debug, Default)]
+struct WriteLedger {
+    written: u64,
+    /// Messages and bytes of earlier connections that no socket took.
+    lost_messages: u64,
+    lost_bytes: usize,
 }
 
-/// A message after `exit`, by its number.
+impl WriteLedger {
+    /// Counts the messages that were written for certain: as long as one byte waits, none after the
+    /// last count.
+    fn count(&mut self, totals: Totals) -> u64 {
+        if totals.unsent_bytes <= self.lost_bytes {
+            self.written = totals.sent.saturating_sub(self.lost_messages);
+        }
+        self.written
+    }
+
+    /// Begins the next connection: bytes that no socket has taken by now are lost.
+    fn begin(&mut self, totals: Totals) {
+        self.lost_messages = totals.sent.saturating_sub(self.written);
+        self.lost_bytes = totals.unsent_bytes;
+    }
+}
+
+/// State of the message `exit`, which ends a conversation on the raw wire.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum ExitMessage {
+    NotQueued,
+    /// Last of the pending messages.
+    Queued,
+    Written,
+}
+
+/// Message after `exit`, by its number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("message {0} and what follows were not sent: `exit` before it ends the conversation")]
-pub(crate) struct PastExit(u64);
+pub(crate) struct AfterExit(u64);
 
 pub(crate) struct SendQueue {
-    proof: Proof,
+    /// On the raw wire the proof of a message is that the socket has taken it, else a receipt.
+    ledger: Option<WriteLedger>,
     /// Messages without proof, the oldest first.
     pending: VecDeque<String>,
-    /// How many of these are on the way.
-    handed: usize,
+    /// How many of these are in flight.
+    in_flight: usize,
     /// Messages that were read, those that were refused included.
     read: u64,
     refused: u64,
-    /// What there is proof of, `exit` included.
+    /// Messages with proof, `exit` included.
     proved: u64,
     delivered: u64,
-    exit: Exit,
+    exit: ExitMessage,
 }
 
 impl SendQueue {
-    pub(crate) fn on(wire: Protocol) -> Self {
+    pub(crate) fn new(protocol: Protocol) -> Self {
         Self {
-            proof: if wire == Protocol::Native {
-                Proof::Receipts
-            } else {
-                Proof::WriteLedger(WriteLedger::default())
-            },
+            ledger: (protocol != Protocol::Native).then(WriteLedger::default),
             pending: VecDeque::new(),
-            handed: 0,
+            in_flight: 0,
             read: 0,
             refused: 0,
             proved: 0,
             delivered: 0,
-            exit: Exit::NotYet,
+            exit: ExitMessage::NotQueued,
         }
     }
 
     pub(crate) fn is_raw(&self) -> bool {
-        matches!(self.proof, Proof::WriteLedger(_))
+        self.ledger.is_some()
     }
 
-    /// Takes a message that was read. On the raw wire nothing can follow `exit`.
-    pub(crate) fn take(&mut self, text: String) -> Result<(), PastExit> {
-        if self.exit != Exit::NotYet {
+    /// Queues a message that was read. On the raw wire nothing can follow `exit`.
+    pub(crate) fn push(&mut self, text: String) -> Result<(), AfterExit> {
+        if self.exit != ExitMessage::NotQueued {
             self.refuse();
-            return Err(PastExit(self.read));
+            return Err(AfterExit(self.read));
         }
         if self.is_raw() && text == EXIT {
-            self.exit = Exit::Waits;
+            self.exit = ExitMessage::Queued;
         } else {
             self.read += 1;
         }
@@ -94,64 +109,61 @@ impl SendQueue {
         Ok(())
     }
 
-    /// Something that was read is no message.
+    /// Counts a piece of input that is no message.
     pub(crate) fn refuse(&mut self) {
         self.read += 1;
         self.refused += 1;
     }
 
-    /// The input broke off.
-    pub(crate) fn breaks_off(&mut self) {
+    /// Counts the part of the input that could not be read.
+    pub(crate) fn break_off(&mut self) {
         self.refused += 1;
     }
 
-    /// Nothing more is read: on the raw wire the goodbye is a message like any other, behind all others.
+    /// Queues `exit` at the end of the input: on the raw wire it is a message like any other.
     pub(crate) fn end(&mut self) {
-        if self.is_raw() && self.exit == Exit::NotYet {
-            self.exit = Exit::Waits;
+        if self.is_raw() && self.exit == ExitMessage::NotQueued {
+            self.exit = ExitMessage::Queued;
             self.pending.push_back(EXIT.to_owned());
         }
     }
 
-    /// The next message to hand over.
+    /// Next message to send.
     pub(crate) fn next(&mut self) -> Option<&str> {
-        let next = self.pending.get(self.handed)?;
-        self.handed += 1;
+        let next = self.pending.get(self.in_flight)?;
+        self.in_flight += 1;
         Some(next)
     }
 
-    pub(crate) fn are_on_the_way(&self) -> bool {
-        self.handed > 0
+    pub(crate) fn has_in_flight(&self) -> bool {
+        self.in_flight > 0
     }
 
-    /// Whether nothing is left, the goodbye included.
+    /// Whether nothing is left, `exit` included.
     pub(crate) fn is_empty(&self) -> bool {
         self.pending.is_empty()
     }
 
-    /// Whether nothing is left but the goodbye.
-    pub(crate) fn only_goodbye_is_left(&self) -> bool {
-        self.pending.len() <= usize::from(self.exit == Exit::Waits)
+    /// Whether nothing is left but `exit`.
+    pub(crate) fn only_exit_is_left(&self) -> bool {
+        self.pending.len() <= usize::from(self.exit == ExitMessage::Queued)
     }
 
-    /// The other side has ended it in order: no goodbye is missing.
-    pub(crate) fn needs_no_goodbye(&mut self) {
+    /// Drops `exit`: the peer has ended the conversation in order.
+    pub(crate) fn drop_exit(&mut self) {
         self.pending.clear();
-        self.exit = Exit::NotYet;
+        self.exit = ExitMessage::NotQueued;
     }
 
-    /// Forgets what there is proof of by now; whether there is more than before.
-    pub(crate) fn prove(&mut self, known: Known) -> bool {
-        let now = match &mut self.proof {
-            Proof::Receipts => known.receipted,
-            Proof::WriteLedger(written) => written.count(known.sent, known.unsent_bytes),
-        };
+    /// Removes the messages that are proved by now. Returns whether there were any.
+    pub(crate) fn prove(&mut self, totals: Totals) -> bool {
+        let now = self.ledger.as_mut().map_or(totals.receipted, |ledger| ledger.count(totals));
         let more = now > self.proved;
         for _ in self.proved..now {
             self.pending.pop_front();
-            self.handed = self.handed.saturating_sub(1);
-            if self.exit == Exit::Waits && self.pending.is_empty() {
-                self.exit = Exit::WriteLedger;
+            self.in_flight = self.in_flight.saturating_sub(1);
+            if self.exit == ExitMessage::Queued && self.pending.is_empty() {
+                self.exit = ExitMessage::Written;
             } else {
                 self.delivered += 1;
             }
@@ -160,24 +172,25 @@ impl SendQueue {
         more
     }
 
-    /// The connection is gone: what there is no proof of is handed over again.
-    pub(crate) fn again(&mut self) {
-        self.handed = 0;
+    /// Sends pending messages again: their connection is lost.
+    pub(crate) fn resend(&mut self) {
+        self.in_flight = 0;
     }
 
-    /// A connection begins: what the one before had not written by now was never written.
-    pub(crate) fn begin(&mut self, known: Known) {
-        if let Proof::WriteLedger(written) = &mut self.proof {
-            written.begin(known.sent, known.unsent_bytes);
+    /// Begins a connection: what the one before has not written by now is lost.
+    pub(crate) fn begin(&mut self, totals: Totals) {
+        if let Some(ledger) = &mut self.ledger {
+            ledger.begin(totals);
         }
     }
 
+    /// Participle for a message with proof.
     pub(crate) fn word(&self) -> &'static str {
         if self.is_raw() { "written" } else { "receipted" }
     }
 
-    /// The exit code in the light of what became of the messages, what is to be said of that, and the counts.
-    /// `unread` says that the input goes on.
+    /// Exit code by what became of the messages, the error event for it, and the counts.
+    /// `unread` is the clause for an input that was not read to its end.
     pub(crate) fn outcome(&self, code: u8, unread: &str) -> (Option<Event>, Done) {
         let missing = self.read - self.delivered;
         let code = match code {
@@ -185,13 +198,12 @@ impl SendQueue {
             0 if missing + self.refused > 0 => code::FAILED,
             code => code,
         };
-        let goodbye = if self.exit == Exit::Waits { "; the goodbye was not written" } else { "" };
-        let (delivered, word, were_not) = (self.delivered, self.word(), were(missing));
-        let messages = if delivered == 1 { "message" } else { "messages" };
-        let message = format!(
-            "{delivered} {messages} {} {word}, {missing} {were_not} not{unread}{goodbye}",
-            were(delivered)
-        );
+        let goodbye = if self.exit == ExitMessage::Queued { "; the goodbye was not written" } else { "" };
+        let (delivered, word) = (self.delivered, self.word());
+        let (messages, was) = if delivered == 1 { ("message", "was") } else { ("messages", "were") };
+        let was_not = if missing == 1 { "was" } else { "were" };
+        let message =
+            format!("{delivered} {messages} {was} {word}, {missing} {was_not} not{unread}{goodbye}");
         let kind = if self.is_raw() { "not_written" } else { "not_receipted" };
         let error = (code != 0).then_some(Event::Error { kind, message, hint: None });
         let (receipted, written) =
@@ -200,6 +212,24 @@ impl SendQueue {
     }
 }
 
-fn were(messages: u64) -> &'static str {
-    if messages == 1 { "was" } else { "were" }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn totals(sent: u64, unsent_bytes: usize) -> Totals {
+        Totals { receipted: 0, sent, unsent_bytes }
+    }
+
+    #[test]
+    fn what_a_socket_has_not_taken_is_not_written_and_is_not_counted_for_the_next_connection() {
+        let mut ledger = WriteLedger::default();
+        let counts = [(0, 0), (3, 0), (5, 512)].map(|(sent, unsent)| ledger.count(totals(sent, unsent)));
+        assert_eq!(counts, [0, 3, 3]);
+        assert_eq!(ledger.count(totals(5, 0)), 5);
+        assert_eq!(ledger.count(totals(7, 300)), 5);
+        // The connection is lost with these two, which are sent again.
+        ledger.begin(totals(7, 300));
+        let counts = [(7, 300), (8, 556), (9, 300)].map(|(sent, unsent)| ledger.count(totals(sent, unsent)));
+        assert_eq!(counts, [5, 5, 7]);
+    }
 }

@@ -88,11 +88,12 @@ impl Layout {
             self.message_rows(&message.name, &message.rows, time, colour::of_sender(message), cells)
         };
         match notice {
-            Notice::Message(message) => message_rows(message, &self.time_prefix(&local(message.arrived_ms))),
-            Notice::History { said, earlier } => {
-                let earlier = (*earlier > 0).then(|| colour::dim(&earlier_words(*earlier), self.depth));
-                let messages =
-                    said.iter().flat_map(|message| message_rows(message, &self.history_time(message, now)));
+            Notice::Message(message) => message_rows(message, &self.time_prefix(&local(message.arrived.0))),
+            Notice::History { messages, earlier } => {
+                let earlier = (*earlier > 0).then(|| colour::dim(&earlier_messages(*earlier), self.depth));
+                let messages = messages
+                    .iter()
+                    .flat_map(|message| message_rows(message, &self.history_time(message, now)));
                 earlier.into_iter().chain(messages).collect()
             }
             Notice::Table(table) => table_rows(table, notice.rows(), cells),
@@ -107,19 +108,19 @@ impl Layout {
     fn plain_rows(&self, notice: &Notice, now: &ZonedDateTime) -> Vec<String> {
         match notice {
             Notice::Answer(rows) => rows.clone(),
-            Notice::History { said, earlier } => {
+            Notice::History { messages, earlier } => {
                 let earlier = (*earlier > 0).then(|| {
-                    let words = colour::dim(&earlier_words(*earlier), self.depth);
+                    let words = colour::dim(&earlier_messages(*earlier), self.depth);
                     if self.mode == OutputMode::Words { words.replace("… ", "") } else { words }
                 });
-                let messages = said
+                let messages = messages
                     .iter()
                     .flat_map(|message| self.plain_message(message, &self.history_time(message, now)));
                 earlier.into_iter().chain(messages).collect()
             }
             _ if self.mode == OutputMode::Words => prefixed(&self.time_prefix(now), notice.sentences()),
             Notice::Message(message) => {
-                self.plain_message(message, &self.time_prefix(&local(message.arrived_ms)))
+                self.plain_message(message, &self.time_prefix(&local(message.arrived.0)))
             }
             Notice::Info(_) => notice.rows().iter().map(|row| colour::dim(row, self.depth)).collect(),
             Notice::Warning(_) => {
@@ -197,7 +198,7 @@ impl Layout {
 
     /// The time of a message in the history, with its day if that is another.
     fn history_time(&self, message: &Message, now: &ZonedDateTime) -> String {
-        let then = local(message.arrived_ms);
+        let then = local(message.arrived.0);
         if self.time.strftime().is_some() && then.date() != now.date() {
             return format!("{} ", then.strftime(HISTORY_TIME));
         }

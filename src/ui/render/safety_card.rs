@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthStr;
 use super::colour::{self, ColourDepth};
 use super::size::Size;
 use super::wrap::{wrap, wrap_answer};
-use crate::chat::SafetyCard;
+use crate::chat::display::SafetyCard;
 
 /// Indent of the groups of the number.
 const INDENT: &str = "    ";

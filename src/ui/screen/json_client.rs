@@ -41,7 +41,7 @@ impl JsonClient {
             request.ok = false;
         }
         // As `recv` has it: a message has the time of its arrival.
-        let now_ms = if let Notice::Message(message) = notice { message.arrived_ms } else { unix_ms() };
+        let now_ms = if let Notice::Message(message) = notice { message.arrived.0 } else { unix_ms() };
         self.encode(&from_notice::of_prompt(notice), now_ms)
     }
 

@@ -15,7 +15,7 @@ use super::editor_state::{EditorEvent, EditorShared};
 use super::helper::{Helper, LineMode};
 use super::terminal_guard::unblock_sigtstp;
 use super::{external_editor, prompt_line};
-use crate::chat::prompts;
+use crate::chat::display;
 use crate::limits;
 use crate::ui::render::size::cells;
 
@@ -118,7 +118,7 @@ impl EditorThread {
     /// Asks whether a block is to be sent, edited or dropped.
     fn confirm_block(&self, editor: &mut LineEditor, mut block: String) -> ReadOutcome {
         while !self.shared.is_closing() {
-            let question = prompts::block_question(block.lines().count());
+            let question = display::block_question(block.lines().count());
             helper(editor).start_line(LineMode::Answer);
             let answer = editor.readline(&question);
             self.shared.gate.close();
@@ -136,10 +136,10 @@ impl EditorThread {
                     Err(why) => self.print_note(&why),
                 },
                 "d" | "drop" => break,
-                _ => self.print_note(prompts::block_answers()),
+                _ => self.print_note(display::BLOCK_ANSWERS),
             }
         }
-        self.print_note(prompts::dropped());
+        self.print_note(display::DROPPED);
         ReadOutcome::Discarded
     }
 
@@ -148,7 +148,7 @@ impl EditorThread {
     fn edit_externally(&self, editor: &mut LineEditor, text: &str) -> ReadOutcome {
         match self.run_external_editor(text) {
             Ok(text) if text.trim().is_empty() => {
-                self.print_note(prompts::dropped());
+                self.print_note(display::DROPPED);
                 ReadOutcome::Discarded
             }
             Ok(text) if text.lines().count() > limits::PASTE_LINES => self.confirm_block(editor, text),
@@ -165,7 +165,7 @@ impl EditorThread {
         self.shared.terminal.release();
         let edited = external_editor::edit(&command, text, &self.shared.closing);
         self.shared.terminal.set_idle_modes();
-        edited.map_err(|why| prompts::editor_failed(&command, &why))
+        edited.map_err(|why| display::editor_failed(&command, &why))
     }
 
     fn print_note(&self, text: &str) {

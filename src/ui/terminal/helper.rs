@@ -18,7 +18,7 @@ use super::complete::{self, LineHint};
 use super::editor_state::EditorShared;
 use super::keymap::KeyState;
 use super::prompt_line;
-use crate::chat::prompts;
+use crate::chat::display;
 use crate::limits;
 use crate::ui::render::colour::{self, ColourDepth};
 use crate::ui::render::size::{cells, size};
@@ -213,7 +213,7 @@ impl Hinter for Helper {
             return None;
         }
         if tracked.is_block() {
-            return Some(LineHint { display: prompts::block_hint(tracked.newlines + 1), completion: None });
+            return Some(LineHint { display: display::block_hint(tracked.newlines + 1), completion: None });
         }
         let state = self.shared.state();
         let hint = state.vocabulary.hint(line)?;

@@ -1,0 +1,188 @@
+//! Client: a chat with the profile of its user. Effects about the profile are performed here, all
+//! others by the [`Host`].
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::error::{AppError, code};
+use super::host::{Host, KeygenRequest};
+use super::keyring::{self, KeyRing, StoredKey};
+use super::passphrase::PassphraseSource;
+use crate::chat::{Chat, DialOutcome, Effect, Input, KeyFor, KeyOrigin, KeyReplacement, NewKey, OwnKey};
+use crate::crypto::{Passphrase, PublicKey};
+use crate::peers::book::{Book, Change};
+use crate::peers::name::Name;
+use crate::store::book_file::{self, BookError};
+use crate::store::{Home, StoreError, key_file};
+
+/// Profile of a user: the home, with the keys and the peer book in it.
+pub(crate) struct Profile {
+    home: Home,
+    keys: KeyRing,
+    passphrase: Option<Arc<Passphrase>>,
+}
+
+impl Profile {
+    /// Unlocks the identity and asks for its passphrase if it has to.
+    pub(crate) fn unlock(home: &Home, source: Option<&PassphraseSource>) -> Result<Self, AppError> {
+        let (identity, passphrase) = keyring::unlock(home, source)?;
+        Ok(Self::new(home.clone(), identity, passphrase))
+    }
+
+    pub(crate) fn new(home: Home, identity: Option<StoredKey>, passphrase: Option<Passphrase>) -> Self {
+        // A key of the raw wire that cannot be read is reported when that wire is asked for.
+        let raw = keyring::load(&home, KeyFor::RawWire, passphrase.as_ref()).ok().flatten();
+        let mut keys = KeyRing::default();
+        for stored in identity.into_iter().chain(raw) {
+            keys.put(stored.key);
+        }
+        Self { home, keys, passphrase: passphrase.map(Arc::new) }
+    }
+
+    /// Chat of this user.
+    pub(crate) fn chat(&self, name: Name, book: Book, capacity: usize) -> Chat {
+        let mut chat = Chat::new(name, self.own_key(KeyFor::Identity), book, capacity);
+        if let Some(raw) = self.own_key(KeyFor::RawWire) {
+            chat.set_raw_key(raw);
+        }
+        chat
+    }
+
+    fn own_key(&self, of: KeyFor) -> Option<OwnKey> {
+        self.keys.public(of).map(|public| self.shown(of, public))
+    }
+
+    /// Public half of a key with its file, as the chat shows them.
+    fn shown(&self, of: KeyFor, public: &PublicKey) -> OwnKey {
+        OwnKey { public: public.clone(), file: key_file::path(&self.home, of).display().to_string() }
+    }
+
+    /// Takes over a key that another process has made in the meantime.
+    fn find_key(&mut self, of: KeyFor) -> Result<Option<NewKey>, AppError> {
+        let found = keyring::load(&self.home, of, self.passphrase.as_deref())?;
+        Ok(found.map(|key| self.adopt(of, key, KeyOrigin::Found, None)))
+    }
+
+    /// Stores a generated key: it counts only once it is on disk.
+    fn store_key(
+        &mut self,
+        of: KeyFor,
+        key: StoredKey,
+        replacing: key_file::OverwritePolicy<'_>,
+    ) -> Result<NewKey, AppError> {
+        match key_file::save_key_text(&self.home, of, &key.pem, replacing) {
+            Ok(saved) => {
+                let kept = saved.old.map(|path| path.display().to_string());
+                Ok(self.adopt(of, key, KeyOrigin::Made, kept))
+            }
+            Err(StoreError::KeyPresent { .. }) => {
+                self.find_key(of)?.ok_or_else(|| AppError::new(code::MACHINE, "the key file went away"))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn adopt(&mut self, of: KeyFor, stored: StoredKey, origin: KeyOrigin, kept: Option<String>) -> NewKey {
+        let key = self.shown(of, stored.public());
+        self.keys.put(stored.key);
+        NewKey { key, kept, origin }
+    }
+
+    /// Changes the peer book on disk, and returns it as it is then.
+    fn change_book(&self, changes: &[Change]) -> Result<Book, BookError> {
+        let mut book = None;
+        for change in changes {
+            book = Some(book_file::change(&self.home, change)?);
+        }
+        book.map_or_else(|| book_file::read(&self.home), Ok)
+    }
+}
+
+/// Chat with its profile, and what has ended in it.
+pub(crate) struct Client {
+    pub(crate) chat: Chat,
+    profile: Profile,
+    outcomes: VecDeque<DialOutcome>,
+    exit_code: Option<u8>,
+}
+
+impl Client {
+    pub(crate) fn new(chat: Chat, profile: Profile) -> Self {
+        Self { chat, profile, outcomes: VecDeque::new(), exit_code: None }
+    }
+
+    /// Exit code, once the chat has ended.
+    pub(crate) fn exit_code(&self) -> Option<u8> {
+        self.exit_code
+    }
+
+    /// Outcome of a connection that was dialled here, the oldest first.
+    pub(crate) fn next_outcome(&mut self) -> Option<DialOutcome> {
+        self.outcomes.pop_front()
+    }
+
+    /// Hands an input to the chat and performs what follows from it.
+    pub(crate) fn handle(&mut self, host: &mut impl Host, input: Input<'_>) {
+        self.chat.handle(host.now(), input);
+        host.chat_changed(&self.chat);
+        // Results of effects are inputs; the chat is drained before each.
+        while let Some(effect) = self.chat.poll_effect() {
+            if let Some(result) = self.perform(host, effect) {
+                self.chat.handle(host.now(), result);
+                host.chat_changed(&self.chat);
+            }
+        }
+    }
+
+    /// Stores a key that the host has generated.
+    pub(crate) fn store_key(
+        &mut self,
+        host: &impl Host,
+        request: &KeygenRequest,
+        generated: Result<StoredKey, AppError>,
+    ) -> Input<'static> {
+        let date = host.today();
+        let replacing = match request.replacing {
+            KeyReplacement::Never => key_file::OverwritePolicy::Refuse,
+            KeyReplacement::KeepOld => key_file::OverwritePolicy::KeepOld { date: &date },
+        };
+        key_made(generated.and_then(|key| self.profile.store_key(request.of, key, replacing)))
+    }
+
+    /// Performs an effect; returns its result if that is known at once.
+    fn perform(&mut self, host: &mut impl Host, effect: Effect) -> Option<Input<'static>> {
+        match effect {
+            Effect::ReadBook { conn } => {
+                let book = book_file::read(&self.profile.home).map_err(|error| error.to_string());
+                return Some(Input::Book { conn, book });
+            }
+            Effect::ChangeBook(changes) => {
+                let book = self.profile.change_book(&changes).map_err(|error| error.to_string());
+                return Some(Input::Changed(book));
+            }
+            Effect::MakeKey { of, bits, replacing } => {
+                let passphrase = self.profile.passphrase.clone();
+                return self.generate_key(host, &KeygenRequest { of, bits, replacing, passphrase });
+            }
+            Effect::DialFinished(outcome) => self.outcomes.push_back(outcome),
+            Effect::Quit(code) => self.exit_code = Some(code),
+            effect => return host.perform(effect, &self.profile.keys),
+        }
+        None
+    }
+
+    fn generate_key(&mut self, host: &mut impl Host, request: &KeygenRequest) -> Option<Input<'static>> {
+        // Another process may have made the first key while this one ran.
+        if request.replacing == KeyReplacement::Never
+            && let Some(found) = self.profile.find_key(request.of).transpose()
+        {
+            return Some(key_made(found));
+        }
+        let generated = host.generate_key(request)?;
+        Some(self.store_key(host, request, generated))
+    }
+}
+
+fn key_made(result: Result<NewKey, AppError>) -> Input<'static> {
+    Input::KeyMade(result.map_err(|error| error.in_a_row()))
+}
