@@ -87,7 +87,7 @@ pub(crate) fn send_wrong_proof(
     let seed = fresh_seed()?;
     let preface = Preface::new(Purpose::Chat).to_bytes();
     let mut stream = dial(from, to)?;
-    let (message, state) = initiator::start(own, &seed);
+    let (message, state) = initiator::write_message_1(own, &seed);
     stream.write_all(&[preface.as_slice(), &framed(&message)?].concat())?;
 
     stream.read_exact(&mut [0; PREFACE_BYTES])?;
@@ -95,13 +95,13 @@ pub(crate) fn send_wrong_proof(
     stream.read_exact(&mut length)?;
     let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
     stream.read_exact(&mut answer)?;
-    let (_, state) = state.hello(&preface.repeat(2), &answer)?;
+    let (_, state) = state.read_message_2(&preface.repeat(2), &answer)?;
 
     let mut sealed = encapsulate(listener, &seed);
     if let Some(last) = sealed.ciphertext.last_mut() {
         *last ^= 1;
     }
-    let (message, _) = state.seal(sealed);
+    let (message, _) = state.write_message_3(sealed);
     stream.write_all(&framed(&message)?)?;
     stream.read_to_end(&mut Vec::new())?;
     Ok(())

@@ -50,7 +50,7 @@ impl KeyRing {
     }
 
     pub(crate) fn keys(&self) -> PrivateKeys<'_> {
-        PrivateKeys { identity: self.identity.as_deref(), raw: self.raw.as_deref() }
+        PrivateKeys { identity: self.identity.as_deref(), oaep: self.raw.as_deref() }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Public keys: a [`PublicKey`] cannot exist unless it has passed every check there is.
+//! RSA public keys. A [`PublicKey`] that has not passed every check cannot exist.
 
 use std::fmt;
 
@@ -8,43 +8,11 @@ use rsa::BoxedUint;
 use rsa::pkcs8::{EncodePublicKey, LineEnding};
 use rsa::traits::PublicKeyParts;
 
-use super::{Fingerprint, ssh_blob, weak_key};
+use super::{Fingerprint, PublicKeyError, ssh_blob, weak_key};
 use crate::limits;
 
-/// The one public exponent that is accepted: F4, as everybody uses it.
+/// The one public exponent that is accepted: F4.
 const EXPONENT: &[u8] = &[1, 0, 1];
-
-/// Why a key is not accepted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum PublicKeyError {
-    /// Not an `ssh-rsa` blob, or not in its one right form.
-    #[error("it is not an RSA public key in the form of OpenSSH")]
-    Malformed,
-    /// The modulus is too short.
-    #[error("{0} bits, at least {min} needed", min = limits::KEY_BITS_MIN)]
-    TooShort(u32),
-    /// The modulus is too long.
-    #[error("{0} bits, at most {max} accepted", max = limits::KEY_BITS_MAX)]
-    TooLong(u32),
-    /// The number of bits is not a multiple of eight.
-    #[error("{0} bits, a multiple of eight needed")]
-    Uneven(u32),
-    /// The exponent is not 65537.
-    #[error("its public exponent is not 65537")]
-    Exponent,
-    /// The modulus is even or has a small factor.
-    #[error("its modulus has a small factor")]
-    SmallFactor,
-    /// The modulus is a square, or its primes are so close that Fermat's method finds them.
-    #[error("its primes are too close to each other")]
-    ClosePrimes,
-    /// The modulus has the structure of keys made by a faulty chip (ROCA, CVE-2017-15361).
-    #[error("it was made by a faulty chip (ROCA)")]
-    Roca,
-    /// The numbers do not make a key.
-    #[error("its numbers do not make an RSA key")]
-    Inconsistent,
-}
 
 /// An RSA public key that passed every check.
 #[derive(Clone)]

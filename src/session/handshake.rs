@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 
 use super::transport::Transport;
 use super::{CloseReason, Event, Output, Role, SessionConfig};
-use crate::crypto::handshake::{HandshakeError, initiator, responder};
-use crate::crypto::{JobResult, PublicKey, RsaJob, Seed, Split};
+use crate::crypto::handshake::{initiator, responder};
+use crate::crypto::{HandshakeError, JobResult, PublicKey, RsaJob, Seed, Split};
 use crate::limits;
 use crate::wire::{Frames, PREFACE_BYTES, Preface, PrefaceProgress, WireError, begin_frame, end_frame};
 
@@ -30,21 +30,21 @@ pub(super) struct Handshake {
 
 enum HandshakeState {
     // The preface has not come.
-    Hearing(Option<initiator::AwaitsHello>),
+    Hearing(Option<initiator::AwaitsMessage2>),
     // A frame is due.
-    Hello(initiator::AwaitsHello),
-    Answer(initiator::AwaitsAnswer),
+    Hello(initiator::AwaitsMessage2),
+    Answer(initiator::AwaitsMessage4),
     Call,
-    Proof(responder::AwaitsProof),
+    Proof(responder::AwaitsMessage3),
     // A job is under way, or the key is being judged.
-    CheckingResponder(initiator::AwaitsSeal),
-    CheckingInitiator(responder::AwaitsSeal),
-    JudgingResponder(initiator::AwaitsSeal, PublicKey),
-    JudgingInitiator(responder::AwaitsSeal, PublicKey),
-    SealingToResponder(initiator::AwaitsSeal),
-    SealingToInitiator(responder::AwaitsSeal),
-    OpeningAnswer(initiator::AwaitsOpened),
-    OpeningProof(responder::AwaitsOpened),
+    CheckingResponder(initiator::AwaitsEncapsulation),
+    CheckingInitiator(responder::AwaitsEncapsulation),
+    JudgingResponder(initiator::AwaitsEncapsulation, PublicKey),
+    JudgingInitiator(responder::AwaitsEncapsulation, PublicKey),
+    SealingToResponder(initiator::AwaitsEncapsulation),
+    SealingToInitiator(responder::AwaitsEncapsulation),
+    OpeningAnswer(initiator::AwaitsDecapsulation),
+    OpeningProof(responder::AwaitsDecapsulation),
     Spent,
 }
 
@@ -53,7 +53,7 @@ impl Handshake {
         let stage = match role {
             Role::Responder => HandshakeState::Hearing(None),
             Role::Initiator => {
-                let (message, next) = initiator::start(&own.key, &seed.derive("handshake"));
+                let (message, next) = initiator::write_message_1(&own.key, &seed.derive("handshake"));
                 let mut bytes = Preface::new(own.purpose).to_bytes().to_vec();
                 frame_into(&mut bytes, &message);
                 outputs.push_back(Output::Transmit(bytes));
@@ -107,12 +107,12 @@ impl Handshake {
             }
         };
         self.stage = stage;
-        outputs.push_back(Output::Job(RsaJob::Seal { key, coins: self.seed.derive("encapsulation") }));
+        outputs.push_back(Output::Job(RsaJob::Encapsulate { key, coins: self.seed.derive("encapsulation") }));
     }
 
     fn hear(&mut self, frames: &mut Frames, outputs: &mut VecDeque<Output>) -> Step {
         let own = Preface::new(self.own.purpose);
-        match own.greet(frames.waiting()) {
+        match own.greet(frames.buffered()) {
             Ok(PrefaceProgress::Incomplete) => Step::Wait,
             Ok(PrefaceProgress::Agreed) => {
                 frames.skip(PREFACE_BYTES);
@@ -123,7 +123,7 @@ impl Handshake {
                 Step::Again
             }
             Err(WireError::NotRsachat) => {
-                let first = frames.waiting().iter().copied().take(PREFACE_BYTES).collect();
+                let first = frames.buffered().iter().copied().take(PREFACE_BYTES).collect();
                 Step::End(CloseReason::NotRsachat(first))
             }
             Err(error) => {
@@ -141,7 +141,8 @@ impl Handshake {
         let (stage, job) = match std::mem::replace(&mut self.stage, HandshakeState::Spent) {
             HandshakeState::Call => {
                 let seed = self.seed.derive("handshake");
-                let (message, next) = responder::start(&self.own.key, &seed, &self.prologue(), body)?;
+                let (message, next) =
+                    responder::read_message_1(&self.own.key, &seed, &self.prologue(), body)?;
                 let mut bytes = Preface::new(self.own.purpose).to_bytes().to_vec();
                 frame_into(&mut bytes, &message);
                 outputs.push_back(Output::Transmit(bytes));
@@ -149,16 +150,16 @@ impl Handshake {
                 return Ok(Step::Again);
             }
             HandshakeState::Hello(now) => {
-                let (blob, next) = now.hello(&self.prologue(), body)?;
-                (HandshakeState::CheckingResponder(next), RsaJob::Check { blob })
+                let (blob, next) = now.read_message_2(&self.prologue(), body)?;
+                (HandshakeState::CheckingResponder(next), RsaJob::CheckKey { blob })
             }
             HandshakeState::Proof(now) => {
-                let (ciphertext, next) = now.proof(body)?;
-                (HandshakeState::OpeningProof(next), RsaJob::Open { ciphertext })
+                let (ciphertext, next) = now.read_message_3(body)?;
+                (HandshakeState::OpeningProof(next), RsaJob::Decapsulate { ciphertext })
             }
             HandshakeState::Answer(now) => {
-                let (ciphertext, next) = now.answer(body)?;
-                (HandshakeState::OpeningAnswer(next), RsaJob::Open { ciphertext })
+                let (ciphertext, next) = now.read_message_4(body)?;
+                (HandshakeState::OpeningAnswer(next), RsaJob::Decapsulate { ciphertext })
             }
             _ => return Err(HandshakeError),
         };
@@ -170,32 +171,32 @@ impl Handshake {
     fn result(&mut self, result: JobResult, outputs: &mut VecDeque<Output>) -> Result<Step, HandshakeError> {
         let stage = std::mem::replace(&mut self.stage, HandshakeState::Spent);
         match (stage, result) {
-            (HandshakeState::CheckingResponder(next), JobResult::Checked(Ok(key))) => {
+            (HandshakeState::CheckingResponder(next), JobResult::KeyChecked(Ok(key))) => {
                 outputs.push_back(Output::Event(Event::PeerKey(key.clone())));
                 self.stage = HandshakeState::JudgingResponder(next, key);
             }
-            (HandshakeState::CheckingInitiator(next), JobResult::Checked(Ok(key))) => {
+            (HandshakeState::CheckingInitiator(next), JobResult::KeyChecked(Ok(key))) => {
                 outputs.push_back(Output::Event(Event::PeerKey(key.clone())));
                 self.stage = HandshakeState::JudgingInitiator(next, key);
             }
-            (_, JobResult::Checked(Err(error))) => return Ok(Step::End(CloseReason::Key(error))),
-            (HandshakeState::OpeningProof(now), JobResult::Opened(secret)) => {
-                let (blob, next) = now.opened(secret)?;
+            (_, JobResult::KeyChecked(Err(error))) => return Ok(Step::End(CloseReason::Key(error))),
+            (HandshakeState::OpeningProof(now), JobResult::Decapsulated(secret)) => {
+                let (blob, next) = now.read_key(secret)?;
                 self.stage = HandshakeState::CheckingInitiator(next);
-                outputs.push_back(Output::Job(RsaJob::Check { blob }));
+                outputs.push_back(Output::Job(RsaJob::CheckKey { blob }));
             }
             (HandshakeState::SealingToResponder(now), JobResult::Encapsulated(sealed)) => {
-                let (message, next) = now.seal(sealed);
+                let (message, next) = now.write_message_3(sealed);
                 outputs.push_back(Output::Transmit(framed(&message)));
                 self.stage = HandshakeState::Answer(next);
             }
             (HandshakeState::SealingToInitiator(now), JobResult::Encapsulated(sealed)) => {
-                let (message, split) = now.seal(sealed);
+                let (message, split) = now.write_message_4(sealed);
                 outputs.push_back(Output::Transmit(framed(&message)));
                 return Ok(self.stand(Role::Responder, split, outputs));
             }
-            (HandshakeState::OpeningAnswer(now), JobResult::Opened(secret)) => {
-                let split = now.opened(secret)?;
+            (HandshakeState::OpeningAnswer(now), JobResult::Decapsulated(secret)) => {
+                let split = now.finish(secret)?;
                 return Ok(self.stand(Role::Initiator, split, outputs));
             }
             _ => return Err(HandshakeError),

@@ -190,7 +190,7 @@ impl Session {
         match self.phase {
             State::Transport(standing) if standing.is_pipe() => {
                 let split = standing.into_split();
-                Some(Pipe::new(split.seal, split.open, self.frames.waiting().to_vec()))
+                Some(Pipe::new(split.seal, split.open, self.frames.buffered().to_vec()))
             }
             _ => None,
         }
@@ -270,7 +270,7 @@ impl Session {
                     standing.ping(now_ms, &mut self.outputs);
                 }
             }
-            State::Shaking(shake) if !shake.has_preface() && self.frames.waiting().is_empty() => {
+            State::Shaking(shake) if !shake.has_preface() && self.frames.buffered().is_empty() => {
                 self.over(CloseReason::NoData);
             }
             _ => self.over(CloseReason::HandshakeTimeout),
@@ -311,7 +311,7 @@ impl Session {
 
     /// Whether the peer stopped inside a record.
     fn mid_record(&self) -> bool {
-        !self.frames.waiting().is_empty()
+        !self.frames.buffered().is_empty()
     }
 
     fn over(&mut self, ending: CloseReason) {

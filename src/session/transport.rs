@@ -5,15 +5,12 @@ use std::collections::VecDeque;
 
 use super::handshake::Step;
 use super::{CloseReason, Event, IdleBudget, Output, Role, SessionConfig};
-use crate::crypto::{SealKey, Split};
+use crate::crypto::{SealKey, Split, TAG_BYTES};
 use crate::limits;
 use crate::wire::{
     ByeReason, Confirm, Frame, Frames, LENGTH_BYTES, Padding, Purpose, Record, WireError, begin_frame,
     end_frame,
 };
-
-/// Bytes that AES-GCM adds to a plaintext.
-const TAG_BYTES: usize = 16;
 
 /// Why a message cannot be sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -132,7 +129,7 @@ impl Transport {
             Ok(None) => Step::Wait,
             // Nobody has confirmed yet: an empty frame is still the handshake's alert.
             Ok(Some(frame)) if frame.body.is_empty() && !self.confirmed => Step::End(CloseReason::PeerAbort),
-            Ok(Some(frame)) => match self.open(&frame) {
+            Ok(Some(frame)) => match self.open(frame) {
                 Ok(record) => self.on(record, now_ms, outputs),
                 Err(ending) => Step::End(ending),
             },
@@ -216,29 +213,29 @@ impl Transport {
     #[cfg(test)]
     pub(super) fn opens(&mut self, framed: &[u8]) -> Result<Record, CloseReason> {
         let (length, body) = framed.split_first_chunk().ok_or(CloseReason::ProtocolViolation)?;
-        self.open(&Frame { length: *length, body: body.to_vec() })
+        self.open(Frame { length: *length, body: body.to_vec() })
     }
 
-    fn open(&mut self, frame: &Frame) -> Result<Record, CloseReason> {
-        let mut plaintext = Vec::with_capacity(frame.body.len());
-        let opened = self.split.open.open(&frame.length, &frame.body, &mut plaintext);
-        if opened.is_err() {
-            return Err(if self.confirmed { CloseReason::Record } else { CloseReason::Handshake });
+    fn open(&mut self, mut frame: Frame) -> Result<Record, CloseReason> {
+        match self.split.open.open(&frame.length, &mut frame.body) {
+            Ok(plaintext) => Record::read(plaintext).map_err(CloseReason::Wire),
+            Err(_) if self.confirmed => Err(CloseReason::Record),
+            Err(_) => Err(CloseReason::Handshake),
         }
-        Record::read(&plaintext).map_err(CloseReason::Wire)
     }
 }
 
-/// One record as it stands on the wire: the frame's length is the associated data of what it announces.
+/// Seals one record as a frame, whose length is the associated data.
 pub(super) fn seal_frame(key: &mut SealKey, record: &Record, padding: Padding) -> Result<Vec<u8>, WireError> {
     let mut frame = Vec::new();
     let at = begin_frame(&mut frame);
     record.write(padding, &mut frame)?;
-    let from = frame.len();
-    frame.resize(from + TAG_BYTES, 0);
+    let end = frame.len();
+    frame.resize(end + TAG_BYTES, 0);
     end_frame(&mut frame, at)?;
-    frame.truncate(from);
-    let length: [u8; LENGTH_BYTES] = *frame.first_chunk().ok_or(WireError::Malformed)?;
-    key.seal(&length, &mut frame, LENGTH_BYTES).map_err(|_| WireError::TooLong)?;
+    frame.truncate(end);
+    let (length, plaintext) = frame.split_first_chunk_mut::<LENGTH_BYTES>().ok_or(WireError::Malformed)?;
+    let tag = key.seal(length, plaintext).map_err(|_| WireError::TooLong)?;
+    frame.extend_from_slice(&tag);
     Ok(frame)
 }

@@ -27,9 +27,9 @@ impl Chat {
             conversation.is_some_and(|conversation| matches!(conversation.way, Origin::Inbound { .. }));
         let known = conversation.is_some_and(|conversation| conversation.peer.is_some());
         let queue = match job {
-            RsaJob::Open { .. } if called => JobQueue::Unauthenticated,
+            RsaJob::Decapsulate { .. } if called => JobQueue::Unauthenticated,
             // On the raw wire nobody ever proves a key; one who has shown that it knows ours is a stranger no more.
-            RsaJob::Raw(OaepJob::Check { .. } | OaepJob::Open { .. }) if called && !known => {
+            RsaJob::Oaep(OaepJob::CheckKey { .. } | OaepJob::Open { .. }) if called && !known => {
                 JobQueue::Unauthenticated
             }
             _ => JobQueue::Authenticated,

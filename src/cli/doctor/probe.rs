@@ -197,7 +197,7 @@ impl Call<'_> {
             match chore {
                 None => return (self.opened == Opened::Yes).then_some(ProbeOutcome::Agreed),
                 Some(NextStep::Work(job)) => {
-                    if matches!(job, RsaJob::Open { .. }) {
+                    if matches!(job, RsaJob::Decapsulate { .. }) {
                         self.opened = Opened::Yes;
                     }
                     session.handle_job(now, job.run(&*self.caller.identity));

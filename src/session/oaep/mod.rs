@@ -86,12 +86,12 @@ impl OaepSession {
     /// Takes the result of a job that was asked for.
     pub fn handle_job(&mut self, now_ms: u64, result: JobResult) {
         self.now_ms = now_ms;
-        let JobResult::Raw(result) = result else { return };
+        let JobResult::Oaep(result) = result else { return };
         match (self.hearing, result) {
             (Expecting::Over, _) => return,
-            (_, OaepJobResult::Encapsulated(block)) => self.sealed(block),
-            (Expecting::Checking, OaepJobResult::Checked(Ok(key))) => self.met(key),
-            (Expecting::Checking, OaepJobResult::Checked(Err(error))) => {
+            (_, OaepJobResult::Sealed(block)) => self.sealed(block),
+            (Expecting::Checking, OaepJobResult::KeyChecked(Ok(key))) => self.met(key),
+            (Expecting::Checking, OaepJobResult::KeyChecked(Err(error))) => {
                 self.over(raw(OaepCloseReason::Key(error)));
             }
             (Expecting::Trying { skipped }, OaepJobResult::Opened(None))
@@ -230,7 +230,7 @@ impl OaepSession {
     /// One step; whether there may be another.
     fn step(&mut self) -> bool {
         match self.hearing {
-            Expecting::Start => match self.stream.opening() {
+            Expecting::Start => match self.stream.start() {
                 StreamStart::Undecided => return false,
                 StreamStart::Pem => self.hearing = Expecting::Pem { since_ms: self.now_ms },
                 StreamStart::Native => self.over(raw(OaepCloseReason::Native)),
@@ -238,13 +238,15 @@ impl OaepSession {
                     self.hearing = Expecting::Blocks;
                 }
                 StreamStart::Other => {
-                    let first = self.stream.waiting().iter().copied().take(PREFACE_BYTES).collect();
+                    let first = self.stream.buffered().iter().copied().take(PREFACE_BYTES).collect();
                     self.over(raw(OaepCloseReason::NoPem(first)));
                 }
             },
             Expecting::Pem { .. } => match self.stream.take_pem(limits::RAW_PEM_BYTES) {
                 Ok(None) => return false,
-                Ok(Some(pem)) => self.need(OaepJob::Check { pem: Zeroizing::new(pem) }, Expecting::Checking),
+                Ok(Some(pem)) => {
+                    self.need(OaepJob::CheckKey { pem: Zeroizing::new(pem) }, Expecting::Checking)
+                }
                 Err(_) => self.over(raw(OaepCloseReason::EndlessKey)),
             },
             Expecting::First { skipped } => {
@@ -337,13 +339,13 @@ impl OaepSession {
             return;
         }
         if let Some(job) = self.peer.as_ref().and_then(|key| self.outbox.next(key, self.now_ms)) {
-            self.outputs.push_back(Output::Job(RsaJob::Raw(job)));
+            self.outputs.push_back(Output::Job(RsaJob::Oaep(job)));
         }
     }
 
     fn need(&mut self, job: OaepJob, hearing: Expecting) {
         self.hearing = hearing;
-        self.outputs.push_back(Output::Job(RsaJob::Raw(job)));
+        self.outputs.push_back(Output::Job(RsaJob::Oaep(job)));
     }
 
     /// Bytes of every block that comes: those of the key that it is sealed to.
@@ -368,7 +370,7 @@ impl OaepSession {
             _ if self.outbox.is_closing() => CloseReason::LocalClose,
             PeerState::Ended { joined: true } if self.is_unheard() => raw(OaepCloseReason::Unheard),
             PeerState::Joined | PeerState::Ended { joined: true } => {
-                CloseReason::ConnectionLost { mid_record: !self.stream.waiting().is_empty() }
+                CloseReason::ConnectionLost { mid_record: !self.stream.buffered().is_empty() }
             }
             _ if matches!(self.side, OaepRole::Listener(_)) => raw(OaepCloseReason::Gone),
             _ => raw(OaepCloseReason::NoKey),

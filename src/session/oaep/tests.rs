@@ -27,17 +27,17 @@ thread_local! {
 /// and blocks come out each time. Every test has a thread, and only one key to open with for each block.
 fn remembered(job: RsaJob, keys: PrivateKeys<'_>) -> JobResult {
     match job {
-        RsaJob::Raw(OaepJob::Check { pem }) => {
+        RsaJob::Oaep(OaepJob::CheckKey { pem }) => {
             let fresh = || PublicKey::from_spki_pem(&pem);
             let key =
                 CHECKED.with_borrow_mut(|known| known.entry(pem.to_vec()).or_insert_with(fresh).clone());
-            JobResult::Raw(OaepJobResult::Checked(key))
+            JobResult::Oaep(OaepJobResult::KeyChecked(key))
         }
-        RsaJob::Raw(OaepJob::Open { block }) => {
-            let fresh = || Some(keys.raw?.open(&block)?.to_vec());
+        RsaJob::Oaep(OaepJob::Open { block }) => {
+            let fresh = || Some(keys.oaep?.open(&block)?.to_vec());
             let text =
                 OPENED.with_borrow_mut(|known| known.entry(block.clone()).or_insert_with(fresh).clone());
-            JobResult::Raw(OaepJobResult::Opened(text.map(Zeroizing::new)))
+            JobResult::Oaep(OaepJobResult::Opened(text.map(Zeroizing::new)))
         }
         job => job.run(keys),
     }
@@ -78,7 +78,7 @@ impl Side {
             match output {
                 Output::Transmit(bytes) => self.sent.extend(bytes),
                 Output::Job(job) => {
-                    let keys = PrivateKeys { identity: None, raw: self.own };
+                    let keys = PrivateKeys { identity: None, oaep: self.own };
                     self.session.handle_job(self.now_ms, remembered(job, keys));
                 }
                 Output::Event(Event::Oaep(event)) => {

@@ -91,9 +91,9 @@ impl SendHalf {
         if self.ended || self.left {
             return None;
         }
-        let at = data_frame::lay_out(frame, filled).ok()?;
+        let at = data_frame::write_around(frame, filled).ok()?;
         let length: [u8; LENGTH_BYTES] = *frame.first_chunk()?;
-        let tag = self.key.seal_here(&length, frame.get_mut(at.clone())?).ok()?;
+        let tag = self.key.seal(&length, frame.get_mut(at.clone())?).ok()?;
         let end = at.end + tag.len();
         frame.get_mut(at.end..end)?.copy_from_slice(&tag);
         self.sent = self.sent.saturating_add(filled as u64);
@@ -183,8 +183,8 @@ impl RecvHalf {
         length: [u8; LENGTH_BYTES],
         body: &mut [u8],
     ) -> Result<Option<Opened>, CloseReason> {
-        let plaintext = self.key.open_here(&length, body).map_err(|_| CloseReason::Record)?;
-        if let Some(place) = data_frame::find(plaintext).map_err(CloseReason::Wire)? {
+        let plaintext = self.key.open(&length, body).map_err(|_| CloseReason::Record)?;
+        if let Some(place) = data_frame::data_range(plaintext).map_err(CloseReason::Wire)? {
             return self.bytes(place, now_ms);
         }
         let arrival = match Record::read(plaintext).map_err(CloseReason::Wire)? {

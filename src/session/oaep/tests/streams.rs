@@ -66,7 +66,7 @@ fn a_first_block_that_begins_like_a_line_end_is_found_after_every_form_of_pem() 
                     .chunks(piece)
                     .for_each(|bytes| listener.handle_bytes(bytes));
                 assert_eq!(listener.heard(), ["첫 줄"], "{first}");
-                assert!(listener.session.stream.waiting().is_empty());
+                assert!(listener.session.stream.buffered().is_empty());
             }
         }
         // A caller that gives no key may begin so as well.
