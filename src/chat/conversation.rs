@@ -129,7 +129,7 @@ impl Conversation {
 
     /// Whether it speaks the raw wire.
     pub(crate) fn is_raw(&self) -> bool {
-        matches!(self.session, AnySession::Raw(_))
+        matches!(self.session, AnySession::Oaep(_))
     }
 
     /// The name, once known.

@@ -21,8 +21,11 @@ impl Chat {
     /// When [`Input::Tick`] is next due, in monotonic milliseconds.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<u64> {
-        let sessions =
-            self.conversations.values().filter_map(|conversation| conversation.session.poll_timeout());
+        let sessions = self
+            .conversations
+            .values()
+            .filter_map(|conversation| conversation.session.poll_timeout())
+            .map(|due| due.0);
         let goodbyes = self.conversations.values().filter_map(|conversation| conversation.leaving);
         let sign = self.making.map(|making| making.told_ms + SIGN_OF_LIFE_MS);
         let leaving = self.leaving.and_then(|leaving| leaving.at_latest_ms);
@@ -92,7 +95,7 @@ impl Chat {
     /// A connection is left unread, since what comes cannot be shown: silence is not the peer's.
     pub fn reading_paused(&mut self, conn: ConnId, now: Now) {
         if let Some(conversation) = self.conversations.get_mut(&conn) {
-            conversation.session.reading_paused(now.mono.0);
+            conversation.session.reading_paused(now.mono);
         }
     }
 

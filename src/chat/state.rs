@@ -185,20 +185,20 @@ impl Chat {
             Input::Connected { dial, conn, seed, .. } => self.connected(dial, conn, seed),
             Input::Unreachable { dial, why } => self.unreachable(dial, &why),
             Input::Bytes { conn, bytes } => {
-                self.with_session(conn, |session, now| session.handle_bytes(now.mono.0, bytes));
+                self.with_session(conn, |session, now| session.handle_bytes(now.mono, bytes));
             }
             Input::Ended { conn, error } => self.ended(conn, error.as_deref()),
             Input::JobDone { conn, result } => {
-                self.with_session(conn, |session, now| session.handle_job(now.mono.0, result));
+                self.with_session(conn, |session, now| session.handle_job(now.mono, result));
             }
-            Input::JobRefused { conn } => self.with_session(conn, |session, _| session.overloaded()),
+            Input::JobRefused { conn } => self.with_session(conn, |session, _| session.handle_overload()),
             Input::Shown(due) => self.with_session(due.conn, |session, _| session.ack(due.upto)),
             Input::Book { conn, book } => self.judge(conn, book),
             Input::Changed(book) => self.changed(book),
             Input::KeyMade(made) => self.key_made(made),
             Input::Logging { file, result } => self.logging(&file, result),
-            Input::WriteBlocked { conn } => self.with_session(conn, |session, _| session.clogged()),
-            Input::Drained { conn } => self.with_session(conn, |session, _| session.drained()),
+            Input::WriteBlocked { conn } => self.with_session(conn, |session, _| session.write_blocked()),
+            Input::Drained { conn } => self.with_session(conn, |session, _| session.write_drained()),
             Input::OutOfFds { open } => self.warn(Warning::OutOfFds { open }),
             Input::Tick => self.tick(),
         }
@@ -293,7 +293,7 @@ impl Chat {
             self.report(Warning::TooManyPeers { limit: self.capacity });
             return;
         }
-        if let AnySession::Raw(_) = session {
+        if let AnySession::Oaep(_) = session {
             self.make_room_for_raw();
         }
         self.conversations
@@ -330,7 +330,7 @@ impl Chat {
     fn conversation(&self, wire: Protocol, role: Role, seed: Seed) -> Option<AnySession> {
         match wire {
             Protocol::Native => {
-                let session = Session::new(role, self.own()?, seed, self.now.mono.0);
+                let session = Session::new(role, self.own()?, seed, self.now.mono);
                 Some(AnySession::Native(Box::new(session)))
             }
             Protocol::Oaep(direction) => self.raw_conversation(role, direction, seed),
@@ -354,7 +354,7 @@ impl Chat {
             {
                 self.with_session(conn, |session, _| session.close(ByeReason::Leaving));
             }
-            self.with_session(conn, |session, now| session.handle_timeout(now.mono.0));
+            self.with_session(conn, |session, now| session.handle_timeout(now.mono));
         }
         if let Some(making) = &mut self.making
             && now_ms >= making.told_ms + SIGN_OF_LIFE_MS

@@ -12,17 +12,13 @@ pub const TAG_BYTES: usize = 16;
 
 /// Seals one direction.
 #[expect(missing_debug_implementations, reason = "holds a key")]
-pub struct SealKey(CipherState);
+pub struct SealKey(pub(super) CipherState);
 
 /// Opens one direction.
 #[expect(missing_debug_implementations, reason = "holds a key")]
-pub struct OpenKey(CipherState);
+pub struct OpenKey(pub(super) CipherState);
 
 impl SealKey {
-    pub(super) fn new(key: &[u8; 32]) -> Self {
-        Self(CipherState::new(key))
-    }
-
     /// Seals a plaintext in place and returns its tag; `associated` is authenticated with it.
     ///
     /// # Errors
@@ -37,10 +33,6 @@ impl SealKey {
 }
 
 impl OpenKey {
-    pub(super) fn new(key: &[u8; 32]) -> Self {
-        Self(CipherState::new(key))
-    }
-
     /// Opens `sealed` in place and returns the plaintext, its first part. When the tag is wrong the
     /// counter does not change, and the buffer holds no plaintext.
     ///
@@ -146,7 +138,7 @@ mod tests {
     use super::*;
 
     fn pair(start: u64) -> (SealKey, OpenKey) {
-        let (mut seal, mut open) = (SealKey::new(&[7; 32]), OpenKey::new(&[7; 32]));
+        let (mut seal, mut open) = (SealKey(CipherState::new(&[7; 32])), OpenKey(CipherState::new(&[7; 32])));
         seal.0.counter = Counter(start);
         open.0.counter = Counter(start);
         (seal, open)

@@ -1,5 +1,4 @@
-//! Errors of keys, of the handshake and of sealed records. Where a peer could learn from a cause,
-//! none is given.
+//! Errors of keys, handshake and sealed records. The latter two name no cause: a peer could use it.
 
 use crate::limits;
 

@@ -31,8 +31,7 @@ impl Fingerprint {
         &self.0
     }
 
-    /// The first eight characters of its base64 form, to tell rows of a table apart; never to
-    /// compare keys.
+    /// First eight characters of the base64 form, for rows of a table; never to compare keys.
     #[must_use]
     pub fn short(&self) -> String {
         let mut text = STANDARD_NO_PAD.encode(self.0);

@@ -27,7 +27,7 @@ pub use error::{DecryptError, HandshakeError, KeyFileError, NonceExhausted, PemE
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use handshake::{Split, TranscriptHash};
 pub use kem::{Encapsulated, SharedSecret, encapsulate};
-pub use oaep::{OaepJob, OaepJobResult, OaepKeyPair, seal_oaep};
+pub use oaep::{OaepKeyPair, seal_oaep};
 pub use pem::Passphrase;
 pub use private_key::{Identity, warm_up_rng};
 pub use public_key::PublicKey;

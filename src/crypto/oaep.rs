@@ -7,7 +7,7 @@ use rsa::Oaep;
 use sha1::Sha1;
 use zeroize::Zeroizing;
 
-use super::{Identity, KeyFileError, Passphrase, PemError, PublicKey, PublicKeyError, Seed, spki};
+use super::{Identity, KeyFileError, Passphrase, PublicKey, PublicKeyError, Seed};
 
 /// Bytes that OAEP with SHA-1 takes from every block: two hashes, and two more bytes.
 const OVERHEAD_BYTES: usize = 42;
@@ -61,15 +61,6 @@ impl OaepKeyPair {
 }
 
 impl PublicKey {
-    /// Reads and checks a key in the PEM form of the raw wire; white space may stand around it.
-    /// Takes about a millisecond; sessions do it as an [`OaepJob`].
-    ///
-    /// # Errors
-    /// [`PemError`] with the first thing that is wrong.
-    pub fn from_spki_pem(pem: &[u8]) -> Result<Self, PemError> {
-        spki::read(pem)
-    }
-
     /// Bytes of one block of the raw wire to this key: those of its modulus.
     #[must_use]
     pub fn block_bytes(&self) -> usize {
@@ -92,51 +83,4 @@ pub fn seal_oaep(key: &PublicKey, text: &[u8], coins: &Seed) -> Vec<u8> {
     key.rsa()
         .encrypt(&mut coins.rng("raw oaep"), Oaep::<Sha1>::new(), text)
         .expect("the text was cut to what one block has room for")
-}
-
-/// RSA work of a session on the raw wire.
-#[expect(missing_debug_implementations, reason = "coins and text have no printed form")]
-pub enum OaepJob {
-    /// Read and check the key of a peer.
-    CheckKey {
-        /// Its PEM as received; wiped, since it might be anything.
-        pem: Zeroizing<Vec<u8>>,
-    },
-    /// Seal a text that fits one block.
-    Seal {
-        /// The peer's key.
-        key: PublicKey,
-        /// Its plaintext.
-        text: Zeroizing<Vec<u8>>,
-        /// The randomness.
-        coins: Seed,
-    },
-    /// Decrypt a block with our own [`OaepKeyPair`].
-    Open {
-        /// As received.
-        block: Vec<u8>,
-    },
-}
-
-/// Result of an [`OaepJob`].
-#[expect(missing_debug_implementations, reason = "holds text")]
-pub enum OaepJobResult {
-    /// Of [`OaepJob::CheckKey`].
-    KeyChecked(Result<PublicKey, PemError>),
-    /// Of [`OaepJob::Seal`]: the block.
-    Sealed(Vec<u8>),
-    /// Of [`OaepJob::Open`]: the plaintext, or nothing, whatever the cause.
-    Opened(Option<Zeroizing<Vec<u8>>>),
-}
-
-impl OaepJob {
-    /// Does the work. Only decryption needs our own pair; without one nothing opens.
-    #[must_use]
-    pub fn run(self, own: Option<&OaepKeyPair>) -> OaepJobResult {
-        match self {
-            Self::CheckKey { pem } => OaepJobResult::KeyChecked(PublicKey::from_spki_pem(&pem)),
-            Self::Seal { key, text, coins } => OaepJobResult::Sealed(seal_oaep(&key, &text, &coins)),
-            Self::Open { block } => OaepJobResult::Opened(own.and_then(|own| own.open(&block))),
-        }
-    }
 }

@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 
 use super::kem::{LABEL, SECRET_BYTES, SharedSecret, bind};
 use super::pem::{self, Passphrase, Pem};
+use super::public_key::check_bits;
 use super::{KeyFileError, PublicKey, PublicKeyError};
-use crate::limits;
 
 /// Seeds the generator that the private operation blinds with. This happens once in a process and
 /// takes tens of milliseconds; without this call the first private operation waits for it.
@@ -38,14 +38,7 @@ impl Identity {
     /// # Errors
     /// [`PublicKeyError`] when `bits` is out of range or not a multiple of eight.
     pub fn generate(bits: u32, rng: &mut impl CryptoRng) -> Result<Self, PublicKeyError> {
-        match bits {
-            ..limits::KEY_BITS_MIN => return Err(PublicKeyError::TooShort(bits)),
-            limits::KEY_BITS_MAX.. if bits > limits::KEY_BITS_MAX => {
-                return Err(PublicKeyError::TooLong(bits));
-            }
-            bits if bits % 8 != 0 => return Err(PublicKeyError::Uneven(bits)),
-            _ => {}
-        }
+        check_bits(bits)?;
         let key = rsa::PrivateKey::new(rng, bits as usize).map_err(|_| PublicKeyError::Inconsistent)?;
         Self::of(&key)
     }
@@ -53,8 +46,7 @@ impl Identity {
     /// Reads a key from the PEM text of its file: `PRIVATE KEY` or `ENCRYPTED PRIVATE KEY`.
     ///
     /// # Errors
-    /// [`KeyFileError`], each cause by its own name; the cost of a passphrase function is checked
-    /// before it runs.
+    /// [`KeyFileError`]; the cost of a passphrase function is checked before it runs.
     pub fn from_pem(text: &str, passphrase: Option<&Passphrase>) -> Result<Self, KeyFileError> {
         let der = match pem::read(text)? {
             Pem::Plain(der) => der,
@@ -97,7 +89,7 @@ impl Identity {
 
     /// Decapsulates a ciphertext of this key. It never fails: when OAEP does, the secret is one
     /// that nobody else can know (implicit rejection), so that a wrong ciphertext shows only as a
-    /// failed tag later.
+    /// wrong tag later.
     ///
     /// # Panics
     /// Never: HMAC takes keys of every length.

@@ -15,7 +15,7 @@ use crate::limits;
 const EXPONENT: &[u8] = &[1, 0, 1];
 
 /// An RSA public key that passed every check.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PublicKey {
     key: rsa::PublicKey,
     blob: Vec<u8>,
@@ -23,23 +23,14 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Reads and checks an `ssh-rsa` blob. Costs well under a millisecond; sessions do it as a
-    /// [`super::RsaJob`].
+    /// Reads and checks an `ssh-rsa` blob. Sessions do it as an [`super::RsaJob`].
     ///
     /// # Errors
     /// [`PublicKeyError`] with the first thing that is wrong.
     pub fn from_blob(blob: &[u8]) -> Result<Self, PublicKeyError> {
         let (exponent, modulus) = ssh_blob::read(blob).ok_or(PublicKeyError::Malformed)?;
         let bits = bits(modulus);
-        if bits < limits::KEY_BITS_MIN {
-            return Err(PublicKeyError::TooShort(bits));
-        }
-        if bits > limits::KEY_BITS_MAX {
-            return Err(PublicKeyError::TooLong(bits));
-        }
-        if !bits.is_multiple_of(8) {
-            return Err(PublicKeyError::Uneven(bits));
-        }
+        check_bits(bits)?;
         if exponent != EXPONENT {
             return Err(PublicKeyError::Exponent);
         }
@@ -93,17 +84,19 @@ impl PublicKey {
     }
 }
 
-impl PartialEq for PublicKey {
-    fn eq(&self, other: &Self) -> bool {
-        self.blob == other.blob
-    }
-}
-
-impl Eq for PublicKey {}
-
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PublicKey({})", self.fingerprint)
+    }
+}
+
+/// Checks the bits of a modulus.
+pub(super) fn check_bits(bits: u32) -> Result<(), PublicKeyError> {
+    match bits {
+        ..limits::KEY_BITS_MIN => Err(PublicKeyError::TooShort(bits)),
+        _ if bits > limits::KEY_BITS_MAX => Err(PublicKeyError::TooLong(bits)),
+        _ if !bits.is_multiple_of(8) => Err(PublicKeyError::Uneven(bits)),
+        _ => Ok(()),
     }
 }
 

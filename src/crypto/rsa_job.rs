@@ -1,13 +1,15 @@
 //! RSA operations of a session as values, to be run outside the event loop: a private one takes
 //! about a millisecond, and unauthenticated peers can cause as many as they like.
 
+use zeroize::Zeroizing;
+
 use super::{
-    Encapsulated, Identity, OaepJob, OaepJobResult, OaepKeyPair, PublicKey, PublicKeyError, Seed,
-    SharedSecret, encapsulate,
+    Encapsulated, Identity, OaepKeyPair, PemError, PublicKey, PublicKeyError, Seed, SharedSecret,
+    encapsulate, seal_oaep,
 };
 
 /// RSA work of a session.
-#[expect(missing_debug_implementations, reason = "coins have no printed form")]
+#[expect(missing_debug_implementations, reason = "coins and text have no printed form")]
 pub enum RsaJob {
     /// Read and check the key of a peer.
     CheckKey {
@@ -26,8 +28,25 @@ pub enum RsaJob {
         /// OAEP ciphertext as received.
         ciphertext: Vec<u8>,
     },
-    /// Work of a session on the raw wire.
-    Oaep(OaepJob),
+    /// On the raw wire: read and check the key of a peer.
+    CheckPem {
+        /// Its PEM as received; wiped, since it might be anything.
+        pem: Zeroizing<Vec<u8>>,
+    },
+    /// On the raw wire: seal a text that fits one block.
+    SealBlock {
+        /// The peer's key.
+        key: PublicKey,
+        /// The text.
+        text: Zeroizing<Vec<u8>>,
+        /// The randomness.
+        coins: Seed,
+    },
+    /// On the raw wire: open a block with our own [`OaepKeyPair`].
+    OpenBlock {
+        /// The block as received.
+        block: Vec<u8>,
+    },
 }
 
 /// Result of an [`RsaJob`].
@@ -39,10 +58,14 @@ pub enum JobResult {
     Encapsulated(Encapsulated),
     /// Of [`RsaJob::Decapsulate`]: never a failure, see [`Identity::decapsulate`].
     Decapsulated(SharedSecret),
-    /// Of [`RsaJob::Oaep`].
-    Oaep(OaepJobResult),
-    /// The private key that the work needs is missing.
-    NoPrivateKey,
+    /// Of [`RsaJob::CheckPem`].
+    PemChecked(Result<PublicKey, PemError>),
+    /// Of [`RsaJob::SealBlock`].
+    BlockSealed(Vec<u8>),
+    /// Of [`RsaJob::OpenBlock`]: the text, or nothing, whatever the cause.
+    BlockOpened(Option<Zeroizing<Vec<u8>>>),
+    /// The identity that the work needs is missing.
+    NoIdentity,
 }
 
 /// Our private keys. Either may not have been generated yet.
@@ -68,7 +91,7 @@ impl<'a> From<&'a OaepKeyPair> for PrivateKeys<'a> {
 }
 
 impl RsaJob {
-    /// Does the work.
+    /// Does the work. Without our own [`OaepKeyPair`] no block opens.
     #[must_use]
     pub fn run<'a>(self, keys: impl Into<PrivateKeys<'a>>) -> JobResult {
         let keys = keys.into();
@@ -77,9 +100,11 @@ impl RsaJob {
             Self::Encapsulate { key, coins } => JobResult::Encapsulated(encapsulate(&key, &coins)),
             Self::Decapsulate { ciphertext } => match keys.identity {
                 Some(identity) => JobResult::Decapsulated(identity.decapsulate(&ciphertext)),
-                None => JobResult::NoPrivateKey,
+                None => JobResult::NoIdentity,
             },
-            Self::Oaep(job) => JobResult::Oaep(job.run(keys.oaep)),
+            Self::CheckPem { pem } => JobResult::PemChecked(PublicKey::from_spki_pem(&pem)),
+            Self::SealBlock { key, text, coins } => JobResult::BlockSealed(seal_oaep(&key, &text, &coins)),
+            Self::OpenBlock { block } => JobResult::BlockOpened(keys.oaep.and_then(|own| own.open(&block))),
         }
     }
 }

@@ -7,8 +7,7 @@ use sha2::Sha256;
 
 use super::Fingerprint;
 
-/// Sixty decimal digits in twelve groups of five, from both fingerprints (`docs/PROTOCOL.md`,
-/// section 7).
+/// Twelve groups of five digits, from both fingerprints (`docs/PROTOCOL.md`, section 7).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SafetyNumber([u32; 12]);
 

@@ -3,8 +3,7 @@
 
 const KIND: &[u8] = b"ssh-rsa";
 
-/// The two numbers of a blob, big-endian without leading zeros, or `None` when it is not exactly
-/// one blob.
+/// The two numbers of exactly one blob, big-endian without leading zeros.
 pub(super) fn read(blob: &[u8]) -> Option<(&[u8], &[u8])> {
     let (kind, rest) = field(blob)?;
     let (exponent, rest) = field(rest)?;

@@ -43,7 +43,8 @@ impl SymmetricState {
     }
 
     /// `MixKeyAndHash`
-    pub(super) fn mix_key_and_hash(&mut self, secret: &SharedSecret) {
+    #[expect(clippy::needless_pass_by_value, reason = "a secret is used once")]
+    pub(super) fn mix_key_and_hash(&mut self, secret: SharedSecret) {
         let [chaining, hash, key] = hkdf(&self.chaining, secret.as_bytes());
         self.chaining = chaining;
         self.mix_hash(hash.as_slice());
@@ -72,8 +73,7 @@ impl SymmetricState {
         Ok(buffer)
     }
 
-    /// `Split`: the keys of initiator to responder and of responder to initiator, and the handshake
-    /// hash.
+    /// `Split`: the keys of the initiator's and the responder's records, and the handshake hash.
     pub(super) fn split(self) -> (Hash, Hash, [u8; 32]) {
         let [first, second, _] = hkdf(&self.chaining, &[]);
         (first, second, self.transcript)

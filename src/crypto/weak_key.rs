@@ -10,7 +10,7 @@ use super::PublicKeyError;
 
 /// Steps of Fermat's method that a key must survive.
 const FERMAT_STEPS: u64 = 256;
-/// Moduli by which most non-squares are told from squares without big numbers.
+/// Moduli by which most non-squares are recognised without big numbers.
 const FILTERS: [u64; 6] = [64, 63, 65, 11, 17, 31];
 /// Primes in whose residues the faulty chip's moduli lie in the subgroup of 65537 (Nemec et al.,
 /// "The Return of Coppersmith's Attack", CCS 2017).
@@ -89,8 +89,7 @@ fn high(x: u128) -> u64 {
     u64::try_from(x >> 64).unwrap_or_default()
 }
 
-/// −1 / x modulo 2^64 for an odd x: each of Newton's steps doubles the bits that are right, from
-/// three.
+/// −1 / x modulo 2^64 for an odd x: each of Newton's steps doubles the correct bits, from three.
 fn negative_inverse(x: u64) -> u64 {
     (0..5).fold(x, |y, _| y.wrapping_mul(2_u64.wrapping_sub(x.wrapping_mul(y)))).wrapping_neg()
 }

@@ -1,5 +1,4 @@
-//! Byte stream of the raw wire (`docs/RAW.md`): a PEM block, then OAEP blocks of one fixed size,
-//! without framing.
+//! Byte stream of the raw wire (`docs/RAW.md`): a PEM, then blocks of one size, without framing.
 
 use super::WireError;
 
@@ -51,12 +50,16 @@ impl OaepStream {
     pub fn start(&self) -> StreamStart {
         let text = self.buffer.trim_ascii_start();
         let blanks = self.buffer.len() - text.len();
-        match (prefix_match(text, PEM_BEGIN), prefix_match(&self.buffer, NATIVE)) {
-            _ if blanks > BLANKS_BEFORE => StreamStart::Other,
-            (PrefixMatch::Complete, _) => StreamStart::Pem,
-            (_, PrefixMatch::Complete) => StreamStart::Native,
-            (PrefixMatch::Partial, _) | (_, PrefixMatch::Partial) => StreamStart::Undecided,
-            (PrefixMatch::None, PrefixMatch::None) => StreamStart::Other,
+        if blanks > BLANKS_BEFORE {
+            StreamStart::Other
+        } else if text.starts_with(PEM_BEGIN) {
+            StreamStart::Pem
+        } else if self.buffer.starts_with(NATIVE) {
+            StreamStart::Native
+        } else if PEM_BEGIN.starts_with(text) || NATIVE.starts_with(&self.buffer) {
+            StreamStart::Undecided
+        } else {
+            StreamStart::Other
         }
     }
 
@@ -102,20 +105,6 @@ impl OaepStream {
         };
         let label = from + at + PEM_END.len();
         Some(label + find(self.buffer.get(label..)?, DASHES)? + DASHES.len())
-    }
-}
-
-enum PrefixMatch {
-    Complete,
-    Partial,
-    None,
-}
-
-fn prefix_match(bytes: &[u8], prefix: &[u8]) -> PrefixMatch {
-    match (bytes.starts_with(prefix), prefix.starts_with(bytes)) {
-        (true, _) => PrefixMatch::Complete,
-        (false, true) => PrefixMatch::Partial,
-        (false, false) => PrefixMatch::None,
     }
 }
 

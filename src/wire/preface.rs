@@ -1,6 +1,5 @@
 //! Preface: the sixteen bytes in clear with which each side begins (`docs/PROTOCOL.md`, section 2).
-//! Two rsachats learn from it why they do not fit; anything else is refused at its first wrong
-//! byte.
+//! It tells two rsachats why they do not fit; anything else is refused at its first wrong byte.
 
 use super::{Purpose, WireError};
 

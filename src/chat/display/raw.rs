@@ -79,7 +79,7 @@ pub(crate) fn ending_words(whom: &str, ending: &OaepCloseReason, because: &str) 
         OaepCloseReason::EndlessKey => format!("{whom} sent a public key that does not end; closed"),
         OaepCloseReason::Key(error) => format!("the key of {whom} is refused, and not kept: {error}"),
         OaepCloseReason::OutOfStep => format!("the stream from {whom} is out of step; closed"),
-        OaepCloseReason::Unheard => format!(
+        OaepCloseReason::NoReply => format!(
             "lost {whom}: it hung up before it had said anything{because}; if it is the tutorial's server, connect \
              with --one-way"
         ),

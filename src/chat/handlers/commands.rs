@@ -105,7 +105,7 @@ impl Chat {
             self.not_taken(Warning::QueueFull { name, waiting });
             return;
         }
-        match conversation.session.send(text, self.now.unix.0) {
+        match conversation.session.send(text, self.now.unix) {
             Ok(seq) => {
                 conversation.remember(seq, text, self.now.mono.0);
                 self.note_own(conn, text, seq);

@@ -26,7 +26,7 @@ impl Chat {
             (Role::Initiator, Direction::Both) => OaepRole::Dialer(own()?),
             (Role::Initiator, Direction::OneWay) => OaepRole::OneWay,
         };
-        Some(AnySession::Raw(Box::new(OaepSession::new(side, seed, self.now.mono.0))))
+        Some(AnySession::Oaep(Box::new(OaepSession::new(side, seed, self.now.mono))))
     }
 
     /// Lets go of the caller that has been silent for longest, when as many are as may be.
@@ -46,7 +46,7 @@ impl Chat {
             // Connections are numbered as they come.
             && let Some(longest) = silent.first()
         {
-            self.with_session(*longest, |session, _| session.overloaded());
+            self.with_session(*longest, |session, _| session.handle_overload());
         }
     }
 
@@ -60,10 +60,10 @@ impl Chat {
     pub(crate) fn raw_event(&mut self, conn: ConnId, event: OaepEvent) {
         match event {
             OaepEvent::Joined(key) => self.raw_joined(conn, key),
-            OaepEvent::Heard(text) => self.raw_heard(conn, &text),
-            OaepEvent::Unread { in_a_row } => self.raw_unread(conn, in_a_row),
-            OaepEvent::Parts(count) => self.info(Info::Raw(RawInfo::Parts { count })),
-            OaepEvent::Waits => self.raw_info(conn, |name| RawInfo::Waits { name }),
+            OaepEvent::Message(text) => self.raw_heard(conn, &text),
+            OaepEvent::NotOpened { in_a_row } => self.raw_unread(conn, in_a_row),
+            OaepEvent::Split(count) => self.info(Info::Raw(RawInfo::Parts { count })),
+            OaepEvent::Delayed => self.raw_info(conn, |name| RawInfo::Waits { name }),
             OaepEvent::Answered => self.raw_info(conn, |name| RawInfo::Answered { name }),
             OaepEvent::Sent { upto } => {
                 if let Some(conversation) = self.conversations.get_mut(&conn) {

@@ -5,7 +5,7 @@ use crate::chat::io::{DialOutcome, Effect, ReceiptDue, TrustLevel};
 use crate::chat::kinds::Protocol;
 use crate::chat::notice::{Impersonated, Info, KeyStatus, Message, Notice, Warning};
 use crate::chat::state::{Chat, trust_level};
-use crate::crypto::{Fingerprint, OaepJob, RsaJob};
+use crate::crypto::{Fingerprint, RsaJob};
 use crate::ids::ConnId;
 use crate::ids::JobQueue;
 use crate::peers::book::Change;
@@ -29,7 +29,7 @@ impl Chat {
         let queue = match job {
             RsaJob::Decapsulate { .. } if called => JobQueue::Unauthenticated,
             // On the raw wire nobody ever proves a key; one who has shown that it knows ours is a stranger no more.
-            RsaJob::Oaep(OaepJob::CheckKey { .. } | OaepJob::Open { .. }) if called && !known => {
+            RsaJob::CheckPem { .. } | RsaJob::OpenBlock { .. } if called && !known => {
                 JobQueue::Unauthenticated
             }
             _ => JobQueue::Authenticated,
@@ -45,8 +45,8 @@ impl Chat {
                     self.effects.push_back(Effect::ReadBook { conn });
                 }
             }
-            Event::Established { name } => self.stands(conn, &name),
-            Event::Message { seq, time_ms, text } => self.said(conn, seq, time_ms, text),
+            Event::Established { name, .. } => self.stands(conn, &name),
+            Event::Message { seq, sent, text } => self.said(conn, seq, sent.0, text),
             Event::Acked { upto } => {
                 if let Some(conversation) = self.conversations.get_mut(&conn) {
                     self.receipted += conversation.receipted(upto);

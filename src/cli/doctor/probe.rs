@@ -13,6 +13,7 @@ use crate::crypto::{Identity, PublicKey, RsaJob};
 use crate::limits::{CONNECT_TIMEOUT_MS, LISTEN_FIRST_MS};
 use crate::net::{Net, NetEvent};
 use crate::session::{CloseReason, Event, Output, Role, Session, SessionConfig};
+use crate::time::MonoMs;
 use crate::wire::Purpose;
 
 /// Who calls.
@@ -125,13 +126,13 @@ impl Call<'_> {
                 return Ok(());
             }
             if let Some(due) = self.session.as_ref().and_then(Session::poll_timeout) {
-                deadline = self.started + Duration::from_millis(due);
+                deadline = self.started + Duration::from_millis(due.0);
             }
         }
     }
 
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    fn now(&self) -> MonoMs {
+        MonoMs(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 
     fn happened(&mut self, event: NetEvent) -> Option<ProbeOutcome> {
@@ -143,7 +144,7 @@ impl Call<'_> {
             NetEvent::Bytes { bytes, .. } => {
                 let room = HEARD_BYTES.saturating_sub(self.seen.heard.len());
                 self.seen.heard.extend(bytes.iter().take(room));
-                let now = self.now_ms();
+                let now = self.now();
                 let Some(session) = &mut self.session else { return Some(ProbeOutcome::SpokeFirst) };
                 session.handle_bytes(now, &bytes);
                 self.go_on()
@@ -165,7 +166,7 @@ impl Call<'_> {
 
     /// The time is over that was given to the other side, to speak first or to go on.
     fn due(&mut self) -> Option<ProbeOutcome> {
-        let now = self.now_ms();
+        let now = self.now();
         if let Some(session) = &mut self.session {
             session.handle_timeout(now);
         } else {
@@ -179,7 +180,7 @@ impl Call<'_> {
     /// Takes what the session has to say until it wants something from the other side. Its RSA work is done
     /// here: nobody else is kept waiting.
     fn go_on(&mut self) -> Option<ProbeOutcome> {
-        let now = self.now_ms();
+        let now = self.now();
         let session = self.session.as_mut()?;
         loop {
             let mut chore = None;

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use crate::session::pipe::ReadState;
+use crate::time::MonoMs;
 
 /// No stream is so long.
 const UNKNOWN: u64 = u64::MAX;
@@ -83,9 +84,9 @@ impl Counters {
     /// Whether the peer is read at this moment.
     pub(crate) fn attention(&self) -> ReadState {
         if self.writing.load(Ordering::Relaxed) {
-            ReadState::Elsewhere
+            ReadState::Paused
         } else {
-            ReadState::HeardAt(self.heard_ms.load(Ordering::Relaxed))
+            ReadState::ReceivedAt(MonoMs(self.heard_ms.load(Ordering::Relaxed)))
         }
     }
 }

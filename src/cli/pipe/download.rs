@@ -13,6 +13,7 @@ use super::counters::Counters;
 use super::progress::ClearOnOutput;
 use crate::limits::PIPE_FRAME_BYTES;
 use crate::session::pipe::{RecvEvent, RecvHalf};
+use crate::time::MonoMs;
 use crate::wire::LENGTH_BYTES;
 
 /// Bytes read at once, at most: several frames.
@@ -57,7 +58,8 @@ impl Receiver {
         let (mut start, mut end) = (0, early.len());
         let ended = loop {
             let arrived = room.get_mut(start..end).unwrap_or_default();
-            let used = self.incoming.take(tally.now_ms(), arrived, &mut places, &mut arrivals);
+            let used =
+                self.incoming.handle_bytes(MonoMs(tally.now_ms()), arrived, &mut places, &mut arrivals);
             if used > 0 {
                 tally.hear();
             }
@@ -68,7 +70,7 @@ impl Receiver {
             places.clear();
             let mut over = false;
             for arrival in arrivals.drain(..) {
-                over |= matches!(arrival, RecvEvent::Over(_));
+                over |= matches!(arrival, RecvEvent::Closed(_));
                 if let RecvEvent::Ended { .. } = arrival {
                     self.output = None;
                     leave_stdout();

@@ -24,6 +24,7 @@ use crate::net::lines::BlockingReader;
 use crate::net::signals::Signals;
 use crate::session::CloseReason;
 use crate::session::pipe::{Keepalive, KeepaliveAction, Pipe, RecvEvent};
+use crate::time::MonoMs;
 use crate::wire::ByeReason;
 
 /// What comes from the threads.
@@ -88,7 +89,7 @@ impl Relay {
         let Endpoints { input, progress, yields } = ends;
         stream.write_all(unsent)?;
         let (reporter, reports) = channel();
-        let line = Arc::new(FrameSender::new(pipe.outgoing, stream.try_clone()?));
+        let line = Arc::new(FrameSender::new(pipe.send, stream.try_clone()?));
         let tally = Arc::new(Counters::new());
         let unconfirmed = Arc::new(AtomicBool::new(false));
         let tell = teller(reporter, waker);
@@ -104,15 +105,16 @@ impl Relay {
 
         let receiver = download::Receiver {
             stream: stream.try_clone()?,
-            incoming: pipe.incoming,
+            incoming: pipe.recv,
             output: Some(own(io::stdout())?),
             yields,
         };
         let (down_tally, down_unconfirmed, down_tell) =
             (Arc::clone(&tally), Arc::clone(&unconfirmed), tell.clone());
         thread::Builder::new().name("down".into()).spawn(move || {
-            receiver
-                .run(&pipe.arrived, &down_tally, &down_unconfirmed, |down| down_tell(RelayEvent::Down(down)));
+            receiver.run(&pipe.buffered, &down_tally, &down_unconfirmed, |down| {
+                down_tell(RelayEvent::Down(down));
+            });
         })?;
 
         let speaking = Arc::clone(&line);
@@ -121,7 +123,7 @@ impl Relay {
         })?;
         Ok(Self {
             line,
-            pulse: Keepalive::new(tally.now_ms()),
+            pulse: Keepalive::new(MonoMs(tally.now_ms())),
             tally,
             unconfirmed,
             reports,
@@ -203,12 +205,12 @@ impl Relay {
             RecvEvent::Stored { total } => self.stored = Some(total),
             RecvEvent::Ping(number) => self.line.post(Control::Pong(number)),
             // The error of the socket comes next, with its reason.
-            RecvEvent::Over(CloseReason::ConnectionLost { .. }) => {}
+            RecvEvent::Closed(CloseReason::ConnectionLost { .. }) => {}
             // Its end and its last confirmation came before, so it left when all was done.
-            RecvEvent::Over(CloseReason::Bye(ByeReason::Leaving)) if self.is_complete() => {
+            RecvEvent::Closed(CloseReason::Bye(ByeReason::Leaving)) if self.is_complete() => {
                 return Some(PipeOutcome::Complete);
             }
-            RecvEvent::Over(ending) => return Some(PipeOutcome::Broken(ending)),
+            RecvEvent::Closed(ending) => return Some(PipeOutcome::Broken(ending)),
         }
         None
     }
@@ -227,8 +229,9 @@ impl Relay {
             self.unconfirmed.store(false, Ordering::SeqCst);
             self.line.post(Control::Stored(self.tally.written()));
         }
-        let due = match self.pulse.beat(now_ms, self.tally.attention()) {
-            KeepaliveAction::Wait(due) => due,
+        self.pulse.observe(MonoMs(now_ms), self.tally.attention());
+        let due = match self.pulse.handle_timeout(MonoMs(now_ms)) {
+            KeepaliveAction::Wait(due) => due.0,
             KeepaliveAction::Ping => {
                 self.line.post(Control::Ping(now_ms));
                 now_ms

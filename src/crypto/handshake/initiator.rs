@@ -61,11 +61,10 @@ pub struct AwaitsEncapsulation {
 impl AwaitsEncapsulation {
     /// Gives message 3: `skem, s`.
     #[must_use]
-    #[expect(clippy::needless_pass_by_value, reason = "a secret is used once")]
     pub fn write_message_3(mut self, encapsulated: Encapsulated) -> (Vec<u8>, AwaitsMessage4) {
         let mut message = Vec::new();
         self.state.encrypt_and_hash(&encapsulated.ciphertext, &mut message);
-        self.state.mix_key_and_hash(&encapsulated.secret);
+        self.state.mix_key_and_hash(encapsulated.secret);
         self.state.encrypt_and_hash(self.own.blob(), &mut message);
         write_payload(&mut self.state, &mut message);
         (message, AwaitsMessage4 { own_bits: self.own.bits(), state: self.state })
@@ -109,9 +108,8 @@ impl AwaitsDecapsulation {
     ///
     /// # Errors
     /// [`HandshakeError`]
-    #[expect(clippy::needless_pass_by_value, reason = "a secret is used once")]
     pub fn finish(mut self, secret: SharedSecret) -> Result<Split, HandshakeError> {
-        self.state.mix_key_and_hash(&secret);
+        self.state.mix_key_and_hash(secret);
         self.state.decrypt_and_hash(&self.tag)?;
         let (own, peer, transcript) = self.state.split();
         Ok(Split::new(&own, &peer, transcript))

@@ -15,7 +15,7 @@ pub mod responder;
 use subtle::ConstantTimeEq;
 
 use super::HandshakeError;
-use super::cipher_state::{OpenKey, SealKey, TAG_BYTES};
+use super::cipher_state::{CipherState, OpenKey, SealKey, TAG_BYTES};
 use super::symmetric_state::SymmetricState;
 
 /// Noise's protocol name; longer than a hash, so it is hashed.
@@ -35,7 +35,7 @@ pub struct Split {
 impl Split {
     fn new(own: &[u8; 32], peer: &[u8; 32], transcript: [u8; 32]) -> Self {
         let transcript = TranscriptHash(transcript);
-        Self { seal: SealKey::new(own), open: OpenKey::new(peer), transcript }
+        Self { seal: SealKey(CipherState::new(own)), open: OpenKey(CipherState::new(peer)), transcript }
     }
 }
 

@@ -70,12 +70,11 @@ impl AwaitsDecapsulation {
     ///
     /// # Errors
     /// [`HandshakeError`]
-    #[expect(clippy::needless_pass_by_value, reason = "a secret is used once")]
     pub fn read_key(
         mut self,
         secret: SharedSecret,
     ) -> Result<(Vec<u8>, AwaitsEncapsulation), HandshakeError> {
-        self.state.mix_key_and_hash(&secret);
+        self.state.mix_key_and_hash(secret);
         let blob = self.state.decrypt_and_hash(&self.key)?;
         self.state.decrypt_and_hash(&self.tag)?;
         Ok((blob, AwaitsEncapsulation { state: self.state }))
@@ -91,11 +90,10 @@ pub struct AwaitsEncapsulation {
 impl AwaitsEncapsulation {
     /// Gives message 4: `skem`, and ends the handshake.
     #[must_use]
-    #[expect(clippy::needless_pass_by_value, reason = "a secret is used once")]
     pub fn write_message_4(mut self, encapsulated: Encapsulated) -> (Vec<u8>, Split) {
         let mut message = Vec::new();
         self.state.encrypt_and_hash(&encapsulated.ciphertext, &mut message);
-        self.state.mix_key_and_hash(&encapsulated.secret);
+        self.state.mix_key_and_hash(encapsulated.secret);
         write_payload(&mut self.state, &mut message);
         let (peer, own, transcript) = self.state.split();
         (message, Split::new(&own, &peer, transcript))
