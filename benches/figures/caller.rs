@@ -9,6 +9,7 @@ use rand::TryRng as _;
 use rsachat::crypto::handshake::initiator;
 use rsachat::crypto::{Identity, PublicKey, Seed, encapsulate};
 use rsachat::session::{Event, Output, Role, Session, SessionConfig};
+use rsachat::time::MonoMs;
 use rsachat::wire::{LENGTH_BYTES, PREFACE_BYTES, Preface, Purpose, begin_frame, end_frame};
 use socket2::{Domain, Socket, Type};
 
@@ -27,7 +28,7 @@ impl<'a> Side<'a> {
     pub(crate) fn new(role: Role, identity: &'a Identity, name: &str) -> Outcome<Self> {
         let own =
             SessionConfig { key: identity.public().clone(), name: name.to_owned(), purpose: Purpose::Chat };
-        Ok(Self { session: Session::new(role, own, fresh_seed()?, 0), identity })
+        Ok(Self { session: Session::new(role, own, fresh_seed()?, MonoMs(0)), identity })
     }
 
     /// Does all work that is due, whoever the peer is, and gives what is to be sent.
@@ -36,7 +37,7 @@ impl<'a> Side<'a> {
         while let Some(output) = self.session.poll_output() {
             match output {
                 Output::Transmit(bytes) => sent.extend(bytes),
-                Output::Job(job) => self.session.handle_job(0, job.run(self.identity)),
+                Output::Job(job) => self.session.handle_job(MonoMs(0), job.run(self.identity)),
                 Output::Event(Event::PeerKey(_)) => self.session.accept_key(),
                 Output::Event(_) => {}
             }
@@ -54,7 +55,7 @@ impl<'a> Side<'a> {
             if count == 0 {
                 return Err("the listener hung up".into());
             }
-            self.session.handle_bytes(0, bytes.get(..count).unwrap_or_default());
+            self.session.handle_bytes(MonoMs(0), bytes.get(..count).unwrap_or_default());
         }
         stream.write_all(&self.sent())?;
         Ok(stream)
@@ -66,8 +67,8 @@ pub(crate) fn meet(one: &Identity, other: &Identity) -> Outcome<()> {
     let mut dialler = Side::new(Role::Initiator, one, "one")?;
     let mut listener = Side::new(Role::Responder, other, "other")?;
     for _ in 0..8 {
-        listener.session.handle_bytes(0, &dialler.sent());
-        dialler.session.handle_bytes(0, &listener.sent());
+        listener.session.handle_bytes(MonoMs(0), &dialler.sent());
+        dialler.session.handle_bytes(MonoMs(0), &listener.sent());
     }
     if dialler.session.is_established() && listener.session.is_established() {
         Ok(())
@@ -87,7 +88,7 @@ pub(crate) fn send_wrong_proof(
     let seed = fresh_seed()?;
     let preface = Preface::new(Purpose::Chat).to_bytes();
     let mut stream = dial(from, to)?;
-    let (message, state) = initiator::start(own, &seed);
+    let (message, state) = initiator::write_message_1(own, &seed);
     stream.write_all(&[preface.as_slice(), &framed(&message)?].concat())?;
 
     stream.read_exact(&mut [0; PREFACE_BYTES])?;
@@ -95,13 +96,13 @@ pub(crate) fn send_wrong_proof(
     stream.read_exact(&mut length)?;
     let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
     stream.read_exact(&mut answer)?;
-    let (_, state) = state.hello(&preface.repeat(2), &answer)?;
+    let (_, state) = state.read_message_2(&preface.repeat(2), &answer)?;
 
     let mut sealed = encapsulate(listener, &seed);
     if let Some(last) = sealed.ciphertext.last_mut() {
         *last ^= 1;
     }
-    let (message, _) = state.seal(sealed);
+    let (message, _) = state.write_message_3(sealed);
     stream.write_all(&framed(&message)?)?;
     stream.read_to_end(&mut Vec::new())?;
     Ok(())

@@ -50,7 +50,7 @@ impl KeyRing {
 
     /// Keys as an RSA job takes them.
     pub(crate) fn keys(&self) -> PrivateKeys<'_> {
-        PrivateKeys { identity: self.identity.as_deref(), raw: self.raw.as_deref() }
+        PrivateKeys { identity: self.identity.as_deref(), oaep: self.raw.as_deref() }
     }
 
     /// Public half of a key.

@@ -62,13 +62,13 @@ impl Account {
             (Protocol::Native, role) => {
                 let (key, name) = (public(KeyFor::Identity)?, self.name.to_string());
                 let config = SessionConfig { key, name, purpose: self.purpose };
-                return Some(AnySession::Native(Box::new(Session::new(role, config, seed, now.0))));
+                return Some(AnySession::Native(Box::new(Session::new(role, config, seed, now))));
             }
             (Protocol::Oaep(_), Role::Responder) => OaepRole::Listener(public(KeyFor::RawWire)?),
             (Protocol::Oaep(Direction::Both), Role::Initiator) => OaepRole::Dialer(public(KeyFor::RawWire)?),
             (Protocol::Oaep(Direction::OneWay), Role::Initiator) => OaepRole::OneWay,
         };
-        Some(AnySession::Raw(Box::new(OaepSession::new(role, seed, now.0))))
+        Some(AnySession::Oaep(Box::new(OaepSession::new(role, seed, now))))
     }
 }
 

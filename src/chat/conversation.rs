@@ -90,7 +90,7 @@ impl Conversation {
     }
 
     pub(crate) fn is_oaep(&self) -> bool {
-        matches!(self.session, AnySession::Raw(_))
+        matches!(self.session, AnySession::Oaep(_))
     }
 
     /// Whether it was dialled, and the peer is not known yet.

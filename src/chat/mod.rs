@@ -184,21 +184,21 @@ impl Chat {
             Input::Connected { dial, conn, seed, .. } => self.handle_connected(dial, conn, seed),
             Input::Unreachable { dial, why } => self.handle_unreachable(dial, &why),
             Input::Bytes { conn, bytes } => {
-                self.with_session(conn, |session| session.handle_bytes(now.mono.0, bytes));
+                self.with_session(conn, |session| session.handle_bytes(now.mono, bytes));
             }
             Input::Ended { conn, error } => self.handle_eof(conn, error),
             Input::JobDone { conn, result } => {
-                self.with_session(conn, |session| session.handle_job(now.mono.0, result));
+                self.with_session(conn, |session| session.handle_job(now.mono, result));
             }
-            Input::JobRefused { conn } => self.with_session(conn, AnySession::overloaded),
+            Input::JobRefused { conn } => self.with_session(conn, AnySession::handle_overload),
             Input::Shown(due) => self.with_session(due.conn, |session| session.ack(due.upto)),
             Input::Book { conn, book } => self.judge_key(conn, book),
             Input::BookUnusable { why } => self.effects.warn(Warning::Book { why }),
             Input::Changed(book) => self.handle_changed_book(book),
             Input::KeyMade(made) => self.handle_new_key(made),
             Input::Logging { file, result } => self.handle_log(&file, result),
-            Input::WriteBlocked { conn } => self.with_session(conn, AnySession::clogged),
-            Input::Drained { conn } => self.with_session(conn, AnySession::drained),
+            Input::WriteBlocked { conn } => self.with_session(conn, AnySession::write_blocked),
+            Input::Drained { conn } => self.with_session(conn, AnySession::write_drained),
             Input::OutOfFds { open } => self.effects.warn(Warning::OutOfFds { open }),
             Input::Tick => self.handle_timeout(),
         }
@@ -217,9 +217,10 @@ impl Chat {
         let late = addressed.and_then(|conversation| conversation.unacked.next_late(self.now.mono));
         let keygen = self.keygen.as_ref().map(KeygenProgress::poll_timeout);
         let shutdown = self.shutdown.and_then(|shutdown| shutdown.at_latest);
-        let conversations = self.conversations.values().flat_map(|conversation| {
-            [conversation.session.poll_timeout().map(MonoMs), conversation.close_deadline()]
-        });
+        let conversations = self
+            .conversations
+            .values()
+            .flat_map(|conversation| [conversation.session.poll_timeout(), conversation.close_deadline()]);
         let others = [late, keygen, shutdown, self.effects.poll_timeout()];
         conversations.chain(others).flatten().min()
     }

@@ -91,7 +91,7 @@ impl Chat {
     /// the peer's.
     pub fn reading_paused(&mut self, conn: ConnId, now: Now) {
         if let Some(conversation) = self.conversations.get_mut(conn) {
-            conversation.session.reading_paused(now.mono.0);
+            conversation.session.reading_paused(now.mono);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Fingerprints as OpenSSH shows them: SHA-256 of the `ssh-rsa` blob, so that `ssh-keygen -lf` agrees.
+//! Fingerprints in OpenSSH's form: SHA-256 of the `ssh-rsa` blob, as `ssh-keygen -lf` prints it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 const PREFIX: &str = "SHA256:";
 
-/// SHA-256 of a public key's blob (RFC 4253, section 6.6). Names a key; two people compare it.
+/// SHA-256 of a public key's blob (RFC 4253, section 6.6), by which people compare keys.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint([u8; 32]);
 
@@ -31,7 +31,7 @@ impl Fingerprint {
         &self.0
     }
 
-    /// The first eight characters of its base64 form, to tell rows of a table apart; never to compare keys.
+    /// First eight characters of the base64 form, for rows of a table; never to compare keys.
     #[must_use]
     pub fn short(&self) -> String {
         let mut text = STANDARD_NO_PAD.encode(self.0);
@@ -55,7 +55,7 @@ impl fmt::Debug for Fingerprint {
 impl FromStr for Fingerprint {
     type Err = FingerprintError;
 
-    /// Only the whole form is a fingerprint: a prefix of one can be ground in no time.
+    /// Only the whole form is a fingerprint: a key with a given prefix is quickly found.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let digits = text.strip_prefix(PREFIX).ok_or(FingerprintError)?;
         let bytes = STANDARD_NO_PAD.decode(digits).map_err(|_| FingerprintError)?;

@@ -1,5 +1,5 @@
-//! RSA-OAEP as a key encapsulation (`docs/PROTOCOL.md`, section 4.3): a random `m` is sealed, and the
-//! shared secret is a hash of `m` bound to the key and the ciphertext, since OAEP alone binds neither.
+//! RSA-OAEP KEM (`docs/PROTOCOL.md`, section 4.3): a random `m` is encrypted, and the shared secret
+//! is a hash of `m` bound to the key and the ciphertext, since OAEP alone binds neither.
 
 use rand::Rng as _;
 use rsa::Oaep;
@@ -13,7 +13,7 @@ pub(super) const LABEL: &[u8] = b"rsachat/1 OAEP-KEM";
 /// Bytes of `m`.
 pub(super) const SECRET_BYTES: usize = 32;
 
-/// What both sides know after an encapsulation: 32 bytes, zeroised on drop.
+/// Shared secret of an encapsulation: 32 bytes, zeroised on drop.
 #[derive(Zeroize, ZeroizeOnDrop)]
 #[expect(missing_debug_implementations, reason = "a secret has no printed form")]
 pub struct SharedSecret([u8; 32]);
@@ -24,7 +24,7 @@ impl SharedSecret {
     }
 }
 
-/// An encapsulation: what goes to the key's owner, and what both know then.
+/// Result of an encapsulation.
 #[expect(missing_debug_implementations, reason = "holds a secret")]
 pub struct Encapsulated {
     /// OAEP ciphertext, as long as the modulus.
@@ -33,8 +33,8 @@ pub struct Encapsulated {
     pub secret: SharedSecret,
 }
 
-/// Encapsulates to a key with the randomness of `coins` (OAEP with SHA-256 and MGF1-SHA-256, RFC 8017,
-/// section 7.1). Takes 0.1 to 0.3 ms; sessions do it as a [`super::RsaJob`].
+/// Encapsulates to a key with the randomness of `coins` (OAEP with SHA-256 and MGF1-SHA-256, RFC
+/// 8017, section 7.1). Takes 0.1 to 0.3 ms; sessions do it as a [`super::RsaJob`].
 ///
 /// # Panics
 /// Never for a [`PublicKey`], whose modulus always has room for 32 bytes.
@@ -52,7 +52,7 @@ pub fn encapsulate(key: &PublicKey, coins: &Seed) -> Encapsulated {
     Encapsulated { ciphertext, secret }
 }
 
-/// SHA-256 of label, fingerprint, length of the ciphertext (4 bytes, big-endian), ciphertext and `m`.
+/// SHA-256 of label, fingerprint, length of the ciphertext (4 bytes, big-endian), ciphertext, `m`.
 pub(super) fn bind(key: &Fingerprint, ciphertext: &[u8], m: &[u8; SECRET_BYTES]) -> SharedSecret {
     let length = u32::try_from(ciphertext.len()).unwrap_or(u32::MAX);
     let hash = Sha256::new()
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ciphertext_that_does_not_open_gives_a_steady_secret_of_this_key_alone() {
+    fn a_ciphertext_that_does_not_open_gives_a_constant_secret_of_this_key_alone() {
         let bob = Identity::from_pem(include_str!("../../tests/keys/bob-2048.pem"), None).unwrap();
         let good = encapsulate(alice().public(), &Seed::new([9; 32]));
         let mut wrong = good.ciphertext.clone();

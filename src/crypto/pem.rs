@@ -1,21 +1,51 @@
-//! The text form of a private key: one PEM block (RFC 7468) of PKCS#8 (RFC 5958), optionally under a
-//! passphrase with PBES2 (RFC 8018). Knows nothing of RSA and of files.
+//! PEM text of a private key: one block (RFC 7468) of PKCS#8 (RFC 5958), optionally encrypted under
+//! a passphrase with PBES2 (RFC 8018).
 
 use pkcs8::pkcs5::pbes2::{Kdf, Parameters};
 use pkcs8::pkcs5::scrypt;
 use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef, SecretDocument};
 use rand::CryptoRng;
 use rsa::pkcs8::LineEnding;
-use zeroize::Zeroizing;
+use subtle::ConstantTimeEq;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::{KeyFileError, Passphrase};
+use super::KeyFileError;
 use crate::limits;
 
 const PLAIN: &str = "PRIVATE KEY";
 const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
-/// log2 of scrypt's N, its r and p. OpenSSL refuses more than 32 MiB, which N = 2^15 already exceeds; so
-/// the time comes from p.
+/// log2 of scrypt's N, its r and p. OpenSSL refuses more than 32 MiB, which N = 2^15 already
+/// exceeds; so the time comes from p.
 const SCRYPT: (u8, u32, u32) = (14, 8, 8);
+
+/// A passphrase, zeroised on drop.
+#[derive(Zeroize, ZeroizeOnDrop)]
+#[expect(missing_debug_implementations, reason = "a secret has no printed form")]
+pub struct Passphrase(String);
+
+impl Passphrase {
+    /// Takes the passphrase as typed.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether both are the same, in constant time.
+    #[must_use]
+    pub fn same_as(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
 
 /// One block, by its label.
 pub(super) enum Pem {
@@ -23,12 +53,11 @@ pub(super) enum Pem {
     Encrypted(Zeroizing<Vec<u8>>),
 }
 
-/// The line before the block of a key that a replay made: anybody can make it again. Text before a block is
-/// allowed (RFC 7468, section 2).
+/// The line before the block of a key that a replay generated: anybody can generate it again. Text
+/// before a block is allowed (RFC 7468, section 2).
 pub(super) const TEST_KEY: &str = "TEST KEY, made by a replay: never use it to talk";
 
-/// Reads exactly one block; white space around it, and the mark of a test key, are all that may be there
-/// besides.
+/// Reads exactly one block; only white space and the mark of a test key may stand around it.
 pub(super) fn read(text: &str) -> Result<Pem, KeyFileError> {
     let block = text.trim().trim_start_matches(TEST_KEY).trim_start();
     if !block.starts_with("-----BEGIN ")
@@ -46,7 +75,7 @@ pub(super) fn read(text: &str) -> Result<Pem, KeyFileError> {
     }
 }
 
-/// Opens an encrypted block. What it costs is judged before a passphrase is asked for.
+/// Decrypts an encrypted block. Its cost is checked before a passphrase is asked for.
 pub(super) fn decrypt(
     der: &[u8],
     passphrase: Option<&Passphrase>,
@@ -87,12 +116,12 @@ pub(super) fn write(
     encoded.map_err(|_| KeyFileError::NotRsa)
 }
 
-/// Judges a passphrase function before it runs: a file must not make us work for long, nor take us to
-/// numbers that the function is not defined for.
+/// Checks the parameters of a passphrase function before it runs: a file must not make us work for
+/// long, nor use numbers that the function is not defined for.
 fn check_cost(kdf: &Kdf) -> Result<(), KeyFileError> {
     match kdf {
         Kdf::Scrypt(cost) => {
-            // scrypt takes 128 · N · r bytes and goes over them p times (RFC 7914, section 2).
+            // scrypt takes 128 · N · r bytes and passes over them p times (RFC 7914, section 2).
             let (n, r, p) =
                 (cost.cost_parameter, u64::from(cost.block_size), u64::from(cost.parallelization));
             if n < 2 || !n.is_power_of_two() || r == 0 || p == 0 {

@@ -1,4 +1,4 @@
-//! Our own key: making it, reading and writing its PEM text, and opening what was sealed to it.
+//! Our own RSA key pair: generation, PEM text, and decapsulation.
 
 use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepAlgorithm, OaepPrivateDecryptingKey, PrivateDecryptingKey};
 use hmac::{Hmac, KeyInit, Mac};
@@ -7,70 +7,17 @@ use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey};
 use rsa::traits::PrivateKeyParts;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::kem::{LABEL, SECRET_BYTES, SharedSecret, bind};
-use super::pem::{self, Pem};
-use super::{PublicKey, PublicKeyError};
-use crate::limits;
+use super::pem::{self, Passphrase, Pem};
+use super::public_key::check_bits;
+use super::{KeyFileError, PublicKey, PublicKeyError};
 
-/// A passphrase, zeroised on drop.
-#[derive(Zeroize, ZeroizeOnDrop)]
-#[expect(missing_debug_implementations, reason = "a secret has no printed form")]
-pub struct Passphrase(String);
-
-impl Passphrase {
-    /// Takes the passphrase as typed.
-    #[must_use]
-    pub fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// Whether there is nothing in it.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Whether both are the same, in constant time.
-    #[must_use]
-    pub fn same_as(&self, other: &Self) -> bool {
-        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
-    }
-
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
-/// Why the text of a key file gives no key.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum KeyFileError {
-    /// It is encrypted, and no passphrase was given.
-    #[error("it is protected by a passphrase")]
-    NeedsPassphrase,
-    /// The passphrase does not open it, or it was damaged.
-    #[error("wrong passphrase, or the file is damaged")]
-    WrongPassphrase,
-    /// Opening it would cost too much time or memory.
-    #[error("its passphrase function asks for too much time or memory")]
-    TooCostly,
-    /// Not one PEM block of the right kind.
-    #[error("it is not one PKCS#8 private key in PEM form")]
-    NotOneKey,
-    /// The block does not hold an RSA key that can be used.
-    #[error("it does not hold a usable RSA key")]
-    NotRsa,
-    /// A key, but not an acceptable one.
-    #[error("its key is refused: {0}")]
-    Key(PublicKeyError),
-}
-
-/// Does what the library behind the private operation does once in a process, before its first one: it gathers
-/// noise for blinding, which takes tens of milliseconds. Nothing is kept here; without this call the first
-/// operation waits for it.
+/// Seeds the generator that the private operation blinds with. This happens once in a process and
+/// takes tens of milliseconds; without this call the first private operation waits for it.
 pub fn warm_up_rng() {
-    // Should it fail, the first operation fails the same way and is dealt with there.
+    // If it fails, the first operation fails in the same way, and is dealt with there.
     let _ = aws_lc_rs::rand::fill(&mut [0]);
 }
 
@@ -78,36 +25,28 @@ pub fn warm_up_rng() {
 #[expect(missing_debug_implementations, reason = "a private key has no printed form")]
 pub struct Identity {
     public: PublicKey,
-    opener: OaepPrivateDecryptingKey,
+    decrypting_key: OaepPrivateDecryptingKey,
     /// PKCS#8 DER, to be written out again.
     der: Zeroizing<Vec<u8>>,
-    /// What answers in the place of a secret that did not open.
-    rejection: Zeroizing<[u8; 32]>,
+    /// Key of the secrets that implicit rejection gives (`docs/PROTOCOL.md`, section 4.3: `z`).
+    rejection_key: Zeroizing<[u8; 32]>,
 }
 
 impl Identity {
-    /// Makes a key of `bits` with the randomness of `rng`. Takes tenths of a second to many seconds.
+    /// Generates a key of `bits`. Takes tenths of a second to many seconds.
     ///
     /// # Errors
     /// [`PublicKeyError`] when `bits` is out of range or not a multiple of eight.
     pub fn generate(bits: u32, rng: &mut impl CryptoRng) -> Result<Self, PublicKeyError> {
-        match bits {
-            ..limits::KEY_BITS_MIN => return Err(PublicKeyError::TooShort(bits)),
-            limits::KEY_BITS_MAX.. if bits > limits::KEY_BITS_MAX => {
-                return Err(PublicKeyError::TooLong(bits));
-            }
-            bits if bits % 8 != 0 => return Err(PublicKeyError::Uneven(bits)),
-            _ => {}
-        }
+        check_bits(bits)?;
         let key = rsa::PrivateKey::new(rng, bits as usize).map_err(|_| PublicKeyError::Inconsistent)?;
         Self::of(&key)
     }
 
-    /// Reads a key from the PEM text of its file: `PRIVATE KEY`, or `ENCRYPTED PRIVATE KEY` (RFC 5958).
+    /// Reads a key from the PEM text of its file: `PRIVATE KEY` or `ENCRYPTED PRIVATE KEY`.
     ///
     /// # Errors
-    /// [`KeyFileError`], each cause by its own name; the cost of a passphrase function is looked at before
-    /// any of it is spent.
+    /// [`KeyFileError`]; the cost of a passphrase function is checked before it runs.
     pub fn from_pem(text: &str, passphrase: Option<&Passphrase>) -> Result<Self, KeyFileError> {
         let der = match pem::read(text)? {
             Pem::Plain(der) => der,
@@ -117,8 +56,8 @@ impl Identity {
         Self::of(&key).map_err(KeyFileError::Key)
     }
 
-    /// The PEM text of this key, encrypted when there is a passphrase (PBES2 with scrypt N = 2^14, r = 8,
-    /// p = 8 and AES-256-CBC: the largest memory that OpenSSL accepts, eight times over).
+    /// The PEM text of this key, encrypted when there is a passphrase (PBES2 with scrypt N = 2^14,
+    /// r = 8, p = 8 and AES-256-CBC: the largest memory that OpenSSL accepts, eight passes).
     ///
     /// # Errors
     /// [`KeyFileError::NotRsa`] should the encoding fail.
@@ -130,7 +69,7 @@ impl Identity {
         pem::write(&self.der, passphrase, rng)
     }
 
-    /// The text of a key file with the mark of a test key, which [`Identity::is_test_key`] knows again.
+    /// Text of a key file with the mark of a test key, which [`Identity::is_test_key`] recognises.
     #[must_use]
     pub fn marked_as_test(pem: &str) -> Zeroizing<String> {
         Zeroizing::new([pem::TEST_KEY, "\n", pem].concat())
@@ -148,41 +87,43 @@ impl Identity {
         &self.public
     }
 
-    /// Opens an encapsulation to this key. It never fails: when OAEP does, the secret is one that nobody
-    /// else can know (implicit rejection), so that a wrong ciphertext shows only as a failed tag later.
+    /// Decapsulates a ciphertext of this key. It never fails: when OAEP does, the secret is one
+    /// that nobody else can know (implicit rejection), so that a wrong ciphertext shows only as a
+    /// wrong tag later.
     ///
     /// # Panics
     /// Never: HMAC takes keys of every length.
     #[must_use]
     pub fn decapsulate(&self, ciphertext: &[u8]) -> SharedSecret {
         let mut rejected = Zeroizing::new([0; SECRET_BYTES]);
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.rejection.as_slice())
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.rejection_key.as_slice())
             .expect("HMAC takes keys of every length");
         mac.update(ciphertext);
         rejected.copy_from_slice(&mac.finalize().into_bytes());
 
-        let mut buffer = Zeroizing::new(vec![0; self.opener.min_output_size()]);
-        let opened = self.opener.decrypt(&OAEP_SHA256_MGF1SHA256, ciphertext, &mut buffer, Some(LABEL));
-        let (length, worked) = match opened {
+        let mut buffer = Zeroizing::new(vec![0; self.decrypting_key.min_output_size()]);
+        let opened =
+            self.decrypting_key.decrypt(&OAEP_SHA256_MGF1SHA256, ciphertext, &mut buffer, Some(LABEL));
+        let (length, valid) = match opened {
             Ok(m) => (m.len(), Choice::from(1)),
             Err(_) => (0, Choice::from(0)),
         };
-        let right = worked & (length as u64).ct_eq(&(SECRET_BYTES as u64));
+        let valid = valid & (length as u64).ct_eq(&(SECRET_BYTES as u64));
         let mut m = Zeroizing::new([0; SECRET_BYTES]);
         for ((slot, good), bad) in m.iter_mut().zip(buffer.iter()).zip(rejected.iter()) {
-            *slot = u8::conditional_select(bad, good, right);
+            *slot = u8::conditional_select(bad, good, valid);
         }
         bind(&self.public.fingerprint(), ciphertext, &m)
     }
 
-    /// Opens one OAEP ciphertext with the empty label: the raw wire's, whose key pair is built on this type.
-    pub(super) fn open(
+    /// Decrypts one OAEP ciphertext with the empty label, for [`super::OaepKeyPair`].
+    pub(super) fn decrypt(
         &self,
         algorithm: &'static OaepAlgorithm,
         ciphertext: &[u8],
     ) -> Option<Zeroizing<Vec<u8>>> {
-        let mut buffer = Zeroizing::new(vec![0; self.opener.min_output_size()]);
-        let opened = self.opener.decrypt(algorithm, ciphertext, &mut buffer, None).ok()?.to_vec();
+        let mut buffer = Zeroizing::new(vec![0; self.decrypting_key.min_output_size()]);
+        let opened = self.decrypting_key.decrypt(algorithm, ciphertext, &mut buffer, None).ok()?.to_vec();
         Some(Zeroizing::new(opened))
     }
 
@@ -190,11 +131,18 @@ impl Identity {
         let public = PublicKey::of(key.as_public_key())?;
         let der = key.to_pkcs8_der().map_err(|_| PublicKeyError::Inconsistent)?;
         let der = Zeroizing::new(der.as_bytes().to_vec());
-        let opener = PrivateDecryptingKey::from_pkcs8(&der).map_err(|_| PublicKeyError::Inconsistent)?;
-        let opener = OaepPrivateDecryptingKey::new(opener).map_err(|_| PublicKeyError::Inconsistent)?;
+        let decrypting_key =
+            PrivateDecryptingKey::from_pkcs8(&der).map_err(|_| PublicKeyError::Inconsistent)?;
+        let decrypting_key =
+            OaepPrivateDecryptingKey::new(decrypting_key).map_err(|_| PublicKeyError::Inconsistent)?;
         let exponent = Zeroizing::new(key.d().to_be_bytes().to_vec());
-        let rejection =
+        let rejection_key =
             Sha256::new().chain_update(b"rsachat/1 implicit rejection").chain_update(exponent.as_slice());
-        Ok(Self { public, opener, der, rejection: Zeroizing::new(rejection.finalize().into()) })
+        Ok(Self {
+            public,
+            decrypting_key,
+            der,
+            rejection_key: Zeroizing::new(rejection_key.finalize().into()),
+        })
     }
 }

@@ -1,4 +1,4 @@
-//! Public keys: a [`PublicKey`] cannot exist unless it has passed every check there is.
+//! RSA public keys. A [`PublicKey`] that has not passed every check cannot exist.
 
 use std::fmt;
 
@@ -8,46 +8,14 @@ use rsa::BoxedUint;
 use rsa::pkcs8::{EncodePublicKey, LineEnding};
 use rsa::traits::PublicKeyParts;
 
-use super::{Fingerprint, ssh_blob, weak_key};
+use super::{Fingerprint, PublicKeyError, ssh_blob, weak_key};
 use crate::limits;
 
-/// The one public exponent that is accepted: F4, as everybody uses it.
+/// The one public exponent that is accepted: F4.
 const EXPONENT: &[u8] = &[1, 0, 1];
 
-/// Why a key is not accepted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum PublicKeyError {
-    /// Not an `ssh-rsa` blob, or not in its one right form.
-    #[error("it is not an RSA public key in the form of OpenSSH")]
-    Malformed,
-    /// The modulus is too short.
-    #[error("{0} bits, at least {min} needed", min = limits::KEY_BITS_MIN)]
-    TooShort(u32),
-    /// The modulus is too long.
-    #[error("{0} bits, at most {max} accepted", max = limits::KEY_BITS_MAX)]
-    TooLong(u32),
-    /// The number of bits is not a multiple of eight.
-    #[error("{0} bits, a multiple of eight needed")]
-    Uneven(u32),
-    /// The exponent is not 65537.
-    #[error("its public exponent is not 65537")]
-    Exponent,
-    /// The modulus is even or has a small factor.
-    #[error("its modulus has a small factor")]
-    SmallFactor,
-    /// The modulus is a square, or its primes are so close that Fermat's method finds them.
-    #[error("its primes are too close to each other")]
-    ClosePrimes,
-    /// The modulus has the structure of keys made by a faulty chip (ROCA, CVE-2017-15361).
-    #[error("it was made by a faulty chip (ROCA)")]
-    Roca,
-    /// The numbers do not make a key.
-    #[error("its numbers do not make an RSA key")]
-    Inconsistent,
-}
-
 /// An RSA public key that passed every check.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PublicKey {
     key: rsa::PublicKey,
     blob: Vec<u8>,
@@ -55,23 +23,14 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Reads and checks an `ssh-rsa` blob. Costs well under a millisecond; sessions do it as a
-    /// [`super::RsaJob`].
+    /// Reads and checks an `ssh-rsa` blob. Sessions do it as an [`super::RsaJob`].
     ///
     /// # Errors
     /// [`PublicKeyError`] with the first thing that is wrong.
     pub fn from_blob(blob: &[u8]) -> Result<Self, PublicKeyError> {
         let (exponent, modulus) = ssh_blob::read(blob).ok_or(PublicKeyError::Malformed)?;
         let bits = bits(modulus);
-        if bits < limits::KEY_BITS_MIN {
-            return Err(PublicKeyError::TooShort(bits));
-        }
-        if bits > limits::KEY_BITS_MAX {
-            return Err(PublicKeyError::TooLong(bits));
-        }
-        if !bits.is_multiple_of(8) {
-            return Err(PublicKeyError::Uneven(bits));
-        }
+        check_bits(bits)?;
         if exponent != EXPONENT {
             return Err(PublicKeyError::Exponent);
         }
@@ -125,17 +84,19 @@ impl PublicKey {
     }
 }
 
-impl PartialEq for PublicKey {
-    fn eq(&self, other: &Self) -> bool {
-        self.blob == other.blob
-    }
-}
-
-impl Eq for PublicKey {}
-
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PublicKey({})", self.fingerprint)
+    }
+}
+
+/// Checks the bits of a modulus.
+pub(super) fn check_bits(bits: u32) -> Result<(), PublicKeyError> {
+    match bits {
+        ..limits::KEY_BITS_MIN => Err(PublicKeyError::TooShort(bits)),
+        _ if bits > limits::KEY_BITS_MAX => Err(PublicKeyError::TooLong(bits)),
+        _ if !bits.is_multiple_of(8) => Err(PublicKeyError::Uneven(bits)),
+        _ => Ok(()),
     }
 }
 

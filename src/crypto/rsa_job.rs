@@ -1,85 +1,110 @@
-//! The RSA work of a session as values, to be run away from the event loop: a private operation takes
-//! about a millisecond, and strangers can ask for as many as they like.
+//! RSA operations of a session as values, to be run outside the event loop: a private one takes
+//! about a millisecond, and unauthenticated peers can cause as many as they like.
+
+use zeroize::Zeroizing;
 
 use super::{
-    Encapsulated, Identity, OaepJob, OaepJobResult, OaepKeyPair, PublicKey, PublicKeyError, Seed,
-    SharedSecret, encapsulate,
+    Encapsulated, Identity, OaepKeyPair, PemError, PublicKey, PublicKeyError, Seed, SharedSecret,
+    encapsulate, seal_oaep,
 };
 
-/// One piece of work.
-#[expect(missing_debug_implementations, reason = "coins have no printed form")]
+/// RSA work of a session.
+#[expect(missing_debug_implementations, reason = "coins and text have no printed form")]
 pub enum RsaJob {
     /// Read and check the key of a peer.
-    Check {
-        /// Its `ssh-rsa` blob as it came.
+    CheckKey {
+        /// Its `ssh-rsa` blob as received.
         blob: Vec<u8>,
     },
     /// Encapsulate to a peer's key.
-    Seal {
+    Encapsulate {
         /// The key.
         key: PublicKey,
         /// The randomness.
         coins: Seed,
     },
-    /// Decapsulate what was sealed to our key.
-    Open {
-        /// OAEP ciphertext as it came.
+    /// Decapsulate a ciphertext of our key.
+    Decapsulate {
+        /// OAEP ciphertext as received.
         ciphertext: Vec<u8>,
     },
-    /// Work of a raw conversation.
-    Raw(OaepJob),
+    /// On the raw wire: read and check the key of a peer.
+    CheckPem {
+        /// Its PEM as received; wiped, since it might be anything.
+        pem: Zeroizing<Vec<u8>>,
+    },
+    /// On the raw wire: seal a text that fits one block.
+    SealBlock {
+        /// The peer's key.
+        key: PublicKey,
+        /// The text.
+        text: Zeroizing<Vec<u8>>,
+        /// The randomness.
+        coins: Seed,
+    },
+    /// On the raw wire: open a block with our own [`OaepKeyPair`].
+    OpenBlock {
+        /// The block as received.
+        block: Vec<u8>,
+    },
 }
 
-/// What came of a [`RsaJob`].
+/// Result of an [`RsaJob`].
 #[expect(missing_debug_implementations, reason = "holds secrets")]
 pub enum JobResult {
-    /// Of [`RsaJob::Check`].
-    Checked(Result<PublicKey, PublicKeyError>),
-    /// Of [`RsaJob::Seal`].
+    /// Of [`RsaJob::CheckKey`].
+    KeyChecked(Result<PublicKey, PublicKeyError>),
+    /// Of [`RsaJob::Encapsulate`].
     Encapsulated(Encapsulated),
-    /// Of [`RsaJob::Open`]: never a failure, see [`Identity::decapsulate`].
-    Opened(SharedSecret),
-    /// Of [`RsaJob::Raw`].
-    Raw(OaepJobResult),
-    /// The private key that the work needs is not there.
-    NoKey,
+    /// Of [`RsaJob::Decapsulate`]: never a failure, see [`Identity::decapsulate`].
+    Decapsulated(SharedSecret),
+    /// Of [`RsaJob::CheckPem`].
+    PemChecked(Result<PublicKey, PemError>),
+    /// Of [`RsaJob::SealBlock`].
+    BlockSealed(Vec<u8>),
+    /// Of [`RsaJob::OpenBlock`]: the text, or nothing, whatever the cause.
+    BlockOpened(Option<Zeroizing<Vec<u8>>>),
+    /// The identity that the work needs is missing.
+    NoIdentity,
 }
 
-/// The private keys at hand: the identity, and the pair of the raw wire. Either may not have been made yet.
+/// Our private keys. Either may not have been generated yet.
 #[derive(Clone, Copy, Default)]
 #[expect(missing_debug_implementations, reason = "private keys have no printed form")]
 pub struct PrivateKeys<'a> {
-    /// Who we are.
+    /// The key that authenticates us.
     pub identity: Option<&'a Identity>,
-    /// What the raw wire opens with.
-    pub raw: Option<&'a OaepKeyPair>,
+    /// The key of the raw wire.
+    pub oaep: Option<&'a OaepKeyPair>,
 }
 
 impl<'a> From<&'a Identity> for PrivateKeys<'a> {
     fn from(identity: &'a Identity) -> Self {
-        Self { identity: Some(identity), raw: None }
+        Self { identity: Some(identity), oaep: None }
     }
 }
 
 impl<'a> From<&'a OaepKeyPair> for PrivateKeys<'a> {
-    fn from(raw: &'a OaepKeyPair) -> Self {
-        Self { identity: None, raw: Some(raw) }
+    fn from(oaep: &'a OaepKeyPair) -> Self {
+        Self { identity: None, oaep: Some(oaep) }
     }
 }
 
 impl RsaJob {
-    /// Does the work.
+    /// Does the work. Without our own [`OaepKeyPair`] no block opens.
     #[must_use]
     pub fn run<'a>(self, keys: impl Into<PrivateKeys<'a>>) -> JobResult {
         let keys = keys.into();
         match self {
-            Self::Check { blob } => JobResult::Checked(PublicKey::from_blob(&blob)),
-            Self::Seal { key, coins } => JobResult::Encapsulated(encapsulate(&key, &coins)),
-            Self::Open { ciphertext } => match keys.identity {
-                Some(identity) => JobResult::Opened(identity.decapsulate(&ciphertext)),
-                None => JobResult::NoKey,
+            Self::CheckKey { blob } => JobResult::KeyChecked(PublicKey::from_blob(&blob)),
+            Self::Encapsulate { key, coins } => JobResult::Encapsulated(encapsulate(&key, &coins)),
+            Self::Decapsulate { ciphertext } => match keys.identity {
+                Some(identity) => JobResult::Decapsulated(identity.decapsulate(&ciphertext)),
+                None => JobResult::NoIdentity,
             },
-            Self::Raw(job) => JobResult::Raw(job.run(keys.raw)),
+            Self::CheckPem { pem } => JobResult::PemChecked(PublicKey::from_spki_pem(&pem)),
+            Self::SealBlock { key, text, coins } => JobResult::BlockSealed(seal_oaep(&key, &text, &coins)),
+            Self::OpenBlock { block } => JobResult::BlockOpened(keys.oaep.and_then(|own| own.open(&block))),
         }
     }
 }

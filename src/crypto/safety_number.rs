@@ -1,4 +1,4 @@
-//! The safety number: sixty digits that two people read to each other, the same on both sides.
+//! Safety number: sixty digits that two people compare by voice, the same on both sides.
 
 use std::fmt;
 
@@ -7,13 +7,14 @@ use sha2::Sha256;
 
 use super::Fingerprint;
 
-/// Sixty decimal digits in twelve groups of five, from both fingerprints (`docs/PROTOCOL.md`, section 7).
+/// Twelve groups of five digits, from both fingerprints (`docs/PROTOCOL.md`, section 7).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SafetyNumber([u32; 12]);
 
 impl SafetyNumber {
-    /// The number of two keys, in whichever order: HKDF-SHA-256 (RFC 5869) without salt over the lower and
-    /// the higher fingerprint to 60 bytes; each five bytes, big-endian, modulo 100,000 are one group.
+    /// The number of two keys, in whichever order: HKDF-SHA-256 (RFC 5869) without salt over the
+    /// lower and the higher fingerprint to 60 bytes; each five bytes, big-endian, modulo 100,000
+    /// are one group.
     ///
     /// # Panics
     /// Never: HKDF gives far more than 60 bytes.

@@ -1,5 +1,5 @@
-//! Randomness as an argument: one seed for each connection, one generator for each purpose, so that a new
-//! draw in one place does not shift the others and a replay draws the same.
+//! Seed of a connection's randomness, with one generator for each purpose: a new draw in one place
+//! does not shift the others, and a replay draws the same.
 
 use rand::SeedableRng;
 use rand::rngs::ChaCha20Rng;

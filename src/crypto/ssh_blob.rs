@@ -1,9 +1,9 @@
-//! The `ssh-rsa` public key blob (RFC 4253, section 6.6; integers as in RFC 4251, section 5): string
+//! `ssh-rsa` public key blob (RFC 4253, section 6.6; integers as in RFC 4251, section 5): string
 //! "ssh-rsa", mpint e, mpint n. Read strictly: what is read is written back byte for byte.
 
 const KIND: &[u8] = b"ssh-rsa";
 
-/// The two numbers of a blob, big-endian without leading zeros, or `None` when it is not exactly one blob.
+/// The two numbers of exactly one blob, big-endian without leading zeros.
 pub(super) fn read(blob: &[u8]) -> Option<(&[u8], &[u8])> {
     let (kind, rest) = field(blob)?;
     let (exponent, rest) = field(rest)?;

@@ -1,11 +1,11 @@
-//! Noise's `SymmetricState` (revision 34, section 5.2) with SHA-256: the chaining key, the transcript hash
-//! and the key of the moment. Byte-compatible with other Noise libraries; a test holds it against one.
+//! Noise's `SymmetricState` (revision 34, section 5.2) with SHA-256: chaining key, transcript hash
+//! and cipher. A test compares it with another Noise library.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::cipher_state::{OpenKey, SealKey, open_key, seal_key};
+use super::cipher_state::CipherState;
 use super::{HandshakeError, SharedSecret};
 
 type Hash = Zeroizing<[u8; 32]>;
@@ -13,14 +13,8 @@ type Hash = Zeroizing<[u8; 32]>;
 pub(super) struct SymmetricState {
     chaining: Hash,
     transcript: [u8; 32],
-    keys: Option<HandshakeKey>,
-}
-
-/// The handshake's key of the moment. Both sides use one key and one counter, in turns; a state is either
-/// sealing or opening between two keys, and both sorts are counted together.
-struct HandshakeKey {
-    key: Hash,
-    used: u64,
+    /// The key of the moment. Both sides use it with one counter, in turns.
+    cipher: Option<CipherState>,
 }
 
 impl SymmetricState {
@@ -31,7 +25,7 @@ impl SymmetricState {
             Some(slot) => slot.copy_from_slice(protocol),
             None => start = Sha256::digest(protocol).into(),
         }
-        let mut state = Self { chaining: Zeroizing::new(start), transcript: start, keys: None };
+        let mut state = Self { chaining: Zeroizing::new(start), transcript: start, cipher: None };
         state.mix_hash(prologue);
         state
     }
@@ -45,58 +39,44 @@ impl SymmetricState {
     pub(super) fn mix_key(&mut self, input: &[u8]) {
         let [chaining, key, _] = hkdf(&self.chaining, input);
         self.chaining = chaining;
-        self.keys = Some(HandshakeKey { key, used: 0 });
+        self.cipher = Some(CipherState::new(&key));
     }
 
     /// `MixKeyAndHash`
-    pub(super) fn mix_key_and_hash(&mut self, secret: &SharedSecret) {
+    #[expect(clippy::needless_pass_by_value, reason = "a secret is used once")]
+    pub(super) fn mix_key_and_hash(&mut self, secret: SharedSecret) {
         let [chaining, hash, key] = hkdf(&self.chaining, secret.as_bytes());
         self.chaining = chaining;
         self.mix_hash(hash.as_slice());
-        self.keys = Some(HandshakeKey { key, used: 0 });
+        self.cipher = Some(CipherState::new(&key));
     }
 
     /// `EncryptAndHash`: appends to `out`.
     pub(super) fn encrypt_and_hash(&mut self, plaintext: &[u8], out: &mut Vec<u8>) {
-        let from = out.len();
-        out.extend_from_slice(plaintext);
-        if let Some(keys) = &mut self.keys {
-            let mut seal = keys.seal();
-            seal.seal(&self.transcript, out, from).expect("a handshake key seals two or three times");
+        let mut sealed = plaintext.to_vec();
+        if let Some(cipher) = &mut self.cipher {
+            let tag = cipher.seal(&self.transcript, &mut sealed);
+            sealed.extend_from_slice(&tag.expect("a handshake key seals two or three times"));
         }
-        let sealed = out.get(from..).unwrap_or_default().to_vec();
         self.mix_hash(&sealed);
+        out.append(&mut sealed);
     }
 
     /// `DecryptAndHash`
     pub(super) fn decrypt_and_hash(&mut self, sealed: &[u8]) -> Result<Vec<u8>, HandshakeError> {
-        let mut plaintext = Vec::new();
-        match &mut self.keys {
-            Some(keys) => keys.open().open(&self.transcript, sealed, &mut plaintext)?,
-            None => plaintext.extend_from_slice(sealed),
+        let mut buffer = sealed.to_vec();
+        if let Some(cipher) = &mut self.cipher {
+            let length = cipher.open(&self.transcript, &mut buffer)?.len();
+            buffer.truncate(length);
         }
         self.mix_hash(sealed);
-        Ok(plaintext)
+        Ok(buffer)
     }
 
-    /// `Split`: the keys of initiator to responder and of responder to initiator, and the handshake hash.
+    /// `Split`: the keys of the initiator's and the responder's records, and the handshake hash.
     pub(super) fn split(self) -> (Hash, Hash, [u8; 32]) {
         let [first, second, _] = hkdf(&self.chaining, &[]);
         (first, second, self.transcript)
-    }
-}
-
-impl HandshakeKey {
-    fn seal(&mut self) -> SealKey {
-        let key = seal_key(&self.key).after(self.used);
-        self.used += 1;
-        key
-    }
-
-    fn open(&mut self) -> OpenKey {
-        let key = open_key(&self.key).after(self.used);
-        self.used += 1;
-        key
     }
 }
 

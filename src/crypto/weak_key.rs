@@ -1,5 +1,5 @@
-//! Whether a modulus is fit to carry secrets: no small factor, no close primes, not from the faulty chip.
-//! Cheap enough for every caller; it is no proof that a key is good, only that it is not known to be bad.
+//! Checks of a modulus for known weaknesses: small factors, close primes, ROCA. Cheap enough for
+//! every inbound connection; no proof that a key is good.
 
 use std::sync::LazyLock;
 
@@ -10,16 +10,16 @@ use super::PublicKeyError;
 
 /// Steps of Fermat's method that a key must survive.
 const FERMAT_STEPS: u64 = 256;
-/// Moduli by which most non-squares are told from squares without big numbers.
+/// Moduli by which most non-squares are recognised without big numbers.
 const FILTERS: [u64; 6] = [64, 63, 65, 11, 17, 31];
-/// Primes in whose residues the faulty chip's moduli lie in the subgroup of 65537 (Nemec et al., "The
-/// Return of Coppersmith's Attack", CCS 2017).
+/// Primes in whose residues the faulty chip's moduli lie in the subgroup of 65537 (Nemec et al.,
+/// "The Return of Coppersmith's Attack", CCS 2017).
 const ROCA_PRIMES: [u64; 38] = [
     3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103,
     107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
 ];
 
-/// Looks at a modulus whose size is acceptable.
+/// Checks a modulus whose size is acceptable.
 pub(super) fn check(n: &BoxedUint) -> Result<(), PublicKeyError> {
     let limbs: Vec<u64> = n.to_words().to_vec();
     if has_small_factor(&limbs) {
@@ -40,7 +40,7 @@ fn residue(limbs: &[u64], m: u64) -> u64 {
     u64::try_from(residue).unwrap_or(0)
 }
 
-/// Several odd primes whose product fits 64 bits: one pass over a modulus serves them all.
+/// Several odd primes whose product fits 64 bits, so that one pass over a modulus tests them all.
 struct Primes {
     product: u64,
     /// −1 / product modulo 2^64.
@@ -66,8 +66,9 @@ static PRIMES: LazyLock<Vec<Primes>> = LazyLock::new(|| {
 });
 
 impl Primes {
-    /// n · 2^(−64 · limbs) modulo the product, by Montgomery's reduction limb by limb. The power of two is no
-    /// multiple of any of the primes, so this number is divisible by just those of them that divide n.
+    /// n · 2^(−64 · limbs) modulo the product, by Montgomery's reduction limb by limb. The power of
+    /// two is no multiple of any of the primes, so this number is divisible by just those of them
+    /// that divide n.
     fn reduce(&self, limbs: &[u64]) -> u64 {
         limbs.iter().fold(0, |rest, limb| {
             let sum = u128::from(rest) + u128::from(*limb);
@@ -88,7 +89,7 @@ fn high(x: u128) -> u64 {
     u64::try_from(x >> 64).unwrap_or_default()
 }
 
-/// −1 / x modulo 2^64 for an odd x: each of Newton's steps doubles the bits that are right, from three.
+/// −1 / x modulo 2^64 for an odd x: each of Newton's steps doubles the correct bits, from three.
 fn negative_inverse(x: u64) -> u64 {
     (0..5).fold(x, |y, _| y.wrapping_mul(2_u64.wrapping_sub(x.wrapping_mul(y)))).wrapping_neg()
 }
@@ -132,8 +133,8 @@ fn in_subgroup(x: u64, prime: u64) -> bool {
     }
 }
 
-/// Fermat: n = a² − b² with a just above √n. The difference is looked at in small residues first; a full
-/// square root is taken only where all of them allow a square.
+/// Fermat's method: n = a² − b² with a just above √n. The difference is tested in small residues
+/// first; a full square root is taken only where all of them allow a square.
 fn has_close_primes(n: &BoxedUint, limbs: &[u64]) -> bool {
     let root = n.floor_sqrt_vartime();
     if root.concatenating_square() == n.clone().resize(n.bits_precision() * 2) {
@@ -170,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_6541_odd_primes_below_two_to_the_sixteenth_are_looked_for() {
+    fn all_6541_odd_primes_below_two_to_the_sixteenth_are_tested() {
         let primes: Vec<u64> = PRIMES.iter().flat_map(|group| group.members.clone()).collect();
         assert_eq!(primes.len(), 6_541);
         assert_eq!((primes.first(), primes.last()), (Some(&3), Some(&65_521)));
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reduction_bears_the_largest_limbs() {
+    fn the_reduction_takes_the_largest_limbs() {
         for group in PRIMES.iter() {
             let rest = group.reduce(&[u64::MAX; 48]);
             let expected = residue(&[u64::MAX; 48], group.product);

@@ -1,226 +1,248 @@
-//! The handshake as a session sees it: who waits for what (`docs/PROTOCOL.md`, section 4). Both roles walk
-//! the same stages in different order; every RSA operation leaves as a [`RsaJob`] and comes back.
-
-use std::collections::VecDeque;
+//! Handshake of a session (`docs/PROTOCOL.md`, section 4): prefaces, four messages, and the
+//! judgement of the peer's key. Every RSA operation leaves as a job and comes back as its result.
 
 use super::transport::Transport;
-use super::{CloseReason, Event, Output, Role, SessionConfig};
-use crate::crypto::handshake::{HandshakeError, initiator, responder};
-use crate::crypto::{JobResult, PublicKey, RsaJob, Seed, Split};
-use crate::limits;
-use crate::wire::{Frames, PREFACE_BYTES, Preface, PrefaceProgress, WireError, begin_frame, end_frame};
+use super::types::{CloseReason, Event, Output, Role, SessionConfig};
+use crate::crypto::handshake::{initiator, responder};
+use crate::crypto::{JobResult, PublicKey, RsaJob, Seed};
+use crate::wire::{Preface, begin_frame, end_frame};
 
-/// What comes of one step.
-pub(super) enum Step {
-    /// Nothing more until something comes in.
-    Wait,
-    /// A step was made; there may be another whole frame.
-    Again,
-    /// The handshake is done.
-    Stand(Box<Transport>),
-    /// The session is over.
-    End(CloseReason),
-}
-
+/// A handshake under way.
 pub(super) struct Handshake {
-    own: SessionConfig,
+    config: SessionConfig,
     seed: Seed,
-    stage: HandshakeState,
+    pub(super) state: HandshakeState,
 }
 
-enum HandshakeState {
-    // The preface has not come.
-    Hearing(Option<initiator::AwaitsHello>),
-    // A frame is due.
-    Hello(initiator::AwaitsHello),
-    Answer(initiator::AwaitsAnswer),
-    Call,
-    Proof(responder::AwaitsProof),
-    // A job is under way, or the key is being judged.
-    CheckingResponder(initiator::AwaitsSeal),
-    CheckingInitiator(responder::AwaitsSeal),
-    JudgingResponder(initiator::AwaitsSeal, PublicKey),
-    JudgingInitiator(responder::AwaitsSeal, PublicKey),
-    SealingToResponder(initiator::AwaitsSeal),
-    SealingToInitiator(responder::AwaitsSeal),
-    OpeningAnswer(initiator::AwaitsOpened),
-    OpeningProof(responder::AwaitsOpened),
-    Spent,
+/// State by role. A step consumes it and gives the next.
+pub(super) enum HandshakeState {
+    Initiator(InitiatorState),
+    Responder(ResponderState),
+    /// A step has failed. The session ends with it.
+    Failed,
+}
+
+/// Initiator's state, named by what it waits for.
+pub(super) enum InitiatorState {
+    /// The responder's preface.
+    Preface(Box<initiator::AwaitsMessage2>),
+    /// Message 2: X-Wing ciphertext, and the responder's key.
+    Message2(Box<initiator::AwaitsMessage2>),
+    /// The result of [`RsaJob::CheckKey`] for the responder's key.
+    KeyCheck(initiator::AwaitsEncapsulation),
+    /// The owner's judgement of the responder's key. Nothing is encapsulated to it before.
+    Judgement(initiator::AwaitsEncapsulation, PublicKey),
+    /// The result of [`RsaJob::Encapsulate`] to the responder's key, for message 3.
+    Encapsulation(initiator::AwaitsEncapsulation),
+    /// Message 4: OAEP ciphertext to our key.
+    Message4(initiator::AwaitsMessage4),
+    /// The result of [`RsaJob::Decapsulate`] of message 4.
+    Decapsulation(initiator::AwaitsDecapsulation),
+}
+
+/// Responder's state, named by what it waits for.
+pub(super) enum ResponderState {
+    /// The initiator's preface.
+    Preface,
+    /// Message 1: X-Wing public key.
+    Message1,
+    /// Message 3: OAEP ciphertext to our key, and the initiator's key.
+    Message3(responder::AwaitsMessage3),
+    /// The result of [`RsaJob::Decapsulate`] of message 3.
+    Decapsulation(responder::AwaitsDecapsulation),
+    /// The result of [`RsaJob::CheckKey`] for the initiator's key.
+    KeyCheck(responder::AwaitsEncapsulation),
+    /// The owner's judgement of the initiator's key. Nothing is encapsulated to it before.
+    Judgement(responder::AwaitsEncapsulation, PublicKey),
+    /// The result of [`RsaJob::Encapsulate`] to the initiator's key, for message 4.
+    Encapsulation(responder::AwaitsEncapsulation),
+}
+
+/// What a state can wait for.
+pub(super) enum HandshakeInput<'a> {
+    /// The peer's preface, which agrees with ours.
+    Preface,
+    /// The body of a frame.
+    Message(&'a [u8]),
+    /// The result of the job that was asked for.
+    Job(JobResult),
+    /// The owner has accepted the peer's key.
+    KeyAccepted,
+}
+
+/// Result of a step, and the one output that it gives.
+#[expect(clippy::large_enum_variant, reason = "it lives for one call")]
+pub(super) enum Step {
+    /// The handshake waits for its next input in this state.
+    Wait(HandshakeState, Option<Output>),
+    /// The handshake is finished.
+    Finish(Box<Transport>, Option<Output>),
 }
 
 impl Handshake {
-    pub(super) fn new(role: Role, own: SessionConfig, seed: Seed, outputs: &mut VecDeque<Output>) -> Self {
-        let stage = match role {
-            Role::Responder => HandshakeState::Hearing(None),
+    /// A new handshake, and the first bytes of an initiator.
+    pub(super) fn new(role: Role, config: SessionConfig, seed: Seed) -> (Self, Option<Output>) {
+        let (state, output) = match role {
+            Role::Responder => (HandshakeState::Responder(ResponderState::Preface), None),
             Role::Initiator => {
-                let (message, next) = initiator::start(&own.key, &seed.derive("handshake"));
-                let mut bytes = Preface::new(own.purpose).to_bytes().to_vec();
-                frame_into(&mut bytes, &message);
-                outputs.push_back(Output::Transmit(bytes));
-                HandshakeState::Hearing(Some(next))
+                let (message, next) = initiator::write_message_1(&config.key, &seed.derive("handshake"));
+                let first = with_preface(&config, &message);
+                (HandshakeState::Initiator(InitiatorState::Preface(Box::new(next))), Some(first))
             }
         };
-        Self { own, seed, stage }
+        (Self { config, seed, state }, output)
     }
 
-    pub(super) fn wants_frame(&self) -> bool {
+    pub(super) fn preface(&self) -> Preface {
+        Preface::new(self.config.purpose)
+    }
+
+    /// What the peer gets when the prefaces differ. The initiator's preface is out already; the
+    /// responder still answers with its own, so that both sides can tell their users what differs.
+    pub(super) fn answer_to_mismatch(&self) -> Option<Output> {
+        let is_responder = matches!(self.state, HandshakeState::Responder(_));
+        is_responder.then(|| Output::Transmit(self.preface().to_bytes().to_vec()))
+    }
+
+    pub(super) fn awaits_preface(&self) -> bool {
         matches!(
-            self.stage,
-            HandshakeState::Hearing(_)
-                | HandshakeState::Hello(_)
-                | HandshakeState::Answer(_)
-                | HandshakeState::Call
-                | HandshakeState::Proof(_)
+            self.state,
+            HandshakeState::Initiator(InitiatorState::Preface(_))
+                | HandshakeState::Responder(ResponderState::Preface)
         )
     }
 
-    /// Whether the peer is known to speak our protocol.
-    pub(super) fn has_preface(&self) -> bool {
-        !matches!(self.stage, HandshakeState::Hearing(_))
+    /// Whether bytes of the peer are due, rather than the result of a job or a judgement.
+    pub(super) fn awaits_bytes(&self) -> bool {
+        self.awaits_preface()
+            || matches!(
+                self.state,
+                HandshakeState::Initiator(InitiatorState::Message2(_) | InitiatorState::Message4(_))
+                    | HandshakeState::Responder(ResponderState::Message1 | ResponderState::Message3(_))
+            )
     }
 
-    pub(super) fn take(&mut self, frames: &mut Frames, outputs: &mut VecDeque<Output>) -> Step {
-        if let HandshakeState::Hearing(_) = self.stage {
-            return self.hear(frames, outputs);
+    pub(super) fn awaits_judgement(&self) -> bool {
+        matches!(
+            self.state,
+            HandshakeState::Initiator(InitiatorState::Judgement(..))
+                | HandshakeState::Responder(ResponderState::Judgement(..))
+        )
+    }
+
+    /// Makes one step. An input that the state does not wait for fails the handshake.
+    pub(super) fn handle(&mut self, input: HandshakeInput<'_>) -> Result<Step, CloseReason> {
+        match std::mem::replace(&mut self.state, HandshakeState::Failed) {
+            HandshakeState::Initiator(state) => state.handle(input, &self.config, &self.seed),
+            HandshakeState::Responder(state) => state.handle(input, &self.config, &self.seed),
+            HandshakeState::Failed => Err(CloseReason::Handshake),
         }
-        match frames.take(limits::HANDSHAKE_MESSAGE_BYTES) {
-            Ok(None) => Step::Wait,
-            Ok(Some(frame)) if frame.body.is_empty() => Step::End(CloseReason::PeerAbort),
-            Ok(Some(frame)) => {
-                self.message(&frame.body, outputs).unwrap_or(Step::End(CloseReason::Handshake))
-            }
-            Err(error) => Step::End(CloseReason::Wire(error)),
-        }
-    }
-
-    pub(super) fn handle_job(&mut self, result: JobResult, outputs: &mut VecDeque<Output>) -> Step {
-        self.result(result, outputs).unwrap_or(Step::End(CloseReason::Handshake))
-    }
-
-    pub(super) fn accept_key(&mut self, outputs: &mut VecDeque<Output>) {
-        let (stage, key) = match std::mem::replace(&mut self.stage, HandshakeState::Spent) {
-            HandshakeState::JudgingResponder(next, key) => (HandshakeState::SealingToResponder(next), key),
-            HandshakeState::JudgingInitiator(next, key) => (HandshakeState::SealingToInitiator(next), key),
-            other => {
-                self.stage = other;
-                return;
-            }
-        };
-        self.stage = stage;
-        outputs.push_back(Output::Job(RsaJob::Seal { key, coins: self.seed.derive("encapsulation") }));
-    }
-
-    fn hear(&mut self, frames: &mut Frames, outputs: &mut VecDeque<Output>) -> Step {
-        let own = Preface::new(self.own.purpose);
-        match own.greet(frames.waiting()) {
-            Ok(PrefaceProgress::Incomplete) => Step::Wait,
-            Ok(PrefaceProgress::Agreed) => {
-                frames.skip(PREFACE_BYTES);
-                self.stage = match std::mem::replace(&mut self.stage, HandshakeState::Spent) {
-                    HandshakeState::Hearing(Some(next)) => HandshakeState::Hello(next),
-                    _ => HandshakeState::Call,
-                };
-                Step::Again
-            }
-            Err(WireError::NotRsachat) => {
-                let first = frames.waiting().iter().copied().take(PREFACE_BYTES).collect();
-                Step::End(CloseReason::NotRsachat(first))
-            }
-            Err(error) => {
-                // The initiator's preface is out already; the responder still answers with its own, so
-                // that both sides can say in words what differs.
-                if matches!(self.stage, HandshakeState::Hearing(None)) {
-                    outputs.push_back(Output::Transmit(own.to_bytes().to_vec()));
-                }
-                Step::End(CloseReason::VersionMismatch(error))
-            }
-        }
-    }
-
-    fn message(&mut self, body: &[u8], outputs: &mut VecDeque<Output>) -> Result<Step, HandshakeError> {
-        let (stage, job) = match std::mem::replace(&mut self.stage, HandshakeState::Spent) {
-            HandshakeState::Call => {
-                let seed = self.seed.derive("handshake");
-                let (message, next) = responder::start(&self.own.key, &seed, &self.prologue(), body)?;
-                let mut bytes = Preface::new(self.own.purpose).to_bytes().to_vec();
-                frame_into(&mut bytes, &message);
-                outputs.push_back(Output::Transmit(bytes));
-                self.stage = HandshakeState::Proof(next);
-                return Ok(Step::Again);
-            }
-            HandshakeState::Hello(now) => {
-                let (blob, next) = now.hello(&self.prologue(), body)?;
-                (HandshakeState::CheckingResponder(next), RsaJob::Check { blob })
-            }
-            HandshakeState::Proof(now) => {
-                let (ciphertext, next) = now.proof(body)?;
-                (HandshakeState::OpeningProof(next), RsaJob::Open { ciphertext })
-            }
-            HandshakeState::Answer(now) => {
-                let (ciphertext, next) = now.answer(body)?;
-                (HandshakeState::OpeningAnswer(next), RsaJob::Open { ciphertext })
-            }
-            _ => return Err(HandshakeError),
-        };
-        self.stage = stage;
-        outputs.push_back(Output::Job(job));
-        Ok(Step::Wait)
-    }
-
-    fn result(&mut self, result: JobResult, outputs: &mut VecDeque<Output>) -> Result<Step, HandshakeError> {
-        let stage = std::mem::replace(&mut self.stage, HandshakeState::Spent);
-        match (stage, result) {
-            (HandshakeState::CheckingResponder(next), JobResult::Checked(Ok(key))) => {
-                outputs.push_back(Output::Event(Event::PeerKey(key.clone())));
-                self.stage = HandshakeState::JudgingResponder(next, key);
-            }
-            (HandshakeState::CheckingInitiator(next), JobResult::Checked(Ok(key))) => {
-                outputs.push_back(Output::Event(Event::PeerKey(key.clone())));
-                self.stage = HandshakeState::JudgingInitiator(next, key);
-            }
-            (_, JobResult::Checked(Err(error))) => return Ok(Step::End(CloseReason::Key(error))),
-            (HandshakeState::OpeningProof(now), JobResult::Opened(secret)) => {
-                let (blob, next) = now.opened(secret)?;
-                self.stage = HandshakeState::CheckingInitiator(next);
-                outputs.push_back(Output::Job(RsaJob::Check { blob }));
-            }
-            (HandshakeState::SealingToResponder(now), JobResult::Encapsulated(sealed)) => {
-                let (message, next) = now.seal(sealed);
-                outputs.push_back(Output::Transmit(framed(&message)));
-                self.stage = HandshakeState::Answer(next);
-            }
-            (HandshakeState::SealingToInitiator(now), JobResult::Encapsulated(sealed)) => {
-                let (message, split) = now.seal(sealed);
-                outputs.push_back(Output::Transmit(framed(&message)));
-                return Ok(self.stand(Role::Responder, split, outputs));
-            }
-            (HandshakeState::OpeningAnswer(now), JobResult::Opened(secret)) => {
-                let split = now.opened(secret)?;
-                return Ok(self.stand(Role::Initiator, split, outputs));
-            }
-            _ => return Err(HandshakeError),
-        }
-        Ok(Step::Again)
-    }
-
-    fn stand(&self, role: Role, split: Split, outputs: &mut VecDeque<Output>) -> Step {
-        Step::Stand(Box::new(Transport::new(role, split, &self.own, outputs)))
-    }
-
-    /// Both prefaces, the initiator's first. They agreed, so they are the same.
-    fn prologue(&self) -> Vec<u8> {
-        Preface::new(self.own.purpose).to_bytes().repeat(2)
     }
 }
 
-fn framed(message: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    frame_into(&mut bytes, message);
-    bytes
+impl InitiatorState {
+    fn handle(
+        self,
+        input: HandshakeInput<'_>,
+        config: &SessionConfig,
+        seed: &Seed,
+    ) -> Result<Step, CloseReason> {
+        Ok(match (self, input) {
+            (Self::Preface(next), HandshakeInput::Preface) => Self::Message2(next).after(None),
+            (Self::Message2(state), HandshakeInput::Message(message)) => {
+                let (blob, next) = state.read_message_2(&prologue(config), message)?;
+                Self::KeyCheck(next).after(Output::Job(RsaJob::CheckKey { blob }))
+            }
+            (Self::KeyCheck(next), HandshakeInput::Job(JobResult::KeyChecked(key))) => {
+                let key = key.map_err(CloseReason::Key)?;
+                Self::Judgement(next, key.clone()).after(Output::Event(Event::PeerKey(key)))
+            }
+            (Self::Judgement(next, key), HandshakeInput::KeyAccepted) => {
+                Self::Encapsulation(next).after(encapsulate(key, seed))
+            }
+            (Self::Encapsulation(state), HandshakeInput::Job(JobResult::Encapsulated(encapsulated))) => {
+                let (message, next) = state.write_message_3(encapsulated);
+                Self::Message4(next).after(framed(Vec::new(), &message))
+            }
+            (Self::Message4(state), HandshakeInput::Message(message)) => {
+                let (ciphertext, next) = state.read_message_4(message)?;
+                Self::Decapsulation(next).after(Output::Job(RsaJob::Decapsulate { ciphertext }))
+            }
+            (Self::Decapsulation(state), HandshakeInput::Job(JobResult::Decapsulated(secret))) => {
+                let mut transport = Transport::new(state.finish(secret)?, config);
+                let confirm = transport.confirm();
+                Step::Finish(Box::new(transport), confirm)
+            }
+            _ => return Err(CloseReason::Handshake),
+        })
+    }
+
+    fn after(self, output: impl Into<Option<Output>>) -> Step {
+        Step::Wait(HandshakeState::Initiator(self), output.into())
+    }
 }
 
-fn frame_into(out: &mut Vec<u8>, message: &[u8]) {
-    let at = begin_frame(out);
-    out.extend_from_slice(message);
-    end_frame(out, at).expect("a handshake message is far shorter than a frame may be");
+impl ResponderState {
+    fn handle(
+        self,
+        input: HandshakeInput<'_>,
+        config: &SessionConfig,
+        seed: &Seed,
+    ) -> Result<Step, CloseReason> {
+        Ok(match (self, input) {
+            (Self::Preface, HandshakeInput::Preface) => Self::Message1.after(None),
+            (Self::Message1, HandshakeInput::Message(message)) => {
+                let seed = seed.derive("handshake");
+                let (message, next) =
+                    responder::read_message_1(&config.key, &seed, &prologue(config), message)?;
+                Self::Message3(next).after(with_preface(config, &message))
+            }
+            (Self::Message3(state), HandshakeInput::Message(message)) => {
+                let (ciphertext, next) = state.read_message_3(message)?;
+                Self::Decapsulation(next).after(Output::Job(RsaJob::Decapsulate { ciphertext }))
+            }
+            (Self::Decapsulation(state), HandshakeInput::Job(JobResult::Decapsulated(secret))) => {
+                let (blob, next) = state.read_key(secret)?;
+                Self::KeyCheck(next).after(Output::Job(RsaJob::CheckKey { blob }))
+            }
+            (Self::KeyCheck(next), HandshakeInput::Job(JobResult::KeyChecked(key))) => {
+                let key = key.map_err(CloseReason::Key)?;
+                Self::Judgement(next, key.clone()).after(Output::Event(Event::PeerKey(key)))
+            }
+            (Self::Judgement(next, key), HandshakeInput::KeyAccepted) => {
+                Self::Encapsulation(next).after(encapsulate(key, seed))
+            }
+            (Self::Encapsulation(state), HandshakeInput::Job(JobResult::Encapsulated(encapsulated))) => {
+                let (message, split) = state.write_message_4(encapsulated);
+                let transport = Box::new(Transport::new(split, config));
+                Step::Finish(transport, Some(framed(Vec::new(), &message)))
+            }
+            _ => return Err(CloseReason::Handshake),
+        })
+    }
+
+    fn after(self, output: impl Into<Option<Output>>) -> Step {
+        Step::Wait(HandshakeState::Responder(self), output.into())
+    }
+}
+
+/// Both prefaces, the initiator's first. They agree, so they are the same.
+fn prologue(config: &SessionConfig) -> Vec<u8> {
+    Preface::new(config.purpose).to_bytes().repeat(2)
+}
+
+fn encapsulate(key: PublicKey, seed: &Seed) -> Output {
+    Output::Job(RsaJob::Encapsulate { key, coins: seed.derive("encapsulation") })
+}
+
+fn with_preface(config: &SessionConfig, message: &[u8]) -> Output {
+    framed(Preface::new(config.purpose).to_bytes().to_vec(), message)
+}
+
+/// A message as a frame after these bytes.
+fn framed(mut bytes: Vec<u8>, message: &[u8]) -> Output {
+    let at = begin_frame(&mut bytes);
+    bytes.extend_from_slice(message);
+    end_frame(&mut bytes, at).expect("a handshake message is far shorter than a frame may be");
+    Output::Transmit(bytes)
 }

@@ -1,331 +1,290 @@
-//! One encrypted conversation with one peer: it introduces `wire` and `crypto` to each other. It knows no
-//! socket, no clock and no second peer; bytes and milliseconds come in, [`Output`]s come out.
+//! Encrypted session with one peer, without I/O: bytes and moments come in, [`Output`]s come out.
 //!
 //! Laws:
 //! - **Drain**: after every call, [`Session::poll_output`] until `None` before the next call.
-//! - **Poison**: after a failure the session says [`Event::Closed`] once and ignores everything after.
-//! - **Trust pause**: once the peer's key is known ([`Event::PeerKey`]) nothing is sealed to it and nothing it
-//!   sends is opened until [`Session::accept_key`].
-//! - **A pipe is two halves**: once it stands, a session of that purpose takes nothing more and is made into
-//!   a [`Pipe`].
-//! - **A cut is not a close**: only a `Bye` record ends a session well; a bare end of stream is
-//!   [`CloseReason::ConnectionLost`].
+//! - **Poison**: after a failure comes [`Event::Closed`], once, and everything after is ignored.
+//! - **Trust pause**: between [`Event::PeerKey`] and [`Session::accept_key`] nothing is sealed to
+//!   the peer's key, and nothing that the peer sends is opened.
+//! - **A pipe is two halves**: once established, a session of that purpose takes no more bytes; its
+//!   owner turns it into a [`Pipe`].
+//! - **A cut is not a close**: only a `Bye` record ends a session in an orderly way; the end of the
+//!   stream alone is [`CloseReason::ConnectionLost`].
 
 mod any;
-mod close_reason;
 mod handshake;
 mod keepalive;
-pub mod oaep;
+mod oaep;
 pub mod pipe;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod types;
 
 use std::collections::VecDeque;
 
-use crate::crypto::{JobResult, PublicKey, RsaJob, Seed};
+use crate::crypto::{JobResult, Seed};
 use crate::limits;
-use crate::wire::{ByeReason, Frames, Purpose};
-pub use any::AnySession;
-pub use close_reason::CloseReason;
-use handshake::{Handshake, Step};
-use keepalive::IdleBudget;
+use crate::time::{MonoMs, UnixMs};
+use crate::wire::{ByeReason, Frame, Frames, PREFACE_BYTES, PrefaceProgress, WireError};
+pub(crate) use any::AnySession;
+use handshake::{Handshake, HandshakeInput, Step};
+use keepalive::{Keepalive, KeepaliveAction, ReadState};
 pub use oaep::{EXIT, OaepCloseReason, OaepEvent, OaepRole, OaepSession};
 use pipe::Pipe;
-pub use transport::SendError;
 use transport::Transport;
+pub use types::{CloseReason, Event, Output, Role, SendError, SessionConfig};
 
-/// What one side of a session is, the same for all its sessions of one purpose.
-#[derive(Clone, Debug)]
-pub struct SessionConfig {
-    /// Our public key.
-    pub key: PublicKey,
-    /// The display name we claim, UTF-8, at most 128 bytes.
-    pub name: String,
-    /// What the connection is for.
-    pub purpose: Purpose,
-}
-
-/// Who began.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Role {
-    /// The side that dialled.
-    Initiator,
-    /// The side that listened.
-    Responder,
-}
-
-/// What a session wants done or known.
-#[expect(missing_debug_implementations, reason = "a job may hold coins")]
-pub enum Output {
-    /// Bytes for the socket, in order.
-    Transmit(Vec<u8>),
-    /// Work off the event loop; its result comes back through [`Session::handle_job`].
-    Job(RsaJob),
-    /// Something happened.
-    Event(Event),
-}
-
-/// What happened in a session.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Event {
-    /// The peer's key is known and sound; judge it, then [`Session::accept_key`] or [`Session::reject_key`].
-    PeerKey(PublicKey),
-    /// Both sides have confirmed; the peer claims this name (UTF-8 as the peer says, unchecked).
-    Established {
-        /// Claimed display name.
-        name: Vec<u8>,
-    },
-    /// A message. Its receipt is owed once it has been shown: [`Session::ack`].
-    Message {
-        /// Number in the peer's direction, from 1 without gaps.
-        seq: u64,
-        /// When the peer typed it, by its clock, in milliseconds since 1970.
-        time_ms: u64,
-        /// The text, unchecked bytes.
-        text: Vec<u8>,
-    },
-    /// The peer has shown everything of ours up to and including this number.
-    Acked {
-        /// Highest number shown.
-        upto: u64,
-    },
-    /// On the raw wire only.
-    Oaep(OaepEvent),
-    /// The session is over. What was transmitted before still goes out, then the socket closes.
-    Closed(CloseReason),
-}
-
-/// One encrypted conversation with one peer.
+/// Encrypted session with one peer.
 #[expect(missing_debug_implementations, reason = "holds keys")]
 pub struct Session {
-    phase: State,
+    state: State,
     frames: Frames,
     outputs: VecDeque<Output>,
-    started_ms: u64,
-    heard_ms: u64,
-    pinged_ms: u64,
+    handshake_deadline: MonoMs,
+    keepalive: Keepalive,
 }
 
 enum State {
-    Shaking(Box<Handshake>),
+    Handshake(Box<Handshake>),
     Transport(Box<Transport>),
-    Over,
+    Closed,
 }
 
 impl Session {
-    /// Begins as `role`. `seed` is this connection's only randomness; `now_ms` is monotonic.
+    /// Begins a session. `seed` is its only randomness.
     #[must_use]
-    pub fn new(role: Role, own: SessionConfig, seed: Seed, now_ms: u64) -> Self {
-        let mut outputs = VecDeque::new();
-        let shake = Handshake::new(role, own, seed, &mut outputs);
+    pub fn new(role: Role, config: SessionConfig, seed: Seed, now: MonoMs) -> Self {
+        let (handshake, first) = Handshake::new(role, config, seed);
         Self {
-            phase: State::Shaking(Box::new(shake)),
+            state: State::Handshake(Box::new(handshake)),
             frames: Frames::default(),
-            outputs,
-            started_ms: now_ms,
-            heard_ms: now_ms,
-            pinged_ms: now_ms,
+            outputs: first.into_iter().collect(),
+            handshake_deadline: now + limits::HANDSHAKE_TIMEOUT_MS,
+            keepalive: Keepalive::new(now),
         }
     }
 
     /// The next output, until `None`.
     pub fn poll_output(&mut self) -> Option<Output> {
-        if self.outputs.is_empty() && matches!(&self.phase, State::Transport(s) if s.exhausted()) {
-            self.over(CloseReason::NonceExhausted);
+        if self.outputs.is_empty() && matches!(&self.state, State::Transport(t) if t.is_nonce_exhausted()) {
+            self.end(CloseReason::NonceExhausted);
         }
         self.outputs.pop_front()
     }
 
-    /// Takes what has arrived on the socket, in whatever pieces.
-    pub fn handle_bytes(&mut self, now_ms: u64, bytes: &[u8]) {
-        if matches!(self.phase, State::Over) {
+    /// Takes bytes that have arrived, in whatever pieces.
+    pub fn handle_bytes(&mut self, now: MonoMs, bytes: &[u8]) {
+        if matches!(self.state, State::Closed) {
             return;
         }
-        self.heard_ms = now_ms;
+        self.keepalive.observe(now, ReadState::ReceivedAt(now));
         self.frames.push(bytes);
-        self.advance(now_ms);
+        self.advance(now);
     }
 
     /// Takes the result of the job that was asked for.
-    pub fn handle_job(&mut self, now_ms: u64, result: JobResult) {
-        if let State::Shaking(shake) = &mut self.phase {
-            let turn = shake.handle_job(result, &mut self.outputs);
-            self.turn(turn, now_ms);
-            self.advance(now_ms);
+    pub fn handle_job(&mut self, now: MonoMs, result: JobResult) {
+        self.step(HandshakeInput::Job(result));
+        self.advance(now);
+    }
+
+    /// Takes the end of the peer's stream, orderly or by an error: both are a cut by now.
+    pub fn handle_eof(&mut self) {
+        self.end(if self.is_established() {
+            CloseReason::ConnectionLost { mid_record: !self.frames.buffered().is_empty() }
+        } else {
+            CloseReason::LostInHandshake
+        });
+    }
+
+    /// Does what is due: ends a late handshake, pings a silent peer, gives it up.
+    pub fn handle_timeout(&mut self, now: MonoMs) {
+        match &mut self.state {
+            State::Closed => {}
+            State::Transport(transport) if transport.is_established() => {
+                match self.keepalive.handle_timeout(now) {
+                    KeepaliveAction::Wait(_) => {}
+                    KeepaliveAction::Ping => self.outputs.extend(transport.ping(now.0)),
+                    KeepaliveAction::GiveUp => self.end(CloseReason::IdleTimeout),
+                }
+            }
+            _ if now < self.handshake_deadline => {}
+            State::Handshake(handshake)
+                if handshake.awaits_preface() && self.frames.buffered().is_empty() =>
+            {
+                self.end(CloseReason::NoData);
+            }
+            _ => self.end(CloseReason::HandshakeTimeout),
         }
     }
 
-    /// The peer's key is acceptable: go on.
+    /// Ends a handshake whose job was refused, or that has to make room for another.
+    pub fn handle_overload(&mut self) {
+        self.end(CloseReason::Overloaded);
+    }
+
+    /// When [`Session::handle_timeout`] is next due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<MonoMs> {
+        match &self.state {
+            State::Closed => None,
+            State::Transport(t) if t.is_established() => Some(self.keepalive.poll_timeout()),
+            _ => Some(self.handshake_deadline),
+        }
+    }
+
+    /// Accepts the peer's key: the handshake goes on.
     pub fn accept_key(&mut self) {
-        if let State::Shaking(shake) = &mut self.phase {
-            shake.accept_key(&mut self.outputs);
+        if matches!(&self.state, State::Handshake(handshake) if handshake.awaits_judgement()) {
+            self.step(HandshakeInput::KeyAccepted);
         }
     }
 
-    /// The peer's key is not acceptable: the one alert, and the end.
+    /// Rejects the peer's key: the one alert, and the end.
     pub fn reject_key(&mut self) {
-        self.over(CloseReason::LocalReject);
+        self.end(CloseReason::LocalReject);
     }
 
-    /// Whether bytes can be used now. While a job or a judgement is pending they cannot: do not read.
+    /// Whether to read. While a job or a judgement is pending, bytes cannot be used.
     #[must_use]
     pub fn wants_read(&self) -> bool {
-        match &self.phase {
-            State::Shaking(shake) => shake.wants_frame(),
-            State::Transport(standing) => !standing.is_pipe(),
-            State::Over => false,
+        match &self.state {
+            State::Handshake(handshake) => handshake.awaits_bytes(),
+            State::Transport(transport) => !transport.is_pipe(),
+            State::Closed => false,
         }
+    }
+
+    /// Takes note that the owner does not read, since it cannot use more: silence is not the
+    /// peer's. The peer is pinged nevertheless.
+    pub fn reading_paused(&mut self, now: MonoMs) {
+        self.keepalive.observe(now, ReadState::Paused);
     }
 
     /// Whether both sides have confirmed.
     #[must_use]
     pub fn is_established(&self) -> bool {
-        matches!(&self.phase, State::Transport(standing) if standing.confirmed())
+        matches!(&self.state, State::Transport(transport) if transport.is_established())
     }
 
-    /// The two halves of a pipe that stands; `None` if this is anything else, and the session is over.
+    /// The two halves of an established pipe; `None` for anything else.
     #[must_use]
     pub fn into_pipe(self) -> Option<Pipe> {
-        match self.phase {
-            State::Transport(standing) if standing.is_pipe() => {
-                let split = standing.into_split();
-                Some(Pipe::new(split.seal, split.open, self.frames.waiting().to_vec()))
+        match self.state {
+            State::Transport(transport) if transport.is_pipe() => {
+                Some(Pipe::new(transport.into_split(), self.frames.buffered().to_vec()))
             }
             _ => None,
         }
     }
 
-    /// Sends a message typed at `time_ms` (since 1970) and returns its number.
+    /// Sends a message, typed `now`, and returns its number.
     ///
     /// # Errors
-    /// [`SendError`] when the session does not stand or the text exceeds [`limits::MESSAGE_BYTES`].
-    pub fn send(&mut self, text: &str, time_ms: u64) -> Result<u64, SendError> {
-        match &mut self.phase {
-            State::Transport(standing) => standing.send(text, time_ms, &mut self.outputs),
-            State::Shaking(_) | State::Over => Err(SendError::NotStanding),
-        }
+    /// [`SendError`] when the session is not established or the text exceeds
+    /// [`limits::MESSAGE_BYTES`].
+    pub fn send(&mut self, text: &str, now: UnixMs) -> Result<u64, SendError> {
+        let State::Transport(transport) = &mut self.state else { return Err(SendError::NotEstablished) };
+        let (number, record) = transport.send(text, now)?;
+        self.outputs.extend(record);
+        Ok(number)
     }
 
-    /// Everything of the peer's up to `upto` has been shown, or written and flushed: says so.
+    /// Acknowledges the peer's messages up to `upto`: they have been shown, or written and flushed.
     pub fn ack(&mut self, upto: u64) {
-        if let State::Transport(standing) = &mut self.phase {
-            standing.ack(upto, &mut self.outputs);
+        if let State::Transport(transport) = &mut self.state {
+            self.outputs.extend(transport.ack(upto));
         }
     }
 
-    /// The owner has not been reading, since it cannot use more: silence is not the peer's. The peer is pinged
-    /// as ever.
-    pub fn reading_paused(&mut self, now_ms: u64) {
-        self.heard_ms = self.heard_ms.max(now_ms.saturating_sub(limits::PING_AFTER_MS));
-    }
-
-    /// Ends the session well, with the reason for the peer.
+    /// Ends the session in an orderly way, with the reason for the peer.
     pub fn close(&mut self, reason: ByeReason) {
-        if let State::Transport(standing) = &mut self.phase {
-            standing.bye(reason, &mut self.outputs);
+        if let State::Transport(transport) = &mut self.state {
+            self.outputs.extend(transport.bye(reason));
         }
-        self.over(CloseReason::LocalClose);
+        self.end(CloseReason::LocalClose);
     }
 
-    /// The peer's stream has ended, by an orderly end or an error: both are a cut by now.
-    pub fn handle_eof(&mut self) {
-        self.over(match &self.phase {
-            State::Transport(standing) if standing.confirmed() => {
-                CloseReason::ConnectionLost { mid_record: self.mid_record() }
+    /// Uses what has arrived, as far as the state can.
+    fn advance(&mut self, now: MonoMs) {
+        while self.wants_read() && self.take_next(now).is_some() {}
+    }
+
+    /// Takes the preface or a frame; `None` until more has arrived.
+    fn take_next(&mut self, now: MonoMs) -> Option<()> {
+        let limit = match &self.state {
+            State::Handshake(handshake) if handshake.awaits_preface() => return self.take_preface(),
+            State::Handshake(_) => limits::HANDSHAKE_MESSAGE_BYTES,
+            State::Transport(_) | State::Closed => limits::CHAT_FRAME_BYTES,
+        };
+        match self.frames.take(limit) {
+            Ok(None) => return None,
+            // Until the session is established an empty frame is the handshake's alert.
+            Ok(Some(frame)) if frame.body.is_empty() && !self.is_established() => {
+                self.end(CloseReason::PeerAbort);
             }
-            _ => CloseReason::LostInHandshake,
-        });
-    }
-
-    /// The machine could not keep up: ends a handshake for which no work was done.
-    pub fn overloaded(&mut self) {
-        self.over(CloseReason::Overloaded);
-    }
-
-    /// When [`Session::handle_timeout`] is next due, in the monotonic milliseconds of `now_ms`.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<u64> {
-        match &self.phase {
-            State::Over => None,
-            State::Transport(standing) if standing.confirmed() => {
-                let ping = self.heard_ms.max(self.pinged_ms) + limits::PING_AFTER_MS;
-                Some(ping.min(self.heard_ms + limits::DEAD_AFTER_MS))
-            }
-            _ => Some(self.started_ms + limits::HANDSHAKE_TIMEOUT_MS),
+            Ok(Some(frame)) => self.handle_frame(now, frame),
+            Err(error) => self.end(CloseReason::Wire(error)),
         }
+        Some(())
     }
 
-    /// Lets time pass: gives up a late handshake, asks a silent peer for a sign of life, gives it up.
-    pub fn handle_timeout(&mut self, now_ms: u64) {
-        if self.poll_timeout().is_none_or(|due| now_ms < due) {
-            return;
-        }
-        match &mut self.phase {
-            State::Transport(standing) if standing.confirmed() => {
-                if now_ms >= self.heard_ms + limits::DEAD_AFTER_MS {
-                    self.over(CloseReason::IdleTimeout);
-                } else {
-                    self.pinged_ms = now_ms;
-                    standing.ping(now_ms, &mut self.outputs);
-                }
+    fn take_preface(&mut self) -> Option<()> {
+        let State::Handshake(handshake) = &self.state else { return None };
+        match handshake.preface().greet(self.frames.buffered()) {
+            Ok(PrefaceProgress::Incomplete) => return None,
+            Ok(PrefaceProgress::Agreed) => {
+                self.frames.skip(PREFACE_BYTES);
+                self.step(HandshakeInput::Preface);
             }
-            State::Shaking(shake) if !shake.has_preface() && self.frames.waiting().is_empty() => {
-                self.over(CloseReason::NoData);
+            Err(WireError::NotRsachat) => {
+                let first = self.frames.buffered().iter().copied().take(PREFACE_BYTES).collect();
+                self.end(CloseReason::NotRsachat(first));
             }
-            _ => self.over(CloseReason::HandshakeTimeout),
+            Err(error) => {
+                self.outputs.extend(handshake.answer_to_mismatch());
+                self.end(CloseReason::VersionMismatch(error));
+            }
         }
+        Some(())
     }
 
-    /// Takes frames while there are whole ones and the phase can use them.
-    fn advance(&mut self, now_ms: u64) {
-        loop {
-            let turn = match &mut self.phase {
-                State::Over => return,
-                State::Shaking(shake) => {
-                    if !shake.wants_frame() {
-                        return;
-                    }
-                    shake.take(&mut self.frames, &mut self.outputs)
-                }
-                State::Transport(standing) if standing.is_pipe() => return,
-                State::Transport(standing) => standing.take(now_ms, &mut self.frames, &mut self.outputs),
-            };
-            if matches!(turn, Step::Wait) {
-                return;
-            }
-            self.turn(turn, now_ms);
+    fn handle_frame(&mut self, now: MonoMs, frame: Frame) {
+        let State::Transport(transport) = &mut self.state else {
+            return self.step(HandshakeInput::Message(&frame.body));
+        };
+        match transport.handle_frame(now, frame) {
+            Ok(outputs) => self.outputs.extend(outputs),
+            Err(reason) => self.end(reason),
         }
     }
 
-    fn turn(&mut self, turn: Step, now_ms: u64) {
-        match turn {
-            Step::Wait | Step::Again => {}
-            Step::Stand(standing) => {
-                self.pinged_ms = now_ms;
-                self.phase = State::Transport(standing);
+    /// Makes one step of the handshake.
+    fn step(&mut self, input: HandshakeInput<'_>) {
+        let State::Handshake(handshake) = &mut self.state else { return };
+        match handshake.handle(input) {
+            Ok(Step::Wait(state, output)) => {
+                handshake.state = state;
+                self.outputs.extend(output);
             }
-            Step::End(ending) => self.over(ending),
+            Ok(Step::Finish(transport, output)) => {
+                self.state = State::Transport(transport);
+                self.outputs.extend(output);
+            }
+            Err(reason) => self.end(reason),
         }
     }
 
-    /// Whether the peer stopped inside a record.
-    fn mid_record(&self) -> bool {
-        !self.frames.waiting().is_empty()
-    }
-
-    fn over(&mut self, ending: CloseReason) {
-        match &self.phase {
-            State::Over => return,
-            State::Shaking(shake) => {
-                if ending.sends_alert() && shake.has_preface() {
-                    self.outputs.push_back(Output::Transmit(vec![0, 0]));
-                }
+    fn end(&mut self, reason: CloseReason) {
+        match &self.state {
+            State::Closed => return,
+            State::Handshake(handshake) if reason.sends_alert() && !handshake.awaits_preface() => {
+                self.outputs.push_back(Output::Transmit(vec![0, 0]));
             }
-            State::Transport(_) => {}
+            State::Handshake(_) | State::Transport(_) => {}
         }
-        self.phase = State::Over;
+        self.state = State::Closed;
         self.frames = Frames::default();
-        self.outputs.push_back(Output::Event(Event::Closed(ending)));
+        self.outputs.push_back(Output::Event(Event::Closed(reason)));
     }
 }

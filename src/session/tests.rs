@@ -2,14 +2,16 @@
 
 use std::sync::LazyLock;
 
+use super::transport::seal_frame;
 use super::*;
 use crate::crypto::Identity;
+use crate::wire::{LENGTH_BYTES, Padding, Preface, Purpose, Record};
 
 static KEYS: LazyLock<[Identity; 2]> = LazyLock::new(|| {
     ["one", "two"].map(|name| Identity::generate(2048, &mut Seed::new([9; 32]).rng(name)).unwrap())
 });
 
-/// A session with its own key and everything it has said so far.
+/// A session with its own key and everything that it has given so far.
 struct Side {
     session: Session,
     identity: &'static Identity,
@@ -27,7 +29,7 @@ impl Side {
         };
         let seed = Seed::new([u8::try_from(index).unwrap(); 32]);
         let mut side = Self {
-            session: Session::new(role, own, seed, 0),
+            session: Session::new(role, own, seed, MonoMs(0)),
             identity,
             events: Vec::new(),
             sent: Vec::new(),
@@ -42,7 +44,7 @@ impl Side {
                 Output::Transmit(bytes) => self.sent.extend(bytes),
                 Output::Job(job) => {
                     let result = job.run(self.identity);
-                    self.session.handle_job(0, result);
+                    self.session.handle_job(MonoMs(0), result);
                 }
                 Output::Event(event) => {
                     if matches!(event, Event::PeerKey(_)) {
@@ -55,7 +57,7 @@ impl Side {
     }
 
     fn handle_bytes(&mut self, bytes: &[u8]) {
-        self.session.handle_bytes(0, bytes);
+        self.session.handle_bytes(MonoMs(0), bytes);
         self.drain();
     }
 }
@@ -73,7 +75,7 @@ fn pass(from: &mut Side, to: &mut Side, piece: usize) {
     bytes.chunks(piece).for_each(|bytes| to.handle_bytes(bytes));
 }
 
-fn standing() -> (Side, Side) {
+fn established() -> (Side, Side) {
     let (mut one, mut other) = (Side::new(Role::Initiator, 0), Side::new(Role::Responder, 1));
     carry(&mut one, &mut other, usize::MAX);
     assert!(one.session.is_established() && other.session.is_established());
@@ -81,16 +83,16 @@ fn standing() -> (Side, Side) {
 }
 
 #[test]
-fn two_sides_meet_and_talk_in_any_segmentation() {
+fn two_sides_meet_and_exchange_messages_in_any_segmentation() {
     for piece in [1, 2, 3, 7, 1_460, usize::MAX] {
         let (mut one, mut other) = (Side::new(Role::Initiator, 0), Side::new(Role::Responder, 1));
         carry(&mut one, &mut other, piece);
         assert!(one.session.is_established() && other.session.is_established(), "pieces of {piece}");
-        assert_eq!(one.session.send("안녕 👋", 5), Ok(1));
+        assert_eq!(one.session.send("안녕 👋", UnixMs(5)), Ok(1));
         one.drain();
         carry(&mut one, &mut other, piece);
-        let said = Event::Message { seq: 1, time_ms: 5, text: "안녕 👋".as_bytes().to_vec() };
-        assert_eq!(other.events.last(), Some(&said));
+        let message = Event::Message { seq: 1, sent: UnixMs(5), text: "안녕 👋".as_bytes().to_vec() };
+        assert_eq!(other.events.last(), Some(&message));
         other.session.ack(1);
         other.drain();
         carry(&mut one, &mut other, piece);
@@ -100,10 +102,10 @@ fn two_sides_meet_and_talk_in_any_segmentation() {
 
 #[test]
 fn each_side_meets_the_key_of_the_other_before_anything_else() {
-    let (one, other) = standing();
+    let (one, other) = established();
     assert_eq!(one.events.first(), Some(&Event::PeerKey(KEYS[1].public().clone())));
     assert_eq!(other.events.first(), Some(&Event::PeerKey(KEYS[0].public().clone())));
-    assert_eq!(one.events.last(), Some(&Event::Established { name: b"side-1".to_vec() }));
+    assert_eq!(one.events.last(), Some(&Event::Established { name: b"side-1".to_vec(), options: 0 }));
 }
 
 #[test]
@@ -112,9 +114,9 @@ fn a_refused_key_gets_nothing_sealed_to_it() {
     let mut other = Side::new(Role::Responder, 1);
     pass(&mut one, &mut other, usize::MAX);
     let hello = std::mem::take(&mut other.sent);
-    one.session.handle_bytes(0, &hello);
+    one.session.handle_bytes(MonoMs(0), &hello);
     let Some(Output::Job(job)) = one.session.poll_output() else { panic!("the key is to be checked") };
-    one.session.handle_job(0, job.run(one.identity));
+    one.session.handle_job(MonoMs(0), job.run(one.identity));
     assert!(matches!(one.session.poll_output(), Some(Output::Event(Event::PeerKey(_)))));
     one.session.reject_key();
     one.drain();
@@ -125,19 +127,19 @@ fn a_refused_key_gets_nothing_sealed_to_it() {
 }
 
 #[test]
-fn a_goodbye_is_no_cut_and_a_cut_is_no_goodbye() {
-    let (mut one, mut other) = standing();
+fn a_bye_is_no_cut_and_a_cut_is_no_bye() {
+    let (mut one, mut other) = established();
     one.session.close(ByeReason::Leaving);
     one.drain();
     carry(&mut one, &mut other, usize::MAX);
     assert_eq!(other.events.last(), Some(&Event::Closed(CloseReason::Bye(ByeReason::Leaving))));
 
-    let (_, mut other) = standing();
+    let (_, mut other) = established();
     other.session.handle_eof();
     other.drain();
     assert_eq!(other.events.last(), Some(&Event::Closed(CloseReason::ConnectionLost { mid_record: false })));
-    let (mut one, mut other) = standing();
-    one.session.send("half of this", 0).unwrap();
+    let (mut one, mut other) = established();
+    one.session.send("half of this", UnixMs(0)).unwrap();
     one.drain();
     let half = one.sent.len() / 2;
     other.handle_bytes(&one.sent[..half]);
@@ -148,8 +150,8 @@ fn a_goodbye_is_no_cut_and_a_cut_is_no_goodbye() {
 
 #[test]
 fn every_byte_of_a_record_flipped_once_ends_the_session_and_shows_nothing() {
-    let (mut one, mut other) = standing();
-    one.session.send("x", 0).unwrap();
+    let (mut one, mut other) = established();
+    one.session.send("x", UnixMs(0)).unwrap();
     one.drain();
     let seen = other.events.len();
     let record = one.sent.clone();
@@ -157,8 +159,10 @@ fn every_byte_of_a_record_flipped_once_ends_the_session_and_shows_nothing() {
     for at in 2..record.len() {
         let mut wrong = record.clone();
         wrong[at] ^= 0x40;
-        let State::Transport(standing) = &mut other.session.phase else { panic!("it stands") };
-        assert!(standing.opens(&wrong).is_err());
+        let State::Transport(transport) = &mut other.session.state else { panic!("it is established") };
+        let (length, body) = wrong.split_at(LENGTH_BYTES);
+        let frame = Frame { length: length.try_into().unwrap(), body: body.to_vec() };
+        assert!(transport.handle_frame(MonoMs(0), frame).is_err());
     }
     assert_eq!(other.events.len(), seen);
     let mut wrong = record;
@@ -166,54 +170,54 @@ fn every_byte_of_a_record_flipped_once_ends_the_session_and_shows_nothing() {
     other.handle_bytes(&wrong);
     assert_eq!(other.events.last(), Some(&Event::Closed(CloseReason::Record)));
     other.handle_bytes(b"anything");
-    assert_eq!(other.events.len(), seen + 1, "once over, it says nothing more");
+    assert_eq!(other.events.len(), seen + 1, "once closed, it gives nothing more");
 }
 
 #[test]
 fn the_handshake_has_ten_seconds_in_all() {
     let mut silent = Side::new(Role::Responder, 1);
-    silent.session.handle_timeout(limits::HANDSHAKE_TIMEOUT_MS - 1);
+    silent.session.handle_timeout(MonoMs(limits::HANDSHAKE_TIMEOUT_MS - 1));
     silent.drain();
     assert!(silent.events.is_empty());
-    silent.session.handle_bytes(9_999, b"r");
-    silent.session.handle_timeout(limits::HANDSHAKE_TIMEOUT_MS);
+    silent.session.handle_bytes(MonoMs(9_999), b"r");
+    silent.session.handle_timeout(MonoMs(limits::HANDSHAKE_TIMEOUT_MS));
     silent.drain();
     assert_eq!(silent.events, [Event::Closed(CloseReason::HandshakeTimeout)]);
     assert!(silent.sent.is_empty());
 }
 
 #[test]
-fn silence_is_asked_and_then_given_up() {
-    let (mut one, mut other) = standing();
-    one.session.handle_timeout(limits::PING_AFTER_MS);
+fn a_silent_peer_is_pinged_and_then_given_up() {
+    let (mut one, mut other) = established();
+    one.session.handle_timeout(MonoMs(limits::PING_AFTER_MS));
     one.drain();
     assert!(!one.sent.is_empty());
     pass(&mut one, &mut other, usize::MAX);
     assert!(!other.sent.is_empty(), "a ping is answered");
-    one.session.handle_timeout(limits::DEAD_AFTER_MS);
+    one.session.handle_timeout(MonoMs(limits::DEAD_AFTER_MS));
     one.drain();
     assert_eq!(one.events.last(), Some(&Event::Closed(CloseReason::IdleTimeout)));
 }
 
 #[test]
-fn strangers_get_no_answer_and_other_purposes_get_ours() {
+fn another_protocol_gets_no_answer_and_another_purpose_gets_our_preface() {
     let mut responder = Side::new(Role::Responder, 1);
     responder.handle_bytes(b"GET / HTTP/1.1\r\n");
     assert_eq!(responder.events, [Event::Closed(CloseReason::NotRsachat(b"GET / HTTP/1.1\r\n".to_vec()))]);
     assert!(responder.sent.is_empty());
 
     let mut responder = Side::new(Role::Responder, 1);
-    responder.handle_bytes(&crate::wire::Preface::new(Purpose::Pipe).to_bytes());
-    assert_eq!(responder.sent, crate::wire::Preface::new(Purpose::Chat).to_bytes());
+    responder.handle_bytes(&Preface::new(Purpose::Pipe).to_bytes());
+    assert_eq!(responder.sent, Preface::new(Purpose::Chat).to_bytes());
     assert!(matches!(responder.events.as_slice(), [Event::Closed(CloseReason::VersionMismatch(_))]));
 }
 
 #[test]
 fn a_storm_of_pings_ends_the_session() {
-    let (mut one, mut other) = standing();
+    let (mut one, mut other) = established();
     for _ in 0..=limits::IDLE_RECORDS {
-        if let State::Transport(standing) = &mut one.session.phase {
-            standing.ping(0, &mut one.session.outputs);
+        if let State::Transport(transport) = &mut one.session.state {
+            one.session.outputs.extend(transport.ping(0));
         }
     }
     one.drain();
@@ -222,7 +226,7 @@ fn a_storm_of_pings_ends_the_session() {
 }
 
 #[test]
-fn a_handshake_cut_at_every_byte_ends_once_and_never_stands() {
+fn a_handshake_cut_at_every_byte_ends_once_and_is_never_established() {
     let (mut one, mut other) = (Side::new(Role::Initiator, 0), Side::new(Role::Responder, 1));
     let (mut first, mut total) = (0, 0);
     while !one.sent.is_empty() {
@@ -234,7 +238,8 @@ fn a_handshake_cut_at_every_byte_ends_once_and_never_stands() {
         pass(&mut other, &mut one, usize::MAX);
     }
     assert!(total > first && one.session.is_established() && other.session.is_established());
-    // The last record is the initiator's confirmation: a byte less and the responder must not stand.
+    // The last record is the initiator's confirmation: with a byte less the responder must not be
+    // established.
     for at in 0..total {
         let (mut one, mut other) = (Side::new(Role::Initiator, 0), Side::new(Role::Responder, 1));
         let mut left = at;
@@ -255,9 +260,9 @@ fn a_handshake_cut_at_every_byte_ends_once_and_never_stands() {
 
 /// Three records of one side, each by itself.
 fn three_records() -> (Side, [Vec<u8>; 3]) {
-    let (mut one, other) = standing();
+    let (mut one, other) = established();
     let records = ["a", "b", "c"].map(|text| {
-        one.session.send(text, 0).unwrap();
+        one.session.send(text, UnixMs(0)).unwrap();
         one.drain();
         std::mem::take(&mut one.sent)
     });
@@ -276,20 +281,20 @@ fn a_repeated_swapped_or_dropped_record_ends_the_session() {
 }
 
 #[test]
-fn a_receipt_for_what_was_never_said_ends_the_session() {
-    let (mut one, mut other) = standing();
-    let State::Transport(inner) = &mut one.session.phase else { panic!("it stands") };
-    inner.claim(7, &mut one.session.outputs);
-    one.drain();
-    pass(&mut one, &mut other, usize::MAX);
+fn a_receipt_for_what_was_never_sent_ends_the_session() {
+    let (mut one, mut other) = established();
+    let state = std::mem::replace(&mut one.session.state, State::Closed);
+    let State::Transport(transport) = state else { panic!("it is established") };
+    let receipt = Record::Receipt { upto: 7 };
+    other.handle_bytes(&seal_frame(&mut transport.into_split().seal, &receipt, Padding::Chat).unwrap());
     assert_eq!(other.events.last(), Some(&Event::Closed(CloseReason::ProtocolViolation)));
 }
 
 #[test]
 fn an_early_text_is_not_taken_and_a_long_one_is_refused() {
     let mut early = Side::new(Role::Initiator, 0);
-    assert_eq!(early.session.send("x", 0), Err(SendError::NotStanding));
-    let (mut one, _) = standing();
+    assert_eq!(early.session.send("x", UnixMs(0)), Err(SendError::NotEstablished));
+    let (mut one, _) = established();
     let long = "x".repeat(limits::MESSAGE_BYTES + 1);
-    assert_eq!(one.session.send(&long, 0), Err(SendError::TooLong { bytes: long.len() }));
+    assert_eq!(one.session.send(&long, UnixMs(0)), Err(SendError::TooLong { bytes: long.len() }));
 }

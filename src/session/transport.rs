@@ -1,244 +1,187 @@
-//! A session after the handshake: records out, records in, and the rules of their order
-//! (`docs/PROTOCOL.md`, section 5). It stands once both sides' `Confirm` has been seen.
+//! Transport phase of a session: sealed records, and the rules of their order
+//! (`docs/PROTOCOL.md`, section 5). It is established once both sides' `Confirm` has been seen.
 
-use std::collections::VecDeque;
-
-use super::handshake::Step;
-use super::{CloseReason, Event, IdleBudget, Output, Role, SessionConfig};
-use crate::crypto::{SealKey, Split};
+use super::keepalive::IdleBudget;
+use super::types::{CloseReason, Event, Output, SendError, SessionConfig};
+use crate::crypto::{SealKey, Split, TAG_BYTES};
 use crate::limits;
+use crate::time::{MonoMs, UnixMs};
 use crate::wire::{
-    ByeReason, Confirm, Frame, Frames, LENGTH_BYTES, Padding, Purpose, Record, WireError, begin_frame,
-    end_frame,
+    ByeReason, Confirm, Frame, LENGTH_BYTES, Padding, Purpose, Record, WireError, begin_frame, end_frame,
 };
-
-/// Bytes that AES-GCM adds to a plaintext.
-const TAG_BYTES: usize = 16;
-
-/// Why a message cannot be sent.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum SendError {
-    /// There is no session that stands.
-    #[error("the connection does not stand")]
-    NotStanding,
-    /// The peer gave no key to seal to: the raw wire only.
-    #[error("the peer gave no key, so that nothing can be sealed to it")]
-    NoKey,
-    /// More than [`limits::MESSAGE_BYTES`].
-    #[error("the message has {bytes} bytes, at most {} are sent", limits::MESSAGE_BYTES)]
-    TooLong {
-        /// Bytes of UTF-8 of the message.
-        bytes: usize,
-    },
-}
 
 pub(super) struct Transport {
     split: Split,
     purpose: Purpose,
-    /// Our own confirmation, until it has been sent; the responder keeps it back until record 5 has opened.
-    unsent: Option<Record>,
-    confirmed: bool,
-    said: u64,
-    receipted: u64,
-    heard: u64,
-    ack: u64,
+    /// Our own `Confirm`, until it is sent: the initiator's is record 5; the responder's, record 6,
+    /// waits until record 5 has opened.
+    unsent_confirm: Option<Record>,
+    established: bool,
+    /// Number of the last message that we sent.
+    sent: u64,
+    /// Highest number of ours that the peer has acknowledged.
+    peer_acked: u64,
+    /// Number of the last message that we received.
+    received: u64,
+    /// Highest number of the peer's that we have acknowledged.
+    acked: u64,
     idle: IdleBudget,
-    exhausted: bool,
+    nonce_exhausted: bool,
 }
 
 impl Transport {
-    pub(super) fn new(role: Role, split: Split, own: &SessionConfig, outputs: &mut VecDeque<Output>) -> Self {
+    pub(super) fn new(split: Split, config: &SessionConfig) -> Self {
         let confirm = Confirm {
             transcript: *split.transcript.as_bytes(),
             options: 0,
-            name: own.name.as_bytes().to_vec(),
+            name: config.name.as_bytes().to_vec(),
         };
-        let mut standing = Self {
+        Self {
             split,
-            purpose: own.purpose,
-            unsent: Some(Record::Confirm(confirm)),
-            confirmed: false,
-            said: 0,
-            receipted: 0,
-            heard: 0,
-            ack: 0,
+            purpose: config.purpose,
+            unsent_confirm: Some(Record::Confirm(confirm)),
+            established: false,
+            sent: 0,
+            peer_acked: 0,
+            received: 0,
+            acked: 0,
             idle: IdleBudget::default(),
-            exhausted: false,
-        };
-        if role == Role::Initiator {
-            standing.confirm(outputs);
+            nonce_exhausted: false,
         }
-        standing
     }
 
-    pub(super) fn confirmed(&self) -> bool {
-        self.confirmed
+    /// Our own `Confirm`, unless it was sent already.
+    pub(super) fn confirm(&mut self) -> Option<Output> {
+        let confirm = self.unsent_confirm.take()?;
+        self.seal(&confirm)
     }
 
-    /// Whether this is a pipe that stands: what follows belongs to its two halves.
+    pub(super) fn is_established(&self) -> bool {
+        self.established
+    }
+
+    /// Whether this is an established pipe: what follows belongs to its two halves.
     pub(super) fn is_pipe(&self) -> bool {
-        self.confirmed && self.purpose == Purpose::Pipe
+        self.established && self.purpose == Purpose::Pipe
     }
 
     pub(super) fn into_split(self) -> Split {
         self.split
     }
 
-    /// Whether the counter of our direction has come to its end.
-    pub(super) fn exhausted(&self) -> bool {
-        self.exhausted
+    pub(super) fn is_nonce_exhausted(&self) -> bool {
+        self.nonce_exhausted
     }
 
-    pub(super) fn send(
-        &mut self,
-        text: &str,
-        time_ms: u64,
-        outputs: &mut VecDeque<Output>,
-    ) -> Result<u64, SendError> {
-        if !self.confirmed || self.is_pipe() {
-            return Err(SendError::NotStanding);
+    /// Seals a message; its number, and the record.
+    pub(super) fn send(&mut self, text: &str, now: UnixMs) -> Result<(u64, Option<Output>), SendError> {
+        if !self.established || self.is_pipe() {
+            return Err(SendError::NotEstablished);
         }
         if text.len() > limits::MESSAGE_BYTES {
             return Err(SendError::TooLong { bytes: text.len() });
         }
-        self.said += 1;
-        let record = Record::Text { seq: self.said, time_ms, text: text.as_bytes().to_vec() };
-        self.seal(&record, outputs);
-        Ok(self.said)
+        self.sent += 1;
+        let record = Record::Text { seq: self.sent, time_ms: now.0, text: text.as_bytes().to_vec() };
+        Ok((self.sent, self.seal(&record)))
     }
 
-    pub(super) fn ack(&mut self, upto: u64, outputs: &mut VecDeque<Output>) {
-        let upto = upto.min(self.heard);
-        if self.confirmed && upto > self.ack {
-            self.ack = upto;
-            self.seal(&Record::Receipt { upto }, outputs);
+    pub(super) fn ack(&mut self, upto: u64) -> Option<Output> {
+        let upto = upto.min(self.received);
+        if !self.established || upto <= self.acked {
+            return None;
         }
+        self.acked = upto;
+        self.seal(&Record::Receipt { upto })
     }
 
-    pub(super) fn ping(&mut self, number: u64, outputs: &mut VecDeque<Output>) {
-        self.seal(&Record::Ping(number), outputs);
+    pub(super) fn ping(&mut self, number: u64) -> Option<Output> {
+        self.seal(&Record::Ping(number))
     }
 
-    /// Says goodbye, if the peer has shown that it can understand one.
-    pub(super) fn bye(&mut self, reason: ByeReason, outputs: &mut VecDeque<Output>) {
-        if self.confirmed {
-            self.seal(&Record::Bye(reason), outputs);
+    /// `Bye`, if the peer has shown that it can open one.
+    pub(super) fn bye(&mut self, reason: ByeReason) -> Option<Output> {
+        self.established.then(|| self.seal(&Record::Bye(reason))).flatten()
+    }
+
+    /// Opens a frame and gives what its record causes.
+    pub(super) fn handle_frame(&mut self, now: MonoMs, frame: Frame) -> Result<Vec<Output>, CloseReason> {
+        let record = self.open(frame)?;
+        if !self.established {
+            return self.handle_confirm(record);
         }
-    }
-
-    /// Opens the next whole frame, if there is one.
-    pub(super) fn take(&mut self, now_ms: u64, frames: &mut Frames, outputs: &mut VecDeque<Output>) -> Step {
-        match frames.take(limits::CHAT_FRAME_BYTES) {
-            Ok(None) => Step::Wait,
-            // Nobody has confirmed yet: an empty frame is still the handshake's alert.
-            Ok(Some(frame)) if frame.body.is_empty() && !self.confirmed => Step::End(CloseReason::PeerAbort),
-            Ok(Some(frame)) => match self.open(&frame) {
-                Ok(record) => self.on(record, now_ms, outputs),
-                Err(ending) => Step::End(ending),
-            },
-            Err(error) => Step::End(CloseReason::Wire(error)),
-        }
-    }
-
-    fn on(&mut self, record: Record, now_ms: u64, outputs: &mut VecDeque<Output>) -> Step {
-        if !self.confirmed {
-            return self.on_confirm(record, outputs);
-        }
-        match record {
-            Record::Text { seq, time_ms, text } if seq == self.heard + 1 => {
-                self.heard = seq;
-                self.idle.interrupt();
-                outputs.push_back(Output::Event(Event::Message { seq, time_ms, text }));
+        let output = match record {
+            Record::Text { seq, time_ms, text } if seq == self.received + 1 => {
+                self.received = seq;
+                self.idle.reset();
+                Some(Output::Event(Event::Message { seq, sent: UnixMs(time_ms), text }))
             }
-            Record::Receipt { upto } if upto > self.said => return Step::End(CloseReason::ProtocolViolation),
-            Record::Receipt { upto } if upto > self.receipted => {
-                self.receipted = upto;
-                self.idle.interrupt();
-                outputs.push_back(Output::Event(Event::Acked { upto }));
+            Record::Receipt { upto } if upto > self.sent => return Err(CloseReason::ProtocolViolation),
+            Record::Receipt { upto } if upto > self.peer_acked => {
+                self.peer_acked = upto;
+                self.idle.reset();
+                Some(Output::Event(Event::Acked { upto }))
             }
             Record::Ping(number) => {
-                self.seal(&Record::Pong(number), outputs);
-                return self.count_idle(now_ms);
+                let pong = self.seal(&Record::Pong(number));
+                self.idle.spend(now)?;
+                pong
             }
-            Record::Receipt { .. } | Record::Pong(_) | Record::Ignorable => return self.count_idle(now_ms),
-            Record::Bye(reason) => return Step::End(CloseReason::Bye(reason)),
+            Record::Receipt { .. } | Record::Pong(_) | Record::Ignorable => {
+                self.idle.spend(now)?;
+                None
+            }
+            Record::Bye(reason) => return Err(CloseReason::Bye(reason)),
             Record::Text { .. }
             | Record::Confirm(_)
             | Record::Data(_)
             | Record::End { .. }
-            | Record::Stored { .. } => return Step::End(CloseReason::ProtocolViolation),
-        }
-        Step::Again
+            | Record::Stored { .. } => return Err(CloseReason::ProtocolViolation),
+        };
+        Ok(output.into_iter().collect())
     }
 
-    fn on_confirm(&mut self, record: Record, outputs: &mut VecDeque<Output>) -> Step {
+    fn handle_confirm(&mut self, record: Record) -> Result<Vec<Output>, CloseReason> {
         match record {
-            Record::Confirm(theirs) if self.split.transcript.ct_eq(&theirs.transcript) => {
-                self.confirmed = true;
-                self.confirm(outputs);
-                outputs.push_back(Output::Event(Event::Established { name: theirs.name }));
-                Step::Again
+            Record::Confirm(peer) if self.split.transcript.ct_eq(&peer.transcript) => {
+                self.established = true;
+                let established = Event::Established { name: peer.name, options: peer.options };
+                Ok(self.confirm().into_iter().chain([Output::Event(established)]).collect())
             }
-            _ => Step::End(CloseReason::Handshake),
+            _ => Err(CloseReason::Handshake),
         }
     }
 
-    fn confirm(&mut self, outputs: &mut VecDeque<Output>) {
-        if let Some(confirm) = self.unsent.take() {
-            self.seal(&confirm, outputs);
-        }
-    }
-
-    fn count_idle(&mut self, now_ms: u64) -> Step {
-        self.idle.count(now_ms).map_or_else(Step::End, |()| Step::Again)
-    }
-
-    fn padding(&self) -> Padding {
-        match self.purpose {
+    fn seal(&mut self, record: &Record) -> Option<Output> {
+        let padding = match self.purpose {
             Purpose::Chat => Padding::Chat,
             Purpose::Pipe => Padding::Bulk,
+        };
+        let frame = seal_frame(&mut self.split.seal, record, padding);
+        self.nonce_exhausted |= frame.is_err();
+        frame.ok().map(Output::Transmit)
+    }
+
+    fn open(&mut self, mut frame: Frame) -> Result<Record, CloseReason> {
+        match self.split.open.open(&frame.length, &mut frame.body) {
+            Ok(plaintext) => Record::read(plaintext).map_err(CloseReason::Wire),
+            Err(_) if self.established => Err(CloseReason::Record),
+            Err(_) => Err(CloseReason::Handshake),
         }
-    }
-
-    fn seal(&mut self, record: &Record, outputs: &mut VecDeque<Output>) {
-        let padding = self.padding();
-        match seal_frame(&mut self.split.seal, record, padding) {
-            Ok(frame) => outputs.push_back(Output::Transmit(frame)),
-            Err(_) => self.exhausted = true,
-        }
-    }
-
-    #[cfg(test)]
-    pub(super) fn claim(&mut self, upto: u64, outputs: &mut VecDeque<Output>) {
-        self.seal(&Record::Receipt { upto }, outputs);
-    }
-
-    #[cfg(test)]
-    pub(super) fn opens(&mut self, framed: &[u8]) -> Result<Record, CloseReason> {
-        let (length, body) = framed.split_first_chunk().ok_or(CloseReason::ProtocolViolation)?;
-        self.open(&Frame { length: *length, body: body.to_vec() })
-    }
-
-    fn open(&mut self, frame: &Frame) -> Result<Record, CloseReason> {
-        let mut plaintext = Vec::with_capacity(frame.body.len());
-        let opened = self.split.open.open(&frame.length, &frame.body, &mut plaintext);
-        if opened.is_err() {
-            return Err(if self.confirmed { CloseReason::Record } else { CloseReason::Handshake });
-        }
-        Record::read(&plaintext).map_err(CloseReason::Wire)
     }
 }
 
-/// One record as it stands on the wire: the frame's length is the associated data of what it announces.
+/// Seals one record as a frame, whose length is the associated data.
 pub(super) fn seal_frame(key: &mut SealKey, record: &Record, padding: Padding) -> Result<Vec<u8>, WireError> {
     let mut frame = Vec::new();
     let at = begin_frame(&mut frame);
     record.write(padding, &mut frame)?;
-    let from = frame.len();
-    frame.resize(from + TAG_BYTES, 0);
+    let end = frame.len();
+    frame.resize(end + TAG_BYTES, 0);
     end_frame(&mut frame, at)?;
-    frame.truncate(from);
-    let length: [u8; LENGTH_BYTES] = *frame.first_chunk().ok_or(WireError::Malformed)?;
-    key.seal(&length, &mut frame, LENGTH_BYTES).map_err(|_| WireError::TooLong)?;
+    frame.truncate(end);
+    let (length, plaintext) = frame.split_first_chunk_mut::<LENGTH_BYTES>().ok_or(WireError::Malformed)?;
+    let tag = key.seal(length, plaintext).map_err(|_| WireError::TooLong)?;
+    frame.extend_from_slice(&tag);
     Ok(frame)
 }

@@ -1,5 +1,5 @@
-//! Frames: two bytes of length, big-endian, then that many bytes (`docs/PROTOCOL.md`, section 3). A frame
-//! of length zero is the handshake's one alert. Nothing is allocated for a length before its bytes come.
+//! Frames: two bytes of length, big-endian, then that many bytes (`docs/PROTOCOL.md`, section 3).
+//! Nothing is allocated for a length before its bytes arrive.
 
 use super::WireError;
 
@@ -9,47 +9,48 @@ pub const LENGTH_BYTES: usize = 2;
 /// One whole frame.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Frame {
-    /// The length as it stood on the wire: a record's associated data.
+    /// The length as sent: the associated data of a sealed record.
     pub length: [u8; LENGTH_BYTES],
-    /// What followed, exactly that many bytes.
+    /// The body, exactly that many bytes.
     pub body: Vec<u8>,
 }
 
-/// Bytes of the stream that have arrived and were not yet taken as frames.
+/// Receive buffer that splits the byte stream into frames.
 #[derive(Debug, Default)]
 pub struct Frames {
-    arrived: Vec<u8>,
+    buffer: Vec<u8>,
+    /// Bytes at the front of the buffer that were taken already.
     taken: usize,
 }
 
 impl Frames {
-    /// Adds what has arrived, in whatever pieces.
+    /// Adds bytes that have arrived, in whatever pieces.
     pub fn push(&mut self, bytes: &[u8]) {
         if self.taken > 0 {
-            self.arrived.drain(..self.taken);
+            self.buffer.drain(..self.taken);
             self.taken = 0;
         }
-        self.arrived.extend_from_slice(bytes);
+        self.buffer.extend_from_slice(bytes);
     }
 
-    /// What has arrived and was not taken.
+    /// Bytes that have arrived and were not taken.
     #[must_use]
-    pub fn waiting(&self) -> &[u8] {
-        self.arrived.get(self.taken..).unwrap_or_default()
+    pub fn buffered(&self) -> &[u8] {
+        self.buffer.get(self.taken..).unwrap_or_default()
     }
 
-    /// Takes `count` bytes that are no frame: the preface. They must have arrived.
+    /// Drops `count` bytes that are no frame: the preface. They must have arrived.
     pub fn skip(&mut self, count: usize) {
-        self.taken = self.taken.saturating_add(count).min(self.arrived.len());
+        self.taken = self.taken.saturating_add(count).min(self.buffer.len());
         self.release();
     }
 
-    /// The next whole frame, or `None` until more has arrived.
+    /// Takes the next whole frame; `None` until more has arrived.
     ///
     /// # Errors
     /// [`WireError::TooLong`] when the length exceeds `limit` (bytes of body).
     pub fn take(&mut self, limit: usize) -> Result<Option<Frame>, WireError> {
-        let Some((length, rest)) = self.waiting().split_first_chunk::<LENGTH_BYTES>() else {
+        let Some((length, rest)) = self.buffered().split_first_chunk::<LENGTH_BYTES>() else {
             return Ok(None);
         };
         let length = *length;
@@ -66,21 +67,21 @@ impl Frames {
 
     /// An idle connection keeps no buffer.
     fn release(&mut self) {
-        if self.taken == self.arrived.len() {
-            self.arrived = Vec::new();
+        if self.taken == self.buffer.len() {
+            self.buffer = Vec::new();
             self.taken = 0;
         }
     }
 }
 
-/// Begins a frame in `out` whose body is still to be appended, and returns where the length stands.
+/// Begins a frame in `out`, whose body is still to be appended; returns the place of its length.
 pub fn begin_frame(out: &mut Vec<u8>) -> usize {
     let at = out.len();
     out.extend_from_slice(&[0; LENGTH_BYTES]);
     at
 }
 
-/// Writes the length of the frame that was begun at `at`, now that its whole body stands in `out`.
+/// Writes the length of the frame that begins at `at`, now that its whole body is in `out`.
 ///
 /// # Errors
 /// [`WireError::TooLong`] when the body has more than 65,535 bytes.
@@ -121,12 +122,12 @@ mod tests {
                 }
             }
             assert_eq!(got, bodies, "pieces of {piece}");
-            assert!(frames.waiting().is_empty());
+            assert!(frames.buffered().is_empty());
         }
     }
 
     #[test]
-    fn a_length_over_the_limit_is_refused_before_its_bytes_come() {
+    fn a_length_over_the_limit_is_refused_before_its_bytes_arrive() {
         let mut frames = Frames::default();
         frames.push(&301_u16.to_be_bytes());
         assert_eq!(frames.take(300), Err(WireError::TooLong));

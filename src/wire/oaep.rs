@@ -1,130 +1,119 @@
-//! The raw wire's bytes (`docs/RAW.md`): a PEM block, then blocks of one fixed size, with nothing between them
-//! that says where one ends. TCP cuts and glues as it likes. It does not know what is in a block.
+//! Byte stream of the raw wire (`docs/RAW.md`): a PEM, then blocks of one size, without framing.
 
 use super::WireError;
 
 const PEM_BEGIN: &[u8] = b"-----BEGIN ";
 const PEM_END: &[u8] = b"-----END ";
 const DASHES: &[u8] = b"-----";
-/// How the native wire begins.
+/// Magic of the native protocol's preface.
 const NATIVE: &[u8] = b"rsachat\n";
 /// Blank bytes that may stand before a PEM block.
 const BLANKS_BEFORE: usize = 64;
-/// Bytes of line ends that may stand after a PEM block and look like the beginning of a block.
+/// Bytes of line ends that may follow a PEM block and look like the beginning of a block.
 const LINE_ENDS_AFTER: usize = 4;
 
-/// What a stream begins with.
+/// First unit of a stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StreamStart {
-    /// Too little has come to tell.
+    /// Too little has arrived to tell.
     Undecided,
     /// A PEM block.
     Pem,
-    /// The native wire's preface.
+    /// The preface of the native protocol.
     Native,
-    /// Something else: a block, or a stranger.
+    /// Something else: a block, or another protocol.
     Other,
 }
 
-/// Bytes of a raw stream that have arrived and were not yet taken.
+/// Receive buffer of one connection on the raw wire.
 #[derive(Debug, Default)]
 pub struct OaepStream {
-    arrived: Vec<u8>,
-    /// How far the end of a PEM block has been looked for.
+    buffer: Vec<u8>,
+    /// Bytes in which the end of the PEM block was already searched for.
     searched: usize,
 }
 
 impl OaepStream {
-    /// Adds what has arrived, in whatever pieces.
+    /// Adds bytes that have arrived, in whatever pieces.
     pub fn push(&mut self, bytes: &[u8]) {
-        self.arrived.extend_from_slice(bytes);
+        self.buffer.extend_from_slice(bytes);
     }
 
-    /// What has arrived and was not taken.
+    /// Bytes that have arrived and were not taken.
     #[must_use]
-    pub fn waiting(&self) -> &[u8] {
-        &self.arrived
+    pub fn buffered(&self) -> &[u8] {
+        &self.buffer
     }
 
-    /// What the stream begins with. To be asked before anything is taken.
+    /// First unit of the stream, before anything is taken.
     #[must_use]
-    pub fn opening(&self) -> StreamStart {
-        let text = self.arrived.trim_ascii_start();
-        let blanks = self.arrived.len() - text.len();
-        match (begins(text, PEM_BEGIN), begins(&self.arrived, NATIVE)) {
-            _ if blanks > BLANKS_BEFORE => StreamStart::Other,
-            (PemStart::Whole, _) => StreamStart::Pem,
-            (_, PemStart::Whole) => StreamStart::Native,
-            (PemStart::SoFar, _) | (_, PemStart::SoFar) => StreamStart::Undecided,
-            (PemStart::Not, PemStart::Not) => StreamStart::Other,
+    pub fn start(&self) -> StreamStart {
+        let text = self.buffer.trim_ascii_start();
+        let blanks = self.buffer.len() - text.len();
+        if blanks > BLANKS_BEFORE {
+            StreamStart::Other
+        } else if text.starts_with(PEM_BEGIN) {
+            StreamStart::Pem
+        } else if self.buffer.starts_with(NATIVE) {
+            StreamStart::Native
+        } else if PEM_BEGIN.starts_with(text) || NATIVE.starts_with(&self.buffer) {
+            StreamStart::Undecided
+        } else {
+            StreamStart::Other
         }
     }
 
-    /// Takes the PEM block that the stream begins with, up to the last dash of its last line, once it is whole.
+    /// Takes the PEM block up to the last dash of its last line; `None` until it is complete.
     ///
     /// # Errors
-    /// [`WireError::TooLong`] when more than `limit` bytes have come and it is not.
+    /// [`WireError::TooLong`] when it is longer than `limit` bytes, or has not ended within them.
     pub fn take_pem(&mut self, limit: usize) -> Result<Option<Vec<u8>>, WireError> {
         match self.pem_end() {
             Some(end) if end <= limit => Ok(Some(self.take(end))),
-            None if self.arrived.len() <= limit => Ok(None),
+            None if self.buffer.len() <= limit => Ok(None),
             _ => Err(WireError::TooLong),
         }
     }
 
-    /// Bytes of line ends at the beginning of what waits, at most four. After a PEM block they may be its last
-    /// line's, or the first bytes of a block: one block in 128 begins so.
+    /// Bytes of line ends at the front of the buffer, at most four. After a PEM block they may
+    /// belong to its last line or be the first bytes of a block: one block in 128 begins so.
     #[must_use]
     pub fn line_ends(&self) -> usize {
-        self.arrived.iter().take(LINE_ENDS_AFTER).take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
+        self.buffer.iter().take(LINE_ENDS_AFTER).take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
     }
 
-    /// The block of `size` bytes that begins after `skipped` bytes, if it is there. It is not taken.
+    /// Block of `size` bytes after the first `skipped` bytes, if it has arrived. It is not taken.
     #[must_use]
     pub fn block_after(&self, skipped: usize, size: usize) -> Option<&[u8]> {
-        self.arrived.get(skipped..)?.get(..size)
+        self.buffer.get(skipped..)?.get(..size)
     }
 
-    /// Takes that many bytes, or what there is.
+    /// Takes `count` bytes, or what there is.
     pub fn take(&mut self, count: usize) -> Vec<u8> {
-        let rest = self.arrived.split_off(count.min(self.arrived.len()));
+        let rest = self.buffer.split_off(count.min(self.buffer.len()));
         self.searched = 0;
-        std::mem::replace(&mut self.arrived, rest)
+        std::mem::replace(&mut self.buffer, rest)
     }
 
-    /// Where the PEM block ends: after the dashes that close its last line.
+    /// End of the PEM block: after the dashes that close its last line.
     fn pem_end(&mut self) -> Option<usize> {
-        // What was looked at may have ended in the middle of the mark.
+        // The bytes searched before may have ended in the middle of the mark.
         let from = self.searched.saturating_sub(PEM_END.len());
-        let Some(at) = find(self.arrived.get(from..)?, PEM_END) else {
-            self.searched = self.arrived.len();
+        let Some(at) = find(self.buffer.get(from..)?, PEM_END) else {
+            self.searched = self.buffer.len();
             return None;
         };
         let label = from + at + PEM_END.len();
-        Some(label + find(self.arrived.get(label..)?, DASHES)? + DASHES.len())
+        Some(label + find(self.buffer.get(label..)?, DASHES)? + DASHES.len())
     }
 }
 
-enum PemStart {
-    Whole,
-    SoFar,
-    Not,
+fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+    bytes.windows(needle.len()).position(|window| window == needle)
 }
 
-fn begins(bytes: &[u8], wanted: &[u8]) -> PemStart {
-    match (bytes.starts_with(wanted), wanted.starts_with(bytes)) {
-        (true, _) => PemStart::Whole,
-        (false, true) => PemStart::SoFar,
-        (false, false) => PemStart::Not,
-    }
-}
-
-fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes.windows(wanted.len()).position(|window| window == wanted)
-}
-
-/// Cuts a text into parts of at most `room` bytes, at character boundaries; an empty text is one empty part.
-/// No part of a longer text is the word `ending` by itself, which would end the conversation.
+/// Splits a text into parts of at most `room` bytes, at character boundaries; an empty text is one
+/// empty part. No part of a longer text is the word `ending` alone, which would end the session.
 #[must_use]
 pub fn split_text<'a>(text: &'a str, room: usize, ending: &str) -> Vec<&'a str> {
     let mut parts = Vec::new();
@@ -166,7 +155,7 @@ mod tests {
             assert_eq!(early.is_some(), cut >= 4 + PEM.len(), "cut at {cut}");
             stream.push(&whole[cut..]);
             let pem = early.or_else(|| stream.take_pem(8_192).unwrap()).unwrap();
-            assert_eq!((pem.trim_ascii(), stream.waiting()), (PEM, &b"\nrest"[..]));
+            assert_eq!((pem.trim_ascii(), stream.buffered()), (PEM, &b"\nrest"[..]));
         }
     }
 
@@ -198,14 +187,14 @@ mod tests {
             (&[b'\n'; 65], StreamStart::Other),
             (b"GET / HTTP", StreamStart::Other),
         ] {
-            assert_eq!(stream(bytes).opening(), expected, "{:?}", bytes.escape_ascii().to_string());
+            assert_eq!(stream(bytes).start(), expected, "{:?}", bytes.escape_ascii().to_string());
         }
     }
 
     #[test]
     fn line_ends_after_a_pem_are_counted_but_not_taken() {
         for (bytes, count) in [(&b"x"[..], 0), (b"\nx", 1), (b"\r\nx", 2), (b"\n\n\n\n\n", 4), (b"", 0)] {
-            assert_eq!((stream(bytes).line_ends(), stream(bytes).waiting()), (count, bytes));
+            assert_eq!((stream(bytes).line_ends(), stream(bytes).buffered()), (count, bytes));
         }
         assert_eq!(stream(b"\nabc").block_after(1, 3), Some(&b"abc"[..]));
         assert_eq!(stream(b"\nabc").block_after(2, 3), None);

@@ -1,7 +1,7 @@
-//! The sixteen bytes in clear with which each side begins (`docs/PROTOCOL.md`, section 2). They tell two
-//! rsachats in words why they do not fit, and turn everything else away at its first wrong byte.
+//! Preface: the sixteen bytes in clear with which each side begins (`docs/PROTOCOL.md`, section 2).
+//! It tells two rsachats why they do not fit; anything else is refused at its first wrong byte.
 
-use super::WireError;
+use super::{Purpose, WireError};
 
 /// Bytes of a preface.
 pub const PREFACE_BYTES: usize = 16;
@@ -12,33 +12,6 @@ pub const VERSION: u8 = 1;
 /// Cipher suite.
 pub const SUITE: u8 = 1;
 
-/// What a connection is for. Both sides must want the same.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Purpose {
-    /// Messages between people.
-    Chat,
-    /// A stream of bytes.
-    Pipe,
-}
-
-impl Purpose {
-    fn number(self) -> u8 {
-        match self {
-            Self::Chat => 1,
-            Self::Pipe => 2,
-        }
-    }
-}
-
-impl std::fmt::Display for Purpose {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Chat => "conversation",
-            Self::Pipe => "pipe",
-        })
-    }
-}
-
 /// One side's preface.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Preface {
@@ -46,7 +19,7 @@ pub struct Preface {
 }
 
 impl Preface {
-    /// The preface of this version for the given purpose.
+    /// Preface of this version for a purpose.
     #[must_use]
     pub fn new(purpose: Purpose) -> Self {
         Self { purpose }
@@ -55,17 +28,21 @@ impl Preface {
     /// The sixteen bytes: magic (8), version, suite, purpose, five zero bytes.
     #[must_use]
     pub fn to_bytes(self) -> [u8; PREFACE_BYTES] {
+        let purpose = match self.purpose {
+            Purpose::Chat => 1,
+            Purpose::Pipe => 2,
+        };
         let mut bytes = [0; PREFACE_BYTES];
-        let said = MAGIC.into_iter().chain([VERSION, SUITE, self.purpose.number()]);
-        bytes.iter_mut().zip(said).for_each(|(slot, byte)| *slot = byte);
+        let fields = MAGIC.into_iter().chain([VERSION, SUITE, purpose]);
+        bytes.iter_mut().zip(fields).for_each(|(slot, byte)| *slot = byte);
         bytes
     }
 
-    /// Looks at what has arrived of the other side's preface, however little that is.
+    /// Compares what has arrived of the peer's preface, however little that is.
     ///
     /// # Errors
-    /// [`WireError::NotRsachat`] as soon as one byte differs from every rsachat there can be;
-    /// [`WireError::Version`] and [`WireError::Purpose`] once all sixteen are there.
+    /// [`WireError::NotRsachat`] as soon as one byte is not that of any rsachat;
+    /// [`WireError::Version`] and [`WireError::Purpose`] once all sixteen have arrived.
     pub fn greet(self, arrived: &[u8]) -> Result<PrefaceProgress, WireError> {
         if arrived.iter().zip(MAGIC).any(|(got, wanted)| *got != wanted) {
             return Err(WireError::NotRsachat);
@@ -88,12 +65,12 @@ impl Preface {
     }
 }
 
-/// How far the other side's preface has come.
+/// How much of the peer's preface has arrived.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PrefaceProgress {
-    /// Right so far, more bytes are needed.
+    /// Correct so far; more bytes are needed.
     Incomplete,
-    /// Sixteen bytes, and both sides mean the same.
+    /// All sixteen bytes, equal to ours.
     Agreed,
 }
 
@@ -102,17 +79,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stranger_is_known_by_its_first_wrong_byte() {
+    fn another_protocol_is_refused_at_its_first_wrong_byte() {
         let chat = Preface::new(Purpose::Chat);
-        for hello in [&b"G"[..], b"\x16\x03\x01", b"S", b"rsac\0", b"rsachat\r"] {
-            assert_eq!(chat.greet(hello), Err(WireError::NotRsachat), "{hello:?}");
+        for bytes in [&b"G"[..], b"\x16\x03\x01", b"S", b"rsac\0", b"rsachat\r"] {
+            assert_eq!(chat.greet(bytes), Err(WireError::NotRsachat), "{bytes:?}");
         }
         assert_eq!(chat.greet(b""), Ok(PrefaceProgress::Incomplete));
         assert_eq!(chat.greet(b"rsachat\n\x01"), Ok(PrefaceProgress::Incomplete));
     }
 
     #[test]
-    fn a_mismatch_is_said_in_words() {
+    fn a_mismatch_names_what_differs() {
         let chat = Preface::new(Purpose::Chat);
         let pipe = Preface::new(Purpose::Pipe);
         assert_eq!(chat.greet(&chat.to_bytes()), Ok(PrefaceProgress::Agreed));

@@ -1,5 +1,5 @@
-//! Records: what two people, or two programs, say to each other inside the encryption
-//! (`docs/PROTOCOL.md`, section 5). Plaintext is type (1 byte), body length (2, big-endian), body, zeros.
+//! Records, the units inside the encryption (`docs/PROTOCOL.md`, section 5). A plaintext is type
+//! (1 byte), body length (2, big-endian), body, and padding of zeros.
 
 use super::WireError;
 
@@ -10,10 +10,10 @@ const CHAT_BLOCK: usize = 256;
 /// The type of [`Record::Data`].
 pub(super) const DATA: u8 = 5;
 
-/// One record, opened.
+/// One record in plaintext.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Record {
-    /// The first record of each side: proof that both saw the same handshake, and what to be called.
+    /// First record of each side: proof that both saw the same handshake, and the claimed name.
     Confirm(Confirm),
     /// A message of a person. `seq` counts from 1 in each direction without gaps.
     Text {
@@ -36,12 +36,12 @@ pub enum Record {
         /// Bytes in that direction.
         total: u64,
     },
-    /// So many of a stream's bytes are where they are going; a later one says more.
+    /// The first `total` bytes of a stream are written and flushed; a later record says more.
     Stored {
         /// Bytes written and flushed.
         total: u64,
     },
-    /// Asks for a sign of life.
+    /// Asks for a [`Record::Pong`].
     Ping(u64),
     /// Answers a ping with its own number.
     Pong(u64),
@@ -62,28 +62,28 @@ pub struct Confirm {
     pub name: Vec<u8>,
 }
 
-/// Why a side says goodbye.
+/// Why a side ends the session, as [`Record::Bye`] says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ByeReason {
-    /// The person ended the conversation or the program.
+    /// The user ended the conversation or the program.
     Leaving,
-    /// The same identity has connected anew; the newer connection stays.
+    /// The same key has connected again; the newer connection stays.
     Replaced,
-    /// The person no longer wants to talk to this key.
+    /// The user no longer accepts this key.
     Refused,
-    /// Who read the bytes that we wrote out has gone.
+    /// The program that read our output has gone.
     OutputGone,
-    /// The device that we wrote to is full.
+    /// The device of our output is full.
     OutputFull,
-    /// The bytes could not be written for another reason.
+    /// Our output could not be written for another reason.
     OutputFailed,
-    /// The bytes that we were to send could not be read to their end.
+    /// Our input could not be read to its end.
     InputFailed,
     /// A reason of a later version.
     Other(u8),
 }
 
-/// How much a record is lengthened so that its size tells less.
+/// Padding of a record, so that its size tells less.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Padding {
     /// To the next of 256, 512, 1,024 … bytes of plaintext.
@@ -102,7 +102,7 @@ impl Record {
     /// [`WireError::TooLong`] when the body does not fit a record.
     pub fn write(&self, padding: Padding, out: &mut Vec<u8>) -> Result<(), WireError> {
         let start = out.len();
-        out.extend_from_slice(&[self.number(), 0, 0]);
+        out.extend_from_slice(&[self.type_number(), 0, 0]);
         match self {
             Self::Confirm(confirm) => {
                 out.extend_from_slice(&confirm.transcript);
@@ -137,10 +137,10 @@ impl Record {
     /// Reads the plaintext of one record.
     ///
     /// # Errors
-    /// [`WireError::Malformed`] when lengths disagree, padding is not zero or a body has the wrong form;
-    /// [`WireError::UnknownType`] for a type outside the range that may be ignored.
+    /// [`WireError::Malformed`] when lengths disagree, padding is not zero or a body has the wrong
+    /// form; [`WireError::UnknownType`] for a type outside the range that may be ignored.
     pub fn read(plaintext: &[u8]) -> Result<Self, WireError> {
-        let (number, body) = take_apart(plaintext)?;
+        let (number, body) = split_header(plaintext)?;
         match number {
             1 => read_confirm(body).map(Self::Confirm),
             2 => read_text(body),
@@ -159,7 +159,7 @@ impl Record {
         }
     }
 
-    fn number(&self) -> u8 {
+    fn type_number(&self) -> u8 {
         match self {
             Self::Confirm(_) => 1,
             Self::Text { .. } => 2,
@@ -213,7 +213,7 @@ impl Padding {
 }
 
 /// Type and body of a plaintext.
-pub(super) fn take_apart(plaintext: &[u8]) -> Result<(u8, &[u8]), WireError> {
+pub(super) fn split_header(plaintext: &[u8]) -> Result<(u8, &[u8]), WireError> {
     let ([number, high, low], rest) =
         plaintext.split_first_chunk::<HEADER_BYTES>().ok_or(WireError::Malformed)?;
     let length = usize::from(u16::from_be_bytes([*high, *low]));
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn the_size_of_a_chat_record_tells_only_its_power_of_two() {
+    fn the_size_of_a_chat_record_reveals_only_its_power_of_two() {
         let size = |bytes: usize| {
             let mut plaintext = Vec::new();
             let text = Record::Text { seq: 1, time_ms: 0, text: vec![b'a'; bytes] };

@@ -204,7 +204,7 @@ fn everything_on_the_raw_wire() {
         OaepCloseReason::Key(PemError::NotRsa),
         OaepCloseReason::Key(PemError::Key(PublicKeyError::TooShort(512))),
         OaepCloseReason::OutOfStep,
-        OaepCloseReason::Unheard,
+        OaepCloseReason::NoReply,
         OaepCloseReason::Gone,
         OaepCloseReason::NoData,
     ];

@@ -116,7 +116,7 @@ impl Chat {
             let (name, waiting) = (conversation.name(), conversation.unacked.len());
             return self.refuse_line(Warning::QueueFull { name, waiting });
         }
-        match conversation.session.send(text, self.now.unix.0) {
+        match conversation.session.send(text, self.now.unix) {
             Ok(seq) => {
                 conversation.unacked.push(seq, text, self.now.mono);
                 self.record_own(conn, text, seq);

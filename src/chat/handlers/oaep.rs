@@ -20,14 +20,14 @@ impl Chat {
         if silent.len() >= limits::RAW_MUTE_CALLERS
             && let Some(oldest) = silent.first()
         {
-            self.with_session(*oldest, AnySession::overloaded);
+            self.with_session(*oldest, AnySession::handle_overload);
         }
     }
 
     pub(crate) fn handle_oaep_event(&mut self, conn: ConnId, event: OaepEvent) {
         match event {
             OaepEvent::Joined(key) => self.handle_oaep_joined(conn, key),
-            OaepEvent::Heard(text) => {
+            OaepEvent::Message(text) => {
                 if let Some(message) = self.receive(conn, self.now.unix, text) {
                     // No receipt is sent; the front end records that it was shown, and on which
                     // connection.
@@ -35,9 +35,9 @@ impl Chat {
                     self.effects.push(Effect::Show(Notice::Message(message), Some(due)));
                 }
             }
-            OaepEvent::Unread { in_a_row } => self.warn_not_decrypted(conn, in_a_row),
-            OaepEvent::Parts(count) => self.effects.info(Info::Raw(RawInfo::Parts { count })),
-            OaepEvent::Waits => self.show_oaep_info(conn, |name| RawInfo::Waits { name }),
+            OaepEvent::NotOpened { in_a_row } => self.warn_not_decrypted(conn, in_a_row),
+            OaepEvent::Split(count) => self.effects.info(Info::Raw(RawInfo::Parts { count })),
+            OaepEvent::Delayed => self.show_oaep_info(conn, |name| RawInfo::Waits { name }),
             OaepEvent::Answered => self.show_oaep_info(conn, |name| RawInfo::Answered { name }),
             OaepEvent::Sent { upto } => {
                 if let Some(conversation) = self.conversations.get_mut(conn) {

@@ -8,7 +8,7 @@ use crate::chat::conversation::{Conversation, Peer};
 use crate::chat::io::Effect;
 use crate::chat::notice::{Impersonated, Info, KeyStatus, Message, Notice, Warning};
 use crate::chat::types::{AcceptPolicy, DialOutcome, Origin, PeerId, Protocol, ReceiptDue, TrustLevel};
-use crate::crypto::{Fingerprint, OaepJob, PublicKey, RsaJob, Seed};
+use crate::crypto::{Fingerprint, PublicKey, RsaJob, Seed};
 use crate::ids::{ConnId, DialId, JobQueue, ListenerId};
 use crate::peers::book::{Change, Trust};
 use crate::peers::name::Name;
@@ -66,7 +66,7 @@ impl Chat {
             self.effects.push(Effect::Close(conn));
             return self.warn_limited(Warning::TooManyPeers { limit: self.capacity });
         }
-        if let AnySession::Raw(_) = session {
+        if let AnySession::Oaep(_) = session {
             self.evict_silent_oaep_caller();
         }
         self.conversations.insert(conn, Conversation::new(session, Origin::Inbound { from, accept }));
@@ -98,7 +98,7 @@ impl Chat {
             if deadline.is_some_and(|due| now >= due) {
                 self.with_session(conn, |session| session.close(ByeReason::Leaving));
             }
-            self.with_session(conn, |session| session.handle_timeout(now.0));
+            self.with_session(conn, |session| session.handle_timeout(now));
         }
         if let Some(seconds) = self.keygen.as_mut().and_then(|keygen| keygen.report(now)) {
             self.effects.info(Info::StillMaking { seconds });
@@ -113,10 +113,10 @@ impl Chat {
         let is_inbound = conversation.is_some_and(|conversation| conversation.origin.is_inbound());
         let is_known = conversation.is_some_and(|conversation| conversation.peer.is_some());
         let queue = match job {
-            RsaJob::Open { .. } if is_inbound => JobQueue::Unauthenticated,
+            RsaJob::Decapsulate { .. } if is_inbound => JobQueue::Unauthenticated,
             // On the raw wire no key is ever proved; a caller that has shown that it knows ours
             // counts as known.
-            RsaJob::Raw(OaepJob::Check { .. } | OaepJob::Open { .. }) if is_inbound && !is_known => {
+            RsaJob::CheckPem { .. } | RsaJob::OpenBlock { .. } if is_inbound && !is_known => {
                 JobQueue::Unauthenticated
             }
             _ => JobQueue::Authenticated,
@@ -132,9 +132,9 @@ impl Chat {
                     self.effects.push(Effect::ReadBook { conn });
                 }
             }
-            Event::Established { name } => self.handle_established(conn, &name),
-            Event::Message { seq, time_ms, text } => {
-                if let Some(message) = self.receive(conn, UnixMs(time_ms), text) {
+            Event::Established { name, .. } => self.handle_established(conn, &name),
+            Event::Message { seq, sent, text } => {
+                if let Some(message) = self.receive(conn, sent, text) {
                     let due = ReceiptDue { conn, upto: seq };
                     self.effects.push(Effect::Show(Notice::Message(message), Some(due)));
                 }

@@ -11,6 +11,7 @@ use crate::crypto::{Identity, PublicKey, RsaJob};
 use crate::limits::{CONNECT_TIMEOUT_MS, LISTEN_FIRST_MS};
 use crate::net::{Net, NetEvent};
 use crate::session::{CloseReason, Event, Output, Role, Session, SessionConfig};
+use crate::time::MonoMs;
 use crate::wire::Purpose;
 
 /// Decision on the key of the peer.
@@ -118,13 +119,13 @@ impl Probe<'_> {
                 return Ok(());
             }
             if let Some(due) = self.session.as_ref().and_then(Session::poll_timeout) {
-                deadline = self.started + Duration::from_millis(due);
+                deadline = self.started + Duration::from_millis(due.0);
             }
         }
     }
 
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    fn now(&self) -> MonoMs {
+        MonoMs(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 
     fn handle_net_event(&mut self, event: NetEvent) -> Option<ProbeOutcome> {
@@ -136,7 +137,7 @@ impl Probe<'_> {
             NetEvent::Bytes { bytes, .. } => {
                 let room = FIRST_BYTES.saturating_sub(self.result.first_bytes.len());
                 self.result.first_bytes.extend(bytes.iter().take(room));
-                let now = self.now_ms();
+                let now = self.now();
                 let Some(session) = &mut self.session else { return Some(ProbeOutcome::SpokeFirst) };
                 session.handle_bytes(now, &bytes);
                 self.drain()
@@ -158,7 +159,7 @@ impl Probe<'_> {
 
     /// Handles the deadline of the peer: to speak first, or to go on with the handshake.
     fn handle_timeout(&mut self) -> Option<ProbeOutcome> {
-        let now = self.now_ms();
+        let now = self.now();
         if let Some(session) = &mut self.session {
             session.handle_timeout(now);
         } else {
@@ -172,7 +173,7 @@ impl Probe<'_> {
     /// Drains the session until it waits for the peer. Its RSA jobs run here: nobody else is kept
     /// waiting.
     fn drain(&mut self) -> Option<ProbeOutcome> {
-        let now = self.now_ms();
+        let now = self.now();
         let session = self.session.as_mut()?;
         loop {
             let mut pending = None;
@@ -192,7 +193,7 @@ impl Probe<'_> {
                     return (self.decapsulated == Decapsulated::Yes).then_some(ProbeOutcome::Authenticated);
                 }
                 Some(Pending::Job(job)) => {
-                    if matches!(job, RsaJob::Open { .. }) {
+                    if matches!(job, RsaJob::Decapsulate { .. }) {
                         self.decapsulated = Decapsulated::Yes;
                     }
                     session.handle_job(now, job.run(self.own));

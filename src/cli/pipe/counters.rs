@@ -114,9 +114,9 @@ impl Counters {
     /// Whether the peer is read at this moment.
     pub(crate) fn read_state(&self) -> ReadState {
         if self.writing.load(Ordering::Relaxed) {
-            ReadState::Elsewhere
+            ReadState::Paused
         } else {
-            ReadState::HeardAt(self.last_read_ms.load(Ordering::Relaxed))
+            ReadState::ReceivedAt(MonoMs(self.last_read_ms.load(Ordering::Relaxed)))
         }
     }
 }

@@ -50,7 +50,7 @@ impl Download {
         let (mut start, mut end) = (0, early.len());
         let error = loop {
             let arrived = buffer.get_mut(start..end).unwrap_or_default();
-            let used = self.incoming.take(counters.now().0, arrived, &mut ranges, &mut events);
+            let used = self.incoming.handle_bytes(counters.now(), arrived, &mut ranges, &mut events);
             if used > 0 {
                 counters.mark_read();
             }
@@ -61,7 +61,7 @@ impl Download {
             ranges.clear();
             let mut over = false;
             for event in events.drain(..) {
-                over |= matches!(event, RecvEvent::Over(_));
+                over |= matches!(event, RecvEvent::Closed(_));
                 if let RecvEvent::Ended { .. } = event {
                     self.output = None;
                     release_stdout();

@@ -70,7 +70,7 @@ impl Relay {
                 let _ = waker.wake();
             }
         };
-        let sender = Arc::new(FrameSender::new(pipe.outgoing, stream.try_clone()?));
+        let sender = Arc::new(FrameSender::new(pipe.send, stream.try_clone()?));
         let counters = Arc::new(Counters::new());
 
         let (up_sender, up_counters, up_report) =
@@ -83,12 +83,12 @@ impl Relay {
             up_report(RelayEvent::Upload(end));
         })?;
 
-        let (incoming, output) = (pipe.incoming, Some(duplicate(io::stdout())?));
+        let (incoming, output) = (pipe.recv, Some(duplicate(io::stdout())?));
         let progress_row = progress.clear_on_output();
         let download = Download { stream: stream.try_clone()?, incoming, output, progress_row };
         let (down_counters, down_report) = (Arc::clone(&counters), report.clone());
         thread::Builder::new().name("down".into()).spawn(move || {
-            download.run(&pipe.arrived, &down_counters, |event| down_report(RelayEvent::Download(event)));
+            download.run(&pipe.buffered, &down_counters, |event| down_report(RelayEvent::Download(event)));
         })?;
 
         let control_sender = Arc::clone(&sender);
@@ -97,7 +97,7 @@ impl Relay {
         })?;
         Ok(Self {
             sender,
-            keepalive: Keepalive::new(counters.now().0),
+            keepalive: Keepalive::new(counters.now()),
             counters,
             events,
             stream,
@@ -186,12 +186,12 @@ impl Relay {
             RecvEvent::Stored { total } => self.stored = Some(total),
             RecvEvent::Ping(number) => self.sender.queue(Control::Pong(number)),
             // The error of the socket comes next, with its reason.
-            RecvEvent::Over(CloseReason::ConnectionLost { .. }) => {}
+            RecvEvent::Closed(CloseReason::ConnectionLost { .. }) => {}
             // Its end and its last confirmation came before, so it left when all was done.
-            RecvEvent::Over(CloseReason::Bye(ByeReason::Leaving)) if self.is_complete() => {
+            RecvEvent::Closed(CloseReason::Bye(ByeReason::Leaving)) if self.is_complete() => {
                 return Some(PipeOutcome::Complete);
             }
-            RecvEvent::Over(reason) => return Some(PipeOutcome::Closed(reason)),
+            RecvEvent::Closed(reason) => return Some(PipeOutcome::Closed(reason)),
         }
         None
     }
@@ -208,8 +208,9 @@ impl Relay {
             self.confirm_at = None;
             self.sender.queue(Control::Stored(self.counters.written_to_confirm()));
         }
-        let due = match self.keepalive.beat(now.0, self.counters.read_state()) {
-            KeepaliveAction::Wait(due) => MonoMs(due),
+        self.keepalive.observe(now, self.counters.read_state());
+        let due = match self.keepalive.handle_timeout(now) {
+            KeepaliveAction::Wait(due) => due,
             KeepaliveAction::Ping => {
                 self.sender.queue(Control::Ping(now.0));
                 now

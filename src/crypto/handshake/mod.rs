@@ -1,6 +1,6 @@
-//! The handshake `Noise_pqXX_XWing+RSAOAEP_AESGCM_SHA256` (`docs/PROTOCOL.md`, section 4), after Angel,
-//! Dowling, Hülsing, Schwabe and Weber, "Post Quantum Noise" (CCS 2022). Each state owns its data and is
-//! consumed by the next; RSA happens outside, between two states.
+//! Handshake `Noise_pqXX_XWing+RSAOAEP_AESGCM_SHA256` (`docs/PROTOCOL.md`, section 4), after Angel,
+//! Dowling, Hülsing, Schwabe and Weber, "Post Quantum Noise" (CCS 2022). Each state owns its data
+//! and is consumed by the next; RSA happens outside, between two states.
 //!
 //! ```text
 //! 1  I → R   e          X-Wing public key
@@ -14,29 +14,32 @@ pub mod responder;
 
 use subtle::ConstantTimeEq;
 
-use super::cipher_state::{OpenKey, SealKey, TAG_BYTES, open_key, seal_key};
+use super::HandshakeError;
+use super::cipher_state::{CipherState, OpenKey, SealKey, TAG_BYTES};
 use super::symmetric_state::SymmetricState;
 
 /// Noise's protocol name; longer than a hash, so it is hashed.
 const PROTOCOL: &[u8] = b"Noise_pqXX_XWing+RSAOAEP_AESGCM_SHA256";
 
-/// A step failed. It says no more, because a peer that learns why learns too much.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the handshake failed")]
-pub struct HandshakeError;
-
-/// What a finished handshake gives one side.
+/// Result of a finished handshake for one side.
 #[expect(missing_debug_implementations, reason = "holds keys")]
 pub struct Split {
-    /// For what this side sends.
+    /// Key of what this side sends.
     pub seal: SealKey,
-    /// For what this side receives.
+    /// Key of what this side receives.
     pub open: OpenKey,
-    /// What both sides saw.
+    /// Handshake hash of both sides.
     pub transcript: TranscriptHash,
 }
 
-/// Noise's handshake hash `h` after message 4: equal only if both sides saw the same bytes and keys.
+impl Split {
+    fn new(own: &[u8; 32], peer: &[u8; 32], transcript: [u8; 32]) -> Self {
+        let transcript = TranscriptHash(transcript);
+        Self { seal: SealKey(CipherState::new(own)), open: OpenKey(CipherState::new(peer)), transcript }
+    }
+}
+
+/// Noise's handshake hash `h` after message 4: equal only if both sides saw the same bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TranscriptHash([u8; 32]);
 
@@ -54,18 +57,17 @@ impl TranscriptHash {
     }
 }
 
-/// Takes an encrypted part from the end of a message: `(before, part)`.
-fn cut(message: &[u8], from_end: usize) -> Result<(&[u8], &[u8]), HandshakeError> {
-    let at = message.len().checked_sub(from_end).ok_or(HandshakeError)?;
-    message.split_at_checked(at).ok_or(HandshakeError)
+/// Splits the tag of the empty payload from the end of a message.
+fn split_payload(message: &[u8]) -> Result<(&[u8], &[u8; TAG_BYTES]), HandshakeError> {
+    message.split_last_chunk().ok_or(HandshakeError)
 }
 
-/// An empty payload, sealed: all that follows the tokens of a message.
-fn payload(state: &mut SymmetricState, message: &mut Vec<u8>) {
+/// Appends the empty payload of a message.
+fn write_payload(state: &mut SymmetricState, message: &mut Vec<u8>) {
     state.encrypt_and_hash(&[], message);
 }
 
-/// Bytes of an RSA ciphertext under our own key, encrypted once more.
-fn sealed_ciphertext_bytes(modulus_bits: u32) -> usize {
-    usize::try_from(modulus_bits / 8).unwrap_or(0) + TAG_BYTES
+/// Bytes of an OAEP ciphertext to our own key, encrypted once more.
+fn sealed_ciphertext_bytes(own_bits: u32) -> usize {
+    usize::try_from(own_bits / 8).unwrap_or(0) + TAG_BYTES
 }

@@ -1,9 +1,8 @@
-//! One conversation on the raw wire (`docs/RAW.md`), as the Python tutorial has it: a PEM, then RSA-OAEP blocks.
-//! Nobody is authenticated, nothing is ordered, counted or acknowledged. Like a `Session` it knows no socket and
-//! no clock; bytes and milliseconds come in, [`Output`]s come out, and its drain and poison laws hold here too.
+//! Session on the raw wire (`docs/RAW.md`), the Python tutorial's protocol: a PEM, then RSA-OAEP
+//! blocks. Nobody is authenticated, nothing is ordered, counted or acknowledged. Like
+//! [`super::Session`] it does no I/O, and its drain and poison laws hold here too.
 
 mod outbox;
-mod state;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -12,61 +11,60 @@ use std::collections::VecDeque;
 
 use zeroize::Zeroizing;
 
-use super::{CloseReason, Event, Output, SendError};
-use crate::crypto::{JobResult, OaepJob, OaepJobResult, PublicKey, RsaJob, Seed};
+use super::types::{CloseReason, Event, Output, SendError};
+use crate::crypto::{JobResult, PublicKey, RsaJob, Seed};
 use crate::limits;
+use crate::time::MonoMs;
 use crate::wire::{ByeReason, OaepStream, PREFACE_BYTES, StreamStart, split_text};
 use outbox::{Outbox, Pace};
-use state::{Expecting, PeerState};
 pub use types::{OaepCloseReason, OaepEvent, OaepRole};
+use types::{PeerState, RecvState};
 
-/// The message that ends a conversation.
+/// The message that ends a session.
 pub const EXIT: &str = "exit";
 
-/// One conversation on the raw wire.
+/// Session on the raw wire.
 #[expect(missing_debug_implementations, reason = "holds text")]
 pub struct OaepSession {
-    side: OaepRole,
-    peer: Option<PublicKey>,
-    hearing: Expecting,
+    role: OaepRole,
+    peer_key: Option<PublicKey>,
+    peer: PeerState,
+    recv: RecvState,
     stream: OaepStream,
-    presence: PeerState,
-    heard: u64,
-    unread: u32,
-    answered: u64,
+    /// Blocks that opened.
+    received: u64,
+    /// Blocks in a row that did not open.
+    not_opened: u32,
+    answered: bool,
     outbox: Outbox,
     outputs: VecDeque<Output>,
-    started_ms: u64,
-    now_ms: u64,
+    started: MonoMs,
+    now: MonoMs,
 }
 
 impl OaepSession {
-    /// Begins as `side`. `seed` is this connection's only randomness; `now_ms` is monotonic.
+    /// Begins a session. `seed` is its only randomness.
     #[must_use]
-    pub fn new(side: OaepRole, seed: Seed, now_ms: u64) -> Self {
-        let pace = match side {
-            OaepRole::OneWay => Pace::OneByOne,
-            OaepRole::Listener(_) | OaepRole::Dialer(_) => Pace::Free,
+    pub fn new(role: OaepRole, seed: Seed, now: MonoMs) -> Self {
+        let (pace, first) = match &role {
+            OaepRole::Listener(own) => (Pace::Free, Some(pem_of(own))),
+            OaepRole::Dialer(_) => (Pace::Free, None),
+            OaepRole::OneWay => (Pace::OneByOne, None),
         };
-        let mut session = Self {
-            side,
-            peer: None,
-            hearing: Expecting::Start,
+        Self {
+            role,
+            peer_key: None,
+            peer: PeerState::Unknown,
+            recv: RecvState::Start,
             stream: OaepStream::default(),
-            presence: PeerState::Unknown,
-            heard: 0,
-            unread: 0,
-            answered: 0,
+            received: 0,
+            not_opened: 0,
+            answered: false,
             outbox: Outbox::new(pace, seed),
-            outputs: VecDeque::new(),
-            started_ms: now_ms,
-            now_ms,
-        };
-        if let OaepRole::Listener(own) = &session.side {
-            let pem = pem_of(own);
-            session.outputs.push_back(Output::Transmit(pem));
+            outputs: first.into_iter().map(Output::Transmit).collect(),
+            started: now,
+            now,
         }
-        session
     }
 
     /// The next output, until `None`.
@@ -74,216 +72,220 @@ impl OaepSession {
         self.outputs.pop_front()
     }
 
-    /// Takes what has arrived on the socket, in whatever pieces.
-    pub fn handle_bytes(&mut self, now_ms: u64, bytes: &[u8]) {
-        self.now_ms = now_ms;
-        if self.hearing != Expecting::Over {
+    /// Takes bytes that have arrived, in whatever pieces.
+    pub fn handle_bytes(&mut self, now: MonoMs, bytes: &[u8]) {
+        self.now = now;
+        if self.recv != RecvState::Closed {
             self.stream.push(bytes);
             self.advance();
         }
     }
 
     /// Takes the result of a job that was asked for.
-    pub fn handle_job(&mut self, now_ms: u64, result: JobResult) {
-        self.now_ms = now_ms;
-        let JobResult::Raw(result) = result else { return };
-        match (self.hearing, result) {
-            (Expecting::Over, _) => return,
-            (_, OaepJobResult::Encapsulated(block)) => self.sealed(block),
-            (Expecting::Checking, OaepJobResult::Checked(Ok(key))) => self.met(key),
-            (Expecting::Checking, OaepJobResult::Checked(Err(error))) => {
-                self.over(raw(OaepCloseReason::Key(error)));
+    pub fn handle_job(&mut self, now: MonoMs, result: JobResult) {
+        self.now = now;
+        match (self.recv, result) {
+            (RecvState::Closed, _) => return,
+            (_, JobResult::BlockSealed(block)) => self.transmit_block(block),
+            (RecvState::CheckingKey, JobResult::PemChecked(Ok(key))) => self.take_peer_key(key),
+            (RecvState::CheckingKey, JobResult::PemChecked(Err(error))) => {
+                self.end(OaepCloseReason::Key(error));
             }
-            (Expecting::Trying { skipped }, OaepJobResult::Opened(None))
+            (RecvState::OpeningFirst { skipped }, JobResult::BlockOpened(None))
                 if skipped < self.stream.line_ends() =>
             {
-                self.hearing = Expecting::First { skipped: skipped + 1 };
+                self.recv = RecvState::FirstBlock { skipped: skipped + 1 };
             }
-            (Expecting::Trying { skipped }, OaepJobResult::Opened(text)) => {
+            (RecvState::OpeningFirst { skipped }, JobResult::BlockOpened(text)) => {
                 self.stream.take(skipped + self.block_bytes());
-                self.opened(text);
+                self.handle_opened(text);
             }
-            (Expecting::Reading, OaepJobResult::Opened(text)) => self.opened(text),
+            (RecvState::Opening, JobResult::BlockOpened(text)) => self.handle_opened(text),
             _ => {}
         }
         self.advance();
     }
 
-    /// Whether bytes can be used now. While a job is pending they cannot: do not read.
-    #[must_use]
-    pub fn wants_read(&self) -> bool {
-        !self.hearing.is_work() && self.hearing != Expecting::Over
+    /// Takes the end of the peer's stream. What came before is still opened.
+    pub fn handle_eof(&mut self) {
+        if self.recv != RecvState::Closed && !self.has_ended() {
+            self.peer = PeerState::Ended { joined: self.peer == PeerState::Joined };
+            self.advance();
+        }
     }
 
-    /// Sends a message and returns its number. `exit` ends the conversation once it has been sent.
+    /// Does what is due: ends the session with a peer that sends no key, no end of its PEM, or
+    /// nothing at all, or that does not take our `exit`.
+    pub fn handle_timeout(&mut self, now: MonoMs) {
+        self.now = now;
+        if self.outbox.is_overdue(now) {
+            self.end(CloseReason::LocalClose);
+        }
+        if let Some((_, reason)) = self.recv_deadline().filter(|(due, _)| now >= *due) {
+            self.end(reason);
+        }
+        self.seal_next();
+    }
+
+    /// Ends a session whose job was refused, or that has to make room for another.
+    pub fn handle_overload(&mut self) {
+        self.end(CloseReason::Overloaded);
+    }
+
+    /// When [`OaepSession::handle_timeout`] is next due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<MonoMs> {
+        if self.recv == RecvState::Closed {
+            return None;
+        }
+        let due = self.recv_deadline().map(|(due, _)| due);
+        [due, self.outbox.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// Whether to read. While a job is pending, bytes cannot be used.
+    #[must_use]
+    pub fn wants_read(&self) -> bool {
+        !self.recv.awaits_job() && self.recv != RecvState::Closed
+    }
+
+    /// Sends a message and returns its number. `exit` ends the session once it has been sent.
     ///
     /// # Errors
-    /// [`SendError`] when there is no key to seal to, or the text exceeds [`limits::MESSAGE_BYTES`].
+    /// [`SendError`] when there is no key to seal to, or the text exceeds
+    /// [`limits::MESSAGE_BYTES`].
     pub fn send(&mut self, text: &str) -> Result<u64, SendError> {
-        let Some(peer) = self.peer.as_ref().filter(|_| !self.outbox.is_closing()) else {
-            return Err(match self.presence {
-                PeerState::Joined if self.peer.is_none() => SendError::NoKey,
-                _ => SendError::NotStanding,
+        let Some(key) = self.peer_key.as_ref().filter(|_| !self.outbox.is_closing()) else {
+            return Err(match self.peer {
+                PeerState::Joined if self.peer_key.is_none() => SendError::NoKey,
+                _ => SendError::NotEstablished,
             });
         };
         if text.len() > limits::MESSAGE_BYTES {
             return Err(SendError::TooLong { bytes: text.len() });
         }
-        let parts = split_text(text, peer.block_room(), EXIT);
+        let parts = split_text(text, key.block_room(), EXIT);
         if parts.len() > 1 {
-            self.outputs.push_back(event(OaepEvent::Parts(parts.len())));
+            self.outputs.push_back(event(OaepEvent::Split(parts.len())));
         }
-        let held_up = self.outbox.is_held_up();
+        let is_delayed = self.outbox.is_delayed();
         let number = self.outbox.send(&parts);
         if text == EXIT {
-            self.outbox.close(self.now_ms);
-        } else if held_up {
-            self.outputs.push_back(event(OaepEvent::Waits));
+            self.outbox.close(self.now);
+        } else if is_delayed {
+            self.outputs.push_back(event(OaepEvent::Delayed));
         }
-        self.pump();
+        self.seal_next();
         Ok(number)
     }
 
-    /// Ends the conversation: with `exit` where the peer can read it, otherwise by hanging up.
+    /// Ends the session: with `exit` if the peer can read it, otherwise by closing the connection.
     pub fn close(&mut self) {
-        if self.peer.is_none() || self.has_ended() {
-            self.over(CloseReason::LocalClose);
+        if self.peer_key.is_none() || self.has_ended() {
+            self.end(CloseReason::LocalClose);
         } else {
-            self.outbox.hurry(EXIT, self.now_ms);
-            self.pump();
+            self.outbox.close_now(EXIT, self.now);
+            self.seal_next();
         }
     }
 
-    /// The kernel takes no more of what we send: nothing more is sealed until [`OaepSession::drained`].
-    pub fn clogged(&mut self) {
-        self.outbox.clogged();
+    /// The kernel takes no more: nothing is sealed until [`OaepSession::write_drained`].
+    pub fn write_blocked(&mut self) {
+        self.outbox.write_blocked();
     }
 
     /// The kernel has taken everything.
-    pub fn drained(&mut self) {
-        self.outbox.drained();
-        self.pump();
+    pub fn write_drained(&mut self) {
+        self.outbox.write_drained();
+        self.seal_next();
     }
 
-    /// The peer's stream has ended. What came before is still opened and told.
-    pub fn handle_eof(&mut self) {
-        if self.hearing != Expecting::Over && !self.has_ended() {
-            self.presence = PeerState::Ended { joined: self.presence == PeerState::Joined };
-            self.advance();
-        }
-    }
-
-    /// The machine could not keep up.
-    pub fn overloaded(&mut self) {
-        self.over(CloseReason::Overloaded);
-    }
-
-    /// When [`OaepSession::handle_timeout`] is next due, in the monotonic milliseconds of `now_ms`.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<u64> {
-        if self.hearing == Expecting::Over {
-            return None;
-        }
-        let due = self.due().map(|(due, _)| due);
-        [due, self.outbox.poll_timeout()].into_iter().flatten().min()
-    }
-
-    /// Lets time pass: gives up who sends no key, an unending PEM, a silent caller, and a goodbye that does not go.
-    pub fn handle_timeout(&mut self, now_ms: u64) {
-        self.now_ms = now_ms;
-        if self.hearing == Expecting::Over {
-            return;
-        }
-        if self.outbox.is_overdue(now_ms) {
-            self.over(CloseReason::LocalClose);
-        }
-        if let Some((_, ending)) = self.due().filter(|(due, _)| now_ms >= *due) {
-            self.over(raw(ending));
-        }
-        self.pump();
-    }
-
-    /// What is waited for, until when, and what its absence means.
-    fn due(&self) -> Option<(u64, OaepCloseReason)> {
-        match (&self.hearing, &self.side) {
-            (Expecting::Pem { since_ms }, _) => {
-                Some((since_ms + limits::HANDSHAKE_TIMEOUT_MS, OaepCloseReason::EndlessKey))
+    /// Deadline of what the peer must send next, and the reason if it does not.
+    fn recv_deadline(&self) -> Option<(MonoMs, OaepCloseReason)> {
+        match (&self.recv, &self.role) {
+            (RecvState::Closed, _) => None,
+            (RecvState::Pem { since }, _) => {
+                Some((*since + limits::HANDSHAKE_TIMEOUT_MS, OaepCloseReason::EndlessKey))
             }
-            (_, OaepRole::Listener(_)) if self.presence == PeerState::Unknown => {
-                Some((self.started_ms + limits::RAW_MUTE_MS, OaepCloseReason::NoData))
+            (_, OaepRole::Listener(_)) if self.peer == PeerState::Unknown => {
+                Some((self.started + limits::RAW_MUTE_MS, OaepCloseReason::NoData))
             }
-            (Expecting::Start, OaepRole::Dialer(_) | OaepRole::OneWay) => {
-                Some((self.started_ms + limits::RAW_KEY_MS, OaepCloseReason::NoKey))
+            (RecvState::Start, OaepRole::Dialer(_) | OaepRole::OneWay) => {
+                Some((self.started + limits::RAW_KEY_MS, OaepCloseReason::NoKey))
             }
             _ => None,
         }
     }
 
-    /// Makes what it can of the bytes that wait.
+    /// Uses what has arrived, as far as the state can.
     fn advance(&mut self) {
-        while self.step() {}
-        if self.has_ended() && !self.hearing.is_work() && self.hearing != Expecting::Over {
-            self.over(self.cut_ending());
+        while self.take_next().is_some() {}
+        if self.has_ended() && self.wants_read() {
+            self.end(self.eof_reason());
         }
     }
 
-    /// One step; whether there may be another.
-    fn step(&mut self) -> bool {
-        match self.hearing {
-            Expecting::Start => match self.stream.opening() {
-                StreamStart::Undecided => return false,
-                StreamStart::Pem => self.hearing = Expecting::Pem { since_ms: self.now_ms },
-                StreamStart::Native => self.over(raw(OaepCloseReason::Native)),
-                StreamStart::Other if matches!(self.side, OaepRole::Listener(_)) => {
-                    self.hearing = Expecting::Blocks;
+    /// Takes the next unit of the stream; `None` until more has arrived or a job is done.
+    fn take_next(&mut self) -> Option<()> {
+        match self.recv {
+            RecvState::Start => match self.stream.start() {
+                StreamStart::Undecided => return None,
+                StreamStart::Pem => self.recv = RecvState::Pem { since: self.now },
+                StreamStart::Native => self.end(OaepCloseReason::Native),
+                StreamStart::Other if matches!(self.role, OaepRole::Listener(_)) => {
+                    self.recv = RecvState::Blocks;
                 }
                 StreamStart::Other => {
-                    let first = self.stream.waiting().iter().copied().take(PREFACE_BYTES).collect();
-                    self.over(raw(OaepCloseReason::NoPem(first)));
+                    let first = self.stream.buffered().iter().copied().take(PREFACE_BYTES).collect();
+                    self.end(OaepCloseReason::NoPem(first));
                 }
             },
-            Expecting::Pem { .. } => match self.stream.take_pem(limits::RAW_PEM_BYTES) {
-                Ok(None) => return false,
-                Ok(Some(pem)) => self.need(OaepJob::Check { pem: Zeroizing::new(pem) }, Expecting::Checking),
-                Err(_) => self.over(raw(OaepCloseReason::EndlessKey)),
+            RecvState::Pem { .. } => match self.stream.take_pem(limits::RAW_PEM_BYTES) {
+                Ok(pem) => {
+                    let pem = Zeroizing::new(pem?);
+                    self.start_job(RsaJob::CheckPem { pem }, RecvState::CheckingKey);
+                }
+                Err(_) => self.end(OaepCloseReason::EndlessKey),
             },
-            Expecting::First { skipped } => {
-                let Some(block) = self.stream.block_after(skipped, self.block_bytes()) else { return false };
-                let block = block.to_vec();
-                self.need(OaepJob::Open { block }, Expecting::Trying { skipped });
+            RecvState::FirstBlock { skipped } => {
+                let block = self.stream.block_after(skipped, self.block_bytes())?.to_vec();
+                self.start_job(RsaJob::OpenBlock { block }, RecvState::OpeningFirst { skipped });
             }
-            Expecting::Blocks | Expecting::Answers => {
-                let size = self.block_bytes();
-                if self.stream.block_after(0, size).is_none() {
-                    return false;
-                }
-                let block = self.stream.take(size);
-                match self.hearing {
-                    Expecting::Answers => self.answer(),
-                    _ => self.need(OaepJob::Open { block }, Expecting::Reading),
-                }
+            RecvState::Blocks => {
+                let block = self.take_block()?;
+                self.start_job(RsaJob::OpenBlock { block }, RecvState::Opening);
             }
-            Expecting::Checking | Expecting::Trying { .. } | Expecting::Reading | Expecting::Over => {
-                return false;
+            RecvState::Answers => {
+                self.take_block()?;
+                self.handle_answer();
             }
+            RecvState::CheckingKey
+            | RecvState::OpeningFirst { .. }
+            | RecvState::Opening
+            | RecvState::Closed => return None,
         }
-        true
+        Some(())
     }
 
-    /// The peer's key is sound.
-    fn met(&mut self, key: PublicKey) {
-        self.hearing = Expecting::First { skipped: 0 };
-        match &self.side {
+    fn take_block(&mut self) -> Option<Vec<u8>> {
+        let size = self.block_bytes();
+        self.stream.block_after(0, size)?;
+        Some(self.stream.take(size))
+    }
+
+    /// The peer's key has passed all checks.
+    fn take_peer_key(&mut self, key: PublicKey) {
+        self.recv = RecvState::FirstBlock { skipped: 0 };
+        match &self.role {
             OaepRole::Listener(_) => {}
             OaepRole::Dialer(own) => self.outputs.push_back(Output::Transmit(pem_of(own))),
-            OaepRole::OneWay => self.hearing = Expecting::Answers,
+            OaepRole::OneWay => self.recv = RecvState::Answers,
         }
-        self.peer = Some(key.clone());
+        self.peer_key = Some(key.clone());
         self.join(Some(key));
     }
 
     fn join(&mut self, key: Option<PublicKey>) {
-        self.presence = match self.presence {
+        self.peer = match self.peer {
             PeerState::Unknown => PeerState::Joined,
             PeerState::Ended { joined: false } => PeerState::Ended { joined: true },
             PeerState::Joined | PeerState::Ended { .. } => return,
@@ -291,64 +293,63 @@ impl OaepSession {
         self.outputs.push_back(event(OaepEvent::Joined(key)));
     }
 
-    fn opened(&mut self, text: Option<Zeroizing<Vec<u8>>>) {
-        self.hearing = Expecting::Blocks;
+    fn handle_opened(&mut self, text: Option<Zeroizing<Vec<u8>>>) {
+        self.recv = RecvState::Blocks;
         let Some(text) = text else {
-            self.unread += 1;
-            self.outputs.push_back(event(OaepEvent::Unread { in_a_row: self.unread }));
-            if self.unread >= limits::RAW_UNREAD {
-                self.over(raw(OaepCloseReason::OutOfStep));
+            self.not_opened += 1;
+            self.outputs.push_back(event(OaepEvent::NotOpened { in_a_row: self.not_opened }));
+            if self.not_opened >= limits::RAW_UNREAD {
+                self.end(OaepCloseReason::OutOfStep);
             }
             return;
         };
-        self.unread = 0;
-        self.heard += 1;
+        self.not_opened = 0;
+        self.received += 1;
         self.join(None);
         if text.as_slice() == EXIT.as_bytes() {
-            self.over(CloseReason::Bye(ByeReason::Leaving));
+            self.end(CloseReason::Bye(ByeReason::Leaving));
         } else {
-            self.outputs.push_back(event(OaepEvent::Heard(text.to_vec())));
+            self.outputs.push_back(event(OaepEvent::Message(text.to_vec())));
         }
     }
 
-    fn answer(&mut self) {
-        self.answered += 1;
-        if self.answered == 1 {
+    fn handle_answer(&mut self) {
+        if !std::mem::replace(&mut self.answered, true) {
             self.outputs.push_back(event(OaepEvent::Answered));
         }
-        self.outbox.answered();
-        self.pump();
+        self.outbox.handle_answer();
+        self.seal_next();
     }
 
-    fn sealed(&mut self, block: Vec<u8>) {
+    fn transmit_block(&mut self, block: Vec<u8>) {
         self.outputs.push_back(Output::Transmit(block));
-        if let Some(upto) = self.outbox.sealed(self.now_ms) {
+        if let Some(upto) = self.outbox.handle_sealed(self.now) {
             self.outputs.push_back(event(OaepEvent::Sent { upto }));
         }
         if self.outbox.has_closed() {
-            self.over(CloseReason::LocalClose);
+            self.end(CloseReason::LocalClose);
         }
-        self.pump();
+        self.seal_next();
     }
 
     /// Has the next part sealed, if one may go.
-    fn pump(&mut self) {
-        if self.hearing == Expecting::Over {
+    fn seal_next(&mut self) {
+        if self.recv == RecvState::Closed {
             return;
         }
-        if let Some(job) = self.peer.as_ref().and_then(|key| self.outbox.next(key, self.now_ms)) {
-            self.outputs.push_back(Output::Job(RsaJob::Raw(job)));
+        if let Some(job) = self.peer_key.as_ref().and_then(|key| self.outbox.next_job(key, self.now)) {
+            self.outputs.push_back(Output::Job(job));
         }
     }
 
-    fn need(&mut self, job: OaepJob, hearing: Expecting) {
-        self.hearing = hearing;
-        self.outputs.push_back(Output::Job(RsaJob::Raw(job)));
+    fn start_job(&mut self, job: RsaJob, recv: RecvState) {
+        self.recv = recv;
+        self.outputs.push_back(Output::Job(job));
     }
 
     /// Bytes of every block that comes: those of the key that it is sealed to.
     fn block_bytes(&self) -> usize {
-        match (&self.side, &self.peer) {
+        match (&self.role, &self.peer_key) {
             (OaepRole::Listener(own) | OaepRole::Dialer(own), _) => own.block_bytes(),
             (OaepRole::OneWay, Some(peer)) => peer.block_bytes(),
             (OaepRole::OneWay, None) => usize::MAX,
@@ -356,31 +357,27 @@ impl OaepSession {
     }
 
     fn has_ended(&self) -> bool {
-        matches!(self.presence, PeerState::Ended { .. })
+        matches!(self.peer, PeerState::Ended { .. })
     }
 
-    fn is_unheard(&self) -> bool {
-        matches!(self.side, OaepRole::Dialer(_)) && self.heard == 0
-    }
-
-    fn cut_ending(&self) -> CloseReason {
-        match self.presence {
+    /// Why the session ends with the peer's stream.
+    fn eof_reason(&self) -> CloseReason {
+        let joined = self.peer == PeerState::Ended { joined: true };
+        match &self.role {
             _ if self.outbox.is_closing() => CloseReason::LocalClose,
-            PeerState::Ended { joined: true } if self.is_unheard() => raw(OaepCloseReason::Unheard),
-            PeerState::Joined | PeerState::Ended { joined: true } => {
-                CloseReason::ConnectionLost { mid_record: !self.stream.waiting().is_empty() }
-            }
-            _ if matches!(self.side, OaepRole::Listener(_)) => raw(OaepCloseReason::Gone),
-            _ => raw(OaepCloseReason::NoKey),
+            OaepRole::Dialer(_) if joined && self.received == 0 => OaepCloseReason::NoReply.into(),
+            _ if joined => CloseReason::ConnectionLost { mid_record: !self.stream.buffered().is_empty() },
+            OaepRole::Listener(_) => OaepCloseReason::Gone.into(),
+            OaepRole::Dialer(_) | OaepRole::OneWay => OaepCloseReason::NoKey.into(),
         }
     }
 
-    fn over(&mut self, ending: CloseReason) {
-        if self.hearing != Expecting::Over {
-            self.hearing = Expecting::Over;
+    fn end(&mut self, reason: impl Into<CloseReason>) {
+        if self.recv != RecvState::Closed {
+            self.recv = RecvState::Closed;
             self.stream = OaepStream::default();
             self.outbox.clear();
-            self.outputs.push_back(Output::Event(Event::Closed(ending)));
+            self.outputs.push_back(Output::Event(Event::Closed(reason.into())));
         }
     }
 }
@@ -389,11 +386,7 @@ fn event(event: OaepEvent) -> Output {
     Output::Event(Event::Oaep(event))
 }
 
-fn raw(ending: OaepCloseReason) -> CloseReason {
-    CloseReason::Oaep(ending)
-}
-
-/// As the tutorial sends it: without a newline at its end.
+/// A PEM as the tutorial sends it: without a newline at its end.
 fn pem_of(key: &PublicKey) -> Vec<u8> {
     key.to_spki_pem().trim_ascii_end().into()
 }

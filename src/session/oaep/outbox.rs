@@ -1,14 +1,14 @@
-//! What a raw conversation still has to send: texts cut into parts, sealed one at a time and in order. It does not
-//! know what arrives, nor whose key it seals to.
+//! Send queue of a session on the raw wire: texts in parts, sealed one at a time, in order.
 
 use std::collections::VecDeque;
 
 use zeroize::Zeroizing;
 
-use crate::crypto::{OaepJob, PublicKey, Seed};
+use crate::crypto::{PublicKey, RsaJob, Seed};
 use crate::limits;
+use crate::time::MonoMs;
 
-/// How fast blocks may follow each other.
+/// How closely blocks may follow each other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Pace {
     /// As they come.
@@ -22,49 +22,37 @@ pub(super) struct Outbox {
     seed: Seed,
     parts: VecDeque<Part>,
     /// The part that is being sealed.
-    sealing: Option<QueuePlace>,
-    /// When the block went whose answer has not come.
-    unanswered: Option<u64>,
-    flow: SocketState,
-    farewell: Closing,
-    said: u64,
+    sealing: Option<Completes>,
+    /// When the block was sent whose answer has not come.
+    unanswered: Option<MonoMs>,
+    /// The kernel takes no more for now.
+    write_blocked: bool,
+    closing: Closing,
+    sent: u64,
     sealed: u64,
 }
 
 struct Part {
     text: Zeroizing<Vec<u8>>,
-    place: QueuePlace,
+    completes: Completes,
 }
 
-/// Where a part stands in what was said.
+/// Number of the text that a part completes, if it is the last one of a text.
 #[derive(Clone, Copy)]
-enum QueuePlace {
-    /// More of the same text follows.
-    Inside,
-    /// It completes the text of this number.
-    Completes(u64),
-    /// It is the farewell of one who does not wait for what was said before.
-    Closing,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum SocketState {
-    Open,
-    WriteBlocked,
-}
+struct Completes(Option<u64>);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Closing {
-    NotYet,
-    /// `exit` is the last of the parts; since when nothing has moved.
-    Said {
-        since_ms: u64,
+    No,
+    /// `exit` is the last of the parts; nothing was sent since.
+    Queued {
+        since: MonoMs,
     },
-    /// `exit` is the only part; since when.
-    Hurried {
-        since_ms: u64,
+    /// `exit` is the only part.
+    Immediate {
+        since: MonoMs,
     },
-    Sent,
+    Done,
 }
 
 impl Outbox {
@@ -75,97 +63,94 @@ impl Outbox {
             parts: VecDeque::new(),
             sealing: None,
             unanswered: None,
-            flow: SocketState::Open,
-            farewell: Closing::NotYet,
-            said: 0,
+            write_blocked: false,
+            closing: Closing::No,
+            sent: 0,
             sealed: 0,
         }
     }
 
     /// Takes a text in its parts and gives its number.
     pub(super) fn send(&mut self, parts: &[&str]) -> u64 {
-        self.said += 1;
+        self.sent += 1;
         let last = parts.len().saturating_sub(1);
         self.parts.extend(parts.iter().enumerate().map(|(index, part)| Part {
             text: Zeroizing::new(part.as_bytes().to_vec()),
-            place: if index == last { QueuePlace::Completes(self.said) } else { QueuePlace::Inside },
+            completes: Completes((index == last).then_some(self.sent)),
         }));
-        self.said
+        self.sent
     }
 
-    /// The last that was said ends the conversation.
-    pub(super) fn close(&mut self, now_ms: u64) {
-        self.farewell = Closing::Said { since_ms: now_ms };
+    /// The last text that was sent ends the session.
+    pub(super) fn close(&mut self, now: MonoMs) {
+        self.closing = Closing::Queued { since: now };
     }
 
-    /// Drops what waits and says the farewell at once.
-    pub(super) fn hurry(&mut self, farewell: &str, now_ms: u64) {
-        if matches!(self.farewell, Closing::NotYet | Closing::Said { .. }) {
-            let text = Zeroizing::new(farewell.as_bytes().to_vec());
-            self.parts = VecDeque::from([Part { text, place: QueuePlace::Closing }]);
-            self.farewell = Closing::Hurried { since_ms: now_ms };
+    /// Drops what waits and sends `exit` at once.
+    pub(super) fn close_now(&mut self, exit: &str, now: MonoMs) {
+        if matches!(self.closing, Closing::No | Closing::Queued { .. }) {
+            let text = Zeroizing::new(exit.as_bytes().to_vec());
+            self.parts = VecDeque::from([Part { text, completes: Completes(None) }]);
+            self.closing = Closing::Immediate { since: now };
         }
     }
 
     pub(super) fn is_closing(&self) -> bool {
-        self.farewell != Closing::NotYet
+        self.closing != Closing::No
     }
 
-    /// Whether the farewell has been sent.
+    /// Whether `exit` has been sent.
     pub(super) fn has_closed(&self) -> bool {
-        self.farewell == Closing::Sent
+        self.closing == Closing::Done
     }
 
-    /// Whether the farewell could have gone and did not.
-    pub(super) fn is_overdue(&self, now_ms: u64) -> bool {
-        self.overdue_ms().is_some_and(|due| now_ms >= due)
+    /// Whether `exit` could have been sent and was not.
+    pub(super) fn is_overdue(&self, now: MonoMs) -> bool {
+        self.exit_deadline().is_some_and(|due| now >= due)
     }
 
-    /// Whether a text said now is the first to wait for an answer.
-    pub(super) fn is_held_up(&self) -> bool {
+    /// Whether a text sent now would be the first to wait for an answer.
+    pub(super) fn is_delayed(&self) -> bool {
         self.parts.is_empty()
             && (self.unanswered.is_some() || (self.pace == Pace::OneByOne && self.is_sealing()))
     }
 
     /// The next part as a job, if there is one and it may go.
-    pub(super) fn next(&mut self, key: &PublicKey, now_ms: u64) -> Option<OaepJob> {
-        if self.is_sealing() || self.flow == SocketState::WriteBlocked || self.must_wait(now_ms) {
+    pub(super) fn next_job(&mut self, key: &PublicKey, now: MonoMs) -> Option<RsaJob> {
+        if self.is_sealing() || self.write_blocked || self.must_wait(now) {
             return None;
         }
         let part = self.parts.pop_front()?;
-        self.moved(now_ms);
-        self.sealing = Some(part.place);
+        self.note_progress(now);
+        self.sealing = Some(part.completes);
         self.sealed += 1;
         let coins = self.seed.derive(&format!("raw block {}", self.sealed));
-        Some(OaepJob::Seal { key: key.clone(), text: part.text, coins })
+        Some(RsaJob::SealBlock { key: key.clone(), text: part.text, coins })
     }
 
-    /// The part has been sealed and goes out; the number of the text that is whole now, if one is.
-    pub(super) fn sealed(&mut self, now_ms: u64) -> Option<u64> {
-        let place = self.sealing.take()?;
+    /// The part has been sealed and is sent. Returns the number of the text that it completes.
+    pub(super) fn handle_sealed(&mut self, now: MonoMs) -> Option<u64> {
+        let Completes(number) = self.sealing.take()?;
         if self.pace == Pace::OneByOne {
-            self.unanswered = Some(now_ms);
+            self.unanswered = Some(now);
         }
-        self.moved(now_ms);
+        self.note_progress(now);
         if self.is_closing() && self.parts.is_empty() {
-            self.farewell = Closing::Sent;
+            self.closing = Closing::Done;
         }
-        match place {
-            QueuePlace::Completes(number) => Some(number),
-            QueuePlace::Inside | QueuePlace::Closing => None,
-        }
+        number
     }
 
-    pub(super) fn answered(&mut self) {
+    pub(super) fn handle_answer(&mut self) {
         self.unanswered = None;
     }
 
-    pub(super) fn clogged(&mut self) {
-        self.flow = SocketState::WriteBlocked;
+    pub(super) fn write_blocked(&mut self) {
+        self.write_blocked = true;
     }
 
-    pub(super) fn drained(&mut self) {
-        self.flow = SocketState::Open;
+    pub(super) fn write_drained(&mut self) {
+        self.write_blocked = false;
     }
 
     /// Forgets what has not been sealed.
@@ -173,44 +158,44 @@ impl Outbox {
         self.parts.clear();
     }
 
-    /// When waiting ends by itself, in monotonic milliseconds.
-    pub(super) fn poll_timeout(&self) -> Option<u64> {
+    /// When a wait ends by itself.
+    pub(super) fn poll_timeout(&self) -> Option<MonoMs> {
         let apart =
-            self.unanswered.filter(|_| self.only_farewell_waits()).map(|since| since + limits::RAW_APART_MS);
-        [apart, self.overdue_ms()].into_iter().flatten().min()
+            self.unanswered.filter(|_| self.only_exit_waits()).map(|since| since + limits::RAW_APART_MS);
+        [apart, self.exit_deadline()].into_iter().flatten().min()
     }
 
     fn is_sealing(&self) -> bool {
         self.sealing.is_some()
     }
 
-    /// Whether the answer to the block before must come first. The farewell needs none; but it must not arrive
-    /// together with that block, since a peer that reads both with one call could open neither.
-    fn must_wait(&self, now_ms: u64) -> bool {
+    /// Whether the answer to the block before must come first. `exit` needs none; but it must not
+    /// arrive together with that block, since a peer that reads both at once could open neither.
+    fn must_wait(&self, now: MonoMs) -> bool {
         match self.unanswered {
-            Some(since) if self.only_farewell_waits() => now_ms < since + limits::RAW_APART_MS,
+            Some(since) if self.only_exit_waits() => now < since + limits::RAW_APART_MS,
             Some(_) => true,
             None => false,
         }
     }
 
-    fn only_farewell_waits(&self) -> bool {
+    fn only_exit_waits(&self) -> bool {
         self.is_closing() && self.parts.len() == 1
     }
 
-    /// When a farewell that could go, but does not, is given up.
-    fn overdue_ms(&self) -> Option<u64> {
-        match self.farewell {
-            Closing::Said { since_ms } if self.parts.len() <= 1 => Some(since_ms + limits::FAREWELL_MS),
-            Closing::Hurried { since_ms } => Some(since_ms + limits::FAREWELL_MS),
-            Closing::NotYet | Closing::Said { .. } | Closing::Sent => None,
+    /// When an `exit` that could be sent, but is not, is given up.
+    fn exit_deadline(&self) -> Option<MonoMs> {
+        match self.closing {
+            Closing::Queued { since } if self.parts.len() <= 1 => Some(since + limits::FAREWELL_MS),
+            Closing::Immediate { since } => Some(since + limits::FAREWELL_MS),
+            Closing::No | Closing::Queued { .. } | Closing::Done => None,
         }
     }
 
-    /// Something went: a farewell that stands behind it has not been waiting in vain.
-    fn moved(&mut self, now_ms: u64) {
-        if let Closing::Said { since_ms } = &mut self.farewell {
-            *since_ms = now_ms;
+    /// Something was sent: the time of a queued `exit` begins anew.
+    fn note_progress(&mut self, now: MonoMs) {
+        if let Closing::Queued { since } = &mut self.closing {
+            *since = now;
         }
     }
 }

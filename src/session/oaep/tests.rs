@@ -1,4 +1,4 @@
-//! Raw conversations in one process, joined by nothing but values.
+//! Sessions on the raw wire in one process, joined by nothing but values.
 
 mod pace;
 mod streams;
@@ -23,40 +23,41 @@ thread_local! {
     static OPENED: RefCell<HashMap<Vec<u8>, Option<Vec<u8>>>> = RefCell::default();
 }
 
-/// Does a job, or remembers what came of the same bytes before: streams are cut at every byte here, and the same key
-/// and blocks come out each time. Every test has a thread, and only one key to open with for each block.
+/// Does a job, or remembers what came of the same bytes before: streams are cut at every byte here,
+/// and the same key and blocks come out each time. Every test has a thread, and only one key to
+/// open with for each block.
 fn remembered(job: RsaJob, keys: PrivateKeys<'_>) -> JobResult {
     match job {
-        RsaJob::Raw(OaepJob::Check { pem }) => {
+        RsaJob::CheckPem { pem } => {
             let fresh = || PublicKey::from_spki_pem(&pem);
             let key =
                 CHECKED.with_borrow_mut(|known| known.entry(pem.to_vec()).or_insert_with(fresh).clone());
-            JobResult::Raw(OaepJobResult::Checked(key))
+            JobResult::PemChecked(key)
         }
-        RsaJob::Raw(OaepJob::Open { block }) => {
-            let fresh = || Some(keys.raw?.open(&block)?.to_vec());
+        RsaJob::OpenBlock { block } => {
+            let fresh = || Some(keys.oaep?.open(&block)?.to_vec());
             let text =
                 OPENED.with_borrow_mut(|known| known.entry(block.clone()).or_insert_with(fresh).clone());
-            JobResult::Raw(OaepJobResult::Opened(text.map(Zeroizing::new)))
+            JobResult::BlockOpened(text.map(Zeroizing::new))
         }
         job => job.run(keys),
     }
 }
 
-/// A conversation with its own key and everything it has told so far.
+/// A session with its own key and everything that it has given so far.
 struct Side {
     session: OaepSession,
     own: Option<&'static OaepKeyPair>,
-    told: Vec<OaepEvent>,
-    ending: Option<CloseReason>,
+    events: Vec<OaepEvent>,
+    closed: Option<CloseReason>,
     sent: Vec<u8>,
-    now_ms: u64,
+    now: MonoMs,
 }
 
 impl Side {
     fn new(side: OaepRole, own: Option<&'static OaepKeyPair>) -> Self {
-        let session = OaepSession::new(side, Seed::new([7; 32]), 0);
-        let mut side = Self { session, own, told: vec![], ending: None, sent: vec![], now_ms: 0 };
+        let session = OaepSession::new(side, Seed::new([7; 32]), MonoMs(0));
+        let mut side = Self { session, own, events: vec![], closed: None, sent: vec![], now: MonoMs(0) };
         side.drain();
         side
     }
@@ -78,33 +79,33 @@ impl Side {
             match output {
                 Output::Transmit(bytes) => self.sent.extend(bytes),
                 Output::Job(job) => {
-                    let keys = PrivateKeys { identity: None, raw: self.own };
-                    self.session.handle_job(self.now_ms, remembered(job, keys));
+                    let keys = PrivateKeys { identity: None, oaep: self.own };
+                    self.session.handle_job(self.now, remembered(job, keys));
                 }
                 Output::Event(Event::Oaep(event)) => {
-                    assert_eq!(self.ending, None, "{event:?} after the end");
-                    self.told.push(event);
+                    assert_eq!(self.closed, None, "{event:?} after the end");
+                    self.events.push(event);
                 }
-                Output::Event(Event::Closed(ending)) => assert_eq!(self.ending.replace(ending), None),
+                Output::Event(Event::Closed(ending)) => assert_eq!(self.closed.replace(ending), None),
                 Output::Event(event) => panic!("{event:?} is not of the raw wire"),
             }
         }
     }
 
     fn handle_bytes(&mut self, bytes: &[u8]) {
-        self.session.handle_bytes(self.now_ms, bytes);
+        self.session.handle_bytes(self.now, bytes);
         self.drain();
     }
 
     fn send(&mut self, text: &str) -> Result<u64, SendError> {
-        let said = self.session.send(text);
+        let result = self.session.send(text);
         self.drain();
-        said
+        result
     }
 
     fn after(&mut self, ms: u64) {
-        self.now_ms += ms;
-        self.session.handle_timeout(self.now_ms);
+        self.now = self.now + ms;
+        self.session.handle_timeout(self.now);
         self.drain();
     }
 
@@ -117,12 +118,12 @@ impl Side {
         std::mem::take(&mut self.sent)
     }
 
-    fn heard(&self) -> Vec<String> {
+    fn messages(&self) -> Vec<String> {
         let text = |event: &OaepEvent| match event {
-            OaepEvent::Heard(text) => Some(String::from_utf8(text.clone()).unwrap()),
+            OaepEvent::Message(text) => Some(String::from_utf8(text.clone()).unwrap()),
             _ => None,
         };
-        self.told.iter().filter_map(text).collect()
+        self.events.iter().filter_map(text).collect()
     }
 }
 
@@ -134,7 +135,7 @@ fn carry(one: &mut Side, other: &mut Side) {
 }
 
 /// Both have the other's key.
-fn standing() -> (Side, Side) {
+fn established() -> (Side, Side) {
     let (mut listener, mut dialler) = (Side::listener(&ALICE), Side::dialler(&BOB));
     carry(&mut listener, &mut dialler);
     (listener, dialler)
@@ -157,13 +158,13 @@ fn both_sides_talk_with_keys_of_every_size() {
             let (one, other) = if listens { (own, &*BOB) } else { (&*BOB, own) };
             let (mut listener, mut dialler) = (Side::listener(one), Side::dialler(other));
             carry(&mut listener, &mut dialler);
-            assert_eq!(listener.told, [OaepEvent::Joined(Some(other.public().clone()))], "{size}");
-            assert_eq!(dialler.told, [OaepEvent::Joined(Some(one.public().clone()))], "{size}");
+            assert_eq!(listener.events, [OaepEvent::Joined(Some(other.public().clone()))], "{size}");
+            assert_eq!(dialler.events, [OaepEvent::Joined(Some(one.public().clone()))], "{size}");
             dialler.send("안녕하세요").unwrap();
             listener.send("반갑습니다 👋").unwrap();
             carry(&mut listener, &mut dialler);
             assert_eq!(
-                (listener.heard(), dialler.heard()),
+                (listener.messages(), dialler.messages()),
                 (vec!["안녕하세요".into()], vec!["반갑습니다 👋".into()])
             );
         }
@@ -188,157 +189,160 @@ fn texts_of_every_length_arrive_whole_at_keys_of_every_size() {
             carry(&mut listener, &mut dialler);
             dialler.send(text).unwrap();
             carry(&mut listener, &mut dialler);
-            let parts = listener.heard();
+            let parts = listener.messages();
             assert_eq!(parts.concat(), text);
             assert!(!parts.is_empty() && parts.iter().all(|part| part.len() <= room));
             assert_eq!(parts.len() > 1, text.len() > room);
-            let told = dialler.told.iter().find(|event| matches!(event, OaepEvent::Parts(_)));
-            assert_eq!(told, (parts.len() > 1).then_some(&OaepEvent::Parts(parts.len())));
-            assert_eq!(dialler.told.last(), Some(&OaepEvent::Sent { upto: 1 }));
+            let split = dialler.events.iter().find(|event| matches!(event, OaepEvent::Split(_)));
+            assert_eq!(split, (parts.len() > 1).then_some(&OaepEvent::Split(parts.len())));
+            assert_eq!(dialler.events.last(), Some(&OaepEvent::Sent { upto: 1 }));
         }
     }
-    let (_, mut dialler) = standing();
+    let (_, mut dialler) = established();
     let long = "x".repeat(limits::MESSAGE_BYTES + 1);
     assert_eq!(dialler.send(&long), Err(SendError::TooLong { bytes: long.len() }));
 }
 
 #[test]
-fn nothing_can_be_said_to_a_caller_that_gave_no_key() {
+fn nothing_can_be_sent_to_a_caller_that_gave_no_key() {
     let mut listener = Side::listener(&ALICE);
-    assert_eq!(listener.send("early"), Err(SendError::NotStanding));
+    assert_eq!(listener.send("early"), Err(SendError::NotEstablished));
     listener.takes_sent();
     listener.handle_bytes(&block(&ALICE, b"hello", 1));
     assert_eq!(listener.send("hello"), Err(SendError::NoKey));
     assert_eq!(listener.send("exit"), Err(SendError::NoKey));
     listener.session.close();
     listener.drain();
-    assert_eq!((listener.sent.len(), listener.ending), (0, Some(CloseReason::LocalClose)));
+    assert_eq!((listener.sent.len(), listener.closed), (0, Some(CloseReason::LocalClose)));
 }
 
 #[test]
-fn exit_ends_both_sides_and_leaving_says_it() {
+fn exit_ends_both_sides_and_a_close_sends_it() {
     for leave in
         [|side: &mut Side| assert_eq!(side.send("exit"), Ok(1)), |side: &mut Side| side.session.close()]
     {
-        let (mut listener, mut dialler) = standing();
+        let (mut listener, mut dialler) = established();
         leave(&mut dialler);
         dialler.drain();
-        assert_eq!(dialler.ending, Some(CloseReason::LocalClose));
+        assert_eq!(dialler.closed, Some(CloseReason::LocalClose));
         carry(&mut listener, &mut dialler);
-        assert_eq!(listener.ending, Some(CloseReason::Bye(ByeReason::Leaving)));
-        assert!(listener.heard().is_empty());
-        assert_eq!(dialler.send("more"), Err(SendError::NotStanding));
+        assert_eq!(listener.closed, Some(CloseReason::Bye(ByeReason::Leaving)));
+        assert!(listener.messages().is_empty());
+        assert_eq!(dialler.send("more"), Err(SendError::NotEstablished));
     }
 }
 
 #[test]
 fn what_came_before_the_end_of_the_stream_is_still_opened() {
-    let (mut listener, mut dialler) = standing();
+    let (mut listener, mut dialler) = established();
     dialler.send("last words").unwrap();
     dialler.send("exit").unwrap();
     // The end is known before the first of the jobs has its result.
-    listener.session.handle_bytes(0, &dialler.takes_sent());
+    listener.session.handle_bytes(MonoMs(0), &dialler.takes_sent());
     listener.session.handle_eof();
-    assert!(listener.ending.is_none());
+    assert!(listener.closed.is_none());
     listener.drain();
-    assert_eq!(listener.heard(), ["last words"]);
-    assert_eq!(listener.ending, Some(CloseReason::Bye(ByeReason::Leaving)));
+    assert_eq!(listener.messages(), ["last words"]);
+    assert_eq!(listener.closed, Some(CloseReason::Bye(ByeReason::Leaving)));
 }
 
 #[test]
 fn a_cut_is_no_exit() {
-    let (mut listener, mut dialler) = standing();
+    let (mut listener, mut dialler) = established();
     dialler.send("half of this").unwrap();
     listener.handle_bytes(&dialler.takes_sent()[..100]);
     listener.ends();
-    assert_eq!(listener.ending, Some(CloseReason::ConnectionLost { mid_record: true }));
-    let (mut listener, _) = standing();
+    assert_eq!(listener.closed, Some(CloseReason::ConnectionLost { mid_record: true }));
+    let (mut listener, _) = established();
     listener.ends();
-    assert_eq!(listener.ending, Some(CloseReason::ConnectionLost { mid_record: false }));
-    let mut nobody = Side::listener(&ALICE);
-    nobody.ends();
-    assert_eq!(nobody.ending, Some(CloseReason::Oaep(OaepCloseReason::Gone)));
-    let mut nobody = Side::dialler(&ALICE);
-    nobody.handle_bytes(b"-----BEGIN PUBLIC");
-    nobody.ends();
-    assert_eq!(nobody.ending, Some(CloseReason::Oaep(OaepCloseReason::NoKey)));
+    assert_eq!(listener.closed, Some(CloseReason::ConnectionLost { mid_record: false }));
+    let mut alone = Side::listener(&ALICE);
+    alone.ends();
+    assert_eq!(alone.closed, Some(CloseReason::Oaep(OaepCloseReason::Gone)));
+    let mut alone = Side::dialler(&ALICE);
+    alone.handle_bytes(b"-----BEGIN PUBLIC");
+    alone.ends();
+    assert_eq!(alone.closed, Some(CloseReason::Oaep(OaepCloseReason::NoKey)));
     // As the tutorial's server does when a PEM comes where it waits for a block.
-    let (_, mut dialler) = standing();
+    let (_, mut dialler) = established();
     dialler.send("?").unwrap();
     dialler.ends();
-    assert_eq!(dialler.ending, Some(CloseReason::Oaep(OaepCloseReason::Unheard)));
+    assert_eq!(dialler.closed, Some(CloseReason::Oaep(OaepCloseReason::NoReply)));
 }
 
 #[test]
-fn a_block_that_does_not_open_is_told_once_and_answered_with_nothing() {
-    let (mut listener, mut dialler) = standing();
-    let joined = listener.told.clone();
+fn a_block_that_does_not_open_is_reported_once_and_answered_with_nothing() {
+    let (mut listener, mut dialler) = established();
+    let joined = listener.events.clone();
     listener.handle_bytes(&[0x42; 256]);
-    assert_eq!(listener.told[joined.len()..], [OaepEvent::Unread { in_a_row: 1 }]);
+    assert_eq!(listener.events[joined.len()..], [OaepEvent::NotOpened { in_a_row: 1 }]);
     dialler.send("still here").unwrap();
     carry(&mut listener, &mut dialler);
-    assert_eq!(listener.heard(), ["still here"]);
-    assert!(dialler.told.iter().all(|event| !matches!(event, OaepEvent::Unread { .. })));
+    assert_eq!(listener.messages(), ["still here"]);
+    assert!(dialler.events.iter().all(|event| !matches!(event, OaepEvent::NotOpened { .. })));
     // Out of step by one byte: three blocks, and the end.
     listener.handle_bytes(b"x");
     for number in 1..=3 {
-        assert_eq!(listener.ending, None);
+        assert_eq!(listener.closed, None);
         listener.handle_bytes(&block(&ALICE, b"shifted", number));
-        assert_eq!(listener.told.last(), Some(&OaepEvent::Unread { in_a_row: number.into() }));
+        assert_eq!(listener.events.last(), Some(&OaepEvent::NotOpened { in_a_row: number.into() }));
         assert!(listener.sent.is_empty());
     }
-    assert_eq!(listener.ending, Some(CloseReason::Oaep(OaepCloseReason::OutOfStep)));
+    assert_eq!(listener.closed, Some(CloseReason::Oaep(OaepCloseReason::OutOfStep)));
 }
 
 #[test]
 fn a_second_pem_is_a_block_that_does_not_open() {
-    let (mut listener, _) = standing();
+    let (mut listener, _) = established();
     let pem = pem_of(ALICE.public());
     listener.handle_bytes(&pem);
-    assert_eq!(listener.told.last(), Some(&OaepEvent::Unread { in_a_row: 1 }));
-    assert_eq!(listener.session.peer.as_ref(), Some(BOB.public()));
+    assert_eq!(listener.events.last(), Some(&OaepEvent::NotOpened { in_a_row: 1 }));
+    assert_eq!(listener.session.peer_key.as_ref(), Some(BOB.public()));
 }
 
 #[test]
 fn every_wait_has_an_end() {
     let mut dialler = Side::dialler(&BOB);
     dialler.after(limits::RAW_KEY_MS - 1);
-    assert_eq!(dialler.ending, None);
+    assert_eq!(dialler.closed, None);
     dialler.after(1);
-    assert_eq!(dialler.ending, Some(CloseReason::Oaep(OaepCloseReason::NoKey)));
+    assert_eq!(dialler.closed, Some(CloseReason::Oaep(OaepCloseReason::NoKey)));
 
     for mut side in [Side::dialler(&BOB), Side::listener(&ALICE), Side::one_way()] {
         side.after(5_000);
         side.handle_bytes(b"-----BEGIN PUBLIC KEY-----");
         side.after(limits::HANDSHAKE_TIMEOUT_MS - 1);
         side.handle_bytes(b"\nA");
-        assert_eq!(side.ending, None);
+        assert_eq!(side.closed, None);
         side.after(1);
-        assert_eq!(side.ending, Some(CloseReason::Oaep(OaepCloseReason::EndlessKey)));
+        assert_eq!(side.closed, Some(CloseReason::Oaep(OaepCloseReason::EndlessKey)));
         let mut endless = Side::dialler(&BOB);
         endless.handle_bytes(b"-----BEGIN PUBLIC KEY-----\n");
         endless.handle_bytes(&[b'A'; 8_192]);
-        assert_eq!(endless.ending, Some(CloseReason::Oaep(OaepCloseReason::EndlessKey)));
+        assert_eq!(endless.closed, Some(CloseReason::Oaep(OaepCloseReason::EndlessKey)));
     }
 
     let mut listener = Side::listener(&ALICE);
     listener.after(limits::RAW_MUTE_MS);
-    assert_eq!(listener.ending, Some(CloseReason::Oaep(OaepCloseReason::NoData)));
-    let (mut listener, _) = standing();
+    assert_eq!(listener.closed, Some(CloseReason::Oaep(OaepCloseReason::NoData)));
+    let (mut listener, _) = established();
     assert_eq!(listener.session.poll_timeout(), None);
     listener.after(limits::RAW_MUTE_MS * 10);
-    assert_eq!(listener.ending, None);
+    assert_eq!(listener.closed, None);
 }
 
 #[test]
-fn strangers_on_the_raw_wire_show_nothing() {
+fn other_protocols_on_the_raw_wire_show_nothing() {
     let preface = crate::wire::Preface::new(crate::wire::Purpose::Chat).to_bytes();
     let mut listener = Side::listener(&ALICE);
     listener.handle_bytes(&[&preface[..], &[0x55; 3_000]].concat());
-    assert_eq!((listener.told.len(), listener.ending), (0, Some(CloseReason::Oaep(OaepCloseReason::Native))));
+    assert_eq!(
+        (listener.events.len(), listener.closed),
+        (0, Some(CloseReason::Oaep(OaepCloseReason::Native)))
+    );
     let mut dialler = Side::dialler(&BOB);
     dialler.handle_bytes(b"SSH-2.0-OpenSSH_9.6\r\n");
-    assert_eq!(dialler.ending, Some(CloseReason::Oaep(OaepCloseReason::NoPem(b"SSH-2.0-OpenSSH_".to_vec()))));
+    assert_eq!(dialler.closed, Some(CloseReason::Oaep(OaepCloseReason::NoPem(b"SSH-2.0-OpenSSH_".to_vec()))));
     assert!(dialler.sent.is_empty());
 }
 
@@ -353,8 +357,8 @@ fn a_block_that_is_sealed_in_another_way_is_never_guessed_at() {
         key.encrypt(&mut rng, Oaep::<sha1::Sha1>::new_with_label(&b"label"[..]), b"x").unwrap(),
     ];
     for block in blocks {
-        let (mut listener, _) = standing();
+        let (mut listener, _) = established();
         listener.handle_bytes(&block);
-        assert_eq!(listener.told.last(), Some(&OaepEvent::Unread { in_a_row: 1 }));
+        assert_eq!(listener.events.last(), Some(&OaepEvent::NotOpened { in_a_row: 1 }));
     }
 }

@@ -1,46 +1,47 @@
-//! What a raw conversation is begun with, what it tells and how it can end.
+//! Role, events, close reasons and states of a session on the raw wire (`docs/RAW.md`).
 
 use crate::crypto::{PemError, PublicKey};
+use crate::time::MonoMs;
 
-/// Which side of the raw wire we are, with our own key where the peer is given one.
+/// Side on the raw wire, with our own key where the peer is given one.
 #[derive(Clone, Debug)]
 pub enum OaepRole {
     /// We listened: our key goes out first, and the caller may answer with its own.
     Listener(PublicKey),
     /// We dialled: the peer's key comes first, and ours is the answer.
     Dialer(PublicKey),
-    /// We dialled and give no key: what the peer seals is for itself, as the tutorial's server does. It reads with
-    /// one call, so at most one block of ours is on the way: the next goes when its answer has come.
+    /// We dialled and give no key: what the peer seals is for itself, as the tutorial's server
+    /// does. It reads with one call, so at most one block of ours is under way: the next is sent
+    /// when the answer has come.
     OneWay,
 }
 
-/// What happens on the raw wire and nowhere else.
+/// Event of the raw wire.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum OaepEvent {
-    /// The peer is there: with its key, or with a first block that opened and no key, so that nothing can be
-    /// sealed to it.
+    /// The peer is there: with its key, or with a block that opened and no key to seal to.
     Joined(Option<PublicKey>),
     /// A message: unchecked bytes.
-    Heard(Vec<u8>),
+    Message(Vec<u8>),
     /// A block did not open.
-    Unread {
+    NotOpened {
         /// How many in a row, this one included.
         in_a_row: u32,
     },
     /// The first answer has come that its sender sealed to its own key.
     Answered,
-    /// The text just said goes in this many blocks, since one had no room for it.
-    Parts(usize),
-    /// What was just said waits until the answer to the block before it has come.
-    Waits,
-    /// Everything of ours up to and including this number has been handed to the socket. It is no receipt.
+    /// The text just sent takes this many blocks, since one had no room for it.
+    Split(usize),
+    /// The text just sent waits until the answer to the block before it has come.
+    Delayed,
+    /// All our messages up to this number were handed to the socket. It is no receipt.
     Sent {
         /// Highest number sent.
         upto: u64,
     },
 }
 
-/// How a conversation can end on the raw wire and nowhere else.
+/// Why a session on the raw wire is closed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum OaepCloseReason {
     /// The peer speaks the native wire.
@@ -49,17 +50,60 @@ pub enum OaepCloseReason {
     NoPem(Vec<u8>),
     /// No PEM came in time, or the stream ended before one.
     NoKey,
-    /// A PEM block that was begun did not end in time, or not within [`limits::RAW_PEM_BYTES`].
+    /// A PEM block that was begun did not end in time, or not within
+    /// [`crate::limits::RAW_PEM_BYTES`].
     EndlessKey,
     /// The peer's PEM is refused.
     Key(PemError),
     /// Too many blocks in a row did not open.
     OutOfStep,
-    /// The peer that was dialled ended the stream before anything of it had opened: to one that waits for a block, and
-    /// gets our PEM, nothing else is left.
-    Unheard,
-    /// A caller ended the stream before it had shown itself.
+    /// The peer that was dialled ended the stream before anything of it had opened: one that waits
+    /// for a block, and gets our PEM, can do nothing else.
+    NoReply,
+    /// A caller ended the stream before it had sent a key or a block that opened.
     Gone,
-    /// A caller said nothing for too long.
+    /// A caller sent nothing of use for too long.
     NoData,
+}
+
+/// Receive state: what the next bytes are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum RecvState {
+    /// The beginning of the stream.
+    Start,
+    /// A PEM block that has begun.
+    Pem { since: MonoMs },
+    /// Nothing yet: a key is being checked.
+    CheckingKey,
+    /// The first block after a PEM. It may begin with these line ends, or after them.
+    FirstBlock { skipped: usize },
+    /// Nothing yet: the first block is being opened.
+    OpeningFirst { skipped: usize },
+    /// Blocks to us.
+    Blocks,
+    /// Nothing yet: a block is being opened.
+    Opening,
+    /// Blocks that the peer sealed to itself.
+    Answers,
+    /// Nothing any more.
+    Closed,
+}
+
+impl RecvState {
+    /// Whether a job is under way for what has arrived.
+    pub(super) fn awaits_job(self) -> bool {
+        matches!(self, Self::CheckingKey | Self::OpeningFirst { .. } | Self::Opening)
+    }
+}
+
+/// What is known of the peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum PeerState {
+    /// It has sent neither a key nor a block that opened.
+    Unknown,
+    Joined,
+    /// Its stream has ended; what came before is still being opened.
+    Ended {
+        joined: bool,
+    },
 }

@@ -301,7 +301,7 @@ mod tests {
     #[test]
     fn what_was_said_before_keeps_its_own_time_in_lines_and_in_words() {
         let Notice::Message(one) = message("bob", "hi\n둘", NOON) else { panic!("a message") };
-        let past = Notice::History { said: vec![one], earlier: 2 };
+        let past = Notice::History { messages: vec![one], earlier: 2 };
         let then = local(NOON.0).strftime("%H").to_string();
         let shown = |mode| {
             let layout = Layout::new(mode, ColourDepth::Monochrome, TimeFormat::parse("%H").unwrap());

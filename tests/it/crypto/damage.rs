@@ -1,7 +1,6 @@
 //! Damaged handshake messages, in every way: none ends in a session.
 
-use rsachat::crypto::PublicKey;
-use rsachat::crypto::handshake::{HandshakeError, Split};
+use rsachat::crypto::{HandshakeError, PublicKey, Split};
 
 use super::two_sides::Pair;
 
@@ -97,11 +96,11 @@ fn a_ciphertext_that_does_not_open_gives_a_secret_of_its_own_and_shows_only_at_t
     let pair = Pair::of("alice-2048", "bob-2048");
     let messages = pair.finish().messages;
     let (_, state) = pair.message_2(&messages[0]).unwrap();
-    let (ciphertext, state) = state.proof(&messages[2]).unwrap();
+    let (ciphertext, state) = state.read_message_3(&messages[2]).unwrap();
     for wrong in [vec![0; 256], vec![0xff; 256], Vec::new(), vec![1], [&ciphertext[..], &[0]].concat()] {
         drop(pair.responder.decapsulate(&wrong));
     }
-    assert!(state.opened(pair.responder.decapsulate(&vec![1; 256])).is_err());
+    assert!(state.read_key(pair.responder.decapsulate(&vec![1; 256])).is_err());
 }
 
 #[test]
@@ -109,7 +108,7 @@ fn a_hostile_peer_key_arrives_unchecked_and_is_refused_by_the_check() {
     let pair = Pair::of("alice-2048", "bob-2048");
     let messages = pair.finish().messages;
     let (_, state) = pair.message_1();
-    let (blob, _) = state.hello(&pair.prologue, &messages[1]).unwrap();
+    let (blob, _) = state.read_message_2(&pair.prologue, &messages[1]).unwrap();
     assert_eq!(blob, pair.responder.public().blob());
     assert!(PublicKey::from_blob(&blob[..blob.len() - 1]).is_err());
 }

@@ -182,26 +182,27 @@ fn seed(byte: u8) -> Seed {
 fn we_dial<const BLOB: usize, const CIPHERTEXT: usize>(our_name: &str, their_name: &str) {
     let own: Identity = identity(our_name);
     let mut oracle = Oracle::<BLOB, CIPHERTEXT>::new(&Role::Responder, their_name);
-    let (message, state) = initiator::start(own.public(), &seed(1));
+    let (message, state) = initiator::write_message_1(own.public(), &seed(1));
     oracle.read(&message);
-    let (blob, state) = state.hello(b"prologue", &oracle.write()).unwrap();
+    let (blob, state) = state.read_message_2(b"prologue", &oracle.write()).unwrap();
     assert_eq!(blob, identity(their_name).public().blob());
-    let (message, state) = state.seal(encapsulate(&key_of(&blob), &seed(2)));
+    let (message, state) = state.write_message_3(encapsulate(&key_of(&blob), &seed(2)));
     oracle.read(&message);
-    let (ciphertext, state) = state.answer(&oracle.write()).unwrap();
-    oracle.compare(state.opened(own.decapsulate(&ciphertext)).unwrap());
+    let (ciphertext, state) = state.read_message_4(&oracle.write()).unwrap();
+    oracle.compare(state.finish(own.decapsulate(&ciphertext)).unwrap());
 }
 
 /// Their initiator, our responder.
 fn they_dial<const BLOB: usize, const CIPHERTEXT: usize>(our_name: &str, their_name: &str) {
     let own: Identity = identity(our_name);
     let mut oracle = Oracle::<BLOB, CIPHERTEXT>::new(&Role::Initiator, their_name);
-    let (message, state) = responder::start(own.public(), &seed(1), b"prologue", &oracle.write()).unwrap();
+    let (message, state) =
+        responder::read_message_1(own.public(), &seed(1), b"prologue", &oracle.write()).unwrap();
     oracle.read(&message);
-    let (ciphertext, state) = state.proof(&oracle.write()).unwrap();
-    let (blob, state) = state.opened(own.decapsulate(&ciphertext)).unwrap();
+    let (ciphertext, state) = state.read_message_3(&oracle.write()).unwrap();
+    let (blob, state) = state.read_key(own.decapsulate(&ciphertext)).unwrap();
     assert_eq!(blob, identity(their_name).public().blob());
-    let (message, split) = state.seal(encapsulate(&key_of(&blob), &seed(2)));
+    let (message, split) = state.write_message_4(encapsulate(&key_of(&blob), &seed(2)));
     oracle.read(&message);
     oracle.compare(split);
 }

@@ -1,7 +1,7 @@
 //! Both sides of a handshake in one place, with fixed randomness, and the ways to stop half way.
 
-use rsachat::crypto::handshake::{HandshakeError, Split, initiator, responder};
-use rsachat::crypto::{Identity, PublicKey, Seed, encapsulate};
+use rsachat::crypto::handshake::{Split, initiator, responder};
+use rsachat::crypto::{DecryptError, HandshakeError, Identity, PublicKey, Seed, encapsulate};
 
 /// Who talks, and with what randomness. The same pair says the same bytes.
 pub(crate) struct Pair {
@@ -31,43 +31,43 @@ impl Pair {
         }
     }
 
-    pub(crate) fn message_1(&self) -> (Vec<u8>, initiator::AwaitsHello) {
-        initiator::start(self.initiator.public(), &seed(0))
+    pub(crate) fn message_1(&self) -> (Vec<u8>, initiator::AwaitsMessage2) {
+        initiator::write_message_1(self.initiator.public(), &seed(0))
     }
 
     pub(crate) fn message_2(
         &self,
         message1: &[u8],
-    ) -> Result<(Vec<u8>, responder::AwaitsProof), HandshakeError> {
-        responder::start(self.responder.public(), &seed(2), &self.prologue, message1)
+    ) -> Result<(Vec<u8>, responder::AwaitsMessage3), HandshakeError> {
+        responder::read_message_1(self.responder.public(), &seed(2), &self.prologue, message1)
     }
 
     pub(crate) fn message_3(
         &self,
-        state: initiator::AwaitsHello,
+        state: initiator::AwaitsMessage2,
         message2: &[u8],
-    ) -> Result<(Vec<u8>, initiator::AwaitsAnswer), HandshakeError> {
-        let (blob, state) = state.hello(&self.prologue, message2)?;
-        Ok(state.seal(encapsulate(&PublicKey::from_blob(&blob).unwrap(), &seed(1))))
+    ) -> Result<(Vec<u8>, initiator::AwaitsMessage4), HandshakeError> {
+        let (blob, state) = state.read_message_2(&self.prologue, message2)?;
+        Ok(state.write_message_3(encapsulate(&PublicKey::from_blob(&blob).unwrap(), &seed(1))))
     }
 
     pub(crate) fn message_4(
         &self,
-        state: responder::AwaitsProof,
+        state: responder::AwaitsMessage3,
         message3: &[u8],
     ) -> Result<(Vec<u8>, Split), HandshakeError> {
-        let (ciphertext, state) = state.proof(message3)?;
-        let (blob, state) = state.opened(self.responder.decapsulate(&ciphertext))?;
-        Ok(state.seal(encapsulate(&PublicKey::from_blob(&blob).unwrap(), &seed(3))))
+        let (ciphertext, state) = state.read_message_3(message3)?;
+        let (blob, state) = state.read_key(self.responder.decapsulate(&ciphertext))?;
+        Ok(state.write_message_4(encapsulate(&PublicKey::from_blob(&blob).unwrap(), &seed(3))))
     }
 
     pub(crate) fn end(
         &self,
-        state: initiator::AwaitsAnswer,
+        state: initiator::AwaitsMessage4,
         message4: &[u8],
     ) -> Result<Split, HandshakeError> {
-        let (ciphertext, state) = state.answer(message4)?;
-        state.opened(self.initiator.decapsulate(&ciphertext))
+        let (ciphertext, state) = state.read_message_4(message4)?;
+        state.finish(self.initiator.decapsulate(&ciphertext))
     }
 
     /// All of it, undisturbed.
@@ -84,14 +84,13 @@ impl Pair {
 /// Seals one record, as a session would.
 pub(crate) fn sealed(side: &mut Split, associated: &[u8], text: &[u8]) -> Vec<u8> {
     let mut buffer = text.to_vec();
-    side.seal.seal(associated, &mut buffer, 0).unwrap();
-    buffer
+    let tag = side.seal.seal(associated, &mut buffer).unwrap();
+    [&buffer[..], &tag].concat()
 }
 
 /// Opens one record, as a session would.
-pub(crate) fn opened(side: &mut Split, associated: &[u8], record: &[u8]) -> Result<Vec<u8>, HandshakeError> {
-    let mut out = Vec::new();
-    side.open.open(associated, record, &mut out).map(|()| out)
+pub(crate) fn opened(side: &mut Split, associated: &[u8], record: &[u8]) -> Result<Vec<u8>, DecryptError> {
+    side.open.open(associated, &mut record.to_vec()).map(|text| text.to_vec())
 }
 
 fn seed(index: usize) -> Seed {
@@ -114,5 +113,5 @@ fn two_sides_of_different_sizes_agree_and_talk() {
 fn a_side_cannot_open_what_it_sealed_itself() {
     let mut alice = Pair::of("alice-2048", "bob-2048").finish().initiator;
     let record = sealed(&mut alice, b"", b"hello");
-    assert_eq!(opened(&mut alice, b"", &record), Err(HandshakeError));
+    assert_eq!(opened(&mut alice, b"", &record), Err(DecryptError));
 }

@@ -28,20 +28,20 @@ fn pem_forms(of: &OaepKeyPair) -> [Vec<u8>; 6] {
 }
 
 #[test]
-fn a_stream_cut_at_every_byte_says_the_same_to_who_listens_and_who_calls() {
+fn a_stream_cut_at_every_byte_gives_the_same_to_a_listener_and_a_dialler() {
     let listener = (&*BOB, &*ALICE, Side::listener as fn(&'static OaepKeyPair) -> Side);
     for (peer, own, side) in [listener, (&*ALICE, &*BOB, Side::dialler)] {
         for pem in pem_forms(peer) {
             let blocks = [block(own, "하나".as_bytes(), 1), block(own, b"two", 2), block(own, b"", 3)];
             let stream = [pem.as_slice(), &blocks.concat()].concat();
-            for handle_eof in 0..=stream.len() {
+            for cut in 0..=stream.len() {
                 let mut side = side(own);
-                side.handle_bytes(&stream[..handle_eof]);
-                side.handle_bytes(&stream[handle_eof..]);
+                side.handle_bytes(&stream[..cut]);
+                side.handle_bytes(&stream[cut..]);
                 assert_eq!(
-                    side.heard(),
+                    side.messages(),
                     ["하나", "two", ""],
-                    "cut at {handle_eof} of {:?}",
+                    "cut at {cut} of {:?}",
                     pem.escape_ascii().to_string()
                 );
             }
@@ -49,7 +49,7 @@ fn a_stream_cut_at_every_byte_says_the_same_to_who_listens_and_who_calls() {
             for byte in &stream {
                 side.handle_bytes(&[*byte]);
             }
-            assert_eq!(side.heard(), ["하나", "two", ""]);
+            assert_eq!(side.messages(), ["하나", "two", ""]);
         }
     }
 }
@@ -65,14 +65,14 @@ fn a_first_block_that_begins_like_a_line_end_is_found_after_every_form_of_pem() 
                     .concat()
                     .chunks(piece)
                     .for_each(|bytes| listener.handle_bytes(bytes));
-                assert_eq!(listener.heard(), ["첫 줄"], "{first}");
-                assert!(listener.session.stream.waiting().is_empty());
+                assert_eq!(listener.messages(), ["첫 줄"], "{first}");
+                assert!(listener.session.stream.buffered().is_empty());
             }
         }
         // A caller that gives no key may begin so as well.
         let mut listener = Side::listener(&ALICE);
         listener.handle_bytes(&block);
-        assert_eq!(listener.told, [OaepEvent::Joined(None), OaepEvent::Heard("첫 줄".into())]);
+        assert_eq!(listener.events, [OaepEvent::Joined(None), OaepEvent::Message("첫 줄".into())]);
     }
 }
 
@@ -97,9 +97,10 @@ fn pieces() -> impl proptest::strategy::Strategy<Value = Vec<Piece>> {
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig { cases: 64, ..Default::default() })]
 
-    /// However a stream is made and cut: what is told is the same as of the whole, and nothing goes back.
+    /// However a stream is made and cut: the events are those of the whole, and nothing is sent
+    /// back.
     #[test]
-    fn any_stream_in_any_pieces_tells_the_same_and_is_answered_with_nothing(
+    fn any_stream_in_any_pieces_gives_the_same_events_and_no_answer(
         form in 0..7_usize,
         pieces in pieces(),
         cuts in proptest::collection::vec(1..300_usize, 1..40),
@@ -116,16 +117,16 @@ proptest::proptest! {
         whole.takes_sent();
         whole.handle_bytes(&stream);
         whole.ends();
-        let mut handle_eof = Side::listener(&ALICE);
-        handle_eof.takes_sent();
+        let mut cut = Side::listener(&ALICE);
+        cut.takes_sent();
         let (mut rest, mut cuts) = (stream.as_slice(), cuts.iter().cycle());
         while !rest.is_empty() {
             let (piece, after) = rest.split_at((*cuts.next().unwrap()).min(rest.len()));
-            handle_eof.handle_bytes(piece);
+            cut.handle_bytes(piece);
             rest = after;
         }
-        handle_eof.ends();
-        proptest::prop_assert_eq!((&whole.told, &whole.ending), (&handle_eof.told, &handle_eof.ending));
-        proptest::prop_assert!(whole.ending.is_some() && whole.sent.is_empty() && handle_eof.sent.is_empty());
+        cut.ends();
+        proptest::prop_assert_eq!((&whole.events, &whole.closed), (&cut.events, &cut.closed));
+        proptest::prop_assert!(whole.closed.is_some() && whole.sent.is_empty() && cut.sent.is_empty());
     }
 }

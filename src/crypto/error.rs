@@ -1,0 +1,108 @@
+//! Errors of keys, handshake and sealed records. The latter two name no cause: a peer could use it.
+
+use crate::limits;
+
+/// A step of the handshake failed, whatever the cause.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the handshake failed")]
+pub struct HandshakeError;
+
+/// A ciphertext did not open, whatever the cause.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the record does not open")]
+pub struct DecryptError;
+
+/// The nonces of one direction are used up; the session must end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("too many records under one key")]
+pub struct NonceExhausted;
+
+impl From<DecryptError> for HandshakeError {
+    fn from(_: DecryptError) -> Self {
+        Self
+    }
+}
+
+impl From<NonceExhausted> for DecryptError {
+    fn from(_: NonceExhausted) -> Self {
+        Self
+    }
+}
+
+/// Why a public key is not accepted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum PublicKeyError {
+    /// Not an `ssh-rsa` blob, or not in its one right form.
+    #[error("it is not an RSA public key in the form of OpenSSH")]
+    Malformed,
+    /// The modulus is too short.
+    #[error("{0} bits, at least {min} needed", min = limits::KEY_BITS_MIN)]
+    TooShort(u32),
+    /// The modulus is too long.
+    #[error("{0} bits, at most {max} accepted", max = limits::KEY_BITS_MAX)]
+    TooLong(u32),
+    /// The number of bits is not a multiple of eight.
+    #[error("{0} bits, a multiple of eight needed")]
+    Uneven(u32),
+    /// The exponent is not 65537.
+    #[error("its public exponent is not 65537")]
+    Exponent,
+    /// The modulus is even or has a small factor.
+    #[error("its modulus has a small factor")]
+    SmallFactor,
+    /// The modulus is a square, or its primes are so close that Fermat's method finds them.
+    #[error("its primes are too close to each other")]
+    ClosePrimes,
+    /// The modulus has the structure of keys made by a faulty chip (ROCA, CVE-2017-15361).
+    #[error("it was made by a faulty chip (ROCA)")]
+    Roca,
+    /// The numbers do not make a key.
+    #[error("its numbers do not make an RSA key")]
+    Inconsistent,
+}
+
+/// Why a PEM block gives no public key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum PemError {
+    /// A private key of any kind. It is not kept.
+    #[error("it is a PRIVATE key")]
+    Private,
+    /// A certificate of any kind.
+    #[error("it is a certificate, not a public key")]
+    Certificate,
+    /// A block of another kind.
+    #[error("it is not a PUBLIC KEY block")]
+    Label,
+    /// Not one block in its one right form.
+    #[error("it is not one public key in PEM form")]
+    Malformed,
+    /// A key of another kind: an elliptic curve, say.
+    #[error("it is not an RSA key")]
+    NotRsa,
+    /// An RSA key, but not an acceptable one.
+    #[error("{0}")]
+    Key(PublicKeyError),
+}
+
+/// Why the text of a key file gives no key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum KeyFileError {
+    /// It is encrypted, and no passphrase was given.
+    #[error("it is protected by a passphrase")]
+    NeedsPassphrase,
+    /// The passphrase does not open it, or it was damaged.
+    #[error("wrong passphrase, or the file is damaged")]
+    WrongPassphrase,
+    /// Opening it would cost too much time or memory.
+    #[error("its passphrase function asks for too much time or memory")]
+    TooCostly,
+    /// Not one PEM block of the right kind.
+    #[error("it is not one PKCS#8 private key in PEM form")]
+    NotOneKey,
+    /// The block does not hold an RSA key that can be used.
+    #[error("it does not hold a usable RSA key")]
+    NotRsa,
+    /// A key, but not an acceptable one.
+    #[error("its key is refused: {0}")]
+    Key(PublicKeyError),
+}

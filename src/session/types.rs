@@ -1,0 +1,152 @@
+//! Types of the session's API: configuration, outputs, events, and the reason of a close.
+
+use super::oaep::{OaepCloseReason, OaepEvent};
+use crate::crypto::{HandshakeError, PublicKey, PublicKeyError, RsaJob};
+use crate::limits;
+use crate::time::UnixMs;
+use crate::wire::{ByeReason, Purpose, WireError};
+
+/// Configuration of one side, the same for all its sessions of one purpose.
+#[derive(Clone, Debug)]
+pub struct SessionConfig {
+    /// Our public key.
+    pub key: PublicKey,
+    /// The display name that we claim, UTF-8, at most 128 bytes.
+    pub name: String,
+    /// What the connection is for.
+    pub purpose: Purpose,
+}
+
+/// Side of a session, by who opened the connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// The side that dialled.
+    Initiator,
+    /// The side that listened.
+    Responder,
+}
+
+/// What the owner of a session has to do.
+#[expect(missing_debug_implementations, reason = "a job may hold coins")]
+pub enum Output {
+    /// Send these bytes, in order.
+    Transmit(Vec<u8>),
+    /// Run this outside the event loop; its result comes back through `handle_job`.
+    Job(RsaJob),
+    /// Take note of this.
+    Event(Event),
+}
+
+/// Event of a session.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// The peer's key has passed all checks. Judge it, then call `accept_key` or `reject_key`.
+    PeerKey(PublicKey),
+    /// Both sides have confirmed.
+    Established {
+        /// The display name that the peer claims (UTF-8 as the peer says, unchecked).
+        name: Vec<u8>,
+        /// The peer's option bits. Version 1 knows none.
+        options: u32,
+    },
+    /// A message. Once it has been shown, `ack` is owed.
+    Message {
+        /// Number in the peer's direction, from 1 without gaps.
+        seq: u64,
+        /// When the peer typed it, by its clock.
+        sent: UnixMs,
+        /// The text, unchecked bytes.
+        text: Vec<u8>,
+    },
+    /// The peer has shown all our messages up to and including this number.
+    Acked {
+        /// Highest number shown.
+        upto: u64,
+    },
+    /// An event of the raw wire only.
+    Oaep(OaepEvent),
+    /// The session is closed. What was transmitted before still goes out, then the socket closes.
+    Closed(CloseReason),
+}
+
+/// Why a session is closed, distinguished as far as a user can act on it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CloseReason {
+    /// We ended it.
+    LocalClose,
+    /// We rejected the peer's key.
+    LocalReject,
+    /// We had no capacity for the handshake of an unauthenticated peer.
+    Overloaded,
+    /// The peer ended it with a `Bye` record.
+    Bye(ByeReason),
+    /// The peer sent the handshake's alert: it rejected our key, or could not follow.
+    PeerAbort,
+    /// The stream ended without a `Bye`.
+    ConnectionLost {
+        /// Whether it ended inside a record.
+        mid_record: bool,
+    },
+    /// The stream ended before the session was established.
+    LostInHandshake,
+    /// The handshake took too long.
+    HandshakeTimeout,
+    /// The peer sent nothing in the time that a handshake has.
+    NoData,
+    /// The peer was silent for too long.
+    IdleTimeout,
+    /// The peer does not speak rsachat; its first bytes, at most sixteen.
+    NotRsachat(Vec<u8>),
+    /// The prefaces differ.
+    VersionMismatch(WireError),
+    /// The peer's key failed a check.
+    Key(PublicKeyError),
+    /// A handshake message failed its check.
+    Handshake,
+    /// A record failed its check.
+    Record,
+    /// A frame was too long, or a record malformed or of an unknown type.
+    Wire(WireError),
+    /// One direction has sealed all records that its key may seal.
+    NonceExhausted,
+    /// A rule of order was broken.
+    ProtocolViolation,
+    /// A reason of the raw wire only.
+    Oaep(OaepCloseReason),
+}
+
+impl CloseReason {
+    /// Whether the peer gets the handshake's one alert: when we end it, and it speaks our protocol.
+    pub(super) fn sends_alert(&self) -> bool {
+        matches!(self, Self::LocalReject | Self::Overloaded | Self::Key(_) | Self::Handshake | Self::Wire(_))
+    }
+}
+
+impl From<HandshakeError> for CloseReason {
+    fn from(_: HandshakeError) -> Self {
+        Self::Handshake
+    }
+}
+
+impl From<OaepCloseReason> for CloseReason {
+    fn from(reason: OaepCloseReason) -> Self {
+        Self::Oaep(reason)
+    }
+}
+
+/// Why a message cannot be sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SendError {
+    /// The session is not established.
+    #[error("the connection does not stand")]
+    NotEstablished,
+    /// The peer gave no key to seal to: the raw wire only.
+    #[error("the peer gave no key, so that nothing can be sealed to it")]
+    NoKey,
+    /// More than [`limits::MESSAGE_BYTES`].
+    #[error("the message has {bytes} bytes, at most {} are sent", limits::MESSAGE_BYTES)]
+    TooLong {
+        /// Bytes of UTF-8 of the message.
+        bytes: usize,
+    },
+}
