@@ -1,9 +1,11 @@
-//! rsachat: private conversation between terminals, over a direct connection, with nothing to sign up for.
+//! Library of rsachat: private conversation between terminals, over a direct connection.
 //!
-//! The library exists so that tests, documentation examples and fuzzers reach the floors below the
-//! program. Imports point down only: [`front`] stands on [`net`] and [`store`], these on [`chat`], it on
-//! [`session`], and that introduces [`wire`] and [`crypto`], which do not know each other. From `chat`
-//! down everything is pure: no socket, file, clock, terminal or randomness of its own.
+//! It exists so that tests, documentation examples and fuzzers reach the rows below the program. A
+//! module imports lower rows only, from the top: [`cli`], `ui`, `events`, `config`, `replay`, `app`,
+//! [`store`], [`chat`] and [`script`], [`session`] and [`peers`], [`wire`], [`crypto`], [`text`] and
+//! [`net`]; [`ids`], [`time`] and [`limits`] are imported by all. From `chat` and `script` down, `net`
+//! apart, everything is pure: no socket, file, clock, terminal or randomness of its own. The map is
+//! `docs/ARCHITECTURE.md`.
 
 mod app;
 pub mod chat;

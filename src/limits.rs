@@ -6,9 +6,9 @@
 /// the whole, not for each read, so that a byte every nine seconds gains nothing.
 pub const HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
 /// Connections that have not yet proved a key, over all sources.
-pub const UNPROVEN_LINKS: usize = 128;
+pub const UNAUTHENTICATED_CONNECTIONS: usize = 128;
 /// Connections that have not yet proved a key, from one source address (IPv6: one /64).
-pub const UNPROVEN_LINKS_EACH_SOURCE: usize = 16;
+pub const UNAUTHENTICATED_CONNECTIONS_EACH_SOURCE: usize = 16;
 /// New connections a second from one source, sustained.
 pub const CALLS_EACH_SECOND: u64 = 20;
 /// New connections from one source that may come at once.
@@ -101,7 +101,7 @@ pub const CONFIG_BYTES: u64 = 65_536;
 pub const CONFIRM_EVERY_MS: u64 = 250;
 /// Time for receipts and orderly closes when the program ends, in milliseconds. With everything
 /// else that an end takes it is a second.
-pub const FAREWELL_MS: u64 = 900;
+pub const SHUTDOWN_GRACE_MS: u64 = 900;
 /// Combining marks that may sit on one character of a peer's text, and joints of one emoji: more
 /// would reach into the rows above and below.
 pub const MARKS_EACH_BASE: usize = 8;
@@ -138,16 +138,16 @@ pub const RAW_PEM_BYTES: usize = 8_192;
 pub const RAW_KEY_MS: u64 = 30_000;
 /// Time that a caller on the raw wire may take to send a key or a block that opens, in
 /// milliseconds. The tutorial's client sends nothing until its user has typed.
-pub const RAW_MUTE_MS: u64 = 600_000;
+pub const RAW_SILENT_MS: u64 = 600_000;
 /// Such callers at once, over all sources; the one that is silent for longest makes room for the
-/// next. Fewer than [`UNPROVEN_LINKS`], so that silence on the raw wire keeps nobody off the native
+/// next. Fewer than [`UNAUTHENTICATED_CONNECTIONS`], so that silence on the raw wire keeps nobody off the native
 /// protocol.
-pub const RAW_MUTE_CALLERS: usize = 32;
+pub const RAW_SILENT_CALLERS: usize = 32;
 /// Blocks in a row that do not open before a connection on the raw wire is closed: the stream is
 /// out of step.
-pub const RAW_UNREAD: u32 = 3;
+pub const RAW_UNDECRYPTED: u32 = 3;
 /// Time between a block and the `exit` behind it where no answer is waited for, in milliseconds: a
 /// peer that reads both with one call can open neither.
-pub const RAW_APART_MS: u64 = 250;
+pub const RAW_EXIT_GAP_MS: u64 = 250;
 /// Bits of a key for the raw wire where none are named: the tutorial's.
 pub const RAW_KEY_BITS_DEFAULT: u32 = 2_048;

@@ -1,4 +1,4 @@
-//! Entry point of the program; everything else is in the library.
+//! Binary of rsachat; everything else is in the library.
 
 use std::process::ExitCode;
 

@@ -12,7 +12,7 @@ use super::print::eprint_line;
 use super::recorder::Recorder;
 use super::sink::{NoticeSink, ReceiptBatch};
 use crate::chat::{Chat, DialOutcome, EstablishedPipe, ExitRequest, Info, Input, Notice, ReceiptDue};
-use crate::limits::FAREWELL_MS;
+use crate::limits::SHUTDOWN_GRACE_MS;
 use crate::net::signals::{Signal, Signals};
 use crate::net::worker::Priority;
 use crate::net::{Net, NetEvent, ReadInterest};
@@ -172,7 +172,7 @@ impl<S: NoticeSink> App<S> {
     pub(crate) fn linger(&mut self) -> io::Result<()> {
         // The chat has ended: it is not told who blocks.
         let _ = self.host.flush();
-        self.host.net.wait_closed(Instant::now() + Duration::from_millis(FAREWELL_MS))
+        self.host.net.wait_closed(Instant::now() + Duration::from_millis(SHUTDOWN_GRACE_MS))
     }
 
     fn write_recording(&mut self) {

@@ -19,7 +19,7 @@ impl Shutdown {
     /// Begins the end: at once after a signal or a failure, otherwise once all is acknowledged.
     pub(crate) fn new(request: ExitRequest, now: MonoMs, refused_lines: u64) -> Self {
         let (code, at_latest) = match request {
-            ExitRequest::Quit => (0, Some(now + limits::FAREWELL_MS)),
+            ExitRequest::Quit => (0, Some(now + limits::SHUTDOWN_GRACE_MS)),
             // Each refused line was reported, but the input as a whole did not arrive.
             ExitRequest::EndOfInput => (u8::from(refused_lines > 0), None),
             ExitRequest::Signal(number) => (number.saturating_add(128), Some(now)),

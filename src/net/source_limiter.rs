@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::limits::{
-    CALLS_BURST, CALLS_EACH_SECOND, SOURCES_REMEMBERED, UNPROVEN_LINKS, UNPROVEN_LINKS_EACH_SOURCE,
+    CALLS_BURST, CALLS_EACH_SECOND, SOURCES_REMEMBERED, UNAUTHENTICATED_CONNECTIONS,
+    UNAUTHENTICATED_CONNECTIONS_EACH_SOURCE,
 };
 
 /// Limit that a caller exceeded.
@@ -16,10 +17,12 @@ pub enum LimitExceeded {
     #[error("this address calls more than {CALLS_EACH_SECOND} times a second")]
     CallRate,
     /// This source has too many connections that have not proved a key.
-    #[error("{UNPROVEN_LINKS_EACH_SOURCE} connections from this address have not proved a key yet")]
+    #[error(
+        "{UNAUTHENTICATED_CONNECTIONS_EACH_SOURCE} connections from this address have not proved a key yet"
+    )]
     UnauthenticatedPerSource,
     /// All sources together have.
-    #[error("{UNPROVEN_LINKS} connections have not proved a key yet")]
+    #[error("{UNAUTHENTICATED_CONNECTIONS} connections have not proved a key yet")]
     Unauthenticated,
     /// As many connections are open as this program may hold, authenticated or not.
     #[error("as many connections are open as this program may hold")]
@@ -96,10 +99,10 @@ impl SourceLimiter {
             return Err(LimitExceeded::CallRate);
         }
         entry.full_at = full_at;
-        if entry.unauthenticated >= UNPROVEN_LINKS_EACH_SOURCE {
+        if entry.unauthenticated >= UNAUTHENTICATED_CONNECTIONS_EACH_SOURCE {
             return Err(LimitExceeded::UnauthenticatedPerSource);
         }
-        if self.unauthenticated >= UNPROVEN_LINKS {
+        if self.unauthenticated >= UNAUTHENTICATED_CONNECTIONS {
             return Err(LimitExceeded::Unauthenticated);
         }
         entry.unauthenticated += 1;
@@ -124,7 +127,7 @@ impl SourceLimiter {
 
     /// Evicts up to two sources whose bucket is full again, which changes nothing for them, and one
     /// more when there is no room. Sources with unauthenticated calls stay; there are at most
-    /// [`UNPROVEN_LINKS`].
+    /// [`UNAUTHENTICATED_CONNECTIONS`].
     fn evict(&mut self, now: Instant) {
         for evicted in 0..2 {
             let idle = self.by_latest_call.iter().find_map(|(&call, source)| {
@@ -186,7 +189,7 @@ mod tests {
     #[test]
     fn a_source_has_sixteen_unauthenticated_calls_and_gets_more_when_one_is_released() {
         let (mut sources, mut now) = (SourceLimiter::limited(), Instant::now());
-        for _ in 0..UNPROVEN_LINKS_EACH_SOURCE {
+        for _ in 0..UNAUTHENTICATED_CONNECTIONS_EACH_SOURCE {
             assert_eq!(sources.admit(v4(1), now), Ok(()));
             now += Duration::from_millis(50);
         }
@@ -199,7 +202,7 @@ mod tests {
     #[test]
     fn all_sources_together_have_a_hundred_and_twenty_eight_unauthenticated_calls() {
         let (mut sources, now) = (SourceLimiter::limited(), Instant::now());
-        for n in 0..u32::try_from(UNPROVEN_LINKS).unwrap() {
+        for n in 0..u32::try_from(UNAUTHENTICATED_CONNECTIONS).unwrap() {
             assert_eq!(sources.admit(v4(n), now), Ok(()));
         }
         assert_eq!(sources.admit(v4(9_999), now), Err(LimitExceeded::Unauthenticated));

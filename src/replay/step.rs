@@ -9,7 +9,7 @@ use super::interrupt;
 use super::outcome::{Checking, RunEvent, RunOptions, RunStop};
 use super::seeds::Seeds;
 use crate::app::error::{AppError, code};
-use crate::limits::FAREWELL_MS;
+use crate::limits::SHUTDOWN_GRACE_MS;
 use crate::script::check::port_variable;
 use crate::script::diagnostic::StepComparison;
 use crate::script::matcher::{self, Difference, ShownRow};
@@ -156,7 +156,7 @@ impl<'a> Run<'a> {
             return;
         }
         self.actors.quit_all();
-        let until = Instant::now() + Duration::from_millis(FAREWELL_MS);
+        let until = Instant::now() + Duration::from_millis(SHUTDOWN_GRACE_MS);
         while self.actors.connection_count() > 0 && Instant::now() < until && self.actors.poll(until).is_ok()
         {
         }

@@ -247,7 +247,10 @@ impl Warning {
             Self::NotDecrypted { remote, in_a_row } => (
                 Omitted,
                 "unread",
-                format!("a message from {remote} could not be read ({in_a_row} of {})", limits::RAW_UNREAD),
+                format!(
+                    "a message from {remote} could not be read ({in_a_row} of {})",
+                    limits::RAW_UNDECRYPTED
+                ),
             ),
             Self::NobodyToSendTo => (
                 Rows,

@@ -186,7 +186,7 @@ impl Chat {
         };
         let open = peer.and_then(|peer| self.conversations.open_with(peer));
         match open.and_then(|conn| self.conversations.get_mut(conn)) {
-            Some(conversation) => conversation.begin_close(Some(self.now.mono + limits::FAREWELL_MS)),
+            Some(conversation) => conversation.begin_close(Some(self.now.mono + limits::SHUTDOWN_GRACE_MS)),
             None => self.effects.warn(Warning::NobodyToClose),
         }
     }

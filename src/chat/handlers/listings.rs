@@ -107,8 +107,8 @@ fn limit_rows(capacity: usize) -> Vec<String> {
             "callers without a proved key",
             format!(
                 "{} at once, {} from one source",
-                limits::UNPROVEN_LINKS,
-                limits::UNPROVEN_LINKS_EACH_SOURCE
+                limits::UNAUTHENTICATED_CONNECTIONS,
+                limits::UNAUTHENTICATED_CONNECTIONS_EACH_SOURCE
             ),
         ),
         (
@@ -133,10 +133,10 @@ fn limit_rows(capacity: usize) -> Vec<String> {
         ("raw wire: a PEM", format!("{} bytes", limits::RAW_PEM_BYTES)),
         (
             "raw wire: a caller that says nothing",
-            format!("{} min, {} at once", limits::RAW_MUTE_MS / 60_000, limits::RAW_MUTE_CALLERS),
+            format!("{} min, {} at once", limits::RAW_SILENT_MS / 60_000, limits::RAW_SILENT_CALLERS),
         ),
         ("raw wire: the key of who was called", seconds(limits::RAW_KEY_MS)),
-        ("raw wire: blocks in a row that do not open", limits::RAW_UNREAD.to_string()),
+        ("raw wire: blocks in a row that do not open", limits::RAW_UNDECRYPTED.to_string()),
     ];
     aligned(&rows.map(|(what, limit)| vec![what.to_owned(), limit]))
 }

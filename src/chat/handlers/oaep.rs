@@ -17,7 +17,7 @@ impl Chat {
         let silent = self.conversations.conns(|conversation| {
             conversation.is_oaep() && conversation.peer.is_none() && conversation.origin.is_inbound()
         });
-        if silent.len() >= limits::RAW_MUTE_CALLERS
+        if silent.len() >= limits::RAW_SILENT_CALLERS
             && let Some(oldest) = silent.first()
         {
             self.with_session(*oldest, AnySession::handle_overload);

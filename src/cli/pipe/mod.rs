@@ -69,7 +69,7 @@ pub(crate) fn run(context: &Context<'_>, args: &PipeArgs) -> Result<u8, AppError
     let signals = Signals::start(net.waker())?;
     let gravity = if args.connect.is_some() { Severity::Ends } else { Severity::Passes };
     let reporter = EventReporter { form: format, gravity };
-    let chat = profile.chat(name, book, limits::UNPROVEN_LINKS).for_purpose(Purpose::Pipe);
+    let chat = profile.chat(name, book, limits::UNAUTHENTICATED_CONNECTIONS).for_purpose(Purpose::Pipe);
     let mut app = App::new(chat, reporter, net, profile, Priority::Same)?;
     app.handle(Input::Command(command));
 

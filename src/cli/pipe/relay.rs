@@ -18,7 +18,7 @@ use super::outcome::PipeOutcome;
 use super::progress::Progress;
 use super::sender::{Control, FrameSender};
 use super::upload::{self, UploadEnd};
-use crate::limits::{CONFIRM_EVERY_MS, FAREWELL_MS};
+use crate::limits::{CONFIRM_EVERY_MS, SHUTDOWN_GRACE_MS};
 use crate::net::Net;
 use crate::net::lines::BlockingReader;
 use crate::net::signals::Signals;
@@ -224,7 +224,7 @@ impl Relay {
     /// destroy what was sent.
     fn close(&mut self, outcome: &PipeOutcome, net: &mut Net) -> io::Result<()> {
         if let Some(reason) = outcome.bye() {
-            let until = Instant::now() + Duration::from_millis(FAREWELL_MS);
+            let until = Instant::now() + Duration::from_millis(SHUTDOWN_GRACE_MS);
             self.sender.queue(Control::Bye(reason));
             self.wait_for(net, until, |relay| relay.controls_ended || relay.socket_ended)?;
             // The peer may have closed already.

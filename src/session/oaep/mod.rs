@@ -207,7 +207,7 @@ impl OaepSession {
                 Some((*since + limits::HANDSHAKE_TIMEOUT_MS, OaepCloseReason::EndlessKey))
             }
             (_, OaepRole::Listener(_)) if self.peer == PeerState::Unknown => {
-                Some((self.started + limits::RAW_MUTE_MS, OaepCloseReason::NoData))
+                Some((self.started + limits::RAW_SILENT_MS, OaepCloseReason::NoData))
             }
             (RecvState::Start, OaepRole::Dialer(_) | OaepRole::OneWay) => {
                 Some((self.started + limits::RAW_KEY_MS, OaepCloseReason::NoKey))
@@ -298,7 +298,7 @@ impl OaepSession {
         let Some(text) = text else {
             self.not_opened += 1;
             self.outputs.push_back(event(OaepEvent::NotOpened { in_a_row: self.not_opened }));
-            if self.not_opened >= limits::RAW_UNREAD {
+            if self.not_opened >= limits::RAW_UNDECRYPTED {
                 self.end(OaepCloseReason::OutOfStep);
             }
             return;

@@ -323,11 +323,11 @@ fn every_wait_has_an_end() {
     }
 
     let mut listener = Side::listener(&ALICE);
-    listener.after(limits::RAW_MUTE_MS);
+    listener.after(limits::RAW_SILENT_MS);
     assert_eq!(listener.closed, Some(CloseReason::Oaep(OaepCloseReason::NoData)));
     let (mut listener, _) = established();
     assert_eq!(listener.session.poll_timeout(), None);
-    listener.after(limits::RAW_MUTE_MS * 10);
+    listener.after(limits::RAW_SILENT_MS * 10);
     assert_eq!(listener.closed, None);
 }
 
