@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use assert_cmd::Command;
+use regex::Regex;
 use rsachat::chat::command::markdown;
 
 use crate::doctor::takes_a_call;
@@ -182,4 +183,16 @@ fn the_commands_without_a_prompt_do_what_they_say() {
     }
     assert!(std::fs::read(at("copy.tar")).unwrap() == bytes);
     assert_eq!(std::fs::read_to_string(at("messages.log")).unwrap(), "backup done\n12 files\n");
+}
+
+#[test]
+fn every_file_that_the_map_of_the_source_names_is_there() {
+    let map = read("docs/ARCHITECTURE.md");
+    let paths = Regex::new(r"`((?:src|tests|docs)/[\w./]*)`").unwrap();
+    let named: Vec<_> = paths.captures_iter(&map).map(|found| found[1].to_owned()).collect();
+    assert!(named.len() > 40, "the map names {} files", named.len());
+    for path in named {
+        let there = Path::new(env!("CARGO_MANIFEST_DIR")).join(&path);
+        assert!(there.exists(), "docs/ARCHITECTURE.md names {path}");
+    }
 }
