@@ -1,6 +1,6 @@
 //! Types of the session's API: configuration, outputs, events, and the reason of a close.
 
-use super::oaep::{OaepCloseReason, OaepEvent};
+use super::oaep::types::{OaepCloseReason, OaepEvent};
 use crate::crypto::{HandshakeError, PublicKey, PublicKeyError, RsaJob};
 use crate::limits;
 use crate::time::UnixMs;

@@ -5,7 +5,7 @@
 mod outbox;
 #[cfg(test)]
 mod tests;
-mod types;
+pub(super) mod types;
 
 use std::collections::VecDeque;
 
