@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use super::error::{AppError, code};
 use super::host::{Host, KeygenRequest};
-use super::keyring::{self, KeyRing, StoredKey};
-use super::passphrase::PassphraseSource;
+use super::keyring::{self, KeyRing, PassphraseSource, StoredKey};
 use crate::chat::{Chat, DialOutcome, Effect, Input, KeyFor, KeyOrigin, KeyReplacement, NewKey, OwnKey};
 use crate::crypto::{Passphrase, PublicKey};
 use crate::peers::book::{Book, Change};

@@ -1,17 +1,18 @@
 //! Event loop of one client: what happens on this machine becomes inputs of the chat, under every
 //! [`Frontend`].
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, Instant};
 
 use super::client::{Client, Profile};
 use super::error::{describe, describe_attempts};
-use super::host::{Host as _, OsHost};
+use super::host::{Host as _, NoticeSink, OsHost};
 use super::keyring::seed;
-use super::print::eprint_line;
+use super::os::eprint_line;
 use super::recorder::Recorder;
-use super::sink::{NoticeSink, ReceiptBatch};
 use crate::chat::{Chat, DialOutcome, EstablishedPipe, ExitRequest, Info, Input, Notice, ReceiptDue};
+use crate::ids::ConnId;
 use crate::limits::SHUTDOWN_GRACE_MS;
 use crate::net::signals::{Signal, Signals};
 use crate::net::worker::Priority;
@@ -50,7 +51,9 @@ pub(crate) struct App<S> {
     client: Client,
     host: OsHost<S>,
     recorder: Option<Recorder>,
-    receipts: ReceiptBatch,
+    /// Receipts that are due, at most one for each connection: it acknowledges all messages up to its
+    /// number.
+    receipts: BTreeMap<ConnId, u64>,
 }
 
 impl<S: NoticeSink> App<S> {
@@ -62,7 +65,7 @@ impl<S: NoticeSink> App<S> {
         priority: Priority,
     ) -> io::Result<Self> {
         let (client, host) = (Client::new(chat, profile), OsHost::new(net, sink, priority)?);
-        Ok(Self { client, host, recorder: None, receipts: ReceiptBatch::default() })
+        Ok(Self { client, host, recorder: None, receipts: BTreeMap::new() })
     }
 
     /// Runs a command to its end. Returns the exit code.
@@ -151,13 +154,14 @@ impl<S: NoticeSink> App<S> {
 
     /// Notes that a message was shown or delivered, for [`App::send_receipts`].
     pub(crate) fn shown(&mut self, due: ReceiptDue) {
-        self.receipts.add(due);
+        let upto = self.receipts.entry(due.conn).or_default();
+        *upto = due.upto.max(*upto);
     }
 
     /// Sends one receipt for all messages of a connection that were shown.
     pub(crate) fn send_receipts(&mut self) {
-        for due in std::mem::take(&mut self.receipts).all() {
-            self.handle(Input::Shown(due));
+        for (conn, upto) in std::mem::take(&mut self.receipts) {
+            self.handle(Input::Shown(ReceiptDue { conn, upto }));
         }
     }
 

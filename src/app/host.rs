@@ -2,18 +2,17 @@
 //! threads, log and notice sink.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::clock;
 use super::error::{AppError, code, describe};
 use super::keyring::{self, KeyRing, StoredKey};
-use super::log::Log;
-use super::resolve::{bind, resolve};
-use super::sink::NoticeSink;
-use crate::chat::{Chat, Effect, Input, KeyFor, KeyReplacement, Notice, Protocol, ReceiptDue};
+use super::os::{self, bind, resolve};
+use crate::chat::{Chat, Effect, Input, KeyFor, KeyReplacement, Notice, Protocol, ReceiptDue, SentMessage};
 use crate::crypto::{JobResult, Passphrase, RsaJob};
 use crate::ids::{ConnId, DialId, ListenerId};
 use crate::limits::LINK_TURN_BYTES;
@@ -21,7 +20,12 @@ use crate::net::background::BackgroundTask;
 use crate::net::worker::{Priority, Ticket, Worker};
 use crate::net::{Net, ReadInterest, SocketId};
 use crate::peers::address::{Family, ListenAt, Target};
+use crate::store::private_file;
+use crate::text::safe::SafeText;
 use crate::time::{MonoMs, Now, UnixMs};
+
+/// Time of a line of the log, with date and offset: it is read on other days, and in other places.
+const LOG_TIME: &str = "%Y-%m-%d %H:%M:%S%:z";
 
 /// Performer of every effect that is not about the profile.
 pub(crate) trait Host {
@@ -39,6 +43,25 @@ pub(crate) trait Host {
     fn generate_key(&mut self, request: &KeygenRequest) -> Option<Result<StoredKey, AppError>>;
 }
 
+/// Sink of notices: a screen, a program at the other end of a pipe, or standard error.
+pub(crate) trait NoticeSink {
+    /// Shows a notice. A receipt that is due for it is reported by the sink, once it has been
+    /// shown.
+    fn show(&mut self, notice: &Notice, due: Option<ReceiptDue>);
+    /// Whether so much waits that peers should wait too.
+    fn is_behind(&self) -> bool;
+    /// The chat has handled an input; its effects come next.
+    fn chat_changed(&mut self, _chat: &Chat) {}
+    /// All effects of an input have been performed.
+    fn effects_done(&mut self) {}
+    /// A text of ours is on its way; a program is told, a person has typed it.
+    fn sent(&mut self, _sent: &SentMessage) {}
+    /// A peer has acknowledged what we sent, up to this number; a person sees only what is not.
+    fn received(&mut self, _name: &str, _upto: u64) {}
+    /// Calls the attention of a person at a screen.
+    fn alert(&mut self, _text: &SafeText) {}
+}
+
 /// Parameters of a new key.
 #[derive(Clone)]
 pub(crate) struct KeygenRequest {
@@ -48,12 +71,6 @@ pub(crate) struct KeygenRequest {
     pub(crate) passphrase: Option<Arc<Passphrase>>,
 }
 
-/// RSA job and the keys that it may need.
-struct Task {
-    job: RsaJob,
-    keys: KeyRing,
-}
-
 /// Host of this process.
 pub(crate) struct OsHost<S> {
     pub(crate) net: Net,
@@ -61,7 +78,8 @@ pub(crate) struct OsHost<S> {
     log: Option<Log>,
     /// Notices for the recorder, while there is one.
     recorded: Option<Vec<Notice>>,
-    worker: Worker<Task, JobResult>,
+    /// RSA jobs, each with the keys that it may need.
+    worker: Worker<(RsaJob, KeyRing), JobResult>,
     jobs: BTreeMap<Ticket, ConnId>,
     lookups: BTreeMap<DialId, BackgroundTask<io::Result<Vec<SocketAddr>>>>,
     dials: BTreeMap<ConnId, DialId>,
@@ -75,8 +93,8 @@ pub(crate) struct OsHost<S> {
 
 impl<S: NoticeSink> OsHost<S> {
     pub(crate) fn new(net: Net, sink: S, priority: Priority) -> io::Result<Self> {
-        let worker =
-            Worker::start("rsa", priority, net.waker(), |task: Task| task.job.run(task.keys.keys()))?;
+        let run = |(job, keys): (RsaJob, KeyRing)| job.run(keys.keys());
+        let worker = Worker::start("rsa", priority, net.waker(), run)?;
         Ok(Self {
             net,
             sink,
@@ -263,11 +281,11 @@ impl<S: NoticeSink> OsHost<S> {
 impl<S: NoticeSink> Host for OsHost<S> {
     fn now(&self) -> Now {
         let mono_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Now { mono: MonoMs(mono_ms), unix: UnixMs(clock::unix_ms()) }
+        Now { mono: MonoMs(mono_ms), unix: UnixMs(os::unix_ms()) }
     }
 
     fn today(&self) -> String {
-        clock::today()
+        os::today()
     }
 
     fn chat_changed(&mut self, chat: &Chat) {
@@ -298,10 +316,10 @@ impl<S: NoticeSink> Host for OsHost<S> {
             }
             Effect::Close(conn) => self.close(conn),
             Effect::Job { conn, job, queue } => {
-                match self.worker.submit(queue, Task { job, keys: keys.clone() }) {
-                    Ok(ticket) => _ = self.jobs.insert(ticket, conn),
-                    Err(_) => return Some(Input::JobRefused { conn }),
-                }
+                let Ok(ticket) = self.worker.submit(queue, (job, keys.clone())) else {
+                    return Some(Input::JobRefused { conn });
+                };
+                self.jobs.insert(ticket, conn);
             }
             Effect::CancelKey => self.keygen = None,
             // The profile performs these.
@@ -324,5 +342,86 @@ impl<S: NoticeSink> Host for OsHost<S> {
             }
             Err(error) => Some(Err(AppError::new(code::MACHINE, describe(&error)))),
         }
+    }
+}
+
+/// Log of `:log FILE`: messages and events, one line each, in the safe form of the screen. Without
+/// it nothing of a conversation is written to disk.
+#[derive(Debug)]
+struct Log {
+    /// File as it was asked for.
+    name: String,
+    file: File,
+}
+
+impl Log {
+    /// Opens a file to append to, readable by its owner only.
+    fn open(name: &str) -> io::Result<Self> {
+        let path = path(name);
+        let file = private_file::append(&path).map_err(|error| match (error.kind(), path.parent()) {
+            (io::ErrorKind::NotFound, Some(folder)) => {
+                io::Error::new(error.kind(), format!("there is no folder {}", folder.display()))
+            }
+            _ => error,
+        })?;
+        Ok(Self { name: name.to_owned(), file })
+    }
+
+    /// Writes a notice, unless it is an answer: those are in the log already, or no event.
+    fn write(&mut self, notice: &Notice, now_ms: u64) -> io::Result<()> {
+        if matches!(notice, Notice::Answer(_) | Notice::Table(_) | Notice::History { .. }) {
+            return Ok(());
+        }
+        let time = os::local(now_ms).strftime(LOG_TIME).to_string();
+        let rows = notice.rows();
+        let text: String = rows.iter().flat_map(|row| [time.as_str(), " ", row, "\n"]).collect();
+        self.file.write_all(text.as_bytes())
+    }
+}
+
+/// Path of a name; `~/` is the home folder, as in a shell.
+fn path(name: &str) -> PathBuf {
+    match (name.strip_prefix("~/"), std::env::var_os("HOME")) {
+        (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
+        _ => PathBuf::from(name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::chat::Message;
+    use crate::text::safe::SafeText;
+    use crate::time::UnixMs;
+
+    #[test]
+    fn a_log_is_private_appended_to_and_never_raw() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = folder.path().join("my log").display().to_string();
+        std::fs::write(&name, "before\n").unwrap();
+        std::fs::set_permissions(&name, Permissions::from_mode(0o644)).unwrap();
+        let mut log = Log::open(&name).unwrap();
+        let said = Message {
+            name: "bob".to_owned(),
+            fingerprint: None,
+            trust_level: crate::chat::TrustLevel::Unverified,
+            arrived: UnixMs(0),
+            sent: UnixMs(0),
+            text: Vec::new(),
+            rows: SafeText::rows("hi\u{1b}[2J\n둘"),
+        };
+        log.write(&Notice::Message(said), 0).unwrap();
+        log.write(&Notice::Answer(vec!["a table".to_owned()]), 0).unwrap();
+        let text = std::fs::read_to_string(&name).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!((lines.len(), lines[0]), (3, "before"));
+        assert!(lines[1].ends_with(" bob: hi\\u{1b}[2J") && lines[2].ends_with(" bob: 둘"), "{text}");
+        assert_eq!(std::fs::metadata(&name).unwrap().permissions().mode() & 0o777, 0o600);
+        let nowhere = folder.path().join("none/log").display().to_string();
+        assert!(Log::open(&nowhere).unwrap_err().to_string().ends_with("/none"));
+        assert!(Log::open(&folder.path().display().to_string()).is_err());
     }
 }

@@ -9,7 +9,7 @@ use clap::{Args, ValueHint};
 
 use crate::app::client::Profile;
 use crate::app::error::{AppError, code};
-use crate::app::passphrase::PassphraseSource;
+use crate::app::keyring::PassphraseSource;
 use crate::chat::command::{Command, ONE_WAY_ON_NATIVE, protocol_of};
 use crate::chat::{AcceptPolicy, DialOptions, Direction, Info, ListenOptions, Protocol, RawInfo};
 use crate::config::SettingSources;

@@ -4,7 +4,7 @@ use clap::{Args, Command};
 use clap_complete::Shell;
 
 use crate::app::error::AppError;
-use crate::app::print::print_line;
+use crate::app::os::print_line;
 
 /// `rsachat completions …`
 #[derive(Args, Clone, Copy, Debug)]

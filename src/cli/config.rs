@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use crate::app::error::AppError;
-use crate::app::print::print_line;
+use crate::app::os::print_line;
 use crate::config::SettingSources;
 
 /// `rsachat config …`

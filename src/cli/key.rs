@@ -4,11 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueHint};
 
-use crate::app::clock::today;
 use crate::app::error::{AppError, code};
-use crate::app::keyring::{StoredKey, load, make, seed, unlock};
-use crate::app::passphrase::{PassphraseSource, ask, read_file};
-use crate::app::print::print_line;
+use crate::app::keyring::{PassphraseSource, StoredKey, ask, load, make, read_file, seed, unlock};
+use crate::app::os::{print_line, today};
 use crate::chat::KeyFor;
 use crate::cli::args::GlobalArgs;
 use crate::config::Settings;

@@ -10,7 +10,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 
 use super::reference::{ENVIRONMENT, EXIT_CODES, FILES};
 use crate::app::error::{AppError, code, describe};
-use crate::app::print::print_line;
+use crate::app::os::print_line;
 use crate::chat::command::COMMANDS;
 use crate::config::KEYS;
 

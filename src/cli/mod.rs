@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser};
 
 use crate::app::error::{AppError, code};
-use crate::app::print::eprint_line;
+use crate::app::os::eprint_line;
 use crate::config::SettingSources;
 use crate::store::Home;
 use args::{Context, GlobalArgs};

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use crate::app::error::{AppError, code};
-use crate::app::print::print_line;
+use crate::app::os::print_line;
 use crate::peers::book::{Change, Trust};
 use crate::store::{Home, book_file};
 

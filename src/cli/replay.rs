@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::app::error::{AppError, code};
-use crate::app::print::{eprint_line, print_line};
+use crate::app::os::{eprint_line, print_line};
 use crate::replay::files::{self, ScriptFile};
 use crate::replay::outcome::{AfterDifference, Checking, RunOptions, ScriptEnd, UpdateMode};
 use crate::replay::reporter::{Format, Reporter, Verbosity};

@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use super::{Event, MessageEvent, OutputFormat, PastMessage, StateEvent, emit};
-use crate::app::clock::moment;
-use crate::app::sink::NoticeSink;
+use crate::app::host::NoticeSink;
+use crate::app::os::moment;
 use crate::chat::{
     Info, KeyStatus, Message, Notice, PromptView, RawInfo, ReceiptDue, Refusal, SentMessage, TrustLevel,
     Warning,

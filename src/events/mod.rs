@@ -8,8 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::clock::{moment, unix_ms};
-use crate::app::print::eprint;
+use crate::app::os::{eprint, moment, unix_ms};
 
 /// Identifier that a program gives a command of its own.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -218,5 +217,5 @@ pub(crate) fn emit(event: &Event, format: OutputFormat) {
         OutputFormat::Json => event.to_json(unix_ms(), None),
         OutputFormat::Words(detail) => event.to_words(detail),
     };
-    let _ = eprint(&text);
+    eprint(&text);
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::app::clock::unix_ms;
+use crate::app::os::unix_ms;
 use crate::time::{MonoMs, Now, UnixMs};
 
 /// 2000-01-01 00:00 UTC, when every closed run begins.

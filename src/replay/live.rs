@@ -9,7 +9,7 @@ use super::actors::Actors;
 use super::simulation::{PendingDial, Simulation};
 use crate::app::error::describe;
 use crate::app::error::describe_attempts;
-use crate::app::resolve::of_family;
+use crate::app::os::of_family;
 use crate::chat::Input;
 use crate::ids::ConnId;
 use crate::net::NetEvent;

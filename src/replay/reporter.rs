@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::diagnostics;
 use super::outcome::{RunEvent, RunOutcome, ScriptEnd};
-use crate::app::print::{eprint_line, eprint_text, print_line, stderr_is_terminal, stdout_is_terminal};
+use crate::app::os::{eprint, eprint_line, print_line, stderr_is_terminal, stdout_is_terminal};
 use crate::script::Script;
 use crate::script::matcher::ShownKind;
 
@@ -73,7 +73,7 @@ impl Reporter {
             self.line(&format!("# {name}"));
         }
         if self.has_progress {
-            eprint_text(&format!("{CLEAR_LINE}{}/{} {name}", self.number, self.scripts));
+            eprint(&format!("{CLEAR_LINE}{}/{} {name}", self.number, self.scripts));
             self.is_output_blocked = stdout_is_terminal();
         }
     }
@@ -171,7 +171,7 @@ impl Reporter {
 
     fn clear_progress(&self) {
         if self.has_progress {
-            eprint_text(CLEAR_LINE);
+            eprint(CLEAR_LINE);
         }
     }
 

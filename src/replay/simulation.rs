@@ -14,7 +14,7 @@ use super::seeds::Seeds;
 use crate::app::error::{AppError, describe};
 use crate::app::host::{Host, KeygenRequest};
 use crate::app::keyring::{KeyRing, StoredKey};
-use crate::app::resolve::bind;
+use crate::app::os::bind;
 use crate::chat::{Effect, Input};
 use crate::crypto::Seed;
 use crate::ids::{ConnId, DialId, ListenerId};

@@ -10,7 +10,7 @@ use super::probe::{KeyDecision, ProbeOutcome, probe};
 use super::report::Finding;
 use crate::app::error::{AppError, code, describe};
 use crate::app::keyring::StoredKey;
-use crate::app::resolve::bind;
+use crate::app::os::bind;
 use crate::chat::KeyFor;
 use crate::crypto::Identity;
 use crate::net::Net;

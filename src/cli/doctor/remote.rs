@@ -8,7 +8,7 @@ use super::probe::{KeyDecision, ProbeOutcome, ProbeResult, probe};
 use super::report::{DoctorReport, Finding};
 use crate::app::error::{AppError, code, describe};
 use crate::app::keyring;
-use crate::app::resolve::of_family;
+use crate::app::os::of_family;
 use crate::chat::display::version_and_suite;
 use crate::chat::{AcceptPolicy, DialOptions, Origin, Protocol, Refusal, Warning, judge};
 use crate::crypto::{Fingerprint, Identity, PublicKey};

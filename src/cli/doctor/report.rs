@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, IsTerminal as _};
 
 use crate::app::error::AppError;
-use crate::app::print::print_line;
+use crate::app::os::print_line;
 
 /// Severity of a finding.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

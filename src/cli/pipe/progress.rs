@@ -9,7 +9,7 @@ use indicatif::{BinaryBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::fs::{FileType, SeekFrom, fstat, seek};
 
 use super::counters::{ByteCounts, StreamSource};
-use crate::app::print::eprint_line;
+use crate::app::os::eprint_line;
 use crate::events::{Event, OutputFormat, emit};
 
 /// Value of `--progress`.

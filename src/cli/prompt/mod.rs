@@ -9,7 +9,7 @@ use std::io::{self, IsTerminal as _};
 use super::args::Context;
 use crate::app::error::{AppError, SIGPIPE, code, describe};
 use crate::app::event_loop::{App, Flow, Frontend};
-use crate::app::print::eprint_line;
+use crate::app::os::eprint_line;
 use crate::app::recorder::Recorder;
 use crate::chat::{AcceptPolicy, DialOutcome, ExitRequest, Input, command};
 use crate::config::Settings;
@@ -21,7 +21,6 @@ use crate::net::worker::Priority;
 use crate::net::{Net, process};
 use crate::store::book_file;
 use crate::text::safe::SafeText;
-use crate::ui::prompt_sync::PromptSync;
 use crate::ui::render::colour;
 use crate::ui::render::layout::{Layout, OutputMode};
 use crate::ui::screen::{JsonClient, Person, Screen, Viewer, stdout_printer};
@@ -82,7 +81,7 @@ pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppErr
             title: config.title,
         };
         let (terminal, sink) = Terminal::start(state, &options, net.waker())?;
-        let person = Person::new(layout, Some(PromptSync::new(terminal.shared())));
+        let person = Person::new(layout, Some(terminal.shared()));
         (InputSource::Editor(terminal), Viewer::Person(Box::new(person)), sink)
     } else {
         let lines = Some(Lines::of_stdin(net.waker())?);

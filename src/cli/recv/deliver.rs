@@ -12,7 +12,7 @@ use std::thread;
 use mio::Waker;
 
 use crate::app::error::describe;
-use crate::app::print::print;
+use crate::app::os::print;
 use crate::chat::{Message, ReceiptDue};
 use crate::events::Event;
 use crate::events::from_notice::message;

@@ -10,7 +10,7 @@ use clap::{ArgGroup, Args};
 use super::args::{self, Context, OutputArgs, PeerSelection, ProtocolArgs, listen_or_connect, warn_of_raw};
 use crate::app::error::{AppError, SIGPIPE, code, describe};
 use crate::app::event_loop::{App, Flow, Frontend};
-use crate::app::sink::NoticeSink;
+use crate::app::host::NoticeSink;
 use crate::chat::{DialOutcome, Direction, ExitRequest, Input, Notice, Protocol, ReceiptDue};
 use crate::events::from_notice::{EventReporter, Severity};
 use crate::events::{Done, Event, OutputFormat, emit};

@@ -25,8 +25,9 @@ pub(crate) struct Attribute {
 /// Our own name: bold.
 pub(crate) const OWN: Attribute = Attribute { sgr: 1, palette: None };
 /// A warning: red.
-pub(crate) const WARNING: Attribute = Attribute { sgr: 31, palette: None };
-const DIM: Attribute = Attribute { sgr: 2, palette: None };
+const WARNING: Attribute = Attribute { sgr: 31, palette: None };
+/// Whatever is neither a message nor a warning: dim.
+pub(crate) const DIM: Attribute = Attribute { sgr: 2, palette: None };
 
 /// Entries of the palette whose contrast is at least 3 to 1 (WCAG 2.1, 1.4.11) on black and on
 /// white, none of them red.
@@ -46,16 +47,17 @@ pub(crate) fn of_sender(message: &Message) -> Attribute {
     of_key(&message.fingerprint.unwrap_or_else(|| Fingerprint::of(message.name.as_bytes())))
 }
 
+/// The colour of information or of a warning, by the mark of its rows.
+pub(crate) fn of_marked(rows: &[String]) -> Attribute {
+    if rows.iter().any(|row| row.starts_with('!')) { WARNING } else { DIM }
+}
+
 pub(crate) fn paint(text: &str, attribute: Attribute, depth: ColourDepth) -> String {
     match (depth, attribute.palette) {
         (ColourDepth::Monochrome, _) => text.to_owned(),
         (ColourDepth::Ansi256, Some(entry)) => format!("\x1b[38;5;{entry}m{text}\x1b[0m"),
         (ColourDepth::Ansi16 | ColourDepth::Ansi256, _) => format!("\x1b[{}m{text}\x1b[0m", attribute.sgr),
     }
-}
-
-pub(crate) fn dim(text: &str, depth: ColourDepth) -> String {
-    paint(text, DIM, depth)
 }
 
 /// The colours of the output: settings and environment come first, then whether a terminal is

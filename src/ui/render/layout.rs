@@ -9,10 +9,9 @@ use jiff::civil::Date;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::colour::{self, ColourDepth};
-use super::safety_card;
-use super::size::Size;
-use super::wrap::{wrap, wrap_answer};
-use crate::app::clock::local;
+use super::wrap::{wrap_answer, wrap_behind};
+use super::{Size, safety_card};
+use crate::app::os::local;
 use crate::chat::display::{SafetyCard, earlier_messages};
 use crate::chat::{Info, Message, Notice};
 use crate::config::TimeFormat;
@@ -60,21 +59,19 @@ impl Layout {
     /// A notice that is shown now, in whole rows.
     pub(crate) fn render(&self, notice: &Notice, now: UnixMs, size: Size) -> String {
         let now = local(now.0);
-        let mut rows: Vec<String> = self.day_separator(&now).into_iter().collect();
-        match self.mode {
-            OutputMode::Screen => rows.extend(self.screen_rows(notice, &now, size)),
-            OutputMode::Lines | OutputMode::Words => rows.extend(self.plain_rows(notice, &now)),
-        }
-        rows.iter().flat_map(|row| [row.as_str(), "\n"]).collect()
+        let rows = match self.mode {
+            OutputMode::Screen => self.screen_rows(notice, &now, size),
+            OutputMode::Lines | OutputMode::Words => self.plain_rows(notice, &now),
+        };
+        self.day_separator(&now).into_iter().chain(rows).map(|row| row + "\n").collect()
     }
 
     /// A message of ours on a screen, without the last newline.
     pub(crate) fn own_message(&self, name: &str, text: &str, now: UnixMs, cells: usize) -> String {
         let now = local(now.0);
-        let mut rows: Vec<String> = self.day_separator(&now).into_iter().collect();
         let time = self.time_prefix(&now);
-        rows.extend(self.message_rows(name, &SafeText::rows(text), &time, colour::OWN, cells));
-        rows.join("\n")
+        let rows = self.message_rows(name, &SafeText::rows(text), &time, colour::OWN, cells);
+        self.day_separator(&now).into_iter().chain(rows).collect::<Vec<_>>().join("\n")
     }
 
     /// A note of the editor, which begins with its mark, without the last newline.
@@ -90,11 +87,9 @@ impl Layout {
         match notice {
             Notice::Message(message) => message_rows(message, &self.time_prefix(&local(message.arrived.0))),
             Notice::History { messages, earlier } => {
-                let earlier = (*earlier > 0).then(|| colour::dim(&earlier_messages(*earlier), self.depth));
-                let messages = messages
-                    .iter()
-                    .flat_map(|message| message_rows(message, &self.history_time(message, now)));
-                earlier.into_iter().chain(messages).collect()
+                let earlier = self.earlier_row(*earlier);
+                let rows = |message| message_rows(message, &self.history_time(message, now));
+                earlier.into_iter().chain(messages.iter().flat_map(rows)).collect()
             }
             Notice::Table(table) => table_rows(table, notice.rows(), cells),
             Notice::Answer(rows) => rows.iter().flat_map(|row| wrap_answer(row, cells)).collect(),
@@ -109,25 +104,27 @@ impl Layout {
         match notice {
             Notice::Answer(rows) => rows.clone(),
             Notice::History { messages, earlier } => {
-                let earlier = (*earlier > 0).then(|| {
-                    let words = colour::dim(&earlier_messages(*earlier), self.depth);
-                    if self.mode == OutputMode::Words { words.replace("… ", "") } else { words }
-                });
-                let messages = messages
-                    .iter()
-                    .flat_map(|message| self.plain_message(message, &self.history_time(message, now)));
-                earlier.into_iter().chain(messages).collect()
+                let earlier = self.earlier_row(*earlier);
+                let rows = |message| self.plain_message(message, &self.history_time(message, now));
+                earlier.into_iter().chain(messages.iter().flat_map(rows)).collect()
             }
             _ if self.mode == OutputMode::Words => prefixed(&self.time_prefix(now), notice.sentences()),
             Notice::Message(message) => {
                 self.plain_message(message, &self.time_prefix(&local(message.arrived.0)))
             }
-            Notice::Info(_) => notice.rows().iter().map(|row| colour::dim(row, self.depth)).collect(),
-            Notice::Warning(_) => {
-                notice.rows().iter().map(|row| colour::paint(row, colour::WARNING, self.depth)).collect()
+            Notice::Info(_) | Notice::Warning(_) => {
+                let attribute = colour::of_marked(&notice.rows());
+                notice.rows().iter().map(|row| colour::paint(row, attribute, self.depth)).collect()
             }
             Notice::Table(_) => notice.rows(),
         }
+    }
+
+    /// A row above a part of the history, if messages came before it.
+    fn earlier_row(&self, earlier: usize) -> Option<String> {
+        let row = colour::paint(&earlier_messages(earlier), colour::DIM, self.depth);
+        let row = if self.mode == OutputMode::Words { row.replace("… ", "") } else { row };
+        (earlier > 0).then_some(row)
     }
 
     fn plain_message(&self, message: &Message, time: &str) -> Vec<String> {
@@ -162,10 +159,7 @@ impl Layout {
         for (at, row) in text.into_iter().enumerate() {
             // The time stands once; the rows below it keep its place.
             let time = if at == 0 { time.to_owned() } else { " ".repeat(time.width()) };
-            let mut wrapped = wrap(row, margin, indent, cells).into_iter();
-            let first = wrapped.next().unwrap_or_default();
-            rows.push(format!("{time}{gap}{painted}: {first}"));
-            rows.extend(wrapped);
+            rows.extend(wrap_behind(&format!("{time}{gap}{painted}: "), margin, row, indent, cells));
         }
         rows
     }
@@ -174,24 +168,15 @@ impl Layout {
     fn marked_rows(&self, text: &[String], now: &ZonedDateTime, cells: usize) -> Vec<String> {
         let time = self.time_prefix(now);
         let gap = " ".repeat(self.column.saturating_sub(1));
-        let is_warning = text.iter().any(|row| row.starts_with('!'));
-        let paint = |row: &str| {
-            if is_warning {
-                colour::paint(row, colour::WARNING, self.depth)
-            } else {
-                colour::dim(row, self.depth)
-            }
-        };
+        let attribute = colour::of_marked(text);
         let margin = time.width() + gap.width();
         // Not so far right that no address has room.
         let indent = (margin + MARK_CELLS).min(cells / 3);
         let mut rows = Vec::new();
         for (at, row) in text.iter().enumerate() {
             let time = if at == 0 { time.clone() } else { " ".repeat(time.width()) };
-            let mut wrapped = wrap(row, margin, indent, cells).into_iter();
-            let first = wrapped.next().unwrap_or_default();
-            rows.push(paint(&format!("{time}{gap}{first}")));
-            rows.extend(wrapped.map(|row| paint(&row)));
+            let wrapped = wrap_behind(&format!("{time}{gap}"), margin, row, indent, cells);
+            rows.extend(wrapped.iter().map(|row| colour::paint(row, attribute, self.depth)));
         }
         rows
     }
@@ -224,7 +209,7 @@ impl Layout {
         match self.mode {
             OutputMode::Lines => None,
             OutputMode::Words => Some(format!("day: {day}")),
-            OutputMode::Screen => Some(colour::dim(&format!("--- {day} ---"), self.depth)),
+            OutputMode::Screen => Some(colour::paint(&format!("--- {day} ---"), colour::DIM, self.depth)),
         }
     }
 }
@@ -245,9 +230,7 @@ fn table_rows(table: &[Vec<String>], rows: Vec<String>, cells: usize) -> Vec<Str
         narrow.extend(entry.first().cloned());
         let fields = head.iter().zip(entry).skip(1);
         let fields: Vec<_> = fields.map(|(name, value)| format!("{name} {value}")).collect();
-        for (at, row) in wrap(&fields.join(", "), 2, 2, cells).into_iter().enumerate() {
-            narrow.push(if at == 0 { format!("  {row}") } else { row });
-        }
+        narrow.extend(wrap_behind("  ", 2, &fields.join(", "), 2, cells));
     }
     narrow
 }

@@ -7,9 +7,9 @@ use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 use unicode_width::UnicodeWidthStr;
 
+use super::Size;
 use super::colour::{self, ColourDepth};
-use super::size::Size;
-use super::wrap::{wrap, wrap_answer};
+use super::wrap::{wrap, wrap_answer, wrap_behind};
 use crate::chat::display::SafetyCard;
 
 /// Indent of the groups of the number.
@@ -71,10 +71,8 @@ fn groups(card: &SafetyCard, size: Size, depth: ColourDepth) -> Vec<String> {
         if size.rows >= ROOMY_ROWS && !rows.is_empty() {
             rows.push(String::new());
         }
-        for (at, row) in wrap(groups, INDENT.width(), INDENT.width(), size.cells).into_iter().enumerate() {
-            let indent = if at == 0 { INDENT } else { "" };
-            rows.push(colour::paint(&format!("{indent}{row}"), colour::OWN, depth));
-        }
+        let wrapped = wrap_behind(INDENT, INDENT.width(), groups, INDENT.width(), size.cells);
+        rows.extend(wrapped.iter().map(|row| colour::paint(row, colour::OWN, depth)));
     }
     rows
 }

@@ -72,29 +72,32 @@ pub(crate) fn wrap_answer(row: &str, cells: usize) -> Vec<String> {
     let margin = row.width() - text.width();
     let Some((head, last)) = text.rsplit_once("  ").filter(|(head, _)| !head.trim().is_empty()) else {
         let indent = if margin == 0 { ANSWER_CELLS } else { margin };
-        return wrap_from(margin, text, indent, cells);
+        return wrap_behind(&" ".repeat(margin), margin, text, indent, cells);
     };
     let (head, last) = (head.trim_end(), last.trim_start());
     let column = row.width() - last.width();
     if cells >= column + COLUMN_CELLS {
         let blanks = " ".repeat(column - margin - head.width());
-        let mut rows = wrap(last, column, column, cells);
-        if let Some(first) = rows.first_mut() {
-            first.insert_str(0, &format!("{:margin$}{head}{blanks}", ""));
-        }
-        return rows;
+        let before = format!("{:margin$}{head}{blanks}", "");
+        return wrap_behind(&before, column, last, column, cells);
     }
     let below = margin + ANSWER_CELLS;
-    let mut rows = wrap_from(margin, head, below, cells);
-    rows.extend(wrap_from(below, last, below, cells));
+    let mut rows = wrap_behind(&" ".repeat(margin), margin, head, below, cells);
+    rows.extend(wrap_behind(&" ".repeat(below), below, last, below, cells));
     rows
 }
 
-/// Wraps a text whose first row is indented by `margin` cells.
-fn wrap_from(margin: usize, text: &str, indent: usize, cells: usize) -> Vec<String> {
+/// Wraps a text behind the beginning of its first row, which takes `margin` cells.
+pub(crate) fn wrap_behind(
+    before: &str,
+    margin: usize,
+    text: &str,
+    indent: usize,
+    cells: usize,
+) -> Vec<String> {
     let mut rows = wrap(text, margin, indent, cells);
     if let Some(first) = rows.first_mut() {
-        first.insert_str(0, &" ".repeat(margin));
+        first.insert_str(0, before);
     }
     rows
 }

@@ -1,10 +1,14 @@
 //! Editor thread: reads lines, confirms pasted blocks, and runs an external editor.
 
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
+use std::thread;
+use std::time::Duration;
 
 use mio::Waker;
 use rustyline::Editor;
@@ -13,14 +17,19 @@ use rustyline::history::FileHistory;
 
 use super::editor_state::{EditorEvent, EditorShared};
 use super::helper::{Helper, LineMode};
+use super::prompt_line;
 use super::terminal_guard::unblock_sigtstp;
-use super::{external_editor, prompt_line};
+use crate::app::error::describe;
 use crate::chat::display;
 use crate::limits;
-use crate::ui::render::size::cells;
+use crate::ui::render::cells;
 
 /// The command that this thread carries out itself.
 const EDIT: &str = ":edit";
+/// External editor that every system has.
+const FALLBACK_EDITOR: &str = "vi";
+/// Interval at which the external editor's exit is polled, in milliseconds.
+const EXIT_POLL_MS: u64 = 30;
 
 pub(crate) type LineEditor = Editor<Helper, FileHistory>;
 
@@ -161,9 +170,9 @@ impl EditorThread {
     }
 
     fn run_external_editor(&self, text: &str) -> Result<String, String> {
-        let command = external_editor::command();
+        let command = external_editor();
         self.shared.terminal.release();
-        let edited = external_editor::edit(&command, text, &self.shared.closing);
+        let edited = edit(&command, text, &self.shared);
         self.shared.terminal.set_idle_modes();
         edited.map_err(|why| display::editor_failed(&command, &why))
     }
@@ -183,4 +192,50 @@ fn write_line(text: &str) {
     let mut out = io::stdout().lock();
     // A terminal that is gone needs no text.
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+}
+
+/// The command of the user's editor, with its arguments.
+fn external_editor() -> String {
+    let var = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+    var("VISUAL").or_else(|| var("EDITOR")).unwrap_or_else(|| FALLBACK_EDITOR.to_owned())
+}
+
+/// Edits a text in a private temporary file, and returns it without its last newlines.
+///
+/// # Errors
+/// The reason in words: the editor did not start, it failed, or the text cannot be sent.
+fn edit(command: &str, text: &str, shared: &EditorShared) -> Result<String, String> {
+    let reason = |error: io::Error| describe(&error);
+    let mut file = tempfile::Builder::new().prefix("rsachat-").suffix(".txt").tempfile().map_err(reason)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.flush()).map_err(reason)?;
+    // By a shell, as git does it: the variable may hold arguments and quotes.
+    let script = format!("{command} \"$@\"");
+    let child = Command::new("/bin/sh").args(["-c", &script, command]).arg(file.path()).spawn();
+    let status = wait(child.map_err(reason)?, shared).map_err(reason)?;
+    if !status.success() {
+        return Err(status.to_string());
+    }
+    // By its name: editors replace the file rather than write into it.
+    let mut edited = Vec::new();
+    let reader = File::open(file.path()).map_err(reason)?;
+    reader.take(limits::EDITED_BYTES + 1).read_to_end(&mut edited).map_err(reason)?;
+    if edited.len() as u64 > limits::EDITED_BYTES {
+        return Err("the text is too large".to_owned());
+    }
+    let edited = String::from_utf8(edited).map_err(|_| "the text is not UTF-8".to_owned())?;
+    Ok(edited.replace("\r\n", "\n").trim_end_matches('\n').to_owned())
+}
+
+/// Waits for the editor's exit, and kills it when the program ends first.
+fn wait(mut child: Child, shared: &EditorShared) -> io::Result<ExitStatus> {
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if shared.is_closing() {
+            child.kill()?;
+            return child.wait();
+        }
+        thread::sleep(Duration::from_millis(EXIT_POLL_MS));
+    }
 }

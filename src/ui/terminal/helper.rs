@@ -21,7 +21,7 @@ use super::prompt_line;
 use crate::chat::display;
 use crate::limits;
 use crate::ui::render::colour::{self, ColourDepth};
-use crate::ui::render::size::{cells, size};
+use crate::ui::render::{cells, size};
 
 /// Rows of a pasted block that stay on the screen while its sender is asked about it.
 const SAMPLE_ROWS: usize = 3;
@@ -200,7 +200,7 @@ impl Highlighter for Helper {
     }
 
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
-        Cow::Owned(colour::dim(hint, self.shared.state().layout.depth))
+        Cow::Owned(colour::paint(hint, colour::DIM, self.shared.state().layout.depth))
     }
 }
 

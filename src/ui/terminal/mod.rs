@@ -5,13 +5,10 @@
 mod complete;
 mod editor_state;
 mod editor_thread;
-mod external_editor;
 mod helper;
 mod keymap;
-mod print_gate;
 mod prompt_line;
 mod terminal_guard;
-mod title;
 
 use std::io::{self, IsTerminal as _};
 use std::os::unix::thread::JoinHandleExt as _;
@@ -37,8 +34,7 @@ use editor_thread::{EditorThread, LineEditor};
 use helper::Helper;
 use keymap::KeyState;
 pub(crate) use terminal_guard::block_sigtstp;
-use terminal_guard::{EDITOR_THREAD, TerminalGuard};
-use title::TitleBar;
+use terminal_guard::{EDITOR_THREAD, TerminalGuard, TitleBar};
 
 /// Sequence that makes rustyline repaint the line and changes nothing else: up from the row that it
 /// cleared for a message, and down again. In the first row there is no up: that leaves a blank row

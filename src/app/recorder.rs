@@ -3,8 +3,6 @@
 //! differs from one machine to the next becomes a wildcard: so the script plays without any of the
 //! peers.
 
-pub(crate) mod notices;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -12,12 +10,17 @@ use std::path::{Path, PathBuf};
 
 use super::error::{AppError, code, describe};
 use crate::chat::command::{Command, ParsedLine, parse_line};
-use crate::chat::{Chat, ExitRequest, ListenOptions, Protocol, TrustLevel};
+use crate::chat::display::RecordingClass;
+use crate::chat::{
+    Chat, Direction, ExitRequest, Info, ListenOptions, Message, Notice, Protocol, RawInfo, TrustLevel,
+    Warning,
+};
 use crate::limits::MESSAGE_BYTES;
 use crate::peers::address::{Family, ListenAt};
 use crate::script::render::Substitutions;
 use crate::session::EXIT;
 use crate::store::private_file;
+use crate::text::safe::SafeText;
 
 /// Recording of one session.
 pub(crate) struct Recorder {
@@ -139,6 +142,92 @@ impl Recorder {
         self.expect("$**");
         let port = if at.port == 0 { format!("${{{}.port}}", self.own_label) } else { at.port.to_string() };
         *self.listening_on(self.awaiting) = Some(format!("{host}:{port}"));
+    }
+
+    /// Records a notice that was shown to us.
+    pub(crate) fn shown(&mut self, notice: &Notice, chat: &Chat) {
+        match notice {
+            Notice::Message(message) => self.message(message),
+            Notice::Answer(_) | Notice::Table(_) | Notice::History { .. } => self.expect("$**"),
+            Notice::Info(info) => {
+                self.by_class(info.recording_class(), notice);
+                self.info(info, notice, chat);
+            }
+            Notice::Warning(warning) => {
+                if let Warning::ConnectionLost { name, .. } = warning {
+                    let label = self.label(name).to_owned();
+                    self.line(&format!("@kill {label}"));
+                    self.ended(&label);
+                    self.expect(&format!("! lost {name}$*"));
+                }
+                self.by_class(warning.recording_class(), notice);
+            }
+        }
+    }
+
+    fn message(&mut self, message: &Message) {
+        let text: Vec<&str> = message.rows.iter().map(SafeText::as_str).collect();
+        let text = text.join("\n");
+        // Such a message cannot be typed at a prompt.
+        if text.trim().is_empty() {
+            return;
+        }
+        let colon = if text.starts_with(':') { ":" } else { "" };
+        let typed = Substitutions::default().template(&format!("{colon}{text}"));
+        self.line(&format!("{}> {typed}", self.label(&message.name)));
+        self.rows(&Notice::Message(message.clone()));
+    }
+
+    /// Records what information means besides its rows: actions of peers, new names, varying parts.
+    fn info(&mut self, info: &Info, notice: &Notice, chat: &Chat) {
+        match info {
+            Info::Joined { name, .. } => self.joined(name, Protocol::Native, chat),
+            Info::Raw(RawInfo::Joined { name, key, .. }) => {
+                if key.is_none() {
+                    self.keyless.insert(name.clone());
+                }
+                self.joined(name, Protocol::Oaep(Direction::Both), chat);
+            }
+            Info::Left { name } => {
+                let label = self.label(name).to_owned();
+                self.line(&format!("{label}> :quit"));
+                self.ended(&label);
+                self.rows(notice);
+            }
+            Info::Listening { .. } => {
+                self.expect("* listening on $*");
+                if self.awaiting != Protocol::Native {
+                    // The banner of the raw wire.
+                    self.expect("$**");
+                }
+            }
+            Info::Safety { name, .. } => {
+                self.expect(&format!("* safety number with {name}: $*"));
+                self.expect("$**");
+            }
+            Info::Named { old, name } => {
+                if let Some(label) = self.labels.remove(old) {
+                    self.labels.insert(name.clone(), label);
+                }
+            }
+            Info::Nick { name } => self.nick.clone_from(name),
+            _ => {}
+        }
+    }
+
+    fn by_class(&mut self, class: RecordingClass<'_>, notice: &Notice) {
+        match class {
+            RecordingClass::Omitted | RecordingClass::Special => {}
+            RecordingClass::Rows => self.rows(notice),
+            RecordingClass::RowsAbout(name) if self.labels.contains_key(name) => self.rows(notice),
+            RecordingClass::AnyRows | RecordingClass::RowsAbout(_) => self.expect("$**"),
+        }
+    }
+
+    fn rows(&mut self, notice: &Notice) {
+        for row in notice.rows() {
+            self.expect(&Substitutions::default().pattern(&row));
+        }
     }
 
     /// Records the end of the session by the end of input, Ctrl-D or a signal as a typed command.
