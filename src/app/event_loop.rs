@@ -51,8 +51,8 @@ pub(crate) struct App<S> {
     client: Client,
     host: OsHost<S>,
     recorder: Option<Recorder>,
-    /// Receipts that are due, at most one for each connection: it acknowledges all messages up to its
-    /// number.
+    /// Receipts that are due, at most one for each connection: it acknowledges all messages up to
+    /// its number.
     receipts: BTreeMap<ConnId, u64>,
 }
 

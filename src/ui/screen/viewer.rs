@@ -74,8 +74,8 @@ impl Person {
     }
 }
 
-/// Encoder of events for one program. Events that follow from a request with an id carry that id, up
-/// to the reply.
+/// Encoder of events for one program. Events that follow from a request with an id carry that id,
+/// up to the reply.
 #[derive(Default)]
 pub(crate) struct JsonClient {
     /// Id of the request that is being carried out.
