@@ -11,7 +11,7 @@ use crate::replay::files::{self, ScriptFile};
 use crate::replay::outcome::{AfterDifference, Checking, RunOptions, ScriptEnd, UpdateMode};
 use crate::replay::reporter::{Format, Reporter, Verbosity};
 use crate::replay::{diagnostics, interrupt, runner};
-use crate::script::{self, HOW_TO_WRITE, Script, check, milliseconds};
+use crate::script::{self, HOW_TO_WRITE, Script, milliseconds};
 
 const AFTER: &str = "\
 Exit codes:
@@ -149,7 +149,7 @@ fn read(file: &ScriptFile, options: &RunOptions) -> Result<Script, u8> {
     let (sources, diagnostics) = match script::Parser::new(&mut loader).parse(&source) {
         Ok(script) => {
             let names: Vec<&str> = options.vars.iter().map(|(name, _)| name.as_str()).collect();
-            let diagnostics = check::check(&script, &names);
+            let diagnostics = script::diagnostic::check(&script, &names);
             if diagnostics.is_empty() {
                 return Ok(script);
             }

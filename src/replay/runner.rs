@@ -5,9 +5,9 @@ use super::outcome::{
 };
 use super::step::{Run, ScriptStep};
 use super::{diagnostics, files, interrupt};
-use crate::script::check::file_variable;
+use crate::script::diagnostic::file_variable;
 use crate::script::matcher::ShownRow;
-use crate::script::{Directive, FileContent, Line, LineKind, Script, render, update};
+use crate::script::{Directive, FileContent, Line, LineKind, Script, render};
 
 /// Runs a script and reports its events to `emit`.
 pub(crate) fn run(script: &Script, options: &RunOptions, emit: &mut dyn FnMut(RunEvent<'_>)) -> RunOutcome {
@@ -181,7 +181,7 @@ impl Runner<'_> {
         let run = &self.run;
         if run.options.update == UpdateMode::Rewrite && is_main {
             let (substitutions, bindings) = (&run.substitutions, &run.bindings);
-            let updated = update::updated_tail(run.script, step.tail, shown, substitutions, bindings);
+            let updated = render::updated_tail(run.script, step.tail, shown, substitutions, bindings);
             self.updated.extend(updated);
             return UpdateMode::Rewrite;
         }
