@@ -7,10 +7,10 @@ use clap::Args;
 
 use crate::app::error::{AppError, code};
 use crate::app::print::{eprint_line, print_line};
+use crate::replay::environment::{catch_signals, interruption, is_interrupted};
 use crate::replay::files::{self, ScriptFile};
-use crate::replay::outcome::{AfterDifference, Checking, RunOptions, ScriptEnd, UpdateMode};
-use crate::replay::reporter::{Format, Reporter, Verbosity};
-use crate::replay::{diagnostics, interrupt, runner};
+use crate::replay::reporter::{self, Format, Reporter, ScriptEnd, Verbosity};
+use crate::replay::runner::{self, AfterDifference, Checking, RunOptions, UpdateMode};
 use crate::script::{self, HOW_TO_WRITE, Script, milliseconds};
 
 const AFTER: &str = "\
@@ -95,7 +95,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
         }
         worst = code.max(worst);
         let continues = args.keep_going || args.update || !runs;
-        if interrupt::came() || (code != 0 && !continues) {
+        if is_interrupted() || (code != 0 && !continues) {
             break;
         }
     }
@@ -158,7 +158,7 @@ fn read(file: &ScriptFile, options: &RunOptions) -> Result<Script, u8> {
         Err(mistakes) => mistakes,
     };
     for diagnostic in &diagnostics {
-        eprint_line(&diagnostics::draw(diagnostic, &sources));
+        eprint_line(&reporter::draw(diagnostic, &sources));
     }
     Err(code::USAGE)
 }
@@ -170,7 +170,7 @@ fn run_script(
     reporter: &mut Reporter,
 ) -> Result<u8, AppError> {
     // Not earlier, so that a person can still interrupt a script typed into standard input.
-    interrupt::catch()?;
+    catch_signals()?;
     let name = file.name();
     reporter.begin(&name);
     let outcome = runner::run(script, options, &mut |event| reporter.event(script, &event));
@@ -194,7 +194,7 @@ fn run_script(
     Ok(match &outcome.end {
         ScriptEnd::Passed | ScriptEnd::Skipped(_) => 0,
         ScriptEnd::Differed => code::FAILED,
-        ScriptEnd::Interrupted => interrupt::exit_code(),
+        ScriptEnd::Interrupted => interruption().unwrap_or(0),
         ScriptEnd::Failed(error) => error.code,
         ScriptEnd::Aborted { exit_code } => *exit_code,
     })

@@ -77,7 +77,9 @@ impl Substitutions {
     }
 
     fn rendered(&self, text: &str) -> String {
-        if let Some((before, name, after)) = self.split_at_text(text) {
+        let split =
+            self.texts.iter().find_map(|(whole, name)| Some((text.split_once(whole.as_str())?, name)));
+        if let Some(((before, after), name)) = split {
             let mut out = self.rendered(before);
             push_variable(&mut out, name);
             out.push_str(&self.rendered(after));
@@ -105,28 +107,25 @@ impl Substitutions {
         }
         out
     }
-
-    fn split_at_text<'t>(&self, text: &'t str) -> Option<(&'t str, &str, &'t str)> {
-        self.texts.iter().find_map(|(whole, name)| {
-            let (before, after) = text.split_once(whole.as_str())?;
-            Some((before, name.as_str(), after))
-        })
-    }
 }
 
 /// Line of a transcript for the output of an actor.
 pub(crate) fn shown(label: &str, shown: &ShownRow, substitutions: &Substitutions) -> String {
-    let pattern = substitutions.pattern(&shown.text);
     let mark = match shown.kind {
         ShownKind::Row => "|",
         ShownKind::Event => "|*",
     };
-    if pattern.is_empty() { format!("{label}{mark}") } else { format!("{label}{mark} {pattern}") }
+    marked(label, mark, &substitutions.pattern(&shown.text))
 }
 
 /// Line of a transcript for typed text.
 pub(crate) fn input(label: &str, text: &str, substitutions: &Substitutions) -> String {
-    if text.is_empty() { format!("{label}>") } else { format!("{label}> {}", substitutions.template(text)) }
+    marked(label, ">", &substitutions.template(text))
+}
+
+fn marked(label: &str, mark: &str, text: &str) -> String {
+    let blank = if text.is_empty() { "" } else { " " };
+    format!("{label}{mark}{blank}{text}")
 }
 
 fn push_variable(out: &mut String, name: &str) {
