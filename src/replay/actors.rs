@@ -1,7 +1,6 @@
 //! Actors of a run: their start and end, and the inputs that reach them.
 
 use std::fs;
-use std::time::Instant;
 
 use super::environment::Environment;
 use super::simulation::{SimHost, Simulation};
@@ -10,7 +9,6 @@ use crate::app::error::{AppError, code, describe};
 use crate::app::keyring;
 use crate::chat::{Input, KeyFor};
 use crate::limits;
-use crate::net::SourceLimiter;
 use crate::peers::name::Name;
 use crate::script::{HomeState, KillMode};
 use crate::store::{Home, book_file};
@@ -64,11 +62,6 @@ impl Actors {
 
     pub(crate) fn count(&self) -> usize {
         self.states.len()
-    }
-
-    /// Limits callers by their source from now on.
-    pub(crate) fn limit_sources(&mut self) {
-        self.simulation.source_limiter = Some((SourceLimiter::limited(), Instant::now()));
     }
 
     /// Declares an actor to be a foreign program.

@@ -1,7 +1,7 @@
 //! Virtual network of a closed run. Real sockets get whatever ports are free, but actors see the
 //! addresses of [`Ports`], so that nothing of the machine reaches a transcript and two runs never
-//! meet. [`Links`] counts bytes, so that a run knows when none is in flight, and injects faults at an
-//! exact byte.
+//! meet. [`Links`] counts bytes, so that a run knows when none is in flight, and injects faults at
+//! an exact byte.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

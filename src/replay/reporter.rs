@@ -1,5 +1,5 @@
-//! Reporter of runs, with their events and outcomes: a transcript, TAP for test harnesses, or one JSON object a line. These go to
-//! standard output; diagnostics and progress go to standard error.
+//! Reporter of runs, and what they tell it: a transcript, TAP for test harnesses, or one JSON object
+//! a line go to standard output; diagnostics and progress go to standard error.
 
 use std::io;
 
@@ -143,11 +143,8 @@ impl Reporter {
             }
             (Format::Json, RunEvent::Diagnostic(diagnostic)) => {
                 let (file, line, column) = location(diagnostic, &script.sources);
-                let facts: Vec<_> = diagnostic
-                    .notes
-                    .iter()
-                    .map(|(heading, note)| json!({ "what": heading, "text": note }))
-                    .collect();
+                let fact = |(heading, note): &(_, String)| json!({ "what": heading, "text": note });
+                let facts: Vec<_> = diagnostic.notes.iter().map(fact).collect();
                 let object = json!({
                     "event": "differs", "file": file, "line": line, "column": column,
                     "message": diagnostic.message, "facts": facts, "help": diagnostic.help
@@ -198,10 +195,7 @@ impl Reporter {
         self.line(&match &outcome.end {
             ScriptEnd::Passed => format!("ok {number} - {name}"),
             ScriptEnd::Skipped(reason) => format!("ok {number} - {name} # SKIP {reason}"),
-            ScriptEnd::Differed
-            | ScriptEnd::Interrupted
-            | ScriptEnd::Failed(_)
-            | ScriptEnd::Aborted { .. } => format!("not ok {number} - {name}"),
+            _ => format!("not ok {number} - {name}"),
         });
         if let Some(diagnostic) = outcome.diagnostics.first() {
             let (file, line, column) = location(diagnostic, &script.sources);

@@ -10,6 +10,7 @@ use super::reporter::{RunEvent, RunOutcome, ScriptEnd};
 use crate::app::error::AppError;
 use crate::chat::{ExitRequest, Input};
 use crate::limits::SHUTDOWN_GRACE_MS;
+use crate::net::SourceLimiter;
 use crate::script::diagnostic::{StepComparison, file_variable, port_variable};
 use crate::script::matcher::{self, Difference, ShownRow};
 use crate::script::render::{self, Substitutions};
@@ -154,17 +155,14 @@ impl<'a> Run<'a> {
             Directive::Seed(seed) => Some(*seed),
             _ => None,
         });
-        let environment = if script.is_live() {
-            Environment::Live { start: Instant::now() }
+        let (environment, header) = if script.is_live() {
+            // It has no header: its output comes in any order, and not from a seed.
+            (Environment::Live { start: Instant::now() }, Vec::new())
         } else {
-            Environment::closed(options.seed.or(seed).unwrap_or(0))
+            let seed_line = options.seed.map(|seed| format!("@seed {seed}"));
+            let header = ["@exact".to_owned()].into_iter().chain(seed_line).collect();
+            (Environment::closed(options.seed.or(seed).unwrap_or(0)), header)
         };
-        // A live run has no header: its output comes in any order, and not from a seed.
-        let mut header = Vec::new();
-        if !script.is_live() {
-            header.push("@exact".to_owned());
-            header.extend(options.seed.map(|seed| format!("@seed {seed}")));
-        }
         let text = script.sources.iter().map(|source| source.text.as_str()).collect();
         let mut bindings = Bindings::default();
         for (name, value) in &options.vars {
@@ -249,7 +247,7 @@ impl<'a> Run<'a> {
             Directive::Set { name, value } => {
                 let value = self.bindings.expand(value).unwrap_or_default();
                 if name == "limits" && value == "on" {
-                    self.actors.limit_sources();
+                    self.actors.simulation.source_limiter = Some((SourceLimiter::limited(), Instant::now()));
                 }
                 if self.options.vars.iter().all(|(given, _)| given != name) {
                     self.substitutions.remove(name);
@@ -315,13 +313,9 @@ impl<'a> Run<'a> {
 
     /// The head of a step in the transcript: typed text with its values, all else as written.
     fn head_text(&self, line: &Line) -> String {
-        match &line.kind {
-            LineKind::Input { actor, template } => match self.bindings.expand(template) {
-                Ok(text) => render::input(self.script.label(*actor), &text, &self.substitutions),
-                Err(_) => line.text.clone(),
-            },
-            _ => line.text.clone(),
-        }
+        let LineKind::Input { actor, template } = &line.kind else { return line.text.clone() };
+        let Ok(text) = self.bindings.expand(template) else { return line.text.clone() };
+        render::input(self.script.label(*actor), &text, &self.substitutions)
     }
 
     /// Emits a line as `text`; the updated script keeps it as written.

@@ -76,8 +76,11 @@ impl<'a> StepComparison<'a> {
             Difference::Missing { expected } => {
                 let line = self.line(expected);
                 let mut error = Diagnostic::new(line.map_or(head, Line::full_span), "no line came");
-                if let Some(waited_ms) = self.waited_ms {
-                    error = error.label(format!("waited {}", seconds(waited_ms)));
+                if let Some(ms) = self.waited_ms {
+                    error = error.label(match ms % 1_000 {
+                        0 => format!("waited {} s", ms / 1_000),
+                        _ => format!("waited {ms} ms"),
+                    });
                 }
                 if self.shown.is_empty() {
                     error = error.note("note", "nothing was shown in this step");
@@ -144,10 +147,6 @@ impl<'a> StepComparison<'a> {
     }
 }
 
-fn seconds(ms: u64) -> String {
-    if ms.is_multiple_of(1_000) { format!("{} s", ms / 1_000) } else { format!("{ms} ms") }
-}
-
 /// Every mistake in a parsed script. `given` are variables that the command line binds.
 pub(crate) fn check(script: &Script, given: &[&str]) -> Vec<Diagnostic> {
     let bound = given.iter().map(|name| (*name).to_owned()).collect();
@@ -173,7 +172,7 @@ impl Checker<'_> {
             LineKind::Blank | LineKind::Comment => {}
             LineKind::Input { actor, template } => {
                 self.uses(line, template);
-                if is_listen(template) {
+                if matches!(template.first(), Some(Fragment::Literal(text)) if text.starts_with(":listen")) {
                     self.bound.insert(port_variable(self.script.label(*actor), 1));
                 }
             }
@@ -296,8 +295,4 @@ pub(crate) fn port_variable(label: &str, number: usize) -> String {
 pub(crate) fn file_variable(path: &str) -> String {
     let file = path.rsplit('/').next().unwrap_or(path);
     file.split('.').next().unwrap_or(file).to_owned()
-}
-
-fn is_listen(template: &[Fragment]) -> bool {
-    matches!(template.first(), Some(Fragment::Literal(text)) if text.starts_with(":listen"))
 }

@@ -1,6 +1,6 @@
 //! Writer of scripts: typed and shown text as lines, the canonical form (`--fmt`), the update in
-//! place (`--update`). A peer's text becomes a pattern that matches it alone, so that nothing said in
-//! a conversation becomes a line of the script.
+//! place (`--update`). A peer's text becomes a pattern that matches it alone, so that nothing said
+//! in a conversation becomes a line of the script.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
