@@ -7,11 +7,11 @@ use clap::Args;
 
 use crate::app::error::{AppError, code};
 use crate::app::os::{eprint_line, print_line};
+use crate::replay::environment::{catch_signals, interruption, is_interrupted};
 use crate::replay::files::{self, ScriptFile};
-use crate::replay::outcome::{AfterDifference, Checking, RunOptions, ScriptEnd, UpdateMode};
-use crate::replay::reporter::{Format, Reporter, Verbosity};
-use crate::replay::{diagnostics, interrupt, runner};
-use crate::script::{self, HOW_TO_WRITE, Script, check, milliseconds};
+use crate::replay::reporter::{self, Format, Reporter, ScriptEnd, Verbosity};
+use crate::replay::runner::{self, AfterDifference, Checking, RunOptions, UpdateMode};
+use crate::script::{self, HOW_TO_WRITE, Script, milliseconds};
 
 const AFTER: &str = "\
 Exit codes:
@@ -95,7 +95,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
         }
         worst = code.max(worst);
         let continues = args.keep_going || args.update || !runs;
-        if interrupt::came() || (code != 0 && !continues) {
+        if is_interrupted() || (code != 0 && !continues) {
             break;
         }
     }
@@ -149,7 +149,7 @@ fn read(file: &ScriptFile, options: &RunOptions) -> Result<Script, u8> {
     let (sources, diagnostics) = match script::Parser::new(&mut loader).parse(&source) {
         Ok(script) => {
             let names: Vec<&str> = options.vars.iter().map(|(name, _)| name.as_str()).collect();
-            let diagnostics = check::check(&script, &names);
+            let diagnostics = script::diagnostic::check(&script, &names);
             if diagnostics.is_empty() {
                 return Ok(script);
             }
@@ -158,7 +158,7 @@ fn read(file: &ScriptFile, options: &RunOptions) -> Result<Script, u8> {
         Err(mistakes) => mistakes,
     };
     for diagnostic in &diagnostics {
-        eprint_line(&diagnostics::draw(diagnostic, &sources));
+        eprint_line(&reporter::draw(diagnostic, &sources));
     }
     Err(code::USAGE)
 }
@@ -170,7 +170,7 @@ fn run_script(
     reporter: &mut Reporter,
 ) -> Result<u8, AppError> {
     // Not earlier, so that a person can still interrupt a script typed into standard input.
-    interrupt::catch()?;
+    catch_signals()?;
     let name = file.name();
     reporter.begin(&name);
     let outcome = runner::run(script, options, &mut |event| reporter.event(script, &event));
@@ -194,7 +194,7 @@ fn run_script(
     Ok(match &outcome.end {
         ScriptEnd::Passed | ScriptEnd::Skipped(_) => 0,
         ScriptEnd::Differed => code::FAILED,
-        ScriptEnd::Interrupted => interrupt::exit_code(),
+        ScriptEnd::Interrupted => interruption().unwrap_or(0),
         ScriptEnd::Failed(error) => error.code,
         ScriptEnd::Aborted { exit_code } => *exit_code,
     })

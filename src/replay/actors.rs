@@ -1,20 +1,15 @@
 //! Actors of a run: their start and end, and the inputs that reach them.
 
 use std::fs;
-use std::path::Path;
-use std::time::Instant;
 
-use super::clock::RunClock;
-use super::seeds::Seeds;
+use super::environment::Environment;
 use super::simulation::{SimHost, Simulation};
 use crate::app::client::{Client, Profile};
 use crate::app::error::{AppError, code, describe};
 use crate::app::keyring;
-use crate::chat::{ExitRequest, Input, KeyFor};
+use crate::chat::{Input, KeyFor};
 use crate::limits;
-use crate::net::SourceLimiter;
 use crate::peers::name::Name;
-use crate::script::matcher::ShownRow;
 use crate::script::{HomeState, KillMode};
 use crate::store::{Home, book_file};
 use crate::time::MonoMs;
@@ -24,10 +19,8 @@ const NAMELESS: &str = "user";
 
 /// All actors, and the simulation under them.
 pub(crate) struct Actors {
-    pub(super) simulation: Simulation,
     states: Vec<ActorState>,
-    /// Folder of the run, which is removed with it.
-    _folder: tempfile::TempDir,
+    pub(super) simulation: Simulation,
 }
 
 /// State of an actor.
@@ -50,12 +43,7 @@ pub(crate) enum Stopped {
 }
 
 impl Actors {
-    pub(crate) fn new(
-        labels: &[String],
-        clock: RunClock,
-        seeds: Seeds,
-        script: String,
-    ) -> Result<Self, AppError> {
+    pub(crate) fn new(labels: &[String], environment: Environment, script: String) -> Result<Self, AppError> {
         let labels = if labels.is_empty() { vec![String::new()] } else { labels.to_vec() };
         let folder = tempfile::Builder::new().prefix("rsachat-replay-").tempdir().map_err(|error| {
             let reason = describe(&error);
@@ -64,45 +52,16 @@ impl Actors {
             AppError::new(code::MACHINE, what).hint("TMPDIR says where it is made")
         })?;
         let states = labels.iter().map(|_| ActorState::Stopped(Stopped::NotYet)).collect();
-        let simulation = Simulation::new(clock, seeds, labels, folder.path().to_owned(), script);
+        let simulation = Simulation::new(environment, labels, folder, script);
         let simulation = simulation.map_err(|error| {
             let what = format!("cannot open what the sockets of a run need: {}", describe(&error));
             AppError::new(code::MACHINE, what)
         })?;
-        Ok(Self { simulation, states, _folder: folder })
+        Ok(Self { states, simulation })
     }
 
     pub(crate) fn count(&self) -> usize {
         self.states.len()
-    }
-
-    /// Rows and events since [`Actors::take_shown`].
-    pub(crate) fn shown(&self) -> &[ShownRow] {
-        &self.simulation.shown
-    }
-
-    pub(crate) fn take_shown(&mut self) -> Vec<ShownRow> {
-        std::mem::take(&mut self.simulation.shown)
-    }
-
-    /// Ports that were assigned since the last call, each with its actor.
-    pub(crate) fn take_assigned_ports(&mut self) -> Vec<(usize, u16)> {
-        std::mem::take(&mut self.simulation.assigned_ports)
-    }
-
-    /// Folder of the run.
-    pub(crate) fn folder(&self) -> &Path {
-        self.simulation.folder()
-    }
-
-    /// Limits callers by their source from now on.
-    pub(crate) fn limit_sources(&mut self) {
-        self.simulation.source_limiter = Some((SourceLimiter::limited(), Instant::now()));
-    }
-
-    /// Number of open connections.
-    pub(crate) fn connection_count(&self) -> usize {
-        self.simulation.net.links()
     }
 
     /// Declares an actor to be a foreign program.
@@ -158,7 +117,8 @@ impl Actors {
     pub(crate) fn kill(&mut self, actor: usize, mode: KillMode) {
         self.set(actor, ActorState::Stopped(Stopped::Killed));
         self.simulation.event(actor, "killed".to_owned());
-        for conn in self.simulation.links.kill(actor) {
+        for conn in self.simulation.links.ends_of(actor) {
+            self.simulation.links.cut(conn);
             match mode {
                 KillMode::Fin => self.simulation.net.abort(conn),
                 KillMode::Reset => self.simulation.net.reset(conn),
@@ -203,17 +163,10 @@ impl Actors {
         timeouts.min()
     }
 
-    /// Tells every actor that time has passed.
-    pub(crate) fn tick(&mut self) {
+    /// Hands the same input to every actor.
+    pub(crate) fn input_all(&mut self, input: fn() -> Input<'static>) {
         for actor in 0..self.count() {
-            self.input(actor, Input::Tick);
-        }
-    }
-
-    /// Quits every actor, where a foreign program takes part.
-    pub(crate) fn quit_all(&mut self) {
-        for actor in 0..self.count() {
-            self.input(actor, Input::ExitRequest(ExitRequest::Quit));
+            self.input(actor, input());
         }
     }
 

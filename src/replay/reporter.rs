@@ -1,16 +1,16 @@
-//! Reporter of runs: a transcript, TAP for test harnesses, or one JSON object a line. These go to
-//! standard output; diagnostics and progress go to standard error.
+//! Reporter of runs, and what they tell it: a transcript, TAP for test harnesses, or one JSON object
+//! a line go to standard output; diagnostics and progress go to standard error.
 
 use std::io;
 
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use clap::ValueEnum;
 use serde_json::json;
 
-use super::diagnostics;
-use super::outcome::{RunEvent, RunOutcome, ScriptEnd};
-use crate::app::os::{eprint, eprint_line, print_line, stderr_is_terminal, stdout_is_terminal};
-use crate::script::Script;
-use crate::script::matcher::ShownKind;
+use crate::app::error::AppError;
+use crate::app::os::{eprint_line, eprint_text, print_line, stderr_is_terminal, stdout_is_terminal};
+use crate::script::matcher::{ShownKind, ShownRow};
+use crate::script::{Diagnostic, Line, Script, SourceFile};
 
 /// Output format.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
@@ -33,6 +33,52 @@ pub(crate) enum Verbosity {
 
 /// Escape sequence that clears the progress line.
 const CLEAR_LINE: &str = "\r\x1b[2K";
+/// Width of a drawing, whatever the screen.
+const COLUMNS: usize = 120;
+
+/// Event of a run, for its reporter.
+pub(crate) enum RunEvent<'a> {
+    /// Line of the transcript.
+    Transcript(&'a str),
+    /// Text that an actor typed, and the line of the script.
+    Typed { line: &'a Line, actor: &'a str, text: &'a str },
+    /// Output of an actor.
+    Shown { actor: &'a str, shown: &'a ShownRow },
+    /// Difference, or an error that shows only while the script runs.
+    Diagnostic(&'a Diagnostic),
+}
+
+/// End of a script.
+pub(crate) enum ScriptEnd {
+    Passed,
+    Differed,
+    Skipped(String),
+    Interrupted,
+    /// The run could not begin.
+    Failed(AppError),
+    /// The machine failed at a line, which has been reported, or the simulation did not settle
+    /// there.
+    Aborted {
+        exit_code: u8,
+    },
+}
+
+/// Outcome of a script.
+pub(crate) struct RunOutcome {
+    pub(crate) end: ScriptEnd,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    pub(crate) steps: usize,
+    /// Lines of the script after `--update`.
+    pub(crate) updated: Vec<String>,
+    /// Number of diagnostics that `--update` does not mend.
+    pub(crate) remaining: usize,
+}
+
+impl RunOutcome {
+    pub(crate) fn new(end: ScriptEnd) -> Self {
+        Self { end, diagnostics: Vec::new(), steps: 0, updated: Vec::new(), remaining: 0 }
+    }
+}
 
 /// Reporter of a number of scripts.
 pub(crate) struct Reporter {
@@ -96,12 +142,9 @@ impl Reporter {
                 self.line(&json!({ "event": event, "actor": actor, "text": shown.text }).to_string());
             }
             (Format::Json, RunEvent::Diagnostic(diagnostic)) => {
-                let (file, line, column) = diagnostics::location(diagnostic, &script.sources);
-                let facts: Vec<_> = diagnostic
-                    .notes
-                    .iter()
-                    .map(|(heading, note)| json!({ "what": heading, "text": note }))
-                    .collect();
+                let (file, line, column) = location(diagnostic, &script.sources);
+                let fact = |(heading, note): &(_, String)| json!({ "what": heading, "text": note });
+                let facts: Vec<_> = diagnostic.notes.iter().map(fact).collect();
                 let object = json!({
                     "event": "differs", "file": file, "line": line, "column": column,
                     "message": diagnostic.message, "facts": facts, "help": diagnostic.help
@@ -112,7 +155,7 @@ impl Reporter {
         }
         if let RunEvent::Diagnostic(diagnostic) = event {
             self.clear_progress();
-            eprint_line(&diagnostics::draw(diagnostic, &script.sources));
+            eprint_line(&draw(diagnostic, &script.sources));
         }
     }
 
@@ -152,13 +195,10 @@ impl Reporter {
         self.line(&match &outcome.end {
             ScriptEnd::Passed => format!("ok {number} - {name}"),
             ScriptEnd::Skipped(reason) => format!("ok {number} - {name} # SKIP {reason}"),
-            ScriptEnd::Differed
-            | ScriptEnd::Interrupted
-            | ScriptEnd::Failed(_)
-            | ScriptEnd::Aborted { .. } => format!("not ok {number} - {name}"),
+            _ => format!("not ok {number} - {name}"),
         });
         if let Some(diagnostic) = outcome.diagnostics.first() {
-            let (file, line, column) = diagnostics::location(diagnostic, &script.sources);
+            let (file, line, column) = location(diagnostic, &script.sources);
             self.line("  ---");
             self.line(&format!("  message: {}", json!(diagnostic.message)));
             self.line(&format!("  at: {}", json!(format!("{file}:{line}:{column}"))));
@@ -183,4 +223,35 @@ impl Reporter {
             self.error = print_line(text).err();
         }
     }
+}
+
+/// Draws a diagnostic.
+pub(crate) fn draw(diagnostic: &Diagnostic, sources: &[SourceFile]) -> String {
+    let empty = SourceFile { name: "-".to_owned(), text: String::new() };
+    let source = sources.get(diagnostic.span.source).unwrap_or(&empty);
+    let rows_before = source.text.split_inclusive('\n').take(diagnostic.span.line.saturating_sub(1));
+    let line_start: usize = rows_before.map(str::len).sum();
+    let span = line_start + diagnostic.span.bytes.start..line_start + diagnostic.span.bytes.end;
+    let label = Some(diagnostic.label.as_str()).filter(|label| !label.is_empty());
+    let snippet = Snippet::source(source.text.as_str())
+        .path(source.name.as_str())
+        .annotation(AnnotationKind::Primary.span(span).label(label));
+    let mut group = Level::ERROR.primary_title(diagnostic.message.as_str()).element(snippet);
+    for (heading, note) in &diagnostic.notes {
+        group = group.element(Level::NOTE.with_name(*heading).message(note.as_str()));
+    }
+    for help in &diagnostic.help {
+        group = group.element(Level::HELP.message(help.as_str()));
+    }
+    Renderer::plain().term_width(COLUMNS).render(&[group])
+}
+
+/// File, line and column of a diagnostic; the column from 1, in characters.
+pub(crate) fn location(diagnostic: &Diagnostic, sources: &[SourceFile]) -> (String, usize, usize) {
+    let span = &diagnostic.span;
+    let source = sources.get(span.source);
+    let name = source.map_or_else(|| "-".to_owned(), |source| source.name.clone());
+    let line = source.and_then(|source| source.text.lines().nth(span.line.saturating_sub(1)));
+    let before = line.and_then(|line| line.get(..span.bytes.start)).unwrap_or_default();
+    (name, span.line, before.chars().count() + 1)
 }

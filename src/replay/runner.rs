@@ -1,13 +1,73 @@
-//! Script runner: runs a script line by line, and emits the transcript.
+//! Runner of scripts: runs a script line by line, compares the output of each step, and emits the
+//! transcript.
 
-use super::outcome::{
-    AfterDifference, Checking, RunEvent, RunOptions, RunOutcome, RunStop, ScriptEnd, UpdateMode,
-};
-use super::step::{Run, ScriptStep};
-use super::{diagnostics, files, interrupt};
-use crate::script::check::file_variable;
-use crate::script::matcher::ShownRow;
-use crate::script::{Directive, FileContent, Line, LineKind, Script, render, update};
+use std::time::{Duration, Instant};
+
+use super::actors::{Actors, Stopped};
+use super::environment::{Environment, is_interrupted};
+use super::files;
+use super::reporter::{RunEvent, RunOutcome, ScriptEnd};
+use crate::app::error::AppError;
+use crate::chat::{ExitRequest, Input};
+use crate::limits::SHUTDOWN_GRACE_MS;
+use crate::net::SourceLimiter;
+use crate::script::diagnostic::{StepComparison, file_variable, port_variable};
+use crate::script::matcher::{self, Difference, ShownRow};
+use crate::script::render::{self, Substitutions};
+use crate::script::{Bindings, Diagnostic, Directive, Expectation, FileContent, Line, LineKind, Script};
+
+/// Default time that an expectation waits in a live run.
+const TIMEOUT_MS: u64 = 5_000;
+/// Default time without output that shows that a row is absent in a live run.
+const QUIET_MS: u64 = 200;
+
+/// Options of a run.
+#[derive(Clone, Debug)]
+pub(crate) struct RunOptions {
+    pub(crate) checking: Checking,
+    pub(crate) seed: Option<u64>,
+    pub(crate) vars: Vec<(String, String)>,
+    pub(crate) timeout_ms: Option<u64>,
+    pub(crate) after_difference: AfterDifference,
+    pub(crate) update: UpdateMode,
+}
+
+/// Whether the file of a script is updated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum UpdateMode {
+    Keep,
+    Rewrite,
+}
+
+/// Actors that a step checks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Checking {
+    /// Those with expectations in the step.
+    Open,
+    /// All.
+    Exact,
+}
+
+/// What follows a difference.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum AfterDifference {
+    Stop,
+    Continue,
+}
+
+/// Reason to stop before the end of a script.
+enum RunStop {
+    Differed,
+    Halted,
+    Interrupted,
+    Failed(AppError),
+}
+
+impl From<AppError> for RunStop {
+    fn from(error: AppError) -> Self {
+        Self::Failed(error)
+    }
+}
 
 /// Runs a script and reports its events to `emit`.
 pub(crate) fn run(script: &Script, options: &RunOptions, emit: &mut dyn FnMut(RunEvent<'_>)) -> RunOutcome {
@@ -17,66 +77,130 @@ pub(crate) fn run(script: &Script, options: &RunOptions, emit: &mut dyn FnMut(Ru
     });
     if let Some(reason) = skipped {
         let source = script.sources.first().map_or("", |source| source.text.as_str());
-        let lines: Vec<String> = source.lines().map(str::to_owned).collect();
-        for line in &lines {
-            emit(RunEvent::Transcript(line));
-        }
-        return RunOutcome::without_steps(ScriptEnd::Skipped(reason), lines);
+        source.lines().for_each(|line| emit(RunEvent::Transcript(line)));
+        return RunOutcome::new(ScriptEnd::Skipped(reason));
     }
-    let run = match Run::new(script, options, emit) {
+    let mut run = match Run::new(script, options, emit) {
         Ok(run) => run,
-        Err(error) => return RunOutcome::without_steps(ScriptEnd::Failed(error), Vec::new()),
+        Err(error) => return RunOutcome::new(ScriptEnd::Failed(error)),
     };
-    let mut runner = Runner { run, steps: 0, header: Header::Due, updated: Vec::new(), remaining: 0 };
-    let end = match runner.lines() {
+    let end = match run.lines() {
         Err(RunStop::Interrupted) => ScriptEnd::Interrupted,
         Err(RunStop::Failed(error)) => ScriptEnd::Aborted { exit_code: error.code },
-        Ok(()) | Err(RunStop::Halted | RunStop::Differed) if runner.run.diagnostics.is_empty() => {
-            ScriptEnd::Passed
-        }
+        _ if run.outcome.diagnostics.is_empty() => ScriptEnd::Passed,
         Ok(()) | Err(RunStop::Halted | RunStop::Differed) => ScriptEnd::Differed,
     };
-    runner.run.leave_live_peers();
-    let Runner { run, steps, updated, remaining, .. } = runner;
-    RunOutcome { end, diagnostics: run.diagnostics, steps, updated, remaining }
+    run.leave_live_peers();
+    RunOutcome { end, ..run.outcome }
 }
 
-/// Runner of one script.
-struct Runner<'a> {
-    run: Run<'a>,
-    steps: usize,
-    header: Header,
-    updated: Vec<String>,
-    remaining: usize,
+/// Lines of a step.
+struct ScriptStep<'a> {
+    first: &'a Line,
+    /// What is done: one line, or the block from `@together` to `@end`.
+    head: &'a [Line],
+    /// Expectations, with comments and blank lines between them.
+    tail: &'a [Line],
 }
 
-/// Header of a transcript: `@exact`, and `@seed` where the command line gives it.
-#[derive(PartialEq, Eq)]
-enum Header {
-    Due,
-    Emitted,
+impl<'a> ScriptStep<'a> {
+    /// The step that begins with `first`, the first of these lines.
+    fn new(first: &'a Line, lines: &'a [Line]) -> Self {
+        let is = |directive: Directive| move |line: &Line| matches!(&line.kind, LineKind::Directive(other) if *other == directive);
+        let mut end = 1;
+        if is(Directive::Together)(first) {
+            end = lines.iter().position(is(Directive::End)).map_or(lines.len(), |end| end + 1);
+        }
+        let (head, rest) = lines.split_at_checked(end).unwrap_or((lines, &[]));
+        let is_next = |line: &Line| line.is_step() || matches!(line.kind, LineKind::Directive(_));
+        let rest = rest.iter().position(is_next).and_then(|end| rest.get(..end)).unwrap_or(rest);
+        // Comments and blank lines at the end belong to what follows.
+        let last = rest.iter().rposition(|line| line.expectation().is_some());
+        let tail = last.and_then(|last| rest.get(..=last)).unwrap_or_default();
+        Self { first, head, tail }
+    }
+
+    /// Expectations of an actor, with their lines.
+    fn expectations(&self, actor: usize) -> (Vec<&'a Line>, Vec<&'a Expectation>) {
+        let lines = self.tail.iter().filter_map(|line| Some((line, line.expectation()?)));
+        lines.filter(|(_, (of, _))| *of == actor).map(|(line, (_, expectation))| (line, expectation)).unzip()
+    }
 }
 
-impl Runner<'_> {
+/// State of a run.
+struct Run<'a> {
+    script: &'a Script,
+    options: &'a RunOptions,
+    actors: Actors,
+    bindings: Bindings,
+    substitutions: Substitutions,
+    checking: Checking,
+    timeout_ms: u64,
+    quiet_ms: u64,
+    emit: &'a mut dyn FnMut(RunEvent<'_>),
+    /// Live run: output that no expectation has taken.
+    untaken: Vec<ShownRow>,
+    /// First lines of the transcript, until they are emitted.
+    header: Vec<String>,
+    outcome: RunOutcome,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        script: &'a Script,
+        options: &'a RunOptions,
+        emit: &'a mut dyn FnMut(RunEvent<'_>),
+    ) -> Result<Self, AppError> {
+        let seed = script.directives().find_map(|directive| match directive {
+            Directive::Seed(seed) => Some(*seed),
+            _ => None,
+        });
+        let (environment, header) = if script.is_live() {
+            // It has no header: its output comes in any order, and not from a seed.
+            (Environment::Live { start: Instant::now() }, Vec::new())
+        } else {
+            let seed_line = options.seed.map(|seed| format!("@seed {seed}"));
+            let header = ["@exact".to_owned()].into_iter().chain(seed_line).collect();
+            (Environment::closed(options.seed.or(seed).unwrap_or(0)), header)
+        };
+        let text = script.sources.iter().map(|source| source.text.as_str()).collect();
+        let mut bindings = Bindings::default();
+        for (name, value) in &options.vars {
+            bindings.set(name.clone(), value.clone());
+        }
+        Ok(Self {
+            script,
+            options,
+            actors: Actors::new(&script.actors, environment, text)?,
+            bindings,
+            substitutions: Substitutions::default(),
+            checking: options.checking,
+            timeout_ms: options.timeout_ms.unwrap_or(TIMEOUT_MS),
+            quiet_ms: QUIET_MS,
+            emit,
+            untaken: Vec::new(),
+            header,
+            outcome: RunOutcome::new(ScriptEnd::Passed),
+        })
+    }
+
     fn lines(&mut self) -> Result<(), RunStop> {
-        let script = self.run.script;
-        let lines = &script.lines;
-        let mut at = 0;
-        while let Some(line) = lines.get(at) {
-            if interrupt::came() {
+        let mut rest = self.script.lines.as_slice();
+        while let Some((line, after)) = rest.split_first() {
+            if is_interrupted() {
                 return Err(RunStop::Interrupted);
             }
             let result = if line.is_step() {
-                let step = ScriptStep::at(lines, at);
-                at += step.head.len() + step.tail.len();
-                self.step(line, &step)
+                let step = ScriptStep::new(line, rest);
+                rest = rest.get(step.head.len() + step.tail.len()..).unwrap_or_default();
+                self.step(&step)
             } else {
-                at += 1;
+                rest = after;
                 self.plain_line(line)
             };
             match &result {
-                Err(RunStop::Failed(error)) => self.run.report(diagnostics::at_line(line, error)),
-                Err(RunStop::Halted) => lines.iter().skip(at).for_each(|line| self.keep(line)),
+                Err(RunStop::Failed(error)) => self.report(at_line(line, error)),
+                Err(RunStop::Halted) => rest.iter().for_each(|line| self.keep(line)),
                 _ => {}
             }
             result?;
@@ -84,25 +208,25 @@ impl Runner<'_> {
         Ok(())
     }
 
-    fn step(&mut self, first: &Line, step: &ScriptStep<'_>) -> Result<(), RunStop> {
-        self.steps += 1;
-        self.run.actors.start_all()?;
+    fn step(&mut self, step: &ScriptStep<'_>) -> Result<(), RunStop> {
+        self.outcome.steps += 1;
+        self.actors.start_all()?;
         for line in step.head {
             let text = self.head_text(line);
             self.emit_line(line, &text);
         }
-        let before = self.run.diagnostics.len();
-        let result = self.run.step(first, step);
-        let shown = self.run.actors.take_shown();
+        let before = self.outcome.diagnostics.len();
+        let result = self.perform(step);
+        let shown = std::mem::take(&mut self.actors.simulation.shown);
         self.emit_output(step, &shown);
-        let updated = self.update_tail(first, step, &shown);
+        let updated = self.update_tail(step, &shown);
         let mendable = result?;
-        let differences = self.run.diagnostics.len() - before;
-        self.remaining += differences;
+        let differences = self.outcome.diagnostics.len() - before;
+        self.outcome.remaining += differences;
         if updated == UpdateMode::Rewrite {
-            self.remaining -= mendable;
+            self.outcome.remaining -= mendable;
         }
-        if differences > 0 && self.run.options.after_difference == AfterDifference::Stop {
+        if differences > 0 && self.options.after_difference == AfterDifference::Stop {
             return Err(RunStop::Differed);
         }
         Ok(())
@@ -114,21 +238,20 @@ impl Runner<'_> {
             self.emit_line(line, &line.text);
             return Ok(());
         };
-        let run = &mut self.run;
         match directive {
-            Directive::Exact => run.checking = Checking::Exact,
-            Directive::Open => run.checking = run.options.checking,
-            Directive::Timeout(ms) => run.timeout_ms = run.options.timeout_ms.unwrap_or(*ms),
-            Directive::Quiet(ms) => run.quiet_ms = *ms,
-            Directive::Live(actor) => run.actors.set_live(*actor),
+            Directive::Exact => self.checking = Checking::Exact,
+            Directive::Open => self.checking = self.options.checking,
+            Directive::Timeout(ms) => self.timeout_ms = self.options.timeout_ms.unwrap_or(*ms),
+            Directive::Quiet(ms) => self.quiet_ms = *ms,
+            Directive::Live(actor) => self.actors.set_live(*actor),
             Directive::Set { name, value } => {
-                let value = run.bindings.expand(value).unwrap_or_default();
+                let value = self.bindings.expand(value).unwrap_or_default();
                 if name == "limits" && value == "on" {
-                    run.actors.limit_sources();
+                    self.actors.simulation.source_limiter = Some((SourceLimiter::limited(), Instant::now()));
                 }
-                if run.options.vars.iter().all(|(given, _)| given != name) {
-                    run.substitutions.remove(name);
-                    run.bindings.set(name.clone(), value);
+                if self.options.vars.iter().all(|(given, _)| given != name) {
+                    self.substitutions.remove(name);
+                    self.bindings.set(name.clone(), value);
                 }
             }
             Directive::File { path, content } => self.file(path, content)?,
@@ -138,7 +261,7 @@ impl Runner<'_> {
             Directive::Include(_) => self.keep(line),
             // The header stands for these.
             Directive::Exact | Directive::Open => self.replace_by_header(line),
-            Directive::Seed(_) if self.run.options.seed.is_some() => self.replace_by_header(line),
+            Directive::Seed(_) if self.options.seed.is_some() => self.replace_by_header(line),
             _ => self.emit_line(line, &line.text),
         }
         if *directive == Directive::Halt { Err(RunStop::Halted) } else { Ok(()) }
@@ -149,40 +272,39 @@ impl Runner<'_> {
             FileContent::HereDocument(text) => text.clone(),
             FileContent::Fill(bytes) => "0123456789abcdef".chars().cycle().take(*bytes).collect(),
         };
-        let folder = self.run.actors.folder();
+        let folder = self.actors.simulation.folder.path();
         files::write(folder, &folder.join(path), &text)?;
         let value = text.strip_suffix('\n').unwrap_or(&text);
         let name = file_variable(path);
-        self.run.substitutions.add_text(value, name.clone());
-        self.run.bindings.set(name, value);
+        self.substitutions.add_text(value, name.clone());
+        self.bindings.set(name, value);
         Ok(())
     }
 
     fn emit_output(&mut self, step: &ScriptStep<'_>, shown: &[ShownRow]) {
-        self.run.name_ports();
+        self.name_ports();
         for one in shown {
-            let actor = self.run.script.label(one.actor);
-            let line = render::shown(actor, one, &self.run.substitutions);
-            (self.run.emit)(RunEvent::Transcript(&line));
-            (self.run.emit)(RunEvent::Shown { actor, shown: one });
+            let actor = self.script.label(one.actor);
+            let line = render::shown(actor, one, &self.substitutions);
+            (self.emit)(RunEvent::Transcript(&line));
+            (self.emit)(RunEvent::Shown { actor, shown: one });
         }
         for line in step.tail.iter().filter(|line| line.expectation().is_none()) {
-            (self.run.emit)(RunEvent::Transcript(&line.text));
+            (self.emit)(RunEvent::Transcript(&line.text));
         }
     }
 
     /// Updates the tail of a step, if it stands in the main source. Returns what became of it.
-    fn update_tail(&mut self, first: &Line, step: &ScriptStep<'_>, shown: &[ShownRow]) -> UpdateMode {
+    fn update_tail(&mut self, step: &ScriptStep<'_>, shown: &[ShownRow]) -> UpdateMode {
         // A step of an included file has its expectations there, unless they follow the `@include`.
         let is_main = match step.tail {
-            [] => first.source == 0,
+            [] => step.first.source == 0,
             tail => tail.iter().all(|line| line.source == 0),
         };
-        let run = &self.run;
-        if run.options.update == UpdateMode::Rewrite && is_main {
-            let (substitutions, bindings) = (&run.substitutions, &run.bindings);
-            let updated = update::updated_tail(run.script, step.tail, shown, substitutions, bindings);
-            self.updated.extend(updated);
+        if self.options.update == UpdateMode::Rewrite && is_main {
+            let (substitutions, bindings) = (&self.substitutions, &self.bindings);
+            let updated = render::updated_tail(self.script, step.tail, shown, substitutions, bindings);
+            self.outcome.updated.extend(updated);
             return UpdateMode::Rewrite;
         }
         step.tail.iter().for_each(|line| self.keep(line));
@@ -191,13 +313,9 @@ impl Runner<'_> {
 
     /// The head of a step in the transcript: typed text with its values, all else as written.
     fn head_text(&self, line: &Line) -> String {
-        match &line.kind {
-            LineKind::Input { actor, template } => match self.run.bindings.expand(template) {
-                Ok(text) => render::input(self.run.script.label(*actor), &text, &self.run.substitutions),
-                Err(_) => line.text.clone(),
-            },
-            _ => line.text.clone(),
-        }
+        let LineKind::Input { actor, template } = &line.kind else { return line.text.clone() };
+        let Ok(text) = self.bindings.expand(template) else { return line.text.clone() };
+        render::input(self.script.label(*actor), &text, &self.substitutions)
     }
 
     /// Emits a line as `text`; the updated script keeps it as written.
@@ -205,7 +323,7 @@ impl Runner<'_> {
         if !matches!(line.kind, LineKind::Blank | LineKind::Comment) {
             self.emit_header();
         }
-        (self.run.emit)(RunEvent::Transcript(text));
+        (self.emit)(RunEvent::Transcript(text));
         self.keep(line);
     }
 
@@ -214,24 +332,233 @@ impl Runner<'_> {
         self.keep(line);
     }
 
-    /// Emits the header once. A live run has none: its output comes in any order, and not from a
-    /// seed.
+    /// Emits the header, once.
     fn emit_header(&mut self) {
-        if std::mem::replace(&mut self.header, Header::Emitted) == Header::Emitted
-            || self.run.script.is_live()
-        {
-            return;
-        }
-        (self.run.emit)(RunEvent::Transcript("@exact"));
-        if let Some(seed) = self.run.options.seed {
-            (self.run.emit)(RunEvent::Transcript(&format!("@seed {seed}")));
+        for line in std::mem::take(&mut self.header) {
+            (self.emit)(RunEvent::Transcript(&line));
         }
     }
 
     /// Keeps a line of the main source in the updated script.
     fn keep(&mut self, line: &Line) {
         if line.source == 0 {
-            self.updated.push(line.text.clone());
+            self.outcome.updated.push(line.text.clone());
         }
     }
+
+    /// Runs a step. Returns how many of its differences an update of the expectations mends.
+    fn perform(&mut self, step: &ScriptStep<'_>) -> Result<usize, RunStop> {
+        for line in step.head {
+            self.execute(line)?;
+        }
+        if is_interrupted() {
+            return Err(RunStop::Interrupted);
+        }
+        if self.script.is_live() {
+            return self.compare_live(step);
+        }
+        self.actors.settle()?;
+        self.name_ports();
+        let shown = self.actors.simulation.shown.clone();
+        let mut mendable = 0;
+        for actor in 0..self.actors.count() {
+            let (lines, expected) = step.expectations(actor);
+            let rows: Vec<&ShownRow> = shown.iter().filter(|one| one.actor == actor).collect();
+            if (!lines.is_empty() || self.checking == Checking::Exact)
+                && let Err(difference) = matcher::compare(&expected, &rows, &mut self.bindings)
+            {
+                mendable += self.report_difference(step.first, &lines, &rows, &difference, None);
+            }
+        }
+        Ok(mendable)
+    }
+
+    /// Binds the ports that were assigned since the last step.
+    fn name_ports(&mut self) {
+        for (actor, port) in std::mem::take(&mut self.actors.simulation.assigned_ports) {
+            let label = self.script.label(actor);
+            let mut names = (1..usize::from(u16::MAX)).map(|number| port_variable(label, number));
+            if let Some(name) = names.find(|name| self.bindings.get(name).is_none()) {
+                self.bindings.set(name.clone(), port.to_string());
+                self.substitutions.add_port(port.to_string(), name);
+            }
+        }
+    }
+
+    /// Reports a difference, or an error that shows only while the script runs.
+    fn report(&mut self, diagnostic: Diagnostic) {
+        (self.emit)(RunEvent::Diagnostic(&diagnostic));
+        self.outcome.diagnostics.push(diagnostic);
+    }
+
+    /// Closes the conversations with foreign programs, and waits a moment for them.
+    fn leave_live_peers(&mut self) {
+        if !self.script.is_live() {
+            return;
+        }
+        self.actors.input_all(|| Input::ExitRequest(ExitRequest::Quit));
+        let until = Instant::now() + Duration::from_millis(SHUTDOWN_GRACE_MS);
+        let has_links = |actors: &Actors| actors.simulation.net.links() > 0;
+        while has_links(&self.actors) && Instant::now() < until && self.actors.poll(until).is_ok() {}
+    }
+
+    fn execute(&mut self, line: &Line) -> Result<(), RunStop> {
+        match &line.kind {
+            LineKind::Input { actor, .. } if self.actors.is_live(*actor) => {}
+            LineKind::Input { actor, template } => {
+                if let Some(error) = self.not_running(line, *actor) {
+                    self.report(error);
+                    return Ok(());
+                }
+                match self.bindings.expand(template) {
+                    Ok(text) => {
+                        let label = self.script.label(*actor);
+                        (self.emit)(RunEvent::Typed { line, actor: label, text: &text });
+                        self.actors.type_line(*actor, &text);
+                    }
+                    Err(unbound) => {
+                        let message = format!("no value for ${{{}}} yet", unbound.name);
+                        self.report(Diagnostic::new(line.span(unbound.at), message));
+                    }
+                }
+            }
+            LineKind::Directive(directive) => self.execute_directive(line, directive)?,
+            LineKind::Blank | LineKind::Comment | LineKind::Expect { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn execute_directive(&mut self, line: &Line, directive: &Directive) -> Result<(), RunStop> {
+        match directive {
+            Directive::Tick(ms) => self.actors.advance(*ms)?,
+            Directive::Kill(actor, mode) => match self.not_running(line, *actor) {
+                Some(error) => self.report(error),
+                None => self.actors.kill(*actor, *mode),
+            },
+            Directive::Start(actor, home) => {
+                if self.actors.stopped(*actor).is_some() {
+                    self.actors.start(*actor, *home)?;
+                } else {
+                    let label = self.script.label(*actor);
+                    let error = Diagnostic::new(line.full_span(), format!("{label} is running already"));
+                    self.report(error.help(format!("`@kill {label}` or `{label}> :quit` ends it first")));
+                }
+            }
+            Directive::InjectFault { from, to, fault } => self.actors.inject_fault(*from, *to, *fault),
+            Directive::Wait(ms) => {
+                let until = Instant::now() + Duration::from_millis(*ms);
+                while Instant::now() < until && !is_interrupted() {
+                    self.actors.poll(until)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Reason why an actor cannot act, if it is not running.
+    fn not_running(&self, line: &Line, actor: usize) -> Option<Diagnostic> {
+        let label = self.script.label(actor);
+        let why = match self.actors.stopped(actor)? {
+            Stopped::NotYet => "it has not been started",
+            Stopped::Exited => "it has left",
+            Stopped::Killed => "it was killed",
+        };
+        let (message, help) = if label.is_empty() {
+            let help = "an actor with a name can be started again: `@actors NAME`, `@start NAME`";
+            (format!("nobody is there to type this: {why}"), help.to_owned())
+        } else {
+            (format!("{label} is not there: {why}"), format!("`@start {label}` brings it back"))
+        };
+        Some(Diagnostic::new(line.full_span(), message).help(help))
+    }
+
+    /// Waits for what is expected, until the timeout.
+    fn compare_live(&mut self, step: &ScriptStep<'_>) -> Result<usize, RunStop> {
+        let until = Instant::now() + Duration::from_millis(self.timeout_ms);
+        let mut seen = 0;
+        loop {
+            self.collect_output(&mut seen);
+            if (0..self.actors.count()).all(|actor| self.is_complete(step, actor)) {
+                break;
+            }
+            if is_interrupted() {
+                return Err(RunStop::Interrupted);
+            }
+            if Instant::now() >= until {
+                break;
+            }
+            self.actors.poll(until)?;
+        }
+        let quiet = Instant::now() + Duration::from_millis(self.quiet_ms);
+        let is_absent = |line: &Line| matches!(line.expectation(), Some((_, Expectation::Absent(_))));
+        let has_absent = step.tail.iter().any(is_absent);
+        while has_absent && Instant::now() < quiet && !is_interrupted() {
+            self.actors.poll(quiet)?;
+        }
+        self.collect_output(&mut seen);
+        Ok((0..self.actors.count()).map(|actor| self.take_output(step, actor)).sum())
+    }
+
+    /// Collects the output since the last call; ports are bound before.
+    fn collect_output(&mut self, seen: &mut usize) {
+        self.name_ports();
+        let shown = &self.actors.simulation.shown;
+        self.untaken.extend_from_slice(shown.get(*seen..).unwrap_or_default());
+        *seen = shown.len();
+    }
+
+    fn is_complete(&self, step: &ScriptStep<'_>, actor: usize) -> bool {
+        let rows: Vec<&ShownRow> = self.untaken.iter().filter(|one| one.actor == actor).collect();
+        matcher::consume(&step.expectations(actor).1, &rows, &mut self.bindings.clone()).is_ok()
+    }
+
+    /// Takes the output that an actor's expectations match. Returns the number of mendable
+    /// differences.
+    fn take_output(&mut self, step: &ScriptStep<'_>, actor: usize) -> usize {
+        let (lines, expected) = step.expectations(actor);
+        let untaken = self.untaken.clone();
+        let rows: Vec<&ShownRow> = untaken.iter().filter(|one| one.actor == actor).collect();
+        let taken = matcher::consume(&expected, &rows, &mut self.bindings);
+        let taken = taken.and_then(|taken| {
+            matcher::check_absent(&expected, &rows, &self.bindings)?;
+            Ok(taken)
+        });
+        match taken {
+            Ok(mut taken) => {
+                self.untaken.retain(|one| {
+                    let is_taken = one.actor == actor && taken > 0;
+                    taken -= usize::from(is_taken);
+                    !is_taken
+                });
+                0
+            }
+            Err(difference) => {
+                self.report_difference(step.first, &lines, &rows, &difference, Some(self.timeout_ms))
+            }
+        }
+    }
+
+    /// Returns 1 if an update of the expectations mends the difference: no row can replace an
+    /// absent one.
+    fn report_difference(
+        &mut self,
+        head: &Line,
+        expected: &[&Line],
+        shown: &[&ShownRow],
+        difference: &Difference,
+        waited_ms: Option<u64>,
+    ) -> usize {
+        let (script, bindings, substitutions) = (self.script, &self.bindings, &self.substitutions);
+        let comparison = StepComparison { script, head, expected, shown, bindings, substitutions, waited_ms };
+        self.report(comparison.explain(difference));
+        usize::from(!matches!(difference, Difference::Forbidden { .. }))
+    }
+}
+
+/// The diagnostic for an error of the machine at a line.
+pub(crate) fn at_line(line: &Line, error: &AppError) -> Diagnostic {
+    let mut diagnostic = Diagnostic::new(line.full_span(), error.message.clone());
+    diagnostic.help.extend(error.hint.clone());
+    diagnostic
 }

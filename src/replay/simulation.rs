@@ -1,20 +1,21 @@
-//! Simulation under the actors of a run: one clock, one reactor with real loopback sockets, and the
-//! [`SimHost`] of each actor.
+//! Simulation under the actors of a run: one environment, one reactor with real loopback sockets, and
+//! the [`SimHost`] of each actor.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::clock::RunClock;
-use super::links::Links;
-use super::ports::{Ports, VirtualListener};
-use super::seeds::Seeds;
+use tempfile::TempDir;
+
+use super::environment::Environment;
+use super::network::{LinkEnding, Links, Ports, Transmission, VirtualListener};
 use crate::app::error::{AppError, describe};
 use crate::app::host::{Host, KeygenRequest};
 use crate::app::keyring::{KeyRing, StoredKey};
 use crate::app::os::bind;
+use crate::app::os::moment;
 use crate::chat::{Effect, Input};
 use crate::crypto::Seed;
 use crate::ids::{ConnId, DialId, ListenerId};
@@ -40,8 +41,7 @@ pub(crate) struct PendingDial {
 /// Sockets, clock and output that all actors of a run share.
 pub(crate) struct Simulation {
     pub(crate) net: Net,
-    pub(crate) clock: RunClock,
-    pub(crate) seeds: Seeds,
+    pub(crate) environment: Environment,
     /// Limits by source, counted by the virtual clock, where the script asks for them.
     pub(crate) source_limiter: Option<(SourceLimiter, Instant)>,
     pub(crate) ports: Ports,
@@ -60,7 +60,8 @@ pub(crate) struct Simulation {
     pub(crate) dials: BTreeMap<ConnId, (usize, DialId)>,
     pub(crate) owners: BTreeMap<ConnId, usize>,
     labels: Vec<String>,
-    folder: PathBuf,
+    /// Folder of the run; the home of an actor is the folder of its name in it.
+    pub(crate) folder: TempDir,
     /// Text of the script: a number in it is not assigned as a port.
     script: String,
 }
@@ -73,20 +74,18 @@ pub(crate) struct SimHost<'a> {
 
 impl Simulation {
     pub(crate) fn new(
-        clock: RunClock,
-        seeds: Seeds,
+        environment: Environment,
         labels: Vec<String>,
-        folder: PathBuf,
+        folder: TempDir,
         script: String,
     ) -> io::Result<Self> {
         let mut net = Net::new()?;
         net.set_sources(SourceLimiter::unlimited());
         // In a closed run a wait ends by the traffic of the actors alone.
-        let signals = if clock.is_live() { Some(Signals::start(net.waker())?) } else { None };
+        let signals = if environment.is_live() { Some(Signals::start(net.waker())?) } else { None };
         Ok(Self {
             net,
-            clock,
-            seeds,
+            environment,
             source_limiter: None,
             ports: Ports::default(),
             links: Links::default(),
@@ -109,14 +108,9 @@ impl Simulation {
         self.labels.get(actor).map_or("", String::as_str)
     }
 
-    /// Folder of the run; the home of an actor is the folder of its name in it.
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
-    }
-
     pub(crate) fn home(&self, actor: usize) -> PathBuf {
         let label = self.label(actor);
-        self.folder.join(if label.is_empty() { "home" } else { label })
+        self.folder.path().join(if label.is_empty() { "home" } else { label })
     }
 
     /// Shows an event of an actor, which is not a row of its screen.
@@ -125,7 +119,7 @@ impl Simulation {
     }
 
     /// Cuts a connection for both ends, like a cable: what was sent before still arrives.
-    pub(crate) fn cut(&mut self, conn: ConnId) {
+    fn cut(&mut self, conn: ConnId) {
         if let Some(actor) = self.links.cut(conn) {
             self.net.close(conn);
             self.inputs.push_back((actor, Input::Ended { conn, error: None }));
@@ -138,10 +132,10 @@ impl Simulation {
         // Few rows hold a path or an address, and a long script has many.
         if row.contains('/') {
             let home = self.home(actor).display().to_string();
-            row = row.replace(&home, "~").replace(&self.folder.display().to_string(), "");
+            row = row.replace(&home, "~").replace(&self.folder.path().display().to_string(), "");
         }
         if row.contains("127.0.0.1:") {
-            for (from, caller) in self.ports.callers() {
+            for (from, caller) in &self.ports.callers {
                 let label = self.label(*caller);
                 if !label.is_empty() {
                     row = row.replace(&from.to_string(), label);
@@ -154,7 +148,7 @@ impl Simulation {
     /// The next seed of an actor for a purpose.
     pub(crate) fn next_seed(&mut self, actor: usize, purpose: &'static str) -> Seed {
         let label = self.labels.get(actor).map_or("", String::as_str);
-        self.seeds.next(label, purpose)
+        self.environment.next_seed(label, purpose)
     }
 
     /// Listens on the real network in a live run, else on a virtual address.
@@ -165,7 +159,7 @@ impl Simulation {
         at: &ListenAt,
         family: Family,
     ) -> Result<SocketAddr, String> {
-        if self.clock.is_live() {
+        if self.environment.is_live() {
             let (socket, addr) = bind(&mut self.net, at, family).map_err(|error| describe(&error))?;
             self.listeners.insert(socket, (actor, listener));
             return Ok(addr);
@@ -175,7 +169,7 @@ impl Simulation {
         let loopback = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
         let bound = self.net.listen(loopback, Stack::AsGiven);
         let (socket, real) = bound.map_err(|error| describe(&error))?;
-        self.ports.add(VirtualListener { actor, socket, listener, addr, family, real });
+        self.ports.listeners.push(VirtualListener { actor, socket, listener, addr, family, real });
         Ok(addr)
     }
 
@@ -194,30 +188,42 @@ impl Simulation {
     /// In a closed run nothing is write-blocked: what the kernel does not take at once it takes
     /// before the run is quiescent.
     fn transmit(&mut self, conn: ConnId, bytes: Vec<u8>) -> Option<Input<'static>> {
-        if self.clock.is_live() {
+        if self.environment.is_live() {
             self.net.send(conn, bytes);
             return (self.net.queued(conn) > 0).then_some(Input::WriteBlocked { conn });
         }
-        let sent = self.links.send(conn, bytes);
-        if !sent.bytes.is_empty() {
-            self.net.send(conn, sent.bytes);
-        }
-        if sent.is_cut {
-            self.cut(conn);
+        if let Some(transmission) = self.links.send(conn, bytes) {
+            self.hand_over(transmission);
         }
         None
+    }
+
+    /// Hands bytes of a closed run to the kernel.
+    pub(crate) fn hand_over(&mut self, Transmission { conn, bytes, then }: Transmission) {
+        if !bytes.is_empty() {
+            self.net.send(conn, bytes);
+        }
+        match then {
+            Some(LinkEnding::Cut) => self.cut(conn),
+            Some(LinkEnding::Close) => self.close(conn),
+            None => {}
+        }
+    }
+
+    fn close(&mut self, conn: ConnId) {
+        if self.environment.is_live() || self.links.close(conn) {
+            self.net.close(conn);
+        }
     }
 }
 
 impl Host for SimHost<'_> {
     fn now(&self) -> Now {
-        self.simulation.clock.now()
+        self.simulation.environment.now()
     }
 
     fn today(&self) -> String {
-        let unix_ms = i64::try_from(self.now().unix.0).unwrap_or(0);
-        let stamp = jiff::Timestamp::from_millisecond(unix_ms).unwrap_or_default();
-        stamp.to_zoned_datetime(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d").to_string()
+        moment(self.now().unix.0).chars().take("YYYY-MM-DD".len()).collect()
     }
 
     fn perform(&mut self, effect: Effect, keys: &KeyRing) -> Option<Input<'static>> {
@@ -254,11 +260,7 @@ impl Host for SimHost<'_> {
                     limiter.release(Ipv4Addr::LOCALHOST.into());
                 }
             }
-            Effect::Close(conn) => {
-                if simulation.clock.is_live() || simulation.links.close(conn) {
-                    simulation.net.close(conn);
-                }
-            }
+            Effect::Close(conn) => simulation.close(conn),
             Effect::Job { conn, job, .. } => {
                 return Some(Input::JobDone { conn, result: job.run(keys.keys()) });
             }
@@ -280,6 +282,6 @@ impl Host for SimHost<'_> {
 
     fn generate_key(&mut self, request: &KeygenRequest) -> Option<Result<StoredKey, AppError>> {
         let label = self.simulation.label(self.actor).to_owned();
-        Some(self.simulation.seeds.key(&label, request.of, request.bits))
+        Some(self.simulation.environment.next_key(&label, request.of, request.bits))
     }
 }

@@ -97,26 +97,13 @@ pub enum Fragment {
     Variable {
         /// Name.
         name: String,
-        /// Values that a capture takes.
-        kind: CaptureKind,
+        /// Regular expression of the values that a capture takes.
+        values: &'static str,
         /// Bytes of the line.
         at: Range<usize>,
     },
     /// `$*`: any text.
     Wildcard,
-}
-
-/// Kind of value that a capture takes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum CaptureKind {
-    /// Run without blanks.
-    Word,
-    /// TCP port: one to five digits.
-    Port,
-    /// Digits.
-    Number,
-    /// Fingerprint: `SHA256:` and 43 characters.
-    Fingerprint,
 }
 
 /// Directive. Durations are in milliseconds.

@@ -1,8 +1,13 @@
-//! Lexical rules of scripts (docs/SCRIPTS.md, section 2): names, source rows, errors within a line.
+//! Lexical rules of scripts (docs/SCRIPTS.md, section 2): names, templates and patterns.
 
 use std::ops::Range;
 
 use unicode_ident::{is_xid_continue, is_xid_start};
+
+use super::ast::Fragment;
+
+/// Result of parsing.
+pub(super) type Result<T, E = SyntaxError> = std::result::Result<T, E>;
 
 /// Syntax error with its place: bytes of the line.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,46 +28,6 @@ impl SyntaxError {
     }
 }
 
-/// Reader of a source, one line at a time. A line with a here-document spans several rows.
-pub(super) struct LineReader<'a> {
-    rows: std::iter::Enumerate<std::str::Lines<'a>>,
-    /// Rows of the current line so far.
-    line: String,
-}
-
-impl<'a> LineReader<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
-        Self { rows: text.lines().enumerate(), line: String::new() }
-    }
-
-    /// First row of the next line, and its number from 1.
-    pub(super) fn next_row(&mut self) -> Option<(usize, &'a str)> {
-        let (index, row) = self.rows.next()?;
-        row.clone_into(&mut self.line);
-        Some((index + 1, row))
-    }
-
-    /// Rows of a here-document, up to the row that is `tag` alone; `None` without such a row.
-    pub(super) fn here_document(&mut self, tag: &str) -> Option<String> {
-        let mut body = String::new();
-        for (_, row) in self.rows.by_ref() {
-            self.line.push('\n');
-            self.line.push_str(row);
-            if row == tag {
-                return Some(body);
-            }
-            body.push_str(row);
-            body.push('\n');
-        }
-        None
-    }
-
-    /// The current line, here-document included.
-    pub(super) fn line(&self) -> &str {
-        &self.line
-    }
-}
-
 /// Whether a text is a name: `XID_Start`, then `XID_Continue` or `-` (UAX #31).
 pub(super) fn is_name(text: &str) -> bool {
     let mut chars = text.chars();
@@ -72,4 +37,136 @@ pub(super) fn is_name(text: &str) -> bool {
 /// Whether a text is the name of a variable: names joined by dots, as in `alice.port`.
 pub(crate) fn is_variable_name(text: &str) -> bool {
     text.split('.').all(is_name)
+}
+
+/// Kind of text that a template stands in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum TemplateKind {
+    /// Typed text: values only.
+    Input,
+    /// Pattern: values, captures and wildcards.
+    Expect,
+}
+
+/// Parses a template that begins at byte `offset` of its line.
+pub(super) fn parse_template(text: &str, offset: usize, kind: TemplateKind) -> Result<Vec<Fragment>> {
+    let mut fragments = Vec::new();
+    let mut literal = String::new();
+    let mut rest = text;
+    while let Some(found) = rest.find('$') {
+        let (before, dollar) = rest.split_at(found);
+        literal.push_str(before);
+        let at = offset + text.len() - dollar.len();
+        let after = dollar.get(1..).unwrap_or_default();
+        let used = if after.starts_with('$') {
+            literal.push('$');
+            2
+        } else if let Some(inner) = after.strip_prefix("u{") {
+            let (character, used) = code_point(inner, at)?;
+            literal.push(character);
+            used
+        } else if let Some(inner) = after.strip_prefix('{') {
+            let (variable, used) = variable(inner, at, kind)?;
+            flush(&mut literal, &mut fragments);
+            fragments.push(variable);
+            used
+        } else if after.starts_with('*') && kind == TemplateKind::Expect {
+            flush(&mut literal, &mut fragments);
+            fragments.push(Fragment::Wildcard);
+            2
+        } else {
+            literal.push('$');
+            1
+        };
+        rest = dollar.get(used..).unwrap_or_default();
+    }
+    literal.push_str(rest);
+    flush(&mut literal, &mut fragments);
+    Ok(fragments)
+}
+
+fn flush(literal: &mut String, fragments: &mut Vec<Fragment>) {
+    if !literal.is_empty() {
+        fragments.push(Fragment::Literal(std::mem::take(literal)));
+    }
+}
+
+/// `$u{1b}`, from after its brace: the character, and the bytes of the whole.
+fn code_point(inner: &str, at: usize) -> Result<(char, usize)> {
+    let error = |length: usize| {
+        SyntaxError::new(at..at + length, "no such character")
+            .help("write its number in hexadecimal, as in $u{1b}; $$u{ is the text")
+    };
+    let digits = inner.split_once('}').map(|(digits, _)| digits).ok_or_else(|| error(3))?;
+    let used = digits.len() + 4;
+    let character = u32::from_str_radix(digits, 16).ok().and_then(char::from_u32);
+    character.map(|character| (character, used)).ok_or_else(|| error(used))
+}
+
+/// `${name:kind}`, from after its brace: the variable, and the bytes of the whole.
+fn variable(inner: &str, at: usize, template: TemplateKind) -> Result<(Fragment, usize)> {
+    let Some((body, _)) = inner.split_once('}') else {
+        return Err(SyntaxError::new(at..at + 2, "`${` without `}`").help("write `$${` for the text"));
+    };
+    let used = body.len() + 3;
+    let error = |message: String, help: &str| Err(SyntaxError::new(at..at + used, message).help(help));
+    let (name, kind) = match body.split_once(':') {
+        None => (body, "word"),
+        Some(_) if template == TemplateKind::Input => {
+            return error("a kind is for expectations".into(), "write the name alone, as in ${x}");
+        }
+        Some(parts) => parts,
+    };
+    let values = match kind {
+        "word" => r"\S+",
+        "port" => "[0-9]{1,5}",
+        "num" => "[0-9]+",
+        "fp" => "SHA256:[A-Za-z0-9+/]{43}",
+        _ => return error(format!("no kind `{kind}`"), "kinds are port, word, num and fp"),
+    };
+    if !is_variable_name(name) {
+        let help = "a name begins with a letter; write `$${` for the text";
+        return error(format!("`{name}` is no name"), help);
+    }
+    Ok((Fragment::Variable { name: name.to_owned(), values, at: at..at + used }, used))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &str) {
+        let shown = match parse_template(text, 0, TemplateKind::Expect) {
+            Ok(fragments) => fragments
+                .iter()
+                .map(|fragment| match fragment {
+                    Fragment::Literal(text) => format!("[{text}]"),
+                    Fragment::Variable { name, values, at } => format!("<{name} {values} {at:?}>"),
+                    Fragment::Wildcard => "*".to_owned(),
+                })
+                .collect(),
+            Err(error) => format!("{:?} {}", error.at, error.message),
+        };
+        assert_eq!(shown, expected, "{text}");
+    }
+
+    #[test]
+    fn a_dollar_is_special_before_few_things_only() {
+        check("$5 or $$5", "[$5 or $5]");
+        check("가 ${x} 나", r"[가 ]<x \S+ 4..8>[ 나]");
+        check("${b.port:port}$*", "<b.port [0-9]{1,5} 0..14>*");
+        check("$$*$${x}", "[$*${x}]");
+        check("a$u{1b}b$u{a}", "[a\u{1b}b\n]");
+        check("$", "[$]");
+        check("", "");
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_where() {
+        check("x ${y", "2..4 `${` without `}`");
+        check("${x:thing}", "0..10 no kind `thing`");
+        check("${5}", "0..4 `5` is no name");
+        check("$u{110000}", "0..10 no such character");
+        check("$u{", "0..3 no such character");
+    }
 }

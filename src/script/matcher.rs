@@ -241,12 +241,12 @@ impl Bindings {
             match fragment {
                 Fragment::Literal(text) => expression.push_str(&regex::escape(text)),
                 Fragment::Wildcard => expression.push_str(".*"),
-                Fragment::Variable { name, kind, .. } => {
+                Fragment::Variable { name, values, .. } => {
                     if let Some(value) = self.get(name) {
                         expression.push_str(&regex::escape(value));
                         continue;
                     }
-                    for part in ["(", kind.regex(), ")"] {
+                    for part in ["(", values, ")"] {
                         expression.push_str(part);
                     }
                     captures.push(name.as_str());

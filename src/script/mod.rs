@@ -4,24 +4,19 @@
 //! ([`render`]).
 
 mod ast;
-pub(crate) mod check;
 pub(crate) mod diagnostic;
-mod directive;
-mod fmt;
 mod lexer;
 pub(crate) mod matcher;
 mod parser;
 pub mod render;
-mod template;
-pub(crate) mod update;
 
 pub(crate) use crate::text::duration::{HOW_TO_WRITE, milliseconds};
 pub use ast::{
-    CaptureKind, Directive, Expectation, FaultInjection, FileContent, Fragment, HomeState, KillMode, Line,
-    LineKind, Script, SourceFile, Span,
+    Directive, Expectation, FaultInjection, FileContent, Fragment, HomeState, KillMode, Line, LineKind,
+    Script, SourceFile, Span,
 };
 pub use diagnostic::Diagnostic;
-pub use fmt::canonical;
 pub(crate) use lexer::is_variable_name;
 pub(crate) use matcher::Bindings;
 pub use parser::{Loader, Parser};
+pub use render::canonical;

@@ -1,18 +1,32 @@
-//! Parser of scripts (docs/SCRIPTS.md, section 2).
+//! Parser of scripts (docs/SCRIPTS.md, section 2) and of their directives (section 4).
 
-use super::ast::{Directive, Expectation, Fragment, Line, LineKind, Script, SourceFile, Span};
+use std::iter::Enumerate;
+use std::ops::Range;
+use std::str::Lines;
+
+use super::ast::{
+    Directive, Expectation, FaultInjection, FileContent, Fragment, HomeState, KillMode, Line, LineKind,
+    Script, SourceFile, Span,
+};
 use super::diagnostic::Diagnostic;
-use super::directive::{self, find_actor};
-use super::lexer::{LineReader, SyntaxError, is_name};
-use super::template::{self, TemplateKind};
+use super::lexer::{Result, SyntaxError, TemplateKind, is_name, is_variable_name, parse_template};
+use crate::peers::name::Name;
+use crate::text::duration::{HOW_TO_WRITE, milliseconds};
+use crate::text::suggest::nearest;
 
 /// Most files that include each other in a row.
 const INCLUDE_DEPTH: usize = 8;
-
 /// Bytes that the compiled form of one regular expression may take.
 const REGEX_BYTES: usize = 1 << 20;
 /// Characters of a line that advice repeats.
 const QUOTED_CHARS: usize = 60;
+/// Most bytes that `@file NAME fill` writes.
+const FILL_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Every directive, for suggestions.
+const DIRECTIVES: [&str; 22] = [
+    "actors", "seed", "exact", "open", "set", "include", "file", "together", "end", "tick", "kill", "start",
+    "cut", "corrupt", "hold", "release", "live", "timeout", "quiet", "wait", "skip", "halt",
+];
 
 /// Loader of included files: the name as written, and the name of the including file.
 pub type Loader<'a> = dyn FnMut(&str, &str) -> Result<SourceFile, String> + 'a;
@@ -71,11 +85,13 @@ impl<'a> Parser<'a> {
             self.diagnostics.push(error.help("save it as UTF-8 without one"));
             text = rest;
         }
-        let mut reader = LineReader::new(text);
-        while let Some((number, row)) = reader.next_row() {
+        let mut reader = LineReader { rows: text.lines().enumerate(), line: String::new() };
+        while let Some((above, row)) = reader.rows.next() {
+            row.clone_into(&mut reader.line);
+            let number = above + 1;
             match self.line_kind(row, &mut reader) {
                 Ok(kind) => {
-                    let text = reader.line().to_owned();
+                    let text = reader.line.clone();
                     self.line(Line { source: index, number, text, kind }, source, depth);
                 }
                 Err(error) => {
@@ -93,17 +109,17 @@ impl<'a> Parser<'a> {
         if let Some(message) = self.misplaced(&line) {
             return self.error(&line, message);
         }
+        if line.is_step() {
+            self.phase = StepPhase::InStep;
+        }
         match &line.kind {
             LineKind::Directive(Directive::Actors(names)) => self.script.actors.clone_from(names),
             LineKind::Directive(Directive::Together) => self.together = Some(line.full_span()),
             LineKind::Directive(Directive::End) => self.together = None,
             LineKind::Directive(Directive::Include(file)) => return self.include(&line, file, source, depth),
-            _ => {}
-        }
-        match &line.kind {
-            _ if line.is_step() => self.phase = StepPhase::InStep,
-            LineKind::Directive(Directive::End) => {}
-            LineKind::Directive(_) if self.phase == StepPhase::InStep => self.phase = StepPhase::BetweenSteps,
+            LineKind::Directive(_) if self.phase == StepPhase::InStep && !line.is_step() => {
+                self.phase = StepPhase::BetweenSteps;
+            }
             _ => {}
         }
         self.script.lines.push(line);
@@ -146,12 +162,12 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn line_kind(&self, row: &str, reader: &mut LineReader<'_>) -> Result<LineKind, SyntaxError> {
+    fn line_kind(&self, row: &str, reader: &mut LineReader<'_>) -> Result<LineKind> {
         let actors = &self.script.actors;
         match row.chars().next() {
             _ if row.trim().is_empty() => return Ok(LineKind::Blank),
             Some('#') => return Ok(LineKind::Comment),
-            Some('@') => return directive::parse(row, reader, actors).map(LineKind::Directive),
+            Some('@') => return parse_directive(row, reader, actors).map(LineKind::Directive),
             _ => {}
         }
         let is_label = |text: &str| text.is_empty() || is_name(text);
@@ -160,7 +176,7 @@ impl<'a> Parser<'a> {
             if actors.len() > 1 {
                 return Err(label_missing(0..row.len(), actors, &format!("> {row}")));
             }
-            return Ok(LineKind::Input { actor: 0, template: template::parse(row, 0, TemplateKind::Input)? });
+            return Ok(LineKind::Input { actor: 0, template: parse_template(row, 0, TemplateKind::Input)? });
         };
         let actor = labelled_actor(label, marked, actors)?;
         let offset = label.len() + 1;
@@ -174,7 +190,7 @@ impl<'a> Parser<'a> {
 }
 
 /// Actor of a label; `marked` is its mark and what follows.
-fn labelled_actor(label: &str, marked: &str, actors: &[String]) -> Result<usize, SyntaxError> {
+fn labelled_actor(label: &str, marked: &str, actors: &[String]) -> Result<usize> {
     match (label.is_empty(), actors.len()) {
         (true, 0 | 1) => Ok(0),
         (true, _) => Err(label_missing(0..1, actors, marked)),
@@ -184,7 +200,7 @@ fn labelled_actor(label: &str, marked: &str, actors: &[String]) -> Result<usize,
     }
 }
 
-fn label_missing(at: std::ops::Range<usize>, actors: &[String], marked: &str) -> SyntaxError {
+fn label_missing(at: Range<usize>, actors: &[String], marked: &str) -> SyntaxError {
     let first = actors.first().map_or("", String::as_str);
     let cut = marked.char_indices().nth(QUOTED_CHARS).and_then(|(cut, _)| marked.get(..cut));
     let marked = cut.map_or_else(|| marked.to_owned(), |part| format!("{part}…"));
@@ -193,24 +209,24 @@ fn label_missing(at: std::ops::Range<usize>, actors: &[String], marked: &str) ->
 }
 
 /// Template after `>` or `|`: nothing, or a blank and the text.
-fn spaced_template(text: &str, at: usize, kind: TemplateKind) -> Result<Vec<Fragment>, SyntaxError> {
+fn spaced_template(text: &str, at: usize, kind: TemplateKind) -> Result<Vec<Fragment>> {
     match text.chars().next() {
         None => Ok(Vec::new()),
-        Some(' ') => template::parse(text.get(1..).unwrap_or_default(), at + 1, kind),
+        Some(' ') => parse_template(text.get(1..).unwrap_or_default(), at + 1, kind),
         Some(other) => Err(SyntaxError::new(at..at + other.len_utf8(), "a blank belongs here")),
     }
 }
 
-fn expectation(text: &str, at: usize) -> Result<Expectation, SyntaxError> {
+fn expectation(text: &str, at: usize) -> Result<Expectation> {
     if let Some(regex) = text.strip_prefix("~ ") {
         let built = regex::RegexBuilder::new(&format!("^(?:{regex})$")).size_limit(REGEX_BYTES).build();
         return built.map(Expectation::Regex).map_err(|error| bad_regex(regex, at + 2, &error));
     }
     if let Some(pattern) = text.strip_prefix("! ") {
-        return template::parse(pattern, at + 2, TemplateKind::Expect).map(Expectation::Absent);
+        return parse_template(pattern, at + 2, TemplateKind::Expect).map(Expectation::Absent);
     }
     if let Some(event) = text.strip_prefix("* ") {
-        return template::parse(event, at + 2, TemplateKind::Expect).map(Expectation::Event);
+        return parse_template(event, at + 2, TemplateKind::Expect).map(Expectation::Event);
     }
     if text == " $**" {
         return Ok(Expectation::AnyRows);
@@ -224,4 +240,256 @@ fn bad_regex(regex: &str, at: usize, error: &regex::Error) -> SyntaxError {
     let text = error.to_string();
     let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
     SyntaxError::new(at..at + regex.len(), format!("bad regular expression: {reason}"))
+}
+
+/// Reader of the rows of a source. A line with a here-document spans several.
+struct LineReader<'a> {
+    rows: Enumerate<Lines<'a>>,
+    /// Rows of the current line so far.
+    line: String,
+}
+
+impl LineReader<'_> {
+    /// Rows of a here-document, up to the row that is `tag` alone; `None` without such a row.
+    fn here_document(&mut self, tag: &str) -> Option<String> {
+        let mut body = String::new();
+        for (_, row) in self.rows.by_ref() {
+            self.line.extend(["\n", row]);
+            if row == tag {
+                return Some(body);
+            }
+            body.extend([row, "\n"]);
+        }
+        None
+    }
+}
+
+/// Parses a directive from its first row, with its `@`; the rows of a here-document come from
+/// `reader`.
+fn parse_directive(row: &str, reader: &mut LineReader<'_>, actors: &[String]) -> Result<Directive> {
+    let (word, rest) = row.split_once(char::is_whitespace).unwrap_or((row, ""));
+    let name = word.get(1..).unwrap_or_default();
+    let at = |text: &str| text.as_ptr() as usize - row.as_ptr() as usize;
+    let tokens = rest.split_whitespace().map(|text| Token { at: at(text), text }).collect();
+    let arguments = DirectiveArgs { row, rest, tokens, actors };
+    match name {
+        "actors" => arguments.new_actors().map(Directive::Actors),
+        "seed" => arguments.number().map(Directive::Seed),
+        "exact" => arguments.none(Directive::Exact),
+        "open" => arguments.none(Directive::Open),
+        "set" => arguments.set(),
+        "include" => arguments.text("the name of a file").map(Directive::Include),
+        "file" => arguments.file(reader),
+        "together" => arguments.none(Directive::Together),
+        "end" => arguments.none(Directive::End),
+        "tick" => arguments.duration().map(Directive::Tick),
+        "timeout" => arguments.duration().map(Directive::Timeout),
+        "quiet" => arguments.duration().map(Directive::Quiet),
+        "wait" => arguments.duration().map(Directive::Wait),
+        "kill" => match arguments.tokens.as_slice() {
+            [name] => Ok(Directive::Kill(arguments.actor(name)?, KillMode::Fin)),
+            [name, Token { text: "rst", .. }] => Ok(Directive::Kill(arguments.actor(name)?, KillMode::Reset)),
+            _ => Err(arguments.usage("@kill NAME [rst]")),
+        },
+        "start" => match arguments.tokens.as_slice() {
+            [name] => Ok(Directive::Start(arguments.actor(name)?, HomeState::Kept)),
+            [name, Token { text: "fresh", .. }] => {
+                Ok(Directive::Start(arguments.actor(name)?, HomeState::Fresh))
+            }
+            _ => Err(arguments.usage("@start NAME [fresh]")),
+        },
+        "cut" => arguments.fault_at("after", "@cut NAME [NAME] after BYTES", FaultInjection::Cut),
+        "corrupt" => arguments.fault_at("byte", "@corrupt NAME [NAME] byte NUMBER", FaultInjection::Corrupt),
+        "hold" => arguments.fault(&arguments.tokens, "@hold NAME [NAME]", FaultInjection::Hold),
+        "release" => arguments.fault(&arguments.tokens, "@release NAME [NAME]", FaultInjection::Release),
+        "live" => match arguments.tokens.as_slice() {
+            [name] => arguments.actor(name).map(Directive::Live),
+            _ => Err(arguments.usage("@live NAME")),
+        },
+        "skip" => arguments.text("a reason").map(Directive::Skip),
+        "halt" => arguments.none(Directive::Halt),
+        _ => {
+            let error = SyntaxError::new(0..word.len(), format!("unknown directive @{name}"));
+            Err(match nearest(name, DIRECTIVES.into_iter()) {
+                Some(near) => error.help(format!("did you mean @{near}?")),
+                None => error.help("docs/SCRIPTS.md lists them; in a script with one actor, `> @…` types it"),
+            })
+        }
+    }
+}
+
+/// Arguments of a directive.
+struct DirectiveArgs<'a> {
+    row: &'a str,
+    /// Text after the directive's name.
+    rest: &'a str,
+    /// Its words.
+    tokens: Vec<Token<'a>>,
+    actors: &'a [String],
+}
+
+/// Word of a row, and the byte at which it begins.
+struct Token<'a> {
+    at: usize,
+    text: &'a str,
+}
+
+impl Token<'_> {
+    fn error(&self, message: impl Into<String>) -> SyntaxError {
+        SyntaxError::new(self.at..self.at + self.text.len(), message)
+    }
+
+    fn number(&self) -> Result<u64> {
+        self.text.parse().map_err(|_| self.error(format!("`{}` is no number", self.text)))
+    }
+
+    /// `100`, `100KiB`, `2MiB`.
+    fn fill_bytes(&self) -> Result<usize> {
+        let (digits, unit) = match self.text {
+            text if text.ends_with("KiB") => (text.trim_end_matches("KiB"), 1024),
+            text if text.ends_with("MiB") => (text.trim_end_matches("MiB"), 1024 * 1024),
+            text => (text, 1),
+        };
+        let bytes = digits.parse::<usize>().ok().and_then(|count| count.checked_mul(unit));
+        bytes.filter(|bytes| *bytes <= FILL_BYTES_MAX).ok_or_else(|| {
+            let error = self.error(format!("`{}` is no such size", self.text));
+            error.help("write 100, 100KiB or 2MiB, at most 16MiB")
+        })
+    }
+}
+
+impl DirectiveArgs<'_> {
+    fn error(&self, message: impl Into<String>) -> SyntaxError {
+        SyntaxError::new(0..self.row.len(), message)
+    }
+
+    fn usage(&self, usage: &str) -> SyntaxError {
+        self.error(format!("write {usage}"))
+    }
+
+    fn none(&self, directive: Directive) -> Result<Directive> {
+        match self.tokens.first() {
+            None => Ok(directive),
+            Some(word) => Err(word.error("nothing follows this directive")),
+        }
+    }
+
+    fn text(&self, wanted: &str) -> Result<String> {
+        match self.rest.trim() {
+            "" => Err(self.error(format!("{wanted} is missing"))),
+            text => Ok(text.to_owned()),
+        }
+    }
+
+    fn new_actors(&self) -> Result<Vec<String>> {
+        if self.tokens.is_empty() {
+            return Err(self.usage("@actors NAME…"));
+        }
+        if !self.actors.is_empty() {
+            return Err(self.error("the actors are named already"));
+        }
+        let mut names: Vec<String> = Vec::new();
+        for word in &self.tokens {
+            let name = Name::parse(word.text);
+            if !is_name(word.text) || name.is_err() {
+                let help = name.err().map(|error| error.to_string());
+                let error = word.error(format!("`{}` is no name for an actor", word.text));
+                return Err(SyntaxError { help, ..error });
+            }
+            if names.iter().any(|name| name == word.text) {
+                return Err(word.error(format!("`{}` is named twice", word.text)));
+            }
+            names.push(word.text.to_owned());
+        }
+        Ok(names)
+    }
+
+    fn number(&self) -> Result<u64> {
+        match self.tokens.as_slice() {
+            [word] => word.number(),
+            _ => Err(self.usage("a number here")),
+        }
+    }
+
+    fn duration(&self) -> Result<u64> {
+        let first = self.tokens.first().ok_or_else(|| self.usage("a duration here, such as 30s"))?;
+        let text = self.tokens.iter().map(|word| word.text).collect::<Vec<_>>().join(" ");
+        let error = || first.error(format!("`{text}` is no duration")).help(HOW_TO_WRITE);
+        milliseconds(&text).ok_or_else(error)
+    }
+
+    fn set(&self) -> Result<Directive> {
+        let [name, _, ..] = self.tokens.as_slice() else { return Err(self.usage("@set NAME VALUE")) };
+        if !is_variable_name(name.text) {
+            return Err(name.error(format!("`{}` is no name", name.text)));
+        }
+        let at = name.at + name.text.len() + 1;
+        let value = parse_template(self.row.get(at..).unwrap_or_default(), at, TemplateKind::Input)?;
+        Ok(Directive::Set { name: name.text.to_owned(), value })
+    }
+
+    fn file(&self, reader: &mut LineReader<'_>) -> Result<Directive> {
+        let usage = || self.usage("@file NAME <<TAG, or @file NAME fill 100KiB");
+        let (path, content) = self.tokens.split_first().ok_or_else(usage)?;
+        if path.text.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            let error = path.error(format!("`{}` is no such path", path.text));
+            return Err(error.help("write a path below the folder of the run, as in alice/peers"));
+        }
+        let content = match content {
+            [Token { text: "fill", .. }, size] => FileContent::Fill(size.fill_bytes()?),
+            [word] => {
+                let tag = word.text.strip_prefix("<<").filter(|tag| !tag.is_empty()).ok_or_else(usage)?;
+                let body = reader.here_document(tag);
+                let error = || word.error(format!("no line `{tag}` ends this file"));
+                FileContent::HereDocument(body.ok_or_else(error)?)
+            }
+            _ => return Err(usage()),
+        };
+        Ok(Directive::File { path: path.text.to_owned(), content })
+    }
+
+    fn actor(&self, word: &Token<'_>) -> Result<usize> {
+        find_actor(word.text, word.at, self.actors)
+    }
+
+    /// A fault in the bytes from one actor to another, or to any.
+    fn fault(&self, actors: &[Token<'_>], usage: &str, fault: FaultInjection) -> Result<Directive> {
+        let (from, to) = match actors {
+            [from] => (from, None),
+            [from, to] => (from, Some(to)),
+            _ => return Err(self.usage(usage)),
+        };
+        let from = self.actor(from)?;
+        Ok(Directive::InjectFault { from, to: to.map(|to| self.actor(to)).transpose()?, fault })
+    }
+
+    /// The same with a position in the stream, which stands behind a preposition.
+    fn fault_at(
+        &self,
+        preposition: &str,
+        usage: &str,
+        fault: fn(u64) -> FaultInjection,
+    ) -> Result<Directive> {
+        match self.tokens.as_slice() {
+            [actors @ .., word, position] if word.text == preposition => {
+                self.fault(actors, usage, fault(position.number()?))
+            }
+            _ => Err(self.usage(usage)),
+        }
+    }
+}
+
+/// The declared actor of a name, which stands at byte `at` of its line.
+fn find_actor(name: &str, at: usize, actors: &[String]) -> Result<usize> {
+    actors.iter().position(|actor| actor == name).ok_or_else(|| {
+        let error = SyntaxError::new(at..at + name.len(), format!("no actor `{name}`"));
+        if actors.is_empty() {
+            return error.help(format!("no actors are declared; @actors {name} does it"));
+        }
+        let declared = format!("declared here: {}", actors.join(", "));
+        error.help(match nearest(name, actors.iter().map(String::as_str)) {
+            Some(near) => format!("{declared}; did you mean {near}?"),
+            None => declared,
+        })
+    })
 }

@@ -1,7 +1,12 @@
-//! Renderer of typed and shown text as lines of a script. A peer's text becomes a pattern that
-//! matches it alone, so that nothing said in a conversation becomes a line of the script.
+//! Writer of scripts: typed and shown text as lines, the canonical form (`--fmt`), the update in
+//! place (`--update`). A peer's text becomes a pattern that matches it alone, so that nothing said
+//! in a conversation becomes a line of the script.
 
-use super::matcher::{ShownKind, ShownRow};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use super::ast::{Expectation, Line, LineKind, Script};
+use super::matcher::{Bindings, ShownKind, ShownRow};
 use crate::text::safe::SafeText;
 
 /// Values that are rendered as variables: assigned ports, files of the script.
@@ -72,7 +77,9 @@ impl Substitutions {
     }
 
     fn rendered(&self, text: &str) -> String {
-        if let Some((before, name, after)) = self.split_at_text(text) {
+        let split =
+            self.texts.iter().find_map(|(whole, name)| Some((text.split_once(whole.as_str())?, name)));
+        if let Some(((before, after), name)) = split {
             let mut out = self.rendered(before);
             push_variable(&mut out, name);
             out.push_str(&self.rendered(after));
@@ -100,28 +107,25 @@ impl Substitutions {
         }
         out
     }
-
-    fn split_at_text<'t>(&self, text: &'t str) -> Option<(&'t str, &str, &'t str)> {
-        self.texts.iter().find_map(|(whole, name)| {
-            let (before, after) = text.split_once(whole.as_str())?;
-            Some((before, name.as_str(), after))
-        })
-    }
 }
 
 /// Line of a transcript for the output of an actor.
 pub(crate) fn shown(label: &str, shown: &ShownRow, substitutions: &Substitutions) -> String {
-    let pattern = substitutions.pattern(&shown.text);
     let mark = match shown.kind {
         ShownKind::Row => "|",
         ShownKind::Event => "|*",
     };
-    if pattern.is_empty() { format!("{label}{mark}") } else { format!("{label}{mark} {pattern}") }
+    marked(label, mark, &substitutions.pattern(&shown.text))
 }
 
 /// Line of a transcript for typed text.
 pub(crate) fn input(label: &str, text: &str, substitutions: &Substitutions) -> String {
-    if text.is_empty() { format!("{label}>") } else { format!("{label}> {}", substitutions.template(text)) }
+    marked(label, ">", &substitutions.template(text))
+}
+
+fn marked(label: &str, mark: &str, text: &str) -> String {
+    let blank = if text.is_empty() { "" } else { " " };
+    format!("{label}{mark}{blank}{text}")
 }
 
 fn push_variable(out: &mut String, name: &str) {
@@ -154,13 +158,162 @@ fn is_plain(c: char) -> bool {
     !c.is_control() && !hidden
 }
 
+/// Main source of a script in its canonical form: directives have no blanks at their ends, blank
+/// lines come one at a time and not at the end, every line ends with a newline; typed and expected
+/// text stays as written.
+#[must_use]
+pub fn canonical(script: &Script) -> String {
+    let mut text = String::new();
+    let mut blanks = 0;
+    for line in script.lines.iter().filter(|line| line.source == 0) {
+        let written = match &line.kind {
+            LineKind::Blank => {
+                blanks += 1;
+                continue;
+            }
+            LineKind::Comment => line.text.trim_end().to_owned(),
+            LineKind::Directive(_) => canonical_directive(&line.text),
+            LineKind::Input { .. } | LineKind::Expect { .. } => line.text.clone(),
+        };
+        if blanks > 0 && !text.is_empty() {
+            text.push('\n');
+        }
+        blanks = 0;
+        text.push_str(&written);
+        text.push('\n');
+    }
+    text
+}
+
+/// Directive with one blank between its words, unless it ends with free text.
+fn canonical_directive(line: &str) -> String {
+    let (first, rows) = line.split_once('\n').map_or((line, None), |(first, rows)| (first, Some(rows)));
+    let words: Vec<&str> = first.split_whitespace().collect();
+    let is_free_text = matches!(words.first(), Some(&("@set" | "@skip" | "@include")));
+    let first = if is_free_text { first.trim_end().to_owned() } else { words.join(" ") };
+    match rows {
+        Some(rows) => format!("{first}\n{rows}"),
+        None => first,
+    }
+}
+
+/// Updates the lines of a step after its head: what matched stays, all else becomes what was shown.
+/// `tail` are expectations, comments and blank lines as
+/// written, `shown` is the output of all actors in order, `bindings` are those after the step.
+pub(crate) fn updated_tail(
+    script: &Script,
+    tail: &[Line],
+    shown: &[ShownRow],
+    substitutions: &Substitutions,
+    bindings: &Bindings,
+) -> Vec<String> {
+    let placements = placements(tail, shown, bindings);
+    let matched: BTreeSet<usize> =
+        placements.iter().filter_map(|one| one.rows.as_ref()).flatten().copied().collect();
+    let mut new: Vec<usize> = (0..shown.len()).filter(|row| !matched.contains(row)).collect();
+    let mut render_new = |out: &mut Vec<String>, wanted: &dyn Fn(usize, usize) -> bool| {
+        new.retain(|row| {
+            let found = shown.get(*row).filter(|one| wanted(*row, one.actor));
+            out.extend(found.map(|one| self::shown(script.label(one.actor), one, substitutions)));
+            found.is_none()
+        });
+    };
+    let end = tail.iter().rposition(|line| line.expectation().is_some()).map_or(0, |last| last + 1);
+    let (expectations, rest) = tail.split_at(end);
+    let mut out = Vec::new();
+    for (line, placement) in expectations.iter().zip(&placements) {
+        if let Some((actor, _)) = line.expectation() {
+            render_new(&mut out, &|row, of| row < placement.before && of == actor);
+        }
+        if placement.rows.is_some() {
+            out.push(line.text.clone());
+        }
+    }
+    render_new(&mut out, &|_, _| true);
+    out.extend(rest.iter().map(|line| line.text.clone()));
+    out
+}
+
+/// Place of a line of the tail among the rows that were shown.
+struct Placement {
+    /// Rows that the line stands for; `None` if the line is removed.
+    rows: Option<Vec<usize>>,
+    /// End of the rows that come before the line, or in its place.
+    before: usize,
+}
+
+/// Places the expectations of each actor by themselves; other lines, absent rows included, stay.
+fn placements(tail: &[Line], shown: &[ShownRow], bindings: &Bindings) -> Vec<Placement> {
+    let mut placements: Vec<_> =
+        tail.iter().map(|_| Placement { rows: Some(Vec::new()), before: 0 }).collect();
+    let actors: BTreeSet<usize> = tail.iter().filter_map(|line| Some(line.expectation()?.0)).collect();
+    for actor in actors {
+        let expectations = tail.iter().enumerate().filter_map(|(index, line)| match line.expectation()? {
+            (_, Expectation::Absent(_)) => None,
+            (of, expectation) => (of == actor).then_some((index, expectation)),
+        });
+        let (lines, expectations): (Vec<usize>, Vec<&Expectation>) = expectations.unzip();
+        let rows = shown.iter().enumerate().filter(|(_, one)| one.actor == actor);
+        let (rows, texts): (Vec<usize>, Vec<&str>) = rows.map(|(row, one)| (row, one.text.as_str())).unzip();
+        let aligned = align(&expectations, &texts, bindings);
+        let mut before = shown.len();
+        for (index, line) in lines.into_iter().enumerate().rev() {
+            let rows = aligned.get(&index).map(|range| rows.get(range.clone()).unwrap_or_default().to_vec());
+            let first = rows.as_ref().map(|rows| rows.first().copied());
+            before = first.flatten().unwrap_or(before);
+            if let Some(slot) = placements.get_mut(line) {
+                *slot = Placement { rows, before: first.map_or(before, Option::unwrap_or_default) };
+            }
+        }
+    }
+    placements
+}
+
+/// Range of rows that each expectation stands for, by a longest common subsequence. `$**` always
+/// has one: the rows between its neighbours.
+fn align(expectations: &[&Expectation], rows: &[&str], bindings: &Bindings) -> BTreeMap<usize, Range<usize>> {
+    let mut matches = BTreeSet::new();
+    let mut lengths: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+    let length = |lengths: &BTreeMap<_, _>, i: usize, j: usize| lengths.get(&(i, j)).copied().unwrap_or(0);
+    for (i, expectation) in expectations.iter().enumerate().rev() {
+        for (j, row) in rows.iter().enumerate().rev() {
+            let mut longest = length(&lengths, i + 1, j).max(length(&lengths, i, j + 1));
+            if bindings.matched(expectation, row).is_some() {
+                matches.insert((i, j));
+                longest = longest.max(length(&lengths, i + 1, j + 1) + 1);
+            }
+            lengths.insert((i, j), longest);
+        }
+    }
+    let mut aligned = BTreeMap::new();
+    let (mut i, mut j) = (0, 0);
+    while i < expectations.len() && j < rows.len() {
+        if matches.contains(&(i, j)) && length(&lengths, i, j) == length(&lengths, i + 1, j + 1) + 1 {
+            aligned.insert(i, j..j + 1);
+            (i, j) = (i + 1, j + 1);
+        } else if length(&lengths, i + 1, j) >= length(&lengths, i, j + 1) {
+            i += 1;
+        } else {
+            j += 1;
+        }
+    }
+    for (i, expectation) in expectations.iter().enumerate() {
+        if matches!(expectation, Expectation::AnyRows) {
+            let is_filled = |(_, range): &(&usize, &Range<usize>)| !range.is_empty();
+            let before = aligned.range(..i).rfind(is_filled).map_or(0, |(_, range)| range.end);
+            let after = aligned.range(i + 1..).find(is_filled).map_or(rows.len(), |(_, range)| range.start);
+            aligned.insert(i, before..after);
+        }
+    }
+    aligned
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::script::template::{self, TemplateKind};
-    use crate::script::{Bindings, Expectation};
+    use crate::script::lexer::{TemplateKind, parse_template};
 
     fn substitutions() -> Substitutions {
         let mut substitutions = Substitutions::default();
@@ -216,7 +369,7 @@ mod tests {
         fn every_row_is_like_its_own_pattern(row in "[$*u{}a0-9가\u{1b}\u{202e}\n ]{0,20}|.*|\\$?40001.*") {
             let pattern = substitutions().pattern(&row);
             prop_assert!(!pattern.contains('\n'));
-            let read = template::parse(&pattern, 0, TemplateKind::Expect).unwrap();
+            let read = parse_template(&pattern, 0, TemplateKind::Expect).unwrap();
             let safe = SafeText::line(&row).to_string();
             prop_assert!(bindings().matched(&Expectation::Row(read), &safe).is_some(), "{pattern:?}");
         }
@@ -225,7 +378,7 @@ mod tests {
         fn every_typed_text_is_read_back(text in "[$*u{}a0-9가\u{1b}\u{202e}\n ]{0,20}|(?s).*|\\$?40001.*") {
             let written = substitutions().template(&text);
             prop_assert!(!written.contains('\n'));
-            let read = template::parse(&written, 0, TemplateKind::Input).unwrap();
+            let read = parse_template(&written, 0, TemplateKind::Input).unwrap();
             prop_assert_eq!(bindings().expand(&read).unwrap(), text);
         }
     }

@@ -1,16 +1,21 @@
-//! Quiescence of a closed run: before time passes, every byte that an actor sent is read by its
-//! peer, in an order that does not depend on the kernel.
+//! Delivery of input to the actors. A closed run is quiescent before time passes: every byte that
+//! an actor sent is read by its peer, in an order that does not depend on the kernel. In a live run,
+//! with a foreign program at one end, addresses, randomness and clock are the system's; input is
+//! delivered as it comes, and expectations wait for it.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 use std::time::{Duration, Instant};
 
 use super::actors::Actors;
-use super::interrupt;
+use super::environment::is_interrupted;
 use super::simulation::{PendingDial, Simulation};
-use crate::app::error::describe_attempts;
-use crate::app::error::{AppError, code, describe};
+use crate::app::error::{AppError, code, describe, describe_attempts};
+use crate::app::os::of_family;
 use crate::chat::Input;
+use crate::ids::ConnId;
 use crate::net::NetEvent;
+use crate::net::signals::Signals;
 use crate::script::FaultInjection;
 
 /// Most rounds of delivery after one step: two actors that answer each other for ever are a fault.
@@ -38,13 +43,13 @@ impl Actors {
     /// Advances the virtual clock. Timers fire in their order, and the simulation settles after
     /// each.
     pub(crate) fn advance(&mut self, ms: u64) -> Result<(), AppError> {
-        let until = self.simulation.clock.now().mono + ms;
+        let until = self.simulation.environment.now().mono + ms;
         // Years have many timers, and a person may not want to wait for all of them.
-        while !interrupt::came() {
-            let now = self.simulation.clock.now().mono;
+        while !is_interrupted() {
+            let now = self.simulation.environment.now().mono;
             let next = self.poll_timeout().map_or(until, |due| due.max(now + 1)).min(until);
-            self.simulation.clock.advance_to(next);
-            self.tick();
+            self.simulation.environment.advance_to(next);
+            self.input_all(|| Input::Tick);
             self.settle()?;
             if next >= until {
                 break;
@@ -55,17 +60,8 @@ impl Actors {
 
     /// Injects a fault into the bytes of an actor.
     pub(crate) fn inject_fault(&mut self, from: usize, to: Option<usize>, fault: FaultInjection) {
-        let effects = self.simulation.links.inject(from, to, fault);
-        for conn in effects.cut {
-            self.simulation.cut(conn);
-        }
-        for (conn, bytes) in effects.sent {
-            self.simulation.net.send(conn, bytes);
-        }
-        for conn in effects.closed {
-            if self.simulation.links.close(conn) {
-                self.simulation.net.close(conn);
-            }
+        for effect in self.simulation.links.inject(from, to, fault) {
+            self.simulation.hand_over(effect);
         }
     }
 
@@ -112,7 +108,7 @@ impl Actors {
         self.simulation.inputs.push_back((pending.actor, input));
         let from = self.simulation.ports.assign_caller(pending.actor);
         let seed = self.simulation.next_seed(callee, "called");
-        let elapsed = Duration::from_millis(self.simulation.clock.now().mono.0);
+        let elapsed = Duration::from_millis(self.simulation.environment.now().mono.0);
         let admitted =
             self.simulation.source_limiter.as_mut().map_or(Ok(()), |(limiter, start)| {
                 limiter.admit(Ipv4Addr::LOCALHOST.into(), *start + elapsed)
@@ -175,7 +171,7 @@ impl Actors {
         let (until, mut events) = (Instant::now() + self.simulation.delivery_timeout, Vec::new());
         // Any signal ends a wait before its time, also one that is handled elsewhere, as after
         // Ctrl-Z.
-        while events.is_empty() && Instant::now() < until && !interrupt::came() {
+        while events.is_empty() && Instant::now() < until && !is_interrupted() {
             let waited = self.simulation.net.wait(Some(until), &mut events);
             waited.map_err(|error| not_quiescent(&describe(&error)))?;
         }
@@ -184,7 +180,7 @@ impl Actors {
 
     /// The error that says what is in flight, unless the run was interrupted.
     fn stalled(&self) -> Result<(), AppError> {
-        if interrupt::came() {
+        if is_interrupted() {
             return Ok(());
         }
         let label = |actor| self.simulation.label(actor);
@@ -205,23 +201,109 @@ fn not_quiescent(reason: &str) -> AppError {
     error.hint("this is a fault of the program; please report it with the script")
 }
 
+impl Simulation {
+    /// Dials on the real network. The resolver blocks: a script does one thing after another.
+    fn dial(&mut self, pending: &PendingDial) {
+        let found = (pending.target.host.as_str(), pending.target.port).to_socket_addrs();
+        let addrs: io::Result<Vec<SocketAddr>> =
+            found.map(|found| found.filter(|addr| of_family(*addr, pending.family)).collect());
+        let why = match addrs {
+            Ok(addrs) if !addrs.is_empty() => {
+                let conn = self.net.connect(addrs);
+                self.dials.insert(conn, (pending.actor, pending.dial));
+                return;
+            }
+            Ok(_) => "the name has no address of that kind".to_owned(),
+            Err(error) => describe(&error),
+        };
+        self.inputs.push_back((pending.actor, Input::Unreachable { dial: pending.dial, why }));
+    }
+}
+
+impl Actors {
+    /// Runs until something happens, or until this moment.
+    pub(crate) fn poll(&mut self, until: Instant) -> Result<(), AppError> {
+        self.drain_inputs();
+        let due = self.poll_timeout().and_then(|due| self.simulation.environment.instant(due));
+        let mut events = Vec::new();
+        self.simulation.net.wait(Some(due.map_or(until, |due| due.min(until))), &mut events)?;
+        // Signals have ended the wait, and [`is_interrupted`] remembers them.
+        while self.simulation.signals.as_ref().and_then(Signals::next).is_some() {}
+        for event in events {
+            self.live_event(event);
+        }
+        self.input_all(|| Input::Tick);
+        self.drain_inputs();
+        Ok(())
+    }
+
+    fn drain_inputs(&mut self) {
+        loop {
+            if self.next_input() {
+                continue;
+            }
+            match self.simulation.pending_dials.pop_front() {
+                Some(pending) => self.simulation.dial(&pending),
+                None => return,
+            }
+        }
+    }
+
+    fn live_event(&mut self, event: NetEvent) {
+        match event {
+            NetEvent::Accepted { conn, listener, from } => {
+                let Some(&(actor, listener)) = self.simulation.listeners.get(&listener) else { return };
+                self.simulation.owners.insert(conn, actor);
+                let seed = self.simulation.next_seed(actor, "called");
+                self.input(actor, Input::Accepted { conn, listener, from, seed });
+            }
+            NetEvent::Connected { conn, to, .. } => {
+                let Some((actor, dial)) = self.simulation.dials.remove(&conn) else { return };
+                self.simulation.owners.insert(conn, actor);
+                let seed = self.simulation.next_seed(actor, "dialled");
+                self.input(actor, Input::Connected { dial, conn, to, seed });
+            }
+            NetEvent::Unreachable { conn, tried } => {
+                let Some((actor, dial)) = self.simulation.dials.remove(&conn) else { return };
+                self.input(actor, Input::Unreachable { dial, why: describe_attempts(&tried) });
+            }
+            NetEvent::Bytes { conn, bytes } => self.owner_input(conn, Input::Bytes { conn, bytes: &bytes }),
+            NetEvent::Drained { conn } => self.owner_input(conn, Input::Drained { conn }),
+            NetEvent::Ended { conn } => self.live_eof(conn, None),
+            NetEvent::Lost { conn, error } => self.live_eof(conn, Some(describe(&error))),
+            NetEvent::Woken | NetEvent::OutOfFds { .. } | NetEvent::Refused { .. } => {}
+        }
+    }
+
+    fn owner_input(&mut self, conn: ConnId, input: Input<'_>) {
+        if let Some(actor) = self.simulation.owners.get(&conn).copied() {
+            self.input(actor, input);
+        }
+    }
+
+    fn live_eof(&mut self, conn: ConnId, error: Option<String>) {
+        if let Some(actor) = self.simulation.owners.remove(&conn) {
+            self.input(actor, Input::Ended { conn, error });
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::replay::clock::RunClock;
-    use crate::replay::diagnostics;
-    use crate::replay::seeds::Seeds;
+    use crate::replay::environment::Environment;
+    use crate::replay::{reporter, runner};
     use crate::script::{Parser, SourceFile};
 
     /// Bob has called Alice, and a test waits two seconds for what does not come.
     fn connected() -> Actors {
         let labels = ["alice", "bob"].map(str::to_owned);
-        let mut actors = Actors::new(&labels, RunClock::closed(), Seeds::script(7), String::new()).unwrap();
+        let mut actors = Actors::new(&labels, Environment::closed(7), String::new()).unwrap();
         actors.simulation.delivery_timeout = Duration::from_secs(2);
         let keys = [include_str!("../../tests/keys/test-1.pem"), include_str!("../../tests/keys/test-2.pem")];
         for (actor, key) in keys.into_iter().enumerate() {
             let file = actors.simulation.home(actor).join("identity.pem");
-            crate::replay::files::write(actors.folder(), &file, key).unwrap();
+            crate::replay::files::write(actors.simulation.folder.path(), &file, key).unwrap();
         }
         actors.start_all().unwrap();
         for (actor, line) in [(0, ":listen 127.0.0.1:8000"), (1, ":connect 127.0.0.1:8000")] {
@@ -243,7 +325,7 @@ mod tests {
         let source =
             SourceFile { name: "story.chat".to_owned(), text: "# 쉬지 않는다\nhello\n".to_owned() };
         let script = Parser::new(&mut |_, _| Err(String::new())).parse(&source).unwrap();
-        let drawn = diagnostics::draw(&diagnostics::at_line(&script.lines[1], &error), &script.sources);
+        let drawn = reporter::draw(&runner::at_line(&script.lines[1], &error), &script.sources);
         let mut settings = insta::Settings::clone_current();
         settings.set_snapshot_path("../../snapshots");
         settings.set_prepend_module_to_snapshot(false);

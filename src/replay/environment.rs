@@ -1,0 +1,147 @@
+//! Environment of a run: clock and randomness, virtual in a closed run and of the system in a live
+//! one, and interruption by signals.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::app::error::AppError;
+use crate::app::keyring::{self, StoredKey};
+use crate::app::os::unix_ms;
+use crate::chat::KeyFor;
+use crate::crypto::{Identity, Seed};
+use crate::net::signals::SignalFlag;
+use crate::time::{MonoMs, Now, UnixMs};
+
+/// 2000-01-01 00:00 UTC, when every closed run begins.
+const START: UnixMs = UnixMs(946_684_800_000);
+
+/// Source of time and randomness.
+pub(crate) enum Environment {
+    /// Clock that `@tick` alone advances. Each seed is derived from the seed of the script, the
+    /// actor, the purpose and a count, so that one more draw in one place shifts nothing elsewhere.
+    Closed {
+        elapsed: MonoMs,
+        seed: u64,
+        /// Number of draws for each actor and purpose.
+        drawn: BTreeMap<(String, &'static str), u64>,
+    },
+    /// Clock and randomness of the system, where a foreign program takes part.
+    Live { start: Instant },
+}
+
+/// Seed of the script, actor, purpose, count and bits of a generated key.
+type KeyId = (u64, String, &'static str, u64, u32);
+
+/// Generated keys. One takes a second, so each is generated once in a process.
+static GENERATED: Mutex<BTreeMap<KeyId, StoredKey>> = Mutex::new(BTreeMap::new());
+
+impl Environment {
+    pub(crate) fn closed(seed: u64) -> Self {
+        Self::Closed { elapsed: MonoMs(0), seed, drawn: BTreeMap::new() }
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self, Self::Live { .. })
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        match self {
+            Self::Closed { elapsed, .. } => {
+                Now { mono: *elapsed, unix: UnixMs(START.0.saturating_add(elapsed.0)) }
+            }
+            Self::Live { start } => {
+                let elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+                Now { mono: MonoMs(elapsed_ms), unix: UnixMs(unix_ms()) }
+            }
+        }
+    }
+
+    /// Advances the virtual clock to a moment.
+    pub(crate) fn advance_to(&mut self, moment: MonoMs) {
+        if let Self::Closed { elapsed, .. } = self {
+            *elapsed = moment.max(*elapsed);
+        }
+    }
+
+    /// The instant of a moment, on the real clock.
+    pub(crate) fn instant(&self, moment: MonoMs) -> Option<Instant> {
+        match self {
+            Self::Closed { .. } => None,
+            Self::Live { start } => start.checked_add(Duration::from_millis(moment.0)),
+        }
+    }
+
+    /// The next seed of an actor for a purpose.
+    pub(crate) fn next_seed(&mut self, actor: &str, purpose: &'static str) -> Seed {
+        match self.draw(actor, purpose) {
+            None => keyring::seed(),
+            Some((seed, count)) => derived_seed(seed, actor, purpose, count),
+        }
+    }
+
+    /// The next key of an actor.
+    pub(crate) fn next_key(&mut self, actor: &str, of: KeyFor, bits: u32) -> Result<StoredKey, AppError> {
+        let purpose = match of {
+            KeyFor::Identity => "key",
+            KeyFor::RawWire => "raw key",
+        };
+        let Some((seed, count)) = self.draw(actor, purpose) else {
+            return keyring::make(of, bits, None, &keyring::seed());
+        };
+        let id = (seed, actor.to_owned(), purpose, count, bits);
+        let mut generated = GENERATED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = generated.get(&id) {
+            return Ok(key.clone());
+        }
+        let mut key = keyring::make(of, bits, None, &derived_seed(seed, actor, purpose, count))?;
+        key.pem = Identity::marked_as_test(&key.pem);
+        generated.insert(id, key.clone());
+        Ok(key)
+    }
+
+    /// Counts a draw. Returns the seed of the script and the count, if there is such a seed.
+    fn draw(&mut self, actor: &str, purpose: &'static str) -> Option<(u64, u64)> {
+        let Self::Closed { seed, drawn, .. } = self else { return None };
+        let count = drawn.entry((actor.to_owned(), purpose)).or_default();
+        *count += 1;
+        Some((*seed, *count))
+    }
+}
+
+fn derived_seed(seed: u64, actor: &str, purpose: &str, count: u64) -> Seed {
+    let hash = Sha256::new()
+        .chain_update(b"rsachat replay")
+        .chain_update(seed.to_be_bytes())
+        .chain_update((actor.len() as u64).to_be_bytes())
+        .chain_update(actor)
+        .chain_update((purpose.len() as u64).to_be_bytes())
+        .chain_update(purpose)
+        .chain_update(count.to_be_bytes());
+    Seed::new(hash.finalize().into())
+}
+
+static SIGNAL: OnceLock<SignalFlag> = OnceLock::new();
+
+/// Remembers signals from now on, instead of ending the process. The first stops a run at its next
+/// line or out of its wait, so that its homes are removed; a second ends the process at once.
+pub(crate) fn catch_signals() -> io::Result<()> {
+    if SIGNAL.get().is_none() {
+        // Scripts are played one after the other, so no other thread sets it.
+        let _ = SIGNAL.set(SignalFlag::start()?);
+    }
+    Ok(())
+}
+
+/// Exit code for the signal that came.
+pub(crate) fn interruption() -> Option<u8> {
+    SIGNAL.get().and_then(SignalFlag::number).map(|number| number.saturating_add(128))
+}
+
+/// Whether a signal came.
+pub(crate) fn is_interrupted() -> bool {
+    interruption().is_some()
+}
