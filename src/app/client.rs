@@ -89,10 +89,8 @@ impl Profile {
 
     /// Changes the peer book on disk, and returns it as it is then.
     fn change_book(&self, changes: &[Change]) -> Result<Book, BookError> {
-        let mut book = None;
-        for change in changes {
-            book = Some(book_file::change(&self.home, change)?);
-        }
+        let book =
+            changes.iter().try_fold(None, |_, change| book_file::change(&self.home, change).map(Some))?;
         book.map_or_else(|| book_file::read(&self.home), Ok)
     }
 }
@@ -101,23 +99,15 @@ impl Profile {
 pub(crate) struct Client {
     pub(crate) chat: Chat,
     profile: Profile,
-    outcomes: VecDeque<DialOutcome>,
-    exit_code: Option<u8>,
+    /// Outcomes of connections that were dialled here, the oldest first.
+    pub(crate) outcomes: VecDeque<DialOutcome>,
+    /// Exit code, once the chat has ended.
+    pub(crate) exit_code: Option<u8>,
 }
 
 impl Client {
     pub(crate) fn new(chat: Chat, profile: Profile) -> Self {
         Self { chat, profile, outcomes: VecDeque::new(), exit_code: None }
-    }
-
-    /// Exit code, once the chat has ended.
-    pub(crate) fn exit_code(&self) -> Option<u8> {
-        self.exit_code
-    }
-
-    /// Outcome of a connection that was dialled here, the oldest first.
-    pub(crate) fn next_outcome(&mut self) -> Option<DialOutcome> {
-        self.outcomes.pop_front()
     }
 
     /// Hands an input to the chat and performs what follows from it.

@@ -89,9 +89,9 @@ impl From<BookError> for AppError {
     }
 }
 
-impl From<std::io::Error> for AppError {
-    fn from(error: std::io::Error) -> Self {
-        if error.kind() == std::io::ErrorKind::BrokenPipe {
+impl From<io::Error> for AppError {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
             return Self::new(code::READER_GONE, String::new());
         }
         Self::new(code::MACHINE, error.to_string())

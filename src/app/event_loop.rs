@@ -80,7 +80,7 @@ impl<S: NoticeSink> App<S> {
                 return Ok(code);
             }
             // Before the input: nothing is to be sent on a connection that has ended.
-            if let Some(outcome) = self.client.next_outcome() {
+            if let Some(outcome) = self.client.outcomes.pop_front() {
                 match frontend.on_outcome(self, outcome) {
                     Some(code) => return Ok(code),
                     None => continue,
@@ -103,9 +103,9 @@ impl<S: NoticeSink> App<S> {
 
     /// Records from now on, and shows that.
     pub(crate) fn record(&mut self, recorder: Recorder) {
-        let file = recorder.file_name();
+        let file = recorder.path.display().to_string();
         self.host.sink.show(&Notice::Info(Info::Recording { file }), None);
-        self.host.record();
+        self.host.recorded = Some(Vec::new());
         self.recorder = Some(recorder);
     }
 
@@ -135,7 +135,7 @@ impl<S: NoticeSink> App<S> {
 
     /// Exit code, once the chat has ended.
     pub(crate) fn exit_code(&self) -> Option<u8> {
-        self.client.exit_code()
+        self.client.exit_code
     }
 
     /// Hands an input to the chat and performs what follows from it.
@@ -181,10 +181,10 @@ impl<S: NoticeSink> App<S> {
 
     fn write_recording(&mut self) {
         let Some(recorder) = &mut self.recorder else { return };
-        for notice in self.host.recorded() {
+        for notice in self.host.recorded.replace(Vec::new()).unwrap_or_default() {
             recorder.shown(&notice, &self.client.chat);
         }
-        let ended = self.client.exit_code().is_some();
+        let ended = self.client.exit_code.is_some();
         if ended {
             recorder.finished();
         }
@@ -193,7 +193,7 @@ impl<S: NoticeSink> App<S> {
             eprint_line(&format!("rsachat: error: {failure}"));
         }
         if ended || failure.is_some() {
-            self.recorder = None;
+            (self.recorder, self.host.recorded) = (None, None);
         }
     }
 
@@ -247,15 +247,15 @@ impl<S: NoticeSink> App<S> {
     fn net_event(&mut self, event: NetEvent) {
         let input = match event {
             NetEvent::Accepted { conn, listener, from } => {
-                let Some(listener) = self.host.listener(listener) else { return };
+                let Some(listener) = self.host.listeners.get(&listener).copied() else { return };
                 Input::Accepted { conn, listener, from, seed: seed() }
             }
-            NetEvent::Connected { conn, to, .. } => match self.host.take_dial(conn) {
+            NetEvent::Connected { conn, to, .. } => match self.host.dials.remove(&conn) {
                 Some(dial) => Input::Connected { dial, conn, to, seed: seed() },
                 None => return self.host.net.abort(conn),
             },
             NetEvent::Unreachable { conn, tried } => {
-                let Some(dial) = self.host.take_dial(conn) else { return };
+                let Some(dial) = self.host.dials.remove(&conn) else { return };
                 Input::Unreachable { dial, why: describe_attempts(&tried) }
             }
             NetEvent::Bytes { conn, bytes } => {

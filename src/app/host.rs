@@ -77,13 +77,14 @@ pub(crate) struct OsHost<S> {
     pub(crate) sink: S,
     log: Option<Log>,
     /// Notices for the recorder, while there is one.
-    recorded: Option<Vec<Notice>>,
+    pub(crate) recorded: Option<Vec<Notice>>,
     /// RSA jobs, each with the keys that it may need.
     worker: Worker<(RsaJob, KeyRing), JobResult>,
     jobs: BTreeMap<Ticket, ConnId>,
     lookups: BTreeMap<DialId, BackgroundTask<io::Result<Vec<SocketAddr>>>>,
-    dials: BTreeMap<ConnId, DialId>,
-    listeners: BTreeMap<SocketId, ListenerId>,
+    /// Dials that connections were made for; taken once.
+    pub(crate) dials: BTreeMap<ConnId, DialId>,
+    pub(crate) listeners: BTreeMap<SocketId, ListenerId>,
     read_interest: BTreeMap<ConnId, ReadInterest>,
     /// Bytes to send once the loop waits: a burst of messages leaves in one piece.
     outbox: BTreeMap<ConnId, Vec<u8>>,
@@ -112,28 +113,9 @@ impl<S: NoticeSink> OsHost<S> {
         })
     }
 
-    /// Keeps notices from now on for [`OsHost::recorded`].
-    pub(crate) fn record(&mut self) {
-        self.recorded = Some(Vec::new());
-    }
-
-    /// Notices since the last call.
-    pub(crate) fn recorded(&mut self) -> Vec<Notice> {
-        self.recorded.as_mut().map(std::mem::take).unwrap_or_default()
-    }
-
     /// Instant of a moment on the chat's clock.
     pub(crate) fn instant(&self, mono_ms: u64) -> Instant {
         self.started + Duration::from_millis(mono_ms)
-    }
-
-    pub(crate) fn listener(&self, id: SocketId) -> Option<ListenerId> {
-        self.listeners.get(&id).copied()
-    }
-
-    /// Dial that this connection was made for; taken once.
-    pub(crate) fn take_dial(&mut self, conn: ConnId) -> Option<DialId> {
-        self.dials.remove(&conn)
     }
 
     /// Result of an RSA job.
@@ -248,10 +230,7 @@ impl<S: NoticeSink> OsHost<S> {
 
     fn cancel_connect(&mut self, dial: DialId) {
         self.lookups.remove(&dial);
-        let connections: Vec<_> =
-            self.dials.iter().filter(|(_, of)| **of == dial).map(|(conn, _)| *conn).collect();
-        for conn in connections {
-            self.dials.remove(&conn);
+        for (conn, _) in self.dials.extract_if(.., |_, of| *of == dial) {
             self.net.abort(conn);
         }
     }

@@ -130,12 +130,9 @@ pub(crate) fn load(
     of: KeyFor,
     passphrase: Option<&Passphrase>,
 ) -> Result<Option<StoredKey>, AppError> {
-    let (path, text) = (key_file::path(home, of), key_file::load_key_text(home, of)?);
-    let Some(pem) = text else { return Ok(None) };
-    match read(of, &pem, passphrase) {
-        Ok(key) => Ok(Some(StoredKey { key, pem })),
-        Err(error) => Err(unreadable(&path, error)),
-    }
+    let Some(pem) = key_file::load_key_text(home, of)? else { return Ok(None) };
+    let key = read(of, &pem, passphrase).map_err(|error| unreadable(&key_file::path(home, of), error))?;
+    Ok(Some(StoredKey { key, pem }))
 }
 
 fn read(of: KeyFor, pem: &str, passphrase: Option<&Passphrase>) -> Result<PrivateKey, KeyFileError> {

@@ -24,7 +24,7 @@ use crate::text::safe::SafeText;
 
 /// Recording of one session.
 pub(crate) struct Recorder {
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     file: File,
     /// Label of ourselves.
     own_label: String,
@@ -79,11 +79,6 @@ impl Recorder {
         };
         recorder.rewrite();
         Ok(recorder)
-    }
-
-    /// Path as it is shown.
-    pub(crate) fn file_name(&self) -> String {
-        self.path.display().to_string()
     }
 
     /// Records a line that we typed, before it is carried out.
@@ -337,10 +332,9 @@ impl Recorder {
 
     /// Records a row that we are shown. Before the first typed line nothing can be expected.
     fn expect(&mut self, pattern: &str) {
-        if self.body.is_empty() {
-            return;
+        if !self.body.is_empty() {
+            self.line(&format!("{}| {pattern}", self.own_label));
         }
-        self.line(&format!("{}| {pattern}", self.own_label));
     }
 
     fn line(&mut self, line: &str) {

@@ -180,7 +180,7 @@ impl Actors {
     pub(crate) fn input(&mut self, actor: usize, input: Input<'_>) {
         let Some(ActorState::Running(client)) = self.states.get_mut(actor) else { return };
         client.handle(&mut SimHost { simulation: &mut self.simulation, actor }, input);
-        if let Some(code) = client.exit_code() {
+        if let Some(code) = client.exit_code {
             self.set(actor, ActorState::Stopped(Stopped::Exited));
             self.simulation.event(actor, format!("exited {code}"));
             self.release(actor);

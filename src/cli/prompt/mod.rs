@@ -24,7 +24,7 @@ use crate::text::safe::SafeText;
 use crate::ui::render::colour;
 use crate::ui::render::layout::{Layout, OutputMode};
 use crate::ui::screen::{JsonClient, Person, Screen, Viewer, stdout_printer};
-use crate::ui::terminal::{self, EditorEvent, EditorOptions, EditorState, Terminal};
+use crate::ui::terminal::{self, EditorEvent, EditorState, Terminal};
 pub(crate) use args::PromptArgs;
 use json_request::Request;
 
@@ -75,12 +75,7 @@ pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppErr
     let signals = Signals::start(net.waker())?;
     let (source, reader, sink) = if edited {
         let state = EditorState::new(chat.view(), layout.clone());
-        let options = EditorOptions {
-            edit_mode: config.editor,
-            history: config.history.as_deref(),
-            title: config.title,
-        };
-        let (terminal, sink) = Terminal::start(state, &options, net.waker())?;
+        let (terminal, sink) = Terminal::start(state, &config, net.waker())?;
         let person = Person::new(layout, Some(terminal.shared()));
         (InputSource::Editor(terminal), Viewer::Person(Box::new(person)), sink)
     } else {

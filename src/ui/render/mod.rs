@@ -29,8 +29,3 @@ pub(crate) fn size() -> Size {
         }
     }
 }
-
-/// Cells of a row of the screen.
-pub(crate) fn cells() -> usize {
-    size().cells
-}

@@ -10,8 +10,8 @@ use crate::app::os::unix_ms;
 use crate::chat::PromptView;
 use crate::chat::command::{self, COMMANDS, ParsedLine};
 use crate::time::UnixMs;
-use crate::ui::render::cells;
 use crate::ui::render::layout::Layout;
+use crate::ui::render::size;
 
 /// Interval at which a waiting printer checks whether the program ends, in milliseconds.
 const POLL_MS: u64 = 50;
@@ -59,12 +59,12 @@ impl EditorState {
     pub(crate) fn own_message(&self, line: &str) -> Option<String> {
         self.prompt.addressed.as_ref()?;
         let Ok(ParsedLine::Text(text)) = command::parse_line(line) else { return None };
-        Some(self.layout.own_message(&self.prompt.own_name, &text, UnixMs(unix_ms()), cells()))
+        Some(self.layout.own_message(&self.prompt.own_name, &text, UnixMs(unix_ms()), size().cells))
     }
 
     /// A note of the editor itself, laid out.
     pub(crate) fn note(&self, text: &str) -> String {
-        self.layout.note(text, UnixMs(unix_ms()), cells())
+        self.layout.note(text, UnixMs(unix_ms()), size().cells)
     }
 }
 

@@ -22,7 +22,7 @@ use super::terminal_guard::unblock_sigtstp;
 use crate::app::error::describe;
 use crate::chat::display;
 use crate::limits;
-use crate::ui::render::cells;
+use crate::ui::render::size;
 
 /// The command that this thread carries out itself.
 const EDIT: &str = ":edit";
@@ -75,7 +75,7 @@ impl EditorThread {
     }
 
     fn read_line(&self, editor: &mut LineEditor, initial: &str) -> ReadOutcome {
-        let prompt = prompt_line::natural(&self.shared.state().prompt, cells());
+        let prompt = prompt_line::natural(&self.shared.state().prompt, size().cells);
         helper(editor).start_line(LineMode::Line);
         // Rows are counted in sixteen bits, and a giant paste overflows them.
         let read = catch_unwind(AssertUnwindSafe(|| editor.readline_with_initial(&prompt, (initial, ""))));

@@ -1,30 +1,36 @@
-//! rustyline helper: painting, hints, completion and validation of the line.
+//! rustyline helper: painting, hints, completion, validation and key bindings of the line.
 //!
 //! The last painting of a text shows it as it stands among the messages.
 
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rustyline::completion::{Completer, Pair};
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
+use rustyline::history::FileHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{Context, GraphemeClusterMode};
+use rustyline::{
+    Cmd, ConditionalEventHandler, Context, Editor, Event, EventContext, EventHandler, GraphemeClusterMode,
+    KeyCode, KeyEvent, Modifiers, RepeatCount,
+};
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::complete::{self, LineHint};
 use super::editor_state::EditorShared;
-use super::keymap::KeyState;
 use super::prompt_line;
 use crate::chat::display;
 use crate::limits;
 use crate::ui::render::colour::{self, ColourDepth};
-use crate::ui::render::{cells, size};
+use crate::ui::render::size;
 
 /// Rows of a pasted block that stay on the screen while its sender is asked about it.
 const SAMPLE_ROWS: usize = 3;
+/// A backslash and the end of its line.
+const CONTINUATION: &str = "\\\n";
 
 /// Kind of line that is read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -67,6 +73,31 @@ impl LineState {
     }
 }
 
+/// Effects of our own keys on the line that is edited.
+#[derive(Default)]
+struct KeyState {
+    to_external_editor: AtomicBool,
+    /// Lines that were continued by Enter behind a backslash.
+    continuations: AtomicUsize,
+}
+
+impl KeyState {
+    /// Forgets the last line.
+    fn clear(&self) {
+        self.to_external_editor.store(false, Ordering::SeqCst);
+        self.continuations.store(0, Ordering::SeqCst);
+    }
+
+    /// The line without the backslashes that continued it. Those of a pasted text are its own.
+    fn without_continuations(&self, line: &str) -> String {
+        if line.matches(CONTINUATION).count() <= self.continuations.load(Ordering::SeqCst) {
+            line.replace(CONTINUATION, "\n")
+        } else {
+            line.to_owned()
+        }
+    }
+}
+
 pub(crate) struct Helper {
     shared: Arc<EditorShared>,
     keys: Arc<KeyState>,
@@ -74,8 +105,43 @@ pub(crate) struct Helper {
 }
 
 impl Helper {
-    pub(crate) fn new(shared: Arc<EditorShared>, keys: Arc<KeyState>) -> Self {
-        Self { shared, keys, line: Cell::default() }
+    pub(crate) fn new(shared: Arc<EditorShared>) -> Self {
+        Self { shared, keys: Arc::default(), line: Cell::default() }
+    }
+
+    /// Binds our own keys, besides rustyline's.
+    pub(crate) fn bind_keys(&self, editor: &mut Editor<Self, FileHistory>) {
+        // Alt-Enter, as terminals send it: escape, then what Enter sends.
+        for code in [KeyCode::Enter, KeyCode::Char('\r'), KeyCode::Char('\n')] {
+            editor.bind_sequence(KeyEvent(code, Modifiers::ALT), Cmd::Newline);
+        }
+        editor.bind_sequence(KeyEvent(KeyCode::Char('J'), Modifiers::CTRL | Modifiers::ALT), Cmd::Newline);
+        editor.bind_sequence(KeyEvent(KeyCode::Char('M'), Modifiers::CTRL | Modifiers::ALT), Cmd::Newline);
+        // rustyline's own Ctrl-Z would give the shell the modes between two lines.
+        let shared = Arc::clone(&self.shared);
+        let suspend = on_key(move |_| {
+            shared.terminal.suspend();
+            Some(Cmd::Repaint)
+        });
+        editor.bind_sequence(KeyEvent::ctrl('Z'), suspend);
+        // Vi mode has no keys for these: clear the screen, leave a search with the line as it was.
+        editor.bind_sequence(KeyEvent::ctrl('L'), Cmd::ClearScreen);
+        editor.bind_sequence(KeyEvent::ctrl('G'), Cmd::Abort);
+        let state = Arc::clone(&self.keys);
+        let enter = on_key(move |context| {
+            is_continued(context).then(|| {
+                state.continuations.fetch_add(1, Ordering::SeqCst);
+                Cmd::Newline
+            })
+        });
+        editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::NONE), enter);
+        // As in bash.
+        let state = Arc::clone(&self.keys);
+        let edit = on_key(move |_| {
+            state.to_external_editor.store(true, Ordering::SeqCst);
+            Some(Cmd::AcceptLine)
+        });
+        editor.bind_sequence(Event::KeySeq(vec![KeyEvent::ctrl('X'), KeyEvent::ctrl('E')]), edit);
     }
 
     /// Resets the state before a line.
@@ -93,7 +159,7 @@ impl Helper {
     }
 
     pub(crate) fn is_for_external_editor(&self) -> bool {
-        self.keys.is_for_external_editor()
+        self.keys.to_external_editor.load(Ordering::SeqCst)
     }
 
     /// The line as it is accepted, without continuations and the newlines at its end.
@@ -119,7 +185,7 @@ impl Helper {
     /// A text that is painted in the place of a line. The layout stays that of the line: where that
     /// ends at the edge, rustyline goes one row down.
     fn in_place_of<'l>(&self, line: &str, mut text: String) -> Cow<'l, str> {
-        if ends_at_edge(self.line.get().prompt_cells, line, cells()) {
+        if ends_at_edge(self.line.get().prompt_cells, line, size().cells) {
             text.push_str("\x1b[A");
         }
         Cow::Owned(text)
@@ -190,7 +256,7 @@ impl Highlighter for Helper {
         }
         let mut state = self.shared.state();
         state.painted_prompt = Some(state.prompt.clone());
-        let text = prompt_line::fitted(&state.prompt, prompt.width(), cells());
+        let text = prompt_line::fitted(&state.prompt, prompt.width(), size().cells);
         let painted = colour::paint(&text, colour::OWN, state.layout.depth);
         // The title changes with the prompt.
         Cow::Owned(match self.shared.terminal.title().update(&state.prompt) {
@@ -245,6 +311,27 @@ impl Completer for Helper {
     }
 }
 
+/// Whether Enter continues the line, as in a shell, behind a backslash that no other one escapes.
+fn is_continued(context: &EventContext<'_>) -> bool {
+    let line = context.line();
+    let backslashes = line.chars().rev().take_while(|c| *c == '\\').count();
+    let is_command = line.starts_with(':') && !line.starts_with("::");
+    backslashes % 2 == 1 && context.pos() == line.len() && !is_command
+}
+
+fn on_key(command: impl Fn(&EventContext<'_>) -> Option<Cmd> + Send + Sync + 'static) -> EventHandler {
+    EventHandler::Conditional(Box::new(KeyHandler(command)))
+}
+
+/// Closure as rustyline's handler of a key.
+struct KeyHandler<F>(F);
+
+impl<F: Fn(&EventContext<'_>) -> Option<Cmd> + Send + Sync> ConditionalEventHandler for KeyHandler<F> {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
+        (self.0)(context)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -257,5 +344,20 @@ mod tests {
         }
         // 5 cells and 2, then 5 wide ones: the row is full.
         assert!(ends_at_edge(5, "가나다라마바사", 10));
+    }
+
+    #[test]
+    fn only_backslashes_that_were_typed_to_go_on_are_taken_away() {
+        let keys = KeyState::default();
+        assert_eq!(keys.without_continuations("a \\\n b"), "a \\\n b", "a pasted script");
+        keys.continuations.store(1, Ordering::SeqCst);
+        assert_eq!(keys.without_continuations("a \\\n b"), "a \n b");
+        assert_eq!(
+            keys.without_continuations("a \\\n b \\\n c"),
+            "a \\\n b \\\n c",
+            "one of them was pasted"
+        );
+        keys.clear();
+        assert_eq!(keys.without_continuations("C:\\"), "C:\\");
     }
 }

@@ -6,13 +6,11 @@ mod complete;
 mod editor_state;
 mod editor_thread;
 mod helper;
-mod keymap;
 mod prompt_line;
 mod terminal_guard;
 
 use std::io::{self, IsTerminal as _};
 use std::os::unix::thread::JoinHandleExt as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -27,12 +25,11 @@ use rustyline::error::ReadlineError;
 use rustyline::{ColorMode, CompletionType, Config, EditMode, Editor, ExternalPrinter as _};
 
 use super::screen::Printer;
-use crate::config::{EditorMode, Title};
+use crate::config::{EditorMode, Settings};
 use crate::limits;
 pub(crate) use editor_state::{EditorEvent, EditorShared, EditorState};
 use editor_thread::{EditorThread, LineEditor};
 use helper::Helper;
-use keymap::KeyState;
 pub(crate) use terminal_guard::block_sigtstp;
 use terminal_guard::{EDITOR_THREAD, TerminalGuard, TitleBar};
 
@@ -51,15 +48,6 @@ pub(crate) fn is_edited() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb
 }
 
-/// Settings of the line editor.
-pub(crate) struct EditorOptions<'a> {
-    pub(crate) edit_mode: EditorMode,
-    /// File that keeps the history.
-    pub(crate) history: Option<&'a Path>,
-    /// Whether the terminal's title follows the conversation.
-    pub(crate) title: Title,
-}
-
 /// Owner of the editor thread. [`Terminal::finish`] restores the terminal; so does a panic.
 pub(crate) struct Terminal {
     events: Receiver<EditorEvent>,
@@ -71,15 +59,15 @@ impl Terminal {
     /// Starts the editor. Before any socket: its `select` cannot see descriptors past 1,023.
     pub(crate) fn start(
         state: EditorState,
-        options: &EditorOptions<'_>,
+        settings: &Settings,
         waker: Arc<Waker>,
     ) -> io::Result<(Self, Printer)> {
-        let guard = TerminalGuard::acquire(TitleBar::new(options.title))?;
+        let guard = TerminalGuard::acquire(TitleBar::new(settings.title))?;
         let shared = Arc::new(EditorShared::new(state, guard));
-        let mut editor = line_editor(&shared, options).map_err(io_error)?;
+        let mut editor = line_editor(&shared, settings).map_err(io_error)?;
         let mut external_printer = editor.create_external_printer().map_err(io_error)?;
         let (sender, events) = sync_channel(limits::LINES_AHEAD);
-        let history = options.history.map(Path::to_path_buf);
+        let history = settings.history.clone();
         let editing = EditorThread { sender, waker, shared: Arc::clone(&shared), history };
         let thread = thread::Builder::new().name(EDITOR_THREAD.into()).spawn(move || editing.run(editor))?;
         let printing = Arc::clone(&shared);
@@ -134,8 +122,8 @@ impl Drop for Terminal {
     }
 }
 
-fn line_editor(shared: &Arc<EditorShared>, options: &EditorOptions<'_>) -> rustyline::Result<LineEditor> {
-    let mode = match options.edit_mode {
+fn line_editor(shared: &Arc<EditorShared>, settings: &Settings) -> rustyline::Result<LineEditor> {
+    let mode = match settings.editor {
         EditorMode::Emacs => EditMode::Emacs,
         EditorMode::Vi => EditMode::Vi,
     };
@@ -151,11 +139,10 @@ fn line_editor(shared: &Arc<EditorShared>, options: &EditorOptions<'_>) -> rusty
         .build();
     let mut editor = Editor::with_config(config)?;
     editor.set_max_history_size(1_000)?;
-    let keys = Arc::new(KeyState::default());
-    editor.set_helper(Some(Helper::new(Arc::clone(shared), Arc::clone(&keys))));
-    let suspending = Arc::clone(shared);
-    keymap::bind(&mut editor, &keys, move || suspending.terminal.suspend());
-    if let Some(path) = options.history {
+    let helper = Helper::new(Arc::clone(shared));
+    helper.bind_keys(&mut editor);
+    editor.set_helper(Some(helper));
+    if let Some(path) = &settings.history {
         editor.load_history(path)?;
     }
     Ok(editor)

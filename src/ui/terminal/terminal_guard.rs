@@ -152,13 +152,11 @@ impl TitleBar {
 
     /// The sequence that restores the original title.
     pub(crate) fn restore(&mut self) -> &'static str {
-        match self {
-            Self::Disabled | Self::Original => "",
-            Self::Set(_) => {
-                *self = Self::Original;
-                POP
-            }
+        if !matches!(self, Self::Set(_)) {
+            return "";
         }
+        *self = Self::Original;
+        POP
     }
 }
 

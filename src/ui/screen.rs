@@ -1,0 +1,357 @@
+//! Output of the prompt: text for a person or JSON for a program, written by one thread.
+//!
+//! A slow terminal or a full pipe holds up neither the event loop nor the line being typed.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+
+use mio::Waker;
+
+use crate::app::host::NoticeSink;
+use crate::app::os::{self, unix_ms};
+use crate::chat::{Chat, Notice, PromptView, ReceiptDue, SentMessage};
+use crate::events::{Event, Id, from_notice};
+use crate::limits::ALERT_EVERY_MS;
+use crate::text::safe::SafeText;
+use crate::time::UnixMs;
+use crate::ui::render::layout::{Layout, OutputMode};
+use crate::ui::render::size;
+use crate::ui::terminal::EditorShared;
+
+/// Bytes that may wait before peers are no longer read.
+const BACKLOG_BYTES: usize = 1024 * 1024;
+
+/// Function that prints: the editor's external printer, or standard output. An empty text repaints
+/// the prompt if it has changed.
+pub(crate) type Printer = Box<dyn FnMut(String) -> io::Result<()> + Send>;
+
+/// Sink of the prompt's notices, and owner of the output thread.
+pub(crate) struct Screen {
+    viewer: Viewer,
+    queue: Option<Sender<(String, Option<ReceiptDue>)>>,
+    written: Receiver<io::Result<ReceiptDue>>,
+    backlog_bytes: Arc<AtomicUsize>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Reader of the output, which decides its form.
+pub(crate) enum Viewer {
+    Person(Box<Person>),
+    JsonClient(JsonClient),
+}
+
+impl Screen {
+    pub(crate) fn start(viewer: Viewer, mut print: Printer, waker: Arc<Waker>) -> io::Result<Self> {
+        let (queue, texts) = channel::<(String, Option<ReceiptDue>)>();
+        let (report, written) = channel();
+        let backlog_bytes = Arc::new(AtomicUsize::new(0));
+        let backlog = Arc::clone(&backlog_bytes);
+        let thread = thread::Builder::new().name("screen".into()).spawn(move || {
+            while let Ok((mut text, receipt)) = texts.recv() {
+                let mut receipts: Vec<ReceiptDue> = receipt.into_iter().collect();
+                // Everything that waits goes out in one piece: each piece repaints the line being
+                // typed.
+                while let Ok((more, receipt)) = texts.try_recv() {
+                    text.push_str(&more);
+                    receipts.extend(receipt);
+                }
+                let bytes = text.len();
+                let printed = print(text);
+                backlog.fetch_sub(bytes, Ordering::Relaxed);
+                let goes_on = match printed {
+                    Ok(()) => receipts.into_iter().all(|receipt| report.send(Ok(receipt)).is_ok()),
+                    // Nobody reads any more: that is reported once, and the rest is dropped.
+                    Err(error) => {
+                        let _ = report.send(Err(error));
+                        false
+                    }
+                };
+                let _ = waker.wake();
+                if !goes_on {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { viewer, queue: Some(queue), written, backlog_bytes, thread: Some(thread) })
+    }
+
+    /// Queues a text, and a receipt that is due once it is written.
+    fn write(&self, text: String, receipt: Option<ReceiptDue>) {
+        self.backlog_bytes.fetch_add(text.len(), Ordering::Relaxed);
+        if let Some(queue) = &self.queue {
+            // The thread ends only after an error that has been reported.
+            let _ = queue.send((text, receipt));
+        }
+    }
+
+    /// The next receipt whose text is written; an error means that nobody reads any more.
+    pub(crate) fn shown(&self) -> Option<io::Result<ReceiptDue>> {
+        self.written.try_recv().ok()
+    }
+
+    /// Waits until everything is written.
+    pub(crate) fn finish(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been reported by its hook.
+            let _ = thread.join();
+        }
+    }
+
+    /// Begins a request of a program; events that follow carry its id.
+    pub(crate) fn begin(&mut self, id: Option<Id>) {
+        if let Viewer::JsonClient(client) = &mut self.viewer {
+            client.begin(id);
+        }
+    }
+
+    /// Replies to the request: every event that follows from it at once has been shown.
+    pub(crate) fn reply(&mut self) {
+        if let Viewer::JsonClient(client) = &mut self.viewer
+            && let Some(reply) = client.reply()
+        {
+            self.write(reply, None);
+        }
+    }
+
+    /// Sends an event that only programs need.
+    pub(crate) fn tell(&mut self, event: &Event) {
+        if let Viewer::JsonClient(client) = &self.viewer {
+            self.write(client.event(event), None);
+        }
+    }
+}
+
+impl NoticeSink for Screen {
+    fn show(&mut self, notice: &Notice, due: Option<ReceiptDue>) {
+        let text = match &mut self.viewer {
+            Viewer::Person(person) => person.notice(notice),
+            Viewer::JsonClient(client) => client.notice(notice),
+        };
+        self.write(text, due);
+    }
+
+    fn is_behind(&self) -> bool {
+        self.backlog_bytes.load(Ordering::Relaxed) > BACKLOG_BYTES
+    }
+
+    fn chat_changed(&mut self, chat: &Chat) {
+        match &mut self.viewer {
+            Viewer::Person(person) => person.update(chat),
+            Viewer::JsonClient(client) => client.update(chat),
+        }
+    }
+
+    /// Repaints the prompt, or sends the state, if it has changed and no notice did so.
+    fn effects_done(&mut self) {
+        let text = match &mut self.viewer {
+            Viewer::Person(person) => person.take_repaint(),
+            Viewer::JsonClient(client) => client.take_state(),
+        };
+        if let Some(text) = text {
+            self.write(text, None);
+        }
+    }
+
+    fn sent(&mut self, sent: &SentMessage) {
+        self.tell(&from_notice::sent(sent));
+    }
+
+    fn received(&mut self, name: &str, upto: u64) {
+        self.tell(&Event::Received { to: name.to_owned(), upto });
+    }
+
+    fn alert(&mut self, text: &SafeText) {
+        if let Viewer::Person(person) = &mut self.viewer {
+            person.ring(text);
+        }
+    }
+}
+
+/// Printer to standard output, whole rows at a time.
+pub(crate) fn stdout_printer() -> Printer {
+    Box::new(|text| os::print(&text))
+}
+
+/// Encoder of text for a person: laid out notices, the bell, and the prompt of an editor.
+pub(crate) struct Person {
+    layout: Layout,
+    bell: Bell,
+    /// Sequence of the bell, which goes out with the next notice.
+    pending_bell: String,
+    /// Editor, if lines are edited.
+    editor: Option<Arc<EditorShared>>,
+    /// The prompt as it was last set, and the version of the roster then.
+    prompt: Option<(PromptView, u64)>,
+    /// Whether the prompt changed and no notice has painted it since.
+    needs_repaint: bool,
+}
+
+impl Person {
+    pub(crate) fn new(layout: Layout, editor: Option<Arc<EditorShared>>) -> Self {
+        let (bell, pending_bell) = (Bell::new(), String::new());
+        Self { layout, bell, pending_bell, editor, prompt: None, needs_repaint: false }
+    }
+
+    /// A notice, which also paints the prompt.
+    fn notice(&mut self, notice: &Notice) -> String {
+        self.needs_repaint = false;
+        let mut text = std::mem::take(&mut self.pending_bell);
+        text.push_str(&self.layout.render(notice, UnixMs(unix_ms()), size()));
+        text
+    }
+
+    /// Sets the prompt, the names to complete and the column of names, before anything that belongs
+    /// to the same change is shown.
+    fn update(&mut self, chat: &Chat) {
+        let Some(editor) = &self.editor else { return };
+        let (view, roster) = (chat.view(), chat.roster());
+        let last = self.prompt.replace((view.clone(), roster));
+        if last == self.prompt {
+            return;
+        }
+        self.needs_repaint = true;
+        let mut state = editor.state();
+        // Gathered only when somebody came, went or was renamed.
+        if last.is_none_or(|(_, last)| last != roster) {
+            let present = chat.present();
+            self.layout.fit_column(present.iter().map(String::as_str).chain([view.own_name.as_str()]));
+            state.vocabulary.names = chat.names();
+        }
+        state.prompt = view;
+        state.layout = self.layout.clone();
+    }
+
+    /// An empty text if the prompt is to be repainted.
+    fn take_repaint(&mut self) -> Option<String> {
+        std::mem::take(&mut self.needs_repaint).then(String::new)
+    }
+
+    fn ring(&mut self, text: &SafeText) {
+        if self.layout.mode == OutputMode::Screen {
+            self.pending_bell = self.bell.ring(text, UnixMs(unix_ms())).unwrap_or_default();
+        }
+    }
+}
+
+/// Encoder of events for one program (`docs/EVENTS.md`). Events that follow from a request with an
+/// id carry that id, up to the reply.
+#[derive(Default)]
+pub(crate) struct JsonClient {
+    /// Id of the request that is being carried out.
+    request: Option<Id>,
+    /// Whether no warning has followed from the request.
+    ok: bool,
+    /// The state as it was last sent, or is to be sent.
+    state: Option<PromptView>,
+    state_changed: bool,
+}
+
+impl JsonClient {
+    fn begin(&mut self, id: Option<Id>) {
+        (self.request, self.ok) = (id, true);
+    }
+
+    /// The reply to the request, if it had an id.
+    fn reply(&mut self) -> Option<String> {
+        let reply = self.event(&Event::Reply { ok: self.ok });
+        self.request.take().map(|_| reply)
+    }
+
+    fn notice(&mut self, notice: &Notice) -> String {
+        self.ok &= !matches!(notice, Notice::Warning(_));
+        // As `recv` has it: a message has the time of its arrival.
+        let now_ms = if let Notice::Message(message) = notice { message.arrived.0 } else { unix_ms() };
+        from_notice::of_prompt(notice).to_json(now_ms, self.request.as_ref())
+    }
+
+    fn event(&self, event: &Event) -> String {
+        event.to_json(unix_ms(), self.request.as_ref())
+    }
+
+    fn update(&mut self, chat: &Chat) {
+        let state = Some(chat.view());
+        self.state_changed |= self.state != state;
+        self.state = state;
+    }
+
+    /// The state, if it has changed. It is sent after the notices of the same change.
+    fn take_state(&mut self) -> Option<String> {
+        let is_due = std::mem::take(&mut self.state_changed);
+        let state = self.state.as_ref().filter(|_| is_due)?;
+        Some(self.event(&Event::State(from_notice::state(state))))
+    }
+}
+
+/// Way in which a terminal notifies the desktop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum NotificationProtocol {
+    /// OSC 9 (iTerm2, `WezTerm`, kitty, Windows Terminal, Ghostty).
+    Osc9,
+    /// OSC 777 (rxvt-unicode, VTE, foot).
+    Osc777,
+    /// The bell alone.
+    BellOnly,
+}
+
+/// Bell of the terminal with a desktop notification, at most one a second.
+#[derive(Debug)]
+struct Bell {
+    protocol: NotificationProtocol,
+    last: Option<UnixMs>,
+}
+
+impl Bell {
+    /// The bell of the terminal that the environment names.
+    fn new() -> Self {
+        let var = |name: &str| std::env::var(name).unwrap_or_default();
+        Self { protocol: protocol(&var("TERM"), &var("VTE_VERSION")), last: None }
+    }
+
+    /// The sequence that rings and notifies; `None` if the last one was just now.
+    fn ring(&mut self, text: &SafeText, now: UnixMs) -> Option<String> {
+        if self.last.is_some_and(|last| now.since(last) < ALERT_EVERY_MS) {
+            return None;
+        }
+        self.last = Some(now);
+        // A safe text has no control characters, so it cannot end the sequence; its semicolons
+        // could be taken for another field.
+        let text = text.as_str().replace(';', ",");
+        Some(match self.protocol {
+            NotificationProtocol::BellOnly => "\x07".to_owned(),
+            NotificationProtocol::Osc9 => format!("\x07\x1b]9;rsachat: {text}\x1b\\"),
+            NotificationProtocol::Osc777 => format!("\x07\x1b]777;notify;rsachat;{text}\x1b\\"),
+        })
+    }
+}
+
+fn protocol(term: &str, vte: &str) -> NotificationProtocol {
+    // A multiplexer passes the bell on; the rest it would swallow, or print.
+    if term.starts_with("screen") || term.starts_with("tmux") || term == "linux" {
+        NotificationProtocol::BellOnly
+    } else if !vte.is_empty() || term.starts_with("rxvt") || term.starts_with("foot") {
+        NotificationProtocol::Osc777
+    } else {
+        NotificationProtocol::Osc9
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_terminal_is_called_in_its_own_way_and_not_too_often() {
+        let mut bell = Bell { protocol: protocol("xterm-kitty", ""), last: None };
+        let text = SafeText::line("bob: hi; \u{1b}]0;x\u{7}");
+        let first = bell.ring(&text, UnixMs(5)).unwrap();
+        assert_eq!(first, "\x07\x1b]9;rsachat: bob: hi, \\u{1b}]0,x\\u{7}\x1b\\");
+        assert_eq!(bell.ring(&text, UnixMs(6)), None);
+        assert!(bell.ring(&text, UnixMs(5 + ALERT_EVERY_MS)).is_some());
+        assert_eq!(protocol("tmux-256color", "7000"), NotificationProtocol::BellOnly);
+        assert_eq!(protocol("xterm-256color", "7000"), NotificationProtocol::Osc777);
+    }
+}
