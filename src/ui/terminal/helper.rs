@@ -124,7 +124,7 @@ impl Helper {
             Some(Cmd::Repaint)
         });
         editor.bind_sequence(KeyEvent::ctrl('Z'), suspend);
-        // Vi mode has no keys for these: clear the screen, and leave a search with the line as it was.
+        // Vi mode has no keys for these: clear the screen, leave a search with the line as it was.
         editor.bind_sequence(KeyEvent::ctrl('L'), Cmd::ClearScreen);
         editor.bind_sequence(KeyEvent::ctrl('G'), Cmd::Abort);
         let state = Arc::clone(&self.keys);
