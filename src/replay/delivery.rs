@@ -1,7 +1,7 @@
 //! Delivery of input to the actors. A closed run is quiescent before time passes: every byte that
-//! an actor sent is read by its peer, in an order that does not depend on the kernel. In a live run,
-//! with a foreign program at one end, addresses, randomness and clock are the system's; input is
-//! delivered as it comes, and expectations wait for it.
+//! an actor sent is read by its peer, in an order that does not depend on the kernel. In a live
+//! run, with a foreign program at one end, addresses, randomness and clock are the system's; input
+//! is delivered as it comes, and expectations wait for it.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};

@@ -1,5 +1,5 @@
-//! Reporter of runs, and what they tell it: a transcript, TAP for test harnesses, or one JSON object
-//! a line go to standard output; diagnostics and progress go to standard error.
+//! Reporter of runs, with their events: a transcript, TAP for test harnesses, or one JSON object a
+//! line. These go to standard output; diagnostics and progress go to standard error.
 
 use std::io;
 

@@ -1,5 +1,5 @@
-//! Simulation under the actors of a run: one environment, one reactor with real loopback sockets, and
-//! the [`SimHost`] of each actor.
+//! Simulation under the actors of a run: one environment, one reactor with real loopback sockets,
+//! and the [`SimHost`] of each actor.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;

@@ -16,7 +16,7 @@ fn grammar() -> Value {
 
 /// The directives that the parser knows.
 pub(crate) fn directives() -> BTreeSet<String> {
-    let source = read("src/script/directive.rs");
+    let source = read("src/script/parser.rs");
     let list = source.split_once("const DIRECTIVES").unwrap().1.split_once("= [").unwrap().1;
     let quoted = Regex::new(r#""(\w+)""#).unwrap();
     quoted.captures_iter(list.split_once(']').unwrap().0).map(|found| found[1].to_owned()).collect()
