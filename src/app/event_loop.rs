@@ -13,7 +13,7 @@ use super::recorder::Recorder;
 use super::sink::{NoticeSink, ReceiptBatch};
 use crate::chat::{Chat, DialOutcome, EstablishedPipe, ExitRequest, Info, Input, Notice, ReceiptDue};
 use crate::limits::SHUTDOWN_GRACE_MS;
-use crate::net::signals::{Signal, Signals};
+use crate::net::process::{Signal, Signals};
 use crate::net::worker::Priority;
 use crate::net::{Net, NetEvent, ReadInterest};
 

@@ -17,8 +17,7 @@ use crate::chat::{Chat, Effect, Input, KeyFor, KeyReplacement, Notice, Protocol,
 use crate::crypto::{JobResult, Passphrase, RsaJob};
 use crate::ids::{ConnId, DialId, ListenerId};
 use crate::limits::LINK_TURN_BYTES;
-use crate::net::background::BackgroundTask;
-use crate::net::worker::{Priority, Ticket, Worker};
+use crate::net::worker::{BackgroundTask, Priority, Ticket, Worker};
 use crate::net::{Net, ReadInterest, SocketId};
 use crate::peers::address::{Family, ListenAt, Target};
 use crate::time::{MonoMs, Now, UnixMs};

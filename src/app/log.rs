@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::clock::local;
 use crate::chat::Notice;
-use crate::store::private_file;
+use crate::store::safe_file;
 
 /// Time of a line, with date and offset: a log is read on other days, and in other places.
 const TIME_FORMAT: &str = "%Y-%m-%d %H:%M:%S%:z";
@@ -24,7 +24,7 @@ impl Log {
     /// Opens a file to append to, readable by its owner only.
     pub(crate) fn open(name: &str) -> io::Result<Self> {
         let path = path(name);
-        let file = private_file::append(&path).map_err(|error| match (error.kind(), path.parent()) {
+        let file = safe_file::append(&path).map_err(|error| match (error.kind(), path.parent()) {
             (io::ErrorKind::NotFound, Some(folder)) => {
                 io::Error::new(error.kind(), format!("there is no folder {}", folder.display()))
             }

@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::OnceLock;
 
-use crate::net::signals::SignalFlag;
+use crate::net::process::SignalFlag;
 
 static SIGNAL: OnceLock<SignalFlag> = OnceLock::new();
 

@@ -13,7 +13,7 @@ use crate::app::resolve::of_family;
 use crate::chat::Input;
 use crate::ids::ConnId;
 use crate::net::NetEvent;
-use crate::net::signals::Signals;
+use crate::net::process::Signals;
 
 impl Simulation {
     /// Dials on the real network. The resolver blocks: a script does one thing after another.
