@@ -1,6 +1,6 @@
-//! Threads for work: a worker with two job queues, where jobs of authenticated peers go before those
-//! of the others, and a thread of its own for one job that may take seconds and cannot be stopped:
-//! resolving a name, generating a key.
+//! Threads for work: a worker with two job queues, where jobs of authenticated peers go before
+//! those of the others, and a thread of its own for one job that may take seconds and cannot be
+//! stopped: resolving a name, generating a key.
 
 use std::collections::BTreeMap;
 use std::io;

@@ -1,6 +1,6 @@
 //! Safe access to a file. Reading: only a regular file of the user's, closed to others, of bounded
-//! size. Writing: only the owner can read the file, whatever the umask, and never through a link; or
-//! atomic replacement, after which a crash at any moment leaves the old file or the new one.
+//! size. Writing: only the owner can read the file, whatever the umask, and never through a link;
+//! or atomic replacement: after a crash at any moment there is the old file or the new one.
 
 use std::fs::{self, File, FileType, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
