@@ -631,7 +631,7 @@ fn pure_modules_have_no_input_output_clock_or_randomness() {
 fn only_the_line_editor_names_rustyline_and_only_cli_ui_and_app_print() {
     let tree = Crate::parse(&sources());
     none(&line_editors(&tree), &format!("move the code to src/{LINE_EDITOR}"));
-    none(&printing(&tree), "return the text, or call app::print");
+    none(&printing(&tree), "return the text, or call app::os");
 }
 
 #[test]

@@ -14,8 +14,7 @@ use std::time::{Duration, Instant};
 
 use portable_pty::{PtySize, native_pty_system};
 use rsachat::net::lines::Lines;
-use rsachat::net::process::raise_fd_limit;
-use rsachat::net::signals::{Signal, Signals};
+use rsachat::net::process::{Signal, Signals, raise_fd_limit};
 use rsachat::net::{Net, NetEvent};
 use rustix::process::{Resource, Rlimit, getpid, getrlimit, kill_process, setrlimit};
 

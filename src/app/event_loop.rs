@@ -14,7 +14,7 @@ use super::recorder::Recorder;
 use crate::chat::{Chat, DialOutcome, EstablishedPipe, ExitRequest, Info, Input, Notice, ReceiptDue};
 use crate::ids::ConnId;
 use crate::limits::SHUTDOWN_GRACE_MS;
-use crate::net::signals::{Signal, Signals};
+use crate::net::process::{Signal, Signals};
 use crate::net::worker::Priority;
 use crate::net::{Net, NetEvent, ReadInterest};
 

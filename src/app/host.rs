@@ -16,11 +16,10 @@ use crate::chat::{Chat, Effect, Input, KeyFor, KeyReplacement, Notice, Protocol,
 use crate::crypto::{JobResult, Passphrase, RsaJob};
 use crate::ids::{ConnId, DialId, ListenerId};
 use crate::limits::LINK_TURN_BYTES;
-use crate::net::background::BackgroundTask;
-use crate::net::worker::{Priority, Ticket, Worker};
+use crate::net::worker::{BackgroundTask, Priority, Ticket, Worker};
 use crate::net::{Net, ReadInterest, SocketId};
 use crate::peers::address::{Family, ListenAt, Target};
-use crate::store::private_file;
+use crate::store::safe_file;
 use crate::text::safe::SafeText;
 use crate::time::{MonoMs, Now, UnixMs};
 
@@ -337,7 +336,7 @@ impl Log {
     /// Opens a file to append to, readable by its owner only.
     fn open(name: &str) -> io::Result<Self> {
         let path = path(name);
-        let file = private_file::append(&path).map_err(|error| match (error.kind(), path.parent()) {
+        let file = safe_file::append(&path).map_err(|error| match (error.kind(), path.parent()) {
             (io::ErrorKind::NotFound, Some(folder)) => {
                 io::Error::new(error.kind(), format!("there is no folder {}", folder.display()))
             }

@@ -19,7 +19,7 @@ use crate::limits::MESSAGE_BYTES;
 use crate::peers::address::{Family, ListenAt};
 use crate::script::render::Substitutions;
 use crate::session::EXIT;
-use crate::store::private_file;
+use crate::store::safe_file;
 use crate::text::safe::SafeText;
 
 /// Recording of one session.
@@ -59,7 +59,7 @@ struct RecordedPeer {
 impl Recorder {
     /// Begins a recording in a new file that only its owner can read.
     pub(crate) fn start(path: &Path, name: &str) -> Result<Self, AppError> {
-        let file = private_file::create_new(path).map_err(|error| {
+        let file = safe_file::create_new(path).map_err(|error| {
             let what = format!("cannot record in {}: {}", path.display(), describe(&error));
             AppError::new(code::MACHINE, what).hint("name a file that does not exist yet")
         })?;

@@ -15,7 +15,7 @@ use crate::limits::CONFIG_BYTES;
 use crate::peers::address::ListenAt;
 use crate::peers::name::Name;
 use crate::store::StoreError;
-use crate::store::checked_read::{self, Access};
+use crate::store::safe_file::{self, Access};
 use file::FileSettings;
 pub(crate) use keys::{KEYS, Key};
 pub(crate) use values::{ColourWhen, EditorMode, Layer, NotifyLevel, TimeFormat, Title, YesNo};
@@ -136,7 +136,7 @@ impl FileLocation {
 
     fn read(&self, env: Env<'_>) -> Result<Option<FileSettings>, AppError> {
         let shown = self.path.display();
-        let text = match checked_read::read_text(&self.path, CONFIG_BYTES, Access::Settings) {
+        let text = match safe_file::read_text(&self.path, CONFIG_BYTES, Access::Settings) {
             Ok(Some(text)) => text,
             Ok(None) if self.presence == Presence::Optional => return Ok(None),
             Ok(None) => {

@@ -1,18 +1,28 @@
 //! RSA public keys. A [`PublicKey`] that has not passed every check cannot exist.
+//!
+//! Its forms are the `ssh-rsa` blob (RFC 4253, section 6.6; integers as in RFC 4251, section 5):
+//! string "ssh-rsa", mpint e, mpint n; and, on the raw wire, SPKI PEM (RFC 5280, section 4.1.2.7;
+//! RFC 7468). Both are read strictly: what is read is written back byte for byte.
 
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use pkcs8::der::asn1::BitStringRef;
+use pkcs8::der::{AnyRef, Decode as _, Document, Encode as _};
+use pkcs8::spki::{ObjectIdentifier, SubjectPublicKeyInfo};
 use rsa::BoxedUint;
+use rsa::pkcs1::RsaPublicKeyRef;
 use rsa::pkcs8::{EncodePublicKey, LineEnding};
 use rsa::traits::PublicKeyParts;
 
-use super::{Fingerprint, PublicKeyError, ssh_blob, weak_key};
+use super::{Fingerprint, PemError, PublicKeyError, weak_key};
 use crate::limits;
 
 /// The one public exponent that is accepted: F4.
 const EXPONENT: &[u8] = &[1, 0, 1];
+/// `rsaEncryption` (RFC 8017, appendix A.1).
+const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 
 /// An RSA public key that passed every check.
 #[derive(Clone, PartialEq, Eq)]
@@ -28,7 +38,7 @@ impl PublicKey {
     /// # Errors
     /// [`PublicKeyError`] with the first thing that is wrong.
     pub fn from_blob(blob: &[u8]) -> Result<Self, PublicKeyError> {
-        let (exponent, modulus) = ssh_blob::read(blob).ok_or(PublicKeyError::Malformed)?;
+        let (exponent, modulus) = read_blob(blob).ok_or(PublicKeyError::Malformed)?;
         let bits = bits(modulus);
         check_bits(bits)?;
         if exponent != EXPONENT {
@@ -41,9 +51,41 @@ impl PublicKey {
         Ok(Self { key, blob: blob.to_vec(), fingerprint: Fingerprint::of(blob) })
     }
 
+    /// Reads and checks a key in the PEM form of the raw wire; white space may stand around it. The
+    /// label is checked first: what is no public key is not parsed. Takes about a millisecond;
+    /// sessions do it as an [`super::RsaJob`].
+    ///
+    /// # Errors
+    /// [`PemError`] with the first thing that is wrong.
+    pub fn from_spki_pem(pem: &[u8]) -> Result<Self, PemError> {
+        let text = str::from_utf8(pem).map_err(|_| PemError::Malformed)?.trim_ascii();
+        let after = text.strip_prefix("-----BEGIN ").ok_or(PemError::Malformed)?;
+        let (label, _) = after.split_once("-----").ok_or(PemError::Malformed)?;
+        match label {
+            "PUBLIC KEY" => {}
+            label if label.contains("PRIVATE KEY") => return Err(PemError::Private),
+            label if label.contains("CERTIFICATE") => return Err(PemError::Certificate),
+            _ => return Err(PemError::Label),
+        }
+        let (_, document) = Document::from_pem(text).map_err(|_| PemError::Malformed)?;
+        let der = document.as_bytes();
+        let info = SubjectPublicKeyInfo::<AnyRef<'_>, BitStringRef<'_>>::from_der(der)
+            .map_err(|_| PemError::Malformed)?;
+        if info.algorithm.oid != RSA {
+            return Err(PemError::NotRsa);
+        }
+        if info.to_der().ok().as_deref() != Some(der) || info.algorithm.parameters != Some(AnyRef::NULL) {
+            return Err(PemError::Malformed);
+        }
+        let numbers = info.subject_public_key.as_bytes().ok_or(PemError::Malformed)?;
+        let key = RsaPublicKeyRef::from_der(numbers).map_err(|_| PemError::Malformed)?;
+        let blob = write_blob(key.public_exponent.as_bytes(), key.modulus.as_bytes());
+        Self::from_blob(&blob).map_err(PemError::Key)
+    }
+
     /// The checked public half of one of our own keys.
     pub(super) fn of(key: &rsa::PublicKey) -> Result<Self, PublicKeyError> {
-        Self::from_blob(&ssh_blob::write(&key.e_bytes(), &key.n_bytes()))
+        Self::from_blob(&write_blob(&key.e_bytes(), &key.n_bytes()))
     }
 
     /// The `ssh-rsa` blob (RFC 4253, section 6.6).
@@ -103,4 +145,51 @@ pub(super) fn check_bits(bits: u32) -> Result<(), PublicKeyError> {
 fn bits(number: &[u8]) -> u32 {
     let leading = number.first().map_or(0, |byte| byte.leading_zeros());
     u32::try_from(number.len() * 8).unwrap_or(u32::MAX).saturating_sub(leading)
+}
+
+const KIND: &[u8] = b"ssh-rsa";
+
+/// The two numbers of exactly one blob, big-endian without leading zeros.
+fn read_blob(blob: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (kind, rest) = field(blob)?;
+    let (exponent, rest) = field(rest)?;
+    let (modulus, rest) = field(rest)?;
+    if kind != KIND || !rest.is_empty() {
+        return None;
+    }
+    Some((magnitude(exponent)?, magnitude(modulus)?))
+}
+
+/// The blob of two numbers, given big-endian without leading zeros.
+fn write_blob(exponent: &[u8], modulus: &[u8]) -> Vec<u8> {
+    let mut blob = Vec::with_capacity(modulus.len() + exponent.len() + 21);
+    put(&mut blob, KIND);
+    for number in [exponent, modulus] {
+        // An mpint is signed: a leading one bit needs a zero byte before it.
+        let sign = number.first().filter(|byte| **byte >= 0x80).map(|_| 0);
+        put(&mut blob, &sign.into_iter().chain(number.iter().copied()).collect::<Vec<u8>>());
+    }
+    blob
+}
+
+fn put(blob: &mut Vec<u8>, bytes: &[u8]) {
+    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    blob.extend_from_slice(&length.to_be_bytes());
+    blob.extend_from_slice(bytes);
+}
+
+fn field(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
+}
+
+/// A positive mpint in its one right form.
+fn magnitude(mpint: &[u8]) -> Option<&[u8]> {
+    match mpint {
+        [] | [0] => None,
+        [0, next, ..] if *next < 0x80 => None,
+        [0, rest @ ..] => Some(rest),
+        [first, ..] if *first >= 0x80 => None,
+        whole => Some(whole),
+    }
 }

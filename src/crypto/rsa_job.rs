@@ -84,12 +84,6 @@ impl<'a> From<&'a Identity> for PrivateKeys<'a> {
     }
 }
 
-impl<'a> From<&'a OaepKeyPair> for PrivateKeys<'a> {
-    fn from(oaep: &'a OaepKeyPair) -> Self {
-        Self { identity: None, oaep: Some(oaep) }
-    }
-}
-
 impl RsaJob {
     /// Does the work. Without our own [`OaepKeyPair`] no block opens.
     #[must_use]

@@ -11,16 +11,14 @@ use crate::ids::ConnId;
 pub use reactor::Net;
 pub use source_limiter::{LimitExceeded, SourceLimiter};
 
-pub mod background;
 mod dial;
 pub mod lines;
 mod link;
 mod listener;
 pub mod process;
 mod reactor;
-pub mod signals;
-pub mod source_limiter;
-pub mod worker;
+mod source_limiter;
+pub(crate) mod worker;
 
 /// One listening socket, numbered from the same sequence as [`ConnId`], so never used twice either.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

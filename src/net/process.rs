@@ -1,8 +1,17 @@
-//! Resource limits of the process: open descriptors and core files (`setrlimit`).
+//! The process: its resource limits (`setrlimit`), and its termination signals (SIGHUP, SIGINT,
+//! SIGTERM), as events or as a flag.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 
+use mio::Waker;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
+use signal_hook::iterator::{Handle, Signals as SignalIterator};
 
 /// Raises the soft limit of open descriptors to the hard one and returns the limit now in force;
 /// `None` is no limit. Only for processes without a line editor, whose `select` cannot see
@@ -24,4 +33,134 @@ pub fn raise_fd_limit() -> io::Result<Option<u64>> {
 /// The system's refusal; lowering a limit is always allowed.
 pub fn disable_core_dumps() -> io::Result<()> {
     Ok(setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?)
+}
+
+/// Signal that asks the program to end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Signal {
+    /// SIGHUP: the terminal is gone.
+    HangUp,
+    /// SIGINT: Ctrl-C where no editor has the terminal.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+}
+
+impl Signal {
+    /// The signal's number, for the exit code.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            Self::HangUp => 1,
+            Self::Interrupt => 2,
+            Self::Terminate => 15,
+        }
+    }
+}
+
+/// Receiving end of the signals. From [`Signals::start`] on, none of them ends the process by
+/// itself, not even after this is dropped: the line editor restores the handler that it found,
+/// which must not be the default one. SIGPIPE is ignored by every Rust program; a closed pipe is an
+/// error of `write`.
+#[derive(Debug)]
+pub struct Signals {
+    events: Receiver<Signal>,
+    iterator: Handle,
+}
+
+impl Signals {
+    /// Begins to catch. A SIGHUP that is ignored already (`nohup`) stays ignored.
+    ///
+    /// # Errors
+    /// When the system refuses the handlers or the thread.
+    pub fn start(waker: Arc<Waker>) -> io::Result<Self> {
+        let mut caught = SignalIterator::new(caught_signals())?;
+        let iterator = caught.handle();
+        let (sender, events) = channel();
+        thread::Builder::new().name("signals".into()).spawn(move || {
+            for number in &mut caught {
+                let signal = match number {
+                    SIGHUP => Signal::HangUp,
+                    SIGINT => Signal::Interrupt,
+                    _ => Signal::Terminate,
+                };
+                if sender.send(signal).is_err() || waker.wake().is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { events, iterator })
+    }
+
+    /// The next signal, if there is one; never waits.
+    #[must_use]
+    pub fn next(&self) -> Option<Signal> {
+        self.events.try_recv().ok()
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        self.iterator.close();
+    }
+}
+
+/// Flag that the first signal sets, for a program that looks at it from time to time. The second
+/// signal ends the process at once.
+#[derive(Debug)]
+pub struct SignalFlag(Arc<AtomicUsize>);
+
+impl SignalFlag {
+    /// Begins to catch, until the process ends. A SIGHUP that is ignored already stays ignored.
+    ///
+    /// # Errors
+    /// When the system refuses the handlers.
+    pub fn start() -> io::Result<Self> {
+        let number = Arc::new(AtomicUsize::new(0));
+        let again = Arc::new(AtomicBool::new(false));
+        for signal in caught_signals() {
+            // In this order: the shutdown must not see what the same signal sets.
+            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&again))?;
+            flag::register(signal, Arc::clone(&again))?;
+            flag::register_usize(signal, Arc::clone(&number), usize::try_from(signal).unwrap_or_default())?;
+        }
+        Ok(Self(number))
+    }
+
+    /// The signal's number, once one has come.
+    #[must_use]
+    pub fn number(&self) -> Option<u8> {
+        u8::try_from(self.0.load(Ordering::SeqCst)).ok().filter(|number| *number > 0)
+    }
+}
+
+fn caught_signals() -> Vec<i32> {
+    let mut signals = vec![SIGINT, SIGTERM];
+    // Asking the system itself needs unsafe code. Without `/proc` it counts as not ignored.
+    let status = std::fs::read_to_string("/proc/self/status");
+    if !status.is_ok_and(|status| is_ignored(&status, SIGHUP)) {
+        signals.push(SIGHUP);
+    }
+    signals
+}
+
+/// proc(5): `SigIgn` is a mask in hexadecimal, the lowest bit is signal 1.
+fn is_ignored(status: &str, signal: i32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal - 1) & 1 == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ignored_signals_are_read_from_the_mask_of_the_process() {
+        let status = "Name:\tx\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000000000\n";
+        assert!(is_ignored(status, SIGHUP));
+        assert!(!is_ignored(status, SIGINT));
+        assert!(!is_ignored("Name:\tx\n", SIGHUP));
+        assert!(!is_ignored("SigIgn:\tnonsense\n", SIGHUP));
+    }
 }

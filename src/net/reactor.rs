@@ -422,7 +422,10 @@ impl Net {
                 Err(AcceptError::WouldBlock) => return,
                 Err(error) => {
                     let now = Instant::now();
-                    self.pause_accept(id, now);
+                    // The kernel does not report callers twice, so a listener that could not accept
+                    // them tries again after a while.
+                    self.accept_paused.insert(id);
+                    self.accept_resumes = Some(now + Duration::from_millis(ACCEPT_RETRY_MS));
                     if error == AcceptError::OutOfFds && is_due(&mut self.last_fd_report, now) {
                         events.push(NetEvent::OutOfFds { open: self.links() });
                     }
@@ -431,13 +434,6 @@ impl Net {
             }
         }
         self.ready.insert(id);
-    }
-
-    /// The kernel does not report callers twice, so a listener that could not accept them tries
-    /// again after a while.
-    fn pause_accept(&mut self, listener: u64, now: Instant) {
-        self.accept_paused.insert(listener);
-        self.accept_resumes = Some(now + Duration::from_millis(ACCEPT_RETRY_MS));
     }
 
     fn resume_accept(&mut self) {

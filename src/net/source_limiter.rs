@@ -31,7 +31,7 @@ pub enum LimitExceeded {
 
 /// Token bucket for each source (as in `WireGuard`'s limiter, section 5.3 of its paper), and the
 /// number of its unauthenticated connections.
-#[derive(Debug)]
+#[derive(Default, Debug)]
 pub struct SourceLimiter {
     policy: Policy,
     unauthenticated: usize,
@@ -41,8 +41,9 @@ pub struct SourceLimiter {
     calls: u64,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 enum Policy {
+    #[default]
     Limited,
     Unlimited,
 }
@@ -66,13 +67,13 @@ impl SourceLimiter {
     /// The limits of [`crate::limits`].
     #[must_use]
     pub fn limited() -> Self {
-        Self::with(Policy::Limited)
+        Self::default()
     }
 
     /// No limit by source at all, for replays and tests.
     #[must_use]
     pub fn unlimited() -> Self {
-        Self::with(Policy::Unlimited)
+        Self { policy: Policy::Unlimited, ..Self::default() }
     }
 
     /// Counts a call, and counts it as unauthenticated until [`SourceLimiter::release`].
@@ -118,11 +119,6 @@ impl SourceLimiter {
             entry.unauthenticated -= 1;
             self.unauthenticated -= 1;
         }
-    }
-
-    fn with(policy: Policy) -> Self {
-        let (entries, by_latest_call) = (HashMap::new(), BTreeMap::new());
-        Self { policy, unauthenticated: 0, entries, by_latest_call, calls: 0 }
     }
 
     /// Evicts up to two sources whose bucket is full again, which changes nothing for them, and one

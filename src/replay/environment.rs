@@ -13,7 +13,7 @@ use crate::app::keyring::{self, StoredKey};
 use crate::app::os::unix_ms;
 use crate::chat::KeyFor;
 use crate::crypto::{Identity, Seed};
-use crate::net::signals::SignalFlag;
+use crate::net::process::SignalFlag;
 use crate::time::{MonoMs, Now, UnixMs};
 
 /// 2000-01-01 00:00 UTC, when every closed run begins.

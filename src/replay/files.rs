@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::app::error::{AppError, code, describe};
 use crate::script::SourceFile;
-use crate::store::atomic_write;
+use crate::store::safe_file;
 
 /// Most bytes of a script.
 const SCRIPT_BYTES: u64 = 64 * 1024 * 1024;
@@ -90,7 +90,7 @@ pub(crate) fn replace(path: &Path, text: &str) -> Result<(), AppError> {
         // A link is followed: the file behind it is the one under version control.
         let path = fs::canonicalize(path)?;
         let permissions = fs::metadata(&path)?.permissions();
-        atomic_write::replace(&path, text.as_bytes(), permissions)
+        safe_file::replace(&path, text.as_bytes(), permissions)
     };
     put().map_err(|error| io_error("write", path, &error))
 }

@@ -19,7 +19,7 @@ use crate::app::os::moment;
 use crate::chat::{Effect, Input};
 use crate::crypto::Seed;
 use crate::ids::{ConnId, DialId, ListenerId};
-use crate::net::signals::Signals;
+use crate::net::process::Signals;
 use crate::net::{Net, SocketId, SourceLimiter, Stack};
 use crate::peers::address::{Family, ListenAt, Target};
 use crate::script::matcher::{ShownKind, ShownRow};

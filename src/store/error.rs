@@ -5,74 +5,39 @@ use std::path::{Path, PathBuf};
 
 /// Reason why a file or folder of the user's was not used. Nothing was changed unless it says so.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// No home folder is known.
+pub(crate) enum StoreError {
     #[error("no home folder: HOME is not set; name one with --home DIR")]
     NoHome,
-    /// The system refused.
     #[error("cannot {action} {}: {source}{}", .path.display(), advice(.source, .path))]
     Io {
-        /// The action: `read`, `write`, ...
+        /// Verb, as in `cannot read`.
         action: &'static str,
-        /// The file or folder.
         path: PathBuf,
-        /// The system's answer.
         source: io::Error,
     },
     /// Others can read or write what is the user's alone.
     #[error("{} is open to others ({mode:04o}); chmod {wanted:o} {}", .path.display(), quoted(.path))]
     OpenToOthers {
-        /// The file or folder.
         path: PathBuf,
-        /// Its permission bits.
         mode: u32,
         /// The bits that it should have.
         wanted: u32,
     },
-    /// It belongs to another user.
     #[error("{} belongs to user {owner}, not to you; chown it, or name another folder with --home DIR", .path.display())]
-    WrongOwner {
-        /// The file or folder.
-        path: PathBuf,
-        /// The numeric id of its owner.
-        owner: u32,
-    },
+    WrongOwner { path: PathBuf, owner: u32 },
     /// It is a symbolic link, a folder, a pipe, a device.
     #[error("{} is {kind}, not {wanted}; move it away", .path.display())]
-    WrongKind {
-        /// The file or folder.
-        path: PathBuf,
-        /// What it is.
-        kind: &'static str,
-        /// What it should be.
-        wanted: &'static str,
-    },
+    WrongKind { path: PathBuf, kind: &'static str, wanted: &'static str },
     /// It is larger than anything we write.
     #[error("{} is too large to be ours (limit {limit} bytes); move it away", .path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// The most that is read, in bytes.
-        limit: u64,
-    },
-    /// It is not text.
+    TooLarge { path: PathBuf, limit: u64 },
     #[error("{} is not UTF-8 text; move it away", .path.display())]
-    NotText {
-        /// The file.
-        path: PathBuf,
-    },
-    /// There is a key already.
+    NotText { path: PathBuf },
     #[error("{} holds a key already; --replace makes a new one and keeps the old file beside it", .path.display())]
-    KeyPresent {
-        /// The key file.
-        path: PathBuf,
-    },
+    KeyPresent { path: PathBuf },
     /// Another process held the lock for too long.
     #[error("{} is held by another process; end it, or try again", .path.display())]
-    Busy {
-        /// The lock file.
-        path: PathBuf,
-    },
+    Busy { path: PathBuf },
 }
 
 impl StoreError {

@@ -9,13 +9,12 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::error::StoreError;
-use super::{checked_read, private_file};
+use super::{StoreError, safe_file};
 use crate::limits::LOCK_TIMEOUT_MS;
 
 /// Home folder of one identity. It need not exist yet.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Home {
+pub(crate) struct Home {
     folder: PathBuf,
 }
 
@@ -35,10 +34,10 @@ impl Home {
     /// Chooses the folder: `flag`, else `RSACHAT_HOME`, else `rsachat` in `XDG_DATA_HOME`, else in
     /// `~/.local/share`. An empty variable counts as unset, and so do a relative `XDG_DATA_HOME`
     /// (XDG Base Directory Specification) and a relative `HOME`.
-    ///
-    /// # Errors
-    /// [`StoreError::NoHome`] if none of them is set.
-    pub fn choose(flag: Option<&Path>, env: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, StoreError> {
+    pub(crate) fn choose(
+        flag: Option<&Path>,
+        env: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, StoreError> {
         let path = |name| env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let absolute = |name| path(name).filter(|path| path.is_absolute());
         let folder = flag
@@ -51,17 +50,12 @@ impl Home {
         Ok(Self { folder })
     }
 
-    /// The folder's path.
-    #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.folder
     }
 
     /// Creates the folder if there is none, for the user alone whatever the umask, and checks it.
-    ///
-    /// # Errors
-    /// It cannot be created, or [`Home::check`] refuses what is there.
-    pub fn prepare(&self) -> Result<(), StoreError> {
+    pub(crate) fn prepare(&self) -> Result<(), StoreError> {
         let failed = || StoreError::io("make the folder", &self.folder);
         if let Some(parent) = self.folder.parent() {
             DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(parent).map_err(failed())?;
@@ -79,10 +73,7 @@ impl Home {
 
     /// Refuses a folder that is another user's or open to others. An absent one passes. The folder
     /// may be reached by a symbolic link: it was the user who named it.
-    ///
-    /// # Errors
-    /// A [`StoreError`] with the command that repairs it.
-    pub fn check(&self) -> Result<(), StoreError> {
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
         let metadata = match fs::metadata(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => other.map_err(StoreError::io("look at the folder", &self.folder))?,
@@ -91,8 +82,8 @@ impl Home {
             let path = self.folder.clone();
             return Err(StoreError::WrongKind { path, kind: "a file", wanted: "a folder" });
         }
-        checked_read::check_owner(&self.folder, &metadata)?;
-        checked_read::check_mode(&self.folder, &metadata, 0o077, FOLDER_MODE)
+        safe_file::check_owner(&self.folder, &metadata)?;
+        safe_file::check_mode(&self.folder, &metadata, 0o077, FOLDER_MODE)
     }
 
     /// Creates the folder if need be, and waits a bounded time for the lock.
@@ -100,7 +91,7 @@ impl Home {
         self.prepare()?;
         let path = self.folder.join(".lock");
         let failed = || StoreError::io("lock", &path);
-        let file = private_file::append(&path).map_err(failed())?;
+        let file = safe_file::append(&path).map_err(failed())?;
         let deadline = Instant::now() + Duration::from_millis(LOCK_TIMEOUT_MS);
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(io::Error::from) {

@@ -6,16 +6,14 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use super::atomic_write;
-use super::checked_read::{self, Access};
-use super::error::StoreError;
-use super::home::Home;
+use super::safe_file::{self, Access};
+use super::{Home, StoreError};
 use crate::chat::KeyFor;
 use crate::limits::KEY_FILE_BYTES;
 
 /// Treatment of a key that exists already.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum OverwritePolicy<'a> {
+pub(crate) enum OverwritePolicy<'a> {
     /// It stays, and the new one is not written.
     Refuse,
     /// It is kept beside the new one, its name ending in the date.
@@ -29,35 +27,28 @@ pub enum OverwritePolicy<'a> {
 
 /// Paths of a saved key.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct SavedKey {
-    /// The key file.
-    pub path: PathBuf,
+pub(crate) struct SavedKey {
+    pub(crate) path: PathBuf,
     /// Copy of the key that existed before, if it was kept.
-    pub old: Option<PathBuf>,
+    pub(crate) old: Option<PathBuf>,
 }
 
 /// Path of the key file, which need not exist.
-#[must_use]
-pub fn path(home: &Home, key: KeyFor) -> PathBuf {
+pub(crate) fn path(home: &Home, key: KeyFor) -> PathBuf {
     home.path().join(format!("{}.pem", stem(key)))
 }
 
-/// The text of the key file; `None` if there is no such file.
-///
-/// # Errors
-/// It is no regular file, another user's, open to others, too large, not text, or cannot
-/// be read: none of these is ever taken for absence.
-pub fn load_key_text(home: &Home, key: KeyFor) -> Result<Option<Zeroizing<String>>, StoreError> {
+/// The text of the key file; `None` if there is no such file. A file that is not regular, another
+/// user's, open to others, too large, not text or unreadable is never taken for absence.
+pub(crate) fn load_key_text(home: &Home, key: KeyFor) -> Result<Option<Zeroizing<String>>, StoreError> {
     home.check()?;
-    checked_read::read_text(&path(home, key), KEY_FILE_BYTES, Access::Secret)
+    safe_file::read_text(&path(home, key), KEY_FILE_BYTES, Access::Secret)
 }
 
 /// Writes the key file atomically, under the lock of the home. Of two processes that save a first
 /// key at once exactly one succeeds; the other gets [`StoreError::KeyPresent`] and loads that one.
-///
-/// # Errors
-/// There is a key and it is to stay, or a file cannot be written; the old key is then untouched.
-pub fn save_key_text(
+/// After an error the old key is untouched.
+pub(crate) fn save_key_text(
     home: &Home,
     key: KeyFor,
     pem: &str,
@@ -78,7 +69,7 @@ pub fn save_key_text(
             return Err(StoreError::WrongKind { path, kind: "something else", wanted: "a file" });
         }
     };
-    atomic_write::write(&path, pem.as_bytes())?;
+    safe_file::write(&path, pem.as_bytes())?;
     Ok(SavedKey { path, old })
 }
 
@@ -95,7 +86,7 @@ fn keep_copy(home: &Home, key: KeyFor, date: &str) -> Result<PathBuf, StoreError
                 copy = home.path().join(format!("{stem}-{date}-{number}.pem"));
             }
             linked => {
-                let kept = linked.and_then(|()| atomic_write::sync_folder(home.path()));
+                let kept = linked.and_then(|()| safe_file::sync_folder(home.path()));
                 return kept.map_err(StoreError::io("keep the old key as", &copy)).map(|()| copy);
             }
         }

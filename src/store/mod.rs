@@ -1,15 +1,13 @@
 //! Files of the user: the home folder with keys and peer book, and safe ways to read and write
 //! others.
 
-pub mod atomic_write;
-pub mod book_file;
-pub mod checked_read;
+pub(crate) mod book_file;
 mod error;
-pub mod home;
-pub mod key_file;
-pub mod private_file;
+pub(crate) mod home;
+pub(crate) mod key_file;
+pub(crate) mod safe_file;
 #[cfg(test)]
 mod tests;
 
-pub use error::StoreError;
-pub use home::Home;
+pub(crate) use error::StoreError;
+pub(crate) use home::Home;

@@ -208,7 +208,7 @@ fn a_planted_link_is_replaced_not_written_through() {
         book_file::change(&home, &meet(1, "bob")),
         Err(BookError::Store(StoreError::WrongKind { .. }))
     ));
-    super::atomic_write::write(&book_file::path(&home), b"").unwrap();
+    super::safe_file::write(&book_file::path(&home), b"").unwrap();
     assert!(fs::symlink_metadata(home.path().join("peers")).unwrap().is_file());
     assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
 

@@ -14,7 +14,7 @@ use crate::chat::{AcceptPolicy, DialOptions, Origin, Protocol, Refusal, Warning,
 use crate::crypto::{Fingerprint, Identity, PublicKey};
 use crate::limits::{ADDRESSES_TRIED, HANDSHAKE_TIMEOUT_MS, KEY_BITS_MIN, LOOKUP_TIMEOUT_MS};
 use crate::net::Net;
-use crate::net::background::BackgroundTask;
+use crate::net::worker::BackgroundTask;
 use crate::peers::address::{Family, Target};
 use crate::peers::book::{Book, Trust};
 use crate::session::CloseReason;

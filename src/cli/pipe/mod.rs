@@ -19,7 +19,7 @@ use crate::events::from_notice::{EventReporter, Severity};
 use crate::events::{Done, Event, emit};
 use crate::limits;
 use crate::net::Net;
-use crate::net::signals::Signals;
+use crate::net::process::Signals;
 use crate::net::worker::Priority;
 use crate::store::book_file;
 use crate::wire::Purpose;

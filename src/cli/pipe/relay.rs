@@ -21,7 +21,7 @@ use super::upload::{self, UploadEnd};
 use crate::limits::{CONFIRM_EVERY_MS, SHUTDOWN_GRACE_MS};
 use crate::net::Net;
 use crate::net::lines::BlockingReader;
-use crate::net::signals::Signals;
+use crate::net::process::Signals;
 use crate::session::CloseReason;
 use crate::session::pipe::{Keepalive, KeepaliveAction, Pipe, RecvEvent};
 use crate::time::MonoMs;

@@ -15,9 +15,9 @@ use crate::chat::{DialOutcome, Direction, ExitRequest, Input, Notice, Protocol, 
 use crate::events::from_notice::{EventReporter, Severity};
 use crate::events::{Done, Event, OutputFormat, emit};
 use crate::limits;
-use crate::net::signals::{Signal, Signals};
+use crate::net::Net;
+use crate::net::process::{self, Signal, Signals};
 use crate::net::worker::Priority;
-use crate::net::{Net, process};
 use crate::store::book_file;
 use crate::wire::ByeReason;
 use deliver::{Delivered, Deliverer, Destination};

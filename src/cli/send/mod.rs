@@ -19,7 +19,7 @@ use crate::events::from_notice::{EventReporter, Severity};
 use crate::events::{Event, OutputFormat, emit};
 use crate::limits;
 use crate::net::Net;
-use crate::net::signals::Signals;
+use crate::net::process::Signals;
 use crate::net::worker::Priority;
 use crate::peers::address::Target;
 use crate::store::book_file;

@@ -4,8 +4,8 @@ use rand::Rng as _;
 use x_wing::{Decapsulate, DecapsulationKey, Decapsulator as _, KeyExport as _};
 use zeroize::Zeroizing;
 
-use super::{PROTOCOL, Split, sealed_ciphertext_bytes, split_payload, write_payload};
-use crate::crypto::symmetric_state::SymmetricState;
+use super::{PROTOCOL, Split, sealed_ciphertext_bytes, split_payload};
+use crate::crypto::noise::SymmetricState;
 use crate::crypto::{Encapsulated, HandshakeError, PublicKey, Seed, SharedSecret};
 
 /// Gives message 1: `e`. The prologue is not needed before message 2.
@@ -66,7 +66,7 @@ impl AwaitsEncapsulation {
         self.state.encrypt_and_hash(&encapsulated.ciphertext, &mut message);
         self.state.mix_key_and_hash(encapsulated.secret);
         self.state.encrypt_and_hash(self.own.blob(), &mut message);
-        write_payload(&mut self.state, &mut message);
+        self.state.encrypt_and_hash(&[], &mut message);
         (message, AwaitsMessage4 { own_bits: self.own.bits(), state: self.state })
     }
 }

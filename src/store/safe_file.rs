@@ -1,0 +1,192 @@
+//! Safe access to a file. Reading: only a regular file of the user's, closed to others, of bounded
+//! size. Writing: only the owner can read the file, whatever the umask, and never through a link;
+//! or atomic replacement: after a crash at any moment there is the old file or the new one.
+
+use std::fs::{self, File, FileType, Metadata, OpenOptions, Permissions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use zeroize::Zeroizing;
+
+use super::error::StoreError;
+
+/// Rules that a file must keep to be read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Access {
+    /// A secret, with which others may do nothing.
+    Secret,
+    /// Public, but relied upon: others may read it.
+    Public,
+    /// Settings, which others may read. Many people keep them behind a link, and on some systems
+    /// they belong to root.
+    Settings,
+}
+
+/// The bytes of the file; `None` if there is no such file. Every other difficulty is an error, so
+/// that trouble never looks like absence: it is no regular file, another user's, open to others,
+/// larger than `limit`, or cannot be read.
+pub(super) fn read(
+    path: &Path,
+    limit: u64,
+    access: Access,
+) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+    let failed = || StoreError::io("read", path);
+    let follows = access == Access::Settings;
+    // Not blocking: opening a pipe would wait for its writer.
+    let flags = if follows { OFlags::NONBLOCK } else { OFlags::NONBLOCK | OFlags::NOFOLLOW };
+    let file = match File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if !follows && error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
+            return Err(wrong_kind(path, "a symbolic link"));
+        }
+        other => other.map_err(failed())?,
+    };
+    let metadata = file.metadata().map_err(failed())?;
+    if !metadata.is_file() {
+        return Err(wrong_kind(path, kind(metadata.file_type())));
+    }
+    if !(follows && metadata.uid() == 0) {
+        check_owner(path, &metadata)?;
+    }
+    check_mode(path, &metadata, if access == Access::Secret { 0o077 } else { 0o022 }, 0o600)?;
+    let too_large = || StoreError::TooLarge { path: path.to_owned(), limit };
+    if metadata.len() > limit {
+        return Err(too_large());
+    }
+    // Room for the whole from the start: growing would leave copies of a secret behind.
+    let room = usize::try_from(metadata.len() + 1).map_err(|_| too_large())?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    let read = file.take(limit + 1).read_to_end(&mut bytes).map_err(failed())?;
+    if read as u64 > limit { Err(too_large()) } else { Ok(Some(bytes)) }
+}
+
+/// As [`read`], but what is not UTF-8 text is an error too.
+pub(crate) fn read_text(
+    path: &Path,
+    limit: u64,
+    access: Access,
+) -> Result<Option<Zeroizing<String>>, StoreError> {
+    let Some(bytes) = read(path, limit, access)? else { return Ok(None) };
+    let text = str::from_utf8(&bytes).map_err(|_| StoreError::NotText { path: path.to_owned() })?;
+    Ok(Some(Zeroizing::new(text.to_owned())))
+}
+
+pub(super) fn check_owner(path: &Path, metadata: &Metadata) -> Result<(), StoreError> {
+    if metadata.uid() == rustix::process::geteuid().as_raw() {
+        return Ok(());
+    }
+    Err(StoreError::WrongOwner { path: path.to_owned(), owner: metadata.uid() })
+}
+
+/// Refuses the permission bits `refused`; `wanted` are the bits that the user is told to set.
+pub(super) fn check_mode(
+    path: &Path,
+    metadata: &Metadata,
+    refused: u32,
+    wanted: u32,
+) -> Result<(), StoreError> {
+    let mode = metadata.mode() & 0o7777;
+    if mode & refused == 0 {
+        return Ok(());
+    }
+    Err(StoreError::OpenToOthers { path: path.to_owned(), mode, wanted })
+}
+
+fn wrong_kind(path: &Path, kind: &'static str) -> StoreError {
+    StoreError::WrongKind { path: path.to_owned(), kind, wanted: "a file" }
+}
+
+fn kind(file_type: FileType) -> &'static str {
+    if file_type.is_dir() {
+        "a folder"
+    } else if file_type.is_symlink() {
+        "a symbolic link"
+    } else if file_type.is_fifo() {
+        "a pipe"
+    } else if file_type.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    }
+}
+
+/// Prefix of unfinished files.
+const UNFINISHED: &str = ".unfinished-";
+
+/// Writes a file of a home, readable by the user alone whatever the umask, and makes it durable. A
+/// link in its place is replaced, never written through. The caller holds the lock of the home.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let write = || {
+        remove_unfinished(folder(path))?;
+        replace(path, bytes, private_permissions())?;
+        sync_folder(folder(path))
+    };
+    write().map_err(StoreError::io("write", path))
+}
+
+/// Replaces a file: temporary file (`O_EXCL`), fsync, rename.
+/// After an error the old file is untouched.
+pub(crate) fn replace(path: &Path, bytes: &[u8], permissions: Permissions) -> io::Result<()> {
+    let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder(path))?;
+    file.write_all(bytes)?;
+    file.as_file().set_permissions(permissions)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().unwrap_or_else(|| Path::new("."))
+}
+
+/// Makes renames and links in the folder durable.
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Removes what killed writers left, which may be a key: nobody else is writing while we hold the
+/// lock.
+fn remove_unfinished(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes())
+            && entry.file_type()?.is_file()
+        {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Permission bits of a private file.
+const MODE: u32 = 0o600;
+
+/// Permissions of a private file.
+fn private_permissions() -> Permissions {
+    Permissions::from_mode(MODE)
+}
+
+/// Opens a file to append to, and creates it if need be.
+pub(crate) fn append(path: &Path) -> io::Result<File> {
+    open(File::options().append(true).create(true), path)
+}
+
+/// Creates a file that does not exist yet.
+pub(crate) fn create_new(path: &Path) -> io::Result<File> {
+    open(File::options().write(true).create_new(true), path)
+}
+
+fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    // Not blocking: opening a pipe would wait for its reader.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits();
+    let file = options.mode(MODE).custom_flags(flags.cast_signed()).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    // The umask may have taken bits that the owner needs, and an older file may be open to others.
+    file.set_permissions(private_permissions())?;
+    Ok(file)
+}
