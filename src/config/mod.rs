@@ -1,13 +1,13 @@
 //! Settings from four sources: command line, environment, configuration file and defaults, in this
 //! order of precedence.
 
-pub(crate) mod file;
-pub(crate) mod keys;
-mod show;
-pub(crate) mod values;
+mod file;
+mod values;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::app::error::{AppError, code};
 use crate::chat::AcceptPolicy;
@@ -16,8 +16,8 @@ use crate::peers::address::ListenAt;
 use crate::peers::name::Name;
 use crate::store::StoreError;
 use crate::store::checked_read::{self, Access};
-use file::FileSettings;
-pub(crate) use keys::{KEYS, Key};
+pub(crate) use file::KEYS;
+use file::{FileSettings, Key};
 pub(crate) use values::{ColourWhen, EditorMode, Layer, NotifyLevel, TimeFormat, Title, YesNo};
 
 /// Settings in force for this run.
@@ -155,5 +155,50 @@ impl FileLocation {
             AppError::new(code::USAGE, rows.join("\nrsachat: error: "))
                 .hint("rsachat man describes every key")
         })
+    }
+}
+
+impl SettingSources {
+    /// One sentence on the configuration file.
+    pub(crate) fn describe_file(&self) -> String {
+        match (&self.path, &self.file) {
+            (None, _) => "no configuration file is read".to_owned(),
+            (Some(path), None) => format!("there is no {}; nothing is set", path.display()),
+            (Some(path), Some(file)) => {
+                let keys = match file.lines.len() {
+                    1 => "1 key is".to_owned(),
+                    count => format!("{count} keys are"),
+                };
+                format!("{} is right; {keys} set", path.display())
+            }
+        }
+    }
+
+    /// Every key in aligned rows, with the source of its value.
+    pub(crate) fn rows(&self) -> Vec<String> {
+        let rows = KEYS.each_ref().map(|key| self.row(key));
+        let cells = rows.iter().map(|(row, _)| row.width()).max().unwrap_or_default();
+        let aligned = rows.iter().map(|(row, origin)| {
+            let blanks = " ".repeat(cells - row.width());
+            format!("{row}{blanks}  # {origin}")
+        });
+        std::iter::once(format!("# {}", self.describe_file())).chain(aligned).collect()
+    }
+
+    /// A key as it would stand in the file, and the source of its value.
+    fn row(&self, key: &Key) -> (String, String) {
+        let file = self.file.as_ref();
+        let line = file.and_then(|file| file.lines.get(key.name)).copied().unwrap_or_default();
+        let sources = [
+            (Some(&self.options), "command line".to_owned()),
+            (Some(&self.environment), "environment".to_owned()),
+            (file.map(|file| &file.layer), format!("file, line {line}")),
+        ];
+        for (layer, origin) in sources {
+            if let Some(value) = layer.and_then(key.value) {
+                return (format!("{} = {value}", key.name), origin);
+            }
+        }
+        (format!("# {}", key.example), format!("not set: {}", key.default))
     }
 }

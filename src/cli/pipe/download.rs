@@ -9,8 +9,7 @@ use std::os::fd::AsFd as _;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::counters::Counters;
-use super::progress::ClearOnOutput;
+use super::progress::{ClearOnOutput, Counters};
 use crate::limits::PIPE_FRAME_BYTES;
 use crate::session::pipe::{RecvEvent, RecvHalf};
 use crate::wire::LENGTH_BYTES;

@@ -1,13 +1,10 @@
 //! `rsachat pipe`: standard input here is standard output there, and the other way round, byte for
 //! byte. It ends well only when each side has confirmed what the other sent as written.
 
-pub(crate) mod counters;
-pub(crate) mod download;
-pub(crate) mod outcome;
-pub(crate) mod progress;
-pub(crate) mod relay;
-pub(crate) mod sender;
-pub(crate) mod upload;
+mod download;
+mod progress;
+mod relay;
+mod upload;
 
 use clap::{ArgGroup, Args};
 
@@ -23,8 +20,7 @@ use crate::net::signals::Signals;
 use crate::net::worker::Priority;
 use crate::store::book_file;
 use crate::wire::Purpose;
-use counters::StreamSource;
-use progress::{Progress, ProgressWhen};
+use progress::{Progress, ProgressWhen, StreamSource};
 use relay::Relay;
 
 /// `rsachat pipe …`

@@ -1,7 +1,7 @@
 //! `rsachat recv`: messages from one or many peers to standard output or to a command. A message is
 //! receipted when it has arrived there, and only then.
 
-pub(crate) mod deliver;
+mod deliver;
 
 use std::io;
 

@@ -2,8 +2,7 @@
 //! whether each was receipted, or written on the raw wire, which has no receipts. Nothing is
 //! written to standard output.
 
-pub(crate) mod input;
-pub(crate) mod queue;
+mod queue;
 
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -23,8 +22,7 @@ use crate::net::signals::Signals;
 use crate::net::worker::Priority;
 use crate::peers::address::Target;
 use crate::store::book_file;
-use input::{Delimiter, InputItem};
-use queue::{SendQueue, Totals};
+use queue::{Delimiter, InputItem, SendQueue, Totals};
 
 /// `rsachat send …`
 #[derive(Args, Debug)]
@@ -93,7 +91,7 @@ pub(crate) fn run(context: &Context<'_>, args: &SendArgs) -> Result<u8, AppError
     let net = Net::new()?;
     let signals = Signals::start(net.waker())?;
     let items =
-        if args.message.is_empty() { Some(input::start(delimiter(args), net.waker())?) } else { None };
+        if args.message.is_empty() { Some(queue::start_reader(delimiter(args), net.waker())?) } else { None };
     let gravity = if args.retry == 0 { Severity::Ends } else { Severity::Passes };
     let chat = profile.chat(name, book, 1);
     let mut app = App::new(chat, EventReporter { form: format, gravity }, net, profile, Priority::Same)?;
