@@ -11,13 +11,12 @@ use crate::app::keyring::{StoredKey, load, make, seed, unlock};
 use crate::app::passphrase::{PassphraseSource, ask, read_file};
 use crate::app::print::print_line;
 use crate::chat::KeyFor;
-use crate::config::{SettingSources, Settings};
+use crate::config::{Layer, SettingSources};
 use crate::crypto::Passphrase;
 use crate::peers::book::{Change, Trust};
 use crate::store::key_file::{self, OverwritePolicy};
 use crate::store::{Home, book_file};
 
-/// `rsachat key …`
 #[derive(Subcommand, Debug)]
 pub(crate) enum KeyCommand {
     /// Make a key
@@ -71,7 +70,7 @@ pub(crate) fn run_key(home: &Home, common: &GlobalArgs, task: &KeyCommand) -> Re
             .hint("rsachat key new makes one")
     })?;
     let public = own.public();
-    let name = Settings::read(common.config.as_deref())?.own_name();
+    let name = SettingSources::read(common.config.as_deref(), Layer::default())?.resolve().own_name();
     match task {
         KeyCommand::New { .. } => {}
         KeyCommand::Show { pem: true } => print_line(public.to_spki_pem().trim_end())?,
@@ -139,7 +138,6 @@ fn ask_new_passphrase() -> Result<Passphrase, AppError> {
     }
 }
 
-/// `rsachat peers …`
 #[derive(Subcommand, Debug)]
 pub(crate) enum PeersCommand {
     /// List everybody known
@@ -193,7 +191,6 @@ pub(crate) fn run_peers(home: &Home, task: &PeersCommand) -> Result<u8, AppError
     Ok(0)
 }
 
-/// `rsachat config …`
 #[derive(Subcommand, Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ConfigCommand {
     /// Say whether the configuration file can be used

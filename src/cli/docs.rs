@@ -15,7 +15,6 @@ use crate::app::print::print_line;
 use crate::chat::command::COMMANDS;
 use crate::config::KEYS;
 
-/// Exit codes and their meanings.
 pub(crate) const EXIT_CODES: [(&str, &str); 7] = [
     ("0", "done"),
     ("1", "ran, but did not end as asked"),
@@ -26,7 +25,6 @@ pub(crate) const EXIT_CODES: [(&str, &str); 7] = [
     ("128 + n", "ended by signal n"),
 ];
 
-/// Environment variables that are read.
 pub(crate) const ENVIRONMENT: [(&str, &str); 12] = [
     ("RSACHAT_HOME", "the folder with the key and the peers; --home wins over it"),
     ("RSACHAT_CONFIG", "the configuration file, or none for no file; --config wins over it"),
@@ -75,7 +73,6 @@ pub(crate) fn after_help() -> String {
     text
 }
 
-/// `rsachat man …`
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:
   rsachat man | man -l -
@@ -235,7 +232,6 @@ fn verbatim(roff: &mut Roff, heading: &str, text: &str) {
     roff.control("fi", []);
 }
 
-/// `rsachat completions …`
 #[derive(Args, Clone, Copy, Debug)]
 #[command(after_help = "Examples:
   rsachat completions bash > ~/.local/share/bash-completion/completions/rsachat
@@ -246,7 +242,6 @@ pub(crate) struct CompletionsArgs {
     shell: Shell,
 }
 
-/// Prints the completion script.
 pub(crate) fn run_completions(task: CompletionsArgs, tree: &mut Command) -> Result<u8, AppError> {
     let mut text = Vec::new();
     clap_complete::generate(task.shell, tree, "rsachat", &mut text);

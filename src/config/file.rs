@@ -1,5 +1,5 @@
-//! Configuration file: the table of its keys, which also feeds `config show` and the manual, and the
-//! reader, for TOML with top-level keys only. All errors are reported at once, with their places.
+//! Configuration file: TOML with top-level keys only. The table of keys feeds the reader, `config
+//! show` and the manual, so that none of them can forget one. All errors are reported at once.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,9 +15,7 @@ use crate::peers::name::Name;
 use crate::text::safe::SafeText;
 use crate::text::suggest::nearest;
 
-/// Key of the file.
 pub(crate) struct Key {
-    /// Name as it is written.
     pub(crate) name: &'static str,
     /// Line as it may stand in the file.
     pub(crate) example: &'static str,
@@ -31,7 +29,6 @@ pub(crate) struct Key {
     pub(crate) value: fn(&Layer) -> Option<String>,
 }
 
-/// Error of a value.
 pub(crate) struct ValueError {
     pub(crate) what: String,
     /// Byte offset in the file, when the error is inside the value.

@@ -29,17 +29,12 @@ pub(crate) struct Settings {
     pub(crate) listen: Vec<ListenAt>,
     /// Callers that a listener accepts unless it is told otherwise.
     pub(crate) callers: AcceptPolicy,
-    /// Whether output carries colour.
     pub(crate) colour: ColourWhen,
-    /// Format of the time before a message.
     pub(crate) time: TimeFormat,
-    /// Key bindings of the line editor.
     pub(crate) editor: EditorMode,
-    /// Messages that the user is notified of.
     pub(crate) notify: NotifyLevel,
     /// Whether the terminal's title follows the conversation.
     pub(crate) title: Title,
-    /// File that keeps typed lines.
     pub(crate) history: Option<PathBuf>,
 }
 
@@ -60,10 +55,8 @@ const VARIABLE: &str = "RSACHAT_CONFIG";
 const NO_FILE: &str = "none";
 
 impl SettingSources {
-    /// Reads every source. `given` is the file that the command line names.
-    ///
-    /// # Errors
-    /// A file that was named does not exist, or a file cannot be used: it is never half used.
+    /// Reads every source. `given` is the file that the command line names, which then has to
+    /// exist. A file that cannot be used is never half used.
     pub(crate) fn read(given: Option<&Path>, options: Layer) -> Result<Self, AppError> {
         let env = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let location = FileLocation::find(given, &env);
@@ -72,7 +65,6 @@ impl SettingSources {
         Ok(Self { options, environment, file, path: location.map(|location| location.path) })
     }
 
-    /// The settings in force.
     pub(crate) fn resolve(&self) -> Settings {
         let file = self.file.as_ref().map(|file| file.layer.clone()).unwrap_or_default();
         let layer = self.options.clone().or(self.environment.clone()).or(file);
@@ -91,14 +83,6 @@ impl SettingSources {
 }
 
 impl Settings {
-    /// The settings in force without options on the command line.
-    ///
-    /// # Errors
-    /// As [`SettingSources::read`].
-    pub(crate) fn read(given: Option<&Path>) -> Result<Self, AppError> {
-        Ok(SettingSources::read(given, Layer::default())?.resolve())
-    }
-
     /// The user's own name: the one that was set, else the login name, else a neutral one.
     pub(crate) fn own_name(&self) -> Name {
         self.name.clone().unwrap_or_else(|| {
@@ -111,14 +95,8 @@ impl Settings {
 /// Path of the configuration file.
 struct FileLocation {
     path: PathBuf,
-    presence: Presence,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Presence {
     /// The user named the file, so it has to exist.
-    Required,
-    Optional,
+    is_required: bool,
 }
 
 impl FileLocation {
@@ -126,19 +104,19 @@ impl FileLocation {
     /// in `~/.config` (XDG Base Directory Specification: relative paths there count as unset).
     fn find(given: Option<&Path>, env: Env<'_>) -> Option<Self> {
         if let Some(path) = given.map(Path::to_owned).or_else(|| env(VARIABLE).map(PathBuf::from)) {
-            return (path != Path::new(NO_FILE)).then_some(Self { path, presence: Presence::Required });
+            return (path != Path::new(NO_FILE)).then_some(Self { path, is_required: true });
         }
         let absolute = |name| env(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let folder =
             absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")))?;
-        Some(Self { path: folder.join("rsachat/config.toml"), presence: Presence::Optional })
+        Some(Self { path: folder.join("rsachat/config.toml"), is_required: false })
     }
 
     fn read(&self, env: Env<'_>) -> Result<Option<FileSettings>, AppError> {
         let shown = self.path.display();
         let text = match checked_read::read_text(&self.path, CONFIG_BYTES, Access::Settings) {
             Ok(Some(text)) => text,
-            Ok(None) if self.presence == Presence::Optional => return Ok(None),
+            Ok(None) if !self.is_required => return Ok(None),
             Ok(None) => {
                 return Err(AppError::new(code::USAGE, format!("there is no file {shown}"))
                     .hint(format!("--config {NO_FILE} reads no file")));

@@ -18,9 +18,7 @@ use crate::app::print::eprint;
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(untagged, expecting = "an id is a text or a whole number")]
 pub(crate) enum Id {
-    /// A text.
     Text(String),
-    /// A whole number.
     Number(i64),
 }
 
@@ -28,11 +26,12 @@ pub(crate) enum Id {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum Event {
-    /// We listen.
-    Listening { address: String },
-    /// A dial begins.
-    Connecting { address: String },
-    /// A connection is established.
+    Listening {
+        address: String,
+    },
+    Connecting {
+        address: String,
+    },
     Connected {
         name: String,
         /// `None` on the raw wire, which proves no key.
@@ -42,33 +41,67 @@ pub(crate) enum Event {
         wire: &'static str,
     },
     /// A peer closed in order.
-    Left { name: String },
-    /// A message of a peer.
+    Left {
+        name: String,
+    },
     Message(MessageEvent),
     /// A message of ours is on its way to a peer.
-    Sent { to: String, number: u64, text: String },
+    Sent {
+        to: String,
+        number: u64,
+        text: String,
+    },
     /// A peer has acknowledged our messages up to this number.
-    Received { to: String, upto: u64 },
+    Received {
+        to: String,
+        upto: u64,
+    },
     /// An answer of the prompt, in rows.
-    Answer { rows: Vec<String> },
+    Answer {
+        rows: Vec<String>,
+    },
     /// An answer of the prompt, in columns.
-    Table { columns: Vec<String>, rows: Vec<Vec<String>> },
+    Table {
+        columns: Vec<String>,
+        rows: Vec<Vec<String>>,
+    },
     /// Earlier messages, oldest first.
-    Past { earlier: usize, messages: Vec<PastMessage> },
+    Past {
+        earlier: usize,
+        messages: Vec<PastMessage>,
+    },
     /// A safety number, in its groups.
-    Safety { name: String, number: Vec<String>, fingerprint: String },
+    Safety {
+        name: String,
+        number: Vec<String>,
+        fingerprint: String,
+    },
     /// State of the prompt, whenever it changes.
     State(StateEvent),
     /// A command with an id was accepted, or not.
-    Reply { ok: bool },
+    Reply {
+        ok: bool,
+    },
     /// Progress of a pipe, in bytes.
-    Progress { sent: u64, stored: u64, received: u64 },
-    /// Information, in words.
-    Notice { message: String },
+    Progress {
+        sent: u64,
+        stored: u64,
+        received: u64,
+    },
+    Notice {
+        message: String,
+    },
     /// An error after which the program goes on.
-    Warning { kind: &'static str, message: String },
+    Warning {
+        kind: &'static str,
+        message: String,
+    },
     /// The error that ends the program.
-    Error { kind: &'static str, message: String, hint: Option<String> },
+    Error {
+        kind: &'static str,
+        message: String,
+        hint: Option<String>,
+    },
     /// The last event of every run.
     Done(Done),
 }
@@ -97,12 +130,10 @@ pub(crate) struct PastMessage {
     pub(crate) message: MessageEvent,
 }
 
-/// State of the prompt.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub(crate) struct StateEvent {
     /// The user's own name.
     pub(crate) name: String,
-    /// The addressed peer.
     pub(crate) to: Option<String>,
     /// Word for the trust in its key.
     pub(crate) trust: Option<&'static str>,
@@ -115,7 +146,6 @@ pub(crate) struct StateEvent {
 /// End of a run. Counts that do not belong to the command are left out.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 pub(crate) struct Done {
-    /// The exit code.
     pub(crate) code: u8,
     /// Messages: of `send` those read, of `recv` those acknowledged.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -137,7 +167,6 @@ pub(crate) struct Done {
     pub(crate) received: Option<u64>,
 }
 
-/// JSON object of an event.
 #[derive(Debug, Serialize)]
 struct Envelope<'a> {
     /// RFC 3339 in UTC, with milliseconds.
@@ -154,17 +183,10 @@ struct Envelope<'a> {
 pub(crate) enum OutputFormat {
     /// One JSON object a line.
     Json,
-    /// Words for people.
-    Words(Detail),
-}
-
-/// Amount of information in words.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Detail {
-    /// Errors, warnings and addresses.
-    Needed,
-    /// Everything.
-    Everything,
+    /// Words for people: errors, warnings and addresses.
+    Words,
+    /// Words for people: everything.
+    VerboseWords,
 }
 
 impl Event {
@@ -173,12 +195,8 @@ impl Event {
         json_line(&Envelope { time: moment(unix_ms), id, event: self })
     }
 
-    fn to_words(&self, detail: Detail) -> String {
-        let is_needed = matches!(self, Self::Listening { .. } | Self::Warning { .. } | Self::Error { .. });
-        if !is_needed && detail == Detail::Needed {
-            return String::new();
-        }
-        self.to_string().lines().flat_map(|line| ["rsachat: ", line, "\n"]).collect()
+    fn is_needed(&self) -> bool {
+        matches!(self, Self::Listening { .. } | Self::Warning { .. } | Self::Error { .. })
     }
 }
 
@@ -199,18 +217,8 @@ impl fmt::Display for Event {
             Self::Warning { message, .. } => write!(f, "warning: {message}"),
             Self::Error { message, hint: None, .. } => write!(f, "error: {message}"),
             Self::Error { message, hint: Some(hint), .. } => write!(f, "error: {message}\nhint: {hint}"),
-            // These have no words.
-            Self::Message(_)
-            | Self::Progress { .. }
-            | Self::Sent { .. }
-            | Self::Received { .. }
-            | Self::Answer { .. }
-            | Self::Table { .. }
-            | Self::Past { .. }
-            | Self::Safety { .. }
-            | Self::State(_)
-            | Self::Reply { .. }
-            | Self::Done(_) => Ok(()),
+            // The others have no words.
+            _ => Ok(()),
         }
     }
 }
@@ -219,7 +227,8 @@ impl fmt::Display for Event {
 pub(crate) fn emit(event: &Event, format: OutputFormat) {
     let text = match format {
         OutputFormat::Json => event.to_json(unix_ms(), None),
-        OutputFormat::Words(detail) => event.to_words(detail),
+        OutputFormat::Words if !event.is_needed() => return,
+        _ => event.to_string().lines().flat_map(|line| ["rsachat: ", line, "\n"]).collect(),
     };
     let _ = eprint(&text);
 }

@@ -1,5 +1,5 @@
-//! Checks on the way to a peer: name, addresses, handshake and the keys of both sides; and the probe
-//! of one address, a handshake that stops before the conversation would be established.
+//! Checks on the way to a peer: name, addresses, handshake and the keys of both sides; and the
+//! probe of one address, a handshake that stops before the conversation would be established.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
@@ -29,7 +29,6 @@ use crate::wire::{Purpose, WireError};
 /// Bytes of a foreign protocol that are shown.
 const SHOWN_BYTES: usize = 80;
 
-/// Checks on the way to one peer.
 pub(crate) struct RemoteCheck<'a> {
     pub(crate) own: Option<&'a Identity>,
     pub(crate) name: &'a str,
@@ -60,13 +59,12 @@ impl RemoteCheck<'_> {
                 .map_err(|error| AppError::new(code::FAILED, error.to_string()))?;
             &temporary
         };
-        let judge = |key: &PublicKey| match (self.own, self.book) {
-            (Some(_), Some(book)) if self.judge(book, key).is_ok() => KeyDecision::Accept,
-            _ => KeyDecision::Reject,
+        let accepts = |key: &PublicKey| {
+            self.own.is_some() && self.book.is_some_and(|book| self.judge(book, key).is_ok())
         };
         let mut unreachable = Vec::new();
         for addr in addrs {
-            let result = probe(net, addr, own, self.name, &judge)?;
+            let result = probe(net, addr, own, self.name, &accepts)?;
             if let ProbeOutcome::Unreachable(error) = result.outcome {
                 unreachable.push((format!("{addr} cannot be reached: {}", describe(&error)), error.kind()));
                 continue;
@@ -272,23 +270,13 @@ fn version_mismatch(error: WireError) -> Finding {
     }
 }
 
-/// Decision on the key of the peer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum KeyDecision {
-    Accept,
-    Reject,
-}
-
-/// Outcome of a probe.
 #[derive(Debug)]
 pub(crate) enum ProbeOutcome {
-    /// The connection was not established.
     Unreachable(io::Error),
     /// The peer spoke first, so it is no rsachat; not a byte was sent.
     SpokeFirst,
     /// The peer closed before a byte was sent.
     ClosedEarly,
-    /// The key was rejected.
     KeyRejected,
     /// Both keys are proved; the peer waits for our confirmation, which is never sent.
     Authenticated,
@@ -296,7 +284,6 @@ pub(crate) enum ProbeOutcome {
     Failed(CloseReason, Option<String>),
 }
 
-/// Result of a probe.
 #[derive(Debug)]
 pub(crate) struct ProbeResult {
     /// The first bytes that the peer sent.
@@ -309,21 +296,18 @@ pub(crate) struct ProbeResult {
 const FIRST_BYTES: usize = 256;
 
 /// Dials an address and runs the handshake as far as its answer goes.
-///
-/// # Errors
-/// The machine cannot wait for sockets.
 pub(crate) fn probe(
     net: &mut Net,
     addr: SocketAddr,
     own: &Identity,
     name: &str,
-    judge: &dyn Fn(&PublicKey) -> KeyDecision,
+    accepts: &dyn Fn(&PublicKey) -> bool,
 ) -> io::Result<ProbeResult> {
     let conn = net.connect(vec![addr]);
     let deadline = Instant::now() + Duration::from_millis(CONNECT_TIMEOUT_MS + LISTEN_FIRST_MS);
     let result = ProbeResult { first_bytes: Vec::new(), peer_key: None, outcome: ProbeOutcome::ClosedEarly };
-    let (session, decapsulated, started) = (None, Decapsulated::No, Instant::now());
-    let mut probe = Probe { net, conn, own, name, judge, result, session, decapsulated, started };
+    let (session, decapsulated, started) = (None, false, Instant::now());
+    let mut probe = Probe { net, conn, own, name, accepts, result, session, decapsulated, started };
     probe.run(deadline)?;
     let Probe { net, result, .. } = probe;
     net.close(conn);
@@ -337,19 +321,13 @@ struct Probe<'a> {
     conn: ConnId,
     own: &'a Identity,
     name: &'a str,
-    judge: &'a dyn Fn(&PublicKey) -> KeyDecision,
+    accepts: &'a dyn Fn(&PublicKey) -> bool,
     result: ProbeResult,
     /// Created once the peer has had its chance to speak first.
     session: Option<Session>,
-    decapsulated: Decapsulated,
+    /// The peer's secret to us is decapsulated: everything that we would send next confirms it.
+    decapsulated: bool,
     started: Instant,
-}
-
-/// Whether the peer's secret to us is decapsulated: everything that we would send next confirms it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Decapsulated {
-    Yes,
-    No,
 }
 
 /// Input that the session waits for.
@@ -428,8 +406,7 @@ impl Probe<'_> {
         self.drain()
     }
 
-    /// Drains the session until it waits for the peer. Its RSA jobs run here: nobody else is kept
-    /// waiting.
+    /// Drains the session until it waits for the peer. Its RSA jobs run here: nobody else waits.
     fn drain(&mut self) -> Option<ProbeOutcome> {
         let now = self.now();
         let session = self.session.as_mut()?;
@@ -438,7 +415,7 @@ impl Probe<'_> {
             while let Some(output) = session.poll_output() {
                 match output {
                     // Our confirmation is never sent, so that the peer does not show us as joined.
-                    Output::Transmit(_) if self.decapsulated == Decapsulated::Yes => {}
+                    Output::Transmit(_) if self.decapsulated => {}
                     Output::Transmit(bytes) => self.net.send(self.conn, bytes),
                     Output::Job(job) => pending = Some(Pending::Job(job)),
                     Output::Event(Event::PeerKey(key)) => pending = Some(Pending::Decision(key)),
@@ -447,19 +424,15 @@ impl Probe<'_> {
                 }
             }
             match pending {
-                None => {
-                    return (self.decapsulated == Decapsulated::Yes).then_some(ProbeOutcome::Authenticated);
-                }
+                None => return self.decapsulated.then_some(ProbeOutcome::Authenticated),
                 Some(Pending::Job(job)) => {
-                    if matches!(job, RsaJob::Decapsulate { .. }) {
-                        self.decapsulated = Decapsulated::Yes;
-                    }
+                    self.decapsulated |= matches!(job, RsaJob::Decapsulate { .. });
                     session.handle_job(now, job.run(self.own));
                 }
                 Some(Pending::Decision(key)) => {
-                    let decision = (self.judge)(&key);
+                    let is_accepted = (self.accepts)(&key);
                     self.result.peer_key = Some(key);
-                    if decision == KeyDecision::Reject {
+                    if !is_accepted {
                         return Some(ProbeOutcome::KeyRejected);
                     }
                     session.accept_key();

@@ -23,7 +23,6 @@ use crate::wire::Purpose;
 use progress::{Progress, ProgressWhen, StreamSource};
 use relay::Relay;
 
-/// `rsachat pipe …`
 #[derive(Args, Debug)]
 #[command(group = ArgGroup::new("way").required(true), after_help = "\
 Standard input here is standard output there, and the other way round, byte for byte. Each side ends with 0 only when \
@@ -51,7 +50,6 @@ pub(crate) struct PipeArgs {
     output: OutputArgs,
 }
 
-/// Runs a pipe to its end and returns the exit code.
 pub(crate) fn run(context: &Context<'_>, args: &PipeArgs) -> Result<u8, AppError> {
     args::warm_up_rng();
     let format = args.output.format();

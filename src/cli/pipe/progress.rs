@@ -1,5 +1,5 @@
-//! Progress of a pipe: counters and clock that its threads share without waiting for each other, and
-//! the display on standard error, as a bar on a terminal, rows elsewhere, or JSON events.
+//! Progress of a pipe: counters and clock that its threads share without waiting for each other,
+//! and the display on standard error: a bar on a terminal, rows elsewhere, or JSON events.
 
 use std::io::{self, IsTerminal as _};
 use std::os::fd::AsFd as _;
@@ -35,7 +35,9 @@ pub(crate) struct ByteCounts {
 pub(crate) struct Counters {
     start: Instant,
     sent: AtomicU64,
-    total: OnceLock<u64>,
+    /// Length of our stream, set once and before its end is sent: the peer's answer may be here
+    /// before the thread that sent it goes on.
+    pub(crate) total: OnceLock<u64>,
     written: AtomicU64,
     unconfirmed: AtomicBool,
     last_read_ms: AtomicU64,
@@ -71,17 +73,6 @@ impl Counters {
 
     pub(crate) fn add_sent(&self, bytes: usize) {
         self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
-    /// Length of our stream, known before its end is sent: the peer's answer may be here before the
-    /// thread that sent it goes on.
-    pub(crate) fn total(&self) -> Option<u64> {
-        self.total.get().copied()
-    }
-
-    pub(crate) fn set_total(&self, bytes: u64) {
-        // A stream ends once.
-        let _ = self.total.set(bytes);
     }
 
     /// Bytes of the peer's stream that are written and flushed.
@@ -230,8 +221,7 @@ impl Progress {
         }
     }
 
-    /// The peer's stream is complete: a user who types may not know that the peer waits for the
-    /// end.
+    /// The peer's stream is complete: a user who types may not know that it waits for the end.
     pub(crate) fn peer_ended(&self) {
         const SENTENCE: &str = "rsachat: the other side has sent everything; Ctrl-D ends your side";
         match &self.display {

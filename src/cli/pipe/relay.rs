@@ -17,6 +17,7 @@ use super::progress::{ByteCounts, Counters, Progress, StreamSource};
 use super::upload::{self, Control, FrameSender, UploadEnd};
 use crate::app::error::{code, describe};
 use crate::chat::display::{loss_cause, output_failure};
+use crate::cli::args::output_bye;
 use crate::events::Event;
 use crate::limits::{CONFIRM_EVERY_MS, SHUTDOWN_GRACE_MS};
 use crate::net::Net;
@@ -27,7 +28,6 @@ use crate::session::pipe::{Keepalive, KeepaliveAction, Pipe, RecvEvent};
 use crate::time::MonoMs;
 use crate::wire::ByeReason;
 
-/// Event of a thread.
 enum RelayEvent {
     Upload(UploadEnd),
     Download(DownloadEvent),
@@ -76,7 +76,11 @@ impl Relay {
         let (up_sender, up_counters, up_report) =
             (Arc::clone(&sender), Arc::clone(&counters), report.clone());
         thread::Builder::new().name("up".into()).spawn(move || {
-            let end = match open_input(source) {
+            let input = match source {
+                StreamSource::Stdin => duplicate(io::stdin()),
+                StreamSource::Empty => File::open("/dev/null"),
+            };
+            let end = match input {
                 Ok(input) => upload::run(BlockingReader(input), &up_sender, &up_counters),
                 Err(error) => UploadEnd::InputFailed(error),
             };
@@ -179,7 +183,7 @@ impl Relay {
                 self.peer_stream_ended = true;
                 self.confirm_at = None;
                 self.sender.queue(Control::Stored(total));
-                if self.counters.total().is_none() {
+                if self.counters.total.get().is_none() {
                     self.progress.peer_ended();
                 }
             }
@@ -198,7 +202,7 @@ impl Relay {
 
     /// Everything of ours is confirmed, and everything of the peer's is written and was confirmed.
     fn is_complete(&self) -> bool {
-        self.peer_stream_ended && self.stored.is_some() && self.counters.total() == self.stored
+        self.peer_stream_ended && self.stored.is_some() && self.counters.total.get() == self.stored.as_ref()
     }
 
     /// Does what is due and returns the next deadline; the error is the end of the pipe.
@@ -254,13 +258,6 @@ impl Relay {
     }
 }
 
-fn open_input(source: StreamSource) -> io::Result<File> {
-    match source {
-        StreamSource::Stdin => duplicate(io::stdin()),
-        StreamSource::Empty => File::open("/dev/null"),
-    }
-}
-
 /// The same file under a descriptor of our own, without a buffer in between.
 fn duplicate(standard: impl AsFd) -> io::Result<File> {
     standard.as_fd().try_clone_to_owned().map(File::from)
@@ -270,11 +267,8 @@ fn duplicate(standard: impl AsFd) -> io::Result<File> {
 pub(crate) enum PipeOutcome {
     /// Everything of both sides is written and confirmed.
     Complete,
-    /// Our input cannot be read.
     InputFailed(io::Error),
-    /// Our output cannot be written.
     OutputFailed(io::Error),
-    /// The connection was cut.
     ConnectionLost(Option<io::Error>),
     /// The session was closed before everything was confirmed.
     Closed(CloseReason),
@@ -306,11 +300,7 @@ impl PipeOutcome {
             // After the peer's own `Bye`, ours lets it see the end of the stream at once.
             Self::Complete | Self::Signal(_) | Self::Closed(CloseReason::Bye(_)) => Some(ByeReason::Leaving),
             Self::InputFailed(_) => Some(ByeReason::InputFailed),
-            Self::OutputFailed(error) if is_broken_pipe(error) => Some(ByeReason::OutputGone),
-            Self::OutputFailed(error) if error.kind() == io::ErrorKind::StorageFull => {
-                Some(ByeReason::OutputFull)
-            }
-            Self::OutputFailed(_) => Some(ByeReason::OutputFailed),
+            Self::OutputFailed(error) => Some(output_bye(error)),
             Self::ConnectionLost(_) | Self::Closed(_) => None,
         }
     }

@@ -37,7 +37,6 @@ struct FrameWriter {
     stream: TcpStream,
 }
 
-/// Result of a send.
 pub(crate) enum SendStatus {
     /// The frames are with the kernel.
     Written,
@@ -51,8 +50,7 @@ impl FrameSender {
         Self { writer: Mutex::new(writer), controls: Mutex::default(), queued: Condvar::new() }
     }
 
-    /// Queues a control record. It goes out with the next frames of the stream, or by
-    /// [`FrameSender::run_controls`].
+    /// Queues a control record, for the next frames or [`FrameSender::run_controls`].
     pub(crate) fn queue(&self, control: Control) {
         lock(&self.controls).push_back(control);
         self.queued.notify_one();
@@ -136,7 +134,6 @@ pub(crate) enum UploadEnd {
     StreamEnded,
     /// `Bye` was sent meanwhile.
     Closed,
-    /// The input cannot be read.
     InputFailed(io::Error),
     /// The connection takes nothing more; the download reports why.
     SocketFailed,
@@ -181,7 +178,7 @@ pub(crate) fn run(
         match block.more {
             Ok(More::Yes) => {}
             Ok(More::No) => {
-                return match sender.send_end(|total| counters.set_total(total)) {
+                return match sender.send_end(|total| _ = counters.total.set(total)) {
                     Ok(()) => UploadEnd::StreamEnded,
                     Err(_) => UploadEnd::SocketFailed,
                 };

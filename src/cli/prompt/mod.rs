@@ -34,7 +34,6 @@ use crate::ui::screen::{JsonClient, Person, Screen, Viewer, stdout_printer};
 use crate::ui::terminal::{self, EditorEvent, EditorOptions, EditorState, Terminal};
 use json_request::Request;
 
-/// Options of the prompt.
 #[derive(Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct PromptArgs {
@@ -98,11 +97,7 @@ pub(crate) struct PromptArgs {
 }
 
 impl PromptArgs {
-    /// Settings on the command line. One that listens or connects replaces the listeners of the
-    /// file.
-    ///
-    /// # Errors
-    /// A name or an address cannot be parsed.
+    /// Settings on the command line. To listen or to connect replaces the listeners of the file.
     pub(crate) fn layer(&self) -> Result<Layer, AppError> {
         let wrong = |option: &str, error: String| AppError::new(code::USAGE, format!("{option}: {error}"));
         let name = self.name.as_deref().map(Name::parse).transpose();
@@ -128,9 +123,7 @@ impl PromptArgs {
     }
 }
 
-/// Source of input.
 enum InputSource {
-    /// Editor on a terminal.
     Editor(Terminal),
     /// Lines that nobody edits. `None` once they have ended.
     Lines(Option<Lines>),
@@ -138,18 +131,6 @@ enum InputSource {
     Requests(Option<Lines>),
 }
 
-impl InputSource {
-    fn is_editor(&self) -> bool {
-        matches!(self, Self::Editor(_))
-    }
-
-    /// Whether an input that nobody edits has not ended yet.
-    fn is_unfinished(&self) -> bool {
-        matches!(self, Self::Lines(Some(_)) | Self::Requests(Some(_)))
-    }
-}
-
-/// Runs the prompt to its end and returns the exit code.
 pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppError> {
     let config = context.settings.resolve();
     let startup = startup_lines(args, &config)?;
@@ -244,15 +225,13 @@ fn layout(args: &PromptArgs, config: &Settings, edited: bool) -> Layout {
     Layout::new(mode, style, config.time.clone())
 }
 
-/// Front end of the prompt.
 struct PromptFrontend {
     source: InputSource,
     /// Lines of an input that nobody edits, so far.
     lines_read: u64,
     /// Text for the addressed peer that waits for room.
     held: Option<(Option<Id>, Request)>,
-    /// Whether a failure ends the program: without an editor, one of what the command line asked
-    /// for.
+    /// Whether a failure ends the program: without an editor, one of what was asked for.
     must_connect: bool,
     must_listen: bool,
 }
@@ -260,7 +239,7 @@ struct PromptFrontend {
 impl Frontend<Screen> for PromptFrontend {
     fn on_signal(&mut self, app: &mut App<Screen>, signal: Signal) {
         // The editor turns its own into Ctrl-C.
-        if signal != Signal::Interrupt || !self.source.is_editor() {
+        if signal != Signal::Interrupt || !matches!(self.source, InputSource::Editor(_)) {
             app.handle(Input::ExitRequest(ExitRequest::Signal(signal.number())));
         }
     }
@@ -269,8 +248,7 @@ impl Frontend<Screen> for PromptFrontend {
         while let Some(shown) = app.sink().shown() {
             match shown {
                 Ok(due) => app.shown(due),
-                // The reader of our output has gone: like a program that SIGPIPE ends, but in
-                // order.
+                // The reader of our output has gone: as if SIGPIPE ended us, but in order.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                     app.handle(Input::ExitRequest(ExitRequest::Signal(SIGPIPE)));
                 }
@@ -285,10 +263,10 @@ impl Frontend<Screen> for PromptFrontend {
     }
 
     fn on_outcome(&mut self, app: &mut App<Screen>, outcome: DialOutcome) -> Option<u8> {
-        let code = match outcome {
+        let code = match (&self.source, outcome) {
             // The peer left in order, but not everything was sent.
-            DialOutcome::Left if self.source.is_unfinished() => code::LOST,
-            outcome => outcome.exit_code(),
+            (InputSource::Lines(Some(_)) | InputSource::Requests(Some(_)), DialOutcome::Left) => code::LOST,
+            _ => outcome.exit_code(),
         };
         let fatal = match outcome {
             DialOutcome::ListenFailed => self.must_listen,
@@ -390,7 +368,7 @@ impl PromptFrontend {
     /// Carries out a request. A text for the addressed peer waits for room. Nothing else does: a
     /// peer that takes nothing must not keep a program from all others.
     fn carry_out(&mut self, app: &mut App<Screen>, id: Option<Id>, request: Request) {
-        if matches!(request, Request::Say { .. }) && !app.chat().takes_lines() {
+        if matches!(request, Request::Say { to: None, .. }) && !app.chat().takes_lines() {
             self.held = Some((id, request));
         } else {
             reply(app, id, request.input());
@@ -425,11 +403,8 @@ fn reply(app: &mut App<Screen>, id: Option<Id>, input: Input<'_>) {
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
-/// Creates the file, and the folders above it, if they do not exist.
-///
-/// # Errors
-/// It cannot be created, or lines cannot be appended to it: better reported now than lost with the
-/// session.
+/// Creates the history file, and the folders above it, if they do not exist. That lines cannot be
+/// kept is better reported now than lost with the session.
 fn prepare_history(path: &Path) -> Result<(), AppError> {
     let cannot = |why: &str| {
         let what = format!("cannot keep typed lines in {}: {why}", path.display());

@@ -24,7 +24,6 @@ use crate::peers::address::Target;
 use crate::store::book_file;
 use queue::{Delimiter, InputItem, SendQueue, Totals};
 
-/// `rsachat send …`
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Each line is a message, whatever it looks like. The exit code is 0 only when each was receipted: shown to the person, or \
@@ -72,7 +71,6 @@ const RETRY_LONGEST: Duration = Duration::from_secs(30);
 /// Time for the end of the input to show itself when the peer has left with everything.
 const INPUT_END: Duration = Duration::from_secs(1);
 
-/// Sends everything and returns the exit code.
 pub(crate) fn run(context: &Context<'_>, args: &SendArgs) -> Result<u8, AppError> {
     args::warm_up_rng();
     let format = args.output.format();
@@ -129,7 +127,6 @@ fn delimiter(args: &SendArgs) -> Delimiter {
     }
 }
 
-/// State of the connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum DialState {
     /// The next attempt is made at this moment.
@@ -140,7 +137,6 @@ enum DialState {
     Exiting,
 }
 
-/// Front end of `rsachat send`.
 struct SendFrontend {
     connect: Command,
     queue: SendQueue,

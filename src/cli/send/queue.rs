@@ -194,8 +194,9 @@ impl WriteLedger {
 }
 
 /// State of the message `exit`, which ends a conversation on the raw wire.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum ExitMessage {
+    #[default]
     NotQueued,
     /// Last of the pending messages.
     Queued,
@@ -207,6 +208,7 @@ enum ExitMessage {
 #[error("message {0} and what follows were not sent: `exit` before it ends the conversation")]
 pub(crate) struct AfterExit(u64);
 
+#[derive(Default)]
 pub(crate) struct SendQueue {
     /// On the raw wire the proof of a message is that the socket has taken it, else a receipt.
     ledger: Option<WriteLedger>,
@@ -225,16 +227,8 @@ pub(crate) struct SendQueue {
 
 impl SendQueue {
     pub(crate) fn new(protocol: Protocol) -> Self {
-        Self {
-            ledger: (protocol != Protocol::Native).then(WriteLedger::default),
-            pending: VecDeque::new(),
-            in_flight: 0,
-            read: 0,
-            refused: 0,
-            proved: 0,
-            delivered: 0,
-            exit: ExitMessage::NotQueued,
-        }
+        let ledger = (protocol != Protocol::Native).then(WriteLedger::default);
+        Self { ledger, ..Self::default() }
     }
 
     pub(crate) fn is_raw(&self) -> bool {

@@ -92,7 +92,7 @@ fn the_tables_have_what_the_source_has_and_nothing_else() {
         "src/cli/pipe/relay.rs",
         "src/cli/send/mod.rs",
         "src/cli/send/queue.rs",
-        "src/cli/recv/mod.rs",
+        "src/cli/recv.rs",
     ]
     .map(read)
     .concat();
