@@ -140,8 +140,8 @@ pub const RAW_KEY_MS: u64 = 30_000;
 /// milliseconds. The tutorial's client sends nothing until its user has typed.
 pub const RAW_SILENT_MS: u64 = 600_000;
 /// Such callers at once, over all sources; the one that is silent for longest makes room for the
-/// next. Fewer than [`UNAUTHENTICATED_CONNECTIONS`], so that silence on the raw wire keeps nobody off the native
-/// protocol.
+/// next. Fewer than [`UNAUTHENTICATED_CONNECTIONS`], so that silence on the raw wire keeps nobody
+/// off the native protocol.
 pub const RAW_SILENT_CALLERS: usize = 32;
 /// Blocks in a row that do not open before a connection on the raw wire is closed: the stream is
 /// out of step.

@@ -1,6 +1,7 @@
 //! Options that subcommands share: home and passphrase, output, peer, protocol. A command without a
 //! prompt can ask nobody, so it refuses an unknown peer unless the command line says otherwise.
 
+use std::io;
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
@@ -14,12 +15,13 @@ use crate::chat::command::{Command, ONE_WAY_ON_NATIVE, protocol_of};
 use crate::chat::{AcceptPolicy, DialOptions, Direction, Info, ListenOptions, Protocol, RawInfo};
 use crate::config::SettingSources;
 use crate::crypto::Fingerprint;
-use crate::events::{Detail, Event, OutputFormat, emit};
+use crate::events::{Event, OutputFormat, emit};
 use crate::peers::address::{AddressError, Family};
 use crate::peers::book::Book;
 use crate::peers::name::Name;
 use crate::script::{HOW_TO_WRITE, milliseconds};
 use crate::store::Home;
+use crate::wire::ByeReason;
 
 /// Options of every subcommand.
 #[derive(Args, Debug)]
@@ -81,7 +83,6 @@ pub(crate) struct OutputArgs {
     verbose: bool,
 }
 
-/// Peer that is accepted.
 #[derive(Args, Debug)]
 pub(crate) struct PeerArgs {
     /// The holder of this key and nobody else
@@ -95,7 +96,6 @@ pub(crate) struct PeerArgs {
     accept_new: bool,
 }
 
-/// Protocol of the connection.
 #[derive(Args, Debug)]
 pub(crate) struct ProtocolArgs {
     /// Speak this wire: `oaep` is the raw one of the Python tutorial, which authenticates nobody
@@ -150,19 +150,24 @@ impl OutputArgs {
     }
 
     pub(crate) fn family(&self) -> Family {
-        match (self.v4, self.v6) {
-            (true, _) => Family::V4,
-            (_, true) => Family::V6,
-            _ => Family::Any,
-        }
+        family(self.v4, self.v6)
     }
 
     pub(crate) fn format(&self) -> OutputFormat {
         match (self.json, self.verbose) {
             (true, _) => OutputFormat::Json,
-            (_, true) => OutputFormat::Words(Detail::Everything),
-            _ => OutputFormat::Words(Detail::Needed),
+            (_, true) => OutputFormat::VerboseWords,
+            _ => OutputFormat::Words,
         }
+    }
+}
+
+/// Address family by the flags `-4` and `-6`.
+pub(crate) fn family(v4: bool, v6: bool) -> Family {
+    match (v4, v6) {
+        (true, _) => Family::V4,
+        (_, true) => Family::V6,
+        _ => Family::Any,
     }
 }
 
@@ -224,6 +229,15 @@ pub(crate) fn listen_or_connect(
 pub(crate) fn warm_up_rng() {
     // Without the thread the handshake does it.
     let _ = thread::Builder::new().name("entropy".into()).spawn(crate::crypto::warm_up_rng);
+}
+
+/// Reason for the peer, when our output cannot be written.
+pub(crate) fn output_bye(error: &io::Error) -> ByeReason {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => ByeReason::OutputGone,
+        io::ErrorKind::StorageFull => ByeReason::OutputFull,
+        _ => ByeReason::OutputFailed,
+    }
 }
 
 /// Parses a duration of the command line, as scripts write it.

@@ -1,18 +1,14 @@
 //! Command line: one module for each subcommand.
 
-pub(crate) mod args;
-pub(crate) mod completions;
-pub(crate) mod config;
-pub(crate) mod doctor;
-pub(crate) mod key;
-pub(crate) mod man;
-pub(crate) mod peers;
-pub(crate) mod pipe;
-pub(crate) mod prompt;
-pub(crate) mod recv;
-pub(crate) mod reference;
-pub(crate) mod replay;
-pub(crate) mod send;
+mod admin;
+mod args;
+mod docs;
+mod doctor;
+mod pipe;
+mod prompt;
+mod recv;
+mod replay;
+mod send;
 
 use std::process::ExitCode;
 
@@ -23,22 +19,15 @@ use crate::app::os::eprint_line;
 use crate::config::SettingSources;
 use crate::store::Home;
 use args::{Context, GlobalArgs};
-use completions::CompletionsArgs;
-use config::ConfigCommand;
-use doctor::DoctorArgs;
-use key::KeyCommand;
-use man::ManArgs;
-use peers::PeersCommand;
-use prompt::PromptArgs;
 
 /// Private conversation between terminals, over a direct connection, with nothing to sign up for.
 #[derive(Parser, Debug)]
-#[command(name = "rsachat", version, after_help = reference::after_help())]
+#[command(name = "rsachat", version, after_help = docs::after_help())]
 pub struct Cli {
     #[command(flatten)]
     global: GlobalArgs,
     #[command(flatten)]
-    prompt: PromptArgs,
+    prompt: prompt::PromptArgs,
     #[command(subcommand)]
     subcommand: Option<Subcommand>,
 }
@@ -47,10 +36,10 @@ pub struct Cli {
 enum Subcommand {
     /// Make, show, protect or export your key
     #[command(subcommand, after_help = "Examples:\n  rsachat key show")]
-    Key(KeyCommand),
+    Key(admin::KeyCommand),
     /// List, trust or forget peers
     #[command(subcommand, after_help = "Examples:\n  rsachat peers list")]
-    Peers(PeersCommand),
+    Peers(admin::PeersCommand),
     /// Bytes through standard input and output, both ways
     Pipe(pipe::PipeArgs),
     /// Messages from standard input to one person
@@ -61,13 +50,13 @@ enum Subcommand {
     Replay(replay::ReplayArgs),
     /// Check or show the settings
     #[command(subcommand, after_help = "Examples:\n  rsachat config check")]
-    Config(ConfigCommand),
+    Config(admin::ConfigCommand),
     /// Say why a connection would not work
-    Doctor(DoctorArgs),
+    Doctor(doctor::DoctorArgs),
     /// Print completions for a shell
-    Completions(CompletionsArgs),
+    Completions(docs::CompletionsArgs),
     /// Print the manual
-    Man(ManArgs),
+    Man(docs::ManArgs),
 }
 
 /// Runs the program and returns its exit code.
@@ -99,15 +88,15 @@ fn start(cli: &Cli) -> Result<u8, AppError> {
     let context = || Ok::<_, AppError>(Context { home: home()?, settings: settings()?, global: &cli.global });
     let Some(subcommand) = &cli.subcommand else { return prompt::run(&context()?, &cli.prompt) };
     match subcommand {
-        Subcommand::Key(args) => key::run(&home()?, &cli.global, args),
-        Subcommand::Peers(args) => peers::run(&home()?, args),
+        Subcommand::Key(args) => admin::run_key(&home()?, &cli.global, args),
+        Subcommand::Peers(args) => admin::run_peers(&home()?, args),
         Subcommand::Pipe(args) => pipe::run(&context()?, args),
         Subcommand::Send(args) => send::run(&context()?, args),
         Subcommand::Recv(args) => recv::run(&context()?, args),
         Subcommand::Replay(args) => replay::run(args),
-        Subcommand::Config(args) => config::run(&settings()?, *args),
+        Subcommand::Config(args) => admin::run_config(&settings()?, *args),
         Subcommand::Doctor(args) => doctor::run(&home()?, &cli.global, args),
-        Subcommand::Completions(args) => completions::run(*args, &mut Cli::command()),
-        Subcommand::Man(args) => man::run(args, Cli::command()),
+        Subcommand::Completions(args) => docs::run_completions(*args, &mut Cli::command()),
+        Subcommand::Man(args) => docs::run_man(args, Cli::command()),
     }
 }

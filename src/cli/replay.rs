@@ -26,7 +26,6 @@ Examples:
   rsachat replay --check scripts/hello.chat
   rsachat replay --update scripts/hello.chat";
 
-/// Arguments of `rsachat replay`.
 #[derive(Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(after_help = AFTER)]
@@ -66,7 +65,6 @@ pub(crate) struct ReplayArgs {
     keep_going: bool,
 }
 
-/// Runs the subcommand and returns the exit code.
 pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
     let options = run_options(args)?;
     let mut files = Vec::new();
@@ -80,8 +78,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
     let (format, scripts) = if runs { (args.format, files.len()) } else { (Format::Transcript, 0) };
     let verbosity = if args.quiet || args.update { Verbosity::Diagnostics } else { Verbosity::Transcripts };
     let mut reporter = Reporter::new(format, verbosity, scripts);
-    // Of several exit codes the largest says most: interrupted, the machine, the script, a
-    // difference.
+    // Of several codes the largest says most: interrupted, the machine, the script, a difference.
     let mut worst = 0;
     for file in &files {
         let code = match read(file, &options) {
@@ -91,7 +88,10 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
             Ok(script) => run_script(file, &script, &options, &mut reporter)?,
         };
         if let Some(error) = reporter.take_error() {
-            return output_error(&error);
+            return Err(match error.kind() {
+                io::ErrorKind::BrokenPipe => error.into(),
+                _ => AppError::new(code::FAILED, format!("cannot write the output: {error}")),
+            });
         }
         worst = code.max(worst);
         let continues = args.keep_going || args.update || !runs;
@@ -218,11 +218,4 @@ fn replace_if_changed(path: &Path, script: &Script, text: &str) -> Result<bool, 
         files::replace(path, text)?;
     }
     Ok(is_changed)
-}
-
-fn output_error(error: &io::Error) -> Result<u8, AppError> {
-    if error.kind() == io::ErrorKind::BrokenPipe {
-        return Ok(code::READER_GONE);
-    }
-    Err(AppError::new(code::FAILED, format!("cannot write the output: {error}")))
 }

@@ -1,14 +1,217 @@
-//! Reader of the configuration file: TOML with top-level keys only. All errors are reported at
-//! once, with line and column.
+//! Configuration file: TOML with top-level keys only. The table of keys feeds the reader, `config
+//! show` and the manual, so that none of them can forget one. All errors are reported at once.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::keys;
-use super::values::Layer;
+use super::values::{Layer, TimeFormat, Title, YesNo, word_of};
+use crate::chat::AcceptPolicy;
+use crate::peers::address::{AddressError, ListenAt};
+use crate::peers::name::Name;
+use crate::text::safe::SafeText;
+use crate::text::suggest::nearest;
+
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    /// Line as it may stand in the file.
+    pub(crate) example: &'static str,
+    /// Default value, in words.
+    pub(crate) default: &'static str,
+    /// Description for the manual, with the option that does the same.
+    pub(crate) about: &'static str,
+    /// Reads a value of the file into the layer; the path is what `~` stands for.
+    pub(crate) read: fn(&DeValue<'_>, &mut Layer, Option<&Path>) -> Result<(), ValueError>,
+    /// The layer's value as it would be written in the file.
+    pub(crate) value: fn(&Layer) -> Option<String>,
+}
+
+pub(crate) struct ValueError {
+    pub(crate) what: String,
+    /// Byte offset in the file, when the error is inside the value.
+    pub(crate) at: Option<usize>,
+}
+
+impl From<String> for ValueError {
+    fn from(what: String) -> Self {
+        Self { what, at: None }
+    }
+}
+
+/// Other spelling of `colour`.
+const COLOUR_ALIAS: &str = "color";
+
+/// Every key, in the order of `config show`.
+pub(crate) const KEYS: [Key; 9] = [
+    Key {
+        name: "name",
+        example: "name = \"민지\"",
+        default: "the login name",
+        about: "The name that you give to peers. The option is --name.",
+        read: |value, layer, _| {
+            let name = text(value).and_then(|name| Name::parse(name).map_err(|error| error.to_string()));
+            set(&mut layer.name, name)
+        },
+        value: |layer| layer.name.as_ref().map(|name| quoted(name.as_str())),
+    },
+    Key {
+        name: "listen",
+        example: "listen = [\"8000\"]",
+        default: "nowhere",
+        about: "Where the prompt waits for callers from its start: an address or a list of addresses, as --listen \
+                takes them. It does not count when --listen, --no-listen or --connect is given.",
+        read: |value, layer, _| {
+            let listen = match value {
+                DeValue::Array(items) => items.iter().map(address_in_list).collect(),
+                one => address(one).map(|at| vec![at]).map_err(ValueError::from),
+            };
+            set(&mut layer.listen, listen)
+        },
+        value: |layer| {
+            let listen = layer.listen.as_ref()?;
+            let items: Vec<_> = listen.iter().map(|at| quoted(&at.to_string())).collect();
+            Some(format!("[{}]", items.join(", ")))
+        },
+    },
+    Key {
+        name: "known-only",
+        example: "known-only = true",
+        default: "false",
+        about: "Whether keys that are not in your book are turned away from every address that you listen on, \
+                unless :listen says --anybody. The option is --known-only.",
+        read: |value, layer, _| set(&mut layer.callers, yes_no(value).map(YesNo::callers)),
+        value: |layer| layer.callers.map(|callers| (callers == AcceptPolicy::KnownOnly).to_string()),
+    },
+    Key {
+        name: "colour",
+        example: "colour = \"auto\"",
+        default: "\"auto\"",
+        about: "Whether output carries colour: \"auto\" (on a terminal), \"always\" or \"never\". The option is --colour; \
+                NO_COLOR and CLICOLOR_FORCE in the environment win over the file.",
+        read: |value, layer, _| set(&mut layer.colour, one_of(value)),
+        value: |layer| layer.colour.map(|when| quoted(&word_of(&when))),
+    },
+    Key {
+        name: "time-format",
+        example: "time-format = \"%H:%M\"",
+        default: "\"%H:%M\"",
+        about: "How the local time before a message is written, in the conversions of strftime(3); \"none\" shows no time.",
+        read: |value, layer, _| set(&mut layer.time, text(value).and_then(TimeFormat::parse)),
+        value: |layer| layer.time.as_ref().map(|time| quoted(time.word())),
+    },
+    Key {
+        name: "editor-mode",
+        example: "editor-mode = \"vi\"",
+        default: "\"emacs\"",
+        about: "Whose keys the line editor has: \"emacs\" or \"vi\".",
+        read: |value, layer, _| set(&mut layer.editor, one_of(value)),
+        value: |layer| layer.editor.map(|mode| quoted(&word_of(&mode))),
+    },
+    Key {
+        name: "notify",
+        example: "notify = \"all\"",
+        default: "\"mention\"",
+        about: "When the terminal rings and shows a notification: \"off\", \"mention\" (your name is in the message) or \"all\".",
+        read: |value, layer, _| set(&mut layer.notify, one_of(value)),
+        value: |layer| layer.notify.map(|notify| quoted(&word_of(&notify))),
+    },
+    Key {
+        name: "title",
+        example: "title = true",
+        default: "false",
+        about: "Whether the title of the terminal says whom you address and how many messages of others are not read; \
+                never what they say. The option is --title.",
+        read: |value, layer, _| set(&mut layer.title, yes_no(value).map(YesNo::title)),
+        value: |layer| layer.title.map(|title| (title == Title::Kept).to_string()),
+    },
+    Key {
+        name: "history",
+        example: "history = \"~/.local/state/rsachat/history\"",
+        default: "typed lines are forgotten",
+        about: "File that keeps typed lines from one session to the next: a whole path, or one that begins with ~/. \
+                The option is --history.",
+        read: |value, layer, home| set(&mut layer.history, text(value).and_then(|text| path(text, home))),
+        value: |layer| layer.history.as_ref().map(|path| quoted(&path.display().to_string())),
+    },
+];
+
+/// The key of that name, or an error that names the nearest.
+pub(crate) fn find(word: &str) -> Result<&'static Key, String> {
+    let name = if word == COLOUR_ALIAS { "colour" } else { word };
+    if let Some(key) = KEYS.iter().find(|key| key.name == name) {
+        return Ok(key);
+    }
+    // `known_only` and `Name` are near for people, but not by edit distance.
+    let folded = word.to_lowercase().replace('_', "-");
+    let near = nearest(&folded, KEYS.iter().map(|key| key.name));
+    let word = SafeText::line(word);
+    Err(match near {
+        Some(near) => format!("there is no key {word} (did you mean {near}?)"),
+        None => format!("there is no key {word}"),
+    })
+}
+
+/// A string as TOML writes it.
+pub(crate) fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+/// Puts a value that was read in its place.
+fn set<T, E: Into<ValueError>>(place: &mut Option<T>, value: Result<T, E>) -> Result<(), ValueError> {
+    *place = Some(value.map_err(Into::into)?);
+    Ok(())
+}
+
+fn text<'a>(value: &'a DeValue<'_>) -> Result<&'a str, String> {
+    value.as_str().ok_or_else(|| expected("text in quotes", value))
+}
+
+fn yes_no(value: &DeValue<'_>) -> Result<YesNo, String> {
+    let truth = value.as_bool().ok_or_else(|| expected("true or false", value))?;
+    Ok(if truth { YesNo::Yes } else { YesNo::No })
+}
+
+fn expected(what: &str, value: &DeValue<'_>) -> String {
+    let found = match value {
+        DeValue::String(_) => "text",
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    };
+    format!("{what} is expected here, not {found}")
+}
+
+fn address(value: &DeValue<'_>) -> Result<ListenAt, String> {
+    text(value)?.parse().map_err(|error: AddressError| error.to_string())
+}
+
+fn address_in_list(item: &Spanned<DeValue<'_>>) -> Result<ListenAt, ValueError> {
+    address(item.get_ref()).map_err(|what| ValueError { what, at: Some(item.span().start) })
+}
+
+fn one_of<T: ValueEnum>(value: &DeValue<'_>) -> Result<T, String> {
+    let word = text(value)?;
+    T::from_str(word, false).map_err(|_| {
+        let words: Vec<_> = T::value_variants().iter().map(word_of).collect();
+        let near = nearest(&word.to_lowercase(), words.iter().map(String::as_str));
+        let near = near.map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
+        format!("{} is none of {}{near}", SafeText::line(word), words.join(", "))
+    })
+}
+
+/// Relative paths would mean another file in each folder that the program is started in.
+fn path(text: &str, home: Option<&Path>) -> Result<PathBuf, String> {
+    let path = match (text.strip_prefix("~/"), home) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(text),
+    };
+    if path.is_absolute() { Ok(path) } else { Err("a path begins with / or with ~/".to_owned()) }
+}
 
 /// Settings of the file, and the line of each key.
 pub(crate) struct FileSettings {
@@ -17,7 +220,8 @@ pub(crate) struct FileSettings {
 }
 
 /// One error and its place. Lines and columns count from 1, columns in characters.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(PartialEq, Eq, PartialOrd, Ord, Debug, thiserror::Error)]
+#[error("line {line}, column {column}: {what}")]
 pub(crate) struct SettingError {
     line: usize,
     column: usize,
@@ -26,12 +230,6 @@ pub(crate) struct SettingError {
 
 /// Errors that are reported at once; after more, a file is rather no configuration at all.
 const ERRORS: usize = 10;
-
-impl fmt::Display for SettingError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}, column {}: {}", self.line, self.column, self.what)
-    }
-}
 
 /// Parses the text; `home` is what `~` stands for.
 pub(crate) fn parse(text: &str, home: Option<&Path>) -> Result<FileSettings, Vec<SettingError>> {
@@ -54,7 +252,7 @@ pub(crate) fn parse(text: &str, home: Option<&Path>) -> Result<FileSettings, Vec
     let entries = if errors.is_empty() { table.into_inner() } else { DeTable::new() };
     for (word, value) in entries {
         let at = word.span().start;
-        let key = match (keys::find(word.get_ref()), value.get_ref()) {
+        let key = match (find(word.get_ref()), value.get_ref()) {
             (Ok(key), _) => key,
             (Err(_), DeValue::Table(_)) => {
                 let what = "there are no tables here; keys stand at the top by themselves";

@@ -1,13 +1,13 @@
 //! Settings from four sources: command line, environment, configuration file and defaults, in this
 //! order of precedence.
 
-pub(crate) mod file;
-pub(crate) mod keys;
-mod show;
-pub(crate) mod values;
+mod file;
+mod values;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::app::error::{AppError, code};
 use crate::chat::AcceptPolicy;
@@ -16,8 +16,8 @@ use crate::peers::address::ListenAt;
 use crate::peers::name::Name;
 use crate::store::StoreError;
 use crate::store::safe_file::{self, Access};
-use file::FileSettings;
-pub(crate) use keys::{KEYS, Key};
+pub(crate) use file::KEYS;
+use file::{FileSettings, Key};
 pub(crate) use values::{ColourWhen, EditorMode, Layer, NotifyLevel, TimeFormat, Title, YesNo};
 
 /// Settings in force for this run.
@@ -29,17 +29,12 @@ pub(crate) struct Settings {
     pub(crate) listen: Vec<ListenAt>,
     /// Callers that a listener accepts unless it is told otherwise.
     pub(crate) callers: AcceptPolicy,
-    /// Whether output carries colour.
     pub(crate) colour: ColourWhen,
-    /// Format of the time before a message.
     pub(crate) time: TimeFormat,
-    /// Key bindings of the line editor.
     pub(crate) editor: EditorMode,
-    /// Messages that the user is notified of.
     pub(crate) notify: NotifyLevel,
     /// Whether the terminal's title follows the conversation.
     pub(crate) title: Title,
-    /// File that keeps typed lines.
     pub(crate) history: Option<PathBuf>,
 }
 
@@ -60,10 +55,8 @@ const VARIABLE: &str = "RSACHAT_CONFIG";
 const NO_FILE: &str = "none";
 
 impl SettingSources {
-    /// Reads every source. `given` is the file that the command line names.
-    ///
-    /// # Errors
-    /// A file that was named does not exist, or a file cannot be used: it is never half used.
+    /// Reads every source. `given` is the file that the command line names, which then has to
+    /// exist. A file that cannot be used is never half used.
     pub(crate) fn read(given: Option<&Path>, options: Layer) -> Result<Self, AppError> {
         let env = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let location = FileLocation::find(given, &env);
@@ -72,7 +65,6 @@ impl SettingSources {
         Ok(Self { options, environment, file, path: location.map(|location| location.path) })
     }
 
-    /// The settings in force.
     pub(crate) fn resolve(&self) -> Settings {
         let file = self.file.as_ref().map(|file| file.layer.clone()).unwrap_or_default();
         let layer = self.options.clone().or(self.environment.clone()).or(file);
@@ -91,14 +83,6 @@ impl SettingSources {
 }
 
 impl Settings {
-    /// The settings in force without options on the command line.
-    ///
-    /// # Errors
-    /// As [`SettingSources::read`].
-    pub(crate) fn read(given: Option<&Path>) -> Result<Self, AppError> {
-        Ok(SettingSources::read(given, Layer::default())?.resolve())
-    }
-
     /// The user's own name: the one that was set, else the login name, else a neutral one.
     pub(crate) fn own_name(&self) -> Name {
         self.name.clone().unwrap_or_else(|| {
@@ -111,14 +95,8 @@ impl Settings {
 /// Path of the configuration file.
 struct FileLocation {
     path: PathBuf,
-    presence: Presence,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Presence {
     /// The user named the file, so it has to exist.
-    Required,
-    Optional,
+    is_required: bool,
 }
 
 impl FileLocation {
@@ -126,19 +104,19 @@ impl FileLocation {
     /// in `~/.config` (XDG Base Directory Specification: relative paths there count as unset).
     fn find(given: Option<&Path>, env: Env<'_>) -> Option<Self> {
         if let Some(path) = given.map(Path::to_owned).or_else(|| env(VARIABLE).map(PathBuf::from)) {
-            return (path != Path::new(NO_FILE)).then_some(Self { path, presence: Presence::Required });
+            return (path != Path::new(NO_FILE)).then_some(Self { path, is_required: true });
         }
         let absolute = |name| env(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let folder =
             absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")))?;
-        Some(Self { path: folder.join("rsachat/config.toml"), presence: Presence::Optional })
+        Some(Self { path: folder.join("rsachat/config.toml"), is_required: false })
     }
 
     fn read(&self, env: Env<'_>) -> Result<Option<FileSettings>, AppError> {
         let shown = self.path.display();
         let text = match safe_file::read_text(&self.path, CONFIG_BYTES, Access::Settings) {
             Ok(Some(text)) => text,
-            Ok(None) if self.presence == Presence::Optional => return Ok(None),
+            Ok(None) if !self.is_required => return Ok(None),
             Ok(None) => {
                 return Err(AppError::new(code::USAGE, format!("there is no file {shown}"))
                     .hint(format!("--config {NO_FILE} reads no file")));
@@ -155,5 +133,50 @@ impl FileLocation {
             AppError::new(code::USAGE, rows.join("\nrsachat: error: "))
                 .hint("rsachat man describes every key")
         })
+    }
+}
+
+impl SettingSources {
+    /// One sentence on the configuration file.
+    pub(crate) fn describe_file(&self) -> String {
+        match (&self.path, &self.file) {
+            (None, _) => "no configuration file is read".to_owned(),
+            (Some(path), None) => format!("there is no {}; nothing is set", path.display()),
+            (Some(path), Some(file)) => {
+                let keys = match file.lines.len() {
+                    1 => "1 key is".to_owned(),
+                    count => format!("{count} keys are"),
+                };
+                format!("{} is right; {keys} set", path.display())
+            }
+        }
+    }
+
+    /// Every key in aligned rows, with the source of its value.
+    pub(crate) fn rows(&self) -> Vec<String> {
+        let rows = KEYS.each_ref().map(|key| self.row(key));
+        let cells = rows.iter().map(|(row, _)| row.width()).max().unwrap_or_default();
+        let aligned = rows.iter().map(|(row, origin)| {
+            let blanks = " ".repeat(cells - row.width());
+            format!("{row}{blanks}  # {origin}")
+        });
+        std::iter::once(format!("# {}", self.describe_file())).chain(aligned).collect()
+    }
+
+    /// A key as it would stand in the file, and the source of its value.
+    fn row(&self, key: &Key) -> (String, String) {
+        let file = self.file.as_ref();
+        let line = file.and_then(|file| file.lines.get(key.name)).copied().unwrap_or_default();
+        let sources = [
+            (Some(&self.options), "command line".to_owned()),
+            (Some(&self.environment), "environment".to_owned()),
+            (file.map(|file| &file.layer), format!("file, line {line}")),
+        ];
+        for (layer, origin) in sources {
+            if let Some(value) = layer.and_then(key.value) {
+                return (format!("{} = {value}", key.name), origin);
+            }
+        }
+        (format!("# {}", key.example), format!("not set: {}", key.default))
     }
 }

@@ -68,8 +68,7 @@ fn of_command(notice: &Notice, severity: Severity) -> Option<Event> {
         Notice::Warning(warning) => {
             let kind = warning.kind();
             let (message, hint) = in_terms_of_options(warning);
-            // Neither a name that is not believed nor one block that cannot be opened ends
-            // anything.
+            // A name that is not believed ends nothing, nor does a block that cannot be opened.
             let passes = matches!(warning, Warning::Impostor { .. } | Warning::NotDecrypted { .. });
             Some(if passes || severity == Severity::Passes {
                 Event::Warning { kind, message }
@@ -112,7 +111,6 @@ pub(crate) fn sent(sent: &SentMessage) -> Event {
     Event::Sent { to: sent.to.clone(), number: sent.number, text }
 }
 
-/// State of the prompt.
 pub(crate) fn state(view: &PromptView) -> StateEvent {
     let (to, trust) = view.addressed.clone().map(|(to, trust_level)| (to, trust_level.word())).unzip();
     StateEvent { name: view.own_name.clone(), to, trust, waiting: view.waiting, unread: view.unread }

@@ -2,11 +2,14 @@
 //! in words for people who read standard error.
 
 pub(crate) mod from_notice;
-pub(crate) mod json;
 
 use std::fmt;
+use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Serializer;
+use serde_json::ser::Formatter;
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 
 use crate::app::os::{eprint, moment, unix_ms};
 
@@ -14,9 +17,7 @@ use crate::app::os::{eprint, moment, unix_ms};
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(untagged, expecting = "an id is a text or a whole number")]
 pub(crate) enum Id {
-    /// A text.
     Text(String),
-    /// A whole number.
     Number(i64),
 }
 
@@ -24,11 +25,12 @@ pub(crate) enum Id {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum Event {
-    /// We listen.
-    Listening { address: String },
-    /// A dial begins.
-    Connecting { address: String },
-    /// A connection is established.
+    Listening {
+        address: String,
+    },
+    Connecting {
+        address: String,
+    },
     Connected {
         name: String,
         /// `None` on the raw wire, which proves no key.
@@ -38,33 +40,67 @@ pub(crate) enum Event {
         wire: &'static str,
     },
     /// A peer closed in order.
-    Left { name: String },
-    /// A message of a peer.
+    Left {
+        name: String,
+    },
     Message(MessageEvent),
     /// A message of ours is on its way to a peer.
-    Sent { to: String, number: u64, text: String },
+    Sent {
+        to: String,
+        number: u64,
+        text: String,
+    },
     /// A peer has acknowledged our messages up to this number.
-    Received { to: String, upto: u64 },
+    Received {
+        to: String,
+        upto: u64,
+    },
     /// An answer of the prompt, in rows.
-    Answer { rows: Vec<String> },
+    Answer {
+        rows: Vec<String>,
+    },
     /// An answer of the prompt, in columns.
-    Table { columns: Vec<String>, rows: Vec<Vec<String>> },
+    Table {
+        columns: Vec<String>,
+        rows: Vec<Vec<String>>,
+    },
     /// Earlier messages, oldest first.
-    Past { earlier: usize, messages: Vec<PastMessage> },
+    Past {
+        earlier: usize,
+        messages: Vec<PastMessage>,
+    },
     /// A safety number, in its groups.
-    Safety { name: String, number: Vec<String>, fingerprint: String },
+    Safety {
+        name: String,
+        number: Vec<String>,
+        fingerprint: String,
+    },
     /// State of the prompt, whenever it changes.
     State(StateEvent),
     /// A command with an id was accepted, or not.
-    Reply { ok: bool },
+    Reply {
+        ok: bool,
+    },
     /// Progress of a pipe, in bytes.
-    Progress { sent: u64, stored: u64, received: u64 },
-    /// Information, in words.
-    Notice { message: String },
+    Progress {
+        sent: u64,
+        stored: u64,
+        received: u64,
+    },
+    Notice {
+        message: String,
+    },
     /// An error after which the program goes on.
-    Warning { kind: &'static str, message: String },
+    Warning {
+        kind: &'static str,
+        message: String,
+    },
     /// The error that ends the program.
-    Error { kind: &'static str, message: String, hint: Option<String> },
+    Error {
+        kind: &'static str,
+        message: String,
+        hint: Option<String>,
+    },
     /// The last event of every run.
     Done(Done),
 }
@@ -93,12 +129,10 @@ pub(crate) struct PastMessage {
     pub(crate) message: MessageEvent,
 }
 
-/// State of the prompt.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub(crate) struct StateEvent {
     /// The user's own name.
     pub(crate) name: String,
-    /// The addressed peer.
     pub(crate) to: Option<String>,
     /// Word for the trust in its key.
     pub(crate) trust: Option<&'static str>,
@@ -111,7 +145,6 @@ pub(crate) struct StateEvent {
 /// End of a run. Counts that do not belong to the command are left out.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 pub(crate) struct Done {
-    /// The exit code.
     pub(crate) code: u8,
     /// Messages: of `send` those read, of `recv` those acknowledged.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -133,7 +166,6 @@ pub(crate) struct Done {
     pub(crate) received: Option<u64>,
 }
 
-/// JSON object of an event.
 #[derive(Debug, Serialize)]
 struct Envelope<'a> {
     /// RFC 3339 in UTC, with milliseconds.
@@ -150,31 +182,20 @@ struct Envelope<'a> {
 pub(crate) enum OutputFormat {
     /// One JSON object a line.
     Json,
-    /// Words for people.
-    Words(Detail),
-}
-
-/// Amount of information in words.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Detail {
-    /// Errors, warnings and addresses.
-    Needed,
-    /// Everything.
-    Everything,
+    /// Words for people: errors, warnings and addresses.
+    Words,
+    /// Words for people: everything.
+    VerboseWords,
 }
 
 impl Event {
     /// The JSON object, with its newline. `id` is that of the command that caused the event.
     pub(crate) fn to_json(&self, unix_ms: u64, id: Option<&Id>) -> String {
-        json::line(&Envelope { time: moment(unix_ms), id, event: self })
+        json_line(&Envelope { time: moment(unix_ms), id, event: self })
     }
 
-    fn to_words(&self, detail: Detail) -> String {
-        let is_needed = matches!(self, Self::Listening { .. } | Self::Warning { .. } | Self::Error { .. });
-        if !is_needed && detail == Detail::Needed {
-            return String::new();
-        }
-        self.to_string().lines().flat_map(|line| ["rsachat: ", line, "\n"]).collect()
+    fn is_needed(&self) -> bool {
+        matches!(self, Self::Listening { .. } | Self::Warning { .. } | Self::Error { .. })
     }
 }
 
@@ -195,18 +216,8 @@ impl fmt::Display for Event {
             Self::Warning { message, .. } => write!(f, "warning: {message}"),
             Self::Error { message, hint: None, .. } => write!(f, "error: {message}"),
             Self::Error { message, hint: Some(hint), .. } => write!(f, "error: {message}\nhint: {hint}"),
-            // These have no words.
-            Self::Message(_)
-            | Self::Progress { .. }
-            | Self::Sent { .. }
-            | Self::Received { .. }
-            | Self::Answer { .. }
-            | Self::Table { .. }
-            | Self::Past { .. }
-            | Self::Safety { .. }
-            | Self::State(_)
-            | Self::Reply { .. }
-            | Self::Done(_) => Ok(()),
+            // The others have no words.
+            _ => Ok(()),
         }
     }
 }
@@ -215,7 +226,56 @@ impl fmt::Display for Event {
 pub(crate) fn emit(event: &Event, format: OutputFormat) {
     let text = match format {
         OutputFormat::Json => event.to_json(unix_ms(), None),
-        OutputFormat::Words(detail) => event.to_words(detail),
+        OutputFormat::Words if !event.is_needed() => return,
+        _ => event.to_string().lines().flat_map(|line| ["rsachat: ", line, "\n"]).collect(),
     };
     eprint(&text);
+}
+
+/// Serializes an object as one line, with its newline.
+fn json_line(object: &impl Serialize) -> String {
+    let mut bytes = Vec::new();
+    // Writing to memory does not fail, and every key of our objects is text.
+    let _ = object.serialize(&mut Serializer::with_formatter(&mut bytes, VisibleFormatter));
+    bytes.push(b'\n');
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// Compact formatter that escapes what is not visible.
+struct VisibleFormatter;
+
+impl Formatter for VisibleFormatter {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some((at, hidden)) = rest.char_indices().find(|(_, c)| is_hidden(*c)) {
+            let (seen, after) = rest.split_at(at);
+            out.write_all(seen.as_bytes())?;
+            for unit in hidden.encode_utf16(&mut [0; 2]) {
+                write!(out, "\\u{unit:04x}")?;
+            }
+            rest = after.get(hidden.len_utf8()..).unwrap_or_default();
+        }
+        out.write_all(rest.as_bytes())
+    }
+}
+
+fn is_hidden(c: char) -> bool {
+    use GeneralCategory::{Control, Format, LineSeparator, ParagraphSeparator, PrivateUse, Unassigned};
+    let category = c.general_category();
+    matches!(category, Control | Format | LineSeparator | ParagraphSeparator | PrivateUse | Unassigned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_is_written_and_everything_is_given_back() {
+        let text = "안녕 👋🏽\u{9b}2J\u{7f}\u{202e}\u{e0041}\u{2028}\r\n\u{1b}\"\\e\u{301}\u{200d}";
+        let line = json_line(&[text]);
+        assert_eq!(serde_json::from_str::<[String; 1]>(&line).unwrap(), [text]);
+        let body = line.strip_suffix('\n').unwrap();
+        assert!(!body.chars().any(is_hidden), "{body}");
+        assert!(body.contains("안녕 👋🏽\\u009b2J\\u007f\\u202e\\udb40\\udc41"), "{body}");
+    }
 }

@@ -15,7 +15,7 @@ use crate::app::os::of_family;
 use crate::chat::Input;
 use crate::ids::ConnId;
 use crate::net::NetEvent;
-use crate::net::signals::Signals;
+use crate::net::process::Signals;
 use crate::script::FaultInjection;
 
 /// Most rounds of delivery after one step: two actors that answer each other for ever are a fault.

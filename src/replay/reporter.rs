@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use crate::app::error::AppError;
-use crate::app::os::{eprint_line, eprint_text, print_line, stderr_is_terminal, stdout_is_terminal};
+use crate::app::os::{eprint, eprint_line, print_line, stderr_is_terminal, stdout_is_terminal};
 use crate::script::matcher::{ShownKind, ShownRow};
 use crate::script::{Diagnostic, Line, Script, SourceFile};
 

@@ -1,28 +1,33 @@
-//! `rsachat doctor`: diagnosis of why a connection would not work.
+//! `rsachat doctor`: diagnosis of why a connection would not work, and the checks of this machine.
 //!
 //! It changes neither the book nor a key, and no conversation is established.
 
-mod local;
-mod probe;
 mod remote;
 mod report;
 
-use clap::{Args, ValueHint};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
+use std::path::Path;
 
-use crate::app::error::{AppError, code};
-use crate::app::keyring;
+use clap::{Args, ValueHint};
+use rustix::fs::{Access, access};
+
+use super::args::{self, GlobalArgs};
+use crate::app::error::{AppError, code, describe};
+use crate::app::keyring::{self, StoredKey};
+use crate::app::os::bind;
+use crate::chat::KeyFor;
 use crate::chat::display::version_and_suite;
-use crate::cli::args::GlobalArgs;
 use crate::config::{Layer, SettingSources, Settings};
-use crate::crypto::Fingerprint;
+use crate::crypto::{Fingerprint, Identity};
 use crate::limits::PORT_DEFAULT;
 use crate::net::Net;
 use crate::peers::address::{Family, ListenAt, Target};
-use crate::store::Home;
-use remote::RemoteCheck;
+use crate::peers::book::{Book, Trust};
+use crate::store::{Home, book_file, key_file};
+use remote::{ProbeOutcome, RemoteCheck, probe};
 use report::{DoctorReport, Finding};
 
-/// `rsachat doctor …`
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Looks at settings, home, key, peers, clock and the port to listen on; with ADDR also at the name, the address, who \
@@ -51,7 +56,6 @@ pub(crate) struct DoctorArgs {
     v6: bool,
 }
 
-/// Runs all checks and returns the exit code.
 pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result<u8, AppError> {
     let usage = |error: String| AppError::new(code::USAGE, error);
     let target = task.address.as_deref().map(str::parse::<Target>).transpose();
@@ -60,28 +64,24 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
     let pin = pin.map_err(|error| usage(format!("--pin: {error}")))?;
     let listen: Result<Vec<ListenAt>, _> = task.listen.iter().map(|at| at.parse()).collect();
     let listen = listen.map_err(|error| usage(format!("--listen: {error}")))?;
-    let family = match (task.v4, task.v6) {
-        (true, _) => Family::V4,
-        (_, true) => Family::V6,
-        _ => Family::Any,
-    };
+    let family = args::family(task.v4, task.v6);
 
     let mut report = DoctorReport::default();
     let version = format!("rsachat {}, protocol {}", env!("CARGO_PKG_VERSION"), version_and_suite());
     report.add(&Finding::ok("program", version))?;
     let config = settings(common, &mut report)?;
-    report.add(&local::check_home(home))?;
+    report.add(&check_home(home))?;
     let (mut own, mut book) = (None, None);
     // In a folder that is refused nothing is read, and each file would only repeat why.
     if home.check().is_ok() {
         let found = keyring::unlock(home, common.passphrase_source().as_ref()).map(|(own, _)| own);
-        report.add(&local::check_key(home, &found))?;
+        report.add(&check_key(home, &found))?;
         own = found.ok().flatten().and_then(|own| own.identity());
-        let (read, finding) = local::check_book(home);
+        let (read, finding) = check_book(home);
         report.add(&finding)?;
         book = read;
     }
-    report.add(&local::check_clock(jiff::Timestamp::now()))?;
+    report.add(&check_clock(jiff::Timestamp::now()))?;
 
     let (own, name) = (own.as_deref(), config.own_name().to_string());
     let mut net = Net::new()?;
@@ -92,7 +92,7 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
         listen.push(ListenAt { host: None, port: PORT_DEFAULT });
     }
     for at in &listen {
-        let finding = local::check_port(&mut net, at, own, &name)?;
+        let finding = check_port(&mut net, at, own, &name)?;
         report.add(&if needed { finding } else { finding.without_problem() })?;
     }
     if let Some(target) = &target {
@@ -112,6 +112,151 @@ fn settings(common: &GlobalArgs, report: &mut DoctorReport) -> Result<Settings, 
         Err(error) => {
             report.add(&Finding::from_error("settings", &error))?;
             Ok(SettingSources::default().resolve())
+        }
+    }
+}
+
+/// Range of a believable clock: this program was built after the first, and 2100 is not believed.
+const CLOCK_FIRST_S: i64 = 1_767_225_600;
+const CLOCK_LAST_S: i64 = 4_102_444_800;
+
+pub(crate) fn check_home(home: &Home) -> Finding {
+    let path = home.path();
+    let shown = path.display();
+    if let Err(error) = home.check() {
+        return Finding::problem(code::MACHINE, "home", error.to_string());
+    }
+    // A home that does not exist is made in the first folder above it that does.
+    let folder = path.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    if let Err(error) = access(folder, Access::WRITE_OK | Access::EXEC_OK) {
+        let why = describe(&error.into());
+        return Finding::problem(
+            code::MACHINE,
+            "home",
+            format!("cannot write in {}: {why}", folder.display()),
+        )
+        .hint("name another folder with --home DIR");
+    }
+    if path.exists() {
+        Finding::ok("home", format!("{shown}, yours alone"))
+    } else {
+        Finding::ok("home", format!("{shown} is not there yet; it is made with your first key"))
+    }
+}
+
+pub(crate) fn check_key(home: &Home, own: &Result<Option<StoredKey>, AppError>) -> Finding {
+    let path = key_file::path(home, KeyFor::Identity);
+    match own {
+        Ok(Some(own)) => {
+            let public = own.public();
+            let text = format!("{} bits, {}, in {}", public.bits(), public.fingerprint(), path.display());
+            Finding::ok("key", text)
+        }
+        Ok(None) => Finding::warning("key", format!("there is none in {}", path.display()))
+            .hint("the first :listen or :connect makes one, and so does rsachat key new"),
+        Err(error) => Finding::from_error("key", error),
+    }
+}
+
+/// The peer book with its finding; without a book no key can be judged.
+pub(crate) fn check_book(home: &Home) -> (Option<Book>, Finding) {
+    match book_file::read(home) {
+        Ok(book) => {
+            let count = |trust| book.peers().filter(|peer| peer.trust == trust).count();
+            let (verified, blocked) = (count(Trust::Verified), count(Trust::Blocked));
+            let all = book.peers().count();
+            let text = format!("{all} known, {verified} of them verified, {blocked} blocked");
+            (Some(book), Finding::ok("peers", text))
+        }
+        Err(error) => {
+            let finding = Finding::problem(code::MACHINE, "peers", error.to_string());
+            (None, finding.hint("until then nobody is accepted"))
+        }
+    }
+}
+
+pub(crate) fn check_clock(now: jiff::Timestamp) -> Finding {
+    let shown =
+        now.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string();
+    if (CLOCK_FIRST_S..CLOCK_LAST_S).contains(&now.as_second()) {
+        return Finding::ok("clock", shown);
+    }
+    Finding::warning("clock", format!("{shown} cannot be right"))
+        .hint("connections do not depend on it, but the times beside messages do; set it, for example with timedatectl")
+}
+
+/// Whether a port is free to listen on, or which program has it.
+pub(crate) fn check_port(
+    net: &mut Net,
+    at: &ListenAt,
+    own: Option<&Identity>,
+    name: &str,
+) -> io::Result<Finding> {
+    let error = match bind(net, at, Family::Any) {
+        Ok((listener, bound)) => {
+            net.unlisten(listener);
+            return Ok(Finding::ok("port", format!("{bound} is free to listen on")));
+        }
+        Err(error) => error,
+    };
+    if error.kind() == io::ErrorKind::AddrInUse
+        && let Some(own) = own
+        && let Some(finding) = check_holder(net, at, own, name)?
+    {
+        return Ok(finding);
+    }
+    let finding =
+        Finding::problem(code::MACHINE, "port", format!("cannot listen on {at}: {}", describe(&error)));
+    Ok(match error.kind() {
+        io::ErrorKind::AddrInUse => finding.hint(format!(
+            "end the program that has it (ss -ltnp sport = :{} names it), or choose another port",
+            at.port
+        )),
+        io::ErrorKind::PermissionDenied => {
+            finding.hint("ports below 1024 are the system's; choose a higher one")
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            finding.hint("this machine does not have that address (ip address lists those it has)")
+        }
+        _ => finding,
+    })
+}
+
+/// The finding for a port that is taken by an rsachat.
+fn check_holder(net: &mut Net, at: &ListenAt, own: &Identity, name: &str) -> io::Result<Option<Finding>> {
+    let addr = match &at.host {
+        None => Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), at.port)),
+        Some(host) => (host.as_str(), at.port).to_socket_addrs()?.next(),
+    };
+    let Some(addr) = addr else { return Ok(None) };
+    let result = probe(net, addr, own, name, &|_| false)?;
+    let ProbeOutcome::KeyRejected = result.outcome else { return Ok(None) };
+    Ok(result.peer_key.map(|key| {
+        if key == *own.public() {
+            Finding::ok("port", format!("{at} is taken, by an rsachat of yours with this key"))
+        } else {
+            let text = format!("{at} is taken, by an rsachat with the key {}", key.fingerprint());
+            Finding::problem(code::MACHINE, "port", text).hint("choose another port")
+        }
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::report::FindingStatus;
+    use super::*;
+
+    #[test]
+    fn a_clock_that_stands_at_its_first_day_is_told_from_one_that_goes_right() {
+        for (second, right) in [
+            (0, false),
+            (CLOCK_FIRST_S - 1, false),
+            (CLOCK_FIRST_S, true),
+            (CLOCK_LAST_S - 1, true),
+            (CLOCK_LAST_S, false),
+        ] {
+            let finding = check_clock(jiff::Timestamp::from_second(second).unwrap());
+            assert_eq!((finding.status == FindingStatus::Ok), right, "{finding:?}");
         }
     }
 }

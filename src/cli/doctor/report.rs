@@ -6,7 +6,6 @@ use std::io::{self, IsTerminal as _};
 use crate::app::error::AppError;
 use crate::app::os::print_line;
 
-/// Severity of a finding.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum FindingStatus {
     Ok,
@@ -16,10 +15,9 @@ pub(crate) enum FindingStatus {
     Problem(u8),
 }
 
-/// Result of one check.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Finding {
-    status: FindingStatus,
+    pub(crate) status: FindingStatus,
     subject: &'static str,
     text: String,
     hints: Vec<String>,
@@ -51,11 +49,8 @@ impl Finding {
     }
 
     pub(crate) fn from_error(subject: &'static str, error: &AppError) -> Self {
-        let finding = Self::problem(error.code, subject, error.message.clone());
-        match &error.hint {
-            Some(hint) => finding.hint(hint),
-            None => finding,
-        }
+        let hints = error.hint.clone().into_iter().collect();
+        Self { hints, ..Self::problem(error.code, subject, &error.message) }
     }
 
     /// Adds a hint: what to do about it, or what to know of it.
@@ -70,11 +65,6 @@ impl Finding {
             self.status = FindingStatus::Warning;
         }
         self
-    }
-
-    #[cfg(test)]
-    pub(crate) fn is_ok(&self) -> bool {
-        self.status == FindingStatus::Ok
     }
 
     /// The rows, wrapped if the output has a width; words stay whole, fingerprints among them.

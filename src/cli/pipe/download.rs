@@ -9,8 +9,7 @@ use std::os::fd::AsFd as _;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::counters::Counters;
-use super::progress::ClearOnOutput;
+use super::progress::{ClearOnOutput, Counters};
 use crate::limits::PIPE_FRAME_BYTES;
 use crate::session::pipe::{RecvEvent, RecvHalf};
 use crate::wire::LENGTH_BYTES;
@@ -56,7 +55,7 @@ impl Download {
             }
             if let Err(error) = self.write(arrived, &ranges, counters, &report) {
                 report(DownloadEvent::OutputFailed(error));
-                break self.discard(&mut buffer);
+                break self.discard();
             }
             ranges.clear();
             let mut over = false;
@@ -69,7 +68,7 @@ impl Download {
                 report(DownloadEvent::RecvEvent(event));
             }
             if over {
-                break self.discard(&mut buffer);
+                break self.discard();
             }
             start += used;
             if start == end {
@@ -112,17 +111,9 @@ impl Download {
         Ok(())
     }
 
-    /// Reads and drops until the socket ends: a peer that is waiting to be read would never read
-    /// us.
-    fn discard(&mut self, buffer: &mut [u8]) -> Option<io::Error> {
-        loop {
-            match self.stream.read(buffer) {
-                Ok(0) => return None,
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Some(error),
-            }
-        }
+    /// Reads and drops until the socket ends: a peer that waits to be read would never read us.
+    fn discard(&mut self) -> Option<io::Error> {
+        io::copy(&mut self.stream, &mut io::sink()).err()
     }
 }
 

@@ -1,13 +1,10 @@
 //! `rsachat pipe`: standard input here is standard output there, and the other way round, byte for
 //! byte. It ends well only when each side has confirmed what the other sent as written.
 
-pub(crate) mod counters;
-pub(crate) mod download;
-pub(crate) mod outcome;
-pub(crate) mod progress;
-pub(crate) mod relay;
-pub(crate) mod sender;
-pub(crate) mod upload;
+mod download;
+mod progress;
+mod relay;
+mod upload;
 
 use clap::{ArgGroup, Args};
 
@@ -23,11 +20,9 @@ use crate::net::process::Signals;
 use crate::net::worker::Priority;
 use crate::store::book_file;
 use crate::wire::Purpose;
-use counters::StreamSource;
-use progress::{Progress, ProgressWhen};
+use progress::{Progress, ProgressWhen, StreamSource};
 use relay::Relay;
 
-/// `rsachat pipe …`
 #[derive(Args, Debug)]
 #[command(group = ArgGroup::new("way").required(true), after_help = "\
 Standard input here is standard output there, and the other way round, byte for byte. Each side ends with 0 only when \
@@ -55,7 +50,6 @@ pub(crate) struct PipeArgs {
     output: OutputArgs,
 }
 
-/// Runs a pipe to its end and returns the exit code.
 pub(crate) fn run(context: &Context<'_>, args: &PipeArgs) -> Result<u8, AppError> {
     args::warm_up_rng();
     let format = args.output.format();

@@ -1,5 +1,5 @@
-//! Established pipe until its end: threads for upload, download and control records, and the loop
-//! that takes their events, keeps the deadlines and closes in order.
+//! Established pipe until its end: threads for upload, download and control records, the loop that
+//! takes their events, keeps the deadlines and closes in order, and the outcome.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -12,12 +12,13 @@ use std::time::{Duration, Instant};
 
 use mio::Waker;
 
-use super::counters::{ByteCounts, Counters, StreamSource};
 use super::download::{Download, DownloadEvent};
-use super::outcome::PipeOutcome;
-use super::progress::Progress;
-use super::sender::{Control, FrameSender};
-use super::upload::{self, UploadEnd};
+use super::progress::{ByteCounts, Counters, Progress, StreamSource};
+use super::upload::{self, Control, FrameSender, UploadEnd};
+use crate::app::error::{code, describe};
+use crate::chat::display::{loss_cause, output_failure};
+use crate::cli::args::output_bye;
+use crate::events::Event;
 use crate::limits::{CONFIRM_EVERY_MS, SHUTDOWN_GRACE_MS};
 use crate::net::Net;
 use crate::net::lines::BlockingReader;
@@ -27,7 +28,6 @@ use crate::session::pipe::{Keepalive, KeepaliveAction, Pipe, RecvEvent};
 use crate::time::MonoMs;
 use crate::wire::ByeReason;
 
-/// Event of a thread.
 enum RelayEvent {
     Upload(UploadEnd),
     Download(DownloadEvent),
@@ -76,7 +76,11 @@ impl Relay {
         let (up_sender, up_counters, up_report) =
             (Arc::clone(&sender), Arc::clone(&counters), report.clone());
         thread::Builder::new().name("up".into()).spawn(move || {
-            let end = match open_input(source) {
+            let input = match source {
+                StreamSource::Stdin => duplicate(io::stdin()),
+                StreamSource::Empty => File::open("/dev/null"),
+            };
+            let end = match input {
                 Ok(input) => upload::run(BlockingReader(input), &up_sender, &up_counters),
                 Err(error) => UploadEnd::InputFailed(error),
             };
@@ -179,7 +183,7 @@ impl Relay {
                 self.peer_stream_ended = true;
                 self.confirm_at = None;
                 self.sender.queue(Control::Stored(total));
-                if self.counters.total().is_none() {
+                if self.counters.total.get().is_none() {
                     self.progress.peer_ended();
                 }
             }
@@ -198,7 +202,7 @@ impl Relay {
 
     /// Everything of ours is confirmed, and everything of the peer's is written and was confirmed.
     fn is_complete(&self) -> bool {
-        self.peer_stream_ended && self.stored.is_some() && self.counters.total() == self.stored
+        self.peer_stream_ended && self.stored.is_some() && self.counters.total.get() == self.stored.as_ref()
     }
 
     /// Does what is due and returns the next deadline; the error is the end of the pipe.
@@ -254,14 +258,89 @@ impl Relay {
     }
 }
 
-fn open_input(source: StreamSource) -> io::Result<File> {
-    match source {
-        StreamSource::Stdin => duplicate(io::stdin()),
-        StreamSource::Empty => File::open("/dev/null"),
-    }
-}
-
 /// The same file under a descriptor of our own, without a buffer in between.
 fn duplicate(standard: impl AsFd) -> io::Result<File> {
     standard.as_fd().try_clone_to_owned().map(File::from)
+}
+
+#[derive(Debug)]
+pub(crate) enum PipeOutcome {
+    /// Everything of both sides is written and confirmed.
+    Complete,
+    InputFailed(io::Error),
+    OutputFailed(io::Error),
+    ConnectionLost(Option<io::Error>),
+    /// The session was closed before everything was confirmed.
+    Closed(CloseReason),
+    /// A signal, by its number.
+    Signal(u8),
+}
+
+impl PipeOutcome {
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Complete => 0,
+            Self::InputFailed(_) => code::MACHINE,
+            Self::OutputFailed(error) if is_broken_pipe(error) => code::READER_GONE,
+            Self::OutputFailed(_)
+            | Self::Closed(CloseReason::Bye(
+                ByeReason::OutputGone
+                | ByeReason::OutputFull
+                | ByeReason::OutputFailed
+                | ByeReason::InputFailed,
+            )) => code::FAILED,
+            Self::ConnectionLost(_) | Self::Closed(_) => code::LOST,
+            Self::Signal(number) => number.saturating_add(128),
+        }
+    }
+
+    /// Reason for the peer; `None` when the connection cannot carry it any more.
+    pub(crate) fn bye(&self) -> Option<ByeReason> {
+        match self {
+            // After the peer's own `Bye`, ours lets it see the end of the stream at once.
+            Self::Complete | Self::Signal(_) | Self::Closed(CloseReason::Bye(_)) => Some(ByeReason::Leaving),
+            Self::InputFailed(_) => Some(ByeReason::InputFailed),
+            Self::OutputFailed(error) => Some(output_bye(error)),
+            Self::ConnectionLost(_) | Self::Closed(_) => None,
+        }
+    }
+
+    /// Error event; `None` when all went well, or when the reader of our output wanted no more.
+    pub(crate) fn event(&self, name: &str, counts: ByteCounts) -> Option<Event> {
+        let (kind, what) = match self {
+            Self::Complete => return None,
+            Self::OutputFailed(error) if is_broken_pipe(error) => return None,
+            Self::InputFailed(error) => ("input", format!("cannot read the input: {}", describe(error))),
+            Self::OutputFailed(error) => ("output", format!("cannot write the output: {}", describe(error))),
+            Self::ConnectionLost(error) => {
+                let why = error.as_ref().map_or_else(String::new, |error| format!(" ({})", describe(error)));
+                ("lost", format!("the connection with {name} was cut{why}"))
+            }
+            Self::Closed(reason) => closed(name, reason),
+            Self::Signal(number) => ("signal", format!("ended by signal {number}")),
+        };
+        let ByteCounts { sent, stored, received } = counts;
+        let message =
+            format!("{what}; {sent} bytes sent, {stored} of them confirmed by {name}, {received} received");
+        Some(Event::Error { kind, message, hint: None })
+    }
+}
+
+/// Kind and sentence of the event of a closed session.
+fn closed(name: &str, reason: &CloseReason) -> (&'static str, String) {
+    if let Some(failure) = output_failure(reason) {
+        return ("peer_output", format!("{name} could not write: {failure}"));
+    }
+    match reason {
+        CloseReason::Bye(ByeReason::InputFailed) => {
+            ("peer_input", format!("{name} could not read its input to the end"))
+        }
+        CloseReason::Bye(_) => ("left", format!("{name} left before everything was confirmed")),
+        CloseReason::NonceExhausted => ("lost", "more was sent than one key may seal".to_owned()),
+        lost => ("lost", format!("lost {name}: {}", loss_cause(lost))),
+    }
+}
+
+fn is_broken_pipe(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
 }

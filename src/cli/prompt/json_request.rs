@@ -11,11 +11,11 @@ use crate::text::safe::SafeText;
 /// Text to send, or command to carry out.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Request {
-    /// Text for the addressed peer.
-    Say { text: String },
-    /// Text for a peer by its name.
-    SayTo { to: String, text: String },
-    /// Command of the prompt.
+    /// Text for a peer by its name, or for the addressed one.
+    Say {
+        to: Option<String>,
+        text: String,
+    },
     Do(Command),
 }
 
@@ -32,18 +32,16 @@ struct Object {
     arguments: Option<Vec<String>>,
 }
 
-/// The id of an object alone.
 #[derive(Deserialize)]
 struct Identified {
     id: Option<Id>,
 }
 
 impl Request {
-    /// Input of the chat.
     pub(crate) fn input(&self) -> Input<'_> {
         match self {
-            Self::Say { text } => Input::Text(text),
-            Self::SayTo { to, text } => Input::TextTo { name: to, text },
+            Self::Say { to: None, text } => Input::Text(text),
+            Self::Say { to: Some(name), text } => Input::TextTo { name, text },
             Self::Do(command) => Input::Command(command.clone()),
         }
     }
@@ -58,10 +56,7 @@ pub(crate) fn read(line: &[u8]) -> (Option<Id>, Result<Request, String>) {
 fn request(line: &[u8]) -> Result<Request, String> {
     let object: Object = serde_json::from_slice(line).map_err(|error| not_understood(&error))?;
     match object {
-        Object { say: Some(text), to: None, command: None, arguments: None, .. } => Ok(Request::Say { text }),
-        Object { say: Some(text), to: Some(to), command: None, arguments: None, .. } => {
-            Ok(Request::SayTo { to, text })
-        }
+        Object { say: Some(text), to, command: None, arguments: None, .. } => Ok(Request::Say { to, text }),
         Object { say: None, to: None, command: Some(name), arguments, .. } => {
             let command = command::command_of(&name, &arguments.unwrap_or_default());
             command.map(Request::Do).map_err(|mistake| mistake.to_string())

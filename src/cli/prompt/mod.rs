@@ -1,10 +1,14 @@
 //! Interactive prompt: lines of a person, of a pipe, or requests of a program in; notices out.
 
-pub(crate) mod args;
-pub(crate) mod json_request;
-pub(crate) mod line_history;
+mod json_request;
 
+use std::fs::{DirBuilder, File};
 use std::io::{self, IsTerminal as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueHint};
+use rustix::fs::OFlags;
 
 use super::args::Context;
 use crate::app::error::{AppError, SIGPIPE, code, describe};
@@ -12,25 +16,114 @@ use crate::app::event_loop::{App, Flow, Frontend};
 use crate::app::os::eprint_line;
 use crate::app::recorder::Recorder;
 use crate::chat::{AcceptPolicy, DialOutcome, ExitRequest, Input, command};
-use crate::config::Settings;
+use crate::config::{ColourWhen, EditorMode, Layer, NotifyLevel, Settings, TimeFormat, YesNo};
 use crate::events::{Done, Event, Id};
 use crate::limits;
 use crate::net::Net;
 use crate::net::lines::{LineEvent, Lines};
 use crate::net::process::{self, Signal, Signals};
 use crate::net::worker::Priority;
+
+use crate::peers::address::ListenAt;
+use crate::peers::name::Name;
 use crate::store::book_file;
 use crate::text::safe::SafeText;
 use crate::ui::render::colour;
 use crate::ui::render::layout::{Layout, OutputMode};
 use crate::ui::screen::{JsonClient, Person, Screen, Viewer, stdout_printer};
 use crate::ui::terminal::{self, EditorEvent, EditorState, Terminal};
-pub(crate) use args::PromptArgs;
 use json_request::Request;
 
-/// Source of input.
+#[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub(crate) struct PromptArgs {
+    /// Name that you give to peers [default: the login name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Wait for callers: a port, `host:port` or `[::1]:port`
+    #[arg(long, value_name = "ADDR", group = "addresses")]
+    pub(crate) listen: Vec<String>,
+    /// Do not listen where the configuration file says
+    #[arg(long, conflicts_with = "listen")]
+    no_listen: bool,
+    /// Turn away keys that are not in the book, on every address
+    #[arg(long, value_name = "WHETHER", num_args = 0..=1, require_equals = true, default_missing_value = "yes")]
+    known_only: Option<YesNo>,
+    /// Call somebody: host or host:port
+    #[arg(long, value_name = "ADDR", value_hint = ValueHint::Hostname, group = "addresses")]
+    pub(crate) connect: Option<String>,
+    /// Accept this key only
+    #[arg(long, value_name = "SHA256:…", requires = "connect")]
+    pub(crate) pin: Option<String>,
+    /// Write the session into a new file, as a script of all who take part
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+    /// Speak this wire: `oaep` is the raw one of the Python tutorial, which authenticates nobody
+    #[arg(long, value_name = "WIRE", requires = "addresses")]
+    pub(crate) wire: Option<String>,
+    /// On the raw wire, give no key of yours: for the tutorial's server
+    #[arg(long, requires_all = ["connect", "wire"])]
+    pub(crate) one_way: bool,
+    /// Keep typed lines in this file from one session to the next
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    history: Option<PathBuf>,
+    /// Whether output carries colour [default: auto]
+    #[arg(long, alias = "color", value_name = "WHEN")]
+    colour: Option<ColourWhen>,
+    /// Time before each message, in the conversions of strftime, or `none` [default: %H:%M]
+    #[arg(long, value_name = "FORMAT")]
+    time_format: Option<String>,
+    /// No time before messages
+    #[arg(long, conflicts_with = "time_format")]
+    no_time: bool,
+    /// Whose keys edit the line [default: emacs]
+    #[arg(long, value_name = "KEYS")]
+    editor_mode: Option<EditorMode>,
+    /// Which messages ring [default: mention]
+    #[arg(long, value_name = "WHICH")]
+    notify: Option<NotifyLevel>,
+    /// Put the peer's name and what is unread into the title of the terminal
+    #[arg(long, value_name = "WHETHER", num_args = 0..=1, require_equals = true, default_missing_value = "yes")]
+    title: Option<YesNo>,
+    /// Also write what is said to this file, as :log does
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) log: Option<String>,
+    /// For screen readers: one event a line, in words, no editor and no cursor movement
+    #[arg(long)]
+    pub(crate) plain: bool,
+    /// For programs: events out and orders in, one JSON object a line (see docs/EVENTS.md)
+    #[arg(long, conflicts_with_all = ["plain", "record", "history", "editor_mode", "colour", "time_format", "no_time", "notify"])]
+    pub(crate) json: bool,
+}
+
+impl PromptArgs {
+    /// Settings on the command line. To listen or to connect replaces the listeners of the file.
+    pub(crate) fn layer(&self) -> Result<Layer, AppError> {
+        let wrong = |option: &str, error: String| AppError::new(code::USAGE, format!("{option}: {error}"));
+        let name = self.name.as_deref().map(Name::parse).transpose();
+        let listen: Result<Vec<_>, _> = self.listen.iter().map(|at| at.parse::<ListenAt>()).collect();
+        let listen = listen.map_err(|error| wrong("--listen", error.to_string()))?;
+        let time = match &self.time_format {
+            _ if self.no_time => Some(TimeFormat::none()),
+            Some(format) => Some(TimeFormat::parse(format).map_err(|error| wrong("--time-format", error))?),
+            None => None,
+        };
+        let asked = !listen.is_empty() || self.no_listen || self.connect.is_some();
+        Ok(Layer {
+            name: name.map_err(|error| wrong("--name", error.to_string()))?,
+            listen: asked.then_some(listen),
+            callers: self.known_only.map(YesNo::callers),
+            colour: self.colour,
+            history: self.history.clone(),
+            time,
+            editor: self.editor_mode,
+            notify: self.notify,
+            title: self.title.map(YesNo::title),
+        })
+    }
+}
+
 enum InputSource {
-    /// Editor on a terminal.
     Editor(Terminal),
     /// Lines that nobody edits. `None` once they have ended.
     Lines(Option<Lines>),
@@ -38,18 +131,6 @@ enum InputSource {
     Requests(Option<Lines>),
 }
 
-impl InputSource {
-    fn is_editor(&self) -> bool {
-        matches!(self, Self::Editor(_))
-    }
-
-    /// Whether an input that nobody edits has not ended yet.
-    fn is_unfinished(&self) -> bool {
-        matches!(self, Self::Lines(Some(_)) | Self::Requests(Some(_)))
-    }
-}
-
-/// Runs the prompt to its end and returns the exit code.
 pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppError> {
     let config = context.settings.resolve();
     let startup = startup_lines(args, &config)?;
@@ -63,7 +144,7 @@ pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppErr
     let mut net = Net::new()?;
     if edited {
         terminal::block_sigtstp()?;
-        config.history.as_deref().map(line_history::prepare).transpose()?;
+        config.history.as_deref().map(prepare_history).transpose()?;
     }
     let capacity = if edited { limits::PROMPT_SOCKETS } else { limits::PEERS };
     net.set_max_links(capacity);
@@ -139,15 +220,13 @@ fn layout(args: &PromptArgs, config: &Settings, edited: bool) -> Layout {
     Layout::new(mode, style, config.time.clone())
 }
 
-/// Front end of the prompt.
 struct PromptFrontend {
     source: InputSource,
     /// Lines of an input that nobody edits, so far.
     lines_read: u64,
     /// Text for the addressed peer that waits for room.
     held: Option<(Option<Id>, Request)>,
-    /// Whether a failure ends the program: without an editor, one of what the command line asked
-    /// for.
+    /// Whether a failure ends the program: without an editor, one of what was asked for.
     must_connect: bool,
     must_listen: bool,
 }
@@ -155,7 +234,7 @@ struct PromptFrontend {
 impl Frontend<Screen> for PromptFrontend {
     fn on_signal(&mut self, app: &mut App<Screen>, signal: Signal) {
         // The editor turns its own into Ctrl-C.
-        if signal != Signal::Interrupt || !self.source.is_editor() {
+        if signal != Signal::Interrupt || !matches!(self.source, InputSource::Editor(_)) {
             app.handle(Input::ExitRequest(ExitRequest::Signal(signal.number())));
         }
     }
@@ -164,8 +243,7 @@ impl Frontend<Screen> for PromptFrontend {
         while let Some(shown) = app.sink().shown() {
             match shown {
                 Ok(due) => app.shown(due),
-                // The reader of our output has gone: like a program that SIGPIPE ends, but in
-                // order.
+                // The reader of our output has gone: as if SIGPIPE ended us, but in order.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                     app.handle(Input::ExitRequest(ExitRequest::Signal(SIGPIPE)));
                 }
@@ -180,10 +258,10 @@ impl Frontend<Screen> for PromptFrontend {
     }
 
     fn on_outcome(&mut self, app: &mut App<Screen>, outcome: DialOutcome) -> Option<u8> {
-        let code = match outcome {
+        let code = match (&self.source, outcome) {
             // The peer left in order, but not everything was sent.
-            DialOutcome::Left if self.source.is_unfinished() => code::LOST,
-            outcome => outcome.exit_code(),
+            (InputSource::Lines(Some(_)) | InputSource::Requests(Some(_)), DialOutcome::Left) => code::LOST,
+            _ => outcome.exit_code(),
         };
         let fatal = match outcome {
             DialOutcome::ListenFailed => self.must_listen,
@@ -285,7 +363,7 @@ impl PromptFrontend {
     /// Carries out a request. A text for the addressed peer waits for room. Nothing else does: a
     /// peer that takes nothing must not keep a program from all others.
     fn carry_out(&mut self, app: &mut App<Screen>, id: Option<Id>, request: Request) {
-        if matches!(request, Request::Say { .. }) && !app.chat().takes_lines() {
+        if matches!(request, Request::Say { to: None, .. }) && !app.chat().takes_lines() {
             self.held = Some((id, request));
         } else {
             reply(app, id, request.input());
@@ -314,4 +392,75 @@ fn reply(app: &mut App<Screen>, id: Option<Id>, input: Input<'_>) {
     app.sink().begin(id);
     app.handle(input);
     app.sink().reply();
+}
+
+/// Permissions of a folder that is created for it, and of the file: the user's alone.
+const FOLDER_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
+
+/// Creates the history file, and the folders above it, if they do not exist. That lines cannot be
+/// kept is better reported now than lost with the session.
+fn prepare_history(path: &Path) -> Result<(), AppError> {
+    let cannot = |why: &str| {
+        let what = format!("cannot keep typed lines in {}: {why}", path.display());
+        AppError::new(code::MACHINE, what).hint("name another file with --history FILE, or in the settings")
+    };
+    let failed = |error: io::Error| cannot(&describe(&error));
+    if let Some(folder) = path.parent() {
+        DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder).map_err(failed)?;
+    }
+    // Not blocking: opening a pipe would wait for its reader.
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let mut options = File::options();
+    let options = options.read(true).append(true).create(true).mode(FILE_MODE).custom_flags(flags);
+    let file = options.open(path).map_err(failed)?;
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(cannot("not a regular file"));
+    }
+    match io::read_to_string(file) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(cannot("it is not UTF-8 text")),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_history_is_made_with_its_folders_for_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state/rsachat/history");
+        prepare_history(&path).unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(path.parent().unwrap()), mode(&path)), (0o700, 0o600));
+        std::fs::write(&path, "#V2\nhi\n").unwrap();
+        prepare_history(&path).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "#V2\nhi\n", "what is there stays");
+    }
+
+    #[test]
+    fn a_history_that_cannot_be_kept_says_why_and_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let text = folder.path().join("text");
+        std::fs::write(&text, b"\xff").unwrap();
+        for (path, why) in [
+            (folder.path(), "is a directory"),
+            (&file.join("x"), ""),
+            (Path::new("/dev/null"), "not a regular file"),
+            (&text, "it is not UTF-8 text"),
+        ] {
+            let said = prepare_history(path).unwrap_err().to_string();
+            let begins = format!("rsachat: error: cannot keep typed lines in {}: {why}", path.display());
+            assert!(
+                said.starts_with(&begins) && said.contains("\nrsachat: hint: name another file"),
+                "{said}"
+            );
+        }
+    }
 }

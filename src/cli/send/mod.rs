@@ -2,8 +2,7 @@
 //! whether each was receipted, or written on the raw wire, which has no receipts. Nothing is
 //! written to standard output.
 
-pub(crate) mod input;
-pub(crate) mod queue;
+mod queue;
 
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -23,10 +22,8 @@ use crate::net::process::Signals;
 use crate::net::worker::Priority;
 use crate::peers::address::Target;
 use crate::store::book_file;
-use input::{Delimiter, InputItem};
-use queue::{SendQueue, Totals};
+use queue::{Delimiter, InputItem, SendQueue, Totals};
 
-/// `rsachat send …`
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Each line is a message, whatever it looks like. The exit code is 0 only when each was receipted: shown to the person, or \
@@ -74,7 +71,6 @@ const RETRY_LONGEST: Duration = Duration::from_secs(30);
 /// Time for the end of the input to show itself when the peer has left with everything.
 const INPUT_END: Duration = Duration::from_secs(1);
 
-/// Sends everything and returns the exit code.
 pub(crate) fn run(context: &Context<'_>, args: &SendArgs) -> Result<u8, AppError> {
     args::warm_up_rng();
     let format = args.output.format();
@@ -93,7 +89,7 @@ pub(crate) fn run(context: &Context<'_>, args: &SendArgs) -> Result<u8, AppError
     let net = Net::new()?;
     let signals = Signals::start(net.waker())?;
     let items =
-        if args.message.is_empty() { Some(input::start(delimiter(args), net.waker())?) } else { None };
+        if args.message.is_empty() { Some(queue::start_reader(delimiter(args), net.waker())?) } else { None };
     let gravity = if args.retry == 0 { Severity::Ends } else { Severity::Passes };
     let chat = profile.chat(name, book, 1);
     let mut app = App::new(chat, EventReporter { form: format, gravity }, net, profile, Priority::Same)?;
@@ -131,7 +127,6 @@ fn delimiter(args: &SendArgs) -> Delimiter {
     }
 }
 
-/// State of the connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum DialState {
     /// The next attempt is made at this moment.
@@ -142,7 +137,6 @@ enum DialState {
     Exiting,
 }
 
-/// Front end of `rsachat send`.
 struct SendFrontend {
     connect: Command,
     queue: SendQueue,

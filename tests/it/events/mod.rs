@@ -89,10 +89,10 @@ fn the_tables_have_what_the_source_has_and_nothing_else() {
         "src/chat/display/mod.rs",
         "src/chat/display/close_reason.rs",
         "src/cli/args.rs",
-        "src/cli/pipe/outcome.rs",
+        "src/cli/pipe/relay.rs",
         "src/cli/send/mod.rs",
         "src/cli/send/queue.rs",
-        "src/cli/recv/mod.rs",
+        "src/cli/recv.rs",
     ]
     .map(read)
     .concat();

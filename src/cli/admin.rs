@@ -1,20 +1,20 @@
-//! `rsachat key`: generation, display, passphrase and export of our keys.
+//! Administration of key, peer book and settings: `rsachat key`, `rsachat peers`, `rsachat config`.
 
 use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueHint};
 
+use super::args::GlobalArgs;
 use crate::app::error::{AppError, code};
 use crate::app::keyring::{PassphraseSource, StoredKey, ask, load, make, read_file, seed, unlock};
 use crate::app::os::{print_line, today};
 use crate::chat::KeyFor;
-use crate::cli::args::GlobalArgs;
-use crate::config::Settings;
+use crate::config::{Layer, SettingSources};
 use crate::crypto::Passphrase;
-use crate::store::Home;
+use crate::peers::book::{Change, Trust};
 use crate::store::key_file::{self, OverwritePolicy};
+use crate::store::{Home, book_file};
 
-/// `rsachat key …`
 #[derive(Subcommand, Debug)]
 pub(crate) enum KeyCommand {
     /// Make a key
@@ -57,8 +57,7 @@ pub(crate) enum KeyCommand {
     Export,
 }
 
-/// Runs `rsachat key …`.
-pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &KeyCommand) -> Result<u8, AppError> {
+pub(crate) fn run_key(home: &Home, common: &GlobalArgs, task: &KeyCommand) -> Result<u8, AppError> {
     if let KeyCommand::New { bits, raw, replace } = task {
         let of = if *raw { KeyFor::RawWire } else { KeyFor::Identity };
         return generate(home, common, of, bits.unwrap_or(of.default_bits()), *replace);
@@ -69,7 +68,7 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &KeyCommand) -> Result
             .hint("rsachat key new makes one")
     })?;
     let public = own.public();
-    let name = Settings::read(common.config.as_deref())?.own_name();
+    let name = SettingSources::read(common.config.as_deref(), Layer::default())?.resolve().own_name();
     match task {
         KeyCommand::New { .. } => {}
         KeyCommand::Show { pem: true } => print_line(public.to_spki_pem().trim_end())?,
@@ -135,4 +134,83 @@ fn ask_new_passphrase() -> Result<Passphrase, AppError> {
     } else {
         Err(AppError::new(code::FAILED, "the two passphrases differ; nothing was changed"))
     }
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum PeersCommand {
+    /// List everybody known
+    #[command(after_help = "Examples:
+  rsachat peers list
+  rsachat peers list | grep unverified")]
+    List,
+    /// Mark a peer verified
+    #[command(after_help = "Examples:
+  rsachat peers trust bob")]
+    Trust {
+        /// The peer's name in your book
+        name: String,
+    },
+    /// Remove a peer from the book
+    #[command(after_help = "Examples:
+  rsachat peers forget bob")]
+    Forget {
+        /// The peer's name in your book
+        name: String,
+    },
+}
+
+pub(crate) fn run_peers(home: &Home, task: &PeersCommand) -> Result<u8, AppError> {
+    let book = book_file::read(home)?;
+    let fingerprint_of = |name: &str| {
+        let peer = book.find(name);
+        peer.map(|peer| peer.fingerprint).ok_or_else(|| {
+            AppError::new(code::FAILED, format!("no peer is called {name}")).hint("rsachat peers list")
+        })
+    };
+    match task {
+        PeersCommand::List => {
+            for peer in book.peers() {
+                let addresses: Vec<_> = peer.addresses.iter().map(ToString::to_string).collect();
+                let (name, trust, addresses) = (&peer.name, peer.trust.word(), addresses.join(","));
+                print_line(format!("{name} {} {trust} {addresses}", peer.fingerprint).trim_end())?;
+            }
+        }
+        PeersCommand::Trust { name } => {
+            let fingerprint = fingerprint_of(name)?;
+            book_file::change(home, &Change::Trust { fingerprint, level: Trust::Verified })?;
+            print_line(&format!("{name} is marked verified, {fingerprint}"))?;
+        }
+        PeersCommand::Forget { name } => {
+            let fingerprint = fingerprint_of(name)?;
+            book_file::change(home, &Change::Forget { fingerprint })?;
+            print_line(&format!("{name} is forgotten, {fingerprint}"))?;
+        }
+    }
+    Ok(0)
+}
+
+#[derive(Subcommand, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ConfigCommand {
+    /// Say whether the configuration file can be used
+    #[command(after_help = "Examples:
+  rsachat config check
+  rsachat --config FILE config check")]
+    Check,
+    /// Show what holds and where it comes from, in the form of the file
+    #[command(after_help = "Examples:
+  rsachat config show
+  rsachat --name bob config show")]
+    Show,
+}
+
+/// Runs `rsachat config`; the file has been read, so it can be used.
+pub(crate) fn run_config(sources: &SettingSources, task: ConfigCommand) -> Result<u8, AppError> {
+    let rows = match task {
+        ConfigCommand::Check => vec![sources.describe_file()],
+        ConfigCommand::Show => sources.rows(),
+    };
+    for row in rows {
+        print_line(&row)?;
+    }
+    Ok(0)
 }
