@@ -1,9 +1,10 @@
 //! Limits of the program, each with its unit last in the name and its reason beside it.
 //!
-//! Nothing that can grow with what a peer sends is without one. `:limits` prints them.
+//! All that can grow with a peer's input is limited here. `:limits` prints them.
 
-/// Total time for a handshake, from the opening of the socket, in milliseconds. The deadline is for
-/// the whole, not for each read, so that a byte every nine seconds gains nothing.
+/// Total time for a handshake, from the opening of the socket, in milliseconds. The deadline is
+/// for the whole, not for each read, so that a peer cannot extend it with a byte every nine
+/// seconds.
 pub const HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
 /// Connections that have not yet proved a key, over all sources.
 pub const UNAUTHENTICATED_CONNECTIONS: usize = 128;

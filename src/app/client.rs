@@ -15,13 +15,13 @@ use crate::store::book_file::{self, BookError};
 use crate::store::{Home, StoreError, key_file};
 
 /// Profile of a user: the home, with the keys and the peer book in it.
-pub(crate) struct Profile {
+pub(crate) struct UserStore {
     home: Home,
     keys: KeyRing,
     passphrase: Option<Arc<Passphrase>>,
 }
 
-impl Profile {
+impl UserStore {
     /// Unlocks the identity and asks for its passphrase if it has to.
     pub(crate) fn unlock(home: &Home, source: Option<&PassphraseSource>) -> Result<Self, AppError> {
         let (identity, passphrase) = keyring::unlock(home, source)?;
@@ -42,7 +42,7 @@ impl Profile {
     pub(crate) fn chat(&self, name: Name, book: Book, capacity: usize) -> Chat {
         let mut chat = Chat::new(name, self.own_key(KeyFor::Identity), book, capacity);
         if let Some(raw) = self.own_key(KeyFor::RawWire) {
-            chat.set_raw_key(raw);
+            chat.set_oaep_key(raw);
         }
         chat
     }
@@ -95,10 +95,10 @@ impl Profile {
     }
 }
 
-/// Chat with its profile, and what has ended in it.
+/// Chat with its user store, and the outcomes not taken yet.
 pub(crate) struct Client {
     pub(crate) chat: Chat,
-    profile: Profile,
+    profile: UserStore,
     /// Outcomes of connections that were dialled here, the oldest first.
     pub(crate) outcomes: VecDeque<DialOutcome>,
     /// Exit code, once the chat has ended.
@@ -106,7 +106,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(chat: Chat, profile: Profile) -> Self {
+    pub(crate) fn new(chat: Chat, profile: UserStore) -> Self {
         Self { chat, profile, outcomes: VecDeque::new(), exit_code: None }
     }
 

@@ -23,7 +23,8 @@ pub(crate) mod code {
     pub(crate) const REFUSED: u8 = 4;
     /// Silence or loss before everything was acknowledged.
     pub(crate) const LOST: u8 = 5;
-    /// The reader of our output has gone: as a program that SIGPIPE ends, and as silent.
+    /// Standard output was closed by its reader: the exit code of a process that SIGPIPE ends, and
+    /// nothing is printed.
     pub(crate) const READER_GONE: u8 = 128 + super::SIGPIPE;
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::client::{Client, Profile};
+use super::client::{Client, UserStore};
 use super::error::{describe, describe_attempts};
 use super::host::{Host as _, NoticeSink, OsHost};
 use super::keyring::seed;
@@ -15,7 +15,7 @@ use crate::chat::{Chat, DialOutcome, EstablishedPipe, ExitRequest, Info, Input, 
 use crate::ids::ConnId;
 use crate::limits::SHUTDOWN_GRACE_MS;
 use crate::net::process::{Signal, Signals};
-use crate::net::worker::Priority;
+use crate::net::worker::ThreadPriority;
 use crate::net::{Net, NetEvent, ReadInterest};
 
 /// Command that runs on the event loop: its own input and output, and what an end means to it.
@@ -61,8 +61,8 @@ impl<S: NoticeSink> App<S> {
         chat: Chat,
         sink: S,
         net: Net,
-        profile: Profile,
-        priority: Priority,
+        profile: UserStore,
+        priority: ThreadPriority,
     ) -> io::Result<Self> {
         let (client, host) = (Client::new(chat, profile), OsHost::new(net, sink, priority)?);
         Ok(Self { client, host, recorder: None, receipts: BTreeMap::new() })

@@ -16,7 +16,7 @@ use crate::chat::{Chat, Effect, Input, KeyFor, KeyReplacement, Notice, Protocol,
 use crate::crypto::{JobResult, Passphrase, RsaJob};
 use crate::ids::{ConnId, DialId, ListenerId};
 use crate::limits::LINK_TURN_BYTES;
-use crate::net::worker::{BackgroundTask, Priority, Ticket, Worker};
+use crate::net::worker::{BackgroundTask, ThreadPriority, Ticket, Worker};
 use crate::net::{Net, ReadInterest, SocketId};
 use crate::peers::address::{Family, ListenAt, Target};
 use crate::store::safe_file;
@@ -47,7 +47,7 @@ pub(crate) trait NoticeSink {
     /// Shows a notice. A receipt that is due for it is reported by the sink, once it has been
     /// shown.
     fn show(&mut self, notice: &Notice, due: Option<ReceiptDue>);
-    /// Whether so much waits that peers should wait too.
+    /// Whether the backlog is so large that reading from peers should pause.
     fn is_behind(&self) -> bool;
     /// The chat has handled an input; its effects come next.
     fn chat_changed(&mut self, _chat: &Chat) {}
@@ -92,7 +92,7 @@ pub(crate) struct OsHost<S> {
 }
 
 impl<S: NoticeSink> OsHost<S> {
-    pub(crate) fn new(net: Net, sink: S, priority: Priority) -> io::Result<Self> {
+    pub(crate) fn new(net: Net, sink: S, priority: ThreadPriority) -> io::Result<Self> {
         let run = |(job, keys): (RsaJob, KeyRing)| job.run(keys.keys());
         let worker = Worker::start("rsa", priority, net.waker(), run)?;
         Ok(Self {

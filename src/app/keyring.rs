@@ -24,13 +24,13 @@ const PASSPHRASE_ATTEMPTS: u32 = 3;
 /// Private key with the text of its file.
 #[derive(Clone)]
 pub(crate) struct StoredKey {
-    pub(crate) key: PrivateKey,
+    pub(crate) key: AnyPrivateKey,
     pub(crate) pem: Zeroizing<String>,
 }
 
 /// Private key of one purpose.
 #[derive(Clone)]
-pub(crate) enum PrivateKey {
+pub(crate) enum AnyPrivateKey {
     Identity(Arc<Identity>),
     Raw(Arc<OaepKeyPair>),
 }
@@ -44,10 +44,10 @@ pub(crate) struct KeyRing {
 
 impl KeyRing {
     /// Puts a key in the place of the one for the same purpose.
-    pub(crate) fn put(&mut self, key: PrivateKey) {
+    pub(crate) fn put(&mut self, key: AnyPrivateKey) {
         match key {
-            PrivateKey::Identity(key) => self.identity = Some(key),
-            PrivateKey::Raw(key) => self.raw = Some(key),
+            AnyPrivateKey::Identity(key) => self.identity = Some(key),
+            AnyPrivateKey::Raw(key) => self.raw = Some(key),
         }
     }
 
@@ -69,15 +69,15 @@ impl StoredKey {
     /// Identity, if the key is one.
     pub(crate) fn identity(&self) -> Option<Arc<Identity>> {
         match &self.key {
-            PrivateKey::Identity(key) => Some(Arc::clone(key)),
-            PrivateKey::Raw(_) => None,
+            AnyPrivateKey::Identity(key) => Some(Arc::clone(key)),
+            AnyPrivateKey::Raw(_) => None,
         }
     }
 
     pub(crate) fn public(&self) -> &PublicKey {
         match &self.key {
-            PrivateKey::Identity(key) => key.public(),
-            PrivateKey::Raw(key) => key.public(),
+            AnyPrivateKey::Identity(key) => key.public(),
+            AnyPrivateKey::Raw(key) => key.public(),
         }
     }
 
@@ -89,8 +89,8 @@ impl StoredKey {
     ) -> Result<Zeroizing<String>, AppError> {
         let mut rng = salt.rng("salt");
         let pem = match &self.key {
-            PrivateKey::Identity(key) => key.to_pem(passphrase, &mut rng),
-            PrivateKey::Raw(key) => key.to_pem(passphrase, &mut rng),
+            AnyPrivateKey::Identity(key) => key.to_pem(passphrase, &mut rng),
+            AnyPrivateKey::Raw(key) => key.to_pem(passphrase, &mut rng),
         };
         pem.map_err(|error| AppError::new(code::FAILED, error.to_string()))
     }
@@ -115,8 +115,10 @@ pub(crate) fn make(
 ) -> Result<StoredKey, AppError> {
     let mut rng = seed.rng("key");
     let made = match of {
-        KeyFor::Identity => Identity::generate(bits, &mut rng).map(|key| PrivateKey::Identity(Arc::new(key))),
-        KeyFor::RawWire => OaepKeyPair::generate(bits, &mut rng).map(|key| PrivateKey::Raw(Arc::new(key))),
+        KeyFor::Identity => {
+            Identity::generate(bits, &mut rng).map(|key| AnyPrivateKey::Identity(Arc::new(key)))
+        }
+        KeyFor::RawWire => OaepKeyPair::generate(bits, &mut rng).map(|key| AnyPrivateKey::Raw(Arc::new(key))),
     };
     let key = made.map_err(|error| AppError::new(code::USAGE, error.to_string()))?;
     let mut own = StoredKey { key, pem: Zeroizing::default() };
@@ -135,10 +137,10 @@ pub(crate) fn load(
     Ok(Some(StoredKey { key, pem }))
 }
 
-fn read(of: KeyFor, pem: &str, passphrase: Option<&Passphrase>) -> Result<PrivateKey, KeyFileError> {
+fn read(of: KeyFor, pem: &str, passphrase: Option<&Passphrase>) -> Result<AnyPrivateKey, KeyFileError> {
     Ok(match of {
-        KeyFor::Identity => PrivateKey::Identity(Arc::new(Identity::from_pem(pem, passphrase)?)),
-        KeyFor::RawWire => PrivateKey::Raw(Arc::new(OaepKeyPair::from_pem(pem, passphrase)?)),
+        KeyFor::Identity => AnyPrivateKey::Identity(Arc::new(Identity::from_pem(pem, passphrase)?)),
+        KeyFor::RawWire => AnyPrivateKey::Raw(Arc::new(OaepKeyPair::from_pem(pem, passphrase)?)),
     })
 }
 

@@ -12,7 +12,7 @@ use super::error::{AppError, code, describe};
 use crate::chat::command::{Command, ParsedLine, parse_line};
 use crate::chat::display::RecordingClass;
 use crate::chat::{
-    Chat, Direction, ExitRequest, Info, ListenOptions, Message, Notice, Protocol, RawInfo, TrustLevel,
+    Chat, ExitRequest, Info, KeyExchange, ListenOptions, Message, Notice, Protocol, RawInfo, TrustLevel,
     Warning,
 };
 use crate::limits::MESSAGE_BYTES;
@@ -181,7 +181,7 @@ impl Recorder {
                 if key.is_none() {
                     self.keyless.insert(name.clone());
                 }
-                self.joined(name, Protocol::Oaep(Direction::Both), chat);
+                self.joined(name, Protocol::Oaep(KeyExchange::Mutual), chat);
             }
             Info::Left { name } => {
                 let label = self.label(name).to_owned();

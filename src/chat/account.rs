@@ -1,6 +1,6 @@
 //! Account of the user in the core: name, keys, and the key that is being generated.
 
-use super::types::{Direction, KeyFor, OwnKey, Protocol};
+use super::types::{KeyExchange, KeyFor, OwnKey, Protocol};
 use crate::crypto::{Fingerprint, Seed};
 use crate::peers::name::Name;
 use crate::session::{AnySession, OaepRole, OaepSession, Role, Session, SessionConfig};
@@ -43,8 +43,8 @@ impl Account {
     pub(crate) fn missing_key(&self, protocol: Protocol) -> Option<KeyFor> {
         let wanted = match protocol {
             Protocol::Native => KeyFor::Identity,
-            Protocol::Oaep(Direction::Both) => KeyFor::RawWire,
-            Protocol::Oaep(Direction::OneWay) => return None,
+            Protocol::Oaep(KeyExchange::Mutual) => KeyFor::RawWire,
+            Protocol::Oaep(KeyExchange::ListenerOnly) => return None,
         };
         self.key(wanted).is_none().then_some(wanted)
     }
@@ -65,8 +65,10 @@ impl Account {
                 return Some(AnySession::Native(Box::new(Session::new(role, config, seed, now))));
             }
             (Protocol::Oaep(_), Role::Responder) => OaepRole::Listener(public(KeyFor::RawWire)?),
-            (Protocol::Oaep(Direction::Both), Role::Initiator) => OaepRole::Dialer(public(KeyFor::RawWire)?),
-            (Protocol::Oaep(Direction::OneWay), Role::Initiator) => OaepRole::OneWay,
+            (Protocol::Oaep(KeyExchange::Mutual), Role::Initiator) => {
+                OaepRole::Dialer(public(KeyFor::RawWire)?)
+            }
+            (Protocol::Oaep(KeyExchange::ListenerOnly), Role::Initiator) => OaepRole::OneWay,
         };
         Some(AnySession::Oaep(Box::new(OaepSession::new(role, seed, now))))
     }

@@ -13,7 +13,8 @@ use crate::text::safe::SafeText;
 use crate::time::{MonoMs, UnixMs};
 
 /// Time after which a message without a receipt is counted in the prompt, in milliseconds. A
-/// receipt on a good line takes two or three: a number that only flickers says nothing.
+/// receipt normally takes a few milliseconds, so that a shorter delay would only make the count
+/// flicker.
 const LATE_MS: u64 = 1_000;
 
 /// Peer of an established connection.

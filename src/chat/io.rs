@@ -33,7 +33,8 @@ pub enum Input<'a> {
     LineTooLong { bytes: u64 },
     /// Line of input that is not UTF-8; it was dropped whole.
     LineNotText { row: SafeText },
-    /// End of a connection of which nothing more can be kept; the peer is told the reason.
+    /// A connection whose messages can no longer be delivered here is to be closed; the peer is
+    /// told the reason.
     Dismiss { conn: ConnId, reason: ByeReason },
     /// Ctrl-C on an empty line: cancel what is pending.
     Cancel,
@@ -104,8 +105,8 @@ pub enum Effect {
     /// A text of ours was accepted for a peer: for logs and programs. A user has typed it and
     /// knows.
     Sent(SentMessage),
-    /// A peer has shown our messages up to this number: for programs. A user sees what is not
-    /// received yet.
+    /// A peer has shown our messages up to this number: for programs. Users are shown only what is
+    /// still unacknowledged.
     Received { name: String, upto: u64 },
     /// Write messages to this file too, instead of the one before; report [`Input::Logging`].
     OpenLog(String),
@@ -136,7 +137,7 @@ pub enum Effect {
     /// Discard the key that is being generated.
     CancelKey,
     /// A connection that was dialled has ended or was never established, or a listener has failed.
-    /// A program without a user may end by it.
+    /// A command without a user may exit when this happens.
     DialFinished(DialOutcome),
     /// End with this exit code.
     Quit(u8),

@@ -45,9 +45,9 @@ use crate::wire::Purpose;
 pub use io::{Effect, Input, SentMessage};
 pub use notice::{Impersonated, Info, KeyStatus, Message, Notice, RawInfo, Warning};
 pub use queries::{EstablishedPipe, PromptView};
-pub use trust_policy::{Refusal, judge};
+pub use trust_policy::{KeyRefusal, judge};
 pub use types::{
-    AcceptPolicy, DialOptions, DialOutcome, Direction, ExitRequest, KeyFor, KeyOrigin, KeyReplacement,
+    AcceptPolicy, DialOptions, DialOutcome, ExitRequest, KeyExchange, KeyFor, KeyOrigin, KeyReplacement,
     ListenOptions, NewKey, NotifyContent, NotifyPolicy, NotifyWhen, Origin, OwnKey, Protocol, ReceiptDue,
     TrustLevel,
 };
@@ -145,7 +145,7 @@ impl Chat {
     }
 
     /// Sets the key for the raw wire that the store has.
-    pub fn set_raw_key(&mut self, key: OwnKey) {
+    pub fn set_oaep_key(&mut self, key: OwnKey) {
         self.account.set_key(KeyFor::RawWire, key);
     }
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::trust_policy::Refusal;
+use super::trust_policy::KeyRefusal;
 use super::types::{KeyFor, NotifyPolicy, TrustLevel};
 use crate::crypto::{Fingerprint, SafetyNumber};
 use crate::session::CloseReason;
@@ -126,7 +126,7 @@ pub enum Warning {
     ListenFailed { at: String, why: String },
     AlreadyListening { at: String },
     Unreachable { target: String, why: String },
-    Refused(Refusal),
+    Refused(KeyRefusal),
     Book { why: String },
     // `known` is the imitated name as its owner has it.
     Impostor { name: String, claimed: SafeText, known: String, of: Impersonated },

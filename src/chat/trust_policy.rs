@@ -8,7 +8,7 @@ use crate::peers::book::{Book, Trust};
 /// Reason why a key is not acceptable. `remote` is the address of the other side.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "each variant is its sentence in `display`")]
-pub enum Refusal {
+pub enum KeyRefusal {
     KeyChanged { name: String, address: String, known: Fingerprint, now: Fingerprint },
     PinMismatch { address: String, pinned: Fingerprint, now: Fingerprint },
     WrongPeer { remote: String, name: String, now: Fingerprint },
@@ -26,7 +26,7 @@ pub fn judge(
     own: Option<Fingerprint>,
     origin: &Origin,
     key: Fingerprint,
-) -> Result<(), Refusal> {
+) -> Result<(), KeyRefusal> {
     let (pin, accept, remembered) = match origin {
         Origin::Inbound { accept, .. } => (None, *accept, None),
         // A peer that is chosen by its key may have moved: what is remembered of the address is
@@ -38,27 +38,29 @@ pub fn judge(
     let known = book.by_fingerprint(&key);
     let remote = origin.to_string();
     if own == Some(key) {
-        return Err(Refusal::OwnIdentity { remote });
+        return Err(KeyRefusal::OwnIdentity { remote });
     }
     if let Some(peer) = known.filter(|peer| peer.trust == Trust::Blocked) {
-        return Err(Refusal::Blocked { name: peer.name.to_string() });
+        return Err(KeyRefusal::Blocked { name: peer.name.to_string() });
     }
     match (pin, remembered) {
         (Some(pinned), _) if pinned != key => {
-            return Err(Refusal::PinMismatch { address: remote, pinned, now: key });
+            return Err(KeyRefusal::PinMismatch { address: remote, pinned, now: key });
         }
         (None, Some(peer)) if peer.fingerprint != key => {
             let (name, known) = (peer.name.to_string(), peer.fingerprint);
-            return Err(Refusal::KeyChanged { name, address: remote, known, now: key });
+            return Err(KeyRefusal::KeyChanged { name, address: remote, known, now: key });
         }
         _ => {}
     }
     match accept {
-        AcceptPolicy::KnownOnly if known.is_none() => Err(Refusal::UnknownKey { remote, fingerprint: key }),
+        AcceptPolicy::KnownOnly if known.is_none() => {
+            Err(KeyRefusal::UnknownKey { remote, fingerprint: key })
+        }
         AcceptPolicy::Key(wanted) if wanted != key => {
             let peer = book.by_fingerprint(&wanted);
             let name = peer.map_or_else(|| wanted.to_string(), |peer| peer.name.to_string());
-            Err(Refusal::WrongPeer { remote, name, now: key })
+            Err(KeyRefusal::WrongPeer { remote, name, now: key })
         }
         _ => Ok(()),
     }
@@ -98,7 +100,7 @@ mod tests {
         Origin::Inbound { from: "127.0.0.1:4711".parse().unwrap(), accept }
     }
 
-    fn check(origin: &Origin, met: &str, expected: &Result<(), Refusal>) {
+    fn check(origin: &Origin, met: &str, expected: &Result<(), KeyRefusal>) {
         assert_eq!(&judge(&book(), Some(key("us")), origin, key(met)), expected, "{origin:?} {met}");
     }
 
@@ -108,15 +110,15 @@ mod tests {
         {
             for origin in [called(accept), dialled("eve.example", Some("eve"), accept)] {
                 let remote = origin.to_string();
-                check(&origin, "us", &Err(Refusal::OwnIdentity { remote }));
-                check(&origin, "eve", &Err(Refusal::Blocked { name: "eve".to_owned() }));
+                check(&origin, "us", &Err(KeyRefusal::OwnIdentity { remote }));
+                check(&origin, "eve", &Err(KeyRefusal::Blocked { name: "eve".to_owned() }));
             }
         }
     }
 
     #[test]
     fn the_key_at_a_remembered_address_may_not_change_unless_another_is_named() {
-        let changed = Refusal::KeyChanged {
+        let changed = KeyRefusal::KeyChanged {
             name: "ann".to_owned(),
             address: "ann.example:8000".to_owned(),
             known: key("ann"),
@@ -132,14 +134,14 @@ mod tests {
 
     #[test]
     fn a_pin_a_name_and_the_book_each_keep_others_out() {
-        let mismatch = |address: &str| Refusal::PinMismatch {
+        let mismatch = |address: &str| KeyRefusal::PinMismatch {
             address: address.to_owned(),
             pinned: key("ann"),
             now: key("bob"),
         };
         check(&dialled("h", Some("ann"), AcceptPolicy::KnownOnly), "bob", &Err(mismatch("h:8000")));
         check(&called(AcceptPolicy::Pinned(key("ann"))), "bob", &Err(mismatch("127.0.0.1:4711")));
-        let wrong = |name: &str| Refusal::WrongPeer {
+        let wrong = |name: &str| KeyRefusal::WrongPeer {
             remote: "127.0.0.1:4711".to_owned(),
             name: name.to_owned(),
             now: key("bob"),
@@ -147,7 +149,7 @@ mod tests {
         check(&called(AcceptPolicy::Key(key("ann"))), "bob", &Err(wrong("ann")));
         check(&called(AcceptPolicy::Key(key("new"))), "bob", &Err(wrong(&key("new").to_string())));
         let (remote, fingerprint) = ("127.0.0.1:4711".to_owned(), key("new"));
-        check(&called(AcceptPolicy::KnownOnly), "new", &Err(Refusal::UnknownKey { remote, fingerprint }));
+        check(&called(AcceptPolicy::KnownOnly), "new", &Err(KeyRefusal::UnknownKey { remote, fingerprint }));
         check(&called(AcceptPolicy::KnownOnly), "bob", &Ok(()));
     }
 }

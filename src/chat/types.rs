@@ -10,24 +10,24 @@ use crate::limits;
 use crate::peers::address::{Family, ListenAt, Target};
 use crate::peers::book::Trust;
 
-/// Protocol of a connection. The user names it; it is never negotiated, and nothing falls back to
-/// it.
+/// Protocol of a connection. The user chooses it; it is never negotiated, and there is no
+/// fallback.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Protocol {
     /// Our own.
     #[default]
     Native,
     /// The raw OAEP blocks of the Python tutorial.
-    Oaep(Direction),
+    Oaep(KeyExchange),
 }
 
 /// Whether the side that dials on the raw wire gives its key as well.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Direction {
+pub enum KeyExchange {
     /// Each side has the other's key.
-    Both,
+    Mutual,
     /// Only the listener's key is known.
-    OneWay,
+    ListenerOnly,
 }
 
 /// Purpose of a key.

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use clap::{Args, ValueHint};
 
-use crate::app::client::Profile;
+use crate::app::client::UserStore;
 use crate::app::error::{AppError, code};
 use crate::app::keyring::PassphraseSource;
 use crate::chat::command::{Command, ONE_WAY_ON_NATIVE, protocol_of};
-use crate::chat::{AcceptPolicy, DialOptions, Direction, Info, ListenOptions, Protocol, RawInfo};
+use crate::chat::{AcceptPolicy, DialOptions, Info, KeyExchange, ListenOptions, Protocol, RawInfo};
 use crate::config::SettingSources;
 use crate::crypto::Fingerprint;
 use crate::events::{Event, OutputFormat, emit};
@@ -57,8 +57,8 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
-    pub(crate) fn unlock(&self) -> Result<Profile, AppError> {
-        Profile::unlock(&self.home, self.global.passphrase_source().as_ref())
+    pub(crate) fn unlock(&self) -> Result<UserStore, AppError> {
+        UserStore::unlock(&self.home, self.global.passphrase_source().as_ref())
     }
 }
 
@@ -124,7 +124,7 @@ impl ProtocolArgs {
             (Protocol::Oaep(_), Some(option)) => {
                 Err(usage(format!("the raw wire proves nobody's key; {option} cannot be kept on it")))
             }
-            (Protocol::Oaep(_), None) if self.one_way => Ok(Protocol::Oaep(Direction::OneWay)),
+            (Protocol::Oaep(_), None) if self.one_way => Ok(Protocol::Oaep(KeyExchange::ListenerOnly)),
             (Protocol::Oaep(direction), None) => Ok(Protocol::Oaep(direction)),
         }
     }

@@ -17,13 +17,13 @@ use crate::app::error::{AppError, SIGPIPE, code, describe};
 use crate::app::event_loop::{App, Flow, Frontend};
 use crate::app::host::NoticeSink;
 use crate::app::os::print;
-use crate::chat::{DialOutcome, Direction, ExitRequest, Input, Message, Notice, Protocol, ReceiptDue};
+use crate::chat::{DialOutcome, ExitRequest, Input, KeyExchange, Message, Notice, Protocol, ReceiptDue};
 use crate::events::from_notice::{EventReporter, Severity, message};
 use crate::events::{Done, Event, OutputFormat, emit};
 use crate::ids::ConnId;
 use crate::limits;
 use crate::net::process::{Signal, Signals};
-use crate::net::worker::Priority;
+use crate::net::worker::ThreadPriority;
 use crate::net::{Net, process};
 use crate::store::book_file;
 use crate::text::safe::SafeText;
@@ -90,10 +90,10 @@ pub(crate) fn run(context: &Context<'_>, args: &RecvArgs) -> Result<u8, AppError
         (None, OutputFormat::Words | OutputFormat::VerboseWords) => Destination::Text,
     };
     let deliverer = Deliverer::start(destination, args.count, net.waker())?;
-    let gravity = if args.connect.is_some() { Severity::Ends } else { Severity::Passes };
-    let sink = RecvSink { reporter: EventReporter { form: format, gravity }, deliverer };
+    let severity = if args.connect.is_some() { Severity::Ends } else { Severity::Passes };
+    let sink = RecvSink { reporter: EventReporter { form: format, severity }, deliverer };
     let chat = profile.chat(name, book, limits::PEERS);
-    let mut app = App::new(chat, sink, net, profile, Priority::Lower)?;
+    let mut app = App::new(chat, sink, net, profile, ThreadPriority::Lower)?;
     warn_of_raw(protocol, "anybody may have written what comes", format);
     app.handle(Input::Command(command));
     let mut frontend =
@@ -114,7 +114,7 @@ impl RecvArgs {
     /// Protocol, unless nothing can be received by it.
     fn protocol(&self) -> Result<Protocol, AppError> {
         match self.protocol.protocol(self.selection().option())? {
-            Protocol::Oaep(Direction::OneWay) => {
+            Protocol::Oaep(KeyExchange::ListenerOnly) => {
                 let why = "--one-way gives the other side no key of yours, so nothing that it seals could be \
                            read here";
                 Err(AppError::new(code::USAGE, why).hint("leave it out"))

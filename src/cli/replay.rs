@@ -10,7 +10,7 @@ use crate::app::os::{eprint_line, print_line};
 use crate::replay::environment::{catch_signals, interruption, is_interrupted};
 use crate::replay::files::{self, ScriptFile};
 use crate::replay::reporter::{self, Format, Reporter, ScriptEnd, Verbosity};
-use crate::replay::runner::{self, AfterDifference, Checking, RunOptions, UpdateMode};
+use crate::replay::runner::{self, AfterDifference, RunOptions, Strictness, UpdateMode};
 use crate::script::{self, HOW_TO_WRITE, Script, milliseconds};
 
 const AFTER: &str = "\
@@ -115,7 +115,7 @@ fn run_options(args: &ReplayArgs) -> Result<RunOptions, AppError> {
     }
     let continues = args.keep_going || args.update;
     Ok(RunOptions {
-        checking: if args.exact { Checking::Exact } else { Checking::Open },
+        checking: if args.exact { Strictness::Exact } else { Strictness::Open },
         seed: args.seed,
         vars,
         timeout_ms: args.timeout,

@@ -1,4 +1,5 @@
-//! Errors of keys, handshake and sealed records. The latter two name no cause: a peer could use it.
+//! Errors of keys, handshake and sealed records. Handshake and record errors do not state their
+//! cause, since a peer could exploit it.
 
 use crate::limits;
 

@@ -3,11 +3,11 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use super::{Event, MessageEvent, OutputFormat, PastMessage, StateEvent, emit};
+use super::{Event, MessageEvent, OutputFormat, PastMessage, PromptEvent, emit};
 use crate::app::host::NoticeSink;
 use crate::app::os::moment;
 use crate::chat::{
-    Info, KeyStatus, Message, Notice, PromptView, RawInfo, ReceiptDue, Refusal, SentMessage, TrustLevel,
+    Info, KeyRefusal, KeyStatus, Message, Notice, PromptView, RawInfo, ReceiptDue, SentMessage, TrustLevel,
     Warning,
 };
 use crate::session::CloseReason;
@@ -21,7 +21,7 @@ const OAEP: &str = "oaep";
 #[derive(Debug)]
 pub(crate) struct EventReporter {
     pub(crate) form: OutputFormat,
-    pub(crate) gravity: Severity,
+    pub(crate) severity: Severity,
 }
 
 /// Severity of a warning about a peer.
@@ -35,7 +35,7 @@ pub(crate) enum Severity {
 
 impl NoticeSink for EventReporter {
     fn show(&mut self, notice: &Notice, _: Option<ReceiptDue>) {
-        if let Some(event) = of_command(notice, self.gravity) {
+        if let Some(event) = of_command(notice, self.severity) {
             emit(&event, self.form);
         }
     }
@@ -111,9 +111,9 @@ pub(crate) fn sent(sent: &SentMessage) -> Event {
     Event::Sent { to: sent.to.clone(), number: sent.number, text }
 }
 
-pub(crate) fn state(view: &PromptView) -> StateEvent {
+pub(crate) fn state(view: &PromptView) -> PromptEvent {
     let (to, trust) = view.addressed.clone().map(|(to, trust_level)| (to, trust_level.word())).unzip();
-    StateEvent { name: view.own_name.clone(), to, trust, waiting: view.waiting, unread: view.unread }
+    PromptEvent { name: view.own_name.clone(), to, trust, waiting: view.waiting, unread: view.unread }
 }
 
 /// Message as it came.
@@ -160,11 +160,11 @@ fn of_info(info: &Info) -> Event {
 /// Sentence of a warning and what to do next, in terms of a command's options.
 fn in_terms_of_options(warning: &Warning) -> (String, Option<String>) {
     match warning {
-        Warning::Refused(Refusal::UnknownKey { remote, fingerprint }) => (
+        Warning::Refused(KeyRefusal::UnknownKey { remote, fingerprint }) => (
             format!("{remote} has a key that is not in your book: {fingerprint}; nothing was sent"),
             Some(format!("--accept-new takes it; --pin {fingerprint} takes it and no other")),
         ),
-        Warning::Refused(Refusal::KeyChanged { name, address, known, now }) => (
+        Warning::Refused(KeyRefusal::KeyChanged { name, address, known, now }) => (
             format!(
                 "the key at {address} has CHANGED from that of {name}, {known}, to {now}; nothing was sent"
             ),
@@ -172,7 +172,7 @@ fn in_terms_of_options(warning: &Warning) -> (String, Option<String>) {
                 "if you are sure that this is {name}: rsachat peers forget {name}, then --pin {now}"
             )),
         ),
-        Warning::Refused(Refusal::PinMismatch { address, pinned, now }) => {
+        Warning::Refused(KeyRefusal::PinMismatch { address, pinned, now }) => {
             (format!("{address} has the key {now}, not the pinned {pinned}; nothing was sent"), None)
         }
         Warning::HandshakeFailed { reason: CloseReason::PeerAbort | CloseReason::Bye(_), .. } => {

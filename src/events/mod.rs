@@ -76,7 +76,7 @@ pub(crate) enum Event {
         fingerprint: String,
     },
     /// State of the prompt, whenever it changes.
-    State(StateEvent),
+    State(PromptEvent),
     /// A command with an id was accepted, or not.
     Reply {
         ok: bool,
@@ -130,7 +130,7 @@ pub(crate) struct PastMessage {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub(crate) struct StateEvent {
+pub(crate) struct PromptEvent {
     /// The user's own name.
     pub(crate) name: String,
     pub(crate) to: Option<String>,

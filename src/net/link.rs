@@ -98,8 +98,8 @@ impl Link {
         self.write_error.is_some() || self.can_flush() || (self.owes_drained && self.queue.is_empty())
     }
 
-    /// Lets the peer leave our bytes unread for as long as it likes: to the kernel a window that
-    /// stays shut is data without acknowledgement.
+    /// Lets the peer leave our bytes unread for as long as it likes: the kernel treats a closed
+    /// receive window like unacknowledged data.
     pub(super) fn disable_user_timeout(&self) {
         #[cfg(target_os = "linux")]
         let _ = SockRef::from(&self.stream).set_tcp_user_timeout(None);
@@ -307,8 +307,7 @@ fn fill(stream: &mut TcpStream, buffer: &mut [u8]) -> (usize, ReadEnd) {
     }
 }
 
-/// Sets the options of every connection. None of them is worth refusing a connection that cannot
-/// have it.
+/// Sets the options of every connection. A connection is kept even if an option cannot be set.
 fn set_options(stream: &TcpStream) {
     let every = Duration::from_millis(KEEPALIVE_MS);
     let socket = SockRef::from(stream);

@@ -21,7 +21,8 @@ use crate::limits::{
     ACCEPT_RETRY_MS, CALLS_A_TURN, FLUSH_TIMEOUT_MS, LINGER_MS, LINK_TURN_BYTES, REPORT_EVERY_MS, TURN_BYTES,
 };
 
-/// Sockets, their queues and deadlines. [`Net::wait`] makes all of it move.
+/// Sockets, their queues and deadlines. All reading, writing and timers happen in [`Net::wait`];
+/// writing also in [`Net::send`].
 #[expect(missing_debug_implementations, reason = "the state of the machine: nothing to read there")]
 pub struct Net {
     poll: Poll,
@@ -43,7 +44,7 @@ pub struct Net {
     last_refusal_report: Option<Instant>,
     unreported_refusals: u64,
     sources: SourceLimiter,
-    /// Bytes that the kernel had not taken of connections that are gone.
+    /// Unsent bytes of connections that no longer exist.
     dropped_bytes: usize,
     max_links: Option<usize>,
     read_buffer: Vec<u8>,

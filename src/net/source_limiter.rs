@@ -21,7 +21,7 @@ pub enum LimitExceeded {
         "{UNAUTHENTICATED_CONNECTIONS_EACH_SOURCE} connections from this address have not proved a key yet"
     )]
     UnauthenticatedPerSource,
-    /// All sources together have.
+    /// All sources together have too many connections without a proved key.
     #[error("{UNAUTHENTICATED_CONNECTIONS} connections have not proved a key yet")]
     Unauthenticated,
     /// As many connections are open as this program may hold, authenticated or not.

@@ -16,7 +16,7 @@ use crate::limits::UNAUTHENTICATED_JOBS;
 
 /// Scheduling priority of the worker thread.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Priority {
+pub(crate) enum ThreadPriority {
     /// Lower than the reactor's, which has other things to do, where the system allows it.
     Lower,
     /// The reactor's: it only waits for the work.
@@ -67,7 +67,7 @@ enum Owner {
 impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
     pub(crate) fn start(
         name: &str,
-        priority: Priority,
+        priority: ThreadPriority,
         waker: Arc<Waker>,
         run: impl Fn(J) -> R + Send + 'static,
     ) -> io::Result<Self> {
@@ -76,7 +76,7 @@ impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
         let (sender, results) = channel();
         let worker = Self { shared: Arc::clone(&shared), results };
         thread::Builder::new().name(name.into()).spawn(move || {
-            if priority == Priority::Lower {
+            if priority == ThreadPriority::Lower {
                 lower_priority();
             }
             while let Some((ticket, job)) = shared.next() {
@@ -119,7 +119,7 @@ impl<J, R> Drop for Worker<J, R> {
 }
 
 impl<J> Shared<J> {
-    /// A panic cannot leave the queues half changed, so a poisoned lock is as good as another.
+    /// A panic cannot leave the queues half changed, so lock poisoning is ignored.
     fn lock(&self) -> MutexGuard<'_, Queues<J>> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -220,7 +220,7 @@ mod tests {
     fn busy(waker: Arc<Waker>) -> (Worker<&'static str, &'static str>, mpsc::Sender<()>) {
         let (open, gate) = mpsc::channel();
         let (begun, has_begun) = mpsc::channel();
-        let worker = Worker::start("test", Priority::Lower, waker, move |job| {
+        let worker = Worker::start("test", ThreadPriority::Lower, waker, move |job| {
             if job == "gate" {
                 begun.send(()).unwrap();
                 let _ = gate.recv_timeout(LIMIT);
@@ -282,9 +282,10 @@ mod tests {
     fn the_thread_ends_with_its_owner() {
         let looper = Loop::new();
         let (held, is_dropped) = mpsc::channel::<()>();
-        let worker =
-            Worker::start("test", Priority::Lower, Arc::clone(&looper.1), move |(): ()| drop(held.clone()))
-                .unwrap();
+        let worker = Worker::start("test", ThreadPriority::Lower, Arc::clone(&looper.1), move |(): ()| {
+            drop(held.clone());
+        })
+        .unwrap();
         drop(worker);
         assert_eq!(is_dropped.recv_timeout(LIMIT), Err(mpsc::RecvTimeoutError::Disconnected));
     }

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::environment::Environment;
 use super::simulation::{SimHost, Simulation};
-use crate::app::client::{Client, Profile};
+use crate::app::client::{Client, UserStore};
 use crate::app::error::{AppError, code, describe};
 use crate::app::keyring;
 use crate::chat::{Input, KeyFor};
@@ -104,7 +104,7 @@ impl Actors {
         let own = keyring::load(&home, KeyFor::Identity, None)?;
         let book = book_file::read(&home);
         let damage = book.as_ref().err().map(ToString::to_string);
-        let profile = Profile::new(home, own, None);
+        let profile = UserStore::new(home, own, None);
         let chat = profile.chat(name, book.unwrap_or_default(), limits::PEERS);
         self.set(actor, ActorState::Running(Box::new(Client::new(chat, profile))));
         if let Some(damage) = damage {

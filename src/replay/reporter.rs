@@ -87,7 +87,7 @@ pub(crate) struct Reporter {
     scripts: usize,
     number: usize,
     has_progress: bool,
-    /// Whether the progress line stands where the next line of standard output would.
+    /// Whether the progress line must be cleared before the next line of output.
     is_output_blocked: bool,
     error: Option<io::Error>,
 }
@@ -111,7 +111,7 @@ impl Reporter {
         reporter
     }
 
-    /// Reports the begin of a script.
+    /// Reports the start of a script.
     pub(crate) fn begin(&mut self, name: &str) {
         self.number += 1;
         let has_header = self.scripts > 1 && self.verbosity == Verbosity::Transcripts;

@@ -24,7 +24,7 @@ const QUIET_MS: u64 = 200;
 /// Options of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct RunOptions {
-    pub(crate) checking: Checking,
+    pub(crate) checking: Strictness,
     pub(crate) seed: Option<u64>,
     pub(crate) vars: Vec<(String, String)>,
     pub(crate) timeout_ms: Option<u64>,
@@ -41,7 +41,7 @@ pub(crate) enum UpdateMode {
 
 /// Actors that a step checks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Checking {
+pub(crate) enum Strictness {
     /// Those with expectations in the step.
     Open,
     /// All.
@@ -134,7 +134,7 @@ struct Run<'a> {
     actors: Actors,
     bindings: Bindings,
     substitutions: Substitutions,
-    checking: Checking,
+    checking: Strictness,
     timeout_ms: u64,
     quiet_ms: u64,
     emit: &'a mut dyn FnMut(RunEvent<'_>),
@@ -239,7 +239,7 @@ impl<'a> Run<'a> {
             return Ok(());
         };
         match directive {
-            Directive::Exact => self.checking = Checking::Exact,
+            Directive::Exact => self.checking = Strictness::Exact,
             Directive::Open => self.checking = self.options.checking,
             Directive::Timeout(ms) => self.timeout_ms = self.options.timeout_ms.unwrap_or(*ms),
             Directive::Quiet(ms) => self.quiet_ms = *ms,
@@ -364,7 +364,7 @@ impl<'a> Run<'a> {
         for actor in 0..self.actors.count() {
             let (lines, expected) = step.expectations(actor);
             let rows: Vec<&ShownRow> = shown.iter().filter(|one| one.actor == actor).collect();
-            if (!lines.is_empty() || self.checking == Checking::Exact)
+            if (!lines.is_empty() || self.checking == Strictness::Exact)
                 && let Err(difference) = matcher::compare(&expected, &rows, &mut self.bindings)
             {
                 mendable += self.report_difference(step.first, &lines, &rows, &difference, None);

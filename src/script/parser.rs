@@ -85,7 +85,7 @@ impl<'a> Parser<'a> {
             self.diagnostics.push(error.help("save it as UTF-8 without one"));
             text = rest;
         }
-        let mut reader = LineReader { rows: text.lines().enumerate(), line: String::new() };
+        let mut reader = SourceReader { rows: text.lines().enumerate(), line: String::new() };
         while let Some((above, row)) = reader.rows.next() {
             row.clone_into(&mut reader.line);
             let number = above + 1;
@@ -162,7 +162,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn line_kind(&self, row: &str, reader: &mut LineReader<'_>) -> Result<LineKind> {
+    fn line_kind(&self, row: &str, reader: &mut SourceReader<'_>) -> Result<LineKind> {
         let actors = &self.script.actors;
         match row.chars().next() {
             _ if row.trim().is_empty() => return Ok(LineKind::Blank),
@@ -243,13 +243,13 @@ fn bad_regex(regex: &str, at: usize, error: &regex::Error) -> SyntaxError {
 }
 
 /// Reader of the rows of a source. A line with a here-document spans several.
-struct LineReader<'a> {
+struct SourceReader<'a> {
     rows: Enumerate<Lines<'a>>,
     /// Rows of the current line so far.
     line: String,
 }
 
-impl LineReader<'_> {
+impl SourceReader<'_> {
     /// Rows of a here-document, up to the row that is `tag` alone; `None` without such a row.
     fn here_document(&mut self, tag: &str) -> Option<String> {
         let mut body = String::new();
@@ -266,7 +266,7 @@ impl LineReader<'_> {
 
 /// Parses a directive from its first row, with its `@`; the rows of a here-document come from
 /// `reader`.
-fn parse_directive(row: &str, reader: &mut LineReader<'_>, actors: &[String]) -> Result<Directive> {
+fn parse_directive(row: &str, reader: &mut SourceReader<'_>, actors: &[String]) -> Result<Directive> {
     let (word, rest) = row.split_once(char::is_whitespace).unwrap_or((row, ""));
     let name = word.get(1..).unwrap_or_default();
     let at = |text: &str| text.as_ptr() as usize - row.as_ptr() as usize;
@@ -428,7 +428,7 @@ impl DirectiveArgs<'_> {
         Ok(Directive::Set { name: name.text.to_owned(), value })
     }
 
-    fn file(&self, reader: &mut LineReader<'_>) -> Result<Directive> {
+    fn file(&self, reader: &mut SourceReader<'_>) -> Result<Directive> {
         let usage = || self.usage("@file NAME <<TAG, or @file NAME fill 100KiB");
         let (path, content) = self.tokens.split_first().ok_or_else(usage)?;
         if path.text.split('/').any(|part| matches!(part, "" | "." | "..")) {

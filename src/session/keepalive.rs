@@ -8,13 +8,13 @@ use crate::time::MonoMs;
 /// other three times a minute; a peer that sends more than [`limits::IDLE_RECORDS`] within the time
 /// between two pings only causes work.
 #[derive(Debug, Default)]
-pub(super) struct IdleBudget {
+pub(super) struct IdleRecordCount {
     records: u32,
     since: MonoMs,
 }
 
-impl IdleBudget {
-    /// A record that is not idle ends the row.
+impl IdleRecordCount {
+    /// Resets the count, for a record that is not idle.
     pub(super) fn reset(&mut self) {
         self.records = 0;
     }

@@ -140,7 +140,7 @@ impl Session {
         }
     }
 
-    /// Rejects the peer's key: the one alert, and the end.
+    /// Rejects the peer's key: sends the handshake's only alert and ends the session.
     pub fn reject_key(&mut self) {
         self.end(CloseReason::LocalReject);
     }

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::keepalive::IdleBudget;
+use super::keepalive::IdleRecordCount;
 pub use super::keepalive::{Keepalive, KeepaliveAction, ReadState};
 use super::transport::seal_frame;
 use super::types::CloseReason;
@@ -38,7 +38,7 @@ pub struct SendHalf {
 #[expect(missing_debug_implementations, reason = "holds a key")]
 pub struct RecvHalf {
     key: OpenKey,
-    idle: IdleBudget,
+    idle: IdleRecordCount,
     received: u64,
     stored: Option<u64>,
     ended: bool,
@@ -70,7 +70,7 @@ impl Pipe {
         let send = SendHalf { key: split.seal, sent: 0, ended: false, closed: false };
         let recv = RecvHalf {
             key: split.open,
-            idle: IdleBudget::default(),
+            idle: IdleRecordCount::default(),
             received: 0,
             stored: None,
             ended: false,

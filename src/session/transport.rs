@@ -1,7 +1,7 @@
 //! Transport phase of a session: sealed records, and the rules of their order
 //! (`docs/PROTOCOL.md`, section 5). It is established once both sides' `Confirm` has been seen.
 
-use super::keepalive::IdleBudget;
+use super::keepalive::IdleRecordCount;
 use super::types::{CloseReason, Event, Output, SendError, SessionConfig};
 use crate::crypto::{SealKey, Split, TAG_BYTES};
 use crate::limits;
@@ -25,7 +25,7 @@ pub(super) struct Transport {
     received: u64,
     /// Highest number of the peer's that we have acknowledged.
     acked: u64,
-    idle: IdleBudget,
+    idle: IdleRecordCount,
     nonce_exhausted: bool,
 }
 
@@ -45,7 +45,7 @@ impl Transport {
             peer_acked: 0,
             received: 0,
             acked: 0,
-            idle: IdleBudget::default(),
+            idle: IdleRecordCount::default(),
             nonce_exhausted: false,
         }
     }

@@ -257,7 +257,7 @@ fn every_notice_that_can_come_up_is_seen_in_a_conversation() {
         variant.captures_iter(body).map(|found| found[1].to_owned()).collect()
     };
     let raw = of("RawInfo").into_iter().map(|name| format!("Raw{name}"));
-    let refused = of("Refusal").into_iter().map(|name| format!("Refused{name}"));
+    let refused = of("KeyRefusal").into_iter().map(|name| format!("Refused{name}"));
     let nested = raw.chain(refused);
     let all_there_are: BTreeSet<String> = of("Info").into_iter().chain(of("Warning")).chain(nested).collect();
     let accounted: BTreeSet<String> =

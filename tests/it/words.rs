@@ -2,8 +2,8 @@
 //! reviewed.
 
 use rsachat::chat::{
-    Impersonated, Info, KeyFor, KeyStatus, Message, Notice, NotifyContent, NotifyPolicy, NotifyWhen, RawInfo,
-    Refusal, TrustLevel, Warning,
+    Impersonated, Info, KeyFor, KeyRefusal, KeyStatus, Message, Notice, NotifyContent, NotifyPolicy,
+    NotifyWhen, RawInfo, TrustLevel, Warning,
 };
 use rsachat::crypto::{Fingerprint, PemError, PublicKeyError, SafetyNumber};
 use rsachat::session::{CloseReason, OaepCloseReason};
@@ -100,11 +100,11 @@ fn troubles() {
         Warning::ListenFailed { at: address(), why: "address already in use".to_owned() },
         Warning::AlreadyListening { at: address() },
         Warning::Unreachable { target: address(), why: "connection refused".to_owned() },
-        Warning::Refused(Refusal::KeyChanged { name: bob(), address: address(), known, now }),
-        Warning::Refused(Refusal::PinMismatch { address: address(), pinned: known, now }),
-        Warning::Refused(Refusal::OwnIdentity { remote: remote() }),
-        Warning::Refused(Refusal::Blocked { name: bob() }),
-        Warning::Refused(Refusal::UnknownKey { remote: remote(), fingerprint: now }),
+        Warning::Refused(KeyRefusal::KeyChanged { name: bob(), address: address(), known, now }),
+        Warning::Refused(KeyRefusal::PinMismatch { address: address(), pinned: known, now }),
+        Warning::Refused(KeyRefusal::OwnIdentity { remote: remote() }),
+        Warning::Refused(KeyRefusal::Blocked { name: bob() }),
+        Warning::Refused(KeyRefusal::UnknownKey { remote: remote(), fingerprint: now }),
         Warning::Book { why: "peers is damaged, line 3: no name stands first".to_owned() },
         impostor(Impersonated::Verified),
         impostor(Impersonated::Known),

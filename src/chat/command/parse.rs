@@ -5,8 +5,8 @@ use super::{
     ParsedLine,
 };
 use crate::chat::types::{
-    AcceptPolicy, DialOptions, Direction, KeyFor, KeyReplacement, ListenOptions, NotifyContent, NotifyPolicy,
-    NotifyWhen, Protocol,
+    AcceptPolicy, DialOptions, KeyExchange, KeyFor, KeyReplacement, ListenOptions, NotifyContent,
+    NotifyPolicy, NotifyWhen, Protocol,
 };
 use crate::limits;
 use crate::peers::address::Family;
@@ -133,7 +133,7 @@ fn log(argument: &str) -> LogTarget {
     }
 }
 
-/// Arguments of `:last`: a name never begins with a digit, so that a number is never one.
+/// Arguments of `:last`: names never begin with a digit, so that a number is never read as a name.
 fn last(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, CommandError> {
     let (count, name) = match words {
         [] => (LAST, None),
@@ -190,12 +190,12 @@ fn listen(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, C
 
 fn connect(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, CommandError> {
     let (mut target, mut family, mut pin) = (None, Family::Any, None);
-    let (mut protocol, mut direction) = (Protocol::Native, Direction::Both);
+    let (mut protocol, mut direction) = (Protocol::Native, KeyExchange::Mutual);
     let mut words = words.iter();
     while let Some(word) = words.next() {
         match *word {
             "--wire" => protocol = protocol_of(words.next().ok_or_else(&usage)?)?,
-            "--one-way" => direction = Direction::OneWay,
+            "--one-way" => direction = KeyExchange::ListenerOnly,
             "--pin" => pin = Some(words.next().ok_or_else(&usage)?.parse()?),
             "-4" => family = Family::V4,
             "-6" => family = Family::V6,
@@ -205,8 +205,10 @@ fn connect(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, 
     }
     let target = target.ok_or_else(usage)?;
     let protocol = match (protocol, direction) {
-        (Protocol::Native, Direction::OneWay) => return Err(CommandError::WireOption(ONE_WAY_ON_NATIVE)),
-        (Protocol::Native, Direction::Both) => Protocol::Native,
+        (Protocol::Native, KeyExchange::ListenerOnly) => {
+            return Err(CommandError::WireOption(ONE_WAY_ON_NATIVE));
+        }
+        (Protocol::Native, KeyExchange::Mutual) => Protocol::Native,
         (Protocol::Oaep(_), _) if pin.is_some() => {
             let why = "the raw wire proves nobody's key; --pin cannot be kept on it";
             return Err(CommandError::WireOption(why));
@@ -222,7 +224,7 @@ fn connect(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, 
 /// [`CommandError::Protocol`] if there is none of that name.
 pub fn protocol_of(word: &str) -> Result<Protocol, CommandError> {
     match word {
-        "oaep" => Ok(Protocol::Oaep(Direction::Both)),
+        "oaep" => Ok(Protocol::Oaep(KeyExchange::Mutual)),
         "native" => Ok(Protocol::Native),
         _ => Err(CommandError::Protocol),
     }

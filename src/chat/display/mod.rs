@@ -8,7 +8,7 @@ mod close_reason;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::notice::{Impersonated, Info, KeyStatus, Message, Notice, RawInfo, Warning};
-use super::trust_policy::Refusal;
+use super::trust_policy::KeyRefusal;
 use super::types::{KeyFor, NotifyContent, NotifyPolicy, NotifyWhen, TrustLevel};
 use crate::crypto::{Fingerprint, SafetyNumber};
 use crate::limits;
@@ -311,7 +311,7 @@ impl Warning {
     }
 }
 
-impl Refusal {
+impl KeyRefusal {
     fn describe(&self) -> (RecordingClass<'_>, &'static str, String) {
         match self {
             Self::KeyChanged { name, address, known, now } => (

@@ -5,7 +5,7 @@ use crate::chat::Chat;
 use crate::chat::conversation::{Conversation, HintsShown};
 use crate::chat::io::Effect;
 use crate::chat::notice::{Info, Notice, RawInfo, Warning};
-use crate::chat::types::{Direction, PeerId, Protocol, ReceiptDue, TrustLevel};
+use crate::chat::types::{KeyExchange, PeerId, Protocol, ReceiptDue, TrustLevel};
 use crate::crypto::PublicKey;
 use crate::ids::ConnId;
 use crate::limits;
@@ -67,7 +67,7 @@ impl Chat {
         let at = conversation.origin.to_string();
         let bits_and_fingerprint = key.as_ref().map(|key| (key.bits(), key.fingerprint()));
         conversation.key = key;
-        self.effects.push(Effect::Authenticated(conn, Protocol::Oaep(Direction::Both)));
+        self.effects.push(Effect::Authenticated(conn, Protocol::Oaep(KeyExchange::Mutual)));
         let joined = RawInfo::Joined { name: name.to_string(), at, key: bits_and_fingerprint };
         self.effects.info(Info::Raw(joined));
         self.set_peer(conn, name, PeerId::Conn(conn), TrustLevel::Unauthenticated);

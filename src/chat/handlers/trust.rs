@@ -2,7 +2,7 @@
 
 use crate::chat::io::Effect;
 use crate::chat::notice::{Info, Warning};
-use crate::chat::trust_policy::{Refusal, judge};
+use crate::chat::trust_policy::{KeyRefusal, judge};
 use crate::chat::types::{Origin, PeerId};
 use crate::chat::{Chat, RefusedKey};
 use crate::crypto::{Fingerprint, PublicKey, SafetyNumber};
@@ -35,7 +35,7 @@ impl Chat {
             }
         };
         let Err(warning) = judgement else { return self.with_session(conn, AnySession::accept_key) };
-        if let (Warning::Refused(Refusal::KeyChanged { name, now, .. }), Origin::Outbound(options)) =
+        if let (Warning::Refused(KeyRefusal::KeyChanged { name, now, .. }), Origin::Outbound(options)) =
             (&warning, &origin)
         {
             let refused = RefusedKey { fingerprint: *now, address: options.target.clone() };
@@ -142,7 +142,8 @@ impl Chat {
         self.conversations.update_peer(fingerprint, |peer| peer.trust_level = level.into());
     }
 
-    /// Changes our copy at once and the store's for all processes; the store's answer wins.
+    /// Changes our copy at once and the store's for all processes; the store's result replaces our
+    /// copy.
     pub(crate) fn change_book(&mut self, changes: Vec<Change>) {
         if changes.is_empty() {
             return;

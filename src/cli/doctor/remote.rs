@@ -10,7 +10,7 @@ use crate::app::error::{AppError, code, describe};
 use crate::app::keyring::seed;
 use crate::app::os::of_family;
 use crate::chat::display::version_and_suite;
-use crate::chat::{AcceptPolicy, DialOptions, Origin, Protocol, Refusal, Warning, judge};
+use crate::chat::{AcceptPolicy, DialOptions, KeyRefusal, Origin, Protocol, Warning, judge};
 use crate::crypto::{Fingerprint, Identity, PublicKey, RsaJob};
 use crate::ids::ConnId;
 use crate::limits::{
@@ -84,7 +84,7 @@ impl RemoteCheck<'_> {
     }
 
     /// Judges the key of the peer by the pin and the book, as a dial would.
-    fn judge(&self, book: &Book, key: &PublicKey) -> Result<(), Refusal> {
+    fn judge(&self, book: &Book, key: &PublicKey) -> Result<(), KeyRefusal> {
         let own = self.own.map(|own| own.public().fingerprint());
         let (target, accept, protocol) = (self.target.clone(), AcceptPolicy::Anyone, Protocol::Native);
         let dial = DialOptions { target, family: self.family, pin: self.pin, accept, protocol };

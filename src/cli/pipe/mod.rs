@@ -17,7 +17,7 @@ use crate::events::{Done, Event, emit};
 use crate::limits;
 use crate::net::Net;
 use crate::net::process::Signals;
-use crate::net::worker::Priority;
+use crate::net::worker::ThreadPriority;
 use crate::store::book_file;
 use crate::wire::Purpose;
 use progress::{Progress, ProgressWhen, StreamSource};
@@ -61,10 +61,10 @@ pub(crate) fn run(context: &Context<'_>, args: &PipeArgs) -> Result<u8, AppError
     let profile = context.unlock()?;
     let net = Net::new()?;
     let signals = Signals::start(net.waker())?;
-    let gravity = if args.connect.is_some() { Severity::Ends } else { Severity::Passes };
-    let reporter = EventReporter { form: format, gravity };
+    let severity = if args.connect.is_some() { Severity::Ends } else { Severity::Passes };
+    let reporter = EventReporter { form: format, severity };
     let chat = profile.chat(name, book, limits::UNAUTHENTICATED_CONNECTIONS).for_purpose(Purpose::Pipe);
-    let mut app = App::new(chat, reporter, net, profile, Priority::Same)?;
+    let mut app = App::new(chat, reporter, net, profile, ThreadPriority::Same)?;
     app.handle(Input::Command(command));
 
     let mut frontend = PipeFrontend { pipe: None };

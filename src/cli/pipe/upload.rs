@@ -117,7 +117,7 @@ impl FrameSender {
     }
 }
 
-/// A panic leaves nothing half changed, so a poisoned lock is as good as another.
+/// A panic leaves nothing half changed, so lock poisoning is ignored.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -22,7 +22,7 @@ use crate::limits;
 use crate::net::Net;
 use crate::net::lines::{LineEvent, Lines};
 use crate::net::process::{self, Signal, Signals};
-use crate::net::worker::Priority;
+use crate::net::worker::ThreadPriority;
 
 use crate::peers::address::ListenAt;
 use crate::peers::name::Name;
@@ -169,7 +169,7 @@ pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppErr
         }
     };
     let screen = Screen::start(reader, sink, net.waker())?;
-    let mut app = App::new(chat, screen, net, profile, Priority::Lower)?;
+    let mut app = App::new(chat, screen, net, profile, ThreadPriority::Lower)?;
     if let Some(recorder) = recorder {
         app.record(recorder);
     }

@@ -19,7 +19,7 @@ use crate::events::{Event, OutputFormat, emit};
 use crate::limits;
 use crate::net::Net;
 use crate::net::process::Signals;
-use crate::net::worker::Priority;
+use crate::net::worker::ThreadPriority;
 use crate::peers::address::Target;
 use crate::store::book_file;
 use queue::{Delimiter, InputItem, SendQueue, Totals};
@@ -90,9 +90,10 @@ pub(crate) fn run(context: &Context<'_>, args: &SendArgs) -> Result<u8, AppError
     let signals = Signals::start(net.waker())?;
     let items =
         if args.message.is_empty() { Some(queue::start_reader(delimiter(args), net.waker())?) } else { None };
-    let gravity = if args.retry == 0 { Severity::Ends } else { Severity::Passes };
+    let severity = if args.retry == 0 { Severity::Ends } else { Severity::Passes };
     let chat = profile.chat(name, book, 1);
-    let mut app = App::new(chat, EventReporter { form: format, gravity }, net, profile, Priority::Same)?;
+    let mut app =
+        App::new(chat, EventReporter { form: format, severity }, net, profile, ThreadPriority::Same)?;
     let connect = Command::Connect(DialOptions {
         target,
         family: args.output.family(),
@@ -164,7 +165,7 @@ impl Frontend<EventReporter> for SendFrontend {
         }
         match outcome {
             DialOutcome::Refused | DialOutcome::Failed => return Some(outcome.exit_code()),
-            DialOutcome::Done if self.queue.is_raw() => {
+            DialOutcome::Done if self.queue.is_oaep() => {
                 // `exit` has been sent. Whether all of it was written is seen at the end; what
                 // follows an `exit` of the input is refused.
                 self.is_all_sent();
@@ -174,7 +175,7 @@ impl Frontend<EventReporter> for SendFrontend {
         }
         let ended = match outcome {
             DialOutcome::Left => true,
-            DialOutcome::Lost | DialOutcome::PeerLeftEarly => self.queue.is_raw(),
+            DialOutcome::Lost | DialOutcome::PeerLeftEarly => self.queue.is_oaep(),
             _ => false,
         };
         let all_sent = ended && self.queue.only_exit_is_left() && self.is_all_sent();
@@ -231,7 +232,7 @@ impl SendFrontend {
             && at <= Instant::now()
         {
             self.state = DialState::Dialled;
-            if self.queue.is_raw() {
+            if self.queue.is_oaep() {
                 // What the last connection has not written is given up before it is sent anew.
                 app.close_connections();
                 self.queue.begin(totals(app));

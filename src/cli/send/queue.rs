@@ -36,7 +36,7 @@ pub(crate) enum InputItem {
     /// No message, for this reason; `number` counts from 1.
     Refused {
         number: u64,
-        why: Refusal,
+        why: InvalidInput,
     },
     /// Nothing follows.
     End,
@@ -46,7 +46,7 @@ pub(crate) enum InputItem {
 
 /// Reason why an item of the input is no message.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub(crate) enum Refusal {
+pub(crate) enum InvalidInput {
     #[error("it is not UTF-8")]
     NotText,
     #[error("it has {0} bytes, a message has at most {MESSAGE_BYTES}")]
@@ -146,11 +146,11 @@ impl Splitter {
             message.truncate(usize::try_from(bytes).unwrap_or(usize::MAX));
         }
         if bytes > MESSAGE_BYTES as u64 {
-            return InputItem::Refused { number, why: Refusal::TooLong(bytes) };
+            return InputItem::Refused { number, why: InvalidInput::TooLong(bytes) };
         }
         match String::from_utf8(message) {
             Ok(text) => InputItem::Message(text),
-            Err(_) => InputItem::Refused { number, why: Refusal::NotText },
+            Err(_) => InputItem::Refused { number, why: InvalidInput::NotText },
         }
     }
 }
@@ -231,7 +231,7 @@ impl SendQueue {
         Self { ledger, ..Self::default() }
     }
 
-    pub(crate) fn is_raw(&self) -> bool {
+    pub(crate) fn is_oaep(&self) -> bool {
         self.ledger.is_some()
     }
 
@@ -241,7 +241,7 @@ impl SendQueue {
             self.refuse();
             return Err(AfterExit(self.read));
         }
-        if self.is_raw() && text == EXIT {
+        if self.is_oaep() && text == EXIT {
             self.exit = ExitMessage::Queued;
         } else {
             self.read += 1;
@@ -263,7 +263,7 @@ impl SendQueue {
 
     /// Queues `exit` at the end of the input: on the raw wire it is a message like any other.
     pub(crate) fn end(&mut self) {
-        if self.is_raw() && self.exit == ExitMessage::NotQueued {
+        if self.is_oaep() && self.exit == ExitMessage::NotQueued {
             self.exit = ExitMessage::Queued;
             self.pending.push_back(EXIT.to_owned());
         }
@@ -327,7 +327,7 @@ impl SendQueue {
 
     /// Participle for a message with proof.
     pub(crate) fn word(&self) -> &'static str {
-        if self.is_raw() { "written" } else { "receipted" }
+        if self.is_oaep() { "written" } else { "receipted" }
     }
 
     /// Exit code by what became of the messages, the error event for it, and the counts.
@@ -335,7 +335,7 @@ impl SendQueue {
     pub(crate) fn outcome(&self, code: u8, unread: &str) -> (Option<Event>, Done) {
         let missing = self.read - self.delivered;
         let code = match code {
-            0 if self.is_raw() && !self.pending.is_empty() => code::LOST,
+            0 if self.is_oaep() && !self.pending.is_empty() => code::LOST,
             0 if missing + self.refused > 0 => code::FAILED,
             code => code,
         };
@@ -345,10 +345,10 @@ impl SendQueue {
         let was_not = if missing == 1 { "was" } else { "were" };
         let message =
             format!("{delivered} {messages} {was} {word}, {missing} {was_not} not{unread}{goodbye}");
-        let kind = if self.is_raw() { "not_written" } else { "not_receipted" };
+        let kind = if self.is_oaep() { "not_written" } else { "not_receipted" };
         let error = (code != 0).then_some(Event::Error { kind, message, hint: None });
         let (receipted, written) =
-            if self.is_raw() { (None, Some(self.delivered)) } else { (Some(self.delivered), None) };
+            if self.is_oaep() { (None, Some(self.delivered)) } else { (Some(self.delivered), None) };
         (error, Done { code, messages: Some(self.read), receipted, written, ..Done::default() })
     }
 }
@@ -399,12 +399,12 @@ mod tests {
         let long = "x".repeat(MESSAGE_BYTES);
         let input = [&b"a\n\xff\n"[..], long.as_bytes(), b"\r\n", long.as_bytes(), b"y\r\nb\n"].concat();
         for size in [7, usize::MAX] {
-            let why = Refusal::TooLong(MESSAGE_BYTES as u64 + 1);
+            let why = InvalidInput::TooLong(MESSAGE_BYTES as u64 + 1);
             assert_eq!(
                 split(Delimiter::Line, &input, size),
                 [
                     InputItem::Message("a".to_owned()),
-                    InputItem::Refused { number: 2, why: Refusal::NotText },
+                    InputItem::Refused { number: 2, why: InvalidInput::NotText },
                     InputItem::Message(long.clone()),
                     InputItem::Refused { number: 4, why },
                     InputItem::Message("b".to_owned()),

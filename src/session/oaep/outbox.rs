@@ -23,7 +23,7 @@ pub(super) struct Outbox {
     parts: VecDeque<Part>,
     /// The part that is being sealed.
     sealing: Option<Completes>,
-    /// When the block was sent whose answer has not come.
+    /// Time at which the block that still awaits an answer was sent.
     unanswered: Option<MonoMs>,
     /// The kernel takes no more for now.
     write_blocked: bool,
@@ -104,7 +104,7 @@ impl Outbox {
         self.closing == Closing::Done
     }
 
-    /// Whether `exit` could have been sent and was not.
+    /// Whether the time allowed for sending `exit` has expired.
     pub(super) fn is_overdue(&self, now: MonoMs) -> bool {
         self.exit_deadline().is_some_and(|due| now >= due)
     }
@@ -183,7 +183,7 @@ impl Outbox {
         self.is_closing() && self.parts.len() == 1
     }
 
-    /// When an `exit` that could be sent, but is not, is given up.
+    /// Time at which an unsent `exit` is abandoned.
     fn exit_deadline(&self) -> Option<MonoMs> {
         match self.closing {
             Closing::Queued { since } if self.parts.len() <= 1 => Some(since + limits::SHUTDOWN_GRACE_MS),

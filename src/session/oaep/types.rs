@@ -28,7 +28,8 @@ pub enum OaepEvent {
         /// How many in a row, this one included.
         in_a_row: u32,
     },
-    /// The first answer has come that its sender sealed to its own key.
+    /// The first reply has arrived that its sender sealed to its own key, so that nobody else can
+    /// read it.
     Answered,
     /// The text just sent takes this many blocks, since one had no room for it.
     Split(usize),
@@ -75,7 +76,8 @@ pub(super) enum RecvState {
     Pem { since: MonoMs },
     /// Nothing yet: a key is being checked.
     CheckingKey,
-    /// The first block after a PEM. It may begin with these line ends, or after them.
+    /// The first block after a PEM. The `skipped` bytes of line ends may belong to the block or to
+    /// the PEM before it.
     FirstBlock { skipped: usize },
     /// Nothing yet: the first block is being opened.
     OpeningFirst { skipped: usize },
