@@ -1,5 +1,5 @@
-//! Messages of one run, from standard input to their proof: the thread that reads and splits the
-//! input, and the queue that counts which messages are receipted or written.
+//! Messages of one run, from standard input to their confirmation: the thread that reads and
+//! splits the input, and the queue that counts which messages are receipted or written.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -210,16 +210,16 @@ pub(crate) struct AfterExit(u64);
 
 #[derive(Default)]
 pub(crate) struct SendQueue {
-    /// On the raw wire the proof of a message is that the socket has taken it, else a receipt.
+    /// On the raw wire a message is confirmed when the socket has taken it, else by its receipt.
     ledger: Option<WriteLedger>,
-    /// Messages without proof, the oldest first.
+    /// Messages that are not confirmed, the oldest first.
     pending: VecDeque<String>,
     /// How many of these are in flight.
     in_flight: usize,
     /// Messages that were read, those that were refused included.
     read: u64,
     refused: u64,
-    /// Messages with proof, `exit` included.
+    /// Confirmed messages, `exit` included.
     proved: u64,
     delivered: u64,
     exit: ExitMessage,
@@ -325,7 +325,7 @@ impl SendQueue {
         }
     }
 
-    /// Participle for a message with proof.
+    /// Participle for a confirmed message.
     pub(crate) fn word(&self) -> &'static str {
         if self.is_oaep() { "written" } else { "receipted" }
     }
