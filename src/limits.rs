@@ -55,9 +55,13 @@ pub const ALERT_EVERY_MS: u64 = 1_000;
 pub const NAME_CELLS: usize = 12;
 /// Lines of input read ahead from something that is not a terminal.
 pub const LINES_AHEAD: usize = 64;
+/// Bytes of an AES-GCM tag, by which sealing lengthens a record.
+pub const TAG_BYTES: usize = 16;
 /// Bytes of one frame on the wire while chatting: a full message, its header and padding, and the
 /// tag.
-pub const CHAT_FRAME_BYTES: usize = 32_768 + 16;
+pub const CHAT_FRAME_BYTES: usize = 32_768 + TAG_BYTES;
+/// Bytes of output that may wait before peers are no longer read.
+pub const OUTPUT_BACKLOG_BYTES: usize = 1024 * 1024;
 /// Bytes of one frame on the wire of a pipe: all that a frame can have.
 pub const PIPE_FRAME_BYTES: usize = 65_535;
 /// Records in a row that carry nothing for the user: pings, pongs, receipts of nothing new.
@@ -133,22 +137,22 @@ pub const TURN_BYTES: usize = 1024 * 1024;
 pub const LOCK_TIMEOUT_MS: u64 = 5_000;
 /// Bytes of a PEM block on the raw wire, what stands before it included: a key of 8,192 bits takes
 /// 1,400.
-pub const RAW_PEM_BYTES: usize = 8_192;
+pub const OAEP_PEM_BYTES: usize = 8_192;
 /// Time for the dialled peer on the raw wire to begin its PEM, in milliseconds. The tutorial's
 /// server generates its key only after it accepted the connection.
-pub const RAW_KEY_MS: u64 = 30_000;
+pub const OAEP_KEY_MS: u64 = 30_000;
 /// Time that a caller on the raw wire may take to send a key or a block that opens, in
 /// milliseconds. The tutorial's client sends nothing until its user has typed.
-pub const RAW_SILENT_MS: u64 = 600_000;
+pub const OAEP_SILENT_MS: u64 = 600_000;
 /// Such callers at once, over all sources; the one that is silent for longest makes room for the
 /// next. Fewer than [`UNAUTHENTICATED_CONNECTIONS`], so that silence on the raw wire keeps nobody
 /// off the native protocol.
-pub const RAW_SILENT_CALLERS: usize = 32;
+pub const OAEP_SILENT_CALLERS: usize = 32;
 /// Blocks in a row that do not open before a connection on the raw wire is closed: the stream is
 /// out of step.
-pub const RAW_UNDECRYPTED: u32 = 3;
+pub const OAEP_UNDECRYPTED: u32 = 3;
 /// Time between a block and the `exit` behind it where no answer is waited for, in milliseconds: a
 /// peer that reads both with one call can open neither.
-pub const RAW_EXIT_GAP_MS: u64 = 250;
+pub const OAEP_EXIT_GAP_MS: u64 = 250;
 /// Bits of a key for the raw wire where none are named: the tutorial's.
-pub const RAW_KEY_BITS_DEFAULT: u32 = 2_048;
+pub const OAEP_KEY_BITS_DEFAULT: u32 = 2_048;

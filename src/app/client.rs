@@ -30,9 +30,9 @@ impl UserStore {
 
     pub(crate) fn new(home: Home, identity: Option<StoredKey>, passphrase: Option<Passphrase>) -> Self {
         // A key of the raw wire that cannot be read is reported when that wire is asked for.
-        let raw = keyring::load(&home, KeyFor::RawWire, passphrase.as_ref()).ok().flatten();
+        let oaep = keyring::load(&home, KeyFor::Oaep, passphrase.as_ref()).ok().flatten();
         let mut keys = KeyRing::default();
-        for stored in identity.into_iter().chain(raw) {
+        for stored in identity.into_iter().chain(oaep) {
             keys.put(stored.key);
         }
         Self { home, keys, passphrase: passphrase.map(Arc::new) }
@@ -41,8 +41,8 @@ impl UserStore {
     /// Chat of this user.
     pub(crate) fn chat(&self, name: Name, book: Book, capacity: usize) -> Chat {
         let mut chat = Chat::new(name, self.own_key(KeyFor::Identity), book, capacity);
-        if let Some(raw) = self.own_key(KeyFor::RawWire) {
-            chat.set_oaep_key(raw);
+        if let Some(key) = self.own_key(KeyFor::Oaep) {
+            chat.set_oaep_key(key);
         }
         chat
     }

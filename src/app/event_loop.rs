@@ -142,6 +142,7 @@ impl<S: NoticeSink> App<S> {
     pub(crate) fn handle(&mut self, input: Input<'_>) {
         match (&mut self.recorder, &input) {
             (Some(recorder), Input::Line(line)) => recorder.typed(line, &self.client.chat),
+            (Some(recorder), Input::Command(command)) => recorder.started(command),
             (Some(recorder), Input::ExitRequest(request)) => {
                 recorder.exit_requested(*request, &self.client.chat);
             }

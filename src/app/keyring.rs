@@ -32,14 +32,14 @@ pub(crate) struct StoredKey {
 #[derive(Clone)]
 pub(crate) enum AnyPrivateKey {
     Identity(Arc<Identity>),
-    Raw(Arc<OaepKeyPair>),
+    Oaep(Arc<OaepKeyPair>),
 }
 
 /// Private keys at hand, one for each purpose.
 #[derive(Clone, Default)]
 pub(crate) struct KeyRing {
     identity: Option<Arc<Identity>>,
-    raw: Option<Arc<OaepKeyPair>>,
+    oaep: Option<Arc<OaepKeyPair>>,
 }
 
 impl KeyRing {
@@ -47,20 +47,20 @@ impl KeyRing {
     pub(crate) fn put(&mut self, key: AnyPrivateKey) {
         match key {
             AnyPrivateKey::Identity(key) => self.identity = Some(key),
-            AnyPrivateKey::Raw(key) => self.raw = Some(key),
+            AnyPrivateKey::Oaep(key) => self.oaep = Some(key),
         }
     }
 
     /// Keys as an RSA job takes them.
     pub(crate) fn keys(&self) -> PrivateKeys<'_> {
-        PrivateKeys { identity: self.identity.as_deref(), oaep: self.raw.as_deref() }
+        PrivateKeys { identity: self.identity.as_deref(), oaep: self.oaep.as_deref() }
     }
 
     /// Public half of a key.
     pub(crate) fn public(&self, of: KeyFor) -> Option<&PublicKey> {
         match of {
             KeyFor::Identity => self.identity.as_deref().map(Identity::public),
-            KeyFor::RawWire => self.raw.as_deref().map(OaepKeyPair::public),
+            KeyFor::Oaep => self.oaep.as_deref().map(OaepKeyPair::public),
         }
     }
 }
@@ -70,14 +70,14 @@ impl StoredKey {
     pub(crate) fn identity(&self) -> Option<Arc<Identity>> {
         match &self.key {
             AnyPrivateKey::Identity(key) => Some(Arc::clone(key)),
-            AnyPrivateKey::Raw(_) => None,
+            AnyPrivateKey::Oaep(_) => None,
         }
     }
 
     pub(crate) fn public(&self) -> &PublicKey {
         match &self.key {
             AnyPrivateKey::Identity(key) => key.public(),
-            AnyPrivateKey::Raw(key) => key.public(),
+            AnyPrivateKey::Oaep(key) => key.public(),
         }
     }
 
@@ -90,7 +90,7 @@ impl StoredKey {
         let mut rng = salt.rng("salt");
         let pem = match &self.key {
             AnyPrivateKey::Identity(key) => key.to_pem(passphrase, &mut rng),
-            AnyPrivateKey::Raw(key) => key.to_pem(passphrase, &mut rng),
+            AnyPrivateKey::Oaep(key) => key.to_pem(passphrase, &mut rng),
         };
         pem.map_err(|error| AppError::new(code::FAILED, error.to_string()))
     }
@@ -118,7 +118,7 @@ pub(crate) fn make(
         KeyFor::Identity => {
             Identity::generate(bits, &mut rng).map(|key| AnyPrivateKey::Identity(Arc::new(key)))
         }
-        KeyFor::RawWire => OaepKeyPair::generate(bits, &mut rng).map(|key| AnyPrivateKey::Raw(Arc::new(key))),
+        KeyFor::Oaep => OaepKeyPair::generate(bits, &mut rng).map(|key| AnyPrivateKey::Oaep(Arc::new(key))),
     };
     let key = made.map_err(|error| AppError::new(code::USAGE, error.to_string()))?;
     let mut own = StoredKey { key, pem: Zeroizing::default() };
@@ -140,13 +140,13 @@ pub(crate) fn load(
 fn read(of: KeyFor, pem: &str, passphrase: Option<&Passphrase>) -> Result<AnyPrivateKey, KeyFileError> {
     Ok(match of {
         KeyFor::Identity => AnyPrivateKey::Identity(Arc::new(Identity::from_pem(pem, passphrase)?)),
-        KeyFor::RawWire => AnyPrivateKey::Raw(Arc::new(OaepKeyPair::from_pem(pem, passphrase)?)),
+        KeyFor::Oaep => AnyPrivateKey::Oaep(Arc::new(OaepKeyPair::from_pem(pem, passphrase)?)),
     })
 }
 
 /// Refuses keys that a replay made: anybody can make them again.
 fn refuse_test_keys(home: &Home) -> Result<(), AppError> {
-    for of in [KeyFor::Identity, KeyFor::RawWire] {
+    for of in [KeyFor::Identity, KeyFor::Oaep] {
         // A file that cannot be read is reported when its key is asked for.
         if let Ok(Some(text)) = key_file::load_key_text(home, of)
             && Identity::is_test_key(&text)

@@ -9,14 +9,14 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::error::{AppError, code, describe};
-use crate::chat::command::{Command, ParsedLine, parse_line};
+use crate::chat::command::{Command, LogTarget, ParsedLine, parse_line};
 use crate::chat::display::RecordingClass;
 use crate::chat::{
-    Chat, ExitRequest, Info, KeyExchange, ListenOptions, Message, Notice, Protocol, RawInfo, TrustLevel,
+    Chat, ExitRequest, Info, KeyExchange, ListenOptions, Message, Notice, OaepInfo, Protocol, TrustLevel,
     Warning,
 };
 use crate::limits::MESSAGE_BYTES;
-use crate::peers::address::{Family, ListenAt};
+use crate::peers::address::Family;
 use crate::script::render::Substitutions;
 use crate::session::EXIT;
 use crate::store::safe_file;
@@ -86,16 +86,23 @@ impl Recorder {
         match parse_line(line) {
             // Recorded once a peer has answered.
             Ok(ParsedLine::Command(Command::Connect(_))) => {}
-            Ok(ParsedLine::Command(Command::Listen(ListenOptions { at, family, protocol, .. }))) => {
-                self.awaiting = protocol;
-                self.listen(line, &at, family);
-            }
+            Ok(ParsedLine::Command(Command::Listen(options))) => self.listen(&options),
             Ok(ParsedLine::Command(Command::Keygen { .. })) => {
                 self.input(line);
                 self.expect("$**");
             }
             Ok(ParsedLine::Text(text)) => self.text(line, &text, chat),
             _ => self.input(line),
+        }
+    }
+
+    /// Records a command of the command line or the settings, before it is carried out: one that
+    /// connects once a peer has answered.
+    pub(crate) fn started(&mut self, command: &Command) {
+        match command {
+            Command::Listen(options) => self.listen(options),
+            Command::Log { to: LogTarget::File(file) } => self.input(&format!(":log {file}")),
+            _ => {}
         }
     }
 
@@ -122,21 +129,19 @@ impl Recorder {
 
     /// Records that we listen. In a script all actors are on one machine: an address of another
     /// network becomes one of the loopback.
-    fn listen(&mut self, line: &str, at: &ListenAt, family: Family) {
-        let host = match (at.host.as_deref(), family) {
+    fn listen(&mut self, options: &ListenOptions) {
+        let host = match (options.at.host.as_deref(), options.family) {
             (Some(host), _) if host.contains(':') => "[::1]",
             (None, Family::V6) => "[::1]",
             _ => "127.0.0.1",
         };
-        let is_address = |word: &str| word.parse::<ListenAt>().as_ref() == Ok(at) && at.host.is_some();
-        let words = line
-            .split_whitespace()
-            .map(|word| if is_address(word) { format!("{host}:{}", at.port) } else { word.to_owned() });
-        let words: Vec<String> = words.collect();
-        self.input(&words.join(" "));
+        let port = options.at.port;
+        let at = if options.at.host.is_some() { format!("{host}:{port}") } else { port.to_string() };
+        self.input(&format!(":listen {at}{}", options.flags()));
         self.expect("$**");
-        let port = if at.port == 0 { format!("${{{}.port}}", self.own_label) } else { at.port.to_string() };
-        *self.listening_on(self.awaiting) = Some(format!("{host}:{port}"));
+        let port = if port == 0 { format!("${{{}.port}}", self.own_label) } else { port.to_string() };
+        self.awaiting = options.protocol;
+        *self.listening_on(options.protocol) = Some(format!("{host}:{port}"));
     }
 
     /// Records a notice that was shown to us.
@@ -177,7 +182,7 @@ impl Recorder {
     fn info(&mut self, info: &Info, notice: &Notice, chat: &Chat) {
         match info {
             Info::Joined { name, .. } => self.joined(name, Protocol::Native, chat),
-            Info::Raw(RawInfo::Joined { name, key, .. }) => {
+            Info::Oaep(OaepInfo::Joined { name, key, .. }) => {
                 if key.is_none() {
                     self.keyless.insert(name.clone());
                 }

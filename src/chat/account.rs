@@ -23,14 +23,14 @@ impl Account {
     pub(crate) fn key(&self, of: KeyFor) -> Option<&OwnKey> {
         match of {
             KeyFor::Identity => self.identity.as_ref(),
-            KeyFor::RawWire => self.oaep_key.as_ref(),
+            KeyFor::Oaep => self.oaep_key.as_ref(),
         }
     }
 
     pub(crate) fn set_key(&mut self, of: KeyFor, key: OwnKey) {
         match of {
             KeyFor::Identity => self.identity = Some(key),
-            KeyFor::RawWire => self.oaep_key = Some(key),
+            KeyFor::Oaep => self.oaep_key = Some(key),
         }
     }
 
@@ -43,7 +43,7 @@ impl Account {
     pub(crate) fn missing_key(&self, protocol: Protocol) -> Option<KeyFor> {
         let wanted = match protocol {
             Protocol::Native => KeyFor::Identity,
-            Protocol::Oaep(KeyExchange::Mutual) => KeyFor::RawWire,
+            Protocol::Oaep(KeyExchange::Mutual) => KeyFor::Oaep,
             Protocol::Oaep(KeyExchange::ListenerOnly) => return None,
         };
         self.key(wanted).is_none().then_some(wanted)
@@ -64,10 +64,8 @@ impl Account {
                 let config = SessionConfig { key, name, purpose: self.purpose };
                 return Some(AnySession::Native(Box::new(Session::new(role, config, seed, now))));
             }
-            (Protocol::Oaep(_), Role::Responder) => OaepRole::Listener(public(KeyFor::RawWire)?),
-            (Protocol::Oaep(KeyExchange::Mutual), Role::Initiator) => {
-                OaepRole::Dialer(public(KeyFor::RawWire)?)
-            }
+            (Protocol::Oaep(_), Role::Responder) => OaepRole::Listener(public(KeyFor::Oaep)?),
+            (Protocol::Oaep(KeyExchange::Mutual), Role::Initiator) => OaepRole::Dialer(public(KeyFor::Oaep)?),
             (Protocol::Oaep(KeyExchange::ListenerOnly), Role::Initiator) => OaepRole::OneWay,
         };
         Some(AnySession::Oaep(Box::new(OaepSession::new(role, seed, now))))
@@ -84,7 +82,7 @@ pub(crate) struct KeygenProgress {
 
 impl KeygenProgress {
     /// Time between two reports, in milliseconds.
-    const REPORT_EVERY_MS: u64 = 2_000;
+    const PROGRESS_EVERY_MS: u64 = 2_000;
 
     pub(crate) fn new(of: KeyFor, now: MonoMs) -> Self {
         Self { of, started: now, reported: now }
@@ -92,7 +90,7 @@ impl KeygenProgress {
 
     /// Moment of the next report.
     pub(crate) fn poll_timeout(&self) -> MonoMs {
-        self.reported + Self::REPORT_EVERY_MS
+        self.reported + Self::PROGRESS_EVERY_MS
     }
 
     /// Seconds since the start, if a report is due.

@@ -12,6 +12,8 @@ use crate::session::AnySession;
 use crate::text::safe::SafeText;
 use crate::time::{MonoMs, UnixMs};
 
+/// Unacknowledged messages of one peer that are listed at most.
+const UNACKED_ROWS: usize = 20;
 /// Time after which a message without a receipt is counted in the prompt, in milliseconds. A
 /// receipt normally takes a few milliseconds, so that a shorter delay would only make the count
 /// flicker.
@@ -172,9 +174,11 @@ impl UnackedQueue {
         self.messages.iter().map(|message| message.since + LATE_MS).find(|late| *late > now)
     }
 
-    /// The first `count` messages as they may be shown, one row each, and how many more there are.
-    pub(crate) fn rows(&self, count: usize) -> (Vec<SafeText>, usize) {
-        let rows: Vec<_> = self.messages.iter().take(count).map(|one| SafeText::line(&one.text)).collect();
+    /// The first messages, at most [`UNACKED_ROWS`], as they may be shown, one row each, and how
+    /// many more there are.
+    pub(crate) fn rows(&self) -> (Vec<SafeText>, usize) {
+        let rows: Vec<_> =
+            self.messages.iter().take(UNACKED_ROWS).map(|one| SafeText::line(&one.text)).collect();
         let more = self.messages.len() - rows.len();
         (rows, more)
     }

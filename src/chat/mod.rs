@@ -43,7 +43,7 @@ use crate::time::{MonoMs, Now, UnixMs};
 use crate::wire::Purpose;
 
 pub use io::{Effect, Input, SentMessage};
-pub use notice::{Impersonated, Info, KeyStatus, Message, Notice, RawInfo, Warning};
+pub use notice::{Impersonated, Info, KeyStatus, Message, Notice, OaepInfo, Warning};
 pub use queries::{EstablishedPipe, PromptView};
 pub use trust_policy::{KeyRefusal, judge};
 pub use types::{
@@ -146,7 +146,7 @@ impl Chat {
 
     /// Sets the key for the raw wire that the store has.
     pub fn set_oaep_key(&mut self, key: OwnKey) {
-        self.account.set_key(KeyFor::RawWire, key);
+        self.account.set_key(KeyFor::Oaep, key);
     }
 
     /// Sets the callers that a listener without a policy of its own accepts; by default everybody.

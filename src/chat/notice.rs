@@ -94,13 +94,13 @@ pub enum Info {
     QuitHint,
     ExitHint,
     Recording { file: String },
-    Raw(RawInfo),
+    Oaep(OaepInfo),
 }
 
 /// Event on the raw wire, where nobody is authenticated.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "each variant is its sentence in `display`")]
-pub enum RawInfo {
+pub enum OaepInfo {
     Banner,
     Joined { name: String, at: String, key: Option<(u32, Fingerprint)> },
     NoReceipts { name: String },
@@ -136,7 +136,7 @@ pub enum Warning {
     // On the raw wire: not handed to the socket.
     NotSent { name: String, rows: Vec<SafeText>, more: usize },
     NoKeyOf { name: String },
-    RawPeer { name: String },
+    OaepPeer { name: String },
     NotDecrypted { remote: String, in_a_row: u32 },
     NobodyToSendTo,
     NobodyToClose,

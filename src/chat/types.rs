@@ -36,7 +36,7 @@ pub enum KeyFor {
     /// The identity of the user.
     Identity,
     /// The raw wire, and nothing else.
-    RawWire,
+    Oaep,
 }
 
 impl KeyFor {
@@ -45,7 +45,7 @@ impl KeyFor {
     pub fn default_bits(self) -> u32 {
         match self {
             Self::Identity => limits::KEY_BITS_DEFAULT,
-            Self::RawWire => limits::RAW_KEY_BITS_DEFAULT,
+            Self::Oaep => limits::OAEP_KEY_BITS_DEFAULT,
         }
     }
 }
@@ -161,6 +161,24 @@ pub struct ListenOptions {
     pub protocol: Protocol,
 }
 
+impl ListenOptions {
+    /// Arguments of `:listen` behind the address, each with a blank before it.
+    pub(crate) fn flags(&self) -> String {
+        let accept = match self.accept {
+            Some(AcceptPolicy::KnownOnly) => " --known",
+            Some(_) => " --anybody",
+            None => "",
+        };
+        let wire = if self.protocol == Protocol::Native { "" } else { " --wire oaep" };
+        let family = match self.family {
+            Family::Any => "",
+            Family::V4 => " -4",
+            Family::V6 => " -6",
+        };
+        [accept, wire, family].concat()
+    }
+}
+
 /// Origin of a connection, shown as the address of the other side.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Origin {
@@ -254,14 +272,29 @@ pub struct NotifyPolicy {
 }
 
 /// Messages that notify.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum NotifyWhen {
     /// None.
     Never,
     /// Those that have our name as a word.
+    #[default]
     Mentioned,
     /// All.
     Always,
+}
+
+impl NotifyWhen {
+    /// Every value.
+    pub(crate) const ALL: [Self; 3] = [Self::Never, Self::Mentioned, Self::Always];
+
+    /// The word for it, in `:notify` and in the settings.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Never => "off",
+            Self::Mentioned => "mention",
+            Self::Always => "all",
+        }
+    }
 }
 
 /// Content of a notification, which is seen by whoever sees the desktop.
@@ -275,6 +308,6 @@ pub enum NotifyContent {
 
 impl Default for NotifyPolicy {
     fn default() -> Self {
-        Self { when: NotifyWhen::Mentioned, content: NotifyContent::Hidden }
+        Self { when: NotifyWhen::default(), content: NotifyContent::Hidden }
     }
 }

@@ -59,7 +59,7 @@ pub(crate) enum KeyCommand {
 
 pub(crate) fn run_key(home: &Home, common: &GlobalArgs, task: &KeyCommand) -> Result<u8, AppError> {
     if let KeyCommand::New { bits, raw, replace } = task {
-        let of = if *raw { KeyFor::RawWire } else { KeyFor::Identity };
+        let of = if *raw { KeyFor::Oaep } else { KeyFor::Identity };
         return generate(home, common, of, bits.unwrap_or(of.default_bits()), *replace);
     }
     let (own, passphrase) = unlock(home, common.passphrase_source().as_ref())?;
@@ -80,7 +80,7 @@ pub(crate) fn run_key(home: &Home, common: &GlobalArgs, task: &KeyCommand) -> Re
         }
         KeyCommand::Export => print_line(&public.to_openssh(name.as_str()))?,
         KeyCommand::Passphrase { new_passphrase_file } => {
-            let raw = load(home, KeyFor::RawWire, passphrase.as_ref())?;
+            let raw = load(home, KeyFor::Oaep, passphrase.as_ref())?;
             change_passphrase(home, &own, raw.as_ref(), new_passphrase_file.as_deref())?;
         }
     }
@@ -117,7 +117,7 @@ fn change_passphrase(
     let passphrase = file.map_or_else(ask_new_passphrase, read_file)?;
     let passphrase = Some(passphrase).filter(|passphrase| !passphrase.is_empty());
     let what = if passphrase.is_some() { "is protected by a passphrase" } else { "has no passphrase" };
-    for (of, key) in [(KeyFor::Identity, Some(own)), (KeyFor::RawWire, raw)] {
+    for (of, key) in [(KeyFor::Identity, Some(own)), (KeyFor::Oaep, raw)] {
         let Some(key) = key else { continue };
         let pem = key.protected(passphrase.as_ref(), &seed())?;
         let path = key_file::save_key_text(home, of, &pem, OverwritePolicy::Rewrite)?.path;

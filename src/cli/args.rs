@@ -12,10 +12,10 @@ use crate::app::client::UserStore;
 use crate::app::error::{AppError, code};
 use crate::app::keyring::PassphraseSource;
 use crate::chat::command::{Command, ONE_WAY_ON_NATIVE, protocol_of};
-use crate::chat::{AcceptPolicy, DialOptions, Info, KeyExchange, ListenOptions, Protocol, RawInfo};
+use crate::chat::{AcceptPolicy, DialOptions, Info, KeyExchange, ListenOptions, OaepInfo, Protocol};
 use crate::config::SettingSources;
 use crate::crypto::Fingerprint;
-use crate::events::{Event, OutputFormat, emit};
+use crate::events::{OutputEvent, OutputFormat, emit};
 use crate::peers::address::{AddressError, Family};
 use crate::peers::book::Book;
 use crate::peers::name::Name;
@@ -101,10 +101,10 @@ pub(crate) struct ProtocolArgs {
     /// Speak this wire: `oaep` is the raw one of the Python tutorial, which authenticates nobody
     /// and has no receipts
     #[arg(long, value_name = "WIRE")]
-    wire: Option<String>,
+    pub(crate) wire: Option<String>,
     /// On the raw wire, give no key of yours: for the tutorial's server
     #[arg(long)]
-    one_way: bool,
+    pub(crate) one_way: bool,
 }
 
 impl ProtocolArgs {
@@ -133,8 +133,8 @@ impl ProtocolArgs {
 /// Warns of what the raw wire does not give, with its consequence for this command.
 pub(crate) fn warn_of_raw(protocol: Protocol, consequence: &str, format: OutputFormat) {
     if protocol != Protocol::Native {
-        let banner = Info::Raw(RawInfo::Banner).sentence();
-        emit(&Event::Warning { kind: "raw_wire", message: format!("{banner}; {consequence}") }, format);
+        let banner = Info::Oaep(OaepInfo::Banner).sentence();
+        emit(&OutputEvent::Warning { kind: "raw_wire", message: format!("{banner}; {consequence}") }, format);
     }
 }
 

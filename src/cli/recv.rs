@@ -19,7 +19,7 @@ use crate::app::host::NoticeSink;
 use crate::app::os::print;
 use crate::chat::{DialOutcome, ExitRequest, Input, KeyExchange, Message, Notice, Protocol, ReceiptDue};
 use crate::events::from_notice::{EventReporter, Severity, message};
-use crate::events::{Done, Event, OutputFormat, emit};
+use crate::events::{Done, OutputEvent, OutputFormat, emit};
 use crate::ids::ConnId;
 use crate::limits;
 use crate::net::process::{Signal, Signals};
@@ -101,7 +101,7 @@ pub(crate) fn run(context: &Context<'_>, args: &RecvArgs) -> Result<u8, AppError
     let code = app.run(&mut frontend, &signals)?;
     app.linger()?;
     let code = if code == 0 && frontend.failed > 0 { code::FAILED } else { code };
-    emit(&Event::Done(Done { code, messages: Some(frontend.messages), ..Done::default() }), format);
+    emit(&OutputEvent::Done(Done { code, messages: Some(frontend.messages), ..Done::default() }), format);
     Ok(code)
 }
 
@@ -139,7 +139,7 @@ impl NoticeSink for RecvSink {
     }
 
     fn is_behind(&self) -> bool {
-        self.deliverer.backlog.load(Ordering::Relaxed) > BACKLOG_BYTES
+        self.deliverer.backlog.load(Ordering::Relaxed) > limits::OUTPUT_BACKLOG_BYTES
     }
 }
 
@@ -168,7 +168,7 @@ impl Frontend<RecvSink> for RecvFrontend {
                 Delivered::Failed { conn, why } => {
                     self.failed += 1;
                     app.send_receipts();
-                    emit(&Event::Warning { kind: "exec", message: why }, self.format);
+                    emit(&OutputEvent::Warning { kind: "exec", message: why }, self.format);
                     app.handle(Input::Dismiss { conn, reason: ByeReason::OutputFailed });
                     app.sink().deliverer.forget(conn);
                 }
@@ -227,7 +227,7 @@ impl RecvFrontend {
             ExitRequest::Signal(SIGPIPE)
         } else {
             let message = format!("cannot write the output: {}", describe(error));
-            emit(&Event::Error { kind: "output", message, hint: None }, self.format);
+            emit(&OutputEvent::Error { kind: "output", message, hint: None }, self.format);
             ExitRequest::Failure(code::FAILED)
         };
         for conn in app.chat().connections() {
@@ -266,8 +266,6 @@ enum Delivered {
     Enough,
 }
 
-/// Bytes that may wait before peers are no longer read.
-const BACKLOG_BYTES: usize = 1024 * 1024;
 /// Approximate cost of a waiting message besides its text, in bytes.
 const MESSAGE_OVERHEAD: usize = 512;
 
@@ -388,7 +386,7 @@ impl Thread {
         for (received, due) in batch {
             match &self.destination {
                 Destination::Json => {
-                    text.push_str(&Event::Message(message(received)).to_json(received.arrived.0, None));
+                    text.push_str(&OutputEvent::Message(message(received)).to_json(received.arrived.0, None));
                 }
                 Destination::Text => {
                     text.push_str(SafeText::line_from_bytes(&received.text).as_str());

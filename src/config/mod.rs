@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::app::error::{AppError, code};
-use crate::chat::AcceptPolicy;
+use crate::chat::{AcceptPolicy, NotifyWhen};
 use crate::limits::CONFIG_BYTES;
 use crate::peers::address::ListenAt;
 use crate::peers::name::Name;
@@ -18,7 +18,7 @@ use crate::store::StoreError;
 use crate::store::safe_file::{self, Access};
 pub(crate) use file::KEYS;
 use file::{FileSettings, Key};
-pub(crate) use values::{ColourWhen, EditorMode, Layer, NotifyLevel, TimeFormat, Title, YesNo};
+pub(crate) use values::{ColourWhen, EditorMode, Layer, TimeFormat, Title, YesNo};
 
 /// Settings in force for this run.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ pub(crate) struct Settings {
     pub(crate) colour: ColourWhen,
     pub(crate) time: TimeFormat,
     pub(crate) editor: EditorMode,
-    pub(crate) notify: NotifyLevel,
+    pub(crate) notify: NotifyWhen,
     /// Whether the terminal's title follows the conversation.
     pub(crate) title: Title,
     pub(crate) history: Option<PathBuf>,

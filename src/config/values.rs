@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use clap::builder::PossibleValue;
 
-use crate::chat::AcceptPolicy;
+use crate::chat::{AcceptPolicy, NotifyWhen};
 use crate::limits::TIME_CELLS;
 use crate::peers::address::ListenAt;
 use crate::peers::name::Name;
@@ -32,26 +33,18 @@ pub(crate) enum EditorMode {
     Vi,
 }
 
-/// Messages that the user is notified of.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
-pub(crate) enum NotifyLevel {
-    /// Never.
-    Off,
-    /// When a message has our name in it.
-    #[default]
-    Mention,
-    /// For every message.
-    All,
-}
+impl ValueEnum for NotifyWhen {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
 
-impl From<NotifyLevel> for crate::chat::NotifyPolicy {
-    fn from(level: NotifyLevel) -> Self {
-        let when = match level {
-            NotifyLevel::Off => crate::chat::NotifyWhen::Never,
-            NotifyLevel::Mention => crate::chat::NotifyWhen::Mentioned,
-            NotifyLevel::All => crate::chat::NotifyWhen::Always,
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = match self {
+            Self::Never => "Never",
+            Self::Mentioned => "When a message has our name in it",
+            Self::Always => "For every message",
         };
-        Self { when, ..Self::default() }
+        Some(PossibleValue::new(self.word()).help(help))
     }
 }
 
@@ -146,7 +139,7 @@ pub(crate) struct Layer {
     pub(crate) colour: Option<ColourWhen>,
     pub(crate) time: Option<TimeFormat>,
     pub(crate) editor: Option<EditorMode>,
-    pub(crate) notify: Option<NotifyLevel>,
+    pub(crate) notify: Option<NotifyWhen>,
     pub(crate) title: Option<Title>,
     pub(crate) history: Option<PathBuf>,
 }

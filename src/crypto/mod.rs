@@ -21,7 +21,7 @@ pub use error::{DecryptError, HandshakeError, KeyFileError, NonceExhausted, PemE
 pub use fingerprint::{Fingerprint, FingerprintError, SafetyNumber};
 pub use handshake::{Split, TranscriptHash};
 pub use kem::{Encapsulated, SharedSecret, encapsulate};
-pub use noise::{OpenKey, SealKey, TAG_BYTES};
+pub use noise::{OpenKey, SealKey};
 pub use oaep::{OaepKeyPair, seal_oaep};
 pub use private_key::{Identity, Passphrase, warm_up_rng};
 pub use public_key::PublicKey;

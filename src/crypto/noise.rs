@@ -8,10 +8,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::{DecryptError, HandshakeError, NonceExhausted, SharedSecret};
-use crate::limits;
-
-/// Bytes of an AES-GCM tag.
-pub const TAG_BYTES: usize = 16;
+use crate::limits::{self, TAG_BYTES};
 
 /// Seals one direction.
 #[expect(missing_debug_implementations, reason = "holds a key")]

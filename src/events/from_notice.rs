@@ -3,11 +3,11 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use super::{Event, MessageEvent, OutputFormat, PastMessage, PromptEvent, emit};
+use super::{MessageEvent, OutputEvent, OutputFormat, PastMessage, PromptEvent, emit};
 use crate::app::host::NoticeSink;
 use crate::app::os::moment;
 use crate::chat::{
-    Info, KeyRefusal, KeyStatus, Message, Notice, PromptView, RawInfo, ReceiptDue, SentMessage, TrustLevel,
+    Info, KeyRefusal, KeyStatus, Message, Notice, OaepInfo, PromptView, ReceiptDue, SentMessage, TrustLevel,
     Warning,
 };
 use crate::session::CloseReason;
@@ -46,11 +46,11 @@ impl NoticeSink for EventReporter {
 }
 
 /// Event of a notice for a command; none if the notice is of the prompt alone.
-fn of_command(notice: &Notice, severity: Severity) -> Option<Event> {
+fn of_command(notice: &Notice, severity: Severity) -> Option<OutputEvent> {
     match notice {
         // The command itself has warned of the raw wire, and has no prompt to leave.
         Notice::Info(
-            Info::Raw(RawInfo::Banner | RawInfo::NoReceipts { .. })
+            Info::Oaep(OaepInfo::Banner | OaepInfo::NoReceipts { .. })
             | Info::QuitHint
             | Info::ExitHint
             | Info::Closed { .. },
@@ -62,7 +62,7 @@ fn of_command(notice: &Notice, severity: Severity) -> Option<Event> {
         | Notice::Table(_)
         | Notice::History { .. } => None,
         Notice::Info(Info::MakingKey { bits, .. }) => {
-            Some(Event::Notice { message: format!("making a key of {bits} bits") })
+            Some(OutputEvent::Notice { message: format!("making a key of {bits} bits") })
         }
         Notice::Info(info) => Some(of_info(info)),
         Notice::Warning(warning) => {
@@ -71,44 +71,46 @@ fn of_command(notice: &Notice, severity: Severity) -> Option<Event> {
             // A name that is not believed ends nothing, nor does a block that cannot be opened.
             let passes = matches!(warning, Warning::Impostor { .. } | Warning::NotDecrypted { .. });
             Some(if passes || severity == Severity::Passes {
-                Event::Warning { kind, message }
+                OutputEvent::Warning { kind, message }
             } else {
-                Event::Error { kind, message, hint }
+                OutputEvent::Error { kind, message, hint }
             })
         }
     }
 }
 
 /// Event of a notice for the prompt.
-pub(crate) fn of_prompt(notice: &Notice) -> Event {
+pub(crate) fn of_prompt(notice: &Notice) -> OutputEvent {
     match notice {
-        Notice::Message(received) => Event::Message(message(received)),
-        Notice::Info(Info::Safety { name, number, fingerprint }) => Event::Safety {
+        Notice::Message(received) => OutputEvent::Message(message(received)),
+        Notice::Info(Info::Safety { name, number, fingerprint }) => OutputEvent::Safety {
             name: name.clone(),
             number: number.groups().iter().map(|group| format!("{group:05}")).collect(),
             fingerprint: fingerprint.to_string(),
         },
         Notice::Info(info) => of_info(info),
-        Notice::Warning(warning) => Event::Warning { kind: warning.kind(), message: warning.sentence() },
-        Notice::Answer(rows) => Event::Answer { rows: rows.clone() },
+        Notice::Warning(warning) => {
+            OutputEvent::Warning { kind: warning.kind(), message: warning.sentence() }
+        }
+        Notice::Answer(rows) => OutputEvent::Answer { rows: rows.clone() },
         Notice::Table(table) => {
             let (columns, rows) = table
                 .split_first()
                 .map_or_else(Default::default, |(head, rest)| (head.clone(), rest.to_vec()));
-            Event::Table { columns, rows }
+            OutputEvent::Table { columns, rows }
         }
         Notice::History { messages, earlier } => {
             let dated =
                 |one: &Message| PastMessage { time: moment(one.arrived.0), message: message_as_shown(one) };
-            Event::Past { earlier: *earlier, messages: messages.iter().map(dated).collect() }
+            OutputEvent::Past { earlier: *earlier, messages: messages.iter().map(dated).collect() }
         }
     }
 }
 
 /// Event of a text of ours on its way.
-pub(crate) fn sent(sent: &SentMessage) -> Event {
+pub(crate) fn sent(sent: &SentMessage) -> OutputEvent {
     let text = String::from_utf8_lossy(&sent.message.text).into_owned();
-    Event::Sent { to: sent.to.clone(), number: sent.number, text }
+    OutputEvent::Sent { to: sent.to.clone(), number: sent.number, text }
 }
 
 pub(crate) fn state(view: &PromptView) -> PromptEvent {
@@ -137,23 +139,23 @@ fn message_as_shown(earlier: &Message) -> MessageEvent {
     MessageEvent { text: rows.join("\n"), bytes: None, ..message(earlier) }
 }
 
-fn of_info(info: &Info) -> Event {
+fn of_info(info: &Info) -> OutputEvent {
     match info {
-        Info::Listening { at } => Event::Listening { address: at.to_string() },
-        Info::Connecting { target } => Event::Connecting { address: target.clone() },
-        Info::Joined { name, fingerprint, status } => Event::Connected {
+        Info::Listening { at } => OutputEvent::Listening { address: at.to_string() },
+        Info::Connecting { target } => OutputEvent::Connecting { address: target.clone() },
+        Info::Joined { name, fingerprint, status } => OutputEvent::Connected {
             name: name.clone(),
             fingerprint: Some(fingerprint.to_string()),
             verified: *status == KeyStatus::Known(TrustLevel::Verified),
             new: *status == KeyStatus::New,
             wire: NATIVE,
         },
-        Info::Raw(RawInfo::Joined { name, .. }) => {
+        Info::Oaep(OaepInfo::Joined { name, .. }) => {
             let (name, fingerprint) = (name.clone(), None);
-            Event::Connected { name, fingerprint, verified: false, new: false, wire: OAEP }
+            OutputEvent::Connected { name, fingerprint, verified: false, new: false, wire: OAEP }
         }
-        Info::Left { name } => Event::Left { name: name.clone() },
-        info => Event::Notice { message: info.sentence() },
+        Info::Left { name } => OutputEvent::Left { name: name.clone() },
+        info => OutputEvent::Notice { message: info.sentence() },
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) enum Id {
 /// Event. The names of variants and fields are the schema.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub(crate) enum Event {
+pub(crate) enum OutputEvent {
     Listening {
         address: String,
     },
@@ -174,7 +174,7 @@ struct Envelope<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a Id>,
     #[serde(flatten)]
-    event: &'a Event,
+    event: &'a OutputEvent,
 }
 
 /// Form of the events on standard error.
@@ -188,7 +188,7 @@ pub(crate) enum OutputFormat {
     VerboseWords,
 }
 
-impl Event {
+impl OutputEvent {
     /// The JSON object, with its newline. `id` is that of the command that caused the event.
     pub(crate) fn to_json(&self, unix_ms: u64, id: Option<&Id>) -> String {
         json_line(&Envelope { time: moment(unix_ms), id, event: self })
@@ -199,7 +199,7 @@ impl Event {
     }
 }
 
-impl fmt::Display for Event {
+impl fmt::Display for OutputEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Listening { address } => write!(f, "listening on {address}"),
@@ -223,7 +223,7 @@ impl fmt::Display for Event {
 }
 
 /// Writes an event to standard error. If that is closed, there is nowhere to report it.
-pub(crate) fn emit(event: &Event, format: OutputFormat) {
+pub(crate) fn emit(event: &OutputEvent, format: OutputFormat) {
     let text = match format {
         OutputFormat::Json => event.to_json(unix_ms(), None),
         OutputFormat::Words if !event.is_needed() => return,

@@ -15,7 +15,7 @@ use crate::store::{Home, book_file};
 use crate::time::MonoMs;
 
 /// Name of the one actor of a script that names none.
-const NAMELESS: &str = "user";
+const UNNAMED_ACTOR: &str = "user";
 
 /// All actors, and the simulation under them.
 pub(crate) struct Actors {
@@ -99,7 +99,7 @@ impl Actors {
         let home = Home::choose(Some(&folder), &|_| None)?;
         home.prepare()?;
         let label = self.simulation.label(actor);
-        let label = if label.is_empty() { NAMELESS } else { label };
+        let label = if label.is_empty() { UNNAMED_ACTOR } else { label };
         let name = Name::claimed(label.as_bytes());
         let own = keyring::load(&home, KeyFor::Identity, None)?;
         let book = book_file::read(&home);

@@ -87,7 +87,7 @@ impl Environment {
     pub(crate) fn next_key(&mut self, actor: &str, of: KeyFor, bits: u32) -> Result<StoredKey, AppError> {
         let purpose = match of {
             KeyFor::Identity => "key",
-            KeyFor::RawWire => "raw key",
+            KeyFor::Oaep => "raw key",
         };
         let Some((seed, count)) = self.draw(actor, purpose) else {
             return keyring::make(of, bits, None, &keyring::seed());

@@ -99,10 +99,10 @@ pub(crate) fn replace(path: &Path, text: &str) -> Result<(), AppError> {
 pub(crate) fn write(folder: &Path, path: &Path, text: &str) -> Result<(), AppError> {
     let put = || -> io::Result<()> {
         if let Some(parent) = path.parent().filter(|parent| parent.starts_with(folder)) {
-            DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+            DirBuilder::new().recursive(true).mode(safe_file::FOLDER_MODE).create(parent)?;
         }
         fs::write(path, text)?;
-        fs::set_permissions(path, Permissions::from_mode(0o600))
+        fs::set_permissions(path, Permissions::from_mode(safe_file::FILE_MODE))
     };
     put().map_err(|error| io_error("write", path.strip_prefix(folder).unwrap_or(path), &error))
 }

@@ -29,15 +29,15 @@ pub(super) enum InitiatorState {
     /// Message 2: X-Wing ciphertext, and the responder's key.
     Message2(Box<initiator::AwaitsMessage2>),
     /// The result of [`RsaJob::CheckKey`] for the responder's key.
-    KeyCheck(initiator::AwaitsEncapsulation),
+    KeyCheck(initiator::BeforeMessage3),
     /// The owner's judgement of the responder's key. Nothing is encapsulated to it before.
-    Judgement(initiator::AwaitsEncapsulation, PublicKey),
+    Judgement(initiator::BeforeMessage3, PublicKey),
     /// The result of [`RsaJob::Encapsulate`] to the responder's key, for message 3.
-    Encapsulation(initiator::AwaitsEncapsulation),
+    Encapsulation(initiator::BeforeMessage3),
     /// Message 4: OAEP ciphertext to our key.
     Message4(initiator::AwaitsMessage4),
     /// The result of [`RsaJob::Decapsulate`] of message 4.
-    Decapsulation(initiator::AwaitsDecapsulation),
+    Decapsulation(initiator::AfterMessage4),
 }
 
 /// Responder's state, named by what it waits for.
@@ -49,13 +49,13 @@ pub(super) enum ResponderState {
     /// Message 3: OAEP ciphertext to our key, and the initiator's key.
     Message3(responder::AwaitsMessage3),
     /// The result of [`RsaJob::Decapsulate`] of message 3.
-    Decapsulation(responder::AwaitsDecapsulation),
+    Decapsulation(responder::AfterMessage3),
     /// The result of [`RsaJob::CheckKey`] for the initiator's key.
-    KeyCheck(responder::AwaitsEncapsulation),
+    KeyCheck(responder::BeforeMessage4),
     /// The owner's judgement of the initiator's key. Nothing is encapsulated to it before.
-    Judgement(responder::AwaitsEncapsulation, PublicKey),
+    Judgement(responder::BeforeMessage4, PublicKey),
     /// The result of [`RsaJob::Encapsulate`] to the initiator's key, for message 4.
-    Encapsulation(responder::AwaitsEncapsulation),
+    Encapsulation(responder::BeforeMessage4),
 }
 
 /// What a state can wait for.

@@ -3,8 +3,8 @@
 
 use super::keepalive::IdleRecordCount;
 use super::types::{CloseReason, Event, Output, SendError, SessionConfig};
-use crate::crypto::{SealKey, Split, TAG_BYTES};
-use crate::limits;
+use crate::crypto::{SealKey, Split};
+use crate::limits::{self, TAG_BYTES};
 use crate::time::{MonoMs, UnixMs};
 use crate::wire::{
     ByeReason, Confirm, Frame, LENGTH_BYTES, Padding, Purpose, Record, WireError, begin_frame, end_frame,

@@ -25,8 +25,6 @@ pub(super) struct Lock {
     _file: File,
 }
 
-/// Permission bits of the folder: the user's alone.
-const FOLDER_MODE: u32 = 0o700;
 /// Time between two attempts to take the lock.
 const LOCK_RETRY: Duration = Duration::from_millis(2);
 
@@ -58,12 +56,13 @@ impl Home {
     pub(crate) fn prepare(&self) -> Result<(), StoreError> {
         let failed = || StoreError::io("make the folder", &self.folder);
         if let Some(parent) = self.folder.parent() {
-            DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(parent).map_err(failed())?;
+            DirBuilder::new().recursive(true).mode(safe_file::FOLDER_MODE).create(parent).map_err(failed())?;
         }
-        match DirBuilder::new().mode(FOLDER_MODE).create(&self.folder) {
+        match DirBuilder::new().mode(safe_file::FOLDER_MODE).create(&self.folder) {
             // The umask may have taken bits that the owner needs.
             Ok(()) => {
-                fs::set_permissions(&self.folder, Permissions::from_mode(FOLDER_MODE)).map_err(failed())?;
+                fs::set_permissions(&self.folder, Permissions::from_mode(safe_file::FOLDER_MODE))
+                    .map_err(failed())?;
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(failed()(error)),
@@ -83,7 +82,7 @@ impl Home {
             return Err(StoreError::WrongKind { path, kind: "a file", wanted: "a folder" });
         }
         safe_file::check_owner(&self.folder, &metadata)?;
-        safe_file::check_mode(&self.folder, &metadata, 0o077, FOLDER_MODE)
+        safe_file::check_mode(&self.folder, &metadata, 0o077, safe_file::FOLDER_MODE)
     }
 
     /// Creates the folder if need be, and waits a bounded time for the lock.

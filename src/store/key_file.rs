@@ -98,6 +98,6 @@ fn keep_copy(home: &Home, key: KeyFor, date: &str) -> Result<PathBuf, StoreError
 fn stem(key: KeyFor) -> &'static str {
     match key {
         KeyFor::Identity => "identity",
-        KeyFor::RawWire => "raw",
+        KeyFor::Oaep => "raw",
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn read(
     if !(follows && metadata.uid() == 0) {
         check_owner(path, &metadata)?;
     }
-    check_mode(path, &metadata, if access == Access::Secret { 0o077 } else { 0o022 }, 0o600)?;
+    check_mode(path, &metadata, if access == Access::Secret { 0o077 } else { 0o022 }, FILE_MODE)?;
     let too_large = || StoreError::TooLarge { path: path.to_owned(), limit };
     if metadata.len() > limit {
         return Err(too_large());
@@ -162,11 +162,13 @@ fn remove_unfinished(folder: &Path) -> io::Result<()> {
 }
 
 /// Permission bits of a private file.
-const MODE: u32 = 0o600;
+pub(crate) const FILE_MODE: u32 = 0o600;
+/// Permission bits of a new folder: its owner's alone.
+pub(crate) const FOLDER_MODE: u32 = 0o700;
 
 /// Permissions of a private file.
 fn private_permissions() -> Permissions {
-    Permissions::from_mode(MODE)
+    Permissions::from_mode(FILE_MODE)
 }
 
 /// Opens a file to append to, and creates it if need be.
@@ -182,7 +184,7 @@ pub(crate) fn create_new(path: &Path) -> io::Result<File> {
 fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     // Not blocking: opening a pipe would wait for its reader.
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits();
-    let file = options.mode(MODE).custom_flags(flags.cast_signed()).open(path)?;
+    let file = options.mode(FILE_MODE).custom_flags(flags.cast_signed()).open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }

@@ -13,16 +13,13 @@ use mio::Waker;
 use crate::app::host::NoticeSink;
 use crate::app::os::{self, unix_ms};
 use crate::chat::{Chat, Notice, PromptView, ReceiptDue, SentMessage};
-use crate::events::{Event, Id, from_notice};
-use crate::limits::ALERT_EVERY_MS;
+use crate::events::{Id, OutputEvent, from_notice};
+use crate::limits::{ALERT_EVERY_MS, OUTPUT_BACKLOG_BYTES};
 use crate::text::safe::SafeText;
 use crate::time::UnixMs;
 use crate::ui::render::layout::{Layout, OutputMode};
 use crate::ui::render::size;
 use crate::ui::terminal::EditorShared;
-
-/// Bytes that may wait before peers are no longer read.
-const BACKLOG_BYTES: usize = 1024 * 1024;
 
 /// Function that prints: the editor's external printer, or standard output. An empty text repaints
 /// the prompt if it has changed.
@@ -118,7 +115,7 @@ impl Screen {
     }
 
     /// Sends an event that only programs need.
-    pub(crate) fn tell(&mut self, event: &Event) {
+    pub(crate) fn tell(&mut self, event: &OutputEvent) {
         if let Viewer::JsonClient(client) = &self.viewer {
             self.write(client.event(event), None);
         }
@@ -135,7 +132,7 @@ impl NoticeSink for Screen {
     }
 
     fn is_behind(&self) -> bool {
-        self.backlog_bytes.load(Ordering::Relaxed) > BACKLOG_BYTES
+        self.backlog_bytes.load(Ordering::Relaxed) > OUTPUT_BACKLOG_BYTES
     }
 
     fn chat_changed(&mut self, chat: &Chat) {
@@ -161,7 +158,7 @@ impl NoticeSink for Screen {
     }
 
     fn received(&mut self, name: &str, upto: u64) {
-        self.tell(&Event::Received { to: name.to_owned(), upto });
+        self.tell(&OutputEvent::Received { to: name.to_owned(), upto });
     }
 
     fn alert(&mut self, text: &SafeText) {
@@ -257,7 +254,7 @@ impl JsonClient {
 
     /// The reply to the request, if it had an id.
     fn reply(&mut self) -> Option<String> {
-        let reply = self.event(&Event::Reply { ok: self.ok });
+        let reply = self.event(&OutputEvent::Reply { ok: self.ok });
         self.request.take().map(|_| reply)
     }
 
@@ -268,7 +265,7 @@ impl JsonClient {
         from_notice::of_prompt(notice).to_json(now_ms, self.request.as_ref())
     }
 
-    fn event(&self, event: &Event) -> String {
+    fn event(&self, event: &OutputEvent) -> String {
         event.to_json(unix_ms(), self.request.as_ref())
     }
 
@@ -282,7 +279,7 @@ impl JsonClient {
     fn take_state(&mut self) -> Option<String> {
         let is_due = std::mem::take(&mut self.state_changed);
         let state = self.state.as_ref().filter(|_| is_due)?;
-        Some(self.event(&Event::State(from_notice::state(state))))
+        Some(self.event(&OutputEvent::State(from_notice::state(state))))
     }
 }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::WireError;
 use super::frame::LENGTH_BYTES;
 use super::record::{DATA, HEADER_BYTES, Padding, split_header};
+use crate::limits::TAG_BYTES;
 
 /// Bytes of the longest frame that carries stream bytes: length, header, bytes, tag.
 pub const DATA_FRAME_BYTES: usize = DATA_AT + DATA_BYTES + TAG_BYTES;
@@ -12,8 +13,6 @@ pub const DATA_FRAME_BYTES: usize = DATA_AT + DATA_BYTES + TAG_BYTES;
 pub const DATA_AT: usize = LENGTH_BYTES + HEADER_BYTES;
 /// Stream bytes of a full frame: with the header a multiple of 256.
 pub const DATA_BYTES: usize = 65_280 - HEADER_BYTES;
-/// Bytes of an AEAD tag.
-const TAG_BYTES: usize = 16;
 
 /// Buffer of one frame; its stream bytes begin at [`DATA_AT`].
 pub type DataFrame = [u8; DATA_FRAME_BYTES];

@@ -6,7 +6,7 @@ const PEM_BEGIN: &[u8] = b"-----BEGIN ";
 const PEM_END: &[u8] = b"-----END ";
 const DASHES: &[u8] = b"-----";
 /// Magic of the native protocol's preface.
-const NATIVE: &[u8] = b"rsachat\n";
+const NATIVE_PREFACE: &[u8] = b"rsachat\n";
 /// Blank bytes that may stand before a PEM block.
 const BLANKS_BEFORE: usize = 64;
 /// Bytes of line ends that may follow a PEM block and look like the beginning of a block.
@@ -54,9 +54,9 @@ impl OaepStream {
             StreamStart::Other
         } else if text.starts_with(PEM_BEGIN) {
             StreamStart::Pem
-        } else if self.buffer.starts_with(NATIVE) {
+        } else if self.buffer.starts_with(NATIVE_PREFACE) {
             StreamStart::Native
-        } else if PEM_BEGIN.starts_with(text) || NATIVE.starts_with(&self.buffer) {
+        } else if PEM_BEGIN.starts_with(text) || NATIVE_PREFACE.starts_with(&self.buffer) {
             StreamStart::Undecided
         } else {
             StreamStart::Other

@@ -217,7 +217,7 @@ const SEEN: [(&str, &str); 89] = [
     ("RawParts", r"\* sent as 3 parts$"),
     ("RawWaits", r"\* raw-1 takes one line at a time: "),
     ("NoKeyOf", r"! not sent: raw-1 gave no key, "),
-    ("RawPeer", r"! raw-1 is on the raw wire, "),
+    ("OaepPeer", r"! raw-1 is on the raw wire, "),
     ("NotDecrypted", r"! a message from raw-1 could not be read "),
     ("NotSent", r"! not sent to raw-1:$"),
     ("HandshakeFailed", r"! \S+ speaks the raw wire; "),
@@ -256,7 +256,7 @@ fn every_notice_that_can_come_up_is_seen_in_a_conversation() {
         let body = body.split("\n}").next().unwrap();
         variant.captures_iter(body).map(|found| found[1].to_owned()).collect()
     };
-    let raw = of("RawInfo").into_iter().map(|name| format!("Raw{name}"));
+    let raw = of("OaepInfo").into_iter().map(|name| format!("Raw{name}"));
     let refused = of("KeyRefusal").into_iter().map(|name| format!("Refused{name}"));
     let nested = raw.chain(refused);
     let all_there_are: BTreeSet<String> = of("Info").into_iter().chain(of("Warning")).chain(nested).collect();

@@ -3,7 +3,7 @@
 
 use rsachat::chat::{
     Impersonated, Info, KeyFor, KeyRefusal, KeyStatus, Message, Notice, NotifyContent, NotifyPolicy,
-    NotifyWhen, RawInfo, TrustLevel, Warning,
+    NotifyWhen, OaepInfo, TrustLevel, Warning,
 };
 use rsachat::crypto::{Fingerprint, PemError, PublicKeyError, SafetyNumber};
 use rsachat::session::{CloseReason, OaepCloseReason};
@@ -173,22 +173,22 @@ fn everything_on_the_raw_wire() {
     let (fingerprint, _) = keys();
     let file = || "~/raw.pem".to_owned();
     let infos = [
-        Info::MakingKey { of: KeyFor::RawWire, bits: 2048 },
-        Info::KeyMade { of: KeyFor::RawWire, fingerprint, bits: 2048, file: file() },
-        Info::Raw(RawInfo::Banner),
-        Info::Raw(RawInfo::Joined { name: raw(), at: remote(), key: Some((2048, fingerprint)) }),
-        Info::Raw(RawInfo::Joined { name: raw(), at: remote(), key: None }),
-        Info::Raw(RawInfo::NoReceipts { name: raw() }),
-        Info::Raw(RawInfo::Parts { count: 3 }),
-        Info::Raw(RawInfo::Waits { name: raw() }),
-        Info::Raw(RawInfo::Answered { name: raw() }),
+        Info::MakingKey { of: KeyFor::Oaep, bits: 2048 },
+        Info::KeyMade { of: KeyFor::Oaep, fingerprint, bits: 2048, file: file() },
+        Info::Oaep(OaepInfo::Banner),
+        Info::Oaep(OaepInfo::Joined { name: raw(), at: remote(), key: Some((2048, fingerprint)) }),
+        Info::Oaep(OaepInfo::Joined { name: raw(), at: remote(), key: None }),
+        Info::Oaep(OaepInfo::NoReceipts { name: raw() }),
+        Info::Oaep(OaepInfo::Parts { count: 3 }),
+        Info::Oaep(OaepInfo::Waits { name: raw() }),
+        Info::Oaep(OaepInfo::Answered { name: raw() }),
         Info::Addressed { name: raw(), trust_level: TrustLevel::Unauthenticated },
         Info::Left { name: raw() },
     ];
     let troubles = [
-        Warning::KeyExists { of: KeyFor::RawWire, file: file() },
+        Warning::KeyExists { of: KeyFor::Oaep, file: file() },
         Warning::NoKeyOf { name: raw() },
-        Warning::RawPeer { name: raw() },
+        Warning::OaepPeer { name: raw() },
         Warning::NotDecrypted { remote: raw(), in_a_row: 1 },
         Warning::NotSent { name: raw(), rows: vec![SafeText::line("안녕")], more: 0 },
     ];

@@ -3,6 +3,7 @@
 mod parse;
 mod table;
 
+pub(crate) use parse::listen_command;
 pub use parse::{command_of, parse_line, protocol_of};
 pub use table::{COMMANDS, CommandSpec, Completion, help, markdown};
 

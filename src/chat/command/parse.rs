@@ -150,16 +150,11 @@ fn last(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, Com
 fn notify(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, CommandError> {
     let (mut when, mut content) = (None, NotifyContent::Hidden);
     for word in words {
-        when = Some(match *word {
-            "off" if when.is_none() => NotifyWhen::Never,
-            "mention" if when.is_none() => NotifyWhen::Mentioned,
-            "all" if when.is_none() => NotifyWhen::Always,
-            "--content" => {
-                content = NotifyContent::Shown;
-                continue;
-            }
+        match NotifyWhen::ALL.into_iter().find(|when| when.word() == *word) {
+            Some(named) if when.is_none() => when = Some(named),
+            None if *word == "--content" => content = NotifyContent::Shown,
             _ => return Err(usage()),
-        });
+        }
     }
     match when {
         None if content == NotifyContent::Shown => Err(usage()),
@@ -182,10 +177,18 @@ fn listen(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, C
             word => at = Some(word.parse()?),
         }
     }
-    if protocol != Protocol::Native && accept == Some(AcceptPolicy::KnownOnly) {
+    listen_command(ListenOptions { at: at.ok_or_else(usage)?, family, accept, protocol })
+}
+
+/// Command that listens.
+///
+/// # Errors
+/// [`CommandError::WireOption`] if only known peers are to be accepted where nobody proves a key.
+pub(crate) fn listen_command(options: ListenOptions) -> Result<Command, CommandError> {
+    if options.protocol != Protocol::Native && options.accept == Some(AcceptPolicy::KnownOnly) {
         return Err(CommandError::WireOption(KNOWN_ON_RAW));
     }
-    Ok(Command::Listen(ListenOptions { at: at.ok_or_else(usage)?, family, accept, protocol }))
+    Ok(Command::Listen(options))
 }
 
 fn connect(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, CommandError> {
@@ -235,7 +238,7 @@ fn keygen(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, C
     for word in words {
         match *word {
             "--replace" => replacing = KeyReplacement::KeepOld,
-            "--raw" => of = KeyFor::RawWire,
+            "--raw" => of = KeyFor::Oaep,
             word if bits.is_none() => bits = Some(word.parse::<u32>().map_err(|_| usage())?),
             _ => return Err(usage()),
         }

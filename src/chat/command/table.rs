@@ -200,7 +200,7 @@ mod tests {
             ("connect", format!("{} where no port is named", limits::PORT_DEFAULT)),
             ("keygen", format!("{} bits where nothing is said", limits::KEY_BITS_DEFAULT)),
             ("keygen", format!("{} to {} in steps", limits::KEY_BITS_MIN, limits::KEY_BITS_MAX)),
-            ("keygen", format!("{} bits where nothing is said.", limits::RAW_KEY_BITS_DEFAULT)),
+            ("keygen", format!("{} bits where nothing is said.", limits::OAEP_KEY_BITS_DEFAULT)),
         ] {
             let spec = COMMANDS.iter().find(|spec| spec.name == name).unwrap();
             assert!(spec.details.contains(&words), "{name}: {words}");

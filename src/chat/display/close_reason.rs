@@ -135,7 +135,7 @@ fn oaep_failure(remote: &str, reason: &OaepCloseReason, because: &str) -> String
         ),
         OaepCloseReason::Gone => format!("{remote} hung up before it had said anything{because}"),
         OaepCloseReason::NoData => {
-            format!("{remote} said nothing for {} min; closed", limits::RAW_SILENT_MS / 60_000)
+            format!("{remote} said nothing for {} min; closed", limits::OAEP_SILENT_MS / 60_000)
         }
     }
 }

@@ -7,7 +7,7 @@ mod close_reason;
 
 use unicode_width::UnicodeWidthStr as _;
 
-use super::notice::{Impersonated, Info, KeyStatus, Message, Notice, RawInfo, Warning};
+use super::notice::{Impersonated, Info, KeyStatus, Message, Notice, OaepInfo, Warning};
 use super::trust_policy::KeyRefusal;
 use super::types::{KeyFor, NotifyContent, NotifyPolicy, NotifyWhen, TrustLevel};
 use crate::crypto::{Fingerprint, SafetyNumber};
@@ -111,12 +111,12 @@ impl Info {
                     "recording in {file}: what is said stands there in plain text, for its owner to read"
                 ),
             ),
-            Self::Raw(info) => info.describe(),
+            Self::Oaep(info) => info.describe(),
         }
     }
 }
 
-impl RawInfo {
+impl OaepInfo {
     fn describe(&self) -> (RecordingClass<'_>, String) {
         match self {
             Self::Banner => (
@@ -196,7 +196,7 @@ impl Warning {
             Self::KeyExists { of, file } => {
                 let raw = match of {
                     KeyFor::Identity => "",
-                    KeyFor::RawWire => " --raw",
+                    KeyFor::Oaep => " --raw",
                 };
                 let advice = format!("`:keygen{raw} --replace` makes a new one and keeps the old file");
                 (AnyRows, "trouble", format!("there is a key in {file}; {advice}"))
@@ -241,7 +241,7 @@ impl Warning {
                      would die of an answer; :close hangs up"
                 ),
             ),
-            Self::RawPeer { name } => {
+            Self::OaepPeer { name } => {
                 (Rows, "trouble", format!("{name} is on the raw wire, which proves nobody's key"))
             }
             Self::NotDecrypted { remote, in_a_row } => (
@@ -249,7 +249,7 @@ impl Warning {
                 "unread",
                 format!(
                     "a message from {remote} could not be read ({in_a_row} of {})",
-                    limits::RAW_UNDECRYPTED
+                    limits::OAEP_UNDECRYPTED
                 ),
             ),
             Self::NobodyToSendTo => (
@@ -395,7 +395,7 @@ fn impostor(name: &str, claimed: &SafeText, known: &str, of: Impersonated) -> St
 fn key_for(of: KeyFor) -> &'static str {
     match of {
         KeyFor::Identity => "",
-        KeyFor::RawWire => " for the raw wire",
+        KeyFor::Oaep => " for the raw wire",
     }
 }
 

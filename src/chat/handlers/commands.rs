@@ -11,7 +11,7 @@ use crate::chat::types::{
     AcceptPolicy, DialOptions, DialOutcome, ExitRequest, KeyFor, KeyOrigin, KeyReplacement, ListenOptions,
     NewKey, NotifyPolicy, PeerId, Protocol,
 };
-use crate::chat::{Chat, Listener, RawInfo};
+use crate::chat::{Chat, Listener, OaepInfo};
 use crate::ids::{ConnId, DialId, ListenerId};
 use crate::limits;
 use crate::peers::address::{Family, ListenAt};
@@ -262,7 +262,7 @@ impl Chat {
     /// Names the guarantees that the raw wire does not give, where it is asked for.
     fn show_oaep_banner(&mut self, protocol: Protocol) {
         if protocol != Protocol::Native {
-            self.effects.info(Info::Raw(RawInfo::Banner));
+            self.effects.info(Info::Oaep(OaepInfo::Banner));
         }
     }
 

@@ -10,7 +10,7 @@ use crate::ids::ConnId;
 use crate::text::safe::SafeText;
 
 /// Messages that `:search` lists at most.
-const LISTED: usize = 50;
+const SEARCH_ROWS: usize = 50;
 
 impl Chat {
     /// Records a text of ours that was accepted for a peer: it can be found again, and a log may
@@ -50,7 +50,7 @@ impl Chat {
 
     /// `:search TEXT`
     pub(crate) fn search(&mut self, text: &str) {
-        let (messages, earlier) = self.history.search(text, LISTED);
+        let (messages, earlier) = self.history.search(text, SEARCH_ROWS);
         self.show_history(messages, earlier);
     }
 

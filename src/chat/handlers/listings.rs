@@ -9,9 +9,6 @@ use crate::limits;
 use crate::peers::address::Target;
 use crate::time::UnixMs;
 
-/// Unacknowledged messages that `:status` lists for each peer.
-const LISTED: usize = 20;
-
 impl Chat {
     /// `:peers`: every peer connected or in the book.
     pub(crate) fn show_peers(&mut self) {
@@ -63,7 +60,7 @@ impl Chat {
             Some(fingerprint) => format!("you are {}, {fingerprint}", self.account.name),
             None => format!("you are {}, without a key yet", self.account.name),
         }];
-        if let Some(key) = self.account.key(KeyFor::RawWire) {
+        if let Some(key) = self.account.key(KeyFor::Oaep) {
             rows.push(format!("key for the raw wire {}", key.public.fingerprint()));
         }
         for listener in self.listeners.values() {
@@ -130,13 +127,13 @@ fn limit_rows(capacity: usize) -> Vec<String> {
         ("silence before a ping", seconds(limits::PING_AFTER_MS)),
         ("silence before a peer is given up", seconds(limits::DEAD_AFTER_MS)),
         ("records under one key", limits::REKEY_RECORDS.to_string()),
-        ("raw wire: a PEM", format!("{} bytes", limits::RAW_PEM_BYTES)),
+        ("raw wire: a PEM", format!("{} bytes", limits::OAEP_PEM_BYTES)),
         (
             "raw wire: a caller that says nothing",
-            format!("{} min, {} at once", limits::RAW_SILENT_MS / 60_000, limits::RAW_SILENT_CALLERS),
+            format!("{} min, {} at once", limits::OAEP_SILENT_MS / 60_000, limits::OAEP_SILENT_CALLERS),
         ),
-        ("raw wire: the key of who was called", seconds(limits::RAW_KEY_MS)),
-        ("raw wire: blocks in a row that do not open", limits::RAW_UNDECRYPTED.to_string()),
+        ("raw wire: the key of who was called", seconds(limits::OAEP_KEY_MS)),
+        ("raw wire: blocks in a row that do not open", limits::OAEP_UNDECRYPTED.to_string()),
     ];
     aligned(&rows.map(|(what, limit)| vec![what.to_owned(), limit]))
 }
@@ -161,7 +158,7 @@ fn status_rows(conversation: &Conversation) -> Vec<String> {
     if conversation.unread > 0 {
         rows.push(format!("  not read yet: {} (:to {} reads them)", conversation.unread, peer.name));
     }
-    let (waiting, more) = conversation.unacked.rows(LISTED);
+    let (waiting, more) = conversation.unacked.rows();
     let what = if conversation.is_oaep() { "not sent yet" } else { "not received yet" };
     rows.extend(waiting.iter().map(|text| format!("  {what}: {text}")));
     if more > 0 {

@@ -4,7 +4,7 @@
 use crate::chat::Chat;
 use crate::chat::conversation::{Conversation, HintsShown};
 use crate::chat::io::Effect;
-use crate::chat::notice::{Info, Notice, RawInfo, Warning};
+use crate::chat::notice::{Info, Notice, OaepInfo, Warning};
 use crate::chat::types::{KeyExchange, PeerId, Protocol, ReceiptDue, TrustLevel};
 use crate::crypto::PublicKey;
 use crate::ids::ConnId;
@@ -17,7 +17,7 @@ impl Chat {
         let silent = self.conversations.conns(|conversation| {
             conversation.is_oaep() && conversation.peer.is_none() && conversation.origin.is_inbound()
         });
-        if silent.len() >= limits::RAW_SILENT_CALLERS
+        if silent.len() >= limits::OAEP_SILENT_CALLERS
             && let Some(oldest) = silent.first()
         {
             self.with_session(*oldest, AnySession::handle_overload);
@@ -36,9 +36,9 @@ impl Chat {
                 }
             }
             OaepEvent::NotOpened { in_a_row } => self.warn_not_decrypted(conn, in_a_row),
-            OaepEvent::Split(count) => self.effects.info(Info::Raw(RawInfo::Parts { count })),
-            OaepEvent::Delayed => self.show_oaep_info(conn, |name| RawInfo::Waits { name }),
-            OaepEvent::Answered => self.show_oaep_info(conn, |name| RawInfo::Answered { name }),
+            OaepEvent::Split(count) => self.effects.info(Info::Oaep(OaepInfo::Parts { count })),
+            OaepEvent::Delayed => self.show_oaep_info(conn, |name| OaepInfo::Waits { name }),
+            OaepEvent::Answered => self.show_oaep_info(conn, |name| OaepInfo::Answered { name }),
             OaepEvent::Sent { upto } => {
                 if let Some(conversation) = self.conversations.get_mut(conn) {
                     self.counters.sent += conversation.unacked.ack(upto);
@@ -52,7 +52,7 @@ impl Chat {
         let Some(conversation) = self.conversations.get_mut(conn) else { return };
         if conversation.is_oaep() && conversation.hints == HintsShown::None {
             conversation.hints = HintsShown::NoReceipts;
-            self.show_oaep_info(conn, |name| RawInfo::NoReceipts { name });
+            self.show_oaep_info(conn, |name| OaepInfo::NoReceipts { name });
         }
     }
 
@@ -68,8 +68,8 @@ impl Chat {
         let bits_and_fingerprint = key.as_ref().map(|key| (key.bits(), key.fingerprint()));
         conversation.key = key;
         self.effects.push(Effect::Authenticated(conn, Protocol::Oaep(KeyExchange::Mutual)));
-        let joined = RawInfo::Joined { name: name.to_string(), at, key: bits_and_fingerprint };
-        self.effects.info(Info::Raw(joined));
+        let joined = OaepInfo::Joined { name: name.to_string(), at, key: bits_and_fingerprint };
+        self.effects.info(Info::Oaep(joined));
         self.set_peer(conn, name, PeerId::Conn(conn), TrustLevel::Unauthenticated);
     }
 
@@ -83,9 +83,9 @@ impl Chat {
         }
     }
 
-    fn show_oaep_info(&mut self, conn: ConnId, info: impl FnOnce(String) -> RawInfo) {
+    fn show_oaep_info(&mut self, conn: ConnId, info: impl FnOnce(String) -> OaepInfo) {
         if let Some(conversation) = self.conversations.get(conn).filter(|one| one.peer.is_some()) {
-            self.effects.info(Info::Raw(info(Conversation::name(conversation))));
+            self.effects.info(Info::Oaep(info(Conversation::name(conversation))));
         }
     }
 }

@@ -17,8 +17,6 @@ use crate::text::safe::SafeText;
 use crate::time::UnixMs;
 use crate::wire::ByeReason;
 
-/// Messages that are listed when a connection is lost before they were acknowledged.
-const LISTED: usize = 20;
 /// Two connections of the same two peers that began within this time crossed each other, in
 /// milliseconds.
 const CROSSING_MS: u64 = 5_000;
@@ -357,7 +355,7 @@ impl Chat {
             }
             reason => self.effects.warn(Warning::ConnectionLost { name: name.clone(), reason, error }),
         }
-        let (rows, more) = conversation.unacked.rows(LISTED);
+        let (rows, more) = conversation.unacked.rows();
         if !rows.is_empty() {
             self.effects.warn(match peer.id {
                 PeerId::Key(_) => Warning::NotReceived { name, rows, more },

@@ -173,7 +173,7 @@ impl Chat {
         match self.find(name)? {
             (name, PeerId::Key(fingerprint)) => Some((name, fingerprint)),
             (name, PeerId::Conn(_)) => {
-                self.effects.warn(Warning::RawPeer { name });
+                self.effects.warn(Warning::OaepPeer { name });
                 None
             }
         }

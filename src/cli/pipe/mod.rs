@@ -13,7 +13,7 @@ use crate::app::error::{AppError, code};
 use crate::app::event_loop::{App, Flow, Frontend};
 use crate::chat::{DialOutcome, EstablishedPipe, Input, Protocol};
 use crate::events::from_notice::{EventReporter, Severity};
-use crate::events::{Done, Event, emit};
+use crate::events::{Done, OutputEvent, emit};
 use crate::limits;
 use crate::net::Net;
 use crate::net::process::Signals;
@@ -70,7 +70,7 @@ pub(crate) fn run(context: &Context<'_>, args: &PipeArgs) -> Result<u8, AppError
     let mut frontend = PipeFrontend { pipe: None };
     let code = app.run(&mut frontend, &signals)?;
     let Some(piped) = frontend.pipe else {
-        emit(&Event::Done(Done { code, ..Done::default() }), format);
+        emit(&OutputEvent::Done(Done { code, ..Done::default() }), format);
         return Ok(code);
     };
     let mut net = app.into_net();
@@ -85,7 +85,7 @@ pub(crate) fn run(context: &Context<'_>, args: &PipeArgs) -> Result<u8, AppError
         emit(&event, format);
     }
     let (sent, stored, received) = (Some(count.sent), Some(count.stored), Some(count.received));
-    emit(&Event::Done(Done { code, sent, stored, received, ..Done::default() }), format);
+    emit(&OutputEvent::Done(Done { code, sent, stored, received, ..Done::default() }), format);
     Ok(code)
 }
 

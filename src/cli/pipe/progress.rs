@@ -12,7 +12,7 @@ use indicatif::{BinaryBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::fs::{FileType, SeekFrom, fstat, seek};
 
 use crate::app::os::eprint_line;
-use crate::events::{Event, OutputFormat, emit};
+use crate::events::{OutputEvent, OutputFormat, emit};
 use crate::session::pipe::ReadState;
 use crate::time::MonoMs;
 
@@ -215,7 +215,7 @@ impl Progress {
             }
             Display::Events(last) if *last != Some(counts) => {
                 *last = Some(counts);
-                emit(&Event::Progress { sent, stored, received }, OutputFormat::Json);
+                emit(&OutputEvent::Progress { sent, stored, received }, OutputFormat::Json);
             }
             Display::Events(_) | Display::Hidden => {}
         }

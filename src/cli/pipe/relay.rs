@@ -18,7 +18,7 @@ use super::upload::{self, Control, FrameSender, UploadEnd};
 use crate::app::error::{code, describe};
 use crate::chat::display::{loss_cause, output_failure};
 use crate::cli::args::output_bye;
-use crate::events::Event;
+use crate::events::OutputEvent;
 use crate::limits::{CONFIRM_EVERY_MS, SHUTDOWN_GRACE_MS};
 use crate::net::Net;
 use crate::net::lines::BlockingReader;
@@ -306,7 +306,7 @@ impl PipeOutcome {
     }
 
     /// Error event; `None` when all went well, or when the reader of our output wanted no more.
-    pub(crate) fn event(&self, name: &str, counts: ByteCounts) -> Option<Event> {
+    pub(crate) fn event(&self, name: &str, counts: ByteCounts) -> Option<OutputEvent> {
         let (kind, what) = match self {
             Self::Complete => return None,
             Self::OutputFailed(error) if is_broken_pipe(error) => return None,
@@ -322,7 +322,7 @@ impl PipeOutcome {
         let ByteCounts { sent, stored, received } = counts;
         let message =
             format!("{what}; {sent} bytes sent, {stored} of them confirmed by {name}, {received} received");
-        Some(Event::Error { kind, message, hint: None })
+        Some(OutputEvent::Error { kind, message, hint: None })
     }
 }
 

@@ -10,23 +10,26 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 use rustix::fs::OFlags;
 
-use super::args::Context;
+use super::args::{Context, ProtocolArgs};
 use crate::app::error::{AppError, SIGPIPE, code, describe};
 use crate::app::event_loop::{App, Flow, Frontend};
 use crate::app::os::eprint_line;
 use crate::app::recorder::Recorder;
-use crate::chat::{AcceptPolicy, DialOutcome, ExitRequest, Input, command};
-use crate::config::{ColourWhen, EditorMode, Layer, NotifyLevel, Settings, TimeFormat, YesNo};
-use crate::events::{Done, Event, Id};
+use crate::chat::command::{Command, CommandError, LogTarget, listen_command};
+use crate::chat::{
+    AcceptPolicy, DialOptions, DialOutcome, ExitRequest, Input, ListenOptions, NotifyPolicy, NotifyWhen,
+};
+use crate::config::{ColourWhen, EditorMode, Layer, Settings, TimeFormat, YesNo};
+use crate::events::{Done, Id, OutputEvent};
 use crate::limits;
 use crate::net::Net;
 use crate::net::lines::{LineEvent, Lines};
 use crate::net::process::{self, Signal, Signals};
 use crate::net::worker::ThreadPriority;
 
-use crate::peers::address::ListenAt;
+use crate::peers::address::{Family, ListenAt};
 use crate::peers::name::Name;
-use crate::store::book_file;
+use crate::store::{book_file, safe_file};
 use crate::text::safe::SafeText;
 use crate::ui::render::colour;
 use crate::ui::render::layout::{Layout, OutputMode};
@@ -81,7 +84,7 @@ pub(crate) struct PromptArgs {
     editor_mode: Option<EditorMode>,
     /// Which messages ring [default: mention]
     #[arg(long, value_name = "WHICH")]
-    notify: Option<NotifyLevel>,
+    notify: Option<NotifyWhen>,
     /// Put the peer's name and what is unread into the title of the terminal
     #[arg(long, value_name = "WHETHER", num_args = 0..=1, require_equals = true, default_missing_value = "yes")]
     title: Option<YesNo>,
@@ -133,7 +136,7 @@ enum InputSource {
 
 pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppError> {
     let config = context.settings.resolve();
-    let startup = startup_lines(args, &config)?;
+    let startup = startup_commands(args, &config)?;
     let name = config.own_name();
     let recorder = args.record.as_deref().map(|path| Recorder::start(path, name.as_str())).transpose()?;
     let edited = !args.plain && !args.json && terminal::is_edited();
@@ -152,7 +155,7 @@ pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppErr
     let damage = book.as_ref().err().map(ToString::to_string);
     let mut chat = profile.chat(name, book.unwrap_or_default(), capacity);
     chat.set_callers(config.callers);
-    chat.set_notify(config.notify.into());
+    chat.set_notify(NotifyPolicy { when: config.notify, ..NotifyPolicy::default() });
     let signals = Signals::start(net.waker())?;
     let (source, reader, sink) = if edited {
         let state = EditorState::new(chat.view(), layout.clone());
@@ -179,8 +182,8 @@ pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppErr
     if let Some(damage) = damage {
         app.handle(Input::BookUnusable { why: damage });
     }
-    for line in startup {
-        app.handle(Input::Line(&line));
+    for command in startup {
+        app.handle(Input::Command(command));
     }
     let (must_connect, must_listen) =
         (!edited && args.connect.is_some(), !edited && !config.listen.is_empty());
@@ -190,22 +193,27 @@ pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppErr
     Ok(code?)
 }
 
-/// Lines that the command line and the settings ask for, as a recording has them.
-fn startup_lines(args: &PromptArgs, config: &Settings) -> Result<Vec<String>, AppError> {
-    let wire = args.wire.as_ref().map(|wire| format!(" --wire {wire}")).unwrap_or_default();
-    // Part of the line itself, so that a recording of it holds under other settings.
-    let known = if config.callers == AcceptPolicy::KnownOnly { " --known" } else { "" };
-    let mut lines: Vec<_> = config.listen.iter().map(|at| format!(":listen {at}{known}{wire}")).collect();
+/// Commands that the command line and the settings ask for.
+fn startup_commands(args: &PromptArgs, config: &Settings) -> Result<Vec<Command>, AppError> {
+    let usage = |error: CommandError| AppError::new(code::USAGE, error.to_string());
+    let wire = ProtocolArgs { wire: args.wire.clone(), one_way: args.one_way };
+    let protocol = wire.protocol(args.pin.as_ref().map(|_| "--pin"))?;
+    // Part of each listener, so that a recording of it holds under other settings.
+    let accept = Some(config.callers).filter(|callers| *callers == AcceptPolicy::KnownOnly);
+    let mut commands = Vec::new();
+    for at in &config.listen {
+        let (at, family) = (at.clone(), Family::Any);
+        commands.push(listen_command(ListenOptions { at, family, accept, protocol }).map_err(usage)?);
+    }
     if let Some(target) = &args.connect {
-        let pin = args.pin.as_ref().map(|pin| format!(" --pin {pin}")).unwrap_or_default();
-        let one_way = if args.one_way { " --one-way" } else { "" };
-        lines.push(format!(":connect {target}{wire}{one_way}{pin}"));
+        let target = target.parse().map_err(|error| usage(CommandError::Address(error)))?;
+        let pin = args.pin.as_deref().map(str::parse).transpose();
+        let pin = pin.map_err(|error| usage(CommandError::Fingerprint(error)))?;
+        let (family, accept) = (Family::Any, AcceptPolicy::Anyone);
+        commands.push(Command::Connect(DialOptions { target, family, pin, accept, protocol }));
     }
-    lines.extend(args.log.iter().map(|file| format!(":log {file}")));
-    for line in &lines {
-        command::parse_line(line).map_err(|error| AppError::new(code::USAGE, error.to_string()))?;
-    }
-    Ok(lines)
+    commands.extend(args.log.iter().map(|file| Command::Log { to: LogTarget::File(file.clone()) }));
+    Ok(commands)
 }
 
 /// Layout of what is shown, by the command line, the environment and the terminal.
@@ -332,7 +340,7 @@ impl PromptFrontend {
     fn input_failed(&self, app: &mut App<Screen>, error: &io::Error) {
         let message = format!("cannot read the input: {}", describe(error));
         if matches!(self.source, InputSource::Requests(_)) {
-            app.sink().tell(&Event::Error { kind: "input", message, hint: None });
+            app.sink().tell(&OutputEvent::Error { kind: "input", message, hint: None });
         } else {
             eprint_line(&format!("rsachat: error: {message}"));
         }
@@ -378,7 +386,7 @@ impl PromptFrontend {
         // Nothing can be done about an error by now.
         let _ = app.linger();
         if let Some(code) = code {
-            app.sink().tell(&Event::Done(Done { code, ..Done::default() }));
+            app.sink().tell(&OutputEvent::Done(Done { code, ..Done::default() }));
         }
         app.sink().finish();
         if let InputSource::Editor(terminal) = &mut self.source {
@@ -394,10 +402,6 @@ fn reply(app: &mut App<Screen>, id: Option<Id>, input: Input<'_>) {
     app.sink().reply();
 }
 
-/// Permissions of a folder that is created for it, and of the file: the user's alone.
-const FOLDER_MODE: u32 = 0o700;
-const FILE_MODE: u32 = 0o600;
-
 /// Creates the history file, and the folders above it, if they do not exist. That lines cannot be
 /// kept is better reported now than lost with the session.
 fn prepare_history(path: &Path) -> Result<(), AppError> {
@@ -407,12 +411,12 @@ fn prepare_history(path: &Path) -> Result<(), AppError> {
     };
     let failed = |error: io::Error| cannot(&describe(&error));
     if let Some(folder) = path.parent() {
-        DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder).map_err(failed)?;
+        DirBuilder::new().recursive(true).mode(safe_file::FOLDER_MODE).create(folder).map_err(failed)?;
     }
     // Not blocking: opening a pipe would wait for its reader.
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     let mut options = File::options();
-    let options = options.read(true).append(true).create(true).mode(FILE_MODE).custom_flags(flags);
+    let options = options.read(true).append(true).create(true).mode(safe_file::FILE_MODE).custom_flags(flags);
     let file = options.open(path).map_err(failed)?;
     if !file.metadata().map_err(failed)?.is_file() {
         return Err(cannot("not a regular file"));

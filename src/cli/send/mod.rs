@@ -15,7 +15,7 @@ use crate::app::event_loop::{App, Flow, Frontend};
 use crate::chat::command::Command;
 use crate::chat::{DialOptions, DialOutcome, ExitRequest, Input};
 use crate::events::from_notice::{EventReporter, Severity};
-use crate::events::{Event, OutputFormat, emit};
+use crate::events::{OutputEvent, OutputFormat, emit};
 use crate::limits;
 use crate::net::Net;
 use crate::net::process::Signals;
@@ -201,7 +201,7 @@ impl Frontend<EventReporter> for SendFrontend {
         self.queue.resend();
         self.state = DialState::RetryAt(Instant::now() + self.retry_delay);
         let message = format!("trying again in {} s", self.retry_delay.as_secs());
-        emit(&Event::Notice { message }, self.format);
+        emit(&OutputEvent::Notice { message }, self.format);
         self.retry_delay = (self.retry_delay * 2).min(RETRY_LONGEST);
         None
     }
@@ -312,16 +312,16 @@ impl SendFrontend {
             emit(&error, self.format);
         }
         let code = done.code;
-        emit(&Event::Done(done), self.format);
+        emit(&OutputEvent::Done(done), self.format);
         code
     }
 
     fn warn(&self, message: String) {
-        emit(&Event::Warning { kind: "input", message }, self.format);
+        emit(&OutputEvent::Warning { kind: "input", message }, self.format);
     }
 
     fn error(&self, kind: &'static str, message: String) {
-        emit(&Event::Error { kind, message, hint: None }, self.format);
+        emit(&OutputEvent::Error { kind, message, hint: None }, self.format);
     }
 }
 

@@ -13,7 +13,7 @@ use mio::Waker;
 
 use crate::app::error::{self, code};
 use crate::chat::Protocol;
-use crate::events::{Done, Event};
+use crate::events::{Done, OutputEvent};
 use crate::limits::MESSAGE_BYTES;
 use crate::net::lines::BlockingReader;
 use crate::session::EXIT;
@@ -332,7 +332,7 @@ impl SendQueue {
 
     /// Exit code by what became of the messages, the error event for it, and the counts.
     /// `unread` is the clause for an input that was not read to its end.
-    pub(crate) fn outcome(&self, code: u8, unread: &str) -> (Option<Event>, Done) {
+    pub(crate) fn outcome(&self, code: u8, unread: &str) -> (Option<OutputEvent>, Done) {
         let missing = self.read - self.delivered;
         let code = match code {
             0 if self.is_oaep() && !self.pending.is_empty() => code::LOST,
@@ -346,7 +346,7 @@ impl SendQueue {
         let message =
             format!("{delivered} {messages} {was} {word}, {missing} {was_not} not{unread}{goodbye}");
         let kind = if self.is_oaep() { "not_written" } else { "not_receipted" };
-        let error = (code != 0).then_some(Event::Error { kind, message, hint: None });
+        let error = (code != 0).then_some(OutputEvent::Error { kind, message, hint: None });
         let (receipted, written) =
             if self.is_oaep() { (None, Some(self.delivered)) } else { (Some(self.delivered), None) };
         (error, Done { code, messages: Some(self.read), receipted, written, ..Done::default() })

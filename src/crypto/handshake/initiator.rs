@@ -35,7 +35,7 @@ impl AwaitsMessage2 {
         self,
         prologue: &[u8],
         message: &[u8],
-    ) -> Result<(Vec<u8>, AwaitsEncapsulation), HandshakeError> {
+    ) -> Result<(Vec<u8>, BeforeMessage3), HandshakeError> {
         let mut state = SymmetricState::new(PROTOCOL, prologue);
         state.mix_hash(&self.message_1);
         state.encrypt_and_hash(&[], &mut Vec::new());
@@ -47,18 +47,18 @@ impl AwaitsMessage2 {
         let (key, tag) = split_payload(rest)?;
         let blob = state.decrypt_and_hash(key)?;
         state.decrypt_and_hash(tag)?;
-        Ok((blob, AwaitsEncapsulation { own: self.own, state }))
+        Ok((blob, BeforeMessage3 { own: self.own, state }))
     }
 }
 
 /// Waits for the encapsulation to the responder's key, made only once that key is accepted.
 #[expect(missing_debug_implementations, reason = "holds a secret")]
-pub struct AwaitsEncapsulation {
+pub struct BeforeMessage3 {
     own: PublicKey,
     state: SymmetricState,
 }
 
-impl AwaitsEncapsulation {
+impl BeforeMessage3 {
     /// Gives message 3: `skem, s`.
     #[must_use]
     pub fn write_message_3(mut self, encapsulated: Encapsulated) -> (Vec<u8>, AwaitsMessage4) {
@@ -83,27 +83,24 @@ impl AwaitsMessage4 {
     ///
     /// # Errors
     /// [`HandshakeError`]
-    pub fn read_message_4(
-        mut self,
-        message: &[u8],
-    ) -> Result<(Vec<u8>, AwaitsDecapsulation), HandshakeError> {
+    pub fn read_message_4(mut self, message: &[u8]) -> Result<(Vec<u8>, AfterMessage4), HandshakeError> {
         let (sealed, tag) = split_payload(message)?;
         if sealed.len() != sealed_ciphertext_bytes(self.own_bits) {
             return Err(HandshakeError);
         }
         let ciphertext = self.state.decrypt_and_hash(sealed)?;
-        Ok((ciphertext, AwaitsDecapsulation { state: self.state, tag: tag.to_vec() }))
+        Ok((ciphertext, AfterMessage4 { state: self.state, tag: tag.to_vec() }))
     }
 }
 
 /// Waits for the secret that was encapsulated to our key.
 #[expect(missing_debug_implementations, reason = "holds a secret")]
-pub struct AwaitsDecapsulation {
+pub struct AfterMessage4 {
     state: SymmetricState,
     tag: Vec<u8>,
 }
 
-impl AwaitsDecapsulation {
+impl AfterMessage4 {
     /// Ends the handshake: the tag of message 4 shows that the responder holds its key.
     ///
     /// # Errors

@@ -15,7 +15,8 @@ pub mod responder;
 use subtle::ConstantTimeEq;
 
 use super::HandshakeError;
-use super::noise::{CipherState, OpenKey, SealKey, TAG_BYTES};
+use super::noise::{CipherState, OpenKey, SealKey};
+use crate::limits::TAG_BYTES;
 
 /// Noise's protocol name; longer than a hash, so it is hashed.
 const PROTOCOL: &[u8] = b"Noise_pqXX_XWing+RSAOAEP_AESGCM_SHA256";

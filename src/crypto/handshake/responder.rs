@@ -44,50 +44,44 @@ impl AwaitsMessage3 {
     ///
     /// # Errors
     /// [`HandshakeError`]
-    pub fn read_message_3(
-        mut self,
-        message: &[u8],
-    ) -> Result<(Vec<u8>, AwaitsDecapsulation), HandshakeError> {
+    pub fn read_message_3(mut self, message: &[u8]) -> Result<(Vec<u8>, AfterMessage3), HandshakeError> {
         let (sealed, rest) =
             message.split_at_checked(sealed_ciphertext_bytes(self.own_bits)).ok_or(HandshakeError)?;
         let (key, tag) = split_payload(rest)?;
         let ciphertext = self.state.decrypt_and_hash(sealed)?;
-        let next = AwaitsDecapsulation { state: self.state, key: key.to_vec(), tag: tag.to_vec() };
+        let next = AfterMessage3 { state: self.state, key: key.to_vec(), tag: tag.to_vec() };
         Ok((ciphertext, next))
     }
 }
 
 /// Waits for the secret that was encapsulated to our key.
 #[expect(missing_debug_implementations, reason = "holds a secret")]
-pub struct AwaitsDecapsulation {
+pub struct AfterMessage3 {
     state: SymmetricState,
     key: Vec<u8>,
     tag: Vec<u8>,
 }
 
-impl AwaitsDecapsulation {
+impl AfterMessage3 {
     /// Gives the initiator's blob, to be checked and judged.
     ///
     /// # Errors
     /// [`HandshakeError`]
-    pub fn read_key(
-        mut self,
-        secret: SharedSecret,
-    ) -> Result<(Vec<u8>, AwaitsEncapsulation), HandshakeError> {
+    pub fn read_key(mut self, secret: SharedSecret) -> Result<(Vec<u8>, BeforeMessage4), HandshakeError> {
         self.state.mix_key_and_hash(secret);
         let blob = self.state.decrypt_and_hash(&self.key)?;
         self.state.decrypt_and_hash(&self.tag)?;
-        Ok((blob, AwaitsEncapsulation { state: self.state }))
+        Ok((blob, BeforeMessage4 { state: self.state }))
     }
 }
 
 /// Waits for the encapsulation to the initiator's key, made only once that key is accepted.
 #[expect(missing_debug_implementations, reason = "holds a secret")]
-pub struct AwaitsEncapsulation {
+pub struct BeforeMessage4 {
     state: SymmetricState,
 }
 
-impl AwaitsEncapsulation {
+impl BeforeMessage4 {
     /// Gives message 4: `skem`, and ends the handshake.
     #[must_use]
     pub fn write_message_4(mut self, encapsulated: Encapsulated) -> (Vec<u8>, Split) {

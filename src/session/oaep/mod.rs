@@ -207,10 +207,10 @@ impl OaepSession {
                 Some((*since + limits::HANDSHAKE_TIMEOUT_MS, OaepCloseReason::EndlessKey))
             }
             (_, OaepRole::Listener(_)) if self.peer == PeerState::Unknown => {
-                Some((self.started + limits::RAW_SILENT_MS, OaepCloseReason::NoData))
+                Some((self.started + limits::OAEP_SILENT_MS, OaepCloseReason::NoData))
             }
             (RecvState::Start, OaepRole::Dialer(_) | OaepRole::OneWay) => {
-                Some((self.started + limits::RAW_KEY_MS, OaepCloseReason::NoKey))
+                Some((self.started + limits::OAEP_KEY_MS, OaepCloseReason::NoKey))
             }
             _ => None,
         }
@@ -239,7 +239,7 @@ impl OaepSession {
                     self.end(OaepCloseReason::NoPem(first));
                 }
             },
-            RecvState::Pem { .. } => match self.stream.take_pem(limits::RAW_PEM_BYTES) {
+            RecvState::Pem { .. } => match self.stream.take_pem(limits::OAEP_PEM_BYTES) {
                 Ok(pem) => {
                     let pem = Zeroizing::new(pem?);
                     self.start_job(RsaJob::CheckPem { pem }, RecvState::CheckingKey);
@@ -298,7 +298,7 @@ impl OaepSession {
         let Some(text) = text else {
             self.not_opened += 1;
             self.outputs.push_back(event(OaepEvent::NotOpened { in_a_row: self.not_opened }));
-            if self.not_opened >= limits::RAW_UNDECRYPTED {
+            if self.not_opened >= limits::OAEP_UNDECRYPTED {
                 self.end(OaepCloseReason::OutOfStep);
             }
             return;

@@ -161,7 +161,7 @@ impl Outbox {
     /// When a wait ends by itself.
     pub(super) fn poll_timeout(&self) -> Option<MonoMs> {
         let apart =
-            self.unanswered.filter(|_| self.only_exit_waits()).map(|since| since + limits::RAW_EXIT_GAP_MS);
+            self.unanswered.filter(|_| self.only_exit_waits()).map(|since| since + limits::OAEP_EXIT_GAP_MS);
         [apart, self.exit_deadline()].into_iter().flatten().min()
     }
 
@@ -173,7 +173,7 @@ impl Outbox {
     /// arrive together with that block, since a peer that reads both at once could open neither.
     fn must_wait(&self, now: MonoMs) -> bool {
         match self.unanswered {
-            Some(since) if self.only_exit_waits() => now < since + limits::RAW_EXIT_GAP_MS,
+            Some(since) if self.only_exit_waits() => now < since + limits::OAEP_EXIT_GAP_MS,
             Some(_) => true,
             None => false,
         }

@@ -303,7 +303,7 @@ fn a_second_pem_is_a_block_that_does_not_open() {
 #[test]
 fn every_wait_has_an_end() {
     let mut dialler = Side::dialler(&BOB);
-    dialler.after(limits::RAW_KEY_MS - 1);
+    dialler.after(limits::OAEP_KEY_MS - 1);
     assert_eq!(dialler.closed, None);
     dialler.after(1);
     assert_eq!(dialler.closed, Some(CloseReason::Oaep(OaepCloseReason::NoKey)));
@@ -323,11 +323,11 @@ fn every_wait_has_an_end() {
     }
 
     let mut listener = Side::listener(&ALICE);
-    listener.after(limits::RAW_SILENT_MS);
+    listener.after(limits::OAEP_SILENT_MS);
     assert_eq!(listener.closed, Some(CloseReason::Oaep(OaepCloseReason::NoData)));
     let (mut listener, _) = established();
     assert_eq!(listener.session.poll_timeout(), None);
-    listener.after(limits::RAW_SILENT_MS * 10);
+    listener.after(limits::OAEP_SILENT_MS * 10);
     assert_eq!(listener.closed, None);
 }
 

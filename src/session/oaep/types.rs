@@ -52,7 +52,7 @@ pub enum OaepCloseReason {
     /// No PEM came in time, or the stream ended before one.
     NoKey,
     /// A PEM block that was begun did not end in time, or not within
-    /// [`crate::limits::RAW_PEM_BYTES`].
+    /// [`crate::limits::OAEP_PEM_BYTES`].
     EndlessKey,
     /// The peer's PEM is refused.
     Key(PemError),

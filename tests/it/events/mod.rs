@@ -75,7 +75,7 @@ fn what_is_written_is_in_the_table() {
 fn the_tables_have_what_the_source_has_and_nothing_else() {
     let schema = schema();
     let events = read("src/events/mod.rs");
-    let body = events.split("enum Event {").nth(1).unwrap().split("\n}").next().unwrap();
+    let body = events.split("enum OutputEvent {").nth(1).unwrap().split("\n}").next().unwrap();
     let variants: BTreeSet<_> = body
         .lines()
         .filter_map(|line| line.trim().split([' ', '(']).next())

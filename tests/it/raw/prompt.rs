@@ -8,7 +8,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rsachat::crypto::PublicKey;
-use rsachat::limits::{RAW_SILENT_CALLERS, UNAUTHENTICATED_CONNECTIONS};
+use rsachat::limits::{OAEP_SILENT_CALLERS, UNAUTHENTICATED_CONNECTIONS};
 
 use super::{alice, block, home, listening};
 use crate::crypto::raw::{BITS_512, EC, as_pem};
@@ -323,12 +323,12 @@ fn silent_callers_make_room_for_the_next_and_keep_nobody_off_the_native_wire() {
     let raw = minji.listens_at_nth(2).parse().unwrap();
     // More than may be unproven on both wires together; each waits until the listener has spoken.
     let mut silent = std::collections::VecDeque::new();
-    for caller in 0..UNAUTHENTICATED_CONNECTIONS + RAW_SILENT_CALLERS {
+    for caller in 0..UNAUTHENTICATED_CONNECTIONS + OAEP_SILENT_CALLERS {
         let mut stream = call_from(caller / 4, raw);
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.read_exact(&mut [0; 450]).unwrap();
         silent.push_back(stream);
-        if silent.len() > RAW_SILENT_CALLERS {
+        if silent.len() > OAEP_SILENT_CALLERS {
             assert!(all_of(silent.pop_front().unwrap()).is_empty());
         }
     }

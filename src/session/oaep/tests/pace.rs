@@ -28,7 +28,7 @@ fn a_server_that_answers_to_itself_gets_one_block_at_a_time() {
     // `exit` needs no answer before it, but must not arrive together with the block before it.
     client.send("exit").unwrap();
     assert!(client.sent.is_empty());
-    client.after(limits::RAW_EXIT_GAP_MS);
+    client.after(limits::OAEP_EXIT_GAP_MS);
     assert_eq!(ALICE.open(&client.takes_sent()).unwrap().as_slice(), b"exit");
     assert_eq!(client.closed, Some(CloseReason::LocalClose));
 }
@@ -50,7 +50,7 @@ fn exit_waits_behind_what_was_sent_before_it_unless_the_owner_closes() {
         } else {
             client.handle_bytes(&block(&ALICE, b"", 1));
             assert_eq!(ALICE.open(&client.takes_sent()).unwrap().as_slice(), b"two");
-            client.after(limits::RAW_EXIT_GAP_MS);
+            client.after(limits::OAEP_EXIT_GAP_MS);
         }
         assert_eq!(ALICE.open(&client.takes_sent()).unwrap().as_slice(), b"exit");
         assert_eq!(client.closed, Some(CloseReason::LocalClose));
