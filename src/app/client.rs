@@ -9,9 +9,9 @@ use super::host::{Host, KeygenRequest};
 use super::keyring::{self, KeyRing, PassphraseSource, StoredKey};
 use crate::chat::{Chat, DialOutcome, Effect, Input, KeyFor, KeyOrigin, KeyReplacement, NewKey, OwnKey};
 use crate::crypto::{Passphrase, PublicKey};
-use crate::peers::book::{Book, Change};
+use crate::peers::book::Book;
 use crate::peers::name::Name;
-use crate::store::book_file::{self, BookError};
+use crate::store::book_file::{self, BookStamp};
 use crate::store::{Home, StoreError, key_file};
 
 /// Profile of a user: the home, with the keys and the peer book in it.
@@ -30,7 +30,11 @@ impl UserStore {
 
     pub(crate) fn new(home: Home, identity: Option<StoredKey>, passphrase: Option<Passphrase>) -> Self {
         // A key of the raw wire that cannot be read is reported when that wire is asked for.
-        let oaep = keyring::load(&home, KeyFor::Oaep, passphrase.as_ref()).ok().flatten();
+        let public = identity.as_ref().map(StoredKey::public);
+        let oaep = keyring::load(&home, KeyFor::Oaep, passphrase.as_ref())
+            .and_then(|oaep| keyring::refuse_copy(&home, oaep, public))
+            .ok()
+            .flatten();
         let mut keys = KeyRing::default();
         for stored in identity.into_iter().chain(oaep) {
             keys.put(stored.key);
@@ -58,7 +62,10 @@ impl UserStore {
 
     /// Takes over a key that another process has made in the meantime.
     fn find_key(&mut self, of: KeyFor) -> Result<Option<NewKey>, AppError> {
-        let found = keyring::load(&self.home, of, self.passphrase.as_deref())?;
+        let mut found = keyring::load(&self.home, of, self.passphrase.as_deref())?;
+        if of == KeyFor::Oaep {
+            found = keyring::refuse_copy(&self.home, found, self.keys.public(KeyFor::Identity))?;
+        }
         Ok(found.map(|key| self.adopt(of, key, KeyOrigin::Found, None)))
     }
 
@@ -86,13 +93,6 @@ impl UserStore {
         self.keys.put(stored.key);
         NewKey { key, kept, origin }
     }
-
-    /// Changes the peer book on disk, and returns it as it is then.
-    fn change_book(&self, changes: &[Change]) -> Result<Book, BookError> {
-        let book =
-            changes.iter().try_fold(None, |_, change| book_file::change(&self.home, change).map(Some))?;
-        book.map_or_else(|| book_file::read(&self.home), Ok)
-    }
 }
 
 /// Chat with its user store, and the outcomes not taken yet.
@@ -101,13 +101,16 @@ pub(crate) struct Client {
     profile: UserStore,
     /// Outcomes of connections that were dialled here, the oldest first.
     pub(crate) outcomes: VecDeque<DialOutcome>,
+    /// The book's file as the chat knows it.
+    book_stamp: BookStamp,
     /// Exit code, once the chat has ended.
     pub(crate) exit_code: Option<u8>,
 }
 
 impl Client {
     pub(crate) fn new(chat: Chat, profile: UserStore) -> Self {
-        Self { chat, profile, outcomes: VecDeque::new(), exit_code: None }
+        let book_stamp = book_file::stamp(&profile.home);
+        Self { chat, profile, outcomes: VecDeque::new(), book_stamp, exit_code: None }
     }
 
     /// Hands an input to the chat and performs what follows from it.
@@ -121,6 +124,17 @@ impl Client {
                 host.chat_changed(&self.chat);
             }
         }
+    }
+
+    /// Reads the book if another process has changed it.
+    pub(crate) fn changed_book(&mut self) -> Option<Input<'static>> {
+        let stamp = book_file::stamp(&self.profile.home);
+        if stamp == self.book_stamp {
+            return None;
+        }
+        self.book_stamp = stamp;
+        let book = book_file::read(&self.profile.home);
+        Some(Input::BookChanged(book.map_err(|error| error.to_string())))
     }
 
     /// Stores a key that the host has generated.
@@ -146,8 +160,8 @@ impl Client {
                 return Some(Input::Book { conn, book });
             }
             Effect::ChangeBook(changes) => {
-                let book = self.profile.change_book(&changes).map_err(|error| error.to_string());
-                return Some(Input::Changed(book));
+                let result = book_file::change(&self.profile.home, &changes);
+                return Some(Input::Changed(result.map_err(|error| error.to_string())));
             }
             Effect::MakeKey { of, bits, replacing } => {
                 let passphrase = self.profile.passphrase.clone();

@@ -18,6 +18,9 @@ use crate::net::process::{Signal, Signals};
 use crate::net::worker::ThreadPriority;
 use crate::net::{Net, NetEvent, ReadInterest};
 
+/// Time between two looks at the file of the book, which another process may have changed.
+const BOOK_CHECK: Duration = Duration::from_secs(1);
+
 /// Command that runs on the event loop: its own input and output, and what an end means to it.
 pub(crate) trait Frontend<S: NoticeSink> {
     /// Handles a signal.
@@ -54,6 +57,8 @@ pub(crate) struct App<S> {
     /// Receipts that are due, at most one for each connection: it acknowledges all messages up to
     /// its number.
     receipts: BTreeMap<ConnId, u64>,
+    /// Moment at which the file of the book was last looked at.
+    book_checked: Instant,
 }
 
 impl<S: NoticeSink> App<S> {
@@ -65,7 +70,8 @@ impl<S: NoticeSink> App<S> {
         priority: ThreadPriority,
     ) -> io::Result<Self> {
         let (client, host) = (Client::new(chat, profile), OsHost::new(net, sink, priority)?);
-        Ok(Self { client, host, recorder: None, receipts: BTreeMap::new() })
+        let (receipts, book_checked) = (BTreeMap::new(), Instant::now());
+        Ok(Self { client, host, recorder: None, receipts, book_checked })
     }
 
     /// Runs a command to its end. Returns the exit code.
@@ -202,7 +208,7 @@ impl<S: NoticeSink> App<S> {
     fn turn(&mut self, until: Option<Instant>) -> io::Result<()> {
         let deadline = self.chat().poll_timeout();
         let deadline = deadline.map(|due| self.host.instant(due.0));
-        let deadline = deadline.into_iter().chain(until).min();
+        let deadline = deadline.into_iter().chain(until).chain(self.book_check_at()).min();
         self.flush();
         let mut events = Vec::new();
         self.host.net.wait(deadline, &mut events)?;
@@ -219,6 +225,7 @@ impl<S: NoticeSink> App<S> {
             let input = self.client.store_key(&self.host, &request, generated);
             self.handle(input);
         }
+        self.check_book();
         let behind = self.host.sink.is_behind();
         if behind {
             let now = self.host.now();
@@ -237,6 +244,21 @@ impl<S: NoticeSink> App<S> {
             self.host.set_reading(conn, wanted);
         }
         Ok(())
+    }
+
+    /// Moment at which the file of the book is looked at, while anybody is connected.
+    fn book_check_at(&self) -> Option<Instant> {
+        (self.chat().connection_count() > 0).then(|| self.book_checked + BOOK_CHECK)
+    }
+
+    /// Takes over what another process has written into the book: whoever is blocked is closed.
+    fn check_book(&mut self) {
+        if self.book_check_at().is_some_and(|at| at <= Instant::now()) {
+            self.book_checked = Instant::now();
+            if let Some(input) = self.client.changed_book() {
+                self.handle(input);
+            }
+        }
     }
 
     fn flush(&mut self) {

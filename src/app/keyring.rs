@@ -144,6 +144,22 @@ fn read(of: KeyFor, pem: &str, passphrase: Option<&Passphrase>) -> Result<AnyPri
     })
 }
 
+/// Refuses a key of the raw wire that is the identity too: on that wire anybody may have blocks
+/// opened, and nothing is signed.
+pub(crate) fn refuse_copy(
+    home: &Home,
+    raw: Option<StoredKey>,
+    identity: Option<&PublicKey>,
+) -> Result<Option<StoredKey>, AppError> {
+    if raw.as_ref().is_some_and(|raw| Some(raw.public()) == identity) {
+        let path = key_file::path(home, KeyFor::Oaep);
+        let what = format!("cannot use {}: it is a copy of your identity's key", path.display());
+        return Err(AppError::new(code::MACHINE, what)
+            .hint("remove it, and make a key for the raw wire alone with rsachat key new --raw"));
+    }
+    Ok(raw)
+}
+
 /// Refuses keys that a replay made: anybody can make them again.
 fn refuse_test_keys(home: &Home) -> Result<(), AppError> {
     for of in [KeyFor::Identity, KeyFor::Oaep] {

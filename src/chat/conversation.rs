@@ -58,6 +58,8 @@ pub(crate) struct Conversation {
     /// Key of the peer, from the moment that it is known.
     pub(crate) key: Option<PublicKey>,
     pub(crate) peer: Option<Peer>,
+    /// Name that the peer claims, while the second judgement of its key waits for the book.
+    pub(crate) claim: Option<Vec<u8>>,
     /// Newer connection with the same peer, which takes the place of this one.
     pub(crate) successor: Option<ConnId>,
     /// Number of messages that came while another peer was addressed.
@@ -83,6 +85,7 @@ impl Conversation {
             origin,
             key: None,
             peer: None,
+            claim: None,
             successor: None,
             unread: 0,
             stream_error: None,

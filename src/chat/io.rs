@@ -11,7 +11,7 @@ use super::types::{DialOutcome, ExitRequest, KeyFor, KeyReplacement, NewKey, Pro
 use crate::crypto::{JobResult, RsaJob, Seed};
 use crate::ids::{ConnId, DialId, JobQueue, ListenerId};
 use crate::peers::address::{Family, ListenAt, Target};
-use crate::peers::book::{Book, Change};
+use crate::peers::book::{Book, Change, ChangedBook};
 use crate::text::safe::SafeText;
 use crate::wire::ByeReason;
 
@@ -68,7 +68,9 @@ pub enum Input<'a> {
     /// Peer book that could not be used when the chat began.
     BookUnusable { why: String },
     /// Result of [`Effect::ChangeBook`]: the book as it now is for all processes.
-    Changed(Result<Book, String>),
+    Changed(Result<ChangedBook, String>),
+    /// Book that another process has changed.
+    BookChanged(Result<Book, String>),
     /// Result of [`Effect::MakeKey`].
     KeyMade(Result<NewKey, String>),
     /// Result of [`Effect::OpenLog`] for the file as it was asked for, or a later failure of the
@@ -128,9 +130,10 @@ pub enum Effect {
     /// Run a job off the loop.
     Job { conn: ConnId, job: RsaJob, queue: JobQueue },
     /// Read the peer book as it is now and report [`Input::Book`]: the judgement of a key waits for
-    /// it.
+    /// it, once when the key is known and again when the connection is established.
     ReadBook { conn: ConnId },
-    /// Change the peer book for all processes and report [`Input::Changed`].
+    /// Change the peer book for all processes, in one write, and report [`Input::Changed`]: one for
+    /// each of these effects, in their order.
     ChangeBook(Vec<Change>),
     /// Generate a key, store it and report [`Input::KeyMade`].
     MakeKey { of: KeyFor, bits: u32, replacing: KeyReplacement },

@@ -23,7 +23,7 @@ mod shutdown;
 mod trust_policy;
 mod types;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
 use account::{Account, KeygenProgress};
@@ -32,6 +32,7 @@ use conversation::Conversations;
 use effects::Effects;
 use history::History;
 use shutdown::Shutdown;
+use types::ChangeReply;
 
 use crate::crypto::Fingerprint;
 use crate::ids::{DialId, ListenerId};
@@ -43,7 +44,7 @@ use crate::time::{MonoMs, Now, UnixMs};
 use crate::wire::Purpose;
 
 pub use io::{Effect, Input, SentMessage};
-pub use notice::{Impersonated, Info, KeyStatus, Message, Notice, OaepInfo, Warning};
+pub use notice::{Impersonated, Info, KeyStatus, Message, Notice, OaepInfo, UnsavedChange, Warning};
 pub use queries::{EstablishedPipe, PromptView};
 pub use trust_policy::{KeyRefusal, judge};
 pub use types::{
@@ -64,6 +65,12 @@ pub struct Chat {
     /// Callers that a listener without a policy of its own accepts.
     accept: AcceptPolicy,
     book: Book,
+    /// Changes of the book that the host has not answered yet, in their order.
+    book_changes: VecDeque<ChangeReply>,
+    /// Blocks that are not on disk, with the names of the peers: they hold in memory.
+    unsaved_blocks: BTreeMap<Fingerprint, Name>,
+    /// Reason why the last new peer was not remembered.
+    not_remembered: Option<String>,
     /// Keys that were refused because the dialled address had another, by the name of its holder.
     refused_keys: BTreeMap<String, RefusedKey>,
     conversations: Conversations,
@@ -121,6 +128,9 @@ impl Chat {
             capacity,
             accept: AcceptPolicy::Anyone,
             book,
+            book_changes: VecDeque::new(),
+            unsaved_blocks: BTreeMap::new(),
+            not_remembered: None,
             refused_keys: BTreeMap::new(),
             conversations: Conversations::default(),
             dials: BTreeMap::new(),
@@ -194,7 +204,8 @@ impl Chat {
             Input::Shown(due) => self.with_session(due.conn, |session| session.ack(due.upto)),
             Input::Book { conn, book } => self.judge_key(conn, book),
             Input::BookUnusable { why } => self.effects.warn(Warning::Book { why }),
-            Input::Changed(book) => self.handle_changed_book(book),
+            Input::Changed(changed) => self.handle_change(changed),
+            Input::BookChanged(book) => self.handle_foreign_change(book),
             Input::KeyMade(made) => self.handle_new_key(made),
             Input::Logging { file, result } => self.handle_log(&file, result),
             Input::WriteBlocked { conn } => self.with_session(conn, AnySession::write_blocked),

@@ -79,9 +79,10 @@ pub enum Info {
     Addressed { name: String, trust_level: TrustLevel },
     Trusted { name: String },
     Accepted { name: String, fingerprint: Fingerprint },
+    AddressMoved { name: String, address: String, fingerprint: Fingerprint },
     Forgotten { name: String },
     Blocked { name: String },
-    Unblocked { name: String },
+    Unblocked { name: String, trust_level: TrustLevel },
     Nick { name: String },
     Named { old: String, name: String },
     Safety { name: String, number: SafetyNumber, fingerprint: Fingerprint },
@@ -128,6 +129,10 @@ pub enum Warning {
     Unreachable { target: String, why: String },
     Refused(KeyRefusal),
     Book { why: String },
+    // `name` is the peer that it is about.
+    NotSaved { name: String, change: UnsavedChange, why: String },
+    // At the end of the program.
+    BlocksLost { names: String, why: String },
     // `known` is the imitated name as its owner has it.
     Impostor { name: String, claimed: SafeText, known: String, of: Impersonated },
     HandshakeFailed { remote: String, reason: CloseReason, error: Option<String> },
@@ -144,6 +149,7 @@ pub enum Warning {
     QueueFull { name: String, waiting: usize },
     NoSuchPeer { name: String, nearest: Option<String> },
     NotRefused { name: String },
+    KeyPending { name: String, known: Fingerprint, now: Fingerprint },
     NotBlocked { name: String },
     StillBlocked { name: String },
     NothingFound,
@@ -155,6 +161,19 @@ pub enum Warning {
     OutOfFds { open: usize },
     // Warnings that the rate limit held back.
     Suppressed { times: u64 },
+}
+
+/// Change of the peer book that was not written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "each variant is its sentence in `display`")]
+pub enum UnsavedChange {
+    Remembered,
+    Verified,
+    KeyAccepted,
+    Forgotten,
+    Blocked,
+    Unblocked,
+    Named,
 }
 
 /// Owner of a name that a new peer claims.

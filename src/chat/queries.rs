@@ -81,6 +81,12 @@ impl Chat {
         self.conversations.conns(|_| true)
     }
 
+    /// Number of connections.
+    #[must_use]
+    pub fn connection_count(&self) -> usize {
+        self.conversations.len()
+    }
+
     /// Whether bytes of this connection can be used now; otherwise do not read it.
     #[must_use]
     pub fn wants_read(&self, conn: ConnId) -> bool {

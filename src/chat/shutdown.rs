@@ -6,6 +6,10 @@ use crate::time::MonoMs;
 
 /// Exit code of a program that waited for receipts and did not get them all.
 const LOST_CODE: u8 = 5;
+/// Exit code of a program that could not write what holds until its end.
+const NOT_SAVED_CODE: u8 = 3;
+/// Exit codes from here on name a signal.
+const SIGNAL_CODE: u8 = 128;
 
 /// End of the program that has begun.
 #[derive(Clone, Copy)]
@@ -32,6 +36,13 @@ impl Shutdown {
     pub(crate) fn set_lost(&mut self) {
         if self.at_latest.is_none() {
             self.code = LOST_CODE;
+        }
+    }
+
+    /// Records that a block is not on disk.
+    pub(crate) fn set_not_saved(&mut self) {
+        if self.code < SIGNAL_CODE {
+            self.code = NOT_SAVED_CODE;
         }
     }
 }

@@ -15,6 +15,7 @@ pub enum KeyRefusal {
     OwnIdentity { remote: String },
     Blocked { name: String },
     UnknownKey { remote: String, fingerprint: Fingerprint },
+    NotVerified { remote: String, name: String, fingerprint: Fingerprint },
 }
 
 /// Judges the key of a peer. `own` is the key of our identity, if there is one.
@@ -40,7 +41,7 @@ pub fn judge(
     if own == Some(key) {
         return Err(KeyRefusal::OwnIdentity { remote });
     }
-    if let Some(peer) = known.filter(|peer| peer.trust == Trust::Blocked) {
+    if let Some(peer) = known.filter(|peer| peer.trust.is_blocked()) {
         return Err(KeyRefusal::Blocked { name: peer.name.to_string() });
     }
     match (pin, remembered) {
@@ -54,9 +55,17 @@ pub fn judge(
         _ => {}
     }
     match accept {
-        AcceptPolicy::KnownOnly if known.is_none() => {
+        AcceptPolicy::KnownOnly | AcceptPolicy::Unattended if known.is_none() => {
             Err(KeyRefusal::UnknownKey { remote, fingerprint: key })
         }
+        AcceptPolicy::Unattended => match known {
+            // A peer at a remembered address has the key that is remembered for it.
+            Some(peer) if peer.trust != Trust::Verified && remembered.is_none() => {
+                let name = peer.name.to_string();
+                Err(KeyRefusal::NotVerified { remote, name, fingerprint: key })
+            }
+            _ => Ok(()),
+        },
         AcceptPolicy::Key(wanted) if wanted != key => {
             let peer = book.by_fingerprint(&wanted);
             let name = peer.map_or_else(|| wanted.to_string(), |peer| peer.name.to_string());
@@ -80,14 +89,13 @@ mod tests {
 
     fn book() -> Book {
         let mut book = Book::new();
-        for (name, level) in [("ann", Trust::Verified), ("bob", Trust::Unverified), ("eve", Trust::Blocked)] {
+        for name in ["ann", "bob", "eve"] {
             let (fingerprint, address) = (key(name), format!("{name}.example").parse().ok());
             let name = Name::parse(name).unwrap();
-            for change in [Change::Meet { fingerprint, name, address }, Change::Trust { fingerprint, level }]
-            {
-                let _ = book.apply(&change);
-            }
+            let _ = book.apply(&Change::Meet { fingerprint, name, address });
         }
+        let _ = book.apply(&Change::Verify { fingerprint: key("ann") });
+        let _ = book.apply(&Change::Block { fingerprint: key("eve") });
         book
     }
 
@@ -130,6 +138,25 @@ mod tests {
         check(&dialled("ann.example", None, AcceptPolicy::Pinned(key("new"))), "new", &Ok(()));
         check(&dialled("ann.example", None, AcceptPolicy::Key(key("bob"))), "bob", &Ok(()));
         check(&called(AcceptPolicy::Anyone), "new", &Ok(()));
+    }
+
+    #[test]
+    fn a_command_that_nobody_watches_takes_the_verified_and_those_found_where_they_were_dialled() {
+        let not_verified = |remote: &str| KeyRefusal::NotVerified {
+            remote: remote.to_owned(),
+            name: "bob".to_owned(),
+            fingerprint: key("bob"),
+        };
+        let policy = AcceptPolicy::Unattended;
+        check(&called(policy), "ann", &Ok(()));
+        check(&called(policy), "bob", &Err(not_verified("127.0.0.1:4711")));
+        check(&dialled("bob.example", None, policy), "bob", &Ok(()));
+        check(&dialled("BOB.example.", None, policy), "bob", &Ok(()));
+        check(&dialled("elsewhere", None, policy), "bob", &Err(not_verified("elsewhere:8000")));
+        check(&dialled("elsewhere", None, policy), "ann", &Ok(()));
+        let (remote, fingerprint) = ("elsewhere:8000".to_owned(), key("new"));
+        let unknown = KeyRefusal::UnknownKey { remote, fingerprint };
+        check(&dialled("elsewhere", None, policy), "new", &Err(unknown));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::ids::ConnId;
 use crate::limits;
 use crate::peers::address::{Family, ListenAt, Target};
 use crate::peers::book::Trust;
+use crate::peers::name::Name;
 
 /// Protocol of a connection. The user chooses it; it is never negotiated, and there is no
 /// fallback.
@@ -95,6 +96,9 @@ pub enum AcceptPolicy {
     Anyone,
     /// Peers with a key in the book.
     KnownOnly,
+    /// Peers that a command takes which nobody watches: verified, or dialled before and found at
+    /// that address.
+    Unattended,
     /// The holder of this key, chosen by name.
     Key(Fingerprint),
     /// The holder of this key, which the user typed or pasted: a listener verifies it by that.
@@ -128,7 +132,7 @@ impl From<Trust> for TrustLevel {
     fn from(trust: Trust) -> Self {
         match trust {
             Trust::Verified => Self::Verified,
-            Trust::Unverified | Trust::Blocked => Self::Unverified,
+            Trust::Unverified | Trust::Blocked | Trust::BlockedVerified => Self::Unverified,
         }
     }
 }
@@ -217,6 +221,49 @@ pub(crate) enum PeerId {
     Key(Fingerprint),
     /// The connection alone: the raw wire proves no key.
     Conn(ConnId),
+}
+
+/// Notice of a change of the book, due once the change is on disk or has failed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum ChangeReply {
+    /// A peer that has joined is remembered.
+    Remembered {
+        name: String,
+    },
+    Verified {
+        name: String,
+        fingerprint: Fingerprint,
+    },
+    /// The new key of a peer is accepted.
+    Rekeyed {
+        name: String,
+        fingerprint: Fingerprint,
+    },
+    /// The address with a changed key is that of another known peer.
+    AddressMoved {
+        name: String,
+        address: String,
+        fingerprint: Fingerprint,
+    },
+    Forgotten {
+        name: String,
+        fingerprint: Fingerprint,
+    },
+    Blocked {
+        name: String,
+        fingerprint: Fingerprint,
+    },
+    Unblocked {
+        name: String,
+        fingerprint: Fingerprint,
+    },
+    Named {
+        old: String,
+        name: Name,
+        fingerprint: Fingerprint,
+    },
+    /// Blocks whose writing had failed, once more.
+    Retried,
 }
 
 /// Reason why the program ends.

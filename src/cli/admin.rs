@@ -10,8 +10,9 @@ use crate::app::keyring::{PassphraseSource, StoredKey, ask, load, make, read_fil
 use crate::app::os::{print_line, today};
 use crate::chat::KeyFor;
 use crate::config::{Layer, SettingSources};
-use crate::crypto::Passphrase;
-use crate::peers::book::{Change, Trust};
+use crate::crypto::{Fingerprint, Passphrase};
+use crate::peers::book::{Book, Change, ChangeOutcome};
+use crate::peers::name::Name;
 use crate::store::key_file::{self, OverwritePolicy};
 use crate::store::{Home, book_file};
 
@@ -144,9 +145,50 @@ pub(crate) enum PeersCommand {
   rsachat peers list | grep unverified")]
     List,
     /// Mark a peer verified
-    #[command(after_help = "Examples:
-  rsachat peers trust bob")]
+    #[command(after_help = "\
+A fingerprint beside the name must be that of the peer in your book.
+
+Examples:
+  rsachat peers trust bob
+  rsachat peers trust bob SHA256:…")]
     Trust {
+        /// The peer's name in your book
+        name: String,
+        /// Its fingerprint, as it told you
+        #[arg(value_name = "SHA256:…")]
+        fingerprint: Option<String>,
+    },
+    /// Add a peer by its key, verified
+    #[command(after_help = "Examples:
+  rsachat peers add bob SHA256:…")]
+    Add {
+        /// Your name for the peer
+        name: String,
+        /// Its fingerprint, as it told you
+        #[arg(value_name = "SHA256:…")]
+        fingerprint: String,
+    },
+    /// Rename a peer
+    #[command(after_help = "Examples:
+  rsachat peers name bob robert")]
+    Name {
+        /// The peer's name in your book
+        name: String,
+        /// Your new name for it
+        #[arg(value_name = "NEWNAME")]
+        new: String,
+    },
+    /// Refuse a peer's key from now on
+    #[command(after_help = "Examples:
+  rsachat peers block bob")]
+    Block {
+        /// The peer's name in your book
+        name: String,
+    },
+    /// Accept a blocked peer's key again, with the trust that it had before
+    #[command(after_help = "Examples:
+  rsachat peers unblock bob")]
+    Unblock {
         /// The peer's name in your book
         name: String,
     },
@@ -159,34 +201,100 @@ pub(crate) enum PeersCommand {
     },
 }
 
+/// Runs `rsachat peers …`.
 pub(crate) fn run_peers(home: &Home, task: &PeersCommand) -> Result<u8, AppError> {
     let book = book_file::read(home)?;
-    let fingerprint_of = |name: &str| {
-        let peer = book.find(name);
-        peer.map(|peer| peer.fingerprint).ok_or_else(|| {
+    let peer = |name: &str| {
+        book.find(name).ok_or_else(|| {
             AppError::new(code::FAILED, format!("no peer is called {name}")).hint("rsachat peers list")
         })
     };
-    match task {
+    let said = match task {
         PeersCommand::List => {
             for peer in book.peers() {
                 let addresses: Vec<_> = peer.addresses.iter().map(ToString::to_string).collect();
-                let (name, trust, addresses) = (&peer.name, peer.trust.word(), addresses.join(","));
+                let (name, trust, addresses) = (&peer.name, peer.trust.standing(), addresses.join(","));
                 print_line(format!("{name} {} {trust} {addresses}", peer.fingerprint).trim_end())?;
             }
+            return Ok(0);
         }
-        PeersCommand::Trust { name } => {
-            let fingerprint = fingerprint_of(name)?;
-            book_file::change(home, &Change::Trust { fingerprint, level: Trust::Verified })?;
-            print_line(&format!("{name} is marked verified, {fingerprint}"))?;
+        PeersCommand::Trust { name, fingerprint } => {
+            let known = peer(name)?.fingerprint;
+            if let Some(given) = fingerprint
+                && parse_fingerprint(given)? != known
+            {
+                let message = format!("the key of {name} is {known}, not {given}; nothing was changed");
+                return Err(AppError::new(code::REFUSED, message)
+                    .hint(format!("connect, and accept a changed key there: :trust {name} {given}")));
+            }
+            change(home, name, &[Change::Verify { fingerprint: known }])?;
+            format!("{name} is marked verified, {known}")
+        }
+        PeersCommand::Add { name, fingerprint } => {
+            let fingerprint = parse_fingerprint(fingerprint)?;
+            if let Some(peer) = book.by_fingerprint(&fingerprint) {
+                let message = format!("that is the key of {}, which is in your book", peer.name);
+                return Err(AppError::new(code::FAILED, message)
+                    .hint(format!("rsachat peers trust {} {fingerprint}", peer.name)));
+            }
+            let free = free_name(&book, name)?;
+            let meet = Change::Meet { fingerprint, name: free, address: None };
+            change(home, name, &[meet, Change::Verify { fingerprint }])?;
+            format!("{name} is in your book, verified, {fingerprint}")
+        }
+        PeersCommand::Name { name, new } => {
+            let fingerprint = peer(name)?.fingerprint;
+            let renamed = Change::Rename { fingerprint, name: free_name(&book, new)? };
+            change(home, name, &[renamed])?;
+            format!("{name} is called {new} now, {fingerprint}")
+        }
+        PeersCommand::Block { name } => {
+            let fingerprint = peer(name)?.fingerprint;
+            change(home, name, &[Change::Block { fingerprint }])?;
+            format!("{name} is blocked, {fingerprint}")
+        }
+        PeersCommand::Unblock { name } => {
+            let peer = peer(name)?;
+            if !peer.trust.is_blocked() {
+                let message = format!("{name} is not blocked; nothing was changed");
+                return Err(AppError::new(code::FAILED, message));
+            }
+            let (fingerprint, trust) = (peer.fingerprint, peer.trust.unblocked().word());
+            change(home, name, &[Change::Unblock { fingerprint }])?;
+            format!("{name} is no longer blocked, and is {trust} again, {fingerprint}")
         }
         PeersCommand::Forget { name } => {
-            let fingerprint = fingerprint_of(name)?;
-            book_file::change(home, &Change::Forget { fingerprint })?;
-            print_line(&format!("{name} is forgotten, {fingerprint}"))?;
+            let fingerprint = peer(name)?.fingerprint;
+            change(home, name, &[Change::Forget { fingerprint }])?;
+            format!("{name} is forgotten, {fingerprint}")
         }
-    }
+    };
+    print_line(&said)?;
     Ok(0)
+}
+
+/// Writes changes about a peer; an error says why nothing was changed.
+fn change(home: &Home, name: &str, changes: &[Change]) -> Result<(), AppError> {
+    let error = |message: String| AppError::new(code::FAILED, message);
+    match book_file::change(home, changes)?.outcome {
+        ChangeOutcome::Changed | ChangeOutcome::Same => Ok(()),
+        ChangeOutcome::Blocked => Err(error(format!("{name} is blocked; nothing was changed"))
+            .hint(format!("rsachat peers unblock {name}"))),
+        ChangeOutcome::Unknown => Err(error("the book was changed meanwhile; try again".to_owned())),
+    }
+}
+
+fn free_name(book: &Book, name: &str) -> Result<Name, AppError> {
+    let parsed =
+        Name::parse(name).map_err(|error| AppError::new(code::USAGE, format!("the name {name}: {error}")))?;
+    match book.by_name(&parsed) {
+        Some(_) => Err(AppError::new(code::FAILED, format!("a peer is called {name} already"))),
+        None => Ok(parsed),
+    }
+}
+
+fn parse_fingerprint(text: &str) -> Result<Fingerprint, AppError> {
+    text.parse().map_err(|error| AppError::new(code::USAGE, format!("the fingerprint: {error}")))
 }
 
 #[derive(Subcommand, Clone, Copy, PartialEq, Eq, Debug)]

@@ -17,7 +17,7 @@ use crate::config::SettingSources;
 use crate::crypto::Fingerprint;
 use crate::events::{OutputEvent, OutputFormat, emit};
 use crate::peers::address::{AddressError, Family};
-use crate::peers::book::Book;
+use crate::peers::book::{Book, PeerEntry};
 use crate::peers::name::Name;
 use crate::script::{HOW_TO_WRITE, milliseconds};
 use crate::store::Home;
@@ -197,12 +197,14 @@ impl PeerSelection<'_> {
         match (self.pin, self.named) {
             (Some(pin), _) => {
                 let wrong = |error| AppError::new(code::USAGE, format!("--pin: {error}"));
-                Ok(AcceptPolicy::Pinned(pin.parse::<Fingerprint>().map_err(wrong)?))
+                let pin = pin.parse::<Fingerprint>().map_err(wrong)?;
+                book.by_fingerprint(&pin).map_or(Ok(()), refuse_blocked)?;
+                Ok(AcceptPolicy::Pinned(pin))
             }
             (None, Some((_, name))) => fingerprint_of(name, book).map(AcceptPolicy::Key),
             // On the raw wire nobody can be known.
             (None, None) if self.accept_new || protocol != Protocol::Native => Ok(AcceptPolicy::Anyone),
-            (None, None) => Ok(AcceptPolicy::KnownOnly),
+            (None, None) => Ok(AcceptPolicy::Unattended),
         }
     }
 }
@@ -249,8 +251,19 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 /// Key of a peer in the book.
 fn fingerprint_of(name: &str, book: &Book) -> Result<Fingerprint, AppError> {
     let peer = Name::parse(name).ok().and_then(|name| book.by_name(&name));
-    peer.map(|peer| peer.fingerprint).ok_or_else(|| {
+    let peer = peer.ok_or_else(|| {
         AppError::new(code::FAILED, format!("no peer is called {}", name.escape_debug()))
             .hint("rsachat peers list shows your book; --accept-new and --pin take who is not in it")
-    })
+    })?;
+    refuse_blocked(peer)?;
+    Ok(peer.fingerprint)
+}
+
+/// Refuses a blocked peer of the book: a block is ended by its own command only.
+fn refuse_blocked(peer: &PeerEntry) -> Result<(), AppError> {
+    if peer.trust.is_blocked() {
+        return Err(AppError::new(code::REFUSED, format!("{} is blocked", peer.name))
+            .hint(format!("rsachat peers unblock {}", peer.name)));
+    }
+    Ok(())
 }

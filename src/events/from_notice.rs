@@ -68,8 +68,12 @@ fn of_command(notice: &Notice, severity: Severity) -> Option<OutputEvent> {
         Notice::Warning(warning) => {
             let kind = warning.kind();
             let (message, hint) = in_terms_of_options(warning);
-            // A name that is not believed ends nothing, nor does a block that cannot be opened.
-            let passes = matches!(warning, Warning::Impostor { .. } | Warning::NotDecrypted { .. });
+            // A name that is not believed ends nothing, nor does a block that cannot be opened, nor
+            // a peer that is not remembered.
+            let passes = matches!(
+                warning,
+                Warning::Impostor { .. } | Warning::NotDecrypted { .. } | Warning::NotSaved { .. }
+            );
             Some(if passes || severity == Severity::Passes {
                 OutputEvent::Warning { kind, message }
             } else {
@@ -166,6 +170,16 @@ fn in_terms_of_options(warning: &Warning) -> (String, Option<String>) {
             format!("{remote} has a key that is not in your book: {fingerprint}; nothing was sent"),
             Some(format!("--accept-new takes it; --pin {fingerprint} takes it and no other")),
         ),
+        Warning::Refused(KeyRefusal::NotVerified { remote, name, fingerprint }) => (
+            format!(
+                "{remote} has the key of {name}, which is unverified; if it told you the same: \
+                 rsachat peers trust {name} {fingerprint}"
+            ),
+            None,
+        ),
+        Warning::Refused(KeyRefusal::Blocked { name }) => {
+            (format!("{name} is blocked and was refused"), Some(format!("rsachat peers unblock {name}")))
+        }
         Warning::Refused(KeyRefusal::KeyChanged { name, address, known, now }) => (
             format!(
                 "the key at {address} has CHANGED from that of {name}, {known}, to {now}; nothing was sent"

@@ -1,7 +1,7 @@
 //! Addresses to listen on and to dial, as users write them.
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use crate::limits::PORT_DEFAULT;
@@ -62,6 +62,19 @@ pub enum AddressError {
     /// A character does not occur in host names.
     #[error("a host name has letters, digits, dots and -; write other scripts in their xn-- form")]
     Host,
+}
+
+impl Target {
+    /// Whether both are one place: `localhost`, 127.0.0.0/8 and `::1` are one host.
+    #[must_use]
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        self.port == other.port
+            && (self.host == other.host || is_loopback(&self.host) && is_loopback(&other.host))
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 impl FromStr for ListenAt {
@@ -142,19 +155,21 @@ fn port(digits: &str) -> Result<u16, AddressError> {
     if is_digits(digits) { digits.parse().map_err(|_| AddressError::Port) } else { Err(AddressError::Port) }
 }
 
-/// An IPv6 address in its canonical form (RFC 5952), with the zone a link-local one needs.
+/// An IPv6 address in its canonical form (RFC 5952), with the zone a link-local one needs; one that
+/// is mapped from IPv4 as that.
 fn v6(text: &str) -> Option<String> {
     let (address, zone) = text.split_once('%').map_or((text, None), |(a, z)| (a, Some(z)));
     let address: Ipv6Addr = address.parse().ok()?;
     match zone {
-        None => Some(address.to_string()),
+        None => Some(address.to_canonical().to_string()),
         Some(zone) if !zone.is_empty() && zone.bytes().all(in_host) => Some(format!("{address}%{zone}")),
         Some(_) => None,
     }
 }
 
 fn host(text: &str) -> Result<String, AddressError> {
-    if text.len() > 253 || text.starts_with(['-', '.']) || !text.bytes().all(in_host) {
+    if text.len() > 253 || text.starts_with(['-', '.']) || text.ends_with("..") || !text.bytes().all(in_host)
+    {
         return Err(AddressError::Host);
     }
     // `010.0.0.1`, `127.1` and `1` mean different machines to different resolvers (URL Standard,
@@ -163,7 +178,7 @@ fn host(text: &str) -> Result<String, AddressError> {
     if is_digits(last) && text.parse::<Ipv4Addr>().is_err() {
         return Err(AddressError::V4);
     }
-    Ok(text.to_ascii_lowercase())
+    Ok(text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase())
 }
 
 fn in_host(byte: u8) -> bool {
@@ -217,6 +232,8 @@ mod tests {
     fn every_form_of_a_dialled_address_is_read() {
         for (text, expected) in [
             ("Example.ORG", "example.org:8000"),
+            ("example.org.:9", "example.org:9"),
+            ("[::ffff:1.2.3.4]:9", "1.2.3.4:9"),
             ("example.org:9", "example.org:9"),
             ("1.2.3.4", "1.2.3.4:8000"),
             ("[0:0::1]:7", "[::1]:7"),
@@ -238,6 +255,20 @@ mod tests {
         ] {
             assert_eq!(dial(text), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn every_spelling_of_this_machine_is_one_place_for_each_port() {
+        let target = |text: &str| text.parse::<Target>().unwrap();
+        let spellings = ["localhost", "LOCALHOST.", "127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"];
+        for one in spellings {
+            for other in spellings {
+                assert!(target(one).is_same_place(&target(other)), "{one} {other}");
+            }
+            assert!(!target(one).is_same_place(&target("localhost:9")), "{one}");
+            assert!(!target(one).is_same_place(&target("128.0.0.1")), "{one}");
+        }
+        assert!(target("h.").is_same_place(&target("H")) && !target("h").is_same_place(&target("i")));
     }
 
     #[test]

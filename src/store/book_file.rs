@@ -1,11 +1,12 @@
 //! File of the peer book, which several processes change.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use super::safe_file::{self, Access};
 use super::{Home, StoreError};
 use crate::limits::BOOK_BYTES;
-use crate::peers::book::{BadLine, Book, Change, ChangeOutcome, Damage, EntryError};
+use crate::peers::book::{BadLine, Book, Change, ChangeOutcome, ChangedBook, Damage, EntryError};
 
 /// Reason why there is no peer book. Nobody is accepted then: only an absent file is an empty book.
 #[derive(Debug, thiserror::Error)]
@@ -35,12 +36,24 @@ pub(crate) fn read(home: &Home) -> Result<Book, BookError> {
     }
 }
 
-/// Applies a change to the book on disk, under the lock of the home, and returns the new book: it
-/// includes what other processes wrote meanwhile. After an error the file is as before.
-pub(crate) fn change(home: &Home, change: &Change) -> Result<Book, BookError> {
+/// State of the file, which differs once another process has replaced it; `None`: there is none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct BookStamp(Option<(u64, u64, i64, i64)>);
+
+/// State of the book's file, without reading it.
+pub(crate) fn stamp(home: &Home) -> BookStamp {
+    let metadata = std::fs::symlink_metadata(path(home)).ok();
+    BookStamp(metadata.map(|file| (file.ino(), file.size(), file.mtime(), file.mtime_nsec())))
+}
+
+/// Applies changes to the book on disk, in one write under the lock of the home, and returns the
+/// new book: it includes what other processes wrote meanwhile. After an error the file is as
+/// before.
+pub(crate) fn change(home: &Home, changes: &[Change]) -> Result<ChangedBook, BookError> {
     let _lock = home.lock()?;
     let mut book = read(home)?;
-    if book.apply(change) == ChangeOutcome::Changed {
+    let outcome = book.apply_all(changes);
+    if outcome == ChangeOutcome::Changed {
         let text = book.to_string();
         // Every peer that connects is remembered: enough of them would make the book unreadable.
         if text.len() as u64 > BOOK_BYTES {
@@ -48,7 +61,7 @@ pub(crate) fn change(home: &Home, change: &Change) -> Result<Book, BookError> {
         }
         safe_file::write(&path(home), text.as_bytes())?;
     }
-    Ok(book)
+    Ok(ChangedBook { book, outcome })
 }
 
 fn parse(bytes: &[u8]) -> Result<Book, Damage> {

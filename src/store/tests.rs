@@ -15,7 +15,7 @@ use super::{Home, StoreError};
 use crate::chat::KeyFor;
 use crate::crypto::Fingerprint;
 use crate::limits::{BOOK_BYTES, KEY_FILE_BYTES};
-use crate::peers::book::{Change, Trust};
+use crate::peers::book::Change;
 use crate::peers::name::Name;
 
 const PEM: &str = "-----BEGIN PRIVATE KEY-----\r\nAAAA\r\n-----END PRIVATE KEY-----\r\n";
@@ -205,7 +205,7 @@ fn a_planted_link_is_replaced_not_written_through() {
     put(&victim, b"precious", 0o600);
     symlink(&victim, home.path().join("peers")).unwrap();
     assert!(matches!(
-        book_file::change(&home, &meet(1, "bob")),
+        book_file::change(&home, &[meet(1, "bob")]),
         Err(BookError::Store(StoreError::WrongKind { .. }))
     ));
     super::safe_file::write(&book_file::path(&home), b"").unwrap();
@@ -214,7 +214,7 @@ fn a_planted_link_is_replaced_not_written_through() {
 
     fs::remove_file(home.path().join(".lock")).unwrap();
     symlink(&victim, home.path().join(".lock")).unwrap();
-    assert!(book_file::change(&home, &meet(1, "bob")).unwrap_err().to_string().contains("cannot lock"));
+    assert!(book_file::change(&home, &[meet(1, "bob")]).unwrap_err().to_string().contains("cannot lock"));
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn modes_are_right_whatever_the_umask() {
         fs::set_permissions(outside.path(), Permissions::from_mode(0o700)).unwrap();
         let home = Home::choose(Some(&outside.path().join("home")), &|_| None).unwrap();
         save_key_text(&home, KeyFor::Identity, PEM, OverwritePolicy::Refuse).unwrap();
-        book_file::change(&home, &meet(1, "bob")).unwrap();
+        book_file::change(&home, &[meet(1, "bob")]).unwrap();
         assert_eq!(mode(home.path()), 0o700);
         for file in ["identity.pem", "peers", ".lock"] {
             assert_eq!(mode(&home.path().join(file)), 0o600, "{file}");
@@ -273,12 +273,12 @@ fn of_two_first_keys_exactly_one_is_kept() {
 fn a_book_that_cannot_be_read_is_never_an_empty_one() {
     let (outside, home) = home();
     assert_eq!(book_file::read(&home).unwrap().peers().count(), 0);
-    assert_eq!(book_file::change(&home, &meet(1, "bob")).unwrap().peers().count(), 1);
+    assert_eq!(book_file::change(&home, &[meet(1, "bob")]).unwrap().book.peers().count(), 1);
     let path = book_file::path(&home);
     let error = |bytes: &[u8], mode: u32| {
         put(&path, bytes, mode);
         let error = book_file::read(&home).unwrap_err().to_string();
-        assert_eq!(book_file::change(&home, &meet(2, "ann")).unwrap_err().to_string(), error);
+        assert_eq!(book_file::change(&home, &[meet(2, "ann")]).unwrap_err().to_string(), error);
         assert_eq!(fs::read(&path).unwrap(), bytes);
         error
     };
@@ -300,15 +300,14 @@ fn a_book_that_cannot_be_read_is_never_an_empty_one() {
 fn a_full_book_refuses_the_next_peer_and_stays_readable() {
     let (_outside, home) = prepared();
     put(&book_file::path(&home), &vec![b'\n'; usize::try_from(BOOK_BYTES).unwrap() - 10], 0o600);
-    assert!(matches!(book_file::change(&home, &meet(1, "bob")), Err(BookError::Full { .. })));
+    assert!(matches!(book_file::change(&home, &[meet(1, "bob")]), Err(BookError::Full { .. })));
     assert_eq!(book_file::read(&home).unwrap().peers().count(), 0);
 }
 
 #[test]
 fn a_change_that_changes_nothing_writes_nothing() {
     let (_outside, home) = prepared();
-    let level = Trust::Verified;
-    book_file::change(&home, &Change::Trust { fingerprint: Fingerprint::of(b""), level }).unwrap();
+    book_file::change(&home, &[Change::Verify { fingerprint: Fingerprint::of(b"") }]).unwrap();
     assert!(!book_file::path(&home).exists());
 }
 
@@ -319,7 +318,7 @@ fn two_processes_that_change_the_book_lose_nothing() {
     const EACH: u32 = 250;
     let write = |home: &Home, first: u32| {
         for number in first..first + EACH {
-            book_file::change(home, &meet(number, "bob")).unwrap();
+            book_file::change(home, &[meet(number, "bob")]).unwrap();
         }
     };
     if let Some(folder) = std::env::var_os(CHILD) {
@@ -339,8 +338,8 @@ fn two_processes_that_change_the_book_lose_nothing() {
 fn a_lock_that_is_not_given_back_is_an_error_not_a_hang() {
     let (_outside, home) = prepared();
     let held = home.lock().unwrap();
-    let error = book_file::change(&home, &meet(1, "bob")).unwrap_err().to_string();
+    let error = book_file::change(&home, &[meet(1, "bob")]).unwrap_err().to_string();
     assert!(error.ends_with(".lock is held by another process; end it, or try again"), "{error}");
     drop(held);
-    book_file::change(&home, &meet(1, "bob")).unwrap();
+    book_file::change(&home, &[meet(1, "bob")]).unwrap();
 }

@@ -23,4 +23,5 @@ mod stdin;
 #[path = "../support/mod.rs"]
 mod support;
 mod talk;
+mod trust;
 mod words;

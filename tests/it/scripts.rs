@@ -134,7 +134,7 @@ fn every_command_of_the_prompt_is_typed_in_a_conversation() {
 
 /// Each notice of `src/chat/notice.rs` that a closed world can bring about, and what it looks like
 /// on a screen.
-const SEEN: [(&str, &str); 89] = [
+const SEEN: [(&str, &str); 90] = [
     ("Listening", r"\* listening on "),
     ("MakingKey", r"\* making a key of 3072 bits; "),
     ("KeyMade", r"\* new key of 2048 bits, SHA256:"),
@@ -162,6 +162,7 @@ const SEEN: [(&str, &str); 89] = [
     ("NoLog", r"\* nothing is written to disk; "),
     ("ExitHint", r"\* to leave, type :quit or press Ctrl-D$"),
     ("NoHistory", r"\* nothing was said in this session yet$"),
+    ("KeyPending", r"! alice has shown another key than the one that you know; "),
     ("NotBlocked", r"! bob is not blocked; nothing was changed$"),
     ("StillBlocked", r"! bob is blocked; :unblock bob first$"),
     ("NothingFound", r"! nothing in this session fits$"),
@@ -226,8 +227,12 @@ const SEEN: [(&str, &str); 89] = [
     ("HandshakeFailed", r"! \S+ sent no public key; "),
 ];
 /// Notices that no script can bring about, and why.
-const UNSEEN: [(&str, &str); 12] = [
+const UNSEEN: [(&str, &str); 16] = [
     ("RefusedWrongPeer", "only `pipe`, `send` and `recv` ask for a person by name"),
+    ("RefusedNotVerified", "only `pipe`, `send` and `recv` ask for verified peers"),
+    ("AddressMoved", "it takes two peers at one address"),
+    ("NotSaved", "the home of an actor can be written"),
+    ("BlocksLost", "the home of an actor can be written"),
     ("StillMaking", "keys are made between two moments of the virtual clock"),
     ("KeyUnderway", "keys are made between two moments of the virtual clock"),
     ("KeyCancelled", "Ctrl-C is a key, not a line"),

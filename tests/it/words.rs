@@ -3,7 +3,7 @@
 
 use rsachat::chat::{
     Impersonated, Info, KeyFor, KeyRefusal, KeyStatus, Message, Notice, NotifyContent, NotifyPolicy,
-    NotifyWhen, OaepInfo, TrustLevel, Warning,
+    NotifyWhen, OaepInfo, TrustLevel, UnsavedChange, Warning,
 };
 use rsachat::crypto::{Fingerprint, PemError, PublicKeyError, SafetyNumber};
 use rsachat::session::{CloseReason, OaepCloseReason};
@@ -60,7 +60,7 @@ fn good_and_neutral_news() {
         Info::Accepted { name: bob(), fingerprint },
         Info::Forgotten { name: bob() },
         Info::Blocked { name: bob() },
-        Info::Unblocked { name: bob() },
+        Info::Unblocked { name: bob(), trust_level: TrustLevel::Unverified },
         Info::Nick { name: "서버".to_owned() },
         Info::Safety { name: bob(), number: SafetyNumber::between(&fingerprint, &other), fingerprint: other },
         Info::Named { old: bob(), name: "밥".to_owned() },
@@ -106,6 +106,13 @@ fn troubles() {
         Warning::Refused(KeyRefusal::Blocked { name: bob() }),
         Warning::Refused(KeyRefusal::UnknownKey { remote: remote(), fingerprint: now }),
         Warning::Book { why: "peers is damaged, line 3: no name stands first".to_owned() },
+        Warning::NotSaved {
+            name: bob(),
+            change: UnsavedChange::Blocked,
+            why: "cannot write ~/peers: no space left on device; make room and try again".to_owned(),
+        },
+        Warning::BlocksLost { names: bob(), why: "cannot write ~/peers: input/output error".to_owned() },
+        Warning::KeyPending { name: bob(), known, now },
         impostor(Impersonated::Verified),
         impostor(Impersonated::Known),
         impostor(Impersonated::Ours),

@@ -7,7 +7,7 @@ mod close_reason;
 
 use unicode_width::UnicodeWidthStr as _;
 
-use super::notice::{Impersonated, Info, KeyStatus, Message, Notice, OaepInfo, Warning};
+use super::notice::{Impersonated, Info, KeyStatus, Message, Notice, OaepInfo, UnsavedChange, Warning};
 use super::trust_policy::KeyRefusal;
 use super::types::{KeyFor, NotifyContent, NotifyPolicy, NotifyWhen, TrustLevel};
 use crate::crypto::{Fingerprint, SafetyNumber};
@@ -72,15 +72,26 @@ impl Info {
                 (AnyRows, format!("plain text now goes to {name}, {}", trust_level.word()))
             }
             Self::Trusted { name } => (RowsAbout(name), format!("{name} is marked verified")),
-            Self::Accepted { name, fingerprint } => {
-                (AnyRows, format!("{fingerprint} is now the key of {name}, unverified; connect again"))
-            }
+            Self::Accepted { name, fingerprint } => (
+                AnyRows,
+                format!(
+                    "{fingerprint} is now the key of {name}, unverified; connect again, and compare with \
+                         :verify {name}"
+                ),
+            ),
+            Self::AddressMoved { name, address, fingerprint } => (
+                AnyRows,
+                format!(
+                    "{fingerprint} is the key of {name}, and {address} is now an address of {name}; connect \
+                     again, and compare with :verify {name}"
+                ),
+            ),
             Self::Forgotten { name } => (RowsAbout(name), format!("{name} is forgotten")),
             Self::Blocked { name } => {
                 (RowsAbout(name), format!("{name} is blocked; :unblock {name} takes that back"))
             }
-            Self::Unblocked { name } => {
-                (RowsAbout(name), format!("{name} is no longer blocked, and is unverified"))
+            Self::Unblocked { name, trust_level } => {
+                (RowsAbout(name), format!("{name} is no longer blocked, and is {} again", trust_level.word()))
             }
             Self::Nick { name } => (Rows, format!("new connections will know you as {name}")),
             Self::Named { old, name } => (RowsAbout(old), format!("{old} is called {name} now")),
@@ -216,6 +227,10 @@ impl Warning {
             }
             Self::Refused(refusal) => refusal.describe(),
             Self::Book { why } => (Omitted, "book", format!("{why}; nobody is accepted until it is mended")),
+            Self::BlocksLost { names, why } => {
+                (AnyRows, "book", format!("not saved: the block of {names}; :block again next time: {why}"))
+            }
+            Self::NotSaved { name, change, why } => (AnyRows, "book", not_saved(name, *change, why)),
             Self::Impostor { name, claimed, known, of } => {
                 (Omitted, "impostor", impostor(name, claimed, known, *of))
             }
@@ -281,6 +296,16 @@ impl Warning {
                     "no such key was refused for {name}; connect first, then repeat the command it names"
                 ),
             ),
+            Self::KeyPending { name, known, now } => (
+                AnyRows,
+                "trouble",
+                format!(
+                    "{name} has shown another key than the one that you know; nothing was changed\n\
+                     known: {known}\n\
+                     now:   {now}\n\
+                     :trust {name} {now} accepts the new one; :trust {name} {known} verifies the known one"
+                ),
+            ),
             Self::NotBlocked { name } => {
                 (RowsAbout(name), "trouble", format!("{name} is not blocked; nothing was changed"))
             }
@@ -344,6 +369,11 @@ impl KeyRefusal {
                 "refused",
                 format!("{name} is blocked and was refused; :unblock {name} takes that back"),
             ),
+            Self::NotVerified { remote, name, fingerprint } => (
+                Omitted,
+                "unknown_key",
+                format!("refused {name} from {remote}, whose key is unverified: {fingerprint}"),
+            ),
             Self::UnknownKey { remote, fingerprint } => {
                 (Omitted, "unknown_key", format!("refused an unknown key from {remote}: {fingerprint}"))
             }
@@ -389,6 +419,20 @@ fn impostor(name: &str, claimed: &SafeText, known: &str, of: Impersonated) -> St
             format!("{name} says it is {claimed}, which is your own name")
         }
         Impersonated::Ours => format!("{name} says it is {claimed}, which looks like your own name"),
+    }
+}
+
+fn not_saved(name: &str, change: UnsavedChange, why: &str) -> String {
+    match change {
+        UnsavedChange::Remembered => format!("{name} is not remembered: {why}"),
+        UnsavedChange::Verified => format!("{name} is not marked verified: {why}"),
+        UnsavedChange::KeyAccepted => format!("the new key of {name} is not accepted: {why}"),
+        UnsavedChange::Forgotten => format!("{name} is not forgotten: {why}"),
+        UnsavedChange::Blocked => {
+            format!("{name} is blocked until this program ends, which is not saved: {why}")
+        }
+        UnsavedChange::Unblocked => format!("{name} is still blocked: {why}"),
+        UnsavedChange::Named => format!("{name} keeps its name: {why}"),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::chat::notice::Notice;
 use crate::chat::types::{KeyFor, PeerId, Protocol};
 use crate::limits;
 use crate::peers::address::Target;
+use crate::peers::name::Name;
 use crate::time::UnixMs;
 
 impl Chat {
@@ -17,7 +18,8 @@ impl Chat {
         for peer in self.book.peers() {
             let open = self.conversations.open_with(PeerId::Key(peer.fingerprint));
             let conversation = open.and_then(|conn| self.conversations.get(conn));
-            let identity = [peer.name.to_string(), peer.trust.word().to_owned(), peer.fingerprint.short()];
+            let identity =
+                [peer.name.to_string(), peer.trust.standing().to_owned(), peer.fingerprint.short()];
             let last_seen = self.last_seen.get(&peer.fingerprint).copied();
             let addresses = || peer.addresses.iter().map(Target::to_string).collect::<Vec<_>>().join(" ");
             let address = conversation.map_or_else(addresses, |conversation| conversation.origin.to_string());
@@ -79,6 +81,10 @@ impl Chat {
         rows.extend(self.conversations.values().flat_map(status_rows));
         if self.conversations.len() == 0 {
             rows.push("nobody is connected".to_owned());
+        }
+        if !self.unsaved_blocks.is_empty() {
+            let names: Vec<_> = self.unsaved_blocks.values().map(Name::to_string).collect();
+            rows.push(format!("blocked, but not saved: {}", names.join(", ")));
         }
         if let Some(file) = &self.log_file {
             rows.push(format!("what is said is also written to {file}"));

@@ -7,7 +7,9 @@ use crate::chat::Chat;
 use crate::chat::conversation::{Conversation, Peer};
 use crate::chat::io::Effect;
 use crate::chat::notice::{Impersonated, Info, KeyStatus, Message, Notice, Warning};
-use crate::chat::types::{AcceptPolicy, DialOutcome, Origin, PeerId, Protocol, ReceiptDue, TrustLevel};
+use crate::chat::types::{
+    AcceptPolicy, ChangeReply, DialOutcome, Origin, PeerId, Protocol, ReceiptDue, TrustLevel,
+};
 use crate::crypto::{Fingerprint, PublicKey, RsaJob, Seed};
 use crate::ids::{ConnId, DialId, JobQueue, ListenerId};
 use crate::peers::book::{Change, Trust};
@@ -32,9 +34,12 @@ impl Chat {
 
     /// Takes every output of a session.
     pub(crate) fn drain(&mut self, conn: ConnId) {
-        while let Some(output) =
-            self.conversations.get_mut(conn).and_then(|conversation| conversation.session.poll_output())
-        {
+        // Nothing of a peer is taken while the second judgement of its key waits for the book.
+        let next = |conversation: &mut Conversation| match conversation.claim {
+            Some(_) => None,
+            None => conversation.session.poll_output(),
+        };
+        while let Some(output) = self.conversations.get_mut(conn).and_then(next) {
             match output {
                 Output::Transmit(bytes) => self.effects.push(Effect::Transmit { conn, bytes }),
                 Output::Job(job) => self.start_job(conn, job),
@@ -130,7 +135,12 @@ impl Chat {
                     self.effects.push(Effect::ReadBook { conn });
                 }
             }
-            Event::Established { name, .. } => self.handle_established(conn, &name),
+            Event::Established { name, .. } => {
+                if let Some(conversation) = self.conversations.get_mut(conn) {
+                    conversation.claim = Some(name);
+                    self.effects.push(Effect::ReadBook { conn });
+                }
+            }
             Event::Message { seq, sent, text } => {
                 if let Some(message) = self.receive(conn, sent, text) {
                     let due = ReceiptDue { conn, upto: seq };
@@ -175,8 +185,24 @@ impl Chat {
         Some(message)
     }
 
+    /// Closes a connection without taking anything more that came by it.
+    pub(crate) fn close_unheard(&mut self, conn: ConnId, reason: ByeReason) {
+        let Some(conversation) = self.conversations.get_mut(conn) else { return };
+        conversation.claim = None;
+        conversation.session.close(reason);
+        while let Some(output) =
+            self.conversations.get_mut(conn).and_then(|conversation| conversation.session.poll_output())
+        {
+            match output {
+                Output::Transmit(bytes) => self.effects.push(Effect::Transmit { conn, bytes }),
+                Output::Event(Event::Closed(reason)) => self.handle_closed(conn, reason),
+                Output::Job(_) | Output::Event(_) => {}
+            }
+        }
+    }
+
     /// Gives the peer of an established session its name and shows it as joined.
-    fn handle_established(&mut self, conn: ConnId, claimed: &[u8]) {
+    pub(crate) fn handle_established(&mut self, conn: ConnId, claimed: &[u8]) {
         let key = self.conversations.get(conn).and_then(|conversation| conversation.key.as_ref());
         let Some(fingerprint) = key.map(PublicKey::fingerprint) else { return };
         if !self.resolve_rival(conn, fingerprint) {
@@ -263,9 +289,14 @@ impl Chat {
             (Some(_), _) => {}
         }
         if is_pinned {
-            changes.push(Change::Trust { fingerprint, level: Trust::Verified });
+            changes.push(Change::Verify { fingerprint });
         }
-        self.change_book(changes);
+        if !changes.is_empty() {
+            // The next peer may come before the answer of the host.
+            let _ = self.book.apply_all(&changes);
+            self.counters.roster += 1;
+            self.change_book(changes, ChangeReply::Remembered { name: name.to_string() });
+        }
         is_pinned
     }
 

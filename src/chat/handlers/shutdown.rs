@@ -46,6 +46,7 @@ impl Chat {
         if self.keygen.take().is_some() {
             self.effects.push(Effect::CancelKey);
         }
+        self.retry_unsaved_blocks();
         self.handle_timeout();
     }
 
@@ -55,6 +56,7 @@ impl Chat {
             self.with_session(conn, |session| session.close(ByeReason::Leaving));
         }
         if self.conversations.len() == 0
+            && self.book_changes.is_empty()
             && let Some(shutdown) = self.shutdown.take()
         {
             self.effects.push(Effect::Quit(shutdown.code));

@@ -1,48 +1,72 @@
 //! Handlers of trust: judgement of keys, the commands about them, and the peer book.
 
+use crate::chat::conversation::Conversation;
 use crate::chat::io::Effect;
-use crate::chat::notice::{Info, Warning};
+use crate::chat::notice::{Info, UnsavedChange, Warning};
 use crate::chat::trust_policy::{KeyRefusal, judge};
-use crate::chat::types::{Origin, PeerId};
+use crate::chat::types::{ChangeReply, Origin, PeerId, TrustLevel};
 use crate::chat::{Chat, RefusedKey};
 use crate::crypto::{Fingerprint, PublicKey, SafetyNumber};
 use crate::ids::ConnId;
-use crate::peers::book::{Book, Change, Trust};
+use crate::peers::book::{Book, Change, ChangeOutcome, ChangedBook};
 use crate::peers::name::Name;
 use crate::session::AnySession;
 use crate::text::safe::SafeText;
 use crate::text::suggest::nearest;
 use crate::wire::ByeReason;
 
+/// Reasons why a change was not written that are not the store's.
+const BLOCKED_ELSEWHERE: &str = "it was blocked meanwhile by another program of yours";
+const CHANGED_ELSEWHERE: &str = "the book was changed meanwhile by another program of yours; try again";
+
 impl Chat {
-    /// Judges the key of a peer by the book as it is now. A book that cannot be used refuses every
+    /// Judges the key of a peer by the book as it is now: when the key is known, and again, by the
+    /// same rules, when the connection is established. A book that cannot be used refuses every
     /// key.
     pub(crate) fn judge_key(&mut self, conn: ConnId, book: Result<Book, String>) {
-        let Some(conversation) = self.conversations.get(conn) else {
+        let Some(conversation) = self.conversations.get_mut(conn) else {
             if let Err(why) = book {
                 self.effects.warn(Warning::Book { why });
             }
             return;
         };
         let origin = conversation.origin.clone();
+        let key = conversation.key.as_ref().map(PublicKey::fingerprint);
+        let claim = conversation.claim.take();
         let judgement = match book {
             Err(why) => Err(Warning::Book { why }),
             Ok(book) => {
-                let key = conversation.key.as_ref().map(PublicKey::fingerprint);
                 self.set_book(book);
                 let Some(key) = key else { return };
                 judge(&self.book, self.account.fingerprint(), &origin, key).map_err(Warning::Refused)
             }
         };
-        let Err(warning) = judgement else { return self.with_session(conn, AnySession::accept_key) };
+        match (judgement, claim) {
+            (Ok(()), None) => self.with_session(conn, AnySession::accept_key),
+            (Ok(()), Some(claim)) => {
+                self.handle_established(conn, &claim);
+                // What came behind the last record of the handshake.
+                self.drain(conn);
+            }
+            (Err(warning), claim) => {
+                self.note_changed_key(&warning, &origin);
+                self.warn_of_remote(&origin, warning);
+                match claim {
+                    None => self.with_session(conn, AnySession::reject_key),
+                    Some(_) => self.close_unheard(conn, ByeReason::Refused),
+                }
+            }
+        }
+    }
+
+    /// Keeps a changed key that was refused, for `:trust`.
+    fn note_changed_key(&mut self, warning: &Warning, origin: &Origin) {
         if let (Warning::Refused(KeyRefusal::KeyChanged { name, now, .. }), Origin::Outbound(options)) =
-            (&warning, &origin)
+            (warning, origin)
         {
             let refused = RefusedKey { fingerprint: *now, address: options.target.clone() };
             self.refused_keys.insert(name.clone(), refused);
         }
-        self.warn_of_remote(&origin, warning);
-        self.with_session(conn, AnySession::reject_key);
     }
 
     /// `:verify NAME`
@@ -59,52 +83,53 @@ impl Chat {
 
     /// `:trust NAME [FINGERPRINT]`
     pub(crate) fn trust(&mut self, name: &str, given: Option<Fingerprint>) {
-        let Some((name, fingerprint)) = self.find_key(name) else { return };
-        match given {
-            Some(given) if given != fingerprint => self.accept_changed_key(name, fingerprint, given),
-            // A block is lifted by its own command only.
-            _ if self.is_blocked(fingerprint) => self.effects.warn(Warning::StillBlocked { name }),
+        let Some((name, fingerprint)) = self.find_unblocked(name) else { return };
+        match (given, self.refused_keys.get(&name)) {
+            (Some(given), _) if given != fingerprint => self.accept_changed_key(name, fingerprint, given),
+            // Which of the two keys is meant, nobody but the user knows.
+            (None, Some(refused)) => {
+                let (known, now) = (fingerprint, refused.fingerprint);
+                self.effects.warn(Warning::KeyPending { name, known, now });
+            }
             _ => {
-                self.set_trust(fingerprint, Trust::Verified);
-                self.effects.info(Info::Trusted { name });
+                let changes = Self::change_of(fingerprint, &name, Change::Verify { fingerprint });
+                self.change_book(changes, ChangeReply::Verified { name, fingerprint });
             }
         }
     }
 
-    /// Replaces the key of a peer by the one that was refused at a remembered address.
+    /// Replaces the key of a peer by the one that was refused at a remembered address. A key that
+    /// is known by another name keeps that name, and gets the address.
     fn accept_changed_key(&mut self, name: String, old: Fingerprint, fingerprint: Fingerprint) {
         let refused = self.refused_keys.get(&name).filter(|refused| refused.fingerprint == fingerprint);
         let Some(address) = refused.map(|refused| refused.address.clone()) else {
             return self.effects.warn(Warning::NotRefused { name });
         };
-        self.refused_keys.remove(&name);
-        let change = match self.book.by_fingerprint(&fingerprint) {
-            // A key that is known by another name keeps that name, and gets the address.
-            Some(_) => Change::Address { fingerprint, address },
-            None => {
-                Change::Meet { fingerprint, name: Name::claimed(name.as_bytes()), address: Some(address) }
-            }
-        };
-        self.change_book(vec![Change::Forget { fingerprint: old }, change]);
-        self.effects.info(Info::Accepted { name, fingerprint });
+        if let Some(owner) = self.book.by_fingerprint(&fingerprint) {
+            let (name, address_text) = (owner.name.to_string(), address.to_string());
+            let reply = ChangeReply::AddressMoved { name, address: address_text, fingerprint };
+            self.change_book(vec![Change::Address { fingerprint, address }], reply);
+        } else {
+            let change = Change::Rekey { fingerprint: old, new: fingerprint };
+            self.change_book(vec![change], ChangeReply::Rekeyed { name, fingerprint });
+        }
     }
 
     /// `:forget NAME`
     pub(crate) fn forget(&mut self, name: &str) {
-        let Some((name, fingerprint)) = self.find_key(name) else { return };
-        self.change_book(vec![Change::Forget { fingerprint }]);
-        self.refused_keys.remove(&name);
-        self.effects.info(Info::Forgotten { name });
+        let Some((name, fingerprint)) = self.find_unblocked(name) else { return };
+        let reply = ChangeReply::Forgotten { name, fingerprint };
+        self.change_book(vec![Change::Forget { fingerprint }], reply);
     }
 
-    /// `:block NAME`
+    /// `:block NAME`: holds at once, and in memory even if it cannot be written.
     pub(crate) fn block(&mut self, name: &str) {
         let Some((name, fingerprint)) = self.find_key(name) else { return };
-        self.set_trust(fingerprint, Trust::Blocked);
-        self.effects.info(Info::Blocked { name });
-        if let Some(conn) = self.conversations.open_with(PeerId::Key(fingerprint)) {
-            self.with_session(conn, |session| session.close(ByeReason::Refused));
-        }
+        self.unsaved_blocks.insert(fingerprint, Name::claimed(name.as_bytes()));
+        self.apply_unsaved_blocks();
+        self.close_key(fingerprint, ByeReason::Refused);
+        let changes = Self::change_of(fingerprint, &name, Change::Block { fingerprint });
+        self.push_change(changes, ChangeReply::Blocked { name, fingerprint });
     }
 
     /// `:unblock NAME`
@@ -114,58 +139,211 @@ impl Chat {
             // A verified peer stays verified.
             return self.effects.warn(Warning::NotBlocked { name });
         }
-        self.set_trust(fingerprint, Trust::Unverified);
-        self.effects.info(Info::Unblocked { name });
+        let changes = Self::change_of(fingerprint, &name, Change::Unblock { fingerprint });
+        self.change_book(changes, ChangeReply::Unblocked { name, fingerprint });
     }
 
     /// `:name PEER NEWNAME`: our own name for a peer, which wins over the one that the peer claims.
     pub(crate) fn rename(&mut self, old: &str, name: &Name) {
-        let Some((old, fingerprint)) = self.find_key(old) else { return };
+        let Some((old, fingerprint)) = self.find_unblocked(old) else { return };
         let is_taken = self.book.by_name(name).is_some_and(|peer| peer.fingerprint != fingerprint);
         if is_taken || self.account.name.same_as(name) {
             return self.effects.warn(Warning::SameName { name: name.to_string() });
         }
-        self.change_book(vec![Change::Rename { fingerprint, name: name.clone() }]);
-        self.conversations.update_peer(fingerprint, |peer| peer.name = name.clone());
-        if let Some(refused) = self.refused_keys.remove(&old) {
-            self.refused_keys.insert(name.to_string(), refused);
-        }
-        self.effects.info(Info::Named { old, name: name.to_string() });
+        let rename = Change::Rename { fingerprint, name: name.clone() };
+        let changes = Self::change_of(fingerprint, &old, rename);
+        self.change_book(changes, ChangeReply::Named { old, name: name.clone(), fingerprint });
     }
 
     fn is_blocked(&self, fingerprint: Fingerprint) -> bool {
-        self.book.by_fingerprint(&fingerprint).is_some_and(|peer| peer.trust == Trust::Blocked)
+        self.book.by_fingerprint(&fingerprint).is_some_and(|peer| peer.trust.is_blocked())
     }
 
-    fn set_trust(&mut self, fingerprint: Fingerprint, level: Trust) {
-        self.change_book(vec![Change::Trust { fingerprint, level }]);
-        self.conversations.update_peer(fingerprint, |peer| peer.trust_level = level.into());
+    /// Changes that make one hold also for a key that is connected and not in the book, since
+    /// another process has forgotten it or it could not be written.
+    fn change_of(fingerprint: Fingerprint, name: &str, change: Change) -> Vec<Change> {
+        let name = Name::claimed(name.as_bytes());
+        vec![Change::Meet { fingerprint, name, address: None }, change]
     }
 
-    /// Changes our copy at once and the store's for all processes; the store's result replaces our
-    /// copy.
-    pub(crate) fn change_book(&mut self, changes: Vec<Change>) {
-        if changes.is_empty() {
+    /// Asks for a change of the book, after the blocks whose writing has failed.
+    pub(crate) fn change_book(&mut self, changes: Vec<Change>, reply: ChangeReply) {
+        self.retry_unsaved_blocks();
+        self.push_change(changes, reply);
+    }
+
+    fn push_change(&mut self, changes: Vec<Change>, reply: ChangeReply) {
+        self.book_changes.push_back(reply);
+        self.effects.push(Effect::ChangeBook(changes));
+    }
+
+    /// Asks once more for the blocks that are not on disk.
+    pub(crate) fn retry_unsaved_blocks(&mut self) {
+        if self.unsaved_blocks.is_empty() {
             return;
         }
-        for change in &changes {
-            // What another process did meanwhile comes with the answer to the effect.
-            let _ = self.book.apply(change);
-        }
-        self.counters.roster += 1;
-        self.effects.push(Effect::ChangeBook(changes));
+        let changes = self.unsaved_changes();
+        self.push_change(changes, ChangeReply::Retried);
+    }
+
+    fn unsaved_changes(&self) -> Vec<Change> {
+        let changes = self.unsaved_blocks.iter().flat_map(|(key, name)| {
+            let (fingerprint, name) = (*key, name.clone());
+            [Change::Meet { fingerprint, name, address: None }, Change::Block { fingerprint }]
+        });
+        changes.collect()
     }
 
     fn set_book(&mut self, book: Book) {
         self.book = book;
+        self.apply_unsaved_blocks();
         self.counters.roster += 1;
     }
 
-    pub(crate) fn handle_changed_book(&mut self, book: Result<Book, String>) {
+    fn apply_unsaved_blocks(&mut self) {
+        let _ = self.book.apply_all(&self.unsaved_changes());
+    }
+
+    /// Takes a book that another process has changed: whoever is blocked there is blocked here.
+    pub(crate) fn handle_foreign_change(&mut self, book: Result<Book, String>) {
         match book {
             Ok(book) => self.set_book(book),
-            Err(why) => self.effects.warn(Warning::Book { why }),
+            Err(why) => return self.effects.warn(Warning::Book { why }),
         }
+        let is_blocked = |conversation: &Conversation| {
+            conversation.key.as_ref().is_some_and(|key| self.is_blocked(key.fingerprint()))
+        };
+        for conn in self.conversations.conns(is_blocked) {
+            if let Some(peer) = self.conversations.peer_of(conn) {
+                let name = peer.name.to_string();
+                self.effects.warn(Warning::Refused(KeyRefusal::Blocked { name }));
+            }
+            self.close_unheard(conn, ByeReason::Refused);
+        }
+    }
+
+    /// Takes the result of a change, and says what holds now.
+    pub(crate) fn handle_change(&mut self, changed: Result<ChangedBook, String>) {
+        let Some(reply) = self.book_changes.pop_front() else { return };
+        let outcome = match changed {
+            Ok(ChangedBook { book, outcome }) => {
+                match &reply {
+                    ChangeReply::Blocked { fingerprint, .. } | ChangeReply::Unblocked { fingerprint, .. } => {
+                        self.unsaved_blocks.remove(fingerprint);
+                    }
+                    ChangeReply::Retried => self.unsaved_blocks.clear(),
+                    _ => {}
+                }
+                self.set_book(book);
+                Ok(outcome)
+            }
+            Err(why) => Err(why),
+        };
+        match outcome {
+            Ok(ChangeOutcome::Changed | ChangeOutcome::Same) => self.say_changed(reply),
+            // Another process was faster.
+            Ok(ChangeOutcome::Blocked) => self.say_not_changed(reply, BLOCKED_ELSEWHERE.to_owned()),
+            Ok(ChangeOutcome::Unknown) => self.say_not_changed(reply, CHANGED_ELSEWHERE.to_owned()),
+            Err(why) => self.say_not_changed(reply, why),
+        }
+    }
+
+    /// Says what is on disk now.
+    fn say_changed(&mut self, reply: ChangeReply) {
+        match reply {
+            ChangeReply::Remembered { .. } => self.not_remembered = None,
+            ChangeReply::Retried => {}
+            ChangeReply::Verified { name, fingerprint } => {
+                self.update_trust_level(fingerprint);
+                self.effects.info(Info::Trusted { name });
+            }
+            ChangeReply::Rekeyed { name, fingerprint } => {
+                self.refused_keys.remove(&name);
+                self.effects.info(Info::Accepted { name, fingerprint });
+            }
+            ChangeReply::AddressMoved { name, address, fingerprint } => {
+                self.refused_keys.retain(|_, refused| refused.fingerprint != fingerprint);
+                self.effects.info(Info::AddressMoved { name, address, fingerprint });
+            }
+            ChangeReply::Forgotten { name, fingerprint } => {
+                self.refused_keys.remove(&name);
+                self.close_key(fingerprint, ByeReason::Leaving);
+                self.effects.info(Info::Forgotten { name });
+            }
+            ChangeReply::Blocked { name, .. } => self.effects.info(Info::Blocked { name }),
+            ChangeReply::Unblocked { name, fingerprint } => {
+                let trust_level = self.update_trust_level(fingerprint);
+                self.effects.info(Info::Unblocked { name, trust_level });
+            }
+            ChangeReply::Named { old, name, fingerprint } => {
+                self.conversations.update_peer(fingerprint, |peer| peer.name = name.clone());
+                if let Some(refused) = self.refused_keys.remove(&old) {
+                    self.refused_keys.insert(name.to_string(), refused);
+                }
+                self.effects.info(Info::Named { old, name: name.to_string() });
+            }
+        }
+    }
+
+    /// Says what is not on disk, and what holds.
+    fn say_not_changed(&mut self, reply: ChangeReply, why: String) {
+        let (name, change) = match reply {
+            ChangeReply::Remembered { name } => {
+                // Any caller can cause it: once for each reason.
+                if self.not_remembered.as_ref() == Some(&why) {
+                    return;
+                }
+                self.not_remembered = Some(why.clone());
+                (name, UnsavedChange::Remembered)
+            }
+            ChangeReply::Verified { name, .. } => (name, UnsavedChange::Verified),
+            ChangeReply::Rekeyed { name, .. } | ChangeReply::AddressMoved { name, .. } => {
+                (name, UnsavedChange::KeyAccepted)
+            }
+            ChangeReply::Forgotten { name, .. } => (name, UnsavedChange::Forgotten),
+            ChangeReply::Blocked { name, .. } => (name, UnsavedChange::Blocked),
+            ChangeReply::Unblocked { name, .. } => (name, UnsavedChange::Unblocked),
+            ChangeReply::Named { old, .. } => (old, UnsavedChange::Named),
+            // It was said already, and is said once more at the end.
+            ChangeReply::Retried if self.shutdown.is_none() => return,
+            ChangeReply::Retried => {
+                let names: Vec<_> = self.unsaved_blocks.values().map(Name::to_string).collect();
+                if let Some(shutdown) = &mut self.shutdown {
+                    shutdown.set_not_saved();
+                }
+                return self.effects.warn(Warning::BlocksLost { names: names.join(", "), why });
+            }
+        };
+        self.effects.warn(Warning::NotSaved { name, change, why });
+    }
+
+    /// Shows the peer with the trust that the book has now, and returns it.
+    fn update_trust_level(&mut self, fingerprint: Fingerprint) -> TrustLevel {
+        let trust = self.book.by_fingerprint(&fingerprint).map(|peer| peer.trust);
+        let trust_level = trust.map_or(TrustLevel::Unverified, TrustLevel::from);
+        self.conversations.update_peer(fingerprint, |peer| peer.trust_level = trust_level);
+        trust_level
+    }
+
+    /// Closes every connection of a key, also one in the middle of its handshake.
+    fn close_key(&mut self, fingerprint: Fingerprint, reason: ByeReason) {
+        let has_key = |conversation: &Conversation| {
+            conversation.key.as_ref().is_some_and(|key| key.fingerprint() == fingerprint)
+        };
+        for conn in self.conversations.conns(has_key) {
+            self.close_unheard(conn, reason);
+        }
+    }
+
+    /// Finds a peer that has a key and is not blocked, and warns if there is none.
+    fn find_unblocked(&mut self, name: &str) -> Option<(String, Fingerprint)> {
+        let (name, fingerprint) = self.find_key(name)?;
+        if self.is_blocked(fingerprint) {
+            // A block is ended by its own command only.
+            self.effects.warn(Warning::StillBlocked { name });
+            return None;
+        }
+        Some((name, fingerprint))
     }
 
     /// Finds a peer that has a key, by name, and warns if there is none.

@@ -162,8 +162,8 @@ pub(crate) fn check_key(home: &Home, own: &Result<Option<StoredKey>, AppError>) 
 pub(crate) fn check_book(home: &Home) -> (Option<Book>, Finding) {
     match book_file::read(home) {
         Ok(book) => {
-            let count = |trust| book.peers().filter(|peer| peer.trust == trust).count();
-            let (verified, blocked) = (count(Trust::Verified), count(Trust::Blocked));
+            let count = |is: fn(Trust) -> bool| book.peers().filter(|peer| is(peer.trust)).count();
+            let (verified, blocked) = (count(|trust| trust == Trust::Verified), count(Trust::is_blocked));
             let all = book.peers().count();
             let text = format!("{all} known, {verified} of them verified, {blocked} blocked");
             (Some(book), Finding::ok("peers", text))

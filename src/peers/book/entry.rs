@@ -11,18 +11,55 @@ pub enum Trust {
     Unverified,
     /// The user compared the safety number, or named the fingerprint.
     Verified,
-    /// Refused from now on.
+    /// Refused from now on; unverified before.
     Blocked,
+    /// Refused from now on; verified before.
+    BlockedVerified,
 }
 
 impl Trust {
-    /// The word for it, in the file and in tables.
+    const ALL: [Self; 4] = [Self::Unverified, Self::Verified, Self::Blocked, Self::BlockedVerified];
+
+    /// The word for it in the file.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
+            Self::BlockedVerified => "blocked-verified",
+            other => other.standing(),
+        }
+    }
+
+    /// The word for it in tables: what a peer was before a block does not count while it holds.
+    #[must_use]
+    pub fn standing(self) -> &'static str {
+        match self {
             Self::Unverified => "unverified",
             Self::Verified => "verified",
-            Self::Blocked => "blocked",
+            Self::Blocked | Self::BlockedVerified => "blocked",
+        }
+    }
+
+    /// Whether the key is refused.
+    #[must_use]
+    pub fn is_blocked(self) -> bool {
+        matches!(self, Self::Blocked | Self::BlockedVerified)
+    }
+
+    /// The same with a block.
+    #[must_use]
+    pub fn blocked(self) -> Self {
+        match self {
+            Self::Unverified | Self::Blocked => Self::Blocked,
+            Self::Verified | Self::BlockedVerified => Self::BlockedVerified,
+        }
+    }
+
+    /// The same without a block.
+    #[must_use]
+    pub fn unblocked(self) -> Self {
+        match self {
+            Self::Unverified | Self::Blocked => Self::Unverified,
+            Self::Verified | Self::BlockedVerified => Self::Verified,
         }
     }
 }
@@ -64,6 +101,8 @@ pub enum EntryError {
     NameTwice { first: usize },
     #[error("an address of line {first} again")]
     AddressTwice { first: usize },
+    #[error("the line has no end, so that a part of it may be missing; end it with a newline")]
+    Unended,
 }
 
 impl PeerEntry {
@@ -74,8 +113,7 @@ impl PeerEntry {
         let name = Name::parse(name).map_err(EntryError::Name)?;
         let fingerprint = fields.next().ok_or(EntryError::Short)?.parse().map_err(EntryError::Fingerprint)?;
         let word = fields.next().ok_or(EntryError::Short)?;
-        let mut levels = [Trust::Unverified, Trust::Verified, Trust::Blocked].into_iter();
-        let trust = levels.find(|level| level.word() == word).ok_or(EntryError::Trust)?;
+        let trust = Trust::ALL.into_iter().find(|level| level.word() == word).ok_or(EntryError::Trust)?;
         let addresses = fields.next().map_or(Ok(Vec::new()), |list| {
             list.split(',').map(str::parse).collect::<Result<_, _>>().map_err(EntryError::Address)
         })?;

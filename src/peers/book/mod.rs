@@ -28,14 +28,30 @@ pub enum Change {
     /// Add a key as unverified if it is new, under a free name; a known peer keeps its own. The
     /// address moves to it.
     Meet { fingerprint: Fingerprint, name: Name, address: Option<Target> },
-    /// Set the trust of a key.
-    Trust { fingerprint: Fingerprint, level: Trust },
+    /// Mark a key verified.
+    Verify { fingerprint: Fingerprint },
+    /// Refuse a key from now on.
+    Block { fingerprint: Fingerprint },
+    /// End the block of a key, which gives back the trust before it.
+    Unblock { fingerprint: Fingerprint },
     /// Remove a key.
     Forget { fingerprint: Fingerprint },
     /// Move an address to a key, from the peer that had it.
     Address { fingerprint: Fingerprint, address: Target },
     /// Rename a peer, with a number if that name is taken.
     Rename { fingerprint: Fingerprint, name: Name },
+    /// Replace the key of a peer by one that nobody has: unverified, with the same name and
+    /// addresses.
+    Rekey { fingerprint: Fingerprint, new: Fingerprint },
+}
+
+/// Book after changes, as it is for all processes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChangedBook {
+    /// The book.
+    pub book: Book,
+    /// The outcome of all changes together.
+    pub outcome: ChangeOutcome,
 }
 
 /// Effect of a [`Change`] on the book.
@@ -49,6 +65,25 @@ pub enum ChangeOutcome {
     /// The change is about a key that is not in the book, perhaps because another process forgot
     /// it.
     Unknown,
+    /// The change is about a blocked key, which only [`Change::Unblock`] may touch.
+    Blocked,
+}
+
+impl Change {
+    /// The key that it is about.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        match self {
+            Self::Meet { fingerprint, .. }
+            | Self::Verify { fingerprint }
+            | Self::Block { fingerprint }
+            | Self::Unblock { fingerprint }
+            | Self::Forget { fingerprint }
+            | Self::Address { fingerprint, .. }
+            | Self::Rename { fingerprint, .. }
+            | Self::Rekey { fingerprint, .. } => *fingerprint,
+        }
+    }
 }
 
 /// All bad lines of a book. A damaged book is never used: without its bad lines, known peers would
@@ -108,6 +143,10 @@ impl Book {
         let mut earlier = EarlierLines::default();
         for (number, written) in (1..).zip(text.split_inclusive('\n')) {
             match PeerEntry::parse(written).and_then(|peer| earlier.check(number, peer)) {
+                // A book that was cut, in a line or between the rows that a comment stands before.
+                Ok(_) if !written.ends_with('\n') => {
+                    lines.push(BadLine { number, error: EntryError::Unended });
+                }
                 Ok(None) => book.rows.push(Row::Comment(written.to_owned())),
                 Ok(Some(peer)) => book.rows.push(Row::Peer(peer, written.to_owned())),
                 Err(error) => lines.push(BadLine { number, error }),
@@ -142,10 +181,13 @@ impl Book {
         self.by_name(&Name::parse(name).ok()?)
     }
 
-    /// The peer that answered at this address.
+    /// The peer that answered at this address, however it is spelled.
     #[must_use]
     pub fn by_address(&self, address: &Target) -> Option<&PeerEntry> {
-        self.peers().find(|peer| peer.addresses.contains(address))
+        let exact = self.peers().find(|peer| peer.addresses.contains(address));
+        let is_there = |peer: &&PeerEntry| peer.addresses.iter().any(|there| there.is_same_place(address));
+        // Books from before may have two spellings of one place for two peers.
+        exact.or_else(|| self.peers().find(is_there))
     }
 
     /// The wanted name, or the first with a suffix that nobody but `owner` has.
@@ -161,22 +203,62 @@ impl Book {
         numbered.find(|name| !taken.contains(name.folded())).unwrap_or_else(|| wanted.clone())
     }
 
+    /// Writes changes that belong together into the book: all of them, or none if one is about a
+    /// blocked or an unknown key.
+    pub fn apply_all(&mut self, changes: &[Change]) -> ChangeOutcome {
+        if changes.is_empty() {
+            return ChangeOutcome::Same;
+        }
+        let mut book = self.clone();
+        let mut outcome = ChangeOutcome::Same;
+        for change in changes {
+            match book.apply(change) {
+                ChangeOutcome::Same => {}
+                ChangeOutcome::Changed => outcome = ChangeOutcome::Changed,
+                refused => return refused,
+            }
+        }
+        *self = book;
+        outcome
+    }
+
     /// Writes a change into the book.
     pub fn apply(&mut self, change: &Change) -> ChangeOutcome {
+        let known = self.by_fingerprint(&change.fingerprint());
+        let passes = matches!(
+            change,
+            Change::Block { .. } | Change::Unblock { .. } | Change::Meet { address: None, .. }
+        );
+        if known.is_some_and(|peer| peer.trust.is_blocked()) && !passes {
+            return ChangeOutcome::Blocked;
+        }
         match change {
             Change::Meet { fingerprint, name, address } => self.meet(*fingerprint, name, address.as_ref()),
-            Change::Trust { fingerprint, level } => self.edit(fingerprint, |peer| peer.trust = *level),
+            Change::Verify { fingerprint } => self.edit(fingerprint, |peer| peer.trust = Trust::Verified),
+            Change::Block { fingerprint } => self.edit(fingerprint, |peer| peer.trust = peer.trust.blocked()),
+            Change::Unblock { fingerprint } => {
+                self.edit(fingerprint, |peer| peer.trust = peer.trust.unblocked())
+            }
             Change::Forget { fingerprint } => {
                 let before = self.rows.len();
                 self.rows
                     .retain(|row| !matches!(row, Row::Peer(peer, _) if peer.fingerprint == *fingerprint));
-                if self.rows.len() == before { ChangeOutcome::Unknown } else { ChangeOutcome::Changed }
+                if self.rows.len() == before { ChangeOutcome::Same } else { ChangeOutcome::Changed }
             }
             Change::Address { fingerprint, address } => self.move_address(fingerprint, address),
             Change::Rename { fingerprint, name } => {
                 let name = self.free_name(name, fingerprint);
                 self.edit(fingerprint, |peer| peer.name = name)
             }
+            Change::Rekey { fingerprint, new } => match self.by_fingerprint(new) {
+                Some(peer) if peer.trust.is_blocked() => ChangeOutcome::Blocked,
+                // Another process has met it meanwhile.
+                Some(_) => ChangeOutcome::Unknown,
+                None => self.edit(fingerprint, |peer| {
+                    peer.fingerprint = *new;
+                    peer.trust = Trust::Unverified;
+                }),
+            },
         }
     }
 
@@ -191,13 +273,6 @@ impl Book {
     }
 
     fn append(&mut self, peer: PeerEntry) {
-        // A file whose last line was not ended, as editors leave it, must not have two peers in one
-        // line.
-        if let Some(Row::Comment(written) | Row::Peer(_, written)) = self.rows.last_mut()
-            && !written.ends_with('\n')
-        {
-            written.push('\n');
-        }
         let written = peer.to_line("\n");
         self.rows.push(Row::Peer(peer, written));
     }
@@ -208,7 +283,7 @@ impl Book {
         }
         let elsewhere = self.by_address(address).map(|peer| peer.fingerprint).filter(|f| f != fingerprint);
         if let Some(other) = elsewhere {
-            let _ = self.edit(&other, |peer| peer.addresses.retain(|a| a != address));
+            let _ = self.edit(&other, |peer| peer.addresses.retain(|there| !there.is_same_place(address)));
         }
         self.edit(fingerprint, |peer| {
             if !peer.addresses.contains(address) {

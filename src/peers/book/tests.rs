@@ -30,7 +30,7 @@ fn damage(text: &str) -> Vec<(usize, EntryError)> {
 #[test]
 fn a_book_edited_by_hand_is_kept_as_it_is() {
     let text = format!(
-        "\u{23} friends\r\n\r\n  bob\t{}  verified HOST:9,::1 # work\r\n\nann {} blocked",
+        "\u{23} friends\r\n\r\n  bob\t{}  verified HOST:9,::1 # work\r\n\nann {} blocked\n# last\n",
         key(1),
         key(2)
     );
@@ -40,13 +40,13 @@ fn a_book_edited_by_hand_is_kept_as_it_is() {
     assert_eq!(book.by_address(&address("Host:9")).unwrap().fingerprint, key(1));
 
     assert_eq!(book.apply(&meet(3, "cy", None)), ChangeOutcome::Changed);
-    let blocked = Change::Trust { fingerprint: key(1), level: Trust::Blocked };
+    let blocked = Change::Block { fingerprint: key(1) };
     assert_eq!(book.apply(&blocked), ChangeOutcome::Changed);
     assert_eq!(book.apply(&blocked), ChangeOutcome::Same);
     assert_eq!(
         book.to_string(),
         format!(
-            "# friends\r\n\r\nbob {} blocked host:9,[::1]:8000 # work\r\n\nann {} blocked\ncy {} unverified\n",
+            "# friends\r\n\r\nbob {} blocked-verified host:9,[::1]:8000 # work\r\n\nann {} blocked\n# last\ncy {} unverified\n",
             key(1),
             key(2),
             key(3)
@@ -121,20 +121,74 @@ fn a_forgotten_peer_leaves_the_comments() {
     let empty = book.to_string();
     let _ = book.apply(&meet(1, "bob", None));
     assert_eq!(book.apply(&Change::Forget { fingerprint: key(1) }), ChangeOutcome::Changed);
-    assert_eq!(book.apply(&Change::Forget { fingerprint: key(1) }), ChangeOutcome::Unknown);
+    assert_eq!(book.apply(&Change::Forget { fingerprint: key(1) }), ChangeOutcome::Same);
     assert_eq!(book.to_string(), empty);
     assert!(empty.lines().all(|line| line.starts_with('#')));
+}
+
+#[test]
+fn a_blocked_key_is_changed_by_the_end_of_the_block_alone_which_gives_back_the_trust_before() {
+    for trust in [Trust::Unverified, Trust::Verified] {
+        let mut book = Book::parse(&format!("bob {} {} h:1\n", key(1), trust.word())).unwrap();
+        let fingerprint = key(1);
+        assert_eq!(book.apply(&Change::Block { fingerprint }), ChangeOutcome::Changed);
+        let blocked = book.to_string();
+        for change in [
+            meet(1, "rob", Some("h:2")),
+            Change::Verify { fingerprint },
+            Change::Forget { fingerprint },
+            Change::Address { fingerprint, address: address("h:3") },
+            Change::Rename { fingerprint, name: name("rob") },
+            Change::Rekey { fingerprint, new: key(9) },
+        ] {
+            assert_eq!(book.apply(&change), ChangeOutcome::Blocked, "{change:?}");
+        }
+        assert_eq!(book.apply(&Change::Block { fingerprint }), ChangeOutcome::Same);
+        assert_eq!(book.to_string(), blocked);
+        let mut book = Book::parse(&blocked).unwrap();
+        assert_eq!(book.apply(&Change::Unblock { fingerprint }), ChangeOutcome::Changed);
+        assert_eq!(book.by_fingerprint(&fingerprint).unwrap().trust, trust);
+    }
+}
+
+#[test]
+fn changes_that_belong_together_are_written_whole_or_not_at_all() {
+    let text = format!("bob {} verified h:1,h:2\neve {} blocked\n", key(1), key(2));
+    let mut book = Book::parse(&text).unwrap();
+    let forget = |number| Change::Forget { fingerprint: key(number) };
+    assert_eq!(book.apply_all(&[forget(1), forget(2)]), ChangeOutcome::Blocked);
+    assert_eq!(book.apply_all(&[forget(1), Change::Verify { fingerprint: key(7) }]), ChangeOutcome::Unknown);
+    assert_eq!(book.to_string(), text);
+    assert_eq!(book.apply_all(&[Change::Rekey { fingerprint: key(1), new: key(2) }]), ChangeOutcome::Blocked);
+    let rekey = Change::Rekey { fingerprint: key(1), new: key(3) };
+    assert_eq!(book.apply_all(&[rekey]), ChangeOutcome::Changed);
+    assert_eq!(book.to_string(), format!("bob {} unverified h:1,h:2\neve {} blocked\n", key(3), key(2)));
+}
+
+#[test]
+fn a_last_line_without_its_end_is_damage() {
+    let whole = format!("bob {} verified h:1\nann {} blocked", key(1), key(2));
+    assert_eq!(damage(&whole), [(2, EntryError::Unended)]);
+    assert!(Book::parse(&format!("{whole}\n")).is_ok());
+    // Whatever was cut off: no part of a peer's line is read as a peer.
+    let first = whole.find('\n').unwrap() + 1;
+    for length in first + 1..whole.len() {
+        assert!(Book::parse(&whole[..length]).is_err(), "{length}");
+    }
+    assert_eq!(damage("# rsachat pee"), [(1, EntryError::Unended)]);
 }
 
 fn change() -> impl Strategy<Value = Change> {
     let names = prop::sample::select(vec!["bob", "Bob", "bob-2", "김", "ann"]);
     let hosts = prop::sample::select(vec!["a", "b:1", "::1", "1.2.3.4:9"]);
-    let levels = prop::sample::select(vec![Trust::Unverified, Trust::Verified, Trust::Blocked]);
-    (0..5u64, 0..5, names, hosts, levels).prop_map(|(number, kind, called, host, level)| {
+    (0..5u64, 0..8, names, hosts).prop_map(|(number, kind, called, host)| {
         let fingerprint = key(number);
         match kind {
             0 => meet(number, called, Some(host)),
-            1 => Change::Trust { fingerprint, level },
+            1 => Change::Verify { fingerprint },
+            4 => Change::Block { fingerprint },
+            5 => Change::Unblock { fingerprint },
+            6 => Change::Rekey { fingerprint, new: key(number + 1) },
             2 => Change::Forget { fingerprint },
             3 => Change::Address { fingerprint, address: address(host) },
             _ => Change::Rename { fingerprint, name: name(called) },
@@ -147,7 +201,7 @@ proptest! {
 
     #[test]
     fn what_parses_prints_the_same_bytes(text in "([a-c]|#| |\t|\r?\n|김|verified){0,40}", number in 0..3u64) {
-        let text = format!("{text}\nbob {} verified x # {text}", key(number)).replace("김\n", "\n");
+        let text = format!("{text}\nbob {} verified x # {text}\n", key(number)).replace("김\n", "\n");
         if let Ok(book) = Book::parse(&text) {
             prop_assert_eq!(book.to_string(), text);
         }
