@@ -13,7 +13,7 @@ use super::os::eprint_line;
 use super::recorder::Recorder;
 use crate::chat::{Chat, DialOutcome, EstablishedPipe, ExitRequest, Info, Input, Notice, ReceiptDue};
 use crate::ids::ConnId;
-use crate::limits::SHUTDOWN_GRACE_MS;
+use crate::limits::{PING_AFTER_MS, SHUTDOWN_GRACE_MS};
 use crate::net::process::{Signal, Signals};
 use crate::net::worker::ThreadPriority;
 use crate::net::{Net, NetEvent, ReadInterest};
@@ -229,8 +229,12 @@ impl<S: NoticeSink> App<S> {
         let behind = self.host.sink.is_behind();
         if behind {
             let now = self.host.now();
+            // The silence of a peer that is left unread is not its own; but one that does not read
+            // either is given up when nothing could be written for a minute.
             for conn in self.client.chat.connections() {
-                self.client.chat.reading_paused(conn, now);
+                if !self.host.net.is_stalled(conn, Duration::from_millis(PING_AFTER_MS)) {
+                    self.client.chat.reading_paused(conn, now);
+                }
             }
         }
         self.handle(Input::Tick);

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::event::Event;
 use mio::net::TcpStream;
@@ -25,6 +25,8 @@ pub(super) struct Link {
     writable: bool,
     /// A send left bytes in the queue, so the owner is told when it is empty.
     owes_drained: bool,
+    /// When the kernel last took bytes, or the queue was last empty.
+    last_progress: Instant,
     /// Bytes that were given to this link and that the kernel never took.
     dropped_bytes: usize,
     /// Error of a write; reported as the link's end, after what the peer had sent before.
@@ -73,6 +75,7 @@ impl Link {
             readable: true,
             writable: true,
             owes_drained: false,
+            last_progress: Instant::now(),
             dropped_bytes: 0,
             write_error: None,
         }
@@ -87,6 +90,9 @@ impl Link {
         if self.write_error.is_some() || self.is_closing() {
             self.dropped_bytes += bytes.len();
             return;
+        }
+        if self.queue.is_empty() {
+            self.last_progress = Instant::now();
         }
         self.queue.push(bytes);
         self.flush();
@@ -114,6 +120,11 @@ impl Link {
 
     pub(super) fn queued(&self) -> usize {
         self.queue.bytes
+    }
+
+    /// Since when bytes wait of which the kernel takes none.
+    pub(super) fn stalled_since(&self) -> Option<Instant> {
+        (!self.queue.is_empty()).then_some(self.last_progress)
     }
 
     /// Bytes that the kernel has not taken, and will not if the link ends now.
@@ -225,6 +236,7 @@ impl Link {
                 Ok(0) => self.fail(io::ErrorKind::WriteZero.into()),
                 Ok(taken) => {
                     self.queue.consume(taken);
+                    self.last_progress = Instant::now();
                     left = left.saturating_sub(taken);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,

@@ -178,6 +178,16 @@ impl Net {
         }
     }
 
+    /// Whether bytes wait and the kernel has taken none of them for so long: the peer does not read.
+    #[must_use]
+    pub fn is_stalled(&self, id: ConnId, time: Duration) -> bool {
+        let since = match self.slots.get(&id.0).map(|slot| &slot.state) {
+            Some(SlotState::Open(link)) => link.stalled_since(),
+            Some(SlotState::Dialling(_)) | None => None,
+        };
+        since.is_some_and(|since| since.elapsed() >= time)
+    }
+
     /// Bytes of all connections since the beginning that the kernel has not taken: those that wait,
     /// and those that were dropped. While it stays the same, everything that was sent has been
     /// taken.

@@ -99,18 +99,14 @@ impl AnySession {
         }
     }
 
-    /// The kernel takes no more for now. On the native wire receipts bound what is under way.
+    /// The kernel takes no more for now.
     pub(crate) fn write_blocked(&mut self) {
-        if let Self::Oaep(session) = self {
-            session.write_blocked();
-        }
+        either!(self, session => session.write_blocked());
     }
 
     /// The kernel has taken everything that was sent.
     pub(crate) fn write_drained(&mut self) {
-        if let Self::Oaep(session) = self {
-            session.write_drained();
-        }
+        either!(self, session => session.write_drained());
     }
 
     /// On the raw wire no side confirms anything.

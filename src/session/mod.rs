@@ -42,6 +42,15 @@ pub struct Session {
     outputs: VecDeque<Output>,
     handshake_deadline: MonoMs,
     keepalive: Keepalive,
+    write: WriteState,
+}
+
+/// Whether the kernel has taken everything that was sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum WriteState {
+    Drained,
+    /// Bytes wait: answers that are owed are not sealed.
+    Blocked,
 }
 
 enum State {
@@ -61,11 +70,18 @@ impl Session {
             outputs: first.into_iter().collect(),
             handshake_deadline: now + limits::HANDSHAKE_TIMEOUT_MS,
             keepalive: Keepalive::new(now),
+            write: WriteState::Drained,
         }
     }
 
     /// The next output, until `None`.
     pub fn poll_output(&mut self) -> Option<Output> {
+        if let State::Transport(transport) = &mut self.state
+            && self.outputs.is_empty()
+            && self.write == WriteState::Drained
+        {
+            self.outputs.extend(transport.next_answer());
+        }
         if self.outputs.is_empty() && matches!(&self.state, State::Transport(t) if t.is_nonce_exhausted()) {
             self.end(CloseReason::NonceExhausted);
         }
@@ -77,7 +93,6 @@ impl Session {
         if matches!(self.state, State::Closed) {
             return;
         }
-        self.keepalive.observe(now, ReadState::ReceivedAt(now));
         self.frames.push(bytes);
         self.advance(now);
     }
@@ -104,7 +119,7 @@ impl Session {
             State::Transport(transport) if transport.is_established() => {
                 match self.keepalive.handle_timeout(now) {
                     KeepaliveAction::Wait(_) => {}
-                    KeepaliveAction::Ping => self.outputs.extend(transport.ping(now.0)),
+                    KeepaliveAction::Ping => transport.ping(now.0),
                     KeepaliveAction::GiveUp => self.end(CloseReason::IdleTimeout),
                 }
             }
@@ -161,6 +176,17 @@ impl Session {
         self.keepalive.observe(now, ReadState::Paused);
     }
 
+    /// Takes note that the kernel takes no more: what is owed to the peer waits, as one answer of
+    /// each kind, for [`Session::write_drained`].
+    pub fn write_blocked(&mut self) {
+        self.write = WriteState::Blocked;
+    }
+
+    /// Takes note that the kernel has taken everything that was sent.
+    pub fn write_drained(&mut self) {
+        self.write = WriteState::Drained;
+    }
+
     /// Whether both sides have confirmed.
     #[must_use]
     pub fn is_established(&self) -> bool {
@@ -193,7 +219,7 @@ impl Session {
     /// Acknowledges the peer's messages up to `upto`: they have been shown, or written and flushed.
     pub fn ack(&mut self, upto: u64) {
         if let State::Transport(transport) = &mut self.state {
-            self.outputs.extend(transport.ack(upto));
+            transport.ack(upto);
         }
     }
 
@@ -254,7 +280,11 @@ impl Session {
             return self.step(HandshakeInput::Message(&frame.body));
         };
         match transport.handle_frame(now, frame) {
-            Ok(outputs) => self.outputs.extend(outputs),
+            Ok(outputs) => {
+                // The sign of life is a record that opened: bytes alone are none.
+                self.keepalive.observe(now, ReadState::ReceivedAt(now));
+                self.outputs.extend(outputs);
+            }
             Err(reason) => self.end(reason),
         }
     }

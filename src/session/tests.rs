@@ -199,6 +199,68 @@ fn a_silent_peer_is_pinged_and_then_given_up() {
     assert_eq!(one.events.last(), Some(&Event::Closed(CloseReason::IdleTimeout)));
 }
 
+/// A record of any kind, as only a peer that misbehaves sends it.
+fn sealed(session: &mut Session, record: &Record) -> Vec<u8> {
+    let State::Transport(transport) = &mut session.state else { panic!("it is established") };
+    let Some(Output::Transmit(frame)) = transport.seal(record) else { panic!("it is sealed") };
+    frame
+}
+
+#[test]
+fn answers_to_a_peer_that_does_not_read_are_one_of_each_kind_however_much_it_asks() {
+    let (mut one, mut other) = established();
+    other.session.write_blocked();
+    for number in 1..=1_000 {
+        one.session.send("x", UnixMs(0)).unwrap();
+        one.drain();
+        let ping = sealed(&mut one.session, &Record::Ping(number));
+        one.sent.extend(ping);
+        pass(&mut one, &mut other, usize::MAX);
+        other.session.ack(number);
+        other.drain();
+    }
+    assert!(other.sent.is_empty(), "nothing is sealed while bytes wait");
+    other.session.write_drained();
+    other.drain();
+    assert_eq!(other.sent.len(), 2 * (LENGTH_BYTES + 256 + 16), "one Pong and one Receipt");
+    pass(&mut other, &mut one, usize::MAX);
+    assert_eq!(one.events.last(), Some(&Event::Acked { upto: 1_000 }));
+    other.drain();
+    assert!(other.sent.is_empty());
+}
+
+#[test]
+fn a_receipt_that_is_owed_goes_out_before_a_bye() {
+    let (mut one, mut other) = established();
+    one.session.send("x", UnixMs(0)).unwrap();
+    one.drain();
+    pass(&mut one, &mut other, usize::MAX);
+    other.session.write_blocked();
+    other.session.ack(1);
+    other.session.close(ByeReason::Leaving);
+    other.drain();
+    pass(&mut other, &mut one, usize::MAX);
+    let bye = Event::Closed(CloseReason::Bye(ByeReason::Leaving));
+    assert_eq!(one.events[one.events.len() - 2..], [Event::Acked { upto: 1 }, bye]);
+}
+
+#[test]
+fn bytes_that_are_no_whole_record_are_no_sign_of_life() {
+    let (mut one, mut other) = established();
+    one.session.send("x", UnixMs(0)).unwrap();
+    one.drain();
+    let record = std::mem::take(&mut one.sent);
+    let (mut now, mut bytes) = (MonoMs(0), record.iter());
+    while now < MonoMs(limits::DEAD_AFTER_MS) {
+        assert!(other.session.poll_timeout().is_some());
+        now = now + 15_000;
+        other.session.handle_bytes(now, &[*bytes.next().unwrap()]);
+        other.session.handle_timeout(now);
+        other.drain();
+    }
+    assert_eq!(other.events.last(), Some(&Event::Closed(CloseReason::IdleTimeout)));
+}
+
 #[test]
 fn another_protocol_gets_no_answer_and_another_purpose_gets_our_preface() {
     let mut responder = Side::new(Role::Responder, 1);
@@ -216,11 +278,8 @@ fn another_protocol_gets_no_answer_and_another_purpose_gets_our_preface() {
 fn a_storm_of_pings_ends_the_session() {
     let (mut one, mut other) = established();
     for _ in 0..=limits::IDLE_RECORDS {
-        if let State::Transport(transport) = &mut one.session.state {
-            one.session.outputs.extend(transport.ping(0));
-        }
+        one.sent.extend(sealed(&mut one.session, &Record::Ping(0)));
     }
-    one.drain();
     pass(&mut one, &mut other, usize::MAX);
     assert_eq!(other.events.last(), Some(&Event::Closed(CloseReason::ProtocolViolation)));
 }

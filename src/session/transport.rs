@@ -10,6 +10,41 @@ use crate::wire::{
     ByeReason, Confirm, Frame, LENGTH_BYTES, Padding, Purpose, Record, WireError, begin_frame, end_frame,
 };
 
+/// Answers that are owed to the peer: state, one of each kind, so that a peer that asks and never
+/// reads costs nothing more. They are sealed when the kernel has taken everything that was sent.
+#[derive(Debug, Default)]
+struct OwedAnswers {
+    /// Number of the last `Ping` that is not answered.
+    pong: Option<u64>,
+    /// Number of a `Ping` of our own that is due.
+    ping: Option<u64>,
+    /// Highest number of the peer's that has been shown.
+    shown: u64,
+    /// Highest number of the peer's that we have acknowledged.
+    acked: u64,
+}
+
+impl OwedAnswers {
+    /// The next answer, if one is owed.
+    fn next(&mut self) -> Option<Record> {
+        if let Some(number) = self.pong.take() {
+            return Some(Record::Pong(number));
+        }
+        if let Some(receipt) = self.receipt() {
+            return Some(receipt);
+        }
+        self.ping.take().map(Record::Ping)
+    }
+
+    /// One receipt for everything that was shown since the last.
+    fn receipt(&mut self) -> Option<Record> {
+        let upto = self.shown;
+        let is_owed = upto > self.acked;
+        self.acked = upto;
+        is_owed.then_some(Record::Receipt { upto })
+    }
+}
+
 pub(super) struct Transport {
     split: Split,
     purpose: Purpose,
@@ -23,8 +58,7 @@ pub(super) struct Transport {
     peer_acked: u64,
     /// Number of the last message that we received.
     received: u64,
-    /// Highest number of the peer's that we have acknowledged.
-    acked: u64,
+    owed: OwedAnswers,
     idle: IdleRecordCount,
     nonce_exhausted: bool,
 }
@@ -44,7 +78,7 @@ impl Transport {
             sent: 0,
             peer_acked: 0,
             received: 0,
-            acked: 0,
+            owed: OwedAnswers::default(),
             idle: IdleRecordCount::default(),
             nonce_exhausted: false,
         }
@@ -86,22 +120,31 @@ impl Transport {
         Ok((self.sent, self.seal(&record)))
     }
 
-    pub(super) fn ack(&mut self, upto: u64) -> Option<Output> {
-        let upto = upto.min(self.received);
-        if !self.established || upto <= self.acked {
+    pub(super) fn ack(&mut self, upto: u64) {
+        self.owed.shown = self.owed.shown.max(upto.min(self.received));
+    }
+
+    pub(super) fn ping(&mut self, number: u64) {
+        self.owed.ping = Some(number);
+    }
+
+    /// The next answer that is owed, sealed.
+    pub(super) fn next_answer(&mut self) -> Option<Output> {
+        if !self.established || self.is_pipe() {
             return None;
         }
-        self.acked = upto;
-        self.seal(&Record::Receipt { upto })
+        let record = self.owed.next()?;
+        self.seal(&record)
     }
 
-    pub(super) fn ping(&mut self, number: u64) -> Option<Output> {
-        self.seal(&Record::Ping(number))
-    }
-
-    /// `Bye`, if the peer has shown that it can open one.
-    pub(super) fn bye(&mut self, reason: ByeReason) -> Option<Output> {
-        self.established.then(|| self.seal(&Record::Bye(reason))).flatten()
+    /// The receipt that is owed and `Bye`, if the peer has shown that it can open them.
+    pub(super) fn bye(&mut self, reason: ByeReason) -> Vec<Output> {
+        if !self.established {
+            return Vec::new();
+        }
+        let receipt = self.owed.receipt();
+        let records = receipt.into_iter().chain([Record::Bye(reason)]);
+        records.filter_map(|record| self.seal(&record)).collect()
     }
 
     /// Opens a frame and gives what its record causes.
@@ -123,9 +166,9 @@ impl Transport {
                 Some(Output::Event(Event::Acked { upto }))
             }
             Record::Ping(number) => {
-                let pong = self.seal(&Record::Pong(number));
                 self.idle.spend(now)?;
-                pong
+                self.owed.pong = Some(number);
+                None
             }
             Record::Receipt { .. } | Record::Pong(_) | Record::Ignorable => {
                 self.idle.spend(now)?;
@@ -152,7 +195,7 @@ impl Transport {
         }
     }
 
-    fn seal(&mut self, record: &Record) -> Option<Output> {
+    pub(super) fn seal(&mut self, record: &Record) -> Option<Output> {
         let padding = match self.purpose {
             Purpose::Chat => Padding::Chat,
             Purpose::Pipe => Padding::Bulk,

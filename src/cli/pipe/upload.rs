@@ -1,7 +1,6 @@
 //! Upload side of a pipe: the sender that stream and control records share, and the thread that
 //! reads standard input.
 
-use std::collections::VecDeque;
 use std::io::{self, Read, Write as _};
 use std::net::TcpStream;
 use std::os::fd::AsFd;
@@ -26,9 +25,44 @@ pub(crate) enum Control {
     Bye(ByeReason),
 }
 
+/// Control records that wait, the last of each kind: a peer that asks and never reads costs nothing
+/// more. A later `Stored` covers an earlier one, and so does a `Pong`.
+#[derive(Default)]
+struct OwedControls {
+    ping: Option<u64>,
+    pong: Option<u64>,
+    stored: Option<u64>,
+    bye: Option<ByeReason>,
+}
+
+impl OwedControls {
+    fn put(&mut self, control: Control) {
+        match control {
+            Control::Ping(number) => self.ping = Some(number),
+            Control::Pong(number) => self.pong = Some(number),
+            Control::Stored(total) => self.stored = Some(total),
+            Control::Bye(reason) => self.bye = Some(reason),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        let Self { ping, pong, stored, bye } = self;
+        ping.is_none() && pong.is_none() && stored.is_none() && bye.is_none()
+    }
+
+    /// The next record; `Bye` is the last.
+    fn take(&mut self) -> Option<Control> {
+        let stored = self.stored.take().map(Control::Stored);
+        stored
+            .or_else(|| self.pong.take().map(Control::Pong))
+            .or_else(|| self.ping.take().map(Control::Ping))
+            .or_else(|| self.bye.take().map(Control::Bye))
+    }
+}
+
 pub(crate) struct FrameSender {
     writer: Mutex<FrameWriter>,
-    controls: Mutex<VecDeque<Control>>,
+    controls: Mutex<OwedControls>,
     queued: Condvar,
 }
 
@@ -50,9 +84,10 @@ impl FrameSender {
         Self { writer: Mutex::new(writer), controls: Mutex::default(), queued: Condvar::new() }
     }
 
-    /// Queues a control record, for the next frames or [`FrameSender::run_controls`].
+    /// Queues a control record in the place of one of its kind that still waits. It goes out with
+    /// the next frames of the stream, or by [`FrameSender::run_controls`].
     pub(crate) fn queue(&self, control: Control) {
-        lock(&self.controls).push_back(control);
+        lock(&self.controls).put(control);
         self.queued.notify_one();
     }
 
@@ -95,7 +130,7 @@ impl FrameSender {
     }
 
     fn send_controls(&self, writer: &mut FrameWriter) -> io::Result<SendStatus> {
-        // The queue is not locked while a record is written: queueing never waits for the peer.
+        // The controls are not locked while a record is written: queueing never waits for the peer.
         while let Some(control) = self.next_control() {
             let record = match control {
                 Control::Ping(number) => writer.outgoing.ping(number),
@@ -113,7 +148,7 @@ impl FrameSender {
     }
 
     fn next_control(&self) -> Option<Control> {
-        lock(&self.controls).pop_front()
+        lock(&self.controls).take()
     }
 }
 
@@ -267,6 +302,21 @@ mod tests {
         let mut reader = reader;
         let more = fill(&mut reader, frames, &mut filled).unwrap();
         (filled, more)
+    }
+
+    #[test]
+    fn controls_that_wait_are_one_of_each_kind_and_bye_is_the_last() {
+        let mut owed = OwedControls::default();
+        for number in 0..1_000 {
+            owed.put(Control::Bye(ByeReason::Leaving));
+            owed.put(Control::Pong(number));
+            owed.put(Control::Stored(number));
+            owed.put(Control::Ping(number));
+        }
+        let controls: Vec<_> = std::iter::from_fn(|| owed.take()).collect();
+        let bye = Control::Bye(ByeReason::Leaving);
+        assert_eq!(controls, [Control::Stored(999), Control::Pong(999), Control::Ping(999), bye]);
+        assert!(owed.is_empty());
     }
 
     #[test]

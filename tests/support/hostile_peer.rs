@@ -1,0 +1,129 @@
+//! Peer that is honest in its handshake, and afterwards seals whatever records a test wants.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+
+use rsachat::crypto::handshake::{Split, initiator};
+use rsachat::crypto::{Identity, PublicKey, Seed, TAG_BYTES, encapsulate};
+use rsachat::wire::{
+    Confirm, Frames, LENGTH_BYTES, PREFACE_BYTES, Padding, Preface, Purpose, Record, begin_frame, end_frame,
+};
+
+use super::wire::call_from;
+use super::{PATIENCE, read};
+
+pub struct HostilePeer {
+    pub stream: TcpStream,
+    split: Split,
+    frames: Frames,
+    padding: Padding,
+    texts: u64,
+}
+
+impl HostilePeer {
+    /// Calls a listener with a test key, from a source address of its own.
+    pub fn calls(at: &str, key: &str, name: &str, purpose: Purpose) -> Self {
+        let identity = Identity::from_pem(&read(&format!("tests/keys/{key}")), None).unwrap();
+        Self::calls_with(at, &identity, name, purpose, 77)
+    }
+
+    /// Calls a listener with any key, from the source address of this number.
+    pub fn calls_with(at: &str, identity: &Identity, name: &str, purpose: Purpose, source: usize) -> Self {
+        let mut stream = call_from(source, at.parse::<SocketAddr>().unwrap());
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let preface = Preface::new(purpose).to_bytes();
+        let seed = |label| Seed::new([7; 32]).derive(label);
+        let (message, state) = initiator::write_message_1(identity.public(), &seed("message 1"));
+        stream.write_all(&preface).unwrap();
+        stream.write_all(&framed(&message)).unwrap();
+        stream.read_exact(&mut [0; PREFACE_BYTES]).unwrap();
+        let mut frames = Frames::default();
+        let message = next_frame(&mut stream, &mut frames).1;
+        let (blob, state) = state.read_message_2(&preface.repeat(2), &message).unwrap();
+        let key = PublicKey::from_blob(&blob).unwrap();
+        let (message, state) = state.write_message_3(encapsulate(&key, &seed("message 3")));
+        stream.write_all(&framed(&message)).unwrap();
+        let message = next_frame(&mut stream, &mut frames).1;
+        let (ciphertext, state) = state.read_message_4(&message).unwrap();
+        let split = state.finish(identity.decapsulate(&ciphertext)).unwrap();
+        let padding = match purpose {
+            Purpose::Chat => Padding::Chat,
+            Purpose::Pipe => Padding::Bulk,
+        };
+        let transcript = *split.transcript.as_bytes();
+        let mut peer = Self { stream, split, frames, padding, texts: 0 };
+        peer.sends(&Record::Confirm(Confirm { transcript, options: 0, name: name.into() }));
+        assert!(matches!(peer.receives(), Record::Confirm(_)));
+        peer
+    }
+
+    /// A record as a frame. What is sealed has to be sent in the same order.
+    pub fn sealed(&mut self, record: &Record) -> Vec<u8> {
+        let mut frame = Vec::new();
+        let at = begin_frame(&mut frame);
+        record.write(self.padding, &mut frame).unwrap();
+        let end = frame.len();
+        frame.resize(end + TAG_BYTES, 0);
+        end_frame(&mut frame, at).unwrap();
+        frame.truncate(end);
+        let (length, plaintext) = frame.split_first_chunk_mut::<LENGTH_BYTES>().unwrap();
+        let tag = self.split.seal.seal(length, plaintext).unwrap();
+        frame.extend_from_slice(&tag);
+        frame
+    }
+
+    /// The next Text as a frame.
+    pub fn sealed_text(&mut self, text: &[u8]) -> Vec<u8> {
+        self.texts += 1;
+        let seq = self.texts;
+        self.sealed(&Record::Text { seq, time_ms: 0, text: text.to_vec() })
+    }
+
+    pub fn sends(&mut self, record: &Record) {
+        let frame = self.sealed(record);
+        self.stream.write_all(&frame).unwrap();
+    }
+
+    pub fn says(&mut self, text: &str) {
+        let frame = self.sealed_text(text.as_bytes());
+        self.stream.write_all(&frame).unwrap();
+    }
+
+    /// The next record of the other side, unless none comes within the time that the stream waits.
+    pub fn receives_in_time(&mut self) -> Option<Record> {
+        let (length, mut body) = try_next_frame(&mut self.stream, &mut self.frames)?;
+        Some(Record::read(self.split.open.open(&length, &mut body).unwrap()).unwrap())
+    }
+
+    /// The next record of the other side.
+    pub fn receives(&mut self) -> Record {
+        let (length, mut body) = next_frame(&mut self.stream, &mut self.frames);
+        Record::read(self.split.open.open(&length, &mut body).unwrap()).unwrap()
+    }
+}
+
+fn framed(message: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::new();
+    let at = begin_frame(&mut frame);
+    frame.extend_from_slice(message);
+    end_frame(&mut frame, at).unwrap();
+    frame
+}
+
+fn next_frame(stream: &mut TcpStream, frames: &mut Frames) -> ([u8; LENGTH_BYTES], Vec<u8>) {
+    try_next_frame(stream, frames).expect("a frame comes")
+}
+
+/// The next frame; `None` when nothing comes any more.
+fn try_next_frame(stream: &mut TcpStream, frames: &mut Frames) -> Option<([u8; LENGTH_BYTES], Vec<u8>)> {
+    let mut buffer = [0; 4096];
+    loop {
+        if let Some(frame) = frames.take(usize::from(u16::MAX)).unwrap() {
+            return Some((frame.length, frame.body));
+        }
+        match stream.read(&mut buffer) {
+            Ok(count @ 1..) => frames.push(&buffer[..count]),
+            _ => return None,
+        }
+    }
+}
