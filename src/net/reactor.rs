@@ -178,7 +178,7 @@ impl Net {
         }
     }
 
-    /// Whether bytes wait and the kernel has taken none of them for so long: the peer does not read.
+    /// Whether bytes wait of which the kernel has taken none for so long: the peer does not read.
     #[must_use]
     pub fn is_stalled(&self, id: ConnId, time: Duration) -> bool {
         let since = match self.slots.get(&id.0).map(|slot| &slot.state) {

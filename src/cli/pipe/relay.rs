@@ -187,6 +187,10 @@ impl Relay {
                     self.progress.peer_ended();
                 }
             }
+            // Nobody can have stored what was not sent.
+            RecvEvent::Stored { total } if total > self.sender.sealed() => {
+                return Some(PipeOutcome::Closed(CloseReason::ProtocolViolation));
+            }
             RecvEvent::Stored { total } => self.stored = Some(total),
             RecvEvent::Ping(number) => self.sender.queue(Control::Pong(number)),
             // The error of the socket comes next, with its reason.

@@ -4,6 +4,7 @@
 use std::io::{self, Read, Write as _};
 use std::net::TcpStream;
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -64,6 +65,8 @@ pub(crate) struct FrameSender {
     writer: Mutex<FrameWriter>,
     controls: Mutex<OwedControls>,
     queued: Condvar,
+    /// Bytes of our stream that were sealed: at most so much can be confirmed.
+    sealed: AtomicU64,
 }
 
 struct FrameWriter {
@@ -81,7 +84,12 @@ pub(crate) enum SendStatus {
 impl FrameSender {
     pub(crate) fn new(outgoing: SendHalf, stream: TcpStream) -> Self {
         let writer = FrameWriter { outgoing, stream };
-        Self { writer: Mutex::new(writer), controls: Mutex::default(), queued: Condvar::new() }
+        Self {
+            writer: Mutex::new(writer),
+            controls: Mutex::default(),
+            queued: Condvar::new(),
+            sealed: AtomicU64::new(0),
+        }
     }
 
     /// Queues a control record in the place of one of its kind that still waits. It goes out with
@@ -89,6 +97,11 @@ impl FrameSender {
     pub(crate) fn queue(&self, control: Control) {
         lock(&self.controls).put(control);
         self.queued.notify_one();
+    }
+
+    /// Bytes of our stream that were sealed, whether the kernel has taken them or not.
+    pub(crate) fn sealed(&self) -> u64 {
+        self.sealed.load(Ordering::SeqCst)
     }
 
     /// Sends control records as they are queued, up to `Bye`: on a thread of its own, since a peer
@@ -115,6 +128,8 @@ impl FrameSender {
             let Some(length) = writer.outgoing.data(frame, *filled) else { return Ok(SendStatus::Closed) };
             bytes += length;
         }
+        // Before they can arrive anywhere.
+        self.sealed.store(writer.outgoing.sent(), Ordering::SeqCst);
         writer.stream.write_all(frames.as_flattened().get(..bytes).unwrap_or_default())?;
         Ok(SendStatus::Written)
     }
