@@ -45,6 +45,10 @@ pub const LINE_BYTES: usize = 65_536;
 pub const HISTORY_MESSAGES: usize = 10_000;
 /// Bytes of memory that those messages may take together.
 pub const HISTORY_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of memory that the messages of one peer that nobody chose may take.
+pub const HISTORY_MET_BYTES: usize = 1024 * 1024;
+/// Rows of one message on a screen, after wrapping; `:show` shows the rest.
+pub const MESSAGE_ROWS: usize = 100;
 /// Lines of a pasted block that are sent without asking.
 pub const PASTE_LINES: usize = 5;
 /// Bytes of a text from an external editor.

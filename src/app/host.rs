@@ -347,7 +347,8 @@ impl Log {
 
     /// Writes a notice, unless it is an answer: those are in the log already, or no event.
     fn write(&mut self, notice: &Notice, now_ms: u64) -> io::Result<()> {
-        if matches!(notice, Notice::Answer(_) | Notice::Table(_) | Notice::History { .. }) {
+        if matches!(notice, Notice::Answer(_) | Notice::Table(_) | Notice::Whole(_) | Notice::History { .. })
+        {
             return Ok(());
         }
         let time = os::local(now_ms).strftime(LOG_TIME).to_string();
@@ -390,6 +391,7 @@ mod tests {
             sent: UnixMs(0),
             text: Vec::new(),
             rows: SafeText::rows("hi\u{1b}[2J\n둘"),
+            number: 1,
         };
         log.write(&Notice::Message(said), 0).unwrap();
         log.write(&Notice::Answer(vec!["a table".to_owned()]), 0).unwrap();

@@ -148,7 +148,9 @@ impl Recorder {
     pub(crate) fn shown(&mut self, notice: &Notice, chat: &Chat) {
         match notice {
             Notice::Message(message) => self.message(message),
-            Notice::Answer(_) | Notice::Table(_) | Notice::History { .. } => self.expect("$**"),
+            Notice::Answer(_) | Notice::Table(_) | Notice::Whole(_) | Notice::History { .. } => {
+                self.expect("$**")
+            }
             Notice::Info(info) => {
                 self.by_class(info.recording_class(), notice);
                 self.info(info, notice, chat);

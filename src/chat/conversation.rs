@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::history::Acquaintance;
 use super::types::{Origin, PeerId, TrustLevel};
 use crate::crypto::{Fingerprint, PublicKey};
 use crate::ids::ConnId;
@@ -112,6 +113,12 @@ impl Conversation {
     /// Name of the peer; empty before it is known.
     pub(crate) fn name(&self) -> String {
         self.peer.as_ref().map(|peer| peer.name.to_string()).unwrap_or_default()
+    }
+
+    /// Whether the user chose the peer: dialled it, or verified it.
+    pub(crate) fn acquaintance(&self) -> Acquaintance {
+        let is_verified = self.peer.as_ref().is_some_and(|peer| peer.trust_level == TrustLevel::Verified);
+        if is_verified || !self.origin.is_inbound() { Acquaintance::Chosen } else { Acquaintance::Met }
     }
 
     /// Begins an orderly close. Of several deadlines the earliest holds.

@@ -154,6 +154,13 @@ impl Chat {
         self
     }
 
+    /// Keeps no messages: nobody can ask for them.
+    #[must_use]
+    pub fn without_history(mut self) -> Self {
+        self.history = History::none();
+        self
+    }
+
     /// Sets the key for the raw wire that the store has.
     pub fn set_oaep_key(&mut self, key: OwnKey) {
         self.account.set_key(KeyFor::Oaep, key);

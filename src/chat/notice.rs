@@ -22,6 +22,8 @@ pub enum Notice {
     Answer(Vec<String>),
     /// Answer in columns of cells, the first row with their heads.
     Table(Vec<Vec<String>>),
+    /// One message with all its rows, however many they are.
+    Whole(Message),
     /// Earlier messages, oldest first.
     History {
         /// The messages, ours under our own name.
@@ -48,6 +50,8 @@ pub struct Message {
     pub text: Vec<u8>,
     /// Text to show, a row for each line of the message.
     pub rows: Vec<SafeText>,
+    /// Number in this session, by which it is asked for.
+    pub number: u64,
 }
 
 /// State of a peer's key in our book as the peer joins.
@@ -153,6 +157,7 @@ pub enum Warning {
     NotBlocked { name: String },
     StillBlocked { name: String },
     NothingFound,
+    NoSuchMessage { number: u64 },
     NoEditor,
     LogFailed { file: String, why: String },
     SameName { name: String },

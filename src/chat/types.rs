@@ -215,7 +215,7 @@ impl fmt::Display for Origin {
 }
 
 /// Identity of a peer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum PeerId {
     /// The key that the peer has proved.
     Key(Fingerprint),

@@ -92,7 +92,7 @@ pub(crate) fn run(context: &Context<'_>, args: &RecvArgs) -> Result<u8, AppError
     let deliverer = Deliverer::start(destination, args.count, net.waker())?;
     let severity = if args.connect.is_some() { Severity::Ends } else { Severity::Passes };
     let sink = RecvSink { reporter: EventReporter { form: format, severity }, deliverer };
-    let chat = profile.chat(name, book, limits::PEERS);
+    let chat = profile.chat(name, book, limits::PEERS).without_history();
     let mut app = App::new(chat, sink, net, profile, ThreadPriority::Lower)?;
     warn_of_raw(protocol, "anybody may have written what comes", format);
     app.handle(Input::Command(command));
@@ -466,6 +466,7 @@ mod tests {
             sent: UnixMs(0),
             rows: SafeText::rows(text),
             text: text.into(),
+            number: 1,
         }
     }
 

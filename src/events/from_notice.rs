@@ -60,6 +60,7 @@ fn of_command(notice: &Notice, severity: Severity) -> Option<OutputEvent> {
         | Notice::Message(_)
         | Notice::Answer(_)
         | Notice::Table(_)
+        | Notice::Whole(_)
         | Notice::History { .. } => None,
         Notice::Info(Info::MakingKey { bits, .. }) => {
             Some(OutputEvent::Notice { message: format!("making a key of {bits} bits") })
@@ -103,10 +104,9 @@ pub(crate) fn of_prompt(notice: &Notice) -> OutputEvent {
                 .map_or_else(Default::default, |(head, rest)| (head.clone(), rest.to_vec()));
             OutputEvent::Table { columns, rows }
         }
+        Notice::Whole(one) => OutputEvent::Past { earlier: 0, messages: vec![past(one)] },
         Notice::History { messages, earlier } => {
-            let dated =
-                |one: &Message| PastMessage { time: moment(one.arrived.0), message: message_as_shown(one) };
-            OutputEvent::Past { earlier: *earlier, messages: messages.iter().map(dated).collect() }
+            OutputEvent::Past { earlier: *earlier, messages: messages.iter().map(past).collect() }
         }
     }
 }
@@ -135,6 +135,10 @@ pub(crate) fn message(received: &Message) -> MessageEvent {
         bytes: exact.is_err().then(|| BASE64_STANDARD.encode(&received.text)),
         text: exact.map_or_else(|_| String::from_utf8_lossy(&received.text).into_owned(), str::to_owned),
     }
+}
+
+fn past(one: &Message) -> PastMessage {
+    PastMessage { time: moment(one.arrived.0), message: message_as_shown(one) }
 }
 
 /// Message of the history, which keeps what was shown.

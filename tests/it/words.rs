@@ -235,6 +235,7 @@ fn no_row_of_a_message_can_pass_for_anything_else() {
         sent: UnixMs(0),
         rows: SafeText::rows(text),
         text: text.into(),
+        number: 1,
     };
     let rows = Notice::Message(said.clone()).rows();
     assert!(rows.iter().all(|row| row.starts_with("bob: ")), "{rows:?}");

@@ -47,6 +47,7 @@ pub enum Command {
     Name { peer: String, name: Name },
     Last { count: usize, name: Option<String> },
     Search { text: String },
+    Show { number: u64 },
     Log { to: LogTarget },
     Notify { policy: Option<NotifyPolicy> },
     Edit,

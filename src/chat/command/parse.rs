@@ -110,6 +110,7 @@ fn word_command(spec: &'static CommandSpec, words: &[&str]) -> Result<Command, C
         ("help", []) => Command::Help { topic: None },
         ("help", [topic]) => Command::Help { topic: Some(spec_of(topic.trim_start_matches(':'))?) },
         ("nick", [name]) => Command::Nick { name: Name::parse(name)? },
+        ("show", [number]) => Command::Show { number: number.parse().map_err(|_| usage())? },
         ("to", [name]) => Command::To { name: owned(name) },
         ("verify", [name]) => Command::Verify { name: owned(name) },
         ("forget", [name]) => Command::Forget { name: owned(name) },
@@ -337,6 +338,7 @@ mod tests {
         assert_eq!(error(":last x 3"), "write :last [N] [NAME]");
         assert_eq!(error(":notify --content"), "write :notify [off|mention|all] [--content]");
         assert_eq!(error(":notify off all"), "write :notify [off|mention|all] [--content]");
+        assert_eq!(error(":show x"), "write :show N");
         assert_eq!(error(":name bob 2bob"), "a name begins with a letter");
         let log = |line| match parse_line(line) {
             Ok(ParsedLine::Command(Command::Log { to })) => to,

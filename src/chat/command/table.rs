@@ -51,7 +51,7 @@ const fn spec(
 }
 
 /// Every command, in the order of `:help`.
-pub const COMMANDS: [CommandSpec; 24] = [
+pub const COMMANDS: [CommandSpec; 25] = [
     spec(
         "listen",
         "ADDR [--known|--anybody] [--wire oaep] [-4|-6]",
@@ -94,6 +94,13 @@ pub const COMMANDS: [CommandSpec; 24] = [
         "10 where no number is named; with a name only those exchanged with that peer. This session only.",
     ),
     spec("search", "TEXT", "find messages of this session", Completion::Nothing, "Case does not matter."),
+    spec(
+        "show",
+        "N",
+        "show the message of this number whole",
+        Completion::Nothing,
+        "A message of more than 100 rows is cut on the screen, and its last row names its number.",
+    ),
     spec(
         "log",
         "[FILE|off]",
@@ -201,6 +208,7 @@ mod tests {
             ("keygen", format!("{} bits where nothing is said", limits::KEY_BITS_DEFAULT)),
             ("keygen", format!("{} to {} in steps", limits::KEY_BITS_MIN, limits::KEY_BITS_MAX)),
             ("keygen", format!("{} bits where nothing is said.", limits::OAEP_KEY_BITS_DEFAULT)),
+            ("show", format!("more than {} rows", limits::MESSAGE_ROWS)),
         ] {
             let spec = COMMANDS.iter().find(|spec| spec.name == name).unwrap();
             assert!(spec.details.contains(&words), "{name}: {words}");

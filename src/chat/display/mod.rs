@@ -313,6 +313,9 @@ impl Warning {
                 (RowsAbout(name), "trouble", format!("{name} is blocked; :unblock {name} first"))
             }
             Self::NothingFound => (Rows, "trouble", "nothing in this session fits".to_owned()),
+            Self::NoSuchMessage { number } => {
+                (Rows, "trouble", format!("message {number} is not kept; :last shows the newest"))
+            }
             Self::NoEditor => {
                 (Rows, "trouble", "`:edit` needs a terminal with an editor; nothing was sent".to_owned())
             }
@@ -455,7 +458,7 @@ impl Notice {
     #[must_use]
     pub fn rows(&self) -> Vec<String> {
         match self {
-            Self::Message(message) => message_rows(message),
+            Self::Message(message) | Self::Whole(message) => message_rows(message),
             Self::Info(info) => marked('*', &info.sentence()),
             Self::Warning(warning) => marked('!', &warning.sentence()),
             Self::Answer(rows) => rows.clone(),
@@ -479,7 +482,7 @@ impl Notice {
             vec![format!("{kind}: {}", rows.join("; "))]
         };
         match self {
-            Self::Message(message) => vec![says(message)],
+            Self::Message(message) | Self::Whole(message) => vec![says(message)],
             Self::Info(info) => in_a_row("note", &info.sentence()),
             Self::Warning(warning) => in_a_row("problem", &warning.sentence()),
             Self::Answer(rows) => rows.clone(),
@@ -491,6 +494,11 @@ impl Notice {
 
 fn marked(mark: char, sentence: &str) -> Vec<String> {
     sentence.lines().map(|row| format!("{mark} {row}")).collect()
+}
+
+/// Row below a message that is cut on a screen.
+pub(crate) fn more_rows(rows: usize, number: u64) -> String {
+    format!("… and {rows} more rows (:show {number})")
 }
 
 /// Row above a list of messages that leaves its beginning out.

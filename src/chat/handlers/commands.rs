@@ -61,6 +61,7 @@ impl Chat {
             Command::Name { peer, name } => self.rename(&peer, &name),
             Command::Last { count, name } => self.show_last(count, name.as_deref()),
             Command::Search { text } => self.search(&text),
+            Command::Show { number } => self.show_message(number),
             Command::Log { to } => self.set_log(to),
             Command::Notify { policy } => self.set_or_show_notify(policy),
             // A front end with an editor performs this command itself.

@@ -3,6 +3,7 @@
 
 use crate::chat::Chat;
 use crate::chat::command::LogTarget;
+use crate::chat::history::Acquaintance;
 use crate::chat::io::{Effect, SentMessage};
 use crate::chat::notice::{Info, Message, Notice, Warning};
 use crate::chat::types::{PeerId, TrustLevel};
@@ -28,8 +29,10 @@ impl Chat {
             sent: self.now.unix,
             rows: SafeText::rows(text),
             text: text.into(),
+            number: self.history.next_number(),
         };
-        self.history.push(peer.id, &message);
+        // What we say counts against nobody else.
+        self.history.push(peer.id, Acquaintance::Chosen, &message);
         self.effects.push(Effect::Sent(SentMessage { message, to: peer.name.to_string(), number }));
     }
 
@@ -45,6 +48,14 @@ impl Chat {
         match self.history.last(count, peer) {
             messages if messages.is_empty() && peer.is_none() => self.effects.info(Info::NoHistory),
             messages => self.show_history(messages, 0),
+        }
+    }
+
+    /// `:show N`
+    pub(crate) fn show_message(&mut self, number: u64) {
+        match self.history.by_number(number) {
+            Some(message) => self.effects.show(Notice::Whole(message)),
+            None => self.effects.warn(Warning::NoSuchMessage { number }),
         }
     }
 

@@ -123,8 +123,14 @@ fn limit_rows(capacity: usize) -> Vec<String> {
         ("an attempt to connect", format!("{} for each address", seconds(limits::CONNECT_TIMEOUT_MS))),
         (
             "messages of this session to find again",
-            format!("{} or {} MiB", limits::HISTORY_MESSAGES, limits::HISTORY_BYTES / 1024 / 1024),
+            format!(
+                "{} or {} MiB, {} MiB of a caller whom nobody chose",
+                limits::HISTORY_MESSAGES,
+                limits::HISTORY_BYTES / 1024 / 1024,
+                limits::HISTORY_MET_BYTES / 1024 / 1024
+            ),
         ),
+        ("rows of one message on the screen", limits::MESSAGE_ROWS.to_string()),
         ("pasted lines sent without asking", limits::PASTE_LINES.to_string()),
         (
             "messages not received yet",

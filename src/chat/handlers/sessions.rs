@@ -176,12 +176,14 @@ impl Chat {
             sent,
             rows: SafeText::rows_from_bytes(&text),
             text,
+            number: self.history.next_number(),
         };
         let id = peer.id;
+        let acquaintance = conversation.acquaintance();
         if let Some(text) = self.notify.notification(&message, &self.account.name) {
             self.effects.push(Effect::Alert(text));
         }
-        self.history.push(id, &message);
+        self.history.push(id, acquaintance, &message);
         Some(message)
     }
 

@@ -63,7 +63,10 @@ pub(crate) fn run(context: &Context<'_>, args: &PipeArgs) -> Result<u8, AppError
     let signals = Signals::start(net.waker())?;
     let severity = if args.connect.is_some() { Severity::Ends } else { Severity::Passes };
     let reporter = EventReporter { form: format, severity };
-    let chat = profile.chat(name, book, limits::UNAUTHENTICATED_CONNECTIONS).for_purpose(Purpose::Pipe);
+    let chat = profile
+        .chat(name, book, limits::UNAUTHENTICATED_CONNECTIONS)
+        .for_purpose(Purpose::Pipe)
+        .without_history();
     let mut app = App::new(chat, reporter, net, profile, ThreadPriority::Same)?;
     app.handle(Input::Command(command));
 

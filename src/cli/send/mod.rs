@@ -91,7 +91,7 @@ pub(crate) fn run(context: &Context<'_>, args: &SendArgs) -> Result<u8, AppError
     let items =
         if args.message.is_empty() { Some(queue::start_reader(delimiter(args), net.waker())?) } else { None };
     let severity = if args.retry == 0 { Severity::Ends } else { Severity::Passes };
-    let chat = profile.chat(name, book, 1);
+    let chat = profile.chat(name, book, 1).without_history();
     let mut app =
         App::new(chat, EventReporter { form: format, severity }, net, profile, ThreadPriority::Same)?;
     let connect = Command::Connect(DialOptions {

@@ -12,7 +12,7 @@ use super::colour::{self, ColourDepth};
 use super::wrap::{wrap_answer, wrap_behind};
 use super::{Size, safety_card};
 use crate::app::os::local;
-use crate::chat::display::{SafetyCard, earlier_messages};
+use crate::chat::display::{SafetyCard, earlier_messages, more_rows};
 use crate::chat::{Info, Message, Notice};
 use crate::config::TimeFormat;
 use crate::limits;
@@ -84,11 +84,21 @@ impl Layout {
         let message_rows = |message: &Message, time: &str| {
             self.message_rows(&message.name, &message.rows, time, colour::of_sender(message), cells)
         };
+        let cut_rows = |message: &Message, time: &str| {
+            let mut rows = message_rows(message, time);
+            if let Some(more) = rows.len().checked_sub(limits::MESSAGE_ROWS).filter(|more| *more > 0) {
+                rows.truncate(limits::MESSAGE_ROWS);
+                let indent = " ".repeat(time.width());
+                rows.push(colour::dim(&format!("{indent}{}", more_rows(more, message.number)), self.depth));
+            }
+            rows
+        };
         match notice {
-            Notice::Message(message) => message_rows(message, &self.time_prefix(&local(message.arrived.0))),
+            Notice::Message(message) => cut_rows(message, &self.time_prefix(&local(message.arrived.0))),
+            Notice::Whole(message) => message_rows(message, &self.history_time(message, now)),
             Notice::History { messages, earlier } => {
                 let earlier = self.earlier_row(*earlier);
-                let rows = |message| message_rows(message, &self.history_time(message, now));
+                let rows = |message| cut_rows(message, &self.history_time(message, now));
                 earlier.into_iter().chain(messages.iter().flat_map(rows)).collect()
             }
             Notice::Table(table) => table_rows(table, notice.rows(), cells),
@@ -108,6 +118,7 @@ impl Layout {
                 let rows = |message| self.plain_message(message, &self.history_time(message, now));
                 earlier.into_iter().chain(messages.iter().flat_map(rows)).collect()
             }
+            Notice::Whole(message) => self.plain_message(message, &self.history_time(message, now)),
             _ if self.mode == OutputMode::Words => prefixed(&self.time_prefix(now), notice.sentences()),
             Notice::Message(message) => {
                 self.plain_message(message, &self.time_prefix(&local(message.arrived.0)))
@@ -253,6 +264,7 @@ mod tests {
             sent: UnixMs(arrived_ms),
             text: text.into(),
             rows: SafeText::rows(text),
+            number: 57,
         })
     }
 
@@ -329,6 +341,19 @@ mod tests {
                 .render(&message("bob", "x", UnixMs(0)), UnixMs(NOON.0 + DAY_MS), size(80))
                 .contains("---")
         );
+    }
+
+    #[test]
+    fn a_message_takes_a_hundred_rows_of_the_screen_and_the_rest_when_it_is_asked_for() {
+        let layout = layout();
+        let text = "x\n".repeat(95) + &"y ".repeat(400);
+        let shown = layout.render(&message("bob", &text, NOON), NOON, size(40));
+        let rows: Vec<_> = shown.lines().collect();
+        assert_eq!(rows.len(), limits::MESSAGE_ROWS + 1);
+        let Notice::Message(whole) = message("bob", &text, NOON) else { panic!("a message") };
+        let all = layout.render(&Notice::Whole(whole), NOON, size(40));
+        let more = all.lines().count() - limits::MESSAGE_ROWS;
+        assert_eq!(rows[limits::MESSAGE_ROWS], format!("   … and {more} more rows (:show 57)"));
     }
 
     #[test]
