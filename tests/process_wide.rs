@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use portable_pty::{PtySize, native_pty_system};
 use rsachat::net::lines::Lines;
-use rsachat::net::process::{Signal, Signals, raise_fd_limit};
+use rsachat::net::process::{Signal, Signals, disable_core_dumps, raise_fd_limit};
 use rsachat::net::{Net, NetEvent};
 use rustix::process::{Resource, Rlimit, getpid, getrlimit, kill_process, setrlimit};
 
@@ -188,5 +188,17 @@ fn signals_wake_the_loop_and_do_not_end_the_process() {
         }
         drop(signals);
         kill_process(getpid(), rustix::process::Signal::INT).unwrap();
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_memory_of_the_process_is_neither_dumped_nor_read_by_others() {
+    use rustix::process::{DumpableBehavior, dumpable_behavior, set_dumpable_behavior};
+    alone(|| {
+        disable_core_dumps().unwrap();
+        assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+        assert_eq!(getrlimit(Resource::Core).maximum, Some(0));
+        set_dumpable_behavior(DumpableBehavior::Dumpable).unwrap();
     });
 }

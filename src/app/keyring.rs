@@ -3,10 +3,12 @@
 //! Their passphrases come from a terminal, a file or a descriptor, and from nowhere else.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, IsTerminal as _, Read as _};
+use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Read as _};
+use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use filedescriptor::FileDescriptor;
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 use zeroize::Zeroizing;
@@ -222,9 +224,11 @@ impl PassphraseSource {
         match self {
             Self::File(path) => read_file(path),
             Self::Descriptor(number) => {
-                let path = Path::new("/dev/fd").join(number.to_string());
-                first_line(&path, &format!("descriptor {number} of --passphrase-fd"))
-                    .map_err(|error| error.hint(format!("open it for the program: {number}< FILE")))
+                let name = format!("descriptor {number} of --passphrase-fd");
+                let read = take_descriptor(*number)
+                    .map_err(|error| cannot_read(&name, &describe(&error)))
+                    .and_then(|file| first_line_of(file, &name));
+                read.map_err(|error| error.hint(format!("open it for the program: {number}< FILE")))
             }
         }
     }
@@ -244,10 +248,30 @@ pub(crate) fn read_file(path: &Path) -> Result<Passphrase, AppError> {
     first_line(path, &path.display().to_string())
 }
 
-/// Reads the first line without waiting for more: the writer may keep the other end open.
+fn cannot_read(name: &str, why: &str) -> AppError {
+    AppError::new(code::MACHINE, format!("cannot read {name}: {why}"))
+}
+
+/// The descriptor itself, not its file opened anew: that may be no longer allowed, or not possible.
+/// The number is closed, so that no command that is started later inherits it.
+fn take_descriptor(number: u32) -> io::Result<File> {
+    let number = RawFd::try_from(number).map_err(|_| io::Error::from(io::ErrorKind::NotFound))?;
+    std::fs::symlink_metadata(Path::new("/dev/fd").join(number.to_string()))?;
+    let own = FileDescriptor::dup(&number).and_then(|own| own.as_file()).map_err(io::Error::other)?;
+    if number > 2 {
+        nix::unistd::close(number)?;
+    }
+    Ok(own)
+}
+
 fn first_line(path: &Path, name: &str) -> Result<Passphrase, AppError> {
-    let failed = |why: String| AppError::new(code::MACHINE, format!("cannot read {name}: {why}"));
-    let file = File::open(path).map_err(|error| failed(describe(&error)))?;
+    let file = File::open(path).map_err(|error| cannot_read(name, &describe(&error)))?;
+    first_line_of(file, name)
+}
+
+/// Reads the first line without waiting for more: the writer may keep the other end open.
+fn first_line_of(file: File, name: &str) -> Result<Passphrase, AppError> {
+    let failed = |why: String| cannot_read(name, &why);
     // Of full capacity from the start: a buffer that grows leaves copies behind.
     let mut line = Zeroizing::new(Vec::with_capacity(PASSPHRASE_BYTES + 2));
     let mut input = BufReader::with_capacity(1, file).take(PASSPHRASE_BYTES as u64 + 2);

@@ -1,7 +1,9 @@
 //! Options that subcommands share: home and passphrase, output, peer, protocol. A command without a
 //! prompt can ask nobody, so it refuses an unknown peer unless the command line says otherwise.
 
+use std::cell::Cell;
 use std::io;
+use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
@@ -16,6 +18,7 @@ use crate::chat::{AcceptPolicy, DialOptions, Info, KeyExchange, ListenOptions, O
 use crate::config::SettingSources;
 use crate::crypto::Fingerprint;
 use crate::events::{OutputEvent, OutputFormat, emit};
+use crate::net::process;
 use crate::peers::address::{AddressError, Family};
 use crate::peers::book::{Book, PeerEntry};
 use crate::peers::name::Name;
@@ -54,11 +57,21 @@ pub(crate) struct Context<'a> {
     pub(crate) home: Home,
     pub(crate) settings: SettingSources,
     pub(crate) global: &'a GlobalArgs,
+    /// Descriptors that the program was started with, until they are closed.
+    pub(crate) inherited: Cell<Vec<RawFd>>,
 }
 
 impl Context<'_> {
+    /// Reads the keys. From here on nothing but the standard descriptors is inherited by a command:
+    /// the others are closed, now that every file of the command line has been read.
     pub(crate) fn unlock(&self) -> Result<UserStore, AppError> {
-        UserStore::unlock(&self.home, self.global.passphrase_source().as_ref())
+        let store = UserStore::unlock(&self.home, self.global.passphrase_source().as_ref())?;
+        let of_passphrase = self.global.passphrase_fd.and_then(|number| RawFd::try_from(number).ok());
+        let mut inherited = self.inherited.take();
+        // That one was closed when it was read.
+        inherited.retain(|descriptor| Some(*descriptor) != of_passphrase);
+        process::close_descriptors(inherited);
+        Ok(store)
     }
 }
 

@@ -10,6 +10,7 @@ mod recv;
 mod replay;
 mod send;
 
+use std::cell::Cell;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser};
@@ -17,6 +18,7 @@ use clap::{CommandFactory as _, Parser};
 use crate::app::error::{AppError, code};
 use crate::app::os::eprint_line;
 use crate::config::SettingSources;
+use crate::net::process;
 use crate::store::Home;
 use args::{Context, GlobalArgs};
 
@@ -81,11 +83,15 @@ pub fn run() -> ExitCode {
 }
 
 fn start(cli: &Cli) -> Result<u8, AppError> {
-    crate::net::process::disable_core_dumps()?;
+    let inherited = process::inherited_descriptors();
+    process::disable_core_dumps()?;
     // Not every subcommand needs a home or settings.
     let home = || Home::choose(cli.global.home.as_deref(), &|name: &str| std::env::var_os(name));
     let settings = || SettingSources::read(cli.global.config.as_deref(), cli.prompt.layer()?);
-    let context = || Ok::<_, AppError>(Context { home: home()?, settings: settings()?, global: &cli.global });
+    let context = || {
+        let inherited = Cell::new(inherited.clone());
+        Ok::<_, AppError>(Context { home: home()?, settings: settings()?, global: &cli.global, inherited })
+    };
     let Some(subcommand) = &cli.subcommand else { return prompt::run(&context()?, &cli.prompt) };
     match subcommand {
         Subcommand::Key(args) => admin::run_key(&home()?, &cli.global, args),

@@ -154,9 +154,11 @@ impl Identity {
             PrivateDecryptingKey::from_pkcs8(&der).map_err(|_| PublicKeyError::Inconsistent)?;
         let decrypting_key =
             OaepPrivateDecryptingKey::new(decrypting_key).map_err(|_| PublicKeyError::Inconsistent)?;
-        let exponent = Zeroizing::new(key.d().to_be_bytes().to_vec());
+        // The number itself is wiped when `key` is dropped; these are its bytes, not a copy of
+        // them.
+        let exponent: Zeroizing<Box<[u8]>> = Zeroizing::new(key.d().to_be_bytes());
         let rejection_key =
-            Sha256::new().chain_update(b"rsachat/1 implicit rejection").chain_update(exponent.as_slice());
+            Sha256::new().chain_update(b"rsachat/1 implicit rejection").chain_update(exponent.as_ref());
         Ok(Self {
             public,
             decrypting_key,

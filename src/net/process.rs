@@ -1,7 +1,9 @@
-//! The process: its resource limits (`setrlimit`), and its termination signals (SIGHUP, SIGINT,
-//! SIGTERM), as events or as a flag.
+//! The process: what it inherits and may leave behind (limits, descriptors, core files), and its
+//! termination signals (SIGHUP, SIGINT, SIGTERM), as events or as a flag.
 
+use std::fs;
 use std::io;
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -27,12 +29,37 @@ pub fn raise_fd_limit() -> io::Result<Option<u64>> {
     Ok(getrlimit(Resource::Nofile).current)
 }
 
-/// Disables core files: one would hold keys.
+/// Disables core files, and reading the memory of the process by others of the same user: both
+/// would hold keys.
 ///
 /// # Errors
-/// The system's refusal; lowering a limit is always allowed.
+/// The system's refusal; giving up a right is always allowed.
 pub fn disable_core_dumps() -> io::Result<()> {
-    Ok(setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?)
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    // A core file that is piped to a program knows no limit, and a debugger needs none.
+    #[cfg(target_os = "linux")]
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
+    Ok(())
+}
+
+/// Descriptors from 3 up that the process has inherited. Only before it opens any of its own.
+#[must_use]
+pub fn inherited_descriptors() -> Vec<RawFd> {
+    let Ok(listed) = fs::read_dir("/dev/fd") else { return Vec::new() };
+    let numbers: Vec<RawFd> =
+        listed.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    // The folder itself was open while it was listed, and is no more.
+    let is_open = |number: &RawFd| fs::symlink_metadata(format!("/dev/fd/{number}")).is_ok();
+    numbers.into_iter().filter(|number| *number > 2 && is_open(number)).collect()
+}
+
+/// Closes inherited descriptors, so that no command that is started from here sees them. Each only
+/// once: its number may be another's afterwards.
+pub fn close_descriptors(descriptors: Vec<RawFd>) {
+    for descriptor in descriptors {
+        // One that is closed already does no harm.
+        let _ = nix::unistd::close(descriptor);
+    }
 }
 
 /// Signal that asks the program to end.
@@ -137,7 +164,7 @@ impl SignalFlag {
 fn caught_signals() -> Vec<i32> {
     let mut signals = vec![SIGINT, SIGTERM];
     // Asking the system itself needs unsafe code. Without `/proc` it counts as not ignored.
-    let status = std::fs::read_to_string("/proc/self/status");
+    let status = fs::read_to_string("/proc/self/status");
     if !status.is_ok_and(|status| is_ignored(&status, SIGHUP)) {
         signals.push(SIGHUP);
     }

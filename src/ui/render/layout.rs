@@ -89,7 +89,8 @@ impl Layout {
             if let Some(more) = rows.len().checked_sub(limits::MESSAGE_ROWS).filter(|more| *more > 0) {
                 rows.truncate(limits::MESSAGE_ROWS);
                 let indent = " ".repeat(time.width());
-                rows.push(colour::dim(&format!("{indent}{}", more_rows(more, message.number)), self.depth));
+                let row = format!("{indent}{}", more_rows(more, message.number));
+                rows.push(colour::paint(&row, colour::DIM, self.depth));
             }
             rows
         };
