@@ -331,7 +331,8 @@ impl Deliverer {
 }
 
 fn weight(message: &Message) -> usize {
-    message.text.len() + MESSAGE_OVERHEAD
+    let rows: usize = message.rows.iter().map(|row| row.as_str().len() + size_of::<SafeText>()).sum();
+    message.text.len() + rows + MESSAGE_OVERHEAD
 }
 
 /// State of the thread.
@@ -389,7 +390,7 @@ impl Thread {
                     text.push_str(&OutputEvent::Message(message(received)).to_json(received.arrived.0, None));
                 }
                 Destination::Text => {
-                    text.push_str(SafeText::line_from_bytes(&received.text).as_str());
+                    text.push_str(SafeText::exact_line(&received.text).as_str());
                     text.push('\n');
                 }
                 Destination::Command(_) if self.failed.contains(&due.conn) => {}

@@ -2,8 +2,10 @@
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use crate::app::error::{AppError, code, describe};
 use crate::script::SourceFile;
@@ -75,11 +77,24 @@ impl ScriptFile {
     }
 }
 
-/// Reads an included file; its name is relative to the file that includes it.
+/// Reads an included file; its name is relative to the file that includes it, and the file is in
+/// that folder or below it. Links are followed, but not out of it.
 pub(crate) fn read_included(name: &str, includer: &str) -> Result<SourceFile, String> {
+    let reason = |error: io::Error| describe(&error);
     let folder = Path::new(includer).parent().unwrap_or_else(|| Path::new(""));
     let path = folder.join(name);
-    let bytes = File::open(&path).and_then(read_bounded).map_err(|error| describe(&error))?;
+    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let real = fs::canonicalize(&path).map_err(reason)?;
+    if !real.starts_with(fs::canonicalize(here).map_err(reason)?) {
+        return Err("it is outside of the folder of the script".to_owned());
+    }
+    // Not blocking: opening a pipe would wait for its writer.
+    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
+    let file = File::options().read(true).custom_flags(flags).open(&real).map_err(reason)?;
+    if !file.metadata().map_err(reason)?.is_file() {
+        return Err("it is not a regular file".to_owned());
+    }
+    let bytes = read_bounded(file).map_err(reason)?;
     let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
     Ok(SourceFile { name: path.display().to_string(), text })
 }
@@ -118,4 +133,32 @@ fn read_bounded(from: impl io::Read) -> io::Result<Vec<u8>> {
 
 fn io_error(verb: &str, path: &Path, error: &io::Error) -> AppError {
     AppError::new(code::MACHINE, format!("cannot {verb} {}: {}", path.display(), describe(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_included_file_is_a_regular_one_in_the_folder_of_the_script_or_below() {
+        let folder = tempfile::tempdir().unwrap();
+        let scripts = folder.path().join("scripts");
+        fs::create_dir_all(scripts.join("keys")).unwrap();
+        for path in ["secret", "scripts/one.chat", "scripts/keys/two.inc"] {
+            fs::write(folder.path().join(path), "text").unwrap();
+        }
+        std::os::unix::fs::symlink("../secret", scripts.join("link")).unwrap();
+        std::os::unix::fs::symlink("keys/two.inc", scripts.join("inside")).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, scripts.join("pipe"), rustix::fs::Mode::RWXU).unwrap();
+        let includer = scripts.join("one.chat").display().to_string();
+        let read = |name: &str| read_included(name, &includer).map(|file| file.text);
+        for name in ["keys/two.inc", "inside", "./one.chat"] {
+            assert_eq!(read(name), Ok("text".to_owned()), "{name}");
+        }
+        let secret = folder.path().join("secret").display().to_string();
+        for name in ["../secret", "link", &secret] {
+            assert_eq!(read(name), Err("it is outside of the folder of the script".to_owned()), "{name}");
+        }
+        assert_eq!(read("pipe"), Err("it is not a regular file".to_owned()));
+    }
 }

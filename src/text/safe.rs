@@ -38,6 +38,20 @@ impl SafeText {
         Self::line(&decoded(bytes))
     }
 
+    /// One row of which no two texts have the same: a backslash stands as two, so that `\u{a}` in
+    /// it is a newline, and `\x80` a byte that is not UTF-8.
+    #[must_use]
+    pub fn exact_line(bytes: &[u8]) -> Self {
+        let mut line = String::with_capacity(bytes.len());
+        for chunk in bytes.utf8_chunks() {
+            line.push_str(&escaped(&chunk.valid().replace('\\', "\\\\")));
+            for byte in chunk.invalid() {
+                let _ = write!(line, "\\x{byte:02x}");
+            }
+        }
+        Self(line)
+    }
+
     /// As [`SafeText::rows`], for bytes that need not be UTF-8: one U+FFFD for each bad byte.
     #[must_use]
     pub fn rows_from_bytes(bytes: &[u8]) -> Vec<Self> {

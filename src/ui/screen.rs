@@ -298,14 +298,24 @@ enum NotificationProtocol {
 #[derive(Debug)]
 struct Bell {
     protocol: NotificationProtocol,
+    charset: Charset,
     last: Option<UnixMs>,
+}
+
+/// Characters that the terminal takes: to one of eight bits a byte of a longer character can be a
+/// control character, and end the notification.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Charset {
+    Utf8,
+    Ascii,
 }
 
 impl Bell {
     /// The bell of the terminal that the environment names.
     fn new() -> Self {
         let var = |name: &str| std::env::var(name).unwrap_or_default();
-        Self { protocol: protocol(&var("TERM"), &var("VTE_VERSION")), last: None }
+        let charset = charset(&["LC_ALL", "LC_CTYPE", "LANG"].map(var));
+        Self { protocol: protocol(&var("TERM"), &var("VTE_VERSION")), charset, last: None }
     }
 
     /// The sequence that rings and notifies; `None` if the last one was just now.
@@ -317,12 +327,29 @@ impl Bell {
         // A safe text has no control characters, so it cannot end the sequence; its semicolons
         // could be taken for another field.
         let text = text.as_str().replace(';', ",");
+        let text = match self.charset {
+            Charset::Utf8 => text,
+            Charset::Ascii => ascii(&text),
+        };
         Some(match self.protocol {
             NotificationProtocol::BellOnly => "\x07".to_owned(),
             NotificationProtocol::Osc9 => format!("\x07\x1b]9;rsachat: {text}\x1b\\"),
             NotificationProtocol::Osc777 => format!("\x07\x1b]777;notify;rsachat;{text}\x1b\\"),
         })
     }
+}
+
+/// Characters of the locale that these variables name, the first that is set.
+fn charset(variables: &[String]) -> Charset {
+    let locale = variables.iter().find(|value| !value.is_empty()).map_or("", String::as_str);
+    let codeset = locale.split_once('.').map_or("", |(_, codeset)| codeset).to_ascii_lowercase();
+    if codeset.starts_with("utf-8") || codeset.starts_with("utf8") { Charset::Utf8 } else { Charset::Ascii }
+}
+
+/// The text with everything that is not ASCII as an escape.
+fn ascii(text: &str) -> String {
+    let escaped = |c: char| if c.is_ascii() { c.to_string() } else { c.escape_unicode().to_string() };
+    text.chars().map(escaped).collect()
 }
 
 fn protocol(term: &str, vte: &str) -> NotificationProtocol {
@@ -342,7 +369,7 @@ mod tests {
 
     #[test]
     fn each_terminal_is_called_in_its_own_way_and_not_too_often() {
-        let mut bell = Bell { protocol: protocol("xterm-kitty", ""), last: None };
+        let mut bell = Bell { protocol: protocol("xterm-kitty", ""), charset: Charset::Utf8, last: None };
         let text = SafeText::line("bob: hi; \u{1b}]0;x\u{7}");
         let first = bell.ring(&text, UnixMs(5)).unwrap();
         assert_eq!(first, "\x07\x1b]9;rsachat: bob: hi, \\u{1b}]0,x\\u{7}\x1b\\");
@@ -350,5 +377,20 @@ mod tests {
         assert!(bell.ring(&text, UnixMs(5 + ALERT_EVERY_MS)).is_some());
         assert_eq!(protocol("tmux-256color", "7000"), NotificationProtocol::BellOnly);
         assert_eq!(protocol("xterm-256color", "7000"), NotificationProtocol::Osc777);
+    }
+
+    #[test]
+    fn a_notification_is_ascii_where_the_locale_is_not_utf_8() {
+        let of = |variables: [&str; 3]| charset(&variables.map(str::to_owned));
+        for variables in [["", "", "ko_KR.UTF-8"], ["C.utf8", "", "C"], ["", "en_US.UTF-8@x", ""]] {
+            assert_eq!(of(variables), Charset::Utf8, "{variables:?}");
+        }
+        for variables in [["", "", ""], ["C", "", "ko_KR.UTF-8"], ["", "ko_KR.EUC-KR", ""]] {
+            assert_eq!(of(variables), Charset::Ascii, "{variables:?}");
+        }
+        let mut bell = Bell { protocol: NotificationProtocol::Osc9, charset: Charset::Ascii, last: None };
+        // U+AC1C ends in UTF-8 with a byte that is ST to a terminal of eight bits.
+        let rung = bell.ring(&SafeText::line("보개"), UnixMs(5)).unwrap();
+        assert_eq!(rung, "\x07\x1b]9;rsachat: \\u{bcf4}\\u{ac1c}\x1b\\");
     }
 }

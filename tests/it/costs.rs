@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::io::{ErrorKind, Write as _};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rsachat::wire::{Purpose, Record};
 
 use crate::support::hostile_peer::HostilePeer;
-use crate::support::{PATIENCE, Process, eventually};
+use crate::support::{Home, PATIENCE, Process, eventually};
 
 /// Resident memory of a process, in bytes.
 fn resident(process: &Process) -> usize {
@@ -62,4 +63,51 @@ fn a_peer_that_asks_and_never_reads_costs_bounded_memory_and_disturbs_nobody() {
     }
     assert!(pongs > 0, "pings are answered");
     eventually("the memory stays", PATIENCE, || resident(&junho).saturating_sub(before) < 8 << 20);
+}
+
+#[test]
+fn messages_of_newlines_cost_no_more_than_their_share_of_the_history() {
+    let (junho, at) = Process::listening("준호");
+    let mut hostile = HostilePeer::calls(&at, "test-3.pem", "eve", Purpose::Chat);
+    hostile.says("first");
+    junho.sees("eve: first");
+    let before = resident(&junho);
+    let newlines = "\n".repeat(16_384);
+    for _ in 0..300 {
+        hostile.says(&newlines);
+    }
+    hostile.says("last");
+    junho.sees("eve: last");
+    let more = resident(&junho).saturating_sub(before);
+    assert!(more < 24 << 20, "{more} bytes more");
+}
+
+#[test]
+fn a_pipe_ends_when_more_is_confirmed_than_was_sent() {
+    let home = Home::of("준호");
+    let mut pipe = home.run(&["pipe", "--listen", "127.0.0.1:0", "--accept-new", "-v"], Stdio::piped());
+    let at = pipe.listens_at();
+    let mut hostile = HostilePeer::calls(&at, "test-3.pem", "eve", Purpose::Pipe);
+    hostile.sends(&Record::Stored { total: 1 });
+    assert_eq!(pipe.ends(), 5);
+    pipe.complains("0 bytes sent, 0 of them confirmed");
+}
+
+#[test]
+fn a_command_inherits_the_standard_descriptors_and_no_other() {
+    let home = Home::of("준호");
+    let secret = home.private("secret", "열려라 참깨\n");
+    let script = r#"exec "$0" --home "$1" --passphrase-fd 7 recv --listen 127.0.0.1:0 --accept-new --count 1 \
+        --exec 'ls -l /proc/self/fd' 7<"$2" 9<"$2" 5>/dev/null"#;
+    let mut recv = home.shell(script, secret.to_str().unwrap(), Stdio::null());
+    let at = recv.listens_at();
+    let mut hostile = HostilePeer::calls(&at, "test-3.pem", "eve", Purpose::Chat);
+    hostile.says("x");
+    assert_eq!(recv.ends(), 0);
+    let numbers = |row: &str| row.split(" -> ").next()?.split(' ').next_back()?.parse::<u32>().ok();
+    let mut open: Vec<_> = recv.output().lines().filter_map(numbers).collect();
+    open.sort_unstable();
+    // The last is the folder that is listed.
+    assert_eq!(open, [0, 1, 2, 3], "{}", recv.output());
+    assert!(!recv.output().contains("secret"), "{}", recv.output());
 }

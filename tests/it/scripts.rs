@@ -166,6 +166,7 @@ const SEEN: [(&str, &str); 90] = [
     ("NotBlocked", r"! bob is not blocked; nothing was changed$"),
     ("StillBlocked", r"! bob is blocked; :unblock bob first$"),
     ("NothingFound", r"! nothing in this session fits$"),
+    ("NoSuchMessage", r"! message 99 is not kept; "),
     ("NoEditor", r"! `:edit` needs a terminal "),
     ("Notify", r"\* every message notifies you, with their text$"),
     ("QuitHint", r"\* `exit` was sent as text; "),

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use super::args::{Context, ProtocolArgs};
 use crate::app::error::{AppError, SIGPIPE, code, describe};
@@ -413,11 +414,15 @@ fn prepare_history(path: &Path) -> Result<(), AppError> {
     if let Some(folder) = path.parent() {
         DirBuilder::new().recursive(true).mode(safe_file::FOLDER_MODE).create(folder).map_err(failed)?;
     }
-    // Not blocking: opening a pipe would wait for its reader.
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    // Not blocking: opening a pipe would wait for its reader. A link is not followed: whoever may
+    // write in the folder would choose the file that lines are appended to.
+    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
     let mut options = File::options();
     let options = options.read(true).append(true).create(true).mode(safe_file::FILE_MODE).custom_flags(flags);
-    let file = options.open(path).map_err(failed)?;
+    let file = options.open(path).map_err(|error| match Errno::from_io_error(&error) {
+        Some(Errno::LOOP) => cannot("it is a symbolic link"),
+        _ => failed(error),
+    })?;
     if !file.metadata().map_err(failed)?.is_file() {
         return Err(cannot("not a regular file"));
     }
@@ -453,8 +458,11 @@ mod tests {
         std::fs::write(&file, "").unwrap();
         let text = folder.path().join("text");
         std::fs::write(&text, b"\xff").unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&file, &link).unwrap();
         for (path, why) in [
             (folder.path(), "is a directory"),
+            (&link, "it is a symbolic link"),
             (&file.join("x"), ""),
             (Path::new("/dev/null"), "not a regular file"),
             (&text, "it is not UTF-8 text"),

@@ -188,3 +188,12 @@ proptest! {
         alphabet(SafeText::line_from_bytes(&bytes).as_str());
     }
 }
+
+#[test]
+fn an_exact_line_is_another_one_for_every_other_text() {
+    let line = |text: &[u8]| SafeText::exact_line(text).to_string();
+    assert_eq!(line(b"a\nb"), "a\\u{a}b");
+    assert_eq!(line(b"a\\u{a}b"), "a\\\\u{a}b");
+    assert_eq!(line(b"\\x80\x80"), "\\\\x80\\x80");
+    assert_eq!(line("안녕 \u{fffd}".as_bytes()), "안녕 \u{fffd}");
+}
