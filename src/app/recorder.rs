@@ -149,7 +149,7 @@ impl Recorder {
         match notice {
             Notice::Message(message) => self.message(message),
             Notice::Answer(_) | Notice::Table(_) | Notice::Whole(_) | Notice::History { .. } => {
-                self.expect("$**")
+                self.expect("$**");
             }
             Notice::Info(info) => {
                 self.by_class(info.recording_class(), notice);

@@ -134,7 +134,7 @@ fn every_command_of_the_prompt_is_typed_in_a_conversation() {
 
 /// Each notice of `src/chat/notice.rs` that a closed world can bring about, and what it looks like
 /// on a screen.
-const SEEN: [(&str, &str); 90] = [
+const SEEN: [(&str, &str); 91] = [
     ("Listening", r"\* listening on "),
     ("MakingKey", r"\* making a key of 3072 bits; "),
     ("KeyMade", r"\* new key of 2048 bits, SHA256:"),

@@ -4,7 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
 use rsachat::crypto::handshake::{Split, initiator};
-use rsachat::crypto::{Identity, PublicKey, Seed, TAG_BYTES, encapsulate};
+use rsachat::crypto::{Identity, PublicKey, Seed, encapsulate};
+use rsachat::limits::TAG_BYTES;
 use rsachat::wire::{
     Confirm, Frames, LENGTH_BYTES, PREFACE_BYTES, Padding, Preface, Purpose, Record, begin_frame, end_frame,
 };
