@@ -21,7 +21,6 @@ impl Folder {
         Self(folder)
     }
 
-    /// The program in that folder, with nothing set but HOME.
     fn run(&self, args: &[&str], env: &[(&str, &str)]) -> Output {
         let mut command = std::process::Command::new(RSACHAT);
         command.args(args).env_clear().env("TZ", "UTC").env("HOME", "/home/minji").envs(env.iter().copied());
@@ -78,31 +77,27 @@ fn every_mistake_is_said_with_its_line_and_column() {
 #[test]
 fn a_file_that_cannot_be_used_says_why() {
     let folder = Folder::with("name = \"bob\"");
-    let refused = |args: &[&str], env: &[(&str, &str)], code: i32, words: &str| {
-        let output = folder.run(args, env);
+    let refused = |args: &str, env: &[(&str, &str)], code: i32, words: &str| {
+        let output = folder.run(&args.split(' ').collect::<Vec<_>>(), env);
         assert_eq!(output.status.code(), Some(code), "{args:?}");
         let said = text(&output.stderr);
         assert!(said.contains(words), "{said}");
     };
-    refused(&["--config", "absent.toml", "config", "check"], &[], 2, "there is no file absent.toml");
-    refused(&["config", "check"], &[("RSACHAT_CONFIG", "absent.toml")], 2, "there is no file absent.toml");
-    refused(&["--config", ".", "config", "check"], &[], 3, ". is a folder, not a file");
-    refused(&["--config", "config.toml/x", "config", "check"], &[], 3, "cannot read config.toml/x");
+    refused("--config absent.toml config check", &[], 2, "there is no file absent.toml");
+    refused("config check", &[("RSACHAT_CONFIG", "absent.toml")], 2, "there is no file absent.toml");
+    refused("--config . config check", &[], 3, ". is a folder, not a file");
+    refused("--config config.toml/x config check", &[], 3, "cannot read config.toml/x");
+    let check = "--config config.toml config check";
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o666)).unwrap();
-    refused(
-        &["--config", "config.toml", "config", "check"],
-        &[],
-        3,
-        "config.toml is open to others (0666); chmod 600",
-    );
+    refused(check, &[], 3, "config.toml is open to others (0666); chmod 600");
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o600)).unwrap();
     fs::write(folder.path(), b"name = \"\xff\"").unwrap();
-    refused(&["--config", "config.toml", "config", "check"], &[], 3, "config.toml is not UTF-8 text");
+    refused(check, &[], 3, "config.toml is not UTF-8 text");
     fs::write(folder.path(), "#".repeat(70_000)).unwrap();
-    refused(&["--config", "config.toml", "config", "check"], &[], 3, "config.toml is too large");
+    refused(check, &[], 3, "config.toml is too large");
     // A prompt does not go on with half of what it was told.
     fs::write(folder.path(), "nmae = 1").unwrap();
-    refused(&["--config", "config.toml"], &[], 2, "config.toml, line 1, column 1: there is no key nmae");
+    refused("--config config.toml", &[], 2, "config.toml, line 1, column 1: there is no key nmae");
 }
 
 #[test]
@@ -144,26 +139,19 @@ fn the_file_is_looked_for_where_the_base_directory_specification_says() {
     at("home/.config/rsachat/config.toml");
     let inside = |path: &str| folder.0.path().join(path).to_str().unwrap().to_owned();
     let (xdg, home) = (inside("xdg"), inside("home"));
-    for (env, found) in [
-        (
-            vec![("XDG_CONFIG_HOME", xdg.as_str()), ("HOME", &home)],
-            inside("xdg/rsachat/config.toml is right"),
-        ),
-        (
-            vec![("XDG_CONFIG_HOME", "xdg"), ("HOME", &home)],
-            inside("home/.config/rsachat/config.toml is right"),
-        ),
-        (vec![("XDG_CONFIG_HOME", ""), ("HOME", &home)], inside("home/.config/rsachat/config.toml is right")),
-        (
-            vec![("HOME", "/nowhere")],
-            "there is no /nowhere/.config/rsachat/config.toml; nothing is set".to_owned(),
-        ),
-        (vec![("RSACHAT_CONFIG", "none"), ("HOME", &home)], "no configuration file is read".to_owned()),
-        (vec![("RSACHAT_CONFIG", "config.toml"), ("HOME", &home)], "config.toml is right".to_owned()),
+    let (in_xdg, in_home) = (inside("xdg/rsachat/config.toml"), inside("home/.config/rsachat/config.toml"));
+    for (name, value, found) in [
+        ("XDG_CONFIG_HOME", xdg.as_str(), format!("{in_xdg} is right")),
+        ("XDG_CONFIG_HOME", "xdg", format!("{in_home} is right")),
+        ("XDG_CONFIG_HOME", "", format!("{in_home} is right")),
+        ("HOME", "/nowhere", "there is no /nowhere/.config/rsachat/config.toml; nothing is set".to_owned()),
+        ("RSACHAT_CONFIG", "none", "no configuration file is read".to_owned()),
+        ("RSACHAT_CONFIG", "config.toml", "config.toml is right".to_owned()),
     ] {
-        let output = folder.run(&["config", "check"], &env);
+        // The later value of a name holds.
+        let output = folder.run(&["config", "check"], &[("HOME", &home), (name, value)]);
         let said = text(&output.stdout);
-        assert!(said.starts_with(&found), "{env:?}: {said}");
+        assert!(said.starts_with(&found), "{name}={value}: {said}");
     }
 }
 
@@ -171,10 +159,12 @@ fn the_file_is_looked_for_where_the_base_directory_specification_says() {
 fn a_prompt_takes_its_name_its_address_and_its_callers_from_the_file() {
     let minji = Home::of("민지");
     let file = Folder::with("name = \"Minji\"\nlisten = \"127.0.0.1:0\"\nknown-only = true\n");
-    let mut command = minji.command(&[]);
-    command.env("RSACHAT_CONFIG", file.path());
-    let mut listening = minji.start_on(command, Stdio::piped());
-    let at = listening.listens_at();
+    let start = |args: &[&str]| {
+        let mut command = minji.command(args);
+        command.env("RSACHAT_CONFIG", file.path());
+        minji.start_on(command, Stdio::piped())
+    };
+    let (mut listening, at) = start(&[]).and_where();
     let mut junho = Process::start("준호", &["--connect", &at]);
     listening.sees("refused an unknown key from 127.0.0.1:");
     assert_eq!(junho.ends(), 4);
@@ -191,9 +181,7 @@ fn a_prompt_takes_its_name_its_address_and_its_callers_from_the_file() {
 
     // Who calls somebody does not mean to wait for callers as well.
     let (_hana, there) = Process::listening("하나");
-    let mut command = minji.command(&["--connect", &there]);
-    command.env("RSACHAT_CONFIG", file.path());
-    let mut calling = minji.start_on(command, Stdio::piped());
+    let mut calling = start(&["--connect", &there]);
     calling.sees("하나 joined");
     assert_eq!(calling.closes_input().ends(), 0);
     assert!(!calling.has_seen("listening on"), "{}", calling.output());

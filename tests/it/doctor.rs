@@ -13,17 +13,17 @@ use std::thread::{self, JoinHandle};
 use rsachat::limits::PORT_DEFAULT;
 use rsachat::wire::{PREFACE_BYTES, Preface, Purpose};
 
-use crate::support::{Home, PATIENCE, Process, RSACHAT, held_address};
+use crate::support::{Home, PATIENCE, Process, RSACHAT, held_address, socket};
 
 /// Runs the doctor, which has to end with `code` and to say each of `rows`; gives everything it
 /// said.
-fn check(home: &Home, args: &[&str], code: i32, rows: &[&str]) -> String {
+fn check(home: &Home, args: &str, code: i32, rows: &[&str]) -> String {
     let mut command = home.command(&["doctor"]);
     // The port that it looks at by itself may be taken on the machine that runs the tests.
-    if !args.contains(&"--listen") {
+    if !args.contains("--listen") {
         command.args(["--listen", "127.0.0.1:0"]);
     }
-    let output = command.args(args).stdin(Stdio::null()).output().unwrap();
+    let output = command.args(args.split_whitespace()).stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     let complained = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(code), "{args:?}\n{said}{complained}");
@@ -48,8 +48,7 @@ fn contents(folder: &Path) -> BTreeMap<String, (u32, Vec<u8>)> {
 /// Somebody who takes one call, says `first` at once and `then` after sixteen bytes came, and gives
 /// what came.
 pub(crate) fn takes_a_call(first: &[u8], then: &[u8]) -> (String, JoinHandle<Vec<u8>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let at = listener.local_addr().unwrap().to_string();
+    let (listener, at) = socket();
     let (first, then) = (first.to_vec(), then.to_vec());
     let heard = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
@@ -75,7 +74,7 @@ fn a_listening_prompt_is_found_and_neither_side_remembers_anything() {
     let fingerprint = junho.home.fingerprint();
     check(
         &minji,
-        &[&at],
+        &at,
         0,
         &[
             "ok       home       ",
@@ -87,7 +86,7 @@ fn a_listening_prompt_is_found_and_neither_side_remembers_anything() {
             "nothing is wrong; 1 warning",
         ],
     );
-    check(&minji, &[&at, "--pin", &fingerprint], 0, &[", as pinned\n", "nothing is wrong\n"]);
+    check(&minji, &format!("{at} --pin {fingerprint}"), 0, &[", as pinned\n", "nothing is wrong\n"]);
     junho.sees("hung up during the handshake");
     assert!(!junho.has_seen("joined"), "{}", junho.output());
     assert_eq!(contents(minji.path()), before);
@@ -99,42 +98,32 @@ fn trust_is_judged_as_a_conversation_would_judge_it() {
     let (junho, at) = Process::listening("준호");
     let minji = Home::of("민지");
     let (theirs, other) = (junho.home.fingerprint(), Home::of("하나").fingerprint());
-    for (book, code, rows) in [
-        (
-            format!("Jun {theirs} verified {at}\n"),
-            0,
-            vec!["ok       trust      ", "the key of Jun, verified"],
-        ),
-        (format!("Jun {theirs} unverified\n"), 0, vec!["the key of Jun, unverified", ":verify Jun"]),
-        (
-            format!("Jun {theirs} blocked\n"),
-            4,
-            vec!["problem  trust      Jun is blocked", "not tried to its end"],
-        ),
-        (
-            format!("Jun {other} verified {at}\n"),
-            4,
-            vec!["has CHANGED; nothing was sent", &other, &theirs, "not tried to its end; nothing was sent"],
-        ),
+    let changed =
+        ["has CHANGED; nothing was sent", &other, &theirs, "not tried to its end; nothing was sent"];
+    for (key, trust, code, rows) in [
+        (&theirs, format!("verified {at}"), 0, &["ok       trust      ", "the key of Jun, verified"][..]),
+        (&theirs, "unverified".to_owned(), 0, &["the key of Jun, unverified", ":verify Jun"]),
+        (&theirs, "blocked".to_owned(), 4, &["problem  trust      Jun is blocked", "not tried to its end"]),
+        (&other, format!("verified {at}"), 4, &changed),
     ] {
+        let book = format!("Jun {key} {trust}\n");
         minji.private("peers", &book);
-        check(&minji, &[&at], code, &rows);
+        check(&minji, &at, code, rows);
         assert_eq!(fs::read_to_string(minji.file("peers")).unwrap(), book);
     }
     fs::remove_file(minji.file("peers")).unwrap();
-    check(&minji, &[&at, "--pin", &other], 4, &["has another key than the pinned one"]);
+    check(&minji, &format!("{at} --pin {other}"), 4, &["has another key than the pinned one"]);
     // Somebody else's home with the listener's own key.
     let twin = Home::with_key("쌍둥이", "test-2.pem");
-    check(&twin, &[&at], 4, &["has your own identity"]);
+    check(&twin, &at, 4, &["has your own identity"]);
 }
 
 #[test]
 fn a_listener_that_does_not_know_us_says_so() {
-    let listening = Process::start("준호", &["--listen", "127.0.0.1:0", "--known-only"]);
-    let at = listening.listens_at();
+    let (listening, at) = Process::start("준호", &["--listen", "127.0.0.1:0", "--known-only"]).and_where();
     let minji = Home::of("민지");
     let ours = format!("tell it your fingerprint, {}", minji.fingerprint());
-    check(&minji, &[&at], 4, &["problem  handshake  the other side refuses your key", &ours]);
+    check(&minji, &at, 4, &["problem  handshake  the other side refuses your key", &ours]);
     listening.sees("refused an unknown key");
 }
 
@@ -143,17 +132,12 @@ fn another_version_or_purpose_is_said_in_words() {
     let minji = Home::of("민지");
     let pipe = Preface::new(Purpose::Pipe).to_bytes();
     let (at, heard) = takes_a_call(b"", &pipe);
-    check(&minji, &[&at], 4, &["problem  answer     an rsachat that waits for a pipe", "rsachat pipe"]);
+    check(&minji, &at, 4, &["problem  answer     an rsachat that waits for a pipe", "rsachat pipe"]);
     assert_eq!(heard.join().unwrap(), Preface::new(Purpose::Chat).to_bytes());
     let mut newer = Preface::new(Purpose::Chat).to_bytes();
     newer[8] = 2;
     let (at, _heard) = takes_a_call(b"", &newer);
-    check(
-        &minji,
-        &[&at],
-        4,
-        &["protocol version 2, suite 1; this is version 1, suite 1", "rsachat --version"],
-    );
+    check(&minji, &at, 4, &["protocol version 2, suite 1; this is version 1, suite 1", "rsachat --version"]);
 }
 
 #[test]
@@ -161,12 +145,7 @@ fn a_pipe_is_told_from_a_conversation_and_still_waits_for_its_other_side() {
     let (minji, junho) = (Home::of("민지"), Home::of("준호"));
     let mut waiting = junho.run(&["pipe", "--accept-new", "--listen", "127.0.0.1:0"], Stdio::piped());
     let at = waiting.listens_at();
-    check(
-        &minji,
-        &[&at],
-        4,
-        &["problem  answer     an rsachat that waits for a pipe, not for a conversation"],
-    );
+    check(&minji, &at, 4, &["problem  answer     an rsachat that waits for a pipe, not for a conversation"]);
     waiting.closes_input();
     let mut other = minji.run(&["pipe", "--accept-new", "--connect", &at], Stdio::piped());
     other.types("안녕");
@@ -179,7 +158,7 @@ fn a_receiver_is_a_conversation_too() {
     let (minji, junho) = (Home::of("민지"), Home::of("준호"));
     let receiving = junho.run(&["recv", "--accept-new", "--listen", "127.0.0.1:0"], Stdio::null());
     let at = receiving.listens_at();
-    check(&minji, &[&at], 0, &["ok       answer     an rsachat", "ok       handshake  done"]);
+    check(&minji, &at, 0, &["ok       answer     an rsachat", "ok       handshake  done"]);
     assert!(!junho.file("peers").exists());
 }
 
@@ -187,10 +166,7 @@ fn a_receiver_is_a_conversation_too() {
 fn who_speaks_first_is_named_and_gets_not_one_byte() {
     let minji = Home::of("민지");
     for (first, expected) in [
-        (
-            &b"-----BEGIN PUBLIC KEY-----\nMIIB"[..],
-            "a PEM key, so it speaks the raw wire of the Python tutorial",
-        ),
+        (&b"-----BEGIN PUBLIC KEY-----"[..], "a PEM key, so it speaks the raw wire of the Python tutorial"),
         (
             b"SSH-2.0-OpenSSH_9.2p1 Debian\r\n",
             "an SSH server, not an rsachat: it begins with \"SSH-2.0-OpenSSH_9.2p1 Debian\"",
@@ -206,7 +182,7 @@ fn who_speaks_first_is_named_and_gets_not_one_byte() {
         // have been awake in that time, which proves nothing, and it is called again.
         let gets_nothing = |_| {
             let (at, heard) = takes_a_call(first, b"");
-            check(&minji, &[&at], 4, &["problem  answer     ", expected]);
+            check(&minji, &at, 4, &["problem  answer     ", expected]);
             heard.join().unwrap().is_empty()
         };
         assert!((0..20).any(gets_nothing), "{expected}");
@@ -217,21 +193,19 @@ fn who_speaks_first_is_named_and_gets_not_one_byte() {
 fn who_answers_in_another_language_is_named() {
     let minji = Home::of("민지");
     let (at, _heard) = takes_a_call(b"", b"HTTP/1.1 400 Bad Request\r\n\r\n");
-    check(&minji, &[&at], 4, &["a web server, not an rsachat: it begins with \"HTTP/1.1 400 Bad Request\""]);
+    check(&minji, &at, 4, &["a web server, not an rsachat: it begins with \"HTTP/1.1 400 Bad Request\""]);
     let (at, _heard) = takes_a_call(b"", b"");
-    check(&minji, &[&at], 5, &["problem  answer     ", "hung up during the handshake"]);
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let at = listener.local_addr().unwrap().to_string();
+    check(&minji, &at, 5, &["problem  answer     ", "hung up during the handshake"]);
+    let (listener, at) = socket();
     let hangs_up = thread::spawn(move || drop(listener.accept().unwrap()));
-    check(&minji, &[&at], 5, &["it hung up before anybody spoke"]);
+    check(&minji, &at, 5, &["it hung up before anybody spoke"]);
     hangs_up.join().unwrap();
 }
 
 #[test]
 fn a_port_that_takes_calls_and_says_nothing_is_given_up() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let at = listener.local_addr().unwrap().to_string();
-    check(&Home::of("민지"), &[&at], 5, &["problem  answer     it takes calls but says nothing, for 10 s"]);
+    let (_listener, at) = socket();
+    check(&Home::of("민지"), &at, 5, &["problem  answer     it takes calls but says nothing, for 10 s"]);
 }
 
 #[test]
@@ -239,11 +213,11 @@ fn nobody_there_is_told_from_no_such_place() {
     let minji = Home::of("민지");
     let (_held, free) = held_address();
     let refused = format!("problem  address    {free} cannot be reached: connection refused");
-    check(&minji, &[&free], 3, &[&refused, "rsachat --listen PORT"]);
+    check(&minji, &free, 3, &[&refused, "rsachat --listen PORT"]);
     // Too long for a name, so that no server has to be asked.
     let long = format!("{}.example", "a".repeat(64));
-    check(&minji, &[&long], 3, &["problem  name       ", "has no address: ", "check the spelling"]);
-    check(&minji, &["-6", "127.0.0.1"], 3, &["it has none of that kind", "leave -4 or -6 out"]);
+    check(&minji, &long, 3, &["problem  name       ", "has no address: ", "check the spelling"]);
+    check(&minji, "-6 127.0.0.1", 3, &["it has none of that kind", "leave -4 or -6 out"]);
 }
 
 #[test]
@@ -251,18 +225,16 @@ fn a_port_to_listen_on_is_free_or_has_an_owner() {
     let (junho, taken) = Process::listening("준호");
     let theirs = format!("is taken, by an rsachat with the key {}", junho.home.fingerprint());
     let minji = Home::of("민지");
-    check(&minji, &["--listen", &taken], 3, &["problem  port       ", &theirs, "choose another port"]);
-    check(
-        &junho.home,
-        &["--listen", &taken],
-        0,
-        &["ok       port       ", "by an rsachat of yours with this key"],
-    );
+    check(&minji, &format!("--listen {taken}"), 3, &["problem  port       ", &theirs, "choose another port"]);
+    let yours = ["ok       port       ", "by an rsachat of yours with this key"];
+    check(&junho.home, &format!("--listen {taken}"), 0, &yours);
     let (_held, free) = held_address();
-    check(&minji, &["--listen", &free], 0, &[&format!("ok       port       {free} is free to listen on")]);
+    let is_free = format!("ok       port       {free} is free to listen on");
+    check(&minji, &format!("--listen {free}"), 0, &[&is_free]);
     let (other, _heard) = takes_a_call(b"220 mail\r\n", b"");
-    check(&minji, &["--listen", &other], 3, &["address already in use", "end the program that has it"]);
-    check(&minji, &["--listen", "192.0.2.1:8000"], 3, &["this machine does not have that address"]);
+    let in_use = ["address already in use", "end the program that has it"];
+    check(&minji, &format!("--listen {other}"), 3, &in_use);
+    check(&minji, "--listen 192.0.2.1:8000", 3, &["this machine does not have that address"]);
 }
 
 #[test]
@@ -282,16 +254,12 @@ fn what_is_wrong_at_home_is_said_with_its_remedy() {
     let (_junho, at) = Process::listening("준호");
     let minji = Home::of("민지");
     minji.private("peers", "민지 SHA256:short verified\n");
-    check(
-        &minji,
-        &[&at],
-        3,
-        &["problem  peers      ", "is damaged, line 1: ", "which nobody can judge without the book"],
-    );
+    let damaged = ["problem  peers      ", "is damaged, line 1: ", "which nobody can judge without the book"];
+    check(&minji, &at, 3, &damaged);
     fs::remove_file(minji.file("peers")).unwrap();
 
     fs::set_permissions(minji.file("identity.pem"), fs::Permissions::from_mode(0o640)).unwrap();
-    check(&minji, &[], 3, &["problem  key        ", "is open to others (0640); chmod 600 "]);
+    check(&minji, "", 3, &["problem  key        ", "is open to others (0640); chmod 600 "]);
     fs::set_permissions(minji.file("identity.pem"), fs::Permissions::from_mode(0o600)).unwrap();
 
     let secret = minji.file("passphrase");
@@ -303,21 +271,16 @@ fn what_is_wrong_at_home_is_said_with_its_remedy() {
         "--passphrase-file FILE",
         "not tried to its end, since you have no key",
     ];
-    check(&minji, &[&at], 3, &locked);
-    check(&minji, &[&at, "--passphrase-file", secret], 0, &["ok       handshake  done"]);
+    check(&minji, &at, 3, &locked);
+    check(&minji, &format!("{at} --passphrase-file {secret}"), 0, &["ok       handshake  done"]);
 
     fs::write(minji.file("identity.pem"), "no key\n").unwrap();
-    check(&minji, &[], 3, &["problem  key        ", "rsachat key new"]);
+    check(&minji, "", 3, &["problem  key        ", "rsachat key new"]);
     fs::remove_file(minji.file("identity.pem")).unwrap();
-    check(
-        &minji,
-        &[&at],
-        0,
-        &["warning  key        there is none", "warning  handshake  not tried to its end"],
-    );
+    check(&minji, &at, 0, &["warning  key        there is none", "warning  handshake  not tried to its end"]);
 
     fs::set_permissions(minji.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let said = check(&minji, &[], 3, &["problem  home       ", "is open to others (0755); chmod 700 "]);
+    let said = check(&minji, "", 3, &["problem  home       ", "is open to others (0755); chmod 700 "]);
     assert!(!said.contains("problem  key"), "{said}");
     fs::set_permissions(minji.path(), fs::Permissions::from_mode(0o700)).unwrap();
 }
@@ -340,14 +303,10 @@ fn settings_that_cannot_be_used_are_the_first_problem() {
     let minji = Home::of("민지");
     let config = minji.private("config.toml", "nmae = 1\n");
     let config = config.to_str().unwrap();
-    check(
-        &minji,
-        &["--config", config],
-        2,
-        &["problem  settings   ", "line 1, column 1: there is no key nmae"],
-    );
+    let wrong = ["problem  settings   ", "line 1, column 1: there is no key nmae"];
+    check(&minji, &format!("--config {config}"), 2, &wrong);
     fs::write(config, "name = \"민지\"\n").unwrap();
-    check(&minji, &["--config", config], 0, &["ok       settings   ", "is right; 1 key is set"]);
+    check(&minji, &format!("--config {config}"), 0, &["ok       settings   ", "is right; 1 key is set"]);
 }
 
 #[test]

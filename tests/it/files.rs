@@ -8,11 +8,7 @@ use std::process::Stdio;
 use tempfile::TempDir;
 
 use crate::crypto::programs::run;
-use crate::support::{Home, Process, RSACHAT};
-
-fn mode(path: &Path) -> u32 {
-    fs::metadata(path).unwrap().permissions().mode() & 0o777
-}
+use crate::support::{Home, Process, RSACHAT, mode};
 
 #[test]
 fn key_book_and_folder_are_private_under_umask_0() {
@@ -20,7 +16,7 @@ fn key_book_and_folder_are_private_under_umask_0() {
     let home = folder.path().join("new/home");
     let script = r#"umask 0; exec "$0" --home "$1" key new 2048"#;
     run("sh", &["-c", script, RSACHAT, home.to_str().unwrap()]);
-    assert_eq!((mode(&home), mode(&home.join("identity.pem"))), (0o700, 0o600));
+    assert_eq!((mode(&home), mode(home.join("identity.pem"))), (0o700, 0o600));
 
     let (_junho, at) = Process::listening("준호");
     let minji = Home::of("민지");
@@ -39,9 +35,7 @@ fn key_book_and_folder_are_private_under_umask_0() {
 fn a_key_that_others_can_read_is_refused() {
     let home = Home::of("민지");
     fs::set_permissions(home.file("identity.pem"), fs::Permissions::from_mode(0o644)).unwrap();
-    let mut minji = home.start(&[]);
-    assert_eq!(minji.ends(), 3);
-    minji.complains("identity.pem is open to others (0644); chmod 600");
+    home.start(&[]).ends_saying(3, "identity.pem is open to others (0644); chmod 600");
 }
 
 #[test]
@@ -49,9 +43,7 @@ fn a_key_file_that_is_no_key_is_refused_and_kept() {
     let home = Home::of("민지");
     for text in ["", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"] {
         fs::write(home.file("identity.pem"), text).unwrap();
-        let mut minji = home.start(&["--listen", "127.0.0.1:0"]);
-        assert_eq!(minji.ends(), 3);
-        minji.complains("cannot use ");
+        home.start(&["--listen", "127.0.0.1:0"]).ends_saying(3, "cannot use ");
         assert_eq!(fs::read_to_string(home.file("identity.pem")).unwrap(), text);
     }
 }
@@ -117,7 +109,5 @@ fn openssl_reads_the_key_plain_and_under_a_passphrase() {
     let shown = home.answer(&["key", "show", "--pem", "--passphrase-file", secret]);
     assert_eq!(opened, shown);
 
-    let mut locked = home.start(&[]);
-    assert_eq!(locked.ends(), 3);
-    locked.complains("hint: --passphrase-file FILE");
+    home.start(&[]).ends_saying(3, "hint: --passphrase-file FILE");
 }

@@ -13,13 +13,8 @@ use crate::support::RSACHAT;
 /// installs it.
 fn run(program: &str, args: &[&str]) -> Output {
     let mut command = Command::new(program);
-    command
-        .args(args)
-        .stdin(Stdio::null())
-        .env("LC_ALL", "C.UTF-8")
-        .env("MANWIDTH", "80")
-        .env("MANROFFSEQ", "");
-    command.env("RSACHAT_CONFIG", "none");
+    let env = [("LC_ALL", "C.UTF-8"), ("MANWIDTH", "80"), ("MANROFFSEQ", ""), ("RSACHAT_CONFIG", "none")];
+    command.args(args).stdin(Stdio::null()).envs(env);
     command.output().unwrap_or_else(|error| panic!("{program} is needed for this test: {error}"))
 }
 
@@ -29,7 +24,6 @@ fn answer(args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Every page by its name, as roff.
 fn pages(folder: &Path) -> BTreeMap<String, String> {
     answer(&["man", "--to", folder.to_str().unwrap()]);
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
@@ -89,17 +83,19 @@ fn the_page_of_the_program_has_everything_that_can_be_set() {
 fn the_manual_renders_without_warnings() {
     let folder = TempDir::new().unwrap();
     let folder = folder.path().join("man1");
+    let rendered = |file: &Path| {
+        run("man", &["--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", file.to_str().unwrap()])
+    };
     for (name, _) in pages(&folder) {
         let file = folder.join(&name);
-        let args = ["--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", file.to_str().unwrap()];
-        let rendered = run("man", &args);
+        let rendered = rendered(&file);
         assert!(rendered.status.success() && !rendered.stdout.is_empty(), "{name}");
         assert_eq!(String::from_utf8_lossy(&rendered.stderr), "", "{name}");
     }
     // Warnings are really asked for.
     let wrong = folder.join("wrong.1");
     fs::write(&wrong, ".TH WRONG 1\n.SH NAME\n\\fQwrong\n.nosuchmacro\n").unwrap();
-    let rendered = run("man", &["--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", wrong.to_str().unwrap()]);
+    let rendered = rendered(&wrong);
     assert!(String::from_utf8_lossy(&rendered.stderr).contains("nosuchmacro"));
 }
 

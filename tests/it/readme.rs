@@ -20,30 +20,10 @@ fn every_option_and_exit_code_of_the_readme_is_in_the_help() {
     let output = Command::new(RSACHAT).arg("--help").output().unwrap();
     assert!(output.status.success());
     let (readme, help) = (read("README.md"), String::from_utf8(output.stdout).unwrap());
-    for option in [
-        "--home",
-        "--config",
-        "--name",
-        "--listen",
-        "--no-listen",
-        "--known-only",
-        "--connect",
-        "--pin",
-        "--wire",
-        "--one-way",
-        "--history",
-        "--colour",
-        "--log",
-        "--time-format",
-        "--no-time",
-        "--editor-mode",
-        "--notify",
-        "--title",
-        "--plain",
-        "--json",
-        "--passphrase-file",
-        "--passphrase-fd",
-    ] {
+    let options = "--home --config --name --listen --no-listen --known-only --connect --pin --wire --one-way \
+        --history --colour --log --time-format --no-time --editor-mode --notify --title --plain --json \
+        --passphrase-file --passphrase-fd";
+    for option in options.split_whitespace() {
         assert!(help.contains(option), "{option} is missing in the help");
         assert!(readme.contains(option), "{option} is missing in the README");
     }
@@ -107,11 +87,7 @@ fn the_settings_that_stand_there_can_be_used() {
 
 #[test]
 fn the_doctor_says_what_stands_there() {
-    let (at, ssh) = takes_a_call(
-        b"SSH-2.0-OpenSSH_9.2p1 Debian-2
-",
-        b"",
-    );
+    let (at, ssh) = takes_a_call(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\n", b"");
     let home = tempfile::tempdir().unwrap();
     let home = home.path().join("home");
     Command::new(RSACHAT).args(["key", "new", "2048", "--home"]).arg(&home).assert().code(0);

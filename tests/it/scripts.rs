@@ -15,7 +15,6 @@ use rsachat::script::{Directive, LineKind, Parser, Script, SourceFile, canonical
 
 use crate::support::{RSACHAT, read, root, with_snapshots};
 
-/// Conversations that the folder holds at least.
 const CONVERSATIONS: usize = 22;
 
 /// The names of the files of a folder that end so, in order.

@@ -13,12 +13,10 @@ use tempfile::TempDir;
 use crate::editors::directives;
 use crate::support::{Home, Process, RSACHAT, read};
 
-/// One fenced block.
 struct Block {
     /// What stands behind its first fence.
     tag: String,
     text: String,
-    line: usize,
 }
 
 impl Block {
@@ -38,25 +36,14 @@ impl Block {
 }
 
 fn blocks() -> Vec<Block> {
-    let mut blocks: Vec<Block> = Vec::new();
-    let mut inside = false;
-    for (number, row) in read("docs/SCRIPTS.md").lines().enumerate() {
-        match (row.strip_prefix("```"), inside) {
-            (Some(tag), false) => {
-                blocks.push(Block { tag: tag.to_owned(), text: String::new(), line: number + 1 });
-                inside = true;
-            }
-            (Some(_), true) => inside = false,
-            (None, true) => {
-                let block = blocks.last_mut().unwrap();
-                block.text.push_str(row);
-                block.text.push('\n');
-            }
-            (None, false) => {}
-        }
-    }
-    assert!(!inside, "the last fence is open");
-    blocks
+    let page = read("docs/SCRIPTS.md");
+    let parts: Vec<_> = page.split("\n```").collect();
+    assert!(parts.len() % 2 == 1, "the last fence is open");
+    let block = |part: &&str| {
+        let (tag, text) = part.split_once('\n').unwrap();
+        Block { tag: tag.to_owned(), text: format!("{text}\n") }
+    };
+    parts[1..].iter().step_by(2).map(block).collect()
 }
 
 /// A folder with every example that has a name.
@@ -87,13 +74,13 @@ fn every_example_passes() {
     let blocks = blocks();
     let folder = folder(&blocks);
     let mut files = vec!["--quiet".to_owned(), "--keep-going".to_owned()];
-    for block in blocks.iter().filter(|block| block.passes()) {
+    for (number, block) in blocks.iter().enumerate().filter(|(_, block)| block.passes()) {
         let name = match block.file() {
             // A part of others is played within them.
             Some(name) if Path::new(name).extension() != Some("chat".as_ref()) => continue,
             Some(name) => name.to_owned(),
             None => {
-                let name = format!("line-{}.chat", block.line);
+                let name = format!("nameless-{number}.chat");
                 fs::write(folder.path().join(&name), &block.text).unwrap();
                 name
             }
@@ -133,13 +120,9 @@ fn every_command_line_prints_what_stands_below_it() {
     for block in blocks.iter().filter(|block| block.is("console")) {
         for part in block.text.split("$ ").skip(1) {
             let (line, printed) = part.split_once('\n').unwrap();
-            let output = Command::new("sh")
-                .args(["-c", &format!("exec 2>&1; {line}")])
-                .current_dir(folder.path())
-                .env("PATH", &path)
-                .env_remove("CI")
-                .output()
-                .unwrap();
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &format!("exec 2>&1; {line}")]).current_dir(folder.path());
+            let output = shell.env("PATH", &path).env_remove("CI").output().unwrap();
             assert_eq!(String::from_utf8_lossy(&output.stdout), printed, "{line}");
             lines += 1;
         }
@@ -232,9 +215,9 @@ fn every_directive_and_every_option_stands_there() {
     let options = Regex::new(r"(?m)^ +(?:-\w, )?(--[a-z-]+)").unwrap();
     let ours: BTreeSet<&str> =
         options.captures_iter(&help).map(|found| found.get(1).unwrap().as_str()).collect();
+    let common = ["--help", "--home", "--config", "--passphrase-file", "--passphrase-fd"];
     for option in ours {
-        let common =
-            ["--help", "--home", "--config", "--passphrase-file", "--passphrase-fd"].contains(&option);
+        let common = common.contains(&option);
         assert!(common || page.contains(&format!("| `{option}")), "{option} is not explained");
     }
     for code in ["| 0 |", "| 1 |", "| 2 |", "| 3 |", "| 128 + n |"] {

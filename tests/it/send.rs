@@ -10,19 +10,13 @@ use rustix::process::Signal;
 
 use crate::support::{Home, Process, file_with, held_address};
 
-/// Somebody who receives, and where.
 fn receiving(args: &[&str]) -> (Process, String) {
-    let mut all = vec!["recv", "--listen", "127.0.0.1:0", "--accept-new"];
-    all.extend(args);
-    let recv = Home::of("준호").run(&all, Stdio::null());
-    let at = recv.listens_at();
-    (recv, at)
+    let all = [&["recv", "--listen", "127.0.0.1:0", "--accept-new"], args].concat();
+    Home::of("준호").run(&all, Stdio::null()).and_where()
 }
 
 fn send(at: &str, args: &[&str], input: impl Into<Stdio>) -> Process {
-    let mut all = vec!["--name", "민지", "send", at, "--accept-new"];
-    all.extend(args);
-    Home::of("민지").run(&all, input)
+    Home::of("민지").run(&[&["--name", "민지", "send", at, "--accept-new"], args].concat(), input)
 }
 
 #[test]
@@ -38,8 +32,7 @@ fn every_line_is_a_message_and_none_is_a_command() {
 #[test]
 fn lines_go_into_a_prompt() {
     let (junho, at) = Process::listening("준호");
-    let mut sends = send(&at, &[], file_with(b"from a cron job\n:quit\n"));
-    assert_eq!(sends.ends(), 0);
+    assert_eq!(send(&at, &[], file_with(b"from a cron job\n:quit\n")).ends(), 0);
     junho.sees("민지: from a cron job");
     junho.sees("민지: :quit");
     junho.sees("* 민지 left");
@@ -52,8 +45,7 @@ fn messages_of_the_command_line_a_whole_input_and_nuls() {
     assert_eq!(send(&at, &["--whole"], file_with(b"a\r\nb\n")).ends(), 0);
     assert_eq!(send(&at, &["-0"], file_with(b"x\ny\0z")).ends(), 0);
     assert_eq!(recv.ends(), 0);
-    let texts: Vec<String> =
-        json(&recv.output()).iter().map(|m| m["text"].as_str().unwrap().into()).collect();
+    let texts: Vec<_> = json(&recv.output()).into_iter().map(|mut message| message["text"].take()).collect();
     assert_eq!(texts, ["one", "two\nrows", "a\r\nb\n", "x\ny", "z"]);
 }
 
@@ -71,8 +63,7 @@ fn an_object_a_message_says_who_and_when() {
     let minji = Home::of("민지");
     let (mut recv, at) = receiving(&["--count", "1", "--json"]);
     let text = "보이는 \u{1b}[2J 글 \u{202e}\0";
-    let mut sends =
-        minji.run(&["--name", "민지", "send", &at, "--accept-new", "--whole"], file_with(text.as_bytes()));
+    let mut sends = send(&at, &["--whole"], file_with(text.as_bytes()));
     assert_eq!([sends.ends(), recv.ends()], [0, 0]);
     let objects = json(&recv.output());
     let [message] = &objects[..] else { panic!("{objects:?}") };
@@ -135,8 +126,7 @@ fn who_is_unknown_is_refused_unless_the_command_line_says_otherwise() {
     let (recv, at) = receiving(&[]);
     let minji = Home::of("민지");
     let mut sends = minji.run(&["send", &at, "-m", "x"], Stdio::null());
-    assert_eq!(sends.ends(), 4);
-    sends.complains("has a key that is not in your book");
+    sends.ends_saying(4, "has a key that is not in your book");
     let pin = recv.home.fingerprint();
     assert_eq!(minji.run(&["send", &at, "--pin", &minji.fingerprint(), "-m", "x"], Stdio::null()).ends(), 4);
     assert_eq!(minji.run(&["send", &at, "--pin", &pin, "-m", "pinned"], Stdio::null()).ends(), 0);
@@ -153,11 +143,9 @@ fn a_receiver_takes_one_sender_only_when_told_to() {
     let (minji, hana, junho) = (Home::of("민지"), Home::of("하나"), Home::of("준호"));
     let pin = minji.fingerprint();
     let args = ["recv", "--listen", "127.0.0.1:0", "--pin", &pin, "--count", "1"];
-    let mut recv = junho.run(&args, Stdio::null());
-    let at = recv.listens_at();
+    let (mut recv, at) = junho.run(&args, Stdio::null()).and_where();
     let mut wrong = hana.run(&["send", &at, "--accept-new", "-m", "from hana"], Stdio::null());
-    assert_eq!(wrong.ends(), 4);
-    wrong.complains("0 messages were receipted, 1 was not");
+    wrong.ends_saying(4, "0 messages were receipted, 1 was not");
     let mut right = minji.run(&["send", &at, "--accept-new", "-m", "from minji"], Stdio::null());
     assert_eq!([right.ends(), recv.ends()], [0, 0]);
     assert_eq!(recv.output(), "from minji\n");
@@ -169,18 +157,16 @@ fn a_command_gets_each_message_and_only_its_success_is_a_receipt() {
     let kept = junho.file("kept");
     let command =
         format!("text=$(cat); echo \"$RSACHAT_FROM $text\" >> {}; test \"$text\" != bad", kept.display());
-    let (recv, at) = receiving(&["--exec", &command]);
+    let (mut recv, at) = receiving(&["--exec", &command]);
     assert_eq!(send(&at, &[], file_with(b"one\ntwo\n")).ends(), 0);
     let mut sends = send(&at, &[], file_with(b"three\nbad\nfive\n"));
-    assert_eq!(sends.ends(), 1);
-    sends.complains("could not keep what it got: its output failed");
+    sends.ends_saying(1, "could not keep what it got: its output failed");
     sends.complains("1 message was receipted, 2 were not");
     recv.complains("warning: the command ended with code 1");
     assert_eq!(std::fs::read_to_string(&kept).unwrap(), "민지 one\n민지 two\n민지 three\n민지 bad\n");
     // The next sender is served as before.
     assert_eq!(send(&at, &["-m", "six"], Stdio::null()).ends(), 0);
     recv.signal(Signal::TERM);
-    let mut recv = recv;
     assert_eq!(recv.ends(), 143);
 }
 
@@ -188,9 +174,7 @@ fn a_command_gets_each_message_and_only_its_success_is_a_receipt() {
 fn receiving_into(redirection: &str) -> (Process, String) {
     let junho = Home::of("준호");
     let script = format!(r#"exec "$0" --home "$1" recv --listen 127.0.0.1:0 --accept-new {redirection}"#);
-    let recv = junho.shell(&script, "", Stdio::null());
-    let at = recv.listens_at();
-    (recv, at)
+    junho.shell(&script, "", Stdio::null()).and_where()
 }
 
 #[test]
@@ -209,11 +193,8 @@ fn a_receiver_whose_reader_is_gone_ends_as_by_sigpipe() {
     // The first loop lasts until the reader is really gone.
     let script = r#"{ (trap "" PIPE; while echo x; do :; done) 2> /dev/null
         "$0" --home "$1" recv --listen 127.0.0.1:0 --accept-new; echo "code $?" >&2; } | true"#;
-    let mut recv = junho.shell(script, "", Stdio::null());
-    let at = recv.listens_at();
-    let mut sends = send(&at, &["-m", "x"], Stdio::null());
-    assert_eq!(sends.ends(), 1);
-    sends.complains("who read its output has gone");
+    let (mut recv, at) = junho.shell(script, "", Stdio::null()).and_where();
+    send(&at, &["-m", "x"], Stdio::null()).ends_saying(1, "who read its output has gone");
     recv.complains("code 141");
     recv.ends();
 }
@@ -224,22 +205,18 @@ fn a_receiver_that_is_killed_is_a_loss_with_its_count() {
     let mut sends = send(&at, &["-v", "-m", "one", "-m", "two"], Stdio::null());
     sends.complains("connected to");
     recv.signal(Signal::KILL);
-    assert_eq!(sends.ends(), 5);
-    sends.complains("0 messages were receipted, 2 were not");
+    sends.ends_saying(5, "0 messages were receipted, 2 were not");
 }
 
 #[test]
-fn a_receiver_that_leaves_while_the_input_goes_on_is_a_loss_that_is_named() {
+fn a_receiver_that_leaves_before_it_has_kept_everything_is_a_loss_that_is_named() {
     let (mut recv, at) = receiving(&["--count", "1"]);
     let mut sends = send(&at, &[], Stdio::piped());
     sends.types("one");
     assert_eq!([recv.ends(), sends.ends()], [0, 5]);
     sends.complains("error: the other side left before everything was sent");
     sends.complains("1 message was receipted, 0 were not; the rest of the input was not read");
-}
 
-#[test]
-fn a_receiver_that_leaves_without_having_kept_everything_is_a_loss_that_is_named() {
     let (mut recv, at) = receiving(&["--count", "1"]);
     let mut sends = send(&at, &["-m", "one", "-m", "two"], Stdio::null());
     assert_eq!([recv.ends(), sends.ends()], [0, 5]);
@@ -258,16 +235,13 @@ fn a_newcomer_is_let_in_while_a_slow_command_has_more_than_it_can_take() {
     let lines = format!("{}\n", "x".repeat(16_000)).repeat(20);
     let keys =
         ["test-1", "test-3", "test-4", "alice-2048", "bob-2048", "alice-3072", "bob-3072", "alice-4096"];
-    let senders: Vec<Process> = keys
-        .into_iter()
-        .map(|key| {
-            let home = Home::with_key(key, &format!("{key}.pem"));
-            let args = ["send", at.as_str(), "--accept-new", "--name", key, "-v"];
-            let sends = home.run(&args, file_with(lines.as_bytes()));
-            sends.complains("connected to ");
-            sends
-        })
-        .collect();
+    let senders = keys.map(|key| {
+        let home = Home::with_key(key, &format!("{key}.pem"));
+        let args = ["send", at.as_str(), "--accept-new", "--name", key, "-v"];
+        let sends = home.run(&args, file_with(lines.as_bytes()));
+        sends.complains("connected to ");
+        sends
+    });
     for sends in &senders {
         assert!(!sends.complaints().contains("error"), "{}", sends.complaints());
     }
@@ -277,13 +251,9 @@ fn a_newcomer_is_let_in_while_a_slow_command_has_more_than_it_can_take() {
 #[test]
 fn nobody_reached_is_code_3_also_after_every_retry() {
     let (_held, at) = held_address();
-    let mut sends = send(&at, &["-m", "x"], Stdio::null());
-    assert_eq!(sends.ends(), 3);
-    sends.complains("cannot reach ");
+    send(&at, &["-m", "x"], Stdio::null()).ends_saying(3, "cannot reach ");
     let since = Instant::now();
-    let mut sends = send(&at, &["-m", "x", "--retry", "1", "-v"], Stdio::null());
-    assert_eq!(sends.ends(), 3);
-    sends.complains("trying again in 1 s");
+    send(&at, &["-m", "x", "--retry", "1", "-v"], Stdio::null()).ends_saying(3, "trying again in 1 s");
     assert!(since.elapsed() >= Duration::from_secs(1));
 }
 
@@ -302,11 +272,9 @@ fn a_retry_reaches_who_comes_late_and_what_had_no_receipt_is_sent_again() {
 fn patience_has_an_end_when_it_is_asked_for() {
     let (_recv, at) = receiving(&["--exec", "exec sleep 30"]);
     let mut sends = send(&at, &["-m", "x", "--timeout", "300ms"], Stdio::null());
-    assert_eq!(sends.ends(), 5);
-    sends.complains("nothing was connected or receipted in time");
+    sends.ends_saying(5, "nothing was connected or receipted in time");
     let mut bad = send(&at, &["-m", "x", "--timeout", "soon"], Stdio::null());
-    assert_eq!(bad.ends(), 2);
-    bad.complains("write 200ms, 30s, 5m, 1h 30m or 2d");
+    bad.ends_saying(2, "write 200ms, 30s, 5m, 1h 30m or 2d");
 }
 
 #[test]
@@ -342,9 +310,7 @@ fn every_kind_of_input_ends_well() {
     assert_eq!(send(&at, &[], Stdio::null()).ends(), 0);
     assert_eq!(send(&at, &[], file_with(b"")).ends(), 0);
     let folder = File::open("/").unwrap();
-    let mut broken = send(&at, &[], folder);
-    assert_eq!(broken.ends(), 1);
-    broken.complains("cannot read the input: is a directory");
+    send(&at, &[], folder).ends_saying(1, "cannot read the input: is a directory");
     let minji = Home::of("민지");
     let script = r#"exec "$0" --home "$1" send "$2" --accept-new <&-"#;
     assert_eq!(minji.shell(script, &at, Stdio::null()).ends(), 0);
@@ -355,11 +321,8 @@ fn many_senders_at_once_lose_nothing() {
     let (mut recv, at) = receiving(&[]);
     let homes = ["민지", "하나", "다른"].map(Home::of);
     let lines: String = numbered(2_000);
-    let mut senders: Vec<_> = homes
-        .iter()
-        .map(|home| home.run(&["send", &at, "--accept-new"], file_with(lines.as_bytes())))
-        .collect();
-    for sender in &mut senders {
+    let sends = |home: &Home| home.run(&["send", &at, "--accept-new"], file_with(lines.as_bytes()));
+    for mut sender in homes.each_ref().map(sends) {
         assert_eq!(sender.ends(), 0);
     }
     // Its end, so that all that it wrote has been read here too.
@@ -384,19 +347,11 @@ fn a_passphrase_comes_by_an_open_descriptor() {
     let script = r#"exec "$0" --home "$1" --passphrase-fd 8 recv --listen 127.0.0.1:0 8<&0 </dev/null"#;
     junho.shell(script, "", reader).listens_at();
     drop(writer);
-    for (option, what) in [
-        (["--passphrase-fd", "9"], "cannot read descriptor 9 of --passphrase-fd: no such file or directory"),
-        (
-            ["--passphrase-file", "/dev/zero"],
-            "cannot read /dev/zero: its first line has more than 4096 bytes",
-        ),
+    for (option, value, what) in [
+        ("--passphrase-fd", "9", "cannot read descriptor 9 of --passphrase-fd: no such file or directory"),
+        ("--passphrase-file", "/dev/zero", "cannot read /dev/zero: its first line has more than 4096 bytes"),
     ] {
-        let args = ["recv", "--listen", "127.0.0.1:0", option[0], option[1]];
-        let mut wrong = junho.run(&args, Stdio::null());
-        assert_eq!(wrong.ends(), 3, "{option:?}");
-        wrong.complains(what);
+        junho.run(&["recv", "--listen", "127.0.0.1:0", option, value], Stdio::null()).ends_saying(3, what);
     }
-    let mut without = junho.run(&["recv", "--listen", "127.0.0.1:0"], Stdio::null());
-    assert_eq!(without.ends(), 3);
-    without.complains("--passphrase-file");
+    junho.run(&["recv", "--listen", "127.0.0.1:0"], Stdio::null()).ends_saying(3, "--passphrase-file");
 }

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use rustix::process::Signal;
 
-use crate::support::{Home, Process, RSACHAT, file_with, held_address};
+use crate::support::{Home, Process, RSACHAT, file_with, held_address, socket};
 
 /// Says these bytes to a listener through a file and gives what the listener saw and the code.
 fn said(bytes: &[u8]) -> (Process, Process, i32) {
@@ -25,45 +25,33 @@ fn lines_of_a_file_wait_for_the_connection_and_all_arrive() {
 }
 
 #[test]
-fn a_last_line_without_newline_is_a_line() {
-    let (_, junho, code) = said("하나\n둘".as_bytes());
-    assert_eq!((code, junho.said_by("민지")), (0, vec!["하나".to_owned(), "둘".to_owned()]));
+fn every_line_of_a_file_is_sent_or_refused_by_itself() {
+    let huge = [&vec![b'x'; 1_000_000][..], b"\nafter\n"].concat();
+    for (bytes, code, heard, complaint) in [
+        ("하나\n둘".as_bytes(), 0, &["하나", "둘"][..], ""),
+        ("하나\r\n둘\r\n".as_bytes(), 0, &["하나", "둘"], ""),
+        (b"", 0, &[], ""),
+        (
+            b"one\nbad \xff\xfe line\ntwo\n",
+            1,
+            &["one", "two"],
+            "a line is not UTF-8 and was not sent: bad \u{fffd}\u{fffd} line",
+        ),
+        (&huge, 1, &["after"], "a line of 1000000 bytes is too long and was not sent"),
+        (":conect 준호\n그래도 보낸다\n".as_bytes(), 1, &["그래도 보낸다"], "did you mean :connect?"),
+    ] {
+        let (minji, junho, ended) = said(bytes);
+        minji.sees(complaint);
+        assert_eq!(ended, code);
+        assert_eq!(junho.said_by("민지"), heard);
+    }
 }
 
 #[test]
-fn a_carriage_return_before_the_newline_is_no_text() {
-    let (_, junho, code) = said("하나\r\n둘\r\n".as_bytes());
-    assert_eq!((code, junho.said_by("민지")), (0, vec!["하나".to_owned(), "둘".to_owned()]));
-}
-
-#[test]
-fn a_line_that_is_not_utf_8_is_refused_by_itself() {
-    let (minji, junho, code) = said(b"one\nbad \xff\xfe line\ntwo\n");
-    assert_eq!(junho.said_by("민지"), ["one", "two"]);
-    assert_eq!(code, 1);
-    minji.sees("a line is not UTF-8 and was not sent: bad \u{fffd}\u{fffd} line");
-}
-
-#[test]
-fn a_huge_line_is_refused_with_its_length() {
-    let mut bytes = vec![b'x'; 1_000_000];
-    bytes.extend_from_slice(b"\nafter\n");
-    let (minji, junho, code) = said(&bytes);
-    minji.sees("a line of 1000000 bytes is too long and was not sent");
-    assert_eq!((code, junho.said_by("민지")), (1, vec!["after".to_owned()]));
-}
-
-#[test]
-fn the_null_device_and_an_empty_file_end_at_once() {
+fn the_null_device_an_empty_file_and_a_closed_input_end_at_once() {
     for input in [Stdio::null(), file_with(b"").into()] {
         assert_eq!(Home::of("민지").start_with_input(&[], input).ends(), 0);
     }
-    let (_, junho, code) = said(b"");
-    assert_eq!((code, junho.said_by("민지")), (0, vec![]));
-}
-
-#[test]
-fn a_closed_input_is_an_end_of_input() {
     let home = Home::of("민지");
     assert_eq!(home.shell(r#"exec "$0" --home "$1" <&-"#, "", Stdio::null()).ends(), 0);
 }
@@ -82,19 +70,22 @@ fn a_here_document_is_typed() {
 fn a_directory_cannot_be_read_and_says_so() {
     let home = Home::of("민지");
     let folder = File::open(home.path()).unwrap();
-    let mut minji = home.start_with_input(&[], folder);
-    assert_eq!(minji.ends(), 3);
-    minji.complains("cannot read the input");
+    home.start_with_input(&[], folder).ends_saying(3, "cannot read the input");
 }
 
 #[test]
-fn a_pipe_that_ends_says_goodbye_after_the_last_receipt() {
-    let (junho, at) = Process::listening("준호");
-    let mut minji = Process::start("민지", &["--connect", &at]);
-    minji.types("마지막 말");
-    assert_eq!(minji.closes_input().ends(), 0);
-    junho.sees("민지: 마지막 말");
-    junho.sees("* 민지 left");
+fn a_pipe_that_ends_or_says_quit_says_goodbye_after_the_last_receipt() {
+    for last in ["마지막 말", "마지막 말\n:quit"] {
+        let (junho, at) = Process::listening("준호");
+        let mut minji = Process::start("민지", &["--connect", &at]);
+        minji.types(last);
+        if !last.ends_with(":quit") {
+            minji.closes_input();
+        }
+        assert_eq!(minji.ends(), 0);
+        junho.sees("민지: 마지막 말");
+        junho.sees("* 민지 left");
+    }
 }
 
 #[test]
@@ -108,8 +99,7 @@ fn nobody_reached_is_code_3_and_nothing_is_sent() {
 
 #[test]
 fn a_port_that_is_taken_is_said() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let at = taken.local_addr().unwrap().to_string();
+    let (_taken, at) = socket();
     let minji = Process::start("민지", &["--listen", &at]);
     minji.sees(&format!("cannot listen on {at}: "));
 }
@@ -148,16 +138,6 @@ fn a_signal_ends_it_with_a_goodbye_and_its_code() {
 }
 
 #[test]
-fn quit_from_a_pipe_that_stays_open_is_code_0() {
-    let (junho, at) = Process::listening("준호");
-    let mut minji = Process::start("민지", &["--connect", &at]);
-    minji.types("안녕히 계세요");
-    minji.types(":quit");
-    assert_eq!(minji.ends(), 0);
-    junho.sees("민지: 안녕히 계세요");
-}
-
-#[test]
 fn bad_usage_is_code_2() {
     let home = Home::of("민지");
     let absent = home.file("absent");
@@ -181,11 +161,4 @@ fn output_that_nobody_reads_ends_it_quietly() {
     assert_eq!(shell.ends(), 0);
     let code = shell.complains("code ");
     assert_eq!(code, "code 141");
-}
-
-#[test]
-fn a_mistaken_command_is_said_and_the_rest_goes_on() {
-    let (minji, junho, code) = said(":conect 준호\n그래도 보낸다\n".as_bytes());
-    minji.sees("did you mean :connect?");
-    assert_eq!((code, junho.said_by("민지")), (1, vec!["그래도 보낸다".to_owned()]));
 }

@@ -115,8 +115,7 @@ fn a_blocked_peer_is_sent_away_and_stays_out_until_unblocked() {
     junho.sees("민지 is blocked; :unblock 민지 takes that back");
     minji.sees("준호 no longer wants to talk to this key");
     assert_eq!(minji.ends(), 5, "the connection asked for ended while lines could still come");
-    let mut again = minji.home.start_having_typed(&["--connect", &at], "비밀");
-    assert_eq!(again.ends(), 4);
+    assert_eq!(minji.home.start_having_typed(&["--connect", &at], "비밀").ends(), 4);
     junho.sees("민지 is blocked and was refused");
     assert!(!junho.has_seen("비밀"));
     junho.types(":unblock 민지");
@@ -188,8 +187,7 @@ fn a_message_of_16_kib_arrives_whole_and_a_longer_one_is_refused() {
 #[test]
 fn a_listener_for_known_keys_turns_strangers_away() {
     let (host, guest) = (Home::of("민지"), Home::of("손님"));
-    let mut open = host.start(&["--listen", "127.0.0.1:0"]);
-    let first = open.listens_at();
+    let (mut open, first) = host.start(&["--listen", "127.0.0.1:0"]).and_where();
     let mut caller = guest.start(&["--connect", &first]);
     open.sees("손님 joined, new key");
     caller.types(":quit");

@@ -9,8 +9,7 @@ pub(crate) fn answers(python: &Python) {
     let mut command = python.command(&root("docs/peers/bot.py"));
     command.env("RSACHAT", RSACHAT).env("RSACHAT_CONFIG", "none").arg("--home").arg(home.path());
     command.args(["--name", "bot", "--listen", "127.0.0.1:0"]);
-    let mut bot = home.start_on(command, std::process::Stdio::null());
-    let at = bot.listens_at();
+    let (mut bot, at) = home.start_on(command, std::process::Stdio::null()).and_where();
     let mut people = ["민지", "준호"].map(|name| Process::start(name, &["--connect", &at]));
     for (person, text) in people.iter_mut().zip(["안녕 \\u{1b}", "\"둘\" 👋"]) {
         person.sees("bot joined");

@@ -35,8 +35,7 @@ fn talk(mut ours: Process, mut peer: Process) {
 }
 
 pub(crate) fn listens(python: &Python) {
-    let peer = python.peer(PEER, &["listen", "127.0.0.1:0", "파이"]);
-    let at = peer.listens_at();
+    let (peer, at) = python.peer(PEER, &["listen", "127.0.0.1:0", "파이"]).and_where();
     talk(Home::of("민지").start(&["--connect", &at]), peer);
 }
 

@@ -12,9 +12,7 @@ use crate::support::{Home, Process, root};
 
 fn raw_listener() -> (Process, String) {
     let home = Home::of("민지").with_raw_key("bob-2048.pem");
-    let listener = home.start(&["--listen", "127.0.0.1:0", "--wire", "oaep"]);
-    let at = listener.listens_at();
-    (listener, at)
+    home.start(&["--listen", "127.0.0.1:0", "--wire", "oaep"]).and_where()
 }
 
 fn port(at: &str) -> &str {
@@ -107,8 +105,7 @@ pub(crate) fn sent(python: &Python) {
 pub(crate) fn received(python: &Python) {
     let home = Home::of("준호").with_raw_key("bob-2048.pem");
     let args = ["recv", "--listen", "127.0.0.1:0", "--wire", "oaep"];
-    let mut recv = home.run(&args, Stdio::null());
-    let at = recv.listens_at();
+    let (mut recv, at) = home.run(&args, Stdio::null()).and_where();
     let mut client = python.tutorial("tutorial_client.py", port(&at));
     client.types("안녕하세요");
     recv.sees("안녕하세요");

@@ -10,7 +10,7 @@ pub mod wire;
 
 use std::fs::{self, File};
 use std::io::{Read, Seek as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
@@ -28,15 +28,12 @@ use self::watch::Watched;
 
 /// Longest wait. Only what hangs takes so long; the rest is for busy machines.
 pub const PATIENCE: Duration = Duration::from_mins(1);
-/// The program.
 pub const RSACHAT: &str = env!("CARGO_BIN_EXE_rsachat");
 
-/// A path in the repository.
 pub fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// The text of a file of the repository.
 pub fn read(path: &str) -> String {
     fs::read_to_string(root(path)).unwrap()
 }
@@ -60,7 +57,6 @@ impl Home {
         Self::with_key(name, key)
     }
 
-    /// A home with a chosen test key.
     pub fn with_key(name: &str, key: &str) -> Self {
         let home = Self { folder: Arc::new(TempDir::new().unwrap()), name: name.to_owned() };
         fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).unwrap();
@@ -104,7 +100,6 @@ impl Home {
         command
     }
 
-    /// The prompt, with a pipe to type into.
     pub fn start(&self, args: &[&str]) -> Process {
         self.start_with_input(args, Stdio::piped())
     }
@@ -136,7 +131,6 @@ impl Home {
         self.start_on(shell, input)
     }
 
-    /// Any command line that ends in the program.
     pub fn start_on(&self, command: Command, input: impl Into<Stdio>) -> Process {
         self.start_into(command, input, Output::Kept)
     }
@@ -199,16 +193,19 @@ pub struct Process {
 }
 
 impl Process {
-    /// The prompt of somebody with a home of their own.
     pub fn start(name: &str, args: &[&str]) -> Self {
         Home::of(name).start(args)
     }
 
     /// Somebody who waits for callers, and where.
     pub fn listening(name: &str) -> (Self, String) {
-        let process = Self::start(name, &["--listen", "127.0.0.1:0"]);
-        let at = process.listens_at();
-        (process, at)
+        Self::start(name, &["--listen", "127.0.0.1:0"]).and_where()
+    }
+
+    /// The process, and where it listens.
+    pub fn and_where(self) -> (Self, String) {
+        let at = self.listens_at();
+        (self, at)
     }
 
     /// Two prompts that have each seen the other for the first time, the caller first, and where
@@ -244,7 +241,6 @@ impl Process {
         self.input.as_mut().expect("the input is still open").write_all(bytes).unwrap();
     }
 
-    /// Ends the input.
     pub fn closes_input(&mut self) -> &mut Self {
         self.input = None;
         self
@@ -297,7 +293,6 @@ impl Process {
         self.wait(text, PATIENCE, |heard| row_with(&heard.err, text))
     }
 
-    /// Everything on standard output so far.
     pub fn output(&self) -> String {
         String::from_utf8_lossy(&self.raw_output()).into_owned()
     }
@@ -310,7 +305,6 @@ impl Process {
         self.output().contains(text)
     }
 
-    /// Everything on standard error so far.
     pub fn complaints(&self) -> String {
         self.heard.look(|heard| String::from_utf8_lossy(&heard.err).into_owned())
     }
@@ -335,7 +329,6 @@ impl Process {
         kill_process(Pid::from_raw(self.child.id().cast_signed()).unwrap(), signal).unwrap();
     }
 
-    /// The number of the process.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -355,6 +348,12 @@ impl Process {
     /// Waits for the end and gives the exit code as a shell does.
     pub fn ends(&mut self) -> i32 {
         self.ends_within(3 * PATIENCE)
+    }
+
+    /// Waits for the end with this code and for a row with this text on standard error.
+    pub fn ends_saying(&mut self, code: i32, complaint: &str) {
+        assert_eq!(self.ends(), code, "{}", self.complaints());
+        self.complains(complaint);
     }
 
     pub fn ends_within(&mut self, patience: Duration) -> i32 {
@@ -388,12 +387,24 @@ pub fn one_at_a_time() -> MutexGuard<'static, ()> {
     ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Who may do what with a file.
+pub fn mode(path: impl AsRef<Path>) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
 /// A file with these bytes, open at its beginning.
 pub fn file_with(bytes: &[u8]) -> File {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(bytes).unwrap();
     file.rewind().unwrap();
     file
+}
+
+/// A listener that the test plays, and where.
+pub fn socket() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap().to_string();
+    (listener, at)
 }
 
 /// A connection whose reads do not wait for ever.

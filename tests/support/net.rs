@@ -31,7 +31,6 @@ impl Harness {
         Self { net, addr, told: VecDeque::new() }
     }
 
-    /// The next event, whichever it is.
     pub fn next(&mut self) -> NetEvent {
         let until = Instant::now() + PATIENCE;
         while self.told.is_empty() {
@@ -50,7 +49,6 @@ impl Harness {
         }
     }
 
-    /// A caller and our end of its connection.
     pub fn caller(&mut self) -> (TcpStream, ConnId) {
         let peer = call(&self.addr.to_string());
         (peer, self.accepted().0)
@@ -93,7 +91,6 @@ impl Harness {
         }
     }
 
-    /// A call from a given source address of this machine.
     pub fn call_from(&self, source: &str) -> TcpStream {
         let stream = call_from_ip(source.parse().unwrap(), self.addr);
         stream.set_read_timeout(Some(PATIENCE)).unwrap();

@@ -8,7 +8,6 @@ use std::thread::{self, JoinHandle};
 
 use socket2::{Domain, Socket, Type};
 
-/// Which way bytes go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Way {
     /// From the one who called.
@@ -17,7 +16,6 @@ pub enum Way {
     Back,
 }
 
-/// What happens to the bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AppError {
     None,
@@ -61,7 +59,6 @@ pub fn call_from(number: usize, target: SocketAddr) -> TcpStream {
     call_from_ip(Ipv4Addr::new(127, 0, high.wrapping_add(1), low), target)
 }
 
-/// A call from an address of this machine.
 pub fn call_from_ip(source: Ipv4Addr, target: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();

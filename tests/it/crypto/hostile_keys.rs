@@ -9,7 +9,6 @@ use super::keys::{cpu_time, good, identity};
 
 const F4: &[u8] = &[1, 0, 1];
 
-/// A string of RFC 4251.
 fn string(bytes: &[u8]) -> Vec<u8> {
     [&u32::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat()
 }

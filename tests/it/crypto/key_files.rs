@@ -41,17 +41,15 @@ fn line_ends_of_windows_and_space_around_do_no_harm() {
 #[test]
 fn a_file_is_exactly_one_private_key() {
     let text = pem("alice-2048");
-    let not_one = |text: &str| check(text, None, KeyFileError::NotOneKey);
-    not_one("");
-    not_one("hello");
-    not_one(&format!("hello\n{text}"));
-    not_one(&format!("{text}hello\n"));
-    not_one(&format!("{text}{text}"));
-    not_one(&text[..text.len() / 2]);
-    not_one(&text.replace("PRIVATE", "PUBLIC"));
-    not_one(&text.replace("PRIVATE KEY", "RSA PRIVATE KEY"));
-    not_one(&text.replace("PRIVATE KEY", "OPENSSH PRIVATE KEY"));
-    not_one(&identity("alice-2048").public().to_spki_pem());
+    for text in ["", "hello", &format!("hello\n{text}"), &format!("{text}hello\n"), &format!("{text}{text}")]
+    {
+        check(text, None, KeyFileError::NotOneKey);
+    }
+    check(&text[..text.len() / 2], None, KeyFileError::NotOneKey);
+    for label in ["PUBLIC KEY", "RSA PRIVATE KEY", "OPENSSH PRIVATE KEY"] {
+        check(&text.replace("PRIVATE KEY", label), None, KeyFileError::NotOneKey);
+    }
+    check(&identity("alice-2048").public().to_spki_pem(), None, KeyFileError::NotOneKey);
 }
 
 #[test]
@@ -93,10 +91,8 @@ fn a_passphrase_function_that_costs_too_much_is_refused_before_it_runs() {
 fn a_passphrase_function_with_senseless_numbers_is_refused_and_stops_nothing() {
     for (n, r, p) in [(0, 8, 1), (1, 8, 1), (3, 8, 1), (1 << 14, 0, 1), (1 << 14, 8, 0), (0, 0, 0)] {
         let fault = Identity::from_pem(&locked_with(scrypt(n, r, p)), Some(&word("open"))).err();
-        assert!(
-            matches!(fault, Some(KeyFileError::NotOneKey | KeyFileError::WrongPassphrase)),
-            "{n} {r} {p}"
-        );
+        let refused = matches!(fault, Some(KeyFileError::NotOneKey | KeyFileError::WrongPassphrase));
+        assert!(refused, "{n} {r} {p}");
     }
 }
 

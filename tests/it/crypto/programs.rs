@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rsachat::crypto::{Identity, Passphrase, PublicKey, Seed};
 
 use super::keys::identity;
@@ -83,9 +85,8 @@ fn a_key_that_ssh_keygen_made_is_a_public_key_here() {
     let file = folder.path().join("id");
     run("ssh-keygen", &["-q", "-t", "rsa", "-b", "2048", "-N", "", "-f", text(&file)]);
     let line = std::fs::read_to_string(file.with_extension("pub")).unwrap();
-    let blob =
-        base64::Engine::decode(&base64::engine::general_purpose::STANDARD, line.split(' ').nth(1).unwrap());
-    let key = PublicKey::from_blob(&blob.unwrap()).unwrap();
+    let blob = STANDARD.decode(line.split(' ').nth(1).unwrap()).unwrap();
+    let key = PublicKey::from_blob(&blob).unwrap();
     let comment = line.trim().splitn(3, ' ').nth(2).unwrap();
     assert_eq!(key.to_openssh(comment), line.trim());
 }

@@ -49,7 +49,6 @@ fn pair(name: &str) -> OaepKeyPair {
     OaepKeyPair::from_pem(&pem(name), None).unwrap()
 }
 
-/// A DER value.
 fn der(tag: u8, content: &[u8]) -> Vec<u8> {
     let [high, low] = u16::try_from(content.len()).unwrap().to_be_bytes();
     let length = if content.len() < 128 { vec![low] } else { vec![0x82, high, low] };
@@ -93,10 +92,8 @@ fn a_public_key_is_read_in_every_form_that_a_pem_may_have() {
         ] {
             assert_eq!(PublicKey::from_spki_pem(form.as_bytes()), Ok(key.clone()), "{form:?}");
         }
-        assert_eq!(
-            (key.block_bytes(), key.block_room()),
-            (key.bits() as usize / 8, key.bits() as usize / 8 - 42)
-        );
+        let bytes = key.bits() as usize / 8;
+        assert_eq!((key.block_bytes(), key.block_room()), (bytes, bytes - 42));
     }
     assert_eq!(pair("alice-2048").public().block_room(), 214);
     // What the cases below are made with makes a good key too.
@@ -128,11 +125,7 @@ fn hostile_pems_are_refused_for_their_reason_in_next_to_no_time() {
         ("an Ed25519 key", ED25519.to_owned(), PemError::NotRsa),
         ("PKCS#1", as_pem("RSA PUBLIC KEY", &n), PemError::Label),
         ("no label", as_pem("", &n), PemError::Label),
-        (
-            "a private key that says it is public",
-            pem("alice-2048").replace("PRIVATE", "PUBLIC"),
-            PemError::Malformed,
-        ),
+        ("a private key called public", pem("alice-2048").replace("PRIVATE", "PUBLIC"), PemError::Malformed),
         ("other parameters", as_pem("PUBLIC KEY", &spki_with(&n, F4, &[])), PemError::Malformed),
         ("bytes behind", as_pem("PUBLIC KEY", &[spki(&n, F4), vec![0]].concat()), PemError::Malformed),
         ("nothing inside", as_pem("PUBLIC KEY", &[]), PemError::Malformed),
@@ -162,33 +155,21 @@ fn hostile_pems_are_refused_for_their_reason_in_next_to_no_time() {
 fn openssl_opens_our_blocks_and_we_open_those_of_openssl() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let options = ["rsa_padding_mode:oaep", "rsa_oaep_md:sha1", "rsa_mgf1_md:sha1"];
-    let openssl = |task: &[&str]| {
-        let pkeyopt = options.iter().flat_map(|option| ["-pkeyopt", option]);
-        run(
-            "openssl",
-            &["pkeyutl"].into_iter().chain(task.iter().copied()).chain(pkeyopt).collect::<Vec<_>>(),
-        );
+    let openssl = |task: &str| {
+        let options = "-pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha1 -pkeyopt rsa_mgf1_md:sha1";
+        run("openssl", &format!("pkeyutl {task} {options}").split(' ').collect::<Vec<_>>());
     };
     for name in ["alice-2048", "bob-3072", "alice-4096"] {
         let pair = pair(name);
         for text in ["".as_bytes(), "안녕하세요".as_bytes(), &vec![b'x'; pair.public().block_room()]] {
             std::fs::write(at("block"), seal_oaep(pair.public(), text, &Seed::new([3; 32]))).unwrap();
             let key = root("tests/keys").join(name).with_extension("pem");
-            openssl(&["-decrypt", "-inkey", key.to_str().unwrap(), "-in", &at("block"), "-out", &at("text")]);
+            openssl(&format!("-decrypt -inkey {} -in {} -out {}", key.display(), at("block"), at("text")));
             assert_eq!(std::fs::read(at("text")).unwrap(), text);
 
             std::fs::write(at("public"), pair.public().to_spki_pem()).unwrap();
-            openssl(&[
-                "-encrypt",
-                "-pubin",
-                "-inkey",
-                &at("public"),
-                "-in",
-                &at("text"),
-                "-out",
-                &at("back"),
-            ]);
+            let (public, text_file) = (at("public"), at("text"));
+            openssl(&format!("-encrypt -pubin -inkey {public} -in {text_file} -out {}", at("back")));
             assert_eq!(pair.open(&std::fs::read(at("back")).unwrap()).unwrap().as_slice(), text);
         }
     }
@@ -236,12 +217,8 @@ fn every_invalid_block_of_wycheproof_has_one_and_the_same_outcome() {
             let (events, sent) = heard(&pair, &test.ct);
             assert_eq!(sent, 0, "test {}", test.tc_id);
             if test.result == TestResult::Invalid {
-                assert_eq!(
-                    events,
-                    [Event::Oaep(OaepEvent::NotOpened { in_a_row: 1 })],
-                    "test {}",
-                    test.tc_id
-                );
+                let refused = OaepEvent::NotOpened { in_a_row: 1 };
+                assert_eq!(events, [Event::Oaep(refused)], "test {}", test.tc_id);
                 invalid += 1;
             } else {
                 let text = OaepEvent::Message(test.pt.to_vec());

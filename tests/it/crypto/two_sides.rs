@@ -1,6 +1,8 @@
 //! Both sides of a handshake in one place, with fixed randomness, and the ways to stop half way.
 
-use rsachat::crypto::handshake::{Split, initiator, responder};
+use rsachat::crypto::handshake::Split;
+use rsachat::crypto::handshake::initiator::{self, AwaitsMessage2, AwaitsMessage4};
+use rsachat::crypto::handshake::responder::{self, AwaitsMessage3};
 use rsachat::crypto::{DecryptError, HandshakeError, Identity, PublicKey, Seed, encapsulate};
 
 /// Who talks, and with what randomness. The same pair says the same bytes.
@@ -21,8 +23,10 @@ pub(crate) struct Finished {
 /// sealing, the responder's ephemeral encapsulation, its sealing.
 pub(crate) const SEEDS: [[u8; 32]; 4] = [[1; 32], [2; 32], [3; 32], [4; 32]];
 
+/// A message and the state behind it.
+type Step<S> = Result<(Vec<u8>, S), HandshakeError>;
+
 impl Pair {
-    /// Two of the committed test keys.
     pub(crate) fn of(initiator: &str, responder: &str) -> Pair {
         Pair {
             initiator: super::keys::identity(initiator),
@@ -31,41 +35,26 @@ impl Pair {
         }
     }
 
-    pub(crate) fn message_1(&self) -> (Vec<u8>, initiator::AwaitsMessage2) {
+    pub(crate) fn message_1(&self) -> (Vec<u8>, AwaitsMessage2) {
         initiator::write_message_1(self.initiator.public(), &seed(0))
     }
 
-    pub(crate) fn message_2(
-        &self,
-        message1: &[u8],
-    ) -> Result<(Vec<u8>, responder::AwaitsMessage3), HandshakeError> {
+    pub(crate) fn message_2(&self, message1: &[u8]) -> Step<AwaitsMessage3> {
         responder::read_message_1(self.responder.public(), &seed(2), &self.prologue, message1)
     }
 
-    pub(crate) fn message_3(
-        &self,
-        state: initiator::AwaitsMessage2,
-        message2: &[u8],
-    ) -> Result<(Vec<u8>, initiator::AwaitsMessage4), HandshakeError> {
+    pub(crate) fn message_3(&self, state: AwaitsMessage2, message2: &[u8]) -> Step<AwaitsMessage4> {
         let (blob, state) = state.read_message_2(&self.prologue, message2)?;
         Ok(state.write_message_3(encapsulate(&PublicKey::from_blob(&blob).unwrap(), &seed(1))))
     }
 
-    pub(crate) fn message_4(
-        &self,
-        state: responder::AwaitsMessage3,
-        message3: &[u8],
-    ) -> Result<(Vec<u8>, Split), HandshakeError> {
+    pub(crate) fn message_4(&self, state: AwaitsMessage3, message3: &[u8]) -> Step<Split> {
         let (ciphertext, state) = state.read_message_3(message3)?;
         let (blob, state) = state.read_key(self.responder.decapsulate(&ciphertext))?;
         Ok(state.write_message_4(encapsulate(&PublicKey::from_blob(&blob).unwrap(), &seed(3))))
     }
 
-    pub(crate) fn end(
-        &self,
-        state: initiator::AwaitsMessage4,
-        message4: &[u8],
-    ) -> Result<Split, HandshakeError> {
+    pub(crate) fn end(&self, state: AwaitsMessage4, message4: &[u8]) -> Result<Split, HandshakeError> {
         let (ciphertext, state) = state.read_message_4(message4)?;
         state.finish(self.initiator.decapsulate(&ciphertext))
     }
@@ -88,7 +77,6 @@ pub(crate) fn sealed(side: &mut Split, associated: &[u8], text: &[u8]) -> Vec<u8
     [&buffer[..], &tag].concat()
 }
 
-/// Opens one record, as a session would.
 pub(crate) fn opened(side: &mut Split, associated: &[u8], record: &[u8]) -> Result<Vec<u8>, DecryptError> {
     side.open.open(associated, &mut record.to_vec()).map(|text| text.to_vec())
 }

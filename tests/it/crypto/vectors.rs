@@ -169,23 +169,17 @@ fn every_vector_comes_out_again_byte_for_byte() {
             std::fs::write(file(&name), &text).unwrap();
         }
         let kept = std::fs::read_to_string(file(&name)).unwrap_or_default();
-        assert!(
-            kept == text,
-            "tests/vectors/{name}.txt is not what the code makes now; see the README there"
-        );
+        assert!(kept == text, "tests/vectors/{name}.txt is not what the code makes; see the README there");
     }
 }
 
 #[test]
 fn every_kept_handshake_is_taken_as_it_says() {
-    let mut seen = 0;
     for bits in ["2048", "3072"] {
         for suffix in ["", "-damaged-2", "-damaged-3", "-damaged-4"] {
             take_handshake(&Vector::read(&format!("handshake-{bits}{suffix}")));
-            seen += 1;
         }
     }
-    assert_eq!(seen, 8);
 }
 
 fn take_handshake(vector: &Vector) {
@@ -208,12 +202,10 @@ fn take_handshake(vector: &Vector) {
             assert_eq!(vector.word("expect"), "session");
             assert!(alice.transcript.ct_eq(&vector.array("transcript")));
             let record = vector.bytes("first record of the initiator");
-            assert_eq!(opened(&mut bob, vector.bytes("associated"), record).unwrap(), b"from the initiator");
+            let associated = vector.bytes("associated");
+            assert_eq!(opened(&mut bob, associated, record).unwrap(), b"from the initiator");
             let record = vector.bytes("first record of the responder");
-            assert_eq!(
-                opened(&mut alice, vector.bytes("associated"), record).unwrap(),
-                b"from the responder"
-            );
+            assert_eq!(opened(&mut alice, associated, record).unwrap(), b"from the responder");
         }
     }
 }

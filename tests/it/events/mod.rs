@@ -13,9 +13,7 @@ use self::schema::schema;
 use crate::support::{Home, Process, read};
 
 fn listening(home: &Home, args: &[&str]) -> (Process, String) {
-    let process = home.run(args, Stdio::null());
-    let at = process.listens_at();
-    (process, at)
+    home.run(args, Stdio::null()).and_where()
 }
 
 #[test]

@@ -43,7 +43,6 @@ fn of_id(told: &[Map<String, Value>], id: &Value) -> Vec<Map<String, Value>> {
     told.iter().filter(|object| object.get("id") == Some(id)).cloned().collect()
 }
 
-/// Names of events.
 fn names(told: &[Map<String, Value>]) -> Vec<&str> {
     told.iter().map(|object| object["event"].as_str().unwrap()).collect()
 }
@@ -85,8 +84,7 @@ fn a_message_is_the_object_that_recv_writes() {
     let at_the_prompt = schema().check_line(&bot.sees(r#""event":"message""#));
     let home = Home::of("하나");
     let args = ["recv", "--json", "--listen", "127.0.0.1:0", "--accept-new", "--count", "1"];
-    let mut recv = home.run(&args, Stdio::null());
-    let at = recv.listens_at();
+    let (mut recv, at) = home.run(&args, Stdio::null()).and_where();
     let mut send = junho.home.command(&["send", &at, "--accept-new", "-m", "같은 말", "--name", "준호"]);
     assert!(send.status().unwrap().success());
     assert_eq!(recv.ends(), 0);

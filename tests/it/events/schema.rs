@@ -35,7 +35,6 @@ pub(crate) fn schema() -> Schema {
 }
 
 impl Schema {
-    /// Checks every object of an output, and gives them.
     pub(crate) fn check(&self, output: &str) -> Vec<Map<String, Value>> {
         output.lines().map(|line| self.check_line(line)).collect()
     }

@@ -5,17 +5,23 @@ use std::net::{SocketAddr, TcpListener};
 
 use rsachat::net::{Net, NetEvent, ReadInterest, Stack};
 use rustix::io::Errno;
+use socket2::Socket;
 
 use crate::support::net::Harness;
 use crate::support::{PATIENCE, held_address};
+
+/// An address that refuses, as long as the socket lives.
+fn nobody() -> (Socket, SocketAddr) {
+    let (socket, at) = held_address();
+    (socket, at.parse().unwrap())
+}
 
 #[test]
 fn each_address_is_tried_and_what_was_sent_early_reaches_the_one_that_answers() {
     let mut harness = Harness::new();
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let there = server.local_addr().unwrap();
-    let (_held, refused) = held_address();
-    let refused: SocketAddr = refused.parse().unwrap();
+    let (_held, refused) = nobody();
     let link = harness.net.connect(vec![refused, there]);
     harness.net.send(link, b"early ".to_vec());
     harness.net.send(link, b"bird".to_vec());
@@ -57,10 +63,7 @@ fn reading_switched_off_before_the_connection_stands_stays_off() {
 #[test]
 fn when_nobody_answers_every_address_and_its_reason_are_told_in_order() {
     let mut harness = Harness::new();
-    let (_held, first) = held_address();
-    let first: SocketAddr = first.parse().unwrap();
-    let (_held_too, second) = held_address();
-    let second: SocketAddr = second.parse().unwrap();
+    let ((_held, first), (_held_too, second)) = (nobody(), nobody());
     let link = harness.net.connect(vec![first, second]);
     match harness.next() {
         NetEvent::Unreachable { conn: gone, tried } => {
@@ -79,8 +82,7 @@ fn when_nobody_answers_every_address_and_its_reason_are_told_in_order() {
 #[test]
 fn a_call_that_is_cancelled_is_gone_at_once_and_never_told() {
     let mut harness = Harness::new();
-    let (_held, refused) = held_address();
-    let refused: SocketAddr = refused.parse().unwrap();
+    let (_held, refused) = nobody();
     let link = harness.net.connect(vec![refused]);
     harness.net.close(link);
     assert_eq!(harness.net.links(), 0);
@@ -106,11 +108,8 @@ fn both_families_listen_on_one_port_and_a_dual_listener_shows_ipv4_callers_as_su
         net.listen(other, Stack::AsGiven).is_ok().then_some(addr)
     };
     let addr = (0..20).find_map(both).unwrap();
-    assert_eq!(
-        net.listen(addr, Stack::AsGiven).unwrap_err().kind(),
-        io::ErrorKind::AddrInUse,
-        "a port is listened on once"
-    );
+    let twice = net.listen(addr, Stack::AsGiven).unwrap_err();
+    assert_eq!(twice.kind(), io::ErrorKind::AddrInUse, "a port is listened on once");
 
     let mut harness = Harness::new();
     let (_, dual) = harness.net.listen(any("[::]:0"), Stack::Dual).unwrap();

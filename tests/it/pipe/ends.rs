@@ -50,8 +50,7 @@ fn a_receiver_that_is_killed_is_a_loss() {
     let (mut calls, listens) = connected(zeros, nowhere(), Stdio::null());
     calls.complains("connected to ");
     listens.signal(Signal::KILL);
-    assert_eq!(calls.ends(), 5);
-    calls.complains("was cut");
+    calls.ends_saying(5, "was cut");
     calls.complains(" of them confirmed by ");
 }
 
@@ -82,8 +81,7 @@ fn a_peer_that_dies_while_we_write_is_a_cut_and_nothing_else() {
     // At the latest with its next sign of life, after 20 s.
     eventually("who confirms has found the connection dead", PATIENCE * 3, || !speaks());
     std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
-    assert_eq!(listens.ends(), 5);
-    listens.complains("was cut");
+    listens.ends_saying(5, "was cut");
 }
 
 #[test]
@@ -95,13 +93,12 @@ fn a_signal_ends_it_in_order_within_a_second() {
         calls.signal(signal);
         assert_eq!(calls.ends(), code);
         assert!(since.elapsed() < SOON, "{:?}", since.elapsed());
-        assert_eq!(listens.ends(), 5);
-        listens.complains("left before everything was confirmed");
+        listens.ends_saying(5, "left before everything was confirmed");
     }
 }
 
 #[test]
-fn a_signal_ends_it_also_when_the_peer_reads_nothing() {
+fn a_signal_ends_it_also_when_the_peer_reads_nothing_and_when_nobody_called() {
     let zeros = File::open("/dev/zero").unwrap();
     let (mut calls, listens) = connected(zeros, nowhere(), Stdio::piped());
     listens.signal(Signal::STOP);
@@ -110,10 +107,6 @@ fn a_signal_ends_it_also_when_the_peer_reads_nothing() {
     assert_eq!(calls.ends(), 143);
     assert!(since.elapsed() < SOON, "{:?}", since.elapsed());
     listens.signal(Signal::CONT);
-}
-
-#[test]
-fn a_listener_that_nobody_called_ends_by_a_signal() {
     let (mut listens, _) = listening(&Home::of("준호"), &[], Stdio::null(), Output::Kept);
     listens.signal(Signal::TERM);
     assert_eq!(listens.ends(), 143);

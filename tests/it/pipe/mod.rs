@@ -10,16 +10,13 @@ use std::process::Stdio;
 
 use crate::support::{Home, Output, Process};
 
-/// A pipe with its options.
 fn start(home: &Home, args: &[&str], input: impl Into<Stdio>, output: Output) -> Process {
     home.start_into(home.command(&[&["pipe"], args].concat()), input, output)
 }
 
 /// Somebody who waits for the other side, and where.
 fn listening(home: &Home, args: &[&str], input: impl Into<Stdio>, output: Output) -> (Process, String) {
-    let pipe = start(home, &[&["--listen", "127.0.0.1:0"], args].concat(), input, output);
-    let at = pipe.listens_at();
-    (pipe, at)
+    start(home, &[&["--listen", "127.0.0.1:0"], args].concat(), input, output).and_where()
 }
 
 /// Options, input and output of one side.

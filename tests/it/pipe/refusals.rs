@@ -21,8 +21,7 @@ fn somebody_unknown_is_refused_and_the_ways_to_take_them_are_said() {
     let (junho, listens, at) = anybody();
     let minji = Home::of("민지");
     let mut calls = start(&minji, &["--connect", &at]);
-    assert_eq!(calls.ends(), 4);
-    calls.complains("has a key that is not in your book");
+    calls.ends_saying(4, "has a key that is not in your book");
     calls.complains(&format!("--accept-new takes it; --pin {} takes it and no other", junho.fingerprint()));
     drop(listens);
     assert!(!minji.answer(&["peers", "list"]).contains("SHA256:"), "nobody is remembered");
@@ -32,9 +31,7 @@ fn somebody_unknown_is_refused_and_the_ways_to_take_them_are_said() {
 fn a_listener_refuses_who_is_unknown_and_waits_on() {
     let (junho, minji) = (Home::of("준호"), Home::of("민지"));
     let (mut listens, at) = listening(&junho, &[], Stdio::null(), Output::Kept);
-    let mut calls = start(&minji, &["--connect", &at, "--accept-new"]);
-    assert_eq!(calls.ends(), 4);
-    calls.complains("refused the handshake");
+    start(&minji, &["--connect", &at, "--accept-new"]).ends_saying(4, "refused the handshake");
     listens.complains("has a key that is not in your book");
     assert!(listens.is_running());
 }
@@ -44,11 +41,8 @@ fn a_pin_is_the_whole_truth_on_both_sides() {
     let (junho, minji) = (Home::of("준호"), Home::of("민지"));
     let (one, other) = (minji.fingerprint(), junho.fingerprint());
     let (mut listens, at) = listening(&junho, &["--pin", &one], Stdio::null(), Output::Kept);
-    let mut wrong = start(&minji, &["--connect", &at, "--pin", &one]);
-    assert_eq!(wrong.ends(), 4);
-    wrong.complains("not the pinned");
-    let mut stranger = start(&Home::of("하나"), &["--connect", &at, "--pin", &other]);
-    assert_eq!(stranger.ends(), 4);
+    start(&minji, &["--connect", &at, "--pin", &one]).ends_saying(4, "not the pinned");
+    assert_eq!(start(&Home::of("하나"), &["--connect", &at, "--pin", &other]).ends(), 4);
     let mut right = start(&minji, &["--connect", &at, "--pin", &other]);
     assert_eq!([right.ends(), listens.ends()], [0, 0]);
     assert_eq!(listens.raw_output(), b"for one person only");
@@ -64,26 +58,17 @@ fn somebody_of_the_book_is_named_and_nobody_else_will_do() {
     assert_eq!(listens.ends(), 0);
     let book = minji.answer(&["peers", "list"]);
     let name = book.split_whitespace().next().unwrap().to_owned();
-    let (_hana, mut other, at) = {
-        let hana = Home::of("하나");
-        let (listens, at) = listening(&hana, &["--accept-new"], Stdio::null(), Output::Kept);
-        (hana, listens, at)
-    };
-    let mut wrong = start(&minji, &["--connect", &at, "--to", &name]);
-    assert_eq!(wrong.ends(), 4);
-    wrong.complains(&format!("has not the key of {name}"));
+    let (mut other, at) = listening(&Home::of("하나"), &["--accept-new"], Stdio::null(), Output::Kept);
+    start(&minji, &["--connect", &at, "--to", &name]).ends_saying(4, &format!("has not the key of {name}"));
     assert!(other.is_running());
-    let mut nobody = start(&minji, &["--connect", &at, "--to", "nobody"]);
-    assert_eq!(nobody.ends(), 1);
-    nobody.complains("no peer is called nobody");
+    start(&minji, &["--connect", &at, "--to", "nobody"]).ends_saying(1, "no peer is called nobody");
 }
 
 #[test]
 fn a_prompt_and_a_pipe_refuse_each_other_in_words() {
     let (junho, at) = Process::listening("준호");
     let mut calls = start(&Home::of("민지"), &["--connect", &at, "--accept-new"]);
-    assert_eq!(calls.ends(), 4);
-    calls.complains("wants a conversation, this is a pipe");
+    calls.ends_saying(4, "wants a conversation, this is a pipe");
     junho.sees("wants a pipe, this is a conversation");
     let (_, listens, at) = anybody();
     let mut minji = Process::start("민지", &["--connect", &at]);

@@ -14,13 +14,9 @@ pub(crate) fn home(name: &str) -> Home {
 
 /// Minji at a prompt, waiting for callers.
 pub(crate) fn listening(args: &[&str]) -> (Process, String) {
-    let all = [&["--listen", "127.0.0.1:0", "--wire", "oaep"], args].concat();
-    let minji = home("민지").start(&all);
-    let at = minji.listens_at();
-    (minji, at)
+    home("민지").start(&[&["--listen", "127.0.0.1:0", "--wire", "oaep"], args].concat()).and_where()
 }
 
-/// The raw key pair of Minji.
 pub(crate) fn alice() -> OaepKeyPair {
     OaepKeyPair::from_pem(include_str!("../../keys/alice-2048.pem"), None).unwrap()
 }

@@ -1,7 +1,6 @@
 //! `rsachat send` and `rsachat recv` on the raw wire, which has no receipts: what their exit codes
 //! say there is that everything was written, and that the end was in order.
 
-use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
@@ -9,21 +8,15 @@ use std::process::Stdio;
 use rsachat::crypto::PublicKey;
 
 use super::{alice, block, home, listening};
-use crate::support::{PATIENCE, Process, all_of, file_with};
+use crate::support::{PATIENCE, Process, all_of, file_with, socket};
 
 fn send(at: &str, args: &[&str]) -> Process {
-    let mut all = vec!["send", at, "--wire", "oaep"];
-    all.extend(args);
-    home("준호").run(&all, Stdio::piped())
+    home("준호").run(&[&["send", at, "--wire", "oaep"], args].concat(), Stdio::piped())
 }
 
-/// Minji receives, waiting for callers.
 fn receiving(args: &[&str]) -> (Process, String) {
-    let mut all = vec!["recv", "--listen", "127.0.0.1:0", "--wire", "oaep"];
-    all.extend(args);
-    let recv = home("민지").run(&all, Stdio::null());
-    let at = recv.listens_at();
-    (recv, at)
+    let all = [&["recv", "--listen", "127.0.0.1:0", "--wire", "oaep"], args].concat();
+    home("민지").run(&all, Stdio::null()).and_where()
 }
 
 /// A listener on the raw wire that the test plays by hand.
@@ -66,13 +59,6 @@ impl RawListener {
     }
 }
 
-/// A socket to play one at.
-fn socket() -> (TcpListener, String) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let at = listener.local_addr().unwrap().to_string();
-    (listener, at)
-}
-
 #[test]
 fn lines_go_into_a_raw_prompt_and_nobody_says_that_they_arrived() {
     let (minji, at) = listening(&[]);
@@ -95,10 +81,7 @@ fn what_a_raw_prompt_says_is_written_to_the_last_line_before_recv_ends() {
     let (mut minji, at) = listening(&[]);
     let mut recv = home("준호").run(&["recv", "--connect", &at, "--wire", "oaep"], Stdio::null());
     minji.sees("* raw-1 is at ");
-    let lines = (1..=200).fold(String::new(), |mut lines, number| {
-        writeln!(lines, "{number}번째 줄").unwrap();
-        lines
-    });
+    let lines: String = (1..=200).flat_map(|number| [number.to_string(), "번째 줄\n".to_owned()]).collect();
     minji.types_bytes(format!("{lines}위험 \u{1b}[2J\nexit\n").as_bytes());
     assert_eq!(recv.ends(), 0, "{}", recv.complaints());
     assert_eq!(recv.output(), format!("{lines}위험 \\u{{1b}}[2J\n"));
@@ -159,9 +142,8 @@ fn exit_ends_the_input_and_what_follows_is_refused() {
         assert_eq!(sends.closes_input().ends(), code, "{}", sends.complaints());
         minji.sees("* raw-1 left");
         assert!(minji.has_seen(" raw-1: a") && !minji.has_seen(" raw-1: b"));
-        let refused =
-            sends.complaints().contains("message 2 and what follows were not sent: `exit` before it");
-        assert_eq!(refused, code == 1, "{}", sends.complaints());
+        let refused = "message 2 and what follows were not sent: `exit` before it";
+        assert_eq!(sends.complaints().contains(refused), code == 1, "{}", sends.complaints());
     }
     // Also where the input stays open.
     let (minji, at) = listening(&[]);
@@ -179,30 +161,26 @@ fn a_peer_that_leaves_too_early_is_a_loss_and_one_without_a_key_is_refused() {
     sends.types("하나");
     assert_eq!(peer.hears(), "하나");
     drop(peer);
-    assert_eq!(sends.ends(), 5, "{}", sends.complaints());
-    sends.complains("hung up before it had said anything");
+    sends.ends_saying(5, "hung up before it had said anything");
     sends.complains("1 message was written, 0 were not; the rest of the input was not read");
 
     let mut sends = send(&at, &["-m", "x"]);
     let (mut socket, _) = played.accept().unwrap();
     socket.write_all(b"SSH-2.0-OpenSSH_9.6 hello there\r\n").unwrap();
-    assert_eq!(sends.ends(), 4, "{}", sends.complaints());
-    sends.complains("sent no public key in PEM form");
+    sends.ends_saying(4, "sent no public key in PEM form");
     sends.complains("0 messages were written, 1 was not");
 
     let mut sends = send(&at, &["-m", "x"]);
     drop(played.accept().unwrap());
     // As at the prompt: a peer that went away is a loss, not a refusal.
-    assert_eq!(sends.ends(), 5, "{}", sends.complaints());
-    sends.complains("sent no public key");
+    sends.ends_saying(5, "sent no public key");
 }
 
 #[test]
 fn a_native_listener_is_not_sent_to_and_patience_has_an_end() {
     let (_junho, at) = Process::listening("준호");
     let mut sends = send(&at, &["-m", "x", "--timeout", "500ms"]);
-    assert_eq!(sends.ends(), 5, "{}", sends.complaints());
-    sends.complains("nothing was connected or written in time");
+    sends.ends_saying(5, "nothing was connected or written in time");
     sends.complains("0 messages were written, 1 was not");
 }
 

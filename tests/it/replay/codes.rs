@@ -2,22 +2,21 @@
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::Command;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::fixture::{Played, Written, connected, replay, run};
-use crate::support::{PATIENCE, RSACHAT, eventually};
+use super::fixture::{Played, Written, command, connected, replay, run};
+use crate::support::{PATIENCE, eventually};
 
 fn named(argument: &str) -> Played {
-    let mut command = Command::new(RSACHAT);
-    command.args(["replay", argument]);
-    run(command, b"")
+    run(command(argument), b"")
 }
 
 #[test]
-fn what_holds_ends_with_0_and_what_differs_with_1() {
+fn what_holds_ends_with_0_as_an_empty_script_does_and_what_differs_with_1() {
+    let played = named("/dev/null");
+    assert_eq!((played.code, played.out.as_str(), played.err.as_str()), (0, "", ""));
     assert_eq!(replay(&connected(), &[]).code, 0);
     assert_eq!(replay("hello\n| nothing like this\n", &[]).code, 1);
 }
@@ -46,18 +45,12 @@ fn a_file_that_is_not_there_ends_with_3() {
 
 #[test]
 fn a_machine_without_room_for_the_homes_ends_with_3() {
-    let mut command = Command::new(RSACHAT);
-    command.args(["replay", "-"]).env("TMPDIR", "/nowhere");
+    let mut command = command("-");
+    command.env("TMPDIR", "/nowhere");
     let played = run(command, b":showkey\n");
     assert_eq!(played.code, 3);
     let what = "cannot make a folder for the homes in /nowhere: no such file or directory";
     assert_eq!(played.err, format!("rsachat: error: {what}\nrsachat: hint: TMPDIR says where it is made\n"));
-}
-
-#[test]
-fn the_null_device_is_an_empty_script() {
-    let played = named("/dev/null");
-    assert_eq!((played.code, played.out.as_str(), played.err.as_str()), (0, "", ""));
 }
 
 #[test]
@@ -75,26 +68,18 @@ fn a_folder_is_its_scripts_by_name_and_the_first_difference_ends_it() {
 
 #[test]
 fn bytes_that_are_not_utf_8_are_named_by_their_line() {
-    let mut command = Command::new(RSACHAT);
-    command.args(["replay", "-"]);
-    let played = run(command, b"hello\nworld \xff\n");
+    let played = run(command("-"), b"hello\nworld \xff\n");
     assert_eq!(played.code, 2);
     assert_eq!(played.err, "rsachat: error: -:2: a script is UTF-8, and this line is not\n");
 }
 
-/// The exit code of a script that would never end, after a signal once this row of it is printed.
-/// Nothing of it is left on the disk.
-fn signalled(script: &str, at: &str, signal: Signal) -> Option<i32> {
-    signalled_after(script, at, signal, |_| {})
-}
-
-/// The same, with a look at the folder of the run before the signal.
-fn signalled_after(script: &str, at: &str, signal: Signal, look: impl Fn(&Path)) -> Option<i32> {
+/// The exit code of a script that would never end, after a look at the folder of the run and a
+/// signal once this row of it is printed. Nothing of it is left on the disk.
+fn signalled(script: &str, at: &str, signal: Signal, look: impl Fn(&Path)) -> Option<i32> {
     let written = Written::new(script);
     let homes = TempDir::new().unwrap();
-    let mut command = Command::new(RSACHAT);
-    command.arg("replay").arg(written.folder().join("story.chat")).args(["--timeout", "600s"]);
-    command.env("TMPDIR", homes.path());
+    let mut command = command(written.story());
+    command.args(["--timeout", "600s"]).env("TMPDIR", homes.path());
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
@@ -118,15 +103,15 @@ fn a_signal_ends_a_wait_and_a_closed_run_with_its_own_code_and_leaves_no_home() 
     let waits = "@actors here peer\n@live peer\nhere> hello\nhere| never comes\n";
     let years = format!("{}@tick 200000d\n", connected());
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
-        assert_eq!(signalled(waits, "here> hello", signal), Some(code));
-        assert_eq!(signalled(&years, "@tick 200000d", signal), Some(code));
+        assert_eq!(signalled(waits, "here> hello", signal, |_| {}), Some(code));
+        assert_eq!(signalled(&years, "@tick 200000d", signal, |_| {}), Some(code));
     }
 }
 
 #[test]
 fn the_keys_that_a_replay_makes_are_marked_in_their_files() {
     let script = format!("{}alice> :keygen --replace\nbob> :keygen --raw\n@tick 200000d\n", connected());
-    let code = signalled_after(&script, "@tick 200000d", Signal::INT, |run| {
+    let code = signalled(&script, "@tick 200000d", Signal::INT, |run| {
         for file in ["alice/identity.pem", "bob/raw.pem"] {
             let text = std::fs::read_to_string(run.join(file)).unwrap();
             assert!(text.starts_with("TEST KEY, made by a replay: never use it to talk\n"), "{file}: {text}");
@@ -140,9 +125,7 @@ fn the_keys_that_a_replay_makes_are_marked_in_their_files() {
 
 #[test]
 fn a_signal_before_a_script_has_been_read_ends_it_at_once() {
-    let mut command = Command::new(RSACHAT);
-    command.args(["replay", "-"]).stdin(std::process::Stdio::piped());
-    let mut child = command.spawn().unwrap();
+    let mut child = command("-").stdin(std::process::Stdio::piped()).spawn().unwrap();
     let mut typed = child.stdin.take().unwrap();
     std::io::Write::write_all(&mut typed, b":showkey\n").unwrap();
     eventually("it reads", PATIENCE, || rustix::io::ioctl_fionread(&typed).unwrap() == 0);
@@ -158,7 +141,5 @@ fn a_reader_that_has_gone_ends_it_like_sigpipe() {
     let written = Written::new(&format!("{}alice> hi\n", connected()));
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let mut command = Command::new(RSACHAT);
-    command.arg("replay").arg(written.folder().join("story.chat")).stdout(writer);
-    assert_eq!(command.status().unwrap().code(), Some(141));
+    assert_eq!(command(written.story()).stdout(writer).status().unwrap().code(), Some(141));
 }

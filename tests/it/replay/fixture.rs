@@ -1,6 +1,7 @@
 //! Runs of scripts: text in, what the program did out. Keys come from `tests/keys`, so none is
 //! generated.
 
+use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,7 +10,6 @@ use tempfile::TempDir;
 
 use crate::support::{RSACHAT, read};
 
-/// What a run did.
 pub(crate) struct Played {
     pub(crate) code: i32,
     pub(crate) out: String,
@@ -23,10 +23,16 @@ impl Played {
     }
 }
 
-/// Plays a text from standard input.
-pub(crate) fn replay(script: &str, args: &[&str]) -> Played {
+/// A replay of a script, which may be `-`.
+pub(crate) fn command(script: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(RSACHAT);
-    command.arg("replay").arg("-").args(args).env_remove("CI");
+    command.arg("replay").arg(script).env_remove("CI");
+    command
+}
+
+pub(crate) fn replay(script: &str, args: &[&str]) -> Played {
+    let mut command = command("-");
+    command.args(args);
     run(command, script.as_bytes())
 }
 
@@ -62,11 +68,15 @@ impl Written {
     }
 
     pub(crate) fn text(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("story.chat")).unwrap()
+        std::fs::read_to_string(self.story()).unwrap()
     }
 
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    pub(crate) fn story(&self) -> PathBuf {
+        self.folder.path().join("story.chat")
     }
 
     /// Plays it, from its folder, so that its name is the same on every machine.
@@ -77,7 +87,6 @@ impl Written {
     }
 }
 
-/// Lines that give an actor one of the test keys.
 pub(crate) fn key(who: &str, number: u32) -> String {
     let pem = read(&format!("tests/keys/test-{number}.pem"));
     format!("@file {who}/identity.pem <<END\n{}\nEND\n", pem.trim_end())
@@ -88,7 +97,6 @@ pub(crate) fn two() -> String {
     format!("@actors alice bob\n{}{}", key("alice", 1), key("bob", 2))
 }
 
-/// Alice and Bob, connected.
 pub(crate) fn connected() -> String {
     format!("{}alice> :listen 0\nbob> :connect 127.0.0.1:${{alice.port}}\n", two())
 }

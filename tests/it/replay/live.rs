@@ -1,9 +1,9 @@
 //! Live worlds: a program at one end that is not of the script.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use super::fixture::{key, replay};
-use crate::support::{Home, Process, RSACHAT};
+use super::fixture::{command, key, replay};
+use crate::support::{Home, Process};
 
 fn here() -> String {
     format!("@actors here peer\n{}@live peer\n@timeout 60s\n", key("here", 3))
@@ -21,11 +21,8 @@ fn a_script_is_one_side_of_a_conversation_with_a_real_prompt() {
     minji.types("네, 안녕하세요");
     let played = talk.join().unwrap();
     assert_eq!(played.code, 0, "{}\n{}", played.err, played.out);
-    assert!(
-        played.out.starts_with("@actors here peer\n"),
-        "what is exact in no world is not said: {}",
-        played.out
-    );
+    let exact = "what is exact in no world is not said";
+    assert!(played.out.starts_with("@actors here peer\n"), "{exact}: {}", played.out);
     minji.sees("* here left");
 }
 
@@ -36,8 +33,8 @@ fn a_script_waits_for_a_real_caller() {
         here()
     );
     let home = Home::of("here");
-    let mut command = Command::new(RSACHAT);
-    command.args(["replay", "-", "--format", "json"]);
+    let mut command = command("-");
+    command.args(["--format", "json"]);
     let mut replay = home.start_on(command, Stdio::piped());
     replay.types_bytes(script.as_bytes());
     replay.closes_input();

@@ -5,16 +5,8 @@ use crate::support::assert_snapshot;
 
 fn check(name: &str, script: &str, args: &[&str]) {
     let written = Written::new(script);
-    let mut all = vec!["story.chat"];
-    all.extend(args);
-    let Played { code, err, .. } = written.replay(&all);
-    assert_snapshot(
-        &format!("replay-{name}"),
-        &format!(
-            "{err}exit {code}
-"
-        ),
-    );
+    let Played { code, err, .. } = written.replay(&[&["story.chat"], args].concat());
+    assert_snapshot(&format!("replay-{name}"), &format!("{err}exit {code}\n"));
 }
 
 #[test]
@@ -77,9 +69,6 @@ fn mistakes_of_directives_are_told_with_what_to_write() {
 
 #[test]
 fn a_live_expectation_that_never_comes_says_how_long_it_waited() {
-    check(
-        "timeout",
-        "@actors here peer\n@live peer\n@timeout 50ms\nhere> :showkey\nhere| something else\n",
-        &[],
-    );
+    let script = "@actors here peer\n@live peer\n@timeout 50ms\nhere> :showkey\nhere| something else\n";
+    check("timeout", script, &[]);
 }

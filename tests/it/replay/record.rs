@@ -1,24 +1,31 @@
 //! Sessions recorded by `--record`, which become scripts that play without their peers.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt as _;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 
-use super::fixture::{Played, run};
+use super::fixture::{command, run};
 use crate::raw::{alice, block};
-use crate::support::{Home, PATIENCE, Process, RSACHAT};
+use crate::support::{Home, PATIENCE, Process, mode, socket};
 
-fn plays(path: &std::path::Path) -> Played {
-    let mut command = std::process::Command::new(RSACHAT);
-    command.arg("replay").arg(path);
-    run(command, b"")
+/// A prompt of Minji, or of somebody, that records itself, with more arguments, and its file.
+fn recording(home: &Home, args: &[&str]) -> (Process, PathBuf) {
+    let file = home.file("session.chat");
+    let process = home.start(&[&["--record", file.to_str().unwrap()], args].concat());
+    (process, file)
+}
+
+/// What was recorded, which plays.
+fn played(file: &Path) -> String {
+    let text = std::fs::read_to_string(file).unwrap();
+    let played = run(command(file), b"");
+    assert_eq!(played.code, 0, "{}\n{text}", played.err);
+    text
 }
 
 #[test]
 fn a_session_of_three_becomes_a_script_that_plays_without_them() {
-    let home = Home::of("민지");
-    let file = home.file("session.chat");
-    let mut minji = home.start(&["--listen", "127.0.0.1:0", "--record", file.to_str().unwrap()]);
+    let (mut minji, file) = recording(&Home::of("민지"), &["--listen", "127.0.0.1:0"]);
     minji.sees("* recording in ");
     let at = minji.listens_at();
     let mut junho = Process::start("준호", &["--connect", &at]);
@@ -45,11 +52,8 @@ fn a_session_of_three_becomes_a_script_that_plays_without_them() {
     minji.types(":quit");
     assert_eq!(minji.ends(), 0);
 
-    let mode = std::fs::metadata(&file).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
-    let text = std::fs::read_to_string(&file).unwrap();
-    let played = plays(&file);
-    assert_eq!(played.code, 0, "{}\n{text}", played.err);
+    assert_eq!(mode(&file), 0o600);
+    let text = played(&file);
     for row in
         ["준호> ::a colon, $5, $${x} and a tab", "하나> :listen 127.0.0.1:", "@kill 하나", "준호> :quit"]
     {
@@ -61,9 +65,7 @@ fn a_session_of_three_becomes_a_script_that_plays_without_them() {
 #[test]
 fn a_session_that_somebody_leaves_with_others_there_is_recorded_to_its_end() {
     for leaving in ["the end of the input", ":quit"] {
-        let home = Home::of("민지");
-        let file = home.file("session.chat");
-        let mut minji = home.start(&["--listen", "127.0.0.1:0", "--record", file.to_str().unwrap()]);
+        let (mut minji, file) = recording(&Home::of("민지"), &["--listen", "127.0.0.1:0"]);
         let at = minji.listens_at();
         let junho = Process::start("준호", &["--connect", &at]);
         minji.sees("준호 joined");
@@ -75,11 +77,9 @@ fn a_session_that_somebody_leaves_with_others_there_is_recorded_to_its_end() {
             minji.closes_input();
         }
         assert_eq!(minji.ends(), 0, "{leaving}");
-        let text = std::fs::read_to_string(&file).unwrap();
+        let text = played(&file);
         let end = "민지> :quit\n민지| * conversation with 준호 closed\n민지|* exited 0\n";
         assert!(text.ends_with(end), "{leaving}:\n{text}");
-        let played = plays(&file);
-        assert_eq!(played.code, 0, "{leaving}: {}\n{text}", played.err);
     }
 }
 
@@ -96,9 +96,7 @@ fn a_file_that_is_there_is_not_recorded_over() {
 #[test]
 fn a_session_on_the_raw_wire_plays_without_the_other_side_too() {
     let home = Home::of("민지").with_raw_key("bob-2048.pem");
-    let file = home.file("raw.chat");
-    let record = ["--listen", "127.0.0.1:0", "--wire", "oaep", "--record", file.to_str().unwrap()];
-    let mut minji = home.start(&record);
+    let (mut minji, file) = recording(&home, &["--listen", "127.0.0.1:0", "--wire", "oaep"]);
     let at = minji.listens_at();
     let caller = Home::of("준호").with_raw_key("alice-2048.pem");
     let mut junho = caller.start(&["--connect", &at, "--wire", "oaep"]);
@@ -110,33 +108,26 @@ fn a_session_on_the_raw_wire_plays_without_the_other_side_too() {
     minji.sees("raw-1 left");
     minji.types(":quit");
     assert_eq!(minji.ends(), 0);
-    let text = std::fs::read_to_string(&file).unwrap();
-    let played = plays(&file);
-    assert_eq!(played.code, 0, "{}\n{text}", played.err);
+    let text = played(&file);
     assert!(text.contains("raw-1> :connect 127.0.0.1:${민지.port} --wire oaep\n"), "{text}");
 }
 
 #[test]
 fn an_address_of_another_network_becomes_the_loopback_s() {
-    let home = Home::of("somebody");
-    let file = home.file("away.chat");
-    let mut person = home.start(&["--record", file.to_str().unwrap()]);
+    let (mut person, file) = recording(&Home::of("somebody"), &[]);
     // Nobody listens there, but what is typed is recorded all the same.
     person.types(":listen 127.9.9.9:0 --known");
     person.sees("* listening on 127.9.9.9:");
     person.types(":quit");
     assert_eq!(person.ends(), 0);
-    let text = std::fs::read_to_string(&file).unwrap();
+    let text = played(&file);
     assert!(text.contains("> :listen 127.0.0.1:0 --known\n"), "{text}");
-    let played = plays(&file);
-    assert_eq!(played.code, 0, "{}\n{text}", played.err);
 }
 
 /// A listener like the tutorial's server: it gives its key and answers each block with one that
 /// nobody else can read, until the caller ends.
 fn answering() -> (String, std::thread::JoinHandle<usize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let at = listener.local_addr().unwrap().to_string();
+    let (listener, at) = socket();
     let answers = std::thread::spawn(move || {
         let (mut caller, _) = listener.accept().unwrap();
         caller.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -155,9 +146,7 @@ fn answering() -> (String, std::thread::JoinHandle<usize>) {
 #[test]
 fn a_call_to_one_that_answers_for_itself_plays_without_it() {
     let (at, answers) = answering();
-    let home = Home::of("민지");
-    let file = home.file("one-way.chat");
-    let mut minji = home.start(&["--record", file.to_str().unwrap()]);
+    let (mut minji, file) = recording(&Home::of("민지"), &[]);
     minji.types(&format!(":connect {at} --wire oaep --one-way"));
     minji.sees("raw-1 is at");
     for line in ["안녕하세요", "두 번째", "세 번째"] {
@@ -168,17 +157,13 @@ fn a_call_to_one_that_answers_for_itself_plays_without_it() {
     minji.sees("* conversation with raw-1 closed");
     minji.types(":quit");
     assert_eq!((minji.ends(), answers.join().unwrap()), (0, 4));
-    let text = std::fs::read_to_string(&file).unwrap();
-    let played = plays(&file);
-    assert_eq!(played.code, 0, "{}\n{text}", played.err);
+    played(&file);
 }
 
 #[test]
 fn a_caller_that_gave_no_key_plays_without_itself() {
     let home = Home::of("민지").with_raw_key("alice-2048.pem");
-    let file = home.file("keyless.chat");
-    let record = ["--listen", "127.0.0.1:0", "--wire", "oaep", "--record", file.to_str().unwrap()];
-    let mut minji = home.start(&record);
+    let (mut minji, file) = recording(&home, &["--listen", "127.0.0.1:0", "--wire", "oaep"]);
     let mut caller = TcpStream::connect(minji.listens_at()).unwrap();
     for (number, text) in (1..).zip(["안녕하세요", "두 번째", "세 번째"]) {
         caller.write_all(&block(text, number)).unwrap();
@@ -195,9 +180,7 @@ fn a_caller_that_gave_no_key_plays_without_itself() {
     minji.sees("! lost raw-1");
     minji.signal(rustix::process::Signal::TERM);
     assert_eq!(minji.ends(), 143);
-    let text = std::fs::read_to_string(&file).unwrap();
-    let played = plays(&file);
-    assert_eq!(played.code, 0, "{}\n{text}", played.err);
+    let text = played(&file);
     for row in ["# not sent: 민지> 들려요\n", "raw-1> 세 번째\n", "# ended by signal 15\n민지> :quit\n"]
     {
         assert!(text.contains(row), "{row} in\n{text}");
@@ -207,8 +190,7 @@ fn a_caller_that_gave_no_key_plays_without_itself() {
 #[test]
 fn whoever_is_renamed_imitated_forgotten_or_unknown_plays_without_itself() {
     let home = Home::of("민지");
-    let file = home.file("names.chat");
-    let mut minji = home.start(&["--listen", "127.0.0.1:0", "--record", file.to_str().unwrap()]);
+    let (mut minji, file) = recording(&home, &["--listen", "127.0.0.1:0"]);
     let at = minji.listens_at();
     // Somebody of before, who is in no script.
     for line in [":forget 아무개", ":block 아무개", ":nick 미미", ":keygen", ":log /nowhere/x", "혼잣말"]
@@ -245,9 +227,7 @@ fn whoever_is_renamed_imitated_forgotten_or_unknown_plays_without_itself() {
     minji.sees("밥 is forgotten");
     minji.types(":quit");
     assert_eq!(minji.ends(), 0);
-    let text = std::fs::read_to_string(&file).unwrap();
-    let played = plays(&file);
-    assert_eq!(played.code, 0, "{}\n{text}", played.err);
+    let text = played(&file);
     assert!(text.contains("민지-2> :nick 민지\n") && text.contains("준호-2> :nick 준호\n"), "{text}");
     assert!(!text.contains(home.path().to_str().unwrap()), "{text}");
 }

@@ -1,6 +1,6 @@
 //! `--update`, `--check` and `--fmt`: what is rewritten, and what is left as it stands.
 
-use super::fixture::{Written, replay};
+use super::fixture::{Written, command, replay, run};
 
 fn updated(script: &str) -> String {
     let written = Written::new(script);
@@ -56,8 +56,8 @@ fn what_cannot_be_accepted_stays_a_difference_and_is_told() {
     let cases = [
         ("hi\n|! ! not sent$*\n:showkey\n| wrong\n", "hi\n|! ! not sent$*\n"),
         (
-            "@actors a b\na> :quit\na> more\nb> :showkey\nb| wrong\n",
-            "@actors a b\na> :quit\na|* exited 0\na> more\n",
+            "@actors a b\na> :quit\na> on\nb> :showkey\nb| no\n",
+            "@actors a b\na> :quit\na|* exited 0\na> on\n",
         ),
     ];
     for (script, kept) in cases {
@@ -80,9 +80,9 @@ fn it_is_refused_for_standard_input_and_in_ci() {
     assert_eq!(refused.code, 2);
     assert!(refused.err.contains("standard input cannot be rewritten"), "{}", refused.err);
     let written = Written::new("hi\n| wrong\n");
-    let mut command = std::process::Command::new(crate::support::RSACHAT);
-    command.arg("replay").arg(written.folder().join("story.chat")).arg("--update").env("CI", "true");
-    let refused = super::fixture::run(command, b"");
+    let mut command = command(written.story());
+    command.arg("--update").env("CI", "true");
+    let refused = run(command, b"");
     assert_eq!(refused.code, 2);
     assert!(refused.err.contains("CI is set"), "{}", refused.err);
     assert_eq!(written.text(), "hi\n| wrong\n");
@@ -92,11 +92,11 @@ fn it_is_refused_for_standard_input_and_in_ci() {
 fn the_mode_of_a_file_stays_and_a_link_stays_a_link() {
     use std::os::unix::fs::PermissionsExt as _;
     let written = Written::new("hi\n");
-    let path = written.folder().join("story.chat");
+    let path = written.story();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
     std::os::unix::fs::symlink("story.chat", written.folder().join("link.chat")).unwrap();
     assert_eq!(written.replay(&["link.chat", "--update"]).code, 0);
-    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(crate::support::mode(&path), 0o640);
     assert!(std::fs::symlink_metadata(written.folder().join("link.chat")).unwrap().is_symlink());
     assert!(written.text().contains("| ! not sent"));
 }
@@ -114,7 +114,7 @@ fn a_check_opens_nothing_and_finds_every_mistake() {
     for (option, code) in [("--check", 0), ("--quiet", 3)] {
         let mut command = std::process::Command::new("sh");
         command.args(["-c", r#"ulimit -n 4; exec "$0" replay - "$1""#, crate::support::RSACHAT, option]);
-        let played = super::fixture::run(command, b"hi\n");
+        let played = run(command, b"hi\n");
         assert_eq!(played.code, code, "{option}: {}", played.err);
         let why = "rsachat: error: cannot open what the sockets of a run need: too many open files\n";
         assert_eq!(played.err, if code == 0 { "" } else { why });
@@ -126,9 +126,7 @@ fn the_canonical_form_keeps_what_is_typed_and_expected() {
     let script =
         "@actors   a   b\r\n\n\n# why  \na>   three blanks \nb| $$5 \n\n\n@file  x  <<END\n  kept \nEND\n\n";
     let formatted = replay(script, &["--fmt"]).passes();
-    assert_eq!(
-        formatted,
-        "@actors a b\n\n# why\na>   three blanks \nb| $$5 \n\n@file x <<END\n  kept \nEND\n"
-    );
+    let expected = "@actors a b\n\n# why\na>   three blanks \nb| $$5 \n\n@file x <<END\n  kept \nEND\n";
+    assert_eq!(formatted, expected);
     assert_eq!(replay(&formatted, &["--fmt"]).passes(), formatted);
 }
