@@ -19,11 +19,11 @@ use std::net::TcpStream;
 use rsachat::crypto::{PublicKey, Seed, seal_oaep};
 use rustix::process::Signal;
 
-use pty::{Pty, Setup, has};
+use pty::{Pty, Setup, row_of_cursor};
 
 #[test]
 fn a_half_typed_line_stays_when_a_message_arrives() {
-    let (mut alice, mut bob) = Pty::start_with_bob(&Setup::default());
+    let (mut alice, mut bob) = Pty::start_with_bob(&Setup::SMALL);
     alice.press("안녕 bob, I am ty");
     alice.wait_picture("40x10 cursor 0,27 paste=true\n|bob?    > 안녕 bob, I am ty");
     bob.types("hi alice");
@@ -34,7 +34,7 @@ fn a_half_typed_line_stays_when_a_message_arrives() {
 
 #[test]
 fn the_cursor_stays_in_the_middle_of_the_line() {
-    let (mut alice, mut bob) = Pty::start_with_bob(&Setup::default());
+    let (mut alice, mut bob) = Pty::start_with_bob(&Setup::SMALL);
     alice.press("가나다라\x1b[D\x1b[D");
     alice.wait_picture("40x10 cursor 0,14 paste=true\n|bob?    > 가나다라");
     bob.types("둘째");
@@ -45,7 +45,7 @@ fn the_cursor_stays_in_the_middle_of_the_line() {
 
 #[test]
 fn the_prompt_says_that_the_raw_wire_is_spoken() {
-    let mut alice = Pty::start(&Setup { cols: 120, rows: 20, ..Setup::default() });
+    let mut alice = Pty::start(&Setup { cols: 120, rows: 20, ..Setup::SMALL });
     alice.press(":listen 127.0.0.1:0 --wire oaep\r");
     alice.wait("the warning and the address", |screen| {
         let text = screen.contents();
@@ -61,70 +61,54 @@ fn the_prompt_says_that_the_raw_wire_is_spoken() {
     alice.press("답장\r");
     alice.wait("the refusal", |screen| screen.contents().contains("! not sent: raw-1 gave no key"));
     alice.wait("the prompt", |screen| {
-        let (row, _) = screen.cursor_position();
-        screen
-            .rows(0, u16::MAX)
-            .nth(usize::from(row))
-            .is_some_and(|row| row.starts_with("alice to raw-1 raw> ") || row.starts_with("raw-1 raw "))
+        let row = row_of_cursor(screen);
+        row.starts_with("alice to raw-1 raw> ") || row.starts_with("raw-1 raw ")
     });
-}
-
-#[test]
-fn ctrl_d_leaves() {
-    let mut alice = Pty::start(&Setup::default());
-    alice.press("\x04");
-    assert_eq!(alice.wait_end(), 0);
-    assert!(alice.has_modes_of_before());
 }
 
 #[test]
 fn an_empty_prompt_says_what_can_be_typed_and_how_to_leave() {
     let again = "\"$@\"; exec \"$1\" --home \"$3\" --name alice --no-time";
-    let mut alice = Pty::start(&Setup { shell: Some(again), ..Setup::default() });
+    let mut alice = Pty::start(&Setup { shell: Some(again), ..Setup::SMALL });
     assert!(!alice.bytes().contains("nobody is connected"), "who listens knows what to do");
     alice.press("\x04");
     let greeting = "    * nobody is connected yet: :connect\n      HOST:PORT calls, :listen PORT\n      waits; :help shows the rest";
     alice.wait("the greeting", |screen| screen.contents().contains(greeting) && screen.bracketed_paste());
     alice.press("exit\r");
-    alice.wait("the way out", |screen| has(screen, "to leave, type :quit or press Ctrl-D"));
+    alice.sees("to leave, type :quit or press Ctrl-D");
     alice.wait_reading();
     alice.press(":quit\r");
     assert_eq!(alice.wait_end(), 0);
 }
 
 #[test]
-fn quit_gives_the_terminal_back() {
-    let (mut alice, bob) = Pty::start_with_bob(&Setup::default());
-    assert!(!alice.has_modes_of_before(), "it is being edited");
-    alice.press(":quit\r");
-    assert_eq!(alice.wait_end(), 0);
-    assert!(alice.has_modes_of_before());
-    bob.sees("alice left");
+fn quit_and_ctrl_d_leave_and_give_the_terminal_back() {
+    for leaves in [":quit\r", "\x04"] {
+        let (mut alice, bob) = Pty::start_with_bob(&Setup::SMALL);
+        assert!(!alice.has_modes_of_before(), "it is being edited");
+        alice.press(leaves);
+        assert_eq!(alice.wait_end(), 0);
+        assert!(alice.has_modes_of_before());
+        bob.sees("alice left");
+    }
 }
 
 #[test]
-fn sigterm_says_goodbye_and_gives_the_terminal_back() {
-    let (mut alice, bob) = Pty::start_with_bob(&Setup::default());
-    alice.press("half");
-    alice.wait("the line", |screen| has(screen, "half"));
-    alice.signal(Signal::TERM);
-    assert_eq!(alice.wait_end(), 143);
-    assert!(alice.has_modes_of_before());
-    bob.sees("alice left");
-}
-
-#[test]
-fn sighup_says_goodbye_and_gives_the_terminal_back() {
-    let (mut alice, bob) = Pty::start_with_bob(&Setup::default());
-    alice.signal(Signal::HUP);
-    assert_eq!(alice.wait_end(), 129);
-    assert!(alice.has_modes_of_before());
-    bob.sees("alice left");
+fn sigterm_and_sighup_say_goodbye_and_give_the_terminal_back() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129)] {
+        let (mut alice, bob) = Pty::start_with_bob(&Setup::SMALL);
+        alice.press("half");
+        alice.sees("half");
+        alice.signal(signal);
+        assert_eq!(alice.wait_end(), code);
+        assert!(alice.has_modes_of_before());
+        bob.sees("alice left");
+    }
 }
 
 #[test]
 fn wide_characters_wrap_and_stay() {
-    let (mut alice, mut bob) = Pty::start_with_bob(&Setup { cols: 24, ..Setup::default() });
+    let (mut alice, mut bob) = Pty::start_with_bob(&Setup { cols: 24, ..Setup::SMALL });
     alice.press("가나다라마바사아자차");
     alice.wait_picture("24x10 cursor 1,6 paste=true\n|bob?    > 가나다라마바사\n|아자차");
     bob.types("하나둘셋넷다섯여섯일곱");
@@ -137,7 +121,7 @@ fn wide_characters_wrap_and_stay() {
 
 #[test]
 fn a_wrapped_line_survives_a_narrower_terminal() {
-    let (mut alice, mut bob) = Pty::start_with_bob(&Setup::default());
+    let (mut alice, mut bob) = Pty::start_with_bob(&Setup::SMALL);
     alice.press("가나다라마바사아자차카타파하거너");
     alice.wait_picture("40x10 cursor 1,2 paste=true\n|bob?    > 가나다라마바사아자차카타파하거\n|너");
     alice.resize(24, 10);
@@ -152,9 +136,9 @@ fn a_wrapped_line_survives_a_narrower_terminal() {
 
 #[test]
 fn a_paste_of_three_lines_is_one_message() {
-    let (mut alice, bob) = Pty::start_with_bob(&Setup::default());
+    let (mut alice, bob) = Pty::start_with_bob(&Setup::SMALL);
     alice.press("\x1b[200~하나\r둘\r셋\x1b[201~");
-    alice.wait("the paste", |screen| has(screen, "셋"));
+    alice.sees("셋");
     alice.press("\r");
     assert_eq!(bob.hears("alice", 3), ["하나", "둘", "셋"]);
     // Three messages would have three times.
@@ -166,20 +150,13 @@ fn a_paste_of_three_lines_is_one_message() {
 }
 
 #[test]
-fn lines_typed_ahead_are_all_sent() {
-    let (mut alice, bob) = Pty::start_with_bob(&Setup::default());
-    alice.press("하나\r둘\r셋\r");
-    assert_eq!(bob.hears("alice", 3), ["하나", "둘", "셋"]);
-}
-
-#[test]
 fn an_open_search_does_not_hold_up_the_network() {
-    let (mut alice, mut bob) = Pty::start_with_bob(&Setup::default());
+    let (mut alice, mut bob) = Pty::start_with_bob(&Setup::SMALL);
     alice.press("first\r");
     bob.hears("alice", 1);
     alice.wait_reading();
     alice.press("\x12fir");
-    alice.wait("the search", |screen| has(screen, "i-search)`fir"));
+    alice.sees("i-search)`fir");
     for n in 1..=5 {
         bob.types(&format!("during {n}"));
     }
@@ -187,20 +164,20 @@ fn an_open_search_does_not_hold_up_the_network() {
     alice.call_as_carol().sees("alice joined");
     assert!(!alice.bytes().contains("during"), "{}", alice.picture());
     alice.press("\x07");
-    alice.wait("what was held back", |screen| has(screen, "during 5"));
+    alice.sees("during 5");
 }
 
 #[test]
 fn ctrl_c_clears_a_line_and_on_an_empty_one_says_how_to_leave() {
-    let (mut alice, bob) = Pty::start_with_bob(&Setup::default());
+    let (mut alice, bob) = Pty::start_with_bob(&Setup::SMALL);
     alice.press("not this");
-    alice.wait("the line", |screen| has(screen, "not this"));
+    alice.sees("not this");
     alice.press("\x03");
     alice.wait("a fresh prompt", |screen| screen.cursor_position() == (1, 10));
     alice.wait_reading();
     assert!(!alice.picture().contains("to leave"));
     alice.press("\x03");
-    alice.wait("the hint", |screen| has(screen, "to leave, type :quit or press Ctrl-D"));
+    alice.sees("to leave, type :quit or press Ctrl-D");
     alice.wait_reading();
     alice.press("this\r");
     assert_eq!(bob.hears("alice", 1), ["this"]);
@@ -209,16 +186,15 @@ fn ctrl_c_clears_a_line_and_on_an_empty_one_says_how_to_leave() {
 #[test]
 fn ctrl_z_suspends_and_the_line_is_there_again_after_it() {
     let script = "set -m; \"$@\"; echo stopped with $?; read word; fg; echo left with $?";
-    let (mut alice, mut bob) =
-        Pty::start_with_bob(&Setup { cols: 80, rows: 24, shell: Some(script), ..Setup::default() });
+    let (mut alice, mut bob) = Pty::start_with_bob(&Setup { shell: Some(script), ..Setup::WIDE });
     alice.press("반쯤");
-    alice.wait("the line", |screen| has(screen, "반쯤"));
+    alice.sees("반쯤");
     alice.press("\x1a");
-    alice.wait("the shell", |screen| has(screen, "stopped with 148"));
+    alice.sees("stopped with 148");
     assert!(alice.has_modes_of_before(), "the shell has the terminal as it was");
     bob.types("while you were away");
     alice.press("go\r");
-    alice.wait("the message", |screen| has(screen, "bob: while you were away"));
+    alice.sees("bob: while you were away");
     alice.wait("the line", |screen| screen.contents().matches("반쯤").count() >= 2);
     alice.press("x\r");
     assert_eq!(bob.hears("alice", 1), ["반쯤x"]);
@@ -231,11 +207,11 @@ fn ctrl_z_suspends_and_the_line_is_there_again_after_it() {
 
 #[test]
 fn a_dumb_terminal_gets_lines_and_nothing_else() {
-    let mut alice = Pty::start(&Setup { cols: 80, term: "dumb", ..Setup::default() });
-    let mut bob = alice.call("bob");
-    alice.wait("bob", |screen| has(screen, "bob joined"));
+    let mut alice = Pty::start(&Setup { cols: 80, term: "dumb", ..Setup::SMALL });
+    let mut bob = alice.call_as_bob();
+    alice.sees("bob joined");
     bob.types("hi");
-    alice.wait("the message", |screen| has(screen, "bob: hi"));
+    alice.sees("bob: hi");
     alice.press("안녕\r");
     assert_eq!(bob.hears("alice", 1), ["안녕"]);
     assert!(alice.has_modes_of_before(), "nobody edits");
@@ -246,12 +222,12 @@ fn a_dumb_terminal_gets_lines_and_nothing_else() {
 
 #[test]
 fn no_color_means_an_editor_without_colour() {
-    let setup = Setup { env: &[("NO_COLOR", "1")], ..Setup::default() };
+    let setup = Setup { env: &[("NO_COLOR", "1")], ..Setup::SMALL };
     let (mut alice, mut bob) = Pty::start_with_bob(&setup);
     bob.types("hi");
-    alice.wait("the message", |screen| has(screen, "bob: hi"));
+    alice.sees("bob: hi");
     alice.press(":nothing\r");
-    alice.wait("the mistake", |screen| has(screen, "no such command"));
+    alice.sees("no such command");
     let coloured = |bytes: &str| {
         bytes
             .split("\x1b[")
@@ -259,13 +235,13 @@ fn no_color_means_an_editor_without_colour() {
             .any(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').starts_with('m'))
     };
     assert!(!coloured(&alice.bytes()), "{:?}", alice.bytes());
-    let (alice, _bob) = Pty::start_with_bob(&Setup::default());
+    let (alice, _bob) = Pty::start_with_bob(&Setup::SMALL);
     assert!(coloured(&alice.bytes()), "and with it without the variable");
 }
 
 #[test]
 fn a_paste_too_large_for_the_editor_is_refused_and_the_prompt_lives() {
-    let (mut alice, bob) = Pty::start_with_bob(&Setup::default());
+    let (mut alice, bob) = Pty::start_with_bob(&Setup::SMALL);
     let block = "x\n".repeat(70_000);
     alice.press(&format!("\x1b[200~{block}\x1b[201~"));
     alice.wait("the refusal", |screen| screen.contents().replace('\n', "").contains("too long"));
@@ -278,7 +254,7 @@ fn replay_shows_how_far_it_is_and_is_never_in_the_way_of_what_it_prints() {
     let scripts = r#"mkdir s; for name in a b; do echo "hi $name" > s/$name.chat; done"#;
     let after = |options: &str| {
         let shell = format!(r#"{scripts}; "$1" replay {options}; echo done; exec "$@""#);
-        let alice = Pty::start(&Setup { cols: 100, rows: 20, shell: Some(&shell), ..Setup::default() });
+        let alice = Pty::start(&Setup { cols: 100, rows: 20, shell: Some(&shell), ..Setup::SMALL });
         alice.bytes().split_once("done\r\n").expect("it ends").0.to_owned()
     };
     let clear = "\r\x1b[2K";

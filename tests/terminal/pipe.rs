@@ -40,7 +40,7 @@ fn a_person_who_types_sees_what_was_said_and_no_counts() {
     hears.read_exact(&mut line).unwrap();
     assert_eq!(line, *"안녕하세요\n".as_bytes());
     says.write_all("네, 반갑습니다\n".as_bytes()).unwrap();
-    calls.wait("네, 반갑습니다", |screen| has(screen, "네, 반갑습니다"));
+    calls.sees("네, 반갑습니다");
     drop(says);
     let told = "rsachat: the other side has sent everything; Ctrl-D ends your side";
     calls.wait(told, |screen| has(screen, told));
@@ -55,14 +55,14 @@ fn a_file_that_is_sent_shows_its_counts_until_something_arrives() {
     let mut listens = listening(Output::Into(Stdio::null()));
     let mut says = listens.take_input();
     let mut calls = calling(&listens, "< /dev/zero");
-    calls.wait("B confirmed, 0 B received", |screen| has(screen, "B confirmed, 0 B received"));
+    calls.sees("B confirmed, 0 B received");
     says.write_all(b"enough\n").unwrap();
-    calls.wait("enough", |screen| has(screen, "enough"));
+    calls.sees("enough");
     drop(says);
     drop(listens);
     assert_eq!(calls.wait_end(), 5);
     // What it wrote last may still be on its way from the terminal.
-    calls.wait("rsachat: error: ", |screen| has(screen, "rsachat: error: "));
+    calls.sees("rsachat: error: ");
     let screen = calls.screen();
     assert!(screen.starts_with("enough\nrsachat: error: "), "the row is gone: {screen}");
 }

@@ -3,10 +3,11 @@
 
 use std::io::{Read as _, Write as _};
 use std::num::NonZeroU16;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::thread;
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use regex::{Captures, Regex};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal};
 use rustix::termios::Termios;
@@ -32,17 +33,17 @@ pub(crate) struct Setup<'a> {
     pub(crate) env: &'a [(&'a str, &'a str)],
     /// A shell's commands around the program, which is `"$@"` in it.
     pub(crate) shell: Option<&'a str>,
-    /// More options of the program.
     pub(crate) args: &'a [&'a str],
 }
 
-impl Default for Setup<'_> {
-    fn default() -> Self {
-        Self { cols: 40, rows: 10, term: "xterm-256color", env: &[], shell: None, args: &[] }
-    }
+impl Setup<'static> {
+    pub(crate) const SMALL: Self =
+        Self { cols: 40, rows: 10, term: "xterm-256color", env: &[], shell: None, args: &[] };
+    pub(crate) const WIDE: Self = Self { cols: 80, rows: 24, ..Self::SMALL };
+    /// Both sizes, with the name of each.
+    pub(crate) const SIZES: [(&'static str, Self); 2] = [("40x10", Self::SMALL), ("80x24", Self::WIDE)];
 }
 
-/// The program on a terminal, as alice, listening.
 pub(crate) struct Pty {
     shown: Arc<Watched<Shown>>,
     master: Box<dyn MasterPty + Send>,
@@ -58,20 +59,17 @@ impl Pty {
     pub(crate) fn start(setup: &Setup<'_>) -> Self {
         let home = Home::with_key("alice", "pty/alice.pem");
         let mut pty = Self::open(command(setup, &home), (setup.cols, setup.rows), home);
-        pty.wait("the address", |screen| has(screen, "listening on 127.0.0.1:"));
+        pty.sees("listening on 127.0.0.1:");
         if setup.term != "dumb" && !setup.args.contains(&"--plain") {
             pty.wait_reading();
         }
         pty.wait("all of the port", |screen| {
-            let (row, col) = screen.cursor_position();
-            let here = screen.rows(0, u16::MAX).nth(usize::from(row)).unwrap_or_default();
-            col == 0 || !here.contains("127.0.0.1:")
+            screen.cursor_position().1 == 0 || !row_of_cursor(screen).contains("127.0.0.1:")
         });
         pty.port = pty.last_port();
         pty
     }
 
-    /// Runs a command on a terminal of so many columns and rows.
     pub(crate) fn open(command: CommandBuilder, (cols, rows): (u16, u16), home: Home) -> Self {
         let one = one_at_a_time();
         let pair = native_pty_system().openpty(size(cols, rows)).expect("a terminal");
@@ -92,20 +90,16 @@ impl Pty {
     /// An ordinary terminal with its peer bob joined and the screen cleared.
     pub(crate) fn start_with_bob(setup: &Setup<'_>) -> (Self, Process) {
         let mut pty = Self::start(setup);
-        let bob = pty.call("bob");
-        pty.wait("bob", |screen| {
-            let (row, _) = screen.cursor_position();
-            let prompt = screen.rows(0, u16::MAX).nth(usize::from(row));
-            has(screen, "bob joined") && prompt.is_some_and(|prompt| prompt.contains("bob?"))
-        });
+        let bob = pty.call_as_bob();
+        pty.wait("bob", |screen| has(screen, "bob joined") && row_of_cursor(screen).contains("bob?"));
         bob.sees("alice joined");
         pty.clear();
         (pty, bob)
     }
 
-    /// A peer with bob's key that calls this terminal.
-    pub(crate) fn call(&self, name: &str) -> Process {
-        self.call_with(name, "pty/bob.pem")
+    /// Bob, who calls this terminal.
+    pub(crate) fn call_as_bob(&self) -> Process {
+        self.call_with("bob", "pty/bob.pem")
     }
 
     /// Carol, with a key of her own, who calls this terminal.
@@ -113,7 +107,7 @@ impl Pty {
         self.call_with("carol", "test-1.pem")
     }
 
-    /// A peer with another key that calls this terminal.
+    /// A peer with a key that calls this terminal.
     pub(crate) fn call_with(&self, name: &str, key: &str) -> Process {
         Home::with_key(name, key).start(&["--connect", &format!("127.0.0.1:{}", self.port)])
     }
@@ -126,9 +120,13 @@ impl Pty {
         digits.parse().expect("a port")
     }
 
-    /// Presses keys, in one write.
     pub(crate) fn press(&mut self, keys: &str) {
         self.press_bytes(keys.as_bytes());
+    }
+
+    /// Waits until a text stands on the screen, wherever it is wrapped between words.
+    pub(crate) fn sees(&self, text: &str) {
+        self.wait(text, |screen| has(screen, text));
     }
 
     /// Sends bytes as a terminal may cut them.
@@ -145,7 +143,6 @@ impl Pty {
         });
     }
 
-    /// Waits until the screen is as a predicate wants it.
     pub(crate) fn wait(&self, what: &str, is_so: impl Fn(&Screen) -> bool) {
         let done = self.shown.wait(PATIENCE, |shown| is_so(shown.parser.screen()));
         assert!(done, "waited in vain for {what}:\n{}", self.picture());
@@ -163,12 +160,7 @@ impl Pty {
     /// moment would not reach the editor.
     pub(crate) fn wait_reading(&self) {
         self.wait("the prompt", |screen| {
-            let (row, _) = screen.cursor_position();
-            screen.bracketed_paste()
-                && screen
-                    .rows(0, u16::MAX)
-                    .nth(usize::from(row))
-                    .is_some_and(|row| row.trim_end().ends_with('>'))
+            screen.bracketed_paste() && row_of_cursor(screen).trim_end().ends_with('>')
         });
     }
 
@@ -178,17 +170,14 @@ impl Pty {
         assert!(done, "waited in vain for {what}:\n{}", self.picture());
     }
 
-    /// Every byte so far.
     pub(crate) fn bytes(&self) -> String {
         self.shown.look(|shown| String::from_utf8_lossy(&shown.bytes).into_owned())
     }
 
-    /// The text on the screen.
     pub(crate) fn screen(&self) -> String {
         self.shown.look(|shown| shown.parser.screen().contents())
     }
 
-    /// The screen as [`Pty::wait_picture`] has it.
     pub(crate) fn picture(&self) -> String {
         self.shown.look(|shown| picture(shown.parser.screen()))
     }
@@ -206,18 +195,15 @@ impl Pty {
         assert_snapshot(&format!("screen-{name}"), &self.picture());
     }
 
-    /// The home of the program.
     pub(crate) fn home(&self) -> &std::path::Path {
         self.home.path()
     }
 
-    /// Makes the terminal another size.
     pub(crate) fn resize(&self, cols: u16, rows: u16) {
         self.shown.change(|shown| shown.parser.set_size(cells(rows), cells(cols)));
         self.master.resize(size(cols, rows)).expect("a terminal of another size");
     }
 
-    /// Sends a signal to the program.
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = self.child.process_id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
         rustix::process::kill_process(pid.expect("a process"), signal).expect("a signal is taken");
@@ -257,6 +243,10 @@ pub(crate) fn has(screen: &Screen, text: &str) -> bool {
     flat(&screen.contents()).contains(&flat(text))
 }
 
+pub(crate) fn row_of_cursor(screen: &Screen) -> String {
+    screen.rows(0, u16::MAX).nth(usize::from(screen.cursor_position().0)).unwrap_or_default()
+}
+
 /// A text with one blank wherever it has any.
 fn flat(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -286,11 +276,8 @@ fn command(setup: &Setup<'_>, home: &Home) -> CommandBuilder {
     for name in ["NO_COLOR", "CLICOLOR_FORCE", "COLUMNS", "LINES", "RSACHAT_HOME"] {
         command.env_remove(name);
     }
-    command.env("HOME", &home);
-    command.env("TERM", setup.term);
-    command.env("TZ", "UTC");
-    command.env("RSACHAT_CONFIG", "none");
-    for (name, value) in setup.env {
+    let own = [("HOME", home.as_str()), ("TERM", setup.term), ("TZ", "UTC"), ("RSACHAT_CONFIG", "none")];
+    for (name, value) in own.iter().chain(setup.env) {
         command.env(name, value);
     }
     command
@@ -310,7 +297,6 @@ fn read_all(mut from: Box<dyn std::io::Read + Send>, shown: &Watched<Shown>) {
     }
 }
 
-/// The modes of the program's side of a terminal.
 fn modes_of(master: &dyn MasterPty) -> Termios {
     let path = master.tty_name().expect("a terminal has a name");
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
@@ -334,32 +320,14 @@ fn picture(screen: &Screen) -> String {
 /// A row without what differs from run to run: the time, ports, and how many seconds ago something
 /// was.
 fn steady(row: &str) -> String {
-    if row.len() == 5 && row.bytes().all(|byte| byte.is_ascii_digit()) {
-        return "#####".to_owned();
-    }
-    let mut rest = without_time(row);
-    let mut steady = String::new();
-    while let Some(at) = rest.find("127.0.0.1:") {
-        let (before, after) = rest.split_at(at + "127.0.0.1:".len());
-        steady.push_str(before);
-        let digits = after.chars().take_while(char::is_ascii_digit).count();
-        steady.push_str(&"#".repeat(digits));
-        rest = after.get(digits..).unwrap_or_default().to_owned();
-    }
-    steady.push_str(&rest);
-    (1..10).fold(steady, |row, n| row.replace(&format!(" {n} s "), " 0 s "))
-}
-
-fn without_time(row: &str) -> String {
-    let is_time = row.char_indices().take(6).map(|(at, c)| match at {
-        2 => c == ':',
-        5 => c == ' ',
-        _ => c.is_ascii_digit(),
+    static CHANGES: LazyLock<[(Regex, &str); 3]> = LazyLock::new(|| {
+        [(r"^\d{5}$", "#####"), (r"^\d\d:\d\d ", "00:00 "), (r" [1-9] s ", " 0 s ")]
+            .map(|(what, instead)| (Regex::new(what).unwrap(), instead))
     });
-    if row.chars().count() > 5 && is_time.into_iter().all(|fits| fits) {
-        return format!("00:00{}", row.get(5..).unwrap_or_default());
-    }
-    row.to_owned()
+    static PORT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(127\.0\.0\.1:)(\d+)").unwrap());
+    let row = CHANGES.iter().fold(row.to_owned(), |row, (what, to)| what.replace_all(&row, *to).into_owned());
+    PORT.replace_all(&row, |found: &Captures<'_>| found[1].to_owned() + &"#".repeat(found[2].len()))
+        .into_owned()
 }
 
 fn cells(count: u16) -> NonZeroU16 {

@@ -3,144 +3,122 @@
 
 use rustix::process::Signal;
 
-use super::pty::{Pty, Setup, has};
+use super::pty::{Pty, Setup, has, row_of_cursor};
 
-const WIDE: Setup<'static> =
-    Setup { cols: 80, rows: 24, term: "xterm-256color", env: &[], shell: None, args: &["--no-time"] };
-const SMALL: Setup<'static> =
-    Setup { cols: 40, rows: 10, term: "xterm-256color", env: &[], shell: None, args: &[] };
+/// Both sizes, with the name of each; the common one shows no time.
+const SIZES: [(&str, Setup<'static>); 2] =
+    [("40x10", Setup::SMALL), ("80x24", Setup { args: &["--no-time"], ..Setup::WIDE })];
 
 /// Whether a text stands on the screen, rows joined.
 fn shows(text: &'static str) -> impl Fn(&vt100::Screen) -> bool {
     move |screen| has(screen, text) && screen.bracketed_paste()
 }
 
-fn conversation(name: &str, setup: &Setup<'_>) {
-    let (mut alice, mut bob) = Pty::start_with_bob(setup);
-    bob.types("안녕하세요 alice, 오늘 저녁에 시간이 있으면 같이 밥을 먹으러 갈래요? 👩‍👩‍👧‍👧");
-    alice.wait("his words", shows("갈래요?"));
-    alice.press("좋아요 e\u{301}tude 👍🏽 일곱 시에 학교 앞에서 만나요, 늦지 않게 갈게요\r");
-    alice.wait("her words", shows("갈게요"));
-    // His next words come after his receipt.
-    bob.hears("alice", 1);
-    alice.press(":conect x\r");
-    alice.wait("the mistake", shows("did you"));
-    bob.types("여기서 봐요");
-    alice.wait("the last", shows("여기서 봐요"));
-    alice.wait_reading();
-    bob.types(":quit");
-    alice.check_picture(name, shows("bob left"));
-}
-
 #[test]
-fn a_conversation_on_a_common_screen() {
-    conversation("conversation-80x24", &WIDE);
-}
-
-#[test]
-fn a_conversation_on_a_small_screen() {
-    conversation("conversation-40x10", &SMALL);
-}
-
-fn odd_text(size: &str, setup: &Setup<'_>) {
-    let (mut alice, mut bob) = Pty::start_with_bob(setup);
-    alice.press(":name bob 박준호\r");
-    alice.wait("the name", shows("bob is called 박준호 now"));
-    alice.press("\r");
-    alice.clear();
-    // Marks that turn the direction of writing, a joined family, a flag, marks that stand on a
-    // letter.
-    bob.types("\u{202e}abc \u{2067}def\u{2069} e\u{301}\u{302}tude 🇰🇷🇰🇷 👩‍👩‍👧‍👧👩‍👩‍👧‍👧 नमस्ते שלום \u{200b}끝");
-    alice.wait("his words", shows("끝"));
-    alice.press("네 ☕️\r");
-    bob.hears("alice", 1);
-    alice.check_picture(&format!("odd-text-{size}"), shows("alice: 네"));
+fn a_conversation_on_a_common_and_on_a_small_screen() {
+    for (size, setup) in SIZES {
+        let (mut alice, mut bob) = Pty::start_with_bob(&setup);
+        bob.types("안녕하세요 alice, 오늘 저녁에 시간이 있으면 같이 밥을 먹으러 갈래요? 👩‍👩‍👧‍👧");
+        alice.wait("his words", shows("갈래요?"));
+        alice.press("좋아요 e\u{301}tude 👍🏽 일곱 시에 학교 앞에서 만나요, 늦지 않게 갈게요\r");
+        alice.wait("her words", shows("갈게요"));
+        // His next words come after his receipt.
+        bob.hears("alice", 1);
+        alice.press(":conect x\r");
+        alice.wait("the mistake", shows("did you"));
+        bob.types("여기서 봐요");
+        alice.wait("the last", shows("여기서 봐요"));
+        alice.wait_reading();
+        bob.types(":quit");
+        alice.check_picture(&format!("conversation-{size}"), shows("bob left"));
+    }
 }
 
 #[test]
 fn odd_texts_stay_in_their_column_and_turn_nothing_around() {
-    odd_text("80x24", &WIDE);
-    odd_text("40x10", &SMALL);
-}
-
-fn tables(size: &str, setup: &Setup<'_>) {
-    let (mut alice, mut bob) = Pty::start_with_bob(setup);
-    bob.types("hi");
-    alice.wait("his words", shows("bob: hi"));
-    alice.clear();
-    alice.press(":peers\r");
-    alice.check_picture(&format!("peers-{size}"), shows("127.0.0.1:"));
-    alice.clear();
-    alice.press(":status\r");
-    alice.check_picture(&format!("status-{size}"), shows("connected to bob"));
-    alice.clear();
-    alice.press(":verify bob\r");
-    alice.check_picture(&format!("verify-{size}"), shows("do not go on"));
-    alice.clear();
-    alice.press(":help listen\r");
-    alice.check_picture(&format!("help-{size}"), shows("authenticates nobody."));
-    alice.clear();
-    alice.press(":name bob 가나다라마바사아자차카타파하\r");
-    // The prompt of the line that is being read has the room that it had before; the next one has
-    // its own.
-    alice.wait("the name in the prompt", |screen| {
-        let (row, _) = screen.cursor_position();
-        screen.rows(0, u16::MAX).nth(usize::from(row)).is_some_and(|row| row.contains("가나"))
-            && has(screen, "is called")
-            && screen.contents().trim_end().ends_with('>')
-    });
-    alice.press("\r");
-    alice.clear();
-    bob.types("a long name leaves room for what is said");
-    alice.wait("his words", shows("is said"));
-    alice.press("네\r");
-    bob.hears("alice", 1);
-    alice.check_picture(&format!("long-name-{size}"), shows("alice: 네"));
+    for (size, setup) in SIZES {
+        let (mut alice, mut bob) = Pty::start_with_bob(&setup);
+        alice.press(":name bob 박준호\r");
+        alice.wait("the name", shows("bob is called 박준호 now"));
+        alice.press("\r");
+        alice.clear();
+        // Marks that turn the direction of writing, a joined family, a flag, marks that stand on a
+        // letter.
+        bob.types("\u{202e}abc \u{2067}def\u{2069} e\u{301}\u{302}tude 🇰🇷🇰🇷 👩‍👩‍👧‍👧👩‍👩‍👧‍👧 नमस्ते שלום \u{200b}끝");
+        alice.wait("his words", shows("끝"));
+        alice.press("네 ☕️\r");
+        bob.hears("alice", 1);
+        alice.check_picture(&format!("odd-text-{size}"), shows("alice: 네"));
+    }
 }
 
 #[test]
-fn tables_and_the_safety_number_on_a_common_screen() {
-    tables("80x24", &WIDE);
-}
-
-#[test]
-fn tables_and_the_safety_number_on_a_small_screen() {
-    tables("40x10", &SMALL);
-}
-
-fn unread(name: &str, setup: &Setup<'_>) {
-    let (mut alice, mut bob) = Pty::start_with_bob(setup);
-    let mut carol = alice.call_as_carol();
-    alice.wait("carol", shows("carol joined"));
-    carol.sees("alice joined");
-    alice.press(":trust bob\r");
-    alice.wait("trust", shows("bob is marked verified"));
-    alice.clear();
-    carol.types("하나");
-    carol.types("둘");
-    bob.types("셋");
-    alice.wait("all of it", |screen| ["하나", "둘", "셋"].iter().all(|one| has(screen, one)));
-    // The order of two peers' messages is that of the network: only the prompt is held here.
-    alice.press("\r");
-    alice.wait_reading();
-    alice.clear();
-    alice.check_picture(&format!("unread-{name}"), shows("(2)"));
-    alice.press(":to carol\r");
-    alice.wait("carol", shows("plain text now goes to carol"));
-    alice.press("\r");
-    alice.clear();
-    alice.check_picture(&format!("read-{name}"), |screen| has(screen, "carol?") && !has(screen, "(2)"));
+fn tables_and_the_safety_number_on_a_common_and_on_a_small_screen() {
+    for (size, setup) in SIZES {
+        let (mut alice, mut bob) = Pty::start_with_bob(&setup);
+        bob.types("hi");
+        alice.wait("his words", shows("bob: hi"));
+        alice.clear();
+        alice.press(":peers\r");
+        alice.check_picture(&format!("peers-{size}"), shows("127.0.0.1:"));
+        alice.clear();
+        alice.press(":status\r");
+        alice.check_picture(&format!("status-{size}"), shows("connected to bob"));
+        alice.clear();
+        alice.press(":verify bob\r");
+        alice.check_picture(&format!("verify-{size}"), shows("do not go on"));
+        alice.clear();
+        alice.press(":help listen\r");
+        alice.check_picture(&format!("help-{size}"), shows("authenticates nobody."));
+        alice.clear();
+        alice.press(":name bob 가나다라마바사아자차카타파하\r");
+        // The prompt of the line that is being read has the room that it had before; the next one has
+        // its own.
+        alice.wait("the name in the prompt", |screen| {
+            row_of_cursor(screen).contains("가나")
+                && has(screen, "is called")
+                && screen.contents().trim_end().ends_with('>')
+        });
+        alice.press("\r");
+        alice.clear();
+        bob.types("a long name leaves room for what is said");
+        alice.wait("his words", shows("is said"));
+        alice.press("네\r");
+        bob.hears("alice", 1);
+        alice.check_picture(&format!("long-name-{size}"), shows("alice: 네"));
+    }
 }
 
 #[test]
 fn the_prompt_counts_what_others_said() {
-    unread("80x24", &WIDE);
-    unread("40x10", &SMALL);
+    for (size, setup) in SIZES {
+        let (mut alice, mut bob) = Pty::start_with_bob(&setup);
+        let mut carol = alice.call_as_carol();
+        alice.wait("carol", shows("carol joined"));
+        carol.sees("alice joined");
+        alice.press(":trust bob\r");
+        alice.wait("trust", shows("bob is marked verified"));
+        alice.clear();
+        carol.types("하나");
+        carol.types("둘");
+        bob.types("셋");
+        alice.wait("all of it", |screen| ["하나", "둘", "셋"].iter().all(|one| has(screen, one)));
+        // The order of two peers' messages is that of the network: only the prompt is held here.
+        alice.press("\r");
+        alice.wait_reading();
+        alice.clear();
+        alice.check_picture(&format!("unread-{size}"), shows("(2)"));
+        alice.press(":to carol\r");
+        alice.wait("carol", shows("plain text now goes to carol"));
+        alice.press("\r");
+        alice.clear();
+        alice.check_picture(&format!("read-{size}"), |screen| has(screen, "carol?") && !has(screen, "(2)"));
+    }
 }
 
 #[test]
 fn own_lines_and_those_of_others_have_their_colours_and_the_same_form() {
-    let (mut alice, mut bob) = Pty::start_with_bob(&Setup::default());
+    let (mut alice, mut bob) = Pty::start_with_bob(&Setup::SMALL);
     bob.types("hi");
     alice.wait("his words", shows("bob: hi"));
     alice.press("ho\r");
@@ -154,11 +132,11 @@ fn own_lines_and_those_of_others_have_their_colours_and_the_same_form() {
 
 #[test]
 fn a_message_that_has_not_arrived_stands_in_the_prompt_and_leaves_it_by_itself() {
-    let (mut alice, bob) = Pty::start_with_bob(&Setup { cols: 80, rows: 24, ..Setup::default() });
+    let (mut alice, bob) = Pty::start_with_bob(&Setup::WIDE);
     bob.signal(Signal::STOP);
     alice.press("hello?\r");
     // Nothing is typed meanwhile: the prompt is painted anew by itself, both times.
-    alice.wait("the count", |screen| has(screen, "bob? +1"));
+    alice.sees("bob? +1");
     bob.signal(Signal::CONT);
     alice.wait("its end", |screen| !has(screen, "+1"));
     alice.press("still one line\r");
@@ -167,13 +145,13 @@ fn a_message_that_has_not_arrived_stands_in_the_prompt_and_leaves_it_by_itself()
 
 #[test]
 fn a_time_format_and_no_time_hold_for_both_sides() {
-    let setup = Setup { args: &["--time-format", "<%d>"], ..Setup::default() };
+    let setup = Setup { args: &["--time-format", "<%d>"], ..Setup::SMALL };
     let (mut alice, mut bob) = Pty::start_with_bob(&setup);
     bob.types("hi");
     alice.wait("his words", shows(">   bob: hi"));
     alice.press("ho\r");
     alice.wait("her words", shows("> alice: ho"));
-    let (mut alice, mut bob) = Pty::start_with_bob(&Setup { args: &["--no-time"], ..Setup::default() });
+    let (mut alice, mut bob) = Pty::start_with_bob(&Setup { args: &["--no-time"], ..Setup::SMALL });
     bob.types("hi");
     alice.press("ho\r");
     alice.wait("both", |screen| {
@@ -183,7 +161,7 @@ fn a_time_format_and_no_time_hold_for_both_sides() {
 
 #[test]
 fn a_call_by_name_rings_and_hides_what_was_said() {
-    let (mut alice, mut bob) = Pty::start_with_bob(&Setup::default());
+    let (mut alice, mut bob) = Pty::start_with_bob(&Setup::SMALL);
     bob.types("nobody in particular");
     alice.wait("his words", shows("particular"));
     assert!(!alice.bytes().contains("\x1b]9;"), "{:?}", alice.bytes());
@@ -202,7 +180,7 @@ fn a_call_by_name_rings_and_hides_what_was_said() {
         n += 1;
         assert!(n < 10_000, "it does not ring");
         bob.types(&format!("tick; {n}"));
-        alice.wait("his words", |screen| has(screen, &format!("tick; {n}")));
+        alice.sees(&format!("tick; {n}"));
     }
     let (rings, seconds) = (rings(), since.elapsed().as_secs() + 1);
     assert!(rings as u64 <= seconds, "{rings} rings for {n} messages in less than {seconds} s");

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::pty::{Pty, Setup, has};
+use super::pty::{Pty, Setup};
 
 #[test]
 fn twenty_edited_lines_are_typed_while_thirty_messages_a_second_arrive() {
-    let (mut alice, mut bob) = Pty::start_with_bob(&Setup { cols: 80, rows: 24, ..Setup::default() });
+    let (mut alice, mut bob) = Pty::start_with_bob(&Setup::WIDE);
     let over = Arc::new(AtomicBool::new(false));
     let mut input = bob.take_input();
     let storm = thread::spawn({
@@ -42,16 +42,16 @@ fn twenty_edited_lines_are_typed_while_thirty_messages_a_second_arrive() {
     assert_eq!(bob.hears("alice", 20), wanted);
     over.store(true, Ordering::SeqCst);
     let (sent, _input) = storm.join().expect("a storm");
-    alice.wait("the last of the storm", |screen| has(screen, &format!("비바람 {}", sent - 1)));
+    alice.sees(&format!("비바람 {}", sent - 1));
     assert!(sent >= 20, "a storm of {sent}");
     assert_eq!(bob.hears("alice", 20), wanted, "and nothing else");
 }
 
 #[test]
 fn two_hundred_resizes_leave_the_line_and_the_program_whole() {
-    let (mut alice, mut bob) = Pty::start_with_bob(&Setup { cols: 80, rows: 24, ..Setup::default() });
+    let (mut alice, mut bob) = Pty::start_with_bob(&Setup::WIDE);
     alice.press("가나다라마바사아자차카타파하 abcdefghijklmnopqrstuvwxyz");
-    alice.wait("the line", |screen| has(screen, "xyz"));
+    alice.sees("xyz");
     for n in 0..200_u16 {
         alice.resize(1 + (n * 37) % 120, 1 + (n * 13) % 50);
         if n % 20 == 0 {
@@ -60,7 +60,7 @@ fn two_hundred_resizes_leave_the_line_and_the_program_whole() {
     }
     alice.resize(80, 24);
     bob.types("the end");
-    alice.wait("the message", |screen| has(screen, "bob: the end"));
+    alice.sees("bob: the end");
     alice.press("!\r");
     assert_eq!(bob.hears("alice", 1), ["가나다라마바사아자차카타파하 abcdefghijklmnopqrstuvwxyz!"]);
 }
@@ -69,7 +69,7 @@ fn two_hundred_resizes_leave_the_line_and_the_program_whole() {
 fn columns_of_the_environment_do_not_win_over_the_screen() {
     for columns in ["20", "0", "-1", "99999999999999999999", "wide"] {
         let env = [("COLUMNS", columns)];
-        let setup = Setup { cols: 80, rows: 24, env: &env, ..Setup::default() };
+        let setup = Setup { env: &env, ..Setup::WIDE };
         let (alice, mut bob) = Pty::start_with_bob(&setup);
         let text = "a line that is longer than twenty cells, and shorter than eighty";
         bob.types(text);
@@ -86,29 +86,29 @@ fn colour_can_be_forced_and_refused() {
         (&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], &[], false),
         (&[("NO_COLOR", "1")], &["--colour", "always"], true),
     ] {
-        let setup = Setup { cols: 80, rows: 24, term: "dumb", env, args, ..Setup::default() };
+        let setup = Setup { term: "dumb", env, args, ..Setup::WIDE };
         let alice = Pty::start(&setup);
-        let mut bob = alice.call("bob");
+        let mut bob = alice.call_as_bob();
         bob.types("hi");
-        alice.wait("his words", |screen| has(screen, "bob: hi"));
+        alice.sees("bob: hi");
         assert_eq!(mended(&alice.bytes()), coloured, "{env:?} {args:?}: {:?}", alice.bytes());
     }
 }
 
 #[test]
 fn a_plain_prompt_says_one_event_a_line_in_words() {
-    let setup = Setup { cols: 80, rows: 24, args: &["--plain", "--no-time"], ..Setup::default() };
+    let setup = Setup { args: &["--plain", "--no-time"], ..Setup::WIDE };
     let mut alice = Pty::start(&setup);
-    let mut bob = alice.call("bob");
-    alice.wait("bob", |screen| has(screen, "note: bob joined, new key"));
+    let mut bob = alice.call_as_bob();
+    alice.sees("note: bob joined, new key");
     bob.types("안녕");
     alice.wait("his words", |screen| screen.rows(0, 99).any(|row| row == "bob says: 안녕"));
     alice.press("hi bob\r");
     assert_eq!(bob.hears("alice", 1), ["hi bob"]);
     alice.press(":conect\r");
-    alice.wait("the mistake", |screen| has(screen, "problem: no such command :conect"));
+    alice.sees("problem: no such command :conect");
     alice.press(":edit\r");
-    alice.wait("the refusal", |screen| has(screen, "problem: `:edit` needs a terminal"));
+    alice.sees("problem: `:edit` needs a terminal");
     assert!(alice.has_modes_of_before(), "nobody edits");
     assert!(!alice.bytes().contains('\x1b'), "{:?}", alice.bytes());
     alice.press("\x04");

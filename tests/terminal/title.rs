@@ -4,8 +4,7 @@ use rustix::process::Signal;
 
 use super::pty::{Pty, Setup, has};
 
-const ASKED: Setup<'static> =
-    Setup { cols: 80, rows: 24, term: "xterm-256color", env: &[], shell: None, args: &["--title"] };
+const ASKED: Setup<'static> = Setup { args: &["--title"], ..Setup::WIDE };
 
 /// The titles that were set, one after the other, and `push` and `pop` of the terminal's stack.
 fn titles(bytes: &str) -> Vec<String> {
@@ -26,9 +25,9 @@ fn titles(bytes: &str) -> Vec<String> {
 fn a_title_names_the_peer_and_counts_what_is_unread_and_is_given_back() {
     let (mut alice, mut bob) = Pty::start_with_bob(&ASKED);
     bob.types("the secret is 42, Alice!");
-    alice.wait("his words", |screen| has(screen, "42"));
+    alice.sees("42");
     let mut carol = alice.call_as_carol();
-    alice.wait("carol", |screen| has(screen, "carol joined"));
+    alice.sees("carol joined");
     carol.types("하나");
     alice.wait_bytes("the count", |bytes| bytes.contains("]2;rsachat: bob (1)"));
     alice.press(":to carol\r");
@@ -46,7 +45,7 @@ fn a_title_is_given_back_to_the_shell_by_ctrl_z_and_by_a_signal() {
     let setup = Setup { shell: Some(script), ..ASKED };
     let (mut alice, _bob) = Pty::start_with_bob(&setup);
     alice.press("\x1a");
-    alice.wait("the shell", |screen| has(screen, "stopped"));
+    alice.sees("stopped");
     let before = ["push", "rsachat", "rsachat: bob", "", "pop"];
     assert_eq!(titles(&alice.bytes()), before);
     alice.press("go\r");
@@ -71,7 +70,7 @@ fn a_title_is_left_alone_unless_it_is_asked_for_and_an_editor_runs() {
     let dumb = Setup { term: "dumb", ..ASKED };
     for setup in [Setup { args: &[], ..ASKED }, Setup { args: plain, ..ASKED }, console, dumb] {
         let mut alice = Pty::start(&setup);
-        let mut bob = alice.call("bob");
+        let mut bob = alice.call_as_bob();
         bob.types("hi");
         alice.wait("his words", |screen| has(screen, ": hi") || has(screen, "says: hi"));
         alice.press("\x04");

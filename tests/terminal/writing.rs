@@ -12,7 +12,7 @@ fn pasted(lines: usize) -> (Vec<String>, String) {
 
 #[test]
 fn alt_enter_and_a_backslash_go_on_in_the_same_message() {
-    let (mut alice, bob) = Pty::start_with_bob(&Setup::default());
+    let (mut alice, bob) = Pty::start_with_bob(&Setup::SMALL);
     alice.press("하나\x1b\r");
     alice.press("둘 \\\r");
     alice.press("셋\r");
@@ -26,12 +26,12 @@ fn alt_enter_and_a_backslash_go_on_in_the_same_message() {
 
 #[test]
 fn a_pasted_line_waits_for_enter() {
-    let (mut alice, bob) = Pty::start_with_bob(&Setup::default());
+    let (mut alice, bob) = Pty::start_with_bob(&Setup::SMALL);
     alice.press("before\r");
     bob.hears("alice", 1);
     alice.wait_reading();
     alice.press("\x1b[200~한 줄\r\x1b[201~");
-    alice.wait("the paste", |screen| has(screen, "한 줄"));
+    alice.sees("한 줄");
     assert!(!alice.picture().contains("alice: 한"), "{}", alice.picture());
     alice.press("\r");
     assert_eq!(bob.hears("alice", 2), ["before", "한 줄"]);
@@ -39,51 +39,38 @@ fn a_pasted_line_waits_for_enter() {
 }
 
 #[test]
-fn a_pasted_script_keeps_its_backslashes() {
-    let (mut alice, bob) = Pty::start_with_bob(&Setup::default());
-    alice.press("\x1b[200~make \\\r  all\x1b[201~\r");
-    assert_eq!(bob.hears("alice", 2), ["make \\", "  all"]);
-}
-
-fn block(cols: u16, rows: u16) {
-    let (mut alice, bob) = Pty::start_with_bob(&Setup { cols, rows, ..Setup::default() });
-    let (lines, keys) = pasted(200);
-    alice.press(&keys);
-    alice.wait("the hint", |screen| screen.contents().replace('\n', "").contains("200 lines: Enter asks"));
-    alice.press("\r");
-    alice.check_picture(&format!("paste-{cols}x{rows}"), |screen| {
-        screen.contents().replace('\n', "").contains("[d]rop?") && screen.bracketed_paste()
-    });
-    // What was typed for the question is no answer and no part of the block.
-    alice.press("what\r");
-    alice.wait("the question again", |screen| has(screen, "answer s, e or d"));
-    alice.press("s\r");
-    assert_eq!(bob.hears("alice", 200), lines);
-    alice.press("after\r");
-    assert_eq!(bob.hears("alice", 201)[200], "after");
-}
-
-#[test]
 fn a_block_of_200_lines_is_asked_about_and_sent_as_one_message() {
-    block(80, 24);
-}
-
-#[test]
-fn a_block_of_200_lines_is_asked_about_on_a_small_screen() {
-    block(40, 10);
+    for (size, setup) in Setup::SIZES {
+        let (mut alice, bob) = Pty::start_with_bob(&setup);
+        let (lines, keys) = pasted(200);
+        alice.press(&keys);
+        alice
+            .wait("the hint", |screen| screen.contents().replace('\n', "").contains("200 lines: Enter asks"));
+        alice.press("\r");
+        alice.check_picture(&format!("paste-{size}"), |screen| {
+            screen.contents().replace('\n', "").contains("[d]rop?") && screen.bracketed_paste()
+        });
+        // What was typed for the question is no answer and no part of the block.
+        alice.press("what\r");
+        alice.sees("answer s, e or d");
+        alice.press("s\r");
+        assert_eq!(bob.hears("alice", 200), lines);
+        alice.press("after\r");
+        assert_eq!(bob.hears("alice", 201)[200], "after");
+    }
 }
 
 #[test]
 fn a_block_can_be_dropped_by_its_letter_and_by_ctrl_c() {
-    let (mut alice, bob) = Pty::start_with_bob(&Setup { cols: 80, rows: 24, ..Setup::default() });
+    let (mut alice, bob) = Pty::start_with_bob(&Setup::WIDE);
     for answer in ["d\r", "\x03"] {
         alice.clear();
         alice.press(&pasted(6).1);
-        alice.wait("the hint", |screen| has(screen, "6 lines: Enter asks"));
+        alice.sees("6 lines: Enter asks");
         alice.press("\r");
         alice.wait("the question", |screen| has(screen, "[d]rop?") && screen.bracketed_paste());
         alice.press(answer);
-        alice.wait("the end of it", |screen| has(screen, "dropped; nothing was sent"));
+        alice.sees("dropped; nothing was sent");
         alice.wait_reading();
     }
     alice.press("after\r");
@@ -92,10 +79,10 @@ fn a_block_can_be_dropped_by_its_letter_and_by_ctrl_c() {
 
 #[test]
 fn a_block_goes_through_an_editor_before_it_is_sent() {
-    let setup = Setup { cols: 80, rows: 24, env: &[EDITOR], ..Setup::default() };
+    let setup = Setup { env: &[EDITOR], ..Setup::WIDE };
     let (mut alice, bob) = Pty::start_with_bob(&setup);
     alice.press("\x1b[200~1\r2\r3\r4\r5\rcat\x1b[201~");
-    alice.wait("the hint", |screen| has(screen, "Enter asks"));
+    alice.sees("Enter asks");
     alice.press("\r");
     alice.wait("the question", |screen| has(screen, "[e]dit") && screen.bracketed_paste());
     alice.press("e\r");
@@ -108,15 +95,15 @@ fn a_block_goes_through_an_editor_before_it_is_sent() {
 
 #[test]
 fn an_editor_takes_the_line_along_and_gives_it_back_to_be_seen_first() {
-    let setup = Setup { cols: 80, rows: 24, env: &[EDITOR], ..Setup::default() };
+    let setup = Setup { env: &[EDITOR], ..Setup::WIDE };
     let (mut alice, bob) = Pty::start_with_bob(&setup);
     alice.press("my cat 안녕\x18\x05");
-    alice.wait("the edited line", |screen| has(screen, "my dog 안녕"));
+    alice.sees("my dog 안녕");
     assert!(!alice.picture().contains("alice: "), "not sent yet:\n{}", alice.picture());
     alice.press("!\r");
     assert_eq!(bob.hears("alice", 1), ["my dog 안녕!"]);
     alice.press("DROP\x18\x05");
-    alice.wait("the end of it", |screen| has(screen, "dropped; nothing was sent"));
+    alice.sees("dropped; nothing was sent");
     alice.wait_reading();
     alice.press(":edit\r");
     alice.wait("an empty text", |screen| screen.contents().matches("dropped; nothing").count() == 2);
@@ -127,25 +114,24 @@ fn an_editor_has_the_terminal_to_itself() {
     let script = "cat > \"$1\".sh <<'END'\nprintf 'editing\\n'; read go; printf 'written' > \"$1\"\nEND\nexec sh \"$1\".sh \"$1\"";
     let script = format!("sh -c {} sh", shell_quoted(script));
     let env = [("EDITOR", script.as_str())];
-    let (mut alice, mut bob) =
-        Pty::start_with_bob(&Setup { cols: 80, rows: 24, env: &env, ..Setup::default() });
+    let (mut alice, mut bob) = Pty::start_with_bob(&Setup { env: &env, ..Setup::WIDE });
     alice.press(":edit\r");
-    alice.wait("the editor", |screen| has(screen, "editing"));
+    alice.sees("editing");
     bob.types("meanwhile");
     // Whoever calls is answered, and nothing is painted over the editor.
     alice.call_as_carol().sees("alice joined");
     assert!(!alice.bytes().contains("meanwhile"), "{}", alice.picture());
     alice.press("go\r");
-    alice.wait("what was held back", |screen| has(screen, "bob: meanwhile"));
-    alice.wait("the text", |screen| has(screen, "> written"));
+    alice.sees("bob: meanwhile");
+    alice.sees("> written");
 }
 
 #[test]
 fn sigterm_ends_an_open_editor_too() {
     let env = [("EDITOR", "printf editing; exec sleep 1000 #")];
-    let (mut alice, bob) = Pty::start_with_bob(&Setup { cols: 80, rows: 24, env: &env, ..Setup::default() });
+    let (mut alice, bob) = Pty::start_with_bob(&Setup { env: &env, ..Setup::WIDE });
     alice.press(":edit\r");
-    alice.wait("the editor", |screen| has(screen, "editing"));
+    alice.sees("editing");
     alice.signal(rustix::process::Signal::TERM);
     assert_eq!(alice.wait_end(), 143);
     assert!(alice.has_modes_of_before());
@@ -158,7 +144,7 @@ fn shell_quoted(text: &str) -> String {
 
 #[test]
 fn an_editor_that_fails_says_so_and_leaves_the_line_as_it_was() {
-    let setup = Setup { env: &[("VISUAL", "false")], args: &["--no-time"], ..Setup::default() };
+    let setup = Setup { env: &[("VISUAL", "false")], args: &["--no-time"], ..Setup::SMALL };
     let (mut alice, bob) = Pty::start_with_bob(&setup);
     alice.press("반쯤\x18\x05");
     alice.wait_picture(
@@ -171,90 +157,83 @@ fn an_editor_that_fails_says_so_and_leaves_the_line_as_it_was() {
 
 #[test]
 fn vi_keys_edit_the_line() {
-    let setup = Setup { args: &["--editor-mode", "vi"], ..Setup::default() };
+    let setup = Setup { args: &["--editor-mode", "vi"], ..Setup::SMALL };
     let (mut alice, bob) = Pty::start_with_bob(&setup);
     alice.press("안녕 wurld");
-    alice.wait("the line", |screen| has(screen, "wurld"));
+    alice.sees("wurld");
     alice.press("\x1b");
     alice.wait("command mode", |screen| screen.cursor_position().1 == 19);
     alice.press("Furo");
-    alice.wait("the change", |screen| has(screen, "world"));
+    alice.sees("world");
     alice.press("\r");
     assert_eq!(bob.hears("alice", 1), ["안녕 world"]);
     // A search finds it, and is left with the line as it was.
     alice.wait_reading();
     alice.press("반\x12안녕");
-    alice.wait("the search", |screen| has(screen, "i-search)`안녕': 안녕 world"));
+    alice.sees("i-search)`안녕': 안녕 world");
     alice.press("\x07");
     alice.wait("the line", |screen| screen.contents().trim_end().ends_with("> 반"));
     alice.press("쯤\r");
     assert_eq!(bob.hears("alice", 2)[1], "반쯤");
 }
 
-fn menu(cols: u16, rows: u16) {
-    let (mut alice, mut bob) = Pty::start_with_bob(&Setup { cols, rows, ..Setup::default() });
-    alice.press(":\t");
-    alice.check_picture(&format!("commands-{cols}x{rows}"), |screen| {
-        has(screen, ":quit") && screen.contents().trim_end().ends_with("> :")
-    });
-    // The list holds nothing up: what arrives is shown at once.
-    bob.types("hi");
-    alice.wait("the message", |screen| has(screen, "bob: hi"));
-    alice.press("pe\t");
-    alice.wait("the command", |screen| screen.contents().trim_end().contains("> :peers"));
-}
-
 #[test]
-fn commands_are_listed_on_a_common_screen() {
-    menu(80, 24);
-}
-
-#[test]
-fn commands_are_listed_on_a_small_screen() {
-    menu(40, 10);
+fn commands_are_listed_on_a_common_and_on_a_small_screen() {
+    for (size, setup) in Setup::SIZES {
+        let (mut alice, mut bob) = Pty::start_with_bob(&setup);
+        alice.press(":\t");
+        alice.check_picture(&format!("commands-{size}"), |screen| {
+            has(screen, ":quit") && screen.contents().trim_end().ends_with("> :")
+        });
+        // The list holds nothing up: what arrives is shown at once.
+        bob.types("hi");
+        alice.sees("bob: hi");
+        alice.press("pe\t");
+        alice.wait("the command", |screen| screen.contents().trim_end().contains("> :peers"));
+    }
 }
 
 #[test]
 fn a_list_on_a_screen_of_three_rows_holds_nothing_up() {
-    let (mut alice, mut bob) = Pty::start_with_bob(&Setup::default());
+    let (mut alice, mut bob) = Pty::start_with_bob(&Setup::SMALL);
     alice.resize(40, 3);
     alice.press(":\t");
     bob.types("hi");
-    alice.wait("the message", |screen| has(screen, "bob: hi"));
+    alice.sees("bob: hi");
 }
 
 #[test]
 fn names_topics_and_paths_are_completed() {
-    let (mut alice, bob) = Pty::start_with_bob(&Setup { cols: 80, rows: 24, ..Setup::default() });
+    let (mut alice, bob) = Pty::start_with_bob(&Setup::WIDE);
     alice.press("bo\thi\r");
     assert_eq!(bob.hears("alice", 1), ["bob: hi"]);
     alice.press(":help ver\t\r");
-    alice.wait("the help", |screen| has(screen, "safety number to compare"));
+    alice.sees("safety number to compare");
     alice.press(":log ./iden\t");
-    alice.wait("the file", |screen| has(screen, "> :log ./identity.pem"));
+    alice.sees("> :log ./identity.pem");
 }
 
 #[test]
 fn a_command_is_hinted_at_and_the_right_arrow_takes_it() {
-    let setup = Setup { cols: 80, rows: 24, args: &["--no-time"], ..Setup::default() };
+    let setup = Setup { args: &["--no-time"], ..Setup::WIDE };
     let (mut alice, _bob) = Pty::start_with_bob(&setup);
     alice.press(":ver");
     alice.check_picture("hint-80x24", |screen| screen.cursor_position() == (0, 20));
     alice.press("\x1b[Cbob\r");
-    alice.wait("the safety number", |screen| has(screen, "do not go on"));
+    alice.sees("do not go on");
 }
 
 #[test]
 fn without_colour_a_hint_does_not_look_typed() {
-    let setup = Setup { cols: 80, rows: 24, env: &[("NO_COLOR", "1")], ..Setup::default() };
+    let setup = Setup { env: &[("NO_COLOR", "1")], ..Setup::WIDE };
     let (mut alice, _bob) = Pty::start_with_bob(&setup);
     alice.press(":ver");
-    alice.wait("the hint", |screen| has(screen, ":ver  [ify NAME  (show"));
+    alice.sees(":ver  [ify NAME  (show");
 }
 
 #[test]
-fn bursts_of_composed_syllables_arrive_whole() {
-    let (mut alice, bob) = Pty::start_with_bob(&Setup::default());
+fn what_comes_in_bursts_arrives_whole_and_pasted_backslashes_stay() {
+    let (mut alice, bob) = Pty::start_with_bob(&Setup::SMALL);
     // An input method sends whole words at once, and a terminal may cut one in the middle of a
     // character.
     let text = "한글을 빠르게 입력하면 조합된 글자가 한꺼번에 와요";
@@ -263,12 +242,17 @@ fn bursts_of_composed_syllables_arrive_whole() {
     alice.press_bytes(second);
     alice.press("\r");
     assert_eq!(bob.hears("alice", 1), [text]);
+    alice.press("하나\r둘\r셋\r");
+    assert_eq!(bob.hears("alice", 4)[1..], ["하나", "둘", "셋"]);
+    alice.wait_reading();
+    alice.press("\x1b[200~make \\\r  all\x1b[201~\r");
+    assert_eq!(bob.hears("alice", 6)[4..], ["make \\", "  all"]);
 }
 
 #[test]
 fn typed_lines_are_kept_one_by_one_and_only_where_asked() {
     let (mut alice, bob) =
-        Pty::start_with_bob(&Setup { args: &["--history", "state/typed"], ..Setup::default() });
+        Pty::start_with_bob(&Setup { args: &["--history", "state/typed"], ..Setup::SMALL });
     alice.press("하나\r");
     bob.hears("alice", 1);
     alice.press(" secret\r");
