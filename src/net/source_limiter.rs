@@ -163,22 +163,17 @@ mod tests {
         sources.admit(ip, now).inspect(|()| sources.release(ip))
     }
 
+    const TOO_OFTEN: Result<(), LimitExceeded> = Err(LimitExceeded::CallRate);
+
     #[test]
     fn five_calls_may_come_at_once_and_then_one_every_fifty_milliseconds() {
         let (mut sources, start) = (SourceLimiter::limited(), Instant::now());
         for _ in 0..CALLS_BURST {
             assert_eq!(call(&mut sources, v4(1), start), Ok(()));
         }
-        assert_eq!(call(&mut sources, v4(1), start), Err(LimitExceeded::CallRate));
-        assert_eq!(
-            call(&mut sources, v4(1), start + Duration::from_millis(49)),
-            Err(LimitExceeded::CallRate)
-        );
-        assert_eq!(call(&mut sources, v4(1), start + Duration::from_millis(50)), Ok(()));
-        assert_eq!(
-            call(&mut sources, v4(1), start + Duration::from_millis(51)),
-            Err(LimitExceeded::CallRate)
-        );
+        for (ms, expected) in [(0, TOO_OFTEN), (49, TOO_OFTEN), (50, Ok(())), (51, TOO_OFTEN)] {
+            assert_eq!(call(&mut sources, v4(1), start + Duration::from_millis(ms)), expected, "{ms}");
+        }
         assert_eq!(call(&mut sources, v4(2), start), Ok(()), "another source is not concerned");
     }
 
@@ -209,19 +204,12 @@ mod tests {
     #[test]
     fn a_whole_ipv6_subnet_is_one_source_and_a_mapped_address_is_its_ipv4_one() {
         let (mut sources, now) = (SourceLimiter::limited(), Instant::now());
+        let mut call = |ip: &str| call(&mut sources, ip.parse().unwrap(), now);
         for n in 0..CALLS_BURST {
-            let ip = format!("2001:db8::{n:x}").parse().unwrap();
-            assert_eq!(call(&mut sources, ip, now), Ok(()));
+            assert_eq!((call(&format!("2001:db8::{n:x}")), call("10.0.0.1")), (Ok(()), Ok(())));
         }
-        assert_eq!(
-            call(&mut sources, "2001:db8::ffff:1".parse().unwrap(), now),
-            Err(LimitExceeded::CallRate)
-        );
-        assert_eq!(call(&mut sources, "2001:db8:0:1::1".parse().unwrap(), now), Ok(()));
-        for _ in 0..CALLS_BURST {
-            assert_eq!(call(&mut sources, v4(1), now), Ok(()));
-        }
-        assert_eq!(call(&mut sources, "::ffff:10.0.0.1".parse().unwrap(), now), Err(LimitExceeded::CallRate));
+        assert_eq!((call("2001:db8::ffff:1"), call("2001:db8:0:1::1")), (TOO_OFTEN, Ok(())));
+        assert_eq!(call("::ffff:10.0.0.1"), TOO_OFTEN);
     }
 
     #[test]

@@ -238,13 +238,9 @@ mod tests {
     fn authenticated_peers_are_served_before_the_others_and_each_in_order() {
         let mut looper = Loop::new();
         let (worker, open) = busy(Arc::clone(&looper.1));
-        for (queue, job) in [
-            (JobQueue::Unauthenticated, "s1"),
-            (JobQueue::Authenticated, "k1"),
-            (JobQueue::Unauthenticated, "s2"),
-            (JobQueue::Authenticated, "k2"),
-        ] {
-            worker.submit(queue, job).unwrap();
+        for (stranger, known) in [("s1", "k1"), ("s2", "k2")] {
+            worker.submit(JobQueue::Unauthenticated, stranger).unwrap();
+            worker.submit(JobQueue::Authenticated, known).unwrap();
         }
         open.send(()).unwrap();
         let done: Vec<_> = (0..5).map(|_| looper.until(|| worker.finished()).1.unwrap()).collect();
@@ -296,8 +292,8 @@ mod tests {
         let task = BackgroundTask::start("test", Arc::clone(&looper.1), || 7).unwrap();
         assert_eq!(looper.until(|| task.finished()), Ok(7));
         assert_eq!(task.finished(), None);
-        let task =
-            BackgroundTask::<()>::start("test", Arc::clone(&looper.1), || panic!("asked for")).unwrap();
+        let panics = || -> () { panic!("asked for") };
+        let task = BackgroundTask::start("test", Arc::clone(&looper.1), panics).unwrap();
         assert_eq!(looper.until(|| task.finished()), Err(Panicked));
     }
 

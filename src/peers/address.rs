@@ -187,25 +187,18 @@ fn in_host(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::{Debug, Display};
+    use std::str::FromStr;
+
     use crate::peers::address::{AddressError, ListenAt, Target};
 
-    fn listen(text: &str) -> String {
-        match text.parse::<ListenAt>() {
-            Ok(at) => {
-                assert_eq!(at.to_string().parse(), Ok(at.clone()), "{text}");
-                at.to_string()
+    fn check<T: FromStr<Err = AddressError> + Display + PartialEq + Debug>(text: &str, expected: &str) {
+        match text.parse::<T>() {
+            Ok(address) => {
+                assert_eq!(address.to_string(), expected);
+                assert_eq!(expected.parse(), Ok(address), "{text}");
             }
-            Err(error) => format!("{error:?}"),
-        }
-    }
-
-    fn dial(text: &str) -> String {
-        match text.parse::<Target>() {
-            Ok(target) => {
-                assert_eq!(target.to_string().parse(), Ok(target.clone()), "{text}");
-                target.to_string()
-            }
-            Err(error) => format!("{error:?}"),
+            Err(error) => assert_eq!(format!("{error:?}"), expected, "{text:?}"),
         }
     }
 
@@ -224,7 +217,7 @@ mod tests {
             ("", "Empty"),
             ("[::1", "Brackets"),
         ] {
-            assert_eq!(listen(text), expected, "{text:?}");
+            check::<ListenAt>(text, expected);
         }
     }
 
@@ -253,7 +246,7 @@ mod tests {
             ("예제.kr", "Host"),
             ("a,b", "Host"),
         ] {
-            assert_eq!(dial(text), expected, "{text:?}");
+            check::<Target>(text, expected);
         }
     }
 

@@ -12,8 +12,8 @@ static KEYS: LazyLock<[Identity; 2]> = LazyLock::new(|| {
 });
 
 /// A session with its own key and everything that it has given so far.
-struct Side {
-    session: Session,
+pub(super) struct Side {
+    pub(super) session: Session,
     identity: &'static Identity,
     events: Vec<Event>,
     sent: Vec<u8>,
@@ -21,12 +21,12 @@ struct Side {
 
 impl Side {
     fn new(role: Role, index: usize) -> Self {
+        Self::with_purpose(role, index, Purpose::Chat)
+    }
+
+    fn with_purpose(role: Role, index: usize, purpose: Purpose) -> Self {
         let identity = &KEYS[index];
-        let own = SessionConfig {
-            key: identity.public().clone(),
-            name: format!("side-{index}"),
-            purpose: Purpose::Chat,
-        };
+        let own = SessionConfig { key: identity.public().clone(), name: format!("side-{index}"), purpose };
         let seed = Seed::new([u8::try_from(index).unwrap(); 32]);
         let mut side = Self {
             session: Session::new(role, own, seed, MonoMs(0)),
@@ -60,6 +60,12 @@ impl Side {
         self.session.handle_bytes(MonoMs(0), bytes);
         self.drain();
     }
+
+    fn send(&mut self, text: &str) -> u64 {
+        let number = self.session.send(text, UnixMs(5)).unwrap();
+        self.drain();
+        number
+    }
 }
 
 /// Carries bytes both ways in pieces of at most `piece` until nothing moves.
@@ -75,11 +81,17 @@ fn pass(from: &mut Side, to: &mut Side, piece: usize) {
     bytes.chunks(piece).for_each(|bytes| to.handle_bytes(bytes));
 }
 
-fn established() -> (Side, Side) {
-    let (mut one, mut other) = (Side::new(Role::Initiator, 0), Side::new(Role::Responder, 1));
+/// Both sides of a session that has begun.
+pub(super) fn established_for(purpose: Purpose) -> (Side, Side) {
+    let [mut one, mut other] = [(Role::Initiator, 0), (Role::Responder, 1)]
+        .map(|(role, index)| Side::with_purpose(role, index, purpose));
     carry(&mut one, &mut other, usize::MAX);
     assert!(one.session.is_established() && other.session.is_established());
     (one, other)
+}
+
+fn established() -> (Side, Side) {
+    established_for(Purpose::Chat)
 }
 
 #[test]
@@ -88,8 +100,7 @@ fn two_sides_meet_and_exchange_messages_in_any_segmentation() {
         let (mut one, mut other) = (Side::new(Role::Initiator, 0), Side::new(Role::Responder, 1));
         carry(&mut one, &mut other, piece);
         assert!(one.session.is_established() && other.session.is_established(), "pieces of {piece}");
-        assert_eq!(one.session.send("안녕 👋", UnixMs(5)), Ok(1));
-        one.drain();
+        assert_eq!(one.send("안녕 👋"), 1);
         carry(&mut one, &mut other, piece);
         let message = Event::Message { seq: 1, sent: UnixMs(5), text: "안녕 👋".as_bytes().to_vec() };
         assert_eq!(other.events.last(), Some(&message));
@@ -139,8 +150,7 @@ fn a_bye_is_no_cut_and_a_cut_is_no_bye() {
     other.drain();
     assert_eq!(other.events.last(), Some(&Event::Closed(CloseReason::ConnectionLost { mid_record: false })));
     let (mut one, mut other) = established();
-    one.session.send("half of this", UnixMs(0)).unwrap();
-    one.drain();
+    one.send("half of this");
     let half = one.sent.len() / 2;
     other.handle_bytes(&one.sent[..half]);
     other.session.handle_eof();
@@ -151,8 +161,7 @@ fn a_bye_is_no_cut_and_a_cut_is_no_bye() {
 #[test]
 fn every_byte_of_a_record_flipped_once_ends_the_session_and_shows_nothing() {
     let (mut one, mut other) = established();
-    one.session.send("x", UnixMs(0)).unwrap();
-    one.drain();
+    one.send("x");
     let seen = other.events.len();
     let record = one.sent.clone();
     // The length may announce more than has come: then the session waits, and that is right too.
@@ -321,8 +330,7 @@ fn a_handshake_cut_at_every_byte_ends_once_and_is_never_established() {
 fn three_records() -> (Side, [Vec<u8>; 3]) {
     let (mut one, other) = established();
     let records = ["a", "b", "c"].map(|text| {
-        one.session.send(text, UnixMs(0)).unwrap();
-        one.drain();
+        one.send(text);
         std::mem::take(&mut one.sent)
     });
     (other, records)

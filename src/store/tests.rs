@@ -10,7 +10,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 
 use super::book_file::{self, BookError};
-use super::key_file::{self, OverwritePolicy, load_key_text, save_key_text};
+use super::key_file::{self, OverwritePolicy, SavedKey, load_key_text, save_key_text};
 use super::{Home, StoreError};
 use crate::chat::KeyFor;
 use crate::crypto::Fingerprint;
@@ -47,8 +47,16 @@ fn meet(number: u32, name: &str) -> Change {
     Change::Meet { fingerprint, name: Name::parse(name).unwrap(), address: None }
 }
 
+fn load(home: &Home) -> Result<Option<String>, StoreError> {
+    Ok(load_key_text(home, KeyFor::Identity)?.map(|text| text.to_string()))
+}
+
 fn load_error(home: &Home) -> String {
-    load_key_text(home, KeyFor::Identity).unwrap_err().to_string()
+    load(home).unwrap_err().to_string()
+}
+
+fn save(home: &Home, text: &str, policy: OverwritePolicy<'_>) -> Result<SavedKey, StoreError> {
+    save_key_text(home, KeyFor::Identity, text, policy)
 }
 
 #[test]
@@ -79,10 +87,7 @@ fn a_loose_folder_is_refused_with_the_command_that_mends_it() {
     let expected = format!("{path} is open to others (0755); chmod 700 {path}");
     assert_eq!(home.prepare().unwrap_err().to_string(), expected);
     assert_eq!(load_error(&home), expected);
-    assert_eq!(
-        save_key_text(&home, KeyFor::Identity, PEM, OverwritePolicy::Refuse).unwrap_err().to_string(),
-        expected
-    );
+    assert_eq!(save(&home, PEM, OverwritePolicy::Refuse).unwrap_err().to_string(), expected);
     assert_eq!(book_file::read(&home).unwrap_err().to_string(), expected);
 }
 
@@ -94,7 +99,7 @@ fn a_home_that_is_a_file_or_below_one_is_refused() {
     for folder in [file.clone(), file.join("below")] {
         let home = Home::choose(Some(&folder), &|_| None).unwrap();
         assert!(home.prepare().unwrap_err().to_string().contains("file"));
-        assert!(load_key_text(&home, KeyFor::Identity).is_err());
+        assert!(load(&home).is_err());
     }
 }
 
@@ -105,37 +110,28 @@ fn a_foreign_folder_is_refused() {
     if rustix::process::geteuid().is_root() {
         std::os::unix::fs::chown(home.path(), Some(4711), None).unwrap();
         assert!(matches!(home.prepare(), Err(StoreError::WrongOwner { owner: 4711, .. })));
-        assert!(matches!(
-            load_key_text(&home, KeyFor::Identity),
-            Err(StoreError::WrongOwner { owner: 4711, .. })
-        ));
+        assert!(matches!(load(&home), Err(StoreError::WrongOwner { owner: 4711, .. })));
     }
 }
 
 #[test]
 fn a_key_comes_back_as_it_was_saved() {
     let (_outside, home) = home();
-    assert!(load_key_text(&home, KeyFor::Identity).unwrap().is_none());
+    assert!(load(&home).unwrap().is_none());
     assert!(!home.path().exists());
-    let saved = save_key_text(&home, KeyFor::Identity, PEM, OverwritePolicy::Refuse).unwrap();
+    let saved = save(&home, PEM, OverwritePolicy::Refuse).unwrap();
     assert_eq!((saved.path.clone(), saved.old), (key_file::path(&home, KeyFor::Identity), None));
     assert_eq!(mode(&saved.path), 0o600);
-    assert_eq!(load_key_text(&home, KeyFor::Identity).unwrap().unwrap().as_str(), PEM);
-    assert!(matches!(
-        save_key_text(&home, KeyFor::Identity, "other", OverwritePolicy::Refuse),
-        Err(StoreError::KeyPresent { .. })
-    ));
-    assert_eq!(load_key_text(&home, KeyFor::Identity).unwrap().unwrap().as_str(), PEM);
+    assert_eq!(load(&home).unwrap().as_deref(), Some(PEM));
+    assert!(matches!(save(&home, "other", OverwritePolicy::Refuse), Err(StoreError::KeyPresent { .. })));
+    assert_eq!(load(&home).unwrap().as_deref(), Some(PEM));
 }
 
 #[test]
 fn a_replaced_key_is_kept_beside_the_new_one() {
     let (_outside, home) = home();
-    let replace = |text: &str| {
-        save_key_text(&home, KeyFor::Identity, text, OverwritePolicy::KeepOld { date: "2026-11-24" })
-            .unwrap()
-            .old
-    };
+    let replace =
+        |text: &str| save(&home, text, OverwritePolicy::KeepOld { date: "2026-11-24" }).unwrap().old;
     let named = |name: &str| Some(home.path().join(name));
     assert_eq!(replace("first"), None);
     assert_eq!(replace("second"), named("identity-2026-11-24.pem"));
@@ -143,8 +139,8 @@ fn a_replaced_key_is_kept_beside_the_new_one() {
     assert_eq!(fs::read_to_string(home.path().join("identity-2026-11-24.pem")).unwrap(), "first");
     assert_eq!(fs::read_to_string(home.path().join("identity-2026-11-24-2.pem")).unwrap(), "second");
     assert_eq!(mode(&home.path().join("identity-2026-11-24.pem")), 0o600);
-    assert_eq!(save_key_text(&home, KeyFor::Identity, "fourth", OverwritePolicy::Rewrite).unwrap().old, None);
-    assert_eq!(load_key_text(&home, KeyFor::Identity).unwrap().unwrap().as_str(), "fourth");
+    assert_eq!(save(&home, "fourth", OverwritePolicy::Rewrite).unwrap().old, None);
+    assert_eq!(load(&home).unwrap().as_deref(), Some("fourth"));
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 4);
 }
 
@@ -158,7 +154,7 @@ fn a_key_that_others_can_read_is_refused_with_the_command_that_mends_it() {
         assert_eq!(load_error(&home), format!("{path} is open to others ({loose:04o}); chmod 600 {path}"));
     }
     put(&path, PEM.as_bytes(), 0o400);
-    assert!(load_key_text(&home, KeyFor::Identity).unwrap().is_some());
+    assert!(load(&home).unwrap().is_some());
 }
 
 #[test]
@@ -170,14 +166,8 @@ fn a_key_that_is_no_file_of_ours_is_refused_without_being_read() {
 
     symlink(&real, &path).unwrap();
     assert!(load_error(&home).contains("is a symbolic link, not a file"));
-    assert!(matches!(
-        save_key_text(&home, KeyFor::Identity, "x", OverwritePolicy::Rewrite),
-        Err(StoreError::WrongKind { .. })
-    ));
-    assert!(matches!(
-        save_key_text(&home, KeyFor::Identity, "x", OverwritePolicy::Refuse),
-        Err(StoreError::KeyPresent { .. })
-    ));
+    assert!(matches!(save(&home, "x", OverwritePolicy::Rewrite), Err(StoreError::WrongKind { .. })));
+    assert!(matches!(save(&home, "x", OverwritePolicy::Refuse), Err(StoreError::KeyPresent { .. })));
     assert_eq!(fs::read_to_string(&real).unwrap(), PEM);
     fs::remove_file(&path).unwrap();
 
@@ -193,7 +183,7 @@ fn a_key_that_is_no_file_of_ours_is_refused_without_being_read() {
     File::options().write(true).open(&path).unwrap().set_len(1 << 30).unwrap();
     assert!(load_error(&home).contains("is too large to be ours (limit 65536 bytes)"));
     put(&path, &vec![b'a'; usize::try_from(KEY_FILE_BYTES).unwrap()], 0o600);
-    assert!(load_key_text(&home, KeyFor::Identity).unwrap().is_some());
+    assert!(load(&home).unwrap().is_some());
     put(&path, b"\xff", 0o600);
     assert!(load_error(&home).contains("is not UTF-8 text"));
 }
@@ -204,10 +194,8 @@ fn a_planted_link_is_replaced_not_written_through() {
     let victim = outside.path().join("victim");
     put(&victim, b"precious", 0o600);
     symlink(&victim, home.path().join("peers")).unwrap();
-    assert!(matches!(
-        book_file::change(&home, &[meet(1, "bob")]),
-        Err(BookError::Store(StoreError::WrongKind { .. }))
-    ));
+    let changed = book_file::change(&home, &[meet(1, "bob")]);
+    assert!(matches!(changed, Err(BookError::Store(StoreError::WrongKind { .. }))));
     super::safe_file::write(&book_file::path(&home), b"").unwrap();
     assert!(fs::symlink_metadata(home.path().join("peers")).unwrap().is_file());
     assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
@@ -222,7 +210,7 @@ fn what_a_killed_writer_left_is_removed_by_the_next() {
     let (_outside, home) = prepared();
     let left = home.path().join(".unfinished-abc");
     put(&left, b"half a key", 0o600);
-    save_key_text(&home, KeyFor::Identity, PEM, OverwritePolicy::Refuse).unwrap();
+    save(&home, PEM, OverwritePolicy::Refuse).unwrap();
     assert!(!left.exists());
 }
 
@@ -237,7 +225,7 @@ fn modes_are_right_whatever_the_umask() {
         let outside = tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap();
         fs::set_permissions(outside.path(), Permissions::from_mode(0o700)).unwrap();
         let home = Home::choose(Some(&outside.path().join("home")), &|_| None).unwrap();
-        save_key_text(&home, KeyFor::Identity, PEM, OverwritePolicy::Refuse).unwrap();
+        save(&home, PEM, OverwritePolicy::Refuse).unwrap();
         book_file::change(&home, &[meet(1, "bob")]).unwrap();
         assert_eq!(mode(home.path()), 0o700);
         for file in ["identity.pem", "peers", ".lock"] {
@@ -257,15 +245,13 @@ fn modes_are_right_whatever_the_umask() {
 fn of_two_first_keys_exactly_one_is_kept() {
     for _ in 0..20 {
         let (_outside, home) = home();
-        let save = |text: &'static str| {
-            save_key_text(&home, KeyFor::Identity, text, OverwritePolicy::Refuse).is_ok().then_some(text)
-        };
+        let save = |text: &'static str| save(&home, text, OverwritePolicy::Refuse).is_ok().then_some(text);
         let (one, two) = std::thread::scope(|scope| {
             let other = scope.spawn(|| save("one"));
             (save("two"), other.join().unwrap())
         });
         let winner = one.xor(two).expect("exactly one wins");
-        assert_eq!(load_key_text(&home, KeyFor::Identity).unwrap().unwrap().as_str(), winner);
+        assert_eq!(load(&home).unwrap().as_deref(), Some(winner));
     }
 }
 

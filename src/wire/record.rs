@@ -258,15 +258,15 @@ mod tests {
 
     fn any_record() -> impl Strategy<Value = Record> {
         let bytes = proptest::collection::vec(any::<u8>(), 0..600);
+        let confirm = (any::<[u8; 32]>(), any::<u32>(), proptest::collection::vec(any::<u8>(), 1..128));
+        let text = (any::<u64>(), any::<u64>(), bytes.clone());
         prop_oneof![
-            (any::<[u8; 32]>(), any::<u32>(), proptest::collection::vec(any::<u8>(), 1..128)).prop_map(
-                |(transcript, options, name)| Record::Confirm(Confirm { transcript, options, name })
-            ),
-            (any::<u64>(), any::<u64>(), bytes.clone()).prop_map(|(seq, time_ms, text)| Record::Text {
-                seq,
-                time_ms,
-                text
-            }),
+            confirm.prop_map(|(transcript, options, name)| Record::Confirm(Confirm {
+                transcript,
+                options,
+                name
+            })),
+            text.prop_map(|(seq, time_ms, text)| Record::Text { seq, time_ms, text }),
             any::<u64>().prop_map(|upto| Record::Receipt { upto }),
             bytes.prop_map(Record::Data),
             any::<u64>().prop_map(|total| Record::End { total }),
@@ -302,10 +302,7 @@ mod tests {
             text.write(Padding::Chat, &mut plaintext).unwrap();
             plaintext.len()
         };
-        assert_eq!(
-            [size(0), size(237), size(238), size(1_000), size(16_384)],
-            [256, 256, 512, 1_024, 32_768]
-        );
+        assert_eq!([0, 237, 238, 1_000, 16_384].map(size), [256, 256, 512, 1_024, 32_768]);
     }
 
     #[test]

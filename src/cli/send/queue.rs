@@ -374,22 +374,14 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_messages_and_so_is_a_last_one_without_newline() {
+    fn lines_texts_between_nuls_and_a_whole_input_are_messages() {
         check(Delimiter::Line, b"", &[]);
         check(Delimiter::Line, b"one\ntwo", &["one", "two"]);
         check(Delimiter::Line, b"one\r\n\ntwo\r\n:quit\n", &["one", "", "two", ":quit"]);
         check(Delimiter::Line, b"a\rb\n\r\r\n\0\n", &["a\rb", "\r", "\0"]);
         check(Delimiter::Line, "안녕\n".as_bytes(), &["안녕"]);
-    }
-
-    #[test]
-    fn a_nul_ends_a_message_and_a_newline_does_not() {
         check(Delimiter::Nul, b"one\ntwo\r\n\0three", &["one\ntwo\r\n", "three"]);
         check(Delimiter::Nul, b"\0", &[""]);
-    }
-
-    #[test]
-    fn the_whole_input_is_one_message_as_it_is() {
         check(Delimiter::Whole, b"one\r\ntwo\n\0", &["one\r\ntwo\n\0"]);
         check(Delimiter::Whole, b"", &[""]);
     }
@@ -400,17 +392,15 @@ mod tests {
         let input = [&b"a\n\xff\n"[..], long.as_bytes(), b"\r\n", long.as_bytes(), b"y\r\nb\n"].concat();
         for size in [7, usize::MAX] {
             let why = InvalidInput::TooLong(MESSAGE_BYTES as u64 + 1);
-            assert_eq!(
-                split(Delimiter::Line, &input, size),
-                [
-                    InputItem::Message("a".to_owned()),
-                    InputItem::Refused { number: 2, why: InvalidInput::NotText },
-                    InputItem::Message(long.clone()),
-                    InputItem::Refused { number: 4, why },
-                    InputItem::Message("b".to_owned()),
-                    InputItem::End,
-                ]
-            );
+            let expected = [
+                InputItem::Message("a".to_owned()),
+                InputItem::Refused { number: 2, why: InvalidInput::NotText },
+                InputItem::Message(long.clone()),
+                InputItem::Refused { number: 4, why },
+                InputItem::Message("b".to_owned()),
+                InputItem::End,
+            ];
+            assert_eq!(split(Delimiter::Line, &input, size), expected);
         }
     }
 

@@ -43,15 +43,13 @@ fn a_book_edited_by_hand_is_kept_as_it_is() {
     let blocked = Change::Block { fingerprint: key(1) };
     assert_eq!(book.apply(&blocked), ChangeOutcome::Changed);
     assert_eq!(book.apply(&blocked), ChangeOutcome::Same);
-    assert_eq!(
-        book.to_string(),
-        format!(
-            "# friends\r\n\r\nbob {} blocked-verified host:9,[::1]:8000 # work\r\n\nann {} blocked\n# last\ncy {} unverified\n",
-            key(1),
-            key(2),
-            key(3)
-        )
+    let expected = format!(
+        "# friends\r\n\r\nbob {} blocked-verified host:9,[::1]:8000 # work\r\n\nann {} blocked\n# last\ncy {} unverified\n",
+        key(1),
+        key(2),
+        key(3)
     );
+    assert_eq!(book.to_string(), expected);
 }
 
 #[test]
@@ -70,10 +68,8 @@ fn every_bad_line_is_named_with_its_reason() {
     assert_eq!(faults[7].1, EntryError::AddressTwice { first: 1 });
     assert_eq!(faults[8].1, EntryError::Long);
     let sentence = Book::parse(&text).unwrap_err().to_string();
-    assert!(
-        sentence.starts_with("line 2: too few fields") && sentence.ends_with("and 6 more bad lines"),
-        "{sentence}"
-    );
+    assert!(sentence.starts_with("line 2: too few fields"), "{sentence}");
+    assert!(sentence.ends_with("and 6 more bad lines"), "{sentence}");
 }
 
 #[test]
@@ -82,20 +78,13 @@ fn a_taken_name_gets_a_suffix() {
     for number in 0..4 {
         assert_eq!(book.apply(&meet(number, "Bob", None)), ChangeOutcome::Changed);
     }
-    assert_eq!(
-        book.peers().map(|peer| peer.name.to_string()).collect::<Vec<_>>(),
-        ["Bob", "Bob-2", "Bob-3", "Bob-4"]
-    );
+    let names: Vec<_> = book.peers().map(|peer| peer.name.to_string()).collect();
+    assert_eq!(names, ["Bob", "Bob-2", "Bob-3", "Bob-4"]);
     assert_eq!(book.apply(&meet(2, "Carol", None)), ChangeOutcome::Same);
-    assert_eq!(
-        book.apply(&Change::Rename { fingerprint: key(2), name: name("BOB") }),
-        ChangeOutcome::Changed
-    );
+    let rename = |number, text| Change::Rename { fingerprint: key(number), name: name(text) };
+    assert_eq!(book.apply(&rename(2, "BOB")), ChangeOutcome::Changed);
     assert_eq!(book.by_fingerprint(&key(2)).unwrap().name.as_str(), "BOB-3");
-    assert_eq!(
-        book.apply(&Change::Rename { fingerprint: key(0), name: name("bob") }),
-        ChangeOutcome::Changed
-    );
+    assert_eq!(book.apply(&rename(0, "bob")), ChangeOutcome::Changed);
 }
 
 #[test]
@@ -105,13 +94,10 @@ fn an_address_belongs_to_one_peer() {
     let _ = book.apply(&meet(2, "ann", Some("HOST:9")));
     assert!(book.by_fingerprint(&key(1)).unwrap().addresses.is_empty());
     assert_eq!(book.by_address(&address("host:9")).unwrap().fingerprint, key(2));
-    assert_eq!(
-        book.apply(&Change::Address { fingerprint: key(1), address: address("host:9") }),
-        ChangeOutcome::Changed
-    );
+    let moves = |number| Change::Address { fingerprint: key(number), address: address("host:9") };
+    assert_eq!(book.apply(&moves(1)), ChangeOutcome::Changed);
     assert_eq!(book.by_address(&address("host:9")).unwrap().fingerprint, key(1));
-    let unknown = Change::Address { fingerprint: key(7), address: address("host:9") };
-    assert_eq!(book.apply(&unknown), ChangeOutcome::Unknown);
+    assert_eq!(book.apply(&moves(7)), ChangeOutcome::Unknown);
     assert_eq!(book.by_address(&address("host:9")).unwrap().fingerprint, key(1));
 }
 

@@ -1,8 +1,5 @@
 //! Sessions on the raw wire in one process, joined by nothing but values.
 
-mod pace;
-mod streams;
-
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -16,6 +13,16 @@ static BOB: LazyLock<OaepKeyPair> = LazyLock::new(|| pair(include_str!("../../..
 
 fn pair(pem: &str) -> OaepKeyPair {
     OaepKeyPair::from_pem(pem, None).unwrap()
+}
+
+fn keys_of_every_size() -> [&'static OaepKeyPair; 3] {
+    let leaked = |pem| &*Box::leak(Box::new(pair(pem)));
+    let large = [
+        include_str!("../../../tests/keys/alice-3072.pem"),
+        include_str!("../../../tests/keys/alice-4096.pem"),
+    ];
+    let [middle, largest] = large.map(leaked);
+    [&ALICE, middle, largest]
 }
 
 thread_local! {
@@ -118,6 +125,11 @@ impl Side {
         std::mem::take(&mut self.sent)
     }
 
+    /// What was sent to Alice.
+    fn takes_opened(&mut self) -> Vec<u8> {
+        ALICE.open(&self.takes_sent()).unwrap().to_vec()
+    }
+
     fn messages(&self) -> Vec<String> {
         let text = |event: &OaepEvent| match event {
             OaepEvent::Message(text) => Some(String::from_utf8(text.clone()).unwrap()),
@@ -147,13 +159,8 @@ fn block(to: &OaepKeyPair, text: &[u8], number: u8) -> Vec<u8> {
 
 #[test]
 fn both_sides_talk_with_keys_of_every_size() {
-    let sizes = [
-        (pair(include_str!("../../../tests/keys/alice-3072.pem")), "3072"),
-        (pair(include_str!("../../../tests/keys/alice-4096.pem")), "4096"),
-        (pair(include_str!("../../../tests/keys/test-1.pem")), "2048"),
-    ];
-    for (own, size) in sizes {
-        let own: &'static OaepKeyPair = Box::leak(Box::new(own));
+    for own in keys_of_every_size() {
+        let size = own.public().bits();
         for listens in [true, false] {
             let (one, other) = if listens { (own, &*BOB) } else { (&*BOB, own) };
             let (mut listener, mut dialler) = (Side::listener(one), Side::dialler(other));
@@ -163,10 +170,8 @@ fn both_sides_talk_with_keys_of_every_size() {
             dialler.send("안녕하세요").unwrap();
             listener.send("반갑습니다 👋").unwrap();
             carry(&mut listener, &mut dialler);
-            assert_eq!(
-                (listener.messages(), dialler.messages()),
-                (vec!["안녕하세요".into()], vec!["반갑습니다 👋".into()])
-            );
+            assert_eq!(listener.messages(), ["안녕하세요"]);
+            assert_eq!(dialler.messages(), ["반갑습니다 👋"]);
         }
     }
 }
@@ -174,12 +179,7 @@ fn both_sides_talk_with_keys_of_every_size() {
 #[test]
 fn texts_of_every_length_arrive_whole_at_keys_of_every_size() {
     let korean = "가나다라마바사아자차카타파하".repeat(240);
-    for pem in [
-        include_str!("../../../tests/keys/alice-2048.pem"),
-        include_str!("../../../tests/keys/alice-3072.pem"),
-        include_str!("../../../tests/keys/alice-4096.pem"),
-    ] {
-        let own: &'static OaepKeyPair = Box::leak(Box::new(pair(pem)));
+    for own in keys_of_every_size() {
         let room = own.public().block_room();
         let (exact, more) = ("x".repeat(room), "x".repeat(room + 1));
         // Cut within a character at the end of the first part, whatever the room is.
@@ -336,10 +336,8 @@ fn other_protocols_on_the_raw_wire_show_nothing() {
     let preface = crate::wire::Preface::new(crate::wire::Purpose::Chat).to_bytes();
     let mut listener = Side::listener(&ALICE);
     listener.handle_bytes(&[&preface[..], &[0x55; 3_000]].concat());
-    assert_eq!(
-        (listener.events.len(), listener.closed),
-        (0, Some(CloseReason::Oaep(OaepCloseReason::Native)))
-    );
+    assert!(listener.events.is_empty());
+    assert_eq!(listener.closed, Some(CloseReason::Oaep(OaepCloseReason::Native)));
     let mut dialler = Side::dialler(&BOB);
     dialler.handle_bytes(b"SSH-2.0-OpenSSH_9.6\r\n");
     assert_eq!(dialler.closed, Some(CloseReason::Oaep(OaepCloseReason::NoPem(b"SSH-2.0-OpenSSH_".to_vec()))));
@@ -360,5 +358,191 @@ fn a_block_that_is_sealed_in_another_way_is_never_guessed_at() {
         let (mut listener, _) = established();
         listener.handle_bytes(&block);
         assert_eq!(listener.events.last(), Some(&OaepEvent::NotOpened { in_a_row: 1 }));
+    }
+}
+
+#[test]
+fn a_server_that_answers_to_itself_gets_one_block_at_a_time() {
+    let mut client = Side::one_way();
+    client.handle_bytes(&pem_of(ALICE.public()));
+    assert!(client.sent.is_empty(), "no PEM of ours");
+    for text in ["one", "two", "three"] {
+        client.send(text).unwrap();
+    }
+    let waits = client.events.iter().filter(|event| **event == OaepEvent::Delayed).count();
+    assert_eq!((client.sent.len(), waits), (256, 1));
+    for (number, text) in (1..).zip(["one", "two"]) {
+        assert_eq!(client.takes_opened(), text.as_bytes());
+        let answer = block(&ALICE, b"to myself", number);
+        client.handle_bytes(&answer[..255]);
+        assert!(client.sent.is_empty());
+        client.handle_bytes(&answer[255..]);
+    }
+    assert_eq!(client.takes_opened(), b"three");
+    let answered = client.events.iter().filter(|event| **event == OaepEvent::Answered).count();
+    assert_eq!(answered, 1);
+    // `exit` needs no answer before it, but must not arrive together with the block before it.
+    client.send("exit").unwrap();
+    assert!(client.sent.is_empty());
+    client.after(limits::OAEP_EXIT_GAP_MS);
+    assert_eq!(client.takes_opened(), b"exit");
+    assert_eq!(client.closed, Some(CloseReason::LocalClose));
+}
+
+#[test]
+fn exit_waits_behind_what_was_sent_before_it_unless_the_owner_closes() {
+    for leaves in [false, true] {
+        let mut client = Side::one_way();
+        client.handle_bytes(&pem_of(ALICE.public()));
+        for text in ["one", "two", "exit"] {
+            client.send(text).unwrap();
+        }
+        client.takes_sent();
+        client.after(5_000);
+        assert_eq!((client.sent.len(), &client.closed), (0, &None));
+        if leaves {
+            client.session.close();
+            client.drain();
+        } else {
+            client.handle_bytes(&block(&ALICE, b"", 1));
+            assert_eq!(client.takes_opened(), b"two");
+            client.after(limits::OAEP_EXIT_GAP_MS);
+        }
+        assert_eq!(client.takes_opened(), b"exit");
+        assert_eq!(client.closed, Some(CloseReason::LocalClose));
+    }
+}
+
+#[test]
+fn a_peer_that_does_not_read_is_sent_no_more_and_not_waited_for_at_the_end() {
+    let (_, mut dialler) = established();
+    dialler.session.write_blocked();
+    dialler.send("waits").unwrap();
+    assert!(dialler.sent.is_empty());
+    dialler.session.write_drained();
+    dialler.drain();
+    assert_eq!(dialler.takes_sent().len(), 256);
+    dialler.session.write_blocked();
+    dialler.send("never sent").unwrap();
+    for _ in 0..3 {
+        dialler.session.close();
+        dialler.drain();
+        dialler.after(400);
+    }
+    assert_eq!((dialler.sent.len(), dialler.closed), (0, Some(CloseReason::LocalClose)));
+    assert!(!dialler.events.contains(&OaepEvent::Sent { upto: 2 }));
+}
+
+/// A block that begins with a certain byte.
+fn block_with(to: &OaepKeyPair, text: &[u8], first: u8) -> Vec<u8> {
+    let coins = |n: u32| Seed::new([9; 32]).derive(&n.to_string());
+    (0..20_000)
+        .map(|n| seal_oaep(to.public(), text, &coins(n)))
+        .find(|block| block[0] == first)
+        .expect("one block in 256 begins so")
+}
+
+/// Every form in which a PEM may come.
+fn pem_forms(of: &OaepKeyPair) -> [Vec<u8>; 6] {
+    let lines = of.public().to_spki_pem();
+    let bare = lines.trim_end();
+    let crlf = bare.replace('\n', "\r\n");
+    let (one, two, three) = (crlf.clone(), format!("{crlf}\r\n"), format!("{crlf}\n\n"));
+    [bare.to_owned(), format!("{bare}\n"), format!("\n\n{bare}"), one, two, three].map(String::into_bytes)
+}
+
+#[test]
+fn a_stream_cut_at_every_byte_gives_the_same_to_a_listener_and_a_dialler() {
+    let listener = (&*BOB, &*ALICE, Side::listener as fn(&'static OaepKeyPair) -> Side);
+    for (peer, own, side) in [listener, (&*ALICE, &*BOB, Side::dialler)] {
+        for pem in pem_forms(peer) {
+            let blocks = [block(own, "하나".as_bytes(), 1), block(own, b"two", 2), block(own, b"", 3)];
+            let stream = [pem.as_slice(), &blocks.concat()].concat();
+            for cut in 0..=stream.len() {
+                let mut side = side(own);
+                side.handle_bytes(&stream[..cut]);
+                side.handle_bytes(&stream[cut..]);
+                assert_eq!(side.messages(), ["하나", "two", ""], "cut at {cut} of {}", pem.escape_ascii());
+            }
+            let mut side = side(own);
+            for byte in &stream {
+                side.handle_bytes(&[*byte]);
+            }
+            assert_eq!(side.messages(), ["하나", "two", ""]);
+        }
+    }
+}
+
+#[test]
+fn a_first_block_that_begins_like_a_line_end_is_found_after_every_form_of_pem() {
+    for first in [b'\n', b'\r', b' ', b'-', b'r'] {
+        let block = block_with(&ALICE, "첫 줄".as_bytes(), first);
+        for pem in pem_forms(&BOB) {
+            for piece in [1, 7, usize::MAX] {
+                let (mut listener, stream) = (Side::listener(&ALICE), [pem.as_slice(), &block].concat());
+                stream.chunks(piece).for_each(|bytes| listener.handle_bytes(bytes));
+                assert_eq!(listener.messages(), ["첫 줄"], "{first}");
+                assert!(listener.session.stream.buffered().is_empty());
+            }
+        }
+        // A caller that gives no key may begin so as well.
+        let mut listener = Side::listener(&ALICE);
+        listener.handle_bytes(&block);
+        assert_eq!(listener.events, [OaepEvent::Joined(None), OaepEvent::Message("첫 줄".into())]);
+    }
+}
+
+/// One piece of a stream that a caller may send.
+#[derive(Clone, Copy, Debug)]
+enum Piece {
+    Text(u8),
+    Garbage(u8),
+    Byte(u8),
+}
+
+fn pieces() -> impl proptest::strategy::Strategy<Value = Vec<Piece>> {
+    use proptest::prelude::*;
+    let piece = prop_oneof![
+        4 => (0..6_u8).prop_map(Piece::Text),
+        1 => any::<u8>().prop_map(Piece::Garbage),
+        1 => any::<u8>().prop_map(Piece::Byte),
+    ];
+    proptest::collection::vec(piece, 0..8)
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 64, ..Default::default() })]
+
+    /// However a stream is made and cut: the events are those of the whole, and nothing is sent
+    /// back.
+    #[test]
+    fn any_stream_in_any_pieces_gives_the_same_events_and_no_answer(
+        form in 0..7_usize,
+        pieces in pieces(),
+        cuts in proptest::collection::vec(1..300_usize, 1..40),
+    ) {
+        let mut stream = pem_forms(&BOB).get(form).cloned().unwrap_or_default();
+        for piece in pieces {
+            match piece {
+                Piece::Text(number) => stream.extend(block(&ALICE, format!("글 {number}").as_bytes(), number)),
+                Piece::Garbage(byte) => stream.extend([byte; 256]),
+                Piece::Byte(byte) => stream.push(byte),
+            }
+        }
+        let mut whole = Side::listener(&ALICE);
+        whole.takes_sent();
+        whole.handle_bytes(&stream);
+        whole.ends();
+        let mut cut = Side::listener(&ALICE);
+        cut.takes_sent();
+        let (mut rest, mut cuts) = (stream.as_slice(), cuts.iter().cycle());
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at((*cuts.next().unwrap()).min(rest.len()));
+            cut.handle_bytes(piece);
+            rest = after;
+        }
+        cut.ends();
+        proptest::prop_assert_eq!((&whole.events, &whole.closed), (&cut.events, &cut.closed));
+        proptest::prop_assert!(whole.closed.is_some() && whole.sent.is_empty() && cut.sent.is_empty());
     }
 }

@@ -1,48 +1,17 @@
 //! Two pipes in one process, joined by nothing but values.
 
 use super::*;
-use crate::crypto::{Identity, Seed};
 use crate::limits;
-use crate::session::{Event, Output, Role, Session, SessionConfig};
+use crate::session::tests::established_for;
 use crate::wire::Purpose;
 use crate::wire::data_frame::{DATA_AT, DATA_BYTES, DATA_FRAME_BYTES};
 
 /// Both sides of an established pipe.
 fn pipes() -> [Pipe; 2] {
-    let identities =
-        ["one", "two"].map(|name| Identity::generate(2048, &mut Seed::new([9; 32]).rng(name)).unwrap());
-    let roles = [Role::Initiator, Role::Responder];
-    let mut number = 0_u8;
-    let mut sides = roles.map(|role| {
-        let own = SessionConfig {
-            key: identities[usize::from(number)].public().clone(),
-            name: "x".into(),
-            purpose: Purpose::Pipe,
-        };
-        number += 1;
-        Session::new(role, own, Seed::new([number; 32]), MonoMs(0))
-    });
-    let mut moved = true;
-    while moved {
-        moved = false;
-        for (from, to) in [(0, 1), (1, 0)] {
-            while let Some(output) = sides[from].poll_output() {
-                moved = true;
-                match output {
-                    Output::Transmit(bytes) => sides[to].handle_bytes(MonoMs(0), &bytes),
-                    Output::Job(job) => {
-                        let result = job.run(&identities[from]);
-                        sides[from].handle_job(MonoMs(0), result);
-                    }
-                    Output::Event(Event::PeerKey(_)) => sides[from].accept_key(),
-                    Output::Event(event) => assert!(matches!(event, Event::Established { .. }), "{event:?}"),
-                }
-            }
-        }
-    }
-    sides.map(|side| {
-        assert!(side.is_established() && !side.wants_read());
-        side.into_pipe().unwrap()
+    let (one, other) = established_for(Purpose::Pipe);
+    [one, other].map(|side| {
+        assert!(!side.session.wants_read());
+        side.session.into_pipe().unwrap()
     })
 }
 
@@ -124,15 +93,10 @@ fn a_cut_is_a_cut_in_the_middle_or_between_two_records() {
     let mut half = bytes[..100].to_vec();
     let (mut found, mut events) = (Vec::new(), Vec::new());
     assert_eq!(two.recv.handle_bytes(MonoMs(0), &mut half, &mut found, &mut events), 0);
-    assert_eq!(
-        two.recv.handle_eof(&half),
-        Some(RecvEvent::Closed(CloseReason::ConnectionLost { mid_record: true }))
-    );
+    let lost = |mid_record| Some(RecvEvent::Closed(CloseReason::ConnectionLost { mid_record }));
+    assert_eq!(two.recv.handle_eof(&half), lost(true));
     assert_eq!(two.recv.handle_eof(&half), None, "once closed, it gives nothing more");
-    assert_eq!(
-        one.recv.handle_eof(&[]),
-        Some(RecvEvent::Closed(CloseReason::ConnectionLost { mid_record: false }))
-    );
+    assert_eq!(one.recv.handle_eof(&[]), lost(false));
 }
 
 /// What the records that `make` seals come to, after a stream of `sent` bytes.

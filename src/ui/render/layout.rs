@@ -283,15 +283,13 @@ mod tests {
     #[test]
     fn names_end_and_texts_begin_in_the_same_column() {
         let layout = layout();
-        let shown = layout.render(&message("bob", "hi", NOON), NOON, size(40))
-            + &layout.own_message("앨리스", "안녕\n둘", NOON, 40)
-            + "\n"
-            + &layout.render(&Notice::Info(Info::Left { name: "bob".to_owned() }), NOON, size(40));
         let day = local(NOON.0).strftime("%d").to_string();
-        assert_eq!(
-            shown,
-            format!("{day}    bob: hi\n{day} 앨리스: 안녕\n   앨리스: 둘\n{day}      * bob left\n")
-        );
+        let shown = layout.render(&message("bob", "hi", NOON), NOON, size(40));
+        assert_eq!(shown, format!("{day}    bob: hi\n"));
+        let shown = layout.own_message("앨리스", "안녕\n둘", NOON, 40);
+        assert_eq!(shown, format!("{day} 앨리스: 안녕\n   앨리스: 둘"));
+        let left = Notice::Info(Info::Left { name: "bob".to_owned() });
+        assert_eq!(layout.render(&left, NOON, size(40)), format!("{day}      * bob left\n"));
     }
 
     #[test]
@@ -307,10 +305,8 @@ mod tests {
             let shown = layout.render(&past, later, size(40));
             shown.replace(&local(NOON.0).strftime(HISTORY_TIME).to_string(), &then)
         };
-        assert_eq!(
-            shown(OutputMode::Lines),
-            format!("… and 2 earlier ones\n{then} bob: hi\n{then} bob: 둘\n")
-        );
+        let lines = format!("… and 2 earlier ones\n{then} bob: hi\n{then} bob: 둘\n");
+        assert_eq!(shown(OutputMode::Lines), lines);
         assert_eq!(shown(OutputMode::Words), format!("and 2 earlier ones\n{then} bob says: hi / 둘\n"));
     }
 
@@ -323,10 +319,8 @@ mod tests {
             row(["hana", "unverified", "-", ""]),
         ]);
         let layout = Layout::new(OutputMode::Words, ColourDepth::Monochrome, TimeFormat::none());
-        assert_eq!(
-            layout.render(&table, NOON, size(80)),
-            "name bob, trust verified, since 5 s, address [::1]:8000\nname hana, trust unverified\n"
-        );
+        let rows = "name bob, trust verified, since 5 s, address [::1]:8000\nname hana, trust unverified\n";
+        assert_eq!(layout.render(&table, NOON, size(80)), rows);
     }
 
     #[test]
@@ -337,11 +331,8 @@ mod tests {
         let next = layout.own_message("앨리스", "early", UnixMs(NOON.0 + DAY_MS), 80);
         let day = local(NOON.0 + DAY_MS).strftime("--- %A, %-d %B %Y ---").to_string();
         assert!(next.starts_with(&day), "{next}");
-        assert!(
-            !layout
-                .render(&message("bob", "x", UnixMs(0)), UnixMs(NOON.0 + DAY_MS), size(80))
-                .contains("---")
-        );
+        let old = layout.render(&message("bob", "x", UnixMs(0)), UnixMs(NOON.0 + DAY_MS), size(80));
+        assert!(!old.contains("---"), "{old}");
     }
 
     #[test]

@@ -128,20 +128,13 @@ mod tests {
     }
 
     #[test]
-    fn words_stay_whole_where_they_can() {
+    fn words_emoji_and_visible_controls_stay_whole_where_they_can_and_a_long_name_leaves_room_below() {
         assert_eq!(wrap("one two three", 4, 4, 12), ["one two", "    three"]);
         assert_eq!(wrap("onetwothreefour", 4, 4, 12), ["onetwoth", "    reefour"]);
         assert_eq!(wrap("", 4, 4, 12), [""]);
-    }
-
-    #[test]
-    fn a_control_character_in_its_visible_form_stays_whole() {
         assert_eq!(wrap("abcd\\u{202e}efgh", 4, 4, 14), ["abcd", "    \\u{202e}ef", "    gh"]);
         assert_eq!(units("a\\u{1b}\\u{x\\u가").count(), 9, "others are text");
-    }
-
-    #[test]
-    fn a_long_name_leaves_the_rows_below_their_room() {
+        assert_eq!(wrap("👩‍👩‍👧‍👧👩‍👩‍👧‍👧", 4, 4, 12), ["👩‍👩‍👧‍👧", "    👩‍👩‍👧‍👧"], "side by side");
         assert_eq!(wrap("one two three", 10, 4, 12), ["", "    one two", "    three"]);
     }
 
@@ -166,11 +159,6 @@ mod tests {
                 assert_eq!(flat(&wrap_answer(row, cells).concat()), flat(row), "{cells}");
             }
         }
-    }
-
-    #[test]
-    fn joined_emoji_are_given_the_room_that_they_take_side_by_side() {
-        assert_eq!(wrap("👩‍👩‍👧‍👧👩‍👩‍👧‍👧", 4, 4, 12), ["👩‍👩‍👧‍👧", "    👩‍👩‍👧‍👧"]);
     }
 
     #[test]
