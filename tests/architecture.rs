@@ -271,17 +271,16 @@ impl Collector<'_> {
         &mut self.tree.modules[self.module]
     }
 
+    fn add_name(&mut self, segments: Vec<String>, at: Span) {
+        self.module().names.push(Name { segments, line: at.start().line, alias: None, public: false });
+    }
+
     fn add_path(&mut self, path: &syn::Path, end: &str) {
         let root = path.leading_colon.as_ref().map(|_| String::new());
         let names = path.segments.iter().map(|segment| segment.ident.to_string());
         let mut segments: Vec<String> = root.into_iter().chain(names).collect();
         segments.last_mut().unwrap().push_str(end);
-        self.module().names.push(Name {
-            segments,
-            line: path.span().start().line,
-            alias: None,
-            public: false,
-        });
+        self.add_name(segments, path.span());
     }
 
     fn add_child(&mut self, item: &syn::ItemMod) {
@@ -354,8 +353,7 @@ impl Collector<'_> {
                     let field = is(before, '.') && !is(earlier, '.');
                     let continued = is(before, ':') && is(earlier, ':');
                     if !(field || continued || is(before, '\'')) {
-                        let line = first.span().start().line;
-                        self.module().names.push(Name { segments, line, alias: None, public: false });
+                        self.add_name(segments, first.span());
                     }
                 }
                 _ => {}
@@ -384,17 +382,17 @@ impl Collector<'_> {
 impl<'ast> Visit<'ast> for Collector<'_> {
     fn visit_item(&mut self, item: &'ast syn::Item) {
         let (name, attributes) = match item {
-            syn::Item::Const(item) => (Some(&item.ident), item.attrs.as_slice()),
-            syn::Item::Enum(item) => (Some(&item.ident), item.attrs.as_slice()),
-            syn::Item::Fn(item) => (Some(&item.sig.ident), item.attrs.as_slice()),
-            syn::Item::Impl(item) => (None, item.attrs.as_slice()),
-            syn::Item::Macro(item) => (None, item.attrs.as_slice()),
-            syn::Item::Mod(item) => (None, item.attrs.as_slice()),
-            syn::Item::Static(item) => (Some(&item.ident), item.attrs.as_slice()),
-            syn::Item::Struct(item) => (Some(&item.ident), item.attrs.as_slice()),
-            syn::Item::Trait(item) => (Some(&item.ident), item.attrs.as_slice()),
-            syn::Item::Type(item) => (Some(&item.ident), item.attrs.as_slice()),
-            syn::Item::Use(item) => (None, item.attrs.as_slice()),
+            syn::Item::Const(item) => (Some(&item.ident), &item.attrs[..]),
+            syn::Item::Enum(item) => (Some(&item.ident), &item.attrs[..]),
+            syn::Item::Fn(item) => (Some(&item.sig.ident), &item.attrs[..]),
+            syn::Item::Static(item) => (Some(&item.ident), &item.attrs[..]),
+            syn::Item::Struct(item) => (Some(&item.ident), &item.attrs[..]),
+            syn::Item::Trait(item) => (Some(&item.ident), &item.attrs[..]),
+            syn::Item::Type(item) => (Some(&item.ident), &item.attrs[..]),
+            syn::Item::Impl(syn::ItemImpl { attrs, .. })
+            | syn::Item::Macro(syn::ItemMacro { attrs, .. })
+            | syn::Item::Mod(syn::ItemMod { attrs, .. })
+            | syn::Item::Use(syn::ItemUse { attrs, .. }) => (None, &attrs[..]),
             _ => (None, &[][..]),
         };
         if self.is_test(attributes, item.span()) {
@@ -439,12 +437,20 @@ impl<'ast> Visit<'ast> for Collector<'_> {
 
 type Violations = BTreeSet<String>;
 
+/// What is wrong with the references of a tree, each behind the place of the reference.
+fn wrong(tree: &Crate, what: impl Fn(&Reference) -> Vec<String>) -> Violations {
+    let place = |by: &Reference| format!("src/{}:{}", tree.path(by.from), by.line);
+    tree.references
+        .iter()
+        .flat_map(|by| what(by).into_iter().map(move |what| format!("{}: {what}", place(by))))
+        .collect()
+}
+
 fn unknown_paths(tree: &Crate) -> Violations {
-    let unknown = tree.references.iter().filter_map(|reference| match &reference.target {
-        Target::Unknown(path) => Some((reference, path.join("::"))),
-        _ => None,
-    });
-    unknown.map(|(by, path)| format!("src/{}:{}: {path}", tree.path(by.from), by.line)).collect()
+    wrong(tree, |by| match &by.target {
+        Target::Unknown(path) => vec![path.join("::")],
+        _ => vec![],
+    })
 }
 
 fn row(module: &str) -> Option<usize> {
@@ -464,17 +470,15 @@ fn row_violations(tree: &Crate) -> Violations {
     let tops = (0..tree.modules.len()).map(|module| tree.top(module)).filter(|top| *top != "lib");
     let mut found: Violations =
         tops.filter(|top| row(top).is_none()).map(|top| format!("{top} is in no row")).collect();
-    for Reference { from, line, target, route } in &tree.references {
-        let end = match target {
+    found.extend(wrong(tree, |by| {
+        let end = match &by.target {
             Target::Module(module) | Target::Item { module, .. } => Some(module),
             _ => None,
         };
-        for to in route.iter().chain(end).filter(|to| **to != 0).map(|to| tree.top(*to)) {
-            if !may_import(tree.top(*from), to) {
-                found.insert(format!("src/{}:{line}: {} imports {to}", tree.path(*from), tree.top(*from)));
-            }
-        }
-    }
+        let (from, all) = (tree.top(by.from), by.route.iter().chain(end).filter(|to| **to != 0));
+        let to = all.map(|to| tree.top(*to)).filter(|to| !may_import(from, to));
+        to.map(|to| format!("{from} imports {to}")).collect()
+    }));
     found
 }
 
@@ -513,10 +517,9 @@ fn cycles(tree: &Crate) -> Violations {
         let mut text = vec![format!("cycle of {} files", members.len())];
         for from in &members {
             for (to, items) in graph[from].iter().filter(|(to, _)| members.contains(to)) {
-                let items: Vec<_> =
-                    items.iter().map(|(name, line)| format!("{name} (line {line})")).collect();
                 let (from, to) = (&tree.files[*from].path, &tree.files[*to].path);
-                text.push(format!("  src/{from} imports src/{to}: {}", items.join(", ")));
+                let items = items.iter().map(|(name, line)| format!(" {name} (line {line})"));
+                text.push(format!("  src/{from} imports src/{to}:{}", items.collect::<Vec<_>>().join(",")));
             }
         }
         found.insert(text.join("\n"));
@@ -526,17 +529,12 @@ fn cycles(tree: &Crate) -> Violations {
 
 /// Uses of foreign names in the files that `forbids` selects by path and top-level module.
 fn foreign_uses(tree: &Crate, names: &str, forbids: impl Fn(&str, &str, &str) -> bool) -> Violations {
-    let mut found = Violations::new();
-    for Reference { from, line, target, .. } in &tree.references {
-        let Target::Foreign(path) = target else { continue };
-        let (file, path) = (tree.path(*from), format!("::{}::", path.join("::")));
-        for name in names.split_whitespace().filter(|name| path.contains(&format!("::{name}::"))) {
-            if forbids(file, tree.top(*from), name) {
-                found.insert(format!("src/{file}:{line}: {name}"));
-            }
-        }
-    }
-    found
+    wrong(tree, |by| {
+        let Target::Foreign(path) = &by.target else { return vec![] };
+        let path = format!("::{}::", path.join("::"));
+        let used = names.split_whitespace().filter(|name| path.contains(&format!("::{name}::")));
+        used.filter(|name| forbids(tree.path(by.from), tree.top(by.from), name)).map(str::to_owned).collect()
+    })
 }
 
 fn impurities(tree: &Crate) -> Violations {
@@ -547,34 +545,19 @@ fn printing(tree: &Crate) -> Violations {
     foreign_uses(tree, PRINTING, |_, top, _| !lists(PRINTING_MODULES, top))
 }
 
-fn line_editors(tree: &Crate) -> Violations {
-    foreign_uses(tree, "rustyline", |file, _, _| !file.starts_with(LINE_EDITOR))
+fn bad_header(path: &str, text: &str) -> Option<String> {
+    let header: Vec<&str> = text.lines().map_while(|line| line.strip_prefix("//!")).collect();
+    let first = header.first().and_then(|line| line.strip_prefix(' ')).unwrap_or_default();
+    let word = first.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+    let negative = NEGATIVE.iter().any(|phrase| header.join("").contains(phrase));
+    (first.is_empty() || lists(NO_NOUN, word) || negative).then(|| format!("src/{path}:1: {first}"))
 }
 
-fn bad_headers(sources: &BTreeMap<String, String>) -> Violations {
-    let mut found = Violations::new();
-    for (path, text) in sources {
-        let header: Vec<&str> = text.lines().map_while(|line| line.strip_prefix("//!")).collect();
-        let first = header.first().and_then(|line| line.strip_prefix(' ')).unwrap_or_default();
-        let word = first.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
-        let negative = NEGATIVE.iter().any(|phrase| header.join("").contains(phrase));
-        if first.is_empty() || lists(NO_NOUN, word) || negative {
-            found.insert(format!("src/{path}:1: {first}"));
-        }
-    }
-    found
-}
-
-fn wide_comments(sources: &BTreeMap<String, String>) -> Violations {
-    let mut found = Violations::new();
-    for (path, text) in sources {
-        for (index, line) in text.lines().enumerate() {
-            if line.trim_start().starts_with("//") && line.chars().count() > COMMENT_COLUMNS_MAX {
-                found.insert(format!("src/{path}:{}: {} columns", index + 1, line.chars().count()));
-            }
-        }
-    }
-    found
+fn wide_comments(path: &str, text: &str) -> Violations {
+    let comments = text.lines().zip(1..).filter(|(line, _)| line.trim_start().starts_with("//"));
+    let widths = comments.map(|(line, number)| (line.chars().count(), number));
+    let wide = widths.filter(|(columns, _)| *columns > COMMENT_COLUMNS_MAX);
+    wide.map(|(columns, number)| format!("src/{path}:{number}: {columns} columns")).collect()
 }
 
 fn long_files(tree: &Crate) -> Violations {
@@ -583,22 +566,21 @@ fn long_files(tree: &Crate) -> Violations {
     long.map(|(path, lines)| format!("src/{path}: {lines} product lines")).collect()
 }
 
-fn read(folder: &Path, prefix: &str, sources: &mut BTreeMap<String, String>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = format!("{prefix}{}", path.file_name().unwrap().to_str().unwrap());
-        if path.is_dir() {
-            read(&path, &format!("{name}/"), sources);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            sources.insert(name, fs::read_to_string(&path).unwrap());
-        }
-    }
-}
-
 /// Files below `src`, by their path relative to it.
 fn sources() -> BTreeMap<String, String> {
-    let mut sources = BTreeMap::new();
-    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "", &mut sources);
+    let (root, mut sources) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), BTreeMap::new());
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+                sources.insert(name, fs::read_to_string(path).unwrap());
+            }
+        }
+    }
     sources
 }
 
@@ -616,10 +598,8 @@ fn modules_import_lower_rows_only() {
 
 #[test]
 fn files_form_no_import_cycle() {
-    none(
-        &cycles(&Crate::parse(&sources())),
-        "move the items that close the cycle to a file below both sides",
-    );
+    let found = cycles(&Crate::parse(&sources()));
+    none(&found, "move the items that close the cycle to a file below both sides");
 }
 
 #[test]
@@ -630,15 +610,18 @@ fn pure_modules_have_no_input_output_clock_or_randomness() {
 #[test]
 fn only_the_line_editor_names_rustyline_and_only_cli_ui_and_app_print() {
     let tree = Crate::parse(&sources());
-    none(&line_editors(&tree), &format!("move the code to src/{LINE_EDITOR}"));
+    let line_editors = foreign_uses(&tree, "rustyline", |file, _, _| !file.starts_with(LINE_EDITOR));
+    none(&line_editors, &format!("move the code to src/{LINE_EDITOR}"));
     none(&printing(&tree), "return the text, or call app::os");
 }
 
 #[test]
 fn files_have_a_header_narrow_comments_and_one_subject() {
     let sources = sources();
-    none(&bad_headers(&sources), "begin the file with `//! ` and a noun phrase that names its subject");
-    none(&wide_comments(&sources), &format!("wrap comments at {COMMENT_COLUMNS_MAX} columns"));
+    let headers = sources.iter().filter_map(|(path, text)| bad_header(path, text)).collect();
+    none(&headers, "begin the file with `//! ` and a noun phrase that names its subject");
+    let comments = sources.iter().flat_map(|(path, text)| wide_comments(path, text)).collect();
+    none(&comments, &format!("wrap comments at {COMMENT_COLUMNS_MAX} columns"));
     let advice = format!("cut at a joint of the subject: at most {PRODUCT_LINES_MAX} lines without tests");
     none(&long_files(&Crate::parse(&sources)), &advice);
 }
@@ -686,11 +669,8 @@ fn a_cycle_is_found_on_every_way_to_name_an_item() {
 
 #[test]
 fn a_cycle_through_the_file_of_the_parent_is_found() {
-    let found = chat_cycles(
-        "use io::Input; pub enum Role { A } struct S(Input);",
-        "pub struct Input(super::Role);",
-        "",
-    );
+    let parent = "use io::Input; pub enum Role { A } struct S(Input);";
+    let found = chat_cycles(parent, "pub struct Input(super::Role);", "");
     assert!(found.first().unwrap().contains("src/chat/io.rs imports src/chat/mod.rs: Role (line 1)"));
     let used = chat_cycles("pub use io::Input; pub struct S(Input);", "pub struct Input(super::S);", "");
     assert_eq!(used.len(), 1, "a re-exported item that its facade uses is imported by it");
@@ -705,20 +685,16 @@ fn a_facade_a_method_and_a_test_make_no_cycle() {
         #[cfg(all(test, unix))] mod tests_of_files;";
     let io = "use super::Chat; pub struct Input(Chat); pub(in crate::chat) fn io() { Chat::new() }";
     none(&chat_cycles(facade, io, state), "no cycle");
-    none(
-        &chat_cycles("use io::io; pub use io::Input;", io, state),
-        "no cycle by a function named as its module",
-    );
+    let facade = "use io::io; pub use io::Input;";
+    none(&chat_cycles(facade, io, state), "no cycle by a function named as its module");
 }
 
 #[test]
 fn rows_hold_for_facades_and_plain_paths() {
     let found = |path: &str, text: &str| {
-        let files = [("wire.rs", "pub struct Frame;"), ("net.rs", "pub struct Link;"), ("text.rs", "")];
-        let peers = ("peers.rs", "pub use crate::wire::Frame;");
-        let files: Vec<_> =
-            files.into_iter().chain([peers, ("app.rs", "pub struct App;"), (path, text)]).collect();
-        row_violations(&tree(&files)).len()
+        let wire = [("wire.rs", "pub struct Frame;"), ("peers.rs", "pub use crate::wire::Frame;")];
+        let others = [("net.rs", "pub struct Link;"), ("text.rs", ""), ("app.rs", "pub struct App;")];
+        row_violations(&tree(&[&wire[..], &others, &[(path, text)]].concat())).len()
     };
     assert_eq!(found("chat.rs", "use crate::{peers::Frame, wire}; fn f(_: Frame, _: wire::Frame) {}"), 0);
     assert_eq!(found("session.rs", "use crate::peers::Frame;"), 1, "sibling, though only by its facade");
@@ -739,8 +715,6 @@ fn foreign_names_are_seen_through_imports_and_macros() {
     assert_eq!(found("use std::time::{Duration, Instant};"), (1, 0));
     assert_eq!(found("fn f() { g(format!(\"{}\", rand::rng())) }"), (1, 0));
     assert_eq!(found("fn f() { vec![std::println!(\"x\")] }"), (1, 1));
-    assert_eq!(
-        found("// std::fs\nfn f() { \"println!\"; } mod io { pub fn stdout() {} } use io::stdout;"),
-        (0, 0)
-    );
+    let harmless = "// std::fs\nfn f() { \"println!\"; } mod io { pub fn stdout() {} } use io::stdout;";
+    assert_eq!(found(harmless), (0, 0));
 }
