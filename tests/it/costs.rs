@@ -1,6 +1,5 @@
 //! What one peer may cost, each shown by a peer that is honest until its handshake is done.
 
-use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -12,10 +11,7 @@ use crate::support::{Home, PATIENCE, Process, eventually};
 
 /// Resident memory of a process, in bytes.
 fn resident(process: &Process) -> usize {
-    let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
-    let row = status.lines().find_map(|row| row.strip_prefix("VmRSS:")).unwrap();
-    let kib: usize = row.trim().trim_end_matches(" kB").parse().unwrap();
-    kib * 1024
+    process.memory_kib("VmRSS:") * 1024
 }
 
 /// Sends as long as the other side takes bytes, at most this many.

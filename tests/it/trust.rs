@@ -2,67 +2,19 @@
 //! nobody watches takes only who was chosen.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::Write as _;
 use std::process::Stdio;
 
-use rsachat::crypto::{Identity, Seed};
-use rsachat::session::{Event, Output, Role, Session, SessionConfig};
-use rsachat::time::MonoMs;
+use rsachat::crypto::Identity;
 use rsachat::wire::Purpose;
 
-use crate::support::{Home, PATIENCE, Process, call, eventually, read};
+use crate::support::hostile_peer::HostilePeer;
+use crate::support::{Home, PATIENCE, Process, all_of, eventually, read};
 
-/// Caller that keeps its last record of the handshake back for as long as it likes.
-struct SlowCaller {
-    session: Session,
-    identity: Identity,
-    stream: TcpStream,
-}
-
-impl SlowCaller {
-    /// Calls as 하나, and goes as far as it gets without its `Confirm` record: its key is judged.
-    fn call(at: &str) -> (Self, Vec<u8>) {
-        let identity = Identity::from_pem(&read("tests/keys/test-3.pem"), None).unwrap();
-        let (key, name) = (identity.public().clone(), "하나".to_owned());
-        let own = SessionConfig { key, name, purpose: Purpose::Chat };
-        let session = Session::new(Role::Initiator, own, Seed::new([7; 32]), MonoMs(0));
-        let mut caller = Self { session, identity, stream: call(at) };
-        let mut sent = 0;
-        loop {
-            let bytes = caller.sent();
-            sent += usize::from(!bytes.is_empty());
-            // Its two messages, and then the record (`docs/PROTOCOL.md`, section 3).
-            if sent == 3 {
-                return (caller, bytes);
-            }
-            caller.stream.write_all(&bytes).unwrap();
-            let mut buffer = [0; 8_192];
-            let count = caller.stream.read(&mut buffer).unwrap();
-            assert!(count > 0, "the listener hung up");
-            caller.session.handle_bytes(MonoMs(0), &buffer[..count]);
-        }
-    }
-
-    fn sent(&mut self) -> Vec<u8> {
-        let mut sent = Vec::new();
-        while let Some(output) = self.session.poll_output() {
-            match output {
-                Output::Transmit(bytes) => sent.extend(bytes),
-                Output::Job(job) => self.session.handle_job(MonoMs(0), job.run(&self.identity)),
-                Output::Event(Event::PeerKey(_)) => self.session.accept_key(),
-                Output::Event(_) => {}
-            }
-        }
-        sent
-    }
-
-    /// Sends what was kept back, and reads to the end of the stream.
-    fn confirm(mut self, kept: &[u8]) {
-        // The listener may have closed already.
-        let _ = self.stream.write_all(kept);
-        let _ = self.stream.read_to_end(&mut Vec::new());
-    }
+/// 하나 calls, and keeps the last record of her handshake back.
+fn hana_calls(at: &str) -> (HostilePeer, Vec<u8>) {
+    let identity = Identity::from_pem(&read("tests/keys/test-3.pem"), None).unwrap();
+    HostilePeer::calls_unconfirmed(at, &identity, "하나", Purpose::Chat, 1)
 }
 
 /// Somebody whose book has 하나 and who listens, and where.
@@ -92,7 +44,7 @@ fn a_key_is_judged_again_by_the_book_as_it_is_when_the_connection_is_established
     for (before, change) in [("unverified", "block"), ("verified", "forget"), ("verified", "block elsewhere")]
     {
         let (mut minji, at) = knowing_hana(before);
-        let (hana, confirm) = SlowCaller::call(&at);
+        let (mut hana, confirm) = hana_calls(&at);
         match change {
             "block" => {
                 minji.types(":block 하나");
@@ -105,7 +57,9 @@ fn a_key_is_judged_again_by_the_book_as_it_is_when_the_connection_is_established
             // By another process, which this one is not told of.
             _ => drop(minji.home.answer(&["peers", "block", "하나"])),
         }
-        hana.confirm(&confirm);
+        // The listener may have closed already.
+        let _ = hana.stream.write_all(&confirm);
+        all_of(hana.stream);
         minji.is_done_typing();
         assert!(!minji.has_seen("joined"), "{change}: {}", minji.output());
         assert_eq!(book(&minji.home).contains(" blocked"), change != "forget");

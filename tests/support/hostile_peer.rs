@@ -30,6 +30,20 @@ impl HostilePeer {
 
     /// Calls a listener with any key, from the source address of this number.
     pub fn calls_with(at: &str, identity: &Identity, name: &str, purpose: Purpose, source: usize) -> Self {
+        let (mut peer, confirm) = Self::calls_unconfirmed(at, identity, name, purpose, source);
+        peer.stream.write_all(&confirm).unwrap();
+        assert!(matches!(peer.receives(), Record::Confirm(_)));
+        peer
+    }
+
+    /// The same, but its `Confirm` record is kept back: its key is judged, and it has not joined.
+    pub fn calls_unconfirmed(
+        at: &str,
+        identity: &Identity,
+        name: &str,
+        purpose: Purpose,
+        source: usize,
+    ) -> (Self, Vec<u8>) {
         let mut stream = call_from(source, at.parse::<SocketAddr>().unwrap());
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let preface = Preface::new(purpose).to_bytes();
@@ -53,9 +67,8 @@ impl HostilePeer {
         };
         let transcript = *split.transcript.as_bytes();
         let mut peer = Self { stream, split, frames, padding, texts: 0 };
-        peer.sends(&Record::Confirm(Confirm { transcript, options: 0, name: name.into() }));
-        assert!(matches!(peer.receives(), Record::Confirm(_)));
-        peer
+        let confirm = peer.sealed(&Record::Confirm(Confirm { transcript, options: 0, name: name.into() }));
+        (peer, confirm)
     }
 
     /// A record as a frame. What is sealed has to be sent in the same order.
@@ -98,8 +111,7 @@ impl HostilePeer {
 
     /// The next record of the other side.
     pub fn receives(&mut self) -> Record {
-        let (length, mut body) = next_frame(&mut self.stream, &mut self.frames);
-        Record::read(self.split.open.open(&length, &mut body).unwrap()).unwrap()
+        self.receives_in_time().expect("a record comes")
     }
 }
 

@@ -341,6 +341,13 @@ impl Process {
         listed.unwrap_or_else(|_| usize::try_from(fs::metadata(&folder).unwrap().len()).unwrap())
     }
 
+    /// Memory of the process in KiB, `VmRSS` or the most so far, `VmHWM`.
+    pub fn memory_kib(&self, which: &str) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let row = status.lines().find(|row| row.starts_with(which)).unwrap();
+        row.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }

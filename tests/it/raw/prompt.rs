@@ -150,14 +150,14 @@ fn hostile_keys_are_refused_in_words_without_a_trace_and_without_much_work() {
     for (pem, reason) in cases {
         // As a caller's key.
         let (minji, at) = listening(&[]);
-        let (cpu, memory) = (cpu_ms(&minji), peak_kib(&minji));
+        let (cpu, memory) = (cpu_ms(&minji), minji.memory_kib("VmHWM:"));
         let mut caller = call(&at);
         // It is closed before all of an endless one is out.
         let _ = caller.write_all(pem.as_bytes());
         minji.sees(reason);
         let sent = all_of(caller);
         assert!(sent.is_empty() || sent.len() == 450, "nothing but our key goes out");
-        let (cpu, memory) = (cpu_ms(&minji) - cpu, peak_kib(&minji) - memory);
+        let (cpu, memory) = (cpu_ms(&minji) - cpu, minji.memory_kib("VmHWM:") - memory);
         assert!(cpu < 200 && memory < 8_192, "{reason}: {cpu} ms of processor time, {memory} KiB");
         no_trace(&minji);
         assert_eq!(minji.rows_after("! ").len(), 1, "{}", minji.output());
@@ -191,13 +191,6 @@ fn cpu_ms(process: &Process) -> u64 {
     let fields: Vec<_> = stat.rsplit(") ").next().unwrap().split(' ').collect();
     // utime and stime, in ticks of a hundredth of a second.
     [11, 12].iter().map(|at| fields[*at].parse::<u64>().unwrap() * 10).sum()
-}
-
-/// The most memory that a process has had, in KiB.
-fn peak_kib(process: &Process) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
-    let row = status.lines().find(|row| row.starts_with("VmHWM:")).unwrap();
-    row.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 #[test]
