@@ -137,6 +137,10 @@ pub const CALLS_A_TURN: usize = 64;
 pub const LINK_TURN_BYTES: usize = 65_536;
 /// Bytes read from all peers together before the loop hands them on: bounds the memory of one turn.
 pub const TURN_BYTES: usize = 1024 * 1024;
+/// Short-lived connections of one peer at once.
+pub const SHORT_CONNECTIONS: usize = 4;
+/// Time after which a short-lived connection without a message is closed, in milliseconds.
+pub const SHORT_IDLE_MS: u64 = 60_000;
 /// Time to wait for another process to finish writing in the same home folder, in milliseconds.
 pub const LOCK_TIMEOUT_MS: u64 = 5_000;
 /// Bytes of a PEM block on the raw wire, what stands before it included: a key of 8,192 bits takes

@@ -10,7 +10,7 @@ use rsachat::crypto::handshake::initiator;
 use rsachat::crypto::{Identity, PublicKey, Seed, encapsulate};
 use rsachat::session::{Event, Output, Role, Session, SessionConfig};
 use rsachat::time::MonoMs;
-use rsachat::wire::{LENGTH_BYTES, PREFACE_BYTES, Preface, Purpose, begin_frame, end_frame};
+use rsachat::wire::{LENGTH_BYTES, Lifetime, PREFACE_BYTES, Preface, Purpose, begin_frame, end_frame};
 use socket2::{Domain, Socket, Type};
 
 use crate::Outcome;
@@ -26,8 +26,12 @@ pub(crate) struct Side<'a> {
 
 impl<'a> Side<'a> {
     pub(crate) fn new(role: Role, identity: &'a Identity, name: &str) -> Outcome<Self> {
-        let own =
-            SessionConfig { key: identity.public().clone(), name: name.to_owned(), purpose: Purpose::Chat };
+        let own = SessionConfig {
+            key: identity.public().clone(),
+            name: name.to_owned(),
+            purpose: Purpose::Chat,
+            lifetime: Lifetime::Lasting,
+        };
         Ok(Self { session: Session::new(role, own, fresh_seed()?, MonoMs(0)), identity })
     }
 

@@ -27,6 +27,9 @@ def main():
     for line in chat.stdout:
         event = json.loads(line)
         match event["event"]:
+            case "message" if event.get("short"):
+                # Nobody is there to be answered.
+                print(f"{event['from']} sent: {event['text']}", flush=True)
             case "message" if event["text"] == "bye":
                 order(command="close", arguments=[event["from"]])
             case "message":

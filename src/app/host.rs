@@ -375,6 +375,7 @@ mod tests {
     use crate::chat::Message;
     use crate::text::safe::SafeText;
     use crate::time::UnixMs;
+    use crate::wire::Lifetime;
 
     #[test]
     fn a_log_is_private_appended_to_and_never_raw() {
@@ -387,6 +388,7 @@ mod tests {
             name: "bob".to_owned(),
             fingerprint: None,
             trust_level: crate::chat::TrustLevel::Unverified,
+            lifetime: Lifetime::Lasting,
             arrived: UnixMs(0),
             sent: UnixMs(0),
             text: Vec::new(),

@@ -21,6 +21,7 @@ use crate::script::render::Substitutions;
 use crate::session::EXIT;
 use crate::store::safe_file;
 use crate::text::safe::SafeText;
+use crate::wire::Lifetime;
 
 /// Recording of one session.
 pub(crate) struct Recorder {
@@ -170,6 +171,10 @@ impl Recorder {
     fn message(&mut self, message: &Message) {
         let text: Vec<&str> = message.rows.iter().map(SafeText::as_str).collect();
         let text = text.join("\n");
+        // No script has a short-lived connection.
+        if message.lifetime == Lifetime::Short {
+            return self.line(&format!("# {}: {}", message.author(), text.replace('\n', " / ")));
+        }
         // Such a message cannot be typed at a prompt.
         if text.trim().is_empty() {
             return;

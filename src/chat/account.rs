@@ -5,7 +5,7 @@ use crate::crypto::{Fingerprint, Seed};
 use crate::peers::name::Name;
 use crate::session::{AnySession, OaepRole, OaepSession, Role, Session, SessionConfig};
 use crate::time::MonoMs;
-use crate::wire::Purpose;
+use crate::wire::{Lifetime, Purpose};
 
 /// Name and keys of the user.
 pub(crate) struct Account {
@@ -13,11 +13,14 @@ pub(crate) struct Account {
     identity: Option<OwnKey>,
     oaep_key: Option<OwnKey>,
     pub(crate) purpose: Purpose,
+    /// Lifetime of the connections that it opens.
+    pub(crate) lifetime: Lifetime,
 }
 
 impl Account {
     pub(crate) fn new(name: Name, identity: Option<OwnKey>) -> Self {
-        Self { name, identity, oaep_key: None, purpose: Purpose::Chat }
+        let (purpose, lifetime) = (Purpose::Chat, Lifetime::Lasting);
+        Self { name, identity, oaep_key: None, purpose, lifetime }
     }
 
     pub(crate) fn key(&self, of: KeyFor) -> Option<&OwnKey> {
@@ -61,7 +64,11 @@ impl Account {
         let role = match (protocol, role) {
             (Protocol::Native, role) => {
                 let (key, name) = (public(KeyFor::Identity)?, self.name.to_string());
-                let config = SessionConfig { key, name, purpose: self.purpose };
+                let lifetime = match role {
+                    Role::Initiator => self.lifetime,
+                    Role::Responder => Lifetime::Lasting,
+                };
+                let config = SessionConfig { key, name, purpose: self.purpose, lifetime };
                 return Some(AnySession::Native(Box::new(Session::new(role, config, seed, now))));
             }
             (Protocol::Oaep(_), Role::Responder) => OaepRole::Listener(public(KeyFor::Oaep)?),

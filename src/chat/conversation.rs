@@ -12,6 +12,7 @@ use crate::peers::name::Name;
 use crate::session::AnySession;
 use crate::text::safe::SafeText;
 use crate::time::{MonoMs, UnixMs};
+use crate::wire::Lifetime;
 
 /// Unacknowledged messages of one peer that are listed at most.
 const UNACKED_ROWS: usize = 20;
@@ -61,6 +62,10 @@ pub(crate) struct Conversation {
     pub(crate) peer: Option<Peer>,
     /// Name that the peer claims, while the second judgement of its key waits for the book.
     pub(crate) claim: Option<Vec<u8>>,
+    /// Lifetime that a caller asked for.
+    pub(crate) lifetime: Lifetime,
+    /// Moment at which a short-lived connection closes, unless a message comes before.
+    idle_deadline: Option<MonoMs>,
     /// Newer connection with the same peer, which takes the place of this one.
     pub(crate) successor: Option<ConnId>,
     /// Number of messages that came while another peer was addressed.
@@ -87,6 +92,8 @@ impl Conversation {
             key: None,
             peer: None,
             claim: None,
+            lifetime: Lifetime::Lasting,
+            idle_deadline: None,
             successor: None,
             unread: 0,
             stream_error: None,
@@ -105,9 +112,21 @@ impl Conversation {
         self.peer.is_none() && !self.origin.is_inbound()
     }
 
-    /// Whether it takes text: the peer is known, and neither side has begun to close.
+    /// Whether it takes text: the peer is known and there, and neither side has begun to close.
     pub(crate) fn is_open(&self) -> bool {
-        self.peer.is_some() && self.closing.is_none()
+        self.peer.is_some() && self.is_lasting() && self.closing.is_none()
+    }
+
+    /// Whether somebody is there to be written to.
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.lifetime == Lifetime::Lasting
+    }
+
+    /// Records that a message came, or that none could come: a short-lived connection stays.
+    pub(crate) fn extend_idle(&mut self, now: MonoMs) {
+        if !self.is_lasting() {
+            self.idle_deadline = Some(now + limits::SHORT_IDLE_MS);
+        }
     }
 
     /// Name of the peer; empty before it is known.
@@ -128,7 +147,8 @@ impl Conversation {
     }
 
     pub(crate) fn close_deadline(&self) -> Option<MonoMs> {
-        self.closing?.at_latest
+        let closing = self.closing.and_then(|closing| closing.at_latest);
+        closing.into_iter().chain(self.idle_deadline).min()
     }
 
     /// Whether an orderly close need not wait any longer.
@@ -243,6 +263,12 @@ impl Conversations {
 
     pub(crate) fn peers(&self) -> impl Iterator<Item = &Peer> {
         self.values().filter_map(|conversation| conversation.peer.as_ref())
+    }
+
+    /// Peers that are there to be written to.
+    pub(crate) fn present(&self) -> impl Iterator<Item = &Peer> {
+        let lasting = self.values().filter(|conversation| conversation.is_lasting());
+        lasting.filter_map(|conversation| conversation.peer.as_ref())
     }
 
     pub(crate) fn peer_of(&self, conn: ConnId) -> Option<&Peer> {

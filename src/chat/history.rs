@@ -144,12 +144,14 @@ mod tests {
     use super::*;
     use crate::crypto::Fingerprint;
     use crate::time::UnixMs;
+    use crate::wire::Lifetime;
 
     fn message(text: &str) -> Message {
         Message {
             name: "bob".to_owned(),
             fingerprint: Some(Fingerprint::of(b"bob")),
             trust_level: crate::chat::TrustLevel::Unverified,
+            lifetime: Lifetime::Lasting,
             arrived: UnixMs(0),
             sent: UnixMs(0),
             text: Vec::new(),

@@ -41,7 +41,7 @@ use crate::peers::book::Book;
 use crate::peers::name::Name;
 use crate::session::AnySession;
 use crate::time::{MonoMs, Now, UnixMs};
-use crate::wire::Purpose;
+use crate::wire::{Lifetime, Purpose};
 
 pub use io::{Effect, Input, SentMessage};
 pub use notice::{Impersonated, Info, KeyStatus, Message, Notice, OaepInfo, UnsavedChange, Warning};
@@ -158,6 +158,13 @@ impl Chat {
     #[must_use]
     pub fn without_history(mut self) -> Self {
         self.history = History::none();
+        self
+    }
+
+    /// Makes the connections that it opens short-lived: nobody is shown there as connected.
+    #[must_use]
+    pub fn short_lived(mut self) -> Self {
+        self.account.lifetime = Lifetime::Short;
         self
     }
 

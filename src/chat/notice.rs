@@ -8,6 +8,7 @@ use crate::crypto::{Fingerprint, SafetyNumber};
 use crate::session::CloseReason;
 use crate::text::safe::SafeText;
 use crate::time::UnixMs;
+use crate::wire::Lifetime;
 
 /// Something to show. Text of a peer comes in only as [`SafeText`], names only as checked names.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,6 +43,8 @@ pub struct Message {
     pub fingerprint: Option<Fingerprint>,
     /// Degree of certainty that the key is the author's.
     pub trust_level: TrustLevel,
+    /// Lifetime of the connection that it came by.
+    pub lifetime: Lifetime,
     /// Arrival, by our clock.
     pub arrived: UnixMs,
     /// Departure, by the peer's clock: a claim. The raw wire has none: then the arrival.
@@ -52,6 +55,17 @@ pub struct Message {
     pub rows: Vec<SafeText>,
     /// Number in this session, by which it is asked for.
     pub number: u64,
+}
+
+impl Message {
+    /// Author as rows name it: who only sends is not there to be answered.
+    #[must_use]
+    pub fn author(&self) -> String {
+        match self.lifetime {
+            Lifetime::Lasting => self.name.clone(),
+            Lifetime::Short => format!("{} (send)", self.name),
+        }
+    }
 }
 
 /// State of a peer's key in our book as the peer joins.
@@ -78,6 +92,8 @@ pub enum Info {
     ConnectCancelled { target: String },
     Joined { name: String, fingerprint: Fingerprint, status: KeyStatus },
     Left { name: String },
+    // Somebody new, who only sends.
+    NewSender { name: String, fingerprint: Fingerprint },
     Replaced { name: String },
     Closed { name: String },
     Addressed { name: String, trust_level: TrustLevel },
@@ -162,6 +178,7 @@ pub enum Warning {
     LogFailed { file: String, why: String },
     SameName { name: String },
     TooManyPeers { limit: usize },
+    TooManySenders { name: String },
     TurnedAway { remote: String, why: String },
     OutOfFds { open: usize },
     // Warnings that the rate limit held back.

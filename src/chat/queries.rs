@@ -66,7 +66,7 @@ impl Chat {
     /// Names of the connected peers.
     #[must_use]
     pub fn present(&self) -> Vec<String> {
-        self.conversations.peers().map(|peer| peer.name.to_string()).collect()
+        self.conversations.present().map(|peer| peer.name.to_string()).collect()
     }
 
     /// Number that changes whenever [`Chat::names`] or [`Chat::present`] may change.
@@ -98,6 +98,7 @@ impl Chat {
     pub fn reading_paused(&mut self, conn: ConnId, now: Now) {
         if let Some(conversation) = self.conversations.get_mut(conn) {
             conversation.session.reading_paused(now.mono);
+            conversation.extend_idle(now.mono);
         }
     }
 

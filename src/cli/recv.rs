@@ -451,6 +451,7 @@ mod tests {
     use super::*;
     use crate::chat::TrustLevel;
     use crate::time::UnixMs;
+    use crate::wire::Lifetime;
 
     /// Thread whose command fails for every message.
     fn failing() -> Thread {
@@ -463,6 +464,7 @@ mod tests {
             name: "bob".to_owned(),
             fingerprint: None,
             trust_level: TrustLevel::Unauthenticated,
+            lifetime: Lifetime::Lasting,
             arrived: UnixMs(0),
             sent: UnixMs(0),
             rows: SafeText::rows(text),

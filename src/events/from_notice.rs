@@ -12,6 +12,7 @@ use crate::chat::{
 };
 use crate::session::CloseReason;
 use crate::text::safe::SafeText;
+use crate::wire::Lifetime;
 
 /// Protocols as events name them.
 const NATIVE: &str = "native";
@@ -132,6 +133,7 @@ pub(crate) fn message(received: &Message) -> MessageEvent {
         verified: received.trust_level == TrustLevel::Verified,
         sent: moment(received.sent.0),
         wire: if is_authenticated { NATIVE } else { OAEP },
+        short: received.lifetime == Lifetime::Short,
         bytes: exact.is_err().then(|| BASE64_STANDARD.encode(&received.text)),
         text: exact.map_or_else(|_| String::from_utf8_lossy(&received.text).into_owned(), str::to_owned),
     }

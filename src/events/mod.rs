@@ -115,6 +115,9 @@ pub(crate) struct MessageEvent {
     /// Time of sending according to the peer, in the format of `time`.
     pub(crate) sent: String,
     pub(crate) wire: &'static str,
+    /// Whether its sender is not there to be answered.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) short: bool,
     /// The exact text; U+FFFD where it is not UTF-8.
     pub(crate) text: String,
     /// The exact bytes in base64, if they are not UTF-8.

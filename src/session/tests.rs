@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use super::transport::seal_frame;
 use super::*;
 use crate::crypto::Identity;
-use crate::wire::{LENGTH_BYTES, Padding, Preface, Purpose, Record};
+use crate::wire::{LENGTH_BYTES, Lifetime, Padding, Preface, Purpose, Record};
 
 static KEYS: LazyLock<[Identity; 2]> = LazyLock::new(|| {
     ["one", "two"].map(|name| Identity::generate(2048, &mut Seed::new([9; 32]).rng(name)).unwrap())
@@ -26,7 +26,8 @@ impl Side {
 
     fn with_purpose(role: Role, index: usize, purpose: Purpose) -> Self {
         let identity = &KEYS[index];
-        let own = SessionConfig { key: identity.public().clone(), name: format!("side-{index}"), purpose };
+        let (key, lifetime) = (identity.public().clone(), Lifetime::Lasting);
+        let own = SessionConfig { key, name: format!("side-{index}"), purpose, lifetime };
         let seed = Seed::new([u8::try_from(index).unwrap(); 32]);
         let mut side = Self {
             session: Session::new(role, own, seed, MonoMs(0)),

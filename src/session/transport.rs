@@ -67,7 +67,7 @@ impl Transport {
     pub(super) fn new(split: Split, config: &SessionConfig) -> Self {
         let confirm = Confirm {
             transcript: *split.transcript.as_bytes(),
-            options: 0,
+            options: config.lifetime.options(),
             name: config.name.as_bytes().to_vec(),
         };
         Self {

@@ -4,7 +4,7 @@ use super::oaep::types::{OaepCloseReason, OaepEvent};
 use crate::crypto::{HandshakeError, PublicKey, PublicKeyError, RsaJob};
 use crate::limits;
 use crate::time::UnixMs;
-use crate::wire::{ByeReason, Purpose, WireError};
+use crate::wire::{ByeReason, Lifetime, Purpose, WireError};
 
 /// Configuration of one side, the same for all its sessions of one purpose.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub struct SessionConfig {
     pub name: String,
     /// What the connection is for.
     pub purpose: Purpose,
+    /// How long it stands, where we open it.
+    pub lifetime: Lifetime,
 }
 
 /// Side of a session, by who opened the connection.
@@ -46,7 +48,7 @@ pub enum Event {
     Established {
         /// The display name that the peer claims (UTF-8 as the peer says, unchecked).
         name: Vec<u8>,
-        /// The peer's option bits. Version 1 knows none.
+        /// The peer's option bits.
         options: u32,
     },
     /// A message. Once it has been shown, `ack` is owed.

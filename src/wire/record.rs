@@ -56,7 +56,7 @@ pub enum Record {
 pub struct Confirm {
     /// Noise's handshake hash `h`, 32 bytes.
     pub transcript: [u8; 32],
-    /// Option bits; version 1 sends zero and ignores what it does not know.
+    /// Option bits; those that are not known are ignored. See [`super::Lifetime`].
     pub options: u32,
     /// Display name as claimed, UTF-8, at most 128 bytes; checked where it is shown.
     pub name: Vec<u8>,

@@ -11,6 +11,37 @@ pub enum Purpose {
     Pipe,
 }
 
+/// How long a connection stands, as the side that opened it says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Lifetime {
+    /// A conversation.
+    #[default]
+    Lasting,
+    /// For what is sent now: it stands beside others of the same key, and nobody is there to be
+    /// written to.
+    Short,
+}
+
+impl Lifetime {
+    /// Option bit of [`super::Confirm`] for a short lifetime.
+    const SHORT: u32 = 1 << 3;
+
+    /// Its option bits.
+    #[must_use]
+    pub fn options(self) -> u32 {
+        match self {
+            Self::Lasting => 0,
+            Self::Short => Self::SHORT,
+        }
+    }
+
+    /// The lifetime that option bits name.
+    #[must_use]
+    pub fn of_options(options: u32) -> Self {
+        if options & Self::SHORT == 0 { Self::Lasting } else { Self::Short }
+    }
+}
+
 impl fmt::Display for Purpose {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -20,6 +20,7 @@ mod replay;
 mod scripts;
 mod scripts_doc;
 mod send;
+mod short;
 mod stdin;
 #[path = "../support/mod.rs"]
 mod support;

@@ -227,10 +227,12 @@ const SEEN: [(&str, &str); 91] = [
     ("HandshakeFailed", r"! \S+ sent no public key; "),
 ];
 /// Notices that no script can bring about, and why.
-const UNSEEN: [(&str, &str); 16] = [
+const UNSEEN: [(&str, &str); 18] = [
     ("RefusedWrongPeer", "only `pipe`, `send` and `recv` ask for a person by name"),
     ("RefusedNotVerified", "only `pipe`, `send` and `recv` ask for verified peers"),
     ("AddressMoved", "it takes two peers at one address"),
+    ("NewSender", "only `send` makes a short-lived connection"),
+    ("TooManySenders", "only `send` makes a short-lived connection"),
     ("NotSaved", "the home of an actor can be written"),
     ("BlocksLost", "the home of an actor can be written"),
     ("StillMaking", "keys are made between two moments of the virtual clock"),

@@ -9,7 +9,7 @@ use rsachat::crypto::{Fingerprint, PemError, PublicKeyError, SafetyNumber};
 use rsachat::session::{CloseReason, OaepCloseReason};
 use rsachat::text::safe::SafeText;
 use rsachat::time::UnixMs;
-use rsachat::wire::{ByeReason, Purpose, WireError};
+use rsachat::wire::{ByeReason, Lifetime, Purpose, WireError};
 
 use crate::support::assert_snapshot;
 
@@ -231,6 +231,7 @@ fn no_row_of_a_message_can_pass_for_anything_else() {
         name: bob(),
         fingerprint: Some(keys().0),
         trust_level: TrustLevel::Unverified,
+        lifetime: Lifetime::Lasting,
         arrived: UnixMs(0),
         sent: UnixMs(0),
         rows: SafeText::rows(text),

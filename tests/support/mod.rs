@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test binary takes what it needs")]
 #![allow(unreachable_pub, missing_docs, reason = "nobody outside reads this")]
 
+pub mod caller;
 pub mod hostile_peer;
 pub mod net;
 pub mod watch;

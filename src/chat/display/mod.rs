@@ -4,34 +4,20 @@
 //! of a peer's text begin with its name, so that none can pass for another's.
 
 mod close_reason;
+mod recording_class;
 mod rows;
+mod trust;
 
-use super::notice::{Impersonated, Info, KeyStatus, OaepInfo, UnsavedChange, Warning};
-use super::trust_policy::KeyRefusal;
+use super::notice::{Info, KeyStatus, OaepInfo, Warning};
 use super::types::{KeyFor, NotifyContent, NotifyPolicy, NotifyWhen, TrustLevel};
 use crate::crypto::{Fingerprint, SafetyNumber};
 use crate::limits;
 use crate::text::safe::SafeText;
 pub(crate) use close_reason::{loss_cause, output_failure, version_and_suite};
+pub(crate) use recording_class::RecordingClass;
+use recording_class::RecordingClass::{AnyRows, Omitted, Rows, RowsAbout, Special};
 pub(crate) use rows::{aligned, earlier_messages, more_rows};
-
-/// Class of a notice in a recorded script: how the script expects it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum RecordingClass<'a> {
-    /// Not at all: it comes from an attempt that failed, from damage or load, or from a key press,
-    /// none of which a script repeats; or the command that follows has a wildcard of its own.
-    Omitted,
-    /// Any rows: they depend on keys, files, timing or on the book as it was before.
-    AnyRows,
-    /// Its exact rows.
-    Rows,
-    /// Its exact rows if this peer takes part in the script, otherwise any rows.
-    RowsAbout(&'a str),
-    /// Lines of its own: an action of a peer, or rows with a part that differs.
-    Special,
-}
-
-use RecordingClass::{AnyRows, Omitted, Rows, RowsAbout, Special};
+use trust::{impostor, not_saved};
 
 impl Info {
     /// The sentence.
@@ -64,6 +50,9 @@ impl Info {
             Self::ConnectCancelled { target } => (Omitted, format!("gave up connecting to {target}")),
             Self::Joined { name, fingerprint, status } => (Special, joined(name, fingerprint, status)),
             Self::Left { name } => (Special, format!("{name} left")),
+            Self::NewSender { name, fingerprint } => {
+                (Omitted, format!("{name} (send) has a new key, not verified, {fingerprint}"))
+            }
             Self::Replaced { name } => {
                 (AnyRows, format!("{name} is connected anew; the older connection was closed"))
             }
@@ -328,6 +317,11 @@ impl Warning {
             Self::TooManyPeers { limit } => {
                 (Omitted, "trouble", format!("a caller was refused: {limit} connections are open"))
             }
+            Self::TooManySenders { name } => (
+                Omitted,
+                "trouble",
+                format!("a connection of {name} (send) was refused: {} are open", limits::SHORT_CONNECTIONS),
+            ),
             Self::TurnedAway { remote, why } => (Omitted, "trouble", format!("turned away {remote}: {why}")),
             Self::OutOfFds { open } => (
                 Omitted,
@@ -335,51 +329,6 @@ impl Warning {
                 format!("out of file descriptors: {open} connections are open, new callers wait"),
             ),
             Self::Suppressed { times } => (Omitted, "trouble", format!("… and {times} more like this")),
-        }
-    }
-}
-
-impl KeyRefusal {
-    fn describe(&self) -> (RecordingClass<'_>, &'static str, String) {
-        match self {
-            Self::KeyChanged { name, address, known, now } => (
-                Omitted,
-                "key_changed",
-                format!(
-                    "the key at {address} has CHANGED; nothing was sent\n\
-                     known: {known} ({name})\n\
-                     now:   {now}\n\
-                     if you are sure that this is {name}: :trust {name} {now}"
-                ),
-            ),
-            Self::PinMismatch { address, pinned, now } => (
-                Omitted,
-                "wrong_key",
-                format!(
-                    "{address} has another key than the pinned one; nothing was sent\n\
-                     pinned: {pinned}\n\
-                     now:    {now}"
-                ),
-            ),
-            Self::WrongPeer { remote, name, now } => {
-                (Rows, "wrong_key", format!("{remote} has not the key of {name} but {now}; nothing was sent"))
-            }
-            Self::OwnIdentity { remote } => {
-                (Omitted, "refused", format!("{remote} has your own identity; not connected"))
-            }
-            Self::Blocked { name } => (
-                Omitted,
-                "refused",
-                format!("{name} is blocked and was refused; :unblock {name} takes that back"),
-            ),
-            Self::NotVerified { remote, name, fingerprint } => (
-                Omitted,
-                "unknown_key",
-                format!("refused {name} from {remote}, whose key is unverified: {fingerprint}"),
-            ),
-            Self::UnknownKey { remote, fingerprint } => {
-                (Omitted, "unknown_key", format!("refused an unknown key from {remote}: {fingerprint}"))
-            }
         }
     }
 }
@@ -405,37 +354,6 @@ fn notify_setting(policy: NotifyPolicy) -> String {
     match policy.content {
         NotifyContent::Hidden => format!("{when}, without their text"),
         NotifyContent::Shown => format!("{when}, with their text"),
-    }
-}
-
-fn impostor(name: &str, claimed: &SafeText, known: &str, of: Impersonated) -> String {
-    let like =
-        if claimed.as_str() == known { String::new() } else { format!(", which only looks like {known}") };
-    match of {
-        Impersonated::Verified => format!(
-            "WARNING: {name} says it is {claimed}{like}; it is NOT the {known} you verified, its key is another"
-        ),
-        Impersonated::Known => {
-            format!("{name} says it is {claimed}{like}; it is not the {known} you know")
-        }
-        Impersonated::Ours if like.is_empty() => {
-            format!("{name} says it is {claimed}, which is your own name")
-        }
-        Impersonated::Ours => format!("{name} says it is {claimed}, which looks like your own name"),
-    }
-}
-
-fn not_saved(name: &str, change: UnsavedChange, why: &str) -> String {
-    match change {
-        UnsavedChange::Remembered => format!("{name} is not remembered: {why}"),
-        UnsavedChange::Verified => format!("{name} is not marked verified: {why}"),
-        UnsavedChange::KeyAccepted => format!("the new key of {name} is not accepted: {why}"),
-        UnsavedChange::Forgotten => format!("{name} is not forgotten: {why}"),
-        UnsavedChange::Blocked => {
-            format!("{name} is blocked until this program ends, which is not saved: {why}")
-        }
-        UnsavedChange::Unblocked => format!("{name} is still blocked: {why}"),
-        UnsavedChange::Named => format!("{name} keeps its name: {why}"),
     }
 }
 

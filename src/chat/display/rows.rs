@@ -28,7 +28,7 @@ impl Notice {
     pub fn sentences(&self) -> Vec<String> {
         let says = |message: &Message| {
             let rows: Vec<_> = message.rows.iter().map(SafeText::as_str).collect();
-            format!("{} says: {}", message.name, rows.join(" / "))
+            format!("{} says: {}", message.author(), rows.join(" / "))
         };
         let in_a_row = |kind: &str, sentence: &str| {
             let rows: Vec<_> = sentence.lines().map(|row| row.trim_start().replace("… ", "")).collect();
@@ -61,9 +61,9 @@ pub(crate) fn earlier_messages(earlier: usize) -> String {
 
 fn message_rows(message: &Message) -> Vec<String> {
     if message.rows.iter().all(|row| row.as_str().is_empty()) {
-        return vec![format!("{}: (empty)", message.name)];
+        return vec![format!("{}: (empty)", message.author())];
     }
-    message.rows.iter().map(|row| format!("{}: {row}", message.name)).collect()
+    message.rows.iter().map(|row| format!("{}: {row}", message.author())).collect()
 }
 
 /// Entries of a table, each with the heads of its columns. An empty cell is left out.

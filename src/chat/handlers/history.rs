@@ -9,6 +9,7 @@ use crate::chat::notice::{Info, Message, Notice, Warning};
 use crate::chat::types::{PeerId, TrustLevel};
 use crate::ids::ConnId;
 use crate::text::safe::SafeText;
+use crate::wire::Lifetime;
 
 /// Messages that `:search` lists at most.
 const SEARCH_ROWS: usize = 50;
@@ -25,6 +26,7 @@ impl Chat {
                 PeerId::Key(_) => TrustLevel::Verified,
                 PeerId::Conn(_) => TrustLevel::Unauthenticated,
             },
+            lifetime: Lifetime::Lasting,
             arrived: self.now.unix,
             sent: self.now.unix,
             rows: SafeText::rows(text),

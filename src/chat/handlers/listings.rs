@@ -26,7 +26,9 @@ impl Chat {
             rows.push(self.peer_row(identity, conversation, last_seen, address));
         }
         for conversation in self.conversations.values() {
-            let Some(peer) = &conversation.peer else { continue };
+            let Some(peer) = conversation.peer.as_ref().filter(|_| conversation.is_lasting()) else {
+                continue;
+            };
             if peer.fingerprint().is_some_and(|key| self.book.by_fingerprint(&key).is_some()) {
                 continue;
             }
@@ -166,6 +168,9 @@ fn status_rows(conversation: &Conversation) -> Vec<String> {
         return vec![format!("handshake with {}", conversation.origin)];
     };
     let trust = peer.trust_level.word();
+    if !conversation.is_lasting() {
+        return vec![format!("{} (send), {trust}, {}", peer.name, conversation.origin)];
+    }
     let mut rows = vec![format!("connected to {}, {trust}, {}", peer.name, conversation.origin)];
     if conversation.unread > 0 {
         rows.push(format!("  not read yet: {} (:to {} reads them)", conversation.unread, peer.name));

@@ -12,12 +12,13 @@ use crate::chat::types::{
 };
 use crate::crypto::{Fingerprint, PublicKey, RsaJob, Seed};
 use crate::ids::{ConnId, DialId, JobQueue, ListenerId};
+use crate::limits;
 use crate::peers::book::{Change, Trust};
 use crate::peers::name::Name;
 use crate::session::{AnySession, CloseReason, Event, OaepCloseReason, Output, Role};
 use crate::text::safe::SafeText;
 use crate::time::UnixMs;
-use crate::wire::ByeReason;
+use crate::wire::{ByeReason, Lifetime};
 
 /// Two connections of the same two peers that began within this time crossed each other, in
 /// milliseconds.
@@ -135,8 +136,12 @@ impl Chat {
                     self.effects.push(Effect::ReadBook { conn });
                 }
             }
-            Event::Established { name, .. } => {
+            Event::Established { name, options } => {
                 if let Some(conversation) = self.conversations.get_mut(conn) {
+                    // Who was called does not say how long the connection stands.
+                    if conversation.origin.is_inbound() {
+                        conversation.lifetime = Lifetime::of_options(options);
+                    }
                     conversation.claim = Some(name);
                     self.effects.push(Effect::ReadBook { conn });
                 }
@@ -165,13 +170,14 @@ impl Chat {
         let conversation = self.conversations.get_mut(conn)?;
         let peer = conversation.peer.as_mut()?;
         peer.last_seen = arrived;
-        if addressed != Some(peer.id) {
+        if conversation.lifetime == Lifetime::Lasting && addressed != Some(peer.id) {
             conversation.unread += 1;
         }
         let message = Message {
             name: peer.name.to_string(),
             fingerprint: peer.fingerprint(),
             trust_level: peer.trust_level,
+            lifetime: conversation.lifetime,
             arrived,
             sent,
             rows: SafeText::rows_from_bytes(&text),
@@ -180,6 +186,7 @@ impl Chat {
         };
         let id = peer.id;
         let acquaintance = conversation.acquaintance();
+        conversation.extend_idle(self.now.mono);
         if let Some(text) = self.notify.notification(&message, &self.account.name) {
             self.effects.push(Effect::Alert(text));
         }
@@ -205,9 +212,11 @@ impl Chat {
 
     /// Gives the peer of an established session its name and shows it as joined.
     pub(crate) fn handle_established(&mut self, conn: ConnId, claimed: &[u8]) {
-        let key = self.conversations.get(conn).and_then(|conversation| conversation.key.as_ref());
-        let Some(fingerprint) = key.map(PublicKey::fingerprint) else { return };
-        if !self.resolve_rival(conn, fingerprint) {
+        let Some(conversation) = self.conversations.get(conn) else { return };
+        let Some(fingerprint) = conversation.key.as_ref().map(PublicKey::fingerprint) else { return };
+        let lifetime = conversation.lifetime;
+        // A short-lived connection stands beside others of the same key.
+        if lifetime == Lifetime::Lasting && !self.resolve_rival(conn, fingerprint) {
             return;
         }
         let claimed = Name::claimed(claimed);
@@ -215,6 +224,10 @@ impl Chat {
             Some(peer) => (peer.name.clone(), KeyStatus::Known(peer.trust.into())),
             None => (self.free_name(&claimed), KeyStatus::New),
         };
+        if lifetime == Lifetime::Short && self.short_connections(fingerprint) >= limits::SHORT_CONNECTIONS {
+            self.warn_limited(Warning::TooManySenders { name: name.to_string() });
+            return self.close_unheard(conn, ByeReason::Leaving);
+        }
         let is_pinned = self.remember(conn, fingerprint, &name);
         let status = if is_pinned { KeyStatus::Known(TrustLevel::Verified) } else { status };
         let trust_level = match status {
@@ -223,7 +236,15 @@ impl Chat {
         };
         let is_new = status == KeyStatus::New;
         self.effects.push(Effect::Authenticated(conn, Protocol::Native));
-        self.effects.info(Info::Joined { name: name.to_string(), fingerprint, status });
+        match (lifetime, &status) {
+            (Lifetime::Lasting, _) => {
+                self.effects.info(Info::Joined { name: name.to_string(), fingerprint, status });
+            }
+            (Lifetime::Short, KeyStatus::New) => {
+                self.effects.info(Info::NewSender { name: name.to_string(), fingerprint });
+            }
+            (Lifetime::Short, KeyStatus::Known(_)) => {}
+        }
         if is_new {
             self.warn_of_impostor(&name, &claimed);
         }
@@ -234,10 +255,22 @@ impl Chat {
         if let Some(conversation) = self.conversations.get_mut(conn) {
             self.counters.roster += 1;
             conversation.peer = Some(Peer::new(name, id, trust_level, self.now.unix));
+            conversation.extend_idle(self.now.mono);
+            if !conversation.is_lasting() {
+                return;
+            }
         }
         if self.conversations.addressed_conn().is_none() {
             self.conversations.address(id);
         }
+    }
+
+    /// Number of established short-lived connections of a key.
+    fn short_connections(&self, fingerprint: Fingerprint) -> usize {
+        let is_one = |one: &Conversation| {
+            !one.is_lasting() && one.peer.as_ref().is_some_and(|peer| peer.id == PeerId::Key(fingerprint))
+        };
+        self.conversations.conns(is_one).len()
     }
 
     /// Name for a new key: the claimed one, with a number if that is taken.
@@ -375,12 +408,18 @@ impl Chat {
         }
         // When both dial at once the peer closes the other of the two connections.
         let successor = match (&reason, peer.id) {
-            (CloseReason::Bye(ByeReason::Replaced), PeerId::Key(fingerprint)) => self
-                .conversations
-                .find(|other| other.key.as_ref().is_some_and(|key| key.fingerprint() == fingerprint)),
+            (CloseReason::Bye(ByeReason::Replaced), PeerId::Key(fingerprint)) => {
+                self.conversations.find(|other| {
+                    let key = other.key.as_ref().map(PublicKey::fingerprint);
+                    other.is_lasting() && key == Some(fingerprint)
+                })
+            }
             _ => conversation.successor,
         };
         match reason {
+            // Nobody was there who could be missed.
+            CloseReason::LocalClose | CloseReason::Bye(_) | CloseReason::ConnectionLost { .. }
+                if !conversation.is_lasting() => {}
             _ if successor.is_some() => self.effects.info(Info::Replaced { name: name.clone() }),
             CloseReason::LocalClose => self.effects.info(Info::Closed { name: name.clone() }),
             CloseReason::Bye(ByeReason::Leaving | ByeReason::Other(_)) => {

@@ -24,7 +24,7 @@ use crate::peers::book::{Book, Trust};
 use crate::session::{CloseReason, Event, Output, Role, Session, SessionConfig};
 use crate::text::safe::SafeText;
 use crate::time::MonoMs;
-use crate::wire::{Purpose, WireError};
+use crate::wire::{Lifetime, Purpose, WireError};
 
 /// Bytes of a foreign protocol that are shown.
 const SHOWN_BYTES: usize = 80;
@@ -400,7 +400,12 @@ impl Probe<'_> {
             session.handle_timeout(now);
         } else {
             let key = self.own.public().clone();
-            let config = SessionConfig { key, name: self.name.to_owned(), purpose: Purpose::Chat };
+            let config = SessionConfig {
+                key,
+                name: self.name.to_owned(),
+                purpose: Purpose::Chat,
+                lifetime: Lifetime::Lasting,
+            };
             self.session = Some(Session::new(Role::Initiator, config, seed(), now));
         }
         self.drain()

@@ -22,6 +22,7 @@ use crate::net::process::Signals;
 use crate::net::worker::ThreadPriority;
 use crate::peers::address::Target;
 use crate::store::book_file;
+use crate::wire::ByeReason;
 use queue::{Delimiter, InputItem, SendQueue, Totals};
 
 #[derive(Args, Debug)]
@@ -68,6 +69,9 @@ pub(crate) struct SendArgs {
 /// Time before the first new attempt; it doubles up to the longest.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LONGEST: Duration = Duration::from_secs(30);
+/// Time without anything to send after which the connection is closed until something comes: well
+/// before the other side closes it.
+const IDLE: Duration = Duration::from_millis(limits::SHORT_IDLE_MS / 4 * 3);
 /// Time for the end of the input to show itself when the peer has left with everything.
 const INPUT_END: Duration = Duration::from_secs(1);
 
@@ -91,7 +95,7 @@ pub(crate) fn run(context: &Context<'_>, args: &SendArgs) -> Result<u8, AppError
     let items =
         if args.message.is_empty() { Some(queue::start_reader(delimiter(args), net.waker())?) } else { None };
     let severity = if args.retry == 0 { Severity::Ends } else { Severity::Passes };
-    let chat = profile.chat(name, book, 1).without_history();
+    let chat = profile.chat(name, book, 1).without_history().short_lived();
     let mut app =
         App::new(chat, EventReporter { form: format, severity }, net, profile, ThreadPriority::Same)?;
     let connect = Command::Connect(DialOptions {
@@ -112,6 +116,7 @@ pub(crate) fn run(context: &Context<'_>, args: &SendArgs) -> Result<u8, AppError
         retry_delay: RETRY_FIRST,
         timeout: args.timeout,
         last_progress: Instant::now(),
+        idle_since: None,
         format,
     };
     frontend.push(args.message.iter().cloned().map(InputItem::Message).collect());
@@ -134,6 +139,8 @@ enum DialState {
     RetryAt(Instant),
     /// Dialled; whether it is established, the chat knows.
     Dialled,
+    /// Closed until there is something to send.
+    Idle,
     /// The chat has been asked to exit.
     Exiting,
 }
@@ -148,6 +155,8 @@ struct SendFrontend {
     retry_delay: Duration,
     timeout: Option<Duration>,
     last_progress: Instant,
+    /// Moment since which nothing is sent on the connection.
+    idle_since: Option<Instant>,
     format: OutputFormat,
 }
 
@@ -161,6 +170,9 @@ impl Frontend<EventReporter> for SendFrontend {
     fn on_outcome(&mut self, _: &mut App<EventReporter>, outcome: DialOutcome) -> Option<u8> {
         if self.state == DialState::Exiting {
             // The chat ends with its own code.
+            return None;
+        }
+        if self.state == DialState::Idle && outcome == DialOutcome::Done {
             return None;
         }
         match outcome {
@@ -222,7 +234,8 @@ impl Frontend<EventReporter> for SendFrontend {
             return Flow::Again;
         }
         let dial = if let DialState::RetryAt(at) = self.state { Some(at) } else { None };
-        Flow::Wait([dial, self.timeout_at(app)].into_iter().flatten().min())
+        let idle = self.close_idle(app);
+        Flow::Wait([dial, idle, self.timeout_at(app)].into_iter().flatten().min())
     }
 }
 
@@ -241,8 +254,38 @@ impl SendFrontend {
         }
     }
 
+    /// Closes a connection on which nothing is sent, and returns the moment for that.
+    fn close_idle(&mut self, app: &mut App<EventReporter>) -> Option<Instant> {
+        let is_busy = self.state != DialState::Dialled
+            || self.queue.is_oaep()
+            || self.queue.has_in_flight()
+            || !app.chat().has_recipient();
+        if is_busy {
+            self.idle_since = None;
+            return None;
+        }
+        let at = *self.idle_since.get_or_insert_with(Instant::now) + IDLE;
+        if at > Instant::now() {
+            return Some(at);
+        }
+        self.state = DialState::Idle;
+        for conn in app.chat().connections() {
+            app.handle(Input::Dismiss { conn, reason: ByeReason::Leaving });
+        }
+        None
+    }
+
     /// Hands messages to the chat while it has room, and reads more when all are in flight.
     fn send(&mut self, app: &mut App<EventReporter>) {
+        if self.state == DialState::Idle
+            && let Some(Ok(items)) = self.items.as_ref().map(Receiver::try_recv)
+        {
+            self.push(items);
+            if !self.queue.is_empty() {
+                self.last_progress = Instant::now();
+                self.state = DialState::RetryAt(Instant::now());
+            }
+        }
         while self.state == DialState::Dialled && app.chat().takes_text() {
             let first = !self.queue.has_in_flight();
             if let Some(text) = self.queue.next() {
@@ -299,7 +342,8 @@ impl SendFrontend {
 
     /// Moment of the timeout: it runs only while something is awaited from the peer.
     fn timeout_at(&self, app: &App<EventReporter>) -> Option<Instant> {
-        let awaited = self.queue.has_in_flight() || !app.chat().has_recipient();
+        let is_idle = self.state == DialState::Idle;
+        let awaited = self.queue.has_in_flight() || !is_idle && !app.chat().has_recipient();
         self.timeout.filter(|_| awaited).map(|timeout| self.last_progress + timeout)
     }
 

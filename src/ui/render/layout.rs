@@ -82,7 +82,7 @@ impl Layout {
     fn screen_rows(&self, notice: &Notice, now: &ZonedDateTime, size: Size) -> Vec<String> {
         let cells = size.cells;
         let message_rows = |message: &Message, time: &str| {
-            self.message_rows(&message.name, &message.rows, time, colour::of_sender(message), cells)
+            self.message_rows(&message.author(), &message.rows, time, colour::of_sender(message), cells)
         };
         let cut_rows = |message: &Message, time: &str| {
             let mut rows = message_rows(message, time);
@@ -144,9 +144,10 @@ impl Layout {
         if self.mode == OutputMode::Words {
             return prefixed(time, notice.sentences());
         }
-        let name = colour::paint(&message.name, colour::of_sender(message), self.depth);
+        let author = message.author();
+        let name = colour::paint(&author, colour::of_sender(message), self.depth);
         let rows = notice.rows().into_iter();
-        rows.map(|row| format!("{time}{name}{}", row.strip_prefix(&message.name).unwrap_or(&row))).collect()
+        rows.map(|row| format!("{time}{name}{}", row.strip_prefix(&author).unwrap_or(&row))).collect()
     }
 
     /// Rows of a message on a screen. Each begins with the name, so that none can pass for
@@ -252,6 +253,7 @@ mod tests {
     use super::*;
     use crate::crypto::Fingerprint;
     use crate::time::UnixMs;
+    use crate::wire::Lifetime;
 
     const NOON: UnixMs = UnixMs(1_764_072_000_000);
     const DAY_MS: u64 = 86_400_000;
@@ -261,6 +263,7 @@ mod tests {
             name: name.to_owned(),
             fingerprint: Some(Fingerprint::of(name.as_bytes())),
             trust_level: crate::chat::TrustLevel::Unverified,
+            lifetime: Lifetime::Lasting,
             arrived: UnixMs(arrived_ms),
             sent: UnixMs(arrived_ms),
             text: text.into(),

@@ -86,6 +86,7 @@ fn the_tables_have_what_the_source_has_and_nothing_else() {
     let sources: String = [
         "src/chat/display/mod.rs",
         "src/chat/display/close_reason.rs",
+        "src/chat/display/trust.rs",
         "src/cli/args.rs",
         "src/cli/pipe/relay.rs",
         "src/cli/send/mod.rs",

@@ -3,10 +3,12 @@
 
 use std::process::Stdio;
 
+use rsachat::wire::Lifetime;
 use serde_json::{Map, Value, json};
 
 use super::schema::schema;
 use crate::raw;
+use crate::support::caller::Caller;
 use crate::support::{Home, Process, held_address, read};
 
 /// A program that has been called, or has called, and its peer 준호 at an ordinary prompt.
@@ -92,6 +94,7 @@ fn a_message_is_the_object_that_recv_writes() {
     for moment in ["time", "sent"] {
         received[moment] = at_the_prompt[moment].clone();
     }
+    assert_eq!(received.remove("short"), Some(Value::Bool(true)), "what `send` sent");
     assert_eq!(received, at_the_prompt);
     junho.closes_input();
     schema().check_line(&bot.sees(r#""event":"left","name":"준호""#));
@@ -263,9 +266,7 @@ fn the_orders_of_the_document_do_what_it_says() {
 fn a_peer_that_takes_nothing_holds_up_only_what_may_be_for_it() {
     let (mut bot, at) = waiting();
     // It is addressed, and shows nothing of what it gets.
-    let home = Home::of("준호");
-    let args = ["send", &at, "--accept-new", "--name", "준호"];
-    let mut junho = home.run(&args, Stdio::piped());
+    let mut junho = Caller::established(&at, "test-2.pem", "준호", Lifetime::Lasting);
     bot.sees(r#""event":"connected""#);
     let hana = Process::start("하나", &["--connect", &at]);
     hana.sees("민지 joined");
@@ -276,7 +277,7 @@ fn a_peer_that_takes_nothing_holds_up_only_what_may_be_for_it() {
     hana.sees("민지: 그래도");
     bot.orders(&json!({ "id": "waits", "say": "누구에게" }));
     bot.orders(&json!({ "id": "behind", "say": "그 뒤", "to": "하나" }));
-    assert_eq!(junho.closes_input().ends(), 0);
+    junho.leaves();
     hana.sees("민지: 그 뒤");
     let told = told(&bot);
     assert_eq!(names(&of_id(&told, &json!(1_000))), ["sent", "reply"]);

@@ -1,0 +1,83 @@
+//! Sentences about trust: keys that are refused, names that are imitated, changes of the book that
+//! were not written.
+
+use super::recording_class::RecordingClass::{self, Omitted, Rows};
+use crate::chat::notice::{Impersonated, UnsavedChange};
+use crate::chat::trust_policy::KeyRefusal;
+use crate::text::safe::SafeText;
+
+impl KeyRefusal {
+    pub(crate) fn describe(&self) -> (RecordingClass<'_>, &'static str, String) {
+        match self {
+            Self::KeyChanged { name, address, known, now } => (
+                Omitted,
+                "key_changed",
+                format!(
+                    "the key at {address} has CHANGED; nothing was sent\n\
+                     known: {known} ({name})\n\
+                     now:   {now}\n\
+                     if you are sure that this is {name}: :trust {name} {now}"
+                ),
+            ),
+            Self::PinMismatch { address, pinned, now } => (
+                Omitted,
+                "wrong_key",
+                format!(
+                    "{address} has another key than the pinned one; nothing was sent\n\
+                     pinned: {pinned}\n\
+                     now:    {now}"
+                ),
+            ),
+            Self::WrongPeer { remote, name, now } => {
+                (Rows, "wrong_key", format!("{remote} has not the key of {name} but {now}; nothing was sent"))
+            }
+            Self::OwnIdentity { remote } => {
+                (Omitted, "refused", format!("{remote} has your own identity; not connected"))
+            }
+            Self::Blocked { name } => (
+                Omitted,
+                "refused",
+                format!("{name} is blocked and was refused; :unblock {name} takes that back"),
+            ),
+            Self::NotVerified { remote, name, fingerprint } => (
+                Omitted,
+                "unknown_key",
+                format!("refused {name} from {remote}, whose key is unverified: {fingerprint}"),
+            ),
+            Self::UnknownKey { remote, fingerprint } => {
+                (Omitted, "unknown_key", format!("refused an unknown key from {remote}: {fingerprint}"))
+            }
+        }
+    }
+}
+
+pub(crate) fn impostor(name: &str, claimed: &SafeText, known: &str, of: Impersonated) -> String {
+    let like =
+        if claimed.as_str() == known { String::new() } else { format!(", which only looks like {known}") };
+    match of {
+        Impersonated::Verified => format!(
+            "WARNING: {name} says it is {claimed}{like}; it is NOT the {known} you verified, its key is another"
+        ),
+        Impersonated::Known => {
+            format!("{name} says it is {claimed}{like}; it is not the {known} you know")
+        }
+        Impersonated::Ours if like.is_empty() => {
+            format!("{name} says it is {claimed}, which is your own name")
+        }
+        Impersonated::Ours => format!("{name} says it is {claimed}, which looks like your own name"),
+    }
+}
+
+pub(crate) fn not_saved(name: &str, change: UnsavedChange, why: &str) -> String {
+    match change {
+        UnsavedChange::Remembered => format!("{name} is not remembered: {why}"),
+        UnsavedChange::Verified => format!("{name} is not marked verified: {why}"),
+        UnsavedChange::KeyAccepted => format!("the new key of {name} is not accepted: {why}"),
+        UnsavedChange::Forgotten => format!("{name} is not forgotten: {why}"),
+        UnsavedChange::Blocked => {
+            format!("{name} is blocked until this program ends, which is not saved: {why}")
+        }
+        UnsavedChange::Unblocked => format!("{name} is still blocked: {why}"),
+        UnsavedChange::Named => format!("{name} keeps its name: {why}"),
+    }
+}
