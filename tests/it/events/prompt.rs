@@ -279,6 +279,7 @@ fn a_peer_that_takes_nothing_holds_up_only_what_may_be_for_it() {
     bot.orders(&json!({ "id": "behind", "say": "그 뒤", "to": "하나" }));
     junho.leaves();
     hana.sees("민지: 그 뒤");
+    bot.sees(r#""id":"behind","event":"reply""#);
     let told = told(&bot);
     assert_eq!(names(&of_id(&told, &json!(1_000))), ["sent", "reply"]);
     assert_eq!(of_id(&told, &json!(1_001))[0]["kind"], "not_sent");
