@@ -20,6 +20,10 @@ pub const SOURCES_REMEMBERED: usize = 65_536;
 pub const UNAUTHENTICATED_JOBS: usize = 32;
 /// Peers that may be connected at once where no editor runs.
 pub const PEERS: usize = 1_024;
+/// Peers that `--peers` can ask for.
+pub const PEERS_MAX: usize = 50_000;
+/// Descriptors besides those of connections: standard streams, listeners, files, the reactor's.
+pub const OTHER_DESCRIPTORS: usize = 64;
 /// Sockets an interactive prompt may hold: the line editor's `select` cannot see descriptors past
 /// 1,023.
 pub const PROMPT_SOCKETS: usize = 800;

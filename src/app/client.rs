@@ -101,16 +101,25 @@ pub(crate) struct Client {
     profile: UserStore,
     /// Outcomes of connections that were dialled here, the oldest first.
     pub(crate) outcomes: VecDeque<DialOutcome>,
-    /// The book's file as the chat knows it.
-    book_stamp: BookStamp,
+    /// State of the book's file as the chat knows it; `None` if that is to be read again.
+    book_stamp: Option<BookStamp>,
+    /// State in which it could not be used, which was reported.
+    unusable_book: Option<BookStamp>,
     /// Exit code, once the chat has ended.
     pub(crate) exit_code: Option<u8>,
 }
 
 impl Client {
     pub(crate) fn new(chat: Chat, profile: UserStore) -> Self {
-        let book_stamp = book_file::stamp(&profile.home);
-        Self { chat, profile, outcomes: VecDeque::new(), book_stamp, exit_code: None }
+        // Another process may have changed it since the chat's book was read.
+        Self {
+            chat,
+            profile,
+            outcomes: VecDeque::new(),
+            book_stamp: None,
+            unusable_book: None,
+            exit_code: None,
+        }
     }
 
     /// Hands an input to the chat and performs what follows from it.
@@ -128,13 +137,19 @@ impl Client {
 
     /// Reads the book if another process has changed it.
     pub(crate) fn changed_book(&mut self) -> Option<Input<'static>> {
-        let stamp = book_file::stamp(&self.profile.home);
-        if stamp == self.book_stamp {
+        if self.unusable_book.is_some_and(|stamp| stamp == book_file::stamp(&self.profile.home)) {
             return None;
         }
-        self.book_stamp = stamp;
-        let book = book_file::read(&self.profile.home);
-        Some(Input::BookChanged(book.map_err(|error| error.to_string())))
+        self.read_book().transpose().map(Input::BookChanged)
+    }
+
+    /// The book, if its file is not as the chat knows it.
+    fn read_book(&mut self) -> Result<Option<Book>, String> {
+        let read = book_file::read_changed(&self.profile.home, self.book_stamp);
+        self.unusable_book = read.is_err().then(|| book_file::stamp(&self.profile.home));
+        let (book, stamp) = read.map_err(|error| error.to_string())?.unzip();
+        self.book_stamp = stamp.or(self.book_stamp);
+        Ok(book)
     }
 
     /// Stores a key that the host has generated.
@@ -156,11 +171,13 @@ impl Client {
     fn perform(&mut self, host: &mut impl Host, effect: Effect) -> Option<Input<'static>> {
         match effect {
             Effect::ReadBook { conn } => {
-                let book = book_file::read(&self.profile.home).map_err(|error| error.to_string());
-                return Some(Input::Book { conn, book });
+                return Some(Input::Book { conn, book: self.read_book() });
             }
             Effect::ChangeBook(changes) => {
-                let result = book_file::change(&self.profile.home, &changes);
+                let result = book_file::change(&self.profile.home, &changes).map(|(changed, stamp)| {
+                    self.book_stamp = Some(stamp);
+                    changed
+                });
                 return Some(Input::Changed(result.map_err(|error| error.to_string())));
             }
             Effect::MakeKey { of, bits, replacing } => {

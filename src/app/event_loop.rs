@@ -59,6 +59,8 @@ pub(crate) struct App<S> {
     receipts: BTreeMap<ConnId, u64>,
     /// Moment at which the file of the book was last looked at.
     book_checked: Instant,
+    /// Whether connections were left unread in the last turn, since the sink was behind.
+    was_behind: bool,
 }
 
 impl<S: NoticeSink> App<S> {
@@ -71,7 +73,7 @@ impl<S: NoticeSink> App<S> {
     ) -> io::Result<Self> {
         let (client, host) = (Client::new(chat, profile), OsHost::new(net, sink, priority)?);
         let (receipts, book_checked) = (BTreeMap::new(), Instant::now());
-        Ok(Self { client, host, recorder: None, receipts, book_checked })
+        Ok(Self { client, host, recorder: None, receipts, book_checked, was_behind: false })
     }
 
     /// Runs a command to its end. Returns the exit code.
@@ -241,7 +243,11 @@ impl<S: NoticeSink> App<S> {
         // Back pressure by not reading: what the chat cannot use now, or the sink cannot take,
         // stays in the kernel. A connection in its handshake has nothing to show yet, and cannot
         // wait for long.
-        for conn in self.client.chat.connections() {
+        // Only those that may have changed: others cost nothing.
+        let changed = self.client.chat.take_changed();
+        let all = behind || std::mem::replace(&mut self.was_behind, behind);
+        let conns = if all { self.chat().connections() } else { changed.into_iter().collect() };
+        for conn in conns {
             let waits = behind && self.chat().has_peer(conn);
             let wanted =
                 if self.chat().wants_read(conn) && !waits { ReadInterest::On } else { ReadInterest::Off };

@@ -1,7 +1,7 @@
 //! Conversations: one for each connection, with its session, its peer and its unacknowledged
 //! messages.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::history::Acquaintance;
 use super::types::{Origin, PeerId, TrustLevel};
@@ -75,6 +75,7 @@ pub(crate) struct Conversation {
     pub(crate) hints: HintsShown,
     pub(crate) unacked: UnackedQueue,
     closing: Option<OrderlyClose>,
+    indexed: IndexedFacts,
 }
 
 /// Orderly close that waits until every message is acknowledged.
@@ -100,6 +101,7 @@ impl Conversation {
             hints: HintsShown::None,
             unacked: UnackedQueue::default(),
             closing: None,
+            indexed: IndexedFacts::default(),
         }
     }
 
@@ -214,21 +216,91 @@ impl UnackedQueue {
     }
 }
 
+/// What the indexes know of a conversation.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+struct IndexedFacts {
+    peer: Option<PeerId>,
+    /// Moment at which the session, or the orderly close, is next to be looked at.
+    deadline: Option<MonoMs>,
+    can_close: bool,
+    unread: usize,
+}
+
+impl IndexedFacts {
+    fn of(conversation: &Conversation) -> Self {
+        let session = conversation.session.poll_timeout();
+        Self {
+            peer: conversation.peer.as_ref().map(|peer| peer.id),
+            deadline: session.into_iter().chain(conversation.close_deadline()).min(),
+            can_close: conversation.can_close(),
+            unread: conversation.unread,
+        }
+    }
+}
+
+/// Indexes of the conversations: with them an input costs the same however many there are. They are
+/// brought up to date by [`Conversations::settle`]; what was changed since is looked at itself.
+#[derive(Default)]
+struct Indexes {
+    by_peer: BTreeSet<(PeerId, ConnId)>,
+    /// Conversations whose peer is not known yet.
+    without_peer: BTreeSet<ConnId>,
+    deadlines: BTreeSet<(MonoMs, ConnId)>,
+    closable: BTreeSet<ConnId>,
+    /// Messages of all conversations that came while another peer was addressed.
+    unread: usize,
+    /// Conversations that may have been changed since the indexes were brought up to date.
+    stale: BTreeSet<ConnId>,
+    /// Conversations that were changed since [`Conversations::take_changed`].
+    changed: BTreeSet<ConnId>,
+}
+
+impl Indexes {
+    fn insert(&mut self, conn: ConnId, facts: &IndexedFacts) {
+        match facts.peer {
+            Some(peer) => self.by_peer.insert((peer, conn)),
+            None => self.without_peer.insert(conn),
+        };
+        self.deadlines.extend(facts.deadline.map(|due| (due, conn)));
+        self.closable.extend(facts.can_close.then_some(conn));
+        self.unread += facts.unread;
+    }
+
+    fn remove(&mut self, conn: ConnId, facts: &IndexedFacts) {
+        match facts.peer {
+            Some(peer) => self.by_peer.remove(&(peer, conn)),
+            None => self.without_peer.remove(&conn),
+        };
+        if let Some(due) = facts.deadline {
+            self.deadlines.remove(&(due, conn));
+        }
+        self.closable.remove(&conn);
+        self.unread = self.unread.saturating_sub(facts.unread);
+    }
+}
+
 /// All conversations, and the peer that plain text goes to.
 #[derive(Default)]
 pub(crate) struct Conversations {
     by_conn: BTreeMap<ConnId, Conversation>,
+    indexes: Indexes,
     addressed: Option<PeerId>,
     oaep_names: u64,
 }
 
 impl Conversations {
-    pub(crate) fn insert(&mut self, conn: ConnId, conversation: Conversation) {
+    pub(crate) fn insert(&mut self, conn: ConnId, mut conversation: Conversation) {
+        let facts = IndexedFacts::of(&conversation);
+        self.indexes.insert(conn, &facts);
+        self.indexes.stale.insert(conn);
+        conversation.indexed = facts;
         self.by_conn.insert(conn, conversation);
     }
 
     pub(crate) fn remove(&mut self, conn: ConnId) -> Option<Conversation> {
-        self.by_conn.remove(&conn)
+        let conversation = self.by_conn.remove(&conn)?;
+        self.indexes.remove(conn, &conversation.indexed);
+        Some(conversation)
     }
 
     pub(crate) fn get(&self, conn: ConnId) -> Option<&Conversation> {
@@ -236,7 +308,23 @@ impl Conversations {
     }
 
     pub(crate) fn get_mut(&mut self, conn: ConnId) -> Option<&mut Conversation> {
-        self.by_conn.get_mut(&conn)
+        let conversation = self.by_conn.get_mut(&conn)?;
+        self.indexes.stale.insert(conn);
+        Some(conversation)
+    }
+
+    /// Brings the indexes up to date; to be called after every input.
+    pub(crate) fn settle(&mut self) {
+        while let Some(conn) = self.indexes.stale.pop_first() {
+            let Some(conversation) = self.by_conn.get_mut(&conn) else { continue };
+            self.indexes.changed.insert(conn);
+            let facts = IndexedFacts::of(conversation);
+            let before = std::mem::replace(&mut conversation.indexed, facts);
+            if before != facts {
+                self.indexes.remove(conn, &before);
+                self.indexes.insert(conn, &facts);
+            }
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -248,6 +336,7 @@ impl Conversations {
     }
 
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut Conversation> {
+        self.indexes.stale.extend(self.by_conn.keys());
         self.by_conn.values_mut()
     }
 
@@ -261,6 +350,48 @@ impl Conversations {
         self.by_conn.iter().find(|(_, one)| matches(one)).map(|(conn, _)| *conn)
     }
 
+    /// Conversations of an index, and those that may belong to it by now, the oldest first.
+    fn candidates(
+        &self,
+        indexed: impl Iterator<Item = ConnId>,
+    ) -> impl Iterator<Item = (ConnId, &Conversation)> {
+        let conns: BTreeSet<_> = indexed.chain(self.indexes.stale.iter().copied()).collect();
+        conns.into_iter().filter_map(|conn| Some((conn, self.get(conn)?)))
+    }
+
+    /// Conversations whose peer is not known yet, the oldest first.
+    pub(crate) fn without_peer(&self) -> impl Iterator<Item = (ConnId, &Conversation)> {
+        let indexed = self.indexes.without_peer.iter().copied();
+        self.candidates(indexed).filter(|(_, one)| one.peer.is_none())
+    }
+
+    /// Connections whose deadline has come.
+    pub(crate) fn due(&mut self, now: MonoMs) -> Vec<ConnId> {
+        self.settle();
+        self.indexes.deadlines.iter().take_while(|(due, _)| *due <= now).map(|(_, conn)| *conn).collect()
+    }
+
+    /// The next deadline of all.
+    pub(crate) fn next_deadline(&self) -> Option<MonoMs> {
+        self.indexes.deadlines.first().map(|(due, _)| *due)
+    }
+
+    /// Connections whose orderly close need not wait any longer.
+    pub(crate) fn closable(&mut self) -> Vec<ConnId> {
+        self.settle();
+        self.indexes.closable.iter().copied().collect()
+    }
+
+    /// Connections that were changed since the last call.
+    pub(crate) fn take_changed(&mut self) -> BTreeSet<ConnId> {
+        std::mem::take(&mut self.indexes.changed)
+    }
+
+    /// Messages of all peers that came while another was addressed.
+    pub(crate) fn unread(&self) -> usize {
+        self.indexes.unread
+    }
+
     pub(crate) fn peers(&self) -> impl Iterator<Item = &Peer> {
         self.values().filter_map(|conversation| conversation.peer.as_ref())
     }
@@ -271,19 +402,48 @@ impl Conversations {
         lasting.filter_map(|conversation| conversation.peer.as_ref())
     }
 
+    /// Connected peers of the raw wire.
+    pub(crate) fn oaep_peers(&self) -> impl Iterator<Item = &Peer> {
+        let first = (PeerId::Conn(ConnId(0)), ConnId(0));
+        let indexed = self.indexes.by_peer.range(first..).map(|(_, conn)| *conn);
+        let peers = self.candidates(indexed).filter_map(|(_, one)| one.peer.as_ref());
+        peers.filter(|peer| matches!(peer.id, PeerId::Conn(_)))
+    }
+
     pub(crate) fn peer_of(&self, conn: ConnId) -> Option<&Peer> {
         self.get(conn)?.peer.as_ref()
     }
 
     /// Changes what is known of the holder of a key, on each of its connections.
     pub(crate) fn update_peer(&mut self, fingerprint: Fingerprint, update: impl Fn(&mut Peer)) {
-        let peers = self.values_mut().filter_map(|conversation| conversation.peer.as_mut());
-        peers.filter(|peer| peer.id == PeerId::Key(fingerprint)).for_each(update);
+        let conns: Vec<_> = self.with_peer(PeerId::Key(fingerprint)).map(|(conn, _)| conn).collect();
+        for conn in conns {
+            if let Some(peer) = self.get_mut(conn).and_then(|one| one.peer.as_mut()) {
+                update(peer);
+            }
+        }
+    }
+
+    /// Conversations with a peer, the oldest first.
+    pub(crate) fn with_peer(&self, peer: PeerId) -> impl Iterator<Item = (ConnId, &Conversation)> {
+        let all = (peer, ConnId(0))..=(peer, ConnId(u64::MAX));
+        let indexed = self.indexes.by_peer.range(all).map(|(_, conn)| *conn);
+        self.candidates(indexed)
+            .filter(move |(_, one)| one.peer.as_ref().is_some_and(|there| there.id == peer))
+    }
+
+    /// Oldest connection with the holder of a key that is there to stay, joined or in mid-handshake.
+    pub(crate) fn with_key(&self, fingerprint: Fingerprint) -> Option<ConnId> {
+        let has_key =
+            |one: &Conversation| one.key.as_ref().is_some_and(|key| key.fingerprint() == fingerprint);
+        let pending = self.without_peer().filter(|(_, one)| has_key(one));
+        let all = self.with_peer(PeerId::Key(fingerprint)).chain(pending);
+        all.filter(|(_, one)| one.is_lasting()).map(|(conn, _)| conn).min()
     }
 
     /// Open conversation with a peer.
     pub(crate) fn open_with(&self, peer: PeerId) -> Option<ConnId> {
-        self.find(|one| one.is_open() && one.peer.as_ref().is_some_and(|there| there.id == peer))
+        self.with_peer(peer).find(|(_, one)| one.is_open()).map(|(conn, _)| conn)
     }
 
     /// Peer that plain text goes to, whether it is connected or not.

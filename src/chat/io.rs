@@ -63,8 +63,8 @@ pub enum Input<'a> {
     /// A notice with a receipt ([`Effect::Show`]) has reached the screen, or was written and
     /// flushed.
     Shown(ReceiptDue),
-    /// Result of [`Effect::ReadBook`]: the book, or why it cannot be used.
-    Book { conn: ConnId, book: Result<Book, String> },
+    /// Result of [`Effect::ReadBook`]: the book, unless it is as before, or why it cannot be used.
+    Book { conn: ConnId, book: Result<Option<Book>, String> },
     /// Peer book that could not be used when the chat began.
     BookUnusable { why: String },
     /// Result of [`Effect::ChangeBook`]: the book as it now is for all processes.

@@ -228,6 +228,7 @@ impl Chat {
             Input::Tick => self.handle_timeout(),
         }
         self.advance_shutdown();
+        self.conversations.settle();
     }
 
     /// The next effect, until `None`.
@@ -242,11 +243,7 @@ impl Chat {
         let late = addressed.and_then(|conversation| conversation.unacked.next_late(self.now.mono));
         let keygen = self.keygen.as_ref().map(KeygenProgress::poll_timeout);
         let shutdown = self.shutdown.and_then(|shutdown| shutdown.at_latest);
-        let conversations = self
-            .conversations
-            .values()
-            .flat_map(|conversation| [conversation.session.poll_timeout(), conversation.close_deadline()]);
-        let others = [late, keygen, shutdown, self.effects.poll_timeout()];
-        conversations.chain(others).flatten().min()
+        let conversations = self.conversations.next_deadline();
+        [conversations, late, keygen, shutdown, self.effects.poll_timeout()].into_iter().flatten().min()
     }
 }

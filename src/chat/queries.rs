@@ -1,5 +1,7 @@
 //! Queries of the front ends between two inputs, and the pipe that they take out.
 
+use std::collections::BTreeSet;
+
 use super::Chat;
 use super::conversation::Conversation;
 use super::types::TrustLevel;
@@ -41,7 +43,7 @@ impl Chat {
             own_name: self.account.name.to_string(),
             addressed: peer.map(|peer| (peer.name.to_string(), peer.trust_level)),
             waiting: addressed.map_or(0, |conversation| conversation.unacked.late(self.now.mono)),
-            unread: self.conversations.values().map(|conversation| conversation.unread).sum(),
+            unread: self.conversations.unread(),
         }
     }
 
@@ -87,6 +89,11 @@ impl Chat {
         self.conversations.len()
     }
 
+    /// Connections that were changed since the last call: whether they can be read may be another.
+    pub fn take_changed(&mut self) -> BTreeSet<ConnId> {
+        self.conversations.take_changed()
+    }
+
     /// Whether bytes of this connection can be used now; otherwise do not read it.
     #[must_use]
     pub fn wants_read(&self, conn: ConnId) -> bool {
@@ -100,6 +107,7 @@ impl Chat {
             conversation.session.reading_paused(now.mono);
             conversation.extend_idle(now.mono);
         }
+        self.conversations.settle();
     }
 
     /// Whether one more command would be performed at once: no key is being generated, nothing
@@ -109,7 +117,7 @@ impl Chat {
         self.keygen.is_none()
             && self.waiting_for_key.is_empty()
             && self.dials.is_empty()
-            && !self.conversations.values().any(Conversation::is_connecting)
+            && !self.conversations.without_peer().any(|(_, one)| one.is_connecting())
             && self.shutdown.is_none()
     }
 

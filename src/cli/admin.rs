@@ -276,7 +276,7 @@ pub(crate) fn run_peers(home: &Home, task: &PeersCommand) -> Result<u8, AppError
 /// Writes changes about a peer; an error says why nothing was changed.
 fn change(home: &Home, name: &str, changes: &[Change]) -> Result<(), AppError> {
     let error = |message: String| AppError::new(code::FAILED, message);
-    match book_file::change(home, changes)?.outcome {
+    match book_file::change(home, changes)?.0.outcome {
         ChangeOutcome::Changed | ChangeOutcome::Same => Ok(()),
         ChangeOutcome::Blocked => Err(error(format!("{name} is blocked; nothing was changed"))
             .hint(format!("rsachat peers unblock {name}"))),

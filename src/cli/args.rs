@@ -18,6 +18,7 @@ use crate::chat::{AcceptPolicy, DialOptions, Info, KeyExchange, ListenOptions, O
 use crate::config::SettingSources;
 use crate::crypto::Fingerprint;
 use crate::events::{OutputEvent, OutputFormat, emit};
+use crate::limits;
 use crate::net::process;
 use crate::peers::address::{AddressError, Family};
 use crate::peers::book::{Book, PeerEntry};
@@ -59,6 +60,28 @@ pub(crate) struct Context<'a> {
     pub(crate) global: &'a GlobalArgs,
     /// Descriptors that the program was started with, until they are closed.
     pub(crate) inherited: Cell<Vec<RawFd>>,
+}
+
+/// Number of peers that may be connected at once: the one asked for, for which this machine must
+/// have descriptors, or by default as many as it has.
+pub(crate) fn seats(asked: Option<usize>, default: usize) -> Result<usize, AppError> {
+    // Without it fewer connections fit; the limit is reported when it is met.
+    let limit = process::raise_fd_limit().ok().flatten();
+    let Some(asked) = asked else { return Ok(default) };
+    let needed = asked + limits::OTHER_DESCRIPTORS;
+    match limit {
+        Some(limit) if (needed as u64) > limit => {
+            let why = format!("--peers {asked} takes {needed} open files, and {limit} are allowed");
+            Err(AppError::new(code::MACHINE, why).hint("raise the limit with ulimit -n, or ask for fewer"))
+        }
+        _ => Ok(asked),
+    }
+}
+
+/// Value of `--peers`.
+pub(crate) fn peers(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=limits::PEERS_MAX).contains(number));
+    number.ok_or_else(|| format!("a number from 1 to {}", limits::PEERS_MAX))
 }
 
 impl Context<'_> {

@@ -22,9 +22,9 @@ use crate::events::from_notice::{EventReporter, Severity, message};
 use crate::events::{Done, OutputEvent, OutputFormat, emit};
 use crate::ids::ConnId;
 use crate::limits;
+use crate::net::Net;
 use crate::net::process::{Signal, Signals};
 use crate::net::worker::ThreadPriority;
-use crate::net::{Net, process};
 use crate::store::book_file;
 use crate::text::safe::SafeText;
 use crate::wire::ByeReason;
@@ -63,6 +63,9 @@ pub(crate) struct RecvArgs {
     /// with 0
     #[arg(long, value_name = "CMD")]
     exec: Option<String>,
+    /// Peers that may be connected at once [default: 1024]
+    #[arg(long, value_name = "N", requires = "listen", value_parser = args::peers)]
+    peers: Option<usize>,
     #[command(flatten)]
     protocol: ProtocolArgs,
     #[command(flatten)]
@@ -79,10 +82,9 @@ pub(crate) fn run(context: &Context<'_>, args: &RecvArgs) -> Result<u8, AppError
     let (listen, connect) = (args.listen.as_deref(), args.connect.as_deref());
     let command = listen_or_connect(listen, connect, args.output.family(), policy, protocol)?;
     let profile = context.unlock()?;
-    // Without it fewer connections fit; the limit is reported when it is met.
-    let _ = process::raise_fd_limit();
+    let seats = args::seats(args.peers, limits::PEERS)?;
     let mut net = Net::new()?;
-    net.set_max_links(limits::PEERS);
+    net.set_max_links(seats);
     let signals = Signals::start(net.waker())?;
     let destination = match (&args.exec, format) {
         (Some(command), _) => Destination::Command(command.clone()),
@@ -92,7 +94,7 @@ pub(crate) fn run(context: &Context<'_>, args: &RecvArgs) -> Result<u8, AppError
     let deliverer = Deliverer::start(destination, args.count, net.waker())?;
     let severity = if args.connect.is_some() { Severity::Ends } else { Severity::Passes };
     let sink = RecvSink { reporter: EventReporter { form: format, severity }, deliverer };
-    let chat = profile.chat(name, book, limits::PEERS).without_history();
+    let chat = profile.chat(name, book, seats).without_history();
     let mut app = App::new(chat, sink, net, profile, ThreadPriority::Lower)?;
     warn_of_raw(protocol, "anybody may have written what comes", format);
     app.handle(Input::Command(command));

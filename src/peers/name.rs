@@ -1,6 +1,7 @@
 //! Display names: which texts are names, and which two a reader would take for one. A name proves
 //! nothing.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
@@ -44,6 +45,8 @@ pub enum NameError {
 const RESERVED: [&str; 6] = ["you", "me", "all", "everyone", "system", "rsachat"];
 /// Name of a peer whose claim leaves nothing usable.
 const NAMELESS: &str = "peer";
+/// Numbers behind a name that are tried one by one before others are skipped.
+const LINEAR_NUMBERS: usize = 16;
 /// Bytes of a claim that are read: more than the longest name can have.
 const CLAIM_BYTES: usize = 16 * NAME_CHARS;
 
@@ -98,6 +101,26 @@ impl Name {
         Self { folded: folded(&shown), shown }
     }
 
+    /// The name itself, or one with a number, that is not taken. Each look costs a logarithm of the
+    /// names that are taken; where numbers in between are free, one of them need not be found.
+    #[must_use]
+    pub fn first_free(&self, is_taken: impl Fn(&Self) -> bool) -> Self {
+        if !is_taken(self) {
+            return self.clone();
+        }
+        let numbered_is_taken = |number: usize| is_taken(&self.with_suffix(number));
+        let mut taken = 1;
+        let mut free = 2;
+        while numbered_is_taken(free) {
+            (taken, free) = (free, if free < LINEAR_NUMBERS { free + 1 } else { free.saturating_mul(2) });
+        }
+        while free - taken > 1 {
+            let middle = taken + (free - taken) / 2;
+            if numbered_is_taken(middle) { taken = middle } else { free = middle }
+        }
+        self.with_suffix(free)
+    }
+
     /// Whether a reader would take both for one: equal after NFKC and case folding.
     #[must_use]
     pub fn same_as(&self, other: &Self) -> bool {
@@ -109,12 +132,17 @@ impl Name {
     /// `bob`.
     #[must_use]
     pub fn looks_like(&self, other: &Self) -> bool {
-        // By its capitals and without them: a zero is like an O, a Cyrillic Ь like a b. Skeletons
-        // of small letters may be capitals, so that they are folded once more.
+        let others = other.shapes();
+        self.shapes().iter().any(|shape| others.contains(shape))
+    }
+
+    /// Forms of which two names that look alike have one in common, for tables of names: the folded
+    /// name, and the skeletons with its capitals and without them, since a zero is like an O and a
+    /// Cyrillic Ь like a b.
+    pub(super) fn shapes(&self) -> BTreeSet<String> {
+        // Skeletons of small letters may be capitals, so that they are folded once more.
         let shape = |text: &str| folded(&skeleton(text).collect::<String>());
-        let shapes = |name: &Self| [shape(&name.shown), shape(&name.folded)];
-        let others = shapes(other);
-        self.same_as(other) || shapes(self).iter().any(|shape| others.contains(shape))
+        [self.folded.clone(), shape(&self.shown), shape(&self.folded)].into()
     }
 
     /// The name as it is shown.
@@ -239,6 +267,22 @@ mod tests {
         let long = Name::parse(&"b".repeat(NAME_CHARS)).unwrap().with_suffix(100);
         assert_eq!(long.as_str().chars().count(), NAME_CHARS);
         assert!(long.as_str().ends_with("b-100"));
+    }
+
+    #[test]
+    fn the_first_free_name_is_found_among_thousands_with_few_looks() {
+        let bob = Name::parse("bob").unwrap();
+        assert_eq!(bob.first_free(|_| false).as_str(), "bob");
+        for taken in [1, 2, 15, 16, 17, 1_000, 9_999, 10_000, 50_000] {
+            let looks = std::cell::Cell::new(0);
+            let name = bob.first_free(|name| {
+                looks.set(looks.get() + 1);
+                let number = name.as_str().strip_prefix("bob-").map_or(1, |number| number.parse().unwrap());
+                number <= taken
+            });
+            assert_eq!(name.as_str(), format!("bob-{}", taken + 1));
+            assert!(looks.get() < 50, "{} looks at {taken}", looks.get());
+        }
     }
 
     proptest! {

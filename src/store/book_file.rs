@@ -38,18 +38,46 @@ pub(crate) fn read(home: &Home) -> Result<Book, BookError> {
 
 /// State of the file, which differs once another process has replaced it; `None`: there is none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct BookStamp(Option<(u64, u64, i64, i64)>);
+pub(crate) struct BookStamp(Option<FileState>);
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct FileState {
+    inode: u64,
+    bytes: u64,
+    modified: (i64, i64),
+    /// Owner and permissions change this moment only.
+    status_changed: (i64, i64),
+}
 
 /// State of the book's file, without reading it.
 pub(crate) fn stamp(home: &Home) -> BookStamp {
     let metadata = std::fs::symlink_metadata(path(home)).ok();
-    BookStamp(metadata.map(|file| (file.ino(), file.size(), file.mtime(), file.mtime_nsec())))
+    BookStamp(metadata.map(|file| FileState {
+        inode: file.ino(),
+        bytes: file.size(),
+        modified: (file.mtime(), file.mtime_nsec()),
+        status_changed: (file.ctime(), file.ctime_nsec()),
+    }))
+}
+
+/// Reads the book, unless it is as it was when it was read before.
+pub(crate) fn read_changed(
+    home: &Home,
+    known: Option<BookStamp>,
+) -> Result<Option<(Book, BookStamp)>, BookError> {
+    home.check()?;
+    // Before the book itself: what changes meanwhile is read the next time.
+    let stamp = stamp(home);
+    if known == Some(stamp) {
+        return Ok(None);
+    }
+    read(home).map(|book| Some((book, stamp)))
 }
 
 /// Applies changes to the book on disk, in one write under the lock of the home, and returns the
 /// new book: it includes what other processes wrote meanwhile. After an error the file is as
 /// before.
-pub(crate) fn change(home: &Home, changes: &[Change]) -> Result<ChangedBook, BookError> {
+pub(crate) fn change(home: &Home, changes: &[Change]) -> Result<(ChangedBook, BookStamp), BookError> {
     let _lock = home.lock()?;
     let mut book = read(home)?;
     let outcome = book.apply_all(changes);
@@ -61,7 +89,7 @@ pub(crate) fn change(home: &Home, changes: &[Change]) -> Result<ChangedBook, Boo
         }
         safe_file::write(&path(home), text.as_bytes())?;
     }
-    Ok(ChangedBook { book, outcome })
+    Ok((ChangedBook { book, outcome }, stamp(home)))
 }
 
 fn parse(bytes: &[u8]) -> Result<Book, Damage> {

@@ -259,7 +259,7 @@ fn of_two_first_keys_exactly_one_is_kept() {
 fn a_book_that_cannot_be_read_is_never_an_empty_one() {
     let (outside, home) = home();
     assert_eq!(book_file::read(&home).unwrap().peers().count(), 0);
-    assert_eq!(book_file::change(&home, &[meet(1, "bob")]).unwrap().book.peers().count(), 1);
+    assert_eq!(book_file::change(&home, &[meet(1, "bob")]).unwrap().0.book.peers().count(), 1);
     let path = book_file::path(&home);
     let error = |bytes: &[u8], mode: u32| {
         put(&path, bytes, mode);

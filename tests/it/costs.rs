@@ -1,13 +1,15 @@
 //! What one peer may cost, each shown by a peer that is honest until its handshake is done.
 
-use std::io::{ErrorKind, Write as _};
+use std::fs;
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use rsachat::crypto::Fingerprint;
 use rsachat::wire::{Purpose, Record};
 
 use crate::support::hostile_peer::HostilePeer;
-use crate::support::{Home, PATIENCE, Process, eventually};
+use crate::support::{Home, PATIENCE, Process, call, eventually};
 
 /// Resident memory of a process, in bytes.
 fn resident(process: &Process) -> usize {
@@ -107,4 +109,41 @@ fn a_command_inherits_the_standard_descriptors_and_no_other() {
     // The last is the folder that is listed.
     assert_eq!(open, [0, 1, 2, 3], "{}", recv.output());
     assert!(!recv.output().contains("secret"), "{}", recv.output());
+}
+
+/// A book of this many strangers who all called themselves bob.
+fn book_of_namesakes(count: u32) -> String {
+    let row = |number: u32| {
+        let suffix = if number == 1 { String::new() } else { format!("-{number}") };
+        let key = Fingerprint::of(&number.to_be_bytes());
+        format!("bob{suffix} {key} unverified\n")
+    };
+    (1..=count).map(row).collect()
+}
+
+#[test]
+fn a_stranger_joins_a_book_of_ten_thousand_namesakes_at_once_and_under_a_name_of_its_own() {
+    let home = Home::of("준호");
+    home.private("peers", book_of_namesakes(10_000));
+    let junho = home.start(&["--listen", "127.0.0.1:0"]);
+    let at = junho.listens_at();
+    let mut stranger = HostilePeer::calls(&at, "test-3.pem", "bob", Purpose::Chat);
+    stranger.says("hello");
+    let said = junho.sees(": hello");
+    let name = said.split_once(": hello").unwrap().0.rsplit(' ').next().unwrap();
+    assert!(!fs::read_to_string(home.file("peers")).unwrap().starts_with(&format!("{name} ")), "{said}");
+    assert!(name.starts_with("bob") && name != "bob", "{said}");
+}
+
+#[test]
+fn as_many_peers_as_were_asked_for_have_a_seat_and_no_more() {
+    let recv = Home::of("준호")
+        .run(&["recv", "--listen", "127.0.0.1:0", "--accept-new", "--peers", "2", "-v"], Stdio::null());
+    let at = recv.listens_at();
+    let keys = ["test-1.pem", "test-3.pem"];
+    let peers = keys.map(|key| HostilePeer::calls(&at, key, "eve", Purpose::Chat));
+    let mut third = call(&at);
+    assert_eq!(third.read_to_end(&mut Vec::new()).unwrap_or(0), 0);
+    recv.complains("as many connections are open as this program may hold");
+    drop(peers);
 }

@@ -14,9 +14,8 @@ use crate::session::{AnySession, OaepEvent};
 impl Chat {
     /// Closes the caller that has been silent for longest, if there are as many as there may be.
     pub(crate) fn evict_silent_oaep_caller(&mut self) {
-        let silent = self.conversations.conns(|conversation| {
-            conversation.is_oaep() && conversation.peer.is_none() && conversation.origin.is_inbound()
-        });
+        let callers = self.conversations.without_peer().filter(|(_, one)| one.origin.is_inbound());
+        let silent: Vec<_> = callers.filter(|(_, one)| one.is_oaep()).map(|(conn, _)| conn).collect();
         if silent.len() >= limits::OAEP_SILENT_CALLERS
             && let Some(oldest) = silent.first()
         {

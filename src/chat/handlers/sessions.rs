@@ -97,7 +97,7 @@ impl Chat {
 
     pub(crate) fn handle_timeout(&mut self) {
         let now = self.now.mono;
-        for conn in self.conversations.conns(|_| true) {
+        for conn in self.conversations.due(now) {
             let deadline = self.conversations.get(conn).and_then(Conversation::close_deadline);
             if deadline.is_some_and(|due| now >= due) {
                 self.with_session(conn, |session| session.close(ByeReason::Leaving));
@@ -267,34 +267,28 @@ impl Chat {
 
     /// Number of established short-lived connections of a key.
     fn short_connections(&self, fingerprint: Fingerprint) -> usize {
-        let is_one = |one: &Conversation| {
-            !one.is_lasting() && one.peer.as_ref().is_some_and(|peer| peer.id == PeerId::Key(fingerprint))
-        };
-        self.conversations.conns(is_one).len()
+        let all = self.conversations.with_peer(PeerId::Key(fingerprint));
+        all.filter(|(_, one)| !one.is_lasting()).count()
     }
 
     /// Name for a new key: the claimed one, with a number if that is taken.
     fn free_name(&self, claimed: &Name) -> Name {
-        let numbered = (2..10_000).map(|number| claimed.with_suffix(number));
-        let mut names = std::iter::once(claimed.clone()).chain(numbered);
-        names.find(|name| !self.is_taken(name)).unwrap_or_else(|| claimed.clone())
+        claimed.first_free(|name| self.is_taken(name))
     }
 
     /// Whether a name is taken: by us, by a peer in the book, or by a connected peer of the raw
     /// wire.
     pub(crate) fn is_taken(&self, name: &Name) -> bool {
-        let mut oaep = self.conversations.peers().filter(|peer| matches!(peer.id, PeerId::Conn(_)));
         self.account.name.looks_like(name)
-            || self.book.peers().any(|peer| peer.name.looks_like(name))
-            || oaep.any(|peer| peer.name.same_as(name))
+            || self.book.lookalikes(name).next().is_some()
+            || self.conversations.oaep_peers().any(|peer| peer.name.same_as(name))
     }
 
     /// Warns of a new peer that claims a name that is, or looks like, another's.
     fn warn_of_impostor(&mut self, name: &Name, claimed: &Name) {
-        let others = || self.book.peers().filter(|peer| peer.name != *name);
+        let others = || self.book.lookalikes(claimed).filter(|peer| peer.name != *name);
         // The peer with that very name is meant before those with one like it.
-        let same = others().find(|peer| peer.name.same_as(claimed));
-        let imitated = same.or_else(|| others().find(|peer| peer.name.looks_like(claimed)));
+        let imitated = others().find(|peer| peer.name.same_as(claimed)).or_else(|| others().next());
         let (of, known) = match imitated {
             _ if self.account.name.looks_like(claimed) => (Impersonated::Ours, &self.account.name),
             Some(peer) if peer.trust == Trust::Verified => (Impersonated::Verified, &peer.name),
@@ -409,10 +403,7 @@ impl Chat {
         // When both dial at once the peer closes the other of the two connections.
         let successor = match (&reason, peer.id) {
             (CloseReason::Bye(ByeReason::Replaced), PeerId::Key(fingerprint)) => {
-                self.conversations.find(|other| {
-                    let key = other.key.as_ref().map(PublicKey::fingerprint);
-                    other.is_lasting() && key == Some(fingerprint)
-                })
+                self.conversations.with_key(fingerprint)
             }
             _ => conversation.successor,
         };

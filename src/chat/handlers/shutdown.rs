@@ -1,7 +1,6 @@
 //! Handlers of cancellation and of the end of the program.
 
 use crate::chat::Chat;
-use crate::chat::conversation::Conversation;
 use crate::chat::io::Effect;
 use crate::chat::notice::Info;
 use crate::chat::shutdown::Shutdown;
@@ -12,7 +11,8 @@ impl Chat {
     /// Cancels whatever is pending; if nothing is, shows how to leave.
     pub(crate) fn cancel(&mut self) {
         let dials = std::mem::take(&mut self.dials);
-        let connecting = self.conversations.conns(Conversation::is_connecting);
+        let pending = self.conversations.without_peer().filter(|(_, one)| one.is_connecting());
+        let connecting: Vec<_> = pending.map(|(conn, _)| conn).collect();
         if self.keygen.is_none() && dials.is_empty() && connecting.is_empty() {
             return self.effects.info(Info::ExitHint);
         }
@@ -52,7 +52,7 @@ impl Chat {
 
     /// Closes the conversations that waited for receipts and have them, and ends once none is left.
     pub(crate) fn advance_shutdown(&mut self) {
-        for conn in self.conversations.conns(Conversation::can_close) {
+        for conn in self.conversations.closable() {
             self.with_session(conn, |session| session.close(ByeReason::Leaving));
         }
         if self.conversations.len() == 0

@@ -23,7 +23,7 @@ impl Chat {
     /// Judges the key of a peer by the book as it is now: when the key is known, and again, by the
     /// same rules, when the connection is established. A book that cannot be used refuses every
     /// key.
-    pub(crate) fn judge_key(&mut self, conn: ConnId, book: Result<Book, String>) {
+    pub(crate) fn judge_key(&mut self, conn: ConnId, book: Result<Option<Book>, String>) {
         let Some(conversation) = self.conversations.get_mut(conn) else {
             if let Err(why) = book {
                 self.effects.warn(Warning::Book { why });
@@ -35,8 +35,10 @@ impl Chat {
         let claim = conversation.claim.take();
         let judgement = match book {
             Err(why) => Err(Warning::Book { why }),
-            Ok(book) => {
-                self.set_book(book);
+            Ok(changed) => {
+                if let Some(book) = changed {
+                    self.set_book(book);
+                }
                 let Some(key) = key else { return };
                 judge(&self.book, self.account.fingerprint(), &origin, key).map_err(Warning::Refused)
             }

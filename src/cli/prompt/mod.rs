@@ -11,7 +11,7 @@ use clap::{Args, ValueHint};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use super::args::{Context, ProtocolArgs};
+use super::args::{self, Context, ProtocolArgs};
 use crate::app::error::{AppError, SIGPIPE, code, describe};
 use crate::app::event_loop::{App, Flow, Frontend};
 use crate::app::os::eprint_line;
@@ -25,7 +25,7 @@ use crate::events::{Done, Id, OutputEvent};
 use crate::limits;
 use crate::net::Net;
 use crate::net::lines::{LineEvent, Lines};
-use crate::net::process::{self, Signal, Signals};
+use crate::net::process::{Signal, Signals};
 use crate::net::worker::ThreadPriority;
 
 use crate::peers::address::{Family, ListenAt};
@@ -71,6 +71,9 @@ pub(crate) struct PromptArgs {
     /// Keep typed lines in this file from one session to the next
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     history: Option<PathBuf>,
+    /// Connections at once [default: 1024, 800 with line editing]
+    #[arg(long, value_name = "N", value_parser = args::peers)]
+    peers: Option<usize>,
     /// Whether output carries colour [default: auto]
     #[arg(long, alias = "color", value_name = "WHEN")]
     colour: Option<ColourWhen>,
@@ -143,14 +146,17 @@ pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppErr
     let edited = !args.plain && !args.json && terminal::is_edited();
     let layout = layout(args, &config, edited);
     let profile = context.unlock()?;
-    // Without it fewer connections fit; the limit is reported when it is met.
-    let _ = process::raise_fd_limit();
+    let most = if edited { limits::PROMPT_SOCKETS } else { limits::PEERS };
+    if edited && args.peers.is_some_and(|asked| asked > most) {
+        let why = format!("--peers: at most {most} with line editing");
+        return Err(AppError::new(code::USAGE, why).hint("--plain edits no lines"));
+    }
+    let capacity = args::seats(args.peers, most)?;
     let mut net = Net::new()?;
     if edited {
         terminal::block_sigtstp()?;
         config.history.as_deref().map(prepare_history).transpose()?;
     }
-    let capacity = if edited { limits::PROMPT_SOCKETS } else { limits::PEERS };
     net.set_max_links(capacity);
     let book = book_file::read(&context.home);
     let damage = book.as_ref().err().map(ToString::to_string);

@@ -4,7 +4,8 @@ mod entry;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::fmt;
 
 use entry::tail;
@@ -15,9 +16,48 @@ use super::name::Name;
 use crate::crypto::Fingerprint;
 
 /// Peer book, with the comments, blank lines and order that its user gave it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Eq, Debug)]
 pub struct Book {
     rows: Vec<Row>,
+    index: Index,
+}
+
+impl PartialEq for Book {
+    fn eq(&self, other: &Self) -> bool {
+        let written = |row: &&Row| **row != Row::Comment(String::new());
+        self.rows.iter().filter(written).eq(other.rows.iter().filter(written))
+    }
+}
+
+/// Rows of the peers by key and by name: a question costs the same with ten peers and with fifty
+/// thousand.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Index {
+    by_key: BTreeMap<Fingerprint, usize>,
+    /// By every form that names which look alike have in common.
+    by_shape: BTreeMap<String, Vec<usize>>,
+}
+
+impl Index {
+    fn insert(&mut self, row: usize, peer: &PeerEntry) {
+        self.by_key.insert(peer.fingerprint, row);
+        for shape in peer.name.shapes() {
+            let rows = self.by_shape.entry(shape).or_default();
+            rows.insert(rows.partition_point(|other| *other < row), row);
+        }
+    }
+
+    fn remove(&mut self, row: usize, peer: &PeerEntry) {
+        self.by_key.remove(&peer.fingerprint);
+        for shape in peer.name.shapes() {
+            if let Entry::Occupied(mut rows) = self.by_shape.entry(shape) {
+                rows.get_mut().retain(|other| *other != row);
+                if rows.get().is_empty() {
+                    rows.remove();
+                }
+            }
+        }
+    }
 }
 
 /// Change of the book. Small enough to be applied again to a book that another process has changed
@@ -113,7 +153,7 @@ const HEADER: &str = "\
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Row {
-    /// A comment or a blank line, with its line ending.
+    /// A comment or a blank line, with its line ending; empty where a peer was removed.
     Comment(String),
     /// A peer, and its line as it is written, with comment and line ending.
     Peer(PeerEntry, String),
@@ -129,7 +169,8 @@ impl Book {
     /// New book without peers, with a comment that says how to write into it.
     #[must_use]
     pub fn new() -> Self {
-        Self { rows: HEADER.split_inclusive('\n').map(|line| Row::Comment(line.to_owned())).collect() }
+        let rows = HEADER.split_inclusive('\n').map(|line| Row::Comment(line.to_owned())).collect();
+        Self { rows, index: Index::default() }
     }
 
     /// Reads a book.
@@ -138,7 +179,7 @@ impl Book {
     /// Every bad line, if there is one: ill-formed, or a name, key or address that an earlier line
     /// has.
     pub fn parse(text: &str) -> Result<Self, Damage> {
-        let mut book = Self { rows: Vec::new() };
+        let mut book = Self { rows: Vec::new(), index: Index::default() };
         let mut lines = Vec::new();
         let mut earlier = EarlierLines::default();
         for (number, written) in (1..).zip(text.split_inclusive('\n')) {
@@ -148,7 +189,7 @@ impl Book {
                     lines.push(BadLine { number, error: EntryError::Unended });
                 }
                 Ok(None) => book.rows.push(Row::Comment(written.to_owned())),
-                Ok(Some(peer)) => book.rows.push(Row::Peer(peer, written.to_owned())),
+                Ok(Some(peer)) => book.push(peer, written.to_owned()),
                 Err(error) => lines.push(BadLine { number, error }),
             }
         }
@@ -166,13 +207,28 @@ impl Book {
     /// The peer with this key.
     #[must_use]
     pub fn by_fingerprint(&self, fingerprint: &Fingerprint) -> Option<&PeerEntry> {
-        self.peers().find(|peer| peer.fingerprint == *fingerprint)
+        self.at(*self.index.by_key.get(fingerprint)?)
     }
 
     /// The peer whose name reads like this one.
     #[must_use]
     pub fn by_name(&self, name: &Name) -> Option<&PeerEntry> {
-        self.peers().find(|peer| peer.name.same_as(name))
+        let rows = self.index.by_shape.get(name.folded())?;
+        rows.iter().filter_map(|row| self.at(*row)).find(|peer| peer.name.same_as(name))
+    }
+
+    /// The peers whose names look like this one, in the order of the file.
+    pub fn lookalikes(&self, name: &Name) -> impl Iterator<Item = &PeerEntry> {
+        let rows = name.shapes().into_iter().filter_map(|shape| self.index.by_shape.get(&shape));
+        let rows: BTreeSet<usize> = rows.flatten().copied().collect();
+        rows.into_iter().filter_map(|row| self.at(row))
+    }
+
+    fn at(&self, row: usize) -> Option<&PeerEntry> {
+        match self.rows.get(row)? {
+            Row::Peer(peer, _) => Some(peer),
+            Row::Comment(_) => None,
+        }
     }
 
     /// The peer of this name as a user types it.
@@ -193,14 +249,7 @@ impl Book {
     /// The wanted name, or the first with a suffix that nobody but `owner` has.
     #[must_use]
     pub fn free_name(&self, wanted: &Name, owner: &Fingerprint) -> Name {
-        let others = self.peers().filter(|peer| peer.fingerprint != *owner);
-        let taken: BTreeSet<&str> = others.map(|peer| peer.name.folded()).collect();
-        if !taken.contains(wanted.folded()) {
-            return wanted.clone();
-        }
-        // One more number than there are peers: one of them is free.
-        let mut numbered = (2..taken.len() + 3).map(|number| wanted.with_suffix(number));
-        numbered.find(|name| !taken.contains(name.folded())).unwrap_or_else(|| wanted.clone())
+        wanted.first_free(|name| self.by_name(name).is_some_and(|peer| peer.fingerprint != *owner))
     }
 
     /// Writes changes that belong together into the book: all of them, or none if one is about a
@@ -208,6 +257,10 @@ impl Book {
     pub fn apply_all(&mut self, changes: &[Change]) -> ChangeOutcome {
         if changes.is_empty() {
             return ChangeOutcome::Same;
+        }
+        // One change is whole by itself, and the book may be large.
+        if let [change] = changes {
+            return self.apply(change);
         }
         let mut book = self.clone();
         let mut outcome = ChangeOutcome::Same;
@@ -240,10 +293,16 @@ impl Book {
                 self.edit(fingerprint, |peer| peer.trust = peer.trust.unblocked())
             }
             Change::Forget { fingerprint } => {
-                let before = self.rows.len();
-                self.rows
-                    .retain(|row| !matches!(row, Row::Peer(peer, _) if peer.fingerprint == *fingerprint));
-                if self.rows.len() == before { ChangeOutcome::Same } else { ChangeOutcome::Changed }
+                let Some(row) = self.index.by_key.get(fingerprint).copied() else {
+                    return ChangeOutcome::Same;
+                };
+                // The rows behind it keep their places.
+                let removed =
+                    self.rows.get_mut(row).map(|row| std::mem::replace(row, Row::Comment(String::new())));
+                if let Some(Row::Peer(peer, _)) = removed {
+                    self.index.remove(row, &peer);
+                }
+                ChangeOutcome::Changed
             }
             Change::Address { fingerprint, address } => self.move_address(fingerprint, address),
             Change::Rename { fingerprint, name } => {
@@ -274,6 +333,11 @@ impl Book {
 
     fn append(&mut self, peer: PeerEntry) {
         let written = peer.to_line("\n");
+        self.push(peer, written);
+    }
+
+    fn push(&mut self, peer: PeerEntry, written: String) {
+        self.index.insert(self.rows.len(), &peer);
         self.rows.push(Row::Peer(peer, written));
     }
 
@@ -293,17 +357,16 @@ impl Book {
     }
 
     fn edit(&mut self, fingerprint: &Fingerprint, edit: impl FnOnce(&mut PeerEntry)) -> ChangeOutcome {
-        let found = self.rows.iter_mut().find_map(|row| match row {
-            Row::Peer(peer, written) if peer.fingerprint == *fingerprint => Some((peer, written)),
-            _ => None,
-        });
-        let Some((peer, written)) = found else { return ChangeOutcome::Unknown };
+        let Some(row) = self.index.by_key.get(fingerprint).copied() else { return ChangeOutcome::Unknown };
+        let Some(Row::Peer(peer, written)) = self.rows.get_mut(row) else { return ChangeOutcome::Unknown };
         let before = peer.clone();
         edit(peer);
         if *peer == before {
             return ChangeOutcome::Same;
         }
         *written = peer.to_line(tail(written));
+        self.index.remove(row, &before);
+        self.index.insert(row, peer);
         ChangeOutcome::Changed
     }
 }

@@ -202,6 +202,15 @@ proptest! {
         }
         let read = Book::parse(&book.to_string()).unwrap();
         prop_assert_eq!(read.peers().cloned().collect::<Vec<PeerEntry>>(), book.peers().cloned().collect::<Vec<PeerEntry>>());
+        for peer in book.peers() {
+            prop_assert_eq!(book.by_fingerprint(&peer.fingerprint), Some(peer));
+            prop_assert_eq!(book.by_name(&peer.name), Some(peer));
+        }
+        for called in ["bob", "Bob", "bob-2", "b0b", "김", "ann", "dave"].map(name) {
+            let alike = book.peers().filter(|peer| peer.name.looks_like(&called));
+            prop_assert!(book.lookalikes(&called).eq(alike), "{}", called);
+        }
+        prop_assert_eq!(book.index.by_key.len(), book.peers().count());
         prop_assert_eq!(read, book);
     }
 }
