@@ -70,6 +70,13 @@ pub const TAG_BYTES: usize = 16;
 pub const CHAT_FRAME_BYTES: usize = 32_768 + TAG_BYTES;
 /// Bytes of output that may wait before peers are no longer read.
 pub const OUTPUT_BACKLOG_BYTES: usize = 1024 * 1024;
+/// Bytes of one connection that `recv` may hold before it is no longer read: a peer that is slow to
+/// be served holds up nobody else.
+pub const CONNECTION_BACKLOG_BYTES: usize = 256 * 1024;
+/// Commands of `recv --exec` that run at once.
+pub const EXEC_COMMANDS: usize = 8;
+/// Those of them that may be for peers whose key was not compared.
+pub const EXEC_COMMANDS_UNVERIFIED: usize = 4;
 /// Bytes of one frame on the wire of a pipe: all that a frame can have.
 pub const PIPE_FRAME_BYTES: usize = 65_535;
 /// Records in a row that carry nothing for the user: pings, pongs, receipts of nothing new.

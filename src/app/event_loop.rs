@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::client::{Client, UserStore};
 use super::error::{describe, describe_attempts};
-use super::host::{Host as _, NoticeSink, OsHost};
+use super::host::{Behind, Host as _, NoticeSink, OsHost};
 use super::keyring::seed;
 use super::os::eprint_line;
 use super::recorder::Recorder;
@@ -59,8 +59,8 @@ pub(crate) struct App<S> {
     receipts: BTreeMap<ConnId, u64>,
     /// Moment at which the file of the book was last looked at.
     book_checked: Instant,
-    /// Whether connections were left unread in the last turn, since the sink was behind.
-    was_behind: bool,
+    /// Connections that were left unread in the last turn, since the sink was behind.
+    behind: Behind,
 }
 
 impl<S: NoticeSink> App<S> {
@@ -73,7 +73,7 @@ impl<S: NoticeSink> App<S> {
     ) -> io::Result<Self> {
         let (client, host) = (Client::new(chat, profile), OsHost::new(net, sink, priority)?);
         let (receipts, book_checked) = (BTreeMap::new(), Instant::now());
-        Ok(Self { client, host, recorder: None, receipts, book_checked, was_behind: false })
+        Ok(Self { client, host, recorder: None, receipts, book_checked, behind: Behind::NONE })
     }
 
     /// Runs a command to its end. Returns the exit code.
@@ -228,32 +228,38 @@ impl<S: NoticeSink> App<S> {
             self.handle(input);
         }
         self.check_book();
-        let behind = self.host.sink.is_behind();
-        if behind {
-            let now = self.host.now();
-            // The silence of a peer that is left unread is not its own; but one that does not read
-            // either is given up when nothing could be written for a minute.
-            for conn in self.client.chat.connections() {
-                if !self.host.net.is_stalled(conn, Duration::from_millis(PING_AFTER_MS)) {
-                    self.client.chat.reading_paused(conn, now);
-                }
+        let behind = self.host.sink.behind();
+        let now = self.host.now();
+        // The silence of a peer that is left unread is not its own; but one that does not read
+        // either is given up when nothing could be written for a minute.
+        for conn in self.conns_of(&behind) {
+            if !self.host.net.is_stalled(conn, Duration::from_millis(PING_AFTER_MS)) {
+                self.client.chat.reading_paused(conn, now);
             }
         }
         self.handle(Input::Tick);
         // Back pressure by not reading: what the chat cannot use now, or the sink cannot take,
         // stays in the kernel. A connection in its handshake has nothing to show yet, and cannot
         // wait for long.
-        // Only those that may have changed: others cost nothing.
-        let changed = self.client.chat.take_changed();
-        let all = behind || std::mem::replace(&mut self.was_behind, behind);
-        let conns = if all { self.chat().connections() } else { changed.into_iter().collect() };
+        // Only those are looked at that may have changed: others cost nothing.
+        let before = std::mem::replace(&mut self.behind, behind);
+        let mut conns = self.client.chat.take_changed();
+        conns.extend(self.conns_of(&before));
+        conns.extend(self.conns_of(&self.behind));
         for conn in conns {
-            let waits = behind && self.chat().has_peer(conn);
+            let waits = self.behind.includes(conn) && self.chat().has_peer(conn);
             let wanted =
                 if self.chat().wants_read(conn) && !waits { ReadInterest::On } else { ReadInterest::Off };
             self.host.set_reading(conn, wanted);
         }
         Ok(())
+    }
+
+    fn conns_of(&self, behind: &Behind) -> Vec<ConnId> {
+        match behind {
+            Behind::All => self.chat().connections(),
+            Behind::These(conns) => conns.iter().copied().collect(),
+        }
     }
 
     /// Moment at which the file of the book is looked at, while anybody is connected.

@@ -1,7 +1,7 @@
 //! Host of effects: the trait that performs them, and the one of this process with its sockets,
 //! threads, log and notice sink.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -42,13 +42,34 @@ pub(crate) trait Host {
     fn generate_key(&mut self, request: &KeygenRequest) -> Option<Result<StoredKey, AppError>>;
 }
 
+/// Connections that are not read, since what came of them waits to be shown or delivered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Behind {
+    /// Every one.
+    All,
+    /// These, perhaps none.
+    These(BTreeSet<ConnId>),
+}
+
+impl Behind {
+    /// None of them.
+    pub(crate) const NONE: Self = Self::These(BTreeSet::new());
+
+    pub(crate) fn includes(&self, conn: ConnId) -> bool {
+        match self {
+            Self::All => true,
+            Self::These(conns) => conns.contains(&conn),
+        }
+    }
+}
+
 /// Sink of notices: a screen, a program at the other end of a pipe, or standard error.
 pub(crate) trait NoticeSink {
     /// Shows a notice. A receipt that is due for it is reported by the sink, once it has been
     /// shown.
     fn show(&mut self, notice: &Notice, due: Option<ReceiptDue>);
-    /// Whether the backlog is so large that reading from peers should pause.
-    fn is_behind(&self) -> bool;
+    /// Connections that should not be read, since the backlog is too large.
+    fn behind(&self) -> Behind;
     /// The chat has handled an input; its effects come next.
     fn chat_changed(&mut self, _chat: &Chat) {}
     /// All effects of an input have been performed.

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use super::{MessageEvent, OutputEvent, OutputFormat, PastMessage, PromptEvent, emit};
-use crate::app::host::NoticeSink;
+use crate::app::host::{Behind, NoticeSink};
 use crate::app::os::moment;
 use crate::chat::{
     Info, KeyRefusal, KeyStatus, Message, Notice, OaepInfo, PromptView, ReceiptDue, SentMessage, TrustLevel,
@@ -41,8 +41,8 @@ impl NoticeSink for EventReporter {
         }
     }
 
-    fn is_behind(&self) -> bool {
-        false
+    fn behind(&self) -> Behind {
+        Behind::NONE
     }
 }
 

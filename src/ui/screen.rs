@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 
 use mio::Waker;
 
-use crate::app::host::NoticeSink;
+use crate::app::host::{Behind, NoticeSink};
 use crate::app::os::{self, unix_ms};
 use crate::chat::{Chat, Notice, PromptView, ReceiptDue, SentMessage};
 use crate::events::{Id, OutputEvent, from_notice};
@@ -131,8 +131,9 @@ impl NoticeSink for Screen {
         self.write(text, due);
     }
 
-    fn is_behind(&self) -> bool {
-        self.backlog_bytes.load(Ordering::Relaxed) > OUTPUT_BACKLOG_BYTES
+    fn behind(&self) -> Behind {
+        let is_behind = self.backlog_bytes.load(Ordering::Relaxed) > OUTPUT_BACKLOG_BYTES;
+        if is_behind { Behind::All } else { Behind::NONE }
     }
 
     fn chat_changed(&mut self, chat: &Chat) {

@@ -6,7 +6,8 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rsachat::crypto::Fingerprint;
-use rsachat::wire::{Purpose, Record};
+use rsachat::wire::{ByeReason, Purpose, Record};
+use rustix::process::Signal;
 
 use crate::support::hostile_peer::HostilePeer;
 use crate::support::{Home, PATIENCE, Process, call, eventually};
@@ -146,4 +147,54 @@ fn as_many_peers_as_were_asked_for_have_a_seat_and_no_more() {
     assert_eq!(third.read_to_end(&mut Vec::new()).unwrap_or(0), 0);
     recv.complains("as many connections are open as this program may hold");
     drop(peers);
+}
+
+/// Whether a process of this number lives.
+fn lives(number: &str) -> bool {
+    let state = fs::read_to_string(format!("/proc/{number}/stat"));
+    state.is_ok_and(|state| !state.rsplit_once(") ").unwrap().1.starts_with('Z'))
+}
+
+#[test]
+fn a_slow_command_holds_up_nobody_else_and_does_not_outlive_the_program() {
+    let home = Home::of("준호");
+    let (numbers, served) = (home.file("numbers"), home.file("served"));
+    let command = format!(
+        "text=$(head -c 5); if [ $text = slow1 ]; then echo $$ >> {}; sleep 600; else echo $text >> {}; fi",
+        numbers.display(),
+        served.display()
+    );
+    let args = ["recv", "--listen", "127.0.0.1:0", "--accept-new", "--exec", &command];
+    let mut recv = home.run(&args, Stdio::null());
+    let at = recv.listens_at();
+    let mut eve = HostilePeer::calls(&at, "test-3.pem", "eve", Purpose::Chat);
+    eve.says("slow1");
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    eventually("the slow command runs", PATIENCE, || read(&numbers).ends_with('\n'));
+    // More than may wait for her, and for everybody.
+    send_while_taken(&mut eve, 16 << 20, |peer| peer.sealed_text(&[b'x'; 16_000]));
+    let mut bob = HostilePeer::calls(&at, "test-1.pem", "bob", Purpose::Chat);
+    bob.says("quick");
+    assert_eq!(bob.receives(), Record::Receipt { upto: 1 });
+    assert_eq!(read(&served), "quick\n", "the others of eve wait for the first");
+    recv.signal(Signal::TERM);
+    assert_eq!(recv.ends(), 143);
+    let number = read(&numbers);
+    eventually("the command is gone", PATIENCE, || !lives(number.trim()));
+}
+
+#[test]
+fn a_command_that_takes_too_long_is_killed_with_what_it_started_and_its_sender_told() {
+    let home = Home::of("준호");
+    let numbers = home.file("numbers");
+    let command = format!("sleep 600 & echo $! > {}; wait", numbers.display());
+    let args =
+        ["recv", "--listen", "127.0.0.1:0", "--accept-new", "--exec-timeout", "1s", "--exec", &command];
+    let recv = home.run(&args, Stdio::null());
+    let mut eve = HostilePeer::calls(&recv.listens_at(), "test-3.pem", "eve", Purpose::Chat);
+    eve.says("x");
+    assert_eq!(eve.receives(), Record::Bye(ByeReason::OutputFailed));
+    recv.complains("the command took longer than --exec-timeout and was killed");
+    let number = fs::read_to_string(&numbers).unwrap();
+    eventually("what it started is gone", PATIENCE, || !lives(number.trim()));
 }

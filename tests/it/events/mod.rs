@@ -91,7 +91,7 @@ fn the_tables_have_what_the_source_has_and_nothing_else() {
         "src/cli/pipe/relay.rs",
         "src/cli/send/mod.rs",
         "src/cli/send/queue.rs",
-        "src/cli/recv.rs",
+        "src/cli/recv/mod.rs",
     ]
     .map(read)
     .concat();

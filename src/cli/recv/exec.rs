@@ -1,0 +1,322 @@
+//! Commands of `recv --exec`: one at a time for each peer, in the order of its messages, a few for
+//! all peers. Each is a process group, which is killed when it takes too long or the program ends.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+
+use super::items::{Author, Backlog, Delivered, Finished, Item};
+use crate::app::error::describe;
+use crate::chat::{Message, ReceiptDue, TrustLevel};
+use crate::events::from_notice::message;
+use crate::ids::ConnId;
+use crate::limits::{EXEC_COMMANDS, EXEC_COMMANDS_UNVERIFIED};
+
+/// Shell command for each message, and the time that it may take.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ExecCommand {
+    pub(crate) command: String,
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// Process groups of the commands that run, by the number of their first process; `None` once the
+/// program ends and none may be started.
+#[derive(Clone, Debug)]
+pub(crate) struct ProcessGroups(Arc<Mutex<Option<BTreeMap<u32, EndedBy>>>>);
+
+/// What a command that ended by a signal was ended by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum EndedBy {
+    Itself,
+    Timeout,
+}
+
+impl Default for ProcessGroups {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Some(BTreeMap::new()))))
+    }
+}
+
+impl ProcessGroups {
+    /// Kills every command and what it has started. None is started after that.
+    pub(crate) fn kill_all(&self) {
+        let mut groups = self.lock();
+        groups.iter().flat_map(BTreeMap::keys).for_each(|number| kill(*number));
+        *groups = None;
+    }
+
+    fn kill_late(&self, number: u32) {
+        if let Some(ended_by) = self.lock().as_mut().and_then(|groups| groups.get_mut(&number)) {
+            *ended_by = EndedBy::Timeout;
+            kill(number);
+        }
+    }
+
+    /// Waits for the end of a command. Its number is another's once it has been waited for, so it
+    /// is taken off before that.
+    fn wait(&self, mut child: Child) -> Result<(), String> {
+        let pid = Pid::from_child(&child);
+        let ended = || waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+        while ended().is_err_and(|error| error == rustix::io::Errno::INTR) {}
+        let ended_by = self.lock().as_mut().and_then(|groups| groups.remove(&child.id()));
+        match child.wait() {
+            Ok(status) if status.success() => Ok(()),
+            Ok(_) if ended_by == Some(EndedBy::Timeout) => {
+                Err("the command took longer than --exec-timeout and was killed".to_owned())
+            }
+            Ok(status) => Err(match status.code() {
+                Some(code) => format!("the command ended with code {code}"),
+                None => "the command was ended by a signal".to_owned(),
+            }),
+            Err(error) => Err(format!("cannot wait for the command: {}", describe(&error))),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<BTreeMap<u32, EndedBy>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn kill(number: u32) {
+    if let Some(pid) = Pid::from_raw(number.cast_signed()) {
+        // It may have ended by itself.
+        let _ = kill_process_group(pid, Signal::KILL);
+    }
+}
+
+/// Share of the commands that a message may take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Share {
+    /// All of them.
+    Verified,
+    /// At most [`EXEC_COMMANDS_UNVERIFIED`].
+    Unverified,
+}
+
+impl Share {
+    fn of(message: &Message) -> Self {
+        if message.trust_level == TrustLevel::Verified { Self::Verified } else { Self::Unverified }
+    }
+}
+
+/// Command that runs.
+struct Running {
+    due: ReceiptDue,
+    number: u32,
+    share: Share,
+    deadline: Option<Instant>,
+}
+
+/// Scheduler of the commands.
+pub(super) struct Commands {
+    exec: ExecCommand,
+    groups: ProcessGroups,
+    /// Messages still wanted, if they are counted.
+    remaining: Option<u64>,
+    waiting: BTreeMap<Author, VecDeque<(Message, ReceiptDue)>>,
+    /// Authors with messages that wait and no command that runs; the first is next.
+    turns: VecDeque<Author>,
+    running: BTreeMap<Author, Running>,
+    /// Connections with a message that could not be handed over, while more of theirs may come.
+    failed: BTreeSet<ConnId>,
+    backlog: Backlog,
+    sender: Sender<Item>,
+}
+
+impl Commands {
+    pub(super) fn new(
+        exec: ExecCommand,
+        groups: ProcessGroups,
+        count: Option<u64>,
+        backlog: Backlog,
+        sender: Sender<Item>,
+    ) -> Self {
+        Self {
+            exec,
+            groups,
+            remaining: count,
+            waiting: BTreeMap::new(),
+            turns: VecDeque::new(),
+            running: BTreeMap::new(),
+            failed: BTreeSet::new(),
+            backlog,
+            sender,
+        }
+    }
+
+    /// Runs commands until enough have succeeded, or nothing follows and all have ended.
+    pub(super) fn run(mut self, items: &Receiver<Item>, report: impl Fn(Delivered)) {
+        let mut is_last = false;
+        loop {
+            self.start_waiting(&report);
+            if is_last && self.running.is_empty() && self.waiting.is_empty() {
+                return;
+            }
+            let item = match self.next_deadline() {
+                None => items.recv().ok(),
+                Some(due) => match items.recv_timeout(due.saturating_duration_since(Instant::now())) {
+                    Err(RecvTimeoutError::Timeout) => {
+                        self.kill_late();
+                        continue;
+                    }
+                    item => item.ok(),
+                },
+            };
+            match item {
+                Some(Item::Message(message, due)) => self.put(message, due),
+                Some(Item::Closed(conn)) => _ = self.failed.remove(&conn),
+                Some(Item::Finished(finished)) => {
+                    if self.finish(finished, &report) == Some(0) {
+                        return report(Delivered::Enough);
+                    }
+                }
+                Some(Item::End) | None => is_last = true,
+            }
+        }
+    }
+
+    fn put(&mut self, message: Message, due: ReceiptDue) {
+        let is_authenticated = message.trust_level != TrustLevel::Unauthenticated;
+        let key = message.fingerprint.filter(|_| is_authenticated);
+        let author = key.map_or(Author::Conn(due.conn), Author::Key);
+        let waiting = self.waiting.entry(author).or_default();
+        if waiting.is_empty() && !self.running.contains_key(&author) {
+            self.turns.push_back(author);
+        }
+        waiting.push_back((message, due));
+    }
+
+    /// Starts what may start: peers take turns.
+    fn start_waiting(&mut self, report: &impl Fn(Delivered)) {
+        let mut passed = VecDeque::new();
+        while let Some(author) = self.turns.pop_front() {
+            match self.next_of(author).map(|(message, _)| Share::of(message)) {
+                Some(share) if self.has_room(share) => self.start(author, report),
+                Some(_) => passed.push_back(author),
+                None => {}
+            }
+        }
+        self.turns = passed;
+    }
+
+    /// The next message of an author, after those of connections that have failed.
+    fn next_of(&mut self, author: Author) -> Option<&(Message, ReceiptDue)> {
+        let waiting = self.waiting.get_mut(&author)?;
+        while let Some((message, due)) = waiting.pop_front_if(|(_, due)| self.failed.contains(&due.conn)) {
+            self.backlog.remove(&message, due);
+        }
+        if waiting.is_empty() {
+            self.waiting.remove(&author);
+        }
+        self.waiting.get(&author)?.front()
+    }
+
+    fn has_room(&self, share: Share) -> bool {
+        let running = self.running.len();
+        let unverified = self.running.values().filter(|running| running.share == Share::Unverified).count();
+        running < EXEC_COMMANDS
+            && (share == Share::Verified || unverified < EXEC_COMMANDS_UNVERIFIED)
+            && self.remaining.is_none_or(|remaining| (running as u64) < remaining)
+    }
+
+    fn start(&mut self, author: Author, report: &impl Fn(Delivered)) {
+        let Some(waiting) = self.waiting.get_mut(&author) else { return };
+        let Some((message, due)) = waiting.pop_front() else { return };
+        if waiting.is_empty() {
+            self.waiting.remove(&author);
+        }
+        self.backlog.remove(&message, due);
+        let deadline = self.exec.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        match self.spawn(author, &message) {
+            Ok(number) => {
+                let share = Share::of(&message);
+                self.running.insert(author, Running { due, number, share, deadline });
+            }
+            Err(why) => self.fail(author, due, why, report),
+        }
+    }
+
+    /// Starts a command, and a thread that waits for it. Returns the number of its process.
+    fn spawn(&self, author: Author, received: &Message) -> Result<u32, String> {
+        let event = message(received);
+        let failed = |error: std::io::Error| format!("cannot run the command: {}", describe(&error));
+        // Held until the number is known, so that none is waited for before it is.
+        let mut groups = self.groups.lock();
+        let Some(running) = groups.as_mut() else { return Err("the program ends".to_owned()) };
+        let mut child = Command::new("sh")
+            .args(["-c", &self.exec.command])
+            .env("RSACHAT_FROM", event.from)
+            .env("RSACHAT_FINGERPRINT", event.fingerprint.unwrap_or_default())
+            .env("RSACHAT_VERIFIED", if event.verified { "yes" } else { "no" })
+            .env("RSACHAT_SENT", event.sent)
+            .stdin(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .map_err(failed)?;
+        let number = child.id();
+        running.insert(number, EndedBy::Itself);
+        drop(groups);
+        let (groups, sender) = (self.groups.clone(), self.sender.clone());
+        let text = received.text.clone();
+        let waiter = thread::Builder::new().name("command".into()).spawn(move || {
+            if let Some(mut input) = child.stdin.take() {
+                // A command that does not want all of it may close its input; its exit code
+                // decides.
+                let _ = input.write_all(&text);
+            }
+            let result = groups.wait(child);
+            // A receiver that has ended needs no result.
+            let _ = sender.send(Item::Finished(Finished { author, result }));
+        });
+        if let Err(error) = waiter {
+            self.groups.kill_late(number);
+            return Err(failed(error));
+        }
+        Ok(number)
+    }
+
+    /// Takes the result of a command. Returns how many messages are still wanted.
+    fn finish(&mut self, finished: Finished, report: &impl Fn(Delivered)) -> Option<u64> {
+        let Finished { author, result } = finished;
+        let Running { due, .. } = self.running.remove(&author)?;
+        match result {
+            Ok(()) => {
+                report(Delivered::Upto(due));
+                self.remaining = self.remaining.map(|remaining| remaining.saturating_sub(1));
+                if self.waiting.contains_key(&author) {
+                    self.turns.push_back(author);
+                }
+            }
+            Err(why) => self.fail(author, due, why, report),
+        }
+        self.remaining
+    }
+
+    fn fail(&mut self, author: Author, due: ReceiptDue, why: String, report: &impl Fn(Delivered)) {
+        self.failed.insert(due.conn);
+        report(Delivered::Failed { conn: due.conn, why });
+        if self.waiting.contains_key(&author) {
+            self.turns.push_back(author);
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        self.running.values().filter_map(|running| running.deadline).min()
+    }
+
+    /// Kills the commands whose time is over; each ends as any other.
+    fn kill_late(&mut self) {
+        let now = Instant::now();
+        for running in self.running.values_mut().filter(|one| one.deadline.is_some_and(|due| due <= now)) {
+            running.deadline = None;
+            self.groups.kill_late(running.number);
+        }
+    }
+}
