@@ -432,7 +432,7 @@ impl Conversations {
             .filter(move |(_, one)| one.peer.as_ref().is_some_and(|there| there.id == peer))
     }
 
-    /// Oldest connection with the holder of a key that is there to stay, joined or in its handshake.
+    /// Oldest lasting connection with the holder of a key, joined or in mid-handshake.
     pub(crate) fn with_key(&self, fingerprint: Fingerprint) -> Option<ConnId> {
         let has_key =
             |one: &Conversation| one.key.as_ref().is_some_and(|key| key.fingerprint() == fingerprint);
