@@ -17,11 +17,15 @@ use crate::chat::{
 };
 use crate::limits::MESSAGE_BYTES;
 use crate::peers::address::Family;
+use crate::peers::name::GIVEN;
 use crate::script::render::Substitutions;
 use crate::session::EXIT;
 use crate::store::safe_file;
 use crate::text::safe::SafeText;
 use crate::wire::Lifetime;
+
+/// Name that a peer on the raw wire has for us, who are its first.
+const OAEP_NAME: &str = "raw~1";
 
 /// Recording of one session.
 pub(crate) struct Recorder {
@@ -33,6 +37,8 @@ pub(crate) struct Recorder {
     peers: BTreeMap<String, RecordedPeer>,
     /// Labels of peers, by their present names.
     labels: BTreeMap<String, String>,
+    /// Names with a number for whose namesakes no actor stands, and the names in the script.
+    renamed: BTreeMap<String, String>,
     /// Name that we give to new peers.
     nick: String,
     /// Script without its first lines, which name all actors.
@@ -70,6 +76,7 @@ impl Recorder {
             own_label: name.to_owned(),
             peers: BTreeMap::new(),
             labels: BTreeMap::new(),
+            renamed: BTreeMap::new(),
             nick: name.to_owned(),
             keyless: BTreeSet::new(),
             body: String::new(),
@@ -272,14 +279,19 @@ impl Recorder {
     fn joined(&mut self, name: &str, wire: Protocol, chat: &Chat) {
         let known = self.labels.contains_key(name);
         let label = &self.assign_label(name);
-        let us = if wire == Protocol::Native { self.nick.clone() } else { raw_name_at(label).to_owned() };
+        let us = if wire == Protocol::Native { self.nick.clone() } else { OAEP_NAME.to_owned() };
         let new = RecordedPeer { name_of_us: us, running: true, listening: false };
         let mut peer = self.peers.get(label).cloned().unwrap_or(new);
         if !peer.running {
             self.line(&format!("@start {label}"));
         }
-        if !known && label != name {
-            self.line(&format!("{label}> :nick {name}"));
+        // A name with a number is given anew in the script, if the other that has it takes part.
+        let claim = name.split(GIVEN).next().unwrap_or_default().to_owned();
+        let is_given = claim != name && wire == Protocol::Native;
+        if is_given && claim != self.own_label && !self.peers.contains_key(&claim) {
+            self.renamed.insert(name.to_owned(), label.clone());
+        } else if !known && *label != claim && wire == Protocol::Native {
+            self.line(&format!("{label}> :nick {claim}"));
         }
         let listens = peer.running && peer.listening;
         let (dialled, port) = (chat.has_dialled(name), port_of(label));
@@ -328,10 +340,11 @@ impl Recorder {
         if let Some(label) = self.labels.get(name) {
             return label.clone();
         }
-        let numbered = (2..).map(|number| format!("{name}-{number}"));
+        let base = name.replace(GIVEN, "-");
+        let numbered = (2..).map(|number| format!("{base}-{number}"));
         let is_free = |label: &String| *label != self.own_label && !self.peers.contains_key(label);
-        let label = std::iter::once(name.to_owned()).chain(numbered).find(is_free);
-        let label = label.unwrap_or_else(|| name.to_owned());
+        let label = std::iter::once(base.clone()).chain(numbered).find(is_free);
+        let label = label.unwrap_or_else(|| base.clone());
         self.labels.insert(name.to_owned(), label.clone());
         label
     }
@@ -350,7 +363,11 @@ impl Recorder {
     }
 
     fn line(&mut self, line: &str) {
-        self.body.push_str(line);
+        let mut line = line.to_owned();
+        for (name, label) in &self.renamed {
+            line = line.replace(name.as_str(), label);
+        }
+        self.body.push_str(&line);
         self.body.push('\n');
     }
 
@@ -367,12 +384,6 @@ impl Recorder {
             Err(error) => self.error = Some(error),
         }
     }
-}
-
-/// Name that a peer on the raw wire has for us: there are only numbered names there, and the first
-/// that is not the name of the peer itself is free.
-fn raw_name_at(peer: &str) -> &'static str {
-    if peer == "raw-1" { "raw-2" } else { "raw-1" }
 }
 
 /// Port that a peer listens on in the script, derived from its name.

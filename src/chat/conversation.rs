@@ -285,7 +285,6 @@ pub(crate) struct Conversations {
     by_conn: BTreeMap<ConnId, Conversation>,
     indexes: Indexes,
     addressed: Option<PeerId>,
-    oaep_names: u64,
 }
 
 impl Conversations {
@@ -402,14 +401,6 @@ impl Conversations {
         lasting.filter_map(|conversation| conversation.peer.as_ref())
     }
 
-    /// Connected peers of the raw wire.
-    pub(crate) fn oaep_peers(&self) -> impl Iterator<Item = &Peer> {
-        let first = (PeerId::Conn(ConnId(0)), ConnId(0));
-        let indexed = self.indexes.by_peer.range(first..).map(|(_, conn)| *conn);
-        let peers = self.candidates(indexed).filter_map(|(_, one)| one.peer.as_ref());
-        peers.filter(|peer| matches!(peer.id, PeerId::Conn(_)))
-    }
-
     pub(crate) fn peer_of(&self, conn: ConnId) -> Option<&Peer> {
         self.get(conn)?.peer.as_ref()
     }
@@ -467,11 +458,5 @@ impl Conversations {
         if let Some(conversation) = self.open_with(peer).and_then(|conn| self.get_mut(conn)) {
             conversation.unread = 0;
         }
-    }
-
-    /// Next name of a peer on the raw wire: `raw-1` and so on. None is ever given twice.
-    pub(crate) fn next_oaep_name(&mut self) -> Name {
-        self.oaep_names += 1;
-        Name::claimed(format!("raw-{}", self.oaep_names).as_bytes())
     }
 }

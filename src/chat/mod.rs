@@ -16,6 +16,7 @@ mod effects;
 mod handlers;
 mod history;
 mod io;
+mod names;
 mod notice;
 mod notify;
 mod queries;
@@ -31,6 +32,7 @@ use command::Command;
 use conversation::Conversations;
 use effects::Effects;
 use history::History;
+use names::SessionNames;
 use shutdown::Shutdown;
 use types::ChangeReply;
 
@@ -74,6 +76,7 @@ pub struct Chat {
     /// Keys that were refused because the dialled address had another, by the name of its holder.
     refused_keys: BTreeMap<String, RefusedKey>,
     conversations: Conversations,
+    names: SessionNames,
     dials: BTreeMap<DialId, DialOptions>,
     listeners: BTreeMap<ListenerId, Listener>,
     history: History,
@@ -133,6 +136,7 @@ impl Chat {
             not_remembered: None,
             refused_keys: BTreeMap::new(),
             conversations: Conversations::default(),
+            names: SessionNames::default(),
             dials: BTreeMap::new(),
             listeners: BTreeMap::new(),
             history: History::default(),

@@ -92,6 +92,7 @@ pub enum Info {
     ConnectCancelled { target: String },
     Joined { name: String, fingerprint: Fingerprint, status: KeyStatus },
     Left { name: String },
+    SameClaim { claimed: String },
     // Somebody new, who only sends.
     NewSender { name: String, fingerprint: Fingerprint },
     Replaced { name: String },
@@ -207,4 +208,6 @@ pub enum Impersonated {
     Known,
     /// We ourselves.
     Ours,
+    /// Nobody: a word of this program.
+    Word,
 }

@@ -237,6 +237,7 @@ pub(crate) enum ChangeReply {
     /// The new key of a peer is accepted.
     Rekeyed {
         name: String,
+        old: Fingerprint,
         fingerprint: Fingerprint,
     },
     /// The address with a changed key is that of another known peer.

@@ -286,7 +286,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 
 /// Key of a peer in the book.
 fn fingerprint_of(name: &str, book: &Book) -> Result<Fingerprint, AppError> {
-    let peer = Name::parse(name).ok().and_then(|name| book.by_name(&name));
+    let peer = book.find(name);
     let peer = peer.ok_or_else(|| {
         AppError::new(code::FAILED, format!("no peer is called {}", name.escape_debug()))
             .hint("rsachat peers list shows your book; --accept-new and --pin take who is not in it")

@@ -3,3 +3,4 @@
 pub mod address;
 pub mod book;
 pub mod name;
+pub mod name_index;

@@ -13,8 +13,9 @@ use crate::limits::NAME_CHARS;
 use crate::text::safe::{SafeText, decoded};
 
 /// A display name: a letter, then letters, digits, `_`, marks and `-` (UAX #31), in NFC, at most
-/// [`NAME_CHARS`] characters, nothing invisible. Equality is that of the spelling; see
-/// [`Name::same_as`].
+/// [`NAME_CHARS`] characters, nothing invisible. One that this program gives has a suffix behind
+/// [`GIVEN`], which no claim and no word of the user can have. Equality is that of the spelling;
+/// see [`Name::same_as`].
 #[derive(Clone, Debug)]
 pub struct Name {
     shown: String,
@@ -41,12 +42,18 @@ pub enum NameError {
     Reserved,
 }
 
+/// Sign before the suffix of a given name.
+pub const GIVEN: char = '~';
 /// Words that notices and commands use themselves.
 const RESERVED: [&str; 6] = ["you", "me", "all", "everyone", "system", "rsachat"];
+/// Words that a peer may be called, and that are somebody else to a reader.
+const MISLEADING: [&str; 1] = ["localhost"];
+/// Hexadecimal digits of a suffix.
+const SUFFIX_DIGITS: usize = 8;
 /// Name of a peer whose claim leaves nothing usable.
 const NAMELESS: &str = "peer";
 /// Numbers behind a name that are tried one by one before others are skipped.
-const LINEAR_NUMBERS: usize = 16;
+const LINEAR_NUMBERS: u64 = 16;
 /// Bytes of a claim that are read: more than the longest name can have.
 const CLAIM_BYTES: usize = 16 * NAME_CHARS;
 
@@ -91,13 +98,38 @@ impl Name {
             .unwrap_or_else(|_| Self { shown: NAMELESS.into(), folded: NAMELESS.into() })
     }
 
-    /// The same name with a number, for the second peer that claims it: `bob-2`. Shortened if it
-    /// must be.
+    /// A name of a peer as the user types it: also one that this program has given.
+    ///
+    /// # Errors
+    /// The first rule that the text breaks.
+    pub fn parse_local(text: &str) -> Result<Self, NameError> {
+        let Some((stem, suffix)) = text.split_once(GIVEN) else { return Self::parse(text) };
+        let is_number = !suffix.starts_with('0') && suffix.bytes().all(|digit| digit.is_ascii_digit());
+        let is_hex = suffix.len() == SUFFIX_DIGITS
+            && suffix.bytes().all(|digit| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit));
+        if suffix.is_empty() || !(is_number || is_hex) {
+            return Err(NameError::Character);
+        }
+        Ok(Self::parse(stem)?.given(suffix))
+    }
+
+    /// The same name with a number, for the second peer that claims it: `bob~2`. Never cut.
     #[must_use]
-    pub fn with_suffix(&self, number: usize) -> Self {
-        let suffix = format!("-{number}");
-        let room = NAME_CHARS.saturating_sub(suffix.len());
-        let shown = format!("{}{suffix}", shortened(&self.shown, room));
+    pub fn with_number(&self, number: u64) -> Self {
+        self.given(&number.to_string())
+    }
+
+    /// Name of a newcomer where no more names are kept: `peer~` and the beginning of its key.
+    #[must_use]
+    pub fn of_key(key: &[u8; 32]) -> Self {
+        let nameless = Self { shown: NAMELESS.into(), folded: NAMELESS.into() };
+        let digits: Vec<_> = key.iter().take(SUFFIX_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect();
+        nameless.given(&digits.concat())
+    }
+
+    fn given(&self, suffix: &str) -> Self {
+        let stem = self.shown.split(GIVEN).next().unwrap_or_default();
+        let shown = format!("{stem}{GIVEN}{suffix}");
         Self { folded: folded(&shown), shown }
     }
 
@@ -108,7 +140,7 @@ impl Name {
         if !is_taken(self) {
             return self.clone();
         }
-        let numbered_is_taken = |number: usize| is_taken(&self.with_suffix(number));
+        let numbered_is_taken = |number: u64| is_taken(&self.with_number(number));
         let mut taken = 1;
         let mut free = 2;
         while numbered_is_taken(free) {
@@ -118,7 +150,25 @@ impl Name {
             let middle = taken + (free - taken) / 2;
             if numbered_is_taken(middle) { taken = middle } else { free = middle }
         }
-        self.with_suffix(free)
+        self.with_number(free)
+    }
+
+    /// The part of a name that a reader takes for the whole: without numbers, `-` and `_` at its
+    /// end, and without a given suffix.
+    #[must_use]
+    pub fn stem(&self) -> Self {
+        let claimed = self.shown.split(GIVEN).next().unwrap_or_default();
+        let stem = claimed.trim_end_matches(|c: char| c.is_numeric() || matches!(c, '-' | '_'));
+        let shown = if stem.is_empty() { claimed } else { stem }.to_owned();
+        Self { folded: folded(&shown), shown }
+    }
+
+    /// The word of this program, or of the machine, that a reader could take this name for.
+    #[must_use]
+    pub fn misleads_as(&self) -> Option<&'static str> {
+        let shapes: BTreeSet<_> = self.shapes().into_iter().chain(self.stem().shapes()).collect();
+        let mut words = RESERVED.into_iter().chain(MISLEADING);
+        words.find(|word| shapes.contains(&folded(&skeleton(word).collect::<String>())))
     }
 
     /// Whether a reader would take both for one: equal after NFKC and case folding.
@@ -262,11 +312,44 @@ mod tests {
     }
 
     #[test]
-    fn a_suffix_always_fits() {
-        assert_eq!(Name::parse("bob").unwrap().with_suffix(2).as_str(), "bob-2");
-        let long = Name::parse(&"b".repeat(NAME_CHARS)).unwrap().with_suffix(100);
-        assert_eq!(long.as_str().chars().count(), NAME_CHARS);
-        assert!(long.as_str().ends_with("b-100"));
+    fn a_given_name_is_never_cut_and_nobody_can_claim_or_choose_one() {
+        let long = "b".repeat(NAME_CHARS);
+        for (name, given) in [("bob", "bob~2"), (long.as_str(), &format!("{long}~2"))] {
+            let name = Name::parse(name).unwrap().with_number(2);
+            assert_eq!(name.as_str(), given);
+            assert_eq!(Name::parse_local(given).unwrap(), name);
+            assert_eq!(name.with_number(3).as_str(), given.replace("~2", "~3"));
+            assert_eq!(Name::parse(given), Err(NameError::Character));
+            assert!(!claimed(given).contains('~'));
+        }
+        assert_eq!(Name::of_key(&[0xab; 32]).as_str(), "peer~abababab");
+        assert!(Name::parse_local("peer~abababab").is_ok());
+        for wrong in ["bob~", "~2", "bob~02", "bob~x", "bob~2~3", "bob~0123456", "you~2", "bob~２"] {
+            assert!(Name::parse_local(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_stem_of_a_name_is_what_a_reader_takes_for_it() {
+        for (text, stem) in [
+            ("bob-2", "bob"),
+            ("bob_", "bob"),
+            ("bob2", "bob"),
+            ("bob", "bob"),
+            ("x1y", "x1y"),
+            ("민지2", "민지"),
+        ] {
+            assert_eq!(Name::parse(text).unwrap().stem().as_str(), stem);
+        }
+        for (text, word) in [
+            ("you-", Some("you")),
+            ("rsachat2", Some("rsachat")),
+            ("l\u{43e}calhost", Some("localhost")),
+            ("System_", Some("system")),
+            ("yourself", None),
+        ] {
+            assert_eq!(Name::parse(text).unwrap().misleads_as(), word, "{text}");
+        }
     }
 
     #[test]
@@ -277,10 +360,10 @@ mod tests {
             let looks = std::cell::Cell::new(0);
             let name = bob.first_free(|name| {
                 looks.set(looks.get() + 1);
-                let number = name.as_str().strip_prefix("bob-").map_or(1, |number| number.parse().unwrap());
+                let number = name.as_str().strip_prefix("bob~").map_or(1, |number| number.parse().unwrap());
                 number <= taken
             });
-            assert_eq!(name.as_str(), format!("bob-{}", taken + 1));
+            assert_eq!(name.as_str(), format!("bob~{}", taken + 1));
             assert!(looks.get() < 50, "{} looks at {taken}", looks.get());
         }
     }
@@ -292,8 +375,8 @@ mod tests {
         fn every_claim_becomes_a_name_that_parses_as_itself(bytes in prop::collection::vec(any::<u8>(), 0..200), text in ".*") {
             for name in [Name::claimed(&bytes), Name::claimed(text.as_bytes())] {
                 prop_assert_eq!(Name::parse(name.as_str()).unwrap(), name.clone());
-                let suffixed = name.with_suffix(12);
-                prop_assert_eq!(Name::parse(suffixed.as_str()).unwrap(), suffixed);
+                let numbered = name.with_number(12);
+                prop_assert_eq!(Name::parse_local(numbered.as_str()).unwrap(), numbered);
             }
         }
     }

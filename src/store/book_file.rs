@@ -75,8 +75,8 @@ pub(crate) fn read_changed(
 }
 
 /// Applies changes to the book on disk, in one write under the lock of the home, and returns the
-/// new book: it includes what other processes wrote meanwhile. After an error the file is as
-/// before.
+/// new book with the state of its file: it includes what other processes wrote meanwhile. After an
+/// error the file is as before.
 pub(crate) fn change(home: &Home, changes: &[Change]) -> Result<(ChangedBook, BookStamp), BookError> {
     let _lock = home.lock()?;
     let mut book = read(home)?;

@@ -12,6 +12,7 @@ mod events;
 mod files;
 mod hostile;
 mod manual;
+mod names;
 mod net;
 mod pipe;
 mod raw;

@@ -83,7 +83,7 @@ fn good_and_neutral_news() {
 fn troubles() {
     let (known, now) = keys();
     let imitation = |claim: &str, of| Warning::Impostor {
-        name: "bob-2".to_owned(),
+        name: "bob~2".to_owned(),
         claimed: SafeText::line(claim),
         known: bob(),
         of,
@@ -176,7 +176,7 @@ fn every_way_to_part() {
 
 #[test]
 fn everything_on_the_raw_wire() {
-    let raw = || "raw-1".to_owned();
+    let raw = || "raw~1".to_owned();
     let (fingerprint, _) = keys();
     let file = || "~/raw.pem".to_owned();
     let infos = [

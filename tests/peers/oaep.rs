@@ -16,7 +16,7 @@ fn called(python: &Python, raw_key: &str, fault: AppError) -> (Process, Process)
     let peer = python.peer(PEER, &["listen", "127.0.0.1:0"]);
     let wire = Protocol::to(&peer.listens_at(), 1, fault);
     let caller = home(raw_key).start(&["--connect", &wire.at, "--wire", "oaep"]);
-    caller.sees("* raw-1 is at 127.0.0.1:");
+    caller.sees("* raw~1 is at 127.0.0.1:");
     peer.sees("connected");
     (caller, peer)
 }
@@ -25,7 +25,7 @@ fn called(python: &Python, raw_key: &str, fault: AppError) -> (Process, Process)
 fn caller(python: &Python, raw_key: &str) -> (Process, Process) {
     let listener = home(raw_key).start(&["--listen", "127.0.0.1:0", "--wire", "oaep"]);
     let peer = python.peer(PEER, &["connect", &listener.listens_at()]);
-    listener.sees("* raw-1 is at 127.0.0.1:");
+    listener.sees("* raw~1 is at 127.0.0.1:");
     peer.sees("connected");
     (listener, peer)
 }
@@ -41,11 +41,11 @@ fn thousand((mut ours, mut peer): (Process, Process)) {
         peer.types(&other.join("\n"));
     }
     peer.sees_times("Received: ", COUNT, LONG);
-    ours.sees_times(" raw-1: ", COUNT, LONG);
+    ours.sees_times(" raw~1: ", COUNT, LONG);
     assert_eq!(peer.rows_after("Received: "), from_us);
-    assert_eq!(ours.said_by("raw-1"), from_peer);
+    assert_eq!(ours.said_by("raw~1"), from_peer);
     ours.types("exit");
-    ours.sees("* conversation with raw-1 closed");
+    ours.sees("* conversation with raw~1 closed");
     peer.sees("The other side left.");
     assert_eq!(peer.ends(), 0);
     assert!(!ours.has_seen("could not be read"));
@@ -69,15 +69,15 @@ pub(crate) fn sizes(python: &Python) {
             ours.types("끝");
             peer.types("끝");
             peer.sees("Received: 끝");
-            ours.sees(" raw-1: 끝");
+            ours.sees(" raw~1: 끝");
             let expected = ["x", &"x".repeat(429), &"가나다".repeat(1_111), "끝"].concat();
             assert_eq!(peer.rows_after("Received: ").concat(), expected, "{key}");
-            assert_eq!(ours.said_by("raw-1").concat(), expected, "{key}");
+            assert_eq!(ours.said_by("raw~1").concat(), expected, "{key}");
             for parts in ["* sent as 2 parts", "* sent as 47 parts"] {
                 assert!(ours.has_seen(parts), "{}", ours.output());
             }
             peer.types("exit");
-            ours.sees("* raw-1 left");
+            ours.sees("* raw~1 left");
         }
     }
 }
@@ -87,9 +87,9 @@ pub(crate) fn one_by_one(python: &Python) {
     ours.types("한 바이트씩");
     peer.sees("Received: 한 바이트씩");
     peer.types("그래도 읽혀요");
-    ours.sees(" raw-1: 그래도 읽혀요");
+    ours.sees(" raw~1: 그래도 읽혀요");
     peer.closes_input();
-    ours.sees("* raw-1 left");
+    ours.sees("* raw~1 left");
 }
 
 /// The README's two screens, played again: rows that are not output are typed, in their order on
@@ -119,7 +119,7 @@ pub(crate) fn readme(python: &Python) {
             }
         });
         for row in ours {
-            match row.strip_prefix("raw-1 raw> ") {
+            match row.strip_prefix("raw~1 raw> ") {
                 Some(typed) => person.types(typed),
                 // Times and keys are others each time.
                 None => row.trim_start_matches("12:00").replace("8000", &port).split('…').for_each(|part| {

@@ -27,5 +27,5 @@ pub(crate) fn live(python: &Python) {
     }
     assert_eq!(replay.ends(), 0, "{}", replay.output());
     assert_eq!(peer.rows_after("Received: "), ours[1..]);
-    assert!(replay.has_seen(&format!("나| raw-1: {}", theirs[0])));
+    assert!(replay.has_seen(&format!("나| raw~1: {}", theirs[0])));
 }

@@ -24,14 +24,14 @@ pub(crate) fn client(python: &Python) {
     minji.sees("* raw wire: no authentication, no forward secrecy, no integrity of order or count");
     let mut client = python.tutorial("tutorial_client.py", port(&at));
     client.types("안녕하세요");
-    assert!(minji.sees(" raw-1: ").ends_with(" raw-1: 안녕하세요"));
-    assert!(minji.sees("* raw-1 is at 127.0.0.1:").contains("without a key: you can read it, not answer"));
+    assert!(minji.sees(" raw~1: ").ends_with(" raw~1: 안녕하세요"));
+    assert!(minji.sees("* raw~1 is at 127.0.0.1:").contains("without a key: you can read it, not answer"));
     for answer in ["반갑습니다", "exit"] {
         minji.types(answer);
     }
-    minji.sees_times("! not sent: raw-1 gave no key", 2, super::LONG);
+    minji.sees_times("! not sent: raw~1 gave no key", 2, super::LONG);
     minji.types(":close");
-    minji.sees("* conversation with raw-1 closed");
+    minji.sees("* conversation with raw~1 closed");
     // The tutorial's client dies of an end of stream as of everything else that it does not expect.
     assert_eq!(client.ends(), 1);
     assert!(!client.has_seen("Received:"), "{}", client.output());
@@ -42,8 +42,8 @@ pub(crate) fn client_exit(python: &Python) {
     let mut client = python.tutorial("tutorial_client.py", port(&at));
     client.types("exit");
     assert_eq!(client.ends(), 0);
-    minji.sees("* raw-1 left");
-    assert!(!minji.has_seen(" raw-1: "));
+    minji.sees("* raw~1 left");
+    assert!(!minji.has_seen(" raw~1: "));
 }
 
 /// A server of the tutorial that answers each line from what is already typed.
@@ -59,15 +59,15 @@ fn server_at(python: &Python, answers: usize) -> (Process, String) {
 pub(crate) fn server(python: &Python) {
     let (mut server, at) = server_at(python, 3);
     let mut minji = Home::of("민지").start(&["--connect", &at, "--wire", "oaep", "--one-way"]);
-    minji.sees("* raw-1 is at localhost:");
+    minji.sees("* raw~1 is at localhost:");
     for line in ["안녕하세요", "두 번째 줄", "the third"] {
         minji.types(line);
         server.sees(&format!("Received: {line}"));
     }
-    minji.sees("* raw-1 answered, sealed to its own key: nobody but raw-1 can read that");
+    minji.sees("* raw~1 answered, sealed to its own key: nobody but raw~1 can read that");
     minji.types("exit");
     assert_eq!(server.ends(), 0);
-    minji.sees("* conversation with raw-1 closed");
+    minji.sees("* conversation with raw~1 closed");
     assert_eq!(minji.closes_input().ends(), 0);
     assert_eq!(minji.output().matches("sealed to its own key").count(), 1, "told once");
     assert!(!minji.home.file("raw.pem").exists(), "a caller that gives no key needs none");
@@ -82,7 +82,7 @@ pub(crate) fn piped(python: &Python) {
     assert_eq!(server.ends(), 0);
     let heard: Vec<_> = server.output().split("Received: ").skip(1).map(line_of).collect();
     assert_eq!(heard, lines);
-    assert_eq!(minji.output().matches("* raw-1 takes one line at a time").count(), 1, "{}", minji.output());
+    assert_eq!(minji.output().matches("* raw~1 takes one line at a time").count(), 1, "{}", minji.output());
     assert!(minji.rows_after("! ").is_empty(), "{}", minji.output());
 }
 

@@ -57,12 +57,12 @@ fn the_prompt_says_that_the_raw_wire_is_spoken() {
     caller.read_exact(&mut pem).unwrap();
     let key = PublicKey::from_spki_pem(&pem).unwrap();
     caller.write_all(&seal_oaep(&key, "안녕".as_bytes(), &Seed::new([1; 32]))).unwrap();
-    alice.wait("the message", |screen| screen.contents().contains(" raw-1: 안녕"));
+    alice.wait("the message", |screen| screen.contents().contains(" raw~1: 안녕"));
     alice.press("답장\r");
-    alice.wait("the refusal", |screen| screen.contents().contains("! not sent: raw-1 gave no key"));
+    alice.wait("the refusal", |screen| screen.contents().contains("! not sent: raw~1 gave no key"));
     alice.wait("the prompt", |screen| {
         let row = row_of_cursor(screen);
-        row.starts_with("alice to raw-1 raw> ") || row.starts_with("raw-1 raw ")
+        row.starts_with("alice to raw~1 raw> ") || row.starts_with("raw~1 raw ")
     });
 }
 

@@ -50,6 +50,9 @@ impl Info {
             Self::ConnectCancelled { target } => (Omitted, format!("gave up connecting to {target}")),
             Self::Joined { name, fingerprint, status } => (Special, joined(name, fingerprint, status)),
             Self::Left { name } => (Special, format!("{name} left")),
+            Self::SameClaim { claimed } => {
+                (AnyRows, format!("two callers say they are {claimed}; compare keys"))
+            }
             Self::NewSender { name, fingerprint } => {
                 (Omitted, format!("{name} (send) has a new key, not verified, {fingerprint}"))
             }
@@ -221,7 +224,7 @@ impl Warning {
             }
             Self::NotSaved { name, change, why } => (AnyRows, "book", not_saved(name, *change, why)),
             Self::Impostor { name, claimed, known, of } => {
-                (Omitted, "impostor", impostor(name, claimed, known, *of))
+                (AnyRows, "impostor", impostor(name, claimed, known, *of))
             }
             Self::HandshakeFailed { remote, reason, error } => (
                 Omitted,

@@ -61,6 +61,9 @@ pub(crate) fn impostor(name: &str, claimed: &SafeText, known: &str, of: Imperson
         Impersonated::Known => {
             format!("{name} says it is {claimed}{like}; it is not the {known} you know")
         }
+        Impersonated::Word => {
+            format!("{name} says it is {claimed}{like}; that is a word of this program, not a person")
+        }
         Impersonated::Ours if like.is_empty() => {
             format!("{name} says it is {claimed}, which is your own name")
         }

@@ -168,7 +168,7 @@ impl Chat {
 
     /// `:nick NAME`
     fn set_own_name(&mut self, name: Name) {
-        if self.book.by_name(&name).is_some() {
+        if self.book.by_name(&name).is_some() || self.names.owner(&name).is_some() {
             return self.effects.warn(Warning::SameName { name: name.to_string() });
         }
         self.effects.info(Info::Nick { name: name.to_string() });

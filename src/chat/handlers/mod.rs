@@ -3,6 +3,7 @@
 mod commands;
 mod history;
 mod listings;
+mod names;
 mod oaep;
 mod sessions;
 mod shutdown;

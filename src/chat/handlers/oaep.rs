@@ -56,12 +56,7 @@ impl Chat {
     }
 
     fn handle_oaep_joined(&mut self, conn: ConnId, key: Option<PublicKey>) {
-        let name = loop {
-            let name = self.conversations.next_oaep_name();
-            if !self.is_taken(&name) {
-                break name;
-            }
-        };
+        let name = self.show_oaep_name(conn);
         let Some(conversation) = self.conversations.get_mut(conn) else { return };
         let at = conversation.origin.to_string();
         let bits_and_fingerprint = key.as_ref().map(|key| (key.bits(), key.fingerprint()));

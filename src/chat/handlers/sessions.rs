@@ -6,14 +6,14 @@ use std::net::SocketAddr;
 use crate::chat::Chat;
 use crate::chat::conversation::{Conversation, Peer};
 use crate::chat::io::Effect;
-use crate::chat::notice::{Impersonated, Info, KeyStatus, Message, Notice, Warning};
+use crate::chat::notice::{Info, KeyStatus, Message, Notice, Warning};
 use crate::chat::types::{
     AcceptPolicy, ChangeReply, DialOutcome, Origin, PeerId, Protocol, ReceiptDue, TrustLevel,
 };
 use crate::crypto::{Fingerprint, PublicKey, RsaJob, Seed};
 use crate::ids::{ConnId, DialId, JobQueue, ListenerId};
 use crate::limits;
-use crate::peers::book::{Change, Trust};
+use crate::peers::book::Change;
 use crate::peers::name::Name;
 use crate::session::{AnySession, CloseReason, Event, OaepCloseReason, Output, Role};
 use crate::text::safe::SafeText;
@@ -220,10 +220,12 @@ impl Chat {
             return;
         }
         let claimed = Name::claimed(claimed);
-        let (name, status) = match self.book.by_fingerprint(&fingerprint) {
-            Some(peer) => (peer.name.clone(), KeyStatus::Known(peer.trust.into())),
-            None => (self.free_name(&claimed), KeyStatus::New),
+        let status = match self.book.by_fingerprint(&fingerprint) {
+            Some(entry) => KeyStatus::Known(entry.trust.into()),
+            None => KeyStatus::New,
         };
+        let is_first = self.names.of(PeerId::Key(fingerprint)).is_none();
+        let name = self.show_name(fingerprint, &claimed);
         if lifetime == Lifetime::Short && self.short_connections(fingerprint) >= limits::SHORT_CONNECTIONS {
             self.warn_limited(Warning::TooManySenders { name: name.to_string() });
             return self.close_unheard(conn, ByeReason::Leaving);
@@ -245,9 +247,10 @@ impl Chat {
             }
             (Lifetime::Short, KeyStatus::Known(_)) => {}
         }
-        if is_new {
-            self.warn_of_impostor(&name, &claimed);
+        if is_new && is_first {
+            self.warn_of_impostor(fingerprint, &name, &claimed);
         }
+        self.names.claim(fingerprint, &claimed);
         self.set_peer(conn, name, PeerId::Key(fingerprint), trust_level);
     }
 
@@ -271,35 +274,6 @@ impl Chat {
         all.filter(|(_, one)| !one.is_lasting()).count()
     }
 
-    /// Name for a new key: the claimed one, with a number if that is taken.
-    fn free_name(&self, claimed: &Name) -> Name {
-        claimed.first_free(|name| self.is_taken(name))
-    }
-
-    /// Whether a name is taken: by us, by a peer in the book, or by a connected peer of the raw
-    /// wire.
-    pub(crate) fn is_taken(&self, name: &Name) -> bool {
-        self.account.name.looks_like(name)
-            || self.book.lookalikes(name).next().is_some()
-            || self.conversations.oaep_peers().any(|peer| peer.name.same_as(name))
-    }
-
-    /// Warns of a new peer that claims a name that is, or looks like, another's.
-    fn warn_of_impostor(&mut self, name: &Name, claimed: &Name) {
-        let others = || self.book.lookalikes(claimed).filter(|peer| peer.name != *name);
-        // The peer with that very name is meant before those with one like it.
-        let imitated = others().find(|peer| peer.name.same_as(claimed)).or_else(|| others().next());
-        let (of, known) = match imitated {
-            _ if self.account.name.looks_like(claimed) => (Impersonated::Ours, &self.account.name),
-            Some(peer) if peer.trust == Trust::Verified => (Impersonated::Verified, &peer.name),
-            Some(peer) => (Impersonated::Known, &peer.name),
-            None => return,
-        };
-        let (name, known) = (name.to_string(), known.to_string());
-        let claimed = SafeText::line(claimed.as_str());
-        self.effects.warn(Warning::Impostor { name, claimed, known, of });
-    }
-
     /// Writes a peer and its address into the book; a pinned key is verified. Returns whether it
     /// was pinned.
     fn remember(&mut self, conn: ConnId, fingerprint: Fingerprint, name: &Name) -> bool {
@@ -321,9 +295,6 @@ impl Chat {
             changes.push(Change::Verify { fingerprint });
         }
         if !changes.is_empty() {
-            // The next peer may come before the answer of the host.
-            let _ = self.book.apply_all(&changes);
-            self.counters.roster += 1;
             self.change_book(changes, ChangeReply::Remembered { name: name.to_string() });
         }
         is_pinned

@@ -113,7 +113,7 @@ impl Chat {
             self.change_book(vec![Change::Address { fingerprint, address }], reply);
         } else {
             let change = Change::Rekey { fingerprint: old, new: fingerprint };
-            self.change_book(vec![change], ChangeReply::Rekeyed { name, fingerprint });
+            self.change_book(vec![change], ChangeReply::Rekeyed { name, old, fingerprint });
         }
     }
 
@@ -127,7 +127,7 @@ impl Chat {
     /// `:block NAME`: holds at once, and in memory even if it cannot be written.
     pub(crate) fn block(&mut self, name: &str) {
         let Some((name, fingerprint)) = self.find_key(name) else { return };
-        self.unsaved_blocks.insert(fingerprint, Name::claimed(name.as_bytes()));
+        self.unsaved_blocks.insert(fingerprint, local_name(&name));
         self.apply_unsaved_blocks();
         self.close_key(fingerprint, ByeReason::Refused);
         let changes = Self::change_of(fingerprint, &name, Change::Block { fingerprint });
@@ -148,8 +148,7 @@ impl Chat {
     /// `:name PEER NEWNAME`: our own name for a peer, which wins over the one that the peer claims.
     pub(crate) fn rename(&mut self, old: &str, name: &Name) {
         let Some((old, fingerprint)) = self.find_unblocked(old) else { return };
-        let is_taken = self.book.by_name(name).is_some_and(|peer| peer.fingerprint != fingerprint);
-        if is_taken || self.account.name.same_as(name) {
+        if self.is_taken(name, PeerId::Key(fingerprint)) {
             return self.effects.warn(Warning::SameName { name: name.to_string() });
         }
         let rename = Change::Rename { fingerprint, name: name.clone() };
@@ -164,7 +163,7 @@ impl Chat {
     /// Changes that make one hold also for a key that is connected and not in the book, since
     /// another process has forgotten it or it could not be written.
     fn change_of(fingerprint: Fingerprint, name: &str, change: Change) -> Vec<Change> {
-        let name = Name::claimed(name.as_bytes());
+        let name = local_name(name);
         vec![Change::Meet { fingerprint, name, address: None }, change]
     }
 
@@ -259,8 +258,9 @@ impl Chat {
                 self.update_trust_level(fingerprint);
                 self.effects.info(Info::Trusted { name });
             }
-            ChangeReply::Rekeyed { name, fingerprint } => {
+            ChangeReply::Rekeyed { name, old, fingerprint } => {
                 self.refused_keys.remove(&name);
+                self.pass_name_on(old, fingerprint);
                 self.effects.info(Info::Accepted { name, fingerprint });
             }
             ChangeReply::AddressMoved { name, address, fingerprint } => {
@@ -278,6 +278,7 @@ impl Chat {
                 self.effects.info(Info::Unblocked { name, trust_level });
             }
             ChangeReply::Named { old, name, fingerprint } => {
+                self.names.rename(PeerId::Key(fingerprint), &name);
                 self.conversations.update_peer(fingerprint, |peer| peer.name = name.clone());
                 if let Some(refused) = self.refused_keys.remove(&old) {
                     self.refused_keys.insert(name.to_string(), refused);
@@ -361,9 +362,15 @@ impl Chat {
 
     /// Finds a peer by name, connected or in the book, and warns if there is none.
     pub(crate) fn find(&mut self, name: &str) -> Option<(String, PeerId)> {
-        if let Ok(wanted) = Name::parse(name) {
+        if let Ok(wanted) = Name::parse_local(name) {
             if let Some(peer) = self.conversations.peers().find(|peer| peer.name.same_as(&wanted)) {
                 return Some((peer.name.to_string(), peer.id));
+            }
+            // Who was shown under a name, and has left, is not another who has it in the book.
+            if let Some(peer @ PeerId::Key(fingerprint)) = self.names.owner(&wanted)
+                && self.book.by_fingerprint(&fingerprint).is_some()
+            {
+                return Some((wanted.to_string(), peer));
             }
             if let Some(peer) = self.book.by_name(&wanted) {
                 return Some((peer.name.to_string(), PeerId::Key(peer.fingerprint)));
@@ -374,4 +381,9 @@ impl Chat {
         self.effects.warn(Warning::NoSuchPeer { name: SafeText::line(name).to_string(), nearest });
         None
     }
+}
+
+/// Name of a peer from its text.
+fn local_name(text: &str) -> Name {
+    Name::parse_local(text).unwrap_or_else(|_| Name::claimed(text.as_bytes()))
 }

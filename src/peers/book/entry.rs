@@ -110,7 +110,7 @@ impl PeerEntry {
     pub(super) fn parse(line: &str) -> Result<Option<Self>, EntryError> {
         let mut fields = body(line).split_whitespace();
         let Some(name) = fields.next() else { return Ok(None) };
-        let name = Name::parse(name).map_err(EntryError::Name)?;
+        let name = Name::parse_local(name).map_err(EntryError::Name)?;
         let fingerprint = fields.next().ok_or(EntryError::Short)?.parse().map_err(EntryError::Fingerprint)?;
         let word = fields.next().ok_or(EntryError::Short)?;
         let trust = Trust::ALL.into_iter().find(|level| level.word() == word).ok_or(EntryError::Trust)?;

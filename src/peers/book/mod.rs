@@ -78,7 +78,7 @@ pub enum Change {
     Forget { fingerprint: Fingerprint },
     /// Move an address to a key, from the peer that had it.
     Address { fingerprint: Fingerprint, address: Target },
-    /// Rename a peer, with a number if that name is taken.
+    /// Rename a peer, with a number if that name, or one like it, is taken.
     Rename { fingerprint: Fingerprint, name: Name },
     /// Replace the key of a peer by one that nobody has: unverified, with the same name and
     /// addresses.
@@ -234,7 +234,7 @@ impl Book {
     /// The peer of this name as a user types it.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&PeerEntry> {
-        self.by_name(&Name::parse(name).ok()?)
+        self.by_name(&Name::parse_local(name).ok()?)
     }
 
     /// The peer that answered at this address, however it is spelled.
@@ -246,10 +246,10 @@ impl Book {
         exact.or_else(|| self.peers().find(is_there))
     }
 
-    /// The wanted name, or the first with a suffix that nobody but `owner` has.
+    /// The wanted name, or the first with a number that looks like that of nobody but `owner`.
     #[must_use]
     pub fn free_name(&self, wanted: &Name, owner: &Fingerprint) -> Name {
-        wanted.first_free(|name| self.by_name(name).is_some_and(|peer| peer.fingerprint != *owner))
+        wanted.first_free(|name| self.lookalikes(name).any(|peer| peer.fingerprint != *owner))
     }
 
     /// Writes changes that belong together into the book: all of them, or none if one is about a

@@ -79,11 +79,11 @@ fn a_taken_name_gets_a_suffix() {
         assert_eq!(book.apply(&meet(number, "Bob", None)), ChangeOutcome::Changed);
     }
     let names: Vec<_> = book.peers().map(|peer| peer.name.to_string()).collect();
-    assert_eq!(names, ["Bob", "Bob-2", "Bob-3", "Bob-4"]);
+    assert_eq!(names, ["Bob", "Bob~2", "Bob~3", "Bob~4"]);
     assert_eq!(book.apply(&meet(2, "Carol", None)), ChangeOutcome::Same);
     let rename = |number, text| Change::Rename { fingerprint: key(number), name: name(text) };
     assert_eq!(book.apply(&rename(2, "BOB")), ChangeOutcome::Changed);
-    assert_eq!(book.by_fingerprint(&key(2)).unwrap().name.as_str(), "BOB-3");
+    assert_eq!(book.by_fingerprint(&key(2)).unwrap().name.as_str(), "BOB~3");
     assert_eq!(book.apply(&rename(0, "bob")), ChangeOutcome::Changed);
 }
 

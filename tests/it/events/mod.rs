@@ -51,7 +51,7 @@ fn what_is_written_is_in_the_table() {
     assert!(done.get("receipted").is_none(), "{done:?}");
     let message = schema.check(&recv.output()).pop().unwrap();
     assert_eq!((&message["fingerprint"], &message["wire"]), (&Value::Null, &"oaep".into()));
-    assert_eq!((&message["from"], &message["verified"]), (&"raw-1".into(), &false.into()));
+    assert_eq!((&message["from"], &message["verified"]), (&"raw~1".into(), &false.into()));
     schema.check(&recv.complaints());
 
     let args = ["pipe", "--json", "--listen", "127.0.0.1:0", "--accept-new", "--recv-only"];

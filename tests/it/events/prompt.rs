@@ -292,16 +292,16 @@ fn a_peer_that_takes_nothing_holds_up_only_what_may_be_for_it() {
 fn on_the_raw_wire_nothing_is_proved_on_either_side() {
     let (mut bot, at) = raw::listening(&["--json"]);
     let mut junho = raw::home("준호").start(&["--connect", &at, "--wire", "oaep"]);
-    junho.sees("raw-1 is at ");
+    junho.sees("raw~1 is at ");
     junho.types("날것");
     bot.sees(r#""event":"message""#);
     bot.orders(&json!({ "say": "나도" }));
-    junho.sees("raw-1: 나도");
+    junho.sees("raw~1: 나도");
     bot.orders(&json!({ "command": "last" }));
     let past = schema().check_line(&bot.sees(r#""event":"past""#));
     let messages = past["messages"].as_array().unwrap();
     assert_eq!(messages.len(), 2);
-    for (message, from) in messages.iter().zip(["raw-1", "민지"]) {
+    for (message, from) in messages.iter().zip(["raw~1", "민지"]) {
         assert_eq!((&message["from"], &message["wire"]), (&json!(from), &json!("oaep")));
         assert_eq!((&message["fingerprint"], &message["verified"]), (&Value::Null, &json!(false)));
     }

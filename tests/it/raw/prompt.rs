@@ -24,26 +24,26 @@ fn two_people_talk_on_the_raw_wire_and_exit_ends_it() {
     let mut junho = home("준호").start(&[]);
     junho.types(&format!(":connect {at} --wire oaep"));
     junho.sees("* raw wire: no authentication, no forward secrecy, no integrity of order or count");
-    let joined = junho.sees("* raw-1 is at ");
+    let joined = junho.sees("* raw~1 is at ");
     for part in ["raw, key of 2048 bits SHA256:", "nothing is signed"] {
         assert!(joined.contains(part), "{joined}");
     }
-    assert!(minji.sees("* raw-1 is at ").contains("key of 3072 bits"));
+    assert!(minji.sees("* raw~1 is at ").contains("key of 3072 bits"));
     junho.types("안녕하세요, 민지 씨!");
-    assert!(minji.sees(" raw-1: ").ends_with(" raw-1: 안녕하세요, 민지 씨!"));
+    assert!(minji.sees(" raw~1: ").ends_with(" raw~1: 안녕하세요, 민지 씨!"));
     minji.types("반가워요 👋");
-    junho.sees(" raw-1: 반가워요 👋");
+    junho.sees(" raw~1: 반가워요 👋");
     junho.types(&"긴 글 ".repeat(100));
     junho.sees("* sent as 4 parts");
-    minji.sees_times(" raw-1: ", 5, PATIENCE);
-    let keyless = "! raw-1 is on the raw wire, which proves nobody's key";
+    minji.sees_times(" raw~1: ", 5, PATIENCE);
+    let keyless = "! raw~1 is on the raw wire, which proves nobody's key";
     for (command, answer) in [
-        (":verify raw-1", keyless),
-        (":trust raw-1", keyless),
-        (":block raw-1", keyless),
-        (":to raw-1", "* plain text now goes to raw-1, raw"),
-        (":status", "connected to raw-1, raw, 127.0.0.1:"),
-        (":peers", "raw-1  raw"),
+        (":verify raw~1", keyless),
+        (":trust raw~1", keyless),
+        (":block raw~1", keyless),
+        (":to raw~1", "* plain text now goes to raw~1, raw"),
+        (":status", "connected to raw~1, raw, 127.0.0.1:"),
+        (":peers", "raw~1  raw"),
     ] {
         minji.types(command);
         minji.sees(answer);
@@ -52,8 +52,8 @@ fn two_people_talk_on_the_raw_wire_and_exit_ends_it() {
     let book = std::fs::read_to_string(minji.home.file("peers")).unwrap_or_default();
     assert_eq!(book, "", "nobody is remembered");
     junho.types("exit");
-    junho.sees("* conversation with raw-1 closed");
-    minji.sees("* raw-1 left");
+    junho.sees("* conversation with raw~1 closed");
+    minji.sees("* raw~1 left");
     minji.types("아직?");
     minji.sees("! not sent: nobody is connected");
     assert!(!junho.has_seen("was sent as text"));
@@ -95,9 +95,9 @@ fn the_listener_sends_its_pem_without_a_newline_and_nothing_after_blocks_that_do
     stranger.write_all(&[0x42; 256]).unwrap();
     minji.sees("! a message from 127.0.0.1:");
     stranger.write_all(&block("첫 마디", 1)).unwrap();
-    minji.sees(" raw-1: 첫 마디");
+    minji.sees(" raw~1: 첫 마디");
     stranger.write_all(&[0x17; 256 * 3]).unwrap();
-    minji.sees("! the stream from raw-1 is out of step; closed");
+    minji.sees("! the stream from raw~1 is out of step; closed");
     let sent = all_of(stranger);
     assert!(sent.starts_with(b"-----BEGIN PUBLIC KEY-----\n"));
     assert!(sent.ends_with(b"\n-----END PUBLIC KEY-----"));
@@ -113,11 +113,11 @@ fn what_came_before_the_end_of_the_stream_is_shown_and_hostile_text_is_made_safe
         (1..=40).map(|number| block(&format!("줄 {number}\u{1b}[2J\u{202e}"), number)).collect();
     caller.write_all(&blocks.concat()).unwrap();
     caller.shutdown(Shutdown::Write).unwrap();
-    minji.sees(" raw-1: 줄 40\\u{1b}[2J\\u{202e}");
-    minji.sees("! lost raw-1: connection cut");
+    minji.sees(" raw~1: 줄 40\\u{1b}[2J\\u{202e}");
+    minji.sees("! lost raw~1: connection cut");
     let order: Vec<_> = (1..=40).map(|number| format!("줄 {number}\\")).collect();
     let output = minji.output();
-    let shown: Vec<_> = output.lines().filter(|row| row.contains(" raw-1: 줄 ")).collect();
+    let shown: Vec<_> = output.lines().filter(|row| row.contains(" raw~1: 줄 ")).collect();
     assert!(shown.len() == 40 && shown.iter().zip(&order).all(|(row, text)| row.contains(text)), "{shown:?}");
     assert!(!minji.raw_output().contains(&0x1b));
 }
@@ -211,7 +211,7 @@ fn a_native_handshake_replayed_at_the_raw_listener_shows_nothing() {
     let _ = replay.write_all(&recorded);
     minji.sees("speaks rsachat's own wire, this is the raw one; leave out --wire oaep");
     assert_eq!(all_of(replay).len(), 450, "our key and nothing else");
-    assert!(!minji.has_seen("raw-1") && !minji.has_seen("joined"), "{}", minji.output());
+    assert!(!minji.has_seen("raw~1") && !minji.has_seen("joined"), "{}", minji.output());
     // Without its preface it is a stream of blocks that do not open.
     let (minji, at) = listening(&[]);
     let mut replay = call(&at);
@@ -220,7 +220,7 @@ fn a_native_handshake_replayed_at_the_raw_listener_shows_nothing() {
     assert_eq!(all_of(replay).len(), 450, "closed after the third");
     let told = "three blocks and the end are told or counted";
     eventually(told, PATIENCE, || minji.troubles_like("127.0.0.1:") == 4);
-    assert!(!minji.has_seen("raw-1") && !minji.has_seen("joined"), "{}", minji.output());
+    assert!(!minji.has_seen("raw~1") && !minji.has_seen("joined"), "{}", minji.output());
 }
 
 #[test]
@@ -277,15 +277,15 @@ fn nothing_falls_back_to_the_raw_wire_and_its_options_stay_its_own() {
 fn a_listener_that_is_left_alone_can_be_closed_and_a_long_line_is_refused_whole() {
     let (mut minji, at) = listening(&[]);
     let mut junho = home("준호").start(&["--connect", &at, "--wire", "oaep"]);
-    junho.sees("* raw-1 is at ");
+    junho.sees("* raw~1 is at ");
     junho.types(&"x".repeat(16_385));
     junho.sees("! the text has 16385 bytes and was not sent; a message has at most 16384");
     junho.types(&format!("{}끝", "y".repeat(10_000 - 3)));
     minji.sees("끝");
-    assert_eq!(minji.said_by("raw-1").concat(), format!("{}끝", "y".repeat(9_997)));
+    assert_eq!(minji.said_by("raw~1").concat(), format!("{}끝", "y".repeat(9_997)));
     minji.types(":close");
-    minji.sees("* conversation with raw-1 closed");
-    junho.sees("* raw-1 left");
+    minji.sees("* conversation with raw~1 closed");
+    junho.sees("* raw~1 left");
     assert_eq!(junho.ends(), 5, "the connection asked for ended while lines could still come");
 }
 
@@ -313,6 +313,6 @@ fn silent_callers_make_room_for_the_next_and_keep_nobody_off_the_native_wire() {
     minji.sees("준호: 아직 들리나요?");
     // The longest silent of those that are left begins to talk after all.
     silent[0].write_all(&block("오래 생각했어요", 1)).unwrap();
-    minji.sees("raw-1: 오래 생각했어요");
+    minji.sees("raw~1: 오래 생각했어요");
     minji.sees("too many callers at once; 127.0.1.0:");
 }

@@ -67,8 +67,8 @@ fn lines_go_into_a_raw_prompt_and_nobody_says_that_they_arrived() {
     sends.types("안녕하세요");
     sends.types(&format!("{}끝", "가나다".repeat(1_111)));
     assert_eq!(sends.closes_input().ends(), 0, "{}", sends.complaints());
-    minji.sees("* raw-1 left");
-    let heard = minji.said_by("raw-1");
+    minji.sees("* raw~1 left");
+    let heard = minji.said_by("raw~1");
     assert_eq!(heard[..2], [":quit", "안녕하세요"]);
     assert_eq!(heard[2..].concat(), format!("{}끝", "가나다".repeat(1_111)));
     assert!(sends.complaints().contains("sent as 47 parts"), "{}", sends.complaints());
@@ -80,7 +80,7 @@ fn lines_go_into_a_raw_prompt_and_nobody_says_that_they_arrived() {
 fn what_a_raw_prompt_says_is_written_to_the_last_line_before_recv_ends() {
     let (mut minji, at) = listening(&[]);
     let mut recv = home("준호").run(&["recv", "--connect", &at, "--wire", "oaep"], Stdio::null());
-    minji.sees("* raw-1 is at ");
+    minji.sees("* raw~1 is at ");
     let lines: String = (1..=200).flat_map(|number| [number.to_string(), "번째 줄\n".to_owned()]).collect();
     minji.types_bytes(format!("{lines}위험 \u{1b}[2J\nexit\n").as_bytes());
     assert_eq!(recv.ends(), 0, "{}", recv.complaints());
@@ -101,12 +101,12 @@ fn a_slow_command_still_gets_every_message_of_a_caller_who_has_left() {
     );
     let args = ["recv", "--connect", &at, "--wire", "oaep", "--exec", &command];
     let mut recv = junho.run(&args, Stdio::null());
-    minji.sees("* raw-1 is at ");
+    minji.sees("* raw~1 is at ");
     minji.types("하나\n둘\n셋\nexit");
-    minji.sees("* conversation with raw-1 closed");
+    minji.sees("* conversation with raw~1 closed");
     std::fs::write(junho.file("go"), "").unwrap();
     assert_eq!(recv.ends(), 0, "{}", recv.complaints());
-    let expected = "raw-1 no 하나\nraw-1 no 둘\nraw-1 no 셋\n";
+    let expected = "raw~1 no 하나\nraw~1 no 둘\nraw~1 no 셋\n";
     assert_eq!(std::fs::read_to_string(&kept).unwrap(), expected);
 }
 
@@ -118,7 +118,7 @@ fn unknown_callers_are_heard_and_a_block_that_does_not_open_is_told_once_and_end
     assert_eq!(recv.ends(), 0);
     assert_eq!(recv.output(), "하나\n둘\n");
     assert_eq!(recv.complaints().matches("could not be read").count(), 1, "{}", recv.complaints());
-    recv.complains("rsachat: warning: a message from raw-1 could not be read (1 of 3)");
+    recv.complains("rsachat: warning: a message from raw~1 could not be read (1 of 3)");
     assert!(!recv.complaints().contains("error"), "{}", recv.complaints());
 }
 
@@ -140,8 +140,8 @@ fn exit_ends_the_input_and_what_follows_is_refused() {
         let mut sends = send(&at, &[]);
         sends.types_bytes(input);
         assert_eq!(sends.closes_input().ends(), code, "{}", sends.complaints());
-        minji.sees("* raw-1 left");
-        assert!(minji.has_seen(" raw-1: a") && !minji.has_seen(" raw-1: b"));
+        minji.sees("* raw~1 left");
+        assert!(minji.has_seen(" raw~1: a") && !minji.has_seen(" raw~1: b"));
         let refused = "message 2 and what follows were not sent: `exit` before it";
         assert_eq!(sends.complaints().contains(refused), code == 1, "{}", sends.complaints());
     }
@@ -150,7 +150,7 @@ fn exit_ends_the_input_and_what_follows_is_refused() {
     let mut sends = send(&at, &[]);
     sends.types("exit");
     assert_eq!(sends.ends(), 0);
-    minji.sees("* raw-1 left");
+    minji.sees("* raw~1 left");
 }
 
 #[test]

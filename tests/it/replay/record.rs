@@ -101,11 +101,11 @@ fn a_session_on_the_raw_wire_plays_without_the_other_side_too() {
     let caller = Home::of("준호").with_raw_key("alice-2048.pem");
     let mut junho = caller.start(&["--connect", &at, "--wire", "oaep"]);
     junho.types("안녕하세요");
-    minji.sees("raw-1: 안녕하세요");
+    minji.sees("raw~1: 안녕하세요");
     minji.types("네, 반갑습니다");
-    junho.sees("raw-1: 네, 반갑습니다");
+    junho.sees("raw~1: 네, 반갑습니다");
     junho.types(":quit");
-    minji.sees("raw-1 left");
+    minji.sees("raw~1 left");
     minji.types(":quit");
     assert_eq!(minji.ends(), 0);
     let text = played(&file);
@@ -148,13 +148,13 @@ fn a_call_to_one_that_answers_for_itself_plays_without_it() {
     let (at, answers) = answering();
     let (mut minji, file) = recording(&Home::of("민지"), &[]);
     minji.types(&format!(":connect {at} --wire oaep --one-way"));
-    minji.sees("raw-1 is at");
+    minji.sees("raw~1 is at");
     for line in ["안녕하세요", "두 번째", "세 번째"] {
         minji.types(line);
     }
-    minji.sees("raw-1 answered, sealed to its own key");
+    minji.sees("raw~1 answered, sealed to its own key");
     minji.types("exit");
-    minji.sees("* conversation with raw-1 closed");
+    minji.sees("* conversation with raw~1 closed");
     minji.types(":quit");
     assert_eq!((minji.ends(), answers.join().unwrap()), (0, 4));
     played(&file);
@@ -167,17 +167,17 @@ fn a_caller_that_gave_no_key_plays_without_itself() {
     let mut caller = TcpStream::connect(minji.listens_at()).unwrap();
     for (number, text) in (1..).zip(["안녕하세요", "두 번째", "세 번째"]) {
         caller.write_all(&block(text, number)).unwrap();
-        minji.sees(&format!("raw-1: {text}"));
+        minji.sees(&format!("raw~1: {text}"));
     }
     caller.write_all(&[7; 256]).unwrap();
-    minji.sees("! a message from raw-1 could not be read");
+    minji.sees("! a message from raw~1 could not be read");
     minji.types("들려요");
-    minji.sees("! not sent: raw-1 gave no key");
+    minji.sees("! not sent: raw~1 gave no key");
     minji.types(":all 모두 들려요");
     minji.types(":status");
-    minji.sees("connected to raw-1");
+    minji.sees("connected to raw~1");
     drop(caller);
-    minji.sees("! lost raw-1");
+    minji.sees("! lost raw~1");
     minji.signal(rustix::process::Signal::TERM);
     assert_eq!(minji.ends(), 143);
     let text = played(&file);
@@ -212,16 +212,16 @@ fn whoever_is_renamed_imitated_forgotten_or_unknown_plays_without_itself() {
     minji.types(&"y".repeat(70_000));
     minji.sees("a line of 70000 bytes is too long");
     // Two that have the names of others: our own one of before, and that of who is called otherwise
-    // now.
-    for (name, key) in [("민지", "test-3.pem"), ("준호", "test-4.pem")] {
+    // now, which stays his.
+    for (name, key, shown) in [("민지", "test-3.pem", "민지"), ("준호", "test-4.pem", "준호~2")] {
         let other = Home::with_key(name, key).start(&["--listen", "127.0.0.1:0"]);
         minji.types(&format!(":connect {}", other.listens_at()));
-        minji.sees(&format!("* {name} joined"));
-        minji.types(&format!(":to {name}"));
+        minji.sees(&format!("* {shown} joined"));
+        minji.types(&format!(":to {shown}"));
         minji.types("처음 뵙겠습니다");
         other.sees("미미: 처음 뵙겠습니다");
         other.signal(rustix::process::Signal::KILL);
-        minji.sees(&format!("! lost {name}"));
+        minji.sees(&format!("! lost {shown}"));
     }
     minji.types(":forget 밥");
     minji.sees("밥 is forgotten");

@@ -1,0 +1,102 @@
+//! Handlers of names: which one a peer is shown under, and warnings of imitations.
+
+use crate::chat::Chat;
+use crate::chat::notice::{Impersonated, Info, Warning};
+use crate::chat::types::PeerId;
+use crate::crypto::Fingerprint;
+use crate::ids::ConnId;
+use crate::peers::book::{PeerEntry, Trust};
+use crate::peers::name::Name;
+use crate::text::safe::SafeText;
+
+impl Chat {
+    /// Name that the holder of a key is shown under from now on: that of the book, else the one of
+    /// before, else the claimed one, with a number if it is, or looks like, another's.
+    pub(crate) fn show_name(&mut self, fingerprint: Fingerprint, claimed: &Name) -> Name {
+        let peer = PeerId::Key(fingerprint);
+        let known = self.book.by_fingerprint(&fingerprint).map(|entry| entry.name.clone());
+        let is_free = |name: &Name| self.names.owner(name).is_none_or(|owner| owner == peer);
+        let name = match (known, self.names.of(peer)) {
+            (Some(name), _) if is_free(&name) => name,
+            (_, Some(shown)) => shown.clone(),
+            _ if self.names.is_full() => Name::of_key(fingerprint.as_bytes()),
+            (Some(name), None) => self.free_name(&name, peer),
+            (None, None) => self.free_name(claimed, peer),
+        };
+        self.names.show(peer, &name);
+        name
+    }
+
+    /// Passes the name of a key on to another, which the user has accepted in its place.
+    pub(crate) fn pass_name_on(&mut self, from: Fingerprint, to: Fingerprint) {
+        let (from, to) = (PeerId::Key(from), PeerId::Key(to));
+        let Some(name) = self.names.pass_on(from, to) else { return };
+        if let PeerId::Key(old) = from
+            && self.conversations.peers().any(|peer| peer.id == from)
+        {
+            let numbered = self.free_name(&name, from);
+            self.names.show(from, &numbered);
+            self.conversations.update_peer(old, |peer| peer.name = numbered.clone());
+        }
+    }
+
+    /// Name of a newcomer on the raw wire, which nobody else ever has.
+    pub(crate) fn show_oaep_name(&mut self, conn: ConnId) -> Name {
+        let name = self.names.next_oaep();
+        self.names.show(PeerId::Conn(conn), &name);
+        name
+    }
+
+    /// The wanted name, with a number if that is taken.
+    fn free_name(&self, wanted: &Name, peer: PeerId) -> Name {
+        wanted.first_free(|name| self.is_taken(name, peer))
+    }
+
+    /// Whether a name is, or looks like, that of somebody else: ours, one in the book, or one that
+    /// was shown or is claimed by a known peer.
+    pub(crate) fn is_taken(&self, name: &Name, peer: PeerId) -> bool {
+        self.account.name.looks_like(name)
+            || self.book.lookalikes(name).any(|entry| PeerId::Key(entry.fingerprint) != peer)
+            || self.names.others(name, peer).next().is_some()
+    }
+
+    /// Warns of a new peer that claims a name that is, or looks like, another's; also with a number
+    /// or a sign behind it.
+    pub(crate) fn warn_of_impostor(&mut self, fingerprint: Fingerprint, name: &Name, claimed: &Name) {
+        let looks = [claimed.clone(), claimed.stem()];
+        let of_trust = |entry: &PeerEntry| match entry.trust {
+            Trust::Verified => Impersonated::Verified,
+            _ => Impersonated::Known,
+        };
+        let (of, known) = if looks.iter().any(|look| self.account.name.looks_like(look)) {
+            (Impersonated::Ours, self.account.name.to_string())
+        } else if let Some(entry) = self.imitated(fingerprint, &looks) {
+            // Who is called otherwise by the user is known by its claim.
+            let is_look = looks.iter().any(|look| entry.name.looks_like(look));
+            (of_trust(entry), if is_look { &entry.name } else { claimed }.to_string())
+        } else if let Some(word) = claimed.misleads_as() {
+            (Impersonated::Word, word.to_owned())
+        } else {
+            if self.names.others(claimed, PeerId::Key(fingerprint)).next().is_some() {
+                self.effects.info(Info::SameClaim { claimed: claimed.to_string() });
+            }
+            return;
+        };
+        let (name, claimed) = (name.to_string(), SafeText::line(claimed.as_str()));
+        self.effects.warn(Warning::Impostor { name, claimed, known, of });
+    }
+
+    /// Known peer whose name, or claim, one of these looks is or imitates: before others the one
+    /// with that very name, and one that is verified.
+    fn imitated(&self, fingerprint: Fingerprint, looks: &[Name]) -> Option<&PeerEntry> {
+        let of_book = looks.iter().flat_map(|look| self.book.lookalikes(look));
+        let by_claim = looks.iter().flat_map(|look| self.names.others(look, PeerId::Key(fingerprint)));
+        let by_claim = by_claim.filter_map(|peer| match peer {
+            PeerId::Key(key) => self.book.by_fingerprint(&key),
+            PeerId::Conn(_) => None,
+        });
+        let others = of_book.chain(by_claim).filter(|entry| entry.fingerprint != fingerprint);
+        let is_very = |entry: &PeerEntry| looks.first().is_some_and(|claim| entry.name.same_as(claim));
+        others.min_by_key(|entry| (!is_very(entry), entry.trust != Trust::Verified))
+    }
+}

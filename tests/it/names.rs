@@ -1,0 +1,103 @@
+//! Names: who is shown under one keeps it, nobody else comes near it, and who tries is named.
+
+use rsachat::wire::Lifetime;
+
+use crate::support::caller::Caller;
+use crate::support::{Home, PATIENCE, Process};
+
+/// Calls with a test key and a claimed name.
+fn call(at: &str, key: &str, name: &str) -> Caller {
+    Caller::established(at, key, name, Lifetime::Lasting)
+}
+
+#[test]
+fn a_name_once_shown_belongs_to_its_key_though_it_left_and_is_forgotten() {
+    let (mut minji, at) = Process::listening("민지");
+    let mut bob = call(&at, "test-2.pem", "bob");
+    minji.sees("* bob joined, new key");
+    bob.leaves();
+    minji.sees("* bob left");
+    minji.types(":forget bob");
+    minji.sees("* bob is forgotten");
+    let _other = call(&at, "test-3.pem", "b\u{43e}b");
+    minji.sees("* b\u{43e}b~2 joined, new key");
+    minji.sees("* two callers say they are b\u{43e}b; compare keys");
+    let _bob = call(&at, "test-2.pem", "bob");
+    minji.sees_times("* bob joined, new key", 2, PATIENCE);
+    assert!(!minji.has_seen("says it is"), "{}", minji.output());
+}
+
+#[test]
+fn a_renamed_peer_keeps_the_name_that_it_claims() {
+    let (mut minji, at) = Process::listening("민지");
+    let _bob = call(&at, "test-2.pem", "bob");
+    minji.sees("* bob joined, new key");
+    minji.types(":name bob 밥");
+    minji.sees("* bob is called 밥 now");
+    let _other = call(&at, "test-3.pem", "bob");
+    minji.sees("* bob~2 joined, new key");
+    minji.sees("! bob~2 says it is bob; it is not the bob you know");
+}
+
+#[test]
+fn a_given_name_is_a_name_for_the_user_and_for_nobody_else() {
+    let (mut minji, at) = Process::listening("민지");
+    let _bob = call(&at, "test-2.pem", "bob");
+    minji.sees("* bob joined");
+    let mut other = call(&at, "test-3.pem", "bob~9");
+    // What does not belong into a name is dropped.
+    minji.sees("* bob9 joined");
+    other.leaves();
+    minji.sees("* bob9 left");
+    let _other = call(&at, "test-4.pem", "Bob");
+    minji.sees("* Bob~2 joined");
+    for (command, answer) in [
+        (":to bob~2", "* plain text now goes to Bob~2, unverified"),
+        (":trust BOB~2", "* Bob~2 is marked verified"),
+        (":name bob9 Bob~2", "! a name has letters, digits, - and _ only"),
+        (":name bob9 b\u{43e}b", "! a peer is called b\u{43e}b already"),
+        (":nick me~2", "! a name has letters, digits, - and _ only"),
+    ] {
+        minji.types(command);
+        minji.sees(answer);
+    }
+    // In the book too, and for the commands.
+    let home = minji.home.clone();
+    assert!(home.answer(&["peers", "list"]).contains("\nBob~2 SHA256:"));
+    assert!(home.answer(&["peers", "block", "bob~2"]).contains("is blocked"));
+    let named = home.run(&["--name", "me~2", "send", &at, "-m", "x"], std::process::Stdio::null()).ends();
+    assert_eq!(named, 2);
+}
+
+#[test]
+fn one_more_character_does_not_evade_the_warning_about_impostors() {
+    let home = Home::with_key("minji", "test-1.pem");
+    home.private("peers", format!("bob {} verified\n", Home::of("준호").fingerprint()));
+    let minji = home.start(&["--listen", "127.0.0.1:0"]);
+    let at = minji.listens_at();
+    let keys =
+        ["test-3.pem", "test-4.pem", "alice-2048.pem", "bob-2048.pem", "alice-3072.pem", "bob-3072.pem"];
+    let bob = "it is NOT the bob you verified";
+    let tried = [
+        ("bob-2", bob),
+        ("bob_", bob),
+        ("b\u{43e}b2", bob),
+        ("minji1", "which looks like your own name"),
+        ("system", "that is a word of this program"),
+        ("l\u{43e}calhost", "that is a word of this program"),
+    ];
+    let mut callers = Vec::new();
+    for (key, (claim, warning)) in keys.into_iter().zip(tried) {
+        callers.push(call(&at, key, claim));
+        let row = minji.sees(warning);
+        assert!(row.contains("says it is"), "{row}");
+        minji.sees(&format!("{} says it is", claim.trim_end_matches("system")));
+    }
+    assert_eq!(minji.output().matches("says it is").count(), tried.len(), "{}", minji.output());
+    // Once for each key.
+    callers.remove(0).leaves();
+    minji.sees("* bob-2 left");
+    let _again = call(&at, keys[0], "bob-2");
+    minji.sees_times("* bob-2 joined", 2, PATIENCE);
+    assert_eq!(minji.output().matches("says it is").count(), tried.len(), "{}", minji.output());
+}
