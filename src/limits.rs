@@ -10,6 +10,16 @@ pub const HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
 pub const UNAUTHENTICATED_CONNECTIONS: usize = 128;
 /// Connections that have not yet proved a key, from one source address (IPv6: one /64).
 pub const UNAUTHENTICATED_CONNECTIONS_EACH_SOURCE: usize = 16;
+/// Those of them that are kept for addresses where a peer that the user chose was connected.
+pub const RESERVED_CONNECTIONS: usize = 32;
+/// Such addresses that are remembered, in memory only.
+pub const CHOSEN_SOURCES: usize = 1_024;
+/// Time for which they are remembered, in milliseconds: 30 days.
+pub const CHOSEN_SOURCE_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
+/// Peers that nobody chose from one network (IPv4: a /24, IPv6: a /64), besides half of all.
+pub const SEATS_EACH_SOURCE: usize = 32;
+/// Such peers from one IPv6 /48.
+pub const SEATS_EACH_SITE: usize = 4 * SEATS_EACH_SOURCE;
 /// New connections a second from one source, sustained.
 pub const CALLS_EACH_SECOND: u64 = 20;
 /// New connections from one source that may come at once.

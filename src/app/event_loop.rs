@@ -307,6 +307,7 @@ impl<S: NoticeSink> App<S> {
                 let more = if callers > 1 { format!(" ({callers} callers)") } else { String::new() };
                 Input::TurnedAway { from, why: format!("{why}{more}") }
             }
+            NetEvent::Evicted { conn } => Input::Evicted { conn },
             NetEvent::Drained { conn } => Input::Drained { conn },
             NetEvent::Woken => return,
         };

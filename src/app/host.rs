@@ -313,6 +313,7 @@ impl<S: NoticeSink> Host for OsHost<S> {
                     self.net.disable_user_timeout(conn);
                 }
             }
+            Effect::ChosenPeer(conn) => self.net.remember_source(conn),
             Effect::Close(conn) => self.close(conn),
             Effect::Job { conn, job, queue } => {
                 let Ok(ticket) = self.worker.submit(queue, (job, keys.clone())) else {

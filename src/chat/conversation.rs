@@ -62,6 +62,8 @@ pub(crate) struct Conversation {
     pub(crate) peer: Option<Peer>,
     /// Name that the peer claims, while the second judgement of its key waits for the book.
     pub(crate) claim: Option<Vec<u8>>,
+    /// Whether the user chose the peer, as it was when it joined.
+    pub(crate) acquaintance: Acquaintance,
     /// Lifetime that a caller asked for.
     pub(crate) lifetime: Lifetime,
     /// Moment at which a short-lived connection closes, unless a message comes before.
@@ -93,6 +95,7 @@ impl Conversation {
             key: None,
             peer: None,
             claim: None,
+            acquaintance: Acquaintance::Met,
             lifetime: Lifetime::Lasting,
             idle_deadline: None,
             successor: None,
@@ -136,10 +139,10 @@ impl Conversation {
         self.peer.as_ref().map(|peer| peer.name.to_string()).unwrap_or_default()
     }
 
-    /// Whether the user chose the peer: dialled it, or verified it.
+    /// Whether the user chose the peer.
     pub(crate) fn acquaintance(&self) -> Acquaintance {
         let is_verified = self.peer.as_ref().is_some_and(|peer| peer.trust_level == TrustLevel::Verified);
-        if is_verified || !self.origin.is_inbound() { Acquaintance::Chosen } else { Acquaintance::Met }
+        if is_verified { Acquaintance::Chosen } else { self.acquaintance }
     }
 
     /// Begins an orderly close. Of several deadlines the earliest holds.
@@ -328,6 +331,11 @@ impl Conversations {
 
     pub(crate) fn len(&self) -> usize {
         self.by_conn.len()
+    }
+
+    /// Number of connections whose peer has joined.
+    pub(crate) fn joined(&self) -> usize {
+        self.by_conn.len() - self.without_peer().count()
     }
 
     pub(crate) fn values(&self) -> impl Iterator<Item = &Conversation> {

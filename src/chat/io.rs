@@ -63,6 +63,8 @@ pub enum Input<'a> {
     /// A notice with a receipt ([`Effect::Show`]) has reached the screen, or was written and
     /// flushed.
     Shown(ReceiptDue),
+    /// A caller that had not proved a key had to make room for another; its connection is gone.
+    Evicted { conn: ConnId },
     /// Result of [`Effect::ReadBook`]: the book, unless it is as before, or why it cannot be used.
     Book { conn: ConnId, book: Result<Option<Book>, String> },
     /// Peer book that could not be used when the chat began.
@@ -125,6 +127,9 @@ pub enum Effect {
     /// The peer has proved its key, or has shown itself on the raw wire: the limits of
     /// unauthenticated connections no longer apply. Keepalives exist on the native protocol only.
     Authenticated(ConnId, Protocol),
+    /// The peer of a connection is one that the user chose: room is kept for callers from its
+    /// address.
+    ChosenPeer(ConnId),
     /// Close a connection after everything transmitted has gone out.
     Close(ConnId),
     /// Run a job off the loop.

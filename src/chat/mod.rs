@@ -20,6 +20,7 @@ mod names;
 mod notice;
 mod notify;
 mod queries;
+mod seats;
 mod shutdown;
 mod trust_policy;
 mod types;
@@ -33,6 +34,7 @@ use conversation::Conversations;
 use effects::Effects;
 use history::History;
 use names::SessionNames;
+use seats::Seats;
 use shutdown::Shutdown;
 use types::ChangeReply;
 
@@ -77,6 +79,7 @@ pub struct Chat {
     refused_keys: BTreeMap<String, RefusedKey>,
     conversations: Conversations,
     names: SessionNames,
+    seats: Seats,
     dials: BTreeMap<DialId, DialOptions>,
     listeners: BTreeMap<ListenerId, Listener>,
     history: History,
@@ -137,6 +140,7 @@ impl Chat {
             refused_keys: BTreeMap::new(),
             conversations: Conversations::default(),
             names: SessionNames::default(),
+            seats: Seats::new(capacity),
             dials: BTreeMap::new(),
             listeners: BTreeMap::new(),
             history: History::default(),
@@ -218,7 +222,9 @@ impl Chat {
             Input::JobDone { conn, result } => {
                 self.with_session(conn, |session| session.handle_job(now.mono, result));
             }
-            Input::JobRefused { conn } => self.with_session(conn, AnySession::handle_overload),
+            Input::JobRefused { conn } | Input::Evicted { conn } => {
+                self.with_session(conn, AnySession::handle_overload);
+            }
             Input::Shown(due) => self.with_session(due.conn, |session| session.ack(due.upto)),
             Input::Book { conn, book } => self.judge_key(conn, book),
             Input::BookUnusable { why } => self.effects.warn(Warning::Book { why }),

@@ -179,6 +179,7 @@ pub enum Warning {
     LogFailed { file: String, why: String },
     SameName { name: String },
     TooManyPeers { limit: usize },
+    NoSeat,
     TooManySenders { name: String },
     TurnedAway { remote: String, why: String },
     OutOfFds { open: usize },

@@ -68,7 +68,7 @@ pub(crate) fn seats(asked: Option<usize>, default: usize) -> Result<usize, AppEr
     // Without it fewer connections fit; the limit is reported when it is met.
     let limit = process::raise_fd_limit().ok().flatten();
     let Some(asked) = asked else { return Ok(default) };
-    let needed = asked + limits::OTHER_DESCRIPTORS;
+    let needed = asked + limits::UNAUTHENTICATED_CONNECTIONS + limits::OTHER_DESCRIPTORS;
     match limit {
         Some(limit) if (needed as u64) > limit => {
             let why = format!("--peers {asked} takes {needed} open files, and {limit} are allowed");

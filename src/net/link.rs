@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
-use std::net::Shutdown;
+use std::net::{IpAddr, Shutdown};
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
@@ -120,6 +120,16 @@ impl Link {
 
     pub(super) fn queued(&self) -> usize {
         self.queue.bytes
+    }
+
+    /// Whether nothing can happen here until the peer sends something, or it is closing anyway.
+    pub(super) fn awaits_peer(&self) -> bool {
+        self.is_closing() || self.reading == ReadInterest::On && !self.readable
+    }
+
+    /// Address of the peer.
+    pub(super) fn peer_ip(&self) -> Option<IpAddr> {
+        self.stream.peer_addr().ok().map(|peer| peer.ip())
     }
 
     /// Since when bytes wait of which the kernel takes none.

@@ -109,6 +109,11 @@ pub enum NetEvent {
         /// Connections open at this moment.
         open: usize,
     },
+    /// A caller that had not proved a key made room for another; its connection is gone.
+    Evicted {
+        /// The number that is no longer valid.
+        conn: ConnId,
+    },
     /// A caller was closed at once by a limit. Reported at most once in
     /// [`REPORT_EVERY_MS`](crate::limits::REPORT_EVERY_MS).
     Refused {

@@ -1,7 +1,8 @@
 //! Reactor: the owner of every socket and timer, and its turn (wait, expire timers, give each ready
 //! socket its bounded share).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
@@ -14,7 +15,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use super::dial::{DialStep, Dialer};
 use super::link::{Link, LinkStatus};
 use super::listener::{self, AcceptError};
-use super::source_limiter::SourceLimiter;
+use super::source_limiter::{SourceLimiter, SourcePrefix};
 use super::{LimitExceeded, NetEvent, ReadInterest, SocketId, Stack};
 use crate::ids::ConnId;
 use crate::limits::{
@@ -44,6 +45,8 @@ pub struct Net {
     last_refusal_report: Option<Instant>,
     unreported_refusals: u64,
     sources: SourceLimiter,
+    /// Callers that have not proved a key.
+    unproven: BTreeSet<u64>,
     /// Unsent bytes of connections that no longer exist.
     dropped_bytes: usize,
     max_links: Option<usize>,
@@ -97,6 +100,7 @@ impl Net {
             last_fd_report: None,
             last_refusal_report: None,
             unreported_refusals: 0,
+            unproven: BTreeSet::new(),
             sources: SourceLimiter::limited(),
             dropped_bytes: 0,
             max_links: None,
@@ -212,6 +216,7 @@ impl Net {
     /// The peer has proved a key: its connection no longer counts against [`SourceLimiter`].
     pub fn mark_authenticated(&mut self, id: ConnId) {
         if let Some(ip) = self.slots.get_mut(&id.0).and_then(|slot| slot.unauthenticated.take()) {
+            self.unproven.remove(&id.0);
             self.sources.release(ip);
         }
     }
@@ -463,7 +468,13 @@ impl Net {
         let admitted = if self.max_links.is_some_and(|max| self.links() >= max) {
             Err(LimitExceeded::Links)
         } else {
-            self.sources.admit(from.ip(), now)
+            match self.sources.admit(from.ip(), now) {
+                Err(LimitExceeded::Unauthenticated) if self.evict_caller(events).is_some() => {
+                    self.sources.count(from.ip());
+                    Ok(())
+                }
+                admitted => admitted,
+            }
         };
         if let Err(why) = admitted {
             self.unreported_refusals += 1;
@@ -482,8 +493,42 @@ impl Net {
         }
         let state = SlotState::Open(Link::new(stream));
         self.slots.insert(id, Slot { state, deadline: None, unauthenticated: Some(from.ip()) });
+        self.unproven.insert(id);
         self.ready.insert(id);
         events.push(NetEvent::Accepted { conn: ConnId(id), listener, from });
+    }
+
+    /// Closes a caller that has not proved a key, so that there is room for another: the oldest that
+    /// we wait for, of the source with most of them; of equal sources one by chance. Never one that
+    /// waits for us.
+    fn evict_caller(&mut self, events: &mut Vec<NetEvent>) -> Option<ConnId> {
+        let mut sources: HashMap<SourcePrefix, (usize, Option<u64>)> = HashMap::new();
+        for &id in &self.unproven {
+            let Some(slot) = self.slots.get(&id) else { continue };
+            let Some(ip) = slot.unauthenticated else { continue };
+            let (count, oldest) = sources.entry(SourcePrefix::of(ip)).or_default();
+            *count += 1;
+            let awaits_peer = matches!(&slot.state, SlotState::Open(link) if link.awaits_peer());
+            if oldest.is_none() && awaits_peer && !events.iter().any(|event| is_news_of(event, id)) {
+                *oldest = Some(id);
+            }
+        }
+        let chance = RandomState::new();
+        let candidates = sources
+            .iter()
+            .filter_map(|(source, (count, oldest))| Some((*count, chance.hash_one(source), (*oldest)?)));
+        let conn = ConnId(candidates.max()?.2);
+        self.abort(conn);
+        events.push(NetEvent::Evicted { conn });
+        Some(conn)
+    }
+
+    /// Keeps room for callers from the address of this connection: a peer that the user chose is
+    /// there.
+    pub fn remember_source(&mut self, id: ConnId) {
+        if let Some(ip) = self.open_link(id).and_then(|link| link.peer_ip()) {
+            self.sources.remember(ip, Instant::now());
+        }
     }
 
     fn open_link(&mut self, id: ConnId) -> Option<&mut Link> {
@@ -510,6 +555,11 @@ impl Net {
 
 fn token(id: u64) -> Token {
     Token(usize::try_from(id).unwrap_or(usize::MAX))
+}
+
+/// Whether an event tells the owner of a connection something that it has not answered yet.
+fn is_news_of(event: &NetEvent, id: u64) -> bool {
+    matches!(event, NetEvent::Bytes { conn, .. } | NetEvent::Accepted { conn, .. } if conn.0 == id)
 }
 
 fn byte_count(event: &NetEvent) -> usize {

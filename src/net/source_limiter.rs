@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::limits::{
-    CALLS_BURST, CALLS_EACH_SECOND, SOURCES_REMEMBERED, UNAUTHENTICATED_CONNECTIONS,
-    UNAUTHENTICATED_CONNECTIONS_EACH_SOURCE,
+    CALLS_BURST, CALLS_EACH_SECOND, CHOSEN_SOURCE_MS, CHOSEN_SOURCES, RESERVED_CONNECTIONS,
+    SOURCES_REMEMBERED, UNAUTHENTICATED_CONNECTIONS, UNAUTHENTICATED_CONNECTIONS_EACH_SOURCE,
 };
 
 /// Limit that a caller exceeded.
@@ -39,6 +39,8 @@ pub struct SourceLimiter {
     /// Sources by the number of their latest call, oldest first: the order of eviction.
     by_latest_call: BTreeMap<u64, SourcePrefix>,
     calls: u64,
+    /// Sources of peers that the user chose, and until when they count as such.
+    chosen: HashMap<SourcePrefix, Instant>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -50,7 +52,7 @@ enum Policy {
 
 /// One source: an IPv4 address, or the /64 that one IPv6 customer is given.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-enum SourcePrefix {
+pub(super) enum SourcePrefix {
     V4([u8; 4]),
     V6(u64),
 }
@@ -103,12 +105,34 @@ impl SourceLimiter {
         if entry.unauthenticated >= UNAUTHENTICATED_CONNECTIONS_EACH_SOURCE {
             return Err(LimitExceeded::UnauthenticatedPerSource);
         }
-        if self.unauthenticated >= UNAUTHENTICATED_CONNECTIONS {
+        let is_chosen = self.chosen.get(&source).is_some_and(|until| now < *until);
+        let reserved = if is_chosen { 0 } else { RESERVED_CONNECTIONS };
+        if self.unauthenticated + reserved >= UNAUTHENTICATED_CONNECTIONS {
             return Err(LimitExceeded::Unauthenticated);
         }
-        entry.unauthenticated += 1;
-        self.unauthenticated += 1;
+        self.count(ip);
         Ok(())
+    }
+
+    /// Counts a call as unauthenticated that [`LimitExceeded::Unauthenticated`] refused, after
+    /// another was released for it.
+    pub fn count(&mut self, ip: IpAddr) {
+        if let Some(entry) = self.entries.get_mut(&SourcePrefix::of(ip)) {
+            entry.unauthenticated += 1;
+            self.unauthenticated += 1;
+        }
+    }
+
+    /// Keeps [`RESERVED_CONNECTIONS`] for calls from this source and others like it, from now on for
+    /// 30 days: a peer that the user chose is there.
+    pub fn remember(&mut self, ip: IpAddr, now: Instant) {
+        if self.chosen.len() >= CHOSEN_SOURCES
+            && let Some(oldest) =
+                self.chosen.iter().min_by_key(|(_, until)| **until).map(|(source, _)| *source)
+        {
+            self.chosen.remove(&oldest);
+        }
+        self.chosen.insert(SourcePrefix::of(ip), now + Duration::from_millis(CHOSEN_SOURCE_MS));
     }
 
     /// An admitted call has proved its key or is gone; to be called once for each.
@@ -142,7 +166,7 @@ impl SourceLimiter {
 }
 
 impl SourcePrefix {
-    fn of(ip: IpAddr) -> Self {
+    pub(super) fn of(ip: IpAddr) -> Self {
         match ip.to_canonical() {
             IpAddr::V4(v4) => Self::V4(v4.octets()),
             IpAddr::V6(v6) => Self::V6((v6.to_bits() >> 64) as u64),
@@ -191,14 +215,25 @@ mod tests {
     }
 
     #[test]
-    fn all_sources_together_have_a_hundred_and_twenty_eight_unauthenticated_calls() {
+    fn all_sources_together_have_so_many_unauthenticated_calls_and_those_of_chosen_peers_some_more() {
         let (mut sources, now) = (SourceLimiter::limited(), Instant::now());
-        for n in 0..u32::try_from(UNAUTHENTICATED_CONNECTIONS).unwrap() {
+        for n in 0..u32::try_from(UNAUTHENTICATED_CONNECTIONS - RESERVED_CONNECTIONS).unwrap() {
             assert_eq!(sources.admit(v4(n), now), Ok(()));
         }
         assert_eq!(sources.admit(v4(9_999), now), Err(LimitExceeded::Unauthenticated));
+        for n in 0..2 * u32::try_from(CHOSEN_SOURCES).unwrap() {
+            sources.remember(v4(20_000 + n), now + Duration::from_secs(n.into()));
+        }
+        assert_eq!(sources.chosen.len(), CHOSEN_SOURCES);
+        let later = now + Duration::from_secs(u64::try_from(CHOSEN_SOURCES).unwrap());
+        let chosen = 20_000 + u32::try_from(CHOSEN_SOURCES).unwrap();
+        for n in 0..u32::try_from(RESERVED_CONNECTIONS).unwrap() {
+            assert_eq!(sources.admit(v4(chosen + n), later), Ok(()));
+        }
+        assert_eq!(sources.admit(v4(chosen + 99), later), Err(LimitExceeded::Unauthenticated));
         sources.release(v4(7));
-        assert_eq!(sources.admit(v4(9_999), now), Ok(()));
+        assert_eq!(sources.admit(v4(9_999), later), Err(LimitExceeded::Unauthenticated));
+        assert_eq!(sources.admit(v4(chosen + 99), later), Ok(()));
     }
 
     #[test]

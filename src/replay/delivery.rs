@@ -271,6 +271,7 @@ impl Actors {
             NetEvent::Drained { conn } => self.owner_input(conn, Input::Drained { conn }),
             NetEvent::Ended { conn } => self.live_eof(conn, None),
             NetEvent::Lost { conn, error } => self.live_eof(conn, Some(describe(&error))),
+            NetEvent::Evicted { conn } => self.owner_input(conn, Input::Evicted { conn }),
             NetEvent::Woken | NetEvent::OutOfFds { .. } | NetEvent::Refused { .. } => {}
         }
     }

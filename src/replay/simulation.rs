@@ -270,6 +270,7 @@ impl Host for SimHost<'_> {
             | Effect::Received { .. }
             | Effect::CloseLog
             | Effect::CancelKey
+            | Effect::ChosenPeer(_)
             // The account performs these.
             | Effect::ReadBook { .. }
             | Effect::ChangeBook(_)

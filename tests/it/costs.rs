@@ -2,15 +2,19 @@
 
 use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use rsachat::crypto::Fingerprint;
+use rsachat::crypto::{Fingerprint, Identity};
 use rsachat::wire::{ByeReason, Purpose, Record};
 use rustix::process::Signal;
 
 use crate::support::hostile_peer::HostilePeer;
-use crate::support::{Home, PATIENCE, Process, call, eventually};
+use crate::support::wire::call_from;
+use crate::support::{Home, PATIENCE, Process, eventually, read};
 
 /// Resident memory of a process, in bytes.
 fn resident(process: &Process) -> usize {
@@ -137,16 +141,81 @@ fn a_stranger_joins_a_book_of_ten_thousand_namesakes_at_once_and_under_a_name_of
 }
 
 #[test]
-fn as_many_peers_as_were_asked_for_have_a_seat_and_no_more() {
-    let recv = Home::of("준호")
-        .run(&["recv", "--listen", "127.0.0.1:0", "--accept-new", "--peers", "2", "-v"], Stdio::null());
+fn strangers_of_one_network_have_half_of_the_seats_at_most_and_make_room_for_others() {
+    let home = Home::of("준호");
+    let known = identity("test-1.pem");
+    home.private("peers", format!("민지 {} verified\n", known.public().fingerprint()));
+    let args = ["recv", "--listen", "127.0.0.1:0", "--accept-new", "--peers", "4", "-v"];
+    let recv = home.run(&args, Stdio::null());
     let at = recv.listens_at();
-    let keys = ["test-1.pem", "test-3.pem"];
-    let peers = keys.map(|key| HostilePeer::calls(&at, key, "eve", Purpose::Chat));
-    let mut third = call(&at);
-    assert_eq!(third.read_to_end(&mut Vec::new()).unwrap_or(0), 0);
-    recv.complains("as many connections are open as this program may hold");
-    drop(peers);
+    let joins =
+        |key: &str, source| HostilePeer::joins(&at, &identity(key), "eve", Purpose::Chat, source).unwrap();
+    let leaving = Record::Bye(ByeReason::Leaving);
+    // Addresses that differ in the last byte are one source.
+    let mut first = joins("test-3.pem", 1);
+    let mut second = joins("alice-2048.pem", 2);
+    let mut third = joins("bob-2048.pem", 3);
+    assert_eq!(third.receives(), leaving, "the newest of the only source goes");
+    recv.complains("no more that nobody chose may be connected from there");
+    let mut other = joins("bob-2048.pem", 600);
+    assert_eq!(second.receives(), leaving, "the newest of the source with most makes room");
+    let mut minji = HostilePeer::joins(&at, &known, "민지", Purpose::Chat, 4).unwrap();
+    minji.says("안녕");
+    recv.sees("안녕");
+    for peer in [&mut first, &mut other] {
+        peer.says("still here");
+    }
+    recv.sees_times("still here", 2, PATIENCE);
+}
+
+fn identity(key: &str) -> Identity {
+    Identity::from_pem(&read(&format!("tests/keys/{key}")), None).unwrap()
+}
+
+/// Keeps as many silent connections open as a listener lets each of these sources have.
+fn stay_silent(at: SocketAddr, sources: std::ops::Range<usize>, over: &AtomicBool) {
+    let mut silent: Vec<Vec<TcpStream>> = sources.clone().map(|_| Vec::new()).collect();
+    while !over.load(Ordering::Relaxed) {
+        for (source, open) in sources.clone().zip(&mut silent) {
+            open.retain(|stream| {
+                stream.set_nonblocking(true).unwrap();
+                matches!((&mut &*stream).read(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock)
+            });
+            if open.len() < 16 {
+                open.push(call_from(source, at));
+            }
+        }
+        // The rate at which a listener takes calls of one source.
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Number of callers that join, each from a source of its own, while so many sources are silent.
+fn join_among_silent(sources: usize, callers: usize) -> usize {
+    let (junho, at) = Process::listening("준호");
+    let (at_addr, over) = (at.parse().unwrap(), AtomicBool::new(false));
+    let hana = identity("test-3.pem");
+    thread::scope(|scope| {
+        let before = junho.descriptors();
+        scope.spawn(|| stay_silent(at_addr, 0..sources, &over));
+        eventually("the silent ones are there", PATIENCE, || junho.descriptors() >= before + 90);
+        let joined = (0..callers)
+            .filter(|number| HostilePeer::joins(&at, &hana, "hana", Purpose::Chat, 1_000 + number).is_some());
+        let joined = joined.count();
+        over.store(true, Ordering::Relaxed);
+        joined
+    })
+}
+
+#[test]
+fn silent_callers_from_eight_sources_keep_nobody_out() {
+    assert_eq!(join_among_silent(8, 48), 48);
+}
+
+#[test]
+fn silent_callers_from_sixty_four_sources_keep_hardly_anybody_out() {
+    let joined = join_among_silent(64, 40);
+    assert!(joined >= 36, "{joined} of 40");
 }
 
 /// Whether a process of this number lives.
@@ -169,17 +238,17 @@ fn a_slow_command_holds_up_nobody_else_and_does_not_outlive_the_program() {
     let at = recv.listens_at();
     let mut eve = HostilePeer::calls(&at, "test-3.pem", "eve", Purpose::Chat);
     eve.says("slow1");
-    let read = |path| fs::read_to_string(path).unwrap_or_default();
-    eventually("the slow command runs", PATIENCE, || read(&numbers).ends_with('\n'));
+    let text = |path| fs::read_to_string(path).unwrap_or_default();
+    eventually("the slow command runs", PATIENCE, || text(&numbers).ends_with('\n'));
     // More than may wait for her, and for everybody.
     send_while_taken(&mut eve, 16 << 20, |peer| peer.sealed_text(&[b'x'; 16_000]));
     let mut bob = HostilePeer::calls(&at, "test-1.pem", "bob", Purpose::Chat);
     bob.says("quick");
     assert_eq!(bob.receives(), Record::Receipt { upto: 1 });
-    assert_eq!(read(&served), "quick\n", "the others of eve wait for the first");
+    assert_eq!(text(&served), "quick\n", "the others of eve wait for the first");
     recv.signal(Signal::TERM);
     assert_eq!(recv.ends(), 143);
-    let number = read(&numbers);
+    let number = text(&numbers);
     eventually("the command is gone", PATIENCE, || !lives(number.trim()));
 }
 

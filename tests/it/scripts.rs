@@ -243,6 +243,7 @@ const UNSEEN: [(&str, &str); 19] = [
     ("Greeting", "it is for a person at an editor"),
     ("LineNotText", "a script is UTF-8"),
     ("TooManyPeers", "it takes 1,024 connections"),
+    ("NoSeat", "it takes 32 callers"),
     ("LogFailed", "a script writes no log"),
     ("OutOfFds", "descriptors are the machine's"),
     ("Recording", "`--record` is an option of the prompt"),

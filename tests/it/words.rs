@@ -134,6 +134,7 @@ fn troubles() {
         Warning::LogFailed { file: "chat.log".to_owned(), why: "no space left on device".to_owned() },
         Warning::SameName { name: bob() },
         Warning::TooManyPeers { limit: 800 },
+        Warning::NoSeat,
         Warning::TurnedAway { remote: remote(), why: "too many connections from one source".to_owned() },
         Warning::OutOfFds { open: 35 },
         Warning::Suppressed { times: 99 },

@@ -44,22 +44,39 @@ impl HostilePeer {
         purpose: Purpose,
         source: usize,
     ) -> (Self, Vec<u8>) {
+        Self::tries_to_call(at, identity, name, purpose, source).expect("the listener answers")
+    }
+
+    /// The same with `Confirm`, unless the listener hangs up before it has sent its own.
+    pub fn joins(at: &str, identity: &Identity, name: &str, purpose: Purpose, source: usize) -> Option<Self> {
+        let (mut peer, confirm) = Self::tries_to_call(at, identity, name, purpose, source)?;
+        peer.stream.write_all(&confirm).ok()?;
+        matches!(peer.receives_in_time(), Some(Record::Confirm(_))).then_some(peer)
+    }
+
+    fn tries_to_call(
+        at: &str,
+        identity: &Identity,
+        name: &str,
+        purpose: Purpose,
+        source: usize,
+    ) -> Option<(Self, Vec<u8>)> {
         let mut stream = call_from(source, at.parse::<SocketAddr>().unwrap());
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let preface = Preface::new(purpose).to_bytes();
         let seed = |label| Seed::new([7; 32]).derive(label);
         let (message, state) = initiator::write_message_1(identity.public(), &seed("message 1"));
-        stream.write_all(&preface).unwrap();
-        stream.write_all(&framed(&message)).unwrap();
-        stream.read_exact(&mut [0; PREFACE_BYTES]).unwrap();
+        stream.write_all(&preface).ok()?;
+        stream.write_all(&framed(&message)).ok()?;
+        stream.read_exact(&mut [0; PREFACE_BYTES]).ok()?;
         let mut frames = Frames::default();
-        let message = next_frame(&mut stream, &mut frames).1;
-        let (blob, state) = state.read_message_2(&preface.repeat(2), &message).unwrap();
+        let message = try_next_frame(&mut stream, &mut frames)?.1;
+        let (blob, state) = state.read_message_2(&preface.repeat(2), &message).ok()?;
         let key = PublicKey::from_blob(&blob).unwrap();
         let (message, state) = state.write_message_3(encapsulate(&key, &seed("message 3")));
-        stream.write_all(&framed(&message)).unwrap();
-        let message = next_frame(&mut stream, &mut frames).1;
-        let (ciphertext, state) = state.read_message_4(&message).unwrap();
+        stream.write_all(&framed(&message)).ok()?;
+        let message = try_next_frame(&mut stream, &mut frames)?.1;
+        let (ciphertext, state) = state.read_message_4(&message).ok()?;
         let split = state.finish(identity.decapsulate(&ciphertext)).unwrap();
         let padding = match purpose {
             Purpose::Chat => Padding::Chat,
@@ -68,7 +85,7 @@ impl HostilePeer {
         let transcript = *split.transcript.as_bytes();
         let mut peer = Self { stream, split, frames, padding, texts: 0 };
         let confirm = peer.sealed(&Record::Confirm(Confirm { transcript, options: 0, name: name.into() }));
-        (peer, confirm)
+        Some((peer, confirm))
     }
 
     /// A record as a frame. What is sealed has to be sent in the same order.
@@ -121,10 +138,6 @@ fn framed(message: &[u8]) -> Vec<u8> {
     frame.extend_from_slice(message);
     end_frame(&mut frame, at).unwrap();
     frame
-}
-
-fn next_frame(stream: &mut TcpStream, frames: &mut Frames) -> ([u8; LENGTH_BYTES], Vec<u8>) {
-    try_next_frame(stream, frames).expect("a frame comes")
 }
 
 /// The next frame; `None` when nothing comes any more.

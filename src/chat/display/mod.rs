@@ -320,6 +320,11 @@ impl Warning {
             Self::TooManyPeers { limit } => {
                 (Omitted, "trouble", format!("a caller was refused: {limit} connections are open"))
             }
+            Self::NoSeat => (
+                Omitted,
+                "trouble",
+                "a caller was refused: no more that nobody chose may be connected from there".to_owned(),
+            ),
             Self::TooManySenders { name } => (
                 Omitted,
                 "trouble",

@@ -3,6 +3,7 @@
 
 use crate::chat::Chat;
 use crate::chat::conversation::{Conversation, HintsShown};
+use crate::chat::history::Acquaintance;
 use crate::chat::io::Effect;
 use crate::chat::notice::{Info, Notice, OaepInfo, Warning};
 use crate::chat::types::{KeyExchange, PeerId, Protocol, ReceiptDue, TrustLevel};
@@ -56,6 +57,11 @@ impl Chat {
     }
 
     fn handle_oaep_joined(&mut self, conn: ConnId, key: Option<PublicKey>) {
+        let is_inbound = self.conversations.get(conn).is_some_and(|one| one.origin.is_inbound());
+        let acquaintance = if is_inbound { Acquaintance::Met } else { Acquaintance::Chosen };
+        if !self.take_seat(conn, acquaintance) {
+            return self.with_session(conn, AnySession::handle_overload);
+        }
         let name = self.show_oaep_name(conn);
         let Some(conversation) = self.conversations.get_mut(conn) else { return };
         let at = conversation.origin.to_string();

@@ -5,15 +5,17 @@ use std::net::SocketAddr;
 
 use crate::chat::Chat;
 use crate::chat::conversation::{Conversation, Peer};
+use crate::chat::history::Acquaintance;
 use crate::chat::io::Effect;
 use crate::chat::notice::{Info, KeyStatus, Message, Notice, Warning};
+use crate::chat::seats::SeatDecision;
 use crate::chat::types::{
     AcceptPolicy, ChangeReply, DialOutcome, Origin, PeerId, Protocol, ReceiptDue, TrustLevel,
 };
 use crate::crypto::{Fingerprint, PublicKey, RsaJob, Seed};
 use crate::ids::{ConnId, DialId, JobQueue, ListenerId};
 use crate::limits;
-use crate::peers::book::Change;
+use crate::peers::book::{Change, PeerEntry, Trust};
 use crate::peers::name::Name;
 use crate::session::{AnySession, CloseReason, Event, OaepCloseReason, Output, Role};
 use crate::text::safe::SafeText;
@@ -66,7 +68,8 @@ impl Chat {
             Some((accept, self.account.session(protocol, Role::Responder, seed, self.now.mono)?))
         });
         let Some((accept, session)) = session else { return self.effects.push(Effect::Close(conn)) };
-        if self.conversations.len() >= self.capacity || self.shutdown.is_some() {
+        let most = self.capacity + limits::UNAUTHENTICATED_CONNECTIONS;
+        if self.conversations.len() >= most || self.shutdown.is_some() {
             self.effects.push(Effect::Close(conn));
             return self.warn_limited(Warning::TooManyPeers { limit: self.capacity });
         }
@@ -230,6 +233,10 @@ impl Chat {
             self.warn_limited(Warning::TooManySenders { name: name.to_string() });
             return self.close_unheard(conn, ByeReason::Leaving);
         }
+        let acquaintance = self.acquaintance_of(conn, fingerprint);
+        if !self.take_seat(conn, acquaintance) {
+            return self.close_unheard(conn, ByeReason::Leaving);
+        }
         let is_pinned = self.remember(conn, fingerprint, &name);
         let status = if is_pinned { KeyStatus::Known(TrustLevel::Verified) } else { status };
         let trust_level = match status {
@@ -266,6 +273,47 @@ impl Chat {
         if self.conversations.addressed_conn().is_none() {
             self.conversations.address(id);
         }
+    }
+
+    /// Whether the user chose the holder of a key: verified it, named it to the listener, or dialled
+    /// it, now or before.
+    fn acquaintance_of(&self, conn: ConnId, fingerprint: Fingerprint) -> Acquaintance {
+        let is_stranger = self.conversations.get(conn).is_some_and(|one| {
+            let named = |accept| matches!(accept, AcceptPolicy::Key(_) | AcceptPolicy::Pinned(_));
+            matches!(one.origin, Origin::Inbound { accept, .. } if !named(accept))
+        });
+        let entry = self.book.by_fingerprint(&fingerprint);
+        let is_chosen = |peer: &PeerEntry| peer.trust == Trust::Verified || !peer.addresses.is_empty();
+        if !is_stranger || entry.is_some_and(is_chosen) { Acquaintance::Chosen } else { Acquaintance::Met }
+    }
+
+    /// Gives the peer that joins a seat, if there is one for it.
+    pub(crate) fn take_seat(&mut self, conn: ConnId, acquaintance: Acquaintance) -> bool {
+        let ip = match self.conversations.get(conn).map(|one| &one.origin) {
+            Some(Origin::Inbound { from, .. }) => Some(from.ip()),
+            _ => None,
+        };
+        let decision = match (acquaintance, ip) {
+            (Acquaintance::Met, Some(ip)) => self.seats.decide(ip),
+            _ => SeatDecision::Free,
+        };
+        if let SeatDecision::InPlaceOf(newest) = decision {
+            self.with_session(newest, |session| session.close(ByeReason::Leaving));
+        }
+        let is_full = self.conversations.joined() >= self.capacity;
+        if decision == SeatDecision::Refused || is_full {
+            let limit = self.capacity;
+            self.warn_limited(if is_full { Warning::TooManyPeers { limit } } else { Warning::NoSeat });
+            return false;
+        }
+        if let Some(conversation) = self.conversations.get_mut(conn) {
+            conversation.acquaintance = acquaintance;
+        }
+        match (acquaintance, ip) {
+            (Acquaintance::Met, Some(ip)) => self.seats.take(conn, ip),
+            _ => self.effects.push(Effect::ChosenPeer(conn)),
+        }
+        true
     }
 
     /// Number of established short-lived connections of a key.
@@ -325,6 +373,7 @@ impl Chat {
     /// Takes the end of a session, whoever closed it.
     fn handle_closed(&mut self, conn: ConnId, reason: CloseReason) {
         let Some(conversation) = self.conversations.remove(conn) else { return };
+        self.seats.leave(conn);
         self.counters.roster += 1;
         self.effects.push(Effect::Close(conn));
         if let Some(shutdown) = self.shutdown.as_mut().filter(|_| conversation.unacked.len() > 0) {

@@ -71,7 +71,7 @@ pub(crate) struct PromptArgs {
     /// Keep typed lines in this file from one session to the next
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     history: Option<PathBuf>,
-    /// Connections at once [default: 1024, 800 with line editing]
+    /// Peers that may be connected at once [default: 1024, 672 with line editing]
     #[arg(long, value_name = "N", value_parser = args::peers)]
     peers: Option<usize>,
     /// Whether output carries colour [default: auto]
@@ -146,7 +146,8 @@ pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppErr
     let edited = !args.plain && !args.json && terminal::is_edited();
     let layout = layout(args, &config, edited);
     let profile = context.unlock()?;
-    let most = if edited { limits::PROMPT_SOCKETS } else { limits::PEERS };
+    let proving = limits::UNAUTHENTICATED_CONNECTIONS;
+    let most = if edited { limits::PROMPT_SOCKETS - proving } else { limits::PEERS };
     if edited && args.peers.is_some_and(|asked| asked > most) {
         let why = format!("--peers: at most {most} with line editing");
         return Err(AppError::new(code::USAGE, why).hint("--plain edits no lines"));
@@ -157,7 +158,7 @@ pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppErr
         terminal::block_sigtstp()?;
         config.history.as_deref().map(prepare_history).transpose()?;
     }
-    net.set_max_links(capacity);
+    net.set_max_links(capacity + proving);
     let book = book_file::read(&context.home);
     let damage = book.as_ref().err().map(ToString::to_string);
     let mut chat = profile.chat(name, book.unwrap_or_default(), capacity);

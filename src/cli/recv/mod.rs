@@ -86,7 +86,7 @@ pub(crate) fn run(context: &Context<'_>, args: &RecvArgs) -> Result<u8, AppError
     let profile = context.unlock()?;
     let seats = args::seats(args.peers, limits::PEERS)?;
     let mut net = Net::new()?;
-    net.set_max_links(seats);
+    net.set_max_links(seats + limits::UNAUTHENTICATED_CONNECTIONS);
     let signals = Signals::start(net.waker())?;
     let destination = match (&args.exec, format) {
         (Some(command), _) => {
