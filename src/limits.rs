@@ -179,6 +179,8 @@ pub const OAEP_SILENT_MS: u64 = 600_000;
 /// next. Fewer than [`UNAUTHENTICATED_CONNECTIONS`], so that silence on the raw wire keeps nobody
 /// off the native protocol.
 pub const OAEP_SILENT_CALLERS: usize = 32;
+/// Time in which a block on the raw wire that was begun must be whole, in milliseconds.
+pub const OAEP_BLOCK_MS: u64 = 60_000;
 /// Blocks in a row that do not open before a connection on the raw wire is closed: the stream is
 /// out of step.
 pub const OAEP_UNDECRYPTED: u32 = 3;

@@ -498,9 +498,9 @@ impl Net {
         events.push(NetEvent::Accepted { conn: ConnId(id), listener, from });
     }
 
-    /// Closes a caller that has not proved a key, so that there is room for another: the oldest that
-    /// we wait for, of the source with most of them; of equal sources one by chance. Never one that
-    /// waits for us.
+    /// Closes a caller that has not proved a key, so that there is room for another: the oldest
+    /// that we wait for, of the source with most of them; of equal sources one by chance. Never one
+    /// that waits for us.
     fn evict_caller(&mut self, events: &mut Vec<NetEvent>) -> Option<ConnId> {
         let mut sources: HashMap<SourcePrefix, (usize, Option<u64>)> = HashMap::new();
         for &id in &self.unproven {

@@ -123,8 +123,8 @@ impl SourceLimiter {
         }
     }
 
-    /// Keeps [`RESERVED_CONNECTIONS`] for calls from this source and others like it, from now on for
-    /// 30 days: a peer that the user chose is there.
+    /// Keeps [`RESERVED_CONNECTIONS`] for calls from this source and others like it, from now on
+    /// for 30 days: a peer that the user chose is there.
     pub fn remember(&mut self, ip: IpAddr, now: Instant) {
         if self.chosen.len() >= CHOSEN_SOURCES
             && let Some(oldest) =

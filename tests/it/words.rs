@@ -211,6 +211,7 @@ fn everything_on_the_raw_wire() {
         OaepCloseReason::Key(PemError::Malformed),
         OaepCloseReason::Key(PemError::NotRsa),
         OaepCloseReason::Key(PemError::Key(PublicKeyError::TooShort(512))),
+        OaepCloseReason::UnfinishedBlock,
         OaepCloseReason::OutOfStep,
         OaepCloseReason::NoReply,
         OaepCloseReason::Gone,

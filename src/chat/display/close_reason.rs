@@ -128,6 +128,12 @@ fn oaep_failure(remote: &str, reason: &OaepCloseReason, because: &str) -> String
         ),
         OaepCloseReason::EndlessKey => format!("{remote} sent a public key that does not end; closed"),
         OaepCloseReason::Key(error) => format!("the key of {remote} is refused, and not kept: {error}"),
+        OaepCloseReason::UnfinishedBlock => {
+            format!(
+                "{remote} began a block and did not end it in {} s; closed",
+                limits::OAEP_BLOCK_MS / 1_000
+            )
+        }
         OaepCloseReason::OutOfStep => format!("the stream from {remote} is out of step; closed"),
         OaepCloseReason::NoReply => format!(
             "lost {remote}: it hung up before it had said anything{because}; if it is the tutorial's server, \

@@ -275,8 +275,8 @@ impl Chat {
         }
     }
 
-    /// Whether the user chose the holder of a key: verified it, named it to the listener, or dialled
-    /// it, now or before.
+    /// Whether the user chose the holder of a key: verified it, named it to the listener, or
+    /// dialled it, now or before.
     fn acquaintance_of(&self, conn: ConnId, fingerprint: Fingerprint) -> Acquaintance {
         let is_stranger = self.conversations.get(conn).is_some_and(|one| {
             let named = |accept| matches!(accept, AcceptPolicy::Key(_) | AcceptPolicy::Pinned(_));

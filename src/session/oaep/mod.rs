@@ -39,6 +39,8 @@ pub struct OaepSession {
     outbox: Outbox,
     outputs: VecDeque<Output>,
     started: MonoMs,
+    /// Moment at which the block that is not whole yet was begun.
+    block_begun: Option<MonoMs>,
     now: MonoMs,
 }
 
@@ -63,6 +65,7 @@ impl OaepSession {
             outbox: Outbox::new(pace, seed),
             outputs: first.into_iter().map(Output::Transmit).collect(),
             started: now,
+            block_begun: None,
             now,
         }
     }
@@ -212,13 +215,26 @@ impl OaepSession {
             (RecvState::Start, OaepRole::Dialer(_) | OaepRole::OneWay) => {
                 Some((self.started + limits::OAEP_KEY_MS, OaepCloseReason::NoKey))
             }
-            _ => None,
+            // Bytes that come one by one are no sign of life.
+            _ => Some((self.block_begun? + limits::OAEP_BLOCK_MS, OaepCloseReason::UnfinishedBlock)),
+        }
+    }
+
+    /// Whether a part of a block has come. Line ends behind a PEM belong to that.
+    fn has_partial_block(&self) -> bool {
+        let bytes = self.stream.buffered().len();
+        match self.recv {
+            RecvState::FirstBlock { .. } => bytes > self.stream.line_ends(),
+            RecvState::Blocks | RecvState::Answers => bytes > 0,
+            _ => false,
         }
     }
 
     /// Uses what has arrived, as far as the state can.
     fn advance(&mut self) {
         while self.take_next().is_some() {}
+        let begun = self.block_begun.unwrap_or(self.now);
+        self.block_begun = self.has_partial_block().then_some(begun);
         if self.has_ended() && self.wants_read() {
             self.end(self.eof_reason());
         }
@@ -269,6 +285,7 @@ impl OaepSession {
     fn take_block(&mut self) -> Option<Vec<u8>> {
         let size = self.block_bytes();
         self.stream.block_after(0, size)?;
+        self.block_begun = None;
         Some(self.stream.take(size))
     }
 

@@ -292,6 +292,29 @@ fn a_block_that_does_not_open_is_reported_once_and_answered_with_nothing() {
 }
 
 #[test]
+fn bytes_that_come_one_by_one_keep_a_mute_connection_open_for_a_minute_and_no_more() {
+    let began = Some(CloseReason::Oaep(OaepCloseReason::UnfinishedBlock));
+    for joined in [true, false] {
+        let mut listener = if joined { established().0 } else { Side::listener(&ALICE) };
+        for _ in 0..4 {
+            assert_eq!(listener.closed, None);
+            listener.handle_bytes(b"x");
+            listener.after(15_000);
+        }
+        // Who has not joined has the time of a person who has not typed yet.
+        assert_eq!(listener.closed, if joined { began.clone() } else { None });
+    }
+    // Whole blocks are a sign of life, and so is nothing at all.
+    let (mut listener, _) = established();
+    for number in 1..=9 {
+        listener.after(50_000);
+        listener.handle_bytes(&block(&ALICE, b"a text", number));
+    }
+    listener.after(24 * 60 * 60 * 1_000);
+    assert_eq!((listener.closed.as_ref(), listener.messages().len()), (None, 9));
+}
+
+#[test]
 fn a_second_pem_is_a_block_that_does_not_open() {
     let (mut listener, _) = established();
     let pem = pem_of(ALICE.public());

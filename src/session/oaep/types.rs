@@ -56,6 +56,8 @@ pub enum OaepCloseReason {
     EndlessKey,
     /// The peer's PEM is refused.
     Key(PemError),
+    /// A block that was begun did not come to its end in [`crate::limits::OAEP_BLOCK_MS`].
+    UnfinishedBlock,
     /// Too many blocks in a row did not open.
     OutOfStep,
     /// The peer that was dialled ended the stream before anything of it had opened: one that waits
