@@ -124,7 +124,12 @@ impl Link {
 
     /// Whether nothing can happen here until the peer sends something, or it is closing anyway.
     pub(super) fn awaits_peer(&self) -> bool {
-        self.is_closing() || self.reading == ReadInterest::On && !self.readable
+        let has_sent_nothing = || {
+            // The kernel may have more than it has reported.
+            let waiting = self.stream.peek(&mut [0]);
+            waiting.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        };
+        self.is_closing() || self.reading == ReadInterest::On && (!self.readable || has_sent_nothing())
     }
 
     /// Address of the peer.

@@ -1,6 +1,7 @@
 //! Reactor: the owner of every socket and timer, and its turn (wait, expire timers, give each ready
 //! socket its bounded share).
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
@@ -502,22 +503,22 @@ impl Net {
     /// that we wait for, of the source with most of them; of equal sources one by chance. Never one
     /// that waits for us.
     fn evict_caller(&mut self, events: &mut Vec<NetEvent>) -> Option<ConnId> {
-        let mut sources: HashMap<SourcePrefix, (usize, Option<u64>)> = HashMap::new();
+        let mut sources: HashMap<SourcePrefix, Vec<u64>> = HashMap::new();
         for &id in &self.unproven {
-            let Some(slot) = self.slots.get(&id) else { continue };
-            let Some(ip) = slot.unauthenticated else { continue };
-            let (count, oldest) = sources.entry(SourcePrefix::of(ip)).or_default();
-            *count += 1;
-            let awaits_peer = matches!(&slot.state, SlotState::Open(link) if link.awaits_peer());
-            if oldest.is_none() && awaits_peer && !events.iter().any(|event| is_news_of(event, id)) {
-                *oldest = Some(id);
+            if let Some(ip) = self.slots.get(&id).and_then(|slot| slot.unauthenticated) {
+                sources.entry(SourcePrefix::of(ip)).or_default().push(id);
             }
         }
         let chance = RandomState::new();
-        let candidates = sources
-            .iter()
-            .filter_map(|(source, (count, oldest))| Some((*count, chance.hash_one(source), (*oldest)?)));
-        let conn = ConnId(candidates.max()?.2);
+        let mut sources: Vec<_> = sources.into_iter().collect();
+        sources.sort_by_cached_key(|(source, ids)| Reverse((ids.len(), chance.hash_one(source))));
+        let awaits_peer = |id: &u64| match self.slots.get(id).map(|slot| &slot.state) {
+            Some(SlotState::Open(link)) => {
+                link.awaits_peer() && !events.iter().any(|event| is_bytes_of(event, *id))
+            }
+            _ => false,
+        };
+        let conn = ConnId(sources.into_iter().flat_map(|(_, ids)| ids).find(awaits_peer)?);
         self.abort(conn);
         events.push(NetEvent::Evicted { conn });
         Some(conn)
@@ -557,9 +558,8 @@ fn token(id: u64) -> Token {
     Token(usize::try_from(id).unwrap_or(usize::MAX))
 }
 
-/// Whether an event tells the owner of a connection something that it has not answered yet.
-fn is_news_of(event: &NetEvent, id: u64) -> bool {
-    matches!(event, NetEvent::Bytes { conn, .. } | NetEvent::Accepted { conn, .. } if conn.0 == id)
+fn is_bytes_of(event: &NetEvent, id: u64) -> bool {
+    matches!(event, NetEvent::Bytes { conn, .. } if conn.0 == id)
 }
 
 fn byte_count(event: &NetEvent) -> usize {

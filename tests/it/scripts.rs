@@ -227,7 +227,7 @@ const SEEN: [(&str, &str); 91] = [
     ("HandshakeFailed", r"! \S+ sent no public key; "),
 ];
 /// Notices that no script can bring about, and why.
-const UNSEEN: [(&str, &str); 19] = [
+const UNSEEN: [(&str, &str); 20] = [
     ("RefusedWrongPeer", "only `pipe`, `send` and `recv` ask for a person by name"),
     ("RefusedNotVerified", "only `pipe`, `send` and `recv` ask for verified peers"),
     ("AddressMoved", "it takes two peers at one address"),

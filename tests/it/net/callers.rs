@@ -1,7 +1,7 @@
 //! Limits on callers: by source, unproven, and in all.
 
 use rsachat::limits::CALLS_BURST;
-use rsachat::net::{LimitExceeded, NetEvent, SourceLimiter};
+use rsachat::net::{LimitExceeded, NetEvent, ReadInterest, SourceLimiter};
 
 use crate::support::all_of;
 use crate::support::net::Harness;
@@ -32,20 +32,32 @@ fn a_source_that_calls_too_often_is_closed_told_once_and_others_come_in() {
 #[test]
 fn a_proven_link_no_longer_counts() {
     let mut harness = Harness::with(SourceLimiter::limited());
-    // Thirty-two sources with four calls each are all that may be unproven.
-    let mut peers: Vec<_> = (0..128).map(|n| harness.call_from(&format!("127.0.1.{}", n / 4 + 1))).collect();
-    let links: Vec<_> = peers.iter().map(|_| harness.accepted().0).collect();
-    peers.push(harness.call_from("127.0.2.1"));
-    assert!(matches!(harness.next(), NetEvent::Refused { why: LimitExceeded::Unauthenticated, .. }));
+    // Of a hundred and twenty-eight, thirty-two are kept for sources of chosen peers.
+    let (mut peers, mut links) = (Vec::new(), Vec::new());
+    for n in 0..96 {
+        peers.push(harness.call_from(&format!("127.0.1.{}", n / 4 + 1)));
+        links.push(harness.accepted().0);
+    }
     harness.net.mark_authenticated(links[5]);
     harness.net.mark_authenticated(links[5]);
     peers.push(harness.call_from("127.0.2.2"));
-    harness.accepted();
+    links.push(harness.accepted().0);
     harness.net.abort(links[5]);
     harness.net.abort(links[6]);
     peers.push(harness.call_from("127.0.2.3"));
-    harness.accepted();
-    assert_eq!(harness.net.links(), 128);
+    links.push(harness.accepted().0);
+    assert_eq!(harness.net.links(), 96);
+    // A source with most of them loses one that we wait for.
+    peers.push(harness.call_from("127.0.2.4"));
+    let gone = harness.next();
+    assert!(matches!(gone, NetEvent::Evicted { conn } if links[..96].contains(&conn)), "{gone:?}");
+    links.push(harness.accepted().0);
+    // None makes room that waits for us.
+    for link in links {
+        harness.net.set_reading(link, ReadInterest::Off);
+    }
+    peers.push(harness.call_from("127.0.2.5"));
+    assert!(matches!(harness.next(), NetEvent::Refused { why: LimitExceeded::Unauthenticated, .. }));
 }
 
 #[test]
