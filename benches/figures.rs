@@ -29,6 +29,12 @@ const MESSAGES: u32 = 1_000;
 const STARTS: u32 = 41;
 /// Peers of the idle listener: at first, and in the end.
 const PEERS: [u8; 2] = [10, 30];
+/// Peers with keys of their own that join one `recv`, and those at either end whose time is compared.
+const JOINS: usize = 400;
+const JOINS_COMPARED: usize = 50;
+/// Rows of a large book, and strangers that join a listener with it.
+const BOOK_ROWS: u32 = 50_000;
+const STRANGERS: usize = 20;
 /// Time for which an idle listener is watched.
 const IDLE: Duration = Duration::from_secs(2);
 /// Time for memory and processor to come to rest before they are read.
@@ -61,6 +67,7 @@ fn main() -> Outcome<()> {
     enter_to_shown(&mut table, one, other)?;
     start_to_prompt(&mut table, one)?;
     idle(&mut table, one)?;
+    joins(&mut table, folder.path())?;
     handshake(&mut table, &identities.0, &identities.1)?;
     flood(&mut table, one, other, &identities)?;
     io::stdout().write_all(table.text()?.as_bytes())?;
@@ -121,7 +128,7 @@ fn start_to_prompt(table: &mut Table, home: &Path) -> Outcome<()> {
 /// What peers cost who say nothing.
 fn idle(table: &mut Table, home: &Path) -> Outcome<()> {
     let [first, all] = PEERS;
-    let identities = make_identities(all)?;
+    let identities = make_identities(all.into())?;
     let cat = Program::start(&mut Command::new("cat"))?;
     let listener = Program::prompt(home, &["--name", "listener", "--listen", "127.0.0.1:0"])?;
     let address = listener.address()?;
@@ -163,6 +170,102 @@ fn idle(table: &mut Table, home: &Path) -> Outcome<()> {
         Peer::Note("`cat` has no peers"),
     );
     Ok(())
+}
+
+/// What a join costs: among few and among many peers, and with a small and with a large book.
+fn joins(table: &mut Table, folder: &Path) -> Outcome<()> {
+    let identities = make_identities(JOINS)?;
+    let (listener, address) = receiver(&folder.join("few"), 0)?;
+    let (mut open, mut times) = (Vec::new(), Vec::new());
+    let mut resident = 0.0;
+    for (number, identity) in identities.iter().enumerate() {
+        let side = Side::new(Role::Initiator, identity, &format!("peer-{number}"))?;
+        let begun = Instant::now();
+        open.push(side.join(source(number)?, address)?);
+        times.push(begun.elapsed());
+        if number + 1 == JOINS / 2 {
+            thread::sleep(REST);
+            resident = listener.resident_kib()?;
+        }
+    }
+    thread::sleep(REST);
+    let each = (listener.resident_kib()? - resident) / f64::from(u32::try_from(JOINS - JOINS / 2)?);
+    let before = listener.ticks()?;
+    thread::sleep(IDLE);
+    let ticks = u32::try_from(listener.ticks()? - before)?;
+    drop(open);
+    let (first, last) = (times.get_mut(..JOINS_COMPARED), JOINS - JOINS_COMPARED);
+    let first = ms(percentile(first.unwrap_or_default(), 50));
+    let late = ms(percentile(times.get_mut(last..).unwrap_or_default(), 50));
+    table.row(
+        &format!("Join of peer {last} to {JOINS}, median"),
+        Aim::AtMost(1.2 * first, "ms"),
+        late,
+        Peer::Ratio(late / first, &format!("the first {JOINS_COMPARED}, {first:.2} ms")),
+    );
+    table.row(
+        &format!("Idle, {JOINS} peers, {} s: CPU", IDLE.as_secs()),
+        Aim::AtMost(0.0, "ticks"),
+        f64::from(ticks),
+        Peer::Note("of `recv`"),
+    );
+    table.row(
+        &format!("Each peer of {} to {JOINS}: resident", JOINS / 2),
+        Aim::AtMost(7.0, "KiB"),
+        each,
+        Peer::Note("of `recv`"),
+    );
+
+    let of_strangers = |rows: u32| -> Outcome<f64> {
+        let (_listener, address) = receiver(&folder.join(format!("rows-{rows}")), rows)?;
+        let (mut open, mut times) = (Vec::new(), Vec::new());
+        for (number, identity) in identities.iter().take(STRANGERS).enumerate() {
+            let side = Side::new(Role::Initiator, identity, "bob")?;
+            let begun = Instant::now();
+            open.push(side.join(source(number)?, address)?);
+            times.push(begun.elapsed());
+        }
+        Ok(ms(percentile(&mut times, 50)))
+    };
+    let (small, large) = (of_strangers(0)?, of_strangers(BOOK_ROWS)?);
+    table.row(
+        &format!("Stranger joins with {BOOK_ROWS} rows in the book: more"),
+        Aim::AtMost(2.0, "ms"),
+        large - small,
+        Peer::Ratio(large / small, &format!("without, {small:.2} ms")),
+    );
+    Ok(())
+}
+
+/// A `recv` for everybody, with a book of so many rows, and where it listens.
+fn receiver(home: &Path, rows: u32) -> Outcome<(Program, SocketAddr)> {
+    let made =
+        Command::new(env!("CARGO_BIN_EXE_rsachat")).args(["key", "new", "--home"]).arg(home).output()?;
+    if !made.status.success() {
+        return Err(String::from_utf8_lossy(&made.stderr).into());
+    }
+    let mut book = String::new();
+    for row in 0..rows {
+        let key = rsachat::crypto::Fingerprint::of(&row.to_be_bytes());
+        writeln!(book, "bob-{} {key} unverified", row + 2)?;
+    }
+    std::fs::write(home.join("peers"), book)?;
+    // Where it listens is told on the standard error, which nobody hears; the port is free a moment before.
+    let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rsachat"));
+    command.arg("--home").arg(home).args(["recv", "--accept-new", "--peers", "10000", "--listen"]);
+    let program = Program::start(command.arg(address.to_string()))?;
+    let end = Instant::now() + Duration::from_secs(10);
+    while TcpStream::connect(address).is_err() && Instant::now() < end {
+        thread::sleep(Duration::from_millis(10));
+    }
+    Ok((program, address))
+}
+
+/// An address in a network of its own.
+fn source(number: usize) -> Outcome<Ipv4Addr> {
+    let [high, low] = u16::try_from(number)?.to_be_bytes();
+    Ok(Ipv4Addr::new(127, high + 10, low, 1))
 }
 
 /// The processor time of both sides of a handshake, beside the two RSA openings that no such handshake with
@@ -320,8 +423,8 @@ fn identity(home: &Path) -> Outcome<Identity> {
 }
 
 /// Keys of callers, of the smallest size since only their number matters.
-fn make_identities(count: u8) -> Outcome<Vec<Identity>> {
-    let make = |_| {
+fn make_identities(count: usize) -> Outcome<Vec<Identity>> {
+    let make = |_: usize| {
         let mut rng = caller::fresh_seed()?.rng("key");
         Ok(Identity::generate(rsachat::limits::KEY_BITS_MIN, &mut rng)?)
     };

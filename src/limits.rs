@@ -20,6 +20,10 @@ pub const CHOSEN_SOURCE_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
 pub const SEATS_EACH_SOURCE: usize = 32;
 /// Such peers from one IPv6 /48.
 pub const SEATS_EACH_SITE: usize = 4 * SEATS_EACH_SOURCE;
+/// Rows about the joining and leaving of peers that nobody chose which may come at once.
+pub const STRANGER_ROWS: u64 = 8;
+/// Time between two such rows after that, in milliseconds; what comes more often is counted.
+pub const STRANGER_ROW_MS: u64 = 1_000;
 /// New connections a second from one source, sustained.
 pub const CALLS_EACH_SECOND: u64 = 20;
 /// New connections from one source that may come at once.

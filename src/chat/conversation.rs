@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::history::Acquaintance;
+use super::notice::Notice;
 use super::types::{Origin, PeerId, TrustLevel};
-use crate::crypto::{Fingerprint, PublicKey};
+use crate::crypto::Fingerprint;
 use crate::ids::ConnId;
 use crate::limits;
 use crate::peers::name::Name;
@@ -58,12 +59,14 @@ pub(crate) struct Conversation {
     pub(crate) session: AnySession,
     pub(crate) origin: Origin,
     /// Key of the peer, from the moment that it is known.
-    pub(crate) key: Option<PublicKey>,
+    pub(crate) key: Option<Fingerprint>,
     pub(crate) peer: Option<Peer>,
     /// Name that the peer claims, while the second judgement of its key waits for the book.
     pub(crate) claim: Option<Vec<u8>>,
     /// Whether the user chose the peer, as it was when it joined.
     pub(crate) acquaintance: Acquaintance,
+    /// Rows that tell of its joining, while they are held back: they come before its first text.
+    pub(crate) withheld: Vec<Notice>,
     /// Lifetime that a caller asked for.
     pub(crate) lifetime: Lifetime,
     /// Moment at which a short-lived connection closes, unless a message comes before.
@@ -96,6 +99,7 @@ impl Conversation {
             peer: None,
             claim: None,
             acquaintance: Acquaintance::Met,
+            withheld: Vec::new(),
             lifetime: Lifetime::Lasting,
             idle_deadline: None,
             successor: None,
@@ -433,8 +437,7 @@ impl Conversations {
 
     /// Oldest lasting connection with the holder of a key, joined or in mid-handshake.
     pub(crate) fn with_key(&self, fingerprint: Fingerprint) -> Option<ConnId> {
-        let has_key =
-            |one: &Conversation| one.key.as_ref().is_some_and(|key| key.fingerprint() == fingerprint);
+        let has_key = |one: &Conversation| one.key == Some(fingerprint);
         let pending = self.without_peer().filter(|(_, one)| has_key(one));
         let all = self.with_peer(PeerId::Key(fingerprint)).chain(pending);
         all.filter(|(_, one)| one.is_lasting()).map(|(conn, _)| conn).min()

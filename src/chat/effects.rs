@@ -22,6 +22,21 @@ impl Effects {
         self.queue.pop_front()
     }
 
+    /// Place in the queue, for [`Effects::take_since`].
+    pub(crate) fn mark(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Takes back what was shown since a mark.
+    pub(crate) fn take_since(&mut self, mark: usize) -> Vec<Notice> {
+        let taken = self.queue.drain(mark.min(self.queue.len())..);
+        let notices = taken.filter_map(|effect| match effect {
+            Effect::Show(notice, None) => Some(notice),
+            _ => None,
+        });
+        notices.collect()
+    }
+
     pub(crate) fn show(&mut self, notice: Notice) {
         self.push(Effect::Show(notice, None));
     }

@@ -22,6 +22,7 @@ mod notify;
 mod queries;
 mod seats;
 mod shutdown;
+mod stranger_rows;
 mod trust_policy;
 mod types;
 
@@ -36,6 +37,7 @@ use history::History;
 use names::SessionNames;
 use seats::Seats;
 use shutdown::Shutdown;
+use stranger_rows::StrangerRows;
 use types::ChangeReply;
 
 use crate::crypto::Fingerprint;
@@ -80,6 +82,7 @@ pub struct Chat {
     conversations: Conversations,
     names: SessionNames,
     seats: Seats,
+    stranger_rows: StrangerRows,
     dials: BTreeMap<DialId, DialOptions>,
     listeners: BTreeMap<ListenerId, Listener>,
     history: History,
@@ -141,6 +144,7 @@ impl Chat {
             conversations: Conversations::default(),
             names: SessionNames::default(),
             seats: Seats::new(capacity),
+            stranger_rows: StrangerRows::default(),
             dials: BTreeMap::new(),
             listeners: BTreeMap::new(),
             history: History::default(),
@@ -254,6 +258,7 @@ impl Chat {
         let keygen = self.keygen.as_ref().map(KeygenProgress::poll_timeout);
         let shutdown = self.shutdown.and_then(|shutdown| shutdown.at_latest);
         let conversations = self.conversations.next_deadline();
-        [conversations, late, keygen, shutdown, self.effects.poll_timeout()].into_iter().flatten().min()
+        let rows = [self.effects.poll_timeout(), self.stranger_rows.poll_timeout()];
+        [conversations, late, keygen, shutdown].into_iter().chain(rows).flatten().min()
     }
 }

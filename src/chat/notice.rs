@@ -94,6 +94,7 @@ pub enum Info {
     Left { name: String },
     SameClaim { claimed: String },
     // Somebody new, who only sends.
+    Strangers { joined: u64, left: u64 },
     NewSender { name: String, fingerprint: Fingerprint },
     Replaced { name: String },
     Closed { name: String },

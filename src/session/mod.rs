@@ -85,7 +85,12 @@ impl Session {
         if self.outputs.is_empty() && matches!(&self.state, State::Transport(t) if t.is_nonce_exhausted()) {
             self.end(CloseReason::NonceExhausted);
         }
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if self.outputs.is_empty() {
+            // An idle session keeps no queue.
+            self.outputs = VecDeque::new();
+        }
+        output
     }
 
     /// Takes bytes that have arrived, in whatever pieces.

@@ -218,6 +218,27 @@ fn silent_callers_from_sixty_four_sources_keep_hardly_anybody_out() {
     assert!(joined >= 36, "{joined} of 40");
 }
 
+#[test]
+fn callers_that_come_and_go_have_few_rows_and_a_count_and_one_that_speaks_is_shown_before() {
+    let (junho, at) = Process::listening("준호");
+    let joins = |source| {
+        let eve = HostilePeer::joins(&at, &identity("test-3.pem"), "eve", Purpose::Chat, source);
+        eve.expect("there is a seat")
+    };
+    for number in 0..40 {
+        joins(100 + number).sends(&Record::Bye(ByeReason::Leaving));
+    }
+    let mut last = joins(99);
+    last.says("hello");
+    junho.sees("eve: hello");
+    let rows: Vec<String> = junho.output().lines().map(str::to_owned).collect();
+    let about_eve = rows.iter().filter(|row| row.contains(" eve ")).count();
+    assert!((4..60).contains(&about_eve), "{about_eve}: {rows:?}");
+    let said = rows.iter().position(|row| row.contains("eve: hello")).unwrap();
+    assert!(rows[said - 1].contains("eve joined") || rows[said - 2].contains("eve joined"), "{rows:?}");
+    junho.sees(" more callers joined, ");
+}
+
 /// Whether a process of this number lives.
 fn lives(number: &str) -> bool {
     let state = fs::read_to_string(format!("/proc/{number}/stat"));

@@ -227,7 +227,7 @@ const SEEN: [(&str, &str); 91] = [
     ("HandshakeFailed", r"! \S+ sent no public key; "),
 ];
 /// Notices that no script can bring about, and why.
-const UNSEEN: [(&str, &str); 20] = [
+const UNSEEN: [(&str, &str); 21] = [
     ("RefusedWrongPeer", "only `pipe`, `send` and `recv` ask for a person by name"),
     ("RefusedNotVerified", "only `pipe`, `send` and `recv` ask for verified peers"),
     ("AddressMoved", "it takes two peers at one address"),
@@ -244,6 +244,7 @@ const UNSEEN: [(&str, &str); 20] = [
     ("LineNotText", "a script is UTF-8"),
     ("TooManyPeers", "it takes 1,024 connections"),
     ("NoSeat", "it takes 32 callers"),
+    ("Strangers", "it takes nine callers"),
     ("LogFailed", "a script writes no log"),
     ("OutOfFds", "descriptors are the machine's"),
     ("Recording", "`--record` is an option of the prompt"),

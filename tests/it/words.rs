@@ -53,6 +53,7 @@ fn good_and_neutral_news() {
         joined(KeyStatus::Known(TrustLevel::Unverified)),
         joined(KeyStatus::Known(TrustLevel::Verified)),
         Info::Left { name: bob() },
+        Info::Strangers { joined: 200, left: 193 },
         Info::Replaced { name: bob() },
         Info::Closed { name: bob() },
         Info::Addressed { name: bob(), trust_level: TrustLevel::Verified },

@@ -56,6 +56,9 @@ impl Info {
             Self::NewSender { name, fingerprint } => {
                 (Omitted, format!("{name} (send) has a new key, not verified, {fingerprint}"))
             }
+            Self::Strangers { joined, left } => {
+                (Omitted, format!("… and {joined} more callers joined, {left} left"))
+            }
             Self::Replaced { name } => {
                 (AnyRows, format!("{name} is connected anew; the older connection was closed"))
             }

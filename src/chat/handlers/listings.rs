@@ -32,7 +32,7 @@ impl Chat {
             if peer.fingerprint().is_some_and(|key| self.book.by_fingerprint(&key).is_some()) {
                 continue;
             }
-            let key = conversation.key.as_ref().map_or("-".to_owned(), |key| key.fingerprint().short());
+            let key = conversation.key.map_or("-".to_owned(), |key| key.short());
             let identity = [peer.name.to_string(), peer.trust_level.word().to_owned(), key];
             rows.push(self.peer_row(identity, Some(conversation), None, conversation.origin.to_string()));
         }

@@ -66,10 +66,10 @@ impl Chat {
         let Some(conversation) = self.conversations.get_mut(conn) else { return };
         let at = conversation.origin.to_string();
         let bits_and_fingerprint = key.as_ref().map(|key| (key.bits(), key.fingerprint()));
-        conversation.key = key;
+        conversation.key = key.map(|key| key.fingerprint());
         self.effects.push(Effect::Authenticated(conn, Protocol::Oaep(KeyExchange::Mutual)));
         let joined = OaepInfo::Joined { name: name.to_string(), at, key: bits_and_fingerprint };
-        self.effects.info(Info::Oaep(joined));
+        self.show_arrival(conn, vec![Notice::Info(Info::Oaep(joined))]);
         self.set_peer(conn, name, PeerId::Conn(conn), TrustLevel::Unauthenticated);
     }
 

@@ -9,10 +9,11 @@ use crate::chat::history::Acquaintance;
 use crate::chat::io::Effect;
 use crate::chat::notice::{Info, KeyStatus, Message, Notice, Warning};
 use crate::chat::seats::SeatDecision;
+use crate::chat::stranger_rows::StrangerCounts;
 use crate::chat::types::{
     AcceptPolicy, ChangeReply, DialOutcome, Origin, PeerId, Protocol, ReceiptDue, TrustLevel,
 };
-use crate::crypto::{Fingerprint, PublicKey, RsaJob, Seed};
+use crate::crypto::{Fingerprint, RsaJob, Seed};
 use crate::ids::{ConnId, DialId, JobQueue, ListenerId};
 use crate::limits;
 use crate::peers::book::{Change, PeerEntry, Trust};
@@ -111,6 +112,9 @@ impl Chat {
             self.effects.info(Info::StillMaking { seconds });
         }
         self.effects.handle_timeout(now);
+        if let Some(StrangerCounts { joined, left }) = self.stranger_rows.take_due(now) {
+            self.effects.info(Info::Strangers { joined, left });
+        }
     }
 
     /// Starts a job. One that an unauthenticated caller causes at no cost to itself waits in a
@@ -135,7 +139,7 @@ impl Chat {
         match event {
             Event::PeerKey(key) => {
                 if let Some(conversation) = self.conversations.get_mut(conn) {
-                    conversation.key = Some(key);
+                    conversation.key = Some(key.fingerprint());
                     self.effects.push(Effect::ReadBook { conn });
                 }
             }
@@ -175,6 +179,9 @@ impl Chat {
         peer.last_seen = arrived;
         if conversation.lifetime == Lifetime::Lasting && addressed != Some(peer.id) {
             conversation.unread += 1;
+        }
+        for row in std::mem::take(&mut conversation.withheld) {
+            self.effects.show(row);
         }
         let message = Message {
             name: peer.name.to_string(),
@@ -216,7 +223,7 @@ impl Chat {
     /// Gives the peer of an established session its name and shows it as joined.
     pub(crate) fn handle_established(&mut self, conn: ConnId, claimed: &[u8]) {
         let Some(conversation) = self.conversations.get(conn) else { return };
-        let Some(fingerprint) = conversation.key.as_ref().map(PublicKey::fingerprint) else { return };
+        let Some(fingerprint) = conversation.key else { return };
         let lifetime = conversation.lifetime;
         // A short-lived connection stands beside others of the same key.
         if lifetime == Lifetime::Lasting && !self.resolve_rival(conn, fingerprint) {
@@ -245,6 +252,7 @@ impl Chat {
         };
         let is_new = status == KeyStatus::New;
         self.effects.push(Effect::Authenticated(conn, Protocol::Native));
+        let mark = self.effects.mark();
         match (lifetime, &status) {
             (Lifetime::Lasting, _) => {
                 self.effects.info(Info::Joined { name: name.to_string(), fingerprint, status });
@@ -257,8 +265,39 @@ impl Chat {
         if is_new && is_first {
             self.warn_of_impostor(fingerprint, &name, &claimed);
         }
+        let rows = self.effects.take_since(mark);
+        self.show_arrival(conn, rows);
         self.names.claim(fingerprint, &claimed);
         self.set_peer(conn, name, PeerId::Key(fingerprint), trust_level);
+    }
+
+    /// Shows that a peer joins, unless too many do that nobody chose: then it is counted, and shown
+    /// before the first text of the peer.
+    pub(crate) fn show_arrival(&mut self, conn: ConnId, rows: Vec<Notice>) {
+        let now = self.now.mono;
+        let Some(conversation) = self.conversations.get_mut(conn).filter(|_| !rows.is_empty()) else {
+            return;
+        };
+        if conversation.acquaintance() == Acquaintance::Met && !self.stranger_rows.admits(now) {
+            conversation.withheld = rows;
+            self.stranger_rows.count(now, StrangerCounts { joined: 1, left: 0 });
+        } else {
+            for row in rows {
+                self.effects.show(row);
+            }
+        }
+    }
+
+    /// Whether the row that a peer left is shown; otherwise it is counted.
+    fn shows_departure(&mut self, peer: &Peer, conversation: &Conversation) -> bool {
+        let now = self.now.mono;
+        let is_stranger = conversation.acquaintance() == Acquaintance::Met
+            && self.conversations.addressed_peer() != Some(peer.id);
+        if !is_stranger || conversation.withheld.is_empty() && self.stranger_rows.admits(now) {
+            return true;
+        }
+        self.stranger_rows.count(now, StrangerCounts { joined: 0, left: 1 });
+        false
     }
 
     pub(crate) fn set_peer(&mut self, conn: ConnId, name: Name, id: PeerId, trust_level: TrustLevel) {
@@ -431,6 +470,7 @@ impl Chat {
             // Nobody was there who could be missed.
             CloseReason::LocalClose | CloseReason::Bye(_) | CloseReason::ConnectionLost { .. }
                 if !conversation.is_lasting() => {}
+            _ if !self.shows_departure(peer, conversation) => {}
             _ if successor.is_some() => self.effects.info(Info::Replaced { name: name.clone() }),
             CloseReason::LocalClose => self.effects.info(Info::Closed { name: name.clone() }),
             CloseReason::Bye(ByeReason::Leaving | ByeReason::Other(_)) => {

@@ -6,7 +6,7 @@ use crate::chat::notice::{Info, UnsavedChange, Warning};
 use crate::chat::trust_policy::{KeyRefusal, judge};
 use crate::chat::types::{ChangeReply, Origin, PeerId, TrustLevel};
 use crate::chat::{Chat, RefusedKey};
-use crate::crypto::{Fingerprint, PublicKey, SafetyNumber};
+use crate::crypto::{Fingerprint, SafetyNumber};
 use crate::ids::ConnId;
 use crate::peers::book::{Book, Change, ChangeOutcome, ChangedBook};
 use crate::peers::name::Name;
@@ -31,7 +31,7 @@ impl Chat {
             return;
         };
         let origin = conversation.origin.clone();
-        let key = conversation.key.as_ref().map(PublicKey::fingerprint);
+        let key = conversation.key;
         let claim = conversation.claim.take();
         let judgement = match book {
             Err(why) => Err(Warning::Book { why }),
@@ -211,9 +211,8 @@ impl Chat {
             Ok(book) => self.set_book(book),
             Err(why) => return self.effects.warn(Warning::Book { why }),
         }
-        let is_blocked = |conversation: &Conversation| {
-            conversation.key.as_ref().is_some_and(|key| self.is_blocked(key.fingerprint()))
-        };
+        let is_blocked =
+            |conversation: &Conversation| conversation.key.is_some_and(|key| self.is_blocked(key));
         for conn in self.conversations.conns(is_blocked) {
             if let Some(peer) = self.conversations.peer_of(conn) {
                 let name = peer.name.to_string();
@@ -330,9 +329,7 @@ impl Chat {
 
     /// Closes every connection of a key, also one in the middle of its handshake.
     fn close_key(&mut self, fingerprint: Fingerprint, reason: ByeReason) {
-        let has_key = |conversation: &Conversation| {
-            conversation.key.as_ref().is_some_and(|key| key.fingerprint() == fingerprint)
-        };
+        let has_key = |conversation: &Conversation| conversation.key == Some(fingerprint);
         for conn in self.conversations.conns(has_key) {
             self.close_unheard(conn, reason);
         }
