@@ -130,7 +130,7 @@ fn idle(table: &mut Table, home: &Path) -> Outcome<()> {
     let [first, all] = PEERS;
     let identities = make_identities(all.into())?;
     let cat = Program::start(&mut Command::new("cat"))?;
-    let listener = Program::prompt(home, &["--name", "listener", "--listen", "127.0.0.1:0"])?;
+    let listener = Program::prompt(home, &["--name", "listener", "--listen", "127.0.0.1:0", "--anybody"])?;
     let address = listener.address()?;
     let mut open = Vec::new();
     let mut join = |numbers: std::ops::Range<u8>| -> Outcome<()> {
@@ -380,7 +380,7 @@ fn exchanges(
 
 /// Two prompts that have met: where one listens, that one, and the one that called.
 fn conversation(one: &Path, other: &Path) -> Outcome<(SocketAddr, Program, Program)> {
-    let listener = Program::prompt(one, &["--name", "listener", "--listen", "127.0.0.1:0"])?;
+    let listener = Program::prompt(one, &["--name", "listener", "--listen", "127.0.0.1:0", "--anybody"])?;
     let address = listener.address()?;
     let caller = Program::prompt(other, &["--name", "caller", "--connect", &address.to_string()])?;
     listener.line_with(" joined")?;

@@ -148,8 +148,13 @@ impl<S: NoticeSink> App<S> {
 
     /// Hands an input to the chat and performs what follows from it.
     pub(crate) fn handle(&mut self, input: Input<'_>) {
+        let typed = match &input {
+            Input::Line(line) | Input::Typed { line, .. } if self.recorder.is_some() => {
+                Some(((*line).to_owned(), self.client.chat.view().addressed))
+            }
+            _ => None,
+        };
         match (&mut self.recorder, &input) {
-            (Some(recorder), Input::Line(line)) => recorder.typed(line, &self.client.chat),
             (Some(recorder), Input::Command(command)) => recorder.started(command),
             (Some(recorder), Input::ExitRequest(request)) => {
                 recorder.exit_requested(*request, &self.client.chat);
@@ -158,6 +163,12 @@ impl<S: NoticeSink> App<S> {
         }
         self.client.handle(&mut self.host, input);
         self.host.sink.effects_done();
+        // A line that is held may yet be changed.
+        if let (Some(recorder), Some((line, addressed))) = (&mut self.recorder, typed)
+            && !self.client.chat.is_asking()
+        {
+            recorder.typed(&line, addressed);
+        }
         self.write_recording();
     }
 

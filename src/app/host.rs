@@ -78,6 +78,8 @@ pub(crate) trait NoticeSink {
     fn sent(&mut self, _sent: &SentMessage) {}
     /// A peer has acknowledged what we sent, up to this number; a person sees only what is not.
     fn received(&mut self, _name: &str, _upto: u64) {}
+    /// Puts a text back into the line of a person.
+    fn line_returned(&mut self, _line: String) {}
     /// Calls the attention of a person at a screen.
     fn alert(&mut self, _text: &SafeText) {}
 }
@@ -294,6 +296,7 @@ impl<S: NoticeSink> Host for OsHost<S> {
     fn perform(&mut self, effect: Effect, keys: &KeyRing) -> Option<Input<'static>> {
         match effect {
             Effect::Show(notice, due) => return self.show(notice, due),
+            Effect::ReturnLine(line) => self.sink.line_returned(line),
             Effect::Alert(text) => self.sink.alert(&text),
             Effect::Sent(sent) => {
                 self.sink.sent(&sent);
@@ -367,10 +370,13 @@ impl Log {
         Ok(Self { name: name.to_owned(), file })
     }
 
-    /// Writes a notice, unless it is an answer: those are in the log already, or no event.
+    /// Writes a notice, unless it is an answer or of ours: those are in the log
+    /// already, or no event.
     fn write(&mut self, notice: &Notice, now_ms: u64) -> io::Result<()> {
-        if matches!(notice, Notice::Answer(_) | Notice::Table(_) | Notice::Whole(_) | Notice::History { .. })
-        {
+        if matches!(
+            notice,
+            Notice::Own(_) | Notice::Answer(_) | Notice::Table(_) | Notice::Whole(_) | Notice::History { .. }
+        ) {
             return Ok(());
         }
         let time = os::local(now_ms).strftime(LOG_TIME).to_string();
@@ -407,6 +413,7 @@ mod tests {
         std::fs::set_permissions(&name, Permissions::from_mode(0o644)).unwrap();
         let mut log = Log::open(&name).unwrap();
         let said = Message {
+            to: Vec::new(),
             name: "bob".to_owned(),
             fingerprint: None,
             trust_level: crate::chat::TrustLevel::Unverified,

@@ -12,8 +12,8 @@ use super::error::{AppError, code, describe};
 use crate::chat::command::{Command, LogTarget, ParsedLine, parse_line};
 use crate::chat::display::RecordingClass;
 use crate::chat::{
-    Chat, ExitRequest, Info, KeyExchange, ListenOptions, Message, Notice, OaepInfo, Protocol, TrustLevel,
-    Warning,
+    AddressedView, Chat, ExitRequest, Info, KeyExchange, ListenOptions, Message, Notice, OaepInfo, Presence,
+    Protocol, TrustLevel, Warning,
 };
 use crate::limits::MESSAGE_BYTES;
 use crate::peers::address::Family;
@@ -89,8 +89,8 @@ impl Recorder {
         Ok(recorder)
     }
 
-    /// Records a line that we typed, before it is carried out.
-    pub(crate) fn typed(&mut self, line: &str, chat: &Chat) {
+    /// Records a line that we typed, with whom it was addressed to. One that was held is none yet.
+    pub(crate) fn typed(&mut self, line: &str, addressed: Option<AddressedView>) {
         match parse_line(line) {
             // Recorded once a peer has answered.
             Ok(ParsedLine::Command(Command::Connect(_))) => {}
@@ -99,7 +99,11 @@ impl Recorder {
                 self.input(line);
                 self.expect("$**");
             }
-            Ok(ParsedLine::Text(text)) => self.text(line, &text, chat),
+            Ok(ParsedLine::Text(text)) => self.text(&text, addressed),
+            Ok(ParsedLine::TextTo { name, text }) => {
+                self.input(line);
+                self.expect_text(&name, &text);
+            }
             _ => self.input(line),
         }
     }
@@ -115,23 +119,45 @@ impl Recorder {
     }
 
     /// Records a text, which the addressed peer is shown.
-    fn text(&mut self, line: &str, text: &str, chat: &Chat) {
-        let Some((name, trust_level)) = chat.view().addressed else { return self.input(line) };
+    fn text(&mut self, text: &str, addressed: Option<AddressedView>) {
+        let own_label = self.own_label.clone();
+        let here = addressed.filter(|to| to.presence == Presence::Here);
+        let Some(AddressedView { name, trust_level, .. }) = here else { return self.say(&own_label, text) };
         if self.keyless.contains(&name) {
             // It was refused here; in the script that peer has a key, and would be sent it.
-            let typed = Substitutions::default().template(line);
-            return self.line(&format!("# not sent: {}> {typed}", self.own_label));
+            let typed = Substitutions::default().template(text);
+            return self.line(&format!("# not sent: {own_label}> {typed}"));
         }
-        self.input(line);
+        self.say(&own_label, text);
         // `exit` on the raw wire ends the conversation there and is not shown.
-        if (trust_level == TrustLevel::Unauthenticated && text == EXIT) || text.len() > MESSAGE_BYTES {
+        if trust_level != Some(TrustLevel::Unauthenticated) || text != EXIT {
+            self.expect_text(&name, text);
+        }
+    }
+
+    /// Records that a peer is shown a text of ours.
+    fn expect_text(&mut self, name: &str, text: &str) {
+        let label = self.label(name).to_owned();
+        let Some(us) = self.peers.get(&label).map(|peer| peer.name_of_us.clone()) else { return };
+        if text.len() > MESSAGE_BYTES {
             return;
         }
-        let label = self.label(&name).to_owned();
-        let Some(us) = self.peers.get(&label).map(|peer| peer.name_of_us.clone()) else { return };
         for row in text.lines() {
             let pattern = Substitutions::default().pattern(&format!("{us}: {row}"));
             self.line(&format!("{label}| {pattern}"));
+        }
+    }
+
+    /// Records a text as typed, or exactly where a prompt would take it for a command or ask about
+    /// it.
+    fn say(&mut self, label: &str, text: &str) {
+        let typed = Substitutions::default().template(text);
+        let is_plain = parse_line(text) == Ok(ParsedLine::Text(text.to_owned()));
+        let is_asked_about = text.starts_with('/') || text.contains(": ");
+        if is_plain && !is_asked_about {
+            self.line(&format!("{label}> {typed}"));
+        } else {
+            self.line(&format!("@say {label} {typed}"));
         }
     }
 
@@ -156,7 +182,11 @@ impl Recorder {
     pub(crate) fn shown(&mut self, notice: &Notice, chat: &Chat) {
         match notice {
             Notice::Message(message) => self.message(message),
-            Notice::Answer(_) | Notice::Table(_) | Notice::Whole(_) | Notice::History { .. } => {
+            Notice::Own(_)
+            | Notice::Answer(_)
+            | Notice::Table(_)
+            | Notice::Whole(_)
+            | Notice::History { .. } => {
                 self.expect("$**");
             }
             Notice::Info(info) => {
@@ -186,9 +216,8 @@ impl Recorder {
         if text.trim().is_empty() {
             return;
         }
-        let colon = if text.starts_with(':') { ":" } else { "" };
-        let typed = Substitutions::default().template(&format!("{colon}{text}"));
-        self.line(&format!("{}> {typed}", self.label(&message.name)));
+        let label = self.label(&message.name).to_owned();
+        self.say(&label, &text);
         self.rows(&Notice::Message(message.clone()));
     }
 

@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::addressee::{Addressee, AddresseeMark, WaitingTexts};
 use super::history::Acquaintance;
 use super::notice::Notice;
 use super::types::{Origin, PeerId, TrustLevel};
 use crate::crypto::Fingerprint;
-use crate::ids::ConnId;
+use crate::ids::{ConnId, DialId, ListenerId};
 use crate::limits;
 use crate::peers::name::Name;
 use crate::session::AnySession;
@@ -29,13 +30,15 @@ pub(crate) struct Peer {
     pub(crate) id: PeerId,
     pub(crate) trust_level: TrustLevel,
     pub(crate) since: UnixMs,
+    /// [`super::Chat::roster`] as it joined.
+    pub(crate) joined: u64,
     /// Moment of its last message, or of its joining.
     pub(crate) last_seen: UnixMs,
 }
 
 impl Peer {
-    pub(crate) fn new(name: Name, id: PeerId, trust_level: TrustLevel, now: UnixMs) -> Self {
-        Self { name, id, trust_level, since: now, last_seen: now }
+    pub(crate) fn new(name: Name, id: PeerId, trust_level: TrustLevel, now: UnixMs, joined: u64) -> Self {
+        Self { name, id, trust_level, since: now, joined, last_seen: now }
     }
 
     /// The key that it has proved, if it has.
@@ -79,6 +82,10 @@ pub(crate) struct Conversation {
     pub(crate) stream_error: Option<String>,
     pub(crate) hints: HintsShown,
     pub(crate) unacked: UnackedQueue,
+    /// Texts for the peer that was dialled, until it is known.
+    pub(crate) waiting: WaitingTexts,
+    /// Listener that it called.
+    pub(crate) listener: Option<ListenerId>,
     closing: Option<OrderlyClose>,
     indexed: IndexedFacts,
 }
@@ -107,6 +114,8 @@ impl Conversation {
             stream_error: None,
             hints: HintsShown::None,
             unacked: UnackedQueue::default(),
+            waiting: WaitingTexts::default(),
+            listener: None,
             closing: None,
             indexed: IndexedFacts::default(),
         }
@@ -291,7 +300,9 @@ impl Indexes {
 pub(crate) struct Conversations {
     by_conn: BTreeMap<ConnId, Conversation>,
     indexes: Indexes,
-    addressed: Option<PeerId>,
+    addressee: Addressee,
+    /// Changes whenever plain text would go to another.
+    mark: AddresseeMark,
 }
 
 impl Conversations {
@@ -448,14 +459,19 @@ impl Conversations {
         self.with_peer(peer).find(|(_, one)| one.is_open()).map(|(conn, _)| conn)
     }
 
+    /// Receiver of plain text, connected or not.
+    pub(crate) fn addressee(&self) -> &Addressee {
+        &self.addressee
+    }
+
     /// Peer that plain text goes to, whether it is connected or not.
     pub(crate) fn addressed_peer(&self) -> Option<PeerId> {
-        self.addressed
+        if let Addressee::Peer(id, _) = &self.addressee { Some(*id) } else { None }
     }
 
     /// Connection that plain text goes to.
     pub(crate) fn addressed_conn(&self) -> Option<ConnId> {
-        self.open_with(self.addressed?)
+        self.open_with(self.addressed_peer()?)
     }
 
     /// Conversation that plain text goes to.
@@ -463,9 +479,63 @@ impl Conversations {
         self.get(self.addressed_conn()?)
     }
 
+    /// Sends plain text to whoever answers this dial.
+    pub(crate) fn address_dial(&mut self, dial: DialId) {
+        self.change_addressee(Addressee::Dialled(dial));
+    }
+
+    /// Mark of the addressee.
+    pub(crate) fn addressee_mark(&self) -> AddresseeMark {
+        self.mark
+    }
+
+    fn change_addressee(&mut self, addressee: Addressee) {
+        if self.addressee != addressee {
+            self.mark.0 += 1;
+        }
+        self.addressee = addressee;
+    }
+
+    /// Follows a dial to its connection, if it is addressed.
+    pub(crate) fn dial_connected(&mut self, dial: DialId, conn: ConnId) {
+        if self.addressee == Addressee::Dialled(dial) {
+            self.addressee = Addressee::Connecting(conn);
+        }
+    }
+
+    /// Sends plain text to whoever is at the other end of this connection.
+    pub(crate) fn address_connection(&mut self, conn: ConnId) {
+        self.addressee = Addressee::Connecting(conn);
+    }
+
+    /// Addresses nobody: what was chosen last came to nothing.
+    pub(crate) fn address_nobody(&mut self) {
+        self.change_addressee(Addressee::Nobody);
+    }
+
+    /// Addresses nobody if the addressee is this one, which came to nothing.
+    pub(crate) fn give_up(&mut self, chosen: &Addressee) {
+        if self.addressee == *chosen {
+            self.address_nobody();
+        }
+    }
+
+    /// Follows a dial to its peer: the addressee stays the same one.
+    pub(crate) fn address_answered(&mut self, peer: PeerId, name: Name) {
+        self.addressee = Addressee::Peer(peer, name);
+        self.mark_read(peer);
+    }
+
     /// Sends plain text to this peer from now on; its messages count as read.
-    pub(crate) fn address(&mut self, peer: PeerId) {
-        self.addressed = Some(peer);
+    pub(crate) fn address(&mut self, peer: PeerId, name: Name) {
+        if self.addressed_peer() == Some(peer) {
+            return self.address_answered(peer, name);
+        }
+        self.change_addressee(Addressee::Peer(peer, name));
+        self.mark_read(peer);
+    }
+
+    fn mark_read(&mut self, peer: PeerId) {
         if let Some(conversation) = self.open_with(peer).and_then(|conn| self.get_mut(conn)) {
             conversation.unread = 0;
         }

@@ -55,12 +55,14 @@ impl HistoryEntry {
     fn new(peer: PeerId, acquaintance: Acquaintance, message: &Message) -> Self {
         let rows: Vec<_> = message.rows.iter().map(SafeText::as_str).collect();
         let rows = rows.join("\n").into_boxed_str();
-        let head = Message { name: message.name.clone(), text: Vec::new(), rows: Vec::new(), ..*message };
+        let (name, to) = (message.name.clone(), message.to.clone());
+        let head = Message { name, to, text: Vec::new(), rows: Vec::new(), ..*message };
         Self { peer, acquaintance, head, rows }
     }
 
     fn bytes(&self) -> usize {
-        self.rows.len() + self.head.name.capacity() + size_of::<Self>()
+        let to: usize = self.head.to.iter().map(|name| name.capacity() + size_of::<String>()).sum();
+        self.rows.len() + self.head.name.capacity() + to + size_of::<Self>()
     }
 
     fn message(&self) -> Message {
@@ -149,6 +151,7 @@ mod tests {
     fn message(text: &str) -> Message {
         Message {
             name: "bob".to_owned(),
+            to: Vec::new(),
             fingerprint: Some(Fingerprint::of(b"bob")),
             trust_level: crate::chat::TrustLevel::Unverified,
             lifetime: Lifetime::Lasting,

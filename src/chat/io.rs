@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 
+use super::addressee::{Echo, LineStart};
 use super::command::Command;
 use super::notice::{Message, Notice};
 use super::types::{DialOutcome, ExitRequest, KeyFor, KeyReplacement, NewKey, Protocol, ReceiptDue};
@@ -19,8 +20,12 @@ use crate::wire::ByeReason;
 #[expect(missing_debug_implementations, reason = "carries seeds and shared secrets")]
 #[expect(missing_docs, reason = "fields are what their names and types say")]
 pub enum Input<'a> {
-    /// Typed line, commands included.
+    /// Line of an input whose writer cannot be asked, commands included.
     Line(&'a str),
+    /// Line of a person, commands included; `start` is the prompt as it was begun.
+    Typed { line: &'a str, start: &'a LineStart, echo: Echo },
+    /// Ctrl-C on a line that was held: it stays in the editor.
+    DropQuestion,
     /// Command that was not typed: of the command line or of a program.
     Command(Command),
     /// Text for the addressed peer, whatever it looks like.
@@ -104,6 +109,8 @@ pub struct SentMessage {
 pub enum Effect {
     /// Show a notice; if it has a receipt, report [`Input::Shown`] once it has been shown.
     Show(Notice, Option<ReceiptDue>),
+    /// Put a text back into the line: it was not sent.
+    ReturnLine(String),
     /// Notify the user, on a desktop that others may see.
     Alert(SafeText),
     /// A text of ours was accepted for a peer: for logs and programs. A user has typed it and

@@ -9,6 +9,7 @@
 //! - **Components** own their state; only the handlers see [`Chat`] whole.
 
 mod account;
+mod addressee;
 pub mod command;
 mod conversation;
 pub(crate) mod display;
@@ -26,11 +27,11 @@ mod stranger_rows;
 mod trust_policy;
 mod types;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 use account::{Account, KeygenProgress};
-use command::Command;
+use addressee::{HeldLine, WaitingTexts};
 use conversation::Conversations;
 use effects::Effects;
 use history::History;
@@ -49,9 +50,11 @@ use crate::session::AnySession;
 use crate::time::{MonoMs, Now, UnixMs};
 use crate::wire::{Lifetime, Purpose};
 
+pub use addressee::{AddresseeMark, Echo, FirstCaller, HoldReason, LineStart};
 pub use io::{Effect, Input, SentMessage};
+pub(crate) use notice::author;
 pub use notice::{Impersonated, Info, KeyStatus, Message, Notice, OaepInfo, UnsavedChange, Warning};
-pub use queries::{EstablishedPipe, PromptView};
+pub use queries::{AddressedView, EstablishedPipe, Presence, PromptView};
 pub use trust_policy::{KeyRefusal, judge};
 pub use types::{
     AcceptPolicy, DialOptions, DialOutcome, ExitRequest, KeyExchange, KeyFor, KeyOrigin, KeyReplacement,
@@ -65,11 +68,15 @@ pub struct Chat {
     account: Account,
     keygen: Option<KeygenProgress>,
     /// Commands that wait for the first key.
-    waiting_for_key: Vec<Command>,
+    waiting_for_key: Vec<WaitingCommand>,
     /// Largest number of connections.
     capacity: usize,
     /// Callers that a listener without a policy of its own accepts.
     accept: AcceptPolicy,
+    /// Callers that become addressed where nobody was addressed yet.
+    first_caller: FirstCaller,
+    /// Keys that called us for the first time in this session and that the user has not chosen.
+    unchosen: BTreeSet<Fingerprint>,
     book: Book,
     /// Changes of the book that the host has not answered yet, in their order.
     book_changes: VecDeque<ChangeReply>,
@@ -83,7 +90,11 @@ pub struct Chat {
     names: SessionNames,
     seats: Seats,
     stranger_rows: StrangerRows,
-    dials: BTreeMap<DialId, DialOptions>,
+    /// Line that waits for another Enter.
+    question: Option<HeldLine>,
+    /// Names and words that lines were held for, each once.
+    asked: BTreeSet<String>,
+    dials: BTreeMap<DialId, Dial>,
     listeners: BTreeMap<ListenerId, Listener>,
     history: History,
     /// Moment at which each known peer that has left was last seen in this session.
@@ -100,6 +111,18 @@ pub struct Chat {
 struct Listener {
     options: ListenOptions,
     bound: Option<SocketAddr>,
+}
+
+/// Attempt to connect, and the texts that wait for whoever answers.
+pub(crate) struct Dial {
+    options: DialOptions,
+    waiting: WaitingTexts,
+}
+
+/// Command that waits for the first key.
+enum WaitingCommand {
+    Listen(ListenOptions),
+    Connect(DialId),
 }
 
 /// Key that was refused because the dialled address had another.
@@ -136,6 +159,8 @@ impl Chat {
             waiting_for_key: Vec::new(),
             capacity,
             accept: AcceptPolicy::Anyone,
+            first_caller: FirstCaller::Anyone,
+            unchosen: BTreeSet::new(),
             book,
             book_changes: VecDeque::new(),
             unsaved_blocks: BTreeMap::new(),
@@ -145,6 +170,8 @@ impl Chat {
             names: SessionNames::default(),
             seats: Seats::new(capacity),
             stranger_rows: StrangerRows::default(),
+            question: None,
+            asked: BTreeSet::new(),
             dials: BTreeMap::new(),
             listeners: BTreeMap::new(),
             history: History::default(),
@@ -190,6 +217,11 @@ impl Chat {
         self.accept = accept;
     }
 
+    /// Sets the callers that become addressed where nobody was addressed yet; by default everybody.
+    pub fn set_first_caller(&mut self, first_caller: FirstCaller) {
+        self.first_caller = first_caller;
+    }
+
     /// Sets the initial value of `:notify`.
     pub fn set_notify(&mut self, policy: NotifyPolicy) {
         self.notify = policy;
@@ -201,7 +233,9 @@ impl Chat {
         match input {
             Input::Line(line) => self.handle_line(line),
             Input::Command(command) => self.handle_command(command),
-            Input::Text(text) => self.send(text),
+            Input::Typed { line, start, echo } => self.handle_typed(line, start, echo),
+            Input::DropQuestion => self.question = None,
+            Input::Text(text) => self.send(text, Echo::Message),
             Input::TextTo { name, text } => self.send_to(name, text),
             Input::LineRefused { what } => self.refuse_line(Warning::CommandError { what }),
             Input::LineTooLong { bytes } => self.refuse_line(Warning::LineTooLong { bytes }),

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::addressee::HoldReason;
 use super::trust_policy::KeyRefusal;
 use super::types::{KeyFor, NotifyPolicy, TrustLevel};
 use crate::crypto::{Fingerprint, SafetyNumber};
@@ -15,6 +16,8 @@ use crate::wire::Lifetime;
 pub enum Notice {
     /// Message of a peer.
     Message(Message),
+    /// Message of ours that was not shown as its line was typed.
+    Own(Message),
     /// Event that is good or neutral.
     Info(Info),
     /// Event that is not: something failed, or was refused.
@@ -39,6 +42,8 @@ pub enum Notice {
 pub struct Message {
     /// Local name of its author.
     pub name: String,
+    /// Names of those whom we sent it to; none where the message is a peer's.
+    pub to: Vec<String>,
     /// Key of its author; the raw wire proves none.
     pub fingerprint: Option<Fingerprint>,
     /// Degree of certainty that the key is the author's.
@@ -58,13 +63,26 @@ pub struct Message {
 }
 
 impl Message {
-    /// Author as rows name it: who only sends is not there to be answered.
+    /// Author as its rows begin: with those who got it, where the message is ours.
     #[must_use]
     pub fn author(&self) -> String {
+        author(&self.author_name(), &self.to)
+    }
+
+    /// Name of the author: who only sends is not there to be answered.
+    pub(crate) fn author_name(&self) -> String {
         match self.lifetime {
             Lifetime::Lasting => self.name.clone(),
             Lifetime::Short => format!("{} (send)", self.name),
         }
+    }
+}
+
+/// Beginning of the rows of a message: its author, and those who got it.
+pub(crate) fn author(name: &str, to: &[String]) -> String {
+    match to {
+        [] => name.to_owned(),
+        to => format!("{name} → {}", to.join(", ")),
     }
 }
 
@@ -99,6 +117,8 @@ pub enum Info {
     Replaced { name: String },
     Closed { name: String },
     Addressed { name: String, trust_level: TrustLevel },
+    NowTalking { name: String, status: KeyStatus },
+    AddressedAway { name: String },
     Trusted { name: String },
     Accepted { name: String, fingerprint: Fingerprint },
     AddressMoved { name: String, address: String, fingerprint: Fingerprint },
@@ -166,6 +186,13 @@ pub enum Warning {
     OaepPeer { name: String },
     NotDecrypted { remote: String, in_a_row: u32 },
     NobodyToSendTo,
+    NobodyAddressed,
+    // The line waits for another Enter.
+    Held { reason: HoldReason, to: String },
+    // The line would wait if there were somebody to ask.
+    NotAsked { reason: HoldReason, to: String },
+    // By `:all`: who joined after the line was begun, and whom the user has not chosen.
+    LeftOut { later: Vec<String>, not_chosen: Vec<String> },
     NobodyToClose,
     NotConnected { name: String },
     QueueFull { name: String, waiting: usize },

@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::Chat;
+use super::addressee::{Addressee, LineStart};
 use super::conversation::Conversation;
-use super::types::TrustLevel;
+use super::types::{PeerId, TrustLevel};
+use crate::crypto::Fingerprint;
 use crate::ids::ConnId;
+use crate::peers::name::Name;
 use crate::session::pipe::Pipe;
 use crate::time::Now;
 
@@ -25,12 +28,58 @@ pub struct EstablishedPipe {
 pub struct PromptView {
     /// Our own display name.
     pub own_name: String,
-    /// Name of the addressed peer, and whether its key is verified.
-    pub addressed: Option<(String, TrustLevel)>,
+    /// Whom plain text goes to.
+    pub addressed: Option<AddressedView>,
     /// Number of our messages to the addressed peer that it has not shown for a second.
     pub waiting: usize,
     /// Number of messages of other peers since the addressed peer was addressed.
     pub unread: usize,
+    /// Whether anybody else is connected.
+    pub has_others: bool,
+    /// Start of a line that is begun now.
+    pub start: LineStart,
+}
+
+impl PromptView {
+    /// Whether both look the same: they may differ in where a line begins.
+    #[must_use]
+    pub fn looks_like(&self, other: &Self) -> bool {
+        *self == Self { start: self.start.clone(), has_others: self.has_others, ..other.clone() }
+    }
+}
+
+/// Receiver of plain text.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AddressedView {
+    /// Its name; the address while it is being dialled.
+    pub name: String,
+    /// Degree of certainty that the key is its own; none while it is being dialled.
+    pub trust_level: Option<TrustLevel>,
+    /// Whether it is there.
+    pub presence: Presence,
+}
+
+/// Presence of a peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Presence {
+    /// Connected.
+    Here,
+    /// Not connected: it stays addressed.
+    Away,
+    /// Being dialled.
+    Connecting,
+}
+
+impl Presence {
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Here => "here",
+            Self::Away => "away",
+            Self::Connecting => "connecting",
+        }
+    }
 }
 
 impl Chat {
@@ -38,13 +87,81 @@ impl Chat {
     #[must_use]
     pub fn view(&self) -> PromptView {
         let addressed = self.conversations.addressed();
-        let peer = addressed.and_then(|conversation| conversation.peer.as_ref());
         PromptView {
             own_name: self.account.name.to_string(),
-            addressed: peer.map(|peer| (peer.name.to_string(), peer.trust_level)),
+            addressed: self.addressed_view(),
             waiting: addressed.map_or(0, |conversation| conversation.unacked.late(self.now.mono)),
             unread: self.conversations.unread(),
+            has_others: self
+                .conversations
+                .peers()
+                .any(|peer| Some(peer.id) != self.conversations.addressed_peer()),
+            start: self.line_start(),
         }
+    }
+
+    /// Start of a line that is begun now.
+    pub(crate) fn line_start(&self) -> LineStart {
+        let name = Some(self.addressee_name()).filter(|name| !name.is_empty());
+        LineStart { mark: self.conversations.addressee_mark(), name, roster: self.counters.roster }
+    }
+
+    /// Whom plain text goes to.
+    pub(crate) fn addressed_view(&self) -> Option<AddressedView> {
+        let name = self.addressee_name();
+        match *self.conversations.addressee() {
+            Addressee::NobodyYet | Addressee::Nobody => None,
+            Addressee::Dialled(_) | Addressee::Connecting(_) => {
+                Some(AddressedView { name, trust_level: None, presence: Presence::Connecting })
+            }
+            Addressee::Peer(id, _) => {
+                let is_here = self.conversations.addressed_conn().is_some();
+                let presence = if is_here { Presence::Here } else { Presence::Away };
+                Some(AddressedView { name, trust_level: Some(self.trust_level_of(id)), presence })
+            }
+        }
+    }
+
+    /// Name of the addressee: the address while it is being dialled, empty if it is nobody.
+    pub(crate) fn addressee_name(&self) -> String {
+        match self.conversations.addressee() {
+            Addressee::NobodyYet | Addressee::Nobody => String::new(),
+            Addressee::Dialled(dial) => {
+                self.dials.get(dial).map(|dial| dial.options.target.to_string()).unwrap_or_default()
+            }
+            Addressee::Connecting(conn) => {
+                self.conversations.get(*conn).map(|one| one.origin.to_string()).unwrap_or_default()
+            }
+            Addressee::Peer(id, name) => self.name_of(*id).unwrap_or_else(|| name.to_string()),
+        }
+    }
+
+    /// Name of the holder of a key; the fingerprint if there is no name.
+    pub(crate) fn name_of_key(&self, fingerprint: Fingerprint) -> String {
+        self.name_of(PeerId::Key(fingerprint)).unwrap_or_else(|| fingerprint.to_string())
+    }
+
+    /// Peer of a name, connected or in the book.
+    pub(crate) fn peer_named(&self, name: &Name) -> Option<(String, PeerId)> {
+        if let Some(peer) = self.conversations.peers().find(|peer| peer.name.same_as(name)) {
+            return Some((peer.name.to_string(), peer.id));
+        }
+        // Who was shown under a name, and has left, is not another who has it in the book.
+        if let Some(peer @ PeerId::Key(fingerprint)) = self.names.owner(name)
+            && self.book.by_fingerprint(&fingerprint).is_some()
+        {
+            return Some((name.to_string(), peer));
+        }
+        self.book.by_name(name).map(|peer| (peer.name.to_string(), PeerId::Key(peer.fingerprint)))
+    }
+
+    /// Name of a peer that is connected or in the book.
+    fn name_of(&self, id: PeerId) -> Option<String> {
+        if let Some(peer) = self.conversations.peers().find(|peer| peer.id == id) {
+            return Some(peer.name.to_string());
+        }
+        let PeerId::Key(fingerprint) = id else { return None };
+        self.book.by_fingerprint(&fingerprint).map(|peer| peer.name.to_string())
     }
 
     /// Whether a connected peer was dialled by us.
@@ -128,6 +245,13 @@ impl Chat {
         self.takes_commands() && self.conversations.addressed().is_none_or(|one| one.unacked.has_room())
     }
 
+    /// Whether plain text of an input that asks nobody has to wait: nobody was addressed yet, and
+    /// somebody may come.
+    #[must_use]
+    pub fn awaits_recipient(&self) -> bool {
+        *self.conversations.addressee() == Addressee::NobodyYet && !self.listeners.is_empty()
+    }
+
     /// Whether one more text would be accepted for a connected peer.
     #[must_use]
     pub fn takes_text(&self) -> bool {
@@ -144,6 +268,12 @@ impl Chat {
     #[must_use]
     pub fn has_peer(&self, conn: ConnId) -> bool {
         self.conversations.peer_of(conn).is_some()
+    }
+
+    /// Whether a line waits for another Enter.
+    #[must_use]
+    pub fn is_asking(&self) -> bool {
+        self.question.is_some()
     }
 
     /// Whether the end of the program has begun.

@@ -59,6 +59,7 @@ fn of_command(notice: &Notice, severity: Severity) -> Option<OutputEvent> {
         // The command itself counts the messages that were not received.
         | Notice::Warning(Warning::NotReceived { .. } | Warning::NotSent { .. })
         | Notice::Message(_)
+        | Notice::Own(_)
         | Notice::Answer(_)
         | Notice::Table(_)
         | Notice::Whole(_)
@@ -85,9 +86,11 @@ fn of_command(notice: &Notice, severity: Severity) -> Option<OutputEvent> {
     }
 }
 
-/// Event of a notice for the prompt.
-pub(crate) fn of_prompt(notice: &Notice) -> OutputEvent {
-    match notice {
+/// Event of a notice for the prompt, if it is one.
+pub(crate) fn of_prompt(notice: &Notice) -> Option<OutputEvent> {
+    Some(match notice {
+        // An event of its own names each that it was sent to.
+        Notice::Own(_) => return None,
         Notice::Message(received) => OutputEvent::Message(message(received)),
         Notice::Info(Info::Safety { name, number, fingerprint }) => OutputEvent::Safety {
             name: name.clone(),
@@ -109,7 +112,7 @@ pub(crate) fn of_prompt(notice: &Notice) -> OutputEvent {
         Notice::History { messages, earlier } => {
             OutputEvent::Past { earlier: *earlier, messages: messages.iter().map(past).collect() }
         }
-    }
+    })
 }
 
 /// Event of a text of ours on its way.
@@ -119,8 +122,15 @@ pub(crate) fn sent(sent: &SentMessage) -> OutputEvent {
 }
 
 pub(crate) fn state(view: &PromptView) -> PromptEvent {
-    let (to, trust) = view.addressed.clone().map(|(to, trust_level)| (to, trust_level.word())).unzip();
-    PromptEvent { name: view.own_name.clone(), to, trust, waiting: view.waiting, unread: view.unread }
+    let addressed = view.addressed.as_ref();
+    PromptEvent {
+        name: view.own_name.clone(),
+        to: addressed.map(|to| to.name.clone()),
+        trust: addressed.and_then(|to| to.trust_level).map(TrustLevel::word),
+        presence: addressed.map(|to| to.presence.word()),
+        waiting: view.waiting,
+        unread: view.unread,
+    }
 }
 
 /// Message as it came.
@@ -129,6 +139,7 @@ pub(crate) fn message(received: &Message) -> MessageEvent {
     let is_authenticated = received.trust_level != TrustLevel::Unauthenticated;
     MessageEvent {
         from: received.name.clone(),
+
         fingerprint: received.fingerprint.filter(|_| is_authenticated).map(|key| key.to_string()),
         verified: received.trust_level == TrustLevel::Verified,
         sent: moment(received.sent.0),
@@ -140,7 +151,8 @@ pub(crate) fn message(received: &Message) -> MessageEvent {
 }
 
 fn past(one: &Message) -> PastMessage {
-    PastMessage { time: moment(one.arrived.0), message: message_as_shown(one) }
+    let to = one.to.first().cloned();
+    PastMessage { time: moment(one.arrived.0), to, message: message_as_shown(one) }
 }
 
 /// Message of the history, which keeps what was shown.

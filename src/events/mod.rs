@@ -128,6 +128,9 @@ pub(crate) struct MessageEvent {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub(crate) struct PastMessage {
     pub(crate) time: String,
+    /// Receiver of a message of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) to: Option<String>,
     #[serde(flatten)]
     pub(crate) message: MessageEvent,
 }
@@ -143,6 +146,8 @@ pub(crate) struct PromptEvent {
     pub(crate) waiting: usize,
     /// Messages of other peers since that peer was addressed.
     pub(crate) unread: usize,
+    /// Word for the presence of the addressed peer.
+    pub(crate) presence: Option<&'static str>,
 }
 
 /// End of a run. Counts that do not belong to the command are left out.

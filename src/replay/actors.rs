@@ -1,5 +1,6 @@
 //! Actors of a run: their start and end, and the inputs that reach them.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use super::environment::Environment;
@@ -7,7 +8,7 @@ use super::simulation::{SimHost, Simulation};
 use crate::app::client::{Client, UserStore};
 use crate::app::error::{AppError, code, describe};
 use crate::app::keyring;
-use crate::chat::{Input, KeyFor};
+use crate::chat::{Echo, Input, KeyFor, LineStart};
 use crate::limits;
 use crate::peers::name::Name;
 use crate::script::{HomeState, KillMode};
@@ -20,6 +21,8 @@ const UNNAMED_ACTOR: &str = "user";
 /// All actors, and the simulation under them.
 pub(crate) struct Actors {
     states: Vec<ActorState>,
+    /// Lines that were begun, by actor.
+    drafts: BTreeMap<usize, (String, LineStart)>,
     pub(super) simulation: Simulation,
 }
 
@@ -57,7 +60,7 @@ impl Actors {
             let what = format!("cannot open what the sockets of a run need: {}", describe(&error));
             AppError::new(code::MACHINE, what)
         })?;
-        Ok(Self { states, simulation })
+        Ok(Self { states, drafts: BTreeMap::new(), simulation })
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -127,12 +130,30 @@ impl Actors {
         self.release(actor);
     }
 
-    /// Types a line.
+    /// Types a text and no Enter.
+    pub(crate) fn type_draft(&mut self, actor: usize, text: &str) {
+        let mut draft = self.drafts.remove(&actor).unwrap_or_else(|| self.new_draft(actor));
+        draft.0.push_str(text);
+        self.drafts.insert(actor, draft);
+    }
+
+    /// Line that is begun now.
+    fn new_draft(&self, actor: usize) -> (String, LineStart) {
+        let start = match self.states.get(actor) {
+            Some(ActorState::Running(client)) => client.chat.view().start,
+            _ => LineStart::default(),
+        };
+        (String::new(), start)
+    }
+
+    /// Types the rest of a line, and Enter.
     pub(crate) fn type_line(&mut self, actor: usize, text: &str) {
         if text.len() > limits::LINE_BYTES {
             self.input(actor, Input::LineTooLong { bytes: text.len() as u64 });
         } else {
-            self.input(actor, Input::Line(text));
+            let (mut line, start) = self.drafts.remove(&actor).unwrap_or_else(|| self.new_draft(actor));
+            line.push_str(text);
+            self.input(actor, Input::Typed { line: &line, start: &start, echo: Echo::Message });
         }
     }
 

@@ -14,7 +14,9 @@ use crate::net::SourceLimiter;
 use crate::script::diagnostic::{StepComparison, file_variable, port_variable};
 use crate::script::matcher::{self, Difference, ShownRow};
 use crate::script::render::{self, Substitutions};
-use crate::script::{Bindings, Diagnostic, Directive, Expectation, FileContent, Line, LineKind, Script};
+use crate::script::{
+    Bindings, Diagnostic, Directive, Expectation, FileContent, Fragment, Line, LineKind, Script, TypeMode,
+};
 
 /// Default time that an expectation waits in a live run.
 const TIMEOUT_MS: u64 = 5_000;
@@ -406,20 +408,8 @@ impl<'a> Run<'a> {
         match &line.kind {
             LineKind::Input { actor, .. } if self.actors.is_live(*actor) => {}
             LineKind::Input { actor, template } => {
-                if let Some(error) = self.not_running(line, *actor) {
-                    self.report(error);
-                    return Ok(());
-                }
-                match self.bindings.expand(template) {
-                    Ok(text) => {
-                        let label = self.script.label(*actor);
-                        (self.emit)(RunEvent::Typed { line, actor: label, text: &text });
-                        self.actors.type_line(*actor, &text);
-                    }
-                    Err(unbound) => {
-                        let message = format!("no value for ${{{}}} yet", unbound.name);
-                        self.report(Diagnostic::new(line.span(unbound.at), message));
-                    }
+                if let Some(text) = self.typed_text(line, *actor, template) {
+                    self.actors.type_line(*actor, &text);
                 }
             }
             LineKind::Directive(directive) => self.execute_directive(line, directive)?,
@@ -428,8 +418,37 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Text that an actor types; `None`, which is reported, if it cannot.
+    fn typed_text(&mut self, line: &Line, actor: usize, template: &[Fragment]) -> Option<String> {
+        if let Some(error) = self.not_running(line, actor) {
+            self.report(error);
+            return None;
+        }
+        match self.bindings.expand(template) {
+            Ok(text) => {
+                let label = self.script.label(actor);
+                (self.emit)(RunEvent::Typed { line, actor: label, text: &text });
+                Some(text)
+            }
+            Err(unbound) => {
+                let message = format!("no value for ${{{}}} yet", unbound.name);
+                self.report(Diagnostic::new(line.span(unbound.at), message));
+                None
+            }
+        }
+    }
+
     fn execute_directive(&mut self, line: &Line, directive: &Directive) -> Result<(), RunStop> {
         match directive {
+            Directive::Type { actor, .. } if self.actors.is_live(*actor) => {}
+            Directive::Type { actor, template, mode } => {
+                if let Some(text) = self.typed_text(line, *actor, template) {
+                    match mode {
+                        TypeMode::Draft => self.actors.type_draft(*actor, &text),
+                        TypeMode::Text => self.actors.input(*actor, Input::Text(&text)),
+                    }
+                }
+            }
             Directive::Tick(ms) => self.actors.advance(*ms)?,
             Directive::Kill(actor, mode) => match self.not_running(line, *actor) {
                 Some(error) => self.report(error),

@@ -265,7 +265,8 @@ impl Host for SimHost<'_> {
                 return Some(Input::JobDone { conn, result: job.run(keys.keys()) });
             }
             // These leave no trace in a transcript.
-            Effect::Alert(_)
+            Effect::ReturnLine(_)
+            | Effect::Alert(_)
             | Effect::Sent(_)
             | Effect::Received { .. }
             | Effect::CloseLog

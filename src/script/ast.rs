@@ -137,6 +137,16 @@ pub enum Directive {
     Together,
     /// `@end`
     End,
+    /// `@draft A TEXT`, `@say A TEXT`: types without Enter, or sends a text that may look like
+    /// anything.
+    Type {
+        /// Actor at whose prompt it is typed.
+        actor: usize,
+        /// Text to type.
+        template: Vec<Fragment>,
+        /// How it is typed.
+        mode: TypeMode,
+    },
     /// `@tick D`: advances the virtual clock.
     Tick(u64),
     /// `@kill A [rst]`: the process of an actor dies.
@@ -164,6 +174,15 @@ pub enum Directive {
     Skip(String),
     /// `@halt`: the lines that follow are not run.
     Halt,
+}
+
+/// How a directive types a text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TypeMode {
+    /// Without Enter: the actor's next line continues it.
+    Draft,
+    /// As a text for the addressed peer, never as a command, and never held.
+    Text,
 }
 
 /// Content of a file that a script writes.
@@ -261,6 +280,7 @@ impl Directive {
         matches!(
             self,
             Self::Together
+                | Self::Type { .. }
                 | Self::Tick(_)
                 | Self::Kill(..)
                 | Self::Start(..)

@@ -204,6 +204,7 @@ impl Checker<'_> {
 
     fn directive(&mut self, line: &Line, directive: &Directive) {
         match directive {
+            Directive::Type { template, .. } => self.uses(line, template),
             Directive::Set { name, value } => {
                 self.uses(line, value);
                 self.bound.insert(name.clone());

@@ -13,7 +13,7 @@ pub mod render;
 pub(crate) use crate::text::duration::{HOW_TO_WRITE, milliseconds};
 pub use ast::{
     Directive, Expectation, FaultInjection, FileContent, Fragment, HomeState, KillMode, Line, LineKind,
-    Script, SourceFile, Span,
+    Script, SourceFile, Span, TypeMode,
 };
 pub use diagnostic::Diagnostic;
 pub(crate) use lexer::is_variable_name;

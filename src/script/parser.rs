@@ -6,7 +6,7 @@ use std::str::Lines;
 
 use super::ast::{
     Directive, Expectation, FaultInjection, FileContent, Fragment, HomeState, KillMode, Line, LineKind,
-    Script, SourceFile, Span,
+    Script, SourceFile, Span, TypeMode,
 };
 use super::diagnostic::Diagnostic;
 use super::lexer::{Result, SyntaxError, TemplateKind, is_name, is_variable_name, parse_template};
@@ -23,9 +23,9 @@ const QUOTED_CHARS: usize = 60;
 /// Most bytes that `@file NAME fill` writes.
 const FILL_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Every directive, for suggestions.
-const DIRECTIVES: [&str; 22] = [
-    "actors", "seed", "exact", "open", "set", "include", "file", "together", "end", "tick", "kill", "start",
-    "cut", "corrupt", "hold", "release", "live", "timeout", "quiet", "wait", "skip", "halt",
+const DIRECTIVES: [&str; 24] = [
+    "draft", "say", "actors", "seed", "exact", "open", "set", "include", "file", "together", "end", "tick",
+    "kill", "start", "cut", "corrupt", "hold", "release", "live", "timeout", "quiet", "wait", "skip", "halt",
 ];
 
 /// Loader of included files: the name as written, and the name of the including file.
@@ -282,6 +282,8 @@ fn parse_directive(row: &str, reader: &mut SourceReader<'_>, actors: &[String]) 
         "file" => arguments.file(reader),
         "together" => arguments.none(Directive::Together),
         "end" => arguments.none(Directive::End),
+        "draft" => arguments.typed(TypeMode::Draft, "@draft NAME TEXT"),
+        "say" => arguments.typed(TypeMode::Text, "@say NAME TEXT"),
         "tick" => arguments.duration().map(Directive::Tick),
         "timeout" => arguments.duration().map(Directive::Timeout),
         "quiet" => arguments.duration().map(Directive::Quiet),
@@ -426,6 +428,14 @@ impl DirectiveArgs<'_> {
         let at = name.at + name.text.len() + 1;
         let value = parse_template(self.row.get(at..).unwrap_or_default(), at, TemplateKind::Input)?;
         Ok(Directive::Set { name: name.text.to_owned(), value })
+    }
+
+    /// Text behind the name of an actor and one blank.
+    fn typed(&self, mode: TypeMode, usage: &str) -> Result<Directive> {
+        let [name, _, ..] = self.tokens.as_slice() else { return Err(self.usage(usage)) };
+        let at = name.at + name.text.len() + 1;
+        let template = parse_template(self.row.get(at..).unwrap_or_default(), at, TemplateKind::Input)?;
+        Ok(Directive::Type { actor: self.actor(name)?, template, mode })
     }
 
     fn file(&self, reader: &mut SourceReader<'_>) -> Result<Directive> {

@@ -155,7 +155,20 @@ impl NoticeSink for Screen {
     }
 
     fn sent(&mut self, sent: &SentMessage) {
+        if let Viewer::Person(person) = &mut self.viewer
+            && let Some(text) = person.sent(sent)
+        {
+            self.write(text, None);
+        }
         self.tell(&from_notice::sent(sent));
+    }
+
+    fn line_returned(&mut self, line: String) {
+        if let Viewer::Person(person) = &self.viewer
+            && let Some(editor) = &person.editor
+        {
+            editor.turn.put_back(line);
+        }
     }
 
     fn received(&mut self, name: &str, upto: u64) {
@@ -194,9 +207,18 @@ impl Person {
         Self { layout, bell, pending_bell, editor, prompt: None, needs_repaint: false }
     }
 
+    /// A text of ours for a screen reader, which is told of each receiver.
+    fn sent(&self, sent: &SentMessage) -> Option<String> {
+        let own = Notice::Own(sent.message.clone());
+        (self.layout.mode == OutputMode::Words).then(|| self.layout.render(&own, UnixMs(unix_ms()), size()))
+    }
+
     /// A notice, which also paints the prompt.
     fn notice(&mut self, notice: &Notice) -> String {
         self.needs_repaint = false;
+        if matches!(notice, Notice::Own(_)) && self.layout.mode == OutputMode::Words {
+            return String::new();
+        }
         let mut text = std::mem::take(&mut self.pending_bell);
         text.push_str(&self.layout.render(notice, UnixMs(unix_ms()), size()));
         text
@@ -211,7 +233,7 @@ impl Person {
         if last == self.prompt {
             return;
         }
-        self.needs_repaint = true;
+        self.needs_repaint |= last.as_ref().is_none_or(|(last, _)| !last.looks_like(&view));
         let mut state = editor.state();
         // Gathered only when somebody came, went or was renamed.
         if last.is_none_or(|(_, last)| last != roster) {
@@ -263,7 +285,8 @@ impl JsonClient {
         self.ok &= !matches!(notice, Notice::Warning(_));
         // As `recv` has it: a message has the time of its arrival.
         let now_ms = if let Notice::Message(message) = notice { message.arrived.0 } else { unix_ms() };
-        from_notice::of_prompt(notice).to_json(now_ms, self.request.as_ref())
+        let event = from_notice::of_prompt(notice);
+        event.map(|event| event.to_json(now_ms, self.request.as_ref())).unwrap_or_default()
     }
 
     fn event(&self, event: &OutputEvent) -> String {
@@ -271,9 +294,9 @@ impl JsonClient {
     }
 
     fn update(&mut self, chat: &Chat) {
-        let state = Some(chat.view());
-        self.state_changed |= self.state != state;
-        self.state = state;
+        let state = chat.view();
+        self.state_changed |= self.state.as_ref().is_none_or(|last| !last.looks_like(&state));
+        self.state = Some(state);
     }
 
     /// The state, if it has changed. It is sent after the notices of the same change.

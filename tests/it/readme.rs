@@ -20,7 +20,7 @@ fn every_option_and_exit_code_of_the_readme_is_in_the_help() {
     let output = Command::new(RSACHAT).arg("--help").output().unwrap();
     assert!(output.status.success());
     let (readme, help) = (read("README.md"), String::from_utf8(output.stdout).unwrap());
-    let options = "--home --config --name --listen --no-listen --known-only --connect --pin --wire --one-way \
+    let options = "--home --config --name --listen --no-listen --known-only --anybody --connect --pin --wire --one-way \
         --history --colour --log --time-format --no-time --editor-mode --notify --title --plain --json \
         --passphrase-file --passphrase-fd";
     for option in options.split_whitespace() {

@@ -152,7 +152,7 @@ fn a_session_is_recorded_as_it_stands_there() {
     let file = folder.path().join("recorded.chat");
     let home = Home::with_key("alice", "test-1.pem");
     let mut alice = home.start(&["--record", file.to_str().unwrap()]);
-    alice.types(":listen 127.0.0.1:0");
+    alice.types(":listen 127.0.0.1:0 --anybody");
     let bob = Process::start("bob", &["--connect", &alice.listens_at()]);
     alice.sees("bob joined");
     alice.types("안녕, bob");
@@ -202,7 +202,7 @@ fn every_construct_of_the_grammar_has_an_example() {
 fn every_directive_and_every_option_stands_there() {
     let page = read("docs/SCRIPTS.md");
     let words = directives();
-    assert_eq!(words.len(), 22);
+    assert_eq!(words.len(), 24);
     let examples: String = blocks().iter().filter(|b| b.is("chat")).map(|b| b.text.clone()).collect();
     for word in &words {
         assert!(page.contains(&format!("`@{word}")), "@{word} is not explained");

@@ -45,10 +45,10 @@ fn who_only_sends_is_nobody_to_talk_to() {
     minji.says("첫 소식");
     junho.sees("* 민지 (send) has a new key, not verified, SHA256:");
     junho.sees("민지 (send): 첫 소식");
-    junho.types("누구 있어요?");
-    junho.sees("! not sent: nobody is connected");
+    junho.types("@민지 거기 있어요?");
+    junho.sees("! 민지 is not connected; nothing was sent");
     junho.types(":all 누구 있어요?");
-    junho.sees_times("! not sent: nobody is connected", 2, crate::support::PATIENCE);
+    junho.sees("! not sent: nobody is connected");
     junho.types(":close 민지");
     junho.sees("! no such conversation is open");
     junho.types(":status");

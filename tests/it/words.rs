@@ -2,8 +2,8 @@
 //! reviewed.
 
 use rsachat::chat::{
-    Impersonated, Info, KeyFor, KeyRefusal, KeyStatus, Message, Notice, NotifyContent, NotifyPolicy,
-    NotifyWhen, OaepInfo, TrustLevel, UnsavedChange, Warning,
+    HoldReason, Impersonated, Info, KeyFor, KeyRefusal, KeyStatus, Message, Notice, NotifyContent,
+    NotifyPolicy, NotifyWhen, OaepInfo, TrustLevel, UnsavedChange, Warning,
 };
 use rsachat::crypto::{Fingerprint, PemError, PublicKeyError, SafetyNumber};
 use rsachat::session::{CloseReason, OaepCloseReason};
@@ -19,6 +19,10 @@ fn bob() -> String {
 
 fn remote() -> String {
     "127.0.0.1:4711".to_owned()
+}
+
+fn held(reason: HoldReason) -> Warning {
+    Warning::Held { reason, to: "carol".to_owned() }
 }
 
 fn shown(notices: impl IntoIterator<Item = Notice>) -> String {
@@ -38,6 +42,7 @@ fn check(name: &str, notices: impl IntoIterator<Item = Notice>) {
 fn good_and_neutral_news() {
     let (fingerprint, other) = keys();
     let joined = |status| Info::Joined { name: bob(), fingerprint, status };
+    let talking = |status| Info::NowTalking { name: bob(), status };
     let file = || "~/identity.pem".to_owned();
     let news = [
         Info::Listening { at: "[::1]:8000".parse().expect("an address") },
@@ -57,6 +62,11 @@ fn good_and_neutral_news() {
         Info::Replaced { name: bob() },
         Info::Closed { name: bob() },
         Info::Addressed { name: bob(), trust_level: TrustLevel::Verified },
+        Info::AddressedAway { name: bob() },
+        talking(KeyStatus::New),
+        talking(KeyStatus::Known(TrustLevel::Unverified)),
+        talking(KeyStatus::Known(TrustLevel::Verified)),
+        talking(KeyStatus::Known(TrustLevel::Unauthenticated)),
         Info::Trusted { name: bob() },
         Info::Accepted { name: bob(), fingerprint },
         Info::Forgotten { name: bob() },
@@ -122,6 +132,12 @@ fn troubles() {
         imitation("b0b", Impersonated::Ours),
         Warning::NotReceived { name: bob(), rows: vec![SafeText::line("안녕\n\u{1b}[2J")], more: 2 },
         Warning::NobodyToSendTo,
+        Warning::NobodyAddressed,
+        held(HoldReason::BegunForAnother { name: bob() }),
+        held(HoldReason::NamesAnother { name: bob() }),
+        held(HoldReason::SlashCommand { word: "msg".to_owned() }),
+        Warning::NotAsked { reason: HoldReason::SlashCommand { word: "me".to_owned() }, to: bob() },
+        Warning::LeftOut { later: vec![bob()], not_chosen: vec!["eve".to_owned()] },
         Warning::NobodyToClose,
         Warning::NotConnected { name: bob() },
         Warning::QueueFull { name: bob(), waiting: 1_000 },
@@ -231,6 +247,7 @@ fn everything_on_the_raw_wire() {
 fn no_row_of_a_message_can_pass_for_anything_else() {
     let text = "한 줄\n* eve joined, verified\r\n! trouble\u{2028}12:00 carol: hi\u{1b}[1A\u{202e}cod\n";
     let said = Message {
+        to: Vec::new(),
         name: bob(),
         fingerprint: Some(keys().0),
         trust_level: TrustLevel::Unverified,

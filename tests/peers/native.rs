@@ -40,7 +40,7 @@ pub(crate) fn listens(python: &Python) {
 }
 
 pub(crate) fn calls(python: &Python) {
-    let ours = Home::of("민지").start(&["--listen", "127.0.0.1:0"]);
+    let ours = Home::of("민지").start(&["--listen", "127.0.0.1:0", "--anybody"]);
     let peer = python.peer(PEER, &["connect", &ours.listens_at(), "파이"]);
     talk(ours, peer);
 }

@@ -23,7 +23,7 @@ fn called(python: &Python, raw_key: &str, fault: AppError) -> (Process, Process)
 
 /// Somebody who listens, and a peer that called.
 fn caller(python: &Python, raw_key: &str) -> (Process, Process) {
-    let listener = home(raw_key).start(&["--listen", "127.0.0.1:0", "--wire", "oaep"]);
+    let listener = home(raw_key).start(&["--listen", "127.0.0.1:0", "--anybody", "--wire", "oaep"]);
     let peer = python.peer(PEER, &["connect", &listener.listens_at()]);
     listener.sees("* raw~1 is at 127.0.0.1:");
     peer.sees("connected");

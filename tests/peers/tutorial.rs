@@ -12,7 +12,7 @@ use crate::support::{Home, Process, root};
 
 fn raw_listener() -> (Process, String) {
     let home = Home::of("민지").with_raw_key("bob-2048.pem");
-    home.start(&["--listen", "127.0.0.1:0", "--wire", "oaep"]).and_where()
+    home.start(&["--listen", "127.0.0.1:0", "--anybody", "--wire", "oaep"]).and_where()
 }
 
 fn port(at: &str) -> &str {

@@ -200,7 +200,7 @@ impl Process {
 
     /// Somebody who waits for callers, and where.
     pub fn listening(name: &str) -> (Self, String) {
-        Self::start(name, &["--listen", "127.0.0.1:0"]).and_where()
+        Self::start(name, &["--listen", "127.0.0.1:0", "--anybody"]).and_where()
     }
 
     /// The process, and where it listens.

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails there")]
 
+mod addressee;
 mod names;
 mod pipe;
 mod pty;
@@ -58,6 +59,9 @@ fn the_prompt_says_that_the_raw_wire_is_spoken() {
     let key = PublicKey::from_spki_pem(&pem).unwrap();
     caller.write_all(&seal_oaep(&key, "안녕".as_bytes(), &Seed::new([1; 32]))).unwrap();
     alice.wait("the message", |screen| screen.contents().contains(" raw~1: 안녕"));
+    // Who is expected on our own wire comes first.
+    alice.press(":to raw~1\r");
+    alice.sees("plain text now goes to raw~1, raw");
     alice.press("답장\r");
     alice.wait("the refusal", |screen| screen.contents().contains("! not sent: raw~1 gave no key"));
     alice.wait("the prompt", |screen| {

@@ -87,7 +87,10 @@ fn nothing_is_written_to_disk_until_a_log_is_asked_for() {
     bob.hears("alice", 3);
     let path = alice.home().join("talk.log");
     let text = std::fs::read_to_string(&path).expect("a log");
-    assert!(text.contains(" alice: own after\n") && text.contains(" bob: after \\u{1b}[2J\n"), "{text:?}");
+    assert!(
+        text.contains(" alice → bob: own after\n") && text.contains(" bob: after \\u{1b}[2J\n"),
+        "{text:?}"
+    );
     assert!(!text.contains("before") && !text.contains("unheard") && !text.contains('\x1b'), "{text:?}");
     assert_eq!(mode(&path), 0o600);
     alice.press(":log /dev/full\r");

@@ -91,7 +91,7 @@ impl Pty {
     pub(crate) fn start_with_bob(setup: &Setup<'_>) -> (Self, Process) {
         let mut pty = Self::start(setup);
         let bob = pty.call_as_bob();
-        pty.wait("bob", |screen| has(screen, "bob joined") && row_of_cursor(screen).contains("bob?"));
+        pty.wait("bob", |screen| has(screen, "verified)") && row_of_cursor(screen).contains("bob?"));
         bob.sees("alice joined");
         pty.clear();
         (pty, bob)

@@ -206,7 +206,9 @@ fn a_list_on_a_screen_of_three_rows_holds_nothing_up() {
 fn names_topics_and_paths_are_completed() {
     let (mut alice, bob) = Pty::start_with_bob(&Setup::WIDE);
     alice.press("bo\thi\r");
-    assert_eq!(bob.hears("alice", 1), ["bob: hi"]);
+    assert_eq!(bob.hears("alice", 1), ["hi"]);
+    alice.sees("> @bob hi");
+    alice.sees("alice → bob: hi");
     alice.press(":help ver\t\r");
     alice.sees("safety number to compare");
     alice.press(":log ./iden\t");

@@ -5,7 +5,7 @@ mod table;
 
 pub(crate) use parse::listen_command;
 pub use parse::{command_of, parse_line, protocol_of};
-pub use table::{COMMANDS, CommandSpec, Completion, help, markdown};
+pub use table::{COMMANDS, CommandSpec, Completion, HelpTopic, help, markdown};
 
 use super::types::{DialOptions, KeyFor, KeyReplacement, ListenOptions, NotifyPolicy};
 use crate::crypto::{Fingerprint, FingerprintError};
@@ -21,6 +21,13 @@ pub enum ParsedLine {
     Nothing,
     /// Text for the addressed peer.
     Text(String),
+    /// Text for one peer by its name: `@NAME TEXT`.
+    TextTo {
+        /// The name as it was written.
+        name: String,
+        /// The text.
+        text: String,
+    },
     /// A command.
     Command(Command),
 }
@@ -52,7 +59,7 @@ pub enum Command {
     Notify { policy: Option<NotifyPolicy> },
     Edit,
     Limits,
-    Help { topic: Option<&'static CommandSpec> },
+    Help { topic: Option<HelpTopic> },
     Quit,
 }
 
@@ -88,6 +95,12 @@ pub enum CommandError {
     /// A command stands after blanks or has blanks after its colon.
     #[error("a command begins with its colon; write :{0}")]
     Blanks(SafeText),
+    /// A command that was typed on the Korean layout.
+    #[error("that is :{0} on the Korean layout; switch to the Latin one and write :{0}")]
+    KoreanLayout(&'static str),
+    /// A line that begins with an @ and is not `@NAME TEXT`.
+    #[error("write @NAME TEXT to send one text to a peer; @@ begins a text with an @")]
+    At,
     /// Several lines that begin with a colon.
     #[error("several lines that begin with a colon were not sent; begin with :: to send them as text")]
     Block,

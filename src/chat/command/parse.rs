@@ -1,8 +1,8 @@
 //! Parser of typed lines and commands: every argument is checked before anything is done.
 
 use super::{
-    COMMANDS, Command, CommandError, CommandSpec, KNOWN_ON_RAW, KeyForm, LogTarget, ONE_WAY_ON_NATIVE,
-    ParsedLine,
+    COMMANDS, Command, CommandError, CommandSpec, HelpTopic, KNOWN_ON_RAW, KeyForm, LogTarget,
+    ONE_WAY_ON_NATIVE, ParsedLine,
 };
 use crate::chat::types::{
     AcceptPolicy, DialOptions, KeyExchange, KeyFor, KeyReplacement, ListenOptions, NotifyContent,
@@ -11,9 +11,12 @@ use crate::chat::types::{
 use crate::limits;
 use crate::peers::address::Family;
 use crate::peers::name::Name;
+use crate::text::hangul_layout::pressed_keys;
 use crate::text::safe::SafeText;
 use crate::text::suggest::nearest;
 
+/// U+FF20, which an input method for Korean may put in the place of an @.
+const FULLWIDTH_AT: char = '\u{FF20}';
 /// Messages that `:last` shows where no number is named.
 const LAST: usize = 10;
 
@@ -22,22 +25,53 @@ const LAST: usize = 10;
 /// # Errors
 /// [`CommandError`], in words that say what to write instead.
 pub fn parse_line(line: &str) -> Result<ParsedLine, CommandError> {
-    if line.trim().is_empty() {
+    let trimmed = line.trim_start();
+    if trimmed.is_empty() {
         return Ok(ParsedLine::Nothing);
     }
-    if let Some(text) = line.strip_prefix("::") {
-        return text_of(format!(":{text}"));
+    if let Some(rest) = line.strip_prefix("::").map(|text| format!(":{text}")) {
+        return text_of(rest);
     }
+    if let Some(rest) = line.strip_prefix("@@").map(|text| format!("@{text}")) {
+        return text_of(rest);
+    }
+    if let Some(rest) = line.strip_prefix('@') {
+        return text_to(rest);
+    }
+    if trimmed.starts_with(['@', FULLWIDTH_AT]) && !trimmed.starts_with("@@") {
+        return Err(CommandError::At);
+    }
+    let Some(rest) = trimmed.strip_prefix(':').filter(|_| !trimmed.starts_with("::")) else {
+        return text_of(line.to_owned());
+    };
+    let word = rest.split_whitespace().next().unwrap_or_default();
+    let is_command = spec_of(word).is_ok();
+    let looks_like_command = rest.starts_with(|c: char| c.is_ascii_alphabetic()) && word.len() > 1;
     match line.strip_prefix(':') {
-        Some(rest) if rest.contains('\n') => {
+        Some(_) if let Some(spec) = pressed_keys(word).and_then(|keys| spec_of(&keys).ok()) => {
+            Err(CommandError::KoreanLayout(spec.name))
+        }
+        Some(rest) if looks_like_command && rest.contains('\n') => {
             command(&unwrapped(rest).ok_or(CommandError::Block)?).map(ParsedLine::Command)
         }
-        Some(rest) if rest.starts_with(char::is_whitespace) => Err(CommandError::Blanks(word_of(rest))),
-        Some(rest) => command(rest).map(ParsedLine::Command),
-        None if line.trim_start().starts_with(':') && !line.trim_start().starts_with("::") => {
-            Err(CommandError::Blanks(word_of(line.trim_start().trim_start_matches(':'))))
+        Some(rest) if looks_like_command => command(rest).map(ParsedLine::Command),
+        // Blanks before the colon or behind it.
+        _ if is_command || (looks_like_command && trimmed.len() < line.len()) => {
+            Err(CommandError::Blanks(word_of(word)))
         }
-        None => text_of(line.to_owned()),
+        _ => text_of(line.to_owned()),
+    }
+}
+
+/// Reads `@NAME TEXT` without its @. The name is all up to the first blank.
+fn text_to(rest: &str) -> Result<ParsedLine, CommandError> {
+    let (name, text) = rest.split_once(char::is_whitespace).ok_or(CommandError::At)?;
+    if name.is_empty() || name.ends_with([':', ',']) || text.trim().is_empty() {
+        return Err(CommandError::At);
+    }
+    match text_of(text.to_owned())? {
+        ParsedLine::Text(text) => Ok(ParsedLine::TextTo { name: name.to_owned(), text }),
+        other => Ok(other),
     }
 }
 
@@ -108,7 +142,11 @@ fn word_command(spec: &'static CommandSpec, words: &[&str]) -> Result<Command, C
         ("close", []) => Command::Close { name: None },
         ("close", [name]) => Command::Close { name: Some(owned(name)) },
         ("help", []) => Command::Help { topic: None },
-        ("help", [topic]) => Command::Help { topic: Some(spec_of(topic.trim_start_matches(':'))?) },
+        ("help", ["keys"]) => Command::Help { topic: Some(HelpTopic::Keys) },
+        ("help", [topic]) => {
+            let spec = spec_of(topic.trim_start_matches(':'))?;
+            Command::Help { topic: Some(HelpTopic::Command(spec)) }
+        }
         ("nick", [name]) => Command::Nick { name: Name::parse(name)? },
         ("show", [number]) => Command::Show { number: number.parse().map_err(|_| usage())? },
         ("to", [name]) => Command::To { name: owned(name) },
@@ -287,19 +325,45 @@ mod tests {
         assert_eq!(error(": listen"), "a command begins with its colon; write :listen");
         assert!(error(":zzzzzz").starts_with("no such command :zzzzzz;"));
         assert!(error(":to\u{1b}[2J x").contains("\\u{1b}"));
-        assert_eq!(parse_line(":a\nb"), Err(CommandError::Block));
+        assert_eq!(parse_line(":ab\nb"), Err(CommandError::Block));
         assert_eq!(parse_line(":trust bob\n:quit"), Err(CommandError::Block));
     }
 
     #[test]
     fn text_is_text() {
-        for (line, text) in
-            [("exit", "exit"), ("::x", ":x"), (":::", "::"), (" a ", " a "), ("a\n:b", "a\n:b")]
-        {
+        for (line, text) in [
+            ("exit", "exit"),
+            ("::x", ":x"),
+            (":::", "::"),
+            (" a ", " a "),
+            ("a\n:b", "a\n:b"),
+            (":D", ":D"),
+            (":p ", ":p "),
+            (":) hi", ":) hi"),
+            (": hello", ": hello"),
+            ("@@home", "@home"),
+            ("a @b", "a @b"),
+        ] {
             assert_eq!(parse_line(line), Ok(ParsedLine::Text(text.to_owned())), "{line:?}");
         }
         assert_eq!(parse_line(" \t"), Ok(ParsedLine::Nothing));
         assert_eq!(parse_line(&"가".repeat(5_462)), Err(CommandError::TooLong(16_386)));
+    }
+
+    #[test]
+    fn an_at_sends_one_text_to_one_peer_or_nothing() {
+        let to = |name: &str, text: &str| ParsedLine::TextTo { name: name.to_owned(), text: text.to_owned() };
+        assert_eq!(parse_line("@bob hi  you"), Ok(to("bob", "hi  you")));
+        assert_eq!(parse_line("@철수 밥?\n@bob 아니"), Ok(to("철수", "밥?\n@bob 아니")));
+        for line in ["@", "@bob", "@bob ", "@bob: hi", "@bob, hi", " @bob hi", "\u{FF20}bob hi", "@ bob hi"] {
+            assert_eq!(parse_line(line), Err(CommandError::At), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_command_on_the_korean_layout_is_named() {
+        assert!(error(":ㅣㅑㄴㅅ두 8000").starts_with("that is :listen on the Korean layout"));
+        assert_eq!(parse_line(":안녕"), Ok(ParsedLine::Text(":안녕".to_owned())));
     }
 
     #[test]
@@ -322,7 +386,7 @@ mod tests {
                 other => panic!(":{}: {other:?}", entry.name),
             }
             assert!(parse_line(&format!(":help {}", entry.name)).is_ok());
-            assert!(!help(Some(entry)).is_empty());
+            assert!(!help(Some(HelpTopic::Command(entry))).is_empty());
         }
     }
 

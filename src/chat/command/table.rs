@@ -59,7 +59,7 @@ pub const COMMANDS: [CommandSpec; 25] = [
         Completion::Nothing,
         "ADDR is a port, host:port or [::1]:port; a port alone means every address of this machine, port 0 \
          lets the machine choose and prints it. --known turns unknown keys away, and --anybody takes them where \
-         known-only is set. --wire oaep is the raw wire of the Python tutorial, which authenticates nobody.",
+         known-only is set, and gives the first of them what an input that is not a terminal says. --wire oaep is the raw wire of the Python tutorial, which authenticates nobody.",
     ),
     spec(
         "connect",
@@ -75,9 +75,17 @@ pub const COMMANDS: [CommandSpec; 25] = [
         "NAME",
         "send plain text to this peer from now on",
         Completion::Peers,
-        "Several peers may be connected; the prompt shows who is addressed.",
+        "Several peers may be connected; the prompt shows who is addressed. A peer stays addressed when it \
+         leaves: nobody inherits what is typed for it. @NAME TEXT sends one text and changes nothing.",
     ),
-    spec("all", "TEXT", "send a text to everybody connected", Completion::Nothing, ""),
+    spec(
+        "all",
+        "TEXT",
+        "send a text to every chosen peer that is connected",
+        Completion::Nothing,
+        "To the peers that you have chosen (:connect, :to, @NAME, :trust, :name) and that were connected as you \
+         began the line. The others are named: who only called, who came later, and peers of the raw wire.",
+    ),
     spec(
         "edit",
         "",
@@ -166,10 +174,40 @@ pub const COMMANDS: [CommandSpec; 25] = [
     spec("quit", "", "say goodbye to everybody and leave", Completion::Nothing, ""),
 ];
 
-/// Answer to `:help`: every command in a row, or more about one.
+/// Topic of `:help`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HelpTopic {
+    /// One command.
+    Command(&'static CommandSpec),
+    /// `:help keys`: keys, and the lines that are asked about.
+    Keys,
+}
+
+/// Answer to `:help keys`.
+const KEYS: [&str; 14] = [
+    "Enter sends the line, Alt-Enter or a backslash before Enter goes on in a new row",
+    "Tab completes commands, names and paths; @ and the beginning of a name, then Tab: one text to one peer",
+    "Ctrl-C clears the line, and on an empty line cancels what is pending; Ctrl-D leaves",
+    "Ctrl-R searches what was typed, Ctrl-X Ctrl-E opens the line in your editor, Ctrl-L clears the screen",
+    "a line is for whom the prompt showed as its first character was typed; who is not there gets nothing,",
+    "  and the text stays in the line",
+    "before these are sent, Enter is asked for once more; Ctrl-C keeps the line:",
+    "  a line that was begun for somebody else than it would go to",
+    "  a line that begins with the name of another peer and a colon (bob: …): once for each name",
+    "  a line that begins like a command of other programs (/msg …): once for each command",
+    "  a pasted block of more than 5 lines: send, edit or drop",
+    "@bob TEXT sends one text to bob; @@ begins a text with an @, :: one with a colon",
+    ":all TEXT goes to the peers that you chose (:connect, :to, @NAME, :trust, :name) and that were connected",
+    "  as you began the line",
+];
+
+/// Answer to `:help`: every command in a row, or more about one topic.
 #[must_use]
-pub fn help(topic: Option<&'static CommandSpec>) -> Vec<String> {
-    if let Some(spec) = topic {
+pub fn help(topic: Option<HelpTopic>) -> Vec<String> {
+    if let Some(HelpTopic::Keys) = topic {
+        return KEYS.map(str::to_owned).to_vec();
+    }
+    if let Some(HelpTopic::Command(spec)) = topic {
         let mut rows = vec![spec.written()];
         rows.push(format!("  {}", spec.summary));
         if !spec.details.is_empty() {
@@ -179,7 +217,11 @@ pub fn help(topic: Option<&'static CommandSpec>) -> Vec<String> {
     }
     let row = |spec: &CommandSpec| format!("{:<29}  {}", spec.written(), spec.summary);
     let mut rows: Vec<_> = COMMANDS.iter().map(row).collect();
-    rows.push("anything else is sent as text; :: begins a text with a colon; Ctrl-D leaves".to_owned());
+    rows.push("@NAME TEXT                     send one text to this peer".to_owned());
+    rows.push(
+        "anything else is sent as text; :: begins one with a colon, @@ one with an @; :help keys; Ctrl-D leaves"
+            .to_owned(),
+    );
     rows
 }
 

@@ -8,6 +8,7 @@ mod recording_class;
 mod rows;
 mod trust;
 
+use super::addressee::HoldReason;
 use super::notice::{Info, KeyStatus, OaepInfo, Warning};
 use super::types::{KeyFor, NotifyContent, NotifyPolicy, NotifyWhen, TrustLevel};
 use crate::crypto::{Fingerprint, SafetyNumber};
@@ -65,6 +66,18 @@ impl Info {
             Self::Closed { name } => (Rows, format!("conversation with {name} closed")),
             Self::Addressed { name, trust_level } => {
                 (AnyRows, format!("plain text now goes to {name}, {}", trust_level.word()))
+            }
+            Self::AddressedAway { name } => {
+                (AnyRows, format!("plain text now goes to {name}, who is away; nothing is sent meanwhile"))
+            }
+            Self::NowTalking { name, status } => {
+                let trust = match status {
+                    KeyStatus::New => "new key, not verified",
+                    KeyStatus::Known(TrustLevel::Unverified) => "not verified",
+                    KeyStatus::Known(TrustLevel::Verified) => "verified",
+                    KeyStatus::Known(TrustLevel::Unauthenticated) => "raw wire, which proves nobody",
+                };
+                (RowsAbout(name), format!("you are now talking to {name} ({trust})"))
             }
             Self::Trusted { name } => (RowsAbout(name), format!("{name} is marked verified")),
             Self::Accepted { name, fingerprint } => (
@@ -267,6 +280,20 @@ impl Warning {
                 "not_sent",
                 "not sent: nobody is connected; :connect HOST:PORT or :listen PORT first".to_owned(),
             ),
+            Self::NobodyAddressed => (
+                Rows,
+                "nobody_addressed",
+                "not sent: nobody is addressed; :to NAME chooses somebody, @NAME TEXT sends one text"
+                    .to_owned(),
+            ),
+            Self::Held { reason, to } => {
+                let keys = format!("Enter sends to {to}, Ctrl-C keeps the line");
+                (AnyRows, "held", format!("{}: {keys}", reason.describe(to)))
+            }
+            Self::NotAsked { reason, to } => {
+                (AnyRows, "not_sent", format!("not sent: {}", reason.describe(to)))
+            }
+            Self::LeftOut { later, not_chosen } => (AnyRows, "left_out", left_out(later, not_chosen)),
             Self::NobodyToClose => {
                 (Rows, "trouble", "no such conversation is open; :peers lists them".to_owned())
             }
@@ -379,6 +406,26 @@ fn listed(title: &str, rows: &[SafeText], more: usize) -> String {
     let rows = rows.iter().map(|row| format!("\n  {row}"));
     let more = (more > 0).then(|| format!("\n  … and {more} more"));
     std::iter::once(title.to_owned()).chain(rows).chain(more).collect()
+}
+
+impl HoldReason {
+    fn describe(&self, to: &str) -> String {
+        match self {
+            Self::BegunForAnother { name } => format!("this line was begun for {name} and would go to {to}"),
+            Self::NamesAnother { name } => format!("plain text goes to {to}, and @{name} TEXT to {name}"),
+            Self::SlashCommand { word } => format!("/{word} is text here; a command begins with a colon"),
+        }
+    }
+}
+
+fn left_out(later: &[String], not_chosen: &[String]) -> String {
+    let joined = |names: &[String], why: &str| match names {
+        [] => None,
+        names => Some(format!("{} ({why})", names.join(", "))),
+    };
+    let parts =
+        [joined(later, "joined after the line was begun"), joined(not_chosen, "not chosen; :to NAME first")];
+    format!("not sent to {}", parts.into_iter().flatten().collect::<Vec<_>>().join(" and "))
 }
 
 /// Safety number as it is shown large, with a code for a camera and instructions.

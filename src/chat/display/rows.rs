@@ -11,7 +11,7 @@ impl Notice {
     #[must_use]
     pub fn rows(&self) -> Vec<String> {
         match self {
-            Self::Message(message) | Self::Whole(message) => message_rows(message),
+            Self::Message(message) | Self::Own(message) | Self::Whole(message) => message_rows(message),
             Self::Info(info) => marked('*', &info.sentence()),
             Self::Warning(warning) => marked('!', &warning.sentence()),
             Self::Answer(rows) => rows.clone(),
@@ -28,14 +28,15 @@ impl Notice {
     pub fn sentences(&self) -> Vec<String> {
         let says = |message: &Message| {
             let rows: Vec<_> = message.rows.iter().map(SafeText::as_str).collect();
-            format!("{} says: {}", message.author(), rows.join(" / "))
+            let to = if message.to.is_empty() { "" } else { &format!(" to {}", message.to.join(", ")) };
+            format!("{} says{to}: {}", message.author_name(), rows.join(" / "))
         };
         let in_a_row = |kind: &str, sentence: &str| {
             let rows: Vec<_> = sentence.lines().map(|row| row.trim_start().replace("… ", "")).collect();
             vec![format!("{kind}: {}", rows.join("; "))]
         };
         match self {
-            Self::Message(message) | Self::Whole(message) => vec![says(message)],
+            Self::Message(message) | Self::Own(message) | Self::Whole(message) => vec![says(message)],
             Self::Info(info) => in_a_row("note", &info.sentence()),
             Self::Warning(warning) => in_a_row("problem", &warning.sentence()),
             Self::Answer(rows) => rows.clone(),
@@ -60,10 +61,11 @@ pub(crate) fn earlier_messages(earlier: usize) -> String {
 }
 
 fn message_rows(message: &Message) -> Vec<String> {
+    let author = message.author();
     if message.rows.iter().all(|row| row.as_str().is_empty()) {
-        return vec![format!("{}: (empty)", message.author())];
+        return vec![format!("{author}: (empty)")];
     }
-    message.rows.iter().map(|row| format!("{}: {row}", message.author())).collect()
+    message.rows.iter().map(|row| format!("{author}: {row}")).collect()
 }
 
 /// Entries of a table, each with the heads of its columns. An empty cell is left out.

@@ -3,46 +3,27 @@
 use std::net::SocketAddr;
 
 use crate::chat::account::KeygenProgress;
-use crate::chat::command::{self, Command, KeyForm, ParsedLine};
-use crate::chat::conversation::Conversation;
+use crate::chat::addressee::{Addressee, WaitingTexts};
+use crate::chat::command::{self, Command, KeyForm};
 use crate::chat::io::Effect;
 use crate::chat::notice::{Info, Notice, Warning};
 use crate::chat::types::{
     AcceptPolicy, DialOptions, DialOutcome, ExitRequest, KeyFor, KeyOrigin, KeyReplacement, ListenOptions,
-    NewKey, NotifyPolicy, PeerId, Protocol,
+    NewKey, NotifyPolicy, Protocol,
 };
-use crate::chat::{Chat, Listener, OaepInfo};
-use crate::ids::{ConnId, DialId, ListenerId};
+use crate::chat::{Chat, Dial, Listener, OaepInfo, WaitingCommand};
+use crate::ids::{DialId, ListenerId};
 use crate::limits;
 use crate::peers::address::{Family, ListenAt};
 use crate::peers::name::Name;
-use crate::session::SendError;
 
 impl Chat {
-    pub(crate) fn handle_line(&mut self, line: &str) {
-        match command::parse_line(line) {
-            Ok(ParsedLine::Nothing) => {}
-            Ok(ParsedLine::Text(text)) => self.send(&text),
-            Ok(ParsedLine::Command(command)) => self.handle_command(command),
-            Err(error) => self.refuse_line(Warning::CommandError { what: error.to_string() }),
-        }
-    }
-
     pub(crate) fn handle_command(&mut self, command: Command) {
         match command {
             Command::Listen(ListenOptions { accept: None, protocol: Protocol::Oaep(_), .. })
                 if self.accept == AcceptPolicy::KnownOnly =>
             {
                 self.effects.warn(Warning::CommandError { what: command::KNOWN_ON_RAW.to_owned() });
-            }
-            Command::Listen(ListenOptions { protocol, .. })
-            | Command::Connect(DialOptions { protocol, .. })
-                if let Some(of) = self.account.missing_key(protocol) =>
-            {
-                self.waiting_for_key.push(command);
-                if self.keygen.is_none() {
-                    self.generate_key(of, of.default_bits(), KeyReplacement::Never);
-                }
             }
             Command::Listen(options) => self.listen(options),
             Command::Connect(options) => self.connect(options),
@@ -52,7 +33,7 @@ impl Chat {
             Command::Trust { name, fingerprint } => self.trust(&name, fingerprint),
             Command::Forget { name } => self.forget(&name),
             Command::To { name } => self.address_by_name(&name),
-            Command::All { text } => self.send_to_all(&text),
+            Command::All { text } => self.send_to_all(&text, u64::MAX),
             Command::Peers => self.show_peers(),
             Command::Nick { name } => self.set_own_name(name),
             Command::Close { name } => self.close(name.as_deref()),
@@ -73,97 +54,10 @@ impl Chat {
         }
     }
 
-    /// Reports a line that is not accepted, and counts it for the end of the input.
-    pub(crate) fn refuse_line(&mut self, why: Warning) {
-        self.counters.refused_lines += 1;
-        self.effects.warn(why);
-    }
-
-    /// Sends a text to the addressed peer.
-    pub(crate) fn send(&mut self, text: &str) {
-        let Some(conn) = self.conversations.addressed_conn() else {
-            self.refuse_line(match self.addressed_name() {
-                Some(name) => Warning::NotConnected { name },
-                None => Warning::NobodyToSendTo,
-            });
-            if matches!(text.trim(), "exit" | "quit") {
-                self.effects.info(Info::ExitHint);
-            }
-            return;
-        };
-        let is_oaep = self.conversations.get(conn).is_some_and(Conversation::is_oaep);
-        self.send_on(conn, text);
-        if text == "exit" && !is_oaep && self.counters.quit_hints == 0 {
-            self.counters.quit_hints += 1;
-            self.effects.info(Info::QuitHint);
-        }
-    }
-
-    /// Sends a text to a peer by its name.
-    pub(crate) fn send_to(&mut self, name: &str, text: &str) {
-        let Some((name, peer)) = self.find(name) else {
-            self.counters.refused_lines += 1;
-            return;
-        };
-        match self.conversations.open_with(peer) {
-            Some(conn) => self.send_on(conn, text),
-            None => self.refuse_line(Warning::NotConnected { name }),
-        }
-    }
-
-    fn send_on(&mut self, conn: ConnId, text: &str) {
-        let Some(conversation) = self.conversations.get_mut(conn) else { return };
-        if !conversation.unacked.has_room() {
-            let (name, waiting) = (conversation.name(), conversation.unacked.len());
-            return self.refuse_line(Warning::QueueFull { name, waiting });
-        }
-        match conversation.session.send(text, self.now.unix) {
-            Ok(seq) => {
-                conversation.unacked.push(seq, text, self.now.mono);
-                self.record_own(conn, text, seq);
-                self.hint_at_receipts(conn);
-            }
-            Err(SendError::NoKey) => {
-                let name = conversation.name();
-                self.refuse_line(Warning::NoKeyOf { name });
-            }
-            Err(error) => self.refuse_line(Warning::CommandError { what: format!("not sent: {error}") }),
-        }
-        self.drain(conn);
-    }
-
-    /// `:all TEXT`
-    fn send_to_all(&mut self, text: &str) {
-        let open = self.conversations.conns(Conversation::is_open);
-        if open.is_empty() {
-            self.refuse_line(Warning::NobodyToSendTo);
-        }
-        for conn in open {
-            self.send_on(conn, text);
-        }
-    }
-
-    /// `:to NAME`
-    fn address_by_name(&mut self, name: &str) {
-        let Some((name, id)) = self.find(name) else { return };
-        let open = self.conversations.open_with(id).and_then(|conn| self.conversations.peer_of(conn));
-        match open.map(|peer| peer.trust_level) {
-            Some(trust_level) => {
-                self.conversations.address(id);
-                self.effects.info(Info::Addressed { name, trust_level });
-            }
-            None => self.effects.warn(Warning::NotConnected { name }),
-        }
-    }
-
-    /// Name of the addressed peer, connected or in the book.
-    fn addressed_name(&self) -> Option<String> {
-        let id = self.conversations.addressed_peer()?;
-        if let Some(peer) = self.conversations.peers().find(|peer| peer.id == id) {
-            return Some(peer.name.to_string());
-        }
-        let PeerId::Key(fingerprint) = id else { return None };
-        self.book.by_fingerprint(&fingerprint).map(|peer| peer.name.to_string())
+    /// Ends a dial that came to nothing.
+    pub(crate) fn give_up_dial(&mut self, id: DialId, dial: &Dial) {
+        self.conversations.give_up(&Addressee::Dialled(id));
+        self.give_back(dial.options.target.to_string(), &dial.waiting);
     }
 
     /// `:nick NAME`
@@ -183,7 +77,11 @@ impl Chat {
                 Some((_, peer)) => Some(peer),
                 None => return,
             },
-            None => self.conversations.addressed_peer(),
+            None => match *self.conversations.addressee() {
+                Addressee::Dialled(id) => return self.cancel_dial(id),
+                Addressee::Connecting(conn) => return self.cancel_connecting(conn),
+                _ => self.conversations.addressed_peer(),
+            },
         };
         let open = peer.and_then(|peer| self.conversations.open_with(peer));
         match open.and_then(|conn| self.conversations.get_mut(conn)) {
@@ -203,27 +101,49 @@ impl Chat {
         self.counters.ids
     }
 
+    /// `:connect ADDR`: from here on the addressee is whoever answers.
     fn connect(&mut self, options: DialOptions) {
-        let dial = DialId(self.next_id());
-        let (target, family) = (options.target.clone(), options.family);
+        let (dial, missing) = (DialId(self.next_id()), self.account.missing_key(options.protocol));
+        self.dials.insert(dial, Dial { options, waiting: WaitingTexts::default() });
+        self.conversations.address_dial(dial);
+        match missing {
+            Some(of) => self.wait_for_key(of, WaitingCommand::Connect(dial)),
+            None => self.begin_dial(dial),
+        }
+    }
+
+    fn begin_dial(&mut self, dial: DialId) {
+        let Some(Dial { options, .. }) = self.dials.get(&dial) else { return };
+        let (target, family, protocol) = (options.target.clone(), options.family, options.protocol);
         self.effects.info(Info::Connecting { target: target.to_string() });
-        self.show_oaep_banner(options.protocol);
-        self.dials.insert(dial, options);
+        self.show_oaep_banner(protocol);
         self.effects.push(Effect::Connect { dial, target, family });
     }
 
-    pub(crate) fn handle_unreachable(&mut self, dial: DialId, why: &str) {
-        if let Some(options) = self.dials.remove(&dial) {
-            let target = options.target.to_string();
+    /// Keeps a command until there is a key for it.
+    fn wait_for_key(&mut self, of: KeyFor, command: WaitingCommand) {
+        self.waiting_for_key.push(command);
+        if self.keygen.is_none() {
+            self.generate_key(of, of.default_bits(), KeyReplacement::Never);
+        }
+    }
+
+    pub(crate) fn handle_unreachable(&mut self, id: DialId, why: &str) {
+        if let Some(dial) = self.dials.remove(&id) {
+            let target = dial.options.target.to_string();
             // A name can have several addresses, and each its own error; an address is not named
             // twice.
             let why = why.strip_prefix(&format!("{target}: ")).unwrap_or(why).to_owned();
             self.effects.warn(Warning::Unreachable { target, why });
+            self.give_up_dial(id, &dial);
             self.effects.push(Effect::DialFinished(DialOutcome::Unreachable));
         }
     }
 
     fn listen(&mut self, options: ListenOptions) {
+        if let Some(of) = self.account.missing_key(options.protocol) {
+            return self.wait_for_key(of, WaitingCommand::Listen(options));
+        }
         let (at, family) = (options.at.clone(), options.family);
         if let Some(at) = self.bound_at(&at, family) {
             return self.effects.warn(Warning::AlreadyListening { at: at.to_string() });
@@ -300,12 +220,20 @@ impl Chat {
                 }
                 self.account.set_key(of, key);
                 for command in waiting {
-                    self.handle_command(command);
+                    match command {
+                        WaitingCommand::Listen(options) => self.listen(options),
+                        WaitingCommand::Connect(dial) => self.begin_dial(dial),
+                    }
                 }
             }
             Err(why) => {
                 self.effects.warn(Warning::KeyFailed { why });
-                for _ in waiting {
+                for command in waiting {
+                    if let WaitingCommand::Connect(id) = command
+                        && let Some(dial) = self.dials.remove(&id)
+                    {
+                        self.give_up_dial(id, &dial);
+                    }
                     self.effects.push(Effect::DialFinished(DialOutcome::Unreachable));
                 }
             }

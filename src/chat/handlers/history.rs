@@ -17,10 +17,11 @@ const SEARCH_ROWS: usize = 50;
 impl Chat {
     /// Records a text of ours that was accepted for a peer: it can be found again, and a log may
     /// want it.
-    pub(crate) fn record_own(&mut self, conn: ConnId, text: &str, number: u64) {
-        let Some(peer) = self.conversations.peer_of(conn) else { return };
+    pub(crate) fn record_own(&mut self, conn: ConnId, text: &str, number: u64) -> Option<Message> {
+        let peer = self.conversations.peer_of(conn)?;
         let message = Message {
             name: self.account.name.to_string(),
+            to: vec![peer.name.to_string()],
             fingerprint: self.account.fingerprint(),
             trust_level: match peer.id {
                 PeerId::Key(_) => TrustLevel::Verified,
@@ -35,7 +36,9 @@ impl Chat {
         };
         // What we say counts against nobody else.
         self.history.push(peer.id, Acquaintance::Chosen, &message);
-        self.effects.push(Effect::Sent(SentMessage { message, to: peer.name.to_string(), number }));
+        let to = peer.name.to_string();
+        self.effects.push(Effect::Sent(SentMessage { message: message.clone(), to, number }));
+        Some(message)
     }
 
     /// `:last [N] [NAME]`

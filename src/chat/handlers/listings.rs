@@ -1,10 +1,10 @@
 //! Handlers of listings: `:peers`, `:status` and `:limits`.
 
-use crate::chat::Chat;
 use crate::chat::conversation::Conversation;
 use crate::chat::display::aligned;
 use crate::chat::notice::Notice;
 use crate::chat::types::{KeyFor, PeerId, Protocol};
+use crate::chat::{AddressedView, Chat, Presence};
 use crate::limits;
 use crate::peers::address::Target;
 use crate::peers::name::Name;
@@ -60,10 +60,22 @@ impl Chat {
 
     /// `:status`: identity, listeners, connections, messages that are not received yet.
     pub(crate) fn show_status(&mut self) {
-        let mut rows = vec![match self.account.fingerprint() {
+        let addressee = match self.addressed_view() {
+            None => "plain text goes to nobody".to_owned(),
+            Some(AddressedView { name, trust_level, presence }) => {
+                let trust = trust_level.map(|trust| format!(", {}", trust.word())).unwrap_or_default();
+                let presence = match presence {
+                    Presence::Here => String::new(),
+                    presence => format!(", {}", presence.word()),
+                };
+                format!("plain text goes to {name}{trust}{presence}")
+            }
+        };
+        let you_are = match self.account.fingerprint() {
             Some(fingerprint) => format!("you are {}, {fingerprint}", self.account.name),
             None => format!("you are {}, without a key yet", self.account.name),
-        }];
+        };
+        let mut rows = vec![addressee, you_are];
         if let Some(key) = self.account.key(KeyFor::Oaep) {
             rows.push(format!("key for the raw wire {}", key.public.fingerprint()));
         }
@@ -76,7 +88,7 @@ impl Chat {
                 rows.push(format!("listening on {at}{protocol}"));
             }
         }
-        rows.extend(self.dials.values().map(|options| format!("connecting to {}", options.target)));
+        rows.extend(self.dials.values().map(|dial| format!("connecting to {}", dial.options.target)));
         if self.keygen.is_some() {
             rows.push("making a key".to_owned());
         }

@@ -7,4 +7,5 @@ mod names;
 mod oaep;
 mod sessions;
 mod shutdown;
+mod text;
 mod trust;

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use crate::chat::Chat;
+use crate::chat::addressee::Addressee;
 use crate::chat::conversation::{Conversation, Peer};
 use crate::chat::history::Acquaintance;
 use crate::chat::io::Effect;
@@ -13,6 +13,7 @@ use crate::chat::stranger_rows::StrangerCounts;
 use crate::chat::types::{
     AcceptPolicy, ChangeReply, DialOutcome, Origin, PeerId, Protocol, ReceiptDue, TrustLevel,
 };
+use crate::chat::{Chat, Dial};
 use crate::crypto::{Fingerprint, RsaJob, Seed};
 use crate::ids::{ConnId, DialId, JobQueue, ListenerId};
 use crate::limits;
@@ -77,17 +78,25 @@ impl Chat {
         if let AnySession::Oaep(_) = session {
             self.evict_silent_oaep_caller();
         }
-        self.conversations.insert(conn, Conversation::new(session, Origin::Inbound { from, accept }));
+        let mut conversation = Conversation::new(session, Origin::Inbound { from, accept });
+        conversation.listener = Some(listener);
+        self.conversations.insert(conn, conversation);
         self.drain(conn);
     }
 
     pub(crate) fn handle_connected(&mut self, dial: DialId, conn: ConnId, seed: Seed) {
-        let session = self.dials.remove(&dial).and_then(|options| {
-            let session = self.account.session(options.protocol, Role::Initiator, seed, self.now.mono)?;
-            Some(Conversation::new(session, Origin::Outbound(options)))
-        });
-        let Some(conversation) = session else { return self.effects.push(Effect::Close(conn)) };
+        let Some(Dial { options, waiting }) = self.dials.remove(&dial) else {
+            return self.effects.push(Effect::Close(conn));
+        };
+        let Some(session) = self.account.session(options.protocol, Role::Initiator, seed, self.now.mono)
+        else {
+            self.give_up_dial(dial, &Dial { options, waiting });
+            return self.effects.push(Effect::Close(conn));
+        };
+        let mut conversation = Conversation::new(session, Origin::Outbound(options));
+        conversation.waiting = waiting;
         self.conversations.insert(conn, conversation);
+        self.conversations.dial_connected(dial, conn);
         self.drain(conn);
     }
 
@@ -185,6 +194,7 @@ impl Chat {
         }
         let message = Message {
             name: peer.name.to_string(),
+            to: Vec::new(),
             fingerprint: peer.fingerprint(),
             trust_level: peer.trust_level,
             lifetime: conversation.lifetime,
@@ -251,6 +261,11 @@ impl Chat {
             KeyStatus::New => TrustLevel::Unverified,
         };
         let is_new = status == KeyStatus::New;
+        if self.conversations.get(conn).is_some_and(|one| !one.origin.is_inbound()) {
+            self.unchosen.remove(&fingerprint);
+        } else if is_new {
+            self.unchosen.insert(fingerprint);
+        }
         self.effects.push(Effect::Authenticated(conn, Protocol::Native));
         let mark = self.effects.mark();
         match (lifetime, &status) {
@@ -301,17 +316,24 @@ impl Chat {
     }
 
     pub(crate) fn set_peer(&mut self, conn: ConnId, name: Name, id: PeerId, trust_level: TrustLevel) {
-        if let Some(conversation) = self.conversations.get_mut(conn) {
-            self.counters.roster += 1;
-            conversation.peer = Some(Peer::new(name, id, trust_level, self.now.unix));
-            conversation.extend_idle(self.now.mono);
-            if !conversation.is_lasting() {
-                return;
-            }
+        let Some(conversation) = self.conversations.get_mut(conn) else { return };
+        self.counters.roster += 1;
+        let joined = self.counters.roster;
+        conversation.peer = Some(Peer::new(name.clone(), id, trust_level, self.now.unix, joined));
+        conversation.extend_idle(self.now.mono);
+        if !conversation.is_lasting() {
+            return;
         }
-        if self.conversations.addressed_conn().is_none() {
-            self.conversations.address(id);
+        let waiting = std::mem::take(&mut conversation.waiting);
+        if *self.conversations.addressee() == Addressee::Connecting(conn) {
+            self.conversations.address_answered(id, name);
+        } else if self.is_first_caller(conn, id) {
+            let is_new = matches!(id, PeerId::Key(_)) && !self.is_chosen(id);
+            self.conversations.address(id, name.clone());
+            let status = if is_new { KeyStatus::New } else { KeyStatus::Known(trust_level) };
+            self.effects.info(Info::NowTalking { name: name.to_string(), status });
         }
+        self.send_waiting(conn, waiting);
     }
 
     /// Whether the user chose the holder of a key: verified it, named it to the listener, or
@@ -405,12 +427,43 @@ impl Chat {
         if let Some(conversation) = self.conversations.get_mut(loser) {
             conversation.successor = Some(winner);
         }
+        if loser == conn {
+            self.follow_successor(conn, winner);
+        }
         self.with_session(loser, |session| session.close(ByeReason::Replaced));
         newer_stays
     }
 
+    /// Hands what was meant for whoever is at the end of a dialled connection to another connection
+    /// with the same peer.
+    fn follow_successor(&mut self, conn: ConnId, successor: ConnId) {
+        let Some(conversation) = self.conversations.get_mut(conn) else { return };
+        let waiting = std::mem::take(&mut conversation.waiting);
+        let is_addressed = *self.conversations.addressee() == Addressee::Connecting(conn);
+        let peer = self.conversations.peer_of(successor).map(|peer| (peer.id, peer.name.clone()));
+        if let Some((id, name)) = peer {
+            if is_addressed {
+                self.conversations.address_answered(id, name);
+            }
+            return self.send_waiting(successor, waiting);
+        }
+        if is_addressed {
+            self.conversations.address_connection(successor);
+        }
+        if let Some(conversation) = self.conversations.get_mut(successor) {
+            conversation.waiting.append(waiting);
+        }
+    }
+
     /// Takes the end of a session, whoever closed it.
     fn handle_closed(&mut self, conn: ConnId, reason: CloseReason) {
+        // Where both dialled, the peer may close our call before it is established here.
+        if reason == CloseReason::Bye(ByeReason::Replaced)
+            && self.conversations.peer_of(conn).is_none()
+            && let Some(successor) = self.other_with_key_of(conn)
+        {
+            self.follow_successor(conn, successor);
+        }
         let Some(conversation) = self.conversations.remove(conn) else { return };
         self.seats.leave(conn);
         self.counters.roster += 1;
@@ -422,6 +475,8 @@ impl Chat {
             self.effects.push(Effect::DialFinished(dial_outcome(&conversation, &reason)));
         }
         let error = conversation.stream_error.clone();
+        let (waiting, remote) = (&conversation.waiting, conversation.origin.to_string());
+        self.conversations.give_up(&Addressee::Connecting(conn));
         match (&conversation.peer, reason) {
             (Some(peer), reason) => self.show_departure(peer, &conversation, reason, error),
             // Shown already where the key was judged, or of no interest.
@@ -430,11 +485,19 @@ impl Chat {
                 CloseReason::LocalReject | CloseReason::LocalClose | CloseReason::Bye(ByeReason::Replaced),
             ) => {}
             (None, reason) => {
-                let remote = conversation.origin.to_string();
+                let remote = remote.clone();
                 let warning = Warning::HandshakeFailed { remote, reason, error };
                 self.warn_of_remote(&conversation.origin, warning);
             }
         }
+        self.give_back(remote, waiting);
+    }
+
+    /// Another connection whose peer has shown the same key.
+    fn other_with_key_of(&self, conn: ConnId) -> Option<ConnId> {
+        let key = self.conversations.get(conn)?.key?;
+        let has_it = |one: &Conversation| one.key == Some(key);
+        self.conversations.conns(has_it).into_iter().find(|other| *other != conn)
     }
 
     /// Shows a warning about the other side of a connection; of callers at a limited rate.

@@ -1,36 +1,54 @@
 //! Handlers of cancellation and of the end of the program.
 
-use crate::chat::Chat;
 use crate::chat::io::Effect;
 use crate::chat::notice::Info;
 use crate::chat::shutdown::Shutdown;
 use crate::chat::types::ExitRequest;
+use crate::chat::{Chat, WaitingCommand};
+use crate::ids::{ConnId, DialId};
 use crate::wire::ByeReason;
 
 impl Chat {
     /// Cancels whatever is pending; if nothing is, shows how to leave.
     pub(crate) fn cancel(&mut self) {
-        let dials = std::mem::take(&mut self.dials);
         let pending = self.conversations.without_peer().filter(|(_, one)| one.is_connecting());
         let connecting: Vec<_> = pending.map(|(conn, _)| conn).collect();
-        if self.keygen.is_none() && dials.is_empty() && connecting.is_empty() {
+        if self.keygen.is_none() && self.dials.is_empty() && connecting.is_empty() {
             return self.effects.info(Info::ExitHint);
         }
         if self.keygen.take().is_some() {
-            self.waiting_for_key.clear();
             self.effects.push(Effect::CancelKey);
             self.effects.info(Info::KeyCancelled);
+            for command in std::mem::take(&mut self.waiting_for_key) {
+                if let WaitingCommand::Connect(id) = command
+                    && let Some(dial) = self.dials.remove(&id)
+                {
+                    self.give_up_dial(id, &dial);
+                }
+            }
         }
-        for (dial, options) in dials {
-            self.effects.push(Effect::CancelConnect(dial));
-            self.effects.info(Info::ConnectCancelled { target: options.target.to_string() });
+        let dials: Vec<_> = self.dials.keys().copied().collect();
+        for dial in dials {
+            self.cancel_dial(dial);
         }
         for conn in connecting {
-            if let Some(conversation) = self.conversations.get(conn) {
-                self.effects.info(Info::ConnectCancelled { target: conversation.origin.to_string() });
-            }
-            self.with_session(conn, |session| session.close(ByeReason::Leaving));
+            self.cancel_connecting(conn);
         }
+    }
+
+    pub(crate) fn cancel_dial(&mut self, id: DialId) {
+        if let Some(dial) = self.dials.remove(&id) {
+            self.effects.push(Effect::CancelConnect(id));
+            self.effects.info(Info::ConnectCancelled { target: dial.options.target.to_string() });
+            self.give_up_dial(id, &dial);
+        }
+    }
+
+    pub(crate) fn cancel_connecting(&mut self, conn: ConnId) {
+        if let Some(conversation) = self.conversations.get(conn) {
+            self.effects.info(Info::ConnectCancelled { target: conversation.origin.to_string() });
+        }
+        self.with_session(conn, |session| session.close(ByeReason::Leaving));
     }
 
     /// Begins the end of the program: every conversation closes, and what is pending is cancelled.
@@ -40,8 +58,9 @@ impl Chat {
         for conversation in self.conversations.values_mut() {
             conversation.begin_close(shutdown.at_latest);
         }
-        for dial in std::mem::take(&mut self.dials).into_keys() {
-            self.effects.push(Effect::CancelConnect(dial));
+        for (id, dial) in std::mem::take(&mut self.dials) {
+            self.effects.push(Effect::CancelConnect(id));
+            self.give_up_dial(id, &dial);
         }
         if self.keygen.take().is_some() {
             self.effects.push(Effect::CancelKey);

@@ -359,19 +359,8 @@ impl Chat {
 
     /// Finds a peer by name, connected or in the book, and warns if there is none.
     pub(crate) fn find(&mut self, name: &str) -> Option<(String, PeerId)> {
-        if let Ok(wanted) = Name::parse_local(name) {
-            if let Some(peer) = self.conversations.peers().find(|peer| peer.name.same_as(&wanted)) {
-                return Some((peer.name.to_string(), peer.id));
-            }
-            // Who was shown under a name, and has left, is not another who has it in the book.
-            if let Some(peer @ PeerId::Key(fingerprint)) = self.names.owner(&wanted)
-                && self.book.by_fingerprint(&fingerprint).is_some()
-            {
-                return Some((wanted.to_string(), peer));
-            }
-            if let Some(peer) = self.book.by_name(&wanted) {
-                return Some((peer.name.to_string(), PeerId::Key(peer.fingerprint)));
-            }
+        if let Some(found) = Name::parse_local(name).ok().and_then(|name| self.peer_named(&name)) {
+            return Some(found);
         }
         let names = self.names();
         let nearest = nearest(name, names.iter().map(String::as_str)).map(str::to_owned);

@@ -16,9 +16,10 @@ use crate::app::error::{AppError, SIGPIPE, code, describe};
 use crate::app::event_loop::{App, Flow, Frontend};
 use crate::app::os::eprint_line;
 use crate::app::recorder::Recorder;
-use crate::chat::command::{Command, CommandError, LogTarget, listen_command};
+use crate::chat::command::{self, Command, CommandError, LogTarget, ParsedLine, listen_command};
 use crate::chat::{
-    AcceptPolicy, DialOptions, DialOutcome, ExitRequest, Input, ListenOptions, NotifyPolicy, NotifyWhen,
+    AcceptPolicy, DialOptions, DialOutcome, ExitRequest, FirstCaller, Input, ListenOptions, NotifyPolicy,
+    NotifyWhen,
 };
 use crate::config::{ColourWhen, EditorMode, Layer, Settings, TimeFormat, YesNo};
 use crate::events::{Done, Id, OutputEvent};
@@ -35,7 +36,7 @@ use crate::text::safe::SafeText;
 use crate::ui::render::colour;
 use crate::ui::render::layout::{Layout, OutputMode};
 use crate::ui::screen::{JsonClient, Person, Screen, Viewer, stdout_printer};
-use crate::ui::terminal::{self, EditorEvent, EditorState, Terminal};
+use crate::ui::terminal::{self, EditorEvent, EditorState, Terminal, TypedLine};
 use json_request::Request;
 
 #[derive(Args, Debug)]
@@ -53,6 +54,9 @@ pub(crate) struct PromptArgs {
     /// Turn away keys that are not in the book, on every address
     #[arg(long, value_name = "WHETHER", num_args = 0..=1, require_equals = true, default_missing_value = "yes")]
     known_only: Option<YesNo>,
+    /// Take anybody who calls, and send the input to whoever calls first
+    #[arg(long, conflicts_with = "known_only")]
+    anybody: bool,
     /// Call somebody: host or host:port
     #[arg(long, value_name = "ADDR", value_hint = ValueHint::Hostname, group = "addresses")]
     pub(crate) connect: Option<String>,
@@ -163,6 +167,9 @@ pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppErr
     let damage = book.as_ref().err().map(ToString::to_string);
     let mut chat = profile.chat(name, book.unwrap_or_default(), capacity);
     chat.set_callers(config.callers);
+    if !edited && (args.json || !io::stdin().is_terminal()) && !args.anybody {
+        chat.set_first_caller(FirstCaller::Known);
+    }
     chat.set_notify(NotifyPolicy { when: config.notify, ..NotifyPolicy::default() });
     let signals = Signals::start(net.waker())?;
     let (source, reader, sink) = if edited {
@@ -195,7 +202,8 @@ pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppErr
     }
     let (must_connect, must_listen) =
         (!edited && args.connect.is_some(), !edited && !config.listen.is_empty());
-    let mut frontend = PromptFrontend { source, lines_read: 0, held: None, must_connect, must_listen };
+    let mut frontend =
+        PromptFrontend { source, lines_read: 0, held: None, held_line: None, must_connect, must_listen };
     let code = app.run(&mut frontend, &signals);
     frontend.finish(app, code.as_ref().ok().copied());
     Ok(code?)
@@ -207,7 +215,11 @@ fn startup_commands(args: &PromptArgs, config: &Settings) -> Result<Vec<Command>
     let wire = ProtocolArgs { wire: args.wire.clone(), one_way: args.one_way };
     let protocol = wire.protocol(args.pin.as_ref().map(|_| "--pin"))?;
     // Part of each listener, so that a recording of it holds under other settings.
-    let accept = Some(config.callers).filter(|callers| *callers == AcceptPolicy::KnownOnly);
+    let accept = match config.callers {
+        _ if args.anybody => Some(AcceptPolicy::Anyone),
+        AcceptPolicy::KnownOnly => Some(AcceptPolicy::KnownOnly),
+        _ => None,
+    };
     let mut commands = Vec::new();
     for at in &config.listen {
         let (at, family) = (at.clone(), Family::Any);
@@ -240,8 +252,10 @@ struct PromptFrontend {
     source: InputSource,
     /// Lines of an input that nobody edits, so far.
     lines_read: u64,
-    /// Text for the addressed peer that waits for room.
+    /// Request with a text that waits for room.
     held: Option<(Option<Id>, Request)>,
+    /// Line of an input that nobody edits, with a text that waits for the first peer.
+    held_line: Option<String>,
     /// Whether a failure ends the program: without an editor, one of what was asked for.
     must_connect: bool,
     must_listen: bool,
@@ -295,6 +309,9 @@ impl Frontend<Screen> for PromptFrontend {
             if let Some((id, request)) = self.held.take() {
                 self.carry_out(app, id, request);
             }
+            if let Some(line) = self.held_line.take() {
+                self.take_text_line(app, line);
+            }
             if !self.take_input(app) {
                 return Flow::Wait(None);
             }
@@ -309,15 +326,21 @@ impl PromptFrontend {
         let lines = match &mut self.source {
             InputSource::Editor(terminal) => {
                 match terminal.next() {
-                    Some(EditorEvent::Line(line)) => app.handle(Input::Line(&line)),
+                    Some(EditorEvent::Line(TypedLine { text, start, echo })) => {
+                        app.handle(Input::Typed { line: &text, start: &start, echo });
+                    }
+                    Some(EditorEvent::DropQuestion) => app.handle(Input::DropQuestion),
                     Some(EditorEvent::TooLong { bytes }) => app.handle(Input::LineTooLong { bytes }),
                     Some(EditorEvent::Interrupt) => app.handle(Input::Cancel),
                     Some(EditorEvent::End) => app.handle(Input::ExitRequest(ExitRequest::Quit)),
                     None => return false,
                 }
+                terminal.end_turn();
                 return true;
             }
-            // A line waits until a connection is established and the peer has room.
+            // A line waits until a connection is established and the peer has room, and behind a
+            // text that waits for the first peer.
+            InputSource::Lines(_) if self.held_line.is_some() => return false,
             InputSource::Lines(_) if !app.chat().takes_lines() => return false,
             InputSource::Requests(_) if self.held.is_some() || !app.chat().takes_commands() => return false,
             InputSource::Lines(lines) | InputSource::Requests(lines) => lines,
@@ -360,7 +383,7 @@ impl PromptFrontend {
         self.lines_read += 1;
         if !matches!(self.source, InputSource::Requests(_)) {
             return match std::str::from_utf8(line) {
-                Ok(text) => app.handle(Input::Line(text)),
+                Ok(text) => self.take_text_line(app, text.to_owned()),
                 Err(_) => app.handle(Input::LineNotText { row: SafeText::line_from_bytes(line) }),
             };
         }
@@ -373,6 +396,18 @@ impl PromptFrontend {
                 let what = format!("line {}: {why}", self.lines_read);
                 reply(app, id, Input::LineRefused { what });
             }
+        }
+    }
+
+    /// Takes a line in UTF-8. A text waits for the first peer, if there may be one.
+    fn take_text_line(&mut self, app: &mut App<Screen>, line: String) {
+        let waits = app.chat().awaits_recipient()
+            && !app.chat().is_shutting_down()
+            && matches!(command::parse_line(&line), Ok(ParsedLine::Text(_)));
+        if waits {
+            self.held_line = Some(line);
+        } else {
+            app.handle(Input::Line(&line));
         }
     }
 

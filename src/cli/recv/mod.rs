@@ -144,7 +144,7 @@ impl NoticeSink for RecvSink {
             // Its rows are for a screen.
             (Notice::Message(message), Some(due)) => {
                 let (name, text) = (message.name.clone(), message.text.clone());
-                self.deliverer.put(Message { name, text, rows: Vec::new(), ..*message }, due);
+                self.deliverer.put(Message { name, to: Vec::new(), text, rows: Vec::new(), ..*message }, due);
             }
             _ => self.reporter.show(notice, due),
         }

@@ -95,7 +95,9 @@ impl Layout {
             rows
         };
         match notice {
-            Notice::Message(message) => cut_rows(message, &self.time_prefix(&local(message.arrived.0))),
+            Notice::Message(message) | Notice::Own(message) => {
+                cut_rows(message, &self.time_prefix(&local(message.arrived.0)))
+            }
             Notice::Whole(message) => message_rows(message, &self.history_time(message, now)),
             Notice::History { messages, earlier } => {
                 let earlier = self.earlier_row(*earlier);
@@ -121,7 +123,7 @@ impl Layout {
             }
             Notice::Whole(message) => self.plain_message(message, &self.history_time(message, now)),
             _ if self.mode == OutputMode::Words => prefixed(&self.time_prefix(now), notice.sentences()),
-            Notice::Message(message) => {
+            Notice::Message(message) | Notice::Own(message) => {
                 self.plain_message(message, &self.time_prefix(&local(message.arrived.0)))
             }
             Notice::Info(_) | Notice::Warning(_) => {
@@ -260,6 +262,7 @@ mod tests {
 
     fn message(name: &str, text: &str, UnixMs(arrived_ms): UnixMs) -> Notice {
         Notice::Message(Message {
+            to: Vec::new(),
             name: name.to_owned(),
             fingerprint: Some(Fingerprint::of(name.as_bytes())),
             trust_level: crate::chat::TrustLevel::Unverified,

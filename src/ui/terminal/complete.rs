@@ -98,8 +98,8 @@ impl Vocabulary {
         let pairs = if word.is_empty() || word.len() < before.len() {
             Vec::new()
         } else {
-            let names = self.names_like(word);
-            names.map(|name| Pair { display: name.clone(), replacement: format!("{name}: ") }).collect()
+            let names = self.names_like(word.strip_prefix('@').unwrap_or(word));
+            names.map(|name| Pair { display: format!("@{name}"), replacement: format!("@{name} ") }).collect()
         };
         Ok((before.len() - word.len(), pairs))
     }
@@ -183,8 +183,8 @@ mod tests {
             (":verify B", "Bob"),
             (":help v", "verify"),
             (":help :v", ":verify"),
-            ("bo", "Bob: "),
-            ("밥", "밥: "),
+            ("bo", "@Bob "),
+            ("@밥", "@밥 "),
         ] {
             assert_eq!(found(line), [only]);
         }

@@ -7,14 +7,16 @@ use std::time::Duration;
 use super::complete::Vocabulary;
 use super::terminal_guard::TerminalGuard;
 use crate::app::os::unix_ms;
-use crate::chat::PromptView;
 use crate::chat::command::{self, COMMANDS, ParsedLine};
+use crate::chat::{Echo, LineStart, Presence, PromptView, author};
 use crate::time::UnixMs;
 use crate::ui::render::layout::Layout;
 use crate::ui::render::size;
 
 /// Interval at which a waiting printer checks whether the program ends, in milliseconds.
 const POLL_MS: u64 = 50;
+/// Longest wait of [`Turn::wait`], in milliseconds.
+const TURN_WAIT_MS: u64 = 1_000;
 /// Longest wait of [`PrintGate::close`] for a message that is being printed, in milliseconds.
 const CLOSE_WAIT_MS: u64 = 5;
 
@@ -22,7 +24,9 @@ const CLOSE_WAIT_MS: u64 = 5;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum EditorEvent {
     /// A line, or a pasted block with its newlines.
-    Line(String),
+    Line(TypedLine),
+    /// Ctrl-C on a line that was held.
+    DropQuestion,
     /// Ctrl-C on an empty line; on any other it only clears the line.
     Interrupt,
     /// A paste that the editor cannot lay out; it is dropped.
@@ -32,6 +36,16 @@ pub(crate) enum EditorEvent {
     },
     /// Ctrl-D, or the terminal is gone.
     End,
+}
+
+/// Line of a person, and how it came about.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct TypedLine {
+    pub(crate) text: String,
+    /// The prompt as the line was begun.
+    pub(crate) start: LineStart,
+    /// Form in which the line stands on the screen.
+    pub(crate) echo: Echo,
 }
 
 /// Prompt, layout and completions; they may change while a line is edited.
@@ -52,14 +66,23 @@ impl EditorState {
 
     /// Whether the prompt on the screen is out of date.
     pub(crate) fn is_prompt_stale(&self) -> bool {
-        self.painted_prompt.as_ref().is_some_and(|painted| *painted != self.prompt)
+        self.painted_prompt.as_ref().is_some_and(|painted| !painted.looks_like(&self.prompt))
     }
 
-    /// The message that a line becomes, laid out; `None` for a command or when nobody is addressed.
-    pub(crate) fn own_message(&self, line: &str) -> Option<String> {
-        self.prompt.addressed.as_ref()?;
+    /// The message that a line becomes, laid out; `None` for a command, or when the line may not be
+    /// sent to the addressee at once.
+    pub(crate) fn own_message(&self, line: &str, start: &LineStart) -> Option<String> {
+        let to = self.prompt.addressed.as_ref().filter(|to| to.presence == Presence::Here)?;
         let Ok(ParsedLine::Text(text)) = command::parse_line(line) else { return None };
-        Some(self.layout.own_message(&self.prompt.own_name, &text, UnixMs(unix_ms()), size().cells))
+        let names_another = text.split_once(": ").is_some_and(|(name, _)| {
+            name != to.name && self.vocabulary.names.iter().any(|known| known == name)
+        });
+        if !start.is_for(&self.prompt.start) || names_another || text.starts_with('/') {
+            return None;
+        }
+        let to = if self.prompt.has_others { std::slice::from_ref(&to.name) } else { &[] };
+        let author = author(&self.prompt.own_name, to);
+        Some(self.layout.own_message(&author, &text, UnixMs(unix_ms()), size().cells))
     }
 
     /// A note of the editor itself, laid out.
@@ -73,6 +96,7 @@ pub(crate) struct EditorShared {
     state: Mutex<EditorState>,
     pub(crate) gate: PrintGate,
     pub(crate) terminal: TerminalGuard,
+    pub(crate) turn: Turn,
     /// Whether the program ends: output waits no longer, and an external editor is killed.
     pub(crate) closing: AtomicBool,
 }
@@ -80,7 +104,7 @@ pub(crate) struct EditorShared {
 impl EditorShared {
     pub(crate) fn new(state: EditorState, terminal: TerminalGuard) -> Self {
         let (gate, closing) = (PrintGate::default(), AtomicBool::default());
-        Self { state: Mutex::new(state), gate, terminal, closing }
+        Self { state: Mutex::new(state), gate, terminal, turn: Turn::default(), closing }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, EditorState> {
@@ -89,6 +113,51 @@ impl EditorShared {
 
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::SeqCst)
+    }
+}
+
+/// Turn of the editor thread: a line is read once the one before has been handled, so that the
+/// prompt shows what follows from that.
+#[derive(Default)]
+pub(crate) struct Turn {
+    state: Mutex<TurnState>,
+    handled: Condvar,
+}
+
+#[derive(Default)]
+struct TurnState {
+    is_pending: bool,
+    /// Text that was not sent, for the next line.
+    returned: Option<String>,
+}
+
+impl Turn {
+    /// A line is on its way to its handler.
+    pub(crate) fn begin(&self) {
+        self.lock().is_pending = true;
+    }
+
+    /// Puts a text into the next line.
+    pub(crate) fn put_back(&self, text: String) {
+        self.lock().returned = Some(text);
+    }
+
+    /// The line has been handled.
+    pub(crate) fn end(&self) {
+        self.lock().is_pending = false;
+        self.handled.notify_all();
+    }
+
+    /// Waits until the line has been handled, for at most [`TURN_WAIT_MS`]; returns the text that
+    /// it gave back.
+    pub(crate) fn wait(&self) -> Option<String> {
+        let limit = Duration::from_millis(TURN_WAIT_MS);
+        let waited = self.handled.wait_timeout_while(self.lock(), limit, |state| state.is_pending);
+        waited.unwrap_or_else(PoisonError::into_inner).0.returned.take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, TurnState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

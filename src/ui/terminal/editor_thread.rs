@@ -15,12 +15,12 @@ use rustyline::Editor;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 
-use super::editor_state::{EditorEvent, EditorShared};
+use super::editor_state::{EditorEvent, EditorShared, TypedLine};
 use super::helper::{Helper, LineMode};
 use super::prompt_line;
 use super::terminal_guard::unblock_sigtstp;
 use crate::app::error::describe;
-use crate::chat::display;
+use crate::chat::{Echo, display};
 use crate::limits;
 use crate::ui::render::size;
 
@@ -54,8 +54,16 @@ impl EditorThread {
         // Should that fail, Ctrl-Z does nothing.
         let _ = unblock_sigtstp();
         let mut initial = String::new();
+        // Text that came back, which Ctrl-C keeps.
+        let mut returned = None;
         while !self.shared.is_closing() {
             let event = match self.read_line(&mut editor, &std::mem::take(&mut initial)) {
+                ReadOutcome::Discarded
+                    if returned.as_deref() == Some(helper(&editor).last_text().as_str()) =>
+                {
+                    initial = returned.take().unwrap_or_default();
+                    EditorEvent::DropQuestion
+                }
                 ReadOutcome::Event(event) => event,
                 ReadOutcome::EditAgain(text) => {
                     initial = text;
@@ -64,12 +72,17 @@ impl EditorThread {
                 ReadOutcome::Discarded => continue,
             };
             let is_last = event == EditorEvent::End;
+            self.shared.turn.begin();
             if self.shared.is_closing() || self.sender.send(event).is_err() {
                 break;
             }
             let _ = self.waker.wake();
             if is_last {
                 break;
+            }
+            if let Some(text) = self.shared.turn.wait() {
+                initial.clone_from(&text);
+                returned = Some(text);
             }
         }
     }
@@ -108,7 +121,7 @@ impl EditorThread {
         if is_block {
             self.confirm_block(editor, line.to_owned())
         } else {
-            ReadOutcome::Event(EditorEvent::Line(line.to_owned()))
+            ReadOutcome::Event(EditorEvent::Line(helper(editor).typed(line.to_owned())))
         }
     }
 
@@ -126,6 +139,7 @@ impl EditorThread {
 
     /// Asks whether a block is to be sent, edited or dropped.
     fn confirm_block(&self, editor: &mut LineEditor, mut block: String) -> ReadOutcome {
+        let start = helper(editor).typed(String::new()).start;
         while !self.shared.is_closing() {
             let question = display::block_question(block.lines().count());
             helper(editor).start_line(LineMode::Answer);
@@ -134,10 +148,12 @@ impl EditorThread {
             let answer = answer.map_or_else(|_| "drop".to_owned(), |answer| answer.trim().to_lowercase());
             match answer.as_str() {
                 "s" | "send" => {
-                    if let Some(message) = self.shared.state().own_message(&block) {
+                    let message = self.shared.state().own_message(&block, &start);
+                    let echo = if message.is_some() { Echo::Message } else { Echo::Line };
+                    if let Some(message) = message {
                         write_line(&message);
                     }
-                    return ReadOutcome::Event(EditorEvent::Line(block));
+                    return ReadOutcome::Event(EditorEvent::Line(TypedLine { text: block, start, echo }));
                 }
                 "e" | "edit" => match self.run_external_editor(&block) {
                     Ok(text) if text.trim().is_empty() => break,

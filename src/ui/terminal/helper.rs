@@ -3,7 +3,7 @@
 //! The last painting of a text shows it as it stands among the messages.
 
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -20,9 +20,9 @@ use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::complete::{self, LineHint};
-use super::editor_state::EditorShared;
+use super::editor_state::{EditorShared, TypedLine};
 use super::prompt_line;
-use crate::chat::display;
+use crate::chat::{Echo, LineStart, display};
 use crate::limits;
 use crate::ui::render::colour::{self, ColourDepth};
 use crate::ui::render::size;
@@ -102,11 +102,19 @@ pub(crate) struct Helper {
     shared: Arc<EditorShared>,
     keys: Arc<KeyState>,
     line: Cell<LineState>,
+    text: RefCell<LineText>,
+}
+
+/// Text of the line, and the prompt as it was begun.
+#[derive(Default)]
+struct LineText {
+    text: String,
+    start: Option<LineStart>,
 }
 
 impl Helper {
     pub(crate) fn new(shared: Arc<EditorShared>) -> Self {
-        Self { shared, keys: Arc::default(), line: Cell::default() }
+        Self { shared, keys: Arc::default(), line: Cell::default(), text: RefCell::default() }
     }
 
     /// Binds our own keys, besides rustyline's.
@@ -148,6 +156,24 @@ impl Helper {
     pub(crate) fn start_line(&self, mode: LineMode) {
         self.line.set(LineState { mode, ..LineState::default() });
         self.keys.clear();
+        if mode == LineMode::Line {
+            self.text.take();
+        }
+    }
+
+    /// The text of the line as it was last painted.
+    pub(crate) fn last_text(&self) -> String {
+        self.text.borrow().text.clone()
+    }
+
+    /// A line that was read, with the prompt as it was begun.
+    pub(crate) fn typed(&self, text: String) -> TypedLine {
+        let echo = if self.line.get().painting == Painting::Message { Echo::Message } else { Echo::Line };
+        TypedLine { text, start: self.start(), echo }
+    }
+
+    fn start(&self) -> LineStart {
+        self.text.borrow().start.clone().unwrap_or_else(|| self.shared.state().prompt.start.clone())
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -175,11 +201,28 @@ impl Helper {
         line.newlines = newlines;
         line.bytes = text.len();
         self.line.set(line);
+        if line.mode == LineMode::Line {
+            self.track_start(text);
+        }
         line
     }
 
+    /// The first character of a line fixes whom it is for: whom the prompt showed then.
+    fn track_start(&self, text: &str) {
+        let mut line = self.text.borrow_mut();
+        if text.is_empty() {
+            line.start = None;
+        } else if line.start.is_none() {
+            let state = self.shared.state();
+            let shown = state.painted_prompt.as_ref().unwrap_or(&state.prompt);
+            line.start = Some(shown.start.clone());
+        }
+        text.clone_into(&mut line.text);
+    }
+
     fn own_message(&self, line: &str) -> Option<String> {
-        self.shared.state().own_message(&self.without_continuations(line))
+        let start = self.start();
+        self.shared.state().own_message(&self.without_continuations(line), &start)
     }
 
     /// A text that is painted in the place of a line. The layout stays that of the line: where that

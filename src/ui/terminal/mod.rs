@@ -27,7 +27,7 @@ use rustyline::{ColorMode, CompletionType, Config, EditMode, Editor, ExternalPri
 use super::screen::Printer;
 use crate::config::{EditorMode, Settings};
 use crate::limits;
-pub(crate) use editor_state::{EditorEvent, EditorShared, EditorState};
+pub(crate) use editor_state::{EditorEvent, EditorShared, EditorState, TypedLine};
 use editor_thread::{EditorThread, LineEditor};
 use helper::Helper;
 pub(crate) use terminal_guard::block_sigtstp;
@@ -86,6 +86,11 @@ impl Terminal {
         self.events.try_recv().ok()
     }
 
+    /// Lets the editor read on: the last line has been handled.
+    pub(crate) fn end_turn(&self) {
+        self.shared.turn.end();
+    }
+
     /// The state of the editor; a change is seen at the next repaint.
     pub(crate) fn shared(&self) -> Arc<EditorShared> {
         Arc::clone(&self.shared)
@@ -94,6 +99,7 @@ impl Terminal {
     /// Begins the shutdown: output is no longer held back, and an external editor is killed.
     pub(crate) fn begin_close(&self) {
         self.shared.closing.store(true, Ordering::SeqCst);
+        self.shared.turn.end();
     }
 
     /// Ends the editor and restores the terminal. Only SIGINT ends a read: rustyline turns it into

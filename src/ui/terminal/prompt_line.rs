@@ -5,7 +5,7 @@
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use crate::chat::{PromptView, TrustLevel};
+use crate::chat::{AddressedView, Presence, PromptView, TrustLevel};
 
 /// Cells that a prompt has at least, so that a first peer's name finds room while an empty line
 /// waits: on a small screen, and on one with room for two names.
@@ -34,8 +34,7 @@ pub(crate) fn fitted(view: &PromptView, width: usize, cells: usize) -> String {
             return format!("{names}{counters}{}> ", " ".repeat(width - natural));
         }
     }
-    let (name, mark) =
-        view.addressed.as_ref().map_or((&view.own_name, ""), |(name, trust)| (name, trust_mark(*trust)));
+    let (name, mark) = view.addressed.as_ref().map_or((&view.own_name, ""), |to| (&to.name, mark(to)));
     let tail = format!("…{mark}{tail}");
     let mut prompt = format!("{}{tail}", truncated(name, width.saturating_sub(tail.width())));
     // Where not even the sign fits, or half a wide character is left over.
@@ -46,17 +45,22 @@ pub(crate) fn fitted(view: &PromptView, width: usize, cells: usize) -> String {
 
 fn names(view: &PromptView, roomy: bool) -> String {
     match &view.addressed {
-        Some((name, trust)) if roomy => format!("{} to {name}{}", view.own_name, trust_mark(*trust)),
-        Some((name, trust)) => format!("{name}{}", trust_mark(*trust)),
+        Some(to) if roomy => format!("{} to {}{}", view.own_name, to.name, mark(to)),
+        Some(to) => format!("{}{}", to.name, mark(to)),
         None => view.own_name.clone(),
     }
 }
 
-fn trust_mark(trust: TrustLevel) -> &'static str {
-    match trust {
-        TrustLevel::Unverified => "?",
-        TrustLevel::Verified => "=",
-        TrustLevel::Unauthenticated => " raw",
+/// Sign of the trust in the addressee's key, and of its absence.
+fn mark(to: &AddressedView) -> &'static str {
+    match (to.trust_level, to.presence) {
+        (None, _) | (_, Presence::Connecting) => " …",
+        (Some(TrustLevel::Unverified), Presence::Here) => "?",
+        (Some(TrustLevel::Verified), Presence::Here) => "=",
+        (Some(TrustLevel::Unauthenticated), Presence::Here) => " raw",
+        (Some(TrustLevel::Unverified), Presence::Away) => "? away",
+        (Some(TrustLevel::Verified), Presence::Away) => "= away",
+        (Some(TrustLevel::Unauthenticated), Presence::Away) => " raw, away",
     }
 }
 
@@ -79,10 +83,19 @@ fn truncated(name: &str, cells: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::LineStart;
 
     fn view(name: &str, waiting: usize, unread: usize) -> PromptView {
-        let addressed = Some((name.to_owned(), TrustLevel::Unverified));
-        PromptView { own_name: "alice".to_owned(), addressed, waiting, unread }
+        let (name, trust_level) = (name.to_owned(), Some(TrustLevel::Unverified));
+        let addressed = Some(AddressedView { name, trust_level, presence: Presence::Here });
+        PromptView {
+            own_name: "alice".to_owned(),
+            addressed,
+            waiting,
+            unread,
+            has_others: false,
+            start: LineStart::default(),
+        }
     }
 
     #[test]

@@ -161,7 +161,7 @@ impl TitleBar {
 }
 
 fn title_of(prompt: &PromptView) -> String {
-    let peer = prompt.addressed.as_ref().map(|(name, _)| format!(": {name}")).unwrap_or_default();
+    let peer = prompt.addressed.as_ref().map(|to| format!(": {}", to.name)).unwrap_or_default();
     let unread = if prompt.unread == 0 { String::new() } else { format!(" ({})", prompt.unread) };
     // A name is safe by itself; this is the last moment to be sure of it.
     SafeText::line(&format!("rsachat{peer}{unread}")).to_string()
@@ -170,10 +170,22 @@ fn title_of(prompt: &PromptView) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::{AddressedView, LineStart, Presence, TrustLevel};
 
     fn prompt(addressed: Option<&str>, unread: usize) -> PromptView {
-        let addressed = addressed.map(|name| (name.to_owned(), crate::chat::TrustLevel::Unverified));
-        PromptView { own_name: "alice".to_owned(), addressed, waiting: 3, unread }
+        let addressed = addressed.map(|name| AddressedView {
+            name: name.to_owned(),
+            trust_level: Some(TrustLevel::Unverified),
+            presence: Presence::Here,
+        });
+        PromptView {
+            own_name: "alice".to_owned(),
+            addressed,
+            waiting: 3,
+            unread,
+            has_others: false,
+            start: LineStart::default(),
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ fn talking() -> (Process, Process) {
 
 /// A program that waits for callers, and where.
 fn waiting() -> (Process, String) {
-    let bot = Process::start("민지", &["--json", "--listen", "127.0.0.1:0"]);
+    let bot = Process::start("민지", &["--json", "--listen", "127.0.0.1:0", "--anybody"]);
     let listening = schema().check_line(&bot.sees("listening"));
     (bot, listening["address"].as_str().unwrap().to_owned())
 }
@@ -228,8 +228,9 @@ fn a_connection_that_does_not_come_about_ends_with_its_code() {
     let mut bot = Process::start("민지", &["--json", "--connect", &at]);
     assert_eq!(bot.ends(), 3);
     let told = told(&bot);
-    assert_eq!(names(&told), ["connecting", "state", "warning", "done"]);
-    assert_eq!((&told[2]["kind"], &told[3]["code"]), (&json!("unreachable"), &json!(3)));
+    assert_eq!(names(&told), ["connecting", "state", "warning", "state", "done"]);
+    assert_eq!((&told[1]["presence"], &told[3]["to"]), (&json!("connecting"), &json!(null)));
+    assert_eq!((&told[2]["kind"], &told[4]["code"]), (&json!("unreachable"), &json!(3)));
 }
 
 #[test]

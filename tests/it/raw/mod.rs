@@ -14,7 +14,9 @@ pub(crate) fn home(name: &str) -> Home {
 
 /// Minji at a prompt, waiting for callers.
 pub(crate) fn listening(args: &[&str]) -> (Process, String) {
-    home("민지").start(&[&["--listen", "127.0.0.1:0", "--wire", "oaep"], args].concat()).and_where()
+    home("민지")
+        .start(&[&["--listen", "127.0.0.1:0", "--anybody", "--wire", "oaep"], args].concat())
+        .and_where()
 }
 
 pub(crate) fn alice() -> OaepKeyPair {

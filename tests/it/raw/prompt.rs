@@ -55,7 +55,7 @@ fn two_people_talk_on_the_raw_wire_and_exit_ends_it() {
     junho.sees("* conversation with raw~1 closed");
     minji.sees("* raw~1 left");
     minji.types("아직?");
-    minji.sees("! not sent: nobody is connected");
+    minji.sees("! raw~1 is not connected; nothing was sent");
     assert!(!junho.has_seen("was sent as text"));
 }
 

@@ -25,15 +25,15 @@ fn played(file: &Path) -> String {
 
 #[test]
 fn a_session_of_three_becomes_a_script_that_plays_without_them() {
-    let (mut minji, file) = recording(&Home::of("민지"), &["--listen", "127.0.0.1:0"]);
+    let (mut minji, file) = recording(&Home::of("민지"), &["--listen", "127.0.0.1:0", "--anybody"]);
     minji.sees("* recording in ");
     let at = minji.listens_at();
     let mut junho = Process::start("준호", &["--connect", &at]);
     minji.sees("준호 joined");
     minji.types("안녕, 준호");
     junho.sees("민지: 안녕, 준호");
-    junho.types("::a colon, $5, ${x} and a tab\there");
-    minji.sees("준호: :a colon");
+    junho.types("::quit costs $5, ${x} and a tab\there");
+    minji.sees("준호: :quit costs");
     let (hana, there) = Process::listening("하나");
     minji.types(&format!(":connect {there}"));
     minji.sees("하나 joined");
@@ -55,7 +55,7 @@ fn a_session_of_three_becomes_a_script_that_plays_without_them() {
     assert_eq!(mode(&file), 0o600);
     let text = played(&file);
     for row in
-        ["준호> ::a colon, $5, $${x} and a tab", "하나> :listen 127.0.0.1:", "@kill 하나", "준호> :quit"]
+        ["@say 준호 :quit costs $5, $${x} and a tab", "하나> :listen 127.0.0.1:", "@kill 하나", "준호> :quit"]
     {
         assert!(text.contains(row), "{row} in\n{text}");
     }
@@ -65,7 +65,7 @@ fn a_session_of_three_becomes_a_script_that_plays_without_them() {
 #[test]
 fn a_session_that_somebody_leaves_with_others_there_is_recorded_to_its_end() {
     for leaving in ["the end of the input", ":quit"] {
-        let (mut minji, file) = recording(&Home::of("민지"), &["--listen", "127.0.0.1:0"]);
+        let (mut minji, file) = recording(&Home::of("민지"), &["--listen", "127.0.0.1:0", "--anybody"]);
         let at = minji.listens_at();
         let junho = Process::start("준호", &["--connect", &at]);
         minji.sees("준호 joined");
@@ -96,7 +96,7 @@ fn a_file_that_is_there_is_not_recorded_over() {
 #[test]
 fn a_session_on_the_raw_wire_plays_without_the_other_side_too() {
     let home = Home::of("민지").with_raw_key("bob-2048.pem");
-    let (mut minji, file) = recording(&home, &["--listen", "127.0.0.1:0", "--wire", "oaep"]);
+    let (mut minji, file) = recording(&home, &["--listen", "127.0.0.1:0", "--anybody", "--wire", "oaep"]);
     let at = minji.listens_at();
     let caller = Home::of("준호").with_raw_key("alice-2048.pem");
     let mut junho = caller.start(&["--connect", &at, "--wire", "oaep"]);
@@ -163,7 +163,7 @@ fn a_call_to_one_that_answers_for_itself_plays_without_it() {
 #[test]
 fn a_caller_that_gave_no_key_plays_without_itself() {
     let home = Home::of("민지").with_raw_key("alice-2048.pem");
-    let (mut minji, file) = recording(&home, &["--listen", "127.0.0.1:0", "--wire", "oaep"]);
+    let (mut minji, file) = recording(&home, &["--listen", "127.0.0.1:0", "--anybody", "--wire", "oaep"]);
     let mut caller = TcpStream::connect(minji.listens_at()).unwrap();
     for (number, text) in (1..).zip(["안녕하세요", "두 번째", "세 번째"]) {
         caller.write_all(&block(text, number)).unwrap();
@@ -190,11 +190,10 @@ fn a_caller_that_gave_no_key_plays_without_itself() {
 #[test]
 fn whoever_is_renamed_imitated_forgotten_or_unknown_plays_without_itself() {
     let home = Home::of("민지");
-    let (mut minji, file) = recording(&home, &["--listen", "127.0.0.1:0"]);
+    let (mut minji, file) = recording(&home, &["--listen", "127.0.0.1:0", "--anybody"]);
     let at = minji.listens_at();
     // Somebody of before, who is in no script.
-    for line in [":forget 아무개", ":block 아무개", ":nick 미미", ":keygen", ":log /nowhere/x", "혼잣말"]
-    {
+    for line in [":forget 아무개", ":block 아무개", ":nick 미미", ":keygen", ":log /nowhere/x"] {
         minji.types(line);
     }
     minji.types(&format!(":listen {at}"));
@@ -214,7 +213,7 @@ fn whoever_is_renamed_imitated_forgotten_or_unknown_plays_without_itself() {
     // Two that have the names of others: our own one of before, and that of who is called otherwise
     // now, which stays his.
     for (name, key, shown) in [("민지", "test-3.pem", "민지"), ("준호", "test-4.pem", "준호~2")] {
-        let other = Home::with_key(name, key).start(&["--listen", "127.0.0.1:0"]);
+        let other = Home::with_key(name, key).start(&["--listen", "127.0.0.1:0", "--anybody"]);
         minji.types(&format!(":connect {}", other.listens_at()));
         minji.sees(&format!("* {shown} joined"));
         minji.types(&format!(":to {shown}"));

@@ -26,23 +26,25 @@ fn what_differs_becomes_what_was_shown() {
         ":showkey\n# why\n| ! no key yet; :keygen makes one\n\n:keygne\n| ! no such command :keygne (did you mean :keygen?)\n"
     );
     assert_eq!(
-        updated("@actors a b\n\na> :status\na| you are a$*\na| extra\na| nobody $*\nb> :showkey\n"),
-        "@actors a b\n\na> :status\na| you are a$*\na| nobody $*\nb> :showkey\nb| ! no key yet; :keygen makes one\n"
+        updated(
+            "@actors a b\n\na> :status\na| plain text goes to nobody\na| you are a$*\na| extra\na| nobody $*\nb> :showkey\n"
+        ),
+        "@actors a b\n\na> :status\na| plain text goes to nobody\na| you are a$*\na| nobody $*\nb> :showkey\nb| ! no key yet; :keygen makes one\n"
     );
     assert_eq!(
         updated("@actors a b\na> :status\na| nobody $*\n"),
-        "@actors a b\na> :status\na| you are a, without a key yet\na| nobody $*\n"
+        "@actors a b\na> :status\na| plain text goes to nobody\na| you are a, without a key yet\na| nobody $*\n"
     );
 }
 
 #[test]
 fn what_an_included_file_plays_is_not_written_into_the_file_that_includes_it() {
     let written = Written::new(
-        "@actors a b\n@include part.inc\na| you are a, without a key yet\na| wrong\nb> :showkey\nb| wrong\n",
+        "@actors a b\n@include part.inc\na| plain text goes to nobody\na| you are a, without a key yet\na| wrong\nb> :showkey\nb| wrong\n",
     );
     written.put("part.inc", "a> :showkey\na> :status\n");
     assert_eq!(written.replay(&["story.chat", "--update"]).code, 0);
-    let expected = "@actors a b\n@include part.inc\na| you are a, without a key yet\na| nobody is connected\nb> :showkey\nb| ! no key yet; :keygen makes one\n";
+    let expected = "@actors a b\n@include part.inc\na| plain text goes to nobody\na| you are a, without a key yet\na| nobody is connected\nb> :showkey\nb| ! no key yet; :keygen makes one\n";
     assert_eq!(written.text(), expected);
     assert_eq!(written.replay(&["story.chat"]).code, 0);
     written.put("part.inc", "a> :showkey\na| other\na> :status\n");

@@ -1,0 +1,158 @@
+//! Addressee: whom plain text goes to, which only an act of the user changes; and the texts that
+//! wait for somebody who is being dialled.
+
+use std::collections::VecDeque;
+
+use super::types::PeerId;
+use crate::ids::{ConnId, DialId};
+use crate::limits;
+use crate::peers::name::Name;
+use crate::text::safe::SafeText;
+use crate::time::MonoMs;
+
+/// Waiting texts that are listed at most.
+const WAITING_ROWS: usize = 20;
+
+/// Receiver of plain text, of `:close` without a name, and of whatever else names no peer.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Addressee {
+    /// Nobody was addressed in this session yet: the first caller may be.
+    #[default]
+    NobodyYet,
+    /// Nobody: what was chosen last came to nothing.
+    Nobody,
+    /// Whoever answers a dial that has no connection yet.
+    Dialled(DialId),
+    /// Whoever is at the other end of a connection that was dialled.
+    Connecting(ConnId),
+    /// A peer, connected or away, and its name when it was addressed.
+    Peer(PeerId, Name),
+}
+
+/// Mark of an addressee. Two marks are equal if plain text would go to the same one; the default
+/// is that of nobody yet.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct AddresseeMark(pub(crate) u64);
+
+/// Beginning of a line: what the prompt showed as its first character was typed.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct LineStart {
+    /// Mark of the addressee then.
+    pub mark: AddresseeMark,
+    /// Its name, if there was one.
+    pub name: Option<String>,
+    /// [`super::Chat::roster`] then: who joined later is not among those of `:all`.
+    pub roster: u64,
+}
+
+impl LineStart {
+    /// Whether a line begun here is for the addressee of `now`: a line that was begun while nobody
+    /// was addressed yet is for the first who is.
+    pub(crate) fn is_for(&self, now: &Self) -> bool {
+        self.mark == now.mark || self.mark == AddresseeMark::default()
+    }
+}
+
+/// Form in which a typed line already stands on the screen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Echo {
+    /// As a message that is being sent.
+    Message,
+    /// As it was typed.
+    Line,
+}
+
+/// Line that is sent only when Enter is pressed again.
+#[derive(Debug)]
+pub(crate) struct HeldLine {
+    pub(crate) line: String,
+    /// Receiver that the question named.
+    pub(crate) to: Addressee,
+    pub(crate) asked: MonoMs,
+}
+
+/// Reason why a line is held, or refused where nobody can be asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "each variant is its sentence in `display`")]
+pub enum HoldReason {
+    BegunForAnother { name: String },
+    NamesAnother { name: String },
+    SlashCommand { word: String },
+}
+
+/// Commands of other chat programs, which begin with a slash.
+pub(crate) const SLASH_COMMANDS: [&str; 24] = [
+    "away",
+    "clear",
+    "close",
+    "connect",
+    "disconnect",
+    "exit",
+    "help",
+    "ignore",
+    "invite",
+    "join",
+    "kick",
+    "leave",
+    "list",
+    "me",
+    "mode",
+    "msg",
+    "names",
+    "nick",
+    "notice",
+    "part",
+    "query",
+    "quit",
+    "topic",
+    "whois",
+];
+
+/// Callers that become addressed where nobody was addressed yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FirstCaller {
+    /// Everybody: a person sees who it is.
+    Anyone,
+    /// Peers that are known, and whoever calls a listener that was told to take anybody.
+    Known,
+}
+
+/// Texts that wait for whoever is being dialled, bounded like messages without a receipt.
+#[derive(Debug, Default)]
+pub(crate) struct WaitingTexts {
+    texts: VecDeque<String>,
+    bytes: usize,
+}
+
+impl WaitingTexts {
+    pub(crate) fn len(&self) -> usize {
+        self.texts.len()
+    }
+
+    pub(crate) fn has_room(&self) -> bool {
+        self.texts.len() < limits::QUEUE_MESSAGES && self.bytes < limits::QUEUE_BYTES
+    }
+
+    pub(crate) fn push(&mut self, text: &str) {
+        self.bytes += text.len();
+        self.texts.push_back(text.to_owned());
+    }
+
+    /// Adds what waited for the same peer elsewhere.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.texts.extend(other.texts);
+    }
+
+    pub(crate) fn into_texts(self) -> impl Iterator<Item = String> {
+        self.texts.into_iter()
+    }
+
+    /// The first texts, at most [`WAITING_ROWS`], as they may be shown, one row each, and how many
+    /// more there are.
+    pub(crate) fn rows(&self) -> (Vec<SafeText>, usize) {
+        let rows: Vec<_> = self.texts.iter().take(WAITING_ROWS).map(|text| SafeText::line(text)).collect();
+        let more = self.texts.len() - rows.len();
+        (rows, more)
+    }
+}

@@ -1,0 +1,327 @@
+//! Handlers of typed lines and of text: to the addressee, to one peer, to all.
+
+use crate::chat::Chat;
+use crate::chat::addressee::{
+    Addressee, Echo, FirstCaller, HeldLine, HoldReason, LineStart, SLASH_COMMANDS, WaitingTexts,
+};
+use crate::chat::command::{self, Command, ParsedLine};
+use crate::chat::conversation::{Conversation, Peer};
+use crate::chat::io::Effect;
+use crate::chat::notice::{Info, Message, Notice, Warning};
+use crate::chat::types::{AcceptPolicy, PeerId, Protocol, TrustLevel};
+use crate::crypto::Fingerprint;
+use crate::ids::ConnId;
+use crate::peers::name::Name;
+use crate::session::SendError;
+
+/// Time after a question within which Enter is no answer, in milliseconds: it may have been pressed
+/// before the question was seen.
+const ANSWER_AFTER_MS: u64 = 500;
+
+impl Chat {
+    /// Takes a line of an input that nobody can be asked about.
+    pub(crate) fn handle_line(&mut self, line: &str) {
+        self.question = None;
+        match command::parse_line(line) {
+            Ok(ParsedLine::Text(text)) => match self.hold_reason(&text, None) {
+                Some(reason) => self.refuse_line(Warning::NotAsked { reason, to: self.addressee_name() }),
+                None => self.send(&text, Echo::Message),
+            },
+            parsed => self.handle_parsed(parsed, &self.line_start(), Echo::Message),
+        }
+    }
+
+    /// Takes a line of a person, which was begun at `start` and stands on the screen as `echo`. A
+    /// text that is not sent goes back into the line.
+    pub(crate) fn handle_typed(&mut self, line: &str, start: &LineStart, echo: Echo) {
+        let (question, refused) = (self.question.take(), self.counters.refused_lines);
+        let parsed = command::parse_line(line);
+        let is_text = matches!(parsed, Ok(ParsedLine::Text(_) | ParsedLine::TextTo { .. }));
+        match (parsed, question) {
+            (Ok(ParsedLine::Text(_)), Some(held))
+                if held.line == line && self.now.mono.since(held.asked) < ANSWER_AFTER_MS =>
+            {
+                self.question = Some(held);
+                return self.effects.push(Effect::ReturnLine(line.to_owned()));
+            }
+            (Ok(ParsedLine::Text(text)), Some(HeldLine { line: asked, to, .. })) if asked == line => {
+                self.send_as_asked(&text, &to, echo);
+            }
+            (Ok(ParsedLine::Text(text)), _) => match self.hold_reason(&text, Some(start)) {
+                Some(reason) => {
+                    self.hold(line, reason);
+                    return self.effects.push(Effect::ReturnLine(line.to_owned()));
+                }
+                None => self.send(&text, echo),
+            },
+            (parsed, _) => self.handle_parsed(parsed, start, echo),
+        }
+        let is_leaving = matches!(line.trim(), "exit" | "quit");
+        if is_text && !is_leaving && self.counters.refused_lines > refused {
+            self.effects.push(Effect::ReturnLine(line.to_owned()));
+        }
+    }
+
+    fn handle_parsed(
+        &mut self,
+        parsed: Result<ParsedLine, command::CommandError>,
+        start: &LineStart,
+        echo: Echo,
+    ) {
+        match parsed {
+            Ok(ParsedLine::Nothing) => {}
+            Ok(ParsedLine::Text(text)) => self.send(&text, echo),
+            Ok(ParsedLine::TextTo { name, text }) => {
+                if let Some((_, id)) = self.find(&name) {
+                    self.choose(id);
+                    self.send_to_peer(id, name, &text);
+                } else {
+                    self.counters.refused_lines += 1;
+                }
+            }
+            Ok(ParsedLine::Command(Command::All { text })) => self.send_to_all(&text, start.roster),
+            Ok(ParsedLine::Command(command)) => self.handle_command(command),
+            Err(error) => self.refuse_line(Warning::CommandError { what: error.to_string() }),
+        }
+    }
+
+    /// Reports a line that is not accepted, and counts it for the end of the input.
+    pub(crate) fn refuse_line(&mut self, why: Warning) {
+        self.counters.refused_lines += 1;
+        self.effects.warn(why);
+    }
+
+    /// Reason why a text is not sent before its sender has confirmed it. Nobody is asked where
+    /// nothing would be sent.
+    fn hold_reason(&mut self, text: &str, start: Option<&LineStart>) -> Option<HoldReason> {
+        let addressed = self.addressed_view()?;
+        if let Some(start) = start.filter(|start| !start.is_for(&self.line_start())) {
+            let name = start.name.clone().unwrap_or_else(|| "nobody".to_owned());
+            return Some(HoldReason::BegunForAnother { name });
+        }
+        let slash = text.strip_prefix('/').and_then(|rest| rest.split_whitespace().next());
+        if let Some(word) = slash.filter(|word| SLASH_COMMANDS.contains(word)) {
+            let is_first = self.asked.insert(format!("/{word}"));
+            return is_first.then(|| HoldReason::SlashCommand { word: word.to_owned() });
+        }
+        let (name, _) = text.split_once(": ")?;
+        let name = Name::parse_local(name).ok()?;
+        let is_other = addressed.name != name.as_str() && self.peer_named(&name).is_some();
+        (is_other && self.asked.insert(name.folded().to_owned()))
+            .then(|| HoldReason::NamesAnother { name: name.to_string() })
+    }
+
+    /// Asks whether a line is to be sent.
+    fn hold(&mut self, line: &str, reason: HoldReason) {
+        let to = self.conversations.addressee().clone();
+        self.effects.warn(Warning::Held { reason, to: self.addressee_name() });
+        self.question = Some(HeldLine { line: line.to_owned(), to, asked: self.now.mono });
+    }
+
+    /// Sends a text to whom the question named, whoever is addressed by now.
+    fn send_as_asked(&mut self, text: &str, to: &Addressee, echo: Echo) {
+        match to {
+            to if to == self.conversations.addressee() => self.send(text, echo),
+            Addressee::Peer(id, name) => self.send_to_peer(*id, name.to_string(), text),
+            _ => self.refuse_line(Warning::NobodyAddressed),
+        }
+    }
+
+    /// Sends a text to the addressee. One for somebody who is being dialled waits.
+    pub(crate) fn send(&mut self, text: &str, echo: Echo) {
+        let waiting = match *self.conversations.addressee() {
+            Addressee::Dialled(dial) => self.dials.get_mut(&dial).map(|dial| &mut dial.waiting),
+            Addressee::Connecting(conn) => self.conversations.get_mut(conn).map(|one| &mut one.waiting),
+            _ => None,
+        };
+        if let Some(waiting) = waiting {
+            return if waiting.has_room() {
+                waiting.push(text);
+            } else {
+                let waiting = waiting.len();
+                let name = self.addressee_name();
+                self.refuse_line(Warning::QueueFull { name, waiting });
+            };
+        }
+        let Some(conn) = self.conversations.addressed_conn() else {
+            self.refuse_line(match self.conversations.addressee() {
+                Addressee::Peer(..) => Warning::NotConnected { name: self.addressee_name() },
+                _ if self.conversations.peers().next().is_some() => Warning::NobodyAddressed,
+                _ => Warning::NobodyToSendTo,
+            });
+            if matches!(text.trim(), "exit" | "quit") {
+                self.effects.info(Info::ExitHint);
+            }
+            return;
+        };
+        let is_oaep = self.conversations.get(conn).is_some_and(Conversation::is_oaep);
+        match echo {
+            Echo::Message => _ = self.send_on(conn, text),
+            Echo::Line => self.send_shown(conn, text),
+        }
+        if text == "exit" && !is_oaep && self.counters.quit_hints == 0 {
+            self.counters.quit_hints += 1;
+            self.effects.info(Info::QuitHint);
+        }
+    }
+
+    /// Sends a text to a peer by its name or its fingerprint; the addressee stays.
+    pub(crate) fn send_to(&mut self, name: &str, text: &str) {
+        let found = match name.parse::<Fingerprint>() {
+            Ok(fingerprint) => Some((self.name_of_key(fingerprint), PeerId::Key(fingerprint))),
+            Err(_) => self.find(name),
+        };
+        match found {
+            Some((name, id)) => self.send_to_peer(id, name, text),
+            None => self.counters.refused_lines += 1,
+        }
+    }
+
+    fn send_to_peer(&mut self, id: PeerId, name: String, text: &str) {
+        match self.conversations.open_with(id) {
+            Some(conn) => self.send_shown(conn, text),
+            None => self.refuse_line(Warning::NotConnected { name }),
+        }
+    }
+
+    /// Sends a text that its line did not show as sent, and shows it.
+    pub(crate) fn send_shown(&mut self, conn: ConnId, text: &str) {
+        if let Some(message) = self.send_on(conn, text) {
+            self.effects.show(Notice::Own(message));
+        }
+    }
+
+    /// Sends a text on a connection. Returns it as it is recorded, if it was accepted.
+    fn send_on(&mut self, conn: ConnId, text: &str) -> Option<Message> {
+        let conversation = self.conversations.get_mut(conn)?;
+        if !conversation.unacked.has_room() {
+            let (name, waiting) = (conversation.name(), conversation.unacked.len());
+            self.refuse_line(Warning::QueueFull { name, waiting });
+            return None;
+        }
+        let mut sent = None;
+        match conversation.session.send(text, self.now.unix) {
+            Ok(seq) => {
+                conversation.unacked.push(seq, text, self.now.mono);
+                sent = self.record_own(conn, text, seq);
+                self.hint_at_receipts(conn);
+            }
+            Err(SendError::NoKey) => {
+                let name = conversation.name();
+                self.refuse_line(Warning::NoKeyOf { name });
+            }
+            Err(error) => self.refuse_line(Warning::CommandError { what: format!("not sent: {error}") }),
+        }
+        self.drain(conn);
+        sent
+    }
+
+    /// `:all TEXT`: to the chosen peers that were connected when the line was begun, at this value
+    /// of [`Chat::roster`]. Others are named.
+    pub(crate) fn send_to_all(&mut self, text: &str, begun: u64) {
+        let mut receivers = Vec::new();
+        let (mut later, mut not_chosen) = (Vec::new(), Vec::new());
+        for conn in self.conversations.conns(Conversation::is_open) {
+            let Some(peer) = self.conversations.peer_of(conn) else { continue };
+            match peer {
+                Peer { joined, .. } if *joined > begun => later.push(peer.name.to_string()),
+                Peer { id, .. } if !self.is_chosen(*id) => not_chosen.push(peer.name.to_string()),
+                _ => receivers.push(conn),
+            }
+        }
+        let own: Vec<_> = receivers.into_iter().filter_map(|conn| self.send_on(conn, text)).collect();
+        let to: Vec<_> = own.iter().flat_map(|message| message.to.clone()).collect();
+        let is_anybody_left_out = !later.is_empty() || !not_chosen.is_empty();
+        let nobody_got_it = own.is_empty();
+        if let Some(message) = own.into_iter().next() {
+            self.effects.show(Notice::Own(Message { to, ..message }));
+        }
+        if is_anybody_left_out {
+            self.effects.warn(Warning::LeftOut { later, not_chosen });
+        } else if nobody_got_it {
+            self.effects.warn(Warning::NobodyToSendTo);
+        }
+        self.counters.refused_lines += u64::from(nobody_got_it);
+    }
+
+    /// Whether the user has chosen a peer. On the raw wire nobody can be known.
+    pub(crate) fn is_chosen(&self, id: PeerId) -> bool {
+        match id {
+            PeerId::Key(fingerprint) => !self.unchosen.contains(&fingerprint),
+            PeerId::Conn(_) => false,
+        }
+    }
+
+    /// Records that the user has chosen a peer.
+    pub(crate) fn choose(&mut self, id: PeerId) {
+        if let PeerId::Key(fingerprint) = id {
+            self.unchosen.remove(&fingerprint);
+        }
+    }
+
+    /// `:to NAME`. A name that is not there leaves nobody addressed.
+    pub(crate) fn address_by_name(&mut self, name: &str) {
+        let Some((name, id)) = self.find(name) else { return self.conversations.address_nobody() };
+        self.choose(id);
+        let address_as = Name::parse_local(&name).unwrap_or_else(|_| Name::claimed(name.as_bytes()));
+        self.conversations.address(id, address_as);
+        let open = self.conversations.open_with(id).and_then(|conn| self.conversations.peer_of(conn));
+        self.effects.info(match open.map(|peer| peer.trust_level) {
+            Some(trust_level) => Info::Addressed { name, trust_level },
+            None => Info::AddressedAway { name },
+        });
+    }
+
+    /// Gives back the texts that waited for somebody who did not come.
+    pub(crate) fn give_back(&mut self, name: String, waiting: &WaitingTexts) {
+        let (rows, more) = waiting.rows();
+        if !rows.is_empty() {
+            self.counters.refused_lines += waiting.len() as u64;
+            self.effects.warn(Warning::NotSent { name, rows, more });
+        }
+    }
+
+    /// Whether a caller becomes addressed because nobody was yet. On the raw wire nobody is known,
+    /// and a stranger there does not come before those who are expected on our own.
+    pub(crate) fn is_first_caller(&self, conn: ConnId, id: PeerId) -> bool {
+        let Some(conversation) = self.conversations.get(conn) else { return false };
+        let listener = conversation.listener.and_then(|listener| self.listeners.get(&listener));
+        let takes_anybody = self.first_caller == FirstCaller::Anyone
+            || listener.is_some_and(|one| one.options.accept == Some(AcceptPolicy::Anyone));
+        let is_taken = match id {
+            PeerId::Key(fingerprint) => takes_anybody || !self.unchosen.contains(&fingerprint),
+            PeerId::Conn(_) => takes_anybody && !self.expects_native(),
+        };
+        *self.conversations.addressee() == Addressee::NobodyYet
+            && conversation.origin.is_inbound()
+            && is_taken
+    }
+
+    /// Whether somebody may come on our own wire.
+    fn expects_native(&self) -> bool {
+        self.listeners.values().any(|one| one.options.protocol == Protocol::Native)
+            || self.dials.values().any(|dial| dial.options.protocol == Protocol::Native)
+            || self.conversations.values().any(|one| !one.origin.is_inbound() && !one.is_oaep())
+    }
+
+    /// Sends what waited for a peer that was dialled.
+    pub(crate) fn send_waiting(&mut self, conn: ConnId, waiting: WaitingTexts) {
+        for text in waiting.into_texts() {
+            self.send_shown(conn, &text);
+        }
+    }
+
+    /// Trust in a peer that is connected or in the book.
+    pub(crate) fn trust_level_of(&self, id: PeerId) -> TrustLevel {
+        if let Some(peer) = self.conversations.peers().find(|peer| peer.id == id) {
+            return peer.trust_level;
+        }
+        match id {
+            PeerId::Key(fingerprint) => self
+                .book
+                .by_fingerprint(&fingerprint)
+                .map_or(TrustLevel::Unverified, |peer| peer.trust.into()),
+            PeerId::Conn(_) => TrustLevel::Unauthenticated,
+        }
+    }
+}
