@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use crate::chat::DialOutcome;
 use crate::store::StoreError;
 use crate::store::book_file::BookError;
+use crate::text::safe::SafeText;
 
 /// Number of SIGPIPE.
 pub(crate) const SIGPIPE: u8 = 13;
@@ -41,6 +42,12 @@ impl DialOutcome {
     }
 }
 
+/// What the command line or a file name says comes to a terminal in its safe form.
+fn safe(text: &str) -> String {
+    let rows: Vec<_> = text.split('\n').map(|row| SafeText::line(row).to_string()).collect();
+    rows.join("\n")
+}
+
 /// Failure of the whole program.
 #[derive(Debug)]
 pub(crate) struct AppError {
@@ -51,11 +58,11 @@ pub(crate) struct AppError {
 
 impl AppError {
     pub(crate) fn new(code: u8, message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, code }
+        Self { message: safe(&message.into()), hint: None, code }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(safe(&hint.into()));
         self
     }
 

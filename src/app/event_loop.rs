@@ -315,8 +315,7 @@ impl<S: NoticeSink> App<S> {
             NetEvent::Lost { conn, error } => Input::Ended { conn, error: Some(describe(&error)) },
             NetEvent::OutOfFds { open } => Input::OutOfFds { open },
             NetEvent::Refused { from, why, callers } => {
-                let more = if callers > 1 { format!(" ({callers} callers)") } else { String::new() };
-                Input::TurnedAway { from, why: format!("{why}{more}") }
+                Input::TurnedAway { from, why: why.to_string(), callers }
             }
             NetEvent::Evicted { conn } => Input::Evicted { conn },
             NetEvent::Drained { conn } => Input::Drained { conn },

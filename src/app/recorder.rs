@@ -45,6 +45,7 @@ pub(crate) struct Recorder {
     body: String,
     /// Bytes of the body that are in the file.
     written: usize,
+    head: Head,
     /// Callers of the raw wire that gave no key.
     keyless: BTreeSet<String>,
     /// Address that we listen on, in the script, of our own wire and of the raw one.
@@ -53,6 +54,19 @@ pub(crate) struct Recorder {
     awaiting: Protocol,
     error: Option<io::Error>,
 }
+
+/// First lines of the file, which name all actors: to write them anew is to write the file anew, so
+/// that a large one waits until it has doubled, or for the end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Head {
+    /// As it should be; so many bytes of the body stood behind it when it was written.
+    Current { behind: usize },
+    /// Without the latest actors.
+    Outdated { behind: usize },
+}
+
+/// Bytes of a recording that is written anew for every new actor.
+const SMALL_BYTES: usize = 64 * 1024;
 
 /// Peer that took part.
 #[derive(Clone, Debug)]
@@ -81,6 +95,7 @@ impl Recorder {
             keyless: BTreeSet::new(),
             body: String::new(),
             written: 0,
+            head: Head::Current { behind: 0 },
             listening: [None, None],
             awaiting: Protocol::Native,
             error: None,
@@ -285,6 +300,9 @@ impl Recorder {
 
     /// Records that the session has ended.
     pub(crate) fn finished(&mut self) {
+        if let Head::Outdated { .. } = self.head {
+            self.rewrite();
+        }
         self.line(&format!("{}|* exited 0", self.own_label));
     }
 
@@ -343,7 +361,7 @@ impl Recorder {
         peer.listening = dialled || listens;
         self.peers.insert(label.clone(), peer);
         if !known {
-            self.rewrite();
+            self.add_to_head();
         }
     }
 
@@ -400,8 +418,19 @@ impl Recorder {
         self.body.push('\n');
     }
 
-    /// Writes the file anew: its first lines name all actors, and one has joined.
+    /// Takes note of a new actor.
+    fn add_to_head(&mut self) {
+        let (Head::Current { behind } | Head::Outdated { behind }) = self.head;
+        if self.body.len() > SMALL_BYTES && self.body.len() < 2 * behind {
+            self.head = Head::Outdated { behind };
+        } else {
+            self.rewrite();
+        }
+    }
+
+    /// Writes the file anew, with all actors in its first lines.
     fn rewrite(&mut self) {
+        self.head = Head::Current { behind: self.body.len() };
         let labels: Vec<_> = std::iter::once(&self.own_label).chain(self.peers.keys()).cloned().collect();
         let head = format!(
             "# recorded by rsachat; what was said stands here in plain text\n@actors {}\n\n",
@@ -419,4 +448,29 @@ impl Recorder {
 fn port_of(name: &str) -> u16 {
     let sum = name.bytes().fold(0_u16, |sum, byte| sum.wrapping_mul(31).wrapping_add(u16::from(byte)));
     20_000 + sum % 10_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_recording_is_written_anew_when_it_has_doubled_and_at_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("talk.chat");
+        let mut recorder = Recorder::start(&path, "alice").unwrap();
+        let mut written_anew = 0;
+        for _ in 0..1_000 {
+            recorder.body.push_str(&"# a row\n".repeat(200));
+            recorder.add_to_head();
+            written_anew += usize::from(recorder.written == 0);
+            assert_eq!(recorder.flush(), None);
+        }
+        assert!((40..60).contains(&written_anew), "{written_anew}");
+        assert!(matches!(recorder.head, Head::Outdated { .. }));
+        recorder.finished();
+        assert_eq!((recorder.flush(), recorder.written), (None, recorder.body.len()));
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.ends_with(&recorder.body) && text.contains("\n@actors alice\n\n"), "{}", text.len());
+    }
 }

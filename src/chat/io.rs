@@ -52,7 +52,7 @@ pub enum Input<'a> {
     /// New inbound connection, with all its randomness.
     Accepted { conn: ConnId, listener: ListenerId, from: SocketAddr, seed: Seed },
     /// Caller that was turned away before anything was read.
-    TurnedAway { from: SocketAddr, why: String },
+    TurnedAway { from: SocketAddr, why: String, callers: u64 },
     /// Result of [`Effect::Connect`]: a new outbound connection, with all its randomness.
     Connected { dial: DialId, conn: ConnId, to: SocketAddr, seed: Seed },
     /// Failure of [`Effect::Connect`]: the addresses tried and their errors.

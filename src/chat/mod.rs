@@ -144,6 +144,8 @@ struct ChatCounters {
     acked: u64,
     /// Messages of ours that went out on the raw wire, on all connections so far.
     sent: u64,
+    /// Callers that were refused, by the reason.
+    refused_callers: BTreeMap<String, u64>,
     /// Hints that `exit` is a text.
     quit_hints: u64,
 }
@@ -248,7 +250,10 @@ impl Chat {
             Input::Accepted { conn, listener, from, seed } => {
                 self.handle_accepted(conn, listener, from, seed);
             }
-            Input::TurnedAway { from, why } => {
+            Input::TurnedAway { from, why, callers } => {
+                self.count_refused(&why, callers);
+                let more = if callers > 1 { format!(" ({callers} callers)") } else { String::new() };
+                let why = format!("{why}{more}");
                 self.warn_limited(Warning::TurnedAway { remote: from.to_string(), why });
             }
             Input::Connected { dial, conn, seed, .. } => self.handle_connected(dial, conn, seed),
@@ -260,7 +265,11 @@ impl Chat {
             Input::JobDone { conn, result } => {
                 self.with_session(conn, |session| session.handle_job(now.mono, result));
             }
-            Input::JobRefused { conn } | Input::Evicted { conn } => {
+            Input::Evicted { conn } => {
+                self.count_refused("they made room for others before they had proved a key", 1);
+                self.with_session(conn, AnySession::handle_overload);
+            }
+            Input::JobRefused { conn } => {
                 self.with_session(conn, AnySession::handle_overload);
             }
             Input::Shown(due) => self.with_session(due.conn, |session| session.ack(due.upto)),

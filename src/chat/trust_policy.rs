@@ -11,7 +11,7 @@ use crate::peers::book::{Book, Trust};
 pub enum KeyRefusal {
     KeyChanged { name: String, address: String, known: Fingerprint, now: Fingerprint },
     PinMismatch { address: String, pinned: Fingerprint, now: Fingerprint },
-    WrongPeer { remote: String, name: String, now: Fingerprint },
+    WrongPeer { remote: String, name: String, wanted: Fingerprint, now: Fingerprint },
     OwnIdentity { remote: String },
     Blocked { name: String },
     UnknownKey { remote: String, fingerprint: Fingerprint },
@@ -69,7 +69,7 @@ pub fn judge(
         AcceptPolicy::Key(wanted) if wanted != key => {
             let peer = book.by_fingerprint(&wanted);
             let name = peer.map_or_else(|| wanted.to_string(), |peer| peer.name.to_string());
-            Err(KeyRefusal::WrongPeer { remote, name, now: key })
+            Err(KeyRefusal::WrongPeer { remote, name, wanted, now: key })
         }
         _ => Ok(()),
     }
@@ -168,13 +168,14 @@ mod tests {
         };
         check(&dialled("h", Some("ann"), AcceptPolicy::KnownOnly), "bob", &Err(mismatch("h:8000")));
         check(&called(AcceptPolicy::Pinned(key("ann"))), "bob", &Err(mismatch("127.0.0.1:4711")));
-        let wrong = |name: &str| KeyRefusal::WrongPeer {
+        let wrong = |name: &str, wanted: &str| KeyRefusal::WrongPeer {
             remote: "127.0.0.1:4711".to_owned(),
             name: name.to_owned(),
+            wanted: key(wanted),
             now: key("bob"),
         };
-        check(&called(AcceptPolicy::Key(key("ann"))), "bob", &Err(wrong("ann")));
-        check(&called(AcceptPolicy::Key(key("new"))), "bob", &Err(wrong(&key("new").to_string())));
+        check(&called(AcceptPolicy::Key(key("ann"))), "bob", &Err(wrong("ann", "ann")));
+        check(&called(AcceptPolicy::Key(key("new"))), "bob", &Err(wrong(&key("new").to_string(), "new")));
         let (remote, fingerprint) = ("127.0.0.1:4711".to_owned(), key("new"));
         check(&called(AcceptPolicy::KnownOnly), "new", &Err(KeyRefusal::UnknownKey { remote, fingerprint }));
         check(&called(AcceptPolicy::KnownOnly), "bob", &Ok(()));

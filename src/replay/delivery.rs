@@ -118,7 +118,7 @@ impl Actors {
             Err(why) => {
                 self.simulation.links.close(accepted);
                 self.simulation.net.abort(accepted);
-                Input::TurnedAway { from, why: why.to_string() }
+                Input::TurnedAway { from, why: why.to_string(), callers: 1 }
             }
         };
         self.simulation.inputs.push_back((callee, input));

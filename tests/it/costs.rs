@@ -239,6 +239,17 @@ fn callers_that_come_and_go_have_few_rows_and_a_count_and_one_that_speaks_is_sho
     junho.sees(" more callers joined, ");
 }
 
+#[test]
+fn status_counts_refused_callers_by_their_reason() {
+    let (mut junho, at) = Home::of("준호").start(&["--known-only", "--listen", "127.0.0.1:0"]).and_where();
+    for source in [1, 2] {
+        let eve = identity("test-3.pem");
+        assert!(HostilePeer::joins(&at, &eve, "eve", Purpose::Chat, source).is_none());
+    }
+    junho.types(":status");
+    junho.sees("callers refused: 2, their keys are not in the book");
+}
+
 /// Whether a process of this number lives.
 fn lives(number: &str) -> bool {
     let state = fs::read_to_string(format!("/proc/{number}/stat"));

@@ -353,3 +353,30 @@ fn a_passphrase_comes_by_an_open_descriptor() {
     }
     junho.run(&["recv", "--listen", "127.0.0.1:0"], Stdio::null()).ends_saying(3, "--passphrase-file");
 }
+
+#[test]
+fn where_another_answers_than_who_was_asked_for_both_fingerprints_are_told() {
+    let (_junho, at) = Process::listening("준호");
+    let (junho, hana) = (Home::of("준호").fingerprint(), Home::of("하나").fingerprint());
+    let home = Home::of("민지");
+    home.private("peers", format!("하나 {hana} verified\n"));
+    let mut sends = home.run(&["send", "--to", "하나", "-m", "안녕", &at], Stdio::null());
+    assert_eq!(sends.ends(), 4);
+    sends.complains("has not the key of 하나; nothing was sent");
+    for row in [format!("expected: {hana}"), format!("now:      {junho}")] {
+        sends.complains(&row);
+    }
+}
+
+#[test]
+fn what_the_command_line_says_comes_to_the_terminal_in_its_safe_form() {
+    let odd = "a\u{1b}]0;x\u{7}";
+    let odd_file = format!("/nowhere/{odd}");
+    for args in [&["peers", "trust", odd][..], &["replay", &odd_file], &["send", "--to", odd, "-m", "x", "h"]]
+    {
+        let mut process = Home::of("민지").run(args, Stdio::null());
+        assert_ne!(process.ends(), 0, "{args:?}");
+        process.complains(r"a\u{1b}]0;x\u{7}");
+        assert!(!process.complaints().contains('\u{1b}'), "{}", process.complaints());
+    }
+}

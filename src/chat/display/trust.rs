@@ -28,9 +28,15 @@ impl KeyRefusal {
                      now:    {now}"
                 ),
             ),
-            Self::WrongPeer { remote, name, now } => {
-                (Rows, "wrong_key", format!("{remote} has not the key of {name} but {now}; nothing was sent"))
-            }
+            Self::WrongPeer { remote, name, wanted, now } => (
+                Rows,
+                "wrong_key",
+                format!(
+                    "{remote} has not the key of {name}; nothing was sent\n\
+                     expected: {wanted}\n\
+                     now:      {now}"
+                ),
+            ),
             Self::OwnIdentity { remote } => {
                 (Omitted, "refused", format!("{remote} has your own identity; not connected"))
             }

@@ -96,6 +96,8 @@ impl Chat {
         if self.conversations.len() == 0 {
             rows.push("nobody is connected".to_owned());
         }
+        let refused = self.counters.refused_callers.iter();
+        rows.extend(refused.map(|(why, count)| format!("callers refused: {count}, {why}")));
         if !self.unsaved_blocks.is_empty() {
             let names: Vec<_> = self.unsaved_blocks.values().map(Name::to_string).collect();
             rows.push(format!("blocked, but not saved: {}", names.join(", ")));

@@ -364,6 +364,10 @@ impl Chat {
         let is_full = self.conversations.joined() >= self.capacity;
         if decision == SeatDecision::Refused || is_full {
             let limit = self.capacity;
+            self.count_refused(
+                if is_full { "every seat is taken" } else { "no seat is free for strangers" },
+                1,
+            );
             self.warn_limited(if is_full { Warning::TooManyPeers { limit } } else { Warning::NoSeat });
             return false;
         }
@@ -498,6 +502,11 @@ impl Chat {
         let key = self.conversations.get(conn)?.key?;
         let has_it = |one: &Conversation| one.key == Some(key);
         self.conversations.conns(has_it).into_iter().find(|other| *other != conn)
+    }
+
+    /// Counts callers that were refused, for `:status`. There are only a few reasons.
+    pub(crate) fn count_refused(&mut self, why: &str, callers: u64) {
+        *self.counters.refused_callers.entry(why.to_owned()).or_default() += callers;
     }
 
     /// Shows a warning about the other side of a connection; of callers at a limited rate.

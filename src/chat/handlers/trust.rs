@@ -52,6 +52,9 @@ impl Chat {
             }
             (Err(warning), claim) => {
                 self.note_changed_key(&warning, &origin);
+                if origin.is_inbound() {
+                    self.count_refused(refusal_reason(&warning), 1);
+                }
                 self.warn_of_remote(&origin, warning);
                 match claim {
                     None => self.with_session(conn, AnySession::reject_key),
@@ -372,4 +375,14 @@ impl Chat {
 /// Name of a peer from its text.
 fn local_name(text: &str) -> Name {
     Name::parse_local(text).unwrap_or_else(|_| Name::claimed(text.as_bytes()))
+}
+
+/// Reason of a refused key, as `:status` counts it.
+fn refusal_reason(warning: &Warning) -> &'static str {
+    match warning {
+        Warning::Refused(KeyRefusal::Blocked { .. }) => "their keys are blocked",
+        Warning::Refused(KeyRefusal::UnknownKey { .. }) => "their keys are not in the book",
+        Warning::Book { .. } => "the book cannot be used",
+        _ => "others were expected",
+    }
 }
