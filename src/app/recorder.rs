@@ -25,7 +25,7 @@ use crate::text::safe::SafeText;
 use crate::wire::Lifetime;
 
 /// Name that a peer on the raw wire has for us, who are its first.
-const OAEP_NAME: &str = "raw~1";
+const OAEP_NAME_OF_US: &str = "raw~1";
 
 /// Recording of one session.
 pub(crate) struct Recorder {
@@ -326,7 +326,7 @@ impl Recorder {
     fn joined(&mut self, name: &str, wire: Protocol, chat: &Chat) {
         let known = self.labels.contains_key(name);
         let label = &self.assign_label(name);
-        let us = if wire == Protocol::Native { self.nick.clone() } else { OAEP_NAME.to_owned() };
+        let us = if wire == Protocol::Native { self.nick.clone() } else { OAEP_NAME_OF_US.to_owned() };
         let new = RecordedPeer { name_of_us: us, running: true, listening: false };
         let mut peer = self.peers.get(label).cloned().unwrap_or(new);
         if !peer.running {

@@ -7,7 +7,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::wire::{AppError, Protocol, Way, call_from};
+use crate::support::wire::{Direction, Fault, FaultyWire, call_from};
 use crate::support::{Home, PATIENCE, Process, all_of, call, eventually};
 
 /// Distance between two places of a handshake that are tried: each would take minutes.
@@ -22,14 +22,14 @@ fn talk(minji: &mut Process, junho: &mut Process, round: usize) {
     minji.sees(&format!("준호: 있어요 ({round})"));
 }
 
-/// Bytes of the handshake each way, without the records that follow.
-fn handshake_lengths(at: &str) -> [(Way, usize); 2] {
-    let wire = Protocol::to(at, 250, AppError::None);
+/// Bytes of the handshake each direction, without the records that follow.
+fn handshake_lengths(at: &str) -> [(Direction, usize); 2] {
+    let wire = FaultyWire::to(at, 250, Fault::None);
     let mut hana = Process::start("하나", &["--connect", &wire.at]);
     hana.sees("준호 joined");
     assert_eq!(hana.closes_input().ends(), 0);
     let (out, back) = wire.passed();
-    [(Way::Out, after_two_frames(&out)), (Way::Back, after_two_frames(&back))]
+    [(Direction::Out, after_two_frames(&out)), (Direction::Back, after_two_frames(&back))]
 }
 
 /// Behind a preface and two frames (`docs/PROTOCOL.md`, section 3).
@@ -38,8 +38,8 @@ fn after_two_frames(bytes: &[u8]) -> usize {
 }
 
 /// Lets `caller` connect through a wire with a fault and waits until it has said what came of it.
-fn connect_through(caller: &mut Process, at: &str, number: usize, fault: AppError) {
-    let wire = Protocol::to(at, number, fault);
+fn connect_through(caller: &mut Process, at: &str, number: usize, fault: Fault) {
+    let wire = FaultyWire::to(at, number, fault);
     let through = wire.at.clone();
     let rows = |caller: &Process| -> Vec<String> {
         caller.output().lines().filter(|row| row.contains(&through)).map(str::to_owned).collect()
@@ -83,10 +83,10 @@ fn a_handshake_cut_anywhere_frees_its_state_while_a_conversation_goes_on() {
     let mut hana = Home::of("하나").start(&[]);
     hana.is_done_typing();
     let (mut calls, before) = (0, hana.descriptors());
-    for (way, length) in lengths {
+    for (direction, length) in lengths {
         for place in (0..length).step_by(STRIDE) {
             calls += 1;
-            connect_through(&mut hana, &at, calls, AppError::Cut(way, place));
+            connect_through(&mut hana, &at, calls, Fault::Cut(direction, place));
             if calls % 20 == 0 {
                 talk(&mut minji, &mut junho, calls);
             }
@@ -106,10 +106,11 @@ fn a_flipped_byte_from_or_to_the_caller_never_joins() {
     let (mut minji, mut junho, at) = Process::pair("민지", "준호");
     let lengths = handshake_lengths(&at);
     let mut hana = Home::of("하나").start(&[]);
-    let places =
-        lengths.into_iter().flat_map(|(way, length)| (0..length).step_by(STRIDE).map(move |at| (way, at)));
-    for (number, (way, place)) in places.enumerate() {
-        connect_through(&mut hana, &at, number, AppError::Flip(way, place));
+    let places = lengths
+        .into_iter()
+        .flat_map(|(direction, length)| (0..length).step_by(STRIDE).map(move |at| (direction, at)));
+    for (number, (direction, place)) in places.enumerate() {
+        connect_through(&mut hana, &at, number, Fault::Flip(direction, place));
     }
     talk(&mut minji, &mut junho, 0);
     assert!(!hana.has_seen("joined"));
@@ -120,7 +121,7 @@ fn a_flipped_byte_from_or_to_the_caller_never_joins() {
 #[test]
 fn segments_of_one_byte_are_enough() {
     let (mut junho, at) = Process::listening("준호");
-    let wire = Protocol::to(&at, 0, AppError::OneByOne);
+    let wire = FaultyWire::to(&at, 0, Fault::OneByOne);
     let mut minji = Process::start("민지", &["--connect", &wire.at]);
     minji.sees("준호 joined");
     junho.sees("민지 joined");

@@ -1,7 +1,7 @@
 //! Peer on the raw wire that reads whole blocks, `docs/peers/oaep_peer.py`.
 
 use super::{LONG, Python};
-use crate::support::wire::{AppError, Protocol};
+use crate::support::wire::{Fault, FaultyWire};
 use crate::support::{Home, Process, read};
 
 const PEER: &str = "oaep_peer.py";
@@ -12,9 +12,9 @@ fn home(raw_key: &str) -> Home {
 }
 
 /// A peer that listens, and somebody who called it.
-fn called(python: &Python, raw_key: &str, fault: AppError) -> (Process, Process) {
+fn called(python: &Python, raw_key: &str, fault: Fault) -> (Process, Process) {
     let peer = python.peer(PEER, &["listen", "127.0.0.1:0"]);
-    let wire = Protocol::to(&peer.listens_at(), 1, fault);
+    let wire = FaultyWire::to(&peer.listens_at(), 1, fault);
     let caller = home(raw_key).start(&["--connect", &wire.at, "--wire", "oaep"]);
     caller.sees("* raw~1 is at 127.0.0.1:");
     peer.sees("connected");
@@ -52,7 +52,7 @@ fn thousand((mut ours, mut peer): (Process, Process)) {
 }
 
 pub(crate) fn thousand_to_listener(python: &Python) {
-    thousand(called(python, "bob-2048.pem", AppError::None));
+    thousand(called(python, "bob-2048.pem", Fault::None));
 }
 
 pub(crate) fn thousand_from_caller(python: &Python) {
@@ -61,7 +61,7 @@ pub(crate) fn thousand_from_caller(python: &Python) {
 
 pub(crate) fn sizes(python: &Python) {
     for key in ["bob-2048.pem", "bob-3072.pem", "bob-4096.pem"] {
-        for (mut ours, mut peer) in [called(python, key, AppError::None), caller(python, key)] {
+        for (mut ours, mut peer) in [called(python, key, Fault::None), caller(python, key)] {
             for text in ["x", &"x".repeat(214), &"x".repeat(215), &"가나다".repeat(1_111)] {
                 ours.types(text);
                 peer.types(text);
@@ -83,7 +83,7 @@ pub(crate) fn sizes(python: &Python) {
 }
 
 pub(crate) fn one_by_one(python: &Python) {
-    let (mut ours, mut peer) = called(python, "bob-2048.pem", AppError::OneByOne);
+    let (mut ours, mut peer) = called(python, "bob-2048.pem", Fault::OneByOne);
     ours.types("한 바이트씩");
     peer.sees("Received: 한 바이트씩");
     peer.types("그래도 읽혀요");

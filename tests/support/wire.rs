@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use socket2::{Domain, Socket, Type};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Way {
+pub enum Direction {
     /// From the one who called.
     Out,
     /// To the one who called.
@@ -17,26 +17,26 @@ pub enum Way {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum AppError {
+pub enum Fault {
     None,
     /// Every byte is a segment of its own.
     OneByOne,
     /// One bit of the byte at this place is turned.
-    Flip(Way, usize),
+    Flip(Direction, usize),
     /// After this many bytes both sides see the end.
-    Cut(Way, usize),
+    Cut(Direction, usize),
 }
 
 /// One connection's wire.
-pub struct Protocol {
+pub struct FaultyWire {
     pub at: String,
     running: JoinHandle<(Vec<u8>, Vec<u8>)>,
 }
 
-impl Protocol {
+impl FaultyWire {
     /// A wire to `target`, which sees the caller come from the `number`th loopback address: limits
     /// by source are for another test.
-    pub fn to(target: &str, number: usize, fault: AppError) -> Self {
+    pub fn to(target: &str, number: usize, fault: Fault) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let at = listener.local_addr().unwrap().to_string();
         let target = target.parse().unwrap();
@@ -47,7 +47,7 @@ impl Protocol {
         Self { at, running }
     }
 
-    /// What passed each way, once both sides are gone.
+    /// What passed each direction, once both sides are gone.
     pub fn passed(self) -> (Vec<u8>, Vec<u8>) {
         self.running.join().unwrap()
     }
@@ -66,12 +66,12 @@ pub fn call_from_ip(source: Ipv4Addr, target: SocketAddr) -> TcpStream {
     socket.into()
 }
 
-fn run(near: TcpStream, far: TcpStream, fault: AppError) -> (Vec<u8>, Vec<u8>) {
+fn run(near: TcpStream, far: TcpStream, fault: Fault) -> (Vec<u8>, Vec<u8>) {
     let (out, back) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
     let (from, to) = (far.try_clone().unwrap(), near.try_clone().unwrap());
     thread::scope(|scope| {
-        scope.spawn(|| carry(from, to, Way::Back, fault, &back));
-        carry(near, far, Way::Out, fault, &out);
+        scope.spawn(|| carry(from, to, Direction::Back, fault, &back));
+        carry(near, far, Direction::Out, fault, &out);
     });
     (taken(&out), taken(&back))
 }
@@ -80,7 +80,13 @@ fn taken(passed: &Mutex<Vec<u8>>) -> Vec<u8> {
     std::mem::take(&mut passed.lock().unwrap())
 }
 
-fn carry(mut from: TcpStream, mut to: TcpStream, way: Way, fault: AppError, passed: &Mutex<Vec<u8>>) {
+fn carry(
+    mut from: TcpStream,
+    mut to: TcpStream,
+    direction: Direction,
+    fault: Fault,
+    passed: &Mutex<Vec<u8>>,
+) {
     to.set_nodelay(true).unwrap();
     let mut buffer = [0; 4096];
     let mut before = 0;
@@ -88,10 +94,10 @@ fn carry(mut from: TcpStream, mut to: TcpStream, way: Way, fault: AppError, pass
         let mut bytes = &mut buffer[..count];
         let mut cut = false;
         match fault {
-            AppError::Flip(there, at) if there == way && (before..before + count).contains(&at) => {
+            Fault::Flip(there, at) if there == direction && (before..before + count).contains(&at) => {
                 bytes[at - before] ^= 1;
             }
-            AppError::Cut(there, at) if there == way && at < before + count => {
+            Fault::Cut(there, at) if there == direction && at < before + count => {
                 bytes = &mut bytes[..at - before];
                 cut = true;
             }
@@ -99,7 +105,7 @@ fn carry(mut from: TcpStream, mut to: TcpStream, way: Way, fault: AppError, pass
         }
         passed.lock().unwrap().extend_from_slice(bytes);
         let sent = match fault {
-            AppError::OneByOne => bytes.iter().try_for_each(|byte| to.write_all(&[*byte])),
+            Fault::OneByOne => bytes.iter().try_for_each(|byte| to.write_all(&[*byte])),
             _ => to.write_all(bytes),
         };
         if cut || sent.is_err() {

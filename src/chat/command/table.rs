@@ -184,7 +184,7 @@ pub enum HelpTopic {
 }
 
 /// Answer to `:help keys`.
-const KEYS: [&str; 14] = [
+const KEY_HELP: [&str; 14] = [
     "Enter sends the line, Alt-Enter or a backslash before Enter goes on in a new row",
     "Tab completes commands, names and paths; @ and the beginning of a name, then Tab: one text to one peer",
     "Ctrl-C clears the line, and on an empty line cancels what is pending; Ctrl-D leaves",
@@ -205,7 +205,7 @@ const KEYS: [&str; 14] = [
 #[must_use]
 pub fn help(topic: Option<HelpTopic>) -> Vec<String> {
     if let Some(HelpTopic::Keys) = topic {
-        return KEYS.map(str::to_owned).to_vec();
+        return KEY_HELP.map(str::to_owned).to_vec();
     }
     if let Some(HelpTopic::Command(spec)) = topic {
         let mut rows = vec![spec.written()];

@@ -2,14 +2,14 @@
 //! out is how it began.
 
 use super::{listening, noise, start};
-use crate::support::wire::{AppError, Protocol, Way};
+use crate::support::wire::{Direction, Fault, FaultyWire};
 use crate::support::{Home, Output, file_with};
 
 /// Sends `out` and `back` through a fault, and checks what each side says of it.
-fn check(homes: &[Home; 2], out: &[u8], back: &[u8], fault: AppError) -> [i32; 2] {
+fn check(homes: &[Home; 2], out: &[u8], back: &[u8], fault: Fault) -> [i32; 2] {
     let [minji, junho] = homes;
     let (mut listens, at) = listening(junho, &["--accept-new"], file_with(back), Output::Kept);
-    let wire = Protocol::to(&at, 0, fault);
+    let wire = FaultyWire::to(&at, 0, fault);
     let args = ["--connect", &wire.at, "--accept-new"];
     let mut calls = start(minji, &args, file_with(out), Output::Kept);
     let caller = calls.ends();
@@ -34,11 +34,11 @@ fn homes() -> [Home; 2] {
 }
 
 /// Places in each direction: around the handshake, and all over the stream.
-fn places() -> Vec<(Way, usize)> {
-    let mut places: Vec<_> = (0..4_400).step_by(397).map(|at| (Way::Out, at)).collect();
-    places.extend((0..4_400).step_by(397).map(|at| (Way::Back, at)));
-    places.extend((4_400..400_000).step_by(33_331).map(|at| (Way::Out, at)));
-    places.extend((4_400..150_000).step_by(24_989).map(|at| (Way::Back, at)));
+fn places() -> Vec<(Direction, usize)> {
+    let mut places: Vec<_> = (0..4_400).step_by(397).map(|at| (Direction::Out, at)).collect();
+    places.extend((0..4_400).step_by(397).map(|at| (Direction::Back, at)));
+    places.extend((4_400..400_000).step_by(33_331).map(|at| (Direction::Out, at)));
+    places.extend((4_400..150_000).step_by(24_989).map(|at| (Direction::Back, at)));
     places
 }
 
@@ -46,8 +46,8 @@ fn places() -> Vec<(Way, usize)> {
 fn a_wire_that_cuts_never_makes_half_a_stream_whole() {
     let (homes, out, back) = (homes(), noise(400_000, 5), noise(150_000, 6));
     let mut lost = 0;
-    for (way, at) in places() {
-        let codes = check(&homes, &out, &back, AppError::Cut(way, at));
+    for (direction, at) in places() {
+        let codes = check(&homes, &out, &back, Fault::Cut(direction, at));
         lost += usize::from(codes.iter().all(|code| *code != 0));
     }
     assert_eq!(lost, places().len(), "no cut was late enough for one of the two to have everything");
@@ -56,14 +56,14 @@ fn a_wire_that_cuts_never_makes_half_a_stream_whole() {
 #[test]
 fn a_wire_that_flips_a_bit_never_makes_a_stream_other_than_it_was() {
     let (homes, out, back) = (homes(), noise(400_000, 7), noise(150_000, 8));
-    for (way, at) in places() {
-        let codes = check(&homes, &out, &back, AppError::Flip(way, at));
-        assert!(codes.iter().all(|code| *code != 0), "{way:?} at {at}: {codes:?}");
+    for (direction, at) in places() {
+        let codes = check(&homes, &out, &back, Fault::Flip(direction, at));
+        assert!(codes.iter().all(|code| *code != 0), "{direction:?} at {at}: {codes:?}");
     }
 }
 
 #[test]
 fn segments_of_one_byte_are_enough() {
-    let codes = check(&homes(), b"some bytes", b"and back", AppError::OneByOne);
+    let codes = check(&homes(), b"some bytes", b"and back", Fault::OneByOne);
     assert_eq!(codes, [0, 0]);
 }

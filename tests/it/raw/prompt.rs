@@ -11,7 +11,7 @@ use rsachat::limits::{OAEP_SILENT_CALLERS, UNAUTHENTICATED_CONNECTIONS};
 
 use super::{alice, block, home, listening};
 use crate::crypto::raw::{BITS_512, EC, as_pem};
-use crate::support::wire::{AppError, Protocol, call_from};
+use crate::support::wire::{Fault, FaultyWire, call_from};
 use crate::support::{Home, PATIENCE, Process, all_of, call, eventually, mode, socket};
 
 /// What a handshake that nobody begins, or a new key, may take, and what a busy machine takes
@@ -196,7 +196,7 @@ fn cpu_ms(process: &Process) -> u64 {
 #[test]
 fn a_native_handshake_replayed_at_the_raw_listener_shows_nothing() {
     let (junho, at) = Process::listening("준호");
-    let wire = Protocol::to(&at, 1, AppError::None);
+    let wire = FaultyWire::to(&at, 1, Fault::None);
     let mut hana = Process::start("하나", &["--connect", &wire.at]);
     hana.sees("준호 joined");
     hana.types("비밀 이야기");
@@ -253,15 +253,15 @@ fn a_raw_caller_and_a_native_listener_tell_each_other_apart_in_ten_seconds() {
 fn nothing_falls_back_to_the_raw_wire_and_its_options_stay_its_own() {
     let mut minji = home("민지").start(&[]);
     for (line, answer) in [
-        (":connect localhost --one-way", "--one-way is for the raw wire; add --wire oaep"),
+        (":connect localhost --one-direction", "--one-direction is for the raw wire; add --wire oaep"),
         (":listen 0 --wire oaep --known", "the raw wire proves nobody's key; --known cannot be kept on it"),
         (":listen 0 --wire rot13", "there is no such wire; --wire oaep is the raw wire of the tutorial"),
-        (":listen 0 --one-way", "write :listen ADDR"),
+        (":listen 0 --one-direction", "write :listen ADDR"),
     ] {
         minji.types(line);
         minji.sees(&format!("! {answer}"));
     }
-    for args in ["--listen 0 --wire rot13", "--connect localhost --one-way", "--wire oaep"] {
+    for args in ["--listen 0 --wire rot13", "--connect localhost --one-direction", "--wire oaep"] {
         let output = minji.home.command(&args.split(' ').collect::<Vec<_>>()).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{args:?}");
     }
