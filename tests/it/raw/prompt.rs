@@ -253,15 +253,15 @@ fn a_raw_caller_and_a_native_listener_tell_each_other_apart_in_ten_seconds() {
 fn nothing_falls_back_to_the_raw_wire_and_its_options_stay_its_own() {
     let mut minji = home("민지").start(&[]);
     for (line, answer) in [
-        (":connect localhost --one-direction", "--one-direction is for the raw wire; add --wire oaep"),
+        (":connect localhost --one-way", "--one-way is for the raw wire; add --wire oaep"),
         (":listen 0 --wire oaep --known", "the raw wire proves nobody's key; --known cannot be kept on it"),
         (":listen 0 --wire rot13", "there is no such wire; --wire oaep is the raw wire of the tutorial"),
-        (":listen 0 --one-direction", "write :listen ADDR"),
+        (":listen 0 --one-way", "write :listen ADDR"),
     ] {
         minji.types(line);
         minji.sees(&format!("! {answer}"));
     }
-    for args in ["--listen 0 --wire rot13", "--connect localhost --one-direction", "--wire oaep"] {
+    for args in ["--listen 0 --wire rot13", "--connect localhost --one-way", "--wire oaep"] {
         let output = minji.home.command(&args.split(' ').collect::<Vec<_>>()).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{args:?}");
     }
