@@ -162,6 +162,8 @@ pub const CALLS_A_TURN: usize = 64;
 pub const LINK_TURN_BYTES: usize = 65_536;
 /// Bytes read from all peers together before the loop hands them on: bounds the memory of one turn.
 pub const TURN_BYTES: usize = 1024 * 1024;
+/// Peers that are kept of those that called and were not chosen.
+pub const MET_PEERS: usize = 256;
 /// Names of peers that are kept until the program ends; then newcomers are named by their keys.
 pub const SESSION_NAMES: usize = 4_096;
 /// Short-lived connections of one peer at once.

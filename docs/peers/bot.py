@@ -31,9 +31,10 @@ def main():
                 # Nobody is there to be answered.
                 print(f"{event['from']} sent: {event['text']}", flush=True)
             case "message" if event["text"] == "bye":
-                order(command="close", arguments=[event["from"]])
+                order(command="close", arguments=[event["fingerprint"] or event["from"]])
             case "message":
-                order(say=answer(event["text"]), to=event["from"])
+                # By its key: a name may be another's by now. The raw wire proves none.
+                order(say=answer(event["text"]), to=event["fingerprint"] or event["from"])
             case "listening":
                 print(f"listening on {event['address']}", flush=True)
             case "connected" | "left":

@@ -12,7 +12,7 @@ use crate::crypto::{Passphrase, PublicKey};
 use crate::peers::book::Book;
 use crate::peers::name::Name;
 use crate::store::book_file::{self, BookStamp};
-use crate::store::{Home, StoreError, key_file};
+use crate::store::{Home, StoreError, key_file, met_file};
 
 /// Profile of a user: the home, with the keys and the peer book in it.
 pub(crate) struct UserStore {
@@ -48,6 +48,7 @@ impl UserStore {
         if let Some(key) = self.own_key(KeyFor::Oaep) {
             chat.set_oaep_key(key);
         }
+        chat.set_met(met_file::read(&self.home));
         chat
     }
 
@@ -172,6 +173,10 @@ impl Client {
         match effect {
             Effect::ReadBook { conn } => {
                 return Some(Input::Book { conn, book: self.read_book() });
+            }
+            Effect::ChangeMet(change) => {
+                // The list on disk is for the next session; a failure is none of this one's.
+                return met_file::change(&self.profile.home, &change).ok().map(Input::Met);
             }
             Effect::ChangeBook(changes) => {
                 let result = book_file::change(&self.profile.home, &changes).map(|(changed, stamp)| {

@@ -13,7 +13,7 @@ use super::error::{AppError, code, describe};
 use super::keyring::{self, KeyRing, StoredKey};
 use super::os::{self, bind, resolve};
 use crate::chat::{Chat, Effect, Input, KeyFor, KeyReplacement, Notice, Protocol, ReceiptDue, SentMessage};
-use crate::crypto::{JobResult, Passphrase, RsaJob};
+use crate::crypto::{Fingerprint, JobResult, Passphrase, RsaJob};
 use crate::ids::{ConnId, DialId, ListenerId};
 use crate::limits::LINK_TURN_BYTES;
 use crate::net::worker::{BackgroundTask, ThreadPriority, Ticket, Worker};
@@ -77,7 +77,7 @@ pub(crate) trait NoticeSink {
     /// A text of ours is on its way; a program is told, a person has typed it.
     fn sent(&mut self, _sent: &SentMessage) {}
     /// A peer has acknowledged what we sent, up to this number; a person sees only what is not.
-    fn received(&mut self, _name: &str, _upto: u64) {}
+    fn received(&mut self, _name: &str, _fingerprint: Option<Fingerprint>, _upto: u64) {}
     /// Puts a text back into the line of a person.
     fn line_returned(&mut self, _line: String) {}
     /// Calls the attention of a person at a screen.
@@ -303,7 +303,7 @@ impl<S: NoticeSink> Host for OsHost<S> {
                 let arrived_ms = sent.message.arrived.0;
                 return self.write_log(&Notice::Message(sent.message), arrived_ms);
             }
-            Effect::Received { name, upto } => self.sink.received(&name, upto),
+            Effect::Received { name, fingerprint, upto } => self.sink.received(&name, fingerprint, upto),
             Effect::OpenLog(file) => return Some(self.open_log(file)),
             Effect::CloseLog => self.log = None,
             Effect::Listen { listener, at, family } => return Some(self.listen(listener, &at, family)),
@@ -328,6 +328,7 @@ impl<S: NoticeSink> Host for OsHost<S> {
             // The profile performs these.
             Effect::ReadBook { .. }
             | Effect::ChangeBook(_)
+            | Effect::ChangeMet(_)
             | Effect::MakeKey { .. }
             | Effect::DialFinished(_)
             | Effect::Quit(_) => {}

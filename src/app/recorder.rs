@@ -246,7 +246,7 @@ impl Recorder {
                 }
                 self.joined(name, Protocol::Oaep(KeyExchange::Mutual), chat);
             }
-            Info::Left { name } => {
+            Info::Left { name, .. } => {
                 let label = self.label(name).to_owned();
                 self.line(&format!("{label}> :quit"));
                 self.ended(&label);

@@ -154,8 +154,10 @@ impl Conversation {
 
     /// Whether the user chose the peer.
     pub(crate) fn acquaintance(&self) -> Acquaintance {
-        let is_verified = self.peer.as_ref().is_some_and(|peer| peer.trust_level == TrustLevel::Verified);
-        if is_verified { Acquaintance::Chosen } else { self.acquaintance }
+        match self.peer.as_ref().map(|peer| peer.trust_level) {
+            Some(TrustLevel::Unverified | TrustLevel::Verified) => Acquaintance::Chosen,
+            _ => self.acquaintance,
+        }
     }
 
     /// Begins an orderly close. Of several deadlines the earliest holds.

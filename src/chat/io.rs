@@ -9,10 +9,11 @@ use super::addressee::{Echo, LineStart};
 use super::command::Command;
 use super::notice::{Message, Notice};
 use super::types::{DialOutcome, ExitRequest, KeyFor, KeyReplacement, NewKey, Protocol, ReceiptDue};
-use crate::crypto::{JobResult, RsaJob, Seed};
+use crate::crypto::{Fingerprint, JobResult, RsaJob, Seed};
 use crate::ids::{ConnId, DialId, JobQueue, ListenerId};
 use crate::peers::address::{Family, ListenAt, Target};
 use crate::peers::book::{Book, Change, ChangedBook};
+use crate::peers::met::{MetChange, MetPeers};
 use crate::text::safe::SafeText;
 use crate::wire::ByeReason;
 
@@ -76,6 +77,8 @@ pub enum Input<'a> {
     BookUnusable { why: String },
     /// Result of [`Effect::ChangeBook`]: the book as it now is for all processes.
     Changed(Result<ChangedBook, String>),
+    /// List after [`Effect::ChangeMet`].
+    Met(MetPeers),
     /// Book that another process has changed.
     BookChanged(Result<Book, String>),
     /// Result of [`Effect::MakeKey`].
@@ -100,6 +103,8 @@ pub struct SentMessage {
     /// The text, under our own name.
     pub message: Message,
     pub to: String,
+    /// Key of the peer; the raw wire proves none.
+    pub fingerprint: Option<Fingerprint>,
     pub number: u64,
 }
 
@@ -118,7 +123,7 @@ pub enum Effect {
     Sent(SentMessage),
     /// A peer has shown our messages up to this number: for programs. Users are shown only what is
     /// still unacknowledged.
-    Received { name: String, upto: u64 },
+    Received { name: String, fingerprint: Option<Fingerprint>, upto: u64 },
     /// Write messages to this file too, instead of the one before; report [`Input::Logging`].
     OpenLog(String),
     /// Close the log.
@@ -147,6 +152,9 @@ pub enum Effect {
     /// Change the peer book for all processes, in one write, and report [`Input::Changed`]: one for
     /// each of these effects, in their order.
     ChangeBook(Vec<Change>),
+    /// Change the list of the peers that called and were not chosen, for all processes; nothing
+    /// depends on it.
+    ChangeMet(MetChange),
     /// Generate a key, store it and report [`Input::KeyMade`].
     MakeKey { of: KeyFor, bits: u32, replacing: KeyReplacement },
     /// Discard the key that is being generated.

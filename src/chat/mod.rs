@@ -45,6 +45,7 @@ use crate::crypto::Fingerprint;
 use crate::ids::{DialId, ListenerId};
 use crate::peers::address::Target;
 use crate::peers::book::Book;
+use crate::peers::met::MetPeers;
 use crate::peers::name::Name;
 use crate::session::AnySession;
 use crate::time::{MonoMs, Now, UnixMs};
@@ -78,6 +79,8 @@ pub struct Chat {
     /// Keys that called us for the first time in this session and that the user has not chosen.
     unchosen: BTreeSet<Fingerprint>,
     book: Book,
+    /// Peers that called and were not chosen.
+    met: MetPeers,
     /// Changes of the book that the host has not answered yet, in their order.
     book_changes: VecDeque<ChangeReply>,
     /// Blocks that are not on disk, with the names of the peers: they hold in memory.
@@ -164,6 +167,7 @@ impl Chat {
             first_caller: FirstCaller::Anyone,
             unchosen: BTreeSet::new(),
             book,
+            met: MetPeers::default(),
             book_changes: VecDeque::new(),
             unsaved_blocks: BTreeMap::new(),
             not_remembered: None,
@@ -224,6 +228,15 @@ impl Chat {
         self.first_caller = first_caller;
     }
 
+    /// Sets the peers that called and were not chosen, and says how many of the book are such.
+    pub fn set_met(&mut self, met: MetPeers) {
+        self.met = met;
+        let count = self.book.met_before();
+        if count > 0 {
+            self.effects.info(Info::MetBefore { count });
+        }
+    }
+
     /// Sets the initial value of `:notify`.
     pub fn set_notify(&mut self, policy: NotifyPolicy) {
         self.notify = policy;
@@ -275,6 +288,7 @@ impl Chat {
             Input::Shown(due) => self.with_session(due.conn, |session| session.ack(due.upto)),
             Input::Book { conn, book } => self.judge_key(conn, book),
             Input::BookUnusable { why } => self.effects.warn(Warning::Book { why }),
+            Input::Met(met) => self.met = met,
             Input::Changed(changed) => self.handle_change(changed),
             Input::BookChanged(book) => self.handle_foreign_change(book),
             Input::KeyMade(made) => self.handle_new_key(made),

@@ -108,9 +108,12 @@ pub enum Info {
     KeyCancelled,
     Connecting { target: String },
     ConnectCancelled { target: String },
-    Joined { name: String, fingerprint: Fingerprint, status: KeyStatus },
-    Left { name: String },
+    Joined { name: String, fingerprint: Fingerprint, status: KeyStatus, trust_level: TrustLevel },
+    // The raw wire proves no key.
+    Left { name: String, fingerprint: Option<Fingerprint> },
     SameClaim { claimed: String },
+    // Of a book from before.
+    MetBefore { count: usize },
     // Somebody new, who only sends.
     Strangers { joined: u64, left: u64 },
     NewSender { name: String, fingerprint: Fingerprint },

@@ -148,20 +148,24 @@ impl Chat {
         }
         // Who was shown under a name, and has left, is not another who has it in the book.
         if let Some(peer @ PeerId::Key(fingerprint)) = self.names.owner(name)
-            && self.book.by_fingerprint(&fingerprint).is_some()
+            && (self.book.by_fingerprint(&fingerprint).is_some()
+                || self.met.by_fingerprint(&fingerprint).is_some())
         {
             return Some((name.to_string(), peer));
         }
-        self.book.by_name(name).map(|peer| (peer.name.to_string(), PeerId::Key(peer.fingerprint)))
+        let known = self.book.by_name(name).map(|peer| (&peer.name, peer.fingerprint));
+        let met = || self.met.by_name(name).map(|peer| (&peer.claimed, peer.fingerprint));
+        known.or_else(met).map(|(name, key)| (name.to_string(), PeerId::Key(key)))
     }
 
     /// Name of a peer that is connected or in the book.
-    fn name_of(&self, id: PeerId) -> Option<String> {
+    pub(crate) fn name_of(&self, id: PeerId) -> Option<String> {
         if let Some(peer) = self.conversations.peers().find(|peer| peer.id == id) {
             return Some(peer.name.to_string());
         }
         let PeerId::Key(fingerprint) = id else { return None };
-        self.book.by_fingerprint(&fingerprint).map(|peer| peer.name.to_string())
+        let known = self.book.by_fingerprint(&fingerprint).map(|entry| &entry.name);
+        known.or_else(|| self.names.of(id)).map(Name::to_string)
     }
 
     /// Whether a connected peer was dialled by us.

@@ -36,7 +36,7 @@ pub fn judge(
         Origin::Outbound(dial) => (dial.pin, dial.accept, book.by_address(&dial.target)),
     };
     let pin = if let AcceptPolicy::Pinned(pinned) = accept { Some(pinned) } else { pin };
-    let known = book.by_fingerprint(&key);
+    let known = book.by_fingerprint(&key).filter(|peer| peer.trust != Trust::Met);
     let remote = origin.to_string();
     if own == Some(key) {
         return Err(KeyRefusal::OwnIdentity { remote });

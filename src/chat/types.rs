@@ -108,7 +108,9 @@ pub enum AcceptPolicy {
 /// Degree of certainty that a key belongs to the peer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TrustLevel {
-    /// Accepted at first sight.
+    /// None yet: it called, and nobody chose it.
+    Met,
+    /// Chosen, and not compared.
     Unverified,
     /// Compared by the user.
     Verified,
@@ -117,11 +119,22 @@ pub enum TrustLevel {
 }
 
 impl TrustLevel {
+    /// The standing of the key: how it came to be known.
+    #[must_use]
+    pub fn standing(self) -> &'static str {
+        match self {
+            Self::Met => "met",
+            Self::Unverified => "unverified",
+            Self::Verified => "verified",
+            Self::Unauthenticated => "unauthenticated",
+        }
+    }
+
     /// The word for it.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
-            Self::Unverified => "unverified",
+            Self::Met | Self::Unverified => "unverified",
             Self::Verified => "verified",
             Self::Unauthenticated => "raw",
         }
@@ -132,6 +145,7 @@ impl From<Trust> for TrustLevel {
     fn from(trust: Trust) -> Self {
         match trust {
             Trust::Verified => Self::Verified,
+            Trust::Met => Self::Met,
             Trust::Unverified | Trust::Blocked | Trust::BlockedVerified => Self::Unverified,
         }
     }
@@ -261,6 +275,11 @@ pub(crate) enum ChangeReply {
     Named {
         old: String,
         name: Name,
+        fingerprint: Fingerprint,
+    },
+    /// A peer that was only met is chosen.
+    Chosen {
+        name: String,
         fingerprint: Fingerprint,
     },
     /// Blocks whose writing had failed, once more.

@@ -12,9 +12,10 @@ use crate::chat::KeyFor;
 use crate::config::{Layer, SettingSources};
 use crate::crypto::{Fingerprint, Passphrase};
 use crate::peers::book::{Book, Change, ChangeOutcome};
+use crate::peers::met::MetChange;
 use crate::peers::name::Name;
 use crate::store::key_file::{self, OverwritePolicy};
-use crate::store::{Home, book_file};
+use crate::store::{Home, book_file, met_file};
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum KeyCommand {
@@ -204,10 +205,19 @@ Examples:
 /// Runs `rsachat peers …`.
 pub(crate) fn run_peers(home: &Home, task: &PeersCommand) -> Result<u8, AppError> {
     let book = book_file::read(home)?;
-    let peer = |name: &str| {
-        book.find(name).ok_or_else(|| {
-            AppError::new(code::FAILED, format!("no peer is called {name}")).hint("rsachat peers list")
-        })
+    let callers = met_file::read(home);
+    let unknown = |name: &str| {
+        AppError::new(code::FAILED, format!("no peer is called {name}")).hint("rsachat peers list")
+    };
+    let peer = |name: &str| book.find(name).ok_or_else(|| unknown(name));
+    // Also who only called.
+    let key = |name: &str| {
+        let called = || Some(callers.by_name(&Name::parse(name).ok()?)?.fingerprint);
+        book.find(name).map(|peer| peer.fingerprint).or_else(called).ok_or_else(|| unknown(name))
+    };
+    let meet = |name: &str, fingerprint| {
+        let name = Name::parse_local(name).unwrap_or_else(|_| Name::claimed(name.as_bytes()));
+        Change::Meet { fingerprint, name, address: None }
     };
     let said = match task {
         PeersCommand::List => {
@@ -219,15 +229,19 @@ pub(crate) fn run_peers(home: &Home, task: &PeersCommand) -> Result<u8, AppError
             return Ok(0);
         }
         PeersCommand::Trust { name, fingerprint } => {
-            let known = peer(name)?.fingerprint;
-            if let Some(given) = fingerprint
-                && parse_fingerprint(given)? != known
+            let given = fingerprint.as_deref().map(parse_fingerprint).transpose()?;
+            // Several that called may claim one name.
+            let called =
+                given.filter(|given| book.find(name).is_none() && callers.by_fingerprint(given).is_some());
+            let known = called.map_or_else(|| key(name), Ok)?;
+            if let Some(given) = given
+                && given != known
             {
                 let message = format!("the key of {name} is {known}, not {given}; nothing was changed");
                 return Err(AppError::new(code::REFUSED, message)
                     .hint(format!("connect, and accept a changed key there: :trust {name} {given}")));
             }
-            change(home, name, &[Change::Verify { fingerprint: known }])?;
+            change(home, name, &[meet(name, known), Change::Verify { fingerprint: known }])?;
             format!("{name} is marked verified, {known}")
         }
         PeersCommand::Add { name, fingerprint } => {
@@ -243,14 +257,14 @@ pub(crate) fn run_peers(home: &Home, task: &PeersCommand) -> Result<u8, AppError
             format!("{name} is in your book, verified, {fingerprint}")
         }
         PeersCommand::Name { name, new } => {
-            let fingerprint = peer(name)?.fingerprint;
+            let fingerprint = key(name)?;
             let renamed = Change::Rename { fingerprint, name: free_name(&book, new)? };
-            change(home, name, &[renamed])?;
+            change(home, name, &[meet(name, fingerprint), renamed])?;
             format!("{name} is called {new} now, {fingerprint}")
         }
         PeersCommand::Block { name } => {
-            let fingerprint = peer(name)?.fingerprint;
-            change(home, name, &[Change::Block { fingerprint }])?;
+            let fingerprint = key(name)?;
+            change(home, name, &[meet(name, fingerprint), Change::Block { fingerprint }])?;
             format!("{name} is blocked, {fingerprint}")
         }
         PeersCommand::Unblock { name } => {
@@ -264,7 +278,7 @@ pub(crate) fn run_peers(home: &Home, task: &PeersCommand) -> Result<u8, AppError
             format!("{name} is no longer blocked, and is {trust} again, {fingerprint}")
         }
         PeersCommand::Forget { name } => {
-            let fingerprint = peer(name)?.fingerprint;
+            let fingerprint = key(name)?;
             change(home, name, &[Change::Forget { fingerprint }])?;
             format!("{name} is forgotten, {fingerprint}")
         }
@@ -277,7 +291,13 @@ pub(crate) fn run_peers(home: &Home, task: &PeersCommand) -> Result<u8, AppError
 fn change(home: &Home, name: &str, changes: &[Change]) -> Result<(), AppError> {
     let error = |message: String| AppError::new(code::FAILED, message);
     match book_file::change(home, changes)?.0.outcome {
-        ChangeOutcome::Changed | ChangeOutcome::Same => Ok(()),
+        ChangeOutcome::Changed | ChangeOutcome::Same => {
+            for change in changes {
+                // Who stands in two lists does no harm.
+                let _ = met_file::change(home, &MetChange::Drop(change.fingerprint()));
+            }
+            Ok(())
+        }
         ChangeOutcome::Blocked => Err(error(format!("{name} is blocked; nothing was changed"))
             .hint(format!("rsachat peers unblock {name}"))),
         ChangeOutcome::Unknown => Err(error("the book was changed meanwhile; try again".to_owned())),

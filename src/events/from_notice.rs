@@ -118,7 +118,8 @@ pub(crate) fn of_prompt(notice: &Notice) -> Option<OutputEvent> {
 /// Event of a text of ours on its way.
 pub(crate) fn sent(sent: &SentMessage) -> OutputEvent {
     let text = String::from_utf8_lossy(&sent.message.text).into_owned();
-    OutputEvent::Sent { to: sent.to.clone(), number: sent.number, text }
+    let fingerprint = sent.fingerprint.map(|key| key.to_string());
+    OutputEvent::Sent { to: sent.to.clone(), fingerprint, number: sent.number, text }
 }
 
 pub(crate) fn state(view: &PromptView) -> PromptEvent {
@@ -142,6 +143,7 @@ pub(crate) fn message(received: &Message) -> MessageEvent {
 
         fingerprint: received.fingerprint.filter(|_| is_authenticated).map(|key| key.to_string()),
         verified: received.trust_level == TrustLevel::Verified,
+        standing: received.trust_level.standing(),
         sent: moment(received.sent.0),
         wire: if is_authenticated { NATIVE } else { OAEP },
         short: received.lifetime == Lifetime::Short,
@@ -165,18 +167,22 @@ fn of_info(info: &Info) -> OutputEvent {
     match info {
         Info::Listening { at } => OutputEvent::Listening { address: at.to_string() },
         Info::Connecting { target } => OutputEvent::Connecting { address: target.clone() },
-        Info::Joined { name, fingerprint, status } => OutputEvent::Connected {
+        Info::Joined { name, fingerprint, status, trust_level } => OutputEvent::Connected {
             name: name.clone(),
             fingerprint: Some(fingerprint.to_string()),
             verified: *status == KeyStatus::Known(TrustLevel::Verified),
+            standing: trust_level.standing(),
             new: *status == KeyStatus::New,
             wire: NATIVE,
         },
         Info::Oaep(OaepInfo::Joined { name, .. }) => {
             let (name, fingerprint) = (name.clone(), None);
-            OutputEvent::Connected { name, fingerprint, verified: false, new: false, wire: OAEP }
+            let standing = TrustLevel::Unauthenticated.standing();
+            OutputEvent::Connected { name, fingerprint, verified: false, standing, new: false, wire: OAEP }
         }
-        Info::Left { name } => OutputEvent::Left { name: name.clone() },
+        Info::Left { name, fingerprint } => {
+            OutputEvent::Left { name: name.clone(), fingerprint: fingerprint.map(|key| key.to_string()) }
+        }
         info => OutputEvent::Notice { message: info.sentence() },
     }
 }

@@ -36,23 +36,27 @@ pub(crate) enum OutputEvent {
         /// `None` on the raw wire, which proves no key.
         fingerprint: Option<String>,
         verified: bool,
+        standing: &'static str,
         new: bool,
         wire: &'static str,
     },
     /// A peer closed in order.
     Left {
         name: String,
+        fingerprint: Option<String>,
     },
     Message(MessageEvent),
     /// A message of ours is on its way to a peer.
     Sent {
         to: String,
+        fingerprint: Option<String>,
         number: u64,
         text: String,
     },
     /// A peer has acknowledged our messages up to this number.
     Received {
         to: String,
+        fingerprint: Option<String>,
         upto: u64,
     },
     /// An answer of the prompt, in rows.
@@ -112,6 +116,8 @@ pub(crate) struct MessageEvent {
     /// `None` on the raw wire, which proves no key.
     pub(crate) fingerprint: Option<String>,
     pub(crate) verified: bool,
+    /// How the key came to be known.
+    pub(crate) standing: &'static str,
     /// Time of sending according to the peer, in the format of `time`.
     pub(crate) sent: String,
     pub(crate) wire: &'static str,
@@ -219,7 +225,7 @@ impl fmt::Display for OutputEvent {
                 let trust = if *verified { "verified" } else { "unverified" };
                 write!(f, "connected to {name}, {fingerprint}, {trust}")
             }
-            Self::Left { name } => write!(f, "{name} left"),
+            Self::Left { name, .. } => write!(f, "{name} left"),
             Self::Notice { message } => f.write_str(message),
             Self::Warning { message, .. } => write!(f, "warning: {message}"),
             Self::Error { message, hint: None, .. } => write!(f, "error: {message}"),

@@ -2,5 +2,6 @@
 
 pub mod address;
 pub mod book;
+pub mod met;
 pub mod name;
 pub mod name_index;

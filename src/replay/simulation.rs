@@ -275,6 +275,7 @@ impl Host for SimHost<'_> {
             // The account performs these.
             | Effect::ReadBook { .. }
             | Effect::ChangeBook(_)
+            | Effect::ChangeMet(_)
             | Effect::MakeKey { .. }
             | Effect::DialFinished(_)
             | Effect::Quit(_) => {}

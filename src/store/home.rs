@@ -87,11 +87,20 @@ impl Home {
 
     /// Creates the folder if need be, and waits a bounded time for the lock.
     pub(super) fn lock(&self) -> Result<Lock, StoreError> {
+        self.lock_within(Duration::from_millis(LOCK_TIMEOUT_MS))
+    }
+
+    /// The same without waiting.
+    pub(super) fn try_lock(&self) -> Result<Lock, StoreError> {
+        self.lock_within(Duration::ZERO)
+    }
+
+    fn lock_within(&self, patience: Duration) -> Result<Lock, StoreError> {
         self.prepare()?;
         let path = self.folder.join(".lock");
         let failed = || StoreError::io("lock", &path);
         let file = safe_file::append(&path).map_err(failed())?;
-        let deadline = Instant::now() + Duration::from_millis(LOCK_TIMEOUT_MS);
+        let deadline = Instant::now() + patience;
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(io::Error::from) {
                 Ok(()) => return Ok(Lock { _file: file }),

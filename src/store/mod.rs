@@ -5,6 +5,7 @@ pub(crate) mod book_file;
 mod error;
 pub(crate) mod home;
 pub(crate) mod key_file;
+pub(crate) mod met_file;
 pub(crate) mod safe_file;
 #[cfg(test)]
 mod tests;

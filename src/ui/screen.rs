@@ -13,6 +13,7 @@ use mio::Waker;
 use crate::app::host::{Behind, NoticeSink};
 use crate::app::os::{self, unix_ms};
 use crate::chat::{Chat, Notice, PromptView, ReceiptDue, SentMessage};
+use crate::crypto::Fingerprint;
 use crate::events::{Id, OutputEvent, from_notice};
 use crate::limits::{ALERT_EVERY_MS, OUTPUT_BACKLOG_BYTES};
 use crate::text::safe::SafeText;
@@ -171,8 +172,9 @@ impl NoticeSink for Screen {
         }
     }
 
-    fn received(&mut self, name: &str, upto: u64) {
-        self.tell(&OutputEvent::Received { to: name.to_owned(), upto });
+    fn received(&mut self, name: &str, fingerprint: Option<Fingerprint>, upto: u64) {
+        let fingerprint = fingerprint.map(|key| key.to_string());
+        self.tell(&OutputEvent::Received { to: name.to_owned(), fingerprint, upto });
     }
 
     fn alert(&mut self, text: &SafeText) {

@@ -77,7 +77,7 @@ fn a_book_edited_by_hand_keeps_its_comments() {
     minji.sees("Jun joined, verified");
     assert_eq!(minji.closes_input().ends(), 0);
     let book = fs::read_to_string(home.file("peers")).unwrap();
-    assert!(book.starts_with("# mine\n\nJun ") && book.ends_with("# end\n"), "{book}");
+    assert!(book.starts_with("# rsachat peer book 2\n# mine\n\nJun ") && book.ends_with("# end\n"), "{book}");
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod scripts;
 mod scripts_doc;
 mod send;
 mod short;
+mod standing;
 mod stdin;
 #[path = "../support/mod.rs"]
 mod support;

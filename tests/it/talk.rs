@@ -193,6 +193,9 @@ fn a_listener_for_known_keys_turns_strangers_away() {
     let (mut open, first) = host.start(&["--listen", "127.0.0.1:0"]).and_where();
     let mut caller = guest.start(&["--connect", &first]);
     open.sees("손님 joined, new key");
+    // An act of the person: who only called is no known peer.
+    open.types(":to 손님");
+    open.sees("* plain text now goes to 손님");
     caller.types(":quit");
     assert_eq!(caller.ends(), 0);
 

@@ -35,7 +35,7 @@ fn mend_book(home: &Home) {
 }
 
 fn book(home: &Home) -> String {
-    let text = fs::read_to_string(home.file("peers")).unwrap();
+    let text = fs::read_to_string(home.file("peers")).unwrap_or_default();
     text.split_inclusive('\n').filter(|row| !row.starts_with('#')).collect()
 }
 

@@ -41,7 +41,8 @@ fn check(name: &str, notices: impl IntoIterator<Item = Notice>) {
 #[test]
 fn good_and_neutral_news() {
     let (fingerprint, other) = keys();
-    let joined = |status| Info::Joined { name: bob(), fingerprint, status };
+    let joined =
+        |status| Info::Joined { name: bob(), fingerprint, status, trust_level: TrustLevel::Unverified };
     let talking = |status| Info::NowTalking { name: bob(), status };
     let file = || "~/identity.pem".to_owned();
     let news = [
@@ -57,7 +58,7 @@ fn good_and_neutral_news() {
         joined(KeyStatus::New),
         joined(KeyStatus::Known(TrustLevel::Unverified)),
         joined(KeyStatus::Known(TrustLevel::Verified)),
-        Info::Left { name: bob() },
+        Info::Left { name: bob(), fingerprint: Some(fingerprint) },
         Info::Strangers { joined: 200, left: 193 },
         Info::Replaced { name: bob() },
         Info::Closed { name: bob() },
@@ -208,7 +209,7 @@ fn everything_on_the_raw_wire() {
         Info::Oaep(OaepInfo::Waits { name: raw() }),
         Info::Oaep(OaepInfo::Answered { name: raw() }),
         Info::Addressed { name: raw(), trust_level: TrustLevel::Unauthenticated },
-        Info::Left { name: raw() },
+        Info::Left { name: raw(), fingerprint: None },
     ];
     let troubles = [
         Warning::KeyExists { of: KeyFor::Oaep, file: file() },

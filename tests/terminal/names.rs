@@ -74,7 +74,7 @@ fn nothing_is_written_to_disk_until_a_log_is_asked_for() {
         names.sort();
         names
     };
-    assert_eq!(files(), [".lock", "identity.pem", "peers"]);
+    assert_eq!(files(), [".lock", "identity.pem", "peers.met"]);
     alice.press(":log talk.log\r");
     alice.sees("is also written to talk.log");
     alice.press("own after\r");

@@ -41,6 +41,7 @@ pub enum Command {
     To { name: String },
     All { text: String },
     Peers,
+    MetPeers,
     Status,
     Verify { name: String },
     Trust { name: String, fingerprint: Option<Fingerprint> },

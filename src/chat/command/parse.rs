@@ -156,6 +156,7 @@ fn word_command(spec: &'static CommandSpec, words: &[&str]) -> Result<Command, C
         ("unblock", [name]) => Command::Unblock { name: owned(name) },
         ("edit", []) => Command::Edit,
         ("peers", []) => Command::Peers,
+        ("peers", ["met"]) => Command::MetPeers,
         ("status", []) => Command::Status,
         ("limits", []) => Command::Limits,
         ("quit", []) => Command::Quit,

@@ -125,7 +125,13 @@ pub const COMMANDS: [CommandSpec; 25] = [
         "A bell, and a notification of the desktop where the terminal can. --content puts sender and text \
          into it. Without an argument says what is set.",
     ),
-    spec("peers", "", "list everybody known and connected", Completion::Nothing, ""),
+    spec(
+        "peers",
+        "[met]",
+        "list everybody known and connected",
+        Completion::Nothing,
+        "With met: the last who called and were not chosen. :to NAME and :name NAME NEWNAME choose one.",
+    ),
     spec(
         "status",
         "",

@@ -49,8 +49,14 @@ impl Info {
             Self::KeyCancelled => (Omitted, "key making cancelled; nothing was changed".to_owned()),
             Self::Connecting { target } => (Omitted, format!("connecting to {target}; Ctrl-C cancels")),
             Self::ConnectCancelled { target } => (Omitted, format!("gave up connecting to {target}")),
-            Self::Joined { name, fingerprint, status } => (Special, joined(name, fingerprint, status)),
-            Self::Left { name } => (Special, format!("{name} left")),
+            Self::Joined { name, fingerprint, status, .. } => (Special, joined(name, fingerprint, status)),
+            Self::Left { name, .. } => (Special, format!("{name} left")),
+            Self::MetBefore { count } => (
+                AnyRows,
+                format!(
+                    "peers of your book that only called: {count}; they count as strangers until you choose them with :to or :name"
+                ),
+            ),
             Self::SameClaim { claimed } => {
                 (AnyRows, format!("two callers say they are {claimed}; compare keys"))
             }
@@ -70,15 +76,7 @@ impl Info {
             Self::AddressedAway { name } => {
                 (AnyRows, format!("plain text now goes to {name}, who is away; nothing is sent meanwhile"))
             }
-            Self::NowTalking { name, status } => {
-                let trust = match status {
-                    KeyStatus::New => "new key, not verified",
-                    KeyStatus::Known(TrustLevel::Unverified) => "not verified",
-                    KeyStatus::Known(TrustLevel::Verified) => "verified",
-                    KeyStatus::Known(TrustLevel::Unauthenticated) => "raw wire, which proves nobody",
-                };
-                (RowsAbout(name), format!("you are now talking to {name} ({trust})"))
-            }
+            Self::NowTalking { name, status } => (RowsAbout(name), now_talking(name, status)),
             Self::Trusted { name } => (RowsAbout(name), format!("{name} is marked verified")),
             Self::Accepted { name, fingerprint } => (
                 AnyRows,
@@ -371,12 +369,22 @@ impl Warning {
     }
 }
 
+fn now_talking(name: &str, status: &KeyStatus) -> String {
+    let trust = match status {
+        KeyStatus::New => "new key, not verified",
+        KeyStatus::Known(TrustLevel::Met | TrustLevel::Unverified) => "not verified",
+        KeyStatus::Known(TrustLevel::Verified) => "verified",
+        KeyStatus::Known(TrustLevel::Unauthenticated) => "raw wire, which proves nobody",
+    };
+    format!("you are now talking to {name} ({trust})")
+}
+
 fn joined(name: &str, fingerprint: &Fingerprint, status: &KeyStatus) -> String {
     match status {
         KeyStatus::New => {
             format!("{name} joined, new key {fingerprint}, unverified; compare with :verify {name}")
         }
-        KeyStatus::Known(TrustLevel::Unverified) => {
+        KeyStatus::Known(TrustLevel::Met | TrustLevel::Unverified) => {
             format!("{name} joined, known key {fingerprint}, unverified")
         }
         KeyStatus::Known(trust_level) => format!("{name} joined, {}", trust_level.word()),

@@ -35,6 +35,7 @@ impl Chat {
             Command::To { name } => self.address_by_name(&name),
             Command::All { text } => self.send_to_all(&text, u64::MAX),
             Command::Peers => self.show_peers(),
+            Command::MetPeers => self.show_met(),
             Command::Nick { name } => self.set_own_name(name),
             Command::Close { name } => self.close(name.as_deref()),
             Command::Block { name } => self.block(&name),

@@ -36,8 +36,8 @@ impl Chat {
         };
         // What we say counts against nobody else.
         self.history.push(peer.id, Acquaintance::Chosen, &message);
-        let to = peer.name.to_string();
-        self.effects.push(Effect::Sent(SentMessage { message: message.clone(), to, number }));
+        let (to, fingerprint) = (peer.name.to_string(), peer.fingerprint());
+        self.effects.push(Effect::Sent(SentMessage { message: message.clone(), to, fingerprint, number }));
         Some(message)
     }
 

@@ -42,6 +42,24 @@ impl Chat {
         });
     }
 
+    /// `:peers met`: who called and was not chosen, the last first.
+    pub(crate) fn show_met(&mut self) {
+        let mut rows = vec![["claims", "key", "last call", "from"].map(str::to_owned).to_vec()];
+        for peer in self.met.peers().rev() {
+            let ago = span(self.now.unix.since(peer.seen));
+            rows.push(vec![
+                peer.claimed.to_string(),
+                peer.fingerprint.to_string(),
+                ago,
+                peer.source.to_string(),
+            ]);
+        }
+        self.effects.show(match rows.len() {
+            1 => Notice::Answer(vec!["nobody called who was not chosen".to_owned()]),
+            _ => Notice::Table(rows),
+        });
+    }
+
     fn peer_row(
         &self,
         [name, trust, key]: [String; 3],

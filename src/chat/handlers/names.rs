@@ -96,6 +96,7 @@ impl Chat {
             PeerId::Conn(_) => None,
         });
         let others = of_book.chain(by_claim).filter(|entry| entry.fingerprint != fingerprint);
+        let others = others.filter(|entry| entry.trust != Trust::Met);
         let is_very = |entry: &PeerEntry| looks.first().is_some_and(|claim| entry.name.same_as(claim));
         others.min_by_key(|entry| (!is_very(entry), entry.trust != Trust::Verified))
     }

@@ -17,7 +17,8 @@ use crate::chat::{Chat, Dial};
 use crate::crypto::{Fingerprint, RsaJob, Seed};
 use crate::ids::{ConnId, DialId, JobQueue, ListenerId};
 use crate::limits;
-use crate::peers::book::{Change, PeerEntry, Trust};
+use crate::peers::book::{Change, Trust};
+use crate::peers::met::{MetChange, MetPeer};
 use crate::peers::name::Name;
 use crate::session::{AnySession, CloseReason, Event, OaepCloseReason, Output, Role};
 use crate::text::safe::SafeText;
@@ -171,7 +172,8 @@ impl Chat {
             Event::Acked { upto } => {
                 if let Some(conversation) = self.conversations.get_mut(conn) {
                     self.counters.acked += conversation.unacked.ack(upto);
-                    self.effects.push(Effect::Received { name: conversation.name(), upto });
+                    let fingerprint = conversation.peer.as_ref().and_then(Peer::fingerprint);
+                    self.effects.push(Effect::Received { name: conversation.name(), fingerprint, upto });
                 }
             }
             Event::Oaep(event) => self.handle_oaep_event(conn, event),
@@ -241,8 +243,8 @@ impl Chat {
         }
         let claimed = Name::claimed(claimed);
         let status = match self.book.by_fingerprint(&fingerprint) {
-            Some(entry) => KeyStatus::Known(entry.trust.into()),
-            None => KeyStatus::New,
+            Some(entry) if entry.trust != Trust::Met => KeyStatus::Known(entry.trust.into()),
+            _ => KeyStatus::New,
         };
         let is_first = self.names.of(PeerId::Key(fingerprint)).is_none();
         let name = self.show_name(fingerprint, &claimed);
@@ -254,12 +256,12 @@ impl Chat {
         if !self.take_seat(conn, acquaintance) {
             return self.close_unheard(conn, ByeReason::Leaving);
         }
-        let is_pinned = self.remember(conn, fingerprint, &name);
-        let status = if is_pinned { KeyStatus::Known(TrustLevel::Verified) } else { status };
+        let standing = self.remember(conn, fingerprint, &name, &claimed);
         let trust_level = match status {
-            KeyStatus::Known(trust_level) => trust_level,
-            KeyStatus::New => TrustLevel::Unverified,
+            KeyStatus::Known(trust_level) if standing != TrustLevel::Verified => trust_level,
+            _ => standing,
         };
+        let status = if standing == TrustLevel::Verified { KeyStatus::Known(standing) } else { status };
         let is_new = status == KeyStatus::New;
         if self.conversations.get(conn).is_some_and(|one| !one.origin.is_inbound()) {
             self.unchosen.remove(&fingerprint);
@@ -270,7 +272,7 @@ impl Chat {
         let mark = self.effects.mark();
         match (lifetime, &status) {
             (Lifetime::Lasting, _) => {
-                self.effects.info(Info::Joined { name: name.to_string(), fingerprint, status });
+                self.effects.info(Info::Joined { name: name.to_string(), fingerprint, status, trust_level });
             }
             (Lifetime::Short, KeyStatus::New) => {
                 self.effects.info(Info::NewSender { name: name.to_string(), fingerprint });
@@ -336,16 +338,14 @@ impl Chat {
         self.send_waiting(conn, waiting);
     }
 
-    /// Whether the user chose the holder of a key: verified it, named it to the listener, or
-    /// dialled it, now or before.
+    /// Whether the user chose the holder of a key, now or before, or named it to the listener.
     fn acquaintance_of(&self, conn: ConnId, fingerprint: Fingerprint) -> Acquaintance {
         let is_stranger = self.conversations.get(conn).is_some_and(|one| {
             let named = |accept| matches!(accept, AcceptPolicy::Key(_) | AcceptPolicy::Pinned(_));
             matches!(one.origin, Origin::Inbound { accept, .. } if !named(accept))
         });
-        let entry = self.book.by_fingerprint(&fingerprint);
-        let is_chosen = |peer: &PeerEntry| peer.trust == Trust::Verified || !peer.addresses.is_empty();
-        if !is_stranger || entry.is_some_and(is_chosen) { Acquaintance::Chosen } else { Acquaintance::Met }
+        let is_chosen = self.book.by_fingerprint(&fingerprint).is_some_and(|entry| entry.trust != Trust::Met);
+        if !is_stranger || is_chosen { Acquaintance::Chosen } else { Acquaintance::Met }
     }
 
     /// Gives the peer that joins a seat, if there is one for it.
@@ -387,22 +387,40 @@ impl Chat {
         all.filter(|(_, one)| !one.is_lasting()).count()
     }
 
-    /// Writes a peer and its address into the book; a pinned key is verified. Returns whether it
-    /// was pinned.
-    fn remember(&mut self, conn: ConnId, fingerprint: Fingerprint, name: &Name) -> bool {
-        let (address, is_pinned) = match self.conversations.get(conn).map(|conversation| &conversation.origin)
-        {
+    /// Writes a peer that was dialled, with its address, into the book, and one that only called
+    /// into the list of the met; a pinned key is verified. Returns the standing that this gives.
+    fn remember(
+        &mut self,
+        conn: ConnId,
+        fingerprint: Fingerprint,
+        name: &Name,
+        claimed: &Name,
+    ) -> TrustLevel {
+        let origin = self.conversations.get(conn).map(|conversation| conversation.origin.clone());
+        let (address, is_pinned) = match &origin {
             Some(Origin::Outbound(options)) => (Some(options.target.clone()), options.pin.is_some()),
             Some(Origin::Inbound { accept: AcceptPolicy::Pinned(_), .. }) => (None, true),
             _ => (None, false),
         };
+        let entry = self.book.by_fingerprint(&fingerprint);
+        let is_known = entry.is_some_and(|entry| entry.trust != Trust::Met);
+        if let Some(Origin::Inbound { from, .. }) = origin
+            && !is_known
+            && !is_pinned
+        {
+            let (seen, claimed) = (self.now.unix, claimed.clone());
+            let peer = MetPeer { fingerprint, seen, source: from.ip(), claimed };
+            let connected = self.conversations.peers().filter_map(Peer::fingerprint).collect();
+            let called = MetChange::Called { peer, connected };
+            self.met.apply(&called);
+            self.effects.push(Effect::ChangeMet(called));
+            return TrustLevel::Met;
+        }
+        let is_there =
+            address.as_ref().is_none_or(|there| entry.is_some_and(|entry| entry.addresses.contains(there)));
         let mut changes = Vec::new();
-        match (self.book.by_fingerprint(&fingerprint), address) {
-            (None, address) => changes.push(Change::Meet { fingerprint, name: name.clone(), address }),
-            (Some(peer), Some(address)) if !peer.addresses.contains(&address) => {
-                changes.push(Change::Address { fingerprint, address });
-            }
-            (Some(_), _) => {}
+        if !is_known || !is_there {
+            changes.push(Change::Meet { fingerprint, name: name.clone(), address });
         }
         if is_pinned {
             changes.push(Change::Verify { fingerprint });
@@ -410,7 +428,7 @@ impl Chat {
         if !changes.is_empty() {
             self.change_book(changes, ChangeReply::Remembered { name: name.to_string() });
         }
-        is_pinned
+        if is_pinned { TrustLevel::Verified } else { TrustLevel::Unverified }
     }
 
     /// Leaves one conversation with each key and returns whether that is the one on `conn`. If both
@@ -546,7 +564,7 @@ impl Chat {
             _ if successor.is_some() => self.effects.info(Info::Replaced { name: name.clone() }),
             CloseReason::LocalClose => self.effects.info(Info::Closed { name: name.clone() }),
             CloseReason::Bye(ByeReason::Leaving | ByeReason::Other(_)) => {
-                self.effects.info(Info::Left { name: name.clone() });
+                self.effects.info(Info::Left { name: name.clone(), fingerprint: peer.fingerprint() });
             }
             reason => self.effects.warn(Warning::ConnectionLost { name: name.clone(), reason, error }),
         }

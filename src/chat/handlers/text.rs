@@ -74,9 +74,16 @@ impl Chat {
             Ok(ParsedLine::TextTo { name, text }) => {
                 if let Some((_, id)) = self.find(&name) {
                     self.choose(id);
+                    self.keep_chosen(id);
                     self.send_to_peer(id, name, &text);
                 } else {
                     self.counters.refused_lines += 1;
+                }
+            }
+            Ok(ParsedLine::Command(Command::To { name })) => {
+                self.address_by_name(&name);
+                if let Some(peer) = self.conversations.addressed_peer() {
+                    self.keep_chosen(peer);
                 }
             }
             Ok(ParsedLine::Command(Command::All { text })) => self.send_to_all(&text, start.roster),

@@ -4,11 +4,12 @@ use crate::chat::conversation::Conversation;
 use crate::chat::io::Effect;
 use crate::chat::notice::{Info, UnsavedChange, Warning};
 use crate::chat::trust_policy::{KeyRefusal, judge};
-use crate::chat::types::{ChangeReply, Origin, PeerId, TrustLevel};
+use crate::chat::types::{AcceptPolicy, ChangeReply, Origin, PeerId, TrustLevel};
 use crate::chat::{Chat, RefusedKey};
 use crate::crypto::{Fingerprint, SafetyNumber};
 use crate::ids::ConnId;
-use crate::peers::book::{Book, Change, ChangeOutcome, ChangedBook};
+use crate::peers::book::{Book, Change, ChangeOutcome, ChangedBook, PeerEntry, Trust};
+use crate::peers::met::MetChange;
 use crate::peers::name::Name;
 use crate::session::AnySession;
 use crate::text::safe::SafeText;
@@ -40,7 +41,8 @@ impl Chat {
                     self.set_book(book);
                 }
                 let Some(key) = key else { return };
-                judge(&self.book, self.account.fingerprint(), &origin, key).map_err(Warning::Refused)
+                judge(&self.book, self.account.fingerprint(), &origin, key)
+                    .map_err(|refusal| Warning::Refused(self.name_met(&origin, refusal)))
             }
         };
         match (judgement, claim) {
@@ -61,6 +63,26 @@ impl Chat {
                     Some(_) => self.close_unheard(conn, ByeReason::Refused),
                 }
             }
+        }
+    }
+
+    /// Names a key that was only met, where one line would let it in.
+    fn name_met(&self, origin: &Origin, refusal: KeyRefusal) -> KeyRefusal {
+        let accept = match origin {
+            Origin::Inbound { accept, .. } => *accept,
+            Origin::Outbound(options) => options.accept,
+        };
+        match refusal {
+            KeyRefusal::UnknownKey { remote, fingerprint } if accept == AcceptPolicy::Unattended => {
+                match self.met.by_fingerprint(&fingerprint) {
+                    Some(peer) => {
+                        let name = peer.claimed.to_string();
+                        KeyRefusal::NotVerified { remote, name, fingerprint }
+                    }
+                    None => KeyRefusal::UnknownKey { remote, fingerprint },
+                }
+            }
+            other => other,
         }
     }
 
@@ -243,7 +265,10 @@ impl Chat {
             Err(why) => Err(why),
         };
         match outcome {
-            Ok(ChangeOutcome::Changed | ChangeOutcome::Same) => self.say_changed(reply),
+            Ok(ChangeOutcome::Changed | ChangeOutcome::Same) => {
+                self.drop_met();
+                self.say_changed(reply);
+            }
             // Another process was faster.
             Ok(ChangeOutcome::Blocked) => self.say_not_changed(reply, BLOCKED_ELSEWHERE.to_owned()),
             Ok(ChangeOutcome::Unknown) => self.say_not_changed(reply, CHANGED_ELSEWHERE.to_owned()),
@@ -256,6 +281,7 @@ impl Chat {
         match reply {
             ChangeReply::Remembered { .. } => self.not_remembered = None,
             ChangeReply::Retried => {}
+            ChangeReply::Chosen { fingerprint, .. } => drop(self.update_trust_level(fingerprint)),
             ChangeReply::Verified { name, fingerprint } => {
                 self.update_trust_level(fingerprint);
                 self.effects.info(Info::Trusted { name });
@@ -270,6 +296,8 @@ impl Chat {
                 self.effects.info(Info::AddressMoved { name, address, fingerprint });
             }
             ChangeReply::Forgotten { name, fingerprint } => {
+                self.met.apply(&MetChange::Drop(fingerprint));
+                self.effects.push(Effect::ChangeMet(MetChange::Drop(fingerprint)));
                 self.refused_keys.remove(&name);
                 self.close_key(fingerprint, ByeReason::Leaving);
                 self.effects.info(Info::Forgotten { name });
@@ -293,7 +321,7 @@ impl Chat {
     /// Says what is not on disk, and what holds.
     fn say_not_changed(&mut self, reply: ChangeReply, why: String) {
         let (name, change) = match reply {
-            ChangeReply::Remembered { name } => {
+            ChangeReply::Remembered { name } | ChangeReply::Chosen { name, .. } => {
                 // Any caller can cause it: once for each reason.
                 if self.not_remembered.as_ref() == Some(&why) {
                     return;
@@ -322,11 +350,45 @@ impl Chat {
         self.effects.warn(Warning::NotSaved { name, change, why });
     }
 
+    /// Drops from the list of the met who stands in the book now.
+    fn drop_met(&mut self) {
+        let is_chosen =
+            |key: &Fingerprint| self.book.by_fingerprint(key).is_some_and(|entry| entry.trust != Trust::Met);
+        let chosen: Vec<_> = self.met.peers().map(|peer| peer.fingerprint).filter(is_chosen).collect();
+        for key in chosen {
+            self.met.apply(&MetChange::Drop(key));
+            self.effects.push(Effect::ChangeMet(MetChange::Drop(key)));
+        }
+    }
+
+    /// Writes a peer that was only met, and is chosen, into the book. Called for acts of the
+    /// person: `:to` and `@` at a prompt; `:name`, `:trust` and a dial choose by what they change.
+    pub(crate) fn keep_chosen(&mut self, peer: PeerId) {
+        let PeerId::Key(fingerprint) = peer else { return };
+        let is_met = |entry: &PeerEntry| entry.trust == Trust::Met;
+        let shown = self.names.of(peer).cloned();
+        let name = match self.book.by_fingerprint(&fingerprint) {
+            Some(entry) => is_met(entry).then(|| entry.name.clone()),
+            None => shown.or_else(|| Some(self.met.by_fingerprint(&fingerprint)?.claimed.clone())),
+        };
+        let Some(name) = name else { return };
+        let meet = Change::Meet { fingerprint, name: name.clone(), address: None };
+        self.change_book(vec![meet], ChangeReply::Chosen { name: name.to_string(), fingerprint });
+    }
+
     /// Shows the peer with the trust that the book has now, and returns it.
     fn update_trust_level(&mut self, fingerprint: Fingerprint) -> TrustLevel {
         let trust = self.book.by_fingerprint(&fingerprint).map(|peer| peer.trust);
-        let trust_level = trust.map_or(TrustLevel::Unverified, TrustLevel::from);
+        let trust_level = trust.map_or(TrustLevel::Met, TrustLevel::from);
         self.conversations.update_peer(fingerprint, |peer| peer.trust_level = trust_level);
+        if trust_level != TrustLevel::Met {
+            // Who is chosen keeps the seat, whoever else comes.
+            let conns: Vec<_> =
+                self.conversations.with_peer(PeerId::Key(fingerprint)).map(|(conn, _)| conn).collect();
+            for conn in conns {
+                self.seats.leave(conn);
+            }
+        }
         trust_level
     }
 
@@ -362,6 +424,11 @@ impl Chat {
 
     /// Finds a peer by name, connected or in the book, and warns if there is none.
     pub(crate) fn find(&mut self, name: &str) -> Option<(String, PeerId)> {
+        if let Ok(key) = name.parse::<Fingerprint>()
+            && let Some(name) = self.name_of(PeerId::Key(key))
+        {
+            return Some((name, PeerId::Key(key)));
+        }
         if let Some(found) = Name::parse_local(name).ok().and_then(|name| self.peer_named(&name)) {
             return Some(found);
         }

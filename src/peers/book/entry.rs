@@ -7,6 +7,9 @@ use crate::peers::name::{Name, NameError};
 /// Degree to which a key is trusted.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Trust {
+    /// Called, and was not chosen: rows of books from before the second format that have no
+    /// address.
+    Met,
     /// Remembered from the first connection; nobody compared anything.
     Unverified,
     /// The user compared the safety number, or named the fingerprint.
@@ -18,7 +21,8 @@ pub enum Trust {
 }
 
 impl Trust {
-    const ALL: [Self; 4] = [Self::Unverified, Self::Verified, Self::Blocked, Self::BlockedVerified];
+    const ALL: [Self; 5] =
+        [Self::Met, Self::Unverified, Self::Verified, Self::Blocked, Self::BlockedVerified];
 
     /// The word for it in the file.
     #[must_use]
@@ -33,6 +37,7 @@ impl Trust {
     #[must_use]
     pub fn standing(self) -> &'static str {
         match self {
+            Self::Met => "met",
             Self::Unverified => "unverified",
             Self::Verified => "verified",
             Self::Blocked | Self::BlockedVerified => "blocked",
@@ -49,7 +54,7 @@ impl Trust {
     #[must_use]
     pub fn blocked(self) -> Self {
         match self {
-            Self::Unverified | Self::Blocked => Self::Blocked,
+            Self::Met | Self::Unverified | Self::Blocked => Self::Blocked,
             Self::Verified | Self::BlockedVerified => Self::BlockedVerified,
         }
     }
@@ -58,6 +63,7 @@ impl Trust {
     #[must_use]
     pub fn unblocked(self) -> Self {
         match self {
+            Self::Met => Self::Met,
             Self::Unverified | Self::Blocked => Self::Unverified,
             Self::Verified | Self::BlockedVerified => Self::Verified,
         }

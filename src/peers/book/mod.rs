@@ -20,6 +20,15 @@ use crate::crypto::Fingerprint;
 pub struct Book {
     rows: Vec<Row>,
     index: Index,
+    format: BookFormat,
+}
+
+/// Format of the file that a book was read from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum BookFormat {
+    /// Without [`FORMAT`]: everybody who called stands in it.
+    One,
+    Two,
 }
 
 impl PartialEq for Book {
@@ -65,8 +74,8 @@ impl Index {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "fields are what their names and types say")]
 pub enum Change {
-    /// Add a key as unverified if it is new, under a free name; a known peer keeps its own. The
-    /// address moves to it.
+    /// Add a key as unverified if it is new or was only met, under a free name; a known peer keeps
+    /// its own. The address moves to it.
     Meet { fingerprint: Fingerprint, name: Name, address: Option<Target> },
     /// Mark a key verified.
     Verify { fingerprint: Fingerprint },
@@ -145,9 +154,12 @@ pub struct BadLine {
     pub error: EntryError,
 }
 
+/// Line of a book in which those who only called do not stand.
+pub(crate) const FORMAT: &str = "# rsachat peer book 2";
 /// Beginning of a new book.
 const HEADER: &str = "\
-# rsachat peer book: NAME FINGERPRINT TRUST ADDRESS,ADDRESS...
+# rsachat peer book 2
+# NAME FINGERPRINT TRUST ADDRESS,ADDRESS...
 # TRUST is unverified, verified or blocked. Lines may be edited, moved and commented.
 ";
 
@@ -170,7 +182,7 @@ impl Book {
     #[must_use]
     pub fn new() -> Self {
         let rows = HEADER.split_inclusive('\n').map(|line| Row::Comment(line.to_owned())).collect();
-        Self { rows, index: Index::default() }
+        Self { rows, index: Index::default(), format: BookFormat::Two }
     }
 
     /// Reads a book.
@@ -179,7 +191,11 @@ impl Book {
     /// Every bad line, if there is one: ill-formed, or a name, key or address that an earlier line
     /// has.
     pub fn parse(text: &str) -> Result<Self, Damage> {
-        let mut book = Self { rows: Vec::new(), index: Index::default() };
+        let is_second = text.lines().any(|line| line.trim_end() == FORMAT);
+        let format = if is_second { BookFormat::Two } else { BookFormat::One };
+        // The place of the line that says so.
+        let rows = if is_second { Vec::new() } else { vec![Row::Comment(String::new())] };
+        let mut book = Self { rows, index: Index::default(), format };
         let mut lines = Vec::new();
         let mut earlier = EarlierLines::default();
         for (number, written) in (1..).zip(text.split_inclusive('\n')) {
@@ -189,11 +205,44 @@ impl Book {
                     lines.push(BadLine { number, error: EntryError::Unended });
                 }
                 Ok(None) => book.rows.push(Row::Comment(written.to_owned())),
-                Ok(Some(peer)) => book.push(peer, written.to_owned()),
+                Ok(Some(peer)) => {
+                    let is_met = format == BookFormat::One
+                        && peer.trust == Trust::Unverified
+                        && peer.addresses.is_empty();
+                    let trust = if is_met { Trust::Met } else { peer.trust };
+                    book.push(PeerEntry { trust, ..peer }, written.to_owned());
+                }
                 Err(error) => lines.push(BadLine { number, error }),
             }
         }
         if lines.is_empty() { Ok(book) } else { Err(Damage { lines }) }
+    }
+
+    /// Number of peers of a book from before [`FORMAT`] that count as met.
+    #[must_use]
+    pub fn met_before(&self) -> usize {
+        match self.format {
+            BookFormat::One => self.peers().filter(|peer| peer.trust == Trust::Met).count(),
+            BookFormat::Two => 0,
+        }
+    }
+
+    /// Writes the book in the present format: who counts as met is written as that.
+    fn upgrade(&mut self) {
+        if self.format == BookFormat::Two {
+            return;
+        }
+        self.format = BookFormat::Two;
+        for row in &mut self.rows {
+            if let Row::Peer(peer, written) = row
+                && peer.trust == Trust::Met
+            {
+                *written = peer.to_line(tail(written));
+            }
+        }
+        if let Some(first) = self.rows.first_mut() {
+            *first = Row::Comment(format!("{FORMAT}\n"));
+        }
     }
 
     /// The peers, in the order of the file.
@@ -277,6 +326,14 @@ impl Book {
 
     /// Writes a change into the book.
     pub fn apply(&mut self, change: &Change) -> ChangeOutcome {
+        let outcome = self.apply_in_format(change);
+        if outcome == ChangeOutcome::Changed {
+            self.upgrade();
+        }
+        outcome
+    }
+
+    fn apply_in_format(&mut self, change: &Change) -> ChangeOutcome {
         let known = self.by_fingerprint(&change.fingerprint());
         let passes = matches!(
             change,
@@ -322,13 +379,18 @@ impl Book {
     }
 
     fn meet(&mut self, fingerprint: Fingerprint, name: &Name, address: Option<&Target>) -> ChangeOutcome {
-        let known = self.by_fingerprint(&fingerprint).is_some();
-        if !known {
-            let name = self.free_name(name, &fingerprint);
-            self.append(PeerEntry { name, fingerprint, trust: Trust::Unverified, addresses: Vec::new() });
-        }
+        let before = self.by_fingerprint(&fingerprint).map(|peer| peer.trust);
+        let chosen = match before {
+            None => {
+                let name = self.free_name(name, &fingerprint);
+                self.append(PeerEntry { name, fingerprint, trust: Trust::Unverified, addresses: Vec::new() });
+                ChangeOutcome::Changed
+            }
+            Some(Trust::Met) => self.edit(&fingerprint, |peer| peer.trust = Trust::Unverified),
+            Some(_) => ChangeOutcome::Same,
+        };
         let moved = address.map_or(ChangeOutcome::Same, |address| self.move_address(&fingerprint, address));
-        if known { moved } else { ChangeOutcome::Changed }
+        if chosen == ChangeOutcome::Changed { chosen } else { moved }
     }
 
     fn append(&mut self, peer: PeerEntry) {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Book, Change, ChangeOutcome, EntryError, PeerEntry, Trust};
+use super::{Book, Change, ChangeOutcome, EntryError, FORMAT, PeerEntry, Trust};
 use crate::crypto::Fingerprint;
 use crate::peers::address::Target;
 use crate::peers::name::Name;
@@ -44,7 +44,7 @@ fn a_book_edited_by_hand_is_kept_as_it_is() {
     assert_eq!(book.apply(&blocked), ChangeOutcome::Changed);
     assert_eq!(book.apply(&blocked), ChangeOutcome::Same);
     let expected = format!(
-        "# friends\r\n\r\nbob {} blocked-verified host:9,[::1]:8000 # work\r\n\nann {} blocked\n# last\ncy {} unverified\n",
+        "# rsachat peer book 2\n# friends\r\n\r\nbob {} blocked-verified host:9,[::1]:8000 # work\r\n\nann {} blocked\n# last\ncy {} unverified\n",
         key(1),
         key(2),
         key(3)
@@ -148,7 +148,8 @@ fn changes_that_belong_together_are_written_whole_or_not_at_all() {
     assert_eq!(book.apply_all(&[Change::Rekey { fingerprint: key(1), new: key(2) }]), ChangeOutcome::Blocked);
     let rekey = Change::Rekey { fingerprint: key(1), new: key(3) };
     assert_eq!(book.apply_all(&[rekey]), ChangeOutcome::Changed);
-    assert_eq!(book.to_string(), format!("bob {} unverified h:1,h:2\neve {} blocked\n", key(3), key(2)));
+    let rows = format!("bob {} unverified h:1,h:2\neve {} blocked\n", key(3), key(2));
+    assert_eq!(book.to_string(), format!("{FORMAT}\n{rows}"));
 }
 
 #[test]

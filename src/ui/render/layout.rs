@@ -294,7 +294,7 @@ mod tests {
         assert_eq!(shown, format!("{day}    bob: hi\n"));
         let shown = layout.own_message("앨리스", "안녕\n둘", NOON, 40);
         assert_eq!(shown, format!("{day} 앨리스: 안녕\n   앨리스: 둘"));
-        let left = Notice::Info(Info::Left { name: "bob".to_owned() });
+        let left = Notice::Info(Info::Left { name: "bob".to_owned(), fingerprint: None });
         assert_eq!(layout.render(&left, NOON, size(40)), format!("{day}      * bob left\n"));
     }
 

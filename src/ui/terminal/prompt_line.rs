@@ -55,10 +55,10 @@ fn names(view: &PromptView, roomy: bool) -> String {
 fn mark(to: &AddressedView) -> &'static str {
     match (to.trust_level, to.presence) {
         (None, _) | (_, Presence::Connecting) => " …",
-        (Some(TrustLevel::Unverified), Presence::Here) => "?",
+        (Some(TrustLevel::Met | TrustLevel::Unverified), Presence::Here) => "?",
         (Some(TrustLevel::Verified), Presence::Here) => "=",
         (Some(TrustLevel::Unauthenticated), Presence::Here) => " raw",
-        (Some(TrustLevel::Unverified), Presence::Away) => "? away",
+        (Some(TrustLevel::Met | TrustLevel::Unverified), Presence::Away) => "? away",
         (Some(TrustLevel::Verified), Presence::Away) => "= away",
         (Some(TrustLevel::Unauthenticated), Presence::Away) => " raw, away",
     }

@@ -91,7 +91,9 @@ fn a_message_is_the_object_that_recv_writes() {
     assert!(send.status().unwrap().success());
     assert_eq!(recv.ends(), 0);
     let mut received = schema().check(&recv.output()).pop().unwrap();
-    for moment in ["time", "sent"] {
+    // It called one of them, and was dialled by the other.
+    assert_eq!((&received["standing"], &at_the_prompt["standing"]), (&json!("met"), &json!("unverified")));
+    for moment in ["time", "sent", "standing"] {
         received[moment] = at_the_prompt[moment].clone();
     }
     assert_eq!(received.remove("short"), Some(Value::Bool(true)), "what `send` sent");
