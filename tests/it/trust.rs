@@ -101,6 +101,20 @@ fn a_change_of_the_book_is_said_when_it_is_on_disk_and_its_failure_says_what_hol
 }
 
 #[test]
+fn a_peer_that_another_process_blocks_is_closed_though_a_newcomer_made_the_book_be_read_first() {
+    let (minji, at) = knowing_hana("verified");
+    let hana = Process::start("하나", &["--connect", &at]);
+    minji.sees("하나 joined");
+    minji.home.answer(&["peers", "block", "하나"]);
+    // Its key is judged by the book as it is now.
+    let junho = Process::start("준호", &["--connect", &at]);
+    minji.sees("준호 joined");
+    minji.sees("conversation with 하나 closed");
+    hana.sees("no longer wants to talk to this key");
+    junho.sees("민지 joined");
+}
+
+#[test]
 fn a_block_that_cannot_be_written_holds_in_memory_and_is_tried_again() {
     let (junho, mut minji, at) = Process::pair("준호", "민지");
     break_book(&minji.home);

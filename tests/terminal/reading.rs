@@ -111,6 +111,7 @@ fn the_prompt_counts_what_others_said() {
         alice.press(":to carol\r");
         alice.wait("carol", shows("plain text now goes to carol"));
         alice.press("\r");
+        alice.wait_reading();
         alice.clear();
         alice.check_picture(&format!("read-{size}"), |screen| has(screen, "carol?") && !has(screen, "(2)"));
     }

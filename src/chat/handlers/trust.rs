@@ -25,26 +25,33 @@ impl Chat {
     /// same rules, when the connection is established. A book that cannot be used refuses every
     /// key.
     pub(crate) fn judge_key(&mut self, conn: ConnId, book: Result<Option<Book>, String>) {
+        match book {
+            Ok(Some(book)) => {
+                self.set_book(book);
+                self.judge_by_book(conn, Ok(()));
+                // Nobody reads this change once more for those who are connected.
+                self.close_blocked();
+            }
+            Ok(None) => self.judge_by_book(conn, Ok(())),
+            Err(why) => self.judge_by_book(conn, Err(why)),
+        }
+    }
+
+    /// Judges the key of a peer by the book that was read, or refuses it where there is none.
+    fn judge_by_book(&mut self, conn: ConnId, book: Result<(), String>) {
         let Some(conversation) = self.conversations.get_mut(conn) else {
             if let Err(why) = book {
                 self.effects.warn(Warning::Book { why });
             }
             return;
         };
+        let Some(key) = conversation.key else { return };
         let origin = conversation.origin.clone();
-        let key = conversation.key;
         let claim = conversation.claim.take();
-        let judgement = match book {
-            Err(why) => Err(Warning::Book { why }),
-            Ok(changed) => {
-                if let Some(book) = changed {
-                    self.set_book(book);
-                }
-                let Some(key) = key else { return };
-                judge(&self.book, self.account.fingerprint(), &origin, key)
-                    .map_err(|refusal| Warning::Refused(self.name_met(&origin, refusal)))
-            }
-        };
+        let judgement = book.map_err(|why| Warning::Book { why }).and_then(|()| {
+            judge(&self.book, self.account.fingerprint(), &origin, key)
+                .map_err(|refusal| Warning::Refused(self.name_met(&origin, refusal)))
+        });
         match (judgement, claim) {
             (Ok(()), None) => self.with_session(conn, AnySession::accept_key),
             (Ok(()), Some(claim)) => {
@@ -236,6 +243,11 @@ impl Chat {
             Ok(book) => self.set_book(book),
             Err(why) => return self.effects.warn(Warning::Book { why }),
         }
+        self.close_blocked();
+    }
+
+    /// Closes the connections of keys that the book blocks.
+    fn close_blocked(&mut self) {
         let is_blocked =
             |conversation: &Conversation| conversation.key.is_some_and(|key| self.is_blocked(key));
         for conn in self.conversations.conns(is_blocked) {
@@ -260,6 +272,8 @@ impl Chat {
                     _ => {}
                 }
                 self.set_book(book);
+                // Another process may have blocked somebody meanwhile.
+                self.close_blocked();
                 Ok(outcome)
             }
             Err(why) => Err(why),
@@ -308,6 +322,8 @@ impl Chat {
                 self.effects.info(Info::Unblocked { name, trust_level });
             }
             ChangeReply::Named { old, name, fingerprint } => {
+                // The name has a number if another process gave it to somebody else meanwhile.
+                let name = self.book.by_fingerprint(&fingerprint).map_or(name, |entry| entry.name.clone());
                 self.names.rename(PeerId::Key(fingerprint), &name);
                 self.conversations.update_peer(fingerprint, |peer| peer.name = name.clone());
                 if let Some(refused) = self.refused_keys.remove(&old) {
