@@ -468,9 +468,11 @@ struct Table(Vec<[String; 5]>);
 impl Table {
     fn row(&mut self, what: &str, aim: Aim, measured: f64, peer: Peer<'_>) {
         let (aim, unit, verdict) = match aim {
-            Aim::AtMost(most, unit) => {
-                (format!("≤ {most} {unit}"), unit, if measured <= most { "met" } else { "MISSED" })
-            }
+            Aim::AtMost(most, unit) => (
+                format!("≤ {} {unit}", (most * 100.0).round() / 100.0),
+                unit,
+                if measured <= most { "met" } else { "MISSED" },
+            ),
             Aim::None(unit) => ("–".to_owned(), unit, "–"),
         };
         let peer = match peer {
