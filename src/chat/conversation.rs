@@ -448,6 +448,11 @@ impl Conversations {
             .filter(move |(_, one)| one.peer.as_ref().is_some_and(|there| there.id == peer))
     }
 
+    /// A peer as it is connected, by its identity.
+    pub(crate) fn connected(&self, peer: PeerId) -> Option<&Peer> {
+        self.with_peer(peer).find_map(|(_, one)| one.peer.as_ref())
+    }
+
     /// Oldest lasting connection with the holder of a key, joined or in mid-handshake.
     pub(crate) fn with_key(&self, fingerprint: Fingerprint) -> Option<ConnId> {
         let has_key = |one: &Conversation| one.key == Some(fingerprint);

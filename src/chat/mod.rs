@@ -76,8 +76,6 @@ pub struct Chat {
     accept: AcceptPolicy,
     /// Callers that become addressed where nobody was addressed yet.
     first_caller: FirstCaller,
-    /// Keys that called us for the first time in this session and that the user has not chosen.
-    unchosen: BTreeSet<Fingerprint>,
     book: Book,
     /// Peers that called and were not chosen.
     met: MetPeers,
@@ -165,7 +163,6 @@ impl Chat {
             capacity,
             accept: AcceptPolicy::Anyone,
             first_caller: FirstCaller::Anyone,
-            unchosen: BTreeSet::new(),
             book,
             met: MetPeers::default(),
             book_changes: VecDeque::new(),

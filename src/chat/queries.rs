@@ -160,7 +160,7 @@ impl Chat {
 
     /// Name of a peer that is connected or in the book.
     pub(crate) fn name_of(&self, id: PeerId) -> Option<String> {
-        if let Some(peer) = self.conversations.peers().find(|peer| peer.id == id) {
+        if let Some(peer) = self.conversations.connected(id) {
             return Some(peer.name.to_string());
         }
         let PeerId::Key(fingerprint) = id else { return None };

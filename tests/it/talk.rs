@@ -30,9 +30,9 @@ fn one_listener_talks_to_each_of_three_and_to_all() {
     minji.types(":to 하나");
     minji.sees("plain text now goes to 하나, unverified");
     minji.types("하나에게만");
-    // Who only called is chosen by being written to.
+    // Who only called is chosen by being written to, addressed or verified.
     minji.types("@준호 너에게만");
-    minji.types(":to 지수");
+    minji.types(":trust 지수");
     minji.types(":all 모두에게");
     for person in &others {
         person.sees("민지: 모두에게");

@@ -263,11 +263,6 @@ impl Chat {
         };
         let status = if standing == TrustLevel::Verified { KeyStatus::Known(standing) } else { status };
         let is_new = status == KeyStatus::New;
-        if self.conversations.get(conn).is_some_and(|one| !one.origin.is_inbound()) {
-            self.unchosen.remove(&fingerprint);
-        } else if is_new {
-            self.unchosen.insert(fingerprint);
-        }
         self.effects.push(Effect::Authenticated(conn, Protocol::Native));
         let mark = self.effects.mark();
         match (lifetime, &status) {

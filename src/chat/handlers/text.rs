@@ -73,7 +73,6 @@ impl Chat {
             Ok(ParsedLine::Text(text)) => self.send(&text, echo),
             Ok(ParsedLine::TextTo { name, text }) => {
                 if let Some((_, id)) = self.find(&name) {
-                    self.choose(id);
                     self.keep_chosen(id);
                     self.send_to_peer(id, name, &text);
                 } else {
@@ -253,23 +252,12 @@ impl Chat {
 
     /// Whether the user has chosen a peer. On the raw wire nobody can be known.
     pub(crate) fn is_chosen(&self, id: PeerId) -> bool {
-        match id {
-            PeerId::Key(fingerprint) => !self.unchosen.contains(&fingerprint),
-            PeerId::Conn(_) => false,
-        }
-    }
-
-    /// Records that the user has chosen a peer.
-    pub(crate) fn choose(&mut self, id: PeerId) {
-        if let PeerId::Key(fingerprint) = id {
-            self.unchosen.remove(&fingerprint);
-        }
+        matches!(self.trust_level_of(id), TrustLevel::Unverified | TrustLevel::Verified)
     }
 
     /// `:to NAME`. A name that is not there leaves nobody addressed.
     pub(crate) fn address_by_name(&mut self, name: &str) {
         let Some((name, id)) = self.find(name) else { return self.conversations.address_nobody() };
-        self.choose(id);
         let address_as = Name::parse_local(&name).unwrap_or_else(|_| Name::claimed(name.as_bytes()));
         self.conversations.address(id, address_as);
         let open = self.conversations.open_with(id).and_then(|conn| self.conversations.peer_of(conn));
@@ -296,7 +284,7 @@ impl Chat {
         let takes_anybody = self.first_caller == FirstCaller::Anyone
             || listener.is_some_and(|one| one.options.accept == Some(AcceptPolicy::Anyone));
         let is_taken = match id {
-            PeerId::Key(fingerprint) => takes_anybody || !self.unchosen.contains(&fingerprint),
+            PeerId::Key(_) => takes_anybody || self.is_chosen(id),
             PeerId::Conn(_) => takes_anybody && !self.expects_native(),
         };
         *self.conversations.addressee() == Addressee::NobodyYet
@@ -320,14 +308,13 @@ impl Chat {
 
     /// Trust in a peer that is connected or in the book.
     pub(crate) fn trust_level_of(&self, id: PeerId) -> TrustLevel {
-        if let Some(peer) = self.conversations.peers().find(|peer| peer.id == id) {
+        if let Some(peer) = self.conversations.connected(id) {
             return peer.trust_level;
         }
         match id {
-            PeerId::Key(fingerprint) => self
-                .book
-                .by_fingerprint(&fingerprint)
-                .map_or(TrustLevel::Unverified, |peer| peer.trust.into()),
+            PeerId::Key(fingerprint) => {
+                self.book.by_fingerprint(&fingerprint).map_or(TrustLevel::Met, |peer| peer.trust.into())
+            }
             PeerId::Conn(_) => TrustLevel::Unauthenticated,
         }
     }
