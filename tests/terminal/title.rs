@@ -34,7 +34,7 @@ fn a_title_names_the_peer_and_counts_what_is_unread_and_is_given_back() {
     alice.wait_bytes("the other name", |bytes| bytes.contains("]2;rsachat: carol\x1b"));
     alice.wait_reading();
     alice.press("\x04");
-    assert_eq!(alice.wait_end(), 0);
+    assert_eq!(alice.wait_end(), 0, "{}", alice.picture());
     let wanted = ["push", "rsachat", "rsachat: bob", "rsachat: bob (1)", "rsachat: carol", "", "pop"];
     assert_eq!(titles(&alice.bytes()), wanted, "each once, and never a word of what was said");
 }

@@ -25,6 +25,7 @@ use rustyline::error::ReadlineError;
 use rustyline::{ColorMode, CompletionType, Config, EditMode, Editor, ExternalPrinter as _};
 
 use super::screen::Printer;
+use crate::app::os;
 use crate::config::{EditorMode, Settings};
 use crate::limits;
 pub(crate) use editor_state::{EditorEvent, EditorShared, EditorState, TypedLine};
@@ -74,8 +75,9 @@ impl Terminal {
         let printer: Printer = Box::new(move |text| {
             printing.gate.print(&printing.closing, || match text.as_str() {
                 "" if !printing.state().is_prompt_stale() => Ok(()),
-                "" => external_printer.print(REPAINT.to_owned()).map_err(io_error),
-                _ => external_printer.print(text).map_err(io_error),
+                // An editor that has ended takes nothing: there is no line above which to print.
+                "" => external_printer.print(REPAINT.to_owned()).or(Ok(())),
+                _ => external_printer.print(text.clone()).or_else(|_| os::print(&text)),
             })
         });
         Ok((Self { events, shared, thread: Some(thread) }, printer))
