@@ -171,6 +171,16 @@ struct FaultInjector {
     passed: u64,
 }
 
+/// What a fault does to some bytes.
+enum AppliedFault {
+    /// They pass, perhaps changed.
+    None,
+    /// The connection is cut behind what is left of them.
+    Cut,
+    /// They are held from this one on.
+    HeldFrom(usize),
+}
+
 /// All connections between actors.
 #[derive(Default)]
 pub(crate) struct Links {
@@ -195,7 +205,7 @@ impl Links {
     /// Adds a connection by its two ends, each with its actor.
     pub(crate) fn connect(&mut self, dialled: (ConnId, usize), accepted: (ConnId, usize)) {
         for ((conn, actor), (peer, to)) in [(dialled, accepted), (accepted, dialled)] {
-            let is_held = |one: &FaultInjector| one.fault == FaultInjection::Hold && one.concerns(actor, to);
+            let is_held = |one: &FaultInjector| one.is_holding() && one.concerns(actor, to);
             let held = self.injectors.iter().any(is_held).then(HeldBytes::default);
             let (inbox, eof, is_closed) = (Vec::new(), Eof::Open, false);
             let end = LinkEnd { actor, peer, to, sent: 0, received: 0, inbox, eof, is_closed, held };
@@ -222,12 +232,18 @@ impl Links {
     pub(crate) fn send(&mut self, conn: ConnId, mut bytes: Vec<u8>) -> Option<Transmission> {
         let end = self.ends.get_mut(&conn).filter(|end| !end.is_closed)?;
         let mut is_cut = false;
+        let mut held_from = end.held.is_some().then_some(0);
         for injector in self.injectors.iter_mut().filter(|one| one.concerns(end.actor, end.to)) {
-            is_cut |= injector.apply(&mut bytes);
+            match injector.apply(&mut bytes) {
+                AppliedFault::None => {}
+                AppliedFault::Cut => is_cut = true,
+                AppliedFault::HeldFrom(at) => held_from = Some(held_from.map_or(at, |from| at.min(from))),
+            }
         }
         self.injectors.retain(|injector| !injector.is_done());
-        if let Some(held) = &mut end.held {
-            held.bytes.append(&mut bytes);
+        if let Some(from) = held_from {
+            let held = bytes.split_off(from.min(bytes.len()));
+            end.held.get_or_insert_default().bytes.extend(held);
         }
         end.sent += bytes.len() as u64;
         Some(Transmission { conn, bytes, then: is_cut.then_some(LinkEnding::Cut) })
@@ -314,8 +330,8 @@ impl Links {
                     let then = Some(LinkEnding::Cut);
                     effects.push(Transmission { conn, bytes: Vec::new(), then });
                 }
-                FaultInjection::Cut(_) | FaultInjection::Corrupt(_) => {}
-                FaultInjection::Hold => {
+                FaultInjection::Cut(_) | FaultInjection::Corrupt(_) | FaultInjection::Hold(1..) => {}
+                FaultInjection::Hold(0) => {
                     end.held.get_or_insert_default();
                 }
                 FaultInjection::Release => {
@@ -327,7 +343,7 @@ impl Links {
         }
         match fault {
             FaultInjection::Release => {
-                let is_held = |one: &FaultInjector| one.fault == FaultInjection::Hold;
+                let is_held = |one: &FaultInjector| matches!(one.fault, FaultInjection::Hold(_));
                 self.injectors.retain(|one| !is_held(one) || one.from != from || one.to != to);
             }
             FaultInjection::Cut(0) if !effects.is_empty() => {}
@@ -342,24 +358,31 @@ impl FaultInjector {
         self.from == from && self.to.is_none_or(|only| only == to)
     }
 
-    /// Applies the fault to bytes. Returns whether the connection is cut behind what is left of
-    /// them.
-    fn apply(&mut self, bytes: &mut Vec<u8>) -> bool {
+    /// Whether all bytes are held from here on.
+    fn is_holding(&self) -> bool {
+        matches!(self.fault, FaultInjection::Hold(after) if self.passed >= after)
+    }
+
+    /// Applies the fault to bytes.
+    fn apply(&mut self, bytes: &mut Vec<u8>) -> AppliedFault {
         let before = self.passed;
         self.passed += bytes.len() as u64;
         let offset = |at: u64| usize::try_from(at - before).unwrap_or(usize::MAX);
         match self.fault {
             FaultInjection::Cut(after) if after >= before && after <= self.passed => {
                 bytes.truncate(offset(after));
-                true
+                AppliedFault::Cut
             }
             FaultInjection::Corrupt(at) if at >= before => {
                 if let Some(byte) = bytes.get_mut(offset(at)) {
                     *byte ^= 1;
                 }
-                false
+                AppliedFault::None
             }
-            _ => false,
+            FaultInjection::Hold(after) if self.passed >= after => {
+                AppliedFault::HeldFrom(offset(after.max(before)))
+            }
+            _ => AppliedFault::None,
         }
     }
 
@@ -367,7 +390,7 @@ impl FaultInjector {
         match self.fault {
             FaultInjection::Cut(after) => self.passed >= after,
             FaultInjection::Corrupt(at) => self.passed > at,
-            FaultInjection::Hold | FaultInjection::Release => false,
+            FaultInjection::Hold(_) | FaultInjection::Release => false,
         }
     }
 }

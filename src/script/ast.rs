@@ -219,8 +219,8 @@ pub enum FaultInjection {
     Cut(u64),
     /// One bit of this byte, counted from 0 from here on, arrives flipped.
     Corrupt(u64),
-    /// Bytes stay in flight.
-    Hold,
+    /// Bytes stay in flight, from this byte on, counted from 0 from here on.
+    Hold(u64),
     /// Held bytes arrive.
     Release,
 }

@@ -302,7 +302,7 @@ fn parse_directive(row: &str, reader: &mut SourceReader<'_>, actors: &[String]) 
         },
         "cut" => arguments.fault_at("after", "@cut NAME [NAME] after BYTES", FaultInjection::Cut),
         "corrupt" => arguments.fault_at("byte", "@corrupt NAME [NAME] byte NUMBER", FaultInjection::Corrupt),
-        "hold" => arguments.fault(&arguments.tokens, "@hold NAME [NAME]", FaultInjection::Hold),
+        "hold" => arguments.hold(),
         "release" => arguments.fault(&arguments.tokens, "@release NAME [NAME]", FaultInjection::Release),
         "live" => match arguments.tokens.as_slice() {
             [name] => arguments.actor(name).map(Directive::Live),
@@ -471,6 +471,15 @@ impl DirectiveArgs<'_> {
         };
         let from = self.actor(from)?;
         Ok(Directive::InjectFault { from, to: to.map(|to| self.actor(to)).transpose()?, fault })
+    }
+
+    /// `@hold`, from now on or from a position on.
+    fn hold(&self) -> Result<Directive> {
+        let usage = "@hold NAME [NAME] [after BYTES]";
+        match self.tokens.as_slice() {
+            [_] | [_, _] => self.fault(&self.tokens, usage, FaultInjection::Hold(0)),
+            _ => self.fault_at("after", usage, FaultInjection::Hold),
+        }
     }
 
     /// The same with a position in the stream, which stands behind a preposition.

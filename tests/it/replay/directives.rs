@@ -67,11 +67,17 @@ fn cut_ends_the_connection_at_that_byte_for_both_and_corrupt_flips_one_bit_of_it
 }
 
 #[test]
-fn hold_keeps_bytes_on_the_way_until_release_and_a_goodbye_behind_what_was_said_before() {
+fn hold_keeps_bytes_on_the_way_from_that_byte_on_until_release_and_a_goodbye_behind_them() {
     for transcript in [
         "@hold bob\nbob> later\nalice> now\nbob| alice: now\n@release bob\nalice| bob: later",
         "@hold bob alice\nbob> last words\nbob> :quit\n@release bob alice\nalice| bob: last words\n\
          bob| * conversation with alice closed\nbob|* exited 0\nalice| * bob left\n@tick 2s",
+        // A record of a short text has 274 bytes, a receipt comes back.
+        "@hold bob after 274\nbob> one\nalice| bob: one\nbob> two\nbob> :close\n\
+         @release bob\nalice| bob: two\nbob| * conversation with alice closed\nalice| * bob left",
+        "@hold bob alice after 100\nbob> half of this is held\n@tick 1s\n\
+         @release bob alice\nalice| bob: half of this is held",
+        "@hold bob alice after 100\n@release bob alice\nbob> nothing is held\nalice| bob: nothing is held",
     ] {
         check(&connected(), transcript);
     }
