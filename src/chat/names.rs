@@ -32,6 +32,12 @@ impl SessionNames {
         self.owners.alike(name).into_iter().filter(move |owner| *owner != peer)
     }
 
+    /// Other peers that were shown under names which look like this one, with these names.
+    pub(crate) fn shown_alike(&self, name: &Name, peer: PeerId) -> impl Iterator<Item = (PeerId, &Name)> {
+        let shown = self.others(name, peer).filter_map(|other| Some((other, self.of(other)?)));
+        shown.filter(|(_, shown)| shown.looks_like(name))
+    }
+
     /// Peer that was shown under this name.
     pub(crate) fn owner(&self, name: &Name) -> Option<PeerId> {
         let is_its = |peer: &PeerId| self.of(*peer).is_some_and(|shown| shown.same_as(name));

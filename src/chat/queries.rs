@@ -147,14 +147,19 @@ impl Chat {
             return Some((peer.name.to_string(), peer.id));
         }
         // Who was shown under a name, and has left, is not another who has it in the book.
-        if let Some(peer @ PeerId::Key(fingerprint)) = self.names.owner(name)
+        let owner = self.names.owner(name);
+        if let Some(peer @ PeerId::Key(fingerprint)) = owner
             && (self.book.by_fingerprint(&fingerprint).is_some()
                 || self.met.by_fingerprint(&fingerprint).is_some())
         {
             return Some((name.to_string(), peer));
         }
         let known = self.book.by_name(name).map(|peer| (&peer.name, peer.fingerprint));
-        let met = || self.met.by_name(name).map(|peer| (&peer.claimed, peer.fingerprint));
+        // Nor is it one who only claims it, though its owner was forgotten.
+        let met = || {
+            let peer = self.met.by_name(name).filter(|_| owner.is_none())?;
+            Some((&peer.claimed, peer.fingerprint))
+        };
         known.or_else(met).map(|(name, key)| (name.to_string(), PeerId::Key(key)))
     }
 
@@ -164,8 +169,8 @@ impl Chat {
             return Some(peer.name.to_string());
         }
         let PeerId::Key(fingerprint) = id else { return None };
-        let known = self.book.by_fingerprint(&fingerprint).map(|entry| &entry.name);
-        known.or_else(|| self.names.of(id)).map(Name::to_string)
+        let known = || self.book.by_fingerprint(&fingerprint).map(|entry| &entry.name);
+        self.kept_name(fingerprint).or_else(known).map(Name::to_string)
     }
 
     /// Whether a connected peer was dialled by us.

@@ -283,7 +283,20 @@ pub(crate) enum ChangeReply {
         fingerprint: Fingerprint,
     },
     /// Blocks whose writing had failed, once more.
-    Retried,
+    Retried {
+        blocks: Vec<Fingerprint>,
+    },
+}
+
+impl ChangeReply {
+    /// Keys that the change blocks.
+    pub(crate) fn blocks(&self) -> &[Fingerprint] {
+        match self {
+            Self::Blocked { fingerprint, .. } => std::slice::from_ref(fingerprint),
+            Self::Retried { blocks } => blocks,
+            _ => &[],
+        }
+    }
 }
 
 /// Reason why the program ends.

@@ -13,6 +13,7 @@ mod events;
 mod files;
 mod hostile;
 mod manual;
+mod model;
 mod names;
 mod net;
 mod pipe;

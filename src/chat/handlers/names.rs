@@ -2,7 +2,7 @@
 
 use crate::chat::Chat;
 use crate::chat::notice::{Impersonated, Info, Warning};
-use crate::chat::types::PeerId;
+use crate::chat::types::{ChangeReply, PeerId};
 use crate::crypto::Fingerprint;
 use crate::ids::ConnId;
 use crate::peers::book::{PeerEntry, Trust};
@@ -14,17 +14,30 @@ impl Chat {
     /// before, else the claimed one, with a number if it is, or looks like, another's.
     pub(crate) fn show_name(&mut self, fingerprint: Fingerprint, claimed: &Name) -> Name {
         let peer = PeerId::Key(fingerprint);
-        let known = self.book.by_fingerprint(&fingerprint).map(|entry| entry.name.clone());
-        let is_free = |name: &Name| self.names.owner(name).is_none_or(|owner| owner == peer);
-        let name = match (known, self.names.of(peer)) {
-            (Some(name), _) if is_free(&name) => name,
-            (_, Some(shown)) => shown.clone(),
-            _ if self.names.is_full() => Name::of_key(fingerprint.as_bytes()),
-            (Some(name), None) => self.free_name(&name, peer),
-            (None, None) => self.free_name(claimed, peer),
+        let known = self.book.by_fingerprint(&fingerprint);
+        let name = match (self.kept_name(fingerprint), known) {
+            (Some(name), _) => name.clone(),
+            (None, _) if self.names.is_full() => Name::of_key(fingerprint.as_bytes()),
+            (None, known) => self.free_name(known.map_or(claimed, |entry| &entry.name), peer),
         };
         self.names.show(peer, &name);
         name
+    }
+
+    /// Name that a key has already: that of the book, else the one that it was shown under.
+    pub(crate) fn kept_name(&self, fingerprint: Fingerprint) -> Option<&Name> {
+        let known = self.book.by_fingerprint(&fingerprint).filter(|entry| self.may_be_shown(entry));
+        known.map(|entry| &entry.name).or_else(|| self.names.of(PeerId::Key(fingerprint)))
+    }
+
+    /// Whether a peer can be shown under its name in the book: nobody else was shown under one that
+    /// looks like it. Where both stand in the book they were there before: each keeps its own.
+    fn may_be_shown(&self, entry: &PeerEntry) -> bool {
+        let mut others = self.names.shown_alike(&entry.name, PeerId::Key(entry.fingerprint));
+        others.all(|(other, shown)| match other {
+            PeerId::Key(key) => self.book.by_fingerprint(&key).is_some_and(|other| other.name == *shown),
+            PeerId::Conn(_) => false,
+        })
     }
 
     /// Passes the name of a key on to another, which the user has accepted in its place.
@@ -52,10 +65,15 @@ impl Chat {
         wanted.first_free(|name| self.is_taken(name, peer))
     }
 
-    /// Whether a name is, or looks like, that of somebody else: ours, one in the book, or one that
-    /// was shown or is claimed by a known peer.
+    /// Whether a name is, or looks like, that of somebody else: ours, one in the book, one that was
+    /// shown or is claimed by a known peer, or one that is being written.
     pub(crate) fn is_taken(&self, name: &Name, peer: PeerId) -> bool {
+        let is_given = |reply: &ChangeReply| {
+            matches!(reply, ChangeReply::Named { name: given, fingerprint, .. }
+                if PeerId::Key(*fingerprint) != peer && given.looks_like(name))
+        };
         self.account.name.looks_like(name)
+            || self.book_changes.iter().any(is_given)
             || self.book.lookalikes(name).any(|entry| PeerId::Key(entry.fingerprint) != peer)
             || self.names.others(name, peer).next().is_some()
     }

@@ -216,7 +216,8 @@ impl Chat {
             return;
         }
         let changes = self.unsaved_changes();
-        self.push_change(changes, ChangeReply::Retried);
+        let blocks = self.unsaved_blocks.keys().copied().collect();
+        self.push_change(changes, ChangeReply::Retried { blocks });
     }
 
     fn unsaved_changes(&self) -> Vec<Change> {
@@ -264,13 +265,7 @@ impl Chat {
         let Some(reply) = self.book_changes.pop_front() else { return };
         let outcome = match changed {
             Ok(ChangedBook { book, outcome }) => {
-                match &reply {
-                    ChangeReply::Blocked { fingerprint, .. } | ChangeReply::Unblocked { fingerprint, .. } => {
-                        self.unsaved_blocks.remove(fingerprint);
-                    }
-                    ChangeReply::Retried => self.unsaved_blocks.clear(),
-                    _ => {}
-                }
+                self.drop_saved_blocks(&reply);
                 self.set_book(book);
                 // Another process may have blocked somebody meanwhile.
                 self.close_blocked();
@@ -290,11 +285,25 @@ impl Chat {
         }
     }
 
+    /// Drops the blocks that this change has written, or ended. One that is to be written once more
+    /// holds until then.
+    fn drop_saved_blocks(&mut self, reply: &ChangeReply) {
+        let settled = match reply {
+            ChangeReply::Unblocked { fingerprint, .. } => std::slice::from_ref(fingerprint),
+            reply => reply.blocks(),
+        };
+        for key in settled {
+            if !self.book_changes.iter().any(|later| later.blocks().contains(key)) {
+                self.unsaved_blocks.remove(key);
+            }
+        }
+    }
+
     /// Says what is on disk now.
     fn say_changed(&mut self, reply: ChangeReply) {
         match reply {
             ChangeReply::Remembered { .. } => self.not_remembered = None,
-            ChangeReply::Retried => {}
+            ChangeReply::Retried { .. } => {}
             ChangeReply::Chosen { fingerprint, .. } => drop(self.update_trust_level(fingerprint)),
             ChangeReply::Verified { name, fingerprint } => {
                 self.update_trust_level(fingerprint);
@@ -354,8 +363,8 @@ impl Chat {
             ChangeReply::Unblocked { name, .. } => (name, UnsavedChange::Unblocked),
             ChangeReply::Named { old, .. } => (old, UnsavedChange::Named),
             // It was said already, and is said once more at the end.
-            ChangeReply::Retried if self.shutdown.is_none() => return,
-            ChangeReply::Retried => {
+            ChangeReply::Retried { .. } if self.shutdown.is_none() => return,
+            ChangeReply::Retried { .. } => {
                 let names: Vec<_> = self.unsaved_blocks.values().map(Name::to_string).collect();
                 if let Some(shutdown) = &mut self.shutdown {
                     shutdown.set_not_saved();
