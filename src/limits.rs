@@ -136,6 +136,9 @@ pub const CONFIRM_EVERY_MS: u64 = 250;
 /// Time for receipts and orderly closes when the program ends, in milliseconds. With everything
 /// else that an end takes it is a second.
 pub const SHUTDOWN_GRACE_MS: u64 = 900;
+/// Time for output that its reader has not taken when the program ends, in milliseconds; the rest
+/// is dropped.
+pub const OUTPUT_GRACE_MS: u64 = 300;
 /// Combining marks that may sit on one character of a peer's text, and joints of one emoji: more
 /// would reach into the rows above and below.
 pub const MARKS_EACH_BASE: usize = 8;

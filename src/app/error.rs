@@ -12,9 +12,21 @@ use crate::text::safe::SafeText;
 /// Number of SIGPIPE.
 pub(crate) const SIGPIPE: u8 = 13;
 
-/// Exit codes, as in the table of the README.
+/// Exit codes from here on name a signal.
+pub(crate) const SIGNAL_CODE: u8 = 128;
+
+/// Exit codes, as in the table of the README. The end of a connection has the same code at every
+/// front end:
+///
+/// | end | code |
+/// | --- | --- |
+/// | the peer left in order (`Bye`), everything acknowledged | 0 |
+/// | the same, but lines were refused or had no way to go (named) | [`FAILED`](code::FAILED) |
+/// | the peer could not keep what it got | [`FAILED`](code::FAILED) |
+/// | it left before what was sent was acknowledged | [`LOST`](code::LOST) |
+/// | cut or silence before everything was acknowledged | [`LOST`](code::LOST) |
 pub(crate) mod code {
-    /// Ran, but did not end as asked.
+    /// Ran, but did not end as asked: something failed, was refused or had no way to go.
     pub(crate) const FAILED: u8 = 1;
     /// Bad usage.
     pub(crate) const USAGE: u8 = 2;
@@ -26,7 +38,7 @@ pub(crate) mod code {
     pub(crate) const LOST: u8 = 5;
     /// Standard output was closed by its reader: the exit code of a process that SIGPIPE ends, and
     /// nothing is printed.
-    pub(crate) const READER_GONE: u8 = 128 + super::SIGPIPE;
+    pub(crate) const READER_GONE: u8 = super::SIGNAL_CODE + super::SIGPIPE;
 }
 
 impl DialOutcome {

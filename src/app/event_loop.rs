@@ -10,10 +10,11 @@ use super::error::{describe, describe_attempts};
 use super::host::{Behind, Host as _, NoticeSink, OsHost};
 use super::keyring::seed;
 use super::os::eprint_line;
+use super::output;
 use super::recorder::Recorder;
 use crate::chat::{Chat, DialOutcome, EstablishedPipe, ExitRequest, Info, Input, Notice, ReceiptDue};
 use crate::ids::ConnId;
-use crate::limits::{PING_AFTER_MS, SHUTDOWN_GRACE_MS};
+use crate::limits::{OUTPUT_GRACE_MS, PING_AFTER_MS, SHUTDOWN_GRACE_MS};
 use crate::net::process::{Signal, Signals};
 use crate::net::worker::ThreadPriority;
 use crate::net::{Net, NetEvent, ReadInterest};
@@ -78,6 +79,7 @@ impl<S: NoticeSink> App<S> {
 
     /// Runs a command to its end. Returns the exit code.
     pub(crate) fn run(&mut self, frontend: &mut impl Frontend<S>, signals: &Signals) -> io::Result<u8> {
+        output::end_with(Duration::from_millis(OUTPUT_GRACE_MS));
         loop {
             while self.exit_code().is_none()
                 && let Some(signal) = signals.next()

@@ -63,11 +63,24 @@ impl Behind {
     }
 }
 
+/// Use of messages by a sink.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum MessageUse {
+    /// They are shown or written, and that is reported.
+    Shown,
+    /// Nobody sees them.
+    Dropped,
+}
+
 /// Sink of notices: a screen, a program at the other end of a pipe, or standard error.
 pub(crate) trait NoticeSink {
     /// Shows a notice. A receipt that is due for it is reported by the sink, once it has been
     /// shown.
     fn show(&mut self, notice: &Notice, due: Option<ReceiptDue>);
+    /// What becomes of messages: only what is shown has a receipt.
+    fn messages(&self) -> MessageUse {
+        MessageUse::Shown
+    }
     /// Connections that should not be read, since the backlog is too large.
     fn behind(&self) -> Behind;
     /// The chat has handled an input; its effects come next.
@@ -209,7 +222,8 @@ impl<S: NoticeSink> OsHost<S> {
         if let Some(recorded) = &mut self.recorded {
             recorded.push(notice);
         }
-        failure
+        let dropped = due.filter(|_| self.sink.messages() == MessageUse::Dropped);
+        failure.or(dropped.map(Input::NotShown))
     }
 
     /// Writes into the log, if one is kept. It is closed when it cannot be written.
@@ -347,6 +361,11 @@ impl<S: NoticeSink> Host for OsHost<S> {
             Err(error) => Some(Err(AppError::new(code::MACHINE, describe(&error)))),
         }
     }
+}
+
+/// Opens the log of a file, and closes it: an error is why it cannot be kept.
+pub(crate) fn check_log(file: &str) -> io::Result<()> {
+    Log::open(file).map(drop)
 }
 
 /// Log of `:log FILE`: messages and events, one line each, in the safe form of the screen. Without

@@ -6,4 +6,5 @@ pub(crate) mod event_loop;
 pub(crate) mod host;
 pub(crate) mod keyring;
 pub(crate) mod os;
+pub(crate) mod output;
 pub(crate) mod recorder;

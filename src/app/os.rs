@@ -1,12 +1,13 @@
 //! Wall clock, standard streams and resolver of this machine.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
 
+use super::output;
 use crate::net::{Net, SocketId, Stack};
 use crate::peers::address::{Family, ListenAt};
 
@@ -40,9 +41,9 @@ pub(crate) fn eprint_line(text: &str) {
     eprint(&format!("{text}\n"));
 }
 
-/// Prints text on standard error as it is. An error of that has nowhere to go.
+/// Prints text on standard error as it is.
 pub(crate) fn eprint(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    output::write_stderr(text);
 }
 
 /// Prints a line on standard output.
@@ -50,11 +51,9 @@ pub(crate) fn print_line(text: &str) -> io::Result<()> {
     print(&format!("{text}\n"))
 }
 
-/// Prints text on standard output as it is, and flushes.
+/// Prints text on standard output as it is, without a buffer.
 pub(crate) fn print(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
+    output::write_stdout(text)
 }
 
 pub(crate) fn stdout_is_terminal() -> bool {

@@ -132,7 +132,7 @@ impl Conversation {
 
     /// Whether it takes text: the peer is known and there, and neither side has begun to close.
     pub(crate) fn is_open(&self) -> bool {
-        self.peer.is_some() && self.is_lasting() && self.closing.is_none()
+        self.peer.is_some() && self.is_lasting() && self.closing.is_none() && !self.session.is_ending()
     }
 
     /// Whether somebody is there to be written to.

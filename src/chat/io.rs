@@ -39,6 +39,8 @@ pub enum Input<'a> {
     LineTooLong { bytes: u64 },
     /// Line of input that is not UTF-8; it was dropped whole.
     LineNotText { row: SafeText },
+    /// Texts that were read and have no way to go any more, and whom they were for.
+    Undeliverable { to: &'a str, texts: Vec<String> },
     /// A connection whose messages can no longer be delivered here is to be closed; the peer is
     /// told the reason.
     Dismiss { conn: ConnId, reason: ByeReason },
@@ -69,6 +71,8 @@ pub enum Input<'a> {
     /// A notice with a receipt ([`Effect::Show`]) has reached the screen, or was written and
     /// flushed.
     Shown(ReceiptDue),
+    /// A notice with a receipt is not shown here, to nobody: none is sent.
+    NotShown(ReceiptDue),
     /// A caller that had not proved a key had to make room for another; its connection is gone.
     Evicted { conn: ConnId },
     /// Result of [`Effect::ReadBook`]: the book, unless it is as before, or why it cannot be used.

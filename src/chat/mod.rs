@@ -252,6 +252,7 @@ impl Chat {
             Input::LineRefused { what } => self.refuse_line(Warning::CommandError { what }),
             Input::LineTooLong { bytes } => self.refuse_line(Warning::LineTooLong { bytes }),
             Input::LineNotText { row } => self.refuse_line(Warning::LineNotText { row }),
+            Input::Undeliverable { to, texts } => self.refuse_undeliverable(to, &texts),
             Input::Dismiss { conn, reason } => self.with_session(conn, |session| session.close(reason)),
             Input::Cancel => self.cancel(),
             Input::ExitRequest(request) => self.begin_shutdown(request),
@@ -283,6 +284,7 @@ impl Chat {
                 self.with_session(conn, AnySession::handle_overload);
             }
             Input::Shown(due) => self.with_session(due.conn, |session| session.ack(due.upto)),
+            Input::NotShown(due) => self.with_session(due.conn, |session| session.forgo(due.upto)),
             Input::Book { conn, book } => self.judge_key(conn, book),
             Input::BookUnusable { why } => self.effects.warn(Warning::Book { why }),
             Input::Met(met) => self.met = met,

@@ -223,7 +223,8 @@ impl Chat {
     /// Whether bytes of this connection can be used now; otherwise do not read it.
     #[must_use]
     pub fn wants_read(&self, conn: ConnId) -> bool {
-        self.conversations.get(conn).is_some_and(|conversation| conversation.session.wants_read())
+        let wants_read = |one: &Conversation| one.claim.is_none() && one.session.wants_read();
+        self.conversations.get(conn).is_some_and(wants_read)
     }
 
     /// Records that a connection is left unread, since what comes cannot be shown: silence is not

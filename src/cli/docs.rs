@@ -17,11 +17,11 @@ use crate::config::KEYS;
 
 pub(crate) const EXIT_CODES: [(&str, &str); 7] = [
     ("0", "done"),
-    ("1", "ran, but did not end as asked"),
+    ("1", "ran, but did not end as asked: something failed, was refused or had no way to go"),
     ("2", "bad usage"),
     ("3", "the machine refused: a file, an address to listen on, nobody reached"),
     ("4", "not the peer asked for, or the handshake was refused"),
-    ("5", "silence or loss before everything was acknowledged"),
+    ("5", "cut or silence before everything was acknowledged"),
     ("128 + n", "ended by signal n"),
 ];
 

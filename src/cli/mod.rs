@@ -13,11 +13,13 @@ mod send;
 use std::cell::Cell;
 use std::process::ExitCode;
 
+use clap::builder::StyledStr;
 use clap::{CommandFactory as _, Parser};
 
 use crate::app::error::{AppError, code};
-use crate::app::os::eprint_line;
-use crate::config::SettingSources;
+use crate::app::os::{eprint, eprint_line, print, stderr_is_terminal, stdout_is_terminal};
+use crate::app::output;
+use crate::config::{ColourWhen, SettingSources, colour_from};
 use crate::net::process;
 use crate::store::Home;
 use args::{Context, GlobalArgs};
@@ -68,8 +70,13 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let code = if error.use_stderr() { code::USAGE } else { 0 };
-            // A reader that has gone needs no help text.
-            let _ = error.print();
+            if error.use_stderr() {
+                eprint(&styled(&error.render(), stderr_is_terminal()));
+            } else {
+                // A reader that has gone needs no help text.
+                let _ = print(&styled(&error.render(), stdout_is_terminal()));
+            }
+            output::finish_stderr();
             return ExitCode::from(code);
         }
     };
@@ -79,12 +86,25 @@ pub fn run() -> ExitCode {
         }
         error.code
     });
+    output::finish_stderr();
     ExitCode::from(code)
+}
+
+/// Help or an error of the command line, with the styles that its reader takes.
+fn styled(text: &StyledStr, is_terminal: bool) -> String {
+    let env = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let is_styled = match colour_from(&env) {
+        Some(ColourWhen::Never) => false,
+        Some(ColourWhen::Always) => true,
+        _ => is_terminal && env("TERM").is_some_and(|term| term != "dumb"),
+    };
+    if is_styled { text.ansi().to_string() } else { text.to_string() }
 }
 
 fn start(cli: &Cli) -> Result<u8, AppError> {
     let inherited = process::inherited_descriptors();
     process::disable_core_dumps()?;
+    process::catch_file_size_limit()?;
     // Not every subcommand needs a home or settings.
     let home = || Home::choose(cli.global.home.as_deref(), &|name: &str| std::env::var_os(name));
     let settings = || SettingSources::read(cli.global.config.as_deref(), cli.prompt.layer()?);

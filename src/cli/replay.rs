@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::app::error::{AppError, code};
 use crate::app::os::{eprint_line, print_line};
+use crate::app::output;
 use crate::replay::environment::{catch_signals, interruption, is_interrupted};
 use crate::replay::files::{self, ScriptFile};
 use crate::replay::reporter::{self, Format, Reporter, ScriptEnd, Verbosity};
@@ -66,6 +67,7 @@ pub(crate) struct ReplayArgs {
 }
 
 pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
+    output::give_up_when(is_interrupted);
     let options = run_options(args)?;
     let mut files = Vec::new();
     for argument in &args.scripts {
@@ -90,6 +92,8 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
         if let Some(error) = reporter.take_error() {
             return Err(match error.kind() {
                 io::ErrorKind::BrokenPipe => error.into(),
+                // The rest of the output is dropped, as its reader does not take it.
+                io::ErrorKind::Interrupted => return Ok(interruption().unwrap_or(code::FAILED)),
                 _ => AppError::new(code::FAILED, format!("cannot write the output: {error}")),
             });
         }

@@ -18,7 +18,7 @@ use crate::store::StoreError;
 use crate::store::safe_file::{self, Access};
 pub(crate) use file::KEYS;
 use file::{FileSettings, Key};
-pub(crate) use values::{ColourWhen, EditorMode, Layer, TimeFormat, Title, YesNo};
+pub(crate) use values::{ColourWhen, EditorMode, Layer, TimeFormat, Title, YesNo, colour_from};
 
 /// Settings in force for this run.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use super::{MessageEvent, OutputEvent, OutputFormat, PastMessage, PromptEvent, emit};
-use crate::app::host::{Behind, NoticeSink};
+use crate::app::host::{Behind, MessageUse, NoticeSink};
 use crate::app::os::moment;
 use crate::chat::{
     Info, KeyRefusal, KeyStatus, Message, Notice, OaepInfo, PromptView, ReceiptDue, SentMessage, TrustLevel,
@@ -39,6 +39,11 @@ impl NoticeSink for EventReporter {
         if let Some(event) = of_command(notice, self.severity) {
             emit(&event, self.form);
         }
+    }
+
+    /// A command that sends shows no messages.
+    fn messages(&self) -> MessageUse {
+        MessageUse::Dropped
     }
 
     fn behind(&self) -> Behind {

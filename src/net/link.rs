@@ -42,6 +42,8 @@ pub(super) enum LinkStatus {
     Ready,
     /// The queue and our end of stream are with the kernel; the peer's end is awaited.
     Flushed,
+    /// Failed and reported; to be closed by the owner.
+    Lost,
     /// To be closed now.
     Closed,
 }
@@ -51,6 +53,8 @@ enum Phase {
     Open,
     /// The peer has ended its direction; ours is open.
     HalfClosed,
+    /// Failed, and that was reported: the owner has the socket until it closes it.
+    Lost,
     /// Closed by the owner: nothing is reported any more, and the queue is being written.
     Flushing(RemoteEnd),
     /// Closed by the owner and flushed: the peer's end is awaited.
@@ -87,7 +91,7 @@ impl Link {
     }
 
     pub(super) fn send(&mut self, bytes: Vec<u8>) {
-        if self.write_error.is_some() || self.is_closing() {
+        if self.write_error.is_some() || self.is_lost() || self.is_closing() {
             self.dropped_bytes += bytes.len();
             return;
         }
@@ -150,7 +154,7 @@ impl Link {
     pub(super) fn close(&mut self) {
         self.phase = match self.phase {
             Phase::Open => Phase::Flushing(RemoteEnd::Awaited),
-            Phase::HalfClosed => Phase::Flushing(RemoteEnd::Seen),
+            Phase::HalfClosed | Phase::Lost => Phase::Flushing(RemoteEnd::Seen),
             closing => closing,
         };
     }
@@ -159,6 +163,11 @@ impl Link {
     pub(super) fn reset_on_close(&self) {
         // Without it the end is an orderly one, which is the worst that can come of it.
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+    }
+
+    /// Whether it has failed and waits for its owner.
+    pub(super) fn is_lost(&self) -> bool {
+        self.phase == Phase::Lost
     }
 
     pub(super) fn is_closing(&self) -> bool {
@@ -172,6 +181,9 @@ impl Link {
         buffer: &mut [u8],
         events: &mut Vec<NetEvent>,
     ) -> LinkStatus {
+        if self.is_lost() {
+            return LinkStatus::Lost;
+        }
         self.flush();
         if self.is_closing() { self.drive_closing(buffer) } else { self.drive_open(conn, buffer, events) }
     }
@@ -198,11 +210,16 @@ impl Link {
                 ReadEnd::Error(error) => read_error = Some(error),
             }
         }
+        // What came before a write failed is read first, once the owner wants it.
+        if self.phase == Phase::Open && self.reading == ReadInterest::Off && self.holds_bytes() {
+            return LinkStatus::Idle;
+        }
         // A write to a connection that was reset takes the reason with it: it is the better one of
         // the two.
         if let Some(error) = self.write_error.take().or(read_error) {
             events.push(NetEvent::Lost { conn, error });
-            return LinkStatus::Closed;
+            self.phase = Phase::Lost;
+            return LinkStatus::Lost;
         }
         self.flush_status()
     }
@@ -232,6 +249,11 @@ impl Link {
             }
             _ => status,
         }
+    }
+
+    /// Whether a write has failed while the kernel holds bytes of the peer.
+    fn holds_bytes(&self) -> bool {
+        self.write_error.is_some() && self.stream.peek(&mut [0]).is_ok_and(|count| count > 0)
     }
 
     fn can_flush(&self) -> bool {

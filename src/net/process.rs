@@ -11,7 +11,7 @@ use std::thread;
 
 use mio::Waker;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::iterator::{Handle, Signals as SignalIterator};
 
@@ -40,6 +40,15 @@ pub fn disable_core_dumps() -> io::Result<()> {
     #[cfg(target_os = "linux")]
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
     Ok(())
+}
+
+/// Lets a write beyond the limit of a file's size fail (`EFBIG`), so that the reason can be told:
+/// SIGXFSZ would end the process. A command that is started from here finds the signal as usual.
+///
+/// # Errors
+/// When the system refuses the handler.
+pub fn catch_file_size_limit() -> io::Result<()> {
+    flag::register(SIGXFSZ, Arc::default()).map(drop)
 }
 
 /// Descriptors from 3 up that the process has inherited. Only before it opens any of its own.

@@ -48,6 +48,8 @@ pub struct Net {
     sources: SourceLimiter,
     /// Callers that have not proved a key.
     unproven: BTreeSet<u64>,
+    /// Connections that were lost and are not closed by their owner yet.
+    lost: BTreeSet<u64>,
     /// Unsent bytes of connections that no longer exist.
     dropped_bytes: usize,
     max_links: Option<usize>,
@@ -103,6 +105,7 @@ impl Net {
             unreported_refusals: 0,
             unproven: BTreeSet::new(),
             sources: SourceLimiter::limited(),
+            lost: BTreeSet::new(),
             dropped_bytes: 0,
             max_links: None,
             read_buffer: vec![0; LINK_TURN_BYTES],
@@ -202,7 +205,7 @@ impl Net {
     }
 
     /// Sets whether the connection is read. While it is not, its end is not seen either, unless
-    /// something is written to it.
+    /// something is written to it and nothing that the peer sent waits.
     pub fn set_reading(&mut self, id: ConnId, reading: ReadInterest) {
         match self.slots.get_mut(&id.0).map(|slot| &mut slot.state) {
             None => {}
@@ -236,6 +239,7 @@ impl Net {
     pub fn close(&mut self, id: ConnId) {
         match self.slots.get_mut(&id.0).map(|slot| &mut slot.state) {
             Some(SlotState::Dialling(_)) => self.abort(id),
+            Some(SlotState::Open(link)) if link.is_lost() => self.abort(id),
             Some(SlotState::Open(link)) if !link.is_closing() => {
                 link.close();
                 self.ready.insert(id.0);
@@ -260,11 +264,12 @@ impl Net {
         self.mark_authenticated(id);
         self.dropped_bytes += self.slots.remove(&id.0).as_ref().map_or(0, Slot::unsent_bytes);
         self.ready.remove(&id.0);
+        self.lost.remove(&id.0);
         self.resume_accept();
     }
 
-    /// Gives an open connection away, as a blocking socket, with the queued bytes that are not sent
-    /// yet. Nothing is reported of it any more.
+    /// Gives a connection away, open or lost, as a blocking socket, with the queued bytes that are
+    /// not sent yet. Nothing is reported of it any more.
     ///
     /// # Errors
     /// When the connection is gone or the system refuses; then it is closed.
@@ -273,6 +278,7 @@ impl Net {
         self.mark_authenticated(id);
         self.set_deadline(id.0, None);
         self.ready.remove(&id.0);
+        self.lost.remove(&id.0);
         let slot = self.slots.remove(&id.0).ok_or_else(gone)?;
         let SlotState::Open(link) = slot.state else { return Err(gone()) };
         let (mut stream, unsent) = link.into_parts();
@@ -293,10 +299,11 @@ impl Net {
         self.ready.clear();
     }
 
-    /// Number of connections: dialling, open, and those that still flush after a [`Net::close`].
+    /// Number of connections: dialling, open, and those that still flush after a [`Net::close`];
+    /// not those that were lost and wait for that.
     #[must_use]
     pub fn links(&self) -> usize {
-        self.slots.len()
+        self.slots.len() - self.lost.len()
     }
 
     /// Sleeps until there is something to report or the deadline has come, and puts the reports
@@ -401,6 +408,11 @@ impl Net {
             SlotState::Open(link) => match link.drive(conn, &mut self.read_buffer, events) {
                 LinkStatus::Idle => {}
                 LinkStatus::Ready => self.ready.extend([id]),
+                LinkStatus::Lost => {
+                    self.lost.insert(id);
+                    self.set_deadline(id, None);
+                    self.mark_authenticated(conn);
+                }
                 LinkStatus::Closed => self.abort(conn),
                 LinkStatus::Flushed => {
                     self.set_deadline(id, Some(Instant::now() + Duration::from_millis(LINGER_MS)));

@@ -92,6 +92,23 @@ impl AnySession {
         }
     }
 
+    /// On the raw wire there are no receipts.
+    pub(crate) fn forgo(&mut self, upto: u64) {
+        if let Self::Native(session) = self {
+            session.forgo(upto);
+        }
+    }
+
+    /// Whether a message of the peer is still to be shown. On the raw wire nobody waits for that.
+    pub(crate) fn awaits_ack(&self) -> bool {
+        matches!(self, Self::Native(session) if session.awaits_ack())
+    }
+
+    /// Whether the peer has ended it, while messages of it are still to be acknowledged.
+    pub(crate) fn is_ending(&self) -> bool {
+        matches!(self, Self::Native(session) if session.is_ending())
+    }
+
     /// On the raw wire there are no pings.
     pub(crate) fn reading_paused(&mut self, now: MonoMs) {
         if let Self::Native(session) = self {

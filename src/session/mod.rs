@@ -9,6 +9,8 @@
 //!   owner turns it into a [`Pipe`].
 //! - **A cut is not a close**: only a `Bye` record ends a session in an orderly way; the end of the
 //!   stream alone is [`CloseReason::ConnectionLost`].
+//! - **The end comes last**: what the peer did to end the session is told once every record before
+//!   it was used, and every message of it acknowledged, or given up by [`Session::forgo`].
 
 mod any;
 mod handshake;
@@ -43,6 +45,9 @@ pub struct Session {
     handshake_deadline: MonoMs,
     keepalive: Keepalive,
     write: WriteState,
+    peer_stream: PeerStream,
+    /// Why the peer ended the established session, while messages of it are not acknowledged.
+    ending: Option<CloseReason>,
 }
 
 /// Whether the kernel has taken everything that was sent.
@@ -51,6 +56,14 @@ enum WriteState {
     Drained,
     /// Bytes wait: answers that are owed are not sealed.
     Blocked,
+}
+
+/// The peer's direction of the connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum PeerStream {
+    Open,
+    /// Nothing follows what has arrived.
+    Ended,
 }
 
 enum State {
@@ -71,19 +84,15 @@ impl Session {
             handshake_deadline: now + limits::HANDSHAKE_TIMEOUT_MS,
             keepalive: Keepalive::new(now),
             write: WriteState::Drained,
+            peer_stream: PeerStream::Open,
+            ending: None,
         }
     }
 
     /// The next output, until `None`.
     pub fn poll_output(&mut self) -> Option<Output> {
-        if let State::Transport(transport) = &mut self.state
-            && self.outputs.is_empty()
-            && self.write == WriteState::Drained
-        {
-            self.outputs.extend(transport.next_answer());
-        }
-        if self.outputs.is_empty() && matches!(&self.state, State::Transport(t) if t.is_nonce_exhausted()) {
-            self.end(CloseReason::NonceExhausted);
+        if self.outputs.is_empty() {
+            self.seal_owed();
         }
         let output = self.outputs.pop_front();
         if self.outputs.is_empty() {
@@ -108,19 +117,19 @@ impl Session {
         self.advance(now);
     }
 
-    /// Takes the end of the peer's stream, orderly or by an error: both are a cut by now.
+    /// Takes the end of the peer's stream, orderly or by an error. Unless a `Bye` came before, both
+    /// are a cut, which is judged when no record is left that can be used.
     pub fn handle_eof(&mut self) {
-        self.end(if self.is_established() {
-            CloseReason::ConnectionLost { mid_record: !self.frames.buffered().is_empty() }
-        } else {
-            CloseReason::LostInHandshake
-        });
+        self.peer_stream = PeerStream::Ended;
+        self.judge_eof();
     }
 
     /// Does what is due: ends a late handshake, pings a silent peer, gives it up.
     pub fn handle_timeout(&mut self, now: MonoMs) {
+        let is_ending = self.is_ending();
         match &mut self.state {
             State::Closed => {}
+            State::Transport(_) if is_ending => {}
             State::Transport(transport) if transport.is_established() => {
                 match self.keepalive.handle_timeout(now) {
                     KeepaliveAction::Wait(_) => {}
@@ -148,6 +157,7 @@ impl Session {
     pub fn poll_timeout(&self) -> Option<MonoMs> {
         match &self.state {
             State::Closed => None,
+            State::Transport(_) if self.is_ending() => None,
             State::Transport(t) if t.is_established() => Some(self.keepalive.poll_timeout()),
             _ => Some(self.handshake_deadline),
         }
@@ -170,7 +180,7 @@ impl Session {
     pub fn wants_read(&self) -> bool {
         match &self.state {
             State::Handshake(handshake) => handshake.awaits_bytes(),
-            State::Transport(transport) => !transport.is_pipe(),
+            State::Transport(transport) => !transport.is_pipe() && !self.is_ending(),
             State::Closed => false,
         }
     }
@@ -198,6 +208,12 @@ impl Session {
         matches!(&self.state, State::Transport(transport) if transport.is_established())
     }
 
+    /// Whether the peer has ended the session, so that nothing can be sent any more but receipts.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.ending.is_some()
+    }
+
     /// The two halves of an established pipe; `None` for anything else.
     #[must_use]
     pub fn into_pipe(self) -> Option<Pipe> {
@@ -216,6 +232,9 @@ impl Session {
     /// [`limits::MESSAGE_BYTES`].
     pub fn send(&mut self, text: &str, now: UnixMs) -> Result<u64, SendError> {
         let State::Transport(transport) = &mut self.state else { return Err(SendError::NotEstablished) };
+        if self.ending.is_some() {
+            return Err(SendError::NotEstablished);
+        }
         let (number, record) = transport.send(text, now)?;
         self.outputs.extend(record);
         Ok(number)
@@ -225,6 +244,20 @@ impl Session {
     pub fn ack(&mut self, upto: u64) {
         if let State::Transport(transport) = &mut self.state {
             transport.ack(upto);
+        }
+    }
+
+    /// Whether a message of the peer is neither acknowledged nor given up.
+    #[must_use]
+    pub fn awaits_ack(&self) -> bool {
+        matches!(&self.state, State::Transport(transport) if !transport.owes_no_receipt())
+    }
+
+    /// Gives up the peer's messages up to `upto`: nobody will see them, so no receipt follows, and
+    /// the end of the session does not wait for one.
+    pub fn forgo(&mut self, upto: u64) {
+        if let State::Transport(transport) = &mut self.state {
+            transport.forgo(upto);
         }
     }
 
@@ -239,6 +272,42 @@ impl Session {
     /// Uses what has arrived, as far as the state can.
     fn advance(&mut self, now: MonoMs) {
         while self.wants_read() && self.take_next(now).is_some() {}
+        self.judge_eof();
+    }
+
+    /// Judges the end of the peer's stream, unless what came before waits for something of ours. A
+    /// pipe's is judged by its receiving half.
+    fn judge_eof(&mut self) {
+        if self.peer_stream == PeerStream::Open || !self.wants_read() {
+            return;
+        }
+        if self.is_established() {
+            let mid_record = !self.frames.buffered().is_empty();
+            self.end_by_peer(CloseReason::ConnectionLost { mid_record });
+        } else {
+            self.end(CloseReason::LostInHandshake);
+        }
+    }
+
+    /// Seals what is owed to the peer, and tells the end of a session once nothing is.
+    fn seal_owed(&mut self) {
+        let State::Transport(transport) = &mut self.state else { return };
+        if self.ending.is_some() {
+            // One receipt more is no matter for a kernel that takes nothing: the session ends.
+            self.outputs.extend(transport.next_receipt());
+            if transport.owes_no_receipt()
+                && let Some(reason) = self.ending.take()
+            {
+                self.end(reason);
+            }
+            return;
+        }
+        if self.write == WriteState::Drained {
+            self.outputs.extend(transport.next_answer());
+        }
+        if self.outputs.is_empty() && transport.is_nonce_exhausted() {
+            self.end(CloseReason::NonceExhausted);
+        }
     }
 
     /// Takes the preface or a frame; `None` until more has arrived.
@@ -255,7 +324,7 @@ impl Session {
                 self.end(CloseReason::PeerAbort);
             }
             Ok(Some(frame)) => self.handle_frame(now, frame),
-            Err(error) => self.end(CloseReason::Wire(error)),
+            Err(error) => self.end_by_peer(CloseReason::Wire(error)),
         }
         Some(())
     }
@@ -290,7 +359,7 @@ impl Session {
                 self.keepalive.observe(now, ReadState::ReceivedAt(now));
                 self.outputs.extend(outputs);
             }
-            Err(reason) => self.end(reason),
+            Err(reason) => self.end_by_peer(reason),
         }
     }
 
@@ -310,6 +379,17 @@ impl Session {
         }
     }
 
+    /// Ends the session by what the peer did, once its messages are acknowledged.
+    fn end_by_peer(&mut self, reason: CloseReason) {
+        match &self.state {
+            State::Transport(transport) if transport.is_established() => {
+                self.frames = Frames::default();
+                self.ending = Some(reason);
+            }
+            _ => self.end(reason),
+        }
+    }
+
     fn end(&mut self, reason: CloseReason) {
         match &self.state {
             State::Closed => return,
@@ -319,6 +399,7 @@ impl Session {
             State::Handshake(_) | State::Transport(_) => {}
         }
         self.state = State::Closed;
+        self.ending = None;
         self.frames = Frames::default();
         self.outputs.push_back(Output::Event(Event::Closed(reason)));
     }

@@ -139,6 +139,68 @@ fn a_refused_key_gets_nothing_sealed_to_it() {
 }
 
 #[test]
+fn the_end_comes_behind_the_receipts_for_what_came_before_it() {
+    let is_closed = |side: &Side| matches!(side.events.last(), Some(Event::Closed(_)));
+    let cut = CloseReason::ConnectionLost { mid_record: false };
+    for wanted in [CloseReason::Bye(ByeReason::Leaving), cut.clone(), CloseReason::Record] {
+        let (mut one, mut other) = established();
+        one.send("first");
+        one.send("second");
+        let mut bytes = std::mem::take(&mut one.sent);
+        if wanted != cut {
+            one.session.close(ByeReason::Leaving);
+            one.drain();
+            bytes.append(&mut one.sent);
+            *bytes.last_mut().unwrap() ^= u8::from(wanted == CloseReason::Record);
+        }
+        other.handle_bytes(&bytes);
+        other.session.handle_eof();
+        other.drain();
+        assert!(!is_closed(&other) && other.sent.is_empty() && !other.session.wants_read(), "{wanted:?}");
+        assert_eq!(other.session.send("late", UnixMs(0)), Err(SendError::NotEstablished));
+        assert_eq!(other.session.poll_timeout(), None, "nothing of the peer can be late");
+        // One record goes out even where the kernel takes nothing.
+        other.session.write_blocked();
+        for upto in [1, 2] {
+            assert!(!is_closed(&other), "{wanted:?}");
+            other.session.ack(upto);
+            other.drain();
+            assert!(!std::mem::take(&mut other.sent).is_empty(), "the receipt up to {upto}, {wanted:?}");
+        }
+        assert_eq!(other.events.last(), Some(&Event::Closed(wanted)));
+    }
+}
+
+#[test]
+fn an_end_does_not_wait_for_what_nobody_will_see_or_for_our_own_leaving() {
+    for leaves in [Session::forgo as fn(&mut Session, u64), |session: &mut Session, _| {
+        session.close(ByeReason::Leaving);
+    }] {
+        let (mut one, mut other) = established();
+        one.send("unheard");
+        let bytes = std::mem::take(&mut one.sent);
+        other.handle_bytes(&bytes);
+        other.session.handle_eof();
+        other.drain();
+        leaves(&mut other.session, 1);
+        other.drain();
+        assert!(matches!(other.events.last(), Some(Event::Closed(_))), "{:?}", other.events);
+    }
+}
+
+#[test]
+fn an_alert_behind_a_message_is_read_although_the_stream_ended_while_a_job_ran() {
+    let mut one = Side::new(Role::Initiator, 0);
+    let mut other = Side::new(Role::Responder, 1);
+    pass(&mut one, &mut other, usize::MAX);
+    let answer = [std::mem::take(&mut other.sent), vec![0, 0]].concat();
+    one.session.handle_bytes(MonoMs(0), &answer);
+    one.session.handle_eof();
+    one.drain();
+    assert_eq!(one.events.last(), Some(&Event::Closed(CloseReason::PeerAbort)));
+}
+
+#[test]
 fn a_bye_is_no_cut_and_a_cut_is_no_bye() {
     let (mut one, mut other) = established();
     one.session.close(ByeReason::Leaving);
@@ -344,6 +406,8 @@ fn a_repeated_swapped_or_dropped_record_ends_the_session() {
         for index in order {
             other.handle_bytes(&records[*index]);
         }
+        other.session.ack(3);
+        other.drain();
         assert_eq!(other.events.last(), Some(&Event::Closed(CloseReason::Record)), "{order:?}");
     }
 }

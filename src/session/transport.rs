@@ -22,6 +22,8 @@ struct OwedAnswers {
     shown: u64,
     /// Highest number of the peer's that we have acknowledged.
     acked: u64,
+    /// Highest number of the peer's that nobody will see.
+    forgone: u64,
 }
 
 impl OwedAnswers {
@@ -124,6 +126,21 @@ impl Transport {
         self.owed.shown = self.owed.shown.max(upto.min(self.received));
     }
 
+    pub(super) fn forgo(&mut self, upto: u64) {
+        self.owed.forgone = self.owed.forgone.max(upto.min(self.received));
+    }
+
+    /// The receipt that is owed, sealed.
+    pub(super) fn next_receipt(&mut self) -> Option<Output> {
+        let receipt = self.owed.receipt()?;
+        self.seal(&receipt)
+    }
+
+    /// Whether every message of the peer is acknowledged or given up.
+    pub(super) fn owes_no_receipt(&self) -> bool {
+        self.owed.acked.max(self.owed.forgone) >= self.received
+    }
+
     pub(super) fn ping(&mut self, number: u64) {
         self.owed.ping = Some(number);
     }
@@ -142,9 +159,8 @@ impl Transport {
         if !self.established {
             return Vec::new();
         }
-        let receipt = self.owed.receipt();
-        let records = receipt.into_iter().chain([Record::Bye(reason)]);
-        records.filter_map(|record| self.seal(&record)).collect()
+        let receipt = self.next_receipt();
+        receipt.into_iter().chain(self.seal(&Record::Bye(reason))).collect()
     }
 
     /// Opens a frame and gives what its record causes.

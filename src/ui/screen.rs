@@ -5,8 +5,9 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use mio::Waker;
 
@@ -90,9 +91,18 @@ impl Screen {
         self.written.try_recv().ok()
     }
 
-    /// Waits until everything is written.
-    pub(crate) fn finish(&mut self) {
+    /// Waits until everything is written, but not longer than to this moment: what the reader of
+    /// the output has not taken by then is dropped.
+    pub(crate) fn finish(&mut self, until: Instant) {
         self.queue = None;
+        // The thread ends by giving up its end of this channel.
+        while let Ok(_) | Err(RecvTimeoutError::Timeout) =
+            self.written.recv_timeout(until.saturating_duration_since(Instant::now()))
+        {
+            if Instant::now() >= until {
+                return;
+            }
+        }
         if let Some(thread) = self.thread.take() {
             // A panic there has been reported by its hook.
             let _ = thread.join();

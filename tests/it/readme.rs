@@ -33,7 +33,7 @@ fn every_option_and_exit_code_of_the_readme_is_in_the_help() {
         ("2", "bad usage"),
         ("3", "the machine refused"),
         ("4", "not the peer asked for"),
-        ("5", "silence or loss"),
+        ("5", "cut or silence"),
         ("128 + n", "ended by signal n"),
     ] {
         assert!(readme.contains(&format!("| {code} | {meaning}")), "code {code} is missing in the README");

@@ -202,7 +202,7 @@ const SEEN: &[(&str, &str)] = &[
     ("ConnectionLost", r"! lost bob: it broke the protocol; "),
     ("ConnectionLost", r"! alice no longer wants to talk to this key$"),
     ("ConnectionLost", r"! alice closed this connection: "),
-    ("NotReceived", r"! not received by bob:$"),
+    ("NotReceived", r"! no receipt from bob for:$"),
     ("NotReceived", r"!   … and 1 more$"),
     ("NobodyToSendTo", r"! not sent: nobody is connected; "),
     ("NobodyAddressed", r"! not sent: nobody is addressed; "),

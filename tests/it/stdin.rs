@@ -94,6 +94,8 @@ fn nobody_reached_is_code_3_and_nothing_is_sent() {
     let mut minji = Home::of("민지").start_having_typed(&["--connect", &at], "비밀");
     assert_eq!(minji.ends(), 3);
     minji.sees(&format!("cannot reach {at}: "));
+    minji.sees(&format!("! not sent to {at}:"));
+    minji.sees("!   비밀");
     assert!(!minji.has_seen("not sent: nobody is connected"), "{}", minji.output());
 }
 
@@ -121,7 +123,7 @@ fn a_peer_that_is_lost_before_its_receipts_is_code_5() {
     minji.closes_input();
     junho.signal(Signal::KILL);
     assert_eq!(minji.ends(), 5);
-    minji.sees("not received by 준호:");
+    minji.sees("no receipt from 준호 for:");
     minji.sees("  아무도 못 볼 말");
 }
 

@@ -1,9 +1,9 @@
 //! Peer that is honest in its handshake, and afterwards seals whatever records a test wants.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
-use rsachat::crypto::handshake::{Split, initiator};
+use rsachat::crypto::handshake::{Split, initiator, responder};
 use rsachat::crypto::{Identity, PublicKey, Seed, encapsulate};
 use rsachat::limits::TAG_BYTES;
 use rsachat::wire::{
@@ -78,6 +78,45 @@ impl HostilePeer {
         let message = try_next_frame(&mut stream, &mut frames)?.1;
         let (ciphertext, state) = state.read_message_4(&message).ok()?;
         let split = state.finish(identity.decapsulate(&ciphertext)).unwrap();
+        Some(Self::with_confirm(stream, split, frames, name, purpose))
+    }
+
+    /// Answers the next caller with a test key. Its `Confirm` record, the last of the handshake, is
+    /// kept back.
+    pub fn answers(listener: &TcpListener, key: &str, name: &str, purpose: Purpose) -> (Self, Vec<u8>) {
+        let identity = Identity::from_pem(&read(&format!("tests/keys/{key}")), None).unwrap();
+        let (mut stream, _) = listener.accept().unwrap();
+        // A reset would drop what the kernel holds back for a larger segment.
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let preface = Preface::new(purpose).to_bytes();
+        let seed = |label| Seed::new([8; 32]).derive(label);
+        stream.read_exact(&mut [0; PREFACE_BYTES]).unwrap();
+        let mut frames = Frames::default();
+        let mut next = |stream: &mut TcpStream| try_next_frame(stream, &mut frames).unwrap().1;
+        let message = next(&mut stream);
+        let prologue = preface.repeat(2);
+        let (message, state) =
+            responder::read_message_1(identity.public(), &seed("message 2"), &prologue, &message).unwrap();
+        stream.write_all(&[&preface[..], &framed(&message)].concat()).unwrap();
+        let (ciphertext, state) = state.read_message_3(&next(&mut stream)).unwrap();
+        let (blob, state) = state.read_key(identity.decapsulate(&ciphertext)).unwrap();
+        let key = PublicKey::from_blob(&blob).unwrap();
+        let (message, split) = state.write_message_4(encapsulate(&key, &seed("message 4")));
+        stream.write_all(&framed(&message)).unwrap();
+        let (mut peer, confirm) = Self::with_confirm(stream, split, frames, name, purpose);
+        assert!(matches!(peer.receives(), Record::Confirm(_)));
+        (peer, confirm)
+    }
+
+    /// The peer with the keys of a handshake, and its `Confirm` record as a frame.
+    fn with_confirm(
+        stream: TcpStream,
+        split: Split,
+        frames: Frames,
+        name: &str,
+        purpose: Purpose,
+    ) -> (Self, Vec<u8>) {
         let padding = match purpose {
             Purpose::Chat => Padding::Chat,
             Purpose::Pipe => Padding::Bulk,
@@ -85,7 +124,7 @@ impl HostilePeer {
         let transcript = *split.transcript.as_bytes();
         let mut peer = Self { stream, split, frames, padding, texts: 0 };
         let confirm = peer.sealed(&Record::Confirm(Confirm { transcript, options: 0, name: name.into() }));
-        Some((peer, confirm))
+        (peer, confirm)
     }
 
     /// A record as a frame. What is sealed has to be sent in the same order.

@@ -5,6 +5,7 @@
 
 mod addressee;
 mod names;
+mod outputs;
 mod pipe;
 mod pty;
 mod reading;

@@ -1,20 +1,24 @@
 //! Terminal in memory with the real program on it. It waits on what stands on the screen, never on
 //! time.
 
+use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::num::NonZeroU16;
+use std::os::fd::OwnedFd;
+use std::process::Stdio;
 use std::sync::{Arc, LazyLock};
 use std::thread;
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use regex::{Captures, Regex};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal};
 use rustix::termios::Termios;
 use vt100::{Parser, Screen};
 
 use crate::support::watch::Watched;
-use crate::support::{Home, PATIENCE, Process, RSACHAT, assert_snapshot, one_at_a_time, root};
+use crate::support::{Home, PATIENCE, Process, RSACHAT, assert_snapshot, eventually, one_at_a_time, root};
 
 /// What the terminal under test has shown so far.
 struct Shown {
@@ -46,6 +50,8 @@ impl Setup<'static> {
 
 pub(crate) struct Pty {
     shown: Arc<Watched<Shown>>,
+    /// Whether its output is read.
+    reading: Arc<Watched<bool>>,
     master: Box<dyn MasterPty + Send>,
     keys: Box<dyn std::io::Write + Send>,
     child: Box<dyn Child + Send + Sync>,
@@ -78,13 +84,65 @@ impl Pty {
         let child = pair.slave.spawn_command(command).expect("the program starts");
         // Or its end would never be seen.
         drop(pair.slave);
+        Self::of(pair.master, child, before, (cols, rows), home)
+    }
+
+    /// The same on a terminal that another program has made non-blocking.
+    pub(crate) fn start_non_blocking(setup: &Setup<'_>) -> Self {
+        let home = Home::with_key("alice", "pty/alice.pem");
+        let one = one_at_a_time();
+        let pair = native_pty_system().openpty(size(setup.cols, setup.rows)).expect("a terminal");
+        let before = modes_of(pair.master.as_ref());
+        let terminal = File::from(slave_of(pair.master.as_ref(), OFlags::NONBLOCK));
+        let built = command(setup, &home);
+        let argv = built.get_argv();
+        let mut command = std::process::Command::new(&argv[0]);
+        command.args(&argv[1..]).env_clear().envs(built.iter_full_env_as_str()).current_dir(home.path());
+        let shared = || Stdio::from(terminal.try_clone().expect("a descriptor"));
+        let child = command.stdin(shared()).stdout(shared()).stderr(shared()).spawn().expect("it starts");
+        drop(one);
+        drop((pair.slave, command, terminal));
+        let mut pty = Self::of(pair.master, Box::new(child), before, (setup.cols, setup.rows), home);
+        pty.sees("listening on 127.0.0.1:");
+        pty.wait_reading();
+        pty.port = pty.last_port();
+        pty
+    }
+
+    fn of(
+        master: Box<dyn MasterPty + Send>,
+        child: Box<dyn Child + Send + Sync>,
+        before: Termios,
+        (cols, rows): (u16, u16),
+        home: Home,
+    ) -> Self {
         let parser = Parser::new(cells(rows), cells(cols), 0);
         let shown = Arc::new(Watched::new(Shown { parser, bytes: Vec::new(), ended: false }));
-        let reader = pair.master.try_clone_reader().expect("a reader");
-        let watched = Arc::clone(&shown);
-        thread::spawn(move || read_all(reader, &watched));
-        let keys = pair.master.take_writer().expect("a writer");
-        Self { shown, master: pair.master, keys, child, before, port: 0, home }
+        let reading = Arc::new(Watched::new(true));
+        let reader = master.try_clone_reader().expect("a reader");
+        let (watched, reads) = (Arc::clone(&shown), Arc::clone(&reading));
+        thread::spawn(move || read_all(reader, &watched, &reads));
+        let keys = master.take_writer().expect("a writer");
+        Self { shown, reading, master, keys, child, before, port: 0, home }
+    }
+
+    /// Reads no output any more, as a terminal that has stopped.
+    pub(crate) fn stops(&self) {
+        self.reading.change(|reading| *reading = false);
+    }
+
+    /// Reads on.
+    pub(crate) fn goes_on(&self) {
+        self.reading.change(|reading| *reading = true);
+    }
+
+    /// Waits until the terminal takes no more output.
+    pub(crate) fn wait_full(&self) {
+        let terminal = slave_of(self.master.as_ref(), OFlags::empty());
+        eventually("the terminal takes nothing", PATIENCE, || {
+            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+            poll(&mut [PollFd::new(&terminal, PollFlags::OUT)], Some(&now)).unwrap() == 0
+        });
     }
 
     /// An ordinary terminal with its peer bob joined and the screen cleared.
@@ -217,6 +275,13 @@ impl Pty {
         status.exit_code()
     }
 
+    /// The same while nobody reads the terminal.
+    pub(crate) fn wait_end_unread(&mut self) -> u32 {
+        eventually("the end", PATIENCE, || self.child.try_wait().expect("a status").is_some());
+        self.goes_on();
+        self.wait_end()
+    }
+
     /// Whether the terminal has the modes it had before the program.
     pub(crate) fn has_modes_of_before(&self) -> bool {
         let now = modes_of(self.master.as_ref());
@@ -231,6 +296,7 @@ impl Pty {
 
 impl Drop for Pty {
     fn drop(&mut self) {
+        self.goes_on();
         // A test that failed leaves nothing behind; one that passed has nothing left.
         if !self.shown.look(|shown| shown.ended) {
             let _ = self.child.kill();
@@ -283,9 +349,10 @@ fn command(setup: &Setup<'_>, home: &Home) -> CommandBuilder {
     command
 }
 
-fn read_all(mut from: Box<dyn std::io::Read + Send>, shown: &Watched<Shown>) {
+fn read_all(mut from: Box<dyn std::io::Read + Send>, shown: &Watched<Shown>, reading: &Watched<bool>) {
     let mut buffer = [0; 4_096];
     loop {
+        while !reading.wait(PATIENCE, |reading| *reading) {}
         match from.read(&mut buffer) {
             Ok(0) | Err(_) => return shown.change(|shown| shown.ended = true),
             Ok(count) => shown.change(|shown| {
@@ -298,10 +365,14 @@ fn read_all(mut from: Box<dyn std::io::Read + Send>, shown: &Watched<Shown>) {
 }
 
 fn modes_of(master: &dyn MasterPty) -> Termios {
+    rustix::termios::tcgetattr(slave_of(master, OFlags::empty())).expect("a terminal has modes")
+}
+
+/// The terminal that a program sees, opened anew.
+fn slave_of(master: &dyn MasterPty, more: OFlags) -> OwnedFd {
     let path = master.tty_name().expect("a terminal has a name");
-    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let slave = rustix::fs::open(path, flags, Mode::empty()).expect("the terminal opens");
-    rustix::termios::tcgetattr(slave).expect("a terminal has modes")
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC | more;
+    rustix::fs::open(path, flags, Mode::empty()).expect("the terminal opens")
 }
 
 /// `40x8 cursor 4,7 paste=true`, then the rows behind a bar without trailing blanks, as far as

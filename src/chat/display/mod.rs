@@ -249,7 +249,7 @@ impl Warning {
                 (Special, "lost", close_reason::connection_loss(name, reason, error.as_deref()))
             }
             Self::NotReceived { name, rows, more } => {
-                (AnyRows, "not_received", listed(&format!("not received by {name}:"), rows, *more))
+                (AnyRows, "not_received", listed(&format!("no receipt from {name} for:"), rows, *more))
             }
             Self::NotSent { name, rows, more } => {
                 (AnyRows, "not_sent", listed(&format!("not sent to {name}:"), rows, *more))

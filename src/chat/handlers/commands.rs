@@ -84,10 +84,18 @@ impl Chat {
                 _ => self.conversations.addressed_peer(),
             },
         };
-        let open = peer.and_then(|peer| self.conversations.open_with(peer));
-        match open.and_then(|conn| self.conversations.get_mut(conn)) {
-            Some(conversation) => conversation.begin_close(Some(self.now.mono + limits::SHUTDOWN_GRACE_MS)),
-            None => self.effects.warn(Warning::NobodyToClose),
+        let at_latest = Some(self.now.mono + limits::SHUTDOWN_GRACE_MS);
+        // Short-lived ones too: whoever sends is told that nobody takes more.
+        let conns: Vec<_> = peer
+            .map(|peer| self.conversations.with_peer(peer).map(|(conn, _)| conn).collect())
+            .unwrap_or_default();
+        if conns.is_empty() {
+            return self.effects.warn(Warning::NobodyToClose);
+        }
+        for conn in conns {
+            if let Some(conversation) = self.conversations.get_mut(conn) {
+                conversation.begin_close(at_latest);
+            }
         }
     }
 

@@ -112,6 +112,12 @@ impl Chat {
     pub(crate) fn handle_timeout(&mut self) {
         let now = self.now.mono;
         for conn in self.conversations.due(now) {
+            if let Some(conversation) = self.conversations.get_mut(conn)
+                && conversation.session.awaits_ack()
+            {
+                // Its sender waits for us.
+                conversation.extend_idle(now);
+            }
             let deadline = self.conversations.get(conn).and_then(Conversation::close_deadline);
             if deadline.is_some_and(|due| now >= due) {
                 self.with_session(conn, |session| session.close(ByeReason::Leaving));

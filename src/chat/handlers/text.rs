@@ -276,6 +276,15 @@ impl Chat {
         }
     }
 
+    /// Names the texts of an input that nobody is there for any more.
+    pub(crate) fn refuse_undeliverable(&mut self, to: &str, texts: &[String]) {
+        let mut waiting = WaitingTexts::default();
+        for text in texts {
+            waiting.push(text);
+        }
+        self.give_back(to.to_owned(), &waiting);
+    }
+
     /// Whether a caller becomes addressed because nobody was yet. On the raw wire nobody is known,
     /// and a stranger there does not come before those who are expected on our own.
     pub(crate) fn is_first_caller(&self, conn: ConnId, id: PeerId) -> bool {

@@ -5,11 +5,9 @@ use std::fs::File;
 use std::io::{self, IoSlice, Read as _, Write as _};
 use std::net::TcpStream;
 use std::ops::Range;
-use std::os::fd::AsFd as _;
-
-use rustix::event::{PollFd, PollFlags, poll};
 
 use super::progress::{ClearOnOutput, Counters};
+use crate::app::output::wait_writable;
 use crate::limits::PIPE_FRAME_BYTES;
 use crate::session::pipe::{RecvEvent, RecvHalf};
 use crate::wire::LENGTH_BYTES;
@@ -134,7 +132,7 @@ fn write_all(output: &mut File, mut slices: &mut [IoSlice<'_>]) -> io::Result<()
             Ok(written) => IoSlice::advance_slices(&mut slices, written),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                poll(&mut [PollFd::new(&output.as_fd(), PollFlags::OUT)], None)?;
+                wait_writable(output)?;
             }
             Err(error) => return Err(error),
         }

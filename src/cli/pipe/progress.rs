@@ -12,6 +12,7 @@ use indicatif::{BinaryBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::fs::{FileType, SeekFrom, fstat, seek};
 
 use crate::app::os::eprint_line;
+use crate::app::output::is_writable;
 use crate::events::{OutputEvent, OutputFormat, emit};
 use crate::session::pipe::ReadState;
 use crate::time::MonoMs;
@@ -204,6 +205,8 @@ impl Progress {
         let (confirmed, arrived) = (BinaryBytes(stored), BinaryBytes(received));
         match &mut self.display {
             Display::Bar(bar) if bar.is_finished() => self.display = Display::Hidden,
+            // A terminal that has stopped holds nothing up.
+            Display::Bar(_) if !is_writable(&io::stderr(), 0) => {}
             Display::Bar(bar) => {
                 bar.set_position(sent);
                 bar.set_message(format!("{confirmed} confirmed, {arrived} received"));
@@ -232,7 +235,9 @@ impl Progress {
     }
 
     pub(crate) fn clear(&mut self) {
-        if let Display::Bar(bar) = &self.display {
+        if let Display::Bar(bar) = &self.display
+            && is_writable(&io::stderr(), 0)
+        {
             bar.finish_and_clear();
         }
         self.display = Display::Hidden;

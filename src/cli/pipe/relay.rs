@@ -61,7 +61,8 @@ impl Relay {
         source: StreamSource,
         mut progress: Progress,
     ) -> io::Result<Self> {
-        stream.write_all(unsent)?;
+        // Should that fail, the connection has ended: the download reports why, after what came.
+        let _ = stream.write_all(unsent);
         let (reporter, events) = channel();
         let waker = Arc::clone(waker);
         let report = move |event| {
@@ -233,8 +234,12 @@ impl Relay {
     fn close(&mut self, outcome: &PipeOutcome, net: &mut Net) -> io::Result<()> {
         if let Some(reason) = outcome.bye() {
             let until = Instant::now() + Duration::from_millis(SHUTDOWN_GRACE_MS);
+            if self.confirm_at.take().is_some() {
+                self.sender.queue(Control::Stored(self.counters.written_to_confirm()));
+            }
             self.sender.queue(Control::Bye(reason));
-            self.wait_for(net, until, |relay| relay.controls_ended || relay.socket_ended)?;
+            // A peer whose stream has ended may still read.
+            self.wait_for(net, until, |relay| relay.controls_ended)?;
             // The peer may have closed already.
             let _ = self.stream.shutdown(Shutdown::Write);
             self.wait_for(net, until, |relay| relay.socket_ended)?;
@@ -302,10 +307,14 @@ impl PipeOutcome {
     pub(crate) fn bye(&self) -> Option<ByeReason> {
         match self {
             // After the peer's own `Bye`, ours lets it see the end of the stream at once.
-            Self::Complete | Self::Signal(_) | Self::Closed(CloseReason::Bye(_)) => Some(ByeReason::Leaving),
+            // So does its own end of the stream without one: it may still read.
+            Self::Complete
+            | Self::Signal(_)
+            | Self::ConnectionLost(None)
+            | Self::Closed(CloseReason::Bye(_)) => Some(ByeReason::Leaving),
             Self::InputFailed(_) => Some(ByeReason::InputFailed),
             Self::OutputFailed(error) => Some(output_bye(error)),
-            Self::ConnectionLost(_) | Self::Closed(_) => None,
+            Self::ConnectionLost(Some(_)) | Self::Closed(_) => None,
         }
     }
 

@@ -1,19 +1,22 @@
 //! Interactive prompt: lines of a person, of a pipe, or requests of a program in; notices out.
 
+mod exit_reason;
 mod json_request;
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, IsTerminal as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use clap::{Args, ValueHint};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::args::{self, Context, ProtocolArgs};
-use crate::app::error::{AppError, SIGPIPE, code, describe};
+use crate::app::error::{AppError, SIGNAL_CODE, SIGPIPE, code, describe};
 use crate::app::event_loop::{App, Flow, Frontend};
+use crate::app::host;
 use crate::app::os::eprint_line;
 use crate::app::recorder::Recorder;
 use crate::chat::command::{self, Command, CommandError, LogTarget, ParsedLine, listen_command};
@@ -37,6 +40,7 @@ use crate::ui::render::colour;
 use crate::ui::render::layout::{Layout, OutputMode};
 use crate::ui::screen::{JsonClient, Person, Screen, Viewer, stdout_printer};
 use crate::ui::terminal::{self, EditorEvent, EditorState, Terminal, TypedLine};
+use exit_reason::ExitReason;
 use json_request::Request;
 
 #[derive(Args, Debug)]
@@ -158,6 +162,7 @@ pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppErr
     }
     let capacity = args::seats(args.peers, most)?;
     let mut net = Net::new()?;
+    args.log.as_deref().map(prepare_log).transpose()?;
     if edited {
         terminal::block_sigtstp()?;
         config.history.as_deref().map(prepare_history).transpose()?;
@@ -202,8 +207,16 @@ pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppErr
     }
     let (must_connect, must_listen) =
         (!edited && args.connect.is_some(), !edited && !config.listen.is_empty());
-    let mut frontend =
-        PromptFrontend { source, lines_read: 0, held: None, held_line: None, must_connect, must_listen };
+    let mut frontend = PromptFrontend {
+        source,
+        lines_read: 0,
+        held: None,
+        held_line: None,
+        must_connect,
+        must_listen,
+        target: args.connect.clone().unwrap_or_default(),
+        exit_reason: None,
+    };
     let code = app.run(&mut frontend, &signals);
     frontend.finish(app, code.as_ref().ok().copied());
     Ok(code?)
@@ -259,12 +272,17 @@ struct PromptFrontend {
     /// Whether a failure ends the program: without an editor, one of what was asked for.
     must_connect: bool,
     must_listen: bool,
+    /// Address of `--connect`.
+    target: String,
+    /// Why the program ends, where a connection or a listener was the cause.
+    exit_reason: Option<ExitReason>,
 }
 
 impl Frontend<Screen> for PromptFrontend {
     fn on_signal(&mut self, app: &mut App<Screen>, signal: Signal) {
         // The editor turns its own into Ctrl-C.
         if signal != Signal::Interrupt || !matches!(self.source, InputSource::Editor(_)) {
+            self.name_undeliverable(app);
             app.handle(Input::ExitRequest(ExitRequest::Signal(signal.number())));
         }
     }
@@ -288,18 +306,21 @@ impl Frontend<Screen> for PromptFrontend {
     }
 
     fn on_outcome(&mut self, app: &mut App<Screen>, outcome: DialOutcome) -> Option<u8> {
-        let code = match (&self.source, outcome) {
-            // The peer left in order, but not everything was sent.
-            (InputSource::Lines(Some(_)) | InputSource::Requests(Some(_)), DialOutcome::Left) => code::LOST,
-            _ => outcome.exit_code(),
-        };
         let fatal = match outcome {
             DialOutcome::ListenFailed => self.must_listen,
+            // We closed it, and go on.
+            DialOutcome::Done => false,
             _ => self.must_connect,
         };
         // A connection that ends because of an exit does not change its code.
-        if fatal && code != 0 && !app.chat().is_shutting_down() {
-            app.handle(Input::ExitRequest(ExitRequest::Failure(code)));
+        if fatal && !app.chat().is_shutting_down() {
+            self.name_undeliverable(app);
+            self.exit_reason = exit_reason::of_outcome(outcome);
+            app.handle(Input::ExitRequest(match outcome.exit_code() {
+                // The peer left in order: what was refused, or had no way to go, makes the code.
+                0 => ExitRequest::EndOfInput,
+                code => ExitRequest::Failure(code),
+            }));
         }
         None
     }
@@ -333,6 +354,14 @@ impl PromptFrontend {
                     Some(EditorEvent::TooLong { bytes }) => app.handle(Input::LineTooLong { bytes }),
                     Some(EditorEvent::Interrupt) => app.handle(Input::Cancel),
                     Some(EditorEvent::End) => app.handle(Input::ExitRequest(ExitRequest::Quit)),
+                    Some(EditorEvent::HungUp) => {
+                        let signal = Signal::HangUp.number();
+                        app.handle(Input::ExitRequest(ExitRequest::Signal(signal)));
+                    }
+                    Some(EditorEvent::Failed { why }) => {
+                        eprint_line(&format!("rsachat: error: cannot use the terminal: {why}"));
+                        app.handle(Input::ExitRequest(ExitRequest::Failure(code::MACHINE)));
+                    }
                     None => return false,
                 }
                 terminal.end_turn();
@@ -368,10 +397,36 @@ impl PromptFrontend {
         true
     }
 
-    fn input_failed(&self, app: &mut App<Screen>, error: &io::Error) {
+    /// Names the texts that wait or have been read, and have no way to go any more.
+    fn name_undeliverable(&mut self, app: &mut App<Screen>) {
+        let mut texts: Vec<String> = self.held_line.take().and_then(text_of).into_iter().collect();
+        let mut requests: Vec<_> = self.held.take().into_iter().collect();
+        let (InputSource::Lines(lines) | InputSource::Requests(lines)) = &self.source else { return };
+        for _ in 0..=limits::LINES_AHEAD {
+            let Some(LineEvent::Line(line)) = lines.as_ref().and_then(Lines::next) else { break };
+            match (&self.source, String::from_utf8(line)) {
+                (InputSource::Requests(_), Ok(line)) => {
+                    let (id, request) = json_request::read(line.as_bytes());
+                    requests.extend(request.map(|request| (id, request)));
+                }
+                (_, Ok(line)) => texts.extend(text_of(line)),
+                (_, Err(_)) => {}
+            }
+        }
+        let addressed = app.chat().view().addressed.map_or_else(|| self.target.clone(), |to| to.name);
+        app.handle(Input::Undeliverable { to: &addressed, texts });
+        for (id, request) in requests {
+            if let Request::Say { to, text } = request {
+                let to = to.as_deref().unwrap_or(&addressed);
+                reply(app, id, Input::Undeliverable { to, texts: vec![text] });
+            }
+        }
+    }
+
+    fn input_failed(&mut self, app: &mut App<Screen>, error: &io::Error) {
         let message = format!("cannot read the input: {}", describe(error));
         if matches!(self.source, InputSource::Requests(_)) {
-            app.sink().tell(&OutputEvent::Error { kind: "input", message, hint: None });
+            self.exit_reason = Some(("input", message));
         } else {
             eprint_line(&format!("rsachat: error: {message}"));
         }
@@ -429,12 +484,24 @@ impl PromptFrontend {
         // Nothing can be done about an error by now.
         let _ = app.linger();
         if let Some(code) = code {
+            let reason = self.exit_reason.filter(|_| code != 0 && code < SIGNAL_CODE);
+            if let Some((kind, message)) = reason.or_else(|| exit_reason::of_code(code)) {
+                app.sink().tell(&OutputEvent::Error { kind, message, hint: None });
+            }
             app.sink().tell(&OutputEvent::Done(Done { code, ..Done::default() }));
         }
-        app.sink().finish();
+        app.sink().finish(Instant::now() + Duration::from_millis(limits::OUTPUT_GRACE_MS));
         if let InputSource::Editor(terminal) = &mut self.source {
             terminal.finish();
         }
+    }
+}
+
+/// Text of a line; none if it is a command, or nothing.
+fn text_of(line: String) -> Option<String> {
+    match command::parse_line(&line) {
+        Ok(ParsedLine::Text(_) | ParsedLine::TextTo { .. }) => Some(line),
+        _ => None,
     }
 }
 
@@ -443,6 +510,15 @@ fn reply(app: &mut App<Screen>, id: Option<Id>, input: Input<'_>) {
     app.sink().begin(id);
     app.handle(input);
     app.sink().reply();
+}
+
+/// Opens the log once: that it cannot be kept is better reported now than lost with the session.
+fn prepare_log(file: &str) -> Result<(), AppError> {
+    let cannot = |error: io::Error| {
+        let what = format!("cannot write the log {file}: {}", describe(&error));
+        AppError::new(code::MACHINE, what).hint("name another file with --log FILE")
+    };
+    host::check_log(file).map_err(cannot)
 }
 
 /// Creates the history file, and the folders above it, if they do not exist. That lines cannot be

@@ -102,8 +102,7 @@ pub(crate) fn run(context: &Context<'_>, args: &RecvArgs) -> Result<u8, AppError
     let mut app = App::new(chat, sink, net, profile, ThreadPriority::Lower)?;
     warn_of_raw(protocol, "anybody may have written what comes", format);
     app.handle(Input::Command(command));
-    let mut frontend =
-        RecvFrontend { protocol, format, messages: 0, failed: 0, exiting: false, outcome: None };
+    let mut frontend = RecvFrontend { format, messages: 0, failed: 0, exiting: false, outcome: None };
     let code = app.run(&mut frontend, &signals);
     app.sink().deliverer.kill_commands();
     let code = code?;
@@ -156,12 +155,12 @@ impl NoticeSink for RecvSink {
 }
 
 struct RecvFrontend {
-    protocol: Protocol,
     format: OutputFormat,
     messages: u64,
     failed: u64,
     exiting: bool,
-    /// Outcome of the one connection of the raw wire, while what came by it is still being written.
+    /// Outcome of the one connection that was dialled, while what came by it is still being
+    /// delivered.
     outcome: Option<DialOutcome>,
 }
 
@@ -198,12 +197,9 @@ impl Frontend<RecvSink> for RecvFrontend {
         None
     }
 
-    /// Ends with the connection. On our own wire what has not been written by then has no receipt,
-    /// and its sender knows; on the raw one nobody would, so everything that came is written first.
+    /// Ends with the connection, once everything that came by it is written, or its command has
+    /// ended.
     fn on_outcome(&mut self, app: &mut App<RecvSink>, outcome: DialOutcome) -> Option<u8> {
-        if self.protocol == Protocol::Native {
-            return self.conclude(app, outcome);
-        }
         self.outcome = Some(outcome);
         app.sink().deliverer.close();
         None

@@ -145,6 +145,15 @@ enum DialState {
     Exiting,
 }
 
+/// What a connection that has ended leaves to be sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Remainder {
+    Nothing,
+    /// Nothing yet: the input goes on.
+    OpenInput,
+    Messages,
+}
+
 struct SendFrontend {
     connect: Command,
     queue: SendQueue,
@@ -167,7 +176,7 @@ impl Frontend<EventReporter> for SendFrontend {
     }
 
     /// Retries after a failure, as often as `--retry` says.
-    fn on_outcome(&mut self, _: &mut App<EventReporter>, outcome: DialOutcome) -> Option<u8> {
+    fn on_outcome(&mut self, app: &mut App<EventReporter>, outcome: DialOutcome) -> Option<u8> {
         if self.state == DialState::Exiting {
             // The chat ends with its own code.
             return None;
@@ -180,23 +189,31 @@ impl Frontend<EventReporter> for SendFrontend {
             DialOutcome::Done if self.queue.is_oaep() => {
                 // `exit` has been sent. Whether all of it was written is seen at the end; what
                 // follows an `exit` of the input is refused.
-                self.is_all_sent();
+                self.remainder();
                 return Some(0);
             }
             _ => {}
         }
-        let ended = match outcome {
-            DialOutcome::Left => true,
-            DialOutcome::Lost | DialOutcome::PeerLeftEarly => self.queue.is_oaep(),
-            _ => false,
-        };
-        let all_sent = ended && self.queue.only_exit_is_left() && self.is_all_sent();
-        if outcome == DialOutcome::Left && all_sent {
-            self.queue.drop_exit();
-            return Some(0);
+        self.count_proofs(app);
+        let ended = matches!(outcome, DialOutcome::Left | DialOutcome::Lost | DialOutcome::PeerLeftEarly);
+        let remainder = if ended { self.remainder() } else { Remainder::Messages };
+        match (outcome, remainder) {
+            // What the peer has acknowledged stays so, however its connection ends.
+            (DialOutcome::Lost, Remainder::Nothing) if !self.queue.is_oaep() => return Some(0),
+            (DialOutcome::Left, Remainder::Nothing) => {
+                self.queue.drop_exit();
+                return Some(0);
+            }
+            // A connection is made again when something comes.
+            (DialOutcome::Left, Remainder::OpenInput) if self.retries_left > 0 => {
+                self.state = DialState::Idle;
+                return None;
+            }
+            (DialOutcome::Left, Remainder::OpenInput) => return Some(0),
+            _ => {}
         }
         // For `exit` alone no connection is made again.
-        if self.retries_left == 0 || all_sent {
+        if self.retries_left == 0 || remainder == Remainder::Nothing {
             // The peer ended it in order, so the chat has not reported it.
             let missing = match outcome {
                 DialOutcome::Left => Some("sent"),
@@ -204,10 +221,11 @@ impl Frontend<EventReporter> for SendFrontend {
                 _ => None,
             };
             if let Some(missing) = missing {
-                self.error("left", format!("the other side left before everything was {missing}"));
+                let what = format!("the other side left before everything was {missing}");
+                self.error("left", [vec![what], self.queue.unsent_rows()].concat().join("\n  "));
             }
-            // An end in order came before everything was sent.
-            return Some(if outcome.exit_code() == 0 { code::LOST } else { outcome.exit_code() });
+            // After an end in order these had no way to go.
+            return Some(if outcome.exit_code() == 0 { code::FAILED } else { outcome.exit_code() });
         }
         self.retries_left -= 1;
         self.queue.resend();
@@ -330,14 +348,20 @@ impl SendFrontend {
         }
     }
 
-    /// Whether the input has ended and was sent. The peer may have left with the last receipt, a
-    /// moment before the end of the input is read.
-    fn is_all_sent(&mut self) -> bool {
-        let Some(items) = &self.items else { return true };
-        if let Ok(items) = items.recv_timeout(INPUT_END) {
+    /// What is left to be sent. The peer may have left with the last receipt, a moment before the
+    /// end of the input is read.
+    fn remainder(&mut self) -> Remainder {
+        if self.queue.only_exit_is_left()
+            && let Some(items) = &self.items
+            && let Ok(items) = items.recv_timeout(INPUT_END)
+        {
             self.push(items);
         }
-        self.items.is_none() && self.queue.only_exit_is_left()
+        match &self.items {
+            _ if !self.queue.only_exit_is_left() => Remainder::Messages,
+            Some(_) => Remainder::OpenInput,
+            None => Remainder::Nothing,
+        }
     }
 
     /// Moment of the timeout: it runs only while something is awaited from the peer.

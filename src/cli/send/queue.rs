@@ -17,6 +17,7 @@ use crate::events::{Done, OutputEvent};
 use crate::limits::MESSAGE_BYTES;
 use crate::net::lines::BlockingReader;
 use crate::session::EXIT;
+use crate::text::safe::SafeText;
 
 /// End of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,6 +56,8 @@ pub(crate) enum InvalidInput {
 
 /// Bytes read at once.
 const READ_BYTES: usize = 65_536;
+/// Messages that are named at most when they have no way to go.
+const UNSENT_ROWS: usize = 20;
 /// Reads that may be ahead of what is sent.
 const READS_AHEAD: usize = 4;
 
@@ -288,6 +291,16 @@ impl SendQueue {
     /// Whether nothing is left but `exit`.
     pub(crate) fn only_exit_is_left(&self) -> bool {
         self.pending.len() <= usize::from(self.exit == ExitMessage::Queued)
+    }
+
+    /// The first messages that no connection has taken, as they may be shown, one row each, and how
+    /// many more there are.
+    pub(crate) fn unsent_rows(&self) -> Vec<String> {
+        let unsent = self.pending.iter().skip(self.in_flight).filter(|text| !self.is_oaep() || *text != EXIT);
+        let rows: Vec<_> = unsent.map(|text| SafeText::line(text).to_string()).collect();
+        let more = rows.len().saturating_sub(UNSENT_ROWS);
+        let rest = (more > 0).then(|| format!("and {more} more"));
+        rows.into_iter().take(UNSENT_ROWS).chain(rest).collect()
     }
 
     /// Drops `exit`: the peer has ended the conversation in order.

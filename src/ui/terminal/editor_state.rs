@@ -34,8 +34,15 @@ pub(crate) enum EditorEvent {
         /// Its length in bytes.
         bytes: u64,
     },
-    /// Ctrl-D, or the terminal is gone.
+    /// Ctrl-D.
     End,
+    /// The terminal is gone.
+    HungUp,
+    /// The terminal cannot be read or written.
+    Failed {
+        /// The system's reason.
+        why: String,
+    },
 }
 
 /// Line of a person, and how it came about.

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use mio::Waker;
+use rustix::io::Errno;
 use rustyline::Editor;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
@@ -20,6 +21,8 @@ use super::helper::{Helper, LineMode};
 use super::prompt_line;
 use super::terminal_guard::unblock_sigtstp;
 use crate::app::error::describe;
+use crate::app::os::print_line;
+use crate::app::output::wait_writable;
 use crate::chat::{Echo, display};
 use crate::limits;
 use crate::ui::render::size;
@@ -71,7 +74,8 @@ impl EditorThread {
                 }
                 ReadOutcome::Discarded => continue,
             };
-            let is_last = event == EditorEvent::End;
+            let is_last =
+                matches!(event, EditorEvent::End | EditorEvent::HungUp | EditorEvent::Failed { .. });
             self.shared.turn.begin();
             if self.shared.is_closing() || self.sender.send(event).is_err() {
                 break;
@@ -101,7 +105,7 @@ impl EditorThread {
             }
             Ok(Err(ReadlineError::Interrupted)) if bytes > 0 => ReadOutcome::Discarded,
             Ok(Err(ReadlineError::Interrupted)) => ReadOutcome::Event(EditorEvent::Interrupt),
-            Ok(Err(_)) => ReadOutcome::Event(EditorEvent::End),
+            Ok(Err(error)) => editor_failure(editor, error),
             Err(_) => {
                 let bytes = bytes.max(limits::LINE_BYTES + 1) as u64;
                 ReadOutcome::Event(EditorEvent::TooLong { bytes })
@@ -203,11 +207,29 @@ fn helper(editor: &LineEditor) -> &Helper {
     editor.helper().expect("an editor is built with its helper")
 }
 
+/// What follows from an error of the editor. A terminal that another program has made non-blocking
+/// is waited for, and the line goes on.
+fn editor_failure(editor: &LineEditor, error: ReadlineError) -> ReadOutcome {
+    let error = match error {
+        ReadlineError::Eof => return ReadOutcome::Event(EditorEvent::End),
+        ReadlineError::Io(error) => error,
+        ReadlineError::Errno(errno) => errno.into(),
+        other => io::Error::other(other),
+    };
+    let is_hung_up = Errno::from_io_error(&error) == Some(Errno::IO);
+    match error.kind() {
+        io::ErrorKind::WouldBlock if wait_writable(&io::stdout()).is_ok() => {
+            ReadOutcome::EditAgain(helper(editor).last_text())
+        }
+        _ if is_hung_up => ReadOutcome::Event(EditorEvent::HungUp),
+        _ => ReadOutcome::Event(EditorEvent::Failed { why: describe(&error) }),
+    }
+}
+
 /// Writes between two lines, when the terminal has its ordinary output modes.
 fn write_line(text: &str) {
-    let mut out = io::stdout().lock();
     // A terminal that is gone needs no text.
-    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+    let _ = print_line(text);
 }
 
 /// The command of the user's editor, with its arguments.

@@ -63,6 +63,7 @@ impl Terminal {
         settings: &Settings,
         waker: Arc<Waker>,
     ) -> io::Result<(Self, Printer)> {
+        terminal_guard::own_descriptors();
         let guard = TerminalGuard::acquire(TitleBar::new(settings.title))?;
         let shared = Arc::new(EditorShared::new(state, guard));
         let mut editor = line_editor(&shared, settings).map_err(io_error)?;
@@ -112,6 +113,9 @@ impl Terminal {
         let deadline = Instant::now() + Duration::from_millis(JOIN_TIMEOUT_MS);
         while !thread.is_finished() && Instant::now() < deadline {
             while self.next().is_some() {}
+            if terminal_guard::is_stopped() {
+                terminal_guard::discard_output();
+            }
             // To the thread itself: sent to the process, another thread may take it while a search
             // is open. The cast is for musl, whose C library has a pointer there.
             let _ = pthread_kill(thread.as_pthread_t() as Pthread, Signal::SIGINT);

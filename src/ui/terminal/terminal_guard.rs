@@ -4,13 +4,20 @@
 //! only if no other thread can take the signal; else the shell gets a raw terminal. So every thread
 //! but the editor's blocks SIGTSTP.
 
-use std::io::{self, Write as _};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
-use rustix::termios::{InputModes, LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::fs::{Mode, OFlags};
+use rustix::stdio::{dup2_stdin, dup2_stdout};
+use rustix::termios::{
+    Action, InputModes, LocalModes, OptionalActions, QueueSelector, Termios, tcflow, tcflush, tcgetattr,
+    tcsetattr, ttyname,
+};
 
+use crate::app::{os, output};
 use crate::chat::PromptView;
 use crate::config::Title;
 use crate::text::safe::SafeText;
@@ -25,6 +32,9 @@ const BRACKETED_PASTE_OFF: &str = "\x1b[?2004l";
 const PUSH: &str = "\x1b[22;2t";
 /// Empties the title, for terminals without a stack, and pops the old one (XTWINOPS 23).
 const POP: &str = "\x1b]2;\x1b\\\x1b[23;2t";
+
+/// Time without room for output after which a terminal counts as stopped, in milliseconds.
+const STOPPED_AFTER_MS: i64 = 100;
 
 /// Modes that the panic hook restores: a hook has no other way to know them.
 static MODES_AT_PANIC: Mutex<Option<Termios>> = Mutex::new(None);
@@ -107,13 +117,45 @@ pub(crate) fn unblock_sigtstp() -> io::Result<()> {
 
 /// Restores the modes and turns bracketed paste off. A terminal that is gone needs neither.
 fn restore_modes(modes: &Termios) {
-    let _ = tcsetattr(io::stdin(), OptionalActions::Drain, modes);
+    // One that takes nothing is not waited for.
+    let when = if is_stopped() { OptionalActions::Now } else { OptionalActions::Drain };
+    let _ = tcsetattr(io::stdin(), when, modes);
     write_control(BRACKETED_PASTE_OFF);
 }
 
 fn write_control(sequence: &str) {
-    let mut out = io::stdout();
-    let _ = out.write_all(sequence.as_bytes()).and_then(|()| out.flush());
+    if !is_stopped() {
+        let _ = os::print(sequence);
+    }
+}
+
+/// Whether the terminal takes no output, for longer than a busy one.
+pub(crate) fn is_stopped() -> bool {
+    !output::is_writable(&io::stdout(), STOPPED_AFTER_MS)
+}
+
+/// Drops the output that the terminal has not taken, and whoever waits to write goes on.
+pub(crate) fn discard_output() {
+    // A terminal that is gone has none.
+    let _ = tcflow(io::stdout(), Action::OOn);
+    let _ = tcflush(io::stdout(), QueueSelector::OFlush);
+}
+
+/// Opens the terminal anew for standard input and output: other programs that share the inherited
+/// descriptors may make them non-blocking, and the line editor cannot wait. Where it cannot be
+/// opened, those that were inherited stay.
+pub(crate) fn own_descriptors() {
+    if let Ok(terminal) = reopened(io::stdin()) {
+        let _ = dup2_stdin(terminal);
+    }
+    if let Ok(terminal) = reopened(io::stdout()) {
+        let _ = dup2_stdout(terminal);
+    }
+}
+
+fn reopened(terminal: impl AsFd) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    rustix::fs::open(ttyname(terminal, Vec::new())?, flags, Mode::empty())
 }
 
 /// Title of the terminal (OSC 2, XTWINOPS): the addressed peer and the number of unread messages.

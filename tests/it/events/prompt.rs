@@ -230,9 +230,10 @@ fn a_connection_that_does_not_come_about_ends_with_its_code() {
     let mut bot = Process::start("민지", &["--json", "--connect", &at]);
     assert_eq!(bot.ends(), 3);
     let told = told(&bot);
-    assert_eq!(names(&told), ["connecting", "state", "warning", "state", "done"]);
+    assert_eq!(names(&told), ["connecting", "state", "warning", "state", "error", "done"]);
     assert_eq!((&told[1]["presence"], &told[3]["to"]), (&json!("connecting"), &json!(null)));
-    assert_eq!((&told[2]["kind"], &told[4]["code"]), (&json!("unreachable"), &json!(3)));
+    assert_eq!((&told[2]["kind"], &told[5]["code"]), (&json!("unreachable"), &json!(3)));
+    assert_eq!(told[4]["kind"], "unreachable");
 }
 
 #[test]

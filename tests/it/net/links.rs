@@ -171,6 +171,24 @@ fn a_write_that_fails_still_delivers_what_the_peer_had_sent() {
 }
 
 #[test]
+fn a_write_that_fails_while_nobody_reads_delivers_what_the_peer_had_sent_once_somebody_does() {
+    let mut harness = Harness::new();
+    let (mut peer, link) = harness.caller();
+    let (mut other_peer, other) = harness.caller();
+    harness.net.set_reading(link, ReadInterest::Off);
+    peer.write_all(b"last words").unwrap();
+    reset(peer);
+    harness.net.send(link, b"to nobody".to_vec());
+    other_peer.write_all(b"passes").unwrap();
+    assert_eq!(harness.bytes(other, 6), b"passes");
+    harness.net.set_reading(link, ReadInterest::On);
+    assert_eq!(harness.bytes(link, 10), b"last words");
+    assert!(matches!(harness.next(), NetEvent::Lost { conn: lost, .. } if lost == link));
+    // A lost socket is its owner's, who may give it away.
+    assert!(harness.net.release(link).is_ok());
+}
+
+#[test]
 fn a_peer_that_breaks_while_it_is_not_read_is_lost_at_the_next_write() {
     let mut harness = Harness::new();
     let (peer, link) = harness.caller();

@@ -55,12 +55,12 @@ fn kill_and_start_end_and_begin_a_process_with_its_home_or_a_new_one() {
 fn cut_ends_the_connection_at_that_byte_for_both_and_corrupt_flips_one_bit_of_it() {
     for transcript in [
         "@cut bob after 20\nbob> this will never arrive whole\nbob| ! lost alice: connection cut\n\
-         bob| ! not received by alice:\nbob| !   this will never arrive whole\n\
+         bob| ! no receipt from alice for:\nbob| !   this will never arrive whole\n\
          alice| ! lost bob in the middle of a message\n\
          alice> hello?\nalice| ! bob is not connected; nothing was sent; :peers shows where to call",
         "@cut alice bob after 0\nalice| ! lost bob: connection cut\nbob| ! lost alice: connection cut",
         "@corrupt bob alice byte 100\nbob> damaged\nalice| ! lost bob: a record failed its check; link closed\n\
-         bob| ! lost alice: connection cut\nbob| ! not received by alice:\nbob| !   damaged",
+         bob| ! lost alice: connection cut\nbob| ! no receipt from alice for:\nbob| !   damaged",
     ] {
         check(&connected(), transcript);
     }

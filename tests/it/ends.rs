@@ -1,0 +1,353 @@
+//! Ends that the peer makes, at every front end: what came whole before an end is delivered and
+//! receipted, and the exit code says which end it was.
+
+use std::fs;
+use std::io::Write as _;
+use std::net::{Shutdown, TcpListener};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rsachat::wire::{ByeReason, Purpose, Record};
+
+use crate::support::hostile_peer::HostilePeer;
+use crate::support::net::reset;
+use crate::support::{Home, Process, socket};
+
+/// Way in which the peer ends a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum End {
+    Bye,
+    Fin,
+    Reset,
+    BadRecord,
+}
+
+/// Moment of the end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Moment {
+    /// In the same segment as what came before.
+    Same,
+    /// Right behind it.
+    Behind,
+    /// Once everything before it is receipted.
+    Later,
+}
+
+/// Age of the session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Age {
+    /// What is said comes with the last record of the handshake.
+    New,
+    Standing,
+}
+
+const ENDS: [End; 4] = [End::Bye, End::Fin, End::Reset, End::BadRecord];
+const MOMENTS: [Moment; 3] = [Moment::Same, Moment::Behind, Moment::Later];
+const AGES: [Age; 2] = [Age::New, Age::Standing];
+
+impl End {
+    fn code(self) -> i32 {
+        if self == Self::Bye { 0 } else { 5 }
+    }
+}
+
+/// Every combination.
+fn cases() -> impl Iterator<Item = (End, Moment, Age)> {
+    let moments = |end| MOMENTS.into_iter().map(move |moment| (end, moment));
+    let ages = |(end, moment)| AGES.into_iter().map(move |age| (end, moment, age));
+    ENDS.into_iter().flat_map(moments).flat_map(ages)
+}
+
+/// A peer that has been called, says so many things, and ends the connection.
+fn says_and_ends(listener: &TcpListener, count: u64, (end, moment, age): (End, Moment, Age)) {
+    let (mut peer, confirm) = HostilePeer::answers(listener, "test-2.pem", "준호", Purpose::Chat);
+    let mut said = vec![confirm];
+    if age == Age::Standing {
+        peer.stream.write_all(&said.concat()).unwrap();
+        said = Vec::new();
+    }
+    said.extend((1..=count).map(|number| peer.sealed_text(number.to_string().as_bytes())));
+    let receipted = |peer: &mut HostilePeer| {
+        while !matches!(peer.receives(), Record::Receipt { upto } if upto == count) {}
+    };
+    if moment == Moment::Later {
+        peer.stream.write_all(&said.concat()).unwrap();
+        said = Vec::new();
+        receipted(&mut peer);
+    }
+    match end {
+        End::Bye => said.push(peer.sealed(&Record::Bye(ByeReason::Leaving))),
+        End::BadRecord => {
+            let mut bad = peer.sealed(&Record::Ping(7));
+            *bad.last_mut().unwrap() ^= 1;
+            said.push(bad);
+        }
+        End::Fin | End::Reset => {}
+    }
+    match moment {
+        // In few segments: a reset drops what the other kernel has not acknowledged.
+        Moment::Behind => {
+            said.chunks(8).for_each(|frames| peer.stream.write_all(&frames.concat()).unwrap());
+        }
+        Moment::Same | Moment::Later => peer.stream.write_all(&said.concat()).unwrap(),
+    }
+    match end {
+        End::Reset => return reset(peer.stream),
+        End::Bye | End::Fin => peer.stream.shutdown(Shutdown::Write).unwrap(),
+        End::BadRecord => {}
+    }
+    if moment != Moment::Later {
+        receipted(&mut peer);
+    }
+}
+
+/// What a front end that was called has of a peer's texts, and its exit code.
+fn recv(args: &[&str], count: u64, case: (End, Moment, Age)) -> (Vec<String>, i32) {
+    let (listener, at) = socket();
+    let home = Home::of("민지");
+    let all = [&["recv", "--connect", &at, "--accept-new"], args].concat();
+    let mut recv = home.run(&all, Stdio::null());
+    says_and_ends(&listener, count, case);
+    let code = recv.ends();
+    (recv.output().lines().map(str::to_owned).collect(), code)
+}
+
+fn numbers(count: u64) -> Vec<String> {
+    (1..=count).map(|number| number.to_string()).collect()
+}
+
+#[test]
+fn what_came_whole_before_an_end_is_written_and_receipted_by_recv() {
+    for case in cases() {
+        assert_eq!(recv(&[], 20, case), (numbers(20), case.0.code()), "{case:?}");
+    }
+}
+
+#[test]
+fn a_command_gets_what_came_whole_before_an_end_and_its_own_end_is_waited_for() {
+    for case in cases() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("heard");
+        let command = format!("cat >> {0}; echo >> {0}", file.display());
+        let (_, code) = recv(&["--exec", &command], 3, case);
+        let heard = fs::read_to_string(&file).unwrap_or_default();
+        assert_eq!((heard.as_str(), code), ("1\n2\n3\n", case.0.code()), "{case:?}");
+    }
+}
+
+/// The same for the prompt without an editor, whose input stays open.
+fn prompt(args: &[&str], count: u64, case: (End, Moment, Age)) -> (Process, i32) {
+    let (listener, at) = socket();
+    let mut prompt = Process::start("민지", &[&["--connect", &at], args].concat());
+    says_and_ends(&listener, count, case);
+    let code = prompt.ends();
+    (prompt, code)
+}
+
+#[test]
+fn what_came_whole_before_an_end_is_shown_and_receipted_by_the_prompt() {
+    for case in cases() {
+        let (prompt, code) = prompt(&[], 20, case);
+        assert_eq!((texts(&prompt), code), (numbers(20), case.0.code()), "{case:?}");
+    }
+}
+
+/// What the peer has said, without the row that it was lost.
+fn texts(prompt: &Process) -> Vec<String> {
+    prompt.said_by("준호").into_iter().filter(|text| text.parse::<u64>().is_ok()).collect()
+}
+
+#[test]
+fn what_came_whole_before_an_end_is_told_to_a_program_and_receipted() {
+    for case in cases() {
+        let (prompt, code) = prompt(&["--json"], 20, case);
+        let events: Vec<serde_json::Value> =
+            prompt.output().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let texts: Vec<_> =
+            events.iter().filter(|one| one["event"] == "message").map(|one| one["text"].clone()).collect();
+        assert_eq!(
+            (texts, code),
+            (numbers(20).into_iter().map(Into::into).collect(), case.0.code()),
+            "{case:?}"
+        );
+    }
+}
+
+/// A peer that has been called, takes one text, acknowledges so many and ends the connection.
+fn takes_and_ends(listener: &TcpListener, upto: u64, end: End) {
+    let (mut peer, confirm) = HostilePeer::answers(listener, "test-2.pem", "준호", Purpose::Chat);
+    peer.stream.write_all(&confirm).unwrap();
+    while !matches!(peer.receives(), Record::Text { .. }) {}
+    let mut bytes = Vec::new();
+    if upto > 0 {
+        bytes.extend(peer.sealed(&Record::Receipt { upto }));
+    }
+    match end {
+        End::Bye => bytes.extend(peer.sealed(&Record::Bye(ByeReason::Leaving))),
+        End::BadRecord => {
+            bytes.extend(peer.sealed(&Record::Ping(7)));
+            *bytes.last_mut().unwrap() ^= 1;
+        }
+        End::Fin | End::Reset => {}
+    }
+    peer.stream.write_all(&bytes).unwrap();
+    match end {
+        End::Reset => reset(peer.stream),
+        _ => peer.stream.shutdown(Shutdown::Write).unwrap(),
+    }
+}
+
+#[test]
+fn the_code_says_whether_everything_was_acknowledged_before_the_end() {
+    for (end, upto, code) in [
+        (End::Bye, 1, 0),
+        (End::Bye, 0, 5),
+        (End::Fin, 1, 5),
+        (End::Reset, 1, 5),
+        (End::BadRecord, 1, 5),
+        (End::Fin, 0, 5),
+    ] {
+        for args in [&["send"][..], &["prompt"], &["--json"]] {
+            let (listener, at) = socket();
+            let home = Home::of("민지");
+            let mut process = match args[0] {
+                "send" => home.run(&["send", &at, "--accept-new"], Stdio::piped()),
+                "prompt" => home.start(&["--connect", &at]),
+                _ => home.start(&["--connect", &at, "--json"]),
+            };
+            process.types(if args[0] == "--json" { r#"{"say":"하나"}"# } else { "하나" });
+            takes_and_ends(&listener, upto, end);
+            assert_eq!(process.ends(), code, "{args:?} {end:?} {upto}: {}", process.complaints());
+            let has_error = process.output().contains(r#""event":"error""#);
+            assert_eq!(has_error, args[0] == "--json" && code != 0, "{end:?} {upto}: {}", process.output());
+            if args[0] == "prompt" && upto == 0 {
+                process.sees("! no receipt from 준호 for:");
+                process.sees("  하나");
+            }
+        }
+    }
+}
+
+#[test]
+fn lines_that_have_no_way_to_go_are_named_and_make_the_code() {
+    for (args, line) in [(&[][..], "하나"), (&["--json"], r#"{"say":"하나"}"#)] {
+        let (listener, at) = socket();
+        let mut prompt = Home::of("민지").start_having_typed(&[&["--connect", &at], args].concat(), line);
+        let (mut peer, mut bytes) = HostilePeer::answers(&listener, "test-2.pem", "준호", Purpose::Chat);
+        bytes.extend(peer.sealed(&Record::Bye(ByeReason::Leaving)));
+        peer.stream.write_all(&bytes).unwrap();
+        assert_eq!(prompt.ends(), 1, "{}", prompt.output());
+        prompt.sees("not sent to 준호:");
+        prompt.sees("  하나");
+        assert_eq!(prompt.has_seen(r#""kind":"not_sent","message":"lines were refused"#), !args.is_empty());
+    }
+}
+
+#[test]
+fn close_at_the_peer_ends_send_as_its_leaving_does() {
+    for ends in [":close 민지", ":quit"] {
+        let (mut junho, at) = Process::listening("준호");
+        let args = ["send", &at, "--name", "민지", "--accept-new"];
+        let mut sends = Home::of("민지").run(&args, Stdio::piped());
+        sends.types("하나");
+        junho.sees("민지 (send): 하나");
+        junho.types(ends);
+        assert_eq!(sends.ends(), 0, "{ends}: {}", sends.complaints());
+    }
+}
+
+/// A peer of a pipe that has been called, gives these bytes and ends the connection.
+fn gives_and_ends(listener: &TcpListener, bytes: &[u8], (end, moment, age): (End, Moment, Age)) {
+    let (mut peer, confirm) = HostilePeer::answers(listener, "test-2.pem", "준호", Purpose::Pipe);
+    let mut given = vec![confirm];
+    if age == Age::Standing {
+        peer.stream.write_all(&given.concat()).unwrap();
+        given = Vec::new();
+    }
+    given.extend(bytes.chunks(1_000).map(|bytes| peer.sealed(&Record::Data(bytes.to_vec()))));
+    let total = bytes.len() as u64;
+    let stored = |peer: &mut HostilePeer| {
+        while !matches!(peer.receives(), Record::Stored { total: stored } if stored == total) {}
+    };
+    if moment == Moment::Later {
+        peer.stream.write_all(&given.concat()).unwrap();
+        given = Vec::new();
+        stored(&mut peer);
+    }
+    match end {
+        End::Bye => given.push(peer.sealed(&Record::Bye(ByeReason::OutputFull))),
+        End::BadRecord => {
+            let mut bad = peer.sealed(&Record::Ping(7));
+            *bad.last_mut().unwrap() ^= 1;
+            given.push(bad);
+        }
+        End::Fin | End::Reset => {}
+    }
+    match moment {
+        Moment::Behind => {
+            given.chunks(8).for_each(|frames| peer.stream.write_all(&frames.concat()).unwrap());
+        }
+        Moment::Same | Moment::Later => peer.stream.write_all(&given.concat()).unwrap(),
+    }
+    match end {
+        End::Reset => return reset(peer.stream),
+        End::Bye | End::Fin => peer.stream.shutdown(Shutdown::Write).unwrap(),
+        End::BadRecord => {}
+    }
+    if moment != Moment::Later && end != End::BadRecord {
+        stored(&mut peer);
+    }
+}
+
+/// What a pipe that was called has of a peer's bytes, its exit code, and its last complaint.
+fn pipe(bytes: &[u8], case: (End, Moment, Age)) -> (Vec<u8>, i32, String) {
+    let (listener, at) = socket();
+    let home = Home::of("민지");
+    let mut pipe = home.run(&["pipe", "--connect", &at, "--accept-new", "--recv-only"], Stdio::null());
+    gives_and_ends(&listener, bytes, case);
+    let code = pipe.ends();
+    (pipe.raw_output(), code, pipe.complaints())
+}
+
+#[test]
+fn what_came_whole_before_an_end_goes_through_a_pipe_and_the_reason_of_a_bye_is_told() {
+    let bytes: Vec<u8> = (0..20_000_u32).map(|number| number.to_be_bytes()[3]).collect();
+    for case in cases() {
+        let (got, code, said) = pipe(&bytes, case);
+        let (wanted, why) = match case.0 {
+            End::Bye => (1, "no space left where it writes"),
+            End::Fin | End::Reset => (5, "was cut"),
+            End::BadRecord => (5, "a record failed its check"),
+        };
+        assert!(got == bytes, "{case:?}: {} bytes", got.len());
+        assert_eq!(code, wanted, "{case:?}: {said}");
+        assert!(said.contains(why), "{case:?}: {said}");
+    }
+}
+
+/// Time for the loop of a thousand.
+const LOOP: Duration = Duration::from_mins(10);
+
+/// A thousand times what the tests above do once: `cargo test --test it a_thousand -- --ignored
+/// --nocapture` prints how many times it was in ten minutes.
+#[test]
+#[ignore = "takes minutes"]
+fn a_thousand_ends_lose_nothing() {
+    let (begun, mut rounds) = (Instant::now(), 0);
+    let all: Vec<_> = cases().collect();
+    for case in all.iter().cycle().take(1_000) {
+        if begun.elapsed() > LOOP {
+            break;
+        }
+        match rounds % 3 {
+            0 => assert_eq!(recv(&[], 50, *case), (numbers(50), case.0.code()), "{case:?}"),
+            1 => {
+                let (prompt, code) = prompt(&[], 50, *case);
+                assert_eq!((texts(&prompt), code), (numbers(50), case.0.code()), "{case:?}");
+            }
+            _ => assert_eq!(pipe(&vec![7; 20_000], *case).0.len(), 20_000, "{case:?}"),
+        }
+        rounds += 1;
+    }
+    println!("{rounds} ends in {:?}, nothing lost", begun.elapsed());
+}
