@@ -105,6 +105,10 @@ pub const PING_AFTER_MS: u64 = 20_000;
 pub const DEAD_AFTER_MS: u64 = 60_000;
 /// Time for one address to accept a connection, in milliseconds.
 pub const CONNECT_TIMEOUT_MS: u64 = 10_000;
+/// Calls of a listener that answers that it is busy, at most.
+pub const BUSY_CALLS: u32 = 6;
+/// Time before the second of them, in milliseconds; it doubles with each.
+pub const BUSY_FIRST_MS: u64 = 1_000;
 /// Time between two attempts to accept while no file descriptor is left, in milliseconds.
 pub const ACCEPT_RETRY_MS: u64 = 100;
 /// Time between two reports of the same kind (out of descriptors, refused callers), in

@@ -55,7 +55,7 @@ def from_blob(blob):
     at = 4 + 7 + 4 + 3 + 4
     numbers = rsa.RSAPublicNumbers(65537, int.from_bytes(blob[at:], "big"))
     n = numbers.n
-    if to_blob(numbers) != blob or not 2048 <= n.bit_length() <= 8192 or n.bit_length() % 8:
+    if to_blob(numbers) != blob or not 2048 <= n.bit_length() <= 8192:
         raise Failed("the key is not in its one right form")
     if n % 2 == 0 or any(n % p == 0 for p in SMALL_PRIMES):
         raise Failed("the key has a small factor")
@@ -247,7 +247,7 @@ def initiate(wire, own):
     head = state.seal(ct)
     state.mix_key_and_hash(ss)
     wire.send(head + state.seal(own.blob) + state.seal(b""))
-    size = own.key.key_size // 8 + 16
+    size = (own.key.key_size + 7) // 8 + 16
     body = wire.message(size + 16)  # 4
     ct = state.open(body[:size])
     state.mix_key_and_hash(own.decapsulate(ct))
@@ -265,7 +265,7 @@ def respond(wire, own):
     state.mix_hash(ct)
     state.mix_key(ss)
     wire.send(ct + state.seal(own.blob) + state.seal(b""))
-    body, size = wire.message(), own.key.key_size // 8 + 16  # 3
+    body, size = wire.message(), (own.key.key_size + 7) // 8 + 16  # 3
     ct = state.open(body[:size])
     state.mix_key_and_hash(own.decapsulate(ct))
     blob = state.open(body[size:-16])

@@ -84,6 +84,8 @@ pub(crate) struct Conversation {
     pub(crate) unacked: UnackedQueue,
     /// Texts for the peer that was dialled, until it is known.
     pub(crate) waiting: WaitingTexts,
+    /// Calls before this one that the listener has answered with being busy.
+    pub(crate) busy_calls: u32,
     /// Listener that it called.
     pub(crate) listener: Option<ListenerId>,
     closing: Option<OrderlyClose>,
@@ -115,6 +117,7 @@ impl Conversation {
             hints: HintsShown::None,
             unacked: UnackedQueue::default(),
             waiting: WaitingTexts::default(),
+            busy_calls: 0,
             listener: None,
             closing: None,
             indexed: IndexedFacts::default(),
@@ -507,6 +510,13 @@ impl Conversations {
     pub(crate) fn dial_connected(&mut self, dial: DialId, conn: ConnId) {
         if self.addressee == Addressee::Dialled(dial) {
             self.addressee = Addressee::Connecting(conn);
+        }
+    }
+
+    /// Follows an addressee that is called once more to the new dial.
+    pub(crate) fn redial(&mut self, chosen: &Addressee, dial: DialId) {
+        if self.addressee == *chosen {
+            self.addressee = Addressee::Dialled(dial);
         }
     }
 

@@ -91,6 +91,8 @@ pub struct Chat {
     names: SessionNames,
     seats: Seats,
     stranger_rows: StrangerRows,
+    /// Peers whose text was said to be in another encoding.
+    other_encoding: BTreeSet<types::PeerId>,
     /// Line that waits for another Enter.
     question: Option<HeldLine>,
     /// Names and words that lines were held for, each once.
@@ -118,6 +120,10 @@ struct Listener {
 pub(crate) struct Dial {
     options: DialOptions,
     waiting: WaitingTexts,
+    /// Calls that the listener has answered with being busy.
+    busy_calls: u32,
+    /// Moment at which it begins, unless it has.
+    begins_at: Option<MonoMs>,
 }
 
 /// Command that waits for the first key.
@@ -173,6 +179,7 @@ impl Chat {
             names: SessionNames::default(),
             seats: Seats::new(capacity),
             stranger_rows: StrangerRows::default(),
+            other_encoding: BTreeSet::new(),
             question: None,
             asked: BTreeSet::new(),
             dials: BTreeMap::new(),
@@ -315,6 +322,6 @@ impl Chat {
         let shutdown = self.shutdown.and_then(|shutdown| shutdown.at_latest);
         let conversations = self.conversations.next_deadline();
         let rows = [self.effects.poll_timeout(), self.stranger_rows.poll_timeout()];
-        [conversations, late, keygen, shutdown].into_iter().chain(rows).flatten().min()
+        [conversations, late, keygen, shutdown, self.next_dial()].into_iter().chain(rows).flatten().min()
     }
 }

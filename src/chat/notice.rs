@@ -108,6 +108,7 @@ pub enum Info {
     KeyCancelled,
     Connecting { target: String },
     ConnectCancelled { target: String },
+    Busy { target: String, seconds: u64 },
     Joined { name: String, fingerprint: Fingerprint, status: KeyStatus, trust_level: TrustLevel },
     // The raw wire proves no key.
     Left { name: String, fingerprint: Option<Fingerprint> },
@@ -188,6 +189,8 @@ pub enum Warning {
     NoKeyOf { name: String },
     OaepPeer { name: String },
     NotDecrypted { remote: String, in_a_row: u32 },
+    // Text that looks like CP949.
+    KoreanWindows { name: String },
     NobodyToSendTo,
     NobodyAddressed,
     // The line waits for another Enter.

@@ -42,8 +42,8 @@ pub enum PublicKeyError {
     /// The modulus is too long.
     #[error("{0} bits, at most {max} accepted", max = limits::KEY_BITS_MAX)]
     TooLong(u32),
-    /// The number of bits is not a multiple of eight.
-    #[error("{0} bits, a multiple of eight needed")]
+    /// A key of this size is not generated.
+    #[error("{0} bits, a multiple of eight needed for a new key")]
     Uneven(u32),
     /// The exponent is not 65537.
     #[error("its public exponent is not 65537")]

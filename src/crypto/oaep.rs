@@ -64,7 +64,7 @@ impl PublicKey {
     /// Bytes of one block of the raw wire to this key: those of its modulus.
     #[must_use]
     pub fn block_bytes(&self) -> usize {
-        self.bits() as usize / 8
+        self.modulus_bytes()
     }
 
     /// Bytes of text that one block of the raw wire to this key can carry: 214 at 2,048 bits.

@@ -43,6 +43,9 @@ impl Identity {
     /// [`PublicKeyError`] when `bits` is out of range or not a multiple of eight.
     pub fn generate(bits: u32, rng: &mut impl CryptoRng) -> Result<Self, PublicKeyError> {
         check_bits(bits)?;
+        if !bits.is_multiple_of(8) {
+            return Err(PublicKeyError::Uneven(bits));
+        }
         let key = rsa::PrivateKey::new(rng, bits as usize).map_err(|_| PublicKeyError::Inconsistent)?;
         Self::of(&key)
     }

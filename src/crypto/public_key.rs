@@ -28,6 +28,7 @@ const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicKey {
     key: rsa::PublicKey,
+    bits: u32,
     blob: Vec<u8>,
     fingerprint: Fingerprint,
 }
@@ -48,7 +49,7 @@ impl PublicKey {
         weak_key::check(&n)?;
         let e = BoxedUint::from(65_537_u64);
         let key = rsa::PublicKey::new(n, e).map_err(|_| PublicKeyError::Inconsistent)?;
-        Ok(Self { key, blob: blob.to_vec(), fingerprint: Fingerprint::of(blob) })
+        Ok(Self { key, bits, blob: blob.to_vec(), fingerprint: Fingerprint::of(blob) })
     }
 
     /// Reads and checks a key in the PEM form of the raw wire; white space may stand around it. The
@@ -103,7 +104,13 @@ impl PublicKey {
     /// Bits of the modulus.
     #[must_use]
     pub fn bits(&self) -> u32 {
-        u32::try_from(self.key.size() * 8).unwrap_or(u32::MAX)
+        self.bits
+    }
+
+    /// Bytes of the modulus, and of every ciphertext to this key.
+    #[must_use]
+    pub fn modulus_bytes(&self) -> usize {
+        self.key.size()
     }
 
     /// One line in the form of OpenSSH's public key files.
@@ -137,7 +144,6 @@ pub(super) fn check_bits(bits: u32) -> Result<(), PublicKeyError> {
     match bits {
         ..limits::KEY_BITS_MIN => Err(PublicKeyError::TooShort(bits)),
         _ if bits > limits::KEY_BITS_MAX => Err(PublicKeyError::TooLong(bits)),
-        _ if !bits.is_multiple_of(8) => Err(PublicKeyError::Uneven(bits)),
         _ => Ok(()),
     }
 }

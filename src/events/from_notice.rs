@@ -11,7 +11,7 @@ use crate::chat::{
     Warning,
 };
 use crate::session::CloseReason;
-use crate::text::safe::SafeText;
+use crate::text::safe::{SafeText, with_bad_bytes};
 use crate::wire::Lifetime;
 
 /// Protocols as events name them.
@@ -80,7 +80,10 @@ fn of_command(notice: &Notice, severity: Severity) -> Option<OutputEvent> {
             // a peer that is not remembered.
             let passes = matches!(
                 warning,
-                Warning::Impostor { .. } | Warning::NotDecrypted { .. } | Warning::NotSaved { .. }
+                Warning::Impostor { .. }
+                    | Warning::NotDecrypted { .. }
+                    | Warning::NotSaved { .. }
+                    | Warning::KoreanWindows { .. }
             );
             Some(if passes || severity == Severity::Passes {
                 OutputEvent::Warning { kind, message }
@@ -141,7 +144,7 @@ pub(crate) fn state(view: &PromptView) -> PromptEvent {
 
 /// Message as it came.
 pub(crate) fn message(received: &Message) -> MessageEvent {
-    let exact = std::str::from_utf8(&received.text);
+    let is_text = std::str::from_utf8(&received.text).is_ok();
     let is_authenticated = received.trust_level != TrustLevel::Unauthenticated;
     MessageEvent {
         from: received.name.clone(),
@@ -152,8 +155,8 @@ pub(crate) fn message(received: &Message) -> MessageEvent {
         sent: moment(received.sent.0),
         wire: if is_authenticated { NATIVE } else { OAEP },
         short: received.lifetime == Lifetime::Short,
-        bytes: exact.is_err().then(|| BASE64_STANDARD.encode(&received.text)),
-        text: exact.map_or_else(|_| String::from_utf8_lossy(&received.text).into_owned(), str::to_owned),
+        bytes: (!is_text).then(|| BASE64_STANDARD.encode(&received.text)),
+        text: with_bad_bytes(&received.text, str::to_owned),
     }
 }
 

@@ -124,7 +124,7 @@ pub(crate) struct MessageEvent {
     /// Whether its sender is not there to be answered.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) short: bool,
-    /// The exact text; U+FFFD where it is not UTF-8.
+    /// The exact text; `\x80` where a byte is not UTF-8.
     pub(crate) text: String,
     /// The exact bytes in base64, if they are not UTF-8.
     pub(crate) bytes: Option<String>,

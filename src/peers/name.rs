@@ -10,7 +10,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use unicode_security::confusable_detection::skeleton;
 
 use crate::limits::NAME_CHARS;
-use crate::text::safe::{SafeText, decoded};
+use crate::text::safe::SafeText;
 
 /// A display name: a letter, then letters, digits, `_`, marks and `-` (UAX #31), in NFC, at most
 /// [`NAME_CHARS`] characters, nothing invisible. One that this program gives has a suffix behind
@@ -82,7 +82,7 @@ impl Name {
     /// A name as a peer claims it: what does not belong is dropped, and there is always a result.
     #[must_use]
     pub fn claimed(bytes: &[u8]) -> Self {
-        let text = decoded(bytes.get(..CLAIM_BYTES).unwrap_or(bytes));
+        let text = String::from_utf8_lossy(bytes.get(..CLAIM_BYTES).unwrap_or(bytes));
         let mut kept = String::new();
         for c in text.nfc() {
             let fits = if kept.is_empty() { is_xid_start(c) } else { continues(c) };

@@ -86,7 +86,7 @@ impl Handshake {
             Role::Responder => (HandshakeState::Responder(ResponderState::Preface), None),
             Role::Initiator => {
                 let (message, next) = initiator::write_message_1(&config.key, &seed.derive("handshake"));
-                let first = with_preface(&config, &message);
+                let first = framed(Preface::new(config.purpose).to_bytes().to_vec(), &message);
                 (HandshakeState::Initiator(InitiatorState::Preface(Box::new(next))), Some(first))
             }
         };
@@ -100,8 +100,11 @@ impl Handshake {
     /// What the peer gets when the prefaces differ. The initiator's preface is out already; the
     /// responder still answers with its own, so that both sides can tell their users what differs.
     pub(super) fn answer_to_mismatch(&self) -> Option<Output> {
-        let is_responder = matches!(self.state, HandshakeState::Responder(_));
-        is_responder.then(|| Output::Transmit(self.preface().to_bytes().to_vec()))
+        self.is_responder().then(|| Output::Transmit(self.preface().to_bytes().to_vec()))
+    }
+
+    pub(super) fn is_responder(&self) -> bool {
+        matches!(self.state, HandshakeState::Responder(_))
     }
 
     pub(super) fn awaits_preface(&self) -> bool {
@@ -190,12 +193,16 @@ impl ResponderState {
         seed: &Seed,
     ) -> Result<Step, CloseReason> {
         Ok(match (self, input) {
-            (Self::Preface, HandshakeInput::Preface) => Self::Message1.after(None),
+            // At once: a caller may wait for it before it sends message 1.
+            (Self::Preface, HandshakeInput::Preface) => {
+                let preface = Preface::new(config.purpose).to_bytes().to_vec();
+                Self::Message1.after(Output::Transmit(preface))
+            }
             (Self::Message1, HandshakeInput::Message(message)) => {
                 let seed = seed.derive("handshake");
                 let (message, next) =
                     responder::read_message_1(&config.key, &seed, &prologue(config), message)?;
-                Self::Message3(next).after(with_preface(config, &message))
+                Self::Message3(next).after(framed(Vec::new(), &message))
             }
             (Self::Message3(state), HandshakeInput::Message(message)) => {
                 let (ciphertext, next) = state.read_message_3(message)?;
@@ -233,10 +240,6 @@ fn prologue(config: &SessionConfig) -> Vec<u8> {
 
 fn encapsulate(key: PublicKey, seed: &Seed) -> Output {
     Output::Job(RsaJob::Encapsulate { key, coins: seed.derive("encapsulation") })
-}
-
-fn with_preface(config: &SessionConfig, message: &[u8]) -> Output {
-    framed(Preface::new(config.purpose).to_bytes().to_vec(), message)
 }
 
 /// A message as a frame after these bytes.

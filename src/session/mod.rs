@@ -27,7 +27,7 @@ use std::collections::VecDeque;
 use crate::crypto::{JobResult, Seed};
 use crate::limits;
 use crate::time::{MonoMs, UnixMs};
-use crate::wire::{ByeReason, Frame, Frames, PREFACE_BYTES, PrefaceProgress, WireError};
+use crate::wire::{ByeReason, Frame, Frames, LENGTH_BYTES, PREFACE_BYTES, PrefaceProgress, WireError};
 pub(crate) use any::AnySession;
 use handshake::{Handshake, HandshakeInput, Step};
 use keepalive::{Keepalive, KeepaliveAction, ReadState};
@@ -71,6 +71,12 @@ enum State {
     Transport(Box<Transport>),
     Closed,
 }
+
+/// The handshake's alert: a frame of no bytes.
+const ALERT: [u8; LENGTH_BYTES] = [0; LENGTH_BYTES];
+/// Answer of a busy listener, in the place of message 2 or 4: a frame of one byte.
+const BUSY: [u8; LENGTH_BYTES + 1] = [0, 1, BUSY_BODY];
+const BUSY_BODY: u8 = 1;
 
 impl Session {
     /// Begins a session. `seed` is its only randomness.
@@ -319,6 +325,9 @@ impl Session {
         };
         match self.frames.take(limit) {
             Ok(None) => return None,
+            Ok(Some(frame)) if frame.body == [BUSY_BODY] && self.awaits_answer_of_listener() => {
+                self.end(CloseReason::PeerBusy);
+            }
             // Until the session is established an empty frame is the handshake's alert.
             Ok(Some(frame)) if frame.body.is_empty() && !self.is_established() => {
                 self.end(CloseReason::PeerAbort);
@@ -329,9 +338,23 @@ impl Session {
         Some(())
     }
 
+    /// Whether message 2 or 4 is due, in whose place a listener may say that it is busy.
+    fn awaits_answer_of_listener(&self) -> bool {
+        matches!(&self.state, State::Handshake(handshake) if !handshake.is_responder())
+    }
+
     fn take_preface(&mut self) -> Option<()> {
         let State::Handshake(handshake) = &self.state else { return None };
-        match handshake.preface().greet(self.frames.buffered()) {
+        let arrived = self.frames.buffered();
+        // A listener of before answers a message 1 that it refuses with the alert alone.
+        if !handshake.is_responder() && arrived.starts_with(&ALERT) {
+            self.end(CloseReason::PeerAbort);
+            return Some(());
+        }
+        if !handshake.is_responder() && !arrived.is_empty() && ALERT.starts_with(arrived) {
+            return None;
+        }
+        match handshake.preface().greet(arrived) {
             Ok(PrefaceProgress::Incomplete) => return None,
             Ok(PrefaceProgress::Agreed) => {
                 self.frames.skip(PREFACE_BYTES);
@@ -393,8 +416,13 @@ impl Session {
     fn end(&mut self, reason: CloseReason) {
         match &self.state {
             State::Closed => return,
-            State::Handshake(handshake) if reason.sends_alert() && !handshake.awaits_preface() => {
-                self.outputs.push_back(Output::Transmit(vec![0, 0]));
+            State::Handshake(handshake) if !handshake.awaits_preface() => {
+                let answer = match reason {
+                    CloseReason::Overloaded if handshake.is_responder() => Some(BUSY.to_vec()),
+                    _ if reason.sends_alert() => Some(ALERT.to_vec()),
+                    _ => None,
+                };
+                self.outputs.extend(answer.map(Output::Transmit));
             }
             State::Handshake(_) | State::Transport(_) => {}
         }

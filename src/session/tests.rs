@@ -347,6 +347,25 @@ fn another_protocol_gets_no_answer_and_another_purpose_gets_our_preface() {
 }
 
 #[test]
+fn a_listener_without_capacity_says_that_it_is_busy_in_the_place_of_message_2_or_4() {
+    let first = Side::new(Role::Initiator, 0).sent.len();
+    for place in [PREFACE_BYTES, first] {
+        let (mut one, mut other) = (Side::new(Role::Initiator, 0), Side::new(Role::Responder, 1));
+        other.handle_bytes(&one.sent[..place]);
+        pass(&mut other, &mut one, usize::MAX);
+        other.session.handle_overload();
+        other.drain();
+        assert_eq!(other.sent, BUSY);
+        pass(&mut other, &mut one, 1);
+        assert_eq!(one.events.last(), Some(&Event::Closed(CloseReason::PeerBusy)));
+    }
+    let mut silent = Side::new(Role::Responder, 1);
+    silent.session.handle_overload();
+    silent.drain();
+    assert!(silent.sent.is_empty(), "nothing comes before the preface");
+}
+
+#[test]
 fn a_storm_of_pings_ends_the_session() {
     let (mut one, mut other) = established();
     for _ in 0..=limits::IDLE_RECORDS {

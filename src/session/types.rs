@@ -84,6 +84,8 @@ pub enum CloseReason {
     Bye(ByeReason),
     /// The peer sent the handshake's alert: it rejected our key, or could not follow.
     PeerAbort,
+    /// The listener has no capacity for our handshake now.
+    PeerBusy,
     /// The stream ended without a `Bye`.
     ConnectionLost {
         /// Whether it ended inside a record.

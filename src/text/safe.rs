@@ -32,30 +32,27 @@ impl SafeText {
         text.lines().map(Self::line).collect()
     }
 
-    /// As [`SafeText::line`], for bytes that need not be UTF-8: one U+FFFD for each bad byte.
+    /// As [`SafeText::line`], for bytes that need not be UTF-8: each bad byte stands as `\x80`.
     #[must_use]
     pub fn line_from_bytes(bytes: &[u8]) -> Self {
-        Self::line(&decoded(bytes))
+        Self(with_bad_bytes(bytes, escaped))
     }
 
     /// One row of which no two texts have the same: a backslash stands as two, so that `\u{a}` in
     /// it is a newline, and `\x80` a byte that is not UTF-8.
     #[must_use]
     pub fn exact_line(bytes: &[u8]) -> Self {
-        let mut line = String::with_capacity(bytes.len());
-        for chunk in bytes.utf8_chunks() {
-            line.push_str(&escaped(&chunk.valid().replace('\\', "\\\\")));
-            for byte in chunk.invalid() {
-                let _ = write!(line, "\\x{byte:02x}");
-            }
-        }
-        Self(line)
+        Self(with_bad_bytes(bytes, |text| escaped(&text.replace('\\', "\\\\"))))
     }
 
-    /// As [`SafeText::rows`], for bytes that need not be UTF-8: one U+FFFD for each bad byte.
+    /// As [`SafeText::rows`], for bytes that need not be UTF-8: each bad byte stands as `\x80`.
     #[must_use]
     pub fn rows_from_bytes(bytes: &[u8]) -> Vec<Self> {
-        Self::rows(&decoded(bytes))
+        if let Ok(text) = std::str::from_utf8(bytes) {
+            return Self::rows(text);
+        }
+        let lines = bytes.strip_suffix(b"\n").unwrap_or(bytes).split(|byte| *byte == b'\n');
+        lines.map(|line| Self::line_from_bytes(line.strip_suffix(b"\r").unwrap_or(line))).collect()
     }
 
     /// The text as it is shown.
@@ -77,13 +74,15 @@ impl fmt::Display for SafeText {
     }
 }
 
-/// Bytes as text, with one replacement sign for each byte that is not UTF-8, so that nothing is
-/// hidden by joining several into one.
-pub(crate) fn decoded(bytes: &[u8]) -> String {
+/// Bytes as text: what is UTF-8 as `show` gives it, and each byte that is not as `\x80`, so that
+/// nothing is hidden.
+pub(crate) fn with_bad_bytes(bytes: &[u8], show: impl Fn(&str) -> String) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
-        text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+        text.push_str(&show(chunk.valid()));
+        for byte in chunk.invalid() {
+            let _ = write!(text, "\\x{byte:02x}");
+        }
     }
     text
 }

@@ -32,4 +32,5 @@ mod stdin;
 mod support;
 mod talk;
 mod trust;
+mod wire;
 mod words;

@@ -35,7 +35,7 @@ fn every_line_of_a_file_is_sent_or_refused_by_itself() {
             b"one\nbad \xff\xfe line\ntwo\n",
             1,
             &["one", "two"],
-            "a line is not UTF-8 and was not sent: bad \u{fffd}\u{fffd} line",
+            "a line is not UTF-8 and was not sent: bad \\xff\\xfe line",
         ),
         (&huge, 1, &["after"], "a line of 1000000 bytes is too long and was not sent"),
         (":conect 준호\n그래도 보낸다\n".as_bytes(), 1, &["그래도 보낸다"], "did you mean :connect?"),

@@ -55,6 +55,7 @@ fn good_and_neutral_news() {
         Info::KeyCancelled,
         Info::Connecting { target: "host:8000".to_owned() },
         Info::ConnectCancelled { target: "host:8000".to_owned() },
+        Info::Busy { target: "host:8000".to_owned(), seconds: 2 },
         joined(KeyStatus::New),
         joined(KeyStatus::Known(TrustLevel::Unverified)),
         joined(KeyStatus::Known(TrustLevel::Verified)),
@@ -154,6 +155,7 @@ fn troubles() {
         Warning::TooManyPeers { limit: 800 },
         Warning::NoSeat,
         Warning::TurnedAway { remote: remote(), why: "too many connections from one source".to_owned() },
+        Warning::KoreanWindows { name: bob() },
         Warning::OutOfFds { open: 35 },
         Warning::Suppressed { times: 99 },
     ];
@@ -164,6 +166,7 @@ fn troubles() {
 fn every_way_to_part() {
     let endings = [
         CloseReason::Overloaded,
+        CloseReason::PeerBusy,
         CloseReason::Bye(ByeReason::Refused),
         CloseReason::Bye(ByeReason::Replaced),
         CloseReason::PeerAbort,

@@ -32,6 +32,11 @@ pub(crate) fn loss_cause(reason: &CloseReason) -> String {
     }
 }
 
+/// Call of a busy listener that is repeated.
+pub(super) fn busy(target: &str, seconds: u64) -> String {
+    format!("{target} is busy; calling again in {seconds} s, Ctrl-C gives up")
+}
+
 /// Loss of an established connection.
 pub(super) fn connection_loss(name: &str, reason: &CloseReason, error: Option<&str>) -> String {
     let because = because(error);
@@ -62,6 +67,7 @@ pub(super) fn handshake_failure_kind(reason: &CloseReason) -> &'static str {
         | CloseReason::Oaep(OaepCloseReason::Key(_))
         | CloseReason::PeerAbort
         | CloseReason::Bye(_) => "refused",
+        CloseReason::PeerBusy => "busy",
         _ => "handshake",
     }
 }
@@ -102,6 +108,9 @@ pub(super) fn handshake_failure(remote: &str, reason: &CloseReason, error: Optio
         | CloseReason::Record
         | CloseReason::NonceExhausted => format!("the handshake with {remote} failed; nothing was sent"),
         CloseReason::Oaep(reason) => oaep_failure(remote, reason, &because(error)),
+        CloseReason::PeerBusy => {
+            format!("{remote} is busy: it has too many callers; try again later")
+        }
         CloseReason::Overloaded => format!("too many callers at once; {remote} was turned away"),
         CloseReason::Key(error) => format!("the key of {remote} is refused: {error}"),
         CloseReason::ConnectionLost { .. } | CloseReason::LostInHandshake => {

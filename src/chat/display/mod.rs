@@ -48,6 +48,7 @@ impl Info {
             Self::KeyKept { file } => (Omitted, format!("the old key is kept as {file}")),
             Self::KeyCancelled => (Omitted, "key making cancelled; nothing was changed".to_owned()),
             Self::Connecting { target } => (Omitted, format!("connecting to {target}; Ctrl-C cancels")),
+            Self::Busy { target, seconds } => (Omitted, close_reason::busy(target, *seconds)),
             Self::ConnectCancelled { target } => (Omitted, format!("gave up connecting to {target}")),
             Self::Joined { name, fingerprint, status, .. } => (Special, joined(name, fingerprint, status)),
             Self::Left { name, .. } => (Special, format!("{name} left")),
@@ -265,6 +266,14 @@ impl Warning {
             Self::OaepPeer { name } => {
                 (Rows, "trouble", format!("{name} is on the raw wire, which proves nobody's key"))
             }
+            Self::KoreanWindows { name } => (
+                AnyRows,
+                "encoding",
+                format!(
+                    "the text of {name} is not UTF-8 but CP949, as of a Korean Windows; its bytes are shown as \
+                     \\xb0; there, chcp 65001 or PYTHONUTF8=1 makes it UTF-8"
+                ),
+            ),
             Self::NotDecrypted { remote, in_a_row } => (
                 Omitted,
                 "unread",

@@ -105,7 +105,7 @@ impl Chat {
         self.effects.info(Info::Notify { set: self.notify });
     }
 
-    fn next_id(&mut self) -> u64 {
+    pub(crate) fn next_id(&mut self) -> u64 {
         self.counters.ids += 1;
         self.counters.ids
     }
@@ -113,7 +113,8 @@ impl Chat {
     /// `:connect ADDR`: from here on the addressee is whoever answers.
     fn connect(&mut self, options: DialOptions) {
         let (dial, missing) = (DialId(self.next_id()), self.account.missing_key(options.protocol));
-        self.dials.insert(dial, Dial { options, waiting: WaitingTexts::default() });
+        let waiting = WaitingTexts::default();
+        self.dials.insert(dial, Dial { options, waiting, busy_calls: 0, begins_at: None });
         self.conversations.address_dial(dial);
         match missing {
             Some(of) => self.wait_for_key(of, WaitingCommand::Connect(dial)),

@@ -5,6 +5,7 @@ mod history;
 mod listings;
 mod names;
 mod oaep;
+mod redial;
 mod sessions;
 mod shutdown;
 mod text;

@@ -28,12 +28,9 @@ impl Chat {
         match event {
             OaepEvent::Joined(key) => self.handle_oaep_joined(conn, key),
             OaepEvent::Message(text) => {
-                if let Some(message) = self.receive(conn, self.now.unix, text) {
-                    // No receipt is sent; the front end records that it was shown, and on which
-                    // connection.
-                    let due = ReceiptDue { conn, upto: 0 };
-                    self.effects.push(Effect::Show(Notice::Message(message), Some(due)));
-                }
+                // No receipt is sent; the front end records that it was shown, and on which
+                // connection.
+                self.receive(conn, self.now.unix, text, ReceiptDue { conn, upto: 0 });
             }
             OaepEvent::NotOpened { in_a_row } => self.warn_not_decrypted(conn, in_a_row),
             OaepEvent::Split(count) => self.effects.info(Info::Oaep(OaepInfo::Parts { count })),

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use crate::chat::Chat;
 use crate::chat::addressee::Addressee;
 use crate::chat::conversation::{Conversation, Peer};
 use crate::chat::history::Acquaintance;
@@ -13,7 +14,6 @@ use crate::chat::stranger_rows::StrangerCounts;
 use crate::chat::types::{
     AcceptPolicy, ChangeReply, DialOutcome, Origin, PeerId, Protocol, ReceiptDue, TrustLevel,
 };
-use crate::chat::{Chat, Dial};
 use crate::crypto::{Fingerprint, RsaJob, Seed};
 use crate::ids::{ConnId, DialId, JobQueue, ListenerId};
 use crate::limits;
@@ -21,6 +21,7 @@ use crate::peers::book::{Change, Trust};
 use crate::peers::met::{MetChange, MetPeer};
 use crate::peers::name::Name;
 use crate::session::{AnySession, CloseReason, Event, OaepCloseReason, Output, Role};
+use crate::text::cp949;
 use crate::text::safe::SafeText;
 use crate::time::UnixMs;
 use crate::wire::{ByeReason, Lifetime};
@@ -86,16 +87,17 @@ impl Chat {
     }
 
     pub(crate) fn handle_connected(&mut self, dial: DialId, conn: ConnId, seed: Seed) {
-        let Some(Dial { options, waiting }) = self.dials.remove(&dial) else {
+        let Some(begun) = self.dials.remove(&dial) else {
             return self.effects.push(Effect::Close(conn));
         };
-        let Some(session) = self.account.session(options.protocol, Role::Initiator, seed, self.now.mono)
-        else {
-            self.give_up_dial(dial, &Dial { options, waiting });
+        let protocol = begun.options.protocol;
+        let Some(session) = self.account.session(protocol, Role::Initiator, seed, self.now.mono) else {
+            self.give_up_dial(dial, &begun);
             return self.effects.push(Effect::Close(conn));
         };
-        let mut conversation = Conversation::new(session, Origin::Outbound(options));
-        conversation.waiting = waiting;
+        let mut conversation = Conversation::new(session, Origin::Outbound(begun.options));
+        conversation.waiting = begun.waiting;
+        conversation.busy_calls = begun.busy_calls;
         self.conversations.insert(conn, conversation);
         self.conversations.dial_connected(dial, conn);
         self.drain(conn);
@@ -127,6 +129,7 @@ impl Chat {
         if let Some(seconds) = self.keygen.as_mut().and_then(|keygen| keygen.report(now)) {
             self.effects.info(Info::StillMaking { seconds });
         }
+        self.begin_due_dials();
         self.effects.handle_timeout(now);
         if let Some(StrangerCounts { joined, left }) = self.stranger_rows.take_due(now) {
             self.effects.info(Info::Strangers { joined, left });
@@ -170,10 +173,7 @@ impl Chat {
                 }
             }
             Event::Message { seq, sent, text } => {
-                if let Some(message) = self.receive(conn, sent, text) {
-                    let due = ReceiptDue { conn, upto: seq };
-                    self.effects.push(Effect::Show(Notice::Message(message), Some(due)));
-                }
+                self.receive(conn, sent, text, ReceiptDue { conn, upto: seq });
             }
             Event::Acked { upto } => {
                 if let Some(conversation) = self.conversations.get_mut(conn) {
@@ -187,12 +187,12 @@ impl Chat {
         }
     }
 
-    /// Records a message of a peer, counts it as unread if another peer is addressed, and notifies
-    /// the user.
-    pub(crate) fn receive(&mut self, conn: ConnId, sent: UnixMs, text: Vec<u8>) -> Option<Message> {
+    /// Shows a message of a peer, records it, counts it as unread if another peer is addressed, and
+    /// notifies the user.
+    pub(crate) fn receive(&mut self, conn: ConnId, sent: UnixMs, text: Vec<u8>, due: ReceiptDue) {
         let (arrived, addressed) = (self.now.unix, self.conversations.addressed_peer());
-        let conversation = self.conversations.get_mut(conn)?;
-        let peer = conversation.peer.as_mut()?;
+        let Some(conversation) = self.conversations.get_mut(conn) else { return };
+        let Some(peer) = conversation.peer.as_mut() else { return };
         peer.last_seen = arrived;
         if conversation.lifetime == Lifetime::Lasting && addressed != Some(peer.id) {
             conversation.unread += 1;
@@ -219,7 +219,12 @@ impl Chat {
             self.effects.push(Effect::Alert(text));
         }
         self.history.push(id, acquaintance, &message);
-        Some(message)
+        let is_korean_windows = cp949::is_likely(&message.text);
+        let name = message.name.clone();
+        self.effects.push(Effect::Show(Notice::Message(message), Some(due)));
+        if is_korean_windows && self.is_first_other_encoding(id) {
+            self.effects.warn(Warning::KoreanWindows { name });
+        }
     }
 
     /// Closes a connection without taking anything more that came by it.
@@ -487,10 +492,13 @@ impl Chat {
         {
             self.follow_successor(conn, successor);
         }
-        let Some(conversation) = self.conversations.remove(conn) else { return };
+        let Some(mut conversation) = self.conversations.remove(conn) else { return };
         self.seats.leave(conn);
         self.counters.roster += 1;
         self.effects.push(Effect::Close(conn));
+        if reason == CloseReason::PeerBusy && self.call_again(conn, &mut conversation) {
+            return;
+        }
         if let Some(shutdown) = self.shutdown.as_mut().filter(|_| conversation.unacked.len() > 0) {
             shutdown.set_lost();
         }
@@ -591,6 +599,7 @@ fn dial_outcome(conversation: &Conversation, reason: &CloseReason) -> DialOutcom
             DialOutcome::Failed
         }
         CloseReason::HandshakeTimeout
+        | CloseReason::PeerBusy
         | CloseReason::NoData
         | CloseReason::LostInHandshake
         | CloseReason::Oaep(OaepCloseReason::NoKey) => DialOutcome::Lost,

@@ -67,14 +67,14 @@ impl BeforeMessage3 {
         self.state.mix_key_and_hash(encapsulated.secret);
         self.state.encrypt_and_hash(self.own.blob(), &mut message);
         self.state.encrypt_and_hash(&[], &mut message);
-        (message, AwaitsMessage4 { own_bits: self.own.bits(), state: self.state })
+        (message, AwaitsMessage4 { own_modulus_bytes: self.own.modulus_bytes(), state: self.state })
     }
 }
 
 /// Waits for message 4.
 #[expect(missing_debug_implementations, reason = "holds a secret")]
 pub struct AwaitsMessage4 {
-    own_bits: u32,
+    own_modulus_bytes: usize,
     state: SymmetricState,
 }
 
@@ -85,7 +85,7 @@ impl AwaitsMessage4 {
     /// [`HandshakeError`]
     pub fn read_message_4(mut self, message: &[u8]) -> Result<(Vec<u8>, AfterMessage4), HandshakeError> {
         let (sealed, tag) = split_payload(message)?;
-        if sealed.len() != sealed_ciphertext_bytes(self.own_bits) {
+        if sealed.len() != sealed_ciphertext_bytes(self.own_modulus_bytes) {
             return Err(HandshakeError);
         }
         let ciphertext = self.state.decrypt_and_hash(sealed)?;

@@ -63,6 +63,6 @@ fn split_payload(message: &[u8]) -> Result<(&[u8], &[u8; TAG_BYTES]), HandshakeE
 }
 
 /// Bytes of an OAEP ciphertext to our own key, encrypted once more.
-fn sealed_ciphertext_bytes(own_bits: u32) -> usize {
-    usize::try_from(own_bits / 8).unwrap_or(0) + TAG_BYTES
+fn sealed_ciphertext_bytes(own_modulus_bytes: usize) -> usize {
+    own_modulus_bytes + TAG_BYTES
 }

@@ -29,13 +29,13 @@ pub fn read_message_1(
     let mut message_2 = ciphertext.to_vec();
     state.encrypt_and_hash(own.blob(), &mut message_2);
     state.encrypt_and_hash(&[], &mut message_2);
-    Ok((message_2, AwaitsMessage3 { own_bits: own.bits(), state }))
+    Ok((message_2, AwaitsMessage3 { own_modulus_bytes: own.modulus_bytes(), state }))
 }
 
 /// Waits for message 3.
 #[expect(missing_debug_implementations, reason = "holds a secret")]
 pub struct AwaitsMessage3 {
-    own_bits: u32,
+    own_modulus_bytes: usize,
     state: SymmetricState,
 }
 
@@ -45,8 +45,9 @@ impl AwaitsMessage3 {
     /// # Errors
     /// [`HandshakeError`]
     pub fn read_message_3(mut self, message: &[u8]) -> Result<(Vec<u8>, AfterMessage3), HandshakeError> {
-        let (sealed, rest) =
-            message.split_at_checked(sealed_ciphertext_bytes(self.own_bits)).ok_or(HandshakeError)?;
+        let (sealed, rest) = message
+            .split_at_checked(sealed_ciphertext_bytes(self.own_modulus_bytes))
+            .ok_or(HandshakeError)?;
         let (key, tag) = split_payload(rest)?;
         let ciphertext = self.state.decrypt_and_hash(sealed)?;
         let next = AfterMessage3 { state: self.state, key: key.to_vec(), tag: tag.to_vec() };

@@ -71,11 +71,15 @@ fn rows_are_the_lines_of_a_message() {
 }
 
 #[test]
-fn each_bad_byte_is_one_replacement_sign() {
+fn each_bad_byte_is_shown_as_its_number() {
     let line = |bytes| SafeText::line_from_bytes(bytes).to_string();
-    assert_eq!(line(b"a\xff\xfeb\xe2\x82"), "a\u{fffd}\u{fffd}b\u{fffd}\u{fffd}");
-    assert_eq!(line(b"\xed\xa0\x80\xc0\xaf"), "\u{fffd}".repeat(5));
-    assert_eq!(SafeText::rows_from_bytes(b"a\n\xff").len(), 2);
+    assert_eq!(line(b"a\xff\xfeb\xe2\x82"), "a\\xff\\xfeb\\xe2\\x82");
+    assert_eq!(line(b"\xed\xa0\x80\xc0\xaf"), "\\xed\\xa0\\x80\\xc0\\xaf");
+    // Nothing combines with what stands for a byte.
+    assert_eq!(line("a\u{301}".as_bytes()), "a\u{301}");
+    assert_eq!(line(b"\xff\xcc\x81\x1b"), "\\xff\\u{301}\\u{1b}");
+    let rows = |bytes| SafeText::rows_from_bytes(bytes).iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(rows(b"a\n\xff\r\n\nb\rc\n"), ["a", "\\xff", "", "b\\u{d}c"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 mod damage;
 mod hostile_keys;
 mod key_files;
-mod keys;
+pub(crate) mod keys;
 mod oracle;
 pub(crate) mod programs;
 mod published;
