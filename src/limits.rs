@@ -2,10 +2,13 @@
 //!
 //! All that can grow with a peer's input is limited here. `:limits` prints them.
 
-/// Total time for a handshake, from the opening of the socket, in milliseconds. The deadline is
-/// for the whole, not for each read, so that a peer cannot extend it with a byte every nine
+/// Time for a handshake from the opening of the socket to message 2, in milliseconds. The deadline
+/// is for the whole, not for each read, so that a peer cannot extend it with a byte every nine
 /// seconds.
 pub const HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
+/// Time from message 2 to record 5, and from there to record 6, in milliseconds: on one side or the
+/// other somebody may be comparing fingerprints.
+pub const JUDGEMENT_TIMEOUT_MS: u64 = 60_000;
 /// Connections that have not yet proved a key, over all sources.
 pub const UNAUTHENTICATED_CONNECTIONS: usize = 128;
 /// Connections that have not yet proved a key, from one source address (IPv6: one /64).

@@ -42,7 +42,7 @@ impl<'a> Side<'a> {
             match output {
                 Output::Transmit(bytes) => sent.extend(bytes),
                 Output::Job(job) => self.session.handle_job(MonoMs(0), job.run(self.identity)),
-                Output::Event(Event::PeerKey(_)) => self.session.accept_key(),
+                Output::Event(Event::PeerKey(_)) => self.session.accept_key(MonoMs(0)),
                 Output::Event(_) => {}
             }
         }

@@ -4,6 +4,7 @@
     pip install cryptography
     python3 native_peer.py listen [HOST:]PORT [NAME]      wait for one caller (port 0: any free one)
     python3 native_peer.py connect HOST:PORT [NAME]       call
+    python3 native_peer.py patient HOST:PORT [NAME]       call, and wait for the preface before message 1
 
 It says the lines of standard input and prints what it hears; at the end of the input it waits for its receipts and
 says goodbye. The numbers in brackets are sections of the specification. It shows that the specification suffices and
@@ -79,6 +80,8 @@ def x_wing_secret(ss_m, ss_x, ct_x, pk_x):
 
 
 class XWing:
+    """The all-zero secret of a point of small order is refused by the library: ValueError."""
+
     def __init__(self):
         self.m, self.x = MLKEM768PrivateKey.generate(), X25519PrivateKey.generate()
         self.public = self.m.public_key().public_bytes_raw() + self.x.public_key().public_bytes_raw()
@@ -181,7 +184,11 @@ class Symmetric:
 class Wire:
     def __init__(self, sock):
         self.sock, self.waiting, self.greeted = sock, b"", False
-        self.until = time.monotonic() + 10  # for the whole handshake (6)
+        self.until = time.monotonic() + 10  # to message 2 (6)
+
+    def judged(self):
+        """From here somebody may compare fingerprints, at one side or the other (4.6)."""
+        self.until = time.monotonic() + 60
 
     def need(self, count):
         """Waits until so much is there, and takes nothing: a pause in the middle of a frame loses nothing."""
@@ -203,6 +210,10 @@ class Wire:
     def preface(self, role):
         for i in range(8):
             self.need(i + 1)
+            if role == "connect" and self.waiting[:2] == bytes(2):
+                raise Failed("the other side does not go on")  # the alert of a listener of before
+            if role == "connect" and self.waiting == bytes(1):
+                continue
             if self.waiting[i] != PREFACE[i]:
                 raise Failed("the other side does not speak this protocol")
         theirs = self.take(16)
@@ -222,22 +233,28 @@ class Wire:
             raise Failed("a frame is too long")
         return self.take(2 + length)[2:]
 
-    def message(self, size=None):
+    def message(self, size=None, busy=False):
         body = self.frame(4096)
         if not body:
             raise Failed("the other side does not go on")
+        if busy and body == b"\1":
+            raise Failed("the other side is busy; call again later")
         if size and len(body) != size:
             raise Failed("a message has the wrong size")
         return body
 
 
-def initiate(wire, own):
+def initiate(wire, own, patient):
     wire.sock.sendall(PREFACE)
+    if patient:
+        wire.preface("connect")
     state, e = Symmetric(PREFACE * 2), XWing()
     state.mix_hash(e.public)
     wire.send(e.public + state.seal(b""))  # 1
-    wire.preface("connect")
-    body = wire.message()  # 2
+    if not patient:
+        wire.preface("connect")
+    body = wire.message(busy=True)  # 2
+    wire.judged()
     state.mix_hash(body[:1120])
     state.mix_key(e.decapsulate(body[:1120]))
     blob = state.open(body[1120:-16])
@@ -248,7 +265,7 @@ def initiate(wire, own):
     state.mix_key_and_hash(ss)
     wire.send(head + state.seal(own.blob) + state.seal(b""))
     size = (own.key.key_size + 7) // 8 + 16
-    body = wire.message(size + 16)  # 4
+    body = wire.message(size + 16, busy=True)  # 4
     ct = state.open(body[:size])
     state.mix_key_and_hash(own.decapsulate(ct))
     state.open(body[size:])
@@ -265,12 +282,13 @@ def respond(wire, own):
     state.mix_hash(ct)
     state.mix_key(ss)
     wire.send(ct + state.seal(own.blob) + state.seal(b""))
+    wire.judged()
     body, size = wire.message(), (own.key.key_size + 7) // 8 + 16  # 3
     ct = state.open(body[:size])
     state.mix_key_and_hash(own.decapsulate(ct))
     blob = state.open(body[size:-16])
     state.open(body[-16:])
-    key = from_blob(blob)
+    key = from_blob(blob)  # whose it is matters only once record 5 has proved it
     ct, ss = encapsulate(blob, key)  # 4
     head = state.seal(ct)
     state.mix_key_and_hash(ss)
@@ -296,18 +314,19 @@ class Direction:
 class Session:
     def __init__(self, wire, state, role, name):
         keys = state.split()
-        self.wire, self.lock, self.changed = wire, threading.Lock(), threading.Condition()
+        self.wire, self.lock, self.changed, self.ping = wire, threading.Lock(), threading.Condition(), None
         self.out, self.into = [Direction(key) for key in (keys if role == "connect" else keys[::-1])]
         self.said, self.heard, self.receipted, self.idle, self.idle_since = 0, 0, 0, 0, time.monotonic()
         confirm = state.h + bytes(4) + name.encode()
         if role == "connect":
             self.send(CONFIRM, confirm)
-        kind, body = self.record()
+            wire.judged()
+        kind, body = self.record(4096)
         if kind != CONFIRM or not 37 <= len(body) <= 164 or not hmac.compare_digest(body[:32], state.h):
             raise Failed("the other side is not in the same handshake")
-        if role == "listen":
+        if role == "listen":  # here it would judge the key, and send the alert for one that it refuses
             self.send(CONFIRM, confirm)
-        self.peer, self.left = body[36:].decode("utf-8", "replace"), False
+        self.peer, self.left = body[36:].decode("utf-8", "ignore"), False
 
     def send(self, kind, body):
         plain = bytes([kind]) + len(body).to_bytes(2, "big") + body
@@ -317,8 +336,10 @@ class Session:
             cipher, number = self.out.next()
             self.wire.sock.sendall(length + cipher.encrypt(number, plain, length))
 
-    def record(self):
-        body = self.wire.frame(32784)
+    def record(self, limit=32784):
+        body = self.wire.frame(limit)
+        if not body and limit == 4096:
+            raise Failed("the other side does not want this key, or somebody in between says so")
         cipher, number = self.into.next()
         try:
             plain = cipher.decrypt(number, body, len(body).to_bytes(2, "big"))
@@ -350,7 +371,8 @@ class Session:
                     raise
                 if time.monotonic() - silent >= 60:
                     raise Failed("no answer for 60 s") from None
-                self.send(PING, os.urandom(8))
+                self.ping = os.urandom(8)
+                self.send(PING, self.ping)
                 continue
             silent = time.monotonic()
             number = int.from_bytes(body[:8], "big")
@@ -358,7 +380,7 @@ class Session:
                 return
             if kind == TEXT and 16 <= len(body) <= 16400 and number == self.heard + 1:
                 self.heard, self.idle = number, 0
-                print(self.peer + ":", body[16:].decode("utf-8", "replace"), flush=True)
+                print(self.peer + ":", body[16:].decode("utf-8", "backslashreplace"), flush=True)
                 self.send(RECEIPT, body[:8])
             elif kind == RECEIPT and len(body) == 8 and number <= self.said:
                 self.count_idle(number <= self.receipted)
@@ -368,6 +390,8 @@ class Session:
             elif kind == PING and len(body) == 8:
                 self.send(PONG, body)
                 self.count_idle(True)
+            elif kind == PONG and body == self.ping:
+                self.ping = None  # asked for by ourselves: it does not count (5.5)
             elif kind == PONG and len(body) == 8 or 128 <= kind <= 191:
                 self.count_idle(True)
             else:
@@ -392,10 +416,10 @@ def talk(session):
     session.wire.sock.shutdown(socket.SHUT_WR)
 
 
-def shake(wire, role, own):
+def shake(wire, role, own, patient):
     """The handshake, and its one alert when it fails where the other side speaks our protocol."""
     try:
-        return initiate(wire, own) if role == "connect" else respond(wire, own)
+        return initiate(wire, own, patient) if role == "connect" else respond(wire, own)
     except (Failed, InvalidTag, ValueError) as error:
         if wire.greeted:
             wire.send(b"")
@@ -403,9 +427,10 @@ def shake(wire, role, own):
 
 
 def main():
-    if len(sys.argv) not in (3, 4) or sys.argv[1] not in ("listen", "connect"):
+    if len(sys.argv) not in (3, 4) or sys.argv[1] not in ("listen", "connect", "patient"):
         sys.exit(__doc__)
-    role, (host, _, port) = sys.argv[1], sys.argv[2].rpartition(":")
+    patient, (host, _, port) = sys.argv[1] == "patient", sys.argv[2].rpartition(":")
+    role = "connect" if patient else sys.argv[1]
     address, own = (host or "localhost", int(port)), Identity()
     print("own key", fingerprint(own.blob), flush=True)
     if role == "listen":
@@ -416,7 +441,7 @@ def main():
         sock = socket.create_connection(address)
     wire = Wire(sock)
     try:
-        state, blob = shake(wire, role, own)
+        state, blob = shake(wire, role, own, patient)
         session = Session(wire, state, role, sys.argv[3] if len(sys.argv) == 4 else "python")
         print("connected to", session.peer, fingerprint(blob), flush=True)
         threading.Thread(target=talk, args=(session,), daemon=True).start()

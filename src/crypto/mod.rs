@@ -5,6 +5,7 @@
 //! so the open advisory on `rsa`'s private operation (RUSTSEC-2023-0071) concerns nothing that a
 //! network sends.
 
+mod ephemeral;
 mod error;
 mod fingerprint;
 pub mod handshake;
@@ -21,7 +22,7 @@ pub use error::{DecryptError, HandshakeError, KeyFileError, NonceExhausted, PemE
 pub use fingerprint::{Fingerprint, FingerprintError, SafetyNumber};
 pub use handshake::{Split, TranscriptHash};
 pub use kem::{Encapsulated, SharedSecret, encapsulate};
-pub use noise::{OpenKey, SealKey};
+pub use noise::{ExporterSecret, OpenKey, SealKey};
 pub use oaep::{OaepKeyPair, seal_oaep};
 pub use private_key::{Identity, Passphrase, warm_up_rng};
 pub use public_key::PublicKey;

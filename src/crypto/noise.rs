@@ -196,10 +196,28 @@ impl SymmetricState {
         Ok(buffer)
     }
 
-    /// `Split`: the keys of the initiator's and the responder's records, and the handshake hash.
-    pub(super) fn split(self) -> (Hash, Hash, [u8; 32]) {
+    /// `Split`: the keys of the initiator's and the responder's records, the handshake hash, and
+    /// the exporter secret.
+    pub(super) fn split(self) -> (Hash, Hash, [u8; 32], ExporterSecret) {
         let [first, second, _] = hkdf(&self.chaining, &[]);
-        (first, second, self.transcript)
+        let exporter = hmac(&self.chaining, &[EXPORTER, &self.transcript]);
+        (first, second, self.transcript, ExporterSecret(exporter))
+    }
+}
+
+/// Name under which the exporter secret is derived.
+const EXPORTER: &[u8] = b"rsachat/1 exporter";
+
+/// Secret from which everything comes that a session's keys are used for besides its records,
+/// zeroised on drop.
+#[expect(missing_debug_implementations, reason = "a secret has no printed form")]
+pub struct ExporterSecret(Hash);
+
+impl ExporterSecret {
+    /// A secret for one use, by its name: none tells anything of another, nor of the records' keys.
+    #[must_use]
+    pub fn export(&self, name: &str) -> Zeroizing<[u8; 32]> {
+        hmac(&self.0, &[name.as_bytes()])
     }
 }
 

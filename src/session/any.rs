@@ -80,9 +80,9 @@ impl AnySession {
     }
 
     /// On the raw wire no key is judged.
-    pub(crate) fn accept_key(&mut self) {
+    pub(crate) fn accept_key(&mut self, now: MonoMs) {
         if let Self::Native(session) = self {
-            session.accept_key();
+            session.accept_key(now);
         }
     }
 

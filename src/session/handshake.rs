@@ -2,7 +2,7 @@
 //! judgement of the peer's key. Every RSA operation leaves as a job and comes back as its result.
 
 use super::transport::Transport;
-use super::types::{CloseReason, Event, Output, Role, SessionConfig};
+use super::types::{CloseReason, Event, Output, Role, SessionConfig, Stage};
 use crate::crypto::handshake::{initiator, responder};
 use crate::crypto::{JobResult, PublicKey, RsaJob, Seed};
 use crate::wire::{Preface, begin_frame, end_frame};
@@ -52,10 +52,9 @@ pub(super) enum ResponderState {
     Decapsulation(responder::AfterMessage3),
     /// The result of [`RsaJob::CheckKey`] for the initiator's key.
     KeyCheck(responder::BeforeMessage4),
-    /// The owner's judgement of the initiator's key. Nothing is encapsulated to it before.
-    Judgement(responder::BeforeMessage4, PublicKey),
-    /// The result of [`RsaJob::Encapsulate`] to the initiator's key, for message 4.
-    Encapsulation(responder::BeforeMessage4),
+    /// The result of [`RsaJob::Encapsulate`] to the initiator's key, for message 4. Every key that
+    /// passes the checks gets it: who is in our book shows only to who has proved a key.
+    Encapsulation(responder::BeforeMessage4, PublicKey),
 }
 
 /// What a state can wait for.
@@ -126,11 +125,18 @@ impl Handshake {
     }
 
     pub(super) fn awaits_judgement(&self) -> bool {
-        matches!(
-            self.state,
-            HandshakeState::Initiator(InitiatorState::Judgement(..))
-                | HandshakeState::Responder(ResponderState::Judgement(..))
-        )
+        matches!(self.state, HandshakeState::Initiator(InitiatorState::Judgement(..)))
+    }
+
+    /// How far it is, for the time that it may take.
+    pub(super) fn stage(&self) -> Stage {
+        match self.state {
+            HandshakeState::Initiator(
+                InitiatorState::Preface(_) | InitiatorState::Message2(_) | InitiatorState::KeyCheck(_),
+            )
+            | HandshakeState::Responder(ResponderState::Preface | ResponderState::Message1) => Stage::Opening,
+            _ => Stage::InitiatorJudges,
+        }
     }
 
     /// Makes one step. An input that the state does not wait for fails the handshake.
@@ -172,8 +178,7 @@ impl InitiatorState {
                 Self::Decapsulation(next).after(Output::Job(RsaJob::Decapsulate { ciphertext }))
             }
             (Self::Decapsulation(state), HandshakeInput::Job(JobResult::Decapsulated(secret))) => {
-                let mut transport = Transport::new(state.finish(secret)?, config);
-                let confirm = transport.confirm();
+                let (transport, confirm) = Transport::initiator(state.finish(secret)?, config);
                 Step::Finish(Box::new(transport), confirm)
             }
             _ => return Err(CloseReason::Handshake),
@@ -214,14 +219,11 @@ impl ResponderState {
             }
             (Self::KeyCheck(next), HandshakeInput::Job(JobResult::KeyChecked(key))) => {
                 let key = key.map_err(CloseReason::Key)?;
-                Self::Judgement(next, key.clone()).after(Output::Event(Event::PeerKey(key)))
+                Self::Encapsulation(next, key.clone()).after(encapsulate(key, seed))
             }
-            (Self::Judgement(next, key), HandshakeInput::KeyAccepted) => {
-                Self::Encapsulation(next).after(encapsulate(key, seed))
-            }
-            (Self::Encapsulation(state), HandshakeInput::Job(JobResult::Encapsulated(encapsulated))) => {
+            (Self::Encapsulation(state, key), HandshakeInput::Job(JobResult::Encapsulated(encapsulated))) => {
                 let (message, split) = state.write_message_4(encapsulated);
-                let transport = Box::new(Transport::new(split, config));
+                let transport = Box::new(Transport::responder(split, config, key));
                 Step::Finish(transport, Some(framed(Vec::new(), &message)))
             }
             _ => return Err(CloseReason::Handshake),

@@ -3,8 +3,10 @@
 //! Laws:
 //! - **Drain**: after every call, [`Session::poll_output`] until `None` before the next call.
 //! - **Poison**: after a failure comes [`Event::Closed`], once, and everything after is ignored.
-//! - **Trust pause**: between [`Event::PeerKey`] and [`Session::accept_key`] nothing is sealed to
-//!   the peer's key, and nothing that the peer sends is opened.
+//! - **Trust pause**: between [`Event::PeerKey`] and [`Session::accept_key`] nothing is sealed, and
+//!   nothing that the peer sends is opened. The initiator pauses before it seals anything to the
+//!   responder's key; the responder when record 5 has proved the initiator's: until then it answers
+//!   every key alike, so that nobody learns who is in its book.
 //! - **A pipe is two halves**: once established, a session of that purpose takes no more bytes; its
 //!   owner turns it into a [`Pipe`].
 //! - **A cut is not a close**: only a `Bye` record ends a session in an orderly way; the end of the
@@ -34,6 +36,7 @@ use keepalive::{Keepalive, KeepaliveAction, ReadState};
 pub use oaep::{EXIT, OaepCloseReason, OaepEvent, OaepRole, OaepSession};
 use pipe::Pipe;
 use transport::Transport;
+use types::Stage;
 pub use types::{CloseReason, Event, Output, Role, SendError, SessionConfig};
 
 /// Encrypted session with one peer.
@@ -42,6 +45,7 @@ pub struct Session {
     state: State,
     frames: Frames,
     outputs: VecDeque<Output>,
+    stage: Stage,
     handshake_deadline: MonoMs,
     keepalive: Keepalive,
     write: WriteState,
@@ -87,6 +91,7 @@ impl Session {
             state: State::Handshake(Box::new(handshake)),
             frames: Frames::default(),
             outputs: first.into_iter().collect(),
+            stage: Stage::Opening,
             handshake_deadline: now + limits::HANDSHAKE_TIMEOUT_MS,
             keepalive: Keepalive::new(now),
             write: WriteState::Drained,
@@ -120,6 +125,7 @@ impl Session {
     /// Takes the result of the job that was asked for.
     pub fn handle_job(&mut self, now: MonoMs, result: JobResult) {
         self.step(HandshakeInput::Job(result));
+        self.enter_stage(now);
         self.advance(now);
     }
 
@@ -149,7 +155,8 @@ impl Session {
             {
                 self.end(CloseReason::NoData);
             }
-            _ => self.end(CloseReason::HandshakeTimeout),
+            _ if self.stage == Stage::Opening => self.end(CloseReason::HandshakeTimeout),
+            _ => self.end(CloseReason::JudgementTimeout),
         }
     }
 
@@ -170,10 +177,15 @@ impl Session {
     }
 
     /// Accepts the peer's key: the handshake goes on.
-    pub fn accept_key(&mut self) {
-        if matches!(&self.state, State::Handshake(handshake) if handshake.awaits_judgement()) {
-            self.step(HandshakeInput::KeyAccepted);
+    pub fn accept_key(&mut self, now: MonoMs) {
+        match &mut self.state {
+            State::Handshake(handshake) if handshake.awaits_judgement() => {
+                self.step(HandshakeInput::KeyAccepted);
+            }
+            State::Transport(transport) => self.outputs.extend(transport.accept_key()),
+            State::Handshake(_) | State::Closed => {}
         }
+        self.advance(now);
     }
 
     /// Rejects the peer's key: sends the handshake's only alert and ends the session.
@@ -186,7 +198,9 @@ impl Session {
     pub fn wants_read(&self) -> bool {
         match &self.state {
             State::Handshake(handshake) => handshake.awaits_bytes(),
-            State::Transport(transport) => !transport.is_pipe() && !self.is_ending(),
+            State::Transport(transport) => {
+                !transport.is_pipe() && !transport.awaits_judgement() && !self.is_ending()
+            }
             State::Closed => false,
         }
     }
@@ -277,7 +291,9 @@ impl Session {
 
     /// Uses what has arrived, as far as the state can.
     fn advance(&mut self, now: MonoMs) {
-        while self.wants_read() && self.take_next(now).is_some() {}
+        while self.wants_read() && self.take_next(now).is_some() {
+            self.enter_stage(now);
+        }
         self.judge_eof();
     }
 
@@ -316,11 +332,25 @@ impl Session {
         }
     }
 
+    /// Gives each stage of the handshake its time.
+    fn enter_stage(&mut self, now: MonoMs) {
+        let stage = match &self.state {
+            State::Handshake(handshake) => handshake.stage(),
+            State::Transport(transport) => transport.stage(),
+            State::Closed => return,
+        };
+        if stage != self.stage {
+            self.stage = stage;
+            self.handshake_deadline = now + limits::JUDGEMENT_TIMEOUT_MS;
+        }
+    }
+
     /// Takes the preface or a frame; `None` until more has arrived.
     fn take_next(&mut self, now: MonoMs) -> Option<()> {
         let limit = match &self.state {
             State::Handshake(handshake) if handshake.awaits_preface() => return self.take_preface(),
             State::Handshake(_) => limits::HANDSHAKE_MESSAGE_BYTES,
+            State::Transport(transport) if !transport.is_established() => limits::HANDSHAKE_MESSAGE_BYTES,
             State::Transport(_) | State::Closed => limits::CHAT_FRAME_BYTES,
         };
         match self.frames.take(limit) {
@@ -423,6 +453,12 @@ impl Session {
                     _ => None,
                 };
                 self.outputs.extend(answer.map(Output::Transmit));
+            }
+            // In the place of record 6: the initiator has proved its key.
+            State::Transport(transport)
+                if reason == CloseReason::LocalReject && transport.awaits_judgement() =>
+            {
+                self.outputs.push_back(Output::Transmit(ALERT.to_vec()));
             }
             State::Handshake(_) | State::Transport(_) => {}
         }

@@ -3,6 +3,7 @@
 //! owner passes on what one half owes the other. Records are sealed and opened in place.
 
 use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::keepalive::IdleRecordCount;
 pub use super::keepalive::{Keepalive, KeepaliveAction, ReadState};
@@ -29,6 +30,7 @@ pub struct Pipe {
 #[expect(missing_debug_implementations, reason = "holds a key")]
 pub struct SendHalf {
     key: SealKey,
+    own_ping: Arc<OwnPing>,
     sent: u64,
     ended: bool,
     closed: bool,
@@ -38,6 +40,7 @@ pub struct SendHalf {
 #[expect(missing_debug_implementations, reason = "holds a key")]
 pub struct RecvHalf {
     key: OpenKey,
+    own_ping: Arc<OwnPing>,
     idle: IdleRecordCount,
     received: u64,
     stored: Option<u64>,
@@ -67,9 +70,17 @@ pub enum RecvEvent {
 
 impl Pipe {
     pub(super) fn new(split: Split, buffered: Vec<u8>) -> Self {
-        let send = SendHalf { key: split.seal, sent: 0, ended: false, closed: false };
+        let own_ping = Arc::<OwnPing>::default();
+        let send = SendHalf {
+            key: split.seal,
+            own_ping: Arc::clone(&own_ping),
+            sent: 0,
+            ended: false,
+            closed: false,
+        };
         let recv = RecvHalf {
             key: split.open,
+            own_ping,
             idle: IdleRecordCount::default(),
             received: 0,
             stored: None,
@@ -118,6 +129,7 @@ impl SendHalf {
 
     /// Asks for a `Pong`.
     pub fn ping(&mut self, number: u64) -> Option<Vec<u8>> {
+        self.own_ping.set(number);
         self.record(&Record::Ping(number))
     }
 
@@ -163,7 +175,7 @@ impl RecvHalf {
             match self.handle_frame(now, *length, body) {
                 Ok(OpenedFrame::Data(range)) => data.push(start + range.start..start + range.end),
                 Ok(OpenedFrame::Event(event)) => events.push(event),
-                Ok(OpenedFrame::Idle) => {}
+                Ok(OpenedFrame::Idle | OpenedFrame::Expected) => {}
                 Err(reason) => {
                     self.closed = true;
                     events.push(RecvEvent::Closed(reason));
@@ -199,6 +211,7 @@ impl RecvHalf {
         };
         match opened {
             OpenedFrame::Idle | OpenedFrame::Event(RecvEvent::Ping(_)) => self.idle.spend(now)?,
+            OpenedFrame::Expected => {}
             OpenedFrame::Data(_) | OpenedFrame::Event(_) => self.idle.reset(),
         }
         Ok(opened)
@@ -216,6 +229,8 @@ impl RecvHalf {
                 OpenedFrame::Event(RecvEvent::Stored { total })
             }
             Record::Ping(number) => OpenedFrame::Event(RecvEvent::Ping(number)),
+            // What we asked for ourselves is not the peer's doing.
+            Record::Pong(number) if self.own_ping.take(number) => OpenedFrame::Expected,
             Record::Stored { .. } | Record::Pong(_) | Record::Ignorable => OpenedFrame::Idle,
             Record::Bye(reason) => return Err(CloseReason::Bye(reason)),
             _ => return Err(CloseReason::ProtocolViolation),
@@ -229,6 +244,28 @@ enum OpenedFrame {
     Event(RecvEvent),
     /// A record that needs nothing done and counts as idle.
     Idle,
+    /// A record that needs nothing done and does not count.
+    Expected,
+}
+
+/// The last `Ping` of our own, while it is not answered; both halves have it.
+#[derive(Default)]
+struct OwnPing(Mutex<Option<u64>>);
+
+impl OwnPing {
+    fn set(&self, number: u64) {
+        *self.lock() = Some(number);
+    }
+
+    /// Whether a `Pong` answers it, for the first time.
+    fn take(&self, number: u64) -> bool {
+        self.lock().take_if(|asked| *asked == number).is_some()
+    }
+
+    /// A panic leaves nothing half changed, so lock poisoning is ignored.
+    fn lock(&self) -> MutexGuard<'_, Option<u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //! (`docs/PROTOCOL.md`, section 5). It is established once both sides' `Confirm` has been seen.
 
 use super::keepalive::IdleRecordCount;
-use super::types::{CloseReason, Event, Output, SendError, SessionConfig};
-use crate::crypto::{SealKey, Split};
+use super::types::{CloseReason, Event, Output, SendError, SessionConfig, Stage};
+use crate::crypto::{PublicKey, SealKey, Split};
 use crate::limits::{self, TAG_BYTES};
 use crate::time::{MonoMs, UnixMs};
 use crate::wire::{
@@ -18,6 +18,8 @@ struct OwedAnswers {
     pong: Option<u64>,
     /// Number of a `Ping` of our own that is due.
     ping: Option<u64>,
+    /// Number of the last `Ping` of our own, while it is not answered.
+    unanswered: Option<u64>,
     /// Highest number of the peer's that has been shown.
     shown: u64,
     /// Highest number of the peer's that we have acknowledged.
@@ -35,7 +37,15 @@ impl OwedAnswers {
         if let Some(receipt) = self.receipt() {
             return Some(receipt);
         }
-        self.ping.take().map(Record::Ping)
+        self.ping.take().map(|number| {
+            self.unanswered = Some(number);
+            Record::Ping(number)
+        })
+    }
+
+    /// Whether a `Pong` answers the last `Ping` of our own, for the first time.
+    fn takes_pong(&mut self, number: u64) -> bool {
+        self.unanswered.take_if(|asked| *asked == number).is_some()
     }
 
     /// One receipt for everything that was shown since the last.
@@ -47,13 +57,22 @@ impl OwedAnswers {
     }
 }
 
+/// Phase by what the side waits for.
+enum Phase {
+    /// Record 6, which is the responder's `Confirm`; ours, record 5, is out.
+    Record6,
+    /// Record 5, by which the initiator proves this key. Before it nothing of ours is sealed.
+    Record5 { key: PublicKey, confirm: Record },
+    /// The owner's judgement of the key that record 5 has proved; our own `Confirm` is record 6.
+    Judgement { peer: Confirm, confirm: Record },
+    /// Nothing: both sides have confirmed.
+    Established,
+}
+
 pub(super) struct Transport {
     split: Split,
     purpose: Purpose,
-    /// Our own `Confirm`, until it is sent: the initiator's is record 5; the responder's, record 6,
-    /// waits until record 5 has opened.
-    unsent_confirm: Option<Record>,
-    established: bool,
+    phase: Phase,
     /// Number of the last message that we sent.
     sent: u64,
     /// Highest number of ours that the peer has acknowledged.
@@ -66,17 +85,25 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    pub(super) fn new(split: Split, config: &SessionConfig) -> Self {
-        let confirm = Confirm {
-            transcript: *split.transcript.as_bytes(),
-            options: config.lifetime.options(),
-            name: config.name.as_bytes().to_vec(),
-        };
+    /// The initiator's, and its record 5.
+    pub(super) fn initiator(split: Split, config: &SessionConfig) -> (Self, Option<Output>) {
+        let confirm = confirm(&split, config);
+        let mut transport = Self::new(split, config, Phase::Record6);
+        let record_5 = transport.seal(&confirm);
+        (transport, record_5)
+    }
+
+    /// The responder's, which waits for the proof of this key.
+    pub(super) fn responder(split: Split, config: &SessionConfig, key: PublicKey) -> Self {
+        let confirm = confirm(&split, config);
+        Self::new(split, config, Phase::Record5 { key, confirm })
+    }
+
+    fn new(split: Split, config: &SessionConfig, phase: Phase) -> Self {
         Self {
             split,
             purpose: config.purpose,
-            unsent_confirm: Some(Record::Confirm(confirm)),
-            established: false,
+            phase,
             sent: 0,
             peer_acked: 0,
             received: 0,
@@ -86,19 +113,40 @@ impl Transport {
         }
     }
 
-    /// Our own `Confirm`, unless it was sent already.
-    pub(super) fn confirm(&mut self) -> Option<Output> {
-        let confirm = self.unsent_confirm.take()?;
-        self.seal(&confirm)
+    /// Takes the owner's consent to the key that record 5 has proved: sends record 6.
+    pub(super) fn accept_key(&mut self) -> Vec<Output> {
+        match std::mem::replace(&mut self.phase, Phase::Established) {
+            Phase::Judgement { peer, confirm } => {
+                let established = Event::Established { name: peer.name, options: peer.options };
+                self.seal(&confirm).into_iter().chain([Output::Event(established)]).collect()
+            }
+            phase => {
+                self.phase = phase;
+                Vec::new()
+            }
+        }
+    }
+
+    pub(super) fn awaits_judgement(&self) -> bool {
+        matches!(self.phase, Phase::Judgement { .. })
     }
 
     pub(super) fn is_established(&self) -> bool {
-        self.established
+        matches!(self.phase, Phase::Established)
+    }
+
+    /// How far the handshake is, for the time that it may take.
+    pub(super) fn stage(&self) -> Stage {
+        match self.phase {
+            Phase::Record5 { .. } => Stage::InitiatorJudges,
+            Phase::Record6 | Phase::Judgement { .. } => Stage::ResponderJudges,
+            Phase::Established => Stage::Established,
+        }
     }
 
     /// Whether this is an established pipe: what follows belongs to its two halves.
     pub(super) fn is_pipe(&self) -> bool {
-        self.established && self.purpose == Purpose::Pipe
+        self.is_established() && self.purpose == Purpose::Pipe
     }
 
     pub(super) fn into_split(self) -> Split {
@@ -111,7 +159,7 @@ impl Transport {
 
     /// Seals a message; its number, and the record.
     pub(super) fn send(&mut self, text: &str, now: UnixMs) -> Result<(u64, Option<Output>), SendError> {
-        if !self.established || self.is_pipe() {
+        if !self.is_established() || self.is_pipe() {
             return Err(SendError::NotEstablished);
         }
         if text.len() > limits::MESSAGE_BYTES {
@@ -147,7 +195,7 @@ impl Transport {
 
     /// The next answer that is owed, sealed.
     pub(super) fn next_answer(&mut self) -> Option<Output> {
-        if !self.established || self.is_pipe() {
+        if !self.is_established() || self.is_pipe() {
             return None;
         }
         let record = self.owed.next()?;
@@ -156,7 +204,7 @@ impl Transport {
 
     /// The receipt that is owed and `Bye`, if the peer has shown that it can open them.
     pub(super) fn bye(&mut self, reason: ByeReason) -> Vec<Output> {
-        if !self.established {
+        if !self.is_established() {
             return Vec::new();
         }
         let receipt = self.next_receipt();
@@ -166,7 +214,7 @@ impl Transport {
     /// Opens a frame and gives what its record causes.
     pub(super) fn handle_frame(&mut self, now: MonoMs, frame: Frame) -> Result<Vec<Output>, CloseReason> {
         let record = self.open(frame)?;
-        if !self.established {
+        if !self.is_established() {
             return self.handle_confirm(record);
         }
         let output = match record {
@@ -186,11 +234,13 @@ impl Transport {
                 self.owed.pong = Some(number);
                 None
             }
+            // What we asked for ourselves is not the peer's doing.
+            Record::Pong(number) if self.owed.takes_pong(number) => None,
             Record::Receipt { .. } | Record::Pong(_) | Record::Ignorable => {
                 self.idle.spend(now)?;
                 None
             }
-            Record::Bye(reason) => return Err(CloseReason::Bye(reason)),
+            Record::Bye(reason) => return Err(CloseReason::Bye(reason.in_conversation())),
             Record::Text { .. }
             | Record::Confirm(_)
             | Record::Data(_)
@@ -201,14 +251,16 @@ impl Transport {
     }
 
     fn handle_confirm(&mut self, record: Record) -> Result<Vec<Output>, CloseReason> {
-        match record {
-            Record::Confirm(peer) if self.split.transcript.ct_eq(&peer.transcript) => {
-                self.established = true;
-                let established = Event::Established { name: peer.name, options: peer.options };
-                Ok(self.confirm().into_iter().chain([Output::Event(established)]).collect())
-            }
-            _ => Err(CloseReason::Handshake),
-        }
+        let peer = match record {
+            Record::Confirm(peer) if self.split.transcript.ct_eq(&peer.transcript) => peer,
+            _ => return Err(CloseReason::Handshake),
+        };
+        let (phase, event) = match std::mem::replace(&mut self.phase, Phase::Established) {
+            Phase::Record5 { key, confirm } => (Phase::Judgement { peer, confirm }, Event::PeerKey(key)),
+            _ => (Phase::Established, Event::Established { name: peer.name, options: peer.options }),
+        };
+        self.phase = phase;
+        Ok(vec![Output::Event(event)])
     }
 
     pub(super) fn seal(&mut self, record: &Record) -> Option<Output> {
@@ -224,10 +276,19 @@ impl Transport {
     fn open(&mut self, mut frame: Frame) -> Result<Record, CloseReason> {
         match self.split.open.open(&frame.length, &mut frame.body) {
             Ok(plaintext) => Record::read(plaintext).map_err(CloseReason::Wire),
-            Err(_) if self.established => Err(CloseReason::Record),
+            Err(_) if self.is_established() => Err(CloseReason::Record),
             Err(_) => Err(CloseReason::Handshake),
         }
     }
+}
+
+/// Our own `Confirm`.
+fn confirm(split: &Split, config: &SessionConfig) -> Record {
+    Record::Confirm(Confirm {
+        transcript: *split.transcript.as_bytes(),
+        options: config.lifetime.options(),
+        name: config.name.as_bytes().to_vec(),
+    })
 }
 
 /// Seals one record as a frame, whose length is the associated data.

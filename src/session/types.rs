@@ -28,6 +28,19 @@ pub enum Role {
     Responder,
 }
 
+/// Part of the handshake with a time of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Stage {
+    /// Until message 2.
+    Opening,
+    /// From there to record 5: the initiator's user may be comparing fingerprints.
+    InitiatorJudges,
+    /// From there to record 6: the responder's user may be.
+    ResponderJudges,
+    /// Both sides have confirmed.
+    Established,
+}
+
 /// What the owner of a session has to do.
 #[expect(missing_debug_implementations, reason = "a job may hold coins")]
 pub enum Output {
@@ -42,7 +55,8 @@ pub enum Output {
 /// Event of a session.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
-    /// The peer's key has passed all checks. Judge it, then call `accept_key` or `reject_key`.
+    /// The peer's key has passed all checks; an initiator has proved it as well. Judge it, then
+    /// call `accept_key` or `reject_key`.
     PeerKey(PublicKey),
     /// Both sides have confirmed.
     Established {
@@ -93,8 +107,10 @@ pub enum CloseReason {
     },
     /// The stream ended before the session was established.
     LostInHandshake,
-    /// The handshake took too long.
+    /// The first messages of the handshake took too long.
     HandshakeTimeout,
+    /// The peer did not go on with the handshake in the time that its user has to judge our key.
+    JudgementTimeout,
     /// The peer sent nothing in the time that a handshake has.
     NoData,
     /// The peer was silent for too long.

@@ -176,6 +176,14 @@ impl Record {
 }
 
 impl ByeReason {
+    /// The reason as a conversation has it: one that belongs to a pipe alone means leaving there.
+    pub(crate) fn in_conversation(self) -> Self {
+        match self {
+            Self::InputFailed => Self::Other(self.number()),
+            reason => reason,
+        }
+    }
+
     fn number(self) -> u8 {
         match self {
             Self::Leaving => 0,

@@ -32,5 +32,6 @@ mod stdin;
 mod support;
 mod talk;
 mod trust;
+mod unproven;
 mod wire;
 mod words;

@@ -232,6 +232,7 @@ const SEEN: &[(&str, &str)] = &[
     ("HandshakeFailed", r"! \S+ speaks rsachat's own wire, this is the raw one; "),
     ("HandshakeFailed", r"! \S+ said nothing and did not finish the handshake in 10 s; "),
     ("HandshakeFailed", r"! \S+ sent no public key; "),
+    ("HandshakeFailed", r"! \S+ did not go on with the handshake in 60 s$"),
 ];
 /// Notices that no script can bring about, and why.
 const UNSEEN: &[(&str, &str)] = &[
@@ -253,6 +254,8 @@ const UNSEEN: &[(&str, &str)] = &[
     ("TooManyPeers", "it takes 1,024 connections"),
     ("NoSeat", "it takes 32 callers"),
     ("Strangers", "it takes nine callers"),
+    ("Busy", "it takes 33 callers at once"),
+    ("KoreanWindows", "a script is UTF-8"),
     ("LogFailed", "a script writes no log"),
     ("OutOfFds", "descriptors are the machine's"),
     ("Recording", "`--record` is an option of the prompt"),

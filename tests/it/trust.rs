@@ -18,10 +18,10 @@ fn hana_calls(at: &str) -> (HostilePeer, Vec<u8>) {
 }
 
 /// Somebody whose book has 하나 and who listens, and where.
-fn knowing_hana(trust: &str) -> (Process, String) {
+fn knowing_hana(trust: &str, args: &[&str]) -> (Process, String) {
     let home = Home::of("민지");
     home.private("peers", format!("하나 {} {trust}\n", Home::of("하나").fingerprint()));
-    home.start(&["--listen", "127.0.0.1:0"]).and_where()
+    home.start(&[&["--listen", "127.0.0.1:0"], args].concat()).and_where()
 }
 
 /// Makes every change of the book fail: the lock cannot be taken.
@@ -40,10 +40,12 @@ fn book(home: &Home) -> String {
 }
 
 #[test]
-fn a_key_is_judged_again_by_the_book_as_it_is_when_the_connection_is_established() {
+fn a_key_is_judged_by_the_book_as_it_is_when_the_connection_is_established() {
     for (before, change) in [("unverified", "block"), ("verified", "forget"), ("verified", "block elsewhere")]
     {
-        let (mut minji, at) = knowing_hana(before);
+        // Whoever is forgotten is a stranger, which this listener does not take.
+        let args: &[&str] = if change == "forget" { &["--known-only"] } else { &[] };
+        let (mut minji, at) = knowing_hana(before, args);
         let (mut hana, confirm) = hana_calls(&at);
         match change {
             "block" => {
@@ -102,7 +104,7 @@ fn a_change_of_the_book_is_said_when_it_is_on_disk_and_its_failure_says_what_hol
 
 #[test]
 fn a_peer_that_another_process_blocks_is_closed_though_a_newcomer_made_the_book_be_read_first() {
-    let (minji, at) = knowing_hana("verified");
+    let (minji, at) = knowing_hana("verified", &[]);
     let hana = Process::start("하나", &["--connect", &at]);
     minji.sees("하나 joined");
     minji.home.answer(&["peers", "block", "하나"]);

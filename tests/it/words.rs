@@ -174,6 +174,7 @@ fn every_way_to_part() {
         CloseReason::ConnectionLost { mid_record: false },
         CloseReason::LostInHandshake,
         CloseReason::HandshakeTimeout,
+        CloseReason::JudgementTimeout,
         CloseReason::NoData,
         CloseReason::IdleTimeout,
         CloseReason::NotRsachat(b"GET / HTTP/1.1\r\n".to_vec()),

@@ -39,8 +39,11 @@ pub(crate) fn listens(python: &Python) {
     talk(Home::of("민지").start(&["--connect", &at]), peer);
 }
 
+/// In the second mode it waits for the preface before it sends message 1.
 pub(crate) fn calls(python: &Python) {
-    let ours = Home::of("민지").start(&["--listen", "127.0.0.1:0", "--anybody"]);
-    let peer = python.peer(PEER, &["connect", &ours.listens_at(), "파이"]);
-    talk(ours, peer);
+    for mode in ["connect", "patient"] {
+        let ours = Home::of("민지").start(&["--listen", "127.0.0.1:0", "--anybody"]);
+        let peer = python.peer(PEER, &[mode, &ours.listens_at(), "파이"]);
+        talk(ours, peer);
+    }
 }

@@ -36,7 +36,7 @@ impl HostilePeer {
         peer
     }
 
-    /// The same, but its `Confirm` record is kept back: its key is judged, and it has not joined.
+    /// The same, but its `Confirm` record is kept back: its key is not proved, nor judged.
     pub fn calls_unconfirmed(
         at: &str,
         identity: &Identity,
@@ -161,7 +161,9 @@ impl HostilePeer {
 
     /// The next record of the other side, unless none comes within the time that the stream waits.
     pub fn receives_in_time(&mut self) -> Option<Record> {
-        let (length, mut body) = try_next_frame(&mut self.stream, &mut self.frames)?;
+        // A frame of no bytes is the handshake's alert.
+        let (length, mut body) =
+            try_next_frame(&mut self.stream, &mut self.frames).filter(|(_, body)| !body.is_empty())?;
         Some(Record::read(self.split.open.open(&length, &mut body).unwrap()).unwrap())
     }
 
@@ -171,7 +173,8 @@ impl HostilePeer {
     }
 }
 
-fn framed(message: &[u8]) -> Vec<u8> {
+/// A message as a frame.
+pub fn framed(message: &[u8]) -> Vec<u8> {
     let mut frame = Vec::new();
     let at = begin_frame(&mut frame);
     frame.extend_from_slice(message);
@@ -180,7 +183,7 @@ fn framed(message: &[u8]) -> Vec<u8> {
 }
 
 /// The next frame; `None` when nothing comes any more.
-fn try_next_frame(stream: &mut TcpStream, frames: &mut Frames) -> Option<([u8; LENGTH_BYTES], Vec<u8>)> {
+pub fn try_next_frame(stream: &mut TcpStream, frames: &mut Frames) -> Option<([u8; LENGTH_BYTES], Vec<u8>)> {
     let mut buffer = [0; 4096];
     loop {
         if let Some(frame) = frames.take(usize::from(u16::MAX)).unwrap() {

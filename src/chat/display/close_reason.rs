@@ -77,6 +77,9 @@ pub(super) fn handshake_failure(remote: &str, reason: &CloseReason, error: Optio
     let timeout_s = limits::HANDSHAKE_TIMEOUT_MS / 1_000;
     match reason {
         CloseReason::HandshakeTimeout => format!("{remote} did not finish the handshake in {timeout_s} s"),
+        CloseReason::JudgementTimeout => {
+            format!("{remote} did not go on with the handshake in {} s", limits::JUDGEMENT_TIMEOUT_MS / 1_000)
+        }
         // On the raw wire the listener begins, so that both sides would wait.
         CloseReason::NoData => format!(
             "{remote} said nothing and did not finish the handshake in {timeout_s} s; if it speaks the raw wire, \

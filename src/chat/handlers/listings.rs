@@ -153,6 +153,7 @@ fn limit_rows(capacity: usize) -> Vec<String> {
             format!("{} a second, {} at once", limits::CALLS_EACH_SECOND, limits::CALLS_BURST),
         ),
         ("a handshake", seconds(limits::HANDSHAKE_TIMEOUT_MS)),
+        ("judging a key", seconds(limits::JUDGEMENT_TIMEOUT_MS)),
         ("handshakes waiting for work", limits::UNAUTHENTICATED_JOBS.to_string()),
         ("an attempt to connect", format!("{} for each address", seconds(limits::CONNECT_TIMEOUT_MS))),
         (

@@ -3,6 +3,7 @@
 mod commands;
 mod history;
 mod listings;
+mod messages;
 mod names;
 mod oaep;
 mod redial;

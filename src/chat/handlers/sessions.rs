@@ -8,7 +8,7 @@ use crate::chat::addressee::Addressee;
 use crate::chat::conversation::{Conversation, Peer};
 use crate::chat::history::Acquaintance;
 use crate::chat::io::Effect;
-use crate::chat::notice::{Info, KeyStatus, Message, Notice, Warning};
+use crate::chat::notice::{Info, KeyStatus, Notice, Warning};
 use crate::chat::seats::SeatDecision;
 use crate::chat::stranger_rows::StrangerCounts;
 use crate::chat::types::{
@@ -21,9 +21,6 @@ use crate::peers::book::{Change, Trust};
 use crate::peers::met::{MetChange, MetPeer};
 use crate::peers::name::Name;
 use crate::session::{AnySession, CloseReason, Event, OaepCloseReason, Output, Role};
-use crate::text::cp949;
-use crate::text::safe::SafeText;
-use crate::time::UnixMs;
 use crate::wire::{ByeReason, Lifetime};
 
 /// Two connections of the same two peers that began within this time crossed each other, in
@@ -184,46 +181,6 @@ impl Chat {
             }
             Event::Oaep(event) => self.handle_oaep_event(conn, event),
             Event::Closed(reason) => self.handle_closed(conn, reason),
-        }
-    }
-
-    /// Shows a message of a peer, records it, counts it as unread if another peer is addressed, and
-    /// notifies the user.
-    pub(crate) fn receive(&mut self, conn: ConnId, sent: UnixMs, text: Vec<u8>, due: ReceiptDue) {
-        let (arrived, addressed) = (self.now.unix, self.conversations.addressed_peer());
-        let Some(conversation) = self.conversations.get_mut(conn) else { return };
-        let Some(peer) = conversation.peer.as_mut() else { return };
-        peer.last_seen = arrived;
-        if conversation.lifetime == Lifetime::Lasting && addressed != Some(peer.id) {
-            conversation.unread += 1;
-        }
-        for row in std::mem::take(&mut conversation.withheld) {
-            self.effects.show(row);
-        }
-        let message = Message {
-            name: peer.name.to_string(),
-            to: Vec::new(),
-            fingerprint: peer.fingerprint(),
-            trust_level: peer.trust_level,
-            lifetime: conversation.lifetime,
-            arrived,
-            sent,
-            rows: SafeText::rows_from_bytes(&text),
-            text,
-            number: self.history.next_number(),
-        };
-        let id = peer.id;
-        let acquaintance = conversation.acquaintance();
-        conversation.extend_idle(self.now.mono);
-        if let Some(text) = self.notify.notification(&message, &self.account.name) {
-            self.effects.push(Effect::Alert(text));
-        }
-        self.history.push(id, acquaintance, &message);
-        let is_korean_windows = cp949::is_likely(&message.text);
-        let name = message.name.clone();
-        self.effects.push(Effect::Show(Notice::Message(message), Some(due)));
-        if is_korean_windows && self.is_first_other_encoding(id) {
-            self.effects.warn(Warning::KoreanWindows { name });
         }
     }
 
@@ -599,6 +556,7 @@ fn dial_outcome(conversation: &Conversation, reason: &CloseReason) -> DialOutcom
             DialOutcome::Failed
         }
         CloseReason::HandshakeTimeout
+        | CloseReason::JudgementTimeout
         | CloseReason::PeerBusy
         | CloseReason::NoData
         | CloseReason::LostInHandshake

@@ -11,7 +11,6 @@ use crate::chat::notice::{Info, Message, Notice, Warning};
 use crate::chat::types::{AcceptPolicy, PeerId, Protocol, TrustLevel};
 use crate::crypto::Fingerprint;
 use crate::ids::ConnId;
-use crate::limits;
 use crate::peers::name::Name;
 use crate::session::SendError;
 
@@ -126,11 +125,6 @@ impl Chat {
     }
 
     /// Sends a text to whom the question named, whoever is addressed by now.
-    /// Whether this peer's text is the first of it that is found to be in another encoding.
-    pub(crate) fn is_first_other_encoding(&mut self, id: PeerId) -> bool {
-        self.other_encoding.len() < limits::SESSION_NAMES && self.other_encoding.insert(id)
-    }
-
     fn send_as_asked(&mut self, text: &str, to: &Addressee, echo: Echo) {
         match to {
             to if to == self.conversations.addressee() => self.send(text, echo),

@@ -53,7 +53,10 @@ impl Chat {
                 .map_err(|refusal| Warning::Refused(self.name_met(&origin, refusal)))
         });
         match (judgement, claim) {
-            (Ok(()), None) => self.with_session(conn, AnySession::accept_key),
+            (Ok(()), None) => {
+                let now = self.now.mono;
+                self.with_session(conn, |session| session.accept_key(now));
+            }
             (Ok(()), Some(claim)) => {
                 self.handle_established(conn, &claim);
                 // What came behind the last record of the handshake.

@@ -24,7 +24,7 @@ use crate::peers::book::{Book, Trust};
 use crate::session::{CloseReason, Event, Output, Role, Session, SessionConfig};
 use crate::text::safe::SafeText;
 use crate::time::MonoMs;
-use crate::wire::{Lifetime, Purpose, WireError};
+use crate::wire::{ByeReason, Lifetime, Purpose, WireError};
 
 /// Bytes of a foreign protocol that are shown.
 const SHOWN_BYTES: usize = 80;
@@ -151,9 +151,8 @@ impl RemoteCheck<'_> {
     fn handshake(&self, outcome: &ProbeOutcome) -> Finding {
         match (outcome, self.own) {
             (ProbeOutcome::Authenticated, _) => {
-                Finding::ok("handshake", "done; the other side takes your key").hint(
-                    "we hung up before the conversation stood; the other side may see a handshake that ended",
-                )
+                Finding::ok("handshake", "done; the other side takes your key")
+                    .hint("we left at once; the other side counts it as a call that brought no message")
             }
             (ProbeOutcome::Failed(CloseReason::PeerAbort, _), own) => {
                 let finding = Finding::problem(code::REFUSED, "handshake", "the other side refuses your key");
@@ -206,6 +205,8 @@ impl RemoteCheck<'_> {
     fn failure(&self, subject: &'static str, reason: &CloseReason, why: Option<String>) -> Finding {
         let code = match reason {
             CloseReason::HandshakeTimeout
+            | CloseReason::JudgementTimeout
+            | CloseReason::PeerBusy
             | CloseReason::NoData
             | CloseReason::LostInHandshake
             | CloseReason::ConnectionLost { .. }
@@ -278,7 +279,7 @@ pub(crate) enum ProbeOutcome {
     /// The peer closed before a byte was sent.
     ClosedEarly,
     KeyRejected,
-    /// Both keys are proved; the peer waits for our confirmation, which is never sent.
+    /// Both keys are proved and accepted.
     Authenticated,
     /// The handshake failed; with the system's reason, if there was one.
     Failed(CloseReason, Option<String>),
@@ -306,8 +307,8 @@ pub(crate) fn probe(
     let conn = net.connect(vec![addr]);
     let deadline = Instant::now() + Duration::from_millis(CONNECT_TIMEOUT_MS + LISTEN_FIRST_MS);
     let result = ProbeResult { first_bytes: Vec::new(), peer_key: None, outcome: ProbeOutcome::ClosedEarly };
-    let (session, decapsulated, started) = (None, false, Instant::now());
-    let mut probe = Probe { net, conn, own, name, accepts, result, session, decapsulated, started };
+    let (session, started) = (None, Instant::now());
+    let mut probe = Probe { net, conn, own, name, accepts, result, session, started };
     probe.run(deadline)?;
     let Probe { net, result, .. } = probe;
     net.close(conn);
@@ -325,8 +326,6 @@ struct Probe<'a> {
     result: ProbeResult,
     /// Created once the peer has had its chance to speak first.
     session: Option<Session>,
-    /// The peer's secret to us is decapsulated: everything that we would send next confirms it.
-    decapsulated: bool,
     started: Instant,
 }
 
@@ -334,6 +333,8 @@ struct Probe<'a> {
 enum Pending {
     Job(RsaJob),
     Decision(PublicKey),
+    /// Nothing: the answer is there.
+    Leave,
 }
 
 impl Probe<'_> {
@@ -404,7 +405,8 @@ impl Probe<'_> {
                 key,
                 name: self.name.to_owned(),
                 purpose: Purpose::Chat,
-                lifetime: Lifetime::Lasting,
+                // So that nobody is shown there as connected.
+                lifetime: Lifetime::Short,
             };
             self.session = Some(Session::new(Role::Initiator, config, seed(), now));
         }
@@ -419,28 +421,28 @@ impl Probe<'_> {
             let mut pending = None;
             while let Some(output) = session.poll_output() {
                 match output {
-                    // Our confirmation is never sent, so that the peer does not show us as joined.
-                    Output::Transmit(_) if self.decapsulated => {}
                     Output::Transmit(bytes) => self.net.send(self.conn, bytes),
                     Output::Job(job) => pending = Some(Pending::Job(job)),
                     Output::Event(Event::PeerKey(key)) => pending = Some(Pending::Decision(key)),
+                    Output::Event(Event::Established { .. }) => pending = Some(Pending::Leave),
+                    Output::Event(Event::Closed(CloseReason::LocalClose)) => {
+                        return Some(ProbeOutcome::Authenticated);
+                    }
                     Output::Event(Event::Closed(reason)) => return Some(ProbeOutcome::Failed(reason, None)),
                     Output::Event(_) => {}
                 }
             }
             match pending {
-                None => return self.decapsulated.then_some(ProbeOutcome::Authenticated),
-                Some(Pending::Job(job)) => {
-                    self.decapsulated |= matches!(job, RsaJob::Decapsulate { .. });
-                    session.handle_job(now, job.run(self.own));
-                }
+                None => return None,
+                Some(Pending::Job(job)) => session.handle_job(now, job.run(self.own)),
+                Some(Pending::Leave) => session.close(ByeReason::Leaving),
                 Some(Pending::Decision(key)) => {
                     let is_accepted = (self.accepts)(&key);
                     self.result.peer_key = Some(key);
                     if !is_accepted {
                         return Some(ProbeOutcome::KeyRejected);
                     }
-                    session.accept_key();
+                    session.accept_key(now);
                 }
             }
         }

@@ -1,20 +1,14 @@
 //! Initiator's handshake states, each named by what it waits for.
 
-use rand::Rng as _;
-use x_wing::{Decapsulate, DecapsulationKey, Decapsulator as _, KeyExport as _};
-use zeroize::Zeroizing;
-
 use super::{PROTOCOL, Split, sealed_ciphertext_bytes, split_payload};
+use crate::crypto::ephemeral::{CIPHERTEXT_BYTES, EphemeralKey};
 use crate::crypto::noise::SymmetricState;
 use crate::crypto::{Encapsulated, HandshakeError, PublicKey, Seed, SharedSecret};
 
 /// Gives message 1: `e`. The prologue is not needed before message 2.
 #[must_use]
 pub fn write_message_1(own: &PublicKey, seed: &Seed) -> (Vec<u8>, AwaitsMessage2) {
-    let mut secret = Zeroizing::new([0; 32]);
-    seed.rng("e").fill_bytes(secret.as_mut_slice());
-    let ephemeral = DecapsulationKey::from(*secret);
-    let message = ephemeral.encapsulation_key().to_bytes().to_vec();
+    let (ephemeral, message) = EphemeralKey::generate(seed);
     (message.clone(), AwaitsMessage2 { own: own.clone(), ephemeral, message_1: message })
 }
 
@@ -22,7 +16,7 @@ pub fn write_message_1(own: &PublicKey, seed: &Seed) -> (Vec<u8>, AwaitsMessage2
 #[expect(missing_debug_implementations, reason = "holds a secret")]
 pub struct AwaitsMessage2 {
     own: PublicKey,
-    ephemeral: DecapsulationKey,
+    ephemeral: EphemeralKey,
     message_1: Vec<u8>,
 }
 
@@ -39,10 +33,9 @@ impl AwaitsMessage2 {
         let mut state = SymmetricState::new(PROTOCOL, prologue);
         state.mix_hash(&self.message_1);
         state.encrypt_and_hash(&[], &mut Vec::new());
-        let (ciphertext, rest) = message.split_at_checked(x_wing::CIPHERTEXT_SIZE).ok_or(HandshakeError)?;
+        let (ciphertext, rest) = message.split_at_checked(CIPHERTEXT_BYTES).ok_or(HandshakeError)?;
         state.mix_hash(ciphertext);
-        let ciphertext = x_wing::Ciphertext::try_from(ciphertext).map_err(|_| HandshakeError)?;
-        let secret = Zeroizing::new(<[u8; 32]>::from(self.ephemeral.decapsulate(&ciphertext)));
+        let secret = self.ephemeral.decapsulate(ciphertext)?;
         state.mix_key(secret.as_slice());
         let (key, tag) = split_payload(rest)?;
         let blob = state.decrypt_and_hash(key)?;
@@ -108,7 +101,7 @@ impl AfterMessage4 {
     pub fn finish(mut self, secret: SharedSecret) -> Result<Split, HandshakeError> {
         self.state.mix_key_and_hash(secret);
         self.state.decrypt_and_hash(&self.tag)?;
-        let (own, peer, transcript) = self.state.split();
-        Ok(Split::new(&own, &peer, transcript))
+        let (own, peer, transcript, exporter) = self.state.split();
+        Ok(Split::new(&own, &peer, transcript, exporter))
     }
 }

@@ -15,7 +15,7 @@ pub mod responder;
 use subtle::ConstantTimeEq;
 
 use super::HandshakeError;
-use super::noise::{CipherState, OpenKey, SealKey};
+use super::noise::{CipherState, ExporterSecret, OpenKey, SealKey};
 use crate::limits::TAG_BYTES;
 
 /// Noise's protocol name; longer than a hash, so it is hashed.
@@ -30,12 +30,14 @@ pub struct Split {
     pub open: OpenKey,
     /// Handshake hash of both sides.
     pub transcript: TranscriptHash,
+    /// Secret for other uses than records.
+    pub exporter: ExporterSecret,
 }
 
 impl Split {
-    fn new(own: &[u8; 32], peer: &[u8; 32], transcript: [u8; 32]) -> Self {
-        let transcript = TranscriptHash(transcript);
-        Self { seal: SealKey(CipherState::new(own)), open: OpenKey(CipherState::new(peer)), transcript }
+    fn new(own: &[u8; 32], peer: &[u8; 32], transcript: [u8; 32], exporter: ExporterSecret) -> Self {
+        let (seal, open) = (SealKey(CipherState::new(own)), OpenKey(CipherState::new(peer)));
+        Self { seal, open, transcript: TranscriptHash(transcript), exporter }
     }
 }
 

@@ -1,10 +1,8 @@
 //! Responder's handshake states, each named by what it waits for. The responder sends no record
 //! before the initiator's first one has opened.
 
-use x_wing::{Encapsulate as _, EncapsulationKey};
-use zeroize::Zeroizing;
-
 use super::{PROTOCOL, Split, sealed_ciphertext_bytes, split_payload};
+use crate::crypto::ephemeral;
 use crate::crypto::noise::SymmetricState;
 use crate::crypto::{Encapsulated, HandshakeError, PublicKey, Seed, SharedSecret};
 
@@ -19,14 +17,11 @@ pub fn read_message_1(
     message: &[u8],
 ) -> Result<(Vec<u8>, AwaitsMessage3), HandshakeError> {
     let mut state = SymmetricState::new(PROTOCOL, prologue);
-    let ephemeral = EncapsulationKey::try_from(message).map_err(|_| HandshakeError)?;
+    let (mut message_2, secret) = ephemeral::encapsulate(message, seed)?;
     state.mix_hash(message);
     state.encrypt_and_hash(&[], &mut Vec::new());
-    let (ciphertext, secret) = ephemeral.encapsulate_with_rng(&mut seed.rng("ekem"));
-    let secret = Zeroizing::new(<[u8; 32]>::from(secret));
-    state.mix_hash(&ciphertext);
+    state.mix_hash(&message_2);
     state.mix_key(secret.as_slice());
-    let mut message_2 = ciphertext.to_vec();
     state.encrypt_and_hash(own.blob(), &mut message_2);
     state.encrypt_and_hash(&[], &mut message_2);
     Ok((message_2, AwaitsMessage3 { own_modulus_bytes: own.modulus_bytes(), state }))
@@ -90,7 +85,7 @@ impl BeforeMessage4 {
         self.state.encrypt_and_hash(&encapsulated.ciphertext, &mut message);
         self.state.mix_key_and_hash(encapsulated.secret);
         self.state.encrypt_and_hash(&[], &mut message);
-        let (peer, own, transcript) = self.state.split();
-        (message, Split::new(&own, &peer, transcript))
+        let (peer, own, transcript, exporter) = self.state.split();
+        (message, Split::new(&own, &peer, transcript, exporter))
     }
 }

@@ -128,6 +128,16 @@ fn what_breaks_the_rules_of_a_pipe_ends_it() {
 }
 
 #[test]
+fn pongs_of_our_own_pings_do_not_count() {
+    let [mut one, mut two] = pipes();
+    for number in 0..2 * u64::from(limits::IDLE_RECORDS) {
+        one.send.ping(number).unwrap();
+        let pong = two.send.pong(number).unwrap();
+        assert_eq!(opened(&mut one.recv, &pong, usize::MAX).1, []);
+    }
+}
+
+#[test]
 fn a_silent_peer_is_pinged_and_given_up_but_not_while_we_do_not_read() {
     let action = |keepalive: &mut Keepalive, now: u64, read: ReadState| {
         keepalive.observe(MonoMs(now), read);

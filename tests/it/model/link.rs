@@ -57,7 +57,7 @@ impl Link {
             match output {
                 Output::Transmit(bytes) => self.unread.extend(bytes),
                 Output::Job(job) => self.session.handle_job(now, job.run(&KEYS[self.caller.key])),
-                Output::Event(Event::PeerKey(_)) => self.session.accept_key(),
+                Output::Event(Event::PeerKey(_)) => self.session.accept_key(now),
                 Output::Event(Event::Message { seq, text, .. }) => {
                     self.session.ack(seq);
                     self.unacked += text.len();
