@@ -119,6 +119,12 @@ pub const ACCEPT_RETRY_MS: u64 = 100;
 pub const REPORT_EVERY_MS: u64 = 10_000;
 /// Records in one direction under one key; then the key is replaced (Noise, section 4.2, `REKEY`).
 pub const REKEY_RECORDS: u64 = 1 << 20;
+/// Bytes in one direction after which a session is re-keyed: 1 GiB.
+pub const REKEY_BYTES: u64 = 1 << 30;
+/// Time after which it is re-keyed, in milliseconds: an hour.
+pub const REKEY_AFTER_MS: u64 = 60 * 60 * 1_000;
+/// Time that a peer which reads has for its part of a re-keying, in milliseconds.
+pub const REKEY_TIMEOUT_MS: u64 = 60_000;
 /// Characters of a display name.
 pub const NAME_CHARS: usize = 32;
 /// Bytes of a key file that is still read.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rand::TryRng as _;
 use rsachat::crypto::handshake::initiator;
 use rsachat::crypto::{Identity, PublicKey, Seed, encapsulate};
-use rsachat::session::{Event, Output, Role, Session, SessionConfig};
+use rsachat::session::{Event, Output, RekeyThresholds, Role, Session, SessionConfig};
 use rsachat::time::MonoMs;
 use rsachat::wire::{LENGTH_BYTES, Lifetime, PREFACE_BYTES, Preface, Purpose, begin_frame, end_frame};
 use socket2::{Domain, Socket, Type};
@@ -31,6 +31,7 @@ impl<'a> Side<'a> {
             name: name.to_owned(),
             purpose: Purpose::Chat,
             lifetime: Lifetime::Lasting,
+            rekeying: RekeyThresholds::default(),
         };
         Ok(Self { session: Session::new(role, own, fresh_seed()?, MonoMs(0)), identity })
     }
@@ -43,7 +44,7 @@ impl<'a> Side<'a> {
                 Output::Transmit(bytes) => sent.extend(bytes),
                 Output::Job(job) => self.session.handle_job(MonoMs(0), job.run(self.identity)),
                 Output::Event(Event::PeerKey(_)) => self.session.accept_key(MonoMs(0)),
-                Output::Event(_) => {}
+                Output::WantSeed | Output::Event(_) => {}
             }
         }
         sent

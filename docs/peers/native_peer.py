@@ -6,7 +6,7 @@
     python3 native_peer.py connect HOST:PORT [NAME]       call
     python3 native_peer.py patient HOST:PORT [NAME]       call, and wait for the preface before message 1
 
-It says the lines of standard input and prints what it hears; at the end of the input it waits for its receipts and
+It says the lines of standard input (`:rekey` begins a re-keying instead) and prints what it hears; at the end of the input it waits for its receipts and
 says goodbye. The numbers in brackets are sections of the specification. It shows that the specification suffices and
 how little it takes; it is no program to trust secrets to: it makes a new key each time and accepts every peer.
 """
@@ -31,7 +31,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 PREFACE = b"rsachat\n" + bytes([1, 1, 1]) + bytes(5)  # version 1, suite 1, chat (2)
 NAME = b"Noise_pqXX_XWing+RSAOAEP_AESGCM_SHA256"
 LABEL = b"rsachat/1 OAEP-KEM"
-CONFIRM, TEXT, RECEIPT, PING, PONG, BYE = 1, 2, 3, 8, 9, 10
+CONFIRM, TEXT, RECEIPT, PING, PONG, BYE, REKEY, REKEYED = 1, 2, 3, 8, 9, 10, 32, 33
+REKEYING = (16).to_bytes(4, "big")  # bit 4 of Confirm: this side can re-key (5.6)
 SMALL_PRIMES = [p for p in range(3, 1 << 16, 2) if all(p % d for d in range(3, math.isqrt(p) + 1, 2))]
 
 
@@ -176,7 +177,8 @@ class Symmetric:
         return plain
 
     def split(self):
-        return hkdf(self.ck, b"", 2)
+        """The keys of both directions, and the exporter secret."""
+        return hkdf(self.ck, b"", 2) + [hmac.digest(self.ck, b"rsachat/1 exporter" + self.h, "sha256")]
 
 
 # Preface, frames and messages (2, 3, 4.5)
@@ -313,11 +315,13 @@ class Direction:
 
 class Session:
     def __init__(self, wire, state, role, name):
-        keys = state.split()
+        *keys, exporter = state.split()
+        self.chain, self.h, self.role = hmac.digest(exporter, b"rsachat/1 re-keying", "sha256"), state.h, role
+        self.rekey_key, self.next_into, self.rekeyings = None, None, 0
         self.wire, self.lock, self.changed, self.ping = wire, threading.Lock(), threading.Condition(), None
         self.out, self.into = [Direction(key) for key in (keys if role == "connect" else keys[::-1])]
         self.said, self.heard, self.receipted, self.idle, self.idle_since = 0, 0, 0, 0, time.monotonic()
-        confirm = state.h + bytes(4) + name.encode()
+        confirm = state.h + REKEYING + name.encode()
         if role == "connect":
             self.send(CONFIRM, confirm)
             wire.judged()
@@ -326,15 +330,49 @@ class Session:
             raise Failed("the other side is not in the same handshake")
         if role == "listen":  # here it would judge the key, and send the alert for one that it refuses
             self.send(CONFIRM, confirm)
+        self.can_rekey = int.from_bytes(body[32:36], "big") & 16 != 0
         self.peer, self.left = body[36:].decode("utf-8", "ignore"), False
 
-    def send(self, kind, body):
+    def send(self, kind, body, next_key=None):
+        """Sends a record. With a next key, that one seals what comes behind it."""
         plain = bytes([kind]) + len(body).to_bytes(2, "big") + body
         plain = plain.ljust(max(256, 1 << (len(plain) - 1).bit_length()), b"\0")
         length = (len(plain) + 16).to_bytes(2, "big")
         with self.lock:
             cipher, number = self.out.next()
             self.wire.sock.sendall(length + cipher.encrypt(number, plain, length))
+            if next_key:
+                self.out = Direction(next_key)
+
+    # Re-keying (5.6)
+
+    def rekey(self):
+        """The first step, of the initiator. This peer takes it when it is told to, not every hour."""
+        if self.role == "connect" and self.can_rekey and not self.rekey_key:
+            self.rekey_key = XWing()
+            self.send(REKEY, self.rekey_key.public)
+
+    def advance(self, secret):
+        """The next keys, of the initiator's and the responder's records."""
+        self.chain, to_r, to_i = hkdf(self.chain, secret + self.h, 3)
+        self.rekeyings += 1
+        return to_r, to_i
+
+    def take_rekey(self, kind, body):
+        if kind == REKEY and self.role == "listen" and self.can_rekey and not self.next_into and len(body) == 1216:
+            ct, secret = x_wing_encapsulate(body)
+            self.next_into, to_i = self.advance(secret)
+            self.send(REKEYED, ct, to_i)
+        elif kind == REKEYED and self.rekey_key and len(body) == 1120:
+            to_r, to_i = self.advance(self.rekey_key.decapsulate(body))
+            self.into, self.rekey_key = Direction(to_i), None
+            self.send(REKEYED, b"", to_r)
+            print("re-keyed", self.rekeyings, flush=True)
+        elif kind == REKEYED and self.next_into and not body:
+            self.into, self.next_into = Direction(self.next_into), None
+            print("re-keyed", self.rekeyings, flush=True)
+        else:
+            raise Failed("a re-keying breaks the protocol")
 
     def record(self, limit=32784):
         body = self.wire.frame(limit)
@@ -390,6 +428,13 @@ class Session:
             elif kind == PING and len(body) == 8:
                 self.send(PONG, body)
                 self.count_idle(True)
+            elif kind in (REKEY, REKEYED):
+                if kind == REKEY:
+                    self.count_idle(True)
+                try:
+                    self.take_rekey(kind, body)
+                except ValueError:
+                    raise Failed("the other side's fresh key is none") from None
             elif kind == PONG and body == self.ping:
                 self.ping = None  # asked for by ourselves: it does not count (5.5)
             elif kind == PONG and len(body) == 8 or 128 <= kind <= 191:
@@ -406,9 +451,12 @@ class Session:
 
 
 def talk(session):
-    """Says the lines of standard input, then goodbye once everything has its receipt."""
+    """Says the lines of standard input, then goodbye once everything has its receipt. A line `:rekey` is none to be said."""
     for line in iter(open(0, "rb", buffering=0).readline, b""):
-        session.say(line.rstrip(b"\r\n"))
+        if line.rstrip() == b":rekey":
+            session.rekey()
+        else:
+            session.say(line.rstrip(b"\r\n"))
     with session.changed:
         session.changed.wait_for(lambda: session.receipted == session.said, timeout=60)
     session.left = True

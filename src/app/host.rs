@@ -338,6 +338,7 @@ impl<S: NoticeSink> Host for OsHost<S> {
                 };
                 self.jobs.insert(ticket, conn);
             }
+            Effect::Seed { conn } => return Some(Input::Seed { conn, seed: keyring::seed() }),
             Effect::CancelKey => self.keygen = None,
             // The profile performs these.
             Effect::ReadBook { .. }

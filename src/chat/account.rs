@@ -3,7 +3,7 @@
 use super::types::{KeyExchange, KeyFor, OwnKey, Protocol};
 use crate::crypto::{Fingerprint, Seed};
 use crate::peers::name::Name;
-use crate::session::{AnySession, OaepRole, OaepSession, Role, Session, SessionConfig};
+use crate::session::{AnySession, OaepRole, OaepSession, RekeyThresholds, Role, Session, SessionConfig};
 use crate::time::MonoMs;
 use crate::wire::{Lifetime, Purpose};
 
@@ -68,7 +68,8 @@ impl Account {
                     Role::Initiator => self.lifetime,
                     Role::Responder => Lifetime::Lasting,
                 };
-                let config = SessionConfig { key, name, purpose: self.purpose, lifetime };
+                let (purpose, rekeying) = (self.purpose, RekeyThresholds::default());
+                let config = SessionConfig { key, name, purpose, lifetime, rekeying };
                 return Some(AnySession::Native(Box::new(Session::new(role, config, seed, now))));
             }
             (Protocol::Oaep(_), Role::Responder) => OaepRole::Listener(public(KeyFor::Oaep)?),

@@ -66,6 +66,8 @@ pub enum Input<'a> {
     Ended { conn: ConnId, error: Option<String> },
     /// Result of [`Effect::Job`].
     JobDone { conn: ConnId, result: JobResult },
+    /// Result of [`Effect::Seed`].
+    Seed { conn: ConnId, seed: Seed },
     /// Refusal of [`Effect::Job`]: its queue is full.
     JobRefused { conn: ConnId },
     /// A notice with a receipt ([`Effect::Show`]) has reached the screen, or was written and
@@ -150,6 +152,8 @@ pub enum Effect {
     Close(ConnId),
     /// Run a job off the loop.
     Job { conn: ConnId, job: RsaJob, queue: JobQueue },
+    /// Report [`Input::Seed`] with fresh randomness.
+    Seed { conn: ConnId },
     /// Read the peer book as it is now and report [`Input::Book`]: the judgement of a key waits for
     /// it, once when the key is known and again when the connection is established.
     ReadBook { conn: ConnId },

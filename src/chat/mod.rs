@@ -283,6 +283,9 @@ impl Chat {
             Input::JobDone { conn, result } => {
                 self.with_session(conn, |session| session.handle_job(now.mono, result));
             }
+            Input::Seed { conn, seed } => {
+                self.with_session(conn, |session| session.handle_seed(now.mono, &seed));
+            }
             Input::Evicted { conn } => {
                 self.count_refused("they made room for others before they had proved a key", 1);
                 self.with_session(conn, AnySession::handle_overload);

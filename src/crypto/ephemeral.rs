@@ -39,12 +39,20 @@ impl EphemeralKey {
     }
 }
 
-/// Encapsulates to a public key: the ciphertext, and the secret.
-pub(super) fn encapsulate(public: &[u8], seed: &Seed) -> Result<(Vec<u8>, Secret), HandshakeError> {
-    check_point(public)?;
-    let public = EncapsulationKey::try_from(public).map_err(|_| HandshakeError)?;
-    let (ciphertext, secret) = public.encapsulate_with_rng(&mut seed.rng("ekem"));
-    Ok((ciphertext.to_vec(), Zeroizing::new(secret.into())))
+/// Public half of a peer's ephemeral key, which has passed all checks.
+pub(super) struct EphemeralPublicKey(EncapsulationKey);
+
+impl EphemeralPublicKey {
+    pub(super) fn read(public: &[u8]) -> Result<Self, HandshakeError> {
+        check_point(public)?;
+        EncapsulationKey::try_from(public).map(Self).map_err(|_| HandshakeError)
+    }
+
+    /// Encapsulates to it: the ciphertext, and the secret.
+    pub(super) fn encapsulate(&self, seed: &Seed) -> (Vec<u8>, Secret) {
+        let (ciphertext, secret) = self.0.encapsulate_with_rng(&mut seed.rng("ekem"));
+        (ciphertext.to_vec(), Zeroizing::new(secret.into()))
+    }
 }
 
 /// Refuses an X25519 point of small order, with which the secret of that half is zero whatever the
@@ -87,7 +95,7 @@ mod tests {
     fn a_point_that_makes_the_secret_zero_is_refused_by_both_sides_and_others_are_not() {
         let seed = Seed::new([7; 32]);
         let (key, public) = EphemeralKey::generate(&seed);
-        let (ciphertext, secret) = encapsulate(&public, &seed).unwrap();
+        let (ciphertext, secret) = EphemeralPublicKey::read(&public).unwrap().encapsulate(&seed);
         assert_eq!(key.decapsulate(&ciphertext).unwrap(), secret);
         for point in small_order() {
             for (bytes, is_key) in [(&public, true), (&ciphertext, false)] {
@@ -95,7 +103,7 @@ mod tests {
                 let at = wrong.len() - POINT_BYTES;
                 wrong[at..].copy_from_slice(&point);
                 let refused = if is_key {
-                    encapsulate(&wrong, &seed).is_err()
+                    EphemeralPublicKey::read(&wrong).is_err()
                 } else {
                     key.decapsulate(&wrong).is_err()
                 };
@@ -104,7 +112,7 @@ mod tests {
         }
         for short in [0, 31, CIPHERTEXT_BYTES - 1] {
             assert!(key.decapsulate(&ciphertext[..short]).is_err());
-            assert!(encapsulate(&public[..short], &seed).is_err());
+            assert!(EphemeralPublicKey::read(&public[..short]).is_err());
         }
         assert_eq!((public.len(), ciphertext.len()), (1_216, 1_120));
     }

@@ -19,6 +19,12 @@ pub struct SealKey(pub(super) CipherState);
 pub struct OpenKey(pub(super) CipherState);
 
 impl SealKey {
+    /// Bytes that were sealed since the key came from the handshake or a re-keying.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.0.bytes
+    }
+
     /// Seals a plaintext in place and returns its tag; `associated` is authenticated with it.
     ///
     /// # Errors
@@ -33,6 +39,12 @@ impl SealKey {
 }
 
 impl OpenKey {
+    /// Bytes that were opened since the key came from the handshake or a re-keying.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.0.bytes
+    }
+
     /// Opens `sealed` in place and returns the plaintext, its first part. When the tag is wrong the
     /// counter does not change, and the buffer holds no plaintext.
     ///
@@ -52,12 +64,14 @@ pub(super) struct CipherState {
     key: LessSafeKey,
     counter: Counter,
     rekeyed_at: u64,
+    /// Bytes that were sealed or opened under the keys since [`CipherState::new`].
+    bytes: u64,
 }
 
 impl CipherState {
     /// `InitializeKey`
     pub(super) fn new(key: &[u8; 32]) -> Self {
-        Self { key: aes(key), counter: Counter(0), rekeyed_at: 0 }
+        Self { key: aes(key), counter: Counter(0), rekeyed_at: 0, bytes: 0 }
     }
 
     /// `EncryptWithAd`: as [`SealKey::seal`].
@@ -70,6 +84,7 @@ impl CipherState {
         let sealed = self.key.seal_in_place_separate_tag(nonce, Aad::from(associated), plaintext);
         let tag = sealed.ok().and_then(|tag| tag.as_ref().try_into().ok()).ok_or(NonceExhausted)?;
         self.counter.advance()?;
+        self.bytes = self.bytes.saturating_add(plaintext.len() as u64);
         Ok(tag)
     }
 
@@ -85,6 +100,7 @@ impl CipherState {
         let plaintext =
             self.key.open_in_place(nonce, Aad::from(associated), sealed).map_err(|_| DecryptError)?;
         self.counter.advance()?;
+        self.bytes = self.bytes.saturating_add(plaintext.len() as u64);
         Ok(plaintext)
     }
 
@@ -131,7 +147,7 @@ fn aes(key: &[u8; 32]) -> LessSafeKey {
     LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect("AES-256 takes 32 bytes"))
 }
 
-type Hash = Zeroizing<[u8; 32]>;
+pub(super) type Hash = Zeroizing<[u8; 32]>;
 
 pub(super) struct SymmetricState {
     chaining: Hash,
@@ -222,7 +238,7 @@ impl ExporterSecret {
 }
 
 /// Noise's `HKDF` (section 4.3) to three outputs; fewer outputs are its first ones.
-fn hkdf(chaining: &[u8; 32], input: &[u8]) -> [Hash; 3] {
+pub(super) fn hkdf(chaining: &[u8; 32], input: &[u8]) -> [Hash; 3] {
     let temporary = hmac(chaining, &[input]);
     let first = hmac(&temporary, &[&[1]]);
     let second = hmac(&temporary, &[first.as_slice(), &[2]]);

@@ -264,6 +264,9 @@ impl Host for SimHost<'_> {
             Effect::Job { conn, job, .. } => {
                 return Some(Input::JobDone { conn, result: job.run(keys.keys()) });
             }
+            Effect::Seed { conn } => {
+                return Some(Input::Seed { conn, seed: simulation.next_seed(actor, "re-keying") });
+            }
             // These leave no trace in a transcript.
             Effect::ReturnLine(_)
             | Effect::Alert(_)

@@ -3,7 +3,7 @@
 
 use super::pipe::Pipe;
 use super::{OaepSession, Output, SendError, Session};
-use crate::crypto::JobResult;
+use crate::crypto::{JobResult, Seed};
 use crate::time::{MonoMs, UnixMs};
 use crate::wire::ByeReason;
 
@@ -83,6 +83,13 @@ impl AnySession {
     pub(crate) fn accept_key(&mut self, now: MonoMs) {
         if let Self::Native(session) = self {
             session.accept_key(now);
+        }
+    }
+
+    /// On the raw wire no randomness is asked for.
+    pub(crate) fn handle_seed(&mut self, now: MonoMs, seed: &Seed) {
+        if let Self::Native(session) = self {
+            session.handle_seed(now, seed);
         }
     }
 

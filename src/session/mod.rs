@@ -19,6 +19,7 @@ mod handshake;
 mod keepalive;
 mod oaep;
 pub mod pipe;
+mod rekeying;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -37,7 +38,7 @@ pub use oaep::{EXIT, OaepCloseReason, OaepEvent, OaepRole, OaepSession};
 use pipe::Pipe;
 use transport::Transport;
 use types::Stage;
-pub use types::{CloseReason, Event, Output, Role, SendError, SessionConfig};
+pub use types::{CloseReason, Event, Output, RekeyThresholds, Role, SendError, SessionConfig};
 
 /// Encrypted session with one peer.
 #[expect(missing_debug_implementations, reason = "holds keys")]
@@ -129,6 +130,15 @@ impl Session {
         self.advance(now);
     }
 
+    /// Takes the fresh randomness that was asked for.
+    pub fn handle_seed(&mut self, now: MonoMs, seed: &Seed) {
+        if let State::Transport(transport) = &mut self.state
+            && self.ending.is_none()
+        {
+            self.outputs.extend(transport.handle_seed(now, seed));
+        }
+    }
+
     /// Takes the end of the peer's stream, orderly or by an error. Unless a `Bye` came before, both
     /// are a cut, which is judged when no record is left that can be used.
     pub fn handle_eof(&mut self) {
@@ -143,6 +153,9 @@ impl Session {
             State::Closed => {}
             State::Transport(_) if is_ending => {}
             State::Transport(transport) if transport.is_established() => {
+                if transport.handle_timeout(now) {
+                    return self.end(CloseReason::RekeyTimeout);
+                }
                 match self.keepalive.handle_timeout(now) {
                     KeepaliveAction::Wait(_) => {}
                     KeepaliveAction::Ping => transport.ping(now.0),
@@ -171,7 +184,9 @@ impl Session {
         match &self.state {
             State::Closed => None,
             State::Transport(_) if self.is_ending() => None,
-            State::Transport(t) if t.is_established() => Some(self.keepalive.poll_timeout()),
+            State::Transport(t) if t.is_established() => {
+                t.poll_timeout().into_iter().chain([self.keepalive.poll_timeout()]).min()
+            }
             _ => Some(self.handshake_deadline),
         }
     }
@@ -182,7 +197,7 @@ impl Session {
             State::Handshake(handshake) if handshake.awaits_judgement() => {
                 self.step(HandshakeInput::KeyAccepted);
             }
-            State::Transport(transport) => self.outputs.extend(transport.accept_key()),
+            State::Transport(transport) => self.outputs.extend(transport.accept_key(now)),
             State::Handshake(_) | State::Closed => {}
         }
         self.advance(now);
@@ -239,7 +254,7 @@ impl Session {
     pub fn into_pipe(self) -> Option<Pipe> {
         match self.state {
             State::Transport(transport) if transport.is_pipe() => {
-                Some(Pipe::new(transport.into_split(), self.frames.buffered().to_vec()))
+                Some(Pipe::new(transport.into_parts(), self.frames.buffered().to_vec()))
             }
             _ => None,
         }

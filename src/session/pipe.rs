@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::keepalive::IdleRecordCount;
 pub use super::keepalive::{Keepalive, KeepaliveAction, ReadState};
+use super::rekeying::Rekeying;
 use super::transport::seal_frame;
 use super::types::CloseReason;
-use crate::crypto::{OpenKey, SealKey, Split};
+use crate::crypto::{OpenKey, SealKey, Seed};
 use crate::time::MonoMs;
 use crate::wire::data_frame::{self, DataFrame};
 use crate::wire::{ByeReason, LENGTH_BYTES, Padding, Record};
@@ -21,6 +22,8 @@ pub struct Pipe {
     pub send: SendHalf,
     /// The receiving half.
     pub recv: RecvHalf,
+    /// Deadlines of its re-keying.
+    pub rekeying: RekeyWatch,
     /// Bytes that have arrived already and were not opened, the first for
     /// [`RecvHalf::handle_bytes`].
     pub buffered: Vec<u8>,
@@ -30,7 +33,7 @@ pub struct Pipe {
 #[expect(missing_debug_implementations, reason = "holds a key")]
 pub struct SendHalf {
     key: SealKey,
-    own_ping: Arc<OwnPing>,
+    shared: Arc<Shared>,
     sent: u64,
     ended: bool,
     closed: bool,
@@ -40,7 +43,10 @@ pub struct SendHalf {
 #[expect(missing_debug_implementations, reason = "holds a key")]
 pub struct RecvHalf {
     key: OpenKey,
-    own_ping: Arc<OwnPing>,
+    /// Bytes under one key after which this side re-keys.
+    rekey_bytes: Option<u64>,
+    rekey_due: bool,
+    shared: Arc<Shared>,
     idle: IdleRecordCount,
     received: u64,
     stored: Option<u64>,
@@ -64,30 +70,36 @@ pub enum RecvEvent {
     },
     /// [`SendHalf::pong`] is owed.
     Ping(u64),
+    /// [`SendHalf::rekey`] is owed.
+    RekeyDue,
     /// The pipe is closed.
     Closed(CloseReason),
 }
 
 impl Pipe {
-    pub(super) fn new(split: Split, buffered: Vec<u8>) -> Self {
-        let own_ping = Arc::<OwnPing>::default();
-        let send = SendHalf {
-            key: split.seal,
-            own_ping: Arc::clone(&own_ping),
-            sent: 0,
-            ended: false,
-            closed: false,
-        };
+    /// The clock of its owner begins at zero.
+    pub(super) fn new(
+        (seal, open, mut rekeying): (SealKey, OpenKey, Option<Rekeying>),
+        buffered: Vec<u8>,
+    ) -> Self {
+        if let Some(rekeying) = &mut rekeying {
+            rekeying.restart(MonoMs(0));
+        }
+        let rekey_bytes = rekeying.as_ref().and_then(Rekeying::threshold);
+        let shared = Arc::new(Shared(Mutex::new(SharedState { own_ping: None, rekeying })));
+        let send = SendHalf { key: seal, shared: Arc::clone(&shared), sent: 0, ended: false, closed: false };
         let recv = RecvHalf {
-            key: split.open,
-            own_ping,
+            key: open,
+            rekey_bytes,
+            rekey_due: false,
+            shared: Arc::clone(&shared),
             idle: IdleRecordCount::default(),
             received: 0,
             stored: None,
             ended: false,
             closed: false,
         };
-        Self { send, recv, buffered }
+        Self { send, recv, rekeying: RekeyWatch(shared), buffered }
     }
 }
 
@@ -129,13 +141,34 @@ impl SendHalf {
 
     /// Asks for a `Pong`.
     pub fn ping(&mut self, number: u64) -> Option<Vec<u8>> {
-        self.own_ping.set(number);
+        self.shared.lock().own_ping = Some(number);
         self.record(&Record::Ping(number))
     }
 
     /// Answers a `Ping`.
     pub fn pong(&mut self, number: u64) -> Option<Vec<u8>> {
         self.record(&Record::Pong(number))
+    }
+
+    /// Whether [`SendHalf::rekey`] has something to send.
+    #[must_use]
+    pub fn is_rekey_due(&self, now: MonoMs) -> bool {
+        let shared = self.shared.lock();
+        !self.closed && shared.rekeying.as_ref().is_some_and(|one| one.is_due(now, self.key.bytes()))
+    }
+
+    /// Does our part of a re-keying, with fresh randomness: its record, and under the next key, if
+    /// that changes here, what goes behind it. `None` when nothing is due.
+    pub fn rekey(&mut self, now: MonoMs, seed: &Seed) -> Option<Vec<u8>> {
+        let step = self.shared.lock().rekeying.as_mut()?.step(now, seed)?;
+        let mut bytes = self.record(&step.record)?;
+        if let Some(next) = step.next {
+            self.key = next;
+        }
+        if let Some(number) = step.ping {
+            bytes.extend(self.ping(number)?);
+        }
+        Some(bytes)
     }
 
     /// Ends the session: nothing follows.
@@ -182,8 +215,21 @@ impl RecvHalf {
                 }
             }
             used = start + size;
+            self.note_opened();
+            if std::mem::take(&mut self.rekey_due) {
+                events.push(RecvEvent::RekeyDue);
+            }
         }
         used
+    }
+
+    fn note_opened(&mut self) {
+        let bytes = self.key.bytes();
+        if self.rekey_bytes.is_some_and(|threshold| bytes >= threshold)
+            && let Some(rekeying) = &mut self.shared.lock().rekeying
+        {
+            self.rekey_due |= rekeying.note_opened(bytes);
+        }
     }
 
     /// Takes the end of the peer's stream: a cut, unless a `Bye` came before.
@@ -207,7 +253,7 @@ impl RecvHalf {
                 self.received = self.received.saturating_add(range.len() as u64);
                 OpenedFrame::Data(range)
             }
-            None => self.handle_record(&Record::read(plaintext).map_err(CloseReason::Wire)?)?,
+            None => self.handle_record(now, &Record::read(plaintext).map_err(CloseReason::Wire)?)?,
         };
         match opened {
             OpenedFrame::Idle | OpenedFrame::Event(RecvEvent::Ping(_)) => self.idle.spend(now)?,
@@ -217,7 +263,7 @@ impl RecvHalf {
         Ok(opened)
     }
 
-    fn handle_record(&mut self, record: &Record) -> Result<OpenedFrame, CloseReason> {
+    fn handle_record(&mut self, now: MonoMs, record: &Record) -> Result<OpenedFrame, CloseReason> {
         Ok(match *record {
             Record::End { total } if !self.ended && total == self.received => {
                 self.ended = true;
@@ -229,9 +275,27 @@ impl RecvHalf {
                 OpenedFrame::Event(RecvEvent::Stored { total })
             }
             Record::Ping(number) => OpenedFrame::Event(RecvEvent::Ping(number)),
-            // What we asked for ourselves is not the peer's doing.
-            Record::Pong(number) if self.own_ping.take(number) => OpenedFrame::Expected,
-            Record::Stored { .. } | Record::Pong(_) | Record::Ignorable => OpenedFrame::Idle,
+            Record::Pong(number) => {
+                // What we asked for ourselves is not the peer's doing.
+                if self.shared.lock().takes_pong(now, number) {
+                    OpenedFrame::Expected
+                } else {
+                    OpenedFrame::Idle
+                }
+            }
+            Record::Rekey(ref public) => {
+                self.shared.lock().rekeying()?.handle_public(public)?;
+                self.rekey_due = true;
+                OpenedFrame::Idle
+            }
+            Record::Rekeyed(ref body) => {
+                let mut shared = self.shared.lock();
+                let rekeying = shared.rekeying()?;
+                self.key = rekeying.handle_answer(now, body)?;
+                self.rekey_due = rekeying.is_due(now, 0);
+                OpenedFrame::Expected
+            }
+            Record::Stored { .. } | Record::Ignorable => OpenedFrame::Idle,
             Record::Bye(reason) => return Err(CloseReason::Bye(reason)),
             _ => return Err(CloseReason::ProtocolViolation),
         })
@@ -248,23 +312,66 @@ enum OpenedFrame {
     Expected,
 }
 
-/// The last `Ping` of our own, while it is not answered; both halves have it.
-#[derive(Default)]
-struct OwnPing(Mutex<Option<u64>>);
+/// What both halves have to do with.
+struct Shared(Mutex<SharedState>);
 
-impl OwnPing {
-    fn set(&self, number: u64) {
-        *self.lock() = Some(number);
-    }
+struct SharedState {
+    /// The last `Ping` of our own, while it is not answered.
+    own_ping: Option<u64>,
+    /// Re-keying, where both sides can.
+    rekeying: Option<Rekeying>,
+}
 
-    /// Whether a `Pong` answers it, for the first time.
-    fn take(&self, number: u64) -> bool {
-        self.lock().take_if(|asked| *asked == number).is_some()
-    }
-
+impl Shared {
     /// A panic leaves nothing half changed, so lock poisoning is ignored.
-    fn lock(&self) -> MutexGuard<'_, Option<u64>> {
+    fn lock(&self) -> MutexGuard<'_, SharedState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SharedState {
+    /// Whether a `Pong` answers the last `Ping` of our own, for the first time.
+    fn takes_pong(&mut self, now: MonoMs, number: u64) -> bool {
+        if let Some(rekeying) = &mut self.rekeying {
+            rekeying.handle_pong(now, number);
+        }
+        self.own_ping.take_if(|asked| *asked == number).is_some()
+    }
+
+    /// The re-keying, of which records come only where both sides have said that they can.
+    fn rekeying(&mut self) -> Result<&mut Rekeying, CloseReason> {
+        self.rekeying.as_mut().ok_or(CloseReason::ProtocolViolation)
+    }
+}
+
+/// Deadlines of the re-keying of a pipe, for the owner of its two halves.
+#[expect(missing_debug_implementations, reason = "holds keys")]
+pub struct RekeyWatch(Arc<Shared>);
+
+/// What a [`RekeyWatch`] asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RekeyAction {
+    /// Nothing before this moment, if there is one.
+    Wait(Option<MonoMs>),
+    /// [`SendHalf::rekey`].
+    Rekey,
+    /// Closing with [`CloseReason::RekeyTimeout`].
+    GiveUp,
+}
+
+impl RekeyWatch {
+    /// What is due now.
+    #[must_use]
+    pub fn handle_timeout(&self, now: MonoMs) -> RekeyAction {
+        let shared = self.0.lock();
+        let Some(rekeying) = &shared.rekeying else { return RekeyAction::Wait(None) };
+        if rekeying.is_overdue(now) {
+            RekeyAction::GiveUp
+        } else if rekeying.is_due(now, 0) {
+            RekeyAction::Rekey
+        } else {
+            RekeyAction::Wait(rekeying.poll_timeout())
+        }
     }
 }
 

@@ -2,12 +2,14 @@
 //! (`docs/PROTOCOL.md`, section 5). It is established once both sides' `Confirm` has been seen.
 
 use super::keepalive::IdleRecordCount;
-use super::types::{CloseReason, Event, Output, SendError, SessionConfig, Stage};
-use crate::crypto::{PublicKey, SealKey, Split};
+use super::rekeying::Rekeying;
+use super::types::{CloseReason, Event, Output, Role, SendError, SessionConfig, Stage};
+use crate::crypto::{OpenKey, PublicKey, SealKey, Seed, Split, TranscriptHash};
 use crate::limits::{self, TAG_BYTES};
 use crate::time::{MonoMs, UnixMs};
 use crate::wire::{
-    ByeReason, Confirm, Frame, LENGTH_BYTES, Padding, Purpose, Record, WireError, begin_frame, end_frame,
+    ByeReason, Confirm, Frame, LENGTH_BYTES, Padding, Purpose, REKEYING, Record, WireError, begin_frame,
+    end_frame,
 };
 
 /// Answers that are owed to the peer: state, one of each kind, so that a peer that asks and never
@@ -70,7 +72,14 @@ enum Phase {
 }
 
 pub(super) struct Transport {
-    split: Split,
+    seal: SealKey,
+    open: OpenKey,
+    transcript: TranscriptHash,
+    /// Re-keying, where both sides can.
+    rekeying: Option<Rekeying>,
+    /// Whether fresh randomness for it was asked for: what is owed waits behind it.
+    seed_wanted: bool,
+    now: MonoMs,
     purpose: Purpose,
     phase: Phase,
     /// Number of the last message that we sent.
@@ -88,7 +97,7 @@ impl Transport {
     /// The initiator's, and its record 5.
     pub(super) fn initiator(split: Split, config: &SessionConfig) -> (Self, Option<Output>) {
         let confirm = confirm(&split, config);
-        let mut transport = Self::new(split, config, Phase::Record6);
+        let mut transport = Self::new(Role::Initiator, split, config, Phase::Record6);
         let record_5 = transport.seal(&confirm);
         (transport, record_5)
     }
@@ -96,12 +105,18 @@ impl Transport {
     /// The responder's, which waits for the proof of this key.
     pub(super) fn responder(split: Split, config: &SessionConfig, key: PublicKey) -> Self {
         let confirm = confirm(&split, config);
-        Self::new(split, config, Phase::Record5 { key, confirm })
+        Self::new(Role::Responder, split, config, Phase::Record5 { key, confirm })
     }
 
-    fn new(split: Split, config: &SessionConfig, phase: Phase) -> Self {
+    fn new(role: Role, split: Split, config: &SessionConfig, phase: Phase) -> Self {
+        let Split { seal, open, transcript, exporter } = split;
         Self {
-            split,
+            seal,
+            open,
+            transcript,
+            rekeying: Some(Rekeying::new(role, &exporter, transcript, config.rekeying, MonoMs(0))),
+            seed_wanted: false,
+            now: MonoMs(0),
             purpose: config.purpose,
             phase,
             sent: 0,
@@ -114,11 +129,12 @@ impl Transport {
     }
 
     /// Takes the owner's consent to the key that record 5 has proved: sends record 6.
-    pub(super) fn accept_key(&mut self) -> Vec<Output> {
+    pub(super) fn accept_key(&mut self, now: MonoMs) -> Vec<Output> {
+        self.now = now;
         match std::mem::replace(&mut self.phase, Phase::Established) {
             Phase::Judgement { peer, confirm } => {
-                let established = Event::Established { name: peer.name, options: peer.options };
-                self.seal(&confirm).into_iter().chain([Output::Event(established)]).collect()
+                let established = Output::Event(self.establish(peer));
+                self.seal(&confirm).into_iter().chain([established]).collect()
             }
             phase => {
                 self.phase = phase;
@@ -149,8 +165,9 @@ impl Transport {
         self.is_established() && self.purpose == Purpose::Pipe
     }
 
-    pub(super) fn into_split(self) -> Split {
-        self.split
+    /// Keys of both directions, and the re-keying, for the halves of a pipe.
+    pub(super) fn into_parts(self) -> (SealKey, OpenKey, Option<Rekeying>) {
+        (self.seal, self.open, self.rekeying)
     }
 
     pub(super) fn is_nonce_exhausted(&self) -> bool {
@@ -193,13 +210,42 @@ impl Transport {
         self.owed.ping = Some(number);
     }
 
-    /// The next answer that is owed, sealed.
+    /// The next answer that is owed, sealed. A record of a re-keying comes before all others.
     pub(super) fn next_answer(&mut self) -> Option<Output> {
-        if !self.is_established() || self.is_pipe() {
+        if !self.is_established() || self.is_pipe() || self.seed_wanted {
             return None;
+        }
+        if self.rekeying.as_ref().is_some_and(|rekeying| rekeying.is_due(self.now, self.seal.bytes())) {
+            self.seed_wanted = true;
+            return Some(Output::WantSeed);
         }
         let record = self.owed.next()?;
         self.seal(&record)
+    }
+
+    /// Takes fresh randomness for the record of a re-keying that is due.
+    pub(super) fn handle_seed(&mut self, now: MonoMs, seed: &Seed) -> Option<Output> {
+        self.now = now;
+        self.seed_wanted = false;
+        let step = self.rekeying.as_mut()?.step(now, seed)?;
+        let record = self.seal(&step.record);
+        if let Some(next) = step.next {
+            self.seal = next;
+        }
+        self.owed.ping = step.ping.or(self.owed.ping);
+        record
+    }
+
+    /// Notes the time. Returns whether the peer owes its part of a re-keying for too long.
+    pub(super) fn handle_timeout(&mut self, now: MonoMs) -> bool {
+        self.now = now;
+        self.rekeying.as_ref().is_some_and(|rekeying| rekeying.is_overdue(now))
+    }
+
+    /// When [`Transport::handle_timeout`] is next due.
+    pub(super) fn poll_timeout(&self) -> Option<MonoMs> {
+        // What is due already waits for the kernel, or for the seed.
+        self.rekeying.as_ref()?.poll_timeout().filter(|due| *due > self.now)
     }
 
     /// The receipt that is owed and `Bye`, if the peer has shown that it can open them.
@@ -213,6 +259,7 @@ impl Transport {
 
     /// Opens a frame and gives what its record causes.
     pub(super) fn handle_frame(&mut self, now: MonoMs, frame: Frame) -> Result<Vec<Output>, CloseReason> {
+        self.now = now;
         let record = self.open(frame)?;
         if !self.is_established() {
             return self.handle_confirm(record);
@@ -234,9 +281,26 @@ impl Transport {
                 self.owed.pong = Some(number);
                 None
             }
-            // What we asked for ourselves is not the peer's doing.
-            Record::Pong(number) if self.owed.takes_pong(number) => None,
-            Record::Receipt { .. } | Record::Pong(_) | Record::Ignorable => {
+            Record::Pong(number) => {
+                if let Some(rekeying) = &mut self.rekeying {
+                    rekeying.handle_pong(now, number);
+                }
+                // What we asked for ourselves is not the peer's doing.
+                if !self.owed.takes_pong(number) {
+                    self.idle.spend(now)?;
+                }
+                None
+            }
+            Record::Rekey(public) => {
+                self.idle.spend(now)?;
+                self.rekeying()?.handle_public(&public)?;
+                None
+            }
+            Record::Rekeyed(body) => {
+                self.open = self.rekeying()?.handle_answer(now, &body)?;
+                None
+            }
+            Record::Receipt { .. } | Record::Ignorable => {
                 self.idle.spend(now)?;
                 None
             }
@@ -252,15 +316,31 @@ impl Transport {
 
     fn handle_confirm(&mut self, record: Record) -> Result<Vec<Output>, CloseReason> {
         let peer = match record {
-            Record::Confirm(peer) if self.split.transcript.ct_eq(&peer.transcript) => peer,
+            Record::Confirm(peer) if self.transcript.ct_eq(&peer.transcript) => peer,
             _ => return Err(CloseReason::Handshake),
         };
         let (phase, event) = match std::mem::replace(&mut self.phase, Phase::Established) {
             Phase::Record5 { key, confirm } => (Phase::Judgement { peer, confirm }, Event::PeerKey(key)),
-            _ => (Phase::Established, Event::Established { name: peer.name, options: peer.options }),
+            _ => (Phase::Established, self.establish(peer)),
         };
         self.phase = phase;
         Ok(vec![Output::Event(event)])
+    }
+
+    /// Settles what both sides can do.
+    fn establish(&mut self, peer: Confirm) -> Event {
+        if peer.options & REKEYING == 0 {
+            self.rekeying = None;
+        }
+        if let Some(rekeying) = &mut self.rekeying {
+            rekeying.restart(self.now);
+        }
+        Event::Established { name: peer.name, options: peer.options }
+    }
+
+    /// The re-keying, of which records come only where both sides have said that they can.
+    fn rekeying(&mut self) -> Result<&mut Rekeying, CloseReason> {
+        self.rekeying.as_mut().ok_or(CloseReason::ProtocolViolation)
     }
 
     pub(super) fn seal(&mut self, record: &Record) -> Option<Output> {
@@ -268,14 +348,20 @@ impl Transport {
             Purpose::Chat => Padding::Chat,
             Purpose::Pipe => Padding::Bulk,
         };
-        let frame = seal_frame(&mut self.split.seal, record, padding);
+        let frame = seal_frame(&mut self.seal, record, padding);
         self.nonce_exhausted |= frame.is_err();
         frame.ok().map(Output::Transmit)
     }
 
     fn open(&mut self, mut frame: Frame) -> Result<Record, CloseReason> {
-        match self.split.open.open(&frame.length, &mut frame.body) {
-            Ok(plaintext) => Record::read(plaintext).map_err(CloseReason::Wire),
+        match self.open.open(&frame.length, &mut frame.body) {
+            Ok(plaintext) => {
+                let record = Record::read(plaintext).map_err(CloseReason::Wire);
+                if let Some(rekeying) = &mut self.rekeying {
+                    rekeying.note_opened(self.open.bytes());
+                }
+                record
+            }
             Err(_) if self.is_established() => Err(CloseReason::Record),
             Err(_) => Err(CloseReason::Handshake),
         }
@@ -286,7 +372,7 @@ impl Transport {
 fn confirm(split: &Split, config: &SessionConfig) -> Record {
     Record::Confirm(Confirm {
         transcript: *split.transcript.as_bytes(),
-        options: config.lifetime.options(),
+        options: config.lifetime.options() | REKEYING,
         name: config.name.as_bytes().to_vec(),
     })
 }

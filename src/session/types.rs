@@ -17,6 +17,23 @@ pub struct SessionConfig {
     pub purpose: Purpose,
     /// How long it stands, where we open it.
     pub lifetime: Lifetime,
+    /// When the initiator re-keys.
+    pub rekeying: RekeyThresholds,
+}
+
+/// Thresholds of a re-keying: what is reached first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RekeyThresholds {
+    /// Bytes in one direction.
+    pub bytes: u64,
+    /// Time since the last change of keys, in milliseconds.
+    pub after_ms: u64,
+}
+
+impl Default for RekeyThresholds {
+    fn default() -> Self {
+        Self { bytes: limits::REKEY_BYTES, after_ms: limits::REKEY_AFTER_MS }
+    }
 }
 
 /// Side of a session, by who opened the connection.
@@ -48,6 +65,9 @@ pub enum Output {
     Transmit(Vec<u8>),
     /// Run this outside the event loop; its result comes back through `handle_job`.
     Job(RsaJob),
+    /// Call [`Session::handle_seed`](super::Session::handle_seed) with fresh randomness: a
+    /// re-keying takes none that was in memory before.
+    WantSeed,
     /// Take note of this.
     Event(Event),
 }
@@ -129,6 +149,8 @@ pub enum CloseReason {
     Wire(WireError),
     /// One direction has sealed all records that its key may seal.
     NonceExhausted,
+    /// The peer reads and did not do its part of a re-keying.
+    RekeyTimeout,
     /// A rule of order was broken.
     ProtocolViolation,
     /// A reason of the raw wire only.

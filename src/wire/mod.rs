@@ -16,4 +16,4 @@ pub use frame::{Frame, Frames, LENGTH_BYTES, begin_frame, end_frame};
 pub use oaep::{OaepStream, StreamStart, split_text};
 pub use preface::{PREFACE_BYTES, Preface, PrefaceProgress, SUITE, VERSION};
 pub use record::{ByeReason, Confirm, Padding, Record};
-pub use types::{Lifetime, Purpose, WireError};
+pub use types::{Lifetime, Purpose, REKEYING, WireError};

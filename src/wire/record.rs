@@ -47,6 +47,11 @@ pub enum Record {
     Pong(u64),
     /// The authenticated end of a session.
     Bye(ByeReason),
+    /// Re-keying: the initiator's fresh X-Wing public key.
+    Rekey(Vec<u8>),
+    /// Re-keying: the responder's X-Wing ciphertext; empty from the initiator. What comes behind it
+    /// is under the next key.
+    Rekeyed(Vec<u8>),
     /// A record of a type that may be ignored.
     Ignorable,
 }
@@ -114,7 +119,7 @@ impl Record {
                 out.extend_from_slice(&time_ms.to_be_bytes());
                 out.extend_from_slice(text);
             }
-            Self::Data(bytes) => out.extend_from_slice(bytes),
+            Self::Data(bytes) | Self::Rekey(bytes) | Self::Rekeyed(bytes) => out.extend_from_slice(bytes),
             Self::Receipt { upto: n }
             | Self::End { total: n }
             | Self::Stored { total: n }
@@ -154,6 +159,8 @@ impl Record {
                 [reason] => Ok(Self::Bye(ByeReason::from_number(*reason))),
                 _ => Err(WireError::Malformed),
             },
+            32 => Ok(Self::Rekey(body.to_vec())),
+            33 => Ok(Self::Rekeyed(body.to_vec())),
             128..=191 => Ok(Self::Ignorable),
             _ => Err(WireError::UnknownType),
         }
@@ -170,6 +177,8 @@ impl Record {
             Self::Ping(_) => 8,
             Self::Pong(_) => 9,
             Self::Bye(_) => 10,
+            Self::Rekey(_) => 32,
+            Self::Rekeyed(_) => 33,
             Self::Ignorable => 128,
         }
     }
@@ -276,7 +285,9 @@ mod tests {
             })),
             text.prop_map(|(seq, time_ms, text)| Record::Text { seq, time_ms, text }),
             any::<u64>().prop_map(|upto| Record::Receipt { upto }),
-            bytes.prop_map(Record::Data),
+            bytes.clone().prop_map(Record::Data),
+            bytes.clone().prop_map(Record::Rekey),
+            bytes.prop_map(Record::Rekeyed),
             any::<u64>().prop_map(|total| Record::End { total }),
             any::<u64>().prop_map(|total| Record::Stored { total }),
             any::<u64>().prop_map(Record::Ping),

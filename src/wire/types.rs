@@ -42,6 +42,9 @@ impl Lifetime {
     }
 }
 
+/// Option bit of [`super::Confirm`]: this side can re-key.
+pub const REKEYING: u32 = 1 << 4;
+
 impl fmt::Display for Purpose {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -9,7 +9,7 @@ use rsachat::chat::command::Command;
 use rsachat::chat::{
     AcceptPolicy, Chat, DialOptions, DialOutcome, Effect, Input, Notice, OwnKey, Protocol, Warning,
 };
-use rsachat::crypto::Seed;
+use rsachat::crypto::{RekeyingKey, Seed};
 use rsachat::ids::ConnId;
 use rsachat::limits;
 use rsachat::peers::address::Family;
@@ -18,7 +18,7 @@ use rsachat::peers::name::Name;
 use rsachat::session::Event;
 use rsachat::text::safe::SafeText;
 use rsachat::time::{MonoMs, Now, UnixMs};
-use rsachat::wire::{Lifetime, PREFACE_BYTES, Preface, Purpose};
+use rsachat::wire::{Lifetime, PREFACE_BYTES, Preface, Purpose, Record};
 
 use crate::crypto::keys::identity;
 use crate::support::caller::Caller;
@@ -183,4 +183,21 @@ fn text_of_a_korean_windows_is_shown_escaped_and_named_once_for_each_peer() {
         assert_eq!(shown.matches(why).count(), 1, "{shown}");
         assert!(!shown.contains('\u{fffd}'), "{shown}");
     }
+}
+
+#[test]
+fn a_peer_of_before_is_talked_to_and_may_not_re_key() {
+    let (mut junho, at) = Process::listening("준호");
+    // Its Confirm has no option.
+    let mut minji = HostilePeer::calls(&at, "test-1.pem", "민지", Purpose::Chat);
+    minji.says("오래된 버전");
+    junho.sees("민지: 오래된 버전");
+    junho.types("안녕");
+    let heard = std::iter::from_fn(|| Some(minji.receives()));
+    assert!(
+        heard.take(3).any(|record| matches!(record, Record::Text { text, .. } if text == "안녕".as_bytes()))
+    );
+    let (_, public) = RekeyingKey::generate(&Seed::new([5; 32]));
+    minji.sends(&Record::Rekey(public));
+    junho.sees("lost 민지: it broke the protocol");
 }

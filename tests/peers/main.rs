@@ -56,7 +56,7 @@ type Story = (&'static str, fn(&Python));
 
 fn main() -> ExitCode {
     let python = std::env::var_os("RSACHAT_PYTHON").filter(|path| !path.is_empty()).map(Python);
-    let tests: [Story; 15] = [
+    let tests: [Story; 18] = [
         ("the_client_of_the_tutorial_is_heard_and_never_answered", tutorial::client),
         ("the_client_of_the_tutorial_leaves_with_exit", tutorial::client_exit),
         ("the_server_of_the_tutorial_shows_every_line_until_exit", tutorial::server),
@@ -72,6 +72,9 @@ fn main() -> ExitCode {
         ("a_live_script_is_played_with_the_mended_peer", script::live),
         ("the_peer_written_from_the_specification_listens", native::listens),
         ("the_peer_written_from_the_specification_calls", native::calls),
+        ("the_peer_written_from_the_specification_re_keys", native::rekeys),
+        ("the_peer_written_from_the_specification_is_re_keyed", native::is_rekeyed),
+        ("a_stranger_takes_the_vectors", native::vectors),
     ];
     let trial = |(name, run): Story| {
         let python = python.clone();

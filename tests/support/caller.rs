@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use rsachat::crypto::{Identity, Seed};
-use rsachat::session::{Event, Output, Role, Session, SessionConfig};
+use rsachat::session::{Event, Output, RekeyThresholds, Role, Session, SessionConfig};
 use rsachat::time::{MonoMs, UnixMs};
 use rsachat::wire::{ByeReason, Lifetime, Purpose};
 
@@ -22,9 +22,21 @@ pub struct Caller {
 impl Caller {
     /// Opens a connection with this test key and claimed name.
     pub fn new(at: &str, key: &str, name: &str, lifetime: Lifetime) -> Self {
+        Self::with_thresholds(at, key, name, lifetime, RekeyThresholds::default())
+    }
+
+    /// The same, with its own thresholds of re-keying.
+    pub fn with_thresholds(
+        at: &str,
+        key: &str,
+        name: &str,
+        lifetime: Lifetime,
+        rekeying: RekeyThresholds,
+    ) -> Self {
         let identity = Identity::from_pem(&read(&format!("tests/keys/{key}")), None).unwrap();
         let (key, name) = (identity.public().clone(), name.to_owned());
-        let own = SessionConfig { key, name, purpose: Purpose::Chat, lifetime };
+        let purpose = Purpose::Chat;
+        let own = SessionConfig { key, name, purpose, lifetime, rekeying };
         let session = Session::new(Role::Initiator, own, Seed::new([7; 32]), MonoMs(0));
         Self { session, identity, stream: call(at), events: Vec::new() }
     }
@@ -36,6 +48,7 @@ impl Caller {
             match output {
                 Output::Transmit(bytes) => sent.extend(bytes),
                 Output::Job(job) => self.session.handle_job(MonoMs(0), job.run(&self.identity)),
+                Output::WantSeed => self.session.handle_seed(MonoMs(0), &Seed::new([9; 32])),
                 Output::Event(Event::PeerKey(_)) => self.session.accept_key(MonoMs(0)),
                 Output::Event(event) => self.events.push(event),
             }

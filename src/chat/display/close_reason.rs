@@ -27,6 +27,9 @@ pub(crate) fn output_failure(reason: &CloseReason) -> Option<&'static str> {
 pub(crate) fn loss_cause(reason: &CloseReason) -> String {
     match reason {
         CloseReason::IdleTimeout => format!("no answer for {} s", limits::DEAD_AFTER_MS / 1_000),
+        CloseReason::RekeyTimeout => {
+            format!("it did not renew its keys in {} s", limits::REKEY_TIMEOUT_MS / 1_000)
+        }
         CloseReason::Record => "a record failed its check".to_owned(),
         _ => "it broke the protocol".to_owned(),
     }
@@ -119,7 +122,10 @@ pub(super) fn handshake_failure(remote: &str, reason: &CloseReason, error: Optio
         CloseReason::ConnectionLost { .. } | CloseReason::LostInHandshake => {
             format!("{remote} hung up during the handshake{}", because(error))
         }
-        CloseReason::LocalClose | CloseReason::LocalReject | CloseReason::IdleTimeout => {
+        CloseReason::LocalClose
+        | CloseReason::LocalReject
+        | CloseReason::IdleTimeout
+        | CloseReason::RekeyTimeout => {
             format!("{remote} was disconnected")
         }
     }

@@ -47,6 +47,7 @@ impl Chat {
             match output {
                 Output::Transmit(bytes) => self.effects.push(Effect::Transmit { conn, bytes }),
                 Output::Job(job) => self.start_job(conn, job),
+                Output::WantSeed => self.effects.push(Effect::Seed { conn }),
                 Output::Event(event) => self.handle_event(conn, event),
             }
         }
@@ -195,7 +196,7 @@ impl Chat {
             match output {
                 Output::Transmit(bytes) => self.effects.push(Effect::Transmit { conn, bytes }),
                 Output::Event(Event::Closed(reason)) => self.handle_closed(conn, reason),
-                Output::Job(_) | Output::Event(_) => {}
+                Output::Job(_) | Output::WantSeed | Output::Event(_) => {}
             }
         }
     }

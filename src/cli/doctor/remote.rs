@@ -21,7 +21,7 @@ use crate::net::worker::BackgroundTask;
 use crate::net::{Net, NetEvent};
 use crate::peers::address::{Family, Target};
 use crate::peers::book::{Book, Trust};
-use crate::session::{CloseReason, Event, Output, Role, Session, SessionConfig};
+use crate::session::{CloseReason, Event, Output, RekeyThresholds, Role, Session, SessionConfig};
 use crate::text::safe::SafeText;
 use crate::time::MonoMs;
 use crate::wire::{ByeReason, Lifetime, Purpose, WireError};
@@ -407,6 +407,7 @@ impl Probe<'_> {
                 purpose: Purpose::Chat,
                 // So that nobody is shown there as connected.
                 lifetime: Lifetime::Short,
+                rekeying: RekeyThresholds::default(),
             };
             self.session = Some(Session::new(Role::Initiator, config, seed(), now));
         }
@@ -429,7 +430,7 @@ impl Probe<'_> {
                         return Some(ProbeOutcome::Authenticated);
                     }
                     Output::Event(Event::Closed(reason)) => return Some(ProbeOutcome::Failed(reason, None)),
-                    Output::Event(_) => {}
+                    Output::WantSeed | Output::Event(_) => {}
                 }
             }
             match pending {

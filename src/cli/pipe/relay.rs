@@ -24,7 +24,7 @@ use crate::net::Net;
 use crate::net::lines::BlockingReader;
 use crate::net::process::Signals;
 use crate::session::CloseReason;
-use crate::session::pipe::{Keepalive, KeepaliveAction, Pipe, RecvEvent};
+use crate::session::pipe::{Keepalive, KeepaliveAction, Pipe, RecvEvent, RekeyAction, RekeyWatch};
 use crate::time::MonoMs;
 use crate::wire::ByeReason;
 
@@ -42,6 +42,7 @@ pub(crate) struct Relay {
     events: Receiver<RelayEvent>,
     stream: TcpStream,
     keepalive: Keepalive,
+    rekeying: RekeyWatch,
     progress: Progress,
     /// Bytes of our stream that the peer has confirmed, once it has confirmed any.
     stored: Option<u64>,
@@ -71,8 +72,8 @@ impl Relay {
                 let _ = waker.wake();
             }
         };
-        let sender = Arc::new(FrameSender::new(pipe.send, stream.try_clone()?));
         let counters = Arc::new(Counters::new());
+        let sender = Arc::new(FrameSender::new(pipe.send, stream.try_clone()?, Arc::clone(&counters)));
 
         let (up_sender, up_counters, up_report) =
             (Arc::clone(&sender), Arc::clone(&counters), report.clone());
@@ -103,6 +104,7 @@ impl Relay {
         Ok(Self {
             sender,
             keepalive: Keepalive::new(counters.now()),
+            rekeying: pipe.rekeying,
             counters,
             events,
             stream,
@@ -194,6 +196,7 @@ impl Relay {
             }
             RecvEvent::Stored { total } => self.stored = Some(total),
             RecvEvent::Ping(number) => self.sender.queue(Control::Pong(number)),
+            RecvEvent::RekeyDue => self.sender.queue(Control::Rekey),
             // The error of the socket comes next, with its reason.
             RecvEvent::Closed(CloseReason::ConnectionLost { .. }) => {}
             // Its end and its last confirmation came before, so it left when all was done.
@@ -226,7 +229,16 @@ impl Relay {
             }
             KeepaliveAction::GiveUp => return Err(PipeOutcome::Closed(CloseReason::IdleTimeout)),
         };
-        Ok(self.confirm_at.map_or(due, |confirm| confirm.min(due)))
+        let rekey = match self.rekeying.handle_timeout(now) {
+            RekeyAction::Wait(due) => due,
+            // Once it is sent there is another deadline; until then the peer does not read.
+            RekeyAction::Rekey => {
+                self.sender.queue(Control::Rekey);
+                None
+            }
+            RekeyAction::GiveUp => return Err(PipeOutcome::Closed(CloseReason::RekeyTimeout)),
+        };
+        Ok([self.confirm_at, rekey].into_iter().flatten().fold(due, MonoMs::min))
     }
 
     /// Sends `Bye`, and waits a moment for the peer's end: closing a socket with unread bytes would

@@ -6,12 +6,13 @@ use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::progress::Counters;
+use crate::app::keyring;
 use crate::session::pipe::SendHalf;
 use crate::wire::ByeReason;
 use crate::wire::data_frame::{DATA_AT, DATA_BYTES, DATA_FRAME_BYTES, DataFrame};
@@ -22,6 +23,8 @@ pub(crate) enum Control {
     Ping(u64),
     Pong(u64),
     Stored(u64),
+    /// Our part of a re-keying, if it is due.
+    Rekey,
     /// The last record.
     Bye(ByeReason),
 }
@@ -33,6 +36,7 @@ struct OwedControls {
     ping: Option<u64>,
     pong: Option<u64>,
     stored: Option<u64>,
+    rekey: Option<()>,
     bye: Option<ByeReason>,
 }
 
@@ -42,19 +46,21 @@ impl OwedControls {
             Control::Ping(number) => self.ping = Some(number),
             Control::Pong(number) => self.pong = Some(number),
             Control::Stored(total) => self.stored = Some(total),
+            Control::Rekey => self.rekey = Some(()),
             Control::Bye(reason) => self.bye = Some(reason),
         }
     }
 
     fn is_empty(&self) -> bool {
-        let Self { ping, pong, stored, bye } = self;
-        ping.is_none() && pong.is_none() && stored.is_none() && bye.is_none()
+        let Self { ping, pong, stored, rekey, bye } = self;
+        ping.is_none() && pong.is_none() && stored.is_none() && rekey.is_none() && bye.is_none()
     }
 
     /// The next record; `Bye` is the last.
     fn take(&mut self) -> Option<Control> {
-        let stored = self.stored.take().map(Control::Stored);
-        stored
+        let rekey = self.rekey.take().map(|()| Control::Rekey);
+        rekey
+            .or_else(|| self.stored.take().map(Control::Stored))
             .or_else(|| self.pong.take().map(Control::Pong))
             .or_else(|| self.ping.take().map(Control::Ping))
             .or_else(|| self.bye.take().map(Control::Bye))
@@ -62,6 +68,7 @@ impl OwedControls {
 }
 
 pub(crate) struct FrameSender {
+    counters: Arc<Counters>,
     writer: Mutex<FrameWriter>,
     controls: Mutex<OwedControls>,
     queued: Condvar,
@@ -82,9 +89,10 @@ pub(crate) enum SendStatus {
 }
 
 impl FrameSender {
-    pub(crate) fn new(outgoing: SendHalf, stream: TcpStream) -> Self {
+    pub(crate) fn new(outgoing: SendHalf, stream: TcpStream, counters: Arc<Counters>) -> Self {
         let writer = FrameWriter { outgoing, stream };
         Self {
+            counters,
             writer: Mutex::new(writer),
             controls: Mutex::default(),
             queued: Condvar::new(),
@@ -144,10 +152,18 @@ impl FrameSender {
         Ok(())
     }
 
+    /// Sends our part of a re-keying, if it is due, and then what is owed.
     fn send_controls(&self, writer: &mut FrameWriter) -> io::Result<SendStatus> {
+        let now = self.counters.now();
+        if writer.outgoing.is_rekey_due(now)
+            && let Some(records) = writer.outgoing.rekey(now, &keyring::seed())
+        {
+            writer.stream.write_all(&records)?;
+        }
         // The controls are not locked while a record is written: queueing never waits for the peer.
         while let Some(control) = self.next_control() {
             let record = match control {
+                Control::Rekey => continue,
                 Control::Ping(number) => writer.outgoing.ping(number),
                 Control::Pong(number) => writer.outgoing.pong(number),
                 Control::Stored(total) => writer.outgoing.stored(total),
@@ -327,10 +343,12 @@ mod tests {
             owed.put(Control::Pong(number));
             owed.put(Control::Stored(number));
             owed.put(Control::Ping(number));
+            owed.put(Control::Rekey);
         }
         let controls: Vec<_> = std::iter::from_fn(|| owed.take()).collect();
         let bye = Control::Bye(ByeReason::Leaving);
-        assert_eq!(controls, [Control::Stored(999), Control::Pong(999), Control::Ping(999), bye]);
+        let last = [Control::Stored(999), Control::Pong(999), Control::Ping(999), bye];
+        assert_eq!(controls, [&[Control::Rekey], &last[..]].concat());
         assert!(owed.is_empty());
     }
 

@@ -2,7 +2,7 @@
 //! before the initiator's first one has opened.
 
 use super::{PROTOCOL, Split, sealed_ciphertext_bytes, split_payload};
-use crate::crypto::ephemeral;
+use crate::crypto::ephemeral::EphemeralPublicKey;
 use crate::crypto::noise::SymmetricState;
 use crate::crypto::{Encapsulated, HandshakeError, PublicKey, Seed, SharedSecret};
 
@@ -17,7 +17,7 @@ pub fn read_message_1(
     message: &[u8],
 ) -> Result<(Vec<u8>, AwaitsMessage3), HandshakeError> {
     let mut state = SymmetricState::new(PROTOCOL, prologue);
-    let (mut message_2, secret) = ephemeral::encapsulate(message, seed)?;
+    let (mut message_2, secret) = EphemeralPublicKey::read(message)?.encapsulate(seed);
     state.mix_hash(message);
     state.encrypt_and_hash(&[], &mut Vec::new());
     state.mix_hash(&message_2);

@@ -94,6 +94,7 @@ impl Side {
                     self.events.push(event);
                 }
                 Output::Event(Event::Closed(ending)) => assert_eq!(self.closed.replace(ending), None),
+                Output::WantSeed => panic!("nothing is re-keyed on the raw wire"),
                 Output::Event(event) => panic!("{event:?} is not of the raw wire"),
             }
         }

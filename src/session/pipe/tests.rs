@@ -2,13 +2,18 @@
 
 use super::*;
 use crate::limits;
-use crate::session::tests::established_for;
+use crate::session::RekeyThresholds;
+use crate::session::tests::{THRESHOLDS, established_for};
 use crate::wire::Purpose;
 use crate::wire::data_frame::{DATA_AT, DATA_BYTES, DATA_FRAME_BYTES};
 
 /// Both sides of an established pipe.
 fn pipes() -> [Pipe; 2] {
-    let (one, other) = established_for(Purpose::Pipe);
+    pipes_with(RekeyThresholds::default())
+}
+
+fn pipes_with(rekeying: RekeyThresholds) -> [Pipe; 2] {
+    let (one, other) = established_for(Purpose::Pipe, rekeying);
     [one, other].map(|side| {
         assert!(!side.session.wants_read());
         side.session.into_pipe().unwrap()
@@ -154,4 +159,75 @@ fn a_silent_peer_is_pinged_and_given_up_but_not_while_we_do_not_read() {
         let now = round * limits::PING_AFTER_MS;
         assert_eq!(action(&mut keepalive, now, ReadState::Paused), KeepaliveAction::Ping);
     }
+}
+
+/// Gives what came to the other half of the same side, as the owner of both does.
+fn answer(pipe: &mut Pipe, events: &[RecvEvent], seed: u8) -> (Vec<u8>, usize) {
+    let (mut out, mut rekeyings) = (Vec::new(), 0);
+    for event in events {
+        match event {
+            RecvEvent::Ping(number) => out.extend(pipe.send.pong(*number).unwrap()),
+            RecvEvent::RekeyDue => {
+                assert!(pipe.send.is_rekey_due(MonoMs(0)));
+                out.extend(pipe.send.rekey(MonoMs(0), &Seed::new([seed; 32])).unwrap());
+                rekeyings += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    (out, rekeyings)
+}
+
+#[test]
+fn both_streams_of_a_pipe_go_on_through_every_change_of_keys() {
+    for (out, back) in [(3_000, 1), (1, 3_000), (3_000, 3_000)] {
+        let [mut one, mut two] = pipes_with(THRESHOLDS);
+        let (mut rekeyings, mut to_one) = (0, Vec::new());
+        for round in 0..100 {
+            let mut to_two = frame(&mut one.send, &vec![round; out]);
+            // What is due because of what was sealed comes with the next frames.
+            if one.send.is_rekey_due(MonoMs(0)) {
+                to_two.extend(one.send.rekey(MonoMs(0), &Seed::new([round; 32])).unwrap());
+            }
+            let (bytes, events) = opened(&mut two.recv, &to_two, 1_000);
+            assert_eq!(bytes, vec![round; out], "round {round}");
+            // Stream bytes cross the exchange both ways.
+            to_one.extend(frame(&mut two.send, &vec![round; back]));
+            let (answers, steps) = answer(&mut two, &events, round);
+            rekeyings += steps;
+            to_one.extend(answers);
+            let (bytes, events) = opened(&mut one.recv, &std::mem::take(&mut to_one), 999);
+            assert_eq!(bytes, vec![round; back], "round {round}");
+            let answers = answer(&mut one, &events, round).0;
+            let (bytes, events) = opened(&mut two.recv, &answers, 1_001);
+            assert!(bytes.is_empty());
+            let (answers, steps) = answer(&mut two, &events, round);
+            rekeyings += steps;
+            to_one.extend(answers);
+        }
+        assert!((20..60).contains(&rekeyings), "{rekeyings} re-keyings");
+    }
+}
+
+/// Nothing is due before the hour.
+fn wait() -> RekeyAction {
+    RekeyAction::Wait(Some(MonoMs(limits::REKEY_AFTER_MS)))
+}
+
+#[test]
+fn a_quiet_pipe_re_keys_every_hour_and_a_peer_that_does_not_answer_is_given_up() {
+    let [mut one, mut two] = pipes();
+    let hour = MonoMs(limits::REKEY_AFTER_MS);
+    assert_eq!(one.rekeying.handle_timeout(MonoMs(hour.0 - 1)), wait());
+    assert_eq!(one.rekeying.handle_timeout(hour), RekeyAction::Rekey);
+    assert_eq!(two.rekeying.handle_timeout(hour), RekeyAction::Wait(None), "the responder never begins");
+    let asks = one.send.rekey(hour, &Seed::new([1; 32])).unwrap();
+    let (_, events) = opened(&mut two.recv, &asks, usize::MAX);
+    assert_eq!(events, [RecvEvent::RekeyDue, RecvEvent::Ping(hour.0)]);
+    let late = MonoMs(hour.0 + limits::REKEY_TIMEOUT_MS);
+    assert_eq!(one.rekeying.handle_timeout(late), RekeyAction::Wait(None), "it may not have read");
+    let pong = two.send.pong(hour.0).unwrap();
+    opened(&mut one.recv, &pong, usize::MAX);
+    // The clock of this helper stands at zero.
+    assert_eq!(one.rekeying.handle_timeout(MonoMs(limits::REKEY_TIMEOUT_MS)), RekeyAction::GiveUp);
 }

@@ -9,5 +9,6 @@ mod oracle;
 pub(crate) mod programs;
 mod published;
 pub(crate) mod raw;
+mod steps;
 mod two_sides;
 mod vectors;

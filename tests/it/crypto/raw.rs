@@ -188,6 +188,7 @@ fn heard(pair: &OaepKeyPair, bytes: &[u8]) -> (Vec<Event>, usize) {
             Output::Transmit(bytes) => sent += bytes.len(),
             Output::Job(job) => session
                 .handle_job(MonoMs(0), RsaJob::run(job, PrivateKeys { identity: None, oaep: Some(pair) })),
+            Output::WantSeed => panic!("nothing is re-keyed on the raw wire"),
             Output::Event(event) => events.push(event),
         }
     }

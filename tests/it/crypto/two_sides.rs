@@ -5,6 +5,8 @@ use rsachat::crypto::handshake::initiator::{self, AwaitsMessage2, AwaitsMessage4
 use rsachat::crypto::handshake::responder::{self, AwaitsMessage3};
 use rsachat::crypto::{DecryptError, HandshakeError, Identity, PublicKey, Seed, encapsulate};
 
+use rsachat::wire::{Preface, Purpose};
+
 use super::keys::identity;
 
 /// Who talks, and with what randomness. The same pair says the same bytes.
@@ -33,7 +35,7 @@ impl Pair {
         Pair {
             initiator: identity(initiator),
             responder: identity(responder),
-            prologue: b"prologue".to_vec(),
+            prologue: Preface::new(Purpose::Chat).to_bytes().repeat(2),
         }
     }
 

@@ -4,9 +4,18 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use rsachat::crypto::{Fingerprint, PublicKey, SafetyNumber, Split};
+use pkcs8::SecretDocument;
+use rand::Rng as _;
+use rsachat::crypto::{
+    ChainSecret, Fingerprint, PublicKey, RekeyingKey, RekeyingPublicKey, SafetyNumber, Seed, Split,
+    encapsulate,
+};
+use rsachat::limits::TAG_BYTES;
+use rsachat::wire::{Confirm, LENGTH_BYTES, Padding, REKEYING, Record};
+use x_wing::Decapsulate as _;
 
-use super::keys::identity;
+use super::keys::{identity, pem};
+use super::steps::{Steps, Values, bound, hkdf};
 use super::two_sides::{Finished, Pair, SEEDS, opened, sealed};
 use crate::support::root;
 
@@ -67,43 +76,79 @@ fn text(header: &[(&str, &str)], values: &[(&str, &[u8])]) -> String {
     text
 }
 
-/// A whole handshake, and beside it the same with one bit of one message turned.
+/// Test keys of the two sides of each kept handshake.
+const SIDES: [(&str, &str, &str); 2] =
+    [("2048", "alice-2048", "bob-2048"), ("3072", "alice-3072", "bob-3072")];
+const TEST_KEYS: (&str, &str) =
+    ("warning", "the private keys in this file are TEST KEYS; never use one to talk");
+
+/// The first bytes that a seed gives for a purpose.
+fn drawn<const N: usize>(seed: &Seed, purpose: &str) -> [u8; N] {
+    let mut bytes = [0; N];
+    seed.rng(purpose).fill_bytes(&mut bytes);
+    bytes
+}
+
+/// PKCS#8 of a test key.
+fn pkcs8(name: &str) -> Vec<u8> {
+    SecretDocument::from_pem(&pem(name)).unwrap().1.as_bytes().to_vec()
+}
+
+/// A whole handshake with everything in it, and beside it the same with one bit of one message
+/// turned.
 fn handshakes() -> Vec<(String, String)> {
     let mut files = Vec::new();
-    for (bits, initiator, responder) in
-        [("2048", "alice-2048", "bob-2048"), ("3072", "alice-3072", "bob-3072")]
-    {
+    for (bits, initiator, responder) in SIDES {
         let pair = Pair::of(initiator, responder);
         let Finished { messages, initiator: mut alice, responder: mut bob } = pair.finish();
-        let from_initiator = sealed(&mut alice, b"ad", b"from the initiator");
-        let from_responder = sealed(&mut bob, b"ad", b"from the responder");
-        let values: Vec<(&str, &[u8])> = vec![
-            ("prologue", &pair.prologue),
-            ("message 1", &messages[0]),
-            ("message 2", &messages[1]),
-            ("message 3", &messages[2]),
-            ("message 4", &messages[3]),
-        ];
-        let whole = [
-            &[
-                ("seed of message 1", &SEEDS[0][..]),
-                ("seed of message 2", &SEEDS[2]),
-                ("coins of message 3", &SEEDS[1]),
-                ("coins of message 4", &SEEDS[3]),
-            ][..],
-            &values,
-            &[
-                ("transcript", &alice.transcript.as_bytes()[..]),
-                ("associated", b"ad"),
-                ("first record of the initiator", &from_initiator),
-                ("first record of the responder", &from_responder),
-            ],
+        let (h, steps) = steps_of(&pair, &messages);
+        assert!(alice.transcript.ct_eq(&h));
+        let messages_by_name: Vec<(String, Vec<u8>)> =
+            std::iter::once(("prologue".to_owned(), pair.prologue.clone()))
+                .chain(
+                    messages
+                        .iter()
+                        .enumerate()
+                        .map(|(at, message)| (format!("message {}", at + 1), message.clone())),
+                )
+                .collect();
+        let seeds = SEEDS.map(Seed::new);
+        let confirms = [("initiator", "alice", &mut alice), ("responder", "bob", &mut bob)].map(
+            |(side, name, split)| {
+                let confirm = Confirm { transcript: h, options: REKEYING, name: name.into() };
+                let mut plaintext = Vec::new();
+                Record::Confirm(confirm).write(Padding::Chat, &mut plaintext).unwrap();
+                let frame = framed(split, &plaintext);
+                [
+                    (format!("Confirm of the {side}, plaintext"), plaintext),
+                    (format!("Confirm of the {side}, frame"), frame),
+                ]
+            },
+        );
+        let whole: Values = [
+            ("private key of the initiator, PKCS#8", pkcs8(initiator)),
+            ("private key of the responder, PKCS#8", pkcs8(responder)),
+            ("blob of the initiator", pair.initiator.public().blob().to_vec()),
+            ("blob of the responder", pair.responder.public().blob().to_vec()),
+            ("e, seed of the draft", drawn::<32>(&seeds[0], "e").to_vec()),
+            ("ekem, eseed of the draft", drawn::<64>(&seeds[2], "ekem").to_vec()),
+            ("skem of message 3, m", drawn::<32>(&seeds[1], "oaep").to_vec()),
+            ("skem of message 4, m", drawn::<32>(&seeds[3], "oaep").to_vec()),
         ]
-        .concat();
+        .map(|(name, value)| (name.to_owned(), value))
+        .into_iter()
+        .chain(messages_by_name.clone())
+        .chain(steps)
+        .chain([("transcript".to_owned(), h.to_vec())])
+        .chain(confirms.into_iter().flatten())
+        .collect();
         let who = [("initiator", initiator), ("responder", responder)];
-        let shows = "a whole handshake and the first record of each side";
-        let header = [&[("shows", shows), ("expect", "session")], &who[..]].concat();
-        files.push((format!("handshake-{bits}"), text(&header, &whole)));
+        let shows = "a whole handshake, every step of it, and the first record of each side";
+        let header = [&[("shows", shows), ("expect", "session"), TEST_KEYS], &who[..]].concat();
+        files.push((format!("handshake-{bits}"), text(&header, &borrowed(&whole))));
+        if bits == "2048" {
+            files.push(("rekeying".to_owned(), rekeying(&mut alice, &mut bob)));
+        }
         for which in [1, 2, 3] {
             let mut damaged = messages[which].clone();
             let at = damaged.len() / 2;
@@ -111,12 +156,99 @@ fn handshakes() -> Vec<(String, String)> {
             let shows = format!("the same handshake with one bit of message {} turned", which + 1);
             let expect = format!("failed {}", which + 1);
             let header = [&[("shows", shows.as_str()), ("expect", &expect)], &who[..]].concat();
-            let mut values = values.clone();
-            values[which + 1].1 = &damaged;
-            files.push((format!("handshake-{bits}-damaged-{}", which + 1), text(&header, &values)));
+            let mut values = messages_by_name.clone();
+            values[which + 1].1 = damaged;
+            files
+                .push((format!("handshake-{bits}-damaged-{}", which + 1), text(&header, &borrowed(&values))));
         }
     }
     files
+}
+
+fn borrowed(values: &Values) -> Vec<(&str, &[u8])> {
+    values.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect()
+}
+
+/// Every step of 4.5, derived from the messages, the secrets of the draft and both `m`.
+fn steps_of(pair: &Pair, messages: &[Vec<u8>; 4]) -> ([u8; 32], Values) {
+    let seeds = SEEDS.map(Seed::new);
+    let (blob_i, blob_r) = (pair.initiator.public().blob(), pair.responder.public().blob());
+    let [one, two, three, four] = messages;
+    let mut steps = Steps::start(&pair.prologue);
+    steps.mix_hash("1 e", one);
+    steps.mix_hash("1 payload", &[]);
+    let (ct, rest) = two.split_at(x_wing::CIPHERTEXT_SIZE);
+    let ephemeral = x_wing::DecapsulationKey::from(drawn::<32>(&seeds[0], "e"));
+    let secret = ephemeral.decapsulate(&x_wing::Ciphertext::try_from(ct).unwrap());
+    steps.mix_hash("2 ekem", ct);
+    steps.mix_key("2 ekem", &secret);
+    steps.mix_hash("2 s", &rest[..blob_r.len() + TAG_BYTES]);
+    steps.mix_hash("2 payload", &rest[blob_r.len() + TAG_BYTES..]);
+    for (message, to, m, coins) in [(three, blob_r, "3", &seeds[1]), (four, blob_i, "4", &seeds[3])] {
+        let key = PublicKey::from_blob(to).unwrap();
+        let (sealed, rest) = message.split_at(key.modulus_bytes() + TAG_BYTES);
+        let secret = bound(to, &encapsulate(&key, coins).ciphertext, &drawn::<32>(coins, "oaep"));
+        steps.mix_hash(&format!("{m} skem, sealed"), sealed);
+        steps.mix_key_and_hash(&format!("{m} skem"), &secret);
+        let (s, payload) = rest.split_at(rest.len() - TAG_BYTES);
+        if !s.is_empty() {
+            steps.mix_hash(&format!("{m} s"), s);
+        }
+        steps.mix_hash(&format!("{m} payload"), payload);
+    }
+    steps.split()
+}
+
+/// One plaintext as the next record of a side.
+fn framed(split: &mut Split, plaintext: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(plaintext.len() + TAG_BYTES).unwrap().to_be_bytes();
+    [&length[..], &sealed(split, &length, plaintext)].concat()
+}
+
+fn record(split: &mut Split, record: &Record) -> Vec<u8> {
+    let mut plaintext = Vec::new();
+    record.write(Padding::Chat, &mut plaintext).unwrap();
+    framed(split, &plaintext)
+}
+
+/// A re-keying behind the two Confirms of the kept handshake of 2,048 bits, and a Text of each side
+/// behind it.
+fn rekeying(alice: &mut Split, bob: &mut Split) -> String {
+    let transcript = alice.transcript;
+    let chain = alice.exporter.export("rsachat/1 re-keying").to_vec();
+    let mut chains = [ChainSecret::new(&alice.exporter), ChainSecret::new(&bob.exporter)];
+    let seeds = [Seed::new([5; 32]), Seed::new([6; 32])];
+    let (key, public) = RekeyingKey::generate(&seeds[0]);
+    let ask = record(alice, &Record::Rekey(public.clone()));
+    let asked = RekeyingPublicKey::read(&public).unwrap();
+    let (ciphertext, bobs) = chains[1].answer(&transcript, &asked, &seeds[1]);
+    let answer = record(bob, &Record::Rekeyed(ciphertext.clone()));
+    (bob.seal, bob.open) = (bobs.seal, bobs.open);
+    let alices = chains[0].finish(&transcript, &key, &ciphertext).unwrap();
+    let mark = record(alice, &Record::Rekeyed(Vec::new()));
+    (alice.seal, alice.open) = (alices.seal, alices.open);
+    let text_of = |text: &str| Record::Text { seq: 1, time_ms: 0, text: text.into() };
+    let (said, heard) = (record(alice, &text_of("after")), record(bob, &text_of("behind")));
+    let secret = x_wing::DecapsulationKey::from(drawn::<32>(&seeds[0], "e"))
+        .decapsulate(&x_wing::Ciphertext::try_from(ciphertext.as_slice()).unwrap());
+    let [next, k1, k2] = hkdf(&chain, &[&secret[..], transcript.as_bytes()].concat());
+    let values: [(&str, &[u8]); 13] = [
+        ("transcript", transcript.as_bytes()),
+        ("c", &chain),
+        ("seed of the draft", &drawn::<32>(&seeds[0], "e")),
+        ("eseed of the draft", &drawn::<64>(&seeds[1], "ekem")),
+        ("Rekey of the initiator, frame", &ask),
+        ("Rekeyed of the responder, frame", &answer),
+        ("ss", &secret),
+        ("next c", &next),
+        ("next k1", &k1),
+        ("next k2", &k2),
+        ("Rekeyed of the initiator, frame", &mark),
+        ("Text of the initiator, frame", &said),
+        ("Text of the responder, frame", &heard),
+    ];
+    let shows = "a re-keying behind the Confirms of handshake-2048, and the next Text of each side";
+    text(&[("shows", shows), ("expect", "\"after\" and \"behind\" under the next keys")], &values)
 }
 
 /// A public key and the ways to spell it wrongly.
@@ -201,11 +333,12 @@ fn take_handshake(vector: &Vector) {
         Ok((mut alice, mut bob)) => {
             assert_eq!(vector.word("expect"), "session");
             assert!(alice.transcript.ct_eq(&vector.array("transcript")));
-            let record = vector.bytes("first record of the initiator");
-            let associated = vector.bytes("associated");
-            assert_eq!(opened(&mut bob, associated, record).unwrap(), b"from the initiator");
-            let record = vector.bytes("first record of the responder");
-            assert_eq!(opened(&mut alice, associated, record).unwrap(), b"from the responder");
+            for (side, split) in [("initiator", &mut bob), ("responder", &mut alice)] {
+                let (length, record) =
+                    vector.bytes(&format!("Confirm of the {side}, frame")).split_at(LENGTH_BYTES);
+                let plaintext = vector.bytes(&format!("Confirm of the {side}, plaintext"));
+                assert_eq!(&opened(split, length, record).unwrap(), plaintext);
+            }
         }
     }
 }

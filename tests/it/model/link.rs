@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use rsachat::crypto::{Fingerprint, Identity, Seed};
 use rsachat::ids::DialId;
-use rsachat::session::{CloseReason, Event, Output, Role, Session, SessionConfig};
+use rsachat::session::{CloseReason, Event, Output, RekeyThresholds, Role, Session, SessionConfig};
 use rsachat::time::MonoMs;
 use rsachat::wire::{ByeReason, Lifetime, Purpose};
 
@@ -37,7 +37,8 @@ impl Link {
     pub(super) fn new(role: Role, caller: Caller, dial: Option<DialId>, seed: Seed, now: MonoMs) -> Self {
         let key = KEYS[caller.key].public().clone();
         let (name, purpose, lifetime) = (caller.claim.to_owned(), Purpose::Chat, Lifetime::Lasting);
-        let session = Session::new(role, SessionConfig { key, name, purpose, lifetime }, seed, now);
+        let rekeying = RekeyThresholds::default();
+        let session = Session::new(role, SessionConfig { key, name, purpose, lifetime, rekeying }, seed, now);
         let (is_established, is_replaced, unread, unacked) = (false, false, Vec::new(), 0);
         Self { session, caller, dial, is_established, is_replaced, unread, unacked }
     }
@@ -57,6 +58,7 @@ impl Link {
             match output {
                 Output::Transmit(bytes) => self.unread.extend(bytes),
                 Output::Job(job) => self.session.handle_job(now, job.run(&KEYS[self.caller.key])),
+                Output::WantSeed => self.session.handle_seed(now, &Seed::new([9; 32])),
                 Output::Event(Event::PeerKey(_)) => self.session.accept_key(now),
                 Output::Event(Event::Message { seq, text, .. }) => {
                     self.session.ack(seq);

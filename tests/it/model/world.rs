@@ -286,6 +286,7 @@ impl World {
                 None
             }
             Effect::Job { conn, job, .. } => Some(Input::JobDone { conn, result: job.run(&KEYS[0]) }),
+            Effect::Seed { conn } => Some(Input::Seed { conn, seed: Seed::new([11; 32]) }),
             Effect::ReadBook { conn } => {
                 self.disk.push_back(DiskJob::Read(conn));
                 None

@@ -4,8 +4,16 @@ use std::io::{Read as _, Write as _};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use rsachat::crypto::{Identity, Seed};
+use rsachat::session::pipe::RecvEvent;
+use rsachat::session::{
+    CloseReason, Event, Output as SessionOutput, RekeyThresholds, Role, Session, SessionConfig,
+};
+use rsachat::time::MonoMs;
+use rsachat::wire::{ByeReason, Lifetime, Purpose};
+
 use super::{noise, nowhere, pair};
-use crate::support::{Output, PATIENCE, Process, eventually, file_with};
+use crate::support::{Home, Output, PATIENCE, Process, eventually, file_with, read, socket};
 
 fn check(out: &[u8], back: &[u8]) {
     let side = |bytes: &[u8]| (&[][..], file_with(bytes).into(), Output::Kept);
@@ -103,4 +111,77 @@ fn a_file_is_sent_by_who_listens_too() {
         pair((&["--recv-only"], Stdio::piped(), Output::Kept), (&[], file_with(&bytes).into(), nowhere()));
     assert_eq!([calls.ends(), listens.ends()], [0, 0]);
     assert!(calls.raw_output() == bytes);
+}
+
+/// A session of the library at one end of a pipe, that drops what comes and says how often it was
+/// re-keyed.
+fn listens_and_counts() -> (String, std::thread::JoinHandle<(u64, usize)>) {
+    let (listener, at) = socket();
+    let counting = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let identity = Identity::from_pem(&read("tests/keys/test-2.pem"), None).unwrap();
+        let (name, purpose, lifetime) = ("준호".to_owned(), Purpose::Pipe, Lifetime::Lasting);
+        let (key, rekeying) = (identity.public().clone(), RekeyThresholds::default());
+        let own = SessionConfig { key, name, purpose, lifetime, rekeying };
+        let mut session = Session::new(Role::Responder, own, Seed::new([7; 32]), MonoMs(0));
+        let mut buffer = vec![0; 1 << 20];
+        while !session.is_established() {
+            let count = stream.read(&mut buffer).unwrap();
+            session.handle_bytes(MonoMs(0), &buffer[..count]);
+            while let Some(output) = session.poll_output() {
+                match output {
+                    SessionOutput::Transmit(bytes) => stream.write_all(&bytes).unwrap(),
+                    SessionOutput::Job(job) => session.handle_job(MonoMs(0), job.run(&identity)),
+                    SessionOutput::Event(Event::PeerKey(_)) => session.accept_key(MonoMs(0)),
+                    SessionOutput::WantSeed | SessionOutput::Event(_) => {}
+                }
+            }
+        }
+        let mut pipe = session.into_pipe().unwrap();
+        let (mut start, mut end, mut bytes, mut rekeyings) = (0, pipe.buffered.len(), 0, 0);
+        buffer[..end].copy_from_slice(&pipe.buffered);
+        let (mut data, mut events) = (Vec::new(), Vec::new());
+        loop {
+            let used = pipe.recv.handle_bytes(MonoMs(0), &mut buffer[start..end], &mut data, &mut events);
+            bytes += data.drain(..).map(|range| range.len() as u64).sum::<u64>();
+            for event in events.drain(..) {
+                let answer = match event {
+                    RecvEvent::Ping(number) => pipe.send.pong(number),
+                    RecvEvent::RekeyDue => {
+                        rekeyings += 1;
+                        pipe.send.rekey(MonoMs(0), &Seed::new([rekeyings; 32]))
+                    }
+                    RecvEvent::Ended { total } => {
+                        let end = pipe.send.end().unwrap();
+                        Some([end, pipe.send.stored(total).unwrap()].concat())
+                    }
+                    RecvEvent::Stored { .. } => None,
+                    RecvEvent::Closed(reason) => {
+                        assert_eq!(reason, CloseReason::Bye(ByeReason::Leaving));
+                        return (bytes, usize::from(rekeyings));
+                    }
+                };
+                stream.write_all(&answer.unwrap_or_default()).unwrap();
+            }
+            start += used;
+            buffer.copy_within(start..end, 0);
+            (start, end) = (0, end - start);
+            let count = stream.read(&mut buffer[end..]).unwrap();
+            assert!(count > 0, "cut");
+            end += count;
+        }
+    });
+    (at, counting)
+}
+
+#[test]
+fn more_than_a_gibibyte_goes_under_two_keys() {
+    let bytes = rsachat::limits::REKEY_BYTES + (64 << 20);
+    let sparse = tempfile::tempfile().unwrap();
+    sparse.set_len(bytes).unwrap();
+    let (at, counting) = listens_and_counts();
+    let args = ["--connect", &at, "--accept-new"];
+    let mut pipe = super::start(&Home::of("민지"), &args, sparse, nowhere());
+    assert_eq!(pipe.ends_within(Duration::from_mins(5)), 0, "{}", pipe.complaints());
+    assert_eq!(counting.join().unwrap(), (bytes, 1));
 }
