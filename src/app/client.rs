@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::book_thread::{BookAccess, BookFiles, BookJob};
 use super::error::{AppError, code};
 use super::host::{Host, KeygenRequest};
 use super::keyring::{self, KeyRing, PassphraseSource, StoredKey};
@@ -11,7 +12,6 @@ use crate::chat::{Chat, DialOutcome, Effect, Input, KeyFor, KeyOrigin, KeyReplac
 use crate::crypto::{Passphrase, PublicKey};
 use crate::peers::book::Book;
 use crate::peers::name::Name;
-use crate::store::book_file::{self, BookStamp};
 use crate::store::{Home, StoreError, key_file, met_file};
 
 /// Profile of a user: the home, with the keys and the peer book in it.
@@ -50,6 +50,11 @@ impl UserStore {
         }
         chat.set_met(met_file::read(&self.home));
         chat
+    }
+
+    /// Files of the book of this user.
+    pub(crate) fn book_files(&self) -> BookFiles {
+        BookFiles::new(self.home.clone())
     }
 
     fn own_key(&self, of: KeyFor) -> Option<OwnKey> {
@@ -102,25 +107,14 @@ pub(crate) struct Client {
     profile: UserStore,
     /// Outcomes of connections that were dialled here, the oldest first.
     pub(crate) outcomes: VecDeque<DialOutcome>,
-    /// State of the book's file as the chat knows it; `None` if that is to be read again.
-    book_stamp: Option<BookStamp>,
-    /// State in which it could not be used, which was reported.
-    unusable_book: Option<BookStamp>,
+    book: BookAccess,
     /// Exit code, once the chat has ended.
     pub(crate) exit_code: Option<u8>,
 }
 
 impl Client {
-    pub(crate) fn new(chat: Chat, profile: UserStore) -> Self {
-        // Another process may have changed it since the chat's book was read.
-        Self {
-            chat,
-            profile,
-            outcomes: VecDeque::new(),
-            book_stamp: None,
-            unusable_book: None,
-            exit_code: None,
-        }
+    pub(crate) fn new(chat: Chat, profile: UserStore, book: BookAccess) -> Self {
+        Self { chat, profile, outcomes: VecDeque::new(), book, exit_code: None }
     }
 
     /// Hands an input to the chat and performs what follows from it.
@@ -137,20 +131,18 @@ impl Client {
     }
 
     /// Reads the book if another process has changed it.
-    pub(crate) fn changed_book(&mut self) -> Option<Input<'static>> {
-        if self.unusable_book.is_some_and(|stamp| stamp == book_file::stamp(&self.profile.home)) {
-            return None;
-        }
-        self.read_book().transpose().map(Input::BookChanged)
+    pub(crate) fn look_at_book(&mut self) -> Option<Input<'static>> {
+        self.book.submit(BookJob::Look)
     }
 
-    /// The book, if its file is not as the chat knows it.
-    fn read_book(&mut self) -> Result<Option<Book>, String> {
-        let read = book_file::read_changed(&self.profile.home, self.book_stamp);
-        self.unusable_book = read.is_err().then(|| book_file::stamp(&self.profile.home));
-        let (book, stamp) = read.map_err(|error| error.to_string())?.unzip();
-        self.book_stamp = stamp.or(self.book_stamp);
-        Ok(book)
+    /// The next result of what was asked for about the book.
+    pub(crate) fn finished_book_job(&mut self) -> Option<Input<'static>> {
+        self.book.finished()
+    }
+
+    /// Waits, not for ever, for the results of everything that was asked for about the book.
+    pub(crate) fn finish_book_jobs(&mut self) -> Vec<Input<'static>> {
+        self.book.finish()
     }
 
     /// Stores a key that the host has generated.
@@ -171,20 +163,9 @@ impl Client {
     /// Performs an effect; returns its result if that is known at once.
     fn perform(&mut self, host: &mut impl Host, effect: Effect) -> Option<Input<'static>> {
         match effect {
-            Effect::ReadBook { conn } => {
-                return Some(Input::Book { conn, book: self.read_book() });
-            }
-            Effect::ChangeMet(change) => {
-                // The list on disk is for the next session; a failure is none of this one's.
-                return met_file::change(&self.profile.home, &change).ok().map(Input::Met);
-            }
-            Effect::ChangeBook(changes) => {
-                let result = book_file::change(&self.profile.home, &changes).map(|(changed, stamp)| {
-                    self.book_stamp = Some(stamp);
-                    changed
-                });
-                return Some(Input::Changed(result.map_err(|error| error.to_string())));
-            }
+            Effect::ReadBook { conn } => return self.book.submit(BookJob::Judge(conn)),
+            Effect::ChangeMet(change) => return self.book.submit(BookJob::ChangeMet(change)),
+            Effect::ChangeBook(changes) => return self.book.submit(BookJob::Change(changes)),
             Effect::MakeKey { of, bits, replacing } => {
                 let passphrase = self.profile.passphrase.clone();
                 return self.generate_key(host, &KeygenRequest { of, bits, replacing, passphrase });

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, Instant};
 
+use super::book_thread::{BookAccess, BookThread};
 use super::client::{Client, UserStore};
 use super::error::{describe, describe_attempts};
 use super::host::{Behind, Host as _, NoticeSink, OsHost};
@@ -72,14 +73,23 @@ impl<S: NoticeSink> App<S> {
         profile: UserStore,
         priority: ThreadPriority,
     ) -> io::Result<Self> {
-        let (client, host) = (Client::new(chat, profile), OsHost::new(net, sink, priority)?);
+        let book = BookAccess::Thread(BookThread::start(profile.book_files(), net.waker())?);
+        let (client, host) = (Client::new(chat, profile, book), OsHost::new(net, sink, priority)?);
         let (receipts, book_checked) = (BTreeMap::new(), Instant::now());
         Ok(Self { client, host, recorder: None, receipts, book_checked, behind: Behind::NONE })
     }
 
-    /// Runs a command to its end. Returns the exit code.
+    /// Runs a command to its end, and what it has asked of the book. Returns the exit code.
     pub(crate) fn run(&mut self, frontend: &mut impl Frontend<S>, signals: &Signals) -> io::Result<u8> {
         output::end_with(Duration::from_millis(OUTPUT_GRACE_MS));
+        let code = self.run_loop(frontend, signals);
+        for result in self.client.finish_book_jobs() {
+            self.handle(result);
+        }
+        code
+    }
+
+    fn run_loop(&mut self, frontend: &mut impl Frontend<S>, signals: &Signals) -> io::Result<u8> {
         loop {
             while self.exit_code().is_none()
                 && let Some(signal) = signals.next()
@@ -91,6 +101,10 @@ impl<S: NoticeSink> App<S> {
             }
             // Before the input: nothing is to be sent on a connection that has ended.
             if let Some(outcome) = self.client.outcomes.pop_front() {
+                // A connection that ends because of an exit does not change its code.
+                if self.chat().is_shutting_down() {
+                    continue;
+                }
                 match frontend.on_outcome(self, outcome) {
                     Some(code) => return Ok(code),
                     None => continue,
@@ -240,6 +254,7 @@ impl<S: NoticeSink> App<S> {
             let input = self.client.store_key(&self.host, &request, generated);
             self.handle(input);
         }
+        self.take_book_results();
         self.check_book();
         let behind = self.host.sink.behind();
         let now = self.host.now();
@@ -280,13 +295,36 @@ impl<S: NoticeSink> App<S> {
         (self.chat().connection_count() > 0).then(|| self.book_checked + BOOK_CHECK)
     }
 
-    /// Takes over what another process has written into the book: whoever is blocked is closed.
+    /// Looks whether another process has written into the book: whoever is blocked there is closed.
     fn check_book(&mut self) {
         if self.book_check_at().is_some_and(|at| at <= Instant::now()) {
             self.book_checked = Instant::now();
-            if let Some(input) = self.client.changed_book() {
+            if let Some(input) = self.client.look_at_book() {
                 self.handle(input);
             }
+        }
+    }
+
+    /// Hands on what the thread of the book has read and written. The reply to a request waits for
+    /// what the request changes.
+    fn take_book_results(&mut self) {
+        while let Some(result) = self.client.finished_book_job() {
+            if !matches!(result, Input::Changed(_)) {
+                self.handle(result);
+                continue;
+            }
+            self.host.sink.resume_reply();
+            self.handle(result);
+            self.reply();
+        }
+    }
+
+    /// Replies to a request of a program, once everything that it changes is on disk or has failed.
+    pub(crate) fn reply(&mut self) {
+        if self.client.chat.is_saving() {
+            self.host.sink.defer_reply();
+        } else {
+            self.host.sink.reply();
         }
     }
 

@@ -85,6 +85,13 @@ pub(crate) trait NoticeSink {
     fn behind(&self) -> Behind;
     /// The chat has handled an input; its effects come next.
     fn chat_changed(&mut self, _chat: &Chat) {}
+    /// Replies to the request of a program that was begun, if there is one.
+    fn reply(&mut self) {}
+    /// Keeps the reply until what the request changes is on disk; what is shown meanwhile does not
+    /// follow from it.
+    fn defer_reply(&mut self) {}
+    /// Goes on with the request whose reply was kept.
+    fn resume_reply(&mut self) {}
     /// All effects of an input have been performed.
     fn effects_done(&mut self) {}
     /// A text of ours is on its way; a program is told, a person has typed it.

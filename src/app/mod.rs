@@ -1,5 +1,6 @@
 //! Runtime of a chat: profile on disk, host of effects, event loop, log and recorder.
 
+pub(crate) mod book_thread;
 pub(crate) mod client;
 pub(crate) mod error;
 pub(crate) mod event_loop;

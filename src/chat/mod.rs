@@ -29,6 +29,7 @@ mod types;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use account::{Account, KeygenProgress};
 use addressee::{HeldLine, WaitingTexts};
@@ -55,7 +56,7 @@ pub use addressee::{AddresseeMark, Echo, FirstCaller, HoldReason, LineStart};
 pub use io::{Effect, Input, SentMessage};
 pub(crate) use notice::author;
 pub use notice::{Impersonated, Info, KeyStatus, Message, Notice, OaepInfo, UnsavedChange, Warning};
-pub use queries::{AddressedView, EstablishedPipe, Presence, PromptView};
+pub use queries::{AddressedView, EstablishedPipe, KnownNames, Presence, PromptView};
 pub use trust_policy::{KeyRefusal, judge};
 pub use types::{
     AcceptPolicy, DialOptions, DialOutcome, ExitRequest, KeyExchange, KeyFor, KeyOrigin, KeyReplacement,
@@ -76,7 +77,8 @@ pub struct Chat {
     accept: AcceptPolicy,
     /// Callers that become addressed where nobody was addressed yet.
     first_caller: FirstCaller,
-    book: Book,
+    /// Shared with completion: it is never copied for that.
+    book: Arc<Book>,
     /// Peers that called and were not chosen.
     met: MetPeers,
     /// Changes of the book that the host has not answered yet, in their order.
@@ -169,7 +171,7 @@ impl Chat {
             capacity,
             accept: AcceptPolicy::Anyone,
             first_caller: FirstCaller::Anyone,
-            book,
+            book: Arc::new(book),
             met: MetPeers::default(),
             book_changes: VecDeque::new(),
             unsaved_blocks: BTreeMap::new(),

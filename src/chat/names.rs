@@ -66,6 +66,16 @@ impl SessionNames {
         }
     }
 
+    /// Keeps a name free for a peer that is to get it.
+    pub(crate) fn reserve(&mut self, peer: PeerId, name: &Name) {
+        self.owners.insert(name, peer);
+    }
+
+    /// Ends what [`SessionNames::reserve`] began.
+    pub(crate) fn release(&mut self, peer: PeerId, name: &Name) {
+        self.owners.remove(name, peer);
+    }
+
     /// Gives a peer the name that the user chose: the one before is free.
     pub(crate) fn rename(&mut self, peer: PeerId, name: &Name) {
         if let Some(old) = self.shown.remove(&peer) {

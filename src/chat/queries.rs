@@ -1,6 +1,7 @@
 //! Queries of the front ends between two inputs, and the pipe that they take out.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::Chat;
 use super::addressee::{Addressee, LineStart};
@@ -8,6 +9,7 @@ use super::conversation::Conversation;
 use super::types::{PeerId, TrustLevel};
 use crate::crypto::Fingerprint;
 use crate::ids::ConnId;
+use crate::peers::book::Book;
 use crate::peers::name::Name;
 use crate::session::pipe::Pipe;
 use crate::time::Now;
@@ -57,6 +59,40 @@ pub struct AddressedView {
     pub trust_level: Option<TrustLevel>,
     /// Whether it is there.
     pub presence: Presence,
+}
+
+/// Names of the peers in the book, which is shared, since it may be large, and of the connected.
+#[derive(Clone, Debug, Default)]
+pub struct KnownNames {
+    book: Arc<Book>,
+    present: Vec<String>,
+}
+
+impl KnownNames {
+    #[cfg(test)]
+    pub(crate) fn of_connected(names: &[&str]) -> Self {
+        Self { present: names.iter().map(ToString::to_string).collect(), ..Self::default() }
+    }
+
+    /// Every name, some twice.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let known = self.book.peers().map(|peer| peer.name.as_str());
+        known.chain(self.present.iter().map(String::as_str))
+    }
+
+    /// Whether there is this very name.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.book.find(name).is_some_and(|peer| peer.name.as_str() == name)
+            || self.present.iter().any(|present| present == name)
+    }
+
+    /// Names that begin like this in any case, in their order.
+    #[must_use]
+    pub fn like(&self, start: &str) -> BTreeSet<&str> {
+        let folded = start.to_lowercase();
+        self.iter().filter(|name| name.to_lowercase().starts_with(&folded)).collect()
+    }
 }
 
 /// Presence of a peer.
@@ -183,12 +219,8 @@ impl Chat {
 
     /// Names for completion: of every peer in the book or connected.
     #[must_use]
-    pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<_> = self.book.peers().map(|peer| peer.name.to_string()).collect();
-        names.extend(self.present());
-        names.sort();
-        names.dedup();
-        names
+    pub fn known_names(&self) -> KnownNames {
+        KnownNames { book: Arc::clone(&self.book), present: self.present() }
     }
 
     /// Names of the connected peers.
@@ -197,7 +229,7 @@ impl Chat {
         self.conversations.present().map(|peer| peer.name.to_string()).collect()
     }
 
-    /// Number that changes whenever [`Chat::names`] or [`Chat::present`] may change.
+    /// Number that changes whenever [`Chat::known_names`] or [`Chat::present`] may change.
     #[must_use]
     pub fn roster(&self) -> u64 {
         self.counters.roster
@@ -237,13 +269,20 @@ impl Chat {
         self.conversations.settle();
     }
 
+    /// Whether a change of the book waits for its result.
+    #[must_use]
+    pub fn is_saving(&self) -> bool {
+        !self.book_changes.is_empty()
+    }
+
     /// Whether one more command would be performed at once: no key is being generated, nothing
-    /// connects.
+    /// connects, and what was asked of the book is done.
     #[must_use]
     pub fn takes_commands(&self) -> bool {
         self.keygen.is_none()
             && self.waiting_for_key.is_empty()
             && self.dials.is_empty()
+            && !self.is_saving()
             && !self.conversations.without_peer().any(|(_, one)| one.is_connecting())
             && self.shutdown.is_none()
     }
@@ -311,5 +350,25 @@ impl Chat {
         let conn = self.conversations.find(established)?;
         let conversation = self.conversations.remove(conn)?;
         Some(EstablishedPipe { conn, name: conversation.name(), pipe: conversation.session.into_pipe()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peers::book::Change;
+
+    #[test]
+    fn names_for_completion_share_the_book_and_have_those_in_any_case() {
+        let mut book = Book::new();
+        for name in ["bob", "Boo", "밥"] {
+            let (fingerprint, name) = (Fingerprint::of(name.as_bytes()), Name::parse_local(name).unwrap());
+            let _ = book.apply(&Change::Meet { fingerprint, name, address: None });
+        }
+        let chat = Chat::new(Name::parse_local("alice").unwrap(), None, book, 1);
+        let names = chat.known_names();
+        assert!(Arc::ptr_eq(&names.book, &chat.book));
+        assert_eq!(names.like("bo").into_iter().collect::<Vec<_>>(), ["Boo", "bob"]);
+        assert!(names.contains("밥") && !names.contains("BOB"));
     }
 }

@@ -294,7 +294,7 @@ fn change(home: &Home, name: &str, changes: &[Change]) -> Result<(), AppError> {
         ChangeOutcome::Changed | ChangeOutcome::Same => {
             for change in changes {
                 // Who stands in two lists does no harm.
-                let _ = met_file::change(home, &MetChange::Drop(change.fingerprint()));
+                let _ = met_file::change(home, &[MetChange::Drop(change.fingerprint())]);
             }
             Ok(())
         }

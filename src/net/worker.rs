@@ -171,7 +171,8 @@ impl<T: Send + 'static> BackgroundTask<T> {
     }
 }
 
-fn catch_panic<R>(work: impl FnOnce() -> R) -> Result<R, Panicked> {
+/// Runs work whose panic is an error, not the end of its thread.
+pub(crate) fn catch_panic<R>(work: impl FnOnce() -> R) -> Result<R, Panicked> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|_| Panicked)
 }
 

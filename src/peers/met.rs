@@ -1,6 +1,7 @@
 //! Peers that called and were not chosen, as one list of bounded length: who was missed, and whom
 //! the user may choose from.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -82,9 +83,13 @@ impl MetPeers {
     /// Drops the oldest of the source that has most, of those that are not connected.
     fn evict(&mut self, newest: Fingerprint, connected: &[Fingerprint]) -> bool {
         let may_go = |peer: &&MetPeer| peer.fingerprint != newest && !connected.contains(&peer.fingerprint);
-        let count = |network| self.rows.iter().filter(|peer| self::network(peer.source) == network).count();
+        let mut counts = BTreeMap::<_, usize>::new();
+        for peer in &self.rows {
+            *counts.entry(network(peer.source)).or_default() += 1;
+        }
         let oldest_first = self.rows.iter().filter(may_go).rev();
-        let victim = oldest_first.max_by_key(|peer| count(network(peer.source))).map(|peer| peer.fingerprint);
+        let victim = oldest_first.max_by_key(|peer| counts.get(&network(peer.source)));
+        let victim = victim.map(|peer| peer.fingerprint);
         self.rows.retain(|peer| Some(peer.fingerprint) != victim);
         victim.is_some()
     }

@@ -5,6 +5,7 @@ use std::fs;
 
 use super::environment::Environment;
 use super::simulation::{SimHost, Simulation};
+use crate::app::book_thread::BookAccess;
 use crate::app::client::{Client, UserStore};
 use crate::app::error::{AppError, code, describe};
 use crate::app::keyring;
@@ -109,7 +110,9 @@ impl Actors {
         let damage = book.as_ref().err().map(ToString::to_string);
         let profile = UserStore::new(home, own, None);
         let chat = profile.chat(name, book.unwrap_or_default(), limits::PEERS);
-        self.set(actor, ActorState::Running(Box::new(Client::new(chat, profile))));
+        let files = BookAccess::Here(profile.book_files());
+        let client = Client::new(chat, profile, files);
+        self.set(actor, ActorState::Running(Box::new(client)));
         if let Some(damage) = damage {
             self.input(actor, Input::BookUnusable { why: damage });
         }

@@ -3,6 +3,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
+use super::home::Lock;
 use super::safe_file::{self, Access};
 use super::{Home, StoreError};
 use crate::limits::BOOK_BYTES;
@@ -78,7 +79,15 @@ pub(crate) fn read_changed(
 /// new book with the state of its file: it includes what other processes wrote meanwhile. After an
 /// error the file is as before.
 pub(crate) fn change(home: &Home, changes: &[Change]) -> Result<(ChangedBook, BookStamp), BookError> {
-    let _lock = home.lock()?;
+    change_under(&home.lock()?, home, changes)
+}
+
+/// The same without waiting for the lock.
+pub(crate) fn try_change(home: &Home, changes: &[Change]) -> Result<(ChangedBook, BookStamp), BookError> {
+    change_under(&home.try_lock()?, home, changes)
+}
+
+fn change_under(_: &Lock, home: &Home, changes: &[Change]) -> Result<(ChangedBook, BookStamp), BookError> {
     let mut book = read(home)?;
     let outcome = book.apply_all(changes);
     if outcome == ChangeOutcome::Changed {

@@ -19,13 +19,15 @@ pub(crate) fn read(home: &Home) -> MetPeers {
     text.ok().flatten().map_or_else(MetPeers::default, |text| MetPeers::parse(&text))
 }
 
-/// Applies a change to the list on disk, unless another process holds the lock of the home: no call
-/// is worth a wait. Returns the new list.
-pub(crate) fn change(home: &Home, change: &MetChange) -> Result<MetPeers, StoreError> {
+/// Applies changes to the list on disk, in one write, unless another process holds the lock of the
+/// home: no call is worth a wait. Returns the new list.
+pub(crate) fn change(home: &Home, changes: &[MetChange]) -> Result<MetPeers, StoreError> {
     let _lock = home.try_lock()?;
     let before = read(home);
     let mut met = before.clone();
-    met.apply(change);
+    for change in changes {
+        met.apply(change);
+    }
     if met != before {
         safe_file::write(&path(home), met.to_string().as_bytes())?;
     }

@@ -116,15 +116,6 @@ impl Screen {
         }
     }
 
-    /// Replies to the request: every event that follows from it at once has been shown.
-    pub(crate) fn reply(&mut self) {
-        if let Viewer::JsonClient(client) = &mut self.viewer
-            && let Some(reply) = client.reply()
-        {
-            self.write(reply, None);
-        }
-    }
-
     /// Sends an event that only programs need.
     pub(crate) fn tell(&mut self, event: &OutputEvent) {
         if let Viewer::JsonClient(client) = &self.viewer {
@@ -134,6 +125,28 @@ impl Screen {
 }
 
 impl NoticeSink for Screen {
+    fn reply(&mut self) {
+        if let Viewer::JsonClient(client) = &mut self.viewer
+            && let Some(reply) = client.reply()
+        {
+            self.write(reply, None);
+        }
+    }
+
+    fn defer_reply(&mut self) {
+        if let Viewer::JsonClient(client) = &mut self.viewer {
+            client.deferred = client.request.take().map(|id| (id, client.ok));
+        }
+    }
+
+    fn resume_reply(&mut self) {
+        if let Viewer::JsonClient(client) = &mut self.viewer
+            && let Some((id, ok)) = client.deferred.take()
+        {
+            (client.request, client.ok) = (Some(id), ok);
+        }
+    }
+
     fn show(&mut self, notice: &Notice, due: Option<ReceiptDue>) {
         let text = match &mut self.viewer {
             Viewer::Person(person) => person.notice(notice),
@@ -251,7 +264,7 @@ impl Person {
         if last.is_none_or(|(_, last)| last != roster) {
             let present = chat.present();
             self.layout.fit_column(present.iter().map(String::as_str).chain([view.own_name.as_str()]));
-            state.vocabulary.names = chat.names();
+            state.vocabulary.names = chat.known_names();
         }
         state.prompt = view;
         state.layout = self.layout.clone();
@@ -277,6 +290,8 @@ pub(crate) struct JsonClient {
     request: Option<Id>,
     /// Whether no warning has followed from the request.
     ok: bool,
+    /// Request whose reply waits for the book, and the same about it.
+    deferred: Option<(Id, bool)>,
     /// The state as it was last sent, or is to be sent.
     state: Option<PromptView>,
     state_changed: bool,

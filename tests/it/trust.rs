@@ -141,6 +141,56 @@ fn a_block_that_cannot_be_written_holds_in_memory_and_is_tried_again() {
 }
 
 #[test]
+fn a_process_that_holds_the_lock_of_the_home_stalls_no_conversation() {
+    let (mut junho, mut minji, at) = Process::pair("준호", "민지");
+    let hana = Process::start("하나", &["--connect", &at]);
+    minji.sees("하나 joined");
+    let lock = minji.home.hold_lock();
+    minji.types(":block 하나");
+    // It holds at once, and is said once it is on disk or cannot be written.
+    hana.sees("no longer wants to talk to this key");
+    for number in 1..=50 {
+        junho.types(&format!("말 {number}"));
+    }
+    assert_eq!(minji.hears("준호", 50)[49], "말 50");
+    // A newcomer is judged by a book that is read without the lock.
+    let again = Process::start("하나", &["--connect", &at]);
+    again.sees("refused the handshake");
+    assert!(!minji.has_seen("* 하나 is blocked"), "{}", minji.output());
+    assert!(!book(&minji.home).contains("blocked"));
+    drop(lock);
+    // On a busy machine the wait for the lock may have ended before.
+    minji.sees("하나 is blocked");
+    minji.types(":quit");
+    assert_eq!(minji.ends(), 0, "{}", minji.output());
+    assert!(book(&minji.home).contains(" blocked"));
+}
+
+#[test]
+fn the_reply_to_a_request_comes_when_its_change_is_on_disk() {
+    let (minji, at) = Process::listening("민지");
+    let mut junho = Home::of("준호").start(&["--json", "--connect", &at]);
+    minji.sees("준호 joined");
+    junho.sees(r#""event":"connected""#);
+    let lock = junho.home.hold_lock();
+    junho.types(r#"{"id":7,"command":"trust","arguments":["민지"]}"#);
+    junho.types(r#"{"id":8,"command":"status"}"#);
+    let mut minji = minji;
+    minji.types(":to 준호");
+    minji.types("안녕");
+    junho.sees("안녕");
+    assert!(!junho.has_seen(r#""id":7"#) && !junho.has_seen(r#""id":8"#), "{}", junho.output());
+    drop(lock);
+    junho.sees(r#""id":8,"event":"reply""#);
+    let rows = junho.output();
+    let is_about = |row: &&str| row.contains(r#""id":7"#);
+    let about: Vec<_> = rows.lines().filter(is_about).collect();
+    let saved = book(&junho.home).contains(" verified");
+    assert!(about.last().unwrap().contains(&format!(r#""event":"reply","ok":{saved}"#)), "{rows}");
+    assert!(about[0].contains("marked verified"), "{rows}");
+}
+
+#[test]
 fn a_block_that_is_never_written_is_said_at_the_end_with_code_3() {
     let (_junho, mut minji, _) = Process::pair("준호", "민지");
     break_book(&minji.home);

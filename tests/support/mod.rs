@@ -92,6 +92,14 @@ impl Home {
         self.path().join(name)
     }
 
+    /// Holds the lock of this home, as another process that changes it does, until dropped.
+    pub fn hold_lock(&self) -> File {
+        let file = File::options().append(true).create(true).open(self.file(".lock")).unwrap();
+        fs::set_permissions(self.file(".lock"), fs::Permissions::from_mode(0o600)).unwrap();
+        file.lock().unwrap();
+        file
+    }
+
     /// The program at this home, with arguments.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(RSACHAT);

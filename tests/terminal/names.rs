@@ -96,3 +96,21 @@ fn nothing_is_written_to_disk_until_a_log_is_asked_for() {
     alice.press(":log /dev/full\r");
     alice.sees("cannot write the log /dev/full");
 }
+
+#[test]
+fn typing_goes_on_and_messages_come_while_another_process_holds_the_lock_of_the_home() {
+    let (mut alice, mut bob) = Pty::start_with_bob(&Setup::WIDE);
+    let lock = alice.hold_lock();
+    alice.press(":trust bob\r");
+    alice.wait_reading();
+    alice.press("반쯤");
+    alice.sees("반쯤");
+    bob.types("잘 들려요?");
+    alice.sees("bob: 잘 들려요?");
+    alice.press(" 네\r");
+    assert_eq!(bob.hears("alice", 1), ["반쯤 네"]);
+    assert!(!alice.picture().contains("marked verified"), "{}", alice.picture());
+    drop(lock);
+    // On a busy machine the wait for the lock may have ended before.
+    alice.sees("marked verified");
+}

@@ -253,6 +253,10 @@ impl Pty {
         assert_snapshot(&format!("screen-{name}"), &self.picture());
     }
 
+    pub(crate) fn hold_lock(&self) -> std::fs::File {
+        self.home.hold_lock()
+    }
+
     pub(crate) fn home(&self) -> &std::path::Path {
         self.home.path()
     }

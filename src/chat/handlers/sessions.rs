@@ -374,7 +374,11 @@ impl Chat {
         {
             let (seen, claimed) = (self.now.unix, claimed.clone());
             let peer = MetPeer { fingerprint, seen, source: from.ip(), claimed };
-            let connected = self.conversations.peers().filter_map(Peer::fingerprint).collect();
+            // There are a few hundred of them, and may be thousands of peers.
+            let keys = self.met.peers().map(|peer| peer.fingerprint);
+            let is_connected =
+                |key: &Fingerprint| self.conversations.with_peer(PeerId::Key(*key)).next().is_some();
+            let connected = keys.filter(is_connected).collect();
             let called = MetChange::Called { peer, connected };
             self.met.apply(&called);
             self.effects.push(Effect::ChangeMet(called));

@@ -1,5 +1,7 @@
 //! Handlers of trust: judgement of keys, the commands about them, and the peer book.
 
+use std::sync::Arc;
+
 use crate::chat::conversation::Conversation;
 use crate::chat::io::Effect;
 use crate::chat::notice::{Info, UnsavedChange, Warning};
@@ -188,6 +190,8 @@ impl Chat {
         }
         let rename = Change::Rename { fingerprint, name: name.clone() };
         let changes = Self::change_of(fingerprint, &old, rename);
+        // Nobody else is shown under it while it is being written.
+        self.names.reserve(PeerId::Key(fingerprint), name);
         self.change_book(changes, ChangeReply::Named { old, name: name.clone(), fingerprint });
     }
 
@@ -232,13 +236,17 @@ impl Chat {
     }
 
     fn set_book(&mut self, book: Book) {
-        self.book = book;
+        self.book = Arc::new(book);
         self.apply_unsaved_blocks();
         self.counters.roster += 1;
     }
 
     fn apply_unsaved_blocks(&mut self) {
-        let _ = self.book.apply_all(&self.unsaved_changes());
+        // The book is shared, and would be copied for a change.
+        if !self.unsaved_blocks.is_empty() {
+            let changes = self.unsaved_changes();
+            let _ = Arc::make_mut(&mut self.book).apply_all(&changes);
+        }
     }
 
     /// Takes a book that another process has changed: whoever is blocked there is blocked here.
@@ -334,6 +342,7 @@ impl Chat {
                 self.effects.info(Info::Unblocked { name, trust_level });
             }
             ChangeReply::Named { old, name, fingerprint } => {
+                self.names.release(PeerId::Key(fingerprint), &name);
                 // The name has a number if another process gave it to somebody else meanwhile.
                 let name = self.book.by_fingerprint(&fingerprint).map_or(name, |entry| entry.name.clone());
                 self.names.rename(PeerId::Key(fingerprint), &name);
@@ -364,7 +373,10 @@ impl Chat {
             ChangeReply::Forgotten { name, .. } => (name, UnsavedChange::Forgotten),
             ChangeReply::Blocked { name, .. } => (name, UnsavedChange::Blocked),
             ChangeReply::Unblocked { name, .. } => (name, UnsavedChange::Unblocked),
-            ChangeReply::Named { old, .. } => (old, UnsavedChange::Named),
+            ChangeReply::Named { old, name, fingerprint } => {
+                self.names.release(PeerId::Key(fingerprint), &name);
+                (old, UnsavedChange::Named)
+            }
             // It was said already, and is said once more at the end.
             ChangeReply::Retried { .. } if self.shutdown.is_none() => return,
             ChangeReply::Retried { .. } => {
@@ -460,8 +472,7 @@ impl Chat {
         if let Some(found) = Name::parse_local(name).ok().and_then(|name| self.peer_named(&name)) {
             return Some(found);
         }
-        let names = self.names();
-        let nearest = nearest(name, names.iter().map(String::as_str)).map(str::to_owned);
+        let nearest = nearest(name, self.known_names().iter()).map(str::to_owned);
         self.effects.warn(Warning::NoSuchPeer { name: SafeText::line(name).to_string(), nearest });
         None
     }

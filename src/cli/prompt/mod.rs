@@ -509,7 +509,7 @@ fn text_of(line: String) -> Option<String> {
 fn reply(app: &mut App<Screen>, id: Option<Id>, input: Input<'_>) {
     app.sink().begin(id);
     app.handle(input);
-    app.sink().reply();
+    app.reply();
 }
 
 /// Opens the log once: that it cannot be kept is better reported now than lost with the session.

@@ -7,6 +7,7 @@ use rustyline::completion::{FilenameCompleter, Pair};
 use rustyline::hint::Hint;
 use unicode_width::UnicodeWidthStr as _;
 
+use crate::chat::KnownNames;
 use crate::chat::command::{CommandSpec, Completion};
 
 /// Words that can be completed.
@@ -14,7 +15,7 @@ use crate::chat::command::{CommandSpec, Completion};
 pub(crate) struct Vocabulary {
     pub(crate) commands: &'static [CommandSpec],
     /// Names of peers.
-    pub(crate) names: Vec<String>,
+    pub(crate) names: KnownNames,
 }
 
 /// Hint behind the cursor.
@@ -75,7 +76,9 @@ impl Vocabulary {
         let colon = if argument.starts_with(':') { ":" } else { "" };
         let words: Vec<String> = match completes {
             Completion::Nothing => Vec::new(),
-            Completion::Peers | Completion::CountedPeers => self.names_like(argument).cloned().collect(),
+            Completion::Peers | Completion::CountedPeers => {
+                self.names.like(argument).into_iter().map(str::to_owned).collect()
+            }
             Completion::Commands => {
                 let words = self.commands.iter().map(|command| format!("{colon}{}", command.name));
                 words.filter(|word| word.starts_with(argument)).collect()
@@ -98,7 +101,7 @@ impl Vocabulary {
         let pairs = if word.is_empty() || word.len() < before.len() {
             Vec::new()
         } else {
-            let names = self.names_like(word.strip_prefix('@').unwrap_or(word));
+            let names = self.names.like(word.strip_prefix('@').unwrap_or(word)).into_iter();
             names.map(|name| Pair { display: format!("@{name}"), replacement: format!("@{name} ") }).collect()
         };
         Ok((before.len() - word.len(), pairs))
@@ -106,12 +109,6 @@ impl Vocabulary {
 
     fn command(&self, name: &str) -> Option<&CommandSpec> {
         self.commands.iter().find(|command| command.name == name)
-    }
-
-    /// Names that begin like this in any case.
-    fn names_like(&self, start: &str) -> impl Iterator<Item = &String> {
-        let folded = start.to_lowercase();
-        self.names.iter().filter(move |name| name.to_lowercase().starts_with(&folded))
     }
 }
 
@@ -167,7 +164,7 @@ mod tests {
     ];
 
     fn vocabulary() -> Vocabulary {
-        Vocabulary { commands: &COMMANDS, names: vec!["Bob".to_owned(), "밥".to_owned()] }
+        Vocabulary { commands: &COMMANDS, names: KnownNames::of_connected(&["Bob", "밥"]) }
     }
 
     fn found(line: &str) -> Vec<String> {

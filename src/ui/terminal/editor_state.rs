@@ -8,7 +8,7 @@ use super::complete::Vocabulary;
 use super::terminal_guard::TerminalGuard;
 use crate::app::os::unix_ms;
 use crate::chat::command::{self, COMMANDS, ParsedLine};
-use crate::chat::{Echo, LineStart, Presence, PromptView, author};
+use crate::chat::{Echo, KnownNames, LineStart, Presence, PromptView, author};
 use crate::time::UnixMs;
 use crate::ui::render::layout::Layout;
 use crate::ui::render::size;
@@ -67,7 +67,7 @@ pub(crate) struct EditorState {
 
 impl EditorState {
     pub(crate) fn new(prompt: PromptView, layout: Layout) -> Self {
-        let vocabulary = Vocabulary { commands: &COMMANDS, names: Vec::new() };
+        let vocabulary = Vocabulary { commands: &COMMANDS, names: KnownNames::default() };
         Self { prompt, painted_prompt: None, layout, vocabulary }
     }
 
@@ -81,9 +81,9 @@ impl EditorState {
     pub(crate) fn own_message(&self, line: &str, start: &LineStart) -> Option<String> {
         let to = self.prompt.addressed.as_ref().filter(|to| to.presence == Presence::Here)?;
         let Ok(ParsedLine::Text(text)) = command::parse_line(line) else { return None };
-        let names_another = text.split_once(": ").is_some_and(|(name, _)| {
-            name != to.name && self.vocabulary.names.iter().any(|known| known == name)
-        });
+        let names_another = text
+            .split_once(": ")
+            .is_some_and(|(name, _)| name != to.name && self.vocabulary.names.contains(name));
         if !start.is_for(&self.prompt.start) || names_another || text.starts_with('/') {
             return None;
         }

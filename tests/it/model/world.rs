@@ -523,7 +523,11 @@ impl World {
 
     /// One of the names that there are, or that somebody could type.
     fn nth_name(&self, number: usize) -> String {
-        let names = if number.is_multiple_of(4) { Vec::new() } else { self.chat.names() };
+        let names = if number.is_multiple_of(4) {
+            Vec::new()
+        } else {
+            self.chat.known_names().iter().map(str::to_owned).collect()
+        };
         let any = NAMES[number % NAMES.len()].to_owned();
         names.get(number % names.len().max(1)).cloned().unwrap_or(any)
     }
