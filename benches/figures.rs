@@ -1,8 +1,11 @@
 //! The figures that the design promises, measured: `cargo bench` prints them as a table, each beside its aim
-//! and beside a peer measured in the same run. Nothing is asserted; what misses its aim is said to.
+//! and beside a peer measured in the same run. Nothing is asserted; what misses its aim is said to. With
+//! `cargo bench --bench figures -- --joins 5000` only the joins are measured, of so many peers.
 
 #[path = "figures/caller.rs"]
 mod caller;
+#[path = "figures/joins.rs"]
+mod joins;
 #[path = "figures/process.rs"]
 mod process;
 
@@ -29,12 +32,8 @@ const MESSAGES: u32 = 1_000;
 const STARTS: u32 = 41;
 /// Peers of the idle listener: at first, and in the end.
 const PEERS: [u8; 2] = [10, 30];
-/// Peers with keys of their own that join one `recv`, and those at either end whose time is compared.
+/// Peers with keys of their own that join one `recv`, where `--joins` says nothing.
 const JOINS: usize = 400;
-const JOINS_COMPARED: usize = 50;
-/// Rows of a large book, and strangers that join a listener with it.
-const BOOK_ROWS: u32 = 50_000;
-const STRANGERS: usize = 20;
 /// Time for which an idle listener is watched.
 const IDLE: Duration = Duration::from_secs(2);
 /// Time for memory and processor to come to rest before they are read.
@@ -52,6 +51,11 @@ const FLOOD: Duration = Duration::from_secs(15);
 
 fn main() -> Outcome<()> {
     let folder = tempfile::tempdir()?;
+    let mut table = Table::default();
+    if let Some(count) = std::env::args().skip_while(|argument| argument != "--joins").nth(1) {
+        joins::joins(&mut table, folder.path(), count.parse()?)?;
+        return Ok(io::stdout().write_all(table.text()?.as_bytes())?);
+    }
     let homes = ["one", "other"].map(|name| folder.path().join(name));
     for home in &homes {
         let made =
@@ -63,11 +67,10 @@ fn main() -> Outcome<()> {
     let [one, other] = &homes;
     let identities = (identity(one)?, identity(other)?);
 
-    let mut table = Table::default();
     enter_to_shown(&mut table, one, other)?;
     start_to_prompt(&mut table, one)?;
     idle(&mut table, one)?;
-    joins(&mut table, folder.path())?;
+    joins::joins(&mut table, folder.path(), JOINS)?;
     handshake(&mut table, &identities.0, &identities.1)?;
     flood(&mut table, one, other, &identities)?;
     io::stdout().write_all(table.text()?.as_bytes())?;
@@ -169,102 +172,6 @@ fn idle(table: &mut Table, home: &Path) -> Outcome<()> {
         Peer::Note("`cat` has no peers"),
     );
     Ok(())
-}
-
-/// What a join costs: among few and among many peers, and with a small and with a large book.
-fn joins(table: &mut Table, folder: &Path) -> Outcome<()> {
-    let identities = make_identities(JOINS)?;
-    let (listener, address) = receiver(&folder.join("few"), 0)?;
-    let (mut open, mut times) = (Vec::new(), Vec::new());
-    let mut resident = 0.0;
-    for (number, identity) in identities.iter().enumerate() {
-        let side = Side::new(Role::Initiator, identity, &format!("peer-{number}"))?;
-        let begun = Instant::now();
-        open.push(side.join(source(number)?, address)?);
-        times.push(begun.elapsed());
-        if number + 1 == JOINS / 2 {
-            thread::sleep(REST);
-            resident = listener.resident_kib()?;
-        }
-    }
-    thread::sleep(REST);
-    let each = (listener.resident_kib()? - resident) / f64::from(u32::try_from(JOINS - JOINS / 2)?);
-    let before = listener.ticks()?;
-    thread::sleep(IDLE);
-    let ticks = u32::try_from(listener.ticks()? - before)?;
-    drop(open);
-    let (first, last) = (times.get_mut(..JOINS_COMPARED), JOINS - JOINS_COMPARED);
-    let first = ms(percentile(first.unwrap_or_default(), 50));
-    let late = ms(percentile(times.get_mut(last..).unwrap_or_default(), 50));
-    table.row(
-        &format!("Join of peer {last} to {JOINS}, median"),
-        Aim::AtMost(1.2 * first, "ms"),
-        late,
-        Peer::Ratio(late / first, &format!("the first {JOINS_COMPARED}, {first:.2} ms")),
-    );
-    table.row(
-        &format!("Idle, {JOINS} peers, {} s: CPU", IDLE.as_secs()),
-        Aim::AtMost(0.0, "ticks"),
-        f64::from(ticks),
-        Peer::Note("of `recv`"),
-    );
-    table.row(
-        &format!("Each peer of {} to {JOINS}: resident", JOINS / 2),
-        Aim::AtMost(7.0, "KiB"),
-        each,
-        Peer::Note("of `recv`"),
-    );
-
-    let of_strangers = |rows: u32| -> Outcome<f64> {
-        let (_listener, address) = receiver(&folder.join(format!("rows-{rows}")), rows)?;
-        let (mut open, mut times) = (Vec::new(), Vec::new());
-        for (number, identity) in identities.iter().take(STRANGERS).enumerate() {
-            let side = Side::new(Role::Initiator, identity, "bob")?;
-            let begun = Instant::now();
-            open.push(side.join(source(number)?, address)?);
-            times.push(begun.elapsed());
-        }
-        Ok(ms(percentile(&mut times, 50)))
-    };
-    let (small, large) = (of_strangers(0)?, of_strangers(BOOK_ROWS)?);
-    table.row(
-        &format!("Stranger joins with {BOOK_ROWS} rows in the book: more"),
-        Aim::AtMost(2.0, "ms"),
-        large - small,
-        Peer::Ratio(large / small, &format!("without, {small:.2} ms")),
-    );
-    Ok(())
-}
-
-/// A `recv` for everybody, with a book of so many rows, and where it listens.
-fn receiver(home: &Path, rows: u32) -> Outcome<(Program, SocketAddr)> {
-    let made =
-        Command::new(env!("CARGO_BIN_EXE_rsachat")).args(["key", "new", "--home"]).arg(home).output()?;
-    if !made.status.success() {
-        return Err(String::from_utf8_lossy(&made.stderr).into());
-    }
-    let mut book = String::new();
-    for row in 0..rows {
-        let key = rsachat::crypto::Fingerprint::of(&row.to_be_bytes());
-        writeln!(book, "bob-{} {key} unverified", row + 2)?;
-    }
-    std::fs::write(home.join("peers"), book)?;
-    // Where it listens is told on the standard error, which nobody hears; the port is free a moment before.
-    let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rsachat"));
-    command.arg("--home").arg(home).args(["recv", "--accept-new", "--peers", "10000", "--listen"]);
-    let program = Program::start(command.arg(address.to_string()))?;
-    let end = Instant::now() + Duration::from_secs(10);
-    while TcpStream::connect(address).is_err() && Instant::now() < end {
-        thread::sleep(Duration::from_millis(10));
-    }
-    Ok((program, address))
-}
-
-/// An address in a network of its own.
-fn source(number: usize) -> Outcome<Ipv4Addr> {
-    let [high, low] = u16::try_from(number)?.to_be_bytes();
-    Ok(Ipv4Addr::new(127, high + 10, low, 1))
 }
 
 /// The processor time of both sides of a handshake, beside the two RSA openings that no such handshake with

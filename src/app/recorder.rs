@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use super::error::{AppError, code, describe};
@@ -41,10 +42,11 @@ pub(crate) struct Recorder {
     renamed: BTreeMap<String, String>,
     /// Name that we give to new peers.
     nick: String,
-    /// Script without its first lines, which name all actors.
-    body: String,
-    /// Bytes of the body that are in the file.
-    written: usize,
+    /// Lines that are not in the file yet.
+    pending: String,
+    /// Bytes of the first lines in the file, which name all actors, and of the body behind them.
+    head_bytes: u64,
+    body_bytes: u64,
     head: Head,
     /// Callers of the raw wire that gave no key.
     keyless: BTreeSet<String>,
@@ -55,18 +57,20 @@ pub(crate) struct Recorder {
     error: Option<io::Error>,
 }
 
-/// First lines of the file, which name all actors: to write them anew is to write the file anew, so
-/// that a large one waits until it has doubled, or for the end.
+/// First lines of the file, which name all actors: to write them anew is to move the body behind
+/// them, so that a large one waits until it has doubled, or for the end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Head {
     /// As it should be; so many bytes of the body stood behind it when it was written.
-    Current { behind: usize },
+    Current { behind: u64 },
     /// Without the latest actors.
-    Outdated { behind: usize },
+    Outdated { behind: u64 },
 }
 
-/// Bytes of a recording that is written anew for every new actor.
-const SMALL_BYTES: usize = 64 * 1024;
+/// Bytes of a recording whose first lines are written anew for every new actor.
+const SMALL_BYTES: u64 = 64 * 1024;
+/// Bytes of the body that are moved at once.
+const MOVED_BYTES: u64 = 64 * 1024;
 
 /// Peer that took part.
 #[derive(Clone, Debug)]
@@ -93,8 +97,9 @@ impl Recorder {
             renamed: BTreeMap::new(),
             nick: name.to_owned(),
             keyless: BTreeSet::new(),
-            body: String::new(),
-            written: 0,
+            pending: String::new(),
+            head_bytes: 0,
+            body_bytes: 0,
             head: Head::Current { behind: 0 },
             listening: [None, None],
             awaiting: Protocol::Native,
@@ -309,13 +314,7 @@ impl Recorder {
     /// Writes what was recorded since the last call. Returns why the recording has ended, if it
     /// cannot be written.
     pub(crate) fn flush(&mut self) -> Option<String> {
-        if self.error.is_none() {
-            let new = self.body.get(self.written..).unwrap_or_default();
-            match self.file.write_all(new.as_bytes()) {
-                Ok(()) => self.written = self.body.len(),
-                Err(error) => self.error = Some(error),
-            }
-        }
+        self.write_pending();
         let error = self.error.as_ref()?;
         Some(format!("recording in {} has ended: {}", self.path.display(), describe(error)))
     }
@@ -404,7 +403,7 @@ impl Recorder {
 
     /// Records a row that we are shown. Before the first typed line nothing can be expected.
     fn expect(&mut self, pattern: &str) {
-        if !self.body.is_empty() {
+        if self.length() > 0 {
             self.line(&format!("{}| {pattern}", self.own_label));
         }
     }
@@ -414,31 +413,65 @@ impl Recorder {
         for (name, label) in &self.renamed {
             line = line.replace(name.as_str(), label);
         }
-        self.body.push_str(&line);
-        self.body.push('\n');
+        self.pending.push_str(&line);
+        self.pending.push('\n');
     }
 
     /// Takes note of a new actor.
     fn add_to_head(&mut self) {
         let (Head::Current { behind } | Head::Outdated { behind }) = self.head;
-        if self.body.len() > SMALL_BYTES && self.body.len() < 2 * behind {
+        if self.length() > SMALL_BYTES && self.length() < 2 * behind {
             self.head = Head::Outdated { behind };
         } else {
             self.rewrite();
         }
     }
 
-    /// Writes the file anew, with all actors in its first lines.
+    /// Bytes of the script without its first lines.
+    fn length(&self) -> u64 {
+        self.body_bytes + self.pending.len() as u64
+    }
+
+    /// Writes the first lines anew, with all actors in them.
     fn rewrite(&mut self) {
-        self.head = Head::Current { behind: self.body.len() };
+        self.head = Head::Current { behind: self.length() };
         let labels: Vec<_> = std::iter::once(&self.own_label).chain(self.peers.keys()).cloned().collect();
         let head = format!(
             "# recorded by rsachat; what was said stands here in plain text\n@actors {}\n\n",
             labels.join(" ")
         );
-        let open = File::options().write(true).truncate(true).open(&self.path);
-        match open.and_then(|mut file| file.write_all(head.as_bytes()).map(|()| file)) {
-            Ok(file) => (self.file, self.written) = (file, 0),
+        let bytes = head.len() as u64;
+        let moved = self.move_body(bytes).and_then(|()| self.file.write_all_at(head.as_bytes(), 0));
+        match moved {
+            Ok(()) => self.head_bytes = bytes,
+            Err(error) => self.error = Some(error),
+        }
+    }
+
+    /// Moves the body behind first lines of so many bytes, which are never fewer than before; from
+    /// its end on, so that little of it is in memory.
+    fn move_body(&self, head_bytes: u64) -> io::Result<()> {
+        let mut buffer = Vec::new();
+        let mut left = self.body_bytes;
+        while left > 0 && head_bytes > self.head_bytes {
+            let count = left.min(MOVED_BYTES);
+            left -= count;
+            buffer.resize(usize::try_from(count).unwrap_or_default(), 0);
+            self.file.read_exact_at(&mut buffer, self.head_bytes + left)?;
+            self.file.write_all_at(&buffer, head_bytes + left)?;
+        }
+        Ok(())
+    }
+
+    fn write_pending(&mut self) {
+        if self.error.is_some() {
+            return;
+        }
+        match self.file.write_all_at(self.pending.as_bytes(), self.head_bytes + self.body_bytes) {
+            Ok(()) => {
+                self.body_bytes += self.pending.len() as u64;
+                self.pending.clear();
+            }
             Err(error) => self.error = Some(error),
         }
     }
@@ -455,22 +488,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_recording_is_written_anew_when_it_has_doubled_and_at_the_end() {
+    fn the_first_lines_of_a_long_recording_are_written_anew_when_it_has_doubled_and_at_the_end() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("talk.chat");
         let mut recorder = Recorder::start(&path, "alice").unwrap();
         let mut written_anew = 0;
-        for _ in 0..1_000 {
-            recorder.body.push_str(&"# a row\n".repeat(200));
+        let mut body = String::new();
+        let new = RecordedPeer { name_of_us: "alice".to_owned(), running: true, listening: false };
+        for number in 0..1_000 {
+            let row = format!("# row {number} ").repeat(150);
+            recorder.line(&row);
+            body.push_str(&(row + "\n"));
+            recorder.peers.insert(format!("peer-{number}"), new.clone());
             recorder.add_to_head();
-            written_anew += usize::from(recorder.written == 0);
-            assert_eq!(recorder.flush(), None);
+            written_anew += usize::from(matches!(recorder.head, Head::Current { .. }));
+            assert_eq!(
+                (recorder.flush(), recorder.pending.as_str()),
+                (None, ""),
+                "nothing is kept in memory"
+            );
         }
-        assert!((40..60).contains(&written_anew), "{written_anew}");
+        assert!((30..60).contains(&written_anew), "{written_anew}");
         assert!(matches!(recorder.head, Head::Outdated { .. }));
         recorder.finished();
-        assert_eq!((recorder.flush(), recorder.written), (None, recorder.body.len()));
+        assert_eq!(recorder.flush(), None);
         let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.ends_with(&recorder.body) && text.contains("\n@actors alice\n\n"), "{}", text.len());
+        let (head, rest) = text.split_once("\n\n").unwrap();
+        assert!(head.contains("@actors alice peer-0 ") && head.contains(" peer-999"), "{head}");
+        assert_eq!(rest, body + "alice|* exited 0\n");
     }
 }

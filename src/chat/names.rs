@@ -95,6 +95,11 @@ impl SessionNames {
         Some(name)
     }
 
+    /// Last name that a peer claimed.
+    pub(crate) fn claimed(&self, peer: PeerId) -> Option<&Name> {
+        self.claims.get(&peer)
+    }
+
     /// Keeps the last name that a peer claims: nobody else is shown under it.
     pub(crate) fn claim(&mut self, fingerprint: Fingerprint, claim: &Name) {
         let peer = PeerId::Key(fingerprint);

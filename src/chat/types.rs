@@ -282,7 +282,9 @@ pub(crate) enum ChangeReply {
         name: String,
         fingerprint: Fingerprint,
     },
-    /// Blocks whose writing had failed, once more.
+    /// The name that a peer gives itself is another.
+    Claimed,
+    /// Blocks of these keys, whose writing had failed, once more.
     Retried {
         blocks: Vec<Fingerprint>,
     },

@@ -178,7 +178,7 @@ pub(crate) fn append(path: &Path) -> io::Result<File> {
 
 /// Creates a file that does not exist yet.
 pub(crate) fn create_new(path: &Path) -> io::Result<File> {
-    open(File::options().write(true).create_new(true), path)
+    open(File::options().read(true).write(true).create_new(true), path)
 }
 
 fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {

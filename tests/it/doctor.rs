@@ -230,7 +230,8 @@ fn a_port_to_listen_on_is_free_or_has_an_owner() {
     let theirs = format!("is taken, by an rsachat with the key {}", junho.home.fingerprint());
     let minji = Home::of("민지");
     check(&minji, &format!("--listen {taken}"), 3, &["problem  port       ", &theirs, "choose another port"]);
-    let yours = ["ok       port       ", "by an rsachat of yours with this key"];
+    let yours =
+        ["ok       port       ", "by an rsachat of yours with this key; its :status counts refused callers"];
     check(&junho.home, &format!("--listen {taken}"), 0, &yours);
     let (_held, free) = held_address();
     let is_free = format!("ok       port       {free} is free to listen on");

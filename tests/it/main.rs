@@ -13,6 +13,7 @@ mod ends;
 mod events;
 mod files;
 mod hostile;
+mod idle;
 mod manual;
 mod model;
 mod names;

@@ -101,3 +101,21 @@ fn one_more_character_does_not_evade_the_warning_about_impostors() {
     minji.sees_times("* bob-2 joined", 2, PATIENCE);
     assert_eq!(minji.output().matches("says it is").count(), tried.len(), "{}", minji.output());
 }
+
+#[test]
+fn the_name_that_a_known_peer_claims_is_nobody_elses_after_a_restart_either() {
+    let (mut junho, at) = Process::listening("준호");
+    let bob = call(&at, "test-1.pem", "bob");
+    junho.sees("* bob joined");
+    junho.types(":name bob 밥");
+    junho.sees("bob is called 밥 now");
+    drop(bob);
+    junho.types(":quit");
+    assert_eq!(junho.ends(), 0);
+    let (junho, at) = junho.home.start(&["--listen", "127.0.0.1:0", "--anybody"]).and_where();
+    let _eve = call(&at, "test-3.pem", "bob");
+    junho.sees("* bob~2 joined");
+    junho.sees("bob~2 says it is bob");
+    let _bob = call(&at, "test-1.pem", "bob");
+    junho.sees("* 밥 joined");
+}

@@ -57,7 +57,7 @@ fn a_missed_caller_is_listed_and_chosen_later_by_a_name() {
     assert!(row.starts_with(&format!("준호    {}", junho.fingerprint())), "{row}");
     minji.types(":name 준호 jun");
     minji.sees("* 준호 is called jun now");
-    assert_eq!(rows(&minji.home, "peers"), [format!("jun {} unverified", junho.fingerprint())]);
+    assert_eq!(rows(&minji.home, "peers"), [format!("jun {} unverified # claims 준호", junho.fingerprint())]);
     minji.types(":peers met");
     minji.sees("nobody called who was not chosen");
 }
@@ -108,4 +108,14 @@ fn programs_are_told_the_standing_and_the_key_and_choose_nobody_by_writing() {
     let _again = junho.start(&["--connect", &at]);
     bot.sees_times(r#""standing":"met","new":true"#, 2, PATIENCE);
     assert_eq!(rows(&bot.home, "peers"), [""; 0]);
+}
+
+#[test]
+fn a_caller_that_is_given_a_name_is_chosen_for_all() {
+    let (junho, mut minji, _) = Process::pair("준호", "민지");
+    for line in [":all 아직 아니", ":name 준호 jun", ":all 모두에게"] {
+        minji.types(line);
+    }
+    junho.sees("민지: 모두에게");
+    assert!(!junho.has_seen("아직 아니"), "{}", junho.output());
 }

@@ -7,6 +7,7 @@ mod messages;
 mod names;
 mod oaep;
 mod redial;
+mod seats;
 mod sessions;
 mod shutdown;
 mod text;

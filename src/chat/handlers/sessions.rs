@@ -9,7 +9,6 @@ use crate::chat::conversation::{Conversation, Peer};
 use crate::chat::history::Acquaintance;
 use crate::chat::io::Effect;
 use crate::chat::notice::{Info, KeyStatus, Notice, Warning};
-use crate::chat::seats::SeatDecision;
 use crate::chat::stranger_rows::StrangerCounts;
 use crate::chat::types::{
     AcceptPolicy, ChangeReply, DialOutcome, Origin, PeerId, Protocol, ReceiptDue, TrustLevel,
@@ -17,7 +16,7 @@ use crate::chat::types::{
 use crate::crypto::{Fingerprint, RsaJob, Seed};
 use crate::ids::{ConnId, DialId, JobQueue, ListenerId};
 use crate::limits;
-use crate::peers::book::{Change, Trust};
+use crate::peers::book::{Change, PeerEntry, Trust};
 use crate::peers::met::{MetChange, MetPeer};
 use crate::peers::name::Name;
 use crate::session::{AnySession, CloseReason, Event, OaepCloseReason, Output, Role};
@@ -302,49 +301,6 @@ impl Chat {
         self.send_waiting(conn, waiting);
     }
 
-    /// Whether the user chose the holder of a key, now or before, or named it to the listener.
-    fn acquaintance_of(&self, conn: ConnId, fingerprint: Fingerprint) -> Acquaintance {
-        let is_stranger = self.conversations.get(conn).is_some_and(|one| {
-            let named = |accept| matches!(accept, AcceptPolicy::Key(_) | AcceptPolicy::Pinned(_));
-            matches!(one.origin, Origin::Inbound { accept, .. } if !named(accept))
-        });
-        let is_chosen = self.book.by_fingerprint(&fingerprint).is_some_and(|entry| entry.trust != Trust::Met);
-        if !is_stranger || is_chosen { Acquaintance::Chosen } else { Acquaintance::Met }
-    }
-
-    /// Gives the peer that joins a seat, if there is one for it.
-    pub(crate) fn take_seat(&mut self, conn: ConnId, acquaintance: Acquaintance) -> bool {
-        let ip = match self.conversations.get(conn).map(|one| &one.origin) {
-            Some(Origin::Inbound { from, .. }) => Some(from.ip()),
-            _ => None,
-        };
-        let decision = match (acquaintance, ip) {
-            (Acquaintance::Met, Some(ip)) => self.seats.decide(ip),
-            _ => SeatDecision::Free,
-        };
-        if let SeatDecision::InPlaceOf(newest) = decision {
-            self.with_session(newest, |session| session.close(ByeReason::Leaving));
-        }
-        let is_full = self.conversations.joined() >= self.capacity;
-        if decision == SeatDecision::Refused || is_full {
-            let limit = self.capacity;
-            self.count_refused(
-                if is_full { "every seat is taken" } else { "no seat is free for strangers" },
-                1,
-            );
-            self.warn_limited(if is_full { Warning::TooManyPeers { limit } } else { Warning::NoSeat });
-            return false;
-        }
-        if let Some(conversation) = self.conversations.get_mut(conn) {
-            conversation.acquaintance = acquaintance;
-        }
-        match (acquaintance, ip) {
-            (Acquaintance::Met, Some(ip)) => self.seats.take(conn, ip),
-            _ => self.effects.push(Effect::ChosenPeer(conn)),
-        }
-        true
-    }
-
     /// Number of established short-lived connections of a key.
     fn short_connections(&self, fingerprint: Fingerprint) -> usize {
         let all = self.conversations.with_peer(PeerId::Key(fingerprint));
@@ -386,6 +342,7 @@ impl Chat {
         }
         let is_there =
             address.as_ref().is_none_or(|there| entry.is_some_and(|entry| entry.addresses.contains(there)));
+        let is_claimed = entry.map_or(name, PeerEntry::claimed) == claimed;
         let mut changes = Vec::new();
         if !is_known || !is_there {
             changes.push(Change::Meet { fingerprint, name: name.clone(), address });
@@ -393,8 +350,16 @@ impl Chat {
         if is_pinned {
             changes.push(Change::Verify { fingerprint });
         }
+        let reply = if changes.is_empty() {
+            ChangeReply::Claimed
+        } else {
+            ChangeReply::Remembered { name: name.to_string() }
+        };
+        if !is_claimed {
+            changes.push(Change::Claim { fingerprint, claim: claimed.clone() });
+        }
         if !changes.is_empty() {
-            self.change_book(changes, ChangeReply::Remembered { name: name.to_string() });
+            self.change_book(changes, reply);
         }
         if is_pinned { TrustLevel::Verified } else { TrustLevel::Unverified }
     }

@@ -189,10 +189,19 @@ impl Chat {
             return self.effects.warn(Warning::SameName { name: name.to_string() });
         }
         let rename = Change::Rename { fingerprint, name: name.clone() };
-        let changes = Self::change_of(fingerprint, &old, rename);
+        let mut changes = Self::change_of(fingerprint, &old, rename);
+        // The name that it gives itself stays its own, also in the next session.
+        let claim = self.claimed(fingerprint).cloned();
+        changes.extend(claim.map(|claim| Change::Claim { fingerprint, claim }));
         // Nobody else is shown under it while it is being written.
         self.names.reserve(PeerId::Key(fingerprint), name);
         self.change_book(changes, ChangeReply::Named { old, name: name.clone(), fingerprint });
+    }
+
+    /// Last name that the holder of a key gave itself, as far as it called or was called.
+    fn claimed(&self, fingerprint: Fingerprint) -> Option<&Name> {
+        let met = || self.met.by_fingerprint(&fingerprint).map(|peer| &peer.claimed);
+        self.names.claimed(PeerId::Key(fingerprint)).or_else(met)
     }
 
     fn is_blocked(&self, fingerprint: Fingerprint) -> bool {
@@ -314,7 +323,7 @@ impl Chat {
     fn say_changed(&mut self, reply: ChangeReply) {
         match reply {
             ChangeReply::Remembered { .. } => self.not_remembered = None,
-            ChangeReply::Retried { .. } => {}
+            ChangeReply::Retried { .. } | ChangeReply::Claimed => {}
             ChangeReply::Chosen { fingerprint, .. } => drop(self.update_trust_level(fingerprint)),
             ChangeReply::Verified { name, fingerprint } => {
                 self.update_trust_level(fingerprint);
@@ -377,6 +386,8 @@ impl Chat {
                 self.names.release(PeerId::Key(fingerprint), &name);
                 (old, UnsavedChange::Named)
             }
+            // Nobody asked for it, and it holds as long as the program runs.
+            ChangeReply::Claimed => return,
             // It was said already, and is said once more at the end.
             ChangeReply::Retried { .. } if self.shutdown.is_none() => return,
             ChangeReply::Retried { .. } => {
@@ -407,13 +418,16 @@ impl Chat {
         let PeerId::Key(fingerprint) = peer else { return };
         let is_met = |entry: &PeerEntry| entry.trust == Trust::Met;
         let shown = self.names.of(peer).cloned();
+        let claim = self.claimed(fingerprint).cloned();
         let name = match self.book.by_fingerprint(&fingerprint) {
             Some(entry) => is_met(entry).then(|| entry.name.clone()),
             None => shown.or_else(|| Some(self.met.by_fingerprint(&fingerprint)?.claimed.clone())),
         };
         let Some(name) = name else { return };
         let meet = Change::Meet { fingerprint, name: name.clone(), address: None };
-        self.change_book(vec![meet], ChangeReply::Chosen { name: name.to_string(), fingerprint });
+        let claim = claim.map(|claim| Change::Claim { fingerprint, claim });
+        let changes = std::iter::once(meet).chain(claim).collect();
+        self.change_book(changes, ChangeReply::Chosen { name: name.to_string(), fingerprint });
     }
 
     /// Shows the peer with the trust that the book has now, and returns it.

@@ -233,7 +233,9 @@ fn check_holder(net: &mut Net, at: &ListenAt, own: &Identity, name: &str) -> io:
     let ProbeOutcome::KeyRejected = result.outcome else { return Ok(None) };
     Ok(result.peer_key.map(|key| {
         if key == *own.public() {
-            Finding::ok("port", format!("{at} is taken, by an rsachat of yours with this key"))
+            // Its counters are in its memory alone.
+            let text = "is taken, by an rsachat of yours with this key; its :status counts refused callers";
+            Finding::ok("port", format!("{at} {text}"))
         } else {
             let text = format!("{at} is taken, by an rsachat with the key {}", key.fingerprint());
             Finding::problem(code::MACHINE, "port", text).hint("choose another port")

@@ -37,6 +37,7 @@ use crate::peers::name::Name;
 use crate::store::{book_file, safe_file};
 use crate::text::safe::SafeText;
 use crate::ui::render::colour;
+use crate::ui::render::cut::RowLimit;
 use crate::ui::render::layout::{Layout, OutputMode};
 use crate::ui::screen::{JsonClient, Person, Screen, Viewer, stdout_printer};
 use crate::ui::terminal::{self, EditorEvent, EditorState, Terminal, TypedLine};
@@ -258,7 +259,8 @@ fn layout(args: &PromptArgs, config: &Settings, edited: bool) -> Layout {
     };
     let style =
         if args.plain { colour::ColourDepth::Monochrome } else { colour::depth(config.colour, edited) };
-    Layout::new(mode, style, config.time.clone())
+    let limit = if io::stdout().is_terminal() { RowLimit::Terminal } else { RowLimit::None };
+    Layout::new(mode, style, config.time.clone()).with_limit(limit)
 }
 
 struct PromptFrontend {

@@ -81,7 +81,12 @@ pub struct PeerEntry {
     pub trust: Trust,
     /// Addresses at which it was dialled; none belongs to two peers.
     pub addresses: Vec<Target>,
+    /// Name that it last gave itself, where that is another.
+    pub claim: Option<Name>,
 }
+
+/// Mark of the claim, in the comment of a line: programs from before leave comments as they are.
+const CLAIMS: &str = "claims ";
 
 /// Error in a line of the book. `first` is the number of the earlier line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -124,7 +129,10 @@ impl PeerEntry {
             list.split(',').map(str::parse).collect::<Result<_, _>>().map_err(EntryError::Address)
         })?;
         match fields.next() {
-            None => Ok(Some(Self { name, fingerprint, trust, addresses })),
+            None => {
+                let claim = claim(line).map(|(claim, _)| claim);
+                Ok(Some(Self { name, fingerprint, trust, addresses, claim }))
+            }
             Some(_) => Err(EntryError::Long),
         }
     }
@@ -134,12 +142,62 @@ impl PeerEntry {
         let addresses: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
         let gap = if addresses.is_empty() { "" } else { " " };
         let (name, trust, addresses) = (&self.name, self.trust.word(), addresses.join(","));
-        format!("{name} {} {trust}{gap}{addresses}{tail}", self.fingerprint)
+        let claim = self.claim.as_ref().map(|claim| format!(" # {CLAIMS}{claim}")).unwrap_or_default();
+        format!("{name} {} {trust}{gap}{addresses}{claim}{tail}", self.fingerprint)
+    }
+
+    /// The name that it last gave itself.
+    #[must_use]
+    pub fn claimed(&self) -> &Name {
+        self.claim.as_ref().unwrap_or(&self.name)
+    }
+
+    /// Notes the name that it gives itself.
+    pub(super) fn set_claim(&mut self, claim: &Name) {
+        // What would not be read again is not written.
+        let is_another = *claim != self.name && Name::parse(claim.as_str()).is_ok();
+        self.claim = is_another.then(|| claim.clone());
+    }
+
+    /// Gives it another name. Who was dialled had the one that it gave itself.
+    pub(super) fn rename(&mut self, name: Name) {
+        let was_dialled = !self.addresses.is_empty();
+        let implied = was_dialled.then(|| Name::parse(self.name.as_str()).ok()).flatten();
+        let claim = self.claim.take().or(implied);
+        self.name = name;
+        self.claim = claim.filter(|claim| *claim != self.name);
+    }
+
+    /// What a quick reader sees of its names.
+    pub(super) fn shapes(&self) -> Vec<String> {
+        let mut shapes: Vec<_> = self.name.shapes().into_iter().collect();
+        for shape in self.claim.iter().flat_map(Name::shapes) {
+            if !shapes.contains(&shape) {
+                shapes.push(shape);
+            }
+        }
+        shapes
     }
 }
 
-/// Blanks, comment and line ending behind the fields, which are kept when the fields are rewritten.
+/// The claim in a line, and what stands behind it.
+fn claim(line: &str) -> Option<(Name, &str)> {
+    let (_, comment) = line.split_once('#')?;
+    let rest = comment.trim_start().strip_prefix(CLAIMS)?.trim_start();
+    let end = rest.find(|c: char| c.is_whitespace() || c == '#').unwrap_or(rest.len());
+    let (name, behind) = rest.split_at_checked(end)?;
+    let after = behind.trim_start_matches([' ', '\t']);
+    // A sentence that begins so is the user's.
+    let is_claim = after.is_empty() || after.starts_with(['#', '\r', '\n']);
+    Some((Name::parse(name).ok().filter(|_| is_claim)?, behind))
+}
+
+/// Blanks, comment and line ending behind the fields and the claim, which are kept when those are
+/// rewritten.
 pub(super) fn tail(line: &str) -> &str {
+    if let Some((_, behind)) = claim(line) {
+        return behind;
+    }
     line.get(body(line).trim_end().len()..).unwrap_or_default()
 }
 

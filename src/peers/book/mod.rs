@@ -43,14 +43,14 @@ impl PartialEq for Book {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 struct Index {
     by_key: BTreeMap<Fingerprint, usize>,
-    /// By every form that names which look alike have in common.
+    /// By every form that names which look alike have in common; a claim is a name too.
     by_shape: BTreeMap<String, Vec<usize>>,
 }
 
 impl Index {
     fn insert(&mut self, row: usize, peer: &PeerEntry) {
         self.by_key.insert(peer.fingerprint, row);
-        for shape in peer.name.shapes() {
+        for shape in peer.shapes() {
             let rows = self.by_shape.entry(shape).or_default();
             rows.insert(rows.partition_point(|other| *other < row), row);
         }
@@ -58,7 +58,7 @@ impl Index {
 
     fn remove(&mut self, row: usize, peer: &PeerEntry) {
         self.by_key.remove(&peer.fingerprint);
-        for shape in peer.name.shapes() {
+        for shape in peer.shapes() {
             if let Entry::Occupied(mut rows) = self.by_shape.entry(shape) {
                 rows.get_mut().retain(|other| *other != row);
                 if rows.get().is_empty() {
@@ -89,6 +89,8 @@ pub enum Change {
     Address { fingerprint: Fingerprint, address: Target },
     /// Rename a peer, with a number if that name, or one like it, is taken.
     Rename { fingerprint: Fingerprint, name: Name },
+    /// Note the name that a peer gives itself, which is nobody else's.
+    Claim { fingerprint: Fingerprint, claim: Name },
     /// Replace the key of a peer by one that nobody has: unverified, with the same name and
     /// addresses.
     Rekey { fingerprint: Fingerprint, new: Fingerprint },
@@ -130,6 +132,7 @@ impl Change {
             | Self::Forget { fingerprint }
             | Self::Address { fingerprint, .. }
             | Self::Rename { fingerprint, .. }
+            | Self::Claim { fingerprint, .. }
             | Self::Rekey { fingerprint, .. } => *fingerprint,
         }
     }
@@ -266,7 +269,7 @@ impl Book {
         rows.iter().filter_map(|row| self.at(*row)).find(|peer| peer.name.same_as(name))
     }
 
-    /// The peers whose names look like this one, in the order of the file.
+    /// The peers whose names, or claims, look like this one, in the order of the file.
     pub fn lookalikes(&self, name: &Name) -> impl Iterator<Item = &PeerEntry> {
         let rows = name.shapes().into_iter().filter_map(|shape| self.index.by_shape.get(&shape));
         let rows: BTreeSet<usize> = rows.flatten().copied().collect();
@@ -364,8 +367,9 @@ impl Book {
             Change::Address { fingerprint, address } => self.move_address(fingerprint, address),
             Change::Rename { fingerprint, name } => {
                 let name = self.free_name(name, fingerprint);
-                self.edit(fingerprint, |peer| peer.name = name)
+                self.edit(fingerprint, |peer| peer.rename(name))
             }
+            Change::Claim { fingerprint, claim } => self.edit(fingerprint, |peer| peer.set_claim(claim)),
             Change::Rekey { fingerprint, new } => match self.by_fingerprint(new) {
                 Some(peer) if peer.trust.is_blocked() => ChangeOutcome::Blocked,
                 // Another process has met it meanwhile.
@@ -383,7 +387,13 @@ impl Book {
         let chosen = match before {
             None => {
                 let name = self.free_name(name, &fingerprint);
-                self.append(PeerEntry { name, fingerprint, trust: Trust::Unverified, addresses: Vec::new() });
+                self.append(PeerEntry {
+                    name,
+                    fingerprint,
+                    trust: Trust::Unverified,
+                    addresses: Vec::new(),
+                    claim: None,
+                });
                 ChangeOutcome::Changed
             }
             Some(Trust::Met) => self.edit(&fingerprint, |peer| peer.trust = Trust::Unverified),

@@ -165,10 +165,39 @@ fn a_last_line_without_its_end_is_damage() {
     assert_eq!(damage("# rsachat pee"), [(1, EntryError::Unended)]);
 }
 
+#[test]
+fn a_claim_stands_in_the_comment_of_its_line_and_is_nobody_elses_name() {
+    let mut book = Book::parse(&format!(
+        "밥 {} verified host:9 # work\nann {} unverified # claims she left\n",
+        key(1),
+        key(2)
+    ))
+    .unwrap();
+    assert_eq!(book.by_name(&name("ann")).unwrap().claim, None, "a sentence of the user");
+    let claim = |text: &str| Change::Claim { fingerprint: key(1), claim: name(text) };
+    for text in ["robert", "bob"] {
+        assert_eq!(book.apply(&claim(text)), ChangeOutcome::Changed);
+    }
+    assert_eq!(book.apply(&claim("bob")), ChangeOutcome::Same);
+    let line = format!("밥 {} verified host:9 # claims bob # work\n", key(1));
+    assert!(book.to_string().contains(&line), "{book}");
+    let mut book = Book::parse(&book.to_string()).unwrap();
+    assert_eq!(book.free_name(&name("bob"), &key(3)), name("bob").with_number(2));
+    assert_eq!((book.by_name(&name("bob")), book.free_name(&name("bob"), &key(1))), (None, name("bob")));
+    assert_eq!(book.apply(&claim("밥")), ChangeOutcome::Changed);
+    assert!(book.to_string().contains(&format!("밥 {} verified host:9 # work\n", key(1))), "{book}");
+    // Who was dialled had the name that it gave itself; who was added may never have had it.
+    for (number, claimed) in [(1, Some(name("밥"))), (2, None)] {
+        let rename = Change::Rename { fingerprint: key(number), name: name("dave") };
+        assert_eq!(book.apply(&rename), ChangeOutcome::Changed);
+        assert_eq!(book.by_fingerprint(&key(number)).unwrap().claim, claimed);
+    }
+}
+
 fn change() -> impl Strategy<Value = Change> {
     let names = prop::sample::select(vec!["bob", "Bob", "bob-2", "김", "ann"]);
     let hosts = prop::sample::select(vec!["a", "b:1", "::1", "1.2.3.4:9"]);
-    (0..5u64, 0..8, names, hosts).prop_map(|(number, kind, called, host)| {
+    (0..5u64, 0..9, names, hosts).prop_map(|(number, kind, called, host)| {
         let fingerprint = key(number);
         match kind {
             0 => meet(number, called, Some(host)),
@@ -178,6 +207,7 @@ fn change() -> impl Strategy<Value = Change> {
             6 => Change::Rekey { fingerprint, new: key(number + 1) },
             2 => Change::Forget { fingerprint },
             3 => Change::Address { fingerprint, address: address(host) },
+            7 => Change::Claim { fingerprint, claim: name(called) },
             _ => Change::Rename { fingerprint, name: name(called) },
         }
     })
@@ -208,7 +238,9 @@ proptest! {
             prop_assert_eq!(book.by_name(&peer.name), Some(peer));
         }
         for called in ["bob", "Bob", "bob-2", "b0b", "김", "ann", "dave"].map(name) {
-            let alike = book.peers().filter(|peer| peer.name.looks_like(&called));
+            let is_alike =
+                |peer: &&PeerEntry| peer.name.looks_like(&called) || peer.claimed().looks_like(&called);
+            let alike = book.peers().filter(is_alike);
             prop_assert!(book.lookalikes(&called).eq(alike), "{}", called);
         }
         prop_assert_eq!(book.index.by_key.len(), book.peers().count());

@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::colour::{self, ColourDepth};
+use super::cut::{RowLimit, cut, in_one_row};
 use super::wrap::{wrap_answer, wrap_behind};
 use super::{Size, safety_card};
 use crate::app::os::local;
@@ -40,6 +41,8 @@ pub(crate) enum OutputMode {
 pub(crate) struct Layout {
     pub(crate) mode: OutputMode,
     pub(crate) depth: ColourDepth,
+    /// Where nothing is wrapped here.
+    limit: RowLimit,
     time: TimeFormat,
     /// Cells of the column of names.
     column: usize,
@@ -48,7 +51,13 @@ pub(crate) struct Layout {
 
 impl Layout {
     pub(crate) fn new(mode: OutputMode, depth: ColourDepth, time: TimeFormat) -> Self {
-        Self { mode, depth, time, column: 0, day: Arc::default() }
+        Self { mode, depth, limit: RowLimit::None, time, column: 0, day: Arc::default() }
+    }
+
+    /// Sets how much of a message is shown where nothing is wrapped.
+    #[must_use]
+    pub(crate) fn with_limit(self, limit: RowLimit) -> Self {
+        Self { limit, ..self }
     }
 
     /// Fits the column of names to these, except to very long ones.
@@ -61,7 +70,7 @@ impl Layout {
         let now = local(now.0);
         let rows = match self.mode {
             OutputMode::Screen => self.screen_rows(notice, &now, size),
-            OutputMode::Lines | OutputMode::Words => self.plain_rows(notice, &now),
+            OutputMode::Lines | OutputMode::Words => self.plain_rows(notice, &now, size.cells),
         };
         self.day_separator(&now).into_iter().chain(rows).map(|row| row + "\n").collect()
     }
@@ -113,18 +122,21 @@ impl Layout {
         }
     }
 
-    fn plain_rows(&self, notice: &Notice, now: &ZonedDateTime) -> Vec<String> {
+    fn plain_rows(&self, notice: &Notice, now: &ZonedDateTime, cells: usize) -> Vec<String> {
         match notice {
             Notice::Answer(rows) => rows.clone(),
             Notice::History { messages, earlier } => {
                 let earlier = self.earlier_row(*earlier);
-                let rows = |message| self.plain_message(message, &self.history_time(message, now));
+                let rows = |message| self.cut_message(message, &self.history_time(message, now), cells);
                 earlier.into_iter().chain(messages.iter().flat_map(rows)).collect()
             }
             Notice::Whole(message) => self.plain_message(message, &self.history_time(message, now)),
+            Notice::Message(message) | Notice::Own(message) if self.mode == OutputMode::Words => {
+                self.cut_message(message, &self.time_prefix(now), cells)
+            }
             _ if self.mode == OutputMode::Words => prefixed(&self.time_prefix(now), notice.sentences()),
             Notice::Message(message) | Notice::Own(message) => {
-                self.plain_message(message, &self.time_prefix(&local(message.arrived.0)))
+                self.cut_message(message, &self.time_prefix(&local(message.arrived.0)), cells)
             }
             Notice::Info(_) | Notice::Warning(_) => {
                 let attribute = colour::of_marked(&notice.rows());
@@ -139,6 +151,27 @@ impl Layout {
         let row = colour::paint(&earlier_messages(earlier), colour::DIM, self.depth);
         let row = if self.mode == OutputMode::Words { row.replace("… ", "") } else { row };
         (earlier > 0).then_some(row)
+    }
+
+    /// A message where nothing is wrapped here, as far as it may be shown.
+    fn cut_message(&self, message: &Message, time: &str, cells: usize) -> Vec<String> {
+        let unsaid = Message { rows: Vec::new(), ..message.clone() };
+        let margin = match self.mode {
+            OutputMode::Words => Notice::Message(unsaid).sentences().iter().map(|row| row.width()).sum(),
+            _ => message.author().width() + 2,
+        };
+        let margin = time.width() + margin;
+        let (shown, more) = match (self.limit, self.mode) {
+            (RowLimit::None, _) => return self.plain_message(message, time),
+            (RowLimit::Terminal, OutputMode::Words) => cut(&in_one_row(message), margin, cells),
+            (RowLimit::Terminal, _) => cut(message, margin, cells),
+        };
+        let mut rows = self.plain_message(&shown, time);
+        if more > 0 {
+            let row = colour::paint(&more_rows(more, message.number), colour::DIM, self.depth);
+            rows.push(if self.mode == OutputMode::Words { row.replace("… ", "") } else { row });
+        }
+        rows
     }
 
     fn plain_message(&self, message: &Message, time: &str) -> Vec<String> {
@@ -352,6 +385,29 @@ mod tests {
         let all = layout.render(&Notice::Whole(whole), NOON, size(40));
         let more = all.lines().count() - limits::MESSAGE_ROWS;
         assert_eq!(rows[limits::MESSAGE_ROWS], format!("   … and {more} more rows (:show 57)"));
+    }
+
+    #[test]
+    fn a_message_is_cut_on_a_terminal_without_an_editor_too_and_whole_for_a_program() {
+        let shown = |mode, limit, text: &str| {
+            let layout = Layout::new(mode, ColourDepth::Monochrome, TimeFormat::none()).with_limit(limit);
+            layout.render(&message("bob", text, NOON), NOON, size(10))
+        };
+        let many = "x\n".repeat(299) + "x";
+        let wide = "가".repeat(1_500);
+        for (mode, text, more) in [
+            (OutputMode::Lines, &many, "… and 200 more rows (:show 57)\n"),
+            (OutputMode::Lines, &wide, "… and 201 more rows (:show 57)\n"),
+            (OutputMode::Words, &many, "and 21 more rows (:show 57)\n"),
+            (OutputMode::Words, &wide, "and 201 more rows (:show 57)\n"),
+        ] {
+            let cut = shown(mode, RowLimit::Terminal, text);
+            let rows: usize = cut.lines().map(|row| row.width().div_ceil(10)).sum();
+            assert!(cut.ends_with(more) && rows <= limits::MESSAGE_ROWS + 4, "{rows}: {cut}");
+            let whole = shown(mode, RowLimit::None, text);
+            assert_eq!(whole.matches(['x', '가']).count(), text.matches(['x', '가']).count());
+        }
+        assert_eq!(shown(OutputMode::Lines, RowLimit::Terminal, "hi\n둘"), "bob: hi\nbob: 둘\n");
     }
 
     #[test]

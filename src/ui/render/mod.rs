@@ -1,6 +1,7 @@
 //! Rendering of notices: rows, colours, widths and the safety card.
 
 pub(crate) mod colour;
+pub(crate) mod cut;
 pub(crate) mod layout;
 
 mod safety_card;

@@ -61,6 +61,19 @@ fn units(word: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// The beginning of a text that takes at most so many cells, and ends with a whole unit.
+pub(crate) fn prefix(text: &str, cells: usize) -> &str {
+    let (mut used, mut end) = (0, 0);
+    for unit in units(text) {
+        used += max_width(unit);
+        if used > cells {
+            break;
+        }
+        end += unit.len();
+    }
+    text.get(..end).unwrap_or(text)
+}
+
 /// Wraps a row of an answer of ours in its last column, or below it where there is no room. A word
 /// that no row can hold, as a key, is left whole: the terminal wraps it, and it can be copied.
 pub(crate) fn wrap_answer(row: &str, cells: usize) -> Vec<String> {

@@ -316,3 +316,23 @@ fn silent_callers_make_room_for_the_next_and_keep_nobody_off_the_native_wire() {
     minji.sees("raw~1: 오래 생각했어요");
     minji.sees("too many callers at once; 127.0.1.0:");
 }
+
+#[test]
+fn one_that_joined_and_says_nothing_makes_room_for_a_caller_from_elsewhere() {
+    let (minji, at) = listening(&["--peers", "4"]);
+    let at = at.parse().unwrap();
+    // Addresses of one network: half of the seats are for strangers.
+    let joins = |number: usize, seats: usize| {
+        let mut caller = call_from(number, at);
+        caller.set_read_timeout(Some(PATIENCE)).unwrap();
+        caller.write_all(&block("안녕", u8::try_from(seats).unwrap())).unwrap();
+        minji.sees_times(": 안녕", seats, PATIENCE);
+        caller
+    };
+    let mut first = joins(1, 1);
+    let second = joins(2, 2);
+    let _third = joins(600, 3);
+    assert_eq!(all_of(second).len(), 450, "the newest of that network goes");
+    first.write_all(&block("아직 있어요", 4)).unwrap();
+    minji.sees("raw~1: 아직 있어요");
+}

@@ -1,0 +1,57 @@
+//! Handlers of seats: who joins as a stranger, and whether there is room.
+
+use crate::chat::Chat;
+use crate::chat::history::Acquaintance;
+use crate::chat::io::Effect;
+use crate::chat::notice::Warning;
+use crate::chat::seats::SeatDecision;
+use crate::chat::types::{AcceptPolicy, Origin};
+use crate::crypto::Fingerprint;
+use crate::ids::ConnId;
+use crate::peers::book::Trust;
+use crate::wire::ByeReason;
+
+impl Chat {
+    /// Whether the user chose the holder of a key, now or before, or named it to the listener.
+    pub(crate) fn acquaintance_of(&self, conn: ConnId, fingerprint: Fingerprint) -> Acquaintance {
+        let is_stranger = self.conversations.get(conn).is_some_and(|one| {
+            let named = |accept| matches!(accept, AcceptPolicy::Key(_) | AcceptPolicy::Pinned(_));
+            matches!(one.origin, Origin::Inbound { accept, .. } if !named(accept))
+        });
+        let is_chosen = self.book.by_fingerprint(&fingerprint).is_some_and(|entry| entry.trust != Trust::Met);
+        if !is_stranger || is_chosen { Acquaintance::Chosen } else { Acquaintance::Met }
+    }
+
+    /// Gives the peer that joins a seat, if there is one for it.
+    pub(crate) fn take_seat(&mut self, conn: ConnId, acquaintance: Acquaintance) -> bool {
+        let ip = match self.conversations.get(conn).map(|one| &one.origin) {
+            Some(Origin::Inbound { from, .. }) => Some(from.ip()),
+            _ => None,
+        };
+        let decision = match (acquaintance, ip) {
+            (Acquaintance::Met, Some(ip)) => self.seats.decide(ip),
+            _ => SeatDecision::Free,
+        };
+        if let SeatDecision::InPlaceOf(newest) = decision {
+            self.with_session(newest, |session| session.close(ByeReason::Leaving));
+        }
+        let is_full = self.conversations.joined() >= self.capacity;
+        if decision == SeatDecision::Refused || is_full {
+            let limit = self.capacity;
+            self.count_refused(
+                if is_full { "every seat is taken" } else { "no seat is free for strangers" },
+                1,
+            );
+            self.warn_limited(if is_full { Warning::TooManyPeers { limit } } else { Warning::NoSeat });
+            return false;
+        }
+        if let Some(conversation) = self.conversations.get_mut(conn) {
+            conversation.acquaintance = acquaintance;
+        }
+        match (acquaintance, ip) {
+            (Acquaintance::Met, Some(ip)) => self.seats.take(conn, ip),
+            _ => self.effects.push(Effect::ChosenPeer(conn)),
+        }
+        true
+    }
+}
