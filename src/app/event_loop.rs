@@ -337,8 +337,11 @@ impl<S: NoticeSink> App<S> {
     fn net_event(&mut self, event: NetEvent) {
         let input = match event {
             NetEvent::Accepted { conn, listener, from } => {
-                let Some(listener) = self.host.listeners.get(&listener).copied() else { return };
-                Input::Accepted { conn, listener, from, seed: seed() }
+                match self.host.listeners.get(&listener).copied() {
+                    Some(listener) => Input::Accepted { conn, listener, from, seed: seed() },
+                    // It was closed meanwhile.
+                    None => return self.host.net.abort(conn),
+                }
             }
             NetEvent::Connected { conn, to, .. } => match self.host.dials.remove(&conn) {
                 Some(dial) => Input::Connected { dial, conn, to, seed: seed() },

@@ -259,6 +259,12 @@ impl<S: NoticeSink> OsHost<S> {
         }
     }
 
+    fn unlisten(&mut self, listener: ListenerId) {
+        for (socket, _) in self.listeners.extract_if(.., |_, of| *of == listener) {
+            self.net.unlisten(socket);
+        }
+    }
+
     /// Resolves in a thread: the system's resolver can take as long as it likes.
     fn connect(&mut self, dial: DialId, target: Target, family: Family) -> Option<Input<'static>> {
         let work = move || resolve(&target.host, target.port, family);
@@ -328,6 +334,7 @@ impl<S: NoticeSink> Host for OsHost<S> {
             Effect::OpenLog(file) => return Some(self.open_log(file)),
             Effect::CloseLog => self.log = None,
             Effect::Listen { listener, at, family } => return Some(self.listen(listener, &at, family)),
+            Effect::Unlisten(listener) => self.unlisten(listener),
             Effect::Connect { dial, target, family } => return self.connect(dial, target, family),
             Effect::CancelConnect(dial) => self.cancel_connect(dial),
             Effect::Transmit { conn, bytes } => return self.transmit(conn, bytes),

@@ -113,7 +113,7 @@ impl Recorder {
     pub(crate) fn typed(&mut self, line: &str, addressed: Option<AddressedView>) {
         match parse_line(line) {
             // Recorded once a peer has answered.
-            Ok(ParsedLine::Command(Command::Connect(_))) => {}
+            Ok(ParsedLine::Command(Command::Connect(_) | Command::ConnectAgain)) => {}
             Ok(ParsedLine::Command(Command::Listen(options))) => self.listen(&options),
             Ok(ParsedLine::Command(Command::Keygen { .. })) => {
                 self.input(line);

@@ -136,6 +136,8 @@ pub enum Effect {
     CloseLog,
     /// Bind and listen.
     Listen { listener: ListenerId, at: ListenAt, family: Family },
+    /// Stop listening. Connections that came of it stay.
+    Unlisten(ListenerId),
     /// Look the host up and connect.
     Connect { dial: DialId, target: Target, family: Family },
     /// Abandon an attempt to connect.

@@ -89,6 +89,8 @@ pub struct Chat {
     not_remembered: Option<String>,
     /// Keys that were refused because the dialled address had another, by the name of its holder.
     refused_keys: BTreeMap<String, RefusedKey>,
+    /// Keys whose safety number was shown last, by the name of the peer.
+    shown_numbers: BTreeMap<String, Fingerprint>,
     conversations: Conversations,
     names: SessionNames,
     seats: Seats,
@@ -100,6 +102,8 @@ pub struct Chat {
     /// Names and words that lines were held for, each once.
     asked: BTreeSet<String>,
     dials: BTreeMap<DialId, Dial>,
+    /// What `:connect` alone calls.
+    last_dialled: Option<DialOptions>,
     listeners: BTreeMap<ListenerId, Listener>,
     history: History,
     /// Moment at which each known peer that has left was last seen in this session.
@@ -116,6 +120,13 @@ pub struct Chat {
 struct Listener {
     options: ListenOptions,
     bound: Option<SocketAddr>,
+}
+
+impl Listener {
+    /// Its address as it is shown.
+    fn address(&self) -> String {
+        self.bound.map_or_else(|| self.options.at.to_string(), |bound| bound.to_string())
+    }
 }
 
 /// Attempt to connect, and the texts that wait for whoever answers.
@@ -177,6 +188,7 @@ impl Chat {
             unsaved_blocks: BTreeMap::new(),
             not_remembered: None,
             refused_keys: BTreeMap::new(),
+            shown_numbers: BTreeMap::new(),
             conversations: Conversations::default(),
             names: SessionNames::default(),
             seats: Seats::new(capacity),
@@ -185,6 +197,7 @@ impl Chat {
             question: None,
             asked: BTreeSet::new(),
             dials: BTreeMap::new(),
+            last_dialled: None,
             listeners: BTreeMap::new(),
             history: History::default(),
             last_seen: BTreeMap::new(),

@@ -100,6 +100,7 @@ pub enum KeyStatus {
 #[expect(missing_docs, reason = "each variant is its sentence in `display`")]
 pub enum Info {
     Listening { at: SocketAddr },
+    Unlistened { at: String },
     MakingKey { of: KeyFor, bits: u32 },
     StillMaking { seconds: u64 },
     KeyMade { of: KeyFor, fingerprint: Fingerprint, bits: u32, file: String },
@@ -172,6 +173,9 @@ pub enum Warning {
     KeyUnderway,
     ListenFailed { at: String, why: String },
     AlreadyListening { at: String },
+    // `at` is what was asked for, if anything was.
+    NotListening { at: Option<String>, listening: Vec<String> },
+    NothingDialled,
     Unreachable { target: String, why: String },
     Refused(KeyRefusal),
     Book { why: String },
@@ -203,7 +207,11 @@ pub enum Warning {
     NotConnected { name: String },
     QueueFull { name: String, waiting: usize },
     NoSuchPeer { name: String, nearest: Option<String> },
-    NotRefused { name: String },
+    NotRefused { name: String, known: Fingerprint, given: Fingerprint },
+    // Its number was not shown before.
+    NotCompared { name: String },
+    // The number that was shown was of the key before.
+    NumberOfAnother { name: String, shown: Fingerprint, now: Fingerprint },
     KeyPending { name: String, known: Fingerprint, now: Fingerprint },
     NotBlocked { name: String },
     StillBlocked { name: String },

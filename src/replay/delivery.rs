@@ -252,7 +252,9 @@ impl Actors {
     fn live_event(&mut self, event: NetEvent) {
         match event {
             NetEvent::Accepted { conn, listener, from } => {
-                let Some(&(actor, listener)) = self.simulation.listeners.get(&listener) else { return };
+                let Some(&(actor, listener)) = self.simulation.listeners.get(&listener) else {
+                    return self.simulation.net.abort(conn);
+                };
                 self.simulation.owners.insert(conn, actor);
                 let seed = self.simulation.next_seed(actor, "called");
                 self.input(actor, Input::Accepted { conn, listener, from, seed });

@@ -68,6 +68,12 @@ impl Ports {
         self.listeners.extract_if(.., |one| one.actor == actor).map(|one| one.socket).collect()
     }
 
+    /// Removes one listener of an actor, and returns its socket.
+    pub(crate) fn remove_listener(&mut self, actor: usize, listener: ListenerId) -> Option<SocketId> {
+        let is_it = |one: &mut VirtualListener| one.actor == actor && one.listener == listener;
+        self.listeners.extract_if(.., is_it).map(|one| one.socket).next()
+    }
+
     /// The listener at a target.
     ///
     /// # Errors

@@ -173,6 +173,14 @@ impl Simulation {
         Ok(addr)
     }
 
+    fn unlisten(&mut self, actor: usize, listener: ListenerId) {
+        let real = self.listeners.extract_if(.., |_, of| *of == (actor, listener)).map(|(socket, _)| socket);
+        let sockets: Vec<_> = real.chain(self.ports.remove_listener(actor, listener)).collect();
+        for socket in sockets {
+            self.net.unlisten(socket);
+        }
+    }
+
     fn cancel_connect(&mut self, actor: usize, dial: DialId) {
         self.pending_dials.retain(|pending| pending.actor != actor || pending.dial != dial);
         self.abort_dials(|of| *of == (actor, dial));
@@ -250,6 +258,7 @@ impl Host for SimHost<'_> {
                     Err(why) => Input::ListenFailed { listener, why },
                 });
             }
+            Effect::Unlisten(listener) => simulation.unlisten(actor, listener),
             Effect::Connect { dial, target, family } => {
                 simulation.pending_dials.push_back(PendingDial { actor, dial, target, family });
             }

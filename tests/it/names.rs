@@ -53,6 +53,7 @@ fn a_given_name_is_a_name_for_the_user_and_for_nobody_else() {
     minji.sees("* Bob~2 joined");
     for (command, answer) in [
         (":to bob~2", "* plain text now goes to Bob~2, unverified"),
+        (":verify bob~2", "* safety number with Bob~2"),
         (":trust BOB~2", "* Bob~2 is marked verified"),
         (":name bob9 Bob~2", "! a name has letters, digits, - and _ only"),
         (":name bob9 b\u{43e}b", "! a peer is called b\u{43e}b already"),

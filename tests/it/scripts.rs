@@ -135,6 +135,10 @@ fn every_command_of_the_prompt_is_typed_in_a_conversation() {
 /// on a screen.
 const SEEN: &[(&str, &str)] = &[
     ("Listening", r"\* listening on "),
+    ("Unlistened", r"\* no longer listening on \S+; who is connected stays$"),
+    ("NotListening", r"! you are not listening on :9, but on \S+ and \S+$"),
+    ("NotListening", r"! you are not listening; :listen PORT waits for callers$"),
+    ("NothingDialled", r"! nobody was called in this session yet; "),
     ("MakingKey", r"\* making a key of 3072 bits; "),
     ("KeyMade", r"\* new key of 2048 bits, SHA256:"),
     ("KeyFound", r"\* using the key SHA256:\S+ from ~/"),
@@ -214,6 +218,8 @@ const SEEN: &[(&str, &str)] = &[
     ("QueueFull", r"! not sent: [0-9]+ messages already wait for bob$"),
     ("NoSuchPeer", r"! no peer is called dave; "),
     ("NoSuchPeer", r"! no peer is called bbo \(did you mean bob\?\)$"),
+    ("NotCompared", r"! bob is not marked verified yet: "),
+    ("NumberOfAnother", r"! the number that :verify alice showed is that of another key; "),
     ("NotRefused", r"! no such key was refused for alice; "),
     ("SameName", r"! a peer is called alice already; "),
     ("TurnedAway", r"! turned away bob: this address calls "),

@@ -32,6 +32,7 @@ fn one_listener_talks_to_each_of_three_and_to_all() {
     minji.types("하나에게만");
     // Who only called is chosen by being written to, addressed or verified.
     minji.types("@준호 너에게만");
+    minji.types(":verify 지수");
     minji.types(":trust 지수");
     minji.types(":all 모두에게");
     for person in &others {
@@ -131,6 +132,7 @@ fn a_blocked_peer_is_sent_away_and_stays_out_until_unblocked() {
 #[test]
 fn a_stranger_with_a_known_name_gets_a_suffix() {
     let (mut minji, mut junho, at) = Process::pair("민지", "준호");
+    junho.types(":verify 민지");
     junho.types(":trust 민지");
     junho.sees("민지 is marked verified");
     let mut stranger = Home::with_key("민지", "test-3.pem").start(&["--connect", &at]);

@@ -81,6 +81,7 @@ fn a_peer_that_another_process_blocks_is_closed() {
 fn a_change_of_the_book_is_said_when_it_is_on_disk_and_its_failure_says_what_holds() {
     let (_junho, mut minji, _) = Process::pair("준호", "민지");
     let before = book(&minji.home);
+    minji.types(":verify 준호");
     break_book(&minji.home);
     for (command, failure) in [
         (":trust 준호", "! 준호 is not marked verified: cannot lock "),

@@ -47,6 +47,7 @@ fn good_and_neutral_news() {
     let file = || "~/identity.pem".to_owned();
     let news = [
         Info::Listening { at: "[::1]:8000".parse().expect("an address") },
+        Info::Unlistened { at: "[::1]:8000".to_owned() },
         Info::MakingKey { of: KeyFor::Identity, bits: 3072 },
         Info::StillMaking { seconds: 4 },
         Info::KeyMade { of: KeyFor::Identity, fingerprint, bits: 3072, file: file() },
@@ -112,6 +113,11 @@ fn troubles() {
         Warning::KeyUnderway,
         Warning::ListenFailed { at: address(), why: "address already in use".to_owned() },
         Warning::AlreadyListening { at: address() },
+        Warning::NotListening { at: None, listening: Vec::new() },
+        Warning::NotListening { at: Some(":9".to_owned()), listening: vec![address(), "[::1]:8".to_owned()] },
+        Warning::NothingDialled,
+        Warning::NotCompared { name: bob() },
+        Warning::NumberOfAnother { name: bob(), shown: known, now },
         Warning::Unreachable { target: address(), why: "connection refused".to_owned() },
         Warning::Refused(KeyRefusal::KeyChanged { name: bob(), address: address(), known, now }),
         Warning::Refused(KeyRefusal::PinMismatch { address: address(), pinned: known, now }),
@@ -145,7 +151,7 @@ fn troubles() {
         Warning::QueueFull { name: bob(), waiting: 1_000 },
         Warning::NoSuchPeer { name: "bbo".to_owned(), nearest: Some(bob()) },
         Warning::NoSuchPeer { name: "eve".to_owned(), nearest: None },
-        Warning::NotRefused { name: bob() },
+        Warning::NotRefused { name: bob(), known, given: now },
         Warning::NotBlocked { name: "bob".to_owned() },
         Warning::StillBlocked { name: "bob".to_owned() },
         Warning::NothingFound,

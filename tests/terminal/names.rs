@@ -29,7 +29,7 @@ fn a_name_that_only_looks_like_a_known_one_is_marked() {
     for (size, setup) in Setup::SIZES {
         let setup = Setup { args: &["--no-time"], ..setup };
         let (mut alice, _bob) = Pty::start_with_bob(&setup);
-        alice.press(":trust bob\r");
+        alice.press(":verify bob\r:trust bob\r");
         alice.sees("bob is marked verified");
         alice.clear();
         let mut eve = alice.call_with("b\u{43e}b", "test-1.pem");

@@ -96,7 +96,7 @@ fn the_prompt_counts_what_others_said() {
         let mut carol = alice.call_as_carol();
         alice.wait("carol", shows("carol joined"));
         carol.sees("alice joined");
-        alice.press(":trust bob\r");
+        alice.press(":verify bob\r:trust bob\r");
         alice.wait("trust", shows("bob is marked verified"));
         alice.clear();
         carol.types("하나");

@@ -10,7 +10,7 @@ pub use table::{COMMANDS, CommandSpec, Completion, HelpTopic, help, markdown};
 use super::types::{DialOptions, KeyFor, KeyReplacement, ListenOptions, NotifyPolicy};
 use crate::crypto::{Fingerprint, FingerprintError};
 use crate::limits;
-use crate::peers::address::AddressError;
+use crate::peers::address::{AddressError, ListenAt};
 use crate::peers::name::{Name, NameError};
 use crate::text::safe::SafeText;
 
@@ -38,6 +38,8 @@ pub enum ParsedLine {
 pub enum Command {
     Listen(ListenOptions),
     Connect(DialOptions),
+    ConnectAgain,
+    Unlisten { at: Option<ListenAt> },
     To { name: String },
     All { text: String },
     Peers,

@@ -127,6 +127,9 @@ fn word_command(spec: &'static CommandSpec, words: &[&str]) -> Result<Command, C
     let owned = |word: &&str| (*word).to_owned();
     Ok(match (spec.name, words) {
         ("listen", words) => return listen(words, usage),
+        ("unlisten", []) => Command::Unlisten { at: None },
+        ("unlisten", [at]) => Command::Unlisten { at: Some(at.parse()?) },
+        ("connect", []) => Command::ConnectAgain,
         ("connect", words) => return connect(words, usage),
         ("keygen", words) => return keygen(words, usage),
         ("last", words) => return last(words, usage),

@@ -51,7 +51,7 @@ const fn spec(
 }
 
 /// Every command, in the order of `:help`.
-pub const COMMANDS: [CommandSpec; 25] = [
+pub const COMMANDS: [CommandSpec; 26] = [
     spec(
         "listen",
         "ADDR [--known|--anybody] [--wire oaep] [-4|-6]",
@@ -62,11 +62,19 @@ pub const COMMANDS: [CommandSpec; 25] = [
          known-only is set, and gives the first of them what an input that is not a terminal says. --wire oaep is the raw wire of the Python tutorial, which authenticates nobody.",
     ),
     spec(
+        "unlisten",
+        "[ADDR]",
+        "wait for no more callers",
+        Completion::Nothing,
+        "Where :listen waits at ADDR; everywhere without it. A port alone means every address of yours with that \
+         port. Who is connected stays so.",
+    ),
+    spec(
         "connect",
-        "ADDR [--pin SHA256:…] [--wire oaep [--one-way]] [-4|-6]",
+        "[ADDR] [--pin SHA256:…] [--wire oaep [--one-way]] [-4|-6]",
         "call somebody",
         Completion::Nothing,
-        "ADDR is host or host:port, 8000 where no port is named. --pin accepts that one key and no other, \
+        "ADDR is host or host:port, 8000 where no port is named; nothing means what was called last. --pin accepts that one key and no other, \
          and marks it verified. --wire oaep is the raw wire of the Python tutorial, which authenticates nobody; \
          --one-way gives no key of ours, as the tutorial's server needs it.",
     ),
@@ -151,7 +159,8 @@ pub const COMMANDS: [CommandSpec; 25] = [
         "NAME [SHA256:…]",
         "mark a peer verified, or accept its changed key",
         Completion::Peers,
-        "With a fingerprint: takes the key that was refused as changed in the place of the old one.",
+        "The key whose number :verify showed last. With a fingerprint: that key, or in the place of the old one \
+         the key that was refused as changed.",
     ),
     spec(
         "name",

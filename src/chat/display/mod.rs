@@ -34,6 +34,9 @@ impl Info {
     fn describe(&self) -> (RecordingClass<'_>, String) {
         match self {
             Self::Listening { at } => (Special, format!("listening on {at}")),
+            Self::Unlistened { at } => {
+                (AnyRows, format!("no longer listening on {at}; who is connected stays"))
+            }
             Self::MakingKey { of, bits } => {
                 (Omitted, format!("making a key of {bits} bits{}; Ctrl-C cancels", key_for(*of)))
             }
@@ -229,6 +232,14 @@ impl Warning {
             Self::AlreadyListening { at } => {
                 (AnyRows, "cannot_listen", format!("you are listening on {at} already"))
             }
+            Self::NotListening { at, listening } => {
+                (AnyRows, "trouble", not_listening(at.as_deref(), listening))
+            }
+            Self::NothingDialled => (
+                Rows,
+                "trouble",
+                "nobody was called in this session yet; :connect HOST:PORT calls somebody".to_owned(),
+            ),
             Self::Unreachable { target, why } => {
                 (Omitted, "unreachable", format!("cannot reach {target}: {why}"))
             }
@@ -318,11 +329,30 @@ impl Warning {
             Self::NoSuchPeer { name, nearest: Some(nearest) } => {
                 (AnyRows, "no_such_peer", format!("no peer is called {name} (did you mean {nearest}?)"))
             }
-            Self::NotRefused { name } => (
+            Self::NotRefused { name, known, given } => (
                 AnyRows,
                 "trouble",
                 format!(
-                    "no such key was refused for {name}; connect first, then repeat the command it names"
+                    "no such key was refused for {name}; connect first, then repeat the command it names\n\
+                     known: {known}\n\
+                     given: {given}"
+                ),
+            ),
+            Self::NotCompared { name } => (
+                AnyRows,
+                "trouble",
+                format!(
+                    "{name} is not marked verified yet: compare this number first, then repeat :trust {name}"
+                ),
+            ),
+            Self::NumberOfAnother { name, shown, now } => (
+                AnyRows,
+                "trouble",
+                format!(
+                    "the number that :verify {name} showed is that of another key; nothing was changed\n\
+                     shown: {shown}\n\
+                     now:   {now}\n\
+                     :verify {name} shows the number of this one"
                 ),
             ),
             Self::KeyPending { name, known, now } => (
@@ -375,6 +405,14 @@ impl Warning {
             ),
             Self::Suppressed { times } => (Omitted, "trouble", format!("… and {times} more like this")),
         }
+    }
+}
+
+fn not_listening(at: Option<&str>, listening: &[String]) -> String {
+    let there = at.map(|at| format!(" on {at}")).unwrap_or_default();
+    match listening {
+        [] => format!("you are not listening{there}; :listen PORT waits for callers"),
+        listening => format!("you are not listening{there}, but on {}", listening.join(" and ")),
     }
 }
 

@@ -1,20 +1,16 @@
 //! Handlers of typed lines: text to the addressed peer, and the commands.
 
-use std::net::SocketAddr;
-
 use crate::chat::account::KeygenProgress;
-use crate::chat::addressee::{Addressee, WaitingTexts};
+use crate::chat::addressee::Addressee;
 use crate::chat::command::{self, Command, KeyForm};
 use crate::chat::io::Effect;
 use crate::chat::notice::{Info, Notice, Warning};
 use crate::chat::types::{
-    AcceptPolicy, DialOptions, DialOutcome, ExitRequest, KeyFor, KeyOrigin, KeyReplacement, ListenOptions,
-    NewKey, NotifyPolicy, Protocol,
+    AcceptPolicy, DialOutcome, ExitRequest, KeyFor, KeyOrigin, KeyReplacement, ListenOptions, NewKey,
+    NotifyPolicy, Protocol,
 };
-use crate::chat::{Chat, Dial, Listener, OaepInfo, WaitingCommand};
-use crate::ids::{DialId, ListenerId};
+use crate::chat::{Chat, OaepInfo, WaitingCommand};
 use crate::limits;
-use crate::peers::address::{Family, ListenAt};
 use crate::peers::name::Name;
 
 impl Chat {
@@ -26,7 +22,9 @@ impl Chat {
                 self.effects.warn(Warning::CommandError { what: command::KNOWN_ON_RAW.to_owned() });
             }
             Command::Listen(options) => self.listen(options),
+            Command::Unlisten { at } => self.unlisten(at.as_ref()),
             Command::Connect(options) => self.connect(options),
+            Command::ConnectAgain => self.connect_again(),
             Command::Keygen { of, bits, replacing } => self.keygen(of, bits, replacing),
             Command::Showkey { form } => self.show_key(form),
             Command::Verify { name } => self.verify(&name),
@@ -53,12 +51,6 @@ impl Chat {
             Command::Help { topic } => self.effects.show(Notice::Answer(command::help(topic))),
             Command::Quit => self.begin_shutdown(ExitRequest::Quit),
         }
-    }
-
-    /// Ends a dial that came to nothing.
-    pub(crate) fn give_up_dial(&mut self, id: DialId, dial: &Dial) {
-        self.conversations.give_up(&Addressee::Dialled(id));
-        self.give_back(dial.options.target.to_string(), &dial.waiting);
     }
 
     /// `:nick NAME`
@@ -105,93 +97,8 @@ impl Chat {
         self.effects.info(Info::Notify { set: self.notify });
     }
 
-    pub(crate) fn next_id(&mut self) -> u64 {
-        self.counters.ids += 1;
-        self.counters.ids
-    }
-
-    /// `:connect ADDR`: from here on the addressee is whoever answers.
-    fn connect(&mut self, options: DialOptions) {
-        let (dial, missing) = (DialId(self.next_id()), self.account.missing_key(options.protocol));
-        let waiting = WaitingTexts::default();
-        self.dials.insert(dial, Dial { options, waiting, busy_calls: 0, begins_at: None });
-        self.conversations.address_dial(dial);
-        match missing {
-            Some(of) => self.wait_for_key(of, WaitingCommand::Connect(dial)),
-            None => self.begin_dial(dial),
-        }
-    }
-
-    fn begin_dial(&mut self, dial: DialId) {
-        let Some(Dial { options, .. }) = self.dials.get(&dial) else { return };
-        let (target, family, protocol) = (options.target.clone(), options.family, options.protocol);
-        self.effects.info(Info::Connecting { target: target.to_string() });
-        self.show_oaep_banner(protocol);
-        self.effects.push(Effect::Connect { dial, target, family });
-    }
-
-    /// Keeps a command until there is a key for it.
-    fn wait_for_key(&mut self, of: KeyFor, command: WaitingCommand) {
-        self.waiting_for_key.push(command);
-        if self.keygen.is_none() {
-            self.generate_key(of, of.default_bits(), KeyReplacement::Never);
-        }
-    }
-
-    pub(crate) fn handle_unreachable(&mut self, id: DialId, why: &str) {
-        if let Some(dial) = self.dials.remove(&id) {
-            let target = dial.options.target.to_string();
-            // A name can have several addresses, and each its own error; an address is not named
-            // twice.
-            let why = why.strip_prefix(&format!("{target}: ")).unwrap_or(why).to_owned();
-            self.effects.warn(Warning::Unreachable { target, why });
-            self.give_up_dial(id, &dial);
-            self.effects.push(Effect::DialFinished(DialOutcome::Unreachable));
-        }
-    }
-
-    fn listen(&mut self, options: ListenOptions) {
-        if let Some(of) = self.account.missing_key(options.protocol) {
-            return self.wait_for_key(of, WaitingCommand::Listen(options));
-        }
-        let (at, family) = (options.at.clone(), options.family);
-        if let Some(at) = self.bound_at(&at, family) {
-            return self.effects.warn(Warning::AlreadyListening { at: at.to_string() });
-        }
-        let listener = ListenerId(self.next_id());
-        self.listeners.insert(listener, Listener { options, bound: None });
-        self.effects.push(Effect::Listen { listener, at, family });
-    }
-
-    /// The very address, if it is bound already. One that only overlaps with it is the system's to
-    /// refuse.
-    fn bound_at(&self, at: &ListenAt, family: Family) -> Option<SocketAddr> {
-        let is_it = |bound: &SocketAddr| match &at.host {
-            _ if at.port != bound.port() => false,
-            None => bound.ip().is_unspecified() && bound.is_ipv4() == (family == Family::V4),
-            Some(host) => host.parse() == Ok(bound.ip()),
-        };
-        self.listeners.values().filter_map(|listener| listener.bound).find(is_it)
-    }
-
-    pub(crate) fn handle_listening(&mut self, listener: ListenerId, at: SocketAddr) {
-        if let Some(listener) = self.listeners.get_mut(&listener) {
-            listener.bound = Some(at);
-            let protocol = listener.options.protocol;
-            self.effects.info(Info::Listening { at });
-            self.show_oaep_banner(protocol);
-        }
-    }
-
-    pub(crate) fn handle_listen_failed(&mut self, listener: ListenerId, why: String) {
-        if let Some(listener) = self.listeners.remove(&listener) {
-            self.effects.warn(Warning::ListenFailed { at: listener.options.at.to_string(), why });
-            self.effects.push(Effect::DialFinished(DialOutcome::ListenFailed));
-        }
-    }
-
     /// Names the guarantees that the raw wire does not give, where it is asked for.
-    fn show_oaep_banner(&mut self, protocol: Protocol) {
+    pub(crate) fn show_oaep_banner(&mut self, protocol: Protocol) {
         if protocol != Protocol::Native {
             self.effects.info(Info::Oaep(OaepInfo::Banner));
         }
@@ -208,7 +115,7 @@ impl Chat {
         }
     }
 
-    fn generate_key(&mut self, of: KeyFor, bits: u32, replacing: KeyReplacement) {
+    pub(crate) fn generate_key(&mut self, of: KeyFor, bits: u32, replacing: KeyReplacement) {
         self.keygen = Some(KeygenProgress::new(of, self.now.mono));
         self.effects.info(Info::MakingKey { of, bits });
         self.effects.push(Effect::MakeKey { of, bits, replacing });

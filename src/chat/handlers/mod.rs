@@ -1,5 +1,6 @@
 //! Handlers of the conversation core: `impl Chat`, one file for each kind of input.
 
+mod calling;
 mod commands;
 mod history;
 mod listings;

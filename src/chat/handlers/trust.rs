@@ -10,6 +10,7 @@ use crate::chat::types::{AcceptPolicy, ChangeReply, Origin, PeerId, TrustLevel};
 use crate::chat::{Chat, RefusedKey};
 use crate::crypto::{Fingerprint, SafetyNumber};
 use crate::ids::ConnId;
+use crate::peers::address::Target;
 use crate::peers::book::{Book, Change, ChangeOutcome, ChangedBook, PeerEntry, Trust};
 use crate::peers::met::MetChange;
 use crate::peers::name::Name;
@@ -114,6 +115,7 @@ impl Chat {
         match self.account.fingerprint() {
             Some(own) => {
                 let number = SafetyNumber::between(&own, &fingerprint);
+                self.shown_numbers.insert(name.clone(), fingerprint);
                 self.effects.info(Info::Safety { name, number, fingerprint });
             }
             None => self.effects.warn(Warning::NoKeyYet),
@@ -124,26 +126,54 @@ impl Chat {
     pub(crate) fn trust(&mut self, name: &str, given: Option<Fingerprint>) {
         let Some((name, fingerprint)) = self.find_unblocked(name) else { return };
         match (given, self.refused_keys.get(&name)) {
-            (Some(given), _) if given != fingerprint => self.accept_changed_key(name, fingerprint, given),
+            (Some(given), _) if given == fingerprint => self.mark_verified(name, fingerprint),
+            (Some(given), Some(refused)) if given == refused.fingerprint => {
+                let address = refused.address.clone();
+                self.accept_changed_key(name, fingerprint, given, address);
+            }
             // Which of the two keys is meant, nobody but the user knows.
-            (None, Some(refused)) => {
+            (_, Some(refused)) => {
                 let (known, now) = (fingerprint, refused.fingerprint);
                 self.effects.warn(Warning::KeyPending { name, known, now });
             }
-            _ => {
-                let changes = Self::change_of(fingerprint, &name, Change::Verify { fingerprint });
-                self.change_book(changes, ChangeReply::Verified { name, fingerprint });
+            (Some(given), None) => {
+                self.effects.warn(Warning::NotRefused { name, known: fingerprint, given });
+            }
+            (None, None) => self.trust_as_shown(name, fingerprint),
+        }
+    }
+
+    /// `:trust NAME` means the key whose number was shown last under this name.
+    fn trust_as_shown(&mut self, name: String, fingerprint: Fingerprint) {
+        match self.shown_numbers.get(&name) {
+            Some(shown) if *shown == fingerprint => self.mark_verified(name, fingerprint),
+            Some(shown) => {
+                let shown = *shown;
+                self.effects.warn(Warning::NumberOfAnother { name, shown, now: fingerprint });
+            }
+            None => {
+                self.verify(&name);
+                if self.shown_numbers.contains_key(&name) {
+                    self.effects.warn(Warning::NotCompared { name });
+                }
             }
         }
     }
 
+    fn mark_verified(&mut self, name: String, fingerprint: Fingerprint) {
+        let changes = Self::change_of(fingerprint, &name, Change::Verify { fingerprint });
+        self.change_book(changes, ChangeReply::Verified { name, fingerprint });
+    }
+
     /// Replaces the key of a peer by the one that was refused at a remembered address. A key that
     /// is known by another name keeps that name, and gets the address.
-    fn accept_changed_key(&mut self, name: String, old: Fingerprint, fingerprint: Fingerprint) {
-        let refused = self.refused_keys.get(&name).filter(|refused| refused.fingerprint == fingerprint);
-        let Some(address) = refused.map(|refused| refused.address.clone()) else {
-            return self.effects.warn(Warning::NotRefused { name });
-        };
+    fn accept_changed_key(
+        &mut self,
+        name: String,
+        old: Fingerprint,
+        fingerprint: Fingerprint,
+        address: Target,
+    ) {
         if let Some(owner) = self.book.by_fingerprint(&fingerprint) {
             let (name, address_text) = (owner.name.to_string(), address.to_string());
             let reply = ChangeReply::AddressMoved { name, address: address_text, fingerprint };
@@ -358,6 +388,9 @@ impl Chat {
                 self.conversations.update_peer(fingerprint, |peer| peer.name = name.clone());
                 if let Some(refused) = self.refused_keys.remove(&old) {
                     self.refused_keys.insert(name.to_string(), refused);
+                }
+                if let Some(shown) = self.shown_numbers.remove(&old) {
+                    self.shown_numbers.insert(name.to_string(), shown);
                 }
                 self.effects.info(Info::Named { old, name: name.to_string() });
             }

@@ -41,7 +41,7 @@ fn a_session_of_three_becomes_a_script_that_plays_without_them() {
     minji.sees("plain text now goes to 하나");
     minji.types("hi hana");
     hana.sees("민지: hi hana");
-    for line in [":verify 준호", ":peers", ":keygne", ":trust 하나"] {
+    for line in [":verify 준호", ":peers", ":keygne", ":verify 하나", ":trust 하나"] {
         minji.types(line);
     }
     minji.sees("하나 is marked verified");

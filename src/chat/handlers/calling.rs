@@ -1,0 +1,148 @@
+//! Handlers of calls and listeners: `:connect`, `:listen`, `:unlisten`, and what comes of them.
+
+use std::net::SocketAddr;
+
+use crate::chat::addressee::{Addressee, WaitingTexts};
+use crate::chat::io::Effect;
+use crate::chat::notice::{Info, Warning};
+use crate::chat::types::{DialOptions, DialOutcome, KeyFor, KeyReplacement, ListenOptions};
+use crate::chat::{Chat, Dial, Listener, WaitingCommand};
+use crate::ids::{DialId, ListenerId};
+use crate::peers::address::{Family, ListenAt};
+
+impl Chat {
+    /// Ends a dial that came to nothing.
+    pub(crate) fn give_up_dial(&mut self, id: DialId, dial: &Dial) {
+        self.conversations.give_up(&Addressee::Dialled(id));
+        self.give_back(dial.options.target.to_string(), &dial.waiting);
+    }
+
+    pub(crate) fn next_id(&mut self) -> u64 {
+        self.counters.ids += 1;
+        self.counters.ids
+    }
+
+    /// `:connect ADDR`: from here on the addressee is whoever answers.
+    pub(crate) fn connect(&mut self, options: DialOptions) {
+        let (dial, missing) = (DialId(self.next_id()), self.account.missing_key(options.protocol));
+        self.last_dialled = Some(options.clone());
+        let waiting = WaitingTexts::default();
+        self.dials.insert(dial, Dial { options, waiting, busy_calls: 0, begins_at: None });
+        self.conversations.address_dial(dial);
+        match missing {
+            Some(of) => self.wait_for_key(of, WaitingCommand::Connect(dial)),
+            None => self.begin_dial(dial),
+        }
+    }
+
+    /// `:connect` alone
+    pub(crate) fn connect_again(&mut self) {
+        match self.last_dialled.clone() {
+            Some(options) => self.connect(options),
+            None => self.effects.warn(Warning::NothingDialled),
+        }
+    }
+
+    pub(crate) fn begin_dial(&mut self, dial: DialId) {
+        let Some(Dial { options, .. }) = self.dials.get(&dial) else { return };
+        let (target, family, protocol) = (options.target.clone(), options.family, options.protocol);
+        self.effects.info(Info::Connecting { target: target.to_string() });
+        self.show_oaep_banner(protocol);
+        self.effects.push(Effect::Connect { dial, target, family });
+    }
+
+    /// Keeps a command until there is a key for it.
+    fn wait_for_key(&mut self, of: KeyFor, command: WaitingCommand) {
+        self.waiting_for_key.push(command);
+        if self.keygen.is_none() {
+            self.generate_key(of, of.default_bits(), KeyReplacement::Never);
+        }
+    }
+
+    pub(crate) fn handle_unreachable(&mut self, id: DialId, why: &str) {
+        if let Some(dial) = self.dials.remove(&id) {
+            let target = dial.options.target.to_string();
+            // A name can have several addresses, and each its own error; an address is not named
+            // twice.
+            let why = why.strip_prefix(&format!("{target}: ")).unwrap_or(why).to_owned();
+            self.effects.warn(Warning::Unreachable { target, why });
+            self.give_up_dial(id, &dial);
+            self.effects.push(Effect::DialFinished(DialOutcome::Unreachable));
+        }
+    }
+
+    pub(crate) fn listen(&mut self, options: ListenOptions) {
+        if let Some(of) = self.account.missing_key(options.protocol) {
+            return self.wait_for_key(of, WaitingCommand::Listen(options));
+        }
+        let (at, family) = (options.at.clone(), options.family);
+        if let Some(at) = self.bound_at(&at, family) {
+            return self.effects.warn(Warning::AlreadyListening { at: at.to_string() });
+        }
+        let listener = ListenerId(self.next_id());
+        self.listeners.insert(listener, Listener { options, bound: None });
+        self.effects.push(Effect::Listen { listener, at, family });
+    }
+
+    /// `:unlisten [ADDR]`
+    pub(crate) fn unlisten(&mut self, at: Option<&ListenAt>) {
+        let is_meant = |options: &ListenOptions, bound: Option<SocketAddr>| {
+            at.is_none_or(|at| {
+                let port = bound.map_or(options.at.port, |bound| bound.port());
+                let is_bound_there = |host: &str| bound.is_some_and(|bound| host.parse() == Ok(bound.ip()));
+                let is_host = |host: &String| options.at.host.as_ref() == Some(host) || is_bound_there(host);
+                at.port == port && at.host.as_ref().is_none_or(is_host)
+            })
+        };
+        let is_waiting = |command: &mut WaitingCommand| match command {
+            WaitingCommand::Listen(options) => is_meant(options, None),
+            WaitingCommand::Connect(_) => false,
+        };
+        let mut ended: Vec<String> = Vec::new();
+        for command in self.waiting_for_key.extract_if(.., is_waiting) {
+            if let WaitingCommand::Listen(options) = command {
+                ended.push(options.at.to_string());
+            }
+        }
+        let meant = |_: &ListenerId, one: &mut Listener| is_meant(&one.options, one.bound);
+        for (id, listener) in self.listeners.extract_if(.., meant) {
+            self.effects.push(Effect::Unlisten(id));
+            ended.push(listener.address());
+        }
+        if ended.is_empty() {
+            let listening = self.listeners.values().map(Listener::address).collect();
+            let at = at.map(ToString::to_string);
+            return self.effects.warn(Warning::NotListening { at, listening });
+        }
+        for at in ended {
+            self.effects.info(Info::Unlistened { at });
+        }
+    }
+
+    /// The very address, if it is bound already. One that only overlaps with it is the system's to
+    /// refuse.
+    fn bound_at(&self, at: &ListenAt, family: Family) -> Option<SocketAddr> {
+        let is_it = |bound: &SocketAddr| match &at.host {
+            _ if at.port != bound.port() => false,
+            None => bound.ip().is_unspecified() && bound.is_ipv4() == (family == Family::V4),
+            Some(host) => host.parse() == Ok(bound.ip()),
+        };
+        self.listeners.values().filter_map(|listener| listener.bound).find(is_it)
+    }
+
+    pub(crate) fn handle_listening(&mut self, listener: ListenerId, at: SocketAddr) {
+        if let Some(listener) = self.listeners.get_mut(&listener) {
+            listener.bound = Some(at);
+            let protocol = listener.options.protocol;
+            self.effects.info(Info::Listening { at });
+            self.show_oaep_banner(protocol);
+        }
+    }
+
+    pub(crate) fn handle_listen_failed(&mut self, listener: ListenerId, why: String) {
+        if let Some(listener) = self.listeners.remove(&listener) {
+            self.effects.warn(Warning::ListenFailed { at: listener.options.at.to_string(), why });
+            self.effects.push(Effect::DialFinished(DialOutcome::ListenFailed));
+        }
+    }
+}
