@@ -45,6 +45,7 @@ impl DialOutcome {
     /// Exit code of a command whose connection ended so.
     pub(crate) fn exit_code(self) -> u8 {
         match self {
+            Self::NotCalled => code::USAGE,
             Self::Unreachable | Self::ListenFailed => code::MACHINE,
             Self::Refused => code::REFUSED,
             Self::Lost | Self::PeerLeftEarly => code::LOST,

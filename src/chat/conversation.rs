@@ -66,6 +66,8 @@ pub(crate) struct Conversation {
     pub(crate) peer: Option<Peer>,
     /// Name that the peer claims, while the second judgement of its key waits for the book.
     pub(crate) claim: Option<Vec<u8>>,
+    /// Fingerprint of the key that the peer will have next, as it says.
+    pub(crate) next_key: Option<Fingerprint>,
     /// Whether the user chose the peer, as it was when it joined.
     pub(crate) acquaintance: Acquaintance,
     /// Rows that tell of its joining, while they are held back: they come before its first text.
@@ -107,6 +109,7 @@ impl Conversation {
             key: None,
             peer: None,
             claim: None,
+            next_key: None,
             acquaintance: Acquaintance::Met,
             withheld: Vec::new(),
             lifetime: Lifetime::Lasting,
@@ -513,9 +516,9 @@ impl Conversations {
         }
     }
 
-    /// Follows an addressee that is called once more to the new dial.
-    pub(crate) fn redial(&mut self, chosen: &Addressee, dial: DialId) {
-        if self.addressee == *chosen {
+    /// Follows a dial that came to nothing to the next one for the same peer, if it is addressed.
+    pub(crate) fn redial(&mut self, failed: &Addressee, dial: DialId) {
+        if self.addressee == *failed {
             self.addressee = Addressee::Dialled(dial);
         }
     }

@@ -10,6 +10,7 @@
 
 mod account;
 mod addressee;
+mod callee;
 pub mod command;
 mod conversation;
 pub(crate) mod display;
@@ -53,6 +54,7 @@ use crate::time::{MonoMs, Now, UnixMs};
 use crate::wire::{Lifetime, Purpose};
 
 pub use addressee::{AddresseeMark, Echo, FirstCaller, HoldReason, LineStart};
+pub use callee::{CallOptions, Callee, CalleeError};
 pub use io::{Effect, Input, SentMessage};
 pub(crate) use notice::author;
 pub use notice::{Impersonated, Info, KeyStatus, Message, Notice, OaepInfo, UnsavedChange, Warning};
@@ -103,7 +105,7 @@ pub struct Chat {
     asked: BTreeSet<String>,
     dials: BTreeMap<DialId, Dial>,
     /// What `:connect` alone calls.
-    last_dialled: Option<DialOptions>,
+    last_called: Option<CallOptions>,
     listeners: BTreeMap<ListenerId, Listener>,
     history: History,
     /// Moment at which each known peer that has left was last seen in this session.
@@ -137,6 +139,13 @@ pub(crate) struct Dial {
     busy_calls: u32,
     /// Moment at which it begins, unless it has.
     begins_at: Option<MonoMs>,
+}
+
+impl Dial {
+    /// One that begins at once.
+    fn new(options: DialOptions, waiting: WaitingTexts) -> Self {
+        Self { options, waiting, busy_calls: 0, begins_at: None }
+    }
 }
 
 /// Command that waits for the first key.
@@ -197,7 +206,7 @@ impl Chat {
             question: None,
             asked: BTreeSet::new(),
             dials: BTreeMap::new(),
-            last_dialled: None,
+            last_called: None,
             listeners: BTreeMap::new(),
             history: History::default(),
             last_seen: BTreeMap::new(),
@@ -289,7 +298,7 @@ impl Chat {
                 let why = format!("{why}{more}");
                 self.warn_limited(Warning::TurnedAway { remote: from.to_string(), why });
             }
-            Input::Connected { dial, conn, seed, .. } => self.handle_connected(dial, conn, seed),
+            Input::Connected { dial, conn, to, seed } => self.handle_connected(dial, conn, to, seed),
             Input::Unreachable { dial, why } => self.handle_unreachable(dial, &why),
             Input::Bytes { conn, bytes } => {
                 self.with_session(conn, |session| session.handle_bytes(now.mono, bytes));

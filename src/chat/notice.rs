@@ -107,7 +107,12 @@ pub enum Info {
     KeyFound { fingerprint: Fingerprint, file: String },
     KeyKept { file: String },
     KeyCancelled,
-    Connecting { target: String },
+    // To whom our next key was announced.
+    KeyAnnounced { names: Vec<String> },
+    // As the peer says.
+    NextKey { name: String, fingerprint: Option<Fingerprint>, next: Fingerprint },
+    // Whom, where it is called by its key.
+    Connecting { name: Option<String>, target: String },
     ConnectCancelled { target: String },
     Busy { target: String, seconds: u64 },
     Joined { name: String, fingerprint: Fingerprint, status: KeyStatus, trust_level: TrustLevel },
@@ -121,6 +126,7 @@ pub enum Info {
     NewSender { name: String, fingerprint: Fingerprint },
     Replaced { name: String },
     Closed { name: String },
+    AlreadyConnected { name: String },
     Addressed { name: String, trust_level: TrustLevel },
     NowTalking { name: String, status: KeyStatus },
     AddressedAway { name: String },
@@ -177,6 +183,10 @@ pub enum Warning {
     NotListening { at: Option<String>, listening: Vec<String> },
     NothingDialled,
     Unreachable { target: String, why: String },
+    // Another name of a host led to the same place, where another key answered.
+    SharedPlace { name: String, at: String, other: String, address: String },
+    // Of one address of a peer, while another is tried.
+    AddressFailed { warning: Box<Warning> },
     Refused(KeyRefusal),
     Book { why: String },
     // `name` is the peer that it is about.

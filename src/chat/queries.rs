@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::Chat;
 use super::addressee::{Addressee, LineStart};
+use super::callee::is_callable;
 use super::conversation::Conversation;
-use super::types::{PeerId, TrustLevel};
+use super::types::{Origin, PeerId, TrustLevel};
 use crate::crypto::Fingerprint;
 use crate::ids::ConnId;
 use crate::peers::book::Book;
@@ -93,6 +94,14 @@ impl KnownNames {
         let folded = start.to_lowercase();
         self.iter().filter(|name| name.to_lowercase().starts_with(&folded)).collect()
     }
+
+    /// Names of the peers that can be called by name and begin like this in any case.
+    #[must_use]
+    pub fn callable_like(&self, start: &str) -> BTreeSet<&str> {
+        let callable = self.book.peers().filter(|peer| is_callable(peer)).map(|peer| peer.name.as_str());
+        let folded = start.to_lowercase();
+        callable.filter(|name| name.to_lowercase().starts_with(&folded)).collect()
+    }
 }
 
 /// Presence of a peer.
@@ -163,11 +172,13 @@ impl Chat {
         match self.conversations.addressee() {
             Addressee::NobodyYet | Addressee::Nobody => String::new(),
             Addressee::Dialled(dial) => {
-                self.dials.get(dial).map(|dial| dial.options.target.to_string()).unwrap_or_default()
+                self.dials.get(dial).map(|dial| self.label_of(&dial.options)).unwrap_or_default()
             }
-            Addressee::Connecting(conn) => {
-                self.conversations.get(*conn).map(|one| one.origin.to_string()).unwrap_or_default()
-            }
+            Addressee::Connecting(conn) => match self.conversations.get(*conn).map(|one| &one.origin) {
+                Some(Origin::Outbound { dial, .. }) => self.label_of(dial),
+                Some(origin @ Origin::Inbound { .. }) => origin.to_string(),
+                None => String::new(),
+            },
             Addressee::Peer(id, name) => self.name_of(*id).unwrap_or_else(|| name.to_string()),
         }
     }
@@ -361,14 +372,15 @@ mod tests {
     #[test]
     fn names_for_completion_share_the_book_and_have_those_in_any_case() {
         let mut book = Book::new();
-        for name in ["bob", "Boo", "밥"] {
+        for (name, address) in [("bob", "bob.example:8000".parse().ok()), ("Boo", None), ("밥", None)] {
             let (fingerprint, name) = (Fingerprint::of(name.as_bytes()), Name::parse_local(name).unwrap());
-            let _ = book.apply(&Change::Meet { fingerprint, name, address: None });
+            let _ = book.apply(&Change::Meet { fingerprint, name, address });
         }
         let chat = Chat::new(Name::parse_local("alice").unwrap(), None, book, 1);
         let names = chat.known_names();
         assert!(Arc::ptr_eq(&names.book, &chat.book));
         assert_eq!(names.like("bo").into_iter().collect::<Vec<_>>(), ["Boo", "bob"]);
         assert!(names.contains("밥") && !names.contains("BOB"));
+        assert_eq!(names.callable_like("B").into_iter().collect::<Vec<_>>(), ["bob"]);
     }
 }

@@ -3,7 +3,8 @@
 
 use super::types::{AcceptPolicy, Origin};
 use crate::crypto::Fingerprint;
-use crate::peers::book::{Book, Trust};
+use crate::peers::address::Target;
+use crate::peers::book::{Book, PeerEntry, Trust};
 
 /// Reason why a key is not acceptable. `remote` is the address of the other side.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,8 +33,10 @@ pub fn judge(
         Origin::Inbound { accept, .. } => (None, *accept, None),
         // A peer that is chosen by its key may have moved: what is remembered of the address is
         // overridden.
-        Origin::Outbound(dial) if matches!(dial.accept, AcceptPolicy::Key(_)) => (None, dial.accept, None),
-        Origin::Outbound(dial) => (dial.pin, dial.accept, book.by_address(&dial.target)),
+        Origin::Outbound { dial, .. } if matches!(dial.accept, AcceptPolicy::Key(_)) => {
+            (None, dial.accept, None)
+        }
+        Origin::Outbound { dial, .. } => (dial.pin, dial.accept, book.by_address(&dial.target)),
     };
     let pin = if let AcceptPolicy::Pinned(pinned) = accept { Some(pinned) } else { pin };
     let known = book.by_fingerprint(&key).filter(|peer| peer.trust != Trust::Met);
@@ -52,6 +55,15 @@ pub fn judge(
             let (name, known) = (peer.name.to_string(), peer.fingerprint);
             return Err(KeyRefusal::KeyChanged { name, address: remote, known, now: key });
         }
+        (None, None) if !matches!(accept, AcceptPolicy::Key(_)) => {
+            if let (Origin::Outbound { dial, .. }, Some((peer, address))) =
+                (origin, others_there(book, origin, key))
+                && (dial.target.is_literal() || address.is_literal())
+            {
+                let (name, known) = (peer.name.to_string(), peer.fingerprint);
+                return Err(KeyRefusal::KeyChanged { name, address: remote, known, now: key });
+            }
+        }
         _ => {}
     }
     match accept {
@@ -68,11 +80,47 @@ pub fn judge(
         },
         AcceptPolicy::Key(wanted) if wanted != key => {
             let peer = book.by_fingerprint(&wanted);
+            if let (Origin::Outbound { dial, .. }, Some(peer)) = (origin, peer)
+                && book.by_address(&dial.target) == Some(peer)
+            {
+                let name = peer.name.to_string();
+                return Err(KeyRefusal::KeyChanged { name, address: remote, known: wanted, now: key });
+            }
             let name = peer.map_or_else(|| wanted.to_string(), |peer| peer.name.to_string());
             Err(KeyRefusal::WrongPeer { remote, name, wanted, now: key })
         }
         _ => Ok(()),
     }
+}
+
+/// Peer with another key, and its address, that answered at the place where a dial by a new address
+/// has led. Two names of hosts may share a place; the first literal address comes first.
+fn others_there<'a>(
+    book: &'a Book,
+    origin: &Origin,
+    key: Fingerprint,
+) -> Option<(&'a PeerEntry, &'a Target)> {
+    let Origin::Outbound { dial, to } = origin else { return None };
+    let place = Target::from(*to);
+    if book.by_address(&dial.target).is_some()
+        || book.at_place(&place).any(|(peer, _)| peer.fingerprint == key)
+    {
+        return None;
+    }
+    book.at_place(&place).min_by_key(|(_, address)| !address.is_literal())
+}
+
+/// Peer with another key that answered at the same place by the name of another host, for a peer
+/// that is not known there yet. Nothing is refused for that: hosts share addresses.
+pub(crate) fn neighbour<'a>(
+    book: &'a Book,
+    origin: &Origin,
+    key: Fingerprint,
+) -> Option<(&'a PeerEntry, &'a Target)> {
+    let Origin::Outbound { dial, .. } = origin else { return None };
+    let is_named =
+        dial.pin.is_some() || matches!(dial.accept, AcceptPolicy::Key(_) | AcceptPolicy::Pinned(_));
+    if is_named { None } else { others_there(book, origin, key) }
 }
 
 #[cfg(test)]
@@ -101,7 +149,8 @@ mod tests {
 
     fn dialled(target: &str, pin: Option<&str>, accept: AcceptPolicy) -> Origin {
         let (target, family, protocol) = (target.parse().unwrap(), Family::Any, Protocol::Native);
-        Origin::Outbound(DialOptions { target, family, pin: pin.map(key), accept, protocol })
+        let dial = DialOptions { target, then: Vec::new(), family, pin: pin.map(key), accept, protocol };
+        Origin::Outbound { dial, to: "192.0.2.99:1".parse().unwrap() }
     }
 
     fn called(accept: AcceptPolicy) -> Origin {
@@ -133,11 +182,56 @@ mod tests {
             now: key("new"),
         };
         check(&dialled("ann.example", None, AcceptPolicy::Anyone), "ann", &Ok(()));
-        check(&dialled("ann.example", None, AcceptPolicy::Anyone), "new", &Err(changed));
+        check(&dialled("ann.example", None, AcceptPolicy::Anyone), "new", &Err(changed.clone()));
         check(&dialled("ann.example", Some("new"), AcceptPolicy::Anyone), "new", &Ok(()));
         check(&dialled("ann.example", None, AcceptPolicy::Pinned(key("new"))), "new", &Ok(()));
         check(&dialled("ann.example", None, AcceptPolicy::Key(key("bob"))), "bob", &Ok(()));
+        check(&dialled("ann.example", None, AcceptPolicy::Key(key("ann"))), "new", &Err(changed));
         check(&called(AcceptPolicy::Anyone), "new", &Ok(()));
+    }
+
+    #[test]
+    fn another_key_where_a_name_of_a_host_has_led_is_changed_unless_both_are_names() {
+        let mut book = book();
+        let (fingerprint, address) = (key("bob"), "bob.example".parse::<Target>().unwrap());
+        let to = "192.0.2.1:8000".parse().unwrap();
+        let _ = book.apply(&Change::Resolve { fingerprint, address, to });
+        let (fingerprint, name) = (key("ann"), Name::parse("ann").unwrap());
+        let _ = book.apply(&Change::Meet { fingerprint, name, address: "192.0.2.2:8000".parse().ok() });
+        let book = Book::parse(&book.to_string()).unwrap();
+        let led = |target: &str, pin, accept, to: &str| match dialled(target, pin, accept) {
+            Origin::Outbound { dial, .. } => Origin::Outbound { dial, to: to.parse().unwrap() },
+            called @ Origin::Inbound { .. } => called,
+        };
+        let judged = |origin: &Origin, met: &str| match judge(&book, None, origin, key(met)) {
+            Ok(()) => neighbour(&book, origin, key(met))
+                .map_or("taken".to_owned(), |(peer, _)| format!("beside {}", peer.name)),
+            Err(KeyRefusal::KeyChanged { name, .. }) => format!("not {name}"),
+            Err(other) => format!("{other:?}"),
+        };
+        let anyone = AcceptPolicy::Anyone;
+        for (target, to, met, expected) in [
+            ("192.0.2.1", "192.0.2.1:8000", "new", "not bob"),
+            ("192.0.2.1", "192.0.2.1:8000", "bob", "taken"),
+            ("192.0.2.1:9", "192.0.2.1:9", "new", "taken"),
+            ("other.example", "192.0.2.1:8000", "new", "beside bob"),
+            ("other.example", "[::ffff:192.0.2.1]:8000", "new", "beside bob"),
+            ("other.example", "192.0.2.1:8000", "bob", "taken"),
+            ("other.example", "192.0.2.2:8000", "new", "not ann"),
+            ("other.example", "192.0.2.3:8000", "new", "taken"),
+            ("bob.example", "192.0.2.2:8000", "bob", "taken"),
+        ] {
+            assert_eq!(judged(&led(target, None, anyone, to), met), expected, "{target} {to} {met}");
+        }
+        // Who names a key means that one.
+        let there = "192.0.2.1:8000";
+        for origin in [
+            led("192.0.2.1", Some("new"), anyone, there),
+            led("192.0.2.1", None, AcceptPolicy::Pinned(key("new")), there),
+            led("192.0.2.1", None, AcceptPolicy::Key(key("new")), there),
+        ] {
+            assert_eq!(judged(&origin, "new"), "taken", "{origin:?}");
+        }
     }
 
     #[test]

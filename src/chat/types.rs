@@ -156,6 +156,8 @@ impl From<Trust> for TrustLevel {
 pub struct DialOptions {
     /// The address.
     pub target: Target,
+    /// Addresses to try when this one fails, in their order.
+    pub then: Vec<Target>,
     /// The address family.
     pub family: Family,
     /// Key that `:connect --pin` names: it is accepted and marked verified.
@@ -164,6 +166,14 @@ pub struct DialOptions {
     pub accept: AcceptPolicy,
     /// The protocol.
     pub protocol: Protocol,
+}
+
+impl DialOptions {
+    /// The same for the next address, if there is one.
+    pub(crate) fn next(&self) -> Option<Self> {
+        let (target, then) = self.then.split_first()?;
+        Some(Self { target: target.clone(), then: then.to_vec(), ..self.clone() })
+    }
 }
 
 /// Options of a listener.
@@ -201,7 +211,12 @@ impl ListenOptions {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Origin {
     /// Dialled by us.
-    Outbound(DialOptions),
+    Outbound {
+        /// What was asked for.
+        dial: DialOptions,
+        /// Address that answered.
+        to: SocketAddr,
+    },
     /// Accepted by a listener.
     Inbound {
         /// Address of the caller.
@@ -222,7 +237,7 @@ impl Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Outbound(options) => options.target.fmt(f),
+            Self::Outbound { dial, .. } => dial.target.fmt(f),
             Self::Inbound { from, .. } => from.fmt(f),
         }
     }
@@ -319,6 +334,8 @@ pub enum ExitRequest {
 pub enum DialOutcome {
     /// The address cannot be listened on.
     ListenFailed,
+    /// Nobody was called: whom to call was a mistake.
+    NotCalled,
     /// No address accepted a connection.
     Unreachable,
     /// Another peer than the one asked for, or a handshake that either side refused.

@@ -14,7 +14,9 @@ use crate::app::client::UserStore;
 use crate::app::error::{AppError, code};
 use crate::app::keyring::PassphraseSource;
 use crate::chat::command::{Command, ONE_WAY_ON_NATIVE, protocol_of};
-use crate::chat::{AcceptPolicy, DialOptions, Info, KeyExchange, ListenOptions, OaepInfo, Protocol};
+use crate::chat::{
+    AcceptPolicy, CallOptions, CalleeError, Info, KeyExchange, ListenOptions, OaepInfo, Protocol,
+};
 use crate::config::SettingSources;
 use crate::crypto::Fingerprint;
 use crate::events::{OutputEvent, OutputFormat, emit};
@@ -258,8 +260,18 @@ pub(crate) fn listen_or_connect(
         let (at, accept) = (at.parse().map_err(usage)?, Some(callers));
         return Ok(Command::Listen(ListenOptions { at, family, accept, protocol: wire }));
     }
-    let target = connect.unwrap_or_default().parse().map_err(usage)?;
-    Ok(Command::Connect(DialOptions { target, family, pin: None, accept: callers, protocol: wire }))
+    let callee = connect.unwrap_or_default().parse().map_err(usage)?;
+    Ok(Command::Connect(CallOptions { callee, family, pin: None, accept: callers, protocol: wire }))
+}
+
+/// Checks that there is somebody to call, before anything is begun.
+pub(crate) fn check_callee(command: &Command, book: &Book) -> Result<(), AppError> {
+    let Command::Connect(call) = command else { return Ok(()) };
+    match call.resolve(book, |name| Some(book.by_name(name)?.fingerprint)) {
+        Ok(_) => Ok(()),
+        Err(CalleeError::Blocked { name }) => Err(blocked(&name)),
+        Err(error) => Err(AppError::new(code::USAGE, error.to_string())),
+    }
 }
 
 /// Gathers entropy for the handshake while the key is read and the peer is reached: this takes
@@ -297,9 +309,10 @@ fn fingerprint_of(name: &str, book: &Book) -> Result<Fingerprint, AppError> {
 
 /// Refuses a blocked peer of the book: a block is ended by its own command only.
 fn refuse_blocked(peer: &PeerEntry) -> Result<(), AppError> {
-    if peer.trust.is_blocked() {
-        return Err(AppError::new(code::REFUSED, format!("{} is blocked", peer.name))
-            .hint(format!("rsachat peers unblock {}", peer.name)));
-    }
-    Ok(())
+    if peer.trust.is_blocked() { Err(blocked(&peer.name)) } else { Ok(()) }
+}
+
+fn blocked(name: &Name) -> AppError {
+    let hint = format!("rsachat peers unblock {name}");
+    AppError::new(code::REFUSED, format!("{name} is blocked")).hint(hint)
 }

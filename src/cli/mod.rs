@@ -112,6 +112,10 @@ fn start(cli: &Cli) -> Result<u8, AppError> {
         let inherited = Cell::new(inherited.clone());
         Ok::<_, AppError>(Context { home: home()?, settings: settings()?, global: &cli.global, inherited })
     };
+    if let (Some(word), Some(_)) = (cli.prompt.word(), &cli.subcommand) {
+        let what = format!("a subcommand stands behind {word}; one of the two is too many");
+        return Err(AppError::new(code::USAGE, what));
+    }
     let Some(subcommand) = &cli.subcommand else { return prompt::run(&context()?, &cli.prompt) };
     match subcommand {
         Subcommand::Key(args) => admin::run_key(&home()?, &cli.global, args),

@@ -28,6 +28,12 @@ impl Fingerprint {
         Self(Sha256::digest(blob).into())
     }
 
+    /// The fingerprint with these bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The 32 bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {

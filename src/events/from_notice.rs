@@ -76,11 +76,13 @@ fn of_command(notice: &Notice, severity: Severity) -> Option<OutputEvent> {
         Notice::Warning(warning) => {
             let kind = warning.kind();
             let (message, hint) = in_terms_of_options(warning);
-            // A name that is not believed ends nothing, nor does a block that cannot be opened, nor
-            // a peer that is not remembered.
+            // A name that is not believed ends nothing, nor does an address that is not the last,
+            // nor a block that cannot be opened, nor a peer that is not remembered.
             let passes = matches!(
                 warning,
                 Warning::Impostor { .. }
+                    | Warning::SharedPlace { .. }
+                    | Warning::AddressFailed { .. }
                     | Warning::NotDecrypted { .. }
                     | Warning::NotSaved { .. }
                     | Warning::KoreanWindows { .. }
@@ -174,7 +176,7 @@ fn message_as_shown(earlier: &Message) -> MessageEvent {
 fn of_info(info: &Info) -> OutputEvent {
     match info {
         Info::Listening { at } => OutputEvent::Listening { address: at.to_string() },
-        Info::Connecting { target } => OutputEvent::Connecting { address: target.clone() },
+        Info::Connecting { target, .. } => OutputEvent::Connecting { address: target.clone() },
         Info::Joined { name, fingerprint, status, trust_level } => OutputEvent::Connected {
             name: name.clone(),
             fingerprint: Some(fingerprint.to_string()),
@@ -191,6 +193,11 @@ fn of_info(info: &Info) -> OutputEvent {
         Info::Left { name, fingerprint } => {
             OutputEvent::Left { name: name.clone(), fingerprint: fingerprint.map(|key| key.to_string()) }
         }
+        Info::NextKey { name, fingerprint, next } => OutputEvent::Rollover {
+            name: name.clone(),
+            fingerprint: fingerprint.map(|key| key.to_string()),
+            next: next.to_string(),
+        },
         info => OutputEvent::Notice { message: info.sentence() },
     }
 }
@@ -198,6 +205,7 @@ fn of_info(info: &Info) -> OutputEvent {
 /// Sentence of a warning and what to do next, in terms of a command's options.
 fn in_terms_of_options(warning: &Warning) -> (String, Option<String>) {
     match warning {
+        Warning::AddressFailed { warning } => in_terms_of_options(warning),
         Warning::Refused(KeyRefusal::UnknownKey { remote, fingerprint }) => (
             format!("{remote} has a key that is not in your book: {fingerprint}; nothing was sent"),
             Some(format!("--accept-new takes it; --pin {fingerprint} takes it and no other")),

@@ -45,6 +45,12 @@ pub(crate) enum OutputEvent {
         name: String,
         fingerprint: Option<String>,
     },
+    /// A peer says which key it will have next.
+    Rollover {
+        name: String,
+        fingerprint: Option<String>,
+        next: String,
+    },
     Message(MessageEvent),
     /// A message of ours is on its way to a peer.
     Sent {
@@ -226,6 +232,7 @@ impl fmt::Display for OutputEvent {
                 write!(f, "connected to {name}, {fingerprint}, {trust}")
             }
             Self::Left { name, .. } => write!(f, "{name} left"),
+            Self::Rollover { name, next, .. } => write!(f, "{name} says that the next key is {next}"),
             Self::Notice { message } => f.write_str(message),
             Self::Warning { message, .. } => write!(f, "warning: {message}"),
             Self::Error { message, hint: None, .. } => write!(f, "error: {message}"),

@@ -1,7 +1,7 @@
 //! Addresses to listen on and to dial, as users write them.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use crate::limits::PORT_DEFAULT;
@@ -70,6 +70,20 @@ impl Target {
     pub fn is_same_place(&self, other: &Self) -> bool {
         self.port == other.port
             && (self.host == other.host || is_loopback(&self.host) && is_loopback(&other.host))
+    }
+}
+
+impl Target {
+    /// Whether it is no name that somebody else looks up: an IP address, or `localhost`.
+    #[must_use]
+    pub fn is_literal(&self) -> bool {
+        self.host == "localhost" || self.host.split('%').next().is_some_and(|ip| ip.parse::<IpAddr>().is_ok())
+    }
+}
+
+impl From<SocketAddr> for Target {
+    fn from(address: SocketAddr) -> Self {
+        Self { host: address.ip().to_canonical().to_string(), port: address.port() }
     }
 }
 
@@ -188,6 +202,7 @@ fn in_host(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use std::fmt::{Debug, Display};
+    use std::net::SocketAddr;
     use std::str::FromStr;
 
     use crate::peers::address::{AddressError, ListenAt, Target};
@@ -262,6 +277,22 @@ mod tests {
             assert!(!target(one).is_same_place(&target("128.0.0.1")), "{one}");
         }
         assert!(target("h.").is_same_place(&target("H")) && !target("h").is_same_place(&target("i")));
+    }
+
+    #[test]
+    fn an_address_is_literal_if_nobody_else_says_where_it_leads() {
+        for (text, expected) in [
+            ("127.0.0.1", true),
+            ("::1", true),
+            ("fe80::1%eth0", true),
+            ("LocalHost.", true),
+            ("bob.example", false),
+            ("localhost.example", false),
+        ] {
+            assert_eq!(text.parse::<Target>().unwrap().is_literal(), expected, "{text}");
+        }
+        let mapped = "[::ffff:10.0.0.1]:9".parse::<SocketAddr>().unwrap();
+        assert_eq!(Target::from(mapped).to_string(), "10.0.0.1:9");
     }
 
     #[test]

@@ -124,6 +124,8 @@ fn loopback(host: &str, family: Family) -> Option<IpAddr> {
     let ip = match host {
         "localhost" if family == Family::V6 => IpAddr::V6(Ipv6Addr::LOCALHOST),
         "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        // Names that exist nowhere else (RFC 6761).
+        host if host.strip_suffix(".test").is_some() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         host => host.parse().ok()?,
     };
     let fits = match family {

@@ -3,7 +3,7 @@
 
 use super::pipe::Pipe;
 use super::{OaepSession, Output, SendError, Session};
-use crate::crypto::{JobResult, Seed};
+use crate::crypto::{Fingerprint, JobResult, Seed};
 use crate::time::{MonoMs, UnixMs};
 use crate::wire::ByeReason;
 
@@ -114,6 +114,13 @@ impl AnySession {
     /// Whether the peer has ended it, while messages of it are still to be acknowledged.
     pub(crate) fn is_ending(&self) -> bool {
         matches!(self, Self::Native(session) if session.is_ending())
+    }
+
+    /// On the raw wire no key is known.
+    pub(crate) fn announce_key(&mut self, fingerprint: Fingerprint) {
+        if let Self::Native(session) = self {
+            session.announce_key(fingerprint);
+        }
     }
 
     /// On the raw wire there are no pings.

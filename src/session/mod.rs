@@ -27,7 +27,7 @@ mod types;
 
 use std::collections::VecDeque;
 
-use crate::crypto::{JobResult, Seed};
+use crate::crypto::{Fingerprint, JobResult, Seed};
 use crate::limits;
 use crate::time::{MonoMs, UnixMs};
 use crate::wire::{ByeReason, Frame, Frames, LENGTH_BYTES, PREFACE_BYTES, PrefaceProgress, WireError};
@@ -293,6 +293,13 @@ impl Session {
     pub fn forgo(&mut self, upto: u64) {
         if let State::Transport(transport) = &mut self.state {
             transport.forgo(upto);
+        }
+    }
+
+    /// Tells the peer the fingerprint of the key that takes the place of ours.
+    pub fn announce_key(&mut self, fingerprint: Fingerprint) {
+        if let State::Transport(transport) = &mut self.state {
+            transport.announce_key(fingerprint);
         }
     }
 

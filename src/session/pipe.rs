@@ -295,7 +295,7 @@ impl RecvHalf {
                 self.rekey_due = rekeying.is_due(now, 0);
                 OpenedFrame::Expected
             }
-            Record::Stored { .. } | Record::Ignorable => OpenedFrame::Idle,
+            Record::Stored { .. } | Record::NextKey(_) | Record::Ignorable => OpenedFrame::Idle,
             Record::Bye(reason) => return Err(CloseReason::Bye(reason)),
             _ => return Err(CloseReason::ProtocolViolation),
         })

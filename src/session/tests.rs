@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use super::transport::seal_frame;
 use super::*;
-use crate::crypto::Identity;
+use crate::crypto::{Fingerprint, Identity};
 use crate::wire::{LENGTH_BYTES, Lifetime, Padding, Preface, Purpose, REKEYING, Record};
 
 static KEYS: LazyLock<[Identity; 2]> = LazyLock::new(|| {
@@ -405,6 +405,28 @@ fn answers_to_a_peer_that_does_not_read_are_one_of_each_kind_however_much_it_ask
     assert_eq!(one.events.last(), Some(&Event::Acked { upto: 1_000 }));
     other.drain();
     assert!(other.sent.is_empty());
+}
+
+#[test]
+fn the_next_key_is_told_once_also_before_a_bye_and_whoever_does_not_know_the_record_skips_it() {
+    let (mut one, mut other) = established();
+    let (first, last) = (Fingerprint::of(b"first"), Fingerprint::of(b"last"));
+    one.session.write_blocked();
+    one.session.announce_key(first);
+    one.session.announce_key(last);
+    one.session.write_drained();
+    one.drain();
+    pass(&mut one, &mut other, usize::MAX);
+    assert_eq!(other.events.last(), Some(&Event::NextKey(last)));
+    one.session.announce_key(first);
+    one.session.close(ByeReason::Leaving);
+    one.drain();
+    pass(&mut one, &mut other, usize::MAX);
+    let bye = Event::Closed(CloseReason::Bye(ByeReason::Leaving));
+    assert!(other.events.ends_with(&[Event::NextKey(first), bye]), "{:?}", other.events);
+    let mut plaintext = Vec::new();
+    Record::NextKey(*last.as_bytes()).write(Padding::Chat, &mut plaintext).unwrap();
+    assert!((128..=191).contains(&plaintext[0]), "a type that must be skipped");
 }
 
 #[test]

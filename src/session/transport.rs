@@ -4,7 +4,7 @@
 use super::keepalive::IdleRecordCount;
 use super::rekeying::Rekeying;
 use super::types::{CloseReason, Event, Output, Role, SendError, SessionConfig, Stage};
-use crate::crypto::{OpenKey, PublicKey, SealKey, Seed, Split, TranscriptHash};
+use crate::crypto::{Fingerprint, OpenKey, PublicKey, SealKey, Seed, Split, TranscriptHash};
 use crate::limits::{self, TAG_BYTES};
 use crate::time::{MonoMs, UnixMs};
 use crate::wire::{
@@ -22,6 +22,8 @@ struct OwedAnswers {
     ping: Option<u64>,
     /// Number of the last `Ping` of our own, while it is not answered.
     unanswered: Option<u64>,
+    /// Fingerprint of the key that takes the place of ours.
+    next_key: Option<Fingerprint>,
     /// Highest number of the peer's that has been shown.
     shown: u64,
     /// Highest number of the peer's that we have acknowledged.
@@ -39,10 +41,16 @@ impl OwedAnswers {
         if let Some(receipt) = self.receipt() {
             return Some(receipt);
         }
-        self.ping.take().map(|number| {
-            self.unanswered = Some(number);
-            Record::Ping(number)
-        })
+        self.next_key().or_else(|| self.next_ping())
+    }
+
+    fn next_key(&mut self) -> Option<Record> {
+        self.next_key.take().map(|fingerprint| Record::NextKey(*fingerprint.as_bytes()))
+    }
+
+    fn next_ping(&mut self) -> Option<Record> {
+        self.unanswered = Some(self.ping.take()?);
+        self.unanswered.map(Record::Ping)
     }
 
     /// Whether a `Pong` answers the last `Ping` of our own, for the first time.
@@ -206,6 +214,10 @@ impl Transport {
         self.owed.acked.max(self.owed.forgone) >= self.received
     }
 
+    pub(super) fn announce_key(&mut self, fingerprint: Fingerprint) {
+        self.owed.next_key = Some(fingerprint);
+    }
+
     pub(super) fn ping(&mut self, number: u64) {
         self.owed.ping = Some(number);
     }
@@ -248,13 +260,15 @@ impl Transport {
         self.rekeying.as_ref()?.poll_timeout().filter(|due| *due > self.now)
     }
 
-    /// The receipt that is owed and `Bye`, if the peer has shown that it can open them.
+    /// The receipt and the next key that are owed, and `Bye`, if the peer has shown that it can
+    /// open them.
     pub(super) fn bye(&mut self, reason: ByeReason) -> Vec<Output> {
         if !self.is_established() {
             return Vec::new();
         }
-        let receipt = self.next_receipt();
-        receipt.into_iter().chain(self.seal(&Record::Bye(reason))).collect()
+        let (receipt, next_key) = (self.owed.receipt(), self.owed.next_key());
+        let records = receipt.into_iter().chain(next_key).chain([Record::Bye(reason)]);
+        records.filter_map(|record| self.seal(&record)).collect()
     }
 
     /// Opens a frame and gives what its record causes.
@@ -280,6 +294,10 @@ impl Transport {
                 self.idle.spend(now)?;
                 self.owed.pong = Some(number);
                 None
+            }
+            Record::NextKey(fingerprint) => {
+                self.idle.spend(now)?;
+                Some(Output::Event(Event::NextKey(Fingerprint::from_bytes(fingerprint))))
             }
             Record::Pong(number) => {
                 if let Some(rekeying) = &mut self.rekeying {

@@ -1,7 +1,7 @@
 //! Types of the session's API: configuration, outputs, events, and the reason of a close.
 
 use super::oaep::types::{OaepCloseReason, OaepEvent};
-use crate::crypto::{HandshakeError, PublicKey, PublicKeyError, RsaJob};
+use crate::crypto::{Fingerprint, HandshakeError, PublicKey, PublicKeyError, RsaJob};
 use crate::limits;
 use crate::time::UnixMs;
 use crate::wire::{ByeReason, Lifetime, Purpose, WireError};
@@ -99,6 +99,8 @@ pub enum Event {
         /// Highest number shown.
         upto: u64,
     },
+    /// The peer says that the key with this fingerprint takes the place of its own.
+    NextKey(Fingerprint),
     /// An event of the raw wire only.
     Oaep(OaepEvent),
     /// The session is closed. What was transmitted before still goes out, then the socket closes.

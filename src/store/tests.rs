@@ -302,9 +302,14 @@ fn two_processes_that_change_the_book_lose_nothing() {
     const CHILD: &str = "RSACHAT_TEST_BOOK";
     const NAME: &str = "store::tests::two_processes_that_change_the_book_lose_nothing";
     const EACH: u32 = 250;
+    // The lock is not fair: one of two that write without a pause may find it busy for too long.
+    let change = |home: &Home, number: u32| match book_file::change(home, &[meet(number, "bob")]) {
+        Err(BookError::Store(StoreError::Busy { .. })) => false,
+        changed => changed.is_ok(),
+    };
     let write = |home: &Home, first: u32| {
         for number in first..first + EACH {
-            book_file::change(home, &[meet(number, "bob")]).unwrap();
+            assert!((0..10).any(|_| change(home, number)), "{number}");
         }
     };
     if let Some(folder) = std::env::var_os(CHILD) {

@@ -7,6 +7,8 @@ use super::WireError;
 pub(super) const HEADER_BYTES: usize = 3;
 /// Smallest padded plaintext of a chat record, in bytes.
 const CHAT_BLOCK: usize = 256;
+/// The type of [`Record::NextKey`]: one that whoever does not know it skips.
+const NEXT_KEY: u8 = 129;
 /// The type of [`Record::Data`].
 pub(super) const DATA: u8 = 5;
 
@@ -52,6 +54,8 @@ pub enum Record {
     /// Re-keying: the responder's X-Wing ciphertext; empty from the initiator. What comes behind it
     /// is under the next key.
     Rekeyed(Vec<u8>),
+    /// Fingerprint of the key that takes the place of the sender's, as a claim.
+    NextKey([u8; 32]),
     /// A record of a type that may be ignored.
     Ignorable,
 }
@@ -128,6 +132,7 @@ impl Record {
                 out.extend_from_slice(&n.to_be_bytes());
             }
             Self::Bye(reason) => out.push(reason.number()),
+            Self::NextKey(fingerprint) => out.extend_from_slice(fingerprint),
             Self::Ignorable => {}
         }
         let body = out.len() - start - HEADER_BYTES;
@@ -161,6 +166,7 @@ impl Record {
             },
             32 => Ok(Self::Rekey(body.to_vec())),
             33 => Ok(Self::Rekeyed(body.to_vec())),
+            NEXT_KEY => body.try_into().map(Self::NextKey).map_err(|_| WireError::Malformed),
             128..=191 => Ok(Self::Ignorable),
             _ => Err(WireError::UnknownType),
         }
@@ -179,6 +185,7 @@ impl Record {
             Self::Bye(_) => 10,
             Self::Rekey(_) => 32,
             Self::Rekeyed(_) => 33,
+            Self::NextKey(_) => NEXT_KEY,
             Self::Ignorable => 128,
         }
     }
@@ -290,6 +297,7 @@ mod tests {
             bytes.prop_map(Record::Rekeyed),
             any::<u64>().prop_map(|total| Record::End { total }),
             any::<u64>().prop_map(|total| Record::Stored { total }),
+            any::<[u8; 32]>().prop_map(Record::NextKey),
             any::<u64>().prop_map(Record::Ping),
             any::<u64>().prop_map(Record::Pong),
             any::<u8>().prop_map(|number| Record::Bye(ByeReason::from_number(number))),
@@ -329,6 +337,7 @@ mod tests {
         assert_eq!(Record::read(&[10, 0, 1, 0, 0, 1]), Err(WireError::Malformed));
         assert_eq!(Record::read(&[4, 0, 0]), Err(WireError::UnknownType));
         assert_eq!(Record::read(&[192, 0, 0]), Err(WireError::UnknownType));
+        assert_eq!(Record::read(&[129, 0, 1, 9]), Err(WireError::Malformed));
         assert_eq!(Record::read(&[150, 0, 1, 9]), Ok(Record::Ignorable));
     }
 }

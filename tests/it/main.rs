@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails there")]
 
 mod addressee;
+mod calling;
 mod config;
 mod costs;
 mod crypto;

@@ -354,16 +354,36 @@ fn a_passphrase_comes_by_an_open_descriptor() {
 }
 
 #[test]
-fn where_another_answers_than_who_was_asked_for_both_fingerprints_are_told() {
-    let (_junho, at) = Process::listening("준호");
+fn where_another_answers_or_calls_than_who_was_asked_for_both_fingerprints_are_told() {
     let (junho, hana) = (Home::of("준호").fingerprint(), Home::of("하나").fingerprint());
     let home = Home::of("민지");
     home.private("peers", format!("하나 {hana} verified\n"));
-    let mut sends = home.run(&["send", "--to", "하나", "-m", "안녕", &at], Stdio::null());
-    assert_eq!(sends.ends(), 4);
-    sends.complains("has not the key of 하나; nothing was sent");
-    for row in [format!("expected: {hana}"), format!("now:      {junho}")] {
-        sends.complains(&row);
+    let tells_both = |process: &Process| {
+        process.complains("has not the key of 하나; nothing was sent");
+        for row in [format!("expected: {hana}"), format!("now:      {junho}")] {
+            process.complains(&row);
+        }
+    };
+    let (_prompt, chat) = Process::listening("준호");
+    let pipes = ["pipe", "--listen", "127.0.0.1:0", "--accept-new", "--recv-only"];
+    let (_piped, pipe) = Home::of("준호").run(&pipes, Stdio::null()).and_where();
+    for command in [
+        &["send", "--to", "하나", "-m", "안녕", &chat][..],
+        &["recv", "--connect", &chat, "--from", "하나"],
+        &["pipe", "--connect", &pipe, "--to", "하나", "--recv-only"],
+    ] {
+        let mut calls = home.run(command, Stdio::null());
+        assert_eq!(calls.ends(), 4, "{command:?}");
+        tells_both(&calls);
+    }
+    for (listens, calls) in [
+        (&["recv", "--listen", "127.0.0.1:0", "--from", "하나"][..], &["send", "-m", "x"][..]),
+        (&["pipe", "--listen", "127.0.0.1:0", "--to", "하나"], &["pipe", "--recv-only", "--connect"]),
+    ] {
+        let (listener, at) = home.run(listens, Stdio::null()).and_where();
+        let command = [calls, &[&at, "--accept-new"]].concat();
+        assert_ne!(Home::of("준호").run(&command, Stdio::null()).ends(), 0, "{command:?}");
+        tells_both(&listener);
     }
 }
 

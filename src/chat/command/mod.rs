@@ -7,7 +7,8 @@ pub(crate) use parse::listen_command;
 pub use parse::{command_of, parse_line, protocol_of};
 pub use table::{COMMANDS, CommandSpec, Completion, HelpTopic, help, markdown};
 
-use super::types::{DialOptions, KeyFor, KeyReplacement, ListenOptions, NotifyPolicy};
+use super::callee::CallOptions;
+use super::types::{KeyFor, KeyReplacement, ListenOptions, NotifyPolicy};
 use crate::crypto::{Fingerprint, FingerprintError};
 use crate::limits;
 use crate::peers::address::{AddressError, ListenAt};
@@ -37,7 +38,7 @@ pub enum ParsedLine {
 #[expect(missing_docs, reason = "the table describes each one")]
 pub enum Command {
     Listen(ListenOptions),
-    Connect(DialOptions),
+    Connect(CallOptions),
     ConnectAgain,
     Unlisten { at: Option<ListenAt> },
     To { name: String },

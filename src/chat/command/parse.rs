@@ -4,9 +4,10 @@ use super::{
     COMMANDS, Command, CommandError, CommandSpec, HelpTopic, KNOWN_ON_RAW, KeyForm, LogTarget,
     ONE_WAY_ON_NATIVE, ParsedLine,
 };
+use crate::chat::callee::CallOptions;
 use crate::chat::types::{
-    AcceptPolicy, DialOptions, KeyExchange, KeyFor, KeyReplacement, ListenOptions, NotifyContent,
-    NotifyPolicy, NotifyWhen, Protocol,
+    AcceptPolicy, KeyExchange, KeyFor, KeyReplacement, ListenOptions, NotifyContent, NotifyPolicy,
+    NotifyWhen, Protocol,
 };
 use crate::limits;
 use crate::peers::address::Family;
@@ -235,7 +236,7 @@ pub(crate) fn listen_command(options: ListenOptions) -> Result<Command, CommandE
 }
 
 fn connect(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, CommandError> {
-    let (mut target, mut family, mut pin) = (None, Family::Any, None);
+    let (mut callee, mut family, mut pin) = (None, Family::Any, None);
     let (mut protocol, mut direction) = (Protocol::Native, KeyExchange::Mutual);
     let mut words = words.iter();
     while let Some(word) = words.next() {
@@ -245,11 +246,11 @@ fn connect(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, 
             "--pin" => pin = Some(words.next().ok_or_else(&usage)?.parse()?),
             "-4" => family = Family::V4,
             "-6" => family = Family::V6,
-            word if word.starts_with('-') || target.is_some() => return Err(usage()),
-            word => target = Some(word.parse()?),
+            word if word.starts_with('-') || callee.is_some() => return Err(usage()),
+            word => callee = Some(word.parse()?),
         }
     }
-    let target = target.ok_or_else(usage)?;
+    let callee = callee.ok_or_else(usage)?;
     let protocol = match (protocol, direction) {
         (Protocol::Native, KeyExchange::ListenerOnly) => {
             return Err(CommandError::WireOption(ONE_WAY_ON_NATIVE));
@@ -261,7 +262,7 @@ fn connect(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, 
         }
         (Protocol::Oaep(_), direction) => Protocol::Oaep(direction),
     };
-    Ok(Command::Connect(DialOptions { target, family, pin, accept: AcceptPolicy::Anyone, protocol }))
+    Ok(Command::Connect(CallOptions { callee, family, pin, accept: AcceptPolicy::Anyone, protocol }))
 }
 
 /// Protocol that `--wire` names.

@@ -7,6 +7,8 @@ pub enum Completion {
     Nothing,
     /// The name of a peer.
     Peers,
+    /// The name of a peer that was chosen and has an address.
+    CallablePeers,
     /// The name of a peer, perhaps behind a number.
     CountedPeers,
     /// The name of a command.
@@ -71,10 +73,12 @@ pub const COMMANDS: [CommandSpec; 26] = [
     ),
     spec(
         "connect",
-        "[ADDR] [--pin SHA256:…] [--wire oaep [--one-way]] [-4|-6]",
+        "[NAME|ADDR] [--pin SHA256:…] [--wire oaep [--one-way]] [-4|-6]",
         "call somebody",
-        Completion::Nothing,
-        "ADDR is host or host:port, 8000 where no port is named; nothing means what was called last. --pin accepts that one key and no other, \
+        Completion::CallablePeers,
+        "NAME is a peer of your book: nobody else is accepted, at each address of it, the last good one first. ADDR is \
+         host:port, or a host with a dot or localhost, 8000 where no port is named. Nothing means what was called \
+         last. --pin accepts that one key and no other, \
          and marks it verified. --wire oaep is the raw wire of the Python tutorial, which authenticates nobody; \
          --one-way gives no key of ours, as the tutorial's server needs it.",
     ),
@@ -180,7 +184,8 @@ pub const COMMANDS: [CommandSpec; 26] = [
         "make a key",
         Completion::Nothing,
         "3072 bits where nothing is said, 2048 to 8192 in steps of 8. --replace makes a new one and keeps \
-         the old file beside it; who knows you will be warned of the change. --raw: the key of the raw wire, 2048 \
+         the old file beside it; who knows you will be warned of the change, and verified peers that are connected are \
+         told the next fingerprint. --raw: the key of the raw wire, 2048 \
          bits where nothing is said.",
     ),
     spec("showkey", "[--pem]", "show your fingerprint and public key", Completion::Nothing, ""),

@@ -31,6 +31,7 @@ impl Info {
         self.describe().0
     }
 
+    #[expect(clippy::too_many_lines, reason = "a table, one entry for each variant")]
     fn describe(&self) -> (RecordingClass<'_>, String) {
         match self {
             Self::Listening { at } => (Special, format!("listening on {at}")),
@@ -49,8 +50,21 @@ impl Info {
                 (Omitted, format!("using the key {fingerprint} from {file}"))
             }
             Self::KeyKept { file } => (Omitted, format!("the old key is kept as {file}")),
+            Self::KeyAnnounced { names } => {
+                (AnyRows, format!("the next key is announced to {}", names.join(", ")))
+            }
+            Self::NextKey { name, next, .. } => (
+                AnyRows,
+                format!("{name} says that the next key is {next}; it is accepted only as any changed key is"),
+            ),
             Self::KeyCancelled => (Omitted, "key making cancelled; nothing was changed".to_owned()),
-            Self::Connecting { target } => (Omitted, format!("connecting to {target}; Ctrl-C cancels")),
+            Self::Connecting { name, target } => {
+                let name = name.as_ref().map(|name| format!("{name} at ")).unwrap_or_default();
+                (Omitted, format!("connecting to {name}{target}; Ctrl-C cancels"))
+            }
+            Self::AlreadyConnected { name } => {
+                (AnyRows, format!("{name} is connected already; plain text goes to {name}"))
+            }
             Self::Busy { target, seconds } => (Omitted, close_reason::busy(target, *seconds)),
             Self::ConnectCancelled { target } => (Omitted, format!("gave up connecting to {target}")),
             Self::Joined { name, fingerprint, status, .. } => (Special, joined(name, fingerprint, status)),
@@ -243,6 +257,14 @@ impl Warning {
             Self::Unreachable { target, why } => {
                 (Omitted, "unreachable", format!("cannot reach {target}: {why}"))
             }
+            Self::SharedPlace { name, at, other, address } => (
+                AnyRows,
+                "shared_address",
+                format!(
+                    "{at} leads where {other} answered as {address}, with another key; compare with :verify {name}"
+                ),
+            ),
+            Self::AddressFailed { warning } => warning.describe(),
             Self::Refused(refusal) => refusal.describe(),
             Self::Book { why } => (Omitted, "book", format!("{why}; nobody is accepted until it is mended")),
             Self::BlocksLost { names, why } => {

@@ -3,18 +3,25 @@
 use std::net::SocketAddr;
 
 use crate::chat::addressee::{Addressee, WaitingTexts};
+use crate::chat::callee::{CallOptions, Callee, CalleeError};
+use crate::chat::conversation::Conversation;
 use crate::chat::io::Effect;
 use crate::chat::notice::{Info, Warning};
-use crate::chat::types::{DialOptions, DialOutcome, KeyFor, KeyReplacement, ListenOptions};
+use crate::chat::types::{
+    AcceptPolicy, DialOptions, DialOutcome, KeyFor, KeyReplacement, ListenOptions, Origin, PeerId,
+};
 use crate::chat::{Chat, Dial, Listener, WaitingCommand};
 use crate::ids::{DialId, ListenerId};
 use crate::peers::address::{Family, ListenAt};
+use crate::peers::name::Name;
+use crate::session::CloseReason;
+use crate::wire::ByeReason;
 
 impl Chat {
     /// Ends a dial that came to nothing.
     pub(crate) fn give_up_dial(&mut self, id: DialId, dial: &Dial) {
         self.conversations.give_up(&Addressee::Dialled(id));
-        self.give_back(dial.options.target.to_string(), &dial.waiting);
+        self.give_back(self.label_of(&dial.options), &dial.waiting);
     }
 
     pub(crate) fn next_id(&mut self) -> u64 {
@@ -22,12 +29,28 @@ impl Chat {
         self.counters.ids
     }
 
-    /// `:connect ADDR`: from here on the addressee is whoever answers.
-    pub(crate) fn connect(&mut self, options: DialOptions) {
+    /// `:connect NAME|ADDR`: from here on the addressee is whoever answers. Who is called by name
+    /// and connected is not called again.
+    pub(crate) fn connect(&mut self, call: CallOptions) {
+        let key_of = |name: &Name| match self.peer_named(name)? {
+            (_, PeerId::Key(fingerprint)) => Some(fingerprint),
+            (_, PeerId::Conn(_)) => None,
+        };
+        let options = match call.resolve(&self.book, key_of) {
+            Ok(options) => options,
+            Err(error) => return self.refuse_call(error),
+        };
+        if let (Callee::Word(_), AcceptPolicy::Key(key) | AcceptPolicy::Pinned(key)) =
+            (&call.callee, options.accept)
+            && let Some(conn) = self.conversations.open_with(PeerId::Key(key))
+            && let Some(name) = self.conversations.peer_of(conn).map(|peer| peer.name.clone())
+        {
+            self.conversations.address(PeerId::Key(key), name.clone());
+            return self.effects.info(Info::AlreadyConnected { name: name.to_string() });
+        }
+        self.last_called = Some(call);
         let (dial, missing) = (DialId(self.next_id()), self.account.missing_key(options.protocol));
-        self.last_dialled = Some(options.clone());
-        let waiting = WaitingTexts::default();
-        self.dials.insert(dial, Dial { options, waiting, busy_calls: 0, begins_at: None });
+        self.dials.insert(dial, Dial::new(options, WaitingTexts::default()));
         self.conversations.address_dial(dial);
         match missing {
             Some(of) => self.wait_for_key(of, WaitingCommand::Connect(dial)),
@@ -35,20 +58,81 @@ impl Chat {
         }
     }
 
+    /// Says why nobody is called. Nobody is addressed then.
+    fn refuse_call(&mut self, error: CalleeError) {
+        self.conversations.address_nobody();
+        self.refuse_line(match error {
+            // A block is ended by its own command only.
+            CalleeError::Blocked { name } => Warning::StillBlocked { name: name.to_string() },
+            error => Warning::CommandError { what: error.to_string() },
+        });
+        self.effects.push(Effect::DialFinished(DialOutcome::NotCalled));
+    }
+
     /// `:connect` alone
     pub(crate) fn connect_again(&mut self) {
-        match self.last_dialled.clone() {
-            Some(options) => self.connect(options),
-            None => self.effects.warn(Warning::NothingDialled),
+        match self.last_called.clone() {
+            Some(call) => self.connect(call),
+            None => self.refuse_line(Warning::NothingDialled),
         }
     }
 
     pub(crate) fn begin_dial(&mut self, dial: DialId) {
         let Some(Dial { options, .. }) = self.dials.get(&dial) else { return };
         let (target, family, protocol) = (options.target.clone(), options.family, options.protocol);
-        self.effects.info(Info::Connecting { target: target.to_string() });
+        let name = self.name_called(options);
+        self.effects.info(Info::Connecting { name, target: target.to_string() });
         self.show_oaep_banner(protocol);
         self.effects.push(Effect::Connect { dial, target, family });
+    }
+
+    /// Name of the peer that is called by its key.
+    fn name_called(&self, options: &DialOptions) -> Option<String> {
+        match options.accept {
+            AcceptPolicy::Key(key) => self.name_of(PeerId::Key(key)),
+            _ => None,
+        }
+    }
+
+    /// Whom a dial is for, as it is shown: the name of the peer, else the address.
+    pub(crate) fn label_of(&self, options: &DialOptions) -> String {
+        self.name_called(options).unwrap_or_else(|| options.target.to_string())
+    }
+
+    /// Dials the next address of a peer after one has failed, for the same addressee and with the
+    /// texts that wait.
+    pub(crate) fn dial_next(&mut self, failed: &Addressee, options: DialOptions, waiting: WaitingTexts) {
+        let dial = DialId(self.next_id());
+        self.dials.insert(dial, Dial::new(options, waiting));
+        self.conversations.redial(failed, dial);
+        self.begin_dial(dial);
+    }
+
+    /// The next address of a peer whose last one has failed: another key is there, or nobody who
+    /// completes a handshake.
+    pub(crate) fn next_attempt(
+        &self,
+        conversation: &Conversation,
+        reason: &CloseReason,
+    ) -> Option<DialOptions> {
+        let Origin::Outbound { dial: options, .. } = &conversation.origin else { return None };
+        let has_failed = conversation.peer.is_none()
+            && !matches!(reason, CloseReason::LocalClose | CloseReason::Bye(ByeReason::Replaced));
+        let is_blocked = match options.accept {
+            AcceptPolicy::Key(key) | AcceptPolicy::Pinned(key) => self.is_blocked(key),
+            _ => false,
+        };
+        if !has_failed || is_blocked || self.shutdown.is_some() { None } else { options.next() }
+    }
+
+    /// Warns of a dial that has failed: another address may be left.
+    pub(crate) fn warn_of_dial(&mut self, options: &DialOptions, warning: Warning) {
+        let is_last = options.then.is_empty();
+        self.effects.warn(if is_last {
+            warning
+        } else {
+            Warning::AddressFailed { warning: Box::new(warning) }
+        });
     }
 
     /// Keeps a command until there is a key for it.
@@ -65,7 +149,10 @@ impl Chat {
             // A name can have several addresses, and each its own error; an address is not named
             // twice.
             let why = why.strip_prefix(&format!("{target}: ")).unwrap_or(why).to_owned();
-            self.effects.warn(Warning::Unreachable { target, why });
+            self.warn_of_dial(&dial.options, Warning::Unreachable { target, why });
+            if let Some(next) = dial.options.next() {
+                return self.dial_next(&Addressee::Dialled(id), next, dial.waiting);
+            }
             self.give_up_dial(id, &dial);
             self.effects.push(Effect::DialFinished(DialOutcome::Unreachable));
         }

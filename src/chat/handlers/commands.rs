@@ -3,13 +3,15 @@
 use crate::chat::account::KeygenProgress;
 use crate::chat::addressee::Addressee;
 use crate::chat::command::{self, Command, KeyForm};
+use crate::chat::conversation::Conversation;
 use crate::chat::io::Effect;
 use crate::chat::notice::{Info, Notice, Warning};
 use crate::chat::types::{
     AcceptPolicy, DialOutcome, ExitRequest, KeyFor, KeyOrigin, KeyReplacement, ListenOptions, NewKey,
-    NotifyPolicy, Protocol,
+    NotifyPolicy, Protocol, TrustLevel,
 };
 use crate::chat::{Chat, OaepInfo, WaitingCommand};
+use crate::crypto::Fingerprint;
 use crate::limits;
 use crate::peers::name::Name;
 
@@ -127,7 +129,7 @@ impl Chat {
         match made {
             Ok(NewKey { key, kept, origin }) => {
                 let (fingerprint, bits) = (key.public.fingerprint(), key.public.bits());
-                let file = key.file.clone();
+                let (file, is_replacement) = (key.file.clone(), kept.is_some());
                 self.effects.info(match origin {
                     KeyOrigin::Made => Info::KeyMade { of, fingerprint, bits, file },
                     KeyOrigin::Found => Info::KeyFound { fingerprint, file },
@@ -136,6 +138,9 @@ impl Chat {
                     self.effects.info(Info::KeyKept { file });
                 }
                 self.account.set_key(of, key);
+                if of == KeyFor::Identity && is_replacement {
+                    self.announce_key(fingerprint);
+                }
                 for command in waiting {
                     match command {
                         WaitingCommand::Listen(options) => self.listen(options),
@@ -154,6 +159,23 @@ impl Chat {
                     self.effects.push(Effect::DialFinished(DialOutcome::Unreachable));
                 }
             }
+        }
+    }
+
+    /// Tells the verified peers that are connected, under the key that they know, which one comes
+    /// next.
+    fn announce_key(&mut self, next: Fingerprint) {
+        let is_told = |one: &Conversation| {
+            one.is_open() && one.peer.as_ref().is_some_and(|peer| peer.trust_level == TrustLevel::Verified)
+        };
+        let conns = self.conversations.conns(is_told);
+        let names: Vec<_> = conns.iter().filter_map(|conn| self.conversations.peer_of(*conn)).collect();
+        let names: Vec<_> = names.into_iter().map(|peer| peer.name.to_string()).collect();
+        for conn in conns {
+            self.with_session(conn, |session| session.announce_key(next));
+        }
+        if !names.is_empty() {
+            self.effects.info(Info::KeyAnnounced { names });
         }
     }
 

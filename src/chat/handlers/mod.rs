@@ -8,6 +8,7 @@ mod messages;
 mod names;
 mod oaep;
 mod redial;
+mod rivals;
 mod seats;
 mod sessions;
 mod shutdown;

@@ -15,7 +15,7 @@ impl Chat {
     /// Calls a busy listener again, later, for what waits there. Returns whether it does: after
     /// [`limits::BUSY_CALLS`] it does not.
     pub(crate) fn call_again(&mut self, conn: ConnId, conversation: &mut Conversation) -> bool {
-        let Origin::Outbound(options) = &conversation.origin else { return false };
+        let Origin::Outbound { dial: options, .. } = &conversation.origin else { return false };
         let calls = conversation.busy_calls + 1;
         if calls >= limits::BUSY_CALLS || self.shutdown.is_some() {
             return false;

@@ -10,21 +10,19 @@ use crate::chat::history::Acquaintance;
 use crate::chat::io::Effect;
 use crate::chat::notice::{Info, KeyStatus, Notice, Warning};
 use crate::chat::stranger_rows::StrangerCounts;
+use crate::chat::trust_policy::neighbour;
 use crate::chat::types::{
     AcceptPolicy, ChangeReply, DialOutcome, Origin, PeerId, Protocol, ReceiptDue, TrustLevel,
 };
 use crate::crypto::{Fingerprint, RsaJob, Seed};
 use crate::ids::{ConnId, DialId, JobQueue, ListenerId};
 use crate::limits;
+use crate::peers::address::Target;
 use crate::peers::book::{Change, PeerEntry, Trust};
 use crate::peers::met::{MetChange, MetPeer};
 use crate::peers::name::Name;
 use crate::session::{AnySession, CloseReason, Event, OaepCloseReason, Output, Role};
 use crate::wire::{ByeReason, Lifetime};
-
-/// Two connections of the same two peers that began within this time crossed each other, in
-/// milliseconds.
-const CROSSING_MS: u64 = 5_000;
 
 impl Chat {
     /// Calls one session, then drains it.
@@ -83,7 +81,7 @@ impl Chat {
         self.drain(conn);
     }
 
-    pub(crate) fn handle_connected(&mut self, dial: DialId, conn: ConnId, seed: Seed) {
+    pub(crate) fn handle_connected(&mut self, dial: DialId, conn: ConnId, to: SocketAddr, seed: Seed) {
         let Some(begun) = self.dials.remove(&dial) else {
             return self.effects.push(Effect::Close(conn));
         };
@@ -92,7 +90,7 @@ impl Chat {
             self.give_up_dial(dial, &begun);
             return self.effects.push(Effect::Close(conn));
         };
-        let mut conversation = Conversation::new(session, Origin::Outbound(begun.options));
+        let mut conversation = Conversation::new(session, Origin::Outbound { dial: begun.options, to });
         conversation.waiting = begun.waiting;
         conversation.busy_calls = begun.busy_calls;
         self.conversations.insert(conn, conversation);
@@ -179,8 +177,23 @@ impl Chat {
                     self.effects.push(Effect::Received { name: conversation.name(), fingerprint, upto });
                 }
             }
+            Event::NextKey(next) => self.show_next_key(conn, next),
             Event::Oaep(event) => self.handle_oaep_event(conn, event),
             Event::Closed(reason) => self.handle_closed(conn, reason),
+        }
+    }
+
+    /// Shows which key a peer that was chosen will have next, as the peer says. Nothing is accepted
+    /// by it.
+    fn show_next_key(&mut self, conn: ConnId, next: Fingerprint) {
+        let Some(conversation) = self.conversations.get_mut(conn) else { return };
+        let is_chosen = conversation.acquaintance() == Acquaintance::Chosen;
+        if !is_chosen || conversation.next_key.replace(next) == Some(next) {
+            return;
+        }
+        if let Some(peer) = &conversation.peer {
+            let (name, fingerprint) = (peer.name.to_string(), peer.fingerprint());
+            self.effects.info(Info::NextKey { name, fingerprint, next });
         }
     }
 
@@ -204,7 +217,7 @@ impl Chat {
     pub(crate) fn handle_established(&mut self, conn: ConnId, claimed: &[u8]) {
         let Some(conversation) = self.conversations.get(conn) else { return };
         let Some(fingerprint) = conversation.key else { return };
-        let lifetime = conversation.lifetime;
+        let (lifetime, origin) = (conversation.lifetime, conversation.origin.clone());
         // A short-lived connection stands beside others of the same key.
         if lifetime == Lifetime::Lasting && !self.resolve_rival(conn, fingerprint) {
             return;
@@ -224,6 +237,8 @@ impl Chat {
         if !self.take_seat(conn, acquaintance) {
             return self.close_unheard(conn, ByeReason::Leaving);
         }
+        let sharing = neighbour(&self.book, &origin, fingerprint);
+        let sharing = sharing.map(|(peer, address)| (peer.name.to_string(), address.to_string()));
         let standing = self.remember(conn, fingerprint, &name, &claimed);
         let trust_level = match status {
             KeyStatus::Known(trust_level) if standing != TrustLevel::Verified => trust_level,
@@ -241,6 +256,10 @@ impl Chat {
                 self.effects.info(Info::NewSender { name: name.to_string(), fingerprint });
             }
             (Lifetime::Short, KeyStatus::Known(_)) => {}
+        }
+        if let Some((other, address)) = sharing {
+            let (name, at) = (name.to_string(), origin.to_string());
+            self.effects.warn(Warning::SharedPlace { name, at, other, address });
         }
         if is_new && is_first {
             self.warn_of_impostor(fingerprint, &name, &claimed);
@@ -318,7 +337,7 @@ impl Chat {
     ) -> TrustLevel {
         let origin = self.conversations.get(conn).map(|conversation| conversation.origin.clone());
         let (address, is_pinned) = match &origin {
-            Some(Origin::Outbound(options)) => (Some(options.target.clone()), options.pin.is_some()),
+            Some(Origin::Outbound { dial, .. }) => (Some(dial.target.clone()), dial.pin.is_some()),
             Some(Origin::Inbound { accept: AcceptPolicy::Pinned(_), .. }) => (None, true),
             _ => (None, false),
         };
@@ -340,12 +359,20 @@ impl Chat {
             self.effects.push(Effect::ChangeMet(called));
             return TrustLevel::Met;
         }
-        let is_there =
-            address.as_ref().is_none_or(|there| entry.is_some_and(|entry| entry.addresses.contains(there)));
+        let is_there = address
+            .as_ref()
+            .is_none_or(|there| entry.is_some_and(|entry| entry.addresses.last() == Some(there)));
         let is_claimed = entry.map_or(name, PeerEntry::claimed) == claimed;
         let mut changes = Vec::new();
         if !is_known || !is_there {
             changes.push(Change::Meet { fingerprint, name: name.clone(), address });
+        }
+        if let Some(Origin::Outbound { dial, to }) = &origin {
+            let (address, to) = (dial.target.clone(), Target::from(*to));
+            let is_known = || self.book.place_of(&address).is_some_and(|place| place.is_same_place(&to));
+            if !address.is_literal() && !is_known() {
+                changes.push(Change::Resolve { fingerprint, address, to });
+            }
         }
         if is_pinned {
             changes.push(Change::Verify { fingerprint });
@@ -362,52 +389,6 @@ impl Chat {
             self.change_book(changes, reply);
         }
         if is_pinned { TrustLevel::Verified } else { TrustLevel::Unverified }
-    }
-
-    /// Leaves one conversation with each key and returns whether that is the one on `conn`. If both
-    /// sides dialled at once, the connection that the lower fingerprint began stays, which both can
-    /// tell; otherwise the newer one stays, since the older may be dead.
-    fn resolve_rival(&mut self, conn: ConnId, fingerprint: Fingerprint) -> bool {
-        let rival = self.conversations.open_with(PeerId::Key(fingerprint)).filter(|rival| *rival != conn);
-        let Some(rival) = rival else { return true };
-        let we_are_lower = self.account.fingerprint().is_some_and(|own| own < fingerprint);
-        let is_outbound = |conn: ConnId| {
-            self.conversations.get(conn).is_some_and(|conversation| !conversation.origin.is_inbound())
-        };
-        let is_recent = |peer: &Peer| self.now.unix.since(peer.since) < CROSSING_MS;
-        let crossed = is_outbound(conn) != is_outbound(rival)
-            && self.conversations.peer_of(rival).is_some_and(is_recent);
-        let newer_stays = !crossed || is_outbound(conn) == we_are_lower;
-        let (winner, loser) = if newer_stays { (conn, rival) } else { (rival, conn) };
-        if let Some(conversation) = self.conversations.get_mut(loser) {
-            conversation.successor = Some(winner);
-        }
-        if loser == conn {
-            self.follow_successor(conn, winner);
-        }
-        self.with_session(loser, |session| session.close(ByeReason::Replaced));
-        newer_stays
-    }
-
-    /// Hands what was meant for whoever is at the end of a dialled connection to another connection
-    /// with the same peer.
-    fn follow_successor(&mut self, conn: ConnId, successor: ConnId) {
-        let Some(conversation) = self.conversations.get_mut(conn) else { return };
-        let waiting = std::mem::take(&mut conversation.waiting);
-        let is_addressed = *self.conversations.addressee() == Addressee::Connecting(conn);
-        let peer = self.conversations.peer_of(successor).map(|peer| (peer.id, peer.name.clone()));
-        if let Some((id, name)) = peer {
-            if is_addressed {
-                self.conversations.address_answered(id, name);
-            }
-            return self.send_waiting(successor, waiting);
-        }
-        if is_addressed {
-            self.conversations.address_connection(successor);
-        }
-        if let Some(conversation) = self.conversations.get_mut(successor) {
-            conversation.waiting.append(waiting);
-        }
     }
 
     /// Takes the end of a session, whoever closed it.
@@ -429,12 +410,15 @@ impl Chat {
         if let Some(shutdown) = self.shutdown.as_mut().filter(|_| conversation.unacked.len() > 0) {
             shutdown.set_lost();
         }
-        if !conversation.origin.is_inbound() {
+        let next = self.next_attempt(&conversation, &reason);
+        if !conversation.origin.is_inbound() && next.is_none() {
             self.effects.push(Effect::DialFinished(dial_outcome(&conversation, &reason)));
         }
         let error = conversation.stream_error.clone();
-        let (waiting, remote) = (&conversation.waiting, conversation.origin.to_string());
-        self.conversations.give_up(&Addressee::Connecting(conn));
+        let remote = conversation.origin.to_string();
+        if next.is_none() {
+            self.conversations.give_up(&Addressee::Connecting(conn));
+        }
         match (&conversation.peer, reason) {
             (Some(peer), reason) => self.show_departure(peer, &conversation, reason, error),
             // Shown already where the key was judged, or of no interest.
@@ -443,19 +427,18 @@ impl Chat {
                 CloseReason::LocalReject | CloseReason::LocalClose | CloseReason::Bye(ByeReason::Replaced),
             ) => {}
             (None, reason) => {
-                let remote = remote.clone();
                 let warning = Warning::HandshakeFailed { remote, reason, error };
                 self.warn_of_remote(&conversation.origin, warning);
             }
         }
-        self.give_back(remote, waiting);
-    }
-
-    /// Another connection whose peer has shown the same key.
-    fn other_with_key_of(&self, conn: ConnId) -> Option<ConnId> {
-        let key = self.conversations.get(conn)?.key?;
-        let has_it = |one: &Conversation| one.key == Some(key);
-        self.conversations.conns(has_it).into_iter().find(|other| *other != conn)
+        if let Some(options) = next {
+            return self.dial_next(&Addressee::Connecting(conn), options, conversation.waiting);
+        }
+        let called = match &conversation.origin {
+            Origin::Outbound { dial, .. } => self.label_of(dial),
+            Origin::Inbound { from, .. } => from.to_string(),
+        };
+        self.give_back(called, &conversation.waiting);
     }
 
     /// Counts callers that were refused, for `:status`. There are only a few reasons.
@@ -465,10 +448,9 @@ impl Chat {
 
     /// Shows a warning about the other side of a connection; of callers at a limited rate.
     pub(crate) fn warn_of_remote(&mut self, origin: &Origin, warning: Warning) {
-        if origin.is_inbound() {
-            self.warn_limited(warning);
-        } else {
-            self.effects.warn(warning);
+        match origin {
+            Origin::Inbound { .. } => self.warn_limited(warning),
+            Origin::Outbound { dial, .. } => self.warn_of_dial(dial, warning),
         }
     }
 

@@ -83,7 +83,7 @@ impl Chat {
     fn name_met(&self, origin: &Origin, refusal: KeyRefusal) -> KeyRefusal {
         let accept = match origin {
             Origin::Inbound { accept, .. } => *accept,
-            Origin::Outbound(options) => options.accept,
+            Origin::Outbound { dial, .. } => dial.accept,
         };
         match refusal {
             KeyRefusal::UnknownKey { remote, fingerprint } if accept == AcceptPolicy::Unattended => {
@@ -101,10 +101,10 @@ impl Chat {
 
     /// Keeps a changed key that was refused, for `:trust`.
     fn note_changed_key(&mut self, warning: &Warning, origin: &Origin) {
-        if let (Warning::Refused(KeyRefusal::KeyChanged { name, now, .. }), Origin::Outbound(options)) =
+        if let (Warning::Refused(KeyRefusal::KeyChanged { name, now, .. }), Origin::Outbound { dial, .. }) =
             (warning, origin)
         {
-            let refused = RefusedKey { fingerprint: *now, address: options.target.clone() };
+            let refused = RefusedKey { fingerprint: *now, address: dial.target.clone() };
             self.refused_keys.insert(name.clone(), refused);
         }
     }
@@ -234,7 +234,7 @@ impl Chat {
         self.names.claimed(PeerId::Key(fingerprint)).or_else(met)
     }
 
-    fn is_blocked(&self, fingerprint: Fingerprint) -> bool {
+    pub(crate) fn is_blocked(&self, fingerprint: Fingerprint) -> bool {
         self.book.by_fingerprint(&fingerprint).is_some_and(|peer| peer.trust.is_blocked())
     }
 

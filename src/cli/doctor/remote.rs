@@ -59,11 +59,11 @@ impl RemoteCheck<'_> {
                 .map_err(|error| AppError::new(code::FAILED, error.to_string()))?;
             &temporary
         };
-        let accepts = |key: &PublicKey| {
-            self.own.is_some() && self.book.is_some_and(|book| self.judge(book, key).is_ok())
-        };
         let mut unreachable = Vec::new();
         for addr in addrs {
+            let accepts = |key: &PublicKey| {
+                self.own.is_some() && self.book.is_some_and(|book| self.judge(book, addr, key).is_ok())
+            };
             let result = probe(net, addr, own, self.name, &accepts)?;
             if let ProbeOutcome::Unreachable(error) = result.outcome {
                 unreachable.push((format!("{addr} cannot be reached: {}", describe(&error)), error.kind()));
@@ -74,7 +74,7 @@ impl RemoteCheck<'_> {
                 report.add(&finding.hint("each call tries it first and loses time; -4 or -6 chooses"))?;
             }
             report.add(&Finding::ok("address", format!("{addr} takes the call")))?;
-            return self.findings(&result).iter().try_for_each(|finding| report.add(finding));
+            return self.findings(addr, &result).iter().try_for_each(|finding| report.add(finding));
         }
         for (text, kind) in unreachable {
             let finding = Finding::problem(code::MACHINE, "address", text);
@@ -84,11 +84,12 @@ impl RemoteCheck<'_> {
     }
 
     /// Judges the key of the peer by the pin and the book, as a dial would.
-    fn judge(&self, book: &Book, key: &PublicKey) -> Result<(), KeyRefusal> {
+    fn judge(&self, book: &Book, to: SocketAddr, key: &PublicKey) -> Result<(), KeyRefusal> {
         let own = self.own.map(|own| own.public().fingerprint());
         let (target, accept, protocol) = (self.target.clone(), AcceptPolicy::Anyone, Protocol::Native);
-        let dial = DialOptions { target, family: self.family, pin: self.pin, accept, protocol };
-        judge(book, own, &Origin::Outbound(dial), key.fingerprint())
+        let dial =
+            DialOptions { target, then: Vec::new(), family: self.family, pin: self.pin, accept, protocol };
+        judge(book, own, &Origin::Outbound { dial, to }, key.fingerprint())
     }
 
     fn resolve(&self, net: &mut Net) -> Result<Vec<SocketAddr>, Finding> {
@@ -119,10 +120,10 @@ impl RemoteCheck<'_> {
     }
 
     /// The findings on a peer that was reached.
-    fn findings(&self, result: &ProbeResult) -> Vec<Finding> {
+    fn findings(&self, addr: SocketAddr, result: &ProbeResult) -> Vec<Finding> {
         if let Some(key) = &result.peer_key {
             let text = format!("an rsachat, protocol {}, for conversations", version_and_suite());
-            return vec![Finding::ok("answer", text), self.trust(key), self.handshake(&result.outcome)];
+            return vec![Finding::ok("answer", text), self.trust(addr, key), self.handshake(&result.outcome)];
         }
         let lost = |text: String| Finding::problem(code::LOST, "answer", text);
         let answer = match &result.outcome {
@@ -173,13 +174,13 @@ impl RemoteCheck<'_> {
     }
 
     /// The finding on the peer's key in our book.
-    fn trust(&self, key: &PublicKey) -> Finding {
+    fn trust(&self, addr: SocketAddr, key: &PublicKey) -> Finding {
         let fingerprint = key.fingerprint();
         let Some(book) = self.book else {
             let text = format!("{fingerprint}, which nobody can judge without the book");
             return Finding::warning("trust", text);
         };
-        if let Err(refusal) = self.judge(book, key) {
+        if let Err(refusal) = self.judge(book, addr, key) {
             return Finding::problem(code::REFUSED, "trust", Warning::Refused(refusal).sentence());
         }
         match book.by_fingerprint(&fingerprint) {

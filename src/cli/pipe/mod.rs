@@ -35,8 +35,8 @@ pub(crate) struct PipeArgs {
     /// Wait for the other side: a port, `host:port` or `[::1]:port`
     #[arg(long, value_name = "ADDR", group = "way")]
     listen: Option<String>,
-    /// Call the other side: host or host:port
-    #[arg(long, value_name = "ADDR", group = "way")]
+    /// Call the other side: a peer of your book, or host:port
+    #[arg(long, value_name = "NAME|ADDR", group = "way")]
     connect: Option<String>,
     #[command(flatten)]
     peer: PeerArgs,
@@ -58,6 +58,7 @@ pub(crate) fn run(context: &Context<'_>, args: &PipeArgs) -> Result<u8, AppError
     let policy = args.peer.selection().accept_policy(Protocol::Native, &book)?;
     let (listen, connect) = (args.listen.as_deref(), args.connect.as_deref());
     let command = listen_or_connect(listen, connect, args.output.family(), policy, Protocol::Native)?;
+    args::check_callee(&command, &book)?;
     let profile = context.unlock()?;
     let net = Net::new()?;
     let signals = Signals::start(net.waker())?;
@@ -105,7 +106,7 @@ impl Frontend<EventReporter> for PipeFrontend {
 
     fn on_outcome(&mut self, _: &mut App<EventReporter>, outcome: DialOutcome) -> Option<u8> {
         Some(match outcome.exit_code() {
-            code @ (code::MACHINE | code::REFUSED) => code,
+            code @ (code::USAGE | code::MACHINE | code::REFUSED) => code,
             // However it ended, no pipe was established.
             _ => code::LOST,
         })

@@ -15,7 +15,7 @@ pub(crate) fn of_outcome(outcome: DialOutcome) -> Option<ExitReason> {
         DialOutcome::Lost => ("lost", "the connection was lost"),
         DialOutcome::PeerLeftEarly => ("left", "the other side left before everything was acknowledged"),
         DialOutcome::Failed => ("peer_output", "the other side could not keep what it got"),
-        DialOutcome::Left | DialOutcome::Done => return None,
+        DialOutcome::Left | DialOutcome::Done | DialOutcome::NotCalled => return None,
     };
     Some((kind, sentence.to_owned()))
 }

@@ -21,7 +21,7 @@ use crate::app::os::eprint_line;
 use crate::app::recorder::Recorder;
 use crate::chat::command::{self, Command, CommandError, LogTarget, ParsedLine, listen_command};
 use crate::chat::{
-    AcceptPolicy, DialOptions, DialOutcome, ExitRequest, FirstCaller, Input, ListenOptions, NotifyPolicy,
+    AcceptPolicy, CallOptions, DialOutcome, ExitRequest, FirstCaller, Input, ListenOptions, NotifyPolicy,
     NotifyWhen,
 };
 use crate::config::{ColourWhen, EditorMode, Layer, Settings, TimeFormat, YesNo};
@@ -62,11 +62,14 @@ pub(crate) struct PromptArgs {
     /// Take anybody who calls, and send the input to whoever calls first
     #[arg(long, conflicts_with = "known_only")]
     anybody: bool,
-    /// Call somebody: host or host:port
-    #[arg(long, value_name = "ADDR", value_hint = ValueHint::Hostname, group = "addresses")]
-    pub(crate) connect: Option<String>,
+    /// Call somebody: a peer of your book, or host:port
+    #[arg(long, value_name = "NAME|ADDR", value_hint = ValueHint::Hostname, groups = ["addresses", "calls"])]
+    connect: Option<String>,
+    /// Call somebody, as --connect does
+    #[arg(value_name = "NAME|ADDR", value_hint = ValueHint::Hostname, groups = ["addresses", "calls"])]
+    callee: Option<String>,
     /// Accept this key only
-    #[arg(long, value_name = "SHA256:…", requires = "connect")]
+    #[arg(long, value_name = "SHA256:…", requires = "calls")]
     pub(crate) pin: Option<String>,
     /// Write the session into a new file, as a script of all who take part
     #[arg(long, value_name = "FILE")]
@@ -75,7 +78,7 @@ pub(crate) struct PromptArgs {
     #[arg(long, value_name = "WIRE", requires = "addresses")]
     pub(crate) wire: Option<String>,
     /// On the raw wire, give no key of yours: for the tutorial's server
-    #[arg(long, requires_all = ["connect", "wire"])]
+    #[arg(long, requires_all = ["calls", "wire"])]
     pub(crate) one_way: bool,
     /// Keep typed lines in this file from one session to the next
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -113,6 +116,16 @@ pub(crate) struct PromptArgs {
 }
 
 impl PromptArgs {
+    /// Whom to call.
+    pub(crate) fn call(&self) -> Option<&str> {
+        self.connect.as_deref().or(self.callee.as_deref())
+    }
+
+    /// The word that stands where a subcommand may.
+    pub(crate) fn word(&self) -> Option<&str> {
+        self.callee.as_deref()
+    }
+
     /// Settings on the command line. To listen or to connect replaces the listeners of the file.
     pub(crate) fn layer(&self) -> Result<Layer, AppError> {
         let wrong = |option: &str, error: String| AppError::new(code::USAGE, format!("{option}: {error}"));
@@ -124,7 +137,7 @@ impl PromptArgs {
             Some(format) => Some(TimeFormat::parse(format).map_err(|error| wrong("--time-format", error))?),
             None => None,
         };
-        let asked = !listen.is_empty() || self.no_listen || self.connect.is_some();
+        let asked = !listen.is_empty() || self.no_listen || self.call().is_some();
         Ok(Layer {
             name: name.map_err(|error| wrong("--name", error.to_string()))?,
             listen: asked.then_some(listen),
@@ -154,6 +167,10 @@ pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppErr
     let recorder = args.record.as_deref().map(|path| Recorder::start(path, name.as_str())).transpose()?;
     let edited = !args.plain && !args.json && terminal::is_edited();
     let layout = layout(args, &config, edited);
+    let book = book_file::read(&context.home);
+    if let Ok(book) = &book {
+        startup.iter().try_for_each(|command| args::check_callee(command, book))?;
+    }
     let profile = context.unlock()?;
     let proving = limits::UNAUTHENTICATED_CONNECTIONS;
     let most = if edited { limits::PROMPT_SOCKETS - proving } else { limits::PEERS };
@@ -169,7 +186,6 @@ pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppErr
         config.history.as_deref().map(prepare_history).transpose()?;
     }
     net.set_max_links(capacity + proving);
-    let book = book_file::read(&context.home);
     let damage = book.as_ref().err().map(ToString::to_string);
     let mut chat = profile.chat(name, book.unwrap_or_default(), capacity);
     chat.set_callers(config.callers);
@@ -197,7 +213,7 @@ pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppErr
     if let Some(recorder) = recorder {
         app.record(recorder);
     }
-    if edited && config.listen.is_empty() && args.connect.is_none() {
+    if edited && config.listen.is_empty() && args.call().is_none() {
         app.greet();
     }
     if let Some(damage) = damage {
@@ -207,7 +223,7 @@ pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppErr
         app.handle(Input::Command(command));
     }
     let (must_connect, must_listen) =
-        (!edited && args.connect.is_some(), !edited && !config.listen.is_empty());
+        (!edited && args.call().is_some(), !edited && !config.listen.is_empty());
     let mut frontend = PromptFrontend {
         source,
         lines_read: 0,
@@ -215,7 +231,7 @@ pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppErr
         held_line: None,
         must_connect,
         must_listen,
-        target: args.connect.clone().unwrap_or_default(),
+        target: args.call().unwrap_or_default().to_owned(),
         exit_reason: None,
     };
     let code = app.run(&mut frontend, &signals);
@@ -239,12 +255,12 @@ fn startup_commands(args: &PromptArgs, config: &Settings) -> Result<Vec<Command>
         let (at, family) = (at.clone(), Family::Any);
         commands.push(listen_command(ListenOptions { at, family, accept, protocol }).map_err(usage)?);
     }
-    if let Some(target) = &args.connect {
-        let target = target.parse().map_err(|error| usage(CommandError::Address(error)))?;
+    if let Some(callee) = args.call() {
+        let callee = callee.parse().map_err(|error| usage(CommandError::Address(error)))?;
         let pin = args.pin.as_deref().map(str::parse).transpose();
         let pin = pin.map_err(|error| usage(CommandError::Fingerprint(error)))?;
         let (family, accept) = (Family::Any, AcceptPolicy::Anyone);
-        commands.push(Command::Connect(DialOptions { target, family, pin, accept, protocol }));
+        commands.push(Command::Connect(CallOptions { callee, family, pin, accept, protocol }));
     }
     commands.extend(args.log.iter().map(|file| Command::Log { to: LogTarget::File(file.clone()) }));
     Ok(commands)
@@ -274,7 +290,7 @@ struct PromptFrontend {
     /// Whether a failure ends the program: without an editor, one of what was asked for.
     must_connect: bool,
     must_listen: bool,
-    /// Address of `--connect`.
+    /// Whom `--connect` calls.
     target: String,
     /// Why the program ends, where a connection or a listener was the cause.
     exit_reason: Option<ExitReason>,
@@ -310,8 +326,8 @@ impl Frontend<Screen> for PromptFrontend {
     fn on_outcome(&mut self, app: &mut App<Screen>, outcome: DialOutcome) -> Option<u8> {
         let fatal = match outcome {
             DialOutcome::ListenFailed => self.must_listen,
-            // We closed it, and go on.
-            DialOutcome::Done => false,
+            // We closed it, and go on; or a mistake, like every one in the input.
+            DialOutcome::Done | DialOutcome::NotCalled => false,
             _ => self.must_connect,
         };
         // A connection that ends because of an exit does not change its code.

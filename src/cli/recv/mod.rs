@@ -43,8 +43,8 @@ pub(crate) struct RecvArgs {
     /// Wait for callers: a port, `host:port` or `[::1]:port`
     #[arg(long, value_name = "ADDR", group = "way")]
     listen: Option<String>,
-    /// Call who will send: host or host:port
-    #[arg(long, value_name = "ADDR", group = "way")]
+    /// Call who will send: a peer of your book, or host:port
+    #[arg(long, value_name = "NAME|ADDR", group = "way")]
     connect: Option<String>,
     /// Take messages of the holder of this key only
     #[arg(long, value_name = "SHA256:…")]
@@ -83,6 +83,7 @@ pub(crate) fn run(context: &Context<'_>, args: &RecvArgs) -> Result<u8, AppError
     let policy = args.selection().accept_policy(protocol, &book)?;
     let (listen, connect) = (args.listen.as_deref(), args.connect.as_deref());
     let command = listen_or_connect(listen, connect, args.output.family(), policy, protocol)?;
+    args::check_callee(&command, &book)?;
     let profile = context.unlock()?;
     let seats = args::seats(args.peers, limits::PEERS)?;
     let mut net = Net::new()?;

@@ -13,14 +13,13 @@ use super::args::{self, Context, OutputArgs, PeerArgs, ProtocolArgs, duration, w
 use crate::app::error::{AppError, code};
 use crate::app::event_loop::{App, Flow, Frontend};
 use crate::chat::command::Command;
-use crate::chat::{DialOptions, DialOutcome, ExitRequest, Input};
+use crate::chat::{CallOptions, Callee, DialOutcome, ExitRequest, Input};
 use crate::events::from_notice::{EventReporter, Severity};
 use crate::events::{OutputEvent, OutputFormat, emit};
 use crate::limits;
 use crate::net::Net;
 use crate::net::process::Signals;
 use crate::net::worker::ThreadPriority;
-use crate::peers::address::Target;
 use crate::store::book_file;
 use crate::wire::ByeReason;
 use queue::{Delimiter, InputItem, SendQueue, Totals};
@@ -34,13 +33,13 @@ On the raw wire (--wire oaep) no receipt exists: 0 says that everything was writ
 it. A message `exit` is that end. With --retry what was written is not sent again, also when it never arrived.
 
 Examples:
-  rsachat send bob.example --to bob -m 'backup done'
+  rsachat send bob -m 'backup done'
   tail -f log | rsachat send bob.example --pin SHA256:…
   find . -print0 | rsachat send -0 bob.example
   rsachat send localhost:8000 --wire oaep --one-way -m 'to the server of the tutorial'")]
 pub(crate) struct SendArgs {
-    /// Where the other side listens: host or host:port
-    #[arg(value_name = "ADDR")]
+    /// Whom to call: a peer of your book, or host:port where the other side listens
+    #[arg(value_name = "NAME|ADDR")]
     target: String,
     #[command(flatten)]
     peer: PeerArgs,
@@ -79,7 +78,7 @@ pub(crate) fn run(context: &Context<'_>, args: &SendArgs) -> Result<u8, AppError
     args::warm_up_rng();
     let format = args.output.format();
     let name = args.output.own_name(&context.settings)?;
-    let target: Target =
+    let callee: Callee =
         args.target.parse().map_err(|error| AppError::new(code::USAGE, format!("{error}")))?;
     if let Some(long) = args.message.iter().find(|text| text.len() > limits::MESSAGE_BYTES) {
         let (bytes, most) = (long.len(), limits::MESSAGE_BYTES);
@@ -89,6 +88,14 @@ pub(crate) fn run(context: &Context<'_>, args: &SendArgs) -> Result<u8, AppError
     let wire = args.protocol.protocol(args.peer.selection().option())?;
     let book = book_file::read(&context.home)?;
     let callers = args.peer.selection().accept_policy(wire, &book)?;
+    let connect = Command::Connect(CallOptions {
+        callee,
+        family: args.output.family(),
+        pin: None,
+        accept: callers,
+        protocol: wire,
+    });
+    args::check_callee(&connect, &book)?;
     let profile = context.unlock()?;
     let net = Net::new()?;
     let signals = Signals::start(net.waker())?;
@@ -98,13 +105,6 @@ pub(crate) fn run(context: &Context<'_>, args: &SendArgs) -> Result<u8, AppError
     let chat = profile.chat(name, book, 1).without_history().short_lived();
     let mut app =
         App::new(chat, EventReporter { form: format, severity }, net, profile, ThreadPriority::Same)?;
-    let connect = Command::Connect(DialOptions {
-        target,
-        family: args.output.family(),
-        pin: None,
-        accept: callers,
-        protocol: wire,
-    });
     let consequence = "no receipt exists: exit code 0 says that everything was written, not that it arrived";
     warn_of_raw(wire, consequence, format);
     let mut frontend = SendFrontend {
@@ -185,7 +185,9 @@ impl Frontend<EventReporter> for SendFrontend {
             return None;
         }
         match outcome {
-            DialOutcome::Refused | DialOutcome::Failed => return Some(outcome.exit_code()),
+            DialOutcome::NotCalled | DialOutcome::Refused | DialOutcome::Failed => {
+                return Some(outcome.exit_code());
+            }
             DialOutcome::Done if self.queue.is_oaep() => {
                 // `exit` has been sent. Whether all of it was written is seen at the end; what
                 // follows an `exit` of the input is refused.

@@ -79,7 +79,8 @@ pub struct PeerEntry {
     pub fingerprint: Fingerprint,
     /// How far the key is trusted.
     pub trust: Trust,
-    /// Addresses at which it was dialled; none belongs to two peers.
+    /// Addresses at which it was dialled, the one that was good last at the end; none belongs to
+    /// two peers.
     pub addresses: Vec<Target>,
     /// Name that it last gave itself, where that is another.
     pub claim: Option<Name>,

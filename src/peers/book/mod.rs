@@ -43,6 +43,8 @@ impl PartialEq for Book {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 struct Index {
     by_key: BTreeMap<Fingerprint, usize>,
+    /// Rows of the places that names of hosts led to.
+    places: BTreeMap<Target, usize>,
     /// By every form that names which look alike have in common; a claim is a name too.
     by_shape: BTreeMap<String, Vec<usize>>,
 }
@@ -85,8 +87,10 @@ pub enum Change {
     Unblock { fingerprint: Fingerprint },
     /// Remove a key.
     Forget { fingerprint: Fingerprint },
-    /// Move an address to a key, from the peer that had it.
+    /// Move an address to a key, from the peer that had it, as the one that was good last.
     Address { fingerprint: Fingerprint, address: Target },
+    /// Write down where the name of a host led when its peer answered there.
+    Resolve { fingerprint: Fingerprint, address: Target, to: Target },
     /// Rename a peer, with a number if that name, or one like it, is taken.
     Rename { fingerprint: Fingerprint, name: Name },
     /// Note the name that a peer gives itself, which is nobody else's.
@@ -131,6 +135,7 @@ impl Change {
             | Self::Unblock { fingerprint }
             | Self::Forget { fingerprint }
             | Self::Address { fingerprint, .. }
+            | Self::Resolve { fingerprint, .. }
             | Self::Rename { fingerprint, .. }
             | Self::Claim { fingerprint, .. }
             | Self::Rekey { fingerprint, .. } => *fingerprint,
@@ -159,6 +164,9 @@ pub struct BadLine {
 
 /// Line of a book in which those who only called do not stand.
 pub(crate) const FORMAT: &str = "# rsachat peer book 2";
+/// Between the address and the place in the line that says where a name of a host led: a comment to
+/// whoever does not know it.
+const LED_TO: &str = " led to ";
 /// Beginning of a new book.
 const HEADER: &str = "\
 # rsachat peer book 2
@@ -170,6 +178,8 @@ const HEADER: &str = "\
 enum Row {
     /// A comment or a blank line, with its line ending; empty where a peer was removed.
     Comment(String),
+    /// The place that the name of a host led to, and its line.
+    Place(Target, String),
     /// A peer, and its line as it is written, with comment and line ending.
     Peer(PeerEntry, String),
 }
@@ -207,7 +217,10 @@ impl Book {
                 Ok(_) if !written.ends_with('\n') => {
                     lines.push(BadLine { number, error: EntryError::Unended });
                 }
-                Ok(None) => book.rows.push(Row::Comment(written.to_owned())),
+                Ok(None) => match read_place(written) {
+                    Some((address, to)) => book.set_place(address, Row::Place(to, written.to_owned())),
+                    None => book.rows.push(Row::Comment(written.to_owned())),
+                },
                 Ok(Some(peer)) => {
                     let is_met = format == BookFormat::One
                         && peer.trust == Trust::Unverified
@@ -252,7 +265,7 @@ impl Book {
     pub fn peers(&self) -> impl Iterator<Item = &PeerEntry> {
         self.rows.iter().filter_map(|row| match row {
             Row::Peer(peer, _) => Some(peer),
-            Row::Comment(_) => None,
+            Row::Comment(_) | Row::Place(..) => None,
         })
     }
 
@@ -279,7 +292,58 @@ impl Book {
     fn at(&self, row: usize) -> Option<&PeerEntry> {
         match self.rows.get(row)? {
             Row::Peer(peer, _) => Some(peer),
-            Row::Comment(_) => None,
+            Row::Comment(_) | Row::Place(..) => None,
+        }
+    }
+
+    /// Place that an address of a peer led to when it answered there last: the address itself, or
+    /// what the name of a host was resolved to, where that is known.
+    #[must_use]
+    pub fn place_of<'a>(&'a self, address: &'a Target) -> Option<&'a Target> {
+        if address.is_literal() {
+            return Some(address);
+        }
+        match self.rows.get(*self.index.places.get(address)?)? {
+            Row::Place(to, _) => Some(to),
+            Row::Comment(_) | Row::Peer(..) => None,
+        }
+    }
+
+    /// The peers that answered at a place, each with its spelling of it, in the order of the file.
+    pub fn at_place(&self, place: &Target) -> impl Iterator<Item = (&PeerEntry, &Target)> {
+        let is_there = |address: &Target| self.place_of(address).is_some_and(|to| to.is_same_place(place));
+        let spellings =
+            self.peers().flat_map(|peer| peer.addresses.iter().map(move |address| (peer, address)));
+        spellings.filter(move |(_, address)| is_there(address))
+    }
+
+    /// Writes the place of an address in its row, or in a new one.
+    fn set_place(&mut self, address: Target, place: Row) {
+        if let Some(row) = self.index.places.get(&address).and_then(|row| self.rows.get_mut(*row)) {
+            *row = place;
+        } else {
+            self.index.places.insert(address, self.rows.len());
+            self.rows.push(place);
+        }
+    }
+
+    fn resolve(&mut self, fingerprint: &Fingerprint, address: &Target, to: &Target) -> ChangeOutcome {
+        let Some(peer) = self.by_fingerprint(fingerprint) else { return ChangeOutcome::Unknown };
+        let is_known = self.place_of(address).is_some_and(|place| place.is_same_place(to));
+        if address.is_literal() || is_known || !peer.addresses.contains(address) {
+            return ChangeOutcome::Same;
+        }
+        let written = format!("# {address}{LED_TO}{to}\n");
+        self.set_place(address.clone(), Row::Place(to.clone(), written));
+        ChangeOutcome::Changed
+    }
+
+    fn drop_places(&mut self, addresses: &[Target]) {
+        for address in addresses {
+            let row = self.index.places.remove(address).and_then(|row| self.rows.get_mut(row));
+            if let Some(row) = row {
+                *row = Row::Comment(String::new());
+            }
         }
     }
 
@@ -361,10 +425,12 @@ impl Book {
                     self.rows.get_mut(row).map(|row| std::mem::replace(row, Row::Comment(String::new())));
                 if let Some(Row::Peer(peer, _)) = removed {
                     self.index.remove(row, &peer);
+                    self.drop_places(&peer.addresses);
                 }
                 ChangeOutcome::Changed
             }
             Change::Address { fingerprint, address } => self.move_address(fingerprint, address),
+            Change::Resolve { fingerprint, address, to } => self.resolve(fingerprint, address, to),
             Change::Rename { fingerprint, name } => {
                 let name = self.free_name(name, fingerprint);
                 self.edit(fingerprint, |peer| peer.rename(name))
@@ -422,9 +488,8 @@ impl Book {
             let _ = self.edit(&other, |peer| peer.addresses.retain(|there| !there.is_same_place(address)));
         }
         self.edit(fingerprint, |peer| {
-            if !peer.addresses.contains(address) {
-                peer.addresses.push(address.clone());
-            }
+            peer.addresses.retain(|there| there != address);
+            peer.addresses.push(address.clone());
         })
     }
 
@@ -446,7 +511,7 @@ impl Book {
 impl fmt::Display for Book {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.rows.iter().try_for_each(|row| match row {
-            Row::Comment(written) | Row::Peer(_, written) => f.write_str(written),
+            Row::Comment(written) | Row::Place(_, written) | Row::Peer(_, written) => f.write_str(written),
         })
     }
 }
@@ -477,6 +542,13 @@ impl EarlierLines {
         }
         Ok(Some(peer))
     }
+}
+
+/// Reads the line that says where a name of a host led.
+fn read_place(line: &str) -> Option<(Target, Target)> {
+    let (address, to) = line.trim_end().strip_prefix("# ")?.split_once(LED_TO)?;
+    let to = to.parse().ok().filter(Target::is_literal)?;
+    Some((address.parse().ok()?, to))
 }
 
 /// The first bad lines in one row, and the number of the others.

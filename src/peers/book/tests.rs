@@ -213,6 +213,34 @@ fn change() -> impl Strategy<Value = Change> {
     })
 }
 
+#[test]
+fn a_place_is_a_comment_to_older_programs_and_goes_with_its_peer() {
+    let mut book = Book::new();
+    let (fingerprint, name) = (Fingerprint::of(b"bob"), Name::parse("bob").unwrap());
+    let address: Target = "bob.example".parse().unwrap();
+    let resolve =
+        |to: &str| Change::Resolve { fingerprint, address: address.clone(), to: to.parse().unwrap() };
+    assert_eq!(book.apply(&resolve("192.0.2.1")), ChangeOutcome::Unknown);
+    let _ = book.apply(&Change::Meet { fingerprint, name, address: Some(address.clone()) });
+    for (to, outcome) in [
+        ("192.0.2.1", ChangeOutcome::Changed),
+        ("192.0.2.1", ChangeOutcome::Same),
+        ("192.0.2.2", ChangeOutcome::Changed),
+    ] {
+        assert_eq!(book.apply(&resolve(to)), outcome);
+        let text = book.to_string();
+        let rows: Vec<_> = text.lines().filter(|row| row.contains("led to")).collect();
+        assert_eq!(rows, [format!("# bob.example:8000 led to {to}:8000")]);
+        let read = Book::parse(&text).unwrap();
+        assert_eq!(read, book);
+        let place = format!("{to}:8000").parse().unwrap();
+        assert!(read.at_place(&place).map(|(peer, at)| (peer.fingerprint, at)).eq([(fingerprint, &address)]));
+    }
+    assert_eq!(book.at_place(&"192.0.2.1:8000".parse().unwrap()).count(), 0);
+    let _ = book.apply(&Change::Forget { fingerprint });
+    assert!(!book.to_string().contains("led to"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

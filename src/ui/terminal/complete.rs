@@ -79,6 +79,9 @@ impl Vocabulary {
             Completion::Peers | Completion::CountedPeers => {
                 self.names.like(argument).into_iter().map(str::to_owned).collect()
             }
+            Completion::CallablePeers => {
+                self.names.callable_like(argument).into_iter().map(str::to_owned).collect()
+            }
             Completion::Commands => {
                 let words = self.commands.iter().map(|command| format!("{colon}{}", command.name));
                 words.filter(|word| word.starts_with(argument)).collect()
@@ -156,8 +159,9 @@ mod tests {
         CommandSpec { name, usage: "NAME", summary: "does it", details: "", completes }
     }
 
-    const COMMANDS: [CommandSpec; 4] = [
+    const COMMANDS: [CommandSpec; 5] = [
         command("verify", Completion::Peers),
+        command("connect", Completion::CallablePeers),
         command("help", Completion::Commands),
         command("hold", Completion::Nothing),
         command("last", Completion::CountedPeers),
@@ -189,7 +193,7 @@ mod tests {
             assert_eq!(found(line), ["Bob"]);
             assert_eq!(vocabulary().candidates(line, line.len()).unwrap().0, line.len() - 1);
         }
-        for line in [":last x b", ":verify Bob b", "hi bo", ""] {
+        for line in [":last x b", ":verify Bob b", "hi bo", "", ":connect b"] {
             assert_eq!(found(line), [""; 0]);
         }
     }

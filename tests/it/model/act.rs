@@ -77,7 +77,7 @@ pub(super) fn acts() -> impl Strategy<Value = Vec<Act>> {
         })
     };
     let number = || 0..20_usize;
-    let word = prop::sample::select(&["to", "to", "block", "unblock", "forget", "trust"][..]);
+    let word = prop::sample::select(&["to", "to", "block", "unblock", "forget", "verify", "trust"][..]);
     let host = prop::sample::select(&["one.example", "two.example"][..]);
     let one = prop_oneof![
         32 => caller().prop_map(Act::Call),

@@ -56,10 +56,10 @@ fn who_is_blocked_elsewhere_is_closed_by_whatever_made_the_chat_read_the_book() 
     let elsewhere = |change| Act::Elsewhere { change, key: 1, name: "bob" };
     let [meet, block] = [act::MEET, act::BLOCK].map(elsewhere);
     // Names are listed in their order: the second is of the second peer.
-    let trust = Act::Command { word: "trust", name: 1 };
+    let [verify, trust] = ["verify", "trust"].map(|word| Act::Command { word, name: 1 });
     for acts in [
-        [call(1, "bob"), call(2, "민지"), meet, block, trust],
-        [call(1, "bob"), meet, block, call(2, "민지"), Act::Begin],
+        [call(1, "bob"), call(2, "민지"), verify, meet, block, trust],
+        [call(1, "bob"), verify, meet, block, call(2, "민지"), Act::Begin],
     ] {
         assert_eq!(played(acts).chat.present(), ["민지"], "{acts:?}");
     }
@@ -95,6 +95,7 @@ fn a_block_holds_in_memory_though_one_before_it_was_written_meanwhile() {
     let world = played([
         call(1, "bob"),
         call(2, "민지"),
+        command("verify", minji),
         store(true),
         command("block", bob),
         // It is tried again before each change.

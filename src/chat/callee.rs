@@ -1,0 +1,252 @@
+//! Callee of a call as it is written: a peer of the book by its name, or a host.
+
+use std::str::FromStr;
+
+use super::types::{AcceptPolicy, DialOptions, Protocol};
+use crate::crypto::Fingerprint;
+use crate::limits::PORT_DEFAULT;
+use crate::peers::address::{AddressError, Family, Target};
+use crate::peers::book::{Book, PeerEntry, Trust};
+use crate::peers::name::Name;
+use crate::text::safe::SafeText;
+use crate::text::suggest::nearest;
+
+/// Whom a command calls, as it is written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Callee {
+    /// Whoever answers at an address: it was written with a dot or a colon.
+    Address(Target),
+    /// A name in the book if it is one, else a host.
+    Word(String),
+}
+
+/// Options of a call before its callee was looked up.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CallOptions {
+    /// Whom to call.
+    pub callee: Callee,
+    /// The address family.
+    pub family: Family,
+    /// Key that `:connect --pin` names: it is accepted and marked verified.
+    pub pin: Option<Fingerprint>,
+    /// Peers that are accepted at an address; by its name only the peer itself is.
+    pub accept: AcceptPolicy,
+    /// The protocol.
+    pub protocol: Protocol,
+}
+
+/// Reason why nobody can be called.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum CalleeError {
+    /// The peer is blocked.
+    #[error("{name} is blocked")]
+    Blocked {
+        /// Its name.
+        name: Name,
+    },
+    /// The peer was never dialled.
+    #[error("no address of {name} is known; write HOST:PORT, or {name}:{PORT_DEFAULT} for a host")]
+    NoAddress {
+        /// Its name.
+        name: Name,
+    },
+    /// The word is neither the name of a peer nor a host.
+    #[error("{}", nobody_called(.word, .nearest.as_ref()))]
+    Nobody {
+        /// The word.
+        word: String,
+        /// A name of the book that looks like it.
+        nearest: Option<String>,
+    },
+    /// An ill-formed address.
+    #[error("{0}")]
+    Address(#[from] AddressError),
+    /// A name where no key is proved.
+    #[error(
+        "the raw wire proves nobody's key, so that {name} cannot be called by name on it; write HOST:PORT"
+    )]
+    RawWire {
+        /// The name.
+        name: Name,
+    },
+    /// The peer of the name has not the key that is asked for.
+    #[error("{name} has the key {known}, and {asked} is asked for; nobody was called")]
+    OtherKey {
+        /// The name.
+        name: Name,
+        /// The key in the book.
+        known: Fingerprint,
+        /// The key that is asked for.
+        asked: Fingerprint,
+    },
+}
+
+impl FromStr for Callee {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let is_port = text.bytes().all(|byte| byte.is_ascii_digit());
+        // No name has a dot or a colon.
+        if is_port || text.contains([':', '.']) {
+            text.parse().map(Self::Address)
+        } else {
+            Ok(Self::Word(text.to_owned()))
+        }
+    }
+}
+
+impl CallOptions {
+    /// Looks the callee up. A word is the name of a peer that was chosen and has an address (whose,
+    /// `key_of` says); else a host, if it is `localhost`. By name only the peer's key
+    /// is accepted, at each of its addresses, the last good one first.
+    ///
+    /// # Errors
+    /// [`CalleeError`], in words that say what to write instead.
+    pub(crate) fn resolve(
+        &self,
+        book: &Book,
+        key_of: impl Fn(&Name) -> Option<Fingerprint>,
+    ) -> Result<DialOptions, CalleeError> {
+        let Self { family, pin, accept, protocol, .. } = *self;
+        let word = match &self.callee {
+            Callee::Address(target) => {
+                let target = target.clone();
+                return Ok(DialOptions { target, then: Vec::new(), family, pin, accept, protocol });
+            }
+            Callee::Word(word) => word,
+        };
+        let key = Name::parse_local(word).ok().and_then(|name| key_of(&name));
+        let peer = key.and_then(|key| book.by_fingerprint(&key)).filter(|peer| peer.trust != Trust::Met);
+        match peer {
+            Some(peer) if peer.trust.is_blocked() => Err(CalleeError::Blocked { name: peer.name.clone() }),
+            Some(peer) if !peer.addresses.is_empty() => self.by_name(peer),
+            _ if word.eq_ignore_ascii_case("localhost") => {
+                Ok(DialOptions { target: word.parse()?, then: Vec::new(), family, pin, accept, protocol })
+            }
+            Some(peer) => Err(CalleeError::NoAddress { name: peer.name.clone() }),
+            None => {
+                let names: Vec<_> =
+                    book.peers().filter(|peer| is_callable(peer)).map(|peer| peer.name.as_str()).collect();
+                let nearest = nearest(word, names.iter().copied()).map(str::to_owned);
+                Err(CalleeError::Nobody { word: word.clone(), nearest })
+            }
+        }
+    }
+
+    /// Options of a call to each address of a peer that has one.
+    fn by_name(&self, peer: &PeerEntry) -> Result<DialOptions, CalleeError> {
+        let Self { family, pin, accept, protocol, .. } = *self;
+        let (name, known) = (peer.name.clone(), peer.fingerprint);
+        if protocol != Protocol::Native {
+            return Err(CalleeError::RawWire { name });
+        }
+        let (accept, named) = match accept {
+            AcceptPolicy::Key(key) | AcceptPolicy::Pinned(key) => (accept, Some(key)),
+            AcceptPolicy::Anyone | AcceptPolicy::KnownOnly | AcceptPolicy::Unattended => {
+                (AcceptPolicy::Key(known), None)
+            }
+        };
+        if let Some(asked) = pin.into_iter().chain(named).find(|key| *key != known) {
+            return Err(CalleeError::OtherKey { name, known, asked });
+        }
+        // The book has the last good one at the end.
+        let mut targets = peer.addresses.iter().rev().cloned();
+        let target = targets.next().ok_or(CalleeError::NoAddress { name })?;
+        Ok(DialOptions { target, then: targets.collect(), family, pin, accept, protocol })
+    }
+}
+
+/// Whether a peer can be called by its name.
+pub(crate) fn is_callable(peer: &PeerEntry) -> bool {
+    matches!(peer.trust, Trust::Unverified | Trust::Verified) && !peer.addresses.is_empty()
+}
+
+fn nobody_called(word: &str, nearest: Option<&String>) -> String {
+    let near = nearest.map(|name| format!(" (did you mean {name}?)")).unwrap_or_default();
+    let host = format!("{word}:{PORT_DEFAULT}");
+    let instead = if host.parse::<Target>().is_ok() {
+        format!("write {host} for a host")
+    } else {
+        "write HOST:PORT for a host".to_owned()
+    };
+    format!("no peer with an address is called {}{near}; {instead}", SafeText::line(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peers::book::Change;
+
+    fn key(name: &str) -> Fingerprint {
+        Fingerprint::of(name.as_bytes())
+    }
+
+    fn book() -> Book {
+        let mut book = Book::new();
+        for (name, addresses) in
+            [("bob", &["bob.example", "10.0.0.1:9"][..]), ("ann", &[]), ("eve", &["eve.example"])]
+        {
+            let fingerprint = key(name);
+            let name = Name::parse(name).unwrap();
+            let _ = book.apply(&Change::Meet { fingerprint, name: name.clone(), address: None });
+            for address in addresses {
+                let address = Some(address.parse().unwrap());
+                let _ = book.apply(&Change::Meet { fingerprint, name: name.clone(), address });
+            }
+        }
+        let _ = book.apply(&Change::Block { fingerprint: key("eve") });
+        book
+    }
+
+    fn called(word: &str, options: impl FnOnce(&mut CallOptions)) -> Result<DialOptions, String> {
+        let callee = word.parse().map_err(|error: AddressError| error.to_string())?;
+        let (family, protocol) = (Family::Any, Protocol::Native);
+        let mut call = CallOptions { callee, family, pin: None, accept: AcceptPolicy::Anyone, protocol };
+        options(&mut call);
+        let book = book();
+        call.resolve(&book, |name| Some(book.by_name(name)?.fingerprint)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_word_is_a_chosen_peer_with_an_address_or_looks_like_a_host_or_is_a_mistake() {
+        for (word, expected) in [
+            ("bob", Ok("10.0.0.1:9 bob.example:8000")),
+            ("BOB", Ok("10.0.0.1:9 bob.example:8000")),
+            ("bob:9", Ok("bob:9")),
+            ("bob.example", Ok("bob.example:8000")),
+            ("localhost", Ok("localhost:8000")),
+            ("::1", Ok("[::1]:8000")),
+            ("eve", Err("eve is blocked")),
+            ("ann", Err("no address of ann is known; write HOST:PORT, or ann:8000 for a host")),
+            (
+                "bbo",
+                Err("no peer with an address is called bbo (did you mean bob?); write bbo:8000 for a host"),
+            ),
+            ("손님", Err("no peer with an address is called 손님; write HOST:PORT for a host")),
+        ] {
+            let said = called(word, |_| {}).map(|dial| {
+                let then: Vec<_> = dial.then.iter().map(|target| format!(" {target}")).collect();
+                format!("{}{}", dial.target, then.concat())
+            });
+            assert_eq!(said, expected.map(str::to_owned).map_err(str::to_owned), "{word}");
+        }
+        assert!(called("8000", |_| {}).unwrap_err().starts_with("that is a port without a host"));
+    }
+
+    #[test]
+    fn by_name_only_the_key_of_the_peer_is_accepted() {
+        for accept in [AcceptPolicy::Anyone, AcceptPolicy::KnownOnly, AcceptPolicy::Unattended] {
+            let dial = called("bob", |call| call.accept = accept).unwrap();
+            assert_eq!(dial.accept, AcceptPolicy::Key(key("bob")));
+            assert_eq!(called("bob:9", |call| call.accept = accept).unwrap().accept, accept);
+        }
+        for accept in [AcceptPolicy::Key(key("ann")), AcceptPolicy::Pinned(key("ann"))] {
+            assert!(called("bob", |call| call.accept = accept).unwrap_err().ends_with("nobody was called"));
+        }
+        let pinned = |name: &'static str| called("bob", move |call| call.pin = Some(key(name)));
+        assert!(pinned("bob").is_ok() && pinned("ann").is_err());
+        let raw = Protocol::Oaep(crate::chat::types::KeyExchange::Mutual);
+        assert!(called("bob", |call| call.protocol = raw).unwrap_err().starts_with("the raw wire proves"));
+        assert!(called("localhost", |call| call.protocol = raw).is_ok());
+    }
+}
