@@ -19,7 +19,7 @@ use rsachat::net::{Net, NetEvent};
 use rustix::process::{Resource, Rlimit, getpid, getrlimit, kill_process, setrlimit};
 
 use support::net::Harness;
-use support::{PATIENCE, eventually};
+use support::{PATIENCE, eventually, heed_interrupts};
 
 /// 200 ms are asked for; the rest is for a machine that is busy. Nothing else that the loop does by
 /// itself would come in that time.
@@ -169,6 +169,7 @@ fn a_terminal_that_hangs_up_is_the_end() {
 
 #[test]
 fn signals_wake_the_loop_and_do_not_end_the_process() {
+    heed_interrupts();
     alone(|| {
         let mut harness = Harness::new();
         let signals = Signals::start(harness.net.waker()).unwrap();

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use crate::chat::DialOutcome;
 use crate::store::StoreError;
 use crate::store::book_file::BookError;
+pub(crate) use crate::store::describe;
 use crate::text::safe::SafeText;
 
 /// Number of SIGPIPE.
@@ -115,18 +116,8 @@ impl From<io::Error> for AppError {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self::new(code::READER_GONE, String::new());
         }
-        Self::new(code::MACHINE, error.to_string())
+        Self::new(code::MACHINE, describe(&error))
     }
-}
-
-/// Reason of the system, worded like the sentences of this program.
-pub(crate) fn describe(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or(&text);
-    // Every sentence says before it what was attempted.
-    let text = text.strip_prefix("failed to lookup address information: ").unwrap_or(text);
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
 /// Every address that was tried, and why it failed.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::error::{AppError, code, describe};
 use super::keyring::{self, KeyRing, StoredKey};
-use super::os::{self, bind, resolve};
+use super::os::{self, Bound, bind, resolve};
 use crate::chat::{Chat, Effect, Input, KeyFor, KeyReplacement, Notice, Protocol, ReceiptDue, SentMessage};
 use crate::crypto::{Fingerprint, JobResult, Passphrase, RsaJob};
 use crate::ids::{ConnId, DialId, ListenerId};
@@ -251,8 +251,8 @@ impl<S: NoticeSink> OsHost<S> {
 
     fn listen(&mut self, listener: ListenerId, at: &ListenAt, family: Family) -> Input<'static> {
         match bind(&mut self.net, at, family) {
-            Ok((id, at)) => {
-                self.listeners.insert(id, listener);
+            Ok(Bound { sockets, addresses: at }) => {
+                self.listeners.extend(sockets.into_iter().map(|socket| (socket, listener)));
                 Input::Listening { listener, at }
             }
             Err(error) => Input::ListenFailed { listener, why: describe(&error) },

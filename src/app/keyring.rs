@@ -16,9 +16,11 @@ use zeroize::Zeroizing;
 use super::error::{AppError, code, describe};
 use super::os::eprint_line;
 use crate::chat::KeyFor;
-use crate::crypto::{Identity, KeyFileError, OaepKeyPair, Passphrase, PrivateKeys, PublicKey, Seed};
-use crate::limits::PASSPHRASE_BYTES;
-use crate::store::{Home, key_file};
+use crate::crypto::{Identity, KeyFileError, KeyForm, OaepKeyPair, Passphrase, PrivateKeys, PublicKey, Seed};
+use crate::limits::{KEY_FILE_BYTES, PASSPHRASE_BYTES};
+use crate::store::safe_file::{self, Access};
+use crate::store::{Home, key_file, quoted};
+use crate::text::utf8::{self, DecodeError};
 
 /// Attempts at a passphrase that is asked for.
 const PASSPHRASE_ATTEMPTS: u32 = 3;
@@ -135,7 +137,7 @@ pub(crate) fn load(
     passphrase: Option<&Passphrase>,
 ) -> Result<Option<StoredKey>, AppError> {
     let Some(pem) = key_file::load_key_text(home, of)? else { return Ok(None) };
-    let key = read(of, &pem, passphrase).map_err(|error| unreadable(&key_file::path(home, of), error))?;
+    let key = read(of, &pem, passphrase).map_err(|error| unreadable(of, &key_file::path(home, of), error))?;
     Ok(Some(StoredKey { key, pem }))
 }
 
@@ -173,7 +175,7 @@ fn refuse_test_keys(home: &Home) -> Result<(), AppError> {
             let what =
                 format!("cannot use {}: it is a test key, which anybody can make again", path.display());
             return Err(AppError::new(code::MACHINE, what)
-                .hint("put it aside and make a new key with rsachat key new"));
+                .hint(format!("put it aside and make a new key with {}", making(of))));
         }
     }
     Ok(())
@@ -189,28 +191,109 @@ pub(crate) fn unlock(
     let (path, text) =
         (key_file::path(home, KeyFor::Identity), key_file::load_key_text(home, KeyFor::Identity)?);
     let Some(pem) = text else { return Ok((None, given)) };
-    match read(KeyFor::Identity, &pem, given.as_ref()) {
-        Ok(key) => return Ok((Some(StoredKey { key, pem }), given)),
-        Err(KeyFileError::NeedsPassphrase) if std::io::stdin().is_terminal() => {}
-        Err(error) => return Err(unreadable(&path, error)),
-    }
-    for _ in 0..PASSPHRASE_ATTEMPTS {
-        let passphrase = ask("passphrase of your key: ")?;
-        match read(KeyFor::Identity, &pem, Some(&passphrase)) {
-            Ok(key) => return Ok((Some(StoredKey { key, pem }), Some(passphrase))),
-            Err(KeyFileError::WrongPassphrase) => eprint_line("rsachat: wrong passphrase"),
-            Err(error) => return Err(unreadable(&path, error)),
-        }
-    }
-    Err(unreadable(&path, KeyFileError::WrongPassphrase))
+    let of = KeyFor::Identity;
+    let (key, passphrase) = open(of, &path, given, &|passphrase| read(of, &pem, passphrase))?;
+    Ok((Some(StoredKey { key, pem }), passphrase))
 }
 
-fn unreadable(path: &Path, error: KeyFileError) -> AppError {
-    let hint = match error {
-        KeyFileError::NeedsPassphrase => "--passphrase-file FILE",
-        _ => "mend the file, or put it aside and make a new key with rsachat key new",
-    };
+/// Opens a key, and asks for its passphrase where there is a terminal.
+fn open(
+    of: KeyFor,
+    path: &Path,
+    given: Option<Passphrase>,
+    read: &dyn Fn(Option<&Passphrase>) -> Result<AnyPrivateKey, KeyFileError>,
+) -> Result<(AnyPrivateKey, Option<Passphrase>), AppError> {
+    match read(given.as_ref()) {
+        Ok(key) => return Ok((key, given)),
+        Err(KeyFileError::NeedsPassphrase) if std::io::stdin().is_terminal() => {}
+        Err(error) => return Err(unreadable(of, path, error)),
+    }
+    for _ in 0..PASSPHRASE_ATTEMPTS {
+        let passphrase = ask("passphrase of your key: ", "--passphrase-file FILE")?;
+        match read(Some(&passphrase)) {
+            Ok(key) => return Ok((key, Some(passphrase))),
+            Err(KeyFileError::WrongPassphrase) => eprint_line("rsachat: wrong passphrase"),
+            Err(error) => return Err(unreadable(of, path, error)),
+        }
+    }
+    Err(unreadable(of, path, KeyFileError::WrongPassphrase))
+}
+
+/// Command that makes a key.
+fn making(of: KeyFor) -> &'static str {
+    match of {
+        KeyFor::Identity => "rsachat key new",
+        KeyFor::Oaep => "rsachat key new --raw",
+    }
+}
+
+fn unreadable(of: KeyFor, path: &Path, error: KeyFileError) -> AppError {
+    let hint = advice(of, &quoted(path), error);
     AppError::new(code::MACHINE, format!("cannot use {}: {error}", path.display())).hint(hint)
+}
+
+/// What to do about a key file; `path` as a shell takes it. Nothing of it makes another identity
+/// while the key can be had.
+fn advice(of: KeyFor, path: &str, error: KeyFileError) -> String {
+    match error {
+        KeyFileError::NeedsPassphrase => "--passphrase-file FILE".to_owned(),
+        KeyFileError::WrongPassphrase => {
+            "the passphrase is the first line of its file, blanks included; try again".to_owned()
+        }
+        KeyFileError::Lock(lock) if lock.is_legacy() => format!(
+            "openssl pkey -provider legacy -provider default -aes256 -in {path} -out {path}.new && mv {path}.new {path}"
+        ),
+        KeyFileError::Lock(_) | KeyFileError::TooCostly | KeyFileError::Form(KeyForm::LegacyLock) => {
+            format!("openssl pkey -aes256 -in {path} -out {path}.new && mv {path}.new {path}")
+        }
+        KeyFileError::Form(KeyForm::Pkcs1) => {
+            format!("openssl pkey -in {path} -out {path}.new && mv {path}.new {path}")
+        }
+        KeyFileError::Form(KeyForm::OpenSsh) => format!("ssh-keygen -p -m PKCS8 -f {path}"),
+        KeyFileError::SeveralBlocks | KeyFileError::Row { .. } => {
+            "mend it with an editor, or put a copy of the key there".to_owned()
+        }
+        KeyFileError::Empty
+        | KeyFileError::NoBlock
+        | KeyFileError::Cut
+        | KeyFileError::Damaged
+        | KeyFileError::PublicKey
+        | KeyFileError::NotRsa
+        | KeyFileError::Key(_) => {
+            let making = making(of);
+            format!(
+                "put a copy of the key there; without one, move the file away, and {making} makes another"
+            )
+        }
+    }
+}
+
+/// Key that another program made, in a file of the user's.
+pub(crate) fn import(
+    of: KeyFor,
+    path: &Path,
+    source: Option<&PassphraseSource>,
+) -> Result<StoredKey, AppError> {
+    let text = safe_file::read_text(path, KEY_FILE_BYTES, Access::OwnSecret)?;
+    let text =
+        text.ok_or_else(|| AppError::new(code::MACHINE, format!("there is no file {}", path.display())))?;
+    if Identity::is_test_key(&text) {
+        let what = format!("cannot use {}: it is a test key, which anybody can make again", path.display());
+        return Err(AppError::new(code::MACHINE, what));
+    }
+    let given = source.map(PassphraseSource::read).transpose()?;
+    let read = |passphrase: Option<&Passphrase>| {
+        Ok(match of {
+            KeyFor::Identity => {
+                AnyPrivateKey::Identity(Arc::new(Identity::from_foreign_pem(&text, passphrase)?))
+            }
+            KeyFor::Oaep => AnyPrivateKey::Oaep(Arc::new(OaepKeyPair::from_foreign_pem(&text, passphrase)?)),
+        })
+    };
+    let (key, passphrase) = open(of, path, given, &read)?;
+    let mut stored = StoredKey { key, pem: Zeroizing::default() };
+    stored.pem = stored.protected(passphrase.as_ref(), &seed())?;
+    Ok(stored)
 }
 
 /// Source of a passphrase that the command line names.
@@ -225,20 +308,21 @@ impl PassphraseSource {
             Self::File(path) => read_file(path),
             Self::Descriptor(number) => {
                 let name = format!("descriptor {number} of --passphrase-fd");
-                let read = take_descriptor(*number)
-                    .map_err(|error| cannot_read(&name, &describe(&error)))
-                    .and_then(|file| first_line_of(file, &name));
-                read.map_err(|error| error.hint(format!("open it for the program: {number}< FILE")))
+                let file = take_descriptor(*number).map_err(|error| {
+                    cannot_read(&name, &describe(&error))
+                        .hint(format!("open it for the program: {number}< FILE"))
+                })?;
+                first_line_of(file, &name)
             }
         }
     }
 }
 
-/// Asks at the terminal, without echo.
-pub(crate) fn ask(prompt: &str) -> Result<Passphrase, AppError> {
+/// Asks at the terminal, without echo; `instead` is the option that gives it without one.
+pub(crate) fn ask(prompt: &str, instead: &str) -> Result<Passphrase, AppError> {
     let text = rpassword::prompt_password(prompt).map_err(|error| {
-        AppError::new(code::MACHINE, format!("cannot ask for the passphrase: {error}"))
-            .hint("--passphrase-file FILE")
+        AppError::new(code::MACHINE, format!("cannot ask for the passphrase: {}", describe(&error)))
+            .hint(instead)
     })?;
     Ok(Passphrase::new(text))
 }
@@ -271,16 +355,23 @@ fn first_line(path: &Path, name: &str) -> Result<Passphrase, AppError> {
 
 /// Reads the first line without waiting for more: the writer may keep the other end open.
 fn first_line_of(file: File, name: &str) -> Result<Passphrase, AppError> {
+    /// Bytes of a byte order mark before the line, and of its end.
+    const ROOM: usize = 5;
     let failed = |why: String| cannot_read(name, &why);
     // Of full capacity from the start: a buffer that grows leaves copies behind.
-    let mut line = Zeroizing::new(Vec::with_capacity(PASSPHRASE_BYTES + 2));
-    let mut input = BufReader::with_capacity(1, file).take(PASSPHRASE_BYTES as u64 + 2);
+    let mut line = Zeroizing::new(Vec::with_capacity(PASSPHRASE_BYTES + ROOM));
+    let mut input = BufReader::with_capacity(1, file).take((PASSPHRASE_BYTES + ROOM) as u64);
     input.read_until(b'\n', &mut line).map_err(|error| failed(describe(&error)))?;
     let line = line.strip_suffix(b"\n").unwrap_or(&line);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    if line.len() > PASSPHRASE_BYTES {
+    if utf8::without_mark(line).len() > PASSPHRASE_BYTES {
         return Err(failed(format!("its first line has more than {PASSPHRASE_BYTES} bytes")));
     }
-    let text = str::from_utf8(line).map_err(|_| failed("its first line is not UTF-8".to_owned()))?;
+    let text = utf8::decode(line).map_err(|error| {
+        failed(match error {
+            DecodeError::Utf16 => format!("it is {error}"),
+            DecodeError::NotUtf8 { .. } => "its first line is not UTF-8".to_owned(),
+        })
+    })?;
     Ok(Passphrase::new(text.to_owned()))
 }

@@ -1,15 +1,17 @@
 //! Wall clock, standard streams and resolver of this machine.
 
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal as _};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
+use rustix::io::Errno;
 
 use super::output;
 use crate::net::{Net, SocketId, Stack};
-use crate::peers::address::{Family, ListenAt};
+use crate::peers::address::{BoundAddresses, Family, ListenAt};
 
 /// Moment of the wall clock, in milliseconds since 1970.
 pub(crate) fn unix_ms() -> u64 {
@@ -64,21 +66,73 @@ pub(crate) fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Listens on an address; a port alone stands for every address of this machine.
-pub(crate) fn bind(net: &mut Net, at: &ListenAt, family: Family) -> io::Result<(SocketId, SocketAddr)> {
+/// Attempts to find a port that is free at every address of a name.
+const PORT_ATTEMPTS: usize = 16;
+
+/// Listens on an address, and on every address of a name; a port alone stands for every address of
+/// this machine.
+pub(crate) fn bind(net: &mut Net, at: &ListenAt, family: Family) -> io::Result<Bound> {
     let Some(host) = &at.host else {
         let v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, at.port));
         let v6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, at.port));
-        return match family {
+        let bound = match family {
             Family::V4 => net.listen(v4, Stack::AsGiven),
             Family::V6 => net.listen(v6, Stack::AsGiven),
             // A machine without IPv6 has no dual stack.
             Family::Any => net.listen(v6, Stack::Dual).or_else(|_| net.listen(v4, Stack::AsGiven)),
         };
+        return bound.map(|(socket, addr)| Bound { sockets: vec![socket], addresses: addr.into() });
     };
-    let not_found = Err(io::ErrorKind::NotFound.into());
-    let addrs = resolve(host, at.port, family)?.into_iter();
-    addrs.fold(not_found, |bound, addr| bound.or_else(|_| net.listen(addr, Stack::AsGiven)))
+    let mut addrs = resolve(host, at.port, family)?;
+    let mut seen = BTreeSet::new();
+    addrs.retain(|addr| seen.insert(*addr));
+    let attempts = if at.port == 0 { PORT_ATTEMPTS } else { 1 };
+    for _ in 1..attempts {
+        match bind_each(net, &addrs) {
+            // The port that the system chose for the first is taken at another.
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            bound => return bound,
+        }
+    }
+    bind_each(net, &addrs)
+}
+
+/// Sockets of a listener, and where they listen.
+pub(crate) struct Bound {
+    pub(crate) sockets: Vec<SocketId>,
+    pub(crate) addresses: BoundAddresses,
+}
+
+/// Listens on each address, all on the port of the first. An address that this machine does not
+/// have is passed over while it has another: many a hosts file names `::1` where there is no IPv6.
+fn bind_each(net: &mut Net, addrs: &[SocketAddr]) -> io::Result<Bound> {
+    let (mut bound, mut absent) = (Vec::new(), io::Error::from(io::ErrorKind::AddrNotAvailable));
+    for mut addr in addrs.iter().copied() {
+        if let Some((_, first)) = bound.first() {
+            addr.set_port(SocketAddr::port(first));
+        }
+        match net.listen(addr, Stack::AsGiven) {
+            Ok(one) => bound.push(one),
+            Err(error) if is_absent(&error) => absent = error,
+            Err(error) => {
+                for (socket, _) in bound {
+                    net.unlisten(socket);
+                }
+                return Err(error);
+            }
+        }
+    }
+    let (sockets, mut addrs): (Vec<_>, Vec<_>) = bound.into_iter().unzip();
+    if addrs.is_empty() {
+        return Err(absent);
+    }
+    let first = addrs.remove(0);
+    Ok(Bound { sockets, addresses: BoundAddresses::new(first, addrs) })
+}
+
+/// Whether this machine has no such address, or no such kind of address.
+fn is_absent(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable || Errno::from_io_error(error) == Some(Errno::AFNOSUPPORT)
 }
 
 /// Resolves a host to its addresses of a family, at least one.
@@ -97,5 +151,49 @@ pub(crate) fn of_family(addr: SocketAddr, family: Family) -> bool {
         Family::Any => true,
         Family::V4 => addr.is_ipv4(),
         Family::V6 => addr.is_ipv6(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn addrs(port: u16) -> Vec<SocketAddr> {
+        [[127, 0, 0, 1], [127, 0, 0, 2], [127, 0, 0, 3]].map(|ip| SocketAddr::from((ip, port))).to_vec()
+    }
+
+    #[test]
+    fn every_address_of_a_name_is_listened_on_and_all_have_one_port() {
+        let mut net = Net::new().unwrap();
+        let bound = bind_each(&mut net, &addrs(0)).ok().unwrap();
+        let port = bound.addresses.port();
+        assert_ne!(port, 0);
+        assert!(bound.addresses.iter().eq(addrs(port)));
+        assert_eq!(bound.sockets.len(), 3);
+        let shown = format!("127.0.0.1:{port} and 127.0.0.2:{port} and 127.0.0.3:{port}");
+        assert_eq!(bound.addresses.to_string(), shown);
+    }
+
+    #[test]
+    fn a_port_that_is_taken_at_one_address_is_let_go_at_the_others() {
+        let taken = TcpListener::bind("127.0.0.3:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let mut net = Net::new().unwrap();
+        let error = bind_each(&mut net, &addrs(port)).err().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert!(TcpListener::bind(("127.0.0.1", port)).is_ok());
+    }
+
+    #[test]
+    fn an_address_that_this_machine_does_not_have_is_passed_over_unless_it_is_the_only_one() {
+        let mut net = Net::new().unwrap();
+        // Of a network for documentation (RFC 5737).
+        let absent = SocketAddr::from(([192, 0, 2, 1], 0));
+        let bound = bind_each(&mut net, &[absent, addrs(0)[0]]).ok().unwrap();
+        assert!(bound.addresses.iter().eq(addrs(bound.addresses.port()).into_iter().take(1)));
+        let error = bind_each(&mut net, &[absent]).err().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
     }
 }

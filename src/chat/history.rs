@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use unicode_normalization::UnicodeNormalization as _;
+
 use super::notice::Message;
 use super::types::PeerId;
 use crate::limits;
@@ -127,10 +129,12 @@ impl History {
     }
 
     /// The last `count` messages with a text in them, oldest first, and how many earlier ones
-    /// match. Compared as they are shown, so that what can be seen can be found.
+    /// match. Compared as they are shown, so that what can be seen can be found; composed, so that
+    /// it does not count which of two canonically equivalent forms (Unicode Standard Annex #15) a
+    /// keyboard gives.
     pub(crate) fn search(&self, text: &str, count: usize) -> (Vec<Message>, usize) {
-        let wanted = SafeText::line(text).as_str().to_lowercase();
-        self.find(count, |entry| entry.rows.split('\n').any(|row| row.to_lowercase().contains(&wanted)))
+        let wanted = folded(SafeText::line(text).as_str());
+        self.find(count, |entry| entry.rows.split('\n').any(|row| folded(row).contains(&wanted)))
     }
 
     fn find(&self, count: usize, matches: impl Fn(&HistoryEntry) -> bool) -> (Vec<Message>, usize) {
@@ -139,6 +143,15 @@ impl History {
         found.truncate(count);
         (found.into_iter().rev().map(HistoryEntry::message).collect(), earlier)
     }
+}
+
+/// Form of a text in which it is searched.
+fn folded(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    // Lower case may be decomposed where upper case was not.
+    text.nfc().flat_map(char::to_lowercase).nfc().collect()
 }
 
 #[cfg(test)]
@@ -214,5 +227,22 @@ mod tests {
         assert_eq!(history.last(2, Some(peer)), [message("zwei"), message("eine Drei")]);
         assert_eq!(history.search("I", 2), (vec![message("zwei"), message("eine Drei")], 1));
         assert_eq!(history.search("ein", 9), (vec![message("Eins"), message("eine Drei")], 0));
+    }
+
+    #[test]
+    fn composed_and_decomposed_text_find_each_other_in_either_case() {
+        let peer = PeerId::Key(Fingerprint::of(b"bob"));
+        for (said, wanted) in [
+            ("\u{1112}\u{1161}\u{11ab}\u{1100}\u{1173}\u{11af}", "한글"),
+            ("한글", "\u{1112}\u{1161}\u{11ab}"),
+            ("Cafe\u{301}", "CAFÉ"),
+            ("CAFÉ", "cafe\u{301}"),
+            ("İzmir", "i\u{307}zmir"),
+        ] {
+            let mut history = History::default();
+            history.push(peer, Chosen, &message(said));
+            assert_eq!(history.search(wanted, 9).0, [message(said)], "{wanted} in {said}");
+            assert_eq!(history.search("x", 9).0, [], "{said}");
+        }
     }
 }

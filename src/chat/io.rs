@@ -11,7 +11,7 @@ use super::notice::{Message, Notice};
 use super::types::{DialOutcome, ExitRequest, KeyFor, KeyReplacement, NewKey, Protocol, ReceiptDue};
 use crate::crypto::{Fingerprint, JobResult, RsaJob, Seed};
 use crate::ids::{ConnId, DialId, JobQueue, ListenerId};
-use crate::peers::address::{Family, ListenAt, Target};
+use crate::peers::address::{BoundAddresses, Family, ListenAt, Target};
 use crate::peers::book::{Book, Change, ChangedBook};
 use crate::peers::met::{MetChange, MetPeers};
 use crate::text::safe::SafeText;
@@ -48,8 +48,8 @@ pub enum Input<'a> {
     Cancel,
     /// The user, the end of input or a signal ends the program.
     ExitRequest(ExitRequest),
-    /// Result of [`Effect::Listen`], with the real address and port.
-    Listening { listener: ListenerId, at: SocketAddr },
+    /// Result of [`Effect::Listen`], with the real addresses and port.
+    Listening { listener: ListenerId, at: BoundAddresses },
     /// Failure of [`Effect::Listen`].
     ListenFailed { listener: ListenerId, why: String },
     /// New inbound connection, with all its randomness.

@@ -29,7 +29,6 @@ mod trust_policy;
 mod types;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use account::{Account, KeygenProgress};
@@ -45,7 +44,7 @@ use types::ChangeReply;
 
 use crate::crypto::Fingerprint;
 use crate::ids::{DialId, ListenerId};
-use crate::peers::address::Target;
+use crate::peers::address::{BoundAddresses, Target};
 use crate::peers::book::Book;
 use crate::peers::met::MetPeers;
 use crate::peers::name::Name;
@@ -121,13 +120,13 @@ pub struct Chat {
 /// Listener that was asked for, and its address once it is bound.
 struct Listener {
     options: ListenOptions,
-    bound: Option<SocketAddr>,
+    bound: Option<BoundAddresses>,
 }
 
 impl Listener {
     /// Its address as it is shown.
     fn address(&self) -> String {
-        self.bound.map_or_else(|| self.options.at.to_string(), |bound| bound.to_string())
+        self.bound.as_ref().map_or_else(|| self.options.at.to_string(), ToString::to_string)
     }
 }
 

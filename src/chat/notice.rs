@@ -1,11 +1,10 @@
 //! Notices: everything that the program can tell its user while it runs, as values.
 
-use std::net::SocketAddr;
-
 use super::addressee::HoldReason;
 use super::trust_policy::KeyRefusal;
 use super::types::{KeyFor, NotifyPolicy, TrustLevel};
 use crate::crypto::{Fingerprint, SafetyNumber};
+use crate::peers::address::BoundAddresses;
 use crate::session::CloseReason;
 use crate::text::safe::SafeText;
 use crate::time::UnixMs;
@@ -99,7 +98,7 @@ pub enum KeyStatus {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "each variant is its sentence in `display`")]
 pub enum Info {
-    Listening { at: SocketAddr },
+    Listening { at: BoundAddresses },
     Unlistened { at: String },
     MakingKey { of: KeyFor, bits: u32 },
     StillMaking { seconds: u64 },

@@ -6,15 +6,15 @@ use clap::{Subcommand, ValueHint};
 
 use super::args::GlobalArgs;
 use crate::app::error::{AppError, code};
-use crate::app::keyring::{PassphraseSource, StoredKey, ask, load, make, read_file, seed, unlock};
+use crate::app::keyring::{PassphraseSource, StoredKey, ask, import, load, make, read_file, seed, unlock};
 use crate::app::os::{print_line, today};
-use crate::chat::KeyFor;
+use crate::chat::{KeyFor, KeyReplacement};
 use crate::config::{Layer, SettingSources};
 use crate::crypto::{Fingerprint, Passphrase};
 use crate::peers::book::{Book, Change, ChangeOutcome};
 use crate::peers::met::MetChange;
 use crate::peers::name::Name;
-use crate::store::key_file::{self, OverwritePolicy};
+use crate::store::key_file::{self, OverwritePolicy, SavedKey};
 use crate::store::{Home, book_file, met_file};
 
 #[derive(Subcommand, Debug)]
@@ -28,6 +28,27 @@ pub(crate) enum KeyCommand {
         /// Bits of the key, 2048 to 8192 [default: 3072; 2048 with --raw]
         bits: Option<u32>,
         /// The key of the raw wire, which is never your identity
+        #[arg(long)]
+        raw: bool,
+        /// Put the key that is there aside
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Take a key that another program made, converted to the form of this one
+    #[command(after_help = "\
+PKCS#8 as it is, or locked in a way that is opened; PKCS#1 without a lock. A key in another form, or under another \
+lock, is refused with the command that converts it. The passphrase of the file stays that of the key; \
+--passphrase-file also gives one to a key that had none.
+
+Examples:
+  rsachat key import ~/.ssh/id_rsa
+  rsachat key import old.pem --passphrase-file FILE
+  rsachat key import --raw tutorial.pem")]
+    Import {
+        /// PEM file of the private key
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// As the key of the raw wire, which is never your identity
         #[arg(long)]
         raw: bool,
         /// Put the key that is there aside
@@ -60,19 +81,28 @@ pub(crate) enum KeyCommand {
 }
 
 pub(crate) fn run_key(home: &Home, common: &GlobalArgs, task: &KeyCommand) -> Result<u8, AppError> {
-    if let KeyCommand::New { bits, raw, replace } = task {
-        let of = if *raw { KeyFor::Oaep } else { KeyFor::Identity };
-        return generate(home, common, of, bits.unwrap_or(of.default_bits()), *replace);
+    let purpose = |raw| if raw { KeyFor::Oaep } else { KeyFor::Identity };
+    let replacing = |replace| if replace { KeyReplacement::KeepOld } else { KeyReplacement::Never };
+    match task {
+        KeyCommand::New { bits, raw, replace } => {
+            let of = purpose(*raw);
+            let bits = bits.unwrap_or(of.default_bits());
+            return generate(home, common, of, bits, replacing(*replace));
+        }
+        KeyCommand::Import { file, raw, replace } => {
+            return take(home, common, purpose(*raw), file, replacing(*replace));
+        }
+        _ => {}
     }
     let (own, passphrase) = unlock(home, common.passphrase_source().as_ref())?;
     let own = own.ok_or_else(|| {
         AppError::new(code::MACHINE, format!("there is no key in {}", home.path().display()))
-            .hint("rsachat key new makes one")
+            .hint("rsachat key new makes one, and rsachat key import FILE takes one")
     })?;
     let public = own.public();
     let name = SettingSources::read(common.config.as_deref(), Layer::default())?.resolve().own_name();
     match task {
-        KeyCommand::New { .. } => {}
+        KeyCommand::New { .. } | KeyCommand::Import { .. } => {}
         KeyCommand::Show { pem: true } => print_line(public.to_spki_pem().trim_end())?,
         KeyCommand::Show { pem: false } => {
             print_line(&format!("fingerprint {}", public.fingerprint()))?;
@@ -89,21 +119,73 @@ pub(crate) fn run_key(home: &Home, common: &GlobalArgs, task: &KeyCommand) -> Re
     Ok(0)
 }
 
-fn generate(home: &Home, common: &GlobalArgs, of: KeyFor, bits: u32, replace: bool) -> Result<u8, AppError> {
+fn generate(
+    home: &Home,
+    common: &GlobalArgs,
+    of: KeyFor,
+    bits: u32,
+    replacing: KeyReplacement,
+) -> Result<u8, AppError> {
     let passphrase = common.passphrase_source().as_ref().map(PassphraseSource::read).transpose()?;
-    let (path, text) = (key_file::path(home, of), key_file::load_key_text(home, of)?);
-    if text.is_some() && !replace {
-        return Err(AppError::new(code::FAILED, format!("there is a key in {} already", path.display()))
-            .hint("--replace makes a new one and keeps the old file beside it"));
-    }
+    let path = free_place(home, of, replacing)?;
     let own = make(of, bits, passphrase.as_ref(), &seed())?;
-    let date = today();
-    let replacing = if replace { OverwritePolicy::KeepOld { date: &date } } else { OverwritePolicy::Refuse };
-    let saved = key_file::save_key_text(home, of, &own.pem, replacing)?;
+    let saved = save(home, of, &own, replacing)?;
     let public = own.public();
     let (bits, fingerprint) = (public.bits(), public.fingerprint());
     print_line(&format!("new key of {bits} bits, {fingerprint}, kept in {}", path.display()))?;
-    if let Some(old) = saved.old {
+    say_what_is_kept(&saved)
+}
+
+/// `rsachat key import`.
+fn take(
+    home: &Home,
+    common: &GlobalArgs,
+    of: KeyFor,
+    file: &Path,
+    replacing: KeyReplacement,
+) -> Result<u8, AppError> {
+    let path = free_place(home, of, replacing)?;
+    let passphrase = common.passphrase_source();
+    let own = import(of, file, passphrase.as_ref())?;
+    let other = match of {
+        KeyFor::Identity => KeyFor::Oaep,
+        KeyFor::Oaep => KeyFor::Identity,
+    };
+    // One that cannot be read here is compared where it is used.
+    let other = load(home, other, None).ok().flatten();
+    if other.is_some_and(|other| other.public() == own.public()) {
+        let what = format!("{} is your other key; identity and raw wire never share one", file.display());
+        return Err(AppError::new(code::REFUSED, what).hint("nothing was changed"));
+    }
+    let saved = save(home, of, &own, replacing)?;
+    let public = own.public();
+    let (bits, fingerprint) = (public.bits(), public.fingerprint());
+    let (from, kept) = (file.display(), path.display());
+    print_line(&format!("key of {bits} bits, {fingerprint}, taken from {from} and kept in {kept}"))?;
+    say_what_is_kept(&saved)
+}
+
+/// Path of a key, unless there is one that is not to be replaced.
+fn free_place(home: &Home, of: KeyFor, replacing: KeyReplacement) -> Result<PathBuf, AppError> {
+    let (path, text) = (key_file::path(home, of), key_file::load_key_text(home, of)?);
+    if text.is_some() && replacing == KeyReplacement::Never {
+        return Err(AppError::new(code::FAILED, format!("there is a key in {} already", path.display()))
+            .hint("--replace puts another in its place and keeps the old file beside it"));
+    }
+    Ok(path)
+}
+
+fn save(home: &Home, of: KeyFor, own: &StoredKey, replacing: KeyReplacement) -> Result<SavedKey, AppError> {
+    let date = today();
+    let policy = match replacing {
+        KeyReplacement::KeepOld => OverwritePolicy::KeepOld { date: &date },
+        KeyReplacement::Never => OverwritePolicy::Refuse,
+    };
+    Ok(key_file::save_key_text(home, of, &own.pem, policy)?)
+}
+
+fn say_what_is_kept(saved: &SavedKey) -> Result<u8, AppError> {
+    if let Some(old) = &saved.old {
         print_line(&format!("the old key is kept as {}", old.display()))?;
     }
     Ok(0)
@@ -129,8 +211,9 @@ fn change_passphrase(
 }
 
 fn ask_new_passphrase() -> Result<Passphrase, AppError> {
-    let first = ask("new passphrase (empty for none): ")?;
-    let second = ask("once more: ")?;
+    let instead = "--new-passphrase-file FILE";
+    let first = ask("new passphrase (empty for none): ", instead)?;
+    let second = ask("once more: ", instead)?;
     if first.same_as(&second) {
         Ok(first)
     } else {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::app::error::{AppError, code};
+use crate::app::error::{AppError, code, describe};
 use crate::app::os::{eprint_line, print_line};
 use crate::app::output;
 use crate::replay::environment::{catch_signals, interruption, is_interrupted};
@@ -94,7 +94,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
                 io::ErrorKind::BrokenPipe => error.into(),
                 // The rest of the output is dropped, as its reader does not take it.
                 io::ErrorKind::Interrupted => return Ok(interruption().unwrap_or(code::FAILED)),
-                _ => AppError::new(code::FAILED, format!("cannot write the output: {error}")),
+                _ => AppError::new(code::FAILED, format!("cannot write the output: {}", describe(&error))),
             });
         }
         worst = code.max(worst);

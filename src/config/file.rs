@@ -207,8 +207,9 @@ fn one_of<T: ValueEnum>(value: &DeValue<'_>) -> Result<T, String> {
 /// Relative paths would mean another file in each folder that the program is started in.
 fn path(text: &str, home: Option<&Path>) -> Result<PathBuf, String> {
     let path = match (text.strip_prefix("~/"), home) {
-        (Some(rest), Some(home)) => home.join(rest),
-        _ => PathBuf::from(text),
+        (Some(rest), Some(home)) if home.is_absolute() => home.join(rest),
+        (Some(_), _) => return Err("~ is no folder here: HOME is not set, or not a whole path".to_owned()),
+        (None, _) => PathBuf::from(text),
     };
     if path.is_absolute() { Ok(path) } else { Err("a path begins with / or with ~/".to_owned()) }
 }
@@ -233,8 +234,6 @@ const ERRORS: usize = 10;
 
 /// Parses the text; `home` is what `~` stands for.
 pub(crate) fn parse(text: &str, home: Option<&Path>) -> Result<FileSettings, Vec<SettingError>> {
-    // An editor of another system may have put it there, and it is no part of TOML.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let error_at = |at: usize, what: String| {
         let (line, column) = position(text, at);
         SettingError { line, column, what }

@@ -1,6 +1,7 @@
 //! Errors of keys, handshake and sealed records. Handshake and record errors do not state their
 //! cause, since a peer could exploit it.
 
+use super::key_form::{KeyForm, LockAlgorithm};
 use crate::limits;
 
 /// A step of the handshake failed, whatever the cause.
@@ -94,12 +95,39 @@ pub enum KeyFileError {
     /// The passphrase does not open it, or it was damaged.
     #[error("wrong passphrase, or the file is damaged")]
     WrongPassphrase,
+    /// It is locked with an algorithm that is not opened.
+    #[error("it is locked with {0}, which rsachat does not open")]
+    Lock(LockAlgorithm),
+    /// It is a private key in another form.
+    #[error("it is in {0}, not in PKCS#8")]
+    Form(KeyForm),
     /// Opening it would cost too much time or memory.
     #[error("its passphrase function asks for too much time or memory")]
     TooCostly,
-    /// Not one PEM block of the right kind.
-    #[error("it is not one PKCS#8 private key in PEM form")]
-    NotOneKey,
+    /// Nothing stands in it.
+    #[error("it is empty")]
+    Empty,
+    /// No block begins in it.
+    #[error("it has no PEM block (no row -----BEGIN PRIVATE KEY-----)")]
+    NoBlock,
+    /// More than one block begins in it.
+    #[error("it has more than one PEM block; keep the one of the private key")]
+    SeveralBlocks,
+    /// A block begins in it and does not end.
+    #[error("it is cut: its PEM block has no -----END row")]
+    Cut,
+    /// A row of the block is neither boundary nor base64.
+    #[error("its line {number} is no row of a PEM block")]
+    Row {
+        /// Its number, from 1.
+        number: usize,
+    },
+    /// The block does not decode, or what it decodes to is no key.
+    #[error("its PEM block is damaged")]
+    Damaged,
+    /// A public key without the private one.
+    #[error("it holds a public key only")]
+    PublicKey,
     /// The block does not hold an RSA key that can be used.
     #[error("it does not hold a usable RSA key")]
     NotRsa,

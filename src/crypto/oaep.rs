@@ -35,6 +35,14 @@ impl OaepKeyPair {
         Identity::from_pem(text, passphrase).map(Self)
     }
 
+    /// Reads a pair that another program made, as [`Identity::from_foreign_pem`] does.
+    ///
+    /// # Errors
+    /// [`KeyFileError`], each cause by its own name.
+    pub fn from_foreign_pem(text: &str, passphrase: Option<&Passphrase>) -> Result<Self, KeyFileError> {
+        Identity::from_foreign_pem(text, passphrase).map(Self)
+    }
+
     /// The PEM text of this pair, as [`Identity::to_pem`] gives it.
     ///
     /// # Errors

@@ -3,20 +3,23 @@
 
 use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepAlgorithm, OaepPrivateDecryptingKey, PrivateDecryptingKey};
 use hmac::{Hmac, KeyInit, Mac};
-use pkcs8::pkcs5::pbes2::{Kdf, Parameters};
+use pkcs8::pkcs5::pbes2::Parameters;
 use pkcs8::pkcs5::scrypt;
-use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef, SecretDocument};
+use pkcs8::{PrivateKeyInfoRef, SecretDocument};
 use rand::CryptoRng;
+use rsa::pkcs1::DecodeRsaPrivateKey as _;
 use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey, LineEnding};
 use rsa::traits::PrivateKeyParts;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::kem::{LABEL, SECRET_BYTES, SharedSecret, bind};
+use super::key_form::KeyForm;
+use super::key_pem::{self, ENCRYPTED, KeyDer, PLAIN};
+use super::passphrase::Passphrase;
 use super::public_key::check_bits;
 use super::{KeyFileError, PublicKey, PublicKeyError};
-use crate::limits;
 
 /// Seeds the generator that the private operation blinds with. This happens once in a process and
 /// takes tens of milliseconds; without this call the first private operation waits for it.
@@ -55,8 +58,29 @@ impl Identity {
     /// # Errors
     /// [`KeyFileError`]; the cost of a passphrase function is checked before it runs.
     pub fn from_pem(text: &str, passphrase: Option<&Passphrase>) -> Result<Self, KeyFileError> {
-        let der = read_pem(text, passphrase)?;
-        let key = rsa::PrivateKey::from_pkcs8_der(&der).map_err(|_| KeyFileError::NotRsa)?;
+        match key_pem::read(text, passphrase)? {
+            KeyDer::Pkcs8(der) => Self::from_pkcs8(&der),
+            KeyDer::Pkcs1(_) => Err(KeyFileError::Form(KeyForm::Pkcs1)),
+        }
+    }
+
+    /// Reads a key that another program made: as [`Identity::from_pem`] does, or PKCS#1 without a
+    /// lock (RFC 8017, appendix A.1.2).
+    ///
+    /// # Errors
+    /// [`KeyFileError`], as above.
+    pub fn from_foreign_pem(text: &str, passphrase: Option<&Passphrase>) -> Result<Self, KeyFileError> {
+        match key_pem::read(text, passphrase)? {
+            KeyDer::Pkcs8(der) => Self::from_pkcs8(&der),
+            KeyDer::Pkcs1(der) => {
+                let key = rsa::PrivateKey::from_pkcs1_der(&der).map_err(|_| KeyFileError::NotRsa)?;
+                Self::of(&key).map_err(KeyFileError::Key)
+            }
+        }
+    }
+
+    fn from_pkcs8(der: &[u8]) -> Result<Self, KeyFileError> {
+        let key = rsa::PrivateKey::from_pkcs8_der(der).map_err(|_| KeyFileError::NotRsa)?;
         Self::of(&key).map_err(KeyFileError::Key)
     }
 
@@ -97,10 +121,10 @@ impl Identity {
         Zeroizing::new([TEST_KEY, "\n", pem].concat())
     }
 
-    /// Whether the text of a key file has the mark of a test key.
+    /// Whether the text of a key file has the mark of a test key, wherever it stands.
     #[must_use]
     pub fn is_test_key(text: &str) -> bool {
-        text.trim_start().starts_with(TEST_KEY)
+        text.contains(TEST_KEY)
     }
 
     /// The public half.
@@ -171,94 +195,10 @@ impl Identity {
     }
 }
 
-const PLAIN: &str = "PRIVATE KEY";
-const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
 /// log2 of scrypt's N, its r and p. OpenSSL refuses more than 32 MiB, which N = 2^15 already
 /// exceeds; so the time comes from p.
 const SCRYPT: (u8, u32, u32) = (14, 8, 8);
 
-/// A passphrase, zeroised on drop.
-#[derive(Zeroize, ZeroizeOnDrop)]
-#[expect(missing_debug_implementations, reason = "a secret has no printed form")]
-pub struct Passphrase(String);
-
-impl Passphrase {
-    /// Takes the passphrase as typed.
-    #[must_use]
-    pub fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// Whether there is nothing in it.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Whether both are the same, in constant time.
-    #[must_use]
-    pub fn same_as(&self, other: &Self) -> bool {
-        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
-    }
-
-    fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
 /// The line before the block of a key that a replay generated: anybody can generate it again. Text
 /// before a block is allowed (RFC 7468, section 2).
 const TEST_KEY: &str = "TEST KEY, made by a replay: never use it to talk";
-
-/// Reads exactly one block; only white space and the mark of a test key may stand around it.
-fn read_pem(text: &str, passphrase: Option<&Passphrase>) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
-    let block = text.trim().trim_start_matches(TEST_KEY).trim_start();
-    if !block.starts_with("-----BEGIN ")
-        || !block.ends_with("-----")
-        || block.matches("-----BEGIN").count() != 1
-    {
-        return Err(KeyFileError::NotOneKey);
-    }
-    let (label, document) = SecretDocument::from_pem(block).map_err(|_| KeyFileError::NotOneKey)?;
-    let der = Zeroizing::new(document.as_bytes().to_vec());
-    match label {
-        PLAIN => Ok(der),
-        ENCRYPTED => decrypt(&der, passphrase),
-        _ => Err(KeyFileError::NotOneKey),
-    }
-}
-
-/// Decrypts an encrypted block. Its cost is checked before a passphrase is asked for.
-fn decrypt(der: &[u8], passphrase: Option<&Passphrase>) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
-    let encrypted = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| KeyFileError::NotOneKey)?;
-    let parameters = encrypted.encryption_algorithm.pbes2().ok_or(KeyFileError::NotOneKey)?;
-    check_cost(&parameters.kdf)?;
-    let passphrase = passphrase.ok_or(KeyFileError::NeedsPassphrase)?;
-    let document = encrypted.decrypt(passphrase.as_bytes()).map_err(|_| KeyFileError::WrongPassphrase)?;
-    // A wrong passphrase gives a good padding once in 256 times: what comes out is then no key.
-    PrivateKeyInfoRef::try_from(document.as_bytes()).map_err(|_| KeyFileError::WrongPassphrase)?;
-    Ok(document.to_bytes())
-}
-
-/// Checks the parameters of a passphrase function before it runs: a file must not make us work for
-/// long, nor use numbers that the function is not defined for.
-fn check_cost(kdf: &Kdf) -> Result<(), KeyFileError> {
-    match kdf {
-        Kdf::Scrypt(cost) => {
-            // scrypt takes 128 · N · r bytes and passes over them p times (RFC 7914, section 2).
-            let (n, r, p) =
-                (cost.cost_parameter, u64::from(cost.block_size), u64::from(cost.parallelization));
-            if n < 2 || !n.is_power_of_two() || r == 0 || p == 0 {
-                return Err(KeyFileError::NotOneKey);
-            }
-            let memory = n.saturating_mul(r).saturating_mul(128);
-            if memory > limits::KDF_MEMORY_BYTES || memory.saturating_mul(p) > limits::KDF_TRAFFIC_BYTES {
-                return Err(KeyFileError::TooCostly);
-            }
-            Ok(())
-        }
-        Kdf::Pbkdf2(cost) if cost.iteration_count > limits::KDF_ROUNDS => Err(KeyFileError::TooCostly),
-        Kdf::Pbkdf2(_) => Ok(()),
-        _ => Err(KeyFileError::NotOneKey),
-    }
-}

@@ -175,7 +175,11 @@ fn message_as_shown(earlier: &Message) -> MessageEvent {
 
 fn of_info(info: &Info) -> OutputEvent {
     match info {
-        Info::Listening { at } => OutputEvent::Listening { address: at.to_string() },
+        Info::Listening { at } => {
+            let all: Vec<_> = at.iter().map(|address| address.to_string()).collect();
+            let address = all.first().cloned().unwrap_or_default();
+            OutputEvent::Listening { address, addresses: Some(all).filter(|all| all.len() > 1) }
+        }
         Info::Connecting { target, .. } => OutputEvent::Connecting { address: target.clone() },
         Info::Joined { name, fingerprint, status, trust_level } => OutputEvent::Connected {
             name: name.clone(),

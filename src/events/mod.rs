@@ -27,6 +27,9 @@ pub(crate) enum Id {
 pub(crate) enum OutputEvent {
     Listening {
         address: String,
+        /// Every address, where a name has several.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        addresses: Option<Vec<String>>,
     },
     Connecting {
         address: String,
@@ -222,7 +225,8 @@ impl OutputEvent {
 impl fmt::Display for OutputEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Listening { address } => write!(f, "listening on {address}"),
+            Self::Listening { address, addresses: None } => write!(f, "listening on {address}"),
+            Self::Listening { addresses: Some(all), .. } => write!(f, "listening on {}", all.join(" and ")),
             Self::Connecting { address } => write!(f, "connecting to {address}"),
             Self::Connected { name, fingerprint: None, .. } => {
                 write!(f, "connected to {name}, raw: nothing is signed")

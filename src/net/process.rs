@@ -105,7 +105,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Begins to catch. A SIGHUP that is ignored already (`nohup`) stays ignored.
+    /// Begins to catch. A SIGHUP or SIGINT that is ignored already stays ignored.
     ///
     /// # Errors
     /// When the system refuses the handlers or the thread.
@@ -147,7 +147,8 @@ impl Drop for Signals {
 pub struct SignalFlag(Arc<AtomicUsize>);
 
 impl SignalFlag {
-    /// Begins to catch, until the process ends. A SIGHUP that is ignored already stays ignored.
+    /// Begins to catch, until the process ends. A SIGHUP or SIGINT that is ignored already stays
+    /// ignored.
     ///
     /// # Errors
     /// When the system refuses the handlers.
@@ -170,14 +171,13 @@ impl SignalFlag {
     }
 }
 
+/// SIGTERM, and those of SIGHUP and SIGINT that the starter of the program did not have ignored:
+/// `nohup` does the one, a shell without job control the other for what it runs in the background.
 fn caught_signals() -> Vec<i32> {
-    let mut signals = vec![SIGINT, SIGTERM];
-    // Asking the system itself needs unsafe code. Without `/proc` it counts as not ignored.
-    let status = fs::read_to_string("/proc/self/status");
-    if !status.is_ok_and(|status| is_ignored(&status, SIGHUP)) {
-        signals.push(SIGHUP);
-    }
-    signals
+    // Asking the system itself needs unsafe code. Without `/proc` they count as not ignored.
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let heeded = [SIGHUP, SIGINT].into_iter().filter(|signal| !is_ignored(&status, *signal));
+    heeded.chain([SIGTERM]).collect()
 }
 
 /// proc(5): `SigIgn` is a mask in hexadecimal, the lowest bit is signal 1.

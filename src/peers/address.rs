@@ -28,6 +28,45 @@ pub struct ListenAt {
     pub port: u16,
 }
 
+/// Addresses of one listener: a name can have several, and all have one port.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BoundAddresses {
+    first: SocketAddr,
+    others: Vec<SocketAddr>,
+}
+
+impl BoundAddresses {
+    /// The address, and others after it.
+    #[must_use]
+    pub fn new(first: SocketAddr, others: Vec<SocketAddr>) -> Self {
+        Self { first, others }
+    }
+
+    /// The port of them all.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.first.port()
+    }
+
+    /// Every address, at least one.
+    pub fn iter(&self) -> impl Iterator<Item = SocketAddr> {
+        std::iter::once(self.first).chain(self.others.iter().copied())
+    }
+}
+
+impl From<SocketAddr> for BoundAddresses {
+    fn from(first: SocketAddr) -> Self {
+        Self::new(first, Vec::new())
+    }
+}
+
+impl fmt::Display for BoundAddresses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.first)?;
+        self.others.iter().try_for_each(|other| write!(f, " and {other}"))
+    }
+}
+
 /// Address to dial: `host`, `host:port`, `1.2.3.4`, `::1`, `[::1]:port`. Its canonical form, hosts
 /// in lower case, is what a peer is remembered by.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -56,6 +95,11 @@ pub enum AddressError {
     /// The brackets have no IPv6 address in them, or are not closed.
     #[error("brackets hold an IPv6 address; write [::1]:{PORT_DEFAULT}")]
     Brackets,
+    /// It is the address of a page, as `http://host:port/`.
+    #[error(
+        "an address is host:port alone, without http:// before it or / behind it; write localhost:{PORT_DEFAULT}"
+    )]
+    Url,
     /// Digits and dots do not make an IPv4 address.
     #[error("that is not an IPv4 address; write four numbers from 0 to 255, for example 127.0.0.1")]
     V4,
@@ -140,6 +184,9 @@ fn parts(text: &str) -> Result<(String, u16), AddressError> {
     if text.is_empty() {
         return Err(AddressError::Empty);
     }
+    if text.contains('/') {
+        return Err(AddressError::Url);
+    }
     if let Some(inner) = text.strip_prefix('[') {
         let (host, rest) = inner.split_once(']').ok_or(AddressError::Brackets)?;
         let host = v6(host).ok_or(AddressError::Brackets)?;
@@ -154,7 +201,11 @@ fn parts(text: &str) -> Result<(String, u16), AddressError> {
     }
     match text.split_once(':') {
         None => Ok((host(text)?, PORT_DEFAULT)),
-        Some((_, digits)) if digits.contains(':') => Err(AddressError::Brackets),
+        Some((_, digits)) if digits.contains(':') => {
+            // Whoever wrote more than numbers did not mean an IPv6 address.
+            let is_v6 = text.bytes().all(|byte| byte.is_ascii_hexdigit() || b":.%".contains(&byte));
+            Err(if is_v6 { AddressError::Brackets } else { AddressError::Port })
+        }
         Some(("", digits)) => Ok((String::new(), port(digits)?)),
         Some((name, digits)) => Ok((host(name)?, port(digits)?)),
     }
@@ -231,6 +282,7 @@ mod tests {
             ("host:http", "Port"),
             ("", "Empty"),
             ("[::1", "Brackets"),
+            ("tcp://:8000", "Url"),
         ] {
             check::<ListenAt>(text, expected);
         }
@@ -256,6 +308,10 @@ mod tests {
             ("1.2.3.256:80", "V4"),
             ("[host]:80", "Brackets"),
             ("a:b:c", "Brackets"),
+            ("localhost:8000:9", "Port"),
+            ("http://localhost:8000", "Url"),
+            ("localhost:8000/", "Url"),
+            ("http://[::1]:8000/chat", "Url"),
             ("bob smith", "Host"),
             ("--known", "Host"),
             ("예제.kr", "Host"),

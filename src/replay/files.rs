@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -10,6 +10,7 @@ use rustix::fs::OFlags;
 use crate::app::error::{AppError, code, describe};
 use crate::script::SourceFile;
 use crate::store::safe_file;
+use crate::text::utf8::{self, DecodeError};
 
 /// Most bytes of a script.
 const SCRIPT_BYTES: u64 = 64 * 1024 * 1024;
@@ -67,13 +68,19 @@ impl ScriptFile {
             Self::File(path) => File::open(path).and_then(read_bounded),
         };
         let bytes = bytes.map_err(|error| io_error("read", self.path(), &error))?;
-        String::from_utf8(bytes).map(|text| SourceFile { name: self.name(), text }).map_err(|error| {
-            let valid = error.utf8_error().valid_up_to();
-            let before = error.as_bytes().get(..valid).unwrap_or_default();
-            let line = before.split(|byte| *byte == b'\n').count();
-            let what = format!("{}:{line}: a script is UTF-8, and this line is not", self.name());
-            AppError::new(code::USAGE, what)
-        })
+        let name = self.name();
+        match utf8::decode(&bytes) {
+            Ok(text) => Ok(SourceFile { name, text: text.to_owned() }),
+            Err(error) => Err(AppError::new(
+                code::USAGE,
+                match error {
+                    DecodeError::Utf16 => format!("{name} is {error}"),
+                    DecodeError::NotUtf8 { line } => {
+                        format!("{name}:{line}: a script is UTF-8, and this line is not")
+                    }
+                },
+            )),
+        }
     }
 }
 
@@ -95,17 +102,22 @@ pub(crate) fn read_included(name: &str, includer: &str) -> Result<SourceFile, St
         return Err("it is not a regular file".to_owned());
     }
     let bytes = read_bounded(file).map_err(reason)?;
-    let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
-    Ok(SourceFile { name: path.display().to_string(), text })
+    let text = utf8::decode(&bytes).map_err(|error| format!("it is {error}"))?;
+    Ok(SourceFile { name: path.display().to_string(), text: text.to_owned() })
 }
 
-/// Replaces the content of a file atomically; its mode stays.
+/// Replaces the content of a file atomically; its mode and its owner stay. A file of several names
+/// is refused: the others would keep the old text.
 pub(crate) fn replace(path: &Path, text: &str) -> Result<(), AppError> {
     let put = || -> io::Result<()> {
         // A link is followed: the file behind it is the one under version control.
         let path = fs::canonicalize(path)?;
-        let permissions = fs::metadata(&path)?.permissions();
-        safe_file::replace(&path, text.as_bytes(), permissions)
+        let metadata = fs::metadata(&path)?;
+        if metadata.nlink() > 1 {
+            let why = format!("it has {} names (hard links); copy it to a name of its own", metadata.nlink());
+            return Err(io::Error::other(why));
+        }
+        safe_file::replace(&path, text.as_bytes(), &metadata)
     };
     put().map_err(|error| io_error("write", path, &error))
 }

@@ -296,14 +296,19 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Updates the tail of a step, if it stands in the main source. Returns what became of it.
-    fn update_tail(&mut self, step: &ScriptStep<'_>, shown: &[ShownRow]) -> UpdateMode {
+    /// What becomes of the tail of a step: it is rewritten if it stands in the main source.
+    fn update_of(&self, step: &ScriptStep<'_>) -> UpdateMode {
         // A step of an included file has its expectations there, unless they follow the `@include`.
         let is_main = match step.tail {
             [] => step.first.source == 0,
             tail => tail.iter().all(|line| line.source == 0),
         };
-        if self.options.update == UpdateMode::Rewrite && is_main {
+        if is_main { self.options.update } else { UpdateMode::Keep }
+    }
+
+    /// Updates the tail of a step. Returns what became of it.
+    fn update_tail(&mut self, step: &ScriptStep<'_>, shown: &[ShownRow]) -> UpdateMode {
+        if self.update_of(step) == UpdateMode::Rewrite {
             let (substitutions, bindings) = (&self.substitutions, &self.bindings);
             let updated = render::updated_tail(self.script, step.tail, shown, substitutions, bindings);
             self.outcome.updated.extend(updated);
@@ -369,7 +374,7 @@ impl<'a> Run<'a> {
             if (!lines.is_empty() || self.checking == Strictness::Exact)
                 && let Err(difference) = matcher::compare(&expected, &rows, &mut self.bindings)
             {
-                mendable += self.report_difference(step.first, &lines, &rows, &difference, None);
+                mendable += self.report_difference(step, &lines, &rows, &difference, None);
             }
         }
         Ok(mendable)
@@ -553,25 +558,32 @@ impl<'a> Run<'a> {
                 0
             }
             Err(difference) => {
-                self.report_difference(step.first, &lines, &rows, &difference, Some(self.timeout_ms))
+                self.report_difference(step, &lines, &rows, &difference, Some(self.timeout_ms))
             }
         }
     }
 
     /// Returns 1 if an update of the expectations mends the difference: no row can replace an
-    /// absent one.
+    /// absent one. What an update mends is no error.
     fn report_difference(
         &mut self,
-        head: &Line,
+        step: &ScriptStep<'_>,
         expected: &[&Line],
         shown: &[&ShownRow],
         difference: &Difference,
         waited_ms: Option<u64>,
     ) -> usize {
         let (script, bindings, substitutions) = (self.script, &self.bindings, &self.substitutions);
+        let head = step.first;
         let comparison = StepComparison { script, head, expected, shown, bindings, substitutions, waited_ms };
-        self.report(comparison.explain(difference));
-        usize::from(!matches!(difference, Difference::Forbidden { .. }))
+        let diagnostic = comparison.explain(difference);
+        let is_mendable = !matches!(difference, Difference::Forbidden { .. });
+        if is_mendable && self.update_of(step) == UpdateMode::Rewrite {
+            self.outcome.diagnostics.push(diagnostic);
+        } else {
+            self.report(diagnostic);
+        }
+        usize::from(is_mendable)
     }
 }
 

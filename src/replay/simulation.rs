@@ -21,7 +21,7 @@ use crate::crypto::Seed;
 use crate::ids::{ConnId, DialId, ListenerId};
 use crate::net::process::Signals;
 use crate::net::{Net, SocketId, SourceLimiter, Stack};
-use crate::peers::address::{Family, ListenAt, Target};
+use crate::peers::address::{BoundAddresses, Family, ListenAt, Target};
 use crate::script::matcher::{ShownKind, ShownRow};
 use crate::text::safe::SafeText;
 use crate::time::Now;
@@ -158,11 +158,11 @@ impl Simulation {
         listener: ListenerId,
         at: &ListenAt,
         family: Family,
-    ) -> Result<SocketAddr, String> {
+    ) -> Result<BoundAddresses, String> {
         if self.environment.is_live() {
-            let (socket, addr) = bind(&mut self.net, at, family).map_err(|error| describe(&error))?;
-            self.listeners.insert(socket, (actor, listener));
-            return Ok(addr);
+            let bound = bind(&mut self.net, at, family).map_err(|error| describe(&error))?;
+            self.listeners.extend(bound.sockets.into_iter().map(|socket| (socket, (actor, listener))));
+            return Ok(bound.addresses);
         }
         let addr = self.ports.assign(at, family, &self.script)?;
         // IPv4 even where actors see IPv6: no transcript may depend on whether a machine has it.
@@ -170,7 +170,7 @@ impl Simulation {
         let bound = self.net.listen(loopback, Stack::AsGiven);
         let (socket, real) = bound.map_err(|error| describe(&error))?;
         self.ports.listeners.push(VirtualListener { actor, socket, listener, addr, family, real });
-        Ok(addr)
+        Ok(addr.into())
     }
 
     fn unlisten(&mut self, actor: usize, listener: ListenerId) {
@@ -249,9 +249,9 @@ impl Host for SimHost<'_> {
             Effect::Listen { listener, at, family } => {
                 let bound = simulation.listen(actor, listener, &at, family);
                 if at.port == 0
-                    && let Ok(addr) = bound
+                    && let Ok(addresses) = &bound
                 {
-                    simulation.assigned_ports.push((actor, addr.port()));
+                    simulation.assigned_ports.push((actor, addresses.port()));
                 }
                 return Some(match bound {
                     Ok(at) => Input::Listening { listener, at },

@@ -1,7 +1,7 @@
 //! Diagnostics of scripts: mistakes found by static checks, for `rsachat replay --check` and before
 //! every run, and differences of a run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ast::{Directive, Expectation, Fragment, Line, LineKind, Script, Span};
 use super::matcher::{Bindings, Difference, ShownRow};
@@ -150,7 +150,8 @@ impl<'a> StepComparison<'a> {
 /// Every mistake in a parsed script. `given` are variables that the command line binds.
 pub(crate) fn check(script: &Script, given: &[&str]) -> Vec<Diagnostic> {
     let bound = given.iter().map(|name| (*name).to_owned()).collect();
-    let mut checker = Checker { script, bound, live: BTreeSet::new(), diagnostics: Vec::new() };
+    let (ports, live) = (BTreeMap::new(), BTreeSet::new());
+    let mut checker = Checker { script, bound, ports, live, diagnostics: Vec::new() };
     for line in &script.lines {
         checker.line(line);
     }
@@ -161,6 +162,8 @@ struct Checker<'a> {
     script: &'a Script,
     /// Variables that have a value by now.
     bound: BTreeSet<String>,
+    /// Number of the ports that each actor was given by now.
+    ports: BTreeMap<usize, usize>,
     /// Foreign programs.
     live: BTreeSet<usize>,
     diagnostics: Vec<Diagnostic>,
@@ -172,8 +175,10 @@ impl Checker<'_> {
             LineKind::Blank | LineKind::Comment => {}
             LineKind::Input { actor, template } => {
                 self.uses(line, template);
-                if matches!(template.first(), Some(Fragment::Literal(text)) if text.starts_with(":listen")) {
-                    self.bound.insert(port_variable(self.script.label(*actor), 1));
+                if assigns_port(template) {
+                    let number = self.ports.entry(*actor).or_default();
+                    *number += 1;
+                    self.bound.insert(port_variable(self.script.label(*actor), *number));
                 }
             }
             LineKind::Expect { actor, expectation } => self.expectation(line, *actor, expectation),
@@ -235,7 +240,6 @@ impl Checker<'_> {
         for fragment in template {
             if let Fragment::Variable { name, at, .. } = fragment
                 && !self.bound.contains(name)
-                && !self.is_later_port(name)
             {
                 let error = Diagnostic::new(line.span(at.clone()), format!("no value for ${{{name}}} yet"));
                 self.diagnostics.push(error.help(self.advice(name)));
@@ -264,25 +268,34 @@ impl Checker<'_> {
         (0..self.script.actors.len().max(1)).find(|actor| self.script.label(*actor) == label)
     }
 
-    /// Second and later ports are known only when the script runs.
-    fn is_later_port(&self, name: &str) -> bool {
-        self.port_owner(name).is_some_and(|actor| {
-            let first = port_variable(self.script.label(actor), 1);
-            name != first && self.bound.contains(&first)
-        })
-    }
-
     fn advice(&self, name: &str) -> String {
         match self.port_owner(name) {
             Some(actor) => {
                 let label = self.script.label(actor);
-                format!("{label} listens on no port so far; `{label}> :listen 0` binds it")
+                match self.ports.get(&actor) {
+                    None => format!("{label} listens on no port so far; `{label}> :listen 0` binds it"),
+                    Some(number) => {
+                        format!("{label} has {number} from `:listen 0` so far; each binds the next")
+                    }
+                }
             }
             None => {
                 format!("an expectation with ${{{name}}}, `@set {name} …` or --var {name}=… gives it one")
             }
         }
     }
+}
+
+/// Whether a typed line is a `:listen` on port 0, which gives its actor a port. An address that is
+/// known only when the script runs may be one.
+fn assigns_port(template: &[Fragment]) -> bool {
+    let Some((Fragment::Literal(text), rest)) = template.split_first() else { return false };
+    let Some(arguments) = text.strip_prefix(":listen") else { return false };
+    if !(arguments.is_empty() || arguments.starts_with(' ')) {
+        return false;
+    }
+    let is_zero = |word: &str| word == "0" || word.ends_with(":0");
+    !rest.is_empty() || arguments.split_whitespace().any(is_zero)
 }
 
 /// The variable of an actor's `number`th port.

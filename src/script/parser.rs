@@ -78,14 +78,7 @@ impl<'a> Parser<'a> {
     fn source(&mut self, source: &SourceFile, depth: usize) {
         let index = self.script.sources.len();
         self.script.sources.push(source.clone());
-        let mut text = source.text.as_str();
-        if let Some(rest) = text.strip_prefix('\u{feff}') {
-            let span = Span { source: index, line: 1, bytes: 0..'\u{feff}'.len_utf8() };
-            let error = Diagnostic::new(span, "the file begins with a byte order mark");
-            self.diagnostics.push(error.help("save it as UTF-8 without one"));
-            text = rest;
-        }
-        let mut reader = SourceReader { rows: text.lines().enumerate(), line: String::new() };
+        let mut reader = SourceReader { rows: source.text.lines().enumerate(), line: String::new() };
         while let Some((above, row)) = reader.rows.next() {
             row.clone_into(&mut reader.line);
             let number = above + 1;

@@ -8,6 +8,7 @@ use super::safe_file::{self, Access};
 use super::{Home, StoreError};
 use crate::limits::BOOK_BYTES;
 use crate::peers::book::{BadLine, Book, Change, ChangeOutcome, ChangedBook, Damage, EntryError};
+use crate::text::utf8::{self, DecodeError};
 
 /// Reason why there is no peer book. Nobody is accepted then: only an absent file is an empty book.
 #[derive(Debug, thiserror::Error)]
@@ -102,12 +103,10 @@ fn change_under(_: &Lock, home: &Home, changes: &[Change]) -> Result<(ChangedBoo
 }
 
 fn parse(bytes: &[u8]) -> Result<Book, Damage> {
-    match str::from_utf8(bytes) {
+    let damage = |number, error| Damage { lines: vec![BadLine { number, error }] };
+    match utf8::decode(bytes) {
         Ok(text) => Book::parse(text),
-        Err(error) => {
-            let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
-            let number = before.split(|byte| *byte == b'\n').count();
-            Err(Damage { lines: vec![BadLine { number, error: EntryError::NotText }] })
-        }
+        Err(DecodeError::Utf16) => Err(damage(1, EntryError::Utf16)),
+        Err(DecodeError::NotUtf8 { line }) => Err(damage(line, EntryError::NotText)),
     }
 }

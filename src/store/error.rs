@@ -1,14 +1,19 @@
 //! Errors of the user's files and folders: always the path, the action, and what to do.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+
+use crate::text::utf8::DecodeError;
 
 /// Reason why a file or folder of the user's was not used. Nothing was changed unless it says so.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
     #[error("no home folder: HOME is not set; name one with --home DIR")]
     NoHome,
-    #[error("cannot {action} {}: {source}{}", .path.display(), advice(.source, .path))]
+    #[error("no home folder: HOME is {}, which is not a whole path; name a folder with --home DIR", .value.display())]
+    RelativeHome { value: OsString },
+    #[error("cannot {action} {}: {}{}", .path.display(), describe(.source), advice(.source, .path))]
     Io {
         /// Verb, as in `cannot read`.
         action: &'static str,
@@ -31,8 +36,8 @@ pub(crate) enum StoreError {
     /// It is larger than anything we write.
     #[error("{} is too large to be ours (limit {limit} bytes); move it away", .path.display())]
     TooLarge { path: PathBuf, limit: u64 },
-    #[error("{} is not UTF-8 text; move it away", .path.display())]
-    NotText { path: PathBuf },
+    #[error("{} is {why}{}", .path.display(), match .why { DecodeError::Utf16 => "", DecodeError::NotUtf8 { .. } => "; move it away" })]
+    NotText { path: PathBuf, why: DecodeError },
     #[error("{} holds a key already; --replace makes a new one and keeps the old file beside it", .path.display())]
     KeyPresent { path: PathBuf },
     /// Another process held the lock for too long.
@@ -60,8 +65,19 @@ fn advice(source: &io::Error, path: &Path) -> String {
     }
 }
 
+/// Reason of the system, worded like the sentences of this program: without the number of the
+/// error, and without the name of a file that only the program sees.
+pub(crate) fn describe(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    // Every sentence says before it what was attempted.
+    let text = text.strip_prefix("failed to lookup address information: ").unwrap_or(text);
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}
+
 /// A path as it can be pasted into a shell.
-fn quoted(path: &Path) -> String {
+pub(crate) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%,".contains(c);
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }

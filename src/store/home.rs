@@ -44,7 +44,10 @@ impl Home {
             .or_else(|| path("RSACHAT_HOME"))
             .or_else(|| absolute("XDG_DATA_HOME").map(|data| data.join("rsachat")))
             .or_else(|| absolute("HOME").map(|home| home.join(".local/share/rsachat")))
-            .ok_or(StoreError::NoHome)?;
+            .ok_or_else(|| match env("HOME").filter(|value| !value.is_empty()) {
+                Some(value) => StoreError::RelativeHome { value },
+                None => StoreError::NoHome,
+            })?;
         Ok(Self { folder })
     }
 

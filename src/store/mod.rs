@@ -10,5 +10,5 @@ pub(crate) mod safe_file;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use error::StoreError;
+pub(crate) use error::{StoreError, describe, quoted};
 pub(crate) use home::Home;

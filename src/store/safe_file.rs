@@ -4,7 +4,9 @@
 
 use std::fs::{self, File, FileType, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown,
+};
 use std::path::Path;
 
 use rustix::fs::OFlags;
@@ -12,12 +14,15 @@ use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use super::error::StoreError;
+use crate::text::utf8;
 
 /// Rules that a file must keep to be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Access {
     /// A secret, with which others may do nothing.
     Secret,
+    /// A secret that the user names, perhaps by a link.
+    OwnSecret,
     /// Public, but relied upon: others may read it.
     Public,
     /// Settings, which others may read. Many people keep them behind a link, and on some systems
@@ -34,7 +39,7 @@ pub(super) fn read(
     access: Access,
 ) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
     let failed = || StoreError::io("read", path);
-    let follows = access == Access::Settings;
+    let follows = matches!(access, Access::Settings | Access::OwnSecret);
     // Not blocking: opening a pipe would wait for its writer.
     let flags = if follows { OFlags::NONBLOCK } else { OFlags::NONBLOCK | OFlags::NOFOLLOW };
     let file = match File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path) {
@@ -48,10 +53,14 @@ pub(super) fn read(
     if !metadata.is_file() {
         return Err(wrong_kind(path, kind(metadata.file_type())));
     }
-    if !(follows && metadata.uid() == 0) {
+    if !(access == Access::Settings && metadata.uid() == 0) {
         check_owner(path, &metadata)?;
     }
-    check_mode(path, &metadata, if access == Access::Secret { 0o077 } else { 0o022 }, FILE_MODE)?;
+    let refused = match access {
+        Access::Secret | Access::OwnSecret => 0o077,
+        Access::Public | Access::Settings => 0o022,
+    };
+    check_mode(path, &metadata, refused, FILE_MODE)?;
     let too_large = || StoreError::TooLarge { path: path.to_owned(), limit };
     if metadata.len() > limit {
         return Err(too_large());
@@ -63,14 +72,14 @@ pub(super) fn read(
     if read as u64 > limit { Err(too_large()) } else { Ok(Some(bytes)) }
 }
 
-/// As [`read`], but what is not UTF-8 text is an error too.
+/// As [`read`], but what is not UTF-8 text is an error too. A byte order mark is no part of it.
 pub(crate) fn read_text(
     path: &Path,
     limit: u64,
     access: Access,
 ) -> Result<Option<Zeroizing<String>>, StoreError> {
     let Some(bytes) = read(path, limit, access)? else { return Ok(None) };
-    let text = str::from_utf8(&bytes).map_err(|_| StoreError::NotText { path: path.to_owned() })?;
+    let text = utf8::decode(&bytes).map_err(|why| StoreError::NotText { path: path.to_owned(), why })?;
     Ok(Some(Zeroizing::new(text.to_owned())))
 }
 
@@ -121,18 +130,37 @@ const UNFINISHED: &str = ".unfinished-";
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let write = || {
         remove_unfinished(folder(path))?;
-        replace(path, bytes, private_permissions())?;
+        put_in_place(path, bytes, |file| file.set_permissions(private_permissions()))?;
         sync_folder(folder(path))
     };
     write().map_err(StoreError::io("write", path))
 }
 
-/// Replaces a file: temporary file (`O_EXCL`), fsync, rename.
-/// After an error the old file is untouched.
-pub(crate) fn replace(path: &Path, bytes: &[u8], permissions: Permissions) -> io::Result<()> {
+/// Replaces a file: temporary file (`O_EXCL`), fsync, rename. Mode, owner and group are those of
+/// `like`. After an error the old file is untouched.
+pub(crate) fn replace(path: &Path, bytes: &[u8], like: &Metadata) -> io::Result<()> {
+    put_in_place(path, bytes, |file| {
+        let made = file.metadata()?;
+        let changed = |new: u32, old: u32| (new != old).then_some(old);
+        let (owner, group) = (changed(made.uid(), like.uid()), changed(made.gid(), like.gid()));
+        if owner.is_some() || group.is_some() {
+            fchown(file, owner, group).map_err(|error| {
+                let why = "it could not be given back to its owner and group";
+                io::Error::new(error.kind(), why)
+            })?;
+        }
+        file.set_permissions(like.permissions())
+    })
+}
+
+fn put_in_place(
+    path: &Path,
+    bytes: &[u8],
+    set_rights: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<()> {
     let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder(path))?;
     file.write_all(bytes)?;
-    file.as_file().set_permissions(permissions)?;
+    set_rights(file.as_file())?;
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())

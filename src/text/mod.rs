@@ -1,4 +1,4 @@
-//! Text of peers and users: escaping for the screen, encodings, durations, keyboard layouts,
+//! Text of peers and users: decoding, escaping for the screen, durations, keyboard layouts,
 //! suggestions.
 
 pub(crate) mod cp949;
@@ -6,3 +6,4 @@ pub mod duration;
 pub mod hangul_layout;
 pub mod safe;
 pub mod suggest;
+pub mod utf8;

@@ -338,3 +338,19 @@ fn a_reader_that_has_gone_ends_it_in_silence() {
         assert_eq!((output.status.code(), &output.stderr[..]), (Some(141), &b""[..]), "{args:?}");
     }
 }
+
+#[test]
+fn a_time_zone_that_is_none_is_said() {
+    let home = Home::of("민지");
+    for (zone, said) in
+        [(Some("Asia/Soul"), true), (Some("KST-9"), false), (Some("UTC"), false), (None, false)]
+    {
+        let mut command = home.command(&["doctor", "--listen", "127.0.0.1:0"]);
+        command.env_remove("TZ").envs(zone.map(|zone| ("TZ", zone)));
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let row = "TZ is Asia/Soul, which is no time zone: times are shown in UTC";
+        assert_eq!((output.status.code(), text.contains(row)), (Some(0), said), "{zone:?}\n{text}");
+        assert_eq!(text.contains("warning  zone"), said, "{zone:?}\n{text}");
+    }
+}

@@ -50,13 +50,14 @@ impl Pair {
         self.chat.handle(now, input);
         while let Some(effect) = self.chat.poll_effect() {
             let result = match effect {
-                Effect::Show(notice, _) => {
+                Effect::Show(notice, receipt) => {
                     self.rows.extend(notice.rows());
-                    continue;
+                    let Some(due) = receipt else { continue };
+                    Input::Shown(due)
                 }
                 Effect::Listen { listener, .. } => {
-                    let from = "127.0.0.1:1".parse().unwrap();
-                    self.chat.handle(now, Input::Listening { listener, at: from });
+                    let from: std::net::SocketAddr = "127.0.0.1:1".parse().unwrap();
+                    self.chat.handle(now, Input::Listening { listener, at: from.into() });
                     Input::Accepted { conn: CONN, listener, from, seed: Seed::new([1; 32]) }
                 }
                 Effect::Transmit { bytes, .. } if self.takes => {
@@ -82,7 +83,7 @@ impl Pair {
             match output {
                 Output::Transmit(bytes) => self.input(Input::Bytes { conn: CONN, bytes: &bytes }),
                 Output::Job(job) => self.caller.handle_job(MonoMs(self.now), job.run(&self.keys[1])),
-                Output::Event(Event::PeerKey(_)) => self.caller.accept_key(),
+                Output::Event(Event::PeerKey(_)) => self.caller.accept_key(MonoMs(self.now)),
                 Output::Event(_) => {}
             }
         }

@@ -5,7 +5,9 @@ use std::process::Stdio;
 
 use rustix::process::Signal;
 
-use crate::support::{Home, Process, RSACHAT, file_with, held_address, socket};
+use crate::support::{
+    Home, PATIENCE, Process, RSACHAT, eventually, file_with, handles, held_address, ignores, socket,
+};
 
 /// Says these bytes to a listener through a file and gives what the listener saw and the code.
 fn said(bytes: &[u8]) -> (Process, Process, i32) {
@@ -136,6 +138,35 @@ fn a_signal_ends_it_with_a_goodbye_and_its_code() {
         junho.sees("* 민지 left");
         junho.signal(signal);
         assert_eq!(junho.ends(), code, "{signal:?}, listening");
+    }
+}
+
+#[test]
+fn an_interrupt_that_is_ignored_from_the_start_stays_ignored_at_every_front_end() {
+    let home = Home::of("민지");
+    let script = home.private("story.chat", "@actors a b\n@live b\na> :status\n@wait 10m\n");
+    let fronts = [
+        "--listen 127.0.0.1:0",
+        "--json --listen 127.0.0.1:0",
+        "recv --listen 127.0.0.1:0",
+        "pipe --listen 127.0.0.1:0",
+        "send 127.0.0.1:9 -m x --retry 99 --accept-new",
+        &format!("replay {}", script.display()),
+    ];
+    for front in fronts {
+        for (ignored, code) in [("INT", 143), ("HUP", 143), ("", 130)] {
+            let script = format!(r#"trap '' {ignored}; exec "$0" --home "$1" $2"#);
+            let mut process = home.shell(&script.replace("trap '' ;", ""), front, Stdio::piped());
+            let id = process.id();
+            eventually("its handlers stand", PATIENCE, || handles(id, Signal::TERM));
+            let signal = if ignored == "HUP" { Signal::HUP } else { Signal::INT };
+            assert_eq!(ignores(id, signal), !ignored.is_empty(), "{front}");
+            process.signal(signal);
+            if !ignored.is_empty() {
+                process.signal(Signal::TERM);
+            }
+            assert_eq!(process.ends(), code, "{front}, {ignored:?} ignored: {}", process.complaints());
+        }
     }
 }
 

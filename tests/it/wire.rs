@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use rsachat::chat::command::Command;
 use rsachat::chat::{
-    AcceptPolicy, Chat, DialOptions, DialOutcome, Effect, Input, Notice, OwnKey, Protocol, Warning,
+    AcceptPolicy, CallOptions, Chat, DialOutcome, Effect, Input, Notice, OwnKey, Protocol, Warning,
 };
 use rsachat::crypto::{RekeyingKey, Seed};
 use rsachat::ids::ConnId;
@@ -124,9 +124,9 @@ fn a_listener_that_stays_busy_is_called_six_times_within_a_minute_and_then_given
     let key = OwnKey { public, file: String::new() };
     let mut chat = Chat::new(Name::parse("민지").unwrap(), Some(key), Book::new(), 8);
     let mut now = Now { mono: MonoMs(0), unix: UnixMs(0) };
-    let target = "host:8000".parse().unwrap();
+    let callee = "host:8000".parse().unwrap();
     let (family, pin, accept, protocol) = (Family::Any, None, AcceptPolicy::Anyone, Protocol::Native);
-    let command = Command::Connect(DialOptions { target, family, pin, accept, protocol });
+    let command = Command::Connect(CallOptions { callee, family, pin, accept, protocol });
     chat.handle(now, Input::Command(command));
     chat.handle(now, Input::Text("waits"));
     let (mut calls, mut outcome, mut returned) = (0, None, false);

@@ -1,11 +1,14 @@
 //! Wording of every notice of the prompt, so that a change of a sentence is seen where it is
 //! reviewed.
 
+use std::net::SocketAddr;
+
 use rsachat::chat::{
     HoldReason, Impersonated, Info, KeyFor, KeyRefusal, KeyStatus, Message, Notice, NotifyContent,
     NotifyPolicy, NotifyWhen, OaepInfo, TrustLevel, UnsavedChange, Warning,
 };
 use rsachat::crypto::{Fingerprint, PemError, PublicKeyError, SafetyNumber};
+use rsachat::peers::address::BoundAddresses;
 use rsachat::session::{CloseReason, OaepCloseReason};
 use rsachat::text::safe::SafeText;
 use rsachat::time::UnixMs;
@@ -45,8 +48,10 @@ fn good_and_neutral_news() {
         |status| Info::Joined { name: bob(), fingerprint, status, trust_level: TrustLevel::Unverified };
     let talking = |status| Info::NowTalking { name: bob(), status };
     let file = || "~/identity.pem".to_owned();
+    let at = |text: &str| text.parse::<SocketAddr>().expect("an address");
     let news = [
-        Info::Listening { at: "[::1]:8000".parse().expect("an address") },
+        Info::Listening { at: BoundAddresses::from(at("[::1]:8000")) },
+        Info::Listening { at: BoundAddresses::new(at("[::1]:8000"), vec![at("127.0.0.1:8000")]) },
         Info::Unlistened { at: "[::1]:8000".to_owned() },
         Info::MakingKey { of: KeyFor::Identity, bits: 3072 },
         Info::StillMaking { seconds: 4 },

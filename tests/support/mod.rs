@@ -17,7 +17,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -152,6 +152,7 @@ impl Home {
             Output::Into(there) => there,
         };
         command.stdin(input).stdout(stdout).stderr(Stdio::piped());
+        heed_interrupts();
         let one = one_at_a_time();
         let mut child = command.spawn().unwrap();
         drop(one);
@@ -401,6 +402,33 @@ impl Drop for Process {
 pub fn one_at_a_time() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets the programs that are started from here heed SIGINT, also where whoever runs the tests has
+/// had it ignored: a handler is not inherited, but that is.
+pub fn heed_interrupts() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        if ignores(std::process::id(), Signal::INT) {
+            signal_hook::flag::register(Signal::INT.as_raw(), Arc::default()).unwrap();
+        }
+    });
+}
+
+/// Whether a process ignores a signal.
+pub fn ignores(id: u32, signal: Signal) -> bool {
+    is_in_mask(id, "SigIgn:", signal)
+}
+
+/// Whether a process handles a signal.
+pub fn handles(id: u32, signal: Signal) -> bool {
+    is_in_mask(id, "SigCgt:", signal)
+}
+
+fn is_in_mask(id: u32, mask: &str, signal: Signal) -> bool {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    let mask = status.lines().find_map(|row| row.strip_prefix(mask)).unwrap().trim();
+    u64::from_str_radix(mask, 16).unwrap() >> (signal.as_raw() - 1) & 1 == 1
 }
 
 /// Who may do what with a file.

@@ -12,7 +12,7 @@ use crate::chat::types::{
 };
 use crate::chat::{Chat, Dial, Listener, WaitingCommand};
 use crate::ids::{DialId, ListenerId};
-use crate::peers::address::{Family, ListenAt};
+use crate::peers::address::{BoundAddresses, Family, ListenAt};
 use crate::peers::name::Name;
 use crate::session::CloseReason;
 use crate::wire::ByeReason;
@@ -173,10 +173,12 @@ impl Chat {
 
     /// `:unlisten [ADDR]`
     pub(crate) fn unlisten(&mut self, at: Option<&ListenAt>) {
-        let is_meant = |options: &ListenOptions, bound: Option<SocketAddr>| {
+        let is_meant = |options: &ListenOptions, bound: Option<&BoundAddresses>| {
             at.is_none_or(|at| {
-                let port = bound.map_or(options.at.port, |bound| bound.port());
-                let is_bound_there = |host: &str| bound.is_some_and(|bound| host.parse() == Ok(bound.ip()));
+                let port = bound.map_or(options.at.port, BoundAddresses::port);
+                let is_bound_there = |host: &str| {
+                    bound.is_some_and(|bound| bound.iter().any(|bound| host.parse() == Ok(bound.ip())))
+                };
                 let is_host = |host: &String| options.at.host.as_ref() == Some(host) || is_bound_there(host);
                 at.port == port && at.host.as_ref().is_none_or(is_host)
             })
@@ -191,7 +193,7 @@ impl Chat {
                 ended.push(options.at.to_string());
             }
         }
-        let meant = |_: &ListenerId, one: &mut Listener| is_meant(&one.options, one.bound);
+        let meant = |_: &ListenerId, one: &mut Listener| is_meant(&one.options, one.bound.as_ref());
         for (id, listener) in self.listeners.extract_if(.., meant) {
             self.effects.push(Effect::Unlisten(id));
             ended.push(listener.address());
@@ -206,20 +208,25 @@ impl Chat {
         }
     }
 
-    /// The very address, if it is bound already. One that only overlaps with it is the system's to
-    /// refuse.
+    /// The very address or name, if it is bound already. One that only overlaps with it is the
+    /// system's to refuse.
     fn bound_at(&self, at: &ListenAt, family: Family) -> Option<SocketAddr> {
         let is_it = |bound: &SocketAddr| match &at.host {
             _ if at.port != bound.port() => false,
             None => bound.ip().is_unspecified() && bound.is_ipv4() == (family == Family::V4),
             Some(host) => host.parse() == Ok(bound.ip()),
         };
-        self.listeners.values().filter_map(|listener| listener.bound).find(is_it)
+        self.listeners.values().find_map(|listener| {
+            let (asked, bound) = (&listener.options, listener.bound.as_ref()?);
+            let is_same_name = at.host.is_some() && asked.at.host == at.host && asked.family == family;
+            let is_same = is_same_name && bound.port() == at.port;
+            bound.iter().find(|bound| is_same || is_it(bound))
+        })
     }
 
-    pub(crate) fn handle_listening(&mut self, listener: ListenerId, at: SocketAddr) {
+    pub(crate) fn handle_listening(&mut self, listener: ListenerId, at: BoundAddresses) {
         if let Some(listener) = self.listeners.get_mut(&listener) {
-            listener.bound = Some(at);
+            listener.bound = Some(at.clone());
             let protocol = listener.options.protocol;
             self.effects.info(Info::Listening { at });
             self.show_oaep_banner(protocol);

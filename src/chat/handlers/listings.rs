@@ -98,7 +98,7 @@ impl Chat {
             rows.push(format!("key for the raw wire {}", key.public.fingerprint()));
         }
         for listener in self.listeners.values() {
-            if let Some(at) = listener.bound {
+            if let Some(at) = &listener.bound {
                 let protocol = match listener.options.protocol {
                     Protocol::Native => "",
                     Protocol::Oaep(_) => ", raw wire",

@@ -15,7 +15,7 @@ use rustix::fs::{Access, access};
 use super::args::{self, GlobalArgs};
 use crate::app::error::{AppError, code, describe};
 use crate::app::keyring::{self, StoredKey};
-use crate::app::os::bind;
+use crate::app::os::{Bound, bind};
 use crate::chat::KeyFor;
 use crate::chat::display::version_and_suite;
 use crate::config::{Layer, SettingSources, Settings};
@@ -82,6 +82,9 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
         book = read;
     }
     report.add(&check_clock(jiff::Timestamp::now()))?;
+    if let Some(finding) = check_time_zone() {
+        report.add(&finding)?;
+    }
 
     let (own, name) = (own.as_deref(), config.own_name().to_string());
     let mut net = Net::new()?;
@@ -185,6 +188,16 @@ pub(crate) fn check_clock(now: jiff::Timestamp) -> Finding {
         .hint("connections do not depend on it, but the times beside messages do; set it, for example with timedatectl")
 }
 
+/// The finding on a `TZ` that names no time zone; times are then shown in UTC.
+fn check_time_zone() -> Option<Finding> {
+    let zone = std::env::var_os("TZ")?;
+    jiff::tz::TimeZone::try_system().err()?;
+    let text = format!("TZ is {}, which is no time zone: times are shown in UTC", zone.display());
+    Some(Finding::warning("zone", text).hint(
+        "TZ=Asia/Seoul, for example (timedatectl list-timezones names them); without TZ that of this machine counts",
+    ))
+}
+
 /// Whether a port is free to listen on, or which program has it.
 pub(crate) fn check_port(
     net: &mut Net,
@@ -193,9 +206,12 @@ pub(crate) fn check_port(
     name: &str,
 ) -> io::Result<Finding> {
     let error = match bind(net, at, Family::Any) {
-        Ok((listener, bound)) => {
-            net.unlisten(listener);
-            return Ok(Finding::ok("port", format!("{bound} is free to listen on")));
+        Ok(Bound { sockets, addresses }) => {
+            let verb = if sockets.len() == 1 { "is" } else { "are" };
+            for socket in sockets {
+                net.unlisten(socket);
+            }
+            return Ok(Finding::ok("port", format!("{addresses} {verb} free to listen on")));
         }
         Err(error) => error,
     };

@@ -32,7 +32,8 @@ Examples:
   rsachat pipe --listen 8001 --accept-new --recv-only > copy.tar
   rsachat pipe --connect bob.example:8001 --to bob < notes.tar")]
 pub(crate) struct PipeArgs {
-    /// Wait for the other side: a port, `host:port` or `[::1]:port`
+    /// Wait for the other side: a port, `host:port` (every address of that host)
+    /// or `[::1]:port`
     #[arg(long, value_name = "ADDR", group = "way")]
     listen: Option<String>,
     /// Call the other side: a peer of your book, or host:port

@@ -19,6 +19,9 @@ pub(crate) enum Request {
     Do(Command),
 }
 
+const HOW_TO_WRITE: &str =
+    r#"write {"say":TEXT}, {"say":TEXT,"to":NAME} or {"command":NAME,"arguments":[…]}"#;
+
 /// Object as it is written. An unknown field is refused: a text meant for one peer must not go to
 /// another because `to` was misspelt.
 #[derive(Deserialize)]
@@ -49,6 +52,10 @@ impl Request {
 
 /// Reads the id of a line, and its request, or why it is none and what to write instead.
 pub(crate) fn read(line: &[u8]) -> (Option<Id>, Result<Request, String>) {
+    // The library would take the fields from a list as well, in the order of the type.
+    if line.trim_ascii_start().first() == Some(&b'[') {
+        return (None, Err(format!("not an order: a list, not an object; {HOW_TO_WRITE}")));
+    }
     let id = serde_json::from_slice(line).ok().and_then(|object: Identified| object.id);
     (id, request(line))
 }
@@ -61,10 +68,7 @@ fn request(line: &[u8]) -> Result<Request, String> {
             let command = command::command_of(&name, &arguments.unwrap_or_default());
             command.map(Request::Do).map_err(|mistake| mistake.to_string())
         }
-        _ => {
-            Err(r#"write {"say":TEXT}, {"say":TEXT,"to":NAME} or {"command":NAME,"arguments":[…]}"#
-                .to_owned())
-        }
+        _ => Err(HOW_TO_WRITE.to_owned()),
     }
 }
 

@@ -36,6 +36,7 @@ use crate::peers::address::{Family, ListenAt};
 use crate::peers::name::Name;
 use crate::store::{book_file, safe_file};
 use crate::text::safe::SafeText;
+use crate::text::utf8;
 use crate::ui::render::colour;
 use crate::ui::render::cut::RowLimit;
 use crate::ui::render::layout::{Layout, OutputMode};
@@ -50,7 +51,8 @@ pub(crate) struct PromptArgs {
     /// Name that you give to peers [default: the login name]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// Wait for callers: a port, `host:port` or `[::1]:port`
+    /// Wait for callers: a port, `host:port` (every address of that host)
+    /// or `[::1]:port`
     #[arg(long, value_name = "ADDR", group = "addresses")]
     pub(crate) listen: Vec<String>,
     /// Do not listen where the configuration file says
@@ -314,7 +316,7 @@ impl Frontend<Screen> for PromptFrontend {
                     app.handle(Input::ExitRequest(ExitRequest::Signal(SIGPIPE)));
                 }
                 Err(error) => {
-                    eprint_line(&format!("rsachat: error: cannot write the output: {error}"));
+                    eprint_line(&format!("rsachat: error: cannot write the output: {}", describe(&error)));
                     app.handle(Input::ExitRequest(ExitRequest::Failure(code::FAILED)));
                 }
             }
@@ -454,6 +456,7 @@ impl PromptFrontend {
     /// Takes a line that nobody edited: a request, or text in UTF-8, or refused by itself.
     fn take_line(&mut self, app: &mut App<Screen>, line: &[u8]) {
         self.lines_read += 1;
+        let line = if self.lines_read == 1 { utf8::without_mark(line) } else { line };
         if !matches!(self.source, InputSource::Requests(_)) {
             return match std::str::from_utf8(line) {
                 Ok(text) => self.take_text_line(app, text.to_owned()),

@@ -40,7 +40,8 @@ Examples:
   rsachat recv --listen 8002 --from alice --exec 'mail -s \"$RSACHAT_FROM\" root'
   rsachat recv --listen 127.0.0.1:8000 --wire oaep")]
 pub(crate) struct RecvArgs {
-    /// Wait for callers: a port, `host:port` or `[::1]:port`
+    /// Wait for callers: a port, `host:port` (every address of that host)
+    /// or `[::1]:port`
     #[arg(long, value_name = "ADDR", group = "way")]
     listen: Option<String>,
     /// Call who will send: a peer of your book, or host:port

@@ -18,6 +18,7 @@ use crate::limits::MESSAGE_BYTES;
 use crate::net::lines::BlockingReader;
 use crate::session::EXIT;
 use crate::text::safe::SafeText;
+use crate::text::utf8;
 
 /// End of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -150,6 +151,9 @@ impl Splitter {
         }
         if bytes > MESSAGE_BYTES as u64 {
             return InputItem::Refused { number, why: InvalidInput::TooLong(bytes) };
+        }
+        if number == 1 {
+            message.drain(..message.len() - utf8::without_mark(&message).len());
         }
         match String::from_utf8(message) {
             Ok(text) => InputItem::Message(text),

@@ -95,6 +95,8 @@ const CLAIMS: &str = "claims ";
 pub enum EntryError {
     #[error("not UTF-8")]
     NotText,
+    #[error("UTF-16 text; save the book as UTF-8")]
+    Utf16,
     #[error("too few fields; write NAME FINGERPRINT TRUST ADDRESS,ADDRESS")]
     Short,
     #[error("too many fields; write addresses with commas and no blanks, comments after #")]

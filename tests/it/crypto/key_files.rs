@@ -31,25 +31,95 @@ fn a_key_is_written_and_read_back_with_and_without_a_passphrase() {
 }
 
 #[test]
-fn line_ends_of_windows_and_space_around_do_no_harm() {
+fn what_stands_around_a_block_and_how_it_is_wrapped_does_no_harm() {
     let text = pem("alice-2048");
-    for text in [text.replace('\n', "\r\n"), format!("\n{text}\n\n"), text.trim_end().to_owned()] {
-        assert!(Identity::from_pem(&text, None).is_ok(), "{text:?}");
+    let body: String = text.lines().filter(|row| !row.starts_with("-----")).collect();
+    let block = |body: &str| format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
+    for text in [
+        text.replace('\n', "\r\n"),
+        format!("\n{text}\n\n"),
+        text.trim_end().to_owned(),
+        text.replace('\n', "\n\n"),
+        text.replace('\n', " \t\n    "),
+        format!("Bag Attributes\n    friendlyName: alice\nKey Attributes: <No Attributes>\n{text}hello\n"),
+        block(&body),
+        block(
+            &body
+                .as_bytes()
+                .chunks(76)
+                .map(|row| str::from_utf8(row).unwrap())
+                .collect::<Vec<_>>()
+                .join("\n"),
+        ),
+    ] {
+        let key = Identity::from_pem(&text, None);
+        assert!(key.is_ok_and(|key| key.public() == identity("alice-2048").public()), "{text:?}");
     }
 }
 
 #[test]
-fn a_file_is_exactly_one_private_key() {
+fn what_disturbs_in_a_key_file_is_named() {
     let text = pem("alice-2048");
-    for text in ["", "hello", &format!("hello\n{text}"), &format!("{text}hello\n"), &format!("{text}{text}")]
-    {
-        check(text, None, KeyFileError::NotOneKey);
+    let half = &text[..text.len() / 2];
+    let (row, rest) = text.split_once('\n').unwrap();
+    for (text, expected) in [
+        ("", KeyFileError::Empty),
+        (" \r\n", KeyFileError::Empty),
+        ("hello", KeyFileError::NoBlock),
+        (rest, KeyFileError::NoBlock),
+        (half, KeyFileError::Cut),
+        (&format!("{text}{text}"), KeyFileError::SeveralBlocks),
+        (&format!("key: {text}"), KeyFileError::Row { number: 1 }),
+        (&format!("\n{row}\n\n> {rest}"), KeyFileError::Row { number: 4 }),
+        (&text.replace("END PRIVATE", "END PUBLIC"), KeyFileError::Row { number: text.lines().count() }),
+        (&format!("{row}\nMII\n-----END PRIVATE KEY-----\n"), KeyFileError::Damaged),
+        (&identity("alice-2048").public().to_spki_pem(), KeyFileError::PublicKey),
+        (&text.replace("PRIVATE KEY", "CERTIFICATE"), KeyFileError::NotRsa),
+    ] {
+        check(text, None, expected);
     }
-    check(&text[..text.len() / 2], None, KeyFileError::NotOneKey);
-    for label in ["PUBLIC KEY", "RSA PRIVATE KEY", "OPENSSH PRIVATE KEY"] {
-        check(&text.replace("PRIVATE KEY", label), None, KeyFileError::NotOneKey);
+}
+
+/// Locks of other programs that are opened.
+const OPENED: [&str; 8] = [
+    "scrypt",
+    "sha1-aes256",
+    "sha1-3des",
+    "sha512-aes128",
+    "ssh-keygen",
+    "pycryptodome",
+    "pycryptodome-aes",
+    "pycryptodome-scrypt",
+];
+
+#[test]
+fn the_locks_of_openssl_pycryptodome_and_ssh_keygen_open() {
+    for name in OPENED {
+        let text = pem(&format!("foreign/{name}"));
+        check(&text, None, KeyFileError::NeedsPassphrase);
+        check(&text, Some(&word("open")), KeyFileError::WrongPassphrase);
+        let opened = Identity::from_pem(&text, Some(&word("open sesame")));
+        assert_eq!(opened.ok().unwrap().public(), identity("alice-2048").public(), "{name}");
     }
-    check(&identity("alice-2048").public().to_spki_pem(), None, KeyFileError::NotOneKey);
+}
+
+#[test]
+fn a_lock_of_3des_with_a_vector_of_another_length_stops_nothing() {
+    let sequence = |parts: &[&[u8]]| tlv(0x30, &parts.concat());
+    let kdf = [&[6, 9, 42, 134, 72, 134, 247, 13, 1, 5, 12][..], &sequence(&[&tlv(4, &[1; 8]), &[2, 1, 1]])];
+    for length in [0, 7, 9, 16] {
+        let cipher = [&[6, 8, 42, 134, 72, 134, 247, 13, 3, 7][..], &tlv(4, &vec![0; length])];
+        let schemes = sequence(&[&sequence(&kdf), &sequence(&cipher)]);
+        let lock = sequence(&[&[6, 9, 42, 134, 72, 134, 247, 13, 1, 5, 13], &schemes]);
+        let document = SecretDocument::try_from(sequence(&[&lock, &tlv(4, &[0; 8])])).unwrap();
+        let text = document.to_pem("ENCRYPTED PRIVATE KEY", LineEnding::LF).unwrap();
+        check(&text, Some(&word("open")), KeyFileError::Damaged);
+    }
+}
+
+/// An element of DER of fewer than 128 bytes.
+fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+    [&[tag, u8::try_from(content.len()).unwrap()], content].concat()
 }
 
 #[test]
@@ -91,7 +161,7 @@ fn a_passphrase_function_that_costs_too_much_is_refused_before_it_runs() {
 fn a_passphrase_function_with_senseless_numbers_is_refused_and_stops_nothing() {
     for (n, r, p) in [(0, 8, 1), (1, 8, 1), (3, 8, 1), (1 << 14, 0, 1), (1 << 14, 8, 0), (0, 0, 0)] {
         let fault = Identity::from_pem(&locked_with(scrypt(n, r, p)), Some(&word("open"))).err();
-        let refused = matches!(fault, Some(KeyFileError::NotOneKey | KeyFileError::WrongPassphrase));
+        let refused = matches!(fault, Some(KeyFileError::Damaged | KeyFileError::WrongPassphrase));
         assert!(refused, "{n} {r} {p}");
     }
 }

@@ -122,6 +122,18 @@ fn what_is_no_order_does_nothing_and_says_why() {
     for line in ["안녕", "[]", r#"{"say":"x""#, r#"{"id":1.5,"say":"x"}"#, "", r#"{"say":"a","say":"b"}"#] {
         bot.types(line);
     }
+    // A list of the values of an order, in its order, is none, and neither is one within an order.
+    let lists = [
+        r#"[13,"x",null,null,null]"#,
+        r#" [{"id":14,"say":"x"}]"#,
+        r#"{"id":["15"],"say":"x"}"#,
+        r#"{"id":16,"say":["x"]}"#,
+        r#"{"id":17,"command":"all","arguments":[["x"]]}"#,
+        r#"{"id":18,"command":["quit",[]]}"#,
+    ];
+    for line in &lists {
+        bot.types(line);
+    }
     bot.types_bytes(b"{\"say\":\"\xff\"}\n");
     bot.types(&format!(r#"{{"say":"{}"}}"#, "x".repeat(70_000)));
     bot.orders(&json!({ "id": 10, "say": "x".repeat(16_385) }));
@@ -142,13 +154,18 @@ fn what_is_no_order_does_nothing_and_says_why() {
     }
     let kinds = [(10, "input"), (11, "no_such_peer")];
     assert!(kinds.iter().all(|(id, kind)| of_id(&told, &json!(id))[0]["kind"] == *kind), "{told:?}");
+    let replied = told.iter().filter(|object| object["event"] == "reply" && object["ok"] == json!(false));
+    let answered: Vec<_> = replied.filter_map(|object| object.get("id")?.as_u64()).collect();
+    assert!([16, 17, 18].iter().all(|id| answered.contains(id)), "{answered:?}");
     let without = told.iter().filter(|object| object["event"] == "warning" && !object.contains_key("id"));
     let messages: Vec<_> = without.map(|object| object["message"].as_str().unwrap()).collect();
-    assert_eq!(messages.len(), 7, "{messages:#?}");
+    assert_eq!(messages.len(), 10, "{messages:#?}");
+    let list = r#"not an order: a list, not an object; write {"say":TEXT}"#;
+    assert_eq!(messages.iter().filter(|message| message.contains(list)).count(), 3, "{messages:#?}");
     assert!(messages[0].starts_with("line 10: not an order: "), "{messages:#?}");
     assert!(messages[3].contains("an id is a text or a whole number, at column "), "{messages:#?}");
-    assert!(messages[5].contains("column"), "{messages:#?}");
-    assert!(messages[6].contains("bytes is too long"), "{messages:#?}");
+    assert!(messages[8].contains("column"), "{messages:#?}");
+    assert!(messages[9].contains("bytes is too long"), "{messages:#?}");
 }
 
 #[test]

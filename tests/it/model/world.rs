@@ -2,6 +2,7 @@
 //! person has seen and chosen.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
 
 use rsachat::chat::{Chat, Echo, Effect, Info, Input, LineStart, Notice, OwnKey};
 use rsachat::crypto::{Fingerprint, Seed};
@@ -242,7 +243,7 @@ impl World {
         match effect {
             Effect::Listen { listener, .. } => {
                 self.listener = listener;
-                Some(Input::Listening { listener, at: "127.0.0.1:8000".parse().unwrap() })
+                Some(Input::Listening { listener, at: SocketAddr::from(([127, 0, 0, 1], 8000)).into() })
             }
             Effect::Connect { dial, .. } => {
                 self.dials.insert(dial, None);

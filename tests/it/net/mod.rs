@@ -4,3 +4,4 @@ mod callers;
 mod dialling;
 mod input;
 mod links;
+mod names;

@@ -85,7 +85,7 @@ fn two_hundred_damaged_scripts_never_panic_and_always_name_a_line() {
         let place = played.err.lines().any(|row| row.trim_start().starts_with("--> -:"));
         assert_eq!(place, played.code != 0, "code {}\n{script}\n{}", played.code, played.err);
     }
-    assert!(ends[0] > 0 && ends[1] > 10 && ends[2] > 50 && ends[..3].iter().sum::<i32>() > 190, "{ends:?}");
+    assert!(ends[0] > 0 && ends[1] > 5 && ends[2] > 50 && ends[..3].iter().sum::<i32>() > 190, "{ends:?}");
 }
 
 #[test]

@@ -64,7 +64,6 @@ fn mistakes_of_directives_are_told_with_what_to_write() {
     check("no-end-of-file", "@file x <<END\nrow\n", &[]);
     check("no-include", "@include other.chat\n", &[]);
     check("live-screen", "@actors here there\n@live there\nhere> hi\nthere| hi\n", &[]);
-    check("byte-order-mark", "\u{feff}hi\n", &[]);
 }
 
 #[test]

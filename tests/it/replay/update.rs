@@ -124,6 +124,42 @@ fn a_check_opens_nothing_and_finds_every_mistake() {
 }
 
 #[test]
+fn a_port_that_no_listen_gives_is_a_mistake_before_anything_is_played() {
+    for (listens, used, code) in [
+        ("a> :listen 0", "a.port9", 2),
+        ("a> :listen 0", "a.port2", 2),
+        ("a> :listen 8000", "a.port", 2),
+        ("a> :listener", "a.port", 2),
+        ("b> :listen 0", "a.port", 2),
+        ("a> :listen 0", "a.port", 0),
+        ("a> :listen 127.0.0.1:0 --wire oaep", "a.port", 0),
+        ("a> :listen 127.0.0.1:0\na> :listen [::1]:0", "a.port2", 0),
+        ("@set at 0\na> :listen ${at}", "a.port", 0),
+    ] {
+        let script = format!("@actors a b\n{listens}\nb> :connect 127.0.0.1:${{{used}}}\n");
+        let checked = replay(&script, &["--check"]);
+        assert_eq!(checked.code, code, "{script}{}", checked.err);
+        if code == 2 {
+            assert!(
+                checked.err.starts_with(&format!("error: no value for ${{{used}}} yet")),
+                "{}",
+                checked.err
+            );
+            let played = replay(&script, &[]);
+            assert_eq!((played.code, played.out.as_str()), (2, ""), "{script}");
+        }
+    }
+}
+
+#[test]
+fn what_an_update_accepts_is_no_error() {
+    let written = Written::new(":showkey\n| wrong\n:status\n| wrong too\n");
+    let played = written.replay(&["story.chat", "--update"]);
+    assert_eq!((played.code, played.err.as_str()), (0, ""));
+    assert_eq!(played.out, "story.chat is up to date now\n");
+}
+
+#[test]
 fn the_canonical_form_keeps_what_is_typed_and_expected() {
     let script =
         "@actors   a   b\r\n\n\n# why  \na>   three blanks \nb| $$5 \n\n\n@file  x  <<END\n  kept \nEND\n\n";

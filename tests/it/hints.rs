@@ -1,0 +1,106 @@
+//! Hints: what each says to do helps, and none leads back to where it came from.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::process::Stdio;
+
+use crate::support::{Home, RSACHAT};
+
+/// What the program says without a terminal, and the code it ends with.
+fn says(home: &Home, args: &[&str]) -> (Option<i32>, String) {
+    let mut command = std::process::Command::new("setsid");
+    // Without a controlling terminal, whoever runs the tests.
+    command.args(["-w", RSACHAT, "--home"]).arg(home.path()).args(args).env("RSACHAT_CONFIG", "none");
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn without_a_terminal_each_passphrase_has_the_option_of_its_own_file() {
+    let home = Home::of("민지");
+    let (code, said) = says(&home, &["key", "passphrase"]);
+    assert!(code == Some(3) && said.ends_with("hint: --new-passphrase-file FILE\n"), "{said}");
+    let secret = home.private("secret", "비밀");
+    let secret = secret.to_str().unwrap();
+    assert_eq!(says(&home, &["key", "passphrase", "--new-passphrase-file", secret]).0, Some(0));
+    // Now the old one is missing, and after it the new one.
+    let (code, said) = says(&home, &["key", "passphrase"]);
+    assert!(code == Some(3) && said.ends_with("hint: --passphrase-file FILE\n"), "{said}");
+    let (code, said) = says(&home, &["key", "passphrase", "--passphrase-file", secret]);
+    assert!(code == Some(3) && said.ends_with("hint: --new-passphrase-file FILE\n"), "{said}");
+}
+
+#[test]
+fn a_home_that_is_relative_is_not_one_that_is_not_set() {
+    for (value, why) in [
+        (
+            Some("rel"),
+            "no home folder: HOME is rel, which is not a whole path; name a folder with --home DIR",
+        ),
+        (Some(""), "no home folder: HOME is not set; name one with --home DIR"),
+        (None, "no home folder: HOME is not set; name one with --home DIR"),
+    ] {
+        let mut command = std::process::Command::new(RSACHAT);
+        command.args(["key", "show"]).env_clear().envs(value.map(|value| ("HOME", value)));
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(3) && said.contains(why), "{value:?}: {said}");
+    }
+}
+
+#[test]
+fn the_address_of_a_page_is_told_from_one_with_too_many_colons() {
+    let home = Home::of("민지");
+    for args in [
+        &["--connect", "http://localhost:8000"][..],
+        &["--listen", "http://localhost:8000"],
+        &["send", "http://localhost:8000/", "-m", "x"],
+        &["recv", "--listen", "https://localhost"],
+        &["pipe", "--connect", "localhost:8000/"],
+        &["doctor", "http://localhost:8000"],
+    ] {
+        let (code, said) = says(&home, args);
+        let why = "an address is host:port alone, without http:// before it or / behind it";
+        assert!(code == Some(2) && said.contains(why), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_named_in_the_words_of_the_system_and_with_our_file_alone() {
+    let home = Home::of("민지");
+    // No file may grow: what is written fails as on a full disk.
+    let script =
+        r#"ulimit -f 0; trap '' XFSZ; exec "$0" --home "$1" key passphrase --new-passphrase-file "$2""#;
+    let secret = home.private("secret", "비밀");
+    let mut changes = home.shell(script, secret.to_str().unwrap(), Stdio::null());
+    assert_eq!(changes.ends(), 3);
+    let said = changes.complaints();
+    assert!(said.contains("cannot write ") && said.contains("identity.pem: file too large"), "{said}");
+    assert!(!said.contains("os error") && !said.contains(".unfinished"), "{said}");
+}
+
+#[test]
+fn an_update_keeps_the_owner_of_a_file_and_refuses_one_of_two_names() {
+    let home = Home::of("민지");
+    let (one, two) = (home.private("one.chat", "hi\n| wrong\n"), home.file("two.chat"));
+    fs::hard_link(&one, &two).unwrap();
+    let path = one.to_str().unwrap();
+    let run = |args: &[&str]| {
+        let output = home.command(args).env_remove("CI").output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    for option in ["--update", "--fmt"] {
+        fs::write(&one, "hi\n\n\n| wrong\n").unwrap();
+        let (code, said) = run(&["replay", path, option]);
+        assert!(code == Some(3) && said.contains("it has 2 names (hard links)"), "{option}: {code:?} {said}");
+    }
+    fs::remove_file(&two).unwrap();
+    // Only the superuser can give a file away.
+    let is_root = std::os::unix::fs::chown(&one, Some(1234), Some(1234)).is_ok();
+    let owner = |path| fs::metadata(path).map(|file| (file.uid(), file.gid())).unwrap();
+    let before = owner(&one);
+    let (code, said) = run(&["replay", path, "--update"]);
+    assert!(code == Some(0) && said.is_empty(), "{said}");
+    assert_eq!(owner(&one), before);
+    assert!(!is_root || before == (1234, 1234));
+}
