@@ -94,11 +94,14 @@ pub(crate) struct Conversation {
     indexed: IndexedFacts,
 }
 
-/// Orderly close that waits until every message is acknowledged.
+/// Orderly close that waits until every message is acknowledged, those of the peer for a short time
+/// only: nobody may be there to whom they are shown.
 #[derive(Clone, Copy)]
 struct OrderlyClose {
     /// Moment at which the connection closes all the same, if there is one.
     at_latest: Option<MonoMs>,
+    /// Moment until which it waits for our own receipts.
+    receipts_until: MonoMs,
 }
 
 impl Conversation {
@@ -167,19 +170,25 @@ impl Conversation {
     }
 
     /// Begins an orderly close. Of several deadlines the earliest holds.
-    pub(crate) fn begin_close(&mut self, at_latest: Option<MonoMs>) {
-        let before = self.closing.and_then(|closing| closing.at_latest);
-        self.closing = Some(OrderlyClose { at_latest: before.into_iter().chain(at_latest).min() });
+    pub(crate) fn begin_close(&mut self, now: MonoMs, at_latest: Option<MonoMs>) {
+        let before = self.closing;
+        let earlier = before.and_then(|closing| closing.at_latest);
+        self.closing = Some(OrderlyClose {
+            at_latest: earlier.into_iter().chain(at_latest).min(),
+            receipts_until: before.map_or(now + limits::OUTPUT_GRACE_MS, |closing| closing.receipts_until),
+        });
     }
 
     pub(crate) fn close_deadline(&self) -> Option<MonoMs> {
-        let closing = self.closing.and_then(|closing| closing.at_latest);
-        closing.into_iter().chain(self.idle_deadline).min()
+        let at_latest = self.closing.and_then(|closing| closing.at_latest);
+        let receipts_until =
+            self.closing.filter(|_| self.unacked.len() == 0).map(|closing| closing.receipts_until);
+        [at_latest, receipts_until, self.idle_deadline].into_iter().flatten().min()
     }
 
-    /// Whether an orderly close need not wait any longer.
+    /// Whether an orderly close need not wait any longer: neither side owes a receipt.
     pub(crate) fn can_close(&self) -> bool {
-        self.closing.is_some() && self.unacked.len() == 0
+        self.closing.is_some() && self.unacked.len() == 0 && !self.session.awaits_ack()
     }
 }
 

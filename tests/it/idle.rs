@@ -6,7 +6,7 @@ use rsachat::ids::ConnId;
 use rsachat::limits::{DEAD_AFTER_MS, PING_AFTER_MS, SHORT_IDLE_MS};
 use rsachat::peers::book::Book;
 use rsachat::peers::name::Name;
-use rsachat::session::{Event, Output, Role, Session, SessionConfig};
+use rsachat::session::{Event, Output, RekeyThresholds, Role, Session, SessionConfig};
 use rsachat::time::{MonoMs, Now, UnixMs};
 use rsachat::wire::{Lifetime, Purpose};
 
@@ -35,7 +35,8 @@ impl Pair {
         let own = OwnKey { public: keys[0].public().clone(), file: String::new() };
         let chat = Chat::new(Name::parse("minji").unwrap(), Some(own), Book::new(), 8);
         let name = "junho".to_owned();
-        let config = SessionConfig { key: keys[1].public().clone(), name, purpose: Purpose::Chat, lifetime };
+        let (key, purpose, rekeying) = (keys[1].public().clone(), Purpose::Chat, RekeyThresholds::default());
+        let config = SessionConfig { key, name, purpose, lifetime, rekeying };
         let caller = Session::new(Role::Initiator, config, Seed::new([2; 32]), MonoMs(0));
         let mut pair = Self { chat, caller, keys, now: 0, takes: true, rows: Vec::new(), closed: false };
         pair.input(Input::Line(":listen 127.0.0.1:0"));
@@ -84,7 +85,7 @@ impl Pair {
                 Output::Transmit(bytes) => self.input(Input::Bytes { conn: CONN, bytes: &bytes }),
                 Output::Job(job) => self.caller.handle_job(MonoMs(self.now), job.run(&self.keys[1])),
                 Output::Event(Event::PeerKey(_)) => self.caller.accept_key(MonoMs(self.now)),
-                Output::Event(_) => {}
+                Output::WantSeed | Output::Event(_) => {}
             }
         }
     }

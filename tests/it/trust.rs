@@ -172,7 +172,8 @@ fn the_reply_to_a_request_comes_when_its_change_is_on_disk() {
     let (minji, at) = Process::listening("민지");
     let mut junho = Home::of("준호").start(&["--json", "--connect", &at]);
     minji.sees("준호 joined");
-    junho.sees(r#""event":"connected""#);
+    junho.types(r#"{"command":"verify","arguments":["민지"]}"#);
+    junho.sees(r#""event":"safety""#);
     let lock = junho.home.hold_lock();
     junho.types(r#"{"id":7,"command":"trust","arguments":["민지"]}"#);
     junho.types(r#"{"id":8,"command":"status"}"#);

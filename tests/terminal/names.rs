@@ -100,6 +100,8 @@ fn nothing_is_written_to_disk_until_a_log_is_asked_for() {
 #[test]
 fn typing_goes_on_and_messages_come_while_another_process_holds_the_lock_of_the_home() {
     let (mut alice, mut bob) = Pty::start_with_bob(&Setup::WIDE);
+    alice.press(":verify bob\r");
+    alice.sees("safety number of you and bob");
     let lock = alice.hold_lock();
     alice.press(":trust bob\r");
     alice.wait_reading();

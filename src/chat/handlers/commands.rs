@@ -78,7 +78,8 @@ impl Chat {
                 _ => self.conversations.addressed_peer(),
             },
         };
-        let at_latest = Some(self.now.mono + limits::SHUTDOWN_GRACE_MS);
+        let now = self.now.mono;
+        let at_latest = Some(now + limits::SHUTDOWN_GRACE_MS);
         // Short-lived ones too: whoever sends is told that nobody takes more.
         let conns: Vec<_> = peer
             .map(|peer| self.conversations.with_peer(peer).map(|(conn, _)| conn).collect())
@@ -88,7 +89,7 @@ impl Chat {
         }
         for conn in conns {
             if let Some(conversation) = self.conversations.get_mut(conn) {
-                conversation.begin_close(at_latest);
+                conversation.begin_close(now, at_latest);
             }
         }
     }

@@ -56,7 +56,7 @@ impl Chat {
         let shutdown = Shutdown::new(request, self.now.mono, self.counters.refused_lines);
         self.shutdown = Some(shutdown);
         for conversation in self.conversations.values_mut() {
-            conversation.begin_close(shutdown.at_latest);
+            conversation.begin_close(self.now.mono, shutdown.at_latest);
         }
         for (id, dial) in std::mem::take(&mut self.dials) {
             self.effects.push(Effect::CancelConnect(id));

@@ -386,6 +386,8 @@ impl Chat {
                 let name = self.book.by_fingerprint(&fingerprint).map_or(name, |entry| entry.name.clone());
                 self.names.rename(PeerId::Key(fingerprint), &name);
                 self.conversations.update_peer(fingerprint, |peer| peer.name = name.clone());
+                // Who is given a name is chosen.
+                self.update_trust_level(fingerprint);
                 if let Some(refused) = self.refused_keys.remove(&old) {
                     self.refused_keys.insert(name.to_string(), refused);
                 }

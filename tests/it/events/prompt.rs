@@ -302,7 +302,10 @@ fn a_peer_that_takes_nothing_holds_up_only_what_may_be_for_it() {
     hana.sees("민지: 그 뒤");
     bot.sees(r#""id":"behind","event":"reply""#);
     let told = told(&bot);
-    assert_eq!(names(&of_id(&told, &json!(1_000))), ["sent", "reply"]);
+    let mut thousandth = of_id(&told, &json!(1_000));
+    // The count of late texts may change at any time.
+    thousandth.retain(|object| object["event"] != "state");
+    assert_eq!(names(&thousandth), ["sent", "reply"]);
     assert_eq!(of_id(&told, &json!(1_001))[0]["kind"], "not_sent");
     let at = |found: &dyn Fn(&Map<String, Value>) -> bool| told.iter().position(found).unwrap();
     let left = at(&|object| object["event"] == "left");
