@@ -320,7 +320,8 @@ class Session:
         self.rekey_key, self.next_into, self.rekeyings = None, None, 0
         self.wire, self.lock, self.changed, self.ping = wire, threading.Lock(), threading.Condition(), None
         self.out, self.into = [Direction(key) for key in (keys if role == "connect" else keys[::-1])]
-        self.said, self.heard, self.receipted, self.idle, self.idle_since = 0, 0, 0, 0, time.monotonic()
+        self.said, self.heard, self.receipted, self.acknowledged = 0, 0, 0, 0
+        self.idle, self.idle_since, self.left = 0, time.monotonic(), False
         confirm = state.h + REKEYING + name.encode()
         if role == "connect":
             self.send(CONFIRM, confirm)
@@ -331,14 +332,17 @@ class Session:
         if role == "listen":  # here it would judge the key, and send the alert for one that it refuses
             self.send(CONFIRM, confirm)
         self.can_rekey = int.from_bytes(body[32:36], "big") & 16 != 0
-        self.peer, self.left = body[36:].decode("utf-8", "ignore"), False
+        self.peer = body[36:].decode("utf-8", "ignore")
 
     def send(self, kind, body, next_key=None):
-        """Sends a record. With a next key, that one seals what comes behind it."""
+        """Sends a record; nothing after the goodbye. With a next key, that one seals what comes behind it."""
         plain = bytes([kind]) + len(body).to_bytes(2, "big") + body
         plain = plain.ljust(max(256, 1 << (len(plain) - 1).bit_length()), b"\0")
         length = (len(plain) + 16).to_bytes(2, "big")
         with self.lock:
+            if self.left:
+                return
+            self.left = kind == BYE
             cipher, number = self.out.next()
             self.wire.sock.sendall(length + cipher.encrypt(number, plain, length))
             if next_key:
@@ -420,6 +424,9 @@ class Session:
                 self.heard, self.idle = number, 0
                 print(self.peer + ":", body[16:].decode("utf-8", "backslashreplace"), flush=True)
                 self.send(RECEIPT, body[:8])
+                with self.changed:
+                    self.acknowledged = number
+                    self.changed.notify_all()
             elif kind == RECEIPT and len(body) == 8 and number <= self.said:
                 self.count_idle(number <= self.receipted)
                 with self.changed:
@@ -458,8 +465,9 @@ def talk(session):
         else:
             session.say(line.rstrip(b"\r\n"))
     with session.changed:
-        session.changed.wait_for(lambda: session.receipted == session.said, timeout=60)
-    session.left = True
+        # Its receipts, and ours.
+        done = lambda: (session.receipted, session.acknowledged) == (session.said, session.heard)
+        session.changed.wait_for(done, timeout=60)
     session.send(BYE, b"\0")
     session.wire.sock.shutdown(socket.SHUT_WR)
 
