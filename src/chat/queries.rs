@@ -91,17 +91,21 @@ impl KnownNames {
     /// Names that begin like this in any case, in their order.
     #[must_use]
     pub fn like(&self, start: &str) -> BTreeSet<&str> {
-        let folded = start.to_lowercase();
-        self.iter().filter(|name| name.to_lowercase().starts_with(&folded)).collect()
+        names_like(self.iter(), start)
     }
 
     /// Names of the peers that can be called by name and begin like this in any case.
     #[must_use]
     pub fn callable_like(&self, start: &str) -> BTreeSet<&str> {
-        let callable = self.book.peers().filter(|peer| is_callable(peer)).map(|peer| peer.name.as_str());
-        let folded = start.to_lowercase();
-        callable.filter(|name| name.to_lowercase().starts_with(&folded)).collect()
+        let callable = self.book.peers().filter(|peer| is_callable(peer));
+        names_like(callable.map(|peer| peer.name.as_str()), start)
     }
+}
+
+/// Names that begin like this in any case, in their order.
+fn names_like<'a>(names: impl Iterator<Item = &'a str>, start: &str) -> BTreeSet<&'a str> {
+    let folded = start.to_lowercase();
+    names.filter(|name| name.to_lowercase().starts_with(&folded)).collect()
 }
 
 /// Presence of a peer.

@@ -110,7 +110,8 @@ impl Transport {
         (transport, record_5)
     }
 
-    /// The responder's, which waits for the proof of this key.
+    /// Transport of the responder: its own `Confirm` is not sent before record 5 has opened, which
+    /// proves that the initiator holds this key.
     pub(super) fn responder(split: Split, config: &SessionConfig, key: PublicKey) -> Self {
         let confirm = confirm(&split, config);
         Self::new(Role::Responder, split, config, Phase::Record5 { key, confirm })

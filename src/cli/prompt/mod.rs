@@ -332,8 +332,7 @@ impl Frontend<Screen> for PromptFrontend {
             DialOutcome::Done | DialOutcome::NotCalled => false,
             _ => self.must_connect,
         };
-        // A connection that ends because of an exit does not change its code.
-        if fatal && !app.chat().is_shutting_down() {
+        if fatal {
             self.name_undeliverable(app);
             self.exit_reason = exit_reason::of_outcome(outcome);
             app.handle(Input::ExitRequest(match outcome.exit_code() {
