@@ -3,8 +3,11 @@
 mod actors;
 mod delivery;
 pub(crate) mod environment;
+mod execution;
 pub(crate) mod files;
+mod live;
 mod network;
 pub(crate) mod reporter;
 pub(crate) mod runner;
 mod simulation;
+mod step;

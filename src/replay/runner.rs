@@ -3,10 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::actors::{Actors, Stopped};
+use super::actors::Actors;
 use super::environment::{Environment, is_interrupted};
 use super::files;
 use super::reporter::{RunEvent, RunOutcome, ScriptEnd};
+use super::step::ScriptStep;
 use crate::app::error::AppError;
 use crate::chat::{ExitRequest, Input};
 use crate::limits::SHUTDOWN_GRACE_MS;
@@ -14,9 +15,7 @@ use crate::net::SourceLimiter;
 use crate::script::diagnostic::{StepComparison, file_variable, port_variable};
 use crate::script::matcher::{self, Difference, ShownRow};
 use crate::script::render::{self, Substitutions};
-use crate::script::{
-    Bindings, Diagnostic, Directive, Expectation, FileContent, Fragment, Line, LineKind, Script, TypeMode,
-};
+use crate::script::{Bindings, Diagnostic, Directive, FileContent, Line, LineKind, Script};
 
 /// Default time that an expectation waits in a live run.
 const TIMEOUT_MS: u64 = 5_000;
@@ -58,7 +57,7 @@ pub(crate) enum AfterDifference {
 }
 
 /// Reason to stop before the end of a script.
-enum RunStop {
+pub(super) enum RunStop {
     Differed,
     Halted,
     Interrupted,
@@ -96,52 +95,19 @@ pub(crate) fn run(script: &Script, options: &RunOptions, emit: &mut dyn FnMut(Ru
     RunOutcome { end, ..run.outcome }
 }
 
-/// Lines of a step.
-struct ScriptStep<'a> {
-    first: &'a Line,
-    /// What is done: one line, or the block from `@together` to `@end`.
-    head: &'a [Line],
-    /// Expectations, with comments and blank lines between them.
-    tail: &'a [Line],
-}
-
-impl<'a> ScriptStep<'a> {
-    /// The step that begins with `first`, the first of these lines.
-    fn new(first: &'a Line, lines: &'a [Line]) -> Self {
-        let is = |directive: Directive| move |line: &Line| matches!(&line.kind, LineKind::Directive(other) if *other == directive);
-        let mut end = 1;
-        if is(Directive::Together)(first) {
-            end = lines.iter().position(is(Directive::End)).map_or(lines.len(), |end| end + 1);
-        }
-        let (head, rest) = lines.split_at_checked(end).unwrap_or((lines, &[]));
-        let is_next = |line: &Line| line.is_step() || matches!(line.kind, LineKind::Directive(_));
-        let rest = rest.iter().position(is_next).and_then(|end| rest.get(..end)).unwrap_or(rest);
-        // Comments and blank lines at the end belong to what follows.
-        let last = rest.iter().rposition(|line| line.expectation().is_some());
-        let tail = last.and_then(|last| rest.get(..=last)).unwrap_or_default();
-        Self { first, head, tail }
-    }
-
-    /// Expectations of an actor, with their lines.
-    fn expectations(&self, actor: usize) -> (Vec<&'a Line>, Vec<&'a Expectation>) {
-        let lines = self.tail.iter().filter_map(|line| Some((line, line.expectation()?)));
-        lines.filter(|(_, (of, _))| *of == actor).map(|(line, (_, expectation))| (line, expectation)).unzip()
-    }
-}
-
 /// State of a run.
-struct Run<'a> {
-    script: &'a Script,
+pub(super) struct Run<'a> {
+    pub(super) script: &'a Script,
     options: &'a RunOptions,
-    actors: Actors,
-    bindings: Bindings,
+    pub(super) actors: Actors,
+    pub(super) bindings: Bindings,
     substitutions: Substitutions,
     checking: Strictness,
-    timeout_ms: u64,
-    quiet_ms: u64,
-    emit: &'a mut dyn FnMut(RunEvent<'_>),
+    pub(super) timeout_ms: u64,
+    pub(super) quiet_ms: u64,
+    pub(super) emit: &'a mut dyn FnMut(RunEvent<'_>),
     /// Live run: output that no expectation has taken.
-    untaken: Vec<ShownRow>,
+    pub(super) untaken: Vec<ShownRow>,
     /// First lines of the transcript, until they are emitted.
     header: Vec<String>,
     outcome: RunOutcome,
@@ -381,7 +347,7 @@ impl<'a> Run<'a> {
     }
 
     /// Binds the ports that were assigned since the last step.
-    fn name_ports(&mut self) {
+    pub(super) fn name_ports(&mut self) {
         for (actor, port) in std::mem::take(&mut self.actors.simulation.assigned_ports) {
             let label = self.script.label(actor);
             let mut names = (1..usize::from(u16::MAX)).map(|number| port_variable(label, number));
@@ -393,7 +359,7 @@ impl<'a> Run<'a> {
     }
 
     /// Reports a difference, or an error that shows only while the script runs.
-    fn report(&mut self, diagnostic: Diagnostic) {
+    pub(super) fn report(&mut self, diagnostic: Diagnostic) {
         (self.emit)(RunEvent::Diagnostic(&diagnostic));
         self.outcome.diagnostics.push(diagnostic);
     }
@@ -409,163 +375,9 @@ impl<'a> Run<'a> {
         while has_links(&self.actors) && Instant::now() < until && self.actors.poll(until).is_ok() {}
     }
 
-    fn execute(&mut self, line: &Line) -> Result<(), RunStop> {
-        match &line.kind {
-            LineKind::Input { actor, .. } if self.actors.is_live(*actor) => {}
-            LineKind::Input { actor, template } => {
-                if let Some(text) = self.typed_text(line, *actor, template) {
-                    self.actors.type_line(*actor, &text);
-                }
-            }
-            LineKind::Directive(directive) => self.execute_directive(line, directive)?,
-            LineKind::Blank | LineKind::Comment | LineKind::Expect { .. } => {}
-        }
-        Ok(())
-    }
-
-    /// Text that an actor types; `None`, which is reported, if it cannot.
-    fn typed_text(&mut self, line: &Line, actor: usize, template: &[Fragment]) -> Option<String> {
-        if let Some(error) = self.not_running(line, actor) {
-            self.report(error);
-            return None;
-        }
-        match self.bindings.expand(template) {
-            Ok(text) => {
-                let label = self.script.label(actor);
-                (self.emit)(RunEvent::Typed { line, actor: label, text: &text });
-                Some(text)
-            }
-            Err(unbound) => {
-                let message = format!("no value for ${{{}}} yet", unbound.name);
-                self.report(Diagnostic::new(line.span(unbound.at), message));
-                None
-            }
-        }
-    }
-
-    fn execute_directive(&mut self, line: &Line, directive: &Directive) -> Result<(), RunStop> {
-        match directive {
-            Directive::Type { actor, .. } if self.actors.is_live(*actor) => {}
-            Directive::Type { actor, template, mode } => {
-                if let Some(text) = self.typed_text(line, *actor, template) {
-                    match mode {
-                        TypeMode::Draft => self.actors.type_draft(*actor, &text),
-                        TypeMode::Text => self.actors.input(*actor, Input::Text(&text)),
-                    }
-                }
-            }
-            Directive::Tick(ms) => self.actors.advance(*ms)?,
-            Directive::Kill(actor, mode) => match self.not_running(line, *actor) {
-                Some(error) => self.report(error),
-                None => self.actors.kill(*actor, *mode),
-            },
-            Directive::Start(actor, home) => {
-                if self.actors.stopped(*actor).is_some() {
-                    self.actors.start(*actor, *home)?;
-                } else {
-                    let label = self.script.label(*actor);
-                    let error = Diagnostic::new(line.full_span(), format!("{label} is running already"));
-                    self.report(error.help(format!("`@kill {label}` or `{label}> :quit` ends it first")));
-                }
-            }
-            Directive::InjectFault { from, to, fault } => self.actors.inject_fault(*from, *to, *fault),
-            Directive::Wait(ms) => {
-                let until = Instant::now() + Duration::from_millis(*ms);
-                while Instant::now() < until && !is_interrupted() {
-                    self.actors.poll(until)?;
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// Reason why an actor cannot act, if it is not running.
-    fn not_running(&self, line: &Line, actor: usize) -> Option<Diagnostic> {
-        let label = self.script.label(actor);
-        let why = match self.actors.stopped(actor)? {
-            Stopped::NotYet => "it has not been started",
-            Stopped::Exited => "it has left",
-            Stopped::Killed => "it was killed",
-        };
-        let (message, help) = if label.is_empty() {
-            let help = "an actor with a name can be started again: `@actors NAME`, `@start NAME`";
-            (format!("nobody is there to type this: {why}"), help.to_owned())
-        } else {
-            (format!("{label} is not there: {why}"), format!("`@start {label}` brings it back"))
-        };
-        Some(Diagnostic::new(line.full_span(), message).help(help))
-    }
-
-    /// Waits for what is expected, until the timeout.
-    fn compare_live(&mut self, step: &ScriptStep<'_>) -> Result<usize, RunStop> {
-        let until = Instant::now() + Duration::from_millis(self.timeout_ms);
-        let mut seen = 0;
-        loop {
-            self.collect_output(&mut seen);
-            if (0..self.actors.count()).all(|actor| self.is_complete(step, actor)) {
-                break;
-            }
-            if is_interrupted() {
-                return Err(RunStop::Interrupted);
-            }
-            if Instant::now() >= until {
-                break;
-            }
-            self.actors.poll(until)?;
-        }
-        let quiet = Instant::now() + Duration::from_millis(self.quiet_ms);
-        let is_absent = |line: &Line| matches!(line.expectation(), Some((_, Expectation::Absent(_))));
-        let has_absent = step.tail.iter().any(is_absent);
-        while has_absent && Instant::now() < quiet && !is_interrupted() {
-            self.actors.poll(quiet)?;
-        }
-        self.collect_output(&mut seen);
-        Ok((0..self.actors.count()).map(|actor| self.take_output(step, actor)).sum())
-    }
-
-    /// Collects the output since the last call; ports are bound before.
-    fn collect_output(&mut self, seen: &mut usize) {
-        self.name_ports();
-        let shown = &self.actors.simulation.shown;
-        self.untaken.extend_from_slice(shown.get(*seen..).unwrap_or_default());
-        *seen = shown.len();
-    }
-
-    fn is_complete(&self, step: &ScriptStep<'_>, actor: usize) -> bool {
-        let rows: Vec<&ShownRow> = self.untaken.iter().filter(|one| one.actor == actor).collect();
-        matcher::consume(&step.expectations(actor).1, &rows, &mut self.bindings.clone()).is_ok()
-    }
-
-    /// Takes the output that an actor's expectations match. Returns the number of mendable
-    /// differences.
-    fn take_output(&mut self, step: &ScriptStep<'_>, actor: usize) -> usize {
-        let (lines, expected) = step.expectations(actor);
-        let untaken = self.untaken.clone();
-        let rows: Vec<&ShownRow> = untaken.iter().filter(|one| one.actor == actor).collect();
-        let taken = matcher::consume(&expected, &rows, &mut self.bindings);
-        let taken = taken.and_then(|taken| {
-            matcher::check_absent(&expected, &rows, &self.bindings)?;
-            Ok(taken)
-        });
-        match taken {
-            Ok(mut taken) => {
-                self.untaken.retain(|one| {
-                    let is_taken = one.actor == actor && taken > 0;
-                    taken -= usize::from(is_taken);
-                    !is_taken
-                });
-                0
-            }
-            Err(difference) => {
-                self.report_difference(step, &lines, &rows, &difference, Some(self.timeout_ms))
-            }
-        }
-    }
-
     /// Returns 1 if an update of the expectations mends the difference: no row can replace an
     /// absent one. What an update mends is no error.
-    fn report_difference(
+    pub(super) fn report_difference(
         &mut self,
         step: &ScriptStep<'_>,
         expected: &[&Line],
