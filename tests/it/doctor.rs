@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -13,7 +13,7 @@ use std::thread::{self, JoinHandle};
 use rsachat::limits::PORT_DEFAULT;
 use rsachat::wire::{PREFACE_BYTES, Preface, Purpose};
 
-use crate::support::{Home, PATIENCE, Process, RSACHAT, held_address, socket};
+use crate::support::{Home, PATIENCE, Process, RSACHAT, eventually, held_address, socket};
 
 /// Runs the doctor, which has to end with `code` and to say each of `rows`; gives everything it
 /// said.
@@ -34,15 +34,14 @@ fn check(home: &Home, args: &str, code: i32, rows: &[&str]) -> String {
     said
 }
 
-/// Everything in a folder, with its mode.
-fn contents(folder: &Path) -> BTreeMap<String, (u32, Vec<u8>)> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
-    entries
-        .map(|entry| {
-            let mode = entry.metadata().unwrap().permissions().mode();
-            (entry.file_name().into_string().unwrap(), (mode, fs::read(entry.path()).unwrap()))
-        })
-        .collect()
+/// Everything in a folder, with its mode. A file that is renamed while the folder is read fails.
+fn contents(folder: &Path) -> io::Result<BTreeMap<String, (u32, Vec<u8>)>> {
+    let files = fs::read_dir(folder)?.map(|entry| {
+        let entry = entry?;
+        let mode = entry.metadata()?.permissions().mode();
+        Ok((entry.file_name().into_string().unwrap(), (mode, fs::read(entry.path())?)))
+    });
+    files.collect()
 }
 
 /// Somebody who takes one call, says `first` at once and `then` after sixteen bytes came, and gives
@@ -69,8 +68,8 @@ pub(crate) fn takes_a_call(first: &[u8], then: &[u8]) -> (String, JoinHandle<Vec
 fn a_listening_prompt_is_found_and_counts_a_caller_that_said_nothing() {
     let (junho, at) = Process::listening("준호");
     let minji = Home::of("민지");
-    let before = contents(minji.path());
-    let theirs = contents(junho.home.path());
+    let before = contents(minji.path()).unwrap();
+    let theirs = contents(junho.home.path()).unwrap();
     let fingerprint = junho.home.fingerprint();
     check(
         &minji,
@@ -90,11 +89,15 @@ fn a_listening_prompt_is_found_and_counts_a_caller_that_said_nothing() {
     // Whether a key is taken shows only to who has proved it.
     junho.sees("(send) has a new key, not verified");
     assert!(!junho.has_seen("joined"), "{}", junho.output());
-    assert_eq!(contents(minji.path()), before);
-    let mut met = contents(junho.home.path());
-    assert!(met.remove("peers.met").is_some());
-    met.remove(".lock");
-    assert_eq!(met, theirs);
+    assert_eq!(contents(minji.path()).unwrap(), before);
+    // Junho says so before it is on disk.
+    eventually("peers.met is all that came to Junho's home", PATIENCE, || {
+        contents(junho.home.path()).is_ok_and(|mut met| {
+            let is_kept = met.remove("peers.met").is_some();
+            met.remove(".lock");
+            is_kept && met == theirs
+        })
+    });
 }
 
 #[test]

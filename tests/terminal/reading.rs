@@ -145,6 +145,25 @@ fn a_message_that_has_not_arrived_stands_in_the_prompt_and_leaves_it_by_itself()
 }
 
 #[test]
+fn a_prompt_in_the_first_row_is_repainted_there() {
+    let (mut alice, mut bob) = Pty::start_with_bob(&Setup::WIDE);
+    bob.signal(Signal::STOP);
+    alice.press("hello?\r");
+    alice.sees("bob? +1");
+    alice.clear();
+    // Some of it is typed as the prompt changes, and some behind that.
+    alice.press("안");
+    alice.sees("> 안");
+    bob.signal(Signal::CONT);
+    alice.wait("its end", |screen| !has(screen, "+1"));
+    alice.press("녕");
+    alice.wait_picture("80x24 cursor 0,20 paste=true\n|alice to bob? > 안녕");
+    bob.types("응");
+    alice.sees("bob: 응");
+    alice.wait_picture("80x24 cursor 1,20 paste=true\n|00:00   bob: 응\n|alice to bob? > 안녕");
+}
+
+#[test]
 fn a_time_format_and_no_time_hold_for_both_sides() {
     let setup = Setup { args: &["--time-format", "<%d>"], ..Setup::SMALL };
     let (mut alice, mut bob) = Pty::start_with_bob(&setup);

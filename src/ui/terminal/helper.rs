@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rustyline::completion::{Completer, Pair};
-use rustyline::highlight::Highlighter;
+use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::Hinter;
 use rustyline::history::FileHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{
-    Cmd, ConditionalEventHandler, Context, Editor, Event, EventContext, EventHandler, GraphemeClusterMode,
-    KeyCode, KeyEvent, Modifiers, RepeatCount,
+    Cmd, CompletionType, ConditionalEventHandler, Context, Editor, Event, EventContext, EventHandler,
+    GraphemeClusterMode, KeyCode, KeyEvent, Modifiers, RepeatCount,
 };
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
@@ -64,6 +64,8 @@ struct LineState {
     bytes: usize,
     newlines: usize,
     pasted: bool,
+    /// Whether the next painting follows from a key, not from the printer.
+    by_key: bool,
 }
 
 impl LineState {
@@ -76,6 +78,8 @@ impl LineState {
 /// Effects of our own keys on the line that is edited.
 #[derive(Default)]
 struct KeyState {
+    /// Ctrl-L: the line stands in the first row, as far as no text came above it.
+    screen_cleared: AtomicBool,
     to_external_editor: AtomicBool,
     /// Lines that were continued by Enter behind a backslash.
     continuations: AtomicUsize,
@@ -84,6 +88,7 @@ struct KeyState {
 impl KeyState {
     /// Forgets the last line.
     fn clear(&self) {
+        self.screen_cleared.store(false, Ordering::SeqCst);
         self.to_external_editor.store(false, Ordering::SeqCst);
         self.continuations.store(0, Ordering::SeqCst);
     }
@@ -133,7 +138,12 @@ impl Helper {
         });
         editor.bind_sequence(KeyEvent::ctrl('Z'), suspend);
         // Vi mode has no keys for these: clear the screen, leave a search with the line as it was.
-        editor.bind_sequence(KeyEvent::ctrl('L'), Cmd::ClearScreen);
+        let state = Arc::clone(&self.keys);
+        let clear = on_key(move |_| {
+            state.screen_cleared.store(true, Ordering::SeqCst);
+            Some(Cmd::ClearScreen)
+        });
+        editor.bind_sequence(KeyEvent::ctrl('L'), clear);
         editor.bind_sequence(KeyEvent::ctrl('G'), Cmd::Abort);
         let state = Arc::clone(&self.keys);
         let enter = on_key(move |context| {
@@ -191,6 +201,22 @@ impl Helper {
     /// The line as it is accepted, without continuations and the newlines at its end.
     pub(crate) fn without_continuations(&self, line: &str) -> String {
         self.keys.without_continuations(line).trim_end_matches('\n').to_owned()
+    }
+
+    /// Takes note that a key was handled, whose painting comes next.
+    fn key_handled(&self) {
+        self.line.set(LineState { by_key: true, ..self.line.get() });
+    }
+
+    fn is_screen_cleared(&self) -> bool {
+        self.keys.screen_cleared.load(Ordering::SeqCst)
+    }
+
+    /// Where the painting begins: on a cleared screen, where the printer saved the cursor.
+    fn place(&self) -> &'static str {
+        let line = self.line.get();
+        self.line.set(LineState { by_key: false, ..line });
+        if self.is_screen_cleared() && !line.by_key { "\x1b8" } else { "" }
     }
 
     /// Updates the state of the line. More than one newline at once was not typed.
@@ -289,23 +315,34 @@ impl Highlighter for Helper {
 
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, default: bool) -> Cow<'b, str> {
         self.shared.gate.open();
+        let place = self.place();
         let line = self.line.get();
         if !default || line.mode == LineMode::Answer {
-            return Cow::Borrowed(prompt);
+            return Cow::Owned(place.to_owned() + prompt);
         }
         self.line.set(LineState { prompt_cells: prompt.width(), ..line });
         if line.painting == Painting::Message {
-            return Cow::Borrowed("");
+            return Cow::Borrowed(place);
         }
         let mut state = self.shared.state();
         state.painted_prompt = Some(state.prompt.clone());
         let text = prompt_line::fitted(&state.prompt, prompt.width(), size().cells);
         let painted = colour::paint(&text, colour::OWN, state.layout.depth);
         // The title changes with the prompt.
-        Cow::Owned(match self.shared.terminal.title().update(&state.prompt) {
-            Some(title) => title + &painted,
-            None => painted,
-        })
+        let title = self.shared.terminal.title().update(&state.prompt).unwrap_or_default();
+        Cow::Owned(format!("{place}{title}{painted}"))
+    }
+
+    /// Whether the whole line is to be painted, not only what was typed: on a cleared screen, where
+    /// every key has to have its painting.
+    fn highlight_char(&self, _line: &str, _pos: usize, _kind: CmdKind) -> bool {
+        self.key_handled();
+        self.is_screen_cleared()
+    }
+
+    fn highlight_candidate<'c>(&self, candidate: &'c str, _completion: CompletionType) -> Cow<'c, str> {
+        self.key_handled();
+        Cow::Borrowed(candidate)
     }
 
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {

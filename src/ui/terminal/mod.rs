@@ -34,10 +34,10 @@ use helper::Helper;
 pub(crate) use terminal_guard::block_sigtstp;
 use terminal_guard::{EDITOR_THREAD, TerminalGuard, TitleBar};
 
-/// Sequence that makes rustyline repaint the line and changes nothing else: up from the row that it
-/// cleared for a message, and down again. In the first row there is no up: that leaves a blank row
-/// above.
-const REPAINT: &str = "\x1b[A\n";
+/// Sequence that makes rustyline repaint the line and changes nothing else, alone or behind a text:
+/// up from the row that it cleared, and down again. In the first row there is no up: the painting
+/// that follows goes back to the place that is saved here.
+const REPAINT: &str = "\x1b7\x1b[A\n";
 /// Longest wait for the editor thread to end, and the interval between two signals to it.
 const JOIN_TIMEOUT_MS: u64 = 1_000;
 const INTERRUPT_EVERY_MS: u64 = 5;
@@ -78,7 +78,7 @@ impl Terminal {
                 "" if !printing.state().is_prompt_stale() => Ok(()),
                 // An editor that has ended takes nothing: there is no line above which to print.
                 "" => external_printer.print(REPAINT.to_owned()).or(Ok(())),
-                _ => external_printer.print(text.clone()).or_else(|_| os::print(&text)),
+                _ => external_printer.print(text.clone() + REPAINT).or_else(|_| os::print(&text)),
             })
         });
         Ok((Self { events, shared, thread: Some(thread) }, printer))
