@@ -166,9 +166,9 @@ impl Client {
             Effect::ReadBook { conn } => return self.book.submit(BookJob::Judge(conn)),
             Effect::ChangeMet(change) => return self.book.submit(BookJob::ChangeMet(change)),
             Effect::ChangeBook(changes) => return self.book.submit(BookJob::Change(changes)),
-            Effect::MakeKey { of, bits, replacing } => {
+            Effect::MakeKey { of, bits, replacing, cause } => {
                 let passphrase = self.profile.passphrase.clone();
-                return self.generate_key(host, &KeygenRequest { of, bits, replacing, passphrase });
+                return self.generate_key(host, &KeygenRequest { of, bits, replacing, cause, passphrase });
             }
             Effect::DialFinished(outcome) => self.outcomes.push_back(outcome),
             Effect::Quit(code) => self.exit_code = Some(code),

@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use super::error::{AppError, code, describe};
 use super::keyring::{self, KeyRing, StoredKey};
 use super::os::{self, Bound, bind, resolve};
-use crate::chat::{Chat, Effect, Input, KeyFor, KeyReplacement, Notice, Protocol, ReceiptDue, SentMessage};
+use crate::chat::{
+    Chat, Effect, Input, KeyFor, KeyReplacement, KeygenCause, Notice, Protocol, ReceiptDue, SentMessage,
+};
 use crate::crypto::{Fingerprint, JobResult, Passphrase, RsaJob};
 use crate::ids::{ConnId, DialId, ListenerId};
 use crate::limits::LINK_TURN_BYTES;
@@ -110,6 +112,7 @@ pub(crate) struct KeygenRequest {
     pub(crate) of: KeyFor,
     pub(crate) bits: u32,
     pub(crate) replacing: KeyReplacement,
+    pub(crate) cause: KeygenCause,
     pub(crate) passphrase: Option<Arc<Passphrase>>,
 }
 
@@ -136,7 +139,7 @@ pub(crate) struct OsHost<S> {
 
 impl<S: NoticeSink> OsHost<S> {
     pub(crate) fn new(net: Net, sink: S, priority: ThreadPriority) -> io::Result<Self> {
-        let run = |(job, keys): (RsaJob, KeyRing)| job.run(keys.keys());
+        let run = |(job, keys): (RsaJob, KeyRing)| job.run(keys.keys()).without_test_keys();
         let worker = Worker::start("rsa", priority, net.waker(), run)?;
         Ok(Self {
             net,

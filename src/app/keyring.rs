@@ -16,7 +16,9 @@ use zeroize::Zeroizing;
 use super::error::{AppError, code, describe};
 use super::os::eprint_line;
 use crate::chat::KeyFor;
-use crate::crypto::{Identity, KeyFileError, KeyForm, OaepKeyPair, Passphrase, PrivateKeys, PublicKey, Seed};
+use crate::crypto::{
+    Identity, KeyFileError, KeyForm, OaepKeyPair, Passphrase, PrivateKeys, PublicKey, Seed, is_test_key,
+};
 use crate::limits::{KEY_FILE_BYTES, PASSPHRASE_BYTES};
 use crate::store::safe_file::{self, Access};
 use crate::store::{Home, key_file, quoted};
@@ -37,6 +39,15 @@ pub(crate) struct StoredKey {
 pub(crate) enum AnyPrivateKey {
     Identity(Arc<Identity>),
     Oaep(Arc<OaepKeyPair>),
+}
+
+impl AnyPrivateKey {
+    fn public(&self) -> &PublicKey {
+        match self {
+            Self::Identity(key) => key.public(),
+            Self::Oaep(key) => key.public(),
+        }
+    }
 }
 
 /// Private keys at hand, one for each purpose.
@@ -79,10 +90,7 @@ impl StoredKey {
     }
 
     pub(crate) fn public(&self) -> &PublicKey {
-        match &self.key {
-            AnyPrivateKey::Identity(key) => key.public(),
-            AnyPrivateKey::Oaep(key) => key.public(),
-        }
+        self.key.public()
     }
 
     /// Encodes the key as the text of its file, under a passphrase or under none.
@@ -130,6 +138,12 @@ pub(crate) fn make(
     Ok(own)
 }
 
+/// Test key of the pool, with the mark of one.
+pub(crate) fn test_key(of: KeyFor, pem: &str) -> Result<StoredKey, AppError> {
+    let key = read(of, pem, None).map_err(|error| AppError::new(code::FAILED, error.to_string()))?;
+    Ok(StoredKey { key, pem: Identity::marked_as_test(pem) })
+}
+
 /// Reads a key from disk, if there is one.
 pub(crate) fn load(
     home: &Home,
@@ -171,14 +185,25 @@ fn refuse_test_keys(home: &Home) -> Result<(), AppError> {
         if let Ok(Some(text)) = key_file::load_key_text(home, of)
             && Identity::is_test_key(&text)
         {
-            let path = key_file::path(home, of);
-            let what =
-                format!("cannot use {}: it is a test key, which anybody can make again", path.display());
-            return Err(AppError::new(code::MACHINE, what)
-                .hint(format!("put it aside and make a new key with {}", making(of))));
+            return Err(test_key_refused(of, &key_file::path(home, of)));
         }
     }
+    let of = KeyFor::Oaep;
+    // A locked one opens with the identity's passphrase, which is not known yet.
+    if let Ok(Some(stored)) = load(home, of, None) {
+        refuse_pooled(&stored.key, of, &key_file::path(home, of))?;
+    }
     Ok(())
+}
+
+fn test_key_refused(of: KeyFor, path: &Path) -> AppError {
+    let what = format!("cannot use {}: it is a test key, which anybody can make again", path.display());
+    AppError::new(code::MACHINE, what).hint(format!("put it aside and make a new key with {}", making(of)))
+}
+
+/// Refuses a key of the pool, whose mark may have been removed.
+fn refuse_pooled(key: &AnyPrivateKey, of: KeyFor, path: &Path) -> Result<(), AppError> {
+    if is_test_key(key.public().fingerprint()) { Err(test_key_refused(of, path)) } else { Ok(()) }
 }
 
 /// Reads the identity from disk, and asks for its passphrase where there is a terminal.
@@ -193,6 +218,7 @@ pub(crate) fn unlock(
     let Some(pem) = text else { return Ok((None, given)) };
     let of = KeyFor::Identity;
     let (key, passphrase) = open(of, &path, given, &|passphrase| read(of, &pem, passphrase))?;
+    refuse_pooled(&key, of, &path)?;
     Ok((Some(StoredKey { key, pem }), passphrase))
 }
 
@@ -278,8 +304,7 @@ pub(crate) fn import(
     let text =
         text.ok_or_else(|| AppError::new(code::MACHINE, format!("there is no file {}", path.display())))?;
     if Identity::is_test_key(&text) {
-        let what = format!("cannot use {}: it is a test key, which anybody can make again", path.display());
-        return Err(AppError::new(code::MACHINE, what));
+        return Err(test_key_refused(of, path));
     }
     let given = source.map(PassphraseSource::read).transpose()?;
     let read = |passphrase: Option<&Passphrase>| {
@@ -291,6 +316,7 @@ pub(crate) fn import(
         })
     };
     let (key, passphrase) = open(of, path, given, &read)?;
+    refuse_pooled(&key, of, path)?;
     let mut stored = StoredKey { key, pem: Zeroizing::default() };
     stored.pem = stored.protected(passphrase.as_ref(), &seed())?;
     Ok(stored)

@@ -8,7 +8,9 @@ use std::net::SocketAddr;
 use super::addressee::{Echo, LineStart};
 use super::command::Command;
 use super::notice::{Message, Notice};
-use super::types::{DialOutcome, ExitRequest, KeyFor, KeyReplacement, NewKey, Protocol, ReceiptDue};
+use super::types::{
+    DialOutcome, ExitRequest, KeyFor, KeyReplacement, KeygenCause, NewKey, Protocol, ReceiptDue,
+};
 use crate::crypto::{Fingerprint, JobResult, RsaJob, Seed};
 use crate::ids::{ConnId, DialId, JobQueue, ListenerId};
 use crate::peers::address::{BoundAddresses, Family, ListenAt, Target};
@@ -166,7 +168,7 @@ pub enum Effect {
     /// depends on it.
     ChangeMet(MetChange),
     /// Generate a key, store it and report [`Input::KeyMade`].
-    MakeKey { of: KeyFor, bits: u32, replacing: KeyReplacement },
+    MakeKey { of: KeyFor, bits: u32, replacing: KeyReplacement, cause: KeygenCause },
     /// Discard the key that is being generated.
     CancelKey,
     /// A connection that was dialled has ended or was never established, or a listener has failed.

@@ -61,8 +61,8 @@ pub use queries::{AddressedView, EstablishedPipe, KnownNames, Presence, PromptVi
 pub use trust_policy::{KeyRefusal, judge};
 pub use types::{
     AcceptPolicy, DialOptions, DialOutcome, ExitRequest, KeyExchange, KeyFor, KeyOrigin, KeyReplacement,
-    ListenOptions, NewKey, NotifyContent, NotifyPolicy, NotifyWhen, Origin, OwnKey, Protocol, ReceiptDue,
-    TrustLevel,
+    KeygenCause, ListenOptions, NewKey, NotifyContent, NotifyPolicy, NotifyWhen, Origin, OwnKey, Protocol,
+    ReceiptDue, TrustLevel,
 };
 
 /// Conversations of one account with any number of peers.

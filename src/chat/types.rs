@@ -80,6 +80,15 @@ pub enum KeyOrigin {
     Found,
 }
 
+/// Occasion on which a key is generated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeygenCause {
+    /// A person asked for a key.
+    Command,
+    /// A command needed a key that was missing.
+    MissingKey,
+}
+
 /// Treatment of a key that exists when another is generated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum KeyReplacement {

@@ -58,6 +58,9 @@ pub enum PublicKeyError {
     /// The modulus has the structure of keys made by a faulty chip (ROCA, CVE-2017-15361).
     #[error("it was made by a faulty chip (ROCA)")]
     Roca,
+    /// The private half is public: a key of replays.
+    #[error("it is a test key, whose private half anybody can read")]
+    TestKey,
     /// The numbers do not make a key.
     #[error("its numbers do not make an RSA key")]
     Inconsistent,

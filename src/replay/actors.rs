@@ -100,7 +100,7 @@ impl Actors {
         if kept == HomeState::Fresh && folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
-        let home = Home::choose(Some(&folder), &|_| None)?;
+        let home = Home::temporary(folder);
         home.prepare()?;
         let label = self.simulation.label(actor);
         let label = if label.is_empty() { UNNAMED_ACTOR } else { label };

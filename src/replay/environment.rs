@@ -1,18 +1,19 @@
 //! Environment of a run: clock and randomness, virtual in a closed run and of the system in a live
 //! one, and interruption by signals.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use rand::Rng as _;
 use sha2::{Digest as _, Sha256};
 
 use crate::app::error::AppError;
 use crate::app::keyring::{self, StoredKey};
 use crate::app::os::unix_ms;
-use crate::chat::KeyFor;
-use crate::crypto::{Identity, Seed};
+use crate::chat::{KeyFor, KeygenCause};
+use crate::crypto::{Identity, Seed, test_keys};
 use crate::net::process::SignalFlag;
 use crate::time::{MonoMs, Now, UnixMs};
 
@@ -28,20 +29,29 @@ pub(crate) enum Environment {
         seed: u64,
         /// Number of draws for each actor and purpose.
         drawn: BTreeMap<(String, &'static str), u64>,
+        /// Test keys of the pool that actors have, by the purpose and the place in the pool.
+        taken: BTreeSet<(&'static str, usize)>,
     },
     /// Clock and randomness of the system, where a foreign program takes part.
     Live { start: Instant },
 }
 
-/// Seed of the script, actor, purpose, count and bits of a generated key.
-type KeyId = (u64, String, &'static str, u64, u32);
+/// Source of the key of an actor in a closed run.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum KeySource {
+    /// PEM text of a key of the pool.
+    Pool(&'static str),
+    /// Seed of the script, actor, purpose, count and bits of a generated key.
+    Generator(u64, String, &'static str, u64, u32),
+}
 
-/// Generated keys. One takes a second, so each is generated once in a process.
-static GENERATED: Mutex<BTreeMap<KeyId, StoredKey>> = Mutex::new(BTreeMap::new());
+/// Keys of closed runs. One takes milliseconds to read and a second to generate, so each is made
+/// once in a process.
+static KEYS: Mutex<BTreeMap<KeySource, StoredKey>> = Mutex::new(BTreeMap::new());
 
 impl Environment {
     pub(crate) fn closed(seed: u64) -> Self {
-        Self::Closed { elapsed: MonoMs(0), seed, drawn: BTreeMap::new() }
+        Self::Closed { elapsed: MonoMs(0), seed, drawn: BTreeMap::new(), taken: BTreeSet::new() }
     }
 
     pub(crate) fn is_live(&self) -> bool {
@@ -83,8 +93,15 @@ impl Environment {
         }
     }
 
-    /// The next key of an actor.
-    pub(crate) fn next_key(&mut self, actor: &str, of: KeyFor, bits: u32) -> Result<StoredKey, AppError> {
+    /// The next key of an actor. In a closed run one that a command lacked comes from the pool of
+    /// test keys, as long as there are any, since making one takes a second.
+    pub(crate) fn next_key(
+        &mut self,
+        actor: &str,
+        of: KeyFor,
+        bits: u32,
+        cause: KeygenCause,
+    ) -> Result<StoredKey, AppError> {
         let purpose = match of {
             KeyFor::Identity => "key",
             KeyFor::Oaep => "raw key",
@@ -92,15 +109,40 @@ impl Environment {
         let Some((seed, count)) = self.draw(actor, purpose) else {
             return keyring::make(of, bits, None, &keyring::seed());
         };
-        let id = (seed, actor.to_owned(), purpose, count, bits);
-        let mut generated = GENERATED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(key) = generated.get(&id) {
+        let key_seed = derived_seed(seed, actor, purpose, count);
+        let pooled = match cause {
+            KeygenCause::MissingKey => self.take_test_key(&key_seed, purpose, bits),
+            KeygenCause::Command => None,
+        };
+        let source = match pooled {
+            Some(pem) => KeySource::Pool(pem),
+            None => KeySource::Generator(seed, actor.to_owned(), purpose, count, bits),
+        };
+        let mut known = KEYS.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = known.get(&source) {
             return Ok(key.clone());
         }
-        let mut key = keyring::make(of, bits, None, &derived_seed(seed, actor, purpose, count))?;
-        key.pem = Identity::marked_as_test(&key.pem);
-        generated.insert(id, key.clone());
+        let key = if let Some(pem) = pooled {
+            keyring::test_key(of, pem)?
+        } else {
+            let mut key = keyring::make(of, bits, None, &key_seed)?;
+            key.pem = Identity::marked_as_test(&key.pem);
+            key
+        };
+        known.insert(source, key.clone());
         Ok(key)
+    }
+
+    /// The first key of the pool that no actor has, from a place on that the seed chooses.
+    fn take_test_key(&mut self, seed: &Seed, purpose: &'static str, bits: u32) -> Option<&'static str> {
+        let Self::Closed { taken, .. } = self else { return None };
+        let pool = test_keys(bits);
+        let start = seed.rng("pool").next_u32() as usize % pool.len().max(1);
+        let place = (0..pool.len())
+            .map(|step| (start + step) % pool.len())
+            .find(|place| !taken.contains(&(purpose, *place)))?;
+        taken.insert((purpose, place));
+        pool.get(place).copied()
     }
 
     /// Counts a draw. Returns the seed of the script and the count, if there is such a seed.

@@ -297,6 +297,6 @@ impl Host for SimHost<'_> {
 
     fn generate_key(&mut self, request: &KeygenRequest) -> Option<Result<StoredKey, AppError>> {
         let label = self.simulation.label(self.actor).to_owned();
-        Some(self.simulation.environment.next_key(&label, request.of, request.bits))
+        Some(self.simulation.environment.next_key(&label, request.of, request.bits, request.cause))
     }
 }

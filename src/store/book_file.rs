@@ -97,7 +97,7 @@ fn change_under(_: &Lock, home: &Home, changes: &[Change]) -> Result<(ChangedBoo
         if text.len() as u64 > BOOK_BYTES {
             return Err(BookError::Full { path: path(home) });
         }
-        safe_file::write(&path(home), text.as_bytes())?;
+        safe_file::write(&path(home), text.as_bytes(), home.durability())?;
     }
     Ok((ChangedBook { book, outcome }, stamp(home)))
 }

@@ -9,13 +9,15 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::{StoreError, safe_file};
+use super::StoreError;
+use super::safe_file::{self, Durability};
 use crate::limits::LOCK_TIMEOUT_MS;
 
 /// Home folder of one identity. It need not exist yet.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Home {
     folder: PathBuf,
+    durability: Durability,
 }
 
 /// Exclusive right to change files in a home, until dropped. The kernel releases it for a killed
@@ -48,7 +50,16 @@ impl Home {
                 Some(value) => StoreError::RelativeHome { value },
                 None => StoreError::NoHome,
             })?;
-        Ok(Self { folder })
+        Ok(Self { folder, durability: Durability::Synced })
+    }
+
+    /// Home that does not outlive the process.
+    pub(crate) fn temporary(folder: PathBuf) -> Self {
+        Self { folder, durability: Durability::Temporary }
+    }
+
+    pub(super) fn durability(&self) -> Durability {
+        self.durability
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -69,7 +69,7 @@ pub(crate) fn save_key_text(
             return Err(StoreError::WrongKind { path, kind: "something else", wanted: "a file" });
         }
     };
-    safe_file::write(&path, pem.as_bytes())?;
+    safe_file::write(&path, pem.as_bytes(), home.durability())?;
     Ok(SavedKey { path, old })
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn change(home: &Home, changes: &[MetChange]) -> Result<MetPeers, Sto
         met.apply(change);
     }
     if met != before {
-        safe_file::write(&path(home), met.to_string().as_bytes())?;
+        safe_file::write(&path(home), met.to_string().as_bytes(), home.durability())?;
     }
     Ok(met)
 }

@@ -122,16 +122,28 @@ fn kind(file_type: FileType) -> &'static str {
     }
 }
 
+/// Whether files survive a loss of power.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Durability {
+    /// A file is on disk (fsync) before it counts.
+    Synced,
+    /// The home is removed at the end of the process.
+    Temporary,
+}
+
 /// Prefix of unfinished files.
 const UNFINISHED: &str = ".unfinished-";
 
 /// Writes a file of a home, readable by the user alone whatever the umask, and makes it durable. A
 /// link in its place is replaced, never written through. The caller holds the lock of the home.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+pub(super) fn write(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), StoreError> {
     let write = || {
         remove_unfinished(folder(path))?;
-        put_in_place(path, bytes, |file| file.set_permissions(private_permissions()))?;
-        sync_folder(folder(path))
+        put_in_place(path, bytes, durability, |file| file.set_permissions(private_permissions()))?;
+        match durability {
+            Durability::Synced => sync_folder(folder(path)),
+            Durability::Temporary => Ok(()),
+        }
     };
     write().map_err(StoreError::io("write", path))
 }
@@ -139,7 +151,7 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
 /// Replaces a file: temporary file (`O_EXCL`), fsync, rename. Mode, owner and group are those of
 /// `like`. After an error the old file is untouched.
 pub(crate) fn replace(path: &Path, bytes: &[u8], like: &Metadata) -> io::Result<()> {
-    put_in_place(path, bytes, |file| {
+    put_in_place(path, bytes, Durability::Synced, |file| {
         let made = file.metadata()?;
         let changed = |new: u32, old: u32| (new != old).then_some(old);
         let (owner, group) = (changed(made.uid(), like.uid()), changed(made.gid(), like.gid()));
@@ -156,12 +168,15 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], like: &Metadata) -> io::Result<
 fn put_in_place(
     path: &Path,
     bytes: &[u8],
+    durability: Durability,
     set_rights: impl FnOnce(&File) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder(path))?;
     file.write_all(bytes)?;
     set_rights(file.as_file())?;
-    file.as_file().sync_all()?;
+    if durability == Durability::Synced {
+        file.as_file().sync_all()?;
+    }
     file.persist(path)?;
     Ok(())
 }

@@ -196,7 +196,7 @@ fn a_planted_link_is_replaced_not_written_through() {
     symlink(&victim, home.path().join("peers")).unwrap();
     let changed = book_file::change(&home, &[meet(1, "bob")]);
     assert!(matches!(changed, Err(BookError::Store(StoreError::WrongKind { .. }))));
-    super::safe_file::write(&book_file::path(&home), b"").unwrap();
+    super::safe_file::write(&book_file::path(&home), b"", home.durability()).unwrap();
     assert!(fs::symlink_metadata(home.path().join("peers")).unwrap().is_file());
     assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
 

@@ -36,6 +36,7 @@ mod stdin;
 #[path = "../support/mod.rs"]
 mod support;
 mod talk;
+mod test_keys;
 mod trust;
 mod unproven;
 mod wire;

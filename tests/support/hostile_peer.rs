@@ -85,6 +85,16 @@ impl HostilePeer {
     /// kept back.
     pub fn answers(listener: &TcpListener, key: &str, name: &str, purpose: Purpose) -> (Self, Vec<u8>) {
         let identity = Identity::from_pem(&read(&format!("tests/keys/{key}")), None).unwrap();
+        Self::answers_with(listener, &identity, name, purpose).expect("the caller goes on")
+    }
+
+    /// The same with any key, unless the caller hangs up on it.
+    pub fn answers_with(
+        listener: &TcpListener,
+        identity: &Identity,
+        name: &str,
+        purpose: Purpose,
+    ) -> Option<(Self, Vec<u8>)> {
         let (mut stream, _) = listener.accept().unwrap();
         // A reset would drop what the kernel holds back for a larger segment.
         stream.set_nodelay(true).unwrap();
@@ -93,20 +103,20 @@ impl HostilePeer {
         let seed = |label| Seed::new([8; 32]).derive(label);
         stream.read_exact(&mut [0; PREFACE_BYTES]).unwrap();
         let mut frames = Frames::default();
-        let mut next = |stream: &mut TcpStream| try_next_frame(stream, &mut frames).unwrap().1;
-        let message = next(&mut stream);
+        let mut next = |stream: &mut TcpStream| Some(try_next_frame(stream, &mut frames)?.1);
+        let message = next(&mut stream)?;
         let prologue = preface.repeat(2);
         let (message, state) =
             responder::read_message_1(identity.public(), &seed("message 2"), &prologue, &message).unwrap();
         stream.write_all(&[&preface[..], &framed(&message)].concat()).unwrap();
-        let (ciphertext, state) = state.read_message_3(&next(&mut stream)).unwrap();
+        let (ciphertext, state) = state.read_message_3(&next(&mut stream)?).ok()?;
         let (blob, state) = state.read_key(identity.decapsulate(&ciphertext)).unwrap();
         let key = PublicKey::from_blob(&blob).unwrap();
         let (message, split) = state.write_message_4(encapsulate(&key, &seed("message 4")));
         stream.write_all(&framed(&message)).unwrap();
         let (mut peer, confirm) = Self::with_confirm(stream, split, frames, name, purpose);
         assert!(matches!(peer.receives(), Record::Confirm(_)));
-        (peer, confirm)
+        Some((peer, confirm))
     }
 
     /// The peer with the keys of a handshake, and its `Confirm` record as a frame.

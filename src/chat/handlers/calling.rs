@@ -8,7 +8,8 @@ use crate::chat::conversation::Conversation;
 use crate::chat::io::Effect;
 use crate::chat::notice::{Info, Warning};
 use crate::chat::types::{
-    AcceptPolicy, DialOptions, DialOutcome, KeyFor, KeyReplacement, ListenOptions, Origin, PeerId,
+    AcceptPolicy, DialOptions, DialOutcome, KeyFor, KeyReplacement, KeygenCause, ListenOptions, Origin,
+    PeerId,
 };
 use crate::chat::{Chat, Dial, Listener, WaitingCommand};
 use crate::ids::{DialId, ListenerId};
@@ -139,7 +140,8 @@ impl Chat {
     fn wait_for_key(&mut self, of: KeyFor, command: WaitingCommand) {
         self.waiting_for_key.push(command);
         if self.keygen.is_none() {
-            self.generate_key(of, of.default_bits(), KeyReplacement::Never);
+            let bits = of.default_bits();
+            self.generate_key(of, bits, KeyReplacement::Never, KeygenCause::MissingKey);
         }
     }
 

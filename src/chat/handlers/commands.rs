@@ -7,8 +7,8 @@ use crate::chat::conversation::Conversation;
 use crate::chat::io::Effect;
 use crate::chat::notice::{Info, Notice, Warning};
 use crate::chat::types::{
-    AcceptPolicy, DialOutcome, ExitRequest, KeyFor, KeyOrigin, KeyReplacement, ListenOptions, NewKey,
-    NotifyPolicy, Protocol, TrustLevel,
+    AcceptPolicy, DialOutcome, ExitRequest, KeyFor, KeyOrigin, KeyReplacement, KeygenCause, ListenOptions,
+    NewKey, NotifyPolicy, Protocol, TrustLevel,
 };
 use crate::chat::{Chat, OaepInfo, WaitingCommand};
 use crate::crypto::Fingerprint;
@@ -114,14 +114,23 @@ impl Chat {
             (Some(key), KeyReplacement::Never) => {
                 self.effects.warn(Warning::KeyExists { of, file: key.file.clone() });
             }
-            _ => self.generate_key(of, bits.unwrap_or(of.default_bits()), replacing),
+            _ => {
+                let bits = bits.unwrap_or(of.default_bits());
+                self.generate_key(of, bits, replacing, KeygenCause::Command);
+            }
         }
     }
 
-    pub(crate) fn generate_key(&mut self, of: KeyFor, bits: u32, replacing: KeyReplacement) {
+    pub(crate) fn generate_key(
+        &mut self,
+        of: KeyFor,
+        bits: u32,
+        replacing: KeyReplacement,
+        cause: KeygenCause,
+    ) {
         self.keygen = Some(KeygenProgress::new(of, self.now.mono));
         self.effects.info(Info::MakingKey { of, bits });
-        self.effects.push(Effect::MakeKey { of, bits, replacing });
+        self.effects.push(Effect::MakeKey { of, bits, replacing, cause });
     }
 
     pub(crate) fn handle_new_key(&mut self, made: Result<NewKey, String>) {

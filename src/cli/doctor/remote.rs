@@ -436,7 +436,7 @@ impl Probe<'_> {
             }
             match pending {
                 None => return None,
-                Some(Pending::Job(job)) => session.handle_job(now, job.run(self.own)),
+                Some(Pending::Job(job)) => session.handle_job(now, job.run(self.own).without_test_keys()),
                 Some(Pending::Leave) => session.close(ByeReason::Leaving),
                 Some(Pending::Decision(key)) => {
                     let is_accepted = (self.accepts)(&key);
