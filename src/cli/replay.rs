@@ -8,17 +8,19 @@ use clap::Args;
 use crate::app::error::{AppError, code, describe};
 use crate::app::os::{eprint_line, print_line};
 use crate::app::output;
+use crate::net::process::SecondSignal;
 use crate::replay::environment::{catch_signals, interruption, is_interrupted};
 use crate::replay::files::{self, ScriptFile};
 use crate::replay::reporter::{self, Format, Reporter, ScriptEnd, Verbosity};
 use crate::replay::runner::{self, AfterDifference, RunOptions, Strictness, UpdateMode};
 use crate::script::{self, HOW_TO_WRITE, Script, milliseconds};
+use crate::text::safe::SafeText;
 
 const AFTER: &str = "\
 Exit codes:
   0        every expectation held, or the file was updated, or the check found nothing
   1        a script ran and something differed, a timeout included
-  2        bad usage or a bad script; nothing of it was run
+  2        bad usage or a bad script, or one that starts programs without --allow-spawn; nothing of it was run
   3        the machine refused: no such file, cannot bind
   128 + n  ended by signal n: 129 SIGHUP, 130 SIGINT (Ctrl-C), 143 SIGTERM
 
@@ -64,6 +66,9 @@ pub(crate) struct ReplayArgs {
     /// Go on after a difference, in the script and with the next
     #[arg(long)]
     keep_going: bool,
+    /// Run the programs that scripts name with @spawn; --check lists them
+    #[arg(long)]
+    allow_spawn: bool,
 }
 
 pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
@@ -77,6 +82,8 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
         check_updatable(&files)?;
     }
     let runs = !args.check && !args.fmt;
+    // Programs that were started are ended first.
+    let second_signal = if args.allow_spawn { SecondSignal::IsIgnored } else { SecondSignal::EndsProcess };
     let (format, scripts) = if runs { (args.format, files.len()) } else { (Format::Transcript, 0) };
     let verbosity = if args.quiet || args.update { Verbosity::Diagnostics } else { Verbosity::Transcripts };
     let mut reporter = Reporter::new(format, verbosity, scripts);
@@ -85,9 +92,15 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
     for file in &files {
         let code = match read(file, &options) {
             Err(code) => code,
-            Ok(_) if args.check => 0,
             Ok(script) if args.fmt => format_file(file, &script)?,
-            Ok(script) => run_script(file, &script, &options, &mut reporter)?,
+            Ok(script) if !args.allow_spawn && !script.spawned().is_empty() => refuse_spawn(args, &script)?,
+            Ok(_) if args.check => 0,
+            Ok(script) => {
+                // Not earlier, so that a person can still interrupt a script typed into standard
+                // input.
+                catch_signals(second_signal)?;
+                run_script(file, &script, &options, &mut reporter)?
+            }
         };
         if let Some(error) = reporter.take_error() {
             return Err(match error.kind() {
@@ -167,14 +180,29 @@ fn read(file: &ScriptFile, options: &RunOptions) -> Result<Script, u8> {
     Err(code::USAGE)
 }
 
+/// Refuses a script that starts programs. `--check` lists them.
+fn refuse_spawn(args: &ReplayArgs, script: &Script) -> Result<u8, AppError> {
+    let mut name = String::new();
+    for (line, actor, command) in script.spawns() {
+        let file = script.sources.get(line.source).map_or("-", |source| source.name.as_str());
+        let command = SafeText::line(command);
+        name = format!("{}:{}", SafeText::line(file), line.number);
+        if args.check {
+            print_line(&format!("{name}: {actor} would run: {command}"))?;
+        }
+    }
+    let what = format!("{name}: @spawn runs another program, and that is not allowed");
+    let hint = "--allow-spawn runs what `replay --check` lists; nothing of the script was run";
+    eprint_line(&AppError::new(code::USAGE, what).hint(hint).to_string());
+    Ok(code::USAGE)
+}
+
 fn run_script(
     file: &ScriptFile,
     script: &Script,
     options: &RunOptions,
     reporter: &mut Reporter,
 ) -> Result<u8, AppError> {
-    // Not earlier, so that a person can still interrupt a script typed into standard input.
-    catch_signals()?;
     let name = file.name();
     reporter.begin(&name);
     let outcome = runner::run(script, options, &mut |event| reporter.event(script, &event));

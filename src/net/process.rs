@@ -141,10 +141,18 @@ impl Drop for Signals {
     }
 }
 
-/// Flag that the first signal sets, for a program that looks at it from time to time. The second
-/// signal ends the process at once.
+/// Flag that the first signal sets, for a program that looks at it from time to time.
 #[derive(Debug)]
 pub struct SignalFlag(Arc<AtomicUsize>);
+
+/// What a second signal does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SecondSignal {
+    /// It ends the process at once.
+    EndsProcess,
+    /// Nothing: the process has others to end first.
+    IsIgnored,
+}
 
 impl SignalFlag {
     /// Begins to catch, until the process ends. A SIGHUP or SIGINT that is ignored already stays
@@ -152,13 +160,15 @@ impl SignalFlag {
     ///
     /// # Errors
     /// When the system refuses the handlers.
-    pub fn start() -> io::Result<Self> {
+    pub fn start(second: SecondSignal) -> io::Result<Self> {
         let number = Arc::new(AtomicUsize::new(0));
         let again = Arc::new(AtomicBool::new(false));
         for signal in caught_signals() {
             // In this order: the shutdown must not see what the same signal sets.
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&again))?;
-            flag::register(signal, Arc::clone(&again))?;
+            if second == SecondSignal::EndsProcess {
+                flag::register(signal, Arc::clone(&again))?;
+            }
             flag::register_usize(signal, Arc::clone(&number), usize::try_from(signal).unwrap_or_default())?;
         }
         Ok(Self(number))

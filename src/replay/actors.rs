@@ -5,6 +5,7 @@ use std::fs;
 
 use super::environment::Environment;
 use super::simulation::{SimHost, Simulation};
+use super::spawn::Programs;
 use crate::app::book_thread::BookAccess;
 use crate::app::client::{Client, UserStore};
 use crate::app::error::{AppError, code, describe};
@@ -24,6 +25,8 @@ pub(crate) struct Actors {
     states: Vec<ActorState>,
     /// Lines that were begun, by actor.
     drafts: BTreeMap<usize, (String, LineStart)>,
+    /// Spawned programs. They end before the folders of the run are removed.
+    pub(crate) programs: Programs,
     pub(super) simulation: Simulation,
 }
 
@@ -32,6 +35,8 @@ enum ActorState {
     Running(Box<Client>),
     /// A foreign program (`@live`): nothing of it runs here.
     Live,
+    /// A foreign program that the script starts.
+    Spawned,
     Stopped(Stopped),
 }
 
@@ -61,7 +66,8 @@ impl Actors {
             let what = format!("cannot open what the sockets of a run need: {}", describe(&error));
             AppError::new(code::MACHINE, what)
         })?;
-        Ok(Self { states, drafts: BTreeMap::new(), simulation })
+        let programs = Programs::new(simulation.net.waker());
+        Ok(Self { states, drafts: BTreeMap::new(), programs, simulation })
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -73,6 +79,15 @@ impl Actors {
         self.set(actor, ActorState::Live);
     }
 
+    /// Declares an actor to be a program that the script starts.
+    pub(crate) fn set_spawned(&mut self, actor: usize) {
+        self.set(actor, ActorState::Spawned);
+    }
+
+    pub(crate) fn is_spawned(&self, actor: usize) -> bool {
+        matches!(self.states.get(actor), Some(ActorState::Spawned))
+    }
+
     pub(crate) fn is_live(&self, actor: usize) -> bool {
         matches!(self.states.get(actor), Some(ActorState::Live))
     }
@@ -81,6 +96,8 @@ impl Actors {
     pub(crate) fn stopped(&self, actor: usize) -> Option<Stopped> {
         match self.states.get(actor) {
             Some(ActorState::Stopped(reason)) => Some(*reason),
+            Some(ActorState::Spawned) if self.programs.was_killed(actor) => Some(Stopped::Killed),
+            Some(ActorState::Spawned) if self.programs.has_ended(actor) => Some(Stopped::Exited),
             _ => None,
         }
     }
@@ -96,6 +113,9 @@ impl Actors {
     }
 
     pub(crate) fn start(&mut self, actor: usize, kept: HomeState) -> Result<(), AppError> {
+        if self.is_spawned(actor) {
+            return self.respawn(actor, kept);
+        }
         let folder = self.simulation.home(actor);
         if kept == HomeState::Fresh && folder.exists() {
             fs::remove_dir_all(&folder)?;
@@ -119,15 +139,19 @@ impl Actors {
         Ok(())
     }
 
-    /// Kills the process of an actor.
+    /// Kills the process of an actor; a spawned program gets a signal.
     pub(crate) fn kill(&mut self, actor: usize, mode: KillMode) {
+        if self.is_spawned(actor) {
+            let signal = if let KillMode::Signal(name) = mode { name } else { "TERM" };
+            return self.programs.signal(actor, signal);
+        }
         self.set(actor, ActorState::Stopped(Stopped::Killed));
         self.simulation.event(actor, "killed".to_owned());
         for conn in self.simulation.links.ends_of(actor) {
             self.simulation.links.cut(conn);
             match mode {
-                KillMode::Fin => self.simulation.net.abort(conn),
                 KillMode::Reset => self.simulation.net.reset(conn),
+                KillMode::Fin | KillMode::Signal(_) => self.simulation.net.abort(conn),
             }
         }
         self.release(actor);
@@ -135,6 +159,9 @@ impl Actors {
 
     /// Types a text and no Enter.
     pub(crate) fn type_draft(&mut self, actor: usize, text: &str) {
+        if self.is_spawned(actor) {
+            return self.programs.type_text(actor, text);
+        }
         let mut draft = self.drafts.remove(&actor).unwrap_or_else(|| self.new_draft(actor));
         draft.0.push_str(text);
         self.drafts.insert(actor, draft);
@@ -151,7 +178,10 @@ impl Actors {
 
     /// Types the rest of a line, and Enter.
     pub(crate) fn type_line(&mut self, actor: usize, text: &str) {
-        if text.len() > limits::LINE_BYTES {
+        if self.is_spawned(actor) {
+            self.programs.type_text(actor, text);
+            self.programs.type_enter(actor);
+        } else if text.len() > limits::LINE_BYTES {
             self.input(actor, Input::LineTooLong { bytes: text.len() as u64 });
         } else {
             let (mut line, start) = self.drafts.remove(&actor).unwrap_or_else(|| self.new_draft(actor));
@@ -182,7 +212,7 @@ impl Actors {
     pub(crate) fn poll_timeout(&self) -> Option<MonoMs> {
         let timeouts = self.states.iter().filter_map(|state| match state {
             ActorState::Running(client) => client.chat.poll_timeout(),
-            ActorState::Live | ActorState::Stopped(_) => None,
+            ActorState::Live | ActorState::Spawned | ActorState::Stopped(_) => None,
         });
         timeouts.min()
     }

@@ -224,7 +224,11 @@ impl Actors {
     /// Runs until something happens, or until this moment.
     pub(crate) fn poll(&mut self, until: Instant) -> Result<(), AppError> {
         self.drain_inputs();
+        if self.take_program_rows() {
+            return Ok(());
+        }
         let due = self.poll_timeout().and_then(|due| self.simulation.environment.instant(due));
+        let due = due.into_iter().chain(self.programs.poll_timeout()).min();
         let mut events = Vec::new();
         self.simulation.net.wait(Some(due.map_or(until, |due| due.min(until))), &mut events)?;
         // Signals have ended the wait, and [`is_interrupted`] remembers them.
@@ -234,6 +238,7 @@ impl Actors {
         }
         self.input_all(|| Input::Tick);
         self.drain_inputs();
+        self.take_program_rows();
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use crate::app::keyring::{self, StoredKey};
 use crate::app::os::unix_ms;
 use crate::chat::{KeyFor, KeygenCause};
 use crate::crypto::{Identity, Seed, test_keys};
-use crate::net::process::SignalFlag;
+use crate::net::process::{SecondSignal, SignalFlag};
 use crate::time::{MonoMs, Now, UnixMs};
 
 /// 2000-01-01 00:00 UTC, when every closed run begins.
@@ -169,11 +169,11 @@ fn derived_seed(seed: u64, actor: &str, purpose: &str, count: u64) -> Seed {
 static SIGNAL: OnceLock<SignalFlag> = OnceLock::new();
 
 /// Remembers signals from now on, instead of ending the process. The first stops a run at its next
-/// line or out of its wait, so that its homes are removed; a second ends the process at once.
-pub(crate) fn catch_signals() -> io::Result<()> {
+/// line or out of its wait, so that its homes are removed.
+pub(crate) fn catch_signals(second: SecondSignal) -> io::Result<()> {
     if SIGNAL.get().is_none() {
         // Scripts are played one after the other, so no other thread sets it.
-        let _ = SIGNAL.set(SignalFlag::start()?);
+        let _ = SIGNAL.set(SignalFlag::start(second)?);
     }
     Ok(())
 }

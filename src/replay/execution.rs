@@ -7,7 +7,8 @@ use super::environment::is_interrupted;
 use super::reporter::RunEvent;
 use super::runner::{Run, RunStop};
 use crate::chat::Input;
-use crate::script::{Diagnostic, Directive, Fragment, Line, LineKind, TypeMode};
+use crate::script::matcher::UnboundVariable;
+use crate::script::{Diagnostic, Directive, Fragment, HomeState, Line, LineKind, SpawnedProgram, TypeMode};
 
 impl Run<'_> {
     /// Executes one line of a step.
@@ -38,8 +39,7 @@ impl Run<'_> {
                 Some(text)
             }
             Err(unbound) => {
-                let message = format!("no value for ${{{}}} yet", unbound.name);
-                self.report(Diagnostic::new(line.span(unbound.at), message));
+                self.report_unbound(line, unbound);
                 None
             }
         }
@@ -65,11 +65,10 @@ impl Run<'_> {
                 if self.actors.stopped(*actor).is_some() {
                     self.actors.start(*actor, *home)?;
                 } else {
-                    let label = self.script.label(*actor);
-                    let error = Diagnostic::new(line.full_span(), format!("{label} is running already"));
-                    self.report(error.help(format!("`@kill {label}` or `{label}> :quit` ends it first")));
+                    self.report_running(line, *actor);
                 }
             }
+            Directive::Spawn { actor, program, .. } => self.spawn(line, *actor, program)?,
             Directive::InjectFault { from, to, fault } => self.actors.inject_fault(*from, *to, *fault),
             Directive::Wait(ms) => {
                 let until = Instant::now() + Duration::from_millis(*ms);
@@ -80,6 +79,32 @@ impl Run<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    fn report_running(&mut self, line: &Line, actor: usize) {
+        let label = self.script.label(actor);
+        let error = Diagnostic::new(line.full_span(), format!("{label} is running already"));
+        self.report(error.help(format!("`@kill {label}` or `{label}> :quit` ends it first")));
+    }
+
+    /// Starts a program with values filled into its words.
+    fn spawn(&mut self, line: &Line, actor: usize, program: &SpawnedProgram) -> Result<(), RunStop> {
+        if self.actors.stopped(actor).is_none() {
+            self.report_running(line, actor);
+            return Ok(());
+        }
+        match program.command.iter().map(|word| self.bindings.expand(word)).collect() {
+            Ok(command) => Ok(self.actors.spawn(actor, command, HomeState::Kept)?),
+            Err(unbound) => {
+                self.report_unbound(line, unbound);
+                Ok(())
+            }
+        }
+    }
+
+    fn report_unbound(&mut self, line: &Line, unbound: UnboundVariable) {
+        let message = format!("no value for ${{{}}} yet", unbound.name);
+        self.report(Diagnostic::new(line.span(unbound.at), message));
     }
 
     /// Reason why an actor cannot act, if it is not running.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use crate::app::error::{AppError, code, describe};
-use crate::script::SourceFile;
+use crate::script::{Script, SourceFile};
 use crate::store::safe_file;
 use crate::text::utf8::{self, DecodeError};
 
@@ -104,6 +104,15 @@ pub(crate) fn read_included(name: &str, includer: &str) -> Result<SourceFile, St
     let bytes = read_bounded(file).map_err(reason)?;
     let text = utf8::decode(&bytes).map_err(|error| format!("it is {error}"))?;
     Ok(SourceFile { name: path.display().to_string(), text: text.to_owned() })
+}
+
+/// The folder of a script, from the root on.
+pub(crate) fn folder_of(script: &Script) -> String {
+    let file = script.sources.first().map_or("", |source| source.name.as_str());
+    let folder = Path::new(file).parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or_else(|| Path::new("."));
+    // A name that leads nowhere is told as such by who uses it.
+    fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned()).display().to_string()
 }
 
 /// Replaces the content of a file atomically; its mode and its owner stay. A file of several names

@@ -8,14 +8,19 @@ use super::step::ScriptStep;
 use crate::script::matcher::{self, ShownRow};
 use crate::script::{Expectation, Line};
 
+/// Most rows that are kept until an expectation takes them; those before are gone.
+const UNTAKEN_ROWS_MAX: usize = 16_384;
+
 impl Run<'_> {
     /// Waits for what is expected, until the timeout.
     pub(super) fn compare_live(&mut self, step: &ScriptStep<'_>) -> Result<usize, RunStop> {
         let until = Instant::now() + Duration::from_millis(self.timeout_ms);
         let mut seen = 0;
+        self.actors.take_program_rows();
         loop {
             self.collect_output(&mut seen);
-            if (0..self.actors.count()).all(|actor| self.is_complete(step, actor)) {
+            if (0..self.actors.count()).all(|actor| self.is_complete(step, actor) || self.is_hopeless(actor))
+            {
                 break;
             }
             if is_interrupted() {
@@ -42,10 +47,19 @@ impl Run<'_> {
         let shown = &self.actors.simulation.shown;
         self.untaken.extend_from_slice(shown.get(*seen..).unwrap_or_default());
         *seen = shown.len();
+        let surplus = self.untaken.len().saturating_sub(UNTAKEN_ROWS_MAX);
+        self.untaken.drain(..surplus);
+    }
+
+    /// Whether an actor is a program that has ended, so that nothing more comes from it.
+    fn is_hopeless(&self, actor: usize) -> bool {
+        self.actors.is_spawned(actor) && self.actors.stopped(actor).is_some()
     }
 
     fn is_complete(&self, step: &ScriptStep<'_>, actor: usize) -> bool {
-        let rows: Vec<&ShownRow> = self.untaken.iter().filter(|one| one.actor == actor).collect();
+        let pending = self.actors.pending_row(actor);
+        let rows: Vec<&ShownRow> =
+            self.untaken.iter().chain(&pending).filter(|one| one.actor == actor).collect();
         matcher::consume(&step.expectations(actor).1, &rows, &mut self.bindings.clone()).is_ok()
     }
 
@@ -53,8 +67,8 @@ impl Run<'_> {
     /// differences.
     fn take_output(&mut self, step: &ScriptStep<'_>, actor: usize) -> usize {
         let (lines, expected) = step.expectations(actor);
-        let untaken = self.untaken.clone();
-        let rows: Vec<&ShownRow> = untaken.iter().filter(|one| one.actor == actor).collect();
+        let (untaken, pending) = (self.untaken.clone(), self.actors.pending_row(actor));
+        let rows: Vec<&ShownRow> = untaken.iter().chain(&pending).filter(|one| one.actor == actor).collect();
         let taken = matcher::consume(&expected, &rows, &mut self.bindings);
         let taken = taken.and_then(|taken| {
             matcher::check_absent(&expected, &rows, &self.bindings)?;
@@ -67,10 +81,14 @@ impl Run<'_> {
                     taken -= usize::from(is_taken);
                     !is_taken
                 });
+                if taken > 0 {
+                    self.actors.take_pending_row(actor);
+                }
                 0
             }
             Err(difference) => {
-                self.report_difference(step, &lines, &rows, &difference, Some(self.timeout_ms))
+                let waited_ms = (!self.is_hopeless(actor)).then_some(self.timeout_ms);
+                self.report_difference(step, &lines, &rows, &difference, waited_ms)
             }
         }
     }

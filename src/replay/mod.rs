@@ -10,4 +10,6 @@ mod network;
 pub(crate) mod reporter;
 pub(crate) mod runner;
 mod simulation;
+mod spawn;
+mod spawned;
 mod step;

@@ -12,7 +12,7 @@ use crate::app::error::AppError;
 use crate::chat::{ExitRequest, Input};
 use crate::limits::SHUTDOWN_GRACE_MS;
 use crate::net::SourceLimiter;
-use crate::script::diagnostic::{StepComparison, file_variable, port_variable};
+use crate::script::diagnostic::{FOLDER_VARIABLE, StepComparison, file_variable, port_variable};
 use crate::script::matcher::{self, Difference, ShownRow};
 use crate::script::render::{self, Substitutions};
 use crate::script::{Bindings, Diagnostic, Directive, FileContent, Line, LineKind, Script};
@@ -132,14 +132,19 @@ impl<'a> Run<'a> {
             (Environment::closed(options.seed.or(seed).unwrap_or(0)), header)
         };
         let text = script.sources.iter().map(|source| source.text.as_str()).collect();
+        let mut actors = Actors::new(&script.actors, environment, text)?;
         let mut bindings = Bindings::default();
+        for actor in script.spawned() {
+            actors.set_spawned(actor);
+            bindings.set(FOLDER_VARIABLE, files::folder_of(script));
+        }
         for (name, value) in &options.vars {
             bindings.set(name.clone(), value.clone());
         }
         Ok(Self {
             script,
             options,
-            actors: Actors::new(&script.actors, environment, text)?,
+            actors,
             bindings,
             substitutions: Substitutions::default(),
             checking: options.checking,
@@ -212,6 +217,10 @@ impl<'a> Run<'a> {
             Directive::Timeout(ms) => self.timeout_ms = self.options.timeout_ms.unwrap_or(*ms),
             Directive::Quiet(ms) => self.quiet_ms = *ms,
             Directive::Live(actor) => self.actors.set_live(*actor),
+            Directive::Env { name, value } => {
+                let value = self.bindings.expand(value).unwrap_or_default();
+                self.actors.programs.set_variable(name.clone(), value);
+            }
             Directive::Set { name, value } => {
                 let value = self.bindings.expand(value).unwrap_or_default();
                 if name == "limits" && value == "on" {
@@ -388,7 +397,7 @@ impl<'a> Run<'a> {
         let (script, bindings, substitutions) = (self.script, &self.bindings, &self.substitutions);
         let head = step.first;
         let comparison = StepComparison { script, head, expected, shown, bindings, substitutions, waited_ms };
-        let diagnostic = comparison.explain(difference);
+        let diagnostic = self.with_program_facts(expected, comparison.explain(difference));
         let is_mendable = !matches!(difference, Difference::Forbidden { .. });
         if is_mendable && self.update_of(step) == UpdateMode::Rewrite {
             self.outcome.diagnostics.push(diagnostic);

@@ -127,7 +127,7 @@ impl Simulation {
     }
 
     /// Row as it may stand in a transcript: without paths and addresses of this machine.
-    fn portable(&self, actor: usize, row: &str) -> String {
+    pub(super) fn portable(&self, actor: usize, row: &str) -> String {
         let mut row = row.to_owned();
         // Few rows hold a path or an address, and a long script has many.
         if row.contains('/') {

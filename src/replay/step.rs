@@ -28,9 +28,10 @@ impl<'a> ScriptStep<'a> {
         Self { first, head, tail }
     }
 
-    /// Expectations of an actor, with their lines.
+    /// Expectations of an actor, with their lines; the head may itself wait for a row.
     pub(super) fn expectations(&self, actor: usize) -> (Vec<&'a Line>, Vec<&'a Expectation>) {
-        let lines = self.tail.iter().filter_map(|line| Some((line, line.expectation()?)));
+        let lines = self.head.iter().chain(self.tail);
+        let lines = lines.filter_map(|line| Some((line, line.expectation()?)));
         lines.filter(|(_, (of, _))| *of == actor).map(|(line, (_, expectation))| (line, expectation)).unzip()
     }
 }

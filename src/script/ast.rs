@@ -164,6 +164,30 @@ pub enum Directive {
     },
     /// `@live A`: the actor is a foreign program, and the run is live.
     Live(usize),
+    /// `@spawn A COMMAND`: starts another program as an actor.
+    Spawn {
+        /// Actor; a name that `@actors` does not declare is declared here.
+        actor: usize,
+        /// Its name.
+        name: String,
+        /// Program.
+        program: SpawnedProgram,
+    },
+    /// `@env NAME=VALUE`: a variable in the environment of the programs that are started from here
+    /// on.
+    Env {
+        /// Variable.
+        name: String,
+        /// Value.
+        value: Vec<Fragment>,
+    },
+    /// `@ready A REGEX`: waits for a row of a spawned program.
+    Ready {
+        /// Actor.
+        actor: usize,
+        /// Row that the expression is found in.
+        row: Expectation,
+    },
     /// `@timeout D`: how long an expectation waits in a live run.
     Timeout(u64),
     /// `@quiet D`: how long an absent row is waited for in a live run.
@@ -174,6 +198,14 @@ pub enum Directive {
     Skip(String),
     /// `@halt`: the lines that follow are not run.
     Halt,
+}
+
+/// Program that a script starts. Its command is in words, as a shell splits them, but no shell
+/// reads it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SpawnedProgram {
+    /// Its name, then its arguments.
+    pub command: Vec<Vec<Fragment>>,
 }
 
 /// How a directive types a text.
@@ -201,6 +233,8 @@ pub enum KillMode {
     Fin,
     /// RST, as after a crash of the machine.
     Reset,
+    /// This signal, to a spawned program.
+    Signal(&'static str),
 }
 
 /// Home that a started process finds.
@@ -233,7 +267,7 @@ impl Script {
 
     /// Whether a foreign program takes part.
     pub(crate) fn is_live(&self) -> bool {
-        self.directives().any(|directive| matches!(directive, Directive::Live(_)))
+        self.directives().any(|directive| matches!(directive, Directive::Live(_) | Directive::Spawn { .. }))
     }
 
     /// Directives, in their order.
@@ -265,10 +299,11 @@ impl Line {
         }
     }
 
-    /// Expectation of this line and its actor, if it is one.
+    /// Expectation of this line and its actor, if it is one or waits for one.
     pub(crate) fn expectation(&self) -> Option<(usize, &Expectation)> {
         match &self.kind {
             LineKind::Expect { actor, expectation } => Some((*actor, expectation)),
+            LineKind::Directive(Directive::Ready { actor, row }) => Some((*actor, row)),
             _ => None,
         }
     }
@@ -286,6 +321,23 @@ impl Directive {
                 | Self::Start(..)
                 | Self::InjectFault { .. }
                 | Self::Wait(_)
+                | Self::Spawn { .. }
+                | Self::Ready { .. }
         )
     }
 }
+
+impl PartialEq for Expectation {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Row(one), Self::Row(other))
+            | (Self::Absent(one), Self::Absent(other))
+            | (Self::Event(one), Self::Event(other)) => one == other,
+            (Self::Regex(one), Self::Regex(other)) => one.as_str() == other.as_str(),
+            (Self::AnyRows, Self::AnyRows) => true,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Expectation {}

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ast::{Directive, Expectation, Fragment, Line, LineKind, Script, Span};
 use super::matcher::{Bindings, Difference, ShownRow};
 use super::render::{self, Substitutions};
+use super::spawned;
 
 /// Mistake in a script, or difference between what it expects and what was shown.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -61,6 +62,8 @@ pub(crate) struct StepComparison<'a> {
     pub(crate) waited_ms: Option<u64>,
 }
 
+/// Variable of the folder of a script, where it starts programs: they run in folders of their own.
+pub(crate) const FOLDER_VARIABLE: &str = "here";
 /// Most rows that a diagnostic lists.
 const LISTED_ROWS_MAX: usize = 8;
 
@@ -149,11 +152,17 @@ impl<'a> StepComparison<'a> {
 
 /// Every mistake in a parsed script. `given` are variables that the command line binds.
 pub(crate) fn check(script: &Script, given: &[&str]) -> Vec<Diagnostic> {
-    let bound = given.iter().map(|name| (*name).to_owned()).collect();
-    let (ports, live) = (BTreeMap::new(), BTreeSet::new());
-    let mut checker = Checker { script, bound, ports, live, diagnostics: Vec::new() };
+    let mut bound: BTreeSet<String> = given.iter().map(|name| (*name).to_owned()).collect();
+    let (ports, live, spawned) = (BTreeMap::new(), BTreeSet::new(), script.spawned());
+    if !spawned.is_empty() {
+        bound.insert(FOLDER_VARIABLE.to_owned());
+    }
+    let mut checker = Checker { script, bound, ports, live, spawned, diagnostics: Vec::new() };
     for line in &script.lines {
         checker.line(line);
+    }
+    for mistake in spawned::check(script) {
+        checker.error(mistake.line, mistake.message, Some(&mistake.help));
     }
     checker.diagnostics
 }
@@ -166,6 +175,8 @@ struct Checker<'a> {
     ports: BTreeMap<usize, usize>,
     /// Foreign programs.
     live: BTreeSet<usize>,
+    /// Programs that the script starts.
+    spawned: BTreeSet<usize>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -175,7 +186,7 @@ impl Checker<'_> {
             LineKind::Blank | LineKind::Comment => {}
             LineKind::Input { actor, template } => {
                 self.uses(line, template);
-                if assigns_port(template) {
+                if assigns_port(template) && !self.spawned.contains(actor) {
                     let number = self.ports.entry(*actor).or_default();
                     *number += 1;
                     self.bound.insert(port_variable(self.script.label(*actor), *number));
@@ -220,12 +231,17 @@ impl Checker<'_> {
             Directive::Live(actor) => {
                 self.live.insert(*actor);
             }
+            Directive::Spawn { program, .. } => {
+                program.command.iter().for_each(|word| self.uses(line, word));
+            }
+            Directive::Env { value, .. } => self.uses(line, value),
+            Directive::Ready { actor, row } => self.expectation(line, *actor, row),
             Directive::Timeout(_) | Directive::Quiet(_) | Directive::Wait(_) if !self.script.is_live() => {
-                let help = "`@tick` moves its clock; `@live NAME` opens the world";
+                let help = "`@tick` moves its clock; `@live NAME` and `@spawn` open the world";
                 self.error(line, "a closed world has nothing to wait for", Some(help));
             }
             Directive::Tick(_) | Directive::InjectFault { .. } if self.script.is_live() => {
-                self.error(line, "this is for a closed world, without `@live`", None);
+                self.error(line, "this is for a closed world, without `@live` and `@spawn`", None);
             }
             Directive::Kill(actor, _) | Directive::Start(actor, _) if self.live.contains(actor) => {
                 let message = format!("{} is live: it is not ours", self.script.label(*actor));
@@ -265,7 +281,8 @@ impl Checker<'_> {
         if !port.strip_prefix("port").is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit())) {
             return None;
         }
-        (0..self.script.actors.len().max(1)).find(|actor| self.script.label(*actor) == label)
+        let mut own = (0..self.script.actors.len().max(1)).filter(|actor| !self.spawned.contains(actor));
+        own.find(|actor| self.script.label(*actor) == label)
     }
 
     fn advice(&self, name: &str) -> String {

@@ -9,11 +9,13 @@ mod lexer;
 pub(crate) mod matcher;
 mod parser;
 pub mod render;
+mod spawn;
+mod spawned;
 
 pub(crate) use crate::text::duration::{HOW_TO_WRITE, milliseconds};
 pub use ast::{
     Directive, Expectation, FaultInjection, FileContent, Fragment, HomeState, KillMode, Line, LineKind,
-    Script, SourceFile, Span, TypeMode,
+    Script, SourceFile, Span, SpawnedProgram, TypeMode,
 };
 pub use diagnostic::Diagnostic;
 pub(crate) use lexer::is_variable_name;

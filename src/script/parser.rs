@@ -17,15 +17,16 @@ use crate::text::suggest::nearest;
 /// Most files that include each other in a row.
 const INCLUDE_DEPTH: usize = 8;
 /// Bytes that the compiled form of one regular expression may take.
-const REGEX_BYTES: usize = 1 << 20;
+pub(super) const REGEX_BYTES: usize = 1 << 20;
 /// Characters of a line that advice repeats.
 const QUOTED_CHARS: usize = 60;
 /// Most bytes that `@file NAME fill` writes.
 const FILL_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Every directive, for suggestions.
-const DIRECTIVES: [&str; 24] = [
+const DIRECTIVES: [&str; 27] = [
     "draft", "say", "actors", "seed", "exact", "open", "set", "include", "file", "together", "end", "tick",
     "kill", "start", "cut", "corrupt", "hold", "release", "live", "timeout", "quiet", "wait", "skip", "halt",
+    "spawn", "ready", "env",
 ];
 
 /// Loader of included files: the name as written, and the name of the including file.
@@ -107,6 +108,9 @@ impl<'a> Parser<'a> {
         }
         match &line.kind {
             LineKind::Directive(Directive::Actors(names)) => self.script.actors.clone_from(names),
+            LineKind::Directive(Directive::Spawn { name, .. }) if !self.script.actors.contains(name) => {
+                self.script.actors.push(name.clone());
+            }
             LineKind::Directive(Directive::Together) => self.together = Some(line.full_span()),
             LineKind::Directive(Directive::End) => self.together = None,
             LineKind::Directive(Directive::Include(file)) => return self.include(&line, file, source, depth),
@@ -137,6 +141,12 @@ impl<'a> Parser<'a> {
             }
             LineKind::Directive(Directive::Actors(_) | Directive::Seed(_) | Directive::Live(_)) => {
                 (self.phase != StepPhase::BeforeSteps).then_some("this belongs before the first step")
+            }
+            // The one actor without a name cannot get one.
+            LineKind::Directive(Directive::Spawn { .. })
+                if self.script.actors.is_empty() && self.phase != StepPhase::BeforeSteps =>
+            {
+                Some("`@actors` names who else takes part, before the first step")
             }
             _ => None,
         }
@@ -229,7 +239,7 @@ fn expectation(text: &str, at: usize) -> Result<Expectation> {
 
 /// The reason is the last line of what the library prints; the rest is drawn by our own
 /// diagnostics.
-fn bad_regex(regex: &str, at: usize, error: &regex::Error) -> SyntaxError {
+pub(super) fn bad_regex(regex: &str, at: usize, error: &regex::Error) -> SyntaxError {
     let text = error.to_string();
     let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
     SyntaxError::new(at..at + regex.len(), format!("bad regular expression: {reason}"))
@@ -283,8 +293,8 @@ fn parse_directive(row: &str, reader: &mut SourceReader<'_>, actors: &[String]) 
         "wait" => arguments.duration().map(Directive::Wait),
         "kill" => match arguments.tokens.as_slice() {
             [name] => Ok(Directive::Kill(arguments.actor(name)?, KillMode::Fin)),
-            [name, Token { text: "rst", .. }] => Ok(Directive::Kill(arguments.actor(name)?, KillMode::Reset)),
-            _ => Err(arguments.usage("@kill NAME [rst]")),
+            [name, mode] => Ok(Directive::Kill(arguments.actor(name)?, mode.kill_mode()?)),
+            _ => Err(arguments.usage("@kill NAME [rst], or @kill NAME [SIGNAL] of a spawned program")),
         },
         "start" => match arguments.tokens.as_slice() {
             [name] => Ok(Directive::Start(arguments.actor(name)?, HomeState::Kept)),
@@ -301,6 +311,9 @@ fn parse_directive(row: &str, reader: &mut SourceReader<'_>, actors: &[String]) 
             [name] => arguments.actor(name).map(Directive::Live),
             _ => Err(arguments.usage("@live NAME")),
         },
+        "spawn" => arguments.spawn(),
+        "ready" => arguments.ready(),
+        "env" => arguments.env(),
         "skip" => arguments.text("a reason").map(Directive::Skip),
         "halt" => arguments.none(Directive::Halt),
         _ => {
@@ -314,28 +327,39 @@ fn parse_directive(row: &str, reader: &mut SourceReader<'_>, actors: &[String]) 
 }
 
 /// Arguments of a directive.
-struct DirectiveArgs<'a> {
-    row: &'a str,
+pub(super) struct DirectiveArgs<'a> {
+    pub(super) row: &'a str,
     /// Text after the directive's name.
     rest: &'a str,
     /// Its words.
-    tokens: Vec<Token<'a>>,
-    actors: &'a [String],
+    pub(super) tokens: Vec<Token<'a>>,
+    pub(super) actors: &'a [String],
 }
 
 /// Word of a row, and the byte at which it begins.
-struct Token<'a> {
-    at: usize,
-    text: &'a str,
+pub(super) struct Token<'a> {
+    pub(super) at: usize,
+    pub(super) text: &'a str,
 }
 
 impl Token<'_> {
-    fn error(&self, message: impl Into<String>) -> SyntaxError {
+    pub(super) fn error(&self, message: impl Into<String>) -> SyntaxError {
         SyntaxError::new(self.at..self.at + self.text.len(), message)
     }
 
     fn number(&self) -> Result<u64> {
         self.text.parse().map_err(|_| self.error(format!("`{}` is no number", self.text)))
+    }
+
+    /// Checks that this may be the name of an actor.
+    pub(super) fn new_actor(&self) -> Result<()> {
+        let name = Name::parse(self.text);
+        if is_name(self.text) && name.is_ok() {
+            return Ok(());
+        }
+        let help = name.err().map(|error| error.to_string());
+        let error = self.error(format!("`{}` is no name for an actor", self.text));
+        Err(SyntaxError { help, ..error })
     }
 
     /// `100`, `100KiB`, `2MiB`.
@@ -358,7 +382,7 @@ impl DirectiveArgs<'_> {
         SyntaxError::new(0..self.row.len(), message)
     }
 
-    fn usage(&self, usage: &str) -> SyntaxError {
+    pub(super) fn usage(&self, usage: &str) -> SyntaxError {
         self.error(format!("write {usage}"))
     }
 
@@ -385,12 +409,7 @@ impl DirectiveArgs<'_> {
         }
         let mut names: Vec<String> = Vec::new();
         for word in &self.tokens {
-            let name = Name::parse(word.text);
-            if !is_name(word.text) || name.is_err() {
-                let help = name.err().map(|error| error.to_string());
-                let error = word.error(format!("`{}` is no name for an actor", word.text));
-                return Err(SyntaxError { help, ..error });
-            }
+            word.new_actor()?;
             if names.iter().any(|name| name == word.text) {
                 return Err(word.error(format!("`{}` is named twice", word.text)));
             }
@@ -451,7 +470,7 @@ impl DirectiveArgs<'_> {
         Ok(Directive::File { path: path.text.to_owned(), content })
     }
 
-    fn actor(&self, word: &Token<'_>) -> Result<usize> {
+    pub(super) fn actor(&self, word: &Token<'_>) -> Result<usize> {
         find_actor(word.text, word.at, self.actors)
     }
 

@@ -189,7 +189,8 @@ pub fn canonical(script: &Script) -> String {
 fn canonical_directive(line: &str) -> String {
     let (first, rows) = line.split_once('\n').map_or((line, None), |(first, rows)| (first, Some(rows)));
     let words: Vec<&str> = first.split_whitespace().collect();
-    let is_free_text = matches!(words.first(), Some(&("@set" | "@skip" | "@include")));
+    let is_free_text =
+        matches!(words.first(), Some(&("@set" | "@skip" | "@include" | "@spawn" | "@ready" | "@env")));
     let first = if is_free_text { first.trim_end().to_owned() } else { words.join(" ") };
     match rows {
         Some(rows) => format!("{first}\n{rows}"),

@@ -31,7 +31,10 @@ impl Block {
 
     /// Whether it is played to its end without a difference.
     fn passes(&self) -> bool {
-        self.is("chat") && !["differs", "wrong", "live"].iter().any(|how| self.is(&format!("chat {how}")))
+        self.is("chat")
+            && !["differs", "wrong", "live", "spawn", "spawn-differs"]
+                .iter()
+                .any(|how| self.is(&format!("chat {how}")))
     }
 }
 
@@ -73,8 +76,9 @@ fn with_message<'a>(blocks: &'a [Block], kind: &'a str) -> impl Iterator<Item = 
 fn every_example_passes() {
     let blocks = blocks();
     let folder = folder(&blocks);
-    let mut files = vec!["--quiet".to_owned(), "--keep-going".to_owned()];
-    for (number, block) in blocks.iter().enumerate().filter(|(_, block)| block.passes()) {
+    let mut files = ["--quiet", "--keep-going", "--allow-spawn"].map(str::to_owned).to_vec();
+    let played = |block: &Block| block.passes() || block.is("chat spawn");
+    for (number, block) in blocks.iter().enumerate().filter(|(_, block)| played(block)) {
         let name = match block.file() {
             // A part of others is played within them.
             Some(name) if Path::new(name).extension() != Some("chat".as_ref()) => continue,
@@ -97,11 +101,11 @@ fn every_message_is_the_one_that_comes() {
     let blocks = blocks();
     let folder = folder(&blocks);
     let mut seen = 0;
-    for (kind, code) in [("chat differs", 1), ("chat wrong", 2)] {
+    for (kind, code) in [("chat differs", 1), ("chat spawn-differs", 1), ("chat wrong", 2)] {
         for (example, message) in with_message(&blocks, kind) {
             let name = example.file().unwrap().to_owned();
             assert!(message.is("text"), "no message follows {name}");
-            let output = replay(folder.path(), &[name.clone(), "--quiet".to_owned()]);
+            let output = replay(folder.path(), &[&name, "--quiet", "--allow-spawn"].map(str::to_owned));
             assert_eq!(String::from_utf8_lossy(&output.stderr), message.text, "{name}");
             assert_eq!(output.status.code(), Some(code), "{name}");
             seen += 1;
@@ -202,7 +206,7 @@ fn every_construct_of_the_grammar_has_an_example() {
 fn every_directive_and_every_option_stands_there() {
     let page = read("docs/SCRIPTS.md");
     let words = directives();
-    assert_eq!(words.len(), 24);
+    assert_eq!(words.len(), 27);
     let examples: String = blocks().iter().filter(|b| b.is("chat")).map(|b| b.text.clone()).collect();
     for word in &words {
         assert!(page.contains(&format!("`@{word}")), "@{word} is not explained");

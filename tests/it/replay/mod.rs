@@ -10,4 +10,5 @@ mod generated;
 mod live;
 mod messages;
 mod record;
+mod spawn;
 mod update;

@@ -1,0 +1,7 @@
+//! Programs that a script starts as actors (docs/SCRIPTS.md, section 6.1).
+
+mod process;
+mod programs;
+mod rows;
+
+pub(crate) use programs::{Programs, TerminalRow};

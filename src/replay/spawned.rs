@@ -1,0 +1,88 @@
+//! Actors that are other programs: their start in a home, and their rows among those of the run.
+
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt as _;
+
+use super::actors::Actors;
+use super::runner::Run;
+use super::spawn::TerminalRow;
+use crate::app::error::AppError;
+use crate::script::matcher::{ShownKind, ShownRow};
+use crate::script::{Diagnostic, HomeState, Line};
+use crate::store::safe_file;
+
+/// Most rows that are taken from one program in one step; it waits with the rest.
+const STEP_ROWS_MAX: usize = 4_096;
+
+impl Actors {
+    /// Starts the program of an actor.
+    pub(crate) fn spawn(
+        &mut self,
+        actor: usize,
+        command: Vec<String>,
+        kept: HomeState,
+    ) -> Result<(), AppError> {
+        let folder = self.simulation.home(actor);
+        if kept == HomeState::Fresh && folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        DirBuilder::new().recursive(true).mode(safe_file::FOLDER_MODE).create(&folder)?;
+        self.programs.start(actor, command, &folder)
+    }
+
+    /// Starts the program of an actor once more.
+    pub(super) fn respawn(&mut self, actor: usize, kept: HomeState) -> Result<(), AppError> {
+        match self.programs.command(actor) {
+            Some(command) => self.spawn(actor, command, kept),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the rows that programs have shown. Returns whether there were any.
+    pub(super) fn take_program_rows(&mut self) -> bool {
+        let mut is_any = false;
+        for actor in self.programs.actors() {
+            let of_actor = self.simulation.shown.iter().filter(|one| one.actor == actor);
+            if of_actor.count() >= STEP_ROWS_MAX {
+                continue;
+            }
+            for row in self.programs.take_rows(actor) {
+                is_any = true;
+                match row {
+                    TerminalRow::Event(event) => self.simulation.event(actor, event),
+                    TerminalRow::Row(row) => {
+                        let text = self.simulation.portable(actor, &row);
+                        self.simulation.shown.push(ShownRow { actor, kind: ShownKind::Row, text });
+                    }
+                }
+            }
+        }
+        is_any
+    }
+
+    /// Row that stands where a program writes next, until an expectation takes it.
+    pub(crate) fn pending_row(&self, actor: usize) -> Option<ShownRow> {
+        let row = self.programs.pending_row(actor)?;
+        let text = self.simulation.portable(actor, &row);
+        Some(ShownRow { actor, kind: ShownKind::Row, text })
+    }
+
+    /// Takes that row: it is shown as it stands.
+    pub(crate) fn take_pending_row(&mut self, actor: usize) {
+        self.simulation.shown.extend(self.pending_row(actor));
+        self.programs.take_pending_row(actor);
+    }
+}
+
+impl Run<'_> {
+    /// Adds what is known of the program that an expectation waited for.
+    pub(super) fn with_program_facts(&self, expected: &[&Line], mut diagnostic: Diagnostic) -> Diagnostic {
+        let actor = expected.first().and_then(|line| line.expectation()).map(|(actor, _)| actor);
+        if let Some(actor) = actor.filter(|actor| self.actors.is_spawned(*actor)) {
+            // Its last rows are those of this step, and those before.
+            diagnostic.notes.retain(|(heading, _)| *heading != "shown");
+            diagnostic.notes.extend(self.actors.programs.facts(actor, self.script.label(actor)));
+        }
+        diagnostic
+    }
+}

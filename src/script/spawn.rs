@@ -1,0 +1,90 @@
+//! Syntax of the directives for programs that a script starts (docs/SCRIPTS.md, section 6.1).
+
+use super::ast::{Directive, Expectation, Fragment, KillMode, SpawnedProgram};
+use super::lexer::{Result, SyntaxError, TemplateKind, parse_template};
+use super::parser::{DirectiveArgs, REGEX_BYTES, Token, bad_regex};
+
+/// Signals that `@kill` sends.
+const SIGNALS: [&str; 9] = ["HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "TERM", "STOP", "CONT"];
+
+impl Token<'_> {
+    /// How `@kill` ends an actor.
+    pub(super) fn kill_mode(&self) -> Result<KillMode> {
+        if self.text == "rst" {
+            return Ok(KillMode::Reset);
+        }
+        let name = self.text.strip_prefix("SIG").unwrap_or(self.text);
+        let signal = SIGNALS.into_iter().find(|signal| *signal == name).map(KillMode::Signal);
+        signal.ok_or_else(|| {
+            let error = self.error(format!("no signal `{}`", self.text));
+            error.help(format!("signals are {}; `rst` resets the connections", SIGNALS.join(", ")))
+        })
+    }
+}
+
+impl DirectiveArgs<'_> {
+    /// `@spawn NAME COMMAND`
+    pub(super) fn spawn(&self) -> Result<Directive> {
+        let usage = || self.usage("@spawn NAME COMMAND…");
+        let [name, first, ..] = self.tokens.as_slice() else { return Err(usage()) };
+        name.new_actor()?;
+        let declared = self.actors.iter().position(|actor| actor == name.text);
+        let program = SpawnedProgram { command: self.command(first.at)? };
+        Ok(Directive::Spawn {
+            actor: declared.unwrap_or(self.actors.len()),
+            name: name.text.to_owned(),
+            program,
+        })
+    }
+
+    /// The command that begins at a byte of the row. Its words are cut before values are filled in,
+    /// so that a value is never more than one word, or part of one.
+    fn command(&self, at: usize) -> Result<Vec<Vec<Fragment>>> {
+        let text = self.row.get(at..).unwrap_or_default();
+        let words = shell_words::split(text).map_err(|_| {
+            let error = SyntaxError::new(at..self.row.len(), "a quote is open");
+            error.help("quote as in a shell; no shell reads it, so write sh -c '…' for one")
+        })?;
+        if words.is_empty() {
+            return Err(SyntaxError::new(at..self.row.len(), "the command is missing"));
+        }
+        let place = |mut fragment: Fragment| {
+            // Where it stands in the row, which may have quotes before it.
+            if let Fragment::Variable { name, at: place, .. } = &mut fragment
+                && let Some(found) = text.find(&format!("${{{name}"))
+            {
+                let length = place.len();
+                *place = at + found..at + found + length;
+            }
+            fragment
+        };
+        words
+            .iter()
+            .map(|word| {
+                let template = parse_template(word, 0, TemplateKind::Input);
+                let template = template.map_err(|error| SyntaxError { at: at..self.row.len(), ..error })?;
+                Ok(template.into_iter().map(place).collect())
+            })
+            .collect()
+    }
+
+    /// `@ready NAME REGEX`
+    pub(super) fn ready(&self) -> Result<Directive> {
+        let [name, first, ..] = self.tokens.as_slice() else { return Err(self.usage("@ready NAME REGEX")) };
+        let actor = self.actor(name)?;
+        let regex = self.row.get(first.at..).unwrap_or_default();
+        let built = regex::RegexBuilder::new(regex).size_limit(REGEX_BYTES).build();
+        let row = built.map(Expectation::Regex).map_err(|error| bad_regex(regex, first.at, &error))?;
+        Ok(Directive::Ready { actor, row })
+    }
+
+    /// `@env NAME=VALUE`
+    pub(super) fn env(&self) -> Result<Directive> {
+        let usage = || self.usage("@env NAME=VALUE");
+        let first = self.tokens.first().ok_or_else(usage)?;
+        let (name, _) = first.text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(usage)?;
+        let at = first.at + name.len() + 1;
+        let value = parse_template(self.row.get(at..).unwrap_or_default(), at, TemplateKind::Input)?;
+        Ok(Directive::Env { name: name.to_owned(), value })
+    }
+}

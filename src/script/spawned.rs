@@ -1,0 +1,90 @@
+//! Actors that are other programs, as a script names them, and the checks of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::ast::{Directive, KillMode, Line, LineKind, Script, TypeMode};
+
+impl Script {
+    /// Actors that are other programs.
+    pub(crate) fn spawned(&self) -> BTreeSet<usize> {
+        let actor = |directive: &Directive| match directive {
+            Directive::Spawn { actor, .. } => Some(*actor),
+            _ => None,
+        };
+        self.directives().filter_map(actor).collect()
+    }
+
+    /// Lines that start a program, each with its actor and its command as it is written.
+    pub(crate) fn spawns(&self) -> impl Iterator<Item = (&Line, &str, &str)> {
+        self.lines.iter().filter_map(|line| match &line.kind {
+            LineKind::Directive(Directive::Spawn { name, .. }) => {
+                let command = line.text.split_whitespace().nth(2)?;
+                let at = command.as_ptr() as usize - line.text.as_ptr() as usize;
+                Some((line, name.as_str(), line.text.get(at..)?))
+            }
+            _ => None,
+        })
+    }
+}
+
+/// Mistake about an actor that is another program, or is none.
+pub(super) struct SpawnMistake<'a> {
+    pub(super) line: &'a Line,
+    pub(super) message: String,
+    pub(super) help: String,
+}
+
+/// Mistakes about actors that are other programs.
+pub(super) fn check(script: &Script) -> Vec<SpawnMistake<'_>> {
+    let spawned = script.spawned();
+    let mut started = BTreeMap::new();
+    let mut mistakes = Vec::new();
+    for line in &script.lines {
+        let label = |actor: &usize| script.label(*actor);
+        let mistake = match &line.kind {
+            LineKind::Directive(Directive::Spawn { actor, program, .. }) => {
+                started.insert(*actor, program);
+                None
+            }
+            LineKind::Input { actor, .. } | LineKind::Directive(Directive::Type { actor, .. })
+                if spawned.contains(actor) && !started.contains_key(actor) =>
+            {
+                let help = format!("`@spawn {} COMMAND…` starts it, above", label(actor));
+                Some((format!("{} is not started yet", label(actor)), help))
+            }
+            LineKind::Directive(Directive::Type { actor, mode: TypeMode::Text, .. })
+                if spawned.contains(actor) =>
+            {
+                let help = format!("`{}> …` types a line", label(actor));
+                Some((format!("{} is another program: it has no `@say`", label(actor)), help))
+            }
+            LineKind::Directive(Directive::Kill(actor, KillMode::Reset)) if spawned.contains(actor) => {
+                let help =
+                    format!("`@kill {} SIGNAL` sends it a signal, TERM where none is named", label(actor));
+                Some((format!("{} is another program: its connections are its own", label(actor)), help))
+            }
+            LineKind::Directive(Directive::Kill(actor, KillMode::Signal(_))) if !spawned.contains(actor) => {
+                let help = format!("`@kill {}` ends it, as KILL does", label(actor));
+                Some((format!("{} is our own: it gets no signals", label(actor)), help))
+            }
+            LineKind::Directive(Directive::Ready { actor, .. }) if !spawned.contains(actor) => {
+                let help = format!("`{}| …` expects a row", label(actor));
+                Some((format!("{} is no program that is spawned here", label(actor)), help))
+            }
+            LineKind::Directive(Directive::Ready { actor, .. } | Directive::Start(actor, _))
+                if spawned.contains(actor) && !started.contains_key(actor) =>
+            {
+                let help = format!("`@spawn {} COMMAND…` starts it, above", label(actor));
+                Some((format!("{} is not started yet", label(actor)), help))
+            }
+            LineKind::Directive(Directive::Live(actor)) if spawned.contains(actor) => {
+                Some((format!("{} is spawned here", label(actor)), "leave one of the two out".to_owned()))
+            }
+            _ => None,
+        };
+        if let Some((message, help)) = mistake {
+            mistakes.push(SpawnMistake { line, message, help });
+        }
+    }
+    mistakes
+}

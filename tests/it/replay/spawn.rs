@@ -1,0 +1,196 @@
+//! Programs that a script starts: what is seen of them, what they cannot do, and that none is left.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::fixture::{Played, Written, command, replay, run};
+use crate::support::{Home, PATIENCE, Process, assert_snapshot, eventually, file_with, root};
+
+fn spawn(script: &str) -> Played {
+    replay(&format!("@timeout 60s\n{script}"), &["--allow-spawn"])
+}
+
+/// A run that goes on.
+fn started(script: &[u8]) -> Process {
+    let mut command = command("-");
+    command.arg("--allow-spawn");
+    Home::of("민지").start_on(command, file_with(script))
+}
+
+/// Number after a word in what was printed.
+fn number(out: &str, word: &str) -> i32 {
+    let (_, rest) = out.split_once(word).unwrap_or_else(|| panic!("no {word} in {out}"));
+    rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
+}
+
+/// Whether a process runs. One that has ended may wait for somebody to reap it.
+fn runs(pid: i32) -> bool {
+    fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|command| !command.is_empty())
+}
+
+fn is_gone(pid: i32) {
+    eventually("the program is gone", PATIENCE, || !runs(pid));
+}
+
+#[test]
+fn scripts_with_programs_of_others_pass() {
+    for name in ["python", "ncat"] {
+        let mut command = command(root("scripts/spawn").join(name).with_extension("chat"));
+        command.arg("--allow-spawn");
+        run(command, b"").passes();
+    }
+}
+
+#[test]
+fn nothing_is_started_without_leave_and_a_check_lists_what_would_be() {
+    let written = Written::new("@spawn sh touch here\n:hello\n@include part.inc\n@actors alice\n");
+    let script = "@actors alice\n@include part.inc\nalice> :status\n@spawn sh touch 'here and'  there\n";
+    written.put("story.chat", script);
+    written.put("part.inc", "@spawn bob printf \u{1b}[2J${alice.port}\n");
+    let mistake = written.replay(&["story.chat", "--allow-spawn"]);
+    assert_eq!(mistake.code, 2, "{}", mistake.err);
+    written.put("part.inc", "@spawn bob printf \u{1b}[2J\n");
+    let listed = written.replay(&["--check", "story.chat"]);
+    assert_eq!(listed.code, 2);
+    let list =
+        "part.inc:1: bob would run: printf \\u{1b}[2J\nstory.chat:4: sh would run: touch 'here and'  there\n";
+    assert_eq!(listed.out, list);
+    for args in [&["story.chat"][..], &["story.chat", "--update"], &["story.chat", "--keep-going"]] {
+        let refused = written.replay(args);
+        assert_eq!((refused.code, refused.out.as_str()), (2, ""), "{}", refused.err);
+        assert!(refused.err.contains("--allow-spawn"), "{}", refused.err);
+    }
+    assert_eq!(written.replay(&["--check", "story.chat", "--allow-spawn"]).code, 0);
+    assert_eq!(written.replay(&["--fmt", "story.chat"]).code, 0);
+    assert_eq!(written.text(), script, "blanks within a quote mean something");
+}
+
+#[test]
+fn a_command_is_words_and_no_shell_reads_them() {
+    let script = "@set two a b\n@spawn p printf '%s\\n' '$HOME' ${two} \"it's; rm\" x\\ y > z\n";
+    let rows = "p| $HOME\np| a b\np| it's; rm\np| x y\np| >\np| z\np|* exited 0\n";
+    spawn(&format!("{script}{rows}")).passes();
+    assert_eq!(spawn("@spawn p ''\n").code, 3);
+    assert_eq!(spawn("@spawn p 'open\n").code, 2);
+    assert_eq!(spawn("@spawn p\n").code, 2);
+    let missing = spawn("@spawn p no-such-program\n");
+    assert_eq!(missing.code, 3);
+    assert!(missing.err.contains("cannot run no-such-program: no such file or directory"), "{}", missing.err);
+}
+
+#[test]
+fn a_program_has_a_clean_environment_and_a_home_of_its_own() {
+    let script = "@env EXTRA=one two ${here}\n@spawn p sh -c 'pwd; echo ~; env | sort'\np|~ ~\np|~ ~\n\
+        p|~ EXTRA=one two /.*\np|~ HOME=~\np|~ LANG=C.UTF-8\np|~ PATH=.*\n";
+    let out = spawn(script).passes();
+    assert!(!out.contains("CARGO") && !out.contains("/tmp/rsachat-replay"), "{out}");
+    let script = "@spawn own rsachat --home . --listen 127.0.0.1:0\n@ready own listening on (?<at>\\S+)\n\
+        @spawn other rsachat --home . --name other --connect ${at}\nother|~ \\* .* joined, .*\n\
+        own| * other joined, $*\nother> 안녕\nown|~ (..:.. )?other: 안녕\nother> :quit\nother|* exited 0\n";
+    spawn(script).passes();
+}
+
+#[test]
+fn a_home_is_kept_over_a_start_and_emptied_by_a_fresh_one() {
+    let script = "@spawn p sh -c 'ls; touch file'\np|* exited 0\n@start p\np| file\np|* exited 0\n\
+        @start p fresh\np|! file\np|* exited 0\n@spawn p echo other\np| other\n";
+    spawn(script).passes();
+}
+
+#[test]
+fn signals_and_ends_are_told() {
+    let traps =
+        "@spawn p sh -c 'trap \"echo got USR1; exit 5\" USR1; echo up; while :; do sleep 0.01; done'\n";
+    spawn(&format!("{traps}@ready p up\n@kill p USR1\np| got USR1\np|* exited 5\n")).passes();
+    spawn("@spawn p sleep 1000\n@kill p\np|* killed TERM\n").passes();
+    spawn("@spawn p sleep 1000\n@kill p SIGKILL\np|* killed KILL\n").passes();
+    let gone = spawn("@spawn p true\np|* exited 0\np> hello\n");
+    assert_eq!(gone.code, 1);
+    assert!(gone.err.contains("p is not there: it has left"), "{}", gone.err);
+    for (mistake, words) in [
+        ("@spawn p true\n@kill p rst\n", "its connections are its own"),
+        ("@spawn p true\n@kill p FUNNY\n", "no signal `FUNNY`"),
+        ("@actors a\na> hi\n@kill a HUP\n@spawn p true\n", "it gets no signals"),
+        ("@actors a p\np> hi\n@spawn p true\n", "p is not started yet"),
+        ("@spawn p true\n@say p hi\n", "it has no `@say`"),
+        ("@actors a\n@ready a up\n@spawn p true\n", "a is no program"),
+        ("@spawn p true\n@tick 1s\n", "this is for a closed world"),
+        (":status\n@spawn p true\n", "`@actors` names who else takes part"),
+    ] {
+        let played = spawn(mistake);
+        assert_eq!(played.code, 2, "{mistake}");
+        assert!(played.err.contains(words), "{mistake}: {}", played.err);
+    }
+}
+
+#[test]
+fn a_row_that_never_comes_is_told_with_the_last_rows_and_the_state_of_the_program() {
+    let written = Written::new(
+        "@timeout 60s\n@spawn p sh -c 'seq 30; printf unfinished; sleep 1000'\n@ready p ^unfinished$\n\
+         @timeout 200ms\n@wait 1ms\np| 31\n",
+    );
+    let lives = written.replay(&["story.chat", "--allow-spawn", "--quiet"]);
+    written.put("story.chat", "@timeout 60s\n@spawn p sh -c 'echo started; kill -SEGV $$$$'\np| ready\n");
+    let begin = Instant::now();
+    let died = written.replay(&["story.chat", "--allow-spawn", "--quiet"]);
+    assert!(begin.elapsed() < Duration::from_secs(30), "who has ended is not waited for");
+    assert_eq!((lives.code, died.code), (1, 1));
+    assert_snapshot("replay-spawn-timeout", &format!("{}{}", lives.err, died.err));
+}
+
+#[test]
+fn control_bytes_of_a_program_reach_neither_terminal_nor_transcript() {
+    let script =
+        "@spawn p printf 'a\\033[2J\\rb\\007\\n\\377\\nalice> :quit\\033]0;x\\n'\np|* exited 0\np| never\n";
+    let played = spawn(script);
+    assert_eq!(played.code, 1);
+    let is_safe = |text: &str| text.chars().all(|c| c == '\n' || !c.is_control());
+    assert!(is_safe(&played.out) && is_safe(&played.err), "{:?}{:?}", played.out, played.err);
+    assert!(played.out.contains("p| a\\u{1b}[2J\\u{d}b\\u{7}\np| \\xff\n"), "{}", played.out);
+}
+
+#[test]
+fn endless_output_is_bounded_and_the_script_goes_on() {
+    let script = b"@timeout 60s\n@spawn p yes 0123456789012345678901234567890123456789\np|~ 0.*\n\
+        @spawn z cat /dev/zero\n@wait 1s\n@spawn q echo over\nq| over\n@wait 600s\n";
+    let mut process = started(script);
+    process.sees("q| over");
+    assert!(process.memory_kib("VmHWM") < 200 * 1024, "{} KiB", process.memory_kib("VmHWM"));
+    process.signal(Signal::TERM);
+    assert_eq!(process.ends(), 143);
+}
+
+#[test]
+fn nothing_is_left_of_programs_that_ignore_sigterm_or_leave_children_behind() {
+    // The last line is a difference.
+    for (end, code) in [("", 0), ("q| never\n", 1)] {
+        let script = "@spawn p sh -c 'trap \"\" TERM; sleep 1000 & echo child $!; echo self $$$$; while :; do sleep 1; done'\n\
+            @ready p self\n@spawn q sh -c 'sleep 1000 & echo other $!; exit 4'\nq|* exited 4\n";
+        let begin = Instant::now();
+        let played = spawn(&format!("{script}{end}"));
+        assert_eq!(played.code, code, "{}", played.err);
+        assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
+        for word in ["child ", "self ", "other "] {
+            is_gone(number(&played.out, &format!("| {word}")));
+        }
+    }
+}
+
+#[test]
+fn an_interrupt_ends_every_program_also_when_it_is_pressed_twice() {
+    let script =
+        b"@timeout 600s\n@spawn p sh -c 'trap \"\" TERM INT; echo self $$$$; while :; do sleep 1; done'\n\
+        @ready p self\n@wait 600s\n";
+    for presses in [1, 3] {
+        let mut process = started(script);
+        let pid = number(&process.sees("p| self "), "p| self ");
+        assert!(runs(pid));
+        for _ in 0..presses {
+            process.signal(Signal::TERM);
+        }
+        assert_eq!(process.ends(), 143);
+        is_gone(pid);
+    }
+}
