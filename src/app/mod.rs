@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod error;
 pub(crate) mod event_loop;
 pub(crate) mod host;
+pub(crate) mod json;
 pub(crate) mod keyring;
 pub(crate) mod os;
 pub(crate) mod output;

@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::OFlags;
 
@@ -11,6 +11,7 @@ use crate::app::error::{AppError, code, describe};
 use crate::script::{Script, SourceFile};
 use crate::store::safe_file;
 use crate::text::utf8::{self, DecodeError};
+use crate::text::{cp949, shell};
 
 /// Most bytes of a script.
 const SCRIPT_BYTES: u64 = 64 * 1024 * 1024;
@@ -71,15 +72,26 @@ impl ScriptFile {
         let name = self.name();
         match utf8::decode(&bytes) {
             Ok(text) => Ok(SourceFile { name, text: text.to_owned() }),
-            Err(error) => Err(AppError::new(
-                code::USAGE,
-                match error {
+            Err(error) => {
+                let what = match error {
                     DecodeError::Utf16 => format!("{name} is {error}"),
                     DecodeError::NotUtf8 { line } => {
                         format!("{name}:{line}: a script is UTF-8, and this line is not")
                     }
-                },
-            )),
+                };
+                let encoding = match error {
+                    DecodeError::Utf16 => Some("UTF-16"),
+                    DecodeError::NotUtf8 { .. } => cp949::is_likely(&bytes).then_some("CP949"),
+                };
+                let error = AppError::new(code::USAGE, what);
+                Err(match encoding {
+                    Some(encoding) => {
+                        let file = shell::quoted(&name);
+                        error.hint(format!("iconv -f {encoding} -t UTF-8 {file} > NEW"))
+                    }
+                    None => error,
+                })
+            }
         }
     }
 }
@@ -89,7 +101,8 @@ impl ScriptFile {
 pub(crate) fn read_included(name: &str, includer: &str) -> Result<SourceFile, String> {
     let reason = |error: io::Error| describe(&error);
     let folder = Path::new(includer).parent().unwrap_or_else(|| Path::new(""));
-    let path = folder.join(name);
+    let is_named = |part: &Component<'_>| *part != Component::CurDir;
+    let path: PathBuf = folder.join(name).components().filter(is_named).collect();
     let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let real = fs::canonicalize(&path).map_err(reason)?;
     if !real.starts_with(fs::canonicalize(here).map_err(reason)?) {

@@ -2,15 +2,19 @@
 //! line. These go to standard output; diagnostics and progress go to standard error.
 
 use std::io;
+use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use clap::ValueEnum;
+use serde::Serialize;
 use serde_json::json;
 
 use crate::app::error::AppError;
+use crate::app::json::json_line;
 use crate::app::os::{eprint, eprint_line, print_line, stderr_is_terminal, stdout_is_terminal};
 use crate::script::matcher::{ShownKind, ShownRow};
-use crate::script::{Diagnostic, Line, Script, SourceFile};
+use crate::script::{Diagnostic, Line, Script, SourceFile, Span};
+use crate::text::safe::SafeText;
 
 /// Output format.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
@@ -116,9 +120,10 @@ impl Reporter {
         self.number += 1;
         let has_header = self.scripts > 1 && self.verbosity == Verbosity::Transcripts;
         if has_header && self.format == Format::Transcript {
-            self.line(&format!("# {name}"));
+            self.line(&format!("# {}", SafeText::line(name)));
         }
         if self.has_progress {
+            let name = SafeText::line(name);
             eprint(&format!("{CLEAR_LINE}{}/{} {name}", self.number, self.scripts));
             self.is_output_blocked = stdout_is_terminal();
         }
@@ -128,18 +133,23 @@ impl Reporter {
     pub(crate) fn event(&mut self, script: &Script, event: &RunEvent<'_>) {
         match (self.format, event) {
             (Format::Transcript, RunEvent::Transcript(line)) if self.verbosity == Verbosity::Transcripts => {
-                self.line(line);
+                // What is typed and shown is safe already, comments and directives are as written.
+                if line.starts_with(['#', '@']) {
+                    line.split('\n').for_each(|row| self.line(SafeText::line(row).as_str()));
+                } else {
+                    self.line(line);
+                }
             }
             (Format::Json, RunEvent::Typed { line, actor, text }) => {
                 let file = script.sources.get(line.source).map(|source| source.name.as_str());
                 let object = json!({
                     "event": "typed", "file": file, "line": line.number, "actor": actor, "text": text
                 });
-                self.line(&object.to_string());
+                self.json(&object);
             }
             (Format::Json, RunEvent::Shown { actor, shown }) => {
                 let event = if shown.kind == ShownKind::Row { "shown" } else { "happened" };
-                self.line(&json!({ "event": event, "actor": actor, "text": shown.text }).to_string());
+                self.json(&json!({ "event": event, "actor": actor, "text": shown.text }));
             }
             (Format::Json, RunEvent::Diagnostic(diagnostic)) => {
                 let (file, line, column) = location(diagnostic, &script.sources);
@@ -149,7 +159,7 @@ impl Reporter {
                     "event": "differs", "file": file, "line": line, "column": column,
                     "message": diagnostic.message, "facts": facts, "help": diagnostic.help
                 });
-                self.line(&object.to_string());
+                self.json(&object);
             }
             _ => {}
         }
@@ -175,7 +185,7 @@ impl Reporter {
             Format::Json => {
                 let object =
                     json!({ "event": "ended", "file": name, "outcome": word, "steps": outcome.steps });
-                self.line(&object.to_string());
+                self.json(&object);
             }
         }
         if let ScriptEnd::Failed(error) = &outcome.end {
@@ -191,22 +201,31 @@ impl Reporter {
     fn tap(&mut self, name: &str, script: &Script, outcome: &RunOutcome) {
         let number = self.number;
         // A number sign would begin a directive of TAP.
-        let name = name.replace('#', "\\#");
+        let name = SafeText::line(name).as_str().replace('#', "\\#");
         self.line(&match &outcome.end {
             ScriptEnd::Passed => format!("ok {number} - {name}"),
-            ScriptEnd::Skipped(reason) => format!("ok {number} - {name} # SKIP {reason}"),
+            ScriptEnd::Skipped(reason) => format!("ok {number} - {name} # SKIP {}", SafeText::line(reason)),
             _ => format!("not ok {number} - {name}"),
         });
         if let Some(diagnostic) = outcome.diagnostics.first() {
             let (file, line, column) = location(diagnostic, &script.sources);
             self.line("  ---");
-            self.line(&format!("  message: {}", json!(diagnostic.message)));
-            self.line(&format!("  at: {}", json!(format!("{file}:{line}:{column}"))));
+            self.yaml("message", &diagnostic.message);
+            self.yaml("at", &format!("{file}:{line}:{column}"));
             for (heading, note) in &diagnostic.notes {
-                self.line(&format!("  {heading}: {}", json!(note)));
+                self.yaml(heading, note);
             }
             self.line("  ...");
         }
+    }
+
+    /// A row of the YAML block of TAP; a JSON string is one of YAML.
+    fn yaml(&mut self, key: &str, value: &str) {
+        self.line(&format!("  {key}: {}", json_line(&value).trim_end()));
+    }
+
+    fn json(&mut self, object: &impl Serialize) {
+        self.line(json_line(object).trim_end());
     }
 
     fn clear_progress(&self) {
@@ -225,23 +244,28 @@ impl Reporter {
     }
 }
 
-/// Draws a diagnostic.
+/// Draws a diagnostic. Nothing of a script, which may come from a stranger, reaches the terminal
+/// as it is.
 pub(crate) fn draw(diagnostic: &Diagnostic, sources: &[SourceFile]) -> String {
-    let empty = SourceFile { name: "-".to_owned(), text: String::new() };
-    let source = sources.get(diagnostic.span.source).unwrap_or(&empty);
-    let rows_before = source.text.split_inclusive('\n').take(diagnostic.span.line.saturating_sub(1));
-    let line_start: usize = rows_before.map(str::len).sum();
-    let span = line_start + diagnostic.span.bytes.start..line_start + diagnostic.span.bytes.end;
-    let label = Some(diagnostic.label.as_str()).filter(|label| !label.is_empty());
-    let snippet = Snippet::source(source.text.as_str())
-        .path(source.name.as_str())
+    let safe = |text: &str| SafeText::line(text).to_string();
+    let Span { source, line, bytes } = &diagnostic.span;
+    let (name, text) = sources.get(*source).map_or(("-", ""), |source| (&source.name, &source.text));
+    let row = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+    let part = |bytes: Range<usize>| safe(row.get(bytes).unwrap_or_default());
+    let (before, marked) = (part(0..bytes.start), part(bytes.clone()));
+    let span = before.len()..before.len() + marked.len();
+    let row = [before, marked, part(bytes.end..row.len())].concat();
+    let label = Some(safe(&diagnostic.label)).filter(|label| !label.is_empty());
+    let snippet = Snippet::source(row)
+        .line_start(*line)
+        .path(safe(name))
         .annotation(AnnotationKind::Primary.span(span).label(label));
-    let mut group = Level::ERROR.primary_title(diagnostic.message.as_str()).element(snippet);
+    let mut group = Level::ERROR.primary_title(safe(&diagnostic.message)).element(snippet);
     for (heading, note) in &diagnostic.notes {
-        group = group.element(Level::NOTE.with_name(*heading).message(note.as_str()));
+        group = group.element(Level::NOTE.with_name(*heading).message(safe(note)));
     }
     for help in &diagnostic.help {
-        group = group.element(Level::HELP.message(help.as_str()));
+        group = group.element(Level::HELP.message(safe(help)));
     }
     Renderer::plain().term_width(COLUMNS).render(&[group])
 }

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use regex::Regex;
+use super::fragment::Fragment;
+use super::regex_pattern::RegexPattern;
 
 /// Parsed script, with the lines of included files after their `@include`.
 #[derive(Clone, Debug, Default)]
@@ -81,29 +82,11 @@ pub enum Expectation {
     /// `$**`: any number of rows.
     AnyRows,
     /// `|~`: row that this expression matches from end to end.
-    Regex(Regex),
+    Regex(RegexPattern),
     /// `|!`: no row of the step matches this pattern.
     Absent(Vec<Fragment>),
     /// `|*`: event that is not a row, such as `exited 0`.
     Event(Vec<Fragment>),
-}
-
-/// Fragment of a template (typed text) or of a pattern (expected text).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Fragment {
-    /// Literal text.
-    Literal(String),
-    /// `${name}` or `${name:kind}`: a value; in a pattern also a capture.
-    Variable {
-        /// Name.
-        name: String,
-        /// Regular expression of the values that a capture takes.
-        values: &'static str,
-        /// Bytes of the line.
-        at: Range<usize>,
-    },
-    /// `$*`: any text.
-    Wildcard,
 }
 
 /// Directive. Durations are in milliseconds.
@@ -333,7 +316,7 @@ impl PartialEq for Expectation {
             (Self::Row(one), Self::Row(other))
             | (Self::Absent(one), Self::Absent(other))
             | (Self::Event(one), Self::Event(other)) => one == other,
-            (Self::Regex(one), Self::Regex(other)) => one.as_str() == other.as_str(),
+            (Self::Regex(one), Self::Regex(other)) => one == other,
             (Self::AnyRows, Self::AnyRows) => true,
             _ => false,
         }

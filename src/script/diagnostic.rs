@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ast::{Directive, Expectation, Fragment, Line, LineKind, Script, Span};
-use super::matcher::{Bindings, Difference, ShownRow};
+use super::ast::{Directive, Expectation, Line, LineKind, Script, Span};
+use super::fragment::Fragment;
+use super::matcher::{Bindings, Difference, ShownKind, ShownRow};
 use super::render::{self, Substitutions};
 use super::spawned;
+use crate::text::shell;
 
 /// Mistake in a script, or difference between what it expects and what was shown.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -72,8 +74,8 @@ impl<'a> StepComparison<'a> {
     pub(crate) fn explain(&self, difference: &Difference) -> Diagnostic {
         let head = self.head.full_span();
         match *difference {
-            Difference::Mismatch { expected, shown } => match (self.line(expected), self.shown(shown)) {
-                (Some(line), Some(got)) => self.mismatch(line, &got),
+            Difference::Mismatch { expected, shown } => match (self.line(expected), self.shown.get(shown)) {
+                (Some(line), Some(got)) => self.mismatch(line, got),
                 _ => Diagnostic::new(head, "line differs"),
             },
             Difference::Missing { expected } => {
@@ -91,7 +93,8 @@ impl<'a> StepComparison<'a> {
                 for shown in self.shown.iter().take(LISTED_ROWS_MAX) {
                     error = error.note("shown", self.rendered(shown));
                 }
-                self.with_values(line, error)
+                let error = self.with_values(line, error);
+                line.map_or(error.clone(), |line| self.with_guess(line, error))
             }
             Difference::Unexpected { shown } => {
                 let got = self.shown(shown).unwrap_or_default();
@@ -118,24 +121,58 @@ impl<'a> StepComparison<'a> {
         render::shown(self.script.label(shown.actor), shown, self.substitutions)
     }
 
-    /// The caret stands where the two begin to differ.
-    fn mismatch(&self, line: &Line, got: &str) -> Diagnostic {
-        let mut pairs = line.text.char_indices().zip(got.chars());
-        let differing = pairs.find(|((_, want), got)| want != got);
-        let at = differing.map_or(line.text.len().min(got.len()), |((at, _), _)| at);
-        let char_at = |text: &str| text.get(at..).and_then(|rest| rest.chars().next());
-        let end = at + char_at(&line.text).map_or(0, char::len_utf8);
-        let label = char_at(got).map_or("the line ends here".to_owned(), |c| format!("got `{c}` here"));
-        let error = Diagnostic::new(line.span(at..end), "line differs").label(label);
-        let error = error.note("want", line.text.clone()).note("got", got);
-        let error = self.with_values(Some(line), error);
+    /// The caret stands where the two begin to differ; under an expression, which has no such
+    /// place, at the whole of it.
+    fn mismatch(&self, line: &Line, shown: &ShownRow) -> Diagnostic {
+        let got = self.rendered(shown);
+        let mut pairs = line.text.char_indices().zip(got.chars()).enumerate();
+        let differing = pairs.find(|(_, ((_, want), got))| want != got);
+        let shorter = line.text.chars().count().min(got.chars().count());
+        let place = differing.map_or(shorter, |(place, _)| place);
+        let at = line.text.char_indices().nth(place).map_or(line.text.len(), |(at, _)| at);
+        let end = at + line.text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+        let (span, label) = if let Some((_, Expectation::Regex(regex))) = line.expectation() {
+            let matched = regex.matched_bytes(&shown.text, |name| self.bindings.get(name));
+            let matched = around(shown.text.get(..matched).unwrap_or_default(), usize::MAX);
+            let label = match matched.as_str() {
+                "" => "this does not match".to_owned(),
+                matched => format!("stops matching behind `{matched}`"),
+            };
+            let pattern = line.text.find("|~ ").map_or(0, |mark| mark + 3);
+            (line.span(pattern..line.text.len()), label)
+        } else {
+            let here = got.chars().nth(place);
+            let label = here.map_or("the line ends here".to_owned(), |c| format!("got `{c}` here"));
+            (line.span(at..end), label)
+        };
+        let error = Diagnostic::new(span, "line differs").label(label);
+        let error = error.note("want", around(&line.text, place)).note("got", around(&got, place));
+        let error = self.with_guess(line, self.with_values(Some(line), error));
         match self.script.sources.get(line.source) {
             // `--update` leaves included files alone.
             Some(source) if source.name != "-" && line.source == 0 => {
-                error.help(format!("`rsachat replay {} --update` accepts what was shown", source.name))
+                let file = shell::quoted(&source.name);
+                error.help(format!("`rsachat replay {file} --update` accepts what was shown"))
             }
             _ => error,
         }
+    }
+
+    /// Guesses that a row was meant where an event is written, or the other way round, or that a
+    /// row was to be absent.
+    fn with_guess(&self, line: &Line, error: Diagnostic) -> Diagnostic {
+        let Some((label, text)) = line.text.split_once('|') else { return error };
+        let text = text.trim_start_matches('*').trim_start();
+        let is_shown = |kind| self.shown.iter().any(|one| one.kind == kind && one.text == text);
+        let mark = match line.expectation() {
+            Some((_, Expectation::Row(_))) if is_shown(ShownKind::Event) || is_event(text) => "|*",
+            Some((_, Expectation::Event(_))) if is_shown(ShownKind::Row) => "|",
+            Some((_, Expectation::Row(_))) if text.starts_with("! ") && self.shown.is_empty() => {
+                return error.help(format!("did you mean `{label}|{text}`, which must not appear?"));
+            }
+            _ => return error,
+        };
+        error.help(format!("did you mean `{label}{mark} {text}`?"))
     }
 
     /// Notes the values of the variables in an expectation.
@@ -148,6 +185,27 @@ impl<'a> StepComparison<'a> {
         }
         error
     }
+}
+
+/// Whether a text is one of the events of an actor.
+fn is_event(text: &str) -> bool {
+    let code = text.strip_prefix("exited ").map(|code| code.parse::<u8>().is_ok());
+    code.unwrap_or(text == "killed")
+}
+
+/// A text, or the part of a long one around this character.
+fn around(text: &str, place: usize) -> String {
+    /// Characters of a text that is given whole, and before the place in a part.
+    const WHOLE: usize = 160;
+    const BEFORE: usize = 60;
+    let count = text.chars().count();
+    if count <= WHOLE {
+        return text.to_owned();
+    }
+    let start = place.saturating_sub(BEFORE).min(count - WHOLE);
+    let part: String = text.chars().skip(start).take(WHOLE).collect();
+    let cut = |is_cut: bool| if is_cut { "…" } else { "" };
+    [cut(start > 0), &part, cut(start + WHOLE < count)].concat()
 }
 
 /// Every mistake in a parsed script. `given` are variables that the command line binds.
@@ -212,7 +270,8 @@ impl Checker<'_> {
             Expectation::Row(pattern) | Expectation::Event(pattern) => self.captures(line, pattern),
             Expectation::Absent(pattern) => self.uses(line, pattern),
             Expectation::Regex(regex) => {
-                self.bound.extend(regex.capture_names().flatten().map(str::to_owned));
+                self.uses(line, regex.fragments());
+                self.bound.extend(regex.capture_names().map(str::to_owned));
             }
             Expectation::AnyRows => {}
         }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use unicode_ident::{is_xid_continue, is_xid_start};
 
-use super::ast::Fragment;
+use super::fragment::Fragment;
 
 /// Result of parsing.
 pub(super) type Result<T, E = SyntaxError> = std::result::Result<T, E>;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use regex::Regex;
 
-use super::ast::{Expectation, Fragment};
+use super::ast::Expectation;
+use super::fragment::Fragment;
 
 /// Output of an actor: a row of its screen or an event.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -221,8 +222,9 @@ impl Bindings {
                 self.matched_pattern(pattern, text)
             }
             Expectation::Regex(regex) => {
-                let found = regex.captures(text)?;
-                let names = regex.capture_names().flatten();
+                let found = regex.with_values(|name| self.get(name))?;
+                let found = found.captures(text)?;
+                let names = regex.capture_names();
                 self.extended(names.filter_map(|name| Some((name, found.name(name)?.as_str()))))
             }
             Expectation::AnyRows => None,

@@ -5,20 +5,25 @@
 
 mod ast;
 pub(crate) mod diagnostic;
+mod fragment;
 mod lexer;
+mod lookalike;
 pub(crate) mod matcher;
 mod parser;
+mod regex_pattern;
 pub mod render;
 mod spawn;
 mod spawned;
 
 pub(crate) use crate::text::duration::{HOW_TO_WRITE, milliseconds};
 pub use ast::{
-    Directive, Expectation, FaultInjection, FileContent, Fragment, HomeState, KillMode, Line, LineKind,
-    Script, SourceFile, Span, SpawnedProgram, TypeMode,
+    Directive, Expectation, FaultInjection, FileContent, HomeState, KillMode, Line, LineKind, Script,
+    SourceFile, Span, SpawnedProgram, TypeMode,
 };
 pub use diagnostic::Diagnostic;
+pub use fragment::Fragment;
 pub(crate) use lexer::is_variable_name;
 pub(crate) use matcher::Bindings;
 pub use parser::{Loader, Parser};
+pub use regex_pattern::RegexPattern;
 pub use render::canonical;

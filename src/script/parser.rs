@@ -4,20 +4,22 @@ use std::iter::Enumerate;
 use std::ops::Range;
 use std::str::Lines;
 
+use unicode_normalization::{UnicodeNormalization as _, is_nfc};
+
 use super::ast::{
-    Directive, Expectation, FaultInjection, FileContent, Fragment, HomeState, KillMode, Line, LineKind,
-    Script, SourceFile, Span, TypeMode,
+    Directive, Expectation, FaultInjection, FileContent, HomeState, KillMode, Line, LineKind, Script,
+    SourceFile, Span, TypeMode,
 };
 use super::diagnostic::Diagnostic;
 use super::lexer::{Result, SyntaxError, TemplateKind, is_name, is_variable_name, parse_template};
+use super::lookalike;
+use super::regex_pattern::{Extent, RegexPattern};
 use crate::peers::name::Name;
 use crate::text::duration::{HOW_TO_WRITE, milliseconds};
 use crate::text::suggest::nearest;
 
 /// Most files that include each other in a row.
 const INCLUDE_DEPTH: usize = 8;
-/// Bytes that the compiled form of one regular expression may take.
-pub(super) const REGEX_BYTES: usize = 1 << 20;
 /// Characters of a line that advice repeats.
 const QUOTED_CHARS: usize = 60;
 /// Most bytes that `@file NAME fill` writes.
@@ -38,9 +40,22 @@ pub struct Parser<'a> {
     script: Script,
     diagnostics: Vec<Diagnostic>,
     loader: &'a mut Loader<'a>,
+    /// Names of the files that are being read, each included by the one before it.
+    open: Vec<String>,
     /// The open `@together`.
-    together: Option<Span>,
+    together: Option<OpenBlock>,
+    /// Whether an included file is missing, so that nothing after it is read.
+    is_stopped: bool,
     phase: StepPhase,
+}
+
+/// `@together` whose `@end` has not come yet.
+struct OpenBlock {
+    span: Span,
+    /// Number of the mistakes before it.
+    mistakes_before: usize,
+    /// What does not belong into it: consequences, should the `@end` never come.
+    misplaced: Vec<Diagnostic>,
 }
 
 /// Position relative to the steps of the script.
@@ -57,7 +72,15 @@ impl<'a> Parser<'a> {
     /// A parser that gets included files from `loader`.
     pub fn new(loader: &'a mut Loader<'a>) -> Self {
         let script = Script::default();
-        Self { script, diagnostics: Vec::new(), loader, together: None, phase: StepPhase::BeforeSteps }
+        Self {
+            script,
+            diagnostics: Vec::new(),
+            loader,
+            open: Vec::new(),
+            together: None,
+            is_stopped: false,
+            phase: StepPhase::BeforeSteps,
+        }
     }
 
     /// Parses a script.
@@ -66,8 +89,12 @@ impl<'a> Parser<'a> {
     /// Every mistake in order, and the sources to show them in.
     pub fn parse(mut self, source: &SourceFile) -> Result<Script, (Vec<SourceFile>, Vec<Diagnostic>)> {
         self.source(source, 0);
-        if let Some(span) = self.together.take() {
-            self.diagnostics.push(Diagnostic::new(span, "`@together` without `@end`"));
+        if let Some(block) = self.together.take() {
+            let mut error = Diagnostic::new(block.span, "`@together` without `@end`");
+            if let Some(first) = block.misplaced.first() {
+                error = error.note("note", format!("line {}: {}", first.span.line, first.message));
+            }
+            self.diagnostics.insert(block.mistakes_before, error);
         }
         if self.diagnostics.is_empty() {
             Ok(self.script)
@@ -79,11 +106,18 @@ impl<'a> Parser<'a> {
     fn source(&mut self, source: &SourceFile, depth: usize) {
         let index = self.script.sources.len();
         self.script.sources.push(source.clone());
+        self.open.push(source.name.clone());
         let mut reader = SourceReader { rows: source.text.lines().enumerate(), line: String::new() };
-        while let Some((above, row)) = reader.rows.next() {
+        while !self.is_stopped
+            && let Some((above, row)) = reader.rows.next()
+        {
             row.clone_into(&mut reader.line);
             let number = above + 1;
-            match self.line_kind(row, &mut reader) {
+            let kind = match row.find('\r') {
+                Some(at) => Err(carriage_return(at)),
+                None => self.line_kind(row, &mut reader),
+            };
+            match kind {
                 Ok(kind) => {
                     let text = reader.line.clone();
                     self.line(Line { source: index, number, text, kind }, source, depth);
@@ -96,12 +130,17 @@ impl<'a> Parser<'a> {
                 }
             }
         }
+        self.open.pop();
     }
 
     /// Adds a line, if it may stand here.
     fn line(&mut self, line: Line, source: &SourceFile, depth: usize) {
         if let Some(message) = self.misplaced(&line) {
-            return self.error(&line, message);
+            let error = Diagnostic::new(line.full_span(), message);
+            return match &mut self.together {
+                Some(block) => block.misplaced.push(error),
+                None => self.diagnostics.push(error),
+            };
         }
         if line.is_step() {
             self.phase = StepPhase::InStep;
@@ -111,8 +150,15 @@ impl<'a> Parser<'a> {
             LineKind::Directive(Directive::Spawn { name, .. }) if !self.script.actors.contains(name) => {
                 self.script.actors.push(name.clone());
             }
-            LineKind::Directive(Directive::Together) => self.together = Some(line.full_span()),
-            LineKind::Directive(Directive::End) => self.together = None,
+            LineKind::Directive(Directive::Together) => {
+                let mistakes_before = self.diagnostics.len();
+                self.together =
+                    Some(OpenBlock { span: line.full_span(), mistakes_before, misplaced: Vec::new() });
+            }
+            LineKind::Directive(Directive::End) => {
+                let misplaced = self.together.take().map(|block| block.misplaced);
+                self.diagnostics.extend(misplaced.into_iter().flatten());
+            }
             LineKind::Directive(Directive::Include(file)) => return self.include(&line, file, source, depth),
             LineKind::Directive(_) if self.phase == StepPhase::InStep && !line.is_step() => {
                 self.phase = StepPhase::BetweenSteps;
@@ -122,8 +168,10 @@ impl<'a> Parser<'a> {
         self.script.lines.push(line);
     }
 
-    fn error(&mut self, line: &Line, message: impl Into<String>) {
+    /// Reports a mistake that leaves lines out: what follows cannot be judged.
+    fn stop(&mut self, line: &Line, message: impl Into<String>) {
         self.diagnostics.push(Diagnostic::new(line.full_span(), message));
+        self.is_stopped = true;
     }
 
     fn misplaced(&self, line: &Line) -> Option<&'static str> {
@@ -154,14 +202,20 @@ impl<'a> Parser<'a> {
 
     fn include(&mut self, line: &Line, file: &str, source: &SourceFile, depth: usize) {
         if depth >= INCLUDE_DEPTH {
-            return self.error(line, format!("files include each other more than {INCLUDE_DEPTH} deep"));
+            return self.stop(line, format!("files include each other more than {INCLUDE_DEPTH} deep"));
         }
         match (self.loader)(file, &source.name) {
+            Ok(included) if self.open.contains(&included.name) => {
+                let chain = self.open.iter().skip_while(|name| **name != included.name);
+                let chain: Vec<_> = chain.chain([&included.name]).map(String::as_str).collect();
+                let chain = chain.join(" includes ");
+                self.stop(line, format!("a file includes itself: {chain}"));
+            }
             Ok(included) => {
                 self.script.lines.push(line.clone());
                 self.source(&included, depth + 1);
             }
-            Err(why) => self.error(line, format!("cannot include {file}: {why}")),
+            Err(why) => self.stop(line, format!("cannot include {file}: {why}")),
         }
     }
 
@@ -176,6 +230,9 @@ impl<'a> Parser<'a> {
         let is_label = |text: &str| text.is_empty() || is_name(text);
         let mark = row.find(['>', '|']).and_then(|at| row.split_at_checked(at));
         let Some((label, marked)) = mark.filter(|(label, _)| is_label(label)) else {
+            if let Some(mistake) = lookalike::mistake(row, actors) {
+                return Err(mistake);
+            }
             if actors.len() > 1 {
                 return Err(label_missing(0..row.len(), actors, &format!("> {row}")));
             }
@@ -184,12 +241,19 @@ impl<'a> Parser<'a> {
         let actor = labelled_actor(label, marked, actors)?;
         let offset = label.len() + 1;
         if let Some(rest) = marked.strip_prefix('>') {
-            let template = spaced_template(rest, offset, TemplateKind::Input)?;
+            let text =
+                behind_blank(rest).ok_or_else(|| lookalike::blank_missing(label, '>', "", rest, offset))?;
+            let template = parse_template(text, offset + 1, TemplateKind::Input)?;
             return Ok(LineKind::Input { actor, template });
         }
-        let expectation = expectation(marked.get(1..).unwrap_or_default(), offset)?;
+        let expectation = expectation(label, marked.get(1..).unwrap_or_default(), offset)?;
         Ok(LineKind::Expect { actor, expectation })
     }
+}
+
+fn carriage_return(at: usize) -> SyntaxError {
+    SyntaxError::new(at..at + 1, "a carriage return without a newline ends no line")
+        .help("tr '\\r' '\\n' < FILE > NEW mends a file of an old Mac; in a text it is $u{d}")
 }
 
 /// Actor of a label; `marked` is its mark and what follows.
@@ -211,38 +275,28 @@ fn label_missing(at: Range<usize>, actors: &[String], marked: &str) -> SyntaxErr
         .help(format!("write `{first}{marked}`"))
 }
 
-/// Template after `>` or `|`: nothing, or a blank and the text.
-fn spaced_template(text: &str, at: usize, kind: TemplateKind) -> Result<Vec<Fragment>> {
-    match text.chars().next() {
-        None => Ok(Vec::new()),
-        Some(' ') => parse_template(text.get(1..).unwrap_or_default(), at + 1, kind),
-        Some(other) => Err(SyntaxError::new(at..at + other.len_utf8(), "a blank belongs here")),
-    }
+/// Text after `>` or `|`: nothing, or what follows one blank.
+fn behind_blank(text: &str) -> Option<&str> {
+    if text.is_empty() { Some(text) } else { text.strip_prefix(' ') }
 }
 
-fn expectation(text: &str, at: usize) -> Result<Expectation> {
-    if let Some(regex) = text.strip_prefix("~ ") {
-        let built = regex::RegexBuilder::new(&format!("^(?:{regex})$")).size_limit(REGEX_BYTES).build();
-        return built.map(Expectation::Regex).map_err(|error| bad_regex(regex, at + 2, &error));
+/// Expectation after the mark, which ends at byte `at` of the row.
+fn expectation(label: &str, text: &str, at: usize) -> Result<Expectation> {
+    let (mode, rest) = text.split_at(usize::from(text.starts_with(['~', '!', '*'])));
+    let at = at + mode.len();
+    if !mode.is_empty() && rest.trim().is_empty() {
+        return Err(SyntaxError::new(at - 1..at, format!("nothing stands behind `|{mode}`")));
     }
-    if let Some(pattern) = text.strip_prefix("! ") {
-        return parse_template(pattern, at + 2, TemplateKind::Expect).map(Expectation::Absent);
+    let missing = || lookalike::blank_missing(label, '|', mode, rest, at);
+    let body = behind_blank(rest).ok_or_else(missing)?;
+    let pattern = || parse_template(body, at + 1, TemplateKind::Expect);
+    match mode {
+        "~" => RegexPattern::parse(body, at + 1, Extent::Whole).map(Expectation::Regex),
+        "!" => pattern().map(Expectation::Absent),
+        "*" => pattern().map(Expectation::Event),
+        _ if body == "$**" => Ok(Expectation::AnyRows),
+        _ => pattern().map(Expectation::Row),
     }
-    if let Some(event) = text.strip_prefix("* ") {
-        return parse_template(event, at + 2, TemplateKind::Expect).map(Expectation::Event);
-    }
-    if text == " $**" {
-        return Ok(Expectation::AnyRows);
-    }
-    spaced_template(text, at, TemplateKind::Expect).map(Expectation::Row)
-}
-
-/// The reason is the last line of what the library prints; the rest is drawn by our own
-/// diagnostics.
-pub(super) fn bad_regex(regex: &str, at: usize, error: &regex::Error) -> SyntaxError {
-    let text = error.to_string();
-    let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
-    SyntaxError::new(at..at + regex.len(), format!("bad regular expression: {reason}"))
 }
 
 /// Reader of the rows of a source. A line with a here-document spans several.
@@ -514,6 +568,12 @@ impl DirectiveArgs<'_> {
 fn find_actor(name: &str, at: usize, actors: &[String]) -> Result<usize> {
     actors.iter().position(|actor| actor == name).ok_or_else(|| {
         let error = SyntaxError::new(at..at + name.len(), format!("no actor `{name}`"));
+        if let Some(same) = actors.iter().find(|actor| actor.nfc().eq(name.nfc())) {
+            let which = if is_nfc(name) { "`@actors` spells it" } else { "it is spelt" };
+            let message = format!("no actor `{name}`: {which} in decomposed letters (NFD)");
+            return SyntaxError { message, ..error }
+                .help(format!("declared here: {same}; uconv -x nfc FILE > NEW composes a whole file"));
+        }
         if actors.is_empty() {
             return error.help(format!("no actors are declared; @actors {name} does it"));
         }

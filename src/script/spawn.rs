@@ -1,8 +1,10 @@
 //! Syntax of the directives for programs that a script starts (docs/SCRIPTS.md, section 6.1).
 
-use super::ast::{Directive, Expectation, Fragment, KillMode, SpawnedProgram};
+use super::ast::{Directive, Expectation, KillMode, SpawnedProgram};
+use super::fragment::Fragment;
 use super::lexer::{Result, SyntaxError, TemplateKind, parse_template};
-use super::parser::{DirectiveArgs, REGEX_BYTES, Token, bad_regex};
+use super::parser::{DirectiveArgs, Token};
+use super::regex_pattern::{Extent, RegexPattern};
 
 /// Signals that `@kill` sends.
 const SIGNALS: [&str; 9] = ["HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "TERM", "STOP", "CONT"];
@@ -73,8 +75,7 @@ impl DirectiveArgs<'_> {
         let [name, first, ..] = self.tokens.as_slice() else { return Err(self.usage("@ready NAME REGEX")) };
         let actor = self.actor(name)?;
         let regex = self.row.get(first.at..).unwrap_or_default();
-        let built = regex::RegexBuilder::new(regex).size_limit(REGEX_BYTES).build();
-        let row = built.map(Expectation::Regex).map_err(|error| bad_regex(regex, first.at, &error))?;
+        let row = RegexPattern::parse(regex, first.at, Extent::Part).map(Expectation::Regex)?;
         Ok(Directive::Ready { actor, row })
     }
 

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::text::shell;
 use crate::text::utf8::DecodeError;
 
 /// Reason why a file or folder of the user's was not used. Nothing was changed unless it says so.
@@ -78,7 +79,5 @@ pub(crate) fn describe(error: &io::Error) -> String {
 
 /// A path as it can be pasted into a shell.
 pub(crate) fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%,".contains(c);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    shell::quoted(&path.display().to_string())
 }

@@ -5,5 +5,6 @@ pub(crate) mod cp949;
 pub mod duration;
 pub mod hangul_layout;
 pub mod safe;
+pub(crate) mod shell;
 pub mod suggest;
 pub mod utf8;

@@ -114,6 +114,13 @@ fn included_lines_stand_in_the_transcript() {
     written.put("cast.chat", "@include cast.chat\n");
     let deep = written.replay(&["story.chat"]);
     assert_eq!(deep.code, 2);
+    assert!(deep.err.contains("a file includes itself: cast.chat includes cast.chat"), "{}", deep.err);
+    for number in 0..10 {
+        written.put(&format!("{number}.inc"), &format!("@include {}.inc\n", number + 1));
+    }
+    written.put("cast.chat", "@include 0.inc\n");
+    let deep = written.replay(&["story.chat"]);
+    assert_eq!(deep.code, 2);
     assert!(deep.err.contains("files include each other more than 8 deep"), "{}", deep.err);
 }
 

@@ -1,6 +1,6 @@
 //! Diagnostics of scripts, each as a snapshot.
 
-use super::fixture::{Played, Written, connected};
+use super::fixture::{Played, Written, connected, replay};
 use crate::support::assert_snapshot;
 
 fn check(name: &str, script: &str, args: &[&str]) {
@@ -70,4 +70,105 @@ fn mistakes_of_directives_are_told_with_what_to_write() {
 fn a_live_expectation_that_never_comes_says_how_long_it_waited() {
     let script = "@actors here peer\n@live peer\n@timeout 50ms\nhere> :showkey\nhere| something else\n";
     check("timeout", script, &[]);
+}
+
+#[test]
+fn what_looks_like_a_line_of_a_script_is_a_mistake_with_the_line_that_is_meant() {
+    let rows = "\
+@actors alice bob
+alice＞ 안녕
+＠tick 5s
+ alice> hi
+bob > hi
+bob: hi
+bob｜ alice: hi
+alice>\u{a0}hi
+alice>\thi
+alice|hi
+alice|~hi.*
+alice|！ hi
+＃ 끝
+";
+    check("lookalikes", rows, &[]);
+    check("lookalikes-one-actor", ":showkey\n：listen 0\n > hi\nbob ＞ hi\n＃ 끝\n", &[]);
+    check("decomposed", "@actors 민지 bob\n\u{1106}\u{1175}\u{11ab}\u{110c}\u{1175}> hi\n", &[]);
+    check("carriage-return", "@actors alice\ralice> hi\r", &[]);
+}
+
+#[test]
+fn a_regular_expression_is_marked_where_the_library_stops_and_where_the_row_does() {
+    check("regex-star", ":showkey\n|~ * no key\n", &[]);
+    check("regex-group", ":showkey\n|~ ! (no|any key( yet\n", &[]);
+    check("regex-stops", ":showkey\n|~ ! no (key|name) yet; .*nothing\n", &[]);
+    check("regex-value", "@set key no\n:showkey\n|~ ! ${key} (?<what>\\w+) here.*\n", &[]);
+    check("regex-no-value", ":showkey\n|~ ! ${key}.*\n", &[]);
+    let played = replay("@set what key\n:showkey\n|~ ! no ${what} yet.*\n", &[]);
+    played.passes();
+}
+
+#[test]
+fn a_long_row_is_shown_around_the_place_where_it_differs() {
+    let (long, other) = ("가".repeat(300), "가".repeat(299));
+    check("long", &format!("{}alice> {long}\nbob| alice: {other}나\n", connected()), &[]);
+}
+
+#[test]
+fn a_row_is_told_from_an_event_and_from_an_absent_row() {
+    check("event-as-row", ":quit\n| exited 0\n", &[]);
+    check("row-as-event", ":showkey\n|* ! no key yet; :keygen makes one\n", &[]);
+    check("absent-as-row", &format!("{}alice> hi\nalice| ! bob left\n", connected()), &[]);
+}
+
+#[test]
+fn consequences_are_not_told_before_their_cause() {
+    check("no-end", "@together\nhi\n| hi\n@tick 1s\n| ho\n", &[]);
+    let written = Written::new("@include one.inc\n");
+    written.put("one.inc", "@include two.inc\n");
+    written.put("two.inc", "hi\n@include ./one.inc\n");
+    let Played { code, err, .. } = written.replay(&["story.chat"]);
+    assert_snapshot("replay-include-itself", &format!("{err}exit {code}\n"));
+}
+
+#[test]
+fn files_in_another_encoding_are_named_with_the_command_that_mends_them() {
+    let written = Written::new("");
+    for (name, bytes, said) in [
+        ("u.chat", &b"\xff\xfeh\0i\0"[..], "iconv -f UTF-16 -t UTF-8 u.chat > NEW"),
+        ("민지's.chat", b"> \xb9\xce\xc1\xf6\n", "iconv -f CP949 -t UTF-8 '민지'\\''s.chat' > NEW"),
+    ] {
+        std::fs::write(written.folder().join(name), bytes).unwrap();
+        let Played { code, err, .. } = written.replay(&[name]);
+        assert!(code == 2 && err.contains(said), "{code} {err}");
+    }
+}
+
+#[test]
+fn nothing_of_a_strangers_script_reaches_the_terminal_as_it_is() {
+    let bad = "\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}";
+    let written = Written::new("");
+    for script in [
+        format!("# {bad}\n:showkey\n| {bad}\n"),
+        format!("# {bad}\n:showkey\n{bad}| x\n"),
+        format!("@{bad}\n"),
+        format!("@actors a b\n{bad}> hi\n{bad}\n"),
+        format!("@set x {bad}\n> ${{x}} {bad}\n|~ {bad}(\n"),
+        format!("@set x {bad}\n> ${{x}} {bad}\n|~ {bad}${{x}}\n"),
+        format!("@include {bad}\n@file {bad} <<{bad}\n"),
+        format!("@skip {bad}\n"),
+        format!("> hi\n|! {bad}\n> ${{{bad}}}\n"),
+    ] {
+        let name = format!("s{bad}.chat");
+        written.put(&name, &script);
+        for args in
+            [&[][..], &["--check"], &["--format=tap"], &["--format=json"], &["--keep-going", "--exact"]]
+        {
+            let Played { out, err, .. } = written.replay(&[&[name.as_str()], args].concat());
+            let is_hostile = |c: &char| (c.is_control() && *c != '\n') || *c == '\u{202e}';
+            assert_eq!(
+                out.chars().chain(err.chars()).find(is_hostile),
+                None,
+                "{script:?} {args:?}\n{out}{err}"
+            );
+        }
+    }
 }

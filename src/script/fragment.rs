@@ -1,0 +1,21 @@
+//! Fragment of a line: literal text, a variable or a wildcard.
+
+use std::ops::Range;
+
+/// Fragment of a template (typed text) or of a pattern (expected text).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Fragment {
+    /// Literal text.
+    Literal(String),
+    /// `${name}` or `${name:kind}`: a value; in a pattern also a capture.
+    Variable {
+        /// Name.
+        name: String,
+        /// Regular expression of the values that a capture takes.
+        values: &'static str,
+        /// Bytes of the line.
+        at: Range<usize>,
+    },
+    /// `$*`: any text.
+    Wildcard,
+}
