@@ -55,8 +55,13 @@ pub(crate) fn wait_writable(output: &impl AsFd) -> io::Result<()> {
 
 /// Whether a descriptor takes bytes now, or within this time.
 pub(crate) fn is_writable(output: &impl AsFd, within_ms: i64) -> bool {
+    is_ready(output, PollFlags::OUT, within_ms)
+}
+
+/// Whether a descriptor is ready now, or within this time.
+pub(crate) fn is_ready(descriptor: &impl AsFd, what: PollFlags, within_ms: i64) -> bool {
     let within = Timespec { tv_sec: 0, tv_nsec: within_ms * 1_000_000 };
-    poll(&mut [PollFd::new(output, PollFlags::OUT)], Some(&within)).is_ok_and(|ready| ready > 0)
+    poll(&mut [PollFd::new(descriptor, what)], Some(&within)).is_ok_and(|ready| ready > 0)
 }
 
 /// Question whether to give up what cannot be written, for a program without an event loop.

@@ -8,17 +8,21 @@ use std::os::fd::OwnedFd;
 use std::process::Stdio;
 use std::sync::{Arc, LazyLock};
 use std::thread;
+use std::time::Instant;
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use regex::{Captures, Regex};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal};
-use rustix::termios::Termios;
+use rustix::termios::{Action, Termios, tcflow};
 use vt100::{Parser, Screen};
 
 use crate::support::watch::Watched;
 use crate::support::{Home, PATIENCE, Process, RSACHAT, assert_snapshot, eventually, one_at_a_time, root};
+
+/// Time in which nothing changes any more, once it has not.
+const STEADILY: Timespec = Timespec { tv_sec: 0, tv_nsec: 300_000_000 };
 
 /// What the terminal under test has shown so far.
 struct Shown {
@@ -48,10 +52,19 @@ impl Setup<'static> {
     pub(crate) const SIZES: [(&'static str, Self); 2] = [("40x10", Self::SMALL), ("80x24", Self::WIDE)];
 }
 
+/// Reader of a terminal's output.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    On,
+    /// It is to stop, and reads once more.
+    Stopping,
+    Stopped,
+}
+
 pub(crate) struct Pty {
     shown: Arc<Watched<Shown>>,
     /// Whether its output is read.
-    reading: Arc<Watched<bool>>,
+    reading: Arc<Watched<Reading>>,
     master: Box<dyn MasterPty + Send>,
     keys: Box<dyn std::io::Write + Send>,
     child: Box<dyn Child + Send + Sync>,
@@ -118,7 +131,7 @@ impl Pty {
     ) -> Self {
         let parser = Parser::new(cells(rows), cells(cols), 0);
         let shown = Arc::new(Watched::new(Shown { parser, bytes: Vec::new(), ended: false }));
-        let reading = Arc::new(Watched::new(true));
+        let reading = Arc::new(Watched::new(Reading::On));
         let reader = master.try_clone_reader().expect("a reader");
         let (watched, reads) = (Arc::clone(&shown), Arc::clone(&reading));
         thread::spawn(move || read_all(reader, &watched, &reads));
@@ -128,20 +141,47 @@ impl Pty {
 
     /// Reads no output any more, as a terminal that has stopped.
     pub(crate) fn stops(&self) {
-        self.reading.change(|reading| *reading = false);
+        self.reading.change(|reading| *reading = Reading::Stopping);
+    }
+
+    /// Stops the output as Ctrl-S does.
+    pub(crate) fn flow_off(&self) {
+        tcflow(slave_of(self.master.as_ref(), OFlags::empty()), Action::OOff).expect("a terminal stops");
     }
 
     /// Reads on.
     pub(crate) fn goes_on(&self) {
-        self.reading.change(|reading| *reading = true);
+        self.reading.change(|reading| *reading = Reading::On);
     }
 
     /// Waits until the terminal takes no more output.
     pub(crate) fn wait_full(&self) {
+        let done = self.reading.wait(PATIENCE, |reading| *reading != Reading::Stopping);
+        assert!(done, "its reader does not stop");
         let terminal = slave_of(self.master.as_ref(), OFlags::empty());
+        // The system moves on what it has taken, which makes room once more.
         eventually("the terminal takes nothing", PATIENCE, || {
-            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-            poll(&mut [PollFd::new(&terminal, PollFlags::OUT)], Some(&now)).unwrap() == 0
+            poll(&mut [PollFd::new(&terminal, PollFlags::OUT)], Some(&STEADILY)).unwrap() == 0
+        });
+    }
+
+    /// Presses keys while the terminal takes no output: the first alone, so that the editor waits
+    /// to write before the others come. Gives the moment of the last.
+    pub(crate) fn press_unseen(&mut self, keys: &str) -> Instant {
+        let (first, rest) = keys.split_at(keys.chars().next().map_or(0, char::len_utf8));
+        self.press(first);
+        self.wait_taken();
+        let last = Instant::now();
+        self.press(rest);
+        last
+    }
+
+    /// Waits until every key is read, or the program has ended. A key is on its way for a moment.
+    pub(crate) fn wait_taken(&mut self) {
+        let terminal = slave_of(self.master.as_ref(), OFlags::empty());
+        eventually("the keys are read", PATIENCE, || {
+            poll(&mut [PollFd::new(&terminal, PollFlags::IN)], Some(&STEADILY)).unwrap() == 0
+                || self.child.try_wait().expect("a status").is_some()
         });
     }
 
@@ -353,10 +393,15 @@ fn command(setup: &Setup<'_>, home: &Home) -> CommandBuilder {
     command
 }
 
-fn read_all(mut from: Box<dyn std::io::Read + Send>, shown: &Watched<Shown>, reading: &Watched<bool>) {
+fn read_all(mut from: Box<dyn std::io::Read + Send>, shown: &Watched<Shown>, reading: &Watched<Reading>) {
     let mut buffer = [0; 4_096];
     loop {
-        while !reading.wait(PATIENCE, |reading| *reading) {}
+        reading.change(|reading| {
+            if *reading == Reading::Stopping {
+                *reading = Reading::Stopped;
+            }
+        });
+        while !reading.wait(PATIENCE, |reading| *reading == Reading::On) {}
         match from.read(&mut buffer) {
             Ok(0) | Err(_) => return shown.change(|shown| shown.ended = true),
             Ok(count) => shown.change(|shown| {

@@ -98,9 +98,61 @@ impl EditorState {
     }
 }
 
+/// Kind of line that is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum LineMode {
+    /// Text or a command.
+    #[default]
+    Line,
+    /// The answer to a question.
+    Answer,
+}
+
+/// Line that is read, as it was last painted.
+#[derive(Default)]
+pub(crate) struct LineText {
+    pub(crate) mode: LineMode,
+    pub(crate) text: String,
+    /// The prompt as it was begun.
+    pub(crate) start: Option<LineStart>,
+    /// What keys that came while the terminal took no output are to make of the text.
+    pub(crate) typed_unseen: Option<TypedUnseen>,
+}
+
+impl LineText {
+    /// The text with what is to be made of it.
+    pub(crate) fn text_to_come(&self) -> String {
+        self.typed_unseen.as_ref().map_or_else(|| self.text.clone(), |typed| typed.applied_to(&self.text))
+    }
+}
+
+/// Change of the end of a line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct TypedUnseen {
+    /// Characters that are taken away.
+    erased: usize,
+    added: String,
+}
+
+impl TypedUnseen {
+    pub(crate) fn between(before: &str, after: &str) -> Self {
+        let same: String =
+            before.chars().zip(after.chars()).take_while(|(a, b)| a == b).map(|(same, _)| same).collect();
+        let rest = |text: &str| text.chars().skip(same.chars().count()).collect::<String>();
+        Self { erased: rest(before).chars().count(), added: rest(after) }
+    }
+
+    pub(crate) fn applied_to(&self, text: &str) -> String {
+        let kept = text.chars().count().saturating_sub(self.erased);
+        text.chars().take(kept).chain(self.added.chars()).collect()
+    }
+}
+
 /// State shared by the editor thread, the owner of the terminal and the printer.
 pub(crate) struct EditorShared {
     state: Mutex<EditorState>,
+    /// Locked before the state, where both are.
+    line: Mutex<LineText>,
     pub(crate) gate: PrintGate,
     pub(crate) terminal: TerminalGuard,
     pub(crate) turn: Turn,
@@ -111,7 +163,23 @@ pub(crate) struct EditorShared {
 impl EditorShared {
     pub(crate) fn new(state: EditorState, terminal: TerminalGuard) -> Self {
         let (gate, closing) = (PrintGate::default(), AtomicBool::default());
-        Self { state: Mutex::new(state), gate, terminal, turn: Turn::default(), closing }
+        let (state, line) = (Mutex::new(state), Mutex::default());
+        Self { state, line, gate, terminal, turn: Turn::default(), closing }
+    }
+
+    pub(crate) fn line(&self) -> MutexGuard<'_, LineText> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The text that the line is to go on with, where keys have come that the editor did not read.
+    pub(crate) fn take_typed_unseen(&self) -> Option<String> {
+        let mut line = self.line();
+        line.typed_unseen.take().map(|typed| typed.applied_to(&line.text))
+    }
+
+    /// Whether a line is being edited, and no question answered.
+    pub(crate) fn edits_line(&self) -> bool {
+        self.gate.is_open() && self.line().mode == LineMode::Line
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, EditorState> {
@@ -205,6 +273,10 @@ impl PrintGate {
             state.open = true;
             self.changed.notify_all();
         }
+    }
+
+    fn is_open(&self) -> bool {
+        self.lock().open
     }
 
     /// Closes the gate. The wait for output under way is short: only the next line empties a full

@@ -16,8 +16,8 @@ use rustyline::Editor;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 
-use super::editor_state::{EditorEvent, EditorShared, TypedLine};
-use super::helper::{Helper, LineMode};
+use super::editor_state::{EditorEvent, EditorShared, LineMode, TypedLine};
+use super::helper::Helper;
 use super::prompt_line;
 use super::terminal_guard::unblock_sigtstp;
 use crate::app::error::describe;
@@ -93,7 +93,7 @@ impl EditorThread {
 
     fn read_line(&self, editor: &mut LineEditor, initial: &str) -> ReadOutcome {
         let prompt = prompt_line::natural(&self.shared.state().prompt, size().cells);
-        helper(editor).start_line(LineMode::Line);
+        helper(editor).start_line(LineMode::Line, initial);
         // Rows are counted in sixteen bits, and a giant paste overflows them.
         let read = catch_unwind(AssertUnwindSafe(|| editor.readline_with_initial(&prompt, (initial, ""))));
         self.shared.gate.close();
@@ -102,6 +102,9 @@ impl EditorThread {
             Ok(Ok(line)) => {
                 let line = helper(editor).without_continuations(&line);
                 self.accept_line(editor, &line)
+            }
+            Ok(Err(ReadlineError::Interrupted)) if let Some(text) = self.shared.take_typed_unseen() => {
+                ReadOutcome::EditAgain(text)
             }
             Ok(Err(ReadlineError::Interrupted)) if bytes > 0 => ReadOutcome::Discarded,
             Ok(Err(ReadlineError::Interrupted)) => ReadOutcome::Event(EditorEvent::Interrupt),
@@ -146,7 +149,7 @@ impl EditorThread {
         let start = helper(editor).typed(String::new()).start;
         while !self.shared.is_closing() {
             let question = display::block_question(block.lines().count());
-            helper(editor).start_line(LineMode::Answer);
+            helper(editor).start_line(LineMode::Answer, "");
             let answer = editor.readline(&question);
             self.shared.gate.close();
             let answer = answer.map_or_else(|_| "drop".to_owned(), |answer| answer.trim().to_lowercase());

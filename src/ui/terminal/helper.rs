@@ -3,7 +3,7 @@
 //! The last painting of a text shows it as it stands among the messages.
 
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -20,7 +20,7 @@ use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::complete::{self, LineHint};
-use super::editor_state::{EditorShared, TypedLine};
+use super::editor_state::{EditorShared, LineMode, TypedLine};
 use super::prompt_line;
 use crate::chat::{Echo, LineStart, display};
 use crate::limits;
@@ -31,16 +31,6 @@ use crate::ui::render::size;
 const SAMPLE_ROWS: usize = 3;
 /// A backslash and the end of its line.
 const CONTINUATION: &str = "\\\n";
-
-/// Kind of line that is read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) enum LineMode {
-    /// Text or a command.
-    #[default]
-    Line,
-    /// The answer to a question.
-    Answer,
-}
 
 /// Content of the next painting.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -107,19 +97,11 @@ pub(crate) struct Helper {
     shared: Arc<EditorShared>,
     keys: Arc<KeyState>,
     line: Cell<LineState>,
-    text: RefCell<LineText>,
-}
-
-/// Text of the line, and the prompt as it was begun.
-#[derive(Default)]
-struct LineText {
-    text: String,
-    start: Option<LineStart>,
 }
 
 impl Helper {
     pub(crate) fn new(shared: Arc<EditorShared>) -> Self {
-        Self { shared, keys: Arc::default(), line: Cell::default(), text: RefCell::default() }
+        Self { shared, keys: Arc::default(), line: Cell::default() }
     }
 
     /// Binds our own keys, besides rustyline's.
@@ -162,18 +144,21 @@ impl Helper {
         editor.bind_sequence(Event::KeySeq(vec![KeyEvent::ctrl('X'), KeyEvent::ctrl('E')]), edit);
     }
 
-    /// Resets the state before a line.
-    pub(crate) fn start_line(&self, mode: LineMode) {
+    /// Resets the state before a line, which begins with a text.
+    pub(crate) fn start_line(&self, mode: LineMode, initial: &str) {
         self.line.set(LineState { mode, ..LineState::default() });
         self.keys.clear();
+        let mut line = self.shared.line();
+        line.mode = mode;
         if mode == LineMode::Line {
-            self.text.take();
+            initial.clone_into(&mut line.text);
+            line.start = None;
         }
     }
 
     /// The text of the line as it was last painted.
     pub(crate) fn last_text(&self) -> String {
-        self.text.borrow().text.clone()
+        self.shared.line().text.clone()
     }
 
     /// A line that was read, with the prompt as it was begun.
@@ -183,7 +168,7 @@ impl Helper {
     }
 
     fn start(&self) -> LineStart {
-        self.text.borrow().start.clone().unwrap_or_else(|| self.shared.state().prompt.start.clone())
+        self.shared.line().start.clone().unwrap_or_else(|| self.shared.state().prompt.start.clone())
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -235,7 +220,7 @@ impl Helper {
 
     /// The first character of a line fixes whom it is for: whom the prompt showed then.
     fn track_start(&self, text: &str) {
-        let mut line = self.text.borrow_mut();
+        let mut line = self.shared.line();
         if text.is_empty() {
             line.start = None;
         } else if line.start.is_none() {

@@ -7,6 +7,7 @@ mod editor_state;
 mod editor_thread;
 mod helper;
 mod prompt_line;
+mod stopped_keys;
 mod terminal_guard;
 
 use std::io::{self, IsTerminal as _};
@@ -31,6 +32,7 @@ use crate::limits;
 pub(crate) use editor_state::{EditorEvent, EditorShared, EditorState, TypedLine};
 use editor_thread::{EditorThread, LineEditor};
 use helper::Helper;
+use stopped_keys::StoppedKeys;
 pub(crate) use terminal_guard::block_sigtstp;
 use terminal_guard::{EDITOR_THREAD, TerminalGuard, TitleBar};
 
@@ -54,6 +56,8 @@ pub(crate) struct Terminal {
     events: Receiver<EditorEvent>,
     shared: Arc<EditorShared>,
     thread: Option<JoinHandle<()>>,
+    /// `None` where the terminal cannot be opened anew.
+    keys: Option<StoppedKeys>,
 }
 
 impl Terminal {
@@ -70,8 +74,14 @@ impl Terminal {
         let mut external_printer = editor.create_external_printer().map_err(io_error)?;
         let (sender, events) = sync_channel(limits::LINES_AHEAD);
         let history = settings.history.clone();
-        let editing = EditorThread { sender, waker, shared: Arc::clone(&shared), history };
+        let editing = EditorThread {
+            sender: sender.clone(),
+            waker: Arc::clone(&waker),
+            shared: Arc::clone(&shared),
+            history,
+        };
         let thread = thread::Builder::new().name(EDITOR_THREAD.into()).spawn(move || editing.run(editor))?;
+        let keys = StoppedKeys::start(&thread, &shared, sender, waker).ok();
         let printing = Arc::clone(&shared);
         let printer: Printer = Box::new(move |text| {
             printing.gate.print(&printing.closing, || match text.as_str() {
@@ -81,7 +91,7 @@ impl Terminal {
                 _ => external_printer.print(text.clone() + REPAINT).or_else(|_| os::print(&text)),
             })
         });
-        Ok((Self { events, shared, thread: Some(thread) }, printer))
+        Ok((Self { events, shared, thread: Some(thread), keys }, printer))
     }
 
     /// The next event, if there is one.
@@ -109,6 +119,7 @@ impl Terminal {
     /// an error, and its handler and ours make it harmless otherwise.
     pub(crate) fn finish(&mut self) {
         self.begin_close();
+        self.keys = None;
         let Some(thread) = self.thread.take() else { return };
         let deadline = Instant::now() + Duration::from_millis(JOIN_TIMEOUT_MS);
         while !thread.is_finished() && Instant::now() < deadline {

@@ -145,16 +145,17 @@ pub(crate) fn discard_output() {
 /// descriptors may make them non-blocking, and the line editor cannot wait. Where it cannot be
 /// opened, those that were inherited stay.
 pub(crate) fn own_descriptors() {
-    if let Ok(terminal) = reopened(io::stdin()) {
+    if let Ok(terminal) = reopened(io::stdin(), OFlags::empty()) {
         let _ = dup2_stdin(terminal);
     }
-    if let Ok(terminal) = reopened(io::stdout()) {
+    if let Ok(terminal) = reopened(io::stdout(), OFlags::empty()) {
         let _ = dup2_stdout(terminal);
     }
 }
 
-fn reopened(terminal: impl AsFd) -> rustix::io::Result<OwnedFd> {
-    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+/// The terminal, opened anew.
+pub(crate) fn reopened(terminal: impl AsFd, more: OFlags) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC | more;
     rustix::fs::open(ttyname(terminal, Vec::new())?, flags, Mode::empty())
 }
 
