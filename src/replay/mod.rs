@@ -1,10 +1,12 @@
 //! Script runner: actors on one virtual clock and real loopback sockets, matched against a script.
 
 mod actors;
+mod circumstances;
 mod delivery;
 pub(crate) mod environment;
 mod execution;
 pub(crate) mod files;
+mod history;
 mod live;
 mod network;
 pub(crate) mod reporter;

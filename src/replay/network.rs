@@ -322,6 +322,14 @@ impl Links {
         flights.map(|(peer, end)| (peer.actor, end.actor, peer.sent - end.received)).collect()
     }
 
+    /// Sender, receiver and number of the bytes that are held, where there are any.
+    pub(crate) fn held_bytes(&self) -> impl Iterator<Item = (usize, usize, usize)> {
+        self.ends.values().filter_map(|end| {
+            let bytes = end.held.as_ref()?.bytes.len();
+            (bytes > 0).then_some((end.actor, end.to, bytes))
+        })
+    }
+
     /// Injects a fault from now on, and returns its immediate effects.
     pub(crate) fn inject(
         &mut self,

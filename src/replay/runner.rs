@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::actors::Actors;
 use super::environment::{Environment, is_interrupted};
 use super::files;
+use super::history::History;
 use super::reporter::{RunEvent, RunOutcome, ScriptEnd};
 use super::step::ScriptStep;
 use crate::app::error::AppError;
@@ -98,7 +99,10 @@ pub(crate) fn run(script: &Script, options: &RunOptions, emit: &mut dyn FnMut(Ru
 /// State of a run.
 pub(super) struct Run<'a> {
     pub(super) script: &'a Script,
-    options: &'a RunOptions,
+    pub(super) options: &'a RunOptions,
+    /// Lines behind the current step.
+    pub(super) upcoming: &'a [Line],
+    pub(super) history: History,
     pub(super) actors: Actors,
     pub(super) bindings: Bindings,
     substitutions: Substitutions,
@@ -110,7 +114,7 @@ pub(super) struct Run<'a> {
     pub(super) untaken: Vec<ShownRow>,
     /// First lines of the transcript, until they are emitted.
     header: Vec<String>,
-    outcome: RunOutcome,
+    pub(super) outcome: RunOutcome,
 }
 
 impl<'a> Run<'a> {
@@ -144,6 +148,8 @@ impl<'a> Run<'a> {
         Ok(Self {
             script,
             options,
+            upcoming: &[],
+            history: History::default(),
             actors,
             bindings,
             substitutions: Substitutions::default(),
@@ -166,6 +172,7 @@ impl<'a> Run<'a> {
             let result = if line.is_step() {
                 let step = ScriptStep::new(line, rest);
                 rest = rest.get(step.head.len() + step.tail.len()..).unwrap_or_default();
+                self.upcoming = rest;
                 self.step(&step)
             } else {
                 rest = after;
@@ -193,6 +200,7 @@ impl<'a> Run<'a> {
         let shown = std::mem::take(&mut self.actors.simulation.shown);
         self.emit_output(step, &shown);
         let updated = self.update_tail(step, &shown);
+        self.remember(step, shown);
         let mendable = result?;
         let differences = self.outcome.diagnostics.len() - before;
         self.outcome.remaining += differences;
@@ -367,6 +375,11 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Output of the step so far; in a live run what no expectation has taken.
+    fn output(&self) -> &[ShownRow] {
+        if self.script.is_live() { &self.untaken } else { &self.actors.simulation.shown }
+    }
+
     /// Reports a difference, or an error that shows only while the script runs.
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {
         (self.emit)(RunEvent::Diagnostic(&diagnostic));
@@ -395,9 +408,12 @@ impl<'a> Run<'a> {
         waited_ms: Option<u64>,
     ) -> usize {
         let (script, bindings, substitutions) = (self.script, &self.bindings, &self.substitutions);
-        let head = step.first;
-        let comparison = StepComparison { script, head, expected, shown, bindings, substitutions, waited_ms };
-        let diagnostic = self.with_program_facts(expected, comparison.explain(difference));
+        let (head, all) = (step.first, self.output());
+        let comparison =
+            StepComparison { script, head, expected, shown, all, bindings, substitutions, waited_ms };
+        let diagnostic = comparison.explain(difference);
+        let diagnostic = self.with_circumstances(step, expected, difference, diagnostic);
+        let diagnostic = self.with_program_facts(expected, diagnostic);
         let is_mendable = !matches!(difference, Difference::Forbidden { .. });
         if is_mendable && self.update_of(step) == UpdateMode::Rewrite {
             self.outcome.diagnostics.push(diagnostic);

@@ -58,6 +58,8 @@ pub(crate) struct StepComparison<'a> {
     pub(crate) head: &'a Line,
     pub(crate) expected: &'a [&'a Line],
     pub(crate) shown: &'a [&'a ShownRow],
+    /// Output of all actors.
+    pub(crate) all: &'a [ShownRow],
     pub(crate) bindings: &'a Bindings,
     pub(crate) substitutions: &'a Substitutions,
     /// Time that the expectations waited, in a live run.
@@ -88,24 +90,42 @@ impl<'a> StepComparison<'a> {
                     });
                 }
                 if self.shown.is_empty() {
-                    error = error.note("note", "nothing was shown in this step");
+                    let actor = line.and_then(Line::expectation).map(|(actor, _)| self.script.label(actor));
+                    error = error.note(
+                        "note",
+                        match actor.unwrap_or_default() {
+                            "" => "nothing was shown in this step".to_owned(),
+                            name => format!("{name} showed nothing in this step"),
+                        },
+                    );
                 }
-                for shown in self.shown.iter().take(LISTED_ROWS_MAX) {
-                    error = error.note("shown", self.rendered(shown));
-                }
+                let error = self.with_rows(error);
                 let error = self.with_values(line, error);
                 line.map_or(error.clone(), |line| self.with_guess(line, error))
             }
             Difference::Unexpected { shown } => {
                 let got = self.shown(shown).unwrap_or_default();
                 let help = format!("add this line: {got}");
-                Diagnostic::new(head, "a line nobody expected").note("got", got).help(help)
+                let error = Diagnostic::new(head, "a line nobody expected").note("got", got).help(help);
+                if self.all.len() > 1 { self.with_rows(error) } else { error }
             }
             Difference::Forbidden { expected, shown } => {
                 let span = self.line(expected).map_or(head, Line::full_span);
-                Diagnostic::new(span, "this must not appear")
-                    .note("got", self.shown(shown).unwrap_or_default())
+                let got = self.shown(shown).unwrap_or_default();
+                let error = Diagnostic::new(span, "this must not appear").note("got", got);
+                if self.all.len() > 1 { self.with_rows(error) } else { error }
             }
+        }
+    }
+
+    /// Lists the rows of the step, those of the others too.
+    fn with_rows(&self, mut error: Diagnostic) -> Diagnostic {
+        for shown in self.all.iter().take(LISTED_ROWS_MAX) {
+            error = error.note("shown", around(&self.rendered(shown), 0));
+        }
+        match self.all.len().saturating_sub(LISTED_ROWS_MAX) {
+            0 => error,
+            more => error.note("note", format!("{more} more rows were shown")),
         }
     }
 
@@ -147,6 +167,7 @@ impl<'a> StepComparison<'a> {
         };
         let error = Diagnostic::new(span, "line differs").label(label);
         let error = error.note("want", around(&line.text, place)).note("got", around(&got, place));
+        let error = if self.all.len() > 1 { self.with_rows(error) } else { error };
         let error = self.with_guess(line, self.with_values(Some(line), error));
         match self.script.sources.get(line.source) {
             // `--update` leaves included files alone.

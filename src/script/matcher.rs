@@ -103,7 +103,11 @@ pub(crate) fn check_absent(
 }
 
 /// The bindings after a match of kind and text.
-fn match_shown(expectation: &Expectation, shown: &ShownRow, bindings: &Bindings) -> Option<Bindings> {
+pub(crate) fn match_shown(
+    expectation: &Expectation,
+    shown: &ShownRow,
+    bindings: &Bindings,
+) -> Option<Bindings> {
     let is_event = matches!(expectation, Expectation::Event(_));
     if is_event != (shown.kind == ShownKind::Event) {
         return None;

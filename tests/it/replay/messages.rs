@@ -172,3 +172,14 @@ fn nothing_of_a_strangers_script_reaches_the_terminal_as_it_is() {
         }
     }
 }
+
+#[test]
+fn a_row_that_did_not_come_is_explained_by_what_happened_beside_it() {
+    let talk = connected();
+    check("others-showed", &format!("{talk}alice> hi\nbob| alice: hi\nalice| alice: hi\n"), &[]);
+    check("killed-before", &format!("{talk}@kill bob\nalice> hi\nbob| alice: hi\n"), &[]);
+    check("left-before", &format!("{talk}bob> :quit\n\nalice> hi\nbob| alice: hi\n"), &[]);
+    check("held", &format!("{talk}@hold alice bob\nalice> hi\nbob| alice: hi\n"), &[]);
+    check("step-before", &format!("{talk}alice> hi\nalice> ho\nbob| alice: hi\n"), &[]);
+    check("step-after", &format!("{talk}alice> hi\nbob| alice: hi\nbob| alice: ho\n\nalice> ho\n"), &[]);
+}
