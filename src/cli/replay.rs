@@ -15,6 +15,7 @@ use crate::replay::reporter::{self, Format, Reporter, ScriptEnd, Verbosity};
 use crate::replay::runner::{self, AfterDifference, RunOptions, Strictness, UpdateMode};
 use crate::script::{self, HOW_TO_WRITE, Script, milliseconds};
 use crate::text::safe::SafeText;
+use crate::text::shell;
 
 const AFTER: &str = "\
 Exit codes:
@@ -36,8 +37,8 @@ pub(crate) struct ReplayArgs {
     /// Scripts, folders of *.chat scripts, or - for standard input
     #[arg(required = true, value_name = "FILE|DIR|-")]
     scripts: Vec<PathBuf>,
-    /// Look for mistakes without running anything
-    #[arg(long, conflicts_with_all = ["fmt", "update"])]
+    /// Look for mistakes without running anything; with --fmt, for files in another form
+    #[arg(long, conflicts_with = "update")]
     check: bool,
     /// Rewrite the file in its canonical form without running it; - is printed
     #[arg(long, conflicts_with = "update")]
@@ -92,6 +93,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
     for file in &files {
         let code = match read(file, &options) {
             Err(code) => code,
+            Ok(script) if args.fmt && args.check => check_format(file, &script),
             Ok(script) if args.fmt => format_file(file, &script)?,
             Ok(script) if !args.allow_spawn && !script.spawned().is_empty() => refuse_spawn(args, &script)?,
             Ok(_) if args.check => 0,
@@ -241,6 +243,19 @@ fn format_file(file: &ScriptFile, script: &Script) -> Result<u8, AppError> {
         }
     }
     Ok(0)
+}
+
+/// Says whether a script is in its canonical form.
+fn check_format(file: &ScriptFile, script: &Script) -> u8 {
+    let text = script::canonical(script);
+    if script.sources.first().is_none_or(|source| source.text == text) {
+        return 0;
+    }
+    let name = file.name();
+    let error = AppError::new(code::FAILED, format!("{name} is not in its canonical form"));
+    let hint = format!("rsachat replay --fmt {}", shell::quoted(&name));
+    eprint_line(&error.hint(hint).to_string());
+    code::FAILED
 }
 
 /// Replaces the file of a script, unless it has this text. Returns whether it was replaced.

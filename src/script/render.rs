@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::ast::{Expectation, Line, LineKind, Script};
+use super::ast::{Directive, Expectation, Line, LineKind, Script};
 use super::matcher::{Bindings, ShownKind, ShownRow};
 use crate::text::safe::SafeText;
 
@@ -125,7 +125,20 @@ pub(crate) fn input(label: &str, text: &str, substitutions: &Substitutions) -> S
 
 fn marked(label: &str, mark: &str, text: &str) -> String {
     let blank = if text.is_empty() { "" } else { " " };
-    format!("{label}{mark}{blank}{text}")
+    without_blank_end(&format!("{label}{mark}{blank}{text}"), mark.len() + label.len() + blank.len())
+}
+
+/// A line without a blank at its end, which editors remove; nothing before `start` belongs to the
+/// text.
+fn without_blank_end(line: &str, start: usize) -> String {
+    match line.strip_suffix(' ').filter(|rest| rest.len() >= start) {
+        Some(rest) => {
+            let mut out = rest.to_owned();
+            push_code_point(&mut out, ' ');
+            out
+        }
+        None => line.trim_end_matches(' ').to_owned(),
+    }
 }
 
 fn push_variable(out: &mut String, name: &str) {
@@ -158,9 +171,9 @@ fn is_plain(c: char) -> bool {
     !c.is_control() && !hidden
 }
 
-/// Main source of a script in its canonical form: directives have no blanks at their ends, blank
-/// lines come one at a time and not at the end, every line ends with a newline; typed and expected
-/// text stays as written.
+/// Main source of a script in its canonical form: directives have one blank between their words,
+/// blank lines come one at a time and not at the end, every line ends with a newline; texts stay as
+/// written, but for a blank at the end, which is written as a number.
 #[must_use]
 pub fn canonical(script: &Script) -> String {
     let mut text = String::new();
@@ -172,8 +185,13 @@ pub fn canonical(script: &Script) -> String {
                 continue;
             }
             LineKind::Comment => line.text.trim_end().to_owned(),
-            LineKind::Directive(_) => canonical_directive(&line.text),
-            LineKind::Input { .. } | LineKind::Expect { .. } => line.text.clone(),
+            LineKind::Directive(directive) => canonical_directive(directive, &line.text),
+            LineKind::Expect { expectation: Expectation::Regex(_), .. } => canonical_regex(&line.text),
+            LineKind::Input { .. } | LineKind::Expect { .. } => {
+                // A bare line has no mark.
+                let mark = line.text.find(['>', '|']).map_or(0, |mark| mark + 1);
+                without_blank_end(&line.text, mark + 1)
+            }
         };
         if blanks > 0 && !text.is_empty() {
             text.push('\n');
@@ -185,16 +203,28 @@ pub fn canonical(script: &Script) -> String {
     text
 }
 
-/// Directive with one blank between its words, unless it ends with free text.
-fn canonical_directive(line: &str) -> String {
-    let (first, rows) = line.split_once('\n').map_or((line, None), |(first, rows)| (first, Some(rows)));
-    let words: Vec<&str> = first.split_whitespace().collect();
-    let is_free_text =
-        matches!(words.first(), Some(&("@set" | "@skip" | "@include" | "@spawn" | "@ready" | "@env")));
-    let first = if is_free_text { first.trim_end().to_owned() } else { words.join(" ") };
-    match rows {
-        Some(rows) => format!("{first}\n{rows}"),
-        None => first,
+/// Directive with one blank between its words, unless it ends with a text.
+fn canonical_directive(directive: &Directive, line: &str) -> String {
+    match directive {
+        Directive::Set { .. } | Directive::Type { .. } | Directive::Env { .. } => without_blank_end(line, 0),
+        Directive::Ready { .. } => canonical_regex(line),
+        // A blank at the end may be quoted.
+        Directive::Spawn { .. } => line.to_owned(),
+        Directive::Skip(_) | Directive::Include(_) => line.trim_end().to_owned(),
+        _ => {
+            let (first, rows) =
+                line.split_once('\n').map_or((line, None), |(first, rows)| (first, Some(rows)));
+            let first = first.split_whitespace().collect::<Vec<_>>().join(" ");
+            rows.map_or(first.clone(), |rows| format!("{first}\n{rows}"))
+        }
+    }
+}
+
+/// Line that ends with a regular expression. A blank at its end is written as a number.
+fn canonical_regex(line: &str) -> String {
+    match line.strip_suffix(' ') {
+        Some(rest) if !rest.ends_with('\\') => format!("{rest}\\x20"),
+        _ => line.to_owned(),
     }
 }
 

@@ -164,7 +164,54 @@ fn the_canonical_form_keeps_what_is_typed_and_expected() {
     let script =
         "@actors   a   b\r\n\n\n# why  \na>   three blanks \nb| $$5 \n\n\n@file  x  <<END\n  kept \nEND\n\n";
     let formatted = replay(script, &["--fmt"]).passes();
-    let expected = "@actors a b\n\n# why\na>   three blanks \nb| $$5 \n\n@file x <<END\n  kept \nEND\n";
+    let expected =
+        "@actors a b\n\n# why\na>   three blanks$u{20}\nb| $$5$u{20}\n\n@file x <<END\n  kept \nEND\n";
     assert_eq!(formatted, expected);
     assert_eq!(replay(&formatted, &["--fmt"]).passes(), formatted);
+}
+
+#[test]
+fn the_canonical_form_says_what_the_script_says_and_no_editor_can_break_it() {
+    for (line, canonical) in [
+        ("@set x  a  b  ", "@set x  a  b $u{20}"),
+        ("@set x 5$ ", "@set x 5$$$u{20}"),
+        ("@draft a  two  blanks  ", "@draft a  two  blanks $u{20}"),
+        ("@say a :no  command ", "@say a :no  command$u{20}"),
+        ("a> ", "a>"),
+        ("a>  ", "a> $u{20}"),
+        ("a| ", "a|"),
+        ("a|  ", "a| $u{20}"),
+        ("a|! x ", "a|! x$u{20}"),
+        ("a|~ x ", "a|~ x\\x20"),
+        ("a|~ x\\ ", "a|~ x\\ "),
+        ("a| ${x} ", "a| ${x}$u{20}"),
+        ("@tick   1m   30s ", "@tick 1m 30s"),
+    ] {
+        let script = |line: &str| format!("@actors a\n@set x 1\na> hi\n{line}\n");
+        let formatted = replay(&script(line), &["--fmt"]).passes();
+        assert_eq!(formatted, script(canonical), "{line:?}");
+        assert_eq!(replay(&formatted, &["--fmt"]).passes(), formatted);
+        // Both are played alike.
+        let [one, other] =
+            [script(line), formatted].map(|script| replay(&script, &["--format=json", "--keep-going"]));
+        let rows = |played: super::fixture::Played| {
+            let rows = played.out.lines().filter(|row| !row.contains("\"differs\"")).map(str::to_owned);
+            (played.code, rows.collect::<Vec<_>>())
+        };
+        assert_eq!(rows(one), rows(other), "{line:?}");
+    }
+}
+
+#[test]
+fn a_check_of_the_form_names_what_is_in_another_and_changes_nothing() {
+    let written = Written::new("@actors   a\na> hi\n");
+    let before = written.text();
+    let played = written.replay(&["story.chat", "--fmt", "--check"]);
+    assert_eq!((played.code, played.out.as_str()), (1, ""));
+    let hint = "rsachat: hint: rsachat replay --fmt story.chat\n";
+    assert_eq!(played.err, format!("rsachat: error: story.chat is not in its canonical form\n{hint}"));
+    assert_eq!(written.text(), before);
+    assert_eq!(written.replay(&["story.chat", "--fmt"]).code, 0);
+    let played = written.replay(&["story.chat", "--fmt", "--check"]);
+    assert_eq!((played.code, played.err.as_str()), (0, ""));
 }
