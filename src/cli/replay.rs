@@ -1,7 +1,7 @@
 //! Subcommand `replay` (docs/SCRIPTS.md, section 5): plays, checks, formats or updates scripts.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -11,7 +11,7 @@ use crate::app::output;
 use crate::net::process::SecondSignal;
 use crate::replay::environment::{catch_signals, interruption, is_interrupted};
 use crate::replay::files::{self, ScriptFile};
-use crate::replay::reporter::{self, Format, Reporter, ScriptEnd, Verbosity};
+use crate::replay::reporter::{self, Format, Reporter, RunOutcome, ScriptEnd, Verbosity};
 use crate::replay::runner::{self, AfterDifference, RunOptions, Strictness, UpdateMode};
 use crate::script::{self, HOW_TO_WRITE, Script, milliseconds};
 use crate::text::safe::SafeText;
@@ -43,9 +43,12 @@ pub(crate) struct ReplayArgs {
     /// Rewrite the file in its canonical form without running it; - is printed
     #[arg(long, conflicts_with = "update")]
     fmt: bool,
-    /// Rewrite the file in place with what was shown; what matched stays as it is written
+    /// Accept what was shown instead of what differs; all else stays as it is written
     #[arg(long)]
     update: bool,
+    /// With --update: print what would change, and write nothing
+    #[arg(long, requires = "update", conflicts_with = "format")]
+    dry_run: bool,
     /// Check every actor in every step
     #[arg(long)]
     exact: bool,
@@ -79,7 +82,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
     for argument in &args.scripts {
         files.extend(files::find(argument)?);
     }
-    if args.update {
+    if args.update && !args.dry_run {
         check_updatable(&files)?;
     }
     let runs = !args.check && !args.fmt;
@@ -101,7 +104,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
                 // Not earlier, so that a person can still interrupt a script typed into standard
                 // input.
                 catch_signals(second_signal)?;
-                run_script(file, &script, &options, &mut reporter)?
+                run_script(file, &script, &options, &mut reporter)
             }
         };
         if let Some(error) = reporter.take_error() {
@@ -139,7 +142,11 @@ fn run_options(args: &ReplayArgs) -> Result<RunOptions, AppError> {
         vars,
         timeout_ms: args.timeout,
         after_difference: if continues { AfterDifference::Continue } else { AfterDifference::Stop },
-        update: if args.update { UpdateMode::Rewrite } else { UpdateMode::Keep },
+        update: match (args.update, args.dry_run) {
+            (false, _) => UpdateMode::Keep,
+            (true, false) => UpdateMode::Rewrite,
+            (true, true) => UpdateMode::DryRun,
+        },
     })
 }
 
@@ -199,39 +206,67 @@ fn refuse_spawn(args: &ReplayArgs, script: &Script) -> Result<u8, AppError> {
     Ok(code::USAGE)
 }
 
-fn run_script(
-    file: &ScriptFile,
-    script: &Script,
-    options: &RunOptions,
-    reporter: &mut Reporter,
-) -> Result<u8, AppError> {
+fn run_script(file: &ScriptFile, script: &Script, options: &RunOptions, reporter: &mut Reporter) -> u8 {
     let name = file.name();
     reporter.begin(&name);
-    let outcome = runner::run(script, options, &mut |event| reporter.event(script, &event));
-    reporter.end(&name, script, &outcome);
-    if let (UpdateMode::Rewrite, ScriptEnd::Passed | ScriptEnd::Differed, ScriptFile::File(path)) =
-        (options.update, &outcome.end, file)
-    {
-        let text: String = outcome.updated.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
-        let is_changed = replace_if_changed(path, script, &text)?;
-        if outcome.remaining > 0 {
-            let what = format!("{name} still differs where --update changes nothing");
-            let hint = "mend by hand what is told above; all else is up to date";
-            eprint_line(&AppError::new(code::FAILED, what).hint(hint).to_string());
-            return Ok(code::FAILED);
-        }
-        if is_changed {
-            print_line(&format!("{name} is up to date now"))?;
-        }
-        return Ok(0);
+    let mut outcome = runner::run(script, options, &mut |event| reporter.event(script, &event));
+    if let Err(error) = update(file, script, options.update, &outcome, reporter) {
+        outcome.end = ScriptEnd::Failed(error);
     }
-    Ok(match &outcome.end {
+    reporter.end(&name, script, &outcome);
+    if options.update != UpdateMode::Keep && matches!(outcome.end, ScriptEnd::Differed) {
+        eprint_line(&still_differs(&name, script, &outcome).to_string());
+    }
+    match &outcome.end {
         ScriptEnd::Passed | ScriptEnd::Skipped(_) => 0,
         ScriptEnd::Differed => code::FAILED,
         ScriptEnd::Interrupted => interruption().unwrap_or(0),
         ScriptEnd::Failed(error) => error.code,
         ScriptEnd::Aborted { exit_code } => *exit_code,
-    })
+    }
+}
+
+/// Writes what the run has accepted into the file of its script, if that is anything. A run that
+/// failed accepts nothing.
+fn update(
+    file: &ScriptFile,
+    script: &Script,
+    mode: UpdateMode,
+    outcome: &RunOutcome,
+    reporter: &mut Reporter,
+) -> Result<(), AppError> {
+    let lines = outcome.edits.count();
+    let (Some(source), ScriptEnd::Passed | ScriptEnd::Differed, 1..) =
+        (script.sources.first(), &outcome.end, lines)
+    else {
+        return Ok(());
+    };
+    let text = outcome.edits.apply(&source.text);
+    match (mode, file) {
+        (UpdateMode::Rewrite, ScriptFile::File(path)) => {
+            files::replace(path, &text)?;
+            reporter.updated(&file.name(), lines);
+        }
+        (UpdateMode::DryRun, _) => reporter.would_update(&file.name(), &source.text, &text),
+        (UpdateMode::Rewrite | UpdateMode::Keep, _) => {}
+    }
+    Ok(())
+}
+
+/// What an update could not accept.
+fn still_differs(name: &str, script: &Script, outcome: &RunOutcome) -> AppError {
+    let what = format!("{name} still differs where --update changes nothing");
+    let hint = match &outcome.unplayed {
+        None => "mend by hand what is told above; all else is up to date".to_owned(),
+        Some(span) => {
+            let source = script.sources.get(span.source).map_or(name, |source| source.name.as_str());
+            format!(
+                "mend {source}:{} by hand: it was not played, and nothing behind it was changed",
+                span.line
+            )
+        }
+    };
+    AppError::new(code::FAILED, what).hint(hint)
 }
 
 fn format_file(file: &ScriptFile, script: &Script) -> Result<u8, AppError> {
@@ -239,7 +274,9 @@ fn format_file(file: &ScriptFile, script: &Script) -> Result<u8, AppError> {
     match file {
         ScriptFile::Stdin => print_line(text.trim_end_matches('\n'))?,
         ScriptFile::File(path) => {
-            replace_if_changed(path, script, &text)?;
+            if script.sources.first().is_some_and(|source| source.text != text) {
+                files::replace(path, &text)?;
+            }
         }
     }
     Ok(0)
@@ -256,13 +293,4 @@ fn check_format(file: &ScriptFile, script: &Script) -> u8 {
     let hint = format!("rsachat replay --fmt {}", shell::quoted(&name));
     eprint_line(&error.hint(hint).to_string());
     code::FAILED
-}
-
-/// Replaces the file of a script, unless it has this text. Returns whether it was replaced.
-fn replace_if_changed(path: &Path, script: &Script, text: &str) -> Result<bool, AppError> {
-    let is_changed = script.sources.first().is_some_and(|source| source.text != text);
-    if is_changed {
-        files::replace(path, text)?;
-    }
-    Ok(is_changed)
 }

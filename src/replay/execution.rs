@@ -29,7 +29,7 @@ impl Run<'_> {
     /// Text that an actor types; `None`, which is reported, if it cannot.
     fn typed_text(&mut self, line: &Line, actor: usize, template: &[Fragment]) -> Option<String> {
         if let Some(error) = self.not_running(line, actor) {
-            self.report(error);
+            self.report_unplayed(error);
             return None;
         }
         match self.bindings.expand(template) {
@@ -58,7 +58,7 @@ impl Run<'_> {
             }
             Directive::Tick(ms) => self.actors.advance(*ms)?,
             Directive::Kill(actor, mode) => match self.not_running(line, *actor) {
-                Some(error) => self.report(error),
+                Some(error) => self.report_unplayed(error),
                 None => self.actors.kill(*actor, *mode),
             },
             Directive::Start(actor, home) => {
@@ -84,7 +84,7 @@ impl Run<'_> {
     fn report_running(&mut self, line: &Line, actor: usize) {
         let label = self.script.label(actor);
         let error = Diagnostic::new(line.full_span(), format!("{label} is running already"));
-        self.report(error.help(format!("`@kill {label}` or `{label}> :quit` ends it first")));
+        self.report_unplayed(error.help(format!("`@kill {label}` or `{label}> :quit` ends it first")));
     }
 
     /// Starts a program with values filled into its words.
@@ -104,7 +104,7 @@ impl Run<'_> {
 
     fn report_unbound(&mut self, line: &Line, unbound: UnboundVariable) {
         let message = format!("no value for ${{{}}} yet", unbound.name);
-        self.report(Diagnostic::new(line.span(unbound.at), message));
+        self.report_unplayed(Diagnostic::new(line.span(unbound.at), message));
     }
 
     /// Reason why an actor cannot act, if it is not running.

@@ -2,18 +2,19 @@
 
 use std::time::{Duration, Instant};
 
+use super::comparison::ActorStep;
 use super::environment::is_interrupted;
 use super::runner::{Run, RunStop};
 use super::step::ScriptStep;
 use crate::script::matcher::{self, ShownRow};
-use crate::script::{Expectation, Line};
+use crate::script::{Diagnostic, Expectation, Line};
 
 /// Most rows that are kept until an expectation takes them; those before are gone.
 const UNTAKEN_ROWS_MAX: usize = 16_384;
 
 impl Run<'_> {
     /// Waits for what is expected, until the timeout.
-    pub(super) fn compare_live(&mut self, step: &ScriptStep<'_>) -> Result<usize, RunStop> {
+    pub(super) fn wait_for(&mut self, step: &ScriptStep<'_>) -> Result<(), RunStop> {
         let until = Instant::now() + Duration::from_millis(self.timeout_ms);
         let mut seen = 0;
         self.actors.take_program_rows();
@@ -38,7 +39,12 @@ impl Run<'_> {
             self.actors.poll(quiet)?;
         }
         self.collect_output(&mut seen);
-        Ok((0..self.actors.count()).map(|actor| self.take_output(step, actor)).sum())
+        Ok(())
+    }
+
+    /// Compares the output of a step.
+    pub(super) fn compare_live(&mut self, step: &ScriptStep<'_>) -> Vec<Diagnostic> {
+        (0..self.actors.count()).filter_map(|actor| self.take_output(step, actor)).collect()
     }
 
     /// Collects the output since the last call; ports are bound before.
@@ -63,15 +69,21 @@ impl Run<'_> {
         matcher::consume(&step.expectations(actor).1, &rows, &mut self.bindings.clone()).is_ok()
     }
 
-    /// Takes the output that an actor's expectations match. Returns the number of mendable
-    /// differences.
-    fn take_output(&mut self, step: &ScriptStep<'_>, actor: usize) -> usize {
-        let (lines, expected) = step.expectations(actor);
-        let (untaken, pending) = (self.untaken.clone(), self.actors.pending_row(actor));
-        let rows: Vec<&ShownRow> = untaken.iter().chain(&pending).filter(|one| one.actor == actor).collect();
-        let taken = matcher::consume(&expected, &rows, &mut self.bindings);
+    /// Takes the output that an actor's expectations match.
+    fn take_output(&mut self, step: &ScriptStep<'_>, actor: usize) -> Option<Diagnostic> {
+        let mut untaken = self.untaken.clone();
+        untaken.extend(self.actors.pending_row(actor));
+        let one = ActorStep::new(step, actor, &untaken);
+        let mut taken = matcher::consume(&one.expected, &one.shown, &mut self.bindings);
+        if let Err(difference) = &taken
+            && let Some(updated) = self.updated(step, &one, difference)
+        {
+            let expected: Vec<&Expectation> = updated.expected.iter().collect();
+            taken = matcher::consume(&expected, &one.shown, &mut self.bindings);
+            updated.edit(&mut self.outcome.edits);
+        }
         let taken = taken.and_then(|taken| {
-            matcher::check_absent(&expected, &rows, &self.bindings)?;
+            matcher::check_absent(&one.expected, &one.shown, &self.bindings)?;
             Ok(taken)
         });
         match taken {
@@ -84,11 +96,11 @@ impl Run<'_> {
                 if taken > 0 {
                     self.actors.take_pending_row(actor);
                 }
-                0
+                None
             }
             Err(difference) => {
                 let waited_ms = (!self.is_hopeless(actor)).then_some(self.timeout_ms);
-                self.report_difference(step, &lines, &rows, &difference, waited_ms)
+                Some(self.explained(step, &one, &difference, waited_ms))
             }
         }
     }

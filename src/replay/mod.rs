@@ -2,6 +2,7 @@
 
 mod actors;
 mod circumstances;
+mod comparison;
 mod delivery;
 pub(crate) mod environment;
 mod execution;

@@ -8,11 +8,13 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::json;
+use similar::TextDiff;
 
 use crate::app::error::AppError;
 use crate::app::json::json_line;
 use crate::app::os::{eprint, eprint_line, print_line, stderr_is_terminal, stdout_is_terminal};
 use crate::script::matcher::{ShownKind, ShownRow};
+use crate::script::update::Edits;
 use crate::script::{Diagnostic, Line, Script, SourceFile, Span};
 use crate::text::safe::SafeText;
 
@@ -72,15 +74,15 @@ pub(crate) struct RunOutcome {
     pub(crate) end: ScriptEnd,
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) steps: usize,
-    /// Lines of the script after `--update`.
-    pub(crate) updated: Vec<String>,
-    /// Number of diagnostics that `--update` does not mend.
-    pub(crate) remaining: usize,
+    /// Changes that `--update` makes: with them, only the diagnostics remain.
+    pub(crate) edits: Edits,
+    /// Place of the first step that could not be played, behind which `--update` changes nothing.
+    pub(crate) unplayed: Option<Span>,
 }
 
 impl RunOutcome {
     pub(crate) fn new(end: ScriptEnd) -> Self {
-        Self { end, diagnostics: Vec::new(), steps: 0, updated: Vec::new(), remaining: 0 }
+        Self { end, diagnostics: Vec::new(), steps: 0, edits: Edits::default(), unplayed: None }
     }
 }
 
@@ -191,6 +193,27 @@ impl Reporter {
         if let ScriptEnd::Failed(error) = &outcome.end {
             eprint_line(&error.to_string());
         }
+    }
+
+    /// Reports what an update has written into the file of a script.
+    pub(crate) fn updated(&mut self, name: &str, lines: usize) {
+        self.clear_progress();
+        let unit = if lines == 1 { "line" } else { "lines" };
+        let text = format!("updated: {name}: {lines} {unit}");
+        self.line(&match self.format {
+            Format::Transcript => text,
+            Format::Tap => format!("# {text}"),
+            Format::Json => json!({ "event": "updated", "file": name, "lines": lines }).to_string(),
+        });
+    }
+
+    /// Shows what an update would write.
+    pub(crate) fn would_update(&mut self, name: &str, before: &str, after: &str) {
+        self.clear_progress();
+        let diff = TextDiff::from_lines(before, after);
+        let diff = diff.unified_diff().header(name, name).to_string();
+        // What a script holds is not for a terminal as it is.
+        diff.lines().for_each(|row| self.line(SafeText::line(row).as_str()));
     }
 
     /// Takes the error of standard output, if there was one.

@@ -13,8 +13,8 @@ use crate::app::error::AppError;
 use crate::chat::{ExitRequest, Input};
 use crate::limits::SHUTDOWN_GRACE_MS;
 use crate::net::SourceLimiter;
-use crate::script::diagnostic::{FOLDER_VARIABLE, StepComparison, file_variable, port_variable};
-use crate::script::matcher::{self, Difference, ShownRow};
+use crate::script::diagnostic::{FOLDER_VARIABLE, file_variable, port_variable};
+use crate::script::matcher::ShownRow;
 use crate::script::render::{self, Substitutions};
 use crate::script::{Bindings, Diagnostic, Directive, FileContent, Line, LineKind, Script};
 
@@ -39,6 +39,8 @@ pub(crate) struct RunOptions {
 pub(crate) enum UpdateMode {
     Keep,
     Rewrite,
+    /// It is shown what would be rewritten.
+    DryRun,
 }
 
 /// Actors that a step checks.
@@ -105,8 +107,8 @@ pub(super) struct Run<'a> {
     pub(super) history: History,
     pub(super) actors: Actors,
     pub(super) bindings: Bindings,
-    substitutions: Substitutions,
-    checking: Strictness,
+    pub(super) substitutions: Substitutions,
+    pub(super) checking: Strictness,
     pub(super) timeout_ms: u64,
     pub(super) quiet_ms: u64,
     pub(super) emit: &'a mut dyn FnMut(RunEvent<'_>),
@@ -178,10 +180,8 @@ impl<'a> Run<'a> {
                 rest = after;
                 self.plain_line(line)
             };
-            match &result {
-                Err(RunStop::Failed(error)) => self.report(at_line(line, error)),
-                Err(RunStop::Halted) => rest.iter().for_each(|line| self.keep(line)),
-                _ => {}
+            if let Err(RunStop::Failed(error)) = &result {
+                self.report(at_line(line, error));
             }
             result?;
         }
@@ -196,18 +196,15 @@ impl<'a> Run<'a> {
             self.emit_line(line, &text);
         }
         let before = self.outcome.diagnostics.len();
-        let result = self.perform(step);
+        let performed = self.perform(step);
         let shown = std::mem::take(&mut self.actors.simulation.shown);
         self.emit_output(step, &shown);
-        let updated = self.update_tail(step, &shown);
         self.remember(step, shown);
-        let mendable = result?;
-        let differences = self.outcome.diagnostics.len() - before;
-        self.outcome.remaining += differences;
-        if updated == UpdateMode::Rewrite {
-            self.outcome.remaining -= mendable;
+        for difference in performed? {
+            self.report(difference);
         }
-        if differences > 0 && self.options.after_difference == AfterDifference::Stop {
+        let has_differences = self.outcome.diagnostics.len() > before;
+        if has_differences && self.options.after_difference == AfterDifference::Stop {
             return Err(RunStop::Differed);
         }
         Ok(())
@@ -243,10 +240,10 @@ impl<'a> Run<'a> {
             _ => {}
         }
         match directive {
-            Directive::Include(_) => self.keep(line),
+            Directive::Include(_) => {}
             // The header stands for these.
-            Directive::Exact | Directive::Open => self.replace_by_header(line),
-            Directive::Seed(_) if self.options.seed.is_some() => self.replace_by_header(line),
+            Directive::Exact | Directive::Open => self.emit_header(),
+            Directive::Seed(_) if self.options.seed.is_some() => self.emit_header(),
             _ => self.emit_line(line, &line.text),
         }
         if *directive == Directive::Halt { Err(RunStop::Halted) } else { Ok(()) }
@@ -279,28 +276,6 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// What becomes of the tail of a step: it is rewritten if it stands in the main source.
-    fn update_of(&self, step: &ScriptStep<'_>) -> UpdateMode {
-        // A step of an included file has its expectations there, unless they follow the `@include`.
-        let is_main = match step.tail {
-            [] => step.first.source == 0,
-            tail => tail.iter().all(|line| line.source == 0),
-        };
-        if is_main { self.options.update } else { UpdateMode::Keep }
-    }
-
-    /// Updates the tail of a step. Returns what became of it.
-    fn update_tail(&mut self, step: &ScriptStep<'_>, shown: &[ShownRow]) -> UpdateMode {
-        if self.update_of(step) == UpdateMode::Rewrite {
-            let (substitutions, bindings) = (&self.substitutions, &self.bindings);
-            let updated = render::updated_tail(self.script, step.tail, shown, substitutions, bindings);
-            self.outcome.updated.extend(updated);
-            return UpdateMode::Rewrite;
-        }
-        step.tail.iter().for_each(|line| self.keep(line));
-        UpdateMode::Keep
-    }
-
     /// The head of a step in the transcript: typed text with its values, all else as written.
     fn head_text(&self, line: &Line) -> String {
         let LineKind::Input { actor, template } = &line.kind else { return line.text.clone() };
@@ -308,18 +283,11 @@ impl<'a> Run<'a> {
         render::input(self.script.label(*actor), &text, &self.substitutions)
     }
 
-    /// Emits a line as `text`; the updated script keeps it as written.
     fn emit_line(&mut self, line: &Line, text: &str) {
         if !matches!(line.kind, LineKind::Blank | LineKind::Comment) {
             self.emit_header();
         }
         (self.emit)(RunEvent::Transcript(text));
-        self.keep(line);
-    }
-
-    fn replace_by_header(&mut self, line: &Line) {
-        self.emit_header();
-        self.keep(line);
     }
 
     /// Emits the header, once.
@@ -329,15 +297,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Keeps a line of the main source in the updated script.
-    fn keep(&mut self, line: &Line) {
-        if line.source == 0 {
-            self.outcome.updated.push(line.text.clone());
-        }
-    }
-
-    /// Runs a step. Returns how many of its differences an update of the expectations mends.
-    fn perform(&mut self, step: &ScriptStep<'_>) -> Result<usize, RunStop> {
+    /// Does what a step says, until nothing more follows from it. Returns what differs.
+    fn perform(&mut self, step: &ScriptStep<'_>) -> Result<Vec<Diagnostic>, RunStop> {
         for line in step.head {
             self.execute(line)?;
         }
@@ -345,22 +306,13 @@ impl<'a> Run<'a> {
             return Err(RunStop::Interrupted);
         }
         if self.script.is_live() {
-            return self.compare_live(step);
+            self.wait_for(step)?;
+            return Ok(self.compare_live(step));
         }
         self.actors.settle()?;
         self.name_ports();
         let shown = self.actors.simulation.shown.clone();
-        let mut mendable = 0;
-        for actor in 0..self.actors.count() {
-            let (lines, expected) = step.expectations(actor);
-            let rows: Vec<&ShownRow> = shown.iter().filter(|one| one.actor == actor).collect();
-            if (!lines.is_empty() || self.checking == Strictness::Exact)
-                && let Err(difference) = matcher::compare(&expected, &rows, &mut self.bindings)
-            {
-                mendable += self.report_difference(step, &lines, &rows, &difference, None);
-            }
-        }
-        Ok(mendable)
+        Ok(self.compare_closed(step, &shown))
     }
 
     /// Binds the ports that were assigned since the last step.
@@ -376,7 +328,7 @@ impl<'a> Run<'a> {
     }
 
     /// Output of the step so far; in a live run what no expectation has taken.
-    fn output(&self) -> &[ShownRow] {
+    pub(super) fn output(&self) -> &[ShownRow] {
         if self.script.is_live() { &self.untaken } else { &self.actors.simulation.shown }
     }
 
@@ -384,6 +336,12 @@ impl<'a> Run<'a> {
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {
         (self.emit)(RunEvent::Diagnostic(&diagnostic));
         self.outcome.diagnostics.push(diagnostic);
+    }
+
+    /// Reports why a step was not played. What is behind it is not updated.
+    pub(super) fn report_unplayed(&mut self, diagnostic: Diagnostic) {
+        self.outcome.unplayed.get_or_insert_with(|| diagnostic.span.clone());
+        self.report(diagnostic);
     }
 
     /// Closes the conversations with foreign programs, and waits a moment for them.
@@ -395,32 +353,6 @@ impl<'a> Run<'a> {
         let until = Instant::now() + Duration::from_millis(SHUTDOWN_GRACE_MS);
         let has_links = |actors: &Actors| actors.simulation.net.links() > 0;
         while has_links(&self.actors) && Instant::now() < until && self.actors.poll(until).is_ok() {}
-    }
-
-    /// Returns 1 if an update of the expectations mends the difference: no row can replace an
-    /// absent one. What an update mends is no error.
-    pub(super) fn report_difference(
-        &mut self,
-        step: &ScriptStep<'_>,
-        expected: &[&Line],
-        shown: &[&ShownRow],
-        difference: &Difference,
-        waited_ms: Option<u64>,
-    ) -> usize {
-        let (script, bindings, substitutions) = (self.script, &self.bindings, &self.substitutions);
-        let (head, all) = (step.first, self.output());
-        let comparison =
-            StepComparison { script, head, expected, shown, all, bindings, substitutions, waited_ms };
-        let diagnostic = comparison.explain(difference);
-        let diagnostic = self.with_circumstances(step, expected, difference, diagnostic);
-        let diagnostic = self.with_program_facts(expected, diagnostic);
-        let is_mendable = !matches!(difference, Difference::Forbidden { .. });
-        if is_mendable && self.update_of(step) == UpdateMode::Rewrite {
-            self.outcome.diagnostics.push(diagnostic);
-        } else {
-            self.report(diagnostic);
-        }
-        usize::from(is_mendable)
     }
 }
 

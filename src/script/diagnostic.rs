@@ -8,7 +8,6 @@ use super::fragment::Fragment;
 use super::matcher::{Bindings, Difference, ShownKind, ShownRow};
 use super::render::{self, Substitutions};
 use super::spawned;
-use crate::text::shell;
 
 /// Mistake in a script, or difference between what it expects and what was shown.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -168,15 +167,7 @@ impl<'a> StepComparison<'a> {
         let error = Diagnostic::new(span, "line differs").label(label);
         let error = error.note("want", around(&line.text, place)).note("got", around(&got, place));
         let error = if self.all.len() > 1 { self.with_rows(error) } else { error };
-        let error = self.with_guess(line, self.with_values(Some(line), error));
-        match self.script.sources.get(line.source) {
-            // `--update` leaves included files alone.
-            Some(source) if source.name != "-" && line.source == 0 => {
-                let file = shell::quoted(&source.name);
-                error.help(format!("`rsachat replay {file} --update` accepts what was shown"))
-            }
-            _ => error,
-        }
+        self.with_guess(line, self.with_values(Some(line), error))
     }
 
     /// Guesses that a row was meant where an event is written, or the other way round, or that a

@@ -39,6 +39,10 @@ pub(crate) fn is_variable_name(text: &str) -> bool {
     text.split('.').all(is_name)
 }
 
+/// Kinds of captures, and the regular expression of what each takes.
+pub(super) const KINDS: [(&str, &str); 4] =
+    [("port", "[0-9]{1,5}"), ("num", "[0-9]+"), ("fp", "SHA256:[A-Za-z0-9+/]{43}"), ("word", r"\S+")];
+
 /// Kind of text that a template stands in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum TemplateKind {
@@ -117,12 +121,8 @@ fn variable(inner: &str, at: usize, template: TemplateKind) -> Result<(Fragment,
         }
         Some(parts) => parts,
     };
-    let values = match kind {
-        "word" => r"\S+",
-        "port" => "[0-9]{1,5}",
-        "num" => "[0-9]+",
-        "fp" => "SHA256:[A-Za-z0-9+/]{43}",
-        _ => return error(format!("no kind `{kind}`"), "kinds are port, word, num and fp"),
+    let Some((_, values)) = KINDS.iter().find(|(known, _)| *known == kind) else {
+        return error(format!("no kind `{kind}`"), "kinds are port, word, num and fp");
     };
     if !is_variable_name(name) {
         let help = "a name begins with a letter; write `$${` for the text";

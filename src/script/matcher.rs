@@ -17,6 +17,13 @@ pub(crate) struct ShownRow {
     pub(crate) text: String,
 }
 
+impl ShownRow {
+    /// Whether this is a row of a warning or of an error.
+    pub(crate) fn is_warning(&self) -> bool {
+        self.kind == ShownKind::Row && self.text.starts_with("! ")
+    }
+}
+
 /// Kind of output.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ShownKind {
@@ -241,6 +248,9 @@ impl Bindings {
         {
             return (literal == text).then(|| self.clone());
         }
+        if !self.has_literals(pattern, text) {
+            return None;
+        }
         let mut expression = String::from("(?s)^");
         let mut captures = Vec::new();
         for fragment in pattern {
@@ -264,6 +274,22 @@ impl Bindings {
         let found = Regex::new(&expression).ok()?.captures(text)?;
         let values = found.iter().skip(1).flatten().map(|value| value.as_str());
         self.extended(captures.into_iter().zip(values))
+    }
+
+    /// Whether the known parts of a pattern stand in a text, one after the other: most rows are
+    /// refused without an expression.
+    fn has_literals(&self, pattern: &[Fragment], text: &str) -> bool {
+        let mut rest = text;
+        pattern.iter().all(|fragment| {
+            let known = match fragment {
+                Fragment::Literal(literal) => Some(literal.as_str()),
+                Fragment::Variable { name, .. } => self.get(name),
+                Fragment::Wildcard => None,
+            };
+            let found = known.map_or(Some(rest), |known| rest.split_once(known).map(|(_, after)| after));
+            rest = found.unwrap_or_default();
+            found.is_some()
+        })
     }
 
     /// These bindings and more; `None` if a variable would have two values.

@@ -9,11 +9,13 @@ mod fragment;
 mod lexer;
 mod lookalike;
 pub(crate) mod matcher;
+mod merge;
 mod parser;
 mod regex_pattern;
 pub mod render;
 mod spawn;
 mod spawned;
+pub(crate) mod update;
 
 pub(crate) use crate::text::duration::{HOW_TO_WRITE, milliseconds};
 pub use ast::{

@@ -281,7 +281,7 @@ fn behind_blank(text: &str) -> Option<&str> {
 }
 
 /// Expectation after the mark, which ends at byte `at` of the row.
-fn expectation(label: &str, text: &str, at: usize) -> Result<Expectation> {
+pub(super) fn expectation(label: &str, text: &str, at: usize) -> Result<Expectation> {
     let (mode, rest) = text.split_at(usize::from(text.starts_with(['~', '!', '*'])));
     let at = at + mode.len();
     if !mode.is_empty() && rest.trim().is_empty() {

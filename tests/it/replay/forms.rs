@@ -22,8 +22,8 @@ fn json_is_one_object_a_line() {
     let objects: Vec<serde_json::Value> =
         played.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let events: Vec<_> = objects.iter().map(|object| object["event"].as_str().unwrap()).collect();
-    assert_eq!(events, ["typed", "differs", "shown", "ended"]);
+    assert_eq!(events, ["typed", "shown", "differs", "ended"]);
     assert_eq!((objects[0]["text"].as_str(), objects[0]["line"].as_u64()), (Some("안녕"), Some(1)));
-    assert_eq!((objects[1]["line"].as_u64(), objects[1]["column"].as_u64()), (Some(2), Some(3)));
+    assert_eq!((objects[2]["line"].as_u64(), objects[2]["column"].as_u64()), (Some(2), Some(3)));
     assert_eq!(objects[3]["outcome"], "differed");
 }

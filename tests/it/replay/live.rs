@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use super::fixture::{command, key, replay};
+use super::fixture::{Written, command, key, replay};
 use crate::support::{Home, Process};
 
 fn here() -> String {
@@ -41,4 +41,23 @@ fn a_script_waits_for_a_real_caller() {
     let mut junho = Process::start("준호", &["--connect", &replay.listens_at()]);
     junho.types("hi");
     assert_eq!(replay.ends(), 0, "{}", replay.output());
+}
+
+#[test]
+fn an_update_of_a_live_script_makes_patterns_adds_no_row_and_blesses_no_refusal() {
+    let before = format!("{}@timeout 50ms\n", here());
+    let stale = "here> :listen 127.0.0.1:0\nhere| * listens on 127.0.0.1:4711\nhere> :showkey\n\
+        here| fingerprint SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\nhere| bits 3072\nhere> :status\n";
+    let written = Written::new(&format!("{before}{stale}"));
+    let played = written.replay(&["story.chat", "--update"]);
+    assert_eq!((played.code, played.err.as_str()), (0, ""));
+    let mended = "here> :listen 127.0.0.1:0\nhere| * listening on 127.0.0.1:${here.port}\nhere> :showkey\n\
+        here| fingerprint $*\nhere| bits        2048\nhere> :status\n";
+    assert_eq!(written.text(), format!("{before}{mended}"));
+    assert_eq!(written.replay(&["story.chat"]).code, 0);
+
+    let refused = format!("{before}here> :connect 127.0.0.1:9\nhere| * can reach 127.0.0.1:9\n");
+    written.put("story.chat", &refused);
+    assert_eq!(written.replay(&["story.chat", "--update"]).code, 1);
+    assert_eq!(written.text(), refused);
 }

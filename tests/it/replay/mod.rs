@@ -12,3 +12,4 @@ mod messages;
 mod record;
 mod spawn;
 mod update;
+mod update_property;

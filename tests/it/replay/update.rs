@@ -20,20 +20,133 @@ fn what_matched_stays_with_its_patterns_comments_and_blank_lines() {
 }
 
 #[test]
-fn what_differs_becomes_what_was_shown() {
-    assert_eq!(
-        updated(":showkey\n# why\n| wrong\n\n:keygne\n"),
-        ":showkey\n# why\n| ! no key yet; :keygen makes one\n\n:keygne\n| ! no such command :keygne (did you mean :keygen?)\n"
-    );
-    assert_eq!(
-        updated(
-            "@actors a b\n\na> :status\na| plain text goes to nobody\na| you are a$*\na| extra\na| nobody $*\nb> :showkey\n"
+fn what_differs_becomes_what_was_shown_and_all_else_stays() {
+    for (script, expected) in [
+        (
+            ":showkey\n# why\n| wrong\n\n:keygne\n",
+            ":showkey\n# why\n| ! no key yet; :keygen makes one\n\n:keygne\n",
         ),
-        "@actors a b\n\na> :status\na| plain text goes to nobody\na| you are a$*\na| nobody $*\nb> :showkey\nb| ! no key yet; :keygen makes one\n"
+        // Who is expected nothing is not filled in.
+        (
+            "@actors a b\n\na> :status\na| plain text goes to nobody\na| you are a$*\na| extra\na| nobody $*\nb> :peers\n",
+            "@actors a b\n\na> :status\na| plain text goes to nobody\na| you are a$*\na| nobody $*\nb> :peers\n",
+        ),
+        (
+            "@actors a b\na> :status\na| nobody $*\n",
+            "@actors a b\na> :status\na| plain text goes to nobody\na| you are a, without a key yet\na| nobody $*\n",
+        ),
+        // Lines that have changed places are taken along with their patterns.
+        (
+            ":status\n| you are ${me}, $*\n| plain ${what} goes to nobody\n| nobody is $*\n",
+            ":status\n| plain ${what} goes to nobody\n| you are ${me}, $*\n| nobody is $*\n",
+        ),
+    ] {
+        assert_eq!(updated(script), expected);
+    }
+}
+
+#[test]
+fn a_new_row_takes_over_the_captures_and_patterns_of_the_line_that_it_replaces() {
+    for (script, expected) in [
+        (
+            ":status\n| $**\n| you were ${me}, without $*\n| $**\n",
+            ":status\n| $**\n| you are ${me}, without $*\n| $**\n",
+        ),
+        (
+            ":keygne ${x}\n| no such command :${word:num} $*\n",
+            ":keygne ${x}\n| ! no such command :${word} $*\n",
+        ),
+        (
+            "> :listen 0\n| * making a key of ${bits:fp} bits; Ctrl-C cancels\n| $**\n| * listening to [::]:${port:port}\n> :status ${bits}\n",
+            "> :listen 0\n| * making a key of ${bits:num} bits; Ctrl-C cancels\n| $**\n| * listening on [::]:${port:port}\n> :status ${bits}\n",
+        ),
+        // A wildcard beside what differs would weaken the line.
+        (":status\n| $**\n| nobody was seen$*\n", ":status\n| $**\n| nobody is connected\n"),
+    ] {
+        let written = Written::new(&script.replace("${x}", "x"));
+        let played = written.replay(&["story.chat", "--update"]);
+        assert_eq!(played.code, 0, "{script}{}", played.err);
+        assert_eq!(written.text(), expected.replace("${x}", "x"));
+        assert_eq!(written.replay(&["story.chat"]).code, 0);
+    }
+}
+
+#[test]
+fn what_nothing_takes_the_place_of_is_not_dropped() {
+    for script in [
+        // Any rows would hide that it is gone.
+        ":status\n| $**\n| tea is ready\n| $**\n",
+        // A name that is used.
+        ":peers\n| nobody is known yet\n| by ${whom}\n:status ${whom}\n",
+        // Nothing was shown.
+        "@actors a b\na> :quit\nb| a left\n",
+        ":status\n|~ (?<x>tea).*\n| $**\n",
+    ] {
+        let written = Written::new(script);
+        let played = written.replay(&["story.chat", "--update"]);
+        assert_eq!(played.code, 1, "{script}");
+        assert!(played.err.contains("still differs where --update changes nothing"), "{}", played.err);
+        assert_eq!(written.text(), script);
+    }
+}
+
+#[test]
+fn nothing_changes_behind_a_step_that_was_not_played() {
+    let script = "@actors a b\na> :quit\na|* exited 1\na> :status\na| wrong\nb> :status\nb| wrong\n@halt\nb> :peers\nb| wrong\n";
+    let written = Written::new(script);
+    let played = written.replay(&["story.chat", "--update"]);
+    assert_eq!(played.code, 1);
+    assert_eq!(written.text(), script.replace("exited 1", "exited 0"));
+    assert!(
+        played
+            .err
+            .contains("mend story.chat:4 by hand: it was not played, and nothing behind it was changed\n"),
+        "{}",
+        played.err
     );
-    assert_eq!(
-        updated("@actors a b\na> :status\na| nobody $*\n"),
-        "@actors a b\na> :status\na| plain text goes to nobody\na| you are a, without a key yet\na| nobody $*\n"
+    for script in ["@skip today\n:status\n| wrong\n", ":status\n| $**\n@halt\n:status\n| wrong\n"] {
+        let written = Written::new(script);
+        assert_eq!(written.replay(&["story.chat", "--update"]).code, 0);
+        assert_eq!(written.text(), script);
+    }
+}
+
+#[test]
+fn a_file_that_passes_is_not_written_and_one_that_differs_keeps_every_other_byte() {
+    use std::os::unix::fs::MetadataExt as _;
+    let written = Written::new("# why  \r\n\r\n\r\n:status\r\n| $**\r\n:peers\r\n| nobody is known yet");
+    let before = std::fs::metadata(written.story()).unwrap();
+    let played = written.replay(&["story.chat", "--update"]);
+    assert_eq!((played.code, played.out.as_str(), played.err.as_str()), (0, "", ""));
+    let after = std::fs::metadata(written.story()).unwrap();
+    assert_eq!((before.ino(), before.mtime_nsec()), (after.ino(), after.mtime_nsec()));
+    written.put("story.chat", "# why  \r\n\r\n\r\n:status\r\n| $**\r\n:peers\r\n| wrong");
+    assert_eq!(written.replay(&["story.chat", "--update"]).out, "updated: story.chat: 1 line\n");
+    assert_eq!(written.text(), "# why  \r\n\r\n\r\n:status\r\n| $**\r\n:peers\r\n| nobody is known yet\r\n");
+}
+
+#[test]
+fn rows_are_filled_in_where_everybody_is_checked() {
+    let written = Written::new("@actors a b\na> :showkey\n# and\nb> :peers\nb| $**\n");
+    assert_eq!(written.replay(&["story.chat", "--update", "--exact"]).code, 0);
+    let filled = "@actors a b\na> :showkey\na| ! no key yet; :keygen makes one\n# and\nb> :peers\nb| $**\n";
+    assert_eq!(written.text(), filled);
+}
+
+#[test]
+fn a_dry_run_prints_what_would_change_and_writes_nothing() {
+    let written = Written::new("# why\n:showkey\n| wrong\n");
+    let mut command = command("story.chat");
+    command.current_dir(written.folder()).args(["--update", "--dry-run"]).env("CI", "true");
+    let played = run(command, b"");
+    assert_eq!((played.code, played.err.as_str()), (0, ""));
+    let diff = "--- story.chat\n+++ story.chat\n@@ -1,3 +1,3 @@\n # why\n :showkey\n-| wrong\n+| ! no key yet; :keygen makes one\n";
+    assert_eq!(played.out, diff);
+    assert_eq!(written.text(), "# why\n:showkey\n| wrong\n");
+    assert!(
+        replay(":status\n| $**\n| wrong\n", &["--update", "--dry-run"])
+            .out
+            .contains("-| wrong\n+| nobody is connected\n")
     );
 }
 
@@ -55,19 +168,18 @@ fn what_an_included_file_plays_is_not_written_into_the_file_that_includes_it() {
 
 #[test]
 fn what_cannot_be_accepted_stays_a_difference_and_is_told() {
-    let cases = [
-        ("hi\n|! ! not sent$*\n:showkey\n| wrong\n", "hi\n|! ! not sent$*\n"),
-        (
-            "@actors a b\na> :quit\na> on\nb> :showkey\nb| no\n",
-            "@actors a b\na> :quit\na|* exited 0\na> on\n",
-        ),
-    ];
+    let cases = [("hi\n|! ! not sent$*\n:showkey\n| wrong\n", "hi\n|! ! not sent$*\n")];
     for (script, kept) in cases {
         let written = Written::new(script);
         // Another file is brought up to date all the same.
         written.put("tea.chat", ":showkey\n| wrong\n");
         let played = written.replay(&["story.chat", "tea.chat", "--update"]);
-        assert_eq!((played.code, played.out.as_str()), (1, "tea.chat is up to date now\n"), "{}", played.err);
+        assert_eq!(
+            (played.code, played.out.as_str()),
+            (1, "updated: story.chat: 1 line\nupdated: tea.chat: 1 line\n"),
+            "{}",
+            played.err
+        );
         let told = "rsachat: error: story.chat still differs where --update changes nothing\nrsachat: hint: mend by hand what is told above; all else is up to date\n";
         assert!(played.err.contains(told), "{}", played.err);
         let text = written.text();
@@ -93,7 +205,7 @@ fn it_is_refused_for_standard_input_and_in_ci() {
 #[test]
 fn the_mode_of_a_file_stays_and_a_link_stays_a_link() {
     use std::os::unix::fs::PermissionsExt as _;
-    let written = Written::new("hi\n");
+    let written = Written::new("hi\n| wrong\n");
     let path = written.story();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
     std::os::unix::fs::symlink("story.chat", written.folder().join("link.chat")).unwrap();
@@ -156,7 +268,7 @@ fn what_an_update_accepts_is_no_error() {
     let written = Written::new(":showkey\n| wrong\n:status\n| wrong too\n");
     let played = written.replay(&["story.chat", "--update"]);
     assert_eq!((played.code, played.err.as_str()), (0, ""));
-    assert_eq!(played.out, "story.chat is up to date now\n");
+    assert_eq!(played.out, "updated: story.chat: 4 lines\n");
 }
 
 #[test]

@@ -1,0 +1,131 @@
+//! Comparison of a step's output with its expectations, and their update (`--update`).
+
+use super::runner::{Run, Strictness, UpdateMode};
+use super::step::ScriptStep;
+use crate::script::diagnostic::StepComparison;
+use crate::script::matcher::{self, Difference, ShownRow};
+use crate::script::update::{self, LiteralStyle, StepUpdate, UpdatedStep};
+use crate::script::{Diagnostic, Expectation, Line};
+use crate::text::shell;
+
+/// Expectations and output of one actor in a step.
+pub(super) struct ActorStep<'a> {
+    pub(super) actor: usize,
+    pub(super) lines: Vec<&'a Line>,
+    pub(super) expected: Vec<&'a Expectation>,
+    pub(super) shown: Vec<&'a ShownRow>,
+    /// Position of each row in the output of all actors.
+    positions: Vec<usize>,
+}
+
+impl<'a> ActorStep<'a> {
+    pub(super) fn new(step: &ScriptStep<'a>, actor: usize, shown: &'a [ShownRow]) -> Self {
+        let (lines, expected) = step.expectations(actor);
+        let own = shown.iter().enumerate().filter(|(_, row)| row.actor == actor);
+        let (positions, shown) = own.unzip();
+        Self { actor, lines, expected, shown, positions }
+    }
+}
+
+impl Run<'_> {
+    /// Compares the output of a step of a closed run.
+    pub(super) fn compare_closed(&mut self, step: &ScriptStep<'_>, shown: &[ShownRow]) -> Vec<Diagnostic> {
+        let (mut differences, mut appended) = (Vec::new(), Vec::new());
+        for actor in 0..self.actors.count() {
+            let one = ActorStep::new(step, actor, shown);
+            if one.lines.is_empty() && self.checking != Strictness::Exact {
+                continue;
+            }
+            let Err(difference) = matcher::compare(&one.expected, &one.shown, &mut self.bindings) else {
+                continue;
+            };
+            let Some(updated) = self.updated(step, &one, &difference) else {
+                differences.push(self.explained(step, &one, &difference, None));
+                continue;
+            };
+            let expected: Vec<&Expectation> = updated.expected.iter().collect();
+            let rest = matcher::compare(&expected, &one.shown, &mut self.bindings);
+            let new = updated.edit(&mut self.outcome.edits).into_iter();
+            let position = |row: usize| one.positions.get(row).copied().unwrap_or(row);
+            appended.extend(new.map(|(row, text)| (position(row), text)));
+            // A row that must not appear stays one.
+            if rest.is_err()
+                && let Err(forbidden) = matcher::check_absent(&one.expected, &one.shown, &self.bindings)
+            {
+                differences.push(self.explained(step, &one, &forbidden, None));
+            }
+        }
+        let last = step.tail.last().or(step.head.last()).unwrap_or(step.first);
+        if !appended.is_empty() {
+            update::append(&mut self.outcome.edits, last.number, appended);
+        }
+        differences
+    }
+
+    /// Expectations that what was shown fulfils, where the run updates the script.
+    pub(super) fn updated(
+        &self,
+        step: &ScriptStep<'_>,
+        one: &ActorStep<'_>,
+        difference: &Difference,
+    ) -> Option<UpdatedStep> {
+        if !self.may_update(step) || matches!(difference, Difference::Forbidden { .. }) {
+            return None;
+        }
+        let style = if self.script.is_live() { LiteralStyle::Masked } else { LiteralStyle::Exact };
+        let step = StepUpdate {
+            label: self.script.label(one.actor),
+            lines: &one.lines,
+            shown: &one.shown,
+            bindings: &self.bindings,
+            substitutions: &self.substitutions,
+            style,
+        };
+        if self.script.is_live() { step.live() } else { step.closed() }
+    }
+
+    /// Whether the tail of a step may change: it stands in the main source, and everything before
+    /// it was played.
+    fn may_update(&self, step: &ScriptStep<'_>) -> bool {
+        // A step of an included file has its expectations there, unless they follow the `@include`.
+        let is_main = match step.tail {
+            [] => step.first.source == 0,
+            tail => tail.iter().all(|line| line.source == 0),
+        };
+        is_main && self.options.update != UpdateMode::Keep && self.outcome.unplayed.is_none()
+    }
+
+    /// The diagnostic of a difference; a live run waited for what is missing.
+    pub(super) fn explained(
+        &mut self,
+        step: &ScriptStep<'_>,
+        one: &ActorStep<'_>,
+        difference: &Difference,
+        waited_ms: Option<u64>,
+    ) -> Diagnostic {
+        let comparison = StepComparison {
+            script: self.script,
+            head: step.first,
+            expected: &one.lines,
+            shown: &one.shown,
+            all: self.output(),
+            bindings: &self.bindings,
+            substitutions: &self.substitutions,
+            waited_ms,
+        };
+        let diagnostic = comparison.explain(difference);
+        let diagnostic = self.with_circumstances(step, &one.lines, difference, diagnostic);
+        let mut diagnostic = self.with_program_facts(&one.lines, diagnostic);
+        let source = self.script.sources.get(diagnostic.span.source).map_or("-", |source| &source.name);
+        // `--update` leaves included files alone.
+        let is_file = source != "-" && diagnostic.span.source == 0;
+        if is_file
+            && matches!(difference, Difference::Mismatch { .. })
+            && self.options.update == UpdateMode::Keep
+        {
+            diagnostic = diagnostic
+                .help(format!("`rsachat replay {} --update` accepts what was shown", shell::quoted(source)));
+        }
+        diagnostic
+    }
+}
