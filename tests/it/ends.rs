@@ -8,10 +8,11 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rsachat::wire::{ByeReason, Purpose, Record};
+use rustix::process::Signal;
 
 use crate::support::hostile_peer::HostilePeer;
 use crate::support::net::reset;
-use crate::support::{Home, Process, socket};
+use crate::support::{Home, Process, file_with, socket};
 
 /// Way in which the peer ends a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,9 +59,21 @@ fn cases() -> impl Iterator<Item = (End, Moment, Age)> {
     ENDS.into_iter().flat_map(moments).flat_map(ages)
 }
 
-/// A peer that has been called, says so many things, and ends the connection.
-fn says_and_ends(listener: &TcpListener, count: u64, (end, moment, age): (End, Moment, Age)) {
-    let (mut peer, confirm) = HostilePeer::answers(listener, "test-2.pem", "준호", Purpose::Chat);
+/// A peer, and its last record of the handshake.
+type NewPeer = (HostilePeer, Vec<u8>);
+
+/// A peer that is called.
+fn answers(listener: &TcpListener, purpose: Purpose) -> NewPeer {
+    HostilePeer::answers(listener, "test-2.pem", "준호", purpose)
+}
+
+/// A peer that calls. It may say nothing before the last record of the handshake, which is ours.
+fn calls(at: &str, purpose: Purpose) -> NewPeer {
+    (HostilePeer::calls(at, "test-2.pem", "준호", purpose), Vec::new())
+}
+
+/// A peer that says so many things, and ends the connection.
+fn says_and_ends((mut peer, confirm): NewPeer, count: u64, (end, moment, age): (End, Moment, Age)) {
     let mut said = vec![confirm];
     if age == Age::Standing {
         peer.stream.write_all(&said.concat()).unwrap();
@@ -107,7 +120,7 @@ fn recv(args: &[&str], count: u64, case: (End, Moment, Age)) -> (Vec<String>, i3
     let home = Home::of("민지");
     let all = [&["recv", "--connect", &at, "--accept-new"], args].concat();
     let mut recv = home.run(&all, Stdio::null());
-    says_and_ends(&listener, count, case);
+    says_and_ends(answers(&listener, Purpose::Chat), count, case);
     let code = recv.ends();
     (recv.output().lines().map(str::to_owned).collect(), code)
 }
@@ -139,7 +152,7 @@ fn a_command_gets_what_came_whole_before_an_end_and_its_own_end_is_waited_for() 
 fn prompt(args: &[&str], count: u64, case: (End, Moment, Age)) -> (Process, i32) {
     let (listener, at) = socket();
     let mut prompt = Process::start("민지", &[&["--connect", &at], args].concat());
-    says_and_ends(&listener, count, case);
+    says_and_ends(answers(&listener, Purpose::Chat), count, case);
     let code = prompt.ends();
     (prompt, code)
 }
@@ -152,6 +165,54 @@ fn what_came_whole_before_an_end_is_shown_and_receipted_by_the_prompt() {
     }
 }
 
+/// The same for a prompt that listens, which goes on when the peer is gone, until its input ends.
+#[test]
+fn what_came_whole_before_an_end_is_shown_and_receipted_by_a_prompt_that_listens() {
+    for case in cases() {
+        for args in [&["--anybody"][..], &[], &["--json"]] {
+            let mut prompt = Process::start("민지", &[&["--listen", "127.0.0.1:0"], args].concat());
+            says_and_ends(calls(&prompt.listens_at(), Purpose::Chat), 20, case);
+            let is_json = args == ["--json"];
+            prompt.sees(match case.0 {
+                End::Bye if is_json => r#""event":"left""#,
+                _ if is_json => r#""kind":"lost""#,
+                End::Bye => "준호 left",
+                _ => "lost 준호",
+            });
+            assert_eq!(
+                if is_json { told(&prompt) } else { texts(&prompt) },
+                numbers(20),
+                "{args:?} {case:?}"
+            );
+            assert!(prompt.is_running());
+            assert_eq!(prompt.closes_input().ends(), 0, "{args:?} {case:?}");
+        }
+    }
+}
+
+#[test]
+fn what_came_whole_before_an_end_is_written_and_receipted_by_a_receiver_that_listens() {
+    for case in cases() {
+        let home = Home::of("민지");
+        let args = ["recv", "--listen", "127.0.0.1:0", "--accept-new"];
+        let (mut recv, at) = home.run(&args, Stdio::null()).and_where();
+        says_and_ends(calls(&at, Purpose::Chat), 20, case);
+        recv.sees("20");
+        assert!(recv.is_running());
+        recv.signal(Signal::TERM);
+        assert_eq!(recv.ends(), 143, "{case:?}");
+        assert_eq!(recv.output().lines().collect::<Vec<_>>(), numbers(20), "{case:?}");
+
+        let heard = home.file("heard");
+        let command = format!("cat >> {0}; echo >> {0}", heard.display());
+        let args = [&args[..], &["--count", "3", "--exec", &command]].concat();
+        let (mut recv, at) = home.run(&args, Stdio::null()).and_where();
+        says_and_ends(calls(&at, Purpose::Chat), 3, case);
+        assert_eq!(recv.ends(), 0, "{case:?}: {}", recv.complaints());
+        assert_eq!(fs::read_to_string(&heard).unwrap_or_default(), "1\n2\n3\n", "{case:?}");
+    }
+}
+
 /// What the peer has said, without the row that it was lost.
 fn texts(prompt: &Process) -> Vec<String> {
     prompt.said_by("준호").into_iter().filter(|text| text.parse::<u64>().is_ok()).collect()
@@ -161,16 +222,16 @@ fn texts(prompt: &Process) -> Vec<String> {
 fn what_came_whole_before_an_end_is_told_to_a_program_and_receipted() {
     for case in cases() {
         let (prompt, code) = prompt(&["--json"], 20, case);
-        let events: Vec<serde_json::Value> =
-            prompt.output().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let texts: Vec<_> =
-            events.iter().filter(|one| one["event"] == "message").map(|one| one["text"].clone()).collect();
-        assert_eq!(
-            (texts, code),
-            (numbers(20).into_iter().map(Into::into).collect(), case.0.code()),
-            "{case:?}"
-        );
+        assert_eq!((told(&prompt), code), (numbers(20), case.0.code()), "{case:?}");
     }
+}
+
+/// The messages of events.
+fn told(prompt: &Process) -> Vec<String> {
+    let events = prompt.output();
+    let events = events.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let messages = events.filter(|one| one["event"] == "message");
+    messages.map(|one| one["text"].as_str().unwrap().to_owned()).collect()
 }
 
 /// A peer that has been called, takes one text, acknowledges so many and ends the connection.
@@ -256,9 +317,8 @@ fn close_at_the_peer_ends_send_as_its_leaving_does() {
     }
 }
 
-/// A peer of a pipe that has been called, gives these bytes and ends the connection.
-fn gives_and_ends(listener: &TcpListener, bytes: &[u8], (end, moment, age): (End, Moment, Age)) {
-    let (mut peer, confirm) = HostilePeer::answers(listener, "test-2.pem", "준호", Purpose::Pipe);
+/// A peer of a pipe that gives these bytes and ends the connection.
+fn gives_and_ends((mut peer, confirm): NewPeer, bytes: &[u8], (end, moment, age): (End, Moment, Age)) {
     let mut given = vec![confirm];
     if age == Age::Standing {
         peer.stream.write_all(&given.concat()).unwrap();
@@ -299,12 +359,22 @@ fn gives_and_ends(listener: &TcpListener, bytes: &[u8], (end, moment, age): (End
     }
 }
 
-/// What a pipe that was called has of a peer's bytes, its exit code, and its last complaint.
-fn pipe(bytes: &[u8], case: (End, Moment, Age)) -> (Vec<u8>, i32, String) {
+/// What a pipe has of a peer's bytes, its exit code, and its complaints.
+type PipeEnd = fn(&[u8], (End, Moment, Age)) -> (Vec<u8>, i32, String);
+
+fn listening_pipe(bytes: &[u8], case: (End, Moment, Age)) -> (Vec<u8>, i32, String) {
+    let args = ["pipe", "--listen", "127.0.0.1:0", "--accept-new", "--recv-only"];
+    let (mut pipe, at) = Home::of("민지").run(&args, Stdio::null()).and_where();
+    gives_and_ends(calls(&at, Purpose::Pipe), bytes, case);
+    let code = pipe.ends();
+    (pipe.raw_output(), code, pipe.complaints())
+}
+
+fn called_pipe(bytes: &[u8], case: (End, Moment, Age)) -> (Vec<u8>, i32, String) {
     let (listener, at) = socket();
     let home = Home::of("민지");
     let mut pipe = home.run(&["pipe", "--connect", &at, "--accept-new", "--recv-only"], Stdio::null());
-    gives_and_ends(&listener, bytes, case);
+    gives_and_ends(answers(&listener, Purpose::Pipe), bytes, case);
     let code = pipe.ends();
     (pipe.raw_output(), code, pipe.complaints())
 }
@@ -312,7 +382,7 @@ fn pipe(bytes: &[u8], case: (End, Moment, Age)) -> (Vec<u8>, i32, String) {
 #[test]
 fn what_came_whole_before_an_end_goes_through_a_pipe_and_the_reason_of_a_bye_is_told() {
     let bytes: Vec<u8> = (0..20_000_u32).map(|number| number.to_be_bytes()[3]).collect();
-    for case in cases() {
+    for (case, pipe) in cases().flat_map(|case| [(case, called_pipe as PipeEnd), (case, listening_pipe)]) {
         let (got, code, said) = pipe(&bytes, case);
         let (wanted, why) = match case.0 {
             End::Bye => (1, "no space left where it writes"),
@@ -322,6 +392,36 @@ fn what_came_whole_before_an_end_goes_through_a_pipe_and_the_reason_of_a_bye_is_
         assert!(got == bytes, "{case:?}: {} bytes", got.len());
         assert_eq!(code, wanted, "{case:?}: {said}");
         assert!(said.contains(why), "{case:?}: {said}");
+    }
+}
+
+/// Who says that more was stored than was sent ends the session, with no Bye in its place.
+#[test]
+fn a_stored_above_what_was_sent_ends_a_pipe_and_is_not_believed() {
+    for (input, total) in [(&b"abc"[..], 4), (b"abc", u64::MAX), (b"", 1)] {
+        for listens in [false, true] {
+            let (listener, at) = socket();
+            let home = Home::of("민지");
+            let way = if listens { ["--listen", "127.0.0.1:0"] } else { ["--connect", &at] };
+            let args = [&["pipe", "--accept-new"][..], &way].concat();
+            let mut pipe = home.run(&args, file_with(input));
+            let (mut peer, confirm) = if listens {
+                calls(&pipe.listens_at(), Purpose::Pipe)
+            } else {
+                answers(&listener, Purpose::Pipe)
+            };
+            peer.stream.write_all(&confirm).unwrap();
+            while !matches!(peer.receives(), Record::End { .. }) {}
+            peer.sends(&Record::Stored { total });
+            let (code, said) = (pipe.ends(), pipe.complaints());
+            assert_eq!(code, 5, "{said}");
+            let sent = input.len();
+            assert!(said.contains("lost 준호: it broke the protocol"), "{said}");
+            assert!(said.contains(&format!("{sent} bytes sent, 0 of them confirmed")), "{said}");
+            while let Some(record) = peer.receives_in_time() {
+                assert!(!matches!(record, Record::Bye(_)), "{record:?}");
+            }
+        }
     }
 }
 
@@ -345,7 +445,7 @@ fn a_thousand_ends_lose_nothing() {
                 let (prompt, code) = prompt(&[], 50, *case);
                 assert_eq!((texts(&prompt), code), (numbers(50), case.0.code()), "{case:?}");
             }
-            _ => assert_eq!(pipe(&vec![7; 20_000], *case).0.len(), 20_000, "{case:?}"),
+            _ => assert_eq!(called_pipe(&vec![7; 20_000], *case).0.len(), 20_000, "{case:?}"),
         }
         rounds += 1;
     }

@@ -62,6 +62,8 @@ impl HostilePeer {
         source: usize,
     ) -> Option<(Self, Vec<u8>)> {
         let mut stream = call_from(source, at.parse::<SocketAddr>().unwrap());
+        // A reset would drop what the kernel holds back for a larger segment.
+        stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let preface = Preface::new(purpose).to_bytes();
         let seed = |label| Seed::new([7; 32]).derive(label);
