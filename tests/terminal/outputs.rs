@@ -1,11 +1,14 @@
 //! Terminal that another program has made non-blocking, or that has stopped.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use portable_pty::CommandBuilder;
 use rustix::process::Signal;
 
+use crate::pipe::{calling_with, listening};
 use crate::pty::{Pty, Setup, has};
-use crate::support::Process;
+use crate::support::{Home, Output, Process, RSACHAT};
 
 /// What an end takes: a second, and two more for a machine that is busy with other tests. Whoever
 /// waited for the terminal would never end.
@@ -27,16 +30,57 @@ fn much() -> String {
 
 #[test]
 fn a_terminal_that_another_program_made_non_blocking_shows_every_row() {
-    let mut alice = Pty::start_non_blocking(&Setup::WIDE);
-    let mut bob = alice.call_as_bob();
-    alice.sees("bob joined");
-    alice.stops();
-    bob.types_bytes(much().as_bytes());
-    alice.wait_full();
-    alice.goes_on();
-    alice.sees("bob: 400 xxx");
-    alice.press(":quit\r");
-    assert_eq!(alice.wait_end(), 0);
+    for args in [&[][..], &["--plain"]] {
+        let mut alice = Pty::start_non_blocking(&Setup { args, ..Setup::WIDE });
+        let mut bob = alice.call_as_bob();
+        alice.sees("bob joined");
+        alice.stops();
+        bob.types_bytes(much().as_bytes());
+        alice.wait_full();
+        alice.goes_on();
+        alice.wait_bytes("the last row", |bytes| bytes.contains(": 400 xxx"));
+        alice.press(if args.is_empty() { ":quit\r" } else { ":quit\n" });
+        assert_eq!(alice.wait_end(), 0, "{args:?}");
+        let bytes = alice.bytes();
+        let missing = (1..=400).find(|number| !bytes.contains(&format!(": {number} xxx")));
+        assert_eq!(missing, None, "{args:?}");
+        assert!(bytes.matches('x').count() >= 400 * 500, "{args:?}");
+    }
+}
+
+#[test]
+fn whatever_writes_to_a_non_blocking_terminal_writes_all_of_it() {
+    for args in [&["completions", "bash"][..], &["completions", "zsh"], &["man"]] {
+        let home = Home::with_key("alice", "pty/alice.pem");
+        let wanted = home.answer(args);
+        let mut command = CommandBuilder::new(RSACHAT);
+        command.args(args);
+        command.env("NO_COLOR", "1");
+        command.env("RSACHAT_CONFIG", "none");
+        let mut pty = Pty::open_non_blocking(&command, (80, 24), home);
+        pty.stops();
+        if wanted.len() > 100_000 {
+            pty.wait_full();
+        }
+        pty.goes_on();
+        assert_eq!(pty.wait_end(), 0, "{args:?}");
+        assert_eq!(pty.bytes().replace("\r\n", "\n"), wanted, "{args:?}");
+    }
+}
+
+#[test]
+fn a_bar_on_a_non_blocking_terminal_takes_no_row_with_it() {
+    let listens = listening(Output::Into(Stdio::null()));
+    let mut calls = calling_with(&listens, "< /dev/zero", Pty::open_non_blocking);
+    calls.sees("B confirmed, 0 B received");
+    calls.flow_off();
+    calls.wait_full();
+    drop(listens);
+    calls.flow_on();
+    assert_eq!(calls.wait_end(), 5);
+    calls.wait_bytes("the reason", |bytes| {
+        bytes.contains("\r\x1b[2Krsachat: error: ") && bytes.ends_with("received\r\n")
+    });
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::pty::{Pty, has};
 use crate::support::{Home, Output, Process, RSACHAT};
 
 /// A pipe that waits for the other side.
-fn listening(output: Output) -> Process {
+pub(crate) fn listening(output: Output) -> Process {
     let junho = Home::of("준호");
     let args = ["pipe", "--listen", "127.0.0.1:0", "--accept-new", "--name", "준호"];
     junho.start_into(junho.command(&args), Stdio::piped(), output)
@@ -18,6 +18,15 @@ fn listening(output: Output) -> Process {
 
 /// A pipe on a terminal that calls it, with this behind its command in a shell.
 fn calling(listens: &Process, redirected: &str) -> Pty {
+    calling_with(listens, redirected, |command, size, home| Pty::open(command.clone(), size, home))
+}
+
+/// The same on a terminal that is opened in this way.
+pub(crate) fn calling_with(
+    listens: &Process,
+    redirected: &str,
+    open: impl FnOnce(&CommandBuilder, (u16, u16), Home) -> Pty,
+) -> Pty {
     let minji = Home::of("민지");
     let line = format!(
         r#"exec "$0" --home "$1" --config none pipe --connect "$2" --accept-new --name 민지 {redirected}"#
@@ -26,7 +35,7 @@ fn calling(listens: &Process, redirected: &str) -> Pty {
     command.args(["-c", &line, RSACHAT]);
     command.arg(minji.path());
     command.arg(listens.listens_at());
-    Pty::open(command, (100, 12), minji)
+    open(&command, (100, 12), minji)
 }
 
 #[test]

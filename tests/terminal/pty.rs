@@ -100,14 +100,24 @@ impl Pty {
         Self::of(pair.master, child, before, (cols, rows), home)
     }
 
-    /// The same on a terminal that another program has made non-blocking.
+    /// As [`Pty::start`], on a terminal that another program has made non-blocking.
     pub(crate) fn start_non_blocking(setup: &Setup<'_>) -> Self {
         let home = Home::with_key("alice", "pty/alice.pem");
+        let mut pty = Self::open_non_blocking(&command(setup, &home), (setup.cols, setup.rows), home);
+        pty.sees("listening on 127.0.0.1:");
+        if !setup.args.contains(&"--plain") {
+            pty.wait_reading();
+        }
+        pty.port = pty.last_port();
+        pty
+    }
+
+    /// As [`Pty::open`], on a terminal that another program has made non-blocking.
+    pub(crate) fn open_non_blocking(built: &CommandBuilder, (cols, rows): (u16, u16), home: Home) -> Self {
         let one = one_at_a_time();
-        let pair = native_pty_system().openpty(size(setup.cols, setup.rows)).expect("a terminal");
+        let pair = native_pty_system().openpty(size(cols, rows)).expect("a terminal");
         let before = modes_of(pair.master.as_ref());
         let terminal = File::from(slave_of(pair.master.as_ref(), OFlags::NONBLOCK));
-        let built = command(setup, &home);
         let argv = built.get_argv();
         let mut command = std::process::Command::new(&argv[0]);
         command.args(&argv[1..]).env_clear().envs(built.iter_full_env_as_str()).current_dir(home.path());
@@ -115,11 +125,7 @@ impl Pty {
         let child = command.stdin(shared()).stdout(shared()).stderr(shared()).spawn().expect("it starts");
         drop(one);
         drop((pair.slave, command, terminal));
-        let mut pty = Self::of(pair.master, Box::new(child), before, (setup.cols, setup.rows), home);
-        pty.sees("listening on 127.0.0.1:");
-        pty.wait_reading();
-        pty.port = pty.last_port();
-        pty
+        Self::of(pair.master, Box::new(child), before, (cols, rows), home)
     }
 
     fn of(
@@ -147,6 +153,11 @@ impl Pty {
     /// Stops the output as Ctrl-S does.
     pub(crate) fn flow_off(&self) {
         tcflow(slave_of(self.master.as_ref(), OFlags::empty()), Action::OOff).expect("a terminal stops");
+    }
+
+    /// Lets the output go on, as Ctrl-Q does.
+    pub(crate) fn flow_on(&self) {
+        tcflow(slave_of(self.master.as_ref(), OFlags::empty()), Action::OOn).expect("a terminal goes on");
     }
 
     /// Reads on.

@@ -3,15 +3,15 @@
 
 use std::io::{self, IsTerminal as _};
 use std::os::fd::AsFd as _;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use indicatif::{BinaryBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{BinaryBytes, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use rustix::fs::{FileType, SeekFrom, fstat, seek};
 
-use crate::app::os::eprint_line;
+use crate::app::os::{eprint, eprint_line};
 use crate::app::output::is_writable;
 use crate::events::{OutputEvent, OutputFormat, emit};
 use crate::session::pipe::ReadState;
@@ -235,9 +235,7 @@ impl Progress {
     }
 
     pub(crate) fn clear(&mut self) {
-        if let Display::Bar(bar) = &self.display
-            && is_writable(&io::stderr(), 0)
-        {
+        if let Display::Bar(bar) = &self.display {
             bar.finish_and_clear();
         }
         self.display = Display::Hidden;
@@ -256,6 +254,76 @@ impl ClearOnOutput {
     }
 }
 
+/// Terminal of the bar, whose every drawing is one text for standard error: whole also where
+/// another program has made that non-blocking, and in its place among the other rows.
+#[derive(Default, Debug)]
+struct BarTerminal {
+    drawing: Mutex<String>,
+}
+
+impl BarTerminal {
+    fn draw(&self, text: &str) {
+        self.drawing.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
+    }
+
+    /// Moves the cursor, in a direction by its final byte (ECMA-48).
+    fn move_cursor(&self, cells: usize, direction: char) {
+        if cells > 0 {
+            self.draw(&format!("\x1b[{cells}{direction}"));
+        }
+    }
+}
+
+impl TermLike for BarTerminal {
+    fn width(&self) -> u16 {
+        let size = rustix::termios::tcgetwinsize(io::stderr());
+        size.map(|size| size.ws_col).ok().filter(|cells| *cells > 0).unwrap_or(80)
+    }
+
+    fn move_cursor_up(&self, rows: usize) -> io::Result<()> {
+        self.move_cursor(rows, 'A');
+        Ok(())
+    }
+
+    fn move_cursor_down(&self, rows: usize) -> io::Result<()> {
+        self.move_cursor(rows, 'B');
+        Ok(())
+    }
+
+    fn move_cursor_right(&self, cells: usize) -> io::Result<()> {
+        self.move_cursor(cells, 'C');
+        Ok(())
+    }
+
+    fn move_cursor_left(&self, cells: usize) -> io::Result<()> {
+        self.move_cursor(cells, 'D');
+        Ok(())
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.draw(&format!("{text}\n"));
+        Ok(())
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.draw(text);
+        Ok(())
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.draw("\r\x1b[2K");
+        Ok(())
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        let drawing = std::mem::take(&mut *self.drawing.lock().unwrap_or_else(PoisonError::into_inner));
+        if !drawing.is_empty() {
+            eprint(&drawing);
+        }
+        Ok(())
+    }
+}
+
 fn bar() -> ProgressBar {
     let (bar, template) = match input_bytes() {
         Some(bytes) => (
@@ -264,7 +332,7 @@ fn bar() -> ProgressBar {
         ),
         None => (ProgressBar::no_length(), "{binary_bytes} sent, {binary_bytes_per_sec}; {msg}"),
     };
-    bar.set_draw_target(ProgressDrawTarget::stderr());
+    bar.set_draw_target(ProgressDrawTarget::term_like(Box::<BarTerminal>::default()));
     // The templates are constants that parse.
     bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
