@@ -63,7 +63,7 @@ fn safe(text: &str) -> String {
 }
 
 /// Failure of the whole program.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct AppError {
     pub(crate) message: String,
     pub(crate) hint: Option<String>,

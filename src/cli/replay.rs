@@ -5,15 +5,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::app::error::{AppError, code, describe};
+use crate::app::error::{AppError, SIGNAL_CODE, code, describe};
 use crate::app::os::{eprint_line, print_line};
 use crate::app::output;
 use crate::net::process::SecondSignal;
 use crate::replay::environment::{catch_signals, interruption, is_interrupted};
 use crate::replay::files::{self, ScriptFile};
-use crate::replay::reporter::{self, Format, Reporter, RunOutcome, ScriptEnd, Verbosity};
+use crate::replay::reporter::{Format, Reporter, RunEvent, RunOutcome, ScriptEnd, Verbosity};
 use crate::replay::runner::{self, AfterDifference, RunOptions, Strictness, UpdateMode};
-use crate::script::{self, HOW_TO_WRITE, Script, milliseconds};
+use crate::script::{self, Diagnostic, HOW_TO_WRITE, Script, SourceFile, milliseconds};
 use crate::text::safe::SafeText;
 use crate::text::shell;
 
@@ -80,48 +80,134 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
     let options = run_options(args)?;
     let mut files = Vec::new();
     for argument in &args.scripts {
-        files.extend(files::find(argument)?);
+        match files::find(argument) {
+            Ok(found) => files.extend(found.into_iter().map(Ok)),
+            Err(error) => files.push(Err((argument.display().to_string(), error))),
+        }
     }
     if args.update && !args.dry_run {
         check_updatable(&files)?;
     }
+    let entries: Vec<Entry> = files.into_iter().map(|file| Entry::read(file, args, &options)).collect();
     let runs = !args.check && !args.fmt;
     // Programs that were started are ended first.
     let second_signal = if args.allow_spawn { SecondSignal::IsIgnored } else { SecondSignal::EndsProcess };
-    let (format, scripts) = if runs { (args.format, files.len()) } else { (Format::Transcript, 0) };
+    let (format, scripts) = if runs { (args.format, entries.len()) } else { (Format::Transcript, 0) };
     let verbosity = if args.quiet || args.update { Verbosity::Diagnostics } else { Verbosity::Transcripts };
     let mut reporter = Reporter::new(format, verbosity, scripts);
     // Of several codes the largest says most: interrupted, the machine, the script, a difference.
     let mut worst = 0;
-    for file in &files {
-        let code = match read(file, &options) {
-            Err(code) => code,
-            Ok(script) if args.fmt && args.check => check_format(file, &script),
-            Ok(script) if args.fmt => format_file(file, &script)?,
-            Ok(script) if !args.allow_spawn && !script.spawned().is_empty() => refuse_spawn(args, &script)?,
-            Ok(_) if args.check => 0,
-            Ok(script) => {
+    for (number, entry) in entries.iter().enumerate() {
+        let code = match (&entry.problem, &entry.file) {
+            (Some(problem), _) => {
+                if args.check && !args.allow_spawn {
+                    list_programs(&entry.script)?;
+                }
+                reject(entry, problem, &mut reporter)
+            }
+            (None, Some(file)) if args.fmt && args.check => check_format(file, &entry.script),
+            (None, Some(file)) if args.fmt => format_file(file, &entry.script)?,
+            (None, Some(file)) if runs => {
                 // Not earlier, so that a person can still interrupt a script typed into standard
                 // input.
                 catch_signals(second_signal)?;
-                run_script(file, &script, &options, &mut reporter)
+                run_script(file, &entry.script, &options, &mut reporter)
             }
+            (None, _) => 0,
         };
+        worst = code.max(worst);
+        let continues = args.keep_going || args.update || !runs;
+        let reason = match interruption() {
+            Some(code) => Some(format!("interrupted by signal {}", code.saturating_sub(SIGNAL_CODE))),
+            None if code != 0 && !continues && number + 1 < entries.len() => {
+                Some(format!("{} failed; --keep-going goes on", entry.name))
+            }
+            None => None,
+        };
+        if let Some(reason) = &reason {
+            reporter.stop(reason);
+        }
         if let Some(error) = reporter.take_error() {
             return Err(match error.kind() {
                 io::ErrorKind::BrokenPipe => error.into(),
                 // The rest of the output is dropped, as its reader does not take it.
                 io::ErrorKind::Interrupted => return Ok(interruption().unwrap_or(code::FAILED)),
-                _ => AppError::new(code::FAILED, format!("cannot write the output: {}", describe(&error))),
+                _ => AppError::new(code::MACHINE, format!("cannot write the output: {}", describe(&error))),
             });
         }
-        worst = code.max(worst);
-        let continues = args.keep_going || args.update || !runs;
-        if is_interrupted() || (code != 0 && !continues) {
+        if reason.is_some() {
             break;
         }
     }
     Ok(worst)
+}
+
+/// Script of the command line, with what keeps it from being played.
+struct Entry {
+    name: String,
+    /// What was found under the name.
+    file: Option<ScriptFile>,
+    /// The script; of one with mistakes the sources alone.
+    script: Script,
+    problem: Option<Problem>,
+}
+
+/// Reason why a script is not played.
+enum Problem {
+    Mistakes(Vec<Diagnostic>),
+    Error(AppError),
+}
+
+impl Entry {
+    /// Reads, parses and checks a script.
+    fn read(found: Result<ScriptFile, (String, AppError)>, args: &ReplayArgs, options: &RunOptions) -> Self {
+        let file = match found {
+            Ok(file) => file,
+            Err((name, error)) => {
+                let problem = Some(Problem::Error(error));
+                return Self { name, file: None, script: Script::default(), problem };
+            }
+        };
+        let (script, problem) = match file.read() {
+            Err(error) => (Script::default(), Some(Problem::Error(error))),
+            Ok(source) => parse(&source, options),
+        };
+        let is_refused = problem.is_none() && !args.fmt && !args.allow_spawn && !script.spawned().is_empty();
+        let problem = if is_refused { Some(Problem::Error(spawn_refused(&script))) } else { problem };
+        Self { name: file.name(), file: Some(file), script, problem }
+    }
+}
+
+fn parse(source: &SourceFile, options: &RunOptions) -> (Script, Option<Problem>) {
+    let mut loader = |name: &str, includer: &str| files::read_included(name, includer);
+    match script::Parser::new(&mut loader).parse(source) {
+        Ok(script) => {
+            let names: Vec<&str> = options.vars.iter().map(|(name, _)| name.as_str()).collect();
+            let mistakes = script::diagnostic::check(&script, &names);
+            let problem = (!mistakes.is_empty()).then_some(Problem::Mistakes(mistakes));
+            (script, problem)
+        }
+        Err((sources, mistakes)) => {
+            (Script { sources, ..Script::default() }, Some(Problem::Mistakes(mistakes)))
+        }
+    }
+}
+
+/// Reports a script that is not played. Returns the exit code.
+fn reject(entry: &Entry, problem: &Problem, reporter: &mut Reporter) -> u8 {
+    let name = &entry.name;
+    reporter.begin(name);
+    let (end, diagnostics, code) = match problem {
+        Problem::Mistakes(mistakes) => {
+            for mistake in mistakes {
+                reporter.event(&entry.script, &RunEvent::Mistake(mistake));
+            }
+            (ScriptEnd::Wrong, mistakes.clone(), code::USAGE)
+        }
+        Problem::Error(error) => (ScriptEnd::Failed(error.clone()), Vec::new(), error.code),
+    };
+    reporter.end(name, &entry.script, &RunOutcome { diagnostics, ..RunOutcome::new(end) });
+    code
 }
 
 fn run_options(args: &ReplayArgs) -> Result<RunOptions, AppError> {
@@ -154,9 +240,9 @@ fn timeout_ms(text: &str) -> Result<u64, String> {
     milliseconds(text).ok_or_else(|| HOW_TO_WRITE.to_owned())
 }
 
-fn check_updatable(files: &[ScriptFile]) -> Result<(), AppError> {
+fn check_updatable(files: &[Result<ScriptFile, (String, AppError)>]) -> Result<(), AppError> {
     let refuse = |why: &str| Err(AppError::new(code::USAGE, format!("--update: {why}")));
-    if files.contains(&ScriptFile::Stdin) {
+    if files.iter().any(|file| matches!(file, Ok(ScriptFile::Stdin))) {
         return refuse("standard input cannot be rewritten; name a file");
     }
     if std::env::var_os("CI").is_some_and(|value| !value.is_empty()) {
@@ -165,45 +251,25 @@ fn check_updatable(files: &[ScriptFile]) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Reads, parses and checks a script. Mistakes are printed; the error is the exit code.
-fn read(file: &ScriptFile, options: &RunOptions) -> Result<Script, u8> {
-    let source = file.read().map_err(|error| {
-        eprint_line(&error.to_string());
-        error.code
-    })?;
-    let mut loader = |name: &str, includer: &str| files::read_included(name, includer);
-    let (sources, diagnostics) = match script::Parser::new(&mut loader).parse(&source) {
-        Ok(script) => {
-            let names: Vec<&str> = options.vars.iter().map(|(name, _)| name.as_str()).collect();
-            let diagnostics = script::diagnostic::check(&script, &names);
-            if diagnostics.is_empty() {
-                return Ok(script);
-            }
-            (script.sources, diagnostics)
-        }
-        Err(mistakes) => mistakes,
-    };
-    for diagnostic in &diagnostics {
-        eprint_line(&reporter::draw(diagnostic, &sources));
-    }
-    Err(code::USAGE)
+/// The refusal of a script that starts programs.
+fn spawn_refused(script: &Script) -> AppError {
+    let last = script.spawns().last().map(|(line, ..)| {
+        let file = script.sources.get(line.source).map_or("-", |source| source.name.as_str());
+        format!("{file}:{}", line.number)
+    });
+    let what = format!("{}: @spawn runs another program, and that is not allowed", last.unwrap_or_default());
+    AppError::new(code::USAGE, what)
+        .hint("--allow-spawn runs what `replay --check` lists; nothing of the script was run")
 }
 
-/// Refuses a script that starts programs. `--check` lists them.
-fn refuse_spawn(args: &ReplayArgs, script: &Script) -> Result<u8, AppError> {
-    let mut name = String::new();
+/// Lists what a script would run.
+fn list_programs(script: &Script) -> Result<(), AppError> {
     for (line, actor, command) in script.spawns() {
         let file = script.sources.get(line.source).map_or("-", |source| source.name.as_str());
-        let command = SafeText::line(command);
-        name = format!("{}:{}", SafeText::line(file), line.number);
-        if args.check {
-            print_line(&format!("{name}: {actor} would run: {command}"))?;
-        }
+        let (file, command) = (SafeText::line(file), SafeText::line(command));
+        print_line(&format!("{file}:{}: {actor} would run: {command}", line.number))?;
     }
-    let what = format!("{name}: @spawn runs another program, and that is not allowed");
-    let hint = "--allow-spawn runs what `replay --check` lists; nothing of the script was run";
-    eprint_line(&AppError::new(code::USAGE, what).hint(hint).to_string());
-    Ok(code::USAGE)
+    Ok(())
 }
 
 fn run_script(file: &ScriptFile, script: &Script, options: &RunOptions, reporter: &mut Reporter) -> u8 {
@@ -222,6 +288,7 @@ fn run_script(file: &ScriptFile, script: &Script, options: &RunOptions, reporter
         ScriptEnd::Differed => code::FAILED,
         ScriptEnd::Interrupted => interruption().unwrap_or(0),
         ScriptEnd::Failed(error) => error.code,
+        ScriptEnd::Wrong => code::USAGE,
         ScriptEnd::Aborted { exit_code } => *exit_code,
     }
 }

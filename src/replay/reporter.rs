@@ -52,6 +52,8 @@ pub(crate) enum RunEvent<'a> {
     Shown { actor: &'a str, shown: &'a ShownRow },
     /// Difference, or an error that shows only while the script runs.
     Diagnostic(&'a Diagnostic),
+    /// Mistake in the script, for which it is not played.
+    Mistake(&'a Diagnostic),
 }
 
 /// End of a script.
@@ -62,6 +64,8 @@ pub(crate) enum ScriptEnd {
     Interrupted,
     /// The run could not begin.
     Failed(AppError),
+    /// The script has mistakes, which have been reported, and was not played.
+    Wrong,
     /// The machine failed at a line, which has been reported, or the simulation did not settle
     /// there.
     Aborted {
@@ -153,19 +157,20 @@ impl Reporter {
                 let event = if shown.kind == ShownKind::Row { "shown" } else { "happened" };
                 self.json(&json!({ "event": event, "actor": actor, "text": shown.text }));
             }
-            (Format::Json, RunEvent::Diagnostic(diagnostic)) => {
+            (Format::Json, RunEvent::Diagnostic(diagnostic) | RunEvent::Mistake(diagnostic)) => {
+                let event = if matches!(event, RunEvent::Mistake(_)) { "mistake" } else { "differs" };
                 let (file, line, column) = location(diagnostic, &script.sources);
                 let fact = |(heading, note): &(_, String)| json!({ "what": heading, "text": note });
                 let facts: Vec<_> = diagnostic.notes.iter().map(fact).collect();
                 let object = json!({
-                    "event": "differs", "file": file, "line": line, "column": column,
+                    "event": event, "file": file, "line": line, "column": column,
                     "message": diagnostic.message, "facts": facts, "help": diagnostic.help
                 });
                 self.json(&object);
             }
             _ => {}
         }
-        if let RunEvent::Diagnostic(diagnostic) = event {
+        if let RunEvent::Diagnostic(diagnostic) | RunEvent::Mistake(diagnostic) = event {
             self.clear_progress();
             eprint_line(&draw(diagnostic, &script.sources));
         }
@@ -179,14 +184,17 @@ impl Reporter {
             ScriptEnd::Differed => "differed",
             ScriptEnd::Skipped(_) => "skipped",
             ScriptEnd::Interrupted => "interrupted",
-            ScriptEnd::Failed(_) | ScriptEnd::Aborted { .. } => "failed",
+            ScriptEnd::Failed(_) | ScriptEnd::Wrong | ScriptEnd::Aborted { .. } => "failed",
         };
         match self.format {
             Format::Transcript => {}
             Format::Tap => self.tap(name, script, outcome),
             Format::Json => {
-                let object =
+                let mut object =
                     json!({ "event": "ended", "file": name, "outcome": word, "steps": outcome.steps });
+                if let (ScriptEnd::Failed(error), Some(members)) = (&outcome.end, object.as_object_mut()) {
+                    members.insert("message".to_owned(), json!(error.message));
+                }
                 self.json(&object);
             }
         }
@@ -195,15 +203,29 @@ impl Reporter {
         }
     }
 
+    /// Reports that the scripts that are left are not played.
+    pub(crate) fn stop(&mut self, reason: &str) {
+        match self.format {
+            Format::Transcript => {}
+            Format::Tap => self.line(&format!("Bail out! {}", SafeText::line(reason))),
+            Format::Json => {
+                let left = self.scripts.saturating_sub(self.number);
+                self.json(&json!({ "event": "stopped", "message": reason, "left": left }));
+            }
+        }
+    }
+
     /// Reports what an update has written into the file of a script.
     pub(crate) fn updated(&mut self, name: &str, lines: usize) {
         self.clear_progress();
         let unit = if lines == 1 { "line" } else { "lines" };
-        let text = format!("updated: {name}: {lines} {unit}");
+        let text = format!("updated: {}: {lines} {unit}", SafeText::line(name));
         self.line(&match self.format {
             Format::Transcript => text,
             Format::Tap => format!("# {text}"),
-            Format::Json => json!({ "event": "updated", "file": name, "lines": lines }).to_string(),
+            Format::Json => {
+                json_line(&json!({ "event": "updated", "file": name, "lines": lines })).trim_end().to_owned()
+            }
         });
     }
 
@@ -238,6 +260,11 @@ impl Reporter {
             for (heading, note) in &diagnostic.notes {
                 self.yaml(heading, note);
             }
+            self.line("  ...");
+        } else if let ScriptEnd::Failed(error) = &outcome.end {
+            self.line("  ---");
+            self.yaml("message", &error.message);
+            self.yaml("at", &name);
             self.line("  ...");
         }
     }
