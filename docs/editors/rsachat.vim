@@ -8,7 +8,7 @@ if exists("b:current_syntax")
 endif
 
 " What may stand inside a text; a lone dollar is a dollar.
-syntax match  rsachatEscape    /\$\$\|\$u{\x\{1,6}}/ contained
+syntax match  rsachatEscape    /\$\$\|\$u{\x\{1,6}}\|\$key{[^}]*}/ contained
 syntax match  rsachatValue     /\${[^}]*}/ contained
 syntax match  rsachatAny       /\$\*\{1,2}/ contained
 syntax match  rsachatCommand   /\%(^\%([^>|[:blank:]]*> \)\=\)\@<=:[^: \t]\S*/ contained

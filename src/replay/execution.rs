@@ -6,9 +6,12 @@ use super::actors::Stopped;
 use super::environment::is_interrupted;
 use super::reporter::RunEvent;
 use super::runner::{Run, RunStop};
+use super::spawn::ProgramSpec;
 use crate::chat::Input;
 use crate::script::matcher::UnboundVariable;
-use crate::script::{Diagnostic, Directive, Fragment, HomeState, Line, LineKind, SpawnedProgram, TypeMode};
+use crate::script::{
+    Diagnostic, Directive, Fragment, HomeState, Line, LineKind, SpawnedProgram, TypeMode, closes_input,
+};
 
 impl Run<'_> {
     /// Executes one line of a step.
@@ -17,7 +20,11 @@ impl Run<'_> {
             LineKind::Input { actor, .. } if self.actors.is_live(*actor) => {}
             LineKind::Input { actor, template } => {
                 if let Some(text) = self.typed_text(line, *actor, template) {
-                    self.actors.type_line(*actor, &text);
+                    if closes_input(template) {
+                        self.actors.programs.type_end(*actor, &text);
+                    } else {
+                        self.actors.type_line(*actor, &text);
+                    }
                 }
             }
             LineKind::Directive(directive) => self.execute_directive(line, directive)?,
@@ -51,6 +58,9 @@ impl Run<'_> {
             Directive::Type { actor, template, mode } => {
                 if let Some(text) = self.typed_text(line, *actor, template) {
                     match mode {
+                        TypeMode::Draft if closes_input(template) => {
+                            self.actors.programs.type_end(*actor, &text);
+                        }
                         TypeMode::Draft => self.actors.type_draft(*actor, &text),
                         TypeMode::Text => self.actors.input(*actor, Input::Text(&text)),
                     }
@@ -94,7 +104,10 @@ impl Run<'_> {
             return Ok(());
         }
         match program.command.iter().map(|word| self.bindings.expand(word)).collect() {
-            Ok(command) => Ok(self.actors.spawn(actor, command, HomeState::Kept)?),
+            Ok(command) => {
+                let spec = ProgramSpec { command, terminal: program.terminal };
+                Ok(self.actors.spawn(actor, spec, HomeState::Kept)?)
+            }
             Err(unbound) => {
                 self.report_unbound(line, unbound);
                 Ok(())

@@ -63,7 +63,7 @@ impl Run<'_> {
     }
 
     fn is_complete(&self, step: &ScriptStep<'_>, actor: usize) -> bool {
-        let pending = self.actors.pending_row(actor);
+        let pending = self.actors.pending_rows(actor);
         let rows: Vec<&ShownRow> =
             self.untaken.iter().chain(&pending).filter(|one| one.actor == actor).collect();
         matcher::consume(&step.expectations(actor).1, &rows, &mut self.bindings.clone()).is_ok()
@@ -72,7 +72,7 @@ impl Run<'_> {
     /// Takes the output that an actor's expectations match.
     fn take_output(&mut self, step: &ScriptStep<'_>, actor: usize) -> Option<Diagnostic> {
         let mut untaken = self.untaken.clone();
-        untaken.extend(self.actors.pending_row(actor));
+        untaken.extend(self.actors.pending_rows(actor));
         let one = ActorStep::new(step, actor, &untaken);
         let mut taken = matcher::consume(&one.expected, &one.shown, &mut self.bindings);
         if let Err(difference) = &taken
@@ -93,9 +93,7 @@ impl Run<'_> {
                     taken -= usize::from(is_taken);
                     !is_taken
                 });
-                if taken > 0 {
-                    self.actors.take_pending_row(actor);
-                }
+                self.actors.take_pending_rows(actor, taken);
                 None
             }
             Err(difference) => {

@@ -16,7 +16,7 @@ use crate::net::SourceLimiter;
 use crate::script::diagnostic::{FOLDER_VARIABLE, file_variable, port_variable};
 use crate::script::matcher::ShownRow;
 use crate::script::render::{self, Substitutions};
-use crate::script::{Bindings, Diagnostic, Directive, FileContent, Line, LineKind, Script};
+use crate::script::{Bindings, Diagnostic, Directive, FileContent, Fragment, Line, LineKind, Script};
 
 /// Default time that an expectation waits in a live run.
 const TIMEOUT_MS: u64 = 5_000;
@@ -279,6 +279,9 @@ impl<'a> Run<'a> {
     /// The head of a step in the transcript: typed text with its values, all else as written.
     fn head_text(&self, line: &Line) -> String {
         let LineKind::Input { actor, template } = &line.kind else { return line.text.clone() };
+        if template.iter().any(|fragment| matches!(fragment, Fragment::Key(_))) {
+            return line.text.clone();
+        }
         let Ok(text) = self.bindings.expand(template) else { return line.text.clone() };
         render::input(self.script.label(*actor), &text, &self.substitutions)
     }

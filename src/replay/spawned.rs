@@ -5,7 +5,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 
 use super::actors::Actors;
 use super::runner::Run;
-use super::spawn::TerminalRow;
+use super::spawn::{ProgramRow, ProgramSpec};
 use crate::app::error::AppError;
 use crate::script::matcher::{ShownKind, ShownRow};
 use crate::script::{Diagnostic, HomeState, Line};
@@ -16,24 +16,19 @@ const STEP_ROWS_MAX: usize = 4_096;
 
 impl Actors {
     /// Starts the program of an actor.
-    pub(crate) fn spawn(
-        &mut self,
-        actor: usize,
-        command: Vec<String>,
-        kept: HomeState,
-    ) -> Result<(), AppError> {
+    pub(crate) fn spawn(&mut self, actor: usize, spec: ProgramSpec, kept: HomeState) -> Result<(), AppError> {
         let folder = self.simulation.home(actor);
         if kept == HomeState::Fresh && folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
         DirBuilder::new().recursive(true).mode(safe_file::FOLDER_MODE).create(&folder)?;
-        self.programs.start(actor, command, &folder)
+        self.programs.start(actor, spec, &folder)
     }
 
     /// Starts the program of an actor once more.
     pub(super) fn respawn(&mut self, actor: usize, kept: HomeState) -> Result<(), AppError> {
-        match self.programs.command(actor) {
-            Some(command) => self.spawn(actor, command, kept),
+        match self.programs.spec(actor) {
+            Some(spec) => self.spawn(actor, spec, kept),
             None => Ok(()),
         }
     }
@@ -49,8 +44,8 @@ impl Actors {
             for row in self.programs.take_rows(actor) {
                 is_any = true;
                 match row {
-                    TerminalRow::Event(event) => self.simulation.event(actor, event),
-                    TerminalRow::Row(row) => {
+                    ProgramRow::Event(event) => self.simulation.event(actor, event),
+                    ProgramRow::Row(row) => {
                         let text = self.simulation.portable(actor, &row);
                         self.simulation.shown.push(ShownRow { actor, kind: ShownKind::Row, text });
                     }
@@ -60,17 +55,20 @@ impl Actors {
         is_any
     }
 
-    /// Row that stands where a program writes next, until an expectation takes it.
-    pub(crate) fn pending_row(&self, actor: usize) -> Option<ShownRow> {
-        let row = self.programs.pending_row(actor)?;
-        let text = self.simulation.portable(actor, &row);
-        Some(ShownRow { actor, kind: ShownKind::Row, text })
+    /// Rows that stand where a program writes next, until an expectation takes them.
+    pub(crate) fn pending_rows(&self, actor: usize) -> Vec<ShownRow> {
+        let row = |row: String| {
+            let text = self.simulation.portable(actor, &row);
+            ShownRow { actor, kind: ShownKind::Row, text }
+        };
+        self.programs.pending_rows(actor).into_iter().map(row).collect()
     }
 
-    /// Takes that row: it is shown as it stands.
-    pub(crate) fn take_pending_row(&mut self, actor: usize) {
-        self.simulation.shown.extend(self.pending_row(actor));
-        self.programs.take_pending_row(actor);
+    /// Takes so many of these rows: they are shown as they stand.
+    pub(crate) fn take_pending_rows(&mut self, actor: usize, count: usize) {
+        let rows = self.pending_rows(actor);
+        self.simulation.shown.extend(rows.into_iter().take(count));
+        self.programs.take_pending_rows(actor, count);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Syntax tree of a script (docs/SCRIPTS.md, sections 2 and 4).
 
+use std::num::NonZeroU16;
 use std::ops::Range;
 
 use super::fragment::Fragment;
@@ -147,7 +148,7 @@ pub enum Directive {
     },
     /// `@live A`: the actor is a foreign program, and the run is live.
     Live(usize),
-    /// `@spawn A COMMAND`: starts another program as an actor.
+    /// `@spawn A COMMAND`, `@spawn A pty 80x24 COMMAND`: starts another program as an actor.
     Spawn {
         /// Actor; a name that `@actors` does not declare is declared here.
         actor: usize,
@@ -187,8 +188,19 @@ pub enum Directive {
 /// reads it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SpawnedProgram {
+    /// Size of its terminal; without one it has pipes.
+    pub terminal: Option<TerminalSize>,
     /// Its name, then its arguments.
     pub command: Vec<Vec<Fragment>>,
+}
+
+/// Size of a terminal in cells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TerminalSize {
+    /// Columns.
+    pub columns: NonZeroU16,
+    /// Rows.
+    pub rows: NonZeroU16,
 }
 
 /// How a directive types a text.

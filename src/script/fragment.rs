@@ -1,6 +1,8 @@
-//! Fragment of a line: literal text, a variable or a wildcard.
+//! Fragment of a line: literal text, a variable, a wildcard or a key.
 
 use std::ops::Range;
+
+use super::key::Key;
 
 /// Fragment of a template (typed text) or of a pattern (expected text).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -18,4 +20,6 @@ pub enum Fragment {
     },
     /// `$*`: any text.
     Wildcard,
+    /// `$key{up}`: a key of a terminal, in typed text.
+    Key(Key),
 }

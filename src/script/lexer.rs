@@ -5,6 +5,7 @@ use std::ops::Range;
 use unicode_ident::{is_xid_continue, is_xid_start};
 
 use super::fragment::Fragment;
+use super::key::{self, Key};
 
 /// Result of parsing.
 pub(super) type Result<T, E = SyntaxError> = std::result::Result<T, E>;
@@ -69,6 +70,11 @@ pub(super) fn parse_template(text: &str, offset: usize, kind: TemplateKind) -> R
             let (character, used) = code_point(inner, at)?;
             literal.push(character);
             used
+        } else if let Some(inner) = after.strip_prefix("key{").filter(|_| kind == TemplateKind::Input) {
+            let (key, used) = key(inner, at)?;
+            flush(&mut literal, &mut fragments);
+            fragments.push(key);
+            used
         } else if let Some(inner) = after.strip_prefix('{') {
             let (variable, used) = variable(inner, at, kind)?;
             flush(&mut literal, &mut fragments);
@@ -107,6 +113,14 @@ fn code_point(inner: &str, at: usize) -> Result<(char, usize)> {
     character.map(|character| (character, used)).ok_or_else(|| error(used))
 }
 
+/// `$key{up}`, from after its brace: the key, and the bytes of the whole.
+fn key(inner: &str, at: usize) -> Result<(Fragment, usize)> {
+    let name = inner.split_once('}').map(|(name, _)| name);
+    let used = name.map_or("$key{".len(), |name| name.len() + "$key{}".len());
+    let key = name.and_then(Key::named).map(Fragment::Key);
+    key.map(|key| (key, used)).ok_or_else(|| SyntaxError::new(at..at + used, "no such key").help(key::ADVICE))
+}
+
 /// `${name:kind}`, from after its brace: the variable, and the bytes of the whole.
 fn variable(inner: &str, at: usize, template: TemplateKind) -> Result<(Fragment, usize)> {
     let Some((body, _)) = inner.split_once('}') else {
@@ -143,6 +157,7 @@ mod tests {
                     Fragment::Literal(text) => format!("[{text}]"),
                     Fragment::Variable { name, values, at } => format!("<{name} {values} {at:?}>"),
                     Fragment::Wildcard => "*".to_owned(),
+                    Fragment::Key(key) => format!("{key:?}"),
                 })
                 .collect(),
             Err(error) => format!("{:?} {}", error.at, error.message),
@@ -168,5 +183,10 @@ mod tests {
         check("${5}", "0..4 `5` is no name");
         check("$u{110000}", "0..10 no such character");
         check("$u{", "0..3 no such character");
+        let typed = |text: &str| parse_template(text, 0, TemplateKind::Input);
+        assert_eq!(typed("a$$key{up}").unwrap(), [Fragment::Literal("a$key{up}".to_owned())]);
+        assert_eq!(typed("a$key{up}b").unwrap().len(), 3);
+        assert_eq!(typed("a$key{upp}").unwrap_err().at, 1..10);
+        assert_eq!(typed("a$key{up").unwrap_err().at, 1..6);
     }
 }

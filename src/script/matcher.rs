@@ -215,6 +215,7 @@ impl Bindings {
         for fragment in template {
             match fragment {
                 Fragment::Literal(literal) => text.push_str(literal),
+                Fragment::Key(key) => text.push_str(key.sequence()),
                 Fragment::Variable { name, at, .. } => match self.get(name) {
                     Some(value) => text.push_str(value),
                     None => return Err(UnboundVariable { name: name.clone(), at: at.clone() }),
@@ -257,6 +258,8 @@ impl Bindings {
             match fragment {
                 Fragment::Literal(text) => expression.push_str(&regex::escape(text)),
                 Fragment::Wildcard => expression.push_str(".*"),
+                // A pattern has no keys.
+                Fragment::Key(_) => {}
                 Fragment::Variable { name, values, .. } => {
                     if let Some(value) = self.get(name) {
                         expression.push_str(&regex::escape(value));
@@ -284,7 +287,7 @@ impl Bindings {
             let known = match fragment {
                 Fragment::Literal(literal) => Some(literal.as_str()),
                 Fragment::Variable { name, .. } => self.get(name),
-                Fragment::Wildcard => None,
+                Fragment::Wildcard | Fragment::Key(_) => None,
             };
             let found = known.map_or(Some(rest), |known| rest.split_once(known).map(|(_, after)| after));
             rest = found.unwrap_or_default();

@@ -118,6 +118,8 @@ fn items<'a>(pattern: &'a [Fragment], bindings: &'a Bindings) -> Vec<Item<'a>> {
                 items.push(Item::Variable { fragment, value: bindings.get(name) });
             }
             Fragment::Wildcard => items.push(Item::Wildcard),
+            // A pattern has no keys.
+            Fragment::Key(_) => {}
         }
     }
     items

@@ -6,6 +6,7 @@
 mod ast;
 pub(crate) mod diagnostic;
 mod fragment;
+mod key;
 mod lexer;
 mod lookalike;
 pub(crate) mod matcher;
@@ -20,12 +21,14 @@ pub(crate) mod update;
 pub(crate) use crate::text::duration::{HOW_TO_WRITE, milliseconds};
 pub use ast::{
     Directive, Expectation, FaultInjection, FileContent, HomeState, KillMode, Line, LineKind, Script,
-    SourceFile, Span, SpawnedProgram, TypeMode,
+    SourceFile, Span, SpawnedProgram, TerminalSize, TypeMode,
 };
 pub use diagnostic::Diagnostic;
 pub use fragment::Fragment;
+pub use key::Key;
 pub(crate) use lexer::is_variable_name;
 pub(crate) use matcher::Bindings;
 pub use parser::{Loader, Parser};
 pub use regex_pattern::RegexPattern;
 pub use render::canonical;
+pub(crate) use spawned::closes_input;

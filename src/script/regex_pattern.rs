@@ -93,7 +93,7 @@ fn source(fragment: &Fragment, variable: impl Fn(&str, usize) -> String) -> Stri
     match fragment {
         Fragment::Literal(text) => text.clone(),
         Fragment::Variable { name, at, .. } => variable(name, at.len()),
-        Fragment::Wildcard => String::new(),
+        Fragment::Wildcard | Fragment::Key(_) => String::new(),
     }
 }
 

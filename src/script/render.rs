@@ -157,7 +157,7 @@ pub(super) fn push_sequence(out: &mut String, sequence: &str) {
 
 /// Whether a dollar sign before this would be special.
 fn is_special(after: &str) -> bool {
-    after.starts_with(['$', '{', '*']) || after.starts_with("u{")
+    after.starts_with(['$', '{', '*']) || after.starts_with("u{") || after.starts_with("key{")
 }
 
 /// Whether a character is visible in its place.

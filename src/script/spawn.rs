@@ -1,11 +1,15 @@
 //! Syntax of the directives for programs that a script starts (docs/SCRIPTS.md, section 6.1).
 
-use super::ast::{Directive, Expectation, KillMode, SpawnedProgram};
+use std::num::NonZeroU16;
+
+use super::ast::{Directive, Expectation, KillMode, SpawnedProgram, TerminalSize};
 use super::fragment::Fragment;
 use super::lexer::{Result, SyntaxError, TemplateKind, parse_template};
 use super::parser::{DirectiveArgs, Token};
 use super::regex_pattern::{Extent, RegexPattern};
 
+/// Most columns, and most rows, of a terminal.
+const CELLS_MAX: u16 = 500;
 /// Signals that `@kill` sends.
 const SIGNALS: [&str; 9] = ["HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "TERM", "STOP", "CONT"];
 
@@ -24,14 +28,32 @@ impl Token<'_> {
     }
 }
 
+impl Token<'_> {
+    /// `80x24`
+    fn terminal_size(&self) -> Result<TerminalSize> {
+        let cells = |text: &str| text.parse::<NonZeroU16>().ok().filter(|cells| cells.get() <= CELLS_MAX);
+        let size = self
+            .text
+            .split_once('x')
+            .and_then(|(columns, rows)| Some(TerminalSize { columns: cells(columns)?, rows: cells(rows)? }));
+        size.ok_or_else(|| {
+            let error = self.error(format!("`{}` is no size of a terminal", self.text));
+            error.help(format!("write columns and rows, as in 80x24, each at most {CELLS_MAX}"))
+        })
+    }
+}
+
 impl DirectiveArgs<'_> {
-    /// `@spawn NAME COMMAND`
+    /// `@spawn NAME COMMAND`, `@spawn NAME pty 80x24 COMMAND`
     pub(super) fn spawn(&self) -> Result<Directive> {
-        let usage = || self.usage("@spawn NAME COMMAND…");
-        let [name, first, ..] = self.tokens.as_slice() else { return Err(usage()) };
+        let (name, terminal, first) = match self.tokens.as_slice() {
+            [name, Token { text: "pty", .. }, size, first, ..] => (name, Some(size.terminal_size()?), first),
+            [name, first, ..] if first.text != "pty" => (name, None, first),
+            _ => return Err(self.usage("@spawn NAME COMMAND…, or @spawn NAME pty 80x24 COMMAND…")),
+        };
         name.new_actor()?;
         let declared = self.actors.iter().position(|actor| actor == name.text);
-        let program = SpawnedProgram { command: self.command(first.at)? };
+        let program = SpawnedProgram { terminal, command: self.command(first.at)? };
         Ok(Directive::Spawn {
             actor: declared.unwrap_or(self.actors.len()),
             name: name.text.to_owned(),

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ast::{Directive, KillMode, Line, LineKind, Script, TypeMode};
+use super::ast::{Directive, KillMode, Line, LineKind, Script, SpawnedProgram, TypeMode};
+use super::fragment::Fragment;
 
 impl Script {
     /// Actors that are other programs.
@@ -41,6 +42,10 @@ pub(super) fn check(script: &Script) -> Vec<SpawnMistake<'_>> {
     let mut mistakes = Vec::new();
     for line in &script.lines {
         let label = |actor: &usize| script.label(*actor);
+        if let Some(help) = misplaced_key(line, &started) {
+            let message = "a key is for the terminal of a program".to_owned();
+            mistakes.push(SpawnMistake { line, message, help: help.to_owned() });
+        }
         let mistake = match &line.kind {
             LineKind::Directive(Directive::Spawn { actor, program, .. }) => {
                 started.insert(*actor, program);
@@ -87,4 +92,29 @@ pub(super) fn check(script: &Script) -> Vec<SpawnMistake<'_>> {
         }
     }
     mistakes
+}
+
+/// Advice for a line that types a key where there is no terminal. Over pipes Ctrl-D at the end
+/// closes the input.
+fn misplaced_key(line: &Line, started: &BTreeMap<usize, &SpawnedProgram>) -> Option<&'static str> {
+    let (LineKind::Input { actor, template } | LineKind::Directive(Directive::Type { actor, template, .. })) =
+        &line.kind
+    else {
+        return None;
+    };
+    let keys = || template.iter().filter(|fragment| matches!(fragment, Fragment::Key(_))).count();
+    match started.get(actor) {
+        Some(program) if program.terminal.is_some() => None,
+        Some(_) if keys() == usize::from(closes_input(template)) => None,
+        Some(_) => {
+            Some("over pipes, `$key{ctrl-d}` at the end closes the input; `@spawn NAME pty 80x24 …` has keys")
+        }
+        None if keys() == 0 => None,
+        None => Some("`@spawn NAME pty 80x24 rsachat …` has keys; `$$key{` is the text"),
+    }
+}
+
+/// Whether a typed text ends with Ctrl-D.
+pub(crate) fn closes_input(template: &[Fragment]) -> bool {
+    matches!(template.last(), Some(Fragment::Key(key)) if key.ends_input())
 }

@@ -44,6 +44,11 @@ impl Python {
         Home::of(program).start_on(command, Stdio::piped())
     }
 
+    /// The interpreter.
+    pub(crate) fn path(&self) -> std::borrow::Cow<'_, str> {
+        self.0.to_string_lossy()
+    }
+
     fn command(&self, script: &Path) -> Command {
         let mut command = Command::new(&self.0);
         command.args(["-I", "-u"]).arg(script).env("PYTHONUTF8", "1").env("PYTHONDONTWRITEBYTECODE", "1");
@@ -56,7 +61,7 @@ type Story = (&'static str, fn(&Python));
 
 fn main() -> ExitCode {
     let python = std::env::var_os("RSACHAT_PYTHON").filter(|path| !path.is_empty()).map(Python);
-    let tests: [Story; 18] = [
+    let tests: [Story; 19] = [
         ("the_client_of_the_tutorial_is_heard_and_never_answered", tutorial::client),
         ("the_client_of_the_tutorial_leaves_with_exit", tutorial::client_exit),
         ("the_server_of_the_tutorial_shows_every_line_until_exit", tutorial::server),
@@ -70,6 +75,7 @@ fn main() -> ExitCode {
         ("the_readme_shows_what_happens_with_the_mended_peer", oaep::readme),
         ("the_bot_of_the_documents_answers_everybody", bot::answers),
         ("a_live_script_is_played_with_the_mended_peer", script::live),
+        ("scripts_start_the_peers_themselves", script::spawned),
         ("the_peer_written_from_the_specification_listens", native::listens),
         ("the_peer_written_from_the_specification_calls", native::calls),
         ("the_peer_written_from_the_specification_re_keys", native::rekeys),

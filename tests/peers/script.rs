@@ -29,3 +29,15 @@ pub(crate) fn live(python: &Python) {
     assert_eq!(peer.rows_after("Received: "), ours[1..]);
     assert!(replay.has_seen(&format!("나| raw~1: {}", theirs[0])));
 }
+
+/// The scripts that start a peer themselves.
+pub(crate) fn spawned(python: &Python) {
+    for name in ["oaep", "native", "bot"] {
+        let mut command = Command::new(RSACHAT);
+        let path = root("scripts/spawn").join(name).with_extension("chat");
+        command.arg("replay").arg(path).args(["--allow-spawn", "--var"]);
+        command.arg(format!("python={}", python.path()));
+        let mut replay = Home::of("나").start_on(command, Stdio::null());
+        assert_eq!(replay.ends(), 0, "{}{}", replay.output(), replay.complaints());
+    }
+}

@@ -3,5 +3,6 @@
 mod process;
 mod programs;
 mod rows;
+mod terminal;
 
-pub(crate) use programs::{Programs, TerminalRow};
+pub(crate) use programs::{ProgramRow, ProgramSpec, Programs};

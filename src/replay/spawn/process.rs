@@ -1,6 +1,8 @@
-//! Process of a spawned program: its start in a process group of its own, its input and output, and
-//! its end. Threads move the bytes; what was not read yet is bounded, and the program waits.
+//! Process of a spawned program: its start in a process group of its own, over pipes or on a
+//! terminal, its input and output, and its end. Threads move the bytes; what was not read yet is
+//! bounded, and the program waits.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
 use std::os::fd::OwnedFd;
@@ -12,10 +14,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use filedescriptor::FileDescriptor;
 use mio::Waker;
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
+
+use crate::script::TerminalSize;
 
 /// Bytes of output that wait to be looked at.
 const QUEUE_BYTES: usize = 64 * 1024;
@@ -47,7 +53,7 @@ pub(super) struct Launch<'a> {
     pub(super) program: &'a Path,
     pub(super) arguments: &'a [String],
     pub(super) folder: &'a Path,
-    pub(super) environment: &'a [(String, String)],
+    pub(super) environment: &'a BTreeMap<String, String>,
 }
 
 /// End of a process.
@@ -63,8 +69,8 @@ pub(super) struct Process {
     child: Child,
     pid: Pid,
     shared: Arc<Shared>,
-    /// Bytes for its input.
-    input: Sender<Vec<u8>>,
+    /// Bytes for its input; without it the input is closed.
+    input: Option<Sender<Vec<u8>>>,
     /// Once it is closed, the thread that reads ends.
     _stop: PipeWriter,
 }
@@ -93,7 +99,7 @@ impl Process {
         let (output, end) = io::pipe()?;
         let mut command = Command::new(launch.program);
         command.args(launch.arguments).current_dir(launch.folder).env_clear();
-        command.envs(launch.environment.iter().map(|(name, value)| (name, value)));
+        command.envs(launch.environment);
         command.stdin(Stdio::piped()).stdout(end.try_clone()?).stderr(end).process_group(0);
         let mut child = command.spawn()?;
         // With its ends of the pipe the end of the output would never be seen.
@@ -102,12 +108,39 @@ impl Process {
         Self::with_streams(child, File::from(OwnedFd::from(output)), input, waker)
     }
 
+    /// Starts a program with a terminal of its own.
+    pub(super) fn start_on_terminal(
+        launch: &Launch<'_>,
+        size: TerminalSize,
+        waker: &Arc<Waker>,
+    ) -> io::Result<Self> {
+        let (rows, cols) = (size.rows.get(), size.columns.get());
+        let size = PtySize { rows, cols, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).map_err(io_error)?;
+        let mut command = CommandBuilder::new(launch.program);
+        command.args(launch.arguments);
+        command.cwd(launch.folder);
+        command.env_clear();
+        for (name, value) in launch.environment {
+            command.env(name, value);
+        }
+        let child: Box<dyn portable_pty::Child> = pair.slave.spawn_command(command).map_err(io_error)?;
+        let child = child.downcast::<Child>().map_err(|_| io::Error::from(io::ErrorKind::Unsupported))?;
+        // With its end of the terminal the end of the output would never be seen.
+        drop(pair.slave);
+        let stream = || {
+            let master = pair.master.as_raw_fd().ok_or(io::ErrorKind::Unsupported)?;
+            FileDescriptor::dup(&master).and_then(|master| master.as_file()).map_err(io::Error::other)
+        };
+        Self::with_streams(*child, stream()?, Some(stream()?), waker)
+    }
+
     fn with_streams(child: Child, output: File, input: Option<File>, waker: &Arc<Waker>) -> io::Result<Self> {
         let pid = Pid::from_child(&child);
         let shared = Arc::new(Shared::default());
         let (stopped, stop) = io::pipe()?;
         let (sender, receiver) = channel();
-        let process = Self { child, pid, shared: Arc::clone(&shared), input: sender, _stop: stop };
+        let process = Self { child, pid, shared: Arc::clone(&shared), input: Some(sender), _stop: stop };
         let thread = |name: &str| thread::Builder::new().name(name.to_owned());
         let (reader, ender) = ((Arc::clone(&shared), Arc::clone(waker)), Arc::clone(waker));
         thread("spawn-output").spawn(move || read_all(output, &stopped, &reader.0, &reader.1))?;
@@ -120,8 +153,15 @@ impl Process {
 
     /// Hands bytes to its input. A program that does not read them does not stop the run.
     pub(super) fn write(&self, bytes: Vec<u8>) {
-        // The thread ends with the program, whose end is told by itself.
-        let _ = self.input.send(bytes);
+        if let Some(input) = &self.input {
+            // The thread ends with the program, whose end is told by itself.
+            let _ = input.send(bytes);
+        }
+    }
+
+    /// Closes its input behind what was handed to it.
+    pub(super) fn close_input(&mut self) {
+        self.input = None;
     }
 
     /// Takes the output that has come.
@@ -168,6 +208,14 @@ impl Process {
             let waited = self.shared.changed.wait_timeout(state, left);
             (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         }
+    }
+}
+
+/// Error of the terminal's library, which wraps those of the system.
+fn io_error(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    match error.into().downcast::<io::Error>() {
+        Ok(error) => *error,
+        Err(error) => io::Error::other(error),
     }
 }
 

@@ -2,16 +2,21 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::env;
+use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::Waker;
+use rustix::io::Errno;
 
 use super::process::{Exit, Launch, Process};
 use super::rows::Lines;
+use super::terminal::Terminal;
 use crate::app::error::{AppError, code, describe};
+use crate::script::TerminalSize;
 use crate::text::safe::SafeText;
 
 /// Time between SIGTERM and SIGKILL.
@@ -24,9 +29,18 @@ const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 const OWN_NAME: &str = "rsachat";
 
 /// Row or event that a program has shown.
-pub(crate) enum TerminalRow {
+pub(crate) enum ProgramRow {
     Row(String),
     Event(String),
+}
+
+/// Program as a script starts it.
+#[derive(Clone)]
+pub(crate) struct ProgramSpec {
+    /// Its words.
+    pub(crate) command: Vec<String>,
+    /// Size of its terminal; without one it has pipes.
+    pub(crate) terminal: Option<TerminalSize>,
 }
 
 /// Spawned programs of a run. When it is dropped, whichever way the run ends, all of them end.
@@ -39,15 +53,37 @@ pub(crate) struct Programs {
 
 /// Program of an actor.
 struct Program {
-    /// Its words.
-    command: Vec<String>,
+    spec: ProgramSpec,
     process: Process,
-    lines: Lines,
+    screen: Screen,
     last_rows: VecDeque<String>,
     /// End that was told.
     exit: Option<Exit>,
-    /// Whether an expectation has taken the row that has not ended, and nothing came since.
-    is_pending_taken: bool,
+    /// Rows that have not ended and were taken as they stand; anew once more was written.
+    pending_taken: usize,
+}
+
+/// What a program writes on.
+enum Screen {
+    Lines(Lines),
+    Terminal(Box<Terminal>),
+}
+
+impl Screen {
+    fn process(&mut self, bytes: &[u8]) -> Vec<String> {
+        match self {
+            Self::Lines(lines) => lines.process(bytes),
+            Self::Terminal(terminal) => terminal.process(bytes),
+        }
+    }
+
+    /// Rows that have not ended.
+    fn pending(&self) -> Vec<String> {
+        match self {
+            Self::Lines(lines) => lines.pending().into_iter().collect(),
+            Self::Terminal(terminal) => terminal.pending(),
+        }
+    }
 }
 
 impl Programs {
@@ -61,51 +97,53 @@ impl Programs {
     }
 
     /// Starts a program in a folder.
-    pub(crate) fn start(
-        &mut self,
-        actor: usize,
-        command: Vec<String>,
-        folder: &Path,
-    ) -> Result<(), AppError> {
+    pub(crate) fn start(&mut self, actor: usize, spec: ProgramSpec, folder: &Path) -> Result<(), AppError> {
         // What is left of the one before ends first.
         self.by_actor.remove(&actor);
-        let Some((word, arguments)) = command.split_first() else { return Ok(()) };
+        let Some((word, arguments)) = spec.command.split_first() else { return Ok(()) };
         let failed = |error: io::Error| {
             let what = format!("cannot run {}: {}", SafeText::line(word), describe(&error));
             AppError::new(code::MACHINE, what)
                 .hint("it is looked for in PATH, or name its file from the root on")
         };
-        let program =
-            if word == OWN_NAME { env::current_exe().map_err(failed)? } else { PathBuf::from(word) };
-        let environment = self.environment(folder);
+        let environment = self.environment(folder, spec.terminal);
+        let program = if word == OWN_NAME { env::current_exe() } else { find(word, folder, &environment) };
+        let program = program.map_err(failed)?;
         let launch = Launch { program: &program, arguments, folder, environment: &environment };
-        let process = Process::start(&launch, &self.waker).map_err(failed)?;
-        let program = Program {
-            command,
-            process,
-            lines: Lines::default(),
-            last_rows: VecDeque::new(),
-            exit: None,
-            is_pending_taken: false,
+        let (process, screen) = match spec.terminal {
+            None => (Process::start(&launch, &self.waker), Screen::Lines(Lines::default())),
+            Some(size) => (
+                Process::start_on_terminal(&launch, size, &self.waker),
+                Screen::Terminal(Box::new(Terminal::new(size))),
+            ),
         };
+        let process = process.map_err(failed)?;
+        let (last_rows, exit, pending_taken) = (VecDeque::new(), None, 0);
+        let program = Program { spec, process, screen, last_rows, exit, pending_taken };
         self.by_actor.insert(actor, program);
         Ok(())
     }
 
     /// The whole environment of a program.
-    fn environment(&self, folder: &Path) -> Vec<(String, String)> {
-        let path = env::var("PATH").unwrap_or_else(|_| DEFAULT_PATH.to_owned());
+    fn environment(&self, folder: &Path, terminal: Option<TerminalSize>) -> BTreeMap<String, String> {
+        let path = search_path();
         let home = folder.display().to_string();
-        let own = [("HOME", home.as_str()), ("PATH", &path), ("TERM", "dumb"), ("LANG", "C.UTF-8")];
+        let term = if terminal.is_some() { "xterm-256color" } else { "dumb" };
+        let own = [("HOME", home.as_str()), ("PATH", &path), ("TERM", term), ("LANG", "C.UTF-8")];
         let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let mut environment = BTreeMap::from(own);
         environment.extend(self.variables.clone());
-        environment.into_iter().collect()
+        environment
     }
 
-    /// Words of the command that an actor was started with last.
-    pub(crate) fn command(&self, actor: usize) -> Option<Vec<String>> {
-        self.by_actor.get(&actor).map(|program| program.command.clone())
+    /// What an actor was started as last.
+    pub(crate) fn spec(&self, actor: usize) -> Option<ProgramSpec> {
+        self.by_actor.get(&actor).map(|program| program.spec.clone())
+    }
+
+    /// Whether the program of an actor has a terminal.
+    fn has_terminal(&self, actor: usize) -> bool {
+        self.by_actor.get(&actor).is_some_and(|program| program.spec.terminal.is_some())
     }
 
     /// End of the program of an actor, if it has ended.
@@ -120,14 +158,33 @@ impl Programs {
 
     /// Types a text, without Enter.
     pub(crate) fn type_text(&self, actor: usize, text: &str) {
-        if let Some(program) = self.by_actor.get(&actor) {
-            program.process.write(text.as_bytes().to_vec());
+        let Some(program) = self.by_actor.get(&actor) else { return };
+        let mut text = text.to_owned();
+        if let Screen::Terminal(terminal) = &program.screen
+            && terminal.has_application_cursor()
+        {
+            for key in ["A", "B", "C", "D", "H", "F"] {
+                text = text.replace(&format!("\x1b[{key}"), &format!("\x1bO{key}"));
+            }
         }
+        program.process.write(text.into_bytes());
     }
 
     /// Types Enter.
     pub(crate) fn type_enter(&self, actor: usize) {
-        self.type_text(actor, "\n");
+        self.type_text(actor, if self.has_terminal(actor) { "\r" } else { "\n" });
+    }
+
+    /// Ends the input of the program of an actor, behind a text: over pipes it is closed, on a
+    /// terminal the text has Ctrl-D.
+    pub(crate) fn type_end(&mut self, actor: usize, text: &str) {
+        if self.has_terminal(actor) {
+            return self.type_text(actor, text);
+        }
+        self.type_text(actor, text.strip_suffix('\x04').unwrap_or(text));
+        if let Some(program) = self.by_actor.get_mut(&actor) {
+            program.process.close_input();
+        }
     }
 
     /// Sends a signal to the program of an actor.
@@ -138,22 +195,25 @@ impl Programs {
     }
 
     /// Takes what has come from the program of an actor.
-    pub(crate) fn take_rows(&mut self, actor: usize) -> Vec<TerminalRow> {
+    pub(crate) fn take_rows(&mut self, actor: usize) -> Vec<ProgramRow> {
         let Some(program) = self.by_actor.get_mut(&actor) else { return Vec::new() };
         let output = program.process.take_output();
-        program.is_pending_taken &= output.is_empty();
-        let mut rows = program.lines.process(&output);
+        if !output.is_empty() {
+            program.pending_taken = 0;
+        }
+        let mut rows = program.screen.process(&output);
         let exit = if program.exit.is_none() { program.process.exit() } else { None };
         if exit.is_some() {
             // What was taken as it stood is not shown once more.
-            rows.extend(program.lines.finish().filter(|_| !program.is_pending_taken));
+            rows.extend(program.screen.pending().into_iter().skip(program.pending_taken));
+            program.pending_taken = usize::MAX;
             program.exit = exit;
         }
         program.last_rows.extend(rows.iter().cloned());
         let surplus = program.last_rows.len().saturating_sub(LAST_ROWS);
         program.last_rows.drain(..surplus);
-        let event = exit.map(|exit| TerminalRow::Event(exit.event()));
-        rows.into_iter().map(TerminalRow::Row).chain(event).collect()
+        let event = exit.map(|exit| ProgramRow::Event(exit.event()));
+        rows.into_iter().map(ProgramRow::Row).chain(event).collect()
     }
 
     /// Actors with a program.
@@ -161,16 +221,16 @@ impl Programs {
         self.by_actor.keys().copied().collect()
     }
 
-    /// The row that the program of an actor has not ended yet, unless it was taken as it stands.
-    pub(crate) fn pending_row(&self, actor: usize) -> Option<String> {
-        let program = self.by_actor.get(&actor).filter(|program| !program.is_pending_taken)?;
-        program.lines.pending()
+    /// Rows that the program of an actor has not ended yet, without those that were taken.
+    pub(crate) fn pending_rows(&self, actor: usize) -> Vec<String> {
+        let Some(program) = self.by_actor.get(&actor) else { return Vec::new() };
+        program.screen.pending().into_iter().skip(program.pending_taken).collect()
     }
 
-    /// Takes the row that the program of an actor has not ended yet, as it stands.
-    pub(crate) fn take_pending_row(&mut self, actor: usize) {
+    /// Takes so many of these rows as they stand.
+    pub(crate) fn take_pending_rows(&mut self, actor: usize, count: usize) {
         if let Some(program) = self.by_actor.get_mut(&actor) {
-            program.is_pending_taken = true;
+            program.pending_taken = program.pending_taken.saturating_add(count);
         }
     }
 
@@ -189,13 +249,37 @@ impl Programs {
             Some(Exit::Code(exit)) => format!("{label} has exited with code {exit}"),
             Some(signal) => format!("{label} was {}", signal.event()),
         };
-        let pending = program.lines.pending();
+        let pending = if program.exit.is_none() { program.screen.pending() } else { Vec::new() };
         let rows: Vec<&String> = program.last_rows.iter().chain(&pending).collect();
         let state = if rows.is_empty() { format!("{state}; it has shown nothing") } else { state };
         let first = rows.len().saturating_sub(LAST_ROWS);
         let rows = rows.into_iter().skip(first).map(|row| ("last", row.clone()));
         [("note", state)].into_iter().chain(rows).collect()
     }
+}
+
+/// The search path of programs. That they find this program is what they are tried with.
+fn search_path() -> String {
+    let path = env::var("PATH").unwrap_or_else(|_| DEFAULT_PATH.to_owned());
+    let own = env::current_exe().ok().filter(|own| own.file_name().is_some_and(|name| name == OWN_NAME));
+    match own.as_deref().and_then(Path::parent) {
+        Some(folder) => format!("{}:{path}", folder.display()),
+        None => path,
+    }
+}
+
+/// The file of a program: a path from its folder on, or a name that is found in its `PATH`.
+fn find(word: &str, folder: &Path, environment: &BTreeMap<String, String>) -> io::Result<PathBuf> {
+    if word.contains('/') {
+        return Ok(folder.join(word));
+    }
+    let is_executable = |file: &PathBuf| {
+        let metadata = fs::metadata(file);
+        metadata.is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    };
+    let path = environment.get("PATH").map_or("", String::as_str);
+    let mut files = env::split_paths(path).map(|place| folder.join(place).join(word));
+    files.find(is_executable).ok_or_else(|| Errno::NOENT.into())
 }
 
 impl Drop for Programs {
@@ -205,5 +289,43 @@ impl Drop for Programs {
         let until = Instant::now() + GRACE;
         running().for_each(|program| program.process.wait(until));
         // The rest of each group is killed as its process is dropped.
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::net::Net;
+
+    #[test]
+    fn a_run_that_panics_ends_its_programs() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut pids = Vec::new();
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            let mut programs = Programs::new(Net::new().unwrap().waker());
+            for (actor, size) in
+                [None, Some(TerminalSize { columns: 80.try_into().unwrap(), rows: 24.try_into().unwrap() })]
+                    .into_iter()
+                    .enumerate()
+            {
+                let command = ["sh", "-c", "trap '' TERM HUP; echo $$; while :; do sleep 1; done"];
+                let spec = ProgramSpec { command: command.map(str::to_owned).to_vec(), terminal: size };
+                programs.start(actor, spec, folder.path()).unwrap();
+                let mut rows = Vec::new();
+                while rows.is_empty() {
+                    rows = programs.take_rows(actor);
+                }
+                let [ProgramRow::Row(pid)] = rows.as_slice() else { panic!("no number") };
+                pids.push(pid.clone());
+            }
+            panic!("in the middle of a run");
+        }));
+        assert!(ended.is_err());
+        assert_eq!(pids.len(), 2);
+        for pid in pids {
+            assert!(!Path::new("/proc").join(&pid).exists(), "{pid} is left");
+        }
     }
 }

@@ -19,7 +19,8 @@ impl Lines {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.rest.extend_from_slice(piece);
             if piece.ends_with(b"\n") || self.rest.len() >= ROW_BYTES {
-                rows.extend(self.finish());
+                rows.extend(self.pending());
+                self.rest.clear();
             }
         }
         rows
@@ -28,13 +29,6 @@ impl Lines {
     /// The row that has not ended.
     pub(super) fn pending(&self) -> Option<String> {
         (!self.rest.is_empty()).then(|| row(&self.rest))
-    }
-
-    /// Ends the row that has not ended.
-    pub(super) fn finish(&mut self) -> Option<String> {
-        let row = self.pending();
-        self.rest.clear();
-        row
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use regex::Regex;
 use rustix::process::Signal;
 
 use super::fixture::{Played, Written, command, replay, run};
@@ -36,7 +37,7 @@ fn is_gone(pid: i32) {
 
 #[test]
 fn scripts_with_programs_of_others_pass() {
-    for name in ["python", "ncat"] {
+    for name in ["python", "ncat", "prompt"] {
         let mut command = command(root("scripts/spawn").join(name).with_extension("chat"));
         command.arg("--allow-spawn");
         run(command, b"").passes();
@@ -122,6 +123,72 @@ fn signals_and_ends_are_told() {
         let played = spawn(mistake);
         assert_eq!(played.code, 2, "{mistake}");
         assert!(played.err.contains(words), "{mistake}: {}", played.err);
+    }
+}
+
+#[test]
+fn a_terminal_has_rows_a_size_and_keys_and_pipes_have_only_the_end_of_their_input() {
+    let script = "@env PS1=say: \n@spawn p pty 37x11 sh\n@ready p ^say:$\np> stty size; tput cols; test -t 2 && echo $$TERM\n\
+        p| 11 37\np| 37\np| xterm-256color\np| say:\n@draft p ech$key{backspace}ho one$key{left}$key{left}\np> \np| one\np| say:\n\
+        p> cat\np> hi\np| hi\np| hi\n@draft p $key{ctrl-c}\np|~ .*\\^C\n@ready p ^say:$\np> $key{ctrl-d}\np|* exited $*\n";
+    spawn(script).passes();
+    spawn("@spawn p pty 20x5 sh -c 'printf %s 1234567890123456789012345; printf x; exec sleep 9'\np| 12345678901234567890\np| 12345x\n").passes();
+    spawn("@spawn p cat\np> one\np| one\n@draft p two$key{ctrl-d}\np| two\np|* exited 0\n").passes();
+    for (mistake, words) in [
+        ("@spawn p cat\np> $key{tab}\n", "a key is for the terminal"),
+        ("@spawn p cat\np> $key{ctrl-d}x\n", "a key is for the terminal"),
+        ("hi $key{tab}\n", "`$$key{` is the text"),
+        ("@spawn p pty 80x24 cat\np> $key{tabs}\n", "no such key"),
+        ("@spawn p pty 80 cat\n", "no size of a terminal"),
+        ("@spawn p pty 0x24 cat\n", "no size of a terminal"),
+        ("@spawn p pty 80x24\n", "write @spawn NAME COMMAND"),
+    ] {
+        let played = spawn(mistake);
+        assert_eq!(played.code, 2, "{mistake}");
+        assert!(played.err.contains(words), "{mistake}: {}", played.err);
+    }
+}
+
+/// A transcript of a closed world as a script of prompts on wide terminals. What differs from one
+/// run to the next has to be the same wherever it is the same in the closed world.
+fn on_terminals(transcript: &str) -> String {
+    let fingerprint = Regex::new("SHA256:[A-Za-z0-9+/]{43}").unwrap();
+    let port = Regex::new(r"\\\$\\\{(\w+)\\\.(port)\\\}").unwrap();
+    let mut fingerprints: Vec<&str> = fingerprint.find_iter(transcript).map(|found| found.as_str()).collect();
+    fingerprints.sort_unstable();
+    fingerprints.dedup();
+    let pattern = |row: &str| {
+        let mut row = port.replace_all(&regex::escape(row), "(?<$1.$2>[0-9]+)").replace("\\~/", "./");
+        row = row.replace("~/", "./");
+        for (number, fingerprint) in fingerprints.iter().enumerate() {
+            let group = format!("(?<key{number}>SHA256:[A-Za-z0-9+/]{{43}})");
+            row = row.replace(&regex::escape(fingerprint), &group);
+        }
+        row
+    };
+    let prompt = |actor: &str| {
+        format!("@spawn {actor} pty 400x50 rsachat --home . --name {actor}\n@ready {actor} {actor} +>$")
+    };
+    let mut script = vec!["@timeout 60s".to_owned()];
+    for line in transcript.lines() {
+        match (line.strip_prefix("@actors "), line.split_once("| ")) {
+            (Some(actors), _) => script.extend(actors.split(' ').map(prompt)),
+            (_, Some((actor, row))) => script.push(format!("{actor}|~ ..:.. +{}", pattern(row))),
+            _ if line.starts_with('@') => {}
+            _ => script.push(line.to_owned()),
+        }
+    }
+    script.join("\n") + "\n"
+}
+
+#[test]
+fn our_prompt_on_a_terminal_shows_what_the_closed_world_shows() {
+    for name in ["hello", "nick", "exit"] {
+        let closed = run(command(root("scripts").join(name).with_extension("chat")), b"").passes();
+        let script = on_terminals(&closed);
+        assert!(script.matches("|~ ").count() > 8, "{script}");
+        let played = replay(&script, &["--allow-spawn"]);
+        assert_eq!(played.code, 0, "{}\n{script}", played.err);
     }
 }
 
