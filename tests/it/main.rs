@@ -37,6 +37,7 @@ mod stdin;
 mod support;
 mod talk;
 mod test_keys;
+mod testing_doc;
 mod trust;
 mod unproven;
 mod wire;

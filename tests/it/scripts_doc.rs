@@ -13,19 +13,19 @@ use tempfile::TempDir;
 use crate::editors::directives;
 use crate::support::{Home, Process, RSACHAT, read};
 
-struct Block {
+pub(crate) struct Block {
     /// What stands behind its first fence.
     tag: String,
-    text: String,
+    pub(crate) text: String,
 }
 
 impl Block {
     /// The file that its tag names.
-    fn file(&self) -> Option<&str> {
+    pub(crate) fn file(&self) -> Option<&str> {
         self.tag.split_whitespace().last().filter(|word| word.contains('.'))
     }
 
-    fn is(&self, kind: &str) -> bool {
+    pub(crate) fn is(&self, kind: &str) -> bool {
         self.tag == kind || self.tag.starts_with(&format!("{kind} "))
     }
 
@@ -39,7 +39,12 @@ impl Block {
 }
 
 fn blocks() -> Vec<Block> {
-    let page = read("docs/SCRIPTS.md");
+    blocks_of("docs/SCRIPTS.md")
+}
+
+/// The code blocks of a page.
+pub(crate) fn blocks_of(page: &str) -> Vec<Block> {
+    let page = read(page);
     let parts: Vec<_> = page.split("\n```").collect();
     assert!(parts.len() % 2 == 1, "the last fence is open");
     let block = |part: &&str| {
@@ -50,9 +55,9 @@ fn blocks() -> Vec<Block> {
 }
 
 /// A folder with every example that has a name.
-fn folder(blocks: &[Block]) -> TempDir {
+pub(crate) fn folder(blocks: &[Block]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for block in blocks.iter().filter(|block| block.is("chat")) {
+    for block in blocks {
         if let Some(name) = block.file() {
             let path = folder.path().join(name);
             assert!(!path.exists(), "two examples are called {name}");
@@ -98,11 +103,15 @@ fn every_example_passes() {
 
 #[test]
 fn every_message_is_the_one_that_comes() {
-    let blocks = blocks();
-    let folder = folder(&blocks);
+    assert!(messages(&blocks()) > 5, "the page has lost its messages");
+}
+
+/// Plays what differs or is wrong, and compares what is said with the block behind it.
+pub(crate) fn messages(blocks: &[Block]) -> usize {
+    let folder = folder(blocks);
     let mut seen = 0;
     for (kind, code) in [("chat differs", 1), ("chat spawn-differs", 1), ("chat wrong", 2)] {
-        for (example, message) in with_message(&blocks, kind) {
+        for (example, message) in with_message(blocks, kind) {
             let name = example.file().unwrap().to_owned();
             assert!(message.is("text"), "no message follows {name}");
             let output = replay(folder.path(), &[&name, "--quiet", "--allow-spawn"].map(str::to_owned));
@@ -111,13 +120,17 @@ fn every_message_is_the_one_that_comes() {
             seen += 1;
         }
     }
-    assert!(seen > 5, "the page has lost its messages");
+    seen
 }
 
 #[test]
 fn every_command_line_prints_what_stands_below_it() {
-    let blocks = blocks();
-    let folder = folder(&blocks);
+    assert!(command_lines(&blocks()) > 5, "the page has lost its command lines");
+}
+
+/// Runs the command lines, and compares what is printed with what stands below each.
+pub(crate) fn command_lines(blocks: &[Block]) -> usize {
+    let folder = folder(blocks);
     let program = PathBuf::from(RSACHAT);
     let path = env::join_paths([program.parent().unwrap(), "/usr/bin".as_ref(), "/bin".as_ref()]).unwrap();
     let mut lines = 0;
@@ -131,7 +144,7 @@ fn every_command_line_prints_what_stands_below_it() {
             lines += 1;
         }
     }
-    assert!(lines > 5, "the page has lost its command lines");
+    lines
 }
 
 #[test]

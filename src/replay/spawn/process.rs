@@ -96,6 +96,7 @@ struct State {
 impl Process {
     /// Starts a program with pipes: one for its input, one for its two outputs.
     pub(super) fn start(launch: &Launch<'_>, waker: &Arc<Waker>) -> io::Result<Self> {
+        let _one = one_at_a_time();
         let (output, end) = io::pipe()?;
         let mut command = Command::new(launch.program);
         command.args(launch.arguments).current_dir(launch.folder).env_clear();
@@ -114,6 +115,7 @@ impl Process {
         size: TerminalSize,
         waker: &Arc<Waker>,
     ) -> io::Result<Self> {
+        let _one = one_at_a_time();
         let (rows, cols) = (size.rows.get(), size.columns.get());
         let size = PtySize { rows, cols, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).map_err(io_error)?;
@@ -209,6 +211,13 @@ impl Process {
             (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         }
     }
+}
+
+/// Lock for the start of a program: a terminal is for a moment inherited by whatever is started
+/// then, and its end would not be seen before the end of that.
+fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Error of the terminal's library, which wraps those of the system.

@@ -250,7 +250,8 @@ impl Programs {
             Some(signal) => format!("{label} was {}", signal.event()),
         };
         let pending = if program.exit.is_none() { program.screen.pending() } else { Vec::new() };
-        let rows: Vec<&String> = program.last_rows.iter().chain(&pending).collect();
+        let rows = program.last_rows.iter().chain(&pending).filter(|row| !row.is_empty());
+        let rows: Vec<&String> = rows.collect();
         let state = if rows.is_empty() { format!("{state}; it has shown nothing") } else { state };
         let first = rows.len().saturating_sub(LAST_ROWS);
         let rows = rows.into_iter().skip(first).map(|row| ("last", row.clone()));
