@@ -31,6 +31,16 @@ pub(super) struct Link {
     dropped_bytes: usize,
     /// Error of a write; reported as the link's end, after what the peer had sent before.
     write_error: Option<io::Error>,
+    closing: Closing,
+}
+
+/// How a link is closed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Closing {
+    /// Once what is queued is written, and the peer's end has come.
+    InOrder,
+    /// It makes room for another: behind what the kernel takes.
+    AtOnce,
 }
 
 /// State of a link after its share of a turn.
@@ -82,7 +92,22 @@ impl Link {
             last_progress: Instant::now(),
             dropped_bytes: 0,
             write_error: None,
+            closing: Closing::InOrder,
         }
+    }
+
+    pub(super) fn evict(&mut self) {
+        self.closing = Closing::AtOnce;
+    }
+
+    /// Writes what the kernel takes, if this link makes room for another, and returns whether it
+    /// does.
+    pub(super) fn flush_evicted(&mut self) -> bool {
+        let is_evicted = self.closing == Closing::AtOnce;
+        if is_evicted {
+            self.flush();
+        }
+        is_evicted
     }
 
     pub(super) fn handle_readiness(&mut self, event: &Event) {

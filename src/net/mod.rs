@@ -109,9 +109,10 @@ pub enum NetEvent {
         /// Connections open at this moment.
         open: usize,
     },
-    /// A caller that had not proved a key made room for another; its connection is gone.
+    /// A caller that had not proved a key makes room for another. It is counted no more, and its
+    /// owner closes it.
     Evicted {
-        /// The number that is no longer valid.
+        /// The connection to close.
         conn: ConnId,
     },
     /// A caller was closed at once by a limit. Reported at most once in

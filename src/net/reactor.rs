@@ -235,8 +235,12 @@ impl Net {
 
     /// Closes in order. Nothing more is read or reported; what is queued is written, for at most
     /// [`FLUSH_TIMEOUT_MS`]; then our end of stream, and when the peer's own end has come or
-    /// [`LINGER_MS`] later, the socket is closed. A dial is cancelled.
+    /// [`LINGER_MS`] later, the socket is closed. A dial is cancelled. A connection that was
+    /// evicted is closed at once, behind what the kernel takes.
     pub fn close(&mut self, id: ConnId) {
+        if self.open_link(id).is_some_and(Link::flush_evicted) {
+            return self.abort(id);
+        }
         match self.slots.get_mut(&id.0).map(|slot| &mut slot.state) {
             Some(SlotState::Dialling(_)) => self.abort(id),
             Some(SlotState::Open(link)) if link.is_lost() => self.abort(id),
@@ -531,7 +535,12 @@ impl Net {
             _ => false,
         };
         let conn = ConnId(sources.into_iter().flat_map(|(_, ids)| ids).find(awaits_peer)?);
-        self.abort(conn);
+        match self.open_link(conn).filter(|link| !link.is_closing()) {
+            // Its owner may tell it why, and closes it.
+            Some(link) => link.evict(),
+            None => self.abort(conn),
+        }
+        self.mark_authenticated(conn);
         events.push(NetEvent::Evicted { conn });
         Some(conn)
     }

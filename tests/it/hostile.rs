@@ -134,7 +134,7 @@ fn segments_of_one_byte_are_enough() {
 fn ninety_silent_callers_are_gone_after_ten_seconds_while_a_conversation_goes_on() {
     let (mut minji, mut junho, at) = Process::pair("민지", "준호");
     talk(&mut minji, &mut junho, 0);
-    let before = junho.descriptors();
+    let before = junho.descriptors_at_rest();
     let at: SocketAddr = at.parse().unwrap();
     let since = Instant::now();
     let callers: Vec<_> = (0..90).map(|number| call_from(number, at)).collect();

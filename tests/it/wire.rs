@@ -1,7 +1,7 @@
 //! The native wire as foreign and older programs speak it, on real sockets.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::Stdio;
 use std::thread::{self, JoinHandle};
 
@@ -15,7 +15,7 @@ use rsachat::limits;
 use rsachat::peers::address::Family;
 use rsachat::peers::book::Book;
 use rsachat::peers::name::Name;
-use rsachat::session::Event;
+use rsachat::session::{CloseReason, Event};
 use rsachat::text::safe::SafeText;
 use rsachat::time::{MonoMs, Now, UnixMs};
 use rsachat::wire::{Lifetime, PREFACE_BYTES, Preface, Purpose, Record};
@@ -23,12 +23,15 @@ use rsachat::wire::{Lifetime, PREFACE_BYTES, Preface, Purpose, Record};
 use crate::crypto::keys::identity;
 use crate::support::caller::Caller;
 use crate::support::hostile_peer::HostilePeer;
-use crate::support::{Home, PATIENCE, Process, all_of, call, socket};
+use crate::support::wire::call_from;
+use crate::support::{Home, PATIENCE, Process, all_of, call, file_with, socket};
 
 /// Bytes with which a caller begins: its preface, and message 1 in its frame.
 const FIRST_BYTES: usize = PREFACE_BYTES + 2 + 1_216;
 const ALERT: [u8; 2] = [0, 0];
 const BUSY: [u8; 3] = [0, 1, 1];
+/// Callers that may be in their handshake and are not called from where a chosen peer was.
+const UNPROVEN: usize = limits::UNAUTHENTICATED_CONNECTIONS - limits::RESERVED_CONNECTIONS;
 
 fn preface() -> Vec<u8> {
     Preface::new(Purpose::Chat).to_bytes().to_vec()
@@ -60,6 +63,11 @@ fn answers(answer: Vec<u8>) -> (String, JoinHandle<TcpListener>) {
     (at, thread::spawn(move || answer_one(listener, &answer)))
 }
 
+/// The preface of a listener for this purpose, which is busy.
+fn busy(purpose: Purpose) -> Vec<u8> {
+    [&Preface::new(purpose).to_bytes()[..], &BUSY].concat()
+}
+
 fn answer_one(listener: TcpListener, answer: &[u8]) -> TcpListener {
     let (mut caller, _) = listener.accept().unwrap();
     caller.read_exact(&mut [0; FIRST_BYTES]).unwrap();
@@ -81,10 +89,10 @@ fn an_alert_is_understood_also_from_a_listener_of_before_that_sends_no_preface()
 }
 
 /// Is busy for one caller, and connects the next to `target`.
-fn busy_at_first(target: String) -> String {
+fn busy_at_first(target: String, purpose: Purpose) -> String {
     let (listener, at) = socket();
     thread::spawn(move || {
-        let listener = answer_one(listener, &[&preface()[..], &BUSY].concat());
+        let listener = answer_one(listener, &busy(purpose));
         let (near, _) = listener.accept().unwrap();
         let far = TcpStream::connect(target).unwrap();
         let (from, to) = (far.try_clone().unwrap(), near.try_clone().unwrap());
@@ -103,11 +111,11 @@ fn carry(mut from: TcpStream, mut to: TcpStream) {
 #[test]
 fn a_busy_listener_is_called_again_by_every_front_end_and_gets_what_waited() {
     let again = "is busy; calling again in ";
-    let (junho, at) = Process::listening("준호");
-    let through = busy_at_first(at);
+    let (mut junho, at) = Process::listening("준호");
+    let through = busy_at_first(at, Purpose::Chat);
     let mut send = Home::of("민지")
         .run(&["send", &through, "--name", "민지", "--accept-new", "-v", "-m", "드디어"], Stdio::null());
-    let through = busy_at_first(junho.listens_at());
+    let through = busy_at_first(junho.listens_at(), Purpose::Chat);
     let mut hana = Process::start("하나", &["--connect", &through]);
     hana.types("저도요");
     hana.sees(again);
@@ -116,6 +124,68 @@ fn a_busy_listener_is_called_again_by_every_front_end_and_gets_what_waited() {
     junho.sees("민지 (send): 드디어");
     junho.sees("하나: 저도요");
     hana.sees("준호 joined");
+
+    let through = busy_at_first(junho.listens_at(), Purpose::Chat);
+    let args = ["recv", "--connect", &through, "--name", "민지", "--accept-new", "--count", "1", "-v"];
+    let mut recv = Home::of("민지").run(&args, Stdio::null());
+    recv.complains(again);
+    junho.sees("민지 joined");
+    junho.types("@민지 반가워");
+    assert_eq!(recv.ends(), 0, "{}", recv.complaints());
+    recv.sees("반가워");
+
+    let args = ["pipe", "--listen", "127.0.0.1:0", "--accept-new"];
+    let (mut takes, at) = Home::of("준호").run(&args, Stdio::null()).and_where();
+    let through = busy_at_first(at, Purpose::Pipe);
+    let args = ["pipe", "--connect", &through, "--accept-new", "-v"];
+    let mut pipe = Home::of("민지").run(&args, file_with(b"through"));
+    assert_eq!([pipe.ends(), takes.ends()], [0, 0], "{}", pipe.complaints());
+    pipe.complains(again);
+    assert_eq!(takes.raw_output(), b"through");
+}
+
+#[test]
+fn a_listener_whose_seats_are_all_taken_says_that_it_is_busy_whoever_calls() {
+    let home = Home::of("준호");
+    home.private("peers", format!("민지 {} verified\n", Home::of("민지").fingerprint()));
+    let (mut junho, at) = home.start(&["--listen", "127.0.0.1:0", "--anybody", "--peers", "1"]).and_where();
+    let mut hana = Process::start("하나", &["--connect", &at]);
+    junho.sees("하나 joined");
+    let mut busy = Caller::new(&at, "test-1.pem", "민지", Lifetime::Lasting);
+    assert_eq!(busy.until(|event| matches!(event, Event::Established { .. })), None);
+    assert_eq!(busy.events.last(), Some(&Event::Closed(CloseReason::PeerBusy)));
+    junho.sees("a caller was refused: 1 connections are open");
+    // Who is told calls again, and gets in once there is a seat.
+    let args = ["send", &at, "--name", "민지", "--accept-new", "-v", "-m", "드디어"];
+    let mut send = Home::of("민지").run(&args, Stdio::null());
+    send.complains("is busy; calling again in ");
+    hana.types(":quit");
+    assert_eq!(hana.ends(), 0);
+    assert_eq!(send.ends(), 0, "{}", send.complaints());
+    junho.sees("민지 (send): 드디어");
+    assert_eq!(junho.closes_input().ends(), 0);
+}
+
+#[test]
+fn a_caller_that_makes_room_for_another_is_told_that_the_listener_is_busy() {
+    let (_junho, at) = Process::listening("준호");
+    let at: SocketAddr = at.parse().unwrap();
+    let first = Caller::new(&at.to_string(), "test-1.pem", "민지", Lifetime::Lasting).sent();
+    let begins = |source| {
+        let mut stream = call_from(source, at);
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(&first).unwrap();
+        let mut answer = [0; PREFACE_BYTES + 2];
+        stream.read_exact(&mut answer).unwrap();
+        let mut message = vec![0; usize::from(u16::from_be_bytes([answer[16], answer[17]]))];
+        stream.read_exact(&mut message).unwrap();
+        stream
+    };
+    // As many as have room, two of one source: that one has most.
+    let oldest = begins(1);
+    let mut others: Vec<_> = (1..UNPROVEN).map(begins).collect();
+    others.push(begins(UNPROVEN));
+    assert_eq!(all_of(oldest), BUSY);
 }
 
 #[test]
@@ -147,7 +217,7 @@ fn a_listener_that_stays_busy_is_called_six_times_within_a_minute_and_then_given
             let (conn, to) = (ConnId(calls), "127.0.0.1:8000".parse().unwrap());
             let seed = Seed::new([7; 32]);
             chat.handle(now, Input::Connected { dial, conn, to, seed });
-            let answer = [&preface()[..], &BUSY].concat();
+            let answer = busy(Purpose::Chat);
             chat.handle(now, Input::Bytes { conn, bytes: &answer });
         } else if outcome.is_none() {
             now.mono = chat.poll_timeout().expect("the next call is due");

@@ -22,6 +22,17 @@ impl Chat {
         if !is_stranger || is_chosen { Acquaintance::Chosen } else { Acquaintance::Met }
     }
 
+    /// Whether there is no seat for anybody.
+    pub(crate) fn is_full(&self) -> bool {
+        self.conversations.joined() >= self.capacity
+    }
+
+    /// Notes that a caller is turned away since every seat is taken.
+    pub(crate) fn refuse_seat(&mut self) {
+        self.count_refused("every seat is taken", 1);
+        self.warn_limited(Warning::TooManyPeers { limit: self.capacity });
+    }
+
     /// Gives the peer that joins a seat, if there is one for it.
     pub(crate) fn take_seat(&mut self, conn: ConnId, acquaintance: Acquaintance) -> bool {
         let ip = match self.conversations.get(conn).map(|one| &one.origin) {
@@ -35,14 +46,13 @@ impl Chat {
         if let SeatDecision::InPlaceOf(newest) = decision {
             self.with_session(newest, |session| session.close(ByeReason::Leaving));
         }
-        let is_full = self.conversations.joined() >= self.capacity;
-        if decision == SeatDecision::Refused || is_full {
-            let limit = self.capacity;
-            self.count_refused(
-                if is_full { "every seat is taken" } else { "no seat is free for strangers" },
-                1,
-            );
-            self.warn_limited(if is_full { Warning::TooManyPeers { limit } } else { Warning::NoSeat });
+        if self.is_full() {
+            self.refuse_seat();
+            return false;
+        }
+        if decision == SeatDecision::Refused {
+            self.count_refused("no seat is free for strangers", 1);
+            self.warn_limited(Warning::NoSeat);
             return false;
         }
         if let Some(conversation) = self.conversations.get_mut(conn) {

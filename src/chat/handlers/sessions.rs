@@ -137,6 +137,11 @@ impl Chat {
         let conversation = self.conversations.get(conn);
         let is_inbound = conversation.is_some_and(|conversation| conversation.origin.is_inbound());
         let is_known = conversation.is_some_and(|conversation| conversation.peer.is_some());
+        // In the place of message 4, to whomever: the answer says nothing about a key.
+        if is_inbound && matches!(job, RsaJob::Decapsulate { .. }) && self.is_full() {
+            self.refuse_seat();
+            return self.with_session(conn, AnySession::handle_overload);
+        }
         let queue = match job {
             RsaJob::Decapsulate { .. } if is_inbound => JobQueue::Unauthenticated,
             // On the raw wire no key is ever proved; a caller that has shown that it knows ours
