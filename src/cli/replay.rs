@@ -13,6 +13,7 @@ use crate::replay::environment::{catch_signals, interruption, is_interrupted};
 use crate::replay::files::{self, ScriptFile};
 use crate::replay::reporter::{Format, Reporter, RunEvent, RunOutcome, ScriptEnd, Verbosity};
 use crate::replay::runner::{self, AfterDifference, RunOptions, Strictness, UpdateMode};
+use crate::script::markdown;
 use crate::script::{self, Diagnostic, HOW_TO_WRITE, Script, SourceFile, milliseconds};
 use crate::text::safe::SafeText;
 use crate::text::shell;
@@ -34,7 +35,8 @@ Examples:
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(after_help = AFTER)]
 pub(crate) struct ReplayArgs {
-    /// Scripts, folders of *.chat scripts, or - for standard input
+    /// Scripts, folders of *.chat scripts, Markdown pages (*.md) with code blocks marked chat, or -
+    /// for standard input
     #[arg(required = true, value_name = "FILE|DIR|-")]
     scripts: Vec<PathBuf>,
     /// Look for mistakes without running anything; with --fmt, for files in another form
@@ -87,6 +89,9 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
     }
     if args.update && !args.dry_run {
         check_updatable(&files)?;
+    }
+    if args.update || args.fmt {
+        check_no_page(&files)?;
     }
     let entries: Vec<Entry> = files.into_iter().map(|file| Entry::read(file, args, &options)).collect();
     let runs = !args.check && !args.fmt;
@@ -170,7 +175,7 @@ impl Entry {
         };
         let (script, problem) = match file.read() {
             Err(error) => (Script::default(), Some(Problem::Error(error))),
-            Ok(source) => parse(&source, options),
+            Ok(source) => parse(&file, &source, options),
         };
         let is_refused = problem.is_none() && !args.fmt && !args.allow_spawn && !script.spawned().is_empty();
         let problem = if is_refused { Some(Problem::Error(spawn_refused(&script))) } else { problem };
@@ -178,10 +183,13 @@ impl Entry {
     }
 }
 
-fn parse(source: &SourceFile, options: &RunOptions) -> (Script, Option<Problem>) {
-    let mut loader = |name: &str, includer: &str| files::read_included(name, includer);
+fn parse(file: &ScriptFile, source: &SourceFile, options: &RunOptions) -> (Script, Option<Problem>) {
+    let mut loader = |name: &str, includer: &str| file.include(name, includer);
     match script::Parser::new(&mut loader).parse(source) {
-        Ok(script) => {
+        Ok(mut script) => {
+            if matches!(file, ScriptFile::Block { .. }) {
+                markdown::trim(&mut script);
+            }
             let names: Vec<&str> = options.vars.iter().map(|(name, _)| name.as_str()).collect();
             let mistakes = script::diagnostic::check(&script, &names);
             let problem = (!mistakes.is_empty()).then_some(Problem::Mistakes(mistakes));
@@ -249,6 +257,17 @@ fn check_updatable(files: &[Result<ScriptFile, (String, AppError)>]) -> Result<(
         return refuse("CI is set, and a test that rewrites itself tests nothing");
     }
     Ok(())
+}
+
+/// A page is not rewritten: most of it is no script.
+fn check_no_page(files: &[Result<ScriptFile, (String, AppError)>]) -> Result<(), AppError> {
+    match files.iter().flatten().find(|file| matches!(file, ScriptFile::Block { .. })) {
+        Some(page) => {
+            let what = format!("{} is in a Markdown page, which is not rewritten", page.name());
+            Err(AppError::new(code::USAGE, what).hint("change it by hand, or leave out --update and --fmt"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The refusal of a script that starts programs.
@@ -339,7 +358,7 @@ fn still_differs(name: &str, script: &Script, outcome: &RunOutcome) -> AppError 
 fn format_file(file: &ScriptFile, script: &Script) -> Result<u8, AppError> {
     let text = script::canonical(script);
     match file {
-        ScriptFile::Stdin => print_line(text.trim_end_matches('\n'))?,
+        ScriptFile::Stdin | ScriptFile::Block { .. } => print_line(text.trim_end_matches('\n'))?,
         ScriptFile::File(path) => {
             if script.sources.first().is_some_and(|source| source.text != text) {
                 files::replace(path, &text)?;

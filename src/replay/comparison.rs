@@ -1,5 +1,8 @@
 //! Comparison of a step's output with its expectations, and their update (`--update`).
 
+use std::path::Path;
+
+use super::files;
 use super::runner::{Run, Strictness, UpdateMode};
 use super::step::ScriptStep;
 use crate::script::diagnostic::StepComparison;
@@ -117,8 +120,9 @@ impl Run<'_> {
         let diagnostic = self.with_circumstances(step, &one.lines, difference, diagnostic);
         let mut diagnostic = self.with_program_facts(&one.lines, diagnostic);
         let source = self.script.sources.get(diagnostic.span.source).map_or("-", |source| &source.name);
-        // `--update` leaves included files alone.
-        let is_file = source != "-" && diagnostic.span.source == 0;
+        // `--update` leaves included files and pages alone.
+        let is_page = files::is_markdown(Path::new(source));
+        let is_file = source != "-" && !is_page && diagnostic.span.source == 0;
         if is_file
             && matches!(difference, Difference::Mismatch { .. })
             && self.options.update == UpdateMode::Keep

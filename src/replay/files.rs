@@ -4,10 +4,12 @@ use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
 use crate::app::error::{AppError, code, describe};
+use crate::script::markdown::{self, ChatBlock};
 use crate::script::{Script, SourceFile};
 use crate::store::safe_file;
 use crate::text::utf8::{self, DecodeError};
@@ -17,22 +19,47 @@ use crate::text::{cp949, shell};
 const SCRIPT_BYTES: u64 = 64 * 1024 * 1024;
 /// Extension of scripts.
 const EXTENSION: &str = "chat";
+/// Extension of Markdown pages.
+const MARKDOWN: &str = "md";
 
-/// Script to play: standard input or a file.
+/// Script to play: standard input, a file, or a code block of a Markdown page.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum ScriptFile {
     Stdin,
     File(PathBuf),
+    Block { path: PathBuf, page: Arc<str>, block: ChatBlock },
 }
 
-/// The scripts that an argument names: itself, or those of a folder by name.
+/// Whether a file is a page with scripts in it.
+pub(crate) fn is_markdown(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == MARKDOWN)
+}
+
+/// The scripts of a page.
+fn blocks_of(path: &Path) -> Result<Vec<ScriptFile>, AppError> {
+    let page: Arc<str> = ScriptFile::File(path.to_owned()).read()?.text.into();
+    let played = markdown::blocks(&page).into_iter().filter(|block| block.is_played);
+    let block = |block| ScriptFile::Block { path: path.to_owned(), page: Arc::clone(&page), block };
+    let blocks: Vec<ScriptFile> = played.map(block).collect();
+    if blocks.is_empty() {
+        let what = format!("no code block marked `chat` in {}", path.display());
+        return Err(AppError::new(code::MACHINE, what));
+    }
+    Ok(blocks)
+}
+
+/// The scripts that an argument names: itself, those of a folder by name, or those of a page.
 pub(crate) fn find(argument: &Path) -> Result<Vec<ScriptFile>, AppError> {
     if argument.as_os_str() == "-" {
         return Ok(vec![ScriptFile::Stdin]);
     }
     let failed = |error: io::Error| io_error("read", argument, &error);
     if !fs::metadata(argument).map_err(failed)?.is_dir() {
-        return Ok(vec![ScriptFile::File(argument.to_owned())]);
+        return if is_markdown(argument) {
+            blocks_of(argument)
+        } else {
+            Ok(vec![ScriptFile::File(argument.to_owned())])
+        };
     }
     let mut found = Vec::new();
     for entry in fs::read_dir(argument).map_err(failed)? {
@@ -53,13 +80,28 @@ impl ScriptFile {
     fn path(&self) -> &Path {
         match self {
             Self::Stdin => Path::new("-"),
-            Self::File(path) => path,
+            Self::File(path) | Self::Block { path, .. } => path,
         }
     }
 
-    /// Name for diagnostics and transcripts.
+    /// Name for transcripts and reports.
     pub(crate) fn name(&self) -> String {
-        self.path().display().to_string()
+        match self {
+            Self::Stdin | Self::File(_) => self.path().display().to_string(),
+            Self::Block { path, block, .. } => format!("{}:{}", path.display(), block.lines.start),
+        }
+    }
+
+    /// Reads a file that the script includes. A block includes those of its page by their names.
+    pub(crate) fn include(&self, name: &str, includer: &str) -> Result<SourceFile, String> {
+        if let Self::Block { path, page, .. } = self {
+            let blocks = markdown::blocks(page);
+            if let Some(block) = blocks.iter().find(|block| block.name.as_deref() == Some(name)) {
+                let name = format!("{}#{name}", path.display());
+                return Ok(SourceFile { name, text: block.alone(page) });
+            }
+        }
+        read_included(name, includer)
     }
 
     /// Reads the script. Bytes that are not UTF-8 are a mistake in it, with their line.
@@ -67,6 +109,9 @@ impl ScriptFile {
         let bytes = match self {
             Self::Stdin => read_bounded(io::stdin().lock()),
             Self::File(path) => File::open(path).and_then(read_bounded),
+            Self::Block { path, page, block } => {
+                return Ok(SourceFile { name: path.display().to_string(), text: block.alone(page) });
+            }
         };
         let bytes = bytes.map_err(|error| io_error("read", self.path(), &error))?;
         let name = self.name();
@@ -98,7 +143,7 @@ impl ScriptFile {
 
 /// Reads an included file; its name is relative to the file that includes it, and the file is in
 /// that folder or below it. Links are followed, but not out of it.
-pub(crate) fn read_included(name: &str, includer: &str) -> Result<SourceFile, String> {
+fn read_included(name: &str, includer: &str) -> Result<SourceFile, String> {
     let reason = |error: io::Error| describe(&error);
     let folder = Path::new(includer).parent().unwrap_or_else(|| Path::new(""));
     let is_named = |part: &Component<'_>| *part != Component::CurDir;

@@ -9,6 +9,7 @@ mod fragment;
 mod key;
 mod lexer;
 mod lookalike;
+pub(crate) mod markdown;
 pub(crate) mod matcher;
 mod merge;
 mod parser;

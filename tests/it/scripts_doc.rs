@@ -32,7 +32,7 @@ impl Block {
     /// Whether it is played to its end without a difference.
     fn passes(&self) -> bool {
         self.is("chat")
-            && !["differs", "wrong", "live", "spawn", "spawn-differs"]
+            && !["differs", "wrong", "live", "spawn", "spawn-differs", "page"]
                 .iter()
                 .any(|how| self.is(&format!("chat {how}")))
     }
@@ -42,16 +42,25 @@ fn blocks() -> Vec<Block> {
     blocks_of("docs/SCRIPTS.md")
 }
 
-/// The code blocks of a page.
+/// The code blocks of a page. What stands in a longer fence is text of that block.
 pub(crate) fn blocks_of(page: &str) -> Vec<Block> {
     let page = read(page);
-    let parts: Vec<_> = page.split("\n```").collect();
-    assert!(parts.len() % 2 == 1, "the last fence is open");
-    let block = |part: &&str| {
-        let (tag, text) = part.split_once('\n').unwrap();
-        Block { tag: tag.to_owned(), text: format!("{text}\n") }
-    };
-    parts[1..].iter().step_by(2).map(block).collect()
+    let (mut blocks, mut open): (Vec<Block>, Option<&str>) = (Vec::new(), None);
+    for line in page.lines() {
+        let tag = line.trim_start_matches('`');
+        let fence = &line[..line.len() - tag.len()];
+        match open {
+            Some(opened) if line == opened => open = None,
+            Some(_) => blocks.last_mut().unwrap().text += &[line, "\n"].concat(),
+            None if fence.len() > 2 => {
+                open = Some(fence);
+                blocks.push(Block { tag: tag.to_owned(), text: String::new() });
+            }
+            None => {}
+        }
+    }
+    assert!(open.is_none(), "the last fence is open");
+    blocks
 }
 
 /// A folder with every example that has a name.

@@ -8,6 +8,7 @@ mod fixture;
 mod forms;
 mod generated;
 mod live;
+mod markdown;
 mod messages;
 mod record;
 mod spawn;
