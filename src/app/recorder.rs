@@ -22,6 +22,7 @@ use crate::peers::name::GIVEN;
 use crate::script::render::Substitutions;
 use crate::session::EXIT;
 use crate::store::safe_file;
+use crate::text::redaction::Redactions;
 use crate::text::safe::SafeText;
 use crate::wire::Lifetime;
 
@@ -50,6 +51,7 @@ pub(crate) struct Recorder {
     head: Head,
     /// Callers of the raw wire that gave no key.
     keyless: BTreeSet<String>,
+    redactions: Redactions,
     /// Address that we listen on, in the script, of our own wire and of the raw one.
     listening: [Option<String>; 2],
     /// Protocol of the latest listener.
@@ -83,7 +85,7 @@ struct RecordedPeer {
 
 impl Recorder {
     /// Begins a recording in a new file that only its owner can read.
-    pub(crate) fn start(path: &Path, name: &str) -> Result<Self, AppError> {
+    pub(crate) fn start(path: &Path, name: &str, redactions: Redactions) -> Result<Self, AppError> {
         let file = safe_file::create_new(path).map_err(|error| {
             let what = format!("cannot record in {}: {}", path.display(), describe(&error));
             AppError::new(code::MACHINE, what).hint("name a file that does not exist yet")
@@ -97,6 +99,7 @@ impl Recorder {
             renamed: BTreeMap::new(),
             nick: name.to_owned(),
             keyless: BTreeSet::new(),
+            redactions,
             pending: String::new(),
             head_bytes: 0,
             body_bytes: 0,
@@ -309,6 +312,10 @@ impl Recorder {
             self.rewrite();
         }
         self.line(&format!("{}|* exited 0", self.own_label));
+        match self.redactions.count() {
+            0 => {}
+            count => self.line(&format!("# {count} places redacted")),
+        }
     }
 
     /// Writes what was recorded since the last call. Returns why the recording has ended, if it
@@ -413,7 +420,11 @@ impl Recorder {
         for (name, label) in &self.renamed {
             line = line.replace(name.as_str(), label);
         }
-        self.pending.push_str(&line);
+        // Labels stay: the script would not play without them.
+        let text = line.find(['>', '|']).map_or(0, |mark| mark + 1);
+        let (label, text) = line.split_at(text);
+        self.pending.push_str(label);
+        self.pending.push_str(&self.redactions.apply(text));
         self.pending.push('\n');
     }
 
@@ -491,7 +502,7 @@ mod tests {
     fn the_first_lines_of_a_long_recording_are_written_anew_when_it_has_doubled_and_at_the_end() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("talk.chat");
-        let mut recorder = Recorder::start(&path, "alice").unwrap();
+        let mut recorder = Recorder::start(&path, "alice", Redactions::default()).unwrap();
         let mut written_anew = 0;
         let mut body = String::new();
         let new = RecordedPeer { name_of_us: "alice".to_owned(), running: true, listening: false };

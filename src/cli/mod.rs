@@ -4,6 +4,7 @@ mod admin;
 mod args;
 mod docs;
 mod doctor;
+mod pictures;
 mod pipe;
 mod prompt;
 mod recv;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::pictures::PictureArgs;
 use crate::app::error::{AppError, SIGNAL_CODE, code, describe};
 use crate::app::os::{eprint_line, print_line};
 use crate::app::output;
@@ -66,6 +67,8 @@ pub(crate) struct ReplayArgs {
     /// What is printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    #[command(flatten)]
+    pictures: PictureArgs,
     /// Print no transcripts
     #[arg(long)]
     quiet: bool,
@@ -93,6 +96,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
     if args.update || args.fmt {
         check_no_page(&files)?;
     }
+    args.pictures.check(files.len())?;
     let entries: Vec<Entry> = files.into_iter().map(|file| Entry::read(file, args, &options)).collect();
     let runs = !args.check && !args.fmt;
     // Programs that were started are ended first.
@@ -116,7 +120,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
                 // Not earlier, so that a person can still interrupt a script typed into standard
                 // input.
                 catch_signals(second_signal)?;
-                run_script(file, &entry.script, &options, &mut reporter)
+                run_script(file, &entry.script, &options, &args.pictures, &mut reporter)
             }
             (None, _) => 0,
         };
@@ -291,11 +295,24 @@ fn list_programs(script: &Script) -> Result<(), AppError> {
     Ok(())
 }
 
-fn run_script(file: &ScriptFile, script: &Script, options: &RunOptions, reporter: &mut Reporter) -> u8 {
+fn run_script(
+    file: &ScriptFile,
+    script: &Script,
+    options: &RunOptions,
+    pictures: &PictureArgs,
+    reporter: &mut Reporter,
+) -> u8 {
     let name = file.name();
     reporter.begin(&name);
-    let mut outcome = runner::run(script, options, &mut |event| reporter.event(script, &event));
-    if let Err(error) = update(file, script, options.update, &outcome, reporter) {
+    let mut screencast = pictures.screencast(script);
+    let mut outcome = runner::run(script, options, &mut |event| {
+        if let Some(screencast) = &mut screencast {
+            screencast.event(&event);
+        }
+        reporter.event(script, &event);
+    });
+    let written = update(file, script, options.update, &outcome, reporter);
+    if let Err(error) = written.and_then(|()| pictures.write(screencast.as_ref())) {
         outcome.end = ScriptEnd::Failed(error);
     }
     reporter.end(&name, script, &outcome);

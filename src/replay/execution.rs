@@ -66,7 +66,10 @@ impl Run<'_> {
                     }
                 }
             }
-            Directive::Tick(ms) => self.actors.advance(*ms)?,
+            Directive::Tick(ms) => {
+                (self.emit)(RunEvent::Idle { ms: *ms });
+                self.actors.advance(*ms)?;
+            }
             Directive::Kill(actor, mode) => match self.not_running(line, *actor) {
                 Some(error) => self.report_unplayed(error),
                 None => self.actors.kill(*actor, *mode),

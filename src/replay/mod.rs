@@ -12,6 +12,7 @@ mod live;
 mod network;
 pub(crate) mod reporter;
 pub(crate) mod runner;
+pub(crate) mod screencast;
 mod simulation;
 mod spawn;
 mod spawned;

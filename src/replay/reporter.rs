@@ -50,6 +50,8 @@ pub(crate) enum RunEvent<'a> {
     Typed { line: &'a Line, actor: &'a str, text: &'a str },
     /// Output of an actor.
     Shown { actor: &'a str, shown: &'a ShownRow },
+    /// Time that passes on the clock of a closed run.
+    Idle { ms: u64 },
     /// Difference, or an error that shows only while the script runs.
     Diagnostic(&'a Diagnostic),
     /// Mistake in the script, for which it is not played.

@@ -4,6 +4,7 @@
 pub(crate) mod cp949;
 pub mod duration;
 pub mod hangul_layout;
+pub(crate) mod redaction;
 pub mod safe;
 pub(crate) mod shell;
 pub mod suggest;

@@ -31,6 +31,7 @@ use crate::net::Net;
 use crate::net::lines::{LineEvent, Lines};
 use crate::net::process::{Signal, Signals};
 use crate::net::worker::ThreadPriority;
+use crate::text::redaction::{Redaction, Redactions};
 
 use crate::peers::address::{Family, ListenAt};
 use crate::peers::name::Name;
@@ -76,6 +77,9 @@ pub(crate) struct PromptArgs {
     /// Write the session into a new file, as a script of all who take part
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
+    /// Write [NAME], or [redacted], for what matches REGEX, with --record
+    #[arg(long, value_name = "REGEX[=NAME]", requires = "record")]
+    redact: Vec<Redaction>,
     /// Speak this wire: `oaep` is the raw one of the Python tutorial, which authenticates nobody
     #[arg(long, value_name = "WIRE", requires = "addresses")]
     pub(crate) wire: Option<String>,
@@ -166,7 +170,9 @@ pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppErr
     let config = context.settings.resolve();
     let startup = startup_commands(args, &config)?;
     let name = config.own_name();
-    let recorder = args.record.as_deref().map(|path| Recorder::start(path, name.as_str())).transpose()?;
+    let recorder = args.record.as_deref();
+    let redactions = Redactions::new(args.redact.clone());
+    let recorder = recorder.map(|path| Recorder::start(path, name.as_str(), redactions)).transpose()?;
     let edited = !args.plain && !args.json && terminal::is_edited();
     let layout = layout(args, &config, edited);
     let book = book_file::read(&context.home);

@@ -10,6 +10,7 @@ mod generated;
 mod live;
 mod markdown;
 mod messages;
+mod pictures;
 mod record;
 mod spawn;
 mod update;

@@ -84,6 +84,25 @@ fn a_session_that_somebody_leaves_with_others_there_is_recorded_to_its_end() {
 }
 
 #[test]
+fn what_is_to_be_redacted_is_not_in_a_recording_which_plays_all_the_same() {
+    let home = Home::of("민지");
+    let (mut minji, file) =
+        recording(&home, &["--listen", "127.0.0.1:0", "--anybody", "--redact", "tok_[a-z]+=TOKEN"]);
+    let at = minji.listens_at();
+    let mut junho = Process::start("준호", &["--connect", &at]);
+    minji.sees("준호 joined");
+    minji.types("it is tok_abc");
+    junho.sees("민지: it is tok_abc");
+    junho.types("tok_def, you mean");
+    minji.sees("준호: tok_def, you mean");
+    minji.types(":quit");
+    assert_eq!(minji.ends(), 0);
+    let text = played(&file);
+    assert!(!text.contains("tok_"), "{text}");
+    assert!(text.contains("[TOKEN], you mean") && text.ends_with("places redacted\n"), "{text}");
+}
+
+#[test]
 fn a_file_that_is_there_is_not_recorded_over() {
     let home = Home::of("somebody");
     std::fs::write(home.file("taken"), "mine").unwrap();

@@ -1,0 +1,65 @@
+//! Pictures of a replayed script: options, and the files that are written.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::app::error::{AppError, code, describe};
+use crate::replay::screencast::{Motion, Screencast};
+use crate::script::Script;
+use crate::text::redaction::{Redaction, Redactions};
+
+#[derive(Args, Debug)]
+pub(crate) struct PictureArgs {
+    /// Draw the screens of the actors, side by side and key by key, as an SVG picture
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["check", "fmt", "update"])]
+    svg: Option<PathBuf>,
+    /// Draw the last moment alone
+    #[arg(long, requires = "svg")]
+    still: bool,
+    /// Write what --svg draws as an asciicast, which terminals play
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["check", "fmt", "update"])]
+    cast: Option<PathBuf>,
+    /// Write [NAME], or [redacted], for what matches REGEX, with --svg and --cast
+    #[arg(long, value_name = "REGEX[=NAME]")]
+    redact: Vec<Redaction>,
+}
+
+impl PictureArgs {
+    /// Refuses pictures of several scripts.
+    pub(crate) fn check(&self, scripts: usize) -> Result<(), AppError> {
+        let has_pictures = self.svg.is_some() || self.cast.is_some();
+        if has_pictures && scripts != 1 {
+            return Err(AppError::new(code::USAGE, "--svg and --cast draw one script").hint("name one file"));
+        }
+        if !has_pictures && !self.redact.is_empty() {
+            return Err(AppError::new(code::USAGE, "--redact is for --svg and --cast"));
+        }
+        Ok(())
+    }
+
+    /// Recorder of a script, if there is to be a picture.
+    pub(crate) fn screencast(&self, script: &Script) -> Option<Screencast> {
+        self.svg.as_ref().or(self.cast.as_ref())?;
+        Some(Screencast::new(&script.actors, Redactions::new(self.redact.clone())))
+    }
+
+    /// Writes the pictures, over files that are there.
+    pub(crate) fn write(&self, screencast: Option<&Screencast>) -> Result<(), AppError> {
+        let Some(screencast) = screencast else { return Ok(()) };
+        let motion = if self.still { Motion::Still } else { Motion::Animated };
+        if let Some(path) = &self.svg {
+            save(path, &screencast.to_svg(motion))?;
+        }
+        if let Some(path) = &self.cast {
+            save(path, &screencast.to_asciicast())?;
+        }
+        Ok(())
+    }
+}
+
+fn save(path: &Path, text: &str) -> Result<(), AppError> {
+    std::fs::write(path, text).map_err(|error| {
+        AppError::new(code::MACHINE, format!("cannot write {}: {}", path.display(), describe(&error)))
+    })
+}
