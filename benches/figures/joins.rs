@@ -192,5 +192,10 @@ fn make_identities(count: usize) -> Outcome<Vec<Identity>> {
         }
     }
     identities.truncate(count);
+    for identity in &identities {
+        // The first private operation of a key also makes what blinds the next ones, which takes
+        // three times as long: here all callers are on the machine of the listener, which is measured.
+        identity.decapsulate(&vec![1; identity.public().modulus_bytes()]);
+    }
     Ok(identities)
 }
