@@ -26,7 +26,7 @@ fn main() -> Outcome<()> {
     let output = replay(&script, &[])?;
     fs::write(&script, output)?;
     let empty = folder.path().join("empty.chat");
-    fs::write(&empty, "")?;
+    fs::write(&empty, "@skip nothing is played\n")?;
 
     let (mut long, mut start, mut all) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {

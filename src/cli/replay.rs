@@ -1,5 +1,6 @@
 //! Subcommand `replay` (docs/SCRIPTS.md, section 5): plays, checks, formats or updates scripts.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 
@@ -12,12 +13,13 @@ use crate::app::output;
 use crate::net::process::SecondSignal;
 use crate::replay::environment::{catch_signals, interruption, is_interrupted};
 use crate::replay::files::{self, ScriptFile};
-use crate::replay::reporter::{Format, Reporter, RunEvent, RunOutcome, ScriptEnd, Verbosity};
+use crate::replay::reporter::{Format, Reporter, RunEvent, RunOutcome, ScriptEnd, Verbosity, location};
 use crate::replay::runner::{self, AfterDifference, RunOptions, Strictness, UpdateMode};
 use crate::script::markdown;
 use crate::script::{self, Diagnostic, HOW_TO_WRITE, Script, SourceFile, milliseconds};
 use crate::text::safe::SafeText;
 use crate::text::shell;
+use crate::text::suggest::nearest;
 
 const AFTER: &str = "\
 Exit codes:
@@ -98,6 +100,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
     }
     args.pictures.check(files.len())?;
     let entries: Vec<Entry> = files.into_iter().map(|file| Entry::read(file, args, &options)).collect();
+    check_used(&options.vars, &entries)?;
     let runs = !args.check && !args.fmt;
     // Programs that were started are ended first.
     let second_signal = if args.allow_spawn { SecondSignal::IsIgnored } else { SecondSignal::EndsProcess };
@@ -179,7 +182,7 @@ impl Entry {
         };
         let (script, problem) = match file.read() {
             Err(error) => (Script::default(), Some(Problem::Error(error))),
-            Ok(source) => parse(&file, &source, options),
+            Ok(source) => parse(&file, &source, args, options),
         };
         let is_refused = problem.is_none() && !args.fmt && !args.allow_spawn && !script.spawned().is_empty();
         let problem = if is_refused { Some(Problem::Error(spawn_refused(&script))) } else { problem };
@@ -187,7 +190,29 @@ impl Entry {
     }
 }
 
-fn parse(file: &ScriptFile, source: &SourceFile, options: &RunOptions) -> (Script, Option<Problem>) {
+/// Checks that some script uses each variable of the command line.
+fn check_used(vars: &[(String, String)], entries: &[Entry]) -> Result<(), AppError> {
+    // What a script with mistakes would use is not known.
+    if entries.iter().any(|entry| entry.problem.is_some()) {
+        return Ok(());
+    }
+    let known: BTreeSet<&str> = entries.iter().flat_map(|entry| entry.script.names()).collect();
+    let Some((name, value)) = vars.iter().find(|(name, _)| !known.contains(name.as_str())) else {
+        return Ok(());
+    };
+    let error = AppError::new(code::USAGE, format!("--var {name}={value}: no script uses ${{{name}}}"));
+    Err(match nearest(name, known.iter().copied()) {
+        Some(near) => error.hint(format!("did you mean --var {near}={value}?")),
+        None => error,
+    })
+}
+
+fn parse(
+    file: &ScriptFile,
+    source: &SourceFile,
+    args: &ReplayArgs,
+    options: &RunOptions,
+) -> (Script, Option<Problem>) {
     let mut loader = |name: &str, includer: &str| file.include(name, includer);
     match script::Parser::new(&mut loader).parse(source) {
         Ok(mut script) => {
@@ -195,7 +220,16 @@ fn parse(file: &ScriptFile, source: &SourceFile, options: &RunOptions) -> (Scrip
                 markdown::trim(&mut script);
             }
             let names: Vec<&str> = options.vars.iter().map(|(name, _)| name.as_str()).collect();
-            let mistakes = script::diagnostic::check(&script, &names);
+            let mut mistakes = script::diagnostic::check(&script, &names);
+            if !args.fmt && mistakes.is_empty() {
+                let usage = script::usage::check(&script);
+                for warning in &usage.warnings {
+                    let (file, line, _) = location(warning, &script.sources);
+                    let message = SafeText::line(&warning.message);
+                    eprint_line(&format!("rsachat: warning: {}:{line}: {message}", SafeText::line(&file)));
+                }
+                mistakes.extend(usage.mistakes);
+            }
             let problem = (!mistakes.is_empty()).then_some(Problem::Mistakes(mistakes));
             (script, problem)
         }

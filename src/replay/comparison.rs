@@ -7,6 +7,7 @@ use super::runner::{Run, Strictness, UpdateMode};
 use super::step::ScriptStep;
 use crate::script::diagnostic::StepComparison;
 use crate::script::matcher::{self, Difference, ShownRow};
+use crate::script::render;
 use crate::script::update::{self, LiteralStyle, StepUpdate, UpdatedStep};
 use crate::script::{Diagnostic, Expectation, Line};
 use crate::text::shell;
@@ -36,12 +37,13 @@ impl Run<'_> {
         let (mut differences, mut appended) = (Vec::new(), Vec::new());
         for actor in 0..self.actors.count() {
             let one = ActorStep::new(step, actor, shown);
-            if one.lines.is_empty() && self.checking != Strictness::Exact {
-                continue;
-            }
-            let Err(difference) = matcher::compare(&one.expected, &one.shown, &mut self.bindings) else {
-                continue;
+            let is_checked = !one.lines.is_empty() || self.checking == Strictness::Exact;
+            let compared = if is_checked {
+                matcher::compare(&one.expected, &one.shown, &mut self.bindings)
+            } else {
+                Ok(())
             };
+            let Err(difference) = compared.and_then(|()| self.check_warnings(&one)) else { continue };
             let Some(updated) = self.updated(step, &one, &difference) else {
                 differences.push(self.explained(step, &one, &difference, None));
                 continue;
@@ -63,6 +65,34 @@ impl Run<'_> {
             update::append(&mut self.outcome.edits, last.number, appended);
         }
         differences
+    }
+
+    /// Checks that an actor of whom no row is expected was shown no warning.
+    fn check_warnings(&self, one: &ActorStep<'_>) -> Result<(), Difference> {
+        let is_row = |one: &&Expectation| !matches!(one, Expectation::Absent(_));
+        if self.checking == Strictness::Lenient || one.expected.iter().any(is_row) {
+            return Ok(());
+        }
+        match one.shown.iter().position(|row| row.is_warning()) {
+            Some(shown) => Err(Difference::Untaken { shown }),
+            None => Ok(()),
+        }
+    }
+
+    /// Reports what came and was never expected, and, where the whole script was played, what was
+    /// prepared and never came about.
+    pub(super) fn report_untaken(&mut self, is_whole: bool) {
+        for (row, span) in std::mem::take(&mut self.warnings) {
+            let got = render::shown(self.script.label(row.actor), &row, &self.substitutions);
+            let error = Diagnostic::new(span, "a warning nobody expected").note("got", got.clone());
+            self.report(error.help(format!("add this line: {got}")));
+        }
+        let faults = if is_whole { self.actors.simulation.links.waiting_faults() } else { Vec::new() };
+        for (number, wanted, passed) in faults {
+            let Some(span) = self.faults.get(number).cloned() else { continue };
+            let error = Diagnostic::new(span, "this never took effect");
+            self.report(error.note("note", format!("{passed} bytes passed, and it is about byte {wanted}")));
+        }
     }
 
     /// Expectations that what was shown fulfils, where the run updates the script.

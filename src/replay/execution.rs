@@ -82,7 +82,10 @@ impl Run<'_> {
                 }
             }
             Directive::Spawn { actor, program, .. } => self.spawn(line, *actor, program)?,
-            Directive::InjectFault { from, to, fault } => self.actors.inject_fault(*from, *to, *fault),
+            Directive::InjectFault { from, to, fault } => {
+                self.faults.push(line.full_span());
+                self.actors.inject_fault(*from, *to, *fault);
+            }
             Directive::Wait(ms) => {
                 let until = Instant::now() + Duration::from_millis(*ms);
                 while Instant::now() < until && !is_interrupted() {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::comparison::ActorStep;
 use super::environment::is_interrupted;
-use super::runner::{Run, RunStop};
+use super::runner::{Run, RunStop, Strictness};
 use super::step::ScriptStep;
 use crate::script::matcher::{self, ShownRow};
 use crate::script::{Diagnostic, Expectation, Line};
@@ -19,7 +19,7 @@ impl Run<'_> {
         let mut seen = 0;
         self.actors.take_program_rows();
         loop {
-            self.collect_output(&mut seen);
+            self.collect_output(step, &mut seen);
             if (0..self.actors.count()).all(|actor| self.is_complete(step, actor) || self.is_hopeless(actor))
             {
                 break;
@@ -38,7 +38,7 @@ impl Run<'_> {
         while has_absent && Instant::now() < quiet && !is_interrupted() {
             self.actors.poll(quiet)?;
         }
-        self.collect_output(&mut seen);
+        self.collect_output(step, &mut seen);
         Ok(())
     }
 
@@ -48,10 +48,16 @@ impl Run<'_> {
     }
 
     /// Collects the output since the last call; ports are bound before.
-    fn collect_output(&mut self, seen: &mut usize) {
+    fn collect_output(&mut self, step: &ScriptStep<'_>, seen: &mut usize) {
         self.name_ports();
         let shown = &self.actors.simulation.shown;
-        self.untaken.extend_from_slice(shown.get(*seen..).unwrap_or_default());
+        let new = shown.get(*seen..).unwrap_or_default();
+        if self.checking != Strictness::Lenient {
+            let is_ours = |row: &&ShownRow| row.is_warning() && !self.actors.is_spawned(row.actor);
+            let head = step.first.full_span();
+            self.warnings.extend(new.iter().filter(is_ours).map(|row| (row.clone(), head.clone())));
+        }
+        self.untaken.extend_from_slice(new);
         *seen = shown.len();
         let surplus = self.untaken.len().saturating_sub(UNTAKEN_ROWS_MAX);
         self.untaken.drain(..surplus);
@@ -87,7 +93,13 @@ impl Run<'_> {
             Ok(taken)
         });
         match taken {
-            Ok(mut taken) => {
+            Ok(taken) => {
+                let takes_any = one.expected.iter().any(|one| matches!(one, Expectation::AnyRows));
+                self.warnings.retain(|(row, _)| {
+                    let is_it = |at: &usize| one.shown.get(*at) == Some(&row);
+                    row.actor != actor || !(takes_any || taken.iter().any(is_it))
+                });
+                let mut taken = taken.last().map_or(0, |last| last + 1);
                 self.untaken.retain(|one| {
                     let is_taken = one.actor == actor && taken > 0;
                     taken -= usize::from(is_taken);

@@ -175,6 +175,8 @@ struct FaultInjector {
     from: usize,
     to: Option<usize>,
     fault: FaultInjection,
+    /// Number of the injection.
+    number: usize,
     /// Bytes since the injection.
     passed: u64,
 }
@@ -194,6 +196,8 @@ enum AppliedFault {
 pub(crate) struct Links {
     ends: BTreeMap<ConnId, LinkEnd>,
     injectors: Vec<FaultInjector>,
+    /// Number of the next injection.
+    next_fault: usize,
 }
 
 /// Bytes to hand to the kernel now, and what happens to the connection behind them.
@@ -219,6 +223,16 @@ impl Links {
             let end = LinkEnd { actor, peer, to, sent: 0, received: 0, inbox, eof, is_closed, held };
             self.ends.insert(conn, end);
         }
+    }
+
+    /// Faults that wait for their byte: the number of each, that byte, and the bytes that passed.
+    pub(crate) fn waiting_faults(&self) -> Vec<(usize, u64, u64)> {
+        let waiting = self.injectors.iter().filter_map(|one| match one.fault {
+            FaultInjection::Cut(byte) | FaultInjection::Corrupt(byte) => Some((one.number, byte, one.passed)),
+            FaultInjection::Hold(byte) if one.passed < byte => Some((one.number, byte, one.passed)),
+            FaultInjection::Hold(_) | FaultInjection::Release => None,
+        });
+        waiting.collect()
     }
 
     /// Open ends of an actor.
@@ -363,8 +377,9 @@ impl Links {
                 self.injectors.retain(|one| !is_held(one) || one.from != from || one.to != to);
             }
             FaultInjection::Cut(0) if !effects.is_empty() => {}
-            _ => self.injectors.push(FaultInjector { from, to, fault, passed: 0 }),
+            _ => self.injectors.push(FaultInjector { from, to, fault, number: self.next_fault, passed: 0 }),
         }
+        self.next_fault += 1;
         effects
     }
 }

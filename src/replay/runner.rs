@@ -16,7 +16,7 @@ use crate::net::SourceLimiter;
 use crate::script::diagnostic::{FOLDER_VARIABLE, file_variable, port_variable};
 use crate::script::matcher::ShownRow;
 use crate::script::render::{self, Substitutions};
-use crate::script::{Bindings, Diagnostic, Directive, FileContent, Fragment, Line, LineKind, Script};
+use crate::script::{Bindings, Diagnostic, Directive, FileContent, Fragment, Line, LineKind, Script, Span};
 
 /// Default time that an expectation waits in a live run.
 const TIMEOUT_MS: u64 = 5_000;
@@ -46,7 +46,9 @@ pub(crate) enum UpdateMode {
 /// Actors that a step checks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Strictness {
-    /// Those with expectations in the step.
+    /// Those with expectations in the step. A warning may go unexpected.
+    Lenient,
+    /// Those with expectations in the step, and warnings of the others.
     Open,
     /// All.
     Exact,
@@ -88,7 +90,11 @@ pub(crate) fn run(script: &Script, options: &RunOptions, emit: &mut dyn FnMut(Ru
         Ok(run) => run,
         Err(error) => return RunOutcome::new(ScriptEnd::Failed(error)),
     };
-    let end = match run.lines() {
+    let played = run.lines();
+    if matches!(played, Ok(()) | Err(RunStop::Halted)) {
+        run.report_untaken(played.is_ok());
+    }
+    let end = match played {
         Err(RunStop::Interrupted) => ScriptEnd::Interrupted,
         Err(RunStop::Failed(error)) => ScriptEnd::Aborted { exit_code: error.code },
         _ if run.outcome.diagnostics.is_empty() => ScriptEnd::Passed,
@@ -114,6 +120,10 @@ pub(super) struct Run<'a> {
     pub(super) emit: &'a mut dyn FnMut(RunEvent<'_>),
     /// Live run: output that no expectation has taken.
     pub(super) untaken: Vec<ShownRow>,
+    /// Live run: warnings that no expectation has taken, with the steps in which they came.
+    pub(super) warnings: Vec<(ShownRow, Span)>,
+    /// Lines of the faults that were injected, in their order.
+    pub(super) faults: Vec<Span>,
     /// First lines of the transcript, until they are emitted.
     header: Vec<String>,
     pub(super) outcome: RunOutcome,
@@ -160,6 +170,8 @@ impl<'a> Run<'a> {
             quiet_ms: QUIET_MS,
             emit,
             untaken: Vec::new(),
+            warnings: Vec::new(),
+            faults: Vec::new(),
             header,
             outcome: RunOutcome::new(ScriptEnd::Passed),
         })
@@ -219,6 +231,10 @@ impl<'a> Run<'a> {
         match directive {
             Directive::Exact => self.checking = Strictness::Exact,
             Directive::Open => self.checking = self.options.checking,
+            Directive::Lenient if self.options.checking == Strictness::Exact => {
+                self.checking = Strictness::Exact;
+            }
+            Directive::Lenient => self.checking = Strictness::Lenient,
             Directive::Timeout(ms) => self.timeout_ms = self.options.timeout_ms.unwrap_or(*ms),
             Directive::Quiet(ms) => self.quiet_ms = *ms,
             Directive::Live(actor) => self.actors.set_live(*actor),
@@ -242,7 +258,8 @@ impl<'a> Run<'a> {
         match directive {
             Directive::Include(_) => {}
             // The header stands for these.
-            Directive::Exact | Directive::Open => self.emit_header(),
+            Directive::Lenient if self.script.is_live() => self.emit_line(line, &line.text),
+            Directive::Exact | Directive::Open | Directive::Lenient => self.emit_header(),
             Directive::Seed(_) if self.options.seed.is_some() => self.emit_header(),
             _ => self.emit_line(line, &line.text),
         }

@@ -99,6 +99,8 @@ pub enum Directive {
     Seed(u64),
     /// `@exact`: every actor is checked after every step.
     Exact,
+    /// `@lenient`: as `@open`, and a warning may go unexpected.
+    Lenient,
     /// `@open`: an actor is checked in steps where it has expectations.
     Open,
     /// `@set NAME VALUE`

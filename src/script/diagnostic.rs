@@ -108,6 +108,23 @@ impl<'a> StepComparison<'a> {
                 let error = Diagnostic::new(head, "a line nobody expected").note("got", got).help(help);
                 if self.all.len() > 1 { self.with_rows(error) } else { error }
             }
+            Difference::Untaken { shown } => {
+                let got = self.shown(shown).unwrap_or_default();
+                let label = self.shown.first().map_or("", |row| self.script.label(row.actor));
+                let any = format!("{label}| $**");
+                let mut lines = vec![got.as_str()];
+                if shown > 0 {
+                    lines.insert(0, &any);
+                }
+                if shown + 1 < self.shown.len() {
+                    lines.push(&any);
+                }
+                let help = match lines.as_slice() {
+                    [line] => format!("add this line: {line}"),
+                    lines => format!("add these lines, one below the other: {}", lines.join("  ")),
+                };
+                Diagnostic::new(head, "a warning nobody expected").note("got", got.clone()).help(help)
+            }
             Difference::Forbidden { expected, shown } => {
                 let span = self.line(expected).map_or(head, Line::full_span);
                 let got = self.shown(shown).unwrap_or_default();

@@ -41,6 +41,8 @@ pub(crate) enum Difference {
     Missing { expected: usize },
     /// Output without expectation.
     Unexpected { shown: usize },
+    /// Warning of an actor of whom nothing is expected.
+    Untaken { shown: usize },
     /// Output that an [`Expectation::Absent`] matches.
     Forbidden { expected: usize, shown: usize },
 }
@@ -68,7 +70,7 @@ pub(crate) fn compare(
 }
 
 /// Takes the output that each expectation matches, in order, and skips the rest; for live runs.
-/// Returns the length of the output up to the last match.
+/// Returns the rows that are matched.
 ///
 /// # Errors
 /// The first expectation without output yet; the bindings are then unchanged.
@@ -76,15 +78,18 @@ pub(crate) fn consume(
     expected: &[&Expectation],
     shown: &[&ShownRow],
     bindings: &mut Bindings,
-) -> Result<usize, Difference> {
-    let (mut taken, mut bound) = (0, bindings.clone());
+) -> Result<Vec<usize>, Difference> {
+    let (mut taken, mut bound) = (Vec::new(), bindings.clone());
     for (number, one) in expected.iter().enumerate() {
         if matches!(one, Expectation::Absent(_) | Expectation::AnyRows) {
             continue;
         }
-        let mut rest = shown.iter().enumerate().skip(taken);
-        let found = rest.find_map(|(at, shown)| Some((at + 1, match_shown(one, shown, &bound)?)));
-        (taken, bound) = found.ok_or(Difference::Missing { expected: number })?;
+        let next = taken.last().map_or(0, |last| last + 1);
+        let mut rest = shown.iter().enumerate().skip(next);
+        let found = rest.find_map(|(at, shown)| Some((at, match_shown(one, shown, &bound)?)));
+        let (at, extended) = found.ok_or(Difference::Missing { expected: number })?;
+        taken.push(at);
+        bound = extended;
     }
     *bindings = bound;
     Ok(taken)

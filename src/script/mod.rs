@@ -18,6 +18,7 @@ pub mod render;
 mod spawn;
 mod spawned;
 pub(crate) mod update;
+pub(crate) mod usage;
 
 pub(crate) use crate::text::duration::{HOW_TO_WRITE, milliseconds};
 pub use ast::{

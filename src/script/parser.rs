@@ -25,10 +25,10 @@ const QUOTED_CHARS: usize = 60;
 /// Most bytes that `@file NAME fill` writes.
 const FILL_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Every directive, for suggestions.
-const DIRECTIVES: [&str; 27] = [
+const DIRECTIVES: [&str; 28] = [
     "draft", "say", "actors", "seed", "exact", "open", "set", "include", "file", "together", "end", "tick",
     "kill", "start", "cut", "corrupt", "hold", "release", "live", "timeout", "quiet", "wait", "skip", "halt",
-    "spawn", "ready", "env",
+    "spawn", "ready", "env", "lenient",
 ];
 
 /// Loader of included files: the name as written, and the name of the including file.
@@ -334,6 +334,7 @@ fn parse_directive(row: &str, reader: &mut SourceReader<'_>, actors: &[String]) 
         "seed" => arguments.number().map(Directive::Seed),
         "exact" => arguments.none(Directive::Exact),
         "open" => arguments.none(Directive::Open),
+        "lenient" => arguments.none(Directive::Lenient),
         "set" => arguments.set(),
         "include" => arguments.text("the name of a file").map(Directive::Include),
         "file" => arguments.file(reader),

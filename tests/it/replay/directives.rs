@@ -7,7 +7,7 @@ fn check(before: &str, transcript: &str) {
     let is_shown =
         |row: &&str| row.split_once('|').is_some_and(|(who, _)| who.chars().all(char::is_alphabetic));
     let script: Vec<&str> = transcript.lines().filter(|row| !is_shown(row)).collect();
-    let played = after_keys(&closes(&format!("{before}{}\n", script.join("\n"))));
+    let played = after_keys(&closes(&format!("@lenient\n{before}{}\n", script.join("\n"))));
     let shown: Vec<&str> = played.lines().filter(|row| !is_joining(row)).collect();
     assert_eq!(shown, transcript.lines().collect::<Vec<_>>(), "\n{played}");
 }
@@ -47,7 +47,7 @@ fn kill_and_start_end_and_begin_a_process_with_its_home_or_a_new_one() {
          bob| plain text goes to nobody\nbob| you are bob, SHA256:54CP7ChxEsbzktWRmMkPZTRREp3B4c4QCslAXsVOYlM\nbob| nobody is connected\n\
          @kill bob rst\nbob|* killed\n@start bob fresh\nbob> :showkey\nbob| ! no key yet; :keygen makes one",
     );
-    let reset = replay(&format!("{}@kill bob rst\n", connected()), &[]).passes();
+    let reset = replay(&format!("@lenient\n{}@kill bob rst\n", connected()), &[]).passes();
     assert!(reset.contains("alice| ! lost bob: connection cut (connection reset by peer)"), "{reset}");
 }
 
@@ -86,7 +86,7 @@ fn hold_keeps_bytes_on_the_way_from_that_byte_on_until_release_and_a_goodbye_beh
 #[test]
 fn set_var_file_and_include_give_names_their_values() {
     let script = format!(
-        "{}@set greeting 안녕\n@file poem <<END\n첫째\nsecond\nEND\n@file long fill 2KiB\n\
+        "@lenient\n{}@set greeting 안녕\n@file poem <<END\n첫째\nsecond\nEND\n@file long fill 2KiB\n\
          alice> ${{greeting}}\nalice> ${{poem}}\nalice> ${{long}}\n",
         connected()
     );
@@ -106,7 +106,7 @@ fn set_var_file_and_include_give_names_their_values() {
 
 #[test]
 fn included_lines_stand_in_the_transcript() {
-    let written = super::fixture::Written::new("@include cast.chat\nalice> :showkey\n");
+    let written = super::fixture::Written::new("@lenient\n@include cast.chat\nalice> :showkey\n");
     written.put("cast.chat", "@actors alice bob\n");
     let played = written.replay(&["story.chat"]).passes();
     let told = "@exact\n@actors alice bob\nalice> :showkey\nalice| ! no key yet; :keygen makes one\n";
@@ -127,7 +127,7 @@ fn included_lines_stand_in_the_transcript() {
 #[test]
 fn skip_runs_nothing_and_halt_runs_no_more() {
     assert_eq!(replay("@skip not today\nhi\n| never\n", &[]).passes(), "@skip not today\nhi\n| never\n");
-    let halted = replay(":showkey\n@halt\nhi\n| never\n", &[]).passes();
+    let halted = replay("@lenient\n:showkey\n@halt\nhi\n| never\n", &[]).passes();
     assert_eq!(halted, "@exact\n> :showkey\n| ! no key yet; :keygen makes one\n@halt\n");
 }
 
@@ -150,7 +150,7 @@ fn open_checks_who_is_expected_something_and_exact_checks_all() {
 
 #[test]
 fn limits_by_source_count_by_the_virtual_clock_when_asked_for() {
-    let mut script = format!("{}alice> :listen 0\n@set limits on\n", two());
+    let mut script = format!("@lenient\n{}alice> :listen 0\n@set limits on\n", two());
     for _ in 0..6 {
         script.push_str("bob> :connect 127.0.0.1:${alice.port}\n");
     }

@@ -14,7 +14,7 @@ fn the_code_blocks_of_our_own_pages_pass() {
 
 #[test]
 fn a_block_is_told_by_its_line_and_includes_others_by_their_names_and_a_page_is_never_rewritten() {
-    let written = Written::new("");
+    let written = Written::new(":status\n");
     let page = "# page\n\n```chat\n:status\n| nobody here\n```\n\n~~~ chat part.inc\n:showkey\n| wrong\n~~~\n\
         ```chat two.chat\n@include part.inc\n```\n```chat differs\n@nonsense\n```\n";
     written.put("page.md", page);

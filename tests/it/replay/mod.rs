@@ -13,5 +13,6 @@ mod messages;
 mod pictures;
 mod record;
 mod spawn;
+mod untaken;
 mod update;
 mod update_property;
