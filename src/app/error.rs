@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use crate::chat::DialOutcome;
 use crate::store::StoreError;
@@ -80,12 +81,45 @@ impl AppError {
         self
     }
 
+    /// The same with a hint whose commands work on the home folder that the command line names.
+    pub(crate) fn at_home(mut self, home: Option<&Path>) -> Self {
+        self.hint = self.hint.map(|hint| hint_at_home(&hint, home));
+        self
+    }
+
     /// One row for a notice: the message, then the hint.
     pub(crate) fn in_a_row(&self) -> String {
         match &self.hint {
             Some(hint) => format!("{}; {hint}", self.message),
             None => self.message.clone(),
         }
+    }
+}
+
+/// A hint whose commands work on the home folder that the command line names: without it they would
+/// change another home, and the error would stay.
+pub(crate) fn hint_at_home(hint: &str, home: Option<&Path>) -> String {
+    let Some(home) = home.and_then(Path::to_str) else { return hint.to_owned() };
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+,:@%".contains(c);
+    let word = if home.chars().all(is_plain) {
+        home.to_owned()
+    } else {
+        format!("'{}'", home.replace('\'', r"'\''"))
+    };
+    let word = SafeText::line(&word);
+    ["key", "peers"].into_iter().fold(hint.to_owned(), |hint, subcommand| {
+        let at_home = format!("rsachat --home {word} {subcommand} ");
+        hint.replace(&format!("rsachat {subcommand} "), &at_home)
+    })
+}
+
+/// A file error that names the folder that is missing.
+pub(crate) fn naming_folder(error: io::Error, path: &Path) -> io::Error {
+    match (error.kind(), path.parent()) {
+        (io::ErrorKind::NotFound, Some(folder)) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            io::Error::new(error.kind(), format!("there is no folder {}", folder.display()))
+        }
+        _ => error,
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::error::{AppError, code, describe};
+use super::error::{AppError, code, describe, naming_folder};
 use super::keyring::{self, KeyRing, StoredKey};
 use super::os::{self, Bound, bind, resolve};
 use crate::chat::{
@@ -399,12 +399,7 @@ impl Log {
     /// Opens a file to append to, readable by its owner only.
     fn open(name: &str) -> io::Result<Self> {
         let path = path(name);
-        let file = safe_file::append(&path).map_err(|error| match (error.kind(), path.parent()) {
-            (io::ErrorKind::NotFound, Some(folder)) => {
-                io::Error::new(error.kind(), format!("there is no folder {}", folder.display()))
-            }
-            _ => error,
-        })?;
+        let file = safe_file::append(&path).map_err(|error| naming_folder(error, &path))?;
         Ok(Self { name: name.to_owned(), file })
     }
 

@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use super::error::{AppError, code, describe};
+use super::error::{AppError, code, describe, naming_folder};
 use crate::chat::command::{Command, LogTarget, ParsedLine, parse_line};
 use crate::chat::display::RecordingClass;
 use crate::chat::{
@@ -87,8 +87,13 @@ impl Recorder {
     /// Begins a recording in a new file that only its owner can read.
     pub(crate) fn start(path: &Path, name: &str, redactions: Redactions) -> Result<Self, AppError> {
         let file = safe_file::create_new(path).map_err(|error| {
-            let what = format!("cannot record in {}: {}", path.display(), describe(&error));
-            AppError::new(code::MACHINE, what).hint("name a file that does not exist yet")
+            let hint = match error.kind() {
+                io::ErrorKind::AlreadyExists => "name a file that does not exist yet",
+                _ => "name another file with --record FILE",
+            };
+            let why = describe(&naming_folder(error, path));
+            let what = format!("cannot record in {}: {why}", path.display());
+            AppError::new(code::MACHINE, what).hint(hint)
         })?;
         let mut recorder = Self {
             path: path.to_owned(),

@@ -83,7 +83,7 @@ pub fn run() -> ExitCode {
     };
     let code = start(&cli).unwrap_or_else(|error| {
         if error.code != code::READER_GONE {
-            eprint_line(&error.to_string());
+            eprint_line(&error.clone().at_home(cli.global.home.as_deref()).to_string());
         }
         error.code
     });

@@ -290,6 +290,32 @@ fn the_code_says_whether_everything_was_acknowledged_before_the_end() {
 }
 
 #[test]
+fn a_refused_line_makes_the_code_of_an_end_in_order_and_not_of_a_cut() {
+    for (end, code) in [(End::Bye, 1), (End::Fin, 5)] {
+        for (args, lines) in [
+            (&["send"][..], &b"\xff\xfe\n\xed\x95\x98\xeb\x82\x98\n"[..]),
+            (&["prompt"], ":nosuch\n하나\n".as_bytes()),
+            (&["--plain"], ":nosuch\n하나\n".as_bytes()),
+            (&["--json"], "{\"no\":1}\n{\"say\":\"하나\"}\n".as_bytes()),
+        ] {
+            let (listener, at) = socket();
+            let home = Home::of("민지");
+            let mut process = match args[0] {
+                "send" => home.run(&["send", &at, "--accept-new"], Stdio::piped()),
+                "prompt" => home.start(&["--connect", &at]),
+                form => home.start(&["--connect", &at, form]),
+            };
+            process.types_bytes(lines);
+            takes_and_ends(&listener, 1, end);
+            let said = |process: &Process| process.output() + &process.complaints();
+            assert_eq!(process.ends(), code, "{args:?} {end:?}: {}", said(&process));
+            let named = ["was not sent: it is not UTF-8", "no such command :nosuch", "line 1: "];
+            assert!(named.iter().any(|why| said(&process).contains(why)), "{args:?}: {}", said(&process));
+        }
+    }
+}
+
+#[test]
 fn lines_that_have_no_way_to_go_are_named_and_make_the_code() {
     for (args, line) in [(&[][..], "하나"), (&["--json"], r#"{"say":"하나"}"#)] {
         let (listener, at) = socket();

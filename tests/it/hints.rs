@@ -31,6 +31,46 @@ fn without_a_terminal_each_passphrase_has_the_option_of_its_own_file() {
 }
 
 #[test]
+fn a_command_in_a_hint_works_on_the_home_that_was_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("it's mine");
+    let says = |args: &[&str]| {
+        let mut command = std::process::Command::new(RSACHAT);
+        let output =
+            command.env("RSACHAT_CONFIG", "none").arg("--home").arg(&home).args(args).output().unwrap();
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    let shown = home.display().to_string().replace('\'', r"'\''");
+    let hint = format!("rsachat --home '{shown}' key import FILE");
+    let said = says(&["key", "show"]);
+    assert!(said.contains(&hint), "{said}");
+    assert!(
+        says(&["doctor", "--listen", "127.0.0.1:0"]).contains(&format!("rsachat --home '{shown}' key new"))
+    );
+    let minji = Home::of("민지");
+    let key = minji.file("identity.pem");
+    let followed = hint.replace("rsachat", RSACHAT).replace("FILE", &key.display().to_string());
+    let output = std::process::Command::new("sh").args(["-c", &followed]).output().unwrap();
+    assert!(output.status.success(), "{followed}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(says(&["key", "show"]).contains("SHA256:"));
+    assert!(
+        says(&["peers", "forget", "zoe"]).contains(&format!("hint: rsachat --home '{shown}' peers list\n"))
+    );
+}
+
+#[test]
+fn a_recording_in_a_folder_that_is_missing_says_so() {
+    let home = Home::of("민지");
+    let record = |file: &str| says(&home, &["--record", file, "--listen", "127.0.0.1:0"]);
+    let missing = home.file("no").display().to_string();
+    let (code, said) = record(&format!("{missing}/such.chat"));
+    assert!(code == Some(3) && said.contains(&format!("there is no folder {missing}\n")), "{said}");
+    assert!(said.ends_with("hint: name another file with --record FILE\n"), "{said}");
+    let (code, said) = record(&home.file("identity.pem").display().to_string());
+    assert!(code == Some(3) && said.ends_with("hint: name a file that does not exist yet\n"), "{said}");
+}
+
+#[test]
 fn a_home_that_is_relative_is_not_one_that_is_not_set() {
     for (value, why) in [
         (

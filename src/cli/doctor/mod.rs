@@ -13,7 +13,7 @@ use clap::{Args, ValueHint};
 use rustix::fs::{Access, access};
 
 use super::args::{self, GlobalArgs};
-use crate::app::error::{AppError, code, describe};
+use crate::app::error::{AppError, code, describe, hint_at_home};
 use crate::app::keyring::{self, StoredKey};
 use crate::app::os::{Bound, bind};
 use crate::chat::KeyFor;
@@ -75,7 +75,7 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
     // In a folder that is refused nothing is read, and each file would only repeat why.
     if home.check().is_ok() {
         let found = keyring::unlock(home, common.passphrase_source().as_ref()).map(|(own, _)| own);
-        report.add(&check_key(home, &found))?;
+        report.add(&check_key(home, common, &found))?;
         own = found.ok().flatten().and_then(|own| own.identity());
         let (read, finding) = check_book(home);
         report.add(&finding)?;
@@ -147,7 +147,8 @@ pub(crate) fn check_home(home: &Home) -> Finding {
     }
 }
 
-pub(crate) fn check_key(home: &Home, own: &Result<Option<StoredKey>, AppError>) -> Finding {
+fn check_key(home: &Home, common: &GlobalArgs, own: &Result<Option<StoredKey>, AppError>) -> Finding {
+    let named = common.home.as_deref();
     let path = key_file::path(home, KeyFor::Identity);
     match own {
         Ok(Some(own)) => {
@@ -155,9 +156,10 @@ pub(crate) fn check_key(home: &Home, own: &Result<Option<StoredKey>, AppError>) 
             let text = format!("{} bits, {}, in {}", public.bits(), public.fingerprint(), path.display());
             Finding::ok("key", text)
         }
-        Ok(None) => Finding::warning("key", format!("there is none in {}", path.display()))
-            .hint("the first :listen or :connect makes one, and so does rsachat key new"),
-        Err(error) => Finding::from_error("key", error),
+        Ok(None) => Finding::warning("key", format!("there is none in {}", path.display())).hint(
+            hint_at_home("the first :listen or :connect makes one, and so does rsachat key new", named),
+        ),
+        Err(error) => Finding::from_error("key", &error.clone().at_home(named)),
     }
 }
 
