@@ -9,6 +9,7 @@ mod pipe;
 mod prompt;
 mod recv;
 mod replay;
+mod script_tests;
 mod send;
 
 use std::cell::Cell;
@@ -24,6 +25,7 @@ use crate::config::{ColourWhen, SettingSources, colour_from};
 use crate::net::process;
 use crate::store::Home;
 use args::{Context, GlobalArgs};
+pub use script_tests::{SpawnedPrograms, run_folder};
 
 /// Private conversation between terminals, over a direct connection, with nothing to sign up for.
 #[derive(Parser, Debug)]

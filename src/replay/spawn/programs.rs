@@ -25,7 +25,7 @@ const GRACE: Duration = Duration::from_secs(2);
 const LAST_ROWS: usize = 20;
 /// Search path where the environment of the run has none.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
-/// Word that stands for the running program.
+/// Name of this program; where it runs by another, as a test of Rust, programs find that of `PATH`.
 const OWN_NAME: &str = "rsachat";
 
 /// Row or event that a program has shown.
@@ -107,8 +107,8 @@ impl Programs {
                 .hint("it is looked for in PATH, or name its file from the root on")
         };
         let environment = self.environment(folder, spec.terminal);
-        let program = if word == OWN_NAME { env::current_exe() } else { find(word, folder, &environment) };
-        let program = program.map_err(failed)?;
+        let own = own_program().filter(|_| word == OWN_NAME);
+        let program = own.map_or_else(|| find(word, folder, &environment), Ok).map_err(failed)?;
         let launch = Launch { program: &program, arguments, folder, environment: &environment };
         let (process, screen) = match spec.terminal {
             None => (Process::start(&launch, &self.waker), Screen::Lines(Lines::default())),
@@ -259,11 +259,15 @@ impl Programs {
     }
 }
 
+/// The running program, unless it is another one that plays scripts.
+fn own_program() -> Option<PathBuf> {
+    env::current_exe().ok().filter(|own| own.file_name().is_some_and(|name| name == OWN_NAME))
+}
+
 /// The search path of programs. That they find this program is what they are tried with.
 fn search_path() -> String {
     let path = env::var("PATH").unwrap_or_else(|_| DEFAULT_PATH.to_owned());
-    let own = env::current_exe().ok().filter(|own| own.file_name().is_some_and(|name| name == OWN_NAME));
-    match own.as_deref().and_then(Path::parent) {
+    match own_program().as_deref().and_then(Path::parent) {
         Some(folder) => format!("{}:{path}", folder.display()),
         None => path,
     }
