@@ -9,6 +9,9 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use super::lexer::{SyntaxError, is_name};
 
+/// Title of the mistake in a row without a name, where there are several actors.
+pub(super) const NAME_MISSING: &str = "a script with several actors needs a name here";
+
 /// The mistake in a row without a label, if it looks like a line with one, a directive or a
 /// comment.
 pub(super) fn mistake(row: &str, actors: &[String]) -> Option<SyntaxError> {
@@ -22,7 +25,7 @@ pub(super) fn mistake(row: &str, actors: &[String]) -> Option<SyntaxError> {
         '@' if is_word => (0..first.len_utf8(), format!("@{rest}")),
         // A colon behind blanks is text at the prompt too.
         ':' if is_word && first != ':' && actors.len() < 2 => (0..first.len_utf8(), format!(":{rest}")),
-        _ => return marked(row, indent, actors),
+        _ => return marked(row, indent, actors).or_else(|| mode_alone(row, indent, actors)),
     };
     Some(error(row, indent, sign).help(format!("write `{line}`")))
 }
@@ -34,11 +37,15 @@ fn marked(row: &str, indent: usize, actors: &[String]) -> Option<SyntaxError> {
     let (before, mark) = (text.get(..at).unwrap_or_default(), narrow(sign));
     let label: String = before.trim_end_matches(is_blank).nfc().collect();
     let is_declared = actors.contains(&label);
-    let is_label = is_declared || if label.is_empty() { actors.len() < 2 } else { is_name(&label) };
+    let after = text.get(at + sign.len_utf8()..).unwrap_or_default();
+    if let ([first, _, ..], "", '>' | '|') = (actors, label.as_str(), mark) {
+        let error = SyntaxError::new(0..indent + at + sign.len_utf8(), NAME_MISSING);
+        return Some(error.help(format!("write `{}`", canonical(first, mark, after))));
+    }
+    let is_label = is_declared || label.is_empty() || is_name(&label);
     if !is_label || (mark == ':' && !is_declared) {
         return None;
     }
-    let after = text.get(at + sign.len_utf8()..).unwrap_or_default();
     if mark == ':' {
         let at = indent + at..indent + at + sign.len_utf8();
         let body = after.trim_start_matches(is_blank);
@@ -47,6 +54,22 @@ fn marked(row: &str, indent: usize, actors: &[String]) -> Option<SyntaxError> {
     }
     let sign = label_end(before)..at + sign.len_utf8();
     Some(error(row, indent, sign).help(format!("write `{}`", canonical(&label, mark, after))))
+}
+
+/// The mistake in a row of a name and `~`, `!` or `*`, where the `|` between them is missing. With one
+/// actor it may be said.
+fn mode_alone(row: &str, indent: usize, actors: &[String]) -> Option<SyntaxError> {
+    let text = row.get(indent..).unwrap_or_default();
+    let (at, sign) = text.char_indices().find(|(_, c)| is_mode(narrow(*c)))?;
+    let label = text.get(..at).map(|before| before.trim_end_matches(is_blank))?;
+    if actors.len() < 2 || !actors.iter().any(|actor| actor == label) {
+        return None;
+    }
+    let error = SyntaxError::new(
+        indent + at..indent + at + sign.len_utf8(),
+        format!("`|` is missing before `{sign}`"),
+    );
+    Some(error.help(format!("write `{}`", canonical(label, '|', text.get(at..).unwrap_or_default()))))
 }
 
 /// The bytes of a label without the blanks behind it.
@@ -143,6 +166,9 @@ mod tests {
             ("bob > hi", &[], "write `bob> hi`"),
             ("bob ｜ hi", &[], "write `bob| hi`"),
             ("bob＞", &[], "write `bob>`"),
+            ("＞ hi", &two, "write `alice> hi`"),
+            ("alice! bob joined", &two, "write `alice|! bob joined`"),
+            ("민지 * exited 0", &two, "write `민지|* exited 0`"),
         ] {
             let error = mistake(row, actors).unwrap_or_else(|| panic!("{row}"));
             assert_eq!(error.help.as_deref(), Some(wanted), "{row}");

@@ -271,8 +271,7 @@ fn label_missing(at: Range<usize>, actors: &[String], marked: &str) -> SyntaxErr
     let first = actors.first().map_or("", String::as_str);
     let cut = marked.char_indices().nth(QUOTED_CHARS).and_then(|(cut, _)| marked.get(..cut));
     let marked = cut.map_or_else(|| marked.to_owned(), |part| format!("{part}…"));
-    SyntaxError::new(at, "a script with several actors needs a name here")
-        .help(format!("write `{first}{marked}`"))
+    SyntaxError::new(at, lookalike::NAME_MISSING).help(format!("write `{first}{marked}`"))
 }
 
 /// Text after `>` or `|`: nothing, or what follows one blank.
