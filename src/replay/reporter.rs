@@ -259,8 +259,12 @@ impl Reporter {
             self.line("  ---");
             self.yaml("message", &diagnostic.message);
             self.yaml("at", &format!("{file}:{line}:{column}"));
-            for (heading, note) in &diagnostic.notes {
-                self.yaml(heading, note);
+            for (key, values) in by_heading(&diagnostic.notes) {
+                match values.as_slice() {
+                    [value] => self.yaml(key, value),
+                    // A key stands once in a mapping of YAML.
+                    values => self.yaml(key, values),
+                }
             }
             self.line("  ...");
         } else if let ScriptEnd::Failed(error) = &outcome.end {
@@ -271,8 +275,8 @@ impl Reporter {
         }
     }
 
-    /// A row of the YAML block of TAP; a JSON string is one of YAML.
-    fn yaml(&mut self, key: &str, value: &str) {
+    /// A row of the YAML block of TAP; JSON is YAML.
+    fn yaml(&mut self, key: &str, value: &(impl Serialize + ?Sized)) {
         self.line(&format!("  {key}: {}", json_line(&value).trim_end()));
     }
 
@@ -294,6 +298,18 @@ impl Reporter {
             self.error = print_line(text).err();
         }
     }
+}
+
+/// Notes with their headings, each once, in the order in which they came up.
+fn by_heading<'a>(notes: &'a [(&'static str, String)]) -> Vec<(&'static str, Vec<&'a str>)> {
+    let mut groups: Vec<(&'static str, Vec<&str>)> = Vec::new();
+    for (heading, note) in notes {
+        match groups.iter_mut().find(|(key, _)| key == heading) {
+            Some((_, values)) => values.push(note),
+            None => groups.push((heading, vec![note])),
+        }
+    }
+    groups
 }
 
 /// Draws a diagnostic. Nothing of a script, which may come from a stranger, reaches the terminal
