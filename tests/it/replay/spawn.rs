@@ -208,6 +208,21 @@ fn a_row_that_never_comes_is_told_with_the_last_rows_and_the_state_of_the_progra
 }
 
 #[test]
+fn an_update_takes_what_a_program_has_shown_with_patterns_and_adds_no_rows() {
+    let script = |port: &str, got: &str| {
+        format!(
+            "@timeout 60s\n@spawn p sh -c 'echo first; echo up at 127.0.0.1:4711; read x; echo got $$x; read x'\n\
+             p| up at 127.0.0.1:{port}\np> one\np| got {got}\n"
+        )
+    };
+    let written = Written::new(&script("1234", "two"));
+    let played = written.replay(&["story.chat", "--allow-spawn", "--update", "--timeout", "1s"]);
+    assert_eq!(played.code, 0, "{}", played.err);
+    assert_eq!(written.text(), script("$*", "one"));
+    assert_eq!(written.replay(&["story.chat", "--allow-spawn", "--quiet"]).code, 0);
+}
+
+#[test]
 fn control_bytes_of_a_program_reach_neither_terminal_nor_transcript() {
     let script =
         "@spawn p printf 'a\\033[2J\\rb\\007\\n\\377\\nalice> :quit\\033]0;x\\n'\np|* exited 0\np| never\n";
