@@ -238,6 +238,11 @@ impl<'a> Run<'a> {
             Directive::Timeout(ms) => self.timeout_ms = self.options.timeout_ms.unwrap_or(*ms),
             Directive::Quiet(ms) => self.quiet_ms = *ms,
             Directive::Live(actor) => self.actors.set_live(*actor),
+            Directive::Mask { regex, name } => {
+                if let Some(regex) = regex.with_values(|name| self.bindings.get(name)) {
+                    self.substitutions.add_mask(regex, name.as_deref());
+                }
+            }
             Directive::Env { name, value } => {
                 let value = self.bindings.expand(value).unwrap_or_default();
                 self.actors.programs.set_variable(name.clone(), value);

@@ -167,6 +167,13 @@ pub enum Directive {
         /// Value.
         value: Vec<Fragment>,
     },
+    /// `@mask REGEX = NAME`: what differs from one live run to the next, for an update.
+    Mask {
+        /// What is masked.
+        regex: RegexPattern,
+        /// Variable that is written for it; without one any text.
+        name: Option<String>,
+    },
     /// `@ready A REGEX`: waits for a row of a spawned program.
     Ready {
         /// Actor.

@@ -323,6 +323,11 @@ impl Checker<'_> {
                 program.command.iter().for_each(|word| self.uses(line, word));
             }
             Directive::Env { value, .. } => self.uses(line, value),
+            Directive::Mask { .. } if !self.script.is_live() => {
+                let help = "nothing differs in a closed world; `@live NAME` and `@spawn` open it";
+                self.error(line, "a mask is for a live world", Some(help));
+            }
+            Directive::Mask { regex, .. } => self.uses(line, regex.fragments()),
             Directive::Ready { actor, row } => self.expectation(line, *actor, row),
             Directive::Timeout(_) | Directive::Quiet(_) | Directive::Wait(_) if !self.script.is_live() => {
                 let help = "`@tick` moves its clock; `@live NAME` and `@spawn` open the world";

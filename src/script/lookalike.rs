@@ -56,8 +56,8 @@ fn marked(row: &str, indent: usize, actors: &[String]) -> Option<SyntaxError> {
     Some(error(row, indent, sign).help(format!("write `{}`", canonical(&label, mark, after))))
 }
 
-/// The mistake in a row of a name and `~`, `!` or `*`, where the `|` between them is missing. With one
-/// actor it may be said.
+/// The mistake in a row of a name and `~`, `!` or `*`, where the `|` between them is missing. With
+/// one actor it may be said.
 fn mode_alone(row: &str, indent: usize, actors: &[String]) -> Option<SyntaxError> {
     let text = row.get(indent..).unwrap_or_default();
     let (at, sign) = text.char_indices().find(|(_, c)| is_mode(narrow(*c)))?;

@@ -403,6 +403,16 @@ impl Writer<'_> {
         if self.style == LiteralStyle::Exact {
             return self.push_plain(out, text);
         }
+        let mut rest = text;
+        while let Some((range, pattern)) = self.substitutions.masked(rest) {
+            self.push_changing(out, rest.get(..range.start).unwrap_or_default());
+            push_sequence(out, pattern);
+            rest = rest.get(range.end..).unwrap_or_default();
+        }
+        self.push_changing(out, rest);
+    }
+
+    fn push_changing(self, out: &mut String, text: &str) {
         let mut done = 0;
         let found = CHANGING.iter().flat_map(|changing| changing.captures_iter(text));
         for found in found {

@@ -25,10 +25,10 @@ const QUOTED_CHARS: usize = 60;
 /// Most bytes that `@file NAME fill` writes.
 const FILL_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Every directive, for suggestions.
-const DIRECTIVES: [&str; 28] = [
+const DIRECTIVES: [&str; 29] = [
     "draft", "say", "actors", "seed", "exact", "open", "set", "include", "file", "together", "end", "tick",
     "kill", "start", "cut", "corrupt", "hold", "release", "live", "timeout", "quiet", "wait", "skip", "halt",
-    "spawn", "ready", "env", "lenient",
+    "spawn", "ready", "env", "lenient", "mask",
 ];
 
 /// Loader of included files: the name as written, and the name of the including file.
@@ -368,6 +368,7 @@ fn parse_directive(row: &str, reader: &mut SourceReader<'_>, actors: &[String]) 
         "spawn" => arguments.spawn(),
         "ready" => arguments.ready(),
         "env" => arguments.env(),
+        "mask" => arguments.mask(),
         "skip" => arguments.text("a reason").map(Directive::Skip),
         "halt" => arguments.none(Directive::Halt),
         _ => {

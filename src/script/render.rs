@@ -2,6 +2,10 @@
 //! becomes a pattern that matches it alone, so that nothing said in a conversation becomes a line
 //! of the script.
 
+use std::ops::Range;
+
+use regex::Regex;
+
 use super::ast::{Directive, Expectation, LineKind, Script};
 use super::matcher::{ShownKind, ShownRow};
 use crate::text::safe::SafeText;
@@ -13,6 +17,8 @@ pub struct Substitutions {
     ports: Vec<(String, String)>,
     /// Text and variable of each file, the longest first.
     texts: Vec<(String, String)>,
+    /// What differs from one live run to the next, and the pattern for each.
+    masks: Vec<(Regex, String)>,
 }
 
 /// Fewest bytes of a file's text that is substituted.
@@ -32,6 +38,19 @@ impl Substitutions {
             let at = self.texts.partition_point(|(other, _)| other.len() > text.len());
             self.texts.insert(at, (text, name));
         }
+    }
+
+    /// Masks what an expression matches, as a variable or as any text.
+    pub(crate) fn add_mask(&mut self, regex: Regex, name: Option<&str>) {
+        self.masks.push((regex, name.map_or_else(|| "$*".to_owned(), |name| format!("${{{name}}}"))));
+    }
+
+    /// The first part of a text that is masked, and the pattern for it.
+    pub(super) fn masked(&self, text: &str) -> Option<(Range<usize>, &str)> {
+        let found = self.masks.iter().filter_map(|(regex, pattern)| Some((regex.find(text)?, pattern)));
+        let found =
+            found.filter(|(found, _)| !found.is_empty()).map(|(found, pattern)| (found.range(), pattern));
+        found.min_by_key(|(range, _)| range.start).map(|(range, pattern)| (range, pattern.as_str()))
     }
 
     /// Ends the substitution of a variable, which gets another value.
@@ -205,7 +224,7 @@ pub fn canonical(script: &Script) -> String {
 fn canonical_directive(directive: &Directive, line: &str) -> String {
     match directive {
         Directive::Set { .. } | Directive::Type { .. } | Directive::Env { .. } => without_blank_end(line, 0),
-        Directive::Ready { .. } => canonical_regex(line),
+        Directive::Ready { .. } | Directive::Mask { .. } => canonical_regex(line),
         // A blank at the end may be quoted.
         Directive::Spawn { .. } => line.to_owned(),
         Directive::Skip(_) | Directive::Include(_) => line.trim_end().to_owned(),

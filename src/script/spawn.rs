@@ -1,10 +1,11 @@
-//! Syntax of the directives for programs that a script starts (docs/SCRIPTS.md, section 6.1).
+//! Syntax of the directives for programs that a script starts (docs/SCRIPTS.md, section 6.1),
+//! and of masks.
 
 use std::num::NonZeroU16;
 
 use super::ast::{Directive, Expectation, KillMode, SpawnedProgram, TerminalSize};
 use super::fragment::Fragment;
-use super::lexer::{Result, SyntaxError, TemplateKind, parse_template};
+use super::lexer::{Result, SyntaxError, TemplateKind, is_variable_name, parse_template};
 use super::parser::{DirectiveArgs, Token};
 use super::regex_pattern::{Extent, RegexPattern};
 
@@ -99,6 +100,16 @@ impl DirectiveArgs<'_> {
         let regex = self.row.get(first.at..).unwrap_or_default();
         let row = RegexPattern::parse(regex, first.at, Extent::Part).map(Expectation::Regex)?;
         Ok(Directive::Ready { actor, row })
+    }
+
+    /// `@mask REGEX`, `@mask REGEX = NAME`
+    pub(super) fn mask(&self) -> Result<Directive> {
+        let first = self.tokens.first().ok_or_else(|| self.usage("@mask REGEX [= NAME]"))?;
+        let text = self.row.get(first.at..).unwrap_or_default();
+        let named = text.rsplit_once(" = ").filter(|(_, name)| is_variable_name(name));
+        let (regex, name) = named.map_or((text, None), |(regex, name)| (regex, Some(name.to_owned())));
+        let regex = RegexPattern::parse(regex, first.at, Extent::Part)?;
+        Ok(Directive::Mask { regex, name })
     }
 
     /// `@env NAME=VALUE`

@@ -44,6 +44,7 @@ fn fragments(kind: &LineKind) -> Vec<&[Fragment]> {
             Directive::Set { value, .. } | Directive::Env { value, .. } => vec![value],
             Directive::Spawn { program, .. } => program.command.iter().map(Vec::as_slice).collect(),
             Directive::Ready { row, .. } => of_expectation(row),
+            Directive::Mask { regex, .. } => vec![regex.fragments()],
             _ => Vec::new(),
         },
         LineKind::Blank | LineKind::Comment => Vec::new(),

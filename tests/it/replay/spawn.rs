@@ -223,6 +223,23 @@ fn an_update_takes_what_a_program_has_shown_with_patterns_and_adds_no_rows() {
 }
 
 #[test]
+fn an_update_masks_what_the_script_says_differs() {
+    let script = |row: &str| {
+        format!(
+            "@timeout 60s\n@mask [0-9.]+ ms\n@mask id-\\w+ = id\n@spawn p sh -c 'echo job id-$$$$ took 5.2 ms; read x'\np| {row}\n"
+        )
+    };
+    let written = Written::new(&script("job id-1 took 3.1 ms"));
+    let played = written.replay(&["story.chat", "--allow-spawn", "--update", "--timeout", "1s"]);
+    assert_eq!(played.code, 0, "{}", played.err);
+    assert_eq!(written.text(), script("job ${id} took $*"));
+    assert_eq!(written.replay(&["story.chat", "--allow-spawn", "--quiet"]).code, 0);
+    let closed = replay("@mask x\n:status\n", &[]);
+    assert_eq!(closed.code, 2);
+    assert!(closed.err.contains("a mask is for a live world"), "{}", closed.err);
+}
+
+#[test]
 fn control_bytes_of_a_program_reach_neither_terminal_nor_transcript() {
     let script =
         "@spawn p printf 'a\\033[2J\\rb\\007\\n\\377\\nalice> :quit\\033]0;x\\n'\np|* exited 0\np| never\n";
