@@ -216,7 +216,7 @@ fn an_update_takes_what_a_program_has_shown_with_patterns_and_adds_no_rows() {
         )
     };
     let written = Written::new(&script("1234", "two"));
-    let played = written.replay(&["story.chat", "--allow-spawn", "--update", "--timeout", "1s"]);
+    let played = written.replay(&["story.chat", "--allow-spawn", "--update", "--timeout", "3s"]);
     assert_eq!(played.code, 0, "{}", played.err);
     assert_eq!(written.text(), script("$*", "one"));
     assert_eq!(written.replay(&["story.chat", "--allow-spawn", "--quiet"]).code, 0);
@@ -230,7 +230,7 @@ fn an_update_masks_what_the_script_says_differs() {
         )
     };
     let written = Written::new(&script("job id-1 took 3.1 ms"));
-    let played = written.replay(&["story.chat", "--allow-spawn", "--update", "--timeout", "1s"]);
+    let played = written.replay(&["story.chat", "--allow-spawn", "--update", "--timeout", "3s"]);
     assert_eq!(played.code, 0, "{}", played.err);
     assert_eq!(written.text(), script("job ${id} took $*"));
     assert_eq!(written.replay(&["story.chat", "--allow-spawn", "--quiet"]).code, 0);
