@@ -9,6 +9,7 @@ mod pipe;
 mod prompt;
 mod recv;
 mod replay;
+mod reports;
 mod script_tests;
 mod send;
 

@@ -7,12 +7,14 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::pictures::PictureArgs;
+use super::reports::ReportArgs;
 use crate::app::error::{AppError, SIGNAL_CODE, code, describe};
 use crate::app::os::{eprint_line, print_line};
 use crate::app::output;
 use crate::net::process::SecondSignal;
 use crate::replay::environment::{catch_signals, interruption, is_interrupted};
 use crate::replay::files::{self, ScriptFile};
+use crate::replay::journal::Journal;
 use crate::replay::reporter::{Format, Reporter, RunEvent, RunOutcome, ScriptEnd, Verbosity, location};
 use crate::replay::runner::{self, AfterDifference, RunOptions, Strictness, UpdateMode};
 use crate::script::markdown;
@@ -71,6 +73,8 @@ pub(crate) struct ReplayArgs {
     format: Format,
     #[command(flatten)]
     pictures: PictureArgs,
+    #[command(flatten)]
+    reports: ReportArgs,
     /// Print no transcripts
     #[arg(long)]
     quiet: bool,
@@ -98,9 +102,35 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
     if args.update || args.fmt {
         check_no_page(&files)?;
     }
-    args.pictures.check(files.len())?;
-    let entries: Vec<Entry> = files.into_iter().map(|file| Entry::read(file, args, &options)).collect();
+    let mut entries: Vec<Entry> = files.into_iter().map(|file| Entry::read(file, args, &options)).collect();
+    entries.retain(|entry| {
+        let script = entry.problem.is_none().then_some(&entry.script);
+        args.reports.chooses(&entry.name, script)
+    });
+    args.reports.check(entries.len())?;
+    args.pictures.check(entries.len())?;
+    if args.reports.list {
+        for entry in &entries {
+            print_line(SafeText::line(&entry.name).as_str())?;
+        }
+        return Ok(0);
+    }
     check_used(&options.vars, &entries)?;
+    let mut journal = Journal::new();
+    let played = play(args, &options, &entries, &mut journal);
+    if !args.check && !args.fmt {
+        args.reports.write(&journal, entries.len(), args.seed)?;
+    }
+    played
+}
+
+/// Plays, checks or formats the scripts one after the other. Returns the exit code.
+fn play(
+    args: &ReplayArgs,
+    options: &RunOptions,
+    entries: &[Entry],
+    journal: &mut Journal,
+) -> Result<u8, AppError> {
     let runs = !args.check && !args.fmt;
     // Programs that were started are ended first.
     let second_signal = if args.allow_spawn { SecondSignal::IsIgnored } else { SecondSignal::EndsProcess };
@@ -115,7 +145,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
                 if args.check && !args.allow_spawn {
                     list_programs(&entry.script)?;
                 }
-                reject(entry, problem, &mut reporter)
+                reject(entry, problem, &mut reporter, journal)
             }
             (None, Some(file)) if args.fmt && args.check => check_format(file, &entry.script),
             (None, Some(file)) if args.fmt => format_file(file, &entry.script)?,
@@ -123,7 +153,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
                 // Not earlier, so that a person can still interrupt a script typed into standard
                 // input.
                 catch_signals(second_signal)?;
-                run_script(file, &entry.script, &options, &args.pictures, &mut reporter)
+                run_script(file, &entry.script, options, &args.pictures, (&mut reporter, &mut *journal))
             }
             (None, _) => 0,
         };
@@ -138,6 +168,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
         };
         if let Some(reason) = &reason {
             reporter.stop(reason);
+            entries.iter().skip(number + 1).for_each(|entry| journal.leave(&entry.name));
         }
         if let Some(error) = reporter.take_error() {
             return Err(match error.kind() {
@@ -240,8 +271,9 @@ fn parse(
 }
 
 /// Reports a script that is not played. Returns the exit code.
-fn reject(entry: &Entry, problem: &Problem, reporter: &mut Reporter) -> u8 {
+fn reject(entry: &Entry, problem: &Problem, reporter: &mut Reporter, journal: &mut Journal) -> u8 {
     let name = &entry.name;
+    journal.begin();
     reporter.begin(name);
     let (end, diagnostics, code) = match problem {
         Problem::Mistakes(mistakes) => {
@@ -252,7 +284,9 @@ fn reject(entry: &Entry, problem: &Problem, reporter: &mut Reporter) -> u8 {
         }
         Problem::Error(error) => (ScriptEnd::Failed(error.clone()), Vec::new(), error.code),
     };
-    reporter.end(name, &entry.script, &RunOutcome { diagnostics, ..RunOutcome::new(end) });
+    let outcome = RunOutcome { diagnostics, ..RunOutcome::new(end) };
+    journal.end(name, &entry.script, &outcome);
+    reporter.end(name, &entry.script, &outcome);
     code
 }
 
@@ -334,14 +368,18 @@ fn run_script(
     script: &Script,
     options: &RunOptions,
     pictures: &PictureArgs,
-    reporter: &mut Reporter,
+    (reporter, journal): (&mut Reporter, &mut Journal),
 ) -> u8 {
     let name = file.name();
+    journal.begin();
     reporter.begin(&name);
     let mut screencast = pictures.screencast(script);
     let mut outcome = runner::run(script, options, &mut |event| {
         if let Some(screencast) = &mut screencast {
             screencast.event(&event);
+        }
+        if let RunEvent::Shown { actor, shown } = &event {
+            journal.shown(actor, shown);
         }
         reporter.event(script, &event);
     });
@@ -349,6 +387,7 @@ fn run_script(
     if let Err(error) = written.and_then(|()| pictures.write(screencast.as_ref())) {
         outcome.end = ScriptEnd::Failed(error);
     }
+    journal.end(&name, script, &outcome);
     reporter.end(&name, script, &outcome);
     if options.update != UpdateMode::Keep && matches!(outcome.end, ScriptEnd::Differed) {
         eprint_line(&still_differs(&name, script, &outcome).to_string());

@@ -8,6 +8,7 @@ pub(crate) mod environment;
 mod execution;
 pub(crate) mod files;
 mod history;
+pub(crate) mod journal;
 mod live;
 mod network;
 pub(crate) mod reporter;

@@ -148,6 +148,8 @@ pub enum Directive {
         /// Fault.
         fault: FaultInjection,
     },
+    /// `@tag NAME…`: names by which scripts are chosen.
+    Tag(Vec<String>),
     /// `@live A`: the actor is a foreign program, and the run is live.
     Live(usize),
     /// `@spawn A COMMAND`, `@spawn A pty 80x24 COMMAND`: starts another program as an actor.
@@ -272,6 +274,15 @@ impl Script {
     /// Whether a foreign program takes part.
     pub(crate) fn is_live(&self) -> bool {
         self.directives().any(|directive| matches!(directive, Directive::Live(_) | Directive::Spawn { .. }))
+    }
+
+    /// Whether one of the tags of the script is this.
+    pub(crate) fn has_tag(&self, tag: &str) -> bool {
+        let is_it = |directive: &Directive| match directive {
+            Directive::Tag(tags) => tags.iter().any(|one| one == tag),
+            _ => false,
+        };
+        self.directives().any(is_it)
     }
 
     /// Directives, in their order.

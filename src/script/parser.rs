@@ -25,10 +25,10 @@ const QUOTED_CHARS: usize = 60;
 /// Most bytes that `@file NAME fill` writes.
 const FILL_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Every directive, for suggestions.
-const DIRECTIVES: [&str; 29] = [
+const DIRECTIVES: [&str; 30] = [
     "draft", "say", "actors", "seed", "exact", "open", "set", "include", "file", "together", "end", "tick",
     "kill", "start", "cut", "corrupt", "hold", "release", "live", "timeout", "quiet", "wait", "skip", "halt",
-    "spawn", "ready", "env", "lenient", "mask",
+    "spawn", "ready", "env", "lenient", "mask", "tag",
 ];
 
 /// Loader of included files: the name as written, and the name of the including file.
@@ -369,6 +369,9 @@ fn parse_directive(row: &str, reader: &mut SourceReader<'_>, actors: &[String]) 
         "ready" => arguments.ready(),
         "env" => arguments.env(),
         "mask" => arguments.mask(),
+        "tag" => arguments
+            .text("a tag")
+            .map(|tags| Directive::Tag(tags.split_whitespace().map(str::to_owned).collect())),
         "skip" => arguments.text("a reason").map(Directive::Skip),
         "halt" => arguments.none(Directive::Halt),
         _ => {

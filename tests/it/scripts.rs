@@ -35,7 +35,9 @@ fn conversations() -> Vec<String> {
 fn played(inside: &Path, folder: &str) -> BTreeMap<String, String> {
     let output = Command::new(RSACHAT).args(["replay", folder]).current_dir(inside).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told = String::from_utf8(output.stderr).unwrap();
+    let number = names(&inside.join(folder), ".chat").len();
+    assert!(told.starts_with(&format!("{number} passed, ")) && told.lines().count() == 1, "{told}");
     let mut rest = String::from_utf8(output.stdout).unwrap();
     let mut transcripts = BTreeMap::new();
     for name in names(&inside.join(folder), ".chat").into_iter().rev() {

@@ -12,6 +12,7 @@ mod markdown;
 mod messages;
 mod pictures;
 mod record;
+mod reports;
 mod spawn;
 mod untaken;
 mod update;
