@@ -306,7 +306,7 @@ mod tests {
     /// Bob has called Alice, and a test waits two seconds for what does not come.
     fn connected() -> Actors {
         let labels = ["alice", "bob"].map(str::to_owned);
-        let mut actors = Actors::new(&labels, Environment::closed(7), String::new()).unwrap();
+        let mut actors = Actors::new(&labels, Environment::closed(7, None), String::new()).unwrap();
         actors.simulation.delivery_timeout = Duration::from_secs(2);
         let keys = [include_str!("../../tests/keys/test-1.pem"), include_str!("../../tests/keys/test-2.pem")];
         for (actor, key) in keys.into_iter().enumerate() {

@@ -17,7 +17,7 @@ use crate::crypto::{Identity, Seed, test_keys};
 use crate::net::process::{SecondSignal, SignalFlag};
 use crate::time::{MonoMs, Now, UnixMs};
 
-/// 2000-01-01 00:00 UTC, when every closed run begins.
+/// 2000-01-01 00:00 UTC, when a closed run begins where nothing is said.
 const START: UnixMs = UnixMs(946_684_800_000);
 
 /// Source of time and randomness.
@@ -25,6 +25,7 @@ pub(crate) enum Environment {
     /// Clock that `@tick` alone advances. Each seed is derived from the seed of the script, the
     /// actor, the purpose and a count, so that one more draw in one place shifts nothing elsewhere.
     Closed {
+        start: UnixMs,
         elapsed: MonoMs,
         seed: u64,
         /// Number of draws for each actor and purpose.
@@ -50,8 +51,9 @@ enum KeySource {
 static KEYS: Mutex<BTreeMap<KeySource, StoredKey>> = Mutex::new(BTreeMap::new());
 
 impl Environment {
-    pub(crate) fn closed(seed: u64) -> Self {
-        Self::Closed { elapsed: MonoMs(0), seed, drawn: BTreeMap::new(), taken: BTreeSet::new() }
+    pub(crate) fn closed(seed: u64, start: Option<UnixMs>) -> Self {
+        let start = start.unwrap_or(START);
+        Self::Closed { start, elapsed: MonoMs(0), seed, drawn: BTreeMap::new(), taken: BTreeSet::new() }
     }
 
     pub(crate) fn is_live(&self) -> bool {
@@ -60,8 +62,8 @@ impl Environment {
 
     pub(crate) fn now(&self) -> Now {
         match self {
-            Self::Closed { elapsed, .. } => {
-                Now { mono: *elapsed, unix: UnixMs(START.0.saturating_add(elapsed.0)) }
+            Self::Closed { start, elapsed, .. } => {
+                Now { mono: *elapsed, unix: UnixMs(start.0.saturating_add(elapsed.0)) }
             }
             Self::Live { start } => {
                 let elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -145,7 +145,11 @@ impl<'a> Run<'a> {
         } else {
             let seed_line = options.seed.map(|seed| format!("@seed {seed}"));
             let header = ["@exact".to_owned()].into_iter().chain(seed_line).collect();
-            (Environment::closed(options.seed.or(seed).unwrap_or(0)), header)
+            let start = script.directives().find_map(|directive| match directive {
+                Directive::At(start) => Some(*start),
+                _ => None,
+            });
+            (Environment::closed(options.seed.or(seed).unwrap_or(0), start), header)
         };
         let text = script.sources.iter().map(|source| source.text.as_str()).collect();
         let mut actors = Actors::new(&script.actors, environment, text)?;
@@ -261,14 +265,18 @@ impl<'a> Run<'a> {
             _ => {}
         }
         match directive {
-            Directive::Include(_) => {}
+            Directive::Include { .. } => {}
             // The header stands for these.
             Directive::Lenient if self.script.is_live() => self.emit_line(line, &line.text),
             Directive::Exact | Directive::Open | Directive::Lenient => self.emit_header(),
             Directive::Seed(_) if self.options.seed.is_some() => self.emit_header(),
             _ => self.emit_line(line, &line.text),
         }
-        if *directive == Directive::Halt { Err(RunStop::Halted) } else { Ok(()) }
+        match directive {
+            Directive::Halt => Err(RunStop::Halted),
+            Directive::CheckFile(check) => self.check_file(line, check),
+            _ => Ok(()),
+        }
     }
 
     fn file(&mut self, path: &str, content: &FileContent) -> Result<(), RunStop> {

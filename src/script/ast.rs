@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::fragment::Fragment;
 use super::regex_pattern::RegexPattern;
+use crate::time::UnixMs;
 
 /// Parsed script, with the lines of included files after their `@include`.
 #[derive(Clone, Debug, Default)]
@@ -110,8 +111,17 @@ pub enum Directive {
         /// Value.
         value: Vec<Fragment>,
     },
-    /// `@include FILE`: its lines follow.
-    Include(String),
+    /// `@include FILE NAME=VALUE`: its lines follow, with the values in the place of the names.
+    Include {
+        /// Name of the file, as written.
+        file: String,
+        /// Names and values.
+        values: Vec<(String, String)>,
+    },
+    /// `@at DATE TIME`: beginning of the clock.
+    At(UnixMs),
+    /// `@same`, `@absent`, `@expect-file`: what files below the folder of the run must be.
+    CheckFile(FileCheck),
     /// `@file PATH …`: writes a file, and binds its content to a variable.
     File {
         /// Path below the folder of the run; an actor's home is the folder of its name.
@@ -212,6 +222,22 @@ pub struct TerminalSize {
     pub columns: NonZeroU16,
     /// Rows.
     pub rows: NonZeroU16,
+}
+
+/// What files must be; paths are below the folder of the run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FileCheck {
+    /// Two files have the same bytes.
+    Same(String, String),
+    /// There is no such file.
+    Absent(String),
+    /// A file has rows like these.
+    Rows {
+        /// Its path.
+        path: String,
+        /// Rows as written, and their patterns.
+        rows: Vec<(String, Vec<Fragment>)>,
+    },
 }
 
 /// How a directive types a text.

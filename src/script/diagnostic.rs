@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ast::{Directive, Expectation, Line, LineKind, Script, Span};
+use super::ast::{Directive, Expectation, FileCheck, Line, LineKind, Script, Span};
 use super::fragment::Fragment;
 use super::matcher::{Bindings, Difference, ShownKind, ShownRow};
 use super::render::{self, Substitutions};
@@ -316,6 +316,10 @@ impl Checker<'_> {
             Directive::File { path, .. } => {
                 self.bound.insert(file_variable(path));
             }
+            Directive::CheckFile(FileCheck::Rows { rows, .. }) => {
+                let names = rows.iter().flat_map(|(_, pattern)| pattern).filter_map(Fragment::name);
+                self.bound.extend(names.map(str::to_owned));
+            }
             Directive::Live(actor) => {
                 self.live.insert(*actor);
             }
@@ -333,7 +337,9 @@ impl Checker<'_> {
                 let help = "`@tick` moves its clock; `@live NAME` and `@spawn` open the world";
                 self.error(line, "a closed world has nothing to wait for", Some(help));
             }
-            Directive::Tick(_) | Directive::InjectFault { .. } if self.script.is_live() => {
+            Directive::Tick(_) | Directive::InjectFault { .. } | Directive::At(_)
+                if self.script.is_live() =>
+            {
                 self.error(line, "this is for a closed world, without `@live` and `@spawn`", None);
             }
             Directive::Kill(actor, _) | Directive::Start(actor, _) if self.live.contains(actor) => {

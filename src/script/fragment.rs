@@ -23,3 +23,13 @@ pub enum Fragment {
     /// `$key{up}`: a key of a terminal, in typed text.
     Key(Key),
 }
+
+impl Fragment {
+    /// Name of a variable.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Variable { name, .. } => Some(name),
+            Self::Literal(_) | Self::Wildcard | Self::Key(_) => None,
+        }
+    }
+}

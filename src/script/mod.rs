@@ -5,6 +5,8 @@
 
 mod ast;
 pub(crate) mod diagnostic;
+mod directive;
+mod files;
 mod fragment;
 mod key;
 mod lexer;
@@ -22,8 +24,8 @@ pub(crate) mod usage;
 
 pub(crate) use crate::text::duration::{HOW_TO_WRITE, milliseconds};
 pub use ast::{
-    Directive, Expectation, FaultInjection, FileContent, HomeState, KillMode, Line, LineKind, Script,
-    SourceFile, Span, SpawnedProgram, TerminalSize, TypeMode,
+    Directive, Expectation, FaultInjection, FileCheck, FileContent, HomeState, KillMode, Line, LineKind,
+    Script, SourceFile, Span, SpawnedProgram, TerminalSize, TypeMode,
 };
 pub use diagnostic::Diagnostic;
 pub use fragment::Fragment;

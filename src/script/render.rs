@@ -227,7 +227,7 @@ fn canonical_directive(directive: &Directive, line: &str) -> String {
         Directive::Ready { .. } | Directive::Mask { .. } => canonical_regex(line),
         // A blank at the end may be quoted.
         Directive::Spawn { .. } => line.to_owned(),
-        Directive::Skip(_) | Directive::Include(_) => line.trim_end().to_owned(),
+        Directive::Skip(_) | Directive::Include { .. } => line.trim_end().to_owned(),
         _ => {
             let (first, rows) =
                 line.split_once('\n').map_or((line, None), |(first, rows)| (first, Some(rows)));

@@ -4,9 +4,9 @@
 use std::num::NonZeroU16;
 
 use super::ast::{Directive, Expectation, KillMode, SpawnedProgram, TerminalSize};
+use super::directive::{DirectiveArgs, Token};
 use super::fragment::Fragment;
 use super::lexer::{Result, SyntaxError, TemplateKind, is_variable_name, parse_template};
-use super::parser::{DirectiveArgs, Token};
 use super::regex_pattern::{Extent, RegexPattern};
 
 /// Most columns, and most rows, of a terminal.

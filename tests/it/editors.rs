@@ -16,9 +16,9 @@ fn grammar() -> Value {
 
 /// The directives that the parser knows.
 pub(crate) fn directives() -> BTreeSet<String> {
-    let source = read("src/script/parser.rs");
+    let source = read("src/script/directive.rs");
     let list = source.split_once("const DIRECTIVES").unwrap().1.split_once("= [").unwrap().1;
-    let quoted = Regex::new(r#""(\w+)""#).unwrap();
+    let quoted = Regex::new(r#""([\w-]+)""#).unwrap();
     quoted.captures_iter(list.split_once(']').unwrap().0).map(|found| found[1].to_owned()).collect()
 }
 
@@ -124,7 +124,7 @@ fn a_line_is_taken_for_what_it_is() {
 
 #[test]
 fn all_know_the_directives_of_the_parser() {
-    let list = Regex::new(r"\bactors\|[a-z|]+").unwrap();
+    let list = Regex::new(r"\bactors\|[a-z|-]+").unwrap();
     for name in ["rsachat.vim", "rsachat.tmLanguage.json", "rsachat.sublime-syntax"] {
         let text = read(&format!("docs/editors/{name}")).replace("\\|", "|");
         let known: BTreeSet<String> =

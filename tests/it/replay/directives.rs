@@ -205,3 +205,56 @@ fn a_key_of_a_replay_is_marked_and_not_used_outside() {
     let script = "@actors alice\nalice> :keygen 2048\n@kill alice\n@start alice\nalice> :showkey\n";
     assert!(replay(script, &[]).passes().contains("alice| fingerprint SHA256:"));
 }
+
+#[test]
+fn what_files_must_be_is_told_with_the_first_place_where_they_are_not() {
+    let story = |checks: &str| {
+        let files = "@file a/one <<E\nfirst\nsecond 12\nE\n@file a/two <<E\nfirst\nsecond 13\nE\n";
+        replay(&format!("@actors a\n{files}a> :status\n{checks}"), &[])
+    };
+    story("@expect-file a/one <<E\n$*\nsecond ${n:num}\nE\na> ${n}\na| ! $*\n").passes();
+    story("@absent a/three\n@same a/one a/one\n").passes();
+    for (check, said) in [
+        ("@absent a/one", "a/one is there"),
+        ("@same a/one a/two", "a/one and a/two differ"),
+        ("@same a/one a/two", "byte 14 of 16 and 16 is the first that differs"),
+        ("@same a/one a/three", "a/three is not there"),
+        ("@same a/one a", "cannot read a: it is not a file of the run"),
+        ("@expect-file a/one <<E\nfirst\nE", "a/one differs in line 2"),
+        ("@expect-file a/one <<E\nfirst\nsecond 13\nE", "= want: second 13\n  = got: second 12"),
+        ("@expect-file a/one <<E\nfirst\nsecond 12\nE2\nE", "= want: E2\n  = got: (the end of the file)"),
+    ] {
+        let played = story(&format!("{check}\n"));
+        assert!(
+            played.code == 1 && played.err.replace("   =", "  =").contains(said),
+            "{check}: {}",
+            played.err
+        );
+    }
+    for check in ["@absent ../one", "@same /etc/passwd a/one", "@expect-file a/../b <<E\nE"] {
+        let played = story(&format!("{check}\n"));
+        assert!(played.code == 2 && played.err.contains("is no such path"), "{check}: {}", played.err);
+    }
+}
+
+#[test]
+fn the_clock_begins_when_the_script_says_and_an_included_file_gets_its_values() {
+    let told = replay("@at 2026-11-26 23:59\n@actors a\na> :nick b\n@tick 2m\n", &[]).passes();
+    assert!(told.starts_with("@exact\n@at 2026-11-26 23:59\n"), "{told}");
+    for (wrong, said) in [
+        ("@at noon\nhi\n", "write @at DATE [TIME]"),
+        ("hi\n@at 2026-11-26\n", "this belongs before the first step"),
+        ("@actors a b\n@live b\n@at 2026-11-26\na> hi\n", "this is for a closed world"),
+        ("@include\n", "the name of a file is missing"),
+        ("@include x=1\n", "write @include FILE [NAME=VALUE…]"),
+    ] {
+        let played = replay(wrong, &[]);
+        assert!(played.code == 2 && played.err.contains(said), "{wrong}: {}", played.err);
+    }
+    let written = super::fixture::Written::new("@actors a\n@include my part.inc who=a word=$5\n");
+    written.put("my part.inc", "${who}> :$${word} ${word}\n${who}| ! $*\n");
+    assert!(written.replay(&["story.chat"]).passes().contains("a> :$${word} $5\n"));
+    written.put("my part.inc", "${who}> hi\n");
+    let played = written.replay(&["story.chat"]);
+    assert!(played.code == 2 && played.err.contains("my part.inc does not use ${word}"), "{}", played.err);
+}
