@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
@@ -15,6 +18,7 @@ use crate::net::process::SecondSignal;
 use crate::replay::environment::{catch_signals, interruption, is_interrupted};
 use crate::replay::files::{self, ScriptFile};
 use crate::replay::journal::Journal;
+use crate::replay::pool::{Jobs, Pool, Turn};
 use crate::replay::reporter::{Format, Reporter, RunEvent, RunOutcome, ScriptEnd, Verbosity, location};
 use crate::replay::runner::{self, AfterDifference, RunOptions, Strictness, UpdateMode};
 use crate::script::markdown;
@@ -81,6 +85,11 @@ pub(crate) struct ReplayArgs {
     /// Go on after a difference, in the script and with the next
     #[arg(long)]
     keep_going: bool,
+    /// Play so many closed scripts at the same time, or with auto as many as there are processors;
+    /// the output stays in the order of the scripts [default: 1]
+    #[arg(long, value_name = "N|auto", value_parser = Jobs::parse)]
+    #[arg(conflicts_with_all = ["check", "fmt", "list", "update", "svg", "cast"])]
+    jobs: Option<Jobs>,
     /// Run the programs that scripts name with @spawn; --check lists them
     #[arg(long)]
     allow_spawn: bool,
@@ -95,6 +104,10 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
             Ok(found) => files.extend(found.into_iter().map(Ok)),
             Err(error) => files.push(Err((argument.display().to_string(), error))),
         }
+    }
+    if args.jobs.is_some() && files.iter().any(|file| matches!(file, Ok(ScriptFile::Stdin))) {
+        let error = AppError::new(code::USAGE, "--jobs: standard input is one script");
+        return Err(error.hint("name files or folders"));
     }
     if args.update && !args.dry_run {
         check_updatable(&files)?;
@@ -117,18 +130,27 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
     }
     check_used(&options.vars, &entries)?;
     let mut journal = Journal::new();
-    let played = play(args, &options, &entries, &mut journal);
+    let is_over = AtomicBool::new(false);
+    let played = thread::scope(|scope| {
+        let jobs = args.jobs.map_or(1, Jobs::count);
+        let pool = (jobs > 1).then(|| Pool::new(scope, jobs, &options, &is_over));
+        let played = play(args, &options, &entries, pool, &mut journal);
+        is_over.store(true, Ordering::Relaxed);
+        played
+    });
     if !args.check && !args.fmt {
         args.reports.write(&journal, entries.len(), args.seed)?;
     }
     played
 }
 
-/// Plays, checks or formats the scripts one after the other. Returns the exit code.
-fn play(
+/// Plays, checks or formats the scripts, and reports them one after the other. Returns the exit
+/// code.
+fn play<'env>(
     args: &ReplayArgs,
     options: &RunOptions,
-    entries: &[Entry],
+    entries: &'env [Entry],
+    mut pool: Option<Pool<'_, 'env>>,
     journal: &mut Journal,
 ) -> Result<u8, AppError> {
     let runs = !args.check && !args.fmt;
@@ -153,14 +175,23 @@ fn play(
                 // Not earlier, so that a person can still interrupt a script typed into standard
                 // input.
                 catch_signals(second_signal)?;
-                run_script(file, &entry.script, options, &args.pictures, (&mut reporter, &mut *journal))
+                let turn = match &mut pool {
+                    Some(pool) => turn(pool, entries.get(number..).unwrap_or_default())?,
+                    None => None,
+                };
+                let reports = (&mut reporter, &mut *journal);
+                run_script(file, &entry.script, options, turn, &args.pictures, reports)
             }
             (None, _) => 0,
         };
         worst = code.max(worst);
         let continues = args.keep_going || args.update || !runs;
         let reason = match interruption() {
-            Some(code) => Some(format!("interrupted by signal {}", code.saturating_sub(SIGNAL_CODE))),
+            Some(code) => {
+                // Also where the script of this turn came to its end all the same.
+                worst = code.max(worst);
+                Some(format!("interrupted by signal {}", code.saturating_sub(SIGNAL_CODE)))
+            }
             None if code != 0 && !continues && number + 1 < entries.len() => {
                 Some(format!("{} failed; --keep-going goes on", entry.name))
             }
@@ -183,6 +214,17 @@ fn play(
         }
     }
     Ok(worst)
+}
+
+/// The turn of the first of these scripts, if it is played in the pool. Those up to the next one
+/// that has to be alone are handed over together.
+fn turn<'env>(pool: &mut Pool<'_, 'env>, entries: &'env [Entry]) -> Result<Option<Turn>, AppError> {
+    if let Some(turn) = pool.next_turn() {
+        return Ok(Some(turn));
+    }
+    let together = entries.iter().filter(|entry| entry.problem.is_none()).map(|entry| &entry.script);
+    pool.play(together.take_while(|script| !script.is_live()))?;
+    Ok(pool.next_turn())
 }
 
 /// Script of the command line, with what keeps it from being played.
@@ -273,7 +315,6 @@ fn parse(
 /// Reports a script that is not played. Returns the exit code.
 fn reject(entry: &Entry, problem: &Problem, reporter: &mut Reporter, journal: &mut Journal) -> u8 {
     let name = &entry.name;
-    journal.begin();
     reporter.begin(name);
     let (end, diagnostics, code) = match problem {
         Problem::Mistakes(mistakes) => {
@@ -285,7 +326,7 @@ fn reject(entry: &Entry, problem: &Problem, reporter: &mut Reporter, journal: &m
         Problem::Error(error) => (ScriptEnd::Failed(error.clone()), Vec::new(), error.code),
     };
     let outcome = RunOutcome { diagnostics, ..RunOutcome::new(end) };
-    journal.end(name, &entry.script, &outcome);
+    journal.end(name, &entry.script, &outcome, Duration::ZERO);
     reporter.end(name, &entry.script, &outcome);
     code
 }
@@ -367,14 +408,14 @@ fn run_script(
     file: &ScriptFile,
     script: &Script,
     options: &RunOptions,
+    turn: Option<Turn>,
     pictures: &PictureArgs,
     (reporter, journal): (&mut Reporter, &mut Journal),
 ) -> u8 {
     let name = file.name();
-    journal.begin();
     reporter.begin(&name);
     let mut screencast = pictures.screencast(script);
-    let mut outcome = runner::run(script, options, &mut |event| {
+    let mut emit = |event: RunEvent<'_>| {
         if let Some(screencast) = &mut screencast {
             screencast.event(&event);
         }
@@ -382,12 +423,19 @@ fn run_script(
             journal.shown(actor, shown);
         }
         reporter.event(script, &event);
-    });
+    };
+    let (mut outcome, time) = if let Some(turn) = turn {
+        turn.follow(&mut emit)
+    } else {
+        let started = Instant::now();
+        let outcome = runner::run(script, options, &mut emit);
+        (outcome, started.elapsed())
+    };
     let written = update(file, script, options.update, &outcome, reporter);
     if let Err(error) = written.and_then(|()| pictures.write(screencast.as_ref())) {
         outcome.end = ScriptEnd::Failed(error);
     }
-    journal.end(&name, script, &outcome);
+    journal.end(&name, script, &outcome, time);
     reporter.end(&name, script, &outcome);
     if options.update != UpdateMode::Keep && matches!(outcome.end, ScriptEnd::Differed) {
         eprint_line(&still_differs(&name, script, &outcome).to_string());

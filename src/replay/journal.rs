@@ -20,8 +20,8 @@ const LISTED_MAX: usize = 10;
 pub(crate) struct Journal {
     started: Instant,
     records: Vec<Record>,
-    /// Start and output of the script that is being played.
-    current: (Instant, String),
+    /// Output of the script that is being reported.
+    current: String,
 }
 
 /// Script that was played, or could not be.
@@ -44,24 +44,18 @@ enum ScriptResult {
 
 impl Journal {
     pub(crate) fn new() -> Self {
-        let now = Instant::now();
-        Self { started: now, records: Vec::new(), current: (now, String::new()) }
-    }
-
-    /// Notes the start of a script.
-    pub(crate) fn begin(&mut self) {
-        self.current = (Instant::now(), String::new());
+        Self { started: Instant::now(), records: Vec::new(), current: String::new() }
     }
 
     /// Notes output of an actor.
     pub(crate) fn shown(&mut self, actor: &str, shown: &ShownRow) {
         let mark = if shown.kind == ShownKind::Row { "|" } else { "|*" };
-        self.current.1.extend([actor, mark, " ", &shown.text, "\n"]);
+        self.current.extend([actor, mark, " ", &shown.text, "\n"]);
     }
 
-    /// Notes the end of a script.
-    pub(crate) fn end(&mut self, name: &str, script: &Script, outcome: &RunOutcome) {
-        let (started, shown) = std::mem::replace(&mut self.current, (Instant::now(), String::new()));
+    /// Notes the end of a script, and the time that it took.
+    pub(crate) fn end(&mut self, name: &str, script: &Script, outcome: &RunOutcome, time: Duration) {
+        let shown = std::mem::take(&mut self.current);
         let drawn: Vec<String> =
             outcome.diagnostics.iter().map(|diagnostic| draw(diagnostic, &script.sources)).collect();
         let message = outcome.diagnostics.first().map(|diagnostic| {
@@ -79,7 +73,7 @@ impl Journal {
                 ScriptResult::NotPlayed(message.unwrap_or_default(), drawn)
             }
         };
-        self.records.push(Record { name: name.to_owned(), result, time: started.elapsed(), shown });
+        self.records.push(Record { name: name.to_owned(), result, time, shown });
     }
 
     /// Notes a script that is left after a stop.

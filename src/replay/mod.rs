@@ -12,6 +12,7 @@ mod history;
 pub(crate) mod journal;
 mod live;
 mod network;
+pub(crate) mod pool;
 pub(crate) mod reporter;
 pub(crate) mod runner;
 pub(crate) mod screencast;

@@ -7,6 +7,7 @@ mod directives;
 mod fixture;
 mod forms;
 mod generated;
+mod jobs;
 mod live;
 mod markdown;
 mod messages;

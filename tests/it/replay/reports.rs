@@ -60,21 +60,26 @@ fn the_report_is_written_after_a_stop_and_after_a_signal() {
     let report = junit(&written);
     assert_eq!((report.tests, report.failures, report.errors), (4, 1, 3), "three are not played");
 
-    written.put("differs.chat", "@tick 200000d\n");
-    let mut child = command(".");
-    child.args(["--junit", "report.xml"]).current_dir(written.folder()).stdout(std::process::Stdio::piped());
-    let mut child = child.spawn().unwrap();
-    let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
-    let mut row = String::new();
-    while !row.contains("@tick") {
-        row.clear();
-        assert!(std::io::BufRead::read_line(&mut out, &mut row).unwrap() > 0);
+    written.put("differs.chat", &"@tick 200000d\n".repeat(20_000));
+    for jobs in ["1", "2"] {
+        let mut child = command(".");
+        child
+            .args(["--junit", "report.xml", "--jobs", jobs])
+            .current_dir(written.folder())
+            .stdout(std::process::Stdio::piped());
+        let mut child = child.spawn().unwrap();
+        let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
+        let mut row = String::new();
+        while !row.contains("@tick") {
+            row.clear();
+            assert!(std::io::BufRead::read_line(&mut out, &mut row).unwrap() > 0);
+        }
+        let id = rustix::process::Pid::from_raw(child.id().cast_signed()).unwrap();
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        eventually("the signal ends it", PATIENCE, || child.try_wait().unwrap().is_some());
+        assert_eq!(child.wait().unwrap().code(), Some(143));
+        assert_eq!(junit(&written).errors, 4);
     }
-    let id = rustix::process::Pid::from_raw(child.id().cast_signed()).unwrap();
-    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
-    eventually("the signal ends it", PATIENCE, || child.try_wait().unwrap().is_some());
-    assert_eq!(child.wait().unwrap().code(), Some(143));
-    assert_eq!(junit(&written).errors, 4);
 }
 
 #[test]
