@@ -23,6 +23,7 @@ fn who_only_called_stands_in_no_book_and_passes_no_listener_for_known_peers() {
     let (junho, mut minji, _) = Process::pair("준호", "민지");
     let junho = leaves(junho);
     minji.sees("* 준호 left");
+    minji.home.has_met("준호");
     assert_eq!(rows(&minji.home, "peers"), [""; 0]);
     let [met] = rows(&minji.home, "peers.met").try_into().unwrap();
     assert!(met.starts_with(&junho.fingerprint()) && met.ends_with(" 127.0.0.1 준호"), "{met}");

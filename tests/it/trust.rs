@@ -11,14 +11,6 @@ use rsachat::wire::Purpose;
 use crate::support::hostile_peer::HostilePeer;
 use crate::support::{Home, PATIENCE, Process, all_of, eventually, read};
 
-/// Waits until somebody who called is on disk, for other programs.
-fn was_met(home: &Home, name: &str) {
-    let met = home.file("peers.met");
-    eventually("who called is on disk", PATIENCE, || {
-        fs::read_to_string(&met).is_ok_and(|met| met.contains(name))
-    });
-}
-
 /// 하나 calls, and keeps the last record of her handshake back.
 fn hana_calls(at: &str) -> (HostilePeer, Vec<u8>) {
     let identity = Identity::from_pem(&read("tests/keys/test-3.pem"), None).unwrap();
@@ -79,7 +71,7 @@ fn a_key_is_judged_by_the_book_as_it_is_when_the_connection_is_established() {
 #[test]
 fn a_peer_that_another_process_blocks_is_closed() {
     let (mut junho, minji, _) = Process::pair("준호", "민지");
-    was_met(&minji.home, "준호");
+    minji.home.has_met("준호");
     minji.home.answer(&["peers", "block", "준호"]);
     minji.sees("! 준호 is blocked and was refused");
     junho.sees("! 민지 no longer wants to talk to this key");
@@ -283,7 +275,7 @@ fn a_peer_is_added_renamed_blocked_and_unblocked_from_the_command_line() {
 #[test]
 fn a_caller_that_was_only_met_is_not_taken_by_a_command_that_nobody_watches() {
     let (_junho, minji, _) = Process::pair("준호", "민지");
-    was_met(&minji.home, "준호");
+    minji.home.has_met("준호");
     let (recv, at) = minji.home.run(&["recv", "--listen", "127.0.0.1:0"], Stdio::null()).and_where();
     let junho = Home::of("준호");
     assert_eq!(junho.run(&["send", &at, "--accept-new", "-m", "문 열어"], Stdio::null()).ends(), 4);

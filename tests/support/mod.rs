@@ -70,6 +70,14 @@ impl Home {
         self.private("identity.pem", fs::read(root("tests/keys").join(key)).unwrap());
     }
 
+    /// Waits until somebody who called is on disk, where other programs read it.
+    pub fn has_met(&self, name: &str) {
+        let met = self.file("peers.met");
+        eventually("who called is on disk", PATIENCE, || {
+            fs::read_to_string(&met).is_ok_and(|met| met.contains(name))
+        });
+    }
+
     /// Puts a test key where the raw wire's is kept, so that none has to be generated.
     pub fn with_raw_key(self, key: &str) -> Self {
         self.private("raw.pem", fs::read(root("tests/keys").join(key)).unwrap());
