@@ -10,6 +10,7 @@ mod prompt;
 mod recv;
 mod replay;
 mod reports;
+mod retries;
 mod script_tests;
 mod send;
 

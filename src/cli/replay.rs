@@ -11,6 +11,7 @@ use clap::Args;
 
 use super::pictures::PictureArgs;
 use super::reports::ReportArgs;
+use super::retries::RetryArgs;
 use crate::app::error::{AppError, SIGNAL_CODE, code, describe};
 use crate::app::os::{eprint_line, print_line};
 use crate::app::output;
@@ -90,6 +91,8 @@ pub(crate) struct ReplayArgs {
     #[arg(long, value_name = "N|auto", value_parser = Jobs::parse)]
     #[arg(conflicts_with_all = ["check", "fmt", "list", "update", "svg", "cast"])]
     jobs: Option<Jobs>,
+    #[command(flatten)]
+    retries: RetryArgs,
     /// Run the programs that scripts name with @spawn; --check lists them
     #[arg(long)]
     allow_spawn: bool,
@@ -180,7 +183,7 @@ fn play<'env>(
                     None => None,
                 };
                 let reports = (&mut reporter, &mut *journal);
-                run_script(file, &entry.script, options, turn, &args.pictures, reports)
+                run_script((file, &entry.script), args, options, turn, reports)
             }
             (None, _) => 0,
         };
@@ -404,18 +407,28 @@ fn list_programs(script: &Script) -> Result<(), AppError> {
     Ok(())
 }
 
-fn run_script(
-    file: &ScriptFile,
+/// Plays a script. Returns the outcome and the time that it took.
+fn play_once(
     script: &Script,
     options: &RunOptions,
+    emit: &mut dyn FnMut(RunEvent<'_>),
+) -> (RunOutcome, Duration) {
+    let started = Instant::now();
+    let outcome = runner::run(script, options, emit);
+    (outcome, started.elapsed())
+}
+
+fn run_script(
+    (file, script): (&ScriptFile, &Script),
+    args: &ReplayArgs,
+    options: &RunOptions,
     turn: Option<Turn>,
-    pictures: &PictureArgs,
     (reporter, journal): (&mut Reporter, &mut Journal),
 ) -> u8 {
     let name = file.name();
     reporter.begin(&name);
-    let mut screencast = pictures.screencast(script);
-    let mut emit = |event: RunEvent<'_>| {
+    let mut screencast = args.pictures.screencast(script);
+    let mut emit = |event: RunEvent<'_>, reporter: &mut Reporter, journal: &mut Journal| {
         if let Some(screencast) = &mut screencast {
             screencast.event(&event);
         }
@@ -424,15 +437,19 @@ fn run_script(
         }
         reporter.event(script, &event);
     };
-    let (mut outcome, time) = if let Some(turn) = turn {
-        turn.follow(&mut emit)
+    let (mut outcome, mut time) = if let Some(turn) = turn {
+        turn.follow(&mut |event| emit(event, reporter, journal))
     } else {
-        let started = Instant::now();
-        let outcome = runner::run(script, options, &mut emit);
-        (outcome, started.elapsed())
+        play_once(script, options, &mut |event| emit(event, reporter, journal))
     };
+    while let Some(next) = args.retries.next(script, &outcome) {
+        journal.attempt(&name, script, &outcome, time);
+        reporter.again(&name, next);
+        let (again, took) = play_once(script, options, &mut |event| emit(event, reporter, journal));
+        (outcome, time) = (args.retries.judge(script, again, next.0), took);
+    }
     let written = update(file, script, options.update, &outcome, reporter);
-    if let Err(error) = written.and_then(|()| pictures.write(screencast.as_ref())) {
+    if let Err(error) = written.and_then(|()| args.pictures.write(screencast.as_ref())) {
         outcome.end = ScriptEnd::Failed(error);
     }
     journal.end(&name, script, &outcome, time);
@@ -441,7 +458,8 @@ fn run_script(
         eprint_line(&still_differs(&name, script, &outcome).to_string());
     }
     match &outcome.end {
-        ScriptEnd::Passed | ScriptEnd::Skipped(_) => 0,
+        ScriptEnd::Flaky { .. } if args.retries.fail_on_flaky => code::FAILED,
+        ScriptEnd::Passed | ScriptEnd::Flaky { .. } | ScriptEnd::Skipped(_) => 0,
         ScriptEnd::Differed => code::FAILED,
         ScriptEnd::Interrupted => interruption().unwrap_or(0),
         ScriptEnd::Failed(error) => error.code,

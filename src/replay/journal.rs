@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
+use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestRerun, TestSuite};
 
 use super::reporter::{RunOutcome, ScriptEnd, draw, location};
 use crate::app::error::{AppError, code, describe};
@@ -22,6 +22,8 @@ pub(crate) struct Journal {
     records: Vec<Record>,
     /// Output of the script that is being reported.
     current: String,
+    /// Runs of it that were not the last.
+    attempts: Vec<Record>,
 }
 
 /// Script that was played, or could not be.
@@ -31,11 +33,14 @@ struct Record {
     result: ScriptResult,
     time: Duration,
     shown: String,
+    /// Runs before this one.
+    attempts: Vec<Record>,
 }
 
 #[derive(Debug)]
 enum ScriptResult {
     Passed,
+    Flaky,
     Skipped(String),
     /// Message with its place, and everything that was told.
     Differed(String, String),
@@ -44,7 +49,7 @@ enum ScriptResult {
 
 impl Journal {
     pub(crate) fn new() -> Self {
-        Self { started: Instant::now(), records: Vec::new(), current: String::new() }
+        Self { started: Instant::now(), records: Vec::new(), current: String::new(), attempts: Vec::new() }
     }
 
     /// Notes output of an actor.
@@ -55,6 +60,18 @@ impl Journal {
 
     /// Notes the end of a script, and the time that it took.
     pub(crate) fn end(&mut self, name: &str, script: &Script, outcome: &RunOutcome, time: Duration) {
+        let record = self.record(name, script, outcome, time);
+        let attempts = std::mem::take(&mut self.attempts);
+        self.records.push(Record { attempts, ..record });
+    }
+
+    /// Notes the end of a run after which the script is played again.
+    pub(crate) fn attempt(&mut self, name: &str, script: &Script, outcome: &RunOutcome, time: Duration) {
+        let record = self.record(name, script, outcome, time);
+        self.attempts.push(record);
+    }
+
+    fn record(&mut self, name: &str, script: &Script, outcome: &RunOutcome, time: Duration) -> Record {
         let shown = std::mem::take(&mut self.current);
         let drawn: Vec<String> =
             outcome.diagnostics.iter().map(|diagnostic| draw(diagnostic, &script.sources)).collect();
@@ -65,6 +82,7 @@ impl Journal {
         let drawn = drawn.join("\n");
         let result = match &outcome.end {
             ScriptEnd::Passed => ScriptResult::Passed,
+            ScriptEnd::Flaky { .. } => ScriptResult::Flaky,
             ScriptEnd::Skipped(reason) => ScriptResult::Skipped(reason.clone()),
             ScriptEnd::Differed => ScriptResult::Differed(message.unwrap_or_default(), drawn),
             ScriptEnd::Failed(error) => ScriptResult::NotPlayed(error.message.clone(), error.to_string()),
@@ -73,7 +91,7 @@ impl Journal {
                 ScriptResult::NotPlayed(message.unwrap_or_default(), drawn)
             }
         };
-        self.records.push(Record { name: name.to_owned(), result, time, shown });
+        Record { name: name.to_owned(), result, time, shown, attempts: Vec::new() }
     }
 
     /// Notes a script that is left after a stop.
@@ -84,6 +102,7 @@ impl Journal {
             result,
             time: Duration::ZERO,
             shown: String::new(),
+            attempts: Vec::new(),
         });
     }
 
@@ -92,6 +111,7 @@ impl Journal {
         let count = |is: fn(&ScriptResult) -> bool| self.records.iter().filter(|one| is(&one.result)).count();
         let counts = [
             (count(|one| matches!(one, ScriptResult::Passed)), "passed"),
+            (count(|one| matches!(one, ScriptResult::Flaky)), "flaky"),
             (count(|one| matches!(one, ScriptResult::Differed(..))), "differed"),
             (count(|one| matches!(one, ScriptResult::Skipped(_))), "skipped"),
             (count(|one| matches!(one, ScriptResult::NotPlayed(..))), "not played"),
@@ -130,14 +150,25 @@ impl Journal {
 }
 
 impl Record {
+    /// A run that was not the last. Only one that differed is followed by another.
+    fn rerun(&self) -> Option<TestRerun> {
+        let ScriptResult::Differed(message, text) = &self.result else { return None };
+        let mut rerun = TestRerun::new(NonSuccessKind::Failure);
+        rerun.set_message(message.as_str()).set_description(text.as_str()).set_time(self.time);
+        if !self.shown.is_empty() {
+            rerun.set_system_out(self.shown.as_str());
+        }
+        Some(rerun)
+    }
+
     fn test_case(&self) -> TestCase {
         let unsuccessful = |kind: NonSuccessKind, message: &str, text: &str| {
             let mut status = TestCaseStatus::non_success(kind);
             status.set_message(message).set_description(text);
             status
         };
-        let status = match &self.result {
-            ScriptResult::Passed => TestCaseStatus::success(),
+        let mut status = match &self.result {
+            ScriptResult::Passed | ScriptResult::Flaky => TestCaseStatus::success(),
             ScriptResult::Skipped(reason) => {
                 let mut status = TestCaseStatus::skipped();
                 status.set_message(reason.as_str());
@@ -146,6 +177,7 @@ impl Record {
             ScriptResult::Differed(message, text) => unsuccessful(NonSuccessKind::Failure, message, text),
             ScriptResult::NotPlayed(message, text) => unsuccessful(NonSuccessKind::Error, message, text),
         };
+        status.add_reruns(self.attempts.iter().filter_map(Record::rerun));
         let mut case = TestCase::new(self.name.as_str(), status);
         case.set_classname("rsachat.replay").set_time(self.time);
         if !self.shown.is_empty() {

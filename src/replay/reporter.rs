@@ -61,6 +61,11 @@ pub(crate) enum RunEvent<'a> {
 /// End of a script.
 pub(crate) enum ScriptEnd {
     Passed,
+    /// It passed, but only after it had differed in the same world.
+    Flaky {
+        /// Most runs that there could have been.
+        attempts_max: usize,
+    },
     Differed,
     Skipped(String),
     Interrupted,
@@ -80,6 +85,8 @@ pub(crate) struct RunOutcome {
     pub(crate) end: ScriptEnd,
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) steps: usize,
+    /// How many times the script was played.
+    pub(crate) attempts: usize,
     /// Changes that `--update` makes: with them, only the diagnostics remain.
     pub(crate) edits: Edits,
     /// Place of the first step that could not be played, behind which `--update` changes nothing.
@@ -88,7 +95,7 @@ pub(crate) struct RunOutcome {
 
 impl RunOutcome {
     pub(crate) fn new(end: ScriptEnd) -> Self {
-        Self { end, diagnostics: Vec::new(), steps: 0, edits: Edits::default(), unplayed: None }
+        Self { end, diagnostics: Vec::new(), steps: 0, attempts: 1, edits: Edits::default(), unplayed: None }
     }
 }
 
@@ -183,6 +190,7 @@ impl Reporter {
         self.clear_progress();
         let word = match &outcome.end {
             ScriptEnd::Passed => "passed",
+            ScriptEnd::Flaky { .. } => "flaky",
             ScriptEnd::Differed => "differed",
             ScriptEnd::Skipped(_) => "skipped",
             ScriptEnd::Interrupted => "interrupted",
@@ -194,8 +202,13 @@ impl Reporter {
             Format::Json => {
                 let mut object =
                     json!({ "event": "ended", "file": name, "outcome": word, "steps": outcome.steps });
-                if let (ScriptEnd::Failed(error), Some(members)) = (&outcome.end, object.as_object_mut()) {
-                    members.insert("message".to_owned(), json!(error.message));
+                if let Some(members) = object.as_object_mut() {
+                    if let ScriptEnd::Failed(error) = &outcome.end {
+                        members.insert("message".to_owned(), json!(error.message));
+                    }
+                    if outcome.attempts > 1 {
+                        members.insert("attempts".to_owned(), json!(outcome.attempts));
+                    }
                 }
                 self.json(&object);
             }
@@ -203,6 +216,20 @@ impl Reporter {
         if let ScriptEnd::Failed(error) = &outcome.end {
             eprint_line(&error.to_string());
         }
+    }
+
+    /// Reports that a script that differed is played again.
+    pub(crate) fn again(&mut self, name: &str, (attempt, attempts_max): (usize, usize)) {
+        self.clear_progress();
+        let text = format!("{} again, {attempt} of {attempts_max}", SafeText::line(name));
+        match self.format {
+            Format::Transcript if self.verbosity == Verbosity::Transcripts => {
+                self.line(&format!("# {text}"));
+            }
+            Format::Transcript | Format::Tap => {}
+            Format::Json => self.json(&json!({ "event": "again", "file": name, "attempt": attempt })),
+        }
+        eprint_line(&format!("rsachat: playing {text}"));
     }
 
     /// Reports that the scripts that are left are not played.
@@ -251,6 +278,9 @@ impl Reporter {
         let name = SafeText::line(name).as_str().replace('#', "\\#");
         self.line(&match &outcome.end {
             ScriptEnd::Passed => format!("ok {number} - {name}"),
+            ScriptEnd::Flaky { attempts_max } => {
+                format!("ok {number} - {name} # flaky {} of {attempts_max}", outcome.attempts)
+            }
             ScriptEnd::Skipped(reason) => format!("ok {number} - {name} # SKIP {}", SafeText::line(reason)),
             _ => format!("not ok {number} - {name}"),
         });

@@ -14,6 +14,7 @@ mod messages;
 mod pictures;
 mod record;
 mod reports;
+mod retries;
 mod spawn;
 mod untaken;
 mod update;
