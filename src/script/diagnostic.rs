@@ -100,7 +100,7 @@ impl<'a> StepComparison<'a> {
                 }
                 let error = self.with_rows(error);
                 let error = self.with_values(line, error);
-                line.map_or(error.clone(), |line| self.with_guess(line, error))
+                self.with_guess(line, error)
             }
             Difference::Unexpected { shown } => {
                 let got = self.shown(shown).unwrap_or_default();
@@ -184,12 +184,13 @@ impl<'a> StepComparison<'a> {
         let error = Diagnostic::new(span, "line differs").label(label);
         let error = error.note("want", around(&line.text, place)).note("got", around(&got, place));
         let error = if self.all.len() > 1 { self.with_rows(error) } else { error };
-        self.with_guess(line, self.with_values(Some(line), error))
+        self.with_guess(Some(line), self.with_values(Some(line), error))
     }
 
     /// Guesses that a row was meant where an event is written, or the other way round, or that a
     /// row was to be absent.
-    fn with_guess(&self, line: &Line, error: Diagnostic) -> Diagnostic {
+    fn with_guess(&self, line: Option<&Line>, error: Diagnostic) -> Diagnostic {
+        let Some(line) = line else { return error };
         let Some((label, text)) = line.text.split_once('|') else { return error };
         let text = text.trim_start_matches('*').trim_start();
         let is_shown = |kind| self.shown.iter().any(|one| one.kind == kind && one.text == text);

@@ -232,7 +232,10 @@ fn canonical_directive(directive: &Directive, line: &str) -> String {
             let (first, rows) =
                 line.split_once('\n').map_or((line, None), |(first, rows)| (first, Some(rows)));
             let first = first.split_whitespace().collect::<Vec<_>>().join(" ");
-            rows.map_or(first.clone(), |rows| format!("{first}\n{rows}"))
+            match rows {
+                Some(rows) => format!("{first}\n{rows}"),
+                None => first,
+            }
         }
     }
 }

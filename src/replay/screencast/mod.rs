@@ -93,35 +93,14 @@ impl Screencast {
         let count = self.actors.len();
         let width = (COLUMNS / count).clamp(*PANE_COLUMNS.start(), *PANE_COLUMNS.end());
         let mut panes: Vec<Pane> = self.actors.iter().map(|label| Pane::new(label, width, HEIGHT)).collect();
-        // Low screens for a short run.
-        for event in &self.events {
-            match event {
-                ScreenEvent::Typed { actor, text, then } => {
-                    if let Some(pane) = panes.get_mut(*actor) {
-                        pane.type_text(text);
-                        if *then == Enter::Pressed {
-                            pane.press_enter();
-                        }
-                    }
-                }
-                ScreenEvent::Shown { actor, text, style } => {
-                    if let Some(pane) = panes.get_mut(*actor) {
-                        pane.show(text, *style);
-                    }
-                }
-                ScreenEvent::Idle(_) => {}
-            }
-        }
-        let height = panes.iter().map(Pane::rows).max().unwrap_or(1).min(HEIGHT);
         let mut film = Film {
             titles: &self.actors,
             width,
-            height,
+            height: HEIGHT,
             changes: Vec::new(),
             end_ms: 0,
             redacted: self.redactions.count(),
         };
-        let mut panes: Vec<Pane> = self.actors.iter().map(|label| Pane::new(label, width, height)).collect();
         film.paint(&mut panes);
         for event in &self.events {
             match event {
@@ -136,6 +115,8 @@ impl Screencast {
                 ScreenEvent::Idle(ms) => film.end_ms += ms,
             }
         }
+        // Low screens for a short run: rows fill them from the top.
+        film.height = film.changes.iter().map(|change| change.row + 1).max().unwrap_or(1);
         film
     }
 }

@@ -46,11 +46,6 @@ impl Pane {
         Self { prompt, width, height, rows: Vec::new(), typed: String::new(), painted }
     }
 
-    /// Number of the rows, those of the prompt included.
-    pub(super) fn rows(&self) -> usize {
-        self.rows.len() + self.prompt_rows().len()
-    }
-
     pub(super) fn type_text(&mut self, text: &str) {
         self.typed.push_str(text);
     }
