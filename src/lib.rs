@@ -12,6 +12,7 @@ pub mod chat;
 pub mod cli;
 mod config;
 pub mod crypto;
+pub mod delivery;
 mod events;
 pub mod ids;
 pub mod limits;
