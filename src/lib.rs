@@ -2,7 +2,7 @@
 //!
 //! It exists so that tests, documentation examples and fuzzers reach the rows below the program. A
 //! module imports lower rows only, from the top: [`cli`], `ui`, `events`, `config`, `replay`,
-//! `app`, [`store`], [`chat`] and [`script`], [`session`] and [`peers`], [`wire`], [`crypto`],
+//! `app`, [`store`], [`chat`] and [`script`], [`session`], [`peers`] and [`delivery`], [`wire`], [`crypto`],
 //! [`text`] and [`net`]; [`ids`], [`time`] and [`limits`] are imported by all. From `chat` and
 //! `script` down, `net` apart, everything is pure: no socket, file, clock, terminal or randomness
 //! of its own. The map is `docs/ARCHITECTURE.md`.

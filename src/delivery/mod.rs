@@ -4,5 +4,6 @@
 mod pair;
 
 pub use pair::{
-    Chain, Content, Epoch, Inbound, InboxRow, Outbound, OutboxRow, Pair, PairChange, Pairs, StoreChange,
+    Chain, Content, Epoch, Inbound, InboxRow, Outbound, OutboxRow, Pair, PairChange, Pairs, SKIPPED,
+    StoreChange, hash_of,
 };

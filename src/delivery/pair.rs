@@ -31,7 +31,7 @@ impl Chain {
     /// The chain behind one message more: SHA-256 of this one, the number (8 bytes, big-endian) and
     /// the content's hash, cut to 16 bytes.
     #[must_use]
-    pub(super) fn next(self, seq: u64, content: [u8; 32]) -> Self {
+    pub fn next(self, seq: u64, content: [u8; 32]) -> Self {
         if self == Self::UNKNOWN {
             return self;
         }
@@ -41,18 +41,18 @@ impl Chain {
     }
 
     /// Whether two sides that both know their chain have another.
-    pub(super) fn differs(self, other: Self) -> bool {
+    pub fn differs(self, other: Self) -> bool {
         self != other && self != Self::UNKNOWN && other != Self::UNKNOWN
     }
 }
 
 /// Hash of a text, for [`Chain::next`].
-pub(super) fn hash_of(text: &[u8]) -> [u8; 32] {
+pub fn hash_of(text: &[u8]) -> [u8; 32] {
     Sha256::digest(text).into()
 }
 
 /// Hash of a message that was taken back, for [`Chain::next`].
-pub(super) const SKIPPED: [u8; 32] = [0; 32];
+pub const SKIPPED: [u8; 32] = [0; 32];
 
 /// State of our direction of a pair.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
