@@ -21,7 +21,7 @@ pub mod peers;
 mod replay;
 pub mod script;
 pub mod session;
-mod store;
+pub mod store;
 pub mod text;
 pub mod time;
 mod ui;

@@ -20,6 +20,7 @@ mod public_key;
 mod rekeying;
 mod rsa_job;
 mod seed;
+mod store_key;
 mod test_keys;
 mod weak_key;
 
@@ -36,4 +37,5 @@ pub use public_key::PublicKey;
 pub use rekeying::{ChainSecret, NewKeys, RekeyingKey, RekeyingPublicKey};
 pub use rsa_job::{JobResult, PrivateKeys, RsaJob};
 pub use seed::Seed;
+pub use store_key::StoreKey;
 pub use test_keys::{is_test_key, test_keys};

@@ -64,7 +64,7 @@ impl OaepKeyPair {
     /// Decrypts a block. Every failure is the same `None`, so that no peer learns why.
     #[must_use]
     pub fn open(&self, block: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        self.0.decrypt(&OAEP_SHA1_MGF1SHA1, block)
+        self.0.decrypt(&OAEP_SHA1_MGF1SHA1, None, block)
     }
 }
 

@@ -162,14 +162,15 @@ impl Identity {
         bind(&self.public.fingerprint(), ciphertext, &m)
     }
 
-    /// Decrypts one OAEP ciphertext with the empty label, for [`super::OaepKeyPair`].
+    /// Decrypts one OAEP ciphertext, for [`super::OaepKeyPair`] and [`super::StoreKey`].
     pub(super) fn decrypt(
         &self,
         algorithm: &'static OaepAlgorithm,
+        label: Option<&[u8]>,
         ciphertext: &[u8],
     ) -> Option<Zeroizing<Vec<u8>>> {
         let mut buffer = Zeroizing::new(vec![0; self.decrypting_key.min_output_size()]);
-        let opened = self.decrypting_key.decrypt(algorithm, ciphertext, &mut buffer, None).ok()?.to_vec();
+        let opened = self.decrypting_key.decrypt(algorithm, ciphertext, &mut buffer, label).ok()?.to_vec();
         Some(Zeroizing::new(opened))
     }
 

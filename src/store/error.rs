@@ -4,46 +4,124 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::crypto::Fingerprint;
 use crate::text::shell;
 use crate::text::utf8::DecodeError;
 
 /// Reason why a file or folder of the user's was not used. Nothing was changed unless it says so.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum StoreError {
+pub enum StoreError {
+    /// Nothing names a home folder.
     #[error("no home folder: HOME is not set; name one with --home DIR")]
     NoHome,
+    /// `HOME` is a relative path.
     #[error("no home folder: HOME is {}, which is not a whole path; name a folder with --home DIR", .value.display())]
-    RelativeHome { value: OsString },
+    RelativeHome {
+        /// The variable.
+        value: OsString,
+    },
+    /// The system's reason.
     #[error("cannot {action} {}: {}{}", .path.display(), describe(.source), advice(.source, .path))]
     Io {
         /// Verb, as in `cannot read`.
         action: &'static str,
+        /// The file or folder.
         path: PathBuf,
+        /// The reason.
         source: io::Error,
     },
     /// Others can read or write what is the user's alone.
     #[error("{} is open to others ({mode:04o}); chmod {wanted:o} {}", .path.display(), quoted(.path))]
     OpenToOthers {
+        /// The file or folder.
         path: PathBuf,
+        /// The bits that it has.
         mode: u32,
         /// The bits that it should have.
         wanted: u32,
     },
+    /// It is another user's.
     #[error("{} belongs to user {owner}, not to you; chown it, or name another folder with --home DIR", .path.display())]
-    WrongOwner { path: PathBuf, owner: u32 },
+    WrongOwner {
+        /// The file or folder.
+        path: PathBuf,
+        /// The other user's number.
+        owner: u32,
+    },
     /// It is a symbolic link, a folder, a pipe, a device.
     #[error("{} is {kind}, not {wanted}; move it away", .path.display())]
-    WrongKind { path: PathBuf, kind: &'static str, wanted: &'static str },
+    WrongKind {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+        /// What it should be.
+        wanted: &'static str,
+    },
     /// It is larger than anything we write.
     #[error("{} is too large to be ours (limit {limit} bytes); move it away", .path.display())]
-    TooLarge { path: PathBuf, limit: u64 },
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The limit.
+        limit: u64,
+    },
+    /// Its bytes are no text.
     #[error("{} is {why}{}", .path.display(), match .why { DecodeError::Utf16 => "", DecodeError::NotUtf8 { .. } => "; move it away" })]
-    NotText { path: PathBuf, why: DecodeError },
+    NotText {
+        /// The file.
+        path: PathBuf,
+        /// What they are.
+        why: DecodeError,
+    },
+    /// A new key would take the place of another.
     #[error("{} holds a key already; --replace makes a new one and keeps the old file beside it", .path.display())]
-    KeyPresent { path: PathBuf },
+    KeyPresent {
+        /// The key's file.
+        path: PathBuf,
+    },
+    /// Another process has the store of messages open.
+    #[error("{} is open in another rsachat with this home; end that one and try again", .path.display())]
+    Held {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The store of messages is for another key than the identity.
+    #[error("{} is sealed for another key{}; put that key back, or move the file away with the messages that wait in it", .path.display(), list(.keys))]
+    OtherIdentity {
+        /// The file.
+        path: PathBuf,
+        /// The keys that open it.
+        keys: Vec<Fingerprint>,
+    },
+    /// The store of messages was written by a later version.
+    #[error("{} was written by a newer rsachat (format {version}); use that one", .path.display())]
+    NewerFormat {
+        /// The file.
+        path: PathBuf,
+        /// The format's version.
+        version: u32,
+    },
+    /// The store of messages does not hold what was written to it.
+    #[error("{} is damaged ({why}); start again, and it is put aside", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// The store of messages was closed by an error before, and is open again.
+    #[error("{} could not be used after an error and is open again; try again", .path.display())]
+    Reopened {
+        /// The file.
+        path: PathBuf,
+    },
     /// Another process held the lock for too long.
     #[error("{} is held by another process; end it, or try again", .path.display())]
-    Busy { path: PathBuf },
+    Busy {
+        /// The lock.
+        path: PathBuf,
+    },
 }
 
 impl StoreError {
@@ -51,6 +129,11 @@ impl StoreError {
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { action, path: path.to_owned(), source }
     }
+}
+
+fn list(keys: &[Fingerprint]) -> String {
+    let keys: Vec<_> = keys.iter().map(Fingerprint::to_string).collect();
+    if keys.is_empty() { String::new() } else { format!(" ({})", keys.join(", ")) }
 }
 
 /// Advice for the common causes; the others explain themselves with their path.

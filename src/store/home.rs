@@ -15,7 +15,7 @@ use crate::limits::LOCK_TIMEOUT_MS;
 
 /// Home folder of one identity. It need not exist yet.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Home {
+pub struct Home {
     folder: PathBuf,
     durability: Durability,
 }
@@ -50,7 +50,13 @@ impl Home {
                 Some(value) => StoreError::RelativeHome { value },
                 None => StoreError::NoHome,
             })?;
-        Ok(Self { folder, durability: Durability::Synced })
+        Ok(Self::at(folder))
+    }
+
+    /// Home in a folder that somebody named.
+    #[must_use]
+    pub fn at(folder: PathBuf) -> Self {
+        Self { folder, durability: Durability::Synced }
     }
 
     /// Home that does not outlive the process.

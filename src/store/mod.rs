@@ -1,14 +1,17 @@
-//! Files of the user: the home folder with keys and peer book, and safe ways to read and write
-//! others.
+//! Files of the user: the home folder with keys, peer book and store of messages, and safe ways to
+//! read and write others.
 
 pub(crate) mod book_file;
 mod error;
 pub(crate) mod home;
 pub(crate) mod key_file;
+pub(crate) mod message_store;
 pub(crate) mod met_file;
 pub(crate) mod safe_file;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use error::{StoreError, describe, quoted};
-pub(crate) use home::Home;
+pub use error::StoreError;
+pub(crate) use error::{describe, quoted};
+pub use home::Home;
+pub use message_store::{DiskState, FailedCommit, MessageStore, OpenedStore, PutAside, SimulatedDisk};

@@ -39,10 +39,31 @@ pub(super) fn read(
     access: Access,
 ) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
     let failed = || StoreError::io("read", path);
+    let Some(file) = open_existing(File::options().read(true), path, access)? else { return Ok(None) };
+    let metadata = file.metadata().map_err(failed())?;
+    let too_large = || StoreError::TooLarge { path: path.to_owned(), limit };
+    if metadata.len() > limit {
+        return Err(too_large());
+    }
+    // Room for the whole from the start: growing would leave copies of a secret behind.
+    let room = usize::try_from(metadata.len() + 1).map_err(|_| too_large())?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    let read = file.take(limit + 1).read_to_end(&mut bytes).map_err(failed())?;
+    if read as u64 > limit { Err(too_large()) } else { Ok(Some(bytes)) }
+}
+
+/// Opens a file that stays open, to be read and written, by the rules of [`read`]; `None` if there
+/// is none.
+pub(super) fn open_secret(path: &Path) -> Result<Option<File>, StoreError> {
+    open_existing(File::options().read(true).write(true), path, Access::Secret)
+}
+
+fn open_existing(options: &mut OpenOptions, path: &Path, access: Access) -> Result<Option<File>, StoreError> {
+    let failed = || StoreError::io("read", path);
     let follows = matches!(access, Access::Settings | Access::OwnSecret);
     // Not blocking: opening a pipe would wait for its writer.
     let flags = if follows { OFlags::NONBLOCK } else { OFlags::NONBLOCK | OFlags::NOFOLLOW };
-    let file = match File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path) {
+    let file = match options.custom_flags(flags.bits().cast_signed()).open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) if !follows && error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
             return Err(wrong_kind(path, "a symbolic link"));
@@ -61,15 +82,7 @@ pub(super) fn read(
         Access::Public | Access::Settings => 0o022,
     };
     check_mode(path, &metadata, refused, FILE_MODE)?;
-    let too_large = || StoreError::TooLarge { path: path.to_owned(), limit };
-    if metadata.len() > limit {
-        return Err(too_large());
-    }
-    // Room for the whole from the start: growing would leave copies of a secret behind.
-    let room = usize::try_from(metadata.len() + 1).map_err(|_| too_large())?;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
-    let read = file.take(limit + 1).read_to_end(&mut bytes).map_err(failed())?;
-    if read as u64 > limit { Err(too_large()) } else { Ok(Some(bytes)) }
+    Ok(Some(file))
 }
 
 /// As [`read`], but what is not UTF-8 text is an error too. A byte order mark is no part of it.

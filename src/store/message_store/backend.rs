@@ -1,0 +1,125 @@
+//! File under a store, whose disk a replay or a test lets be full or fail.
+
+use std::fs::File;
+use std::io;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use redb::backends::FileBackend;
+use redb::{BackendError, DatabaseError, StorageBackend};
+
+use crate::store::safe_file::Durability;
+
+/// Disk under a store, as a replay or a test wants it.
+#[derive(Clone, Default, Debug)]
+pub struct SimulatedDisk(Arc<AtomicU8>);
+
+/// State of a [`SimulatedDisk`].
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum DiskState {
+    /// What the file system does is done.
+    #[default]
+    Works,
+    /// Nothing can be written: no space left.
+    Full,
+    /// Nothing that was written reaches the medium.
+    Fails,
+}
+
+impl SimulatedDisk {
+    /// Sets the state, at once and for all who share the disk.
+    pub fn set(&self, state: DiskState) {
+        self.0.store(state as u8, Ordering::SeqCst);
+    }
+
+    fn state(&self) -> DiskState {
+        match self.0.load(Ordering::SeqCst) {
+            state if state == DiskState::Full as u8 => DiskState::Full,
+            state if state == DiskState::Fails as u8 => DiskState::Fails,
+            _ => DiskState::Works,
+        }
+    }
+
+    fn write(&self) -> io::Result<()> {
+        if self.state() == DiskState::Full { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        if self.state() == DiskState::Fails { Err(rustix::io::Errno::IO.into()) } else { Ok(()) }
+    }
+}
+
+/// File of a store.
+#[derive(Debug)]
+pub(super) struct StoreFile {
+    file: FileBackend,
+    durability: Durability,
+    disk: SimulatedDisk,
+}
+
+impl StoreFile {
+    pub(super) fn new(
+        file: File,
+        durability: Durability,
+        disk: &SimulatedDisk,
+    ) -> Result<Self, DatabaseError> {
+        Ok(Self { file: FileBackend::new(file)?, durability, disk: disk.clone() })
+    }
+}
+
+impl StorageBackend for StoreFile {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.file.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.disk.write()?;
+        self.file.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.disk.sync()?;
+        match self.durability {
+            Durability::Synced => self.file.sync_data(),
+            Durability::Temporary => Ok(()),
+        }
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.disk.write()?;
+        self.file.write(offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.file.close()
+    }
+
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.file.try_lock_range(start, end)
+    }
+
+    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.file.try_lock_shared_range(start, end)
+    }
+
+    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.file.lock_range(start, end)
+    }
+
+    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.file.lock_shared_range(start, end)
+    }
+
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.file.unlock_range(start, end)
+    }
+
+    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.file.query_lock_range(start, end)
+    }
+}

@@ -1,0 +1,288 @@
+//! Store of the messages that were accepted and not received yet (`docs/STORE.md`): one file of the
+//! home, which one process has open. What is committed survives the end of the process and a loss
+//! of power; all values are sealed.
+
+mod backend;
+mod rows;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use self::backend::StoreFile;
+use self::tables::{Failure, Tables};
+use super::home::Lock;
+use super::safe_file::{self, Durability};
+use super::{Home, StoreError};
+use crate::crypto::{Fingerprint, Identity, PublicKey, StoreKey};
+use crate::delivery::{Pairs, StoreChange};
+
+pub use backend::{DiskState, SimulatedDisk};
+
+/// Size from which a file that is mostly empty is made smaller as it is opened.
+const COMPACT_BYTES: u64 = 4 * 1024 * 1024;
+/// Share of the file that must be in use for it to stay as it is, as a divisor.
+const COMPACT_SHARE: u64 = 4;
+/// Bytes of one sealed row, about.
+const ROW_BYTES: u64 = 512;
+
+/// Store of messages of one home, open in this process alone.
+#[expect(missing_debug_implementations, reason = "holds a secret")]
+pub struct MessageStore {
+    path: PathBuf,
+    durability: Durability,
+    disk: SimulatedDisk,
+    key: StoreKey,
+    /// `None` after an error, until the file could be opened again.
+    tables: Option<Tables>,
+}
+
+/// A store as it was opened.
+#[expect(missing_debug_implementations, reason = "holds a secret")]
+pub struct OpenedStore {
+    /// The store.
+    pub store: MessageStore,
+    /// What is kept in it.
+    pub pairs: Pairs,
+    /// The damaged file that was in its place, if there was one.
+    pub put_aside: Option<PutAside>,
+}
+
+/// A damaged file that was put aside; a fresh store is in its place.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PutAside {
+    /// Where it is now.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// A commit of which nothing, or in the rarest case everything, is on disk.
+#[derive(Debug)]
+pub struct FailedCommit {
+    /// What happened.
+    pub why: StoreError,
+    /// What is kept now, read again; `None` while the file cannot be read. Every commit tries that
+    /// again before it does anything else.
+    pub pairs: Option<Pairs>,
+}
+
+impl MessageStore {
+    /// Opens the store of a home, or creates it. A damaged file is put aside, never overwritten.
+    ///
+    /// # Errors
+    /// [`StoreError::Held`] while another process has it open, [`StoreError::OtherIdentity`] when it
+    /// is for another key, and others about the home and its files.
+    pub fn open(home: &Home, identity: &Identity) -> Result<OpenedStore, StoreError> {
+        Self::open_on(home, identity, &SimulatedDisk::default())
+    }
+
+    /// The same on a disk that a replay or a test lets fail.
+    ///
+    /// # Errors
+    /// As of [`MessageStore::open`].
+    pub fn open_on(
+        home: &Home,
+        identity: &Identity,
+        disk: &SimulatedDisk,
+    ) -> Result<OpenedStore, StoreError> {
+        let lock = home.lock()?;
+        let files = StoreFiles { path: path(home), durability: home.durability(), disk: disk.clone() };
+        let mut put_aside = None;
+        match files.open(identity) {
+            Ok(Some((tables, key, pairs))) => {
+                return Ok(OpenedStore { store: files.store(tables, key), pairs, put_aside });
+            }
+            Ok(None) => {}
+            Err(StoreError::Damaged { why, .. }) => {
+                put_aside = Some(PutAside { path: files.put_aside(&lock)?, why });
+            }
+            Err(error) => return Err(error),
+        }
+        let (tables, key) = files.create(&lock, identity.public())?;
+        Ok(OpenedStore { store: files.store(tables, key), pairs: Pairs::new(), put_aside })
+    }
+
+    /// Makes changes, all or none; they are on disk once this returns.
+    ///
+    /// # Errors
+    /// [`FailedCommit`], with what is kept now.
+    pub fn commit(&mut self, changes: &[StoreChange]) -> Result<(), FailedCommit> {
+        self.write(|tables, key| if changes.is_empty() { Ok(()) } else { tables.commit(key, changes) })
+    }
+
+    /// Wraps the store key to one more identity, which then opens the store too.
+    ///
+    /// # Errors
+    /// [`FailedCommit`], as of a commit.
+    pub fn add_wrap(&mut self, identity: &PublicKey) -> Result<(), FailedCommit> {
+        self.write(|tables, key| tables.add_wrap(key, identity))
+    }
+
+    /// Lets no other identity than one open the store: once its key file is on disk.
+    ///
+    /// # Errors
+    /// [`FailedCommit`], as of a commit; also when that identity does not open it.
+    pub fn drop_wraps_but(&mut self, identity: &Fingerprint) -> Result<(), FailedCommit> {
+        self.write(|tables, _| tables.drop_wraps_but(identity))
+    }
+
+    fn write(
+        &mut self,
+        write: impl FnOnce(&Tables, &StoreKey) -> Result<(), Failure>,
+    ) -> Result<(), FailedCommit> {
+        let why = match self.tables.as_ref().map(|tables| write(tables, &self.key)) {
+            Some(Ok(())) => return Ok(()),
+            Some(Err(failure)) => error_of(failure, "write", &self.path),
+            None => StoreError::Reopened { path: self.path.clone() },
+        };
+        // What a failed write left behind, the file alone knows. It is closed first.
+        self.tables = None;
+        match self.files().reopen(&self.key) {
+            Ok((tables, pairs)) => {
+                self.tables = Some(tables);
+                Err(FailedCommit { why, pairs: Some(pairs) })
+            }
+            Err(error) => {
+                let why = if matches!(why, StoreError::Reopened { .. }) { error } else { why };
+                Err(FailedCommit { why, pairs: None })
+            }
+        }
+    }
+
+    fn files(&self) -> StoreFiles {
+        StoreFiles { path: self.path.clone(), durability: self.durability, disk: self.disk.clone() }
+    }
+}
+
+/// Path of the store, which need not exist.
+pub(crate) fn path(home: &Home) -> PathBuf {
+    home.path().join("store.redb")
+}
+
+/// File of a store, and those beside it.
+struct StoreFiles {
+    path: PathBuf,
+    durability: Durability,
+    disk: SimulatedDisk,
+}
+
+impl StoreFiles {
+    fn store(self, tables: Tables, key: StoreKey) -> MessageStore {
+        let Self { path, durability, disk } = self;
+        MessageStore { path, durability, disk, key, tables: Some(tables) }
+    }
+
+    /// Opens the file; `None` if there is none.
+    fn open(&self, identity: &Identity) -> Result<Option<(Tables, StoreKey, Pairs)>, StoreError> {
+        let read = |tables: &Tables| {
+            let key = tables.unwrap_key(identity)?;
+            tables.read(&key).map(|pairs| (key, pairs))
+        };
+        let Some((mut tables, bytes)) = self.open_tables()? else { return Ok(None) };
+        let (key, pairs) = read(&tables).map_err(|failure| error_of(failure, "read", &self.path))?;
+        let rows: usize = pairs.values().map(|pair| 2 + pair.outbox.len() + pair.inbox.len()).sum();
+        if bytes > COMPACT_BYTES
+            && rows as u64 * ROW_BYTES < bytes / COMPACT_SHARE
+            && tables.compact().is_err()
+        {
+            // The disk may be too full even for that; after an error nothing is trusted.
+            drop(tables);
+            let (tables, pairs) = self.reopen(&key)?;
+            return Ok(Some((tables, key, pairs)));
+        }
+        Ok(Some((tables, key, pairs)))
+    }
+
+    /// Opens the file after an error.
+    fn reopen(&self, key: &StoreKey) -> Result<(Tables, Pairs), StoreError> {
+        let missing = || StoreError::io("read", &self.path)(io::ErrorKind::NotFound.into());
+        let (tables, _) = self.open_tables()?.ok_or_else(missing)?;
+        let pairs = tables.read(key).map_err(|failure| error_of(failure, "read", &self.path))?;
+        Ok((tables, pairs))
+    }
+
+    fn open_tables(&self) -> Result<Option<(Tables, u64)>, StoreError> {
+        let Some(file) = safe_file::open_secret(&self.path)? else { return Ok(None) };
+        let bytes = file.metadata().map_err(StoreError::io("read", &self.path))?.len();
+        let tables = self.backend(file).and_then(Tables::open);
+        tables.map(|tables| Some((tables, bytes))).map_err(|failure| error_of(failure, "read", &self.path))
+    }
+
+    fn backend(&self, file: File) -> Result<StoreFile, Failure> {
+        Ok(StoreFile::new(file, self.durability, &self.disk)?)
+    }
+
+    /// Creates the file under another name until its first commit is on disk: a file of that name is
+    /// whole, or damaged, never unfinished.
+    fn create(&self, _: &Lock, identity: &PublicKey) -> Result<(Tables, StoreKey), StoreError> {
+        let new = with_suffix(&self.path, ".new");
+        remove(&new).map_err(StoreError::io("remove", &new))?;
+        let file = safe_file::create_new(&new).map_err(StoreError::io("create", &new))?;
+        let created = self
+            .backend(file)
+            .and_then(|backend| Tables::create(backend, identity))
+            .map_err(|failure| error_of(failure, "write", &self.path))
+            .and_then(|created| {
+                let renamed = fs::rename(&new, &self.path).and_then(|()| self.sync_folder());
+                renamed.map_err(StoreError::io("write", &self.path)).map(|()| created)
+            });
+        if created.is_err() {
+            // It holds nothing, and the next attempt removes it as well.
+            let _ = remove(&new);
+        }
+        created
+    }
+
+    /// Gives a damaged file another name, which none has.
+    fn put_aside(&self, _: &Lock) -> Result<PathBuf, StoreError> {
+        for number in 1_u32.. {
+            let suffix = if number == 1 { ".bad".to_owned() } else { format!(".bad-{number}") };
+            let bad = with_suffix(&self.path, &suffix);
+            match fs::symlink_metadata(&bad) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    let renamed = fs::rename(&self.path, &bad).and_then(|()| self.sync_folder());
+                    return renamed.map_err(StoreError::io("put aside", &self.path)).map(|()| bad);
+                }
+                Err(error) => return Err(StoreError::io("look at", &bad)(error)),
+                Ok(_) => {}
+            }
+        }
+        Err(StoreError::io("put aside", &self.path)(io::ErrorKind::AlreadyExists.into()))
+    }
+
+    fn sync_folder(&self) -> io::Result<()> {
+        match (self.durability, self.path.parent()) {
+            (Durability::Synced, Some(folder)) => safe_file::sync_folder(folder),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Removes a file if there is one.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+fn error_of(failure: Failure, action: &'static str, path: &Path) -> StoreError {
+    let path = path.to_owned();
+    match failure {
+        Failure::Io(source) => StoreError::Io { action, path, source },
+        Failure::Held => StoreError::Held { path },
+        Failure::Damaged(why) => StoreError::Damaged { path, why },
+        Failure::OtherIdentity(keys) => StoreError::OtherIdentity { path, keys },
+        Failure::NewerFormat(version) => StoreError::NewerFormat { path, version },
+    }
+}
