@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread;
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use mio::Waker;
 
+use super::job_thread::{FINISH, JobThread, Jobs};
 use crate::chat::Input;
 use crate::ids::ConnId;
 use crate::limits::{LOCK_TIMEOUT_MS, MET_PEERS};
@@ -23,8 +23,6 @@ use crate::store::{Home, StoreError, met_file};
 const LOCK_RETRY: Duration = Duration::from_millis(2);
 /// Changes of the list of the met that are written together, where so many come.
 const MET_BATCH: usize = MET_PEERS;
-/// Longest wait for jobs at the end: that for the lock, and a disk that takes its time.
-const FINISH: Duration = Duration::from_millis(2 * LOCK_TIMEOUT_MS);
 
 /// Job about the files of the book. Each has one answer, which may be none.
 pub(crate) enum BookJob {
@@ -166,21 +164,16 @@ struct Answer {
 
 /// Owner's end of the thread.
 pub(crate) struct BookThread {
-    jobs: Sender<BookJob>,
-    answers: Receiver<Answer>,
+    thread: JobThread<BookJob, Answer>,
     /// Jobs that are not answered.
     outstanding: BTreeMap<JobKind, usize>,
 }
 
 impl BookThread {
     pub(crate) fn start(files: BookFiles, waker: Arc<Waker>) -> io::Result<Self> {
-        let (jobs, taken) = channel();
-        let (sender, answers) = channel();
-        thread::Builder::new().name("book".into()).spawn(move || {
-            let answer = |answer| sender.send(answer).is_ok() && waker.wake().is_ok();
-            Server { files, changes: VecDeque::new(), met: Vec::new(), answer }.run(&taken);
-        })?;
-        Ok(Self { jobs, answers, outstanding: BTreeMap::new() })
+        let run = |jobs| Server { files, changes: VecDeque::new(), met: Vec::new(), jobs }.run();
+        let thread = JobThread::start("book", waker, run)?;
+        Ok(Self { thread, outstanding: BTreeMap::new() })
     }
 
     fn submit(&mut self, job: BookJob) -> Option<Input<'static>> {
@@ -189,17 +182,17 @@ impl BookThread {
         if kind == JobKind::Look && self.outstanding.get(&kind).is_some_and(|count| *count > 0) {
             return None;
         }
-        match self.jobs.send(job) {
+        match self.thread.submit(job) {
             Ok(()) => {
                 *self.outstanding.entry(kind).or_default() += 1;
                 None
             }
-            Err(unsent) => failure(&unsent.0, "the thread of the book has ended"),
+            Err(unsent) => failure(&unsent, "the thread of the book has ended"),
         }
     }
 
     fn finished(&mut self) -> Option<Input<'static>> {
-        while let Ok(answer) = self.answers.try_recv() {
+        while let Ok(Some(answer)) = self.thread.answer() {
             if let Some(input) = self.take(answer) {
                 return Some(input);
             }
@@ -211,8 +204,7 @@ impl BookThread {
         let until = Instant::now() + FINISH;
         let mut inputs = Vec::new();
         while self.outstanding.values().any(|count| *count > 0) {
-            let patience = until.saturating_duration_since(Instant::now());
-            let Ok(answer) = self.answers.recv_timeout(patience) else { break };
+            let Some(answer) = self.thread.answer_until(until) else { break };
             inputs.extend(self.take(answer));
         }
         inputs
@@ -229,28 +221,27 @@ impl BookThread {
 
 /// The thread's end. Reads go first, since a judgement needs no lock; changes are made in the order
 /// in which they came.
-struct Server<A> {
+struct Server {
+    jobs: Jobs<BookJob, Answer>,
     files: BookFiles,
     /// Changes that wait for the lock, each until a moment.
     changes: VecDeque<(BookJob, Instant)>,
     met: Vec<MetChange>,
-    /// Passes an answer on; `false` when nobody takes it.
-    answer: A,
 }
 
-impl<A: FnMut(Answer) -> bool> Server<A> {
-    fn run(mut self, jobs: &Receiver<BookJob>) {
-        while self.take_job(jobs).is_some_and(|()| self.change_book() && self.change_met_list()) {}
+impl Server {
+    fn run(mut self) {
+        while self.take_job().is_some_and(|()| self.change_book() && self.change_met_list()) {}
     }
 
     /// Takes a job, and waits for one if there is nothing else to do. `None` ends the thread.
-    fn take_job(&mut self, jobs: &Receiver<BookJob>) -> Option<()> {
+    fn take_job(&mut self) -> Option<()> {
         let job = if !self.changes.is_empty() {
-            jobs.recv_timeout(LOCK_RETRY)
+            self.jobs.next_within(LOCK_RETRY)
         } else if !self.met.is_empty() {
-            jobs.recv_timeout(Duration::ZERO)
+            self.jobs.next_within(Duration::ZERO)
         } else {
-            jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            self.jobs.next().ok_or(RecvTimeoutError::Disconnected)
         };
         match job {
             Err(RecvTimeoutError::Timeout) if self.changes.is_empty() => {
@@ -303,7 +294,7 @@ impl<A: FnMut(Answer) -> bool> Server<A> {
     }
 
     fn tell(&mut self, of: JobKind, jobs: usize, input: Option<Input<'static>>) -> bool {
-        (self.answer)(Answer { of, jobs, input })
+        self.jobs.answer([Answer { of, jobs, input }])
     }
 }
 

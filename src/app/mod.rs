@@ -5,8 +5,14 @@ pub(crate) mod client;
 pub(crate) mod error;
 pub(crate) mod event_loop;
 pub(crate) mod host;
+mod job_thread;
 pub(crate) mod json;
 pub(crate) mod keyring;
 pub(crate) mod os;
 pub(crate) mod output;
 pub(crate) mod recorder;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the client commits through it once the chat asks for that")
+)]
+pub(crate) mod store_thread;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use redb::backends::FileBackend;
 use redb::{BackendError, DatabaseError, StorageBackend};
@@ -13,7 +13,13 @@ use crate::store::safe_file::Durability;
 
 /// Disk under a store, as a replay or a test wants it.
 #[derive(Clone, Default, Debug)]
-pub struct SimulatedDisk(Arc<AtomicU8>);
+pub struct SimulatedDisk(Arc<Disk>);
+
+#[derive(Default, Debug)]
+struct Disk {
+    state: AtomicU8,
+    syncs: AtomicU64,
+}
 
 /// State of a [`SimulatedDisk`].
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -30,11 +36,17 @@ pub enum DiskState {
 impl SimulatedDisk {
     /// Sets the state, at once and for all who share the disk.
     pub fn set(&self, state: DiskState) {
-        self.0.store(state as u8, Ordering::SeqCst);
+        self.0.state.store(state as u8, Ordering::SeqCst);
+    }
+
+    /// Times that something was made sure to be on it.
+    #[must_use]
+    pub fn syncs(&self) -> u64 {
+        self.0.syncs.load(Ordering::SeqCst)
     }
 
     fn state(&self) -> DiskState {
-        match self.0.load(Ordering::SeqCst) {
+        match self.0.state.load(Ordering::SeqCst) {
             state if state == DiskState::Full as u8 => DiskState::Full,
             state if state == DiskState::Fails as u8 => DiskState::Fails,
             _ => DiskState::Works,
@@ -46,6 +58,7 @@ impl SimulatedDisk {
     }
 
     fn sync(&self) -> io::Result<()> {
+        self.0.syncs.fetch_add(1, Ordering::SeqCst);
         if self.state() == DiskState::Fails { Err(rustix::io::Errno::IO.into()) } else { Ok(()) }
     }
 }
