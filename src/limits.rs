@@ -184,6 +184,8 @@ pub const MET_PEERS: usize = 256;
 pub const SESSION_NAMES: usize = 4_096;
 /// Short-lived connections of one peer at once.
 pub const SHORT_CONNECTIONS: usize = 4;
+/// `Resume`s of one side on a connection.
+pub const RESUMES: usize = 8;
 /// Time after which a short-lived connection without a message is closed, in milliseconds.
 pub const SHORT_IDLE_MS: u64 = 60_000;
 /// Time to wait for another process to finish writing in the same home folder, in milliseconds.

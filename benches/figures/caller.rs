@@ -10,7 +10,9 @@ use rsachat::crypto::handshake::initiator;
 use rsachat::crypto::{Identity, PublicKey, Seed, encapsulate};
 use rsachat::session::{Event, Output, RekeyThresholds, Role, Session, SessionConfig};
 use rsachat::time::MonoMs;
-use rsachat::wire::{LENGTH_BYTES, Lifetime, PREFACE_BYTES, Preface, Purpose, begin_frame, end_frame};
+use rsachat::wire::{
+    Durability, LENGTH_BYTES, Lifetime, PREFACE_BYTES, Preface, Purpose, begin_frame, end_frame,
+};
 use socket2::{Domain, Socket, Type};
 
 use crate::Outcome;
@@ -31,6 +33,7 @@ impl<'a> Side<'a> {
             name: name.to_owned(),
             purpose: Purpose::Chat,
             lifetime: Lifetime::Lasting,
+            durability: Durability::Connection,
             rekeying: RekeyThresholds::default(),
         };
         Ok(Self { session: Session::new(role, own, fresh_seed()?, MonoMs(0)), identity })

@@ -19,6 +19,7 @@ use crate::limits::{OUTPUT_GRACE_MS, PING_AFTER_MS, SHUTDOWN_GRACE_MS};
 use crate::net::process::{Signal, Signals};
 use crate::net::worker::ThreadPriority;
 use crate::net::{Net, NetEvent, ReadInterest};
+use crate::wire::Count;
 
 /// Time between two looks at the file of the book, which another process may have changed.
 const BOOK_CHECK: Duration = Duration::from_secs(1);
@@ -58,7 +59,7 @@ pub(crate) struct App<S> {
     recorder: Option<Recorder>,
     /// Receipts that are due, at most one for each connection: it acknowledges all messages up to
     /// its number.
-    receipts: BTreeMap<ConnId, u64>,
+    receipts: BTreeMap<ConnId, Count>,
     /// Moment at which the file of the book was last looked at.
     book_checked: Instant,
     /// Connections that were left unread in the last turn, since the sink was behind.
@@ -190,8 +191,8 @@ impl<S: NoticeSink> App<S> {
 
     /// Notes that a message was shown or delivered, for [`App::send_receipts`].
     pub(crate) fn shown(&mut self, due: ReceiptDue) {
-        let upto = self.receipts.entry(due.conn).or_default();
-        *upto = due.upto.max(*upto);
+        let upto = self.receipts.entry(due.conn).or_insert(due.upto);
+        *upto = upto.latest(due.upto);
     }
 
     /// Sends one receipt for all messages of a connection that were shown.

@@ -5,7 +5,7 @@ use crate::crypto::{Fingerprint, Seed};
 use crate::peers::name::Name;
 use crate::session::{AnySession, OaepRole, OaepSession, RekeyThresholds, Role, Session, SessionConfig};
 use crate::time::MonoMs;
-use crate::wire::{Lifetime, Purpose};
+use crate::wire::{Durability, Lifetime, Purpose};
 
 /// Name and keys of the user.
 pub(crate) struct Account {
@@ -69,7 +69,8 @@ impl Account {
                     Role::Responder => Lifetime::Lasting,
                 };
                 let (purpose, rekeying) = (self.purpose, RekeyThresholds::default());
-                let config = SessionConfig { key, name, purpose, lifetime, rekeying };
+                let durability = Durability::Connection;
+                let config = SessionConfig { key, name, purpose, lifetime, durability, rekeying };
                 return Some(AnySession::Native(Box::new(Session::new(role, config, seed, now))));
             }
             (Protocol::Oaep(_), Role::Responder) => OaepRole::Listener(public(KeyFor::Oaep)?),

@@ -10,6 +10,7 @@ use crate::limits;
 use crate::peers::address::{Family, ListenAt, Target};
 use crate::peers::book::Trust;
 use crate::peers::name::Name;
+use crate::wire::Count;
 
 /// Protocol of a connection. The user chooses it; it is never negotiated, and there is no
 /// fallback.
@@ -367,7 +368,7 @@ pub struct ReceiptDue {
     /// Connection that it goes to.
     pub conn: ConnId,
     /// Number of the last message that it covers.
-    pub upto: u64,
+    pub upto: Count,
 }
 
 /// Setting of `:notify`.

@@ -3,7 +3,7 @@
 
 mod pair;
 
+pub use crate::wire::{Chain, Epoch};
 pub use pair::{
-    Chain, Content, Epoch, Inbound, InboxRow, Outbound, OutboxRow, Pair, PairChange, Pairs, SKIPPED,
-    StoreChange, hash_of,
+    Content, Inbound, InboxRow, Outbound, OutboxRow, Pair, PairChange, Pairs, SKIPPED, StoreChange, hash_of,
 };

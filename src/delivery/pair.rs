@@ -1,4 +1,4 @@
-//! What is kept of one pair of keys: the rows of the store, and the changes that are made to them.
+//! Rows that are kept of one pair of keys, and the changes that are made to them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,46 +7,10 @@ use sha2::{Digest, Sha256};
 
 use crate::crypto::Fingerprint;
 use crate::time::UnixMs;
-
-/// Name of one count of the messages of a pair in one direction: 16 random bytes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Epoch(pub [u8; 16]);
-
-/// First 16 bytes of a hash over all messages of an epoch up to one of them: two histories of equal
-/// length with other content have another.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Chain(pub [u8; 16]);
-
-impl Epoch {
-    /// The epoch of whoever knows none.
-    pub const NONE: Self = Self([0; 16]);
-}
-
-impl Chain {
-    /// In front of the first message of an epoch.
-    pub const START: Self = Self([0; 16]);
-    /// Of whoever does not know what came before: it is compared with none.
-    pub const UNKNOWN: Self = Self([0xff; 16]);
-
-    /// The chain behind one message more: SHA-256 of this one, the number (8 bytes, big-endian) and
-    /// the content's hash, cut to 16 bytes.
-    #[must_use]
-    pub fn next(self, seq: u64, content: [u8; 32]) -> Self {
-        if self == Self::UNKNOWN {
-            return self;
-        }
-        let hash = Sha256::new().chain_update(self.0).chain_update(seq.to_be_bytes()).chain_update(content);
-        let hash = hash.finalize();
-        Self(std::array::from_fn(|at| hash.get(at).copied().unwrap_or_default()))
-    }
-
-    /// Whether two sides that both know their chain have another.
-    pub fn differs(self, other: Self) -> bool {
-        self != other && self != Self::UNKNOWN && other != Self::UNKNOWN
-    }
-}
+use crate::wire::{Chain, Epoch};
 
 /// Hash of a text, for [`Chain::next`].
+#[must_use]
 pub fn hash_of(text: &[u8]) -> [u8; 32] {
     Sha256::digest(text).into()
 }

@@ -5,7 +5,7 @@ use super::pipe::Pipe;
 use super::{OaepSession, Output, SendError, Session};
 use crate::crypto::{Fingerprint, JobResult, Seed};
 use crate::time::{MonoMs, UnixMs};
-use crate::wire::ByeReason;
+use crate::wire::{ByeReason, Count, PairNumber, Resume};
 
 /// Session on one of the two wires.
 pub(crate) enum AnySession {
@@ -93,14 +93,14 @@ impl AnySession {
         }
     }
 
-    pub(crate) fn ack(&mut self, upto: u64) {
+    pub(crate) fn ack(&mut self, upto: Count) {
         if let Self::Native(session) = self {
             session.ack(upto);
         }
     }
 
     /// On the raw wire there are no receipts.
-    pub(crate) fn forgo(&mut self, upto: u64) {
+    pub(crate) fn forgo(&mut self, upto: Count) {
         if let Self::Native(session) = self {
             session.forgo(upto);
         }
@@ -149,6 +149,50 @@ impl AnySession {
         match self {
             Self::Native(session) => session.into_pipe(),
             Self::Oaep(_) => None,
+        }
+    }
+}
+
+/// Durable delivery.
+#[expect(dead_code, reason = "the conversation does not resume yet")]
+impl AnySession {
+    /// On the raw wire nothing counts for the pair.
+    pub(crate) fn is_durable(&self) -> bool {
+        matches!(self, Self::Native(session) if session.is_durable())
+    }
+
+    pub(crate) fn resume(&mut self, now: MonoMs, resume: &Resume) -> Result<(), SendError> {
+        match self {
+            Self::Native(session) => session.resume(now, resume),
+            Self::Oaep(_) => Err(SendError::NotDurable),
+        }
+    }
+
+    pub(crate) fn send_numbered(&mut self, seq: u64, text: &str, typed: UnixMs) -> Result<(), SendError> {
+        match self {
+            Self::Native(session) => session.send_numbered(seq, text, typed),
+            Self::Oaep(_) => Err(SendError::NotDurable),
+        }
+    }
+
+    pub(crate) fn skip(&mut self, seq: u64) -> Result<(), SendError> {
+        match self {
+            Self::Native(session) => session.skip(seq),
+            Self::Oaep(_) => Err(SendError::NotDurable),
+        }
+    }
+
+    /// On the raw wire nothing is kept.
+    pub(crate) fn kept(&mut self, upto: PairNumber) {
+        if let Self::Native(session) = self {
+            session.kept(upto);
+        }
+    }
+
+    /// On the raw wire no number is to be judged.
+    pub(crate) fn violate(&mut self) {
+        if let Self::Native(session) = self {
+            session.violate();
         }
     }
 }

@@ -17,6 +17,7 @@
 mod any;
 mod handshake;
 mod keepalive;
+mod numbers;
 mod oaep;
 pub mod pipe;
 mod rekeying;
@@ -30,7 +31,10 @@ use std::collections::VecDeque;
 use crate::crypto::{Fingerprint, JobResult, Seed};
 use crate::limits;
 use crate::time::{MonoMs, UnixMs};
-use crate::wire::{ByeReason, Frame, Frames, LENGTH_BYTES, PREFACE_BYTES, PrefaceProgress, WireError};
+use crate::wire::{
+    ByeReason, Count, Frame, Frames, LENGTH_BYTES, PREFACE_BYTES, PairNumber, PrefaceProgress, Resume,
+    WireError,
+};
 pub(crate) use any::AnySession;
 use handshake::{Handshake, HandshakeInput, Step};
 use keepalive::{Keepalive, KeepaliveAction, ReadState};
@@ -260,25 +264,74 @@ impl Session {
         }
     }
 
-    /// Sends a message, typed `now`, and returns its number.
+    /// Whether messages can count for the pair: both sides can, on a lasting conversation.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        matches!(&self.state, State::Transport(transport) if transport.is_durable())
+    }
+
+    /// Sends a message that counts for the connection, typed `now`, and returns its number.
     ///
     /// # Errors
-    /// [`SendError`] when the session is not established or the text exceeds
-    /// [`limits::MESSAGE_BYTES`].
+    /// [`SendError`] when the session is not established, after [`Session::resume`], or when the text
+    /// exceeds [`limits::MESSAGE_BYTES`].
     pub fn send(&mut self, text: &str, now: UnixMs) -> Result<u64, SendError> {
-        let State::Transport(transport) = &mut self.state else { return Err(SendError::NotEstablished) };
-        if self.ending.is_some() {
-            return Err(SendError::NotEstablished);
-        }
-        let (number, record) = transport.send(text, now)?;
+        let (number, record) = self.sender()?.send(text, now)?;
         self.outputs.extend(record);
         Ok(number)
     }
 
-    /// Acknowledges the peer's messages up to `upto`: they have been shown, or written and flushed.
-    pub fn ack(&mut self, upto: u64) {
+    /// Tells the peer what we have of both directions, first when our user has chosen the peer.
+    /// What we send behind it counts for the pair. It is told again with another count of ours, and
+    /// in answer to another one of the peer's; at most [`limits::RESUMES`] times.
+    ///
+    /// # Errors
+    /// [`SendError`] when the session is not durable, or the same was told before.
+    pub fn resume(&mut self, now: MonoMs, resume: &Resume) -> Result<(), SendError> {
+        let record = self.sender()?.resume(now, resume)?;
+        self.outputs.extend(record);
+        Ok(())
+    }
+
+    /// Sends a message with its number for the pair.
+    ///
+    /// # Errors
+    /// [`SendError`] as [`Session::send`] has it, and before [`Session::resume`].
+    pub fn send_numbered(&mut self, seq: u64, text: &str, typed: UnixMs) -> Result<(), SendError> {
+        let record = self.sender()?.send_numbered(seq, text, typed)?;
+        self.outputs.extend(record);
+        Ok(())
+    }
+
+    /// Sends a message that was taken back, in its place.
+    ///
+    /// # Errors
+    /// [`SendError`] before [`Session::resume`].
+    pub fn skip(&mut self, seq: u64) -> Result<(), SendError> {
+        let record = self.sender()?.skip(seq)?;
+        self.outputs.extend(record);
+        Ok(())
+    }
+
+    /// Notes that the peer's messages up to `upto` are on disk.
+    pub fn kept(&mut self, upto: PairNumber) {
+        if let State::Transport(transport) = &mut self.state {
+            transport.kept(upto);
+        }
+    }
+
+    /// Acknowledges the peer's messages up to `upto`, and what came before it: they have been shown,
+    /// or written and flushed.
+    pub fn ack(&mut self, upto: Count) {
         if let State::Transport(transport) = &mut self.state {
             transport.ack(upto);
+        }
+    }
+
+    /// Ends the session because the peer has broken a rule that the owner keeps.
+    pub fn violate(&mut self) {
+        if self.ending.is_none() {
+            self.end_by_peer(CloseReason::ProtocolViolation);
         }
     }
 
@@ -290,7 +343,7 @@ impl Session {
 
     /// Gives up the peer's messages up to `upto`: nobody will see them, so no receipt follows, and
     /// the end of the session does not wait for one.
-    pub fn forgo(&mut self, upto: u64) {
+    pub fn forgo(&mut self, upto: Count) {
         if let State::Transport(transport) = &mut self.state {
             transport.forgo(upto);
         }
@@ -309,6 +362,14 @@ impl Session {
             self.outputs.extend(transport.bye(reason));
         }
         self.end(CloseReason::LocalClose);
+    }
+
+    /// The transport, while something can be sent.
+    fn sender(&mut self) -> Result<&mut Transport, SendError> {
+        match &mut self.state {
+            State::Transport(transport) if self.ending.is_none() => Ok(transport),
+            _ => Err(SendError::NotEstablished),
+        }
     }
 
     /// Uses what has arrived, as far as the state can.
@@ -337,8 +398,8 @@ impl Session {
     fn seal_owed(&mut self) {
         let State::Transport(transport) = &mut self.state else { return };
         if self.ending.is_some() {
-            // One receipt more is no matter for a kernel that takes nothing: the session ends.
-            self.outputs.extend(transport.next_receipt());
+            // A few records more are no matter for a kernel that takes nothing: the session ends.
+            self.outputs.extend(std::iter::from_fn(|| transport.next_receipt()));
             if transport.owes_no_receipt()
                 && let Some(reason) = self.ending.take()
             {

@@ -1,5 +1,6 @@
 //! Two sessions in one process, joined by nothing but values.
 
+mod durability;
 mod rekeying;
 
 use std::sync::LazyLock;
@@ -7,7 +8,7 @@ use std::sync::LazyLock;
 use super::transport::seal_frame;
 use super::*;
 use crate::crypto::{Fingerprint, Identity};
-use crate::wire::{LENGTH_BYTES, Lifetime, Padding, Preface, Purpose, REKEYING, Record};
+use crate::wire::{Durability, LENGTH_BYTES, Lifetime, Padding, Preface, Purpose, REKEYING, Record};
 
 static KEYS: LazyLock<[Identity; 2]> = LazyLock::new(|| {
     ["one", "two"].map(|name| Identity::generate(2048, &mut Seed::new([9; 32]).rng(name)).unwrap())
@@ -32,10 +33,24 @@ impl Side {
     }
 
     fn with(role: Role, index: usize, purpose: Purpose, rekeying: RekeyThresholds) -> Self {
+        let mut own = Self::config(index);
+        (own.purpose, own.rekeying) = (purpose, rekeying);
+        Self::configured(role, index, own)
+    }
+
+    fn config(index: usize) -> SessionConfig {
+        SessionConfig {
+            key: KEYS[index].public().clone(),
+            name: format!("side-{index}"),
+            purpose: Purpose::Chat,
+            lifetime: Lifetime::Lasting,
+            durability: Durability::Connection,
+            rekeying: RekeyThresholds::default(),
+        }
+    }
+
+    fn configured(role: Role, index: usize, own: SessionConfig) -> Self {
         let identity = &KEYS[index];
-        let (key, lifetime) = (identity.public().clone(), Lifetime::Lasting);
-        let name = format!("side-{index}");
-        let own = SessionConfig { key, name, purpose, lifetime, rekeying };
         let seed = Seed::new([u8::try_from(index).unwrap(); 32]);
         let mut side = Self {
             session: Session::new(role, own, seed, MonoMs(0)),
@@ -116,12 +131,16 @@ fn two_sides_meet_and_exchange_messages_in_any_segmentation() {
         assert!(one.session.is_established() && other.session.is_established(), "pieces of {piece}");
         assert_eq!(one.send("안녕 👋"), 1);
         carry(&mut one, &mut other, piece);
-        let message = Event::Message { seq: 1, sent: UnixMs(5), text: "안녕 👋".as_bytes().to_vec() };
+        let message = Event::Message {
+            count: Count::Connection(1),
+            sent: UnixMs(5),
+            text: "안녕 👋".as_bytes().to_vec(),
+        };
         assert_eq!(other.events.last(), Some(&message));
-        other.session.ack(1);
+        other.session.ack(Count::Connection(1));
         other.drain();
         carry(&mut one, &mut other, piece);
-        assert_eq!(one.events.last(), Some(&Event::Acked { upto: 1 }));
+        assert_eq!(one.events.last(), Some(&Event::Acked { upto: Count::Connection(1) }));
     }
 }
 
@@ -193,7 +212,7 @@ fn what_has_come_behind_record_5_is_read_when_record_6_is_sent() {
     let record_5 = std::mem::take(&mut one.sent);
     let text = sealed(&mut one.session, &Record::Text { seq: 1, time_ms: 5, text: b"early".to_vec() });
     other.handle_bytes(&[&record_5[..], &text].concat());
-    let message = Event::Message { seq: 1, sent: UnixMs(5), text: b"early".to_vec() };
+    let message = Event::Message { count: Count::Connection(1), sent: UnixMs(5), text: b"early".to_vec() };
     assert_eq!(other.events.last(), Some(&message));
 }
 
@@ -271,7 +290,7 @@ fn the_end_comes_behind_the_receipts_for_what_came_before_it() {
         other.session.write_blocked();
         for upto in [1, 2] {
             assert!(!is_closed(&other), "{wanted:?}");
-            other.session.ack(upto);
+            other.session.ack(Count::Connection(upto));
             other.drain();
             assert!(!std::mem::take(&mut other.sent).is_empty(), "the receipt up to {upto}, {wanted:?}");
         }
@@ -281,7 +300,7 @@ fn the_end_comes_behind_the_receipts_for_what_came_before_it() {
 
 #[test]
 fn an_end_does_not_wait_for_what_nobody_will_see_or_for_our_own_leaving() {
-    for leaves in [Session::forgo as fn(&mut Session, u64), |session: &mut Session, _| {
+    for leaves in [Session::forgo as fn(&mut Session, Count), |session: &mut Session, _| {
         session.close(ByeReason::Leaving);
     }] {
         let (mut one, mut other) = established();
@@ -290,7 +309,7 @@ fn an_end_does_not_wait_for_what_nobody_will_see_or_for_our_own_leaving() {
         other.handle_bytes(&bytes);
         other.session.handle_eof();
         other.drain();
-        leaves(&mut other.session, 1);
+        leaves(&mut other.session, Count::Connection(1));
         other.drain();
         assert!(matches!(other.events.last(), Some(Event::Closed(_))), "{:?}", other.events);
     }
@@ -396,7 +415,7 @@ fn answers_to_a_peer_that_does_not_read_are_one_of_each_kind_however_much_it_ask
         let ping = sealed(&mut one.session, &Record::Ping(number));
         one.sent.extend(ping);
         pass(&mut one, &mut other, usize::MAX);
-        other.session.ack(number);
+        other.session.ack(Count::Connection(number));
         other.drain();
     }
     assert!(other.sent.is_empty(), "nothing is sealed while bytes wait");
@@ -404,7 +423,7 @@ fn answers_to_a_peer_that_does_not_read_are_one_of_each_kind_however_much_it_ask
     other.drain();
     assert_eq!(other.sent.len(), 2 * (LENGTH_BYTES + 256 + 16), "one Pong and one Receipt");
     pass(&mut other, &mut one, usize::MAX);
-    assert_eq!(one.events.last(), Some(&Event::Acked { upto: 1_000 }));
+    assert_eq!(one.events.last(), Some(&Event::Acked { upto: Count::Connection(1_000) }));
     other.drain();
     assert!(other.sent.is_empty());
 }
@@ -438,12 +457,12 @@ fn a_receipt_that_is_owed_goes_out_before_a_bye() {
     one.drain();
     pass(&mut one, &mut other, usize::MAX);
     other.session.write_blocked();
-    other.session.ack(1);
+    other.session.ack(Count::Connection(1));
     other.session.close(ByeReason::Leaving);
     other.drain();
     pass(&mut other, &mut one, usize::MAX);
     let bye = Event::Closed(CloseReason::Bye(ByeReason::Leaving));
-    assert_eq!(one.events[one.events.len() - 2..], [Event::Acked { upto: 1 }, bye]);
+    assert_eq!(one.events[one.events.len() - 2..], [Event::Acked { upto: Count::Connection(1) }, bye]);
 }
 
 #[test]
@@ -555,7 +574,7 @@ fn a_repeated_swapped_or_dropped_record_ends_the_session() {
         for index in order {
             other.handle_bytes(&records[*index]);
         }
-        other.session.ack(3);
+        other.session.ack(Count::Connection(3));
         other.drain();
         assert_eq!(other.events.last(), Some(&Event::Closed(CloseReason::Record)), "{order:?}");
     }

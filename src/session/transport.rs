@@ -2,18 +2,20 @@
 //! (`docs/PROTOCOL.md`, section 5). It is established once both sides' `Confirm` has been seen.
 
 use super::keepalive::IdleRecordCount;
+use super::numbers::{InboundNumbers, Novelty, OutboundNumbers};
 use super::rekeying::Rekeying;
 use super::types::{CloseReason, Event, Output, Role, SendError, SessionConfig, Stage};
 use crate::crypto::{Fingerprint, OpenKey, PublicKey, SealKey, Seed, Split, TranscriptHash};
 use crate::limits::{self, TAG_BYTES};
 use crate::time::{MonoMs, UnixMs};
 use crate::wire::{
-    ByeReason, Confirm, Frame, LENGTH_BYTES, Padding, Purpose, REKEYING, Record, WireError, begin_frame,
-    end_frame,
+    ByeReason, Confirm, Count, Durability, Frame, LENGTH_BYTES, Lifetime, Padding, PairNumber, Purpose,
+    REKEYING, Record, Resume, WireError, begin_frame, end_frame,
 };
 
-/// Answers that are owed to the peer: state, one of each kind, so that a peer that asks and never
-/// reads costs nothing more. They are sealed when the kernel has taken everything that was sent.
+/// Answers that are owed to the peer beside those for its messages: state, one of each kind, so that
+/// a peer that asks and never reads costs nothing more. They are sealed when the kernel has taken
+/// everything that was sent.
 #[derive(Debug, Default)]
 struct OwedAnswers {
     /// Number of the last `Ping` that is not answered.
@@ -22,26 +24,27 @@ struct OwedAnswers {
     ping: Option<u64>,
     /// Number of the last `Ping` of our own, while it is not answered.
     unanswered: Option<u64>,
+    resume_probe: ResumeProbe,
     /// Fingerprint of the key that takes the place of ours.
     next_key: Option<Fingerprint>,
-    /// Highest number of the peer's that has been shown.
-    shown: u64,
-    /// Highest number of the peer's that we have acknowledged.
-    acked: u64,
-    /// Highest number of the peer's that nobody will see.
-    forgone: u64,
 }
 
+/// `Ping` behind our own `Resume`: a `Resume` that the peer has ready comes before the answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum ResumeProbe {
+    #[default]
+    None,
+    /// The next `Ping` of ours is behind the `Resume`.
+    Due,
+    Sent,
+}
+
+/// Bit in the number of a `Ping` that asks for a `Resume`, so that no other has this number.
+const PROBE: u64 = 1 << 63;
+
 impl OwedAnswers {
-    /// The next answer, if one is owed.
-    fn next(&mut self) -> Option<Record> {
-        if let Some(number) = self.pong.take() {
-            return Some(Record::Pong(number));
-        }
-        if let Some(receipt) = self.receipt() {
-            return Some(receipt);
-        }
-        self.next_key().or_else(|| self.next_ping())
+    fn pong(&mut self) -> Option<Record> {
+        self.pong.take().map(Record::Pong)
     }
 
     fn next_key(&mut self) -> Option<Record> {
@@ -50,6 +53,9 @@ impl OwedAnswers {
 
     fn next_ping(&mut self) -> Option<Record> {
         self.unanswered = Some(self.ping.take()?);
+        if self.resume_probe == ResumeProbe::Due {
+            self.resume_probe = ResumeProbe::Sent;
+        }
         self.unanswered.map(Record::Ping)
     }
 
@@ -58,12 +64,19 @@ impl OwedAnswers {
         self.unanswered.take_if(|asked| *asked == number).is_some()
     }
 
-    /// One receipt for everything that was shown since the last.
-    fn receipt(&mut self) -> Option<Record> {
-        let upto = self.shown;
-        let is_owed = upto > self.acked;
-        self.acked = upto;
-        is_owed.then_some(Record::Receipt { upto })
+    /// Asks whether the peer has a `Resume` ready.
+    fn probe(&mut self, now: MonoMs) {
+        self.ping.get_or_insert(now.0 | PROBE);
+        self.resume_probe = ResumeProbe::Due;
+    }
+
+    /// Whether the answer to the `Ping` behind our `Resume` has come, and no `Resume` before it.
+    fn takes_refusal(&mut self) -> bool {
+        let is_answered = self.resume_probe == ResumeProbe::Sent;
+        if is_answered {
+            self.resume_probe = ResumeProbe::None;
+        }
+        is_answered
     }
 }
 
@@ -88,14 +101,15 @@ pub(super) struct Transport {
     /// Whether fresh randomness for it was asked for: what is owed waits behind it.
     seed_wanted: bool,
     now: MonoMs,
+    role: Role,
     purpose: Purpose,
+    /// How long it stands, where we opened it.
+    lifetime: Lifetime,
+    /// What we can, and once it is established what both sides can.
+    durability: Durability,
     phase: Phase,
-    /// Number of the last message that we sent.
-    sent: u64,
-    /// Highest number of ours that the peer has acknowledged.
-    peer_acked: u64,
-    /// Number of the last message that we received.
-    received: u64,
+    outbound: OutboundNumbers,
+    inbound: InboundNumbers,
     owed: OwedAnswers,
     idle: IdleRecordCount,
     nonce_exhausted: bool,
@@ -126,11 +140,13 @@ impl Transport {
             rekeying: Some(Rekeying::new(role, &exporter, transcript, config.rekeying, MonoMs(0))),
             seed_wanted: false,
             now: MonoMs(0),
+            role,
             purpose: config.purpose,
+            lifetime: config.lifetime,
+            durability: config.durability,
             phase,
-            sent: 0,
-            peer_acked: 0,
-            received: 0,
+            outbound: OutboundNumbers::default(),
+            inbound: InboundNumbers::default(),
             owed: OwedAnswers::default(),
             idle: IdleRecordCount::default(),
             nonce_exhausted: false,
@@ -183,36 +199,81 @@ impl Transport {
         self.nonce_exhausted
     }
 
-    /// Seals a message; its number, and the record.
+    /// Whether messages can count for the pair.
+    pub(super) fn is_durable(&self) -> bool {
+        self.is_established() && self.durability == Durability::Pair
+    }
+
+    /// Seals a message that counts for the connection; its number, and the record.
     pub(super) fn send(&mut self, text: &str, now: UnixMs) -> Result<(u64, Option<Output>), SendError> {
+        self.check_text(text)?;
+        let seq = self.outbound.count_for_connection()?;
+        let record = Record::Text { seq, time_ms: now.0, text: text.as_bytes().to_vec() };
+        Ok((seq, self.seal(&record)))
+    }
+
+    /// Seals a message with its number of the pair.
+    pub(super) fn send_numbered(
+        &mut self,
+        seq: u64,
+        text: &str,
+        typed: UnixMs,
+    ) -> Result<Option<Output>, SendError> {
+        self.check_text(text)?;
+        self.outbound.count_for_pair(seq)?;
+        Ok(self.seal(&Record::Text { seq, time_ms: typed.0, text: text.as_bytes().to_vec() }))
+    }
+
+    /// Seals a message that was taken back.
+    pub(super) fn skip(&mut self, seq: u64) -> Result<Option<Output>, SendError> {
+        self.outbound.count_for_pair(seq)?;
+        Ok(self.seal(&Record::Skip { seq }))
+    }
+
+    fn check_text(&self, text: &str) -> Result<(), SendError> {
         if !self.is_established() || self.is_pipe() {
             return Err(SendError::NotEstablished);
         }
         if text.len() > limits::MESSAGE_BYTES {
             return Err(SendError::TooLong { bytes: text.len() });
         }
-        self.sent += 1;
-        let record = Record::Text { seq: self.sent, time_ms: now.0, text: text.as_bytes().to_vec() };
-        Ok((self.sent, self.seal(&record)))
+        Ok(())
     }
 
-    pub(super) fn ack(&mut self, upto: u64) {
-        self.owed.shown = self.owed.shown.max(upto.min(self.received));
+    /// Seals our `Resume`.
+    pub(super) fn resume(&mut self, now: MonoMs, resume: &Resume) -> Result<Option<Output>, SendError> {
+        if !self.is_durable() {
+            return Err(SendError::NotDurable);
+        }
+        self.outbound.resume(resume)?;
+        self.inbound.resume(resume);
+        if !self.inbound.is_resumed() {
+            self.owed.probe(now);
+        }
+        Ok(self.seal(&Record::Resume(*resume)))
     }
 
-    pub(super) fn forgo(&mut self, upto: u64) {
-        self.owed.forgone = self.owed.forgone.max(upto.min(self.received));
+    pub(super) fn kept(&mut self, upto: PairNumber) {
+        self.inbound.kept(upto);
     }
 
-    /// The receipt that is owed, sealed.
+    pub(super) fn ack(&mut self, upto: Count) {
+        self.inbound.ack(upto);
+    }
+
+    pub(super) fn forgo(&mut self, upto: Count) {
+        self.inbound.forgo(upto);
+    }
+
+    /// The next answer that is owed for the peer's messages, sealed.
     pub(super) fn next_receipt(&mut self) -> Option<Output> {
-        let receipt = self.owed.receipt()?;
-        self.seal(&receipt)
+        let answer = self.inbound.next_answer()?;
+        self.seal(&answer)
     }
 
     /// Whether every message of the peer is acknowledged or given up.
     pub(super) fn owes_no_receipt(&self) -> bool {
-        self.owed.acked.max(self.owed.forgone) >= self.received
+        self.inbound.owes_no_receipt()
     }
 
     pub(super) fn announce_key(&mut self, fingerprint: Fingerprint) {
@@ -220,7 +281,7 @@ impl Transport {
     }
 
     pub(super) fn ping(&mut self, number: u64) {
-        self.owed.ping = Some(number);
+        self.owed.ping.get_or_insert(number);
     }
 
     /// The next answer that is owed, sealed. A record of a re-keying comes before all others.
@@ -232,7 +293,12 @@ impl Transport {
             self.seed_wanted = true;
             return Some(Output::WantSeed);
         }
-        let record = self.owed.next()?;
+        let record = self
+            .owed
+            .pong()
+            .or_else(|| self.inbound.next_answer())
+            .or_else(|| self.owed.next_key())
+            .or_else(|| self.owed.next_ping())?;
         self.seal(&record)
     }
 
@@ -261,15 +327,16 @@ impl Transport {
         self.rekeying.as_ref()?.poll_timeout().filter(|due| *due > self.now)
     }
 
-    /// The receipt and the next key that are owed, and `Bye`, if the peer has shown that it can
+    /// What is owed for the peer's messages, the next key, and `Bye`, if the peer has shown that it can
     /// open them.
     pub(super) fn bye(&mut self, reason: ByeReason) -> Vec<Output> {
         if !self.is_established() {
             return Vec::new();
         }
-        let (receipt, next_key) = (self.owed.receipt(), self.owed.next_key());
-        let records = receipt.into_iter().chain(next_key).chain([Record::Bye(reason)]);
-        records.filter_map(|record| self.seal(&record)).collect()
+        let mut records: Vec<_> = std::iter::from_fn(|| self.inbound.next_answer()).collect();
+        records.extend(self.owed.next_key());
+        records.push(Record::Bye(reason));
+        records.iter().filter_map(|record| self.seal(record)).collect()
     }
 
     /// Opens a frame and gives what its record causes.
@@ -280,16 +347,35 @@ impl Transport {
             return self.handle_confirm(record);
         }
         let output = match record {
-            Record::Text { seq, time_ms, text } if seq == self.received + 1 => {
-                self.received = seq;
-                self.idle.reset();
-                Some(Output::Event(Event::Message { seq, sent: UnixMs(time_ms), text }))
+            Record::Text { seq, time_ms, text } => {
+                let (count, novelty) = self.inbound.receive(seq)?;
+                self.note(now, novelty)?;
+                Some(Output::Event(Event::Message { count, sent: UnixMs(time_ms), text }))
             }
-            Record::Receipt { upto } if upto > self.sent => return Err(CloseReason::ProtocolViolation),
-            Record::Receipt { upto } if upto > self.peer_acked => {
-                self.peer_acked = upto;
-                self.idle.reset();
-                Some(Output::Event(Event::Acked { upto }))
+            Record::Receipt { upto } => {
+                let upto = self.outbound.handle_receipt(upto)?;
+                self.note(now, Novelty::of(upto.as_ref()))?;
+                upto.map(|upto| Output::Event(Event::Acked { upto }))
+            }
+            Record::Resume(_) | Record::Kept { .. } | Record::Skip { .. } if !self.is_durable() => {
+                return Err(CloseReason::ProtocolViolation);
+            }
+            Record::Resume(resume) => {
+                self.idle.spend(now)?;
+                self.inbound.handle_resume(&resume)?;
+                self.outbound.handle_resume(&resume);
+                self.owed.resume_probe = ResumeProbe::None;
+                Some(Output::Event(Event::Resumed(resume)))
+            }
+            Record::Kept { upto } => {
+                let upto = self.outbound.handle_kept(upto)?;
+                self.note(now, Novelty::of(upto.as_ref()))?;
+                upto.map(|upto| Output::Event(Event::Kept { upto }))
+            }
+            Record::Skip { seq } => {
+                let (number, novelty) = self.inbound.receive_for_pair(seq)?;
+                self.note(now, novelty)?;
+                Some(Output::Event(Event::Skipped(number)))
             }
             Record::Ping(number) => {
                 self.idle.spend(now)?;
@@ -307,8 +393,12 @@ impl Transport {
                 // What we asked for ourselves is not the peer's doing.
                 if !self.owed.takes_pong(number) {
                     self.idle.spend(now)?;
+                    None
+                } else if self.owed.takes_refusal() {
+                    Some(Output::Event(Event::ResumeDeclined))
+                } else {
+                    None
                 }
-                None
             }
             Record::Rekey(public) => {
                 self.idle.spend(now)?;
@@ -319,18 +409,25 @@ impl Transport {
                 self.open = self.rekeying()?.handle_answer(now, &body)?;
                 None
             }
-            Record::Receipt { .. } | Record::Ignorable => {
+            Record::Ignorable => {
                 self.idle.spend(now)?;
                 None
             }
             Record::Bye(reason) => return Err(CloseReason::Bye(reason.in_conversation())),
-            Record::Text { .. }
-            | Record::Confirm(_)
-            | Record::Data(_)
-            | Record::End { .. }
-            | Record::Stored { .. } => return Err(CloseReason::ProtocolViolation),
+            Record::Confirm(_) | Record::Data(_) | Record::End { .. } | Record::Stored { .. } => {
+                return Err(CloseReason::ProtocolViolation);
+            }
         };
         Ok(output.into_iter().collect())
+    }
+
+    /// Spends or renews the budget of idle records.
+    fn note(&mut self, now: MonoMs, novelty: Novelty) -> Result<(), CloseReason> {
+        match novelty {
+            Novelty::New => self.idle.reset(),
+            Novelty::Idle => self.idle.spend(now)?,
+        }
+        Ok(())
     }
 
     fn handle_confirm(&mut self, record: Record) -> Result<Vec<Output>, CloseReason> {
@@ -353,6 +450,16 @@ impl Transport {
         }
         if let Some(rekeying) = &mut self.rekeying {
             rekeying.restart(self.now);
+        }
+        // Only who opened the connection says how long it stands.
+        let lifetime = match self.role {
+            Role::Initiator => self.lifetime,
+            Role::Responder => Lifetime::of_options(peer.options),
+        };
+        if self.purpose == Purpose::Pipe || lifetime == Lifetime::Short {
+            self.durability = Durability::Connection;
+        } else if self.durability == Durability::Pair {
+            self.durability = Durability::of_options(peer.options);
         }
         Event::Established { name: peer.name, options: peer.options }
     }
@@ -391,7 +498,7 @@ impl Transport {
 fn confirm(split: &Split, config: &SessionConfig) -> Record {
     Record::Confirm(Confirm {
         transcript: *split.transcript.as_bytes(),
-        options: config.lifetime.options() | REKEYING,
+        options: config.lifetime.options() | config.durability.options() | REKEYING,
         name: config.name.as_bytes().to_vec(),
     })
 }

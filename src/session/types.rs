@@ -4,7 +4,7 @@ use super::oaep::types::{OaepCloseReason, OaepEvent};
 use crate::crypto::{Fingerprint, HandshakeError, PublicKey, PublicKeyError, RsaJob};
 use crate::limits;
 use crate::time::UnixMs;
-use crate::wire::{ByeReason, Lifetime, Purpose, WireError};
+use crate::wire::{ByeReason, Count, Durability, Lifetime, PairNumber, Purpose, Resume, WireError};
 
 /// Configuration of one side, the same for all its sessions of one purpose.
 #[derive(Clone, Debug)]
@@ -17,6 +17,9 @@ pub struct SessionConfig {
     pub purpose: Purpose,
     /// How long it stands, where we open it.
     pub lifetime: Lifetime,
+    /// What the numbers of messages can count for. For the pair, only where the peer can too, and
+    /// never on a short-lived connection or a pipe.
+    pub durability: Durability,
     /// When the initiator re-keys.
     pub rekeying: RekeyThresholds,
 }
@@ -87,8 +90,9 @@ pub enum Event {
     },
     /// A message. Once it has been shown, `ack` is owed.
     Message {
-        /// Number in the peer's direction, from 1 without gaps.
-        seq: u64,
+        /// Number in the peer's direction: for the connection from 1 without gaps, for the pair as
+        /// the peer says. Of one that breaks its order, [`Session::violate`](super::Session::violate).
+        count: Count,
         /// When the peer typed it, by its clock.
         sent: UnixMs,
         /// The text, unchecked bytes.
@@ -96,8 +100,21 @@ pub enum Event {
     },
     /// The peer has shown all our messages up to and including this number.
     Acked {
-        /// Highest number shown.
-        upto: u64,
+        /// Highest number shown, as we counted it.
+        upto: Count,
+    },
+    /// The peer says what it has of both directions: what it sends behind this counts for the pair.
+    /// It comes again with another count of either direction. When the peer's own is another, it is
+    /// to be answered with ours, by [`Session::resume`](super::Session::resume).
+    Resumed(Resume),
+    /// The peer has got our `Resume` and has none of its own: it keeps nothing for us yet.
+    ResumeDeclined,
+    /// A message of the peer was taken back. Once that is noted, `ack` is owed.
+    Skipped(PairNumber),
+    /// The peer has all our messages up to and including this number on disk.
+    Kept {
+        /// Highest number on disk.
+        upto: PairNumber,
     },
     /// The peer says that the key with this fingerprint takes the place of its own.
     NextKey(Fingerprint),
@@ -187,6 +204,12 @@ pub enum SendError {
     /// The peer gave no key to seal to: the raw wire only.
     #[error("the peer gave no key, so that nothing can be sealed to it")]
     NoKey,
+    /// The peer's program keeps nothing, or the connection is short-lived.
+    #[error("nothing is kept for later on this connection")]
+    NotDurable,
+    /// Messages of this connection are numbered in another way, or a `Resume` says nothing new.
+    #[error("messages are not numbered so on this connection")]
+    WrongCount,
     /// More than [`limits::MESSAGE_BYTES`].
     #[error("the message has {bytes} bytes, at most {} are sent", limits::MESSAGE_BYTES)]
     TooLong {

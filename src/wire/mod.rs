@@ -6,14 +6,16 @@
 #![doc = include_str!("../../docs/PROTOCOL.md")]
 
 pub mod data_frame;
+mod durable;
 mod frame;
 mod oaep;
 mod preface;
 mod record;
 mod types;
 
+pub use durable::{Chain, Count, Epoch, PairNumber, Resume};
 pub use frame::{Frame, Frames, LENGTH_BYTES, begin_frame, end_frame};
 pub use oaep::{OaepStream, StreamStart, split_text};
 pub use preface::{PREFACE_BYTES, Preface, PrefaceProgress, SUITE, VERSION};
 pub use record::{ByeReason, Confirm, Padding, Record};
-pub use types::{Lifetime, Purpose, REKEYING, WireError};
+pub use types::{Durability, Lifetime, Purpose, REKEYING, WireError};

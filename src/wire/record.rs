@@ -1,7 +1,7 @@
 //! Records, the units inside the encryption (`docs/PROTOCOL.md`, section 5). A plaintext is type
 //! (1 byte), body length (2, big-endian), body, and padding of zeros.
 
-use super::WireError;
+use super::{Resume, WireError};
 
 /// Type and body length before every body, in bytes.
 pub(super) const HEADER_BYTES: usize = 3;
@@ -30,6 +30,19 @@ pub enum Record {
     Receipt {
         /// Highest number received.
         upto: u64,
+    },
+    /// What the sender has of either direction of the pair; its messages behind it count for the
+    /// pair.
+    Resume(Resume),
+    /// Every message up to and including `upto` is on disk.
+    Kept {
+        /// Highest number on disk, in the count of the pair.
+        upto: u64,
+    },
+    /// A message that was taken back, in its place.
+    Skip {
+        /// Number of the message for the pair.
+        seq: u64,
     },
     /// Bytes of a stream.
     Data(Vec<u8>),
@@ -127,10 +140,13 @@ impl Record {
             Self::Receipt { upto: n }
             | Self::End { total: n }
             | Self::Stored { total: n }
+            | Self::Kept { upto: n }
+            | Self::Skip { seq: n }
             | Self::Ping(n)
             | Self::Pong(n) => {
                 out.extend_from_slice(&n.to_be_bytes());
             }
+            Self::Resume(resume) => resume.write(out),
             Self::Bye(reason) => out.push(reason.number()),
             Self::NextKey(fingerprint) => out.extend_from_slice(fingerprint),
             Self::Ignorable => {}
@@ -155,6 +171,7 @@ impl Record {
             1 => read_confirm(body).map(Self::Confirm),
             2 => read_text(body),
             3 => Ok(Self::Receipt { upto: read_number(body)? }),
+            4 => Resume::read(body).map(Self::Resume).ok_or(WireError::Malformed),
             DATA => Ok(Self::Data(body.to_vec())),
             6 => Ok(Self::End { total: read_number(body)? }),
             7 => Ok(Self::Stored { total: read_number(body)? }),
@@ -164,6 +181,8 @@ impl Record {
                 [reason] => Ok(Self::Bye(ByeReason::from_number(*reason))),
                 _ => Err(WireError::Malformed),
             },
+            11 => Ok(Self::Kept { upto: read_number(body)? }),
+            12 => Ok(Self::Skip { seq: read_number(body)? }),
             32 => Ok(Self::Rekey(body.to_vec())),
             33 => Ok(Self::Rekeyed(body.to_vec())),
             NEXT_KEY => body.try_into().map(Self::NextKey).map_err(|_| WireError::Malformed),
@@ -177,12 +196,15 @@ impl Record {
             Self::Confirm(_) => 1,
             Self::Text { .. } => 2,
             Self::Receipt { .. } => 3,
+            Self::Resume(_) => 4,
             Self::Data(_) => DATA,
             Self::End { .. } => 6,
             Self::Stored { .. } => 7,
             Self::Ping(_) => 8,
             Self::Pong(_) => 9,
             Self::Bye(_) => 10,
+            Self::Kept { .. } => 11,
+            Self::Skip { .. } => 12,
             Self::Rekey(_) => 32,
             Self::Rekeyed(_) => 33,
             Self::NextKey(_) => NEXT_KEY,
@@ -277,8 +299,20 @@ fn read_text(body: &[u8]) -> Result<Record, WireError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Chain, Epoch};
     use super::*;
     use proptest::prelude::*;
+
+    fn any_resume() -> impl Strategy<Value = Resume> {
+        let epochs = (any::<[u8; 16]>(), any::<[u8; 16]>(), any::<[u8; 16]>());
+        (epochs, 1_u64.., any::<u64>(), any::<u64>()).prop_map(
+            |((epoch, your_epoch, chain), oldest, held, last)| {
+                let (epoch, your_epoch) = (epoch.map(|byte| byte | 1), your_epoch.map(|byte| byte | 1));
+                let (epoch, your_epoch, chain) = (Epoch(epoch), Epoch(your_epoch), Chain(chain));
+                Resume { epoch, oldest, next: oldest.saturating_add(held), your_epoch, last, chain }
+            },
+        )
+    }
 
     fn any_record() -> impl Strategy<Value = Record> {
         let bytes = proptest::collection::vec(any::<u8>(), 0..600);
@@ -292,6 +326,9 @@ mod tests {
             })),
             text.prop_map(|(seq, time_ms, text)| Record::Text { seq, time_ms, text }),
             any::<u64>().prop_map(|upto| Record::Receipt { upto }),
+            any_resume().prop_map(Record::Resume),
+            any::<u64>().prop_map(|upto| Record::Kept { upto }),
+            any::<u64>().prop_map(|seq| Record::Skip { seq }),
             bytes.clone().prop_map(Record::Data),
             bytes.clone().prop_map(Record::Rekey),
             bytes.prop_map(Record::Rekeyed),
@@ -335,9 +372,37 @@ mod tests {
     #[test]
     fn padding_that_is_not_zero_and_unknown_types_end_it() {
         assert_eq!(Record::read(&[10, 0, 1, 0, 0, 1]), Err(WireError::Malformed));
-        assert_eq!(Record::read(&[4, 0, 0]), Err(WireError::UnknownType));
+        assert_eq!(Record::read(&[13, 0, 0]), Err(WireError::UnknownType));
         assert_eq!(Record::read(&[192, 0, 0]), Err(WireError::UnknownType));
         assert_eq!(Record::read(&[129, 0, 1, 9]), Err(WireError::Malformed));
         assert_eq!(Record::read(&[150, 0, 1, 9]), Ok(Record::Ignorable));
+    }
+
+    #[test]
+    fn a_resume_that_says_what_cannot_be_is_malformed() {
+        let good = Resume {
+            epoch: Epoch([1; 16]),
+            oldest: 1,
+            next: 1,
+            your_epoch: Epoch::NONE,
+            last: 0,
+            chain: Chain::START,
+        };
+        let read = |resume: Resume| {
+            let mut plaintext = Vec::new();
+            Record::Resume(resume).write(Padding::Chat, &mut plaintext).unwrap();
+            Record::read(&plaintext)
+        };
+        assert_eq!(read(good), Ok(Record::Resume(good)));
+        for bad in [
+            Resume { epoch: Epoch::NONE, ..good },
+            Resume { oldest: 0, ..good },
+            Resume { oldest: 2, ..good },
+            Resume { last: 1, ..good },
+        ] {
+            assert_eq!(read(bad), Err(WireError::Malformed), "{bad:?}");
+        }
+        assert_eq!(Record::read(&[&[4, 0, 71][..], &[1; 71]].concat()), Err(WireError::Malformed));
+        assert_eq!(Record::read(&[&[11, 0, 9][..], &[1; 9]].concat()), Err(WireError::Malformed));
     }
 }

@@ -42,6 +42,36 @@ impl Lifetime {
     }
 }
 
+/// What the numbers of messages count for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Durability {
+    /// The connection: what it has not carried to its end is lost with it.
+    #[default]
+    Connection,
+    /// The pair, once a side has said `Resume`: messages are kept until the other side has them.
+    Pair,
+}
+
+impl Durability {
+    /// Option bit of [`super::Confirm`] for numbers of the pair.
+    const PAIR: u32 = 1 << 0;
+
+    /// Its option bits.
+    #[must_use]
+    pub fn options(self) -> u32 {
+        match self {
+            Self::Connection => 0,
+            Self::Pair => Self::PAIR,
+        }
+    }
+
+    /// What option bits name.
+    #[must_use]
+    pub fn of_options(options: u32) -> Self {
+        if options & Self::PAIR == 0 { Self::Connection } else { Self::Pair }
+    }
+}
+
 /// Option bit of [`super::Confirm`]: this side can re-key.
 pub const REKEYING: u32 = 1 << 4;
 

@@ -8,7 +8,7 @@ use rsachat::peers::book::Book;
 use rsachat::peers::name::Name;
 use rsachat::session::{Event, Output, RekeyThresholds, Role, Session, SessionConfig};
 use rsachat::time::{MonoMs, Now, UnixMs};
-use rsachat::wire::{Lifetime, Purpose};
+use rsachat::wire::{Durability, Lifetime, Purpose};
 
 use crate::support::read;
 
@@ -36,7 +36,8 @@ impl Pair {
         let chat = Chat::new(Name::parse("minji").unwrap(), Some(own), Book::new(), 8);
         let name = "junho".to_owned();
         let (key, purpose, rekeying) = (keys[1].public().clone(), Purpose::Chat, RekeyThresholds::default());
-        let config = SessionConfig { key, name, purpose, lifetime, rekeying };
+        let config =
+            SessionConfig { key, name, purpose, lifetime, durability: Durability::Connection, rekeying };
         let caller = Session::new(Role::Initiator, config, Seed::new([2; 32]), MonoMs(0));
         let mut pair = Self { chat, caller, keys, now: 0, takes: true, rows: Vec::new(), closed: false };
         pair.input(Input::Line(":listen 127.0.0.1:0"));

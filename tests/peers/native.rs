@@ -1,7 +1,7 @@
 //! Peer written from the specification, `docs/peers/native_peer.py`.
 
 use rsachat::session::{Event, RekeyThresholds};
-use rsachat::wire::Lifetime;
+use rsachat::wire::{Count, Lifetime};
 
 use super::{LONG, Python};
 use crate::support::caller::Caller;
@@ -81,7 +81,8 @@ pub(crate) fn is_rekeyed(python: &Python) {
     assert!(minji.until(|event| matches!(event, Event::Established { .. })).is_some());
     for number in 1..=100 {
         minji.says(&format!("글 {number}"));
-        assert!(minji.until(|event| *event == Event::Acked { upto: number }).is_some(), "{:?}", minji.events);
+        let acked = Event::Acked { upto: Count::Connection(number) };
+        assert!(minji.until(|event| *event == acked).is_some(), "{:?}", minji.events);
     }
     peer.sees_times("민지: 글", 100, LONG);
     peer.sees("re-keyed 5");

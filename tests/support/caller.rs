@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use rsachat::crypto::{Identity, Seed};
 use rsachat::session::{Event, Output, RekeyThresholds, Role, Session, SessionConfig};
 use rsachat::time::{MonoMs, UnixMs};
-use rsachat::wire::{ByeReason, Lifetime, Purpose};
+use rsachat::wire::{ByeReason, Durability, Lifetime, Purpose};
 
 use super::{call, read};
 
@@ -36,7 +36,8 @@ impl Caller {
         let identity = Identity::from_pem(&read(&format!("tests/keys/{key}")), None).unwrap();
         let (key, name) = (identity.public().clone(), name.to_owned());
         let purpose = Purpose::Chat;
-        let own = SessionConfig { key, name, purpose, lifetime, rekeying };
+        let own =
+            SessionConfig { key, name, purpose, lifetime, durability: Durability::Connection, rekeying };
         let session = Session::new(Role::Initiator, own, Seed::new([7; 32]), MonoMs(0));
         Self { session, identity, stream: call(at), events: Vec::new() }
     }

@@ -11,6 +11,7 @@ use crate::crypto::PublicKey;
 use crate::ids::ConnId;
 use crate::limits;
 use crate::session::{AnySession, OaepEvent};
+use crate::wire::Count;
 
 impl Chat {
     /// Closes the caller that has been silent for longest, if there are as many as there may be.
@@ -30,7 +31,7 @@ impl Chat {
             OaepEvent::Message(text) => {
                 // No receipt is sent; the front end records that it was shown, and on which
                 // connection.
-                self.receive(conn, self.now.unix, text, ReceiptDue { conn, upto: 0 });
+                self.receive(conn, self.now.unix, text, ReceiptDue { conn, upto: Count::Connection(0) });
             }
             OaepEvent::NotOpened { in_a_row } => self.warn_not_decrypted(conn, in_a_row),
             OaepEvent::Split(count) => self.effects.info(Info::Oaep(OaepInfo::Parts { count })),

@@ -172,16 +172,19 @@ impl Chat {
                     self.effects.push(Effect::ReadBook { conn });
                 }
             }
-            Event::Message { seq, sent, text } => {
-                self.receive(conn, sent, text, ReceiptDue { conn, upto: seq });
+            Event::Message { count: upto, sent, text } => {
+                self.receive(conn, sent, text, ReceiptDue { conn, upto });
             }
             Event::Acked { upto } => {
+                let upto = upto.number();
                 if let Some(conversation) = self.conversations.get_mut(conn) {
                     self.counters.acked += conversation.unacked.ack(upto);
                     let fingerprint = conversation.peer.as_ref().and_then(Peer::fingerprint);
                     self.effects.push(Effect::Received { name: conversation.name(), fingerprint, upto });
                 }
             }
+            // Of sessions that are durable; none is so far.
+            Event::Resumed(_) | Event::ResumeDeclined | Event::Skipped(_) | Event::Kept { .. } => {}
             Event::NextKey(next) => self.show_next_key(conn, next),
             Event::Oaep(event) => self.handle_oaep_event(conn, event),
             Event::Closed(reason) => self.handle_closed(conn, reason),

@@ -6,7 +6,7 @@ use rsachat::crypto::{Fingerprint, Identity, Seed};
 use rsachat::ids::DialId;
 use rsachat::session::{CloseReason, Event, Output, RekeyThresholds, Role, Session, SessionConfig};
 use rsachat::time::MonoMs;
-use rsachat::wire::{ByeReason, Lifetime, Purpose};
+use rsachat::wire::{ByeReason, Durability, Lifetime, Purpose};
 
 use super::act::{self, Caller};
 use crate::support::read;
@@ -38,7 +38,12 @@ impl Link {
         let key = KEYS[caller.key].public().clone();
         let (name, purpose, lifetime) = (caller.claim.to_owned(), Purpose::Chat, Lifetime::Lasting);
         let rekeying = RekeyThresholds::default();
-        let session = Session::new(role, SessionConfig { key, name, purpose, lifetime, rekeying }, seed, now);
+        let session = Session::new(
+            role,
+            SessionConfig { key, name, purpose, lifetime, durability: Durability::Connection, rekeying },
+            seed,
+            now,
+        );
         let (is_established, is_replaced, unread, unacked) = (false, false, Vec::new(), 0);
         Self { session, caller, dial, is_established, is_replaced, unread, unacked }
     }
@@ -60,8 +65,8 @@ impl Link {
                 Output::Job(job) => self.session.handle_job(now, job.run(&KEYS[self.caller.key])),
                 Output::WantSeed => self.session.handle_seed(now, &Seed::new([9; 32])),
                 Output::Event(Event::PeerKey(_)) => self.session.accept_key(now),
-                Output::Event(Event::Message { seq, text, .. }) => {
-                    self.session.ack(seq);
+                Output::Event(Event::Message { count, text, .. }) => {
+                    self.session.ack(count);
                     self.unacked += text.len();
                     texts.push(String::from_utf8(text).unwrap());
                 }
