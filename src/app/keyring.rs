@@ -150,7 +150,21 @@ pub(crate) fn load(
     of: KeyFor,
     passphrase: Option<&Passphrase>,
 ) -> Result<Option<StoredKey>, AppError> {
+    load_or_share(home, of, passphrase, |_| None)
+}
+
+/// Reads a key from disk, if there is one. What `known` has for the text of its file is not parsed
+/// again.
+pub(crate) fn load_or_share(
+    home: &Home,
+    of: KeyFor,
+    passphrase: Option<&Passphrase>,
+    known: impl FnOnce(&str) -> Option<StoredKey>,
+) -> Result<Option<StoredKey>, AppError> {
     let Some(pem) = key_file::load_key_text(home, of)? else { return Ok(None) };
+    if let Some(key) = known(&pem) {
+        return Ok(Some(key));
+    }
     let key = read(of, &pem, passphrase).map_err(|error| unreadable(of, &key_file::path(home, of), error))?;
     Ok(Some(StoredKey { key, pem }))
 }

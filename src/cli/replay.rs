@@ -132,6 +132,9 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<u8, AppError> {
         return Ok(0);
     }
     check_used(&options.vars, &entries)?;
+    if !args.check && !args.fmt {
+        super::args::warm_up_rng();
+    }
     let mut journal = Journal::new();
     let is_over = AtomicBool::new(false);
     let played = thread::scope(|scope| {

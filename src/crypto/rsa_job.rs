@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Encapsulated, Identity, OaepKeyPair, PemError, PublicKey, PublicKeyError, Seed, SharedSecret,
-    encapsulate, seal_oaep,
+    encapsulate, is_test_key, seal_oaep,
 };
 
 /// RSA work of a session.
@@ -66,6 +66,22 @@ pub enum JobResult {
     BlockOpened(Option<Zeroizing<Vec<u8>>>),
     /// The identity that the work needs is missing.
     NoIdentity,
+}
+
+impl JobResult {
+    /// The same, with a peer's key refused when it is a test key.
+    #[must_use]
+    pub fn without_test_keys(self) -> Self {
+        match self {
+            Self::KeyChecked(Ok(key)) if is_test_key(key.fingerprint()) => {
+                Self::KeyChecked(Err(PublicKeyError::TestKey))
+            }
+            Self::PemChecked(Ok(key)) if is_test_key(key.fingerprint()) => {
+                Self::PemChecked(Err(PemError::Key(PublicKeyError::TestKey)))
+            }
+            result => result,
+        }
+    }
 }
 
 /// Our private keys. Either may not have been generated yet.

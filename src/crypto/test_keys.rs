@@ -1,10 +1,19 @@
 //! Keys of closed replays: a pool in the binary, since making a key takes a second. Anybody can
 //! read their private halves, so whoever talks for real refuses them, as his own and as a peer's.
 
-use super::{Fingerprint, JobResult, PemError, PublicKeyError};
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use super::Fingerprint;
 
 /// Paragraphs: a heading of the bits and the fingerprint, and the PEM block of the private key.
 const POOL: &str = include_str!("test_keys.pem");
+
+/// Fingerprints of the headings.
+static FINGERPRINTS: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
+    let headings = POOL.split("\n\n").filter_map(|paragraph| paragraph.lines().next());
+    headings.filter_map(|heading| Some(heading.split_once(' ')?.1)).collect()
+});
 
 /// PEM texts of the test keys of so many bits: 64 of 3,072 bits and 16 of 2,048.
 #[must_use]
@@ -17,23 +26,7 @@ pub fn test_keys(bits: u32) -> Vec<&'static str> {
 /// Whether the key with this fingerprint is a test key.
 #[must_use]
 pub fn is_test_key(fingerprint: Fingerprint) -> bool {
-    POOL.contains(&fingerprint.to_string())
-}
-
-impl JobResult {
-    /// The same, with a peer's key refused when it is a test key.
-    #[must_use]
-    pub fn without_test_keys(self) -> Self {
-        match self {
-            Self::KeyChecked(Ok(key)) if is_test_key(key.fingerprint()) => {
-                Self::KeyChecked(Err(PublicKeyError::TestKey))
-            }
-            Self::PemChecked(Ok(key)) if is_test_key(key.fingerprint()) => {
-                Self::PemChecked(Err(PemError::Key(PublicKeyError::TestKey)))
-            }
-            result => result,
-        }
-    }
+    FINGERPRINTS.contains(fingerprint.to_string().as_str())
 }
 
 #[cfg(test)]

@@ -168,6 +168,9 @@ fn is_square(root: &BoxedUint, step: u64, n: &BoxedUint) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use rsa::pkcs8::DecodePrivateKey as _;
+    use rsa::traits::PublicKeyParts as _;
+
     use super::*;
 
     #[test]
@@ -193,6 +196,16 @@ mod tests {
             assert!(!has_small_factor(&[low(n), high(n)]));
         }
         assert!(has_small_factor(&[0, 0]));
+    }
+
+    #[test]
+    fn every_test_key_of_the_pool_passes_since_nothing_checks_it_later() {
+        let pool = [3072, 2048].map(crate::crypto::test_keys).concat();
+        assert_eq!(pool.len(), 80);
+        for pem in pool {
+            let key = rsa::PrivateKey::from_pkcs8_pem(pem).expect("a key");
+            assert_eq!(check(key.n()), Ok(()), "{pem}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use super::environment::Environment;
+use super::environment::{self, Environment};
 use super::simulation::{SimHost, Simulation};
 use super::spawn::Programs;
 use crate::app::book_thread::BookAccess;
@@ -125,7 +125,7 @@ impl Actors {
         let label = self.simulation.label(actor);
         let label = if label.is_empty() { UNNAMED_ACTOR } else { label };
         let name = Name::claimed(label.as_bytes());
-        let own = keyring::load(&home, KeyFor::Identity, None)?;
+        let own = keyring::load_or_share(&home, KeyFor::Identity, None, environment::known_key)?;
         let book = book_file::read(&home);
         let damage = book.as_ref().err().map(ToString::to_string);
         let profile = UserStore::new(home, own, None);

@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rand::Rng as _;
 use sha2::{Digest as _, Sha256};
 
 use crate::app::error::AppError;
-use crate::app::keyring::{self, StoredKey};
+use crate::app::keyring::{self, AnyPrivateKey, StoredKey};
 use crate::app::os::unix_ms;
 use crate::chat::{KeyFor, KeygenCause};
 use crate::crypto::{Identity, Seed, test_keys};
@@ -47,8 +47,16 @@ enum KeySource {
 }
 
 /// Keys of closed runs. One takes milliseconds to read and a second to generate, so each is made
-/// once in a process.
-static KEYS: Mutex<BTreeMap<KeySource, StoredKey>> = Mutex::new(BTreeMap::new());
+/// once in a process; runs that need another do not wait for it.
+static KEYS: Mutex<BTreeMap<KeySource, Arc<Mutex<Option<StoredKey>>>>> = Mutex::new(BTreeMap::new());
+
+/// Identity of a closed run whose file has this text.
+pub(crate) fn known_key(pem: &str) -> Option<StoredKey> {
+    let known = KEYS.lock().unwrap_or_else(PoisonError::into_inner);
+    // One that is being made is in no file yet.
+    let mut made = known.values().filter_map(|slot| slot.try_lock().ok()?.clone());
+    made.find(|stored| matches!(stored.key, AnyPrivateKey::Identity(_)) && *stored.pem == pem)
+}
 
 impl Environment {
     pub(crate) fn closed(seed: u64, start: Option<UnixMs>) -> Self {
@@ -121,7 +129,10 @@ impl Environment {
             None => KeySource::Generator(seed, actor.to_owned(), purpose, count, bits),
         };
         let mut known = KEYS.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(key) = known.get(&source) {
+        let slot = Arc::clone(known.entry(source).or_default());
+        drop(known);
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = &*slot {
             return Ok(key.clone());
         }
         let key = if let Some(pem) = pooled {
@@ -131,8 +142,7 @@ impl Environment {
             key.pem = Identity::marked_as_test(&key.pem);
             key
         };
-        known.insert(source, key.clone());
-        Ok(key)
+        Ok(slot.insert(key).clone())
     }
 
     /// The first key of the pool that no actor has, from a place on that the seed chooses.

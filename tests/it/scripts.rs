@@ -118,7 +118,10 @@ fn a_conversation_says_what_it_tells_and_is_written_in_the_canonical_form() {
         let story = format!("# {}: ", name.trim_end_matches(".chat"));
         assert!(text.starts_with(&story), "{name} does not begin with {story:?}");
         assert_eq!(canonical(script), *text, "{name}: `rsachat replay --fmt` writes it so");
-        let seeded = |kind: &LineKind| matches!(kind, LineKind::Directive(Directive::Seed(7)));
+        // The one whose subject is the making of keys has a seed under which primes come soon.
+        let seed = if name == "keys.chat" { 4 } else { 7 };
+        let seeded =
+            |kind: &LineKind| matches!(kind, LineKind::Directive(Directive::Seed(given)) if *given == seed);
         assert!(script.lines.iter().any(|line| seeded(&line.kind)), "{name} makes keys of its own");
     }
 }
