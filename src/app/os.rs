@@ -26,7 +26,12 @@ pub(crate) fn today() -> String {
 
 /// Moment in the time zone of this machine.
 pub(crate) fn local(unix_ms: u64) -> ZonedDateTime {
-    timestamp(unix_ms).to_zoned_datetime(TimeZone::system())
+    in_zone(unix_ms, TimeZone::system())
+}
+
+/// Moment in a time zone.
+pub(crate) fn in_zone(unix_ms: u64, zone: TimeZone) -> ZonedDateTime {
+    timestamp(unix_ms).to_zoned_datetime(zone)
 }
 
 /// Moment as events have it.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use super::environment::{self, Environment};
+use super::face::Face;
 use super::simulation::{SimHost, Simulation};
 use super::spawn::Programs;
 use crate::app::book_thread::BookAccess;
@@ -13,7 +14,7 @@ use crate::app::keyring;
 use crate::chat::{Echo, Input, KeyFor, LineStart};
 use crate::limits;
 use crate::peers::name::Name;
-use crate::script::{HomeState, KillMode};
+use crate::script::{FaceSpec, HomeState, KillMode};
 use crate::store::{Home, book_file};
 use crate::time::MonoMs;
 
@@ -23,6 +24,8 @@ const UNNAMED_ACTOR: &str = "user";
 /// All actors, and the simulation under them.
 pub(crate) struct Actors {
     states: Vec<ActorState>,
+    /// What each actor sees of its session, whenever it runs.
+    faces: Vec<FaceSpec>,
     /// Lines that were begun, by actor.
     drafts: BTreeMap<usize, (String, LineStart)>,
     /// Spawned programs. They end before the folders of the run are removed.
@@ -32,12 +35,18 @@ pub(crate) struct Actors {
 
 /// State of an actor.
 enum ActorState {
-    Running(Box<Client>),
+    Running(Box<RunningActor>),
     /// A foreign program (`@live`): nothing of it runs here.
     Live,
     /// A foreign program that the script starts.
     Spawned,
     Stopped(Stopped),
+}
+
+/// Actor whose session runs here.
+struct RunningActor {
+    client: Client,
+    face: Face,
 }
 
 /// Reason why an actor does not run.
@@ -67,7 +76,7 @@ impl Actors {
             AppError::new(code::MACHINE, what)
         })?;
         let programs = Programs::new(simulation.net.waker());
-        Ok(Self { states, drafts: BTreeMap::new(), programs, simulation })
+        Ok(Self { states, faces: Vec::new(), drafts: BTreeMap::new(), programs, simulation })
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -77,6 +86,11 @@ impl Actors {
     /// Declares an actor to be a foreign program.
     pub(crate) fn set_live(&mut self, actor: usize) {
         self.set(actor, ActorState::Live);
+    }
+
+    /// Says what each actor sees of its session.
+    pub(crate) fn set_faces(&mut self, faces: Vec<FaceSpec>) {
+        self.faces = faces;
     }
 
     /// Declares an actor to be a program that the script starts.
@@ -132,7 +146,8 @@ impl Actors {
         let chat = profile.chat(name, book.unwrap_or_default(), limits::PEERS);
         let files = BookAccess::Here(profile.book_files());
         let client = Client::new(chat, profile, files);
-        self.set(actor, ActorState::Running(Box::new(client)));
+        let face = Face::new(self.faces.get(actor).copied().unwrap_or_default());
+        self.set(actor, ActorState::Running(Box::new(RunningActor { client, face })));
         if let Some(damage) = damage {
             self.input(actor, Input::BookUnusable { why: damage });
         }
@@ -170,7 +185,7 @@ impl Actors {
     /// Line that is begun now.
     fn new_draft(&self, actor: usize) -> (String, LineStart) {
         let start = match self.states.get(actor) {
-            Some(ActorState::Running(client)) => client.chat.view().start,
+            Some(ActorState::Running(running)) => running.client.chat.view().start,
             _ => LineStart::default(),
         };
         (String::new(), start)
@@ -192,8 +207,9 @@ impl Actors {
 
     /// Hands an input to an actor, if it runs.
     pub(crate) fn input(&mut self, actor: usize, input: Input<'_>) {
-        let Some(ActorState::Running(client)) = self.states.get_mut(actor) else { return };
-        client.handle(&mut SimHost { simulation: &mut self.simulation, actor }, input);
+        let Some(ActorState::Running(running)) = self.states.get_mut(actor) else { return };
+        let RunningActor { client, face } = running.as_mut();
+        client.handle(&mut SimHost { simulation: &mut self.simulation, actor, face }, input);
         if let Some(code) = client.exit_code {
             self.set(actor, ActorState::Stopped(Stopped::Exited));
             self.simulation.event(actor, format!("exited {code}"));
@@ -211,7 +227,7 @@ impl Actors {
     /// Moment of the next timer of any actor, on the clock of the run.
     pub(crate) fn poll_timeout(&self) -> Option<MonoMs> {
         let timeouts = self.states.iter().filter_map(|state| match state {
-            ActorState::Running(client) => client.chat.poll_timeout(),
+            ActorState::Running(running) => running.client.chat.poll_timeout(),
             ActorState::Live | ActorState::Spawned | ActorState::Stopped(_) => None,
         });
         timeouts.min()

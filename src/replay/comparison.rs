@@ -73,7 +73,7 @@ impl Run<'_> {
         if self.checking == Strictness::Lenient || one.expected.iter().any(is_row) {
             return Ok(());
         }
-        match one.shown.iter().position(|row| row.is_warning()) {
+        match one.shown.iter().position(|row| row.is_warning) {
             Some(shown) => Err(Difference::Untaken { shown }),
             None => Ok(()),
         }

@@ -53,7 +53,7 @@ impl Run<'_> {
         let shown = &self.actors.simulation.shown;
         let new = shown.get(*seen..).unwrap_or_default();
         if self.checking != Strictness::Lenient {
-            let is_ours = |row: &&ShownRow| row.is_warning() && !self.actors.is_spawned(row.actor);
+            let is_ours = |row: &&ShownRow| row.is_warning && !self.actors.is_spawned(row.actor);
             let head = step.first.full_span();
             self.warnings.extend(new.iter().filter(is_ours).map(|row| (row.clone(), head.clone())));
         }

@@ -6,6 +6,7 @@ mod comparison;
 mod delivery;
 pub(crate) mod environment;
 mod execution;
+mod face;
 mod file_checks;
 pub(crate) mod files;
 mod history;

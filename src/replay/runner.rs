@@ -153,6 +153,7 @@ impl<'a> Run<'a> {
         };
         let text = script.sources.iter().map(|source| source.text.as_str()).collect();
         let mut actors = Actors::new(&script.actors, environment, text)?;
+        actors.set_faces(script.faces());
         let mut bindings = Bindings::default();
         for actor in script.spawned() {
             actors.set_spawned(actor);

@@ -10,19 +10,20 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::environment::Environment;
+use super::face::{Face, FaceRow};
 use super::network::{LinkEnding, Links, Ports, Transmission, VirtualListener};
 use crate::app::error::{AppError, describe};
 use crate::app::host::{Host, KeygenRequest};
 use crate::app::keyring::{KeyRing, StoredKey};
 use crate::app::os::bind;
 use crate::app::os::moment;
-use crate::chat::{Effect, Input};
+use crate::chat::{Chat, Effect, Input};
 use crate::crypto::Seed;
 use crate::ids::{ConnId, DialId, ListenerId};
 use crate::net::process::Signals;
 use crate::net::{Net, SocketId, SourceLimiter, Stack};
 use crate::peers::address::{BoundAddresses, Family, ListenAt, Target};
-use crate::script::matcher::{ShownKind, ShownRow};
+use crate::script::matcher::ShownRow;
 use crate::text::safe::SafeText;
 use crate::time::Now;
 
@@ -70,6 +71,7 @@ pub(crate) struct Simulation {
 pub(crate) struct SimHost<'a> {
     pub(crate) simulation: &'a mut Simulation,
     pub(crate) actor: usize,
+    pub(crate) face: &'a mut Face,
 }
 
 impl Simulation {
@@ -115,7 +117,15 @@ impl Simulation {
 
     /// Shows an event of an actor, which is not a row of its screen.
     pub(crate) fn event(&mut self, actor: usize, text: String) {
-        self.shown.push(ShownRow { actor, kind: ShownKind::Event, text });
+        self.shown.push(ShownRow::event(actor, text));
+    }
+
+    /// Shows rows of an actor, as its face has made them.
+    pub(crate) fn show(&mut self, actor: usize, rows: Vec<FaceRow>) {
+        for FaceRow { text, is_warning } in rows {
+            let text = self.portable(actor, &text);
+            self.shown.push(ShownRow { is_warning, ..ShownRow::row(actor, text) });
+        }
     }
 
     /// Cuts a connection for both ends, like a cable: what was sent before still arrives.
@@ -230,6 +240,10 @@ impl Host for SimHost<'_> {
         self.simulation.environment.now()
     }
 
+    fn chat_changed(&mut self, chat: &Chat) {
+        self.face.chat_changed(chat);
+    }
+
     fn today(&self) -> String {
         moment(self.now().unix.0).chars().take("YYYY-MM-DD".len()).collect()
     }
@@ -238,10 +252,9 @@ impl Host for SimHost<'_> {
         let (simulation, actor) = (&mut *self.simulation, self.actor);
         match effect {
             Effect::Show(notice, due) => {
-                for row in notice.rows() {
-                    let text = simulation.portable(actor, &row);
-                    simulation.shown.push(ShownRow { actor, kind: ShownKind::Row, text });
-                }
+                let now = simulation.environment.now().unix;
+                let rows = self.face.notice(&notice, now, &|row| simulation.portable(actor, row));
+                simulation.show(actor, rows);
                 return due.map(Input::Shown);
             }
             // No file is written: what was recorded with a log plays without leaving one behind.

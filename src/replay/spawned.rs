@@ -7,7 +7,7 @@ use super::actors::Actors;
 use super::runner::Run;
 use super::spawn::{ProgramRow, ProgramSpec};
 use crate::app::error::AppError;
-use crate::script::matcher::{ShownKind, ShownRow};
+use crate::script::matcher::ShownRow;
 use crate::script::{Diagnostic, HomeState, Line};
 use crate::store::safe_file;
 
@@ -47,7 +47,7 @@ impl Actors {
                     ProgramRow::Event(event) => self.simulation.event(actor, event),
                     ProgramRow::Row(row) => {
                         let text = self.simulation.portable(actor, &row);
-                        self.simulation.shown.push(ShownRow { actor, kind: ShownKind::Row, text });
+                        self.simulation.shown.push(ShownRow::row(actor, text));
                     }
                 }
             }
@@ -59,7 +59,7 @@ impl Actors {
     pub(crate) fn pending_rows(&self, actor: usize) -> Vec<ShownRow> {
         let row = |row: String| {
             let text = self.simulation.portable(actor, &row);
-            ShownRow { actor, kind: ShownKind::Row, text }
+            ShownRow::row(actor, text)
         };
         self.programs.pending_rows(actor).into_iter().map(row).collect()
     }

@@ -118,6 +118,14 @@ pub enum Directive {
         /// Names and values.
         values: Vec<(String, String)>,
     },
+    /// `@width A N`, `@width N`: columns of the screen of an actor, or of all that have none of
+    /// their own.
+    Width {
+        /// Actor; all, where none is named.
+        actor: Option<usize>,
+        /// Columns.
+        columns: u16,
+    },
     /// `@at DATE TIME`: beginning of the clock.
     At(UnixMs),
     /// `@same`, `@absent`, `@expect-file`: what files below the folder of the run must be.
@@ -351,6 +359,14 @@ impl Line {
 }
 
 impl Directive {
+    /// The actor that this declares to be a foreign program.
+    pub(super) fn live_actor(&self) -> Option<usize> {
+        match self {
+            Self::Live(actor) => Some(*actor),
+            _ => None,
+        }
+    }
+
     /// Whether this is a step, so that expectations may follow.
     pub(crate) fn is_step(&self) -> bool {
         matches!(

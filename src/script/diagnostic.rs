@@ -7,7 +7,7 @@ use super::ast::{Directive, Expectation, FileCheck, Line, LineKind, Script, Span
 use super::fragment::Fragment;
 use super::matcher::{Bindings, Difference, ShownKind, ShownRow};
 use super::render::{self, Substitutions};
-use super::spawned;
+use super::{face, spawned};
 
 /// Mistake in a script, or difference between what it expects and what was shown.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -250,6 +250,9 @@ pub(crate) fn check(script: &Script, given: &[&str]) -> Vec<Diagnostic> {
         checker.line(line);
     }
     for mistake in spawned::check(script) {
+        checker.error(mistake.line, mistake.message, Some(&mistake.help));
+    }
+    for mistake in face::check(script) {
         checker.error(mistake.line, mistake.message, Some(&mistake.help));
     }
     checker.diagnostics

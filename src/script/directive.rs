@@ -14,7 +14,7 @@ use crate::text::suggest::nearest;
 /// Most bytes that `@file NAME fill` writes.
 const FILL_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Every directive, for suggestions.
-const DIRECTIVES: [&str; 34] = [
+const DIRECTIVES: [&str; 35] = [
     "draft",
     "say",
     "actors",
@@ -49,6 +49,7 @@ const DIRECTIVES: [&str; 34] = [
     "same",
     "absent",
     "expect-file",
+    "width",
 ];
 
 /// Reader of the rows of a source. A line with a here-document spans several.
@@ -94,6 +95,7 @@ pub(super) fn parse_directive(
         "set" => arguments.set(),
         "include" => arguments.include(),
         "at" => arguments.start().map(Directive::At),
+        "width" => arguments.width(),
         "same" => arguments.same(),
         "absent" => arguments.absent(),
         "expect-file" => arguments.expected_file(reader),

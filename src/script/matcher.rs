@@ -15,12 +15,19 @@ pub(crate) struct ShownRow {
     pub(crate) actor: usize,
     pub(crate) kind: ShownKind,
     pub(crate) text: String,
+    /// Whether it says that something went wrong.
+    pub(crate) is_warning: bool,
 }
 
 impl ShownRow {
-    /// Whether this is a row of a warning or of an error.
-    pub(crate) fn is_warning(&self) -> bool {
-        self.kind == ShownKind::Row && self.text.starts_with("! ")
+    /// Row of a screen, where a warning begins with its mark.
+    pub(crate) fn row(actor: usize, text: String) -> Self {
+        let is_warning = text.starts_with("! ");
+        Self { actor, kind: ShownKind::Row, text, is_warning }
+    }
+
+    pub(crate) fn event(actor: usize, text: String) -> Self {
+        Self { actor, kind: ShownKind::Event, text, is_warning: false }
     }
 }
 

@@ -6,6 +6,7 @@
 mod ast;
 pub(crate) mod diagnostic;
 mod directive;
+mod face;
 mod files;
 mod fragment;
 mod key;
@@ -28,6 +29,7 @@ pub use ast::{
     Script, SourceFile, Span, SpawnedProgram, TerminalSize, TypeMode,
 };
 pub use diagnostic::Diagnostic;
+pub(crate) use face::FaceSpec;
 pub use fragment::Fragment;
 pub use key::Key;
 pub(crate) use lexer::is_variable_name;

@@ -173,7 +173,11 @@ impl<'a> Parser<'a> {
                 Some("between `@together` and `@end` stands only what is typed")
             }
             LineKind::Directive(
-                Directive::Actors(_) | Directive::Seed(_) | Directive::Live(_) | Directive::At(_),
+                Directive::Actors(_)
+                | Directive::Seed(_)
+                | Directive::Live(_)
+                | Directive::At(_)
+                | Directive::Width { .. },
             ) => (self.phase != StepPhase::BeforeSteps).then_some("this belongs before the first step"),
             // The one actor without a name cannot get one.
             LineKind::Directive(Directive::Spawn { .. })

@@ -1,5 +1,5 @@
-//! Terminal interface of the prompt: line editor, rendering and screen.
+//! Terminal interface of the prompt: line editor, screen and its size.
 
-pub(crate) mod render;
 pub(crate) mod screen;
+pub(crate) mod size;
 pub(crate) mod terminal;

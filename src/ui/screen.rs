@@ -17,10 +17,10 @@ use crate::chat::{Chat, Notice, PromptView, ReceiptDue, SentMessage};
 use crate::crypto::Fingerprint;
 use crate::events::{Id, OutputEvent, from_notice};
 use crate::limits::{ALERT_EVERY_MS, OUTPUT_BACKLOG_BYTES};
+use crate::render::layout::{Layout, OutputMode};
 use crate::text::safe::SafeText;
 use crate::time::UnixMs;
-use crate::ui::render::layout::{Layout, OutputMode};
-use crate::ui::render::size;
+use crate::ui::size::size;
 use crate::ui::terminal::EditorShared;
 
 /// Function that prints: the editor's external printer, or standard output. An empty text repaints
@@ -262,8 +262,7 @@ impl Person {
         let mut state = editor.state();
         // Gathered only when somebody came, went or was renamed.
         if last.is_none_or(|(_, last)| last != roster) {
-            let present = chat.present();
-            self.layout.fit_column(present.iter().map(String::as_str).chain([view.own_name.as_str()]));
+            self.layout.fit_to(chat);
             state.vocabulary.names = chat.known_names();
         }
         state.prompt = view;

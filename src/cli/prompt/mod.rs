@@ -35,12 +35,12 @@ use crate::text::redaction::{Redaction, Redactions};
 
 use crate::peers::address::{Family, ListenAt};
 use crate::peers::name::Name;
+use crate::render::colour;
+use crate::render::cut::RowLimit;
+use crate::render::layout::{Layout, OutputMode};
 use crate::store::{book_file, safe_file};
 use crate::text::safe::SafeText;
 use crate::text::utf8;
-use crate::ui::render::colour;
-use crate::ui::render::cut::RowLimit;
-use crate::ui::render::layout::{Layout, OutputMode};
 use crate::ui::screen::{JsonClient, Person, Screen, Viewer, stdout_printer};
 use crate::ui::terminal::{self, EditorEvent, EditorState, Terminal, TypedLine};
 use exit_reason::ExitReason;

@@ -9,9 +9,9 @@ use super::terminal_guard::TerminalGuard;
 use crate::app::os::unix_ms;
 use crate::chat::command::{self, COMMANDS, ParsedLine};
 use crate::chat::{Echo, KnownNames, LineStart, Presence, PromptView, author};
+use crate::render::layout::Layout;
 use crate::time::UnixMs;
-use crate::ui::render::layout::Layout;
-use crate::ui::render::size;
+use crate::ui::size::size;
 
 /// Interval at which a waiting printer checks whether the program ends, in milliseconds.
 const POLL_MS: u64 = 50;

@@ -25,7 +25,7 @@ use crate::app::os::print_line;
 use crate::app::output::wait_writable;
 use crate::chat::{Echo, display};
 use crate::limits;
-use crate::ui::render::size;
+use crate::ui::size::size;
 
 /// The command that this thread carries out itself.
 const EDIT: &str = ":edit";

@@ -24,8 +24,8 @@ use super::editor_state::{EditorShared, LineMode, TypedLine};
 use super::prompt_line;
 use crate::chat::{Echo, LineStart, display};
 use crate::limits;
-use crate::ui::render::colour::{self, ColourDepth};
-use crate::ui::render::size;
+use crate::render::colour::{self, ColourDepth};
+use crate::ui::size::size;
 
 /// Rows of a pasted block that stay on the screen while its sender is asked about it.
 const SAMPLE_ROWS: usize = 3;

@@ -67,6 +67,33 @@ fn mistakes_of_directives_are_told_with_what_to_write() {
 }
 
 #[test]
+fn mistakes_about_what_an_actor_sees_are_told_with_what_to_write() {
+    let words = "\
+@actors alice bob
+@width bab 40
+@width 19
+@width alice 1001
+@width alice wide
+@width
+alice> hi
+@width 40
+";
+    check("width-words", words, &[]);
+    let whom = "\
+@actors alice bob carol
+@live carol
+@width bob 40
+@width bob 60
+@width carol 60
+@width 40
+@width 40
+@width alice 40
+@spawn alice cat
+";
+    check("width-whom", whom, &["--check"]);
+}
+
+#[test]
 fn a_live_expectation_that_never_comes_says_how_long_it_waited() {
     let script = "@actors here peer\n@live peer\n@timeout 50ms\nhere> :showkey\nhere| something else\n";
     check("timeout", script, &[]);

@@ -149,9 +149,9 @@ fn a_terminal_has_rows_a_size_and_keys_and_pipes_have_only_the_end_of_their_inpu
     }
 }
 
-/// A transcript of a closed world as a script of prompts on wide terminals. What differs from one
+/// A transcript of a closed world as a script of prompts on terminals so wide. What differs from one
 /// run to the next has to be the same wherever it is the same in the closed world.
-fn on_terminals(transcript: &str) -> String {
+fn on_terminals(transcript: &str, columns: u16) -> String {
     let fingerprint = Regex::new("SHA256:[A-Za-z0-9+/]{43}").unwrap();
     let port = Regex::new(r"\\\$\\\{(\w+)\\\.(port)\\\}").unwrap();
     let mut fingerprints: Vec<&str> = fingerprint.find_iter(transcript).map(|found| found.as_str()).collect();
@@ -167,13 +167,19 @@ fn on_terminals(transcript: &str) -> String {
         row
     };
     let prompt = |actor: &str| {
-        format!("@spawn {actor} pty 400x50 rsachat --home . --name {actor}\n@ready {actor} {actor} +>$")
+        format!("@spawn {actor} pty {columns}x50 rsachat --home . --name {actor}\n@ready {actor} {actor} +>$")
+    };
+    // Rows of a screen have their time and their column; rows of notices do not.
+    let behind_time = |row: &str| match row.strip_prefix("00:00") {
+        Some(rest) => format!("..:..{}", pattern(rest)),
+        None if transcript.contains("\n@width ") => pattern(row),
+        None => format!("..:.. +{}", pattern(row)),
     };
     let mut script = vec!["@timeout 60s".to_owned()];
     for line in transcript.lines() {
         match (line.strip_prefix("@actors "), line.split_once("| ")) {
             (Some(actors), _) => script.extend(actors.split(' ').map(prompt)),
-            (_, Some((actor, row))) => script.push(format!("{actor}|~ ..:.. +{}", pattern(row))),
+            (_, Some((actor, row))) => script.push(format!("{actor}|~ {}", behind_time(row))),
             _ if line.starts_with('@') => {}
             _ => script.push(line.to_owned()),
         }
@@ -185,11 +191,26 @@ fn on_terminals(transcript: &str) -> String {
 fn our_prompt_on_a_terminal_shows_what_the_closed_world_shows() {
     for name in ["hello", "nick", "exit"] {
         let closed = run(command(root("scripts").join(name).with_extension("chat")), b"").passes();
-        let script = on_terminals(&closed);
+        let script = on_terminals(&closed, 400);
         assert!(script.matches("|~ ").count() > 8, "{script}");
         let played = replay(&script, &["--allow-spawn"]);
         assert_eq!(played.code, 0, "{}\n{script}", played.err);
     }
+}
+
+#[test]
+fn a_screen_of_a_script_has_the_rows_of_a_real_terminal_as_wide() {
+    let story = "@seed 7\n@actors alice bob\n@width 90\nalice> :listen 0\n\
+        bob> :connect 127.0.0.1:${alice.port}\n\
+        alice> 안녕하세요, 밥. 이 글은 아흔 칸 화면에서 두 줄이 되고, 둘째 줄은 이름 아래가 아니라 글 아래에서 시작합니다.\n\
+        bob> hi\nbob> :quit\n";
+    let closed = replay(story, &[]).passes();
+    assert!(
+        closed.contains("\nbob| 00:00 alice: 안녕하세요,") && closed.contains("\nbob|              "),
+        "{closed}"
+    );
+    let played = replay(&on_terminals(&closed, 90), &["--allow-spawn"]);
+    assert_eq!(played.code, 0, "{}", played.err);
 }
 
 #[test]

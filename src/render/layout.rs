@@ -6,15 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::ZonedDateTime;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::colour::{self, ColourDepth};
 use super::cut::{RowLimit, cut, in_one_row};
 use super::wrap::{wrap_answer, wrap_behind};
 use super::{Size, safety_card};
-use crate::app::os::local;
+use crate::app::os::in_zone;
 use crate::chat::display::{SafetyCard, earlier_messages, more_rows};
-use crate::chat::{Info, Message, Notice};
+use crate::chat::{Chat, Info, Message, Notice};
 use crate::config::TimeFormat;
 use crate::limits;
 use crate::text::safe::SafeText;
@@ -44,6 +45,7 @@ pub(crate) struct Layout {
     /// Where nothing is wrapped here.
     limit: RowLimit,
     time: TimeFormat,
+    zone: TimeZone,
     /// Cells of the column of names.
     column: usize,
     day: Arc<Mutex<Option<Date>>>,
@@ -51,13 +53,30 @@ pub(crate) struct Layout {
 
 impl Layout {
     pub(crate) fn new(mode: OutputMode, depth: ColourDepth, time: TimeFormat) -> Self {
-        Self { mode, depth, limit: RowLimit::None, time, column: 0, day: Arc::default() }
+        let (limit, zone) = (RowLimit::None, TimeZone::system());
+        Self { mode, depth, limit, time, zone, column: 0, day: Arc::default() }
     }
 
     /// Sets how much of a message is shown where nothing is wrapped.
     #[must_use]
     pub(crate) fn with_limit(self, limit: RowLimit) -> Self {
         Self { limit, ..self }
+    }
+
+    /// Sets the time zone of the times, instead of that of this machine.
+    #[must_use]
+    pub(crate) fn in_zone(self, zone: TimeZone) -> Self {
+        Self { zone, ..self }
+    }
+
+    fn local(&self, unix_ms: u64) -> ZonedDateTime {
+        in_zone(unix_ms, self.zone.clone())
+    }
+
+    /// Fits the column of names to who is present and to our own name, except to very long ones.
+    pub(crate) fn fit_to(&mut self, chat: &Chat) {
+        let (present, own) = (chat.present(), chat.view().own_name);
+        self.fit_column(present.iter().map(String::as_str).chain([own.as_str()]));
     }
 
     /// Fits the column of names to these, except to very long ones.
@@ -67,9 +86,20 @@ impl Layout {
 
     /// A notice that is shown now, in whole rows.
     pub(crate) fn render(&self, notice: &Notice, now: UnixMs, size: Size) -> String {
-        let now = local(now.0);
+        self.render_rewritten(notice, now, size, &str::to_owned)
+    }
+
+    /// The same with rows of ours rewritten before a screen wraps them.
+    pub(crate) fn render_rewritten(
+        &self,
+        notice: &Notice,
+        now: UnixMs,
+        size: Size,
+        rewrite: &dyn Fn(&str) -> String,
+    ) -> String {
+        let now = self.local(now.0);
         let rows = match self.mode {
-            OutputMode::Screen => self.screen_rows(notice, &now, size),
+            OutputMode::Screen => self.screen_rows(notice, &now, size, rewrite),
             OutputMode::Lines | OutputMode::Words => self.plain_rows(notice, &now, size.cells),
         };
         self.day_separator(&now).into_iter().chain(rows).map(|row| row + "\n").collect()
@@ -77,7 +107,7 @@ impl Layout {
 
     /// A message of ours on a screen, without the last newline.
     pub(crate) fn own_message(&self, name: &str, text: &str, now: UnixMs, cells: usize) -> String {
-        let now = local(now.0);
+        let now = self.local(now.0);
         let time = self.time_prefix(&now);
         let rows = self.message_rows(name, &SafeText::rows(text), &time, colour::OWN, cells);
         self.day_separator(&now).into_iter().chain(rows).collect::<Vec<_>>().join("\n")
@@ -85,11 +115,18 @@ impl Layout {
 
     /// A note of the editor, which begins with its mark, without the last newline.
     pub(crate) fn note(&self, text: &str, now: UnixMs, cells: usize) -> String {
-        self.marked_rows(&[text.to_owned()], &local(now.0), cells).join("\n")
+        self.marked_rows(&[text.to_owned()], &self.local(now.0), cells).join("\n")
     }
 
-    fn screen_rows(&self, notice: &Notice, now: &ZonedDateTime, size: Size) -> Vec<String> {
+    fn screen_rows(
+        &self,
+        notice: &Notice,
+        now: &ZonedDateTime,
+        size: Size,
+        rewrite: &dyn Fn(&str) -> String,
+    ) -> Vec<String> {
         let cells = size.cells;
+        let rewritten = |rows: &[String]| rows.iter().map(|row| rewrite(row)).collect::<Vec<_>>();
         let message_rows = |message: &Message, time: &str| {
             self.message_rows(&message.author(), &message.rows, time, colour::of_sender(message), cells)
         };
@@ -105,7 +142,7 @@ impl Layout {
         };
         match notice {
             Notice::Message(message) | Notice::Own(message) => {
-                cut_rows(message, &self.time_prefix(&local(message.arrived.0)))
+                cut_rows(message, &self.time_prefix(&self.local(message.arrived.0)))
             }
             Notice::Whole(message) => message_rows(message, &self.history_time(message, now)),
             Notice::History { messages, earlier } => {
@@ -113,12 +150,15 @@ impl Layout {
                 let rows = |message| cut_rows(message, &self.history_time(message, now));
                 earlier.into_iter().chain(messages.iter().flat_map(rows)).collect()
             }
-            Notice::Table(table) => table_rows(table, notice.rows(), cells),
-            Notice::Answer(rows) => rows.iter().flat_map(|row| wrap_answer(row, cells)).collect(),
+            Notice::Table(table) => {
+                let table: Vec<_> = table.iter().map(|row| rewritten(row)).collect();
+                table_rows(&table, Notice::Table(table.clone()).rows(), cells)
+            }
+            Notice::Answer(rows) => rewritten(rows).iter().flat_map(|row| wrap_answer(row, cells)).collect(),
             Notice::Info(Info::Safety { name, number, fingerprint }) => {
                 safety_card::render(&SafetyCard::new(name, number, fingerprint), size, self.depth)
             }
-            _ => self.marked_rows(&notice.rows(), now, cells),
+            _ => self.marked_rows(&rewritten(&notice.rows()), now, cells),
         }
     }
 
@@ -136,7 +176,7 @@ impl Layout {
             }
             _ if self.mode == OutputMode::Words => prefixed(&self.time_prefix(now), notice.sentences()),
             Notice::Message(message) | Notice::Own(message) => {
-                self.cut_message(message, &self.time_prefix(&local(message.arrived.0)), cells)
+                self.cut_message(message, &self.time_prefix(&self.local(message.arrived.0)), cells)
             }
             Notice::Info(_) | Notice::Warning(_) => {
                 let attribute = colour::of_marked(&notice.rows());
@@ -231,7 +271,7 @@ impl Layout {
 
     /// The time of a message in the history, with its day if that is another.
     fn history_time(&self, message: &Message, now: &ZonedDateTime) -> String {
-        let then = local(message.arrived.0);
+        let then = self.local(message.arrived.0);
         if self.time.strftime().is_some() && then.date() != now.date() {
             return format!("{} ", then.strftime(HISTORY_TIME));
         }
@@ -286,6 +326,7 @@ fn table_rows(table: &[Vec<String>], rows: Vec<String>, cells: usize) -> Vec<Str
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::os::local;
     use crate::crypto::Fingerprint;
     use crate::time::UnixMs;
     use crate::wire::Lifetime;

@@ -1,0 +1,21 @@
+//! Rendering of notices: rows, colours, widths and the safety card.
+
+pub(crate) mod colour;
+pub(crate) mod cut;
+pub(crate) mod layout;
+
+mod safety_card;
+mod wrap;
+
+/// Size of the screen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Size {
+    /// Cells of a row.
+    pub(crate) cells: usize,
+    pub(crate) rows: usize,
+}
+
+impl Size {
+    /// Size where no terminal tells its own.
+    pub(crate) const DEFAULT: Self = Self { cells: 80, rows: 24 };
+}
