@@ -31,7 +31,8 @@ pub(crate) enum StoreAnswer {
     Failed {
         /// What happened, and what to do.
         why: String,
-        /// What is kept now. `None` while the file cannot be read, which each later job tries again,
+        /// What is kept now. `None` while the file cannot be read, which each later job tries
+        /// again,
         /// and where an answer before this one, of the same failure, had it.
         pairs: Option<Pairs>,
     },

@@ -273,7 +273,8 @@ impl Session {
     /// Sends a message that counts for the connection, typed `now`, and returns its number.
     ///
     /// # Errors
-    /// [`SendError`] when the session is not established, after [`Session::resume`], or when the text
+    /// [`SendError`] when the session is not established, after [`Session::resume`], or when the
+    /// text
     /// exceeds [`limits::MESSAGE_BYTES`].
     pub fn send(&mut self, text: &str, now: UnixMs) -> Result<u64, SendError> {
         let (number, record) = self.sender()?.send(text, now)?;
@@ -320,7 +321,8 @@ impl Session {
         }
     }
 
-    /// Acknowledges the peer's messages up to `upto`, and what came before it: they have been shown,
+    /// Acknowledges the peer's messages up to `upto`, and what came before it: they have been
+    /// shown,
     /// or written and flushed.
     pub fn ack(&mut self, upto: Count) {
         if let State::Transport(transport) = &mut self.state {

@@ -119,7 +119,8 @@ impl OutboundNumbers {
         Ok(())
     }
 
-    /// Takes the peer's `Resume`: does it name our latest count, or is that our only one, what comes
+    /// Takes the peer's `Resume`: does it name our latest count, or is that our only one, what
+    /// comes
     /// behind it is about that count.
     pub(super) fn handle_resume(&mut self, theirs: &Resume) {
         self.peer_resumed_at.get_or_insert(self.sent);

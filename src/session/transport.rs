@@ -13,7 +13,8 @@ use crate::wire::{
     REKEYING, Record, Resume, WireError, begin_frame, end_frame,
 };
 
-/// Answers that are owed to the peer beside those for its messages: state, one of each kind, so that
+/// Answers that are owed to the peer beside those for its messages: state, one of each kind, so
+/// that
 /// a peer that asks and never reads costs nothing more. They are sealed when the kernel has taken
 /// everything that was sent.
 #[derive(Debug, Default)]
@@ -327,7 +328,8 @@ impl Transport {
         self.rekeying.as_ref()?.poll_timeout().filter(|due| *due > self.now)
     }
 
-    /// What is owed for the peer's messages, the next key, and `Bye`, if the peer has shown that it can
+    /// What is owed for the peer's messages, the next key, and `Bye`, if the peer has shown that it
+    /// can
     /// open them.
     pub(super) fn bye(&mut self, reason: ByeReason) -> Vec<Output> {
         if !self.is_established() {

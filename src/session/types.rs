@@ -91,7 +91,8 @@ pub enum Event {
     /// A message. Once it has been shown, `ack` is owed.
     Message {
         /// Number in the peer's direction: for the connection from 1 without gaps, for the pair as
-        /// the peer says. Of one that breaks its order, [`Session::violate`](super::Session::violate).
+        /// the peer says. Of one that breaks its order,
+        /// [`Session::violate`](super::Session::violate).
         count: Count,
         /// When the peer typed it, by its clock.
         sent: UnixMs,

@@ -397,7 +397,8 @@ fn what_breaks_the_rules_of_numbers_ends_the_session() {
         Record::Resume(Resume { epoch: Epoch([u8::try_from(at).unwrap() + 1; 16]), ..other_count })
     });
     let text = Record::Text { seq: 1, time_ms: 0, text: b"x".to_vec() };
-    // The peer's records, of which the last is too much; whether we have said Resume, and sent a text
+    // The peer's records, of which the last is too much; whether we have said Resume, and sent a
+    // text
     // for the connection before it.
     for (records, resumes, says) in [
         (vec![Record::Skip { seq: 1 }], true, false),

@@ -74,7 +74,8 @@ impl MessageStore {
     /// Opens the store of a home, or creates it. A damaged file is put aside, never overwritten.
     ///
     /// # Errors
-    /// [`StoreError::Held`] while another process has it open, [`StoreError::OtherIdentity`] when it
+    /// [`StoreError::Held`] while another process has it open, [`StoreError::OtherIdentity`] when
+    /// it
     /// is for another key, and others about the home and its files.
     pub fn open(home: &Home, identity: &Identity) -> Result<OpenedStore, StoreError> {
         Self::open_on(home, identity, &SimulatedDisk::default())
@@ -216,7 +217,8 @@ impl StoreFiles {
         Ok(StoreFile::new(file, self.durability, &self.disk)?)
     }
 
-    /// Creates the file under another name until its first commit is on disk: a file of that name is
+    /// Creates the file under another name until its first commit is on disk: a file of that name
+    /// is
     /// whole, or damaged, never unfinished.
     fn create(&self, _: &Lock, identity: &PublicKey) -> Result<(Tables, StoreKey), StoreError> {
         let new = with_suffix(&self.path, ".new");
