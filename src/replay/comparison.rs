@@ -6,7 +6,7 @@ use super::files;
 use super::runner::{Run, Strictness, UpdateMode};
 use super::step::ScriptStep;
 use crate::script::diagnostic::StepComparison;
-use crate::script::matcher::{self, Difference, ShownRow};
+use crate::script::matcher::{self, Difference, Expected, ShownRow};
 use crate::script::render;
 use crate::script::update::{self, LiteralStyle, StepUpdate, UpdatedStep};
 use crate::script::{Diagnostic, Expectation, Line};
@@ -16,7 +16,7 @@ use crate::text::shell;
 pub(super) struct ActorStep<'a> {
     pub(super) actor: usize,
     pub(super) lines: Vec<&'a Line>,
-    pub(super) expected: Vec<&'a Expectation>,
+    pub(super) expected: Vec<Expected<'a>>,
     pub(super) shown: Vec<&'a ShownRow>,
     /// Position of each row in the output of all actors.
     positions: Vec<usize>,
@@ -48,8 +48,7 @@ impl Run<'_> {
                 differences.push(self.explained(step, &one, &difference, None));
                 continue;
             };
-            let expected: Vec<&Expectation> = updated.expected.iter().collect();
-            let rest = matcher::compare(&expected, &one.shown, &mut self.bindings);
+            let rest = matcher::compare(&updated.expected(), &one.shown, &mut self.bindings);
             let new = updated.edit(&mut self.outcome.edits).into_iter();
             let position = |row: usize| one.positions.get(row).copied().unwrap_or(row);
             appended.extend(new.map(|(row, text)| (position(row), text)));
@@ -69,7 +68,7 @@ impl Run<'_> {
 
     /// Checks that an actor of whom no row is expected was shown no warning.
     fn check_warnings(&self, one: &ActorStep<'_>) -> Result<(), Difference> {
-        let is_row = |one: &&Expectation| !matches!(one, Expectation::Absent(_));
+        let is_row = |one: &Expected<'_>| !matches!(one.expectation, Expectation::Absent(_));
         if self.checking == Strictness::Lenient || one.expected.iter().any(is_row) {
             return Ok(());
         }

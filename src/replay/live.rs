@@ -84,8 +84,7 @@ impl Run<'_> {
         if let Err(difference) = &taken
             && let Some(updated) = self.updated(step, &one, difference)
         {
-            let expected: Vec<&Expectation> = updated.expected.iter().collect();
-            taken = matcher::consume(&expected, &one.shown, &mut self.bindings);
+            taken = matcher::consume(&updated.expected(), &one.shown, &mut self.bindings);
             updated.edit(&mut self.outcome.edits);
         }
         let taken = taken.and_then(|taken| {
@@ -94,7 +93,8 @@ impl Run<'_> {
         });
         match taken {
             Ok(taken) => {
-                let takes_any = one.expected.iter().any(|one| matches!(one, Expectation::AnyRows));
+                let takes_any =
+                    one.expected.iter().any(|one| matches!(one.expectation, Expectation::AnyRows));
                 self.warnings.retain(|(row, _)| {
                     let is_it = |at: &usize| one.shown.get(*at) == Some(&row);
                     row.actor != actor || !(takes_any || taken.iter().any(is_it))

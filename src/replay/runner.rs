@@ -302,7 +302,7 @@ impl<'a> Run<'a> {
             (self.emit)(RunEvent::Transcript(&line));
             (self.emit)(RunEvent::Shown { actor, shown: one });
         }
-        for line in step.tail.iter().filter(|line| line.expectation().is_none()) {
+        for line in step.tail.iter().filter(|line| !line.is_in_tail()) {
             (self.emit)(RunEvent::Transcript(&line.text));
         }
     }

@@ -71,6 +71,8 @@ pub enum LineKind {
         actor: usize,
         /// Expected output.
         expectation: Expectation,
+        /// Number of the `@unordered` block that it stands in.
+        block: Option<usize>,
     },
     /// `@…`
     Directive(Directive),
@@ -139,6 +141,8 @@ pub enum Directive {
     },
     /// `@together`: the inputs up to `@end` are typed before anything is delivered.
     Together,
+    /// `@unordered`: the expectations up to `@end` may be matched in any order.
+    Unordered,
     /// `@end`
     End,
     /// `@draft A TEXT`, `@say A TEXT`: types without Enter, or sends a text that may look like
@@ -351,10 +355,22 @@ impl Line {
     /// Expectation of this line and its actor, if it is one or waits for one.
     pub(crate) fn expectation(&self) -> Option<(usize, &Expectation)> {
         match &self.kind {
-            LineKind::Expect { actor, expectation } => Some((*actor, expectation)),
+            LineKind::Expect { actor, expectation, .. } => Some((*actor, expectation)),
             LineKind::Directive(Directive::Ready { actor, row }) => Some((*actor, row)),
             _ => None,
         }
+    }
+
+    /// Number of the `@unordered` block in which this expectation stands.
+    pub(crate) fn block(&self) -> Option<usize> {
+        if let LineKind::Expect { block, .. } = self.kind { block } else { None }
+    }
+
+    /// Whether this stands among the expectations of a step: one of them, or the row above or below
+    /// those of an `@unordered` block.
+    pub(crate) fn is_in_tail(&self) -> bool {
+        let is_edge = matches!(self.kind, LineKind::Directive(Directive::Unordered | Directive::End));
+        is_edge || matches!(self.kind, LineKind::Expect { .. })
     }
 }
 

@@ -283,7 +283,7 @@ impl Checker<'_> {
                     self.bound.insert(port_variable(self.script.label(*actor), *number));
                 }
             }
-            LineKind::Expect { actor, expectation } => self.expectation(line, *actor, expectation),
+            LineKind::Expect { actor, expectation, .. } => self.expectation(line, *actor, expectation),
             LineKind::Directive(directive) => self.directive(line, directive),
         }
     }

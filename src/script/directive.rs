@@ -14,7 +14,7 @@ use crate::text::suggest::nearest;
 /// Most bytes that `@file NAME fill` writes.
 const FILL_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Every directive, for suggestions.
-const DIRECTIVES: [&str; 35] = [
+const DIRECTIVES: [&str; 36] = [
     "draft",
     "say",
     "actors",
@@ -50,6 +50,7 @@ const DIRECTIVES: [&str; 35] = [
     "absent",
     "expect-file",
     "width",
+    "unordered",
 ];
 
 /// Reader of the rows of a source. A line with a here-document spans several.
@@ -101,6 +102,7 @@ pub(super) fn parse_directive(
         "expect-file" => arguments.expected_file(reader),
         "file" => arguments.file(reader),
         "together" => arguments.none(Directive::Together),
+        "unordered" => arguments.none(Directive::Unordered),
         "end" => arguments.none(Directive::End),
         "draft" => arguments.typed(TypeMode::Draft, "@draft NAME TEXT"),
         "say" => arguments.typed(TypeMode::Text, "@say NAME TEXT"),

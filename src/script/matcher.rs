@@ -8,6 +8,7 @@ use regex::Regex;
 
 use super::ast::Expectation;
 use super::fragment::Fragment;
+use super::unordered::Matching;
 
 /// Output of an actor: a row of its screen or an event.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,20 +55,32 @@ pub(crate) enum Difference {
     Forbidden { expected: usize, shown: usize },
 }
 
+/// Expectation of one actor in a step.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expected<'a> {
+    pub(crate) expectation: &'a Expectation,
+    /// Number of the `@unordered` block that it stands in. Those of a block follow each other.
+    pub(crate) block: Option<usize>,
+}
+
+/// Most states of a search that are told apart by the values of variables. After that no other way
+/// to bind the names of a block is tried.
+const STATES_MAX: usize = 1 << 12;
+
 /// Compares the output of one actor in a step with its expectations: in order and completely,
 /// unless all of them are [`Expectation::Absent`].
 ///
 /// # Errors
 /// The first [`Difference`]; the bindings are then unchanged.
 pub(crate) fn compare(
-    expected: &[&Expectation],
+    expected: &[Expected<'_>],
     shown: &[&ShownRow],
     bindings: &mut Bindings,
 ) -> Result<(), Difference> {
-    let is_ordered = |(_, one): &(usize, &Expectation)| !matches!(one, Expectation::Absent(_));
+    let is_ordered = |(_, one): &(usize, Expected<'_>)| !matches!(one.expectation, Expectation::Absent(_));
     let ordered: Vec<_> = expected.iter().copied().enumerate().filter(is_ordered).collect();
     if !ordered.is_empty() || expected.is_empty() {
-        let mut search = Search { ordered: &ordered, shown, failed: BTreeSet::new(), deepest: (0, 0) };
+        let mut search = Search::new(&ordered, shown);
         match search.run(0, 0, bindings) {
             Some(bound) => *bindings = bound,
             None => return Err(search.difference(bindings)),
@@ -82,19 +95,35 @@ pub(crate) fn compare(
 /// # Errors
 /// The first expectation without output yet; the bindings are then unchanged.
 pub(crate) fn consume(
-    expected: &[&Expectation],
+    expected: &[Expected<'_>],
     shown: &[&ShownRow],
     bindings: &mut Bindings,
 ) -> Result<Vec<usize>, Difference> {
     let (mut taken, mut bound) = (Vec::new(), bindings.clone());
-    for (number, one) in expected.iter().enumerate() {
-        if matches!(one, Expectation::Absent(_) | Expectation::AnyRows) {
+    let mut number = 0;
+    while let Some(one) = expected.get(number) {
+        let next = taken.last().map_or(0, |last| last + 1);
+        if one.block.is_some() {
+            let lines: Vec<_> = expected
+                .iter()
+                .copied()
+                .enumerate()
+                .skip(number)
+                .take_while(|(_, other)| other.block == one.block)
+                .collect();
+            let (rows, extended) = take_block(&lines, shown, next, &bound)?;
+            taken.extend(rows);
+            bound = extended;
+            number += lines.len();
             continue;
         }
-        let next = taken.last().map_or(0, |last| last + 1);
+        number += 1;
+        if matches!(one.expectation, Expectation::Absent(_) | Expectation::AnyRows) {
+            continue;
+        }
         let mut rest = shown.iter().enumerate().skip(next);
-        let found = rest.find_map(|(at, shown)| Some((at, match_shown(one, shown, &bound)?)));
-        let (at, extended) = found.ok_or(Difference::Missing { expected: number })?;
+        let found = rest.find_map(|(at, shown)| Some((at, match_shown(one.expectation, shown, &bound)?)));
+        let (at, extended) = found.ok_or(Difference::Missing { expected: number - 1 })?;
         taken.push(at);
         bound = extended;
     }
@@ -102,18 +131,56 @@ pub(crate) fn consume(
     Ok(taken)
 }
 
+/// Takes rows from `next` on for the lines of a block, as soon as each of them has one. Returns
+/// them in their order, and the bindings.
+fn take_block(
+    lines: &[(usize, Expected<'_>)],
+    shown: &[&ShownRow],
+    next: usize,
+    bindings: &Bindings,
+) -> Result<(Vec<usize>, Bindings), Difference> {
+    let mut matching = Matching::new(lines.len());
+    for row in shown.iter().skip(next) {
+        matching.add(likes(lines, row, bindings));
+        if matching.count() == lines.len() {
+            break;
+        }
+    }
+    let without = lines.iter().zip(matching.rows()).find(|(_, row)| row.is_none());
+    if let Some(((expected, _), _)) = without {
+        return Err(Difference::Missing { expected: *expected });
+    }
+    if lines.iter().any(|(_, one)| bindings.binds_more(one.expectation)) {
+        let mut search = Search::new(lines, shown);
+        let taken = search.take(0, next, bindings);
+        return taken
+            .ok_or_else(|| Difference::Missing { expected: search.first_unused().unwrap_or_default() });
+    }
+    let mut rows: Vec<usize> = matching.rows().iter().flatten().map(|row| row + next).collect();
+    rows.sort_unstable();
+    Ok((rows, bindings.clone()))
+}
+
+/// Those of some lines that match a row, by their place.
+fn likes(lines: &[(usize, Expected<'_>)], row: &ShownRow, bindings: &Bindings) -> Vec<usize> {
+    let places = lines.iter().enumerate();
+    let matching = places.filter(|(_, (_, one))| match_shown(one.expectation, row, bindings).is_some());
+    matching.map(|(place, _)| place).collect()
+}
+
 /// Checks that no [`Expectation::Absent`] matches the output.
 ///
 /// # Errors
 /// [`Difference::Forbidden`], the first match.
 pub(crate) fn check_absent(
-    expected: &[&Expectation],
+    expected: &[Expected<'_>],
     shown: &[&ShownRow],
     bindings: &Bindings,
 ) -> Result<(), Difference> {
     for (expected, one) in expected.iter().enumerate() {
-        if matches!(one, Expectation::Absent(_))
-            && let Some(shown) = shown.iter().position(|shown| bindings.matched(one, &shown.text).is_some())
+        if matches!(one.expectation, Expectation::Absent(_))
+            && let Some(shown) =
+                shown.iter().position(|shown| bindings.matched(one.expectation, &shown.text).is_some())
         {
             return Err(Difference::Forbidden { expected, shown });
         }
@@ -134,48 +201,193 @@ pub(crate) fn match_shown(
     bindings.matched(expectation, &shown.text)
 }
 
-/// Backtracking search: `$**` may take more or fewer rows.
+/// Backtracking search: `$**` may take more or fewer rows, and the lines of a block any row of it.
 struct Search<'a> {
     /// Expectations that are compared in order, with their indices.
-    ordered: &'a [(usize, &'a Expectation)],
+    ordered: &'a [(usize, Expected<'a>)],
     shown: &'a [&'a ShownRow],
-    failed: BTreeSet<(usize, usize)>,
-    deepest: (usize, usize),
+    failed: BTreeSet<State>,
+    deepest: Place,
+    /// Whether blocks may bind names in more than one way, so that states differ by their values.
+    has_blocks: bool,
 }
 
-impl Search<'_> {
+/// Place of a search: an expectation, or the first of a block and those of it that have a row, and
+/// the row that comes next.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+struct Place {
+    at: usize,
+    used: u64,
+    row: usize,
+}
+
+/// Place that was tried in vain, and the values of variables there.
+type State = (Place, Bindings);
+
+impl Place {
+    fn matched(self) -> usize {
+        self.used.count_ones() as usize
+    }
+
+    /// The place after a line of the block has taken a row.
+    fn with(self, line: usize, row: usize) -> Self {
+        Self { used: self.used | 1 << line, row: row + 1, ..self }
+    }
+
+    /// How far a search has come.
+    fn progress(self) -> (usize, usize) {
+        (self.at + self.matched(), self.row)
+    }
+}
+
+impl<'a> Search<'a> {
+    fn new(ordered: &'a [(usize, Expected<'a>)], shown: &'a [&'a ShownRow]) -> Self {
+        let has_blocks = ordered.iter().any(|(_, one)| one.block.is_some());
+        Self { ordered, shown, failed: BTreeSet::new(), deepest: Place::default(), has_blocks }
+    }
+
     fn run(&mut self, at: usize, row: usize, bindings: &Bindings) -> Option<Bindings> {
-        if self.failed.contains(&(at, row)) {
+        let place = Place { at, used: 0, row };
+        if self.has_failed(place, bindings) {
             return None;
         }
-        let bound = match (self.ordered.get(at), self.shown.get(row)) {
+        let next = self.ordered.get(at).map(|(_, one)| *one);
+        let bound = match (next, self.shown.get(row)) {
             (None, None) => Some(bindings.clone()),
-            (Some((_, Expectation::AnyRows)), shown) => {
+            (Some(Expected { block: Some(_), .. }), _) => self.run_block(place, bindings),
+            (Some(Expected { expectation: Expectation::AnyRows, .. }), shown) => {
                 let none = self.run(at + 1, row, bindings);
                 none.or_else(|| shown.and_then(|_| self.run(at, row + 1, bindings)))
             }
-            (Some((_, expectation)), Some(shown)) => {
-                match_shown(expectation, shown, bindings).and_then(|bound| self.run(at + 1, row + 1, &bound))
-            }
+            (Some(one), Some(shown)) => match_shown(one.expectation, shown, bindings)
+                .and_then(|bound| self.run(at + 1, row + 1, &bound)),
             (None, Some(_)) | (Some(_), None) => None,
         };
         if bound.is_none() {
-            self.deepest = self.deepest.max((at, row));
-            self.failed.insert((at, row));
+            self.fail(place, bindings);
         }
         bound
     }
 
+    /// Continues with a block of expectations, which takes as many rows as it has lines.
+    fn run_block(&mut self, place: Place, bindings: &Bindings) -> Option<Bindings> {
+        let lines = self.block(place.at);
+        let rows = self.shown.get(place.row..)?;
+        let rows = rows.get(..lines.len()).unwrap_or(rows);
+        let mut matching = Matching::new(lines.len());
+        for row in rows {
+            matching.add(likes(lines, row, bindings));
+        }
+        if matching.count() == lines.len() {
+            // Where names are bound, not every assignment will do.
+            let binds = lines.iter().any(|(_, one)| bindings.binds_more(one.expectation));
+            let (at, row) = (place.at + lines.len(), place.row + lines.len());
+            return if binds { self.assign(place, bindings) } else { self.run(at, row, bindings) };
+        }
+        let used = matching.rows().iter().enumerate().filter(|(_, row)| row.is_some());
+        let used = used.fold(0, |used, (line, _)| used | 1 << line);
+        self.deepen(Place { used, row: place.row + matching.count(), ..place });
+        None
+    }
+
+    /// Assigns the next row to one of the lines of a block that have none yet.
+    fn assign(&mut self, place: Place, bindings: &Bindings) -> Option<Bindings> {
+        let lines = self.block(place.at);
+        if place.matched() == lines.len() {
+            return self.run(place.at + lines.len(), place.row, bindings);
+        }
+        // The first is the state of the block itself.
+        if place.used != 0 && self.has_failed(place, bindings) {
+            return None;
+        }
+        let shown = *self.shown.get(place.row)?;
+        for (line, (_, one)) in lines.iter().enumerate() {
+            if place.used & 1 << line == 0
+                && let Some(bound) = match_shown(one.expectation, shown, bindings)
+                && let Some(bound) = self.assign(place.with(line, place.row), &bound)
+            {
+                return Some(bound);
+            }
+        }
+        self.fail(place, bindings);
+        None
+    }
+
+    /// Takes rows for the lines that have none yet, and skips what none of them is like.
+    fn take(&mut self, used: u64, row: usize, bindings: &Bindings) -> Option<(Vec<usize>, Bindings)> {
+        let place = Place { at: 0, used, row };
+        if place.matched() == self.ordered.len() {
+            return Some((Vec::new(), bindings.clone()));
+        }
+        if self.has_failed(place, bindings) {
+            return None;
+        }
+        for (at, shown) in self.shown.iter().enumerate().skip(row) {
+            for (line, (_, one)) in self.ordered.iter().enumerate() {
+                if used & 1 << line == 0
+                    && let Some(bound) = match_shown(one.expectation, shown, bindings)
+                    && let Some((mut rows, bound)) = self.take(place.with(line, at).used, at + 1, &bound)
+                {
+                    rows.insert(0, at);
+                    return Some((rows, bound));
+                }
+            }
+        }
+        self.fail(place, bindings);
+        None
+    }
+
+    /// The lines of the block that begins here.
+    fn block(&self, at: usize) -> &'a [(usize, Expected<'a>)] {
+        let rest = self.ordered.get(at..).unwrap_or_default();
+        let block = rest.first().and_then(|(_, one)| one.block);
+        let end = rest.iter().position(|(_, one)| one.block != block).unwrap_or(rest.len());
+        rest.get(..end).unwrap_or_default()
+    }
+
+    /// Index of the first line that had no row at the deepest place.
+    fn first_unused(&self) -> Option<usize> {
+        let block = self.block(self.deepest.at).iter().enumerate();
+        block.filter(|(line, _)| self.deepest.used & 1 << line == 0).map(|(_, (index, _))| *index).next()
+    }
+
+    /// Whether a place was tried in vain, or a block in too many ways.
+    fn has_failed(&self, place: Place, bindings: &Bindings) -> bool {
+        let is_given_up = place.used != 0 && self.failed.len() >= STATES_MAX;
+        is_given_up || self.failed.contains(&self.state(place, bindings))
+    }
+
+    fn fail(&mut self, place: Place, bindings: &Bindings) {
+        self.deepen(place);
+        let state = self.state(place, bindings);
+        self.failed.insert(state);
+    }
+
+    fn deepen(&mut self, place: Place) {
+        if place.progress() > self.deepest.progress() {
+            self.deepest = place;
+        }
+    }
+
+    /// Without blocks the first way to bind names counts, as it does in a search that is too wide.
+    fn state(&self, place: Place, bindings: &Bindings) -> State {
+        let is_told_apart = self.has_blocks && self.failed.len() < STATES_MAX;
+        (place, if is_told_apart { bindings.clone() } else { Bindings::default() })
+    }
+
     /// The difference at the deepest place of the search.
     fn difference(&self, bindings: &Bindings) -> Difference {
-        let (at, row) = self.deepest;
+        let Place { at, row, .. } = self.deepest;
         let matches = |at: usize, row: usize| {
             let pair = self.ordered.get(at).zip(self.shown.get(row));
-            pair.is_some_and(|((_, one), shown)| match_shown(one, shown, bindings).is_some())
+            pair.is_some_and(|((_, one), shown)| match_shown(one.expectation, shown, bindings).is_some())
         };
-        let Some(&(expected, _)) = self.ordered.get(at) else {
+        let Some(&(expected, one)) = self.ordered.get(at) else {
             return Difference::Unexpected { shown: row };
         };
+        if one.block.is_some() {
+            return self.block_difference(bindings);
+        }
         if row >= self.shown.len() {
             return Difference::Missing { expected };
         }
@@ -188,10 +400,38 @@ impl Search<'_> {
             Difference::Mismatch { expected, shown: row }
         }
     }
+
+    /// The difference of a block: a line of it without a row, and the first row that is like none.
+    fn block_difference(&self, bindings: &Bindings) -> Difference {
+        let Place { at, row, .. } = self.deepest;
+        let first_row = row - self.deepest.matched();
+        let lines = self.block(at);
+        let rows = self.shown.get(first_row..).unwrap_or_default();
+        let expected_left = self.ordered.len() - at;
+        let surplus = rows.len().saturating_sub(expected_left);
+        let rows_of_block = rows.iter().take(lines.len() + surplus);
+        let mut matching = Matching::new(lines.len());
+        rows_of_block.clone().for_each(|row| matching.add(likes(lines, row, bindings)));
+        let without = lines.iter().zip(matching.rows()).find(|(_, row)| row.is_none());
+        let is_free = |row: &usize| !matching.rows().contains(&Some(*row));
+        let shown = (0..rows_of_block.len()).find(is_free).map(|free| first_row + free);
+        match (without, shown) {
+            (None, Some(shown)) => Difference::Unexpected { shown },
+            (Some(((expected, _), _)), Some(shown)) if rows.len() >= expected_left => {
+                Difference::Mismatch { expected: *expected, shown }
+            }
+            (Some(((expected, _), _)), _) => Difference::Missing { expected: *expected },
+            // Each row is like a line, but they do not agree about a name.
+            (None, None) => match self.first_unused() {
+                Some(expected) if row < self.shown.len() => Difference::Mismatch { expected, shown: row },
+                unused => Difference::Missing { expected: unused.unwrap_or_default() },
+            },
+        }
+    }
 }
 
 /// Values of variables by name. Shared until changed, since each row is tried against a copy.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub(crate) struct Bindings(Arc<BTreeMap<String, String>>);
 
 /// Variable of a template that has no value.
@@ -236,6 +476,17 @@ impl Bindings {
             }
         }
         Ok(text)
+    }
+
+    /// Whether a match of an expectation binds a name that has no value yet.
+    pub(crate) fn binds_more(&self, expectation: &Expectation) -> bool {
+        match expectation {
+            Expectation::Row(pattern) | Expectation::Event(pattern) => {
+                pattern.iter().filter_map(Fragment::name).any(|name| self.get(name).is_none())
+            }
+            Expectation::Regex(regex) => regex.capture_names().any(|name| self.get(name).is_none()),
+            Expectation::Absent(_) | Expectation::AnyRows => false,
+        }
     }
 
     /// The bindings after a match, with its captures; `None` without a match.

@@ -20,6 +20,7 @@ mod regex_pattern;
 pub mod render;
 mod spawn;
 mod spawned;
+mod unordered;
 pub(crate) mod update;
 pub(crate) mod usage;
 

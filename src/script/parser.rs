@@ -9,6 +9,7 @@ use super::files::with_values;
 use super::lexer::{Result, SyntaxError, TemplateKind, is_name, parse_template};
 use super::lookalike;
 use super::regex_pattern::{Extent, RegexPattern};
+use super::unordered::LINES_MAX;
 
 /// Most files that include each other in a row.
 const INCLUDE_DEPTH: usize = 8;
@@ -25,20 +26,41 @@ pub struct Parser<'a> {
     loader: &'a mut Loader<'a>,
     /// Names of the files that are being read, each included by the one before it.
     open: Vec<String>,
-    /// The open `@together`.
-    together: Option<OpenBlock>,
+    /// The open `@together` or `@unordered`.
+    block: Option<OpenBlock>,
+    /// Number of the `@unordered` blocks so far.
+    unordered: usize,
     /// Whether an included file is missing, so that nothing after it is read.
     is_stopped: bool,
     phase: StepPhase,
 }
 
-/// `@together` whose `@end` has not come yet.
+/// `@together` or `@unordered` whose `@end` has not come yet.
 struct OpenBlock {
+    kind: BlockKind,
     span: Span,
     /// Number of the mistakes before it.
     mistakes_before: usize,
     /// What does not belong into it: consequences, should the `@end` never come.
     misplaced: Vec<Diagnostic>,
+}
+
+/// Kind of a block of lines.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum BlockKind {
+    Together,
+    /// With the number of its lines so far.
+    Unordered(usize),
+}
+
+impl BlockKind {
+    /// Its first line.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Together => "@together",
+            Self::Unordered(_) => "@unordered",
+        }
+    }
 }
 
 /// Position relative to the steps of the script.
@@ -60,7 +82,8 @@ impl<'a> Parser<'a> {
             diagnostics: Vec::new(),
             loader,
             open: Vec::new(),
-            together: None,
+            block: None,
+            unordered: 0,
             is_stopped: false,
             phase: StepPhase::BeforeSteps,
         }
@@ -72,8 +95,9 @@ impl<'a> Parser<'a> {
     /// Every mistake in order, and the sources to show them in.
     pub fn parse(mut self, source: &SourceFile) -> Result<Script, (Vec<SourceFile>, Vec<Diagnostic>)> {
         self.source(source, 0);
-        if let Some(block) = self.together.take() {
-            let mut error = Diagnostic::new(block.span, "`@together` without `@end`");
+        if let Some(block) = self.block.take() {
+            let message = format!("`{}` without `@end`", block.kind.word());
+            let mut error = Diagnostic::new(block.span, message);
             if let Some(first) = block.misplaced.first() {
                 error = error.note("note", format!("line {}: {}", first.span.line, first.message));
             }
@@ -117,10 +141,11 @@ impl<'a> Parser<'a> {
     }
 
     /// Adds a line, if it may stand here.
-    fn line(&mut self, line: Line, source: &SourceFile, depth: usize) {
-        if let Some(message) = self.misplaced(&line) {
-            let error = Diagnostic::new(line.full_span(), message);
-            return match &mut self.together {
+    fn line(&mut self, mut line: Line, source: &SourceFile, depth: usize) {
+        if let Some((message, help)) = self.misplaced(&line) {
+            let mut error = Diagnostic::new(line.full_span(), message);
+            error.help.extend(help.map(str::to_owned));
+            return match &mut self.block {
                 Some(block) => block.misplaced.push(error),
                 None => self.diagnostics.push(error),
             };
@@ -133,13 +158,13 @@ impl<'a> Parser<'a> {
             LineKind::Directive(Directive::Spawn { name, .. }) if !self.script.actors.contains(name) => {
                 self.script.actors.push(name.clone());
             }
-            LineKind::Directive(Directive::Together) => {
-                let mistakes_before = self.diagnostics.len();
-                self.together =
-                    Some(OpenBlock { span: line.full_span(), mistakes_before, misplaced: Vec::new() });
+            LineKind::Directive(Directive::Together) => self.open_block(&line, BlockKind::Together),
+            LineKind::Directive(Directive::Unordered) => {
+                self.unordered += 1;
+                self.open_block(&line, BlockKind::Unordered(0));
             }
             LineKind::Directive(Directive::End) => {
-                let misplaced = self.together.take().map(|block| block.misplaced);
+                let misplaced = self.block.take().map(|block| block.misplaced);
                 self.diagnostics.extend(misplaced.into_iter().flatten());
             }
             LineKind::Directive(Directive::Include { file, values }) => {
@@ -150,7 +175,18 @@ impl<'a> Parser<'a> {
             }
             _ => {}
         }
+        if let (LineKind::Expect { block, .. }, Some(OpenBlock { kind: BlockKind::Unordered(lines), .. })) =
+            (&mut line.kind, &mut self.block)
+        {
+            *lines += 1;
+            *block = Some(self.unordered);
+        }
         self.script.lines.push(line);
+    }
+
+    fn open_block(&mut self, line: &Line, kind: BlockKind) {
+        let mistakes_before = self.diagnostics.len();
+        self.block = Some(OpenBlock { kind, span: line.full_span(), mistakes_before, misplaced: Vec::new() });
     }
 
     /// Reports a mistake that leaves lines out: what follows cannot be judged.
@@ -159,18 +195,29 @@ impl<'a> Parser<'a> {
         self.is_stopped = true;
     }
 
-    fn misplaced(&self, line: &Line) -> Option<&'static str> {
-        let in_block = self.together.is_some();
-        match &line.kind {
-            LineKind::Expect { .. } if in_block => Some("expectations follow `@end`"),
+    /// Why a line may not stand here, and what to do.
+    fn misplaced(&self, line: &Line) -> Option<(&'static str, Option<&'static str>)> {
+        match self.block.as_ref().map(|block| block.kind) {
+            Some(BlockKind::Together) => misplaced_together(line).map(|message| (message, None)),
+            Some(BlockKind::Unordered(lines)) => {
+                misplaced_unordered(line, lines).map(|(message, help)| (message, Some(help)))
+            }
+            None => self.misplaced_alone(line),
+        }
+    }
+
+    /// The same outside of blocks.
+    fn misplaced_alone(&self, line: &Line) -> Option<(&'static str, Option<&'static str>)> {
+        let message = match &line.kind {
             LineKind::Expect { .. } => match self.phase {
                 StepPhase::BeforeSteps => Some("an expectation before any step"),
                 StepPhase::InStep => None,
                 StepPhase::BetweenSteps => Some("an expectation follows its step, before any directive"),
             },
-            LineKind::Directive(Directive::End) => (!in_block).then_some("`@end` without `@together`"),
-            LineKind::Directive(_) if in_block => {
-                Some("between `@together` and `@end` stands only what is typed")
+            LineKind::Directive(Directive::End) => Some("`@end` without `@together` or `@unordered`"),
+            LineKind::Directive(Directive::Unordered) if self.phase != StepPhase::InStep => {
+                let help = "it stands among the expectations of a step, behind what is typed";
+                return Some(("`@unordered` without a step before it", Some(help)));
             }
             LineKind::Directive(
                 Directive::Actors(_)
@@ -186,7 +233,8 @@ impl<'a> Parser<'a> {
                 Some("`@actors` names who else takes part, before the first step")
             }
             _ => None,
-        }
+        };
+        message.map(|message| (message, None))
     }
 
     fn include(
@@ -245,7 +293,45 @@ impl<'a> Parser<'a> {
             return Ok(LineKind::Input { actor, template });
         }
         let expectation = expectation(label, marked.get(1..).unwrap_or_default(), offset)?;
-        Ok(LineKind::Expect { actor, expectation })
+        Ok(LineKind::Expect { actor, expectation, block: None })
+    }
+}
+
+fn misplaced_together(line: &Line) -> Option<&'static str> {
+    match &line.kind {
+        LineKind::Expect { .. } => Some("expectations follow `@end`"),
+        LineKind::Directive(directive) if *directive != Directive::End => {
+            Some("between `@together` and `@end` stands only what is typed")
+        }
+        LineKind::Directive(_) | LineKind::Blank | LineKind::Comment | LineKind::Input { .. } => None,
+    }
+}
+
+/// Why a line may not stand in an `@unordered` block of so many lines, and what to do.
+fn misplaced_unordered(line: &Line, lines: usize) -> Option<(&'static str, &'static str)> {
+    match &line.kind {
+        LineKind::Expect { expectation: Expectation::AnyRows, .. } => Some((
+            "`$**` has no place among rows in any order",
+            "write it above `@unordered` or below `@end`, or name the rows",
+        )),
+        LineKind::Expect { expectation: Expectation::Absent(_), .. } => Some((
+            "`|!` has no place among rows in any order",
+            "write it below `@end`: it is about the whole step wherever it stands",
+        )),
+        LineKind::Expect { .. } if lines >= LINES_MAX => {
+            Some(("an `@unordered` block has at most 64 lines", "`@end` and another `@unordered` divide it"))
+        }
+        LineKind::Directive(Directive::End)
+        | LineKind::Blank
+        | LineKind::Comment
+        | LineKind::Expect { .. } => None,
+        LineKind::Directive(Directive::Unordered) => {
+            Some(("`@unordered` within `@unordered`", "`@end` closes the one before"))
+        }
+        LineKind::Input { .. } | LineKind::Directive(_) => Some((
+            "between `@unordered` and `@end` stands only what is expected",
+            "`@end` above this line closes the block",
+        )),
     }
 }
 

@@ -6,11 +6,12 @@ use std::ops::Range;
 
 use super::ast::{Expectation, Line};
 use super::fragment::Fragment;
-use super::matcher::{self, Bindings, ShownKind, ShownRow};
+use super::matcher::{self, Bindings, Expected, ShownKind, ShownRow};
 pub(crate) use super::merge::LiteralStyle;
 use super::merge::{self, MergedPattern, Writer};
 use super::parser;
 use super::render::{self, Substitutions};
+use super::unordered::Matching;
 
 /// Fewest thousandths that a row shares with the line that it replaces by likeness.
 const SIMILARITY_MIN: i64 = 340;
@@ -102,8 +103,9 @@ pub(crate) struct UpdatedStep {
     pieces: Vec<Piece>,
     /// Lines that are no longer expected.
     removed: Vec<usize>,
-    /// All expectations after the update, in their order, rows that must not appear included.
-    pub(crate) expected: Vec<Expectation>,
+    /// All expectations after the update, in their order, each with the number of its block; rows
+    /// that must not appear included.
+    expected: Vec<(Expectation, Option<usize>)>,
 }
 
 /// Line after an update.
@@ -120,6 +122,11 @@ enum Piece {
 }
 
 impl UpdatedStep {
+    /// The expectations to compare with.
+    pub(crate) fn expected(&self) -> Vec<Expected<'_>> {
+        self.expected.iter().map(|(expectation, block)| Expected { expectation, block: *block }).collect()
+    }
+
     /// Adds the changes. New lines of an actor without any follow the line `end`; they are returned
     /// with the number of their row, since other actors may have some, too.
     pub(crate) fn edit(self, edits: &mut Edits) -> Vec<(usize, String)> {
@@ -192,8 +199,7 @@ impl<'a> StepUpdate<'a> {
         self.find_moved(&mut fates);
         self.fill_gaps(&mut fates)?;
         let updated = self.updated(&fates)?;
-        let expected: Vec<&Expectation> = updated.expected.iter().collect();
-        match matcher::compare(&expected, self.shown, &mut self.bindings.clone()) {
+        match matcher::compare(&updated.expected(), self.shown, &mut self.bindings.clone()) {
             Ok(()) | Err(matcher::Difference::Forbidden { .. }) => Some(updated),
             Err(_) => None,
         }
@@ -213,15 +219,48 @@ impl<'a> StepUpdate<'a> {
             pieces.push(Piece::Line { number: line.number, text });
         }
         let updated = self.with_expected(pieces, Vec::new())?;
-        let expected: Vec<&Expectation> = updated.expected.iter().collect();
-        matcher::consume(&expected, self.shown, &mut self.bindings.clone()).ok()?;
+        matcher::consume(&updated.expected(), self.shown, &mut self.bindings.clone()).ok()?;
         Some(updated)
     }
 
-    /// Lines that are compared in their order.
+    /// Lines that are compared in their order; those of a block in the order of the rows that match
+    /// them.
     fn ordered(&self) -> Vec<&'a Line> {
         let is_ordered = |line: &&Line| !matches!(line.expectation(), Some((_, Expectation::Absent(_))));
-        self.lines.iter().copied().filter(is_ordered).collect()
+        let mut lines: Vec<&Line> = self.lines.iter().copied().filter(is_ordered).collect();
+        for block in lines.chunk_by_mut(|one, next| one.block().is_some() && one.block() == next.block()) {
+            if block.len() > 1 {
+                self.sort_by_rows(block);
+            }
+        }
+        lines
+    }
+
+    /// Sorts the lines of a block by the rows that match them. One that no row matches takes the
+    /// place of a row between them that no other line has, or comes last.
+    fn sort_by_rows(&self, block: &mut [&Line]) {
+        let mut matching = Matching::new(block.len());
+        for shown in self.shown {
+            let matches = |line: &Line| {
+                let expectation = line.expectation().map(|(_, expectation)| expectation);
+                expectation.is_some_and(|one| matcher::match_shown(one, shown, self.bindings).is_some())
+            };
+            let lines = block.iter().enumerate().filter(|(_, line)| matches(line));
+            matching.add(lines.map(|(number, _)| number).collect());
+        }
+        let taken: BTreeSet<usize> = matching.rows().iter().flatten().copied().collect();
+        let first = taken.first().copied().unwrap_or_default();
+        let mut free = (first..self.shown.len()).filter(|row| !taken.contains(row));
+        let row = |row: &Option<usize>| row.or_else(|| free.next()).unwrap_or(usize::MAX);
+        let rows: Vec<usize> = matching.rows().iter().map(row).collect();
+        let mut sorted: Vec<(usize, &Line)> = rows.into_iter().zip(block.iter().copied()).collect();
+        sorted.sort_by_key(|(row, _)| *row);
+        block.iter_mut().zip(sorted).for_each(|(slot, (_, line))| *slot = line);
+    }
+
+    /// Number of the block of a line, by its number.
+    fn block_of(&self, number: usize) -> Option<usize> {
+        self.lines.iter().find(|line| line.number == number)?.block()
     }
 
     /// What becomes of each ordered line: the most of them match, and the rest is as much like the
@@ -480,25 +519,34 @@ impl<'a> StepUpdate<'a> {
 
     fn with_expected(&self, pieces: Vec<Piece>, removed: Vec<usize>) -> Option<UpdatedStep> {
         let mut expected = Vec::new();
+        let is_line = |piece: &Piece| match piece {
+            Piece::Line { number, .. } => Some(*number),
+            Piece::New { .. } => None,
+        };
+        // A new line stands in the block of the line beside which it is written.
+        let place = pieces.iter().find_map(is_line).or(removed.first().copied());
+        let mut block = place.and_then(|number| self.block_of(number));
         for piece in &pieces {
+            block = is_line(piece).map_or(block, |number| self.block_of(number));
             let text = match piece {
                 Piece::Line { text: Some(text), .. } | Piece::New { text, .. } => text,
                 Piece::Line { number, text: None } => {
                     let line = self.lines.iter().find(|line| line.number == *number)?;
-                    expected.push(line.expectation()?.1.clone());
+                    expected.push((line.expectation()?.1.clone(), block));
                     continue;
                 }
             };
             // A line that is taken to another place is an expectation of any kind.
             let original = self.lines.iter().find(|line| line.text == *text);
-            expected.push(match original.and_then(|line| line.expectation()) {
+            let expectation = match original.and_then(|line| line.expectation()) {
                 Some((_, expectation)) => expectation.clone(),
                 None => parsed(self.label, text)?,
-            });
+            };
+            expected.push((expectation, block));
         }
         let absent = self.lines.iter().filter_map(|line| line.expectation());
         let absent = absent.filter(|(_, one)| matches!(one, Expectation::Absent(_)));
-        expected.extend(absent.map(|(_, one)| one.clone()));
+        expected.extend(absent.map(|(_, one)| (one.clone(), None)));
         Some(UpdatedStep { pieces, removed, expected })
     }
 }

@@ -16,6 +16,7 @@ mod record;
 mod reports;
 mod retries;
 mod spawn;
+mod unordered;
 mod untaken;
 mod update;
 mod update_property;
