@@ -32,8 +32,7 @@ pub(crate) enum StoreAnswer {
         /// What happened, and what to do.
         why: String,
         /// What is kept now. `None` while the file cannot be read, which each later job tries
-        /// again,
-        /// and where an answer before this one, of the same failure, had it.
+        /// again, and where an answer before this one, of the same failure, had it.
         pairs: Option<Pairs>,
     },
 }

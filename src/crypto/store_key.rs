@@ -1,8 +1,7 @@
 //! Key of the message store (`docs/STORE.md`): each value is sealed with AES-256-GCM-SIV (RFC
-//! 8452),
-//! and the key itself is wrapped to an identity with RSA-OAEP (RFC 8017, section 7.1) under a label
-//! of its own. A nonce that repeats, as after the restore of a virtual machine, tells of two values
-//! that they are equal and nothing else.
+//! 8452), and the key itself is wrapped to an identity with RSA-OAEP (RFC 8017, section 7.1) under a
+//! label of its own. A nonce that repeats, as after the restore of a virtual machine, tells of two
+//! values that they are equal and nothing else.
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::rsa::OAEP_SHA256_MGF1SHA256;
@@ -66,8 +65,7 @@ impl StoreKey {
     /// Opens what [`StoreKey::seal`] gave.
     ///
     /// # Errors
-    /// [`DecryptError`] when it was sealed under another key or for another context, or was
-    /// changed.
+    /// [`DecryptError`] when it was sealed under another key, for another context, or was changed.
     pub fn open(&self, context: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
         let (nonce, text) = sealed.split_first_chunk().ok_or(DecryptError)?;
         let mut text = Zeroizing::new(text.to_vec());

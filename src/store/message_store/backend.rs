@@ -53,7 +53,7 @@ impl SimulatedDisk {
         }
     }
 
-    fn write(&self) -> io::Result<()> {
+    pub(super) fn write(&self) -> io::Result<()> {
         if self.state() == DiskState::Full { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 

@@ -4,21 +4,24 @@
 
 mod backend;
 mod rows;
+mod spare;
 mod tables;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use self::backend::StoreFile;
+use self::spare::Spare;
 use self::tables::{Failure, Tables};
 use super::home::Lock;
 use super::safe_file::{self, Durability};
 use super::{Home, StoreError};
 use crate::crypto::{Fingerprint, Identity, PublicKey, StoreKey};
-use crate::delivery::{Pairs, StoreChange};
+use crate::delivery::{Content, PairChange, Pairs, StoreChange};
 
 pub use backend::{DiskState, SimulatedDisk};
 
@@ -38,6 +41,7 @@ pub struct MessageStore {
     key: StoreKey,
     /// `None` after an error, until the file could be opened again.
     tables: Option<Tables>,
+    spare: Spare,
 }
 
 /// A store as it was opened.
@@ -61,13 +65,22 @@ pub struct PutAside {
 }
 
 /// A commit of which nothing, or in the rarest case everything, is on disk.
-#[derive(Debug)]
+#[derive(thiserror::Error)]
+#[error("{why}")]
 pub struct FailedCommit {
     /// What happened.
+    #[source]
     pub why: StoreError,
     /// What is kept now, read again; `None` while the file cannot be read. Every commit tries that
     /// again before it does anything else.
     pub pairs: Option<Pairs>,
+}
+
+impl fmt::Debug for FailedCommit {
+    /// Without what is kept, which is nobody else's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FailedCommit").field("why", &self.why).finish_non_exhaustive()
+    }
 }
 
 impl MessageStore {
@@ -75,8 +88,7 @@ impl MessageStore {
     ///
     /// # Errors
     /// [`StoreError::Held`] while another process has it open, [`StoreError::OtherIdentity`] when
-    /// it
-    /// is for another key, and others about the home and its files.
+    /// it is for another key, and others about the home and its files.
     pub fn open(home: &Home, identity: &Identity) -> Result<OpenedStore, StoreError> {
         Self::open_on(home, identity, &SimulatedDisk::default())
     }
@@ -112,6 +124,9 @@ impl MessageStore {
     /// # Errors
     /// [`FailedCommit`], with what is kept now.
     pub fn commit(&mut self, changes: &[StoreChange]) -> Result<(), FailedCommit> {
+        if changes.iter().any(takes_room) {
+            self.keep_spare()?;
+        }
         self.write(|tables, key| if changes.is_empty() { Ok(()) } else { tables.commit(key, changes) })
     }
 
@@ -140,16 +155,38 @@ impl MessageStore {
             Some(Err(failure)) => error_of(failure, "write", &self.path),
             None => StoreError::Reopened { path: self.path.clone() },
         };
-        // What a failed write left behind, the file alone knows. It is closed first.
+        if is_full(&why) {
+            // For what takes messages out: that needs room too before it gives any back.
+            self.spare.give();
+        }
+        Err(self.reopen(why))
+    }
+
+    /// Refuses what takes room where there is no more than what taking messages out needs.
+    fn keep_spare(&mut self) -> Result<(), FailedCommit> {
+        if self.spare.keep().is_ok() {
+            return Ok(());
+        }
+        // The file may be larger than what is in it.
+        if let Some(tables) = &mut self.tables
+            && tables.compact().is_err()
+        {
+            self.tables = None;
+        }
+        self.spare.keep().map_err(|error| self.reopen(StoreError::io("write", &self.path)(error)))
+    }
+
+    /// Closes the file and reads it again: what a failed write left behind, it alone knows.
+    fn reopen(&mut self, why: StoreError) -> FailedCommit {
         self.tables = None;
         match self.files().reopen(&self.key) {
             Ok((tables, pairs)) => {
                 self.tables = Some(tables);
-                Err(FailedCommit { why, pairs: Some(pairs) })
+                FailedCommit { why, pairs: Some(pairs) }
             }
             Err(error) => {
                 let why = if matches!(why, StoreError::Reopened { .. }) { error } else { why };
-                Err(FailedCommit { why, pairs: None })
+                FailedCommit { why, pairs: None }
             }
         }
     }
@@ -157,6 +194,22 @@ impl MessageStore {
     fn files(&self) -> StoreFiles {
         StoreFiles { path: self.path.clone(), durability: self.durability, disk: self.disk.clone() }
     }
+}
+
+/// Whether a change makes the file larger.
+fn takes_room(change: &StoreChange) -> bool {
+    match &change.change {
+        PairChange::Queue(_, row) => matches!(row.content, Content::Text(_)),
+        PairChange::Receive(..) => true,
+        PairChange::Outbound(_) | PairChange::Inbound(_) | PairChange::Unqueue(_) | PairChange::Clear(_) => {
+            false
+        }
+    }
+}
+
+fn is_full(error: &StoreError) -> bool {
+    use io::ErrorKind::{QuotaExceeded, StorageFull};
+    matches!(error, StoreError::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
 }
 
 /// Path of the store, which need not exist.
@@ -174,7 +227,10 @@ struct StoreFiles {
 impl StoreFiles {
     fn store(self, tables: Tables, key: StoreKey) -> MessageStore {
         let Self { path, durability, disk } = self;
-        MessageStore { path, durability, disk, key, tables: Some(tables) }
+        let mut spare = Spare::new(with_suffix(&path, ".spare"), &disk);
+        // Without it nothing that takes room is committed.
+        let _ = spare.keep();
+        MessageStore { path, durability, disk, key, tables: Some(tables), spare }
     }
 
     /// Opens the file; `None` if there is none.
@@ -218,8 +274,7 @@ impl StoreFiles {
     }
 
     /// Creates the file under another name until its first commit is on disk: a file of that name
-    /// is
-    /// whole, or damaged, never unfinished.
+    /// is whole, or damaged, never unfinished.
     fn create(&self, _: &Lock, identity: &PublicKey) -> Result<(Tables, StoreKey), StoreError> {
         let new = with_suffix(&self.path, ".new");
         remove(&new).map_err(StoreError::io("remove", &new))?;
