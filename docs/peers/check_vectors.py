@@ -5,7 +5,7 @@
     python3 check_vectors.py FOLDER                       tests/vectors, for one
 
 For each whole handshake it makes the X-Wing key from its seed, opens all four messages as both sides would, compares h, ck and k
-after every step, opens both RSA ciphertexts, and then both Confirms; then the re-keying, and the damaged twins. The numbers in
+after every step, opens both RSA ciphertexts, and then both Confirms; then the re-keying, durable delivery, and the damaged twins. The numbers in
 brackets are sections of the specification.
 """
 
@@ -188,6 +188,37 @@ def rekeying(vector, k1, k2, x, h):
         assert (kind, body) == (2, (1).to_bytes(8, "big") + bytes(8) + text)
 
 
+def durable(vector, k1, k2):
+    """5.7, behind the Confirms: the records, the counters of both directions, and the chains."""
+    chain, chains = bytes(16), []
+    for seq, content in enumerate((sha256(b"one").digest(), bytes(32), sha256(b"three").digest()), 1):
+        chain = sha256(chain + seq.to_bytes(8, "big") + content).digest()[:16]
+        vector.same("chain behind %d" % seq, chain)
+        chains.append(chain)
+    a, b, eight = b"\xaa" * 16, b"\xbb" * 16, lambda *numbers: b"".join(n.to_bytes(8, "big") for n in numbers)
+    typed, counters = 1_000_000_000_000, {"initiator": 1, "responder": 1}
+    for at, who, name, kind, wanted in (
+        (1, "initiator", "Resume", 4, a + eight(1, 4) + bytes(16) + eight(0) + bytes(16)),
+        (2, "initiator", "Text", 2, eight(1, typed) + b"one"),
+        (3, "responder", "Text", 2, eight(1, typed) + b"hi"),
+        (4, "responder", "Receipt", 3, eight(1)),
+        (5, "responder", "Resume", 4, b + eight(1, 1) + a + eight(1) + chains[0]),
+        (6, "responder", "Kept", 11, eight(1)),
+        (7, "initiator", "Skip", 12, eight(2)),
+        (8, "initiator", "Text", 2, eight(3, typed) + b"three"),
+        (9, "responder", "Kept", 11, eight(3)),
+        (10, "responder", "Receipt", 3, eight(3)),
+        (11, "initiator", "Receipt", 3, eight(1)),
+        (12, "initiator", "Kept", 11, eight(0)),
+    ):
+        name = "%d %s of the %s" % (at, name, who)
+        key, n = k1 if who == "initiator" else k2, counters[who]
+        counters[who] += 1
+        opened_kind, body, plain = opened(key, n, vector[name + ", frame"])
+        vector.same(name + ", plaintext", plain)
+        assert (opened_kind, body) == (kind, wanted), name
+
+
 def damaged(vector, secrets):
     """The receiver of the message that was turned ends there: some tag does not verify, or OAEP does not open."""
     try:
@@ -204,6 +235,7 @@ def main():
         keys = whole(vector)
         if bits == "2048":
             rekeying(Vector(folder / "rekeying.txt"), *keys)
+            durable(Vector(folder / "durable.txt"), *keys[:2])
         for which in (2, 3, 4):
             damaged(Vector(folder / ("handshake-%s-damaged-%d.txt" % (bits, which))), vector)
         print("handshake-%s holds" % bits, flush=True)

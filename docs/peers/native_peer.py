@@ -6,13 +6,17 @@
     python3 native_peer.py connect HOST:PORT [NAME]       call
     python3 native_peer.py patient HOST:PORT [NAME]       call, and wait for the preface before message 1
 
+With `--keep FILE` in front, its key and what is not delivered stay in that file, and it resumes with every peer (5.7); with
+`--keep-when-told FILE` only once it reads the line `:resume`.
+
 It says the lines of standard input (`:rekey` begins a re-keying instead) and prints what it hears; at the end of the input it waits for its receipts and
 says goodbye. The numbers in brackets are sections of the specification. It shows that the specification suffices and
-how little it takes; it is no program to trust secrets to: it makes a new key each time and accepts every peer.
+how little it takes; it is no program to trust secrets to: it makes a new key each time, unless there is a FILE, and accepts every peer.
 """
 
 import base64
 import hmac
+import json
 import math
 import os
 import socket
@@ -22,7 +26,7 @@ import time
 from hashlib import sha3_256, sha256
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -31,8 +35,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 PREFACE = b"rsachat\n" + bytes([1, 1, 1]) + bytes(5)  # version 1, suite 1, chat (2)
 NAME = b"Noise_pqXX_XWing+RSAOAEP_AESGCM_SHA256"
 LABEL = b"rsachat/1 OAEP-KEM"
-CONFIRM, TEXT, RECEIPT, PING, PONG, BYE, REKEY, REKEYED = 1, 2, 3, 8, 9, 10, 32, 33
-REKEYING = (16).to_bytes(4, "big")  # bit 4 of Confirm: this side can re-key (5.6)
+CONFIRM, TEXT, RECEIPT, RESUME, PING, PONG, BYE, KEPT, SKIP, REKEY, REKEYED = 1, 2, 3, 4, 8, 9, 10, 11, 12, 32, 33
+DURABLE, SHORT, REKEYING = 1, 8, 16  # bits 0, 3 and 4 of Confirm (5.7, 5.3, 5.6)
 SMALL_PRIMES = [p for p in range(3, 1 << 16, 2) if all(p % d for d in range(3, math.isqrt(p) + 1, 2))]
 
 
@@ -108,8 +112,8 @@ def bind(blob, ct, m):
 
 
 class Identity:
-    def __init__(self, bits=3072):
-        self.key = rsa.generate_private_key(65537, bits)
+    def __init__(self, key=None):
+        self.key = key or rsa.generate_private_key(65537, 3072)
         self.blob = to_blob(self.key.public_key().public_numbers())
         self.z = os.urandom(32)
 
@@ -298,6 +302,172 @@ def respond(wire, own):
     return state, blob
 
 
+# What is kept of the peers (5.7)
+
+NO_EPOCH, START, UNKNOWN = bytes(16), bytes(16), b"\xff" * 16
+
+
+def eight(number):
+    return number.to_bytes(8, "big")
+
+
+def next_chain(chain, seq, text):
+    """The chain behind one message more; a text of None was taken back."""
+    content = bytes(32) if text is None else sha256(text).digest()
+    return UNKNOWN if chain == UNKNOWN else sha256(chain + eight(seq) + content).digest()[:16]
+
+
+class Kept:
+    """The file: our key, and for each peer what it has not acknowledged and what is not shown. Written whole, and then renamed."""
+
+    def __init__(self, path):
+        self.path, self.rows = path, {"pairs": {}}
+        if os.path.exists(path):
+            with open(path, encoding="ascii") as file:
+                self.rows = json.load(file)
+            self.key = serialization.load_pem_private_key(self.rows["key"].encode(), None)
+        else:
+            self.key = Identity().key
+            form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            self.rows["key"] = self.key.private_bytes(*form).decode()
+            self.commit()
+
+    def commit(self):
+        with open(os.open(self.path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
+            json.dump(self.rows, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(self.path + ".new", self.path)
+        folder = os.open(os.path.dirname(os.path.abspath(self.path)), os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+
+    def pair(self, peer):
+        fresh = {"epoch": os.urandom(16).hex(), "next": 1, "received": 0, "chain": START.hex(), "outbox": [],
+                 "their_epoch": NO_EPOCH.hex(), "last": 0, "their_chain": START.hex(), "shown": 0, "inbox": []}
+        return self.rows["pairs"].setdefault(peer, fresh)
+
+
+class Durable:
+    """Both directions of one pair: what is kept, and how far this connection is. Its owner holds one lock around every call."""
+
+    def __init__(self, kept, peer):
+        self.kept, self.pair = kept, kept.pair(peer)
+        self.own, self.theirs = None, None  # the last Resume of each side: epoch, next, your_epoch
+        self.agreed, self.epochs, self.their_epochs, self.named = False, 0, 0, 0
+        self.sent, self.kept_said, self.receipt_said, self.resumes = 0, None, 0, 0
+
+    def save(self):
+        """Nothing is kept of a peer before our Resume."""
+        if self.own:
+            self.kept.commit()
+
+    def resume(self):
+        """The body of our Resume, unless it would say the same again."""
+        pair = self.pair
+        says = (pair["epoch"], pair["their_epoch"])
+        if self.own == says:
+            return None
+        if not self.own or self.own[0] != says[0]:
+            self.epochs, self.agreed = self.epochs + 1, bool(self.theirs) and self.epochs == 0
+        self.own = says
+        self.save()
+        return (bytes.fromhex(pair["epoch"]) + eight(pair["received"] + 1) + eight(pair["next"])
+                + bytes.fromhex(pair["their_epoch"]) + eight(pair["last"]) + bytes.fromhex(pair["their_chain"]))
+
+    def take_resume(self, body):
+        """Judges both directions. Returns whether ours is to be said (again)."""
+        pair, theirs = self.pair, (body[:16].hex(), body[32:48].hex())
+        oldest, following, last = (int.from_bytes(body[i:i + 8], "big") for i in (16, 24, 48))
+        wrong = len(body) != 72 or body[:16] == NO_EPOCH or not 1 <= oldest <= following
+        self.resumes += 1
+        if wrong or self.resumes > 8 or theirs == self.theirs or body[32:48] == NO_EPOCH and last:
+            raise Failed("a resume breaks the protocol")
+        is_another = bool(self.theirs) and self.theirs[0] != theirs[0]
+        if not self.theirs or is_another:
+            self.their_epochs, self.named, self.kept_said, self.receipt_said = self.their_epochs + 1, 0, None, 0
+        self.theirs, self.named = theirs, max(self.named, following - 1)
+        # Their direction.
+        if pair["their_epoch"] != theirs[0] or oldest > pair["last"] + 1:
+            if pair["their_epoch"] == theirs[0]:
+                print("were received once and are not here:", pair["last"] + 1, "to", oldest - 1, flush=True)
+            chain = START if oldest == 1 and pair["their_epoch"] != theirs[0] else UNKNOWN
+            pair.update(their_epoch=theirs[0], last=oldest - 1, shown=oldest - 1, their_chain=chain.hex(), inbox=[])
+        # Ours.
+        self.agreed = bool(self.own) and (self.epochs == 1 or theirs[1] == pair["epoch"])
+        self.sent = pair["received"]
+        if theirs[1] == pair["epoch"]:
+            chains = {pair["received"]: pair["chain"], **{row[0]: row[3] for row in pair["outbox"]}}
+            ours = bytes.fromhex(chains.get(last, UNKNOWN.hex()))
+            differs = ours != body[56:] and UNKNOWN not in (ours, body[56:])
+            if last >= pair["next"] or differs:
+                print("this file is older than what the other side has", flush=True)
+                self.begin_epoch()
+                return True
+            self.sent = max(self.sent, last)
+        self.save()
+        return is_another
+
+    def begin_epoch(self):
+        pair, chain = self.pair, START
+        rows = [row for row in pair["outbox"] if row[2] is not None]
+        for seq, row in enumerate(rows, 1):
+            chain = next_chain(chain, seq, bytes.fromhex(row[2]))
+            row[0], row[3] = seq, chain.hex()
+        pair.update(epoch=os.urandom(16).hex(), next=len(rows) + 1, received=0, chain=START.hex(), outbox=rows)
+        self.sent = 0
+
+    def queue(self, text):
+        pair = self.pair
+        chain = bytes.fromhex(pair["outbox"][-1][3] if pair["outbox"] else pair["chain"])
+        chain = next_chain(chain, pair["next"], text)
+        pair["outbox"].append([pair["next"], int(time.time() * 1000), text.hex(), chain.hex()])
+        pair["next"] += 1
+        self.save()
+
+    def unsent(self):
+        """The records of what waits behind what was sent, by number."""
+        for seq, typed, text, _ in [row for row in self.pair["outbox"] if row[0] > self.sent]:
+            self.sent = seq
+            yield seq, (SKIP, eight(seq)) if text is None else (TEXT, eight(seq) + eight(typed) + bytes.fromhex(text))
+
+    def receipted(self, upto):
+        pair = self.pair
+        while pair["outbox"] and pair["outbox"][0][0] <= upto:
+            pair["received"], _, _, pair["chain"] = pair["outbox"].pop(0)
+        self.save()
+
+    def take(self, seq, text):
+        """A message of theirs; whether it is new. It is on disk then."""
+        pair = self.pair
+        self.named = max(self.named, seq)
+        if seq > pair["last"] + 1:
+            raise Failed("a message is missing")
+        if seq <= pair["last"]:
+            return False
+        chain = next_chain(bytes.fromhex(pair["their_chain"]), seq, text)
+        pair.update(last=seq, their_chain=chain.hex())
+        if text is not None:
+            pair["inbox"].append([seq, text.hex()])
+        self.save()
+        return True
+
+    def show(self, seq):
+        self.pair.update(shown=max(self.pair["shown"], seq), inbox=[row for row in self.pair["inbox"] if row[0] > seq])
+        self.save()
+
+    def owed(self):
+        """Kept and Receipt, where they count for the pair and say more than before."""
+        if self.own and self.theirs and (self.their_epochs == 1 or self.own[1] == self.theirs[0]):
+            kept, shown = (min(self.pair[name], self.named) for name in ("last", "shown"))
+            if self.kept_said is None or kept > self.kept_said:
+                self.kept_said = kept
+                yield KEPT, eight(kept)
+            if shown > self.receipt_said:
+                self.receipt_said = shown
+                yield RECEIPT, eight(shown)
+
+
 # Records (5)
 
 class Direction:
@@ -314,7 +484,7 @@ class Direction:
 
 
 class Session:
-    def __init__(self, wire, state, role, name):
+    def __init__(self, wire, state, role, name, kept=None, blob=b""):
         *keys, exporter = state.split()
         self.chain, self.h, self.role = hmac.digest(exporter, b"rsachat/1 re-keying", "sha256"), state.h, role
         self.rekey_key, self.next_into, self.rekeyings = None, None, 0
@@ -322,7 +492,8 @@ class Session:
         self.out, self.into = [Direction(key) for key in (keys if role == "connect" else keys[::-1])]
         self.said, self.heard, self.receipted, self.acknowledged = 0, 0, 0, 0
         self.idle, self.idle_since, self.left = 0, time.monotonic(), False
-        confirm = state.h + REKEYING + name.encode()
+        options = REKEYING | (DURABLE if kept else 0)
+        confirm = state.h + options.to_bytes(4, "big") + name.encode()
         if role == "connect":
             self.send(CONFIRM, confirm)
             wire.judged()
@@ -331,8 +502,13 @@ class Session:
             raise Failed("the other side is not in the same handshake")
         if role == "listen":  # here it would judge the key, and send the alert for one that it refuses
             self.send(CONFIRM, confirm)
-        self.can_rekey = int.from_bytes(body[32:36], "big") & 16 != 0
+        theirs = int.from_bytes(body[32:36], "big")
+        self.can_rekey = theirs & REKEYING != 0
         self.peer = body[36:].decode("utf-8", "ignore")
+        is_short = role == "listen" and theirs & SHORT
+        self.durable = Durable(kept, fingerprint(blob)) if kept and theirs & DURABLE and not is_short else None
+        # Numbers of our messages by ordinal; how many of them count for the connection; whether their receipts are ordinals.
+        self.numbers, self.for_connection, self.by_ordinal, self.highest, self.probe = [], 0, True, 0, None
 
     def send(self, kind, body, next_key=None):
         """Sends a record; nothing after the goodbye. With a next key, that one seals what comes behind it."""
@@ -392,12 +568,122 @@ class Session:
             raise Failed("a record is malformed")
         return plain[0], plain[3:end]
 
+    # Durable delivery (5.7)
+
+    def resume(self):
+        """Says our Resume, and asks for theirs."""
+        with self.changed:
+            durable = self.durable
+            body = durable and durable.resume()
+            if not body:
+                return
+            self.send(RESUME, body)
+            self.highest = durable.pair["next"] - 1
+            if not durable.theirs:
+                self.probe = self.ping = os.urandom(8)
+                self.send(PING, self.ping)
+            self.settle()
+            for seq, text in durable.pair["inbox"]:
+                self.show(bytes.fromhex(text), " (again)")
+            durable.show(durable.pair["last"])
+            self.answer()
+
+    def settle(self):
+        """Receipts count for the pair at once where there was no Text of ours before either Resume."""
+        durable = self.durable
+        if durable.own and durable.theirs and not self.numbers:
+            self.by_ordinal = False
+
+    def take_resume(self, body):
+        with self.changed:
+            must_say = self.durable.take_resume(body)
+            self.settle()
+            self.probe = None
+            if must_say and self.durable.own:
+                self.resume()
+            self.answer()
+            self.push()
+
+    def push(self):
+        """Sends what waits, once we know what they have or that they have not chosen us."""
+        if self.durable.own and not self.probe and (self.durable.agreed or not self.durable.theirs):
+            for seq, (kind, body) in self.durable.unsent():
+                self.numbers.append((self.durable.pair["epoch"], seq))
+                self.highest = max(self.highest, seq)
+                self.send(kind, body)
+
+    def answer(self):
+        for kind, body in self.durable.owed():
+            self.send(kind, body)
+
+    def take_answer(self, kind, number):
+        """A Kept or Receipt in either count. Returns whether it says anything new."""
+        with self.changed:
+            durable = self.durable
+            if kind == RECEIPT and self.by_ordinal:
+                if number > len(self.numbers):
+                    raise Failed("a receipt for what was never sent")
+                is_new, self.receipted = number > self.receipted, max(self.receipted, number)
+                epoch, seq = self.numbers[number - 1] if number else (None, 0)
+                if is_new and epoch and epoch == durable.pair["epoch"]:
+                    durable.receipted(seq)
+                self.changed.notify_all()
+                return is_new
+            if not (durable and durable.own and durable.theirs) or self.receipted < self.for_connection:
+                raise Failed("an answer breaks the protocol")
+            self.by_ordinal = False
+            if not durable.agreed:
+                return False  # of an epoch of before
+            if number > self.highest:
+                raise Failed("an answer for what was never sent")
+            is_new = number > durable.pair["received"]
+            if kind == RECEIPT and is_new:
+                durable.receipted(number)
+            if kind == KEPT and number:
+                print("on their disk up to", number, flush=True)
+            self.changed.notify_all()
+            return is_new
+
+    def take_numbered(self, kind, body, number):
+        """A Text or Skip behind their Resume. Who has not resumed itself keeps nothing and does not look at its number."""
+        with self.changed:
+            self.heard += 1
+            text, durable = body[16:] if kind == TEXT else None, self.durable
+            if durable.own and durable.theirs:
+                is_new = durable.take(number, text)
+                self.answer()
+            else:
+                is_new, durable.named = True, max(durable.named, number)
+            if is_new and text is not None:
+                self.show(text)
+            if durable.own and durable.theirs:
+                durable.show(number)
+                self.answer()
+            else:
+                self.send(RECEIPT, eight(self.heard))
+                durable.pair.update(last=number, shown=number, their_chain=UNKNOWN.hex())
+            self.acknowledged = self.heard
+            self.changed.notify_all()
+            return not is_new
+
+    def show(self, text, mark=""):
+        print(self.peer + ":", text.decode("utf-8", "backslashreplace") + mark, flush=True)
+
+    def waits(self):
+        """Messages of ours without a receipt."""
+        pair = self.durable.pair["outbox"] if self.durable and self.durable.own else []
+        return max(0, self.for_connection - self.receipted) + len(pair)
+
     def say(self, text):
         with self.changed:
-            self.changed.wait_for(lambda: self.said - self.receipted < 1000)
+            self.changed.wait_for(lambda: self.waits() < 1000)
+            if self.durable and self.durable.own:
+                self.durable.queue(text)
+                return self.push()
             self.said += 1
-            number = self.said
-        self.send(TEXT, number.to_bytes(8, "big") + int(time.time() * 1000).to_bytes(8, "big") + text)
+            self.for_connection = self.said
+            self.numbers.append((None, self.said))
+            self.send(TEXT, eight(self.said) + eight(int(time.time() * 1000)) + text)
 
     def hear(self):
         """Takes records until the end; prints texts, and gives their receipts once they are out."""
@@ -413,25 +699,29 @@ class Session:
                     raise
                 if time.monotonic() - silent >= 60:
                     raise Failed("no answer for 60 s") from None
-                self.ping = os.urandom(8)
+                if not self.probe:
+                    self.ping = os.urandom(8)
                 self.send(PING, self.ping)
                 continue
             silent = time.monotonic()
             number = int.from_bytes(body[:8], "big")
+            has_number = kind == TEXT and 16 <= len(body) <= 16400 or kind == SKIP and len(body) == 8 and self.durable
             if kind == BYE and len(body) == 1:
                 return
-            if kind == TEXT and 16 <= len(body) <= 16400 and number == self.heard + 1:
+            if has_number and self.durable and self.durable.theirs:
+                self.count_idle(self.take_numbered(kind, body, number))
+            elif kind == TEXT and has_number and number == self.heard + 1:
                 self.heard, self.idle = number, 0
-                print(self.peer + ":", body[16:].decode("utf-8", "backslashreplace"), flush=True)
+                self.show(body[16:])
                 self.send(RECEIPT, body[:8])
                 with self.changed:
                     self.acknowledged = number
                     self.changed.notify_all()
-            elif kind == RECEIPT and len(body) == 8 and number <= self.said:
-                self.count_idle(number <= self.receipted)
-                with self.changed:
-                    self.receipted = max(self.receipted, number)
-                    self.changed.notify_all()
+            elif kind == RECEIPT and len(body) == 8 or kind == KEPT and len(body) == 8 and self.durable:
+                self.count_idle(not self.take_answer(kind, number))
+            elif kind == RESUME and self.durable:
+                self.count_idle(True)
+                self.take_resume(body)
             elif kind == PING and len(body) == 8:
                 self.send(PONG, body)
                 self.count_idle(True)
@@ -444,6 +734,11 @@ class Session:
                     raise Failed("the other side's fresh key is none") from None
             elif kind == PONG and body == self.ping:
                 self.ping = None  # asked for by ourselves: it does not count (5.5)
+                if self.probe == body:
+                    print("the other side keeps nothing for us yet", flush=True)
+                    with self.changed:
+                        self.probe = None
+                        self.push()
             elif kind == PONG and len(body) == 8 or 128 <= kind <= 191:
                 self.count_idle(True)
             else:
@@ -458,15 +753,17 @@ class Session:
 
 
 def talk(session):
-    """Says the lines of standard input, then goodbye once everything has its receipt. A line `:rekey` is none to be said."""
+    """Says the lines of standard input, then goodbye once everything has its receipt. Lines `:rekey` and `:resume` are none to be said."""
     for line in iter(open(0, "rb", buffering=0).readline, b""):
         if line.rstrip() == b":rekey":
             session.rekey()
+        elif line.rstrip() == b":resume":
+            session.resume()
         else:
             session.say(line.rstrip(b"\r\n"))
     with session.changed:
         # Its receipts, and ours.
-        done = lambda: (session.receipted, session.acknowledged) == (session.said, session.heard)
+        done = lambda: session.waits() == 0 and session.acknowledged == session.heard
         session.changed.wait_for(done, timeout=60)
     session.send(BYE, b"\0")
     session.wire.sock.shutdown(socket.SHUT_WR)
@@ -483,11 +780,14 @@ def shake(wire, role, own, patient):
 
 
 def main():
-    if len(sys.argv) not in (3, 4) or sys.argv[1] not in ("listen", "connect", "patient"):
+    args, when = sys.argv[1:], None
+    if args[:1] in (["--keep"], ["--keep-when-told"]):
+        when, kept, args = args[0], Kept(args[1]), args[2:]
+    if len(args) not in (2, 3) or args[0] not in ("listen", "connect", "patient"):
         sys.exit(__doc__)
-    patient, (host, _, port) = sys.argv[1] == "patient", sys.argv[2].rpartition(":")
-    role = "connect" if patient else sys.argv[1]
-    address, own = (host or "localhost", int(port)), Identity()
+    patient, (host, _, port) = args[0] == "patient", args[1].rpartition(":")
+    role = "connect" if patient else args[0]
+    address, own = (host or "localhost", int(port)), Identity(kept.key if when else None)
     print("own key", fingerprint(own.blob), flush=True)
     if role == "listen":
         with socket.create_server(address) as server:
@@ -498,8 +798,11 @@ def main():
     wire = Wire(sock)
     try:
         state, blob = shake(wire, role, own, patient)
-        session = Session(wire, state, role, sys.argv[3] if len(sys.argv) == 4 else "python")
+        name = args[2] if len(args) == 3 else "python"
+        session = Session(wire, state, role, name, kept if when else None, blob)
         print("connected to", session.peer, fingerprint(blob), flush=True)
+        if when == "--keep":
+            session.resume()
         threading.Thread(target=talk, args=(session,), daemon=True).start()
         session.hear()
         print("the other side left", flush=True)

@@ -61,7 +61,7 @@ type Story = (&'static str, fn(&Python));
 
 fn main() -> ExitCode {
     let python = std::env::var_os("RSACHAT_PYTHON").filter(|path| !path.is_empty()).map(Python);
-    let tests: [Story; 19] = [
+    let tests: [Story; 22] = [
         ("the_client_of_the_tutorial_is_heard_and_never_answered", tutorial::client),
         ("the_client_of_the_tutorial_leaves_with_exit", tutorial::client_exit),
         ("the_server_of_the_tutorial_shows_every_line_until_exit", tutorial::server),
@@ -80,6 +80,9 @@ fn main() -> ExitCode {
         ("the_peer_written_from_the_specification_calls", native::calls),
         ("the_peer_written_from_the_specification_re_keys", native::rekeys),
         ("the_peer_written_from_the_specification_is_re_keyed", native::is_rekeyed),
+        ("the_peer_written_from_the_specification_sends_again_what_a_cut_has_lost", native::sends_again),
+        ("the_peer_written_from_the_specification_resumes_in_the_middle", native::resumes_in_the_middle),
+        ("the_peer_written_from_the_specification_is_restored_from_a_backup", native::is_restored),
         ("a_stranger_takes_the_vectors", native::vectors),
     ];
     let trial = |(name, run): Story| {

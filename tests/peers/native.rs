@@ -1,7 +1,10 @@
 //! Peer written from the specification, `docs/peers/native_peer.py`.
 
+use std::path::Path;
+
 use rsachat::session::{Event, RekeyThresholds};
-use rsachat::wire::{Count, Lifetime};
+use rsachat::time::{MonoMs, UnixMs};
+use rsachat::wire::{Chain, Count, Epoch, Lifetime, PairNumber, Resume};
 
 use super::{LONG, Python};
 use crate::support::caller::Caller;
@@ -88,6 +91,153 @@ pub(crate) fn is_rekeyed(python: &Python) {
     peer.sees("re-keyed 5");
     minji.leaves();
     assert_eq!(peer.ends(), 0);
+}
+
+/// The epoch of the caller's messages.
+const EPOCH: Epoch = Epoch([7; 16]);
+
+const NOTHING: PairNumber = PairNumber { epoch: Epoch::NONE, seq: 0 };
+
+/// A listener that keeps what is not delivered in this file, and a caller that has not resumed.
+fn keeping(python: &Python, mode: &str, file: &Path) -> (Process, Caller) {
+    let file = file.to_str().unwrap();
+    let (peer, at) = python.peer(PEER, &[mode, file, "listen", "127.0.0.1:0", "파이"]).and_where();
+    let mut minji = Caller::durable(&at, "test-1.pem", "민지");
+    assert!(minji.until(|event| matches!(event, Event::Established { .. })).is_some());
+    assert!(minji.session.is_durable());
+    (peer, minji)
+}
+
+impl Caller {
+    /// Says `Resume`: what it has of the peer's messages.
+    fn resumes(&mut self, theirs: PairNumber) {
+        let PairNumber { epoch: your_epoch, seq: last } = theirs;
+        let chain = if last == 0 { Chain::START } else { Chain::UNKNOWN };
+        let own = Resume { epoch: EPOCH, oldest: 1, next: 1, your_epoch, last, chain };
+        self.session.resume(MonoMs(0), &own).unwrap();
+        self.flushes();
+    }
+
+    /// The peer's `Resume` of which this holds.
+    fn is_told(&mut self, wanted: impl Fn(&Resume) -> bool) -> Resume {
+        let is_wanted = |event: &Event| matches!(event, Event::Resumed(resume) if wanted(resume));
+        let Some(Event::Resumed(resume)) = self.until(is_wanted) else { panic!("{:?}", self.events) };
+        resume
+    }
+
+    fn hears(&mut self, wanted: &Event) {
+        assert!(self.until(|event| event == wanted).is_some(), "{wanted:?}: {:?}", self.events);
+    }
+
+    /// The number of the message with this text.
+    fn hears_text(&mut self, wanted: &str) -> Count {
+        let is_wanted =
+            |event: &Event| matches!(event, Event::Message { text, .. } if text == wanted.as_bytes());
+        let Some(Event::Message { count, .. }) = self.until(is_wanted) else { panic!("{:?}", self.events) };
+        count
+    }
+
+    fn has_heard(&self, wanted: &str) -> bool {
+        let is_wanted =
+            |event: &Event| matches!(event, Event::Message { text, .. } if text == wanted.as_bytes());
+        self.events.iter().any(is_wanted)
+    }
+
+    /// Keeps and shows the peer's messages up to this one.
+    fn takes(&mut self, upto: PairNumber) {
+        self.session.kept(upto);
+        self.session.ack(Count::Pair(upto));
+        self.flushes();
+    }
+}
+
+/// Lines of a peer that is cut off come again, with their numbers, to whoever has not got them.
+pub(crate) fn sends_again(python: &Python) {
+    let home = Home::of("파이");
+    let file = home.file("kept.json");
+    let (mut peer, mut minji) = keeping(python, "--keep", &file);
+    let epoch = minji.is_told(|_| true).epoch;
+    let number = |seq| PairNumber { epoch, seq };
+    minji.resumes(NOTHING);
+    peer.types("하나\n둘\n셋");
+    assert_eq!(minji.hears_text("셋"), Count::Pair(number(3)));
+    // The first is acknowledged, the second on disk, the third lost with the connection.
+    minji.takes(number(1));
+    minji.session.kept(number(2));
+    minji.flushes();
+    peer.sees_within("on their disk up to 2", LONG);
+    drop(minji);
+    assert_eq!(peer.ends_within(LONG), 1);
+
+    let (mut peer, mut minji) = keeping(python, "--keep", &file);
+    let told = minji.is_told(|_| true);
+    assert_eq!((told.epoch, told.oldest, told.next), (epoch, 2, 4));
+    minji.resumes(number(2));
+    assert_eq!(minji.hears_text("셋"), Count::Pair(number(3)));
+    assert!(!minji.has_heard("하나"));
+    minji.takes(number(3));
+    minji.session.send_numbered(1, "넷", UnixMs(0)).unwrap();
+    minji.session.skip(2).unwrap();
+    let last = PairNumber { epoch: EPOCH, seq: 2 };
+    minji.hears(&Event::Kept { upto: last });
+    minji.hears(&Event::Acked { upto: Count::Pair(last) });
+    peer.sees("민지: 넷");
+    peer.closes_input();
+    minji.ends();
+    assert_eq!(peer.ends_within(LONG), 0);
+}
+
+/// A peer that chooses the caller in the middle: the count changes in either direction.
+pub(crate) fn resumes_in_the_middle(python: &Python) {
+    let home = Home::of("파이");
+    let (mut peer, mut minji) = keeping(python, "--keep-when-told", &home.file("kept.json"));
+    minji.resumes(NOTHING);
+    minji.hears(&Event::ResumeDeclined);
+    peer.types("전");
+    assert_eq!(minji.hears_text("전"), Count::Connection(1));
+    let number = |seq| PairNumber { epoch: EPOCH, seq };
+    for (seq, text) in [(1, "하나"), (2, "둘")] {
+        minji.session.send_numbered(seq, text, UnixMs(0)).unwrap();
+    }
+    minji.hears(&Event::Acked { upto: Count::Pair(number(2)) });
+    peer.types(":resume\n후");
+    let told = minji.is_told(|_| true);
+    assert_eq!((told.your_epoch, told.last, told.next), (EPOCH, 2, 1));
+    minji.hears(&Event::Kept { upto: number(2) });
+    let after = PairNumber { epoch: told.epoch, seq: 1 };
+    assert_eq!(minji.hears_text("후"), Count::Pair(after));
+    // Not before the Text that counts for the connection is acknowledged.
+    minji.session.kept(after);
+    minji.session.ack(Count::Connection(1));
+    minji.flushes();
+    peer.sees_within("on their disk up to 1", LONG);
+    minji.takes(after);
+    minji.session.send_numbered(3, "셋", UnixMs(0)).unwrap();
+    minji.hears(&Event::Acked { upto: Count::Pair(number(3)) });
+    peer.sees("민지: 셋");
+    peer.closes_input();
+    minji.ends();
+    assert_eq!(peer.ends_within(LONG), 0);
+}
+
+/// A peer whose file is older than what the caller has: it counts anew, and no line is lost.
+pub(crate) fn is_restored(python: &Python) {
+    let home = Home::of("파이");
+    let (mut peer, mut minji) = keeping(python, "--keep", &home.file("kept.json"));
+    let epoch = minji.is_told(|_| true).epoch;
+    peer.types("하나");
+    minji.resumes(PairNumber { epoch, seq: 40 });
+    let next = minji.is_told(|resume| resume.epoch != epoch);
+    peer.sees("this file is older than what the other side has");
+    minji.resumes(PairNumber { epoch: next.epoch, seq: 0 });
+    let only = PairNumber { epoch: next.epoch, seq: 1 };
+    let is_it = |event: &Event| matches!(event, Event::Message { count, .. } if *count == Count::Pair(only));
+    assert!(minji.until(is_it).is_some(), "{:?}", minji.events);
+    assert!(minji.has_heard("하나"));
+    minji.takes(only);
+    peer.closes_input();
+    minji.ends();
+    assert_eq!(peer.ends_within(LONG), 0);
 }
 
 /// The vectors, taken by a program that has nothing else.

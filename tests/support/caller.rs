@@ -33,11 +33,25 @@ impl Caller {
         lifetime: Lifetime,
         rekeying: RekeyThresholds,
     ) -> Self {
+        Self::configured(at, key, name, |own| (own.lifetime, own.rekeying) = (lifetime, rekeying))
+    }
+
+    /// One whose messages can count for the pair.
+    pub fn durable(at: &str, key: &str, name: &str) -> Self {
+        Self::configured(at, key, name, |own| own.durability = Durability::Pair)
+    }
+
+    fn configured(at: &str, key: &str, name: &str, configure: impl FnOnce(&mut SessionConfig)) -> Self {
         let identity = Identity::from_pem(&read(&format!("tests/keys/{key}")), None).unwrap();
-        let (key, name) = (identity.public().clone(), name.to_owned());
-        let purpose = Purpose::Chat;
-        let own =
-            SessionConfig { key, name, purpose, lifetime, durability: Durability::Connection, rekeying };
+        let mut own = SessionConfig {
+            key: identity.public().clone(),
+            name: name.to_owned(),
+            purpose: Purpose::Chat,
+            lifetime: Lifetime::Lasting,
+            durability: Durability::Connection,
+            rekeying: RekeyThresholds::default(),
+        };
+        configure(&mut own);
         let session = Session::new(Role::Initiator, own, Seed::new([7; 32]), MonoMs(0));
         Self { session, identity, stream: call(at), events: Vec::new() }
     }
@@ -99,6 +113,11 @@ impl Caller {
 
     pub fn says(&mut self, text: &str) {
         self.session.send(text, UnixMs(0)).unwrap();
+        self.flushes();
+    }
+
+    /// Sends what its session has to send.
+    pub fn flushes(&mut self) {
         let sent = self.sent();
         self.write(&sent);
     }

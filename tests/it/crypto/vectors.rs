@@ -10,8 +10,9 @@ use rsachat::crypto::{
     ChainSecret, Fingerprint, PublicKey, RekeyingKey, RekeyingPublicKey, SafetyNumber, Seed, Split,
     encapsulate,
 };
+use rsachat::delivery::{SKIPPED, hash_of};
 use rsachat::limits::TAG_BYTES;
-use rsachat::wire::{Confirm, LENGTH_BYTES, Padding, REKEYING, Record};
+use rsachat::wire::{Chain, Confirm, Epoch, LENGTH_BYTES, Padding, REKEYING, Record, Resume};
 use x_wing::Decapsulate as _;
 
 use super::keys::{identity, pem};
@@ -148,6 +149,8 @@ fn handshakes() -> Vec<(String, String)> {
         files.push((format!("handshake-{bits}"), text(&header, &borrowed(&whole))));
         if bits == "2048" {
             files.push(("rekeying".to_owned(), rekeying(&mut alice, &mut bob)));
+            let Finished { initiator: mut alice, responder: mut bob, .. } = pair.finish();
+            files.push(("durable".to_owned(), durable(&mut alice, &mut bob)));
         }
         for which in [1, 2, 3] {
             let mut damaged = messages[which].clone();
@@ -251,6 +254,63 @@ fn rekeying(alice: &mut Split, bob: &mut Split) -> String {
     text(&[("shows", shows), ("expect", "\"after\" and \"behind\" under the next keys")], &values)
 }
 
+/// Epochs of the two sides in the kept exchange.
+const EPOCHS: [Epoch; 2] = [Epoch([0xaa; 16]), Epoch([0xbb; 16])];
+
+/// Records of durable delivery of the kept exchange: the side, the name, the record.
+fn exchange() -> Vec<(usize, &'static str, Record)> {
+    let text = |seq, text: &str| Record::Text { seq, time_ms: 1_000_000_000_000, text: text.into() };
+    let [one, ..] = chains();
+    let (epoch, your_epoch) = (EPOCHS[0], Epoch::NONE);
+    let waiting = Resume { epoch, oldest: 1, next: 4, your_epoch, last: 0, chain: Chain::START };
+    let (epoch, your_epoch) = (EPOCHS[1], EPOCHS[0]);
+    let chosen = Resume { epoch, oldest: 1, next: 1, your_epoch, last: 1, chain: one };
+    vec![
+        (0, "1 Resume of the initiator", Record::Resume(waiting)),
+        (0, "2 Text of the initiator", text(1, "one")),
+        (1, "3 Text of the responder", text(1, "hi")),
+        (1, "4 Receipt of the responder", Record::Receipt { upto: 1 }),
+        (1, "5 Resume of the responder", Record::Resume(chosen)),
+        (1, "6 Kept of the responder", Record::Kept { upto: 1 }),
+        (0, "7 Skip of the initiator", Record::Skip { seq: 2 }),
+        (0, "8 Text of the initiator", text(3, "three")),
+        (1, "9 Kept of the responder", Record::Kept { upto: 3 }),
+        (1, "10 Receipt of the responder", Record::Receipt { upto: 3 }),
+        (0, "11 Receipt of the initiator", Record::Receipt { upto: 1 }),
+        (0, "12 Kept of the initiator", Record::Kept { upto: 0 }),
+    ]
+}
+
+/// Chains behind the three messages of the initiator.
+fn chains() -> [Chain; 3] {
+    let one = Chain::START.next(1, hash_of(b"one"));
+    let two = one.next(2, SKIPPED);
+    [one, two, two.next(3, hash_of(b"three"))]
+}
+
+/// Durable delivery behind the two Confirms of the kept handshake of 2,048 bits: the responder
+/// chooses the initiator in the middle.
+fn durable(alice: &mut Split, bob: &mut Split) -> String {
+    for (split, name) in [(&mut *alice, "alice"), (&mut *bob, "bob")] {
+        let transcript = *split.transcript.as_bytes();
+        record(split, &Record::Confirm(Confirm { transcript, options: REKEYING, name: name.into() }));
+    }
+    let mut values: Values = Vec::new();
+    for (at, chain) in chains().into_iter().enumerate() {
+        values.push((format!("chain behind {}", at + 1), chain.0.to_vec()));
+    }
+    for (side, name, one) in exchange() {
+        let mut plaintext = Vec::new();
+        one.write(Padding::Chat, &mut plaintext).unwrap();
+        let frame = framed(if side == 0 { &mut *alice } else { &mut *bob }, &plaintext);
+        values.push((format!("{name}, plaintext"), plaintext));
+        values.push((format!("{name}, frame"), frame));
+    }
+    let shows = "durable delivery (5.7) behind the Confirms of handshake-2048, as if these had bit 0";
+    let expect = "4 and 11 count for the connection, what is behind 6 and 12 for the pair";
+    text(&[("shows", shows), ("expect", expect)], &borrowed(&values))
+}
+
 /// A public key and the ways to spell it wrongly.
 fn blobs() -> Vec<(String, String)> {
     let blob = identity("alice-2048").public().blob().to_vec();
@@ -340,6 +400,14 @@ fn take_handshake(vector: &Vector) {
                 assert_eq!(&opened(split, length, record).unwrap(), plaintext);
             }
         }
+    }
+}
+
+#[test]
+fn the_kept_exchange_of_durable_delivery_is_read_as_its_plaintexts_say() {
+    let vector = Vector::read("durable");
+    for (_, name, record) in exchange() {
+        assert_eq!(Record::read(vector.bytes(&format!("{name}, plaintext"))), Ok(record), "{name}");
     }
 }
 
