@@ -32,6 +32,8 @@ struct Record {
     name: String,
     result: ScriptResult,
     time: Duration,
+    /// Seed of the script, where its run is closed.
+    seed: Option<u64>,
     shown: String,
     /// Runs before this one.
     attempts: Vec<Record>,
@@ -91,7 +93,9 @@ impl Journal {
                 ScriptResult::NotPlayed(message.unwrap_or_default(), drawn)
             }
         };
-        Record { name: name.to_owned(), result, time, shown, attempts: Vec::new() }
+        let is_played = !matches!(result, ScriptResult::Skipped(_) | ScriptResult::NotPlayed(..));
+        let seed = (is_played && !script.is_live()).then(|| script.seed().unwrap_or(0));
+        Record { name: name.to_owned(), result, time, seed, shown, attempts: Vec::new() }
     }
 
     /// Notes a script that is left after a stop.
@@ -101,6 +105,7 @@ impl Journal {
             name: name.to_owned(),
             result,
             time: Duration::ZERO,
+            seed: None,
             shown: String::new(),
             attempts: Vec::new(),
         });
@@ -139,7 +144,7 @@ impl Journal {
             suite.add_property(Property::new("seed", seed.to_string()));
         }
         suite.set_time(self.started.elapsed());
-        suite.add_test_cases(self.records.iter().map(Record::test_case));
+        suite.add_test_cases(self.records.iter().map(|record| record.test_case(seed)));
         let mut report = Report::new("rsachat replay");
         report.set_time(self.started.elapsed()).add_test_suite(suite);
         let failed =
@@ -161,7 +166,8 @@ impl Record {
         Some(rerun)
     }
 
-    fn test_case(&self) -> TestCase {
+    /// The case of the report; `seed` is that of the command line, which wins.
+    fn test_case(&self, seed: Option<u64>) -> TestCase {
         let unsuccessful = |kind: NonSuccessKind, message: &str, text: &str| {
             let mut status = TestCaseStatus::non_success(kind);
             status.set_message(message).set_description(text);
@@ -180,6 +186,9 @@ impl Record {
         status.add_reruns(self.attempts.iter().filter_map(Record::rerun));
         let mut case = TestCase::new(self.name.as_str(), status);
         case.set_classname("rsachat.replay").set_time(self.time);
+        if let Some(own) = self.seed {
+            case.add_property(Property::new("seed", seed.unwrap_or(own).to_string()));
+        }
         if !self.shown.is_empty() {
             case.set_system_out(self.shown.as_str());
         }

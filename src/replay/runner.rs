@@ -135,10 +135,6 @@ impl<'a> Run<'a> {
         options: &'a RunOptions,
         emit: &'a mut dyn FnMut(RunEvent<'_>),
     ) -> Result<Self, AppError> {
-        let seed = script.directives().find_map(|directive| match directive {
-            Directive::Seed(seed) => Some(*seed),
-            _ => None,
-        });
         let (environment, header) = if script.is_live() {
             // It has no header: its output comes in any order, and not from a seed.
             (Environment::Live { start: Instant::now() }, Vec::new())
@@ -149,7 +145,7 @@ impl<'a> Run<'a> {
                 Directive::At(start) => Some(*start),
                 _ => None,
             });
-            (Environment::closed(options.seed.or(seed).unwrap_or(0), start), header)
+            (Environment::closed(options.seed.or(script.seed()).unwrap_or(0), start), header)
         };
         let text = script.sources.iter().map(|source| source.text.as_str()).collect();
         let mut actors = Actors::new(&script.actors, environment, text)?;

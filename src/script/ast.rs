@@ -314,6 +314,14 @@ impl Script {
         self.directives().any(|directive| matches!(directive, Directive::Live(_) | Directive::Spawn { .. }))
     }
 
+    /// Seed that `@seed` names.
+    pub(crate) fn seed(&self) -> Option<u64> {
+        self.directives().find_map(|directive| match directive {
+            Directive::Seed(seed) => Some(*seed),
+            _ => None,
+        })
+    }
+
     /// Whether one of the tags of the script is this.
     pub(crate) fn has_tag(&self, tag: &str) -> bool {
         let is_it = |directive: &Directive| match directive {

@@ -54,6 +54,24 @@ fn a_report_for_ci_has_a_case_for_each_script_with_message_rows_and_seed() {
 }
 
 #[test]
+fn each_case_of_the_report_has_the_seed_of_its_run() {
+    for (script, args, seed) in [
+        ("@seed 5\n:status\n", &[][..], Some("5")),
+        (":status\n", &[], Some("0")),
+        ("@seed 5\n:status\n| another row\n", &["--seed", "9"], Some("9")),
+        ("@skip no\n", &["--seed", "9"], None),
+        ("@actors a b\n@live b\na> :status\n", &["--seed", "9"], None),
+    ] {
+        let written = Written::new(script);
+        written.replay(&[&["story.chat", "--quiet", "--junit", "report.xml"], args].concat());
+        let case = &junit(&written).test_suites[0].test_cases[0];
+        let seeds: Vec<_> =
+            case.properties.iter().map(|one| (one.name.as_str(), one.value.as_str())).collect();
+        assert_eq!(seeds, seed.map(|seed| ("seed", seed)).into_iter().collect::<Vec<_>>(), "{script}");
+    }
+}
+
+#[test]
 fn the_report_is_written_after_a_stop_and_after_a_signal() {
     let written = four();
     assert_eq!(written.replay(&[".", "--quiet", "--junit", "report.xml"]).code, 1);
