@@ -86,6 +86,11 @@ impl Run<'_> {
             let error = Diagnostic::new(span, "a warning nobody expected").note("got", got.clone());
             self.report(error.help(format!("add this line: {got}")));
         }
+        for number in std::mem::take(&mut self.actors.simulation.links.idle_releases) {
+            let Some(span) = self.faults.get(number).cloned() else { continue };
+            let error = Diagnostic::new(span, "this never took effect").note("note", "nothing was held here");
+            self.report(error.help("`@release` takes the names of its `@hold`"));
+        }
         let faults = if is_whole { self.actors.simulation.links.waiting_faults() } else { Vec::new() };
         for (number, wanted, passed) in faults {
             let Some(span) = self.faults.get(number).cloned() else { continue };

@@ -198,6 +198,8 @@ pub(crate) struct Links {
     injectors: Vec<FaultInjector>,
     /// Number of the next injection.
     next_fault: usize,
+    /// Numbers of the releases before which nothing was held.
+    pub(crate) idle_releases: Vec<usize>,
 }
 
 /// Bytes to hand to the kernel now, and what happens to the connection behind them.
@@ -353,7 +355,7 @@ impl Links {
     ) -> Vec<Transmission> {
         let ends = self.ends.iter_mut().filter(|(_, end)| end.actor == from && !end.is_closed);
         let ends = ends.filter(|(_, end)| to.is_none_or(|to| end.to == to));
-        let mut effects = Vec::new();
+        let (mut effects, mut is_idle) = (Vec::new(), true);
         for (&conn, end) in ends {
             match fault {
                 FaultInjection::Cut(0) => {
@@ -366,6 +368,7 @@ impl Links {
                 }
                 FaultInjection::Release => {
                     let Some(HeldBytes { bytes, close }) = end.held.take() else { continue };
+                    is_idle = false;
                     end.sent += bytes.len() as u64;
                     effects.push(Transmission { conn, bytes, then: close.then_some(LinkEnding::Close) });
                 }
@@ -374,7 +377,11 @@ impl Links {
         match fault {
             FaultInjection::Release => {
                 let is_held = |one: &FaultInjector| matches!(one.fault, FaultInjection::Hold(_));
+                let before = self.injectors.len();
                 self.injectors.retain(|one| !is_held(one) || one.from != from || one.to != to);
+                if is_idle && self.injectors.len() == before {
+                    self.idle_releases.push(self.next_fault);
+                }
             }
             FaultInjection::Cut(0) if !effects.is_empty() => {}
             _ => self.injectors.push(FaultInjector { from, to, fault, number: self.next_fault, passed: 0 }),

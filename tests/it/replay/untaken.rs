@@ -84,3 +84,14 @@ fn names_and_scripts_without_a_use_are_mistakes() {
         assert_eq!(replay(nothing, &["--fmt"]).code, 0);
     }
 }
+
+#[test]
+fn a_release_where_nothing_is_held_is_a_difference_and_one_of_a_hold_is_none() {
+    let script = |faults: &str| format!("{}{faults}alice> hi\n", connected());
+    for faults in ["@release bob alice\n", "@hold bob\n@release bob\n@release bob\n"] {
+        told(&script(faults), &[], 1, "error: this never took effect\n");
+    }
+    for faults in ["@hold bob\n@release bob alice\n", "@hold bob alice after 5\n@release bob alice\n"] {
+        replay(&script(faults), &["--keep-going"]).passes();
+    }
+}
