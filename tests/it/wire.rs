@@ -18,7 +18,7 @@ use rsachat::peers::name::Name;
 use rsachat::session::{CloseReason, Event};
 use rsachat::text::safe::SafeText;
 use rsachat::time::{MonoMs, Now, UnixMs};
-use rsachat::wire::{Lifetime, PREFACE_BYTES, Preface, Purpose, Record};
+use rsachat::wire::{Chain, Epoch, Lifetime, PREFACE_BYTES, Preface, Purpose, Record, Resume};
 
 use crate::crypto::keys::identity;
 use crate::support::caller::Caller;
@@ -270,4 +270,33 @@ fn a_peer_of_before_is_talked_to_and_may_not_re_key() {
     let (_, public) = RekeyingKey::generate(&Seed::new([5; 32]));
     minji.sends(&Record::Rekey(public));
     junho.sees("lost 민지: it broke the protocol");
+}
+
+#[test]
+fn a_peer_of_before_is_talked_to_and_may_not_resume() {
+    let (epoch, your_epoch, chain) = (Epoch([7; 16]), Epoch::NONE, Chain::START);
+    let resume = Resume { epoch, oldest: 1, next: 1, your_epoch, last: 0, chain };
+    for record in [Record::Resume(resume), Record::Kept { upto: 0 }, Record::Skip { seq: 1 }] {
+        // In a conversation, called and calling, and in a pipe.
+        let (mut junho, at) = Process::listening("준호");
+        let mut minji = HostilePeer::calls(&at, "test-1.pem", "민지", Purpose::Chat);
+        minji.says("오래된 버전");
+        junho.sees("민지: 오래된 버전");
+        minji.sends(&record);
+        junho.sees("lost 민지: it broke the protocol");
+        junho.is_done_typing();
+
+        let (listener, at) = socket();
+        let junho = Home::of("준호").start(&["--connect", &at]);
+        let (mut minji, confirm) = HostilePeer::answers(&listener, "test-1.pem", "민지", Purpose::Chat);
+        minji.stream.write_all(&confirm).unwrap();
+        minji.sends(&record);
+        junho.sees("lost 민지: it broke the protocol");
+
+        let listens = ["pipe", "--listen", "127.0.0.1:0", "--accept-new", "-v"];
+        let mut pipe = Home::of("준호").run(&listens, Stdio::piped());
+        let mut minji = HostilePeer::calls(&pipe.listens_at(), "test-1.pem", "민지", Purpose::Pipe);
+        minji.sends(&record);
+        assert_eq!(pipe.ends(), 5, "{record:?}");
+    }
 }
