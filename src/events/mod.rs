@@ -2,6 +2,8 @@
 //! in words for people who read standard error.
 
 pub(crate) mod from_notice;
+mod json_request;
+pub(crate) mod unedited_input;
 
 use std::fmt;
 

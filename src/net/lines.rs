@@ -100,7 +100,8 @@ fn forward(event: LineEvent, sender: &SyncSender<LineEvent>, waker: &Waker) -> b
     sender.send(event).is_ok() && waker.wake().is_ok() && !is_last
 }
 
-fn read_line(input: &mut impl BufRead) -> LineEvent {
+/// Reads one line.
+pub(crate) fn read_line(input: &mut impl BufRead) -> LineEvent {
     let (mut line, mut bytes, mut last) = (Vec::new(), 0, None);
     loop {
         let available = match input.fill_buf() {

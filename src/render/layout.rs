@@ -15,7 +15,7 @@ use super::wrap::{wrap_answer, wrap_behind};
 use super::{Size, safety_card};
 use crate::app::os::in_zone;
 use crate::chat::display::{SafetyCard, earlier_messages, more_rows};
-use crate::chat::{Chat, Info, Message, Notice};
+use crate::chat::{Chat, Info, Message, Notice, SentMessage};
 use crate::config::TimeFormat;
 use crate::limits;
 use crate::text::safe::SafeText;
@@ -91,6 +91,26 @@ impl Layout {
 
     /// The same with rows of ours rewritten before a screen wraps them.
     pub(crate) fn render_rewritten(
+        &self,
+        notice: &Notice,
+        now: UnixMs,
+        size: Size,
+        rewrite: &dyn Fn(&str) -> String,
+    ) -> String {
+        // In words each that a text of ours was sent to is named; see [`Layout::sent`].
+        if self.mode == OutputMode::Words && matches!(notice, Notice::Own(_)) {
+            return String::new();
+        }
+        self.render_any(notice, now, size, rewrite)
+    }
+
+    /// A text of ours on its way, for a screen reader, which is told of each receiver.
+    pub(crate) fn sent(&self, sent: &SentMessage, now: UnixMs, size: Size) -> Option<String> {
+        let own = || Notice::Own(sent.message.clone());
+        (self.mode == OutputMode::Words).then(|| self.render_any(&own(), now, size, &str::to_owned))
+    }
+
+    fn render_any(
         &self,
         notice: &Notice,
         now: UnixMs,

@@ -7,11 +7,13 @@ use super::environment::{self, Environment};
 use super::face::Face;
 use super::simulation::{SimHost, Simulation};
 use super::spawn::Programs;
+use super::typed_lines::{ActorSession, TypedLines};
 use crate::app::book_thread::BookAccess;
 use crate::app::client::{Client, UserStore};
 use crate::app::error::{AppError, code, describe};
 use crate::app::keyring;
 use crate::chat::{Echo, Input, KeyFor, LineStart};
+use crate::events::unedited_input::InputTaker as _;
 use crate::limits;
 use crate::peers::name::Name;
 use crate::script::{FaceSpec, HomeState, KillMode};
@@ -47,6 +49,8 @@ enum ActorState {
 struct RunningActor {
     client: Client,
     face: Face,
+    /// Lines for a front end without an editor.
+    lines: Option<TypedLines>,
 }
 
 /// Reason why an actor does not run.
@@ -146,10 +150,15 @@ impl Actors {
         let chat = profile.chat(name, book.unwrap_or_default(), limits::PEERS);
         let files = BookAccess::Here(profile.book_files());
         let client = Client::new(chat, profile, files);
-        let face = Face::new(self.faces.get(actor).copied().unwrap_or_default());
-        self.set(actor, ActorState::Running(Box::new(RunningActor { client, face })));
+        let spec = self.faces.get(actor).copied().unwrap_or_default();
+        let (face, lines) = (Face::new(spec), spec.front_end.map(TypedLines::new));
+        self.set(actor, ActorState::Running(Box::new(RunningActor { client, face, lines })));
         if let Some(damage) = damage {
             self.input(actor, Input::BookUnusable { why: damage });
+        }
+        // The prompt looks at its clock before it reads; with an editor nothing is seen of that.
+        if self.has_lines(actor) {
+            self.input(actor, Input::Tick);
         }
         Ok(())
     }
@@ -196,6 +205,9 @@ impl Actors {
         if self.is_spawned(actor) {
             self.programs.type_text(actor, text);
             self.programs.type_enter(actor);
+        } else if self.has_lines(actor) {
+            let line = self.drafts.remove(&actor).map_or_else(String::new, |(draft, _)| draft) + text;
+            self.with_session(actor, |_, lines| lines.into_iter().for_each(|lines| lines.push(&line)));
         } else if text.len() > limits::LINE_BYTES {
             self.input(actor, Input::LineTooLong { bytes: text.len() as u64 });
         } else {
@@ -207,9 +219,28 @@ impl Actors {
 
     /// Hands an input to an actor, if it runs.
     pub(crate) fn input(&mut self, actor: usize, input: Input<'_>) {
+        self.with_session(actor, |session, _| session.handle(input));
+    }
+
+    /// Whether the front end of an actor reads lines that nobody edits.
+    fn has_lines(&self, actor: usize) -> bool {
+        matches!(self.states.get(actor), Some(ActorState::Running(running)) if running.lines.is_some())
+    }
+
+    /// Does something with the session of an actor, if it runs; then its front end reads on.
+    fn with_session(
+        &mut self,
+        actor: usize,
+        act: impl FnOnce(&mut ActorSession<'_>, Option<&mut TypedLines>),
+    ) {
         let Some(ActorState::Running(running)) = self.states.get_mut(actor) else { return };
-        let RunningActor { client, face } = running.as_mut();
-        client.handle(&mut SimHost { simulation: &mut self.simulation, actor, face }, input);
+        let RunningActor { client, face, lines } = running.as_mut();
+        let host = SimHost { simulation: &mut self.simulation, actor, face };
+        let mut session = ActorSession { client, host };
+        act(&mut session, lines.as_mut());
+        if let Some(lines) = lines {
+            lines.hand_on(&mut session);
+        }
         if let Some(code) = client.exit_code {
             self.set(actor, ActorState::Stopped(Stopped::Exited));
             self.simulation.event(actor, format!("exited {code}"));

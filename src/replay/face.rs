@@ -2,24 +2,25 @@
 
 use jiff::tz::TimeZone;
 
-use crate::chat::{Chat, Notice};
+use crate::chat::{Chat, Notice, SentMessage};
 use crate::config::TimeFormat;
 use crate::render::Size;
 use crate::render::colour::ColourDepth;
+use crate::render::cut::RowLimit;
 use crate::render::layout::{Layout, OutputMode};
-use crate::script::FaceSpec;
+use crate::script::{FaceSpec, FrontEnd};
 use crate::time::UnixMs;
 
 /// What an actor sees of its session.
 pub(crate) enum Face {
     /// Rows of notices as they are, without time and wrap.
     Rows,
-    /// Rows of a screen of this size, as the prompt lays them out.
-    Screen(Box<Screen>),
+    /// Rows as the prompt lays them out.
+    LaidOut(Box<LaidOut>),
 }
 
-/// Screen of the prompt.
-pub(crate) struct Screen {
+/// Output of the prompt for a person.
+pub(crate) struct LaidOut {
     layout: Layout,
     size: Size,
     /// Version of the roster that the column of names fits.
@@ -35,18 +36,24 @@ pub(crate) struct FaceRow {
 
 impl Face {
     pub(crate) fn new(spec: FaceSpec) -> Self {
-        let Some(columns) = spec.columns else { return Self::Rows };
-        let layout = Layout::new(OutputMode::Screen, ColourDepth::Monochrome, TimeFormat::default());
-        let size = Size { cells: columns.into(), ..Size::DEFAULT };
-        Self::Screen(Box::new(Screen { layout: layout.in_zone(TimeZone::UTC), size, roster: None }))
+        let (mode, limit) = match (spec.front_end, spec.columns) {
+            (Some(FrontEnd::Plain), None) => (OutputMode::Words, RowLimit::None),
+            (Some(FrontEnd::Plain), Some(_)) => (OutputMode::Words, RowLimit::Terminal),
+            (None, Some(_)) => (OutputMode::Screen, RowLimit::None),
+            (None, None) => return Self::Rows,
+        };
+        let layout = Layout::new(mode, ColourDepth::Monochrome, TimeFormat::default()).with_limit(limit);
+        let cells = spec.columns.map_or(Size::DEFAULT.cells, usize::from);
+        let size = Size { cells, ..Size::DEFAULT };
+        Self::LaidOut(Box::new(LaidOut { layout: layout.in_zone(TimeZone::UTC), size, roster: None }))
     }
 
     /// Takes note of who is there.
     pub(crate) fn chat_changed(&mut self, chat: &Chat) {
-        if let Self::Screen(screen) = self
-            && screen.roster.replace(chat.roster()) != Some(chat.roster())
+        if let Self::LaidOut(output) = self
+            && output.roster.replace(chat.roster()) != Some(chat.roster())
         {
-            screen.layout.fit_to(chat);
+            output.layout.fit_to(chat);
         }
     }
 
@@ -62,16 +69,24 @@ impl Face {
                 let rows = notice.rows().into_iter();
                 rows.map(|text| FaceRow { is_warning: text.starts_with("! "), text }).collect()
             }
-            Self::Screen(screen) => {
-                let rows = screen.layout.render_rewritten(notice, now, screen.size, rewrite);
+            Self::LaidOut(output) => {
+                let rows = output.layout.render_rewritten(notice, now, output.size, rewrite);
+                let mark = if output.layout.mode == OutputMode::Words { "problem: " } else { "! " };
                 let mut is_expected = matches!(notice, Notice::Warning(_));
                 let row = |text: &str| {
-                    let is_warning = is_expected && text.contains("! ");
+                    let is_warning = is_expected && text.contains(mark);
                     is_expected &= !is_warning;
                     FaceRow { text: text.to_owned(), is_warning }
                 };
                 rows.lines().map(row).collect()
             }
         }
+    }
+
+    /// Rows of a text of ours on its way.
+    pub(crate) fn sent(&self, sent: &SentMessage, now: UnixMs) -> Vec<FaceRow> {
+        let Self::LaidOut(output) = self else { return Vec::new() };
+        let rows = output.layout.sent(sent, now, output.size).unwrap_or_default();
+        rows.lines().map(|text| FaceRow { text: text.to_owned(), is_warning: false }).collect()
     }
 }

@@ -21,3 +21,4 @@ mod simulation;
 mod spawn;
 mod spawned;
 mod step;
+mod typed_lines;

@@ -257,6 +257,10 @@ impl Host for SimHost<'_> {
                 simulation.show(actor, rows);
                 return due.map(Input::Shown);
             }
+            Effect::Sent(sent) => {
+                let rows = self.face.sent(&sent, simulation.environment.now().unix);
+                simulation.show(actor, rows);
+            }
             // No file is written: what was recorded with a log plays without leaving one behind.
             Effect::OpenLog(file) => return Some(Input::Logging { file, result: Ok(()) }),
             Effect::Listen { listener, at, family } => {
@@ -292,7 +296,6 @@ impl Host for SimHost<'_> {
             // These leave no trace in a transcript.
             Effect::ReturnLine(_)
             | Effect::Alert(_)
-            | Effect::Sent(_)
             | Effect::Received { .. }
             | Effect::CloseLog
             | Effect::CancelKey

@@ -128,6 +128,13 @@ pub enum Directive {
         /// Columns.
         columns: u16,
     },
+    /// `@plain A B`, `@json A B`: actors that have another front end than the prompt.
+    FrontEnd {
+        /// Actors.
+        actors: Vec<usize>,
+        /// Their front end.
+        front_end: FrontEnd,
+    },
     /// `@at DATE TIME`: beginning of the clock.
     At(UnixMs),
     /// `@same`, `@absent`, `@expect-file`: what files below the folder of the run must be.
@@ -234,6 +241,13 @@ pub struct TerminalSize {
     pub columns: NonZeroU16,
     /// Rows.
     pub rows: NonZeroU16,
+}
+
+/// Front end of an actor that is not the prompt with its editor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FrontEnd {
+    /// `rsachat --plain`: one event a line, in words.
+    Plain,
 }
 
 /// What files must be; paths are below the folder of the run.

@@ -5,7 +5,7 @@ use std::str::Lines;
 
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
-use super::ast::{Directive, FaultInjection, FileContent, HomeState, KillMode, TypeMode};
+use super::ast::{Directive, FaultInjection, FileContent, FrontEnd, HomeState, KillMode, TypeMode};
 use super::lexer::{Result, SyntaxError, TemplateKind, is_name, is_variable_name, parse_template};
 use crate::peers::name::Name;
 use crate::text::duration::{HOW_TO_WRITE, milliseconds};
@@ -14,7 +14,7 @@ use crate::text::suggest::nearest;
 /// Most bytes that `@file NAME fill` writes.
 const FILL_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Every directive, for suggestions.
-const DIRECTIVES: [&str; 36] = [
+const DIRECTIVES: [&str; 37] = [
     "draft",
     "say",
     "actors",
@@ -51,6 +51,7 @@ const DIRECTIVES: [&str; 36] = [
     "expect-file",
     "width",
     "unordered",
+    "plain",
 ];
 
 /// Reader of the rows of a source. A line with a here-document spans several.
@@ -97,6 +98,7 @@ pub(super) fn parse_directive(
         "include" => arguments.include(),
         "at" => arguments.start().map(Directive::At),
         "width" => arguments.width(),
+        "plain" => arguments.front_end(FrontEnd::Plain, "@plain NAME…"),
         "same" => arguments.same(),
         "absent" => arguments.absent(),
         "expect-file" => arguments.expected_file(reader),

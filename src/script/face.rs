@@ -1,36 +1,42 @@
-//! Faces of the actors of a script: the width of a screen.
+//! Faces of the actors of a script: front ends, and the widths of screens.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
-use super::ast::{Directive, Line, LineKind, Script};
+use super::ast::{Directive, FrontEnd, Line, LineKind, Script};
 use super::directive::{DirectiveArgs, Token};
 use super::lexer::Result;
 
 /// Columns that a screen may have.
 const COLUMNS: RangeInclusive<u16> = 20..=1000;
 
-/// What an actor sees of its session.
+/// What an actor types into and sees of its session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct FaceSpec {
+    /// Front end, where it is not the prompt with its editor.
+    pub(crate) front_end: Option<FrontEnd>,
     /// Columns of its screen; without any its rows are neither wrapped nor cut.
     pub(crate) columns: Option<u16>,
 }
 
 impl Script {
-    /// What each actor sees of its session.
+    /// Face of each actor.
     pub(crate) fn faces(&self) -> Vec<FaceSpec> {
         (0..self.actors.len().max(1)).map(|actor| self.face(actor)).collect()
     }
 
-    fn face(&self, actor: usize) -> FaceSpec {
+    pub(super) fn face(&self, actor: usize) -> FaceSpec {
         let columns_of = |wanted: Option<usize>| {
             self.directives().find_map(|directive| match directive {
                 Directive::Width { actor, columns } if *actor == wanted => Some(*columns),
                 _ => None,
             })
         };
-        FaceSpec { columns: columns_of(Some(actor)).or_else(|| columns_of(None)) }
+        let front_end = self.directives().find_map(|directive| match directive {
+            Directive::FrontEnd { actors, front_end } if actors.contains(&actor) => Some(*front_end),
+            _ => None,
+        });
+        FaceSpec { front_end, columns: columns_of(Some(actor)).or_else(|| columns_of(None)) }
     }
 }
 
@@ -44,6 +50,22 @@ impl DirectiveArgs<'_> {
         };
         Ok(Directive::Width { actor, columns: columns.columns()? })
     }
+
+    /// `@plain A B`
+    pub(super) fn front_end(&self, front_end: FrontEnd, usage: &str) -> Result<Directive> {
+        if self.tokens.is_empty() {
+            return Err(self.usage(usage));
+        }
+        let mut actors = Vec::new();
+        for name in &self.tokens {
+            let actor = self.actor(name)?;
+            if actors.contains(&actor) {
+                return Err(name.error(format!("`{}` is named twice", name.text)));
+            }
+            actors.push(actor);
+        }
+        Ok(Directive::FrontEnd { actors, front_end })
+    }
 }
 
 impl Token<'_> {
@@ -55,6 +77,15 @@ impl Token<'_> {
     }
 }
 
+impl FrontEnd {
+    /// The word of its directive and of its option.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+        }
+    }
+}
+
 /// Mistake about the face of an actor.
 pub(super) struct FaceMistake<'a> {
     pub(super) line: &'a Line,
@@ -62,29 +93,72 @@ pub(super) struct FaceMistake<'a> {
     pub(super) help: String,
 }
 
-/// Mistakes about what actors see.
+const LEAVE_ONE_OUT: &str = "leave one of the two out";
+
+/// Mistakes about what actors type into and see.
 pub(super) fn check(script: &Script) -> Vec<FaceMistake<'_>> {
-    let spawned = script.spawned();
-    let live: BTreeSet<usize> = script.directives().filter_map(Directive::live_actor).collect();
     let mut widths = BTreeMap::new();
+    let mut front_ends = BTreeMap::new();
+    let foreign = Foreign::of(script);
     let mut mistakes = Vec::new();
     for line in &script.lines {
-        let LineKind::Directive(Directive::Width { actor, columns }) = &line.kind else { continue };
-        if let Some(first) = widths.insert(*actor, line.number) {
-            let whom = actor.map_or("all actors", |actor| script.label(actor));
-            let message = format!("the width for {whom} stands in line {first} already");
-            mistakes.push(FaceMistake { line, message, help: "leave one of the two out".to_owned() });
-        }
-        let Some(actor) = actor else { continue };
-        let label = script.label(*actor);
-        if spawned.contains(actor) {
-            let message = format!("{label} is another program: its screen is its own");
-            let help = format!("`@spawn {label} pty {columns}x24 …` says how wide it is");
-            mistakes.push(FaceMistake { line, message, help });
-        } else if live.contains(actor) {
-            let message = format!("{label} is live: its screen cannot be seen");
-            mistakes.push(FaceMistake { line, message, help: "leave this line out".to_owned() });
+        let mut mistake = |message: String, help: String| mistakes.push(FaceMistake { line, message, help });
+        match &line.kind {
+            LineKind::Directive(Directive::Width { actor, columns }) => {
+                if let Some(first) = widths.insert(*actor, line.number) {
+                    let whom = actor.map_or("all actors", |actor| script.label(actor));
+                    let message = format!("the width for {whom} stands in line {first} already");
+                    mistake(message, LEAVE_ONE_OUT.to_owned());
+                }
+                let Some(actor) = actor else { continue };
+                let program =
+                    format!("`@spawn {} pty {columns}x24 …` says how wide it is", script.label(*actor));
+                if let Some((message, help)) = foreign.mistake(*actor, program) {
+                    mistake(message, help);
+                }
+            }
+            LineKind::Directive(Directive::FrontEnd { actors, front_end }) => {
+                for actor in actors {
+                    let (label, word) = (script.label(*actor), front_end.word());
+                    if let Some((first, number)) = front_ends.insert(*actor, (word, line.number)) {
+                        let message = format!("`@{first}` names {label} in line {number} already");
+                        mistake(message, LEAVE_ONE_OUT.to_owned());
+                    }
+                    let program = format!("`@spawn {label} rsachat --{word}` starts ours");
+                    if let Some((message, help)) = foreign.mistake(*actor, program) {
+                        mistake(message, help);
+                    }
+                }
+            }
+            _ => {}
         }
     }
     mistakes
+}
+
+/// Actors whose screen is not of this program.
+struct Foreign<'a> {
+    script: &'a Script,
+    spawned: BTreeSet<usize>,
+    live: BTreeSet<usize>,
+}
+
+impl<'a> Foreign<'a> {
+    fn of(script: &'a Script) -> Self {
+        let live = script.directives().filter_map(Directive::live_actor).collect();
+        Self { script, spawned: script.spawned(), live }
+    }
+
+    /// Message and help where a line is about the screen of such an actor.
+    fn mistake(&self, actor: usize, program: String) -> Option<(String, String)> {
+        let label = self.script.label(actor);
+        if self.spawned.contains(&actor) {
+            Some((format!("{label} is another program: its screen is its own"), program))
+        } else if self.live.contains(&actor) {
+            let help = "leave this line out".to_owned();
+            Some((format!("{label} is live: its screen cannot be seen"), help))
+        } else {
+            None
+        }
+    }
 }

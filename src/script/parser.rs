@@ -224,7 +224,8 @@ impl<'a> Parser<'a> {
                 | Directive::Seed(_)
                 | Directive::Live(_)
                 | Directive::At(_)
-                | Directive::Width { .. },
+                | Directive::Width { .. }
+                | Directive::FrontEnd { .. },
             ) => (self.phase != StepPhase::BeforeSteps).then_some("this belongs before the first step"),
             // The one actor without a name cannot get one.
             LineKind::Directive(Directive::Spawn { .. })

@@ -180,7 +180,7 @@ impl NoticeSink for Screen {
 
     fn sent(&mut self, sent: &SentMessage) {
         if let Viewer::Person(person) = &mut self.viewer
-            && let Some(text) = person.sent(sent)
+            && let Some(text) = person.layout.sent(sent, UnixMs(unix_ms()), size())
         {
             self.write(text, None);
         }
@@ -232,18 +232,9 @@ impl Person {
         Self { layout, bell, pending_bell, editor, prompt: None, needs_repaint: false }
     }
 
-    /// A text of ours for a screen reader, which is told of each receiver.
-    fn sent(&self, sent: &SentMessage) -> Option<String> {
-        let own = Notice::Own(sent.message.clone());
-        (self.layout.mode == OutputMode::Words).then(|| self.layout.render(&own, UnixMs(unix_ms()), size()))
-    }
-
     /// A notice, which also paints the prompt.
     fn notice(&mut self, notice: &Notice) -> String {
         self.needs_repaint = false;
-        if matches!(notice, Notice::Own(_)) && self.layout.mode == OutputMode::Words {
-            return String::new();
-        }
         let mut text = std::mem::take(&mut self.pending_bell);
         text.push_str(&self.layout.render(notice, UnixMs(unix_ms()), size()));
         text

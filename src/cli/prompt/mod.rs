@@ -1,7 +1,6 @@
 //! Interactive prompt: lines of a person, of a pipe, or requests of a program in; notices out.
 
 mod exit_reason;
-mod json_request;
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, IsTerminal as _};
@@ -19,12 +18,13 @@ use crate::app::event_loop::{App, Flow, Frontend};
 use crate::app::host;
 use crate::app::os::eprint_line;
 use crate::app::recorder::Recorder;
-use crate::chat::command::{self, Command, CommandError, LogTarget, ParsedLine, listen_command};
+use crate::chat::command::{Command, CommandError, LogTarget, listen_command};
 use crate::chat::{
-    AcceptPolicy, CallOptions, DialOutcome, ExitRequest, FirstCaller, Input, ListenOptions, NotifyPolicy,
-    NotifyWhen,
+    AcceptPolicy, CallOptions, Chat, DialOutcome, ExitRequest, FirstCaller, Input, ListenOptions,
+    NotifyPolicy, NotifyWhen,
 };
 use crate::config::{ColourWhen, EditorMode, Layer, Settings, TimeFormat, YesNo};
+use crate::events::unedited_input::{InputTaker, LineMeaning, UneditedInput};
 use crate::events::{Done, Id, OutputEvent};
 use crate::limits;
 use crate::net::Net;
@@ -39,12 +39,9 @@ use crate::render::colour;
 use crate::render::cut::RowLimit;
 use crate::render::layout::{Layout, OutputMode};
 use crate::store::{book_file, safe_file};
-use crate::text::safe::SafeText;
-use crate::text::utf8;
 use crate::ui::screen::{JsonClient, Person, Screen, Viewer, stdout_printer};
 use crate::ui::terminal::{self, EditorEvent, EditorState, Terminal, TypedLine};
 use exit_reason::ExitReason;
-use json_request::Request;
 
 #[derive(Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
@@ -160,10 +157,8 @@ impl PromptArgs {
 
 enum InputSource {
     Editor(Terminal),
-    /// Lines that nobody edits. `None` once they have ended.
-    Lines(Option<Lines>),
-    /// Requests of a program, one a line. `None` once they have ended.
-    Requests(Option<Lines>),
+    /// Lines that nobody edits, and their reader; `None` once they have ended.
+    Unedited(UneditedInput, Option<Lines>),
 }
 
 pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppError> {
@@ -209,12 +204,12 @@ pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppErr
         (InputSource::Editor(terminal), Viewer::Person(Box::new(person)), sink)
     } else {
         let lines = Some(Lines::of_stdin(net.waker())?);
-        if args.json {
-            (InputSource::Requests(lines), Viewer::JsonClient(JsonClient::default()), stdout_printer())
+        let (meaning, viewer) = if args.json {
+            (LineMeaning::Request, Viewer::JsonClient(JsonClient::default()))
         } else {
-            let person = Person::new(layout, None);
-            (InputSource::Lines(lines), Viewer::Person(Box::new(person)), stdout_printer())
-        }
+            (LineMeaning::Prompt, Viewer::Person(Box::new(Person::new(layout, None))))
+        };
+        (InputSource::Unedited(UneditedInput::new(meaning), lines), viewer, stdout_printer())
     };
     let screen = Screen::start(reader, sink, net.waker())?;
     let mut app = App::new(chat, screen, net, profile, ThreadPriority::Lower)?;
@@ -234,9 +229,6 @@ pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppErr
         (!edited && args.call().is_some(), !edited && !config.listen.is_empty());
     let mut frontend = PromptFrontend {
         source,
-        lines_read: 0,
-        held: None,
-        held_line: None,
         must_connect,
         must_listen,
         target: args.call().unwrap_or_default().to_owned(),
@@ -289,12 +281,6 @@ fn layout(args: &PromptArgs, config: &Settings, edited: bool) -> Layout {
 
 struct PromptFrontend {
     source: InputSource,
-    /// Lines of an input that nobody edits, so far.
-    lines_read: u64,
-    /// Request with a text that waits for room.
-    held: Option<(Option<Id>, Request)>,
-    /// Line of an input that nobody edits, with a text that waits for the first peer.
-    held_line: Option<String>,
     /// Whether a failure ends the program: without an editor, one of what was asked for.
     must_connect: bool,
     must_listen: bool,
@@ -352,12 +338,6 @@ impl Frontend<Screen> for PromptFrontend {
 
     fn poll_input(&mut self, app: &mut App<Screen>) -> Flow {
         while app.exit_code().is_none() {
-            if let Some((id, request)) = self.held.take() {
-                self.carry_out(app, id, request);
-            }
-            if let Some(line) = self.held_line.take() {
-                self.take_text_line(app, line);
-            }
             if !self.take_input(app) {
                 return Flow::Wait(None);
             }
@@ -369,7 +349,7 @@ impl Frontend<Screen> for PromptFrontend {
 impl PromptFrontend {
     /// Takes one line or event of the input. Returns whether there was one.
     fn take_input(&mut self, app: &mut App<Screen>) -> bool {
-        let lines = match &mut self.source {
+        let (input, lines) = match &mut self.source {
             InputSource::Editor(terminal) => {
                 match terminal.next() {
                     Some(EditorEvent::Line(TypedLine { text, start, echo })) => {
@@ -392,19 +372,14 @@ impl PromptFrontend {
                 terminal.end_turn();
                 return true;
             }
-            // A line waits until a connection is established and the peer has room, and behind a
-            // text that waits for the first peer.
-            InputSource::Lines(_) if self.held_line.is_some() => return false,
-            InputSource::Lines(_) if !app.chat().takes_lines() => return false,
-            InputSource::Requests(_) if self.held.is_some() || !app.chat().takes_commands() => return false,
-            InputSource::Lines(lines) | InputSource::Requests(lines) => lines,
+            InputSource::Unedited(input, lines) => (input, lines),
         };
+        if !input.is_ready(app) {
+            return false;
+        }
         match lines.as_ref().and_then(Lines::next) {
-            Some(LineEvent::Line(line)) => self.take_line(app, &line),
-            Some(LineEvent::TooLong { bytes }) => {
-                self.lines_read += 1;
-                app.handle(Input::LineTooLong { bytes });
-            }
+            Some(LineEvent::Line(line)) => input.take_line(app, &line),
+            Some(LineEvent::TooLong { bytes }) => input.take_too_long(app, bytes),
             Some(LineEvent::End) => {
                 *lines = None;
                 // Ctrl-D of a person leaves, with an editor or without one; the input of a pipe
@@ -424,82 +399,23 @@ impl PromptFrontend {
 
     /// Names the texts that wait or have been read, and have no way to go any more.
     fn name_undeliverable(&mut self, app: &mut App<Screen>) {
-        let mut texts: Vec<String> = self.held_line.take().and_then(text_of).into_iter().collect();
-        let mut requests: Vec<_> = self.held.take().into_iter().collect();
-        let (InputSource::Lines(lines) | InputSource::Requests(lines)) = &self.source else { return };
-        for _ in 0..=limits::LINES_AHEAD {
-            let Some(LineEvent::Line(line)) = lines.as_ref().and_then(Lines::next) else { break };
-            match (&self.source, String::from_utf8(line)) {
-                (InputSource::Requests(_), Ok(line)) => {
-                    let (id, request) = json_request::read(line.as_bytes());
-                    requests.extend(request.map(|request| (id, request)));
-                }
-                (_, Ok(line)) => texts.extend(text_of(line)),
-                (_, Err(_)) => {}
-            }
-        }
-        let addressed = app.chat().view().addressed.map_or_else(|| self.target.clone(), |to| to.name);
-        app.handle(Input::Undeliverable { to: &addressed, texts });
-        for (id, request) in requests {
-            if let Request::Say { to, text } = request {
-                let to = to.as_deref().unwrap_or(&addressed);
-                reply(app, id, Input::Undeliverable { to, texts: vec![text] });
-            }
-        }
+        let InputSource::Unedited(input, lines) = &mut self.source else { return };
+        let unread = (0..=limits::LINES_AHEAD).map_while(|_| match lines.as_ref().and_then(Lines::next) {
+            Some(LineEvent::Line(line)) => Some(line),
+            _ => None,
+        });
+        input.name_undeliverable(app, &self.target, unread);
     }
 
     fn input_failed(&mut self, app: &mut App<Screen>, error: &io::Error) {
         let message = format!("cannot read the input: {}", describe(error));
-        if matches!(self.source, InputSource::Requests(_)) {
+        let is_program = matches!(&self.source, InputSource::Unedited(input, _) if input.meaning() == LineMeaning::Request);
+        if is_program {
             self.exit_reason = Some(("input", message));
         } else {
             eprint_line(&format!("rsachat: error: {message}"));
         }
         app.handle(Input::ExitRequest(ExitRequest::Failure(code::MACHINE)));
-    }
-
-    /// Takes a line that nobody edited: a request, or text in UTF-8, or refused by itself.
-    fn take_line(&mut self, app: &mut App<Screen>, line: &[u8]) {
-        self.lines_read += 1;
-        let line = if self.lines_read == 1 { utf8::without_mark(line) } else { line };
-        if !matches!(self.source, InputSource::Requests(_)) {
-            return match std::str::from_utf8(line) {
-                Ok(text) => self.take_text_line(app, text.to_owned()),
-                Err(_) => app.handle(Input::LineNotText { row: SafeText::line_from_bytes(line) }),
-            };
-        }
-        if line.trim_ascii().is_empty() {
-            return;
-        }
-        match json_request::read(line) {
-            (id, Ok(request)) => self.carry_out(app, id, request),
-            (id, Err(why)) => {
-                let what = format!("line {}: {why}", self.lines_read);
-                reply(app, id, Input::LineRefused { what });
-            }
-        }
-    }
-
-    /// Takes a line in UTF-8. A text waits for the first peer, if there may be one.
-    fn take_text_line(&mut self, app: &mut App<Screen>, line: String) {
-        let waits = app.chat().awaits_recipient()
-            && !app.chat().is_shutting_down()
-            && matches!(command::parse_line(&line), Ok(ParsedLine::Text(_)));
-        if waits {
-            self.held_line = Some(line);
-        } else {
-            app.handle(Input::Line(&line));
-        }
-    }
-
-    /// Carries out a request. A text for the addressed peer waits for room. Nothing else does: a
-    /// peer that takes nothing must not keep a program from all others.
-    fn carry_out(&mut self, app: &mut App<Screen>, id: Option<Id>, request: Request) {
-        if matches!(request, Request::Say { to: None, .. }) && !app.chat().takes_lines() {
-            self.held = Some((id, request));
-        } else {
-            reply(app, id, request.input());
-        }
     }
 
     /// Ends the screen and the editor. `code` is absent after an error of the loop.
@@ -523,19 +439,20 @@ impl PromptFrontend {
     }
 }
 
-/// Text of a line; none if it is a command, or nothing.
-fn text_of(line: String) -> Option<String> {
-    match command::parse_line(&line) {
-        Ok(ParsedLine::Text(_) | ParsedLine::TextTo { .. }) => Some(line),
-        _ => None,
+impl InputTaker for App<Screen> {
+    fn chat(&self) -> &Chat {
+        App::chat(self)
     }
-}
 
-/// Handles the input of a request, and replies to its id.
-fn reply(app: &mut App<Screen>, id: Option<Id>, input: Input<'_>) {
-    app.sink().begin(id);
-    app.handle(input);
-    app.reply();
+    fn handle(&mut self, input: Input<'_>) {
+        App::handle(self, input);
+    }
+
+    fn answer(&mut self, id: Option<Id>, input: Input<'_>) {
+        self.sink().begin(id);
+        App::handle(self, input);
+        self.reply();
+    }
 }
 
 /// Opens the log once: that it cannot be kept is better reported now than lost with the session.

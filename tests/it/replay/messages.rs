@@ -91,6 +91,23 @@ alice> hi
 @spawn alice cat
 ";
     check("width-whom", whom, &["--check"]);
+    let front_ends = "\
+@actors alice bob carol dave
+@plain
+@plain alice alice
+@plain allice
+";
+    check("front-end-words", front_ends, &[]);
+    let whom = "\
+@actors alice bob carol dave
+@live carol
+@plain alice bob carol
+@plain dave alice
+alice> hi
+@spawn bob cat
+";
+    check("front-end-whom", whom, &["--check"]);
+    check("front-end-late", "@actors alice\nalice> hi\n@plain alice\n", &[]);
 }
 
 #[test]

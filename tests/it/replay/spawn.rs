@@ -152,6 +152,14 @@ fn a_terminal_has_rows_a_size_and_keys_and_pipes_have_only_the_end_of_their_inpu
 /// A transcript of a closed world as a script of prompts on terminals so wide. What differs from one
 /// run to the next has to be the same wherever it is the same in the closed world.
 fn on_terminals(transcript: &str, columns: u16) -> String {
+    let program = |actor: &str| {
+        format!("@spawn {actor} pty {columns}x50 rsachat --home . --name {actor}\n@ready {actor} {actor} +>$")
+    };
+    on_programs(transcript, &program)
+}
+
+/// The same as a script of these programs.
+fn on_programs(transcript: &str, program: &dyn Fn(&str) -> String) -> String {
     let fingerprint = Regex::new("SHA256:[A-Za-z0-9+/]{43}").unwrap();
     let port = Regex::new(r"\\\$\\\{(\w+)\\\.(port)\\\}").unwrap();
     let mut fingerprints: Vec<&str> = fingerprint.find_iter(transcript).map(|found| found.as_str()).collect();
@@ -166,19 +174,16 @@ fn on_terminals(transcript: &str, columns: u16) -> String {
         }
         row
     };
-    let prompt = |actor: &str| {
-        format!("@spawn {actor} pty {columns}x50 rsachat --home . --name {actor}\n@ready {actor} {actor} +>$")
-    };
     // Rows of a screen have their time and their column; rows of notices do not.
     let behind_time = |row: &str| match row.strip_prefix("00:00") {
         Some(rest) => format!("..:..{}", pattern(rest)),
-        None if transcript.contains("\n@width ") => pattern(row),
+        None if transcript.contains("\n@width ") || transcript.contains("\n@plain ") => pattern(row),
         None => format!("..:.. +{}", pattern(row)),
     };
     let mut script = vec!["@timeout 60s".to_owned()];
     for line in transcript.lines() {
         match (line.strip_prefix("@actors "), line.split_once("| ")) {
-            (Some(actors), _) => script.extend(actors.split(' ').map(prompt)),
+            (Some(actors), _) => script.extend(actors.split(' ').map(program)),
             (_, Some((actor, row))) => script.push(format!("{actor}|~ {}", behind_time(row))),
             _ if line.starts_with('@') => {}
             _ => script.push(line.to_owned()),
@@ -211,6 +216,23 @@ fn a_screen_of_a_script_has_the_rows_of_a_real_terminal_as_wide() {
     );
     let played = replay(&on_terminals(&closed, 90), &["--allow-spawn"]);
     assert_eq!(played.code, 0, "{}", played.err);
+}
+
+#[test]
+fn a_plain_actor_reads_and_shows_what_the_plain_prompt_does() {
+    let story = "@seed 7\n@lenient\n@actors alice 밥\n@plain alice 밥\nalice> :listen 0\n\
+        @together\n밥> :connect 127.0.0.1:${alice.port}\n밥> 기다린 글\n@end\n\
+        alice> hi, 밥\nalice> /quit\n밥> :last\n밥> :helo\n밥> :quit\n";
+    let closed = replay(story, &[]).passes();
+    for row in
+        ["alice| 00:00 밥 says: 기다린 글", "밥| 00:00 alice says: hi, 밥", "밥| 00:00 problem: no such"]
+    {
+        assert!(closed.contains(&format!("\n{row}")), "{row} in\n{closed}");
+    }
+    // On terminals, as an actor is; nothing says that the program has started, and nothing has to.
+    let program = |actor: &str| format!("@spawn {actor} pty 400x50 rsachat --plain --home . --name {actor}");
+    let played = replay(&on_programs(&closed, &program), &["--allow-spawn"]);
+    assert_eq!(played.code, 0, "{}\n{}", played.err, on_programs(&closed, &program));
 }
 
 #[test]

@@ -3,9 +3,9 @@
 
 use serde::Deserialize;
 
+use super::Id;
 use crate::chat::Input;
 use crate::chat::command::{self, Command};
-use crate::events::Id;
 use crate::text::safe::SafeText;
 
 /// Text to send, or command to carry out.
