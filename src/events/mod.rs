@@ -1,7 +1,9 @@
 //! Events for other programs: one JSON object a line, as `docs/EVENTS.md` lists them; and the same
 //! in words for people who read standard error.
 
+pub(crate) mod exit_reason;
 pub(crate) mod from_notice;
+pub(crate) mod json_client;
 mod json_request;
 pub(crate) mod unedited_input;
 

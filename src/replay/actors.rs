@@ -12,11 +12,11 @@ use crate::app::book_thread::BookAccess;
 use crate::app::client::{Client, UserStore};
 use crate::app::error::{AppError, code, describe};
 use crate::app::keyring;
-use crate::chat::{Echo, Input, KeyFor, LineStart};
+use crate::chat::{Echo, FirstCaller, Input, KeyFor, LineStart};
 use crate::events::unedited_input::InputTaker as _;
 use crate::limits;
 use crate::peers::name::Name;
-use crate::script::{FaceSpec, HomeState, KillMode};
+use crate::script::{FaceSpec, FrontEnd, HomeState, KillMode};
 use crate::store::{Home, book_file};
 use crate::time::MonoMs;
 
@@ -147,18 +147,17 @@ impl Actors {
         let book = book_file::read(&home);
         let damage = book.as_ref().err().map(ToString::to_string);
         let profile = UserStore::new(home, own, None);
-        let chat = profile.chat(name, book.unwrap_or_default(), limits::PEERS);
+        let mut chat = profile.chat(name, book.unwrap_or_default(), limits::PEERS);
+        let spec = self.faces.get(actor).copied().unwrap_or_default();
+        if spec.front_end == Some(FrontEnd::Json) {
+            chat.set_first_caller(FirstCaller::Known);
+        }
         let files = BookAccess::Here(profile.book_files());
         let client = Client::new(chat, profile, files);
-        let spec = self.faces.get(actor).copied().unwrap_or_default();
         let (face, lines) = (Face::new(spec), spec.front_end.map(TypedLines::new));
         self.set(actor, ActorState::Running(Box::new(RunningActor { client, face, lines })));
         if let Some(damage) = damage {
             self.input(actor, Input::BookUnusable { why: damage });
-        }
-        // The prompt looks at its clock before it reads; with an editor nothing is seen of that.
-        if self.has_lines(actor) {
-            self.input(actor, Input::Tick);
         }
         Ok(())
     }
@@ -207,7 +206,13 @@ impl Actors {
             self.programs.type_enter(actor);
         } else if self.has_lines(actor) {
             let line = self.drafts.remove(&actor).map_or_else(String::new, |(draft, _)| draft) + text;
-            self.with_session(actor, |_, lines| lines.into_iter().for_each(|lines| lines.push(&line)));
+            self.with_session(actor, |session, lines| {
+                // The prompt looks at its clock before it reads.
+                session.handle(Input::Tick);
+                if let Some(lines) = lines {
+                    lines.push(&line);
+                }
+            });
         } else if text.len() > limits::LINE_BYTES {
             self.input(actor, Input::LineTooLong { bytes: text.len() as u64 });
         } else {
@@ -241,7 +246,8 @@ impl Actors {
         if let Some(lines) = lines {
             lines.hand_on(&mut session);
         }
-        if let Some(code) = client.exit_code {
+        if let Some(code) = session.client.exit_code {
+            session.host.show_of(|face, now| face.ended(code, now));
             self.set(actor, ActorState::Stopped(Stopped::Exited));
             self.simulation.event(actor, format!("exited {code}"));
             self.release(actor);
@@ -250,6 +256,14 @@ impl Actors {
 
     /// Hands over the oldest input that is due. Returns whether there was one.
     pub(crate) fn next_input(&mut self) -> bool {
+        if let Some((actor, request)) = self.simulation.pending_keys.pop_front() {
+            let made = self.simulation.next_key(actor, &request);
+            self.with_session(actor, |session, _| {
+                let input = session.client.store_key(&session.host, &request, made);
+                session.handle(input);
+            });
+            return true;
+        }
         let Some((actor, input)) = self.simulation.inputs.pop_front() else { return false };
         self.input(actor, input);
         true
@@ -277,6 +291,7 @@ impl Actors {
             self.simulation.net.unlisten(id);
         }
         self.simulation.pending_dials.retain(|pending| pending.actor != actor);
+        self.simulation.pending_keys.retain(|(of, _)| *of != actor);
         self.simulation.inputs.retain(|(of, _)| *of != actor);
         self.simulation.abort_dials(|(of, _)| *of == actor);
     }

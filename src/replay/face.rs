@@ -4,6 +4,10 @@ use jiff::tz::TimeZone;
 
 use crate::chat::{Chat, Notice, SentMessage};
 use crate::config::TimeFormat;
+use crate::crypto::Fingerprint;
+use crate::events::exit_reason::last_events;
+use crate::events::json_client::JsonClient;
+use crate::events::{Id, OutputEvent};
 use crate::render::Size;
 use crate::render::colour::ColourDepth;
 use crate::render::cut::RowLimit;
@@ -17,6 +21,8 @@ pub(crate) enum Face {
     Rows,
     /// Rows as the prompt lays them out.
     LaidOut(Box<LaidOut>),
+    /// Events for a program.
+    Json(Box<JsonClient>),
 }
 
 /// Output of the prompt for a person.
@@ -40,6 +46,7 @@ impl Face {
             (Some(FrontEnd::Plain), None) => (OutputMode::Words, RowLimit::None),
             (Some(FrontEnd::Plain), Some(_)) => (OutputMode::Words, RowLimit::Terminal),
             (None, Some(_)) => (OutputMode::Screen, RowLimit::None),
+            (Some(FrontEnd::Json), _) => return Self::Json(Box::default()),
             (None, None) => return Self::Rows,
         };
         let layout = Layout::new(mode, ColourDepth::Monochrome, TimeFormat::default()).with_limit(limit);
@@ -50,10 +57,14 @@ impl Face {
 
     /// Takes note of who is there.
     pub(crate) fn chat_changed(&mut self, chat: &Chat) {
-        if let Self::LaidOut(output) = self
-            && output.roster.replace(chat.roster()) != Some(chat.roster())
-        {
-            output.layout.fit_to(chat);
+        match self {
+            Self::Rows => {}
+            Self::LaidOut(output) => {
+                if output.roster.replace(chat.roster()) != Some(chat.roster()) {
+                    output.layout.fit_to(chat);
+                }
+            }
+            Self::Json(client) => client.update(chat),
         }
     }
 
@@ -80,13 +91,67 @@ impl Face {
                 };
                 rows.lines().map(row).collect()
             }
+            Self::Json(client) => {
+                let is_warning = matches!(notice, Notice::Warning(_));
+                let row = |text: &str| FaceRow { text: text.to_owned(), is_warning };
+                client.notice(notice, now).lines().map(row).collect()
+            }
         }
     }
 
     /// Rows of a text of ours on its way.
     pub(crate) fn sent(&self, sent: &SentMessage, now: UnixMs) -> Vec<FaceRow> {
-        let Self::LaidOut(output) = self else { return Vec::new() };
-        let rows = output.layout.sent(sent, now, output.size).unwrap_or_default();
-        rows.lines().map(|text| FaceRow { text: text.to_owned(), is_warning: false }).collect()
+        rows(match self {
+            Self::Rows => None,
+            Self::LaidOut(output) => output.layout.sent(sent, now, output.size),
+            Self::Json(client) => Some(client.sent(sent, now)),
+        })
     }
+
+    /// Rows of what a peer has acknowledged, up to this number.
+    pub(crate) fn received(
+        &self,
+        name: &str,
+        fingerprint: Option<Fingerprint>,
+        upto: u64,
+        now: UnixMs,
+    ) -> Vec<FaceRow> {
+        let Self::Json(client) = self else { return Vec::new() };
+        rows(Some(client.received(name, fingerprint, upto, now)))
+    }
+
+    /// Begins a request.
+    pub(crate) fn begin(&mut self, id: Option<Id>) {
+        if let Self::Json(client) = self {
+            client.begin(id);
+        }
+    }
+
+    /// Rows of the reply to a request.
+    pub(crate) fn reply(&mut self, now: UnixMs) -> Vec<FaceRow> {
+        let Self::Json(client) = self else { return Vec::new() };
+        rows(client.reply(now))
+    }
+
+    /// Rows once all effects of an input have been performed.
+    pub(crate) fn effects_done(&mut self, now: UnixMs) -> Vec<FaceRow> {
+        let Self::Json(client) = self else { return Vec::new() };
+        rows(client.take_state(now))
+    }
+
+    /// Rows of the end of a session with this code.
+    pub(crate) fn ended(&self, code: u8, now: UnixMs) -> Vec<FaceRow> {
+        let Self::Json(client) = self else { return Vec::new() };
+        let row = |event: OutputEvent| FaceRow {
+            is_warning: matches!(event, OutputEvent::Error { .. }),
+            text: client.event(&event, now).trim_end().to_owned(),
+        };
+        last_events(code, None).map(row).collect()
+    }
+}
+
+/// Rows of a text that is no warning.
+fn rows(text: Option<String>) -> Vec<FaceRow> {
+    let text = text.unwrap_or_default();
+    text.lines().map(|text| FaceRow { text: text.to_owned(), is_warning: false }).collect()
 }

@@ -25,7 +25,7 @@ use crate::net::{Net, SocketId, SourceLimiter, Stack};
 use crate::peers::address::{BoundAddresses, Family, ListenAt, Target};
 use crate::script::matcher::ShownRow;
 use crate::text::safe::SafeText;
-use crate::time::Now;
+use crate::time::{Now, UnixMs};
 
 /// Real time within which everything in flight must arrive. Loopback takes microseconds; on a busy
 /// machine this process may not run for seconds.
@@ -49,6 +49,8 @@ pub(crate) struct Simulation {
     pub(crate) links: Links,
     pub(super) delivery_timeout: Duration,
     pub(crate) pending_dials: VecDeque<PendingDial>,
+    /// Keys that programs have asked for: the reply to them does not wait for a key.
+    pub(super) pending_keys: VecDeque<(usize, KeygenRequest)>,
     /// Inputs that are due before anything else is delivered.
     pub(crate) inputs: VecDeque<(usize, Input<'static>)>,
     pub(crate) shown: Vec<ShownRow>,
@@ -93,6 +95,7 @@ impl Simulation {
             links: Links::default(),
             delivery_timeout: DELIVERY_TIMEOUT,
             pending_dials: VecDeque::new(),
+            pending_keys: VecDeque::new(),
             inputs: VecDeque::new(),
             shown: Vec::new(),
             assigned_ports: Vec::new(),
@@ -159,6 +162,12 @@ impl Simulation {
     pub(crate) fn next_seed(&mut self, actor: usize, purpose: &'static str) -> Seed {
         let label = self.labels.get(actor).map_or("", String::as_str);
         self.environment.next_seed(label, purpose)
+    }
+
+    /// The next key of an actor.
+    pub(super) fn next_key(&mut self, actor: usize, request: &KeygenRequest) -> Result<StoredKey, AppError> {
+        let label = self.labels.get(actor).map_or("", String::as_str);
+        self.environment.next_key(label, request.of, request.bits, request.cause)
     }
 
     /// Listens on the real network in a live run, else on a virtual address.
@@ -235,6 +244,14 @@ impl Simulation {
     }
 }
 
+impl SimHost<'_> {
+    /// Shows rows of the actor's face now.
+    pub(super) fn show_of(&mut self, rows: impl FnOnce(&mut Face, UnixMs) -> Vec<FaceRow>) {
+        let rows = rows(self.face, self.simulation.environment.now().unix);
+        self.simulation.show(self.actor, rows);
+    }
+}
+
 impl Host for SimHost<'_> {
     fn now(&self) -> Now {
         self.simulation.environment.now()
@@ -257,9 +274,9 @@ impl Host for SimHost<'_> {
                 simulation.show(actor, rows);
                 return due.map(Input::Shown);
             }
-            Effect::Sent(sent) => {
-                let rows = self.face.sent(&sent, simulation.environment.now().unix);
-                simulation.show(actor, rows);
+            Effect::Sent(sent) => self.show_of(|face, now| face.sent(&sent, now)),
+            Effect::Received { name, fingerprint, upto } => {
+                self.show_of(|face, now| face.received(&name, fingerprint, upto, now));
             }
             // No file is written: what was recorded with a log plays without leaving one behind.
             Effect::OpenLog(file) => return Some(Input::Logging { file, result: Ok(()) }),
@@ -296,7 +313,6 @@ impl Host for SimHost<'_> {
             // These leave no trace in a transcript.
             Effect::ReturnLine(_)
             | Effect::Alert(_)
-            | Effect::Received { .. }
             | Effect::CloseLog
             | Effect::CancelKey
             | Effect::ChosenPeer(_)
@@ -312,7 +328,10 @@ impl Host for SimHost<'_> {
     }
 
     fn generate_key(&mut self, request: &KeygenRequest) -> Option<Result<StoredKey, AppError>> {
-        let label = self.simulation.label(self.actor).to_owned();
-        Some(self.simulation.environment.next_key(&label, request.of, request.bits, request.cause))
+        if matches!(self.face, Face::Json(_)) {
+            self.simulation.pending_keys.push_back((self.actor, request.clone()));
+            return None;
+        }
+        Some(self.simulation.next_key(self.actor, request))
     }
 }

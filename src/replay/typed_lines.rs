@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::face::Face;
 use super::simulation::SimHost;
 use crate::app::client::Client;
 use crate::chat::{Chat, Input};
@@ -27,6 +28,7 @@ impl TypedLines {
     pub(super) fn new(front_end: FrontEnd) -> Self {
         let meaning = match front_end {
             FrontEnd::Plain => LineMeaning::Prompt,
+            FrontEnd::Json => LineMeaning::Request,
         };
         Self { input: UneditedInput::new(meaning), unread: VecDeque::new() }
     }
@@ -60,9 +62,13 @@ impl InputTaker for ActorSession<'_> {
 
     fn handle(&mut self, input: Input<'_>) {
         self.client.handle(&mut self.host, input);
+        self.host.show_of(Face::effects_done);
     }
 
-    fn answer(&mut self, _id: Option<Id>, input: Input<'_>) {
+    /// Every change of the book is on disk at once, so that no reply waits for one.
+    fn answer(&mut self, id: Option<Id>, input: Input<'_>) {
+        self.host.face.begin(id);
         self.handle(input);
+        self.host.show_of(Face::reply);
     }
 }

@@ -248,6 +248,8 @@ pub struct TerminalSize {
 pub enum FrontEnd {
     /// `rsachat --plain`: one event a line, in words.
     Plain,
+    /// `rsachat --json`: requests in and events out, a JSON object a line.
+    Json,
 }
 
 /// What files must be; paths are below the folder of the run.

@@ -277,7 +277,8 @@ impl Checker<'_> {
             LineKind::Blank | LineKind::Comment => {}
             LineKind::Input { actor, template } => {
                 self.uses(line, template);
-                if assigns_port(template) && !self.spawned.contains(actor) {
+                let front_end = self.script.face(*actor).front_end;
+                if face::assigns_port(front_end, template) && !self.spawned.contains(actor) {
                     let number = self.ports.entry(*actor).or_default();
                     *number += 1;
                     self.bound.insert(port_variable(self.script.label(*actor), *number));
@@ -392,10 +393,11 @@ impl Checker<'_> {
         match self.port_owner(name) {
             Some(actor) => {
                 let label = self.script.label(actor);
+                let listen = face::listen_on_any_port(self.script.face(actor).front_end);
                 match self.ports.get(&actor) {
-                    None => format!("{label} listens on no port so far; `{label}> :listen 0` binds it"),
+                    None => format!("{label} listens on no port so far; `{label}> {listen}` binds it"),
                     Some(number) => {
-                        format!("{label} has {number} from `:listen 0` so far; each binds the next")
+                        format!("{label} has {number} from `{listen}` so far; each binds the next")
                     }
                 }
             }
@@ -404,18 +406,6 @@ impl Checker<'_> {
             }
         }
     }
-}
-
-/// Whether a typed line is a `:listen` on port 0, which gives its actor a port. An address that is
-/// known only when the script runs may be one.
-fn assigns_port(template: &[Fragment]) -> bool {
-    let Some((Fragment::Literal(text), rest)) = template.split_first() else { return false };
-    let Some(arguments) = text.strip_prefix(":listen") else { return false };
-    if !(arguments.is_empty() || arguments.starts_with(' ')) {
-        return false;
-    }
-    let is_zero = |word: &str| word == "0" || word.ends_with(":0");
-    !rest.is_empty() || arguments.split_whitespace().any(is_zero)
 }
 
 /// The variable of an actor's `number`th port.

@@ -14,7 +14,7 @@ use crate::text::suggest::nearest;
 /// Most bytes that `@file NAME fill` writes.
 const FILL_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Every directive, for suggestions.
-const DIRECTIVES: [&str; 37] = [
+const DIRECTIVES: [&str; 38] = [
     "draft",
     "say",
     "actors",
@@ -52,6 +52,7 @@ const DIRECTIVES: [&str; 37] = [
     "width",
     "unordered",
     "plain",
+    "json",
 ];
 
 /// Reader of the rows of a source. A line with a here-document spans several.
@@ -99,6 +100,7 @@ pub(super) fn parse_directive(
         "at" => arguments.start().map(Directive::At),
         "width" => arguments.width(),
         "plain" => arguments.front_end(FrontEnd::Plain, "@plain NAME…"),
+        "json" => arguments.front_end(FrontEnd::Json, "@json NAME…"),
         "same" => arguments.same(),
         "absent" => arguments.absent(),
         "expect-file" => arguments.expected_file(reader),

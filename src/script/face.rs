@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
-use super::ast::{Directive, FrontEnd, Line, LineKind, Script};
+use serde::Deserialize;
+
+use super::ast::{Directive, FrontEnd, Line, LineKind, Script, TypeMode};
 use super::directive::{DirectiveArgs, Token};
+use super::fragment::Fragment;
 use super::lexer::Result;
 
 /// Columns that a screen may have.
@@ -51,7 +54,7 @@ impl DirectiveArgs<'_> {
         Ok(Directive::Width { actor, columns: columns.columns()? })
     }
 
-    /// `@plain A B`
+    /// `@plain A B`, `@json A B`
     pub(super) fn front_end(&self, front_end: FrontEnd, usage: &str) -> Result<Directive> {
         if self.tokens.is_empty() {
             return Err(self.usage(usage));
@@ -82,6 +85,7 @@ impl FrontEnd {
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Plain => "plain",
+            Self::Json => "json",
         }
     }
 }
@@ -115,7 +119,18 @@ pub(super) fn check(script: &Script) -> Vec<FaceMistake<'_>> {
                     format!("`@spawn {} pty {columns}x24 …` says how wide it is", script.label(*actor));
                 if let Some((message, help)) = foreign.mistake(*actor, program) {
                     mistake(message, help);
+                } else if script.face(*actor).front_end == Some(FrontEnd::Json) {
+                    let message =
+                        format!("{} is a program with `@json`: it has no screen", script.label(*actor));
+                    mistake(message, LEAVE_ONE_OUT.to_owned());
                 }
+            }
+            LineKind::Directive(Directive::Type { actor, mode: TypeMode::Text, .. })
+                if script.face(*actor).front_end == Some(FrontEnd::Json) =>
+            {
+                let label = script.label(*actor);
+                let message = format!("{label} is a program with `@json`: its `say` is exact");
+                mistake(message, format!("write `{label}> {{\"say\":\"…\"}}`"));
             }
             LineKind::Directive(Directive::FrontEnd { actors, front_end }) => {
                 for actor in actors {
@@ -161,4 +176,44 @@ impl<'a> Foreign<'a> {
             None
         }
     }
+}
+
+/// What listens on any port, as it is typed into a front end.
+pub(super) fn listen_on_any_port(front_end: Option<FrontEnd>) -> &'static str {
+    match front_end {
+        None | Some(FrontEnd::Plain) => ":listen 0",
+        Some(FrontEnd::Json) => r#"{"command":"listen","arguments":["0"]}"#,
+    }
+}
+
+/// Whether a typed line is a `:listen` on port 0, which gives its actor a port. An address that is
+/// known only when the script runs may be one.
+pub(super) fn assigns_port(front_end: Option<FrontEnd>, template: &[Fragment]) -> bool {
+    let is_zero = |word: &str| word == "0" || word.ends_with(":0");
+    if front_end == Some(FrontEnd::Json) {
+        return listen_arguments(template).is_some_and(|words| words.iter().any(|word| is_zero(word)));
+    }
+    let Some((Fragment::Literal(text), rest)) = template.split_first() else { return false };
+    let Some(arguments) = text.strip_prefix(":listen") else { return false };
+    if !(arguments.is_empty() || arguments.starts_with(' ')) {
+        return false;
+    }
+    !rest.is_empty() || arguments.split_whitespace().any(is_zero)
+}
+
+/// Arguments of a request to listen. A value that is not known yet may be a port of 0.
+fn listen_arguments(template: &[Fragment]) -> Option<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Request {
+        command: String,
+        #[serde(default)]
+        arguments: Vec<String>,
+    }
+    let part = |fragment: &Fragment| match fragment {
+        Fragment::Literal(text) => text.clone(),
+        _ => "0".to_owned(),
+    };
+    let text: String = template.iter().map(part).collect();
+    let request: Request = serde_json::from_str(&text).ok()?;
+    (request.command.trim_start_matches(':') == "listen").then_some(request.arguments)
 }

@@ -439,6 +439,8 @@ static CHANGING: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let parts = [
         "SHA256:[A-Za-z0-9+/]{43}",
         "[0-9]{5}(?: [0-9]{5})+",
+        r#"[0-9]{5}(?:","[0-9]{5})+"#,
+        r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z",
         r"(?:[0-9]\.[0-9]+|localhost|\]):(?<port>[0-9]{1,5})\b",
         r"\b[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?\b",
     ];
@@ -462,4 +464,25 @@ fn capture(line: &str, fragment: &Fragment, text: &str) -> String {
         Some((kind, _)) => format!("${{{name}:{kind}}}"),
         None => format!("${{{name}}}"),
     }
+}
+
+/// Whether a pattern and a row may tell of the same kind of event, as far as they say.
+pub(super) fn is_alike(pattern: &[Fragment], row: &str) -> bool {
+    let literals = pattern.iter().filter_map(|fragment| match fragment {
+        Fragment::Literal(text) => Some(text.as_str()),
+        _ => None,
+    });
+    let (wanted, literals) = (row_kind(row), literals.collect::<String>());
+    let kind = row_kind(&literals);
+    kind.is_none() || wanted.is_none() || kind == wanted
+}
+
+/// Kind of a row: of an event for a program its name, else whether it is a notice, which may stand
+/// behind a time.
+fn row_kind(row: &str) -> Option<&str> {
+    if row.starts_with('{') {
+        return row.split_once("\"event\":\"")?.1.split('"').next();
+    }
+    let row = row.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, ':' | ' '));
+    Some(if row.starts_with("* ") || row.starts_with("note: ") { "notice" } else { "" })
 }

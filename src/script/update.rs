@@ -341,9 +341,7 @@ impl<'a> StepUpdate<'a> {
         }
         let (Expectation::Row(pattern) | Expectation::Event(pattern)) = expectation else { return None };
         // A live world that fails is not what was meant, nor is a notice instead of a message.
-        let is_notice = matches!(pattern.first(), Some(Fragment::Literal(text)) if text.starts_with("* "));
-        if self.style == LiteralStyle::Masked
-            && (shown.is_warning || is_notice != shown.text.starts_with("* "))
+        if self.style == LiteralStyle::Masked && (shown.is_warning || !merge::is_alike(pattern, &shown.text))
         {
             return None;
         }

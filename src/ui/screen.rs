@@ -15,7 +15,8 @@ use crate::app::host::{Behind, NoticeSink};
 use crate::app::os::{self, unix_ms};
 use crate::chat::{Chat, Notice, PromptView, ReceiptDue, SentMessage};
 use crate::crypto::Fingerprint;
-use crate::events::{Id, OutputEvent, from_notice};
+use crate::events::json_client::JsonClient;
+use crate::events::{Id, OutputEvent};
 use crate::limits::{ALERT_EVERY_MS, OUTPUT_BACKLOG_BYTES};
 use crate::render::layout::{Layout, OutputMode};
 use crate::text::safe::SafeText;
@@ -119,7 +120,7 @@ impl Screen {
     /// Sends an event that only programs need.
     pub(crate) fn tell(&mut self, event: &OutputEvent) {
         if let Viewer::JsonClient(client) = &self.viewer {
-            self.write(client.event(event), None);
+            self.write(client.event(event, now()), None);
         }
     }
 }
@@ -127,7 +128,7 @@ impl Screen {
 impl NoticeSink for Screen {
     fn reply(&mut self) {
         if let Viewer::JsonClient(client) = &mut self.viewer
-            && let Some(reply) = client.reply()
+            && let Some(reply) = client.reply(now())
         {
             self.write(reply, None);
         }
@@ -135,22 +136,20 @@ impl NoticeSink for Screen {
 
     fn defer_reply(&mut self) {
         if let Viewer::JsonClient(client) = &mut self.viewer {
-            client.deferred = client.request.take().map(|id| (id, client.ok));
+            client.defer_reply();
         }
     }
 
     fn resume_reply(&mut self) {
-        if let Viewer::JsonClient(client) = &mut self.viewer
-            && let Some((id, ok)) = client.deferred.take()
-        {
-            (client.request, client.ok) = (Some(id), ok);
+        if let Viewer::JsonClient(client) = &mut self.viewer {
+            client.resume_reply();
         }
     }
 
     fn show(&mut self, notice: &Notice, due: Option<ReceiptDue>) {
         let text = match &mut self.viewer {
             Viewer::Person(person) => person.notice(notice),
-            Viewer::JsonClient(client) => client.notice(notice),
+            Viewer::JsonClient(client) => client.notice(notice, now()),
         };
         self.write(text, due);
     }
@@ -171,7 +170,7 @@ impl NoticeSink for Screen {
     fn effects_done(&mut self) {
         let text = match &mut self.viewer {
             Viewer::Person(person) => person.take_repaint(),
-            Viewer::JsonClient(client) => client.take_state(),
+            Viewer::JsonClient(client) => client.take_state(now()),
         };
         if let Some(text) = text {
             self.write(text, None);
@@ -179,12 +178,13 @@ impl NoticeSink for Screen {
     }
 
     fn sent(&mut self, sent: &SentMessage) {
-        if let Viewer::Person(person) = &mut self.viewer
-            && let Some(text) = person.layout.sent(sent, UnixMs(unix_ms()), size())
-        {
+        let text = match &self.viewer {
+            Viewer::Person(person) => person.layout.sent(sent, now(), size()),
+            Viewer::JsonClient(client) => Some(client.sent(sent, now())),
+        };
+        if let Some(text) = text {
             self.write(text, None);
         }
-        self.tell(&from_notice::sent(sent));
     }
 
     fn line_returned(&mut self, line: String) {
@@ -196,8 +196,9 @@ impl NoticeSink for Screen {
     }
 
     fn received(&mut self, name: &str, fingerprint: Option<Fingerprint>, upto: u64) {
-        let fingerprint = fingerprint.map(|key| key.to_string());
-        self.tell(&OutputEvent::Received { to: name.to_owned(), fingerprint, upto });
+        if let Viewer::JsonClient(client) = &self.viewer {
+            self.write(client.received(name, fingerprint, upto, now()), None);
+        }
     }
 
     fn alert(&mut self, text: &SafeText) {
@@ -205,6 +206,10 @@ impl NoticeSink for Screen {
             person.ring(text);
         }
     }
+}
+
+fn now() -> UnixMs {
+    UnixMs(unix_ms())
 }
 
 /// Printer to standard output, whole rows at a time.
@@ -236,7 +241,7 @@ impl Person {
     fn notice(&mut self, notice: &Notice) -> String {
         self.needs_repaint = false;
         let mut text = std::mem::take(&mut self.pending_bell);
-        text.push_str(&self.layout.render(notice, UnixMs(unix_ms()), size()));
+        text.push_str(&self.layout.render(notice, now(), size()));
         text
     }
 
@@ -267,60 +272,8 @@ impl Person {
 
     fn ring(&mut self, text: &SafeText) {
         if self.layout.mode == OutputMode::Screen {
-            self.pending_bell = self.bell.ring(text, UnixMs(unix_ms())).unwrap_or_default();
+            self.pending_bell = self.bell.ring(text, now()).unwrap_or_default();
         }
-    }
-}
-
-/// Encoder of events for one program (`docs/EVENTS.md`). Events that follow from a request with an
-/// id carry that id, up to the reply.
-#[derive(Default)]
-pub(crate) struct JsonClient {
-    /// Id of the request that is being carried out.
-    request: Option<Id>,
-    /// Whether no warning has followed from the request.
-    ok: bool,
-    /// Request whose reply waits for the book, and the same about it.
-    deferred: Option<(Id, bool)>,
-    /// The state as it was last sent, or is to be sent.
-    state: Option<PromptView>,
-    state_changed: bool,
-}
-
-impl JsonClient {
-    fn begin(&mut self, id: Option<Id>) {
-        (self.request, self.ok) = (id, true);
-    }
-
-    /// The reply to the request, if it had an id.
-    fn reply(&mut self) -> Option<String> {
-        let reply = self.event(&OutputEvent::Reply { ok: self.ok });
-        self.request.take().map(|_| reply)
-    }
-
-    fn notice(&mut self, notice: &Notice) -> String {
-        self.ok &= !matches!(notice, Notice::Warning(_));
-        // As `recv` has it: a message has the time of its arrival.
-        let now_ms = if let Notice::Message(message) = notice { message.arrived.0 } else { unix_ms() };
-        let event = from_notice::of_prompt(notice);
-        event.map(|event| event.to_json(now_ms, self.request.as_ref())).unwrap_or_default()
-    }
-
-    fn event(&self, event: &OutputEvent) -> String {
-        event.to_json(unix_ms(), self.request.as_ref())
-    }
-
-    fn update(&mut self, chat: &Chat) {
-        let state = chat.view();
-        self.state_changed |= self.state.as_ref().is_none_or(|last| !last.looks_like(&state));
-        self.state = Some(state);
-    }
-
-    /// The state, if it has changed. It is sent after the notices of the same change.
-    fn take_state(&mut self) -> Option<String> {
-        let is_due = std::mem::take(&mut self.state_changed);
-        let state = self.state.as_ref().filter(|_| is_due)?;
-        Some(self.event(&OutputEvent::State(from_notice::state(state))))
     }
 }
 

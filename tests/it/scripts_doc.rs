@@ -230,7 +230,7 @@ fn every_construct_of_the_grammar_has_an_example() {
 fn every_directive_and_every_option_stands_there() {
     let page = read("docs/SCRIPTS.md");
     let words = directives();
-    assert_eq!(words.len(), 37);
+    assert_eq!(words.len(), 38);
     let examples: String = blocks().iter().filter(|b| b.is("chat")).map(|b| b.text.clone()).collect();
     for word in &words {
         assert!(page.contains(&format!("`@{word}")), "@{word} is not explained");

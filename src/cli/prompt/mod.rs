@@ -1,7 +1,5 @@
 //! Interactive prompt: lines of a person, of a pipe, or requests of a program in; notices out.
 
-mod exit_reason;
-
 use std::fs::{DirBuilder, File};
 use std::io::{self, IsTerminal as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -13,7 +11,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::args::{self, Context, ProtocolArgs};
-use crate::app::error::{AppError, SIGNAL_CODE, SIGPIPE, code, describe};
+use crate::app::error::{AppError, SIGPIPE, code, describe};
 use crate::app::event_loop::{App, Flow, Frontend};
 use crate::app::host;
 use crate::app::os::eprint_line;
@@ -24,8 +22,10 @@ use crate::chat::{
     NotifyPolicy, NotifyWhen,
 };
 use crate::config::{ColourWhen, EditorMode, Layer, Settings, TimeFormat, YesNo};
+use crate::events::Id;
+use crate::events::exit_reason::{self, ExitReason};
+use crate::events::json_client::JsonClient;
 use crate::events::unedited_input::{InputTaker, LineMeaning, UneditedInput};
-use crate::events::{Done, Id, OutputEvent};
 use crate::limits;
 use crate::net::Net;
 use crate::net::lines::{LineEvent, Lines};
@@ -39,9 +39,8 @@ use crate::render::colour;
 use crate::render::cut::RowLimit;
 use crate::render::layout::{Layout, OutputMode};
 use crate::store::{book_file, safe_file};
-use crate::ui::screen::{JsonClient, Person, Screen, Viewer, stdout_printer};
+use crate::ui::screen::{Person, Screen, Viewer, stdout_printer};
 use crate::ui::terminal::{self, EditorEvent, EditorState, Terminal, TypedLine};
-use exit_reason::ExitReason;
 
 #[derive(Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
@@ -426,11 +425,9 @@ impl PromptFrontend {
         // Nothing can be done about an error by now.
         let _ = app.linger();
         if let Some(code) = code {
-            let reason = self.exit_reason.filter(|_| code != 0 && code < SIGNAL_CODE);
-            if let Some((kind, message)) = reason.or_else(|| exit_reason::of_code(code)) {
-                app.sink().tell(&OutputEvent::Error { kind, message, hint: None });
+            for event in exit_reason::last_events(code, self.exit_reason) {
+                app.sink().tell(&event);
             }
-            app.sink().tell(&OutputEvent::Done(Done { code, ..Done::default() }));
         }
         app.sink().finish(Instant::now() + Duration::from_millis(limits::OUTPUT_GRACE_MS));
         if let InputSource::Editor(terminal) = &mut self.source {

@@ -56,6 +56,27 @@ fn an_update_of_a_live_script_makes_patterns_adds_no_row_and_blesses_no_refusal(
     assert_eq!(written.text(), format!("{before}{mended}"));
     assert_eq!(written.replay(&["story.chat"]).code, 0);
 
+    // The rows of a screen and of events have their times, which never come again.
+    let faces = "@actors here bot peer\n@live peer\n@width here 60\n@json bot\n@timeout 50ms\n";
+    let stale = "here> :status\nhere| you were here, without $*\nbot> {\"command\":\"listen\",\"arguments\":[\"127.0.0.1:0\"]}\n\
+        bot| {\"time\":\"2000-01-01T00:00:00.000Z\",\"event\":\"listening\",\"address\":\"127.0.0.1:4711\"}\n\
+        here> :listen 127.0.0.1:0\nhere| 00:00    * listens on 127.0.0.1:4711\n";
+    let written = Written::new(&format!("{faces}{stale}"));
+    let played = written.replay(&["story.chat", "--update"]);
+    assert_eq!((played.code, played.err.as_str()), (0, ""));
+    let mended = "here> :status\nhere| you are here, without $*\nbot> {\"command\":\"listen\",\"arguments\":[\"127.0.0.1:0\"]}\n\
+        bot| {\"time\":\"$*\",\"event\":\"listening\",\"address\":\"127.0.0.1:${bot.port}\"}\n\
+        here> :listen 127.0.0.1:0\nhere| $*    * listening on 127.0.0.1:${here.port}\n";
+    assert_eq!(written.text(), format!("{faces}{mended}"));
+    assert_eq!(written.replay(&["story.chat"]).code, 0);
+    // One event never takes the place of another.
+    let other = format!(
+        "{faces}bot> {{\"command\":\"status\"}}\nbot| {{\"time\":\"$*\",\"event\":\"answers\",\"rows\":[\"plain text goes to nobody\"$*\n"
+    );
+    written.put("story.chat", &other);
+    assert_eq!(written.replay(&["story.chat", "--update"]).code, 1);
+    assert_eq!(written.text(), other);
+
     let refused = format!("{before}here> :connect 127.0.0.1:9\nhere| * can reach 127.0.0.1:9\n");
     written.put("story.chat", &refused);
     assert_eq!(written.replay(&["story.chat", "--update"]).code, 1);

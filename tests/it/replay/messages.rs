@@ -95,15 +95,25 @@ alice> hi
 @actors alice bob carol dave
 @plain
 @plain alice alice
-@plain allice
+@json allice
 ";
     check("front-end-words", front_ends, &[]);
     let whom = "\
-@actors alice bob carol dave
+@actors alice bob carol dave erin
 @live carol
 @plain alice bob carol
-@plain dave alice
+@json dave alice
+@plain alice
+@json bob carol
+@width dave 40
+@width alice 40
+@width 60
 alice> hi
+@say dave hi
+dave> {\"command\":\"listen\",\"arguments\":[\"127.0.0.1\"]}
+alice> :connect 127.0.0.1:${dave.port}
+dave> {\"command\":\"listen\",\"arguments\":[\"127.0.0.1:0\"]}
+alice> :connect 127.0.0.1:${dave.port2}
 @spawn bob cat
 ";
     check("front-end-whom", whom, &["--check"]);

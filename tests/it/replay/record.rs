@@ -63,6 +63,28 @@ fn a_session_of_three_becomes_a_script_that_plays_without_them() {
 }
 
 #[test]
+fn a_recorded_session_gets_a_screen_by_a_line_and_an_update() {
+    let (mut minji, file) = recording(&Home::of("민지"), &["--listen", "127.0.0.1:0", "--anybody"]);
+    let mut junho = Process::start("준호", &["--connect", &minji.listens_at()]);
+    minji.sees("준호 joined");
+    junho.types("글이 하나 있다");
+    minji.sees("준호: 글이 하나 있다");
+    minji.types(":quit");
+    assert_eq!(minji.ends(), 0);
+    let text = played(&file);
+    let (head, rest) = text.split_once("\n\n").unwrap();
+    std::fs::write(&file, format!("{head}\n@width 민지 200\n\n{rest}")).unwrap();
+    let mut update = command(&file);
+    update.arg("--update");
+    let updated = run(update, b"");
+    assert_eq!(updated.code, 0, "{}\n{text}", updated.err);
+    let text = played(&file);
+    for row in ["민지| 00:00    * 준호 joined, $*", "민지| 00:00 준호: 글이 하나 있다"] {
+        assert!(text.contains(row), "{row} in\n{text}");
+    }
+}
+
+#[test]
 fn a_session_that_somebody_leaves_with_others_there_is_recorded_to_its_end() {
     for leaving in ["the end of the input", ":quit"] {
         let (mut minji, file) = recording(&Home::of("민지"), &["--listen", "127.0.0.1:0", "--anybody"]);

@@ -177,7 +177,9 @@ fn on_programs(transcript: &str, program: &dyn Fn(&str) -> String) -> String {
     // Rows of a screen have their time and their column; rows of notices do not.
     let behind_time = |row: &str| match row.strip_prefix("00:00") {
         Some(rest) => format!("..:..{}", pattern(rest)),
-        None if transcript.contains("\n@width ") || transcript.contains("\n@plain ") => pattern(row),
+        None if ["\n@width ", "\n@plain ", "\n@json "].iter().any(|face| transcript.contains(face)) => {
+            pattern(row)
+        }
         None => format!("..:.. +{}", pattern(row)),
     };
     let mut script = vec!["@timeout 60s".to_owned()];
@@ -233,6 +235,28 @@ fn a_plain_actor_reads_and_shows_what_the_plain_prompt_does() {
     let program = |actor: &str| format!("@spawn {actor} pty 400x50 rsachat --plain --home . --name {actor}");
     let played = replay(&on_programs(&closed, &program), &["--allow-spawn"]);
     assert_eq!(played.code, 0, "{}\n{}", played.err, on_programs(&closed, &program));
+}
+
+#[test]
+fn a_json_actor_reads_and_writes_what_the_prompt_for_programs_does() {
+    // An empty line does nothing, and lets each look around before its first order.
+    let story = "@seed 7\n@lenient\n@actors 봇 밥\n@json 봇 밥\n봇>\n밥>\n\
+        봇> {\"id\":1,\"command\":\"listen\",\"arguments\":[\"0\",\"--anybody\"]}\n\
+        @together\n밥> {\"id\":\"a\",\"command\":\"connect\",\"arguments\":[\"127.0.0.1:${봇.port}\"]}\n\
+        밥> {\"id\":\"b\",\"say\":\"안녕\\n:quit\"}\n@end\n봇> {\"say\":\"hi\",\"to\":\"밥\"}\n\
+        봇> {\"id\":2,\"say\":\"hi\",\"to\":\"carol\"}\n밥> hello\n밥> [1]\n밥> {\"id\":3,\"sya\":\"x\"}\n\
+        밥> {\"id\":4,\"command\":\"trust\",\"arguments\":[\"봇\"]}\n밥> {\"command\":\"status\"}\n\
+        밥> {\"id\":5,\"command\":\"quit\"}\n";
+    let closed = replay(story, &[]).passes();
+    let events = Regex::new(r#"(?m)^봇\| .*"event":"(?:connected|message|sent|received|left)""#).unwrap();
+    assert_eq!(events.find_iter(&closed).count(), 5, "{closed}");
+    assert!(closed.contains(r#""event":"done","code":0}"#), "{closed}");
+    let program = |actor: &str| format!("@spawn {actor} rsachat --json --home . --name {actor}");
+    let script = on_programs(&closed, &program);
+    let changing = Regex::new(r#"2000\\-01\\-01T00:00:00\\.000Z|[0-9]{5}(?:","[0-9]{5})+"#).unwrap();
+    let script = changing.replace_all(&script, ".*");
+    let played = replay(&script, &["--allow-spawn"]);
+    assert_eq!(played.code, 0, "{}\n{script}", played.err);
 }
 
 #[test]

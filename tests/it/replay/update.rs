@@ -73,6 +73,33 @@ fn a_new_row_takes_over_the_captures_and_patterns_of_the_line_that_it_replaces()
 }
 
 #[test]
+fn rows_of_a_screen_in_words_and_of_events_keep_their_captures_too() {
+    let script = |width: &str, plain: &str, json: &str| {
+        format!(
+            "@seed 7\n@actors alice bob hana bot\n@width bob 40\n@plain hana\n@json bot\nalice> :listen 0\n\
+             bob> :connect 127.0.0.1:${{alice.port}}\nbob| $**\nhana> :connect 127.0.0.1:${{alice.port}}\nhana| $**\n\
+             bot> {{\"command\":\"connect\",\"arguments\":[\"127.0.0.1:${{alice.port}}\"]}}\nbot| $**\n\
+             bot| {{\"time\":\"$*\",\"event\":\"connected\",\"name\":\"alice\",\"fingerprint\":\"${{key:fp}}\"$*\nbot| $**\n\
+             alice> @bob 이 줄은 마흔 칸보다 넓어서 두 줄이 됩니다\n{width}alice> @hana 안녕 하나\n{plain}\
+             alice> @bot hi\n{json}"
+        )
+    };
+    let stale = script(
+        "bob| 00:00 ${who}: 이 줄은 서른 칸보다 넓어서\nbob|              두 줄이 됩니다\n",
+        "hana| 00:00 ${who} says: 잘 가 하나\n",
+        "bot| {\"time\":\"${now}\",\"event\":\"message\",\"from\":\"${who}\",\"fingerprint\":\"${key}\",$*\"text\":\"ho\",$*\n",
+    );
+    assert_eq!(
+        updated(&stale),
+        script(
+            "bob| 00:00 ${who}: 이 줄은 마흔 칸보다 넓어서\nbob|              두 줄이 됩니다\n",
+            "hana| 00:00 ${who} says: 안녕 하나\n",
+            "bot| {\"time\":\"${now}\",\"event\":\"message\",\"from\":\"${who}\",\"fingerprint\":\"${key}\",$*\"text\":\"hi\",$*\n",
+        )
+    );
+}
+
+#[test]
 fn what_nothing_takes_the_place_of_is_not_dropped() {
     for script in [
         // Any rows would hide that it is gone.

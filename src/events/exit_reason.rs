@@ -1,6 +1,8 @@
-//! Reason of an exit code of the prompt, as its `error` event has it.
+//! End of a session with the prompt: the reason of its exit code, as its `error` event has it, and
+//! the events that come last.
 
-use crate::app::error::code;
+use super::{Done, OutputEvent};
+use crate::app::error::{SIGNAL_CODE, code};
 use crate::chat::DialOutcome;
 
 /// Kind and sentence of an `error` event.
@@ -20,8 +22,16 @@ pub(crate) fn of_outcome(outcome: DialOutcome) -> Option<ExitReason> {
     Some((kind, sentence.to_owned()))
 }
 
+/// Last events of a session that ends with this code. `cause` is the connection or the input that
+/// ended it, if one did.
+pub(crate) fn last_events(code: u8, cause: Option<ExitReason>) -> impl Iterator<Item = OutputEvent> {
+    let cause = cause.filter(|_| code != 0 && code < SIGNAL_CODE).or_else(|| of_code(code));
+    let error = cause.map(|(kind, message)| OutputEvent::Error { kind, message, hint: None });
+    error.into_iter().chain([OutputEvent::Done(Done { code, ..Done::default() })])
+}
+
 /// Reason of a code that no connection explains.
-pub(crate) fn of_code(code: u8) -> Option<ExitReason> {
+fn of_code(code: u8) -> Option<ExitReason> {
     Some(match code {
         0 | code::READER_GONE => return None,
         code::FAILED => ("not_sent", "lines were refused, or had no way to go; each was told".to_owned()),
