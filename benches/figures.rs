@@ -1,6 +1,7 @@
 //! The figures that the design promises, measured: `cargo bench` prints them as a table, each beside its aim
 //! and beside a peer measured in the same run. Nothing is asserted; what misses its aim is said to. With
-//! `cargo bench --bench figures -- --joins 5000` only the joins are measured, of so many peers.
+//! `cargo bench --bench figures -- --joins 5000` only the joins are measured, of so many peers, with `--store`
+//! only the store of messages.
 
 #[path = "figures/caller.rs"]
 mod caller;
@@ -8,6 +9,8 @@ mod caller;
 mod joins;
 #[path = "figures/process.rs"]
 mod process;
+#[path = "figures/store.rs"]
+mod store;
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -66,11 +69,16 @@ fn main() -> Outcome<()> {
     }
     let [one, other] = &homes;
     let identities = (identity(one)?, identity(other)?);
+    if std::env::args().any(|argument| argument == "--store") {
+        store::store(&mut table, folder.path(), &identities.0)?;
+        return Ok(io::stdout().write_all(table.text()?.as_bytes())?);
+    }
 
     enter_to_shown(&mut table, one, other)?;
     start_to_prompt(&mut table, one)?;
     idle(&mut table, one)?;
     joins::joins(&mut table, folder.path(), JOINS)?;
+    store::store(&mut table, folder.path(), &identities.0)?;
     handshake(&mut table, &identities.0, &identities.1)?;
     flood(&mut table, one, other, &identities)?;
     io::stdout().write_all(table.text()?.as_bytes())?;
@@ -358,6 +366,7 @@ fn ms(time: Duration) -> f64 {
 #[derive(Clone, Copy)]
 enum Aim {
     AtMost(f64, &'static str),
+    AtLeast(f64, &'static str),
     None(&'static str),
 }
 
@@ -380,6 +389,9 @@ impl Table {
                 unit,
                 if measured <= most { "met" } else { "MISSED" },
             ),
+            Aim::AtLeast(least, unit) => {
+                (format!("≥ {least} {unit}"), unit, if measured >= least { "met" } else { "MISSED" })
+            }
             Aim::None(unit) => ("–".to_owned(), unit, "–"),
         };
         let peer = match peer {

@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use unicode_normalization::UnicodeNormalization as _;
-
 use super::notice::Message;
 use super::types::PeerId;
 use crate::limits;
+use crate::text::Wanted;
 use crate::text::safe::SafeText;
 
 /// Messages of this session, at most [`limits::HISTORY_MESSAGES`] and [`limits::HISTORY_BYTES`], of
@@ -133,8 +132,8 @@ impl History {
     /// it does not count which of two canonically equivalent forms (Unicode Standard Annex #15) a
     /// keyboard gives.
     pub(crate) fn search(&self, text: &str, count: usize) -> (Vec<Message>, usize) {
-        let wanted = folded(SafeText::line(text).as_str());
-        self.find(count, |entry| entry.rows.split('\n').any(|row| folded(row).contains(&wanted)))
+        let wanted = Wanted::new(text);
+        self.find(count, |entry| entry.rows.split('\n').any(|row| wanted.is_in_row(row)))
     }
 
     fn find(&self, count: usize, matches: impl Fn(&HistoryEntry) -> bool) -> (Vec<Message>, usize) {
@@ -143,15 +142,6 @@ impl History {
         found.truncate(count);
         (found.into_iter().rev().map(HistoryEntry::message).collect(), earlier)
     }
-}
-
-/// Form of a text in which it is searched.
-fn folded(text: &str) -> String {
-    if text.is_ascii() {
-        return text.to_ascii_lowercase();
-    }
-    // Lower case may be decomposed where upper case was not.
-    text.nfc().flat_map(char::to_lowercase).nfc().collect()
 }
 
 #[cfg(test)]

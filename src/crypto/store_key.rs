@@ -1,7 +1,7 @@
-//! Key of the message store (`docs/STORE.md`): each value is sealed with AES-256-GCM-SIV (RFC
-//! 8452), and the key itself is wrapped to an identity with RSA-OAEP (RFC 8017, section 7.1) under a
-//! label of its own. A nonce that repeats, as after the restore of a virtual machine, tells of two
-//! values that they are equal and nothing else.
+//! Key of the message store (`docs/STORE.md`). Values are sealed with AES-256-GCM-SIV (RFC 8452),
+//! the key itself is wrapped to an identity with RSA-OAEP (RFC 8017, section 7.1) under a label of
+//! its own. A nonce that repeats, as after the restore of a virtual machine, tells of two values
+//! that they are equal and nothing else.
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::rsa::OAEP_SHA256_MGF1SHA256;

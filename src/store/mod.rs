@@ -14,4 +14,7 @@ mod tests;
 pub use error::StoreError;
 pub(crate) use error::{describe, quoted};
 pub use home::Home;
-pub use message_store::{DiskState, FailedCommit, MessageStore, OpenedStore, PutAside, SimulatedDisk};
+pub use message_store::{
+    Direction, DiskState, FailedCommit, FoundEntries, HistoryEntry, HistoryReader, HistoryRow, MessageStore,
+    OpenedStore, PutAside, SimulatedDisk,
+};

@@ -3,7 +3,11 @@
 //! of power; all values are sealed.
 
 mod backend;
+mod entry;
+mod failure;
+mod history;
 mod rows;
+mod sealed_table;
 mod spare;
 mod tables;
 #[cfg(test)]
@@ -13,17 +17,21 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use self::backend::StoreFile;
+use self::failure::{Failure, error_of};
 use self::spare::Spare;
-use self::tables::{Failure, Tables};
+use self::tables::Tables;
 use super::home::Lock;
 use super::safe_file::{self, Durability};
 use super::{Home, StoreError};
 use crate::crypto::{Fingerprint, Identity, PublicKey, StoreKey};
 use crate::delivery::{Content, PairChange, Pairs, StoreChange};
+use crate::time::UnixMs;
 
 pub use backend::{DiskState, SimulatedDisk};
+pub use history::{Direction, FoundEntries, HistoryEntry, HistoryReader, HistoryRow};
 
 /// Size from which a file that is mostly empty is made smaller as it is opened.
 const COMPACT_BYTES: u64 = 4 * 1024 * 1024;
@@ -38,7 +46,7 @@ pub struct MessageStore {
     path: PathBuf,
     durability: Durability,
     disk: SimulatedDisk,
-    key: StoreKey,
+    key: Arc<StoreKey>,
     /// `None` after an error, until the file could be opened again.
     tables: Option<Tables>,
     spare: Spare,
@@ -124,10 +132,59 @@ impl MessageStore {
     /// # Errors
     /// [`FailedCommit`], with what is kept now.
     pub fn commit(&mut self, changes: &[StoreChange]) -> Result<(), FailedCommit> {
-        if changes.iter().any(takes_room) {
+        self.commit_with_history(changes, &[])
+    }
+
+    /// The same, with messages that are appended to the history.
+    ///
+    /// # Errors
+    /// [`FailedCommit`], as of a commit.
+    pub fn commit_with_history(
+        &mut self,
+        changes: &[StoreChange],
+        history: &[HistoryEntry],
+    ) -> Result<(), FailedCommit> {
+        if !history.is_empty() || changes.iter().any(takes_room) {
             self.keep_spare()?;
         }
-        self.write(|tables, key| if changes.is_empty() { Ok(()) } else { tables.commit(key, changes) })
+        let nothing = changes.is_empty() && history.is_empty();
+        self.write(|tables, key| if nothing { Ok(()) } else { tables.commit(key, changes, history) })
+    }
+
+    /// The history as it is now, to be read in any thread.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file cannot be read.
+    pub fn history(&self) -> Result<HistoryReader, StoreError> {
+        let Some(tables) = &self.tables else { return Err(StoreError::Reopened { path: self.path.clone() }) };
+        tables
+            .snapshot()
+            .and_then(|snapshot| HistoryReader::new(&snapshot, &self.key, &self.path))
+            .map_err(|failure| error_of(failure, "read", &self.path))
+    }
+
+    /// Deletes the history of one peer or of all, or what of it is older than a moment. Returns the
+    /// number of messages that went.
+    ///
+    /// # Errors
+    /// [`FailedCommit`], as of a commit.
+    pub fn forget_history(
+        &mut self,
+        peer: Option<&Fingerprint>,
+        before: Option<UnixMs>,
+    ) -> Result<u64, FailedCommit> {
+        let mut forgotten = 0;
+        self.write(|tables, key| {
+            forgotten = tables.forget(key, peer, before)?;
+            Ok(())
+        })?;
+        if forgotten * ROW_BYTES > COMPACT_BYTES
+            && let Some(tables) = &mut self.tables
+            && let Err(failure) = tables.compact()
+        {
+            return Err(self.reopen(error_of(failure, "write", &self.path)));
+        }
+        Ok(forgotten)
     }
 
     /// Wraps the store key to one more identity, which then opens the store too.
@@ -230,7 +287,7 @@ impl StoreFiles {
         let mut spare = Spare::new(with_suffix(&path, ".spare"), &disk);
         // Without it nothing that takes room is committed.
         let _ = spare.keep();
-        MessageStore { path, durability, disk, key, tables: Some(tables), spare }
+        MessageStore { path, durability, disk, key: Arc::new(key), tables: Some(tables), spare }
     }
 
     /// Opens the file; `None` if there is none.
@@ -330,16 +387,5 @@ fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
-    }
-}
-
-fn error_of(failure: Failure, action: &'static str, path: &Path) -> StoreError {
-    let path = path.to_owned();
-    match failure {
-        Failure::Io(source) => StoreError::Io { action, path, source },
-        Failure::Held => StoreError::Held { path },
-        Failure::Damaged(why) => StoreError::Damaged { path, why },
-        Failure::OtherIdentity(keys) => StoreError::OtherIdentity { path, keys },
-        Failure::NewerFormat(version) => StoreError::NewerFormat { path, version },
     }
 }

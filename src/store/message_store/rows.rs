@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use super::entry::{Direction, HistoryRow};
 use crate::delivery::{Chain, Content, Epoch, Inbound, InboxRow, Outbound, OutboxRow};
 use crate::time::UnixMs;
 
@@ -35,11 +36,15 @@ pub(super) fn write(value: &impl Value) -> Zeroizing<Vec<u8>> {
 
 /// The value of such bytes; `None` if they are none.
 pub(super) fn read<V: Value>(bytes: &[u8]) -> Option<V> {
+    let mut reader = Reader(without_padding(bytes)?);
+    let value = V::read(&mut reader)?;
+    reader.0.is_empty().then_some(value)
+}
+
+fn without_padding(bytes: &[u8]) -> Option<&[u8]> {
     let end = bytes.iter().rposition(|byte| *byte != 0)?;
     let (value, padding) = bytes.split_at_checked(end)?;
-    let mut reader = Reader(value);
-    let value = V::read(&mut reader)?;
-    (padding.first() == Some(&PAD) && reader.0.is_empty()).then_some(value)
+    (padding.first() == Some(&PAD)).then_some(value)
 }
 
 /// What is left of the bytes of a value.
@@ -58,6 +63,12 @@ impl<'a> Reader<'a> {
 
     fn number(&mut self) -> Option<u64> {
         self.array().map(u64::from_be_bytes)
+    }
+
+    fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (head, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(head)
     }
 
     fn rest(&mut self) -> &'a [u8] {
@@ -172,4 +183,126 @@ impl Value for InboxRow {
     fn read(from: &mut Reader<'_>) -> Option<Self> {
         Some(Self { typed: UnixMs(from.number()?), text: Arc::from(from.rest()) })
     }
+}
+
+const SENT: u8 = 0;
+const RECEIVED: u8 = 1;
+
+impl Value for HistoryRow {
+    fn bytes(&self) -> usize {
+        10 + self.name.len() + self.text.len()
+    }
+
+    fn write(&self, to: &mut Vec<u8>) {
+        to.extend_from_slice(&self.at.0.to_be_bytes());
+        to.push(match self.direction {
+            Direction::Sent => SENT,
+            Direction::Received => RECEIVED,
+        });
+        // Names have at most 32 characters.
+        let name = self.name.as_bytes().get(..usize::from(u8::MAX)).unwrap_or(self.name.as_bytes());
+        to.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
+        to.extend_from_slice(name);
+        to.extend_from_slice(&self.text);
+    }
+
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        let head = HistoryHead::read(from)?;
+        let HistoryHead { at, direction, name } = head;
+        Some(Self { at, direction, name: str::from_utf8(name).ok()?.into(), text: from.rest().into() })
+    }
+}
+
+/// What stands before the text of a row of the history.
+struct HistoryHead<'a> {
+    at: UnixMs,
+    direction: Direction,
+    name: &'a [u8],
+}
+
+impl<'a> HistoryHead<'a> {
+    fn read(from: &mut Reader<'a>) -> Option<Self> {
+        let at = UnixMs(from.number()?);
+        let direction = match from.byte()? {
+            SENT => Direction::Sent,
+            RECEIVED => Direction::Received,
+            _ => return None,
+        };
+        let length = usize::from(from.byte()?);
+        Some(Self { at, direction, name: from.bytes(length)? })
+    }
+}
+
+/// Block of the history: messages of one peer that follow each other, as one value.
+impl Value for Vec<HistoryRow> {
+    fn bytes(&self) -> usize {
+        self.iter().map(|row| 4 + row.bytes()).sum()
+    }
+
+    fn write(&self, to: &mut Vec<u8>) {
+        for row in self {
+            let length_at = to.len();
+            to.extend_from_slice(&[0; 4]);
+            row.write(to);
+            let length = u32::try_from(to.len() - length_at - 4).unwrap_or(u32::MAX);
+            if let Some(place) = to.get_mut(length_at..length_at + 4) {
+                place.copy_from_slice(&length.to_be_bytes());
+            }
+        }
+    }
+
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        let block = from.rest();
+        block_rows(block).map(|row| history_row(row?)).collect()
+    }
+}
+
+/// Rows of a block as they stand in it; `None` where it is none.
+fn block_rows(block: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
+    let mut reader = Reader(block);
+    std::iter::from_fn(move || {
+        if reader.0.is_empty() {
+            return None;
+        }
+        let length = reader.array().map(u32::from_be_bytes).and_then(|length| usize::try_from(length).ok());
+        let row = length.and_then(|length| reader.bytes(length));
+        if row.is_none() {
+            reader.0 = &[];
+        }
+        Some(row)
+    })
+}
+
+fn history_row(row: &[u8]) -> Option<HistoryRow> {
+    HistoryRow::read(&mut Reader(row))
+}
+
+/// Rows of a padded block, or the one of a padded row, whose texts are wanted, with their place in
+/// it.
+pub(super) fn rows_with(
+    padded: &[u8],
+    form: Form,
+    wanted: impl Fn(&[u8]) -> bool,
+    mut each: impl FnMut(u64, HistoryRow),
+) -> Option<()> {
+    let value = without_padding(padded)?;
+    let mut look = |place: u64, row| {
+        let mut reader = Reader(row);
+        HistoryHead::read(&mut reader)?;
+        if wanted(reader.rest()) {
+            each(place, history_row(row)?);
+        }
+        Some(())
+    };
+    match form {
+        Form::Row => look(0, value),
+        Form::Block => (0..).zip(block_rows(value)).try_for_each(|(place, row)| look(place, row?)),
+    }
+}
+
+/// Whether a value is one message or a block of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Form {
+    Row,
+    Block,
 }

@@ -1,19 +1,16 @@
 //! Tables of a store in a database of redb, with sealed values (`docs/STORE.md`).
 
-use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use rand::TryRng as _;
-use rand::rngs::SysRng;
 use redb::{
-    Builder, Database, ReadTransaction, ReadableDatabase as _, ReadableTable, StorageBackend, Table,
-    TableDefinition, WriteTransaction,
+    Builder, CompactionError, Database, ReadTransaction, ReadableDatabase as _, ReadableTable,
+    StorageBackend, TableDefinition, WriteTransaction,
 };
-use zeroize::Zeroizing;
 
-use super::rows::{self, Value};
-use crate::crypto::{Fingerprint, Identity, PublicKey, Seed, StoreKey};
+use super::failure::{Failure, guarded};
+use super::history::{self, HistoryEntry};
+use super::sealed_table::{SealedTable, message_key, random, seed, split_message_key};
+use crate::crypto::{Fingerprint, Identity, PublicKey, StoreKey};
 use crate::delivery::{PairChange, Pairs, StoreChange};
+use crate::time::UnixMs;
 
 const META: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("meta");
 const OUT: SealedTable<32> = SealedTable("out");
@@ -28,134 +25,6 @@ const FORMAT_KEY: &[u8] = b"format";
 const WRAP_KEY: &[u8] = b"wrap";
 /// Memory for pages of the file.
 const CACHE_BYTES: usize = 8 * 1024 * 1024;
-
-/// Reason why the tables were not read or written.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// The system's reason.
-    Io(io::Error),
-    /// Another process has the file open.
-    Held,
-    /// It is no store, or a changed one.
-    Damaged(String),
-    /// The store key is wrapped to other identities only.
-    OtherIdentity(Vec<Fingerprint>),
-    /// A later version of the format.
-    NewerFormat(u32),
-}
-
-impl Failure {
-    fn damaged(what: impl Into<String>) -> Self {
-        Self::Damaged(what.into())
-    }
-}
-
-impl<E: Into<redb::Error>> From<E> for Failure {
-    fn from(error: E) -> Self {
-        use io::ErrorKind::{InvalidData, UnexpectedEof};
-        match error.into() {
-            redb::Error::Io(error) if matches!(error.kind(), InvalidData | UnexpectedEof) => {
-                Self::damaged(error.to_string())
-            }
-            redb::Error::Io(error) => Self::Io(error),
-            redb::Error::DatabaseAlreadyOpen => Self::Held,
-            redb::Error::Corrupted(what) => Self::Damaged(what),
-            error @ (redb::Error::TableTypeMismatch { .. }
-            | redb::Error::TableIsMultimap(_)
-            | redb::Error::TableDoesNotExist(_)
-            | redb::Error::TypeDefinitionChanged { .. }
-            | redb::Error::UpgradeRequired(_)) => Self::Damaged(error.to_string()),
-            error => Self::Io(io::Error::other(error.to_string())),
-        }
-    }
-}
-
-/// Runs code of the database: a file that was changed from outside may make it panic.
-fn guarded<T>(run: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(Failure::damaged("its pages contradict")))
-}
-
-/// Bytes of good randomness.
-fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, Failure> {
-    let mut bytes = Zeroizing::new([0; N]);
-    let filled = SysRng.try_fill_bytes(bytes.as_mut_slice());
-    filled.map_err(|_| Failure::Io(io::Error::other("no secure random numbers")))?;
-    Ok(bytes)
-}
-
-fn seed() -> Result<Seed, Failure> {
-    random().map(|bytes| Seed::new(*bytes))
-}
-
-/// Table of sealed values under keys of so many bytes: of a pair, the peer's fingerprint; of a
-/// message, that and the number, big-endian.
-#[derive(Clone, Copy)]
-struct SealedTable<const N: usize>(&'static str);
-
-impl<const N: usize> SealedTable<N> {
-    fn definition(self) -> TableDefinition<'static, &'static [u8; N], &'static [u8]> {
-        TableDefinition::new(self.0)
-    }
-
-    /// What a value opens in, and nowhere else: the name of the table, a zero byte, the key.
-    fn context(self, at: &[u8; N]) -> Vec<u8> {
-        [self.0.as_bytes(), &[0], at].concat()
-    }
-
-    fn writable(self, transaction: &WriteTransaction) -> Result<WritableTable<'_, N>, Failure> {
-        Ok(WritableTable { name: self, table: transaction.open_table(self.definition())? })
-    }
-
-    /// Opens each value, in the order of the keys.
-    fn read<V: Value>(
-        self,
-        transaction: &ReadTransaction,
-        key: &StoreKey,
-        mut each: impl FnMut(&[u8; N], V),
-    ) -> Result<(), Failure> {
-        for row in transaction.open_table(self.definition())?.iter()? {
-            let (at, sealed) = row?;
-            let opened = key.open(&self.context(at.value()), sealed.value()).ok();
-            let value = opened.and_then(|bytes| rows::read(&bytes));
-            each(at.value(), value.ok_or_else(|| Failure::damaged("a value in it does not open"))?);
-        }
-        Ok(())
-    }
-}
-
-/// A [`SealedTable`] that is written.
-struct WritableTable<'a, const N: usize> {
-    name: SealedTable<N>,
-    table: Table<'a, &'static [u8; N], &'static [u8]>,
-}
-
-impl<const N: usize> WritableTable<'_, N> {
-    fn put(&mut self, key: &StoreKey, at: &[u8; N], value: &impl Value) -> Result<(), Failure> {
-        let sealed = key.seal(*random()?, &self.name.context(at), &rows::write(value));
-        self.table.insert(at, sealed.as_slice())?;
-        Ok(())
-    }
-
-    fn remove(&mut self, at: &[u8; N]) -> Result<(), Failure> {
-        self.table.remove(at)?;
-        Ok(())
-    }
-}
-
-fn message_key(peer: &Fingerprint, number: u64) -> [u8; 40] {
-    let mut key = [0; 40];
-    let (head, tail) = key.split_at_mut(32);
-    head.copy_from_slice(peer.as_bytes());
-    tail.copy_from_slice(&number.to_be_bytes());
-    key
-}
-
-fn split_message_key(key: &[u8; 40]) -> (Fingerprint, u64) {
-    let (peer, number) = key.split_at(32);
-    let peer = peer.try_into().expect("40 bytes are 32 and 8");
-    let number = number.try_into().expect("40 bytes are 32 and 8");
-    (Fingerprint::from_bytes(peer), u64::from_be_bytes(number))
-}
 
 fn wrap_key(identity: &Fingerprint) -> Vec<u8> {
     [WRAP_KEY, identity.as_bytes()].concat()
@@ -291,7 +160,12 @@ impl Tables {
     }
 
     /// Makes changes, all or none; they are on disk once this returns.
-    pub(super) fn commit(&self, key: &StoreKey, changes: &[StoreChange]) -> Result<(), Failure> {
+    pub(super) fn commit(
+        &self,
+        key: &StoreKey,
+        changes: &[StoreChange],
+        history: &[HistoryEntry],
+    ) -> Result<(), Failure> {
         self.write(|transaction| {
             let (mut out, mut outbox) = (OUT.writable(transaction)?, OUTBOX.writable(transaction)?);
             let (mut inbound, mut inbox) = (IN.writable(transaction)?, INBOX.writable(transaction)?);
@@ -305,15 +179,36 @@ impl Tables {
                     PairChange::Clear(number) => inbox.remove(&message_key(peer, *number))?,
                 }
             }
-            Ok(())
+            history::append(transaction, key, history)
         })
     }
 
-    /// Gives the room of deleted rows back to the file system.
-    pub(super) fn compact(&mut self) -> Result<(), Failure> {
-        guarded(|| {
-            self.database.compact()?;
+    /// Deletes the history of one peer or of all, or what of it is older than a moment. Returns the
+    /// number of messages.
+    pub(super) fn forget(
+        &self,
+        key: &StoreKey,
+        peer: Option<&Fingerprint>,
+        before: Option<UnixMs>,
+    ) -> Result<u64, Failure> {
+        let mut forgotten = 0;
+        self.write(|transaction| {
+            forgotten = history::forget(transaction, key, peer, before)?;
             Ok(())
+        })?;
+        Ok(forgotten)
+    }
+
+    /// The state of now, which later commits do not change.
+    pub(super) fn snapshot(&self) -> Result<ReadTransaction, Failure> {
+        guarded(|| Ok(self.database.begin_read()?))
+    }
+
+    /// Gives the room of deleted rows back to the file system, unless the file is being read.
+    pub(super) fn compact(&mut self) -> Result<(), Failure> {
+        guarded(|| match self.database.compact() {
+            Ok(_) | Err(CompactionError::TransactionInProgress) => Ok(()),
+            Err(error) => Err(error.into()),
         })
     }
 

@@ -10,7 +10,8 @@ use rand::{Rng as _, SeedableRng as _};
 use redb::StorageBackend;
 
 use super::*;
-use crate::store::message_store::tables::{Failure, Tables};
+use crate::store::message_store::failure::Failure;
+use crate::store::message_store::tables::Tables;
 
 /// Smallest part of a write that a disk keeps or loses as a whole.
 const SECTOR_BYTES: usize = 512;
@@ -134,7 +135,7 @@ fn no_loss_of_power_loses_what_was_committed_or_shows_half_of_a_commit() {
     let created = disk.calls();
     let mut acknowledged = Vec::new();
     for changes in &commits {
-        tables.commit(&key, changes).unwrap();
+        tables.commit(&key, changes, &[]).unwrap();
         acknowledged.push(disk.calls());
     }
     drop(tables);
@@ -182,7 +183,7 @@ fn closed() -> (Vec<u8>, StoreKey, Vec<Pairs>) {
     let disk = Disk::default();
     let (tables, key) = Tables::create(disk.clone(), alice().public()).unwrap();
     for changes in &commits {
-        tables.commit(&key, changes).unwrap();
+        tables.commit(&key, changes, &[]).unwrap();
     }
     drop(tables);
     (disk.bytes(), key, states)

@@ -1,6 +1,7 @@
 //! Stores in homes on a real file system, with every wrong thing in their place.
 
 mod crashes;
+mod history;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
