@@ -213,3 +213,11 @@ pub const OAEP_UNDECRYPTED: u32 = 3;
 pub const OAEP_EXIT_GAP_MS: u64 = 250;
 /// Bits of a key for the raw wire where none are named: the tutorial's.
 pub const OAEP_KEY_BITS_DEFAULT: u32 = 2_048;
+/// Messages that wait for one peer, at most.
+pub const OUTBOX_MESSAGES: usize = 10_000;
+/// Bytes of the texts that wait for one peer, at most.
+pub const OUTBOX_BYTES: usize = 16 * 1024 * 1024;
+/// Time in which new counts of a pair are looked at together, in milliseconds: an hour.
+pub const EPOCH_WINDOW_MS: u64 = 60 * 60 * 1_000;
+/// New counts in that time that look like one identity in two places.
+pub const EPOCHS_SUSPICIOUS: usize = 3;

@@ -1,9 +1,30 @@
-//! Durable delivery (`docs/PROTOCOL.md`, section 7): a message that was accepted is kept until the
-//! other side has it, and is sent again, in order, whenever the two are connected.
+//! Durable delivery (`docs/PROTOCOL.md`, section 5.7): a message that was accepted is kept until
+//! the other side has it, and is sent again, in order, whenever the two are connected.
 
+mod ledger;
+#[cfg(test)]
+mod model;
 mod pair;
 
-pub use crate::wire::{Chain, Epoch};
+pub use crate::wire::{Chain, Epoch, Resume};
+pub use ledger::{Ledger, MessageState, OutboxFull, Reception, WaitingMessage};
 pub use pair::{
     Content, Inbound, InboxRow, Outbound, OutboxRow, Pair, PairChange, Pairs, SKIPPED, StoreChange, hash_of,
 };
+
+/// Something that a [`Resume`] has brought to light, for the user.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ResumeNews {
+    /// Our outbox is older than what the peer has: it was restored from a backup. A new count has
+    /// begun, and [`Ledger::resume`] is to be told again.
+    Restored,
+    /// Messages of the peer were received here once and are not in this home: it was restored.
+    Missing {
+        /// Number of the first.
+        first: u64,
+        /// Number of the last.
+        last: u64,
+    },
+    /// The third new count in an hour: one identity seems to be in use in two places.
+    TwoPlaces,
+}

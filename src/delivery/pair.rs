@@ -55,8 +55,6 @@ pub enum Content {
     Text(Arc<str>),
     /// A text that was taken back.
     Skip,
-    /// A text that the peer has on disk: it is not needed any more.
-    Kept,
 }
 
 /// State of the peer's direction of a pair.
@@ -79,6 +77,24 @@ pub struct InboxRow {
     pub typed: UnixMs,
     /// The text, unchecked bytes.
     pub text: Arc<[u8]>,
+}
+
+impl Content {
+    /// Its hash in the chain.
+    pub(super) fn hash(&self) -> [u8; 32] {
+        match self {
+            Self::Text(text) => hash_of(text.as_bytes()),
+            Self::Skip => SKIPPED,
+        }
+    }
+
+    /// Bytes that it takes of the bounds of an outbox.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Skip => 0,
+        }
+    }
 }
 
 /// Everything that is kept of one pair of keys, ours and a peer's.

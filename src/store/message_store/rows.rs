@@ -126,13 +126,12 @@ impl Value for Inbound {
 /// Kinds of the content of a row of the outbox.
 const TEXT: u8 = 0;
 const SKIP: u8 = 1;
-const KEPT: u8 = 2;
 
 impl Value for OutboxRow {
     fn bytes(&self) -> usize {
         let text = match &self.content {
             Content::Text(text) => text.len(),
-            Content::Skip | Content::Kept => 0,
+            Content::Skip => 0,
         };
         34 + text
     }
@@ -148,7 +147,6 @@ impl Value for OutboxRow {
                 to.extend_from_slice(text.as_bytes());
             }
             Content::Skip => to.push(SKIP),
-            Content::Kept => to.push(KEPT),
         }
     }
 
@@ -163,7 +161,6 @@ impl Value for OutboxRow {
         let content = match from.byte()? {
             TEXT => Content::Text(str::from_utf8(from.rest()).ok()?.into()),
             SKIP => Content::Skip,
-            KEPT => Content::Kept,
             _ => return None,
         };
         Some(Self { typed, content, chain, expires })

@@ -79,7 +79,6 @@ pub(super) fn changes() -> impl Strategy<Value = Vec<StoreChange>> {
     let content = prop_oneof![
         4 => prop_oneof![Just(0), 1_usize..700, Just(16_384)].prop_map(|n| Content::Text("ü".repeat(n / 2).into())),
         1 => Just(Content::Skip),
-        1 => Just(Content::Kept),
     ];
     let row =
         (any::<u64>(), content, chain, any::<Option<u64>>()).prop_map(|(typed, content, chain, expires)| {

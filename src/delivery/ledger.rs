@@ -1,0 +1,571 @@
+//! Ledger of durable delivery: the rows of all pairs in memory, and the rules by which they change.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use rand::Rng as _;
+
+use super::ResumeNews;
+use super::pair::{
+    Content, Inbound, InboxRow, Outbound, OutboxRow, Pair, PairChange, Pairs, SKIPPED, StoreChange, hash_of,
+};
+use crate::crypto::{Fingerprint, Seed};
+use crate::limits;
+use crate::time::UnixMs;
+use crate::wire::{Chain, Epoch, Resume};
+
+/// Messages of all pairs that are not received yet, by the rules of durable delivery. Every change
+/// is written first ([`Ledger::take_changes`]); what it allows is done once it is on disk.
+#[expect(missing_debug_implementations, reason = "holds texts")]
+pub struct Ledger {
+    pairs: BTreeMap<Fingerprint, Entry>,
+    changes: Vec<StoreChange>,
+    seed: Seed,
+    epochs_made: u64,
+}
+
+/// A pair, and what is known of it in this process only.
+#[derive(Default)]
+struct Entry {
+    pair: Pair,
+    /// Bytes of the texts in the outbox.
+    bytes: usize,
+    /// Number of the texts in the outbox.
+    texts: usize,
+    /// Highest number of ours that is on disk: no other is sent.
+    committed: u64,
+    /// Moments at which either direction began a new count, in the last hour.
+    new_epochs: VecDeque<UnixMs>,
+    storage: Storage,
+}
+
+/// Where a pair is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Storage {
+    /// On disk.
+    #[default]
+    Disk,
+    /// In memory, since nobody chose the peer: a stranger leaves no row.
+    Memory,
+}
+
+/// An outbox that takes no more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the outbox of a peer holds at most 10,000 lines and 16 MiB")]
+pub struct OutboxFull;
+
+/// State of a message of ours, in the words of screen, JSON and documentation.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum MessageState {
+    /// On our disk; it was never sent.
+    Queued,
+    /// Sent, and nothing was heard.
+    Unconfirmed,
+    /// On the peer's disk.
+    Delivered,
+}
+
+impl MessageState {
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Unconfirmed => "unconfirmed",
+            Self::Delivered => "delivered",
+        }
+    }
+}
+
+/// Judgement of the number of a message that has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reception {
+    /// It is the next: it is to be shown once it is on disk.
+    New,
+    /// We have it already: the peer is told again.
+    Repeated,
+    /// One before it is missing, or nothing was agreed: a fault of the peer.
+    OutOfOrder,
+}
+
+/// A message of ours that waits, as a list shows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WaitingMessage {
+    /// Its number for the pair.
+    pub seq: u64,
+    /// Moment at which it was typed.
+    pub typed: UnixMs,
+    /// How far it is.
+    pub state: MessageState,
+    /// Its text.
+    pub text: Arc<str>,
+}
+
+impl Entry {
+    fn of(pair: Pair) -> Self {
+        let bytes = pair.outbox.values().map(|row| row.content.bytes()).sum();
+        let texts = pair.outbox.values().filter(|row| row.content != Content::Skip).count();
+        let committed = pair.outbound.map_or(0, |out| out.next - 1);
+        Self { pair, bytes, texts, committed, ..Self::default() }
+    }
+
+    /// The chain behind a message of ours, while it is known.
+    fn chain_at(&self, out: &Outbound, seq: u64) -> Option<Chain> {
+        if seq == out.received {
+            return Some(out.chain);
+        }
+        self.pair.outbox.get(&seq).map(|row| row.chain)
+    }
+
+    fn newest_chain(&self, out: &Outbound) -> Chain {
+        self.pair.outbox.last_key_value().map_or(out.chain, |(_, row)| row.chain)
+    }
+
+    fn state_of(&self, seq: u64) -> MessageState {
+        match self.pair.outbound {
+            Some(out) if seq <= out.kept => MessageState::Delivered,
+            Some(out) if seq <= out.sent => MessageState::Unconfirmed,
+            _ => MessageState::Queued,
+        }
+    }
+
+    /// Whether this is at least the third new count in an hour.
+    fn note_epoch(&mut self, now: UnixMs) -> bool {
+        self.new_epochs.retain(|at| now.since(*at) < limits::EPOCH_WINDOW_MS);
+        self.new_epochs.push_back(now);
+        self.new_epochs.len() >= limits::EPOCHS_SUSPICIOUS
+    }
+}
+
+impl Ledger {
+    /// Ledger of what is on disk. `seed` is its only randomness.
+    #[must_use]
+    pub fn new(pairs: Pairs, seed: Seed) -> Self {
+        let pairs = pairs.into_iter().map(|(peer, pair)| (peer, Entry::of(pair))).collect();
+        Self { pairs, changes: Vec::new(), seed, epochs_made: 0 }
+    }
+
+    /// Begins anew from what is on disk, since a change could not be written.
+    pub fn reload(&mut self, pairs: Pairs) {
+        let mut before = std::mem::take(&mut self.pairs);
+        self.pairs = pairs.into_iter().map(|(peer, pair)| (peer, Entry::of(pair))).collect();
+        for (peer, entry) in &mut self.pairs {
+            entry.new_epochs = before.remove(peer).map(|entry| entry.new_epochs).unwrap_or_default();
+        }
+        self.pairs.extend(before.into_iter().filter(|(_, entry)| entry.storage == Storage::Memory));
+        self.changes.clear();
+    }
+
+    /// Changes since the last call, which belong into one commit.
+    pub fn take_changes(&mut self) -> Vec<StoreChange> {
+        std::mem::take(&mut self.changes)
+    }
+
+    fn change(&mut self, peer: Fingerprint, change: PairChange) {
+        let entry = self.pairs.entry(peer).or_default();
+        entry.pair.apply(change.clone());
+        if entry.storage == Storage::Disk {
+            self.changes.push(StoreChange { peer, change });
+        }
+    }
+
+    fn entry(&self, peer: Fingerprint) -> Option<&Entry> {
+        self.pairs.get(&peer)
+    }
+
+    fn pair(&self, peer: Fingerprint) -> Option<&Pair> {
+        self.entry(peer).map(|entry| &entry.pair)
+    }
+
+    fn new_epoch(&mut self) -> Epoch {
+        self.epochs_made += 1;
+        let mut bytes = [0; 16];
+        self.seed.rng(&format!("epoch {}", self.epochs_made)).fill_bytes(&mut bytes);
+        Epoch(bytes)
+    }
+
+    /// State of our direction; the first message begins a count.
+    fn outbound(&mut self, peer: Fingerprint) -> Outbound {
+        if let Some(out) = self.pair(peer).and_then(|pair| pair.outbound) {
+            return out;
+        }
+        let epoch = self.new_epoch();
+        let out = Outbound { epoch, next: 1, sent: 0, kept: 0, received: 0, chain: Chain::START };
+        self.change(peer, PairChange::Outbound(out));
+        out
+    }
+
+    /// Keeps a text for a peer. Returns its number.
+    ///
+    /// # Errors
+    /// [`OutboxFull`] at [`limits::OUTBOX_MESSAGES`] or [`limits::OUTBOX_BYTES`].
+    pub fn enqueue(
+        &mut self,
+        peer: Fingerprint,
+        text: &str,
+        typed: UnixMs,
+        expires: Option<UnixMs>,
+    ) -> Result<u64, OutboxFull> {
+        let mut out = self.outbound(peer);
+        let entry = self.pairs.entry(peer).or_default();
+        if entry.pair.outbox.len() >= limits::OUTBOX_MESSAGES
+            || entry.bytes + text.len() > limits::OUTBOX_BYTES
+        {
+            return Err(OutboxFull);
+        }
+        let (seq, content) = (out.next, Content::Text(text.into()));
+        let chain = entry.newest_chain(&out).next(seq, content.hash());
+        entry.bytes += text.len();
+        entry.texts += 1;
+        out.next += 1;
+        self.change(peer, PairChange::Queue(seq, OutboxRow { typed, content, chain, expires }));
+        self.change(peer, PairChange::Outbound(out));
+        Ok(seq)
+    }
+
+    /// Takes note that everything up to a number of ours is on disk.
+    pub fn committed(&mut self, peer: Fingerprint, seq: u64) {
+        if let Some(entry) = self.pairs.get_mut(&peer) {
+            let last = entry.pair.outbound.map_or(0, |out| out.next - 1);
+            entry.committed = entry.committed.max(seq.min(last));
+        }
+    }
+
+    /// Number that the next message to a peer gets.
+    #[must_use]
+    pub fn next_number(&self, peer: Fingerprint) -> u64 {
+        self.pair(peer).and_then(|pair| pair.outbound).map_or(1, |out| out.next)
+    }
+
+    /// Whether this is our count now.
+    #[must_use]
+    pub fn is_current(&self, peer: Fingerprint, epoch: Epoch) -> bool {
+        self.pair(peer).and_then(|pair| pair.outbound).is_some_and(|out| out.epoch == epoch)
+    }
+
+    /// Number of the first message that the peer does not have.
+    #[must_use]
+    pub fn first_to_send(&self, peer: Fingerprint) -> u64 {
+        self.pair(peer).and_then(|pair| pair.outbound).map_or(1, |out| out.kept + 1)
+    }
+
+    /// The next message that is on disk behind a number, to be sent.
+    #[must_use]
+    pub fn next_to_send(&self, peer: Fingerprint, behind: u64) -> Option<(u64, &OutboxRow)> {
+        let entry = self.entry(peer)?;
+        let (seq, row) = entry.pair.outbox.range(behind + 1..).next()?;
+        (*seq <= entry.committed).then_some((*seq, row))
+    }
+
+    /// Takes note that messages up to a number are about to go out, before they do.
+    pub fn mark_sent(&mut self, peer: Fingerprint, upto: u64) {
+        if let Some(out) = self.pair(peer).and_then(|pair| pair.outbound)
+            && upto > out.sent
+        {
+            self.change(peer, PairChange::Outbound(Outbound { sent: upto, ..out }));
+        }
+    }
+
+    /// What we tell the peer at the beginning.
+    pub fn resume(&mut self, peer: Fingerprint) -> Resume {
+        let out = self.outbound(peer);
+        let inbound = self.pair(peer).and_then(|pair| pair.inbound);
+        let none = Inbound { epoch: Epoch::NONE, last: 0, chain: Chain::START, shown: 0 };
+        let Inbound { epoch, last, chain, .. } = inbound.unwrap_or(none);
+        Resume { epoch: out.epoch, oldest: out.received + 1, next: out.next, your_epoch: epoch, last, chain }
+    }
+
+    /// Takes what the peer tells at the beginning, of both directions.
+    pub fn handle_resume(&mut self, peer: Fingerprint, resume: &Resume, now: UnixMs) -> Vec<ResumeNews> {
+        let mut news = Vec::new();
+        self.compare_outbound(peer, resume, now, &mut news);
+        self.compare_inbound(peer, resume, now, &mut news);
+        news
+    }
+
+    fn compare_outbound(
+        &mut self,
+        peer: Fingerprint,
+        resume: &Resume,
+        now: UnixMs,
+        news: &mut Vec<ResumeNews>,
+    ) {
+        let out = self.outbound(peer);
+        if resume.your_epoch != out.epoch {
+            // What it had is not there any more.
+            if out.kept > out.received {
+                self.change(peer, PairChange::Outbound(Outbound { kept: out.received, ..out }));
+            }
+            return self.rechain(peer, out.received + 1);
+        }
+        let entry = self.pairs.entry(peer).or_default();
+        let is_other = entry.chain_at(&out, resume.last).is_some_and(|chain| chain.differs(resume.chain));
+        if resume.last < out.next && !is_other {
+            self.handle_kept(peer, resume.last);
+            return self.rechain(peer, resume.last.max(out.received) + 1);
+        }
+        let is_often = entry.note_epoch(now);
+        self.begin_epoch(peer);
+        news.push(ResumeNews::Restored);
+        news.extend(is_often.then_some(ResumeNews::TwoPlaces));
+    }
+
+    fn compare_inbound(
+        &mut self,
+        peer: Fingerprint,
+        resume: &Resume,
+        now: UnixMs,
+        news: &mut Vec<ResumeNews>,
+    ) {
+        let before = self.pair(peer).and_then(|pair| pair.inbound);
+        let oldest = resume.oldest.max(1);
+        let inbound = match before {
+            Some(inbound) if inbound.epoch == resume.epoch && oldest <= inbound.last + 1 => return,
+            Some(inbound) if inbound.epoch == resume.epoch => {
+                news.push(ResumeNews::Missing { first: inbound.last + 1, last: oldest - 1 });
+                Inbound { last: oldest - 1, chain: Chain::UNKNOWN, ..inbound }
+            }
+            _ => {
+                let chain = if oldest == 1 { Chain::START } else { Chain::UNKNOWN };
+                Inbound { epoch: resume.epoch, last: oldest - 1, chain, shown: oldest - 1 }
+            }
+        };
+        if before.is_some_and(|before| before.epoch != inbound.epoch) {
+            let entry = self.pairs.entry(peer).or_default();
+            news.extend(entry.note_epoch(now).then_some(ResumeNews::TwoPlaces));
+            let rows: Vec<u64> = entry.pair.inbox.keys().copied().collect();
+            for seq in rows {
+                self.change(peer, PairChange::Clear(seq));
+            }
+        }
+        self.change(peer, PairChange::Inbound(inbound));
+    }
+
+    /// Computes the chains from a number on: what is sent from there is what the rows hold now.
+    fn rechain(&mut self, peer: Fingerprint, from: u64) {
+        let Some(entry) = self.entry(peer) else { return };
+        let Some(out) = entry.pair.outbound else { return };
+        let Some(mut chain) = entry.chain_at(&out, from - 1) else { return };
+        let mut changed = Vec::new();
+        for (seq, row) in entry.pair.outbox.range(from..) {
+            chain = chain.next(*seq, row.content.hash());
+            if row.chain != chain {
+                changed.push((*seq, OutboxRow { chain, ..row.clone() }));
+            }
+        }
+        for (seq, row) in changed {
+            self.change(peer, PairChange::Queue(seq, row));
+        }
+    }
+
+    /// Begins a new count of our direction: what waits is numbered anew.
+    fn begin_epoch(&mut self, peer: Fingerprint) {
+        let epoch = self.new_epoch();
+        let entry = self.pairs.entry(peer).or_default();
+        let rows = std::mem::take(&mut entry.pair.outbox);
+        let mut out = Outbound { epoch, next: 1, sent: 0, kept: 0, received: 0, chain: Chain::START };
+        let mut chain = out.chain;
+        for seq in rows.keys() {
+            self.change(peer, PairChange::Unqueue(*seq));
+        }
+        for (_, row) in rows {
+            if row.content == Content::Skip {
+                continue;
+            }
+            chain = chain.next(out.next, row.content.hash());
+            self.change(peer, PairChange::Queue(out.next, OutboxRow { chain, ..row }));
+            out.next += 1;
+        }
+        self.change(peer, PairChange::Outbound(out));
+        if let Some(entry) = self.pairs.get_mut(&peer) {
+            entry.committed = out.next - 1;
+        }
+    }
+
+    /// Takes note that the peer has our messages up to a number on disk.
+    pub fn handle_kept(&mut self, peer: Fingerprint, upto: u64) {
+        if let Some(out) = self.pair(peer).and_then(|pair| pair.outbound)
+            && upto > out.kept
+            && upto < out.next
+        {
+            self.change(peer, PairChange::Outbound(Outbound { kept: upto, sent: out.sent.max(upto), ..out }));
+        }
+    }
+
+    /// Takes note that the peer has shown our messages up to a number. Returns how many texts that
+    /// are.
+    pub fn handle_receipt(&mut self, peer: Fingerprint, upto: u64) -> u64 {
+        let Some(entry) = self.entry(peer) else { return 0 };
+        let Some(out) = entry.pair.outbound else { return 0 };
+        let Some(chain) = entry.chain_at(&out, upto).filter(|_| upto > out.received) else { return 0 };
+        let rows = entry.pair.outbox.range(..=upto);
+        let bytes: usize = rows.clone().map(|(_, row)| row.content.bytes()).sum();
+        let texts = rows.clone().filter(|(_, row)| row.content != Content::Skip).count();
+        let seqs: Vec<u64> = rows.map(|(seq, _)| *seq).collect();
+        for seq in seqs {
+            self.change(peer, PairChange::Unqueue(seq));
+        }
+        let (kept, sent) = (out.kept.max(upto), out.sent.max(upto));
+        self.change(peer, PairChange::Outbound(Outbound { received: upto, kept, sent, chain, ..out }));
+        if let Some(entry) = self.pairs.get_mut(&peer) {
+            entry.bytes = entry.bytes.saturating_sub(bytes);
+            entry.texts = entry.texts.saturating_sub(texts);
+        }
+        texts as u64
+    }
+
+    /// Takes a message of ours back, unless the peer has it. Returns how far it was.
+    pub fn drop_message(&mut self, peer: Fingerprint, seq: u64) -> Option<MessageState> {
+        let entry = self.entry(peer)?;
+        let row = entry.pair.outbox.get(&seq).filter(|row| row.content != Content::Skip)?;
+        let (state, bytes) = (entry.state_of(seq), row.content.bytes());
+        if state == MessageState::Delivered {
+            return Some(state);
+        }
+        let skipped = OutboxRow { content: Content::Skip, expires: None, ..row.clone() };
+        self.change(peer, PairChange::Queue(seq, skipped));
+        // What may be at the peer's keeps the chain that it has there; the next `Resume` tells.
+        if state == MessageState::Queued {
+            self.rechain(peer, seq);
+        }
+        if let Some(entry) = self.pairs.get_mut(&peer) {
+            entry.bytes = entry.bytes.saturating_sub(bytes);
+            entry.texts = entry.texts.saturating_sub(1);
+        }
+        Some(state)
+    }
+
+    /// Takes back what has expired. Returns the peers and the numbers.
+    pub fn expire(&mut self, now: UnixMs) -> Vec<(Fingerprint, u64)> {
+        let is_due = |row: &OutboxRow| row.expires.is_some_and(|at| at <= now);
+        let due: Vec<_> = self
+            .pairs
+            .iter()
+            .flat_map(|(peer, entry)| entry.pair.outbox.iter().map(move |(seq, row)| (*peer, *seq, row)))
+            .filter(|(_, _, row)| is_due(row))
+            .map(|(peer, seq, _)| (peer, seq))
+            .collect();
+        let is_dropped = |ledger: &mut Self, peer, seq| {
+            !matches!(ledger.drop_message(peer, seq), None | Some(MessageState::Delivered))
+        };
+        due.into_iter().filter(|(peer, seq)| is_dropped(self, *peer, *seq)).collect()
+    }
+
+    /// When [`Ledger::expire`] is next due.
+    #[must_use]
+    pub fn next_expiry(&self) -> Option<UnixMs> {
+        let rows = self.pairs.values().flat_map(|entry| {
+            let kept = entry.pair.outbound.map_or(0, |out| out.kept);
+            entry.pair.outbox.range(kept + 1..)
+        });
+        rows.filter_map(|(_, row)| row.expires).min()
+    }
+
+    /// Takes a text of the peer: the next is kept until it is shown.
+    pub fn receive(&mut self, peer: Fingerprint, seq: u64, typed: UnixMs, text: &[u8]) -> Reception {
+        let reception = self.advance(peer, seq, hash_of(text));
+        if reception == Reception::New {
+            self.change(peer, PairChange::Receive(seq, InboxRow { typed, text: text.into() }));
+        }
+        reception
+    }
+
+    /// Takes note that the peer took a message back.
+    pub fn receive_skip(&mut self, peer: Fingerprint, seq: u64) -> Reception {
+        self.advance(peer, seq, SKIPPED)
+    }
+
+    fn advance(&mut self, peer: Fingerprint, seq: u64, content: [u8; 32]) -> Reception {
+        let Some(inbound) = self.pair(peer).and_then(|pair| pair.inbound) else {
+            return Reception::OutOfOrder;
+        };
+        if seq <= inbound.last {
+            return Reception::Repeated;
+        }
+        if seq > inbound.last + 1 {
+            return Reception::OutOfOrder;
+        }
+        let chain = inbound.chain.next(seq, content);
+        self.change(peer, PairChange::Inbound(Inbound { last: seq, chain, ..inbound }));
+        Reception::New
+    }
+
+    /// Takes note that the peer's messages up to a number were shown, or written and flushed.
+    pub fn shown(&mut self, peer: Fingerprint, epoch: Epoch, upto: u64) {
+        let Some(pair) = self.pair(peer) else { return };
+        let Some(inbound) = pair.inbound.filter(|inbound| inbound.epoch == epoch) else { return };
+        let rows: Vec<u64> = pair.inbox.range(..=upto).map(|(seq, _)| *seq).collect();
+        for seq in rows {
+            self.change(peer, PairChange::Clear(seq));
+        }
+        if upto > inbound.shown {
+            self.change(peer, PairChange::Inbound(Inbound { shown: upto.min(inbound.last), ..inbound }));
+        }
+    }
+
+    /// State of the peer's direction.
+    #[must_use]
+    pub fn inbound(&self, peer: Fingerprint) -> Option<Inbound> {
+        self.pair(peer)?.inbound
+    }
+
+    /// Messages of peers that are kept and were not shown, in their order.
+    pub fn unshown(&self) -> impl Iterator<Item = (Fingerprint, u64, &InboxRow)> {
+        self.pairs
+            .iter()
+            .flat_map(|(peer, entry)| entry.pair.inbox.iter().map(move |(seq, row)| (*peer, *seq, row)))
+    }
+
+    /// Our messages to a peer that it has not shown.
+    pub fn waiting(&self, peer: Fingerprint) -> impl Iterator<Item = WaitingMessage> {
+        self.entry(peer).into_iter().flat_map(|entry| {
+            entry.pair.outbox.iter().filter_map(|(seq, row)| {
+                let Content::Text(text) = &row.content else { return None };
+                let (seq, state) = (*seq, entry.state_of(*seq));
+                Some(WaitingMessage { seq, typed: row.typed, state, text: text.clone() })
+            })
+        })
+    }
+
+    /// Number of our messages to a peer that it has not shown.
+    #[must_use]
+    pub fn waiting_count(&self, peer: Fingerprint) -> usize {
+        self.entry(peer).map_or(0, |entry| entry.texts)
+    }
+
+    /// Peers for whom messages wait.
+    pub fn peers_waited_for(&self) -> impl Iterator<Item = Fingerprint> {
+        self.pairs.keys().copied().filter(|peer| self.waiting_count(*peer) > 0)
+    }
+
+    /// Keeps nothing of a peer on disk: nobody chose it.
+    pub fn keep_in_memory(&mut self, peer: Fingerprint) {
+        self.pairs.insert(peer, Entry { storage: Storage::Memory, ..Entry::default() });
+    }
+
+    /// Whether something of a peer is kept on disk.
+    #[must_use]
+    pub fn is_kept(&self, peer: Fingerprint) -> bool {
+        self.entry(peer).is_some_and(|entry| entry.storage == Storage::Disk)
+    }
+
+    /// Keeps what there is of a peer on disk from here on: the user has chosen it.
+    pub fn keep_on_disk(&mut self, peer: Fingerprint) {
+        let Some(entry) = self.pairs.get_mut(&peer).filter(|entry| entry.storage == Storage::Memory) else {
+            return;
+        };
+        entry.storage = Storage::Disk;
+        if let Some(inbound) = entry.pair.inbound {
+            let inbound = Inbound { shown: inbound.last, ..inbound };
+            entry.pair.inbox.clear();
+            self.change(peer, PairChange::Inbound(inbound));
+        }
+    }
+
+    /// Forgets what is in memory of a peer that nobody chose.
+    pub fn forget_in_memory(&mut self, peer: Fingerprint) {
+        if self.entry(peer).is_some_and(|entry| entry.storage == Storage::Memory) {
+            self.pairs.remove(&peer);
+        }
+    }
+}
