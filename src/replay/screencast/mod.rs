@@ -61,6 +61,8 @@ impl Screencast {
                 let text = self.safe(&shown.text);
                 let style = match shown.kind {
                     ShownKind::Event => Style::Event,
+                    // On a screen and in words its mark stands behind a time.
+                    ShownKind::Row if shown.is_warning => Style::Warning,
                     ShownKind::Row => Style::of_row(&text),
                 };
                 ScreenEvent::Shown { actor: self.index(actor), text, style }

@@ -55,6 +55,21 @@ fn the_same_script_gives_the_same_picture_byte_for_byte() {
 }
 
 #[test]
+fn a_warning_has_its_colour_whatever_the_front_end_of_its_actor_is() {
+    let story = "@seed 7\n@lenient\n@actors alice bob hana bot\n@width bob 60\n@plain hana\n@json bot\n\
+        alice> :helo\nbob> :helo\nhana> :helo\nbot> helo\n";
+    let written = Written::new(story);
+    let cast = drawn(&written, &["--cast", "x.cast"]);
+    for row in ["! no such", "00:00   ! no such", "00:00 problem: no such", r#"{\"time"#] {
+        assert!(cast.contains(&format!("[33m{row}")), "{row} in\n{cast}");
+    }
+    let spaced = story.replace("@plain hana", "@plain   hana").replace("@json bot", "@json\tbot");
+    written.put("story.chat", &spaced);
+    assert_eq!(written.replay(&["--fmt", "story.chat"]).code, 0);
+    assert_eq!(written.text(), story);
+}
+
+#[test]
 fn a_still_picture_shows_the_last_rows_of_every_actor_beside_each_other() {
     let written = Written::new(&talk());
     let still = rows(&drawn(&written, &["--svg", "x.svg", "--still"]));
