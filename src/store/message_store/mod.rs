@@ -124,7 +124,7 @@ impl MessageStore {
             Err(error) => return Err(error),
         }
         let (tables, key) = files.create(&lock, identity.public())?;
-        Ok(OpenedStore { store: files.store(tables, key), pairs: Pairs::new(), put_aside })
+        Ok(OpenedStore { store: files.store(tables, Arc::new(key)), pairs: Pairs::new(), put_aside })
     }
 
     /// Makes changes, all or none; they are on disk once this returns.
@@ -157,10 +157,7 @@ impl MessageStore {
     /// [`StoreError`] when the file cannot be read.
     pub fn history(&self) -> Result<HistoryReader, StoreError> {
         let Some(tables) = &self.tables else { return Err(StoreError::Reopened { path: self.path.clone() }) };
-        tables
-            .snapshot()
-            .and_then(|snapshot| HistoryReader::new(&snapshot, &self.key, &self.path))
-            .map_err(|failure| error_of(failure, "read", &self.path))
+        history(tables, &self.key, &self.path)
     }
 
     /// Deletes the history of one peer or of all, or what of it is older than a moment. Returns the
@@ -269,6 +266,12 @@ fn is_full(error: &StoreError) -> bool {
     matches!(error, StoreError::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
 }
 
+/// The history in the tables of a file.
+fn history(tables: &Tables, key: &Arc<StoreKey>, path: &Path) -> Result<HistoryReader, StoreError> {
+    let reader = tables.snapshot().and_then(|snapshot| HistoryReader::new(&snapshot, key, path));
+    reader.map_err(|failure| error_of(failure, "read", path))
+}
+
 /// Path of the store, which need not exist.
 pub(crate) fn path(home: &Home) -> PathBuf {
     home.path().join("store.redb")
@@ -282,25 +285,27 @@ struct StoreFiles {
 }
 
 impl StoreFiles {
-    fn store(self, tables: Tables, key: StoreKey) -> MessageStore {
+    fn store(self, tables: Tables, key: Arc<StoreKey>) -> MessageStore {
         let Self { path, durability, disk } = self;
         let mut spare = Spare::new(with_suffix(&path, ".spare"), &disk);
         // Without it nothing that takes room is committed.
         let _ = spare.keep();
-        MessageStore { path, durability, disk, key: Arc::new(key), tables: Some(tables), spare }
+        MessageStore { path, durability, disk, key, tables: Some(tables), spare }
     }
 
     /// Opens the file; `None` if there is none.
-    fn open(&self, identity: &Identity) -> Result<Option<(Tables, StoreKey, Pairs)>, StoreError> {
+    fn open(&self, identity: &Identity) -> Result<Option<(Tables, Arc<StoreKey>, Pairs)>, StoreError> {
         let read = |tables: &Tables| {
             let key = tables.unwrap_key(identity)?;
-            tables.read(&key).map(|pairs| (key, pairs))
+            tables.read(&key).map(|pairs| (Arc::new(key), pairs))
         };
         let Some((mut tables, bytes)) = self.open_tables()? else { return Ok(None) };
         let (key, pairs) = read(&tables).map_err(|failure| error_of(failure, "read", &self.path))?;
+        // A history is compacted as it is forgotten, which is when it leaves room.
         let rows: usize = pairs.values().map(|pair| 2 + pair.outbox.len() + pair.inbox.len()).sum();
         if bytes > COMPACT_BYTES
             && rows as u64 * ROW_BYTES < bytes / COMPACT_SHARE
+            && history(&tables, &key, &self.path)?.is_empty()?
             && tables.compact().is_err()
         {
             // The disk may be too full even for that; after an error nothing is trusted.
