@@ -6,7 +6,7 @@ use redb::{
 };
 
 use super::failure::{Failure, guarded};
-use super::history::{self, HistoryEntry};
+use super::history::{HistoryEntry, append, forget};
 use super::sealed_table::{SealedTable, message_key, random, seed, split_message_key};
 use crate::crypto::{Fingerprint, Identity, PublicKey, StoreKey};
 use crate::delivery::{PairChange, Pairs, StoreChange};
@@ -179,7 +179,7 @@ impl Tables {
                     PairChange::Clear(number) => inbox.remove(&message_key(peer, *number))?,
                 }
             }
-            history::append(transaction, key, history)
+            append(transaction, key, history)
         })
     }
 
@@ -193,7 +193,7 @@ impl Tables {
     ) -> Result<u64, Failure> {
         let mut forgotten = 0;
         self.write(|transaction| {
-            forgotten = history::forget(transaction, key, peer, before)?;
+            forgotten = forget(transaction, key, peer, before)?;
             Ok(())
         })?;
         Ok(forgotten)
