@@ -57,7 +57,7 @@ fn two_hundred_damaged_scripts_never_panic_and_always_name_a_line() {
         "# damaged\n@set x 5\n@file f <<END\nrow\nEND\n@together\nalice> ${{x}}\nbob> hi $u{{1b}}\n@end\n\
          alice| ! $*\nbob|~ .*\nalice> :showkey\nalice| fingerprint ${{y:fp}}\nalice|! ${{x}} $$5\nalice| $**\n\
          @tick 5s\n@exact\n@kill bob rst\nbob|* killed\n@start bob fresh\nalice> :listen 0\nalice| $**\n@open\n@lenient\n\
-         bob> :status ${{alice.port}}\n@release alice bob\n@hold bob\nalice> ${{f}} {}\nalice| ! not sent$*\n",
+         bob> :status ${{alice.port}}\n@hold bob\n@release bob\nalice> ${{f}} {}\nalice| ! not sent$*\n",
         "가".repeat(40)
     );
     assert_eq!(replay(&format!("{keys}{whole}"), &[]).code, 0, "it is whole before it is damaged");
