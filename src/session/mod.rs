@@ -274,8 +274,7 @@ impl Session {
     ///
     /// # Errors
     /// [`SendError`] when the session is not established, after [`Session::resume`], or when the
-    /// text
-    /// exceeds [`limits::MESSAGE_BYTES`].
+    /// text exceeds [`limits::MESSAGE_BYTES`].
     pub fn send(&mut self, text: &str, now: UnixMs) -> Result<u64, SendError> {
         let (number, record) = self.sender()?.send(text, now)?;
         self.outputs.extend(record);
@@ -322,8 +321,7 @@ impl Session {
     }
 
     /// Acknowledges the peer's messages up to `upto`, and what came before it: they have been
-    /// shown,
-    /// or written and flushed.
+    /// shown, or written and flushed.
     pub fn ack(&mut self, upto: Count) {
         if let State::Transport(transport) = &mut self.state {
             transport.ack(upto);

@@ -120,8 +120,7 @@ impl OutboundNumbers {
     }
 
     /// Takes the peer's `Resume`: does it name our latest count, or is that our only one, what
-    /// comes
-    /// behind it is about that count.
+    /// comes behind it is about that count.
     pub(super) fn handle_resume(&mut self, theirs: &Resume) {
         self.peer_resumed_at.get_or_insert(self.sent);
         if let Some(pair) = &mut self.pair

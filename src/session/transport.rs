@@ -14,9 +14,8 @@ use crate::wire::{
 };
 
 /// Answers that are owed to the peer beside those for its messages: state, one of each kind, so
-/// that
-/// a peer that asks and never reads costs nothing more. They are sealed when the kernel has taken
-/// everything that was sent.
+/// that a peer that asks and never reads costs nothing more. They are sealed when the kernel has
+/// taken everything that was sent.
 #[derive(Debug, Default)]
 struct OwedAnswers {
     /// Number of the last `Ping` that is not answered.
@@ -329,8 +328,7 @@ impl Transport {
     }
 
     /// What is owed for the peer's messages, the next key, and `Bye`, if the peer has shown that it
-    /// can
-    /// open them.
+    /// can open them.
     pub(super) fn bye(&mut self, reason: ByeReason) -> Vec<Output> {
         if !self.is_established() {
             return Vec::new();

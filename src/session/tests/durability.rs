@@ -398,8 +398,7 @@ fn what_breaks_the_rules_of_numbers_ends_the_session() {
     });
     let text = Record::Text { seq: 1, time_ms: 0, text: b"x".to_vec() };
     // The peer's records, of which the last is too much; whether we have said Resume, and sent a
-    // text
-    // for the connection before it.
+    // text for the connection before it.
     for (records, resumes, says) in [
         (vec![Record::Skip { seq: 1 }], true, false),
         (vec![Record::Kept { upto: 0 }], true, false),
