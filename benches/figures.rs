@@ -1,10 +1,12 @@
 //! The figures that the design promises, measured: `cargo bench` prints them as a table, each beside its aim
 //! and beside a peer measured in the same run. Nothing is asserted; what misses its aim is said to. With
 //! `cargo bench --bench figures -- --joins 5000` only the joins are measured, of so many peers, with `--store`
-//! only the store of messages.
+//! only the store of messages, with `--delivery` only what two prompts keep for each other.
 
 #[path = "figures/caller.rs"]
 mod caller;
+#[path = "figures/delivery.rs"]
+mod delivery;
 #[path = "figures/joins.rs"]
 mod joins;
 #[path = "figures/process.rs"]
@@ -16,13 +18,14 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use caller::Side;
+use delivery::Keeping;
 use process::Program;
 use rsachat::crypto::{Identity, RsaJob};
 use rsachat::session::Role;
@@ -73,8 +76,12 @@ fn main() -> Outcome<()> {
         store::store(&mut table, folder.path(), &identities.0)?;
         return Ok(io::stdout().write_all(table.text()?.as_bytes())?);
     }
+    if std::env::args().any(|argument| argument == "--delivery") {
+        kept(&mut table, folder.path())?;
+        return Ok(io::stdout().write_all(table.text()?.as_bytes())?);
+    }
 
-    enter_to_shown(&mut table, one, other)?;
+    kept(&mut table, folder.path())?;
     start_to_prompt(&mut table, one)?;
     idle(&mut table, one)?;
     joins::joins(&mut table, folder.path(), JOINS)?;
@@ -85,26 +92,47 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
-/// A line typed at one prompt until it stands in the output of the other.
-fn enter_to_shown(table: &mut Table, one: &Path, other: &Path) -> Outcome<()> {
-    let (_, listener, mut caller) = conversation(one, other)?;
+/// What durable delivery costs, beside the same without it.
+fn kept(table: &mut Table, folder: &Path) -> Outcome<()> {
+    let plain = delivery::acquainted(folder, Keeping::Nothing)?;
+    let homes = delivery::acquainted(folder, Keeping::Store)?;
+    enter_to_shown(table, &homes, &plain)?;
+    delivery::delivery(table, &homes, &plain)
+}
+
+/// A line typed at one prompt until it stands in the output of the other: where both keep it, and, turn by
+/// turn with that, where neither does.
+fn enter_to_shown(table: &mut Table, homes: &[PathBuf; 2], plain: &[PathBuf; 2]) -> Outcome<()> {
+    let (_, listener, mut caller) = conversation(&homes[0], &homes[1])?;
+    let (_, plain_listener, mut plain_caller) = conversation(&plain[0], &plain[1])?;
     let mut echo = Echo::start()?;
-    let (mut ways, mut echoes) = (Vec::new(), Vec::new());
+    let (mut ways, mut plain_ways, mut echoes) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..MESSAGES {
         let line = format!("message {number:04} of a conversation");
-        let typed = Instant::now();
-        caller.type_line(&line)?;
-        let (shown, _) = listener.line_with(&line)?;
-        ways.push(shown.saturating_duration_since(typed));
+        for (ways, listener, caller) in
+            [(&mut ways, &listener, &mut caller), (&mut plain_ways, &plain_listener, &mut plain_caller)]
+        {
+            let typed = Instant::now();
+            caller.type_line(&line)?;
+            let (shown, _) = listener.line_with(&line)?;
+            ways.push(shown.saturating_duration_since(typed));
+        }
         echoes.push(echo.round(line.as_bytes())?);
     }
     for (share, aim) in [(50, 2.0), (99, 10.0)] {
-        let (way, echo) = (ms(percentile(&mut ways, share)), ms(percentile(&mut echoes, share)));
+        let [way, plain, echo] =
+            [&mut ways, &mut plain_ways, &mut echoes].map(|times| ms(percentile(times, share)));
         table.row(
-            &format!("Enter to shown at the peer, p{share} of {MESSAGES}"),
+            &format!("Enter to shown at the peer, kept, p{share} of {MESSAGES}"),
             Aim::AtMost(aim, "ms"),
             way,
             Peer::Ratio(way / echo, &format!("plain TCP echo, {echo:.3} ms")),
+        );
+        table.row(
+            "  to the same without the store",
+            Aim::AtMost(2.0, "times"),
+            way / plain,
+            Peer::Note(&format!("without the store {plain:.2} ms")),
         );
     }
     Ok(())

@@ -12,6 +12,15 @@ pub struct DialId(pub u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ListenerId(pub u64);
 
+/// One front end of a conversation core, with an addressee of its own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct FaceId(pub u64);
+
+impl FaceId {
+    /// The front end of the process that holds the core.
+    pub const OWN: Self = Self(0);
+}
+
 /// Queue that a job of a connection waits in.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum JobQueue {

@@ -44,6 +44,12 @@ pub const OTHER_DESCRIPTORS: usize = 64;
 /// Sockets an interactive prompt may hold: the line editor's `select` cannot see descriptors past
 /// 1,023.
 pub const PROMPT_SOCKETS: usize = 800;
+/// Processes that may be connected to the socket of a home at once.
+pub const LOCAL_CLIENTS: usize = 32;
+/// Bytes that wait for such a process at most: one that does not read is closed.
+pub const LOCAL_BACKLOG_BYTES: usize = 4 * 1024 * 1024;
+/// Time in which the owner of a home answers, in milliseconds; else it is taken for stopped.
+pub const OWNER_ANSWER_MS: u64 = 2_500;
 /// Bytes of one handshake message.
 pub const HANDSHAKE_MESSAGE_BYTES: usize = 4_096;
 /// Bits of an accepted RSA modulus, smallest.
@@ -60,6 +66,9 @@ pub const KDF_TRAFFIC_BYTES: u64 = 512 * 1024 * 1024;
 pub const KDF_ROUNDS: u32 = 2_000_000;
 /// Bytes of UTF-8 in one chat message.
 pub const MESSAGE_BYTES: usize = 16_384;
+/// Bytes of base64 that a terminal takes for its clipboard (OSC 52) at least, by what `xterm` once
+/// took; others take more.
+pub const CLIPBOARD_BYTES: usize = 74_994;
 /// Bytes of one line of input, before it is parsed.
 pub const LINE_BYTES: usize = 65_536;
 /// Messages of this session that `:last` and `:search` can find.
@@ -80,6 +89,8 @@ pub const ALERT_EVERY_MS: u64 = 1_000;
 pub const NAME_CELLS: usize = 12;
 /// Lines of input read ahead from something that is not a terminal.
 pub const LINES_AHEAD: usize = 64;
+/// Time for what lies in the input as the program ends to be read, in milliseconds.
+pub const LAST_INPUT_MS: u64 = 1_000;
 /// Bytes of an AES-GCM tag, by which sealing lengthens a record.
 pub const TAG_BYTES: usize = 16;
 /// Bytes of one frame on the wire while chatting: a full message, its header and padding, and the
@@ -110,8 +121,17 @@ pub const DEAD_AFTER_MS: u64 = 60_000;
 pub const CONNECT_TIMEOUT_MS: u64 = 10_000;
 /// Calls of a listener that answers that it is busy, at most.
 pub const BUSY_CALLS: u32 = 6;
-/// Time before the second of them, in milliseconds; it doubles with each.
-pub const BUSY_FIRST_MS: u64 = 1_000;
+/// Time before a call is repeated, in milliseconds; it doubles with each.
+pub const REDIAL_FIRST_MS: u64 = 1_000;
+/// The longest such time, in milliseconds.
+pub const REDIAL_MOST_MS: u64 = 60_000;
+/// Time for which a connection stands before the delay is short again when it is lost, in
+/// milliseconds.
+pub const STANDING_MS: u64 = 60_000;
+/// Time after a loss when the user is told that the peer still does not answer, in milliseconds.
+pub const REDIAL_REPORT_MS: u64 = 600_000;
+/// Difference between the clocks that tells that the machine was suspended, in milliseconds.
+pub const SUSPEND_MS: u64 = 5_000;
 /// Time between two attempts to accept while no file descriptor is left, in milliseconds.
 pub const ACCEPT_RETRY_MS: u64 = 100;
 /// Time between two reports of the same kind (out of descriptors, refused callers), in
@@ -138,6 +158,8 @@ pub const BOOK_BYTES: u64 = 4 * 1024 * 1024;
 pub const LISTEN_FIRST_MS: u64 = 500;
 /// Time that `doctor` allows for a name look-up, in milliseconds.
 pub const LOOKUP_TIMEOUT_MS: u64 = 15_000;
+/// Addresses of this machine that a listener at all of them says.
+pub const DIALABLE_SHOWN: usize = 4;
 /// Addresses of one name that `doctor` tries.
 pub const ADDRESSES_TRIED: usize = 8;
 /// Cells of the time before a message, in the form that the user chose.
@@ -182,6 +204,12 @@ pub const TURN_BYTES: usize = 1024 * 1024;
 pub const MET_PEERS: usize = 256;
 /// Names of peers that are kept until the program ends; then newcomers are named by their keys.
 pub const SESSION_NAMES: usize = 4_096;
+/// Lasting connections of one peer at once, where each waits for replies of its own.
+pub const CONNECTIONS_SIDE_BY_SIDE: usize = 8;
+/// Questions of a program that wait for their answers.
+pub const QUESTIONS: usize = 256;
+/// Time that a question of a program waits for its answer unless it says another, in milliseconds.
+pub const QUESTION_MS: u64 = 30_000;
 /// Short-lived connections of one peer at once.
 pub const SHORT_CONNECTIONS: usize = 4;
 /// `Resume`s of one side on a connection.
@@ -213,6 +241,13 @@ pub const OAEP_UNDECRYPTED: u32 = 3;
 pub const OAEP_EXIT_GAP_MS: u64 = 250;
 /// Bits of a key for the raw wire where none are named: the tutorial's.
 pub const OAEP_KEY_BITS_DEFAULT: u32 = 2_048;
+/// Time between typing and arrival from which a message that was kept says so, in milliseconds.
+pub const LATE_MESSAGE_MS: u64 = 60_000;
+/// Longest time for which a commit to the store of messages waits for the next one, where nothing
+/// follows from it, in milliseconds.
+pub const COMMIT_DELAY_MS: u64 = 20;
+/// Time between two looks at a store of messages that cannot be read, in milliseconds.
+pub const STORE_RETRY_MS: u64 = 5_000;
 /// Messages that wait for one peer, at most.
 pub const OUTBOX_MESSAGES: usize = 10_000;
 /// Bytes of the texts that wait for one peer, at most.

@@ -2,6 +2,9 @@
 
 use std::ops::Add;
 
+/// Milliseconds of a day.
+pub const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+
 /// A moment of the monotonic clock, in milliseconds. Its zero is arbitrary.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
 pub struct MonoMs(pub u64);

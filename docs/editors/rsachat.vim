@@ -26,7 +26,7 @@ syntax match  rsachatActor     /^[^>|]*>/ contained
 syntax match  rsachatGutter    /^[^>|]*|[~!*]\=/ contained
 
 syntax match  rsachatUnknown   /^@.*$/
-syntax match  rsachatDirective /^@\%(actors\|seed\|exact\|open\|lenient\|tag\|set\|include\|file\|together\|unordered\|end\|tick\|kill\|start\|cut\|corrupt\|hold\|release\|live\|timeout\|quiet\|wait\|skip\|halt\|draft\|say\|spawn\|ready\|env\|mask\|at\|same\|absent\|expect-file\|width\|plain\|json\)\%(\s.*\)\=$/ contains=rsachatWord,rsachatNumber,rsachatEscape,rsachatValue
+syntax match  rsachatDirective /^@\%(actors\|seed\|exact\|open\|lenient\|tag\|set\|include\|file\|together\|unordered\|end\|tick\|kill\|start\|disk\|backup\|restore\|cut\|corrupt\|hold\|release\|live\|timeout\|quiet\|wait\|skip\|halt\|draft\|say\|spawn\|ready\|env\|mask\|at\|same\|absent\|expect-file\|width\|plain\|json\)\%(\s.*\)\=$/ contains=rsachatWord,rsachatNumber,rsachatEscape,rsachatValue
 syntax match  rsachatWord      /^@\a\+/ contained
 syntax match  rsachatNumber    /\<\%(\d\+\%(ms\|[dhms]\|[KM]iB\)\=\)\+\>/ contained
 syntax region rsachatFile      matchgroup=rsachatWord start=/^@file\s\+\S\+\s\+<<\z(\S\+\)\s*$/ end=/^\z1$/

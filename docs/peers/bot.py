@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""A bot behind `rsachat --json`: it answers everybody who writes to it, in any number of conversations.
+"""A bot behind `rsachat --json`: it answers every peer that writes to it, in any number of conversations.
 
     python3 docs/peers/bot.py --name bot --listen 127.0.0.1:8000
 
 The options are those of rsachat, which is found by RSACHAT or on the path. `time` is answered with the time, `bye`
-closes that conversation, anything else comes back. The objects are those of docs/EVENTS.md.
+closes that conversation, anything else is sent back. docs/EVENTS.md describes the objects.
 """
 import json
 import os
@@ -28,12 +28,12 @@ def main():
         event = json.loads(line)
         match event["event"]:
             case "message" if event.get("short"):
-                # Nobody is there to be answered.
+                # The sender is not there to be answered.
                 print(f"{event['from']} sent: {event['text']}", flush=True)
             case "message" if event["text"] == "bye":
                 order(command="close", arguments=[event["fingerprint"] or event["from"]])
             case "message":
-                # By its key: a name may be another's by now. The raw wire proves none.
+                # By its key: another peer may have the name by now. The raw wire proves no key.
                 order(say=answer(event["text"]), to=event["fingerprint"] or event["from"])
             case "listening":
                 print(f"listening on {event['address']}", flush=True)

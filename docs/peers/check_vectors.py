@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""The vectors of rsachat as a stranger takes them: everything is computed from docs/PROTOCOL.md and these files alone.
+"""Check of the vectors of rsachat: everything is computed from docs/PROTOCOL.md and these files alone.
 
     pip install cryptography
-    python3 check_vectors.py FOLDER                       tests/vectors, for one
+    python3 check_vectors.py FOLDER                       for example tests/vectors
 
-For each whole handshake it makes the X-Wing key from its seed, opens all four messages as both sides would, compares h, ck and k
-after every step, opens both RSA ciphertexts, and then both Confirms; then the re-keying, durable delivery, and the damaged twins. The numbers in
+For each complete handshake it derives the X-Wing key from its seed, opens all four messages as both sides would, compares h, ck and k
+after every step, and opens both RSA ciphertexts and both Confirms; then come re-keying, durable delivery and the damaged twins. The numbers in
 brackets are sections of the specification.
 """
 
@@ -54,7 +54,7 @@ def nonce(n):
 
 
 class Symmetric:
-    """4.4; each step is compared with the vector, by its name."""
+    """4.4; each step is compared with the value of its name in the vector."""
 
     def __init__(self, vector):
         self.vector, self.k, self.n = vector, None, 0
@@ -63,7 +63,7 @@ class Symmetric:
         self.check("start, ck", self.ck)
 
     def check(self, name, value):
-        if "transcript" in self.vector.values:  # a damaged twin has the messages alone
+        if "transcript" in self.vector.values:  # a damaged twin has only the messages
             self.vector.same(name, value)
 
     def mix_hash(self, part, data):
@@ -106,7 +106,7 @@ class XWing:
 
 
 def decapsulate(key, blob, ct):
-    """The OAEP KEM of a ciphertext that opens (4.3): `m`, and the secret."""
+    """Decapsulation of the OAEP KEM (4.3): `m`, and the secret."""
     m = key.decrypt(ct, OAEP)
     return m, sha256(LABEL + sha256(blob).digest() + len(ct).to_bytes(4, "big") + ct + m).digest()
 
@@ -118,7 +118,7 @@ def blob_of(key):
 
 
 def handshake(vector, secrets):
-    """All four messages, with the secrets of the whole vector; the state after them."""
+    """All four messages, with the secrets of the complete vector. Returns the state after them."""
     key_i, key_r = (load_der_private_key(secrets["private key of the %s, PKCS#8" % who], None) for who in ("initiator", "responder"))
     blob_i, blob_r = blob_of(key_i), blob_of(key_r)
     secrets.same("blob of the initiator", blob_i)
@@ -156,7 +156,7 @@ def opened(key, n, frame):
 
 
 def whole(vector):
-    """A whole handshake and the Confirms behind it; keys and exporter secret."""
+    """A complete handshake and the Confirms after it. Returns the keys and the exporter secret."""
     state = handshake(vector, vector)
     vector.same("transcript", state.h)
     k1, k2 = hkdf(state.ck, b"", 2)
@@ -171,7 +171,7 @@ def whole(vector):
 
 
 def rekeying(vector, k1, k2, x, h):
-    """5.6, behind the Confirms."""
+    """5.6, after the Confirms."""
     vector.same("transcript", h)
     vector.same("c", hmac.digest(x, b"rsachat/1 re-keying", "sha256"))
     e = XWing(vector["seed of the draft"])
@@ -189,7 +189,7 @@ def rekeying(vector, k1, k2, x, h):
 
 
 def durable(vector, k1, k2):
-    """5.7, behind the Confirms: the records, the counters of both directions, and the chains."""
+    """5.7, after the Confirms: the records, the counters of both directions, and the chains."""
     chain, chains = bytes(16), []
     for seq, content in enumerate((sha256(b"one").digest(), bytes(32), sha256(b"three").digest()), 1):
         chain = sha256(chain + seq.to_bytes(8, "big") + content).digest()[:16]
@@ -220,7 +220,7 @@ def durable(vector, k1, k2):
 
 
 def damaged(vector, secrets):
-    """The receiver of the message that was turned ends there: some tag does not verify, or OAEP does not open."""
+    """The receiver of the damaged message fails there: a tag does not verify, or OAEP does not open."""
     try:
         handshake(vector, secrets)
     except (InvalidTag, ValueError):

@@ -6,12 +6,12 @@
     python3 native_peer.py connect HOST:PORT [NAME]       call
     python3 native_peer.py patient HOST:PORT [NAME]       call, and wait for the preface before message 1
 
-With `--keep FILE` in front, its key and what is not delivered stay in that file, and it resumes with every peer (5.7); with
+With `--keep FILE` first, its key and undelivered messages are kept in that file, and it resumes with every peer (5.7); with
 `--keep-when-told FILE` only once it reads the line `:resume`.
 
-It says the lines of standard input (`:rekey` begins a re-keying instead) and prints what it hears; at the end of the input it waits for its receipts and
-says goodbye. The numbers in brackets are sections of the specification. It shows that the specification suffices and
-how little it takes; it is no program to trust secrets to: it makes a new key each time, unless there is a FILE, and accepts every peer.
+It sends the lines of standard input (`:rekey` begins a re-keying instead) and prints what it receives; at the end of the input it waits until everything is
+acknowledged, and says goodbye. The numbers in brackets are sections of the specification. It shows that the specification suffices and
+how little code it takes. Do not trust it with secrets: without a FILE it generates a new key each time, and it accepts every peer.
 """
 
 import base64
@@ -41,7 +41,7 @@ SMALL_PRIMES = [p for p in range(3, 1 << 16, 2) if all(p % d for d in range(3, m
 
 
 class Failed(Exception):
-    """The connection is over, for the reason that is said."""
+    """The connection has ended, for this reason."""
 
 
 # Keys (4.1, 4.2, 7)
@@ -85,7 +85,7 @@ def x_wing_secret(ss_m, ss_x, ct_x, pk_x):
 
 
 class XWing:
-    """The all-zero secret of a point of small order is refused by the library: ValueError."""
+    """The library refuses the all-zero secret of a point of small order with a ValueError."""
 
     def __init__(self):
         self.m, self.x = MLKEM768PrivateKey.generate(), X25519PrivateKey.generate()
@@ -193,11 +193,11 @@ class Wire:
         self.until = time.monotonic() + 10  # to message 2 (6)
 
     def judged(self):
-        """From here somebody may compare fingerprints, at one side or the other (4.6)."""
+        """From here on, somebody on either side may be comparing fingerprints (4.6)."""
         self.until = time.monotonic() + 60
 
     def need(self, count):
-        """Waits until so much is there, and takes nothing: a pause in the middle of a frame loses nothing."""
+        """Waits until that many bytes have arrived, without taking them: a timeout in the middle of a frame loses nothing."""
         while len(self.waiting) < count:
             left = self.until - time.monotonic()
             if left <= 0:
@@ -217,7 +217,7 @@ class Wire:
         for i in range(8):
             self.need(i + 1)
             if role == "connect" and self.waiting[:2] == bytes(2):
-                raise Failed("the other side does not go on")  # the alert of a listener of before
+                raise Failed("the other side does not go on")  # the alert of an earlier listener
             if role == "connect" and self.waiting == bytes(1):
                 continue
             if self.waiting[i] != PREFACE[i]:
@@ -294,7 +294,7 @@ def respond(wire, own):
     state.mix_key_and_hash(own.decapsulate(ct))
     blob = state.open(body[size:-16])
     state.open(body[-16:])
-    key = from_blob(blob)  # whose it is matters only once record 5 has proved it
+    key = from_blob(blob)  # who holds it matters only once record 5 has proved it
     ct, ss = encapsulate(blob, key)  # 4
     head = state.seal(ct)
     state.mix_key_and_hash(ss)
@@ -302,7 +302,7 @@ def respond(wire, own):
     return state, blob
 
 
-# What is kept of the peers (5.7)
+# What is stored about the peers (5.7)
 
 NO_EPOCH, START, UNKNOWN = bytes(16), bytes(16), b"\xff" * 16
 
@@ -312,13 +312,13 @@ def eight(number):
 
 
 def next_chain(chain, seq, text):
-    """The chain behind one message more; a text of None was taken back."""
+    """The chain after one more message; a text of None was taken back."""
     content = bytes(32) if text is None else sha256(text).digest()
     return UNKNOWN if chain == UNKNOWN else sha256(chain + eight(seq) + content).digest()[:16]
 
 
 class Kept:
-    """The file: our key, and for each peer what it has not acknowledged and what is not shown. Written whole, and then renamed."""
+    """The file: our key, and for each peer the messages that it has not acknowledged and those not shown yet. It is replaced atomically."""
 
     def __init__(self, path):
         self.path, self.rows = path, {"pairs": {}}
@@ -349,7 +349,7 @@ class Kept:
 
 
 class Durable:
-    """Both directions of one pair: what is kept, and how far this connection is. Its owner holds one lock around every call."""
+    """Both directions of one pair: what is stored, and the progress of this connection. The owner holds a lock around every call."""
 
     def __init__(self, kept, peer):
         self.kept, self.pair = kept, kept.pair(peer)
@@ -358,12 +358,12 @@ class Durable:
         self.sent, self.kept_said, self.receipt_said, self.resumes = 0, None, 0, 0
 
     def save(self):
-        """Nothing is kept of a peer before our Resume."""
+        """Nothing is stored for a peer before our Resume."""
         if self.own:
             self.kept.commit()
 
     def resume(self):
-        """The body of our Resume, unless it would say the same again."""
+        """The body of our Resume, unless it would repeat the last one."""
         pair = self.pair
         says = (pair["epoch"], pair["their_epoch"])
         if self.own == says:
@@ -376,7 +376,7 @@ class Durable:
                 + bytes.fromhex(pair["their_epoch"]) + eight(pair["last"]) + bytes.fromhex(pair["their_chain"]))
 
     def take_resume(self, body):
-        """Judges both directions. Returns whether ours is to be said (again)."""
+        """Checks both directions. Returns whether our Resume must be sent (again)."""
         pair, theirs = self.pair, (body[:16].hex(), body[32:48].hex())
         oldest, following, last = (int.from_bytes(body[i:i + 8], "big") for i in (16, 24, 48))
         wrong = len(body) != 72 or body[:16] == NO_EPOCH or not 1 <= oldest <= following
@@ -426,7 +426,7 @@ class Durable:
         self.save()
 
     def unsent(self):
-        """The records of what waits behind what was sent, by number."""
+        """The records of the messages that wait after those that were sent, by number."""
         for seq, typed, text, _ in [row for row in self.pair["outbox"] if row[0] > self.sent]:
             self.sent = seq
             yield seq, (SKIP, eight(seq)) if text is None else (TEXT, eight(seq) + eight(typed) + bytes.fromhex(text))
@@ -438,7 +438,7 @@ class Durable:
         self.save()
 
     def take(self, seq, text):
-        """A message of theirs; whether it is new. It is on disk then."""
+        """Stores a message of the peer. Returns whether it is new."""
         pair = self.pair
         self.named = max(self.named, seq)
         if seq > pair["last"] + 1:
@@ -457,7 +457,7 @@ class Durable:
         self.save()
 
     def owed(self):
-        """Kept and Receipt, where they count for the pair and say more than before."""
+        """Kept and Receipt, if they count for the pair and say more than before."""
         if self.own and self.theirs and (self.their_epochs == 1 or self.own[1] == self.theirs[0]):
             kept, shown = (min(self.pair[name], self.named) for name in ("last", "shown"))
             if self.kept_said is None or kept > self.kept_said:
@@ -500,7 +500,7 @@ class Session:
         kind, body = self.record(4096)
         if kind != CONFIRM or not 37 <= len(body) <= 164 or not hmac.compare_digest(body[:32], state.h):
             raise Failed("the other side is not in the same handshake")
-        if role == "listen":  # here it would judge the key, and send the alert for one that it refuses
+        if role == "listen":  # here it would check the key, and send the alert if it refuses it
             self.send(CONFIRM, confirm)
         theirs = int.from_bytes(body[32:36], "big")
         self.can_rekey = theirs & REKEYING != 0
@@ -511,7 +511,7 @@ class Session:
         self.numbers, self.for_connection, self.by_ordinal, self.highest, self.probe = [], 0, True, 0, None
 
     def send(self, kind, body, next_key=None):
-        """Sends a record; nothing after the goodbye. With a next key, that one seals what comes behind it."""
+        """Sends a record, but nothing after the goodbye. A next key seals the records after this one."""
         plain = bytes([kind]) + len(body).to_bytes(2, "big") + body
         plain = plain.ljust(max(256, 1 << (len(plain) - 1).bit_length()), b"\0")
         length = (len(plain) + 16).to_bytes(2, "big")
@@ -527,7 +527,7 @@ class Session:
     # Re-keying (5.6)
 
     def rekey(self):
-        """The first step, of the initiator. This peer takes it when it is told to, not every hour."""
+        """The first step of the initiator. This peer does it when told to, not every hour."""
         if self.role == "connect" and self.can_rekey and not self.rekey_key:
             self.rekey_key = XWing()
             self.send(REKEY, self.rekey_key.public)
@@ -571,7 +571,7 @@ class Session:
     # Durable delivery (5.7)
 
     def resume(self):
-        """Says our Resume, and asks for theirs."""
+        """Sends our Resume, which asks for that of the peer."""
         with self.changed:
             durable = self.durable
             body = durable and durable.resume()
@@ -589,7 +589,7 @@ class Session:
             self.answer()
 
     def settle(self):
-        """Receipts count for the pair at once where there was no Text of ours before either Resume."""
+        """Receipts count for the pair at once if we had sent no Text before either Resume."""
         durable = self.durable
         if durable.own and durable.theirs and not self.numbers:
             self.by_ordinal = False
@@ -605,7 +605,7 @@ class Session:
             self.push()
 
     def push(self):
-        """Sends what waits, once we know what they have or that they have not chosen us."""
+        """Sends what waits, once we know what the peer has, or that it has not chosen us."""
         if self.durable.own and not self.probe and (self.durable.agreed or not self.durable.theirs):
             for seq, (kind, body) in self.durable.unsent():
                 self.numbers.append((self.durable.pair["epoch"], seq))
@@ -617,7 +617,7 @@ class Session:
             self.send(kind, body)
 
     def take_answer(self, kind, number):
-        """A Kept or Receipt in either count. Returns whether it says anything new."""
+        """Handles a Kept or Receipt in either numbering. Returns whether it says anything new."""
         with self.changed:
             durable = self.durable
             if kind == RECEIPT and self.by_ordinal:
@@ -633,7 +633,7 @@ class Session:
                 raise Failed("an answer breaks the protocol")
             self.by_ordinal = False
             if not durable.agreed:
-                return False  # of an epoch of before
+                return False  # of an earlier epoch
             if number > self.highest:
                 raise Failed("an answer for what was never sent")
             is_new = number > durable.pair["received"]
@@ -645,7 +645,7 @@ class Session:
             return is_new
 
     def take_numbered(self, kind, body, number):
-        """A Text or Skip behind their Resume. Who has not resumed itself keeps nothing and does not look at its number."""
+        """Handles a Text or Skip after the peer's Resume. A side that has not resumed itself stores nothing and ignores the number."""
         with self.changed:
             self.heard += 1
             text, durable = body[16:] if kind == TEXT else None, self.durable
@@ -670,7 +670,7 @@ class Session:
         print(self.peer + ":", text.decode("utf-8", "backslashreplace") + mark, flush=True)
 
     def waits(self):
-        """Messages of ours without a receipt."""
+        """Our messages that are not acknowledged."""
         pair = self.durable.pair["outbox"] if self.durable and self.durable.own else []
         return max(0, self.for_connection - self.receipted) + len(pair)
 
@@ -686,7 +686,7 @@ class Session:
             self.send(TEXT, eight(self.said) + eight(int(time.time() * 1000)) + text)
 
     def hear(self):
-        """Takes records until the end; prints texts, and gives their receipts once they are out."""
+        """Handles records until the end; prints texts, and acknowledges them once they are printed."""
         silent = time.monotonic()
         while True:
             self.wire.until = time.monotonic() + 20
@@ -698,7 +698,7 @@ class Session:
                 if not isinstance(error, socket.timeout):
                     raise
                 if time.monotonic() - silent >= 60:
-                    raise Failed("no answer for 60 s") from None
+                    raise Failed("nothing heard for 60 s") from None
                 if not self.probe:
                     self.ping = os.urandom(8)
                 self.send(PING, self.ping)
@@ -733,7 +733,7 @@ class Session:
                 except ValueError:
                     raise Failed("the other side's fresh key is none") from None
             elif kind == PONG and body == self.ping:
-                self.ping = None  # asked for by ourselves: it does not count (5.5)
+                self.ping = None  # we asked for it: it does not count (5.5)
                 if self.probe == body:
                     print("the other side keeps nothing for us yet", flush=True)
                     with self.changed:
@@ -753,7 +753,7 @@ class Session:
 
 
 def talk(session):
-    """Says the lines of standard input, then goodbye once everything has its receipt. Lines `:rekey` and `:resume` are none to be said."""
+    """Sends the lines of standard input, then the goodbye once everything is acknowledged. The lines `:rekey` and `:resume` are not sent."""
     for line in iter(open(0, "rb", buffering=0).readline, b""):
         if line.rstrip() == b":rekey":
             session.rekey()
@@ -762,7 +762,7 @@ def talk(session):
         else:
             session.say(line.rstrip(b"\r\n"))
     with session.changed:
-        # Its receipts, and ours.
+        # The receipts of both sides.
         done = lambda: session.waits() == 0 and session.acknowledged == session.heard
         session.changed.wait_for(done, timeout=60)
     session.send(BYE, b"\0")
@@ -770,7 +770,7 @@ def talk(session):
 
 
 def shake(wire, role, own, patient):
-    """The handshake, and its one alert when it fails where the other side speaks our protocol."""
+    """The handshake, and its one alert if it fails although the other side speaks our protocol."""
     try:
         return initiate(wire, own, patient) if role == "connect" else respond(wire, own)
     except (Failed, InvalidTag, ValueError) as error:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The tutorial's chat, mended: server and client in one, and both sides can read.
+"""The tutorial's chat, repaired: server and client in one, and both sides can read.
 
     pip install pycryptodome
     python3 oaep_peer.py listen [HOST:]PORT     wait for one caller (port 0: any free one)
@@ -20,7 +20,7 @@ BEGIN, END, PEM_LIMIT = b"-----BEGIN ", b"-----END PUBLIC KEY-----", 8192
 
 
 class Stream:
-    """Bytes of a socket in the pieces that we want, however TCP has cut or glued them."""
+    """Bytes of a socket in the pieces that we want, however TCP has split or joined them."""
 
     def __init__(self, sock):
         self.sock, self.waiting = sock, b""
@@ -45,7 +45,7 @@ class Stream:
 
 
 def open_first(stream, cipher, size):
-    """The first block after a PEM. A line end before it may be the PEM's, or the block's first byte."""
+    """The first block after a PEM. A newline before it may end the PEM, or be the first byte of the block."""
     stream.need(size)
     ends = len(stream.waiting) - len(stream.waiting.lstrip(b"\r\n"))
     for skipped in range(min(ends, 4) + 1):
@@ -60,7 +60,7 @@ def open_first(stream, cipher, size):
 
 
 def hear(stream, key):
-    """Prints what comes until `exit` or the end."""
+    """Prints what arrives until `exit` or the end of the stream."""
     cipher, size = PKCS1_OAEP.new(key), key.size_in_bytes()
     try:
         text = open_first(stream, cipher, size)

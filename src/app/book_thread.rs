@@ -187,7 +187,7 @@ impl BookThread {
                 *self.outstanding.entry(kind).or_default() += 1;
                 None
             }
-            Err(unsent) => failure(&unsent, "the thread of the book has ended"),
+            Err(unsent) => failure(&unsent, "the peer book thread has ended"),
         }
     }
 

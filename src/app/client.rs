@@ -8,10 +8,13 @@ use super::book_thread::{BookAccess, BookFiles, BookJob};
 use super::error::{AppError, code};
 use super::host::{Host, KeygenRequest};
 use super::keyring::{self, KeyRing, PassphraseSource, StoredKey};
-use crate::chat::{Chat, DialOutcome, Effect, Input, KeyFor, KeyOrigin, KeyReplacement, NewKey, OwnKey};
-use crate::crypto::{Passphrase, PublicKey};
+use super::store_thread::StoreJob;
+use crate::chat::{
+    Chat, DialOutcome, Effect, Input, KeyFor, KeyOrigin, KeyReplacement, NewKey, OwnKey, OwnName,
+};
+use crate::crypto::{Identity, Passphrase, PublicKey};
+use crate::ids::FaceId;
 use crate::peers::book::Book;
-use crate::peers::name::Name;
 use crate::store::{Home, StoreError, key_file, met_file};
 
 /// Profile of a user: the home, with the keys and the peer book in it.
@@ -43,7 +46,7 @@ impl UserStore {
     }
 
     /// Chat of this user.
-    pub(crate) fn chat(&self, name: Name, book: Book, capacity: usize) -> Chat {
+    pub(crate) fn chat(&self, name: impl Into<OwnName>, book: Book, capacity: usize) -> Chat {
         let mut chat = Chat::new(name, self.own_key(KeyFor::Identity), book, capacity);
         if let Some(key) = self.own_key(KeyFor::Oaep) {
             chat.set_oaep_key(key);
@@ -55,6 +58,11 @@ impl UserStore {
     /// Files of the book of this user.
     pub(crate) fn book_files(&self) -> BookFiles {
         BookFiles::new(self.home.clone())
+    }
+
+    /// The key that opens the store, once there is one.
+    pub(crate) fn identity(&self) -> Option<Arc<Identity>> {
+        self.keys.identity().cloned()
     }
 
     fn own_key(&self, of: KeyFor) -> Option<OwnKey> {
@@ -88,7 +96,7 @@ impl UserStore {
                 Ok(self.adopt(of, key, KeyOrigin::Made, kept))
             }
             Err(StoreError::KeyPresent { .. }) => {
-                self.find_key(of)?.ok_or_else(|| AppError::new(code::MACHINE, "the key file went away"))
+                self.find_key(of)?.ok_or_else(|| AppError::new(code::MACHINE, "the key file has disappeared"))
             }
             Err(error) => Err(error.into()),
         }
@@ -101,6 +109,17 @@ impl UserStore {
     }
 }
 
+/// State of the store of messages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum MessageStoreState {
+    /// This command keeps no messages.
+    Unused,
+    /// It is opened as soon as there is a key for it.
+    Wanted,
+    /// It was opened, or cannot be.
+    Opened,
+}
+
 /// Chat with its user store, and the outcomes not taken yet.
 pub(crate) struct Client {
     pub(crate) chat: Chat,
@@ -108,26 +127,63 @@ pub(crate) struct Client {
     /// Outcomes of connections that were dialled here, the oldest first.
     pub(crate) outcomes: VecDeque<DialOutcome>,
     book: BookAccess,
+    messages: MessageStoreState,
     /// Exit code, once the chat has ended.
     pub(crate) exit_code: Option<u8>,
 }
 
 impl Client {
     pub(crate) fn new(chat: Chat, profile: UserStore, book: BookAccess) -> Self {
-        Self { chat, profile, outcomes: VecDeque::new(), book, exit_code: None }
+        Self {
+            chat,
+            profile,
+            outcomes: VecDeque::new(),
+            book,
+            messages: MessageStoreState::Unused,
+            exit_code: None,
+        }
     }
 
     /// Hands an input to the chat and performs what follows from it.
     pub(crate) fn handle(&mut self, host: &mut impl Host, input: Input<'_>) {
-        self.chat.handle(host.now(), input);
+        self.handle_from(host, FaceId::OWN, input);
+    }
+
+    /// The same with an input of any face.
+    pub(crate) fn handle_from(&mut self, host: &mut impl Host, face: FaceId, input: Input<'_>) {
+        self.chat.handle_from(host.now(), face, input);
         host.chat_changed(&self.chat);
         // Results of effects are inputs; the chat is drained before each.
-        while let Some(effect) = self.chat.poll_effect() {
-            if let Some(result) = self.perform(host, effect) {
+        loop {
+            let result = match self.chat.poll_effect() {
+                Some(effect) => self.perform(host, effect),
+                None => match self.open_messages(host) {
+                    Some(opened) => Some(opened),
+                    None => return,
+                },
+            };
+            if let Some(result) = result {
                 self.chat.handle(host.now(), result);
                 host.chat_changed(&self.chat);
             }
         }
+    }
+
+    pub(crate) fn home(&self) -> &Home {
+        &self.profile.home
+    }
+
+    /// Keeps messages from here on, or as soon as there is a key.
+    pub(crate) fn keep_messages(&mut self) {
+        self.messages = MessageStoreState::Wanted;
+    }
+
+    /// Opens the store of messages, once.
+    fn open_messages(&mut self, host: &mut impl Host) -> Option<Input<'static>> {
+        let identity =
+            self.profile.keys.identity().cloned().filter(|_| self.messages == MessageStoreState::Wanted)?;
+        self.messages = MessageStoreState::Opened;
+        Some(host.open_messages(&self.profile.home, &identity))
     }
 
     /// Reads the book if another process has changed it.
@@ -148,16 +204,31 @@ impl Client {
     /// Stores a key that the host has generated.
     pub(crate) fn store_key(
         &mut self,
-        host: &impl Host,
+        host: &mut impl Host,
         request: &KeygenRequest,
         generated: Result<StoredKey, AppError>,
     ) -> Input<'static> {
+        // Both keys open the store of messages until the new one is on disk.
+        let generated = generated.and_then(|key| match key.identity() {
+            Some(identity) => match host.change_wraps(StoreJob::AddWrap(identity.public().clone())) {
+                Ok(()) => Ok(key),
+                Err(why) => {
+                    Err(AppError::new(code::MACHINE, format!("the messages cannot be sealed to it: {why}")))
+                }
+            },
+            None => Ok(key),
+        });
         let date = host.today();
         let replacing = match request.replacing {
             KeyReplacement::Never => key_file::OverwritePolicy::Refuse,
             KeyReplacement::KeepOld => key_file::OverwritePolicy::KeepOld { date: &date },
         };
-        key_made(generated.and_then(|key| self.profile.store_key(request.of, key, replacing)))
+        let made = generated.and_then(|key| self.profile.store_key(request.of, key, replacing));
+        if let (Ok(made), KeyFor::Identity) = (&made, request.of) {
+            // What fails here leaves a key more that opens it, until the next change.
+            let _ = host.change_wraps(StoreJob::DropWrapsBut(made.key.public.fingerprint()));
+        }
+        key_made(made)
     }
 
     /// Performs an effect; returns its result if that is known at once.

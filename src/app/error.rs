@@ -9,6 +9,7 @@ use crate::chat::DialOutcome;
 use crate::store::StoreError;
 use crate::store::book_file::BookError;
 pub(crate) use crate::store::describe;
+use crate::store::home_archive::ArchiveError;
 use crate::text::safe::SafeText;
 
 /// Number of SIGPIPE.
@@ -17,8 +18,8 @@ pub(crate) const SIGPIPE: u8 = 13;
 /// Exit codes from here on name a signal.
 pub(crate) const SIGNAL_CODE: u8 = 128;
 
-/// Exit codes, as in the table of the README. The end of a connection has the same code at every
-/// front end:
+/// Exit codes, as in the table of `docs/COMMAND_LINE.md`. The end of a connection has the same code
+/// at every front end:
 ///
 /// | end | code |
 /// | --- | --- |
@@ -27,6 +28,7 @@ pub(crate) const SIGNAL_CODE: u8 = 128;
 /// | the peer could not keep what it got | [`FAILED`](code::FAILED) |
 /// | it left before what was sent was acknowledged | [`LOST`](code::LOST) |
 /// | cut or silence before everything was acknowledged | [`LOST`](code::LOST) |
+/// | any of these before what was asked was answered | [`LOST`](code::LOST) |
 pub(crate) mod code {
     /// Ran, but did not end as asked: something failed, was refused or had no way to go.
     pub(crate) const FAILED: u8 = 1;
@@ -36,8 +38,10 @@ pub(crate) mod code {
     pub(crate) const MACHINE: u8 = 3;
     /// Not the peer asked for, or the handshake was refused.
     pub(crate) const REFUSED: u8 = 4;
-    /// Silence or loss before everything was acknowledged.
+    /// Silence or loss before everything was acknowledged, or answered.
     pub(crate) const LOST: u8 = 5;
+    /// Lines wait until their receivers have them.
+    pub(crate) const QUEUED: u8 = 6;
     /// Standard output was closed by its reader: the exit code of a process that SIGPIPE ends, and
     /// nothing is printed.
     pub(crate) const READER_GONE: u8 = super::SIGNAL_CODE + super::SIGPIPE;
@@ -67,13 +71,28 @@ fn safe(text: &str) -> String {
 #[derive(Clone, Debug)]
 pub(crate) struct AppError {
     pub(crate) message: String,
+    form: MessageForm,
     pub(crate) hint: Option<String>,
     pub(crate) code: u8,
 }
 
+/// Form of a message on standard error.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum MessageForm {
+    /// A sentence of the program.
+    Sentence,
+    /// Rows that each begin with `FILE:LINE:COLUMN:`, which editors jump to.
+    Places,
+}
+
 impl AppError {
     pub(crate) fn new(code: u8, message: impl Into<String>) -> Self {
-        Self { message: safe(&message.into()), hint: None, code }
+        Self { message: safe(&message.into()), form: MessageForm::Sentence, hint: None, code }
+    }
+
+    /// Mistakes in a file, each with its place at the beginning.
+    pub(crate) fn at_places(code: u8, rows: &[String]) -> Self {
+        Self { form: MessageForm::Places, ..Self::new(code, rows.join("\n")) }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -107,7 +126,7 @@ pub(crate) fn hint_at_home(hint: &str, home: Option<&Path>) -> String {
         format!("'{}'", home.replace('\'', r"'\''"))
     };
     let word = SafeText::line(&word);
-    ["key", "peers"].into_iter().fold(hint.to_owned(), |hint, subcommand| {
+    ["history", "home", "key", "peers"].into_iter().fold(hint.to_owned(), |hint, subcommand| {
         let at_home = format!("rsachat --home {word} {subcommand} ");
         hint.replace(&format!("rsachat {subcommand} "), &at_home)
     })
@@ -125,7 +144,10 @@ pub(crate) fn naming_folder(error: io::Error, path: &Path) -> io::Error {
 
 impl fmt::Display for AppError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "rsachat: error: {}", self.message)?;
+        match self.form {
+            MessageForm::Sentence => write!(f, "rsachat: error: {}", self.message)?,
+            MessageForm::Places => f.write_str(&self.message)?,
+        }
         match &self.hint {
             Some(hint) => write!(f, "\nrsachat: hint: {hint}"),
             None => Ok(()),
@@ -142,6 +164,25 @@ impl From<StoreError> for AppError {
 impl From<BookError> for AppError {
     fn from(error: BookError) -> Self {
         Self::new(code::MACHINE, error.to_string())
+    }
+}
+
+impl From<ArchiveError> for AppError {
+    fn from(error: ArchiveError) -> Self {
+        let (code, hint) = match &error {
+            ArchiveError::Present { .. } => (code::FAILED, None),
+            ArchiveError::KeyPresent { .. } | ArchiveError::NotEmpty { .. } => {
+                (code::FAILED, Some("name another folder with --home DIR; nothing was changed"))
+            }
+            ArchiveError::NoKey { .. } => (code::MACHINE, Some("rsachat key new generates one")),
+            error if error.is_wrong_passphrase() => (
+                code::MACHINE,
+                Some("the passphrase is the first line of the file, including any blanks; try again"),
+            ),
+            _ => (code::MACHINE, None),
+        };
+        let error = Self::new(code, error.to_string());
+        hint.map_or_else(|| error.clone(), |hint| error.clone().hint(hint))
     }
 }
 

@@ -10,15 +10,21 @@ use super::client::{Client, UserStore};
 use super::error::{describe, describe_attempts};
 use super::host::{Behind, Host as _, NoticeSink, OsHost};
 use super::keyring::seed;
+use super::local_faces::{LocalEvent, LocalFaces, ServingStage};
 use super::os::eprint_line;
 use super::output;
+use super::owner::HomeSocket;
 use super::recorder::Recorder;
-use crate::chat::{Chat, DialOutcome, EstablishedPipe, ExitRequest, Info, Input, Notice, ReceiptDue};
-use crate::ids::ConnId;
+use crate::chat::{
+    Chat, DialOutcome, EstablishedPipe, ExitRequest, FirstCaller, Info, Input, Message, Notice, ReceiptDue,
+};
+use crate::crypto::Fingerprint;
+use crate::ids::{ConnId, FaceId};
 use crate::limits::{OUTPUT_GRACE_MS, PING_AFTER_MS, SHUTDOWN_GRACE_MS};
 use crate::net::process::{Signal, Signals};
 use crate::net::worker::ThreadPriority;
 use crate::net::{Net, NetEvent, ReadInterest};
+use crate::store::{OpenedStore, StoreError};
 use crate::wire::Count;
 
 /// Time between two looks at the file of the book, which another process may have changed.
@@ -59,11 +65,12 @@ pub(crate) struct App<S> {
     recorder: Option<Recorder>,
     /// Receipts that are due, at most one for each connection: it acknowledges all messages up to
     /// its number.
-    receipts: BTreeMap<ConnId, Count>,
+    receipts: BTreeMap<(Option<ConnId>, Option<Fingerprint>), Count>,
     /// Moment at which the file of the book was last looked at.
     book_checked: Instant,
     /// Connections that were left unread in the last turn, since the sink was behind.
     behind: Behind,
+    local: LocalFaces,
 }
 
 impl<S: NoticeSink> App<S> {
@@ -77,7 +84,15 @@ impl<S: NoticeSink> App<S> {
         let book = BookAccess::Thread(BookThread::start(profile.book_files(), net.waker())?);
         let (client, host) = (Client::new(chat, profile, book), OsHost::new(net, sink, priority)?);
         let (receipts, book_checked) = (BTreeMap::new(), Instant::now());
-        Ok(Self { client, host, recorder: None, receipts, book_checked, behind: Behind::NONE })
+        Ok(Self {
+            client,
+            host,
+            recorder: None,
+            receipts,
+            book_checked,
+            behind: Behind::NONE,
+            local: LocalFaces::default(),
+        })
     }
 
     /// Runs a command to its end, and what it has asked of the book. Returns the exit code.
@@ -87,6 +102,8 @@ impl<S: NoticeSink> App<S> {
         for result in self.client.finish_book_jobs() {
             self.handle(result);
         }
+        self.local.end();
+        self.host.finish_commits();
         code
     }
 
@@ -96,6 +113,9 @@ impl<S: NoticeSink> App<S> {
                 && let Some(signal) = signals.next()
             {
                 frontend.on_signal(self, signal);
+            }
+            if signals.take_continued() {
+                self.handle(Input::Continued);
             }
             if let Some(code) = frontend.poll_output(self).or_else(|| self.exit_code()) {
                 return Ok(code);
@@ -117,6 +137,18 @@ impl<S: NoticeSink> App<S> {
                 Flow::Wait(until) => self.turn(until)?,
             }
         }
+    }
+
+    /// Keeps messages in the home until the other side has them, from the next input on: in a store
+    /// that is open already, or as soon as there is a key for one.
+    pub(crate) fn keep_messages(&mut self, opened: Option<Result<OpenedStore, StoreError>>) {
+        self.host.opened = opened;
+        self.client.keep_messages();
+    }
+
+    /// Opens what is asked for, before any other input.
+    pub(crate) fn begin(&mut self) {
+        self.handle(Input::Tick);
     }
 
     /// Shows what can be typed at an empty prompt.
@@ -163,6 +195,14 @@ impl<S: NoticeSink> App<S> {
         self.client.exit_code
     }
 
+    /// Hands an input of a face other than the own one to the chat, and performs what follows from
+    /// it.
+    pub(crate) fn handle_from(&mut self, face: FaceId, input: Input<'_>) {
+        self.client.handle_from(&mut self.host, face, input);
+        self.host.sink.effects_done();
+        self.write_recording();
+    }
+
     /// Hands an input to the chat and performs what follows from it.
     pub(crate) fn handle(&mut self, input: Input<'_>) {
         let typed = match &input {
@@ -180,6 +220,7 @@ impl<S: NoticeSink> App<S> {
         }
         self.client.handle(&mut self.host, input);
         self.host.sink.effects_done();
+        self.bind_socket();
         // A line that is held may yet be changed.
         if let (Some(recorder), Some((line, addressed))) = (&mut self.recorder, typed)
             && !self.client.chat.is_asking()
@@ -191,14 +232,14 @@ impl<S: NoticeSink> App<S> {
 
     /// Notes that a message was shown or delivered, for [`App::send_receipts`].
     pub(crate) fn shown(&mut self, due: ReceiptDue) {
-        let upto = self.receipts.entry(due.conn).or_insert(due.upto);
+        let upto = self.receipts.entry((due.conn, due.peer)).or_insert(due.upto);
         *upto = upto.latest(due.upto);
     }
 
     /// Sends one receipt for all messages of a connection that were shown.
     pub(crate) fn send_receipts(&mut self) {
-        for (conn, upto) in std::mem::take(&mut self.receipts) {
-            self.handle(Input::Shown(ReceiptDue { conn, upto }));
+        for ((conn, peer), upto) in std::mem::take(&mut self.receipts) {
+            self.handle(Input::Shown(ReceiptDue { conn, peer, upto }));
         }
     }
 
@@ -243,6 +284,7 @@ impl<S: NoticeSink> App<S> {
         let mut events = Vec::new();
         self.host.net.wait(deadline, &mut events)?;
         for event in events {
+            let Some(event) = self.local.take(event) else { continue };
             self.net_event(event);
         }
         while let Some(input) = self.host.finished_job() {
@@ -252,7 +294,7 @@ impl<S: NoticeSink> App<S> {
             self.handle(input);
         }
         if let Some((request, generated)) = self.host.finished_key() {
-            let input = self.client.store_key(&self.host, &request, generated);
+            let input = self.client.store_key(&mut self.host, &request, generated);
             self.handle(input);
         }
         self.take_book_results();
@@ -309,23 +351,38 @@ impl<S: NoticeSink> App<S> {
     /// Hands on what the thread of the book has read and written. The reply to a request waits for
     /// what the request changes.
     fn take_book_results(&mut self) {
+        while let Some(result) = self.host.finished_store_job() {
+            let faces = match result {
+                Input::History(_) => self.client.chat.searching_next().into_iter().collect(),
+                _ => self.client.chat.accepting_next(),
+            };
+            for face in &faces {
+                self.host.sink.resume_reply(*face);
+            }
+            self.handle(result);
+            for face in faces {
+                self.reply(face);
+            }
+        }
         while let Some(result) = self.client.finished_book_job() {
             if !matches!(result, Input::Changed(_)) {
                 self.handle(result);
                 continue;
             }
-            self.host.sink.resume_reply();
+            let face = self.client.chat.saving_next().unwrap_or(FaceId::OWN);
+            self.host.sink.resume_reply(face);
             self.handle(result);
-            self.reply();
+            self.reply(face);
         }
     }
 
-    /// Replies to a request of a program, once everything that it changes is on disk or has failed.
-    pub(crate) fn reply(&mut self) {
-        if self.client.chat.is_saving() {
-            self.host.sink.defer_reply();
+    /// Replies to a request of a program at a face, once everything that it changes is on disk or
+    /// has failed.
+    pub(crate) fn reply(&mut self, face: FaceId) {
+        if self.client.chat.is_saving(face) || self.client.chat.is_accepting(face) {
+            self.host.sink.defer_reply(face);
         } else {
-            self.host.sink.reply();
+            self.host.sink.reply(face);
         }
     }
 
@@ -363,8 +420,83 @@ impl<S: NoticeSink> App<S> {
             }
             NetEvent::Evicted { conn } => Input::Evicted { conn },
             NetEvent::Drained { conn } => Input::Drained { conn },
-            NetEvent::Woken => return,
+            NetEvent::AcceptedLocal { .. } | NetEvent::Woken => return,
         };
         self.handle(input);
+    }
+}
+
+/// Processes at the socket of the home.
+impl<S: NoticeSink> App<S> {
+    /// Serves the home to other processes of the user, once its store is open here.
+    pub(crate) fn serve_home(&mut self) {
+        self.local.stage = ServingStage::Wanted;
+    }
+
+    fn bind_socket(&mut self) {
+        if !matches!(self.local.stage, ServingStage::Wanted) || !self.host.has_store() {
+            return;
+        }
+        let bound = HomeSocket::bind(self.client.home()).and_then(|(socket, listener)| {
+            self.host.net.listen_local(listener)?;
+            Ok(socket)
+        });
+        self.local.stage = match bound {
+            Ok(socket) => ServingStage::Bound(socket),
+            Err(error) => {
+                self.local.stage = ServingStage::Failed;
+                return self.handle(Input::NotServed { why: describe(&error) });
+            }
+        };
+    }
+
+    /// The next event of the socket, if there is one.
+    pub(crate) fn next_local_event(&mut self) -> Option<LocalEvent> {
+        self.local.next()
+    }
+
+    /// Writes to a process at the socket.
+    pub(crate) fn send_local(&mut self, conn: ConnId, bytes: Vec<u8>) {
+        if !bytes.is_empty() {
+            self.host.net.send(conn, bytes);
+        }
+    }
+
+    /// Bytes that a process at the socket has not taken.
+    pub(crate) fn queued_local(&self, conn: ConnId) -> usize {
+        self.host.net.queued(conn)
+    }
+
+    /// Reads a process at the socket or leaves it unread.
+    pub(crate) fn set_reading_local(&mut self, conn: ConnId, reading: ReadInterest) {
+        self.host.set_reading(conn, reading);
+    }
+
+    /// Closes the connection with a process at the socket, behind what was written.
+    pub(crate) fn close_local(&mut self, conn: ConnId) {
+        self.local.conns.remove(&conn);
+        self.host.forget_reading(conn);
+        self.host.net.close(conn);
+    }
+
+    /// Adds a face, which addresses nobody before it chooses.
+    pub(crate) fn add_face(&mut self, face: FaceId) {
+        self.client.chat.add_face(face, FirstCaller::Nobody);
+        self.refresh_faces();
+    }
+
+    pub(crate) fn remove_face(&mut self, face: FaceId) {
+        self.client.chat.remove_face(face);
+    }
+
+    /// Tells the sink the state of each face.
+    pub(crate) fn refresh_faces(&mut self) {
+        self.host.sink.chat_changed(&self.client.chat);
+        self.host.sink.effects_done();
+    }
+
+    /// The last messages of the session, and how many came before them.
+    pub(crate) fn past(&self, count: usize) -> (Vec<Message>, usize) {
+        self.client.chat.past(count)
     }
 }

@@ -1,32 +1,34 @@
 //! Host of effects: the trait that performs them, and the one of this process with its sockets,
 //! threads, log and notice sink.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::error::{AppError, code, describe, naming_folder};
+use super::export::without_terminal;
 use super::keyring::{self, KeyRing, StoredKey};
-use super::os::{self, Bound, bind, resolve};
+use super::os::{self, Bound, bind, dialable, resolve};
+use super::store_thread::{StoreAnswer, StoreJob, StoreThread};
 use crate::chat::{
-    Chat, Effect, Input, KeyFor, KeyReplacement, KeygenCause, Notice, Protocol, ReceiptDue, SentMessage,
+    Chat, DeliveryReport, Effect, Export, ExportError, Input, KeyFor, KeyReplacement, KeygenCause, Message,
+    Notice, Protocol, QuestionId, ReceiptDue, SentMessage,
 };
-use crate::crypto::{Fingerprint, JobResult, Passphrase, RsaJob};
-use crate::ids::{ConnId, DialId, ListenerId};
+use crate::crypto::{Identity, JobResult, Passphrase, RsaJob};
+use crate::ids::{ConnId, DialId, FaceId, ListenerId};
 use crate::limits::LINK_TURN_BYTES;
 use crate::net::worker::{BackgroundTask, ThreadPriority, Ticket, Worker};
 use crate::net::{Net, ReadInterest, SocketId};
 use crate::peers::address::{Family, ListenAt, Target};
-use crate::store::safe_file;
+use crate::store::{Home, MessageStore, OpenedStore, PutAside, StoreError, quoted, safe_file};
 use crate::text::safe::SafeText;
 use crate::time::{MonoMs, Now, UnixMs};
 
 /// Time of a line of the log, with date and offset: it is read on other days, and in other places.
-const LOG_TIME: &str = "%Y-%m-%d %H:%M:%S%:z";
+pub(crate) const LOG_TIME: &str = "%Y-%m-%d %H:%M:%S%:z";
 
 /// Performer of every effect that is not about the profile.
 pub(crate) trait Host {
@@ -39,6 +41,15 @@ pub(crate) trait Host {
     /// Performs an effect. Returns its result if that is known at once; other results become inputs
     /// later.
     fn perform(&mut self, effect: Effect, keys: &KeyRing) -> Option<Input<'static>>;
+    /// Opens the store of messages. Returns what is kept, or why the store cannot be used.
+    fn open_messages(&mut self, home: &Home, identity: &Identity) -> Input<'static>;
+    /// Lets one more identity open the store of messages, or no other than one. Waits for the disk.
+    ///
+    /// # Errors
+    /// Why it was not written, in words for the user.
+    fn change_wraps(&mut self, _job: StoreJob) -> Result<(), String> {
+        Ok(())
+    }
     /// Generates a key. Returns it at once, or passes it later to
     /// [`super::client::Client::store_key`].
     fn generate_key(&mut self, request: &KeygenRequest) -> Option<Result<StoredKey, AppError>>;
@@ -87,21 +98,40 @@ pub(crate) trait NoticeSink {
     fn behind(&self) -> Behind;
     /// The chat has handled an input; its effects come next.
     fn chat_changed(&mut self, _chat: &Chat) {}
-    /// Replies to the request of a program that was begun, if there is one.
-    fn reply(&mut self) {}
+    /// Replies to the request of a program at a face that was begun, if there is one.
+    fn reply(&mut self, _face: FaceId) {}
     /// Keeps the reply until what the request changes is on disk; what is shown meanwhile does not
     /// follow from it.
-    fn defer_reply(&mut self) {}
+    fn defer_reply(&mut self, _face: FaceId) {}
     /// Goes on with the request whose reply was kept.
-    fn resume_reply(&mut self) {}
+    fn resume_reply(&mut self, _face: FaceId) {}
+    /// The question of the request that is being carried out was accepted.
+    fn asked(&mut self, _question: QuestionId) {}
+    /// The next notice is the answer to this question, or gives it up.
+    fn answers(&mut self, _question: QuestionId) {}
     /// All effects of an input have been performed.
     fn effects_done(&mut self) {}
     /// A text of ours is on its way; a program is told, a person has typed it.
     fn sent(&mut self, _sent: &SentMessage) {}
     /// A peer has acknowledged what we sent, up to this number; a person sees only what is not.
-    fn received(&mut self, _name: &str, _fingerprint: Option<Fingerprint>, _upto: u64) {}
+    fn delivery(&mut self, _report: &DeliveryReport) {}
+    /// Shows the message that a line of a person became in the place of the line.
+    fn said(&mut self, face: FaceId, message: &Message) {
+        self.show_to(face, &Notice::Own(message.clone()));
+    }
     /// Puts a text back into the line of a person.
-    fn line_returned(&mut self, _line: String) {}
+    fn line_returned(&mut self, _face: FaceId, _line: String) {}
+    /// Shows a notice at one face. A sink of the own one alone has no other.
+    fn show_to(&mut self, _face: FaceId, notice: &Notice) {
+        self.show(notice, None);
+    }
+    /// Ends a face that has asked for that.
+    fn end_face(&mut self, _face: FaceId) {}
+    /// Takes a message out of the chat for a face. Returns what came of it, unless the process of
+    /// the face tells that itself.
+    fn export(&mut self, _face: FaceId, export: &Export) -> Option<Result<(), ExportError>> {
+        Some(without_terminal(export))
+    }
     /// Calls the attention of a person at a screen.
     fn alert(&mut self, _text: &SafeText) {}
 }
@@ -134,6 +164,12 @@ pub(crate) struct OsHost<S> {
     /// Bytes to send once the loop waits: a burst of messages leaves in one piece.
     outbox: BTreeMap<ConnId, Vec<u8>>,
     keygen: Option<(KeygenRequest, BackgroundTask<Result<StoredKey, AppError>>)>,
+    /// Store that was opened before the loop began.
+    pub(crate) opened: Option<Result<OpenedStore, StoreError>>,
+    /// Messages that are kept, where this process keeps them.
+    store: Option<StoreThread>,
+    /// Answers of the store that were waited for and are not handled yet.
+    answers: VecDeque<StoreAnswer>,
     started: Instant,
 }
 
@@ -154,8 +190,43 @@ impl<S: NoticeSink> OsHost<S> {
             read_interest: BTreeMap::new(),
             outbox: BTreeMap::new(),
             keygen: None,
+            opened: None,
+            store: None,
+            answers: VecDeque::new(),
             started: Instant::now(),
         })
+    }
+
+    /// Waits, not for ever, for the commits that are under way, and closes the store.
+    pub(crate) fn finish_commits(&mut self) {
+        if let Some(store) = self.store.take() {
+            store.close();
+        }
+    }
+
+    /// Whether the store of messages is open here.
+    pub(crate) fn has_store(&self) -> bool {
+        self.store.is_some()
+    }
+
+    /// Forgets whether a connection that is gone was read.
+    pub(crate) fn forget_reading(&mut self, conn: ConnId) {
+        self.read_interest.remove(&conn);
+    }
+
+    fn submit_to_store(&mut self, job: StoreJob) -> Option<Input<'static>> {
+        const NONE: &str = "no store is open";
+        match (&mut self.store, job) {
+            (Some(store), job) => store.submit(job).map(input_of),
+            (None, StoreJob::Find(_)) => Some(Input::History(Err(NONE.to_owned()))),
+            (None, _) => Some(Input::Committed(Err((NONE.to_owned(), None)))),
+        }
+    }
+
+    /// The next answer of the store.
+    pub(crate) fn finished_store_job(&mut self) -> Option<Input<'static>> {
+        let waited_for = self.answers.pop_front();
+        waited_for.or_else(|| self.store.as_mut()?.finished()).map(input_of)
     }
 
     /// Instant of a moment on the chat's clock.
@@ -236,6 +307,15 @@ impl<S: NoticeSink> OsHost<S> {
         failure.or(dropped.map(Input::NotShown))
     }
 
+    fn show_to(&mut self, face: FaceId, notice: Notice) -> Option<Input<'static>> {
+        self.sink.show_to(face, &notice);
+        let failure = self.write_log(&notice, self.now().unix.0);
+        if let Some(recorded) = self.recorded.as_mut().filter(|_| face == FaceId::OWN) {
+            recorded.push(notice);
+        }
+        failure
+    }
+
     /// Writes into the log, if one is kept. It is closed when it cannot be written.
     fn write_log(&mut self, notice: &Notice, now_ms: u64) -> Option<Input<'static>> {
         let log = self.log.as_mut()?;
@@ -254,9 +334,10 @@ impl<S: NoticeSink> OsHost<S> {
 
     fn listen(&mut self, listener: ListenerId, at: &ListenAt, family: Family) -> Input<'static> {
         match bind(&mut self.net, at, family) {
-            Ok(Bound { sockets, addresses: at }) => {
+            Ok(Bound { sockets, addresses }) => {
                 self.listeners.extend(sockets.into_iter().map(|socket| (socket, listener)));
-                Input::Listening { listener, at }
+                let dial = dialable(&addresses, at, family);
+                Input::Listening { listener, at: addresses, dial }
             }
             Err(error) => Input::ListenFailed { listener, why: describe(&error) },
         }
@@ -326,14 +407,23 @@ impl<S: NoticeSink> Host for OsHost<S> {
     fn perform(&mut self, effect: Effect, keys: &KeyRing) -> Option<Input<'static>> {
         match effect {
             Effect::Show(notice, due) => return self.show(notice, due),
-            Effect::ReturnLine(line) => self.sink.line_returned(line),
+            Effect::ShowTo(face, notice) => return self.show_to(face, notice),
+            Effect::Said(face, message) => self.sink.said(face, &message),
+            Effect::ReturnLine(face, line) => self.sink.line_returned(face, line),
+            Effect::EndFace(face) => self.sink.end_face(face),
             Effect::Alert(text) => self.sink.alert(&text),
             Effect::Sent(sent) => {
                 self.sink.sent(&sent);
                 let arrived_ms = sent.message.arrived.0;
                 return self.write_log(&Notice::Message(sent.message), arrived_ms);
             }
-            Effect::Received { name, fingerprint, upto } => self.sink.received(&name, fingerprint, upto),
+            Effect::Asked(question) => self.sink.asked(question),
+            Effect::Answers(question) => self.sink.answers(question),
+            Effect::Delivery(report) => self.sink.delivery(&report),
+            Effect::Export(face, export) => {
+                let result = self.sink.export(face, &export)?;
+                return Some(Input::Exported { face, export, result });
+            }
             Effect::OpenLog(file) => return Some(self.open_log(file)),
             Effect::CloseLog => self.log = None,
             Effect::Listen { listener, at, family } => return Some(self.listen(listener, &at, family)),
@@ -357,6 +447,13 @@ impl<S: NoticeSink> Host for OsHost<S> {
             }
             Effect::Seed { conn } => return Some(Input::Seed { conn, seed: keyring::seed() }),
             Effect::CancelKey => self.keygen = None,
+            Effect::Commit(batch, timing) => {
+                return self.submit_to_store(StoreJob::Commit(batch, timing));
+            }
+            Effect::ReadHistory(query) => return self.submit_to_store(StoreJob::Find(query)),
+            Effect::ForgetHistory { peer, before } => {
+                return self.submit_to_store(StoreJob::ForgetHistory { peer, before });
+            }
             // The profile performs these.
             Effect::ReadBook { .. }
             | Effect::ChangeBook(_)
@@ -366,6 +463,39 @@ impl<S: NoticeSink> Host for OsHost<S> {
             | Effect::Quit(_) => {}
         }
         None
+    }
+
+    fn open_messages(&mut self, home: &Home, identity: &Identity) -> Input<'static> {
+        let opened = self.opened.take().unwrap_or_else(|| MessageStore::open(home, identity));
+        let opened = opened.and_then(|opened| {
+            let thread = StoreThread::start(opened.store, self.net.waker());
+            let thread = thread.map_err(StoreError::io("start a thread for", home.path()))?;
+            self.store = Some(thread);
+            Ok((opened.pairs, opened.put_aside))
+        });
+        match opened {
+            Ok((pairs, put_aside)) => {
+                let put_aside = put_aside.map(|PutAside { path, why }| {
+                    let path = quoted(&path);
+                    format!(
+                        "the message store was damaged ({why}); it is kept as {path}, and a new one was started"
+                    )
+                });
+                Input::Messages { pairs, seed: keyring::seed(), put_aside }
+            }
+            Err(error) => Input::MessagesUnusable { why: error.to_string() },
+        }
+    }
+
+    fn change_wraps(&mut self, job: StoreJob) -> Result<(), String> {
+        let Some(store) = &mut self.store else { return Ok(()) };
+        let at_once = store.submit(job);
+        self.answers.extend(store.finish());
+        match at_once.or_else(|| self.answers.pop_back()) {
+            Some(StoreAnswer::Committed | StoreAnswer::Found(_)) => Ok(()),
+            Some(StoreAnswer::Failed { why, .. }) => Err(why),
+            None => Err("the store thread has ended".to_owned()),
+        }
     }
 
     fn generate_key(&mut self, request: &KeygenRequest) -> Option<Result<StoredKey, AppError>> {
@@ -378,6 +508,14 @@ impl<S: NoticeSink> Host for OsHost<S> {
             }
             Err(error) => Some(Err(AppError::new(code::MACHINE, describe(&error)))),
         }
+    }
+}
+
+fn input_of(answer: StoreAnswer) -> Input<'static> {
+    match answer {
+        StoreAnswer::Committed => Input::Committed(Ok(())),
+        StoreAnswer::Failed { why, pairs } => Input::Committed(Err((why, pairs))),
+        StoreAnswer::Found(found) => Input::History(found),
     }
 }
 
@@ -398,7 +536,7 @@ struct Log {
 impl Log {
     /// Opens a file to append to, readable by its owner only.
     fn open(name: &str) -> io::Result<Self> {
-        let path = path(name);
+        let path = os::named_path(name);
         let file = safe_file::append(&path).map_err(|error| naming_folder(error, &path))?;
         Ok(Self { name: name.to_owned(), file })
     }
@@ -419,21 +557,12 @@ impl Log {
     }
 }
 
-/// Path of a name; `~/` is the home folder, as in a shell.
-fn path(name: &str) -> PathBuf {
-    match (name.strip_prefix("~/"), std::env::var_os("HOME")) {
-        (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
-        _ => PathBuf::from(name),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::chat::Message;
     use crate::text::safe::SafeText;
     use crate::time::UnixMs;
     use crate::wire::Lifetime;
@@ -453,6 +582,7 @@ mod tests {
             lifetime: Lifetime::Lasting,
             arrived: UnixMs(0),
             sent: UnixMs(0),
+            arrival: crate::chat::Arrival::Prompt,
             text: Vec::new(),
             rows: SafeText::rows("hi\u{1b}[2J\n둘"),
             number: 1,

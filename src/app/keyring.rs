@@ -25,7 +25,7 @@ use crate::store::{Home, key_file, quoted};
 use crate::text::utf8::{self, DecodeError};
 
 /// Attempts at a passphrase that is asked for.
-const PASSPHRASE_ATTEMPTS: u32 = 3;
+pub(crate) const PASSPHRASE_ATTEMPTS: u32 = 3;
 
 /// Private key with the text of its file.
 #[derive(Clone)]
@@ -72,6 +72,11 @@ impl KeyRing {
     }
 
     /// Public half of a key.
+    /// The identity, if there is one.
+    pub(crate) fn identity(&self) -> Option<&Arc<Identity>> {
+        self.identity.as_ref()
+    }
+
     pub(crate) fn public(&self, of: KeyFor) -> Option<&PublicKey> {
         match of {
             KeyFor::Identity => self.identity.as_deref().map(Identity::public),
@@ -185,9 +190,9 @@ pub(crate) fn refuse_copy(
 ) -> Result<Option<StoredKey>, AppError> {
     if raw.as_ref().is_some_and(|raw| Some(raw.public()) == identity) {
         let path = key_file::path(home, KeyFor::Oaep);
-        let what = format!("cannot use {}: it is a copy of your identity's key", path.display());
+        let what = format!("cannot use {}: it is a copy of your identity key", path.display());
         return Err(AppError::new(code::MACHINE, what)
-            .hint("remove it, and make a key for the raw wire alone with rsachat key new --raw"));
+            .hint("remove it, and generate a separate key for the raw wire with rsachat key new --raw"));
     }
     Ok(raw)
 }
@@ -211,8 +216,9 @@ fn refuse_test_keys(home: &Home) -> Result<(), AppError> {
 }
 
 fn test_key_refused(of: KeyFor, path: &Path) -> AppError {
-    let what = format!("cannot use {}: it is a test key, which anybody can make again", path.display());
-    AppError::new(code::MACHINE, what).hint(format!("put it aside and make a new key with {}", making(of)))
+    let what = format!("cannot use {}: it is a test key, which anyone can regenerate", path.display());
+    AppError::new(code::MACHINE, what)
+        .hint(format!("move it away and generate a new key with {}", making(of)))
 }
 
 /// Refuses a key of the pool, whose mark may have been removed.
@@ -278,7 +284,7 @@ fn advice(of: KeyFor, path: &str, error: KeyFileError) -> String {
     match error {
         KeyFileError::NeedsPassphrase => "--passphrase-file FILE".to_owned(),
         KeyFileError::WrongPassphrase => {
-            "the passphrase is the first line of its file, blanks included; try again".to_owned()
+            "the passphrase is the first line of the file, including any blanks; try again".to_owned()
         }
         KeyFileError::Lock(lock) if lock.is_legacy() => format!(
             "openssl pkey -provider legacy -provider default -aes256 -in {path} -out {path}.new && mv {path}.new {path}"
@@ -291,7 +297,7 @@ fn advice(of: KeyFor, path: &str, error: KeyFileError) -> String {
         }
         KeyFileError::Form(KeyForm::OpenSsh) => format!("ssh-keygen -p -m PKCS8 -f {path}"),
         KeyFileError::SeveralBlocks | KeyFileError::Row { .. } => {
-            "mend it with an editor, or put a copy of the key there".to_owned()
+            "repair it with an editor, or restore a copy of the key".to_owned()
         }
         KeyFileError::Empty
         | KeyFileError::NoBlock
@@ -302,7 +308,7 @@ fn advice(of: KeyFor, path: &str, error: KeyFileError) -> String {
         | KeyFileError::Key(_) => {
             let making = making(of);
             format!(
-                "put a copy of the key there; without one, move the file away, and {making} makes another"
+                "restore a copy of the key; without one, move the file away, and {making} generates another"
             )
         }
     }
@@ -350,7 +356,7 @@ impl PassphraseSource {
                 let name = format!("descriptor {number} of --passphrase-fd");
                 let file = take_descriptor(*number).map_err(|error| {
                     cannot_read(&name, &describe(&error))
-                        .hint(format!("open it for the program: {number}< FILE"))
+                        .hint(format!("open it in the shell: {number}< FILE"))
                 })?;
                 first_line_of(file, &name)
             }

@@ -4,15 +4,15 @@ pub(crate) mod book_thread;
 pub(crate) mod client;
 pub(crate) mod error;
 pub(crate) mod event_loop;
+pub(crate) mod export;
 pub(crate) mod host;
 mod job_thread;
 pub(crate) mod json;
 pub(crate) mod keyring;
+pub(crate) mod local_faces;
 pub(crate) mod os;
 pub(crate) mod output;
+pub(crate) mod owner;
+pub(crate) mod owner_client;
 pub(crate) mod recorder;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the client commits through it once the chat asks for that")
-)]
 pub(crate) mod store_thread;

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal as _};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
+use nix::net::if_::InterfaceFlags;
 use rustix::io::Errno;
 
 use super::output;
+use crate::limits::DIALABLE_SHOWN;
 use crate::net::{Net, SocketId, Stack};
 use crate::peers::address::{BoundAddresses, Family, ListenAt};
 
@@ -41,6 +44,14 @@ pub(crate) fn moment(unix_ms: u64) -> String {
 
 fn timestamp(unix_ms: u64) -> Timestamp {
     Timestamp::from_millisecond(unix_ms.try_into().unwrap_or(0)).unwrap_or_default()
+}
+
+/// Path of a name that a user types; `~/` is the home folder, as in a shell.
+pub(crate) fn named_path(name: &str) -> PathBuf {
+    match (name.strip_prefix("~/"), std::env::var_os("HOME")) {
+        (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
+        _ => PathBuf::from(name),
+    }
 }
 
 /// Prints a line on standard error.
@@ -108,6 +119,34 @@ pub(crate) struct Bound {
     pub(crate) addresses: BoundAddresses,
 }
 
+/// Addresses by which others can call a listener that waits at every address of this machine, or of
+/// a kind; none, if it waits elsewhere.
+pub(crate) fn dialable(bound: &BoundAddresses, at: &ListenAt, family: Family) -> Vec<SocketAddr> {
+    // What cannot be read is not said.
+    let interfaces = nix::ifaddrs::getifaddrs().into_iter().flatten();
+    let up = interfaces.filter(|one| one.flags.contains(InterfaceFlags::IFF_UP));
+    let ips = up.filter_map(|one| {
+        let address = one.address?;
+        let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+        v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
+    });
+    let is_dual = at.host.is_none() && family == Family::Any;
+    let is_heard = |ip: &IpAddr| {
+        bound.iter().any(|one| one.ip().is_unspecified() && (one.is_ipv4() == ip.is_ipv4() || is_dual))
+    };
+    let ips: BTreeSet<_> = ips.filter(is_dialable).filter(is_heard).collect();
+    ips.into_iter().take(DIALABLE_SHOWN).map(|ip| SocketAddr::new(ip, bound.port())).collect()
+}
+
+/// Whether another machine can call an address without more: not a loopback address, nor one of a
+/// single link, which needs its interface as well.
+fn is_dialable(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => !v4.is_loopback() && !v4.is_link_local() && !v4.is_unspecified(),
+        IpAddr::V6(v6) => !v6.is_loopback() && !v6.is_unicast_link_local() && !v6.is_unspecified(),
+    }
+}
+
 /// Listens on each address, all on the port of the first. An address that this machine does not
 /// have is passed over while it has another: many a hosts file names `::1` where there is no IPv6.
 fn bind_each(net: &mut Net, addrs: &[SocketAddr]) -> io::Result<Bound> {
@@ -145,7 +184,7 @@ pub(crate) fn resolve(host: &str, port: u16, family: Family) -> io::Result<Vec<S
     let found = (host, port).to_socket_addrs()?;
     let addrs: Vec<_> = found.filter(|addr| of_family(*addr, family)).collect();
     if addrs.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address of that kind"));
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address of that family"));
     }
     Ok(addrs)
 }
@@ -200,5 +239,37 @@ mod tests {
         assert!(bound.addresses.iter().eq(addrs(bound.addresses.port()).into_iter().take(1)));
         let error = bind_each(&mut net, &[absent]).err().unwrap();
         assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
+    }
+
+    #[test]
+    fn addresses_of_one_machine_or_of_one_link_are_no_places_to_call() {
+        for (ip, is) in [
+            ("192.168.1.20", true),
+            ("2001:db8::1", true),
+            ("fd00::1", true),
+            ("127.0.0.1", false),
+            ("169.254.3.4", false),
+            ("fe80::1", false),
+            ("::1", false),
+        ] {
+            assert_eq!(is_dialable(&ip.parse().unwrap()), is, "{ip}");
+        }
+    }
+
+    #[test]
+    fn a_listener_at_one_address_or_of_one_kind_says_no_other() {
+        let dial = |bound: &str, at: &str, family| {
+            dialable(
+                &BoundAddresses::from(bound.parse::<SocketAddr>().unwrap()),
+                &at.parse().unwrap(),
+                family,
+            )
+        };
+        assert_eq!(dial("127.0.0.1:8000", "127.0.0.1:8000", Family::Any), []);
+        let (v4, v6) = (dial("0.0.0.0:8000", "8000", Family::V4), dial("[::]:8000", "8000", Family::V6));
+        let all = dial("[::]:8000", "8000", Family::Any);
+        assert!(v4.iter().all(SocketAddr::is_ipv4) && v6.iter().all(SocketAddr::is_ipv6));
+        let both: Vec<_> = v4.into_iter().chain(v6).take(DIALABLE_SHOWN).collect();
+        assert_eq!(all, both);
     }
 }

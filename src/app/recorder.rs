@@ -92,7 +92,7 @@ impl Recorder {
                 _ => "name another file with --record FILE",
             };
             let why = describe(&naming_folder(error, path));
-            let what = format!("cannot record in {}: {why}", path.display());
+            let what = format!("cannot record to {}: {why}", path.display());
             AppError::new(code::MACHINE, what).hint(hint)
         })?;
         let mut recorder = Self {
@@ -217,6 +217,7 @@ impl Recorder {
             | Notice::History { .. } => {
                 self.expect("$**");
             }
+            Notice::Counted(_) => {}
             Notice::Info(info) => {
                 self.by_class(info.recording_class(), notice);
                 self.info(info, notice, chat);
@@ -234,8 +235,9 @@ impl Recorder {
     }
 
     fn message(&mut self, message: &Message) {
-        let text: Vec<&str> = message.rows.iter().map(SafeText::as_str).collect();
-        let text = text.join("\n");
+        // The text itself, where it is one: its rows are for a screen.
+        let shown = || message.rows.iter().map(SafeText::as_str).collect::<Vec<_>>().join("\n");
+        let text = str::from_utf8(&message.text).map_or_else(|_| shown(), str::to_owned);
         // No script has a short-lived connection.
         if message.lifetime == Lifetime::Short {
             return self.line(&format!("# {}: {}", message.author(), text.replace('\n', " / ")));
@@ -305,7 +307,7 @@ impl Recorder {
     pub(crate) fn exit_requested(&mut self, request: ExitRequest, chat: &Chat) {
         if !chat.is_shutting_down() {
             if let ExitRequest::Signal(number) = request {
-                self.line(&format!("# ended by signal {number}"));
+                self.line(&format!("# terminated by signal {number}"));
             }
             self.input(":quit");
         }
@@ -328,7 +330,7 @@ impl Recorder {
     pub(crate) fn flush(&mut self) -> Option<String> {
         self.write_pending();
         let error = self.error.as_ref()?;
-        Some(format!("recording in {} has ended: {}", self.path.display(), describe(error)))
+        Some(format!("recording to {} has ended: {}", self.path.display(), describe(error)))
     }
 
     /// Records that a peer is connected, by our call or by its own. On the raw wire each gives the
@@ -453,7 +455,7 @@ impl Recorder {
         self.head = Head::Current { behind: self.length() };
         let labels: Vec<_> = std::iter::once(&self.own_label).chain(self.peers.keys()).cloned().collect();
         let head = format!(
-            "# recorded by rsachat; what was said stands here in plain text\n@actors {}\n\n",
+            "# recorded by rsachat; everything said is here in plain text\n@actors {}\n\n",
             labels.join(" ")
         );
         let bytes = head.len() as u64;

@@ -1,21 +1,32 @@
 //! Store of messages, and the thread on which a running program commits to it: the event loop never
 //! waits for a disk. All that waits is one commit.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mio::Waker;
 
 use super::job_thread::{Ended, FINISH, JobThread, Jobs};
+use crate::chat::CommitTiming;
 use crate::crypto::{Fingerprint, PublicKey};
-use crate::delivery::{Pairs, StoreChange};
+use crate::delivery::{FoundEntries, HistoryQuery, Pairs, StoreBatch};
+use crate::limits::COMMIT_DELAY_MS;
 use crate::store::{FailedCommit, MessageStore};
+use crate::time::UnixMs;
+
+/// Time for which a commit waits for the next one, where it may.
+const COMMIT_DELAY: Duration = Duration::from_millis(COMMIT_DELAY_MS);
 
 /// Job about the store. Each has one answer, and the answers come in the order of the jobs.
 pub(crate) enum StoreJob {
     /// Make changes that belong together: all or none.
-    Commit(Vec<StoreChange>),
+    Commit(StoreBatch, CommitTiming),
+    /// Look into the history. What was submitted before it is in it.
+    Find(HistoryQuery),
+    /// Delete the history of one peer or of all, or what of it is older than a moment.
+    ForgetHistory { peer: Option<Fingerprint>, before: Option<UnixMs> },
     /// Let one more identity open the store.
     AddWrap(PublicKey),
     /// Let no other identity open it.
@@ -35,47 +46,34 @@ pub(crate) enum StoreAnswer {
         /// again, and where an answer before this one, of the same failure, had it.
         pairs: Option<Pairs>,
     },
+    /// What the history has, or why it cannot be read.
+    Found(Result<FoundEntries, String>),
 }
 
-/// Who performs the jobs of a client.
-pub(crate) enum StoreAccess {
-    /// The caller, at once: a replay is the same each time.
-    Here(Box<MessageStore>),
-    /// A thread of its own.
-    Thread(StoreThread),
+/// Kind of answer that a job has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum AnswerKind {
+    Commit,
+    Found,
 }
 
-impl StoreAccess {
-    /// Hands a job over. Returns its answer if that is known at once.
-    pub(crate) fn submit(&mut self, job: StoreJob) -> Option<StoreAnswer> {
+impl StoreJob {
+    fn answer_kind(&self) -> AnswerKind {
         match self {
-            Self::Here(store) => Some(answer(perform(store, &job))),
-            Self::Thread(thread) => thread.submit(job),
+            Self::Find(_) => AnswerKind::Found,
+            Self::Commit(..) | Self::ForgetHistory { .. } | Self::AddWrap(_) | Self::DropWrapsBut(_) => {
+                AnswerKind::Commit
+            }
         }
     }
+}
 
-    /// The next answer, if there is one.
-    pub(crate) fn finished(&mut self) -> Option<StoreAnswer> {
+impl AnswerKind {
+    /// Answer to a job that nobody does.
+    fn lost(self, why: &str) -> StoreAnswer {
         match self {
-            Self::Here(_) => None,
-            Self::Thread(thread) => thread.finished(),
-        }
-    }
-
-    /// The answers to all jobs, once they are done or it takes too long: at the end of the program.
-    pub(crate) fn finish(&mut self) -> Vec<StoreAnswer> {
-        match self {
-            Self::Here(_) => Vec::new(),
-            Self::Thread(thread) => thread.finish(Instant::now() + FINISH),
-        }
-    }
-
-    /// Closes the file, so that the next process opens it without a check of its whole; waits for
-    /// that, but not too long.
-    pub(crate) fn close(self) {
-        match self {
-            Self::Here(store) => drop(store),
-            Self::Thread(thread) => thread.thread.end(Instant::now() + FINISH),
+            Self::Commit => StoreAnswer::Failed { why: why.to_owned(), pairs: None },
+            Self::Found => StoreAnswer::Found(Err(why.to_owned())),
         }
     }
 }
@@ -88,85 +86,86 @@ pub(crate) struct StoreThread {
     thread: JobThread<(Generation, StoreJob), (Generation, StoreAnswer)>,
     /// Failures that were answered.
     generation: Generation,
-    /// Jobs that are not answered.
-    outstanding: usize,
+    /// Jobs that are not answered, in their order.
+    outstanding: VecDeque<AnswerKind>,
 }
 
 impl StoreThread {
     pub(crate) fn start(store: MessageStore, waker: Arc<Waker>) -> io::Result<Self> {
-        let run = |jobs| Server { jobs, store, generation: 0, why: String::new() }.run();
+        let run = |jobs| Server { jobs, store, delay: COMMIT_DELAY, generation: 0, why: String::new() }.run();
         let thread = JobThread::start("store", waker, run)?;
-        Ok(Self { thread, generation: 0, outstanding: 0 })
+        Ok(Self { thread, generation: 0, outstanding: VecDeque::new() })
     }
 
-    fn submit(&mut self, job: StoreJob) -> Option<StoreAnswer> {
-        match self.thread.submit((self.generation, job)) {
-            Ok(()) => {
-                self.outstanding += 1;
-                None
-            }
-            // Earlier jobs are answered first, by `finished`.
-            Err(_) if self.outstanding > 0 => {
-                self.outstanding += 1;
-                None
-            }
-            Err(_) => Some(thread_ended()),
+    /// Hands a job over. Returns its answer only where the thread has ended.
+    pub(crate) fn submit(&mut self, job: StoreJob) -> Option<StoreAnswer> {
+        let kind = job.answer_kind();
+        // Earlier jobs are answered first, by `finished`.
+        if self.thread.submit((self.generation, job)).is_ok() || !self.outstanding.is_empty() {
+            self.outstanding.push_back(kind);
+            return None;
         }
+        Some(kind.lost(ENDED))
     }
 
-    fn finished(&mut self) -> Option<StoreAnswer> {
+    /// The next answer, if there is one.
+    pub(crate) fn finished(&mut self) -> Option<StoreAnswer> {
         match self.thread.answer() {
             Ok(answer) => answer.map(|answer| self.take(answer)),
-            Err(Ended) if self.outstanding > 0 => {
-                self.outstanding -= 1;
-                Some(thread_ended())
-            }
-            Err(Ended) => None,
+            Err(Ended) => self.outstanding.pop_front().map(|kind| kind.lost(ENDED)),
         }
     }
 
-    fn finish(&mut self, until: Instant) -> Vec<StoreAnswer> {
+    /// The answers to all jobs, once they are done or it takes too long.
+    pub(crate) fn finish(&mut self) -> Vec<StoreAnswer> {
+        let until = Instant::now() + FINISH;
         let mut answers = Vec::new();
-        while self.outstanding > 0 {
+        while !self.outstanding.is_empty() {
             let Some(answer) = self.thread.answer_until(until) else { break };
             answers.push(self.take(answer));
         }
-        let late = || StoreAnswer::Failed { why: "the disk takes too long".to_owned(), pairs: None };
-        answers.extend((0..self.outstanding).map(|_| late()));
-        self.outstanding = 0;
+        answers.extend(self.outstanding.drain(..).map(|kind| kind.lost("the disk is too slow")));
         answers
     }
 
+    /// Performs what was submitted and closes the file, so that the next process opens it without
+    /// a check of its whole; waits for that, but not too long.
+    pub(crate) fn close(self) {
+        self.thread.end(Instant::now() + FINISH);
+    }
+
     fn take(&mut self, (generation, answer): (Generation, StoreAnswer)) -> StoreAnswer {
-        self.outstanding = self.outstanding.saturating_sub(1);
+        self.outstanding.pop_front();
         self.generation = generation;
         answer
     }
 }
 
-fn thread_ended() -> StoreAnswer {
-    StoreAnswer::Failed { why: "the thread of the store has ended".to_owned(), pairs: None }
-}
+/// Why nothing is answered any more.
+const ENDED: &str = "the store thread has ended";
 
-fn perform(store: &mut MessageStore, job: &StoreJob) -> Result<(), FailedCommit> {
+fn perform(store: &mut MessageStore, job: &StoreJob) -> Result<StoreAnswer, FailedCommit> {
     match job {
-        StoreJob::Commit(changes) => store.commit(changes),
-        StoreJob::AddWrap(identity) => store.add_wrap(identity),
-        StoreJob::DropWrapsBut(identity) => store.drop_wraps_but(identity),
+        StoreJob::Commit(batch, _) => store.commit_with_history(&batch.changes, &batch.history)?,
+        StoreJob::ForgetHistory { peer, before } => {
+            store.forget_history(peer.as_ref(), *before)?;
+        }
+        StoreJob::AddWrap(identity) => store.add_wrap(identity)?,
+        StoreJob::DropWrapsBut(identity) => store.drop_wraps_but(identity)?,
+        StoreJob::Find(query) => {
+            let found = store.history().and_then(|history| history.find(query));
+            return Ok(StoreAnswer::Found(found.map_err(|error| error.to_string())));
+        }
     }
-}
-
-fn answer(result: Result<(), FailedCommit>) -> StoreAnswer {
-    match result {
-        Ok(()) => StoreAnswer::Committed,
-        Err(FailedCommit { why, pairs }) => StoreAnswer::Failed { why: why.to_string(), pairs },
-    }
+    Ok(StoreAnswer::Committed)
 }
 
 /// The thread's end.
 struct Server {
     jobs: Jobs<(Generation, StoreJob), (Generation, StoreAnswer)>,
     store: MessageStore,
+    /// Time for which commits wait for the next one that is made at once.
+    delay: Duration,
     /// Failures so far.
     generation: Generation,
     /// What happened at the last of them.
@@ -175,8 +174,7 @@ struct Server {
 
 impl Server {
     fn run(mut self) {
-        while let Some(job) = self.jobs.next() {
-            let jobs = [job].into_iter().chain(self.jobs.waiting()).collect();
+        while let Some(jobs) = self.next_jobs() {
             if !self.serve(jobs) {
                 return;
             }
@@ -187,23 +185,41 @@ impl Server {
         drop(jobs);
     }
 
+    /// The next jobs: those that wait, once one of them is to be done at once or has waited. `None`
+    /// ends the thread.
+    fn next_jobs(&self) -> Option<Vec<(Generation, StoreJob)>> {
+        let is_deferred =
+            |(_, job): &(_, StoreJob)| matches!(job, StoreJob::Commit(_, CommitTiming::Deferred));
+        let mut jobs = vec![self.jobs.next()?];
+        let due = Instant::now() + self.delay;
+        while jobs.last().is_some_and(is_deferred)
+            && let Ok(job) = self.jobs.next_within(due.saturating_duration_since(Instant::now()))
+        {
+            jobs.push(job);
+        }
+        jobs.extend(self.jobs.waiting());
+        Some(jobs)
+    }
+
     /// Performs jobs, commits that follow each other as one, and answers each. `false` when nobody
     /// takes the answers.
     fn serve(&mut self, jobs: Vec<(Generation, StoreJob)>) -> bool {
         let mut jobs = jobs.into_iter().peekable();
         while let Some((generation, job)) = jobs.next() {
             let mut done = 1;
-            let answer = if generation < self.generation {
+            let is_change = job.answer_kind() == AnswerKind::Commit;
+            let answer = if is_change && generation < self.generation {
                 self.failed(None)
             } else {
-                let follows = |(at, job): &(_, _)| *at == generation && matches!(job, StoreJob::Commit(_));
+                let follows = |(at, job): &(_, _)| *at == generation && matches!(job, StoreJob::Commit(..));
                 let job = match job {
-                    StoreJob::Commit(mut changes) => {
-                        while let Some((_, StoreJob::Commit(more))) = jobs.next_if(follows) {
-                            changes.extend(more);
+                    StoreJob::Commit(mut batch, timing) => {
+                        while let Some((_, StoreJob::Commit(more, _))) = jobs.next_if(follows) {
+                            batch.changes.extend(more.changes);
+                            batch.history.extend(more.history);
                             done += 1;
                         }
-                        StoreJob::Commit(changes)
+                        StoreJob::Commit(batch, timing)
                     }
                     job => job,
                 };
@@ -211,8 +227,8 @@ impl Server {
             };
             // Those of one commit are kept or lost together; what is kept now is told once.
             let others = match &answer {
-                StoreAnswer::Committed => StoreAnswer::Committed,
                 StoreAnswer::Failed { .. } => self.failed(None),
+                StoreAnswer::Committed | StoreAnswer::Found(_) => StoreAnswer::Committed,
             };
             let answers = [answer].into_iter().chain(std::iter::repeat_n(others, done - 1));
             if !self.jobs.answer(answers.map(|answer| (self.generation, answer))) {
@@ -224,7 +240,7 @@ impl Server {
 
     fn perform(&mut self, job: &StoreJob) -> StoreAnswer {
         match perform(&mut self.store, job) {
-            Ok(()) => StoreAnswer::Committed,
+            Ok(answer) => answer,
             Err(FailedCommit { why, pairs }) => {
                 self.generation += 1;
                 self.why = why.to_string();
@@ -245,7 +261,7 @@ mod tests {
 
     use super::*;
     use crate::crypto::Identity;
-    use crate::delivery::{Chain, Content, OutboxRow, PairChange};
+    use crate::delivery::{Chain, Content, OutboxRow, PairChange, StoreChange};
     use crate::store::{DiskState, Home, SimulatedDisk};
     use crate::time::UnixMs;
 
@@ -271,8 +287,17 @@ mod tests {
             Arc::new(Waker::new(self.poll.registry(), Token(0)).unwrap())
         }
 
-        fn access(&self) -> StoreAccess {
-            StoreAccess::Thread(StoreThread::start(self.store(), self.waker()).unwrap())
+        fn access(&self) -> StoreThread {
+            StoreThread::start(self.store(), self.waker()).unwrap()
+        }
+
+        fn thread(&self, delay: Duration, begin: impl FnOnce() + Send + 'static) -> StoreThread {
+            let store = self.store();
+            let thread = JobThread::start("store", self.waker(), move |jobs| {
+                begin();
+                Server { jobs, store, delay, generation: 0, why: String::new() }.run();
+            });
+            StoreThread { thread: thread.unwrap(), generation: 0, outstanding: VecDeque::new() }
         }
 
         fn pairs(&self) -> Pairs {
@@ -289,9 +314,14 @@ mod tests {
     }
 
     fn queue(number: u64) -> StoreJob {
+        commit(number, CommitTiming::AtOnce)
+    }
+
+    fn commit(number: u64, timing: CommitTiming) -> StoreJob {
         let content = Content::Text("x".into());
         let row = OutboxRow { typed: UnixMs(0), content, chain: Chain::START, expires: None };
-        StoreJob::Commit(vec![StoreChange { peer: peer(), change: PairChange::Queue(number, row) }])
+        let changes = vec![StoreChange { peer: peer(), change: PairChange::Queue(number, row) }];
+        StoreJob::Commit(StoreBatch { changes, history: Vec::new() }, timing)
     }
 
     fn numbers(pairs: &Pairs) -> Vec<u64> {
@@ -300,7 +330,7 @@ mod tests {
 
     fn pairs_of(answer: &StoreAnswer) -> Option<&Pairs> {
         match answer {
-            StoreAnswer::Committed => panic!("committed"),
+            StoreAnswer::Committed | StoreAnswer::Found(_) => panic!("committed"),
             StoreAnswer::Failed { pairs, .. } => pairs.as_ref(),
         }
     }
@@ -308,23 +338,41 @@ mod tests {
     #[test]
     fn what_waits_is_one_commit_and_each_batch_has_its_answer() {
         let fixture = Fixture::new();
-        let (store, before) = (fixture.store(), fixture.disk.syncs());
         let begin = Arc::new(std::sync::Barrier::new(2));
         let started = Arc::clone(&begin);
-        let thread = JobThread::start("store", fixture.waker(), move |jobs| {
-            started.wait();
-            Server { jobs, store, generation: 0, why: String::new() }.run();
-        });
-        let mut thread = StoreThread { thread: thread.unwrap(), generation: 0, outstanding: 0 };
+        let mut thread = fixture.thread(COMMIT_DELAY, move || _ = started.wait());
+        let before = fixture.disk.syncs();
         for number in 0..40 {
             assert_eq!(thread.submit(queue(number)), None);
         }
         begin.wait();
-        let answers = thread.finish(Instant::now() + FINISH);
+        let answers = thread.finish();
         assert_eq!(answers, vec![StoreAnswer::Committed; 40]);
         assert_eq!(fixture.disk.syncs() - before, 1);
-        StoreAccess::Thread(thread).close();
+        thread.close();
         assert_eq!(numbers(&fixture.pairs()).len(), 40);
+    }
+
+    #[test]
+    fn a_commit_from_which_nothing_follows_waits_for_the_next_one_or_for_the_end() {
+        let fixture = Fixture::new();
+        let mut thread = fixture.thread(FINISH, || {});
+        let before = fixture.disk.syncs();
+        thread.submit(commit(1, CommitTiming::Deferred));
+        thread.submit(commit(2, CommitTiming::Deferred));
+        thread.submit(queue(3));
+        assert_eq!(thread.finish(), vec![StoreAnswer::Committed; 3]);
+        assert_eq!(fixture.disk.syncs() - before, 1);
+        thread.submit(commit(4, CommitTiming::Deferred));
+        thread.close();
+        assert_eq!(numbers(&fixture.pairs()), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn a_commit_waits_for_no_other_for_ever() {
+        let mut access = Fixture::new().access();
+        access.submit(commit(1, CommitTiming::Deferred));
+        assert_eq!(access.finish(), [StoreAnswer::Committed]);
     }
 
     #[test]
@@ -347,7 +395,7 @@ mod tests {
         assert_eq!(access.finish(), [StoreAnswer::Committed]);
         fixture.disk.set(DiskState::Full);
         access.submit(queue(2));
-        let StoreAccess::Thread(thread) = &mut access else { panic!() };
+        let thread = &mut access;
         let refused = thread.thread.answer_until(Instant::now() + FINISH).unwrap();
         // Room comes back, but the owner has not taken the failure yet.
         fixture.disk.set(DiskState::Works);
@@ -361,21 +409,5 @@ mod tests {
         assert_eq!(access.finish(), [StoreAnswer::Committed]);
         access.close();
         assert_eq!(numbers(&fixture.pairs()), [1, 5]);
-    }
-
-    #[test]
-    fn a_replay_has_its_answer_at_once() {
-        let fixture = Fixture::new();
-        let mut access = StoreAccess::Here(Box::new(fixture.store()));
-        assert_eq!(access.submit(queue(1)), Some(StoreAnswer::Committed));
-        let bob = Identity::from_pem(include_str!("../../tests/keys/bob-2048.pem"), None).unwrap();
-        assert_eq!(access.submit(StoreJob::AddWrap(bob.public().clone())), Some(StoreAnswer::Committed));
-        let bob = bob.public().fingerprint();
-        assert_eq!(access.submit(StoreJob::DropWrapsBut(bob)), Some(StoreAnswer::Committed));
-        assert_eq!((access.finished(), access.finish()), (None, Vec::new()));
-        fixture.disk.set(DiskState::Fails);
-        let answer = access.submit(queue(2)).unwrap();
-        assert!(matches!(answer, StoreAnswer::Failed { .. }));
-        access.close();
     }
 }

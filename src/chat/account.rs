@@ -1,6 +1,6 @@
 //! Account of the user in the core: name, keys, and the key that is being generated.
 
-use super::types::{KeyExchange, KeyFor, OwnKey, Protocol};
+use super::types::{KeyExchange, KeyFor, NameOrigin, OwnKey, OwnName, Protocol};
 use crate::crypto::{Fingerprint, Seed};
 use crate::peers::name::Name;
 use crate::session::{AnySession, OaepRole, OaepSession, RekeyThresholds, Role, Session, SessionConfig};
@@ -10,17 +10,36 @@ use crate::wire::{Durability, Lifetime, Purpose};
 /// Name and keys of the user.
 pub(crate) struct Account {
     pub(crate) name: Name,
+    name_origin: NameOrigin,
     identity: Option<OwnKey>,
     oaep_key: Option<OwnKey>,
     pub(crate) purpose: Purpose,
     /// Lifetime of the connections that it opens.
     pub(crate) lifetime: Lifetime,
+    durability: Durability,
 }
 
 impl Account {
-    pub(crate) fn new(name: Name, identity: Option<OwnKey>) -> Self {
+    pub(crate) fn new(own: OwnName, identity: Option<OwnKey>) -> Self {
+        let OwnName { name, origin: name_origin } = own;
         let (purpose, lifetime) = (Purpose::Chat, Lifetime::Lasting);
-        Self { name, identity, oaep_key: None, purpose, lifetime }
+        let durability = Durability::Connection;
+        Self { name, name_origin, identity, oaep_key: None, purpose, lifetime, durability }
+    }
+
+    /// Takes a name that the user chose.
+    pub(crate) fn choose_name(&mut self, name: Name) {
+        (self.name, self.name_origin) = (name, NameOrigin::Chosen);
+    }
+
+    /// Name that nobody else should claim: that of a login is everybody's who has the same.
+    pub(crate) fn chosen_name(&self) -> Option<&Name> {
+        Some(&self.name).filter(|_| self.name_origin == NameOrigin::Chosen)
+    }
+
+    /// Tells peers from here on that messages are kept.
+    pub(crate) fn keep_messages(&mut self) {
+        self.durability = Durability::Pair;
     }
 
     pub(crate) fn key(&self, of: KeyFor) -> Option<&OwnKey> {
@@ -69,7 +88,7 @@ impl Account {
                     Role::Responder => Lifetime::Lasting,
                 };
                 let (purpose, rekeying) = (self.purpose, RekeyThresholds::default());
-                let durability = Durability::Connection;
+                let durability = self.durability;
                 let config = SessionConfig { key, name, purpose, lifetime, durability, rekeying };
                 return Some(AnySession::Native(Box::new(Session::new(role, config, seed, now))));
             }

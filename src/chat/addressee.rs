@@ -1,10 +1,10 @@
 //! Addressee: whom plain text goes to, which only an act of the user changes; and the texts that
 //! wait for somebody who is being dialled.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::types::PeerId;
-use crate::ids::{ConnId, DialId};
+use crate::ids::{ConnId, DialId, FaceId};
 use crate::limits;
 use crate::peers::name::Name;
 use crate::text::safe::SafeText;
@@ -34,6 +34,20 @@ pub(crate) enum Addressee {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct AddresseeMark(pub(crate) u64);
 
+impl AddresseeMark {
+    /// Mark of this number.
+    #[must_use]
+    pub fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// Beginning of a line: what the prompt showed as its first character was typed.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct LineStart {
@@ -56,10 +70,12 @@ impl LineStart {
 /// Form in which a typed line already stands on the screen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Echo {
-    /// As a message that is being sent.
+    /// As the message that it becomes, or wherever nothing is to stand.
     Message,
     /// As it was typed.
     Line,
+    /// As it was typed until it is accepted: then its message takes its place.
+    Pending,
 }
 
 /// Line that is sent only when Enter is pressed again.
@@ -109,18 +125,22 @@ pub(crate) const SLASH_COMMANDS: [&str; 24] = [
 ];
 
 /// Callers that become addressed where nobody was addressed yet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum FirstCaller {
     /// Everybody: a person sees who it is.
+    #[default]
     Anyone,
     /// Peers that are known, and whoever calls a listener that was told to take anybody.
     Known,
+    /// Nobody: somebody has to be chosen.
+    Nobody,
 }
 
 /// Texts that wait for whoever is being dialled, bounded like messages without a receipt.
 #[derive(Debug, Default)]
 pub(crate) struct WaitingTexts {
-    texts: VecDeque<String>,
+    /// Each with the face that it was typed at.
+    texts: VecDeque<(FaceId, String)>,
     bytes: usize,
 }
 
@@ -133,9 +153,9 @@ impl WaitingTexts {
         self.texts.len() < limits::QUEUE_MESSAGES && self.bytes < limits::QUEUE_BYTES
     }
 
-    pub(crate) fn push(&mut self, text: &str) {
+    pub(crate) fn push(&mut self, face: FaceId, text: &str) {
         self.bytes += text.len();
-        self.texts.push_back(text.to_owned());
+        self.texts.push_back((face, text.to_owned()));
     }
 
     /// Adds what waited for the same peer elsewhere.
@@ -144,15 +164,21 @@ impl WaitingTexts {
         self.texts.extend(other.texts);
     }
 
-    pub(crate) fn into_texts(self) -> impl Iterator<Item = String> {
+    pub(crate) fn into_texts(self) -> impl Iterator<Item = (FaceId, String)> {
         self.texts.into_iter()
     }
 
-    /// The first texts, at most [`WAITING_ROWS`], as they may be shown, one row each, and how many
-    /// more there are.
-    pub(crate) fn rows(&self) -> (Vec<SafeText>, usize) {
-        let rows: Vec<_> = self.texts.iter().take(WAITING_ROWS).map(|text| SafeText::line(text)).collect();
-        let more = self.texts.len() - rows.len();
+    /// The faces whose texts wait.
+    pub(crate) fn faces(&self) -> BTreeSet<FaceId> {
+        self.texts.iter().map(|(face, _)| *face).collect()
+    }
+
+    /// The first texts of a face, at most [`WAITING_ROWS`], as they may be shown, one row each, and
+    /// how many more there are.
+    pub(crate) fn rows(&self, face: FaceId) -> (Vec<SafeText>, usize) {
+        let texts: Vec<_> = self.texts.iter().filter(|(of, _)| *of == face).collect();
+        let rows: Vec<_> = texts.iter().take(WAITING_ROWS).map(|(_, text)| SafeText::line(text)).collect();
+        let more = texts.len() - rows.len();
         (rows, more)
     }
 }

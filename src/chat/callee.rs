@@ -45,7 +45,7 @@ pub enum CalleeError {
         name: Name,
     },
     /// The peer was never dialled.
-    #[error("no address of {name} is known; write HOST:PORT, or {name}:{PORT_DEFAULT} for a host")]
+    #[error("no address is known for {name}; write HOST:PORT, or {name}:{PORT_DEFAULT} for a host")]
     NoAddress {
         /// Its name.
         name: Name,
@@ -62,15 +62,13 @@ pub enum CalleeError {
     #[error("{0}")]
     Address(#[from] AddressError),
     /// A name where no key is proved.
-    #[error(
-        "the raw wire proves nobody's key, so that {name} cannot be called by name on it; write HOST:PORT"
-    )]
+    #[error("the raw wire proves no keys, so {name} cannot be called by name on it; write HOST:PORT")]
     RawWire {
         /// The name.
         name: Name,
     },
     /// The peer of the name has not the key that is asked for.
-    #[error("{name} has the key {known}, and {asked} is asked for; nobody was called")]
+    #[error("{name} has the key {known}, but {asked} was asked for; nobody was called")]
     OtherKey {
         /// The name.
         name: Name,
@@ -169,7 +167,7 @@ fn nobody_called(word: &str, nearest: Option<&String>) -> String {
     } else {
         "write HOST:PORT for a host".to_owned()
     };
-    format!("no peer with an address is called {}{near}; {instead}", SafeText::line(word))
+    format!("no peer with an address is named {}{near}; {instead}", SafeText::line(word))
 }
 
 #[cfg(test)]
@@ -217,12 +215,12 @@ mod tests {
             ("localhost", Ok("localhost:8000")),
             ("::1", Ok("[::1]:8000")),
             ("eve", Err("eve is blocked")),
-            ("ann", Err("no address of ann is known; write HOST:PORT, or ann:8000 for a host")),
+            ("ann", Err("no address is known for ann; write HOST:PORT, or ann:8000 for a host")),
             (
                 "bbo",
-                Err("no peer with an address is called bbo (did you mean bob?); write bbo:8000 for a host"),
+                Err("no peer with an address is named bbo (did you mean bob?); write bbo:8000 for a host"),
             ),
-            ("손님", Err("no peer with an address is called 손님; write HOST:PORT for a host")),
+            ("손님", Err("no peer with an address is named 손님; write HOST:PORT for a host")),
         ] {
             let said = called(word, |_| {}).map(|dial| {
                 let then: Vec<_> = dial.then.iter().map(|target| format!(" {target}")).collect();

@@ -3,18 +3,21 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::addressee::{Addressee, AddresseeMark, WaitingTexts};
+use super::addressee::WaitingTexts;
+use super::faces::Faces;
 use super::history::Acquaintance;
+use super::kept::PairLink;
 use super::notice::Notice;
+use super::redial::Redial;
 use super::types::{Origin, PeerId, TrustLevel};
 use crate::crypto::Fingerprint;
-use crate::ids::{ConnId, DialId, ListenerId};
+use crate::ids::{ConnId, ListenerId};
 use crate::limits;
 use crate::peers::name::Name;
 use crate::session::AnySession;
 use crate::text::safe::SafeText;
 use crate::time::{MonoMs, UnixMs};
-use crate::wire::Lifetime;
+use crate::wire::{ByeReason, Lifetime};
 
 /// Unacknowledged messages of one peer that are listed at most.
 const UNACKED_ROWS: usize = 20;
@@ -78,16 +81,20 @@ pub(crate) struct Conversation {
     idle_deadline: Option<MonoMs>,
     /// Newer connection with the same peer, which takes the place of this one.
     pub(crate) successor: Option<ConnId>,
-    /// Number of messages that came while another peer was addressed.
-    pub(crate) unread: usize,
     /// Error that ended the stream, in the words of the system.
     pub(crate) stream_error: Option<String>,
     pub(crate) hints: HintsShown,
     pub(crate) unacked: UnackedQueue,
+    /// Agreement about the messages that are kept.
+    pub(crate) pair: PairLink,
     /// Texts for the peer that was dialled, until it is known.
     pub(crate) waiting: WaitingTexts,
     /// Calls before this one that the listener has answered with being busy.
     pub(crate) busy_calls: u32,
+    /// The series of calls that it belongs to, if its peer was called again after a loss.
+    pub(crate) redial: Option<Redial>,
+    /// What the peer was told as we closed it without hearing more.
+    pub(crate) closed_for: Option<ByeReason>,
     /// Listener that it called.
     pub(crate) listener: Option<ListenerId>,
     closing: Option<OrderlyClose>,
@@ -118,12 +125,14 @@ impl Conversation {
             lifetime: Lifetime::Lasting,
             idle_deadline: None,
             successor: None,
-            unread: 0,
             stream_error: None,
             hints: HintsShown::None,
             unacked: UnackedQueue::default(),
+            pair: PairLink::default(),
             waiting: WaitingTexts::default(),
             busy_calls: 0,
+            redial: None,
+            closed_for: None,
             listener: None,
             closing: None,
             indexed: IndexedFacts::default(),
@@ -134,9 +143,14 @@ impl Conversation {
         matches!(self.session, AnySession::Oaep(_))
     }
 
-    /// Whether it was dialled, and the peer is not known yet.
+    /// Whether the user has dialled it, and the peer is not known yet.
     pub(crate) fn is_connecting(&self) -> bool {
-        self.peer.is_none() && !self.origin.is_inbound()
+        self.peer.is_none() && !self.origin.is_inbound() && self.redial.is_none()
+    }
+
+    /// Whether we have begun to close it.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.is_some()
     }
 
     /// Whether it takes text: the peer is known and there, and neither side has begun to close.
@@ -229,6 +243,11 @@ impl UnackedQueue {
         (before - self.messages.len()) as u64
     }
 
+    /// Forgets them: they are kept elsewhere, and go out again.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
     /// Number of messages that have waited so long that the user should know.
     pub(crate) fn late(&self, now: MonoMs) -> usize {
         self.messages.iter().filter(|message| now >= message.since + LATE_MS).count()
@@ -242,9 +261,14 @@ impl UnackedQueue {
     /// The first messages, at most [`UNACKED_ROWS`], as they may be shown, one row each, and how
     /// many more there are.
     pub(crate) fn rows(&self) -> (Vec<SafeText>, usize) {
-        let rows: Vec<_> =
-            self.messages.iter().take(UNACKED_ROWS).map(|one| SafeText::line(&one.text)).collect();
-        let more = self.messages.len() - rows.len();
+        self.rows_but(|_| false)
+    }
+
+    /// The same without those whose number is left out.
+    pub(crate) fn rows_but(&self, is_left_out: impl Fn(u64) -> bool) -> (Vec<SafeText>, usize) {
+        let messages: Vec<_> = self.messages.iter().filter(|one| !is_left_out(one.seq)).collect();
+        let rows: Vec<_> = messages.iter().take(UNACKED_ROWS).map(|one| SafeText::line(&one.text)).collect();
+        let more = messages.len() - rows.len();
         (rows, more)
     }
 }
@@ -256,7 +280,6 @@ struct IndexedFacts {
     /// Moment at which the session, or the orderly close, is next to be looked at.
     deadline: Option<MonoMs>,
     can_close: bool,
-    unread: usize,
 }
 
 impl IndexedFacts {
@@ -266,7 +289,6 @@ impl IndexedFacts {
             peer: conversation.peer.as_ref().map(|peer| peer.id),
             deadline: session.into_iter().chain(conversation.close_deadline()).min(),
             can_close: conversation.can_close(),
-            unread: conversation.unread,
         }
     }
 }
@@ -280,8 +302,6 @@ struct Indexes {
     without_peer: BTreeSet<ConnId>,
     deadlines: BTreeSet<(MonoMs, ConnId)>,
     closable: BTreeSet<ConnId>,
-    /// Messages of all conversations that came while another peer was addressed.
-    unread: usize,
     /// Conversations that may have been changed since the indexes were brought up to date.
     stale: BTreeSet<ConnId>,
     /// Conversations that were changed since [`Conversations::take_changed`].
@@ -296,7 +316,6 @@ impl Indexes {
         };
         self.deadlines.extend(facts.deadline.map(|due| (due, conn)));
         self.closable.extend(facts.can_close.then_some(conn));
-        self.unread += facts.unread;
     }
 
     fn remove(&mut self, conn: ConnId, facts: &IndexedFacts) {
@@ -308,18 +327,15 @@ impl Indexes {
             self.deadlines.remove(&(due, conn));
         }
         self.closable.remove(&conn);
-        self.unread = self.unread.saturating_sub(facts.unread);
     }
 }
 
-/// All conversations, and the peer that plain text goes to.
+/// All conversations, and whom each face addresses.
 #[derive(Default)]
 pub(crate) struct Conversations {
     by_conn: BTreeMap<ConnId, Conversation>,
     indexes: Indexes,
-    addressee: Addressee,
-    /// Changes whenever plain text would go to another.
-    mark: AddresseeMark,
+    pub(super) faces: Faces,
 }
 
 impl Conversations {
@@ -334,6 +350,7 @@ impl Conversations {
     pub(crate) fn remove(&mut self, conn: ConnId) -> Option<Conversation> {
         let conversation = self.by_conn.remove(&conn)?;
         self.indexes.remove(conn, &conversation.indexed);
+        self.faces.forget_unread(conn);
         Some(conversation)
     }
 
@@ -426,11 +443,6 @@ impl Conversations {
         std::mem::take(&mut self.indexes.changed)
     }
 
-    /// Messages of all peers that came while another was addressed.
-    pub(crate) fn unread(&self) -> usize {
-        self.indexes.unread
-    }
-
     pub(crate) fn peers(&self) -> impl Iterator<Item = &Peer> {
         self.values().filter_map(|conversation| conversation.peer.as_ref())
     }
@@ -479,94 +491,5 @@ impl Conversations {
     /// Open conversation with a peer.
     pub(crate) fn open_with(&self, peer: PeerId) -> Option<ConnId> {
         self.with_peer(peer).find(|(_, one)| one.is_open()).map(|(conn, _)| conn)
-    }
-
-    /// Receiver of plain text, connected or not.
-    pub(crate) fn addressee(&self) -> &Addressee {
-        &self.addressee
-    }
-
-    /// Peer that plain text goes to, whether it is connected or not.
-    pub(crate) fn addressed_peer(&self) -> Option<PeerId> {
-        if let Addressee::Peer(id, _) = &self.addressee { Some(*id) } else { None }
-    }
-
-    /// Connection that plain text goes to.
-    pub(crate) fn addressed_conn(&self) -> Option<ConnId> {
-        self.open_with(self.addressed_peer()?)
-    }
-
-    /// Conversation that plain text goes to.
-    pub(crate) fn addressed(&self) -> Option<&Conversation> {
-        self.get(self.addressed_conn()?)
-    }
-
-    /// Sends plain text to whoever answers this dial.
-    pub(crate) fn address_dial(&mut self, dial: DialId) {
-        self.change_addressee(Addressee::Dialled(dial));
-    }
-
-    /// Mark of the addressee.
-    pub(crate) fn addressee_mark(&self) -> AddresseeMark {
-        self.mark
-    }
-
-    fn change_addressee(&mut self, addressee: Addressee) {
-        if self.addressee != addressee {
-            self.mark.0 += 1;
-        }
-        self.addressee = addressee;
-    }
-
-    /// Follows a dial to its connection, if it is addressed.
-    pub(crate) fn dial_connected(&mut self, dial: DialId, conn: ConnId) {
-        if self.addressee == Addressee::Dialled(dial) {
-            self.addressee = Addressee::Connecting(conn);
-        }
-    }
-
-    /// Follows a dial that came to nothing to the next one for the same peer, if it is addressed.
-    pub(crate) fn redial(&mut self, failed: &Addressee, dial: DialId) {
-        if self.addressee == *failed {
-            self.addressee = Addressee::Dialled(dial);
-        }
-    }
-
-    /// Sends plain text to whoever is at the other end of this connection.
-    pub(crate) fn address_connection(&mut self, conn: ConnId) {
-        self.addressee = Addressee::Connecting(conn);
-    }
-
-    /// Addresses nobody: what was chosen last came to nothing.
-    pub(crate) fn address_nobody(&mut self) {
-        self.change_addressee(Addressee::Nobody);
-    }
-
-    /// Addresses nobody if the addressee is this one, which came to nothing.
-    pub(crate) fn give_up(&mut self, chosen: &Addressee) {
-        if self.addressee == *chosen {
-            self.address_nobody();
-        }
-    }
-
-    /// Follows a dial to its peer: the addressee stays the same one.
-    pub(crate) fn address_answered(&mut self, peer: PeerId, name: Name) {
-        self.addressee = Addressee::Peer(peer, name);
-        self.mark_read(peer);
-    }
-
-    /// Sends plain text to this peer from now on; its messages count as read.
-    pub(crate) fn address(&mut self, peer: PeerId, name: Name) {
-        if self.addressed_peer() == Some(peer) {
-            return self.address_answered(peer, name);
-        }
-        self.change_addressee(Addressee::Peer(peer, name));
-        self.mark_read(peer);
-    }
-
-    fn mark_read(&mut self, peer: PeerId) {
-        if let Some(conversation) = self.open_with(peer).and_then(|conn| self.get_mut(conn)) {
-            conversation.unread = 0;
-        }
     }
 }

@@ -4,13 +4,18 @@ use std::collections::VecDeque;
 
 use super::io::Effect;
 use super::notice::{Info, Notice, Warning};
+use crate::ids::FaceId;
 use crate::time::MonoMs;
 
 /// Effects that were asked for and not yet polled.
 #[derive(Default)]
 pub(crate) struct Effects {
     queue: VecDeque<Effect>,
+    /// Face whose input is handled: what answers it goes there alone.
+    pub(crate) cause: Option<FaceId>,
     limiter: RateLimiter,
+    /// The same for those that only programs are told.
+    counted: RateLimiter,
 }
 
 impl Effects {
@@ -31,14 +36,17 @@ impl Effects {
     pub(crate) fn take_since(&mut self, mark: usize) -> Vec<Notice> {
         let taken = self.queue.drain(mark.min(self.queue.len())..);
         let notices = taken.filter_map(|effect| match effect {
-            Effect::Show(notice, None) => Some(notice),
+            Effect::Show(notice, None) | Effect::ShowTo(_, notice) => Some(notice),
             _ => None,
         });
         notices.collect()
     }
 
     pub(crate) fn show(&mut self, notice: Notice) {
-        self.push(Effect::Show(notice, None));
+        match self.cause.filter(|_| !notice.is_for_all()) {
+            Some(face) => self.push(Effect::ShowTo(face, notice)),
+            None => self.push(Effect::Show(notice, None)),
+        }
     }
 
     pub(crate) fn info(&mut self, info: Info) {
@@ -56,15 +64,26 @@ impl Effects {
         }
     }
 
+    /// Tells programs a warning that any caller can cause, at most one a second; the rest is
+    /// counted.
+    pub(crate) fn tell_counted(&mut self, warning: Warning, now: MonoMs) {
+        if self.counted.admits(now) {
+            self.show(Notice::Counted(warning));
+        }
+    }
+
     /// Shows how many warnings were held back, once that is due.
     pub(crate) fn handle_timeout(&mut self, now: MonoMs) {
         if let Some(times) = self.limiter.take_suppressed(now) {
             self.warn(Warning::Suppressed { times });
         }
+        if let Some(times) = self.counted.take_suppressed(now) {
+            self.show(Notice::Counted(Warning::Suppressed { times }));
+        }
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<MonoMs> {
-        self.limiter.poll_timeout()
+        self.limiter.poll_timeout().into_iter().chain(self.counted.poll_timeout()).min()
     }
 }
 

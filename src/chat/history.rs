@@ -20,6 +20,8 @@ pub(crate) struct History {
     retention: Retention,
     /// Number of the last message, kept or not.
     last_number: u64,
+    /// Messages of earlier sessions that were listed last.
+    recalled: Vec<Message>,
 }
 
 /// Whether messages are kept.
@@ -29,6 +31,24 @@ pub(crate) enum Retention {
     Kept,
     /// Nobody can ask for them.
     Dropped,
+}
+
+/// Place where a message is found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Place {
+    /// Here only.
+    Memory,
+    /// In the history on disk too.
+    Disk,
+}
+
+/// Messages that are looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Sources {
+    /// Those that are in no history on disk.
+    Memory,
+    /// All that are here.
+    Everywhere,
 }
 
 /// Whether the user chose the peer of a message.
@@ -45,30 +65,68 @@ pub(crate) enum Acquaintance {
 struct HistoryEntry {
     peer: PeerId,
     acquaintance: Acquaintance,
+    place: Place,
     /// Without its rows and its exact text.
     head: Message,
     /// The rows as they are shown, joined by newlines: a row of its own would take more than it
     /// says.
     rows: Box<str>,
+    exact: ExactText,
+}
+
+/// Exact text of a message, told by what is kept of it anyway.
+#[derive(Debug)]
+enum ExactText {
+    /// That of its rows.
+    Rows,
+    /// The same with a newline behind it.
+    RowsAndNewline,
+    /// Another, as where a character is shown as an escape.
+    Other(Box<[u8]>),
+}
+
+impl ExactText {
+    fn new(text: &[u8], rows: &str) -> Self {
+        match text.strip_prefix(rows.as_bytes()) {
+            Some(b"") => Self::Rows,
+            Some(b"\n") => Self::RowsAndNewline,
+            _ => Self::Other(text.into()),
+        }
+    }
+
+    /// Heap that it takes.
+    fn bytes(&self) -> usize {
+        if let Self::Other(text) = self { text.len() } else { 0 }
+    }
+
+    fn behind(&self, rows: &str) -> Vec<u8> {
+        match self {
+            Self::Rows => rows.into(),
+            Self::RowsAndNewline => [rows.as_bytes(), b"\n"].concat(),
+            Self::Other(text) => text.to_vec(),
+        }
+    }
 }
 
 impl HistoryEntry {
-    fn new(peer: PeerId, acquaintance: Acquaintance, message: &Message) -> Self {
+    fn new(peer: PeerId, acquaintance: Acquaintance, place: Place, message: &Message) -> Self {
         let rows: Vec<_> = message.rows.iter().map(SafeText::as_str).collect();
         let rows = rows.join("\n").into_boxed_str();
         let (name, to) = (message.name.clone(), message.to.clone());
         let head = Message { name, to, text: Vec::new(), rows: Vec::new(), ..*message };
-        Self { peer, acquaintance, head, rows }
+        let exact = ExactText::new(&message.text, &rows);
+        Self { peer, acquaintance, place, head, rows, exact }
     }
 
     fn bytes(&self) -> usize {
         let to: usize = self.head.to.iter().map(|name| name.capacity() + size_of::<String>()).sum();
-        self.rows.len() + self.head.name.capacity() + to + size_of::<Self>()
+        self.rows.len() + self.exact.bytes() + self.head.name.capacity() + to + size_of::<Self>()
     }
 
     fn message(&self) -> Message {
         let rows = self.rows.split('\n').map(SafeText::line).collect();
-        Message { rows, ..self.head.clone() }
+        let text = self.exact.behind(&self.rows);
+        Message { text, rows, ..self.head.clone() }
     }
 }
 
@@ -84,11 +142,11 @@ impl History {
         self.last_number
     }
 
-    pub(crate) fn push(&mut self, peer: PeerId, acquaintance: Acquaintance, message: &Message) {
+    pub(crate) fn push(&mut self, peer: PeerId, acquaintance: Acquaintance, place: Place, message: &Message) {
         if self.retention == Retention::Dropped {
             return;
         }
-        let entry = HistoryEntry::new(peer, acquaintance, message);
+        let entry = HistoryEntry::new(peer, acquaintance, place, message);
         self.bytes += entry.bytes();
         if acquaintance == Acquaintance::Met {
             *self.met.entry(peer).or_default() += entry.bytes();
@@ -117,27 +175,53 @@ impl History {
         }
     }
 
+    /// Numbers the messages of earlier sessions that are about to be listed, in the place of those
+    /// that were listed before.
+    pub(crate) fn recall(&mut self, messages: Vec<Message>) -> Vec<Message> {
+        let mut numbered = messages;
+        for message in numbered.iter_mut().filter(|message| message.number == 0) {
+            message.number = self.next_number();
+        }
+        self.recalled.clone_from(&numbered);
+        numbered
+    }
+
     /// The message of this number, if it is still kept.
     pub(crate) fn by_number(&self, number: u64) -> Option<Message> {
-        self.entries.iter().rev().find(|entry| entry.head.number == number).map(HistoryEntry::message)
+        let here = self.entries.iter().rev().find(|entry| entry.head.number == number);
+        let recalled = || self.recalled.iter().find(|message| message.number == number).cloned();
+        here.map(HistoryEntry::message).or_else(recalled)
     }
 
     /// The last `count` messages, of one peer or of all, oldest first.
-    pub(crate) fn last(&self, count: usize, peer: Option<PeerId>) -> Vec<Message> {
-        self.find(count, |entry| peer.is_none_or(|peer| entry.peer == peer)).0
+    pub(crate) fn last(&self, count: usize, peer: Option<PeerId>, sources: Sources) -> Vec<Message> {
+        self.find(count, sources, |entry| peer.is_none_or(|peer| entry.peer == peer)).0
+    }
+
+    /// The last `count` messages, oldest first, and how many came before them.
+    pub(crate) fn last_and_earlier(&self, count: usize) -> (Vec<Message>, usize) {
+        self.find(count, Sources::Everywhere, |_| true)
     }
 
     /// The last `count` messages with a text in them, oldest first, and how many earlier ones
     /// match. Compared as they are shown, so that what can be seen can be found; composed, so that
     /// it does not count which of two canonically equivalent forms (Unicode Standard Annex #15) a
     /// keyboard gives.
-    pub(crate) fn search(&self, text: &str, count: usize) -> (Vec<Message>, usize) {
+    pub(crate) fn search(&self, text: &str, count: usize, sources: Sources) -> (Vec<Message>, usize) {
         let wanted = Wanted::new(text);
-        self.find(count, |entry| entry.rows.split('\n').any(|row| wanted.is_in_row(row)))
+        self.find(count, sources, |entry| entry.rows.split('\n').any(|row| wanted.is_in_row(row)))
     }
 
-    fn find(&self, count: usize, matches: impl Fn(&HistoryEntry) -> bool) -> (Vec<Message>, usize) {
-        let mut found: Vec<_> = self.entries.iter().rev().filter(|entry| matches(entry)).collect();
+    fn find(
+        &self,
+        count: usize,
+        sources: Sources,
+        matches: impl Fn(&HistoryEntry) -> bool,
+    ) -> (Vec<Message>, usize) {
+        let is_looked_at =
+            |entry: &&HistoryEntry| sources == Sources::Everywhere || entry.place == Place::Memory;
+        let looked_at = self.entries.iter().rev().filter(is_looked_at);
+        let mut found: Vec<_> = looked_at.filter(|entry| matches(entry)).collect();
         let earlier = found.len().saturating_sub(count);
         found.truncate(count);
         (found.into_iter().rev().map(HistoryEntry::message).collect(), earlier)
@@ -160,7 +244,8 @@ mod tests {
             lifetime: Lifetime::Lasting,
             arrived: UnixMs(0),
             sent: UnixMs(0),
-            text: Vec::new(),
+            arrival: crate::chat::Arrival::Prompt,
+            text: text.into(),
             rows: SafeText::rows(text),
             number: 0,
         }
@@ -173,12 +258,15 @@ mod tests {
         let peer = PeerId::Key(Fingerprint::of(b"bob"));
         let mut history = History::default();
         for n in 0..limits::HISTORY_MESSAGES + 5 {
-            history.push(peer, Chosen, &message(&n.to_string()));
+            history.push(peer, Chosen, Place::Memory, &message(&n.to_string()));
         }
         assert_eq!(history.entries.len(), limits::HISTORY_MESSAGES);
-        assert_eq!(history.last(limits::HISTORY_MESSAGES, None).first(), Some(&message("5")));
+        assert_eq!(
+            history.last(limits::HISTORY_MESSAGES, None, Sources::Everywhere).first(),
+            Some(&message("5"))
+        );
         for _ in 0..2_000 {
-            history.push(peer, Chosen, &message(&"x".repeat(limits::MESSAGE_BYTES)));
+            history.push(peer, Chosen, Place::Memory, &message(&"x".repeat(limits::MESSAGE_BYTES)));
         }
         assert!(history.bytes <= limits::HISTORY_BYTES);
         assert_eq!(history.bytes, history.entries.iter().map(HistoryEntry::bytes).sum::<usize>());
@@ -188,22 +276,39 @@ mod tests {
     fn a_peer_that_nobody_chose_has_a_mebibyte_and_drives_nobody_else_out() {
         let peers = [b"bob", b"eve"].map(|name| PeerId::Key(Fingerprint::of(name)));
         let mut history = History::default();
-        history.push(peers[0], Chosen, &message("kept"));
+        history.push(peers[0], Chosen, Place::Memory, &message("kept"));
         // Each row of a message costs more than its one byte, unless it is counted and kept well.
         for _ in 0..150 {
-            history.push(peers[1], Met, &message(&"\n".repeat(limits::MESSAGE_BYTES)));
+            history.push(peers[1], Met, Place::Memory, &message(&"\n".repeat(limits::MESSAGE_BYTES)));
         }
         assert!(history.met[&peers[1]] <= limits::HISTORY_MET_BYTES);
         assert!(history.entries.len() > 50, "{}", history.entries.len());
-        assert_eq!(history.last(1, Some(peers[0])), [message("kept")]);
-        let newlines = history.last(1, Some(peers[1])).remove(0);
+        assert_eq!(history.last(1, Some(peers[0]), Sources::Everywhere), [message("kept")]);
+        let newlines = history.last(1, Some(peers[1]), Sources::Everywhere).remove(0);
         assert_eq!(newlines.rows.len(), limits::MESSAGE_BYTES);
+    }
+
+    #[test]
+    fn the_exact_text_of_a_message_is_kept_and_counted_once() {
+        let peer = PeerId::Key(Fingerprint::of(b"bob"));
+        let texts: [&[u8]; 7] =
+            [b"", b"\n", b"a\nb", b"a\r\nb\n\n", b"\xff\xfe", b"\tx", "\u{202e}한".as_bytes()];
+        for text in texts {
+            let mut history = History::default();
+            let rows = SafeText::rows_from_bytes(text);
+            let said = Message { text: text.into(), rows, ..message("") };
+            history.push(peer, Chosen, Place::Memory, &said);
+            let kept = history.last(1, None, Sources::Everywhere).remove(0);
+            assert_eq!(kept.text, text, "{said:?}");
+            let most = size_of::<HistoryEntry>() + said.name.len() + 3 * text.len().max(4);
+            assert!(history.bytes <= most, "{said:?}: {}", history.bytes);
+        }
     }
 
     #[test]
     fn a_history_that_keeps_nothing_still_numbers() {
         let mut history = History::none();
-        history.push(PeerId::Key(Fingerprint::of(b"bob")), Chosen, &message("x"));
+        history.push(PeerId::Key(Fingerprint::of(b"bob")), Chosen, Place::Memory, &message("x"));
         assert_eq!((history.bytes, history.next_number(), history.next_number()), (0, 1, 2));
     }
 
@@ -212,11 +317,17 @@ mod tests {
         let peer = PeerId::Key(Fingerprint::of(b"bob"));
         let mut history = History::default();
         for text in ["Eins", "zwei", "eine Drei"] {
-            history.push(peer, Chosen, &message(text));
+            history.push(peer, Chosen, Place::Memory, &message(text));
         }
-        assert_eq!(history.last(2, Some(peer)), [message("zwei"), message("eine Drei")]);
-        assert_eq!(history.search("I", 2), (vec![message("zwei"), message("eine Drei")], 1));
-        assert_eq!(history.search("ein", 9), (vec![message("Eins"), message("eine Drei")], 0));
+        assert_eq!(history.last(2, Some(peer), Sources::Everywhere), [message("zwei"), message("eine Drei")]);
+        assert_eq!(
+            history.search("I", 2, Sources::Everywhere),
+            (vec![message("zwei"), message("eine Drei")], 1)
+        );
+        assert_eq!(
+            history.search("ein", 9, Sources::Everywhere),
+            (vec![message("Eins"), message("eine Drei")], 0)
+        );
     }
 
     #[test]
@@ -230,9 +341,13 @@ mod tests {
             ("İzmir", "i\u{307}zmir"),
         ] {
             let mut history = History::default();
-            history.push(peer, Chosen, &message(said));
-            assert_eq!(history.search(wanted, 9).0, [message(said)], "{wanted} in {said}");
-            assert_eq!(history.search("x", 9).0, [], "{said}");
+            history.push(peer, Chosen, Place::Memory, &message(said));
+            assert_eq!(
+                history.search(wanted, 9, Sources::Everywhere).0,
+                [message(said)],
+                "{wanted} in {said}"
+            );
+            assert_eq!(history.search("x", 9, Sources::Everywhere).0, [], "{said}");
         }
     }
 }

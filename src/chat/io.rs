@@ -7,16 +7,20 @@ use std::net::SocketAddr;
 
 use super::addressee::{Echo, LineStart};
 use super::command::Command;
+use super::export::{Export, ExportError};
 use super::notice::{Message, Notice};
+use super::questions::QuestionId;
 use super::types::{
     DialOutcome, ExitRequest, KeyFor, KeyReplacement, KeygenCause, NewKey, Protocol, ReceiptDue,
 };
 use crate::crypto::{Fingerprint, JobResult, RsaJob, Seed};
-use crate::ids::{ConnId, DialId, JobQueue, ListenerId};
+use crate::delivery::{FoundEntries, HistoryQuery, MessageState, Pairs, StoreBatch};
+use crate::ids::{ConnId, DialId, FaceId, JobQueue, ListenerId};
 use crate::peers::address::{BoundAddresses, Family, ListenAt, Target};
 use crate::peers::book::{Book, Change, ChangedBook};
 use crate::peers::met::{MetChange, MetPeers};
 use crate::text::safe::SafeText;
+use crate::time::UnixMs;
 use crate::wire::ByeReason;
 
 /// Input of a chat. `why`, `what` and `error` are words for the user.
@@ -35,6 +39,14 @@ pub enum Input<'a> {
     Text(&'a str),
     /// Text for a peer by its name, whatever it looks like; the addressed peer stays.
     TextTo { name: &'a str, text: &'a str },
+    /// The same for a text that is taken back where it was not delivered in so many milliseconds.
+    TextUntil { name: &'a str, text: &'a str, expire_ms: u64 },
+    /// Question of a program to a peer by its name, or to the addressed one: a text whose answer it
+    /// waits for, so many milliseconds.
+    Ask { to: Option<&'a str>, text: &'a str, timeout_ms: u64 },
+    /// Text for whoever is at the other end of a connection, where
+    /// [`super::Chat::takes_reply`] allows it.
+    Reply { conn: ConnId, text: &'a str },
     /// Line of input that means nothing; it was dropped whole.
     LineRefused { what: String },
     /// Line of input that is longer than can be read; it was dropped whole.
@@ -51,7 +63,8 @@ pub enum Input<'a> {
     /// The user, the end of input or a signal ends the program.
     ExitRequest(ExitRequest),
     /// Result of [`Effect::Listen`], with the real addresses and port.
-    Listening { listener: ListenerId, at: BoundAddresses },
+    // `dial` is where others can call it, if it waits at every address of the machine.
+    Listening { listener: ListenerId, at: BoundAddresses, dial: Vec<SocketAddr> },
     /// Failure of [`Effect::Listen`].
     ListenFailed { listener: ListenerId, why: String },
     /// New inbound connection, with all its randomness.
@@ -94,17 +107,33 @@ pub enum Input<'a> {
     /// Result of [`Effect::OpenLog`] for the file as it was asked for, or a later failure of the
     /// log.
     Logging { file: String, result: Result<(), String> },
+    /// Result of [`Effect::Export`].
+    Exported { face: FaceId, export: Export, result: Result<(), ExportError> },
     /// After an [`Effect::Transmit`] the kernel took less than everything.
     WriteBlocked { conn: ConnId },
     /// The kernel has taken everything that was sent.
     Drained { conn: ConnId },
+    /// The process was stopped, and goes on.
+    Continued,
     /// The process is out of file descriptors.
     OutOfFds { open: usize },
+    /// Messages are kept from here on, with those that were kept before; `seed` is for names of
+    /// counts. A damaged store was put aside.
+    Messages { pairs: Pairs, seed: Seed, put_aside: Option<String> },
+    /// Other processes cannot use the home while it is open here.
+    NotServed { why: String },
+    /// Messages are not kept.
+    MessagesUnusable { why: String },
+    /// The oldest commit is on disk, or is not: then with what is kept, where that could be read.
+    Committed(Result<(), (String, Option<Pairs>)>),
+    /// Result of [`Effect::ReadHistory`], in their order.
+    History(Result<FoundEntries, String>),
     /// Passage of time.
     Tick,
 }
 
-/// Text of ours on its way. `number` counts from 1 on each connection.
+/// Text of ours on its way, or kept until the peer is there. `number` counts from 1: for the peer
+/// where messages are kept, else on each connection.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "fields are what their names and types say")]
 pub struct SentMessage {
@@ -114,6 +143,40 @@ pub struct SentMessage {
     /// Key of the peer; the raw wire proves none.
     pub fingerprint: Option<Fingerprint>,
     pub number: u64,
+    pub state: MessageState,
+    /// Front end that it was typed at.
+    pub face: FaceId,
+}
+
+/// Report about messages of ours to a peer, for programs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "fields are what their names and types say")]
+pub struct DeliveryReport {
+    pub to: String,
+    /// Key of the peer; the raw wire proves none.
+    pub fingerprint: Option<Fingerprint>,
+    pub progress: DeliveryProgress,
+}
+
+/// Progress of messages of ours to a peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DeliveryProgress {
+    /// The peer is no longer connected; so many messages wait for it.
+    Away(usize),
+    /// The peer has everything up to this number on disk.
+    Delivered(u64),
+    /// The peer has shown everything up to this number.
+    Received(u64),
+}
+
+/// Moment of a commit.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum CommitTiming {
+    /// At once: something follows from it.
+    AtOnce,
+    /// With the next one, or after [`COMMIT_DELAY_MS`](crate::limits::COMMIT_DELAY_MS).
+    #[default]
+    Deferred,
 }
 
 /// Effect that a chat asks for.
@@ -122,20 +185,34 @@ pub struct SentMessage {
 pub enum Effect {
     /// Show a notice; if it has a receipt, report [`Input::Shown`] once it has been shown.
     Show(Notice, Option<ReceiptDue>),
-    /// Put a text back into the line: it was not sent.
-    ReturnLine(String),
+    /// A question of a program was accepted.
+    Asked(QuestionId),
+    /// The next notice is the answer to this question, or gives it up.
+    Answers(QuestionId),
+    /// Show a notice at one face, which it answers.
+    ShowTo(FaceId, Notice),
+    /// Show the message that a line of a face became in the place of the line
+    /// ([`Echo::Pending`]).
+    Said(FaceId, Message),
+    /// Put a text back into the line of a face: it was not sent.
+    ReturnLine(FaceId, String),
+    /// End a face that is not the own one: it has asked for that.
+    EndFace(FaceId),
     /// Notify the user, on a desktop that others may see.
     Alert(SafeText),
     /// A text of ours was accepted for a peer: for logs and programs. A user has typed it and
     /// knows.
     Sent(SentMessage),
-    /// A peer has shown our messages up to this number: for programs. Users are shown only what is
-    /// still unacknowledged.
-    Received { name: String, fingerprint: Option<Fingerprint>, upto: u64 },
+    /// How far our messages to a peer are: for programs. Users are shown only what is still
+    /// unacknowledged.
+    Delivery(DeliveryReport),
     /// Write messages to this file too, instead of the one before; report [`Input::Logging`].
     OpenLog(String),
     /// Close the log.
     CloseLog,
+    /// Take a message to a place of the process that a face belongs to, and report
+    /// [`Input::Exported`]; a process at the socket of a home tells its user itself.
+    Export(FaceId, Export),
     /// Bind and listen.
     Listen { listener: ListenerId, at: ListenAt, family: Family },
     /// Stop listening. Connections that came of it stay.
@@ -167,6 +244,14 @@ pub enum Effect {
     /// Change the list of the peers that called and were not chosen, for all processes; nothing
     /// depends on it.
     ChangeMet(MetChange),
+    /// Keep changes of messages, all or none, and report [`Input::Committed`]: one for each of
+    /// these effects, in their order.
+    Commit(StoreBatch, CommitTiming),
+    /// Look into the history on disk and report [`Input::History`].
+    ReadHistory(HistoryQuery),
+    /// Delete the history of one peer or of all, or what of it is older than a moment, and report
+    /// [`Input::Committed`] as for a commit.
+    ForgetHistory { peer: Option<Fingerprint>, before: Option<UnixMs> },
     /// Generate a key, store it and report [`Input::KeyMade`].
     MakeKey { of: KeyFor, bits: u32, replacing: KeyReplacement, cause: KeygenCause },
     /// Discard the key that is being generated.

@@ -10,18 +10,26 @@
 
 mod account;
 mod addressee;
+mod addressing;
+mod backoff;
 mod callee;
 pub mod command;
 mod conversation;
 pub(crate) mod display;
 mod effects;
+mod export;
+mod faces;
 mod handlers;
 mod history;
 mod io;
+mod kept;
 mod names;
 mod notice;
 mod notify;
+mod probes;
 mod queries;
+mod questions;
+mod redial;
 mod seats;
 mod shutdown;
 mod stranger_rows;
@@ -32,18 +40,23 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use account::{Account, KeygenProgress};
-use addressee::{HeldLine, WaitingTexts};
+use addressee::WaitingTexts;
 use conversation::Conversations;
 use effects::Effects;
 use history::History;
+use kept::KeptMessages;
 use names::SessionNames;
+use probes::Probes;
+use questions::Questions;
+use redial::{Redial, Redialling};
 use seats::Seats;
 use shutdown::Shutdown;
 use stranger_rows::StrangerRows;
 use types::ChangeReply;
+use types::Rivals;
 
 use crate::crypto::Fingerprint;
-use crate::ids::{DialId, ListenerId};
+use crate::ids::{DialId, FaceId, ListenerId};
 use crate::peers::address::{BoundAddresses, Target};
 use crate::peers::book::Book;
 use crate::peers::met::MetPeers;
@@ -53,16 +66,23 @@ use crate::time::{MonoMs, Now, UnixMs};
 use crate::wire::{Lifetime, Purpose};
 
 pub use addressee::{AddresseeMark, Echo, FirstCaller, HoldReason, LineStart};
+pub use backoff::Backoff;
 pub use callee::{CallOptions, Callee, CalleeError};
-pub use io::{Effect, Input, SentMessage};
+pub use export::{Export, ExportError, ExportTarget};
+pub use io::{CommitTiming, DeliveryProgress, DeliveryReport, Effect, Input, SentMessage};
 pub(crate) use notice::author;
-pub use notice::{Impersonated, Info, KeyStatus, Message, Notice, OaepInfo, UnsavedChange, Warning};
+pub use notice::{
+    Arrival, DeliveryInfo, DeliveryWarning, Impersonated, Info, KeyStatus, Message, Notice, OaepInfo,
+    SearchedHistory, UnsavedChange, Warning,
+};
 pub use queries::{AddressedView, EstablishedPipe, KnownNames, Presence, PromptView};
+pub use questions::QuestionId;
+pub use redial::AfterLoss;
 pub use trust_policy::{KeyRefusal, judge};
 pub use types::{
-    AcceptPolicy, DialOptions, DialOutcome, ExitRequest, KeyExchange, KeyFor, KeyOrigin, KeyReplacement,
-    KeygenCause, ListenOptions, NewKey, NotifyContent, NotifyPolicy, NotifyWhen, Origin, OwnKey, Protocol,
-    ReceiptDue, TrustLevel,
+    AcceptPolicy, DialOptions, DialOutcome, ExitRequest, HistoryPolicy, InputOrigin, KeyExchange, KeyFor,
+    KeyOrigin, KeyReplacement, KeygenCause, ListenOptions, NameOrigin, NewKey, NoReply, NotifyContent,
+    NotifyPolicy, NotifyWhen, Origin, OwnKey, OwnName, Protocol, ReceiptDue, TrustLevel,
 };
 
 /// Conversations of one account with any number of peers.
@@ -76,14 +96,13 @@ pub struct Chat {
     capacity: usize,
     /// Callers that a listener without a policy of its own accepts.
     accept: AcceptPolicy,
-    /// Callers that become addressed where nobody was addressed yet.
-    first_caller: FirstCaller,
     /// Shared with completion: it is never copied for that.
     book: Arc<Book>,
     /// Peers that called and were not chosen.
     met: MetPeers,
-    /// Changes of the book that the host has not answered yet, in their order.
-    book_changes: VecDeque<ChangeReply>,
+    /// Changes of the book that the host has not answered yet, in their order, each with the face
+    /// that has caused it.
+    book_changes: VecDeque<(FaceId, ChangeReply)>,
     /// Blocks that are not on disk, with the names of the peers: they hold in memory.
     unsaved_blocks: BTreeMap<Fingerprint, Name>,
     /// Reason why the last new peer was not remembered.
@@ -96,17 +115,22 @@ pub struct Chat {
     names: SessionNames,
     seats: Seats,
     stranger_rows: StrangerRows,
+    rivals: Rivals,
+    /// Questions of a program that wait for their answers.
+    questions: Questions,
     /// Peers whose text was said to be in another encoding.
     other_encoding: BTreeSet<types::PeerId>,
-    /// Line that waits for another Enter.
-    question: Option<HeldLine>,
-    /// Names and words that lines were held for, each once.
-    asked: BTreeSet<String>,
     dials: BTreeMap<DialId, Dial>,
     /// What `:connect` alone calls.
     last_called: Option<CallOptions>,
+    redialling: Redialling,
     listeners: BTreeMap<ListenerId, Listener>,
     history: History,
+    history_policy: HistoryPolicy,
+    /// Days for which the history on disk is kept; none: without an end.
+    history_days: Option<u32>,
+    /// Messages that are kept on disk until the other side has them, where there is a store.
+    kept: Option<KeptMessages>,
     /// Moment at which each known peer that has left was last seen in this session.
     last_seen: BTreeMap<Fingerprint, UnixMs>,
     notify: NotifyPolicy,
@@ -138,12 +162,15 @@ pub(crate) struct Dial {
     busy_calls: u32,
     /// Moment at which it begins, unless it has.
     begins_at: Option<MonoMs>,
+    /// The series that it belongs to, if a lost peer is called again: nobody asked for it, so that
+    /// it is not shown and nothing waits for it.
+    redial: Option<Redial>,
 }
 
 impl Dial {
     /// One that begins at once.
     fn new(options: DialOptions, waiting: WaitingTexts) -> Self {
-        Self { options, waiting, busy_calls: 0, begins_at: None }
+        Self { options, waiting, busy_calls: 0, begins_at: None, redial: None }
     }
 }
 
@@ -166,30 +193,26 @@ struct ChatCounters {
     ids: u64,
     /// Changes of the names of peers, known or connected.
     roster: u64,
-    /// Lines that were not accepted.
-    refused_lines: u64,
     /// Messages of ours that peers acknowledged, on all connections so far.
     acked: u64,
     /// Messages of ours that went out on the raw wire, on all connections so far.
     sent: u64,
     /// Callers that were refused, by the reason.
     refused_callers: BTreeMap<String, u64>,
-    /// Hints that `exit` is a text.
-    quit_hints: u64,
+    probes: Probes,
 }
 
 impl Chat {
     /// Chat of an account with the key and the peers that the store has. `capacity` is the largest
     /// number of connections.
     #[must_use]
-    pub fn new(own_name: Name, own_key: Option<OwnKey>, book: Book, capacity: usize) -> Self {
+    pub fn new(own_name: impl Into<OwnName>, own_key: Option<OwnKey>, book: Book, capacity: usize) -> Self {
         Self {
-            account: Account::new(own_name, own_key),
+            account: Account::new(own_name.into(), own_key),
             keygen: None,
             waiting_for_key: Vec::new(),
             capacity,
             accept: AcceptPolicy::Anyone,
-            first_caller: FirstCaller::Anyone,
             book: Arc::new(book),
             met: MetPeers::default(),
             book_changes: VecDeque::new(),
@@ -201,13 +224,17 @@ impl Chat {
             names: SessionNames::default(),
             seats: Seats::new(capacity),
             stranger_rows: StrangerRows::default(),
+            rivals: Rivals::OneStays,
+            questions: Questions::default(),
             other_encoding: BTreeSet::new(),
-            question: None,
-            asked: BTreeSet::new(),
             dials: BTreeMap::new(),
             last_called: None,
+            redialling: Redialling::Never,
             listeners: BTreeMap::new(),
             history: History::default(),
+            history_policy: HistoryPolicy::default(),
+            history_days: None,
+            kept: None,
             last_seen: BTreeMap::new(),
             notify: NotifyPolicy::default(),
             log_file: None,
@@ -233,10 +260,23 @@ impl Chat {
         self
     }
 
+    /// Calls again whom it had called when the connection is lost.
+    pub fn call_lost_peers(&mut self) {
+        self.redialling = Redialling::AfterLoss;
+    }
+
     /// Makes the connections that it opens short-lived: nobody is shown there as connected.
     #[must_use]
     pub fn short_lived(mut self) -> Self {
         self.account.lifetime = Lifetime::Short;
+        self
+    }
+
+    /// Lets several lasting connections of one key stand side by side: each waits for its own
+    /// replies.
+    #[must_use]
+    pub fn replying(mut self) -> Self {
+        self.rivals = Rivals::SideBySide;
         self
     }
 
@@ -250,9 +290,26 @@ impl Chat {
         self.accept = accept;
     }
 
-    /// Sets the callers that become addressed where nobody was addressed yet; by default everybody.
+    /// Sets the callers that become addressed at the own face where nobody was addressed yet; by
+    /// default everybody.
     pub fn set_first_caller(&mut self, first_caller: FirstCaller) {
-        self.first_caller = first_caller;
+        self.conversations.face_mut().first_caller = first_caller;
+    }
+
+    /// Sets where the lines of the own face come from; by default from a person.
+    pub fn set_input(&mut self, input: InputOrigin) {
+        self.conversations.face_mut().input = input;
+    }
+
+    /// Adds a front end, with an addressee of its own.
+    pub fn add_face(&mut self, face: FaceId, first_caller: FirstCaller) {
+        self.conversations.add_face(face, first_caller);
+    }
+
+    /// Removes a front end. What it has asked for goes on, but no answers are awaited.
+    pub fn remove_face(&mut self, face: FaceId) {
+        self.questions.forget_face(face);
+        self.conversations.remove_face(face);
     }
 
     /// Sets the peers that called and were not chosen, and says how many of the book are such.
@@ -264,21 +321,63 @@ impl Chat {
         }
     }
 
+    /// Sets the initial value of `:history`, and the days for which what it keeps is kept; none
+    /// mean for ever.
+    pub fn set_history(&mut self, policy: HistoryPolicy, days: Option<u32>) {
+        (self.history_policy, self.history_days) = (policy, days);
+    }
+
     /// Sets the initial value of `:notify`.
     pub fn set_notify(&mut self, policy: NotifyPolicy) {
         self.notify = policy;
     }
 
-    /// Takes an input. Afterwards [`Chat::poll_effect`] until `None`, before the next.
+    /// Takes an input of the machine, or of the own face. Afterwards [`Chat::poll_effect`] until
+    /// `None`, before the next.
     pub fn handle(&mut self, now: Now, input: Input<'_>) {
-        self.now = now;
+        self.handle_from(now, FaceId::OWN, input);
+    }
+
+    /// Takes an input of a face: what answers it goes to that face only.
+    pub fn handle_from(&mut self, now: Now, face: FaceId, input: Input<'_>) {
+        let before = std::mem::replace(&mut self.now, now);
+        if redial::was_suspended(before, now) {
+            self.call_all_now();
+        }
+        // Before anything goes out.
+        self.expire_kept();
+        if input.is_of_face() {
+            self.in_face(face, |chat| chat.handle_input(input));
+        } else {
+            self.handle_input(input);
+        }
+        self.commit();
+        self.advance_shutdown();
+        self.commit();
+        self.conversations.settle();
+    }
+
+    /// Does what follows from an input of a face.
+    pub(crate) fn in_face(&mut self, face: FaceId, call: impl FnOnce(&mut Self)) {
+        let before = self.conversations.select_face(face);
+        let cause = self.effects.cause.replace(face);
+        call(self);
+        self.conversations.select_face(before);
+        self.effects.cause = cause;
+    }
+
+    fn handle_input(&mut self, input: Input<'_>) {
+        let now = self.now;
         match input {
             Input::Line(line) => self.handle_line(line),
             Input::Command(command) => self.handle_command(command),
             Input::Typed { line, start, echo } => self.handle_typed(line, start, echo),
-            Input::DropQuestion => self.question = None,
+            Input::DropQuestion => self.conversations.face_mut().question = None,
             Input::Text(text) => self.send(text, Echo::Message),
             Input::TextTo { name, text } => self.send_to(name, text),
+            Input::TextUntil { name, text, expire_ms } => self.send_until(name, text, expire_ms),
+            Input::Ask { to, text, timeout_ms } => self.ask(to, text, timeout_ms),
+            Input::Reply { conn, text } => _ = self.send_or_keep(conn, text),
             Input::LineRefused { what } => self.refuse_line(Warning::CommandError { what }),
             Input::LineTooLong { bytes } => self.refuse_line(Warning::LineTooLong { bytes }),
             Input::LineNotText { row } => self.refuse_line(Warning::LineNotText { row }),
@@ -286,7 +385,7 @@ impl Chat {
             Input::Dismiss { conn, reason } => self.with_session(conn, |session| session.close(reason)),
             Input::Cancel => self.cancel(),
             Input::ExitRequest(request) => self.begin_shutdown(request),
-            Input::Listening { listener, at } => self.handle_listening(listener, at),
+            Input::Listening { listener, at, dial } => self.handle_listening(listener, at, dial),
             Input::ListenFailed { listener, why } => self.handle_listen_failed(listener, why),
             Input::Accepted { conn, listener, from, seed } => {
                 self.handle_accepted(conn, listener, from, seed);
@@ -310,28 +409,43 @@ impl Chat {
                 self.with_session(conn, |session| session.handle_seed(now.mono, &seed));
             }
             Input::Evicted { conn } => {
-                self.count_refused("they made room for others before they had proved a key", 1);
+                self.count_refused("they made room for others before proving a key", 1);
                 self.with_session(conn, AnySession::handle_overload);
             }
             Input::JobRefused { conn } => {
                 self.with_session(conn, AnySession::handle_overload);
             }
-            Input::Shown(due) => self.with_session(due.conn, |session| session.ack(due.upto)),
-            Input::NotShown(due) => self.with_session(due.conn, |session| session.forgo(due.upto)),
+            Input::Shown(due) => {
+                self.note_shown(due);
+                self.with_session_of(due, |session| session.ack(due.upto));
+            }
+            Input::NotShown(due) => self.with_session_of(due, |session| session.forgo(due.upto)),
+            Input::Messages { pairs, seed, put_aside } => {
+                if let Some(why) = put_aside {
+                    self.effects.warn(Warning::Delivery(DeliveryWarning::StoreDamaged { why }));
+                }
+                self.begin_keeping(pairs, seed);
+            }
+            Input::NotServed { why } => self.effects.warn(Warning::NotServed { why }),
+            Input::MessagesUnusable { why } => {
+                self.effects.warn(Warning::Delivery(DeliveryWarning::StoreUnusable { why }));
+            }
+            Input::Committed(result) => self.handle_committed(result),
+            Input::History(found) => self.handle_history(found),
             Input::Book { conn, book } => self.judge_key(conn, book),
             Input::BookUnusable { why } => self.effects.warn(Warning::Book { why }),
             Input::Met(met) => self.met = met,
             Input::Changed(changed) => self.handle_change(changed),
             Input::BookChanged(book) => self.handle_foreign_change(book),
             Input::KeyMade(made) => self.handle_new_key(made),
+            Input::Exported { face, export, result } => self.handle_exported(face, &export, result),
             Input::Logging { file, result } => self.handle_log(&file, result),
             Input::WriteBlocked { conn } => self.with_session(conn, AnySession::write_blocked),
             Input::Drained { conn } => self.with_session(conn, AnySession::write_drained),
+            Input::Continued => self.call_all_now(),
             Input::OutOfFds { open } => self.effects.warn(Warning::OutOfFds { open }),
             Input::Tick => self.handle_timeout(),
         }
-        self.advance_shutdown();
-        self.conversations.settle();
     }
 
     /// The next effect, until `None`.
@@ -342,12 +456,23 @@ impl Chat {
     /// Moment at which [`Input::Tick`] is next due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<MonoMs> {
-        let addressed = self.conversations.addressed();
-        let late = addressed.and_then(|conversation| conversation.unacked.next_late(self.now.mono));
+        let faces = self.conversations.face_ids().into_iter();
+        let addressed = faces.filter_map(|face| self.conversations.addressed_of(face));
+        let late = addressed.filter_map(|one| one.unacked.next_late(self.now.mono)).min();
         let keygen = self.keygen.as_ref().map(KeygenProgress::poll_timeout);
         let shutdown = self.shutdown.and_then(|shutdown| shutdown.at_latest);
         let conversations = self.conversations.next_deadline();
-        let rows = [self.effects.poll_timeout(), self.stranger_rows.poll_timeout()];
+        let kept = self.kept.as_ref();
+        let (store, history) = (kept.and_then(|kept| kept.retry_at), kept.and_then(|kept| kept.forget_at));
+        let questions = self.questions.poll_timeout();
+        let rows = [
+            self.next_expiry(),
+            self.effects.poll_timeout(),
+            self.stranger_rows.poll_timeout(),
+            store,
+            history,
+            questions,
+        ];
         [conversations, late, keygen, shutdown, self.next_dial()].into_iter().chain(rows).flatten().min()
     }
 }

@@ -1,11 +1,17 @@
 //! Notices: everything that the program can tell its user while it runs, as values.
 
+use std::net::SocketAddr;
+
 use super::addressee::HoldReason;
+use super::redial::AfterLoss;
 use super::trust_policy::KeyRefusal;
-use super::types::{KeyFor, NotifyPolicy, TrustLevel};
+use super::types::{HistoryPolicy, KeyFor, NotifyPolicy, ReceiptDue, TrustLevel};
 use crate::crypto::{Fingerprint, SafetyNumber};
+use crate::delivery::{Withdrawal, WithdrawalOutcome};
+use crate::limits;
 use crate::peers::address::BoundAddresses;
 use crate::session::CloseReason;
+use crate::text::duration::span;
 use crate::text::safe::SafeText;
 use crate::time::UnixMs;
 use crate::wire::Lifetime;
@@ -21,6 +27,8 @@ pub enum Notice {
     Info(Info),
     /// Event that is not: something failed, or was refused.
     Warning(Warning),
+    /// Warning that only programs are told: a person has had a row for its kind, and a count.
+    Counted(Warning),
     /// Answer to a command: rows as they are.
     Answer(Vec<String>),
     /// Answer in columns of cells, the first row with their heads.
@@ -53,12 +61,52 @@ pub struct Message {
     pub arrived: UnixMs,
     /// Departure, by the peer's clock: a claim. The raw wire has none: then the arrival.
     pub sent: UnixMs,
+    /// How it came.
+    pub arrival: Arrival,
     /// Exact text. Never for a terminal.
     pub text: Vec<u8>,
     /// Text to show, a row for each line of the message.
     pub rows: Vec<SafeText>,
     /// Number in this session, by which it is asked for.
     pub number: u64,
+}
+
+/// How a message came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Arrival {
+    /// As it was typed.
+    #[default]
+    Prompt,
+    /// Long after: it waited for a connection.
+    Late,
+    /// Once more: the program was killed before it knew that it had been shown.
+    Again,
+}
+
+impl Arrival {
+    /// How a message of the pair came that was typed at `sent`.
+    pub(crate) fn of(due: ReceiptDue, sent: UnixMs, arrived: UnixMs) -> Self {
+        let is_late = due.peer.is_some() && arrived.since(sent) >= limits::LATE_MESSAGE_MS;
+        if is_late { Self::Late } else { Self::Prompt }
+    }
+
+    /// Rows of the text of such a message, with a remark behind the last.
+    pub(crate) fn rows(self, text: &[u8], sent: UnixMs, arrived: UnixMs) -> Vec<SafeText> {
+        let mut rows = SafeText::rows_from_bytes(text);
+        if let (Some(remark), Some(last)) = (self.remark(sent, arrived), rows.last_mut()) {
+            *last = SafeText::line(&format!("{last} {remark}"));
+        }
+        rows
+    }
+
+    /// Words behind the text of such a message, if there are any.
+    fn remark(self, sent: UnixMs, arrived: UnixMs) -> Option<String> {
+        match self {
+            Self::Prompt => None,
+            Self::Late => Some(format!("(typed {} earlier)", span(arrived.since(sent)))),
+            Self::Again => Some("(again)".to_owned()),
+        }
+    }
 }
 
 impl Message {
@@ -90,6 +138,8 @@ pub(crate) fn author(name: &str, to: &[String]) -> String {
 pub enum KeyStatus {
     /// New: remembered now.
     New,
+    /// Seen before, of a peer whom nobody has chosen.
+    Met,
     /// Known from before.
     Known(TrustLevel),
 }
@@ -98,7 +148,8 @@ pub enum KeyStatus {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "each variant is its sentence in `display`")]
 pub enum Info {
-    Listening { at: BoundAddresses },
+    // Where others can call, if it waits at every address of the machine.
+    Listening { at: BoundAddresses, dial: Vec<SocketAddr> },
     Unlistened { at: String },
     MakingKey { of: KeyFor, bits: u32 },
     StillMaking { seconds: u64 },
@@ -122,10 +173,14 @@ pub enum Info {
     MetBefore { count: usize },
     // Somebody new, who only sends.
     Strangers { joined: u64, left: u64 },
+    // The first of the callers that came to nothing without a key; see `Notice::Counted`.
+    Probe { remote: String, reason: CloseReason, error: Option<String> },
     NewSender { name: String, fingerprint: Fingerprint },
     Replaced { name: String },
     Closed { name: String },
     AlreadyConnected { name: String },
+    // Who was lost and called again.
+    NotCalling { name: String },
     Addressed { name: String, trust_level: TrustLevel },
     NowTalking { name: String, status: KeyStatus },
     AddressedAway { name: String },
@@ -141,13 +196,19 @@ pub enum Info {
     Notify { set: NotifyPolicy },
     Logging { file: String },
     LogClosed { file: String },
+    // `label` says which message.
+    Copied { label: String, bytes: usize },
+    Saved { label: String, bytes: usize, file: String },
     NoLog,
     NoHistory,
     Greeting,
+    // Words of the process that serves the home.
+    Told { words: String },
     QuitHint,
     ExitHint,
     Recording { file: String },
     Oaep(OaepInfo),
+    Delivery(DeliveryInfo),
 }
 
 /// Event on the raw wire, where nobody is authenticated.
@@ -160,6 +221,56 @@ pub enum OaepInfo {
     Parts { count: usize },
     Waits { name: String },
     Answered { name: String },
+}
+
+/// Event of messages that are kept until the other side has them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "each variant is its sentence in `display`")]
+pub enum DeliveryInfo {
+    // Text to somebody away is kept.
+    AddressedLater { name: String },
+    // Text that waits until the peer is connected.
+    Queued { name: String },
+    // Messages that go out to a peer who has come.
+    GoesOut { name: String, fingerprint: Fingerprint, count: usize },
+    // The peer has not chosen us: its program keeps nothing for it.
+    NotChosen { name: String },
+    // The program of the peer cannot keep messages.
+    KeepsNothing { name: String },
+    NothingWaits,
+    // What `:history` has set.
+    History { policy: HistoryPolicy, days: Option<u32> },
+    // At the wish of a user.
+    TakenBack { name: String, numbers: Numbers, withdrawal: Withdrawal },
+    // What became of texts that were taken back while the peer may have had them.
+    Settled { name: String, numbers: Numbers, outcome: WithdrawalOutcome },
+}
+
+/// Numbers of messages that follow each other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Numbers {
+    /// The first.
+    pub first: u64,
+    /// The last.
+    pub last: u64,
+}
+
+/// Messages that were searched.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SearchedHistory {
+    /// Those of this session.
+    Session,
+    /// These, and those that the store has kept of earlier ones.
+    Kept,
+}
+
+impl SearchedHistory {
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Session => "this session",
+            Self::Kept => "this or earlier sessions",
+        }
+    }
 }
 
 /// Event that is a failure or a refusal.
@@ -195,7 +306,11 @@ pub enum Warning {
     // `known` is the imitated name as its owner has it.
     Impostor { name: String, claimed: SafeText, known: String, of: Impersonated },
     HandshakeFailed { remote: String, reason: CloseReason, error: Option<String> },
-    ConnectionLost { name: String, reason: CloseReason, error: Option<String> },
+    ConnectionLost { name: String, reason: CloseReason, error: Option<String>, then: AfterLoss },
+    // Who was lost has not answered for long; `why` is the last reason.
+    StillCalling { name: String, calls: u32, minutes: u64, why: String },
+    // Who was lost cannot be talked to any more; the reason was shown.
+    NotCallingAgain { name: String },
     NotReceived { name: String, rows: Vec<SafeText>, more: usize },
     // On the raw wire: not handed to the socket.
     NotSent { name: String, rows: Vec<SafeText>, more: usize },
@@ -214,7 +329,10 @@ pub enum Warning {
     LeftOut { later: Vec<String>, not_chosen: Vec<String> },
     NobodyToClose,
     NotConnected { name: String },
+    AddresseeBlocked { name: String },
     QueueFull { name: String, waiting: usize },
+    // By a question of a program.
+    NotAnswered { name: String, timeout_ms: u64 },
     NoSuchPeer { name: String, nearest: Option<String> },
     NotRefused { name: String, known: Fingerprint, given: Fingerprint },
     // Its number was not shown before.
@@ -224,8 +342,14 @@ pub enum Warning {
     KeyPending { name: String, known: Fingerprint, now: Fingerprint },
     NotBlocked { name: String },
     StillBlocked { name: String },
-    NothingFound,
+    NothingFound { searched: SearchedHistory },
     NoSuchMessage { number: u64 },
+    // Of so many as `:copy` and `:save` look at.
+    FewerMessages { kept: usize },
+    NoClipboard,
+    // `:copy` and `:save` of a program at the socket of a home.
+    NotForPrograms,
+    SaveFailed { file: String, why: String },
     NoEditor,
     LogFailed { file: String, why: String },
     SameName { name: String },
@@ -234,8 +358,45 @@ pub enum Warning {
     TooManySenders { name: String },
     TurnedAway { remote: String, why: String },
     OutOfFds { open: usize },
+    // The home, to other processes.
+    NotServed { why: String },
+    // Words of the process that serves the home.
+    Told { words: String },
     // Warnings that the rate limit held back.
     Suppressed { times: u64 },
+    Delivery(DeliveryWarning),
+}
+
+/// Event of messages that are not kept, or not as they were.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "each variant is its sentence in `display`")]
+pub enum DeliveryWarning {
+    // A text of ours.
+    NotKept { name: String, why: String },
+    // A text of a peer.
+    NotKeptFrom { name: String, why: String },
+    OutboxFull { name: String },
+    NotInOutbox { name: String, number: u64 },
+    // Nobody was there for it in time.
+    Expired { name: String, numbers: Numbers, withdrawal: Withdrawal },
+    // What the user wanted to take back.
+    NotTakenBack { name: String, why: String },
+    DeliveredAlready { name: String, number: u64 },
+    NothingIsKept,
+    // The peer is not forgotten.
+    LinesWait { name: String, count: usize },
+    // A message that is shown all the same.
+    NotInHistory { why: String },
+    HistoryUnreadable { why: String },
+    // Why messages are not kept.
+    StoreUnusable { why: String },
+    // A damaged store was put aside, and another begun.
+    StoreDamaged { why: String },
+    // The home was restored from a backup: the peer has more of ours.
+    OlderThanPeer { name: String },
+    // The same: what the peer sent meanwhile is not in it.
+    MissingHere { name: String, first: u64, last: u64 },
+    TwoPlaces { name: String },
 }
 
 /// Change of the peer book that was not written.

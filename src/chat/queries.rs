@@ -4,12 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Chat;
-use super::addressee::{Addressee, LineStart};
+use super::addressee::{Addressee, FirstCaller, LineStart};
 use super::callee::is_callable;
+use super::command::{ParsedLine, parse_line};
 use super::conversation::Conversation;
-use super::types::{Origin, PeerId, TrustLevel};
+use super::kept::KeptMessages;
+use super::notice::{Message, author};
+use super::types::{NoReply, Origin, PeerId, TrustLevel};
 use crate::crypto::Fingerprint;
-use crate::ids::ConnId;
+use crate::ids::{ConnId, FaceId};
+use crate::limits;
 use crate::peers::book::Book;
 use crate::peers::name::Name;
 use crate::session::pipe::Pipe;
@@ -37,6 +41,8 @@ pub struct PromptView {
     pub waiting: usize,
     /// Number of messages of other peers since the addressed peer was addressed.
     pub unread: usize,
+    /// The same of each of these peers, in the order of their names; empty where that is not known.
+    pub unread_of: Vec<(String, usize)>,
     /// Whether anybody else is connected.
     pub has_others: bool,
     /// Start of a line that is begun now.
@@ -48,6 +54,22 @@ impl PromptView {
     #[must_use]
     pub fn looks_like(&self, other: &Self) -> bool {
         *self == Self { start: self.start.clone(), has_others: self.has_others, ..other.clone() }
+    }
+
+    /// The message that a line begun at `start` becomes on the screen, as its author and its text;
+    /// `None` for a command, or when the line may not be sent to the addressee at once.
+    #[must_use]
+    pub fn message_of(&self, line: &str, start: &LineStart, known: &KnownNames) -> Option<(String, String)> {
+        let to = self.addressed.as_ref().filter(|to| to.presence == Presence::Here)?;
+        let Ok(ParsedLine::Text(text)) = parse_line(line) else { return None };
+        let names_another =
+            text.split_once(": ").is_some_and(|(name, _)| name != to.name && known.contains(name));
+        let is_too_long = text.len() > limits::MESSAGE_BYTES;
+        if !start.is_for(&self.start) || names_another || text.starts_with('/') || is_too_long {
+            return None;
+        }
+        let to = if self.has_others { std::slice::from_ref(&to.name) } else { &[] };
+        Some((author(&self.own_name, to), text))
     }
 }
 
@@ -67,9 +89,17 @@ pub struct AddressedView {
 pub struct KnownNames {
     book: Arc<Book>,
     present: Vec<String>,
+    /// Those that can be called, besides the book.
+    callable: Vec<String>,
 }
 
 impl KnownNames {
+    /// Names that another process has told, and which of them can be called.
+    #[must_use]
+    pub fn told(names: Vec<String>, callable: Vec<String>) -> Self {
+        Self { book: Arc::default(), present: names, callable }
+    }
+
     #[cfg(test)]
     pub(crate) fn of_connected(names: &[&str]) -> Self {
         Self { present: names.iter().map(ToString::to_string).collect(), ..Self::default() }
@@ -98,7 +128,8 @@ impl KnownNames {
     #[must_use]
     pub fn callable_like(&self, start: &str) -> BTreeSet<&str> {
         let callable = self.book.peers().filter(|peer| is_callable(peer));
-        names_like(callable.map(|peer| peer.name.as_str()), start)
+        let told = self.callable.iter().map(String::as_str);
+        names_like(callable.map(|peer| peer.name.as_str()).chain(told), start)
     }
 }
 
@@ -132,48 +163,88 @@ impl Presence {
 }
 
 impl Chat {
-    /// Content of the prompt.
+    /// Content of the prompt of the own face.
     #[must_use]
     pub fn view(&self) -> PromptView {
-        let addressed = self.conversations.addressed();
+        self.view_of(FaceId::OWN)
+    }
+
+    /// Content of the prompt of a face.
+    #[must_use]
+    pub fn view_of(&self, face: FaceId) -> PromptView {
+        let one = self.conversations.face_of(face);
         PromptView {
             own_name: self.account.name.to_string(),
-            addressed: self.addressed_view(),
-            waiting: addressed.map_or(0, |conversation| conversation.unacked.late(self.now.mono)),
-            unread: self.conversations.unread(),
-            has_others: self
-                .conversations
-                .peers()
-                .any(|peer| Some(peer.id) != self.conversations.addressed_peer()),
-            start: self.line_start(),
+            addressed: self.addressed_view(face),
+            waiting: self.late_messages(face),
+            unread: one.unread(),
+            unread_of: self.unread_by_name(face),
+            has_others: self.conversations.peers().any(|peer| Some(peer.id) != one.addressed_peer()),
+            start: self.line_start_of(face),
         }
     }
 
-    /// Start of a line that is begun now.
-    pub(crate) fn line_start(&self) -> LineStart {
-        let name = Some(self.addressee_name()).filter(|name| !name.is_empty());
-        LineStart { mark: self.conversations.addressee_mark(), name, roster: self.counters.roster }
+    /// Messages of other peers that came while the addressee of a face was addressed.
+    fn unread_by_name(&self, face: FaceId) -> Vec<(String, usize)> {
+        let by_conn = self.conversations.face_of(face).unread_by_conn();
+        let name = |conn| Some(self.conversations.get(conn)?.peer.as_ref()?.name.to_string());
+        let mut named: Vec<_> = by_conn.filter_map(|(conn, count)| Some((name(conn)?, count))).collect();
+        named.sort();
+        named
     }
 
-    /// Whom plain text goes to.
-    pub(crate) fn addressed_view(&self) -> Option<AddressedView> {
-        let name = self.addressee_name();
-        match *self.conversations.addressee() {
+    /// Number of our messages to the addressee that it has not shown: while it is connected, only
+    /// those that are late.
+    fn late_messages(&self, face: FaceId) -> usize {
+        let Some(id) = self.conversations.face_of(face).addressed_peer() else { return 0 };
+        let waiting = self.waiting_for(id);
+        match self.conversations.addressed_of(face) {
+            Some(conversation) => {
+                let late = conversation.unacked.late(self.now.mono);
+                // What is on its way to the disk is sent in a moment.
+                let is_full = conversation.pair.stage.is_sending() && !conversation.unacked.has_room();
+                if is_full { waiting.saturating_sub(conversation.unacked.len()) + late } else { late }
+            }
+            None => waiting,
+        }
+    }
+
+    /// Start of a line that is begun now at the current face.
+    pub(crate) fn line_start(&self) -> LineStart {
+        self.line_start_of(self.conversations.current_face())
+    }
+
+    fn line_start_of(&self, face: FaceId) -> LineStart {
+        let face = self.conversations.face_of(face);
+        let name = Some(self.name_of_addressee(face.addressee())).filter(|name| !name.is_empty());
+        LineStart { mark: face.mark(), name, roster: self.counters.roster }
+    }
+
+    /// Whom plain text of a face goes to.
+    pub(crate) fn addressed_view(&self, face: FaceId) -> Option<AddressedView> {
+        let addressee = self.conversations.face_of(face).addressee();
+        let name = self.name_of_addressee(addressee);
+        match *addressee {
             Addressee::NobodyYet | Addressee::Nobody => None,
             Addressee::Dialled(_) | Addressee::Connecting(_) => {
                 Some(AddressedView { name, trust_level: None, presence: Presence::Connecting })
             }
             Addressee::Peer(id, _) => {
-                let is_here = self.conversations.addressed_conn().is_some();
+                let is_here = self.conversations.addressed_conn_of(face).is_some();
                 let presence = if is_here { Presence::Here } else { Presence::Away };
                 Some(AddressedView { name, trust_level: Some(self.trust_level_of(id)), presence })
             }
         }
     }
 
-    /// Name of the addressee: the address while it is being dialled, empty if it is nobody.
+    /// Name of the addressee of the current face: the address while it is being dialled, empty if
+    /// it is nobody.
     pub(crate) fn addressee_name(&self) -> String {
-        match self.conversations.addressee() {
+        self.name_of_addressee(self.conversations.addressee())
+    }
+
+    fn name_of_addressee(&self, addressee: &Addressee) -> String {
+        match addressee {
             Addressee::NobodyYet | Addressee::Nobody => String::new(),
             Addressee::Dialled(dial) => {
                 self.dials.get(dial).map(|dial| self.label_of(&dial.options)).unwrap_or_default()
@@ -235,7 +306,7 @@ impl Chat {
     /// Names for completion: of every peer in the book or connected.
     #[must_use]
     pub fn known_names(&self) -> KnownNames {
-        KnownNames { book: Arc::clone(&self.book), present: self.present() }
+        KnownNames { book: Arc::clone(&self.book), present: self.present(), callable: Vec::new() }
     }
 
     /// Names of the connected peers.
@@ -284,48 +355,163 @@ impl Chat {
         self.conversations.settle();
     }
 
-    /// Whether a change of the book waits for its result.
+    /// Whether a change of the book that a face has caused waits for its result.
     #[must_use]
-    pub fn is_saving(&self) -> bool {
-        !self.book_changes.is_empty()
+    pub fn is_saving(&self, face: FaceId) -> bool {
+        self.book_changes.iter().any(|(of, _)| *of == face)
     }
 
-    /// Whether one more command would be performed at once: no key is being generated, nothing
-    /// connects, and what was asked of the book is done.
+    /// The face that has caused the change of the book whose result comes next.
     #[must_use]
-    pub fn takes_commands(&self) -> bool {
+    pub fn saving_next(&self) -> Option<FaceId> {
+        self.book_changes.front().map(|(face, _)| *face)
+    }
+
+    /// Whether a text of a face waits for the disk, on which it is accepted.
+    #[must_use]
+    pub fn is_accepting(&self, face: FaceId) -> bool {
+        self.kept.as_ref().is_some_and(|kept| kept.is_accepting(face))
+    }
+
+    /// The faces of which the next commit accepts a text.
+    #[must_use]
+    pub fn accepting_next(&self) -> BTreeSet<FaceId> {
+        self.kept.as_ref().map(KeptMessages::accepting_next).unwrap_or_default()
+    }
+
+    /// The face that looks for what the history answers next.
+    #[must_use]
+    pub fn searching_next(&self) -> Option<FaceId> {
+        self.kept.as_ref()?.queries.front().map(|query| query.face)
+    }
+
+    /// Whether one more command of a face would be performed at once: no key is being generated,
+    /// nothing connects that the face waits for, and what it has asked of the book is done.
+    #[must_use]
+    pub fn takes_commands(&self, face: FaceId) -> bool {
         self.keygen.is_none()
             && self.waiting_for_key.is_empty()
-            && self.dials.is_empty()
-            && !self.is_saving()
-            && !self.conversations.without_peer().any(|(_, one)| one.is_connecting())
+            && !self.is_connecting(face)
+            && !self.is_saving(face)
             && self.shutdown.is_none()
     }
 
-    /// Whether one more typed message would be accepted: nothing connects that it may be meant for,
-    /// and the addressed peer has room. Input that is not a terminal is not read meanwhile.
+    /// Whether something connects that a face waits for: the own one for all, others for whom they
+    /// address.
+    fn is_connecting(&self, face: FaceId) -> bool {
+        match face {
+            FaceId::OWN => {
+                self.dials.values().any(|dial| dial.redial.is_none())
+                    || self.conversations.without_peer().any(|(_, one)| one.is_connecting())
+            }
+            face => matches!(
+                self.conversations.face_of(face).addressee(),
+                Addressee::Dialled(_) | Addressee::Connecting(_)
+            ),
+        }
+    }
+
+    /// Whether one more typed message of a face would be accepted: nothing connects that it may be
+    /// meant for, and the addressed peer has room. Input that is not a terminal is not read
+    /// meanwhile.
     #[must_use]
-    pub fn takes_lines(&self) -> bool {
-        self.takes_commands() && self.conversations.addressed().is_none_or(|one| one.unacked.has_room())
+    pub fn takes_lines(&self, face: FaceId) -> bool {
+        self.takes_commands(face)
+            && self.conversations.addressed_of(face).is_none_or(|one| self.has_room_for(one))
+    }
+
+    /// Whether a connected peer has room: what is kept for it waits for the disk before it is sent.
+    fn has_room_for(&self, conversation: &Conversation) -> bool {
+        let peer = conversation.peer.as_ref().map(|peer| peer.id);
+        let waiting = peer.map_or(0, |peer| self.waiting_for(peer));
+        conversation.unacked.has_room() && waiting < limits::QUEUE_MESSAGES
     }
 
     /// Whether plain text of an input that asks nobody has to wait: nobody was addressed yet, and
     /// somebody may come.
     #[must_use]
-    pub fn awaits_recipient(&self) -> bool {
-        *self.conversations.addressee() == Addressee::NobodyYet && !self.listeners.is_empty()
+    pub fn awaits_recipient(&self, face: FaceId) -> bool {
+        let face = self.conversations.face_of(face);
+        *face.addressee() == Addressee::NobodyYet
+            && face.first_caller != FirstCaller::Nobody
+            && !self.listeners.is_empty()
     }
 
     /// Whether one more text would be accepted for a connected peer.
     #[must_use]
     pub fn takes_text(&self) -> bool {
-        self.shutdown.is_none() && self.conversations.addressed().is_some_and(|one| one.unacked.has_room())
+        let addressed = self.conversations.addressed_of(FaceId::OWN);
+        self.shutdown.is_none() && addressed.is_some_and(|one| self.has_room_for(one))
     }
 
     /// Whether the addressed peer is connected.
     #[must_use]
     pub fn has_recipient(&self) -> bool {
-        self.conversations.addressed_conn().is_some()
+        self.conversations.addressed_conn_of(FaceId::OWN).is_some()
+    }
+
+    /// The connection of a message, if a reply to it can be sent there. It is sent on no other:
+    /// whoever has come again has not asked on that one.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be.
+    pub fn takes_reply(&self, conn: ConnId) -> Result<ConnId, NoReply> {
+        match self.conversations.get(conn).filter(|one| one.is_open()) {
+            None => Err(NoReply::Left),
+            Some(one) if !one.unacked.has_room() => Err(NoReply::Full),
+            Some(_) => Ok(conn),
+        }
+    }
+
+    /// Whether a question of a program waits for its answer.
+    #[must_use]
+    pub fn awaits_answers(&self) -> bool {
+        !self.questions.is_empty()
+    }
+
+    /// Whether the peer that a face addresses is connected.
+    #[must_use]
+    pub fn has_recipient_of(&self, face: FaceId) -> bool {
+        self.conversations.addressed_conn_of(face).is_some()
+    }
+
+    /// Lines of a face that were not accepted.
+    #[must_use]
+    pub fn refused_lines_of(&self, face: FaceId) -> u64 {
+        self.conversations.face_of(face).refused_lines
+    }
+
+    /// Messages of ours that wait for a peer.
+    #[must_use]
+    pub fn waiting_to(&self, peer: Fingerprint) -> usize {
+        self.waiting_for(PeerId::Key(peer))
+    }
+
+    /// Numbers of the messages of ours that wait for a peer, if messages are kept.
+    #[must_use]
+    pub fn numbers_waiting_to(&self, peer: Fingerprint) -> Vec<u64> {
+        let kept = self.kept.as_ref().into_iter();
+        kept.flat_map(|kept| kept.ledger.waiting(peer)).map(|message| message.seq).collect()
+    }
+
+    /// The peers that messages of ours wait for.
+    #[must_use]
+    pub fn peers_waited_for(&self) -> Vec<Fingerprint> {
+        let kept = self.kept.iter();
+        kept.flat_map(|kept| kept.ledger.peers_waited_for()).collect()
+    }
+
+    /// Our own fingerprint, once there is a key.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.account.fingerprint()
+    }
+
+    /// The last messages of the session, and how many came before them.
+    #[must_use]
+    pub fn past(&self, count: usize) -> (Vec<Message>, usize) {
+        self.history.last_and_earlier(count)
     }
 
     /// Whether the peer of a connection is known, so that messages can come.
@@ -334,10 +520,10 @@ impl Chat {
         self.conversations.peer_of(conn).is_some()
     }
 
-    /// Whether a line waits for another Enter.
+    /// Whether a line of the own face waits for another Enter.
     #[must_use]
     pub fn is_asking(&self) -> bool {
-        self.question.is_some()
+        self.conversations.face_of(FaceId::OWN).question.is_some()
     }
 
     /// Whether the end of the program has begun.
@@ -372,6 +558,19 @@ impl Chat {
 mod tests {
     use super::*;
     use crate::peers::book::Change;
+
+    #[test]
+    fn a_line_that_is_too_long_is_not_shown_as_said() {
+        let (name, trust_level) = ("bob".to_owned(), Some(TrustLevel::Verified));
+        let addressed = Some(AddressedView { name, trust_level, presence: Presence::Here });
+        let (own_name, start) = ("alice".to_owned(), LineStart::default());
+        let (waiting, unread, unread_of, has_others) = (0, 0, Vec::new(), false);
+        let prompt = PromptView { own_name, addressed, waiting, unread, unread_of, has_others, start };
+        let message = |bytes| {
+            prompt.message_of(&"x".repeat(bytes), &LineStart::default(), &KnownNames::default()).is_some()
+        };
+        assert!(message(limits::MESSAGE_BYTES) && !message(limits::MESSAGE_BYTES + 1));
+    }
 
     #[test]
     fn names_for_completion_share_the_book_and_have_those_in_any_case() {

@@ -6,6 +6,8 @@ use crate::time::MonoMs;
 
 /// Exit code of a program that waited for receipts and did not get them all.
 const LOST_CODE: u8 = 5;
+/// Exit code of a program whose messages are kept until their receivers have them.
+const QUEUED_CODE: u8 = 6;
 /// Exit code of a program that could not write what holds until its end.
 const NOT_SAVED_CODE: u8 = 3;
 /// Exit codes from here on name a signal.
@@ -22,10 +24,11 @@ pub(crate) struct Shutdown {
 impl Shutdown {
     /// Begins the end: at once after a signal or a failure, otherwise once all is acknowledged.
     pub(crate) fn new(request: ExitRequest, now: MonoMs, refused_lines: u64) -> Self {
+        // Each refused line was reported, but the input as a whole did not arrive.
+        let code_of_input = u8::from(refused_lines > 0);
         let (code, at_latest) = match request {
-            ExitRequest::Quit => (0, Some(now + limits::SHUTDOWN_GRACE_MS)),
-            // Each refused line was reported, but the input as a whole did not arrive.
-            ExitRequest::EndOfInput => (u8::from(refused_lines > 0), None),
+            ExitRequest::Quit => (code_of_input, Some(now + limits::SHUTDOWN_GRACE_MS)),
+            ExitRequest::EndOfInput => (code_of_input, None),
             ExitRequest::Signal(number) => (number.saturating_add(128), Some(now)),
             ExitRequest::Failure(code) => (code, Some(now)),
         };
@@ -36,6 +39,13 @@ impl Shutdown {
     pub(crate) fn set_lost(&mut self) {
         if self.at_latest.is_none() {
             self.code = LOST_CODE;
+        }
+    }
+
+    /// Records that messages wait for their receivers: nothing is lost, and nothing is done.
+    pub(crate) fn set_queued(&mut self) {
+        if self.code == 0 || self.code == LOST_CODE {
+            self.code = QUEUED_CODE;
         }
     }
 

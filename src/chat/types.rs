@@ -339,6 +339,60 @@ pub enum ExitRequest {
     Failure(u8),
 }
 
+/// Our own name, as peers are told it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OwnName {
+    /// The name.
+    pub name: Name,
+    /// Who chose it.
+    pub origin: NameOrigin,
+}
+
+/// Who chose our own name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NameOrigin {
+    /// The user: whoever claims it may be an impostor.
+    Chosen,
+    /// Nobody: it is the login, and others have the same.
+    Login,
+}
+
+impl From<Name> for OwnName {
+    fn from(name: Name) -> Self {
+        Self { name, origin: NameOrigin::Chosen }
+    }
+}
+
+/// Where the lines of a face come from, which decides what those that were refused mean at its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum InputOrigin {
+    /// A person, who was told of each: who leaves leaves.
+    #[default]
+    Person,
+    /// A pipe, a file or a program: its input arrives whole, or the exit code says so.
+    Stream,
+}
+
+/// Reason why a reply is not sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NoReply {
+    /// The connection of the message has ended.
+    #[error("its connection has ended")]
+    Left,
+    /// The peer has more texts without a receipt than may wait.
+    #[error("it receives nothing")]
+    Full,
+}
+
+/// What becomes of several lasting connections with one key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Rivals {
+    /// One stays.
+    OneStays,
+    /// At most [`crate::limits::CONNECTIONS_SIDE_BY_SIDE`] stay, the newest.
+    SideBySide,
+}
+
 /// Outcome of a connection that was dialled, or of a listener.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DialOutcome {
@@ -365,8 +419,10 @@ pub enum DialOutcome {
 /// Receipt that is due once a message has been shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ReceiptDue {
-    /// Connection that it goes to.
-    pub conn: ConnId,
+    /// Connection that it goes to; a message that was kept may come by none.
+    pub conn: Option<ConnId>,
+    /// Author of a message that is kept until then.
+    pub peer: Option<Fingerprint>,
     /// Number of the last message that it covers.
     pub upto: Count,
 }
@@ -402,6 +458,29 @@ impl NotifyWhen {
             Self::Never => "off",
             Self::Mentioned => "mention",
             Self::Always => "all",
+        }
+    }
+}
+
+/// Whether messages stay on disk once they were received.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum HistoryPolicy {
+    /// They do not.
+    #[default]
+    Forget,
+    /// Those of chosen peers do, sealed.
+    Keep,
+}
+
+impl HistoryPolicy {
+    /// Every value.
+    pub(crate) const ALL: [Self; 2] = [Self::Forget, Self::Keep];
+
+    /// The word for it, in `:history` and in the settings.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Forget => "forget",
+            Self::Keep => "keep",
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Subcommand, ValueHint};
 
 use super::args::GlobalArgs;
-use crate::app::error::{AppError, code};
+use crate::app::error::{AppError, code, hint_at_home};
 use crate::app::keyring::{PassphraseSource, StoredKey, ask, import, load, make, read_file, seed, unlock};
 use crate::app::os::{print_line, today};
 use crate::chat::{KeyFor, KeyReplacement};
@@ -15,11 +15,11 @@ use crate::peers::book::{Book, Change, ChangeOutcome};
 use crate::peers::met::MetChange;
 use crate::peers::name::Name;
 use crate::store::key_file::{self, OverwritePolicy, SavedKey};
-use crate::store::{Home, book_file, met_file};
+use crate::store::{Home, MessageStore, StoreError, book_file, met_file};
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum KeyCommand {
-    /// Make a key
+    /// Generate a key
     #[command(after_help = "Examples:
   rsachat key new
   rsachat key new 4096 --passphrase-file FILE
@@ -27,17 +27,17 @@ pub(crate) enum KeyCommand {
     New {
         /// Bits of the key, 2048 to 8192 [default: 3072; 2048 with --raw]
         bits: Option<u32>,
-        /// The key of the raw wire, which is never your identity
+        /// Generate the key for the raw wire, which is never your identity
         #[arg(long)]
         raw: bool,
-        /// Put the key that is there aside
+        /// Replace an existing key, and keep its file
         #[arg(long)]
         replace: bool,
     },
-    /// Take a key that another program made, converted to the form of this one
+    /// Import a key from another program, converting its format
     #[command(after_help = "\
-PKCS#8 as it is, or locked in a way that is opened; PKCS#1 without a lock. A key in another form, or under another \
-lock, is refused with the command that converts it. The passphrase of the file stays that of the key; \
+Accepts PKCS#8, plain or with a supported encryption, and plain PKCS#1. A key in any other form is refused with the \
+command that converts it. The key keeps the passphrase of the file; \
 --passphrase-file also gives one to a key that had none.
 
 Examples:
@@ -48,10 +48,10 @@ Examples:
         /// PEM file of the private key
         #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
-        /// As the key of the raw wire, which is never your identity
+        /// Import it as the key for the raw wire, which is never your identity
         #[arg(long)]
         raw: bool,
-        /// Put the key that is there aside
+        /// Replace an existing key, and keep its file
         #[arg(long)]
         replace: bool,
     },
@@ -64,16 +64,16 @@ Examples:
         #[arg(long)]
         pem: bool,
     },
-    /// Set, change or (by an empty one) remove the passphrase
+    /// Set, change or (with an empty one) remove the passphrase
     #[command(after_help = "Examples:
   rsachat key passphrase
   rsachat key passphrase --passphrase-file OLD --new-passphrase-file NEW")]
     Passphrase {
-        /// File whose first line is the new passphrase; asked for without it
+        /// File whose first line is the new passphrase [default: ask for it]
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         new_passphrase_file: Option<PathBuf>,
     },
-    /// Print the public key as one line that can be pasted
+    /// Print the public key as one line, ready to be pasted
     #[command(after_help = "Examples:
   rsachat key export > minji.pub
   rsachat key export | ssh-keygen -lf -")]
@@ -97,10 +97,10 @@ pub(crate) fn run_key(home: &Home, common: &GlobalArgs, task: &KeyCommand) -> Re
     let (own, passphrase) = unlock(home, common.passphrase_source().as_ref())?;
     let own = own.ok_or_else(|| {
         AppError::new(code::MACHINE, format!("there is no key in {}", home.path().display()))
-            .hint("rsachat key new makes one, and rsachat key import FILE takes one")
+            .hint("rsachat key new generates one, and rsachat key import FILE imports one")
     })?;
     let public = own.public();
-    let name = SettingSources::read(common.config.as_deref(), Layer::default())?.resolve().own_name();
+    let name = SettingSources::read(common.config.as_deref(), Layer::default())?.resolve().own_name().name;
     match task {
         KeyCommand::New { .. } | KeyCommand::Import { .. } => {}
         KeyCommand::Show { pem: true } => print_line(public.to_spki_pem().trim_end())?,
@@ -129,10 +129,10 @@ fn generate(
     let passphrase = common.passphrase_source().as_ref().map(PassphraseSource::read).transpose()?;
     let path = free_place(home, of, replacing)?;
     let own = make(of, bits, passphrase.as_ref(), &seed())?;
-    let saved = save(home, of, &own, replacing)?;
+    let saved = save(home, of, &own, replacing, passphrase.as_ref())?;
     let public = own.public();
     let (bits, fingerprint) = (public.bits(), public.fingerprint());
-    print_line(&format!("new key of {bits} bits, {fingerprint}, kept in {}", path.display()))?;
+    print_line(&format!("new {bits}-bit key, {fingerprint}, kept in {}", path.display()))?;
     say_what_is_kept(&saved)
 }
 
@@ -157,7 +157,8 @@ fn take(
         let what = format!("{} is your other key; identity and raw wire never share one", file.display());
         return Err(AppError::new(code::REFUSED, what).hint("nothing was changed"));
     }
-    let saved = save(home, of, &own, replacing)?;
+    let passphrase = passphrase.as_ref().map(PassphraseSource::read).transpose()?;
+    let saved = save(home, of, &own, replacing, passphrase.as_ref())?;
     let public = own.public();
     let (bits, fingerprint) = (public.bits(), public.fingerprint());
     let (from, kept) = (file.display(), path.display());
@@ -170,18 +171,55 @@ fn free_place(home: &Home, of: KeyFor, replacing: KeyReplacement) -> Result<Path
     let (path, text) = (key_file::path(home, of), key_file::load_key_text(home, of)?);
     if text.is_some() && replacing == KeyReplacement::Never {
         return Err(AppError::new(code::FAILED, format!("there is a key in {} already", path.display()))
-            .hint("--replace puts another in its place and keeps the old file beside it"));
+            .hint("--replace installs a new one and keeps the old file beside it"));
     }
     Ok(path)
 }
 
-fn save(home: &Home, of: KeyFor, own: &StoredKey, replacing: KeyReplacement) -> Result<SavedKey, AppError> {
+fn save(
+    home: &Home,
+    of: KeyFor,
+    own: &StoredKey,
+    replacing: KeyReplacement,
+    passphrase: Option<&Passphrase>,
+) -> Result<SavedKey, AppError> {
     let date = today();
+    let store = match (of, replacing) {
+        (KeyFor::Identity, KeyReplacement::KeepOld) => open_store(home, own, passphrase)?,
+        _ => None,
+    };
     let policy = match replacing {
         KeyReplacement::KeepOld => OverwritePolicy::KeepOld { date: &date },
         KeyReplacement::Never => OverwritePolicy::Refuse,
     };
-    Ok(key_file::save_key_text(home, of, &own.pem, policy)?)
+    let saved = key_file::save_key_text(home, of, &own.pem, policy)?;
+    if let Some(mut store) = store {
+        store.drop_wraps_but(&own.public().fingerprint()).map_err(|failed| AppError::from(failed.why))?;
+    }
+    Ok(saved)
+}
+
+/// Store of messages of the identity that is replaced, which the new one opens as well from here
+/// on.
+fn open_store(
+    home: &Home,
+    own: &StoredKey,
+    passphrase: Option<&Passphrase>,
+) -> Result<Option<MessageStore>, AppError> {
+    if !MessageStore::exists(home) {
+        return Ok(None);
+    }
+    // A key that cannot be read opens nothing; its file is kept, and the store says which it needs.
+    let old = load(home, KeyFor::Identity, passphrase).ok().flatten();
+    let Some(old) = old.and_then(|old| old.identity()) else { return Ok(None) };
+    let mut store = match MessageStore::open(home, &old) {
+        Ok(opened) => opened.store,
+        // It is not of the key that is replaced.
+        Err(StoreError::OtherIdentity { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    store.add_wrap(own.public()).map_err(|failed| AppError::from(failed.why))?;
+    Ok(Some(store))
 }
 
 fn say_what_is_kept(saved: &SavedKey) -> Result<u8, AppError> {
@@ -223,14 +261,14 @@ fn ask_new_passphrase() -> Result<Passphrase, AppError> {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum PeersCommand {
-    /// List everybody known
+    /// List the known peers
     #[command(after_help = "Examples:
   rsachat peers list
   rsachat peers list | grep unverified")]
     List,
     /// Mark a peer verified
     #[command(after_help = "\
-A fingerprint beside the name must be that of the peer in your book.
+A fingerprint given after the name must be that of the peer in your book.
 
 Examples:
   rsachat peers trust bob
@@ -238,17 +276,17 @@ Examples:
     Trust {
         /// The peer's name in your book
         name: String,
-        /// Its fingerprint, as it told you
+        /// Its fingerprint, as the peer gave it to you
         #[arg(value_name = "SHA256:…")]
         fingerprint: Option<String>,
     },
-    /// Add a peer by its key, verified
+    /// Add a peer by its fingerprint, as verified
     #[command(after_help = "Examples:
   rsachat peers add bob SHA256:…")]
     Add {
         /// Your name for the peer
         name: String,
-        /// Its fingerprint, as it told you
+        /// Its fingerprint, as the peer gave it to you
         #[arg(value_name = "SHA256:…")]
         fingerprint: String,
     },
@@ -269,7 +307,7 @@ Examples:
         /// The peer's name in your book
         name: String,
     },
-    /// Accept a blocked peer's key again, with the trust that it had before
+    /// Accept a blocked peer's key again, with its previous trust
     #[command(after_help = "Examples:
   rsachat peers unblock bob")]
     Unblock {
@@ -286,11 +324,11 @@ Examples:
 }
 
 /// Runs `rsachat peers …`.
-pub(crate) fn run_peers(home: &Home, task: &PeersCommand) -> Result<u8, AppError> {
+pub(crate) fn run_peers(home: &Home, common: &GlobalArgs, task: &PeersCommand) -> Result<u8, AppError> {
     let book = book_file::read(home)?;
     let callers = met_file::read(home);
     let unknown = |name: &str| {
-        AppError::new(code::FAILED, format!("no peer is called {name}")).hint("rsachat peers list")
+        AppError::new(code::FAILED, format!("no peer is named {name}")).hint("rsachat peers list")
     };
     let peer = |name: &str| book.find(name).ok_or_else(|| unknown(name));
     // Also who only called.
@@ -330,7 +368,7 @@ pub(crate) fn run_peers(home: &Home, task: &PeersCommand) -> Result<u8, AppError
         PeersCommand::Add { name, fingerprint } => {
             let fingerprint = parse_fingerprint(fingerprint)?;
             if let Some(peer) = book.by_fingerprint(&fingerprint) {
-                let message = format!("that is the key of {}, which is in your book", peer.name);
+                let message = format!("that is the key of {}, which is already in your book", peer.name);
                 return Err(AppError::new(code::FAILED, message)
                     .hint(format!("rsachat peers trust {} {fingerprint}", peer.name)));
             }
@@ -343,7 +381,7 @@ pub(crate) fn run_peers(home: &Home, task: &PeersCommand) -> Result<u8, AppError
             let fingerprint = key(name)?;
             let renamed = Change::Rename { fingerprint, name: free_name(&book, new)? };
             change(home, name, &[meet(name, fingerprint), renamed])?;
-            format!("{name} is called {new} now, {fingerprint}")
+            format!("{name} is now called {new}, {fingerprint}")
         }
         PeersCommand::Block { name } => {
             let fingerprint = key(name)?;
@@ -363,6 +401,14 @@ pub(crate) fn run_peers(home: &Home, task: &PeersCommand) -> Result<u8, AppError
         PeersCommand::Forget { name } => {
             let fingerprint = key(name)?;
             change(home, name, &[Change::Forget { fingerprint }])?;
+            // The store may be open elsewhere, and needs the key.
+            if MessageStore::exists(home) {
+                let delete = format!("rsachat history delete --peer {fingerprint}");
+                let delete = hint_at_home(&delete, common.home.as_deref());
+                print_line(&format!(
+                    "the conversation with {name} stays, if it was kept; {delete} deletes it"
+                ))?;
+            }
             format!("{name} is forgotten, {fingerprint}")
         }
     };
@@ -383,7 +429,7 @@ fn change(home: &Home, name: &str, changes: &[Change]) -> Result<(), AppError> {
         }
         ChangeOutcome::Blocked => Err(error(format!("{name} is blocked; nothing was changed"))
             .hint(format!("rsachat peers unblock {name}"))),
-        ChangeOutcome::Unknown => Err(error("the book was changed meanwhile; try again".to_owned())),
+        ChangeOutcome::Unknown => Err(error("the book was changed in the meantime; try again".to_owned())),
     }
 }
 
@@ -391,7 +437,7 @@ fn free_name(book: &Book, name: &str) -> Result<Name, AppError> {
     let parsed =
         Name::parse(name).map_err(|error| AppError::new(code::USAGE, format!("the name {name}: {error}")))?;
     match book.by_name(&parsed) {
-        Some(_) => Err(AppError::new(code::FAILED, format!("a peer is called {name} already"))),
+        Some(_) => Err(AppError::new(code::FAILED, format!("a peer named {name} already exists"))),
         None => Ok(parsed),
     }
 }
@@ -402,12 +448,12 @@ fn parse_fingerprint(text: &str) -> Result<Fingerprint, AppError> {
 
 #[derive(Subcommand, Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ConfigCommand {
-    /// Say whether the configuration file can be used
+    /// Check that the configuration file can be used
     #[command(after_help = "Examples:
   rsachat config check
   rsachat --config FILE config check")]
     Check,
-    /// Show what holds and where it comes from, in the form of the file
+    /// Show the settings in effect and where they come from, in the format of the file
     #[command(after_help = "Examples:
   rsachat config show
   rsachat --name bob config show")]

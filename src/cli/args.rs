@@ -15,7 +15,7 @@ use crate::app::error::{AppError, code};
 use crate::app::keyring::PassphraseSource;
 use crate::chat::command::{Command, ONE_WAY_ON_NATIVE, protocol_of};
 use crate::chat::{
-    AcceptPolicy, CallOptions, CalleeError, Info, KeyExchange, ListenOptions, OaepInfo, Protocol,
+    AcceptPolicy, CallOptions, CalleeError, Info, KeyExchange, ListenOptions, OaepInfo, OwnName, Protocol,
 };
 use crate::config::SettingSources;
 use crate::crypto::Fingerprint;
@@ -36,14 +36,14 @@ pub(crate) struct GlobalArgs {
     /// Folder with the key and the peers [default: `RSACHAT_HOME`, else the XDG data folder]
     #[arg(long, value_name = "DIR", global = true, display_order = 900, value_hint = ValueHint::DirPath)]
     pub(crate) home: Option<PathBuf>,
-    /// File with settings, `none` for no file [default: `RSACHAT_CONFIG`, else rsachat/config.toml
+    /// Settings file, or `none` for no file [default: `RSACHAT_CONFIG`, else rsachat/config.toml
     /// in the XDG config folder]
     #[arg(long, value_name = "FILE", global = true, display_order = 901, value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
-    /// File whose first line is the passphrase of the key
+    /// File whose first line is the passphrase: of the key, or of an exported home
     #[arg(long, value_name = "FILE", global = true, display_order = 902, value_hint = ValueHint::FilePath)]
     pub(crate) passphrase_file: Option<PathBuf>,
-    /// Open descriptor whose first line is the passphrase of the key
+    /// File descriptor whose first line is that passphrase
     #[arg(long, value_name = "N", global = true, display_order = 903, conflicts_with = "passphrase_file")]
     pub(crate) passphrase_fd: Option<u32>,
 }
@@ -73,7 +73,7 @@ pub(crate) fn seats(asked: Option<usize>, default: usize) -> Result<usize, AppEr
     let needed = asked + limits::UNAUTHENTICATED_CONNECTIONS + limits::OTHER_DESCRIPTORS;
     match limit {
         Some(limit) if (needed as u64) > limit => {
-            let why = format!("--peers {asked} takes {needed} open files, and {limit} are allowed");
+            let why = format!("--peers {asked} takes {needed} open files, but {limit} are allowed");
             Err(AppError::new(code::MACHINE, why).hint("raise the limit with ulimit -n, or ask for fewer"))
         }
         _ => Ok(asked),
@@ -113,23 +113,23 @@ pub(crate) struct OutputArgs {
     /// IPv6 only
     #[arg(short = '6')]
     v6: bool,
-    /// Tell what happens as JSON objects, one a line (docs/EVENTS.md)
+    /// Report events as JSON objects, one per line (docs/EVENTS.md)
     #[arg(long)]
     json: bool,
-    /// Tell also what goes well
+    /// Also report what goes well
     #[arg(short, long)]
     verbose: bool,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct PeerArgs {
-    /// The holder of this key and nobody else
+    /// Accept only the holder of this key
     #[arg(long, value_name = "SHA256:…")]
     pin: Option<String>,
-    /// This peer of your book and nobody else
+    /// Accept only this peer in your book
     #[arg(long, value_name = "NAME", conflicts_with = "pin")]
     to: Option<String>,
-    /// A peer that is not in your book yet as well
+    /// Also accept a peer that is not in your book yet
     #[arg(long, conflicts_with_all = ["pin", "to"])]
     accept_new: bool,
 }
@@ -140,7 +140,7 @@ pub(crate) struct ProtocolArgs {
     /// and has no receipts
     #[arg(long, value_name = "WIRE")]
     pub(crate) wire: Option<String>,
-    /// On the raw wire, give no key of yours: for the tutorial's server
+    /// On the raw wire, send no key: for the tutorial's server
     #[arg(long)]
     pub(crate) one_way: bool,
 }
@@ -160,7 +160,7 @@ impl ProtocolArgs {
             (Protocol::Native, _) if self.one_way => Err(usage(ONE_WAY_ON_NATIVE.to_owned())),
             (Protocol::Native, _) => Ok(Protocol::Native),
             (Protocol::Oaep(_), Some(option)) => {
-                Err(usage(format!("the raw wire proves nobody's key; {option} cannot be kept on it")))
+                Err(usage(format!("the raw wire proves no keys; {option} cannot be used with it")))
             }
             (Protocol::Oaep(_), None) if self.one_way => Ok(Protocol::Oaep(KeyExchange::ListenerOnly)),
             (Protocol::Oaep(direction), None) => Ok(Protocol::Oaep(direction)),
@@ -178,11 +178,11 @@ pub(crate) fn warn_of_raw(protocol: Protocol, consequence: &str, format: OutputF
 
 impl OutputArgs {
     /// Name given here, else the one of the prompt's options and of the configuration.
-    pub(crate) fn own_name(&self, settings: &SettingSources) -> Result<Name, AppError> {
+    pub(crate) fn own_name(&self, settings: &SettingSources) -> Result<OwnName, AppError> {
         match &self.name {
-            Some(name) => {
-                Name::parse(name).map_err(|error| AppError::new(code::USAGE, format!("--name: {error}")))
-            }
+            Some(name) => Name::parse(name)
+                .map(OwnName::from)
+                .map_err(|error| AppError::new(code::USAGE, format!("--name: {error}"))),
             None => Ok(settings.resolve().own_name()),
         }
     }
@@ -300,8 +300,9 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 fn fingerprint_of(name: &str, book: &Book) -> Result<Fingerprint, AppError> {
     let peer = book.find(name);
     let peer = peer.ok_or_else(|| {
-        AppError::new(code::FAILED, format!("no peer is called {}", name.escape_debug()))
-            .hint("rsachat peers list shows your book; --accept-new and --pin take who is not in it")
+        AppError::new(code::FAILED, format!("no peer is named {}", name.escape_debug())).hint(
+            "rsachat peers list shows your book; --accept-new and --pin accept peers that are not in it",
+        )
     })?;
     refuse_blocked(peer)?;
     Ok(peer.fingerprint)

@@ -1,65 +1,76 @@
-//! Documents on the command line: tables for help and manual, `rsachat man`, `rsachat completions`.
+//! Documents on the command line: tables for help and manual, `rsachat man`.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Command, ValueHint};
-use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
-use crate::app::error::{AppError, code, describe};
+use super::installed::{Place, install};
+use crate::app::error::{AppError, code};
 use crate::app::os::print_line;
-use crate::chat::command::COMMANDS;
+use crate::chat::command::{COMMANDS, KEY_HELP};
 use crate::config::KEYS;
 
-pub(crate) const EXIT_CODES: [(&str, &str); 7] = [
+pub(crate) const EXIT_CODES: [(&str, &str); 8] = [
     ("0", "done"),
-    ("1", "ran, but did not end as asked: something failed, was refused or had no way to go"),
+    ("1", "ran, but did not succeed: something failed, was refused or could not be delivered"),
     ("2", "bad usage"),
-    ("3", "the machine refused: a file, an address to listen on, nobody reached"),
-    ("4", "not the peer asked for, or the handshake was refused"),
-    ("5", "cut or silence before everything was acknowledged"),
-    ("128 + n", "ended by signal n"),
+    ("3", "a system error: a file, an address to listen on, or nobody reached"),
+    ("4", "not the expected peer, or the handshake was refused"),
+    ("5", "cut off or timed out before everything was acknowledged or answered"),
+    ("6", "lines wait in the home until their receivers have them; nothing is lost"),
+    ("128 + n", "terminated by signal n"),
 ];
 
 pub(crate) const ENVIRONMENT: [(&str, &str); 12] = [
-    ("RSACHAT_HOME", "the folder with the key and the peers; --home wins over it"),
-    ("RSACHAT_CONFIG", "the configuration file, or none for no file; --config wins over it"),
-    ("XDG_DATA_HOME", "where the folder rsachat with the key and the peers is, unless it is named otherwise"),
-    ("XDG_CONFIG_HOME", "where rsachat/config.toml is, unless it is named otherwise"),
-    ("HOME", "stands for both in their absence: ~/.local/share and ~/.config"),
-    ("NO_COLOR", "when set and not empty, output carries no colour"),
-    ("CLICOLOR_FORCE", "when set and neither empty nor 0, output carries colour, also into pipes and files"),
-    ("COLORTERM", "when set, or when TERM names 256 colours, names are painted from those"),
-    ("VISUAL", "the editor of :edit; else it is EDITOR, else vi"),
-    ("EDITOR", "the editor of :edit where VISUAL is not set"),
-    ("COLUMNS", "the width of a terminal that does not know its own"),
+    ("RSACHAT_HOME", "the folder with the key and the peers; --home overrides it"),
+    ("RSACHAT_CONFIG", "the configuration file, or none for no file; --config overrides it"),
+    (
+        "XDG_DATA_HOME",
+        "the parent of the folder rsachat with the key and the peers, unless that is set otherwise",
+    ),
+    ("XDG_CONFIG_HOME", "the parent of rsachat/config.toml, unless that is set otherwise"),
+    ("HOME", "the base of both when they are not set: ~/.local/share and ~/.config"),
+    ("NO_COLOR", "when set and not empty, output is not coloured"),
+    ("CLICOLOR_FORCE", "when set and neither empty nor 0, output is coloured, even in pipes and files"),
+    ("COLORTERM", "when set, or when TERM names 256 colours, names are coloured from that palette"),
+    ("VISUAL", "the editor for :edit; otherwise EDITOR, otherwise vi"),
+    ("EDITOR", "the editor for :edit if VISUAL is not set"),
+    ("COLUMNS", "the width of a terminal that does not report its own"),
     ("TERM", "lines are edited unless it is empty, dumb, emacs or cons25"),
 ];
 
 /// Files, at their default places.
-pub(crate) const FILES: [(&str, &str); 4] = [
+pub(crate) const FILES: [(&str, &str); 5] = [
     (
         "~/.local/share/rsachat/identity.pem",
-        "your private key: PKCS#8 in PEM, perhaps with a passphrase, mode 0600. A key that was replaced is kept \
-         beside it with its date.",
+        "your private key: PKCS#8 in PEM, optionally with a passphrase, mode 0600. A replaced key is kept beside \
+         it, named by date.",
     ),
-    ("~/.local/share/rsachat/raw.pem", "the key of the raw wire, which is never your identity; likewise."),
+    ("~/.local/share/rsachat/raw.pem", "the key for the raw wire, which is never your identity; likewise."),
     (
         "~/.local/share/rsachat/peers",
-        "who is known by which key: plain text, one peer a line, and you may edit it. A damaged book is never \
-         half used: nobody is accepted until it is mended.",
+        "the peer book: plain text, one peer per line, and you may edit it. A damaged book is never partly \
+         used: nobody is accepted until it is repaired.",
     ),
-    ("~/.config/rsachat/config.toml", "settings, in TOML; may be a link, may not be writable by others."),
+    (
+        "~/.local/share/rsachat/store.redb",
+        "lines that wait until their receivers have them, sealed to your key; fingerprints, numbers and times are not \
+         encrypted.",
+    ),
+    (
+        "~/.config/rsachat/config.toml",
+        "settings, in TOML; may be a symbolic link, must not be writable by others.",
+    ),
 ];
 
 /// Text below the help of the program.
 pub(crate) fn after_help() -> String {
     let mut text = String::from(
-        "Without a subcommand, rsachat is a prompt; type :help there. Lines from a pipe or a file are typed lines.\n\n\
+        "Without a subcommand, rsachat opens a prompt; type :help there. Lines from a pipe or a file are read as if typed.\n\n\
          Exit codes:\n",
     );
     for (code, meaning) in EXIT_CODES {
@@ -69,7 +80,7 @@ pub(crate) fn after_help() -> String {
     for (name, what) in ENVIRONMENT {
         let _ = writeln!(text, "  {name:<15}  {what}");
     }
-    text.push_str("\nrsachat man is the whole manual.");
+    text.push_str("\nrsachat man prints the whole manual.");
     text
 }
 
@@ -77,15 +88,18 @@ pub(crate) fn after_help() -> String {
 #[command(after_help = "Examples:
   rsachat man | man -l -
   rsachat man key new | man -l -
-  rsachat man --to ~/.local/share/man/man1")]
+  rsachat man --install
+  rsachat man --to DIR")]
 pub(crate) struct ManArgs {
-    /// The subcommand whose page is wanted, for example `key new`; none means the program's own
-    /// page
+    /// Subcommand to describe, for example `key new`; without one, the program itself
     #[arg(value_name = "COMMAND")]
     command: Vec<String>,
     /// Write every page into this folder instead, as rsachat.1, rsachat-key.1 and so on
     #[arg(long, value_name = "DIR", conflicts_with = "command", value_hint = ValueHint::DirPath)]
     to: Option<PathBuf>,
+    /// Write every page where man looks for those of a user, and say where that is
+    #[arg(long, conflicts_with_all = ["command", "to"])]
+    install: bool,
 }
 
 /// Headings in the help of a subcommand.
@@ -108,6 +122,15 @@ pub(crate) fn run_man(task: &ManArgs, tree: Command) -> Result<u8, AppError> {
         write_all(&root, folder)?;
         return Ok(0);
     }
+    if task.install {
+        let shared = Place::of_user()?.data.join("man");
+        write_all(&root, &shared.join("man1"))?;
+        print_line(&format!(
+            "man finds them where ~/.local/bin is in PATH; else: man -M {} rsachat",
+            shared.display()
+        ))?;
+        return Ok(0);
+    }
     let mut command = &root;
     for word in &task.command {
         command = command.find_subcommand(word).ok_or_else(|| {
@@ -123,12 +146,8 @@ pub(crate) fn run_man(task: &ManArgs, tree: Command) -> Result<u8, AppError> {
 }
 
 fn write_all(command: &Command, folder: &Path) -> Result<(), AppError> {
-    let cannot = |path: &Path, error: &io::Error| {
-        AppError::new(code::MACHINE, format!("cannot write {}: {}", path.display(), describe(error)))
-    };
-    fs::create_dir_all(folder).map_err(|error| cannot(folder, &error))?;
     let path = folder.join(format!("{}.1", page_name(command)));
-    fs::write(&path, page(command)?).map_err(|error| cannot(&path, &error))?;
+    install(&path, &page(command)?)?;
     print_line(&path.display().to_string())?;
     for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
         write_all(sub, folder)?;
@@ -172,6 +191,7 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
         verbatim(&mut roff, "EXIT STATUS", exit_codes);
     }
     if is_main {
+        verbatim(&mut roff, "KEYS", &KEY_HELP.join("\n"));
         list(&mut roff, "ENVIRONMENT", &ENVIRONMENT);
         list(&mut roff, "FILES", &FILES);
         verbatim(&mut roff, "EXAMPLES", MAIN_EXAMPLES);
@@ -187,8 +207,8 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
 fn prompt_commands(roff: &mut Roff) {
     roff.control("SH", ["COMMANDS OF THE PROMPT"]);
     roff.text([roman(
-        "A line that begins with a colon is a command; with two colons, it is text with one. Everything else is text for \
-         the peer whose name stands in the prompt.",
+        "A line that begins with a colon is a command; with two colons, it is text that begins with one. Everything else \
+         is text for the peer named in the prompt.",
     )]);
     for entry in &COMMANDS {
         roff.control("TP", []).text([bold(format!(":{}", entry.name)), roman(format!(" {}", entry.usage))]);
@@ -200,16 +220,16 @@ fn prompt_commands(roff: &mut Roff) {
 fn configuration(roff: &mut Roff) {
     roff.control("SH", ["CONFIGURATION"]);
     roff.text([
-        roman("The file is TOML, with these keys at its top. Options win over the environment, and that over the file. "),
+        roman("The file is TOML, with these keys at its top. Options override the environment, which overrides the file. "),
         bold("rsachat config check"),
-        roman(" says whether the file is right, "),
+        roman(" checks the file, "),
         bold("rsachat config show"),
-        roman(" what holds and where it comes from."),
+        roman(" shows the settings in effect and where they come from."),
     ]);
     for key in &KEYS {
         roff.control("TP", []).text([bold(key.example)]);
         roff.text([roman(key.about)]);
-        roff.control("br", []).text([roman(format!("Without it: {}.", key.default))]);
+        roff.control("br", []).text([roman(format!("Default: {}.", key.default))]);
     }
 }
 
@@ -230,21 +250,4 @@ fn verbatim(roff: &mut Roff, heading: &str, text: &str) {
         roff.text([roman(row.strip_prefix("  ").unwrap_or(row))]);
     }
     roff.control("fi", []);
-}
-
-#[derive(Args, Clone, Copy, Debug)]
-#[command(after_help = "Examples:
-  rsachat completions bash > ~/.local/share/bash-completion/completions/rsachat
-  rsachat completions zsh > ~/.zfunc/_rsachat
-  rsachat completions fish > ~/.config/fish/completions/rsachat.fish")]
-pub(crate) struct CompletionsArgs {
-    /// For which shell
-    shell: Shell,
-}
-
-pub(crate) fn run_completions(task: CompletionsArgs, tree: &mut Command) -> Result<u8, AppError> {
-    let mut text = Vec::new();
-    clap_complete::generate(task.shell, tree, "rsachat", &mut text);
-    print_line(String::from_utf8_lossy(&text).trim_end())?;
-    Ok(0)
 }

@@ -2,31 +2,40 @@
 
 mod admin;
 mod args;
+mod attach;
+mod command_line;
+mod completions;
 mod docs;
 mod doctor;
+mod history;
+mod home;
+mod installed;
 mod pictures;
 mod pipe;
 mod prompt;
+mod prompt_args;
 mod recv;
 mod replay;
 mod reports;
 mod retries;
 mod script_tests;
 mod send;
+mod serve;
 
 use std::cell::Cell;
 use std::process::ExitCode;
 
 use clap::builder::StyledStr;
-use clap::{CommandFactory as _, Parser};
+use clap::{Command, CommandFactory as _, FromArgMatches as _, Parser};
 
 use crate::app::error::{AppError, code};
 use crate::app::os::{eprint, eprint_line, print, stderr_is_terminal, stdout_is_terminal};
 use crate::app::output;
 use crate::config::{ColourWhen, SettingSources, colour_from};
 use crate::net::process;
-use crate::store::Home;
+use crate::store::{Home, safe_file};
 use args::{Context, GlobalArgs};
+use command_line::{command_line, whole_help};
 pub use script_tests::{SpawnedPrograms, run_folder};
 
 /// Private conversation between terminals, over a direct connection, with nothing to sign up for.
@@ -36,42 +45,68 @@ pub struct Cli {
     #[command(flatten)]
     global: GlobalArgs,
     #[command(flatten)]
-    prompt: prompt::PromptArgs,
+    prompt: prompt_args::PromptArgs,
+    /// Print this: every option, the exit codes and the environment
+    #[arg(long, display_order = 904)]
+    help_all: bool,
     #[command(subcommand)]
     subcommand: Option<Subcommand>,
 }
 
 #[derive(clap::Subcommand, Debug)]
 enum Subcommand {
-    /// Make, show, protect or export your key
+    /// Generate, show, protect or export your key
     #[command(subcommand, after_help = "Examples:\n  rsachat key show")]
     Key(admin::KeyCommand),
     /// List, trust or forget peers
     #[command(subcommand, after_help = "Examples:\n  rsachat peers list")]
     Peers(admin::PeersCommand),
-    /// Bytes through standard input and output, both ways
+    /// Search, export or delete the messages that were kept
+    #[command(subcommand, after_help = "Examples:\n  rsachat history search lunch")]
+    History(history::HistoryCommand),
+    /// Move your home to another machine
+    #[command(subcommand, after_help = "Examples:\n  rsachat home export minji.home")]
+    Home(home::HomeCommand),
+    /// Open a prompt on a home that another process serves
+    Attach(attach::AttachArgs),
+    /// Pass bytes through standard input and output, both ways
     Pipe(pipe::PipeArgs),
-    /// Messages from standard input to one person
+    /// Send messages from standard input to one person
     Send(send::SendArgs),
-    /// Messages from people to standard output or to a command
+    /// Ask one person or program a question, and print the answer
+    Ask(send::ask::AskArgs),
+    /// Serve this home to other prompts and programs, with nobody at this one
+    Serve(serve::ServeArgs),
+    /// Receive messages on standard output or through a command
     Recv(recv::RecvArgs),
-    /// Play conversations from files, without a person, and check what everybody sees
+    /// Play conversations from files, with nobody present, and check what each side sees
     Replay(replay::ReplayArgs),
     /// Check or show the settings
     #[command(subcommand, after_help = "Examples:\n  rsachat config check")]
     Config(admin::ConfigCommand),
-    /// Say why a connection would not work
+    /// Diagnose why a connection would not work
     Doctor(doctor::DoctorArgs),
-    /// Print completions for a shell
-    Completions(docs::CompletionsArgs),
-    /// Print the manual
+    /// Print or install completions for a shell
+    Completions(completions::CompletionsArgs),
+    /// Print or install the manual
     Man(docs::ManArgs),
+}
+
+fn tree() -> Command {
+    command_line(Cli::command())
 }
 
 /// Runs the program and returns its exit code.
 #[must_use]
 pub fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    match completions::answer_shell(tree) {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        // A word for a shell that waits for candidates would stand among them.
+        Err(_) => return ExitCode::FAILURE,
+    }
+    let matches = tree().try_get_matches();
+    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             let code = if error.use_stderr() { code::USAGE } else { 0 };
@@ -107,31 +142,50 @@ fn styled(text: &StyledStr, is_terminal: bool) -> String {
 }
 
 fn start(cli: &Cli) -> Result<u8, AppError> {
+    if cli.help_all {
+        print(&styled(&whole_help(tree()), stdout_is_terminal()))?;
+        return Ok(0);
+    }
     let inherited = process::inherited_descriptors();
     process::disable_core_dumps()?;
     process::catch_file_size_limit()?;
     // Not every subcommand needs a home or settings.
-    let home = || Home::choose(cli.global.home.as_deref(), &|name: &str| std::env::var_os(name));
+    let named = || Home::choose(cli.global.home.as_deref(), &|name: &str| std::env::var_os(name));
+    let home = || {
+        let home = named()?;
+        if let Some(mode) = home.close()? {
+            let (path, now) = (home.path().display(), safe_file::FOLDER_MODE);
+            eprint_line(&format!(
+                "rsachat: {path} was open to others ({mode:04o}), and is closed now ({now:04o})"
+            ));
+        }
+        Ok::<_, AppError>(home)
+    };
     let settings = || SettingSources::read(cli.global.config.as_deref(), cli.prompt.layer()?);
     let context = || {
         let inherited = Cell::new(inherited.clone());
         Ok::<_, AppError>(Context { home: home()?, settings: settings()?, global: &cli.global, inherited })
     };
     if let (Some(word), Some(_)) = (cli.prompt.word(), &cli.subcommand) {
-        let what = format!("a subcommand stands behind {word}; one of the two is too many");
+        let what = format!("a subcommand follows {word}; use only one of the two");
         return Err(AppError::new(code::USAGE, what));
     }
     let Some(subcommand) = &cli.subcommand else { return prompt::run(&context()?, &cli.prompt) };
     match subcommand {
         Subcommand::Key(args) => admin::run_key(&home()?, &cli.global, args),
-        Subcommand::Peers(args) => admin::run_peers(&home()?, args),
+        Subcommand::Peers(args) => admin::run_peers(&home()?, &cli.global, args),
+        Subcommand::History(args) => history::run(&home()?, &cli.global, args),
+        Subcommand::Home(args) => home::run(&home()?, &cli.global, args),
+        Subcommand::Attach(args) => attach::run(&context()?, args),
         Subcommand::Pipe(args) => pipe::run(&context()?, args),
         Subcommand::Send(args) => send::run(&context()?, args),
+        Subcommand::Ask(args) => send::ask::run(&context()?, args),
+        Subcommand::Serve(args) => serve::run(&context()?, args),
         Subcommand::Recv(args) => recv::run(&context()?, args),
         Subcommand::Replay(args) => replay::run(args),
         Subcommand::Config(args) => admin::run_config(&settings()?, *args),
-        Subcommand::Doctor(args) => doctor::run(&home()?, &cli.global, args),
-        Subcommand::Completions(args) => docs::run_completions(*args, &mut Cli::command()),
-        Subcommand::Man(args) => docs::run_man(args, Cli::command()),
+        Subcommand::Doctor(args) => doctor::run(&named()?, &cli.global, args),
+        Subcommand::Completions(args) => completions::run(*args),
+        Subcommand::Man(args) => docs::run_man(args, tree()),
     }
 }

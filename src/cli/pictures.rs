@@ -6,21 +6,22 @@ use clap::Args;
 
 use crate::app::error::{AppError, code, describe};
 use crate::replay::screencast::{Motion, Screencast};
+use crate::replay::screens::Drawing;
 use crate::script::Script;
 use crate::text::redaction::{Redaction, Redactions};
 
 #[derive(Args, Debug)]
 pub(crate) struct PictureArgs {
-    /// Draw the screens of the actors, side by side and key by key, as an SVG picture
+    /// Draw the screens of the actors, as their terminals look and key by key, as an SVG picture
     #[arg(long, value_name = "FILE", conflicts_with_all = ["check", "fmt", "update"])]
     svg: Option<PathBuf>,
-    /// Draw the last moment alone
+    /// Draw only the last moment
     #[arg(long, requires = "svg")]
     still: bool,
-    /// Write what --svg draws as an asciicast, which terminals play
+    /// Write what --svg draws as an asciicast, for terminals to play
     #[arg(long, value_name = "FILE", conflicts_with_all = ["check", "fmt", "update"])]
     cast: Option<PathBuf>,
-    /// Write [NAME], or [redacted], for what matches REGEX, with --svg and --cast
+    /// Replace what matches REGEX with [NAME], or [redacted], in --svg and --cast
     #[arg(long, value_name = "REGEX[=NAME]")]
     redact: Vec<Redaction>,
 }
@@ -28,7 +29,7 @@ pub(crate) struct PictureArgs {
 impl PictureArgs {
     /// Refuses pictures of several scripts.
     pub(crate) fn check(&self, scripts: usize) -> Result<(), AppError> {
-        let has_pictures = self.svg.is_some() || self.cast.is_some();
+        let has_pictures = self.drawing() == Drawing::On;
         if has_pictures && scripts != 1 {
             return Err(AppError::new(code::USAGE, "--svg and --cast draw one script").hint("name one file"));
         }
@@ -38,10 +39,15 @@ impl PictureArgs {
         Ok(())
     }
 
+    /// Whether a picture is made.
+    pub(crate) fn drawing(&self) -> Drawing {
+        if self.svg.is_some() || self.cast.is_some() { Drawing::On } else { Drawing::Off }
+    }
+
     /// Recorder of a script, if there is to be a picture.
     pub(crate) fn screencast(&self, script: &Script) -> Option<Screencast> {
-        self.svg.as_ref().or(self.cast.as_ref())?;
-        Some(Screencast::new(&script.actors, Redactions::new(self.redact.clone())))
+        let is_wanted = self.drawing() == Drawing::On;
+        is_wanted.then(|| Screencast::new(script, Redactions::new(self.redact.clone())))
     }
 
     /// Writes the pictures, over files that are there.

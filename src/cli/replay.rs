@@ -31,10 +31,10 @@ use crate::text::suggest::nearest;
 const AFTER: &str = "\
 Exit codes:
   0        every expectation held, or the file was updated, or the check found nothing
-  1        a script ran and something differed, a timeout included
-  2        bad usage or a bad script, or one that starts programs without --allow-spawn; nothing of it was run
-  3        the machine refused: no such file, cannot bind
-  128 + n  ended by signal n: 129 SIGHUP, 130 SIGINT (Ctrl-C), 143 SIGTERM
+  1        a script ran and something differed, including a timeout
+  2        bad usage or a bad script, or one that starts programs without --allow-spawn; none of it was run
+  3        a system error: no such file, cannot bind
+  128 + n  terminated by signal n: 129 SIGHUP, 130 SIGINT (Ctrl-C), 143 SIGTERM
 
 Examples:
   rsachat replay scripts
@@ -49,13 +49,13 @@ pub(crate) struct ReplayArgs {
     /// for standard input
     #[arg(required = true, value_name = "FILE|DIR|-")]
     scripts: Vec<PathBuf>,
-    /// Look for mistakes without running anything; with --fmt, for files in another form
+    /// Check for mistakes without running anything; with --fmt, for files not in canonical form
     #[arg(long, conflicts_with = "update")]
     check: bool,
-    /// Rewrite the file in its canonical form without running it; - is printed
+    /// Rewrite the file in its canonical form without running it; for -, print it
     #[arg(long, conflicts_with = "update")]
     fmt: bool,
-    /// Accept what was shown instead of what differs; all else stays as it is written
+    /// Accept what was shown where it differs; everything else stays as it is written
     #[arg(long)]
     update: bool,
     /// With --update: print what would change, and write nothing
@@ -64,13 +64,13 @@ pub(crate) struct ReplayArgs {
     /// Check every actor in every step
     #[arg(long)]
     exact: bool,
-    /// Give a name a value; wins over @set
+    /// Set a variable; overrides @set
     #[arg(long, value_name = "NAME=VALUE")]
     var: Vec<String>,
-    /// Where all randomness comes from; wins over @seed
+    /// Seed all randomness with this; overrides @seed
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// How long an expectation waits for a program that is not ours: 200ms, 30s, 1h 30m
+    /// Let an expectation wait this long for another program: 200ms, 30s, 1h 30m
     #[arg(long, value_name = "TIME", value_parser = timeout_ms)]
     timeout: Option<u64>,
     /// What is printed
@@ -83,17 +83,17 @@ pub(crate) struct ReplayArgs {
     /// Print no transcripts
     #[arg(long)]
     quiet: bool,
-    /// Go on after a difference, in the script and with the next
+    /// Continue after a difference, in the script and with the next
     #[arg(long)]
     keep_going: bool,
-    /// Play so many closed scripts at the same time, or with auto as many as there are processors;
+    /// Play this many closed scripts at the same time, or with auto one for each processor;
     /// the output stays in the order of the scripts [default: 1]
     #[arg(long, value_name = "N|auto", value_parser = Jobs::parse)]
     #[arg(conflicts_with_all = ["check", "fmt", "list", "update", "svg", "cast"])]
     jobs: Option<Jobs>,
     #[command(flatten)]
     retries: RetryArgs,
-    /// Run the programs that scripts name with @spawn; --check lists them
+    /// Allow scripts to run programs with @spawn; --check lists them
     #[arg(long)]
     allow_spawn: bool,
 }
@@ -199,7 +199,7 @@ fn play<'env>(
                 Some(format!("interrupted by signal {}", code.saturating_sub(SIGNAL_CODE)))
             }
             None if code != 0 && !continues && number + 1 < entries.len() => {
-                Some(format!("{} failed; --keep-going goes on", entry.name))
+                Some(format!("{} failed; --keep-going continues", entry.name))
             }
             None => None,
         };
@@ -343,7 +343,7 @@ fn run_options(args: &ReplayArgs) -> Result<RunOptions, AppError> {
         let usage = |what: &str| AppError::new(code::USAGE, format!("--var {var}: {what}"));
         let (name, value) = var.split_once('=').ok_or_else(|| usage("write --var NAME=VALUE"))?;
         if !script::is_variable_name(name) {
-            let error = usage(&format!("`{name}` is no name"));
+            let error = usage(&format!("`{name}` is not a valid name"));
             return Err(error.hint("a name begins with a letter, as in addr"));
         }
         vars.push((name.to_owned(), value.to_owned()));
@@ -360,6 +360,7 @@ fn run_options(args: &ReplayArgs) -> Result<RunOptions, AppError> {
             (true, false) => UpdateMode::Rewrite,
             (true, true) => UpdateMode::DryRun,
         },
+        drawing: args.pictures.drawing(),
     })
 }
 
@@ -395,9 +396,9 @@ fn spawn_refused(script: &Script) -> AppError {
         let file = script.sources.get(line.source).map_or("-", |source| source.name.as_str());
         format!("{file}:{}", line.number)
     });
-    let what = format!("{}: @spawn runs another program, and that is not allowed", last.unwrap_or_default());
+    let what = format!("{}: @spawn runs another program, which is not allowed", last.unwrap_or_default());
     AppError::new(code::USAGE, what)
-        .hint("--allow-spawn runs what `replay --check` lists; nothing of the script was run")
+        .hint("--allow-spawn runs what `replay --check` lists; none of the script was run")
 }
 
 /// Lists what a script would run.
@@ -500,15 +501,12 @@ fn update(
 
 /// What an update could not accept.
 fn still_differs(name: &str, script: &Script, outcome: &RunOutcome) -> AppError {
-    let what = format!("{name} still differs where --update changes nothing");
+    let what = format!("{name} still differs where --update cannot change it");
     let hint = match &outcome.unplayed {
-        None => "mend by hand what is told above; all else is up to date".to_owned(),
+        None => "fix by hand what is reported above; everything else is up to date".to_owned(),
         Some(span) => {
             let source = script.sources.get(span.source).map_or(name, |source| source.name.as_str());
-            format!(
-                "mend {source}:{} by hand: it was not played, and nothing behind it was changed",
-                span.line
-            )
+            format!("fix {source}:{} by hand: it was not played, and nothing after it was changed", span.line)
         }
     };
     AppError::new(code::FAILED, what).hint(hint)

@@ -26,10 +26,10 @@ pub(crate) struct ReportArgs {
     #[arg(long, conflicts_with_all = ["check", "fmt", "update"])]
     pub(crate) list: bool,
     #[expect(clippy::doc_markdown, reason = "the help has no markup")]
-    /// Write a report in JUnit's XML, a test case for each script
+    /// Write a report in JUnit XML, with a test case for each script
     #[arg(long, value_name = "FILE", conflicts_with_all = ["check", "fmt", "list"])]
     junit: Option<PathBuf>,
-    /// Say which ten scripts took longest
+    /// List the ten slowest scripts
     #[arg(long, conflicts_with_all = ["check", "fmt", "list"])]
     timings: bool,
 }
@@ -49,8 +49,8 @@ impl ReportArgs {
         if scripts > 0 || (self.only.is_none() && self.tag.is_empty() && self.skip_tag.is_empty()) {
             return Ok(());
         }
-        let error = AppError::new(code::USAGE, "no script is chosen by --only, --tag and --skip-tag");
-        Err(error.hint("--list prints the names of those that are"))
+        let error = AppError::new(code::USAGE, "no script matches --only, --tag and --skip-tag");
+        Err(error.hint("--list without them prints every name"))
     }
 
     /// Writes the reports at the end of a run, also of one that was interrupted.

@@ -8,12 +8,12 @@ use crate::script::Script;
 
 #[derive(Args, Debug)]
 pub(crate) struct RetryArgs {
-    /// Play a script with @live or @spawn again after a difference, up to so many times; one that
-    /// passes then is flaky. Others are never played again
+    /// Retry a script with @live or @spawn after a difference, up to this many times; one that then
+    /// passes is flaky. Others are never retried
     #[arg(long, value_name = "N", default_value_t, hide_default_value = true)]
     #[arg(conflicts_with_all = ["check", "fmt", "list", "update", "svg", "cast"])]
     retry: u16,
-    /// With --retry: a flaky script fails
+    /// With --retry, treat a flaky script as failed
     #[arg(long, requires = "retry")]
     pub(crate) fail_on_flaky: bool,
 }

@@ -9,6 +9,7 @@ use crate::app::error::AppError;
 use crate::replay::files::{self, ScriptFile};
 use crate::replay::reporter::{self, ScriptEnd};
 use crate::replay::runner::{self, AfterDifference, RunOptions, Strictness, UpdateMode};
+use crate::replay::screens::Drawing;
 use crate::script::{Diagnostic, Parser, Script, SourceFile, diagnostic, markdown};
 
 /// What becomes of the programs that scripts start with `@spawn`.
@@ -66,6 +67,7 @@ fn play(file: &ScriptFile, programs: SpawnedPrograms) -> Result<(), String> {
         timeout_ms: None,
         after_difference: AfterDifference::Stop,
         update: UpdateMode::Keep,
+        drawing: Drawing::Off,
     };
     let outcome = runner::run(&script, &options, &mut |_| {});
     match &outcome.end {

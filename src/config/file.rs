@@ -2,6 +2,7 @@
 //! show` and the manual, so that none of them can forget one. All errors are reported at once.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -43,9 +44,11 @@ impl From<String> for ValueError {
 
 /// Other spelling of `colour`.
 const COLOUR_ALIAS: &str = "color";
+/// Key of the file of typed lines, which was `history` before messages were kept.
+const LINE_HISTORY: &str = "line-history";
 
 /// Every key, in the order of `config show`.
-pub(crate) const KEYS: [Key; 9] = [
+pub(crate) const KEYS: [Key; 11] = [
     Key {
         name: "name",
         example: "name = \"민지\"",
@@ -61,8 +64,8 @@ pub(crate) const KEYS: [Key; 9] = [
         name: "listen",
         example: "listen = [\"8000\"]",
         default: "nowhere",
-        about: "Where the prompt waits for callers from its start: an address or a list of addresses, as --listen \
-                takes them. It does not count when --listen, --no-listen or --connect is given.",
+        about: "Where the prompt listens from the start: an address or a list of addresses, as for --listen. It is \
+                ignored when --listen, --no-listen or --connect is given.",
         read: |value, layer, _| {
             let listen = match value {
                 DeValue::Array(items) => items.iter().map(address_in_list).collect(),
@@ -89,7 +92,7 @@ pub(crate) const KEYS: [Key; 9] = [
         name: "colour",
         example: "colour = \"auto\"",
         default: "\"auto\"",
-        about: "Whether output carries colour: \"auto\" (on a terminal), \"always\" or \"never\". The option is --colour; \
+        about: "When output is coloured: \"auto\" (on a terminal), \"always\" or \"never\". The option is --colour; \
                 NO_COLOR and CLICOLOR_FORCE in the environment win over the file.",
         read: |value, layer, _| set(&mut layer.colour, one_of(value)),
         value: |layer| layer.colour.map(|when| quoted(&word_of(&when))),
@@ -98,7 +101,7 @@ pub(crate) const KEYS: [Key; 9] = [
         name: "time-format",
         example: "time-format = \"%H:%M\"",
         default: "\"%H:%M\"",
-        about: "How the local time before a message is written, in the conversions of strftime(3); \"none\" shows no time.",
+        about: "The format of the local time before a message, in the conversions of strftime(3); \"none\" shows no time.",
         read: |value, layer, _| set(&mut layer.time, text(value).and_then(TimeFormat::parse)),
         value: |layer| layer.time.as_ref().map(|time| quoted(time.word())),
     },
@@ -106,7 +109,7 @@ pub(crate) const KEYS: [Key; 9] = [
         name: "editor-mode",
         example: "editor-mode = \"vi\"",
         default: "\"emacs\"",
-        about: "Whose keys the line editor has: \"emacs\" or \"vi\".",
+        about: "The key bindings of the line editor: \"emacs\" or \"vi\".",
         read: |value, layer, _| set(&mut layer.editor, one_of(value)),
         value: |layer| layer.editor.map(|mode| quoted(&word_of(&mode))),
     },
@@ -122,25 +125,50 @@ pub(crate) const KEYS: [Key; 9] = [
         name: "title",
         example: "title = true",
         default: "false",
-        about: "Whether the title of the terminal says whom you address and how many messages of others are not read; \
-                never what they say. The option is --title.",
+        about: "Whether the title of the terminal shows the addressed peer and the number of unread messages from \
+                others; never their text. The option is --title.",
         read: |value, layer, _| set(&mut layer.title, yes_no(value).map(YesNo::title)),
         value: |layer| layer.title.map(|title| (title == Title::Kept).to_string()),
     },
     Key {
         name: "history",
-        example: "history = \"~/.local/state/rsachat/history\"",
+        example: "history = \"keep\"",
+        default: "\"forget\"",
+        about: "Whether the prompt, or serve, keeps messages exchanged with peers in your book on disk, sealed, so that \
+                :last, :search and rsachat history find them later: \"keep\" or \"forget\". :history changes it for a \
+                session.",
+        read: |value, layer, _| set(&mut layer.history, one_of(value)),
+        value: |layer| layer.history.map(|history| quoted(history.word())),
+    },
+    Key {
+        name: "history-days",
+        example: "history-days = 90",
+        default: "until they are deleted",
+        about: "Days for which messages are kept, if they are: older ones are deleted when the prompt starts, and daily.",
+        read: |value, layer, _| set(&mut layer.history_days, days(value)),
+        value: |layer| layer.history_days.map(|days| days.to_string()),
+    },
+    Key {
+        name: LINE_HISTORY,
+        example: "line-history = \"~/.local/state/rsachat/lines\"",
         default: "typed lines are forgotten",
-        about: "File that keeps typed lines from one session to the next: a whole path, or one that begins with ~/. \
-                The option is --history.",
-        read: |value, layer, home| set(&mut layer.history, text(value).and_then(|text| path(text, home))),
-        value: |layer| layer.history.as_ref().map(|path| quoted(&path.display().to_string())),
+        about: "File that keeps typed lines from one session to the next: an absolute path, or one that begins with ~/. \
+                The option is --line-history. It was once named history, which still works.",
+        read: |value, layer, home| {
+            set(&mut layer.line_history, text(value).and_then(|text| path(text, home)))
+        },
+        value: |layer| layer.line_history.as_ref().map(|path| quoted(&path.display().to_string())),
     },
 ];
 
 /// The key of that name, or an error that names the nearest.
-pub(crate) fn find(word: &str) -> Result<&'static Key, String> {
-    let name = if word == COLOUR_ALIAS { "colour" } else { word };
+fn find(word: &str, value: &DeValue<'_>) -> Result<&'static Key, String> {
+    let is_path = value.as_str().is_some_and(|text| text.starts_with(['/', '~']));
+    let name = match word {
+        COLOUR_ALIAS => "colour",
+        "history" if is_path => LINE_HISTORY,
+        _ => word,
+    };
     if let Some(key) = KEYS.iter().find(|key| key.name == name) {
         return Ok(key);
     }
@@ -174,6 +202,14 @@ fn yes_no(value: &DeValue<'_>) -> Result<YesNo, String> {
     Ok(if truth { YesNo::Yes } else { YesNo::No })
 }
 
+/// A number of days: a century at most.
+fn days(value: &DeValue<'_>) -> Result<u32, String> {
+    const DAYS: u32 = 36_525;
+    let number = value.as_integer().ok_or_else(|| expected("a number of days", value))?;
+    let days = number.as_str().parse().ok().filter(|days| (1..=DAYS).contains(days));
+    days.ok_or_else(|| format!("a number from 1 to {DAYS} is expected here"))
+}
+
 fn expected(what: &str, value: &DeValue<'_>) -> String {
     let found = match value {
         DeValue::String(_) => "text",
@@ -200,7 +236,7 @@ fn one_of<T: ValueEnum>(value: &DeValue<'_>) -> Result<T, String> {
         let words: Vec<_> = T::value_variants().iter().map(word_of).collect();
         let near = nearest(&word.to_lowercase(), words.iter().map(String::as_str));
         let near = near.map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
-        format!("{} is none of {}{near}", SafeText::line(word), words.join(", "))
+        format!("{} is not one of {}{near}", SafeText::line(word), words.join(", "))
     })
 }
 
@@ -208,24 +244,38 @@ fn one_of<T: ValueEnum>(value: &DeValue<'_>) -> Result<T, String> {
 fn path(text: &str, home: Option<&Path>) -> Result<PathBuf, String> {
     let path = match (text.strip_prefix("~/"), home) {
         (Some(rest), Some(home)) if home.is_absolute() => home.join(rest),
-        (Some(_), _) => return Err("~ is no folder here: HOME is not set, or not a whole path".to_owned()),
+        (Some(_), _) => {
+            return Err("~ cannot be used here: HOME is not set, or not an absolute path".to_owned());
+        }
         (None, _) => PathBuf::from(text),
     };
     if path.is_absolute() { Ok(path) } else { Err("a path begins with / or with ~/".to_owned()) }
 }
 
-/// Settings of the file, and the line of each key.
+/// Settings of the file, and the place of each key.
 pub(crate) struct FileSettings {
     pub(crate) layer: Layer,
-    pub(crate) lines: BTreeMap<&'static str, usize>,
+    pub(crate) places: BTreeMap<&'static str, Place>,
 }
 
-/// One error and its place. Lines and columns count from 1, columns in characters.
-#[derive(PartialEq, Eq, PartialOrd, Ord, Debug, thiserror::Error)]
-#[error("line {line}, column {column}: {what}")]
-pub(crate) struct SettingError {
+/// Place in the file: line and column count from 1, columns in characters.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Place {
     line: usize,
     column: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+/// One error and its place.
+#[derive(PartialEq, Eq, PartialOrd, Ord, Debug, thiserror::Error)]
+#[error("{place}: {what}")]
+pub(crate) struct SettingError {
+    place: Place,
     what: String,
 }
 
@@ -234,10 +284,7 @@ const ERRORS: usize = 10;
 
 /// Parses the text; `home` is what `~` stands for.
 pub(crate) fn parse(text: &str, home: Option<&Path>) -> Result<FileSettings, Vec<SettingError>> {
-    let error_at = |at: usize, what: String| {
-        let (line, column) = position(text, at);
-        SettingError { line, column, what }
-    };
+    let error_at = |at: usize, what: String| SettingError { place: place(text, at), what };
     let (table, syntax_errors) = DeTable::parse_recoverable(text);
     let mut errors: Vec<_> = syntax_errors
         .iter()
@@ -246,15 +293,15 @@ pub(crate) fn parse(text: &str, home: Option<&Path>) -> Result<FileSettings, Vec
             error_at(at, format!("this is not TOML: {}", error.message()))
         })
         .collect();
-    let mut settings = FileSettings { layer: Layer::default(), lines: BTreeMap::new() };
+    let mut settings = FileSettings { layer: Layer::default(), places: BTreeMap::new() };
     // What a damaged file seems to say is not worth a second error.
     let entries = if errors.is_empty() { table.into_inner() } else { DeTable::new() };
     for (word, value) in entries {
         let at = word.span().start;
-        let key = match (find(word.get_ref()), value.get_ref()) {
+        let key = match (find(word.get_ref(), value.get_ref()), value.get_ref()) {
             (Ok(key), _) => key,
             (Err(_), DeValue::Table(_)) => {
-                let what = "there are no tables here; keys stand at the top by themselves";
+                let what = "tables are not allowed here; all keys stand at the top level";
                 errors.push(error_at(at, what.to_owned()));
                 continue;
             }
@@ -263,7 +310,7 @@ pub(crate) fn parse(text: &str, home: Option<&Path>) -> Result<FileSettings, Vec
                 continue;
             }
         };
-        if settings.lines.insert(key.name, position(text, at).0).is_some() {
+        if settings.places.insert(key.name, place(text, at)).is_some() {
             errors.push(error_at(at, format!("{} is set twice", key.name)));
         }
         if let Err(error) = (key.read)(value.get_ref(), &mut settings.layer, home) {
@@ -279,8 +326,8 @@ pub(crate) fn parse(text: &str, home: Option<&Path>) -> Result<FileSettings, Vec
     Err(errors)
 }
 
-fn position(text: &str, at: usize) -> (usize, usize) {
+fn place(text: &str, at: usize) -> Place {
     let before = text.get(..at).unwrap_or(text);
     let line = before.rsplit('\n').next().unwrap_or_default();
-    (before.matches('\n').count() + 1, line.chars().count() + 1)
+    Place { line: before.matches('\n').count() + 1, column: line.chars().count() + 1 }
 }

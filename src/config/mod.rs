@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::app::error::{AppError, code};
-use crate::chat::{AcceptPolicy, NotifyWhen};
+use crate::chat::{AcceptPolicy, HistoryPolicy, NameOrigin, NotifyWhen, OwnName};
 use crate::limits::CONFIG_BYTES;
 use crate::peers::address::ListenAt;
 use crate::peers::name::Name;
@@ -35,7 +35,11 @@ pub(crate) struct Settings {
     pub(crate) notify: NotifyWhen,
     /// Whether the terminal's title follows the conversation.
     pub(crate) title: Title,
-    pub(crate) history: Option<PathBuf>,
+    pub(crate) history: HistoryPolicy,
+    /// Days for which messages are kept; `None`: without an end.
+    pub(crate) history_days: Option<u32>,
+    /// File of typed lines.
+    pub(crate) line_history: Option<PathBuf>,
 }
 
 /// The settings of each source, and the path of the file.
@@ -65,6 +69,12 @@ impl SettingSources {
         Ok(Self { options, environment, file, path: location.map(|location| location.path) })
     }
 
+    /// Path of the file, which need not exist; `None` if none is read.
+    pub(crate) fn path_of(given: Option<&Path>) -> Option<PathBuf> {
+        let env = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        FileLocation::find(given, &env).map(|location| location.path)
+    }
+
     pub(crate) fn resolve(&self) -> Settings {
         let file = self.file.as_ref().map(|file| file.layer.clone()).unwrap_or_default();
         let layer = self.options.clone().or(self.environment.clone()).or(file);
@@ -77,19 +87,42 @@ impl SettingSources {
             editor: layer.editor.unwrap_or_default(),
             notify: layer.notify.unwrap_or_default(),
             title: layer.title.unwrap_or_default(),
-            history: layer.history,
+            history: layer.history.unwrap_or_default(),
+            history_days: layer.history_days,
+            line_history: layer.line_history,
         }
     }
 }
 
 impl Settings {
-    /// The user's own name: the one that was set, else the login name, else a neutral one.
-    pub(crate) fn own_name(&self) -> Name {
-        self.name.clone().unwrap_or_else(|| {
-            let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten();
-            Name::claimed(user.map(|user| user.name).unwrap_or_default().as_bytes())
-        })
+    /// What holds where nothing is set.
+    fn defaults() -> Layer {
+        let none = SettingSources::default().resolve();
+        Layer {
+            name: Some(none.own_name().name),
+            listen: Some(none.listen),
+            callers: Some(none.callers),
+            colour: Some(none.colour),
+            time: Some(none.time),
+            editor: Some(none.editor),
+            notify: Some(none.notify),
+            title: Some(none.title),
+            history: Some(none.history),
+            history_days: none.history_days,
+            line_history: none.line_history,
+        }
     }
+
+    /// The user's own name: the one that was set, else the login name, else a neutral one.
+    pub(crate) fn own_name(&self) -> OwnName {
+        self.name.clone().map_or_else(login_name, OwnName::from)
+    }
+}
+
+fn login_name() -> OwnName {
+    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten();
+    let name = Name::claimed(user.map(|user| user.name).unwrap_or_default().as_bytes());
+    OwnName { name, origin: NameOrigin::Login }
 }
 
 /// Path of the configuration file.
@@ -129,9 +162,8 @@ impl FileLocation {
             Err(other) => return Err(other.into()),
         };
         file::parse(&text, env("HOME").map(PathBuf::from).as_deref()).map(Some).map_err(|errors| {
-            let rows: Vec<_> = errors.iter().map(|error| format!("{shown}, {error}")).collect();
-            AppError::new(code::USAGE, rows.join("\nrsachat: error: "))
-                .hint("rsachat man describes every key")
+            let rows: Vec<_> = errors.iter().map(|error| format!("{shown}:{error}")).collect();
+            AppError::at_places(code::USAGE, &rows).hint("rsachat man describes every key")
         })
     }
 }
@@ -143,11 +175,11 @@ impl SettingSources {
             (None, _) => "no configuration file is read".to_owned(),
             (Some(path), None) => format!("there is no {}; nothing is set", path.display()),
             (Some(path), Some(file)) => {
-                let keys = match file.lines.len() {
+                let keys = match file.places.len() {
                     1 => "1 key is".to_owned(),
                     count => format!("{count} keys are"),
                 };
-                format!("{} is right; {keys} set", path.display())
+                format!("{} is valid; {keys} set", path.display())
             }
         }
     }
@@ -165,18 +197,23 @@ impl SettingSources {
 
     /// A key as it would stand in the file, and the source of its value.
     fn row(&self, key: &Key) -> (String, String) {
-        let file = self.file.as_ref();
-        let line = file.and_then(|file| file.lines.get(key.name)).copied().unwrap_or_default();
-        let sources = [
-            (Some(&self.options), "command line".to_owned()),
-            (Some(&self.environment), "environment".to_owned()),
-            (file.map(|file| &file.layer), format!("file, line {line}")),
-        ];
-        for (layer, origin) in sources {
-            if let Some(value) = layer.and_then(key.value) {
-                return (format!("{} = {value}", key.name), origin);
-            }
+        let set = |value: String| format!("{} = {value}", key.name);
+        if let Some(value) = (key.value)(&self.options) {
+            return (set(value), "command line".to_owned());
         }
-        (format!("# {}", key.example), format!("not set: {}", key.default))
+        if let Some(value) = (key.value)(&self.environment) {
+            return (set(value), "environment".to_owned());
+        }
+        if let (Some(path), Some(file)) = (&self.path, &self.file)
+            && let (Some(value), Some(place)) = ((key.value)(&file.layer), file.places.get(key.name))
+        {
+            return (set(value), format!("{}:{place}", path.display()));
+        }
+        // As a comment, so that what is shown is a file with the same settings.
+        match (key.value)(&Settings::defaults()) {
+            Some(value) if value == key.default => (format!("# {}", set(value)), "default".to_owned()),
+            Some(value) => (format!("# {}", set(value)), format!("default: {}", key.default)),
+            None => (format!("# {}", key.name), format!("not set: {}", key.default)),
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
-use crate::chat::{AcceptPolicy, NotifyWhen};
+use crate::chat::{AcceptPolicy, HistoryPolicy, NotifyWhen};
 use crate::limits::TIME_CELLS;
 use crate::peers::address::ListenAt;
 use crate::peers::name::Name;
@@ -14,7 +14,7 @@ use crate::peers::name::Name;
 /// Whether output carries colour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
 pub(crate) enum ColourWhen {
-    /// On a terminal that can be edited on.
+    /// At a terminal.
     #[default]
     Auto,
     /// Into pipes and files as well.
@@ -33,6 +33,16 @@ pub(crate) enum EditorMode {
     Vi,
 }
 
+impl ValueEnum for HistoryPolicy {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.word()))
+    }
+}
+
 impl ValueEnum for NotifyWhen {
     fn value_variants<'a>() -> &'a [Self] {
         &Self::ALL
@@ -41,7 +51,7 @@ impl ValueEnum for NotifyWhen {
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let help = match self {
             Self::Never => "Never",
-            Self::Mentioned => "When a message has our name in it",
+            Self::Mentioned => "When a message has your name in it",
             Self::Always => "For every message",
         };
         Some(PossibleValue::new(self.word()).help(help))
@@ -105,7 +115,7 @@ impl TimeFormat {
         let now = jiff::ZonedDateTime::now();
         let written = jiff::fmt::strtime::format(text, &now).map_err(|error| {
             let error = error.to_string();
-            format!("that is not a time format of strftime: {}", error.rsplit(": ").next().unwrap_or(&error))
+            format!("that is not a strftime format: {}", error.rsplit(": ").next().unwrap_or(&error))
         })?;
         let cells = unicode_width::UnicodeWidthStr::width(written.as_str());
         if written.is_empty() || cells > TIME_CELLS || written.chars().any(char::is_control) {
@@ -141,7 +151,9 @@ pub(crate) struct Layer {
     pub(crate) editor: Option<EditorMode>,
     pub(crate) notify: Option<NotifyWhen>,
     pub(crate) title: Option<Title>,
-    pub(crate) history: Option<PathBuf>,
+    pub(crate) history: Option<HistoryPolicy>,
+    pub(crate) history_days: Option<u32>,
+    pub(crate) line_history: Option<PathBuf>,
 }
 
 impl Layer {
@@ -157,6 +169,8 @@ impl Layer {
             notify: self.notify.or(below.notify),
             title: self.title.or(below.title),
             history: self.history.or(below.history),
+            history_days: self.history_days.or(below.history_days),
+            line_history: self.line_history.or(below.line_history),
         }
     }
 }

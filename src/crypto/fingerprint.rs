@@ -18,7 +18,7 @@ pub struct Fingerprint([u8; 32]);
 
 /// The text is not a whole fingerprint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("not a whole fingerprint: it reads SHA256: and 43 characters, as :showkey prints it")]
+#[error("not a complete fingerprint: it is SHA256: and 43 characters, as :showkey prints it")]
 pub struct FingerprintError;
 
 impl Fingerprint {
@@ -99,6 +99,13 @@ impl SafetyNumber {
         Self(groups)
     }
 
+    /// The number of these groups; none where they are not twelve, each below 100,000.
+    #[must_use]
+    pub fn of_groups(groups: &[u32]) -> Option<Self> {
+        let groups: [u32; 12] = groups.try_into().ok()?;
+        groups.iter().all(|group| *group < 100_000).then_some(Self(groups))
+    }
+
     /// The twelve groups, each below 100,000.
     #[must_use]
     pub fn groups(&self) -> &[u32; 12] {
@@ -136,5 +143,9 @@ mod tests {
         // Computed apart from this code, from the words of the specification.
         assert_eq!(number, "18471 21449 87870 86050 43925 68542 01742 62718 22098 86647 68854 64746");
         assert_ne!(number, SafetyNumber::between(&alice, &alice).to_string());
+        let number = SafetyNumber::between(&alice, &bob);
+        assert_eq!(SafetyNumber::of_groups(number.groups()), Some(number));
+        assert_eq!(SafetyNumber::of_groups(&number.groups()[1..]), None);
+        assert_eq!(SafetyNumber::of_groups(&[100_000; 12]), None);
     }
 }

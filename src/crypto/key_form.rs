@@ -19,7 +19,7 @@ impl fmt::Display for KeyForm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Pkcs1 => "PKCS#1 (BEGIN RSA PRIVATE KEY)",
-            Self::LegacyLock => "PKCS#1 with an old lock (Proc-Type: 4,ENCRYPTED)",
+            Self::LegacyLock => "PKCS#1 with legacy encryption (Proc-Type: 4,ENCRYPTED)",
             Self::OpenSsh => "OpenSSH's own form (BEGIN OPENSSH PRIVATE KEY)",
         })
     }

@@ -1,11 +1,13 @@
 //! Ledger of durable delivery: the rows of all pairs in memory, and the rules by which they change.
 
+mod withdrawal;
+
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 
 use rand::Rng as _;
 
 use super::ResumeNews;
+use super::message::{EnqueueError, MessageState, SettledWithdrawal, WaitingMessage, WithdrawalOutcome};
 use super::pair::{
     Content, Inbound, InboxRow, Outbound, OutboxRow, Pair, PairChange, Pairs, SKIPPED, StoreChange, hash_of,
 };
@@ -20,8 +22,12 @@ use crate::wire::{Chain, Epoch, Resume};
 pub struct Ledger {
     pairs: BTreeMap<Fingerprint, Entry>,
     changes: Vec<StoreChange>,
+    /// What became of messages that were taken back while they may have been at the peer's.
+    settled: Vec<SettledWithdrawal>,
     seed: Seed,
     epochs_made: u64,
+    /// No message expires before this moment.
+    expiry: Option<UnixMs>,
 }
 
 /// A pair, and what is known of it in this process only.
@@ -36,6 +42,8 @@ struct Entry {
     committed: u64,
     /// Moments at which either direction began a new count, in the last hour.
     new_epochs: VecDeque<UnixMs>,
+    /// Whether one of them began on this connection: one that is told in two steps counts once.
+    is_noted: bool,
     storage: Storage,
 }
 
@@ -49,32 +57,12 @@ enum Storage {
     Memory,
 }
 
-/// An outbox that takes no more.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the outbox of a peer holds at most 10,000 lines and 16 MiB")]
-pub struct OutboxFull;
-
-/// State of a message of ours, in the words of screen, JSON and documentation.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum MessageState {
-    /// On our disk; it was never sent.
-    Queued,
-    /// Sent, and nothing was heard.
-    Unconfirmed,
-    /// On the peer's disk.
-    Delivered,
-}
-
-impl MessageState {
-    /// The word for it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Unconfirmed => "unconfirmed",
-            Self::Delivered => "delivered",
-        }
-    }
+/// Whether a count of messages goes on where the two last were.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lineage {
+    Same,
+    /// A copy of either home that has gone another way is in use, or one was restored.
+    Another,
 }
 
 /// Judgement of the number of a message that has come.
@@ -86,19 +74,6 @@ pub enum Reception {
     Repeated,
     /// One before it is missing, or nothing was agreed: a fault of the peer.
     OutOfOrder,
-}
-
-/// A message of ours that waits, as a list shows it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct WaitingMessage {
-    /// Its number for the pair.
-    pub seq: u64,
-    /// Moment at which it was typed.
-    pub typed: UnixMs,
-    /// How far it is.
-    pub state: MessageState,
-    /// Its text.
-    pub text: Arc<str>,
 }
 
 impl Entry {
@@ -142,7 +117,10 @@ impl Ledger {
     #[must_use]
     pub fn new(pairs: Pairs, seed: Seed) -> Self {
         let pairs = pairs.into_iter().map(|(peer, pair)| (peer, Entry::of(pair))).collect();
-        Self { pairs, changes: Vec::new(), seed, epochs_made: 0 }
+        let (changes, settled) = (Vec::new(), Vec::new());
+        let mut ledger = Self { pairs, changes, settled, seed, epochs_made: 0, expiry: None };
+        ledger.find_expiry();
+        ledger
     }
 
     /// Begins anew from what is on disk, since a change could not be written.
@@ -154,6 +132,8 @@ impl Ledger {
         }
         self.pairs.extend(before.into_iter().filter(|(_, entry)| entry.storage == Storage::Memory));
         self.changes.clear();
+        self.settled.clear();
+        self.find_expiry();
     }
 
     /// Changes since the last call, which belong into one commit.
@@ -198,20 +178,23 @@ impl Ledger {
     /// Keeps a text for a peer. Returns its number.
     ///
     /// # Errors
-    /// [`OutboxFull`] at [`limits::OUTBOX_MESSAGES`] or [`limits::OUTBOX_BYTES`].
+    /// [`EnqueueError`]; nothing is changed then.
     pub fn enqueue(
         &mut self,
         peer: Fingerprint,
         text: &str,
         typed: UnixMs,
         expires: Option<UnixMs>,
-    ) -> Result<u64, OutboxFull> {
+    ) -> Result<u64, EnqueueError> {
+        if text.len() > limits::MESSAGE_BYTES {
+            return Err(EnqueueError::TooLong { bytes: text.len() });
+        }
         let mut out = self.outbound(peer);
         let entry = self.pairs.entry(peer).or_default();
         if entry.pair.outbox.len() >= limits::OUTBOX_MESSAGES
             || entry.bytes + text.len() > limits::OUTBOX_BYTES
         {
-            return Err(OutboxFull);
+            return Err(EnqueueError::OutboxFull);
         }
         let (seq, content) = (out.next, Content::Text(text.into()));
         let chain = entry.newest_chain(&out).next(seq, content.hash());
@@ -220,6 +203,7 @@ impl Ledger {
         out.next += 1;
         self.change(peer, PairChange::Queue(seq, OutboxRow { typed, content, chain, expires }));
         self.change(peer, PairChange::Outbound(out));
+        self.expiry = [self.expiry, expires].into_iter().flatten().min();
         Ok(seq)
     }
 
@@ -275,11 +259,23 @@ impl Ledger {
         Resume { epoch: out.epoch, oldest: out.received + 1, next: out.next, your_epoch: epoch, last, chain }
     }
 
+    /// Takes note that a peer is about to tell for the first time on a connection.
+    pub fn begin_connection(&mut self, peer: Fingerprint) {
+        if let Some(entry) = self.pairs.get_mut(&peer) {
+            entry.is_noted = false;
+        }
+    }
+
     /// Takes what the peer tells at the beginning, of both directions.
     pub fn handle_resume(&mut self, peer: Fingerprint, resume: &Resume, now: UnixMs) -> Vec<ResumeNews> {
         let mut news = Vec::new();
-        self.compare_outbound(peer, resume, now, &mut news);
-        self.compare_inbound(peer, resume, now, &mut news);
+        let ours = self.compare_outbound(peer, resume, &mut news);
+        let theirs = self.compare_inbound(peer, resume, &mut news);
+        let entry = self.pairs.entry(peer).or_default();
+        if (ours == Lineage::Another || theirs == Lineage::Another) && !entry.is_noted {
+            entry.is_noted = true;
+            news.extend(entry.note_epoch(now).then_some(ResumeNews::TwoPlaces));
+        }
         news
     }
 
@@ -287,40 +283,47 @@ impl Ledger {
         &mut self,
         peer: Fingerprint,
         resume: &Resume,
-        now: UnixMs,
         news: &mut Vec<ResumeNews>,
-    ) {
+    ) -> Lineage {
         let out = self.outbound(peer);
         if resume.your_epoch != out.epoch {
+            let had_ours = out.kept > 0 && resume.your_epoch != Epoch::NONE;
+            if out.kept == 0 && resume.your_epoch == Epoch::NONE {
+                self.settle(peer, 0, u64::MAX, WithdrawalOutcome::InTime);
+            }
             // What it had is not there any more.
             if out.kept > out.received {
                 self.change(peer, PairChange::Outbound(Outbound { kept: out.received, ..out }));
             }
-            return self.rechain(peer, out.received + 1);
+            self.rechain(peer, out.received + 1);
+            return if had_ours { Lineage::Another } else { Lineage::Same };
         }
         let entry = self.pairs.entry(peer).or_default();
         let is_other = entry.chain_at(&out, resume.last).is_some_and(|chain| chain.differs(resume.chain));
         if resume.last < out.next && !is_other {
-            self.handle_kept(peer, resume.last);
-            return self.rechain(peer, resume.last.max(out.received) + 1);
+            // A home from a backup has less than it said once; what it has not shown goes again.
+            let kept = resume.last.max(out.received);
+            self.settle(peer, out.kept, kept, WithdrawalOutcome::TooLate);
+            self.settle(peer, kept, u64::MAX, WithdrawalOutcome::InTime);
+            if kept != out.kept {
+                let sent = out.sent.max(kept);
+                self.change(peer, PairChange::Outbound(Outbound { sent, kept, ..out }));
+            }
+            self.rechain(peer, resume.last.max(out.received) + 1);
+            return Lineage::Same;
         }
-        let is_often = entry.note_epoch(now);
         self.begin_epoch(peer);
         news.push(ResumeNews::Restored);
-        news.extend(is_often.then_some(ResumeNews::TwoPlaces));
+        Lineage::Another
     }
 
-    fn compare_inbound(
-        &mut self,
-        peer: Fingerprint,
-        resume: &Resume,
-        now: UnixMs,
-        news: &mut Vec<ResumeNews>,
-    ) {
+    fn compare_inbound(&mut self, peer: Fingerprint, resume: &Resume, news: &mut Vec<ResumeNews>) -> Lineage {
         let before = self.pair(peer).and_then(|pair| pair.inbound);
         let oldest = resume.oldest.max(1);
         let inbound = match before {
-            Some(inbound) if inbound.epoch == resume.epoch && oldest <= inbound.last + 1 => return,
+            Some(inbound) if inbound.epoch == resume.epoch && oldest <= inbound.last + 1 => {
+                return Lineage::Same;
+            }
             Some(inbound) if inbound.epoch == resume.epoch => {
                 news.push(ResumeNews::Missing { first: inbound.last + 1, last: oldest - 1 });
                 Inbound { last: oldest - 1, chain: Chain::UNKNOWN, ..inbound }
@@ -330,15 +333,16 @@ impl Ledger {
                 Inbound { epoch: resume.epoch, last: oldest - 1, chain, shown: oldest - 1 }
             }
         };
-        if before.is_some_and(|before| before.epoch != inbound.epoch) {
+        let is_another = before.is_some_and(|before| before.epoch != inbound.epoch);
+        if is_another {
             let entry = self.pairs.entry(peer).or_default();
-            news.extend(entry.note_epoch(now).then_some(ResumeNews::TwoPlaces));
             let rows: Vec<u64> = entry.pair.inbox.keys().copied().collect();
             for seq in rows {
                 self.change(peer, PairChange::Clear(seq));
             }
         }
         self.change(peer, PairChange::Inbound(inbound));
+        if is_another { Lineage::Another } else { Lineage::Same }
     }
 
     /// Computes the chains from a number on: what is sent from there is what the rows hold now.
@@ -354,7 +358,7 @@ impl Ledger {
             }
         }
         for (seq, row) in changed {
-            self.change(peer, PairChange::Queue(seq, row));
+            self.change(peer, PairChange::Rewrite(seq, row));
         }
     }
 
@@ -382,14 +386,16 @@ impl Ledger {
         }
     }
 
-    /// Takes note that the peer has our messages up to a number on disk.
-    pub fn handle_kept(&mut self, peer: Fingerprint, upto: u64) {
-        if let Some(out) = self.pair(peer).and_then(|pair| pair.outbound)
-            && upto > out.kept
-            && upto < out.next
-        {
+    /// Takes note that the peer has our messages up to a number on disk. Returns whether that is
+    /// news.
+    pub fn handle_kept(&mut self, peer: Fingerprint, upto: u64) -> bool {
+        let Some(out) = self.pair(peer).and_then(|pair| pair.outbound) else { return false };
+        let is_news = upto > out.kept && upto < out.next;
+        if is_news {
+            self.settle(peer, out.kept, upto, WithdrawalOutcome::TooLate);
             self.change(peer, PairChange::Outbound(Outbound { kept: upto, sent: out.sent.max(upto), ..out }));
         }
+        is_news
     }
 
     /// Takes note that the peer has shown our messages up to a number. Returns how many texts that
@@ -398,6 +404,8 @@ impl Ledger {
         let Some(entry) = self.entry(peer) else { return 0 };
         let Some(out) = entry.pair.outbound else { return 0 };
         let Some(chain) = entry.chain_at(&out, upto).filter(|_| upto > out.received) else { return 0 };
+        self.settle(peer, out.kept, upto, WithdrawalOutcome::TooLate);
+        let Some(entry) = self.entry(peer) else { return 0 };
         let rows = entry.pair.outbox.range(..=upto);
         let bytes: usize = rows.clone().map(|(_, row)| row.content.bytes()).sum();
         let texts = rows.clone().filter(|(_, row)| row.content != Content::Skip).count();
@@ -412,53 +420,6 @@ impl Ledger {
             entry.texts = entry.texts.saturating_sub(texts);
         }
         texts as u64
-    }
-
-    /// Takes a message of ours back, unless the peer has it. Returns how far it was.
-    pub fn drop_message(&mut self, peer: Fingerprint, seq: u64) -> Option<MessageState> {
-        let entry = self.entry(peer)?;
-        let row = entry.pair.outbox.get(&seq).filter(|row| row.content != Content::Skip)?;
-        let (state, bytes) = (entry.state_of(seq), row.content.bytes());
-        if state == MessageState::Delivered {
-            return Some(state);
-        }
-        let skipped = OutboxRow { content: Content::Skip, expires: None, ..row.clone() };
-        self.change(peer, PairChange::Queue(seq, skipped));
-        // What may be at the peer's keeps the chain that it has there; the next `Resume` tells.
-        if state == MessageState::Queued {
-            self.rechain(peer, seq);
-        }
-        if let Some(entry) = self.pairs.get_mut(&peer) {
-            entry.bytes = entry.bytes.saturating_sub(bytes);
-            entry.texts = entry.texts.saturating_sub(1);
-        }
-        Some(state)
-    }
-
-    /// Takes back what has expired. Returns the peers and the numbers.
-    pub fn expire(&mut self, now: UnixMs) -> Vec<(Fingerprint, u64)> {
-        let is_due = |row: &OutboxRow| row.expires.is_some_and(|at| at <= now);
-        let due: Vec<_> = self
-            .pairs
-            .iter()
-            .flat_map(|(peer, entry)| entry.pair.outbox.iter().map(move |(seq, row)| (*peer, *seq, row)))
-            .filter(|(_, _, row)| is_due(row))
-            .map(|(peer, seq, _)| (peer, seq))
-            .collect();
-        let is_dropped = |ledger: &mut Self, peer, seq| {
-            !matches!(ledger.drop_message(peer, seq), None | Some(MessageState::Delivered))
-        };
-        due.into_iter().filter(|(peer, seq)| is_dropped(self, *peer, *seq)).collect()
-    }
-
-    /// When [`Ledger::expire`] is next due.
-    #[must_use]
-    pub fn next_expiry(&self) -> Option<UnixMs> {
-        let rows = self.pairs.values().flat_map(|entry| {
-            let kept = entry.pair.outbound.map_or(0, |out| out.kept);
-            entry.pair.outbox.range(kept + 1..)
-        });
-        rows.filter_map(|(_, row)| row.expires).min()
     }
 
     /// Takes a text of the peer: the next is kept until it is shown.
@@ -522,7 +483,8 @@ impl Ledger {
             entry.pair.outbox.iter().filter_map(|(seq, row)| {
                 let Content::Text(text) = &row.content else { return None };
                 let (seq, state) = (*seq, entry.state_of(*seq));
-                Some(WaitingMessage { seq, typed: row.typed, state, text: text.clone() })
+                let (typed, expires) = (row.typed, row.expires);
+                Some(WaitingMessage { seq, typed, expires, state, text: text.clone() })
             })
         })
     }
@@ -555,10 +517,21 @@ impl Ledger {
             return;
         };
         entry.storage = Storage::Disk;
+        if let Some(out) = entry.pair.outbound {
+            self.changes.push(StoreChange { peer, change: PairChange::Outbound(out) });
+        }
         if let Some(inbound) = entry.pair.inbound {
             let inbound = Inbound { shown: inbound.last, ..inbound };
             entry.pair.inbox.clear();
             self.change(peer, PairChange::Inbound(inbound));
+        }
+    }
+
+    /// Forgets a peer, for which nothing waits: on disk at once, and in memory once it has left.
+    pub fn forget(&mut self, peer: Fingerprint) {
+        if let Some(entry) = self.pairs.get_mut(&peer).filter(|entry| entry.storage == Storage::Disk) {
+            entry.storage = Storage::Memory;
+            self.changes.push(StoreChange { peer, change: PairChange::Forget });
         }
     }
 

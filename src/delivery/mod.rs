@@ -1,15 +1,23 @@
 //! Durable delivery (`docs/PROTOCOL.md`, section 5.7): a message that was accepted is kept until
 //! the other side has it, and is sent again, in order, whenever the two are connected.
 
+mod history;
 mod ledger;
+mod message;
 #[cfg(test)]
 mod model;
 mod pair;
 
 pub use crate::wire::{Chain, Epoch, Resume};
-pub use ledger::{Ledger, MessageState, OutboxFull, Reception, WaitingMessage};
+pub use history::{Direction, FoundEntries, HistoryEntry, HistoryQuery, HistoryRow};
+pub use ledger::{Ledger, Reception};
+pub use message::{
+    EnqueueError, MessageState, SettledWithdrawal, WaitingMessage, WithdrawError, Withdrawal,
+    WithdrawalOutcome,
+};
 pub use pair::{
-    Content, Inbound, InboxRow, Outbound, OutboxRow, Pair, PairChange, Pairs, SKIPPED, StoreChange, hash_of,
+    Content, Inbound, InboxRow, Outbound, OutboxRow, Pair, PairChange, Pairs, SKIPPED, StoreBatch,
+    StoreChange, hash_of,
 };
 
 /// Something that a [`Resume`] has brought to light, for the user.

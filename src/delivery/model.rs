@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use proptest::prelude::*;
 
-use super::{Content, Epoch, Ledger, MessageState, Pairs, Reception, Resume, ResumeNews};
+use super::{Content, Epoch, Ledger, Pairs, Reception, Resume, ResumeNews, Withdrawal, WithdrawalOutcome};
 use crate::crypto::{Fingerprint, Seed};
 use crate::time::UnixMs;
+
+/// Most messages that are on their way at once.
+const WINDOW: u64 = 4;
 
 #[derive(Clone, Copy, Debug)]
 enum Action {
@@ -58,6 +61,11 @@ struct Node {
     half: Option<Half>,
     /// What this side's person saw of the other: the text, and whether it was marked.
     seen: Vec<(String, bool)>,
+    /// What was taken back while the other may have had it, and whether it is known to have it.
+    open: BTreeMap<u64, String>,
+    settled: Vec<(String, WithdrawalOutcome)>,
+    /// Whether this side was told that its home is older than what the other has.
+    is_older: bool,
 }
 
 struct World {
@@ -74,12 +82,17 @@ impl Node {
     fn new(own: u8, peer: u8) -> Self {
         let (ledger, peer) = (Ledger::new(Pairs::new(), Seed::new([own + 100; 32])), key(peer));
         let (seen, disk) = (Vec::new(), Pairs::new());
-        Self { peer, ledger, disk, backup: None, starts: 0, half: None, seen }
+        let (open, settled) = (BTreeMap::new(), Vec::new());
+        Self { peer, ledger, disk, backup: None, starts: 0, half: None, seen, open, settled, is_older: false }
     }
 
     fn commit(&mut self) {
         for one in self.ledger.take_changes() {
             self.disk.entry(one.peer).or_default().apply(one.change);
+        }
+        for one in self.ledger.take_settled() {
+            let text = self.open.remove(&one.seq);
+            self.settled.extend(text.map(|text| (text, one.outcome)));
         }
     }
 
@@ -106,7 +119,10 @@ impl Node {
     fn pump(&mut self) {
         let Some(half) = self.half.as_mut().filter(|half| half.agreed.is_some()) else { return };
         let mut records = Vec::new();
-        while let Some((seq, row)) = self.ledger.next_to_send(self.peer, half.sent) {
+        let window = self.ledger.resume(self.peer).oldest + WINDOW;
+        while let Some((seq, row)) = self.ledger.next_to_send(self.peer, half.sent)
+            && seq < window
+        {
             records.push(match &row.content {
                 Content::Text(text) => Record::Text(seq, text.to_string()),
                 Content::Skip => Record::Skip(seq),
@@ -149,6 +165,7 @@ impl Node {
             Record::Resume(resume) => {
                 let news = self.ledger.handle_resume(self.peer, &resume, UnixMs(0));
                 let is_restored = news.contains(&ResumeNews::Restored);
+                self.is_older |= is_restored;
                 self.confirm();
                 let own = self.ledger.resume(self.peer);
                 let Some(half) = &mut self.half else { return };
@@ -186,7 +203,9 @@ impl Node {
             }
             // Of a count that is not agreed to yet.
             Record::Kept(_) | Record::Receipt(_) if !self.is_agreed() => {}
-            Record::Kept(upto) => self.ledger.handle_kept(self.peer, upto),
+            Record::Kept(upto) => {
+                self.ledger.handle_kept(self.peer, upto);
+            }
             Record::Receipt(upto) => {
                 self.ledger.handle_receipt(self.peer, upto);
             }
@@ -271,11 +290,19 @@ impl World {
                 let node = &mut self.nodes[at];
                 let waiting: Vec<_> = node.ledger.waiting(node.peer).collect();
                 let Some(message) = waiting.get(usize::from(which) % waiting.len().max(1)) else { return };
-                let state = node.ledger.drop_message(node.peer, message.seq);
-                node.commit();
-                if state != Some(MessageState::Delivered) {
-                    self.excused.insert(message.text.to_string());
+                let agreed = node.half.as_ref().filter(|half| half.agreed.is_some());
+                let gone_out = agreed.map(|half| half.sent.max(node.ledger.first_to_send(node.peer) - 1));
+                let text = message.text.to_string();
+                match node.ledger.take_back(node.peer, &[message.seq], gone_out)[..] {
+                    [(_, Err(_))] => return,
+                    [(seq, Ok(Withdrawal::Open))] => drop(node.open.insert(seq, text.clone())),
+                    [(_, Ok(Withdrawal::NeverSent | Withdrawal::InTime))] => {
+                        node.settled.push((text.clone(), WithdrawalOutcome::InTime));
+                    }
+                    _ => panic!("it waited"),
                 }
+                node.commit();
+                self.excused.insert(text);
             }
             Action::Backup(at) => self.nodes[at].backup = Some(self.nodes[at].disk.clone()),
             Action::Restore(at) => {
@@ -325,6 +352,18 @@ impl World {
             }
             let node = &self.nodes[at];
             assert_eq!(node.ledger.waiting_count(node.peer), 0, "something still waits");
+            if self.restored {
+                continue;
+            }
+            assert!(!node.is_older, "nothing was restored");
+            assert!(node.open.is_empty(), "what became of {:?}?", node.open);
+            for (text, outcome) in &node.settled {
+                assert_eq!(
+                    first.contains_key(text),
+                    *outcome == WithdrawalOutcome::TooLate,
+                    "{text}: {seen:?}"
+                );
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::history::HistoryEntry;
 use crate::crypto::Fingerprint;
 use crate::time::UnixMs;
 use crate::wire::{Chain, Epoch};
@@ -115,8 +116,10 @@ pub struct Pair {
 pub enum PairChange {
     /// Write the state of our direction.
     Outbound(Outbound),
-    /// Write a row of the outbox.
+    /// Write a new row of the outbox.
     Queue(u64, OutboxRow),
+    /// Write a row of the outbox that is there, with no longer content.
+    Rewrite(u64, OutboxRow),
     /// Delete a row of the outbox.
     Unqueue(u64),
     /// Write the state of the peer's direction.
@@ -125,6 +128,8 @@ pub enum PairChange {
     Receive(u64, InboxRow),
     /// Delete a row of the inbox.
     Clear(u64),
+    /// Delete everything of the pair.
+    Forget,
 }
 
 /// A [`PairChange`], and the key of the peer.
@@ -136,6 +141,23 @@ pub struct StoreChange {
     pub change: PairChange,
 }
 
+/// Changes that belong together, with messages that are appended to the history.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct StoreBatch {
+    /// The changes.
+    pub changes: Vec<StoreChange>,
+    /// The messages.
+    pub history: Vec<HistoryEntry>,
+}
+
+impl StoreBatch {
+    /// Whether nothing is to be done.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.history.is_empty()
+    }
+}
+
 /// What is kept of all pairs, by the key of the peer.
 pub type Pairs = BTreeMap<Fingerprint, Pair>;
 
@@ -144,7 +166,7 @@ impl Pair {
     pub fn apply(&mut self, change: PairChange) {
         match change {
             PairChange::Outbound(state) => self.outbound = Some(state),
-            PairChange::Queue(seq, row) => {
+            PairChange::Queue(seq, row) | PairChange::Rewrite(seq, row) => {
                 self.outbox.insert(seq, row);
             }
             PairChange::Unqueue(seq) => {
@@ -157,6 +179,7 @@ impl Pair {
             PairChange::Clear(seq) => {
                 self.inbox.remove(&seq);
             }
+            PairChange::Forget => *self = Self::default(),
         }
     }
 }

@@ -11,12 +11,12 @@ pub(crate) type ExitReason = (&'static str, String);
 /// Reason why the end of a connection, or the failure of a listener, ends the program.
 pub(crate) fn of_outcome(outcome: DialOutcome) -> Option<ExitReason> {
     let (kind, sentence) = match outcome {
-        DialOutcome::ListenFailed => ("cannot_listen", "the address cannot be listened on"),
+        DialOutcome::ListenFailed => ("cannot_listen", "the address cannot be used to listen"),
         DialOutcome::Unreachable => ("unreachable", "nobody was reached"),
         DialOutcome::Refused => ("refused", "the connection was refused, here or there"),
         DialOutcome::Lost => ("lost", "the connection was lost"),
         DialOutcome::PeerLeftEarly => ("left", "the other side left before everything was acknowledged"),
-        DialOutcome::Failed => ("peer_output", "the other side could not keep what it got"),
+        DialOutcome::Failed => ("peer_output", "the other side could not store what it received"),
         DialOutcome::Left | DialOutcome::Done | DialOutcome::NotCalled => return None,
     };
     Some((kind, sentence.to_owned()))
@@ -34,9 +34,12 @@ pub(crate) fn last_events(code: u8, cause: Option<ExitReason>) -> impl Iterator<
 fn of_code(code: u8) -> Option<ExitReason> {
     Some(match code {
         0 | code::READER_GONE => return None,
-        code::FAILED => ("not_sent", "lines were refused, or had no way to go; each was told".to_owned()),
+        code::FAILED => {
+            ("not_sent", "lines were refused or could not be delivered; each was reported".to_owned())
+        }
         code::LOST => ("not_received", "not everything was acknowledged".to_owned()),
-        129.. => ("signal", format!("ended by signal {}", code - 128)),
-        _ => ("trouble", "something could not be written; it was told".to_owned()),
+        code::QUEUED => ("queued", "lines wait in the home until their receivers have them".to_owned()),
+        129.. => ("signal", format!("terminated by signal {}", code - 128)),
+        _ => ("trouble", "something could not be written; it was reported".to_owned()),
     })
 }

@@ -1,15 +1,20 @@
 //! Notices as events: those of a command in terms of its options, those of the prompt in its own.
 
+use std::path::PathBuf;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use super::{MessageEvent, OutputEvent, OutputFormat, PastMessage, PromptEvent, emit};
+use super::{MessageEvent, OutputEvent, OutputFormat, OwnText, PastMessage, PromptEvent, emit};
+use crate::app::error::hint_at_home;
 use crate::app::host::{Behind, MessageUse, NoticeSink};
 use crate::app::os::moment;
 use crate::chat::{
-    Info, KeyRefusal, KeyStatus, Message, Notice, OaepInfo, PromptView, ReceiptDue, SentMessage, TrustLevel,
+    AfterLoss, Arrival, DeliveryInfo, DeliveryProgress, DeliveryReport, Export, ExportTarget, Info,
+    KeyRefusal, KeyStatus, Message, Notice, OaepInfo, PromptView, ReceiptDue, SentMessage, TrustLevel,
     Warning,
 };
+use crate::delivery::MessageState;
 use crate::session::CloseReason;
 use crate::text::safe::{SafeText, with_bad_bytes};
 use crate::wire::Lifetime;
@@ -23,6 +28,8 @@ const OAEP: &str = "oaep";
 pub(crate) struct EventReporter {
     pub(crate) form: OutputFormat,
     pub(crate) severity: Severity,
+    /// Home folder that the command line names, for the commands in hints.
+    pub(crate) home: Option<PathBuf>,
 }
 
 /// Severity of a warning about a peer.
@@ -36,8 +43,13 @@ pub(crate) enum Severity {
 
 impl NoticeSink for EventReporter {
     fn show(&mut self, notice: &Notice, _: Option<ReceiptDue>) {
-        if let Some(event) = of_command(notice, self.severity) {
-            emit(&event, self.form);
+        // A person is told of the first, and a program of each.
+        let is_of_other_form = match self.form {
+            OutputFormat::Json => matches!(notice, Notice::Info(Info::Probe { .. })),
+            _ => matches!(notice, Notice::Counted(_)),
+        };
+        if let Some(event) = of_command(notice, self.severity).filter(|_| !is_of_other_form) {
+            emit(&self.at_home(event), self.form);
         }
     }
 
@@ -51,6 +63,20 @@ impl NoticeSink for EventReporter {
     }
 }
 
+impl EventReporter {
+    /// The same event with commands that work on the home folder that the command line names.
+    fn at_home(&self, event: OutputEvent) -> OutputEvent {
+        let named = |words: &str| hint_at_home(words, self.home.as_deref());
+        match event {
+            OutputEvent::Warning { kind, message } => OutputEvent::Warning { kind, message: named(&message) },
+            OutputEvent::Error { kind, message, hint } => {
+                OutputEvent::Error { kind, message: named(&message), hint: hint.as_deref().map(named) }
+            }
+            event => event,
+        }
+    }
+}
+
 /// Event of a notice for a command; none if the notice is of the prompt alone.
 fn of_command(notice: &Notice, severity: Severity) -> Option<OutputEvent> {
     match notice {
@@ -61,8 +87,11 @@ fn of_command(notice: &Notice, severity: Severity) -> Option<OutputEvent> {
             | Info::ExitHint
             | Info::Closed { .. },
         )
-        // The command itself counts the messages that were not received.
-        | Notice::Warning(Warning::NotReceived { .. } | Warning::NotSent { .. })
+        // The command itself counts the messages that were not received. Why nobody is called
+        // again, another warning has said.
+        | Notice::Warning(
+            Warning::NotReceived { .. } | Warning::NotSent { .. } | Warning::NotCallingAgain { .. },
+        )
         | Notice::Message(_)
         | Notice::Own(_)
         | Notice::Answer(_)
@@ -70,14 +99,26 @@ fn of_command(notice: &Notice, severity: Severity) -> Option<OutputEvent> {
         | Notice::Whole(_)
         | Notice::History { .. } => None,
         Notice::Info(Info::MakingKey { bits, .. }) => {
-            Some(OutputEvent::Notice { message: format!("making a key of {bits} bits") })
+            Some(OutputEvent::Notice { message: format!("generating a {bits}-bit key") })
+        }
+        // Blocked or forgotten by another process: a command has no other way to stop the calls.
+        Notice::Info(Info::NotCalling { name }) => Some(OutputEvent::Error {
+            kind: "not_calling",
+            message: format!("no longer calling {name}: it is blocked, or forgotten"),
+            hint: None,
+        }),
+        // There is no `:status` to count more of them.
+        Notice::Info(Info::Probe { remote, reason, error }) => {
+            let (remote, reason, error) = (remote.clone(), reason.clone(), error.clone());
+            of_command(&Notice::Warning(Warning::HandshakeFailed { remote, reason, error }), severity)
         }
         Notice::Info(info) => Some(of_info(info)),
-        Notice::Warning(warning) => {
+        Notice::Warning(warning) | Notice::Counted(warning) => {
             let kind = warning.kind();
             let (message, hint) = in_terms_of_options(warning);
             // A name that is not believed ends nothing, nor does an address that is not the last,
-            // nor a block that cannot be opened, nor a peer that is not remembered.
+            // nor a block that cannot be opened, nor a peer that is not remembered, nor a loss
+            // after which the peer is called again.
             let passes = matches!(
                 warning,
                 Warning::Impostor { .. }
@@ -86,6 +127,8 @@ fn of_command(notice: &Notice, severity: Severity) -> Option<OutputEvent> {
                     | Warning::NotDecrypted { .. }
                     | Warning::NotSaved { .. }
                     | Warning::KoreanWindows { .. }
+                    | Warning::ConnectionLost { then: AfterLoss::CallingAgain, .. }
+                    | Warning::StillCalling { .. }
             );
             Some(if passes || severity == Severity::Passes {
                 OutputEvent::Warning { kind, message }
@@ -99,8 +142,10 @@ fn of_command(notice: &Notice, severity: Severity) -> Option<OutputEvent> {
 /// Event of a notice for the prompt, if it is one.
 pub(crate) fn of_prompt(notice: &Notice) -> Option<OutputEvent> {
     Some(match notice {
-        // An event of its own names each that it was sent to.
-        Notice::Own(_) => return None,
+        // An event of its own names each that it was sent to, or kept for, and each probe.
+        Notice::Own(_) | Notice::Info(Info::Delivery(DeliveryInfo::Queued { .. }) | Info::Probe { .. }) => {
+            return None;
+        }
         Notice::Message(received) => OutputEvent::Message(message(received)),
         Notice::Info(Info::Safety { name, number, fingerprint }) => OutputEvent::Safety {
             name: name.clone(),
@@ -108,7 +153,7 @@ pub(crate) fn of_prompt(notice: &Notice) -> Option<OutputEvent> {
             fingerprint: fingerprint.to_string(),
         },
         Notice::Info(info) => of_info(info),
-        Notice::Warning(warning) => {
+        Notice::Warning(warning) | Notice::Counted(warning) => {
             OutputEvent::Warning { kind: warning.kind(), message: warning.sentence() }
         }
         Notice::Answer(rows) => OutputEvent::Answer { rows: rows.clone() },
@@ -125,11 +170,35 @@ pub(crate) fn of_prompt(notice: &Notice) -> Option<OutputEvent> {
     })
 }
 
-/// Event of a text of ours on its way.
+/// Event of a text of ours on its way, or kept until the peer is there.
 pub(crate) fn sent(sent: &SentMessage) -> OutputEvent {
-    let text = String::from_utf8_lossy(&sent.message.text).into_owned();
-    let fingerprint = sent.fingerprint.map(|key| key.to_string());
-    OutputEvent::Sent { to: sent.to.clone(), fingerprint, number: sent.number, text }
+    let own = OwnText {
+        to: sent.to.clone(),
+        fingerprint: sent.fingerprint.map(|key| key.to_string()),
+        number: sent.number,
+        text: String::from_utf8_lossy(&sent.message.text).into_owned(),
+    };
+    if sent.state == MessageState::Queued { OutputEvent::Queued(own) } else { OutputEvent::Sent(own) }
+}
+
+/// Event of how far messages to a peer are.
+pub(crate) fn delivery(report: &DeliveryReport) -> OutputEvent {
+    let (to, fingerprint) = (report.to.clone(), report.fingerprint.map(|key| key.to_string()));
+    match report.progress {
+        DeliveryProgress::Away(waiting) => OutputEvent::Away { to, fingerprint, waiting },
+        DeliveryProgress::Delivered(upto) => OutputEvent::Delivered { to, fingerprint, upto },
+        DeliveryProgress::Received(upto) => OutputEvent::Received { to, fingerprint, upto },
+    }
+}
+
+/// Event of a message that the prompt at the socket is to take out of the chat.
+pub(crate) fn export(export: &Export) -> OutputEvent {
+    let file = match &export.to {
+        ExportTarget::Clipboard => None,
+        ExportTarget::File(file) => Some(file.clone()),
+    };
+    let (text, bytes) = exact_text(&export.text);
+    OutputEvent::Export { file, label: export.label.clone(), text, bytes }
 }
 
 pub(crate) fn state(view: &PromptView) -> PromptEvent {
@@ -141,12 +210,13 @@ pub(crate) fn state(view: &PromptView) -> PromptEvent {
         presence: addressed.map(|to| to.presence.word()),
         waiting: view.waiting,
         unread: view.unread,
+        editor: None,
     }
 }
 
 /// Message as it came.
 pub(crate) fn message(received: &Message) -> MessageEvent {
-    let is_text = std::str::from_utf8(&received.text).is_ok();
+    let (text, bytes) = exact_text(&received.text);
     let is_authenticated = received.trust_level != TrustLevel::Unauthenticated;
     MessageEvent {
         from: received.name.clone(),
@@ -157,12 +227,22 @@ pub(crate) fn message(received: &Message) -> MessageEvent {
         sent: moment(received.sent.0),
         wire: if is_authenticated { NATIVE } else { OAEP },
         short: received.lifetime == Lifetime::Short,
-        bytes: (!is_text).then(|| BASE64_STANDARD.encode(&received.text)),
-        text: with_bad_bytes(&received.text, str::to_owned),
+        again: received.arrival == Arrival::Again,
+        late: received.arrival == Arrival::Late,
+        bytes,
+        text,
+        number: None,
     }
 }
 
-fn past(one: &Message) -> PastMessage {
+/// A text, and its bytes in base64 where they are not UTF-8.
+fn exact_text(text: &[u8]) -> (String, Option<String>) {
+    let bytes = std::str::from_utf8(text).is_err().then(|| BASE64_STANDARD.encode(text));
+    (with_bad_bytes(text, str::to_owned), bytes)
+}
+
+/// Earlier message, or one of ours.
+pub(crate) fn past(one: &Message) -> PastMessage {
     let to = one.to.first().cloned();
     PastMessage { time: moment(one.arrived.0), to, message: message_as_shown(one) }
 }
@@ -175,10 +255,11 @@ fn message_as_shown(earlier: &Message) -> MessageEvent {
 
 fn of_info(info: &Info) -> OutputEvent {
     match info {
-        Info::Listening { at } => {
+        Info::Listening { at, dial } => {
             let all: Vec<_> = at.iter().map(|address| address.to_string()).collect();
             let address = all.first().cloned().unwrap_or_default();
-            OutputEvent::Listening { address, addresses: Some(all).filter(|all| all.len() > 1) }
+            let dial = dial.iter().map(ToString::to_string).collect();
+            OutputEvent::Listening { address, addresses: Some(all).filter(|all| all.len() > 1), dial }
         }
         Info::Connecting { target, .. } => OutputEvent::Connecting { address: target.clone() },
         Info::Joined { name, fingerprint, status, trust_level } => OutputEvent::Connected {
@@ -186,13 +267,15 @@ fn of_info(info: &Info) -> OutputEvent {
             fingerprint: Some(fingerprint.to_string()),
             verified: *status == KeyStatus::Known(TrustLevel::Verified),
             standing: trust_level.standing(),
-            new: *status == KeyStatus::New,
+            new: matches!(status, KeyStatus::New | KeyStatus::Met),
+            first: *status == KeyStatus::New,
             wire: NATIVE,
         },
         Info::Oaep(OaepInfo::Joined { name, .. }) => {
             let (name, fingerprint) = (name.clone(), None);
             let standing = TrustLevel::Unauthenticated.standing();
-            OutputEvent::Connected { name, fingerprint, verified: false, standing, new: false, wire: OAEP }
+            let (verified, new, first) = (false, false, false);
+            OutputEvent::Connected { name, fingerprint, verified, standing, new, first, wire: OAEP }
         }
         Info::Left { name, fingerprint } => {
             OutputEvent::Left { name: name.clone(), fingerprint: fingerprint.map(|key| key.to_string()) }
@@ -201,6 +284,11 @@ fn of_info(info: &Info) -> OutputEvent {
             name: name.clone(),
             fingerprint: fingerprint.map(|key| key.to_string()),
             next: next.to_string(),
+        },
+        Info::Delivery(DeliveryInfo::GoesOut { name, fingerprint, count }) => OutputEvent::Back {
+            to: name.clone(),
+            fingerprint: Some(fingerprint.to_string()),
+            waiting: *count,
         },
         info => OutputEvent::Notice { message: info.sentence() },
     }
@@ -212,12 +300,12 @@ fn in_terms_of_options(warning: &Warning) -> (String, Option<String>) {
         Warning::AddressFailed { warning } => in_terms_of_options(warning),
         Warning::Refused(KeyRefusal::UnknownKey { remote, fingerprint }) => (
             format!("{remote} has a key that is not in your book: {fingerprint}; nothing was sent"),
-            Some(format!("--accept-new takes it; --pin {fingerprint} takes it and no other")),
+            Some(format!("--accept-new accepts it; --pin {fingerprint} accepts it and no other")),
         ),
         Warning::Refused(KeyRefusal::NotVerified { remote, name, fingerprint }) => (
             format!(
-                "{remote} has the key of {name}, which is unverified; if it told you the same: \
-                 rsachat peers trust {name} {fingerprint}"
+                "{remote} has the key of {name}, which is unverified; if the peer gave you the \
+                 same: rsachat peers trust {name} {fingerprint}"
             ),
             None,
         ),
@@ -239,6 +327,6 @@ fn in_terms_of_options(warning: &Warning) -> (String, Option<String>) {
             let hint = "the other side must know your key: rsachat key show".to_owned();
             (warning.sentence(), Some(hint))
         }
-        warning => (warning.sentence(), None),
+        warning => (warning.sentence_of_command(), None),
     }
 }

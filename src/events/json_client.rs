@@ -1,8 +1,12 @@
 //! Encoder of events for one program that talks to the prompt (`docs/EVENTS.md`).
 
-use super::{Id, OutputEvent, from_notice};
-use crate::chat::{Chat, Notice, PromptView, SentMessage};
-use crate::crypto::Fingerprint;
+use std::collections::BTreeMap;
+
+use super::face_order::FaceRole;
+use super::{EditorEvent, Id, MessageEvent, OutputEvent, UnreadEvent, from_notice};
+use crate::chat::{Chat, DeliveryReport, Info, LineStart, Notice, PromptView, QuestionId, SentMessage};
+use crate::ids::FaceId;
+use crate::limits::SESSION_NAMES;
 use crate::time::UnixMs;
 
 /// Encoder of the events. Those that follow from a request with an id carry that id, up to the
@@ -15,12 +19,35 @@ pub(crate) struct JsonClient {
     ok: bool,
     /// Request whose reply waits for the book, and the same about it.
     deferred: Option<(Id, bool)>,
+    /// Questions that wait for their answers, by the ids of their requests.
+    questions: BTreeMap<QuestionId, Id>,
+    /// Id of the question that the next notice answers, or gives up.
+    answering: Option<Id>,
     /// The state as it was last sent, or is to be sent.
     state: Option<PromptView>,
     state_changed: bool,
+    /// Kind of face at the socket of a home; none of the process itself.
+    role: Option<FaceRole>,
+    /// Version of the names that were sent last.
+    names: Option<u64>,
 }
 
 impl JsonClient {
+    /// Encoder for a face at the socket of a home.
+    pub(crate) fn at_socket(role: FaceRole) -> Self {
+        Self { role: Some(role), ..Self::default() }
+    }
+
+    /// Changes the kind of face.
+    pub(crate) fn set_role(&mut self, role: FaceRole) {
+        self.role = Some(role);
+        self.state_changed = true;
+    }
+
+    pub(crate) fn role(&self) -> FaceRole {
+        self.role.unwrap_or_default()
+    }
+
     /// Begins a request; events that follow carry its id.
     pub(crate) fn begin(&mut self, id: Option<Id>) {
         (self.request, self.ok) = (id, true);
@@ -44,29 +71,59 @@ impl JsonClient {
         }
     }
 
-    /// The event of a notice; nothing, if it is none.
-    pub(crate) fn notice(&mut self, notice: &Notice, now: UnixMs) -> String {
-        self.ok &= !matches!(notice, Notice::Warning(_));
-        // As `recv` has it: a message has the time of its arrival.
-        let time = if let Notice::Message(message) = notice { message.arrived } else { now };
-        from_notice::of_prompt(notice).map(|event| self.event(&event, time)).unwrap_or_default()
+    /// The question of the request was accepted: its answer has the id of the request.
+    pub(crate) fn asked(&mut self, question: QuestionId) {
+        self.questions.extend(self.request.clone().map(|id| (question, id)));
     }
 
-    /// A text of ours is on its way.
+    /// The next notice is the answer to this question, or gives it up.
+    pub(crate) fn answers(&mut self, question: QuestionId) {
+        self.answering = self.questions.remove(&question);
+    }
+
+    /// Whether the answer to any question is awaited.
+    pub(crate) fn awaits_answers(&self) -> bool {
+        !self.questions.is_empty()
+    }
+
+    /// Whether the answer to the question with this id is awaited.
+    pub(crate) fn awaits_answer(&self, id: &Id) -> bool {
+        self.questions.values().any(|asked| asked == id)
+    }
+
+    /// The event of a notice; nothing, if it is none.
+    pub(crate) fn notice(&mut self, notice: &Notice, now: UnixMs) -> String {
+        let answering = self.answering.take();
+        self.ok &= answering.is_some() || !matches!(notice, Notice::Warning(_));
+        // As `recv` has it: a message has the time of its arrival.
+        let time = if let Notice::Message(message) = notice { message.arrived } else { now };
+        let event = match (notice, self.role) {
+            (Notice::Message(message), Some(_)) => {
+                let number = Some(message.number);
+                Some(OutputEvent::Message(MessageEvent { number, ..from_notice::message(message) }))
+            }
+            (Notice::Own(message), Some(FaceRole::Prompt)) => {
+                Some(OutputEvent::Own(from_notice::past(message)))
+            }
+            // As at the owner's own prompt.
+            (Notice::Counted(_), Some(FaceRole::Prompt)) => None,
+            (Notice::Info(probe @ Info::Probe { .. }), Some(FaceRole::Prompt)) => {
+                Some(OutputEvent::Notice { message: probe.sentence() })
+            }
+            _ => from_notice::of_prompt(notice),
+        };
+        let id = answering.as_ref().or(self.request.as_ref());
+        event.map(|event| event.to_json(time.0, id)).unwrap_or_default()
+    }
+
+    /// A text of ours is on its way, or kept until the peer is there.
     pub(crate) fn sent(&self, sent: &SentMessage, now: UnixMs) -> String {
         self.event(&from_notice::sent(sent), now)
     }
 
-    /// A peer has acknowledged what we sent, up to this number.
-    pub(crate) fn received(
-        &self,
-        name: &str,
-        fingerprint: Option<Fingerprint>,
-        upto: u64,
-        now: UnixMs,
-    ) -> String {
-        let fingerprint = fingerprint.map(|key| key.to_string());
-        self.event(&OutputEvent::Received { to: name.to_owned(), fingerprint, upto }, now)
+    /// How far messages to a peer are.
+    pub(crate) fn delivery(&self, report: &DeliveryReport, now: UnixMs) -> String {
+        self.event(&from_notice::delivery(report), now)
     }
 
     /// Any event.
@@ -76,15 +133,52 @@ impl JsonClient {
 
     /// Takes note of the state of the prompt.
     pub(crate) fn update(&mut self, chat: &Chat) {
-        let state = chat.view();
-        self.state_changed |= self.state.as_ref().is_none_or(|last| !last.looks_like(&state));
+        self.update_of(chat, FaceId::OWN);
+    }
+
+    /// Takes note of the state of the prompt of a face.
+    pub(crate) fn update_of(&mut self, chat: &Chat, face: FaceId) {
+        let state = chat.view_of(face);
+        // An editor also has to know where a line begins.
+        let is_same = |last: &PromptView| match self.role {
+            Some(FaceRole::Prompt) => *last == state,
+            _ => last.looks_like(&state) || from_notice::state(last) == from_notice::state(&state),
+        };
+        self.state_changed |= self.state.as_ref().is_none_or(|last| !is_same(last));
         self.state = Some(state);
+    }
+
+    /// The names for completion, if they have changed, for the prompt of a face.
+    pub(crate) fn take_names(&mut self, chat: &Chat, now: UnixMs) -> Option<String> {
+        let is_due = self.role == Some(FaceRole::Prompt) && self.names != Some(chat.roster());
+        if !is_due {
+            return None;
+        }
+        self.names = Some(chat.roster());
+        let names = chat.known_names();
+        let owned = |names: Vec<&str>| names.into_iter().take(SESSION_NAMES).map(str::to_owned).collect();
+        let (known, callable) = (names.iter().collect(), names.callable_like("").into_iter().collect());
+        let event =
+            OutputEvent::Names { known: owned(known), callable: owned(callable), present: chat.present() };
+        Some(self.event(&event, now))
     }
 
     /// The state, if it has changed. It is sent after the notices of the same change.
     pub(crate) fn take_state(&mut self, now: UnixMs) -> Option<String> {
         let is_due = std::mem::take(&mut self.state_changed);
-        let state = self.state.as_ref().filter(|_| is_due)?;
-        Some(self.event(&OutputEvent::State(from_notice::state(state)), now))
+        let view = self.state.as_ref().filter(|_| is_due)?;
+        let mut state = from_notice::state(view);
+        if self.role == Some(FaceRole::Prompt) {
+            let LineStart { mark, name: begun, roster } = view.start.clone();
+            let unread_of = view.unread_of.iter().cloned();
+            state.editor = Some(EditorEvent {
+                mark: mark.number(),
+                begun,
+                roster,
+                others: view.has_others,
+                unread_of: unread_of.map(|(name, messages)| UnreadEvent { name, messages }).collect(),
+            });
+        }
+        Some(self.event(&OutputEvent::State(state), now))
     }
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::Id;
 use crate::chat::Input;
 use crate::chat::command::{self, Command};
+use crate::limits;
 use crate::text::safe::SafeText;
 
 /// Text to send, or command to carry out.
@@ -15,21 +16,32 @@ pub(crate) enum Request {
     Say {
         to: Option<String>,
         text: String,
+        /// Time after which it is taken back where it waits.
+        expire_ms: Option<u64>,
+    },
+    /// Text whose answer is awaited, so many milliseconds.
+    Ask {
+        to: Option<String>,
+        text: String,
+        timeout_ms: u64,
     },
     Do(Command),
 }
 
 const HOW_TO_WRITE: &str =
-    r#"write {"say":TEXT}, {"say":TEXT,"to":NAME} or {"command":NAME,"arguments":[…]}"#;
+    r#"write {"say":TEXT}, {"say":TEXT,"to":NAME}, {"id":1,"ask":TEXT} or {"command":NAME,"arguments":[…]}"#;
 
 /// Object as it is written. An unknown field is refused: a text meant for one peer must not go to
 /// another because `to` was misspelt.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Object {
-    #[expect(dead_code, reason = "read by itself, also where the rest is wrong")]
+    /// Read by itself too, also where the rest is wrong.
     id: Option<Id>,
     say: Option<String>,
+    ask: Option<String>,
+    timeout: Option<u64>,
+    expire: Option<u64>,
     to: Option<String>,
     command: Option<String>,
     arguments: Option<Vec<String>>,
@@ -43,8 +55,14 @@ struct Identified {
 impl Request {
     pub(crate) fn input(&self) -> Input<'_> {
         match self {
-            Self::Say { to: None, text } => Input::Text(text),
-            Self::Say { to: Some(name), text } => Input::TextTo { name, text },
+            Self::Say { to: None, text, .. } => Input::Text(text),
+            Self::Say { to: Some(name), text, expire_ms: None } => Input::TextTo { name, text },
+            Self::Say { to: Some(name), text, expire_ms: Some(expire_ms) } => {
+                Input::TextUntil { name, text, expire_ms: *expire_ms }
+            }
+            Self::Ask { to, text, timeout_ms } => {
+                Input::Ask { to: to.as_deref(), text, timeout_ms: *timeout_ms }
+            }
             Self::Do(command) => Input::Command(command.clone()),
         }
     }
@@ -63,8 +81,46 @@ pub(crate) fn read(line: &[u8]) -> (Option<Id>, Result<Request, String>) {
 fn request(line: &[u8]) -> Result<Request, String> {
     let object: Object = serde_json::from_slice(line).map_err(|error| not_understood(&error))?;
     match object {
-        Object { say: Some(text), to, command: None, arguments: None, .. } => Ok(Request::Say { to, text }),
-        Object { say: None, to: None, command: Some(name), arguments, .. } => {
+        Object { say: Some(_), to: None, expire: Some(_), .. } => {
+            Err("a text that expires needs a peer to go to".to_owned())
+        }
+        Object {
+            say: Some(text),
+            to,
+            expire,
+            ask: None,
+            timeout: None,
+            command: None,
+            arguments: None,
+            ..
+        } => Ok(Request::Say { to, text, expire_ms: expire }),
+        Object {
+            ask: Some(text),
+            id,
+            to,
+            timeout,
+            say: None,
+            command: None,
+            arguments: None,
+            expire: None,
+        } => {
+            let timeout_ms = timeout.unwrap_or(limits::QUESTION_MS);
+            match (id, timeout_ms) {
+                (None, _) => Err("an ask needs an id, which identifies its answer".to_owned()),
+                (_, 0) => Err("a timeout is a whole number of milliseconds, from 1".to_owned()),
+                _ => Ok(Request::Ask { to, text, timeout_ms }),
+            }
+        }
+        Object {
+            command: Some(name),
+            arguments,
+            say: None,
+            ask: None,
+            to: None,
+            timeout: None,
+            expire: None,
+            ..
+        } => {
             let command = command::command_of(&name, &arguments.unwrap_or_default());
             command.map(Request::Do).map_err(|mistake| mistake.to_string())
         }

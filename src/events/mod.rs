@@ -2,9 +2,13 @@
 //! in words for people who read standard error.
 
 pub(crate) mod exit_reason;
+pub(crate) mod face_order;
+pub(crate) mod face_server;
 pub(crate) mod from_notice;
 pub(crate) mod json_client;
 mod json_request;
+pub(crate) mod served_sink;
+pub(crate) mod to_notice;
 pub(crate) mod unedited_input;
 
 use std::fmt;
@@ -13,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::json::json_line;
 use crate::app::os::{eprint, moment, unix_ms};
+use crate::chat::display::listening;
 
 /// Identifier that a program gives a command of its own.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -31,6 +36,9 @@ pub(crate) enum OutputEvent {
         /// Every address, where a name has several.
         #[serde(skip_serializing_if = "Option::is_none")]
         addresses: Option<Vec<String>>,
+        /// Where others can call, if it waits at every address of the machine.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        dial: Vec<String>,
     },
     Connecting {
         address: String,
@@ -42,6 +50,8 @@ pub(crate) enum OutputEvent {
         verified: bool,
         standing: &'static str,
         new: bool,
+        /// Whether its key is seen for the first time.
+        first: bool,
         wire: &'static str,
     },
     /// A peer closed in order.
@@ -57,11 +67,26 @@ pub(crate) enum OutputEvent {
     },
     Message(MessageEvent),
     /// A message of ours is on its way to a peer.
-    Sent {
+    Sent(OwnText),
+    /// A message of ours is kept until a peer is there.
+    Queued(OwnText),
+    /// A peer is no longer connected.
+    Away {
         to: String,
         fingerprint: Option<String>,
-        number: u64,
-        text: String,
+        waiting: usize,
+    },
+    /// What waited for a peer goes out.
+    Back {
+        to: String,
+        fingerprint: Option<String>,
+        waiting: usize,
+    },
+    /// A peer has our messages up to this number on disk.
+    Delivered {
+        to: String,
+        fingerprint: Option<String>,
+        upto: u64,
     },
     /// A peer has acknowledged our messages up to this number.
     Received {
@@ -95,6 +120,39 @@ pub(crate) enum OutputEvent {
     Reply {
         ok: bool,
     },
+    /// Greeting of the owner of a home to a process at its socket.
+    Hello {
+        version: u32,
+        program: &'static str,
+        process: u32,
+        name: String,
+        fingerprint: Option<String>,
+    },
+    /// Names for the completion of a prompt at the socket, whenever they change.
+    Names {
+        known: Vec<String>,
+        callable: Vec<String>,
+        present: Vec<String>,
+    },
+    /// A text of a prompt at the socket that was not sent.
+    Returned {
+        text: String,
+    },
+    /// Text of a notification of the message that follows, for a prompt at the socket.
+    Alert {
+        text: String,
+    },
+    /// A message that a prompt at the socket is to copy, or to save as a new file.
+    Export {
+        /// The file; none for the clipboard.
+        file: Option<String>,
+        label: String,
+        /// As in a message.
+        text: String,
+        bytes: Option<String>,
+    },
+    /// A text of ours that was not shown as its line was typed, for a prompt at the socket.
+    Own(PastMessage),
     /// Progress of a pipe, in bytes.
     Progress {
         sent: u64,
@@ -119,8 +177,19 @@ pub(crate) enum OutputEvent {
     Done(Done),
 }
 
+/// A text of ours to a peer.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub(crate) struct OwnText {
+    pub(crate) to: String,
+    pub(crate) fingerprint: Option<String>,
+    /// It counts from 1: for the peer where messages are kept, else on each connection.
+    pub(crate) number: u64,
+    pub(crate) text: String,
+}
+
 /// A message of a peer.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of the event")]
 pub(crate) struct MessageEvent {
     pub(crate) from: String,
     /// `None` on the raw wire, which proves no key.
@@ -134,10 +203,19 @@ pub(crate) struct MessageEvent {
     /// Whether its sender is not there to be answered.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) short: bool,
+    /// Whether it may have been written out before, by a program that was killed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) again: bool,
+    /// Whether it waited for a connection for long.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) late: bool,
     /// The exact text; `\x80` where a byte is not UTF-8.
     pub(crate) text: String,
     /// The exact bytes in base64, if they are not UTF-8.
     pub(crate) bytes: Option<String>,
+    /// Number by which a process at the socket of a home says that it has shown it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) number: Option<u64>,
 }
 
 /// Earlier message, with its own time.
@@ -164,6 +242,30 @@ pub(crate) struct PromptEvent {
     pub(crate) unread: usize,
     /// Word for the presence of the addressed peer.
     pub(crate) presence: Option<&'static str>,
+    #[serde(flatten)]
+    pub(crate) editor: Option<EditorEvent>,
+}
+
+/// What the editor of a prompt at the socket of a home needs besides.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub(crate) struct EditorEvent {
+    /// Mark of the addressee, for a line that is begun now.
+    pub(crate) mark: u64,
+    /// Name of the addressee, for the same.
+    pub(crate) begun: Option<String>,
+    /// Version of the names, for the same.
+    pub(crate) roster: u64,
+    /// Whether anybody else is connected.
+    pub(crate) others: bool,
+    /// Messages of each other peer since the addressed one was addressed.
+    pub(crate) unread_of: Vec<UnreadEvent>,
+}
+
+/// Unread messages of one peer.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub(crate) struct UnreadEvent {
+    pub(crate) name: String,
+    pub(crate) messages: usize,
 }
 
 /// End of a run. Counts that do not belong to the command are left out.
@@ -179,6 +281,9 @@ pub(crate) struct Done {
     /// Messages of `send` on the raw wire that were written to the socket.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) written: Option<u64>,
+    /// Answers that `ask` has written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) answers: Option<u64>,
     /// Bytes of a pipe that were sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) sent: Option<u64>,
@@ -226,8 +331,10 @@ impl OutputEvent {
 impl fmt::Display for OutputEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Listening { address, addresses: None } => write!(f, "listening on {address}"),
-            Self::Listening { addresses: Some(all), .. } => write!(f, "listening on {}", all.join(" and ")),
+            Self::Listening { address, addresses, dial } => {
+                let all = addresses.as_ref().map(|all| all.join(" and "));
+                f.write_str(&listening(all.as_ref().unwrap_or(address), dial))
+            }
             Self::Connecting { address } => write!(f, "connecting to {address}"),
             Self::Connected { name, fingerprint: None, .. } => {
                 write!(f, "connected to {name}, raw: nothing is signed")

@@ -4,12 +4,21 @@ use super::Id;
 use super::json_request::{self, Request};
 use crate::chat::command::{self, ParsedLine};
 use crate::chat::{Chat, Input};
+use crate::ids::FaceId;
 use crate::text::safe::SafeText;
 use crate::text::utf8;
 
 /// Client that takes the input.
 pub(crate) trait InputTaker {
     fn chat(&self) -> &Chat;
+
+    /// Face that the input belongs to.
+    fn face(&self) -> FaceId {
+        FaceId::OWN
+    }
+
+    /// Whether the answer to the question with this id is awaited.
+    fn awaits_answer(&mut self, id: &Id) -> bool;
 
     /// Hands an input to the chat and performs what follows from it.
     fn handle(&mut self, input: Input<'_>);
@@ -35,8 +44,18 @@ pub(crate) struct UneditedInput {
     lines_read: u64,
     /// Request with a text that waits for room.
     held: Option<(Option<Id>, Request)>,
-    /// Line with a text that waits for the first peer.
-    held_line: Option<String>,
+    /// Line of a prompt that waits: a text for the first peer, everything else for the texts before
+    /// it to be on disk, so that what it shows stands behind theirs.
+    held_line: Option<PromptLine>,
+}
+
+/// Line as it was read.
+#[derive(Debug)]
+enum PromptLine {
+    Utf8(String),
+    NotText(SafeText),
+    /// Of so many bytes.
+    TooLong(u64),
 }
 
 impl UneditedInput {
@@ -56,11 +75,15 @@ impl UneditedInput {
             self.carry_out(taker, id, request);
         }
         if let Some(line) = self.held_line.take() {
-            self.take_text_line(taker, line);
+            self.take_prompt_line(taker, line);
         }
+        let (chat, face) = (taker.chat(), taker.face());
         match self.meaning {
-            LineMeaning::Prompt => self.held_line.is_none() && taker.chat().takes_lines(),
-            LineMeaning::Request => self.held.is_none() && taker.chat().takes_commands(),
+            LineMeaning::Prompt => self.held_line.is_none() && chat.takes_lines(face),
+            // Each has its reply before the next is read.
+            LineMeaning::Request => {
+                self.held.is_none() && chat.takes_commands(face) && !chat.is_accepting(face)
+            }
         }
     }
 
@@ -69,10 +92,11 @@ impl UneditedInput {
         self.lines_read += 1;
         let line = if self.lines_read == 1 { utf8::without_mark(line) } else { line };
         if self.meaning == LineMeaning::Prompt {
-            return match std::str::from_utf8(line) {
-                Ok(text) => self.take_text_line(taker, text.to_owned()),
-                Err(_) => taker.handle(Input::LineNotText { row: SafeText::line_from_bytes(line) }),
+            let line = match std::str::from_utf8(line) {
+                Ok(text) => PromptLine::Utf8(text.to_owned()),
+                Err(_) => PromptLine::NotText(SafeText::line_from_bytes(line)),
             };
+            return self.take_prompt_line(taker, line);
         }
         if line.trim_ascii().is_empty() {
             return;
@@ -89,7 +113,10 @@ impl UneditedInput {
     /// Takes a line of which nothing was kept.
     pub(crate) fn take_too_long(&mut self, taker: &mut impl InputTaker, bytes: u64) {
         self.lines_read += 1;
-        taker.handle(Input::LineTooLong { bytes });
+        match self.meaning {
+            LineMeaning::Prompt => self.take_prompt_line(taker, PromptLine::TooLong(bytes)),
+            LineMeaning::Request => taker.handle(Input::LineTooLong { bytes }),
+        }
     }
 
     /// Names the texts that wait or have been read, and have no way to go any more. `called` is who
@@ -98,9 +125,13 @@ impl UneditedInput {
         &mut self,
         taker: &mut impl InputTaker,
         called: &str,
-        unread: impl Iterator<Item = Vec<u8>>,
+        unread: Vec<Vec<u8>>,
     ) {
-        let mut texts: Vec<String> = self.held_line.take().and_then(text_of).into_iter().collect();
+        let held = match self.held_line.take() {
+            Some(PromptLine::Utf8(line)) => text_of(line),
+            _ => None,
+        };
+        let mut texts: Vec<String> = held.into_iter().collect();
         let mut requests: Vec<_> = self.held.take().into_iter().collect();
         for line in unread {
             match (self.meaning, String::from_utf8(line)) {
@@ -112,33 +143,48 @@ impl UneditedInput {
                 (_, Err(_)) => {}
             }
         }
-        let addressed = taker.chat().view().addressed.map_or_else(|| called.to_owned(), |to| to.name);
+        let addressed =
+            taker.chat().view_of(taker.face()).addressed.map_or_else(|| called.to_owned(), |to| to.name);
         taker.handle(Input::Undeliverable { to: &addressed, texts });
         for (id, request) in requests {
-            if let Request::Say { to, text } = request {
+            if let Request::Say { to, text, .. } | Request::Ask { to, text, .. } = request {
                 let to = to.as_deref().unwrap_or(&addressed);
                 taker.answer(id, Input::Undeliverable { to, texts: vec![text] });
             }
         }
     }
 
-    /// Takes a line in UTF-8. A text waits for the first peer, if there may be one.
-    fn take_text_line(&mut self, taker: &mut impl InputTaker, line: String) {
-        let waits = taker.chat().awaits_recipient()
-            && !taker.chat().is_shutting_down()
-            && matches!(command::parse_line(&line), Ok(ParsedLine::Text(_)));
-        if waits {
-            self.held_line = Some(line);
-        } else {
-            taker.handle(Input::Line(&line));
+    /// Takes a line of a prompt, or holds it.
+    fn take_prompt_line(&mut self, taker: &mut impl InputTaker, line: PromptLine) {
+        let (chat, face) = (taker.chat(), taker.face());
+        let waits = match &line {
+            _ if chat.is_shutting_down() => false,
+            PromptLine::Utf8(text) => match command::parse_line(text) {
+                Ok(ParsedLine::Text(_)) => chat.awaits_recipient(face),
+                Ok(ParsedLine::TextTo { .. }) => false,
+                _ => chat.is_accepting(face),
+            },
+            PromptLine::NotText(_) | PromptLine::TooLong(_) => chat.is_accepting(face),
+        };
+        match line {
+            line if waits => self.held_line = Some(line),
+            PromptLine::Utf8(text) => taker.handle(Input::Line(&text)),
+            PromptLine::NotText(row) => taker.handle(Input::LineNotText { row }),
+            PromptLine::TooLong(bytes) => taker.handle(Input::LineTooLong { bytes }),
         }
     }
 
     /// Carries out a request. A text for the addressed peer waits for room. Nothing else does: a
     /// peer that takes nothing must not keep a program from all others.
     fn carry_out(&mut self, taker: &mut impl InputTaker, id: Option<Id>, request: Request) {
-        if matches!(request, Request::Say { to: None, .. }) && !taker.chat().takes_lines() {
+        let is_for_addressee =
+            matches!(request, Request::Say { to: None, .. } | Request::Ask { to: None, .. });
+        let is_question = matches!(request, Request::Ask { .. });
+        if is_for_addressee && !taker.chat().takes_lines(taker.face()) {
             self.held = Some((id, request));
+        } else if is_question && id.as_ref().is_some_and(|id| taker.awaits_answer(id)) {
+            let what = "not asked: a question with this id is already waiting for its answer".to_owned();
+            taker.answer(id, Input::LineRefused { what });
         } else {
             taker.answer(id, request.input());
         }

@@ -1,14 +1,17 @@
 //! Line reader on a thread of its own, for input without an editor: pipe, file, null device, dumb
 //! terminal. A thread, since files and the null device cannot be awaited together with sockets.
 
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use mio::Waker;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use crate::limits::{LINE_BYTES, LINES_AHEAD};
@@ -35,15 +38,25 @@ pub enum LineEvent {
 #[derive(Debug)]
 pub struct Lines {
     events: Receiver<LineEvent>,
+    /// Input, if it has a descriptor.
+    input: Option<AwaitedInput>,
 }
 
 impl Lines {
-    /// Reads standard input.
+    /// Reads a descriptor through a reader of the caller's, as [`Lines::of`] does; what lies in it
+    /// at the end is known ([`Lines::rest`]).
     ///
     /// # Errors
-    /// When no thread can be started.
-    pub fn of_stdin(waker: Arc<Waker>) -> io::Result<Self> {
-        Self::of(BlockingReader(io::stdin()), waker)
+    /// When it cannot be duplicated, or no thread can be started.
+    pub fn of_descriptor<R: Read + Send + 'static>(
+        descriptor: OwnedFd,
+        reader: impl FnOnce(DescriptorReader) -> R,
+        waker: Arc<Waker>,
+    ) -> io::Result<Self> {
+        let input = AwaitedInput { descriptor: descriptor.try_clone()?, is_awaited: Arc::default() };
+        let is_awaited = Arc::clone(&input.is_awaited);
+        let own = DescriptorReader { input: BlockingReader(File::from(descriptor)), is_awaited };
+        Ok(Self { input: Some(input), ..Self::of(reader(own), waker)? })
     }
 
     /// Reads any input, at most [`LINES_AHEAD`] lines ahead.
@@ -56,13 +69,68 @@ impl Lines {
             let mut input = BufReader::new(input);
             while forward(read_line(&mut input), &sender, &waker) {}
         })?;
-        Ok(Self { events })
+        Ok(Self { events, input: None })
     }
 
     /// The next event, if there is one; never waits.
     #[must_use]
     pub fn next(&self) -> Option<LineEvent> {
         self.events.try_recv().ok()
+    }
+
+    /// The lines that have been read and those that lie in the input, at most a few more than
+    /// [`LINES_AHEAD`]: the thread may not have come to read them yet, which is waited for so long.
+    #[must_use]
+    pub fn rest(&self, patience: Duration) -> Vec<Vec<u8>> {
+        let deadline = Instant::now() + patience;
+        let mut lines = Vec::new();
+        while lines.len() <= LINES_AHEAD {
+            // Looked at before the events, which are complete then.
+            let is_dry = self.input.as_ref().is_none_or(AwaitedInput::is_dry);
+            match self.events.try_recv() {
+                Ok(LineEvent::Line(line)) => lines.push(line),
+                Ok(LineEvent::TooLong { .. }) => {}
+                Err(TryRecvError::Empty) if !is_dry && Instant::now() < deadline => {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                Ok(LineEvent::End | LineEvent::Broken(_)) | Err(_) => break,
+            }
+        }
+        lines
+    }
+}
+
+/// Input, and whether its reader waits for something to read.
+#[derive(Debug)]
+struct AwaitedInput {
+    descriptor: OwnedFd,
+    is_awaited: Arc<AtomicBool>,
+}
+
+impl AwaitedInput {
+    /// Whether nothing lies there, and the reader has handed on what it has read.
+    fn is_dry(&self) -> bool {
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let ready = poll(&mut [PollFd::new(&self.descriptor, PollFlags::IN)], Some(&now));
+        // In this order: what is read between the two was handed on before the reader waits again.
+        ready == Ok(0) && self.is_awaited.load(Ordering::SeqCst)
+    }
+}
+
+/// Reader of a descriptor that tells when it waits.
+#[derive(Debug)]
+pub struct DescriptorReader {
+    input: BlockingReader<File>,
+    is_awaited: Arc<AtomicBool>,
+}
+
+impl Read for DescriptorReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.is_awaited.store(true, Ordering::SeqCst);
+        // Where it fails, the read tells why.
+        while poll(&mut [PollFd::new(&self.input, PollFlags::IN)], None) == Err(Errno::INTR) {}
+        self.is_awaited.store(false, Ordering::SeqCst);
+        self.input.read(buffer)
     }
 }
 
@@ -136,6 +204,39 @@ fn finish(line: Vec<u8>, bytes: u64) -> LineEvent {
     if bytes > LINE_BYTES as u64 { LineEvent::TooLong { bytes } } else { LineEvent::Line(line) }
 }
 
+/// Splitter of lines out of bytes as they come, as [`Lines`] reads them.
+#[derive(Debug, Default)]
+pub struct LineSplitter {
+    line: Vec<u8>,
+    /// Bytes of the line so far, kept or not.
+    bytes: u64,
+    last: Option<u8>,
+}
+
+impl LineSplitter {
+    /// Takes bytes and returns the lines that end in them.
+    pub fn take(&mut self, bytes: &[u8]) -> Vec<LineEvent> {
+        let mut lines = Vec::new();
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let chunk = piece.strip_suffix(b"\n").unwrap_or(piece);
+            let room = (LINE_BYTES + 1).saturating_sub(self.line.len());
+            self.line.extend_from_slice(chunk.get(..room.min(chunk.len())).unwrap_or_default());
+            self.bytes += chunk.len() as u64;
+            self.last = chunk.last().copied().or(self.last);
+            if chunk.len() == piece.len() {
+                continue;
+            }
+            let Self { mut line, mut bytes, last } = std::mem::take(self);
+            if last == Some(b'\r') {
+                bytes -= 1;
+                line.truncate(usize::try_from(bytes).unwrap_or(usize::MAX));
+            }
+            lines.push(finish(line, bytes));
+        }
+        lines
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,6 +264,12 @@ mod tests {
     fn check(input: &[u8], expected: &[&str]) {
         for size in [1, 2, 7, 8_192, 1 << 20] {
             assert_eq!(read_in_chunks(input, size), expected, "in chunks of {size}");
+            // The same as they come, where the last line has its newline.
+            if input.last() == Some(&b'\n') {
+                let mut splitter = LineSplitter::default();
+                let lines = input.chunks(size).flat_map(|chunk| splitter.take(chunk)).count();
+                assert_eq!(lines + 1, expected.len(), "in chunks of {size}");
+            }
         }
     }
 

@@ -1,5 +1,5 @@
-//! Open TCP connection: its write queue, readiness and shutdown. Readiness is edge-triggered, so
-//! what the kernel reported is remembered here until it is used up.
+//! Open connection: its write queue, readiness and shutdown. Readiness is edge-triggered, so what
+//! the kernel reported is remembered here until it is used up.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -10,12 +10,13 @@ use mio::event::Event;
 use mio::net::TcpStream;
 use socket2::{SockRef, TcpKeepalive};
 
+use super::stream::Stream;
 use super::{NetEvent, ReadInterest};
 use crate::ids::ConnId;
 use crate::limits::{KEEPALIVE_MS, LINK_TURN_BYTES, UNACKNOWLEDGED_MS};
 
 pub(super) struct Link {
-    stream: TcpStream,
+    stream: Stream,
     queue: WriteQueue,
     phase: Phase,
     pub(super) reading: ReadInterest,
@@ -79,8 +80,10 @@ enum RemoteEnd {
 
 impl Link {
     /// Takes a connected stream that is already registered.
-    pub(super) fn new(stream: TcpStream) -> Self {
-        set_options(&stream);
+    pub(super) fn new(stream: Stream) -> Self {
+        if let Stream::Tcp(stream) = &stream {
+            set_options(stream);
+        }
         Self {
             stream,
             queue: WriteQueue::default(),
@@ -137,14 +140,21 @@ impl Link {
     /// receive window like unacknowledged data.
     pub(super) fn disable_user_timeout(&self) {
         #[cfg(target_os = "linux")]
-        let _ = SockRef::from(&self.stream).set_tcp_user_timeout(None);
+        if let Stream::Tcp(stream) = &self.stream {
+            let _ = SockRef::from(stream).set_tcp_user_timeout(None);
+        }
     }
 
     /// The socket, with its user timeout disabled, and the bytes that it has not taken yet.
-    pub(super) fn into_parts(self) -> (TcpStream, Vec<u8>) {
+    pub(super) fn into_parts(self) -> (Stream, Vec<u8>) {
         self.disable_user_timeout();
         let unsent: Vec<u8> = self.queue.chunks.into_iter().flatten().skip(self.queue.written).collect();
         (self.stream, unsent)
+    }
+
+    /// Whether the other end is a process of this machine.
+    pub(super) fn is_local(&self) -> bool {
+        matches!(self.stream, Stream::Local(_))
     }
 
     pub(super) fn queued(&self) -> usize {
@@ -155,7 +165,7 @@ impl Link {
     pub(super) fn awaits_peer(&self) -> bool {
         let has_sent_nothing = || {
             // The kernel may have more than it has reported.
-            let waiting = self.stream.peek(&mut [0]);
+            let waiting = self.stream.peek();
             waiting.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
         };
         self.is_closing() || self.reading == ReadInterest::On && (!self.readable || has_sent_nothing())
@@ -163,7 +173,7 @@ impl Link {
 
     /// Address of the peer.
     pub(super) fn peer_ip(&self) -> Option<IpAddr> {
-        self.stream.peer_addr().ok().map(|peer| peer.ip())
+        self.stream.peer_ip()
     }
 
     /// Since when bytes wait of which the kernel takes none.
@@ -187,7 +197,9 @@ impl Link {
     /// Makes the closing of this socket send a reset instead of what is still queued.
     pub(super) fn reset_on_close(&self) {
         // Without it the end is an orderly one, which is the worst that can come of it.
-        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        if let Stream::Tcp(stream) = &self.stream {
+            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
     }
 
     /// Whether it has failed and waits for its owner.
@@ -278,7 +290,7 @@ impl Link {
 
     /// Whether a write has failed while the kernel holds bytes of the peer.
     fn holds_bytes(&self) -> bool {
-        self.write_error.is_some() && self.stream.peek(&mut [0]).is_ok_and(|count| count > 0)
+        self.write_error.is_some() && self.stream.peek().is_ok_and(|count| count > 0)
     }
 
     fn can_flush(&self) -> bool {
@@ -365,7 +377,7 @@ enum ReadEnd {
 }
 
 /// Reads until the buffer is full or the kernel has no more.
-fn fill(stream: &mut TcpStream, buffer: &mut [u8]) -> (usize, ReadEnd) {
+fn fill(stream: &mut Stream, buffer: &mut [u8]) -> (usize, ReadEnd) {
     let mut filled = 0;
     loop {
         let Some(free) = buffer.get_mut(filled..).filter(|free| !free.is_empty()) else {
@@ -400,8 +412,9 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         stream.set_nonblocking(true).unwrap();
-        let link = Link::new(TcpStream::from_std(stream));
-        let limit = || SockRef::from(&link.stream).tcp_user_timeout().unwrap();
+        let link = Link::new(Stream::Tcp(TcpStream::from_std(stream)));
+        let Stream::Tcp(stream) = &link.stream else { unreachable!() };
+        let limit = || SockRef::from(stream).tcp_user_timeout().unwrap();
         assert_eq!(limit(), Some(Duration::from_millis(UNACKNOWLEDGED_MS)));
         link.disable_user_timeout();
         assert_eq!(limit(), None);

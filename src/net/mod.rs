@@ -15,9 +15,12 @@ mod dial;
 pub mod lines;
 mod link;
 mod listener;
+mod local;
 pub mod process;
 mod reactor;
+mod slot;
 mod source_limiter;
+mod stream;
 pub(crate) mod worker;
 
 /// One listening socket, numbered from the same sequence as [`ConnId`], so never used twice either.
@@ -58,6 +61,13 @@ pub enum NetEvent {
         listener: SocketId,
         /// The caller's address; an IPv4 one for IPv4 callers of a dual listener.
         from: SocketAddr,
+    },
+    /// A process of the same user has come to a socket of this machine.
+    AcceptedLocal {
+        /// The new connection.
+        conn: ConnId,
+        /// The listener that it came to.
+        listener: SocketId,
     },
     /// A dialled connection is established. What was sent before is already on its way.
     Connected {

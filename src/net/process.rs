@@ -1,5 +1,5 @@
 //! The process: what it inherits and may leave behind (limits, descriptors, core files), and its
-//! termination signals (SIGHUP, SIGINT, SIGTERM), as events or as a flag.
+//! termination signals (SIGHUP, SIGINT, SIGTERM), as events or as a flag; and SIGCONT.
 
 use std::fs;
 use std::io;
@@ -11,7 +11,7 @@ use std::thread;
 
 use mio::Waker;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::iterator::{Handle, Signals as SignalIterator};
 
@@ -101,6 +101,7 @@ impl Signal {
 #[derive(Debug)]
 pub struct Signals {
     events: Receiver<Signal>,
+    continued: Arc<AtomicBool>,
     iterator: Handle,
 }
 
@@ -110,12 +111,21 @@ impl Signals {
     /// # Errors
     /// When the system refuses the handlers or the thread.
     pub fn start(waker: Arc<Waker>) -> io::Result<Self> {
-        let mut caught = SignalIterator::new(caught_signals())?;
+        let mut caught = SignalIterator::new(caught_signals().into_iter().chain([SIGCONT]))?;
         let iterator = caught.handle();
         let (sender, events) = channel();
+        let continued = Arc::new(AtomicBool::new(false));
+        let goes_on = Arc::clone(&continued);
         thread::Builder::new().name("signals".into()).spawn(move || {
             for number in &mut caught {
                 let signal = match number {
+                    SIGCONT => {
+                        goes_on.store(true, Ordering::SeqCst);
+                        if waker.wake().is_err() {
+                            return;
+                        }
+                        continue;
+                    }
                     SIGHUP => Signal::HangUp,
                     SIGINT => Signal::Interrupt,
                     _ => Signal::Terminate,
@@ -125,7 +135,13 @@ impl Signals {
                 }
             }
         })?;
-        Ok(Self { events, iterator })
+        Ok(Self { events, continued, iterator })
+    }
+
+    /// Whether the process was stopped and goes on, since the last call.
+    #[must_use]
+    pub fn take_continued(&self) -> bool {
+        self.continued.swap(false, Ordering::SeqCst)
     }
 
     /// The next signal, if there is one; never waits.
@@ -164,12 +180,13 @@ impl SignalFlag {
         let number = Arc::new(AtomicUsize::new(0));
         let again = Arc::new(AtomicBool::new(false));
         for signal in caught_signals() {
-            // In this order: the shutdown must not see what the same signal sets.
+            // In this order: no signal is lost that comes meanwhile, and the shutdown must not see
+            // what the same signal sets.
+            flag::register_usize(signal, Arc::clone(&number), usize::try_from(signal).unwrap_or_default())?;
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&again))?;
             if second == SecondSignal::EndsProcess {
                 flag::register(signal, Arc::clone(&again))?;
             }
-            flag::register_usize(signal, Arc::clone(&number), usize::try_from(signal).unwrap_or_default())?;
         }
         Ok(Self(number))
     }

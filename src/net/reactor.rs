@@ -5,18 +5,20 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mio::net::TcpListener;
+use mio::net::{TcpListener, UnixListener};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::dial::{DialStep, Dialer};
 use super::link::{Link, LinkStatus};
 use super::listener::{self, AcceptError};
+use super::slot::{Slot, SlotState};
 use super::source_limiter::{SourceLimiter, SourcePrefix};
+use super::stream::Stream;
 use super::{LimitExceeded, NetEvent, ReadInterest, SocketId, Stack};
 use crate::ids::ConnId;
 use crate::limits::{
@@ -27,15 +29,16 @@ use crate::limits::{
 /// writing also in [`Net::send`].
 #[expect(missing_debug_implementations, reason = "the state of the machine: nothing to read there")]
 pub struct Net {
-    poll: Poll,
+    pub(super) poll: Poll,
     readiness: Events,
     waker: Arc<Waker>,
     /// Number of the next connection or listener.
     next_id: u64,
     listeners: BTreeMap<u64, TcpListener>,
-    slots: BTreeMap<u64, Slot>,
+    pub(super) local_listeners: BTreeMap<u64, UnixListener>,
+    pub(super) slots: BTreeMap<u64, Slot>,
     /// Connections and listeners that have something to do, or that the kernel reported.
-    ready: BTreeSet<u64>,
+    pub(super) ready: BTreeSet<u64>,
     /// Where the next turn begins, after one that was cut short.
     cursor: u64,
     timers: BTreeSet<(Instant, u64)>,
@@ -56,27 +59,6 @@ pub struct Net {
     read_buffer: Vec<u8>,
 }
 
-struct Slot {
-    state: SlotState,
-    deadline: Option<Instant>,
-    /// Source of an accepted connection, until it has proved a key.
-    unauthenticated: Option<IpAddr>,
-}
-
-enum SlotState {
-    Dialling(Dialer),
-    Open(Link),
-}
-
-impl Slot {
-    fn unsent_bytes(&self) -> usize {
-        match &self.state {
-            SlotState::Dialling(dialer) => dialer.early_bytes(),
-            SlotState::Open(link) => link.unsent_bytes(),
-        }
-    }
-}
-
 /// Token of the waker; connections and listeners are numbered from the next.
 const WAKER: u64 = 0;
 
@@ -94,6 +76,7 @@ impl Net {
             waker,
             next_id: WAKER + 1,
             listeners: BTreeMap::new(),
+            local_listeners: BTreeMap::new(),
             slots: BTreeMap::new(),
             ready: BTreeSet::new(),
             cursor: 0,
@@ -146,6 +129,7 @@ impl Net {
     /// refused.
     pub fn unlisten(&mut self, id: SocketId) {
         self.listeners.remove(&id.0);
+        self.local_listeners.remove(&id.0);
         self.ready.remove(&id.0);
         self.accept_paused.remove(&id.0);
     }
@@ -285,7 +269,7 @@ impl Net {
         self.lost.remove(&id.0);
         let slot = self.slots.remove(&id.0).ok_or_else(gone)?;
         let SlotState::Open(link) = slot.state else { return Err(gone()) };
-        let (mut stream, unsent) = link.into_parts();
+        let (Stream::Tcp(mut stream), unsent) = link.into_parts() else { return Err(gone()) };
         self.poll.registry().deregister(&mut stream)?;
         let stream = TcpStream::from(OwnedFd::from(stream));
         stream.set_nonblocking(false)?;
@@ -295,6 +279,7 @@ impl Net {
     /// Closes every connection and listener at once. The waker keeps working.
     pub fn close_all(&mut self) {
         self.listeners.clear();
+        self.local_listeners.clear();
         self.accept_paused.clear();
         for id in self.slots.keys().copied().collect::<Vec<_>>() {
             self.abort(ConnId(id));
@@ -398,6 +383,8 @@ impl Net {
             self.ready.remove(&id);
             if self.listeners.contains_key(&id) {
                 self.accept_callers(id, events);
+            } else if self.local_listeners.contains_key(&id) {
+                self.accept_local(id, events);
             } else {
                 self.drive_slot(id, events);
             }
@@ -431,7 +418,7 @@ impl Net {
                         events.push(NetEvent::Unreachable { conn, tried });
                     }
                     DialStep::Connected { to, from, stream } => {
-                        let mut link = Link::new(stream);
+                        let mut link = Link::new(Stream::Tcp(stream));
                         link.reading = dialer.reading;
                         for early in std::mem::take(&mut dialer.early) {
                             link.send(early);
@@ -508,7 +495,7 @@ impl Net {
             self.sources.release(from.ip());
             return;
         }
-        let state = SlotState::Open(Link::new(stream));
+        let state = SlotState::Open(Link::new(Stream::Tcp(stream)));
         self.slots.insert(id, Slot { state, deadline: None, unauthenticated: Some(from.ip()) });
         self.unproven.insert(id);
         self.ready.insert(id);
@@ -568,14 +555,14 @@ impl Net {
         self.timers.extend(deadline.map(|at| (at, id)));
     }
 
-    fn allocate_id(&mut self) -> u64 {
+    pub(super) fn allocate_id(&mut self) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
         id
     }
 }
 
-fn token(id: u64) -> Token {
+pub(super) fn token(id: u64) -> Token {
     Token(usize::try_from(id).unwrap_or(usize::MAX))
 }
 

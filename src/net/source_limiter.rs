@@ -25,7 +25,7 @@ pub enum LimitExceeded {
     #[error("{UNAUTHENTICATED_CONNECTIONS} connections have not proved a key yet")]
     Unauthenticated,
     /// As many connections are open as this program may hold, authenticated or not.
-    #[error("as many connections are open as this program may hold")]
+    #[error("the most connections that this program may hold are open")]
     Links,
 }
 

@@ -97,14 +97,14 @@ pub enum AddressError {
     Brackets,
     /// It is the address of a page, as `http://host:port/`.
     #[error(
-        "an address is host:port alone, without http:// before it or / behind it; write localhost:{PORT_DEFAULT}"
+        "an address is host:port alone, without http:// before it or / after it; write localhost:{PORT_DEFAULT}"
     )]
     Url,
     /// Digits and dots do not make an IPv4 address.
     #[error("that is not an IPv4 address; write four numbers from 0 to 255, for example 127.0.0.1")]
     V4,
     /// A character does not occur in host names.
-    #[error("a host name has letters, digits, dots and -; write other scripts in their xn-- form")]
+    #[error("a host name consists of letters, digits, dots and -; write other scripts in their xn-- form")]
     Host,
 }
 

@@ -60,6 +60,58 @@ pub(crate) fn paint(text: &str, attribute: Attribute, depth: ColourDepth) -> Str
     }
 }
 
+/// SGR of a code for a camera: black on white.
+pub(super) const CODE_SGR: &str = "30;107";
+
+/// Look of a text on a terminal with 256 colours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Look {
+    Plain,
+    Bold,
+    Dim,
+    Warning,
+    /// Entry of the palette.
+    Palette(u8),
+    /// Black on white.
+    Code,
+}
+
+/// The texts of a painted row, each with its look.
+pub(crate) fn looks(painted: &str) -> impl Iterator<Item = (Look, &str)> {
+    let sequences = painted.split('\x1b').enumerate();
+    let texts =
+        sequences.map(|(at, part)| match part.strip_prefix('[').and_then(|part| part.split_once('m')) {
+            Some((sgr, text)) if at > 0 => (look(sgr), text),
+            _ => (Look::Plain, part),
+        });
+    texts.filter(|(_, text)| !text.is_empty())
+}
+
+impl Look {
+    /// The SGR that asks for it.
+    pub(crate) fn sgr(self) -> String {
+        match self {
+            Self::Plain => "0".to_owned(),
+            Self::Bold => OWN.sgr.to_string(),
+            Self::Dim => DIM.sgr.to_string(),
+            Self::Warning => WARNING.sgr.to_string(),
+            Self::Palette(entry) => format!("38;5;{entry}"),
+            Self::Code => CODE_SGR.to_owned(),
+        }
+    }
+}
+
+fn look(sgr: &str) -> Look {
+    let palette = |entry: &str| entry.parse().map_or(Look::Plain, Look::Palette);
+    match sgr {
+        "1" => Look::Bold,
+        "2" => Look::Dim,
+        "31" => Look::Warning,
+        CODE_SGR => Look::Code,
+        _ => sgr.strip_prefix("38;5;").map_or(Look::Plain, palette),
+    }
+}
+
 /// The colours of the output: settings and environment come first, then whether a terminal is
 /// there.
 pub(crate) fn depth(when: ColourWhen, on_terminal: bool) -> ColourDepth {
@@ -102,5 +154,20 @@ mod tests {
         assert_eq!(of_key(&bob), of_key(&bob));
         assert_eq!(paint("bob", of_key(&bob), ColourDepth::Monochrome), "bob");
         assert!(paint("eve", of_key(&eve), ColourDepth::Ansi256).starts_with("\x1b[38;5;"));
+    }
+
+    #[test]
+    fn the_looks_of_a_row_are_those_that_it_was_painted_with() {
+        let painted = |attribute| paint("bob", attribute, ColourDepth::Ansi256);
+        let (key, bold) = (painted(of_key(&Fingerprint::of(b"bob"))), painted(OWN));
+        let row = format!("12:00 {key}: [1m{}{}{bold}", painted(WARNING), painted(DIM));
+        let looks: Vec<_> = looks(&row).collect();
+        let Look::Palette(entry) = looks[1].0 else { panic!("{looks:?}") };
+        assert!(PALETTE.contains(&entry));
+        let rest = [(Look::Warning, "bob"), (Look::Dim, "bob"), (Look::Bold, "bob")];
+        assert_eq!(
+            (looks[0], &looks[2..]),
+            ((Look::Plain, "12:00 "), &[(Look::Plain, ": [1m"), rest[0], rest[1], rest[2]][..])
+        );
     }
 }

@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::colour::{self, ColourDepth};
 use super::cut::{RowLimit, cut, in_one_row};
-use super::wrap::{wrap_answer, wrap_behind};
+use super::wrap::{LongUrls, rows_on_screen, wrap_answer, wrap_behind};
 use super::{Size, safety_card};
 use crate::app::os::in_zone;
 use crate::chat::display::{SafetyCard, earlier_messages, more_rows};
@@ -79,9 +79,11 @@ impl Layout {
         self.fit_column(present.iter().map(String::as_str).chain([own.as_str()]));
     }
 
-    /// Fits the column of names to these, except to very long ones.
+    /// Fits the column of names to these too, except to very long ones. It never becomes narrower,
+    /// so that what was shown before stays in its column.
     pub(crate) fn fit_column<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
-        self.column = names.map(|name| name.width().min(limits::NAME_CELLS)).max().unwrap_or(0);
+        let widths = names.map(|name| name.width().min(limits::NAME_CELLS));
+        self.column = widths.max().unwrap_or(0).max(self.column);
     }
 
     /// A notice that is shown now, in whole rows.
@@ -98,7 +100,8 @@ impl Layout {
         rewrite: &dyn Fn(&str) -> String,
     ) -> String {
         // In words each that a text of ours was sent to is named; see [`Layout::sent`].
-        if self.mode == OutputMode::Words && matches!(notice, Notice::Own(_)) {
+        let is_told_otherwise = self.mode == OutputMode::Words && matches!(notice, Notice::Own(_));
+        if is_told_otherwise || matches!(notice, Notice::Counted(_)) {
             return String::new();
         }
         self.render_any(notice, now, size, rewrite)
@@ -152,8 +155,8 @@ impl Layout {
         };
         let cut_rows = |message: &Message, time: &str| {
             let mut rows = message_rows(message, time);
-            if let Some(more) = rows.len().checked_sub(limits::MESSAGE_ROWS).filter(|more| *more > 0) {
-                rows.truncate(limits::MESSAGE_ROWS);
+            let more = cut_off(&mut rows, cells);
+            if more > 0 {
                 let indent = " ".repeat(time.width());
                 let row = format!("{indent}{}", more_rows(more, message.number));
                 rows.push(colour::paint(&row, colour::DIM, self.depth));
@@ -202,7 +205,7 @@ impl Layout {
                 let attribute = colour::of_marked(&notice.rows());
                 notice.rows().iter().map(|row| colour::paint(row, attribute, self.depth)).collect()
             }
-            Notice::Table(_) => notice.rows(),
+            Notice::Table(_) | Notice::Counted(_) => notice.rows(),
         }
     }
 
@@ -267,7 +270,8 @@ impl Layout {
         for (at, row) in text.into_iter().enumerate() {
             // The time stands once; the rows below it keep its place.
             let time = if at == 0 { time.to_owned() } else { " ".repeat(time.width()) };
-            rows.extend(wrap_behind(&format!("{time}{gap}{painted}: "), margin, row, indent, cells));
+            let before = format!("{time}{gap}{painted}: ");
+            rows.extend(wrap_behind(&before, margin, row, indent, cells, LongUrls::LeftToTerminal));
         }
         rows
     }
@@ -283,7 +287,7 @@ impl Layout {
         let mut rows = Vec::new();
         for (at, row) in text.iter().enumerate() {
             let time = if at == 0 { time.clone() } else { " ".repeat(time.width()) };
-            let wrapped = wrap_behind(&format!("{time}{gap}"), margin, row, indent, cells);
+            let wrapped = wrap_behind(&format!("{time}{gap}"), margin, row, indent, cells, LongUrls::Wrapped);
             rows.extend(wrapped.iter().map(|row| colour::paint(row, attribute, self.depth)));
         }
         rows
@@ -322,6 +326,24 @@ impl Layout {
     }
 }
 
+/// Takes away the rows of a message that a screen has no room for. Returns how many they are there;
+/// a URL, which the terminal wraps, is never cut.
+fn cut_off(rows: &mut Vec<String>, cells: usize) -> usize {
+    let width = |row: &str| colour::looks(row).map(|(_, text)| text.width()).sum();
+    let on_screen = |row: &String| rows_on_screen(width(row), cells);
+    let all: usize = rows.iter().map(on_screen).sum();
+    let mut shown = 0;
+    let fits = |row: &&String| {
+        let end = shown + on_screen(row);
+        let fits = end <= limits::MESSAGE_ROWS;
+        shown = if fits { end } else { shown };
+        fits
+    };
+    let kept = rows.iter().take_while(fits).count();
+    rows.truncate(kept);
+    all - shown
+}
+
 fn prefixed(time: &str, rows: Vec<String>) -> Vec<String> {
     rows.into_iter().map(|row| format!("{time}{row}")).collect()
 }
@@ -338,7 +360,7 @@ fn table_rows(table: &[Vec<String>], rows: Vec<String>, cells: usize) -> Vec<Str
         narrow.extend(entry.first().cloned());
         let fields = head.iter().zip(entry).skip(1);
         let fields: Vec<_> = fields.map(|(name, value)| format!("{name} {value}")).collect();
-        narrow.extend(wrap_behind("  ", 2, &fields.join(", "), 2, cells));
+        narrow.extend(wrap_behind("  ", 2, &fields.join(", "), 2, cells, LongUrls::Wrapped));
     }
     narrow
 }
@@ -363,6 +385,7 @@ mod tests {
             lifetime: Lifetime::Lasting,
             arrived: UnixMs(arrived_ms),
             sent: UnixMs(arrived_ms),
+            arrival: crate::chat::Arrival::Prompt,
             text: text.into(),
             rows: SafeText::rows(text),
             number: 57,
@@ -390,6 +413,14 @@ mod tests {
         assert_eq!(shown, format!("{day} 앨리스: 안녕\n   앨리스: 둘"));
         let left = Notice::Info(Info::Left { name: "bob".to_owned(), fingerprint: None });
         assert_eq!(layout.render(&left, NOON, size(40)), format!("{day}      * bob left\n"));
+    }
+
+    #[test]
+    fn the_column_of_names_only_grows() {
+        let mut layout = layout();
+        layout.fit_column(["bob"].into_iter());
+        let shown = layout.render(&message("bob", "hi", NOON), NOON, size(40));
+        assert!(shown.ends_with("    bob: hi\n"), "{shown:?}");
     }
 
     #[test]
@@ -446,6 +477,24 @@ mod tests {
         let all = layout.render(&Notice::Whole(whole), NOON, size(40));
         let more = all.lines().count() - limits::MESSAGE_ROWS;
         assert_eq!(rows[limits::MESSAGE_ROWS], format!("   … and {more} more rows (:show 57)"));
+    }
+
+    #[test]
+    fn a_url_counts_as_the_rows_that_the_terminal_makes_of_it_and_is_shown_whole_or_not_at_all() {
+        let layout = Layout::new(OutputMode::Screen, ColourDepth::Ansi256, TimeFormat::none());
+        for (length, lines, more) in
+            [(40 * 99, 0, 0), (40 * 99 + 1, 0, 100), (40, 98, 0), (41, 98, 2), (10_000, 0, 250)]
+        {
+            let url = format!("https://a.kr/{}", "x".repeat(length - 13));
+            let text = "x\n".repeat(lines) + &url;
+            let shown = layout.render(&message("bob", &text, NOON), NOON, size(40));
+            assert_eq!(shown.lines().any(|row| row == url), more == 0, "{length}");
+            let rest = format!("… and {more} more rows (:show 57)");
+            assert_eq!(shown.contains("more rows"), more > 0, "{length}");
+            assert!(more == 0 || shown.contains(&rest), "{length}: {shown}");
+            let Notice::Message(whole) = message("bob", &text, NOON) else { panic!("a message") };
+            assert!(layout.render(&Notice::Whole(whole), NOON, size(40)).lines().any(|row| row == url));
+        }
     }
 
     #[test]

@@ -1,10 +1,12 @@
-//! Rendering of notices: rows, colours, widths and the safety card.
+//! Rendering of notices and of the prompt: rows, colours, widths and the safety card.
 
 pub(crate) mod colour;
 pub(crate) mod cut;
 pub(crate) mod layout;
+pub(crate) mod prompt_line;
 
 mod safety_card;
+mod url;
 mod wrap;
 
 /// Size of the screen.

@@ -9,15 +9,14 @@ use unicode_width::UnicodeWidthStr;
 
 use super::Size;
 use super::colour::{self, ColourDepth};
-use super::wrap::{wrap, wrap_answer, wrap_behind};
+use super::wrap::{LongUrls, wrap_answer, wrap_behind};
 use crate::chat::display::SafetyCard;
 
 /// Indent of the groups of the number.
 const INDENT: &str = "    ";
 /// Blanks between the code and the text beside it.
 const GAP: &str = "  ";
-/// Cells that text beside the code has at least: a row of groups with its indent, and the longest
-/// words.
+/// Cells that the groups beside the code take, with their indent.
 const BESIDE_CELLS: usize = 36;
 /// Rows of a screen that has room for blank rows between the groups.
 const ROOMY_ROWS: usize = 20;
@@ -34,35 +33,25 @@ struct QrRows {
 pub(crate) fn render(card: &SafetyCard, size: Size, depth: ColourDepth) -> Vec<String> {
     // One row is the prompt's. A code that is not seen whole is none.
     let code = qr_code(&card.code, size.cells, depth).filter(|code| code.rows.len() < size.rows);
-    let mut rows = match code {
+    let instructions =
+        |how: &[String]| how.iter().flat_map(|row| wrap_answer(row, size.cells)).collect::<Vec<_>>();
+    let title = wrap_answer(&card.title, size.cells);
+    let groups = groups(card, size, depth);
+    match code {
         Some(code) if code.cells + GAP.width() + BESIDE_CELLS <= size.cells => {
-            return beside_code(&code, card, size, depth);
+            [title, instructions(&card.how), beside_code(&code, &groups)].concat()
         }
-        Some(code) => code.rows,
-        None => wrap_answer(&card.too_small, size.cells),
-    };
-    rows.extend(card.how.iter().flat_map(|row| wrap_answer(row, size.cells)));
-    rows.extend(wrap_answer(&card.title, size.cells));
-    rows.extend(groups(card, size, depth));
-    rows
+        Some(code) => [code.rows, instructions(&card.how), title, groups].concat(),
+        None => [instructions(&card.how_without_code), title, groups].concat(),
+    }
 }
 
-/// The card with its text right of the code.
-fn beside_code(code: &QrRows, card: &SafetyCard, size: Size, depth: ColourDepth) -> Vec<String> {
-    let cells = size.cells - code.cells - GAP.width();
-    let text = |row: &String| wrap(row, 0, GAP.width(), cells);
-    let mut right = text(&card.title);
-    right.push(String::new());
-    right.extend(groups(card, size, depth));
-    right.push(String::new());
-    right.extend(card.how.iter().flat_map(text));
-    let blank = " ".repeat(code.cells);
-    let rows = code.rows.len().max(right.len());
-    let row = |at| {
-        let (code, right) = (code.rows.get(at).unwrap_or(&blank), right.get(at).map_or("", String::as_str));
-        format!("{code}{GAP}{right}").trim_end().to_owned()
-    };
-    (0..rows).map(row).collect()
+/// The code with the groups right of it, in the middle.
+fn beside_code(code: &QrRows, groups: &[String]) -> Vec<String> {
+    let above = code.rows.len().saturating_sub(groups.len()) / 2;
+    let beside = |at: usize| at.checked_sub(above).and_then(|at| groups.get(at)).map_or("", String::as_str);
+    let rows = code.rows.iter().enumerate();
+    rows.map(|(at, row)| format!("{row}{GAP}{}", beside(at)).trim_end().to_owned()).collect()
 }
 
 fn groups(card: &SafetyCard, size: Size, depth: ColourDepth) -> Vec<String> {
@@ -71,7 +60,8 @@ fn groups(card: &SafetyCard, size: Size, depth: ColourDepth) -> Vec<String> {
         if size.rows >= ROOMY_ROWS && !rows.is_empty() {
             rows.push(String::new());
         }
-        let wrapped = wrap_behind(INDENT, INDENT.width(), groups, INDENT.width(), size.cells);
+        let wrapped =
+            wrap_behind(INDENT, INDENT.width(), groups, INDENT.width(), size.cells, LongUrls::Wrapped);
         rows.extend(wrapped.iter().map(|row| colour::paint(row, colour::OWN, depth)));
     }
     rows
@@ -89,10 +79,13 @@ fn qr_code(text: &str, cells: usize, depth: ColourDepth) -> Option<QrRows> {
     let drawn = code.render::<Dense1x2>().dark_color(dark).light_color(light).quiet_zone(true).build();
     let rows = drawn.lines().map(|row| match depth {
         ColourDepth::Monochrome => row.to_owned(),
-        ColourDepth::Ansi16 | ColourDepth::Ansi256 => format!("\x1b[30;107m{row}\x1b[0m"),
+        ColourDepth::Ansi16 | ColourDepth::Ansi256 => format!("\x1b[{}m{row}\x1b[0m", colour::CODE_SGR),
     });
+    let rows: Vec<String> = rows.collect();
+    // Half of the quiet zone is enough above and below, and leaves room for the instructions.
+    let rows = rows.get(1..rows.len().saturating_sub(1)).unwrap_or_default().to_vec();
     let width = drawn.lines().map(UnicodeWidthStr::width).max().unwrap_or_default();
-    (width <= cells).then(|| QrRows { rows: rows.collect(), cells: width })
+    (width <= cells).then_some(QrRows { rows, cells: width })
 }
 
 #[cfg(test)]
@@ -122,7 +115,7 @@ mod tests {
     fn a_fingerprint_fits_on_forty_cells_and_not_on_thirty() {
         let fingerprint = Fingerprint::of(b"bob").to_string();
         let code = qr_code(&fingerprint, 40, ColourDepth::Monochrome).unwrap();
-        assert_eq!((code.rows.len(), code.cells), (19, 37));
+        assert_eq!((code.rows.len(), code.cells), (17, 37));
         assert!(qr_code(&fingerprint, 30, ColourDepth::Monochrome).is_none());
     }
 }

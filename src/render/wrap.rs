@@ -1,49 +1,124 @@
 //! Word wrap of a text by cells, done before the terminal does it.
 //!
 //! What a terminal wraps begins at the left edge, where it could pass for another sender's row, a
-//! notice or the prompt.
+//! notice or the prompt. A long URL of a message is left to it all the same: there is no blank in
+//! it, which every row of ours has near its beginning, and nothing else in its rows.
 
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+use super::url::url_in;
 
 /// Indent of the continuation rows of an answer.
 const ANSWER_CELLS: usize = 2;
 /// Cells that the last column of an answer has at least; with fewer its text stands below.
 const COLUMN_CELLS: usize = 20;
 
+/// Wrap of a URL that no row has room for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum LongUrls {
+    /// As any word.
+    Wrapped,
+    /// By the terminal, in a row of its own from the left edge: it can be clicked and copied.
+    LeftToTerminal,
+}
+
 /// Wraps a text that begins right of `margin` cells so that nothing of it stands right of `cells`,
 /// between words where that is possible and never inside a character. Rows after the first are
 /// indented by `indent` cells, or by three quarters of a very narrow screen.
-pub(crate) fn wrap(text: &str, margin: usize, indent: usize, cells: usize) -> Vec<String> {
+fn wrap(text: &str, margin: usize, indent: usize, cells: usize, urls: LongUrls) -> Vec<String> {
     let indent = indent.min(cells / 4 * 3).max(1);
-    let mut rows = vec![String::new()];
-    let mut used = margin;
-    let mut left = indent;
+    let mut wrapped = Wrapped { rows: vec![String::new()], used: margin, left: indent, indent, cells };
     for word in text.split_inclusive(' ') {
-        let width = word.trim_end().graphemes(true).map(max_width).sum::<usize>();
+        let is_left = urls == LongUrls::LeftToTerminal && !wrapped.has_room(word);
+        match is_left.then(|| url_in(word)).flatten() {
+            Some((before, url, behind)) => {
+                wrapped.push_word(before);
+                wrapped.push_url(url);
+                wrapped.push_word(behind);
+            }
+            None => wrapped.push_word(word),
+        }
+    }
+    wrapped.rows
+}
+
+/// Rows of a text so far.
+struct Wrapped {
+    rows: Vec<String>,
+    /// Cells that the last of them takes; more than there are behind a URL, which shares its row
+    /// with nothing.
+    used: usize,
+    /// Cells before its text.
+    left: usize,
+    indent: usize,
+    cells: usize,
+}
+
+impl Wrapped {
+    /// Whether a word stands whole in this row or in the next.
+    fn has_room(&self, word: &str) -> bool {
+        self.used.min(self.indent) + width_of(word) <= self.cells
+    }
+
+    fn push_word(&mut self, word: &str) {
+        let Self { indent, cells, .. } = *self;
+        let width = width_of(word);
+        if width == 0 && self.used > cells {
+            return;
+        }
         // A word that no row can hold, as a fingerprint, begins where it is cut least.
-        let better_below = indent + width <= cells || used > cells / 2;
-        if width > 0 && used + width > cells && used > left && better_below {
-            start_row(&mut rows, indent);
-            used = indent;
+        let better_below = indent + width <= cells || self.used > cells / 2;
+        if width > 0 && self.used + width > cells && self.used > self.left && better_below {
+            self.start_row();
         }
         for unit in units(word) {
             let width = max_width(unit);
-            if used + width > cells && (used > left || rows.len() == 1) {
-                start_row(&mut rows, indent);
-                used = indent;
-                left = indent;
+            if self.used + width > cells && (self.used > self.left || self.rows.len() == 1) {
+                self.start_row();
+                self.left = indent;
                 if unit == " " {
                     continue;
                 }
             }
-            if let Some(last) = rows.last_mut() {
+            if let Some(last) = self.rows.last_mut() {
                 last.push_str(unit);
             }
-            used += width;
+            self.used += width;
         }
     }
-    rows
+
+    /// Puts a URL into a row of its own.
+    fn push_url(&mut self, url: &str) {
+        self.start_row();
+        self.left = self.indent;
+        let Some(row) = self.rows.last_mut() else { return };
+        if self.indent + width_of(url) > self.cells {
+            row.clear();
+        }
+        row.push_str(url);
+        self.used = self.indent.max(self.cells) + 1;
+    }
+
+    fn start_row(&mut self) {
+        // The blank that the break replaces.
+        if let Some(last) = self.rows.last_mut().filter(|last| last.ends_with(' ') && !last.trim().is_empty())
+        {
+            last.pop();
+        }
+        self.rows.push(" ".repeat(self.indent));
+        self.used = self.indent;
+    }
+}
+
+/// Rows that a screen has of a row of so many cells: the terminal wraps a long URL.
+pub(crate) fn rows_on_screen(width: usize, cells: usize) -> usize {
+    width.div_ceil(cells.max(1)).max(1)
+}
+
+/// Cells of a word, without the blanks behind it.
+fn width_of(word: &str) -> usize {
+    word.trim_end().graphemes(true).map(max_width).sum()
 }
 
 /// Units that are never cut: grapheme clusters, and an escaped control character, `\u{1b}`.
@@ -85,18 +160,18 @@ pub(crate) fn wrap_answer(row: &str, cells: usize) -> Vec<String> {
     let margin = row.width() - text.width();
     let Some((head, last)) = text.rsplit_once("  ").filter(|(head, _)| !head.trim().is_empty()) else {
         let indent = if margin == 0 { ANSWER_CELLS } else { margin };
-        return wrap_behind(&" ".repeat(margin), margin, text, indent, cells);
+        return wrap_behind(&" ".repeat(margin), margin, text, indent, cells, LongUrls::Wrapped);
     };
     let (head, last) = (head.trim_end(), last.trim_start());
     let column = row.width() - last.width();
     if cells >= column + COLUMN_CELLS {
         let blanks = " ".repeat(column - margin - head.width());
         let before = format!("{:margin$}{head}{blanks}", "");
-        return wrap_behind(&before, column, last, column, cells);
+        return wrap_behind(&before, column, last, column, cells, LongUrls::Wrapped);
     }
     let below = margin + ANSWER_CELLS;
-    let mut rows = wrap_behind(&" ".repeat(margin), margin, head, below, cells);
-    rows.extend(wrap_behind(&" ".repeat(below), below, last, below, cells));
+    let mut rows = wrap_behind(&" ".repeat(margin), margin, head, below, cells, LongUrls::Wrapped);
+    rows.extend(wrap_behind(&" ".repeat(below), below, last, below, cells, LongUrls::Wrapped));
     rows
 }
 
@@ -107,8 +182,9 @@ pub(crate) fn wrap_behind(
     text: &str,
     indent: usize,
     cells: usize,
+    urls: LongUrls,
 ) -> Vec<String> {
-    let mut rows = wrap(text, margin, indent, cells);
+    let mut rows = wrap(text, margin, indent, cells, urls);
     if let Some(first) = rows.first_mut() {
         first.insert_str(0, before);
     }
@@ -121,17 +197,13 @@ fn max_width(cluster: &str) -> usize {
     cluster.chars().map(|c| c.width().unwrap_or(0)).sum::<usize>().max(cluster.width())
 }
 
-fn start_row(rows: &mut Vec<String>, indent: usize) {
-    // The blank that the break replaces.
-    if let Some(last) = rows.last_mut().filter(|last| last.ends_with(' ') && !last.trim().is_empty()) {
-        last.pop();
-    }
-    rows.push(" ".repeat(indent));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn wrap(text: &str, margin: usize, indent: usize, cells: usize) -> Vec<String> {
+        wrap_behind("", margin, text, indent, cells, LongUrls::Wrapped)
+    }
 
     #[test]
     fn nothing_of_a_wrapped_text_reaches_the_left_edge() {
@@ -185,6 +257,60 @@ mod tests {
             }
             assert_eq!(rows.concat().replace(' ', ""), text.replace(' ', ""), "{cells}");
             assert!(rows.iter().any(|row| row.contains("👨‍👩‍👧‍👦")), "{cells}: {rows:?}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_no_row_holds_has_rows_of_its_own_and_nothing_else_stands_in_them() {
+        let of = |length: usize| format!("https://a.kr/{}", "x".repeat(length - 13));
+        let wrapped = |text: &str| wrap_behind("", 10, text, 10, 40, LongUrls::LeftToTerminal);
+        let (fits, below, edge, long) = (of(24), of(30), of(40), of(41));
+        assert_eq!(wrapped(&format!("see {fits} now")), [format!("see {fits}"), "          now".to_owned()]);
+        assert_eq!(
+            wrapped(&format!("see {below} now")),
+            ["see", &format!("          {below}"), "          now"]
+        );
+        for url in [&of(31), &edge, &long, &of(10_000), &format!("{long})."), &format!("{long}?a=b&c=[d]")] {
+            assert_eq!(wrapped(url), ["", url]);
+            assert_eq!(wrapped(&format!("{url}  ")), ["", url]);
+            assert_eq!(wrapped(&format!("주소는 {url} 입니다")), ["주소는", url, "          입니다"]);
+            assert_eq!(wrapped(&format!("(see:{url}」 x")), ["(see:", url, "          」 x"]);
+            assert_eq!(wrapped(&format!("{url} {url} bob: hi")), ["", url, url, "          bob: hi"]);
+        }
+        // Brackets for which there is no room.
+        let quoted = format!("\u{201c}{below}\u{201d}");
+        assert_eq!(wrapped(&quoted), ["\u{201c}", &format!("          {below}"), "          \u{201d}"]);
+        assert_eq!(wrapped(&format!("{long}를 보세요")), ["", &long, "          를 보세요"]);
+        for text in
+            [format!("{long}=한글"), format!("{long}/한글"), format!("{long}\\u{{1b}}x"), "x".repeat(80)]
+        {
+            let rows = wrapped(&text);
+            assert!(rows.iter().skip(1).all(|row| row.starts_with(' ') && row.width() <= 40), "{rows:?}");
+        }
+        assert_eq!(
+            wrap_behind("", 10, &long, 10, 40, LongUrls::Wrapped).len(),
+            2,
+            "in a notice it is a word"
+        );
+    }
+
+    #[test]
+    fn no_text_around_a_url_reaches_the_left_edge_and_nothing_is_lost() {
+        let url = format!("https://a.kr/{}", "x".repeat(60));
+        for text in [
+            format!("{url} * eve joined, verified"),
+            format!("  {url}   bob: hi  "),
+            format!("a{}{url}> 12:00 eve: hi", " ".repeat(30)),
+            format!("{url}{} x", " ".repeat(90)),
+        ] {
+            for cells in 0..90 {
+                let rows = wrap_behind("", 12, &text, 12, cells, LongUrls::LeftToTerminal);
+                let flat = |text: &str| text.replace(' ', "");
+                assert_eq!(flat(&rows.concat()), flat(&text), "{cells}: {rows:?}");
+                for row in rows.iter().skip(1).filter(|row| !row.starts_with(' ')) {
+                    assert_eq!((row.contains(' '), row.starts_with("https://")), (false, true), "{cells}");
+                }
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::app::book_thread::BookAccess;
 use crate::app::client::{Client, UserStore};
 use crate::app::error::{AppError, code, describe};
 use crate::app::keyring;
-use crate::chat::{Echo, FirstCaller, Input, KeyFor, LineStart};
+use crate::chat::{Echo, FirstCaller, Input, InputOrigin, KeyFor, LineStart};
 use crate::events::unedited_input::InputTaker as _;
 use crate::limits;
 use crate::peers::name::Name;
@@ -70,8 +70,8 @@ impl Actors {
         let folder = tempfile::Builder::new().prefix("rsachat-replay-").tempdir().map_err(|error| {
             let reason = describe(&error);
             let there = std::env::temp_dir();
-            let what = format!("cannot make a folder for the homes in {}: {reason}", there.display());
-            AppError::new(code::MACHINE, what).hint("TMPDIR says where it is made")
+            let what = format!("cannot create a folder for the homes in {}: {reason}", there.display());
+            AppError::new(code::MACHINE, what).hint("TMPDIR says where it is created")
         })?;
         let states = labels.iter().map(|_| ActorState::Stopped(Stopped::NotYet)).collect();
         let simulation = Simulation::new(environment, labels, folder, script);
@@ -137,6 +137,7 @@ impl Actors {
         let folder = self.simulation.home(actor);
         if kept == HomeState::Fresh && folder.exists() {
             fs::remove_dir_all(&folder)?;
+            self.simulation.homes.forget(actor);
         }
         let home = Home::temporary(folder);
         home.prepare()?;
@@ -148,18 +149,40 @@ impl Actors {
         let damage = book.as_ref().err().map(ToString::to_string);
         let profile = UserStore::new(home, own, None);
         let mut chat = profile.chat(name, book.unwrap_or_default(), limits::PEERS);
+        chat.call_lost_peers();
         let spec = self.faces.get(actor).copied().unwrap_or_default();
         if spec.front_end == Some(FrontEnd::Json) {
             chat.set_first_caller(FirstCaller::Known);
+            chat.set_input(InputOrigin::Stream);
         }
         let files = BookAccess::Here(profile.book_files());
-        let client = Client::new(chat, profile, files);
+        let mut client = Client::new(chat, profile, files);
+        client.keep_messages();
+        self.simulation.screens.start(actor, spec, &client.chat);
         let (face, lines) = (Face::new(spec), spec.front_end.map(TypedLines::new));
         self.set(actor, ActorState::Running(Box::new(RunningActor { client, face, lines })));
         if let Some(damage) = damage {
             self.input(actor, Input::BookUnusable { why: damage });
         }
+        // The prompt looks at its clock, and reads what was kept, before it reads a line.
+        self.input(actor, Input::Tick);
         Ok(())
+    }
+
+    /// Keeps a copy of the home of an actor, in the place of an earlier one.
+    pub(crate) fn back_up(&mut self, actor: usize) -> Result<(), AppError> {
+        let home = self.simulation.home(actor);
+        Ok(self.simulation.homes.back_up(actor, &home)?)
+    }
+
+    /// Makes the home of an actor what was copied of one.
+    pub(crate) fn restore(&mut self, actor: usize, of: usize) -> Result<(), AppError> {
+        let folder = self.simulation.home(actor);
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        Home::temporary(folder.clone()).prepare()?;
+        Ok(self.simulation.homes.restore(actor, &folder, of)?)
     }
 
     /// Kills the process of an actor; a spawned program gets a signal.
@@ -204,7 +227,9 @@ impl Actors {
         if self.is_spawned(actor) {
             self.programs.type_text(actor, text);
             self.programs.type_enter(actor);
+            self.simulation.screens.entered_line(actor);
         } else if self.has_lines(actor) {
+            self.simulation.screens.entered_line(actor);
             let line = self.drafts.remove(&actor).map_or_else(String::new, |(draft, _)| draft) + text;
             self.with_session(actor, |session, lines| {
                 // The prompt looks at its clock before it reads.
@@ -214,12 +239,21 @@ impl Actors {
                 }
             });
         } else if text.len() > limits::LINE_BYTES {
+            self.simulation.screens.entered_line(actor);
             self.input(actor, Input::LineTooLong { bytes: text.len() as u64 });
         } else {
             let (mut line, start) = self.drafts.remove(&actor).unwrap_or_else(|| self.new_draft(actor));
             line.push_str(text);
-            self.input(actor, Input::Typed { line: &line, start: &start, echo: Echo::Message });
+            let now = self.simulation.environment.now().unix;
+            self.simulation.screens.entered(actor, &line, &start, now);
+            self.input(actor, Input::Typed { line: &line, start: &start, echo: Echo::Pending });
         }
+    }
+
+    /// Types a text that is sent as it is, and Enter.
+    pub(crate) fn send_text(&mut self, actor: usize, text: &str) {
+        self.simulation.screens.entered_text(actor, text);
+        self.input(actor, Input::Text(text));
     }
 
     /// Hands an input to an actor, if it runs.
@@ -259,7 +293,7 @@ impl Actors {
         if let Some((actor, request)) = self.simulation.pending_keys.pop_front() {
             let made = self.simulation.next_key(actor, &request);
             self.with_session(actor, |session, _| {
-                let input = session.client.store_key(&session.host, &request, made);
+                let input = session.client.store_key(&mut session.host, &request, made);
                 session.handle(input);
             });
             return true;

@@ -83,7 +83,7 @@ impl Run<'_> {
     pub(super) fn report_untaken(&mut self, is_whole: bool) {
         for (row, span) in std::mem::take(&mut self.warnings) {
             let got = render::shown(self.script.label(row.actor), &row, &self.substitutions);
-            let error = Diagnostic::new(span, "a warning nobody expected").note("got", got.clone());
+            let error = Diagnostic::new(span, "an unexpected warning").note("got", got.clone());
             self.report(error.help(format!("add this line: {got}")));
         }
         for number in std::mem::take(&mut self.actors.simulation.links.idle_releases) {

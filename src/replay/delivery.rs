@@ -197,7 +197,7 @@ impl Actors {
 
 /// The simulation did not settle, which is an error of this program.
 fn not_quiescent(reason: &str) -> AppError {
-    let error = AppError::new(code::MACHINE, format!("the world did not come to rest: {reason}"));
+    let error = AppError::new(code::MACHINE, format!("the simulation did not settle: {reason}"));
     error.hint("this is a fault of the program; please report it with the script")
 }
 
@@ -213,7 +213,7 @@ impl Simulation {
                 self.dials.insert(conn, (pending.actor, pending.dial));
                 return;
             }
-            Ok(_) => "the name has no address of that kind".to_owned(),
+            Ok(_) => "the name has no address of that family".to_owned(),
             Err(error) => describe(&error),
         };
         self.inputs.push_back((pending.actor, Input::Unreachable { dial: pending.dial, why }));
@@ -279,7 +279,10 @@ impl Actors {
             NetEvent::Ended { conn } => self.live_eof(conn, None),
             NetEvent::Lost { conn, error } => self.live_eof(conn, Some(describe(&error))),
             NetEvent::Evicted { conn } => self.owner_input(conn, Input::Evicted { conn }),
-            NetEvent::Woken | NetEvent::OutOfFds { .. } | NetEvent::Refused { .. } => {}
+            NetEvent::Woken
+            | NetEvent::OutOfFds { .. }
+            | NetEvent::Refused { .. }
+            | NetEvent::AcceptedLocal { .. } => {}
         }
     }
 
@@ -328,7 +331,7 @@ mod tests {
         // Counted as sent, and not sent.
         actors.simulation.links.send(conn, vec![0; 5]);
         let error = actors.settle().unwrap_err();
-        assert_eq!(error.message, "the world did not come to rest: 5 bytes from bob to alice");
+        assert_eq!(error.message, "the simulation did not settle: 5 bytes from bob to alice");
         assert_eq!(error.code, code::MACHINE);
         let source =
             SourceFile { name: "story.chat".to_owned(), text: "# 쉬지 않는다\nhello\n".to_owned() };
@@ -347,6 +350,6 @@ mod tests {
         let conn = actors.simulation.links.ends_of(1)[0];
         actors.simulation.links.close(conn);
         let error = actors.settle().unwrap_err();
-        assert_eq!(error.message, "the world did not come to rest: an end or a call is missing");
+        assert_eq!(error.message, "the simulation did not settle: an end or a call is missing");
     }
 }

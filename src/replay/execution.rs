@@ -7,7 +7,6 @@ use super::environment::is_interrupted;
 use super::reporter::RunEvent;
 use super::runner::{Run, RunStop};
 use super::spawn::ProgramSpec;
-use crate::chat::Input;
 use crate::script::matcher::UnboundVariable;
 use crate::script::{
     Diagnostic, Directive, Fragment, HomeState, Line, LineKind, SpawnedProgram, TypeMode, closes_input,
@@ -21,7 +20,7 @@ impl Run<'_> {
             LineKind::Input { actor, template } => {
                 if let Some(text) = self.typed_text(line, *actor, template) {
                     if closes_input(template) {
-                        self.actors.programs.type_end(*actor, &text);
+                        self.actors.type_end(*actor, &text);
                     } else {
                         self.actors.type_line(*actor, &text);
                     }
@@ -43,6 +42,7 @@ impl Run<'_> {
             Ok(text) => {
                 let label = self.script.label(actor);
                 (self.emit)(RunEvent::Typed { line, actor: label, text: &text });
+                self.actors.simulation.screens.typed(actor, &text);
                 Some(text)
             }
             Err(unbound) => {
@@ -58,15 +58,14 @@ impl Run<'_> {
             Directive::Type { actor, template, mode } => {
                 if let Some(text) = self.typed_text(line, *actor, template) {
                     match mode {
-                        TypeMode::Draft if closes_input(template) => {
-                            self.actors.programs.type_end(*actor, &text);
-                        }
+                        TypeMode::Draft if closes_input(template) => self.actors.type_end(*actor, &text),
                         TypeMode::Draft => self.actors.type_draft(*actor, &text),
-                        TypeMode::Text => self.actors.input(*actor, Input::Text(&text)),
+                        TypeMode::Text => self.actors.send_text(*actor, &text),
                     }
                 }
             }
             Directive::Tick(ms) => {
+                self.emit_screens();
                 (self.emit)(RunEvent::Idle { ms: *ms });
                 self.actors.advance(*ms)?;
             }
@@ -77,6 +76,15 @@ impl Run<'_> {
             Directive::Start(actor, home) => {
                 if self.actors.stopped(*actor).is_some() {
                     self.actors.start(*actor, *home)?;
+                } else {
+                    self.report_running(line, *actor);
+                }
+            }
+            Directive::Disk(actor, room) => self.actors.simulation.homes.set_room(*actor, *room),
+            Directive::Backup(actor) => self.actors.back_up(*actor)?,
+            Directive::Restore { actor, of } => {
+                if self.actors.stopped(*actor).is_some() {
+                    self.actors.restore(*actor, *of)?;
                 } else {
                     self.report_running(line, *actor);
                 }

@@ -2,9 +2,8 @@
 
 use jiff::tz::TimeZone;
 
-use crate::chat::{Chat, Notice, SentMessage};
+use crate::chat::{Chat, DeliveryReport, Notice, QuestionId, SentMessage};
 use crate::config::TimeFormat;
-use crate::crypto::Fingerprint;
 use crate::events::exit_reason::last_events;
 use crate::events::json_client::JsonClient;
 use crate::events::{Id, OutputEvent};
@@ -108,16 +107,10 @@ impl Face {
         })
     }
 
-    /// Rows of what a peer has acknowledged, up to this number.
-    pub(crate) fn received(
-        &self,
-        name: &str,
-        fingerprint: Option<Fingerprint>,
-        upto: u64,
-        now: UnixMs,
-    ) -> Vec<FaceRow> {
+    /// Rows of how far messages to a peer are.
+    pub(crate) fn delivery(&self, report: &DeliveryReport, now: UnixMs) -> Vec<FaceRow> {
         let Self::Json(client) = self else { return Vec::new() };
-        rows(Some(client.received(name, fingerprint, upto, now)))
+        rows(Some(client.delivery(report, now)))
     }
 
     /// Begins a request.
@@ -125,6 +118,25 @@ impl Face {
         if let Self::Json(client) = self {
             client.begin(id);
         }
+    }
+
+    /// Notes that the question of the request was accepted.
+    pub(crate) fn asked(&mut self, question: QuestionId) {
+        if let Self::Json(client) = self {
+            client.asked(question);
+        }
+    }
+
+    /// Notes that the next notice is the answer to this question, or gives it up.
+    pub(crate) fn answers(&mut self, question: QuestionId) {
+        if let Self::Json(client) = self {
+            client.answers(question);
+        }
+    }
+
+    /// Whether the answer to the question with this id is awaited.
+    pub(crate) fn awaits_answer(&self, id: &Id) -> bool {
+        matches!(self, Self::Json(client) if client.awaits_answer(id))
     }
 
     /// Rows of the reply to a request.

@@ -151,7 +151,7 @@ fn read_included(name: &str, includer: &str) -> Result<SourceFile, String> {
     let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let real = fs::canonicalize(&path).map_err(reason)?;
     if !real.starts_with(fs::canonicalize(here).map_err(reason)?) {
-        return Err("it is outside of the folder of the script".to_owned());
+        return Err("it is outside the folder of the script".to_owned());
     }
     // Not blocking: opening a pipe would wait for its writer.
     let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
@@ -236,7 +236,7 @@ mod tests {
         }
         let secret = folder.path().join("secret").display().to_string();
         for name in ["../secret", "link", &secret] {
-            assert_eq!(read(name), Err("it is outside of the folder of the script".to_owned()), "{name}");
+            assert_eq!(read(name), Err("it is outside the folder of the script".to_owned()), "{name}");
         }
         assert_eq!(read("pipe"), Err("it is not a regular file".to_owned()));
     }

@@ -81,7 +81,7 @@ impl Ports {
     pub(crate) fn find(&self, target: &Target, family: Family) -> Result<&VirtualListener, String> {
         let ip = loopback(&target.host, family).ok_or_else(|| {
             let reason = match loopback(&target.host, Family::Any) {
-                Some(_) => "the name has no address of that kind",
+                Some(_) => "the name has no address of that family",
                 None => "a replay reaches loopback addresses only",
             };
             reason.to_owned()

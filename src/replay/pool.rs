@@ -133,8 +133,8 @@ impl Message {
                 Self::Shown { actor: (*actor).to_owned(), shown: (*shown).clone() }
             }
             RunEvent::Diagnostic(diagnostic) => Self::Diagnostic(Box::new((*diagnostic).clone())),
-            // A picture alone has time, and a script with mistakes is not played.
-            RunEvent::Idle { .. } | RunEvent::Mistake(_) => return None,
+            // A picture alone has screens and time, and a script with mistakes is not played.
+            RunEvent::Screen { .. } | RunEvent::Idle { .. } | RunEvent::Mistake(_) => return None,
         })
     }
 }

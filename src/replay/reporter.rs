@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 use similar::TextDiff;
 
+use super::screens::ScreenEvent;
 use crate::app::error::AppError;
 use crate::app::json::json_line;
 use crate::app::os::{eprint, eprint_line, print_line, stderr_is_terminal, stdout_is_terminal};
@@ -50,6 +51,9 @@ pub(crate) enum RunEvent<'a> {
     Typed { line: &'a Line, actor: &'a str, text: &'a str },
     /// Output of an actor.
     Shown { actor: &'a str, shown: &'a ShownRow },
+    /// What has happened on the screen of an actor, and how its rows are written without paths and
+    /// addresses of this machine.
+    Screen { actor: &'a str, event: &'a ScreenEvent, portable: &'a dyn Fn(&str) -> String },
     /// Time that passes on the clock of a closed run.
     Idle { ms: u64 },
     /// Difference, or an error that shows only while the script runs.

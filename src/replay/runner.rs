@@ -8,6 +8,7 @@ use super::environment::{Environment, is_interrupted};
 use super::files;
 use super::history::History;
 use super::reporter::{RunEvent, RunOutcome, ScriptEnd};
+use super::screens::{Drawing, Screens};
 use super::step::ScriptStep;
 use crate::app::error::AppError;
 use crate::chat::{ExitRequest, Input};
@@ -32,6 +33,7 @@ pub(crate) struct RunOptions {
     pub(crate) timeout_ms: Option<u64>,
     pub(crate) after_difference: AfterDifference,
     pub(crate) update: UpdateMode,
+    pub(crate) drawing: Drawing,
 }
 
 /// Whether the file of a script is updated.
@@ -150,6 +152,7 @@ impl<'a> Run<'a> {
         let text = script.sources.iter().map(|source| source.text.as_str()).collect();
         let mut actors = Actors::new(&script.actors, environment, text)?;
         actors.set_faces(script.faces());
+        actors.simulation.screens = Screens::new(options.drawing);
         let mut bindings = Bindings::default();
         for actor in script.spawned() {
             actors.set_spawned(actor);
@@ -298,8 +301,18 @@ impl<'a> Run<'a> {
             (self.emit)(RunEvent::Transcript(&line));
             (self.emit)(RunEvent::Shown { actor, shown: one });
         }
+        self.emit_screens();
         for line in step.tail.iter().filter(|line| !line.is_in_tail()) {
             (self.emit)(RunEvent::Transcript(&line.text));
+        }
+    }
+
+    /// Emits what has happened on the screens.
+    pub(super) fn emit_screens(&mut self) {
+        let simulation = &mut self.actors.simulation;
+        for (actor, event) in simulation.screens.take() {
+            let (label, portable) = (self.script.label(actor), |row: &str| simulation.portable(actor, row));
+            (self.emit)(RunEvent::Screen { actor: label, event: &event, portable: &portable });
         }
     }
 

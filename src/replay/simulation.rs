@@ -2,28 +2,34 @@
 //! and the [`SimHost`] of each actor.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use tempfile::TempDir;
 
 use super::environment::Environment;
 use super::face::{Face, FaceRow};
+use super::homes::Homes;
 use super::network::{LinkEnding, Links, Ports, Transmission, VirtualListener};
+use super::screens::Screens;
 use crate::app::error::{AppError, describe};
+use crate::app::export;
 use crate::app::host::{Host, KeygenRequest};
 use crate::app::keyring::{KeyRing, StoredKey};
 use crate::app::os::bind;
 use crate::app::os::moment;
-use crate::chat::{Chat, Effect, Input};
-use crate::crypto::Seed;
+use crate::chat::{Chat, Effect, Export, ExportError, ExportTarget, Input, Notice};
+use crate::crypto::{Identity, Seed};
 use crate::ids::{ConnId, DialId, ListenerId};
 use crate::net::process::Signals;
 use crate::net::{Net, SocketId, SourceLimiter, Stack};
 use crate::peers::address::{BoundAddresses, Family, ListenAt, Target};
 use crate::script::matcher::ShownRow;
+use crate::store::Home;
 use crate::text::safe::SafeText;
 use crate::time::{Now, UnixMs};
 
@@ -54,6 +60,8 @@ pub(crate) struct Simulation {
     /// Inputs that are due before anything else is delivered.
     pub(crate) inputs: VecDeque<(usize, Input<'static>)>,
     pub(crate) shown: Vec<ShownRow>,
+    /// Screens for a picture.
+    pub(crate) screens: Screens,
     /// Ports that were assigned since the last step.
     pub(crate) assigned_ports: Vec<(usize, u16)>,
     /// Live: signals, which have to end a wait.
@@ -65,6 +73,8 @@ pub(crate) struct Simulation {
     labels: Vec<String>,
     /// Folder of the run; the home of an actor is the folder of its name in it.
     pub(crate) folder: TempDir,
+    /// What the actors keep beside the files in their homes.
+    pub(crate) homes: Homes,
     /// Text of the script: a number in it is not assigned as a port.
     script: String,
 }
@@ -98,6 +108,7 @@ impl Simulation {
             pending_keys: VecDeque::new(),
             inputs: VecDeque::new(),
             shown: Vec::new(),
+            screens: Screens::default(),
             assigned_ports: Vec::new(),
             signals,
             listeners: BTreeMap::new(),
@@ -105,6 +116,7 @@ impl Simulation {
             owners: BTreeMap::new(),
             labels,
             folder,
+            homes: Homes::default(),
             script,
         })
     }
@@ -120,14 +132,20 @@ impl Simulation {
 
     /// Shows an event of an actor, which is not a row of its screen.
     pub(crate) fn event(&mut self, actor: usize, text: String) {
-        self.shown.push(ShownRow::event(actor, text));
+        self.push_row(ShownRow::event(actor, text));
+    }
+
+    /// Shows a row of an actor as it is.
+    pub(super) fn push_row(&mut self, row: ShownRow) {
+        self.screens.row(&row);
+        self.shown.push(row);
     }
 
     /// Shows rows of an actor, as its face has made them.
     pub(crate) fn show(&mut self, actor: usize, rows: Vec<FaceRow>) {
         for FaceRow { text, is_warning } in rows {
             let text = self.portable(actor, &text);
-            self.shown.push(ShownRow { is_warning, ..ShownRow::row(actor, text) });
+            self.push_row(ShownRow { is_warning, ..ShownRow::row(actor, text) });
         }
     }
 
@@ -192,6 +210,29 @@ impl Simulation {
         Ok(addr.into())
     }
 
+    /// Takes a message out of the chat of an actor. The folder of its home stands for every other,
+    /// so that nothing is written outside the folder of the run.
+    fn export(&self, actor: usize, export: &Export) -> Result<(), ExportError> {
+        let ExportTarget::File(file) = &export.to else { return Err(ExportError::NoTerminal) };
+        let failed = |why: String| ExportError::NotWritten { file: file.clone(), why };
+        let inside = Path::new(file.strip_prefix("~/").unwrap_or(file));
+        let inside = inside.strip_prefix("/").unwrap_or(inside);
+        if inside.components().any(|part| part == Component::ParentDir) {
+            return Err(failed("a script saves no file above the home of an actor".to_owned()));
+        }
+        if self.homes.is_full(actor) {
+            return Err(failed(describe(&Errno::NOSPC.into())));
+        }
+        let path = self.home(actor).join(inside);
+        if file.starts_with('/')
+            && let Some(folder) = path.parent()
+        {
+            // Absolute paths are those of the machine where the script was recorded.
+            fs::create_dir_all(folder).map_err(|error| failed(describe(&error)))?;
+        }
+        export::save(file, &path, &export.text)
+    }
+
     fn unlisten(&mut self, actor: usize, listener: ListenerId) {
         let real = self.listeners.extract_if(.., |_, of| *of == (actor, listener)).map(|(socket, _)| socket);
         let sockets: Vec<_> = real.chain(self.ports.remove_listener(actor, listener)).collect();
@@ -250,6 +291,14 @@ impl SimHost<'_> {
         let rows = rows(self.face, self.simulation.environment.now().unix);
         self.simulation.show(self.actor, rows);
     }
+
+    fn notice(&mut self, notice: &Notice) {
+        let (simulation, actor) = (&mut *self.simulation, self.actor);
+        let now = simulation.environment.now().unix;
+        simulation.screens.notice(actor, notice, now);
+        let rows = self.face.notice(notice, now, &|row| simulation.portable(actor, row));
+        simulation.show(actor, rows);
+    }
 }
 
 impl Host for SimHost<'_> {
@@ -259,6 +308,7 @@ impl Host for SimHost<'_> {
 
     fn chat_changed(&mut self, chat: &Chat) {
         self.face.chat_changed(chat);
+        self.simulation.screens.chat_changed(self.actor, chat);
     }
 
     fn today(&self) -> String {
@@ -269,14 +319,22 @@ impl Host for SimHost<'_> {
         let (simulation, actor) = (&mut *self.simulation, self.actor);
         match effect {
             Effect::Show(notice, due) => {
-                let now = simulation.environment.now().unix;
-                let rows = self.face.notice(&notice, now, &|row| simulation.portable(actor, row));
-                simulation.show(actor, rows);
+                self.notice(&notice);
                 return due.map(Input::Shown);
             }
-            Effect::Sent(sent) => self.show_of(|face, now| face.sent(&sent, now)),
-            Effect::Received { name, fingerprint, upto } => {
-                self.show_of(|face, now| face.received(&name, fingerprint, upto, now));
+            Effect::ShowTo(_, notice) => self.notice(&notice),
+            Effect::Sent(sent) => {
+                simulation.screens.sent(actor, &sent, simulation.environment.now().unix);
+                self.show_of(|face, now| face.sent(&sent, now));
+            }
+            Effect::Said(_, message) => simulation.screens.said(actor, &message),
+            Effect::ReturnLine(_, line) => simulation.screens.returned(actor, &line),
+            Effect::Asked(question) => self.face.asked(question),
+            Effect::Answers(question) => self.face.answers(question),
+            Effect::Delivery(report) => self.show_of(|face, now| face.delivery(&report, now)),
+            Effect::Export(face, export) => {
+                let result = simulation.export(actor, &export);
+                return Some(Input::Exported { face, export, result });
             }
             // No file is written: what was recorded with a log plays without leaving one behind.
             Effect::OpenLog(file) => return Some(Input::Logging { file, result: Ok(()) }),
@@ -288,7 +346,8 @@ impl Host for SimHost<'_> {
                     simulation.assigned_ports.push((actor, addresses.port()));
                 }
                 return Some(match bound {
-                    Ok(at) => Input::Listening { listener, at },
+                    // No transcript depends on the machine.
+                    Ok(at) => Input::Listening { listener, at, dial: Vec::new() },
                     Err(why) => Input::ListenFailed { listener, why },
                 });
             }
@@ -310,8 +369,19 @@ impl Host for SimHost<'_> {
             Effect::Seed { conn } => {
                 return Some(Input::Seed { conn, seed: simulation.next_seed(actor, "re-keying") });
             }
+            Effect::Commit(batch, _) => {
+                let home = simulation.home(actor);
+                return Some(Input::Committed(simulation.homes.commit(actor, &home, batch)));
+            }
+            Effect::ReadHistory(query) => {
+                return Some(Input::History(Ok(simulation.homes.find(actor, &query))));
+            }
+            Effect::ForgetHistory { peer, before } => {
+                simulation.homes.forget_history(actor, peer, before);
+                return Some(Input::Committed(Ok(())));
+            }
             // These leave no trace in a transcript.
-            Effect::ReturnLine(_)
+            Effect::EndFace(_)
             | Effect::Alert(_)
             | Effect::CloseLog
             | Effect::CancelKey
@@ -325,6 +395,15 @@ impl Host for SimHost<'_> {
             | Effect::Quit(_) => {}
         }
         None
+    }
+
+    fn open_messages(&mut self, home: &Home, _identity: &Identity) -> Input<'static> {
+        let pairs = match self.simulation.homes.open(self.actor, home.path()) {
+            Ok(pairs) => pairs,
+            Err(why) => return Input::MessagesUnusable { why },
+        };
+        let seed = self.simulation.next_seed(self.actor, "counts of messages");
+        Input::Messages { pairs, seed, put_aside: None }
     }
 
     fn generate_key(&mut self, request: &KeygenRequest) -> Option<Result<StoredKey, AppError>> {

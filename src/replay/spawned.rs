@@ -33,6 +33,12 @@ impl Actors {
         }
     }
 
+    /// Types a text, and closes the input of a program.
+    pub(crate) fn type_end(&mut self, actor: usize, text: &str) {
+        self.programs.type_end(actor, text);
+        self.simulation.screens.entered_line(actor);
+    }
+
     /// Takes the rows that programs have shown. Returns whether there were any.
     pub(super) fn take_program_rows(&mut self) -> bool {
         let mut is_any = false;
@@ -47,7 +53,7 @@ impl Actors {
                     ProgramRow::Event(event) => self.simulation.event(actor, event),
                     ProgramRow::Row(row) => {
                         let text = self.simulation.portable(actor, &row);
-                        self.simulation.shown.push(ShownRow::row(actor, text));
+                        self.simulation.push_row(ShownRow::row(actor, text));
                     }
                 }
             }
@@ -67,7 +73,7 @@ impl Actors {
     /// Takes so many of these rows: they are shown as they stand.
     pub(crate) fn take_pending_rows(&mut self, actor: usize, count: usize) {
         let rows = self.pending_rows(actor);
-        self.simulation.shown.extend(rows.into_iter().take(count));
+        rows.into_iter().take(count).for_each(|row| self.simulation.push_row(row));
         self.programs.take_pending_rows(actor, count);
     }
 }

@@ -60,6 +60,10 @@ impl InputTaker for ActorSession<'_> {
         &self.client.chat
     }
 
+    fn awaits_answer(&mut self, id: &Id) -> bool {
+        self.host.face.awaits_answer(id)
+    }
+
     fn handle(&mut self, input: Input<'_>) {
         self.client.handle(&mut self.host, input);
         self.host.show_of(Face::effects_done);

@@ -168,6 +168,17 @@ pub enum Directive {
     Kill(usize, KillMode),
     /// `@start A [fresh]`: an actor starts again.
     Start(usize, HomeState),
+    /// `@disk A full|ok`: the disk under the home of an actor takes no messages, or does again.
+    Disk(usize, DiskRoom),
+    /// `@backup A`: keeps a copy of the home of an actor, with the messages in it.
+    Backup(usize),
+    /// `@restore A [B]`: the home of an actor becomes what was copied.
+    Restore {
+        /// Actor, which does not run.
+        actor: usize,
+        /// Whose copy it is.
+        of: usize,
+    },
     /// `@cut`, `@corrupt`, `@hold`, `@release`: injects a fault into the bytes in flight.
     InjectFault {
         /// Sending actor.
@@ -306,6 +317,15 @@ pub enum HomeState {
     Fresh,
 }
 
+/// Room on a disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DiskRoom {
+    /// There is none.
+    Full,
+    /// There is enough.
+    Free,
+}
+
 /// Fault in the bytes from one actor to another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FaultInjection {
@@ -416,6 +436,9 @@ impl Directive {
                 | Self::Tick(_)
                 | Self::Kill(..)
                 | Self::Start(..)
+                | Self::Disk(..)
+                | Self::Backup(_)
+                | Self::Restore { .. }
                 | Self::InjectFault { .. }
                 | Self::Wait(_)
                 | Self::Spawn { .. }

@@ -105,7 +105,7 @@ impl<'a> StepComparison<'a> {
             Difference::Unexpected { shown } => {
                 let got = self.shown(shown).unwrap_or_default();
                 let help = format!("add this line: {got}");
-                let error = Diagnostic::new(head, "a line nobody expected").note("got", got).help(help);
+                let error = Diagnostic::new(head, "an unexpected line").note("got", got).help(help);
                 if self.all.len() > 1 { self.with_rows(error) } else { error }
             }
             Difference::Untaken { shown } => {
@@ -123,7 +123,7 @@ impl<'a> StepComparison<'a> {
                     [line] => format!("add this line: {line}"),
                     lines => format!("add these lines, one below the other: {}", lines.join("  ")),
                 };
-                Diagnostic::new(head, "a warning nobody expected").note("got", got.clone()).help(help)
+                Diagnostic::new(head, "an unexpected warning").note("got", got.clone()).help(help)
             }
             Difference::Forbidden { expected, shown } => {
                 let span = self.line(expected).map_or(head, Line::full_span);
@@ -172,7 +172,7 @@ impl<'a> StepComparison<'a> {
             let matched = around(shown.text.get(..matched).unwrap_or_default(), usize::MAX);
             let label = match matched.as_str() {
                 "" => "this does not match".to_owned(),
-                matched => format!("stops matching behind `{matched}`"),
+                matched => format!("stops matching after `{matched}`"),
             };
             let pattern = line.text.find("|~ ").map_or(0, |mark| mark + 3);
             (line.span(pattern..line.text.len()), label)
@@ -245,7 +245,8 @@ pub(crate) fn check(script: &Script, given: &[&str]) -> Vec<Diagnostic> {
     if !spawned.is_empty() {
         bound.insert(FOLDER_VARIABLE.to_owned());
     }
-    let mut checker = Checker { script, bound, ports, live, spawned, diagnostics: Vec::new() };
+    let (backups, diagnostics) = (BTreeSet::new(), Vec::new());
+    let mut checker = Checker { script, bound, ports, live, spawned, backups, diagnostics };
     for line in &script.lines {
         checker.line(line);
     }
@@ -268,6 +269,8 @@ struct Checker<'a> {
     live: BTreeSet<usize>,
     /// Programs that the script starts.
     spawned: BTreeSet<usize>,
+    /// Actors whose homes were copied by now.
+    backups: BTreeSet<usize>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -347,9 +350,23 @@ impl Checker<'_> {
             {
                 self.error(line, "this is for a closed world, without `@live` and `@spawn`", None);
             }
-            Directive::Kill(actor, _) | Directive::Start(actor, _) if self.live.contains(actor) => {
+            Directive::Kill(actor, _)
+            | Directive::Start(actor, _)
+            | Directive::Disk(actor, _)
+            | Directive::Backup(actor)
+            | Directive::Restore { actor, .. }
+                if self.live.contains(actor) =>
+            {
                 let message = format!("{} is live: it is not ours", self.script.label(*actor));
                 self.error(line, message, None);
+            }
+            Directive::Backup(actor) => {
+                self.backups.insert(*actor);
+            }
+            Directive::Restore { of, .. } if !self.backups.contains(of) => {
+                let label = self.script.label(*of);
+                let help = format!("`@backup {label}` makes one, above");
+                self.error(line, format!("there is no copy of the home of {label}"), Some(&help));
             }
             _ => {}
         }

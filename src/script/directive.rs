@@ -5,7 +5,7 @@ use std::str::Lines;
 
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
-use super::ast::{Directive, FaultInjection, FileContent, FrontEnd, HomeState, KillMode, TypeMode};
+use super::ast::{Directive, DiskRoom, FaultInjection, FileContent, FrontEnd, HomeState, KillMode, TypeMode};
 use super::lexer::{Result, SyntaxError, TemplateKind, is_name, is_variable_name, parse_template};
 use crate::peers::name::Name;
 use crate::text::duration::{HOW_TO_WRITE, milliseconds};
@@ -14,7 +14,7 @@ use crate::text::suggest::nearest;
 /// Most bytes that `@file NAME fill` writes.
 const FILL_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Every directive, for suggestions.
-const DIRECTIVES: [&str; 38] = [
+const DIRECTIVES: [&str; 41] = [
     "draft",
     "say",
     "actors",
@@ -29,6 +29,9 @@ const DIRECTIVES: [&str; 38] = [
     "tick",
     "kill",
     "start",
+    "disk",
+    "backup",
+    "restore",
     "cut",
     "corrupt",
     "hold",
@@ -126,6 +129,20 @@ pub(super) fn parse_directive(
             }
             _ => Err(arguments.usage("@start NAME [fresh]")),
         },
+        "disk" => match arguments.tokens.as_slice() {
+            [name, Token { text: "full", .. }] => Ok(Directive::Disk(arguments.actor(name)?, DiskRoom::Full)),
+            [name, Token { text: "ok", .. }] => Ok(Directive::Disk(arguments.actor(name)?, DiskRoom::Free)),
+            _ => Err(arguments.usage("@disk NAME full, or @disk NAME ok")),
+        },
+        "backup" => match arguments.tokens.as_slice() {
+            [name] => arguments.actor(name).map(Directive::Backup),
+            _ => Err(arguments.usage("@backup NAME")),
+        },
+        "restore" => match arguments.tokens.as_slice() {
+            [name] => arguments.actor(name).map(|actor| Directive::Restore { actor, of: actor }),
+            [name, of] => Ok(Directive::Restore { actor: arguments.actor(name)?, of: arguments.actor(of)? }),
+            _ => Err(arguments.usage("@restore NAME, or @restore NAME NAME with the copy of another home")),
+        },
         "cut" => arguments.fault_at("after", "@cut NAME [NAME] after BYTES", FaultInjection::Cut),
         "corrupt" => arguments.fault_at("byte", "@corrupt NAME [NAME] byte NUMBER", FaultInjection::Corrupt),
         "hold" => arguments.hold(),
@@ -177,7 +194,7 @@ impl Token<'_> {
     /// The word as a path below the folder of the run.
     pub(super) fn path(&self) -> Result<String> {
         if self.text.split('/').any(|part| matches!(part, "" | "." | "..")) {
-            let error = self.error(format!("`{}` is no such path", self.text));
+            let error = self.error(format!("`{}` is not a valid path", self.text));
             return Err(error.help("write a path below the folder of the run, as in alice/peers"));
         }
         Ok(self.text.to_owned())
@@ -191,7 +208,7 @@ impl Token<'_> {
     }
 
     fn number(&self) -> Result<u64> {
-        self.text.parse().map_err(|_| self.error(format!("`{}` is no number", self.text)))
+        self.text.parse().map_err(|_| self.error(format!("`{}` is not a number", self.text)))
     }
 
     /// Checks that this may be the name of an actor.
@@ -201,7 +218,7 @@ impl Token<'_> {
             return Ok(());
         }
         let help = name.err().map(|error| error.to_string());
-        let error = self.error(format!("`{}` is no name for an actor", self.text));
+        let error = self.error(format!("`{}` is not a valid actor name", self.text));
         Err(SyntaxError { help, ..error })
     }
 
@@ -214,7 +231,7 @@ impl Token<'_> {
         };
         let bytes = digits.parse::<usize>().ok().and_then(|count| count.checked_mul(unit));
         bytes.filter(|bytes| *bytes <= FILL_BYTES_MAX).ok_or_else(|| {
-            let error = self.error(format!("`{}` is no such size", self.text));
+            let error = self.error(format!("`{}` is not a valid size", self.text));
             error.help("write 100, 100KiB or 2MiB, at most 16MiB")
         })
     }
@@ -232,7 +249,7 @@ impl DirectiveArgs<'_> {
     fn none(&self, directive: Directive) -> Result<Directive> {
         match self.tokens.first() {
             None => Ok(directive),
-            Some(word) => Err(word.error("nothing follows this directive")),
+            Some(word) => Err(word.error("this directive takes no arguments")),
         }
     }
 
@@ -248,7 +265,7 @@ impl DirectiveArgs<'_> {
             return Err(self.usage("@actors NAME…"));
         }
         if !self.actors.is_empty() {
-            return Err(self.error("the actors are named already"));
+            return Err(self.error("the actors are already named"));
         }
         let mut names: Vec<String> = Vec::new();
         for word in &self.tokens {
@@ -271,14 +288,14 @@ impl DirectiveArgs<'_> {
     fn duration(&self) -> Result<u64> {
         let first = self.tokens.first().ok_or_else(|| self.usage("a duration here, such as 30s"))?;
         let text = self.tokens.iter().map(|word| word.text).collect::<Vec<_>>().join(" ");
-        let error = || first.error(format!("`{text}` is no duration")).help(HOW_TO_WRITE);
+        let error = || first.error(format!("`{text}` is not a duration")).help(HOW_TO_WRITE);
         milliseconds(&text).ok_or_else(error)
     }
 
     fn set(&self) -> Result<Directive> {
         let [name, _, ..] = self.tokens.as_slice() else { return Err(self.usage("@set NAME VALUE")) };
         if !is_variable_name(name.text) {
-            return Err(name.error(format!("`{}` is no name", name.text)));
+            return Err(name.error(format!("`{}` is not a valid name", name.text)));
         }
         let at = name.at + name.text.len() + 1;
         let value = parse_template(self.row.get(at..).unwrap_or_default(), at, TemplateKind::Input)?;
@@ -356,7 +373,7 @@ pub(super) fn find_actor(name: &str, at: usize, actors: &[String]) -> Result<usi
                 .help(format!("declared here: {same}; uconv -x nfc FILE > NEW composes a whole file"));
         }
         if actors.is_empty() {
-            return error.help(format!("no actors are declared; @actors {name} does it"));
+            return error.help(format!("no actors are declared; @actors {name} declares it"));
         }
         let declared = format!("declared here: {}", actors.join(", "));
         error.help(match nearest(name, actors.iter().map(String::as_str)) {

@@ -28,6 +28,12 @@ impl Script {
         (0..self.actors.len().max(1)).map(|actor| self.face(actor)).collect()
     }
 
+    /// Whether an actor is our program at the prompt with its editor.
+    pub(crate) fn has_prompt(&self, actor: usize) -> bool {
+        let is_foreign = Foreign::of(self).mistake(actor, String::new()).is_some();
+        !is_foreign && self.face(actor).front_end.is_none()
+    }
+
     pub(super) fn face(&self, actor: usize) -> FaceSpec {
         let columns_of = |wanted: Option<usize>| {
             self.directives().find_map(|directive| match directive {
@@ -74,7 +80,7 @@ impl DirectiveArgs<'_> {
 impl Token<'_> {
     fn columns(&self) -> Result<u16> {
         self.text.parse().ok().filter(|columns| COLUMNS.contains(columns)).ok_or_else(|| {
-            let error = self.error(format!("`{}` is no width of a screen", self.text));
+            let error = self.error(format!("`{}` is not a screen width", self.text));
             error.help(format!("write {} to {} columns", COLUMNS.start(), COLUMNS.end()))
         })
     }
@@ -97,7 +103,7 @@ pub(super) struct FaceMistake<'a> {
     pub(super) help: String,
 }
 
-const LEAVE_ONE_OUT: &str = "leave one of the two out";
+const LEAVE_ONE_OUT: &str = "omit one of the two";
 
 /// Mistakes about what actors type into and see.
 pub(super) fn check(script: &Script) -> Vec<FaceMistake<'_>> {
@@ -111,7 +117,7 @@ pub(super) fn check(script: &Script) -> Vec<FaceMistake<'_>> {
             LineKind::Directive(Directive::Width { actor, columns }) => {
                 if let Some(first) = widths.insert(*actor, line.number) {
                     let whom = actor.map_or("all actors", |actor| script.label(actor));
-                    let message = format!("the width for {whom} stands in line {first} already");
+                    let message = format!("the width for {whom} is already set in line {first}");
                     mistake(message, LEAVE_ONE_OUT.to_owned());
                 }
                 let Some(actor) = actor else { continue };
@@ -136,7 +142,7 @@ pub(super) fn check(script: &Script) -> Vec<FaceMistake<'_>> {
                 for actor in actors {
                     let (label, word) = (script.label(*actor), front_end.word());
                     if let Some((first, number)) = front_ends.insert(*actor, (word, line.number)) {
-                        let message = format!("`@{first}` names {label} in line {number} already");
+                        let message = format!("`@{first}` already names {label} in line {number}");
                         mistake(message, LEAVE_ONE_OUT.to_owned());
                     }
                     let program = format!("`@spawn {label} rsachat --{word}` starts ours");

@@ -140,7 +140,7 @@ fn variable(inner: &str, at: usize, template: TemplateKind) -> Result<(Fragment,
     };
     if !is_variable_name(name) {
         let help = "a name begins with a letter; write `$${` for the text";
-        return error(format!("`{name}` is no name"), help);
+        return error(format!("`{name}` is not a valid name"), help);
     }
     Ok((Fragment::Variable { name: name.to_owned(), values, at: at..at + used }, used))
 }
@@ -180,7 +180,7 @@ mod tests {
     fn what_cannot_be_read_says_where() {
         check("x ${y", "2..4 `${` without `}`");
         check("${x:thing}", "0..10 no kind `thing`");
-        check("${5}", "0..4 `5` is no name");
+        check("${5}", "0..4 `5` is not a valid name");
         check("$u{110000}", "0..10 no such character");
         check("$u{", "0..3 no such character");
         let typed = |text: &str| parse_template(text, 0, TemplateKind::Input);

@@ -50,7 +50,7 @@ fn marked(row: &str, indent: usize, actors: &[String]) -> Option<SyntaxError> {
         let at = indent + at..indent + at + sign.len_utf8();
         let body = after.trim_start_matches(is_blank);
         let help = format!("`{label}> {body}` types it, `{label}| {body}` expects it");
-        return Some(SyntaxError::new(at, format!("`{sign}` is no mark of a script")).help(help));
+        return Some(SyntaxError::new(at, format!("`{sign}` is not a mark of a script")).help(help));
     }
     let sign = label_end(before)..at + sign.len_utf8();
     Some(error(row, indent, sign).help(format!("write `{}`", canonical(&label, mark, after))))
@@ -88,7 +88,7 @@ fn error(row: &str, indent: usize, sign: Range<usize>) -> SyntaxError {
             let message = format!("`{wide}` is full-width, and the sign of a script is `{}`", narrow(wide));
             SyntaxError::new(sign.end - wide.len_utf8()..sign.end, message)
         }
-        _ => SyntaxError::new(sign, "no blank belongs between a name and its mark"),
+        _ => SyntaxError::new(sign, "there is no blank between a name and its mark"),
     }
 }
 
@@ -97,8 +97,8 @@ fn error(row: &str, indent: usize, sign: Range<usize>) -> SyntaxError {
 pub(super) fn blank_missing(label: &str, mark: char, mode: &str, after: &str, at: usize) -> SyntaxError {
     let found = after.chars().next().unwrap_or_default();
     let message = match found {
-        '\t' => "a blank belongs here, and this is a tab".to_owned(),
-        '\u{a0}' => "a blank belongs here, and this is a no-break space (U+00A0)".to_owned(),
+        '\t' => "a blank belongs here, not a tab".to_owned(),
+        '\u{a0}' => "a blank belongs here, not a no-break space (U+00A0)".to_owned(),
         '\u{3000}' => "a blank belongs here, and this is an ideographic space (U+3000)".to_owned(),
         wide if mark == '|' && mode.is_empty() && is_mode(narrow(wide)) && wide != narrow(wide) => {
             format!("`{wide}` is full-width, and the sign of a script is `{}`", narrow(wide))

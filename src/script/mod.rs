@@ -26,8 +26,8 @@ pub(crate) mod usage;
 
 pub(crate) use crate::text::duration::{HOW_TO_WRITE, milliseconds};
 pub use ast::{
-    Directive, Expectation, FaultInjection, FileCheck, FileContent, FrontEnd, HomeState, KillMode, Line,
-    LineKind, Script, SourceFile, Span, SpawnedProgram, TerminalSize, TypeMode,
+    Directive, DiskRoom, Expectation, FaultInjection, FileCheck, FileContent, FrontEnd, HomeState, KillMode,
+    Line, LineKind, Script, SourceFile, Span, SpawnedProgram, TerminalSize, TypeMode,
 };
 pub use diagnostic::Diagnostic;
 pub(crate) use face::FaceSpec;

@@ -216,7 +216,7 @@ impl<'a> Parser<'a> {
             },
             LineKind::Directive(Directive::End) => Some("`@end` without `@together` or `@unordered`"),
             LineKind::Directive(Directive::Unordered) if self.phase != StepPhase::InStep => {
-                let help = "it stands among the expectations of a step, behind what is typed";
+                let help = "it belongs among the expectations of a step, after what is typed";
                 return Some(("`@unordered` without a step before it", Some(help)));
             }
             LineKind::Directive(
@@ -231,7 +231,7 @@ impl<'a> Parser<'a> {
             LineKind::Directive(Directive::Spawn { .. })
                 if self.script.actors.is_empty() && self.phase != StepPhase::BeforeSteps =>
             {
-                Some("`@actors` names who else takes part, before the first step")
+                Some("`@actors` names the other participants, before the first step")
             }
             _ => None,
         };
@@ -302,7 +302,7 @@ fn misplaced_together(line: &Line) -> Option<&'static str> {
     match &line.kind {
         LineKind::Expect { .. } => Some("expectations follow `@end`"),
         LineKind::Directive(directive) if *directive != Directive::End => {
-            Some("between `@together` and `@end` stands only what is typed")
+            Some("only typed lines may stand between `@together` and `@end`")
         }
         LineKind::Directive(_) | LineKind::Blank | LineKind::Comment | LineKind::Input { .. } => None,
     }
@@ -312,15 +312,15 @@ fn misplaced_together(line: &Line) -> Option<&'static str> {
 fn misplaced_unordered(line: &Line, lines: usize) -> Option<(&'static str, &'static str)> {
     match &line.kind {
         LineKind::Expect { expectation: Expectation::AnyRows, .. } => Some((
-            "`$**` has no place among rows in any order",
+            "`$**` is not allowed among rows in any order",
             "write it above `@unordered` or below `@end`, or name the rows",
         )),
         LineKind::Expect { expectation: Expectation::Absent(_), .. } => Some((
-            "`|!` has no place among rows in any order",
-            "write it below `@end`: it is about the whole step wherever it stands",
+            "`|!` is not allowed among rows in any order",
+            "write it below `@end`: it applies to the whole step, wherever it stands",
         )),
         LineKind::Expect { .. } if lines >= LINES_MAX => {
-            Some(("an `@unordered` block has at most 64 lines", "`@end` and another `@unordered` divide it"))
+            Some(("an `@unordered` block has at most 64 lines", "`@end` and another `@unordered` split it"))
         }
         LineKind::Directive(Directive::End)
         | LineKind::Blank
@@ -330,15 +330,15 @@ fn misplaced_unordered(line: &Line, lines: usize) -> Option<(&'static str, &'sta
             Some(("`@unordered` within `@unordered`", "`@end` closes the one before"))
         }
         LineKind::Input { .. } | LineKind::Directive(_) => Some((
-            "between `@unordered` and `@end` stands only what is expected",
+            "only expectations may stand between `@unordered` and `@end`",
             "`@end` above this line closes the block",
         )),
     }
 }
 
 fn carriage_return(at: usize) -> SyntaxError {
-    SyntaxError::new(at..at + 1, "a carriage return without a newline ends no line")
-        .help("tr '\\r' '\\n' < FILE > NEW mends a file of an old Mac; in a text it is $u{d}")
+    SyntaxError::new(at..at + 1, "a carriage return without a newline does not end a line")
+        .help("tr '\\r' '\\n' < FILE > NEW fixes a file from an old Mac; in a text it is $u{d}")
 }
 
 /// Actor of a label; `marked` is its mark and what follows.
@@ -369,7 +369,7 @@ pub(super) fn expectation(label: &str, text: &str, at: usize) -> Result<Expectat
     let (mode, rest) = text.split_at(usize::from(text.starts_with(['~', '!', '*'])));
     let at = at + mode.len();
     if !mode.is_empty() && rest.trim().is_empty() {
-        return Err(SyntaxError::new(at - 1..at, format!("nothing stands behind `|{mode}`")));
+        return Err(SyntaxError::new(at - 1..at, format!("nothing follows `|{mode}`")));
     }
     let missing = || lookalike::blank_missing(label, '|', mode, rest, at);
     let body = behind_blank(rest).ok_or_else(missing)?;

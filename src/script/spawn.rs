@@ -38,7 +38,7 @@ impl Token<'_> {
             .split_once('x')
             .and_then(|(columns, rows)| Some(TerminalSize { columns: cells(columns)?, rows: cells(rows)? }));
         size.ok_or_else(|| {
-            let error = self.error(format!("`{}` is no size of a terminal", self.text));
+            let error = self.error(format!("`{}` is not a terminal size", self.text));
             error.help(format!("write columns and rows, as in 80x24, each at most {CELLS_MAX}"))
         })
     }
@@ -67,7 +67,7 @@ impl DirectiveArgs<'_> {
     fn command(&self, at: usize) -> Result<Vec<Vec<Fragment>>> {
         let text = self.row.get(at..).unwrap_or_default();
         let words = shell_words::split(text).map_err(|_| {
-            let error = SyntaxError::new(at..self.row.len(), "a quote is open");
+            let error = SyntaxError::new(at..self.row.len(), "a quote is not closed");
             error.help("quote as in a shell; no shell reads it, so write sh -c '…' for one")
         })?;
         if words.is_empty() {

@@ -43,7 +43,7 @@ pub(super) fn check(script: &Script) -> Vec<SpawnMistake<'_>> {
     for line in &script.lines {
         let label = |actor: &usize| script.label(*actor);
         if let Some(help) = misplaced_key(line, &started) {
-            let message = "a key is for the terminal of a program".to_owned();
+            let message = "keys are only for programs on a terminal".to_owned();
             mistakes.push(SpawnMistake { line, message, help: help.to_owned() });
         }
         let mistake = match &line.kind {
@@ -74,7 +74,7 @@ pub(super) fn check(script: &Script) -> Vec<SpawnMistake<'_>> {
             }
             LineKind::Directive(Directive::Ready { actor, .. }) if !spawned.contains(actor) => {
                 let help = format!("`{}| …` expects a row", label(actor));
-                Some((format!("{} is no program that is spawned here", label(actor)), help))
+                Some((format!("{} is not a program spawned here", label(actor)), help))
             }
             LineKind::Directive(Directive::Ready { actor, .. } | Directive::Start(actor, _))
                 if spawned.contains(actor) && !started.contains_key(actor) =>
@@ -82,8 +82,14 @@ pub(super) fn check(script: &Script) -> Vec<SpawnMistake<'_>> {
                 let help = format!("`@spawn {} COMMAND…` starts it, above", label(actor));
                 Some((format!("{} is not started yet", label(actor)), help))
             }
+            LineKind::Directive(
+                Directive::Disk(actor, _) | Directive::Backup(actor) | Directive::Restore { actor, .. },
+            ) if spawned.contains(actor) => {
+                let help = "`@disk`, `@backup` and `@restore` are for those whose homes are ours";
+                Some((format!("{} is another program: its files are its own", label(actor)), help.to_owned()))
+            }
             LineKind::Directive(Directive::Live(actor)) if spawned.contains(actor) => {
-                Some((format!("{} is spawned here", label(actor)), "leave one of the two out".to_owned()))
+                Some((format!("{} is spawned here", label(actor)), "omit one of the two".to_owned()))
             }
             _ => None,
         };

@@ -92,7 +92,7 @@ pub(crate) fn check(script: &Script) -> Usage {
     }
     let is_skipped = script.directives().any(|directive| matches!(directive, Directive::Skip(_)));
     if !is_skipped && !script.lines.iter().any(Line::is_step) {
-        let error = Diagnostic::new(Span { source: 0, line: 1, bytes: 0..0 }, "nothing is played: no step");
+        let error = Diagnostic::new(Span { source: 0, line: 1, bytes: 0..0 }, "nothing to play: no step");
         let help = "a step is a line that somebody types, as in `> :status`; `@skip REASON` passes";
         usage.mistakes.push(error.help(help));
     }

@@ -154,11 +154,16 @@ impl AnySession {
 }
 
 /// Durable delivery.
-#[expect(dead_code, reason = "the conversation does not resume yet")]
 impl AnySession {
     /// On the raw wire nothing counts for the pair.
     pub(crate) fn is_durable(&self) -> bool {
         matches!(self, Self::Native(session) if session.is_durable())
+    }
+
+    pub(crate) fn prepare_resume(&mut self) {
+        if let Self::Native(session) = self {
+            session.prepare_resume();
+        }
     }
 
     pub(crate) fn resume(&mut self, now: MonoMs, resume: &Resume) -> Result<(), SendError> {

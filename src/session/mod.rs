@@ -281,6 +281,13 @@ impl Session {
         Ok(number)
     }
 
+    /// Notes that [`Session::resume`] follows, once what it says is on disk.
+    pub fn prepare_resume(&mut self) {
+        if let State::Transport(transport) = &mut self.state {
+            transport.prepare_resume();
+        }
+    }
+
     /// Tells the peer what we have of both directions, first when our user has chosen the peer.
     /// What we send behind it counts for the pair. It is told again with another count of ours, and
     /// in answer to another one of the peer's; at most [`limits::RESUMES`] times.

@@ -28,15 +28,38 @@ pub(super) struct OutboundNumbers {
     acked: u64,
 }
 
+/// Count for the pair that one side has named by its `Resume`s.
+#[derive(Clone, Copy, Debug)]
+struct NamedCount {
+    resume: Resume,
+    /// Number of its `Resume`s, and of the counts that they named.
+    resumes: usize,
+    epochs: usize,
+    /// Highest number that it has named or sent.
+    highest: u64,
+}
+
+impl NamedCount {
+    /// The count behind one more `Resume`. None, if that says nothing new, or is one too many.
+    fn behind(before: Option<Self>, resume: &Resume) -> Option<Self> {
+        let (resume, highest) = (*resume, resume.next.saturating_sub(1));
+        let Some(before) = before else { return Some(Self { resume, resumes: 1, epochs: 1, highest }) };
+        if is_repeated(&before.resume, &resume) || before.resumes >= limits::RESUMES {
+            return None;
+        }
+        let resumes = before.resumes + 1;
+        Some(if before.resume.epoch == resume.epoch {
+            Self { resume, resumes, highest: before.highest.max(highest), ..before }
+        } else {
+            Self { resume, resumes, epochs: before.epochs + 1, highest }
+        })
+    }
+}
+
 /// Our count for the pair.
 #[derive(Debug)]
 struct OwnCount {
-    resume: Resume,
-    /// Number of our `Resume`s, and of the counts that they named.
-    resumes: usize,
-    epochs: usize,
-    /// Highest number that the peer can know of.
-    highest: u64,
+    named: NamedCount,
     agreement: Agreement,
     /// Highest number that the peer has on disk.
     kept: u64,
@@ -85,8 +108,8 @@ impl OutboundNumbers {
     /// Takes note of a message with this number of the pair.
     pub(super) fn count_for_pair(&mut self, seq: u64) -> Result<(), SendError> {
         let pair = self.pair.as_mut().ok_or(SendError::WrongCount)?;
-        pair.highest = pair.highest.max(seq);
-        let number = PairNumber { epoch: pair.resume.epoch, seq };
+        pair.named.highest = pair.named.highest.max(seq);
+        let number = PairNumber { epoch: pair.named.resume.epoch, seq };
         self.sent += 1;
         if self.answers == Answers::ForConnection && self.number_of(self.sent) != Count::Pair(number) {
             self.runs.push_back(Run { ordinal: self.sent, first: number });
@@ -96,23 +119,16 @@ impl OutboundNumbers {
 
     /// Takes note of our `Resume`.
     pub(super) fn resume(&mut self, resume: &Resume) -> Result<(), SendError> {
-        let highest = resume.next.saturating_sub(1);
+        let before = self.pair.as_ref().map(|pair| pair.named);
+        let named = NamedCount::behind(before, resume).ok_or(SendError::WrongCount)?;
         match &mut self.pair {
-            Some(pair) if is_repeated(&pair.resume, resume) || pair.resumes >= limits::RESUMES => {
-                return Err(SendError::WrongCount);
-            }
-            Some(pair) if pair.resume.epoch == resume.epoch => {
-                pair.highest = pair.highest.max(highest);
-                (pair.resume, pair.resumes) = (*resume, pair.resumes + 1);
-            }
-            before => {
-                let (resumes, epochs) = before.as_ref().map_or((1, 1), |b| (b.resumes + 1, b.epochs + 1));
+            Some(pair) if pair.named.epochs == named.epochs => pair.named = named,
+            pair => {
                 let agreement = match self.peer_resumed_at {
-                    Some(_) if epochs == 1 => Agreement::Agreed,
+                    Some(_) if named.epochs == 1 => Agreement::Agreed,
                     _ => Agreement::Pending,
                 };
-                let (resume, kept, acked) = (*resume, 0, 0);
-                *before = Some(OwnCount { resume, resumes, epochs, highest, agreement, kept, acked });
+                *pair = Some(OwnCount { named, agreement, kept: 0, acked: 0 });
             }
         }
         self.settle_answers();
@@ -124,7 +140,7 @@ impl OutboundNumbers {
     pub(super) fn handle_resume(&mut self, theirs: &Resume) {
         self.peer_resumed_at.get_or_insert(self.sent);
         if let Some(pair) = &mut self.pair
-            && (pair.epochs == 1 || theirs.your_epoch == pair.resume.epoch)
+            && (pair.named.epochs == 1 || theirs.your_epoch == pair.named.resume.epoch)
         {
             pair.agreement = Agreement::Agreed;
         }
@@ -193,10 +209,10 @@ impl OwnCount {
         if self.agreement == Agreement::Pending {
             return Ok(None);
         }
-        if upto > self.highest {
+        if upto > self.named.highest {
             return Err(CloseReason::ProtocolViolation);
         }
-        Ok(Some(PairNumber { epoch: self.resume.epoch, seq: upto }))
+        Ok(Some(PairNumber { epoch: self.named.resume.epoch, seq: upto }))
     }
 }
 
@@ -223,13 +239,7 @@ pub(super) struct InboundNumbers {
 /// The peer's count for the pair.
 #[derive(Debug)]
 struct PeerCount {
-    resume: Resume,
-    /// Number of its `Resume`s.
-    resumes: usize,
-    /// Number of the counts that it has named.
-    epochs: usize,
-    /// Highest number that it has named or sent.
-    highest: u64,
+    named: NamedCount,
     /// Highest number that it has sent on this connection.
     received: u64,
     /// Messages with a number above all before it, and all others.
@@ -288,9 +298,9 @@ impl InboundNumbers {
     /// Takes the number of a `Skip`, or of a `Text` behind the peer's `Resume`.
     pub(super) fn receive_for_pair(&mut self, seq: u64) -> Result<(PairNumber, Novelty), CloseReason> {
         let pair = self.pair.as_mut().ok_or(CloseReason::ProtocolViolation)?;
-        let number = PairNumber { epoch: pair.resume.epoch, seq };
+        let number = PairNumber { epoch: pair.named.resume.epoch, seq };
         self.received += 1;
-        pair.highest = pair.highest.max(seq);
+        pair.named.highest = pair.named.highest.max(seq);
         let is_fresh = seq > pair.received;
         pair.fresh += u64::from(is_fresh);
         pair.repeated += u64::from(!is_fresh);
@@ -308,22 +318,13 @@ impl InboundNumbers {
 
     /// Takes the peer's `Resume`.
     pub(super) fn handle_resume(&mut self, resume: &Resume) -> Result<(), CloseReason> {
-        let highest = resume.next.saturating_sub(1);
+        let before = self.pair.as_ref().map(|pair| pair.named);
+        let named = NamedCount::behind(before, resume).ok_or(CloseReason::ProtocolViolation)?;
         match &mut self.pair {
-            Some(pair) if is_repeated(&pair.resume, resume) || pair.resumes >= limits::RESUMES => {
-                return Err(CloseReason::ProtocolViolation);
-            }
-            Some(pair) if pair.resume.epoch == resume.epoch => {
-                pair.highest = pair.highest.max(highest);
-                (pair.resume, pair.resumes) = (*resume, pair.resumes + 1);
-            }
-            before => {
-                let (resumes, epochs) = before.as_ref().map_or((1, 1), |b| (b.resumes + 1, b.epochs + 1));
-                *before = Some(PeerCount {
-                    resume: *resume,
-                    resumes,
-                    epochs,
-                    highest,
+            Some(pair) if pair.named.epochs == named.epochs => pair.named = named,
+            pair => {
+                *pair = Some(PeerCount {
+                    named,
                     received: 0,
                     fresh: 0,
                     repeated: 0,
@@ -355,17 +356,17 @@ impl InboundNumbers {
 
     /// Takes note that the peer's messages up to this one are on disk.
     pub(super) fn kept(&mut self, upto: PairNumber) {
-        if let Some(pair) = self.pair.as_mut().filter(|pair| pair.resume.epoch == upto.epoch) {
-            pair.kept = pair.kept.max(upto.seq.min(pair.highest));
+        if let Some(pair) = self.pair.as_mut().filter(|pair| pair.named.resume.epoch == upto.epoch) {
+            pair.kept = pair.kept.max(upto.seq.min(pair.named.highest));
         }
     }
 
     /// Takes note that the peer's messages up to this one have been shown, or written and flushed.
     pub(super) fn ack(&mut self, upto: Count) {
         if let Count::Pair(upto) = upto
-            && let Some(pair) = self.pair.as_mut().filter(|pair| pair.resume.epoch == upto.epoch)
+            && let Some(pair) = self.pair.as_mut().filter(|pair| pair.named.resume.epoch == upto.epoch)
         {
-            pair.shown = pair.shown.max(upto.seq.min(pair.highest));
+            pair.shown = pair.shown.max(upto.seq.min(pair.named.highest));
         }
         if let Some(last) = self.settle(upto) {
             self.shown = self.shown.max(last);
@@ -431,7 +432,9 @@ impl InboundNumbers {
     /// that our last `Resume` names.
     fn agreement(&self) -> Agreement {
         match (&self.pair, self.own) {
-            (Some(pair), Some((own, _))) if pair.epochs == 1 || own.your_epoch == pair.resume.epoch => {
+            (Some(pair), Some((own, _)))
+                if pair.named.epochs == 1 || own.your_epoch == pair.named.resume.epoch =>
+            {
                 Agreement::Agreed
             }
             _ => Agreement::Pending,

@@ -80,6 +80,14 @@ impl OwedAnswers {
     }
 }
 
+/// Whether our `Resume` is to be sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum OwnResume {
+    NotDue,
+    /// As soon as what it says is on disk.
+    Due,
+}
+
 /// Phase by what the side waits for.
 enum Phase {
     /// Record 6, which is the responder's `Confirm`; ours, record 5, is out.
@@ -100,6 +108,7 @@ pub(super) struct Transport {
     rekeying: Option<Rekeying>,
     /// Whether fresh randomness for it was asked for: what is owed waits behind it.
     seed_wanted: bool,
+    resume: OwnResume,
     now: MonoMs,
     role: Role,
     purpose: Purpose,
@@ -139,6 +148,7 @@ impl Transport {
             transcript,
             rekeying: Some(Rekeying::new(role, &exporter, transcript, config.rekeying, MonoMs(0))),
             seed_wanted: false,
+            resume: OwnResume::NotDue,
             now: MonoMs(0),
             role,
             purpose: config.purpose,
@@ -240,12 +250,18 @@ impl Transport {
         Ok(())
     }
 
+    /// Notes that our `Resume` follows: until then no `Pong` tells the peer that there is none.
+    pub(super) fn prepare_resume(&mut self) {
+        self.resume = OwnResume::Due;
+    }
+
     /// Seals our `Resume`.
     pub(super) fn resume(&mut self, now: MonoMs, resume: &Resume) -> Result<Option<Output>, SendError> {
         if !self.is_durable() {
             return Err(SendError::NotDurable);
         }
         self.outbound.resume(resume)?;
+        self.resume = OwnResume::NotDue;
         self.inbound.resume(resume);
         if !self.inbound.is_resumed() {
             self.owed.probe(now);
@@ -293,9 +309,8 @@ impl Transport {
             self.seed_wanted = true;
             return Some(Output::WantSeed);
         }
-        let record = self
-            .owed
-            .pong()
+        let pong = if self.resume == OwnResume::Due { None } else { self.owed.pong() };
+        let record = pong
             .or_else(|| self.inbound.next_answer())
             .or_else(|| self.owed.next_key())
             .or_else(|| self.owed.next_ping())?;

@@ -200,16 +200,16 @@ impl From<OaepCloseReason> for CloseReason {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum SendError {
     /// The session is not established.
-    #[error("the connection does not stand")]
+    #[error("the connection is not established")]
     NotEstablished,
     /// The peer gave no key to seal to: the raw wire only.
-    #[error("the peer gave no key, so that nothing can be sealed to it")]
+    #[error("the peer gave no key, so nothing can be sealed to it")]
     NoKey,
     /// The peer's program keeps nothing, or the connection is short-lived.
     #[error("nothing is kept for later on this connection")]
     NotDurable,
     /// Messages of this connection are numbered in another way, or a `Resume` says nothing new.
-    #[error("messages are not numbered so on this connection")]
+    #[error("messages are not numbered that way on this connection")]
     WrongCount,
     /// More than [`limits::MESSAGE_BYTES`].
     #[error("the message has {bytes} bytes, at most {} are sent", limits::MESSAGE_BYTES)]

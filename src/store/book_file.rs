@@ -15,16 +15,19 @@ use crate::text::utf8::{self, DecodeError};
 pub(crate) enum BookError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("{} is damaged, {damage}; mend it with an editor", .path.display())]
+    #[error("{} is damaged, {damage}; repair it with an editor", .path.display())]
     Damaged { path: PathBuf, damage: Damage },
     /// One more peer would make it larger than [`BOOK_BYTES`].
     #[error("{} is full (limit {BOOK_BYTES} bytes); forget some peers", .path.display())]
     Full { path: PathBuf },
 }
 
+/// Name of the file.
+pub(super) const NAME: &str = "peers";
+
 /// Path of the book, which need not exist.
 pub(crate) fn path(home: &Home) -> PathBuf {
-    home.path().join("peers")
+    home.path().join(NAME)
 }
 
 /// Reads the book. It is empty only if there is no file: one that cannot be read whole, or is

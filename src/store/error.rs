@@ -15,7 +15,7 @@ pub enum StoreError {
     #[error("no home folder: HOME is not set; name one with --home DIR")]
     NoHome,
     /// `HOME` is a relative path.
-    #[error("no home folder: HOME is {}, which is not a whole path; name a folder with --home DIR", .value.display())]
+    #[error("no home folder: HOME is {}, which is not an absolute path; name a folder with --home DIR", .value.display())]
     RelativeHome {
         /// The variable.
         value: OsString,
@@ -75,19 +75,21 @@ pub enum StoreError {
         why: DecodeError,
     },
     /// A new key would take the place of another.
-    #[error("{} holds a key already; --replace makes a new one and keeps the old file beside it", .path.display())]
+    #[error("{} already holds a key; --replace generates a new one and keeps the old file beside it", .path.display())]
     KeyPresent {
         /// The key's file.
         path: PathBuf,
     },
     /// Another process has the store of messages open.
-    #[error("{} is open in another rsachat with this home; end that one and try again", .path.display())]
+    #[error("{} is open in another rsachat with this home{}; end that one and try again", .path.display(), numbered(*.process))]
     Held {
         /// The file.
         path: PathBuf,
+        /// The other process, where the system tells.
+        process: Option<u32>,
     },
     /// The store of messages is for another key than the identity.
-    #[error("{} is sealed for another key{}; put that key back, or move the file away with the messages that wait in it", .path.display(), list(.keys))]
+    #[error("{} is sealed for another key{}; put that key back, or move the file away, with the messages waiting in it", .path.display(), list(.keys))]
     OtherIdentity {
         /// The file.
         path: PathBuf,
@@ -103,7 +105,7 @@ pub enum StoreError {
         version: u32,
     },
     /// The store of messages does not hold what was written to it.
-    #[error("{} is damaged ({why}); start again, and it is put aside", .path.display())]
+    #[error("{} is damaged ({why}); restart, and it is moved aside", .path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -111,13 +113,13 @@ pub enum StoreError {
         why: String,
     },
     /// The store of messages was closed by an error before, and is open again.
-    #[error("{} could not be used after an error and is open again; try again", .path.display())]
+    #[error("{} failed and has been opened again; try again", .path.display())]
     Reopened {
         /// The file.
         path: PathBuf,
     },
     /// Another process held the lock for too long.
-    #[error("{} is held by another process; end it, or try again", .path.display())]
+    #[error("{} is in use by another process; end it, or try again", .path.display())]
     Busy {
         /// The lock.
         path: PathBuf,
@@ -126,9 +128,13 @@ pub enum StoreError {
 
 impl StoreError {
     /// For `map_err`: the action and its path.
-    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { action, path: path.to_owned(), source }
     }
+}
+
+fn numbered(process: Option<u32>) -> String {
+    process.map_or_else(String::new, |process| format!(" (process {process})"))
 }
 
 fn list(keys: &[Fingerprint]) -> String {
@@ -143,7 +149,7 @@ fn advice(source: &io::Error, path: &Path) -> String {
         io::ErrorKind::ReadOnlyFilesystem => "; name another folder with --home DIR".into(),
         io::ErrorKind::PermissionDenied => format!("; look at ls -ld {}", quoted(path)),
         io::ErrorKind::NotADirectory => {
-            "; a part of that path is no folder, name another with --home DIR".into()
+            "; a part of that path is not a folder; name another with --home DIR".into()
         }
         _ => String::new(),
     }

@@ -1,9 +1,9 @@
 //! Home folder of one identity: its path, its permissions, and the lock that processes share.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, DirBuilder, File, Metadata, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,12 @@ pub struct Home {
 pub(super) struct Lock {
     _file: File,
 }
+
+/// Name of the lock's file.
+pub(super) const LOCK: &str = ".lock";
+
+/// Files of a home that have no key in them, nor what one opens.
+const WITHOUT_KEY: [&str; 3] = [LOCK, "peers", "peers.met"];
 
 /// Time between two attempts to take the lock.
 const LOCK_RETRY: Duration = Duration::from_millis(2);
@@ -105,6 +111,28 @@ impl Home {
         safe_file::check_mode(&self.folder, &metadata, 0o077, safe_file::FOLDER_MODE)
     }
 
+    /// Mode of a folder that is the user's, has nothing in it but files of a home, and no key, and
+    /// is open to others: closing it costs nobody anything. Where others can write, it is empty.
+    pub(crate) fn open_mode(&self) -> Option<u32> {
+        let metadata = fs::metadata(&self.folder).ok().filter(Metadata::is_dir)?;
+        safe_file::check_owner(&self.folder, &metadata).ok()?;
+        let mode = metadata.mode() & 0o7777;
+        let mut entries = fs::read_dir(&self.folder).ok()?;
+        let is_of_home = |name: OsString| mode & 0o022 == 0 && WITHOUT_KEY.iter().any(|file| name == **file);
+        let is_ours = entries.all(|entry| entry.is_ok_and(|entry| is_of_home(entry.file_name())));
+        (mode & 0o077 != 0 && is_ours).then_some(mode)
+    }
+
+    /// Closes a folder that is merely open to others ([`Home::open_mode`]). Returns the mode that
+    /// it had, if it was one.
+    pub(crate) fn close(&self) -> Result<Option<u32>, StoreError> {
+        let Some(mode) = self.open_mode() else { return Ok(None) };
+        let closed = Permissions::from_mode(safe_file::FOLDER_MODE);
+        fs::set_permissions(&self.folder, closed)
+            .map_err(StoreError::io("close the folder", &self.folder))?;
+        Ok(Some(mode))
+    }
+
     /// Creates the folder if need be, and waits a bounded time for the lock.
     pub(super) fn lock(&self) -> Result<Lock, StoreError> {
         self.lock_within(Duration::from_millis(LOCK_TIMEOUT_MS))
@@ -117,7 +145,7 @@ impl Home {
 
     fn lock_within(&self, patience: Duration) -> Result<Lock, StoreError> {
         self.prepare()?;
-        let path = self.folder.join(".lock");
+        let path = self.folder.join(LOCK);
         let failed = || StoreError::io("lock", &path);
         let file = safe_file::append(&path).map_err(failed())?;
         let deadline = Instant::now() + patience;

@@ -35,7 +35,27 @@ pub(crate) struct SavedKey {
 
 /// Path of the key file, which need not exist.
 pub(crate) fn path(home: &Home, key: KeyFor) -> PathBuf {
-    home.path().join(format!("{}.pem", stem(key)))
+    home.path().join(name(key))
+}
+
+/// Name of a key file.
+pub(super) fn name(key: KeyFor) -> &'static str {
+    match key {
+        KeyFor::Identity => "identity.pem",
+        KeyFor::Oaep => "raw.pem",
+    }
+}
+
+/// Whether a file of that name is a key, or one that was replaced.
+pub(super) fn is_name(name: &str) -> bool {
+    let text = name.strip_suffix(".pem");
+    [KeyFor::Identity, KeyFor::Oaep].into_iter().any(|key| {
+        let date = text.and_then(|text| text.strip_prefix(stem(key)));
+        date.is_some_and(|date| {
+            date.is_empty()
+                || date.starts_with('-') && date.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+        })
+    })
 }
 
 /// The text of the key file; `None` if there is no such file. A file that is not regular, another
@@ -96,8 +116,5 @@ fn keep_copy(home: &Home, key: KeyFor, date: &str) -> Result<PathBuf, StoreError
 
 /// Name of a key file without its extension.
 fn stem(key: KeyFor) -> &'static str {
-    match key {
-        KeyFor::Identity => "identity",
-        KeyFor::Oaep => "raw",
-    }
+    name(key).trim_end_matches(".pem")
 }

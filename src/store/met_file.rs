@@ -7,10 +7,13 @@ use super::{Home, StoreError};
 use crate::peers::met::{MetChange, MetPeers};
 
 /// Bytes of the file that are read: more than the longest list has.
-const MET_BYTES: u64 = 65_536;
+pub(super) const MET_BYTES: u64 = 65_536;
+
+/// Name of the file.
+pub(super) const NAME: &str = "peers.met";
 
 fn path(home: &Home) -> PathBuf {
-    home.path().join("peers.met")
+    home.path().join(NAME)
 }
 
 /// The list as it is now. Nothing is trusted for it: one that cannot be read is empty.

@@ -4,6 +4,7 @@
 pub(crate) mod book_file;
 mod error;
 pub(crate) mod home;
+pub(crate) mod home_archive;
 pub(crate) mod key_file;
 pub(crate) mod message_store;
 pub(crate) mod met_file;

@@ -170,7 +170,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], like: &Metadata) -> io::Result<
         let (owner, group) = (changed(made.uid(), like.uid()), changed(made.gid(), like.gid()));
         if owner.is_some() || group.is_some() {
             fchown(file, owner, group).map_err(|error| {
-                let why = "it could not be given back to its owner and group";
+                let why = "its owner and group could not be restored";
                 io::Error::new(error.kind(), why)
             })?;
         }
@@ -194,8 +194,19 @@ fn put_in_place(
     Ok(())
 }
 
+/// Writes a file that does not exist yet, readable by the user alone, whole and durable or not at
+/// all. What is there of that name is never touched or followed.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder(path))?;
+    file.write_all(bytes)?;
+    file.as_file().set_permissions(private_permissions())?;
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path)?;
+    sync_folder(folder(path)).or_else(|error| fs::remove_file(path).and(Err(error)))
+}
+
 fn folder(path: &Path) -> &Path {
-    path.parent().unwrap_or_else(|| Path::new("."))
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
 /// Makes renames and links in the folder durable.

@@ -270,7 +270,7 @@ fn a_book_that_cannot_be_read_is_never_an_empty_one() {
     };
     let shown = path.display();
     let short = "too few fields; write NAME FINGERPRINT TRUST ADDRESS,ADDRESS";
-    let damaged = format!("{shown} is damaged, line 2: {short}; mend it with an editor");
+    let damaged = format!("{shown} is damaged, line 2: {short}; repair it with an editor");
     assert_eq!(error(b"# x\nbob\n", 0o600), damaged);
     assert!(error(b"# x\n# \xff\n", 0o600).contains("line 2: not UTF-8"));
     assert!(error(b"bob SHA2", 0o600).contains("line 1: the fingerprint"));
@@ -330,7 +330,7 @@ fn a_lock_that_is_not_given_back_is_an_error_not_a_hang() {
     let (_outside, home) = prepared();
     let held = home.lock().unwrap();
     let error = book_file::change(&home, &[meet(1, "bob")]).unwrap_err().to_string();
-    assert!(error.ends_with(".lock is held by another process; end it, or try again"), "{error}");
+    assert!(error.ends_with(".lock is in use by another process; end it, or try again"), "{error}");
     drop(held);
     book_file::change(&home, &[meet(1, "bob")]).unwrap();
 }

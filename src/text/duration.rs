@@ -8,6 +8,16 @@ const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_0
 /// Advice where a text is no duration.
 pub const HOW_TO_WRITE: &str = "write 200ms, 30s, 5m, 1h 30m or 2d; a number alone is seconds";
 
+/// A span of time in its largest whole unit: a table shows how long ago, which needs no time zone.
+pub(crate) fn span(ms: u64) -> String {
+    match ms / 1_000 {
+        seconds @ ..60 => format!("{seconds} s"),
+        seconds @ ..3_600 => format!("{} min", seconds / 60),
+        seconds @ ..172_800 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
+}
+
 /// Reads a duration in milliseconds: `200ms`, `30s`, `5m`, `1h 30m`, `1h30m`, `2d`, longer units
 /// first; `30` is seconds.
 #[must_use]

@@ -28,7 +28,7 @@ impl std::str::FromStr for Redaction {
         };
         let regex = Regex::new(regex).map_err(|error| error.to_string())?;
         if regex.is_match("") {
-            return Err("it matches the empty text".to_owned());
+            return Err("it matches empty text".to_owned());
         }
         Ok(Self { regex, name: name.to_owned() })
     }

@@ -1,5 +1,17 @@
 //! Text that is safe on a terminal: everything that moves, hides, reorders or imitates is shown as
-//! a visible escape.
+//! a visible escape. What only spells is kept, or dropped where nothing would be seen of it.
+//!
+//! The policies, one for each place; `docs/PROMPT.md` has this table too. The screen reads
+//! [`SafeText::rows`], `recv` writes [`SafeText::exact_line`], a transcript is a script.
+//!
+//! | | screen | line being typed | `recv` | transcript |
+//! | --- | --- | --- | --- | --- |
+//! | tab | blanks to a stop of 8 | blanks to a stop of 8 | kept | `$u{9}` |
+//! | ZWNJ, ZWJ between joining letters | kept | kept | kept | `$u{200c}` |
+//! | LRM, RLM, ALM | dropped | kept | kept | `$u{200e}` |
+//! | soft hyphen | dropped | kept | kept | kept |
+//! | overrides, isolates, zero-width space | `\u{202e}` | kept | `\u{202e}` | `$u{202e}` |
+//! | ESC | `\u{1b}` | its sequence is dropped | `\u{1b}` | `$u{1b}` |
 
 use std::fmt::{self, Write as _};
 
@@ -39,10 +51,10 @@ impl SafeText {
     }
 
     /// One row of which no two texts have the same: a backslash stands as two, so that `\u{a}` in
-    /// it is a newline, and `\x80` a byte that is not UTF-8.
+    /// it is a newline, and `\x80` a byte that is not UTF-8. Tabs and what spells are kept.
     #[must_use]
     pub fn exact_line(bytes: &[u8]) -> Self {
-        Self(with_bad_bytes(bytes, |text| escaped(&text.replace('\\', "\\\\"))))
+        Self(with_bad_bytes(bytes, |text| written(&text.replace('\\', "\\\\"), Policy::Exact)))
     }
 
     /// As [`SafeText::rows`], for bytes that need not be UTF-8: each bad byte stands as `\x80`.
@@ -87,18 +99,52 @@ pub(crate) fn with_bad_bytes(bytes: &[u8], show: impl Fn(&str) -> String) -> Str
     text
 }
 
+/// Place that a text is made safe for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Policy {
+    /// Rows that a person reads.
+    Screen,
+    /// Rows from which the text can be had again.
+    Exact,
+}
+
+/// What becomes of a character.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Kept,
+    Dropped,
+    Escaped,
+}
+
+/// Distance of the tab stops of a row, counted from its first cell.
+const TAB_CELLS: usize = 8;
+
 fn escaped(text: &str) -> String {
+    written(text, Policy::Screen)
+}
+
+fn written(text: &str, policy: Policy) -> String {
     let mut out = String::with_capacity(text.len());
     let mut cluster = Cluster::default();
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
-        if cluster.accepts(c, chars.as_str()) {
-            out.push(c);
-        } else {
-            // Nothing may combine with an escape: that keeps the form readable, and a second pass
-            // equal.
+        if c == '\t' {
             cluster = Cluster::default();
-            let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+            match policy {
+                Policy::Exact => out.push(c),
+                Policy::Screen => out.push_str(&" ".repeat(TAB_CELLS - out.width() % TAB_CELLS)),
+            }
+            continue;
+        }
+        match (cluster.fate(c, chars.as_str()), policy) {
+            (Fate::Kept, _) | (Fate::Dropped, Policy::Exact) => out.push(c),
+            (Fate::Dropped, Policy::Screen) => {}
+            (Fate::Escaped, _) => {
+                // Nothing may combine with an escape: that keeps the form readable, and a second
+                // pass equal.
+                cluster = Cluster::default();
+                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+            }
         }
     }
     out
@@ -119,9 +165,12 @@ struct Cluster {
 }
 
 impl Cluster {
-    /// Whether `c`, followed by `rest`, is shown as it is.
-    fn accepts(&mut self, c: char, rest: &str) -> bool {
-        let next = rest.chars().next();
+    /// What becomes of `c`, followed by `rest`.
+    fn fate(&mut self, c: char, rest: &str) -> Fate {
+        let next = rest.chars().find(|c| !is_mark_of_direction(*c));
+        if is_mark_of_direction(c) {
+            return Fate::Dropped;
+        }
         let kept = match kind(c) {
             CharClass::Base => {
                 let joined = self.last == Some(JOINER);
@@ -136,6 +185,13 @@ impl Cluster {
             CharClass::Mark => self.base.is_some() && self.one_more_mark(),
             CharClass::JamoTail => self.base.is_some_and(is_hangul) && self.one_more_mark(),
             CharClass::Variation => self.last.is_some_and(|l| varies(l, c, next)) && self.one_more_mark(),
+            CharClass::Joiner | CharClass::NonJoiner if self.last.is_some_and(joins) => {
+                // At the end of a word nothing is seen of it.
+                if !next.is_some_and(joins) {
+                    return Fate::Dropped;
+                }
+                true
+            }
             CharClass::Joiner => {
                 self.joins += 1;
                 self.joins <= MARKS_EACH_BASE
@@ -147,10 +203,10 @@ impl Cluster {
                 self.tags = left;
                 true
             }),
-            CharClass::Unsafe => false,
+            CharClass::NonJoiner | CharClass::Unsafe => false,
         };
         self.last = Some(c);
-        kept
+        if kept { Fate::Kept } else { Fate::Escaped }
     }
 
     fn one_more_mark(&mut self) -> bool {
@@ -166,11 +222,13 @@ enum CharClass {
     JamoTail,
     Variation,
     Joiner,
+    NonJoiner,
     Tag,
     Unsafe,
 }
 
 const JOINER: char = '\u{200d}';
+const NON_JOINER: char = '\u{200c}';
 const BLACK_FLAG: char = '\u{1f3f4}';
 /// The flags of England, Scotland and Wales: the only tag sequences of the emoji standard (UTS
 /// #51).
@@ -184,6 +242,7 @@ fn kind(c: char) -> CharClass {
     match c {
         ' '..='~' => return CharClass::Base,
         JOINER => return CharClass::Joiner,
+        NON_JOINER => return CharClass::NonJoiner,
         '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' => return CharClass::Variation,
         '\u{e0020}'..='\u{e007f}' => return CharClass::Tag,
         // Letters, marks and symbols that are drawn as nothing: grapheme joiner, Hangul fillers,
@@ -210,6 +269,24 @@ fn kind(c: char) -> CharClass {
 
 fn is_separator_of_lines(c: char) -> bool {
     matches!(c.general_category(), GeneralCategory::LineSeparator | GeneralCategory::ParagraphSeparator)
+}
+
+/// Marks that only help to order or to break what is around them: left-to-right, right-to-left and
+/// Arabic letter mark (UAX #9), and the soft hyphen.
+fn is_mark_of_direction(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{ad}')
+}
+
+/// A letter or mark of a script whose letters join or stack: ZWNJ and ZWJ are part of its spelling
+/// (UAX #31, 2.3).
+fn joins(c: char) -> bool {
+    let script = matches!(
+        c,
+        '\u{620}'..='\u{6ff}' | '\u{710}'..='\u{7ff}' | '\u{840}'..='\u{dff}' | '\u{1000}'..='\u{109f}'
+            | '\u{1780}'..='\u{18af}' | '\u{fb50}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}'
+    );
+    let group = c.general_category_group();
+    script && matches!(group, GeneralCategoryGroup::Letter | GeneralCategoryGroup::Mark)
 }
 
 fn is_hangul(c: char) -> bool {

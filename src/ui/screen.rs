@@ -11,12 +11,16 @@ use std::time::Instant;
 
 use mio::Waker;
 
+use crate::app::export::{clipboard_sequence, without_terminal};
 use crate::app::host::{Behind, NoticeSink};
 use crate::app::os::{self, unix_ms};
-use crate::chat::{Chat, Notice, PromptView, ReceiptDue, SentMessage};
-use crate::crypto::Fingerprint;
+use crate::chat::{
+    Chat, DeliveryReport, Export, ExportError, ExportTarget, KnownNames, Message, Notice, PromptView,
+    QuestionId, ReceiptDue, SentMessage,
+};
 use crate::events::json_client::JsonClient;
 use crate::events::{Id, OutputEvent};
+use crate::ids::FaceId;
 use crate::limits::{ALERT_EVERY_MS, OUTPUT_BACKLOG_BYTES};
 use crate::render::layout::{Layout, OutputMode};
 use crate::text::safe::SafeText;
@@ -40,7 +44,7 @@ pub(crate) struct Screen {
 /// Reader of the output, which decides its form.
 pub(crate) enum Viewer {
     Person(Box<Person>),
-    JsonClient(JsonClient),
+    JsonClient(Box<JsonClient>),
 }
 
 impl Screen {
@@ -117,6 +121,11 @@ impl Screen {
         }
     }
 
+    /// Whether the answer to the question of a program with this id is awaited.
+    pub(crate) fn awaits_answer(&self, id: &Id) -> bool {
+        matches!(&self.viewer, Viewer::JsonClient(client) if client.awaits_answer(id))
+    }
+
     /// Sends an event that only programs need.
     pub(crate) fn tell(&mut self, event: &OutputEvent) {
         if let Viewer::JsonClient(client) = &self.viewer {
@@ -126,7 +135,7 @@ impl Screen {
 }
 
 impl NoticeSink for Screen {
-    fn reply(&mut self) {
+    fn reply(&mut self, _: FaceId) {
         if let Viewer::JsonClient(client) = &mut self.viewer
             && let Some(reply) = client.reply(now())
         {
@@ -134,15 +143,27 @@ impl NoticeSink for Screen {
         }
     }
 
-    fn defer_reply(&mut self) {
+    fn defer_reply(&mut self, _: FaceId) {
         if let Viewer::JsonClient(client) = &mut self.viewer {
             client.defer_reply();
         }
     }
 
-    fn resume_reply(&mut self) {
+    fn resume_reply(&mut self, _: FaceId) {
         if let Viewer::JsonClient(client) = &mut self.viewer {
             client.resume_reply();
+        }
+    }
+
+    fn asked(&mut self, question: QuestionId) {
+        if let Viewer::JsonClient(client) = &mut self.viewer {
+            client.asked(question);
+        }
+    }
+
+    fn answers(&mut self, question: QuestionId) {
+        if let Viewer::JsonClient(client) = &mut self.viewer {
+            client.answers(question);
         }
     }
 
@@ -187,7 +208,17 @@ impl NoticeSink for Screen {
         }
     }
 
-    fn line_returned(&mut self, line: String) {
+    fn said(&mut self, face: FaceId, message: &Message) {
+        if let Viewer::Person(person) = &self.viewer
+            && let Some(editor) = &person.editor
+            && editor.turn.say(&message.text)
+        {
+            return;
+        }
+        self.show_to(face, &Notice::Own(message.clone()));
+    }
+
+    fn line_returned(&mut self, _: FaceId, line: String) {
         if let Viewer::Person(person) = &self.viewer
             && let Some(editor) = &person.editor
         {
@@ -195,10 +226,17 @@ impl NoticeSink for Screen {
         }
     }
 
-    fn received(&mut self, name: &str, fingerprint: Option<Fingerprint>, upto: u64) {
+    fn delivery(&mut self, report: &DeliveryReport) {
         if let Viewer::JsonClient(client) = &self.viewer {
-            self.write(client.received(name, fingerprint, upto, now()), None);
+            self.write(client.delivery(report, now()), None);
         }
+    }
+
+    fn export(&mut self, _: FaceId, export: &Export) -> Option<Result<(), ExportError>> {
+        Some(match &mut self.viewer {
+            Viewer::Person(person) if export.to == ExportTarget::Clipboard => person.copy(&export.text),
+            _ => without_terminal(export),
+        })
     }
 
     fn alert(&mut self, text: &SafeText) {
@@ -212,6 +250,23 @@ fn now() -> UnixMs {
     UnixMs(unix_ms())
 }
 
+impl Screen {
+    /// Sets the prompt of a person, as another process tells it.
+    pub(crate) fn set_prompt(&mut self, view: PromptView) {
+        if let Viewer::Person(person) = &mut self.viewer {
+            person.set_prompt(view);
+        }
+        self.effects_done();
+    }
+
+    /// Sets the names to complete and the column of names, as another process tells them.
+    pub(crate) fn set_names(&mut self, names: KnownNames, present: &[String]) {
+        if let Viewer::Person(person) = &mut self.viewer {
+            person.set_names(names, present);
+        }
+    }
+}
+
 /// Printer to standard output, whole rows at a time.
 pub(crate) fn stdout_printer() -> Printer {
     Box::new(|text| os::print(&text))
@@ -221,8 +276,8 @@ pub(crate) fn stdout_printer() -> Printer {
 pub(crate) struct Person {
     layout: Layout,
     bell: Bell,
-    /// Sequence of the bell, which goes out with the next notice.
-    pending_bell: String,
+    /// Sequences of the bell and the clipboard, which go out with the next notice.
+    pending_sequences: String,
     /// Editor, if lines are edited.
     editor: Option<Arc<EditorShared>>,
     /// The prompt as it was last set, and the version of the roster then.
@@ -233,14 +288,17 @@ pub(crate) struct Person {
 
 impl Person {
     pub(crate) fn new(layout: Layout, editor: Option<Arc<EditorShared>>) -> Self {
-        let (bell, pending_bell) = (Bell::new(), String::new());
-        Self { layout, bell, pending_bell, editor, prompt: None, needs_repaint: false }
+        let (bell, pending_sequences) = (Bell::new(), String::new());
+        Self { layout, bell, pending_sequences, editor, prompt: None, needs_repaint: false }
     }
 
     /// A notice, which also paints the prompt.
     fn notice(&mut self, notice: &Notice) -> String {
+        if self.editor.is_some() && notice.is_in_prompt() {
+            return String::new();
+        }
         self.needs_repaint = false;
-        let mut text = std::mem::take(&mut self.pending_bell);
+        let mut text = std::mem::take(&mut self.pending_sequences);
         text.push_str(&self.layout.render(notice, now(), size()));
         text
     }
@@ -265,14 +323,42 @@ impl Person {
         state.layout = self.layout.clone();
     }
 
+    fn set_prompt(&mut self, view: PromptView) {
+        let Some(editor) = &self.editor else { return };
+        let mut state = editor.state();
+        self.needs_repaint |= !state.prompt.looks_like(&view);
+        state.prompt = view;
+    }
+
+    fn set_names(&mut self, names: KnownNames, present: &[String]) {
+        let own = self.editor.as_ref().map(|editor| editor.state().prompt.own_name.clone());
+        self.layout.fit_column(present.iter().chain(&own).map(String::as_str));
+        if let Some(editor) = &self.editor {
+            let mut state = editor.state();
+            state.vocabulary.names = names;
+            state.layout = self.layout.clone();
+        }
+    }
+
     /// An empty text if the prompt is to be repainted.
     fn take_repaint(&mut self) -> Option<String> {
         std::mem::take(&mut self.needs_repaint).then(String::new)
     }
 
+    /// Copies a text with the notice that follows, where the terminal may have a clipboard: the
+    /// console of Linux has none.
+    fn copy(&mut self, text: &[u8]) -> Result<(), ExportError> {
+        let is_console = || std::env::var("TERM").is_ok_and(|term| term == "linux");
+        if self.editor.is_none() || is_console() {
+            return Err(ExportError::NoTerminal);
+        }
+        self.pending_sequences.push_str(&clipboard_sequence(text));
+        Ok(())
+    }
+
     fn ring(&mut self, text: &SafeText) {
         if self.layout.mode == OutputMode::Screen {
-            self.pending_bell = self.bell.ring(text, now()).unwrap_or_default();
+            self.pending_sequences.extend(self.bell.ring(text, now()));
         }
     }
 }

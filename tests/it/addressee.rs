@@ -101,7 +101,7 @@ fn a_program_says_exactly_to_whom_and_nobody_inherits_it() {
     hana.signal(rustix::process::Signal::KILL);
     bot.sees(r#""presence":"away""#);
     bot.types(&json!({ "id": 4, "say": "하나에게만" }).to_string());
-    bot.sees(r#""id":4,"event":"warning","kind":"not_sent""#);
+    bot.sees(r#""id":4,"event":"queued","to":"하나""#);
     bot.closes_input();
     assert_eq!(bot.ends(), 1);
     assert!(!junho.has_seen("하나에게"), "{}", junho.output());

@@ -1,6 +1,9 @@
 //! Calls by the name of a peer: only its key is accepted, at each of its addresses.
 
+use std::net::SocketAddr;
 use std::process::Stdio;
+
+use serde_json::Value;
 
 use crate::support::{Home, PATIENCE, Process};
 
@@ -86,12 +89,12 @@ fn a_word_that_is_neither_a_peer_nor_a_host_is_a_mistake_before_anything_is_begu
             &["--connect", word],
         ] {
             let mut calls = home.run(command, Stdio::null());
-            calls.ends_saying(2, &format!("no peer with an address is called {word}"));
+            calls.ends_saying(2, &format!("no peer with an address is named {word}"));
         }
     }
     home.run(&["bbo"], Stdio::null()).ends_saying(2, "write bbo:8000 for a host");
     home.run(&["준희"], Stdio::null()).ends_saying(2, "(did you mean 준호?)");
-    home.run(&["준호", "recv", "--listen", "0"], Stdio::null()).ends_saying(2, "stands behind 준호");
+    home.run(&["준호", "recv", "--listen", "0"], Stdio::null()).ends_saying(2, "a subcommand follows 준호");
     let blocked = knowing_junho("blocked", &["127.0.0.1:9"]);
     for command in [&["send", "준호", "-m", "x"][..], &["준호"], &["recv", "--connect", "준호"]] {
         let mut calls = blocked.run(command, Stdio::null());
@@ -107,7 +110,7 @@ fn a_listener_is_closed_and_who_is_connected_stays() {
     let mut junho = Home::of("준호").start(&["--connect", &at]);
     junho.sees("민지 joined");
     minji.types(&format!(":unlisten {at}"));
-    minji.sees(&format!("* no longer listening on {at}; who is connected stays"));
+    minji.sees(&format!("* no longer listening on {at}; connected peers stay connected"));
     let mut hana = Home::of("하나").start(&["--connect", &at]);
     assert_eq!(hana.ends(), 3, "{}", hana.output());
     junho.types("나는 아직 있다");
@@ -127,10 +130,35 @@ fn the_next_key_is_told_to_a_verified_peer_under_the_key_that_it_knows() {
     minji.types(":verify 준호");
     minji.types(":trust 준호");
     minji.types(":keygen 2048 --replace");
-    minji.sees("* the next key is announced to 준호");
+    minji.sees("* announced the next key to 준호");
     let next = minji.home.fingerprint();
     junho.sees(&format!(r#""event":"rollover","name":"민지","fingerprint":"{known}","next":"{next}""#));
     minji.types(":all 그대로");
     junho.sees("그대로");
     assert!(!hana.output().contains("next key"));
+}
+
+#[test]
+fn a_listener_at_every_address_says_where_others_call_in_words_and_to_programs() {
+    let home = Home::of("민지");
+    let row_of = |args: &[&str]| {
+        let mut listening = home.start(&[args, &["--listen", "0"]].concat());
+        let port = listening.listens_at().parse::<SocketAddr>().unwrap().port().to_string();
+        let row = listening.sees("listening");
+        assert_eq!(listening.closes_input().ends(), 0);
+        row.replace(&port, "PORT")
+    };
+    let (words, event) = (row_of(&["--plain"]), row_of(&["--json"]));
+    let event: Value = serde_json::from_str(&event).unwrap();
+    let dial: Vec<_> = event["dial"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let others = format!(" (others call {})", dial.join(" or "));
+    // A machine may have no network.
+    let others = if dial.is_empty() { "" } else { &others };
+    assert!(
+        words.ends_with(&format!("listening on {}{others}", event["address"].as_str().unwrap())),
+        "{words}"
+    );
+    assert!(!words.contains("127.0.0.1") && !words.contains("::1]"), "{words}");
+    let (alone, _) = home.start(&["--listen", "127.0.0.1:0"]).and_where();
+    assert!(!alone.sees("listening on").contains("others"), "{}", alone.output());
 }

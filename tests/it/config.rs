@@ -60,6 +60,11 @@ fn every_mistake_is_said_with_its_line_and_column() {
         "notify = true",
         "title = \"yes\"",
         "history = \"history\"",
+        "history = \"kept\"",
+        "history = \"/lines\"\nline-history = \"/lines\"",
+        "line-history = \"history\"",
+        "history-days = 0",
+        "history-days = \"90\"",
         "[prompt]\nname = \"bob\"",
         "name = bob",
         "name = \"bob\"\nname = \"bob\"",
@@ -97,7 +102,7 @@ fn a_file_that_cannot_be_used_says_why() {
     refused(check, &[], 3, "config.toml is too large");
     // A prompt does not go on with half of what it was told.
     fs::write(folder.path(), "nmae = 1").unwrap();
-    refused("--config config.toml", &[], 2, "config.toml, line 1, column 1: there is no key nmae");
+    refused("--config config.toml", &[], 2, "config.toml:1:1: there is no key nmae");
 }
 
 #[test]
@@ -120,6 +125,9 @@ fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
     said += &show(&args, &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]);
     said += "\nwith nothing\n";
     said += &show(&["config", "show"], &[]);
+    // The login name of whoever runs the tests.
+    let login = said.lines().find(|row| row.starts_with("# name = ")).unwrap().to_owned();
+    said = said.replace(&login, "# name = \"…\"  # default: the login name");
     assert_snapshot("config-show", &said);
     // It is a file again.
     fs::write(folder.path(), show(&named, &[])).unwrap();
@@ -141,12 +149,12 @@ fn the_file_is_looked_for_where_the_base_directory_specification_says() {
     let (xdg, home) = (inside("xdg"), inside("home"));
     let (in_xdg, in_home) = (inside("xdg/rsachat/config.toml"), inside("home/.config/rsachat/config.toml"));
     for (name, value, found) in [
-        ("XDG_CONFIG_HOME", xdg.as_str(), format!("{in_xdg} is right")),
-        ("XDG_CONFIG_HOME", "xdg", format!("{in_home} is right")),
-        ("XDG_CONFIG_HOME", "", format!("{in_home} is right")),
+        ("XDG_CONFIG_HOME", xdg.as_str(), format!("{in_xdg} is valid")),
+        ("XDG_CONFIG_HOME", "xdg", format!("{in_home} is valid")),
+        ("XDG_CONFIG_HOME", "", format!("{in_home} is valid")),
         ("HOME", "/nowhere", "there is no /nowhere/.config/rsachat/config.toml; nothing is set".to_owned()),
         ("RSACHAT_CONFIG", "none", "no configuration file is read".to_owned()),
-        ("RSACHAT_CONFIG", "config.toml", "config.toml is right".to_owned()),
+        ("RSACHAT_CONFIG", "config.toml", "config.toml is valid".to_owned()),
     ] {
         // The later value of a name holds.
         let output = folder.run(&["config", "check"], &[("HOME", &home), (name, value)]);
@@ -176,7 +184,7 @@ fn a_prompt_takes_its_name_its_address_and_its_callers_from_the_file() {
     assert_eq!(hana.closes_input().ends(), 0);
     // The raw wire could not keep what was set.
     listening.types(":listen 127.0.0.1:0 --wire oaep");
-    listening.sees("! the raw wire proves nobody's key; --known cannot be kept on it");
+    listening.sees("! the raw wire proves no keys; --known cannot be used with it");
     assert_eq!(listening.closes_input().ends(), 0);
 
     // Who calls somebody does not mean to wait for callers as well.

@@ -156,7 +156,7 @@ fn strangers_of_one_network_have_half_of_the_seats_at_most_and_make_room_for_oth
     let mut second = joins("alice-2048.pem", 2);
     let mut third = joins("bob-2048.pem", 3);
     assert_eq!(third.receives(), leaving, "the newest of the only source goes");
-    recv.complains("no more that nobody chose may be connected from there");
+    recv.complains("too many callers that you have not chosen are connected from there");
     let mut other = joins("bob-2048.pem", 600);
     assert_eq!(second.receives(), leaving, "the newest of the source with most makes room");
     let mut minji = HostilePeer::joins(&at, &known, "민지", Purpose::Chat, 4).unwrap();

@@ -118,7 +118,7 @@ fn says_and_ends((mut peer, confirm): NewPeer, count: u64, (end, moment, age): (
 fn recv(args: &[&str], count: u64, case: (End, Moment, Age)) -> (Vec<String>, i32) {
     let (listener, at) = socket();
     let home = Home::of("민지");
-    let all = [&["recv", "--connect", &at, "--accept-new"], args].concat();
+    let all = [&["recv", "--connect", &at, "--accept-new", "--no-retry"], args].concat();
     let mut recv = home.run(&all, Stdio::null());
     says_and_ends(answers(&listener, Purpose::Chat), count, case);
     let code = recv.ends();
@@ -411,9 +411,9 @@ fn what_came_whole_before_an_end_goes_through_a_pipe_and_the_reason_of_a_bye_is_
     for (case, pipe) in cases().flat_map(|case| [(case, called_pipe as PipeEnd), (case, listening_pipe)]) {
         let (got, code, said) = pipe(&bytes, case);
         let (wanted, why) = match case.0 {
-            End::Bye => (1, "no space left where it writes"),
+            End::Bye => (1, "no space left for its output"),
             End::Fin | End::Reset => (5, "was cut"),
-            End::BadRecord => (5, "a record failed its check"),
+            End::BadRecord => (5, "a record failed authentication"),
         };
         assert!(got == bytes, "{case:?}: {} bytes", got.len());
         assert_eq!(code, wanted, "{case:?}: {said}");
@@ -442,7 +442,7 @@ fn a_stored_above_what_was_sent_ends_a_pipe_and_is_not_believed() {
             let (code, said) = (pipe.ends(), pipe.complaints());
             assert_eq!(code, 5, "{said}");
             let sent = input.len();
-            assert!(said.contains("lost 준호: it broke the protocol"), "{said}");
+            assert!(said.contains("lost 준호: it violated the protocol"), "{said}");
             assert!(said.contains(&format!("{sent} bytes sent, 0 of them confirmed")), "{said}");
             while let Some(record) = peer.receives_in_time() {
                 assert!(!matches!(record, Record::Bye(_)), "{record:?}");

@@ -57,7 +57,7 @@ fn a_damaged_book_refuses_everybody_and_is_left_as_it_is() {
     let mut minji = home.start_having_typed(&["--connect", &at], "비밀");
     assert_eq!(minji.ends(), 4);
     minji.sees("is damaged, line 2: ");
-    minji.sees("nobody is accepted until it is mended");
+    minji.sees("nobody is accepted until it is repaired");
 
     let listening = home.start(&["--listen", "127.0.0.1:0"]);
     junho.types(&format!(":connect {}", listening.listens_at()));

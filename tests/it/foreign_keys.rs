@@ -29,14 +29,14 @@ fn alice() -> String {
 #[test]
 fn every_form_and_lock_that_is_not_read_is_named_with_the_command_that_changes_it() {
     for (name, named) in [
-        ("pbe-md5-des", "locked with PBE-MD5-DES, which rsachat does not open"),
-        ("pbe-sha1-rc2-40", "locked with PBE-SHA1-RC2-40, which"),
-        ("pbe-sha1-3des", "locked with PBE-SHA1-3DES, which"),
-        ("camellia", "locked with CAMELLIA-256-CBC, which"),
-        ("costly", "its passphrase function asks for too much time or memory"),
+        ("pbe-md5-des", "encrypted with PBE-MD5-DES, which rsachat does not support"),
+        ("pbe-sha1-rc2-40", "encrypted with PBE-SHA1-RC2-40, which"),
+        ("pbe-sha1-3des", "encrypted with PBE-SHA1-3DES, which"),
+        ("camellia", "encrypted with CAMELLIA-256-CBC, which"),
+        ("costly", "its key derivation needs too much time or memory"),
         ("pkcs1", "it is in PKCS#1 (BEGIN RSA PRIVATE KEY), not in PKCS#8"),
-        ("proc-type", "it is in PKCS#1 with an old lock (Proc-Type: 4,ENCRYPTED), not"),
-        ("pycryptodome-proc-type", "it is in PKCS#1 with an old lock"),
+        ("proc-type", "it is in PKCS#1 with legacy encryption (Proc-Type: 4,ENCRYPTED), not"),
+        ("pycryptodome-proc-type", "it is in PKCS#1 with legacy encryption"),
         ("openssh", "it is in OpenSSH's own form (BEGIN OPENSSH PRIVATE KEY), not"),
         ("openssh-locked", "it is in OpenSSH's own form"),
     ] {
@@ -109,7 +109,7 @@ fn an_import_overwrites_no_key_unless_it_is_told_to_and_keeps_the_old_one() {
     let home = Home::of("민지");
     let (before, file) = (home.fingerprint(), foreign(&home, "pkcs1", "theirs.pem"));
     home.run(&["key", "import", &file], std::process::Stdio::null())
-        .ends_saying(1, "hint: --replace puts another in its place and keeps the old file beside it");
+        .ends_saying(1, "hint: --replace installs a new one and keeps the old file beside it");
     assert_eq!(home.fingerprint(), before);
     let said = home.answer(&["key", "import", &file, "--replace"]);
     let old = said.lines().find_map(|row| row.strip_prefix("the old key is kept as ")).unwrap();
@@ -137,10 +137,10 @@ fn what_cannot_be_imported_is_refused_and_nothing_is_written() {
     for (file, why) in [
         ("none.pem", "there is no file "),
         ("open.pem", "open.pem is open to others (0644); chmod 600 "),
-        ("test.pem", "it is a test key, which anybody can make again"),
+        ("test.pem", "it is a test key, which anyone can regenerate"),
         ("junk.pem", "it has no PEM block"),
         ("openssh.pem", "hint: ssh-keygen -p -m PKCS8 -f "),
-        ("pbe-md5-des.pem", "locked with PBE-MD5-DES"),
+        ("pbe-md5-des.pem", "encrypted with PBE-MD5-DES"),
         ("scrypt.pem", "hint: --passphrase-file FILE"),
     ] {
         let file = home.file(file);

@@ -56,6 +56,18 @@ fn a_command_in_a_hint_works_on_the_home_that_was_named() {
     assert!(
         says(&["peers", "forget", "zoe"]).contains(&format!("hint: rsachat --home '{shown}' peers list\n"))
     );
+    // Those of what comes of a connection too, on both sides.
+    let hana = Home::of("하나");
+    hana.private(
+        "peers",
+        format!("# rsachat peer book 2\nminji {} unverified 127.0.0.1:9\n", minji.fingerprint()),
+    );
+    let (refuses, at) = hana.run(&["recv", "--listen", "127.0.0.1:0"], Stdio::null()).and_where();
+    let said = says(&["send", &at, "-m", "x", "--accept-new"]);
+    assert!(
+        said.contains(&format!("hint: the other side must know your key: rsachat --home '{shown}' key show"))
+    );
+    refuses.complains(&format!("rsachat --home {} peers trust minji", hana.path().display()));
 }
 
 #[test]
@@ -75,7 +87,7 @@ fn a_home_that_is_relative_is_not_one_that_is_not_set() {
     for (value, why) in [
         (
             Some("rel"),
-            "no home folder: HOME is rel, which is not a whole path; name a folder with --home DIR",
+            "no home folder: HOME is rel, which is not an absolute path; name a folder with --home DIR",
         ),
         (Some(""), "no home folder: HOME is not set; name one with --home DIR"),
         (None, "no home folder: HOME is not set; name one with --home DIR"),
@@ -100,7 +112,7 @@ fn the_address_of_a_page_is_told_from_one_with_too_many_colons() {
         &["doctor", "http://localhost:8000"],
     ] {
         let (code, said) = says(&home, args);
-        let why = "an address is host:port alone, without http:// before it or / behind it";
+        let why = "an address is host:port alone, without http:// before it or / after it";
         assert!(code == Some(2) && said.contains(why), "{args:?}: {said}");
     }
 }

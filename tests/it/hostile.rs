@@ -67,12 +67,46 @@ fn other_protocols_are_refused_in_one_line_and_get_no_reply() {
         let mut stranger = call(&at);
         stranger.write_all(greeting).unwrap();
         let row = junho.sees("does not speak rsachat; it began with");
-        assert!(row.starts_with("! 127.0.0.1:") && row.contains(shown), "{row}");
+        assert!(row.starts_with("* 127.0.0.1:") && row.contains(shown), "{row}");
         assert_eq!(all_of(stranger), b"");
         junho.is_done_typing();
-        assert_eq!(junho.rows_after("! ").len(), 1);
+        assert_eq!((junho.rows_after("* 127.0.0.1:").len(), junho.rows_after("! ").len()), (1, 0));
         assert!(!junho.raw_output().contains(&0x1b));
     }
+}
+
+#[test]
+fn probes_are_one_row_and_a_count_for_a_person_and_a_warning_each_for_a_program() {
+    let probe = |at: &str| {
+        for greeting in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"", b"rsachat\n"] {
+            let mut stranger = call(at);
+            stranger.write_all(greeting).unwrap();
+            stranger.shutdown(std::net::Shutdown::Write).unwrap();
+            assert_eq!(all_of(stranger), b"");
+        }
+    };
+    for (form, mark) in [(None, "* "), (Some("--plain"), "note: ")] {
+        let args: Vec<_> = ["--listen", "127.0.0.1:0"].into_iter().chain(form).collect();
+        let mut junho = Home::of("준호").start(&args);
+        probe(&junho.listens_at());
+        junho.types(":status");
+        junho.sees("calls that were no conversation: 3 (hung up 2, not rsachat 1)");
+        let row = junho.sees("more like this are only counted (:status)");
+        assert!(row.contains(mark), "{row}");
+        assert_eq!(junho.output().matches("127.0.0.1:").count(), 3, "{}", junho.output());
+    }
+    let bot = Home::of("준호").start(&["--json", "--listen", "127.0.0.1:0"]);
+    probe(&bot.listens_at());
+    bot.sees(r#""event":"warning","kind":"handshake","#);
+    // At most one a second: the others are counted together, unless the machine is slow.
+    bot.sees_times(r#""event":"warning""#, 2, PATIENCE);
+    assert!(!bot.has_seen("only counted"), "{}", bot.output());
+    // One that is there to receive has no `:status`.
+    let recv = Home::of("준호").run(&["recv", "--listen", "127.0.0.1:0"], std::process::Stdio::null());
+    let at = recv.complains("listening on ").rsplit_once(' ').unwrap().1.to_owned();
+    probe(&at);
+    let row = recv.complains("does not speak rsachat");
+    assert!(row.contains("warning: ") && !row.contains(":status"), "{row}");
 }
 
 #[test]
@@ -162,7 +196,9 @@ fn ninety_silent_callers_are_gone_after_ten_seconds_while_a_conversation_goes_on
     eventually("their descriptors are closed", PATIENCE, || junho.descriptors() == before);
     let late = "did not finish the handshake in 10 s";
     junho.sees(late);
-    eventually("each of them is told or counted", PATIENCE, || junho.troubles_like(late) == 90);
+    junho.types(":status");
+    junho.sees("calls that were no conversation: 90 (silent 90)");
+    assert_eq!((junho.output().matches(late).count(), junho.troubles_like(late)), (1, 0));
     talk(&mut minji, &mut junho, 0);
 }
 

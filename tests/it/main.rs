@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails there")]
 
 mod addressee;
+mod ask;
 mod calling;
+mod calling_again;
 mod config;
 mod costs;
 mod crypto;
@@ -15,21 +17,27 @@ mod events;
 mod files;
 mod foreign_keys;
 mod hints;
+mod history;
+mod home;
 mod hostile;
 mod idle;
+mod killings;
 mod manual;
 mod marks;
 mod model;
 mod names;
 mod net;
 mod outputs;
+mod owner;
 mod pipe;
 mod raw;
 mod readme;
 mod replay;
+mod saving;
 mod scripts;
 mod scripts_doc;
 mod send;
+mod service;
 mod short;
 mod standing;
 mod stdin;

@@ -1,5 +1,7 @@
 //! Names: who is shown under one keeps it, nobody else comes near it, and who tries is named.
 
+use std::process::Stdio;
+
 use rsachat::wire::Lifetime;
 
 use crate::support::caller::Caller;
@@ -21,10 +23,10 @@ fn a_name_once_shown_belongs_to_its_key_though_it_left_and_is_forgotten() {
     minji.sees("* bob is forgotten");
     let _other = call(&at, "test-3.pem", "b\u{43e}b");
     minji.sees("* b\u{43e}b~2 joined, new key");
-    minji.sees("* two callers say they are b\u{43e}b; compare keys");
+    minji.sees("* two callers claim to be b\u{43e}b; compare keys");
     let _bob = call(&at, "test-2.pem", "bob");
     minji.sees_times("* bob joined, new key", 2, PATIENCE);
-    assert!(!minji.has_seen("says it is"), "{}", minji.output());
+    assert!(!minji.has_seen("claims to be"), "{}", minji.output());
 }
 
 #[test]
@@ -33,10 +35,10 @@ fn a_renamed_peer_keeps_the_name_that_it_claims() {
     let _bob = call(&at, "test-2.pem", "bob");
     minji.sees("* bob joined, new key");
     minji.types(":name bob 밥");
-    minji.sees("* bob is called 밥 now");
+    minji.sees("* bob is now called 밥");
     let _other = call(&at, "test-3.pem", "bob");
     minji.sees("* bob~2 joined, new key");
-    minji.sees("! bob~2 says it is bob; it is not the bob you know");
+    minji.sees("! bob~2 claims to be bob; it is not the bob you know");
 }
 
 #[test]
@@ -56,7 +58,7 @@ fn a_given_name_is_a_name_for_the_user_and_for_nobody_else() {
         (":verify bob~2", "* safety number with Bob~2"),
         (":trust BOB~2", "* Bob~2 is marked verified"),
         (":name bob9 Bob~2", "! a name has letters, digits, - and _ only"),
-        (":name bob9 b\u{43e}b", "! a peer is called b\u{43e}b already"),
+        (":name bob9 b\u{43e}b", "! a peer named b\u{43e}b already exists"),
         (":nick me~2", "! a name has letters, digits, - and _ only"),
     ] {
         minji.types(command);
@@ -66,7 +68,7 @@ fn a_given_name_is_a_name_for_the_user_and_for_nobody_else() {
     let home = minji.home.clone();
     assert!(home.answer(&["peers", "list"]).starts_with("Bob~2 SHA256:"));
     assert!(home.answer(&["peers", "block", "bob~2"]).contains("is blocked"));
-    let named = home.run(&["--name", "me~2", "send", &at, "-m", "x"], std::process::Stdio::null()).ends();
+    let named = home.run(&["--name", "me~2", "send", &at, "-m", "x"], Stdio::null()).ends();
     assert_eq!(named, 2);
 }
 
@@ -84,23 +86,49 @@ fn one_more_character_does_not_evade_the_warning_about_impostors() {
         ("bob_", bob),
         ("b\u{43e}b2", bob),
         ("minji1", "which looks like your own name"),
-        ("system", "that is a word of this program"),
-        ("l\u{43e}calhost", "that is a word of this program"),
+        ("system", "that name is reserved"),
+        ("l\u{43e}calhost", "that name is reserved"),
     ];
     let mut callers = Vec::new();
     for (key, (claim, warning)) in keys.into_iter().zip(tried) {
         callers.push(call(&at, key, claim));
         let row = minji.sees(warning);
-        assert!(row.contains("says it is"), "{row}");
-        minji.sees(&format!("{} says it is", claim.trim_end_matches("system")));
+        assert!(row.contains("claims to be"), "{row}");
+        minji.sees(&format!("{} claims to be", claim.trim_end_matches("system")));
     }
-    assert_eq!(minji.output().matches("says it is").count(), tried.len(), "{}", minji.output());
+    assert_eq!(minji.output().matches("claims to be").count(), tried.len(), "{}", minji.output());
     // Once for each key.
     callers.remove(0).leaves();
     minji.sees("* bob-2 left");
     let _again = call(&at, keys[0], "bob-2");
     minji.sees_times("* bob-2 joined", 2, PATIENCE);
-    assert_eq!(minji.output().matches("says it is").count(), tried.len(), "{}", minji.output());
+    assert_eq!(minji.output().matches("claims to be").count(), tried.len(), "{}", minji.output());
+}
+
+#[test]
+fn a_login_that_others_have_too_is_no_claim_and_a_chosen_name_is_one_once_for_each_key() {
+    let home = Home::with_key("minji", "test-1.pem");
+    let login = home.answer(&["key", "export"]).split_whitespace().last().unwrap().to_owned();
+    let chosen: [(&[&str], &str); 3] =
+        [(&[], &login), (&["--name", "minji"], "minji"), (&["--name", "minji"], "minji")];
+    for (nth, (args, claim)) in chosen.into_iter().enumerate() {
+        let listening = home.run(&[args, &["--listen", "127.0.0.1:0"]].concat(), Stdio::piped());
+        let at = listening.listens_at();
+        let key = if nth == 0 { "test-3.pem" } else { "test-4.pem" };
+        let mut caller = call(&at, key, claim);
+        listening.sees(&format!("* {claim}~2 joined"));
+        home.has_met(claim);
+        caller.leaves();
+        listening.sees(&format!("* {claim}~2 left"));
+        assert_eq!(listening.has_seen("which is your own name"), nth == 1, "{}", listening.output());
+    }
+    // Chosen in the session.
+    let mut listening = home.run(&["--listen", "127.0.0.1:0"], Stdio::piped());
+    let at = listening.listens_at();
+    listening.types(":nick hana");
+    listening.sees("will know you as hana");
+    let _caller = call(&at, "test-2.pem", "hana");
+    listening.sees("hana~2 claims to be hana, which is your own name");
 }
 
 #[test]
@@ -109,14 +137,14 @@ fn the_name_that_a_known_peer_claims_is_nobody_elses_after_a_restart_either() {
     let bob = call(&at, "test-1.pem", "bob");
     junho.sees("* bob joined");
     junho.types(":name bob 밥");
-    junho.sees("bob is called 밥 now");
+    junho.sees("bob is now called 밥");
     drop(bob);
     junho.types(":quit");
     assert_eq!(junho.ends(), 0);
     let (junho, at) = junho.home.start(&["--listen", "127.0.0.1:0", "--anybody"]).and_where();
     let _eve = call(&at, "test-3.pem", "bob");
     junho.sees("* bob~2 joined");
-    junho.sees("bob~2 says it is bob");
+    junho.sees("bob~2 claims to be bob");
     let _bob = call(&at, "test-1.pem", "bob");
     junho.sees("* 밥 joined");
 }

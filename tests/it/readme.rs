@@ -1,74 +1,136 @@
-//! Commands, settings and screens of the README, each against the program.
+//! Commands, settings and screens of the README and of its pages for users, each against the program.
 
 use std::path::Path;
 use std::process::Stdio;
 
 use assert_cmd::Command;
 use regex::Regex;
-use rsachat::chat::command::markdown;
+use rsachat::chat::command::{habits_markdown, markdown};
 
 use crate::doctor::takes_a_call;
 use crate::support::{Home, RSACHAT, read};
 
+/// Page of the prompt: its commands, signs and keys.
+const PROMPT: &str = "docs/PROMPT.md";
+/// Page of options, exit codes and settings.
+const COMMAND_LINE: &str = "docs/COMMAND_LINE.md";
+
 #[test]
 fn the_command_table_is_the_one_of_the_parser() {
-    assert!(read("README.md").contains(&markdown()), "the README's table is to be:\n{}", markdown());
+    for table in [markdown(), habits_markdown()] {
+        assert!(read(PROMPT).contains(&table), "the table of {PROMPT} is to be:\n{table}");
+    }
 }
 
 #[test]
-fn every_option_and_exit_code_of_the_readme_is_in_the_help() {
-    let output = Command::new(RSACHAT).arg("--help").output().unwrap();
+fn every_option_and_exit_code_of_the_page_is_in_the_help() {
+    let output = Command::new(RSACHAT).arg("--help-all").output().unwrap();
     assert!(output.status.success());
-    let (readme, help) = (read("README.md"), String::from_utf8(output.stdout).unwrap());
+    let (page, help) = (read(COMMAND_LINE), String::from_utf8(output.stdout).unwrap());
     let options = "--home --config --name --listen --no-listen --known-only --anybody --connect --pin --wire --one-way \
-        --history --colour --log --time-format --no-time --editor-mode --notify --title --plain --json \
+        --line-history --colour --log --time-format --no-time --editor-mode --notify --title --plain --json \
         --passphrase-file --passphrase-fd";
     for option in options.split_whitespace() {
         assert!(help.contains(option), "{option} is missing in the help");
-        assert!(readme.contains(option), "{option} is missing in the README");
+        assert!(page.contains(option), "{option} is missing in {COMMAND_LINE}");
     }
     for (code, meaning) in [
         ("0", "done"),
-        ("1", "ran, but did not end as asked"),
+        ("1", "ran, but did not succeed"),
         ("2", "bad usage"),
-        ("3", "the machine refused"),
-        ("4", "not the peer asked for"),
-        ("5", "cut or silence"),
-        ("128 + n", "ended by signal n"),
+        ("3", "a system error"),
+        ("4", "not the expected peer"),
+        ("5", "cut off or timed out"),
+        ("128 + n", "terminated by signal n"),
     ] {
-        assert!(readme.contains(&format!("| {code} | {meaning}")), "code {code} is missing in the README");
+        assert!(page.contains(&format!("| {code} | {meaning}")), "code {code} is missing in {COMMAND_LINE}");
         assert!(help.contains(meaning), "{meaning:?} is missing in the help");
     }
 }
 
 #[test]
-fn the_set_up_commands_stand_there() {
-    for command in ["cargo run --release", "cargo test"] {
-        assert!(read("README.md").contains(command), "{command} is missing");
+fn the_front_page_is_short_and_begins_with_what_sets_everything_up() {
+    let readme = read("README.md");
+    assert!(readme.lines().count() <= 150, "{} lines", readme.lines().count());
+    let commands: Vec<_> = readme.lines().filter(|line| line.starts_with("cargo ")).collect();
+    assert!(commands[0].starts_with("cargo run --release ") && commands[1].starts_with("cargo test "));
+    assert!(readme.lines().take(20).any(|line| line == commands[1]), "they stand at the top");
+}
+
+/// Pages for readers, with the folder that their links begin in.
+fn pages() -> impl Iterator<Item = (String, std::path::PathBuf)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let in_folder = |folder: &Path| -> Vec<std::path::PathBuf> {
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+    };
+    let files =
+        [in_folder(root), in_folder(&root.join("docs")), in_folder(&root.join("docs/formal"))].concat();
+    let pages = files.into_iter().filter(|file| file.extension().is_some_and(|ending| ending == "md"));
+    pages.map(|file| (std::fs::read_to_string(&file).unwrap(), file))
+}
+
+/// Name by which a heading is linked to: lower case, a hyphen for a blank, no other signs.
+fn anchor(heading: &str) -> String {
+    let word = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    heading.to_lowercase().chars().filter(|c| word(*c)).collect::<String>().replace(' ', "-")
+}
+
+#[test]
+fn every_link_leads_to_a_file_and_to_a_heading_of_it() {
+    let link = Regex::new(r"\]\(([^)\s]+)\)").unwrap();
+    let mut count = 0;
+    for (text, file) in pages() {
+        for target in link.captures_iter(&text).map(|found| found.get(1).unwrap().as_str()) {
+            if target.contains("://") {
+                continue;
+            }
+            count += 1;
+            let (path, heading) = target.split_once('#').unwrap_or((target, ""));
+            let there = if path.is_empty() { file.clone() } else { file.parent().unwrap().join(path) };
+            assert!(there.exists(), "{} links to {target}", file.display());
+            if !heading.is_empty() {
+                let text = std::fs::read_to_string(there).unwrap();
+                let mut headings =
+                    text.lines().filter_map(|line| line.trim_start_matches('#').strip_prefix(' '));
+                assert!(headings.any(|line| anchor(line) == heading), "{} links to {target}", file.display());
+            }
+        }
     }
+    assert!(count > 40, "{count} links");
 }
 
 #[test]
 fn the_korean_readme_has_the_same_settings_and_codes_and_no_option_of_its_own() {
-    let (korean, settings) = (read("README.ko.md"), block("```toml\n"));
+    let (korean, settings) = (read("README.ko.md"), block(COMMAND_LINE, "```toml\n"));
     assert!(korean.contains(&settings), "the settings are to be:\n{settings}");
     for code in ["0", "1", "2", "3", "4", "5", "128 + n"] {
         assert!(korean.contains(&format!("\n| {code} | ")), "code {code} is missing");
     }
-    for subcommand in ["send", "recv", "pipe", "replay", "config check", "config show", "doctor"] {
+    for subcommand in [
+        "send",
+        "recv",
+        "pipe",
+        "replay",
+        "config check",
+        "config show",
+        "doctor",
+        "home export",
+        "home import",
+    ] {
         assert!(korean.contains(&format!("rsachat {subcommand}")), "{subcommand} is missing");
     }
     let words = korean.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
     // `cargo run --release` is no option of ours, but stands in both.
     for option in words.filter(|word| word.starts_with("--") && word.len() > 2) {
-        assert!(read("README.md").contains(option), "{option} is not in the README");
+        let is_there = ["README.md", COMMAND_LINE, PROMPT].map(read).iter().any(|page| page.contains(option));
+        assert!(is_there, "{option} is not in the English pages");
     }
 }
 
-/// The block of the README that begins with this fence and first line.
-fn block(begins: &str) -> String {
-    let readme = read("README.md");
-    let (_, rest) = readme.split_once(begins).unwrap_or_else(|| panic!("{begins:?} is missing"));
+/// The block of a page that begins with this fence and first line.
+fn block(page: &str, begins: &str) -> String {
+    let text = read(page);
+    let (_, rest) = text.split_once(begins).unwrap_or_else(|| panic!("{begins:?} is missing"));
     rest.split("```").next().unwrap().to_owned()
 }
 
@@ -76,9 +138,9 @@ fn block(begins: &str) -> String {
 fn the_settings_that_stand_there_can_be_used() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.toml");
-    let settings = block("```toml\n");
+    let settings = block(COMMAND_LINE, "```toml\n");
     std::fs::write(&file, &settings).unwrap();
-    let keys = format!("is right; {} keys are set\n", settings.lines().count());
+    let keys = format!("is valid; {} keys are set\n", settings.lines().count());
     let mut check = Command::new(RSACHAT);
     let output =
         check.arg("--config").arg(&file).args(["config", "check"]).assert().code(0).get_output().clone();
@@ -107,58 +169,74 @@ fn the_doctor_says_what_stands_there() {
             rows.filter(|row| !row.split_whitespace().nth(1).is_some_and(|what| machine.contains(&what)));
         rows.map(str::to_owned).collect()
     };
-    let shown = steady(&block("```text\n$ rsachat doctor"));
+    let shown = steady(&block(COMMAND_LINE, "```text\n$ rsachat doctor"));
     let said = steady(&said);
     // The first row of the block is what is left of its command.
     let (sum, rows) = shown[1..].split_last().unwrap();
-    assert!(rows.iter().all(|row| said.contains(row)), "the README's block is to be:\n{said:#?}");
+    assert!(rows.iter().all(|row| said.contains(row)), "the block is to be:\n{said:#?}");
     assert!(sum.starts_with("1 problem, "), "{sum}");
 }
 
 #[test]
 fn the_conversation_that_stands_there_plays_as_it_says() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("hello.chat"), block("```chat\n")).unwrap();
+    std::fs::write(folder.path().join("hello.chat"), block("README.md", "```chat\n")).unwrap();
     let mut replay = Command::new(RSACHAT);
     replay.args(["replay", "hello.chat"]).current_dir(folder.path());
     let printed = String::from_utf8(replay.assert().code(0).get_output().stdout.clone()).unwrap();
-    let end = block("```text\n$ rsachat replay hello.chat | tail -n 4\n");
+    let end = block("README.md", "```text\n$ rsachat replay hello.chat | tail -n 4\n");
     assert_eq!(end.lines().count(), 4);
     assert!(printed.ends_with(&end), "it ends so:\n{printed}");
 }
 
-/// Runs the commands that the README gives for use without a prompt, in a folder and on ports of
-/// our own.
+/// Runs the README's commands as they are pasted, in the order of the page, in a folder and on ports
+/// of our own.
 #[test]
-fn the_commands_without_a_prompt_do_what_they_say() {
+fn the_commands_of_the_front_page_do_what_they_say_as_pasted() {
     let (alice, bob) = (Home::with_key("alice", "test-1.pem"), Home::with_key("bob", "test-2.pem"));
     let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
-    let bytes: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
-    std::fs::write(at("notes.tar"), &bytes).unwrap();
-    let commands = block("```sh\n# at bob's: bytes into a file");
-    let commands = commands.replace("/tmp/alice", "\"$1\"").replace("/tmp/bob", "\"$2\"");
-    let mut commands = commands.replace("/tmp", folder.path().to_str().unwrap());
-    let program = Path::new(RSACHAT).parent().unwrap().display();
+    let program = Path::new(RSACHAT).parent().unwrap().display().to_string();
+    let path = block("README.md", "```sh\nexport PATH=");
+    let path = format!("export PATH={}", path.split(" #").next().unwrap());
+    let path = path.replace("$PWD/target/release", &program);
+    let here = |commands: &str| {
+        let commands = commands.replace("/tmp/alice", "\"$1\"").replace("/tmp/bob", "\"$2\"");
+        commands.replace("/tmp", folder.path().to_str().unwrap())
+    };
     let bob = bob.path().to_str().unwrap();
-    let shell = |line: &str| alice.shell(&format!("PATH={program}:$PATH; {line}"), bob, Stdio::null());
+    let shell = |line: &str, input: Stdio| alice.shell(&format!("{path}; {line}"), bob, input);
+
+    let talk = "rsachat --home /tmp/alice";
+    let talk = here(&format!("{talk}{}", block("README.md", &format!("```sh\n{talk}"))));
+    let [first, second]: [&str; 2] = talk.lines().collect::<Vec<_>>().try_into().unwrap();
+    let mut listens = shell(&first.replace(":8000", ":0"), Stdio::piped());
+    let mut calls = shell(&second.replace("127.0.0.1:8000", &listens.listens_at()), Stdio::piped());
+    calls.types("안녕, alice!");
+    listens.sees("bob: 안녕, alice!");
+    calls.types(":quit");
+    listens.types(":quit");
+    assert_eq!((calls.ends(), listens.ends()), (0, 0));
+
+    let mut commands = here(&block("README.md", "```sh\n# at bob's: bytes into a file"));
     let mut waiting = Vec::new();
     for line in commands.clone().lines().filter(|line| line.contains("rsachat")) {
         let Some(line) = line.strip_suffix('&') else { continue };
         let port = line.split("127.0.0.1:").nth(1).unwrap().split(' ').next().unwrap();
-        let listens = shell(&line.replace(port, "0"));
+        let listens = shell(&line.replace(port, "0"), Stdio::null());
         commands = commands.replace(&format!("127.0.0.1:{port}"), &listens.listens_at());
         waiting.push(listens);
     }
     for line in commands.lines().filter(|line| line.contains("rsachat") && !line.ends_with('&')) {
-        assert_eq!(shell(line).ends(), 0, "{line}");
+        assert_eq!(shell(line, Stdio::null()).ends(), 0, "{line}");
     }
-    assert_eq!(waiting.len(), 2);
+    assert_eq!(waiting.len(), 3);
     for mut process in waiting {
         assert_eq!(process.ends(), 0, "{}", process.complaints());
     }
-    assert!(std::fs::read(at("copy.tar")).unwrap() == bytes);
-    assert_eq!(std::fs::read_to_string(at("messages.log")).unwrap(), "backup done\n12 files\n");
+    let copied = Command::new("tar").arg("tf").arg(folder.path().join("copy.tar")).output().unwrap();
+    assert!(String::from_utf8(copied.stdout).unwrap().contains("docs/PROTOCOL.md"));
+    let messages = std::fs::read_to_string(folder.path().join("messages.log")).unwrap();
+    assert_eq!(messages, "backup done\n12 files\n");
 }
 
 #[test]

@@ -22,8 +22,12 @@ fn send(home: &Home, at: &str, text: &str) {
 #[test]
 fn send_with_the_key_of_an_open_prompt_leaves_its_conversation_as_it_is() {
     let (mut minji, mut junho, at) = Process::pair("민지", "준호");
+    // By the connection that stands.
     send(&minji.home, &at, "from a cron job");
-    junho.sees("민지 (send): from a cron job");
+    junho.sees("민지: from a cron job");
+    // From another folder with the same key.
+    send(&Home::of("민지"), &at, "from elsewhere");
+    junho.sees("민지 (send): from elsewhere");
     minji.types("아직 있어요");
     junho.sees("민지: 아직 있어요");
     junho.types("나도");
@@ -87,7 +91,7 @@ fn short_connections_of_one_key_stand_side_by_side_up_to_four() {
     let mut fifth = call();
     let closed = fifth.until(|event| matches!(event, Event::Closed(_)));
     assert_eq!(closed, Some(Event::Closed(CloseReason::Bye(ByeReason::Leaving))));
-    recv.complains("a connection of 민지 (send) was refused: 4 are open");
+    recv.complains("a connection from 민지 (send) was refused: 4 are open");
     // Another key has its own four, and the four stand.
     let mut other = Caller::established(&at, "test-3.pem", "하나", Lifetime::Short);
     for one in four.iter_mut().chain([&mut other]) {

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::process::Stdio;
 
+use rsachat::limits::{MESSAGE_BYTES, OUTBOX_BYTES};
 use rustix::process::Signal;
 
 use crate::support::{
@@ -20,7 +21,8 @@ fn said(bytes: &[u8]) -> (Process, Process, i32) {
 
 #[test]
 fn lines_of_a_file_wait_for_the_connection_and_all_arrive() {
-    let lines: Vec<_> = (0..500).map(|n| format!("{n}번째 줄")).collect();
+    // More than may wait for a peer.
+    let lines: Vec<_> = (0..10_500).map(|n| format!("{n}번째 줄")).collect();
     let (_, junho, code) = said((lines.join("\n") + "\n").as_bytes());
     assert_eq!(code, 0);
     assert_eq!(junho.said_by("민지"), lines);
@@ -46,6 +48,15 @@ fn every_line_of_a_file_is_sent_or_refused_by_itself() {
         minji.sees(complaint);
         assert_eq!(ended, code);
         assert_eq!(junho.said_by("민지"), heard);
+    }
+}
+
+#[test]
+fn a_mistaken_line_is_code_1_also_when_quit_follows() {
+    let (said, ordered) = ([":conect 준호", ":quit"], [r#"{"command":"conect"}"#, r#"{"command":"quit"}"#]);
+    for (args, [mistake, quit]) in [(&["--plain"][..], said), (&[], said), (&["--json"], ordered)] {
+        let ends = |lines: &str| Home::of("민지").start_having_typed(args, lines).ends();
+        assert_eq!((ends(quit), ends(&format!("{mistake}\n{quit}"))), (0, 1), "{args:?}");
     }
 }
 
@@ -102,6 +113,44 @@ fn nobody_reached_is_code_3_and_nothing_is_sent() {
 }
 
 #[test]
+fn what_a_line_shows_stands_behind_what_the_texts_before_it_show() {
+    let home = Home::of("민지");
+    let key = Home::of("준호").fingerprint();
+    home.private("peers", format!("# rsachat peer book 2\n준호 {key} unverified 127.0.0.1:9\n"));
+    for (line, row) in [
+        (&b":outbox"[..], "to    number"),
+        (b":nonsense", "nonsense"),
+        (b"not \xff text", "is not UTF-8"),
+        ("x".repeat(100_000).as_bytes(), "is too long"),
+    ] {
+        let lines = [":to 준호\nfirst line\n".as_bytes(), line, "\n:outbox drop 준호\n".as_bytes()].concat();
+        let mut minji = home.start_with_input(&[], file_with(&lines));
+        minji.ends();
+        let shown = minji.output();
+        let (queued, answer) = (shown.find("queued; 준호"), shown.find(row));
+        assert!(queued.is_some() && queued < answer, "{row}: {shown}");
+    }
+}
+
+#[test]
+fn what_waits_for_one_peer_is_bounded_and_the_line_above_that_is_refused() {
+    let home = Home::of("민지");
+    let key = Home::of("준호").fingerprint();
+    home.private("peers", format!("# rsachat peer book 2\n준호 {key} unverified 127.0.0.1:9\n"));
+    let fitting = OUTBOX_BYTES / MESSAGE_BYTES;
+    let lines = format!(":to 준호\n{}", format!("{}\n", "x".repeat(MESSAGE_BYTES)).repeat(fitting + 1));
+    let mut minji = home.start_with_input(&[], file_with(lines.as_bytes()));
+    assert_eq!(minji.ends(), 1, "a line was refused");
+    let refused = "! not kept: 10000 lines or 16 MiB already wait for 준호; :outbox drop 준호 makes room";
+    assert_eq!(minji.output().matches("! not kept: ").count(), 1);
+    minji.sees(refused);
+    let drops = ":outbox drop 준호\n@준호 there is room again\n";
+    let mut again = home.start_with_input(&[], file_with(drops.as_bytes()));
+    assert_eq!(again.ends(), 6);
+    again.sees(&format!("1–{fitting} to 준호 were dropped; they were never sent"));
+}
+
+#[test]
 fn a_port_that_is_taken_is_said() {
     let (_taken, at) = socket();
     let minji = Process::start("민지", &["--listen", &at]);
@@ -117,16 +166,33 @@ fn a_peer_that_is_lost_before_the_input_ends_is_code_5() {
 }
 
 #[test]
-fn a_peer_that_is_lost_before_its_receipts_is_code_5() {
+fn a_line_to_a_peer_that_is_lost_before_its_receipt_waits_and_that_is_code_6() {
     let (mut minji, junho, _) = Process::pair("민지", "준호");
     junho.signal(Signal::STOP);
     minji.types("아무도 못 볼 말");
     minji.is_done_typing();
     minji.closes_input();
     junho.signal(Signal::KILL);
-    assert_eq!(minji.ends(), 5);
-    minji.sees("no receipt from 준호 for:");
-    minji.sees("  아무도 못 볼 말");
+    assert_eq!(minji.ends(), 6);
+    assert!(!minji.output().contains("no receipt"), "{}", minji.output());
+    let mut again = minji.home.start(&[]);
+    again.types(":outbox");
+    again.sees("아무도 못 볼 말");
+    assert_eq!(again.closes_input().ends(), 6);
+}
+
+#[test]
+fn lines_of_a_pipe_that_wait_go_out_before_those_of_the_next_pipe() {
+    let (mine, theirs) = (Home::of("민지"), Home::of("준호"));
+    for (home, name, other) in [(&mine, "준호", &theirs), (&theirs, "민지", &mine)] {
+        home.private("peers", format!("# rsachat peer book 2\n{name} {} verified\n", other.fingerprint()));
+    }
+    let waiting = ":to 준호\n첫 번째\nsecond\n";
+    assert_eq!(mine.start_with_input(&[], file_with(waiting.as_bytes())).ends(), 6);
+    let (junho, at) = theirs.start(&["--listen", "127.0.0.1:0"]).and_where();
+    let mut minji = mine.start_with_input(&["--connect", &at], file_with("세 번째\n".as_bytes()));
+    assert_eq!(minji.ends(), 0, "{}", minji.output());
+    assert_eq!(junho.hears("민지", 3), ["첫 번째", "second", "세 번째"]);
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn one_listener_talks_to_each_of_three_and_to_all() {
     others[1].sees("민지: 하나에게만");
     assert!(!others[0].has_seen("하나에게만") && !others[2].has_seen("하나에게만"));
     minji.types(":to 하냐");
-    minji.sees("no peer is called 하냐 (did you mean 하나?)");
+    minji.sees("no peer is named 하냐 (did you mean 하나?)");
 }
 
 /// Minji, who knows Junho, and Junho, who listens at the same address again, but with another key.
@@ -107,7 +107,7 @@ fn a_pin_takes_its_key_and_no_other() {
     let wrong = minji.home.fingerprint();
     let mut hana = Home::of("하나").start_having_typed(&["--connect", &at, "--pin", &wrong], "비밀");
     assert_eq!(hana.ends(), 4);
-    assert!(hana.has_seen("has another key than the pinned one; nothing was sent"));
+    assert!(hana.has_seen("has a different key from the pinned one; nothing was sent"));
     assert!(hana.has_seen(&format!("! pinned: {wrong}")) && hana.has_seen(&format!("! now:    {right}")));
     assert!(!junho.has_seen("비밀") && !junho.has_seen("하나 joined"));
 }
@@ -116,8 +116,8 @@ fn a_pin_takes_its_key_and_no_other() {
 fn a_blocked_peer_is_sent_away_and_stays_out_until_unblocked() {
     let (mut minji, mut junho, at) = Process::pair("민지", "준호");
     junho.types(":block 민지");
-    junho.sees("민지 is blocked; :unblock 민지 takes that back");
-    minji.sees("준호 no longer wants to talk to this key");
+    junho.sees("민지 is blocked; :unblock 민지 undoes that");
+    minji.sees("준호 no longer accepts this key");
     assert_eq!(minji.ends(), 5, "the connection asked for ended while lines could still come");
     assert_eq!(minji.home.start_having_typed(&["--connect", &at], "비밀").ends(), 4);
     junho.sees("민지 is blocked and was refused");

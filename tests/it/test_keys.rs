@@ -9,7 +9,7 @@ use rsachat::wire::Purpose;
 use crate::support::hostile_peer::HostilePeer;
 use crate::support::{Home, Process, socket};
 
-const REFUSED: &str = "it is a test key, which anybody can make again";
+const REFUSED: &str = "it is a test key, which anyone can regenerate";
 
 #[test]
 fn a_test_key_is_nobodys_identity_also_without_its_mark() {

@@ -206,7 +206,8 @@ fn a_listener_that_stays_busy_is_called_six_times_within_a_minute_and_then_given
             match effect {
                 Effect::Connect { dial, .. } => dialled = Some(dial),
                 Effect::DialFinished(finished) => outcome = Some(finished),
-                Effect::Show(Notice::Warning(Warning::NotSent { rows, .. }), _) => {
+                Effect::Show(Notice::Warning(Warning::NotSent { rows, .. }), _)
+                | Effect::ShowTo(_, Notice::Warning(Warning::NotSent { rows, .. })) => {
                     returned |= rows == [SafeText::line("waits")];
                 }
                 _ => {}
@@ -269,7 +270,7 @@ fn a_peer_of_before_is_talked_to_and_may_not_re_key() {
     );
     let (_, public) = RekeyingKey::generate(&Seed::new([5; 32]));
     minji.sends(&Record::Rekey(public));
-    junho.sees("lost 민지: it broke the protocol");
+    junho.sees("lost 민지: it violated the protocol");
 }
 
 #[test]
@@ -283,7 +284,7 @@ fn a_peer_of_before_is_talked_to_and_may_not_resume() {
         minji.says("오래된 버전");
         junho.sees("민지: 오래된 버전");
         minji.sends(&record);
-        junho.sees("lost 민지: it broke the protocol");
+        junho.sees("lost 민지: it violated the protocol");
         junho.is_done_typing();
 
         let (listener, at) = socket();
@@ -291,7 +292,7 @@ fn a_peer_of_before_is_talked_to_and_may_not_resume() {
         let (mut minji, confirm) = HostilePeer::answers(&listener, "test-1.pem", "민지", Purpose::Chat);
         minji.stream.write_all(&confirm).unwrap();
         minji.sends(&record);
-        junho.sees("lost 민지: it broke the protocol");
+        junho.sees("lost 민지: it violated the protocol");
 
         let listens = ["pipe", "--listen", "127.0.0.1:0", "--accept-new", "-v"];
         let mut pipe = Home::of("준호").run(&listens, Stdio::piped());

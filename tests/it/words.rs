@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 
 use rsachat::chat::{
-    HoldReason, Impersonated, Info, KeyFor, KeyRefusal, KeyStatus, Message, Notice, NotifyContent,
-    NotifyPolicy, NotifyWhen, OaepInfo, TrustLevel, UnsavedChange, Warning,
+    AfterLoss, Arrival, HoldReason, Impersonated, Info, KeyFor, KeyRefusal, KeyStatus, Message, Notice,
+    NotifyContent, NotifyPolicy, NotifyWhen, OaepInfo, SearchedHistory, TrustLevel, UnsavedChange, Warning,
 };
 use rsachat::crypto::{Fingerprint, PemError, PublicKeyError, SafetyNumber};
 use rsachat::peers::address::BoundAddresses;
@@ -50,8 +50,15 @@ fn good_and_neutral_news() {
     let file = || "~/identity.pem".to_owned();
     let at = |text: &str| text.parse::<SocketAddr>().expect("an address");
     let news = [
-        Info::Listening { at: BoundAddresses::from(at("[::1]:8000")) },
-        Info::Listening { at: BoundAddresses::new(at("[::1]:8000"), vec![at("127.0.0.1:8000")]) },
+        Info::Listening { at: BoundAddresses::from(at("[::1]:8000")), dial: vec![] },
+        Info::Listening {
+            at: BoundAddresses::new(at("[::1]:8000"), vec![at("127.0.0.1:8000")]),
+            dial: vec![],
+        },
+        Info::Listening {
+            at: BoundAddresses::from(at("[::]:8000")),
+            dial: vec![at("192.0.2.20:8000"), at("[2001:db8::20]:8000")],
+        },
         Info::Unlistened { at: "[::1]:8000".to_owned() },
         Info::MakingKey { of: KeyFor::Identity, bits: 3072 },
         Info::StillMaking { seconds: 4 },
@@ -67,10 +74,16 @@ fn good_and_neutral_news() {
         Info::ConnectCancelled { target: "host:8000".to_owned() },
         Info::Busy { target: "host:8000".to_owned(), seconds: 2 },
         joined(KeyStatus::New),
+        joined(KeyStatus::Met),
         joined(KeyStatus::Known(TrustLevel::Unverified)),
         joined(KeyStatus::Known(TrustLevel::Verified)),
         Info::Left { name: bob(), fingerprint: Some(fingerprint) },
         Info::Strangers { joined: 200, left: 193 },
+        Info::Probe {
+            remote: "192.0.2.7:1024".to_owned(),
+            reason: CloseReason::LostInHandshake,
+            error: None,
+        },
         Info::Replaced { name: bob() },
         Info::Closed { name: bob() },
         Info::Addressed { name: bob(), trust_level: TrustLevel::Verified },
@@ -92,9 +105,12 @@ fn good_and_neutral_news() {
         Info::Notify { set: NotifyPolicy { when: NotifyWhen::Never, content: NotifyContent::Hidden } },
         Info::Logging { file: "~/chat.log".to_owned() },
         Info::LogClosed { file: "~/chat.log".to_owned() },
+        Info::Copied { label: "message of bob".to_owned(), bytes: 1 },
+        Info::Saved { label: "message to bob".to_owned(), bytes: 12, file: "notes.txt".to_owned() },
         Info::NoLog,
         Info::NoHistory,
         Info::Greeting,
+        Info::Told { words: "in the words of the owner".to_owned() },
         Info::QuitHint,
         Info::ExitHint,
         Info::Recording { file: file() },
@@ -166,13 +182,22 @@ fn troubles() {
         Warning::LeftOut { later: vec![bob()], not_chosen: vec!["eve".to_owned()] },
         Warning::NobodyToClose,
         Warning::NotConnected { name: bob() },
+        Warning::AddresseeBlocked { name: bob() },
         Warning::QueueFull { name: bob(), waiting: 1_000 },
+        Warning::NotAnswered { name: bob(), timeout_ms: 30_000 },
         Warning::NoSuchPeer { name: "bbo".to_owned(), nearest: Some(bob()) },
         Warning::NoSuchPeer { name: "eve".to_owned(), nearest: None },
         Warning::NotRefused { name: bob(), known, given: now },
         Warning::NotBlocked { name: "bob".to_owned() },
         Warning::StillBlocked { name: "bob".to_owned() },
-        Warning::NothingFound,
+        Warning::NothingFound { searched: SearchedHistory::Session },
+        Warning::NothingFound { searched: SearchedHistory::Kept },
+        Warning::FewerMessages { kept: 0 },
+        Warning::FewerMessages { kept: 1 },
+        Warning::FewerMessages { kept: 2 },
+        Warning::NoClipboard,
+        Warning::NotForPrograms,
+        Warning::SaveFailed { file: "notes.txt".to_owned(), why: "no space left on device".to_owned() },
         Warning::NoEditor,
         Warning::LogFailed { file: "chat.log".to_owned(), why: "no space left on device".to_owned() },
         Warning::SameName { name: bob() },
@@ -180,6 +205,8 @@ fn troubles() {
         Warning::NoSeat,
         Warning::TurnedAway { remote: remote(), why: "too many connections from one source".to_owned() },
         Warning::KoreanWindows { name: bob() },
+        Warning::Told { words: "in the words of the owner".to_owned() },
+        Warning::NotServed { why: "Permission denied".to_owned() },
         Warning::OutOfFds { open: 35 },
         Warning::Suppressed { times: 99 },
     ];
@@ -216,9 +243,21 @@ fn every_way_to_part() {
     check("parting-early", early);
     let late = endings.iter().map(|ending| {
         let error = Some("connection reset by peer".to_owned());
-        Notice::Warning(Warning::ConnectionLost { name: bob(), reason: ending.clone(), error })
+        let then = AfterLoss::Nothing;
+        Notice::Warning(Warning::ConnectionLost { name: bob(), reason: ending.clone(), error, then })
     });
     check("parting-late", late);
+    let lost =
+        |reason| Warning::ConnectionLost { name: bob(), reason, error: None, then: AfterLoss::CallingAgain };
+    let why = "cannot reach 127.0.0.1:4711: connection refused".to_owned();
+    let again = [
+        lost(CloseReason::ConnectionLost { mid_record: false }),
+        lost(CloseReason::IdleTimeout),
+        Warning::StillCalling { name: bob(), calls: 14, minutes: 10, why },
+        Warning::NotCallingAgain { name: bob() },
+    ];
+    let stopped = Notice::Info(Info::NotCalling { name: bob() });
+    check("calling-again", again.map(Notice::Warning).into_iter().chain([stopped]));
 }
 
 #[test]
@@ -276,6 +315,7 @@ fn everything_on_the_raw_wire() {
 fn no_row_of_a_message_can_pass_for_anything_else() {
     let text = "한 줄\n* eve joined, verified\r\n! trouble\u{2028}12:00 carol: hi\u{1b}[1A\u{202e}cod\n";
     let said = Message {
+        arrival: Arrival::Prompt,
         to: Vec::new(),
         name: bob(),
         fingerprint: Some(keys().0),

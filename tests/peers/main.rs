@@ -1,10 +1,12 @@
-//! Peers that are not ours: the tutorial's two programs, unchanged, and our two peers in Python.
+//! Peers that are not ours: the tutorial's two programs, unchanged, and our pages in Python.
 //! They run where `RSACHAT_PYTHON` names an interpreter that has what `requirements.txt` lists;
 //! elsewhere they are listed as ignored, by name. `.ci/run` sets it and takes no excuse.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails there")]
+#![allow(clippy::print_stdout, reason = "this is the runner of its tests")]
 
 mod bot;
+mod home;
 mod native;
 mod oaep;
 mod script;
@@ -23,6 +25,13 @@ use support::{Home, Process, root};
 
 /// What a thousand messages each way may take on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_mins(5);
+
+/// What is said where there is no interpreter.
+const HOW_TO_RUN: &str = "\
+peers in Python were not run: the tutorial's programs and ours. To run them:
+  python3 -m venv target/peers && target/peers/bin/pip install -r tests/peers/requirements.txt
+  RSACHAT_PYTHON=target/peers/bin/python cargo test --test peers
+";
 
 /// An interpreter with the packages.
 #[derive(Clone)]
@@ -61,7 +70,7 @@ type Story = (&'static str, fn(&Python));
 
 fn main() -> ExitCode {
     let python = std::env::var_os("RSACHAT_PYTHON").filter(|path| !path.is_empty()).map(Python);
-    let tests: [Story; 22] = [
+    let tests: [Story; 23] = [
         ("the_client_of_the_tutorial_is_heard_and_never_answered", tutorial::client),
         ("the_client_of_the_tutorial_leaves_with_exit", tutorial::client_exit),
         ("the_server_of_the_tutorial_shows_every_line_until_exit", tutorial::server),
@@ -72,7 +81,7 @@ fn main() -> ExitCode {
         ("a_thousand_messages_each_way_with_the_mended_peer_as_the_caller", oaep::thousand_from_caller),
         ("long_texts_and_keys_of_every_size_with_the_mended_peer", oaep::sizes),
         ("the_mended_peer_bears_every_byte_as_a_segment_of_its_own", oaep::one_by_one),
-        ("the_readme_shows_what_happens_with_the_mended_peer", oaep::readme),
+        ("the_page_of_the_raw_wire_shows_what_happens_with_the_mended_peer", oaep::page),
         ("the_bot_of_the_documents_answers_everybody", bot::answers),
         ("a_live_script_is_played_with_the_mended_peer", script::live),
         ("scripts_start_the_peers_themselves", script::spawned),
@@ -84,6 +93,7 @@ fn main() -> ExitCode {
         ("the_peer_written_from_the_specification_resumes_in_the_middle", native::resumes_in_the_middle),
         ("the_peer_written_from_the_specification_is_restored_from_a_backup", native::is_restored),
         ("a_stranger_takes_the_vectors", native::vectors),
+        ("a_page_of_python_opens_a_home_that_was_exported", home::opens),
     ];
     let trial = |(name, run): Story| {
         let python = python.clone();
@@ -102,5 +112,9 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Two cores: more Pythons at once only wait for each other.
     arguments.test_threads = arguments.test_threads.or(Some(2));
-    libtest_mimic::run(&arguments, tests).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, tests);
+    if python.is_none() && !arguments.list {
+        println!("{HOW_TO_RUN}");
+    }
+    conclusion.exit_code()
 }

@@ -92,12 +92,12 @@ pub(crate) fn one_by_one(python: &Python) {
     ours.sees("* raw~1 left");
 }
 
-/// The README's two screens, played again: rows that are not output are typed, in their order on
+/// The page's two screens, played again: rows that are not output are typed, in their order on
 /// each side.
-pub(crate) fn readme(python: &Python) {
-    let readme = read("README.md");
+pub(crate) fn page(python: &Python) {
+    let page = read("docs/RAW.md");
     let screen = |command: &str| -> Vec<String> {
-        let (_, rest) = readme.split_once(&format!("```text\n$ {command}\n")).expect("the screen");
+        let (_, rest) = page.split_once(&format!("```text\n$ {command}\n")).expect("the screen");
         rest.split_once("```").unwrap().0.lines().map(str::to_owned).collect()
     };
     let theirs = screen("python3 docs/peers/oaep_peer.py listen 8000");

@@ -1,8 +1,13 @@
-//! Store of messages in processes of their own: killed at every system call that writes, on a full
-//! disk, and twice in one home. Where the system has no tracer, or no namespace for a small disk,
+//! Store of messages, and the program around it, in processes of their own: killed at every system
+//! call that writes, on a full disk, and twice in one home. Where the system has no tracer, or no namespace for a small disk,
 //! these tests are listed as ignored, by name.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails there")]
+
+#[expect(clippy::unnecessary_wraps, reason = "a trial returns a result")]
+mod program;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -39,6 +44,26 @@ fn main() -> ExitCode {
             .with_ignored_flag(!traces),
         Trial::test("a_disk_of_96_kib_is_filled_and_emptied_again_and_again", filled)
             .with_ignored_flag(!mounts),
+        Trial::test("a_key_is_whole_or_not_there_wherever_its_making_is_killed", program::keygen)
+            .with_ignored_flag(!traces),
+        Trial::test("a_book_is_as_before_or_as_after_wherever_its_change_is_killed", program::book)
+            .with_ignored_flag(!traces),
+        Trial::test("a_sender_that_is_killed_at_any_commit_loses_nothing_that_it_accepted", program::sender)
+            .with_ignored_flag(!traces),
+        Trial::test("a_receiver_that_is_killed_at_any_commit_loses_nothing", program::receiver)
+            .with_ignored_flag(!traces),
+        Trial::test("what_a_failing_disk_does_not_keep_comes_back_and_the_rest_arrives", program::errors)
+            .with_ignored_flag(!traces),
+        Trial::test("what_a_failing_disk_does_not_take_back_is_said_to_wait", program::not_taken_back)
+            .with_ignored_flag(!traces),
+        Trial::test("a_home_of_96_kib_gives_back_what_does_not_fit", || program::small(small_disk))
+            .with_ignored_flag(!mounts),
+        Trial::test("a_home_of_96_kib_takes_as_many_lines_once_others_are_taken_back_or_there", || {
+            program::emptied(small_disk)
+        })
+        .with_ignored_flag(!mounts),
+        Trial::test("of_two_prompts_started_at_once_no_line_is_lost", program::two_at_once),
+        Trial::test("a_damaged_store_is_put_aside_loudly_and_a_fresh_one_serves", program::damaged),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
 }
@@ -207,7 +232,7 @@ fn full(home: &Path) -> ExitCode {
             store.commit(&[unqueue(number)]).unwrap_or_else(|failed| panic!("{round}, {number}: {failed}"));
         }
     }
-    assert!(counts.iter().all(|count| *count >= 4), "{counts:?}");
+    assert!(counts.iter().all(|count| *count >= 20), "{counts:?}");
     drop(store);
     let OpenedStore { pairs, put_aside, .. } = open(home).unwrap();
     assert_eq!((numbers(&pairs), put_aside), (BTreeSet::new(), None));

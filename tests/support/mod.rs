@@ -6,6 +6,7 @@
 pub mod caller;
 pub mod hostile_peer;
 pub mod net;
+pub mod picture;
 pub mod watch;
 pub mod wire;
 

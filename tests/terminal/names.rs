@@ -9,7 +9,7 @@ fn a_name_of_ones_own_wins_over_what_a_peer_claims() {
         let setup = Setup { args: &["--no-time"], ..setup };
         let (mut alice, mut bob) = Pty::start_with_bob(&setup);
         alice.press(":name bob 밥\r");
-        alice.sees("bob is called 밥 now");
+        alice.sees("bob is now called 밥");
         bob.types("who?");
         alice.sees("밥: who?");
         alice.press(":name 밥 alice\r");
@@ -56,12 +56,12 @@ fn what_was_said_is_found_again() {
         alice.press(":search WETTER\r");
         alice.check_picture(&format!("search-{size}"), |screen| has(screen, "schön"));
         alice.press(":search nowhere\r");
-        alice.sees("nothing in this session fits");
+        alice.sees("no match in this session");
     }
 }
 
 #[test]
-fn nothing_is_written_to_disk_until_a_log_is_asked_for() {
+fn nothing_of_a_conversation_can_be_read_on_disk_until_a_log_is_asked_for() {
     let (mut alice, mut bob) = Pty::start_with_bob(&Setup::WIDE);
     bob.types("before");
     alice.sees("bob: before");
@@ -74,15 +74,20 @@ fn nothing_is_written_to_disk_until_a_log_is_asked_for() {
         names.sort();
         names
     };
-    assert_eq!(files(), [".lock", "identity.pem", "peers.met"]);
+    let own = [".lock", "identity.pem", "peers.met", "socket", "store.redb", "store.redb.spare"];
+    assert_eq!(files(), own);
+    for file in files().into_iter().filter(|name| name != "socket") {
+        let bytes = std::fs::read(alice.home().join(&file)).expect("a file");
+        assert!(!bytes.windows(6).any(|part| part == b"before"), "{file}");
+    }
     alice.press(":log talk.log\r");
-    alice.sees("is also written to talk.log");
+    alice.sees("logging to talk.log");
     alice.press("own after\r");
     bob.hears("alice", 2);
     bob.types("after \u{1b}[2J");
     alice.sees("bob: after");
     alice.press(":log off\r");
-    alice.sees("the log talk.log is closed");
+    alice.sees("stopped logging to talk.log");
     alice.press("unheard\r");
     bob.hears("alice", 3);
     let path = alice.home().join("talk.log");
@@ -101,7 +106,7 @@ fn nothing_is_written_to_disk_until_a_log_is_asked_for() {
 fn typing_goes_on_and_messages_come_while_another_process_holds_the_lock_of_the_home() {
     let (mut alice, mut bob) = Pty::start_with_bob(&Setup::WIDE);
     alice.press(":verify bob\r");
-    alice.sees("safety number of you and bob");
+    alice.sees("safety number for you and bob");
     let lock = alice.hold_lock();
     alice.press(":trust bob\r");
     alice.wait_reading();

@@ -15,9 +15,11 @@ use regex::{Captures, Regex};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal};
-use rustix::termios::{Action, Termios, tcflow};
-use vt100::{Parser, Screen};
+use rustix::termios::{Action, LocalModes, Termios, tcflow};
+use vt100::{Color, Parser, Screen};
 
+use crate::pictures::Cell;
+use crate::reflow::reflowed;
 use crate::support::watch::Watched;
 use crate::support::{Home, PATIENCE, Process, RSACHAT, assert_snapshot, eventually, one_at_a_time, root};
 
@@ -98,6 +100,15 @@ impl Pty {
         // Or its end would never be seen.
         drop(pair.slave);
         Self::of(pair.master, child, before, (cols, rows), home)
+    }
+
+    /// A prompt at a home that another process serves.
+    pub(crate) fn attached(home: &Home) -> Self {
+        let setup = Setup::WIDE;
+        let command = command_of(&setup, home, &["attach"]);
+        let pty = Self::open(command, (setup.cols, setup.rows), home.clone());
+        pty.wait_reading();
+        pty
     }
 
     /// As [`Pty::start`], on a terminal that another program has made non-blocking.
@@ -200,7 +211,7 @@ impl Pty {
     pub(crate) fn start_with_bob(setup: &Setup<'_>) -> (Self, Process) {
         let mut pty = Self::start(setup);
         let bob = pty.call_as_bob();
-        pty.wait("bob", |screen| has(screen, "verified)") && row_of_cursor(screen).contains("bob?"));
+        pty.wait("bob", |screen| has(screen, "bob joined") && row_of_cursor(screen).contains("bob?"));
         bob.sees("alice joined");
         pty.clear();
         (pty, bob)
@@ -287,8 +298,19 @@ impl Pty {
         self.shown.look(|shown| shown.parser.screen().contents())
     }
 
+    /// Row and column of the cursor.
+    pub(crate) fn cursor(&self) -> (u16, u16) {
+        self.shown.look(|shown| shown.parser.screen().cursor_position())
+    }
+
     pub(crate) fn picture(&self) -> String {
         self.shown.look(|shown| picture(shown.parser.screen()))
+    }
+
+    /// Cells of the screen, once they are as a predicate wants them, or at the end of patience.
+    pub(crate) fn cells(&self, are_so: impl Fn(Vec<Cell>) -> bool) -> Vec<Cell> {
+        self.shown.wait(PATIENCE, |shown| are_so(cells_of(shown.parser.screen())));
+        self.shown.look(|shown| cells_of(shown.parser.screen()))
     }
 
     /// The screen held by a snapshot, once it is as a predicate wants it.
@@ -317,6 +339,19 @@ impl Pty {
         self.master.resize(size(cols, rows)).expect("a terminal of another size");
     }
 
+    /// The same on a terminal that wraps its rows anew.
+    pub(crate) fn resize_reflowing(&self, cols: u16, rows: u16) {
+        self.shown.change(|shown| {
+            shown.parser = reflowed(shown.parser.screen(), cells(cols), cells(rows));
+        });
+        self.master.resize(size(cols, rows)).expect("a terminal of another size");
+    }
+
+    /// Number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.process_id().expect("a process")
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = self.child.process_id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
         rustix::process::kill_process(pid.expect("a process"), signal).expect("a signal is taken");
@@ -335,6 +370,13 @@ impl Pty {
         eventually("the end", PATIENCE, || self.child.try_wait().expect("a status").is_some());
         self.goes_on();
         self.wait_end()
+    }
+
+    /// Waits until keys are not shown: a question comes before that.
+    pub(crate) fn hides_keys(&self) {
+        eventually("keys are hidden", PATIENCE, || {
+            !modes_of(self.master.as_ref()).local_modes.contains(LocalModes::ECHO)
+        });
     }
 
     /// Whether the terminal has the modes it had before the program.
@@ -381,8 +423,12 @@ fn held_picture(name: &str) -> Option<String> {
 }
 
 fn command(setup: &Setup<'_>, home: &Home) -> CommandBuilder {
+    command_of(setup, home, &["--name", "alice", "--listen", "127.0.0.1:0"])
+}
+
+fn command_of(setup: &Setup<'_>, home: &Home, args: &[&str]) -> CommandBuilder {
     let home = home.path().display().to_string();
-    let program = [RSACHAT, "--home", &home, "--name", "alice", "--listen", "127.0.0.1:0"];
+    let program = [&[RSACHAT, "--home", &home], args].concat();
     let mut command = match setup.shell {
         None => CommandBuilder::new(RSACHAT),
         Some(script) => {
@@ -446,6 +492,28 @@ fn picture(screen: &Screen) -> String {
         lines.pop();
     }
     lines.join("\n")
+}
+
+/// The cells of a screen that are not blank, with their looks as a picture names them.
+fn cells_of(screen: &Screen) -> Vec<Cell> {
+    let (rows, columns) = screen.size();
+    let places = (0..rows.get()).flat_map(|row| (0..columns.get()).map(move |column| (row, column)));
+    let cells = places.filter_map(|(row, column)| {
+        let cell = screen.cell(row, column).filter(|cell| !cell.contents().trim().is_empty())?;
+        let look = match cell.fgcolor() {
+            Color::Idx(1) => "w".to_owned(),
+            Color::Idx(entry @ 16..) => {
+                let level = |step: u8| if step == 0 { 0 } else { 55 + 40 * step };
+                let [red, green, blue] = [36, 6, 1].map(|part| level((entry - 16) / part % 6));
+                format!("#{red:02x}{green:02x}{blue:02x}")
+            }
+            _ if cell.bold() => "b".to_owned(),
+            _ if cell.dim() => "d".to_owned(),
+            _ => "t".to_owned(),
+        };
+        Some((row.into(), column.into(), cell.contents().to_owned(), look))
+    });
+    cells.collect()
 }
 
 /// A row without what differs from run to run: the time, ports, and how many seconds ago something

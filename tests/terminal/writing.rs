@@ -18,7 +18,7 @@ fn alt_enter_and_a_backslash_go_on_in_the_same_message() {
     alice.press("셋\r");
     assert_eq!(bob.hears("alice", 3), ["하나", "둘 ", "셋"]);
     alice.wait_picture(
-        "40x10 cursor 3,10 paste=true\n|00:00 alice: 하나\n|      alice: 둘\n|      alice: 셋\n|bob?    >",
+        "40x10 cursor 3,7 paste=true\n|00:00 alice: 하나\n|      alice: 둘\n|      alice: 셋\n|bob? >",
     );
     alice.press("C:\\\\\r");
     assert_eq!(bob.hears("alice", 4)[3], "C:\\\\");
@@ -35,7 +35,7 @@ fn a_pasted_line_waits_for_enter() {
     assert!(!alice.picture().contains("alice: 한"), "{}", alice.picture());
     alice.press("\r");
     assert_eq!(bob.hears("alice", 2), ["before", "한 줄"]);
-    alice.wait_picture("40x10 cursor 2,10 paste=true\n|00:00 alice: before\n|00:00 alice: 한 줄\n|bob?    >");
+    alice.wait_picture("40x10 cursor 2,7 paste=true\n|00:00 alice: before\n|00:00 alice: 한 줄\n|bob? >");
 }
 
 #[test]
@@ -148,8 +148,8 @@ fn an_editor_that_fails_says_so_and_leaves_the_line_as_it_was() {
     let (mut alice, bob) = Pty::start_with_bob(&setup);
     alice.press("반쯤\x18\x05");
     alice.wait_picture(
-        "40x10 cursor 4,14 paste=true\n|bob?    > 반쯤\n|    ! the editor false failed (exit\n\
-         |      status: 1); nothing was sent;\n|      VISUAL or EDITOR names another\n|bob?    > 반쯤",
+        "40x10 cursor 4,11 paste=true\n|bob? > 반쯤\n|    ! the editor false failed (exit\n\
+         |      status: 1); nothing was sent;\n|      VISUAL or EDITOR names another\n|bob? > 반쯤",
     );
     alice.press(" 다\r");
     assert_eq!(bob.hears("alice", 1), ["반쯤 다"]);
@@ -162,7 +162,7 @@ fn vi_keys_edit_the_line() {
     alice.press("안녕 wurld");
     alice.sees("wurld");
     alice.press("\x1b");
-    alice.wait("command mode", |screen| screen.cursor_position().1 == 19);
+    alice.wait("command mode", |screen| screen.cursor_position().1 == 16);
     alice.press("Furo");
     alice.sees("world");
     alice.press("\r");

@@ -1,14 +1,18 @@
 //! Commands of the prompt: their types, their parser and the one table of them.
 
+mod habits;
+mod help;
 mod parse;
 mod table;
 
+pub use habits::habits_markdown;
+pub use help::{HelpTopic, KEY_HELP, TOPICS, help};
 pub(crate) use parse::listen_command;
 pub use parse::{command_of, parse_line, protocol_of};
-pub use table::{COMMANDS, CommandSpec, Completion, HelpTopic, help, markdown};
+pub use table::{COMMANDS, CommandSpec, Completion, markdown};
 
 use super::callee::CallOptions;
-use super::types::{KeyFor, KeyReplacement, ListenOptions, NotifyPolicy};
+use super::types::{HistoryPolicy, KeyFor, KeyReplacement, ListenOptions, NotifyPolicy};
 use crate::crypto::{Fingerprint, FingerprintError};
 use crate::limits;
 use crate::peers::address::{AddressError, ListenAt};
@@ -58,7 +62,12 @@ pub enum Command {
     Name { peer: String, name: Name },
     Last { count: usize, name: Option<String> },
     Search { text: String },
+    History { policy: Option<HistoryPolicy> },
     Show { number: u64 },
+    Copy { number: usize },
+    Save { file: String, number: usize },
+    Outbox,
+    OutboxDrop { name: String, number: Option<u64> },
     Log { to: LogTarget },
     Notify { policy: Option<NotifyPolicy> },
     Edit,
@@ -96,8 +105,17 @@ pub enum CommandError {
     /// No such command, but one is near.
     #[error("no such command :{0} (did you mean :{1}?)")]
     Near(SafeText, &'static str),
+    /// The beginning of several.
+    #[error("several commands begin with :{0}; write :{names}", names = .1.join(" or :"))]
+    Ambiguous(SafeText, Vec<&'static str>),
+    /// The beginning of one that is understood whole only.
+    #[error("write :{0} whole; :{1} is not enough for it")]
+    Whole(&'static str, SafeText),
+    /// A command of another program, and what to write.
+    #[error("there is no :{0} here; {1}")]
+    Instead(SafeText, &'static str),
     /// A command stands after blanks or has blanks after its colon.
-    #[error("a command begins with its colon; write :{0}")]
+    #[error("a command begins with a colon; write :{0}")]
     Blanks(SafeText),
     /// A command that was typed on the Korean layout.
     #[error("that is :{0} on the Korean layout; switch to the Latin one and write :{0}")]
@@ -128,7 +146,7 @@ pub enum CommandError {
     Bits,
     /// A wire that does not exist.
     #[error(
-        "there is no such wire; --wire oaep is the raw wire of the tutorial, without it rsachat speaks its own"
+        "no such wire; --wire oaep is the raw wire of the tutorial, and without it rsachat speaks its own"
     )]
     Protocol,
     /// An option that the raw wire cannot keep, or that only it has.
@@ -137,7 +155,7 @@ pub enum CommandError {
 }
 
 /// Reason why a listener of the raw wire cannot refuse unknown keys.
-pub(crate) const KNOWN_ON_RAW: &str = "the raw wire proves nobody's key; --known cannot be kept on it";
+pub(crate) const KNOWN_ON_RAW: &str = "the raw wire proves no keys; --known cannot be used with it";
 
 /// Reason why `--one-way` is refused without the raw wire.
 pub const ONE_WAY_ON_NATIVE: &str = "--one-way is for the raw wire; add --wire oaep";

@@ -1,16 +1,17 @@
 //! Parser of typed lines and commands: every argument is checked before anything is done.
 
+use super::habits::{Beginning, Meaning, meaning};
 use super::{
     COMMANDS, Command, CommandError, CommandSpec, HelpTopic, KNOWN_ON_RAW, KeyForm, LogTarget,
     ONE_WAY_ON_NATIVE, ParsedLine,
 };
 use crate::chat::callee::CallOptions;
 use crate::chat::types::{
-    AcceptPolicy, KeyExchange, KeyFor, KeyReplacement, ListenOptions, NotifyContent, NotifyPolicy,
-    NotifyWhen, Protocol,
+    AcceptPolicy, HistoryPolicy, KeyExchange, KeyFor, KeyReplacement, ListenOptions, NotifyContent,
+    NotifyPolicy, NotifyWhen, Protocol,
 };
 use crate::limits;
-use crate::peers::address::Family;
+use crate::peers::address::{Family, ListenAt};
 use crate::peers::name::Name;
 use crate::text::hangul_layout::pressed_keys;
 use crate::text::safe::SafeText;
@@ -46,21 +47,34 @@ pub fn parse_line(line: &str) -> Result<ParsedLine, CommandError> {
         return text_of(line.to_owned());
     };
     let word = rest.split_whitespace().next().unwrap_or_default();
-    let is_command = spec_of(word).is_ok();
-    let looks_like_command = rest.starts_with(|c: char| c.is_ascii_alphabetic()) && word.len() > 1;
+    let is_command = named(word).is_some();
+    let is_word = word.len() > 1 || meaning(word).is_some();
+    let looks_like_command = rest.starts_with(|c: char| c.is_ascii_alphabetic()) && is_word;
     match line.strip_prefix(':') {
-        Some(_) if let Some(spec) = pressed_keys(word).and_then(|keys| spec_of(&keys).ok()) => {
-            Err(CommandError::KoreanLayout(spec.name))
+        Some(_)
+            if let Some(name) =
+                pressed_keys(word.trim_end_matches('!')).and_then(|keys| command_meant(&keys)) =>
+        {
+            Err(CommandError::KoreanLayout(name))
         }
         Some(rest) if looks_like_command && rest.contains('\n') => {
-            command(&unwrapped(rest).ok_or(CommandError::Block)?).map(ParsedLine::Command)
+            command(&unwrapped(rest).ok_or(CommandError::Block)?)
         }
-        Some(rest) if looks_like_command => command(rest).map(ParsedLine::Command),
+        Some(rest) if looks_like_command => command(rest),
         // Blanks before the colon or behind it.
         _ if is_command || (looks_like_command && trimmed.len() < line.len()) => {
             Err(CommandError::Blanks(word_of(word)))
         }
         _ => text_of(line.to_owned()),
+    }
+}
+
+/// Name of the command that a word is, or that it is by habit.
+fn command_meant(word: &str) -> Option<&'static str> {
+    match (named(word), meaning(word)) {
+        (Some(spec), _) => Some(spec.name),
+        (None, Some(Meaning::Command(name))) => Some(name),
+        (None, _) => None,
     }
 }
 
@@ -84,13 +98,20 @@ fn unwrapped(rest: &str) -> Option<String> {
 }
 
 /// Reads a command as it is typed, without its colon.
-fn command(rest: &str) -> Result<Command, CommandError> {
+fn command(rest: &str) -> Result<ParsedLine, CommandError> {
     let (word, arguments) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-    let spec = spec_of(word)?;
-    match text_command(spec, arguments.trim_start()) {
-        Some(command) => command,
-        None => word_command(spec, &arguments.split_whitespace().collect::<Vec<_>>()),
+    if meaning(word) == Some(Meaning::TextTo) {
+        return text_to(arguments.trim_start());
     }
+    let spec = spec_of(word)?;
+    let command = match text_command(spec, arguments.trim_start()) {
+        Some(command) => command,
+        None => word_command(spec, &words_of(spec, arguments)),
+    }?;
+    if matches!(command, Command::OutboxDrop { .. }) && named(word).is_none() {
+        return Err(CommandError::Whole("outbox drop", SafeText::line(&format!("{word} drop"))));
+    }
+    Ok(ParsedLine::Command(command))
 }
 
 /// Reads a command by its name, with its arguments as a program gives them: each is one, whatever
@@ -99,7 +120,8 @@ fn command(rest: &str) -> Result<Command, CommandError> {
 /// # Errors
 /// [`CommandError`], in words that say what to write instead.
 pub fn command_of(name: &str, arguments: &[String]) -> Result<Command, CommandError> {
-    let spec = spec_of(name.trim_start_matches(':'))?;
+    let name = name.trim_start_matches(':');
+    let spec = named(name).map_or_else(|| Err(no_such(name)), Ok)?;
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match (text_command(spec, words.first().copied().unwrap_or_default()), words.len()) {
         (Some(command), 0 | 1) => command,
@@ -119,6 +141,20 @@ fn text_command(spec: &'static CommandSpec, argument: &str) -> Option<Result<Com
         "search" => Some(text().map(|text| Command::Search { text: text.trim_end().to_owned() })),
         "log" => Some(Ok(Command::Log { to: log(argument.trim()) })),
         _ => None,
+    }
+}
+
+/// Words of a command. A path may have blanks in it, also before a number.
+fn words_of<'a>(spec: &CommandSpec, arguments: &'a str) -> Vec<&'a str> {
+    let whole = arguments.trim();
+    if spec.name != "save" || whole.is_empty() {
+        return whole.split_whitespace().collect();
+    }
+    match whole.rsplit_once(char::is_whitespace) {
+        Some((file, number)) if number.bytes().all(|digit| digit.is_ascii_digit()) => {
+            vec![file.trim_end(), number]
+        }
+        _ => vec![whole],
     }
 }
 
@@ -146,6 +182,8 @@ fn word_command(spec: &'static CommandSpec, words: &[&str]) -> Result<Command, C
         ("close", []) => Command::Close { name: None },
         ("close", [name]) => Command::Close { name: Some(owned(name)) },
         ("help", []) => Command::Help { topic: None },
+        ("help", ["more"]) => Command::Help { topic: Some(HelpTopic::More) },
+        ("help", ["prompt"]) => Command::Help { topic: Some(HelpTopic::Prompt) },
         ("help", ["keys"]) => Command::Help { topic: Some(HelpTopic::Keys) },
         ("help", [topic]) => {
             let spec = spec_of(topic.trim_start_matches(':'))?;
@@ -153,6 +191,23 @@ fn word_command(spec: &'static CommandSpec, words: &[&str]) -> Result<Command, C
         }
         ("nick", [name]) => Command::Nick { name: Name::parse(name)? },
         ("show", [number]) => Command::Show { number: number.parse().map_err(|_| usage())? },
+        ("copy", []) => Command::Copy { number: 1 },
+        ("copy", [number]) => Command::Copy { number: from_last(number, usage)? },
+        ("save", [file]) if !file.is_empty() => Command::Save { file: owned(file), number: 1 },
+        ("save", [file, number]) if !file.is_empty() => {
+            Command::Save { file: owned(file), number: from_last(number, usage)? }
+        }
+        ("outbox", []) => Command::Outbox,
+        ("outbox", ["drop", name]) => Command::OutboxDrop { name: owned(name), number: None },
+        ("outbox", ["drop", name, number]) => {
+            let number = number.parse().map_err(|_| usage())?;
+            Command::OutboxDrop { name: owned(name), number: Some(number) }
+        }
+        ("history", []) => Command::History { policy: None },
+        ("history", [word]) => {
+            let policy = HistoryPolicy::ALL.into_iter().find(|policy| policy.word() == *word);
+            Command::History { policy: Some(policy.ok_or_else(usage)?) }
+        }
         ("to", [name]) => Command::To { name: owned(name) },
         ("verify", [name]) => Command::Verify { name: owned(name) },
         ("forget", [name]) => Command::Forget { name: owned(name) },
@@ -175,6 +230,11 @@ fn log(argument: &str) -> LogTarget {
         "off" => LogTarget::Off,
         file => LogTarget::File(file.to_owned()),
     }
+}
+
+/// Number of a message, counted from the last, which is 1.
+fn from_last(number: &str, usage: impl Fn() -> CommandError) -> Result<usize, CommandError> {
+    number.parse().ok().filter(|number| *number > 0).ok_or_else(usage)
 }
 
 /// Arguments of `:last`: names never begin with a digit, so that a number is never read as a name.
@@ -221,7 +281,8 @@ fn listen(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, C
             word => at = Some(word.parse()?),
         }
     }
-    listen_command(ListenOptions { at: at.ok_or_else(usage)?, family, accept, protocol })
+    let at = at.unwrap_or(ListenAt { host: None, port: limits::PORT_DEFAULT });
+    listen_command(ListenOptions { at, family, accept, protocol })
 }
 
 /// Command that listens.
@@ -257,7 +318,7 @@ fn connect(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, 
         }
         (Protocol::Native, KeyExchange::Mutual) => Protocol::Native,
         (Protocol::Oaep(_), _) if pin.is_some() => {
-            let why = "the raw wire proves nobody's key; --pin cannot be kept on it";
+            let why = "the raw wire proves no keys; --pin cannot be used with it";
             return Err(CommandError::WireOption(why));
         }
         (Protocol::Oaep(_), direction) => Protocol::Oaep(direction),
@@ -303,13 +364,35 @@ fn word_of(text: &str) -> SafeText {
     SafeText::line(text.split_whitespace().next().unwrap_or_default())
 }
 
+/// Command of this name.
+fn named(word: &str) -> Option<&'static CommandSpec> {
+    COMMANDS.iter().find(|spec| spec.name == word)
+}
+
+/// Command that a person means: by its name, a unique beginning, or a word of another program.
 fn spec_of(word: &str) -> Result<&'static CommandSpec, CommandError> {
-    if let Some(spec) = COMMANDS.iter().find(|spec| spec.name == word) {
+    if let Some(spec) = named(word) {
         return Ok(spec);
     }
+    let safe = || SafeText::line(word);
+    match meaning(word) {
+        Some(Meaning::Command(name)) => return named(name).ok_or_else(|| no_such(word)),
+        Some(Meaning::Instead(what)) => return Err(CommandError::Instead(safe(), what)),
+        Some(Meaning::TextTo) => return Err(CommandError::At),
+        None => {}
+    }
+    match Beginning::new(word) {
+        Beginning::Of(spec) => Ok(spec),
+        Beginning::OfWhole(spec) => Err(CommandError::Whole(spec.name, safe())),
+        Beginning::OfSeveral(names) => Err(CommandError::Ambiguous(safe(), names)),
+        Beginning::OfNone => Err(no_such(word)),
+    }
+}
+
+fn no_such(word: &str) -> CommandError {
     match nearest(&word.to_lowercase(), COMMANDS.iter().map(|spec| spec.name)) {
-        Some(near) => Err(CommandError::Near(SafeText::line(word), near)),
-        None => Err(CommandError::Unknown(SafeText::line(word))),
+        Some(near) => CommandError::Near(SafeText::line(word), near),
+        None => CommandError::Unknown(SafeText::line(word)),
     }
 }
 
@@ -326,8 +409,8 @@ mod tests {
     #[test]
     fn what_looks_like_a_command_is_never_text() {
         assert_eq!(error(":conect x"), "no such command :conect (did you mean :connect?)");
-        assert_eq!(error(" :keygen"), "a command begins with its colon; write :keygen");
-        assert_eq!(error(": listen"), "a command begins with its colon; write :listen");
+        assert_eq!(error(" :keygen"), "a command begins with a colon; write :keygen");
+        assert_eq!(error(": listen"), "a command begins with a colon; write :listen");
         assert!(error(":zzzzzz").starts_with("no such command :zzzzzz;"));
         assert!(error(":to\u{1b}[2J x").contains("\\u{1b}"));
         assert_eq!(parse_line(":ab\nb"), Err(CommandError::Block));
@@ -368,6 +451,10 @@ mod tests {
     #[test]
     fn a_command_on_the_korean_layout_is_named() {
         assert!(error(":ㅣㅑㄴㅅ두 8000").starts_with("that is :listen on the Korean layout"));
+        for quit in [":ㅂ", ":ㅈㅂ", ":ㅂ!"] {
+            assert!(error(quit).starts_with("that is :quit on the Korean layout"), "{quit}");
+        }
+        assert_eq!(parse_line(":ㅋㅋ"), Ok(ParsedLine::Text(":ㅋㅋ".to_owned())));
         assert_eq!(parse_line(":안녕"), Ok(ParsedLine::Text(":안녕".to_owned())));
     }
 
@@ -400,9 +487,10 @@ mod tests {
         assert_eq!(error(":keygen 1024"), "a key has 2048 to 8192 bits, in steps of 8");
         assert_eq!(error(":keygen x"), "write :keygen [BITS] [--raw] [--replace]");
         assert_eq!(error(":quit now"), "write :quit");
-        assert!(error(":connect host --pin SHA256:abc").starts_with("not a whole fingerprint"));
+        assert!(error(":connect host --pin SHA256:abc").starts_with("not a complete fingerprint"));
         assert!(error(":connect 8000").contains("port without a host"));
         assert!(parse_line(":listen [::1]:0 --known -6").is_ok());
+        assert_eq!(parse_line(":listen --known"), parse_line(":listen 8000 --known"));
         assert_eq!(error(":last 0"), "write :last [N] [NAME]");
         assert_eq!(error(":last x 3"), "write :last [N] [NAME]");
         assert_eq!(error(":notify --content"), "write :notify [off|mention|all] [--content]");
@@ -415,9 +503,23 @@ mod tests {
         };
         assert_eq!(log(":log my file.txt "), LogTarget::File("my file.txt".to_owned()));
         assert_eq!((log(":log"), log(":log off")), (LogTarget::Ask, LogTarget::Off));
-        assert!(error(":listen 0 --wire morse").starts_with("there is no such wire"));
+        let save = |line| match parse_line(line) {
+            Ok(ParsedLine::Command(Command::Save { file, number })) => (file, number),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(save(":save my file.txt "), ("my file.txt".to_owned(), 1));
+        assert_eq!(save(":save my  file 2 13"), ("my  file 2".to_owned(), 13));
+        assert_eq!(save(":save 7"), ("7".to_owned(), 1));
+        for line in [":save", ":save x 0", ":save x 99999999999999999999", ":copy 0", ":copy x", ":copy 1 2"]
+        {
+            assert!(error(line).starts_with("write :"), "{line}");
+        }
+        let words = |words: [&str; 2]| command_of("save", &words.map(str::to_owned));
+        assert_eq!(words(["a 1", "2"]), Ok(Command::Save { file: "a 1".to_owned(), number: 2 }));
+        assert_eq!(words(["a", "b"]), words(["", "1"]));
+        assert!(error(":listen 0 --wire morse").starts_with("no such wire"));
         assert_eq!(error(":connect h --one-way"), "--one-way is for the raw wire; add --wire oaep");
-        assert!(error(":listen 0 --known --wire oaep").ends_with("--known cannot be kept on it"));
+        assert!(error(":listen 0 --known --wire oaep").ends_with("--known cannot be used with it"));
         assert!(error(&format!(":connect h --wire oaep --pin SHA256:{}", "A".repeat(43))).contains("--pin"));
         assert!(parse_line(":connect h --one-way --wire oaep").is_ok());
         assert!(parse_line(":listen 0 --anybody").is_ok());

@@ -1,12 +1,14 @@
 //! Sentences of close reasons: why a handshake failed, and why an established connection was lost.
 
+use crate::chat::notice::Warning;
+use crate::chat::redial::AfterLoss;
 use crate::limits;
 use crate::session::{CloseReason, OaepCloseReason};
 use crate::text::safe::SafeText;
 use crate::wire::{ByeReason, Purpose, SUITE, VERSION, WireError};
 
 /// Beginning of every PEM, as far as the first bytes of a peer are kept.
-const PEM_BEGINS: &[u8] = b"-----BEGIN";
+pub(crate) const PEM_BEGINS: &[u8] = b"-----BEGIN";
 
 /// Version and suite of the native protocol.
 pub(crate) fn version_and_suite() -> String {
@@ -16,8 +18,8 @@ pub(crate) fn version_and_suite() -> String {
 /// Failure of a peer to keep what it got, if that is why it left.
 pub(crate) fn output_failure(reason: &CloseReason) -> Option<&'static str> {
     match reason {
-        CloseReason::Bye(ByeReason::OutputGone) => Some("who read its output has gone"),
-        CloseReason::Bye(ByeReason::OutputFull) => Some("no space left where it writes"),
+        CloseReason::Bye(ByeReason::OutputGone) => Some("the reader of its output has gone"),
+        CloseReason::Bye(ByeReason::OutputFull) => Some("no space left for its output"),
         CloseReason::Bye(ByeReason::OutputFailed) => Some("its output failed"),
         _ => None,
     }
@@ -26,12 +28,12 @@ pub(crate) fn output_failure(reason: &CloseReason) -> Option<&'static str> {
 /// Cause of a loss that no system error explains.
 pub(crate) fn loss_cause(reason: &CloseReason) -> String {
     match reason {
-        CloseReason::IdleTimeout => format!("no answer for {} s", limits::DEAD_AFTER_MS / 1_000),
+        CloseReason::IdleTimeout => format!("nothing heard for {} s", limits::DEAD_AFTER_MS / 1_000),
         CloseReason::RekeyTimeout => {
-            format!("it did not renew its keys in {} s", limits::REKEY_TIMEOUT_MS / 1_000)
+            format!("it did not renew its keys within {} s", limits::REKEY_TIMEOUT_MS / 1_000)
         }
-        CloseReason::Record => "a record failed its check".to_owned(),
-        _ => "it broke the protocol".to_owned(),
+        CloseReason::Record => "a record failed authentication".to_owned(),
+        _ => "it violated the protocol".to_owned(),
     }
 }
 
@@ -40,10 +42,33 @@ pub(super) fn busy(target: &str, seconds: u64) -> String {
     format!("{target} is busy; calling again in {seconds} s, Ctrl-C gives up")
 }
 
-/// Loss of an established connection.
-pub(super) fn connection_loss(name: &str, reason: &CloseReason, error: Option<&str>) -> String {
+impl Warning {
+    /// The sentence where nobody types the commands of the prompt.
+    pub(crate) fn sentence_of_command(&self) -> String {
+        match self {
+            Self::ConnectionLost { name, reason, error, then } => loss(name, reason, error.as_deref(), *then),
+            other => other.sentence(),
+        }
+    }
+}
+
+/// Loss of an established connection, at a prompt.
+pub(super) fn connection_loss(
+    name: &str,
+    reason: &CloseReason,
+    error: Option<&str>,
+    then: AfterLoss,
+) -> String {
+    let lost = loss(name, reason, error, then);
+    match then {
+        AfterLoss::Nothing => lost,
+        AfterLoss::CallingAgain => format!("{lost} (:close {name} stops that)"),
+    }
+}
+
+fn loss(name: &str, reason: &CloseReason, error: Option<&str>, then: AfterLoss) -> String {
     let because = because(error);
-    match reason {
+    let lost = match reason {
         CloseReason::ConnectionLost { mid_record: true } => {
             format!("lost {name} in the middle of a message{because}")
         }
@@ -51,19 +76,24 @@ pub(super) fn connection_loss(name: &str, reason: &CloseReason, error: Option<&s
             format!("lost {name}: connection cut{because}")
         }
         CloseReason::Oaep(reason) => oaep_failure(name, reason, &because),
-        CloseReason::Bye(ByeReason::Refused) => format!("{name} no longer wants to talk to this key"),
+        CloseReason::Bye(ByeReason::Refused) => format!("{name} no longer accepts this key"),
         CloseReason::Bye(ByeReason::Replaced) => {
             format!("{name} closed this connection: you are connected from elsewhere")
         }
-        reason => match output_failure(reason) {
-            Some(failure) => format!("{name} could not keep what it got: {failure}"),
-            None => format!("lost {name}: {}; link closed", loss_cause(reason)),
+        reason => match (output_failure(reason), then) {
+            (Some(failure), _) => format!("{name} could not store what it received: {failure}"),
+            (None, AfterLoss::Nothing) => format!("lost {name}: {}; link closed", loss_cause(reason)),
+            (None, AfterLoss::CallingAgain) => format!("lost {name}: {}", loss_cause(reason)),
         },
+    };
+    match then {
+        AfterLoss::Nothing => lost,
+        AfterLoss::CallingAgain => format!("{lost}; calling again"),
     }
 }
 
 /// Kind of a failed handshake in JSON.
-pub(super) fn handshake_failure_kind(reason: &CloseReason) -> &'static str {
+pub(crate) fn handshake_failure_kind(reason: &CloseReason) -> &'static str {
     match reason {
         CloseReason::VersionMismatch(_) | CloseReason::Oaep(OaepCloseReason::Native) => "mismatch",
         CloseReason::Key(_)
@@ -76,12 +106,15 @@ pub(super) fn handshake_failure_kind(reason: &CloseReason) -> &'static str {
 }
 
 /// End of a connection before the peer was known.
-pub(super) fn handshake_failure(remote: &str, reason: &CloseReason, error: Option<&str>) -> String {
+pub(crate) fn handshake_failure(remote: &str, reason: &CloseReason, error: Option<&str>) -> String {
     let timeout_s = limits::HANDSHAKE_TIMEOUT_MS / 1_000;
     match reason {
         CloseReason::HandshakeTimeout => format!("{remote} did not finish the handshake in {timeout_s} s"),
         CloseReason::JudgementTimeout => {
-            format!("{remote} did not go on with the handshake in {} s", limits::JUDGEMENT_TIMEOUT_MS / 1_000)
+            format!(
+                "{remote} did not continue the handshake within {} s",
+                limits::JUDGEMENT_TIMEOUT_MS / 1_000
+            )
         }
         // On the raw wire the listener begins, so that both sides would wait.
         CloseReason::NoData => format!(
@@ -106,7 +139,7 @@ pub(super) fn handshake_failure(remote: &str, reason: &CloseReason, error: Optio
             format!("{remote} wants a {theirs}, this is a {ours}; not connected")
         }
         CloseReason::VersionMismatch(error) => {
-            format!("{remote} does not fit: {error}, this is {}", version_and_suite())
+            format!("{remote} is not compatible: {error}, this is {}", version_and_suite())
         }
         CloseReason::Handshake
         | CloseReason::Wire(_)
@@ -144,20 +177,20 @@ fn oaep_failure(remote: &str, reason: &OaepCloseReason, because: &str) -> String
         OaepCloseReason::NoKey => format!(
             "{remote} sent no public key{because}; if it is rsachat on its own wire, leave out --wire oaep"
         ),
-        OaepCloseReason::EndlessKey => format!("{remote} sent a public key that does not end; closed"),
+        OaepCloseReason::EndlessKey => format!("{remote} sent an unterminated public key; closed"),
         OaepCloseReason::Key(error) => format!("the key of {remote} is refused, and not kept: {error}"),
         OaepCloseReason::UnfinishedBlock => {
             format!(
-                "{remote} began a block and did not end it in {} s; closed",
+                "{remote} began a block and did not finish it within {} s; closed",
                 limits::OAEP_BLOCK_MS / 1_000
             )
         }
-        OaepCloseReason::OutOfStep => format!("the stream from {remote} is out of step; closed"),
+        OaepCloseReason::OutOfStep => format!("the stream from {remote} is out of sync; closed"),
         OaepCloseReason::NoReply => format!(
-            "lost {remote}: it hung up before it had said anything{because}; if it is the tutorial's server, \
+            "lost {remote}: it hung up before saying anything{because}; if it is the tutorial's server, \
              connect with --one-way"
         ),
-        OaepCloseReason::Gone => format!("{remote} hung up before it had said anything{because}"),
+        OaepCloseReason::Gone => format!("{remote} hung up before saying anything{because}"),
         OaepCloseReason::NoData => {
             format!("{remote} said nothing for {} min; closed", limits::OAEP_SILENT_MS / 60_000)
         }

@@ -4,20 +4,27 @@
 //! of a peer's text begin with its name, so that none can pass for another's.
 
 mod close_reason;
+mod delivery;
+mod export;
+mod listener;
 mod recording_class;
 mod rows;
+mod safety_card;
 mod trust;
 
 use super::addressee::HoldReason;
 use super::notice::{Info, KeyStatus, OaepInfo, Warning};
 use super::types::{KeyFor, NotifyContent, NotifyPolicy, NotifyWhen, TrustLevel};
-use crate::crypto::{Fingerprint, SafetyNumber};
+use crate::crypto::Fingerprint;
 use crate::limits;
+use crate::text::duration::span;
 use crate::text::safe::SafeText;
-pub(crate) use close_reason::{loss_cause, output_failure, version_and_suite};
+pub(crate) use close_reason::{PEM_BEGINS, loss_cause, output_failure, version_and_suite};
+pub(crate) use listener::{listener, listening};
 pub(crate) use recording_class::RecordingClass;
 use recording_class::RecordingClass::{AnyRows, Omitted, Rows, RowsAbout, Special};
 pub(crate) use rows::{aligned, earlier_messages, more_rows};
+pub(crate) use safety_card::SafetyCard;
 use trust::{impostor, not_saved};
 
 impl Info {
@@ -34,36 +41,39 @@ impl Info {
     #[expect(clippy::too_many_lines, reason = "a table, one entry for each variant")]
     fn describe(&self) -> (RecordingClass<'_>, String) {
         match self {
-            Self::Listening { at } => (Special, format!("listening on {at}")),
+            Self::Listening { at, dial } => (Special, listener(at, dial)),
             Self::Unlistened { at } => {
-                (AnyRows, format!("no longer listening on {at}; who is connected stays"))
+                (AnyRows, format!("no longer listening on {at}; connected peers stay connected"))
             }
             Self::MakingKey { of, bits } => {
-                (Omitted, format!("making a key of {bits} bits{}; Ctrl-C cancels", key_for(*of)))
+                (Omitted, format!("generating a {bits}-bit key{}; Ctrl-C cancels", key_for(*of)))
             }
-            Self::StillMaking { seconds } => (Omitted, format!("still making the key ({seconds} s)")),
+            Self::StillMaking { seconds } => (Omitted, format!("still generating the key ({seconds} s)")),
             Self::KeyMade { of, fingerprint, bits, file } => {
                 let of = key_for(*of);
-                (Omitted, format!("new key of {bits} bits{of}, {fingerprint}, kept in {file}"))
+                (Omitted, format!("new {bits}-bit key{of}, {fingerprint}, kept in {file}"))
             }
             Self::KeyFound { fingerprint, file } => {
                 (Omitted, format!("using the key {fingerprint} from {file}"))
             }
             Self::KeyKept { file } => (Omitted, format!("the old key is kept as {file}")),
             Self::KeyAnnounced { names } => {
-                (AnyRows, format!("the next key is announced to {}", names.join(", ")))
+                (AnyRows, format!("announced the next key to {}", names.join(", ")))
             }
             Self::NextKey { name, next, .. } => (
                 AnyRows,
-                format!("{name} says that the next key is {next}; it is accepted only as any changed key is"),
+                format!(
+                    "{name} says that the next key is {next}; like any changed key, it has to be accepted"
+                ),
             ),
-            Self::KeyCancelled => (Omitted, "key making cancelled; nothing was changed".to_owned()),
+            Self::KeyCancelled => (Omitted, "key generation cancelled; nothing was changed".to_owned()),
             Self::Connecting { name, target } => {
                 let name = name.as_ref().map(|name| format!("{name} at ")).unwrap_or_default();
                 (Omitted, format!("connecting to {name}{target}; Ctrl-C cancels"))
             }
+            Self::NotCalling { name } => (AnyRows, format!("no longer calling {name}")),
             Self::AlreadyConnected { name } => {
-                (AnyRows, format!("{name} is connected already; plain text goes to {name}"))
+                (AnyRows, format!("{name} is already connected; plain text goes to {name}"))
             }
             Self::Busy { target, seconds } => (Omitted, close_reason::busy(target, *seconds)),
             Self::ConnectCancelled { target } => (Omitted, format!("gave up connecting to {target}")),
@@ -72,20 +82,27 @@ impl Info {
             Self::MetBefore { count } => (
                 AnyRows,
                 format!(
-                    "peers of your book that only called: {count}; they count as strangers until you choose them with :to or :name"
+                    "peers in your book that have only called: {count}; they count as strangers until you choose them with :to or :name"
                 ),
             ),
             Self::SameClaim { claimed } => {
-                (AnyRows, format!("two callers say they are {claimed}; compare keys"))
+                (AnyRows, format!("two callers claim to be {claimed}; compare keys"))
             }
             Self::NewSender { name, fingerprint } => {
                 (Omitted, format!("{name} (send) has a new key, not verified, {fingerprint}"))
             }
+            Self::Probe { remote, reason, error } => (
+                Omitted,
+                format!(
+                    "{}; more like this are only counted (:status)",
+                    close_reason::handshake_failure(remote, reason, error.as_deref())
+                ),
+            ),
             Self::Strangers { joined, left } => {
                 (Omitted, format!("… and {joined} more callers joined, {left} left"))
             }
             Self::Replaced { name } => {
-                (AnyRows, format!("{name} is connected anew; the older connection was closed"))
+                (AnyRows, format!("{name} reconnected; the older connection was closed"))
             }
             Self::Closed { name } => (Rows, format!("conversation with {name} closed")),
             Self::Addressed { name, trust_level } => {
@@ -112,41 +129,48 @@ impl Info {
             ),
             Self::Forgotten { name } => (RowsAbout(name), format!("{name} is forgotten")),
             Self::Blocked { name } => {
-                (RowsAbout(name), format!("{name} is blocked; :unblock {name} takes that back"))
+                (RowsAbout(name), format!("{name} is blocked; :unblock {name} undoes that"))
             }
             Self::Unblocked { name, trust_level } => {
                 (RowsAbout(name), format!("{name} is no longer blocked, and is {} again", trust_level.word()))
             }
-            Self::Nick { name } => (Rows, format!("new connections will know you as {name}")),
-            Self::Named { old, name } => (RowsAbout(old), format!("{old} is called {name} now")),
+            Self::Nick { name } => (
+                Rows,
+                format!(
+                    "new connections will know you as {name}; --name {name}, or name = \"{name}\" in the settings, keeps it"
+                ),
+            ),
+            Self::Named { old, name } => (RowsAbout(old), format!("{old} is now called {name}")),
             Self::Safety { name, number, .. } => (
                 Special,
                 format!(
                     "safety number with {name}: {number}\n\
-                     compare it by voice; if both see the same, :trust {name}"
+                     compare it by voice; if you both see the same, :trust {name}"
                 ),
             ),
             Self::Notify { set } => (Rows, notify_setting(*set)),
-            Self::Logging { file } => {
-                (AnyRows, format!("what is said is also written to {file} now; :log off ends that"))
-            }
-            Self::LogClosed { file } => (AnyRows, format!("the log {file} is closed")),
-            Self::NoLog => (AnyRows, "nothing is written to disk; :log FILE begins a log".to_owned()),
-            Self::NoHistory => (Rows, "nothing was said in this session yet".to_owned()),
+            Self::Logging { file } => (AnyRows, format!("logging to {file}; :log off stops")),
+            Self::LogClosed { file } => (AnyRows, format!("stopped logging to {file}")),
+            Self::Copied { label, bytes } => (AnyRows, export::copied(label, *bytes)),
+            Self::Saved { label, bytes, file } => (AnyRows, export::saved(label, *bytes, file)),
+            Self::NoLog => (AnyRows, "nothing is written to disk; :log FILE starts a log".to_owned()),
+            Self::NoHistory => (Rows, "nothing has been said in this session yet".to_owned()),
             Self::Greeting => (
                 Omitted,
                 "nobody is connected yet: :connect HOST:PORT calls, :listen PORT waits; :help shows the rest"
                     .to_owned(),
             ),
+            Self::Told { words } => (Omitted, words.clone()),
             Self::QuitHint => (Rows, "`exit` was sent as text; :quit leaves".to_owned()),
             Self::ExitHint => (AnyRows, "to leave, type :quit or press Ctrl-D".to_owned()),
             Self::Recording { file } => (
                 Omitted,
                 format!(
-                    "recording in {file}: what is said stands there in plain text, for its owner to read"
+                    "recording to {file}: everything said is written there in plain text, readable only by its owner"
                 ),
             ),
             Self::Oaep(info) => info.describe(),
+            Self::Delivery(info) => info.describe(),
         }
     }
 }
@@ -163,33 +187,34 @@ impl OaepInfo {
             Self::Joined { name, at, key: Some((bits, fingerprint)) } => (
                 Special,
                 format!(
-                    "{name} is at {at}, raw, key of {bits} bits {fingerprint}; nothing is signed: anyone on the \
-                     path can write in this name"
+                    "{name} is at {at}, raw, {bits}-bit key {fingerprint}; nothing is signed: anyone on the \
+                     path can write under this name"
                 ),
             ),
             Self::Joined { name, at, key: None } => (
                 Special,
                 format!(
                     "{name} is at {at}, raw, without a key: you can read it, not answer; nothing is signed: \
-                     anyone can write in this name"
+                     anyone can write under this name"
                 ),
             ),
-            Self::NoReceipts { name } => {
-                (Rows, format!("sent to {name}; no receipt exists on the raw wire, here or for what follows"))
-            }
+            Self::NoReceipts { name } => (
+                Rows,
+                format!(
+                    "sent to {name}; the raw wire has no receipts, neither for this nor for what follows"
+                ),
+            ),
             // How a text is cut and when it leaves depends on the other side's key and program.
             Self::Parts { count } => (AnyRows, format!("sent as {count} parts")),
             Self::Waits { name } => (
                 AnyRows,
-                format!(
-                    "{name} takes one line at a time: this one goes when the answer to the last has come"
-                ),
+                format!("{name} takes one line at a time: this one is sent once the last has been answered"),
             ),
             Self::Answered { name } => (
                 AnyRows,
                 format!(
-                    "{name} answered, sealed to its own key: nobody but {name} can read that, nor what else it \
-                     answers (told once)"
+                    "{name} answered, sealed to its own key: nobody but {name} can read that, or anything else \
+                     it answers (said once)"
                 ),
             ),
         }
@@ -227,24 +252,24 @@ impl Warning {
             Self::LineNotText { row } => {
                 (Omitted, "input", format!("a line is not UTF-8 and was not sent: {row}"))
             }
-            Self::NoKeyYet => (AnyRows, "trouble", "no key yet; :keygen makes one".to_owned()),
+            Self::NoKeyYet => (AnyRows, "trouble", "no key yet; :keygen generates one".to_owned()),
             Self::KeyExists { of, file } => {
                 let raw = match of {
                     KeyFor::Identity => "",
                     KeyFor::Oaep => " --raw",
                 };
-                let advice = format!("`:keygen{raw} --replace` makes a new one and keeps the old file");
+                let advice = format!("`:keygen{raw} --replace` generates a new one and keeps the old file");
                 (AnyRows, "trouble", format!("there is a key in {file}; {advice}"))
             }
             Self::KeyFailed { why } => (AnyRows, "key", format!("no new key: {why}")),
             Self::KeyUnderway => {
-                (AnyRows, "trouble", "a key is being made already; Ctrl-C cancels it".to_owned())
+                (AnyRows, "trouble", "a key is already being generated; Ctrl-C cancels it".to_owned())
             }
             Self::ListenFailed { at, why } => {
                 (AnyRows, "cannot_listen", format!("cannot listen on {at}: {why}"))
             }
             Self::AlreadyListening { at } => {
-                (AnyRows, "cannot_listen", format!("you are listening on {at} already"))
+                (AnyRows, "cannot_listen", format!("you are already listening on {at}"))
             }
             Self::NotListening { at, listening } => {
                 (AnyRows, "trouble", not_listening(at.as_deref(), listening))
@@ -252,7 +277,7 @@ impl Warning {
             Self::NothingDialled => (
                 Rows,
                 "trouble",
-                "nobody was called in this session yet; :connect HOST:PORT calls somebody".to_owned(),
+                "nobody has been called in this session yet; :connect HOST:PORT calls somebody".to_owned(),
             ),
             Self::Unreachable { target, why } => {
                 (Omitted, "unreachable", format!("cannot reach {target}: {why}"))
@@ -261,12 +286,15 @@ impl Warning {
                 AnyRows,
                 "shared_address",
                 format!(
-                    "{at} leads where {other} answered as {address}, with another key; compare with :verify {name}"
+                    "{at} leads to where {other} answered as {address}, with another key; compare with :verify {name}"
                 ),
             ),
             Self::AddressFailed { warning } => warning.describe(),
             Self::Refused(refusal) => refusal.describe(),
-            Self::Book { why } => (Omitted, "book", format!("{why}; nobody is accepted until it is mended")),
+            Self::Delivery(warning) => warning.describe(),
+            Self::Book { why } => {
+                (Omitted, "book", format!("{why}; nobody is accepted until it is repaired"))
+            }
             Self::BlocksLost { names, why } => {
                 (AnyRows, "book", format!("not saved: the block of {names}; :block again next time: {why}"))
             }
@@ -279,8 +307,16 @@ impl Warning {
                 close_reason::handshake_failure_kind(reason),
                 close_reason::handshake_failure(remote, reason, error.as_deref()),
             ),
-            Self::ConnectionLost { name, reason, error } => {
-                (Special, "lost", close_reason::connection_loss(name, reason, error.as_deref()))
+            Self::ConnectionLost { name, reason, error, then } => {
+                (Special, "lost", close_reason::connection_loss(name, reason, error.as_deref(), *then))
+            }
+            Self::StillCalling { name, calls, minutes, why } => (
+                Omitted,
+                "still_calling",
+                format!("still calling {name} ({calls} calls in {minutes} min): {why}"),
+            ),
+            Self::NotCallingAgain { name } => {
+                (AnyRows, "not_calling", format!("not calling {name} again; :connect {name} does that"))
             }
             Self::NotReceived { name, rows, more } => {
                 (AnyRows, "not_received", listed(&format!("no receipt from {name} for:"), rows, *more))
@@ -293,18 +329,18 @@ impl Warning {
                 "not_sent",
                 format!(
                     "not sent: {name} gave no key, so nothing can be sealed to it, and the tutorial's client \
-                     would die of an answer; :close hangs up"
+                     would crash on an answer; :close hangs up"
                 ),
             ),
             Self::OaepPeer { name } => {
-                (Rows, "trouble", format!("{name} is on the raw wire, which proves nobody's key"))
+                (Rows, "trouble", format!("{name} is on the raw wire, which proves no keys"))
             }
             Self::KoreanWindows { name } => (
                 AnyRows,
                 "encoding",
                 format!(
-                    "the text of {name} is not UTF-8 but CP949, as of a Korean Windows; its bytes are shown as \
-                     \\xb0; there, chcp 65001 or PYTHONUTF8=1 makes it UTF-8"
+                    "the text of {name} is not UTF-8 but CP949, as from Windows in Korean; its bytes are shown as \
+                     \\xb0; on that side, chcp 65001 or PYTHONUTF8=1 makes it UTF-8"
                 ),
             ),
             Self::NotDecrypted { remote, in_a_row } => (
@@ -342,20 +378,29 @@ impl Warning {
                 "not_sent",
                 format!("{name} is not connected; nothing was sent; :peers shows where to call"),
             ),
+            Self::AddresseeBlocked { name } => (
+                RowsAbout(name),
+                "not_sent",
+                format!("{name} is blocked; nothing was sent; :unblock {name} first"),
+            ),
             Self::QueueFull { name, waiting } => {
                 (AnyRows, "not_sent", format!("not sent: {waiting} messages already wait for {name}"))
             }
+            Self::NotAnswered { name, timeout_ms } => {
+                let time = if *timeout_ms < 1_000 { format!("{timeout_ms} ms") } else { span(*timeout_ms) };
+                (RowsAbout(name), "not_answered", format!("{name} has not answered in {time}"))
+            }
             Self::NoSuchPeer { name, nearest: None } => {
-                (AnyRows, "no_such_peer", format!("no peer is called {name}; :peers lists them"))
+                (AnyRows, "no_such_peer", format!("no peer is named {name}; :peers lists them"))
             }
             Self::NoSuchPeer { name, nearest: Some(nearest) } => {
-                (AnyRows, "no_such_peer", format!("no peer is called {name} (did you mean {nearest}?)"))
+                (AnyRows, "no_such_peer", format!("no peer is named {name} (did you mean {nearest}?)"))
             }
             Self::NotRefused { name, known, given } => (
                 AnyRows,
                 "trouble",
                 format!(
-                    "no such key was refused for {name}; connect first, then repeat the command it names\n\
+                    "no such key was refused for {name}; connect first, then repeat the command that it shows\n\
                      known: {known}\n\
                      given: {given}"
                 ),
@@ -371,7 +416,7 @@ impl Warning {
                 AnyRows,
                 "trouble",
                 format!(
-                    "the number that :verify {name} showed is that of another key; nothing was changed\n\
+                    "the number that :verify {name} showed belongs to another key; nothing was changed\n\
                      shown: {shown}\n\
                      now:   {now}\n\
                      :verify {name} shows the number of this one"
@@ -381,7 +426,7 @@ impl Warning {
                 AnyRows,
                 "trouble",
                 format!(
-                    "{name} has shown another key than the one that you know; nothing was changed\n\
+                    "{name} presented a different key from the one that you know; nothing was changed\n\
                      known: {known}\n\
                      now:   {now}\n\
                      :trust {name} {now} accepts the new one; :trust {name} {known} verifies the known one"
@@ -393,18 +438,24 @@ impl Warning {
             Self::StillBlocked { name } => {
                 (RowsAbout(name), "trouble", format!("{name} is blocked; :unblock {name} first"))
             }
-            Self::NothingFound => (Rows, "trouble", "nothing in this session fits".to_owned()),
+            Self::NothingFound { searched } => (Rows, "trouble", format!("no match in {}", searched.words())),
             Self::NoSuchMessage { number } => {
                 (Rows, "trouble", format!("message {number} is not kept; :last shows the newest"))
             }
             Self::NoEditor => {
                 (Rows, "trouble", "`:edit` needs a terminal with an editor; nothing was sent".to_owned())
             }
+            Self::FewerMessages { kept } => (Rows, "trouble", export::fewer_messages(*kept)),
+            Self::NoClipboard => (AnyRows, "trouble", export::NO_CLIPBOARD.to_owned()),
+            Self::NotForPrograms => (AnyRows, "trouble", export::NOT_FOR_PROGRAMS.to_owned()),
+            Self::SaveFailed { file, why } => {
+                (AnyRows, "trouble", format!("cannot save the message as {file}: {why}; nothing was saved"))
+            }
             Self::LogFailed { file, why } => {
                 (AnyRows, "trouble", format!("cannot write the log {file}: {why}; no log is kept"))
             }
             Self::SameName { name } => {
-                (AnyRows, "trouble", format!("a peer is called {name} already; choose another name"))
+                (AnyRows, "trouble", format!("a peer named {name} already exists; choose another name"))
             }
             Self::TooManyPeers { limit } => {
                 (Omitted, "trouble", format!("a caller was refused: {limit} connections are open"))
@@ -412,14 +463,24 @@ impl Warning {
             Self::NoSeat => (
                 Omitted,
                 "trouble",
-                "a caller was refused: no more that nobody chose may be connected from there".to_owned(),
+                "a caller was refused: too many callers that you have not chosen are connected from there"
+                    .to_owned(),
             ),
             Self::TooManySenders { name } => (
                 Omitted,
                 "trouble",
-                format!("a connection of {name} (send) was refused: {} are open", limits::SHORT_CONNECTIONS),
+                format!(
+                    "a connection from {name} (send) was refused: {} are open",
+                    limits::SHORT_CONNECTIONS
+                ),
             ),
             Self::TurnedAway { remote, why } => (Omitted, "trouble", format!("turned away {remote}: {why}")),
+            Self::NotServed { why } => (
+                Omitted,
+                "trouble",
+                format!("other processes cannot use this home while it is open here: {why}"),
+            ),
+            Self::Told { words } => (Omitted, "trouble", words.clone()),
             Self::OutOfFds { open } => (
                 Omitted,
                 "trouble",
@@ -440,10 +501,10 @@ fn not_listening(at: Option<&str>, listening: &[String]) -> String {
 
 fn now_talking(name: &str, status: &KeyStatus) -> String {
     let trust = match status {
-        KeyStatus::New => "new key, not verified",
+        KeyStatus::New | KeyStatus::Met => "new key, not verified",
         KeyStatus::Known(TrustLevel::Met | TrustLevel::Unverified) => "not verified",
         KeyStatus::Known(TrustLevel::Verified) => "verified",
-        KeyStatus::Known(TrustLevel::Unauthenticated) => "raw wire, which proves nobody",
+        KeyStatus::Known(TrustLevel::Unauthenticated) => "raw wire, not authenticated",
     };
     format!("you are now talking to {name} ({trust})")
 }
@@ -453,8 +514,9 @@ fn joined(name: &str, fingerprint: &Fingerprint, status: &KeyStatus) -> String {
         KeyStatus::New => {
             format!("{name} joined, new key {fingerprint}, unverified; compare with :verify {name}")
         }
+        KeyStatus::Met => format!("{name} joined, met before, unverified"),
         KeyStatus::Known(TrustLevel::Met | TrustLevel::Unverified) => {
-            format!("{name} joined, known key {fingerprint}, unverified")
+            format!("{name} joined, known key, unverified")
         }
         KeyStatus::Known(trust_level) => format!("{name} joined, {}", trust_level.word()),
     }
@@ -462,13 +524,13 @@ fn joined(name: &str, fingerprint: &Fingerprint, status: &KeyStatus) -> String {
 
 fn notify_setting(policy: NotifyPolicy) -> String {
     let when = match policy.when {
-        NotifyWhen::Never => return "no message notifies you".to_owned(),
-        NotifyWhen::Mentioned => "messages with your name notify you",
-        NotifyWhen::Always => "every message notifies you",
+        NotifyWhen::Never => return "notifications are off".to_owned(),
+        NotifyWhen::Mentioned => "you are notified of messages with your name",
+        NotifyWhen::Always => "you are notified of every message",
     };
     match policy.content {
-        NotifyContent::Hidden => format!("{when}, without their text"),
-        NotifyContent::Shown => format!("{when}, with their text"),
+        NotifyContent::Hidden => format!("{when}; the text is not shown"),
+        NotifyContent::Shown => format!("{when}; the text is shown"),
     }
 }
 
@@ -503,42 +565,6 @@ fn left_out(later: &[String], not_chosen: &[String]) -> String {
     let parts =
         [joined(later, "joined after the line was begun"), joined(not_chosen, "not chosen; :to NAME first")];
     format!("not sent to {}", parts.into_iter().flatten().collect::<Vec<_>>().join(" and "))
-}
-
-/// Safety number as it is shown large, with a code for a camera and instructions.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct SafetyCard {
-    /// Title.
-    pub(crate) title: String,
-    /// Groups, four in a row.
-    pub(crate) groups: Vec<String>,
-    /// Content of the QR code: the peer's fingerprint.
-    pub(crate) code: String,
-    /// Text where the code does not fit.
-    pub(crate) too_small: String,
-    /// Instructions.
-    pub(crate) how: Vec<String>,
-}
-
-impl SafetyCard {
-    /// The card of a peer.
-    pub(crate) fn new(name: &str, number: &SafetyNumber, fingerprint: &Fingerprint) -> Self {
-        let groups = number.groups().chunks(4);
-        Self {
-            title: format!("safety number of you and {name}; {name} must see the same"),
-            groups: groups
-                .map(|row| row.iter().map(|group| format!("{group:05}")).collect::<Vec<_>>().join("   "))
-                .collect(),
-            code: fingerprint.to_string(),
-            too_small: "the QR code of the key needs 37 cells and 20 rows; make the terminal larger".into(),
-            how: vec![
-                format!("key of {name}: {fingerprint}"),
-                format!("call {name} or meet: read the digits to each other, or let {name} scan the code"),
-                format!("and compare it with :showkey there; if all is the same, :trust {name}"),
-                "if anything differs, somebody is between you: do not go on".into(),
-            ],
-        }
-    }
 }
 
 /// Hint behind a pasted block that is not sent without asking.

@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::chat::notice::{Message, Notice};
+use crate::chat::notice::{Info, Message, Notice};
 use crate::text::safe::SafeText;
 
 impl Notice {
@@ -14,6 +14,7 @@ impl Notice {
             Self::Message(message) | Self::Own(message) | Self::Whole(message) => message_rows(message),
             Self::Info(info) => marked('*', &info.sentence()),
             Self::Warning(warning) => marked('!', &warning.sentence()),
+            Self::Counted(_) => Vec::new(),
             Self::Answer(rows) => rows.clone(),
             Self::Table(rows) => aligned(rows),
             Self::History { messages, earlier } => {
@@ -21,6 +22,11 @@ impl Notice {
                 before.into_iter().chain(messages.iter().flat_map(message_rows)).collect()
             }
         }
+    }
+
+    /// Whether a prompt says it by itself, so that no row has to.
+    pub(crate) fn is_in_prompt(&self) -> bool {
+        matches!(self, Self::Info(Info::NowTalking { .. }))
     }
 
     /// The same for a screen reader or a log: one line for each event, words instead of marks.
@@ -39,6 +45,7 @@ impl Notice {
             Self::Message(message) | Self::Own(message) | Self::Whole(message) => vec![says(message)],
             Self::Info(info) => in_a_row("note", &info.sentence()),
             Self::Warning(warning) => in_a_row("problem", &warning.sentence()),
+            Self::Counted(_) => Vec::new(),
             Self::Answer(rows) => rows.clone(),
             Self::Table(rows) => entries(rows),
             Self::History { messages, .. } => messages.iter().map(says).collect(),

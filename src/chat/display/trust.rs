@@ -23,7 +23,7 @@ impl KeyRefusal {
                 Omitted,
                 "wrong_key",
                 format!(
-                    "{address} has another key than the pinned one; nothing was sent\n\
+                    "{address} has a different key from the pinned one; nothing was sent\n\
                      pinned: {pinned}\n\
                      now:    {now}"
                 ),
@@ -32,18 +32,18 @@ impl KeyRefusal {
                 Rows,
                 "wrong_key",
                 format!(
-                    "{remote} has not the key of {name}; nothing was sent\n\
+                    "{remote} does not have the key of {name}; nothing was sent\n\
                      expected: {wanted}\n\
                      now:      {now}"
                 ),
             ),
             Self::OwnIdentity { remote } => {
-                (Omitted, "refused", format!("{remote} has your own identity; not connected"))
+                (Omitted, "refused", format!("{remote} uses your own identity; not connected"))
             }
             Self::Blocked { name } => (
                 Omitted,
                 "refused",
-                format!("{name} is blocked and was refused; :unblock {name} takes that back"),
+                format!("{name} is blocked and was refused; :unblock {name} undoes that"),
             ),
             Self::NotVerified { remote, name, fingerprint } => (
                 Omitted,
@@ -62,18 +62,18 @@ pub(crate) fn impostor(name: &str, claimed: &SafeText, known: &str, of: Imperson
         if claimed.as_str() == known { String::new() } else { format!(", which only looks like {known}") };
     match of {
         Impersonated::Verified => format!(
-            "WARNING: {name} says it is {claimed}{like}; it is NOT the {known} you verified, its key is another"
+            "WARNING: {name} claims to be {claimed}{like}; it is NOT the {known} you verified, its key is different"
         ),
         Impersonated::Known => {
-            format!("{name} says it is {claimed}{like}; it is not the {known} you know")
+            format!("{name} claims to be {claimed}{like}; it is not the {known} you know")
         }
         Impersonated::Word => {
-            format!("{name} says it is {claimed}{like}; that is a word of this program, not a person")
+            format!("{name} claims to be {claimed}{like}; that name is reserved by this program")
         }
         Impersonated::Ours if like.is_empty() => {
-            format!("{name} says it is {claimed}, which is your own name")
+            format!("{name} claims to be {claimed}, which is your own name")
         }
-        Impersonated::Ours => format!("{name} says it is {claimed}, which looks like your own name"),
+        Impersonated::Ours => format!("{name} claims to be {claimed}, which looks like your own name"),
     }
 }
 
@@ -84,7 +84,7 @@ pub(crate) fn not_saved(name: &str, change: UnsavedChange, why: &str) -> String 
         UnsavedChange::KeyAccepted => format!("the new key of {name} is not accepted: {why}"),
         UnsavedChange::Forgotten => format!("{name} is not forgotten: {why}"),
         UnsavedChange::Blocked => {
-            format!("{name} is blocked until this program ends, which is not saved: {why}")
+            format!("{name} is blocked only until this program ends; that was not saved: {why}")
         }
         UnsavedChange::Unblocked => format!("{name} is still blocked: {why}"),
         UnsavedChange::Named => format!("{name} keeps its name: {why}"),

@@ -22,7 +22,7 @@ impl Chat {
     /// Ends a dial that came to nothing.
     pub(crate) fn give_up_dial(&mut self, id: DialId, dial: &Dial) {
         self.conversations.give_up(&Addressee::Dialled(id));
-        self.give_back(self.label_of(&dial.options), &dial.waiting);
+        self.give_back(&self.label_of(&dial.options), &dial.waiting);
     }
 
     pub(crate) fn next_id(&mut self) -> u64 {
@@ -49,9 +49,10 @@ impl Chat {
             self.conversations.address(PeerId::Key(key), name.clone());
             return self.effects.info(Info::AlreadyConnected { name: name.to_string() });
         }
+        self.postpone_redials(&options);
         self.last_called = Some(call);
-        let (dial, missing) = (DialId(self.next_id()), self.account.missing_key(options.protocol));
-        self.dials.insert(dial, Dial::new(options, WaitingTexts::default()));
+        let missing = self.account.missing_key(options.protocol);
+        let dial = self.insert_dial(Dial::new(options, WaitingTexts::default()));
         self.conversations.address_dial(dial);
         match missing {
             Some(of) => self.wait_for_key(of, WaitingCommand::Connect(dial)),
@@ -78,13 +79,39 @@ impl Chat {
         }
     }
 
+    /// Says whom the user calls, and calls.
     pub(crate) fn begin_dial(&mut self, dial: DialId) {
         let Some(Dial { options, .. }) = self.dials.get(&dial) else { return };
-        let (target, family, protocol) = (options.target.clone(), options.family, options.protocol);
+        let (target, protocol) = (options.target.to_string(), options.protocol);
         let name = self.name_called(options);
-        self.effects.info(Info::Connecting { name, target: target.to_string() });
+        self.effects.info(Info::Connecting { name, target });
         self.show_oaep_banner(protocol);
+        self.place_call(dial);
+    }
+
+    /// Asks for the connection of a dial.
+    pub(crate) fn place_call(&mut self, dial: DialId) {
+        let Some(Dial { options, begins_at, .. }) = self.dials.get_mut(&dial) else { return };
+        *begins_at = None;
+        let (target, family) = (options.target.clone(), options.family);
         self.effects.push(Effect::Connect { dial, target, family });
+    }
+
+    pub(crate) fn insert_dial(&mut self, dial: Dial) -> DialId {
+        let id = DialId(self.next_id());
+        self.dials.insert(id, dial);
+        id
+    }
+
+    /// Dials in the place of what has failed, for the same addressee: at once, unless its time is
+    /// still to come.
+    pub(crate) fn dial(&mut self, failed: &Addressee, dial: Dial) {
+        let is_due = dial.begins_at.is_none();
+        let id = self.insert_dial(dial);
+        self.conversations.redial(failed, id);
+        if is_due {
+            self.begin_dial(id);
+        }
     }
 
     /// Name of the peer that is called by its key.
@@ -98,15 +125,6 @@ impl Chat {
     /// Whom a dial is for, as it is shown: the name of the peer, else the address.
     pub(crate) fn label_of(&self, options: &DialOptions) -> String {
         self.name_called(options).unwrap_or_else(|| options.target.to_string())
-    }
-
-    /// Dials the next address of a peer after one has failed, for the same addressee and with the
-    /// texts that wait.
-    pub(crate) fn dial_next(&mut self, failed: &Addressee, options: DialOptions, waiting: WaitingTexts) {
-        let dial = DialId(self.next_id());
-        self.dials.insert(dial, Dial::new(options, waiting));
-        self.conversations.redial(failed, dial);
-        self.begin_dial(dial);
     }
 
     /// The next address of a peer whose last one has failed: another key is there, or nobody who
@@ -151,9 +169,13 @@ impl Chat {
             // A name can have several addresses, and each its own error; an address is not named
             // twice.
             let why = why.strip_prefix(&format!("{target}: ")).unwrap_or(why).to_owned();
-            self.warn_of_dial(&dial.options, Warning::Unreachable { target, why });
+            let warning = Warning::Unreachable { target, why };
+            if let Some(redial) = dial.redial {
+                return self.handle_no_answer(redial, &dial.options, &warning);
+            }
+            self.warn_of_dial(&dial.options, warning);
             if let Some(next) = dial.options.next() {
-                return self.dial_next(&Addressee::Dialled(id), next, dial.waiting);
+                return self.dial(&Addressee::Dialled(id), Dial::new(next, dial.waiting));
             }
             self.give_up_dial(id, &dial);
             self.effects.push(Effect::DialFinished(DialOutcome::Unreachable));
@@ -226,11 +248,16 @@ impl Chat {
         })
     }
 
-    pub(crate) fn handle_listening(&mut self, listener: ListenerId, at: BoundAddresses) {
+    pub(crate) fn handle_listening(
+        &mut self,
+        listener: ListenerId,
+        at: BoundAddresses,
+        dial: Vec<SocketAddr>,
+    ) {
         if let Some(listener) = self.listeners.get_mut(&listener) {
             listener.bound = Some(at.clone());
             let protocol = listener.options.protocol;
-            self.effects.info(Info::Listening { at });
+            self.effects.info(Info::Listening { at, dial });
             self.show_oaep_banner(protocol);
         }
     }

@@ -4,11 +4,12 @@ use crate::chat::account::KeygenProgress;
 use crate::chat::addressee::Addressee;
 use crate::chat::command::{self, Command, KeyForm};
 use crate::chat::conversation::Conversation;
+use crate::chat::export::ExportTarget;
 use crate::chat::io::Effect;
 use crate::chat::notice::{Info, Notice, Warning};
 use crate::chat::types::{
     AcceptPolicy, DialOutcome, ExitRequest, KeyFor, KeyOrigin, KeyReplacement, KeygenCause, ListenOptions,
-    NewKey, NotifyPolicy, Protocol, TrustLevel,
+    NewKey, NotifyPolicy, PeerId, Protocol, TrustLevel,
 };
 use crate::chat::{Chat, OaepInfo, WaitingCommand};
 use crate::crypto::Fingerprint;
@@ -41,9 +42,14 @@ impl Chat {
             Command::Block { name } => self.block(&name),
             Command::Unblock { name } => self.unblock(&name),
             Command::Name { peer, name } => self.rename(&peer, &name),
+            Command::Outbox => self.show_outbox(),
+            Command::OutboxDrop { name, number } => self.drop_from_outbox(&name, number),
             Command::Last { count, name } => self.show_last(count, name.as_deref()),
             Command::Search { text } => self.search(&text),
+            Command::History { policy } => self.set_or_show_history(policy),
             Command::Show { number } => self.show_message(number),
+            Command::Copy { number } => self.export(ExportTarget::Clipboard, number),
+            Command::Save { file, number } => self.export(ExportTarget::File(file), number),
             Command::Log { to } => self.set_log(to),
             Command::Notify { policy } => self.set_or_show_notify(policy),
             // A front end with an editor performs this command itself.
@@ -61,7 +67,7 @@ impl Chat {
             return self.effects.warn(Warning::SameName { name: name.to_string() });
         }
         self.effects.info(Info::Nick { name: name.to_string() });
-        self.account.name = name;
+        self.account.choose_name(name);
         self.counters.roster += 1;
     }
 
@@ -81,10 +87,11 @@ impl Chat {
         let now = self.now.mono;
         let at_latest = Some(now + limits::SHUTDOWN_GRACE_MS);
         // Short-lived ones too: whoever sends is told that nobody takes more.
+        let is_called = matches!(peer, Some(PeerId::Key(peer)) if self.stop_calling(peer));
         let conns: Vec<_> = peer
             .map(|peer| self.conversations.with_peer(peer).map(|(conn, _)| conn).collect())
             .unwrap_or_default();
-        if conns.is_empty() {
+        if conns.is_empty() && !is_called {
             return self.effects.warn(Warning::NobodyToClose);
         }
         for conn in conns {

@@ -3,11 +3,13 @@
 
 use crate::chat::Chat;
 use crate::chat::command::LogTarget;
-use crate::chat::history::Acquaintance;
+use crate::chat::history::{Acquaintance, Sources};
 use crate::chat::io::{Effect, SentMessage};
-use crate::chat::notice::{Info, Message, Notice, Warning};
+use crate::chat::kept::FoundUse;
+use crate::chat::notice::{Arrival, Info, Message, Notice, SearchedHistory, Warning};
 use crate::chat::types::{PeerId, TrustLevel};
-use crate::ids::ConnId;
+use crate::delivery::{HistoryQuery, MessageState};
+use crate::limits;
 use crate::text::safe::SafeText;
 use crate::wire::Lifetime;
 
@@ -17,28 +19,45 @@ const SEARCH_ROWS: usize = 50;
 impl Chat {
     /// Records a text of ours that was accepted for a peer: it can be found again, and a log may
     /// want it.
-    pub(crate) fn record_own(&mut self, conn: ConnId, text: &str, number: u64) -> Option<Message> {
-        let peer = self.conversations.peer_of(conn)?;
-        let message = Message {
+    pub(crate) fn record_own(
+        &mut self,
+        peer: PeerId,
+        text: &str,
+        number: u64,
+        state: MessageState,
+    ) -> Message {
+        let message = self.own_message(peer, text);
+        // What we say counts against nobody else.
+        self.history.push(peer, Acquaintance::Chosen, self.place_of(peer), &message);
+        let fingerprint = match peer {
+            PeerId::Key(fingerprint) => Some(fingerprint),
+            PeerId::Conn(_) => None,
+        };
+        let to = self.name_of(peer).unwrap_or_default();
+        let face = self.conversations.current_face();
+        let sent = SentMessage { message: message.clone(), to, fingerprint, number, state, face };
+        self.effects.push(Effect::Sent(sent));
+        message
+    }
+
+    /// Message of ours to a peer.
+    pub(crate) fn own_message(&mut self, peer: PeerId, text: &str) -> Message {
+        Message {
             name: self.account.name.to_string(),
-            to: vec![peer.name.to_string()],
+            to: self.name_of(peer).into_iter().collect(),
             fingerprint: self.account.fingerprint(),
-            trust_level: match peer.id {
+            trust_level: match peer {
                 PeerId::Key(_) => TrustLevel::Verified,
                 PeerId::Conn(_) => TrustLevel::Unauthenticated,
             },
             lifetime: Lifetime::Lasting,
             arrived: self.now.unix,
             sent: self.now.unix,
+            arrival: Arrival::Prompt,
             rows: SafeText::rows(text),
             text: text.into(),
             number: self.history.next_number(),
-        };
-        // What we say counts against nobody else.
-        self.history.push(peer.id, Acquaintance::Chosen, &message);
-        let (to, fingerprint) = (peer.name.to_string(), peer.fingerprint());
-        self.effects.push(Effect::Sent(SentMessage { message: message.clone(), to, fingerprint, number }));
-        Some(message)
+        }
     }
 
     /// `:last [N] [NAME]`
@@ -50,9 +69,19 @@ impl Chat {
             },
             None => None,
         };
-        match self.history.last(count, peer) {
+        let on_disk = match peer {
+            None => Some(None),
+            Some(PeerId::Key(peer)) => Some(Some(peer)),
+            Some(PeerId::Conn(_)) => None,
+        };
+        let count = count.min(limits::HISTORY_MESSAGES);
+        let last = |peer| HistoryQuery::Last { count, peer };
+        if on_disk.is_some_and(|peer| self.look_into_history(last(peer), FoundUse::List)) {
+            return;
+        }
+        match self.history.last(count, peer, Sources::Everywhere) {
             messages if messages.is_empty() && peer.is_none() => self.effects.info(Info::NoHistory),
-            messages => self.show_history(messages, 0),
+            messages => self.show_history(messages, 0, SearchedHistory::Session),
         }
     }
 
@@ -66,13 +95,17 @@ impl Chat {
 
     /// `:search TEXT`
     pub(crate) fn search(&mut self, text: &str) {
-        let (messages, earlier) = self.history.search(text, SEARCH_ROWS);
-        self.show_history(messages, earlier);
+        let query = HistoryQuery::Search { text: text.to_owned(), count: SEARCH_ROWS };
+        if self.look_into_history(query, FoundUse::List) {
+            return;
+        }
+        let (messages, earlier) = self.history.search(text, SEARCH_ROWS, Sources::Everywhere);
+        self.show_history(messages, earlier, SearchedHistory::Session);
     }
 
-    fn show_history(&mut self, messages: Vec<Message>, earlier: usize) {
+    pub(crate) fn show_history(&mut self, messages: Vec<Message>, earlier: usize, searched: SearchedHistory) {
         if messages.is_empty() {
-            self.effects.warn(Warning::NothingFound);
+            self.effects.warn(Warning::NothingFound { searched });
         } else {
             self.effects.show(Notice::History { messages, earlier });
         }

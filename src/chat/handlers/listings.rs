@@ -2,12 +2,13 @@
 
 use crate::chat::conversation::Conversation;
 use crate::chat::display::aligned;
-use crate::chat::notice::Notice;
-use crate::chat::types::{KeyFor, PeerId, Protocol};
+use crate::chat::notice::{Info, Notice};
+use crate::chat::types::{HistoryPolicy, KeyFor, PeerId, Protocol};
 use crate::chat::{AddressedView, Chat, Presence};
 use crate::limits;
 use crate::peers::address::Target;
 use crate::peers::name::Name;
+use crate::text::duration::span;
 use crate::time::UnixMs;
 
 impl Chat {
@@ -55,7 +56,7 @@ impl Chat {
             ]);
         }
         self.effects.show(match rows.len() {
-            1 => Notice::Answer(vec!["nobody called who was not chosen".to_owned()]),
+            1 => Notice::Answer(vec!["no callers that you have not chosen".to_owned()]),
             _ => Notice::Table(rows),
         });
     }
@@ -78,7 +79,7 @@ impl Chat {
 
     /// `:status`: identity, listeners, connections, messages that are not received yet.
     pub(crate) fn show_status(&mut self) {
-        let addressee = match self.addressed_view() {
+        let addressee = match self.addressed_view(self.conversations.current_face()) {
             None => "plain text goes to nobody".to_owned(),
             Some(AddressedView { name, trust_level, presence }) => {
                 let trust = trust_level.map(|trust| format!(", {}", trust.word())).unwrap_or_default();
@@ -106,24 +107,48 @@ impl Chat {
                 rows.push(format!("listening on {at}{protocol}"));
             }
         }
-        rows.extend(self.dials.values().map(|dial| format!("connecting to {}", dial.options.target)));
+        let asked = self.dials.values().filter(|dial| dial.redial.is_none());
+        rows.extend(asked.map(|dial| format!("connecting to {}", dial.options.target)));
+        rows.extend(self.redial_rows());
         if self.keygen.is_some() {
-            rows.push("making a key".to_owned());
+            rows.push("generating a key".to_owned());
         }
-        rows.extend(self.conversations.values().flat_map(status_rows));
+        for conn in self.conversations.conns(|_| true) {
+            let unread = self.conversations.unread_of(conn);
+            rows.extend(self.conversations.get(conn).into_iter().flat_map(|one| status_rows(one, unread)));
+        }
         if self.conversations.len() == 0 {
             rows.push("nobody is connected".to_owned());
         }
+        rows.extend(self.waiting_rows());
         let refused = self.counters.refused_callers.iter();
         rows.extend(refused.map(|(why, count)| format!("callers refused: {count}, {why}")));
+        rows.extend(self.counters.probes.row());
         if !self.unsaved_blocks.is_empty() {
             let names: Vec<_> = self.unsaved_blocks.values().map(Name::to_string).collect();
             rows.push(format!("blocked, but not saved: {}", names.join(", ")));
         }
+        if self.kept.is_some() {
+            rows.push(match self.history_policy {
+                HistoryPolicy::Forget => "messages are forgotten at the end of the session".to_owned(),
+                HistoryPolicy::Keep => Info::Delivery(self.history_info()).sentence(),
+            });
+        }
         if let Some(file) = &self.log_file {
-            rows.push(format!("what is said is also written to {file}"));
+            rows.push(format!("logging to {file}"));
         }
         self.effects.show(Notice::Answer(rows));
+    }
+
+    /// Peers that are away, with the lines that wait for them.
+    fn waiting_rows(&self) -> Vec<String> {
+        let waited_for = self.kept.iter().flat_map(|kept| kept.ledger.peers_waited_for());
+        let away = waited_for.filter(|peer| self.conversations.open_with(PeerId::Key(*peer)).is_none());
+        away.map(|peer| match (self.waiting_for(PeerId::Key(peer)), self.name_of_key(peer)) {
+            (1, name) => format!("1 line waits for {name} (:outbox)"),
+            (count, name) => format!("{count} lines wait for {name} (:outbox)"),
+        })
+        .collect()
     }
 
     /// `:limits`
@@ -185,18 +210,7 @@ fn limit_rows(capacity: usize) -> Vec<String> {
     aligned(&rows.map(|(what, limit)| vec![what.to_owned(), limit]))
 }
 
-/// A span of time in its largest whole unit: the table shows how long ago, which needs no time
-/// zone.
-fn span(ms: u64) -> String {
-    match ms / 1_000 {
-        seconds @ ..60 => format!("{seconds} s"),
-        seconds @ ..3_600 => format!("{} min", seconds / 60),
-        seconds @ ..172_800 => format!("{} h", seconds / 3_600),
-        seconds => format!("{} days", seconds / 86_400),
-    }
-}
-
-fn status_rows(conversation: &Conversation) -> Vec<String> {
+fn status_rows(conversation: &Conversation, unread: usize) -> Vec<String> {
     let Some(peer) = &conversation.peer else {
         return vec![format!("handshake with {}", conversation.origin)];
     };
@@ -205,8 +219,8 @@ fn status_rows(conversation: &Conversation) -> Vec<String> {
         return vec![format!("{} (send), {trust}, {}", peer.name, conversation.origin)];
     }
     let mut rows = vec![format!("connected to {}, {trust}, {}", peer.name, conversation.origin)];
-    if conversation.unread > 0 {
-        rows.push(format!("  not read yet: {} (:to {} reads them)", conversation.unread, peer.name));
+    if unread > 0 {
+        rows.push(format!("  not read yet: {unread} (:to {} reads them)", peer.name));
     }
     let (waiting, more) = conversation.unacked.rows();
     let what = if conversation.is_oaep() { "not sent yet" } else { "not received yet" };

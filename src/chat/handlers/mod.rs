@@ -2,13 +2,20 @@
 
 mod calling;
 mod commands;
+mod delivery;
+mod export;
 mod history;
+mod kept_history;
 mod listings;
 mod messages;
 mod names;
 mod oaep;
+mod outbox;
+mod probes;
+mod questions;
 mod redial;
 mod rivals;
+mod room;
 mod seats;
 mod sessions;
 mod shutdown;

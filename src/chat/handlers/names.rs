@@ -9,7 +9,24 @@ use crate::peers::book::{PeerEntry, Trust};
 use crate::peers::name::Name;
 use crate::text::safe::SafeText;
 
+/// Claim of a key in an earlier session, or in another process, which met it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ClaimBefore {
+    /// The same: who claims our own name was named then.
+    Same,
+    /// None, or another.
+    Other,
+}
+
 impl Chat {
+    /// Claim with which a caller was met before this call.
+    pub(crate) fn claim_before(&self, fingerprint: Fingerprint, claimed: &Name) -> ClaimBefore {
+        match self.met.by_fingerprint(&fingerprint) {
+            Some(met) if met.claimed.same_as(claimed) => ClaimBefore::Same,
+            _ => ClaimBefore::Other,
+        }
+    }
+
     /// Name that the holder of a key is shown under from now on: that of the book, else the one of
     /// before, else the claimed one, with a number if it is, or looks like, another's.
     pub(crate) fn show_name(&mut self, fingerprint: Fingerprint, claimed: &Name) -> Name {
@@ -73,21 +90,31 @@ impl Chat {
                 if PeerId::Key(*fingerprint) != peer && given.looks_like(name))
         };
         self.account.name.looks_like(name)
-            || self.book_changes.iter().any(is_given)
+            || self.book_changes.iter().any(|(_, reply)| is_given(reply))
             || self.book.lookalikes(name).any(|entry| PeerId::Key(entry.fingerprint) != peer)
             || self.names.others(name, peer).next().is_some()
     }
 
     /// Warns of a new peer that claims a name that is, or looks like, another's; also with a number
     /// or a sign behind it.
-    pub(crate) fn warn_of_impostor(&mut self, fingerprint: Fingerprint, name: &Name, claimed: &Name) {
+    pub(crate) fn warn_of_impostor(
+        &mut self,
+        fingerprint: Fingerprint,
+        name: &Name,
+        claimed: &Name,
+        before: ClaimBefore,
+    ) {
         let looks = [claimed.clone(), claimed.stem()];
         let of_trust = |entry: &PeerEntry| match entry.trust {
             Trust::Verified => Impersonated::Verified,
             _ => Impersonated::Known,
         };
-        let (of, known) = if looks.iter().any(|look| self.account.name.looks_like(look)) {
-            (Impersonated::Ours, self.account.name.to_string())
+        let own = self.account.chosen_name().filter(|own| looks.iter().any(|look| own.looks_like(look)));
+        let (of, known) = if let Some(own) = own {
+            if before == ClaimBefore::Same {
+                return;
+            }
+            (Impersonated::Ours, own.to_string())
         } else if let Some(entry) = self.imitated(fingerprint, &looks) {
             // Who is called otherwise by the user is known by its claim.
             let is_look = looks.iter().any(|look| entry.name.looks_like(look));

@@ -31,7 +31,8 @@ impl Chat {
             OaepEvent::Message(text) => {
                 // No receipt is sent; the front end records that it was shown, and on which
                 // connection.
-                self.receive(conn, self.now.unix, text, ReceiptDue { conn, upto: Count::Connection(0) });
+                let due = ReceiptDue { conn: Some(conn), peer: None, upto: Count::Connection(0) };
+                self.receive(due, self.now.unix, text);
             }
             OaepEvent::NotOpened { in_a_row } => self.warn_not_decrypted(conn, in_a_row),
             OaepEvent::Split(count) => self.effects.info(Info::Oaep(OaepInfo::Parts { count })),
@@ -68,7 +69,7 @@ impl Chat {
         self.effects.push(Effect::Authenticated(conn, Protocol::Oaep(KeyExchange::Mutual)));
         let joined = OaepInfo::Joined { name: name.to_string(), at, key: bits_and_fingerprint };
         self.show_arrival(conn, vec![Notice::Info(Info::Oaep(joined))]);
-        self.set_peer(conn, name, PeerId::Conn(conn), TrustLevel::Unauthenticated);
+        self.set_peer(conn, &name, PeerId::Conn(conn), TrustLevel::Unauthenticated);
     }
 
     fn warn_not_decrypted(&mut self, conn: ConnId, in_a_row: u32) {

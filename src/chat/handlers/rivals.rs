@@ -3,9 +3,10 @@
 use crate::chat::Chat;
 use crate::chat::addressee::Addressee;
 use crate::chat::conversation::{Conversation, Peer};
-use crate::chat::types::PeerId;
+use crate::chat::types::{PeerId, Rivals};
 use crate::crypto::Fingerprint;
 use crate::ids::ConnId;
+use crate::limits;
 use crate::wire::ByeReason;
 
 /// Two connections of the same two peers that began within this time crossed each other, in
@@ -19,6 +20,12 @@ impl Chat {
     pub(crate) fn resolve_rival(&mut self, conn: ConnId, fingerprint: Fingerprint) -> bool {
         let rival = self.conversations.open_with(PeerId::Key(fingerprint)).filter(|rival| *rival != conn);
         let Some(rival) = rival else { return true };
+        if self.rivals == Rivals::SideBySide {
+            let all = self.conversations.with_peer(PeerId::Key(fingerprint));
+            if all.filter(|(_, one)| one.is_open()).count() < limits::CONNECTIONS_SIDE_BY_SIDE {
+                return true;
+            }
+        }
         let we_are_lower = self.account.fingerprint().is_some_and(|own| own < fingerprint);
         let is_outbound = |conn: ConnId| {
             self.conversations.get(conn).is_some_and(|conversation| !conversation.origin.is_inbound())
@@ -43,17 +50,12 @@ impl Chat {
     pub(crate) fn follow_successor(&mut self, conn: ConnId, successor: ConnId) {
         let Some(conversation) = self.conversations.get_mut(conn) else { return };
         let waiting = std::mem::take(&mut conversation.waiting);
-        let is_addressed = *self.conversations.addressee() == Addressee::Connecting(conn);
         let peer = self.conversations.peer_of(successor).map(|peer| (peer.id, peer.name.clone()));
         if let Some((id, name)) = peer {
-            if is_addressed {
-                self.conversations.address_answered(id, name);
-            }
+            self.conversations.connection_answered(conn, id, &name);
             return self.send_waiting(successor, waiting);
         }
-        if is_addressed {
-            self.conversations.address_connection(successor);
-        }
+        self.conversations.readdress(&Addressee::Connecting(conn), &Addressee::Connecting(successor));
         if let Some(conversation) = self.conversations.get_mut(successor) {
             conversation.waiting.append(waiting);
         }

@@ -29,7 +29,7 @@ impl Chat {
 
     /// Notes that a caller is turned away since every seat is taken.
     pub(crate) fn refuse_seat(&mut self) {
-        self.count_refused("every seat is taken", 1);
+        self.count_refused("all places are taken", 1);
         self.warn_limited(Warning::TooManyPeers { limit: self.capacity });
     }
 
@@ -51,7 +51,7 @@ impl Chat {
             return false;
         }
         if decision == SeatDecision::Refused {
-            self.count_refused("no seat is free for strangers", 1);
+            self.count_refused("no place is free for strangers", 1);
             self.warn_limited(Warning::NoSeat);
             return false;
         }

@@ -3,17 +3,19 @@
 
 use std::net::SocketAddr;
 
-use crate::chat::Chat;
 use crate::chat::addressee::Addressee;
 use crate::chat::conversation::{Conversation, Peer};
 use crate::chat::history::Acquaintance;
-use crate::chat::io::Effect;
-use crate::chat::notice::{Info, KeyStatus, Notice, Warning};
+use crate::chat::io::{DeliveryProgress, Effect};
+use crate::chat::kept::PairStage;
+use crate::chat::notice::{DeliveryInfo, Info, KeyStatus, Notice, Warning};
+use crate::chat::redial::AfterLoss;
 use crate::chat::stranger_rows::StrangerCounts;
 use crate::chat::trust_policy::neighbour;
 use crate::chat::types::{
     AcceptPolicy, ChangeReply, DialOutcome, Origin, PeerId, Protocol, ReceiptDue, TrustLevel,
 };
+use crate::chat::{Chat, Dial};
 use crate::crypto::{Fingerprint, RsaJob, Seed};
 use crate::ids::{ConnId, DialId, JobQueue, ListenerId};
 use crate::limits;
@@ -22,7 +24,7 @@ use crate::peers::book::{Change, PeerEntry, Trust};
 use crate::peers::met::{MetChange, MetPeer};
 use crate::peers::name::Name;
 use crate::session::{AnySession, CloseReason, Event, OaepCloseReason, Output, Role};
-use crate::wire::{ByeReason, Lifetime};
+use crate::wire::{ByeReason, Count, Lifetime};
 
 impl Chat {
     /// Calls one session, then drains it.
@@ -30,6 +32,13 @@ impl Chat {
         if let Some(conversation) = self.conversations.get_mut(conn) {
             call(&mut conversation.session);
             self.drain(conn);
+        }
+    }
+
+    /// Calls the session that a receipt goes to, if there is one.
+    pub(crate) fn with_session_of(&mut self, due: ReceiptDue, call: impl FnOnce(&mut AnySession)) {
+        if let Some(conn) = due.conn {
+            self.with_session(conn, call);
         }
     }
 
@@ -93,6 +102,7 @@ impl Chat {
         let mut conversation = Conversation::new(session, Origin::Outbound { dial: begun.options, to });
         conversation.waiting = begun.waiting;
         conversation.busy_calls = begun.busy_calls;
+        conversation.redial = begun.redial;
         self.conversations.insert(conn, conversation);
         self.conversations.dial_connected(dial, conn);
         self.drain(conn);
@@ -125,6 +135,9 @@ impl Chat {
             self.effects.info(Info::StillMaking { seconds });
         }
         self.begin_due_dials();
+        self.give_up_questions();
+        self.retry_store();
+        self.forget_due_history();
         self.effects.handle_timeout(now);
         if let Some(StrangerCounts { joined, left }) = self.stranger_rows.take_due(now) {
             self.effects.info(Info::Strangers { joined, left });
@@ -172,19 +185,31 @@ impl Chat {
                     self.effects.push(Effect::ReadBook { conn });
                 }
             }
+            Event::Message { count: Count::Pair(number), sent, text } => {
+                self.receive_numbered(conn, number, sent, text);
+            }
             Event::Message { count: upto, sent, text } => {
-                self.receive(conn, sent, text, ReceiptDue { conn, upto });
+                self.receive(ReceiptDue { conn: Some(conn), peer: None, upto }, sent, text);
             }
             Event::Acked { upto } => {
-                let upto = upto.number();
-                if let Some(conversation) = self.conversations.get_mut(conn) {
-                    self.counters.acked += conversation.unacked.ack(upto);
-                    let fingerprint = conversation.peer.as_ref().and_then(Peer::fingerprint);
-                    self.effects.push(Effect::Received { name: conversation.name(), fingerprint, upto });
-                }
+                let acked = self
+                    .conversations
+                    .get_mut(conn)
+                    .map_or(0, |conversation| conversation.unacked.ack(upto.number()));
+                let (texts, upto) = match upto {
+                    Count::Pair(number) => (self.handle_pair_receipt(conn, number), number.seq),
+                    Count::Connection(number) => {
+                        (acked, self.handle_kept_before(conn, number).unwrap_or(number))
+                    }
+                };
+                self.counters.acked += texts;
+                self.report_delivery(conn, DeliveryProgress::Received(upto));
+                self.pump(conn);
             }
-            // Of sessions that are durable; none is so far.
-            Event::Resumed(_) | Event::ResumeDeclined | Event::Skipped(_) | Event::Kept { .. } => {}
+            Event::Resumed(resume) => self.handle_resumed(conn, &resume),
+            Event::ResumeDeclined => self.handle_resume_declined(conn),
+            Event::Skipped(number) => self.handle_skipped(conn, number),
+            Event::Kept { upto } => self.handle_kept(conn, upto),
             Event::NextKey(next) => self.show_next_key(conn, next),
             Event::Oaep(event) => self.handle_oaep_event(conn, event),
             Event::Closed(reason) => self.handle_closed(conn, reason),
@@ -209,6 +234,7 @@ impl Chat {
     pub(crate) fn close_unheard(&mut self, conn: ConnId, reason: ByeReason) {
         let Some(conversation) = self.conversations.get_mut(conn) else { return };
         conversation.claim = None;
+        conversation.closed_for = Some(reason);
         conversation.session.close(reason);
         while let Some(output) =
             self.conversations.get_mut(conn).and_then(|conversation| conversation.session.poll_output())
@@ -233,7 +259,8 @@ impl Chat {
         let claimed = Name::claimed(claimed);
         let status = match self.book.by_fingerprint(&fingerprint) {
             Some(entry) if entry.trust != Trust::Met => KeyStatus::Known(entry.trust.into()),
-            _ => KeyStatus::New,
+            None if self.met.by_fingerprint(&fingerprint).is_none() => KeyStatus::New,
+            _ => KeyStatus::Met,
         };
         let is_first = self.names.of(PeerId::Key(fingerprint)).is_none();
         let name = self.show_name(fingerprint, &claimed);
@@ -247,13 +274,14 @@ impl Chat {
         }
         let sharing = neighbour(&self.book, &origin, fingerprint);
         let sharing = sharing.map(|(peer, address)| (peer.name.to_string(), address.to_string()));
+        let before = self.claim_before(fingerprint, &claimed);
         let standing = self.remember(conn, fingerprint, &name, &claimed);
         let trust_level = match status {
             KeyStatus::Known(trust_level) if standing != TrustLevel::Verified => trust_level,
             _ => standing,
         };
         let status = if standing == TrustLevel::Verified { KeyStatus::Known(standing) } else { status };
-        let is_new = status == KeyStatus::New;
+        let is_new = matches!(status, KeyStatus::New | KeyStatus::Met);
         self.effects.push(Effect::Authenticated(conn, Protocol::Native));
         let mark = self.effects.mark();
         match (lifetime, &status) {
@@ -263,28 +291,35 @@ impl Chat {
             (Lifetime::Short, KeyStatus::New) => {
                 self.effects.info(Info::NewSender { name: name.to_string(), fingerprint });
             }
-            (Lifetime::Short, KeyStatus::Known(_)) => {}
+            (Lifetime::Short, KeyStatus::Met | KeyStatus::Known(_)) => {}
         }
         if let Some((other, address)) = sharing {
             let (name, at) = (name.to_string(), origin.to_string());
             self.effects.warn(Warning::SharedPlace { name, at, other, address });
         }
         if is_new && is_first {
-            self.warn_of_impostor(fingerprint, &name, &claimed);
+            self.warn_of_impostor(fingerprint, &name, &claimed, before);
         }
         let rows = self.effects.take_since(mark);
         self.show_arrival(conn, rows);
         self.names.claim(fingerprint, &claimed);
-        self.set_peer(conn, name, PeerId::Key(fingerprint), trust_level);
+        self.set_peer(conn, &name, PeerId::Key(fingerprint), trust_level);
     }
 
     /// Shows that a peer joins, unless too many do that nobody chose: then it is counted, and shown
     /// before the first text of the peer.
     pub(crate) fn show_arrival(&mut self, conn: ConnId, rows: Vec<Notice>) {
         let now = self.now.mono;
+        let key = self.conversations.get(conn).and_then(|conversation| conversation.key);
+        let is_without_room = self.is_without_room(key);
         let Some(conversation) = self.conversations.get_mut(conn).filter(|_| !rows.is_empty()) else {
             return;
         };
+        let is_asked_for = !conversation.origin.is_inbound() && conversation.redial.is_none();
+        if is_without_room && conversation.is_lasting() && !is_asked_for {
+            conversation.withheld = rows;
+            return;
+        }
         if conversation.acquaintance() == Acquaintance::Met && !self.stranger_rows.admits(now) {
             conversation.withheld = rows;
             self.stranger_rows.count(now, StrangerCounts { joined: 1, left: 0 });
@@ -298,8 +333,8 @@ impl Chat {
     /// Whether the row that a peer left is shown; otherwise it is counted.
     fn shows_departure(&mut self, peer: &Peer, conversation: &Conversation) -> bool {
         let now = self.now.mono;
-        let is_stranger = conversation.acquaintance() == Acquaintance::Met
-            && self.conversations.addressed_peer() != Some(peer.id);
+        let is_stranger =
+            conversation.acquaintance() == Acquaintance::Met && !self.conversations.is_addressed(peer.id);
         if !is_stranger || conversation.withheld.is_empty() && self.stranger_rows.admits(now) {
             return true;
         }
@@ -307,7 +342,7 @@ impl Chat {
         false
     }
 
-    pub(crate) fn set_peer(&mut self, conn: ConnId, name: Name, id: PeerId, trust_level: TrustLevel) {
+    pub(crate) fn set_peer(&mut self, conn: ConnId, name: &Name, id: PeerId, trust_level: TrustLevel) {
         let Some(conversation) = self.conversations.get_mut(conn) else { return };
         self.counters.roster += 1;
         let joined = self.counters.roster;
@@ -317,13 +352,22 @@ impl Chat {
             return;
         }
         let waiting = std::mem::take(&mut conversation.waiting);
-        if *self.conversations.addressee() == Addressee::Connecting(conn) {
-            self.conversations.address_answered(id, name);
-        } else if self.is_first_caller(conn, id) {
-            let is_new = matches!(id, PeerId::Key(_)) && !self.is_chosen(id);
-            self.conversations.address(id, name.clone());
-            let status = if is_new { KeyStatus::New } else { KeyStatus::Known(trust_level) };
-            self.effects.info(Info::NowTalking { name: name.to_string(), status });
+        if let Some(redial) = &mut conversation.redial {
+            redial.backoff.answer(self.now.mono);
+        }
+        if let PeerId::Key(fingerprint) = id {
+            self.drop_redial(fingerprint);
+        }
+        self.begin_pair(conn);
+        self.conversations.connection_answered(conn, id, name);
+        let is_new = matches!(id, PeerId::Key(_)) && !self.is_chosen(id);
+        for face in self.conversations.face_ids() {
+            if self.is_first_caller(face, conn, id) {
+                self.conversations.address_in(face, id, name.clone());
+                let status = if is_new { KeyStatus::New } else { KeyStatus::Known(trust_level) };
+                let name = name.to_string();
+                self.in_face(face, |chat| chat.effects.info(Info::NowTalking { name, status }));
+            }
         }
         self.send_waiting(conn, waiting);
     }
@@ -410,16 +454,23 @@ impl Chat {
         }
         let Some(mut conversation) = self.conversations.remove(conn) else { return };
         self.seats.leave(conn);
+        self.leave_pair(&conversation);
         self.counters.roster += 1;
         self.effects.push(Effect::Close(conn));
-        if reason == CloseReason::PeerBusy && self.call_again(conn, &mut conversation) {
+        if conversation.peer.is_none()
+            && let Some(redial) = conversation.redial.take()
+        {
+            return self.handle_closed_redial(redial, &conversation, reason);
+        }
+        if reason == CloseReason::PeerBusy && self.call_busy_again(conn, &mut conversation) {
             return;
         }
         if let Some(shutdown) = self.shutdown.as_mut().filter(|_| conversation.unacked.len() > 0) {
             shutdown.set_lost();
         }
         let next = self.next_attempt(&conversation, &reason);
-        if !conversation.origin.is_inbound() && next.is_none() {
+        let then = self.call_lost_again(&conversation, &reason);
+        if !conversation.origin.is_inbound() && next.is_none() && then == AfterLoss::Nothing {
             self.effects.push(Effect::DialFinished(dial_outcome(&conversation, &reason)));
         }
         let error = conversation.stream_error.clone();
@@ -428,7 +479,9 @@ impl Chat {
             self.conversations.give_up(&Addressee::Connecting(conn));
         }
         match (&conversation.peer, reason) {
-            (Some(peer), reason) => self.show_departure(peer, &conversation, reason, error),
+            (Some(peer), reason) => {
+                self.show_departure(peer, &conversation, reason, error, then);
+            }
             // Shown already where the key was judged, or of no interest.
             (
                 None,
@@ -436,17 +489,17 @@ impl Chat {
             ) => {}
             (None, reason) => {
                 let warning = Warning::HandshakeFailed { remote, reason, error };
-                self.warn_of_remote(&conversation.origin, warning);
+                self.warn_of_handshake(&conversation, warning);
             }
         }
         if let Some(options) = next {
-            return self.dial_next(&Addressee::Connecting(conn), options, conversation.waiting);
+            return self.dial(&Addressee::Connecting(conn), Dial::new(options, conversation.waiting));
         }
         let called = match &conversation.origin {
             Origin::Outbound { dial, .. } => self.label_of(dial),
             Origin::Inbound { from, .. } => from.to_string(),
         };
-        self.give_back(called, &conversation.waiting);
+        self.give_back(&called, &conversation.waiting);
     }
 
     /// Counts callers that were refused, for `:status`. There are only a few reasons.
@@ -468,8 +521,17 @@ impl Chat {
         conversation: &Conversation,
         reason: CloseReason,
         error: Option<String>,
+        then: AfterLoss,
     ) {
         let name = peer.name.to_string();
+        if self.is_without_room_again(conversation, &reason) {
+            return;
+        }
+        if self.is_without_room(peer.fingerprint()) {
+            for row in conversation.withheld.clone() {
+                self.effects.show(row);
+            }
+        }
         if let PeerId::Key(fingerprint) = peer.id
             && self.book.by_fingerprint(&fingerprint).is_some()
         {
@@ -492,9 +554,19 @@ impl Chat {
             CloseReason::Bye(ByeReason::Leaving | ByeReason::Other(_)) => {
                 self.effects.info(Info::Left { name: name.clone(), fingerprint: peer.fingerprint() });
             }
-            reason => self.effects.warn(Warning::ConnectionLost { name: name.clone(), reason, error }),
+            reason => self.effects.warn(Warning::ConnectionLost { name: name.clone(), reason, error, then }),
         }
-        let (rows, more) = conversation.unacked.rows();
+        // What is kept goes out again.
+        if conversation.pair.stage.is_sending() {
+            let is_kept_here_only = conversation.pair.stage == PairStage::Declined
+                && peer.fingerprint().is_some_and(|key| self.waiting_for(PeerId::Key(key)) > 0);
+            if is_kept_here_only {
+                self.effects.info(Info::Delivery(DeliveryInfo::NotChosen { name }));
+            }
+            return;
+        }
+        let kept = |number| conversation.pair.on_connection.iter().any(|(sent, _)| *sent == number);
+        let (rows, more) = conversation.unacked.rows_but(kept);
         if !rows.is_empty() {
             self.effects.warn(match peer.id {
                 PeerId::Key(_) => Warning::NotReceived { name, rows, more },

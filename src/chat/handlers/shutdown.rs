@@ -3,9 +3,9 @@
 use crate::chat::io::Effect;
 use crate::chat::notice::Info;
 use crate::chat::shutdown::Shutdown;
-use crate::chat::types::ExitRequest;
+use crate::chat::types::{ExitRequest, InputOrigin};
 use crate::chat::{Chat, WaitingCommand};
-use crate::ids::{ConnId, DialId};
+use crate::ids::{ConnId, DialId, FaceId};
 use crate::wire::ByeReason;
 
 impl Chat {
@@ -13,7 +13,10 @@ impl Chat {
     pub(crate) fn cancel(&mut self) {
         let pending = self.conversations.without_peer().filter(|(_, one)| one.is_connecting());
         let connecting: Vec<_> = pending.map(|(conn, _)| conn).collect();
-        if self.keygen.is_none() && self.dials.is_empty() && connecting.is_empty() {
+        // Whom the program calls again by itself, :close stops.
+        let asked = self.dials.iter().filter(|(_, dial)| dial.redial.is_none());
+        let dials: Vec<_> = asked.map(|(dial, _)| *dial).collect();
+        if self.keygen.is_none() && dials.is_empty() && connecting.is_empty() {
             return self.effects.info(Info::ExitHint);
         }
         if self.keygen.take().is_some() {
@@ -27,7 +30,6 @@ impl Chat {
                 }
             }
         }
-        let dials: Vec<_> = self.dials.keys().copied().collect();
         for dial in dials {
             self.cancel_dial(dial);
         }
@@ -53,7 +55,15 @@ impl Chat {
 
     /// Begins the end of the program: every conversation closes, and what is pending is cancelled.
     pub(crate) fn begin_shutdown(&mut self, request: ExitRequest) {
-        let shutdown = Shutdown::new(request, self.now.mono, self.counters.refused_lines);
+        let face = self.conversations.current_face();
+        if face != FaceId::OWN {
+            return self.effects.push(Effect::EndFace(face));
+        }
+        let refused_lines = match (request, self.conversations.face().input) {
+            (ExitRequest::Quit, InputOrigin::Person) => 0,
+            _ => self.refused_lines(),
+        };
+        let shutdown = Shutdown::new(request, self.now.mono, refused_lines);
         self.shutdown = Some(shutdown);
         for conversation in self.conversations.values_mut() {
             conversation.begin_close(self.now.mono, shutdown.at_latest);
@@ -69,15 +79,35 @@ impl Chat {
         self.handle_timeout();
     }
 
+    /// Whether something that was said is on its way: to the disk, or to a peer that is connected.
+    pub(crate) fn awaits_receipts(&self) -> bool {
+        self.is_committing()
+            || self.conversations.values().any(|one| one.is_lasting() && one.unacked.len() > 0)
+            || self.conversations.conns(|_| true).into_iter().any(|conn| self.has_unsent(conn))
+    }
+
     /// Closes the conversations that waited for receipts and have them, and ends once none is left.
     pub(crate) fn advance_shutdown(&mut self) {
+        // What was accepted is on its way to the disk, and goes out after that.
+        let now = self.now.mono;
+        let is_overdue =
+            self.shutdown.is_some_and(|shutdown| shutdown.at_latest.is_some_and(|due| now >= due));
+        if self.is_committing() && !is_overdue {
+            return;
+        }
         for conn in self.conversations.closable() {
+            if self.has_unsent(conn) && !is_overdue {
+                continue;
+            }
             self.with_session(conn, |session| session.close(ByeReason::Leaving));
         }
         if self.conversations.len() == 0
             && self.book_changes.is_empty()
-            && let Some(shutdown) = self.shutdown.take()
+            && let Some(mut shutdown) = self.shutdown.take()
         {
+            if self.has_queued() {
+                shutdown.set_queued();
+            }
             self.effects.push(Effect::Quit(shutdown.code));
         }
     }

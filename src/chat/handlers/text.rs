@@ -7,12 +7,16 @@ use crate::chat::addressee::{
 use crate::chat::command::{self, Command, ParsedLine};
 use crate::chat::conversation::{Conversation, Peer};
 use crate::chat::io::Effect;
-use crate::chat::notice::{Info, Message, Notice, Warning};
+use crate::chat::kept::{AfterCommit, KeptMessages, TextToAll};
+use crate::chat::notice::{DeliveryInfo, DeliveryWarning, Info, Message, Notice, Warning};
 use crate::chat::types::{AcceptPolicy, PeerId, Protocol, TrustLevel};
 use crate::crypto::Fingerprint;
-use crate::ids::ConnId;
+use crate::delivery::MessageState;
+use crate::ids::{ConnId, FaceId};
+use crate::limits;
 use crate::peers::name::Name;
 use crate::session::SendError;
+use crate::time::UnixMs;
 
 /// Time after a question within which Enter is no answer, in milliseconds: it may have been pressed
 /// before the question was seen.
@@ -21,7 +25,7 @@ const ANSWER_AFTER_MS: u64 = 500;
 impl Chat {
     /// Takes a line of an input that nobody can be asked about.
     pub(crate) fn handle_line(&mut self, line: &str) {
-        self.question = None;
+        self.conversations.face_mut().question = None;
         match command::parse_line(line) {
             Ok(ParsedLine::Text(text)) => match self.hold_reason(&text, None) {
                 Some(reason) => self.refuse_line(Warning::NotAsked { reason, to: self.addressee_name() }),
@@ -34,15 +38,16 @@ impl Chat {
     /// Takes a line of a person, which was begun at `start` and stands on the screen as `echo`. A
     /// text that is not sent goes back into the line.
     pub(crate) fn handle_typed(&mut self, line: &str, start: &LineStart, echo: Echo) {
-        let (question, refused) = (self.question.take(), self.counters.refused_lines);
+        let face = self.conversations.current_face();
+        let (question, refused) = (self.conversations.face_mut().question.take(), self.refused_lines());
         let parsed = command::parse_line(line);
         let is_text = matches!(parsed, Ok(ParsedLine::Text(_) | ParsedLine::TextTo { .. }));
         match (parsed, question) {
             (Ok(ParsedLine::Text(_)), Some(held))
                 if held.line == line && self.now.mono.since(held.asked) < ANSWER_AFTER_MS =>
             {
-                self.question = Some(held);
-                return self.effects.push(Effect::ReturnLine(line.to_owned()));
+                self.conversations.face_mut().question = Some(held);
+                return self.effects.push(Effect::ReturnLine(face, line.to_owned()));
             }
             (Ok(ParsedLine::Text(text)), Some(HeldLine { line: asked, to, .. })) if asked == line => {
                 self.send_as_asked(&text, &to, echo);
@@ -50,15 +55,15 @@ impl Chat {
             (Ok(ParsedLine::Text(text)), _) => match self.hold_reason(&text, Some(start)) {
                 Some(reason) => {
                     self.hold(line, reason);
-                    return self.effects.push(Effect::ReturnLine(line.to_owned()));
+                    return self.effects.push(Effect::ReturnLine(face, line.to_owned()));
                 }
                 None => self.send(&text, echo),
             },
             (parsed, _) => self.handle_parsed(parsed, start, echo),
         }
         let is_leaving = matches!(line.trim(), "exit" | "quit");
-        if is_text && !is_leaving && self.counters.refused_lines > refused {
-            self.effects.push(Effect::ReturnLine(line.to_owned()));
+        if is_text && !is_leaving && self.refused_lines() > refused {
+            self.effects.push(Effect::ReturnLine(face, line.to_owned()));
         }
     }
 
@@ -76,7 +81,7 @@ impl Chat {
                     self.keep_chosen(id);
                     self.send_to_peer(id, name, &text);
                 } else {
-                    self.counters.refused_lines += 1;
+                    self.conversations.face_mut().refused_lines += 1;
                 }
             }
             Ok(ParsedLine::Command(Command::To { name })) => {
@@ -91,29 +96,34 @@ impl Chat {
         }
     }
 
+    /// Lines of the current face that were not accepted.
+    pub(crate) fn refused_lines(&self) -> u64 {
+        self.conversations.face().refused_lines
+    }
+
     /// Reports a line that is not accepted, and counts it for the end of the input.
     pub(crate) fn refuse_line(&mut self, why: Warning) {
-        self.counters.refused_lines += 1;
+        self.conversations.face_mut().refused_lines += 1;
         self.effects.warn(why);
     }
 
     /// Reason why a text is not sent before its sender has confirmed it. Nobody is asked where
     /// nothing would be sent.
     fn hold_reason(&mut self, text: &str, start: Option<&LineStart>) -> Option<HoldReason> {
-        let addressed = self.addressed_view()?;
+        let addressed = self.addressed_view(self.conversations.current_face())?;
         if let Some(start) = start.filter(|start| !start.is_for(&self.line_start())) {
             let name = start.name.clone().unwrap_or_else(|| "nobody".to_owned());
             return Some(HoldReason::BegunForAnother { name });
         }
         let slash = text.strip_prefix('/').and_then(|rest| rest.split_whitespace().next());
         if let Some(word) = slash.filter(|word| SLASH_COMMANDS.contains(word)) {
-            let is_first = self.asked.insert(format!("/{word}"));
+            let is_first = self.conversations.face_mut().asked.insert(format!("/{word}"));
             return is_first.then(|| HoldReason::SlashCommand { word: word.to_owned() });
         }
         let (name, _) = text.split_once(": ")?;
         let name = Name::parse_local(name).ok()?;
         let is_other = addressed.name != name.as_str() && self.peer_named(&name).is_some();
-        (is_other && self.asked.insert(name.folded().to_owned()))
+        (is_other && self.conversations.face_mut().asked.insert(name.folded().to_owned()))
             .then(|| HoldReason::NamesAnother { name: name.to_string() })
     }
 
@@ -121,7 +131,8 @@ impl Chat {
     fn hold(&mut self, line: &str, reason: HoldReason) {
         let to = self.conversations.addressee().clone();
         self.effects.warn(Warning::Held { reason, to: self.addressee_name() });
-        self.question = Some(HeldLine { line: line.to_owned(), to, asked: self.now.mono });
+        let question = HeldLine { line: line.to_owned(), to, asked: self.now.mono };
+        self.conversations.face_mut().question = Some(question);
     }
 
     /// Sends a text to whom the question named, whoever is addressed by now.
@@ -135,6 +146,7 @@ impl Chat {
 
     /// Sends a text to the addressee. One for somebody who is being dialled waits.
     pub(crate) fn send(&mut self, text: &str, echo: Echo) {
+        let face = self.conversations.current_face();
         let waiting = match *self.conversations.addressee() {
             Addressee::Dialled(dial) => self.dials.get_mut(&dial).map(|dial| &mut dial.waiting),
             Addressee::Connecting(conn) => self.conversations.get_mut(conn).map(|one| &mut one.waiting),
@@ -142,16 +154,20 @@ impl Chat {
         };
         if let Some(waiting) = waiting {
             return if waiting.has_room() {
-                waiting.push(text);
+                waiting.push(face, text);
             } else {
                 let waiting = waiting.len();
                 let name = self.addressee_name();
                 self.refuse_line(Warning::QueueFull { name, waiting });
             };
         }
+        if let Some(peer) = self.conversations.addressed_peer().and_then(|peer| self.keeps_for(peer)) {
+            self.keep_text(peer, text, echo, None);
+            return self.hint_at_quit(text);
+        }
         let Some(conn) = self.conversations.addressed_conn() else {
             self.refuse_line(match self.conversations.addressee() {
-                Addressee::Peer(..) => Warning::NotConnected { name: self.addressee_name() },
+                Addressee::Peer(id, _) => self.not_connected(*id, self.addressee_name()),
                 _ if self.conversations.peers().next().is_some() => Warning::NobodyAddressed,
                 _ => Warning::NobodyToSendTo,
             });
@@ -162,43 +178,99 @@ impl Chat {
         };
         let is_oaep = self.conversations.get(conn).is_some_and(Conversation::is_oaep);
         match echo {
-            Echo::Message => _ = self.send_on(conn, text),
             Echo::Line => self.send_shown(conn, text),
+            Echo::Message | Echo::Pending => {
+                if let Some(message) = self.send_on(conn, text) {
+                    self.show_said(message, echo);
+                }
+            }
         }
-        if text == "exit" && !is_oaep && self.counters.quit_hints == 0 {
-            self.counters.quit_hints += 1;
+        if !is_oaep {
+            self.hint_at_quit(text);
+        }
+    }
+
+    /// Says, once, that `exit` was sent as a text.
+    fn hint_at_quit(&mut self, text: &str) {
+        let hints = &mut self.conversations.face_mut().quit_hints;
+        if text == "exit" && *hints == 0 {
+            *hints += 1;
             self.effects.info(Info::QuitHint);
         }
     }
 
     /// Sends a text to a peer by its name or its fingerprint; the addressee stays.
     pub(crate) fn send_to(&mut self, name: &str, text: &str) {
-        let found = match name.parse::<Fingerprint>() {
-            Ok(fingerprint) => Some((self.name_of_key(fingerprint), PeerId::Key(fingerprint))),
-            Err(_) => self.find(name),
-        };
-        match found {
+        match self.peer_called(name) {
             Some((name, id)) => self.send_to_peer(id, name, text),
-            None => self.counters.refused_lines += 1,
+            None => self.conversations.face_mut().refused_lines += 1,
         }
     }
 
-    fn send_to_peer(&mut self, id: PeerId, name: String, text: &str) {
+    /// Sends a text to a peer by its name or its fingerprint. Where it waits for the peer, it does
+    /// not wait longer than that.
+    pub(crate) fn send_until(&mut self, name: &str, text: &str, expire_ms: u64) {
+        let Some((name, id)) = self.peer_called(name) else {
+            self.conversations.face_mut().refused_lines += 1;
+            return;
+        };
+        match self.keeps_for(id) {
+            Some(peer) => {
+                let expires = UnixMs(self.now.unix.0.saturating_add(expire_ms));
+                self.keep_text(peer, text, Echo::Line, Some(expires));
+            }
+            None => self.send_to_peer(id, name, text),
+        }
+    }
+
+    /// Peer by its name or its fingerprint. A name that is nobody's is told.
+    pub(crate) fn peer_called(&mut self, name: &str) -> Option<(String, PeerId)> {
+        match name.parse::<Fingerprint>() {
+            Ok(fingerprint) => Some((self.name_of_key(fingerprint), PeerId::Key(fingerprint))),
+            Err(_) => self.find(name),
+        }
+    }
+
+    pub(crate) fn send_to_peer(&mut self, id: PeerId, name: String, text: &str) {
+        if let Some(peer) = self.keeps_for(id) {
+            return self.keep_text(peer, text, Echo::Line, None);
+        }
         match self.conversations.open_with(id) {
             Some(conn) => self.send_shown(conn, text),
-            None => self.refuse_line(Warning::NotConnected { name }),
+            None => self.refuse_line(self.not_connected(id, name)),
+        }
+    }
+
+    /// Why nothing is sent to a peer who is not connected, and for whom nothing is kept.
+    fn not_connected(&self, id: PeerId, name: String) -> Warning {
+        match id {
+            PeerId::Key(key) if self.is_blocked(key) => Warning::AddresseeBlocked { name },
+            _ => Warning::NotConnected { name },
         }
     }
 
     /// Sends a text that its line did not show as sent, and shows it.
     pub(crate) fn send_shown(&mut self, conn: ConnId, text: &str) {
+        let peer = self.conversations.peer_of(conn).map(|peer| peer.id);
+        if let Some(peer) = peer.and_then(|peer| self.keeps_for(peer)) {
+            return self.keep_text(peer, text, Echo::Line, None);
+        }
         if let Some(message) = self.send_on(conn, text) {
             self.effects.show(Notice::Own(message));
         }
     }
 
+    /// Shows a text of ours that was accepted, as its line stands on the screen.
+    pub(crate) fn show_said(&mut self, message: Message, echo: Echo) {
+        match echo {
+            Echo::Message => {}
+            Echo::Line => self.effects.show(Notice::Own(message)),
+            Echo::Pending => self.effects.push(Effect::Said(self.conversations.current_face(), message)),
+        }
+    }
+
     /// Sends a text on a connection. Returns it as it is recorded, if it was accepted.
-    fn send_on(&mut self, conn: ConnId, text: &str) -> Option<Message> {
+    pub(crate) fn send_on(&mut self, conn: ConnId, text: &str) -> Option<Message> {
         let conversation = self.conversations.get_mut(conn)?;
         if !conversation.unacked.has_room() {
             let (name, waiting) = (conversation.name(), conversation.unacked.len());
@@ -209,17 +281,45 @@ impl Chat {
         match conversation.session.send(text, self.now.unix) {
             Ok(seq) => {
                 conversation.unacked.push(seq, text, self.now.mono);
-                sent = self.record_own(conn, text, seq);
+                let peer = conversation.peer.as_ref().map(|peer| peer.id);
+                sent = peer.map(|peer| self.record_own(peer, text, seq, MessageState::Unconfirmed));
+                if let Some(peer) = peer {
+                    self.remember_own(peer, text);
+                }
                 self.hint_at_receipts(conn);
             }
-            Err(SendError::NoKey) => {
+            Err(error) => {
                 let name = conversation.name();
-                self.refuse_line(Warning::NoKeyOf { name });
+                let why = self.unsent(name, &error);
+                self.refuse_line(why);
             }
-            Err(error) => self.refuse_line(Warning::CommandError { what: format!("not sent: {error}") }),
         }
         self.drain(conn);
         sent
+    }
+
+    /// Warning that a session has not taken a text.
+    fn unsent(&self, name: String, error: &SendError) -> Warning {
+        match error {
+            SendError::NoKey => Warning::NoKeyOf { name },
+            // What goes to this peer is kept, if the store can be used.
+            SendError::WrongCount if self.kept.as_ref().is_some_and(KeptMessages::is_unusable) => {
+                let pause = limits::STORE_RETRY_MS / 1_000;
+                let why = format!("the message store could not be used; it is tried again every {pause} s");
+                Warning::Delivery(DeliveryWarning::NotKept { name, why })
+            }
+            error => Warning::CommandError { what: format!("not sent: {error}") },
+        }
+    }
+
+    /// Sends a text on a connection, or keeps it for the peer. Returns it as it is recorded, if it
+    /// was accepted.
+    pub(crate) fn send_or_keep(&mut self, conn: ConnId, text: &str) -> Option<Message> {
+        let peer = self.conversations.peer_of(conn)?.id;
+        let Some(kept_for) = self.keeps_for(peer) else { return self.send_on(conn, text) };
+        let refused = self.refused_lines();
+        self.keep_text(kept_for, text, Echo::Message, None);
+        (self.refused_lines() == refused).then(|| self.own_message(peer, text))
     }
 
     /// `:all TEXT`: to the chosen peers that were connected when the line was begun, at this value
@@ -235,19 +335,45 @@ impl Chat {
                 _ => receivers.push(conn),
             }
         }
-        let own: Vec<_> = receivers.into_iter().filter_map(|conn| self.send_on(conn, text)).collect();
-        let to: Vec<_> = own.iter().flat_map(|message| message.to.clone()).collect();
+        let (mut to, mut at_once, mut own) = (Vec::new(), Vec::new(), None);
+        for conn in receivers {
+            let peer = self.conversations.peer_of(conn).map(|peer| peer.id);
+            let is_kept = peer.is_some_and(|peer| self.keeps_for(peer).is_some());
+            let Some(message) = self.send_or_keep(conn, text) else { continue };
+            if !is_kept {
+                at_once.extend(message.to.clone());
+            }
+            to.extend(message.to.clone());
+            own.get_or_insert(message);
+        }
         let is_anybody_left_out = !later.is_empty() || !not_chosen.is_empty();
-        let nobody_got_it = own.is_empty();
-        if let Some(message) = own.into_iter().next() {
-            self.effects.show(Notice::Own(Message { to, ..message }));
+        let nobody_got_it = own.is_none();
+        let warning = match nobody_got_it {
+            _ if is_anybody_left_out => Some(Warning::LeftOut { later, not_chosen }),
+            true => Some(Warning::NobodyToSendTo),
+            false => None,
+        };
+        let (face, is_kept) = (self.conversations.current_face(), to.len() > at_once.len());
+        let message = own.map(|own| Message { to, ..own });
+        let text = TextToAll { face, message, at_once, warning };
+        if is_kept {
+            self.after_commit(AfterCommit::ToAll(text));
+        } else {
+            self.show_to_all(text);
         }
-        if is_anybody_left_out {
-            self.effects.warn(Warning::LeftOut { later, not_chosen });
-        } else if nobody_got_it {
-            self.effects.warn(Warning::NobodyToSendTo);
-        }
-        self.counters.refused_lines += u64::from(nobody_got_it);
+        self.conversations.face_mut().refused_lines += u64::from(nobody_got_it);
+    }
+
+    /// Shows a text to all, once it is accepted, and who does not get it.
+    pub(crate) fn show_to_all(&mut self, TextToAll { face, message, warning, .. }: TextToAll) {
+        self.in_face(face, |chat| {
+            if let Some(message) = message {
+                chat.effects.show(Notice::Own(message));
+            }
+            if let Some(warning) = warning {
+                chat.effects.warn(warning);
+            }
+        });
     }
 
     /// Whether the user has chosen a peer. On the raw wire nobody can be known.
@@ -263,16 +389,20 @@ impl Chat {
         let open = self.conversations.open_with(id).and_then(|conn| self.conversations.peer_of(conn));
         self.effects.info(match open.map(|peer| peer.trust_level) {
             Some(trust_level) => Info::Addressed { name, trust_level },
+            // Who is addressed is chosen.
+            None if self.can_keep_for(id).is_some() => Info::Delivery(DeliveryInfo::AddressedLater { name }),
             None => Info::AddressedAway { name },
         });
     }
 
     /// Gives back the texts that waited for somebody who did not come.
-    pub(crate) fn give_back(&mut self, name: String, waiting: &WaitingTexts) {
-        let (rows, more) = waiting.rows();
-        if !rows.is_empty() {
-            self.counters.refused_lines += waiting.len() as u64;
-            self.effects.warn(Warning::NotSent { name, rows, more });
+    pub(crate) fn give_back(&mut self, name: &str, waiting: &WaitingTexts) {
+        for face in waiting.faces() {
+            let ((rows, more), name) = (waiting.rows(face), name.to_owned());
+            self.in_face(face, |chat| {
+                chat.conversations.face_mut().refused_lines += (rows.len() + more) as u64;
+                chat.effects.warn(Warning::NotSent { name, rows, more });
+            });
         }
     }
 
@@ -280,23 +410,25 @@ impl Chat {
     pub(crate) fn refuse_undeliverable(&mut self, to: &str, texts: &[String]) {
         let mut waiting = WaitingTexts::default();
         for text in texts {
-            waiting.push(text);
+            waiting.push(self.conversations.current_face(), text);
         }
-        self.give_back(to.to_owned(), &waiting);
+        self.give_back(to, &waiting);
     }
 
-    /// Whether a caller becomes addressed because nobody was yet. On the raw wire nobody is known,
-    /// and a stranger there does not come before those who are expected on our own.
-    pub(crate) fn is_first_caller(&self, conn: ConnId, id: PeerId) -> bool {
+    /// Whether a caller becomes addressed at a face because nobody was yet. On the raw wire nobody
+    /// is known, and a stranger there does not come before those who are expected on our own.
+    pub(crate) fn is_first_caller(&self, face: FaceId, conn: ConnId, id: PeerId) -> bool {
         let Some(conversation) = self.conversations.get(conn) else { return false };
         let listener = conversation.listener.and_then(|listener| self.listeners.get(&listener));
-        let takes_anybody = self.first_caller == FirstCaller::Anyone
+        let face = self.conversations.face_of(face);
+        let takes_anybody = face.first_caller == FirstCaller::Anyone
             || listener.is_some_and(|one| one.options.accept == Some(AcceptPolicy::Anyone));
         let is_taken = match id {
             PeerId::Key(_) => takes_anybody || self.is_chosen(id),
             PeerId::Conn(_) => takes_anybody && !self.expects_native(),
         };
-        *self.conversations.addressee() == Addressee::NobodyYet
+        *face.addressee() == Addressee::NobodyYet
+            && face.first_caller != FirstCaller::Nobody
             && conversation.origin.is_inbound()
             && is_taken
     }
@@ -310,8 +442,8 @@ impl Chat {
 
     /// Sends what waited for a peer that was dialled.
     pub(crate) fn send_waiting(&mut self, conn: ConnId, waiting: WaitingTexts) {
-        for text in waiting.into_texts() {
-            self.send_shown(conn, &text);
+        for (face, text) in waiting.into_texts() {
+            self.in_face(face, |chat| chat.send_shown(conn, &text));
         }
     }
 

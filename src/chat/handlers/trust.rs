@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::chat::conversation::Conversation;
 use crate::chat::io::Effect;
-use crate::chat::notice::{Info, UnsavedChange, Warning};
+use crate::chat::notice::{DeliveryWarning, Info, UnsavedChange, Warning};
 use crate::chat::trust_policy::{KeyRefusal, judge};
 use crate::chat::types::{AcceptPolicy, ChangeReply, Origin, PeerId, TrustLevel};
 use crate::chat::{Chat, RefusedKey};
@@ -20,8 +20,8 @@ use crate::text::suggest::nearest;
 use crate::wire::ByeReason;
 
 /// Reasons why a change was not written that are not the store's.
-const BLOCKED_ELSEWHERE: &str = "it was blocked meanwhile by another program of yours";
-const CHANGED_ELSEWHERE: &str = "the book was changed meanwhile by another program of yours; try again";
+const BLOCKED_ELSEWHERE: &str = "it has been blocked in the meantime by another of your programs";
+const CHANGED_ELSEWHERE: &str = "the book was changed in the meantime by another of your programs; try again";
 
 impl Chat {
     /// Judges the key of a peer by the book as it is now: when the key is known, and again, by the
@@ -70,7 +70,19 @@ impl Chat {
                 if origin.is_inbound() {
                     self.count_refused(refusal_reason(&warning), 1);
                 }
-                self.warn_of_remote(&origin, warning);
+                let is_changed = matches!(warning, Warning::Refused(KeyRefusal::KeyChanged { .. }));
+                let redial = self.conversations.get(conn).and_then(|one| one.redial.clone());
+                match (&redial, &origin) {
+                    (Some(redial), Origin::Outbound { dial, .. }) => {
+                        self.warn_of_redial(redial, dial, warning);
+                    }
+                    _ => self.warn_of_remote(&origin, warning),
+                }
+                if let Origin::Outbound { dial, .. } = &origin
+                    && is_changed
+                {
+                    self.stop_calling_at(&dial.target);
+                }
                 match claim {
                     None => self.with_session(conn, AnySession::reject_key),
                     Some(_) => self.close_unheard(conn, ByeReason::Refused),
@@ -187,6 +199,10 @@ impl Chat {
     /// `:forget NAME`
     pub(crate) fn forget(&mut self, name: &str) {
         let Some((name, fingerprint)) = self.find_unblocked(name) else { return };
+        let count = self.waiting_for(PeerId::Key(fingerprint));
+        if count > 0 {
+            return self.refuse_line(Warning::Delivery(DeliveryWarning::LinesWait { name, count }));
+        }
         let reply = ChangeReply::Forgotten { name, fingerprint };
         self.change_book(vec![Change::Forget { fingerprint }], reply);
     }
@@ -197,6 +213,7 @@ impl Chat {
         self.unsaved_blocks.insert(fingerprint, local_name(&name));
         self.apply_unsaved_blocks();
         self.close_key(fingerprint, ByeReason::Refused);
+        self.stop_calling_unwanted();
         let changes = Self::change_of(fingerprint, &name, Change::Block { fingerprint });
         self.push_change(changes, ChangeReply::Blocked { name, fingerprint });
     }
@@ -252,7 +269,7 @@ impl Chat {
     }
 
     fn push_change(&mut self, changes: Vec<Change>, reply: ChangeReply) {
-        self.book_changes.push_back(reply);
+        self.book_changes.push_back((self.conversations.current_face(), reply));
         self.effects.push(Effect::ChangeBook(changes));
     }
 
@@ -308,11 +325,16 @@ impl Chat {
             }
             self.close_unheard(conn, ByeReason::Refused);
         }
+        self.stop_calling_unwanted();
     }
 
     /// Takes the result of a change, and says what holds now.
     pub(crate) fn handle_change(&mut self, changed: Result<ChangedBook, String>) {
-        let Some(reply) = self.book_changes.pop_front() else { return };
+        let Some((face, reply)) = self.book_changes.pop_front() else { return };
+        self.in_face(face, |chat| chat.finish_change(reply, changed));
+    }
+
+    fn finish_change(&mut self, reply: ChangeReply, changed: Result<ChangedBook, String>) {
         let outcome = match changed {
             Ok(ChangedBook { book, outcome }) => {
                 self.drop_saved_blocks(&reply);
@@ -343,7 +365,7 @@ impl Chat {
             reply => reply.blocks(),
         };
         for key in settled {
-            if !self.book_changes.iter().any(|later| later.blocks().contains(key)) {
+            if !self.book_changes.iter().any(|(_, later)| later.blocks().contains(key)) {
                 self.unsaved_blocks.remove(key);
             }
         }
@@ -373,6 +395,7 @@ impl Chat {
                 self.effects.push(Effect::ChangeMet(MetChange::Drop(fingerprint)));
                 self.refused_keys.remove(&name);
                 self.close_key(fingerprint, ByeReason::Leaving);
+                self.forget_kept(fingerprint);
                 self.effects.info(Info::Forgotten { name });
             }
             ChangeReply::Blocked { name, .. } => self.effects.info(Info::Blocked { name }),
@@ -471,6 +494,7 @@ impl Chat {
         let trust_level = trust.map_or(TrustLevel::Met, TrustLevel::from);
         self.conversations.update_peer(fingerprint, |peer| peer.trust_level = trust_level);
         if trust_level != TrustLevel::Met {
+            self.begin_pair_with(fingerprint);
             // Who is chosen keeps the seat, whoever else comes.
             let conns: Vec<_> =
                 self.conversations.with_peer(PeerId::Key(fingerprint)).map(|(conn, _)| conn).collect();

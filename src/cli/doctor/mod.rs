@@ -30,22 +30,22 @@ use report::{DoctorReport, Finding};
 
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
-Looks at settings, home, key, peers, clock and the port to listen on; with ADDR also at the name, the address, who \
-answers there, and whether each side would take the other's key. Nothing is changed, and no conversation stands; \
-the other side may see a handshake that ended. The exit code is that of the first problem; warnings are none.
+Looks at settings, home, key, peers and clock; without ADDR at the port to listen on, with it at the name, the address, \
+who answers there, and whether each side would take the other's key. Nothing is changed, and no conversation begins; \
+the other side may see a handshake that ended. The exit code is that of the first problem; warnings do not count.
 
 Examples:
   rsachat doctor
   rsachat doctor example.org:8000
   rsachat doctor --listen 9000 --listen '[::1]:9000'")]
 pub(crate) struct DoctorArgs {
-    /// Whom you want to call: host or host:port
+    /// Address to call: host or host:port
     #[arg(value_name = "ADDR", value_hint = ValueHint::Hostname)]
     address: Option<String>,
-    /// The key that you expect there
+    /// Key expected there
     #[arg(long, value_name = "SHA256:…", requires = "address")]
     pin: Option<String>,
-    /// Where you want to listen [default: where the configuration says, else 8000]
+    /// Address to listen on [default: as configured, else 8000]
     #[arg(long, value_name = "ADDR")]
     listen: Vec<String>,
     /// Use IPv4 only
@@ -86,17 +86,18 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
         report.add(&finding)?;
     }
 
-    let (own, name) = (own.as_deref(), config.own_name().to_string());
+    let (own, name) = (own.as_deref(), config.own_name().name.to_string());
     let mut net = Net::new()?;
-    let mut listen = if listen.is_empty() { config.listen.clone() } else { listen };
-    // A user who only wants to dial, and did not ask for a port, does not need one.
-    let needed = target.is_none() || !listen.is_empty();
-    if listen.is_empty() {
-        listen.push(ListenAt { host: None, port: PORT_DEFAULT });
-    }
+    let listen = match (&target, listen) {
+        // Who only wants to dial needs no port, and the one of the settings may be in use.
+        (None, given) if given.is_empty() && config.listen.is_empty() => {
+            vec![ListenAt { host: None, port: PORT_DEFAULT }]
+        }
+        (None, given) if given.is_empty() => config.listen.clone(),
+        (_, given) => given,
+    };
     for at in &listen {
-        let finding = check_port(&mut net, at, own, &name)?;
-        report.add(&if needed { finding } else { finding.without_problem() })?;
+        report.add(&check_port(&mut net, at, own, &name)?)?;
     }
     if let Some(target) = &target {
         let check = RemoteCheck { own, name: &name, book: book.as_ref(), target, family, pin };
@@ -126,6 +127,10 @@ const CLOCK_LAST_S: i64 = 4_102_444_800;
 pub(crate) fn check_home(home: &Home) -> Finding {
     let path = home.path();
     let shown = path.display();
+    if let Some(mode) = home.open_mode() {
+        let text = format!("{shown} is open to others ({mode:04o}), and has no key");
+        return Finding::warning("home", text).hint("the next rsachat that uses it closes it (chmod 700)");
+    }
     if let Err(error) = home.check() {
         return Finding::problem(code::MACHINE, "home", error.to_string());
     }
@@ -141,9 +146,9 @@ pub(crate) fn check_home(home: &Home) -> Finding {
         .hint("name another folder with --home DIR");
     }
     if path.exists() {
-        Finding::ok("home", format!("{shown}, yours alone"))
+        Finding::ok("home", format!("{shown}, accessible only to you"))
     } else {
-        Finding::ok("home", format!("{shown} is not there yet; it is made with your first key"))
+        Finding::ok("home", format!("{shown} does not exist yet; it is created with your first key"))
     }
 }
 
@@ -156,9 +161,10 @@ fn check_key(home: &Home, common: &GlobalArgs, own: &Result<Option<StoredKey>, A
             let text = format!("{} bits, {}, in {}", public.bits(), public.fingerprint(), path.display());
             Finding::ok("key", text)
         }
-        Ok(None) => Finding::warning("key", format!("there is none in {}", path.display())).hint(
-            hint_at_home("the first :listen or :connect makes one, and so does rsachat key new", named),
-        ),
+        Ok(None) => Finding::warning("key", format!("none in {}", path.display())).hint(hint_at_home(
+            "the first :listen or :connect generates one, and so does rsachat key new",
+            named,
+        )),
         Err(error) => Finding::from_error("key", &error.clone().at_home(named)),
     }
 }
@@ -194,9 +200,9 @@ pub(crate) fn check_clock(now: jiff::Timestamp) -> Finding {
 fn check_time_zone() -> Option<Finding> {
     let zone = std::env::var_os("TZ")?;
     jiff::tz::TimeZone::try_system().err()?;
-    let text = format!("TZ is {}, which is no time zone: times are shown in UTC", zone.display());
+    let text = format!("TZ is {}, which is not a time zone: times are shown in UTC", zone.display());
     Some(Finding::warning("zone", text).hint(
-        "TZ=Asia/Seoul, for example (timedatectl list-timezones names them); without TZ that of this machine counts",
+        "TZ=Asia/Seoul, for example (timedatectl list-timezones lists them); without TZ, that of this machine applies",
     ))
 }
 
@@ -227,12 +233,10 @@ pub(crate) fn check_port(
         Finding::problem(code::MACHINE, "port", format!("cannot listen on {at}: {}", describe(&error)));
     Ok(match error.kind() {
         io::ErrorKind::AddrInUse => finding.hint(format!(
-            "end the program that has it (ss -ltnp sport = :{} names it), or choose another port",
+            "end the program that uses it (ss -ltnp sport = :{} names it), or choose another port",
             at.port
         )),
-        io::ErrorKind::PermissionDenied => {
-            finding.hint("ports below 1024 are the system's; choose a higher one")
-        }
+        io::ErrorKind::PermissionDenied => finding.hint("ports below 1024 are reserved; choose a higher one"),
         io::ErrorKind::AddrNotAvailable => {
             finding.hint("this machine does not have that address (ip address lists those it has)")
         }
@@ -252,10 +256,10 @@ fn check_holder(net: &mut Net, at: &ListenAt, own: &Identity, name: &str) -> io:
     Ok(result.peer_key.map(|key| {
         if key == *own.public() {
             // Its counters are in its memory alone.
-            let text = "is taken, by an rsachat of yours with this key; its :status counts refused callers";
+            let text = "is in use by an rsachat of yours with this key; its :status counts refused callers";
             Finding::ok("port", format!("{at} {text}"))
         } else {
-            let text = format!("{at} is taken, by an rsachat with the key {}", key.fingerprint());
+            let text = format!("{at} is in use by an rsachat with the key {}", key.fingerprint());
             Finding::problem(code::MACHINE, "port", text).hint("choose another port")
         }
     }))

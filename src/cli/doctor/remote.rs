@@ -71,9 +71,10 @@ impl RemoteCheck<'_> {
             }
             for (text, _) in unreachable {
                 let finding = Finding::warning("address", text);
-                report.add(&finding.hint("each call tries it first and loses time; -4 or -6 chooses"))?;
+                report
+                    .add(&finding.hint("every call tries it first and loses time; -4 or -6 avoids that"))?;
             }
-            report.add(&Finding::ok("address", format!("{addr} takes the call")))?;
+            report.add(&Finding::ok("address", format!("{addr} accepts the call")))?;
             return self.findings(addr, &result).iter().try_for_each(|finding| report.add(finding));
         }
         for (text, kind) in unreachable {
@@ -114,7 +115,7 @@ impl RemoteCheck<'_> {
         addrs.retain(|addr| of_family(*addr, self.family));
         addrs.truncate(ADDRESSES_TRIED);
         if addrs.is_empty() {
-            return Err(failed("it has none of that kind").hint("leave -4 or -6 out"));
+            return Err(failed("it has none of that family").hint("omit -4 or -6"));
         }
         Ok(addrs)
     }
@@ -133,11 +134,11 @@ impl RemoteCheck<'_> {
             ProbeOutcome::Failed(CloseReason::VersionMismatch(error), _) => version_mismatch(*error),
             ProbeOutcome::Failed(CloseReason::NoData, _) => {
                 let seconds = HANDSHAKE_TIMEOUT_MS / 1_000;
-                lost(format!("it takes calls but says nothing, for {seconds} s")).hint(
-                    "something that is no rsachat may listen there, or it hangs: check the port with the other side",
+                lost(format!("it accepts calls but says nothing for {seconds} s")).hint(
+                    "something other than rsachat may listen there, or it hangs: check the port with the other side",
                 )
             }
-            ProbeOutcome::ClosedEarly => lost("it hung up before anybody spoke".to_owned()).hint(
+            ProbeOutcome::ClosedEarly => lost("it hung up before either side spoke".to_owned()).hint(
                 "it may have too many callers, or turn this address away: try again, then ask the other side",
             ),
             ProbeOutcome::Failed(reason, why) => self.failure("answer", reason, why.clone()),
@@ -152,24 +153,22 @@ impl RemoteCheck<'_> {
     fn handshake(&self, outcome: &ProbeOutcome) -> Finding {
         match (outcome, self.own) {
             (ProbeOutcome::Authenticated, _) => {
-                Finding::ok("handshake", "done; the other side takes your key")
-                    .hint("we left at once; the other side counts it as a call that brought no message")
+                Finding::ok("handshake", "done; the other side accepts your key")
+                    .hint("we hung up at once; the other side sees a call without a message")
             }
             (ProbeOutcome::Failed(CloseReason::PeerAbort, _), own) => {
                 let finding = Finding::problem(code::REFUSED, "handshake", "the other side refuses your key");
                 match own {
                     Some(own) => finding.hint(format!(
-                        "it takes known keys only, or has blocked yours; tell it your fingerprint, {}",
+                        "it accepts known keys only, or has blocked yours; give it your fingerprint, {}",
                         own.public().fingerprint()
                     )),
                     None => finding,
                 }
             }
             (ProbeOutcome::Failed(reason, why), _) => self.failure("handshake", reason, why.clone()),
-            (_, None) => {
-                Finding::warning("handshake", "not tried to its end, since you have no key that can be used")
-            }
-            _ => Finding::warning("handshake", "not tried to its end; nothing was sent to that key"),
+            (_, None) => Finding::warning("handshake", "not completed, since you have no usable key"),
+            _ => Finding::warning("handshake", "not completed; nothing was sent to that key"),
         }
     }
 
@@ -177,7 +176,7 @@ impl RemoteCheck<'_> {
     fn trust(&self, addr: SocketAddr, key: &PublicKey) -> Finding {
         let fingerprint = key.fingerprint();
         let Some(book) = self.book else {
-            let text = format!("{fingerprint}, which nobody can judge without the book");
+            let text = format!("{fingerprint}, which cannot be checked without the book");
             return Finding::warning("trust", text);
         };
         if let Err(refusal) = self.judge(book, addr, key) {
@@ -195,9 +194,9 @@ impl RemoteCheck<'_> {
                 Finding::ok("trust", format!("{fingerprint}, as pinned"))
             }
             None => {
-                let text = format!("{fingerprint} is new to you; it would be taken at first sight");
+                let text = format!("{fingerprint} is new to you; it would be accepted on first use");
                 Finding::warning("trust", text)
-                    .hint("ask the other side for its fingerprint (:showkey); --pin takes that one only")
+                    .hint("ask the other side for its fingerprint (:showkey); --pin accepts only that one")
             }
         }
     }
@@ -223,15 +222,15 @@ impl RemoteCheck<'_> {
 fn unreachable_hint(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::ConnectionRefused => {
-            "the machine is there, but nobody listens on that port, or its firewall says no: on the other side, \
-             rsachat --listen PORT, then call the port that it prints"
+            "the machine is up, but nothing listens on that port, or its firewall rejects the call: on the other \
+             side, run rsachat --listen PORT, then call the port that it prints"
         }
         io::ErrorKind::TimedOut => {
-            "no answer at all: the machine is off, the address is another one, or a firewall or router on the way \
+            "no answer at all: the machine is off, the address is wrong, or a firewall or router on the way \
              drops the call; behind a router, the other side has to forward the port"
         }
         io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => {
-            "this machine knows no way there: check its own network, and -4 where it has no IPv6"
+            "this machine has no route there: check its own network, and use -4 if it has no IPv6"
         }
         _ => "check the address and the network",
     }
@@ -250,11 +249,11 @@ fn foreign_protocol(bytes: &[u8]) -> Finding {
         [b'-', b'-', b'-', b'-', b'-', b'B', b'E', b'G', b'I', b'N', ..] => {
             let text = format!("a PEM key, so it speaks the raw wire of the Python tutorial: {begins}");
             Finding::problem(code::REFUSED, "answer", text)
-                .hint("call it with --wire oaep, which authenticates nobody, or have the other side listen without that")
+                .hint("call it with --wire oaep, which authenticates nobody, or have the other side listen without it")
         }
         [b'S', b'S', b'H', b'-', ..] => not("an SSH server"),
         [b'H', b'T', b'T', b'P', b'/', ..] => not("a web server"),
-        [0x15 | 0x16, 3, ..] => not("something that speaks TLS"),
+        [0x15 | 0x16, 3, ..] => not("a TLS server"),
         _ => not("something else"),
     }
 }
@@ -263,12 +262,12 @@ fn version_mismatch(error: WireError) -> Finding {
     let problem = |text: String| Finding::problem(code::REFUSED, "answer", text);
     match error {
         WireError::Purpose(Purpose::Pipe) => {
-            problem("an rsachat that waits for a pipe, not for a conversation".to_owned())
+            problem("an rsachat waiting for a pipe, not for a conversation".to_owned())
                 .hint("call it with rsachat pipe, or have the other side start rsachat --listen PORT")
         }
         WireError::Purpose(theirs) => problem(format!("an rsachat that wants a {theirs}")),
-        error => problem(format!("an rsachat of another kind: {error}; this is {}", version_and_suite()))
-            .hint("both sides need versions of rsachat that fit: compare rsachat --version"),
+        error => problem(format!("an incompatible rsachat: {error}; this is {}", version_and_suite()))
+            .hint("both sides need compatible versions of rsachat: compare rsachat --version"),
     }
 }
 

@@ -59,14 +59,6 @@ impl Finding {
         self
     }
 
-    /// Turns a problem into a warning, where it does not matter for the connection that is wanted.
-    pub(crate) fn without_problem(mut self) -> Self {
-        if let FindingStatus::Problem(_) = self.status {
-            self.status = FindingStatus::Warning;
-        }
-        self
-    }
-
     /// The rows, wrapped if the output has a width; words stay whole, fingerprints among them.
     fn rows(&self, cells: Option<usize>) -> Vec<String> {
         let status = match self.status {
@@ -117,8 +109,8 @@ impl DoctorReport {
             _ => format!("{count} {word}s"),
         };
         let totals = match (self.problems.len(), self.warnings) {
-            (0, 0) => "nothing is wrong".to_owned(),
-            (0, warnings) => format!("nothing is wrong; {}", count(warnings, "warning")),
+            (0, 0) => "no problems found".to_owned(),
+            (0, warnings) => format!("no problems found; {}", count(warnings, "warning")),
             (problems, warnings) => format!("{}, {}", count(problems, "problem"), count(warnings, "warning")),
         };
         print_line(&totals)?;

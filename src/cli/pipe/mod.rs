@@ -25,7 +25,7 @@ use relay::Relay;
 
 #[derive(Args, Debug)]
 #[command(group = ArgGroup::new("way").required(true), after_help = "\
-Standard input here is standard output there, and the other way round, byte for byte. Each side ends with 0 only when \
+Standard input here is standard output there, and the other way round, byte for byte. Each side exits with 0 only when \
 the other has confirmed every byte of its input as written, and its own output is written.
 
 Examples:
@@ -36,7 +36,7 @@ pub(crate) struct PipeArgs {
     /// or `[::1]:port`
     #[arg(long, value_name = "ADDR", group = "way")]
     listen: Option<String>,
-    /// Call the other side: a peer of your book, or host:port
+    /// Call the other side: a peer in your book, or host:port
     #[arg(long, value_name = "NAME|ADDR", group = "way")]
     connect: Option<String>,
     #[command(flatten)]
@@ -64,7 +64,7 @@ pub(crate) fn run(context: &Context<'_>, args: &PipeArgs) -> Result<u8, AppError
     let net = Net::new()?;
     let signals = Signals::start(net.waker())?;
     let severity = if args.connect.is_some() { Severity::Ends } else { Severity::Passes };
-    let reporter = EventReporter { form: format, severity };
+    let reporter = EventReporter { form: format, severity, home: context.global.home.clone() };
     let chat = profile
         .chat(name, book, limits::UNAUTHENTICATED_CONNECTIONS)
         .for_purpose(Purpose::Pipe)

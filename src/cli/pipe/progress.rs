@@ -125,7 +125,7 @@ impl Counters {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum ProgressWhen {
     Always,
-    /// If standard error is a terminal where nobody types and nothing arrives
+    /// If standard error is a terminal on which nobody types and nothing arrives
     Auto,
     Never,
 }

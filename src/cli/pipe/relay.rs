@@ -339,10 +339,10 @@ impl PipeOutcome {
             Self::OutputFailed(error) => ("output", format!("cannot write the output: {}", describe(error))),
             Self::ConnectionLost(error) => {
                 let why = error.as_ref().map_or_else(String::new, |error| format!(" ({})", describe(error)));
-                ("lost", format!("the connection with {name} was cut{why}"))
+                ("lost", format!("the connection to {name} was cut{why}"))
             }
             Self::Closed(reason) => closed(name, reason),
-            Self::Signal(number) => ("signal", format!("ended by signal {number}")),
+            Self::Signal(number) => ("signal", format!("terminated by signal {number}")),
         };
         let ByteCounts { sent, stored, received } = counts;
         let message =

@@ -10,13 +10,17 @@ use mio::Waker;
 
 use super::exec::{Commands, ExecCommand, ProcessGroups};
 use super::items::{Backlog, Delivered, Item};
-use crate::app::host::Behind;
+use crate::app::error::{SIGPIPE, code, describe};
+use crate::app::event_loop::App;
+use crate::app::host::{Behind, NoticeSink};
 use crate::app::os::print;
-use crate::chat::{Message, ReceiptDue};
-use crate::events::OutputEvent;
+use crate::chat::{ExitRequest, Input, Message, ReceiptDue};
+use crate::cli::args;
 use crate::events::from_notice::message;
+use crate::events::{OutputEvent, OutputFormat, emit};
 use crate::ids::ConnId;
 use crate::text::safe::SafeText;
+use crate::wire::ByeReason;
 
 /// Destination of messages.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -67,6 +71,14 @@ impl Deliverer {
         Ok(Self { queue: Some(queue), reports, ended: false, backlog, groups })
     }
 
+    /// Destination of messages that no command takes.
+    pub(crate) fn output(format: OutputFormat) -> Destination {
+        match format {
+            OutputFormat::Json => Destination::Json,
+            OutputFormat::Words | OutputFormat::VerboseWords => Destination::Text,
+        }
+    }
+
     pub(crate) fn put(&self, message: Message, due: ReceiptDue) {
         self.backlog.add(&message, due);
         self.send(Item::Message(message, due));
@@ -109,6 +121,27 @@ impl Deliverer {
             let _ = queue.send(item);
         }
     }
+}
+
+/// Tells every peer why nothing more can be written, and returns how to exit.
+pub(crate) fn refuse_output<S: NoticeSink>(
+    app: &mut App<S>,
+    error: &io::Error,
+    format: OutputFormat,
+) -> ExitRequest {
+    let reason = args::output_bye(error);
+    let request = if reason == ByeReason::OutputGone {
+        // Like a program that SIGPIPE ends, but in order.
+        ExitRequest::Signal(SIGPIPE)
+    } else {
+        let message = format!("cannot write the output: {}", describe(error));
+        emit(&OutputEvent::Error { kind: "output", message, hint: None }, format);
+        ExitRequest::Failure(code::FAILED)
+    };
+    for conn in app.chat().connections() {
+        app.handle(Input::Dismiss { conn, reason });
+    }
+    request
 }
 
 /// Form of what is written to standard output.

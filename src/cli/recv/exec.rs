@@ -12,18 +12,30 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use super::items::{Author, Backlog, Delivered, Finished, Item};
+use super::items::{Author, Backlog, CommandReply, Delivered, Finished, Item};
+use super::reply::OutputReader;
 use crate::app::error::describe;
 use crate::chat::{Message, ReceiptDue, TrustLevel};
 use crate::events::from_notice::message;
 use crate::ids::ConnId;
 use crate::limits::{EXEC_COMMANDS, EXEC_COMMANDS_UNVERIFIED};
+use crate::wire::Lifetime;
 
 /// Shell command for each message, and the time that it may take.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ExecCommand {
     pub(crate) command: String,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) output: CommandOutput,
+}
+
+/// Use of what a command writes to its standard output.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum CommandOutput {
+    /// It is our own.
+    Inherited,
+    /// It goes back as one text to the sender of the message.
+    Reply,
 }
 
 /// Process groups of the commands that run, by the number of their first process; `None` once the
@@ -73,7 +85,7 @@ impl ProcessGroups {
             }
             Ok(status) => Err(match status.code() {
                 Some(code) => format!("the command ended with code {code}"),
-                None => "the command was ended by a signal".to_owned(),
+                None => "the command was killed by a signal".to_owned(),
             }),
             Err(error) => Err(format!("cannot wait for the command: {}", describe(&error))),
         }
@@ -109,6 +121,8 @@ impl Share {
 /// Command that runs.
 struct Running {
     due: ReceiptDue,
+    /// Name of the sender, if it can be replied to.
+    replies_to: Option<String>,
     number: u32,
     share: Share,
     deadline: Option<Instant>,
@@ -125,7 +139,7 @@ pub(super) struct Commands {
     turns: VecDeque<Author>,
     running: BTreeMap<Author, Running>,
     /// Connections with a message that could not be handed over, while more of theirs may come.
-    failed: BTreeSet<ConnId>,
+    failed: BTreeSet<Option<ConnId>>,
     backlog: Backlog,
     sender: Sender<Item>,
 }
@@ -171,7 +185,7 @@ impl Commands {
             };
             match item {
                 Some(Item::Message(message, due)) => self.put(message, due),
-                Some(Item::Closed(conn)) => _ = self.failed.remove(&conn),
+                Some(Item::Closed(conn)) => _ = self.failed.remove(&Some(conn)),
                 Some(Item::Finished(finished)) => {
                     if self.finish(finished, &report) == Some(0) {
                         return report(Delivered::Enough);
@@ -237,7 +251,9 @@ impl Commands {
         match self.spawn(author, &message) {
             Ok(number) => {
                 let share = Share::of(&message);
-                self.running.insert(author, Running { due, number, share, deadline });
+                // Nothing may be sent to who only sends.
+                let replies_to = (message.lifetime == Lifetime::Lasting).then_some(message.name);
+                self.running.insert(author, Running { due, replies_to, number, share, deadline });
             }
             Err(why) => self.fail(author, due, why, report),
         }
@@ -250,7 +266,12 @@ impl Commands {
         // Held until the number is known, so that none is waited for before it is.
         let mut groups = self.groups.lock();
         let Some(running) = groups.as_mut() else { return Err("the program ends".to_owned()) };
-        let mut child = Command::new("sh")
+        let mut command = Command::new("sh");
+        match self.exec.output {
+            CommandOutput::Inherited => command.env_remove("RSACHAT_REPLY"),
+            CommandOutput::Reply => command.env("RSACHAT_REPLY", "yes").stdout(Stdio::piped()),
+        };
+        let mut child = command
             .args(["-c", &self.exec.command])
             .env("RSACHAT_FROM", event.from)
             .env("RSACHAT_FINGERPRINT", event.fingerprint.unwrap_or_default())
@@ -265,13 +286,20 @@ impl Commands {
         drop(groups);
         let (groups, sender) = (self.groups.clone(), self.sender.clone());
         let text = received.text.clone();
+        let reader = child.stdout.take().map(OutputReader::start).transpose().map_err(|error| {
+            self.groups.kill_late(number);
+            failed(error)
+        })?;
         let waiter = thread::Builder::new().name("command".into()).spawn(move || {
             if let Some(mut input) = child.stdin.take() {
                 // A command that does not want all of it may close its input; its exit code
                 // decides.
                 let _ = input.write_all(&text);
             }
-            let result = groups.wait(child);
+            let ended = groups.wait(child);
+            // Of one that failed nobody is told more than that.
+            let reply = reader.map_or(Ok(None), OutputReader::finish);
+            let result = ended.map(|()| reply);
             // A receiver that has ended needs no result.
             let _ = sender.send(Item::Finished(Finished { author, result }));
         });
@@ -285,10 +313,13 @@ impl Commands {
     /// Takes the result of a command. Returns how many messages are still wanted.
     fn finish(&mut self, finished: Finished, report: &impl Fn(Delivered)) -> Option<u64> {
         let Finished { author, result } = finished;
-        let Running { due, .. } = self.running.remove(&author)?;
+        let Running { due, replies_to, .. } = self.running.remove(&author)?;
         match result {
-            Ok(()) => {
+            Ok(reply) => {
                 report(Delivered::Upto(due));
+                if let (Some(name), Some(text)) = (replies_to, reply.transpose()) {
+                    report(Delivered::Reply(CommandReply { conn: due.conn, name, text }));
+                }
                 self.remaining = self.remaining.map(|remaining| remaining.saturating_sub(1));
                 if self.waiting.contains_key(&author) {
                     self.turns.push_back(author);

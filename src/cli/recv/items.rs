@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::reply::{InvalidReply, Reply};
 use crate::app::host::Behind;
 use crate::chat::{Message, ReceiptDue};
 use crate::crypto::Fingerprint;
@@ -18,12 +19,24 @@ const MESSAGE_OVERHEAD: usize = 512;
 pub(crate) enum Delivered {
     /// A message has arrived, and so has everything before it on its connection.
     Upto(ReceiptDue),
+    /// What a command has to say to the sender of its message.
+    Reply(CommandReply),
     /// A message could not be handed over, so nothing that follows on its connection will be.
-    Failed { conn: ConnId, why: String },
+    Failed { conn: Option<ConnId>, why: String },
     /// Standard output cannot be written. Nothing follows.
     Broken(io::Error),
     /// As many as were asked for have arrived. Nothing follows.
     Enough,
+}
+
+/// Output of a command that ended well, for the connection of its message.
+#[derive(Debug)]
+pub(crate) struct CommandReply {
+    pub(crate) conn: Option<ConnId>,
+    /// Name of the sender.
+    pub(crate) name: String,
+    /// The text, or why the output is none.
+    pub(crate) text: Result<String, InvalidReply>,
 }
 
 /// Item for the thread.
@@ -41,13 +54,13 @@ pub(super) enum Item {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Author {
     Key(Fingerprint),
-    Conn(ConnId),
+    Conn(Option<ConnId>),
 }
 
 /// Result of a command.
 pub(super) struct Finished {
     pub(super) author: Author,
-    pub(super) result: Result<(), String>,
+    pub(super) result: Result<Reply, String>,
 }
 
 fn weight(message: &Message) -> usize {
@@ -61,7 +74,7 @@ pub(super) struct Backlog(Arc<Mutex<WaitingBytes>>);
 #[derive(Default)]
 struct WaitingBytes {
     total: usize,
-    by_conn: BTreeMap<ConnId, usize>,
+    by_conn: BTreeMap<Option<ConnId>, usize>,
 }
 
 impl Backlog {
@@ -87,7 +100,7 @@ impl Backlog {
         let waiting = self.lock();
         let most = if waiting.total > OUTPUT_BACKLOG_BYTES { 0 } else { CONNECTION_BACKLOG_BYTES };
         let behind = waiting.by_conn.iter().filter(|(_, bytes)| **bytes > most);
-        Behind::These(behind.map(|(conn, _)| *conn).collect())
+        Behind::These(behind.filter_map(|(conn, _)| *conn).collect())
     }
 
     fn lock(&self) -> MutexGuard<'_, WaitingBytes> {

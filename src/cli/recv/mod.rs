@@ -1,20 +1,26 @@
 //! `rsachat recv`: messages from one or many peers to standard output or to a command. A message is
 //! receipted when it has arrived there, and only then.
 
-mod deliver;
+pub(crate) mod deliver;
 mod exec;
-mod items;
+pub(crate) mod items;
+mod reply;
+mod taker;
 
-use std::io;
+use std::fmt::Display;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 
 use super::args::{self, Context, OutputArgs, PeerSelection, ProtocolArgs, listen_or_connect, warn_of_raw};
-use crate::app::error::{AppError, SIGPIPE, code, describe};
+use crate::app::error::{AppError, code};
 use crate::app::event_loop::{App, Flow, Frontend};
 use crate::app::host::{Behind, NoticeSink};
-use crate::chat::{DialOutcome, ExitRequest, Input, KeyExchange, Message, Notice, Protocol, ReceiptDue};
+use crate::app::owner_client::{OwnerClient, Watch};
+use crate::chat::{
+    AcceptPolicy, DialOutcome, ExitRequest, Input, KeyExchange, Message, NoReply, Notice, Protocol,
+    ReceiptDue,
+};
 use crate::events::from_notice::{EventReporter, Severity};
 use crate::events::{Done, OutputEvent, OutputFormat, emit};
 use crate::limits;
@@ -24,49 +30,68 @@ use crate::net::worker::ThreadPriority;
 use crate::store::book_file;
 use crate::wire::ByeReason;
 use deliver::{Deliverer, Destination};
-use exec::ExecCommand;
-use items::Delivered;
+use exec::{CommandOutput, ExecCommand};
+use items::{CommandReply, Delivered};
 
 #[derive(Args, Debug)]
-#[command(group = ArgGroup::new("way").required(true), after_help = "\
+#[command(group = ArgGroup::new("way"), after_help = "\
+When the connection of --connect is lost, the same peer is called again until it answers, as the prompt does: after 1, 2, 4 … 60 s, \
+each half to one and a half of it. That ends with code 4 when another key answers, the peer refuses or is blocked, and with 0 when the other side leaves; \
+with --no-retry the loss is the end, with code 5. A message whose receipt was lost with the connection comes once more. \
+On the raw wire nobody is called again.
+
+With neither --listen nor --connect, it takes the messages of the rsachat serving the home (rsachat serve, or a prompt): one \
+process at a time does so and acknowledges them; a prompt there shows them too. With either option it uses no store.
+
 Each message is one line of safe text on standard output, or with --json one object, or with --exec the standard input of \
-a command. It is receipted when it is written and flushed, or when the command has ended with 0. The command has \
+a command. It is acknowledged once it is written and flushed, or once the command has exited with 0. The command has \
 RSACHAT_FROM, RSACHAT_FINGERPRINT, RSACHAT_VERIFIED (yes or no) and RSACHAT_SENT in its environment; one runs at a time \
-for each peer, 8 in all, 4 for peers that are not verified, and none outlives the program. On the raw wire \
-(--wire oaep) anybody can write in any name, there is no fingerprint, and nobody gets a receipt.
+for each peer, 8 in all, 4 for peers that are not verified, and none outlives the program. With --reply it has \
+RSACHAT_REPLY=yes as well, and what it writes to its standard output until it exits is sent back, after the receipt, as one message \
+of at most 16384 bytes of UTF-8, without the newline at its end; if it writes nothing, or fails, nothing is sent back. Any other output is reported \
+here and not sent, and the exit code is 1 at the end; the receipt is sent all the same, since the command exited with 0. No reply is sent to rsachat send, \
+which reads none. On the raw wire (--wire oaep) anybody can write under any name, there is no fingerprint, and nobody gets a receipt.
 
 Examples:
   rsachat recv --listen 8002 >> messages.log
+  rsachat recv --from alice --exec ./handle
   rsachat recv --listen 8002 --from alice --exec 'mail -s \"$RSACHAT_FROM\" root'
+  rsachat recv --listen 8002 --from alice --exec 'df -h | tail -1' --reply --exec-timeout 10s
   rsachat recv --listen 127.0.0.1:8000 --wire oaep")]
 pub(crate) struct RecvArgs {
     /// Wait for callers: a port, `host:port` (every address of that host)
     /// or `[::1]:port`
     #[arg(long, value_name = "ADDR", group = "way")]
     listen: Option<String>,
-    /// Call who will send: a peer of your book, or host:port
+    /// Call the sender: a peer in your book, or host:port
     #[arg(long, value_name = "NAME|ADDR", group = "way")]
     connect: Option<String>,
-    /// Take messages of the holder of this key only
+    /// End when the connection of --connect is lost, with code 5, instead of calling again
+    #[arg(long, requires = "connect")]
+    no_retry: bool,
+    /// Accept messages only from the holder of this key
     #[arg(long, value_name = "SHA256:…")]
     pin: Option<String>,
-    /// Take messages of this peer of your book only
+    /// Accept messages only from this peer in your book
     #[arg(long, value_name = "NAME", conflicts_with = "pin")]
     from: Option<String>,
-    /// Take messages also of peers that are not in your book yet
+    /// Also accept messages from peers that are not in your book yet
     #[arg(long, conflicts_with_all = ["pin", "from"])]
     accept_new: bool,
-    /// End after so many messages
+    /// Exit after this many messages
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-    /// Give each message to the standard input of this shell command; receipt it when that ends
-    /// with 0
+    /// Pass each message to the standard input of this shell command; acknowledge it if that
+    /// exits with 0
     #[arg(long, value_name = "CMD")]
     exec: Option<String>,
-    /// Kill the command, and what it has started, after this time [default: never]
+    /// Kill the command, and whatever it started, after this time [default: never]
     #[arg(long, value_name = "TIME", requires = "exec", value_parser = args::duration)]
     exec_timeout: Option<Duration>,
-    /// Peers that may be connected at once [default: 1024]
+    /// Send the command's standard output back as one message, if it exits with 0
+    #[arg(long, requires = "exec")]
+    reply: bool,
+    /// Allow this many peers to be connected at once [default: 1024]
     #[arg(long, value_name = "N", requires = "listen", value_parser = args::peers)]
     peers: Option<usize>,
     #[command(flatten)]
@@ -83,6 +108,9 @@ pub(crate) fn run(context: &Context<'_>, args: &RecvArgs) -> Result<u8, AppError
     let book = book_file::read(&context.home)?;
     let policy = args.selection().accept_policy(protocol, &book)?;
     let (listen, connect) = (args.listen.as_deref(), args.connect.as_deref());
+    if listen.is_none() && connect.is_none() {
+        return take(context, args, policy, format);
+    }
     let command = listen_or_connect(listen, connect, args.output.family(), policy, protocol)?;
     args::check_callee(&command, &book)?;
     let profile = context.unlock()?;
@@ -90,19 +118,17 @@ pub(crate) fn run(context: &Context<'_>, args: &RecvArgs) -> Result<u8, AppError
     let mut net = Net::new()?;
     net.set_max_links(seats + limits::UNAUTHENTICATED_CONNECTIONS);
     let signals = Signals::start(net.waker())?;
-    let destination = match (&args.exec, format) {
-        (Some(command), _) => {
-            Destination::Command(ExecCommand { command: command.clone(), timeout: args.exec_timeout })
-        }
-        (None, OutputFormat::Json) => Destination::Json,
-        (None, OutputFormat::Words | OutputFormat::VerboseWords) => Destination::Text,
-    };
-    let deliverer = Deliverer::start(destination, args.count, net.waker())?;
+    let deliverer = Deliverer::start(args.destination(format), args.count, net.waker())?;
     let severity = if args.connect.is_some() { Severity::Ends } else { Severity::Passes };
-    let sink = RecvSink { reporter: EventReporter { form: format, severity }, deliverer };
+    let reporter = EventReporter { form: format, severity, home: context.global.home.clone() };
+    let sink = RecvSink { reporter, deliverer };
     let chat = profile.chat(name, book, seats).without_history();
+    let mut chat = if args.reply { chat.replying() } else { chat };
+    if !args.no_retry {
+        chat.call_lost_peers();
+    }
     let mut app = App::new(chat, sink, net, profile, ThreadPriority::Lower)?;
-    warn_of_raw(protocol, "anybody may have written what comes", format);
+    warn_of_raw(protocol, "anybody may have written what arrives", format);
     app.handle(Input::Command(command));
     let mut frontend = RecvFrontend { format, messages: 0, failed: 0, exiting: false, outcome: None };
     let code = app.run(&mut frontend, &signals);
@@ -114,7 +140,42 @@ pub(crate) fn run(context: &Context<'_>, args: &RecvArgs) -> Result<u8, AppError
     Ok(code)
 }
 
+/// Takes the messages of the process that has the home open.
+fn take(
+    context: &Context<'_>,
+    args: &RecvArgs,
+    policy: AcceptPolicy,
+    format: OutputFormat,
+) -> Result<u8, AppError> {
+    let usage = |what: &str| AppError::new(code::USAGE, what);
+    if args.reply || args.accept_new || args.protocol()? != Protocol::Native {
+        let what = "--reply, --accept-new and --wire need --listen or --connect";
+        return Err(usage(what).hint("give --listen ADDR or --connect NAME"));
+    }
+    let from = match policy {
+        AcceptPolicy::Key(key) | AcceptPolicy::Pinned(key) => Some(key),
+        _ => None,
+    };
+    let Ok(client) = OwnerClient::find(&context.home, Net::new()?, Watch::AfterOrders)? else {
+        let what = format!(
+            "no rsachat is serving {}, so there are no messages to take",
+            context.home.path().display()
+        );
+        let hint = "give --listen ADDR or --connect NAME, or start rsachat serve";
+        return Err(usage(&what).hint(hint));
+    };
+    let signals = Signals::start(client.waker())?;
+    let deliverer = Deliverer::start(args.destination(format), args.count, client.waker())?;
+    taker::run(client, deliverer, from, format, &signals)
+}
+
 impl RecvArgs {
+    fn destination(&self, format: OutputFormat) -> Destination {
+        let Some(command) = &self.exec else { return Deliverer::output(format) };
+        let output = if self.reply { CommandOutput::Reply } else { CommandOutput::Inherited };
+        Destination::Command(ExecCommand { command: command.clone(), timeout: self.exec_timeout, output })
+    }
+
     fn selection(&self) -> PeerSelection<'_> {
         let named = self.from.as_deref().map(|name| ("--from", name));
         PeerSelection { pin: self.pin.as_deref(), named, accept_new: self.accept_new }
@@ -124,8 +185,8 @@ impl RecvArgs {
     fn protocol(&self) -> Result<Protocol, AppError> {
         match self.protocol.protocol(self.selection().option())? {
             Protocol::Oaep(KeyExchange::ListenerOnly) => {
-                let why = "--one-way gives the other side no key of yours, so nothing that it seals could be \
-                           read here";
+                let why = "--one-way sends the other side no key, so nothing that it seals could be read \
+                           here";
                 Err(AppError::new(code::USAGE, why).hint("leave it out"))
             }
             protocol => Ok(protocol),
@@ -178,16 +239,27 @@ impl Frontend<RecvSink> for RecvFrontend {
                     self.messages += 1;
                     app.shown(due);
                 }
+                Delivered::Reply(CommandReply { conn, name, text: Ok(text) }) => {
+                    app.send_receipts();
+                    match conn.ok_or(NoReply::Left).and_then(|conn| app.chat().takes_reply(conn)) {
+                        Ok(conn) => app.handle(Input::Reply { conn, text: &text }),
+                        Err(why) => self.reply_refused(&name, why),
+                    }
+                }
+                Delivered::Reply(CommandReply { name, text: Err(why), .. }) => self.reply_refused(&name, why),
                 Delivered::Failed { conn, why } => {
                     self.failed += 1;
                     app.send_receipts();
                     emit(&OutputEvent::Warning { kind: "exec", message: why }, self.format);
-                    app.handle(Input::Dismiss { conn, reason: ByeReason::OutputFailed });
-                    app.sink().deliverer.forget(conn);
+                    if let Some(conn) = conn {
+                        app.handle(Input::Dismiss { conn, reason: ByeReason::OutputFailed });
+                        app.sink().deliverer.forget(conn);
+                    }
                 }
                 Delivered::Broken(error) => {
                     app.send_receipts();
-                    self.output_failed(app, &error);
+                    let request = deliver::refuse_output(app, &error, self.format);
+                    self.exit(app, request);
                 }
                 Delivered::Enough => {
                     app.send_receipts();
@@ -219,31 +291,22 @@ impl Frontend<RecvSink> for RecvFrontend {
 
 impl RecvFrontend {
     fn conclude(&mut self, app: &mut App<RecvSink>, outcome: DialOutcome) -> Option<u8> {
-        match outcome.exit_code() {
+        match (outcome, outcome.exit_code()) {
             _ if self.exiting => None,
-            0 => {
+            // By the book, which another process has changed.
+            (DialOutcome::Done, _) if self.failed == 0 => Some(code::REFUSED),
+            (_, 0) => {
                 self.exit(app, ExitRequest::Quit);
                 None
             }
-            code => Some(code),
+            (_, code) => Some(code),
         }
     }
 
-    /// Tells every peer why nothing more can be written, and exits.
-    fn output_failed(&mut self, app: &mut App<RecvSink>, error: &io::Error) {
-        let reason = args::output_bye(error);
-        let request = if reason == ByeReason::OutputGone {
-            // Like a program that SIGPIPE ends, but in order.
-            ExitRequest::Signal(SIGPIPE)
-        } else {
-            let message = format!("cannot write the output: {}", describe(error));
-            emit(&OutputEvent::Error { kind: "output", message, hint: None }, self.format);
-            ExitRequest::Failure(code::FAILED)
-        };
-        for conn in app.chat().connections() {
-            app.handle(Input::Dismiss { conn, reason });
-        }
-        self.exit(app, request);
+    fn reply_refused(&mut self, name: &str, why: impl Display) {
+        self.failed += 1;
+        let message = format!("the reply to {name} was not sent: {why}");
+        emit(&OutputEvent::Warning { kind: "exec", message }, self.format);
     }
 
     fn exit(&mut self, app: &mut App<RecvSink>, request: ExitRequest) {

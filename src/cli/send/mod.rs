@@ -1,19 +1,25 @@
 //! `rsachat send`: messages from standard input or the command line to one peer. The exit code says
 //! whether each was receipted, or written on the raw wire, which has no receipts. Nothing is
-//! written to standard output.
+//! written to standard output, except answers where `rsachat ask` awaits them.
 
+mod answers;
+pub(crate) mod ask;
+mod ask_owner;
+mod keep;
+mod kept;
+mod options;
 mod queue;
+mod through_owner;
 
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use clap::Args;
-
-use super::args::{self, Context, OutputArgs, PeerArgs, ProtocolArgs, duration, warn_of_raw};
+use super::args::{self, Context, OutputArgs, PeerArgs, warn_of_raw};
+use super::recv::deliver;
 use crate::app::error::{AppError, code};
 use crate::app::event_loop::{App, Flow, Frontend};
 use crate::chat::command::Command;
-use crate::chat::{CallOptions, Callee, DialOutcome, ExitRequest, Input};
+use crate::chat::{Backoff, CallOptions, Callee, DialOutcome, ExitRequest, Input, Protocol};
 use crate::events::from_notice::{EventReporter, Severity};
 use crate::events::{OutputEvent, OutputFormat, emit};
 use crate::limits;
@@ -21,53 +27,13 @@ use crate::net::Net;
 use crate::net::process::Signals;
 use crate::net::worker::ThreadPriority;
 use crate::store::book_file;
+use crate::time::MonoMs;
 use crate::wire::ByeReason;
+use answers::{Answers, SendSink};
+pub(crate) use options::SendArgs;
+use options::{check_length, delimiter};
 use queue::{Delimiter, InputItem, SendQueue, Totals};
 
-#[derive(Args, Debug)]
-#[command(after_help = "\
-Each line is a message, whatever it looks like. The exit code is 0 only when each was receipted: shown to the person, or \
-written and flushed by rsachat recv. With --retry a message can arrive twice, when its receipt was lost.
-
-On the raw wire (--wire oaep) no receipt exists: 0 says that everything was written to the connection and that `exit` ended \
-it. A message `exit` is that end. With --retry what was written is not sent again, also when it never arrived.
-
-Examples:
-  rsachat send bob -m 'backup done'
-  tail -f log | rsachat send bob.example --pin SHA256:…
-  find . -print0 | rsachat send -0 bob.example
-  rsachat send localhost:8000 --wire oaep --one-way -m 'to the server of the tutorial'")]
-pub(crate) struct SendArgs {
-    /// Whom to call: a peer of your book, or host:port where the other side listens
-    #[arg(value_name = "NAME|ADDR")]
-    target: String,
-    #[command(flatten)]
-    peer: PeerArgs,
-    /// Send this instead of standard input; may be repeated
-    #[arg(short, long, value_name = "TEXT")]
-    message: Vec<String>,
-    /// Messages of the input end with NUL instead of a newline
-    #[arg(short = '0', long, conflicts_with_all = ["whole", "message"])]
-    null: bool,
-    /// The whole input is one message
-    #[arg(long, conflicts_with = "message")]
-    whole: bool,
-    /// Give up when nothing is connected, receipted or written for so long, as 30s or 1h 30m
-    #[arg(long, value_name = "TIME", value_parser = duration)]
-    timeout: Option<Duration>,
-    /// Connect again so many times after a failure; what was not receipted is sent again, on the
-    /// raw wire what was not written
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    retry: u32,
-    #[command(flatten)]
-    protocol: ProtocolArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-}
-
-/// Time before the first new attempt; it doubles up to the longest.
-const RETRY_FIRST: Duration = Duration::from_secs(1);
-const RETRY_LONGEST: Duration = Duration::from_secs(30);
 /// Time without anything to send after which the connection is closed until something comes: well
 /// before the other side closes it.
 const IDLE: Duration = Duration::from_millis(limits::SHORT_IDLE_MS / 4 * 3);
@@ -75,61 +41,104 @@ const IDLE: Duration = Duration::from_millis(limits::SHORT_IDLE_MS / 4 * 3);
 const INPUT_END: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(context: &Context<'_>, args: &SendArgs) -> Result<u8, AppError> {
-    args::warm_up_rng();
-    let format = args.output.format();
-    let name = args.output.own_name(&context.settings)?;
-    let callee: Callee =
-        args.target.parse().map_err(|error| AppError::new(code::USAGE, format!("{error}")))?;
-    if let Some(long) = args.message.iter().find(|text| text.len() > limits::MESSAGE_BYTES) {
-        let (bytes, most) = (long.len(), limits::MESSAGE_BYTES);
-        let what = format!("-m has {bytes} bytes, a message has at most {most}");
-        return Err(AppError::new(code::USAGE, what));
+    if let Some(code) = kept::run(context, args)? {
+        return Ok(code);
     }
-    let wire = args.protocol.protocol(args.peer.selection().option())?;
-    let book = book_file::read(&context.home)?;
-    let callers = args.peer.selection().accept_policy(wire, &book)?;
-    let connect = Command::Connect(CallOptions {
-        callee,
-        family: args.output.family(),
-        pin: None,
-        accept: callers,
-        protocol: wire,
-    });
-    args::check_callee(&connect, &book)?;
-    let profile = context.unlock()?;
-    let net = Net::new()?;
-    let signals = Signals::start(net.waker())?;
-    let items =
-        if args.message.is_empty() { Some(queue::start_reader(delimiter(args), net.waker())?) } else { None };
-    let severity = if args.retry == 0 { Severity::Ends } else { Severity::Passes };
-    let chat = profile.chat(name, book, 1).without_history().short_lived();
-    let mut app =
-        App::new(chat, EventReporter { form: format, severity }, net, profile, ThreadPriority::Same)?;
-    let consequence = "no receipt exists: exit code 0 says that everything was written, not that it arrived";
-    warn_of_raw(wire, consequence, format);
-    let mut frontend = SendFrontend {
-        connect,
-        queue: SendQueue::new(wire),
-        items,
-        state: DialState::RetryAt(Instant::now()),
-        retries_left: args.retry,
-        retry_delay: RETRY_FIRST,
-        timeout: args.timeout,
-        last_progress: Instant::now(),
-        idle_since: None,
-        format,
+    let input = args.message.is_empty().then(|| delimiter(args));
+    let task = Task {
+        target: args.target.as_deref().unwrap_or_default(),
+        peer: &args.peer,
+        protocol: args.protocol.protocol(args.peer.selection().option())?,
+        output: &args.output,
+        messages: args.message.clone(),
+        input,
+        retry: args.retry,
+        time_limit: TimeLimit::Progress(args.timeout),
+        answers: None,
     };
-    frontend.push(args.message.iter().cloned().map(InputItem::Message).collect());
-    let code = app.run(&mut frontend, &signals)?;
-    app.linger()?;
-    Ok(frontend.finish(&mut app, code))
+    task.run(context)
 }
 
-fn delimiter(args: &SendArgs) -> Delimiter {
-    match (args.null, args.whole) {
-        (true, _) => Delimiter::Nul,
-        (_, true) => Delimiter::Whole,
-        _ => Delimiter::Line,
+/// What a run sends to whom, and what it waits for.
+struct Task<'a> {
+    target: &'a str,
+    peer: &'a PeerArgs,
+    protocol: Protocol,
+    output: &'a OutputArgs,
+    messages: Vec<String>,
+    /// Input that is read for more messages, if one is.
+    input: Option<Delimiter>,
+    retry: u32,
+    time_limit: TimeLimit,
+    /// Number of answers that are awaited, if any are.
+    answers: Option<u64>,
+}
+
+/// Time that a run may take.
+#[derive(Clone, Copy, Debug)]
+enum TimeLimit {
+    /// From one sign of progress to the next, if it is limited.
+    Progress(Option<Duration>),
+    /// From its beginning to its end.
+    Whole(Duration),
+}
+
+impl Task<'_> {
+    fn run(self, context: &Context<'_>) -> Result<u8, AppError> {
+        args::warm_up_rng();
+        let format = self.output.format();
+        let name = self.output.own_name(&context.settings)?;
+        let callee: Callee =
+            self.target.parse().map_err(|error| AppError::new(code::USAGE, format!("{error}")))?;
+        check_length(&self.messages)?;
+        let wire = self.protocol;
+        let book = book_file::read(&context.home)?;
+        let callers = self.peer.selection().accept_policy(wire, &book)?;
+        let connect = Command::Connect(CallOptions {
+            callee,
+            family: self.output.family(),
+            pin: None,
+            accept: callers,
+            protocol: wire,
+        });
+        args::check_callee(&connect, &book)?;
+        let profile = context.unlock()?;
+        let net = Net::new()?;
+        let signals = Signals::start(net.waker())?;
+        let items = self.input.map(|delimiter| queue::start_reader(delimiter, net.waker())).transpose()?;
+        let severity = if self.retry == 0 { Severity::Ends } else { Severity::Passes };
+        let chat = profile.chat(name, book, 1).without_history();
+        // On a short-lived connection nothing may be sent to who began it.
+        let chat = if self.answers.is_some() { chat } else { chat.short_lived() };
+        let answers = self.answers.map(|count| Answers::start(count, format, net.waker())).transpose()?;
+        let home = context.global.home.clone();
+        let sink = SendSink { reporter: EventReporter { form: format, severity, home }, answers };
+        let mut app = App::new(chat, sink, net, profile, ThreadPriority::Same)?;
+        let consequence = if self.answers.is_some() {
+            "there are no receipts, and anybody may have written the answer"
+        } else {
+            "there are no receipts: exit code 0 means that everything was written, not that it arrived"
+        };
+        warn_of_raw(wire, consequence, format);
+        let now = Instant::now();
+        let mut frontend = SendFrontend {
+            connect,
+            queue: SendQueue::new(wire),
+            items,
+            state: DialState::RetryAt(now),
+            retries_left: self.retry,
+            backoff: Backoff::default(),
+            time_limit: self.time_limit,
+            began: now,
+            last_progress: now,
+            idle_since: None,
+            outcome: None,
+            format,
+        };
+        frontend.push(self.messages.into_iter().map(InputItem::Message).collect());
+        let code = app.run(&mut frontend, &signals)?;
+        app.linger()?;
+        Ok(frontend.finish(&mut app, code))
     }
 }
 
@@ -161,22 +170,73 @@ struct SendFrontend {
     items: Option<Receiver<Vec<InputItem>>>,
     state: DialState,
     retries_left: u32,
-    retry_delay: Duration,
-    timeout: Option<Duration>,
+    backoff: Backoff,
+    time_limit: TimeLimit,
+    began: Instant,
     last_progress: Instant,
     /// Moment since which nothing is sent on the connection.
     idle_since: Option<Instant>,
+    /// Outcome of the connection, while answers that came by it are still being written.
+    outcome: Option<DialOutcome>,
     format: OutputFormat,
 }
 
-impl Frontend<EventReporter> for SendFrontend {
-    fn poll_output(&mut self, app: &mut App<EventReporter>) -> Option<u8> {
+impl Frontend<SendSink> for SendFrontend {
+    fn poll_output(&mut self, app: &mut App<SendSink>) -> Option<u8> {
         self.count_proofs(app);
+        if let Some(failure) = Answers::take_written(app) {
+            self.state = DialState::Exiting;
+            let request = deliver::refuse_output(app, &failure, self.format);
+            app.handle(Input::ExitRequest(request));
+        }
         None
     }
 
+    /// Goes on once every answer that came by the connection is written.
+    fn on_outcome(&mut self, app: &mut App<SendSink>, outcome: DialOutcome) -> Option<u8> {
+        match &mut app.sink().answers {
+            Some(answers) if !answers.has_ended() => {
+                answers.close();
+                self.outcome = Some(outcome);
+                None
+            }
+            _ => self.conclude(app, outcome),
+        }
+    }
+
+    fn poll_input(&mut self, app: &mut App<SendSink>) -> Flow {
+        if app.sink().answers.as_ref().is_some_and(Answers::has_ended)
+            && let Some(outcome) = self.outcome.take()
+        {
+            return self.conclude(app, outcome).map_or(Flow::Again, Flow::Exit);
+        }
+        if self.timeout_at(app).is_some_and(|at| at <= Instant::now()) {
+            return self.time_out(app);
+        }
+        self.dial(app);
+        if app.chat().has_recipient() {
+            self.backoff.answer(self.elapsed());
+        }
+        let is_answered = app.sink().answers.as_ref().is_none_or(|answers| answers.missing() == 0);
+        if self.items.is_none() && is_answered {
+            self.queue.end();
+        }
+        self.send(app);
+        let is_done = self.items.is_none() && self.queue.is_empty() && is_answered;
+        if self.state != DialState::Exiting && is_done {
+            self.state = DialState::Exiting;
+            app.handle(Input::ExitRequest(ExitRequest::EndOfInput));
+            return Flow::Again;
+        }
+        let dial = if let DialState::RetryAt(at) = self.state { Some(at) } else { None };
+        let idle = self.close_idle(app);
+        Flow::Wait([dial, idle, self.timeout_at(app)].into_iter().flatten().min())
+    }
+}
+
+impl SendFrontend {
     /// Retries after a failure, as often as `--retry` says.
-    fn on_outcome(&mut self, app: &mut App<EventReporter>, outcome: DialOutcome) -> Option<u8> {
+    fn conclude(&mut self, app: &mut App<SendSink>, outcome: DialOutcome) -> Option<u8> {
         if self.state == DialState::Exiting {
             // The chat ends with its own code.
             return None;
@@ -204,7 +264,7 @@ impl Frontend<EventReporter> for SendFrontend {
             (DialOutcome::Lost, Remainder::Nothing) if !self.queue.is_oaep() => return Some(0),
             (DialOutcome::Left, Remainder::Nothing) => {
                 self.queue.drop_exit();
-                return Some(0);
+                return Some(if self.is_left_unanswered(app) { code::LOST } else { 0 });
             }
             // A connection is made again when something comes.
             (DialOutcome::Left, Remainder::OpenInput) if self.retries_left > 0 => {
@@ -231,36 +291,37 @@ impl Frontend<EventReporter> for SendFrontend {
         }
         self.retries_left -= 1;
         self.queue.resend();
-        self.state = DialState::RetryAt(Instant::now() + self.retry_delay);
-        let message = format!("trying again in {} s", self.retry_delay.as_secs());
+        self.backoff.lose(self.elapsed());
+        let delay = self.backoff.next_delay(app.chat().fingerprint());
+        self.state = DialState::RetryAt(Instant::now() + Duration::from_millis(delay));
+        let message = format!("trying again in {} s", delay.div_ceil(1_000));
         emit(&OutputEvent::Notice { message }, self.format);
-        self.retry_delay = (self.retry_delay * 2).min(RETRY_LONGEST);
         None
     }
 
-    fn poll_input(&mut self, app: &mut App<EventReporter>) -> Flow {
-        if self.timeout_at(app).is_some_and(|at| at <= Instant::now()) {
-            self.error("timeout", format!("nothing was connected or {} in time", self.queue.word()));
+    /// Time since it began.
+    fn elapsed(&self) -> MonoMs {
+        MonoMs(u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// Gives up. A connection that waits for answers is closed in order.
+    fn time_out(&mut self, app: &mut App<SendSink>) -> Flow {
+        let is_unanswered = app.sink().answers.is_some() && self.queue.only_exit_is_left();
+        let what = if is_unanswered {
+            "not everything was answered in time".to_owned()
+        } else {
+            format!("nothing was connected or {} in time", self.queue.word())
+        };
+        self.error("timeout", what);
+        if app.sink().answers.is_none() {
             return Flow::Exit(code::LOST);
         }
-        self.dial(app);
-        if self.items.is_none() {
-            self.queue.end();
-        }
-        self.send(app);
-        if self.state != DialState::Exiting && self.items.is_none() && self.queue.is_empty() {
-            self.state = DialState::Exiting;
-            app.handle(Input::ExitRequest(ExitRequest::EndOfInput));
-            return Flow::Again;
-        }
-        let dial = if let DialState::RetryAt(at) = self.state { Some(at) } else { None };
-        let idle = self.close_idle(app);
-        Flow::Wait([dial, idle, self.timeout_at(app)].into_iter().flatten().min())
+        self.state = DialState::Exiting;
+        app.handle(Input::ExitRequest(ExitRequest::Failure(code::LOST)));
+        Flow::Again
     }
-}
 
-impl SendFrontend {
-    fn dial(&mut self, app: &mut App<EventReporter>) {
+    fn dial(&mut self, app: &mut App<SendSink>) {
         if let DialState::RetryAt(at) = self.state
             && at <= Instant::now()
         {
@@ -275,8 +336,9 @@ impl SendFrontend {
     }
 
     /// Closes a connection on which nothing is sent, and returns the moment for that.
-    fn close_idle(&mut self, app: &mut App<EventReporter>) -> Option<Instant> {
+    fn close_idle(&mut self, app: &mut App<SendSink>) -> Option<Instant> {
         let is_busy = self.state != DialState::Dialled
+            || app.sink().answers.is_some()
             || self.queue.is_oaep()
             || self.queue.has_in_flight()
             || !app.chat().has_recipient();
@@ -296,7 +358,7 @@ impl SendFrontend {
     }
 
     /// Hands messages to the chat while it has room, and reads more when all are in flight.
-    fn send(&mut self, app: &mut App<EventReporter>) {
+    fn send(&mut self, app: &mut App<SendSink>) {
         if self.state == DialState::Idle
             && let Some(Ok(items)) = self.items.as_ref().map(Receiver::try_recv)
         {
@@ -344,7 +406,7 @@ impl SendFrontend {
         }
     }
 
-    fn count_proofs(&mut self, app: &mut App<EventReporter>) {
+    fn count_proofs(&mut self, app: &mut App<SendSink>) {
         if self.queue.prove(totals(app)) {
             self.last_progress = Instant::now();
         }
@@ -366,19 +428,38 @@ impl SendFrontend {
         }
     }
 
-    /// Moment of the timeout: it runs only while something is awaited from the peer.
-    fn timeout_at(&self, app: &App<EventReporter>) -> Option<Instant> {
-        let is_idle = self.state == DialState::Idle;
-        let awaited = self.queue.has_in_flight() || !is_idle && !app.chat().has_recipient();
-        self.timeout.filter(|_| awaited).map(|timeout| self.last_progress + timeout)
+    /// Tells that the peer has left before it answered, if it has.
+    fn is_left_unanswered(&self, app: &mut App<SendSink>) -> bool {
+        let is_unanswered = app.sink().answers.as_ref().is_some_and(|answers| answers.missing() > 0);
+        if is_unanswered {
+            self.error("left", "the other side left before it answered".to_owned());
+        }
+        is_unanswered
+    }
+
+    /// Moment of the timeout: between two signs of progress it runs only while something is awaited
+    /// from the peer.
+    fn timeout_at(&self, app: &App<SendSink>) -> Option<Instant> {
+        match self.time_limit {
+            // Its end has begun.
+            TimeLimit::Whole(_) if self.state == DialState::Exiting => None,
+            TimeLimit::Whole(limit) => self.began.checked_add(limit),
+            TimeLimit::Progress(limit) => {
+                let is_idle = self.state == DialState::Idle;
+                let is_awaiting = self.queue.has_in_flight() || !is_idle && !app.chat().has_recipient();
+                limit.filter(|_| is_awaiting).map(|limit| self.last_progress + limit)
+            }
+        }
     }
 
     /// Reports what became of the messages, and returns the exit code.
-    fn finish(mut self, app: &mut App<EventReporter>, code: u8) -> u8 {
+    fn finish(mut self, app: &mut App<SendSink>, code: u8) -> u8 {
         self.count_proofs(app);
         let unread = if self.items.is_some() { "; the rest of the input was not read" } else { "" };
-        let (error, done) = self.queue.outcome(code, unread);
-        if let Some(error) = error {
+        let (error, mut done) = self.queue.outcome(code, unread);
+        let unanswered =
+            app.sink().answers.as_ref().and_then(|answers| answers.outcome(&self.queue, &mut done));
+        if let Some(error) = unanswered.or(error) {
             emit(&error, self.format);
         }
         let code = done.code;
@@ -395,7 +476,7 @@ impl SendFrontend {
     }
 }
 
-fn totals(app: &mut App<EventReporter>) -> Totals {
+fn totals(app: &mut App<SendSink>) -> Totals {
     let unsent_bytes = app.unsent_bytes();
     Totals { receipted: app.chat().receipted(), sent: app.chat().sent(), unsent_bytes }
 }

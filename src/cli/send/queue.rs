@@ -19,6 +19,7 @@ use crate::net::lines::BlockingReader;
 use crate::session::EXIT;
 use crate::text::safe::SafeText;
 use crate::text::utf8;
+use crate::ui::terminal::TypedInput;
 
 /// End of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,9 +68,26 @@ pub(crate) fn start_reader(delimiter: Delimiter, waker: Arc<Waker>) -> io::Resul
     let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let (sender, items) = sync_channel(READS_AHEAD);
     thread::Builder::new().name("input".into()).spawn(move || {
-        read(BlockingReader(input), delimiter, &sender, &waker);
+        read(TypedInput::new(BlockingReader(input), &io::stdin()), delimiter, &sender, &waker);
     })?;
     Ok(items)
+}
+
+/// Reads the whole input as one message, without the newline at its end.
+pub(crate) fn read_message() -> Result<String, String> {
+    let input = BlockingReader(File::from(
+        io::stdin().as_fd().try_clone_to_owned().map_err(|error| error::describe(&error))?,
+    ));
+    let mut input = TypedInput::new(input, &io::stdin());
+    let mut bytes = Vec::new();
+    let most = MESSAGE_BYTES as u64 + 2;
+    input.by_ref().take(most + 1).read_to_end(&mut bytes).map_err(|error| error::describe(&error))?;
+    let text = bytes.strip_suffix(b"\n").map_or(&*bytes, |text| text.strip_suffix(b"\r").unwrap_or(text));
+    if text.len() > MESSAGE_BYTES {
+        return Err(format!("it has more than {MESSAGE_BYTES} bytes, the limit for a message"));
+    }
+    let text = utf8::without_mark(text).to_vec();
+    String::from_utf8(text).map_err(|_| InvalidInput::NotText.to_string())
 }
 
 fn read(mut input: impl Read, delimiter: Delimiter, sender: &SyncSender<Vec<InputItem>>, waker: &Waker) {
@@ -342,9 +360,14 @@ impl SendQueue {
         }
     }
 
+    /// Whether nothing was refused, and nothing but `exit` waits.
+    pub(crate) fn is_proved(&self) -> bool {
+        self.refused == 0 && self.only_exit_is_left()
+    }
+
     /// Participle for a confirmed message.
     pub(crate) fn word(&self) -> &'static str {
-        if self.is_oaep() { "written" } else { "receipted" }
+        if self.is_oaep() { "written" } else { "acknowledged" }
     }
 
     /// Exit code by what became of the messages, the error event for it, and the counts.

@@ -109,13 +109,13 @@ pub enum EntryError {
     Trust,
     #[error("an address: {0}")]
     Address(AddressError),
-    #[error("the key of line {first} again")]
+    #[error("the same key as in line {first}")]
     KeyTwice { first: usize },
-    #[error("the name of line {first} again")]
+    #[error("the same name as in line {first}")]
     NameTwice { first: usize },
-    #[error("an address of line {first} again")]
+    #[error("the same address as in line {first}")]
     AddressTwice { first: usize },
-    #[error("the line has no end, so that a part of it may be missing; end it with a newline")]
+    #[error("the line does not end with a newline, so part of it may be missing; add one")]
     Unended,
 }
 

@@ -1,26 +1,30 @@
 //! Asciicast, version 2: a header and the output of a terminal with its times, one JSON value a
 //! line.
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::film::{Change, Film};
-use super::screen::Style;
+use super::screen::{Style, cells};
 use crate::app::json::json_line;
 
 /// Columns between two screens.
 const GAP: usize = 3;
 
 pub(super) fn write(film: &Film<'_>) -> String {
-    let columns = film.titles.len() * (film.width + GAP) - GAP;
-    let title = film.titles.join(", ");
+    let columns = column(film, film.frames.len()) - GAP;
+    let titles: Vec<_> = film.frames.iter().map(|frame| frame.title.as_str()).collect();
+    let title = titles.join(", ");
     let title =
         if film.redacted > 0 { format!("{title} ({} places redacted)", film.redacted) } else { title };
     let header = json!({ "version": 2, "width": columns, "height": film.height + 1, "title": title });
     let mut out = json_line(&header);
     let mut first = "\x1b[?25l\x1b[2J".to_owned();
-    for (pane, title) in film.titles.iter().enumerate() {
-        first.push_str(&at(film, pane, 0, &format!("\x1b[7m{}\x1b[0m", padded(title, film.width))));
+    for (pane, frame) in film.frames.iter().enumerate() {
+        let title = format!("\x1b[7m{}{}\x1b[0m", frame.title, blanks(film, pane, frame.title.width()));
+        first.push_str(&at(film, pane, 0, &title));
     }
     out.push_str(&event(0, &first));
     for changes in film.changes.chunk_by(|one, other| one.at_ms == other.at_ms) {
@@ -37,21 +41,29 @@ fn event(at_ms: u64, text: &str) -> String {
 }
 
 fn row(film: &Film<'_>, change: &Change) -> String {
-    let sgr = match change.style {
-        Style::Prompt => "1",
-        Style::Text => "0",
-        Style::Notice => "2",
-        Style::Warning => "33",
-        Style::Event => "36",
-    };
-    let text = padded(&change.text, film.width);
-    at(film, change.pane, change.row + 1, &format!("\x1b[{sgr}m{text}\x1b[0m"))
+    let mut text = String::new();
+    for span in &change.row {
+        let sgr = match span.style {
+            Style::Look(look) => look.sgr(),
+            Style::Event => "36".to_owned(),
+            Style::Cursor => "7".to_owned(),
+        };
+        let _ = write!(text, "\x1b[{sgr}m{}\x1b[0m", span.text);
+    }
+    text.push_str(&blanks(film, change.pane, cells(&change.row)));
+    at(film, change.pane, change.number + 1, &text)
 }
 
-fn at(film: &Film<'_>, pane: usize, row: usize, text: &str) -> String {
-    format!("\x1b[{};{}H{text}", row + 1, pane * (film.width + GAP) + 1)
+/// First column of a screen.
+fn column(film: &Film<'_>, pane: usize) -> usize {
+    film.frames.iter().take(pane).map(|frame| frame.width + GAP).sum()
 }
 
-fn padded(text: &str, width: usize) -> String {
-    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
+fn at(film: &Film<'_>, pane: usize, number: usize, text: &str) -> String {
+    format!("\x1b[{};{}H{text}", number + 1, column(film, pane) + 1)
+}
+
+/// Blanks behind so many cells of a row.
+fn blanks(film: &Film<'_>, pane: usize, used: usize) -> String {
+    " ".repeat(film.frames.get(pane).map_or(0, |frame| frame.width.saturating_sub(used)))
 }

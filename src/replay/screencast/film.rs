@@ -1,12 +1,14 @@
 //! Film of a run: every change of a row of a screen, with its time.
 
+use std::collections::BTreeMap;
+
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use super::screen::{Pane, Style};
+use super::screen::{Pane, Row};
 
 /// Time of a key, in milliseconds.
 pub(super) const KEY_MS: u64 = 30;
-/// Time after a row, in milliseconds.
+/// Time after a line or a notice, in milliseconds.
 pub(super) const ROW_MS: u64 = 600;
 /// Most steps in which a line is typed: longer ones are typed several characters at once.
 const TYPING_STEPS: usize = 200;
@@ -19,28 +21,25 @@ pub(crate) enum Motion {
     Still,
 }
 
-/// Whether a line is ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Enter {
-    Pressed,
-    NotYet,
+/// Place of a screen.
+pub(super) struct Frame {
+    pub(super) title: String,
+    /// Columns of the screen.
+    pub(super) width: usize,
 }
 
 /// Change of one row of one screen.
 pub(super) struct Change {
     pub(super) at_ms: u64,
     pub(super) pane: usize,
-    /// Row from the top, 0 for the first.
-    pub(super) row: usize,
-    pub(super) text: String,
-    pub(super) style: Style,
+    /// Number of the row from the top, 0 for the first.
+    pub(super) number: usize,
+    pub(super) row: Row,
 }
 
 /// Screens with all their changes.
 pub(super) struct Film<'a> {
-    pub(super) titles: &'a [String],
-    /// Columns of a screen.
-    pub(super) width: usize,
+    pub(super) frames: &'a [Frame],
     /// Rows of a screen.
     pub(super) height: usize,
     pub(super) changes: Vec<Change>,
@@ -52,7 +51,7 @@ pub(super) struct Film<'a> {
 
 impl Film<'_> {
     /// Types a text key by key.
-    pub(super) fn type_line(&mut self, panes: &mut [Pane], actor: usize, text: &str, then: Enter) {
+    pub(super) fn type_text(&mut self, panes: &mut [Pane], actor: usize, text: &str) {
         let clusters: Vec<&str> = text.graphemes(true).collect();
         for keys in clusters.chunks(clusters.len().div_ceil(TYPING_STEPS).max(1)) {
             self.end_ms += KEY_MS;
@@ -62,35 +61,23 @@ impl Film<'_> {
             self.paint(panes);
         }
         self.end_ms += ROW_MS;
-        if then == Enter::Pressed {
-            if let Some(pane) = panes.get_mut(actor) {
-                pane.press_enter();
-            }
-            self.paint(panes);
-        }
     }
 
     /// Notes which rows have changed.
     pub(super) fn paint(&mut self, panes: &mut [Pane]) {
-        for (number, pane) in panes.iter_mut().enumerate() {
-            for (row, text, style) in pane.changed_rows() {
-                self.changes.push(Change { at_ms: self.end_ms, pane: number, row, text, style });
+        for (pane, screen) in panes.iter_mut().enumerate() {
+            for (number, row) in screen.changed_rows() {
+                self.changes.push(Change { at_ms: self.end_ms, pane, number, row });
             }
         }
     }
 
-    /// What the last change made of each row.
-    pub(super) fn last_changes(&self) -> impl Iterator<Item = &Change> {
-        self.changes
-            .iter()
-            .enumerate()
-            .filter(|(index, change)| self.end_of(*index, change).is_none())
-            .map(|(_, change)| change)
-    }
-
-    /// When a later change replaces a row, in milliseconds.
-    pub(super) fn end_of(&self, index: usize, change: &Change) -> Option<u64> {
-        let later = self.changes.get(index + 1..).unwrap_or_default();
-        later.iter().find(|one| (one.pane, one.row) == (change.pane, change.row)).map(|one| one.at_ms)
+    /// The changes, each with the moment at which a later one replaces its row, in milliseconds.
+    pub(super) fn with_ends<'s>(&'s self) -> Vec<(&'s Change, Option<u64>)> {
+        let mut next = BTreeMap::new();
+        let with_end = |change: &'s Change| (change, next.insert((change.pane, change.number), change.at_ms));
+        let mut changes: Vec<_> = self.changes.iter().rev().map(with_end).collect();
+        changes.reverse();
+        changes
     }
 }

@@ -3,97 +3,130 @@
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
-/// Kind of a row, which gives it its colour.
+use crate::render::colour::{Look, looks};
+
+/// Style of a text on a screen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Style {
-    /// Line that is typed or was typed.
-    Prompt,
-    /// Text of a peer.
-    Text,
-    /// Notice of the program.
-    Notice,
-    /// Warning or refusal.
-    Warning,
+    /// As the terminal shows it.
+    Look(Look),
     /// What the runner tells, such as an exit.
     Event,
+    /// Cell where the next key goes.
+    Cursor,
 }
 
-impl Style {
-    /// Kind of a row by its mark.
-    pub(super) fn of_row(text: &str) -> Self {
-        match text.as_bytes().first() {
-            Some(b'*') => Self::Notice,
-            Some(b'!') => Self::Warning,
-            _ => Self::Text,
-        }
-    }
+/// Part of a row in one style.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Span {
+    pub(super) text: String,
+    pub(super) style: Style,
+}
+
+/// Row of a screen.
+pub(super) type Row = Vec<Span>;
+
+/// A row in one style.
+pub(super) fn plain(text: &str, style: Style) -> Row {
+    vec![Span { text: text.to_owned(), style }]
+}
+
+/// A row as it was painted for a terminal.
+pub(super) fn painted(row: &str) -> Row {
+    looks(row).map(|(look, text)| Span { text: text.to_owned(), style: Style::Look(look) }).collect()
 }
 
 /// Screen, and what of it was painted.
 pub(super) struct Pane {
-    prompt: String,
     width: usize,
     height: usize,
-    rows: Vec<(String, Style)>,
+    rows: Vec<Row>,
+    /// `None` while nobody reads a line.
+    prompt: Option<Row>,
     typed: String,
-    painted: Vec<(String, Style)>,
+    painted: Vec<Row>,
 }
 
 impl Pane {
-    pub(super) fn new(label: &str, width: usize, height: usize) -> Self {
-        let (prompt, blank) = (format!("{label}> "), (String::new(), Style::Text));
-        let painted = vec![blank; height];
-        Self { prompt, width, height, rows: Vec::new(), typed: String::new(), painted }
+    pub(super) fn new(width: usize, height: usize, prompt: Option<Row>) -> Self {
+        let painted = vec![Row::new(); height];
+        Self { width, height, rows: Vec::new(), prompt, typed: String::new(), painted }
+    }
+
+    pub(super) fn set_prompt(&mut self, prompt: Option<Row>) {
+        self.prompt = prompt;
     }
 
     pub(super) fn type_text(&mut self, text: &str) {
         self.typed.push_str(text);
     }
 
-    pub(super) fn press_enter(&mut self) {
-        let rows = self.prompt_rows();
-        self.rows.extend(rows.into_iter().map(|row| (row, Style::Prompt)));
+    /// Ends the line. Rows may stand in its place.
+    pub(super) fn press_enter(&mut self, instead: Option<&[Row]>) {
+        match instead {
+            Some(rows) => self.show(rows),
+            None => self.rows.extend(self.prompt_rows()),
+        }
         self.typed.clear();
     }
 
-    pub(super) fn show(&mut self, text: &str, style: Style) {
-        self.rows.extend(wrapped(text, self.width).into_iter().map(|row| (row, style)));
+    /// Shows rows above the prompt. The terminal wraps what is longer than a row.
+    pub(super) fn show(&mut self, rows: &[Row]) {
+        self.rows.extend(rows.iter().flat_map(|row| wrapped(row, self.width)));
     }
 
-    /// The rows that differ from what was painted before: number from the top, text, kind.
-    pub(super) fn changed_rows(&mut self) -> Vec<(usize, String, Style)> {
-        let prompt = self.prompt_rows().into_iter().map(|row| (row, Style::Prompt));
+    /// The rows that differ from what was painted before, with their number from the top.
+    pub(super) fn changed_rows(&mut self) -> Vec<(usize, Row)> {
+        let mut prompt = self.prompt_rows();
+        if let Some(last) = prompt.last_mut().filter(|last| cells(last) < self.width) {
+            last.push(Span { text: " ".to_owned(), style: Style::Cursor });
+        }
         let all: Vec<_> = self.rows.iter().cloned().chain(prompt).collect();
         let visible = all.get(all.len().saturating_sub(self.height)..).unwrap_or_default();
         let mut changed = Vec::new();
         for (number, painted) in self.painted.iter_mut().enumerate() {
-            let now = visible.get(number).cloned().unwrap_or((String::new(), Style::Text));
+            let now = visible.get(number).cloned().unwrap_or_default();
             if *painted != now {
-                changed.push((number, now.0.clone(), now.1));
+                changed.push((number, now.clone()));
                 *painted = now;
             }
         }
         changed
     }
 
-    fn prompt_rows(&self) -> Vec<String> {
-        wrapped(&[self.prompt.as_str(), &self.typed].concat(), self.width)
+    fn prompt_rows(&self) -> Vec<Row> {
+        let Some(prompt) = &self.prompt else { return Vec::new() };
+        let typed = Span { text: self.typed.clone(), style: Style::Look(Look::Plain) };
+        let row: Row = prompt.iter().cloned().chain([typed]).collect();
+        wrapped(&row, self.width)
     }
 }
 
+/// Cells of a row.
+pub(super) fn cells(row: &Row) -> usize {
+    row.iter().map(|span| span.text.width()).sum()
+}
+
 /// Rows of a text on a screen of so many columns, at least one.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut rows = vec![String::new()];
+fn wrapped(row: &Row, width: usize) -> Vec<Row> {
+    let mut rows = vec![Row::new()];
     let mut used = 0;
-    for cluster in text.graphemes(true) {
-        let cells = cluster.width();
-        if used + cells > width {
-            rows.push(String::new());
-            used = 0;
-        }
-        used += cells;
-        if let Some(row) = rows.last_mut() {
-            row.push_str(cluster);
+    for Span { text, style } in row {
+        for cluster in text.graphemes(true) {
+            let cells = cluster.width();
+            if cluster == "\n" || used + cells > width {
+                rows.push(Row::new());
+                used = 0;
+            }
+            if cluster == "\n" {
+                continue;
+            }
+            used += cells;
+            let Some(last) = rows.last_mut() else { continue };
+            match last.last_mut().filter(|span| span.style == *style) {
+                Some(span) => span.text.push_str(cluster),
+                None => last.push(Span { text: cluster.to_owned(), style: *style }),
+            }
         }
     }
     rows

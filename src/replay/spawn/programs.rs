@@ -104,7 +104,7 @@ impl Programs {
         let failed = |error: io::Error| {
             let what = format!("cannot run {}: {}", SafeText::line(word), describe(&error));
             AppError::new(code::MACHINE, what)
-                .hint("it is looked for in PATH, or name its file from the root on")
+                .hint("it is looked up in PATH; otherwise give its absolute path")
         };
         let environment = self.environment(folder, spec.terminal);
         let own = own_program().filter(|_| word == OWN_NAME);

@@ -54,7 +54,7 @@ impl SimulatedDisk {
     }
 
     pub(super) fn write(&self) -> io::Result<()> {
-        if self.state() == DiskState::Full { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        if self.state() == DiskState::Full { Err(rustix::io::Errno::NOSPC.into()) } else { Ok(()) }
     }
 
     fn sync(&self) -> io::Result<()> {

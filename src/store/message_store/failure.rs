@@ -4,6 +4,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use super::holder::holder;
 use crate::crypto::Fingerprint;
 use crate::store::StoreError;
 
@@ -50,7 +51,8 @@ impl<E: Into<redb::Error>> From<E> for Failure {
 
 /// Runs code of the database: a file that was changed from outside may make it panic.
 pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(Failure::damaged("its pages contradict")))
+    catch_unwind(AssertUnwindSafe(run))
+        .unwrap_or_else(|_| Err(Failure::damaged("its pages are inconsistent")))
 }
 
 /// The error about a file.
@@ -58,7 +60,7 @@ pub(super) fn error_of(failure: Failure, action: &'static str, path: &Path) -> S
     let path = path.to_owned();
     match failure {
         Failure::Io(source) => StoreError::Io { action, path, source },
-        Failure::Held => StoreError::Held { path },
+        Failure::Held => StoreError::Held { process: holder(&path), path },
         Failure::Damaged(why) => StoreError::Damaged { path, why },
         Failure::OtherIdentity(keys) => StoreError::OtherIdentity { path, keys },
         Failure::NewerFormat(version) => StoreError::NewerFormat { path, version },

@@ -11,11 +11,11 @@ use std::thread;
 
 use redb::{AccessGuard, ReadOnlyTable, ReadTransaction, ReadableTable, Table, TableError, WriteTransaction};
 
-pub use super::entry::{Direction, HistoryEntry, HistoryRow};
 use super::failure::{Failure, error_of, guarded};
 use super::rows::{self, Form};
 use super::sealed_table::{SealedTable, does_not_open, message_key, split_message_key};
 use crate::crypto::{Fingerprint, StoreKey};
+use crate::delivery::{FoundEntries, HistoryEntry, HistoryQuery, HistoryRow};
 use crate::store::StoreError;
 use crate::text::Wanted;
 use crate::time::UnixMs;
@@ -219,15 +219,6 @@ struct HistoryTables {
     blocks: ReadOnlyTable<Key, Sealed>,
 }
 
-/// Last messages of those that were looked for.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct FoundEntries {
-    /// The messages, oldest first.
-    pub entries: Vec<HistoryEntry>,
-    /// How many before them match too.
-    pub earlier: u64,
-}
-
 /// Place of a message among those of all peers: by time, and then as it was appended, as the number
 /// of its value and its place in that.
 type Place = (UnixMs, Fingerprint, u64, u64);
@@ -281,6 +272,20 @@ impl HistoryReader {
     fn peers(&self, peer: Option<&Fingerprint>) -> Result<Vec<Numbers>, Failure> {
         let Some(HistoryTables { rows, blocks }) = &self.tables else { return Ok(Vec::new()) };
         peers(rows, blocks, peer)
+    }
+
+    /// What is asked for.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file cannot be read.
+    pub fn find(&self, query: &HistoryQuery) -> Result<FoundEntries, StoreError> {
+        match query {
+            HistoryQuery::Last { count, peer } => {
+                let entries = self.last(*count, peer.as_ref())?;
+                Ok(FoundEntries { entries, earlier: 0 })
+            }
+            HistoryQuery::Search { text, count } => self.search(text, *count, None),
+        }
     }
 
     /// The last messages, of one peer or of all, oldest first.

@@ -3,9 +3,10 @@
 //! of power; all values are sealed.
 
 mod backend;
-mod entry;
+mod copy;
 mod failure;
 mod history;
+mod holder;
 mod rows;
 mod sealed_table;
 mod spare;
@@ -27,12 +28,16 @@ use super::home::Lock;
 use super::safe_file::{self, Durability};
 use super::{Home, StoreError};
 use crate::crypto::{Fingerprint, Identity, PublicKey, StoreKey};
-use crate::delivery::{Content, PairChange, Pairs, StoreChange};
+use crate::delivery::{PairChange, Pairs, StoreChange};
 use crate::time::UnixMs;
 
+pub use crate::delivery::{Direction, FoundEntries, HistoryEntry, HistoryRow};
 pub use backend::{DiskState, SimulatedDisk};
-pub use history::{Direction, FoundEntries, HistoryEntry, HistoryReader, HistoryRow};
+pub(crate) use copy::{StoreCopy, check};
+pub use history::HistoryReader;
 
+/// Name of the file.
+pub(crate) const NAME: &str = "store.redb";
 /// Size from which a file that is mostly empty is made smaller as it is opened.
 const COMPACT_BYTES: u64 = 4 * 1024 * 1024;
 /// Share of the file that must be in use for it to stay as it is, as a divisor.
@@ -50,6 +55,15 @@ pub struct MessageStore {
     /// `None` after an error, until the file could be opened again.
     tables: Option<Tables>,
     spare: Spare,
+}
+
+/// What a write needs on a disk that is nearly full.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Need {
+    /// Room of its own: the spare stays.
+    Room,
+    /// No more than the spare, which it may use up.
+    Spare,
 }
 
 /// A store as it was opened.
@@ -111,7 +125,7 @@ impl MessageStore {
         disk: &SimulatedDisk,
     ) -> Result<OpenedStore, StoreError> {
         let lock = home.lock()?;
-        let files = StoreFiles { path: path(home), durability: home.durability(), disk: disk.clone() };
+        let files = StoreFiles::of(home, disk);
         let mut put_aside = None;
         match files.open(identity) {
             Ok(Some((tables, key, pairs))) => {
@@ -125,6 +139,11 @@ impl MessageStore {
         }
         let (tables, key) = files.create(&lock, identity.public())?;
         Ok(OpenedStore { store: files.store(tables, Arc::new(key)), pairs: Pairs::new(), put_aside })
+    }
+
+    /// Whether a home has a store.
+    pub(crate) fn exists(home: &Home) -> bool {
+        path(home).exists()
     }
 
     /// Makes changes, all or none; they are on disk once this returns.
@@ -144,11 +163,10 @@ impl MessageStore {
         changes: &[StoreChange],
         history: &[HistoryEntry],
     ) -> Result<(), FailedCommit> {
-        if !history.is_empty() || changes.iter().any(takes_room) {
-            self.keep_spare()?;
-        }
-        let nothing = changes.is_empty() && history.is_empty();
-        self.write(|tables, key| if nothing { Ok(()) } else { tables.commit(key, changes, history) })
+        let is_empty = changes.is_empty() && history.is_empty();
+        let takes_room = !history.is_empty() || changes.iter().any(takes_room);
+        let need = if takes_room { Need::Room } else { Need::Spare };
+        self.write(need, |tables, key| if is_empty { Ok(()) } else { tables.commit(key, changes, history) })
     }
 
     /// The history as it is now, to be read in any thread.
@@ -171,7 +189,7 @@ impl MessageStore {
         before: Option<UnixMs>,
     ) -> Result<u64, FailedCommit> {
         let mut forgotten = 0;
-        self.write(|tables, key| {
+        self.write(Need::Spare, |tables, key| {
             forgotten = tables.forget(key, peer, before)?;
             Ok(())
         })?;
@@ -189,7 +207,7 @@ impl MessageStore {
     /// # Errors
     /// [`FailedCommit`], as of a commit.
     pub fn add_wrap(&mut self, identity: &PublicKey) -> Result<(), FailedCommit> {
-        self.write(|tables, key| tables.add_wrap(key, identity))
+        self.write(Need::Spare, |tables, key| tables.add_wrap(key, identity))
     }
 
     /// Lets no other identity than one open the store: once its key file is on disk.
@@ -197,10 +215,33 @@ impl MessageStore {
     /// # Errors
     /// [`FailedCommit`], as of a commit; also when that identity does not open it.
     pub fn drop_wraps_but(&mut self, identity: &Fingerprint) -> Result<(), FailedCommit> {
-        self.write(|tables, _| tables.drop_wraps_but(identity))
+        self.write(Need::Spare, |tables, _| tables.drop_wraps_but(identity))
     }
 
+    /// Writes. On a full disk once more behind a compaction: what was taken out has left room in
+    /// the file, scattered or not free before the next commit.
     fn write(
+        &mut self,
+        need: Need,
+        mut write: impl FnMut(&Tables, &StoreKey) -> Result<(), Failure>,
+    ) -> Result<(), FailedCommit> {
+        if need == Need::Room {
+            self.keep_spare()?;
+        }
+        let failed = match self.write_once(&mut write) {
+            Err(failed) if is_full(&failed.why) => failed,
+            result => return result,
+        };
+        if !self.compact() {
+            return Err(self.reopen(failed.why));
+        }
+        if need == Need::Room {
+            self.keep_spare()?;
+        }
+        self.write_once(&mut write)
+    }
+
+    fn write_once(
         &mut self,
         write: impl FnOnce(&Tables, &StoreKey) -> Result<(), Failure>,
     ) -> Result<(), FailedCommit> {
@@ -218,16 +259,20 @@ impl MessageStore {
 
     /// Refuses what takes room where there is no more than what taking messages out needs.
     fn keep_spare(&mut self) -> Result<(), FailedCommit> {
-        if self.spare.keep().is_ok() {
+        if self.spare.keep().is_ok() || self.compact() && self.spare.keep().is_ok() {
             return Ok(());
         }
-        // The file may be larger than what is in it.
-        if let Some(tables) = &mut self.tables
-            && tables.compact().is_err()
-        {
+        let full = rustix::io::Errno::NOSPC.into();
+        Err(self.reopen(StoreError::io("write", &self.path)(full)))
+    }
+
+    /// Gives the room of deleted rows back to the file system. After an error nothing is trusted.
+    fn compact(&mut self) -> bool {
+        let is_compact = self.tables.as_mut().is_some_and(|tables| tables.compact().is_ok());
+        if !is_compact {
             self.tables = None;
         }
-        self.spare.keep().map_err(|error| self.reopen(StoreError::io("write", &self.path)(error)))
+        is_compact
     }
 
     /// Closes the file and reads it again: what a failed write left behind, it alone knows.
@@ -250,14 +295,16 @@ impl MessageStore {
     }
 }
 
-/// Whether a change makes the file larger.
-fn takes_room(change: &StoreChange) -> bool {
+/// Whether a change makes the file larger: a full disk takes all others.
+pub(crate) fn takes_room(change: &StoreChange) -> bool {
     match &change.change {
-        PairChange::Queue(_, row) => matches!(row.content, Content::Text(_)),
-        PairChange::Receive(..) => true,
-        PairChange::Outbound(_) | PairChange::Inbound(_) | PairChange::Unqueue(_) | PairChange::Clear(_) => {
-            false
-        }
+        PairChange::Queue(..) | PairChange::Receive(..) => true,
+        PairChange::Rewrite(..)
+        | PairChange::Outbound(_)
+        | PairChange::Inbound(_)
+        | PairChange::Unqueue(_)
+        | PairChange::Clear(_)
+        | PairChange::Forget => false,
     }
 }
 
@@ -274,7 +321,7 @@ fn history(tables: &Tables, key: &Arc<StoreKey>, path: &Path) -> Result<HistoryR
 
 /// Path of the store, which need not exist.
 pub(crate) fn path(home: &Home) -> PathBuf {
-    home.path().join("store.redb")
+    home.path().join(NAME)
 }
 
 /// File of a store, and those beside it.
@@ -285,6 +332,10 @@ struct StoreFiles {
 }
 
 impl StoreFiles {
+    fn of(home: &Home, disk: &SimulatedDisk) -> Self {
+        Self { path: path(home), durability: home.durability(), disk: disk.clone() }
+    }
+
     fn store(self, tables: Tables, key: Arc<StoreKey>) -> MessageStore {
         let Self { path, durability, disk } = self;
         let mut spare = Spare::new(with_suffix(&path, ".spare"), &disk);

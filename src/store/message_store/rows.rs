@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::entry::{Direction, HistoryRow};
-use crate::delivery::{Chain, Content, Epoch, Inbound, InboxRow, Outbound, OutboxRow};
+use crate::delivery::{Chain, Content, Direction, Epoch, HistoryRow, Inbound, InboxRow, Outbound, OutboxRow};
 use crate::time::UnixMs;
 
 /// Bytes to a multiple of which a value is padded before it is sealed.

@@ -91,8 +91,16 @@ impl<const N: usize> WritableTable<'_, N> {
     }
 }
 
+impl WritableTable<'_, 40> {
+    /// Deletes every message of a peer.
+    pub(super) fn remove_all_of(&mut self, peer: &Fingerprint) -> Result<(), Failure> {
+        let (first, last) = (message_key(peer, 0), message_key(peer, u64::MAX));
+        Ok(self.table.retain_in::<&[u8; 40], _>(&first..=&last, |_, _| false)?)
+    }
+}
+
 pub(super) fn does_not_open() -> Failure {
-    Failure::damaged("a value in it does not open")
+    Failure::damaged("a value in it cannot be decrypted")
 }
 
 pub(super) fn message_key(peer: &Fingerprint, number: u64) -> [u8; 40] {

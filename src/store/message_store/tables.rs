@@ -6,10 +6,10 @@ use redb::{
 };
 
 use super::failure::{Failure, guarded};
-use super::history::{HistoryEntry, append, forget};
+use super::history::{append, forget};
 use super::sealed_table::{SealedTable, message_key, random, seed, split_message_key};
 use crate::crypto::{Fingerprint, Identity, PublicKey, StoreKey};
-use crate::delivery::{PairChange, Pairs, StoreChange};
+use crate::delivery::{HistoryEntry, PairChange, Pairs, StoreChange};
 use crate::time::UnixMs;
 
 const META: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("meta");
@@ -105,7 +105,7 @@ impl Tables {
             let meta = self.database.begin_read()?.open_table(META)?;
             match meta.get(wrap_key(&identity.public().fingerprint()).as_slice())? {
                 Some(wrapped) => StoreKey::unwrap(identity, wrapped.value())
-                    .map_err(|_| Failure::damaged("its key does not open")),
+                    .map_err(|_| Failure::damaged("its key cannot be decrypted")),
                 None => Err(Failure::OtherIdentity(wrapped_to(&meta)?)),
             }
         })
@@ -172,11 +172,19 @@ impl Tables {
             for StoreChange { peer, change } in changes {
                 match change {
                     PairChange::Outbound(state) => out.put(key, peer.as_bytes(), state)?,
-                    PairChange::Queue(number, row) => outbox.put(key, &message_key(peer, *number), row)?,
+                    PairChange::Queue(number, row) | PairChange::Rewrite(number, row) => {
+                        outbox.put(key, &message_key(peer, *number), row)?;
+                    }
                     PairChange::Unqueue(number) => outbox.remove(&message_key(peer, *number))?,
                     PairChange::Inbound(state) => inbound.put(key, peer.as_bytes(), state)?,
                     PairChange::Receive(number, row) => inbox.put(key, &message_key(peer, *number), row)?,
                     PairChange::Clear(number) => inbox.remove(&message_key(peer, *number))?,
+                    PairChange::Forget => {
+                        out.remove(peer.as_bytes())?;
+                        inbound.remove(peer.as_bytes())?;
+                        outbox.remove_all_of(peer)?;
+                        inbox.remove_all_of(peer)?;
+                    }
                 }
             }
             append(transaction, key, history)

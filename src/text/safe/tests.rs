@@ -17,19 +17,48 @@ fn intact(text: &str) {
 fn control_characters_are_shown_not_obeyed() {
     check("\x1b[2J", "\\u{1b}[2J");
     check("\x1b]52;c;aGk=\x07", "\\u{1b}]52;c;aGk=\\u{7}");
-    check("a\nb\rc\x0b\x0c\t", "a\\u{a}b\\u{d}c\\u{b}\\u{c}\\u{9}");
+    check("a\nb\rc\x0b\x0c", "a\\u{a}b\\u{d}c\\u{b}\\u{c}");
     check("\0\x7f\u{9b}31m\u{85}", "\\u{0}\\u{7f}\\u{9b}31m\\u{85}");
     check("a\u{2028}b\u{2029}c", "a\\u{2028}b\\u{2029}c");
 }
 
 #[test]
 fn what_reorders_or_hides_is_shown() {
-    let hidden = "\u{202a}\u{202e}\u{2066}\u{2069}\u{200e}\u{200f}\u{61c}\u{200b}\u{200c}\u{200d}\u{2060}\
-        \u{2064}\u{feff}\u{ad}\u{115f}\u{1160}\u{3164}\u{ffa0}\u{2800}\u{180e}\u{34f}\u{e0041}\u{e0001}\u{fe0f}\
+    let hidden = "\u{202a}\u{202e}\u{2066}\u{2069}\u{200b}\u{200c}\u{200d}\u{2060}\
+        \u{2064}\u{feff}\u{115f}\u{1160}\u{3164}\u{ffa0}\u{2800}\u{180e}\u{34f}\u{e0041}\u{e0001}\u{fe0f}\
         \u{e0100}\u{fdd0}\u{ffff}\u{e000}\u{10ffff}\u{378}\u{fff9}\u{17b4}\u{180b}\u{1d173}\u{206a}";
     for c in hidden.chars() {
         check(&format!("a{c}b"), &format!("a\\u{{{:x}}}b", u32::from(c)));
     }
+}
+
+#[test]
+fn a_tab_is_blanks_to_the_next_stop_of_8_and_kept_where_the_text_is_exact() {
+    check("\tx", "        x");
+    check("a\tb\t\tc", "a       b               c");
+    check("밥\t|", "밥      |");
+    check("12345678\t|", "12345678        |");
+    assert_eq!(SafeText::exact_line(b"a\tb\\\n").as_str(), "a\tb\\\\\\u{a}");
+}
+
+#[test]
+fn what_only_spells_is_kept_or_dropped_and_never_escaped() {
+    // Persian, Hindi and Sinhala words that are misspelt without them.
+    for word in ["می\u{200c}خواهم", "कार्य\u{200d}क", "क्\u{200d}ष", "ශ්\u{200d}රී"]
+    {
+        intact(word);
+        assert_eq!(SafeText::exact_line(word.as_bytes()).as_str(), word);
+    }
+    for mark in ["\u{200e}", "\u{200f}", "\u{61c}", "\u{ad}"] {
+        check(&format!("a{mark}b{mark}"), "ab");
+        check(&format!("e{mark}\u{301}"), "e\u{301}");
+        let text = format!("a{mark}b");
+        assert_eq!(SafeText::exact_line(text.as_bytes()).as_str(), text);
+    }
+    check("ها\u{200c} x", "ها x");
+    check("a\u{200c}b", "a\\u{200c}b");
+    check("می\u{200c}\u{200c}خ", "می\u{200c}خ");
+    check("می\u{202e}خ", "می\\u{202e}خ");
 }
 
 #[test]
@@ -93,14 +122,14 @@ fn alphabet(text: &str) {
     for c in text.chars() {
         let category = c.general_category();
         let tag_of_a_flag = matches!(c, '\u{e0061}'..='\u{e007f}') && text.contains('🏴');
-        let format = category == Gc::Format && c != '\u{200d}' && !tag_of_a_flag;
+        let format = category == Gc::Format && !matches!(c, '\u{200c}' | '\u{200d}') && !tag_of_a_flag;
         let other = [Gc::Control, Gc::PrivateUse, Gc::Unassigned, Gc::LineSeparator, Gc::ParagraphSeparator];
         assert!(!format && !other.contains(&category), "{c:?} in {text:?}");
     }
 }
 
 const PIECES: &str = "\u{200d}|👩|🏻|\u{fe0f}|1|\u{20e3}|🇰|\u{301}|가|\u{1100}|\u{1161}|\u{11a8}|漢|\u{e0100}|🏴|\
-    \u{e0067}|\u{e0062}|\u{e0065}|\u{e006e}|\u{e007f}|}|\\u{|\r|\n| ";
+    \u{e0067}|\u{e0062}|\u{e0065}|\u{e006e}|\u{e007f}|}|\\u{|\r|\n| |\t|\u{200c}|\u{200e}|\u{ad}|\u{202e}|م|ख|\u{94d}";
 
 /// Random text with more of what is delicate than chance would bring.
 fn delicate() -> impl Strategy<Value = String> {

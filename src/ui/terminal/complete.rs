@@ -8,7 +8,7 @@ use rustyline::hint::Hint;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::chat::KnownNames;
-use crate::chat::command::{CommandSpec, Completion};
+use crate::chat::command::{CommandSpec, Completion, TOPICS};
 
 /// Words that can be completed.
 #[derive(Clone, Debug)]
@@ -84,6 +84,7 @@ impl Vocabulary {
             }
             Completion::Commands => {
                 let words = self.commands.iter().map(|command| format!("{colon}{}", command.name));
+                let words = words.chain(TOPICS.map(str::to_owned));
                 words.filter(|word| word.starts_with(argument)).collect()
             }
             Completion::OneOf(words) => {

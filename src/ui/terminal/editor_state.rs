@@ -1,15 +1,20 @@
 //! Shared state of the line editor, its gate for output, and the events that it reports.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use mio::Waker;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::complete::Vocabulary;
 use super::terminal_guard::TerminalGuard;
 use crate::app::os::unix_ms;
-use crate::chat::command::{self, COMMANDS, ParsedLine};
-use crate::chat::{Echo, KnownNames, LineStart, Presence, PromptView, author};
+use crate::chat::command::{COMMANDS, ParsedLine, parse_line};
+use crate::chat::{Echo, KnownNames, LineStart, PromptView};
 use crate::render::layout::Layout;
+use crate::render::prompt_line;
 use crate::time::UnixMs;
 use crate::ui::size::size;
 
@@ -59,8 +64,8 @@ pub(crate) struct TypedLine {
 #[derive(Clone, Debug)]
 pub(crate) struct EditorState {
     pub(crate) prompt: PromptView,
-    /// The prompt as it was last painted.
-    pub(crate) painted_prompt: Option<PromptView>,
+    /// The prompt as it was last painted, and the cells that the line was laid out with.
+    pub(crate) painted_prompt: Option<(PromptView, usize)>,
     pub(crate) layout: Layout,
     pub(crate) vocabulary: Vocabulary,
 }
@@ -71,24 +76,22 @@ impl EditorState {
         Self { prompt, painted_prompt: None, layout, vocabulary }
     }
 
-    /// Whether the prompt on the screen is out of date.
+    /// The prompt as a line that is begun now has it.
+    pub(crate) fn natural_prompt(&self) -> String {
+        prompt_line::natural(&self.prompt, size().cells)
+    }
+
+    /// Whether the prompt on the screen is out of date, or has another width than a new one.
     pub(crate) fn is_prompt_stale(&self) -> bool {
-        self.painted_prompt.as_ref().is_some_and(|painted| !painted.looks_like(&self.prompt))
+        self.painted_prompt.as_ref().is_some_and(|(painted, laid_out)| {
+            !painted.looks_like(&self.prompt) || *laid_out != self.natural_prompt().width()
+        })
     }
 
     /// The message that a line becomes, laid out; `None` for a command, or when the line may not be
     /// sent to the addressee at once.
     pub(crate) fn own_message(&self, line: &str, start: &LineStart) -> Option<String> {
-        let to = self.prompt.addressed.as_ref().filter(|to| to.presence == Presence::Here)?;
-        let Ok(ParsedLine::Text(text)) = command::parse_line(line) else { return None };
-        let names_another = text
-            .split_once(": ")
-            .is_some_and(|(name, _)| name != to.name && self.vocabulary.names.contains(name));
-        if !start.is_for(&self.prompt.start) || names_another || text.starts_with('/') {
-            return None;
-        }
-        let to = if self.prompt.has_others { std::slice::from_ref(&to.name) } else { &[] };
-        let author = author(&self.prompt.own_name, to);
+        let (author, text) = self.prompt.message_of(line, start, &self.vocabulary.names)?;
         Some(self.layout.own_message(&author, &text, UnixMs(unix_ms()), size().cells))
     }
 
@@ -148,6 +151,29 @@ impl TypedUnseen {
     }
 }
 
+/// Way of the editor's events to their handler.
+pub(crate) struct EventSender {
+    shared: Arc<EditorShared>,
+    sender: SyncSender<EditorEvent>,
+    waker: Arc<Waker>,
+}
+
+impl EventSender {
+    pub(crate) fn new(shared: Arc<EditorShared>, sender: SyncSender<EditorEvent>, waker: Arc<Waker>) -> Self {
+        Self { shared, sender, waker }
+    }
+
+    /// Hands an event over, and waits until it was handled. `None` where nobody takes it any more.
+    pub(crate) fn hand_over(&self, event: EditorEvent) -> Option<HandledLine> {
+        self.shared.turn.begin(&event);
+        if self.shared.is_closing() || self.sender.send(event).is_err() {
+            return None;
+        }
+        let _ = self.waker.wake();
+        Some(self.shared.turn.wait())
+    }
+}
+
 /// State shared by the editor thread, the owner of the terminal and the printer.
 pub(crate) struct EditorShared {
     state: Mutex<EditorState>,
@@ -158,13 +184,19 @@ pub(crate) struct EditorShared {
     pub(crate) turn: Turn,
     /// Whether the program ends: output waits no longer, and an external editor is killed.
     pub(crate) closing: AtomicBool,
+    /// Whether a search of the history is open, which ESC alone leaves.
+    searching: AtomicBool,
+    /// Whether a read was left, and the one in its place has not painted yet.
+    beginning_anew: AtomicBool,
 }
 
 impl EditorShared {
     pub(crate) fn new(state: EditorState, terminal: TerminalGuard) -> Self {
         let (gate, closing) = (PrintGate::default(), AtomicBool::default());
         let (state, line) = (Mutex::new(state), Mutex::default());
-        Self { state, line, gate, terminal, turn: Turn::default(), closing }
+        let (turn, searching, beginning_anew) =
+            (Turn::default(), AtomicBool::default(), AtomicBool::default());
+        Self { state, line, gate, terminal, turn, closing, searching, beginning_anew }
     }
 
     pub(crate) fn line(&self) -> MutexGuard<'_, LineText> {
@@ -179,11 +211,24 @@ impl EditorShared {
 
     /// Whether a line is being edited, and no question answered.
     pub(crate) fn edits_line(&self) -> bool {
-        self.gate.is_open() && self.line().mode == LineMode::Line
+        let is_read = self.gate.is_open() || self.beginning_anew.load(Ordering::SeqCst);
+        is_read && self.line().mode == LineMode::Line
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, EditorState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_beginning_anew(&self, is_beginning: bool) {
+        self.beginning_anew.store(is_beginning, Ordering::SeqCst);
+    }
+
+    pub(crate) fn set_searching(&self, is_searching: bool) {
+        self.searching.store(is_searching, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_searching(&self) -> bool {
+        self.searching.load(Ordering::SeqCst)
     }
 
     pub(crate) fn is_closing(&self) -> bool {
@@ -204,12 +249,52 @@ struct TurnState {
     is_pending: bool,
     /// Text that was not sent, for the next line.
     returned: Option<String>,
+    place: LinePlace,
+}
+
+/// Place of a line on the screen.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+enum LinePlace {
+    /// The line stands there as it was typed.
+    #[default]
+    Typed,
+    /// It waits for the message of this text.
+    Waits(String),
+    /// The message is to be painted there.
+    Said,
+}
+
+/// What became of a line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct HandledLine {
+    /// Text that was given back.
+    pub(crate) returned: Option<String>,
+    /// Form in which the line is to stand on the screen.
+    pub(crate) echo: Echo,
 }
 
 impl Turn {
-    /// A line is on its way to its handler.
-    pub(crate) fn begin(&self) {
-        self.lock().is_pending = true;
+    /// An event is on its way to its handler; a line may wait for the message of its text.
+    fn begin(&self, event: &EditorEvent) {
+        let mut state = self.lock();
+        state.is_pending = true;
+        state.place = match event {
+            EditorEvent::Line(TypedLine { text, echo: Echo::Pending, .. }) => match parse_line(text) {
+                Ok(ParsedLine::Text(text)) => LinePlace::Waits(text),
+                _ => LinePlace::Typed,
+            },
+            _ => LinePlace::Typed,
+        };
+    }
+
+    /// A text of ours was accepted. Returns whether its message is shown in the place of the line.
+    pub(crate) fn say(&self, text: &[u8]) -> bool {
+        let mut state = self.lock();
+        let is_its = matches!(&state.place, LinePlace::Waits(waits) if waits.as_bytes() == text);
+        if is_its {
+            state.place = LinePlace::Said;
+        }
+        is_its
     }
 
     /// Puts a text into the next line.
@@ -223,12 +308,15 @@ impl Turn {
         self.handled.notify_all();
     }
 
-    /// Waits until the line has been handled, for at most [`TURN_WAIT_MS`]; returns the text that
-    /// it gave back.
-    pub(crate) fn wait(&self) -> Option<String> {
+    /// Waits until the event has been handled, for at most [`TURN_WAIT_MS`]. The message of a line
+    /// that is accepted later does not take its place.
+    fn wait(&self) -> HandledLine {
         let limit = Duration::from_millis(TURN_WAIT_MS);
         let waited = self.handled.wait_timeout_while(self.lock(), limit, |state| state.is_pending);
-        waited.unwrap_or_else(PoisonError::into_inner).0.returned.take()
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let is_said = std::mem::take(&mut state.place) == LinePlace::Said;
+        let echo = if is_said { Echo::Message } else { Echo::Line };
+        HandledLine { returned: state.returned.take(), echo }
     }
 
     fn lock(&self) -> MutexGuard<'_, TurnState> {

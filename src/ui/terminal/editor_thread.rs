@@ -6,26 +6,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
 use std::thread;
 use std::time::Duration;
 
-use mio::Waker;
 use rustix::io::Errno;
 use rustyline::Editor;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 
-use super::editor_state::{EditorEvent, EditorShared, LineMode, TypedLine};
-use super::helper::Helper;
-use super::prompt_line;
+use super::editor_state::{EditorEvent, EditorShared, EventSender, HandledLine, LineMode, TypedLine};
+use super::helper::{BeginAnew, HandedOver, Helper};
 use super::terminal_guard::unblock_sigtstp;
 use crate::app::error::describe;
 use crate::app::os::print_line;
 use crate::app::output::wait_writable;
 use crate::chat::{Echo, display};
 use crate::limits;
-use crate::ui::size::size;
 
 /// The command that this thread carries out itself.
 const EDIT: &str = ":edit";
@@ -38,8 +34,7 @@ pub(crate) type LineEditor = Editor<Helper, FileHistory>;
 
 /// The editor thread's own state.
 pub(crate) struct EditorThread {
-    pub(crate) sender: SyncSender<EditorEvent>,
-    pub(crate) waker: Arc<Waker>,
+    pub(crate) events: Arc<EventSender>,
     pub(crate) shared: Arc<EditorShared>,
     pub(crate) history: Option<PathBuf>,
 }
@@ -47,6 +42,8 @@ pub(crate) struct EditorThread {
 /// Outcome of one read.
 enum ReadOutcome {
     Event(EditorEvent),
+    /// A line that was handled as Enter was pressed, unless nobody handles lines any more.
+    Handled(Option<HandledLine>),
     /// Text to be edited further, in the next line.
     EditAgain(String),
     Discarded,
@@ -60,31 +57,28 @@ impl EditorThread {
         // Text that came back, which Ctrl-C keeps.
         let mut returned = None;
         while !self.shared.is_closing() {
-            let event = match self.read_line(&mut editor, &std::mem::take(&mut initial)) {
+            let outcome = self.read_line(&mut editor, &std::mem::take(&mut initial));
+            let handled = match outcome {
+                ReadOutcome::Handled(handled) => handled,
                 ReadOutcome::Discarded
                     if returned.as_deref() == Some(helper(&editor).last_text().as_str()) =>
                 {
                     initial = returned.take().unwrap_or_default();
-                    EditorEvent::DropQuestion
+                    self.events.hand_over(EditorEvent::DropQuestion)
                 }
-                ReadOutcome::Event(event) => event,
+                ReadOutcome::Event(event) => {
+                    let is_last =
+                        matches!(event, EditorEvent::End | EditorEvent::HungUp | EditorEvent::Failed { .. });
+                    self.events.hand_over(event).filter(|_| !is_last)
+                }
                 ReadOutcome::EditAgain(text) => {
                     initial = text;
                     continue;
                 }
                 ReadOutcome::Discarded => continue,
             };
-            let is_last =
-                matches!(event, EditorEvent::End | EditorEvent::HungUp | EditorEvent::Failed { .. });
-            self.shared.turn.begin();
-            if self.shared.is_closing() || self.sender.send(event).is_err() {
-                break;
-            }
-            let _ = self.waker.wake();
-            if is_last {
-                break;
-            }
-            if let Some(text) = self.shared.turn.wait() {
+            let Some(handled) = handled else { break };
+            if let Some(text) = handled.returned {
                 initial.clone_from(&text);
                 returned = Some(text);
             }
@@ -92,16 +86,32 @@ impl EditorThread {
     }
 
     fn read_line(&self, editor: &mut LineEditor, initial: &str) -> ReadOutcome {
-        let prompt = prompt_line::natural(&self.shared.state().prompt, size().cells);
         helper(editor).start_line(LineMode::Line, initial);
-        // Rows are counted in sixteen bits, and a giant paste overflows them.
-        let read = catch_unwind(AssertUnwindSafe(|| editor.readline_with_initial(&prompt, (initial, ""))));
-        self.shared.gate.close();
+        let read = loop {
+            let prompt = self.shared.state().natural_prompt();
+            // Rows are counted in sixteen bits, and a giant paste overflows them.
+            let read =
+                catch_unwind(AssertUnwindSafe(|| editor.readline_with_initial(&prompt, (initial, ""))));
+            self.shared.gate.close();
+            match read {
+                Err(left) if left.is::<BeginAnew>() => match self.shared.take_typed_unseen() {
+                    Some(text) => return ReadOutcome::EditAgain(text),
+                    None => helper(editor).start_anew(),
+                },
+                read => break read,
+            }
+        };
         let bytes = helper(editor).bytes();
         match read {
             Ok(Ok(line)) => {
                 let line = helper(editor).without_continuations(&line);
-                self.accept_line(editor, &line)
+                match helper(editor).take_handed_over() {
+                    Some(HandedOver { handled, .. }) => {
+                        self.add_to_history(editor, &line);
+                        ReadOutcome::Handled(handled)
+                    }
+                    None => self.accept_line(editor, &line),
+                }
             }
             Ok(Err(ReadlineError::Interrupted)) if let Some(text) = self.shared.take_typed_unseen() => {
                 ReadOutcome::EditAgain(text)
@@ -155,12 +165,16 @@ impl EditorThread {
             let answer = answer.map_or_else(|_| "drop".to_owned(), |answer| answer.trim().to_lowercase());
             match answer.as_str() {
                 "s" | "send" => {
-                    let message = self.shared.state().own_message(&block, &start);
-                    let echo = if message.is_some() { Echo::Message } else { Echo::Line };
-                    if let Some(message) = message {
+                    let Some(message) = self.shared.state().own_message(&block, &start) else {
+                        let line = TypedLine { text: block, start, echo: Echo::Line };
+                        return ReadOutcome::Event(EditorEvent::Line(line));
+                    };
+                    let line = TypedLine { text: block, start, echo: Echo::Pending };
+                    let handled = self.events.hand_over(EditorEvent::Line(line));
+                    if handled.as_ref().is_some_and(|handled| handled.echo == Echo::Message) {
                         write_line(&message);
                     }
-                    return ReadOutcome::Event(EditorEvent::Line(TypedLine { text: block, start, echo }));
+                    return ReadOutcome::Handled(handled);
                 }
                 "e" | "edit" => match self.run_external_editor(&block) {
                     Ok(text) if text.trim().is_empty() => break,
@@ -194,9 +208,11 @@ impl EditorThread {
 
     fn run_external_editor(&self, text: &str) -> Result<String, String> {
         let command = external_editor();
+        let reading = self.shared.terminal.reading();
         self.shared.terminal.release();
         let edited = edit(&command, text, &self.shared);
         self.shared.terminal.set_idle_modes();
+        drop(reading);
         edited.map_err(|why| display::editor_failed(&command, &why))
     }
 
@@ -251,7 +267,9 @@ fn edit(command: &str, text: &str, shared: &EditorShared) -> Result<String, Stri
     file.write_all(text.as_bytes()).and_then(|()| file.flush()).map_err(reason)?;
     // By a shell, as git does it: the variable may hold arguments and quotes.
     let script = format!("{command} \"$@\"");
-    let child = Command::new("/bin/sh").args(["-c", &script, command]).arg(file.path()).spawn();
+    let keys = shared.terminal.keys().try_clone_to_owned().map_err(reason)?;
+    let mut editor = Command::new("/bin/sh");
+    let child = editor.args(["-c", &script, command]).arg(file.path()).stdin(keys).spawn();
     let status = wait(child.map_err(reason)?, shared).map_err(reason)?;
     if !status.success() {
         return Err(status.to_string());

@@ -3,7 +3,8 @@
 //! The last painting of a text shows it as it stands among the messages.
 
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -20,15 +21,17 @@ use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::complete::{self, LineHint};
-use super::editor_state::{EditorShared, LineMode, TypedLine};
-use super::prompt_line;
+use super::editor_state::{EditorEvent, EditorShared, EventSender, HandledLine, LineMode, TypedLine};
 use crate::chat::{Echo, LineStart, display};
 use crate::limits;
 use crate::render::colour::{self, ColourDepth};
+use crate::render::prompt_line;
 use crate::ui::size::size;
 
 /// Rows of a pasted block that stay on the screen while its sender is asked about it.
 const SAMPLE_ROWS: usize = 3;
+/// Distance of rustyline's tab stops.
+const TAB_CELLS: usize = 8;
 /// A backslash and the end of its line.
 const CONTINUATION: &str = "\\\n";
 
@@ -49,13 +52,19 @@ enum Painting {
 struct LineState {
     mode: LineMode,
     painting: Painting,
-    /// Cells of the prompt as it was laid out.
-    prompt_cells: usize,
+    /// Cells of a row as rustyline lays the line out; it learns of another size with a key or a
+    /// signal, not with what is printed.
+    cells: usize,
+    /// Column behind the prompt as it was laid out, and behind the text.
+    prompt_end: usize,
+    text_end: usize,
     bytes: usize,
     newlines: usize,
     pasted: bool,
     /// Whether the next painting follows from a key, not from the printer.
     by_key: bool,
+    /// Whether the next painting is the first of a read that took the place of another.
+    is_anew: bool,
 }
 
 impl LineState {
@@ -65,9 +74,18 @@ impl LineState {
     }
 }
 
-/// Effects of our own keys on the line that is edited.
+/// Reason to leave a read and begin it anew where it stands: no key was pressed in it, and the
+/// prompt has another width than the one that rustyline has laid the line out with.
+///
+/// It unwinds the stack. Every other end of a read goes down to the next row first, and may lose
+/// what was typed ahead.
+pub(crate) struct BeginAnew;
+
+/// Effects of keys on the line that is edited.
 #[derive(Default)]
 struct KeyState {
+    /// Whether there may be anything to edit, to undo or to leave.
+    touched: AtomicBool,
     /// Ctrl-L: the line stands in the first row, as far as no text came above it.
     screen_cleared: AtomicBool,
     to_external_editor: AtomicBool,
@@ -78,6 +96,7 @@ struct KeyState {
 impl KeyState {
     /// Forgets the last line.
     fn clear(&self) {
+        self.touched.store(false, Ordering::SeqCst);
         self.screen_cleared.store(false, Ordering::SeqCst);
         self.to_external_editor.store(false, Ordering::SeqCst);
         self.continuations.store(0, Ordering::SeqCst);
@@ -93,19 +112,37 @@ impl KeyState {
     }
 }
 
+/// Line that was handed over as Enter was pressed.
+pub(crate) struct HandedOver {
+    /// What became of it, unless nobody handles lines any more.
+    pub(crate) handled: Option<HandledLine>,
+    /// Message that is painted in its place if it was accepted.
+    message: String,
+}
+
 pub(crate) struct Helper {
     shared: Arc<EditorShared>,
     keys: Arc<KeyState>,
     line: Cell<LineState>,
+    events: Arc<EventSender>,
+    /// Line that was handed over before its last painting.
+    handed_over: RefCell<Option<HandedOver>>,
 }
 
 impl Helper {
-    pub(crate) fn new(shared: Arc<EditorShared>) -> Self {
-        Self { shared, keys: Arc::default(), line: Cell::default() }
+    pub(crate) fn new(shared: Arc<EditorShared>, events: Arc<EventSender>) -> Self {
+        let (keys, line, handed_over) = (Arc::default(), Cell::default(), RefCell::default());
+        Self { shared, keys, line, events, handed_over }
     }
 
     /// Binds our own keys, besides rustyline's.
     pub(crate) fn bind_keys(&self, editor: &mut Editor<Self, FileHistory>) {
+        let state = Arc::clone(&self.keys);
+        let touch = on_key(move |_| {
+            state.touched.store(true, Ordering::SeqCst);
+            None
+        });
+        editor.bind_sequence(Event::Any, touch);
         // Alt-Enter, as terminals send it: escape, then what Enter sends.
         for code in [KeyCode::Enter, KeyCode::Char('\r'), KeyCode::Char('\n')] {
             editor.bind_sequence(KeyEvent(code, Modifiers::ALT), Cmd::Newline);
@@ -146,14 +183,21 @@ impl Helper {
 
     /// Resets the state before a line, which begins with a text.
     pub(crate) fn start_line(&self, mode: LineMode, initial: &str) {
-        self.line.set(LineState { mode, ..LineState::default() });
+        self.line.set(LineState { mode, cells: size().cells, ..LineState::default() });
         self.keys.clear();
+        self.keys.touched.store(!initial.is_empty(), Ordering::SeqCst);
+        self.handed_over.take();
         let mut line = self.shared.line();
         line.mode = mode;
         if mode == LineMode::Line {
             initial.clone_into(&mut line.text);
             line.start = None;
         }
+    }
+
+    /// Begins the line once more where it stands, after [`BeginAnew`].
+    pub(crate) fn start_anew(&self) {
+        self.line.set(LineState { cells: size().cells, is_anew: true, ..LineState::default() });
     }
 
     /// The text of the line as it was last painted.
@@ -163,8 +207,25 @@ impl Helper {
 
     /// A line that was read, with the prompt as it was begun.
     pub(crate) fn typed(&self, text: String) -> TypedLine {
-        let echo = if self.line.get().painting == Painting::Message { Echo::Message } else { Echo::Line };
-        TypedLine { text, start: self.start(), echo }
+        TypedLine { text, start: self.start(), echo: Echo::Line }
+    }
+
+    /// The line, if it was handed over as Enter was pressed.
+    pub(crate) fn take_handed_over(&self) -> Option<HandedOver> {
+        self.handed_over.take()
+    }
+
+    /// Hands over a line that may become a message. Its last painting waits for that: a line that
+    /// is refused never stands there as said.
+    fn hand_over(&self, line: &str, message: String) -> Painting {
+        // What is printed meanwhile would stand above a line that is painted no more.
+        self.shared.gate.close();
+        let text = self.without_continuations(line);
+        let line = TypedLine { text, start: self.start(), echo: Echo::Pending };
+        let handled = self.events.hand_over(EditorEvent::Line(line));
+        let is_said = handled.as_ref().is_some_and(|handled| handled.echo == Echo::Message);
+        self.handed_over.replace(Some(HandedOver { handled, message }));
+        if is_said { Painting::Message } else { Painting::Line }
     }
 
     fn start(&self) -> LineStart {
@@ -190,7 +251,7 @@ impl Helper {
 
     /// Takes note that a key was handled, whose painting comes next.
     fn key_handled(&self) {
-        self.line.set(LineState { by_key: true, ..self.line.get() });
+        self.line.set(LineState { by_key: true, cells: size().cells, ..self.line.get() });
     }
 
     fn is_screen_cleared(&self) -> bool {
@@ -200,8 +261,23 @@ impl Helper {
     /// Where the painting begins: on a cleared screen, where the printer saved the cursor.
     fn place(&self) -> &'static str {
         let line = self.line.get();
-        self.line.set(LineState { by_key: false, ..line });
-        if self.is_screen_cleared() && !line.by_key { "\x1b8" } else { "" }
+        self.line.set(LineState { by_key: false, is_anew: false, ..line });
+        if self.is_screen_cleared() && (!line.by_key || line.is_anew) { "\x1b8" } else { "" }
+    }
+
+    /// Leaves the read where nothing was typed and a new one would have a prompt of another width.
+    /// What the printer writes, it writes when no key waits to be read.
+    fn leave_other_width(&self, laid_out: usize) {
+        let line = self.line.get();
+        let is_untouched = !line.by_key && !self.keys.touched.load(Ordering::SeqCst);
+        let is_other = is_untouched && self.shared.state().natural_prompt().width() != laid_out;
+        // Keys that came while the terminal took no output between the two reads.
+        let has_typed = line.is_anew && self.shared.line().typed_unseen.is_some();
+        self.shared.set_beginning_anew(is_other || has_typed);
+        if is_other || has_typed {
+            self.shared.gate.close();
+            resume_unwind(Box::new(BeginAnew));
+        }
     }
 
     /// Updates the state of the line. More than one newline at once was not typed.
@@ -225,7 +301,7 @@ impl Helper {
             line.start = None;
         } else if line.start.is_none() {
             let state = self.shared.state();
-            let shown = state.painted_prompt.as_ref().unwrap_or(&state.prompt);
+            let shown = state.painted_prompt.as_ref().map_or(&state.prompt, |(painted, _)| painted);
             line.start = Some(shown.start.clone());
         }
         text.clone_into(&mut line.text);
@@ -239,10 +315,26 @@ impl Helper {
     /// A text that is painted in the place of a line. The layout stays that of the line: where that
     /// ends at the edge, rustyline goes one row down.
     fn in_place_of<'l>(&self, line: &str, mut text: String) -> Cow<'l, str> {
-        if ends_at_edge(self.line.get().prompt_cells, line, size().cells) {
+        let LineState { prompt_end, cells, .. } = self.line.get();
+        let column = ended_rows(line, prompt_end, cells).1;
+        if column == cells || (column == 0 && line.contains('\n')) {
             text.push_str("\x1b[A");
         }
         Cow::Owned(text)
+    }
+
+    /// The rows of the prompt, and of the line behind it.
+    fn prompt_rows(&self, prompt: &str) -> String {
+        let (rows, prompt_end) = ended_rows(prompt, 0, self.line.get().cells);
+        self.line.set(LineState { prompt_end, ..self.line.get() });
+        rows
+    }
+
+    fn text_rows(&self, text: &str) -> String {
+        let LineState { prompt_end, cells, .. } = self.line.get();
+        let (rows, text_end) = ended_rows(text, prompt_end, cells);
+        self.line.set(LineState { text_end, ..self.line.get() });
+        rows
     }
 }
 
@@ -253,19 +345,27 @@ fn sample(line: &str) -> String {
     format!("{shown}\n{}", display::block_rest(rows.len().saturating_sub(SAMPLE_ROWS)))
 }
 
-/// Whether rustyline's layout of a line ends left of a row's first cell.
-fn ends_at_edge(prompt: usize, line: &str, cells: usize) -> bool {
+/// A text from a column on with a newline wherever rustyline's layout begins another row and blanks
+/// for tabs, and the column behind it.
+///
+/// A row that only the terminal wraps, many terminals join with the next when they become wider.
+/// rustyline would then clear as many rows as there were, and some of them are messages.
+fn ended_rows(text: &str, start: usize, cells: usize) -> (String, usize) {
     let mode = GraphemeClusterMode::from_env();
-    let mut column = prompt;
-    for cluster in line.graphemes(true) {
-        let width = usize::from(mode.width(cluster));
-        column = match cluster {
-            "\n" => 0,
-            _ if column + width > cells => width,
-            _ => column + width,
-        };
+    let (mut rows, mut column) = (String::with_capacity(text.len()), start);
+    for cluster in text.graphemes(true) {
+        let blanks = " ".repeat(TAB_CELLS - column % TAB_CELLS);
+        let shown = if cluster == "\t" { blanks.as_str() } else { cluster };
+        let width =
+            if cluster == "\n" { 0 } else { shown.graphemes(true).map(|c| usize::from(mode.width(c))).sum() };
+        if column + width > cells {
+            rows.push('\n');
+            column = 0;
+        }
+        rows.push_str(shown);
+        column = if cluster == "\n" { 0 } else { column + width };
     }
-    column == cells || (column == 0 && line.contains('\n'))
+    (rows, column)
 }
 
 impl rustyline::Helper for Helper {}
@@ -278,8 +378,8 @@ impl Validator for Helper {
             Painting::Line
         } else if line.is_block() {
             Painting::Sample
-        } else if self.own_message(context.input()).is_some() {
-            Painting::Message
+        } else if let Some(message) = self.own_message(context.input()) {
+            self.hand_over(context.input(), message)
         } else {
             Painting::Line
         };
@@ -292,27 +392,38 @@ impl Validator for Helper {
 impl Highlighter for Helper {
     fn highlight<'l>(&self, line: &'l str, _pos: usize) -> Cow<'l, str> {
         match self.track(line).painting {
-            Painting::Line => Cow::Borrowed(line),
-            Painting::Message => self.in_place_of(line, self.own_message(line).unwrap_or_default()),
+            Painting::Line => Cow::Owned(self.text_rows(line)),
+            Painting::Message => {
+                let message = self.handed_over.borrow().as_ref().map(|line| line.message.clone());
+                self.in_place_of(line, message.unwrap_or_default())
+            }
             Painting::Sample => self.in_place_of(line, sample(line)),
         }
     }
 
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, default: bool) -> Cow<'b, str> {
-        self.shared.gate.open();
+        if self.handed_over.borrow().is_none() {
+            if default && self.line.get().mode == LineMode::Line {
+                self.leave_other_width(prompt.width());
+            }
+            self.shared.gate.open();
+        }
+        // Another prompt than the line's: that of a search, or of a repetition.
+        self.shared.set_searching(!default);
         let place = self.place();
+        let rows = self.prompt_rows(prompt);
         let line = self.line.get();
         if !default || line.mode == LineMode::Answer {
-            return Cow::Owned(place.to_owned() + prompt);
+            return Cow::Owned(place.to_owned() + &rows);
         }
-        self.line.set(LineState { prompt_cells: prompt.width(), ..line });
         if line.painting == Painting::Message {
             return Cow::Borrowed(place);
         }
         let mut state = self.shared.state();
-        state.painted_prompt = Some(state.prompt.clone());
-        let text = prompt_line::fitted(&state.prompt, prompt.width(), size().cells);
-        let painted = colour::paint(&text, colour::OWN, state.layout.depth);
+        let laid_out = prompt.width();
+        state.painted_prompt = Some((state.prompt.clone(), laid_out));
+        let text = prompt_line::fitted(&state.prompt, laid_out, size().cells);
+        let painted = colour::paint(&self.prompt_rows(&text), colour::OWN, state.layout.depth);
         // The title changes with the prompt.
         let title = self.shared.terminal.title().update(&state.prompt).unwrap_or_default();
         Cow::Owned(format!("{place}{title}{painted}"))
@@ -331,7 +442,9 @@ impl Highlighter for Helper {
     }
 
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
-        Cow::Owned(colour::paint(hint, colour::DIM, self.shared.state().layout.depth))
+        let LineState { text_end, cells, .. } = self.line.get();
+        let (rows, _) = ended_rows(hint, text_end, cells);
+        Cow::Owned(colour::paint(&rows, colour::DIM, self.shared.state().layout.depth))
     }
 }
 
@@ -402,13 +515,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_edge_is_where_rustyline_sees_it() {
-        for (line, edge) in [("", false), ("abcd", false), ("abcde", true), ("가나", false), ("a\n", true)]
-        {
-            assert_eq!(ends_at_edge(5, line, 10), edge, "{line:?}");
+    fn every_row_of_a_line_ends_where_rustyline_sees_it() {
+        for (line, rows, column) in [
+            ("", "", 5),
+            ("abcde", "abcde", 10),
+            ("abcdef", "abcde\nf", 1),
+            ("가나다", "가나\n다", 2),
+            ("abcde\nf", "abcde\nf", 1),
+            ("abc\n", "abc\n", 0),
+            // 5 cells and 2 wide characters, then 5 of them: the row is full.
+            ("가나다라마바사", "가나\n다라마바사", 10),
+            ("\tx", "   x", 9),
+            ("abcd\tx", "abcd\n       x", 8),
+        ] {
+            let (found, end) = ended_rows(line, 5, 10);
+            assert_eq!((found.as_str(), end), (rows, column), "{line:?}");
         }
-        // 5 cells and 2, then 5 wide ones: the row is full.
-        assert!(ends_at_edge(5, "가나다라마바사", 10));
     }
 
     #[test]

@@ -5,10 +5,13 @@
 mod complete;
 mod editor_state;
 mod editor_thread;
+mod filtered_input;
 mod helper;
-mod prompt_line;
+mod key_code;
+mod key_filter;
 mod stopped_keys;
 mod terminal_guard;
+mod typed_lines;
 
 use std::io::{self, IsTerminal as _};
 use std::os::unix::thread::JoinHandleExt as _;
@@ -29,12 +32,15 @@ use super::screen::Printer;
 use crate::app::os;
 use crate::config::{EditorMode, Settings};
 use crate::limits;
+use editor_state::EventSender;
 pub(crate) use editor_state::{EditorEvent, EditorShared, EditorState, TypedLine};
 use editor_thread::{EditorThread, LineEditor};
+use filtered_input::FilteredInput;
 use helper::Helper;
 use stopped_keys::StoppedKeys;
 pub(crate) use terminal_guard::block_sigtstp;
 use terminal_guard::{EDITOR_THREAD, TerminalGuard, TitleBar};
+pub(crate) use typed_lines::{TypedInput, typed_lines};
 
 /// Sequence that makes rustyline repaint the line and changes nothing else, alone or behind a text:
 /// up from the row that it cleared, and down again. In the first row there is no up: the painting
@@ -58,6 +64,8 @@ pub(crate) struct Terminal {
     thread: Option<JoinHandle<()>>,
     /// `None` where the terminal cannot be opened anew.
     keys: Option<StoppedKeys>,
+    /// `None` where the system has no pseudo-terminal to give: the editor then reads the terminal.
+    input: Option<FilteredInput>,
 }
 
 impl Terminal {
@@ -70,16 +78,14 @@ impl Terminal {
         terminal_guard::own_descriptors();
         let guard = TerminalGuard::acquire(TitleBar::new(settings.title))?;
         let shared = Arc::new(EditorShared::new(state, guard));
-        let mut editor = line_editor(&shared, settings).map_err(io_error)?;
-        let mut external_printer = editor.create_external_printer().map_err(io_error)?;
+        let input = FilteredInput::start(&shared, settings.editor).ok();
         let (sender, events) = sync_channel(limits::LINES_AHEAD);
-        let history = settings.history.clone();
-        let editing = EditorThread {
-            sender: sender.clone(),
-            waker: Arc::clone(&waker),
-            shared: Arc::clone(&shared),
-            history,
-        };
+        let handler = EventSender::new(Arc::clone(&shared), sender.clone(), Arc::clone(&waker));
+        let handler = Arc::new(handler);
+        let mut editor = line_editor(&shared, Arc::clone(&handler), settings).map_err(io_error)?;
+        let mut external_printer = editor.create_external_printer().map_err(io_error)?;
+        let history = settings.line_history.clone();
+        let editing = EditorThread { events: handler, shared: Arc::clone(&shared), history };
         let thread = thread::Builder::new().name(EDITOR_THREAD.into()).spawn(move || editing.run(editor))?;
         let keys = StoppedKeys::start(&thread, &shared, sender, waker).ok();
         let printing = Arc::clone(&shared);
@@ -91,7 +97,7 @@ impl Terminal {
                 _ => external_printer.print(text.clone() + REPAINT).or_else(|_| os::print(&text)),
             })
         });
-        Ok((Self { events, shared, thread: Some(thread), keys }, printer))
+        Ok((Self { events, shared, thread: Some(thread), keys, input }, printer))
     }
 
     /// The next event, if there is one.
@@ -135,6 +141,7 @@ impl Terminal {
         if thread.is_finished() {
             let _ = thread.join();
         }
+        self.input = None;
         self.shared.terminal.restore();
     }
 }
@@ -145,7 +152,11 @@ impl Drop for Terminal {
     }
 }
 
-fn line_editor(shared: &Arc<EditorShared>, settings: &Settings) -> rustyline::Result<LineEditor> {
+fn line_editor(
+    shared: &Arc<EditorShared>,
+    events: Arc<EventSender>,
+    settings: &Settings,
+) -> rustyline::Result<LineEditor> {
     let mode = match settings.editor {
         EditorMode::Emacs => EditMode::Emacs,
         EditorMode::Vi => EditMode::Vi,
@@ -162,10 +173,10 @@ fn line_editor(shared: &Arc<EditorShared>, settings: &Settings) -> rustyline::Re
         .build();
     let mut editor = Editor::with_config(config)?;
     editor.set_max_history_size(1_000)?;
-    let helper = Helper::new(Arc::clone(shared));
+    let helper = Helper::new(Arc::clone(shared), events);
     helper.bind_keys(&mut editor);
     editor.set_helper(Some(helper));
-    if let Some(path) = &settings.history {
+    if let Some(path) = &settings.line_history {
         editor.load_history(path)?;
     }
     Ok(editor)

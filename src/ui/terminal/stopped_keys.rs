@@ -130,7 +130,9 @@ impl Watch {
 
     /// Gives what was typed to the line: the editor, which can write again, begins it anew.
     fn give_back(&self, typed: TypedUnseen) {
-        if self.shared.line().typed_unseen.replace(typed).is_none() {
+        // Locked until the signal is taken: who finds what was typed has no other end to expect.
+        let mut line = self.shared.line();
+        if line.typed_unseen.replace(typed).is_none() {
             // rustyline ends its read with it. The thread is there until this one has been joined.
             let _ = pthread_kill(self.editor, Signal::SIGINT);
         }
@@ -179,6 +181,7 @@ fn typed(before: &str, keys: &[u8]) -> Typed {
             '\x1b' => match escape_sequence(&mut keys).as_str() {
                 "[200~" => is_pasted = true,
                 "[201~" => is_pasted = false,
+                "\r" => text.push('\n'),
                 _ => {}
             },
             '\r' | '\n' => {
@@ -233,6 +236,7 @@ mod tests {
         for (before, keys, wanted) in [
             ("", "안녕\r", line("안녕")),
             ("안", "녕\x7f녕하\x1b[D\x1bOC세요\rhi\r", line("안녕하세요\nhi")),
+            (":quit", "\x1b\r:q", line(":quit\n:q")),
             (":qu", "it\r", Typed::Quit(":quit".to_owned())),
             ("ab\n:qu", "it \r", Typed::Quit(":quit ".to_owned())),
             ("", "\x1b[200~:quit\r\x1b[201~", line(":quit")),

@@ -5,7 +5,7 @@
 //! but the editor's blocks SIGTSTP.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use nix::sys::signal::{SigSet, Signal, kill};
@@ -36,32 +36,40 @@ const POP: &str = "\x1b]2;\x1b\\\x1b[23;2t";
 /// Time without room for output after which a terminal counts as stopped, in milliseconds.
 const STOPPED_AFTER_MS: i64 = 100;
 
-/// Modes that the panic hook restores: a hook has no other way to know them.
-static MODES_AT_PANIC: Mutex<Option<Termios>> = Mutex::new(None);
+/// Terminal and modes that the panic hook restores: a hook has no other way to know them.
+static MODES_AT_PANIC: Mutex<Option<(OwnedFd, Termios)>> = Mutex::new(None);
 static PANIC_HOOK: Once = Once::new();
 
 pub(crate) struct TerminalGuard {
+    /// The terminal that keys come from; standard input may be that of the filter.
+    keys: OwnedFd,
     modes: Termios,
     title: Mutex<TitleBar>,
+    /// Held by whoever reads the terminal: the filter, or another program.
+    reading: Mutex<()>,
 }
 
 impl TerminalGuard {
     pub(crate) fn acquire(title: TitleBar) -> io::Result<Self> {
-        let modes = tcgetattr(io::stdin())?;
-        *MODES_AT_PANIC.lock().unwrap_or_else(PoisonError::into_inner) = Some(modes.clone());
+        let keys = io::stdin().as_fd().try_clone_to_owned()?;
+        let modes = tcgetattr(&keys)?;
+        *MODES_AT_PANIC.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((keys.try_clone()?, modes.clone()));
         PANIC_HOOK.call_once(|| {
             let previous = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
                 if std::thread::current().name() == Some(EDITOR_THREAD) {
                     return;
                 }
-                if let Some(modes) = MODES_AT_PANIC.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-                    restore_modes(modes);
+                let at_panic = MODES_AT_PANIC.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some((keys, modes)) = at_panic.as_ref() {
+                    restore_modes(keys, modes);
                 }
+                drop(at_panic);
                 previous(panic);
             }));
         });
-        let guard = Self { modes, title: Mutex::new(title) };
+        let guard = Self { keys, modes, title: Mutex::new(title), reading: Mutex::default() };
         guard.set_idle_modes();
         Ok(guard)
     }
@@ -69,18 +77,33 @@ impl TerminalGuard {
     /// Sets the modes between two lines, to which rustyline returns after each: the terminal
     /// neither edits nor echoes, and keys pressed then wait for the next line, as they are.
     pub(crate) fn set_idle_modes(&self) {
+        // A terminal that is gone needs no modes.
+        let _ = tcsetattr(&self.keys, OptionalActions::Now, &self.idle_modes());
+    }
+
+    /// The modes between two lines.
+    pub(crate) fn idle_modes(&self) -> Termios {
         let mut modes = self.modes.clone();
         modes.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG | LocalModes::IEXTEN;
         modes.input_modes -= InputModes::ICRNL | InputModes::INLCR | InputModes::IXON;
-        // A terminal that is gone needs no modes.
-        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &modes);
+        modes
+    }
+
+    /// The terminal that keys come from.
+    pub(crate) fn keys(&self) -> BorrowedFd<'_> {
+        self.keys.as_fd()
     }
 
     /// Restores modes and title for another program. The next prompt sets the title again.
     pub(crate) fn release(&self) {
-        restore_modes(&self.modes);
+        restore_modes(&self.keys, &self.modes);
         let title = self.title().restore();
         write_control(title);
+    }
+
+    /// The right to read the terminal.
+    pub(crate) fn reading(&self) -> MutexGuard<'_, ()> {
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The title, which the painting of a prompt updates.
@@ -90,11 +113,11 @@ impl TerminalGuard {
 
     /// Stops the process group with the shell's own modes, and returns to the line when continued.
     pub(crate) fn suspend(&self) {
-        let Ok(editing) = tcgetattr(io::stdin()) else { return };
+        let Ok(editing) = tcgetattr(&self.keys) else { return };
         self.release();
         // Should that fail, nothing is stopped.
         let _ = kill(Pid::from_raw(0), Signal::SIGTSTP);
-        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &editing);
+        let _ = tcsetattr(&self.keys, OptionalActions::Now, &editing);
         write_control(BRACKETED_PASTE_ON);
     }
 
@@ -116,10 +139,10 @@ pub(crate) fn unblock_sigtstp() -> io::Result<()> {
 }
 
 /// Restores the modes and turns bracketed paste off. A terminal that is gone needs neither.
-fn restore_modes(modes: &Termios) {
+fn restore_modes(keys: impl AsFd, modes: &Termios) {
     // One that takes nothing is not waited for.
     let when = if is_stopped() { OptionalActions::Now } else { OptionalActions::Drain };
-    let _ = tcsetattr(io::stdin(), when, modes);
+    let _ = tcsetattr(keys, when, modes);
     write_control(BRACKETED_PASTE_OFF);
 }
 
@@ -226,6 +249,7 @@ mod tests {
             addressed,
             waiting: 3,
             unread,
+            unread_of: Vec::new(),
             has_others: false,
             start: LineStart::default(),
         }

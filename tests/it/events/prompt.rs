@@ -111,7 +111,7 @@ fn what_is_no_order_does_nothing_and_says_why() {
         (r#"{"id":3}"#, r#"write {"say":TEXT}"#),
         (r#"{"id":4,"command":"quit","to":"준호"}"#, r#"write {"say":TEXT}"#),
         (r#"{"id":5,"command":"conect","arguments":[]}"#, "did you mean :connect?"),
-        (r#"{"id":6,"command":"listen","arguments":["0 --known"]}"#, "a host name has"),
+        (r#"{"id":6,"command":"listen","arguments":["0 --known"]}"#, "a host name consists"),
         (r#"{"id":7,"command":"all","arguments":["a","b"]}"#, "write :all TEXT"),
         (r#"{"id":8,"say":7}"#, "invalid type: integer `7`, expected a string"),
         (r#"{"id":9,"command":"edit"}"#, "edit"),
@@ -271,7 +271,7 @@ fn the_orders_of_the_document_do_what_it_says() {
     let orders = document.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
     let (mut bot, junho) = talking();
     bot.types_bytes(orders.as_bytes());
-    assert_eq!(bot.ends(), 0);
+    assert_eq!(bot.ends(), 1, "one order was refused");
     junho.sees("민지: 안녕하세요");
     junho.sees("민지: :help is text here");
     let promised = document.split("```json\n").nth(2).unwrap().split("```").next().unwrap();
@@ -329,4 +329,43 @@ fn on_the_raw_wire_nothing_is_proved_on_either_side() {
         assert_eq!((&message["from"], &message["wire"]), (&json!(from), &json!("oaep")));
         assert_eq!((&message["fingerprint"], &message["verified"]), (&Value::Null, &json!(false)));
     }
+}
+
+#[test]
+fn an_answer_has_the_id_of_its_question_and_the_end_of_the_input_waits_for_it() {
+    let (mut bot, at) = waiting();
+    let [mut junho, mut hana] = ["준호", "하나"].map(|name| {
+        let peer = Process::start(name, &["--connect", &at]);
+        bot.sees(&format!(r#""event":"connected","name":"{name}""#));
+        peer
+    });
+    bot.orders(&json!({ "id": 1, "ask": "first?", "to": "준호" }));
+    bot.orders(&json!({ "id": "둘", "ask": "second?", "to": "준호" }));
+    bot.orders(&json!({ "id": 3, "ask": "and you?", "to": "하나", "timeout": 60_000 }));
+    bot.orders(&json!({ "id": 3, "ask": "again?", "to": "하나" }));
+    bot.orders(&json!({ "id": 4, "ask": "in vain?", "to": "준호", "timeout": 1 }));
+    bot.sees(r#""kind":"not_answered""#);
+    bot.closes_input();
+    junho.sees("second?");
+    hana.sees("and you?");
+    hana.types("here");
+    bot.sees(r#""text":"here""#);
+    junho.types("one");
+    bot.sees(r#""text":"one""#);
+    assert!(bot.is_running(), "the second question waits");
+    junho.types("two");
+    assert_eq!(bot.ends(), 1, "one order was refused");
+    let told = told(&bot);
+    let answer = |id: &Value| {
+        let of_it = of_id(&told, id);
+        of_it.iter().find(|object| object["event"] == "message").map(|object| object["text"].clone())
+    };
+    for (id, text) in [(json!(1), "one"), (json!("둘"), "two"), (json!(3), "here")] {
+        assert_eq!(answer(&id), Some(json!(text)), "{id}");
+    }
+    let refused: Vec<_> = of_id(&told, &json!(3)).iter().map(|object| object["event"].clone()).collect();
+    assert!(refused.contains(&json!("warning")), "{refused:?}");
+    let in_vain = of_id(&told, &json!(4));
+    assert_eq!(in_vain.last().unwrap()["message"], "준호 has not answered in 1 ms");
+    assert!(in_vain.iter().any(|object| object["event"] == "reply" && object["ok"] == true));
 }

@@ -103,6 +103,7 @@ impl World {
             subject: None,
             notices: Vec::new(),
         };
+        world.chat.call_lost_peers();
         world.handle(Input::Line(":listen 127.0.0.1:8000"));
         world
     }
@@ -243,7 +244,10 @@ impl World {
         match effect {
             Effect::Listen { listener, .. } => {
                 self.listener = listener;
-                Some(Input::Listening { listener, at: SocketAddr::from(([127, 0, 0, 1], 8000)).into() })
+                {
+                    let at = SocketAddr::from(([127, 0, 0, 1], 8000)).into();
+                    Some(Input::Listening { listener, at, dial: Vec::new() })
+                }
             }
             Effect::Connect { dial, .. } => {
                 self.dials.insert(dial, None);
@@ -302,7 +306,11 @@ impl World {
                 self.met.apply(&change);
                 Some(Input::Met(self.met.clone()))
             }
-            Effect::ReturnLine(line) => {
+            Effect::ShowTo(_, notice) => {
+                self.see(notice);
+                None
+            }
+            Effect::ReturnLine(_, line) => {
                 self.put_back = Some(line);
                 None
             }

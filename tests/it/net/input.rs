@@ -62,6 +62,22 @@ fn a_socket_that_another_program_left_not_blocking_is_waited_for() {
     assert_eq!(harness.line(&lines), "end");
 }
 
+#[test]
+fn the_rest_of_an_input_is_what_lies_in_it_however_late_its_reader_comes_to_it() {
+    let harness = Harness::new();
+    for _ in 0..50 {
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(b"one\ntwo\nnot whole").unwrap();
+        let lines = Lines::of_descriptor(reader.into(), |reader| reader, harness.net.waker()).unwrap();
+        assert_eq!(lines.rest(PATIENCE), [&b"one"[..], b"two"]);
+        // Whoever may yet write is not waited for.
+        writer.write_all(b" before\n").unwrap();
+        assert_eq!(lines.rest(PATIENCE), [b"not whole before"]);
+        drop(writer);
+        assert!(lines.rest(PATIENCE).is_empty());
+    }
+}
+
 /// Lines of 1,024 bytes without end, counted as they are taken.
 struct Endless(
     Arc<AtomicUsize>,

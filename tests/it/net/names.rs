@@ -41,9 +41,9 @@ fn every_front_end_listens_on_every_address_of_a_name_and_on_one_port() {
     check(&prompt.sees("listening on "));
     // The same name again, or an address of it.
     prompt.types(&format!(":listen localhost:{port}"));
-    prompt.sees("you are listening on ");
+    prompt.sees("you are already listening on ");
     prompt.types(&format!(":listen 127.0.0.1:{port}"));
-    prompt.sees(&format!("you are listening on 127.0.0.1:{port} already"));
+    prompt.sees(&format!("you are already listening on 127.0.0.1:{port}"));
 
     for args in [&["recv", "--listen", "localhost:0"][..], &["pipe", "--listen", "localhost:0"]] {
         let process = home.run(args, Stdio::piped());

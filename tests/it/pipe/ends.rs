@@ -28,7 +28,7 @@ fn a_receiver_whose_device_is_full_makes_the_sender_fail_and_say_why() {
         let full = Output::Into(full.try_clone().unwrap().into());
         let (mut calls, mut listens) = connected(file_with(&noise(bytes, 1)), full, Stdio::null());
         assert_eq!([calls.ends(), listens.ends()], [1, 1], "{bytes} bytes");
-        calls.complains("could not write: no space left where it writes");
+        calls.complains("could not write: no space left for its output");
         listens.complains("cannot write the output: no space left on device");
     }
 }
@@ -40,7 +40,7 @@ fn a_receiver_whose_reader_is_gone_makes_the_sender_fail_and_say_why() {
     let (mut calls, mut listens) =
         connected(file_with(b"some bytes"), Output::Into(writer.into()), Stdio::null());
     assert_eq!([calls.ends(), listens.ends()], [1, 141]);
-    calls.complains("could not write: who read its output has gone");
+    calls.complains("could not write: the reader of its output has gone");
     assert!(!listens.complaints().contains("error"), "{}", listens.complaints());
 }
 

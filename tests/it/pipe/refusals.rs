@@ -22,7 +22,10 @@ fn somebody_unknown_is_refused_and_the_ways_to_take_them_are_said() {
     let minji = Home::of("민지");
     let mut calls = start(&minji, &["--connect", &at]);
     calls.ends_saying(4, "has a key that is not in your book");
-    calls.complains(&format!("--accept-new takes it; --pin {} takes it and no other", junho.fingerprint()));
+    calls.complains(&format!(
+        "--accept-new accepts it; --pin {} accepts it and no other",
+        junho.fingerprint()
+    ));
     drop(listens);
     assert!(!minji.answer(&["peers", "list"]).contains("SHA256:"), "nobody is remembered");
 }
@@ -59,9 +62,10 @@ fn somebody_of_the_book_is_named_and_nobody_else_will_do() {
     let book = minji.answer(&["peers", "list"]);
     let name = book.split_whitespace().next().unwrap().to_owned();
     let (mut other, at) = listening(&Home::of("하나"), &["--accept-new"], Stdio::null(), Output::Kept);
-    start(&minji, &["--connect", &at, "--to", &name]).ends_saying(4, &format!("has not the key of {name}"));
+    start(&minji, &["--connect", &at, "--to", &name])
+        .ends_saying(4, &format!("does not have the key of {name}"));
     assert!(other.is_running());
-    start(&minji, &["--connect", &at, "--to", "nobody"]).ends_saying(1, "no peer is called nobody");
+    start(&minji, &["--connect", &at, "--to", "nobody"]).ends_saying(1, "no peer is named nobody");
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn an_input_without_end_waits_for_a_reader_that_stops() {
     }
     eventually("sending goes on", PATIENCE, || sent(&calls) > before);
     drop(gone);
-    calls.ends_saying(1, "who read its output has gone");
+    calls.ends_saying(1, "the reader of its output has gone");
     assert_eq!(listens.ends(), 141);
 }
 

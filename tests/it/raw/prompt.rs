@@ -25,10 +25,10 @@ fn two_people_talk_on_the_raw_wire_and_exit_ends_it() {
     junho.types(&format!(":connect {at} --wire oaep"));
     junho.sees("* raw wire: no authentication, no forward secrecy, no integrity of order or count");
     let joined = junho.sees("* raw~1 is at ");
-    for part in ["raw, key of 2048 bits SHA256:", "nothing is signed"] {
+    for part in ["raw, 2048-bit key SHA256:", "nothing is signed"] {
         assert!(joined.contains(part), "{joined}");
     }
-    assert!(minji.sees("* raw~1 is at ").contains("key of 3072 bits"));
+    assert!(minji.sees("* raw~1 is at ").contains("3072-bit key"));
     junho.types("안녕하세요, 민지 씨!");
     assert!(minji.sees(" raw~1: ").ends_with(" raw~1: 안녕하세요, 민지 씨!"));
     minji.types("반가워요 👋");
@@ -36,7 +36,7 @@ fn two_people_talk_on_the_raw_wire_and_exit_ends_it() {
     junho.types(&"긴 글 ".repeat(100));
     junho.sees("* sent as 4 parts");
     minji.sees_times(" raw~1: ", 5, PATIENCE);
-    let keyless = "! raw~1 is on the raw wire, which proves nobody's key";
+    let keyless = "! raw~1 is on the raw wire, which proves no keys";
     for (command, answer) in [
         (":verify raw~1", keyless),
         (":trust raw~1", keyless),
@@ -48,7 +48,7 @@ fn two_people_talk_on_the_raw_wire_and_exit_ends_it() {
         minji.types(command);
         minji.sees(answer);
     }
-    assert_eq!(junho.output().matches("no receipt exists on the raw wire").count(), 1);
+    assert_eq!(junho.output().matches("the raw wire has no receipts").count(), 1);
     let book = std::fs::read_to_string(minji.home.file("peers")).unwrap_or_default();
     assert_eq!(book, "", "nobody is remembered");
     junho.types("exit");
@@ -64,12 +64,12 @@ fn the_key_of_the_raw_wire_is_made_kept_and_is_not_the_identity() {
     let home = Home::of("민지");
     let mut minji = home.start(&[]);
     minji.types(":keygen --raw");
-    minji.sees("* making a key of 2048 bits for the raw wire");
-    let made = minji.sees_within("* new key of 2048 bits for the raw wire, SHA256:", HANDSHAKE_PATIENCE);
+    minji.sees("* generating a 2048-bit key for the raw wire");
+    let made = minji.sees_within("* new 2048-bit key for the raw wire, SHA256:", HANDSHAKE_PATIENCE);
     assert!(made.ends_with("raw.pem") && !made.contains(&home.fingerprint()), "{made}");
     assert_eq!(mode(home.file("raw.pem")), 0o600);
     minji.types(":keygen --raw");
-    minji.sees("raw.pem; `:keygen --raw --replace` makes a new one and keeps the old file");
+    minji.sees("raw.pem; `:keygen --raw --replace` generates a new one and keeps the old file");
     assert_eq!(minji.closes_input().ends(), 0);
     // The next time it is there, and the passphrase of the home is its own as well.
     std::fs::write(home.file("word"), "비밀\n").unwrap();
@@ -85,7 +85,7 @@ fn the_key_of_the_raw_wire_is_made_kept_and_is_not_the_identity() {
     caller.read_exact(&mut pem).unwrap();
     let fingerprint = PublicKey::from_spki_pem(&pem).unwrap().fingerprint().to_string();
     assert!(made.contains(&fingerprint), "{made}");
-    assert!(!again.has_seen("making a key"));
+    assert!(!again.has_seen("generating a key"));
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn the_listener_sends_its_pem_without_a_newline_and_nothing_after_blocks_that_do
     stranger.write_all(&block("첫 마디", 1)).unwrap();
     minji.sees(" raw~1: 첫 마디");
     stranger.write_all(&[0x17; 256 * 3]).unwrap();
-    minji.sees("! the stream from raw~1 is out of step; closed");
+    minji.sees("! the stream from raw~1 is out of sync; closed");
     let sent = all_of(stranger);
     assert!(sent.starts_with(b"-----BEGIN PUBLIC KEY-----\n"));
     assert!(sent.ends_with(b"\n-----END PUBLIC KEY-----"));
@@ -139,13 +139,13 @@ fn hostile_keys_are_refused_in_words_without_a_trace_and_without_much_work() {
     let cases = [
         (private.clone(), "is refused, and not kept: it is a PRIVATE key"),
         (as_pem("CERTIFICATE", b"ABC"), "not kept: it is a certificate"),
-        (as_pem("PUBLIC KEY", b"ABC"), "not one public key in PEM form"),
+        (as_pem("PUBLIC KEY", b"ABC"), "not a single public key in PEM form"),
         (BITS_512.to_owned(), "not kept: 512 bits, at least 2048 needed"),
         (EC.to_owned(), "not kept: it is not an RSA key"),
         // The last byte of the modulus stands before `02 03 01 00 01`, the exponent.
         (turned(6, 1), "not kept: its modulus has a small factor"),
         (turned(1, 2), "not kept: its public exponent is not 65537"),
-        (endless, "sent a public key that does not end; closed"),
+        (endless, "sent an unterminated public key; closed"),
     ];
     for (pem, reason) in cases {
         // As a caller's key.
@@ -180,7 +180,11 @@ fn no_trace(process: &Process) {
     let secret = include_str!("../../keys/bob-2048.pem").lines().nth(5).unwrap();
     assert!(!process.has_seen(secret));
     for file in std::fs::read_dir(process.home.path()).unwrap() {
-        let text = std::fs::read(file.unwrap().path()).unwrap();
+        let path = file.unwrap().path();
+        if path.ends_with("socket") {
+            continue;
+        }
+        let text = std::fs::read(path).unwrap();
         assert!(!String::from_utf8_lossy(&text).contains(secret));
     }
 }
@@ -240,7 +244,7 @@ fn a_raw_caller_and_a_native_listener_tell_each_other_apart_in_ten_seconds() {
     minji.sees_within("did not finish the handshake in 10 s; if it speaks the raw wire", HANDSHAKE_PATIENCE);
     junho.sees("sent no public key; if it is rsachat on its own wire, leave out --wire oaep");
     assert_eq!(junho.ends(), 5);
-    assert_eq!((minji.rows_after("! ").len(), junho.rows_after("! ").len()), (1, 1));
+    assert_eq!((minji.rows_after("! ").len(), junho.rows_after("! ").len()), (0, 1));
     // One that gives its key at once, as nobody should, is known by it.
     let (minji, at) = Process::listening("민지");
     let mut eager = call(&at);
@@ -254,9 +258,9 @@ fn nothing_falls_back_to_the_raw_wire_and_its_options_stay_its_own() {
     let mut minji = home("민지").start(&[]);
     for (line, answer) in [
         (":connect localhost --one-way", "--one-way is for the raw wire; add --wire oaep"),
-        (":listen 0 --wire oaep --known", "the raw wire proves nobody's key; --known cannot be kept on it"),
-        (":listen 0 --wire rot13", "there is no such wire; --wire oaep is the raw wire of the tutorial"),
-        (":listen 0 --one-way", "write :listen ADDR"),
+        (":listen 0 --wire oaep --known", "the raw wire proves no keys; --known cannot be used with it"),
+        (":listen 0 --wire rot13", "no such wire; --wire oaep is the raw wire of the tutorial"),
+        (":listen 0 --one-way", "write :listen [ADDR]"),
     ] {
         minji.types(line);
         minji.sees(&format!("! {answer}"));

@@ -27,7 +27,7 @@ fn a_bad_script_or_bad_usage_ends_with_2_and_runs_nothing() {
     for name in ["", "5", "a b", "a."] {
         let played = replay("", &["--var", &format!("{name}=1")]);
         assert_eq!(played.code, 2, "{name:?}");
-        assert!(played.err.contains(&format!("`{name}` is no name")), "{}", played.err);
+        assert!(played.err.contains(&format!("`{name}` is not a valid name")), "{}", played.err);
     }
     assert_eq!(replay("", &["--timeout", "soon"]).code, 2);
     assert_eq!(replay("", &["--no-such-option"]).code, 2);
@@ -47,13 +47,16 @@ fn a_machine_without_room_for_the_homes_ends_with_3() {
     command.env("TMPDIR", "/nowhere");
     let played = run(command, b":showkey\n");
     assert_eq!(played.code, 3);
-    let what = "cannot make a folder for the homes in /nowhere: no such file or directory";
-    assert_eq!(played.err, format!("rsachat: error: {what}\nrsachat: hint: TMPDIR says where it is made\n"));
+    let what = "cannot create a folder for the homes in /nowhere: no such file or directory";
+    assert_eq!(
+        played.err,
+        format!("rsachat: error: {what}\nrsachat: hint: TMPDIR says where it is created\n")
+    );
 }
 
 #[test]
 fn a_folder_is_its_scripts_by_name_and_the_first_difference_ends_it() {
-    let written = Written::new(":showkey\n| ! no key yet; :keygen makes one\n");
+    let written = Written::new(":showkey\n| ! no key yet; :keygen generates one\n");
     written.put("a.chat", "hi\n| other\n");
     written.put("notes.txt", "not a script");
     let played = written.replay(&["."]);

@@ -35,7 +35,8 @@ fn tick_moves_the_clock_and_timers_fire_in_their_order() {
     check(
         &connected(),
         "@hold alice bob\n@tick 58s 1000ms\n@tick 2\n\
-         bob| ! lost alice: no answer for 60 s; link closed\nalice| ! lost bob: connection cut",
+         bob| ! lost alice: nothing heard for 60 s; calling again (:close alice stops that)\n\
+         alice| ! lost bob: connection cut",
     );
 }
 
@@ -45,7 +46,8 @@ fn kill_and_start_end_and_begin_a_process_with_its_home_or_a_new_one() {
         &connected(),
         "@kill bob\nbob|* killed\nalice| ! lost bob: connection cut\n@start bob\nbob> :status\n\
          bob| plain text goes to nobody\nbob| you are bob, SHA256:54CP7ChxEsbzktWRmMkPZTRREp3B4c4QCslAXsVOYlM\nbob| nobody is connected\n\
-         @kill bob rst\nbob|* killed\n@start bob fresh\nbob> :showkey\nbob| ! no key yet; :keygen makes one",
+         bob| messages are forgotten at the end of the session\n\
+         @kill bob rst\nbob|* killed\n@start bob fresh\nbob> :showkey\nbob| ! no key yet; :keygen generates one",
     );
     let reset = replay(&format!("@lenient\n{}@kill bob rst\n", connected()), &[]).passes();
     assert!(reset.contains("alice| ! lost bob: connection cut (connection reset by peer)"), "{reset}");
@@ -54,13 +56,13 @@ fn kill_and_start_end_and_begin_a_process_with_its_home_or_a_new_one() {
 #[test]
 fn cut_ends_the_connection_at_that_byte_for_both_and_corrupt_flips_one_bit_of_it() {
     for transcript in [
-        "@cut bob after 20\nbob> this will never arrive whole\nbob| ! lost alice: connection cut\n\
-         bob| ! no receipt from alice for:\nbob| !   this will never arrive whole\n\
+        "@cut bob after 20\nbob> this will never arrive whole\nbob| ! lost alice: connection cut; calling again (:close alice stops that)\n\
+         bob| * alice has not chosen you yet: nothing is kept there, and your lines wait here\n\
          alice| ! lost bob in the middle of a message\n\
          alice> hello?\nalice| ! bob is not connected; nothing was sent; :peers shows where to call",
-        "@cut alice bob after 0\nalice| ! lost bob: connection cut\nbob| ! lost alice: connection cut",
-        "@corrupt bob alice byte 100\nbob> damaged\nalice| ! lost bob: a record failed its check; link closed\n\
-         bob| ! lost alice: connection cut\nbob| ! no receipt from alice for:\nbob| !   damaged",
+        "@cut alice bob after 0\nalice| ! lost bob: connection cut\nbob| ! lost alice: connection cut; calling again (:close alice stops that)",
+        "@corrupt bob alice byte 100\nbob> damaged\nalice| ! lost bob: a record failed authentication; link closed\n\
+         bob| ! lost alice: connection cut; calling again (:close alice stops that)\nbob| * alice has not chosen you yet: nothing is kept there, and your lines wait here",
     ] {
         check(&connected(), transcript);
     }
@@ -109,7 +111,7 @@ fn included_lines_stand_in_the_transcript() {
     let written = super::fixture::Written::new("@lenient\n@include cast.chat\nalice> :showkey\n");
     written.put("cast.chat", "@actors alice bob\n");
     let played = written.replay(&["story.chat"]).passes();
-    let told = "@exact\n@actors alice bob\nalice> :showkey\nalice| ! no key yet; :keygen makes one\n";
+    let told = "@exact\n@actors alice bob\nalice> :showkey\nalice| ! no key yet; :keygen generates one\n";
     assert_eq!(played, told);
     written.put("cast.chat", "@include cast.chat\n");
     let deep = written.replay(&["story.chat"]);
@@ -128,7 +130,7 @@ fn included_lines_stand_in_the_transcript() {
 fn skip_runs_nothing_and_halt_runs_no_more() {
     assert_eq!(replay("@skip not today\nhi\n| never\n", &[]).passes(), "@skip not today\nhi\n| never\n");
     let halted = replay("@lenient\n:showkey\n@halt\nhi\n| never\n", &[]).passes();
-    assert_eq!(halted, "@exact\n> :showkey\n| ! no key yet; :keygen makes one\n@halt\n");
+    assert_eq!(halted, "@exact\n> :showkey\n| ! no key yet; :keygen generates one\n@halt\n");
 }
 
 #[test]
@@ -200,7 +202,7 @@ fn a_key_of_a_replay_is_marked_and_not_used_outside() {
     let output = home.command(&["key", "show"]).output().unwrap();
     assert_eq!(output.status.code(), Some(3));
     let err = String::from_utf8(output.stderr).unwrap();
-    assert!(err.contains("it is a test key, which anybody can make again"), "{err}");
+    assert!(err.contains("it is a test key, which anyone can regenerate"), "{err}");
     // `codes` sees that a replay marks them so. It can use its own.
     let script = "@actors alice\nalice> :keygen 2048\n@kill alice\n@start alice\nalice> :showkey\n";
     assert!(replay(script, &[]).passes().contains("alice| fingerprint SHA256:"));
@@ -233,7 +235,7 @@ fn what_files_must_be_is_told_with_the_first_place_where_they_are_not() {
     }
     for check in ["@absent ../one", "@same /etc/passwd a/one", "@expect-file a/../b <<E\nE"] {
         let played = story(&format!("{check}\n"));
-        assert!(played.code == 2 && played.err.contains("is no such path"), "{check}: {}", played.err);
+        assert!(played.code == 2 && played.err.contains("is not a valid path"), "{check}: {}", played.err);
     }
 }
 

@@ -58,7 +58,7 @@ fn a_stop_before_the_last_script_is_said() {
     written.put("a.chat", "hi\n| wrong\n");
     let tap = written.replay(&[".", "--quiet", "--format", "tap"]);
     assert!(tap.out.starts_with("TAP version 14\n1..2\nnot ok 1 - ./a.chat\n"), "{}", tap.out);
-    assert!(tap.out.ends_with("\nBail out! ./a.chat failed; --keep-going goes on\n"), "{}", tap.out);
+    assert!(tap.out.ends_with("\nBail out! ./a.chat failed; --keep-going continues\n"), "{}", tap.out);
     let json = written.replay(&[".", "--quiet", "--format", "json"]);
     let last: serde_json::Value = serde_json::from_str(json.out.lines().last().unwrap()).unwrap();
     assert_eq!((last["event"].as_str(), last["left"].as_u64()), (Some("stopped"), Some(1)));

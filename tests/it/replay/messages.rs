@@ -169,7 +169,7 @@ fn a_long_row_is_shown_around_the_place_where_it_differs() {
 #[test]
 fn a_row_is_told_from_an_event_and_from_an_absent_row() {
     check("event-as-row", ":quit\n| exited 0\n", &[]);
-    check("row-as-event", ":showkey\n|* ! no key yet; :keygen makes one\n", &[]);
+    check("row-as-event", ":showkey\n|* ! no key yet; :keygen generates one\n", &[]);
     check("absent-as-row", &format!("{}alice> hi\nalice| ! bob left\n", connected()), &[]);
 }
 

@@ -4,6 +4,7 @@
 
 mod codes;
 mod directives;
+mod disks;
 mod fixture;
 mod forms;
 mod generated;

@@ -3,13 +3,14 @@
 use std::io::Read as _;
 
 use super::fixture::{Written, connected};
+use crate::support::picture::Picture;
 
-/// A short talk, with Hangul, an emoji, a day without a word and a line that is too long for a
+/// A short talk, with Hangul, an emoji, midnight and a line that is too long for a
 /// screen.
 fn talk() -> String {
     let long = "가나다 ".repeat(60);
     format!(
-        "{}alice> 안녕 <bob> & co\nbob> 비밀은 tok_xyz\n@tick 1d\n@draft bob not \nbob> yet 👋\nalice> {long}\nbob> :quit\n",
+        "@at 2000-01-01 23:59\n{}alice> 안녕 <bob> & co\nbob> 비밀은 tok_xyz\n@tick 2m\n@draft bob not \nbob> yet 👋\nalice> {long}\nbob> :quit\n",
         connected()
     )
 }
@@ -20,30 +21,12 @@ fn drawn(written: &Written, args: &[&str]) -> String {
     std::fs::read_to_string(written.folder().join(args[1])).unwrap()
 }
 
-/// Texts of the visible rows of a picture.
-fn rows(svg: &str) -> Vec<String> {
-    let mut reader = quick_xml::Reader::from_str(svg);
-    let (mut rows, mut text) = (Vec::new(), None::<String>);
-    loop {
-        use quick_xml::events::Event;
-        match reader.read_event().expect("well-formed XML") {
-            Event::Start(tag) if tag.name().as_ref() == b"text" => text = Some(String::new()),
-            Event::Text(part) => {
-                if let Some(text) = &mut text {
-                    text.push_str(&part.xml10_content().unwrap());
-                }
-            }
-            Event::GeneralRef(reference) => {
-                if let Some(text) = &mut text {
-                    let name = String::from_utf8(reference.to_vec()).unwrap();
-                    text.push_str(&quick_xml::escape::unescape(&format!("&{name};")).unwrap());
-                }
-            }
-            Event::End(tag) if tag.name().as_ref() == b"text" => rows.extend(text.take()),
-            Event::Eof => return rows,
-            _ => {}
-        }
-    }
+fn still(written: &Written, more: &[&str]) -> Picture {
+    Picture::parse(&drawn(written, &[&["--svg", "x.svg", "--still"], more].concat()))
+}
+
+fn moving(written: &Written) -> Picture {
+    Picture::parse(&drawn(written, &["--svg", "x.svg"]))
 }
 
 #[test]
@@ -60,8 +43,8 @@ fn a_warning_has_its_colour_whatever_the_front_end_of_its_actor_is() {
         alice> :helo\nbob> :helo\nhana> :helo\nbot> helo\n";
     let written = Written::new(story);
     let cast = drawn(&written, &["--cast", "x.cast"]);
-    for row in ["! no such", "00:00   ! no such", "00:00 problem: no such", r#"{\"time"#] {
-        assert!(cast.contains(&format!("[33m{row}")), "{row} in\n{cast}");
+    for row in ["00:00     ! no such", "00:00   ! no such", "00:00 problem: no such", r#"{\"time"#] {
+        assert!(cast.contains(&format!("[31m{row}")), "{row} in\n{cast}");
     }
     let spaced = story.replace("@plain hana", "@plain   hana").replace("@json bot", "@json\tbot");
     written.put("story.chat", &spaced);
@@ -70,17 +53,76 @@ fn a_warning_has_its_colour_whatever_the_front_end_of_its_actor_is() {
 }
 
 #[test]
-fn a_still_picture_shows_the_last_rows_of_every_actor_beside_each_other() {
+fn a_screen_has_the_times_the_names_in_their_colours_and_the_prompt_of_a_terminal() {
     let written = Written::new(&talk());
-    let still = rows(&drawn(&written, &["--svg", "x.svg", "--still"]));
-    assert_eq!(still[..2], ["alice", "bob"]);
-    for row in ["bob> 비밀은 tok_xyz", "bob> not yet 👋", "* bob left", "exited 0"] {
-        assert!(still.iter().any(|shown| shown == row), "{row} in {still:?}");
+    let still = still(&written, &[]);
+    assert_eq!(still.titles, ["alice", "bob"]);
+    let screen = still.screen("bob");
+    let (_, below) = screen.split_once('\n').expect("rows below the first prompt");
+    insta::assert_snapshot!(below, @r"
+    23:59   * connecting to 127.0.0.1:40001; Ctrl-C cancels
+    23:59     * alice joined, new key
+                SHA256:3dyQ2c7dCjTgpQ65B77RTdMEUiFxGRVmIJh0Fi4USwE, unverified;
+                compare with :verify alice
+    23:59 alice: 안녕 <bob> & co
+    23:59   bob: 비밀은 tok_xyz
+    --- Sunday, 2 January 2000 ---
+    00:01   bob: not yet 👋
+    00:01 alice: 가나다 가나다 가나다 가나다 가나다 가나다 가나다 가나다 가나다
+                 가나다 가나다 가나다 가나다 가나다 가나다 가나다 가나다 가나다
+                 가나다 가나다 가나다 가나다 가나다 가나다 가나다 가나다 가나다
+                 가나다 가나다 가나다 가나다 가나다 가나다 가나다 가나다 가나다
+                 가나다 가나다 가나다 가나다 가나다 가나다 가나다 가나다 가나다
+                 가나다 가나다 가나다 가나다 가나다 가나다 가나다 가나다 가나다
+                 가나다 가나다 가나다 가나다 가나다 가나다
+    bob to alice? > :quit
+    00:01     * conversation with alice closed
+    exited 0
+    ");
+    let his = || still.rows.iter().filter(|row| row.screen == 1);
+    let row = |text: &str| his().find(|row| row.text().contains(text)).expect("a row");
+    let own = row("  bob: not yet 👋");
+    assert_eq!((own.look_of("00:01"), own.look_of("bob")), (Some("t"), Some("b")), "one's own name is bold");
+    let hers = row("alice: 안녕 <bob>").look_of("alice").expect("her name");
+    assert!(hers.starts_with('#'), "{hers}: the colour of her key");
+    assert_eq!(row("conversation with alice closed").spans[0].look, "d", "dim");
+    assert_eq!(row("--- Sunday").spans[0].look, "d");
+}
+
+#[test]
+fn a_line_is_typed_at_the_prompt_and_becomes_its_message() {
+    let written = Written::new(&talk());
+    let moving = moving(&written);
+    for row in [
+        "alice to bob? > 안녕 <b",
+        "23:59 alice: 안녕 <bob> & co",
+        "bob to alice? > not",
+        "bob to alice? > not yet 👋",
+        "00:01   bob: not yet 👋",
+    ] {
+        assert!(moving.shows(row), "{row}");
     }
-    let moving = rows(&drawn(&written, &["--svg", "x.svg"]));
-    for row in ["alice> 안녕 <b", "alice> 안녕 <bob> & co", "bob> not ", "bob> not yet 👋"] {
-        assert!(moving.iter().any(|shown| shown == row), "{row}");
-    }
+}
+
+#[test]
+fn the_prompt_changes_its_signs_and_a_line_that_was_not_sent_comes_back() {
+    let refused = "! bob is not connected; nothing was sent; :peers shows where to call";
+    let written = Written::new(&format!("{}bob> :quit\nalice> hello?\nalice| {refused}\n", connected()));
+    let screen = still(&written, &[]).screen("alice");
+    let end: Vec<_> = screen.lines().rev().take(3).collect();
+    let is_typed = |row: &str| row.starts_with("alice to bob? away") && row.ends_with("> hello?");
+    assert!(is_typed(end[0]) && is_typed(end[2]) && end[1] == format!("00:00     {refused}"), "{screen}");
+}
+
+#[test]
+fn what_waits_for_somebody_away_stands_as_a_message_behind_its_line() {
+    let written = Written::new(&format!("{}alice> :quit\nbob> 우산 두고 갔어\n", connected()));
+    let screen = still(&written, &[]).screen("bob");
+    let end: Vec<_> = screen.lines().rev().skip(1).take(3).collect();
+    assert!(screen.lines().last().is_some_and(|row| row.contains("+1")), "{screen}");
+    assert!(end[2].starts_with("bob to alice? away") && end[2].ends_with("> 우산 두고 갔어"), "{screen}");
+    assert_eq!(end[1], "00:00 bob → alice: 우산 두고 갔어");
+    assert!(end[0].starts_with("00:00     * queued; alice gets it"), "{screen}");
 }
 
 #[test]
@@ -101,8 +143,8 @@ fn an_asciicast_leaves_the_rows_of_the_still_picture_on_a_terminal() {
         terminal.process(event[2].as_str().unwrap().as_bytes());
     }
     let shown = terminal.screen().contents();
-    for row in rows(&drawn(&written, &["--svg", "x.svg", "--still"])) {
-        assert!(shown.contains(row.trim_end()), "{row} in\n{shown}");
+    for row in still(&written, &[]).rows {
+        assert!(shown.contains(&row.text()), "{} in\n{shown}", row.text());
     }
 }
 
@@ -119,6 +161,32 @@ fn what_is_to_be_redacted_is_in_no_picture_not_even_while_it_is_typed() {
 }
 
 #[test]
+fn a_screen_has_24_rows_at_most_and_two_of_three_stand_beside_each_other_on_a_page() {
+    let lines = (0..30).map(|number| format!("carol> :helo{number}")).collect::<Vec<_>>().join("\n");
+    let written =
+        Written::new(&format!("@seed 7\n@lenient\n@actors alice bob carol\nalice> :hi\nbob> :hi\n{lines}\n"));
+    let svg = drawn(&written, &["--svg", "x.svg", "--still"]);
+    assert!(svg.contains("viewBox=\"0 0 896 988\""), "{svg}");
+    let screen = Picture::parse(&svg).screen("carol");
+    assert_eq!(screen.lines().count(), 24, "{screen}");
+    assert!(screen.contains(":helo29") && !screen.contains(":helo9"), "{screen}");
+}
+
+#[test]
+fn a_redacted_text_is_in_no_picture_where_rows_or_a_code_show_it() {
+    let long = "열한 글자가 되도록 ".repeat(4);
+    let written = Written::new(&format!("{}alice> {long}code 1234 5678\nbob> :verify alice\n", connected()));
+    let whole = drawn(&written, &["--svg", "x.svg", "--still"]);
+    assert!(whole.contains("<path") && whole.contains("5678"), "{whole}");
+    let rules = ["--redact", r"code [\d ]+=CODE", "--redact", r"SHA256:\S+=KEY"];
+    let redacted = drawn(&written, &[&["--svg", "x.svg"], &rules[..]].concat());
+    for text in ["1234", "5678", "SHA256", "<path"] {
+        assert!(!redacted.contains(text), "{text} in\n{redacted}");
+    }
+    assert!(redacted.contains("[CODE]") && redacted.contains("[KEY]"), "{redacted}");
+}
+
+#[test]
 fn pictures_are_of_one_script_and_say_where_they_cannot_be_written() {
     let written = Written::new(":showkey\n");
     written.put("other.chat", ":showkey\n");
@@ -126,7 +194,7 @@ fn pictures_are_of_one_script_and_say_where_they_cannot_be_written() {
         (&["story.chat", "other.chat", "--svg", "x.svg"][..], 2, "--svg and --cast draw one script"),
         (&["story.chat", "--redact", "x"], 2, "--redact is for --svg and --cast"),
         (&["story.chat", "--svg", "x.svg", "--redact", "("], 2, "unclosed group"),
-        (&["story.chat", "--svg", "x.svg", "--redact", "x*"], 2, "it matches the empty text"),
+        (&["story.chat", "--svg", "x.svg", "--redact", "x*"], 2, "it matches empty text"),
         (&["story.chat", "--svg", "none/x.svg"], 3, "cannot write none/x.svg: no such file or directory"),
         (&["story.chat", "--update", "--svg", "x.svg"], 2, "--update"),
     ] {
@@ -137,14 +205,17 @@ fn pictures_are_of_one_script_and_say_where_they_cannot_be_written() {
 
 #[test]
 fn the_picture_of_the_readme_is_the_one_that_comes() {
-    let script = crate::support::root("scripts/hello.chat");
+    let script = crate::support::root("scripts/front-page.chat");
     let folder = tempfile::TempDir::new().unwrap();
-    let file = folder.path().join("hello.svg");
+    let file = folder.path().join("front-page.svg");
     let mut command = super::fixture::command(&script);
     let status = command.args(["--quiet", "--svg"]).arg(&file).status().unwrap();
     assert!(status.success());
     let mut kept = String::new();
-    std::fs::File::open(crate::support::root("docs/hello.svg")).unwrap().read_to_string(&mut kept).unwrap();
-    let hint = "rsachat replay scripts/hello.chat --quiet --svg docs/hello.svg makes it anew";
+    std::fs::File::open(crate::support::root("docs/front-page.svg"))
+        .unwrap()
+        .read_to_string(&mut kept)
+        .unwrap();
+    let hint = "rsachat replay scripts/front-page.chat --quiet --svg docs/front-page.svg makes it anew";
     assert!(std::fs::read_to_string(file).unwrap() == kept, "{hint}");
 }

@@ -26,7 +26,7 @@ fn played(file: &Path) -> String {
 #[test]
 fn a_session_of_three_becomes_a_script_that_plays_without_them() {
     let (mut minji, file) = recording(&Home::of("민지"), &["--listen", "127.0.0.1:0", "--anybody"]);
-    minji.sees("* recording in ");
+    minji.sees("* recording to ");
     let at = minji.listens_at();
     let mut junho = Process::start("준호", &["--connect", &at]);
     minji.sees("준호 joined");
@@ -50,7 +50,7 @@ fn a_session_of_three_becomes_a_script_that_plays_without_them() {
     hana.signal(rustix::process::Signal::KILL);
     minji.sees("lost 하나");
     minji.types(":quit");
-    assert_eq!(minji.ends(), 0);
+    assert_eq!(minji.ends(), 1, ":keygne is no command");
 
     assert_eq!(mode(&file), 0o600);
     let text = played(&file);
@@ -129,7 +129,7 @@ fn a_file_that_is_there_is_not_recorded_over() {
     let home = Home::of("somebody");
     std::fs::write(home.file("taken"), "mine").unwrap();
     let mut person = home.start(&["--record", home.file("taken").to_str().unwrap()]);
-    person.complains("cannot record in");
+    person.complains("cannot record to");
     assert_eq!(person.ends(), 3);
     assert_eq!(std::fs::read_to_string(home.file("taken")).unwrap(), "mine");
 }
@@ -222,7 +222,7 @@ fn a_caller_that_gave_no_key_plays_without_itself() {
     minji.signal(rustix::process::Signal::TERM);
     assert_eq!(minji.ends(), 143);
     let text = played(&file);
-    for row in ["# not sent: 민지> 들려요\n", "raw-1> 세 번째\n", "# ended by signal 15\n민지> :quit\n"]
+    for row in ["# not sent: 민지> 들려요\n", "raw-1> 세 번째\n", "# terminated by signal 15\n민지> :quit\n"]
     {
         assert!(text.contains(row), "{row} in\n{text}");
     }
@@ -238,11 +238,11 @@ fn whoever_is_renamed_imitated_forgotten_or_unknown_plays_without_itself() {
         minji.types(line);
     }
     minji.types(&format!(":listen {at}"));
-    minji.sees("you are listening on");
+    minji.sees("you are already listening on");
     let mut junho = Process::start("준호", &["--connect", &at]);
     minji.sees("준호 joined");
     minji.types(":name 준호 밥");
-    minji.sees("* 준호 is called 밥 now");
+    minji.sees("* 준호 is now called 밥");
     junho.types("이름 바꿨어?");
     minji.sees("밥: 이름 바꿨어?");
     minji.types("응, 밥");
@@ -254,19 +254,22 @@ fn whoever_is_renamed_imitated_forgotten_or_unknown_plays_without_itself() {
     // Two that have the names of others: our own one of before, and that of who is called otherwise
     // now, which stays his.
     for (name, key, shown) in [("민지", "test-3.pem", "민지"), ("준호", "test-4.pem", "준호~2")] {
-        let other = Home::with_key(name, key).start(&["--listen", "127.0.0.1:0", "--anybody"]);
+        let mut other = Home::with_key(name, key).start(&["--listen", "127.0.0.1:0", "--anybody"]);
         minji.types(&format!(":connect {}", other.listens_at()));
         minji.sees(&format!("* {shown} joined"));
         minji.types(&format!(":to {shown}"));
         minji.types("처음 뵙겠습니다");
         other.sees("미미: 처음 뵙겠습니다");
+        // Behind the receipt.
+        other.types("반갑습니다");
+        minji.sees(&format!("{shown}: 반갑습니다"));
         other.signal(rustix::process::Signal::KILL);
         minji.sees(&format!("! lost {shown}"));
     }
     minji.types(":forget 밥");
     minji.sees("밥 is forgotten");
     minji.types(":quit");
-    assert_eq!(minji.ends(), 0);
+    assert_eq!(minji.ends(), 1, "lines were refused");
     let text = played(&file);
     assert!(text.contains("민지-2> :nick 민지\n") && text.contains("준호-2> :nick 준호\n"), "{text}");
     assert!(!text.contains(home.path().to_str().unwrap()), "{text}");

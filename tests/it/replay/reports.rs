@@ -127,5 +127,5 @@ fn scripts_are_chosen_by_their_names_and_tags() {
     assert_eq!(played.out, "TAP version 14\n1..1\nok 1 - ./story.chat\n");
     let nothing = written.replay(&[".", "--only", "none"]);
     assert_eq!(nothing.code, 2);
-    assert!(nothing.err.contains("no script is chosen by --only, --tag and --skip-tag"), "{}", nothing.err);
+    assert!(nothing.err.contains("no script matches --only, --tag and --skip-tag"), "{}", nothing.err);
 }

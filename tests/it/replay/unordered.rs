@@ -19,7 +19,7 @@ fn every_order_of_the_lines_passes_and_each_line_needs_a_row_of_its_own() {
     replay(&status(&["@unordered", "| $*", ROWS[0], "|~ you .*", "@end"]), &[]).passes();
     for (lines, said, at) in [
         (vec![ROWS[2], ROWS[1], ROWS[0], ROWS[1]], "no line came", "-:6:1"),
-        (vec![ROWS[2], ROWS[1]], "a line nobody expected", "-:1:1"),
+        (vec![ROWS[2], ROWS[1]], "an unexpected line", "-:1:1"),
         (vec![ROWS[2], "| you are somebody", ROWS[0]], "line differs", "-:4:11"),
     ] {
         let Played { code, err, .. } =
@@ -47,11 +47,11 @@ fn names_are_bound_in_the_way_that_all_lines_agree_with() {
 fn what_does_not_belong_into_the_block_is_a_mistake_with_help() {
     for (text, said) in [
         ("@unordered\n| x\n@end\n", "`@unordered` without a step before it"),
-        (":status\n@unordered\n| $**\n@end\n", "`$**` has no place among rows in any order"),
-        (":status\n@unordered\n|! x\n@end\n", "`|!` has no place among rows in any order"),
+        (":status\n@unordered\n| $**\n@end\n", "`$**` is not allowed among rows in any order"),
+        (":status\n@unordered\n|! x\n@end\n", "`|!` is not allowed among rows in any order"),
         (":status\n@unordered\n@unordered\n@end\n", "`@unordered` within `@unordered`"),
-        (":status\n@unordered\n:peers\n@end\n", "stands only what is expected"),
-        (":status\n@unordered\n@tick 1s\n@end\n", "stands only what is expected"),
+        (":status\n@unordered\n:peers\n@end\n", "only expectations may stand"),
+        (":status\n@unordered\n@tick 1s\n@end\n", "only expectations may stand"),
     ] {
         let Played { code, err, .. } = replay(text, &["--check"]);
         assert!(code == 2 && err.contains(said) && err.contains("= help: "), "{text}{err}");

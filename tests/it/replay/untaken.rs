@@ -13,15 +13,15 @@ fn told(script: &str, args: &[&str], code: i32, message: &str) {
 #[test]
 fn a_warning_that_no_expectation_takes_is_a_difference_unless_the_script_is_lenient() {
     for line in [":conect x", ":to alcie", ":listen 127.0.0.1:80000"] {
-        told(&format!("{line}\n"), &[], 1, "error: a warning nobody expected\n");
+        told(&format!("{line}\n"), &[], 1, "error: an unexpected warning\n");
         // One that something else must not appear takes no row.
-        told(&format!("{line}\n|! * joined\n"), &[], 1, "error: a warning nobody expected\n");
+        told(&format!("{line}\n|! * joined\n"), &[], 1, "error: an unexpected warning\n");
         for taken in ["| ! $*", "| $**", "|~ ! .*"] {
             assert_eq!(replay(&format!("{line}\n{taken}\n"), &[]).code, 0, "{line} {taken}");
         }
         closes(&format!("@lenient\n{line}\n"));
-        told(&format!("@lenient\n{line}\n@open\n{line}\n"), &[], 1, "error: a warning nobody expected\n");
-        told(&format!("@lenient\n{line}\n"), &["--exact"], 1, "error: a line nobody expected\n");
+        told(&format!("@lenient\n{line}\n@open\n{line}\n"), &[], 1, "error: an unexpected warning\n");
+        told(&format!("@lenient\n{line}\n"), &["--exact"], 1, "error: an unexpected line\n");
     }
     let written =
         Written::new(&format!("{}@cut bob after 0\nbob|! $*\nalice> hi\nalice| $**\n", connected()));
@@ -39,7 +39,7 @@ fn a_warning_of_a_live_world_that_was_passed_over_is_a_difference() {
     };
     let played = replay(&live(""), &[]);
     assert_eq!(played.code, 1);
-    assert!(played.err.starts_with("error: a warning nobody expected\n  --> -:33:1\n"), "{}", played.err);
+    assert!(played.err.starts_with("error: an unexpected warning\n  --> -:33:1\n"), "{}", played.err);
     assert_eq!(replay(&live("@lenient\n"), &[]).code, 0);
     assert_eq!(
         replay(&live("").replace(":conect x\n", ":conect x\nhere| ! no such command $*\n"), &[]).code,
@@ -79,8 +79,8 @@ fn names_and_scripts_without_a_use_are_mistakes() {
     // A transcript has values where its script has names.
     told("@set speed 5\n:status\n", &[], 0, "rsachat: warning: -:1: nothing uses ${speed}\n");
     for nothing in ["", "# a comment\n\n", "@actors alice bob\n"] {
-        told(nothing, &[], 2, "error: nothing is played: no step\n");
-        told(nothing, &["--check"], 2, "error: nothing is played: no step\n");
+        told(nothing, &[], 2, "error: nothing to play: no step\n");
+        told(nothing, &["--check"], 2, "error: nothing to play: no step\n");
         assert_eq!(replay(nothing, &["--fmt"]).code, 0);
     }
 }

@@ -24,7 +24,7 @@ fn what_differs_becomes_what_was_shown_and_all_else_stays() {
     for (script, expected) in [
         (
             ":showkey\n# why\n| wrong\n\n:keygne\n",
-            ":showkey\n# why\n| ! no key yet; :keygen makes one\n\n:keygne\n| ! no such command :keygne (did you mean :keygen?)\n",
+            ":showkey\n# why\n| ! no key yet; :keygen generates one\n\n:keygne\n| ! no such command :keygne (did you mean :keygen?)\n",
         ),
         // Who is expected nothing is not filled in.
         (
@@ -57,8 +57,8 @@ fn a_new_row_takes_over_the_captures_and_patterns_of_the_line_that_it_replaces()
             ":keygne ${x}\n| ! no such command :${word} $*\n",
         ),
         (
-            "> :listen 0\n| * making a key of ${bits:fp} bits; Ctrl-C cancels\n| $**\n| * listening to [::]:${port:port}\n> :status ${bits}\n",
-            "> :listen 0\n| * making a key of ${bits:num} bits; Ctrl-C cancels\n| $**\n| * listening on [::]:${port:port}\n> :status ${bits}\n",
+            "> :listen 0\n| * generating a ${bits:fp}-bit key; Ctrl-C cancels\n| $**\n| * listening to [::]:${port:port}\n> :status ${bits}\n",
+            "> :listen 0\n| * generating a ${bits:num}-bit key; Ctrl-C cancels\n| $**\n| * listening on [::]:${port:port}\n> :status ${bits}\n",
         ),
         // A wildcard beside what differs would weaken the line.
         (":status\n| $**\n| nobody was seen$*\n", ":status\n| $**\n| nobody is connected\n"),
@@ -113,7 +113,7 @@ fn what_nothing_takes_the_place_of_is_not_dropped() {
         let written = Written::new(script);
         let played = written.replay(&["story.chat", "--update"]);
         assert_eq!(played.code, 1, "{script}");
-        assert!(played.err.contains("still differs where --update changes nothing"), "{}", played.err);
+        assert!(played.err.contains("still differs where --update cannot change it"), "{}", played.err);
         assert_eq!(written.text(), script);
     }
 }
@@ -128,7 +128,7 @@ fn nothing_changes_behind_a_step_that_was_not_played() {
     assert!(
         played
             .err
-            .contains("mend story.chat:4 by hand: it was not played, and nothing behind it was changed\n"),
+            .contains("fix story.chat:4 by hand: it was not played, and nothing after it was changed\n"),
         "{}",
         played.err
     );
@@ -157,7 +157,8 @@ fn a_file_that_passes_is_not_written_and_one_that_differs_keeps_every_other_byte
 fn rows_are_filled_in_where_everybody_is_checked() {
     let written = Written::new("@actors a b\na> :showkey\n# and\nb> :peers\nb| $**\n");
     assert_eq!(written.replay(&["story.chat", "--update", "--exact"]).code, 0);
-    let filled = "@actors a b\na> :showkey\na| ! no key yet; :keygen makes one\n# and\nb> :peers\nb| $**\n";
+    let filled =
+        "@actors a b\na> :showkey\na| ! no key yet; :keygen generates one\n# and\nb> :peers\nb| $**\n";
     assert_eq!(written.text(), filled);
 }
 
@@ -168,7 +169,7 @@ fn a_dry_run_prints_what_would_change_and_writes_nothing() {
     command.current_dir(written.folder()).args(["--update", "--dry-run"]).env("CI", "true");
     let played = run(command, b"");
     assert_eq!((played.code, played.err.as_str()), (0, ""));
-    let diff = "--- story.chat\n+++ story.chat\n@@ -1,3 +1,3 @@\n # why\n :showkey\n-| wrong\n+| ! no key yet; :keygen makes one\n";
+    let diff = "--- story.chat\n+++ story.chat\n@@ -1,3 +1,3 @@\n # why\n :showkey\n-| wrong\n+| ! no key yet; :keygen generates one\n";
     assert_eq!(played.out, diff);
     assert_eq!(written.text(), "# why\n:showkey\n| wrong\n");
     assert!(
@@ -185,7 +186,7 @@ fn what_an_included_file_plays_is_not_written_into_the_file_that_includes_it() {
     );
     written.put("part.inc", "a> :peers\na> :status\n");
     assert_eq!(written.replay(&["story.chat", "--update"]).code, 0);
-    let expected = "@actors a b\n@include part.inc\na| plain text goes to nobody\na| you are a, without a key yet\na| nobody is connected\nb> :showkey\nb| ! no key yet; :keygen makes one\n";
+    let expected = "@actors a b\n@include part.inc\na| plain text goes to nobody\na| you are a, without a key yet\na| nobody is connected\nb> :showkey\nb| ! no key yet; :keygen generates one\n";
     assert_eq!(written.text(), expected);
     assert_eq!(written.replay(&["story.chat"]).code, 0);
     written.put("part.inc", "a> :peers\na| other\na> :status\n");
@@ -208,10 +209,13 @@ fn what_cannot_be_accepted_stays_a_difference_and_is_told() {
             "{}",
             played.err
         );
-        let told = "rsachat: error: story.chat still differs where --update changes nothing\nrsachat: hint: mend by hand what is told above; all else is up to date\n";
+        let told = "rsachat: error: story.chat still differs where --update cannot change it\nrsachat: hint: fix by hand what is reported above; everything else is up to date\n";
         assert!(played.err.contains(told), "{}", played.err);
         let text = written.text();
-        assert!(text.starts_with(kept) && text.ends_with("| ! no key yet; :keygen makes one\n"), "{text}");
+        assert!(
+            text.starts_with(kept) && text.ends_with("| ! no key yet; :keygen generates one\n"),
+            "{text}"
+        );
         assert_eq!(written.replay(&["story.chat"]).code, 1);
     }
 }

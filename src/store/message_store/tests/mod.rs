@@ -93,6 +93,7 @@ pub(super) fn changes() -> impl Strategy<Value = Vec<StoreChange>> {
         (0_u64..6).prop_map(PairChange::Unqueue),
         (0_u64..6, received).prop_map(|(number, row)| PairChange::Receive(number, row)),
         (0_u64..6).prop_map(PairChange::Clear),
+        Just(PairChange::Forget),
     ];
     let change = (0_u8..3, change).prop_map(|(number, change)| StoreChange { peer: peer(number), change });
     prop::collection::vec(change, 0..12)
@@ -153,7 +154,10 @@ fn what_is_no_file_is_left_alone() {
 fn a_store_is_open_once() {
     let (_folder, home) = home();
     let mut opened = open(&home);
-    let held = "HOME/store.redb is open in another rsachat with this home; end that one and try again";
+    let held = format!(
+        "HOME/store.redb is open in another rsachat with this home (process {}); end that one and try again",
+        std::process::id()
+    );
     assert_eq!(error(&home), held);
     opened.store.commit(&[queue(1, text("still ours"))]).unwrap();
     drop(opened.store);
@@ -170,8 +174,8 @@ fn a_store_of_another_key_is_refused_and_stays() {
     assert_eq!(
         error(&home),
         format!(
-            "HOME/store.redb is sealed for another key ({bob}); put that key back, or move the file away \
-             with the messages that wait in it"
+            "HOME/store.redb is sealed for another key ({bob}); put that key back, or move the file away, \
+             with the messages waiting in it"
         )
     );
     assert_eq!(fs::read(path(&home)).unwrap().len(), before);
@@ -222,7 +226,9 @@ fn a_full_disk_and_a_broken_one_keep_what_was_committed() {
     let disk = SimulatedDisk::default();
     let mut store = MessageStore::open_on(&home, &alice(), &disk).unwrap().store;
     store.commit(&[queue(1, text("first"))]).unwrap();
-    for (state, word) in [(DiskState::Full, "no storage space"), (DiskState::Fails, "input/output error")] {
+    for (state, word) in
+        [(DiskState::Full, "no space left on device"), (DiskState::Fails, "input/output error")]
+    {
         disk.set(state);
         let failed = store.commit(&[queue(2, text("second"))]).unwrap_err();
         let why = failed.why.to_string();
@@ -277,7 +283,7 @@ fn a_value_that_is_moved_to_another_key_or_table_does_not_open() {
             transaction.open_table(table).unwrap().insert(&key, value.as_slice()).unwrap();
         });
         let put_aside = MessageStore::open(&home, &alice()).unwrap().put_aside.unwrap();
-        assert_eq!(put_aside.why, "a value in it does not open");
+        assert_eq!(put_aside.why, "a value in it cannot be decrypted");
     }
 }
 

@@ -1,0 +1,238 @@
+//! Client of the owner of a home: its connection, the orders that it gives and the events that come
+//! (`docs/EVENTS.md`, "The socket of a home"). An owner that does not answer is never waited for.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mio::Waker;
+use serde_json::{Value, json};
+
+use super::error::{AppError, code, describe};
+use super::owner;
+use crate::crypto::Identity;
+use crate::ids::ConnId;
+use crate::limits::OWNER_ANSWER_MS;
+use crate::net::{Net, NetEvent};
+use crate::store::{Home, MessageStore, OpenedStore, StoreError};
+
+/// Version of what is spoken at the socket.
+pub(crate) const VERSION: u32 = 1;
+/// Time in which an owner answers; else it is taken for stopped.
+const ANSWER: Duration = Duration::from_millis(OWNER_ANSWER_MS);
+/// The same from the moment at which it is asked.
+const PING_ANSWER: Duration = Duration::from_millis(OWNER_ANSWER_MS - SILENCE_MS);
+/// Silence after which an owner that owes something is asked whether it is there.
+const SILENCE: Duration = Duration::from_millis(SILENCE_MS);
+const SILENCE_MS: u64 = 400;
+/// Time between two attempts to open a store that another process has open.
+const RETRY: Duration = Duration::from_millis(20);
+
+/// Reason why nothing more comes of an owner.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub(crate) enum OwnerFault {
+    #[error("the rsachat serving this home{} has ended", numbered(*.0))]
+    Ended(Option<u32>),
+    #[error("the rsachat serving this home{} does not answer", numbered(*.0))]
+    Silent(Option<u32>),
+}
+
+/// What a process is that does not answer, and what to do.
+pub(crate) fn silent(process: Option<u32>) -> AppError {
+    let error = AppError::new(code::MACHINE, OwnerFault::Silent(process).to_string());
+    let number = process.map_or_else(|| "its process".to_owned(), |process| process.to_string());
+    error.hint(format!("if it is stopped, resume it or end it: kill -CONT {number}, kill {number}"))
+}
+
+fn numbered(process: Option<u32>) -> String {
+    process.map_or_else(String::new, |process| format!(" (process {process})"))
+}
+
+/// Whether an owner is watched that owes nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Watch {
+    /// Always: something is awaited from it.
+    Always,
+    /// From each order to the next event.
+    AfterOrders,
+}
+
+/// Use of a home by this process.
+pub(crate) enum Claim {
+    /// Another process serves it.
+    Served(OwnerClient),
+    /// Its store is open here, or cannot be used by anybody.
+    Free(Net, Result<OpenedStore, StoreError>),
+}
+
+/// Opens the store of a home, or connects to the process that has it open. One that has it open and
+/// serves nobody is waited for, not for long.
+///
+/// # Errors
+/// When neither comes about in time, with the number of the process.
+pub(crate) fn claim(home: &Home, identity: &Identity, mut net: Net, watch: Watch) -> Result<Claim, AppError> {
+    let deadline = Instant::now() + ANSWER;
+    loop {
+        net = match OwnerClient::find(home, net, watch)? {
+            Ok(client) => return Ok(Claim::Served(client)),
+            Err(net) => net,
+        };
+        match MessageStore::open(home, identity) {
+            Err(StoreError::Held { process, .. }) if Instant::now() >= deadline => {
+                return Err(silent(process));
+            }
+            Err(StoreError::Held { .. }) => thread::sleep(RETRY),
+            opened => return Ok(Claim::Free(net, opened)),
+        }
+    }
+}
+
+/// Connection with the owner of a home.
+pub(crate) struct OwnerClient {
+    net: Net,
+    conn: ConnId,
+    /// The beginning of an event.
+    unread: Vec<u8>,
+    pub(crate) process: Option<u32>,
+    /// The greeting.
+    pub(crate) hello: Value,
+    watch: Watch,
+    /// Moment from which an answer is awaited, if one is.
+    silent_since: Option<Instant>,
+    pinged: Option<Instant>,
+    /// Whether the owner has closed the connection.
+    has_ended: bool,
+}
+
+impl OwnerClient {
+    /// Connects to the owner of a home, if a process serves it. One that ends before it greets
+    /// serves nobody: it was about to end, or was killed, as it was called.
+    ///
+    /// # Errors
+    /// When it does not answer, or speaks another version.
+    pub(crate) fn find(home: &Home, mut net: Net, watch: Watch) -> Result<Result<Self, Net>, AppError> {
+        let failed = |error: io::Error| {
+            let what = format!("cannot use {}/socket: {}", home.path().display(), describe(&error));
+            AppError::new(code::MACHINE, what)
+        };
+        let deadline = Instant::now() + ANSWER;
+        loop {
+            let mut client = match owner::connect(home) {
+                Ok(Some(stream)) => Self::of(stream, net, watch)?,
+                Ok(None) => return Ok(Err(net)),
+                // More callers wait than a process takes that goes on.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(silent(None)),
+                Err(error) => return Err(failed(error)),
+            };
+            match client.greeting() {
+                Ok(hello) => return client.greeted(hello).map(Ok),
+                Err(OwnerFault::Ended(_)) if Instant::now() < deadline => {}
+                Err(fault @ OwnerFault::Ended(_)) => {
+                    return Err(AppError::new(code::MACHINE, fault.to_string()).hint("try again"));
+                }
+                Err(OwnerFault::Silent(process)) => return Err(silent(process)),
+            }
+            client.net.close(client.conn);
+            net = client.net;
+            thread::sleep(RETRY);
+        }
+    }
+
+    fn of(stream: UnixStream, mut net: Net, watch: Watch) -> Result<Self, AppError> {
+        let process = owner::process_of(&stream);
+        let conn = net.adopt_local(stream)?;
+        let (unread, hello, now) = (Vec::new(), Value::Null, Instant::now());
+        let (silent_since, pinged, has_ended) = (Some(now), Some(now), false);
+        Ok(Self { net, conn, unread, process, hello, watch, silent_since, pinged, has_ended })
+    }
+
+    /// Waits for the first event.
+    fn greeting(&mut self) -> Result<Value, OwnerFault> {
+        loop {
+            let mut events = self.wait(None)?;
+            if !events.is_empty() {
+                return Ok(events.swap_remove(0));
+            }
+        }
+    }
+
+    /// Takes the greeting, if it is one of our version.
+    fn greeted(mut self, hello: Value) -> Result<Self, AppError> {
+        if hello.get("event") != Some(&json!("hello")) || hello.get("version") != Some(&json!(VERSION)) {
+            let what = format!(
+                "the rsachat serving this home{} speaks version {} of the socket protocol, this one {VERSION}",
+                numbered(self.process),
+                hello.get("version").unwrap_or(&Value::Null)
+            );
+            return Err(AppError::new(code::MACHINE, what).hint("end it, or use the same version"));
+        }
+        self.hello = hello;
+        Ok(self)
+    }
+
+    pub(crate) fn waker(&self) -> Arc<Waker> {
+        self.net.waker()
+    }
+
+    /// Gives an order.
+    pub(crate) fn order(&mut self, order: &Value) {
+        self.net.send(self.conn, format!("{order}\n").into_bytes());
+        self.silent_since.get_or_insert_with(Instant::now);
+    }
+
+    /// Bytes of orders that the owner has not taken.
+    pub(crate) fn queued(&self) -> usize {
+        self.net.queued(self.conn)
+    }
+
+    /// Waits for events, until a moment or until it is woken, and takes those that have come.
+    pub(crate) fn wait(&mut self, until: Option<Instant>) -> Result<Vec<Value>, OwnerFault> {
+        let now = Instant::now();
+        if self.watch == Watch::Always {
+            self.silent_since.get_or_insert(now);
+        }
+        let asks_at = self.silent_since.filter(|_| self.pinged.is_none()).map(|since| since + SILENCE);
+        let gives_up_at = self.pinged.map(|at| at + PING_ANSWER);
+        let deadline = [until, asks_at, gives_up_at].into_iter().flatten().min();
+        let mut events = Vec::new();
+        if !self.has_ended {
+            self.has_ended = self.net.wait(deadline, &mut events).is_err();
+        }
+        for event in events {
+            match event {
+                NetEvent::Bytes { bytes, .. } => self.unread.extend(bytes),
+                NetEvent::Ended { .. } | NetEvent::Lost { .. } => self.has_ended = true,
+                _ => {}
+            }
+        }
+        let read = self.take_events();
+        let now = Instant::now();
+        if !read.is_empty() {
+            (self.silent_since, self.pinged) = (None, None);
+        } else if self.has_ended {
+            return Err(OwnerFault::Ended(self.process));
+        } else if gives_up_at.is_some_and(|at| at <= now) {
+            return Err(OwnerFault::Silent(self.process));
+        } else if asks_at.is_some_and(|at| at <= now) {
+            self.pinged = Some(now);
+            self.net.send(self.conn, format!("{}\n", json!({ "ping": "owner" })).into_bytes());
+        }
+        Ok(read)
+    }
+
+    fn take_events(&mut self) -> Vec<Value> {
+        let Some(end) = self.unread.iter().rposition(|byte| *byte == b'\n') else { return Vec::new() };
+        let rest = self.unread.split_off(end + 1);
+        let whole = std::mem::replace(&mut self.unread, rest);
+        let lines = whole.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
+    }
+
+    /// Ends the connection in order.
+    pub(crate) fn close(mut self) {
+        self.net.close(self.conn);
+        let _ = self.net.wait_closed(Instant::now() + ANSWER);
+    }
+}

@@ -1,0 +1,161 @@
+//! Pages of `:help`, of which the first fits a screen of 80 cells and 24 rows.
+
+use super::table::{COMMANDS, CommandSpec};
+
+/// Topic of `:help`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HelpTopic {
+    /// One command.
+    Command(&'static CommandSpec),
+    /// `:help more`: the commands that are not on the first page.
+    More,
+    /// `:help keys`: keys, and the lines that are asked about.
+    Keys,
+    /// `:help prompt`: the signs of the prompt.
+    Prompt,
+}
+
+/// Topics that are no commands.
+pub const TOPICS: [&str; 3] = ["more", "keys", "prompt"];
+
+/// Commands of the first page.
+const FIRST: [&str; 17] = [
+    "listen", "connect", "to", "all", "edit", "outbox", "last", "search", "peers", "status", "verify",
+    "trust", "name", "block", "close", "help", "quit",
+];
+
+/// Rows below the commands of the first page.
+const FIRST_END: [&str; 4] = [
+    "@NAME TEXT          send one text to this peer",
+    "",
+    "Anything else is text; :: begins one with a colon, @@ one with an @. Ctrl-D",
+    "leaves. Further: :help more, :help keys, :help prompt, :help COMMAND",
+];
+
+/// Answer to `:help keys`, and the section KEYS of the manual.
+pub const KEY_HELP: [&str; 14] = [
+    "Enter sends the line; Alt-Enter, Shift-Enter or a backslash before Enter goes on in a new row",
+    "Tab completes commands, names and paths; @ and the beginning of a name, then Tab: one text to one peer",
+    "Ctrl-C clears the line, and on an empty line cancels what is pending; Ctrl-D leaves",
+    "Ctrl-R searches what was typed, Ctrl-X Ctrl-E opens the line in your editor, Ctrl-L clears the screen",
+    "a line goes to the peer that the prompt showed when its first character was typed; if that peer is away,",
+    "  it waits until you are both connected, and where nothing can be kept it stays in the line",
+    "before sending these, the prompt asks for Enter once more; Ctrl-C keeps the line:",
+    "  a line that was begun for one peer and would go to another",
+    "  a line that begins with the name of another peer and a colon (bob: …): once for each name",
+    "  a line that begins like a command of other programs (/msg …): once for each command",
+    "  a pasted block of more than 5 lines: send, edit or drop",
+    "@bob TEXT sends one text to bob; @@ begins a text with an @, :: one with a colon",
+    ":all TEXT goes to the peers that you chose (:connect, :to, @NAME, :trust, :name) and that were connected",
+    "  when you began the line",
+];
+
+/// Answer to `:help prompt`.
+const PROMPT_HELP: [&str; 10] = [
+    "alice to bob? +2 (carol 2, dave 1) >",
+    "  alice  your name, where there is room",
+    "  bob    whom plain text goes to",
+    "  ?      the key was taken at first sight; :verify bob shows what to compare",
+    "  =      you have compared the key; raw: the raw wire, which proves no key",
+    "  …      bob is being called; what you type waits",
+    "  away   bob is not connected; what you type waits",
+    "  +2     two of your lines are not shown there yet; :outbox lists them",
+    "  (…)    messages of others came since, so many of each; where there is no room",
+    "         for the names, (3) is all of them, and :status says whose",
+];
+
+/// Answer to `:help`: the first page, or another topic.
+#[must_use]
+pub fn help(topic: Option<HelpTopic>) -> Vec<String> {
+    match topic {
+        None => {
+            let commands = FIRST.iter().filter_map(|name| COMMANDS.iter().find(|spec| spec.name == *name));
+            commands.map(row).chain(FIRST_END.map(str::to_owned)).collect()
+        }
+        Some(HelpTopic::More) => {
+            COMMANDS.iter().filter(|spec| !FIRST.contains(&spec.name)).map(row).collect()
+        }
+        Some(HelpTopic::Keys) => KEY_HELP.map(str::to_owned).to_vec(),
+        Some(HelpTopic::Prompt) => PROMPT_HELP.map(str::to_owned).to_vec(),
+        Some(HelpTopic::Command(spec)) => {
+            let mut rows = vec![spec.written()];
+            rows.push(format!("  {}", spec.summary));
+            if !spec.details.is_empty() {
+                rows.push(format!("  {}", spec.details));
+            }
+            rows
+        }
+    }
+}
+
+/// A command in a list, without its options, which its own help has.
+fn row(spec: &CommandSpec) -> String {
+    let options = spec.usage.find("[--").unwrap_or(spec.usage.len());
+    let usage = spec.usage.get(..options).unwrap_or(spec.usage).trim_end();
+    let written = format!(":{} {usage}", spec.name);
+    format!("{:<18}  {}", written.trim_end(), spec.summary)
+}
+
+#[cfg(test)]
+mod tests {
+    use unicode_width::UnicodeWidthStr as _;
+
+    use super::*;
+    use crate::chat::HoldReason;
+    use crate::limits;
+
+    /// The row of a reason to ask before sending.
+    fn row_of(reason: &HoldReason) -> &'static str {
+        match reason {
+            HoldReason::BegunForAnother { .. } => {
+                "a line that was begun for one peer and would go to another"
+            }
+            HoldReason::NamesAnother { .. } => {
+                "a line that begins with the name of another peer and a colon (bob: …): once for each name"
+            }
+            HoldReason::SlashCommand { .. } => {
+                "a line that begins like a command of other programs (/msg …): once for each command"
+            }
+        }
+    }
+
+    #[test]
+    fn the_lines_that_are_asked_about_stand_in_one_list_each_with_its_reason_and_no_others() {
+        let bob = || "bob".to_owned();
+        let reasons = [
+            HoldReason::BegunForAnother { name: bob() },
+            HoldReason::NamesAnother { name: bob() },
+            HoldReason::SlashCommand { word: "msg".to_owned() },
+        ];
+        let source = include_str!("../addressee.rs");
+        let (_, variants) = source.split_once("pub enum HoldReason {\n").unwrap();
+        let variants = variants.lines().take_while(|row| *row != "}");
+        assert_eq!(variants.count(), reasons.len(), "the reasons here are not all there are");
+        // The editor itself asks about a block.
+        let block = format!("a pasted block of more than {} lines: send, edit or drop", limits::PASTE_LINES);
+        let mut rows: Vec<&str> = reasons.iter().map(|reason| row_of(reason)).collect();
+        rows.push(&block);
+        let begins = |row: &&&str| row.starts_with("before sending these, the prompt asks");
+        let list = KEY_HELP.iter().skip_while(|row| !begins(row)).skip(1);
+        let list: Vec<_> = list.map_while(|row| row.strip_prefix("  ")).collect();
+        assert_eq!(list, rows);
+    }
+
+    #[test]
+    fn the_first_page_fits_a_screen_with_the_line_above_it_and_the_prompt_below() {
+        let page = help(None);
+        assert!(page.len() <= 24 - 2, "{} rows", page.len());
+        for row in [page, help(Some(HelpTopic::More)), help(Some(HelpTopic::Prompt))].concat() {
+            assert!(row.width() <= 80, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn every_command_is_on_one_page() {
+        let pages = [help(None), help(Some(HelpTopic::More))].concat();
+        for spec in &COMMANDS {
+            let begins = |row: &&String| row.split_whitespace().next() == Some(&*format!(":{}", spec.name));
+            assert_eq!(pages.iter().filter(begins).count(), 1, "{}", spec.name);
+        }
+    }
+}

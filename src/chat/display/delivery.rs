@@ -1,0 +1,203 @@
+//! Sentences about messages that are kept until the other side has them.
+
+use std::fmt;
+
+use super::RecordingClass;
+use super::RecordingClass::{AnyRows, RowsAbout};
+use crate::chat::notice::{DeliveryInfo, DeliveryWarning, Numbers};
+use crate::chat::types::HistoryPolicy;
+use crate::delivery::{Withdrawal, WithdrawalOutcome};
+use crate::limits;
+
+impl DeliveryInfo {
+    pub(crate) fn describe(&self) -> (RecordingClass<'_>, String) {
+        match self {
+            Self::AddressedLater { name } => (
+                AnyRows,
+                format!("plain text now goes to {name}, who is away; it waits until you are both connected"),
+            ),
+            Self::Queued { name } => {
+                (AnyRows, format!("queued; {name} gets it when you are both connected (:outbox)"))
+            }
+            Self::GoesOut { name, count, .. } => {
+                let lines =
+                    if *count == 1 { "sending 1 line".to_owned() } else { format!("sending {count} lines") };
+                (AnyRows, format!("{name} is back; {lines}"))
+            }
+            Self::NotChosen { name } => (
+                AnyRows,
+                format!("{name} has not chosen you yet: nothing is kept there, and your lines wait here"),
+            ),
+            Self::KeepsNothing { name } => (
+                AnyRows,
+                format!("{name}'s program keeps nothing; a line that is lost on the way is not sent again"),
+            ),
+            Self::History { policy: HistoryPolicy::Forget, .. } => (
+                AnyRows,
+                "messages are forgotten at the end of the session; those kept before stay (rsachat history)"
+                    .to_owned(),
+            ),
+            Self::History { policy: HistoryPolicy::Keep, days } => {
+                let end = match days {
+                    None => "until you delete them (rsachat history)".to_owned(),
+                    Some(1) => "for a day".to_owned(),
+                    Some(days) => format!("for {days} days"),
+                };
+                (AnyRows, format!("messages exchanged with peers in your book stay on disk, sealed, {end}"))
+            }
+            Self::NothingWaits => (AnyRows, "no messages are waiting".to_owned()),
+            Self::TakenBack { name, numbers, withdrawal } => (
+                AnyRows,
+                match withdrawal {
+                    Withdrawal::NeverSent => format!(
+                        "{numbers} to {name} {} dropped; {} never sent",
+                        numbers.choose("was", "were"),
+                        numbers.choose("it was", "they were")
+                    ),
+                    Withdrawal::InTime => format!(
+                        "{numbers} to {name} {} dropped before {} out",
+                        numbers.choose("was", "were"),
+                        numbers.choose("it went", "they went")
+                    ),
+                    Withdrawal::Open => format!(
+                        "{numbers} to {name} {} taken back; {}",
+                        numbers.choose("was", "were"),
+                        told_later(*numbers)
+                    ),
+                },
+            ),
+            Self::Settled { name, numbers, outcome } => {
+                let [were, they] = [numbers.choose("was", "were"), numbers.choose("it", "they")];
+                (
+                    AnyRows,
+                    match outcome {
+                        WithdrawalOutcome::TooLate => format!(
+                            "{numbers} to {name} {were} taken back too late: {they} had already arrived"
+                        ),
+                        WithdrawalOutcome::InTime => {
+                            format!("{numbers} to {name} {were} taken back in time: {they} never arrived")
+                        }
+                    },
+                )
+            }
+        }
+    }
+}
+
+impl Numbers {
+    /// The form of a word for one message, or for more.
+    fn choose(self, one: &'static str, more: &'static str) -> &'static str {
+        if self.first == self.last { one } else { more }
+    }
+}
+
+impl fmt::Display for Numbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.first == self.last {
+            write!(f, "{}", self.first)
+        } else {
+            write!(f, "{}–{}", self.first, self.last)
+        }
+    }
+}
+
+/// Of messages that the peer may have.
+fn told_later(numbers: Numbers) -> String {
+    format!("when you next connect, you learn whether {} had already arrived", numbers.choose("it", "they"))
+}
+
+impl DeliveryWarning {
+    pub(crate) fn describe(&self) -> (RecordingClass<'_>, &'static str, String) {
+        match self {
+            Self::NotKept { name, why } => (
+                RowsAbout(name),
+                "not_sent",
+                format!("not kept: {why}; your line to {name} was returned; nothing was sent"),
+            ),
+            Self::NotKeptFrom { name, why } => (
+                RowsAbout(name),
+                "not_kept",
+                format!(
+                    "what {name} sends cannot be kept: {why}; it waits on {name}'s side until there is room"
+                ),
+            ),
+            Self::OutboxFull { name } => (
+                RowsAbout(name),
+                "not_sent",
+                format!(
+                    "not kept: {} lines or {} MiB already wait for {name}; :outbox drop {name} makes room",
+                    limits::OUTBOX_MESSAGES,
+                    limits::OUTBOX_BYTES / (1024 * 1024)
+                ),
+            ),
+            Self::Expired { name, numbers, withdrawal } => {
+                let [were, have] = [numbers.choose("was", "were"), numbers.choose("it has", "they have")];
+                let then = match withdrawal {
+                    Withdrawal::Open => format!("; {}", told_later(*numbers)),
+                    Withdrawal::NeverSent | Withdrawal::InTime => String::new(),
+                };
+                (AnyRows, "expired", format!("{numbers} to {name} {were} taken back: {have} expired{then}"))
+            }
+            Self::NotTakenBack { name, why } => (
+                RowsAbout(name),
+                "trouble",
+                format!("nothing to {name} is taken back: {why}; :outbox lists what waits"),
+            ),
+            Self::NotInOutbox { name, number } => (
+                AnyRows,
+                "trouble",
+                format!("no line {number} waits for {name}; :outbox lists those that wait"),
+            ),
+            Self::DeliveredAlready { name, number } => {
+                (AnyRows, "trouble", format!("{name} has {number} already; it cannot be taken back"))
+            }
+            Self::NothingIsKept => (
+                AnyRows,
+                "trouble",
+                "nothing is kept here: this home has no key yet, or its message store could not be opened"
+                    .to_owned(),
+            ),
+            Self::LinesWait { name, count } => (
+                RowsAbout(name),
+                "trouble",
+                format!(
+                    "{} for {name}, who was not forgotten; :outbox drop {name} first",
+                    if *count == 1 { "1 line waits".to_owned() } else { format!("{count} lines wait") }
+                ),
+            ),
+            Self::NotInHistory { why } => {
+                (AnyRows, "not_kept", format!("what was said is not in the history on disk: {why}"))
+            }
+            Self::HistoryUnreadable { why } => {
+                (AnyRows, "not_kept", format!("only this session was searched: {why}"))
+            }
+            Self::StoreUnusable { why } => (AnyRows, "not_kept", format!("messages are not kept: {why}")),
+            Self::StoreDamaged { why } => (AnyRows, "not_kept", why.clone()),
+            Self::OlderThanPeer { name } => (
+                RowsAbout(name),
+                "restored",
+                format!("this home is older than what {name} has; it lacks the lines since then"),
+            ),
+            Self::MissingHere { name, first, last } => {
+                let (lines, [were, are]) = if first == last {
+                    (format!("line {first} of {name}"), ["was", "is"])
+                } else {
+                    (format!("{} lines of {name} ({first}–{last})", last - first + 1), ["were", "are"])
+                };
+                (
+                    RowsAbout(name),
+                    "restored",
+                    format!("{lines} {were} received here once and {are} no longer in this home"),
+                )
+            }
+            Self::TwoPlaces { name } => (
+                RowsAbout(name),
+                "two_places",
+                format!(
+                    "you or {name} seem to be in two places: your message counts changed three times in an hour; \
+                     use only one copy of a home"
+                ),
+            ),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Faces: front ends of one chat, each with an addressee, a held line and counts of its own; and
+//! the notices that go to one of them alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::addressee::{Addressee, AddresseeMark, FirstCaller, HeldLine};
+use super::io::Input;
+use super::notice::{DeliveryInfo, DeliveryWarning, Info, Notice, Warning};
+use super::types::{InputOrigin, PeerId};
+use crate::ids::{ConnId, FaceId};
+
+/// One front end.
+#[derive(Debug, Default)]
+pub(crate) struct Face {
+    pub(super) addressee: Addressee,
+    /// Changes whenever plain text would go to another.
+    pub(super) mark: AddresseeMark,
+    /// Callers that become addressed where nobody was addressed yet.
+    pub(crate) first_caller: FirstCaller,
+    /// Line that waits for another Enter.
+    pub(crate) question: Option<HeldLine>,
+    /// Names and words that lines were held for, each once.
+    pub(crate) asked: BTreeSet<String>,
+    pub(crate) input: InputOrigin,
+    /// Lines that were not accepted.
+    pub(crate) refused_lines: u64,
+    /// Hints that `exit` is a text.
+    pub(crate) quit_hints: u64,
+    pub(super) unread: Unread,
+}
+
+/// Messages of each connection that came while another peer was addressed.
+#[derive(Debug, Default)]
+pub(super) struct Unread {
+    pub(super) by_conn: BTreeMap<ConnId, usize>,
+    total: usize,
+}
+
+impl Unread {
+    pub(super) fn add(&mut self, conn: ConnId) {
+        *self.by_conn.entry(conn).or_default() += 1;
+        self.total += 1;
+    }
+
+    pub(super) fn forget(&mut self, conn: ConnId) {
+        self.total -= self.by_conn.remove(&conn).unwrap_or(0);
+    }
+}
+
+impl Face {
+    pub(crate) fn addressee(&self) -> &Addressee {
+        &self.addressee
+    }
+
+    /// Peer that plain text goes to, whether it is connected or not.
+    pub(crate) fn addressed_peer(&self) -> Option<PeerId> {
+        if let Addressee::Peer(id, _) = &self.addressee { Some(*id) } else { None }
+    }
+
+    pub(crate) fn mark(&self) -> AddresseeMark {
+        self.mark
+    }
+
+    /// Messages of all peers that came while another was addressed.
+    pub(crate) fn unread(&self) -> usize {
+        self.unread.total
+    }
+
+    /// The same of each connection.
+    pub(crate) fn unread_by_conn(&self) -> impl Iterator<Item = (ConnId, usize)> {
+        self.unread.by_conn.iter().map(|(conn, count)| (*conn, *count))
+    }
+
+    pub(super) fn change_addressee(&mut self, addressee: Addressee) {
+        if self.addressee != addressee {
+            self.mark.0 += 1;
+        }
+        self.addressee = addressee;
+    }
+}
+
+/// All faces; the own one of the process is always there.
+#[derive(Debug, Default)]
+pub(crate) struct Faces {
+    pub(super) own: Face,
+    pub(super) others: BTreeMap<FaceId, Face>,
+    /// Stands for one that is gone while what it has asked for comes about.
+    gone: Face,
+    /// The one whose input is handled: the own one, where it is nobody's.
+    pub(super) current: Option<FaceId>,
+}
+
+impl Faces {
+    pub(crate) fn get(&self, face: FaceId) -> &Face {
+        match face {
+            FaceId::OWN => &self.own,
+            face => self.others.get(&face).unwrap_or(&self.gone),
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self, face: FaceId) -> &mut Face {
+        match face {
+            FaceId::OWN => &mut self.own,
+            face => self.others.get_mut(&face).unwrap_or(&mut self.gone),
+        }
+    }
+
+    /// Forgets the messages of a connection that is gone.
+    pub(super) fn forget_unread(&mut self, conn: ConnId) {
+        for (_, face) in self.each() {
+            face.unread.forget(conn);
+        }
+    }
+
+    pub(super) fn each(&mut self) -> impl Iterator<Item = (FaceId, &mut Face)> {
+        let others = self.others.iter_mut().map(|(id, face)| (*id, face));
+        [(FaceId::OWN, &mut self.own)].into_iter().chain(others)
+    }
+}
+
+impl Input<'_> {
+    /// Whether it comes from a front end, and not from the machine.
+    pub(crate) fn is_of_face(&self) -> bool {
+        matches!(
+            self,
+            Self::Line(_)
+                | Self::Typed { .. }
+                | Self::DropQuestion
+                | Self::Command(_)
+                | Self::Text(_)
+                | Self::TextTo { .. }
+                | Self::TextUntil { .. }
+                | Self::Ask { .. }
+                | Self::LineRefused { .. }
+                | Self::LineTooLong { .. }
+                | Self::LineNotText { .. }
+                | Self::Undeliverable { .. }
+                | Self::Cancel
+                | Self::ExitRequest(_)
+        )
+    }
+}
+
+impl Notice {
+    /// Whether every face is told, whichever has caused it: what happens to peers, keys, listeners
+    /// and the book; not what answers one line.
+    pub(crate) fn is_for_all(&self) -> bool {
+        match self {
+            Self::Message(_) | Self::Counted(_) => true,
+            Self::Own(_) | Self::Answer(_) | Self::Table(_) | Self::Whole(_) | Self::History { .. } => false,
+            Self::Info(info) => !matches!(
+                info,
+                Info::Addressed { .. }
+                    | Info::NowTalking { .. }
+                    | Info::AddressedAway { .. }
+                    | Info::AlreadyConnected { .. }
+                    | Info::Safety { .. }
+                    | Info::Notify { .. }
+                    | Info::NoLog
+                    | Info::Copied { .. }
+                    | Info::Saved { .. }
+                    | Info::NoHistory
+                    | Info::Greeting
+                    | Info::QuitHint
+                    | Info::ExitHint
+                    | Info::Delivery(
+                        DeliveryInfo::AddressedLater { .. }
+                            | DeliveryInfo::Queued { .. }
+                            | DeliveryInfo::NothingWaits
+                            | DeliveryInfo::TakenBack { .. }
+                            | DeliveryInfo::History { .. }
+                    )
+            ),
+            Self::Warning(warning) => matches!(
+                warning,
+                Warning::Unreachable { .. }
+                    | Warning::ListenFailed { .. }
+                    | Warning::KeyFailed { .. }
+                    | Warning::Refused(_)
+                    | Warning::Book { .. }
+                    | Warning::NotSaved { .. }
+                    | Warning::BlocksLost { .. }
+                    | Warning::Impostor { .. }
+                    | Warning::SharedPlace { .. }
+                    | Warning::AddressFailed { .. }
+                    | Warning::HandshakeFailed { .. }
+                    | Warning::ConnectionLost { .. }
+                    | Warning::NotReceived { .. }
+                    | Warning::NotDecrypted { .. }
+                    | Warning::KoreanWindows { .. }
+                    | Warning::LogFailed { .. }
+                    | Warning::Delivery(
+                        DeliveryWarning::NotKeptFrom { .. }
+                            | DeliveryWarning::NotInHistory { .. }
+                            | DeliveryWarning::StoreUnusable { .. }
+                            | DeliveryWarning::StoreDamaged { .. }
+                            | DeliveryWarning::OlderThanPeer { .. }
+                            | DeliveryWarning::MissingHere { .. }
+                            | DeliveryWarning::TwoPlaces { .. }
+                    )
+            ),
+        }
+    }
+}

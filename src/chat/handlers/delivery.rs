@@ -1,0 +1,593 @@
+//! Handlers of durable delivery (`docs/PROTOCOL.md`, section 5.7): what is kept, what goes out when
+//! a peer is there, and what a peer has.
+//!
+//! Law: what a change of the ledger allows is done once it is on disk, in the order of the changes.
+
+use super::outbox::WithdrawalReason;
+use crate::chat::Chat;
+use crate::chat::addressee::Echo;
+use crate::chat::conversation::{Conversation, Peer};
+use crate::chat::io::{CommitTiming, DeliveryProgress, DeliveryReport, Effect};
+use crate::chat::kept::{AfterCommit, Agreement, KeptMessages, OnDisk, PairStage};
+use crate::chat::notice::{DeliveryInfo, DeliveryWarning, Info, Warning};
+use crate::chat::types::{PeerId, ReceiptDue};
+use crate::crypto::{Fingerprint, Seed};
+use crate::delivery::{
+    Content, EnqueueError, MessageState, Pairs, Reception, ResumeNews, StoreBatch, WaitingMessage,
+};
+use crate::ids::ConnId;
+use crate::limits;
+use crate::time::UnixMs;
+use crate::wire::{ByeReason, Count, PairNumber, Resume};
+
+impl Chat {
+    /// Takes what is kept on disk: from here on messages are kept until the other side has them.
+    pub(crate) fn begin_keeping(&mut self, pairs: Pairs, seed: Seed) {
+        let kept = KeptMessages::new(pairs, seed);
+        let unshown: Vec<_> = kept
+            .ledger
+            .unshown()
+            .filter_map(|(peer, seq, row)| {
+                let epoch = kept.ledger.inbound(peer)?.epoch;
+                Some((peer, PairNumber { epoch, seq }, row.typed, row.text.to_vec()))
+            })
+            .collect();
+        self.account.keep_messages();
+        self.kept = Some(kept);
+        self.forget_old_history();
+        self.expire_kept();
+        for (peer, number, sent, text) in unshown {
+            let due = ReceiptDue { conn: None, peer: Some(peer), upto: Count::Pair(number) };
+            self.receive_again(due, sent, text);
+        }
+    }
+
+    /// The peer, where messages to it are kept: one that was chosen, whose program can do the same
+    /// while it is connected.
+    pub(crate) fn keeps_for(&self, id: PeerId) -> Option<Fingerprint> {
+        let conn = self.conversations.open_with(id).and_then(|conn| self.conversations.get(conn));
+        let is_durable = conn.is_none_or(|conversation| conversation.session.is_durable());
+        self.can_keep_for(id).filter(|_| is_durable && self.is_chosen(id))
+    }
+
+    /// The peer, where a text to it that waits is kept once the peer is chosen.
+    pub(crate) fn can_keep_for(&self, id: PeerId) -> Option<Fingerprint> {
+        let PeerId::Key(fingerprint) = id else { return None };
+        let is_usable = self.kept.as_ref().is_some_and(|kept| kept.retry_at.is_none());
+        (is_usable && !self.is_blocked(fingerprint)).then_some(fingerprint)
+    }
+
+    /// Keeps a text for a peer; it is accepted once it is on disk.
+    pub(crate) fn keep_text(&mut self, peer: Fingerprint, text: &str, echo: Echo, expires: Option<UnixMs>) {
+        let typed = self.now.unix;
+        let is_connected = self.conversations.open_with(PeerId::Key(peer)).is_some();
+        let Some(kept) = &mut self.kept else { return };
+        let seq = match kept.ledger.enqueue(peer, text, typed, expires) {
+            Ok(seq) => seq,
+            Err(EnqueueError::OutboxFull) => {
+                let name = self.name_of_key(peer);
+                return self.refuse_line(Warning::Delivery(DeliveryWarning::OutboxFull { name }));
+            }
+            Err(error) => {
+                return self.refuse_line(Warning::CommandError { what: format!("not sent: {error}") });
+            }
+        };
+        if is_connected {
+            kept.ledger.mark_sent(peer, seq);
+        }
+        let face = self.conversations.current_face();
+        kept.next.push(AfterCommit::Accept { face, peer, seq, text: text.to_owned(), echo });
+        self.keep_own(peer, text);
+    }
+
+    /// Asks for the commit of what has changed, and does what needs none.
+    pub(crate) fn commit(&mut self) {
+        while let Some(kept) = &mut self.kept {
+            let settled = kept.ledger.take_settled();
+            if !settled.is_empty() {
+                kept.next.push(AfterCommit::Settled(settled));
+            }
+            let history = std::mem::take(&mut kept.history);
+            let batch = StoreBatch { changes: kept.ledger.take_changes(), history };
+            let next = std::mem::take(&mut kept.next);
+            let timing = std::mem::take(&mut kept.timing);
+            if batch.is_empty() && next.is_empty() {
+                return;
+            }
+            if batch.is_empty() && kept.commits.is_empty() {
+                for step in next {
+                    self.follow(step);
+                }
+                continue;
+            }
+            // Nothing follows from what only makes room: that the peer has a text, or that one was
+            // shown. It is found out once more where it is lost.
+            let timing =
+                if next.is_empty() && batch.history.is_empty() { timing } else { CommitTiming::AtOnce };
+            kept.commits.push_back(next);
+            self.effects.push(Effect::Commit(batch, timing));
+        }
+    }
+
+    /// Does something once what has changed is on disk.
+    pub(crate) fn after_commit(&mut self, step: AfterCommit) {
+        if let Some(kept) = &mut self.kept {
+            kept.next.push(step);
+        }
+    }
+
+    /// Looks at a store again that could not be read: an empty commit tells.
+    pub(crate) fn retry_store(&mut self) {
+        let now = self.now.mono;
+        if let Some(kept) = self.kept.as_mut().filter(|kept| kept.retry_at.is_some_and(|due| now >= due)) {
+            kept.retry_at = Some(now + limits::STORE_RETRY_MS);
+            kept.commits.push_back(Vec::new());
+            self.effects.push(Effect::Commit(StoreBatch::default(), CommitTiming::AtOnce));
+        }
+    }
+
+    /// Takes the result of the oldest commit.
+    pub(crate) fn handle_committed(&mut self, result: Result<(), (String, Option<Pairs>)>) {
+        let Some(steps) = self.kept.as_mut().and_then(|kept| kept.commits.pop_front()) else { return };
+        match result {
+            Ok(()) => {
+                if let Some(kept) = &mut self.kept {
+                    kept.retry_at = None;
+                }
+                for step in steps {
+                    self.follow(step);
+                }
+            }
+            Err((why, pairs)) => self.handle_failed_commit(steps, &why, pairs),
+        }
+    }
+
+    /// Nothing of the steps is done: what was typed goes back, and the connections whose messages
+    /// could not be kept close, so that their senders keep them.
+    fn handle_failed_commit(&mut self, steps: Vec<AfterCommit>, why: &str, pairs: Option<Pairs>) {
+        let retry_at = self.now.mono + limits::STORE_RETRY_MS;
+        if let Some(kept) = &mut self.kept {
+            match pairs {
+                Some(pairs) => {
+                    kept.ledger.reload(pairs);
+                    (kept.failing, kept.retry_at) = (kept.commits.len(), None);
+                }
+                None if kept.failing > 0 => kept.failing -= 1,
+                None => kept.retry_at = Some(retry_at),
+            }
+        }
+        let mut closing = Vec::new();
+        let mut returned = Vec::new();
+        let mut still_waiting = Vec::new();
+        let (mut is_forgotten, mut has_expired) = (false, false);
+        for step in steps {
+            match step {
+                AfterCommit::Accept { face, peer, text, .. } => returned.push((face, peer, text)),
+                AfterCommit::Resume { conn, .. }
+                | AfterCommit::Resumed { conn, .. }
+                | AfterCommit::Show { conn, .. }
+                | AfterCommit::Keep { conn, .. } => closing.push(conn),
+                AfterCommit::TakenBack { face, peer, .. } => still_waiting.push((face, peer)),
+                AfterCommit::Expired { .. } => has_expired = true,
+                // The next `Resume` tells again.
+                AfterCommit::Settled(_) => {}
+                AfterCommit::Remembered => is_forgotten = true,
+                AfterCommit::ToAll(text) => self.show_to_all(text.without_kept()),
+            }
+        }
+        if is_forgotten {
+            let why = why.to_owned();
+            self.effects.warn(Warning::Delivery(DeliveryWarning::NotInHistory { why }));
+        }
+        for (face, peer, text) in returned {
+            self.questions.retract(PeerId::Key(peer), &text);
+            let (name, why) = (self.name_of_key(peer), why.to_owned());
+            self.in_face(face, |chat| {
+                chat.refuse_line(Warning::Delivery(DeliveryWarning::NotKept { name, why }));
+                chat.effects.push(Effect::ReturnLine(face, text));
+            });
+        }
+        for (face, peer) in still_waiting {
+            let (name, why) = (self.name_of_key(peer), why.to_owned());
+            self.in_face(face, |chat| {
+                chat.refuse_line(Warning::Delivery(DeliveryWarning::NotTakenBack { name, why }));
+            });
+        }
+        if let Some(kept) = self.kept.as_mut().filter(|_| has_expired) {
+            kept.expire_at = Some(retry_at);
+        }
+        closing.sort_unstable();
+        closing.dedup();
+        for conn in closing {
+            self.close_without_room(conn, why);
+        }
+    }
+
+    fn follow(&mut self, step: AfterCommit) {
+        match step {
+            AfterCommit::Accept { face, peer, seq, text, echo } => {
+                self.in_face(face, |chat| chat.accept_text(peer, seq, &text, echo));
+            }
+            AfterCommit::Resume { conn, resume, agreement } => {
+                self.send_resume(conn, &resume);
+                if agreement == Agreement::Agreed
+                    && let Some(peer) = self.conversations.peer_of(conn).and_then(Peer::fingerprint)
+                {
+                    self.begin_sending(conn, peer, PairStage::Ready);
+                }
+            }
+            AfterCommit::Resumed { conn, on_disk } => self.take_over_resume(conn, on_disk),
+            AfterCommit::Show { conn, peer, number, sent, text } => {
+                self.with_session(conn, |session| session.kept(number));
+                let due = ReceiptDue { conn: Some(conn), peer: Some(peer), upto: Count::Pair(number) };
+                self.receive(due, sent, text);
+            }
+            AfterCommit::Keep { conn, number } => self.with_session(conn, |session| {
+                session.kept(number);
+                session.ack(Count::Pair(number));
+            }),
+            AfterCommit::TakenBack { face, peer, withdrawals } => self.in_face(face, |chat| {
+                chat.tell_taken_back(peer, &withdrawals, WithdrawalReason::Asked);
+            }),
+            AfterCommit::Expired { peer, withdrawals } => {
+                self.tell_taken_back(peer, &withdrawals, WithdrawalReason::Expired);
+            }
+            AfterCommit::Settled(settled) => self.tell_settled(&settled),
+            AfterCommit::Remembered => {}
+            AfterCommit::ToAll(text) => self.show_to_all(text),
+        }
+    }
+
+    fn accept_text(&mut self, peer: Fingerprint, seq: u64, text: &str, echo: Echo) {
+        let Some(kept) = &mut self.kept else { return };
+        kept.ledger.committed(peer, seq);
+        let id = PeerId::Key(peer);
+        // One that closes waits for what was accepted.
+        let conn = self.conversations.with_peer(id).find(|(_, one)| one.is_lasting()).map(|(conn, _)| conn);
+        let state = if conn.is_some() { MessageState::Unconfirmed } else { MessageState::Queued };
+        let message = self.record_own(id, text, seq, state);
+        self.show_said(message, echo);
+        if let Some(conn) = conn {
+            return self.pump(conn);
+        }
+        // Once for each absence.
+        if self.kept.as_mut().is_some_and(|kept| kept.told.insert(peer)) {
+            let name = self.name_of_key(peer);
+            self.effects.info(Info::Delivery(DeliveryInfo::Queued { name }));
+        }
+    }
+
+    /// Begins the agreement with a peer that has joined, or was chosen meanwhile.
+    pub(crate) fn begin_pair(&mut self, conn: ConnId) {
+        let Some(conversation) = self.conversations.get(conn) else { return };
+        let Some(peer) = conversation.peer.as_ref().and_then(Peer::fingerprint) else { return };
+        if !conversation.is_lasting()
+            || conversation.pair.stage != PairStage::Silent
+            || self.kept.as_ref().is_none_or(|kept| kept.retry_at.is_some())
+        {
+            return;
+        }
+        let (is_durable, is_chosen) = (conversation.session.is_durable(), self.is_chosen(PeerId::Key(peer)));
+        let Some(kept) = &mut self.kept else { return };
+        if !is_durable {
+            if is_chosen {
+                let name = self.name_of_key(peer);
+                self.effects.info(Info::Delivery(DeliveryInfo::KeepsNothing { name }));
+            }
+            return self.send_kept_before(conn, peer);
+        }
+        if !is_chosen {
+            if !kept.ledger.is_kept(peer) {
+                kept.ledger.keep_in_memory(peer);
+            }
+            return;
+        }
+        kept.ledger.keep_on_disk(peer);
+        let resume = kept.ledger.resume(peer);
+        let waited = kept.ledger.next_number(peer) - 1;
+        let has_heard = conversation.pair.theirs.is_some();
+        let agreement = if has_heard { Agreement::Agreed } else { Agreement::Pending };
+        kept.next.push(AfterCommit::Resume { conn, resume, agreement });
+        if let Some(conversation) = self.conversations.get_mut(conn) {
+            conversation.pair.stage = PairStage::Resuming;
+            conversation.pair.waited = waited;
+            conversation.session.prepare_resume();
+        }
+    }
+
+    /// The same with a peer that is connected, once it is chosen.
+    pub(crate) fn begin_pair_with(&mut self, peer: Fingerprint) {
+        if let Some(conn) = self.conversations.open_with(PeerId::Key(peer)) {
+            self.begin_pair(conn);
+        }
+    }
+
+    fn send_resume(&mut self, conn: ConnId, resume: &Resume) {
+        let now = self.now.mono;
+        if let Some(conversation) = self.conversations.get_mut(conn) {
+            conversation.pair.tell(resume.epoch);
+        }
+        self.with_session(conn, |session| _ = session.resume(now, resume));
+    }
+
+    /// Forgets what was in memory only of a peer that has left.
+    pub(crate) fn leave_pair(&mut self, conversation: &Conversation) {
+        let Some(peer) = conversation.peer.as_ref().and_then(Peer::fingerprint) else { return };
+        // Another connection with it counts on.
+        let stays = self.conversations.with_peer(PeerId::Key(peer)).any(|(_, one)| one.is_lasting());
+        if stays || !conversation.is_lasting() {
+            return;
+        }
+        let is_told = self.is_without_room(Some(peer)) && !conversation.withheld.is_empty();
+        let Some(kept) = &mut self.kept else { return };
+        kept.ledger.forget_in_memory(peer);
+        let waiting = kept.ledger.waiting_count(peer);
+        if self.is_chosen(PeerId::Key(peer)) && !is_told {
+            let progress = DeliveryProgress::Away(waiting);
+            let report = DeliveryReport { to: conversation.name(), fingerprint: Some(peer), progress };
+            self.effects.push(Effect::Delivery(report));
+        }
+    }
+
+    /// Whether something waits for the disk.
+    pub(crate) fn is_committing(&self) -> bool {
+        self.kept.as_ref().is_some_and(|kept| !kept.is_settled())
+    }
+
+    /// Takes what the peer says that it has.
+    pub(crate) fn handle_resumed(&mut self, conn: ConnId, resume: &Resume) {
+        let now = self.now.unix;
+        let Some(peer) = self.conversations.peer_of(conn).and_then(Peer::fingerprint) else { return };
+        let (Some(kept), Some(conversation)) = (&mut self.kept, self.conversations.get_mut(conn)) else {
+            return;
+        };
+        let before = conversation.pair.theirs.replace(resume.epoch);
+        conversation.pair.named = Some(resume.your_epoch);
+        if before.is_none() {
+            kept.ledger.begin_connection(peer);
+        }
+        let news = kept.ledger.handle_resume(peer, resume, now);
+        let is_restored = news.contains(&ResumeNews::Restored);
+        let is_another = before.is_some_and(|epoch| epoch != resume.epoch);
+        let last = kept.ledger.inbound(peer).map_or(0, |inbound| inbound.last);
+        let is_settled = resume.next <= last + 1 && kept.ledger.waiting_count(peer) == 0;
+        if conversation.pair.stage != PairStage::Silent {
+            // All that is kept goes out from here on.
+            kept.ledger.mark_sent(peer, kept.ledger.next_number(peer) - 1);
+            if is_restored {
+                conversation.pair.stage = PairStage::Resuming;
+                conversation.pair.sent = 0;
+                conversation.unacked.clear();
+            }
+            let answer = (is_restored || is_another).then(|| kept.ledger.resume(peer));
+            let (outbound, inbound) = (kept.ledger.next_number(peer) - 1, kept.ledger.inbound(peer));
+            let on_disk = OnDisk { answer, outbound, inbound };
+            kept.next.push(AfterCommit::Resumed { conn, on_disk });
+        }
+        if is_settled && self.is_without_room(Some(peer)) {
+            self.release_withheld(conn);
+        }
+        let name = self.name_of_key(peer);
+        for one in news {
+            let name = name.clone();
+            self.effects.warn(match one {
+                ResumeNews::Restored => Warning::Delivery(DeliveryWarning::OlderThanPeer { name }),
+                ResumeNews::Missing { first, last } => {
+                    Warning::Delivery(DeliveryWarning::MissingHere { name, first, last })
+                }
+                ResumeNews::TwoPlaces => Warning::Delivery(DeliveryWarning::TwoPlaces { name }),
+            });
+        }
+    }
+
+    fn take_over_resume(&mut self, conn: ConnId, on_disk: OnDisk) {
+        let Some(peer) = self.conversations.peer_of(conn).and_then(Peer::fingerprint) else { return };
+        if let Some(resume) = on_disk.answer {
+            self.send_resume(conn, &resume);
+        }
+        let (Some(kept), Some(conversation)) = (&mut self.kept, self.conversations.get_mut(conn)) else {
+            return;
+        };
+        kept.ledger.committed(peer, on_disk.outbound);
+        if let Some(inbound) = on_disk.inbound {
+            let number = |seq| PairNumber { epoch: inbound.epoch, seq };
+            conversation.session.kept(number(inbound.last));
+            conversation.session.ack(Count::Pair(number(inbound.shown)));
+        }
+        let is_agreed = conversation.pair.is_agreed();
+        self.drain(conn);
+        if is_agreed {
+            self.begin_sending(conn, peer, PairStage::Ready);
+        }
+    }
+
+    /// Takes note that the peer keeps nothing for us.
+    pub(crate) fn handle_resume_declined(&mut self, conn: ConnId) {
+        if let Some(peer) = self.conversations.peer_of(conn).and_then(Peer::fingerprint) {
+            self.begin_sending(conn, peer, PairStage::Declined);
+        }
+    }
+
+    /// Sends what waits, from here on as it comes.
+    fn begin_sending(&mut self, conn: ConnId, peer: Fingerprint, stage: PairStage) {
+        let (Some(kept), Some(conversation)) = (&mut self.kept, self.conversations.get_mut(conn)) else {
+            return;
+        };
+        let first = kept.ledger.first_to_send(peer);
+        let before = std::mem::replace(&mut conversation.pair.stage, stage);
+        if before == PairStage::Resuming {
+            conversation.pair.sent = conversation.pair.sent.max(first - 1);
+            let waited = conversation.pair.waited;
+            let goes_out = |one: &WaitingMessage| one.state != MessageState::Delivered && one.seq <= waited;
+            let count = kept.ledger.waiting(peer).filter(goes_out).count();
+            kept.told.remove(&peer);
+            if count > 0 {
+                let name = self.name_of_key(peer);
+                let what = DeliveryInfo::GoesOut { name, fingerprint: peer, count };
+                self.show_or_withhold(conn, Info::Delivery(what));
+            }
+        }
+        self.pump(conn);
+    }
+
+    /// Sends what is on disk and has not gone out here, as much as the connection takes.
+    pub(crate) fn pump(&mut self, conn: ConnId) {
+        let now = self.now.mono;
+        let (Some(kept), Some(conversation)) = (&mut self.kept, self.conversations.get_mut(conn)) else {
+            return;
+        };
+        let Some(peer) = conversation.peer.as_ref().and_then(Peer::fingerprint) else { return };
+        if !conversation.pair.stage.is_sending() || conversation.session.is_ending() {
+            return;
+        }
+        while conversation.unacked.has_room()
+            && let Some((seq, row)) = kept.ledger.next_to_send(peer, conversation.pair.sent)
+        {
+            let sent = match &row.content {
+                Content::Text(text) => {
+                    let sent = conversation.session.send_numbered(seq, text, row.typed);
+                    if sent.is_ok() {
+                        conversation.unacked.push(seq, text, now);
+                    }
+                    sent
+                }
+                Content::Skip => conversation.session.skip(seq),
+            };
+            if sent.is_err() {
+                break;
+            }
+            conversation.pair.sent = seq;
+        }
+        self.drain(conn);
+    }
+
+    /// Sends what was kept to a peer whose program keeps nothing: it counts for the connection.
+    fn send_kept_before(&mut self, conn: ConnId, peer: Fingerprint) {
+        let (now, typed_now) = (self.now.mono, self.now.unix);
+        let (Some(kept), Some(conversation)) = (&mut self.kept, self.conversations.get_mut(conn)) else {
+            return;
+        };
+        let waiting: Vec<_> = kept.ledger.waiting(peer).collect();
+        if waiting.is_empty() {
+            return;
+        }
+        kept.ledger.mark_sent(peer, kept.ledger.next_number(peer) - 1);
+        kept.timing = CommitTiming::AtOnce;
+        let count = waiting.len();
+        for message in waiting {
+            if let Ok(number) = conversation.session.send(&message.text, typed_now.min(message.typed)) {
+                conversation.unacked.push(number, &message.text, now);
+                conversation.pair.on_connection.push_back((number, message.seq));
+            }
+        }
+        let name = self.name_of_key(peer);
+        self.effects.info(Info::Delivery(DeliveryInfo::GoesOut { name, fingerprint: peer, count }));
+        self.drain(conn);
+    }
+
+    /// Takes note that a program that keeps nothing has shown messages that were kept here. Returns
+    /// the number of the last for the peer, if there were any.
+    pub(crate) fn handle_kept_before(&mut self, conn: ConnId, upto: u64) -> Option<u64> {
+        let conversation = self.conversations.get_mut(conn)?;
+        let mut last = None;
+        while let Some((_, seq)) = conversation.pair.on_connection.pop_front_if(|(number, _)| *number <= upto)
+        {
+            last = Some(seq);
+        }
+        let peer = conversation.peer.as_ref().and_then(Peer::fingerprint)?;
+        self.kept.as_mut()?.ledger.handle_receipt(peer, last?);
+        last
+    }
+
+    /// Reports how far messages to a connected peer are.
+    pub(crate) fn report_delivery(&mut self, conn: ConnId, progress: DeliveryProgress) {
+        if let Some(conversation) = self.conversations.get(conn) {
+            let fingerprint = conversation.peer.as_ref().and_then(Peer::fingerprint);
+            let report = DeliveryReport { to: conversation.name(), fingerprint, progress };
+            self.effects.push(Effect::Delivery(report));
+        }
+    }
+
+    /// Takes a text of a peer whose numbers count for the pair.
+    pub(crate) fn receive_numbered(&mut self, conn: ConnId, number: PairNumber, sent: UnixMs, text: Vec<u8>) {
+        let Some(peer) = self.conversations.peer_of(conn).and_then(Peer::fingerprint) else { return };
+        let Some(kept) = &mut self.kept else { return };
+        if kept.retry_at.is_some() {
+            return self.close_unheard(conn, ByeReason::OutputFailed);
+        }
+        match kept.ledger.receive(peer, number.seq, sent, &text) {
+            Reception::New => {
+                self.keep_received(peer, &text);
+                self.after_commit(AfterCommit::Show { conn, peer, number, sent, text });
+            }
+            Reception::Repeated => kept.next.push(AfterCommit::Keep { conn, number }),
+            Reception::OutOfOrder => self.close_out_of_order(conn, number),
+        }
+    }
+
+    /// Ends a session with a peer that left out a message: what came behind it is not taken.
+    fn close_out_of_order(&mut self, conn: ConnId, number: PairNumber) {
+        self.with_session(conn, |session| {
+            session.forgo(Count::Pair(number));
+            session.violate();
+        });
+    }
+
+    /// Takes note that a peer took a message back.
+    pub(crate) fn handle_skipped(&mut self, conn: ConnId, number: PairNumber) {
+        let Some(peer) = self.conversations.peer_of(conn).and_then(Peer::fingerprint) else { return };
+        let Some(kept) = &mut self.kept else { return };
+        match kept.ledger.receive_skip(peer, number.seq) {
+            Reception::OutOfOrder => self.close_out_of_order(conn, number),
+            Reception::New | Reception::Repeated => {
+                kept.ledger.shown(peer, number.epoch, number.seq);
+                kept.next.push(AfterCommit::Keep { conn, number });
+                if self.is_without_room(Some(peer)) {
+                    self.release_withheld(conn);
+                }
+            }
+        }
+    }
+
+    /// Takes note that the peer has messages of ours on disk.
+    pub(crate) fn handle_kept(&mut self, conn: ConnId, upto: PairNumber) {
+        let peer = self.conversations.peer_of(conn).and_then(Peer::fingerprint);
+        if let (Some(kept), Some(key)) = (&mut self.kept, peer)
+            && kept.ledger.is_current(key, upto.epoch)
+            && kept.ledger.handle_kept(key, upto.seq)
+        {
+            if self.is_without_room(peer) {
+                self.release_withheld(conn);
+            }
+            self.report_delivery(conn, DeliveryProgress::Delivered(upto.seq));
+        }
+    }
+
+    /// Takes note that the peer has shown messages of ours. Returns how many.
+    pub(crate) fn handle_pair_receipt(&mut self, conn: ConnId, upto: PairNumber) -> u64 {
+        let peer = self.conversations.peer_of(conn).and_then(Peer::fingerprint);
+        let (Some(kept), Some(peer)) = (&mut self.kept, peer) else { return 0 };
+        if kept.ledger.is_current(peer, upto.epoch) { kept.ledger.handle_receipt(peer, upto.seq) } else { 0 }
+    }
+
+    /// Takes note that a message that is kept was shown.
+    pub(crate) fn note_shown(&mut self, due: ReceiptDue) {
+        if let (Some(kept), Some(peer), Count::Pair(number)) = (&mut self.kept, due.peer, due.upto) {
+            kept.ledger.shown(peer, number.epoch, number.seq);
+        }
+    }
+
+    /// Whether messages wait that can still go out on a connection that closes.
+    pub(crate) fn has_unsent(&self, conn: ConnId) -> bool {
+        let (Some(kept), Some(conversation)) = (&self.kept, self.conversations.get(conn)) else {
+            return false;
+        };
+        let peer = conversation.peer.as_ref().and_then(Peer::fingerprint);
+        conversation.pair.stage != PairStage::Silent
+            && peer.is_some_and(|peer| {
+                kept.ledger
+                    .next_to_send(peer, conversation.pair.sent.max(kept.ledger.first_to_send(peer) - 1))
+                    .is_some()
+            })
+    }
+}

@@ -1,0 +1,243 @@
+//! Handlers of the history on disk: `:history`, what is appended to it, what is looked for in it,
+//! and what is too old. Law: a message whose number counts for the pair is appended by the commit
+//! that keeps it.
+
+use std::sync::Arc;
+
+use crate::chat::Chat;
+use crate::chat::history::{Place, Sources};
+use crate::chat::io::Effect;
+use crate::chat::kept::{AfterCommit, FoundUse, PendingQuery};
+use crate::chat::notice::{Arrival, DeliveryInfo, DeliveryWarning, Info, Message, SearchedHistory, Warning};
+use crate::chat::types::{HistoryPolicy, PeerId, TrustLevel};
+use crate::crypto::Fingerprint;
+use crate::delivery::{Direction, FoundEntries, HistoryEntry, HistoryQuery, HistoryRow};
+use crate::text::safe::SafeText;
+use crate::time::{DAY_MS, UnixMs};
+use crate::wire::Lifetime;
+
+impl Chat {
+    /// `:history [keep|forget]`; without an argument shows the setting.
+    pub(crate) fn set_or_show_history(&mut self, policy: Option<HistoryPolicy>) {
+        if policy == Some(HistoryPolicy::Keep) && self.kept.is_none() {
+            return self.effects.warn(Warning::Delivery(DeliveryWarning::NothingIsKept));
+        }
+        self.history_policy = policy.unwrap_or(self.history_policy);
+        let info = self.history_info();
+        self.effects.info(Info::Delivery(info));
+    }
+
+    pub(crate) fn history_info(&self) -> DeliveryInfo {
+        DeliveryInfo::History { policy: self.history_policy, days: self.history_days }
+    }
+
+    /// The peer, where messages with it stay on disk: one that was chosen.
+    fn keeps_history_of(&self, id: PeerId) -> Option<Fingerprint> {
+        let PeerId::Key(peer) = id else { return None };
+        let is_usable = self.kept.as_ref().is_some_and(|kept| kept.retry_at.is_none());
+        let is_kept = self.history_policy == HistoryPolicy::Keep && is_usable && self.is_chosen(id);
+        is_kept.then_some(peer)
+    }
+
+    /// Place where messages with a peer are found.
+    pub(crate) fn place_of(&self, id: PeerId) -> Place {
+        if self.keeps_history_of(id).is_some() { Place::Disk } else { Place::Memory }
+    }
+
+    /// Appends a text of ours with the next commit.
+    pub(crate) fn keep_own(&mut self, peer: Fingerprint, text: &str) {
+        let name = self.account.name.to_string();
+        self.append_to_history(peer, Direction::Sent, &name, text.as_bytes());
+    }
+
+    /// Appends a text of a peer with the next commit.
+    pub(crate) fn keep_received(&mut self, peer: Fingerprint, text: &[u8]) {
+        let name = self.name_of_key(peer);
+        self.append_to_history(peer, Direction::Received, &name, text);
+    }
+
+    /// Appends a text of ours that is kept for nothing else.
+    pub(crate) fn remember_own(&mut self, id: PeerId, text: &str) {
+        if let Some(peer) = self.keeps_history_of(id) {
+            self.keep_own(peer, text);
+            self.after_commit(AfterCommit::Remembered);
+        }
+    }
+
+    /// The same of a peer.
+    pub(crate) fn remember_received(&mut self, id: PeerId, text: &[u8]) {
+        if let Some(peer) = self.keeps_history_of(id) {
+            self.keep_received(peer, text);
+            self.after_commit(AfterCommit::Remembered);
+        }
+    }
+
+    fn append_to_history(&mut self, peer: Fingerprint, direction: Direction, name: &str, text: &[u8]) {
+        let is_kept = self.keeps_history_of(PeerId::Key(peer)).is_some();
+        if let Some(kept) = self.kept.as_mut().filter(|_| is_kept) {
+            let row =
+                HistoryRow { at: self.now.unix, direction, name: Arc::from(name), text: Arc::from(text) };
+            kept.history.push(HistoryEntry { peer, row });
+        }
+    }
+
+    /// Looks for something in the history on disk, where messages stay there. Returns whether it
+    /// does; the answer comes later.
+    pub(crate) fn look_into_history(&mut self, query: HistoryQuery, found_use: FoundUse) -> bool {
+        let face = self.conversations.current_face();
+        let is_readable = self.history_policy == HistoryPolicy::Keep;
+        let Some(kept) = self.kept.as_mut().filter(|kept| is_readable && kept.retry_at.is_none()) else {
+            return false;
+        };
+        kept.queries.push_back(PendingQuery { face, query: query.clone(), found_use });
+        // What was said before it is appended first.
+        self.commit();
+        self.effects.push(Effect::ReadHistory(query));
+        true
+    }
+
+    /// Takes what was found on disk, with what is in memory only.
+    pub(crate) fn handle_history(&mut self, found: Result<FoundEntries, String>) {
+        let next = self.kept.as_mut().and_then(|kept| kept.queries.pop_front());
+        let Some(PendingQuery { face, query, found_use }) = next else { return };
+        self.in_face(face, |chat| {
+            let (messages, earlier) = chat.with_those_in_memory(&query, found);
+            match found_use {
+                FoundUse::List => chat.show_found(&query, messages, earlier),
+                FoundUse::Export { to, number } => chat.export_oldest(messages, to, number),
+            }
+        });
+    }
+
+    /// The last messages that match, oldest first, and how many came before them.
+    fn with_those_in_memory(
+        &mut self,
+        query: &HistoryQuery,
+        found: Result<FoundEntries, String>,
+    ) -> (Vec<Message>, usize) {
+        let (found, sources) = match found {
+            Ok(found) => (found, Sources::Memory),
+            Err(why) => {
+                self.effects.warn(Warning::Delivery(DeliveryWarning::HistoryUnreadable { why }));
+                (FoundEntries::default(), Sources::Everywhere)
+            }
+        };
+        let (count, (in_memory, earlier)) = match query {
+            HistoryQuery::Last { count, peer } => {
+                (*count, (self.history.last(*count, peer.map(PeerId::Key), sources), 0))
+            }
+            HistoryQuery::Search { text, count } => (*count, self.history.search(text, *count, sources)),
+        };
+        let earlier = earlier + usize::try_from(found.earlier).unwrap_or(usize::MAX);
+        let mut messages: Vec<_> = found.entries.iter().map(|entry| self.message_of(entry)).collect();
+        messages.extend(in_memory);
+        messages.sort_by_key(|message| message.arrived);
+        let listed = messages.split_off(messages.len().saturating_sub(count));
+        (listed, earlier + messages.len())
+    }
+
+    fn show_found(&mut self, query: &HistoryQuery, found: Vec<Message>, earlier: usize) {
+        let listed = self.history.recall(found);
+        match query {
+            HistoryQuery::Last { peer: None, .. } if listed.is_empty() => self.effects.info(Info::NoHistory),
+            HistoryQuery::Last { .. } => self.show_history(listed, 0, SearchedHistory::Kept),
+            HistoryQuery::Search { .. } => self.show_history(listed, earlier, SearchedHistory::Kept),
+        }
+    }
+
+    fn message_of(&self, entry: &HistoryEntry) -> Message {
+        let (id, row) = (PeerId::Key(entry.peer), &entry.row);
+        let is_ours = row.direction == Direction::Sent;
+        Message {
+            name: row.name.to_string(),
+            to: if is_ours { vec![self.name_of_key(entry.peer)] } else { Vec::new() },
+            fingerprint: if is_ours { self.account.fingerprint() } else { Some(entry.peer) },
+            trust_level: if is_ours { TrustLevel::Verified } else { self.trust_level_of(id) },
+            lifetime: Lifetime::Lasting,
+            arrived: row.at,
+            sent: row.at,
+            arrival: Arrival::Prompt,
+            rows: SafeText::rows_from_bytes(&row.text),
+            text: row.text.to_vec(),
+            number: 0,
+        }
+    }
+
+    /// Forgets all that is kept of a peer, for which nothing waits.
+    pub(crate) fn forget_kept(&mut self, peer: Fingerprint) {
+        let is_connected = self.conversations.with_peer(PeerId::Key(peer)).next().is_some();
+        let Some(kept) = &mut self.kept else { return };
+        kept.ledger.forget(peer);
+        if !is_connected {
+            kept.ledger.forget_in_memory(peer);
+        }
+        self.forget_history(Some(peer), None);
+    }
+
+    /// Deletes what is too old, now and daily.
+    pub(crate) fn forget_old_history(&mut self) {
+        let Some(days) = self.history_days else { return };
+        let before = UnixMs(self.now.unix.0.saturating_sub(u64::from(days) * DAY_MS));
+        let again = self.now.mono + DAY_MS;
+        if let Some(kept) = &mut self.kept {
+            kept.forget_at = Some(again);
+        }
+        self.forget_history(None, Some(before));
+    }
+
+    pub(crate) fn forget_due_history(&mut self) {
+        let now = self.now.mono;
+        if self.kept.as_ref().is_some_and(|kept| kept.forget_at.is_some_and(|due| now >= due)) {
+            self.forget_old_history();
+        }
+    }
+
+    fn forget_history(&mut self, peer: Option<Fingerprint>, before: Option<UnixMs>) {
+        // What was said before is appended first.
+        self.commit();
+        if let Some(kept) = &mut self.kept {
+            kept.commits.push_back(Vec::new());
+            self.effects.push(Effect::ForgetHistory { peer, before });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::Input;
+    use crate::crypto::Seed;
+    use crate::delivery::Pairs;
+    use crate::peers::book::Book;
+    use crate::peers::name::Name;
+    use crate::time::{MonoMs, Now};
+
+    /// The moments before which the history is deleted by an input, after so many days.
+    fn deleted(chat: &mut Chat, day: u64, input: Input<'_>) -> Vec<u64> {
+        let now = Now { mono: MonoMs(day * DAY_MS), unix: UnixMs((100 + day) * DAY_MS) };
+        chat.handle(now, input);
+        let mut moments = Vec::new();
+        while let Some(effect) = chat.poll_effect() {
+            if let Effect::ForgetHistory { peer: None, before: Some(before) } = effect {
+                moments.push(before.0 / DAY_MS);
+                chat.handle(now, Input::Committed(Ok(())));
+            }
+        }
+        moments
+    }
+
+    #[test]
+    fn what_is_too_old_is_deleted_at_the_start_and_daily_where_an_age_is_set() {
+        let opened = || Input::Messages { pairs: Pairs::new(), seed: Seed::new([1; 32]), put_aside: None };
+        let mut chat = Chat::new(Name::claimed(b"minji"), None, Book::new(), 8);
+        chat.set_history(HistoryPolicy::Keep, Some(30));
+        assert_eq!(deleted(&mut chat, 0, opened()), [70]);
+        assert_eq!(deleted(&mut chat, 0, Input::Tick), [0; 0]);
+        assert_eq!(chat.poll_timeout(), Some(MonoMs(DAY_MS)));
+        assert_eq!(deleted(&mut chat, 1, Input::Tick), [71]);
+        assert_eq!(chat.poll_timeout(), Some(MonoMs(2 * DAY_MS)));
+        let mut chat = Chat::new(Name::claimed(b"minji"), None, Book::new(), 8);
+        assert_eq!(deleted(&mut chat, 0, opened()), [0; 0]);
+        assert_eq!(deleted(&mut chat, 9, Input::Tick), [0; 0]);
+    }
+}

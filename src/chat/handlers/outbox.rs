@@ -1,0 +1,175 @@
+//! Handlers of what waits for its receivers: `:outbox` and `:outbox drop`.
+
+use crate::chat::Chat;
+use crate::chat::kept::AfterCommit;
+use crate::chat::notice::{DeliveryInfo, DeliveryWarning, Info, Notice, Numbers, Warning};
+use crate::chat::types::PeerId;
+use crate::crypto::Fingerprint;
+use crate::delivery::{SettledWithdrawal, WithdrawError, Withdrawal};
+use crate::text::duration::span;
+use crate::text::safe::SafeText;
+use crate::time::MonoMs;
+
+impl Chat {
+    /// Takes back what nobody was there for in time.
+    pub(crate) fn expire_kept(&mut self) {
+        let (now, mono) = (self.now.unix, self.now.mono);
+        let Some(kept) = self.kept.as_mut().filter(|kept| kept.expire_at.is_none_or(|at| at <= mono)) else {
+            return;
+        };
+        kept.expire_at = None;
+        for (peer, seqs) in kept.ledger.expired(now) {
+            let withdrawals = self.take_back(peer, &seqs);
+            let withdrawals =
+                withdrawals.into_iter().filter_map(|(seq, one)| Some((seq, one.ok()?))).collect();
+            self.after_commit(AfterCommit::Expired { peer, withdrawals });
+        }
+    }
+
+    /// When that is next due, on the clock of this process.
+    pub(crate) fn next_expiry(&self) -> Option<MonoMs> {
+        let kept = self.kept.as_ref()?;
+        let at = self.now.mono + kept.ledger.next_expiry()?.since(self.now.unix);
+        Some(kept.expire_at.map_or(at, |not_before| at.max(not_before)))
+    }
+
+    fn take_back(
+        &mut self,
+        peer: Fingerprint,
+        seqs: &[u64],
+    ) -> Vec<(u64, Result<Withdrawal, WithdrawError>)> {
+        let conn = self.conversations.open_with(PeerId::Key(peer));
+        let pair = conn.and_then(|conn| self.conversations.get(conn)).map(|conversation| &conversation.pair);
+        let agreed = pair.filter(|pair| pair.has_heard()).map(|pair| pair.sent);
+        let Some(kept) = &mut self.kept else { return Vec::new() };
+        let gone_out = agreed.map(|sent| sent.max(kept.ledger.first_to_send(peer) - 1));
+        kept.ledger.take_back(peer, seqs, gone_out)
+    }
+
+    /// Says what was taken back, and sends that to who is there.
+    pub(crate) fn tell_taken_back(
+        &mut self,
+        peer: Fingerprint,
+        withdrawals: &[(u64, Withdrawal)],
+        reason: WithdrawalReason,
+    ) {
+        for (numbers, withdrawal) in runs(withdrawals) {
+            let name = self.name_of_key(peer);
+            match reason {
+                WithdrawalReason::Asked => {
+                    let what = DeliveryInfo::TakenBack { name, numbers, withdrawal };
+                    self.effects.info(Info::Delivery(what));
+                }
+                WithdrawalReason::Expired => {
+                    let what = DeliveryWarning::Expired { name, numbers, withdrawal };
+                    self.effects.warn(Warning::Delivery(what));
+                }
+            }
+        }
+        if let Some(conn) = self.conversations.open_with(PeerId::Key(peer)) {
+            self.pump(conn);
+        }
+    }
+
+    /// Says what became of texts that were taken back while their peers may have had them.
+    pub(crate) fn tell_settled(&mut self, settled: &[SettledWithdrawal]) {
+        for of_peer in settled.chunk_by(|one, next| one.peer == next.peer) {
+            let Some(first) = of_peer.first() else { continue };
+            let outcomes: Vec<_> = of_peer.iter().map(|one| (one.seq, one.outcome)).collect();
+            for (numbers, outcome) in runs(&outcomes) {
+                let name = self.name_of_key(first.peer);
+                self.effects.info(Info::Delivery(DeliveryInfo::Settled { name, numbers, outcome }));
+            }
+        }
+    }
+
+    /// `:outbox`
+    pub(crate) fn show_outbox(&mut self) {
+        let Some(kept) = &self.kept else {
+            return self.effects.warn(Warning::Delivery(DeliveryWarning::NothingIsKept));
+        };
+        let heads = ["to", "number", "typed", "state", "text"].map(str::to_owned).to_vec();
+        let mut rows = vec![heads];
+        for peer in kept.ledger.peers_waited_for() {
+            let name = self.name_of_key(peer);
+            rows.extend(kept.ledger.waiting(peer).map(|message| {
+                let typed = format!("{} ago", span(self.now.unix.since(message.typed)));
+                let text = SafeText::line(&message.text).to_string();
+                let expires = message.expires.map(|at| span(at.since(self.now.unix)));
+                let until = expires.map(|time| format!(", for {time} more")).unwrap_or_default();
+                let state = format!("{}{until}", message.state.word());
+                vec![name.clone(), message.seq.to_string(), typed, state, text]
+            }));
+        }
+        if rows.len() == 1 {
+            return self.effects.info(Info::Delivery(DeliveryInfo::NothingWaits));
+        }
+        self.effects.show(Notice::Table(rows));
+    }
+
+    /// `:outbox drop NAME [N]`
+    pub(crate) fn drop_from_outbox(&mut self, name: &str, number: Option<u64>) {
+        let Some((name, PeerId::Key(peer))) = self.find(name) else {
+            self.conversations.face_mut().refused_lines += 1;
+            return;
+        };
+        let Some(kept) = &mut self.kept else {
+            return self.refuse_line(Warning::Delivery(DeliveryWarning::NothingIsKept));
+        };
+        let numbers: Vec<u64> = match number {
+            Some(number) => vec![number],
+            None => kept.ledger.waiting(peer).map(|message| message.seq).collect(),
+        };
+        if numbers.is_empty() {
+            return self.effects.info(Info::Delivery(DeliveryInfo::NothingWaits));
+        }
+        let mut withdrawals = Vec::new();
+        for (number, withdrawal) in self.take_back(peer, &numbers) {
+            let name = name.clone();
+            match withdrawal {
+                Ok(withdrawal) => withdrawals.push((number, withdrawal)),
+                Err(WithdrawError::Delivered) => {
+                    self.effects.warn(Warning::Delivery(DeliveryWarning::DeliveredAlready { name, number }));
+                }
+                Err(WithdrawError::NotWaiting) => {
+                    self.refuse_line(Warning::Delivery(DeliveryWarning::NotInOutbox { name, number }));
+                }
+            }
+        }
+        if !withdrawals.is_empty() {
+            let face = self.conversations.current_face();
+            self.after_commit(AfterCommit::TakenBack { face, peer, withdrawals });
+        }
+    }
+
+    /// Messages that wait for a peer.
+    pub(crate) fn waiting_for(&self, id: PeerId) -> usize {
+        match (id, &self.kept) {
+            (PeerId::Key(peer), Some(kept)) => kept.ledger.waiting_count(peer),
+            _ => 0,
+        }
+    }
+
+    /// Whether messages wait for anybody.
+    pub(crate) fn has_queued(&self) -> bool {
+        self.kept.as_ref().is_some_and(|kept| kept.ledger.peers_waited_for().next().is_some())
+    }
+}
+
+/// Why a text is taken back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum WithdrawalReason {
+    /// A user asked for it.
+    Asked,
+    /// Its time has passed.
+    Expired,
+}
+
+/// Numbers that follow each other and of which the same is said, as runs.
+fn runs<T: Copy + PartialEq>(numbers: &[(u64, T)]) -> impl Iterator<Item = (Numbers, T)> {
+    let runs = numbers.chunk_by(|(one, is), (next, next_is)| *next == one + 1 && is == next_is);
+    runs.filter_map(|run| {
+        let ((first, what), (last, _)) = (run.first()?, run.last()?);
+        Some((Numbers { first: *first, last: *last }, *what))
+    })
+}

@@ -1,0 +1,357 @@
+//! Prompt on a home that another process serves: a face at its socket. It ends alone; the owner
+//! goes on.
+
+use std::io::{self, IsTerminal as _};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::args::Context;
+use super::prompt_args::{PromptArgs, layout, prepare_history};
+use crate::app::error::{AppError, code};
+use crate::app::host::NoticeSink as _;
+use crate::app::json::json_line;
+use crate::app::os::{eprint_line, print};
+use crate::app::owner_client::{OwnerClient, OwnerFault, Watch, silent};
+use crate::chat::{Export, Info, KnownNames, LineStart, Notice, ReceiptDue, Warning};
+use crate::config::{ColourWhen, SettingSources, Settings};
+use crate::events::to_notice;
+use crate::ids::FaceId;
+use crate::limits;
+use crate::net::Net;
+use crate::net::lines::{LineEvent, Lines};
+use crate::net::process::{Signal, Signals};
+use crate::text::safe::SafeText;
+use crate::ui::screen::{Person, Screen, Viewer, stdout_printer};
+use crate::ui::terminal::{self, EditorEvent, EditorState, Terminal, TypedLine, typed_lines};
+use crate::wire::Count;
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+The rsachat serving the home (rsachat serve, or a prompt) keeps running when this prompt ends with :quit or Ctrl-D.
+
+Examples:
+  rsachat attach
+  rsachat attach --json < orders")]
+pub(crate) struct AttachArgs {
+    /// Colour the output [default: auto]
+    #[arg(long, alias = "color", value_name = "WHEN")]
+    colour: Option<ColourWhen>,
+    /// Show no time before messages
+    #[arg(long)]
+    no_time: bool,
+    /// For screen readers: one event per line, in words, without an editor or cursor movement
+    #[arg(long)]
+    plain: bool,
+    /// For programs: events out and orders in, one JSON object per line (see docs/EVENTS.md)
+    #[arg(long, conflicts_with_all = ["plain", "colour", "no_time"])]
+    json: bool,
+}
+
+impl AttachArgs {
+    /// The same options of the prompt.
+    pub(crate) fn prompt(&self) -> PromptArgs {
+        let (colour, no_time) = (self.colour, self.no_time);
+        PromptArgs { colour, no_time, plain: self.plain, json: self.json, ..PromptArgs::default() }
+    }
+}
+
+/// `rsachat attach`
+pub(crate) fn run(context: &Context<'_>, args: &AttachArgs) -> Result<u8, AppError> {
+    let Ok(client) = OwnerClient::find(&context.home, Net::new()?, Watch::AfterOrders)? else {
+        let what = format!("no rsachat is serving {}", context.home.path().display());
+        return Err(AppError::new(code::MACHINE, what).hint("start one: rsachat serve, or rsachat"));
+    };
+    let prompt = args.prompt();
+    let settings = SettingSources::read(context.global.config.as_deref(), prompt.layer()?)?;
+    attach(client, &prompt, &settings.resolve())
+}
+
+/// Runs a prompt as a face of the owner.
+pub(crate) fn attach(mut client: OwnerClient, args: &PromptArgs, config: &Settings) -> Result<u8, AppError> {
+    let owner = client.hello.get("name").and_then(Value::as_str);
+    if let Some(option) = args.of_owner(owner) {
+        let process = client.process.map_or_else(String::new, |process| format!(" (process {process})"));
+        let what =
+            format!("another rsachat{process} is serving this home; {option} can be given to that one only");
+        return Err(AppError::new(code::MACHINE, what).hint("leave it out, or end the other one"));
+    }
+    let edited = !args.plain && !args.json && terminal::is_edited();
+    let signals = Signals::start(client.waker())?;
+    let layout = layout(args, config, edited);
+    let (input, output) = if edited {
+        terminal::block_sigtstp()?;
+        config.line_history.as_deref().map(prepare_history).transpose()?;
+        let name = client.hello.get("name").and_then(Value::as_str).unwrap_or_default();
+        let view = to_notice::view(&json!({ "name": name }));
+        let (terminal, sink) =
+            Terminal::start(EditorState::new(view, layout.clone()), config, client.waker())?;
+        let person = Person::new(layout, Some(terminal.shared()));
+        let viewer = Viewer::Person(Box::new(person));
+        (
+            FaceInput::Editor(terminal),
+            FaceOutput::Screen(Box::new(Screen::start(viewer, sink, client.waker())?)),
+        )
+    } else {
+        let lines = FaceInput::Lines(Some(typed_lines(client.waker())?), args.json);
+        if args.json {
+            (lines, FaceOutput::Relayed)
+        } else {
+            let viewer = Viewer::Person(Box::new(Person::new(layout, None)));
+            (lines, FaceOutput::Screen(Box::new(Screen::start(viewer, stdout_printer(), client.waker())?)))
+        }
+    };
+    let mut face = AttachedFace { input, output, code: None, refused_lines: 0, line: None };
+    face.begin(&mut client, args);
+    let ended = face.run(&mut client, &signals);
+    face.finish();
+    match ended {
+        Ok(code) => {
+            client.close();
+            Ok(code)
+        }
+        Err(OwnerFault::Silent(process)) => Err(silent(process)),
+        Err(fault) => Err(AppError::new(code::MACHINE, fault.to_string())),
+    }
+}
+
+enum FaceInput {
+    Editor(Terminal),
+    /// Lines that nobody edits, until they end; whether they are orders of a program.
+    Lines(Option<Lines>, bool),
+}
+
+enum FaceOutput {
+    Screen(Box<Screen>),
+    /// Events as they come, on standard output.
+    Relayed,
+}
+
+struct AttachedFace {
+    input: FaceInput,
+    output: FaceOutput,
+    /// Exit code that the owner gives.
+    code: Option<u8>,
+    /// Lines of the input that were refused here, not by the owner.
+    refused_lines: u64,
+    /// Number of the line whose reply is awaited, and of the last.
+    line: Option<u64>,
+}
+
+impl AttachedFace {
+    fn begin(&mut self, client: &mut OwnerClient, args: &PromptArgs) {
+        if let FaceOutput::Screen(screen) = &mut self.output {
+            client.order(&json!({ "face": "prompt" }));
+            let process = client.process.map_or_else(String::new, |process| format!(" (process {process})"));
+            let words =
+                format!("another rsachat{process} is serving this home; :quit ends this prompt alone");
+            screen.show(&Notice::Info(Info::Told { words }), None);
+            screen.effects_done();
+        }
+        if let FaceOutput::Relayed = self.output {
+            client.order(&json!({ "face": "program" }));
+        }
+        for (command, arguments) in args.orders() {
+            client.order(&json!({ "command": command, "arguments": arguments }));
+        }
+    }
+
+    fn run(&mut self, client: &mut OwnerClient, signals: &Signals) -> Result<u8, OwnerFault> {
+        loop {
+            while let Some(signal) = signals.next() {
+                if signal != Signal::Interrupt || !matches!(self.input, FaceInput::Editor(_)) {
+                    return Ok(signal.number().saturating_add(128));
+                }
+            }
+            if let Some(upto) = self.shown() {
+                client.order(&json!({ "shown": upto }));
+            }
+            while self.line.is_none()
+                && client.queued() < limits::LOCAL_BACKLOG_BYTES
+                && self.take_input(client)
+            {}
+            for event in client.wait(None)? {
+                self.take_event(client, &event);
+            }
+            if let Some(code) = self.code {
+                return Ok(code);
+            }
+        }
+    }
+
+    /// Number of the last message that was printed since the last call.
+    fn shown(&mut self) -> Option<u64> {
+        let FaceOutput::Screen(screen) = &self.output else { return None };
+        let mut upto = None;
+        while let Some(shown) = screen.shown() {
+            match shown {
+                Ok(due) => upto = Some(due.upto.number()),
+                Err(_) => self.code = Some(code::READER_GONE),
+            }
+        }
+        upto
+    }
+
+    /// Takes one line or event of the input. Returns whether there was one.
+    fn take_input(&mut self, client: &mut OwnerClient) -> bool {
+        match &mut self.input {
+            FaceInput::Editor(terminal) => {
+                match terminal.next() {
+                    Some(EditorEvent::Line(TypedLine { text, start, .. })) => {
+                        client.order(&line_order(&text, Some(&start)));
+                        self.line = Some(0);
+                        return true;
+                    }
+                    Some(EditorEvent::DropQuestion) => client.order(&json!({ "key": "drop_question" })),
+                    Some(EditorEvent::TooLong { bytes }) => {
+                        let words = format!("a line of {bytes} bytes was dropped");
+                        self.show(&Notice::Warning(Warning::Told { words }), None);
+                    }
+                    Some(EditorEvent::Interrupt) => client.order(&json!({ "key": "interrupt" })),
+                    Some(EditorEvent::End) => client.order(&json!({ "command": "quit" })),
+                    Some(EditorEvent::HungUp) => self.code = Some(129),
+                    Some(EditorEvent::Failed { why }) => {
+                        eprint_line(&format!("rsachat: error: cannot use the terminal: {why}"));
+                        self.code = Some(code::MACHINE);
+                    }
+                    None => return false,
+                }
+                if let FaceInput::Editor(terminal) = &self.input {
+                    terminal.end_turn();
+                }
+            }
+            FaceInput::Lines(lines, is_program) => match lines.as_ref().and_then(Lines::next) {
+                Some(LineEvent::Line(line)) => {
+                    let text = String::from_utf8_lossy(&line);
+                    match serde_json::from_str(&text) {
+                        Ok(order) if *is_program => client.order(&order),
+                        _ if *is_program => client.order(&json!(text)),
+                        _ => client.order(&line_order(&text, None)),
+                    }
+                }
+                Some(LineEvent::TooLong { bytes }) => {
+                    eprint_line(&format!("rsachat: warning: a line of {bytes} bytes was dropped"));
+                    self.refused_lines += 1;
+                }
+                Some(LineEvent::End | LineEvent::Broken(_)) => {
+                    *lines = None;
+                    client.order(&json!({ "key": "end_of_input" }));
+                }
+                None => return false,
+            },
+        }
+        true
+    }
+
+    fn take_event(&mut self, client: &mut OwnerClient, event: &Value) {
+        if let FaceOutput::Relayed = self.output {
+            return self.relay(client, event);
+        }
+        match event["event"].as_str().unwrap_or_default() {
+            "state" => {
+                let view = to_notice::view(event);
+                if let FaceOutput::Screen(screen) = &mut self.output {
+                    screen.set_prompt(view);
+                }
+            }
+            "names" => {
+                let [all, callable, present] = to_notice::names(event);
+                if let FaceOutput::Screen(screen) = &mut self.output {
+                    screen.set_names(KnownNames::told(all, callable), &present);
+                }
+            }
+            "alert" => {
+                if let (FaceOutput::Screen(screen), Some(text)) = (&mut self.output, event["text"].as_str()) {
+                    screen.alert(&SafeText::line(text));
+                }
+            }
+            "returned" => {
+                if let (FaceOutput::Screen(screen), Some(text)) = (&mut self.output, event["text"].as_str()) {
+                    screen.line_returned(FaceId::OWN, text.to_owned());
+                }
+            }
+            "reply" if event["id"] == "line" => {
+                self.line = None;
+                if let FaceInput::Editor(terminal) = &self.input {
+                    terminal.end_turn();
+                }
+            }
+            // As at the own prompt: a person who leaves leaves, an input arrives whole or not.
+            "done" if io::stdin().is_terminal() => self.code = Some(0),
+            "done" => self.code = self.code_of(event),
+            "own" => {
+                if let FaceOutput::Screen(screen) = &mut self.output {
+                    screen.said(FaceId::OWN, &to_notice::own(event));
+                }
+            }
+            "export" => self.export(&to_notice::export(event)),
+            _ => {
+                let Some(notice) = to_notice::notice(event) else { return };
+                let upto = event["number"].as_u64().filter(|_| event["event"] == "message");
+                self.show(&notice, upto);
+            }
+        }
+    }
+
+    fn relay(&mut self, client: &mut OwnerClient, event: &Value) {
+        if print(&json_line(event)).is_err() {
+            self.code = Some(code::READER_GONE);
+            return;
+        }
+        match event["event"].as_str() {
+            Some("message") => client.order(&json!({ "shown": event["number"] })),
+            Some("done") => self.code = self.code_of(event),
+            _ => {}
+        }
+    }
+
+    /// Exit code of the last event.
+    fn code_of(&self, event: &Value) -> Option<u8> {
+        let code = event["code"].as_u64().and_then(|code| code.try_into().ok());
+        code.map(|code: u8| code.max(u8::from(self.refused_lines > 0)))
+    }
+
+    /// Takes a message out of the chat here, where its user is.
+    fn export(&mut self, export: &Export) {
+        let FaceOutput::Screen(screen) = &mut self.output else { return };
+        let notice = match screen.export(FaceId::OWN, export) {
+            Some(Err(error)) => {
+                self.refused_lines += 1;
+                Notice::Warning(error.into())
+            }
+            Some(Ok(())) | None => Notice::Info(export.done()),
+        };
+        self.show(&notice, None);
+    }
+
+    fn show(&mut self, notice: &Notice, upto: Option<u64>) {
+        let due = upto.map(|upto| ReceiptDue { conn: None, peer: None, upto: Count::Connection(upto) });
+        if let FaceOutput::Screen(screen) = &mut self.output {
+            screen.show(notice, due);
+        }
+    }
+
+    /// Ends the screen and the editor.
+    fn finish(&mut self) {
+        if let FaceInput::Editor(terminal) = &self.input {
+            terminal.begin_close();
+        }
+        if let FaceOutput::Screen(screen) = &mut self.output {
+            screen.finish(Instant::now() + Duration::from_millis(limits::OUTPUT_GRACE_MS));
+        }
+        if let FaceInput::Editor(terminal) = &mut self.input {
+            terminal.finish();
+        }
+    }
+}
+
+/// Order for a line of a person, who can be asked about it where it was begun at a prompt.
+fn line_order(text: &str, begun: Option<&LineStart>) -> Value {
+    let Some(LineStart { mark, name, roster }) = begun else {
+        return json!({ "line": text });
+    };
+    let begun = json!({ "mark": mark.number(), "name": name, "roster": roster });
+    // The event `own` brings the message, which takes the place of the line.
+    json!({ "id": "line", "line": text, "begun": begun, "echo": "line" })
+}

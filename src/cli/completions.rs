@@ -1,0 +1,231 @@
+//! Completion in shells: what Tab offers there, and the script that asks for it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Command};
+use clap_complete::CompleteEnv;
+use clap_complete::Shell;
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+use clap_complete::env::Shells;
+
+use super::command_line::at_path;
+use super::installed::{Place, install};
+use crate::app::error::{AppError, code};
+use crate::app::os::print_line;
+use crate::peers::book::{PeerEntry, Trust};
+use crate::store::{Home, book_file};
+
+#[derive(Args, Clone, Copy, Debug)]
+#[command(after_help = "\
+Tab completes subcommands, options, their values, paths, and the names of your peers.
+
+Examples:
+  rsachat completions --install
+  rsachat completions zsh --install
+  rsachat completions bash > rsachat.bash")]
+pub(crate) struct CompletionsArgs {
+    /// Shell to print them for [default with --install: the one that SHELL names]
+    #[arg(required_unless_present = "install")]
+    shell: Option<Shell>,
+    /// Write the file where the shell looks for it, and say where that is
+    #[arg(long)]
+    install: bool,
+}
+
+/// Variable by which the script of a shell asks: it names the shell.
+const VARIABLE: &str = "_RSACHAT_COMPLETE";
+const PROGRAM: &str = "rsachat";
+/// Function of bash that asks with words as the program takes them.
+const BASH_WORDS: &str = include_str!("completions.bash");
+
+/// Peers that an argument can name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Named {
+    Known,
+    Callable,
+    Blocked,
+}
+
+impl Named {
+    fn takes(self, peer: &PeerEntry) -> bool {
+        match self {
+            Self::Known => true,
+            Self::Callable => {
+                peer.trust != Trust::Met && !peer.trust.is_blocked() && !peer.addresses.is_empty()
+            }
+            Self::Blocked => peer.trust.is_blocked(),
+        }
+    }
+}
+
+/// Arguments that name a peer, each below its command.
+const NAMES: [(&[&str], &str, Named); 19] = [
+    (&[], "callee", Named::Callable),
+    (&[], "connect", Named::Callable),
+    (&["send"], "target", Named::Callable),
+    (&["send"], "to", Named::Known),
+    (&["ask"], "target", Named::Callable),
+    (&["ask"], "to", Named::Known),
+    (&["pipe"], "connect", Named::Callable),
+    (&["pipe"], "to", Named::Known),
+    (&["recv"], "connect", Named::Callable),
+    (&["recv"], "from", Named::Known),
+    (&["serve"], "connect", Named::Callable),
+    (&["peers", "trust"], "name", Named::Known),
+    (&["peers", "name"], "name", Named::Known),
+    (&["peers", "block"], "name", Named::Known),
+    (&["peers", "unblock"], "name", Named::Blocked),
+    (&["peers", "forget"], "name", Named::Known),
+    (&["history", "delete"], "peer", Named::Known),
+    (&["history", "export"], "peer", Named::Known),
+    (&["history", "search"], "peer", Named::Known),
+];
+
+/// Commands that speak a wire.
+const WIRES: [&[&str]; 4] = [&[], &["send"], &["ask"], &["recv"]];
+
+/// Answers a shell that asks what Tab offers. Returns whether one did.
+pub(crate) fn answer_shell(tree: impl Fn() -> Command) -> Result<bool, clap::Error> {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let home = home_of(&words);
+    let folder = std::env::current_dir().ok();
+    let with_values = || with_values(tree(), home.as_ref());
+    CompleteEnv::with_factory(with_values).var(VARIABLE).try_complete(words, folder.as_deref())
+}
+
+/// Home that the words of the line name, else that of the environment.
+fn home_of(words: &[OsString]) -> Option<Home> {
+    let typed = words.iter().skip_while(|word| *word != "--").skip(1);
+    let mut named = None;
+    let mut is_value = false;
+    for word in typed.filter_map(|word| word.to_str()) {
+        if is_value {
+            named = Some(word);
+        }
+        is_value = word == "--home";
+        named = word.strip_prefix("--home=").or(named);
+    }
+    let path = named.map(|named| match (named.strip_prefix("~/"), std::env::home_dir()) {
+        // A shell gives the word as it was typed.
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(named),
+    });
+    Home::choose(path.as_deref(), &|name: &str| std::env::var_os(name)).ok()
+}
+
+/// The tree, with the values that only this program knows.
+fn with_values(tree: Command, home: Option<&Home>) -> Command {
+    // Nothing is offered of a book that is refused.
+    let book = home.and_then(|home| book_file::read(home).ok()).unwrap_or_default();
+    let mut tree = tree;
+    for (path, argument, named) in NAMES {
+        let names: Vec<(String, &str)> = book
+            .peers()
+            .filter(|peer| named.takes(peer))
+            .map(|peer| (peer.name.to_string(), peer.trust.standing()))
+            .collect();
+        let candidates = move || {
+            let names = names.iter();
+            names
+                .map(|(name, standing)| CompletionCandidate::new(name).help(Some((*standing).into())))
+                .collect()
+        };
+        let candidates = ArgValueCandidates::new(candidates);
+        tree = at_path(tree, path, |command| offering(command, argument, &candidates));
+    }
+    for path in WIRES {
+        let wires = || Vec::from(["native", "oaep"].map(CompletionCandidate::new));
+        let candidates = ArgValueCandidates::new(wires);
+        tree = at_path(tree, path, |command| offering(command, "wire", &candidates));
+    }
+    tree
+}
+
+/// The command with candidates for the values of one of its arguments, which stay in their order.
+fn offering(command: Command, argument: &str, candidates: &ArgValueCandidates) -> Command {
+    command.mut_args(|arg| if arg.get_id() == argument { arg.add(candidates.clone()) } else { arg })
+}
+
+/// `rsachat completions`
+pub(crate) fn run(task: CompletionsArgs) -> Result<u8, AppError> {
+    let shell = task.shell.or_else(Shell::from_env).ok_or_else(|| {
+        AppError::new(code::USAGE, "SHELL names no shell that completions are for")
+            .hint("name it: rsachat completions bash --install, or zsh, fish")
+    })?;
+    let script = script(shell)?;
+    if !task.install {
+        print_line(script.trim_end())?;
+        return Ok(0);
+    }
+    let (path, note) = place(shell, &Place::of_user()?)?;
+    install(&path, script.as_bytes())?;
+    print_line(&path.display().to_string())?;
+    if let Some(note) = note {
+        print_line(&note)?;
+    }
+    Ok(0)
+}
+
+/// The script of a shell. It calls the program by its name where that leads here, else by its path.
+fn script(shell: Shell) -> Result<String, AppError> {
+    let failed = |why: String| AppError::new(code::FAILED, format!("cannot write completions: {why}"));
+    let name = shell.to_string();
+    let shells = Shells::builtins();
+    let completer = shells.completer(&name).ok_or_else(|| failed(format!("{name} is not known")))?;
+    let mut text = Vec::new();
+    completer
+        .write_registration(VARIABLE, PROGRAM, PROGRAM, &called_as(), &mut text)
+        .map_err(|error| failed(error.to_string()))?;
+    let mut text = String::from_utf8_lossy(&text).trim_start().to_owned();
+    if shell == Shell::Bash {
+        text = text.replace(" -F _clap_complete_rsachat ", " -F _rsachat_whole_words ") + BASH_WORDS;
+    }
+    if shell == Shell::Zsh {
+        // Loaded at the first Tab, as `_rsachat` of a folder in fpath, it answers that one too.
+        text += "[[ $funcstack[1] == _rsachat ]] && _clap_dynamic_completer_rsachat \"$@\"\n";
+    }
+    Ok(text)
+}
+
+fn called_as() -> String {
+    let own = std::env::current_exe().ok();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join(PROGRAM)).find(|file| file.is_file());
+    match (own, found) {
+        (Some(own), Some(found)) if found.canonicalize().ok() == own.canonicalize().ok() => {
+            PROGRAM.to_owned()
+        }
+        (Some(own), _) => own.display().to_string(),
+        (None, _) => PROGRAM.to_owned(),
+    }
+}
+
+/// File that a shell reads by itself, and what to do where it does not.
+fn place(shell: Shell, user: &Place) -> Result<(PathBuf, Option<String>), AppError> {
+    let (path, note) = match shell {
+        Shell::Bash => {
+            let path = user.data.join("bash-completion/completions/rsachat");
+            let note = format!(
+                "bash reads it where the package bash-completion is; else add to ~/.bashrc: . {}",
+                path.display()
+            );
+            (path, Some(note))
+        }
+        Shell::Fish => (user.config.join("fish/completions/rsachat.fish"), None),
+        Shell::Zsh => {
+            let folder = user.zsh.join(".zfunc");
+            let note = format!(
+                "zsh reads it where ~/.zshrc has, before compinit: fpath=({} $fpath)",
+                folder.display()
+            );
+            (folder.join("_rsachat"), Some(note))
+        }
+        other => {
+            let what = format!("where {other} looks for completions is not known");
+            return Err(AppError::new(code::USAGE, what)
+                .hint(format!("rsachat completions {other} prints them, to be put there")));
+        }
+    };
+    Ok((path, note))
+}

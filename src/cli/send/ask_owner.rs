@@ -1,0 +1,192 @@
+//! `rsachat ask` on a home that another process has open: a face of that process, whose connection
+//! the question goes by, so that none is made beside it.
+
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+
+use super::answers::unanswered;
+use super::through_owner::code_of_warning;
+use crate::app::error::{AppError, code, describe};
+use crate::app::os::print;
+use crate::app::owner_client::{OwnerClient, OwnerFault, silent};
+use crate::cli::args;
+use crate::crypto::Fingerprint;
+use crate::events::{Done, OutputEvent, OutputFormat, emit};
+use crate::net::process::Signals;
+use crate::text::safe::SafeText;
+use crate::wire::ByeReason;
+
+/// Question to a peer of the book.
+pub(super) struct OwnedQuestion {
+    pub(super) peer: Fingerprint,
+    pub(super) name: String,
+    pub(super) text: String,
+    pub(super) answers: u64,
+    pub(super) timeout: Duration,
+    pub(super) format: OutputFormat,
+}
+
+/// How far the question is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stage {
+    /// It is looked whether the peer is connected.
+    Looking,
+    Calling,
+    Asked,
+    /// On its way, under this number.
+    Sent(u64),
+    Receipted,
+}
+
+struct Run {
+    question: OwnedQuestion,
+    stage: Stage,
+    /// Answers that were written.
+    written: u64,
+    /// Code and sentence of the last warning.
+    trouble: Option<(u8, String)>,
+    deadline: Option<Instant>,
+}
+
+/// Asks through the owner.
+pub(super) fn run(
+    mut client: OwnerClient,
+    question: OwnedQuestion,
+    signals: &Signals,
+) -> Result<u8, AppError> {
+    let deadline = Instant::now().checked_add(question.timeout);
+    let mut run = Run { question, stage: Stage::Looking, written: 0, trouble: None, deadline };
+    client.order(&json!({ "command": "to", "arguments": [run.question.name] }));
+    client.order(&json!({ "id": "here", "wait": "connection" }));
+    let code = loop {
+        if let Some(signal) = signals.next() {
+            break run.end(&mut client, signal.number().saturating_add(128), None);
+        }
+        if run.stage == Stage::Receipted && run.written == run.question.answers {
+            break run.end(&mut client, 0, None);
+        }
+        if run.deadline.is_some_and(|at| at <= Instant::now()) {
+            let why = match run.stage {
+                Stage::Receipted => "not everything was answered in time",
+                _ => "nothing was connected or acknowledged in time",
+            };
+            break run.end(&mut client, code::LOST, Some(("timeout", why.to_owned())));
+        }
+        let events = match client.wait(run.deadline) {
+            Ok(events) => events,
+            Err(OwnerFault::Silent(process)) => return Err(silent(process)),
+            Err(fault @ OwnerFault::Ended(_)) => {
+                break run.end(&mut client, code::LOST, Some(("owner", fault.to_string())));
+            }
+        };
+        if let Some(code) = events.iter().find_map(|event| run.take(&mut client, event)) {
+            break code;
+        }
+    };
+    client.close();
+    Ok(code)
+}
+
+impl Run {
+    /// Takes an event. Returns the exit code, if it ends the run.
+    fn take(&mut self, client: &mut OwnerClient, event: &Value) -> Option<u8> {
+        let text = |field: &str| event.get(field).and_then(Value::as_str).unwrap_or_default();
+        let number = |field: &str| event.get(field).and_then(Value::as_u64);
+        let is_ok = event.get("ok") == Some(&Value::Bool(true));
+        let is_about_peer = text("fingerprint") == self.question.peer.to_string();
+        match (text("event"), text("id")) {
+            ("reply", "here") if is_ok => {
+                let timeout = u64::try_from(self.question.timeout.as_millis()).unwrap_or(u64::MAX).max(1);
+                let (text, to) = (&self.question.text, self.question.peer.to_string());
+                client.order(&json!({ "id": "ask", "ask": text, "to": to, "timeout": timeout }));
+                self.stage = Stage::Asked;
+            }
+            ("reply", "here") if self.stage == Stage::Looking => {
+                (self.stage, self.trouble) = (Stage::Calling, None);
+                client.order(&json!({ "command": "connect", "arguments": [self.question.name] }));
+                client.order(&json!({ "id": "here", "wait": "connection" }));
+            }
+            ("reply", "here" | "ask") if !is_ok => {
+                let nobody = || (code::LOST, format!("{} is not connected", self.question.name));
+                let (code, why) = self.trouble.take().unwrap_or_else(nobody);
+                return Some(self.end(client, code, Some(("not_sent", why))));
+            }
+            ("sent" | "queued", "ask") => self.stage = Stage::Sent(number("number")?),
+            ("received", _) if is_about_peer => {
+                if matches!(self.stage, Stage::Sent(sent) if number("upto") >= Some(sent)) {
+                    self.stage = Stage::Receipted;
+                }
+            }
+            ("message", id) if is_about_peer && (id == "ask" || self.written > 0) => {
+                let is_short = event.get("short") == Some(&Value::Bool(true));
+                if !is_short && self.written < self.question.answers {
+                    return self.write(client, event);
+                }
+            }
+            ("away" | "left", _) if is_about_peer => {
+                let why = match self.stage {
+                    Stage::Receipted => "the other side left before it answered",
+                    _ => "the other side left before everything was acknowledged",
+                };
+                return Some(self.end(client, code::LOST, Some(("left", why.to_owned()))));
+            }
+            ("warning", _) => {
+                self.trouble = Some((code_of_warning(text("kind")), text("message").to_owned()));
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// Writes an answer as `recv` does, and says so. Returns the exit code where it cannot be.
+    fn write(&mut self, client: &mut OwnerClient, event: &Value) -> Option<u8> {
+        let text = event.get("text").and_then(Value::as_str).unwrap_or_default();
+        let bytes = event.get("bytes").and_then(Value::as_str);
+        let bytes = bytes.and_then(|bytes| BASE64_STANDARD.decode(bytes).ok());
+        let line = match self.question.format {
+            OutputFormat::Json => event.to_string(),
+            _ => SafeText::exact_line(bytes.as_deref().unwrap_or(text.as_bytes())).to_string(),
+        };
+        match print(&format!("{line}\n")) {
+            Ok(()) => {
+                self.written += 1;
+                client.order(&json!({ "shown": event.get("number") }));
+                None
+            }
+            Err(error) if args::output_bye(&error) == ByeReason::OutputGone => {
+                Some(self.end(client, code::READER_GONE, None))
+            }
+            Err(error) => {
+                let why = format!("cannot write the output: {}", describe(&error));
+                Some(self.end(client, code::FAILED, Some(("output", why))))
+            }
+        }
+    }
+
+    /// Tells how it ends. A question that the peer has not shown is taken back: nobody waits for
+    /// its answer any more.
+    fn end(&self, client: &mut OwnerClient, code: u8, why: Option<(&'static str, String)>) -> u8 {
+        if let Stage::Sent(number) = self.stage {
+            let arguments = json!(["drop", self.question.name, number.to_string()]);
+            client.order(&json!({ "command": "outbox", "arguments": arguments }));
+        }
+        let format = self.question.format;
+        if let Some((kind, message)) = why {
+            emit(&OutputEvent::Error { kind, message, hint: None }, format);
+        }
+        let is_receipted = self.stage == Stage::Receipted;
+        if code != 0 && !is_receipted {
+            let message = "0 messages were acknowledged, 1 was not".to_owned();
+            emit(&OutputEvent::Error { kind: "not_receipted", message, hint: None }, format);
+        } else if code == code::LOST {
+            emit(&unanswered(self.written, self.question.answers, "acknowledged"), format);
+        }
+        let (messages, receipted) = (Some(1), Some(u64::from(is_receipted)));
+        let done = Done { code, messages, receipted, answers: Some(self.written), ..Done::default() };
+        emit(&OutputEvent::Done(done), format);
+        code
+    }
+}

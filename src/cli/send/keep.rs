@@ -1,0 +1,207 @@
+//! `rsachat send --keep` and `--flush` on a home that no other process has open: it is opened here,
+//! the peers are called once, and what they have not received stays in it.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::{Duration, Instant};
+
+use super::queue::InputItem;
+use crate::app::error::code;
+use crate::app::event_loop::{App, Flow, Frontend};
+use crate::chat::command::Command;
+use crate::chat::{Backoff, DialOutcome, ExitRequest, Input};
+use crate::crypto::Fingerprint;
+use crate::events::from_notice::EventReporter;
+use crate::events::{Done, OutputEvent, OutputFormat, emit};
+use crate::ids::FaceId;
+
+/// Time for a peer that is connected to show what it gets, where no other is given.
+const RECEIPT_TIME: Duration = Duration::from_secs(30);
+
+pub(super) struct KeepFrontend {
+    /// Peers whose messages are counted.
+    pub(super) peers: Vec<Fingerprint>,
+    /// Those of them that can be called, each with its command.
+    pub(super) calls: BTreeMap<Fingerprint, Command>,
+    /// Peer that the messages are for.
+    pub(super) to: Option<Fingerprint>,
+    /// Numbers of those that waited for that peer before.
+    pub(super) before: Vec<u64>,
+    pub(super) messages: Vec<InputItem>,
+    /// `None` once the input has ended.
+    pub(super) items: Option<Receiver<Vec<InputItem>>>,
+    pub(super) expire: Option<Duration>,
+    pub(super) timeout: Option<Duration>,
+    /// Moment at which nothing is waited for any more, once somebody was called, if it is limited.
+    pub(super) give_up_at: Option<Instant>,
+    pub(super) retries_left: u32,
+    pub(super) backoff: Backoff,
+    pub(super) format: OutputFormat,
+    pub(super) state: KeepState,
+    pub(super) read: u64,
+    pub(super) refused: u64,
+}
+
+/// How far it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum KeepState {
+    /// Nobody was called yet.
+    Begins,
+    /// So many calls have not come to an end.
+    Calls {
+        open: usize,
+        until: Instant,
+    },
+    /// They are called again at this moment.
+    RetryAt(Instant),
+    Ends,
+}
+
+impl Frontend<EventReporter> for KeepFrontend {
+    fn poll_output(&mut self, _: &mut App<EventReporter>) -> Option<u8> {
+        None
+    }
+
+    fn on_outcome(&mut self, _: &mut App<EventReporter>, outcome: DialOutcome) -> Option<u8> {
+        if matches!(outcome, DialOutcome::NotCalled | DialOutcome::Refused | DialOutcome::Failed) {
+            self.retries_left = 0;
+        }
+        if let KeepState::Calls { open, until } = self.state {
+            self.state = KeepState::Calls { open: open.saturating_sub(1), until };
+        }
+        None
+    }
+
+    fn poll_input(&mut self, app: &mut App<EventReporter>) -> Flow {
+        self.keep(app);
+        if self.items.is_some() || app.chat().is_accepting(FaceId::OWN) {
+            return Flow::Wait(None);
+        }
+        let (open, until) = match self.state {
+            KeepState::Begins => {
+                self.give_up_at = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+                self.call(app);
+                return Flow::Again;
+            }
+            KeepState::RetryAt(at) if at <= Instant::now() => {
+                self.call(app);
+                return Flow::Again;
+            }
+            KeepState::RetryAt(at) if self.has_time() => {
+                return Flow::Wait(Some(self.give_up_at.map_or(at, |until| until.min(at))));
+            }
+            KeepState::RetryAt(at) => (0, at),
+            KeepState::Calls { open: 0, .. }
+                if self.retries_left > 0 && self.has_time() && self.queued(app) > 0 =>
+            {
+                self.retries_left -= 1;
+                let delay = self.backoff.next_delay(app.chat().fingerprint());
+                self.state = KeepState::RetryAt(Instant::now() + Duration::from_millis(delay));
+                let message = format!("trying again in {} s", delay.div_ceil(1_000));
+                emit(&OutputEvent::Notice { message }, self.format);
+                return Flow::Again;
+            }
+            KeepState::Calls { open, until } => (open, until),
+            KeepState::Ends => return Flow::Wait(None),
+        };
+        if open == 0 || self.queued(app) == 0 || until <= Instant::now() {
+            self.state = KeepState::Ends;
+            app.handle(Input::ExitRequest(ExitRequest::Quit));
+            return Flow::Again;
+        }
+        Flow::Wait(Some(until))
+    }
+}
+
+impl KeepFrontend {
+    /// Whether the time of `--timeout` has not passed.
+    fn has_time(&self) -> bool {
+        self.give_up_at.is_none_or(|until| until > Instant::now())
+    }
+
+    /// Calls those whom something waits for.
+    fn call(&mut self, app: &mut App<EventReporter>) {
+        let waits = |peer: &Fingerprint| app.chat().waiting_to(*peer) > 0;
+        let called: Vec<_> =
+            self.calls.iter().filter(|(peer, _)| waits(peer)).map(|(_, call)| call.clone()).collect();
+        if called.is_empty() {
+            self.retries_left = 0;
+        }
+        let until = self.give_up_at.unwrap_or_else(|| Instant::now() + RECEIPT_TIME);
+        self.state = KeepState::Calls { open: called.len(), until };
+        for call in called {
+            app.handle(Input::Command(call));
+        }
+    }
+
+    /// Keeps what was read.
+    fn keep(&mut self, app: &mut App<EventReporter>) {
+        loop {
+            match self.items.as_ref().map(Receiver::try_recv) {
+                Some(Ok(more)) => self.messages.extend(more),
+                Some(Err(TryRecvError::Disconnected)) => self.items = None,
+                Some(Err(TryRecvError::Empty)) | None => break,
+            }
+        }
+        let Some(to) = self.to.map(|to| to.to_string()) else { return };
+        for item in std::mem::take(&mut self.messages) {
+            match item {
+                InputItem::Message(text) => {
+                    self.read += 1;
+                    match self.expire {
+                        Some(expire) => {
+                            let expire_ms = expire.as_millis().try_into().unwrap_or(u64::MAX);
+                            app.handle(Input::TextUntil { name: &to, text: &text, expire_ms });
+                        }
+                        None => app.handle(Input::TextTo { name: &to, text: &text }),
+                    }
+                }
+                InputItem::Refused { number, why } => {
+                    self.read += 1;
+                    self.refused += 1;
+                    let message = format!("message {number} was not sent: {why}");
+                    emit(&OutputEvent::Warning { kind: "not_sent", message }, self.format);
+                }
+                InputItem::Broken(why) => {
+                    self.refused += 1;
+                    let message = format!("cannot read the input: {why}");
+                    emit(&OutputEvent::Error { kind: "input", message, hint: None }, self.format);
+                }
+                InputItem::End => self.items = None,
+            }
+        }
+    }
+
+    /// Number of lines that the peers have not received.
+    fn queued(&self, app: &App<EventReporter>) -> usize {
+        self.peers.iter().map(|peer| app.chat().waiting_to(*peer)).sum()
+    }
+
+    /// Tells how it ends. `code` is that of the chat.
+    pub(super) fn finish(&self, app: &App<EventReporter>, code: u8) -> u8 {
+        let queued = self.queued(app);
+        let refused = self.refused + app.chat().refused_lines_of(FaceId::OWN);
+        let code = match code {
+            0 | code::QUEUED if refused > 0 => code::FAILED,
+            0 | code::QUEUED if queued > 0 => code::QUEUED,
+            code::QUEUED => 0,
+            code => code,
+        };
+        if queued > 0 {
+            let now = self.to.map(|to| app.chat().numbers_waiting_to(to)).unwrap_or_default();
+            let before = self.before.iter().filter(|number| now.contains(number)).count();
+            let message = not_received(queued, before);
+            emit(&OutputEvent::Error { kind: "queued", message, hint: None }, self.format);
+        }
+        let messages = self.to.map(|_| self.read);
+        emit(&OutputEvent::Done(Done { code, messages, ..Done::default() }), self.format);
+        code
+    }
+}
+
+/// Says how many messages wait, and how many of these waited before.
+pub(super) fn not_received(waiting: usize, before: usize) -> String {
+    let what = if waiting == 1 { "message is" } else { "messages are" };
+    let of_before = if before > 0 { format!(", {before} of them from before") } else { String::new() };
+    format!("{waiting} {what} kept in the home and not received yet{of_before}")
+}

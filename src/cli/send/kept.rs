@@ -1,0 +1,166 @@
+//! Choice of the way of `rsachat send` to a peer of the book: through the process that has the home
+//! open, or with the home opened here, where messages are to be kept.
+
+use std::collections::BTreeMap;
+
+use super::keep::{KeepFrontend, KeepState};
+use super::options::{SendArgs, check_length, delimiter};
+use super::queue::{InputItem, start_reader};
+use super::through_owner::{self, OwnedSend, Patience};
+use crate::app::error::{AppError, code};
+use crate::app::event_loop::App;
+use crate::app::owner_client::{Claim, OwnerClient, Watch, claim};
+use crate::chat::command::Command;
+use crate::chat::{AcceptPolicy, Backoff, CallOptions, Callee, Protocol};
+use crate::cli::args::{self, Context};
+use crate::events::from_notice::{EventReporter, Severity};
+use crate::events::{OutputEvent, OutputFormat, emit};
+use crate::net::Net;
+use crate::net::process::Signals;
+use crate::net::worker::ThreadPriority;
+use crate::peers::address::Family;
+use crate::peers::book::{Book, PeerEntry, Trust};
+use crate::store::book_file;
+
+/// Runs the command, unless it goes by a connection of its own.
+pub(super) fn run(context: &Context<'_>, args: &SendArgs) -> Result<Option<u8>, AppError> {
+    let keeps = args.keep || args.flush;
+    let protocol = args.protocol.protocol(args.peer.selection().option())?;
+    if protocol != Protocol::Native {
+        let what = "the raw wire has no receipts, so nothing can be kept for it";
+        return if keeps { Err(AppError::new(code::USAGE, what)) } else { Ok(None) };
+    }
+    let book = book_file::read(&context.home)?;
+    let peer = match args.target.as_deref() {
+        Some(target) => known(target, args, &book)?,
+        None => None,
+    };
+    if peer.is_none() && !args.flush {
+        let what = "messages are kept only for peers in your book";
+        let hint = "call it once with rsachat, or send without --keep";
+        return if args.keep { Err(AppError::new(code::USAGE, what).hint(hint)) } else { Ok(None) };
+    }
+    if let (Some(name), None) = (&args.target, peer) {
+        return Err(AppError::new(code::USAGE, format!("{name} is not a peer in your book")));
+    }
+    check_length(&args.message)?;
+    let net = match OwnerClient::find(&context.home, Net::new()?, Watch::Always)? {
+        Ok(client) => return through(client, args, peer).map(Some),
+        Err(net) => net,
+    };
+    if !keeps {
+        return Ok(None);
+    }
+    let profile = context.unlock()?;
+    let Some(identity) = profile.identity() else {
+        return Err(AppError::new(code::USAGE, "you have no key yet").hint("rsachat key new"));
+    };
+    let (net, opened) = match claim(&context.home, &identity, net, Watch::Always)? {
+        Claim::Served(client) => return through(client, args, peer).map(Some),
+        Claim::Free(net, opened) => (net, opened?),
+    };
+    let format = args.output.format();
+    let signals = Signals::start(net.waker())?;
+    let name = args.output.own_name(&context.settings)?;
+    let to = peer.filter(|_| args.keep).map(|peer| peer.fingerprint);
+    let waited_for = opened.pairs.keys().filter_map(|key| book.by_fingerprint(key));
+    let called = peer.map_or_else(|| waited_for.collect(), |peer| vec![peer]);
+    let waits = |peer: &PeerEntry| to.is_some() || opened.pairs.contains_key(&peer.fingerprint);
+    let peers: Vec<_> = called.iter().map(|peer| peer.fingerprint).collect();
+    let mut calls = BTreeMap::new();
+    for peer in called {
+        let call = call(peer);
+        match args::check_callee(&call, &book) {
+            Ok(()) => _ = calls.insert(peer.fingerprint, call),
+            // What is for it is kept all the same.
+            Err(why) if waits(peer) => warn(why.message, format),
+            Err(_) => {}
+        }
+    }
+    let items = match to {
+        Some(_) if args.message.is_empty() => Some(start_reader(delimiter(args), net.waker())?),
+        _ => None,
+    };
+    let messages = args.message.iter().cloned().map(InputItem::Message).collect();
+    args::warm_up_rng();
+    let reporter =
+        EventReporter { form: format, severity: Severity::Passes, home: context.global.home.clone() };
+    let seats = calls.len().max(1);
+    let chat = profile.chat(name, book, seats).without_history();
+    let mut app = App::new(chat, reporter, net, profile, ThreadPriority::Same)?;
+    app.keep_messages(Some(Ok(opened)));
+    let (expire, timeout, state) = (args.expire, args.timeout, KeepState::Begins);
+    app.begin();
+    let before = to.map(|to| app.chat().numbers_waiting_to(to)).unwrap_or_default();
+    let mut frontend = KeepFrontend {
+        peers,
+        calls,
+        to,
+        messages,
+        items,
+        expire,
+        before,
+        timeout,
+        give_up_at: None,
+        retries_left: args.retry,
+        backoff: Backoff::default(),
+        format,
+        state,
+        read: 0,
+        refused: 0,
+    };
+    let code = app.run(&mut frontend, &signals)?;
+    app.linger()?;
+    Ok(Some(frontend.finish(&app, code)))
+}
+
+/// Sends through the process that has the home open.
+fn through(client: OwnerClient, args: &SendArgs, peer: Option<&PeerEntry>) -> Result<u8, AppError> {
+    let signals = Signals::start(client.waker())?;
+    let format = args.output.format();
+    let Some(peer) = peer.filter(|_| !args.flush) else {
+        let name = peer.map(|peer| peer.name.to_string());
+        return through_owner::flush(client, name.as_deref(), args.timeout, format, &signals);
+    };
+    let items = match &args.message {
+        messages if messages.is_empty() => Some(start_reader(delimiter(args), client.waker())?),
+        _ => None,
+    };
+    let patience = if args.keep { Patience::Kept } else { Patience::UntilReceipted };
+    let (name, timeout, retry, expire) = (peer.name.to_string(), args.timeout, args.retry, args.expire);
+    let send = OwnedSend { peer: peer.fingerprint, name, patience, timeout, retry, expire, format };
+    through_owner::run(client, send, args.message.clone(), items, &signals)
+}
+
+/// Says why a peer is not called.
+fn warn(message: String, format: OutputFormat) {
+    emit(&OutputEvent::Warning { kind: "trouble", message }, format);
+}
+
+/// Call of a peer by its name.
+fn call(peer: &PeerEntry) -> Command {
+    let accept = AcceptPolicy::Key(peer.fingerprint);
+    let callee = Callee::Word(peer.name.to_string());
+    Command::Connect(CallOptions {
+        callee,
+        family: Family::Any,
+        pin: None,
+        accept,
+        protocol: Protocol::Native,
+    })
+}
+
+/// The peer of the book that is meant, if it is one that the user chose.
+fn known<'a>(target: &str, args: &SendArgs, book: &'a Book) -> Result<Option<&'a PeerEntry>, AppError> {
+    let callee: Callee = target.parse().map_err(|error| AppError::new(code::USAGE, format!("{error}")))?;
+    let selected = match args.peer.selection().accept_policy(Protocol::Native, book)? {
+        AcceptPolicy::Key(key) | AcceptPolicy::Pinned(key) => Some(key),
+        _ => None,
+    };
+    let there = match &callee {
+        Callee::Word(word) => book.find(word),
+        Callee::Address(address) => book.by_address(address),
+    };
+    let meant = there.filter(|peer| selected.is_none_or(|key| key == peer.fingerprint));
+    Ok(meant.filter(|peer| matches!(peer.trust, Trust::Unverified | Trust::Verified)))
+}

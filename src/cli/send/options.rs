@@ -1,0 +1,81 @@
+//! Options of `rsachat send`, and what follows from them alone.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::queue::Delimiter;
+use crate::app::error::{AppError, code};
+use crate::cli::args::{OutputArgs, PeerArgs, ProtocolArgs, duration};
+use crate::limits;
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Each line is a message, whatever it looks like. The exit code is 0 only when each was acknowledged: shown to the person, or \
+written and flushed by rsachat recv. With --retry, a message can arrive twice if its receipt was lost.
+
+If another rsachat serves the home (rsachat serve, or a prompt), a peer in the book gets the messages from it, once \
+each, and the exit code is 6 if some still wait there at the end.
+
+On the raw wire (--wire oaep) there are no receipts: 0 means that everything was written to the connection and that `exit` ended \
+it. A message `exit` is that end. With --retry, what was written is not sent again, even if it never arrived.
+
+Examples:
+  rsachat send bob -m 'backup done'
+  rsachat send bob --keep --expire 12h -m 'lunch at noon?'
+  tail -f log | rsachat send bob.example --pin SHA256:…
+  find . -print0 | rsachat send -0 bob.example
+  rsachat send localhost:8000 --wire oaep --one-way -m 'to the server of the tutorial'")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(crate) struct SendArgs {
+    /// Peer to call: one in your book, or host:port where the other side listens
+    #[arg(value_name = "NAME|ADDR", required_unless_present = "flush")]
+    pub(super) target: Option<String>,
+    #[command(flatten)]
+    pub(super) peer: PeerArgs,
+    /// Keep the messages in the home until the peer has them; the exit code is 6 if it does not yet
+    #[arg(long)]
+    pub(super) keep: bool,
+    /// Take a kept message back after this time, if it was not delivered
+    #[arg(long, value_name = "TIME", value_parser = duration, requires = "keep")]
+    pub(super) expire: Option<Duration>,
+    /// Send only what waits in the home, for this peer or for all
+    #[arg(long, conflicts_with_all = ["keep", "message", "null", "whole", "retry"])]
+    pub(super) flush: bool,
+    /// Send this instead of standard input; may be repeated
+    #[arg(short, long, value_name = "TEXT")]
+    pub(super) message: Vec<String>,
+    /// Read messages that end with NUL instead of a newline
+    #[arg(short = '0', long, conflicts_with_all = ["whole", "message"])]
+    pub(super) null: bool,
+    /// Send the whole input as one message
+    #[arg(long, conflicts_with = "message")]
+    pub(super) whole: bool,
+    /// Give up when nothing is connected, acknowledged or written for this long: 30s, 1h 30m
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(super) timeout: Option<Duration>,
+    /// Connect again so many times after a failure, after 1, 2, 4 … 60 s, each half to one and a
+    /// half of it; what was not acknowledged is sent again, on the raw wire what was not written
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) retry: u32,
+    #[command(flatten)]
+    pub(super) protocol: ProtocolArgs,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+}
+
+/// Refuses a message of the command line that is too long for one.
+pub(super) fn check_length(messages: &[String]) -> Result<(), AppError> {
+    let Some(long) = messages.iter().find(|text| text.len() > limits::MESSAGE_BYTES) else { return Ok(()) };
+    let (bytes, most) = (long.len(), limits::MESSAGE_BYTES);
+    Err(AppError::new(code::USAGE, format!("-m has {bytes} bytes, a message has at most {most}")))
+}
+
+/// End of each message of the input.
+pub(super) fn delimiter(args: &SendArgs) -> Delimiter {
+    match (args.null, args.whole) {
+        (true, _) => Delimiter::Nul,
+        (_, true) => Delimiter::Whole,
+        _ => Delimiter::Line,
+    }
+}

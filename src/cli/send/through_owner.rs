@@ -1,0 +1,439 @@
+//! `rsachat send` on a home that another process has open: a face of that process, which keeps each
+//! message until the peer has shown it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::keep::not_received;
+use super::queue::InputItem;
+use crate::app::error::{AppError, code};
+use crate::app::owner_client::{OwnerClient, OwnerFault, silent};
+use crate::chat::Backoff;
+use crate::crypto::Fingerprint;
+use crate::events::{Done, OutputEvent, OutputFormat, emit};
+use crate::limits::QUEUE_MESSAGES;
+use crate::net::process::Signals;
+
+/// Time for peers that are connected to show what they get, where no other is given.
+const FLUSH_TIME: Duration = Duration::from_secs(30);
+
+/// Whether messages may stay behind with the owner.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Patience {
+    /// They are sent to a peer that is there, and waited for.
+    UntilReceipted,
+    /// They are kept for a peer that is not.
+    Kept,
+}
+
+/// What is sent to whom.
+pub(super) struct OwnedSend {
+    pub(super) peer: Fingerprint,
+    pub(super) name: String,
+    pub(super) patience: Patience,
+    /// Time from one sign of progress to the next.
+    pub(super) timeout: Option<Duration>,
+    /// Calls after the first, where that fails.
+    pub(super) retry: u32,
+    pub(super) expire: Option<Duration>,
+    pub(super) format: OutputFormat,
+}
+
+/// Whether the peer is there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Presence {
+    /// It is looked whether it is connected.
+    Asked,
+    /// It is called.
+    Called,
+    /// It is called again at this moment.
+    RetryAt(Instant),
+    Here,
+    Away,
+}
+
+struct Run {
+    send: OwnedSend,
+    presence: Presence,
+    backoff: Backoff,
+    /// Messages that are read and not handed over.
+    pending: VecDeque<InputItem>,
+    /// `None` once the input has ended.
+    items: Option<Receiver<Vec<InputItem>>>,
+    /// Messages that were read, the refused included.
+    read: u64,
+    refused: u64,
+    receipted: u64,
+    /// Orders that are not answered.
+    unanswered: BTreeSet<u64>,
+    /// Messages without a receipt, by the number for the peer.
+    waiting: BTreeMap<u64, u64>,
+    /// Numbers of those that waited for the peer before.
+    before: BTreeSet<u64>,
+    /// Code and sentence of the last warning.
+    trouble: Option<(u8, String)>,
+    last_progress: Instant,
+}
+
+/// Sends what comes, through the owner. `items` is none where the messages are all there.
+pub(super) fn run(
+    mut client: OwnerClient,
+    send: OwnedSend,
+    messages: Vec<String>,
+    items: Option<Receiver<Vec<InputItem>>>,
+    signals: &Signals,
+) -> Result<u8, AppError> {
+    let mut run = Run {
+        send,
+        presence: Presence::Asked,
+        backoff: Backoff::default(),
+        pending: messages.into_iter().map(InputItem::Message).collect(),
+        items,
+        read: 0,
+        refused: 0,
+        receipted: 0,
+        unanswered: BTreeSet::new(),
+        waiting: BTreeMap::new(),
+        before: BTreeSet::new(),
+        trouble: None,
+        last_progress: Instant::now(),
+    };
+    client.order(&json!({ "face": "sender" }));
+    client.order(&json!({ "id": "before", "command": "outbox" }));
+    client.order(&json!({ "command": "to", "arguments": [run.send.peer_name()] }));
+    client.order(&json!({ "id": "here", "wait": "connection" }));
+    let code = loop {
+        if let Some(signal) = signals.next() {
+            break run.end(signal.number().saturating_add(128), None);
+        }
+        run.hand_over(&mut client);
+        run.call_again(&mut client);
+        if let Some(code) = run.outcome() {
+            break code;
+        }
+        match client.wait(run.next_moment()) {
+            Ok(events) => {
+                for event in events {
+                    run.take(&mut client, &event);
+                }
+            }
+            Err(OwnerFault::Silent(process)) => return Err(silent(process)),
+            Err(fault @ OwnerFault::Ended(_)) => break run.end(code::LOST, Some(fault.to_string())),
+        }
+    };
+    Ok(code)
+}
+
+/// Sends what waits with the owner, for one peer or for all.
+pub(super) fn flush(
+    mut client: OwnerClient,
+    name: Option<&str>,
+    timeout: Option<Duration>,
+    format: OutputFormat,
+    signals: &Signals,
+) -> Result<u8, AppError> {
+    let until = Instant::now() + timeout.unwrap_or(FLUSH_TIME);
+    let (mut called, mut waiting, mut left, mut is_called) = (BTreeSet::new(), None, None, true);
+    client.order(&json!({ "face": "sender" }));
+    client.order(&json!({ "id": "outbox", "command": "outbox" }));
+    let code = loop {
+        if let Some(signal) = signals.next() {
+            break signal.number().saturating_add(128);
+        }
+        if waiting == Some(0) {
+            break 0;
+        }
+        left = waiting.or(left);
+        if left.is_some() && Instant::now() >= until || !is_called && called.is_empty() {
+            break code::QUEUED;
+        }
+        let events = match client.wait(left.map(|_| until)) {
+            Ok(events) => events,
+            Err(OwnerFault::Silent(process)) => return Err(silent(process)),
+            Err(fault) => return Err(AppError::new(code::LOST, fault.to_string())),
+        };
+        for event in events {
+            let text = |field: &str| event.get(field).and_then(Value::as_str).unwrap_or_default();
+            match (text("event"), text("id")) {
+                ("table", "outbox") => {
+                    let names = receivers(&event, name);
+                    waiting = Some(names.values().sum());
+                    for name in names.into_keys().filter(|_| is_called) {
+                        client.order(&json!({ "command": "connect", "arguments": [name] }));
+                        client.order(&json!({ "id": format!("there {name}"), "wait": "connection" }));
+                        called.insert(name);
+                    }
+                    is_called = false;
+                }
+                ("reply", "outbox") if waiting.is_none() => waiting = Some(0),
+                ("reply", id) => {
+                    // One that is not reached is not waited for.
+                    let name = id.strip_prefix("there ").unwrap_or_default();
+                    if event.get("ok") == Some(&Value::Bool(false)) {
+                        called.remove(name);
+                    }
+                }
+                ("received", _) => {
+                    waiting = None;
+                    client.order(&json!({ "id": "outbox", "command": "outbox" }));
+                }
+                ("away", _) => _ = called.remove(text("to")),
+                _ => {}
+            }
+        }
+    };
+    if code == code::QUEUED {
+        let message = not_received(left.unwrap_or(0), 0);
+        emit(&OutputEvent::Error { kind: "queued", message, hint: None }, format);
+    }
+    emit(&OutputEvent::Done(Done { code, ..Done::default() }), format);
+    Ok(code)
+}
+
+/// Exit code of what the owner of a home warns of, by the kind of the warning (`docs/EVENTS.md`).
+pub(super) fn code_of_warning(kind: &str) -> u8 {
+    match kind {
+        "unreachable" => code::MACHINE,
+        "unknown_key" | "key_changed" | "wrong_key" | "refused" | "mismatch" => code::REFUSED,
+        "handshake" | "lost" | "busy" => code::LOST,
+        _ => code::FAILED,
+    }
+}
+
+/// Names in the table of `:outbox`, each with the number of its messages.
+fn receivers(table: &Value, only: Option<&str>) -> BTreeMap<String, usize> {
+    let mut names = BTreeMap::new();
+    for row in table.get("rows").and_then(Value::as_array).into_iter().flatten() {
+        let name = row.get(0).and_then(Value::as_str).unwrap_or_default();
+        if only.is_none_or(|only| only == name) {
+            *names.entry(name.to_owned()).or_default() += 1;
+        }
+    }
+    names
+}
+
+impl OwnedSend {
+    fn peer_name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Run {
+    /// Hands over what was given and read, as far as that can be.
+    fn hand_over(&mut self, client: &mut OwnerClient) {
+        while self.takes_more() {
+            if let Some(item) = self.pending.pop_front() {
+                self.say(client, item);
+            } else if !self.read_more() {
+                return;
+            }
+        }
+    }
+
+    /// Reads what is there of the input. Returns whether that was anything.
+    fn read_more(&mut self) -> bool {
+        match self.items.as_ref().map(Receiver::try_recv) {
+            Some(Ok(more)) => {
+                self.pending.extend(more);
+                return true;
+            }
+            Some(Err(TryRecvError::Disconnected)) => self.items = None,
+            Some(Err(TryRecvError::Empty)) | None => {}
+        }
+        false
+    }
+
+    /// Calls the peer once more, if the time for that has come.
+    fn call_again(&mut self, client: &mut OwnerClient) {
+        if matches!(self.presence, Presence::RetryAt(at) if at <= Instant::now()) {
+            self.call(client);
+        }
+    }
+
+    fn call(&mut self, client: &mut OwnerClient) {
+        (self.presence, self.trouble) = (Presence::Called, None);
+        client.order(&json!({ "command": "connect", "arguments": [self.send.peer_name()] }));
+        client.order(&json!({ "id": "here", "wait": "connection" }));
+    }
+
+    /// Takes note that the peer is not there: it is called again, as often as `--retry` says,
+    /// unless that would end the same way.
+    fn lose(&mut self) {
+        let is_final =
+            self.trouble.as_ref().is_some_and(|(code, _)| !matches!(*code, code::MACHINE | code::LOST));
+        if self.send.retry == 0 || is_final {
+            self.presence = Presence::Away;
+            return;
+        }
+        self.send.retry -= 1;
+        let delay = self.backoff.next_delay(None);
+        self.presence = Presence::RetryAt(Instant::now() + Duration::from_millis(delay));
+        let message = format!("trying again in {} s", delay.div_ceil(1_000));
+        emit(&OutputEvent::Notice { message }, self.send.format);
+    }
+
+    /// Whether one more message can be handed over.
+    fn takes_more(&self) -> bool {
+        let is_settled = match self.send.patience {
+            Patience::UntilReceipted => self.presence == Presence::Here,
+            Patience::Kept => !matches!(self.presence, Presence::Asked | Presence::Called),
+        };
+        is_settled && self.unanswered.len() + self.waiting.len() < QUEUE_MESSAGES / 2
+    }
+
+    fn say(&mut self, client: &mut OwnerClient, item: InputItem) {
+        match item {
+            InputItem::Message(text) => {
+                self.read += 1;
+                let mut order = json!({ "id": self.read, "say": text, "to": self.send.peer.to_string() });
+                if let (Some(expire), Some(order)) = (self.send.expire, order.as_object_mut()) {
+                    order.insert(
+                        "expire".to_owned(),
+                        json!(u64::try_from(expire.as_millis()).unwrap_or(u64::MAX)),
+                    );
+                }
+                self.unanswered.insert(self.read);
+                client.order(&order);
+            }
+            InputItem::Refused { number, why } => {
+                self.read += 1;
+                self.refused += 1;
+                self.warn(format!("message {number} was not sent: {why}"));
+            }
+            InputItem::Broken(why) => {
+                self.refused += 1;
+                let message = format!("cannot read the input: {why}");
+                emit(&OutputEvent::Error { kind: "input", message, hint: None }, self.send.format);
+            }
+            InputItem::End => {}
+        }
+    }
+
+    fn take(&mut self, client: &mut OwnerClient, event: &Value) {
+        let text = |field: &str| event.get(field).and_then(Value::as_str).unwrap_or_default();
+        let number = |field: &str| event.get(field).and_then(Value::as_u64);
+        let is_ok = event.get("ok") == Some(&Value::Bool(true));
+        let is_about_peer = text("fingerprint") == self.send.peer.to_string();
+        let id = event.get("id");
+        match text("event") {
+            "reply" if id == Some(&json!("here")) => {
+                self.last_progress = Instant::now();
+                if is_ok {
+                    self.presence = Presence::Here;
+                } else if self.presence == Presence::Asked {
+                    self.call(client);
+                } else {
+                    self.lose();
+                }
+            }
+            "table" if id == Some(&json!("before")) => {
+                let rows = event.get("rows").and_then(Value::as_array).into_iter().flatten();
+                let cell = |row: &Value, at: usize| row.get(at).and_then(Value::as_str).map(str::to_owned);
+                let its = rows.filter(|row| cell(row, 0).is_some_and(|name| name == self.send.name));
+                self.before = its.filter_map(|row| cell(row, 1)?.parse().ok()).collect();
+            }
+            "reply" => {
+                if let Some(read) = number("id").filter(|read| self.unanswered.remove(read))
+                    && !is_ok
+                {
+                    self.refused += 1;
+                    let why = self.trouble.take().map(|(_, why)| why).unwrap_or_default();
+                    self.warn(format!("message {read} was not sent: {why}"));
+                }
+            }
+            "sent" | "queued" => {
+                if let (Some(read), Some(number)) = (number("id"), number("number")) {
+                    self.waiting.insert(number, read);
+                    self.last_progress = Instant::now();
+                }
+            }
+            "received" if is_about_peer => {
+                let Some(upto) = number("upto") else { return };
+                self.before.retain(|number| *number > upto);
+                let rest = self.waiting.split_off(&(upto + 1));
+                self.receipted += std::mem::replace(&mut self.waiting, rest).len() as u64;
+                self.last_progress = Instant::now();
+            }
+            "away" if is_about_peer && self.presence == Presence::Here => self.lose(),
+            "back" if is_about_peer => self.presence = Presence::Here,
+            "warning" => {
+                self.trouble = Some((code_of_warning(text("kind")), text("message").to_owned()));
+            }
+            _ => {}
+        }
+    }
+
+    /// Moment at which nothing more is waited for.
+    fn deadline(&self) -> Option<Instant> {
+        self.send.timeout.map(|timeout| self.last_progress + timeout)
+    }
+
+    /// Moment at which something is to be done, if nothing happens before.
+    fn next_moment(&self) -> Option<Instant> {
+        let retry = if let Presence::RetryAt(at) = self.presence { Some(at) } else { None };
+        [self.deadline(), retry].into_iter().flatten().min()
+    }
+
+    /// Exit code, once there is nothing more to wait for.
+    fn outcome(&mut self) -> Option<u8> {
+        let has_input = self.items.is_some() || !self.pending.is_empty();
+        let is_kept = self.unanswered.is_empty() && !has_input;
+        if is_kept && self.waiting.is_empty() && self.presence != Presence::Asked {
+            let is_done = self.read > 0 || self.presence == Presence::Here;
+            if is_done {
+                return Some(self.end(u8::from(self.refused > 0), None));
+            }
+        }
+        if self.deadline().is_some_and(|at| at <= Instant::now()) {
+            let why = "nothing was connected or acknowledged in time".to_owned();
+            let code =
+                if self.waiting.is_empty() && self.unanswered.is_empty() { code::LOST } else { code::QUEUED };
+            return Some(self.end(code, Some(why)));
+        }
+        match (self.presence, self.send.patience) {
+            (Presence::Away, Patience::Kept) if is_kept => Some(self.end(code::QUEUED, None)),
+            (Presence::Away, Patience::UntilReceipted) if self.unanswered.is_empty() => {
+                let (code, why) = match &self.trouble {
+                    _ if !self.waiting.is_empty() => (code::QUEUED, None),
+                    Some((code, why)) => (*code, Some(why.clone())),
+                    None => (code::LOST, Some(format!("{} is not connected", self.send.name))),
+                };
+                Some(self.end(code, why))
+            }
+            _ => None,
+        }
+    }
+
+    /// Tells how it ends. Lines that wait are kept by the owner.
+    fn end(&mut self, code: u8, why: Option<String>) -> u8 {
+        // A producer that goes on is not read to its end.
+        while self.pending.len() < QUEUE_MESSAGES && self.read_more() {}
+        let is_message =
+            |item: &&InputItem| matches!(item, InputItem::Message(_) | InputItem::Refused { .. });
+        // What was given and not handed over counts as well.
+        let given = self.read + self.pending.iter().filter(is_message).count() as u64;
+        let (kept, missing) = (self.waiting.len(), given - self.receipted);
+        if code != 0 {
+            let counts = format!("{} of {given} messages were acknowledged", self.receipted);
+            let unread = if self.items.is_some() { "; the rest of the input was not read" } else { "" };
+            let why = why.map(|why| format!("{why}; ")).unwrap_or_default();
+            let before = self.before.len();
+            let waits = (kept > 0).then(|| format!("; {}", not_received(kept + before, before)));
+            let message = format!("{why}{counts}{unread}{}", waits.unwrap_or_default());
+            let kind = if kept > 0 && code == code::QUEUED { "queued" } else { "not_receipted" };
+            emit(&OutputEvent::Error { kind, message, hint: None }, self.send.format);
+        }
+        debug_assert!(code != 0 || missing == 0);
+        let (messages, receipted) = (Some(given), Some(self.receipted));
+        let done = OutputEvent::Done(Done { code, messages, receipted, ..Done::default() });
+        emit(&done, self.send.format);
+        code
+    }
+
+    fn warn(&self, message: String) {
+        emit(&OutputEvent::Warning { kind: "not_sent", message }, self.send.format);
+    }
+}

@@ -1,0 +1,58 @@
+//! `rsachat serve`: the prompt without anybody at it. It has the home open and serves it to others.
+
+use clap::Args;
+
+use super::args::{self, Context};
+use super::prompt::{Attendance, start};
+use super::prompt_args::PromptArgs;
+use crate::app::error::{AppError, code};
+use crate::config::{SettingSources, YesNo};
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Messages wait, kept on disk, until a prompt shows them (rsachat attach) or a program takes them (rsachat recv): only then \
+do their senders get a receipt. The log on standard output contains no texts. SIGTERM and SIGINT end it cleanly, with exit code 0.
+
+Examples:
+  rsachat serve --listen 8000
+  rsachat serve --listen 8000 --known-only --json")]
+pub(crate) struct ServeArgs {
+    /// Name that you give to peers [default: the login name]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Wait for callers: a port, `host:port` (every address of that host)
+    /// or `[::1]:port`
+    #[arg(long, value_name = "ADDR")]
+    listen: Vec<String>,
+    /// Turn away keys that are not in the book, on every address
+    #[arg(long)]
+    known_only: bool,
+    /// Call somebody: a peer in your book, or host:port
+    #[arg(long, value_name = "NAME|ADDR")]
+    connect: Option<String>,
+    /// Allow this many peers to be connected at once [default: 1024]
+    #[arg(long, value_name = "N", value_parser = args::peers)]
+    peers: Option<usize>,
+    /// Report events as JSON objects, one per line (docs/EVENTS.md)
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(context: &Context<'_>, args: &ServeArgs) -> Result<u8, AppError> {
+    let prompt = PromptArgs {
+        name: args.name.clone(),
+        listen: args.listen.clone(),
+        known_only: args.known_only.then_some(YesNo::Yes),
+        connect: args.connect.clone(),
+        peers: args.peers,
+        json: args.json,
+        plain: !args.json,
+        ..PromptArgs::default()
+    };
+    let settings = SettingSources::read(context.global.config.as_deref(), prompt.layer()?)?;
+    match start(context, &prompt, &settings, Attendance::Unattended)? {
+        // Lines that wait for their receivers are what it is for.
+        code::QUEUED => Ok(0),
+        code => Ok(code),
+    }
+}

@@ -1,0 +1,136 @@
+//! Messages of ours that are taken back, by the user or because their time has passed, and what
+//! becomes of one that the peer may have had by then.
+
+use std::collections::BTreeMap;
+
+use super::Ledger;
+use crate::crypto::Fingerprint;
+use crate::delivery::message::{
+    MessageState, SettledWithdrawal, WithdrawError, Withdrawal, WithdrawalOutcome,
+};
+use crate::delivery::pair::{Content, OutboxRow, PairChange, SKIPPED};
+use crate::time::UnixMs;
+
+impl Ledger {
+    /// Takes messages of ours back, in their order, but for those that the peer has. `gone_out` is
+    /// the highest number that can be at the peer's, where the two have agreed; else the next
+    /// `Resume` tells. Returns what that comes to for each.
+    pub fn take_back(
+        &mut self,
+        peer: Fingerprint,
+        seqs: &[u64],
+        gone_out: Option<u64>,
+    ) -> Vec<(u64, Result<Withdrawal, WithdrawError>)> {
+        let withdrawals: Vec<_> =
+            seqs.iter().map(|seq| (*seq, self.take_back_one(peer, *seq, gone_out))).collect();
+        // What may be at the peer's keeps the chain that it has there.
+        let in_time = withdrawals.iter().filter(|(_, withdrawal)| *withdrawal == Ok(Withdrawal::InTime));
+        if let Some(first) = in_time.map(|(seq, _)| *seq).min() {
+            self.rechain(peer, first);
+        }
+        self.free_numbers(peer);
+        self.find_expiry();
+        withdrawals
+    }
+
+    fn take_back_one(
+        &mut self,
+        peer: Fingerprint,
+        seq: u64,
+        gone_out: Option<u64>,
+    ) -> Result<Withdrawal, WithdrawError> {
+        let entry = self.pairs.get_mut(&peer).ok_or(WithdrawError::NotWaiting)?;
+        let state = entry.state_of(seq);
+        let row = entry.pair.outbox.get(&seq).filter(|row| row.content != Content::Skip);
+        let row = row.ok_or(WithdrawError::NotWaiting)?;
+        if state == MessageState::Delivered {
+            return Err(WithdrawError::Delivered);
+        }
+        entry.bytes = entry.bytes.saturating_sub(row.content.bytes());
+        entry.texts = entry.texts.saturating_sub(1);
+        let skipped = OutboxRow { content: Content::Skip, expires: None, ..row.clone() };
+        self.change(peer, PairChange::Rewrite(seq, skipped));
+        Ok(match (state, gone_out) {
+            (_, Some(upto)) if seq > upto => Withdrawal::InTime,
+            (MessageState::Queued, _) => Withdrawal::NeverSent,
+            _ => Withdrawal::Open,
+        })
+    }
+
+    /// Removes what was taken back and never sent, if nothing stands behind it: the peer cannot
+    /// miss its numbers.
+    fn free_numbers(&mut self, peer: Fingerprint) {
+        let Some(entry) = self.pairs.get_mut(&peer) else { return };
+        let Some(mut out) = entry.pair.outbound else { return };
+        let behind = entry.pair.outbox.range(out.sent + 1..).rev();
+        let free: Vec<u64> =
+            behind.take_while(|(_, row)| row.content == Content::Skip).map(|(seq, _)| *seq).collect();
+        let Some(next) = free.last() else { return };
+        out.next = *next;
+        entry.committed = entry.committed.min(out.next - 1);
+        for seq in free {
+            self.change(peer, PairChange::Unqueue(seq));
+        }
+        self.change(peer, PairChange::Outbound(out));
+    }
+
+    /// Messages whose time has passed, to be taken back: by peer, in their order.
+    pub fn expired(&mut self, now: UnixMs) -> BTreeMap<Fingerprint, Vec<u64>> {
+        let mut expired = BTreeMap::<_, Vec<_>>::new();
+        if self.expiry.is_none_or(|at| at > now) {
+            return expired;
+        }
+        let is_due = |row: &OutboxRow| row.expires.is_some_and(|at| at <= now);
+        for (peer, seq, _) in self.revocable().filter(|(_, _, row)| is_due(row)) {
+            expired.entry(peer).or_default().push(seq);
+        }
+        if expired.is_empty() {
+            self.find_expiry();
+        }
+        expired
+    }
+
+    /// Moment before which nothing expires.
+    #[must_use]
+    pub fn next_expiry(&self) -> Option<UnixMs> {
+        self.expiry
+    }
+
+    pub(super) fn find_expiry(&mut self) {
+        self.expiry = self.revocable().filter_map(|(_, _, row)| row.expires).min();
+    }
+
+    /// Messages of ours that their peers are not known to have.
+    fn revocable(&self) -> impl Iterator<Item = (Fingerprint, u64, &OutboxRow)> {
+        self.pairs.iter().flat_map(|(peer, entry)| {
+            let kept = entry.pair.outbound.map_or(0, |out| out.kept);
+            entry.pair.outbox.range(kept + 1..).map(|(seq, row)| (*peer, *seq, row))
+        })
+    }
+
+    /// What became of messages that were taken back, since the last call: to be told once the
+    /// changes are on disk.
+    pub fn take_settled(&mut self) -> Vec<SettledWithdrawal> {
+        std::mem::take(&mut self.settled)
+    }
+
+    /// Settles what was taken back while it may have been at the peer's, of the numbers behind one
+    /// and up to another.
+    pub(super) fn settle(&mut self, peer: Fingerprint, behind: u64, upto: u64, outcome: WithdrawalOutcome) {
+        let Some(entry) = self.entry(peer) else { return };
+        let Some(out) = entry.pair.outbound else { return };
+        let is_open = |(seq, row): &(&u64, &OutboxRow)| {
+            let before = || entry.chain_at(&out, *seq - 1);
+            row.content == Content::Skip
+                && **seq <= out.sent
+                && before().is_none_or(|chain| chain.next(**seq, SKIPPED) != row.chain)
+        };
+        let numbers = behind + 1..=upto;
+        if numbers.is_empty() {
+            return;
+        }
+        let open = entry.pair.outbox.range(numbers).filter(is_open);
+        let settled: Vec<_> = open.map(|(seq, _)| SettledWithdrawal { peer, seq: *seq, outcome }).collect();
+        self.settled.extend(settled);
+    }
+}

@@ -1,0 +1,125 @@
+//! Orders that only a face at the socket of a home can give (`docs/EVENTS.md`, "The socket of a
+//! home"): which kind of face it is, lines as a person typed them, what it has shown.
+
+use serde::Deserialize;
+
+use super::Id;
+use crate::chat::{AddresseeMark, Echo, LineStart};
+use crate::crypto::Fingerprint;
+
+/// Kind of face.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum FaceRole {
+    /// A program: every event.
+    #[default]
+    Program,
+    /// A prompt of a person: also what its editor needs.
+    Prompt,
+    /// One that sends: no messages.
+    Sender,
+    /// The taker of messages, whose receipts are the only ones.
+    Receiver,
+}
+
+/// Order of a face.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum FaceOrder {
+    /// It is such a face; a receiver may take the messages of one peer only.
+    Role { role: FaceRole, from: Option<Fingerprint> },
+    /// A line of a person, who can be asked about it where it was begun at a prompt.
+    Line { text: String, begun: Option<(LineStart, Echo)> },
+    /// Every message up to this number was shown.
+    Shown(u64),
+    /// Answer at once.
+    Ping,
+    /// Answer once nothing connects that the face waits for.
+    WaitForConnection,
+    /// Ctrl-C on an empty line.
+    Interrupt,
+    /// Ctrl-C on a line that was held.
+    DropQuestion,
+    /// Nothing follows.
+    EndOfInput,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Object {
+    id: Option<Id>,
+    face: Option<FaceRole>,
+    from: Option<String>,
+    line: Option<String>,
+    begun: Option<Begun>,
+    echo: Option<EchoWord>,
+    shown: Option<u64>,
+    ping: Option<Word>,
+    wait: Option<Wait>,
+    key: Option<Key>,
+}
+
+/// Prompt as a line was begun.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Begun {
+    mark: u64,
+    name: Option<String>,
+    roster: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum EchoWord {
+    Message,
+    Line,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Word {
+    Owner,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Wait {
+    Connection,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Key {
+    Interrupt,
+    DropQuestion,
+    EndOfInput,
+}
+
+/// Reads such an order with its id; none, if the line is another order, or nothing.
+pub(crate) fn read(line: &[u8]) -> Option<(Option<Id>, FaceOrder)> {
+    // The library would take the fields from a list as well, in the order of the type.
+    let is_object = line.trim_ascii_start().first() == Some(&b'{');
+    let object: Object = serde_json::from_slice(line).ok().filter(|_| is_object)?;
+    let id = object.id.clone();
+    let order = match object {
+        Object { face: Some(role), from, .. } => {
+            let from = from.map(|from| from.parse()).transpose().ok()?;
+            FaceOrder::Role { role, from }
+        }
+        Object { line: Some(text), begun, echo, .. } => {
+            let echo = if let Some(EchoWord::Message) = echo { Echo::Message } else { Echo::Line };
+            let begun = begun.map(|begun| {
+                let mark = AddresseeMark::new(begun.mark);
+                (LineStart { mark, name: begun.name, roster: begun.roster }, echo)
+            });
+            FaceOrder::Line { text, begun }
+        }
+        Object { shown: Some(number), .. } => FaceOrder::Shown(number),
+        Object { ping: Some(Word::Owner), .. } => FaceOrder::Ping,
+        Object { wait: Some(Wait::Connection), .. } => FaceOrder::WaitForConnection,
+        Object { key: Some(Key::Interrupt), .. } => FaceOrder::Interrupt,
+        Object { key: Some(Key::DropQuestion), .. } => FaceOrder::DropQuestion,
+        Object { key: Some(Key::EndOfInput), .. } => FaceOrder::EndOfInput,
+        _ => return None,
+    };
+    Some((id, order))
+}

@@ -1,0 +1,380 @@
+//! Sink of a process that serves its home: the own face, the faces at the socket, and the messages
+//! that no face has shown yet.
+
+use std::collections::BTreeMap;
+
+use super::face_order::FaceRole;
+use super::json_client::JsonClient;
+use super::{Id, OutputEvent, from_notice};
+use crate::app::host::{Behind, NoticeSink};
+use crate::app::os::unix_ms;
+use crate::chat::{
+    Chat, DeliveryReport, Export, ExportError, Message, Notice, QuestionId, ReceiptDue, SentMessage,
+};
+use crate::crypto::Fingerprint;
+use crate::ids::FaceId;
+use crate::limits::OUTPUT_BACKLOG_BYTES;
+use crate::text::safe::SafeText;
+use crate::time::UnixMs;
+
+/// Use of messages by the own face.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum OwnFace {
+    /// It shows them, and reports that.
+    Shows,
+    /// Nobody looks at it: they wait for a face at the socket.
+    OnlyTells,
+}
+
+/// Messages that a receiver takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Receiver {
+    face: FaceId,
+    /// Their author; everybody, where it names nobody.
+    from: Option<Fingerprint>,
+}
+
+impl Receiver {
+    fn takes(self, message: &Message) -> bool {
+        self.from.is_none() || self.from == message.fingerprint
+    }
+}
+
+/// Why a face is not the receiver.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Taken;
+
+/// A face at the socket: its encoder, and what is to be written to it.
+struct RemoteFace {
+    encoder: JsonClient,
+    pending: String,
+    stage: FaceStage,
+}
+
+/// How far a face is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum FaceStage {
+    /// It has given no order, so that nothing tells which kind of face it is: it gets no events.
+    Unknown,
+    Open,
+    /// It has asked for its end.
+    Ending,
+}
+
+/// Message that nobody has shown yet who says so to its sender.
+struct Owed {
+    message: Message,
+    due: ReceiptDue,
+}
+
+pub(crate) struct ServedSink<S> {
+    pub(crate) own: S,
+    use_of_own: OwnFace,
+    faces: BTreeMap<FaceId, RemoteFace>,
+    receiver: Option<Receiver>,
+    /// By the number of the message.
+    owed: BTreeMap<u64, Owed>,
+    owed_bytes: usize,
+}
+
+impl<S: NoticeSink> ServedSink<S> {
+    pub(crate) fn new(own: S, use_of_own: OwnFace) -> Self {
+        let (faces, owed) = (BTreeMap::new(), BTreeMap::new());
+        Self { own, use_of_own, faces, receiver: None, owed, owed_bytes: 0 }
+    }
+
+    pub(crate) fn add_face(&mut self, face: FaceId) {
+        let encoder = JsonClient::at_socket(FaceRole::default());
+        self.faces.insert(face, RemoteFace { encoder, pending: String::new(), stage: FaceStage::Unknown });
+    }
+
+    pub(crate) fn remove_face(&mut self, face: FaceId) {
+        self.faces.remove(&face);
+        self.receiver = self.receiver.filter(|receiver| receiver.face != face);
+    }
+
+    /// Makes a face one of a kind.
+    pub(crate) fn set_role(
+        &mut self,
+        face: FaceId,
+        role: FaceRole,
+        from: Option<Fingerprint>,
+    ) -> Result<(), Taken> {
+        if role == FaceRole::Receiver {
+            if self.receiver.is_some_and(|receiver| receiver.face != face) {
+                return Err(Taken);
+            }
+            self.receiver = Some(Receiver { face, from });
+        }
+        if let Some(remote) = self.faces.get_mut(&face) {
+            remote.encoder.set_role(role);
+            remote.stage = FaceStage::Open;
+        }
+        Ok(())
+    }
+
+    /// Whether a face has not said yet which kind it is.
+    pub(crate) fn is_unknown(&self, face: FaceId) -> bool {
+        self.faces.get(&face).is_some_and(|remote| remote.stage == FaceStage::Unknown)
+    }
+
+    /// The faces that get events.
+    fn open_faces(&mut self) -> impl Iterator<Item = (FaceId, &mut RemoteFace)> {
+        let faces = self.faces.iter_mut().map(|(face, remote)| (*face, remote));
+        faces.filter(|(_, remote)| remote.stage != FaceStage::Unknown)
+    }
+
+    /// Sends a face that takes or shows messages those that nobody has shown yet.
+    pub(crate) fn show_owed(&mut self, face: FaceId) {
+        let Some(remote) = self.faces.get_mut(&face) else { return };
+        let receiver = self.receiver.filter(|receiver| receiver.face == face);
+        for Owed { message, .. } in self.owed.values() {
+            let is_wanted = match remote.encoder.role() {
+                FaceRole::Receiver => receiver.is_some_and(|receiver| receiver.takes(message)),
+                FaceRole::Prompt | FaceRole::Program => true,
+                FaceRole::Sender => false,
+            };
+            if is_wanted {
+                remote.show(&Notice::Message(message.clone()));
+            }
+        }
+    }
+
+    /// Whether nobody has shown the message of this number yet.
+    pub(crate) fn owes(&self, number: u64) -> bool {
+        self.owed.contains_key(&number)
+    }
+
+    /// Takes note that a face has shown every message up to this number. Returns the receipts that
+    /// are due for that.
+    pub(crate) fn shown_by(&mut self, face: FaceId, upto: u64) -> Vec<ReceiptDue> {
+        let receiver = self.receiver;
+        let is_its = |message: &Message| match receiver.filter(|receiver| receiver.takes(message)) {
+            Some(receiver) => receiver.face == face,
+            None => true,
+        };
+        let shown = self.owed.extract_if(..=upto, |_, owed| is_its(&owed.message));
+        let shown: Vec<_> = shown.map(|(_, owed)| owed).collect();
+        self.owed_bytes -= shown.iter().map(|owed| owed.message.text.len()).sum::<usize>();
+        shown.into_iter().map(|owed| owed.due).collect()
+    }
+
+    /// Begins a request of a face.
+    pub(crate) fn begin(&mut self, face: FaceId, id: Option<Id>) {
+        if let Some(remote) = self.faces.get_mut(&face) {
+            remote.encoder.begin(id);
+        }
+    }
+
+    /// Sends an event to a face, outside of any request.
+    pub(crate) fn tell(&mut self, face: FaceId, event: &OutputEvent, id: Option<&Id>) {
+        if let Some(remote) = self.faces.get_mut(&face) {
+            remote.pending += &event.to_json(unix_ms(), id);
+        }
+    }
+
+    /// Whether the answer to a question of a face is awaited.
+    pub(crate) fn awaits_answer(&self, face: FaceId, id: Option<&Id>) -> bool {
+        self.faces.get(&face).is_some_and(|remote| match id {
+            Some(id) => remote.encoder.awaits_answer(id),
+            None => remote.encoder.awaits_answers(),
+        })
+    }
+
+    /// Takes what is to be written to a face.
+    pub(crate) fn take_pending(&mut self, face: FaceId) -> String {
+        self.faces.get_mut(&face).map(|remote| std::mem::take(&mut remote.pending)).unwrap_or_default()
+    }
+
+    /// Whether a face has asked for its end.
+    pub(crate) fn is_ending(&self, face: FaceId) -> bool {
+        self.faces.get(&face).is_some_and(|remote| remote.stage == FaceStage::Ending)
+    }
+
+    /// Whether somebody else than the own face says to the sender that a message was shown.
+    fn is_owed(&self, message: &Message) -> bool {
+        self.use_of_own == OwnFace::OnlyTells || self.receiver.is_some_and(|receiver| receiver.takes(message))
+    }
+}
+
+impl RemoteFace {
+    fn show(&mut self, notice: &Notice) {
+        self.pending += &self.encoder.notice(notice, now());
+    }
+}
+
+impl<S: NoticeSink> NoticeSink for ServedSink<S> {
+    fn show(&mut self, notice: &Notice, due: Option<ReceiptDue>) {
+        let owed = match notice {
+            Notice::Message(message) if self.is_owed(message) => due.map(|due| (message.clone(), due)),
+            _ => None,
+        };
+        let (is_message, is_owed) = (matches!(notice, Notice::Message(_)), owed.is_some());
+        if !is_message || self.use_of_own == OwnFace::Shows {
+            self.own.show(notice, due.filter(|_| !is_owed));
+        }
+        let receiver = self.receiver;
+        for (face, remote) in self.open_faces() {
+            let is_for_it = match (notice, remote.encoder.role()) {
+                (Notice::Message(message), FaceRole::Receiver) => {
+                    receiver.is_some_and(|receiver| receiver.face == face && receiver.takes(message))
+                }
+                (Notice::Message(_), FaceRole::Sender) => false,
+                _ => true,
+            };
+            if is_for_it {
+                remote.show(notice);
+            }
+        }
+        if let Some((message, due)) = owed {
+            self.owed_bytes += message.text.len();
+            self.owed.insert(message.number, Owed { message, due });
+        }
+    }
+
+    fn show_to(&mut self, face: FaceId, notice: &Notice) {
+        match self.faces.get_mut(&face) {
+            Some(remote) => remote.show(notice),
+            None if face == FaceId::OWN => self.own.show_to(face, notice),
+            None => {}
+        }
+    }
+
+    fn behind(&self) -> Behind {
+        if self.owed_bytes > OUTPUT_BACKLOG_BYTES { Behind::All } else { self.own.behind() }
+    }
+
+    fn chat_changed(&mut self, chat: &Chat) {
+        self.own.chat_changed(chat);
+        for (face, remote) in self.open_faces() {
+            remote.encoder.update_of(chat, face);
+            let names = remote.encoder.take_names(chat, now());
+            remote.pending.extend(names);
+        }
+    }
+
+    fn reply(&mut self, face: FaceId) {
+        match self.faces.get_mut(&face) {
+            Some(remote) => {
+                let reply = remote.encoder.reply(now());
+                remote.pending.extend(reply);
+            }
+            None => self.own.reply(face),
+        }
+    }
+
+    fn defer_reply(&mut self, face: FaceId) {
+        match self.faces.get_mut(&face) {
+            Some(remote) => remote.encoder.defer_reply(),
+            None => self.own.defer_reply(face),
+        }
+    }
+
+    fn resume_reply(&mut self, face: FaceId) {
+        match self.faces.get_mut(&face) {
+            Some(remote) => remote.encoder.resume_reply(),
+            None => self.own.resume_reply(face),
+        }
+    }
+
+    fn effects_done(&mut self) {
+        self.own.effects_done();
+        for (_, remote) in self.open_faces() {
+            let state = remote.encoder.take_state(now());
+            remote.pending.extend(state);
+        }
+    }
+
+    fn sent(&mut self, sent: &SentMessage) {
+        if self.use_of_own == OwnFace::Shows {
+            self.own.sent(sent);
+            if sent.face != FaceId::OWN {
+                self.own.show(&Notice::Own(sent.message.clone()), None);
+            }
+        }
+        for (face, remote) in self.open_faces() {
+            let is_its = face == sent.face;
+            match remote.encoder.role() {
+                FaceRole::Receiver => {}
+                FaceRole::Sender if !is_its => {}
+                FaceRole::Prompt if !is_its => remote.show(&Notice::Own(sent.message.clone())),
+                _ => remote.pending += &remote.encoder.sent(sent, now()),
+            }
+        }
+    }
+
+    fn delivery(&mut self, report: &DeliveryReport) {
+        self.own.delivery(report);
+        for (_, remote) in self.open_faces() {
+            if remote.encoder.role() != FaceRole::Receiver {
+                remote.pending += &remote.encoder.delivery(report, now());
+            }
+        }
+    }
+
+    fn asked(&mut self, question: QuestionId) {
+        // The one that is carrying out a request takes note.
+        self.own.asked(question);
+        for remote in self.faces.values_mut() {
+            remote.encoder.asked(question);
+        }
+    }
+
+    fn answers(&mut self, question: QuestionId) {
+        self.own.answers(question);
+        for remote in self.faces.values_mut() {
+            remote.encoder.answers(question);
+        }
+    }
+
+    fn said(&mut self, face: FaceId, message: &Message) {
+        match face {
+            FaceId::OWN => self.own.said(face, message),
+            face => self.show_to(face, &Notice::Own(message.clone())),
+        }
+    }
+
+    fn line_returned(&mut self, face: FaceId, line: String) {
+        match self.faces.get_mut(&face) {
+            Some(remote) => {
+                remote.pending += &remote.encoder.event(&OutputEvent::Returned { text: line }, now());
+            }
+            None => self.own.line_returned(face, line),
+        }
+    }
+
+    fn export(&mut self, face: FaceId, export: &Export) -> Option<Result<(), ExportError>> {
+        match self.faces.get_mut(&face) {
+            Some(remote) if remote.encoder.role() == FaceRole::Prompt => {
+                remote.pending += &remote.encoder.event(&from_notice::export(export), now());
+                None
+            }
+            Some(_) => Some(Err(ExportError::ProgramAtSocket)),
+            None if face == FaceId::OWN => self.own.export(face, export),
+            None => None,
+        }
+    }
+
+    fn end_face(&mut self, face: FaceId) {
+        if let Some(remote) = self.faces.get_mut(&face) {
+            remote.stage = FaceStage::Ending;
+        }
+    }
+
+    fn alert(&mut self, text: &SafeText) {
+        self.own.alert(text);
+        let prompts = self.open_faces().filter(|(_, remote)| remote.encoder.role() == FaceRole::Prompt);
+        for (_, remote) in prompts {
+            remote.pending += &OutputEvent::Alert { text: text.to_string() }.to_json(unix_ms(), None);
+        }
+    }
+}
+
+/// Earlier messages, for a prompt whose screen is rebuilt.
+pub(crate) fn past(messages: &[Message], earlier: usize) -> OutputEvent {
+    OutputEvent::Past { earlier, messages: messages.iter().map(from_notice::past).collect() }
+}
+
+fn now() -> UnixMs {
+    UnixMs(unix_ms())
+}

@@ -1,0 +1,402 @@
+//! Filter of what a terminal sends (ECMA-48 and xterm's control sequences): keys go to the line
+//! editor, answers and reports are dropped whole, and so is every sequence in a paste.
+//!
+//! Of an unknown sequence rustyline reads only the beginning, and takes the rest for text.
+
+use super::key_code;
+
+const ESCAPE: u8 = 0x1b;
+const BELL: u8 = 0x07;
+const PASTE_BEGINS: &[u8] = b"[200~";
+const PASTE_ENDS: &[u8] = b"[201~";
+/// Bytes of a sequence that are looked at; no key has so many.
+const KEPT_BYTES: usize = 64;
+
+/// Place in the grammar of sequences.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum State {
+    #[default]
+    Ground,
+    /// Behind ESC.
+    Escape,
+    /// In a control sequence, behind `ESC [`.
+    Control,
+    /// In a function key of the Linux console, behind `ESC [ [`.
+    Console,
+    /// In a report whose last bytes are data: so many of them are to come.
+    Data(u8),
+    /// In a key of the application keypad, behind `ESC O`.
+    Keypad,
+    /// Behind the first two bytes of a control string, which may be a key with Alt as well.
+    StringOrKey,
+    /// In the number that begins an OSC, whose end tells it from a key with Alt and digits.
+    Number,
+    /// In a control string.
+    String,
+    /// Behind ESC in a control string.
+    StringEscape,
+    /// In the designation of a character set, in a paste.
+    Charset,
+}
+
+/// What the bytes are; only keys of the line editor may be sequences.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Input {
+    #[default]
+    Keys,
+    Paste,
+    /// Lines that the terminal edits itself.
+    Lines,
+}
+
+/// Filter of the bytes of a terminal. A sequence may be cut anywhere between two reads.
+#[derive(Debug, Default)]
+pub(crate) struct KeyFilter {
+    state: State,
+    input: Input,
+    /// The sequence so far without its first ESC, as far as it is looked at.
+    sequence: Vec<u8>,
+    /// Whether another ESC came before it: some terminals send that for Alt.
+    is_alt: bool,
+    /// What was taken for keys since nothing followed it.
+    released: Vec<u8>,
+}
+
+impl KeyFilter {
+    /// Filter for a program without a line editor.
+    pub(crate) fn of_lines() -> Self {
+        Self { input: Input::Lines, ..Self::default() }
+    }
+
+    /// What goes to the editor of these bytes.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut keys = Vec::new();
+        let released = std::mem::take(&mut self.released);
+        // More bytes at once than a person types: the rest of a sequence that was cut.
+        let goes_on = match released.as_slice() {
+            [_] => matches!(bytes, [b'[' | b']' | b'P' | b'_', _, ..]),
+            _ => matches!(bytes, [b' '..=b'?' | b'G', _, ..]),
+        };
+        for byte in released.into_iter().filter(|_| goes_on) {
+            self.step(byte, &mut Vec::new());
+        }
+        for byte in bytes {
+            self.step(*byte, &mut keys);
+        }
+        keys
+    }
+
+    /// Whether what was fed last may be a key, or the beginning of a sequence.
+    pub(crate) fn holds_key(&self) -> bool {
+        matches!(self.state, State::Escape | State::StringOrKey) && self.input == Input::Keys
+    }
+
+    /// The key that was held, since nothing has followed it.
+    pub(crate) fn release(&mut self) -> Vec<u8> {
+        let keys = self.held();
+        self.released.clone_from(&keys);
+        self.end();
+        keys
+    }
+
+    /// What is held, as it came.
+    fn held(&self) -> Vec<u8> {
+        let escapes = if self.is_alt { 2 } else { 1 };
+        [&[ESCAPE].repeat(escapes), self.sequence.as_slice()].concat()
+    }
+
+    fn end(&mut self) {
+        self.state = State::Ground;
+        self.sequence.clear();
+        self.is_alt = false;
+    }
+
+    fn step(&mut self, byte: u8, keys: &mut Vec<u8>) {
+        match self.state {
+            State::Ground if byte == ESCAPE => self.state = State::Escape,
+            State::Ground => keys.push(byte),
+            State::Escape if byte == ESCAPE => {
+                if self.is_alt {
+                    keys.push(ESCAPE);
+                }
+                self.is_alt = self.input == Input::Keys;
+            }
+            State::Escape => self.introduce(byte, keys),
+            State::StringEscape if byte == b'\\' => self.end(),
+            // A string that is cut off by another sequence.
+            State::StringEscape => {
+                self.end();
+                self.state = State::Escape;
+                self.step(byte, keys);
+            }
+            State::String if byte == ESCAPE => self.state = State::StringEscape,
+            State::String if byte == BELL => self.end(),
+            State::String if byte >= b' ' => {}
+            State::StringOrKey => self.begin_string(byte, keys),
+            State::Number if byte == b';' => self.state = State::String,
+            State::Number if byte.is_ascii_digit() => self.keep(byte),
+            State::Number if byte != ESCAPE => {
+                keys.append(&mut self.held());
+                self.end();
+                keys.push(byte);
+            }
+            _ if byte == ESCAPE => {
+                self.end();
+                self.state = State::Escape;
+            }
+            // A control character is none of a sequence, and ends it.
+            _ if byte < b' ' || byte == 0x7f => {
+                self.end();
+                keys.push(byte);
+            }
+            State::Data(more @ 2..) => self.state = State::Data(more - 1),
+            State::Charset if byte < b'0' => {}
+            State::Keypad if byte.is_ascii_digit() => self.keep(byte),
+            State::Keypad | State::Console => self.end_sequence(byte, keys),
+            State::Control => self.control(byte, keys),
+            State::Number | State::String | State::Data(_) | State::Charset => self.end(),
+        }
+    }
+
+    fn keep(&mut self, byte: u8) {
+        if self.sequence.len() < KEPT_BYTES {
+            self.sequence.push(byte);
+        }
+    }
+
+    /// The byte behind ESC.
+    fn introduce(&mut self, byte: u8, keys: &mut Vec<u8>) {
+        let is_text = self.input != Input::Keys;
+        let state = match byte {
+            b'[' => State::Control,
+            b'O' => State::Keypad,
+            b']' | b'P' | b'_' | b'X' | b'^' if is_text => State::String,
+            b']' | b'P' | b'_' => State::StringOrKey,
+            b' '..=b'/' if is_text => State::Charset,
+            _ => State::Ground,
+        };
+        if state != State::Ground {
+            self.state = state;
+            return self.keep(byte);
+        }
+        match (is_text, byte) {
+            (true, b' '..=b'~') => {}
+            (true, _) => keys.push(byte),
+            // A character with Alt.
+            (false, _) => {
+                keys.append(&mut self.held());
+                keys.push(byte);
+            }
+        }
+        self.end();
+    }
+
+    /// The first byte of what may be a control string: only a string goes on like this.
+    fn begin_string(&mut self, byte: u8, keys: &mut Vec<u8>) {
+        self.state = match (self.sequence.as_slice(), byte) {
+            (b"]", b'0'..=b'9') => State::Number,
+            (b"P", b' '..=b'?') | (b"_", b'G') => State::String,
+            _ => {
+                keys.append(&mut self.held());
+                self.end();
+                return self.step(byte, keys);
+            }
+        };
+        self.keep(byte);
+    }
+
+    /// A byte of a control sequence.
+    fn control(&mut self, byte: u8, keys: &mut Vec<u8>) {
+        let so_far = self.sequence.get(1..).unwrap_or_default();
+        let is_number = !so_far.is_empty() && so_far.iter().all(u8::is_ascii_digit);
+        match byte {
+            b'[' if so_far.is_empty() => {
+                self.state = State::Console;
+                self.keep(byte);
+            }
+            // Mouse reports of the oldest kind.
+            b'M' if so_far.is_empty() => self.state = State::Data(3),
+            b't' if so_far.is_empty() => self.state = State::Data(2),
+            b'T' if so_far.is_empty() => self.state = State::Data(6),
+            // rxvt's Shift with a key; in an answer more stands before it.
+            b'$' if is_number => self.end_sequence(byte, keys),
+            b' '..=b'?' => self.keep(byte),
+            _ => self.end_sequence(byte, keys),
+        }
+    }
+
+    /// The last byte of a sequence that ends by itself.
+    fn end_sequence(&mut self, byte: u8, keys: &mut Vec<u8>) {
+        self.keep(byte);
+        let known = match self.sequence.as_slice() {
+            PASTE_BEGINS if self.input == Input::Keys => {
+                self.input = Input::Paste;
+                Some(self.held())
+            }
+            PASTE_ENDS if self.input == Input::Paste => {
+                self.input = Input::Keys;
+                Some(self.held())
+            }
+            _ if self.input != Input::Keys => None,
+            sequence if key_code::is_known(sequence) => Some(self.held()),
+            sequence => key_code::decoded(sequence),
+        };
+        keys.extend(known.unwrap_or_default());
+        self.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answers and reports, and sequences of keys that the editor cannot use.
+    const DROPPED: [&str; 24] = [
+        "\x1b]11;rgb:1e1e/1e1e/1e1e\x1b\\",
+        "\x1b]10;rgb:ffff/ffff/ffff\x07",
+        "\x1b]4;1;rgb:cd/00/00\x1b\\",
+        "\x1b]52;c;aGVsbG8=\x1b\\",
+        "\x1b[?62;22;52c",
+        "\x1b[>1;4000;29c",
+        "\x1bP!|464f4f54\x1b\\",
+        "\x1b[?2026;2$y",
+        "\x1b[4;1$y",
+        "\x1bP>|foot(1.16.2)\x1b\\",
+        "\x1bP1$r0m\x1b\\",
+        "\x1b_Gi=31;OK\x1b\\",
+        "\x1b[?1u",
+        "\x1b[?997;1n",
+        "\x1b[0n",
+        "\x1b[12;40R",
+        "\x1b[8;24;80t",
+        "\x1b[<0;12;7M",
+        "\x1b[<0;12;7m",
+        "\x1b[32;12;7M",
+        "\x1b[M !A",
+        "\x1b[I",
+        "\x1b[57441;2u",
+        "\x1b[13;2:3u",
+    ];
+
+    /// The keys of these bytes in one read, which have to be the same however they are cut.
+    fn keys(bytes: &str) -> String {
+        let of = |pieces: &[&[u8]]| {
+            let mut filter = KeyFilter::default();
+            let keys: Vec<u8> = pieces.iter().flat_map(|piece| filter.feed(piece)).collect();
+            String::from_utf8(keys).unwrap()
+        };
+        let bytes = bytes.as_bytes();
+        let whole = of(&[bytes]);
+        for at in 0..bytes.len() {
+            let (before, after) = bytes.split_at(at);
+            assert_eq!(of(&[before, after]), whole, "{:?}", String::from_utf8_lossy(before));
+        }
+        assert_eq!(of(&bytes.chunks(1).collect::<Vec<_>>()), whole);
+        whole
+    }
+
+    #[test]
+    fn an_answer_of_the_terminal_is_dropped_whole_wherever_it_is_cut_and_in_a_paste() {
+        for sequence in DROPPED {
+            assert_eq!(keys(&format!("a{sequence}b")), "ab", "{sequence:?}");
+            let pasted = keys(&format!("\x1b[200~a{sequence}b\x1b[201~"));
+            assert_eq!(pasted, "\x1b[200~ab\x1b[201~", "{sequence:?}");
+        }
+    }
+
+    #[test]
+    fn lines_that_the_terminal_edits_have_no_sequence_at_all() {
+        let mut filter = KeyFilter::of_lines();
+        let typed = format!("안{}\x1b[A\x1b[201~녕\n", DROPPED.concat());
+        assert_eq!(String::from_utf8(filter.feed(typed.as_bytes())).unwrap(), "안녕\n");
+    }
+
+    #[test]
+    fn keys_that_the_editor_reads_pass_as_they_are() {
+        for key in [
+            "안녕",
+            "\r",
+            "\x1b\r",
+            "\x1bf",
+            "\x1b\x7f",
+            "\x1b[A",
+            "\x1bOA",
+            "\x1bOP",
+            "\x1b[[A",
+            "\x1b[3~",
+            "\x1b[24~",
+            "\x1b[1;5C",
+            "\x1b[3;5~",
+            "\x1b[5$",
+            "\x1b[7^",
+            "\x1b[Z",
+            "\x1b\x1b[A",
+            "\x1b가",
+            "\x1b]x",
+            "\x1bPx",
+            "\x1b_x",
+            "\x1b]12 apples",
+        ] {
+            assert_eq!(keys(&format!("a{key}")), format!("a{key}"), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn keys_that_only_newer_protocols_have_become_those_that_every_terminal_has() {
+        for (key, plain) in [
+            ("\x1b[27;2;13~", "\x1b\r"),
+            ("\x1b[13;2u", "\x1b\r"),
+            ("\x1b[13;5u", "\x1b\r"),
+            ("\x1b[13u", "\r"),
+            ("\x1b[13;65u", "\r"),
+            ("\x1b[27;2;32~", " "),
+            ("\x1b[32;2u", " "),
+            ("\x1b[97:65;2u", "A"),
+            ("\x1b[97;5u", "\x01"),
+            ("\x1b[27;5;99~", "\x03"),
+            ("\x1b[102;3u", "\x1bf"),
+            ("\x1b[9;2u", "\x1b[Z"),
+            ("\x1b[127;2u", "\x7f"),
+            ("\x1b[44032;2u", "가"),
+            ("\x1b[27;5;9~", ""),
+            ("\x1b[105;9u", ""),
+        ] {
+            assert_eq!(keys(key), plain, "{key:?}");
+            assert_eq!(keys(&format!("\x1b[200~{key}\x1b[201~")), "\x1b[200~\x1b[201~", "{key:?} pasted");
+        }
+    }
+
+    #[test]
+    fn a_paste_has_no_sequence_and_a_sequence_that_does_not_end_takes_no_other_row() {
+        for (pasted, text) in [
+            ("\x1b[38;5;12mred\x1b(B\x1b[m", "red"),
+            ("\x1b]8;;http://a/\x07link\x1b]8;;\x07", "link"),
+            ("\x1b]0;title\nrow", "\nrow"),
+            ("\x1b[1;\nrow", "\nrow"),
+            ("a\x1b", "a"),
+            ("a\x1b가", "a가"),
+            ("\x1b[200~a", "a"),
+        ] {
+            assert_eq!(keys(&format!("\x1b[200~{pasted}\x1b[201~")), format!("\x1b[200~{text}\x1b[201~"));
+        }
+        assert_eq!(keys("\x1b]11;rgb:\rb"), "\rb");
+    }
+
+    #[test]
+    fn escape_is_a_key_once_nothing_follows_and_what_comes_late_is_no_text() {
+        for (first, rest) in
+            [("\x1b", "[27;2;13~"), ("\x1b", "]11;rgb:0/0/0\x07"), ("\x1b]", "11;rgb:0/0/0\x07")]
+        {
+            let mut filter = KeyFilter::default();
+            assert_eq!(filter.feed(first.as_bytes()), b"");
+            assert!(filter.holds_key());
+            assert_eq!(filter.release(), first.as_bytes());
+            let late = filter.feed(rest.as_bytes());
+            assert!([&b"\x1b\r"[..], b""].contains(&late.as_slice()), "{late:?}");
+        }
+        let mut filter = KeyFilter::default();
+        filter.feed(b"\x1b");
+        filter.release();
+        assert_eq!(filter.feed("가".as_bytes()), "가".as_bytes());
+    }
+}

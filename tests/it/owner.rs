@@ -1,0 +1,476 @@
+//! One owner of a home and several faces: the socket that it serves.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::support::{Home, PATIENCE, Process, eventually, file_with, mode};
+
+/// A process at the socket of a home.
+struct Caller {
+    lines: BufReader<UnixStream>,
+    seen: Vec<Value>,
+}
+
+impl Caller {
+    fn of(home: &Home) -> Self {
+        let path = home.path().join("socket");
+        eventually("the home is served", PATIENCE, || UnixStream::connect(&path).is_ok());
+        let stream = UnixStream::connect(&path).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { lines: BufReader::new(stream), seen: Vec::new() }
+    }
+
+    fn orders(&mut self, order: &Value) {
+        writeln!(self.lines.get_mut(), "{order}").unwrap();
+    }
+
+    fn next(&mut self) -> Option<Value> {
+        let mut line = String::new();
+        if self.lines.read_line(&mut line).unwrap() == 0 {
+            return None;
+        }
+        self.seen.push(serde_json::from_str(&line).unwrap());
+        self.seen.last().cloned()
+    }
+
+    /// Waits for an event with these fields.
+    fn sees(&mut self, wanted: &Value) -> Value {
+        while let Some(event) = self.next() {
+            if wanted.as_object().unwrap().iter().all(|(field, value)| event[field] == *value) {
+                return event;
+            }
+        }
+        panic!("{wanted} did not come: {:#?}", self.seen)
+    }
+}
+
+/// An owner that knows two others, who are connected.
+fn owner_and_two() -> (Home, Process, Process, Process) {
+    let homes = [("alice", "test-1.pem"), ("bob", "test-2.pem"), ("carol", "test-3.pem")];
+    let [alice, bob, carol] = homes.map(|(name, key)| Home::with_key(name, key));
+    let start = |home: &Home| {
+        let mut process = home.start(&["--json", "--listen", "127.0.0.1:0"]);
+        let at = process.listens_at();
+        process.types(r#"{"id":"ready","command":"status"}"#);
+        process.sees(r#""id":"ready","event":"reply""#);
+        (process, at)
+    };
+    let (mut owner, _) = start(&alice);
+    let ((bob, to_bob), (carol, to_carol)) = (start(&bob), start(&carol));
+    for at in [to_bob, to_carol] {
+        owner.types(&json!({ "command": "connect", "arguments": [at] }).to_string());
+    }
+    owner.sees(r#""event":"connected","name":"bob""#);
+    owner.sees(r#""event":"connected","name":"carol""#);
+    (alice, owner, bob, carol)
+}
+
+#[test]
+fn a_face_gets_nothing_before_its_first_order_and_each_message_once() {
+    let home = Home::with_key("alice", "test-1.pem");
+    let owner = home.start(&["serve", "--json", "--listen", "127.0.0.1:0", "--name", "alice"]);
+    let mut bob = Home::with_key("bob", "test-2.pem").start(&["--connect", &owner.listens_at()]);
+    bob.sees("alice joined");
+    let mut watcher = Caller::of(&home);
+    watcher.orders(&json!({ "face": "program" }));
+    for role in ["prompt", "receiver", "program"] {
+        let mut face = Caller::of(&home);
+        face.sees(&json!({ "event": "hello" }));
+        bob.types(&format!("before the {role}"));
+        watcher.sees(&json!({ "event": "message", "text": format!("before the {role}") }));
+        // Answered at once, and no order of a kind of face.
+        face.orders(&json!({ "ping": "owner" }));
+        face.sees(&json!({ "event": "reply" }));
+        assert_eq!(face.seen.len(), 2, "{:#?}", face.seen);
+        face.orders(&json!({ "face": role }));
+        let message = face.sees(&json!({ "event": "message", "text": format!("before the {role}") }));
+        face.orders(&json!({ "shown": message["number"] }));
+        face.orders(&json!({ "id": "last", "command": "status" }));
+        face.sees(&json!({ "id": "last", "event": "reply" }));
+        let kinds: Vec<_> = face.seen.iter().map(|event| event["event"].as_str().unwrap()).collect();
+        assert_eq!(kinds.iter().filter(|kind| **kind == "message").count(), 1, "{:#?}", face.seen);
+        let place = |wanted: &str| kinds.iter().position(|kind| *kind == wanted);
+        assert!(role != "prompt" || place("names") < place("message"), "{:#?}", face.seen);
+    }
+}
+
+#[test]
+fn each_face_has_an_addressee_of_its_own_and_what_it_says_goes_to_that_one_alone() {
+    let (home, mut owner, bob, carol) = owner_and_two();
+    assert_eq!(mode(home.path().join("socket")), 0o600);
+    let [mut one, mut two] = [Caller::of(&home), Caller::of(&home)];
+    let hello = one.sees(&json!({ "event": "hello", "version": 1, "name": "alice" }));
+    assert_eq!(hello["process"], owner.id());
+    for (face, name) in [(&mut one, "bob"), (&mut two, "carol")] {
+        face.orders(&json!({ "id": 1, "say": "to nobody yet" }));
+        face.sees(&json!({ "id": 1, "event": "reply", "ok": false }));
+        face.orders(&json!({ "command": "to", "arguments": [name] }));
+        face.orders(&json!({ "id": 2, "say": format!("for {name}") }));
+        face.sees(&json!({ "id": 2, "event": "sent", "to": name }));
+        face.sees(&json!({ "id": 2, "event": "reply", "ok": true }));
+        face.sees(&json!({ "event": "received", "to": name }));
+    }
+    owner.types(r#"{"say":"of the owner, whose addressee was called last"}"#);
+    bob.sees("for bob");
+    carol.sees("of the owner");
+    carol.sees("for carol");
+    assert!(!bob.has_seen("for carol") && !carol.has_seen("for bob") && !bob.has_seen("of the owner"));
+    // What answers one face is not told to another.
+    assert!(!owner.has_seen("to nobody yet") && !owner.has_seen(r#""kind":"nobody_addressed""#));
+    one.orders(&json!({ "command": "quit" }));
+    one.sees(&json!({ "event": "done", "code": 1 }));
+    assert_eq!(one.next(), None);
+    assert!(owner.is_running(), "quit ends the face alone");
+    for last in ["to nobody", "to nobody\n:quit"] {
+        let mut input = home.start(&["--plain"]);
+        input.types(last);
+        assert_eq!(input.closes_input().ends(), 1, "an input that did not arrive whole");
+    }
+    two.orders(&json!({ "id": 3, "command": "peers" }));
+    two.sees(&json!({ "id": 3, "event": "table" }));
+    owner.types(r#"{"command":"quit"}"#);
+    two.sees(&json!({ "event": "error", "kind": "owner" }));
+    assert_eq!((two.next(), owner.ends()), (None, 0));
+    assert!(!home.path().join("socket").exists());
+}
+
+#[test]
+fn messages_of_peers_and_their_receipts_reach_every_face_once() {
+    let (home, owner, mut bob, _carol) = owner_and_two();
+    let [mut one, mut two] = [Caller::of(&home), Caller::of(&home)];
+    for face in [&mut one, &mut two] {
+        face.orders(&json!({ "id": 1, "command": "status" }));
+        face.sees(&json!({ "id": 1, "event": "reply" }));
+    }
+    bob.types(r#"{"say":"hi","to":"alice"}"#);
+    bob.sees(r#""event":"received","to":"alice""#);
+    owner.sees(r#""text":"hi""#);
+    for face in [&mut one, &mut two] {
+        face.sees(&json!({ "event": "message", "from": "bob", "text": "hi" }));
+        face.orders(&json!({ "id": 2, "command": "status" }));
+        face.sees(&json!({ "id": 2, "event": "reply" }));
+        let messages = face.seen.iter().filter(|event| event["event"] == "message").count();
+        assert_eq!(messages, 1);
+    }
+}
+
+#[test]
+fn what_is_no_order_is_answered_and_a_process_that_does_not_read_is_closed_and_slows_nobody() {
+    let (home, mut owner, bob, _carol) = owner_and_two();
+    let mut garbage = Caller::of(&home);
+    garbage.lines.get_mut().write_all(b"\xff\x00garbage\n{\"face\":\"king\"}\n[1]\n").unwrap();
+    for _ in 0..3 {
+        garbage.sees(&json!({ "event": "warning", "kind": "input" }));
+    }
+    garbage.lines.get_mut().write_all("x".repeat(70_000).as_bytes()).unwrap();
+    garbage.orders(&json!({}));
+    garbage.sees(&json!({ "event": "warning" }));
+    let mut deaf = Caller::of(&home);
+    // Each answer is some ten times as long as its order.
+    let orders = r#"{"command":"help"}"#.to_owned() + "\n";
+    let flood =
+        std::thread::spawn(
+            move || {
+                while deaf.lines.get_mut().write_all(orders.repeat(100).as_bytes()).is_ok() {}
+            },
+        );
+    for number in 0..20 {
+        owner.types(&format!(r#"{{"say":"still {number}","to":"bob"}}"#));
+        bob.sees(&format!("still {number}"));
+    }
+    flood.join().unwrap();
+    garbage.orders(&json!({ "id": 9, "command": "status" }));
+    garbage.sees(&json!({ "id": 9, "event": "reply", "ok": true }));
+}
+
+/// A home that `serve` serves, and where it listens.
+fn served(name: &str, key: &str) -> (Home, Process, String) {
+    let home = Home::with_key(name, key);
+    let process = home.run(&["serve", "--name", name, "--listen", "127.0.0.1:0", "--json"], Stdio::null());
+    let at = process.listens_at();
+    (home, process, at)
+}
+
+#[test]
+fn what_comes_while_nobody_is_there_waits_for_a_face_and_is_receipted_once_that_has_shown_it() {
+    let (home, mut owner, at) = served("alice", "test-1.pem");
+    let mut bob = Home::with_key("bob", "test-2.pem").start(&["--json", "--connect", &at]);
+    bob.sees(r#""event":"connected""#);
+    let mut early = Caller::of(&home);
+    early.orders(&json!({ "id": 1, "face": "sender" }));
+    early.sees(&json!({ "id": 1, "event": "reply", "ok": true }));
+    bob.types(r#"{"say":"are you there?"}"#);
+    bob.sees(r#""event":"sent""#);
+    let mut face = home.start(&["--json"]);
+    let said = face.sees("are you there?");
+    assert!(said.contains(r#""from":"bob""#));
+    bob.sees(r#""event":"received""#);
+    face.closes_input();
+    assert_eq!(face.ends(), 0);
+    assert!(owner.is_running() && !owner.has_seen("are you there?"));
+    assert!(!early.seen.iter().any(|event| event["event"] == "message"));
+    owner.signal(Signal::TERM);
+    assert_eq!(owner.ends(), 0, "{}", owner.complaints());
+    bob.sees(r#""event":"left""#);
+}
+
+#[test]
+fn a_home_is_served_once_and_what_a_killed_owner_left_is_replaced() {
+    let (home, mut owner, _) = served("alice", "test-1.pem");
+    let begun = Instant::now();
+    let mut second = home.run(&["serve", "--listen", "127.0.0.1:0"], Stdio::null());
+    let pid = owner.id();
+    second.ends_saying(3, &format!("already served by another rsachat, process {pid}"));
+    assert!(begun.elapsed() < Duration::from_secs(3));
+    owner.signal(Signal::KILL);
+    owner.ends();
+    assert!(home.path().join("socket").exists());
+    let third = home.run(&["serve", "--listen", "127.0.0.1:0", "--json"], Stdio::null());
+    third.listens_at();
+    let hello = Caller::of(&home).sees(&json!({ "event": "hello" }));
+    assert_eq!(hello["process"], third.id());
+}
+
+#[test]
+fn an_owner_that_ends_before_it_greets_serves_nobody() {
+    for (args, code) in [(&["--plain"][..], 0), (&["serve"], 0), (&["send", "--flush"], 0), (&["attach"], 3)]
+    {
+        let home = Home::with_key("alice", "test-1.pem");
+        let dying = UnixListener::bind(home.path().join("socket")).unwrap();
+        let mut process = home.run(args, Stdio::null());
+        drop((dying.accept().unwrap(), dying));
+        if args == ["serve"] {
+            Caller::of(&home).sees(&json!({ "event": "hello", "process": process.id() }));
+            process.signal(Signal::TERM);
+        }
+        assert_eq!(process.ends(), code, "{args:?}: {}", process.complaints());
+        assert!(!process.complaints().contains("has ended"), "{args:?}: {}", process.complaints());
+    }
+}
+
+#[test]
+fn of_two_prompts_that_start_at_once_one_owns_the_home_and_the_other_is_its_face() {
+    let home = Home::with_key("alice", "test-1.pem");
+    let mut prompts = [0, 1].map(|_| home.start(&["--plain"]));
+    for prompt in &mut prompts {
+        prompt.types(":status");
+        prompt.sees("you are alice");
+    }
+    let attached = |prompt: &Process| prompt.has_seen("is serving this home");
+    assert_eq!(prompts.iter().filter(|prompt| attached(prompt)).count(), 1);
+    prompts.sort_by_key(|prompt| attached(prompt));
+    let [owner, face] = &mut prompts;
+    owner.types(":quit");
+    assert_eq!(owner.ends(), 0);
+    face.ends_saying(3, &format!("(process {}) has ended", owner.id()));
+}
+
+#[test]
+fn an_owner_that_is_stopped_is_named_and_waited_for_by_nobody() {
+    let (home, owner, _) = served("alice", "test-1.pem");
+    Caller::of(&home).sees(&json!({ "event": "hello" }));
+    owner.signal(Signal::STOP);
+    for args in [&["--plain"][..], &["attach", "--plain"], &["serve"]] {
+        let begun = Instant::now();
+        let mut second = home.run(args, Stdio::null());
+        second.ends_saying(3, &format!("(process {}) does not answer", owner.id()));
+        assert!(begun.elapsed() < Duration::from_secs(3), "{args:?} took {:?}", begun.elapsed());
+    }
+    owner.signal(Signal::CONT);
+}
+
+/// An owner that knows bob, and bob, who is connected; and where bob listens.
+fn owner_and_bob() -> (Home, Process, Home, Process, String) {
+    let (alice, owner, _) = served("alice", "test-1.pem");
+    let home = Home::with_key("bob", "test-2.pem");
+    let bob = home.start(&["--json", "--listen", "127.0.0.1:0"]);
+    let at = bob.listens_at();
+    let mut face = Caller::of(&alice);
+    face.orders(&json!({ "command": "connect", "arguments": [at] }));
+    face.orders(&json!({ "id": 1, "wait": "connection" }));
+    face.sees(&json!({ "id": 1, "event": "reply", "ok": true }));
+    let book = alice.file("peers");
+    eventually("bob is in the book", PATIENCE, || {
+        std::fs::read_to_string(&book).is_ok_and(|book| book.contains("bob"))
+    });
+    (alice, owner, home, bob, at)
+}
+
+#[test]
+fn send_goes_through_the_owner_and_ends_with_0_only_on_the_receipt() {
+    let (alice, owner, _home, mut bob, _) = owner_and_bob();
+    let send = |args: &[&str]| alice.run(&[&["send", "bob"], args].concat(), Stdio::null());
+    assert_eq!(send(&["-m", "one", "-m", ":two"]).ends(), 0);
+    for text in ["one", ":two"] {
+        let said = bob.sees(&format!(r#""text":"{text}""#));
+        assert!(said.contains(r#""from":"alice""#) && !said.contains(r#""short":true"#), "{said}");
+    }
+    bob.types(r#"{"command":"quit"}"#);
+    assert_eq!(bob.ends(), 0);
+    send(&["-m", "to nobody"]).ends_saying(3, "0 of 1 messages were acknowledged");
+    let kept = "0 of 1 messages were acknowledged; 1 message is kept in the home and not received yet";
+    send(&["--keep", "-m", "later"]).ends_saying(6, kept);
+    let mut tried = send(&["--keep", "-v", "--retry", "1", "-m", "and later"]);
+    tried.ends_saying(6, "; 2 messages are kept in the home and not received yet, 1 of them from before");
+    tried.complains("trying again in 1 s");
+    let mut tried = send(&["-v", "--retry", "1", "-m", "to nobody"]);
+    tried.ends_saying(3, "0 of 1 messages were acknowledged");
+    tried.complains("trying again in 1 s");
+    send(&["--flush"]).ends_saying(6, "2 messages are kept in the home and not received yet");
+    assert!(!owner.has_seen("later"), "its log has no texts");
+}
+
+#[test]
+fn what_was_kept_goes_out_with_flush_with_an_owner_and_without_one() {
+    let (alice, mut owner, home, mut bob, at) = owner_and_bob();
+    bob.types(r#"{"command":"quit"}"#);
+    bob.ends();
+    let run = |args: &[&str]| alice.run(args, Stdio::null()).ends();
+    assert_eq!(run(&["send", "bob", "--keep", "-m", "first"]), 6);
+    assert_eq!(run(&["send", "--flush"]), 6);
+    owner.signal(Signal::TERM);
+    assert_eq!(owner.ends(), 0);
+    // Nobody has the home open: it is opened for the moment.
+    assert_eq!(run(&["send", "bob", "--keep", "-m", "second"]), 6);
+    let mut bob = home.start(&["--json", "--listen", &at]);
+    bob.listens_at();
+    assert_eq!(run(&["send", "bob", "--flush"]), 0);
+    assert_eq!(run(&["send", "--flush"]), 0, "nothing waits");
+    for text in ["first", "second"] {
+        bob.sees(&format!(r#""text":"{text}""#));
+    }
+    assert_eq!(run(&["send", "bob", "--keep", "-m", "third"]), 0);
+    bob.sees(r#""text":"third""#);
+    bob.types(r#"{"command":"quit"}"#);
+    bob.ends();
+    assert_eq!(run(&["send", "bob", "--keep", "--expire", "1ms", "-m", "too late"]), 0, "it is taken back");
+    assert_eq!(run(&["send", "--flush"]), 0);
+}
+
+#[test]
+fn lines_of_a_pipe_are_received_or_wait_with_code_6_through_an_owner_too() {
+    let (alice, _owner, home, mut bob, at) = owner_and_bob();
+    for args in [&[][..], &["--plain"]] {
+        assert_eq!(alice.run(args, file_with(b"@bob there\n")).ends(), 0, "he has it");
+    }
+    bob.sees_times(r#""text":"there""#, 2, PATIENCE);
+    bob.types(r#"{"command":"quit"}"#);
+    bob.ends();
+    let json = br#"{"say":"away","to":"bob"}"#;
+    for (args, line) in [(&[][..], &b"@bob away"[..]), (&["--plain"], b"@bob away"), (&["--json"], json)] {
+        let mut prompt = alice.run(args, file_with(&[line, b"\n"].concat()));
+        assert_eq!(prompt.ends(), 6, "{args:?}: {}", prompt.output());
+    }
+    let mut status = alice.run(&[], file_with(b":status\n"));
+    assert_eq!(status.ends(), 6);
+    status.sees("3 lines wait for bob (:outbox)");
+    let bob = home.start(&["--json", "--listen", &at]);
+    bob.listens_at();
+    assert_eq!(alice.run(&["send", "--flush"], Stdio::null()).ends(), 0);
+    bob.sees_times(r#""text":"away""#, 3, PATIENCE);
+}
+
+#[test]
+fn a_send_that_waits_is_told_when_the_owner_is_killed_or_stopped() {
+    let (alice, mut owner, _home, bob, _) = owner_and_bob();
+    bob.signal(Signal::STOP);
+    let waiting = |said: &str| {
+        let send = alice.run(&["send", "bob", "--json", "-m", said], Stdio::null());
+        let kept = |text: &str| text.contains(said);
+        let mut face = Caller::of(&alice);
+        eventually("the owner has it", PATIENCE, || {
+            face.orders(&json!({ "id": "o", "command": "outbox" }));
+            kept(&face.sees(&json!({ "id": "o" })).to_string())
+        });
+        send
+    };
+    let (mut send, begun) = (waiting("one"), Instant::now());
+    owner.signal(Signal::STOP);
+    send.ends_saying(3, &format!("(process {}) does not answer", owner.id()));
+    assert!(begun.elapsed() < Duration::from_secs(4));
+    owner.signal(Signal::CONT);
+    let mut send = waiting("two");
+    let begun = Instant::now();
+    owner.signal(Signal::KILL);
+    owner.ends();
+    send.ends_saying(5, &format!("(process {}) has ended", owner.id()));
+    assert!(begun.elapsed() < Duration::from_secs(3));
+    bob.signal(Signal::CONT);
+}
+
+#[test]
+fn a_question_is_its_own_faces_to_the_end_of_its_time_or_of_the_face() {
+    let (home, owner, mut bob, _carol) = owner_and_two();
+    let [mut one, mut two] = [Caller::of(&home), Caller::of(&home)];
+    let ask = |id: u32, timeout: u32| json!({ "id": id, "ask": "full?", "to": "bob", "timeout": timeout });
+    one.orders(&ask(1, 1_000));
+    let late = one.sees(&json!({ "id": 1, "event": "warning", "kind": "not_answered" }));
+    assert_eq!(late["message"], "bob has not answered in 1 s");
+    two.orders(&json!({ "id": 2, "command": "status" }));
+    two.sees(&json!({ "id": 2, "event": "reply" }));
+    assert!(!two.seen.iter().any(|event| event["kind"] == "not_answered"), "{:?}", two.seen);
+    // The oldest question is answered first, but nobody waits for the answer to this one any more.
+    one.orders(&ask(3, 600_000));
+    one.sees(&json!({ "event": "received", "to": "bob", "upto": 2 }));
+    one.orders(&json!({ "command": "quit" }));
+    one.sees(&json!({ "event": "done" }));
+    assert_eq!(one.next(), None);
+    two.orders(&ask(4, 600_000));
+    two.sees(&json!({ "event": "received", "to": "bob", "upto": 3 }));
+    bob.types(r#"{"say":"half","to":"alice"}"#);
+    assert_eq!(two.sees(&json!({ "event": "message", "text": "half" }))["id"], 4);
+    owner.sees(r#""text":"half""#);
+    assert!(!owner.has_seen("not_answered"));
+}
+
+#[test]
+fn one_taker_has_the_messages_and_their_receipts_are_its_own() {
+    let (home, owner, mut bob, _carol) = owner_and_two();
+    let recv = |args: &[&str]| home.run(&[&["recv"], args].concat(), Stdio::null());
+    let mut failing = recv(&["-v", "--exec", "cat > /dev/null; read line < /dev/null"]);
+    failing.complains("taking the messages of this home");
+    recv(&[]).ends_saying(3, "another process already takes the messages of this home");
+    bob.types(r#"{"say":"a task","to":"alice"}"#);
+    owner.sees(r#""text":"a task""#);
+    assert_eq!(failing.ends(), 1, "{}", failing.complaints());
+    assert!(!bob.has_seen(r#""event":"received""#), "its command has failed");
+    let mut taker = recv(&["--count", "1"]);
+    assert_eq!((taker.ends(), taker.output().as_str()), (0, "a task\n"));
+    bob.sees(r#""event":"received""#);
+    bob.types(r#"{"say":"of nobody's","to":"alice"}"#);
+    bob.sees(r#""event":"received","to":"alice""#);
+    let nobody = Home::with_key("dave", "test-4.pem");
+    nobody.run(&["recv"], Stdio::null()).ends_saying(2, "no rsachat is serving");
+}
+
+#[test]
+fn a_second_prompt_hands_on_what_a_call_and_a_listener_take_and_names_the_process_for_the_rest() {
+    let (home, owner, _bob, _carol) = owner_and_two();
+    let (of_owner, process) =
+        (" can be given to that one only", format!("another rsachat (process {})", owner.id()));
+    for args in [
+        &["--record", "session.chat"][..],
+        &["--peers", "3"],
+        &["--notify", "all"],
+        &["--anybody"],
+        &["--known-only"],
+        &["--name", "somebody"],
+    ] {
+        let mut second = home.run(&[&["--plain"], args].concat(), Stdio::null());
+        second.ends_saying(3, &format!("{process} is serving this home; {}{of_owner}", args[0]));
+    }
+    let (_junho, at) = Process::listening("준호");
+    let key = Home::of("하나").fingerprint();
+    let second = home.run(&["--plain", &at, "--pin", &key], Stdio::piped());
+    second.sees(&format!("a different key from the pinned one; nothing was sent; pinned: {key}"));
+    let second = home.run(&["--plain", &at, "--wire", "oaep", "--one-way"], Stdio::piped());
+    second.sees("raw wire: no authentication");
+    let second = home.run(&["--plain", "--listen", "127.0.0.1:0", "--known-only"], Stdio::piped());
+    let _stranger = Home::of("dave").start(&["--connect", &second.listens_at()]);
+    second.sees("refused an unknown key");
+}

@@ -1,0 +1,47 @@
+//! Prompt at a terminal on a home that another process serves.
+
+use std::process::Stdio;
+
+use rustix::process::Signal;
+
+use super::pty::{Pty, row_of_cursor};
+use super::support::Home;
+
+#[test]
+fn an_attached_prompt_has_the_screen_the_names_and_the_state_of_the_owner_and_ends_alone() {
+    let home = Home::with_key("alice", "pty/alice.pem");
+    let serve = ["serve", "--name", "alice", "--listen", "127.0.0.1:0", "--json"];
+    let mut owner = home.run(&serve, Stdio::null());
+    let mut bob = Home::with_key("bob", "pty/bob.pem").start(&["--connect", &owner.listens_at()]);
+    bob.sees("alice joined");
+    bob.types("are you there?");
+    let mut alice = Pty::attached(&home);
+    alice.sees("is serving this home; :quit ends this prompt alone");
+    alice.sees("bob: are you there?");
+    alice.press(":to b\t\r");
+    alice.wait("bob in the prompt", |screen| row_of_cursor(screen).contains("to bob? >"));
+    alice.press("here I am\r");
+    assert_eq!(bob.hears("alice", 1), ["here I am"]);
+    bob.types("good");
+    alice.sees("bob: good");
+    alice.press(":bob\r");
+    alice.sees("! ");
+    assert!(!alice.bytes().contains("\x1b]9;"), "{:?}", alice.bytes());
+    bob.types("look here, Alice!");
+    alice.wait_bytes("a bell", |bytes| bytes.contains("\x07\x1b]9;rsachat: new message\x1b\\"));
+    let mut carol = Home::with_key("carol", "test-1.pem").start(&["--connect", &owner.listens_at()]);
+    carol.types("me too");
+    alice.wait("carol in it", |screen| row_of_cursor(screen).contains("to bob? (carol 1) >"));
+    alice.press(":verify bob\r");
+    alice.sees("safety number for you and bob; bob must");
+    alice.sees("█ ███ █");
+    alice.press("\x04");
+    assert_eq!(alice.wait_end(), 0);
+    assert!(owner.is_running());
+    let mut again = Pty::attached(&home);
+    again.sees("alice → bob: here I am");
+    again.sees("bob: good");
+    owner.signal(Signal::TERM);
+    assert_eq!((owner.ends(), again.wait_end()), (0, 3));
+    again.sees("has ended");
+}

@@ -1,0 +1,105 @@
+//! Terminals that join and wrap their rows anew when they are resized: no row of a message vanishes
+//! below the line being typed, and what was typed stays.
+
+use std::cmp::Ordering;
+use std::num::NonZeroU16;
+
+use unicode_width::UnicodeWidthChar as _;
+use vt100::{Parser, Screen};
+
+use crate::pty::{Pty, Setup};
+use crate::support::Process;
+
+/// The screen of such a terminal in another size. Its rows above the first are lost.
+pub(crate) fn reflowed(screen: &Screen, cols: NonZeroU16, rows: NonZeroU16) -> Parser {
+    let (row, column) = screen.cursor_position();
+    let texts: Vec<String> = screen.rows(0, u16::MAX).collect();
+    let last = texts.iter().rposition(|text| !text.is_empty()).unwrap_or(0).max(usize::from(row));
+    let (mut before, mut behind) = (String::new(), String::new());
+    for (at, text) in texts.into_iter().take(last + 1).enumerate() {
+        let end = if at == last || screen.row_wrapped(u16::try_from(at).unwrap()) { "" } else { "\r\n" };
+        match at.cmp(&usize::from(row)) {
+            Ordering::Less => before.extend([text.as_str(), end]),
+            Ordering::Greater => behind.extend([text.as_str(), end]),
+            Ordering::Equal => {
+                let mut left = usize::from(column);
+                let split = text.char_indices().find(|(_, c)| {
+                    let is_behind = left == 0;
+                    left = left.saturating_sub(c.width().unwrap_or(0));
+                    is_behind
+                });
+                let (head, tail) = text.split_at(split.map_or(text.len(), |(at, _)| at));
+                before.extend([head, &" ".repeat(left)]);
+                behind.extend([tail, end]);
+            }
+        }
+    }
+    // Tall enough that nothing of it scrolls.
+    let mut tall = Parser::new(NonZeroU16::new(2_000).unwrap(), cols, 0);
+    tall.process(before.as_bytes());
+    let cursor = tall.screen().cursor_position();
+    tall.process(behind.as_bytes());
+    let below = tall.screen().cursor_position().0 - cursor.0;
+    let mut parser = Parser::new(rows, cols, 0);
+    parser.process(screen.input_mode_formatted().as_ref());
+    parser.process((before + &behind).as_bytes());
+    let row = parser.screen().cursor_position().0 + 1 - below;
+    parser.process(format!("\x1b[{row};{}H", cursor.1 + 1).as_bytes());
+    parser
+}
+
+/// Resizes a terminal with a long line in it through these widths, with a message at each, and
+/// wants all of them.
+fn check(widths: &[u16], setup: &Setup<'_>, typed: &str) {
+    let (mut alice, mut bob): (Pty, Process) = Pty::start_with_bob(setup);
+    alice.press(typed);
+    alice.wait(typed, |screen| packed(&screen.contents()).contains(&packed(typed)));
+    let mut said = Vec::new();
+    for (number, width) in widths.iter().enumerate() {
+        let text = format!("{number} {} end {number}", "one two three four five six seven ".repeat(3));
+        bob.types(&text);
+        // Painted to its end, so that what follows paints the line anew.
+        alice.wait(&text, |screen| {
+            let shown = packed(&screen.contents());
+            shown.contains(&packed(&text)) && shown.ends_with(&packed(typed))
+        });
+        said.push(text);
+        let painted = alice.bytes().len();
+        alice.resize_reflowing(*width, setup.rows);
+        let (_, end) = typed.rsplit_once(' ').unwrap();
+        alice.wait_bytes("the line anew", |bytes| {
+            bytes.get(painted..).is_some_and(|new| packed(new).contains(end) && new.contains('>'))
+        });
+    }
+    bob.types("the last one");
+    alice.sees("the last one");
+    for text in said {
+        alice.wait(&text, |screen| packed(&screen.contents()).matches(&packed(&text)).count() == 1);
+    }
+    alice.press("\r");
+    assert_eq!(bob.hears("alice", 1), [typed]);
+}
+
+/// A text without its blanks, which may stand at the end of any row.
+fn packed(text: &str) -> String {
+    text.split_whitespace().collect()
+}
+
+const LONG: &str = "this line is longer than any of the screens that it is typed on, so that it stands in \
+                    several rows of each of them, whatever the width, also where it is the widest: the end";
+
+#[test]
+fn no_row_of_a_message_vanishes_when_the_screen_becomes_narrow_and_wide_again() {
+    let tall = Setup { rows: 300, ..Setup::WIDE };
+    check(&[30, 80], &tall, LONG);
+    check(&[40, 24, 40, 80, 120], &tall, LONG);
+    let wide_characters = "가나다라마바사아자차카타파하 ".repeat(6) + "끝";
+    check(&[30, 80, 31, 79], &tall, &wide_characters);
+}
+
+#[test]
+fn no_row_of_a_message_vanishes_when_the_screen_becomes_wide_and_narrow_again() {
+    let tall = Setup { cols: 50, rows: 300, ..Setup::WIDE };
+    check(&[120, 50, 120], &tall, LONG);
+    check(&[120, 119, 50, 20, 110, 21, 100], &Setup { cols: 40, ..tall }, LONG);
+}

@@ -1,0 +1,88 @@
+//! What a terminal sends besides text: no answer, report or key of a newer protocol becomes part of
+//! a message.
+
+use crate::pty::{Pty, Setup};
+
+/// Late answers (OSC 11, OSC 52, DA, DECRPM, XTVERSION, cursor position, size) and mouse reports.
+const ANSWERS: [&str; 12] = [
+    "\x1b]11;rgb:1e1e/1e1e/1e1e\x1b\\",
+    "\x1b]10;rgb:ffff/ffff/ffff\x07",
+    "\x1b]52;c;aGVsbG8=\x1b\\",
+    "\x1b[?62;22;52c",
+    "\x1b[>1;4000;29c",
+    "\x1b[?2026;2$y",
+    "\x1bP>|foot(1.16.2)\x1b\\",
+    "\x1bP1$r0m\x1b\\",
+    "\x1b[12;40R",
+    "\x1b[<0;12;7M",
+    "\x1b[M !A",
+    "\x1b[I",
+];
+
+#[test]
+fn no_answer_of_the_terminal_becomes_text() {
+    for (size, setup) in Setup::SIZES {
+        let (mut alice, bob) = Pty::start_with_bob(&setup);
+        let whole = format!("한{}글", ANSWERS.concat());
+        alice.press(&whole);
+        alice.sees("한글");
+        // And where each byte comes by itself.
+        for byte in ANSWERS.concat().as_bytes() {
+            alice.press_bytes(&[*byte]);
+        }
+        alice.press(&format!("\x1b[200~ and {}pasted\x1b[31m\x1b[38;5;12m\x1b[201~\r", ANSWERS.join("a ")));
+        let pasted = format!("한글 and {}pasted", "a ".repeat(ANSWERS.len() - 1));
+        let heard = bob.hears("alice", 1);
+        assert_eq!(heard, [pasted]);
+        alice.check_picture(&format!("sequences-{size}"), |screen| screen.contents().contains("alice:"));
+    }
+}
+
+#[test]
+fn a_terminal_without_an_editor_sends_no_sequence_either() {
+    for setup in [Setup { term: "dumb", ..Setup::WIDE }, Setup { args: &["--plain"], ..Setup::WIDE }] {
+        let mut alice = Pty::start(&setup);
+        let bob = alice.call_as_bob();
+        alice.sees("bob joined");
+        alice.press(&format!("한{}글\x1b[27;2;13~\r", ANSWERS.concat()));
+        assert_eq!(bob.hears("alice", 1), ["한글"]);
+    }
+}
+
+#[test]
+fn shift_enter_begins_a_new_line() {
+    for shift_enter in ["\x1b[27;2;13~", "\x1b[13;2u", "\x1b\r"] {
+        let (mut alice, bob) = Pty::start_with_bob(&Setup::SMALL);
+        alice.press(&format!("하나{shift_enter}둘"));
+        alice.wait_picture("40x10 cursor 1,2 paste=true\n|bob? > 하나\n|둘");
+        alice.press("\r");
+        assert_eq!(bob.hears("alice", 2), ["하나", "둘"]);
+    }
+}
+
+#[test]
+fn escape_alone_leaves_a_search_and_late_answers_do_not_go_into_it() {
+    let (mut alice, bob) = Pty::start_with_bob(&Setup::SMALL);
+    alice.press("first\r");
+    bob.hears("alice", 1);
+    alice.wait_reading();
+    alice.press("\x12fir\x1b]11;rgb:1e1e/1e1e/1e1e\x1b\\s");
+    alice.sees("i-search)`firs");
+    alice.press("\x1b");
+    alice.wait("the line", |screen| !screen.contents().contains("i-search"));
+    alice.press("\x15second\r");
+    assert_eq!(bob.hears("alice", 2), ["first", "second"]);
+}
+
+#[test]
+fn an_external_editor_has_the_terminal_to_itself() {
+    let editor = "f() { echo it reads; read word; echo \"$word, typed\" > \"$1\"; }; f";
+    let (mut alice, bob) = Pty::start_with_bob(&Setup { env: &[("EDITOR", editor)], ..Setup::SMALL });
+    alice.press("\x18\x05");
+    // Keys before that are for the prompt.
+    alice.sees("it reads");
+    alice.press("words\r");
+    alice.sees("words, typed");
+    alice.press("\r");
+    assert_eq!(bob.hears("alice", 1), ["words, typed"]);
+}
