@@ -79,15 +79,14 @@ pub enum Arrival {
     Prompt,
     /// Long after: it waited for a connection.
     Late,
-    /// Once more: the program was killed before it knew that it had been shown.
+    /// Once more: who showed it ended before that was known.
     Again,
 }
 
 impl Arrival {
     /// How a message of the pair came that was typed at `sent`.
     pub(crate) fn of(due: ReceiptDue, sent: UnixMs, arrived: UnixMs) -> Self {
-        let is_late = due.peer.is_some() && arrived.since(sent) >= limits::LATE_MESSAGE_MS;
-        if is_late { Self::Late } else { Self::Prompt }
+        if due.peer.is_some() && is_late(sent, arrived) { Self::Late } else { Self::Prompt }
     }
 
     /// Rows of the text of such a message, with a remark behind the last.
@@ -104,12 +103,30 @@ impl Arrival {
         match self {
             Self::Prompt => None,
             Self::Late => Some(format!("(typed {} earlier)", span(arrived.since(sent)))),
+            Self::Again if is_late(sent, arrived) => {
+                Some(format!("(again, typed {} earlier)", span(arrived.since(sent))))
+            }
             Self::Again => Some("(again)".to_owned()),
         }
     }
 }
 
+fn is_late(sent: UnixMs, arrived: UnixMs) -> bool {
+    arrived.since(sent) >= limits::LATE_MESSAGE_MS
+}
+
 impl Message {
+    /// Takes note that it comes once more.
+    pub(crate) fn mark_again(&mut self) {
+        self.arrival = Arrival::Again;
+        self.rows = self.arrival.rows(&self.text, self.sent, self.arrived);
+    }
+
+    /// Whether it came long after it was typed.
+    pub(crate) fn is_late(&self) -> bool {
+        self.arrival != Arrival::Prompt && is_late(self.sent, self.arrived)
+    }
+
     /// Author as its rows begin: with those who got it, where the message is ours.
     #[must_use]
     pub fn author(&self) -> String {

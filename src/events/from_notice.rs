@@ -228,7 +228,7 @@ pub(crate) fn message(received: &Message) -> MessageEvent {
         wire: if is_authenticated { NATIVE } else { OAEP },
         short: received.lifetime == Lifetime::Short,
         again: received.arrival == Arrival::Again,
-        late: received.arrival == Arrival::Late,
+        late: received.is_late(),
         bytes,
         text,
         number: None,

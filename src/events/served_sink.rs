@@ -1,7 +1,7 @@
 //! Sink of a process that serves its home: the own face, the faces at the socket, and the messages
 //! that no face has shown yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::face_order::FaceRole;
 use super::json_client::JsonClient;
@@ -65,6 +65,8 @@ enum FaceStage {
 struct Owed {
     message: Message,
     due: ReceiptDue,
+    /// Faces that got it.
+    given_to: BTreeSet<FaceId>,
 }
 
 pub(crate) struct ServedSink<S> {
@@ -91,6 +93,10 @@ impl<S: NoticeSink> ServedSink<S> {
     pub(crate) fn remove_face(&mut self, face: FaceId) {
         self.faces.remove(&face);
         self.receiver = self.receiver.filter(|receiver| receiver.face != face);
+        // It may have shown them, and ended before it said so.
+        for owed in self.owed.values_mut().filter(|owed| owed.given_to.contains(&face)) {
+            owed.message.mark_again();
+        }
     }
 
     /// Makes a face one of a kind.
@@ -128,7 +134,7 @@ impl<S: NoticeSink> ServedSink<S> {
     pub(crate) fn show_owed(&mut self, face: FaceId) {
         let Some(remote) = self.faces.get_mut(&face) else { return };
         let receiver = self.receiver.filter(|receiver| receiver.face == face);
-        for Owed { message, .. } in self.owed.values() {
+        for Owed { message, given_to, .. } in self.owed.values_mut() {
             let is_wanted = match remote.encoder.role() {
                 FaceRole::Receiver => receiver.is_some_and(|receiver| receiver.takes(message)),
                 FaceRole::Prompt | FaceRole::Program => true,
@@ -136,6 +142,7 @@ impl<S: NoticeSink> ServedSink<S> {
             };
             if is_wanted {
                 remote.show(&Notice::Message(message.clone()));
+                given_to.insert(face);
             }
         }
     }
@@ -214,6 +221,7 @@ impl<S: NoticeSink> NoticeSink for ServedSink<S> {
             self.own.show(notice, due.filter(|_| !is_owed));
         }
         let receiver = self.receiver;
+        let mut given_to = BTreeSet::new();
         for (face, remote) in self.open_faces() {
             let is_for_it = match (notice, remote.encoder.role()) {
                 (Notice::Message(message), FaceRole::Receiver) => {
@@ -224,11 +232,12 @@ impl<S: NoticeSink> NoticeSink for ServedSink<S> {
             };
             if is_for_it {
                 remote.show(notice);
+                given_to.insert(face);
             }
         }
         if let Some((message, due)) = owed {
             self.owed_bytes += message.text.len();
-            self.owed.insert(message.number, Owed { message, due });
+            self.owed.insert(message.number, Owed { message, due, given_to });
         }
     }
 

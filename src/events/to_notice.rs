@@ -201,7 +201,7 @@ mod tests {
         for (arrival, row) in [
             (Arrival::Prompt, "hello"),
             (Arrival::Late, "hello (typed 1 h earlier)"),
-            (Arrival::Again, "hello (again)"),
+            (Arrival::Again, "hello (again, typed 1 h earlier)"),
         ] {
             let (arrived, sent) = (UnixMs(3_600_000), UnixMs(0));
             let message = Message {

@@ -439,13 +439,50 @@ fn one_taker_has_the_messages_and_their_receipts_are_its_own() {
     owner.sees(r#""text":"a task""#);
     assert_eq!(failing.ends(), 1, "{}", failing.complaints());
     assert!(!bob.has_seen(r#""event":"received""#), "its command has failed");
-    let mut taker = recv(&["--count", "1"]);
-    assert_eq!((taker.ends(), taker.output().as_str()), (0, "a task\n"));
+    let mut taker = recv(&["--count", "1", "--json"]);
+    assert_eq!(taker.ends(), 0);
+    taker.sees(r#""again":true,"text":"a task""#);
     bob.sees(r#""event":"received""#);
     bob.types(r#"{"say":"of nobody's","to":"alice"}"#);
     bob.sees(r#""event":"received","to":"alice""#);
     let nobody = Home::with_key("dave", "test-4.pem");
     nobody.run(&["recv"], Stdio::null()).ends_saying(2, "no rsachat is serving");
+}
+
+#[test]
+fn a_command_is_told_of_a_message_that_one_before_it_may_have_had() {
+    let home = Home::with_key("alice", "test-1.pem");
+    let serve = ["serve", "--json", "--listen", "127.0.0.1:0", "--name", "alice"];
+    let mut owner = home.run(&serve, Stdio::null());
+    let at = owner.listens_at();
+    let mut bob = Home::with_key("bob", "test-2.pem").start(&["--connect", &at]);
+    bob.sees("alice joined");
+    let mut watcher = Caller::of(&home);
+    // Only of somebody who was chosen anything is kept.
+    watcher.orders(&json!({ "id": 1, "command": "name", "arguments": ["bob", "robert"] }));
+    watcher.sees(&json!({ "id": 1, "event": "reply", "ok": true }));
+    let recv = |command: &str| home.run(&["recv", "--count", "1", "--exec", command], Stdio::null());
+    let tells = || recv(r#"echo "$(cat), again: $RSACHAT_AGAIN""#);
+    bob.types(":to alice\nfirst");
+    let mut taker = tells();
+    assert_eq!((taker.ends(), taker.output().as_str()), (0, "first, again: \n"));
+    // The taker is killed while its command runs.
+    bob.types("second");
+    let killed = recv("cat; echo; exec tail --pid=$PPID -f /dev/null");
+    killed.sees("second");
+    killed.signal(Signal::KILL);
+    eventually("the owner has noticed", PATIENCE, || {
+        let mut taker = tells();
+        (taker.ends(), taker.output().as_str()) == (0, "second, again: yes\n")
+    });
+    // The owner is, before anybody takes the message.
+    bob.types("third");
+    watcher.sees(&json!({ "event": "message", "text": "third" }));
+    owner.signal(Signal::KILL);
+    owner = home.run(&serve, Stdio::null());
+    owner.listens_at();
+    let mut taker = tells();
+    assert_eq!((taker.ends(), taker.output().as_str()), (0, "third, again: yes\n"));
 }
 
 #[test]

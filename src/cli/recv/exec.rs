@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 use super::items::{Author, Backlog, CommandReply, Delivered, Finished, Item};
 use super::reply::OutputReader;
 use crate::app::error::describe;
-use crate::chat::{Message, ReceiptDue, TrustLevel};
+use crate::chat::{Arrival, Message, ReceiptDue, TrustLevel};
 use crate::events::from_notice::message;
 use crate::ids::ConnId;
 use crate::limits::{EXEC_COMMANDS, EXEC_COMMANDS_UNVERIFIED};
@@ -270,6 +270,10 @@ impl Commands {
         match self.exec.output {
             CommandOutput::Inherited => command.env_remove("RSACHAT_REPLY"),
             CommandOutput::Reply => command.env("RSACHAT_REPLY", "yes").stdout(Stdio::piped()),
+        };
+        match received.arrival {
+            Arrival::Again => command.env("RSACHAT_AGAIN", "yes"),
+            Arrival::Prompt | Arrival::Late => command.env_remove("RSACHAT_AGAIN"),
         };
         let mut child = command
             .args(["-c", &self.exec.command])

@@ -46,7 +46,8 @@ process at a time does so and acknowledges them; a prompt there shows them too. 
 Each message is one line of safe text on standard output, or with --json one object, or with --exec the standard input of \
 a command. It is acknowledged once it is written and flushed, or once the command has exited with 0. The command has \
 RSACHAT_FROM, RSACHAT_FINGERPRINT, RSACHAT_VERIFIED (yes or no) and RSACHAT_SENT in its environment; one runs at a time \
-for each peer, 8 in all, 4 for peers that are not verified, and none outlives the program. With --reply it has \
+for each peer, 8 in all, 4 for peers that are not verified, and none outlives the program. It has RSACHAT_AGAIN=yes \
+as well if the message may have been given to a command before, which did not end, or failed. With --reply it has \
 RSACHAT_REPLY=yes as well, and what it writes to its standard output until it exits is sent back, after the receipt, as one message \
 of at most 16384 bytes of UTF-8, without the newline at its end; if it writes nothing, or fails, nothing is sent back. Any other output is reported \
 here and not sent, and the exit code is 1 at the end; the receipt is sent all the same, since the command exited with 0. No reply is sent to rsachat send, \
