@@ -71,6 +71,8 @@ pub const MESSAGE_BYTES: usize = 16_384;
 pub const CLIPBOARD_BYTES: usize = 74_994;
 /// Bytes of one line of input, before it is parsed.
 pub const LINE_BYTES: usize = 65_536;
+/// Bytes of the texts of a line that can be undone to once it was begun anew.
+pub const UNDO_BYTES: usize = 65_536;
 /// Messages of this session that `:last` and `:search` can find.
 pub const HISTORY_MESSAGES: usize = 10_000;
 /// Bytes of memory that those messages may take together.

@@ -203,6 +203,12 @@ impl AttachedFace {
                         self.line = Some(0);
                         return true;
                     }
+                    Some(EditorEvent::PromptStale) => {
+                        if let FaceOutput::Screen(screen) = &self.output {
+                            screen.repaint();
+                        }
+                        return true;
+                    }
                     Some(EditorEvent::DropQuestion) => client.order(&json!({ "key": "drop_question" })),
                     Some(EditorEvent::TooLong { bytes }) => {
                         let words = format!("a line of {bytes} bytes was dropped");

@@ -91,6 +91,11 @@ impl Screen {
         }
     }
 
+    /// Paints the prompt anew if it is out of date.
+    pub(crate) fn repaint(&self) {
+        self.write(String::new(), None);
+    }
+
     /// The next receipt whose text is written; an error means that nobody reads any more.
     pub(crate) fn shown(&self) -> Option<io::Result<ReceiptDue>> {
         self.written.try_recv().ok()

@@ -75,6 +75,66 @@ fn a_prompt_that_changes_while_a_line_is_typed_keeps_its_cells_and_the_line() {
 }
 
 #[test]
+fn a_line_that_was_emptied_has_the_natural_prompt_and_can_be_brought_back() {
+    for (setup, cut, natural) in [
+        (Setup::WIDE, "… to bob? (1) > half", "alice to bob? (carol 1) >"),
+        (Setup::SMALL, "…(1) > half", "bob? (carol 1) >"),
+    ] {
+        for (empties, brings_back, line) in
+            [("\x15", "\x19", " half"), ("\x7f\x7f\x7f\x7f", "\x1f", " h"), ("\x15", "\x1f", " half")]
+        {
+            let (mut alice, _bob) = Pty::start_with_bob(&setup);
+            let mut carol = alice.call_as_carol();
+            alice.sees("carol joined");
+            alice.press("half");
+            alice.wait("the line", |screen| row_of_cursor(screen).ends_with("half"));
+            carol.types("hello");
+            alice.wait("a cut prompt", |screen| row_of_cursor(screen) == cut);
+            alice.press(empties);
+            alice.wait("a whole prompt", |screen| row_of_cursor(screen).trim_end() == natural);
+            alice.press(brings_back);
+            alice.wait("the line again", |screen| row_of_cursor(screen) == natural.to_owned() + line);
+        }
+    }
+}
+
+#[test]
+fn a_prompt_that_becomes_shorter_has_no_blanks_and_the_line_can_still_be_undone() {
+    let (mut alice, bob) = Pty::start_with_bob(&Setup::WIDE);
+    drop(bob);
+    alice.wait("away", |screen| row_of_cursor(screen).trim_end() == "alice to bob? away >");
+    alice.press("one twx\x1b[D");
+    alice.wait("the line", |screen| row_of_cursor(screen).ends_with("one twx"));
+    let bob = alice.call_as_bob();
+    alice.wait("here", |screen| row_of_cursor(screen) == "alice to bob? > one twx");
+    assert_eq!(alice.cursor().1, 22, "{}", alice.picture());
+    alice.press("\x1f");
+    alice.wait("one word less", |screen| row_of_cursor(screen) == "alice to bob? > one");
+    alice.press(" two!\x7f\r");
+    assert_eq!(bob.hears("alice", 1), ["one two"]);
+}
+
+#[test]
+fn a_prompt_fits_every_size_of_the_screen_at_once() {
+    for typed in ["", "반쯤"] {
+        let (mut alice, _bob) = Pty::start_with_bob(&Setup::WIDE);
+        alice.press(typed);
+        for (cells, prompt) in [
+            (40, "bob? > "),
+            (80, "alice to bob? > "),
+            (12, "…b? > "),
+            (20, "bob? > "),
+            (80, "alice to bob? > "),
+        ] {
+            alice.resize(cells, 24);
+            alice.wait(prompt, |screen| {
+                row_of_cursor(screen).trim_end() == format!("{prompt}{typed}").trim_end()
+            });
+        }
+    }
+}
+
+#[test]
 fn what_can_be_undone_browsed_or_searched_stays_when_the_prompt_changes() {
     let vi = Setup { args: &["--editor-mode", "vi"], ..Setup::WIDE };
     for (setup, keys, more, said) in [

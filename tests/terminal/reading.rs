@@ -162,10 +162,10 @@ fn a_prompt_in_the_first_row_is_repainted_there() {
     bob.signal(Signal::CONT);
     alice.wait("its end", |screen| !has(screen, "+1"));
     alice.press("녕");
-    alice.wait_picture("80x24 cursor 0,23 paste=true\n|   alice to bob? > 안녕");
+    alice.wait_picture("80x24 cursor 0,20 paste=true\n|alice to bob? > 안녕");
     bob.types("응");
     alice.sees("bob: 응");
-    alice.wait_picture("80x24 cursor 1,23 paste=true\n|00:00   bob: 응\n|   alice to bob? > 안녕");
+    alice.wait_picture("80x24 cursor 1,20 paste=true\n|00:00   bob: 응\n|alice to bob? > 안녕");
 }
 
 #[test]

@@ -340,6 +340,10 @@ impl PromptFrontend {
                     Some(EditorEvent::Line(TypedLine { text, start, echo })) => {
                         app.handle(Input::Typed { line: &text, start: &start, echo });
                     }
+                    Some(EditorEvent::PromptStale) => {
+                        app.sink().own.repaint();
+                        return true;
+                    }
                     Some(EditorEvent::DropQuestion) => app.handle(Input::DropQuestion),
                     Some(EditorEvent::TooLong { bytes }) => app.handle(Input::LineTooLong { bytes }),
                     Some(EditorEvent::Interrupt) => app.handle(Input::Cancel),

@@ -39,6 +39,8 @@ pub(crate) enum EditorEvent {
         /// Its length in bytes.
         bytes: u64,
     },
+    /// The prompt on the screen may have to be painted anew; nobody waits for that.
+    PromptStale,
     /// Ctrl-D.
     End,
     /// The terminal is gone.
@@ -64,10 +66,19 @@ pub(crate) struct TypedLine {
 #[derive(Clone, Debug)]
 pub(crate) struct EditorState {
     pub(crate) prompt: PromptView,
-    /// The prompt as it was last painted, and the cells that the line was laid out with.
-    pub(crate) painted_prompt: Option<(PromptView, usize)>,
+    pub(crate) painted_prompt: Option<PaintedPrompt>,
     pub(crate) layout: Layout,
     pub(crate) vocabulary: Vocabulary,
+}
+
+/// Prompt as it was last painted.
+#[derive(Clone, Debug)]
+pub(crate) struct PaintedPrompt {
+    pub(crate) view: PromptView,
+    /// Cells that the line was laid out with.
+    pub(crate) laid_out: usize,
+    /// Cells of the screen as the read began.
+    pub(crate) cells: usize,
 }
 
 impl EditorState {
@@ -83,8 +94,18 @@ impl EditorState {
 
     /// Whether the prompt on the screen is out of date, or has another width than a new one.
     pub(crate) fn is_prompt_stale(&self) -> bool {
-        self.painted_prompt.as_ref().is_some_and(|(painted, laid_out)| {
-            !painted.looks_like(&self.prompt) || *laid_out != self.natural_prompt().width()
+        self.painted_prompt.as_ref().is_some_and(|painted| {
+            !painted.view.looks_like(&self.prompt) || painted.laid_out != self.natural_prompt().width()
+        })
+    }
+
+    /// Whether the line is to be laid out with another prompt. One that has become longer is cut
+    /// while something is typed, so that this stays in its place.
+    pub(crate) fn has_misfit(&self, text: &str) -> bool {
+        let natural = self.natural_prompt().width();
+        self.painted_prompt.as_ref().is_some_and(|painted| {
+            let must_fit = text.is_empty() || natural < painted.laid_out || painted.cells != size().cells;
+            natural != painted.laid_out && must_fit
         })
     }
 
@@ -161,6 +182,12 @@ pub(crate) struct EventSender {
 impl EventSender {
     pub(crate) fn new(shared: Arc<EditorShared>, sender: SyncSender<EditorEvent>, waker: Arc<Waker>) -> Self {
         Self { shared, sender, waker }
+    }
+
+    /// Reports that the prompt is to be painted anew. Where events wait, another painting follows.
+    pub(crate) fn report_stale_prompt(&self) {
+        let _ = self.sender.try_send(EditorEvent::PromptStale);
+        let _ = self.waker.wake();
     }
 
     /// Hands an event over, and waits until it was handled. `None` where nobody takes it any more.

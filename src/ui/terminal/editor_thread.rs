@@ -87,23 +87,28 @@ impl EditorThread {
 
     fn read_line(&self, editor: &mut LineEditor, initial: &str) -> ReadOutcome {
         helper(editor).start_line(LineMode::Line, initial);
+        let mut begun = BeginAnew { text: initial.to_owned(), cursor: initial.len() };
         let read = loop {
             let prompt = self.shared.state().natural_prompt();
             // Rows are counted in sixteen bits, and a giant paste overflows them.
-            let read =
-                catch_unwind(AssertUnwindSafe(|| editor.readline_with_initial(&prompt, (initial, ""))));
+            let initial = begun.text.split_at(begun.cursor);
+            let read = catch_unwind(AssertUnwindSafe(|| editor.readline_with_initial(&prompt, initial)));
             self.shared.gate.close();
-            match read {
-                Err(left) if left.is::<BeginAnew>() => match self.shared.take_typed_unseen() {
-                    Some(text) => return ReadOutcome::EditAgain(text),
-                    None => helper(editor).start_anew(),
+            begun = match read {
+                Ok(read) => break Some(read),
+                Err(left) => match left.downcast::<BeginAnew>() {
+                    Ok(left) => *left,
+                    Err(_) => break None,
                 },
-                read => break read,
+            };
+            if let Some(text) = self.shared.take_typed_unseen() {
+                return ReadOutcome::EditAgain(text);
             }
+            helper(editor).start_anew();
         };
         let bytes = helper(editor).bytes();
         match read {
-            Ok(Ok(line)) => {
+            Some(Ok(line)) => {
                 let line = helper(editor).without_continuations(&line);
                 match helper(editor).take_handed_over() {
                     Some(HandedOver { handled, .. }) => {
@@ -113,13 +118,13 @@ impl EditorThread {
                     None => self.accept_line(editor, &line),
                 }
             }
-            Ok(Err(ReadlineError::Interrupted)) if let Some(text) = self.shared.take_typed_unseen() => {
+            Some(Err(ReadlineError::Interrupted)) if let Some(text) = self.shared.take_typed_unseen() => {
                 ReadOutcome::EditAgain(text)
             }
-            Ok(Err(ReadlineError::Interrupted)) if bytes > 0 => ReadOutcome::Discarded,
-            Ok(Err(ReadlineError::Interrupted)) => ReadOutcome::Event(EditorEvent::Interrupt),
-            Ok(Err(error)) => editor_failure(editor, error),
-            Err(_) => {
+            Some(Err(ReadlineError::Interrupted)) if bytes > 0 => ReadOutcome::Discarded,
+            Some(Err(ReadlineError::Interrupted)) => ReadOutcome::Event(EditorEvent::Interrupt),
+            Some(Err(error)) => editor_failure(editor, error),
+            None => {
                 let bytes = bytes.max(limits::LINE_BYTES + 1) as u64;
                 ReadOutcome::Event(EditorEvent::TooLong { bytes })
             }

@@ -5,23 +5,27 @@
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::panic::resume_unwind;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustyline::completion::{Completer, Pair};
 use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::Hinter;
 use rustyline::history::FileHistory;
+use rustyline::line_buffer::LineBuffer;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{
-    Cmd, CompletionType, ConditionalEventHandler, Context, Editor, Event, EventContext, EventHandler,
-    GraphemeClusterMode, KeyCode, KeyEvent, Modifiers, RepeatCount,
+    Changeset, Cmd, CompletionType, ConditionalEventHandler, Context, Editor, Event, EventContext,
+    EventHandler, GraphemeClusterMode, KeyCode, KeyEvent, Modifiers, RepeatCount,
 };
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::complete::{self, LineHint};
-use super::editor_state::{EditorEvent, EditorShared, EventSender, HandledLine, LineMode, TypedLine};
+use super::editor_state::{
+    EditorEvent, EditorShared, EventSender, HandledLine, LineMode, PaintedPrompt, TypedLine,
+};
+use super::line_edits::{LineEdits, behind_change};
 use crate::chat::{Echo, LineStart, display};
 use crate::limits;
 use crate::render::colour::{self, ColourDepth};
@@ -45,6 +49,8 @@ enum Painting {
     Message,
     /// The beginning of a block that is asked about.
     Sample,
+    /// Nothing: the read is left, and begun anew.
+    Left,
 }
 
 /// State of the line that is read, as it was last painted or validated.
@@ -55,6 +61,8 @@ struct LineState {
     /// Cells of a row as rustyline lays the line out; it learns of another size with a key or a
     /// signal, not with what is printed.
     cells: usize,
+    /// Cells of a row as the read began.
+    begun_cells: usize,
     /// Column behind the prompt as it was laid out, and behind the text.
     prompt_end: usize,
     text_end: usize,
@@ -74,18 +82,21 @@ impl LineState {
     }
 }
 
-/// Reason to leave a read and begin it anew where it stands: no key was pressed in it, and the
-/// prompt has another width than the one that rustyline has laid the line out with.
+/// Line of a read that is left and begun anew where it stands, since rustyline has laid it out with
+/// a prompt of another width.
 ///
 /// It unwinds the stack. Every other end of a read goes down to the next row first, and may lose
 /// what was typed ahead.
-pub(crate) struct BeginAnew;
+pub(crate) struct BeginAnew {
+    pub(crate) text: String,
+    /// Place of the cursor in it, in bytes.
+    pub(crate) cursor: usize,
+}
 
 /// Effects of keys on the line that is edited.
 #[derive(Default)]
 struct KeyState {
-    /// Whether there may be anything to edit, to undo or to leave.
-    touched: AtomicBool,
+    edits: Mutex<LineEdits>,
     /// Ctrl-L: the line stands in the first row, as far as no text came above it.
     screen_cleared: AtomicBool,
     to_external_editor: AtomicBool,
@@ -94,9 +105,13 @@ struct KeyState {
 }
 
 impl KeyState {
-    /// Forgets the last line.
-    fn clear(&self) {
-        self.touched.store(false, Ordering::SeqCst);
+    fn edits(&self) -> MutexGuard<'_, LineEdits> {
+        self.edits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets the last line; the next begins with a text.
+    fn begin(&self, initial: &str) {
+        *self.edits() = LineEdits::of(initial);
         self.screen_cleared.store(false, Ordering::SeqCst);
         self.to_external_editor.store(false, Ordering::SeqCst);
         self.continuations.store(0, Ordering::SeqCst);
@@ -138,11 +153,10 @@ impl Helper {
     /// Binds our own keys, besides rustyline's.
     pub(crate) fn bind_keys(&self, editor: &mut Editor<Self, FileHistory>) {
         let state = Arc::clone(&self.keys);
-        let touch = on_key(move |_| {
-            state.touched.store(true, Ordering::SeqCst);
-            None
-        });
-        editor.bind_sequence(Event::Any, touch);
+        editor.bind_sequence(Event::Any, on_key(move |key, context| state.edits().key(key, context)));
+        let state = Arc::clone(&self.keys);
+        let undo = on_key(move |_, _| state.edits().undo());
+        editor.bind_sequence(Event::KeySeq(vec![KeyEvent::ctrl('X'), KeyEvent::ctrl('U')]), undo);
         // Alt-Enter, as terminals send it: escape, then what Enter sends.
         for code in [KeyCode::Enter, KeyCode::Char('\r'), KeyCode::Char('\n')] {
             editor.bind_sequence(KeyEvent(code, Modifiers::ALT), Cmd::Newline);
@@ -151,21 +165,21 @@ impl Helper {
         editor.bind_sequence(KeyEvent(KeyCode::Char('M'), Modifiers::CTRL | Modifiers::ALT), Cmd::Newline);
         // rustyline's own Ctrl-Z would give the shell the modes between two lines.
         let shared = Arc::clone(&self.shared);
-        let suspend = on_key(move |_| {
+        let suspend = on_key(move |_, _| {
             shared.terminal.suspend();
             Some(Cmd::Repaint)
         });
         editor.bind_sequence(KeyEvent::ctrl('Z'), suspend);
         // Vi mode has no keys for these: clear the screen, leave a search with the line as it was.
         let state = Arc::clone(&self.keys);
-        let clear = on_key(move |_| {
+        let clear = on_key(move |_, _| {
             state.screen_cleared.store(true, Ordering::SeqCst);
             Some(Cmd::ClearScreen)
         });
         editor.bind_sequence(KeyEvent::ctrl('L'), clear);
         editor.bind_sequence(KeyEvent::ctrl('G'), Cmd::Abort);
         let state = Arc::clone(&self.keys);
-        let enter = on_key(move |context| {
+        let enter = on_key(move |_, context| {
             is_continued(context).then(|| {
                 state.continuations.fetch_add(1, Ordering::SeqCst);
                 Cmd::Newline
@@ -174,7 +188,7 @@ impl Helper {
         editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::NONE), enter);
         // As in bash.
         let state = Arc::clone(&self.keys);
-        let edit = on_key(move |_| {
+        let edit = on_key(move |_, _| {
             state.to_external_editor.store(true, Ordering::SeqCst);
             Some(Cmd::AcceptLine)
         });
@@ -183,9 +197,9 @@ impl Helper {
 
     /// Resets the state before a line, which begins with a text.
     pub(crate) fn start_line(&self, mode: LineMode, initial: &str) {
-        self.line.set(LineState { mode, cells: size().cells, ..LineState::default() });
-        self.keys.clear();
-        self.keys.touched.store(!initial.is_empty(), Ordering::SeqCst);
+        let cells = size().cells;
+        self.line.set(LineState { mode, cells, begun_cells: cells, ..LineState::default() });
+        self.keys.begin(initial);
         self.handed_over.take();
         let mut line = self.shared.line();
         line.mode = mode;
@@ -197,7 +211,10 @@ impl Helper {
 
     /// Begins the line once more where it stands, after [`BeginAnew`].
     pub(crate) fn start_anew(&self) {
-        self.line.set(LineState { cells: size().cells, is_anew: true, ..LineState::default() });
+        let (line, cells) = (self.line.get(), size().cells);
+        let painting = Painting::Line;
+        self.line.set(LineState { painting, cells, begun_cells: cells, is_anew: true, ..line });
+        self.keys.edits().begin_anew();
     }
 
     /// The text of the line as it was last painted.
@@ -249,9 +266,16 @@ impl Helper {
         self.keys.without_continuations(line).trim_end_matches('\n').to_owned()
     }
 
-    /// Takes note that a key was handled, whose painting comes next.
+    /// Takes note that a key was handled, whose painting comes next, if it has one.
     fn key_handled(&self) {
         self.line.set(LineState { by_key: true, cells: size().cells, ..self.line.get() });
+    }
+
+    /// Whether a read with another prompt is to take the place of this one.
+    fn is_misfit(&self, text: &str) -> bool {
+        self.line.get().mode == LineMode::Line
+            && self.keys.edits().can_begin_anew()
+            && self.shared.state().has_misfit(text)
     }
 
     fn is_screen_cleared(&self) -> bool {
@@ -265,19 +289,23 @@ impl Helper {
         if self.is_screen_cleared() && (!line.by_key || line.is_anew) { "\x1b8" } else { "" }
     }
 
-    /// Leaves the read where nothing was typed and a new one would have a prompt of another width.
-    /// What the printer writes, it writes when no key waits to be read.
-    fn leave_other_width(&self, laid_out: usize) {
+    /// Whether the read is left at this painting, since a new one would have another prompt. What
+    /// the printer writes, it writes when no key waits to be read; a painting that may follow from
+    /// a key only asks for one of the printer's.
+    fn leaves(&self) -> bool {
         let line = self.line.get();
-        let is_untouched = !line.by_key && !self.keys.touched.load(Ordering::SeqCst);
-        let is_other = is_untouched && self.shared.state().natural_prompt().width() != laid_out;
+        let is_misfit = self.is_misfit(&self.last_text());
         // Keys that came while the terminal took no output between the two reads.
         let has_typed = line.is_anew && self.shared.line().typed_unseen.is_some();
-        self.shared.set_beginning_anew(is_other || has_typed);
-        if is_other || has_typed {
+        let is_left = has_typed || (is_misfit && !line.by_key);
+        self.shared.set_beginning_anew(is_left);
+        if is_left {
+            self.line.set(LineState { painting: Painting::Left, ..line });
             self.shared.gate.close();
-            resume_unwind(Box::new(BeginAnew));
+        } else if is_misfit {
+            self.events.report_stale_prompt();
         }
+        is_left
     }
 
     /// Updates the state of the line. More than one newline at once was not typed.
@@ -301,7 +329,7 @@ impl Helper {
             line.start = None;
         } else if line.start.is_none() {
             let state = self.shared.state();
-            let shown = state.painted_prompt.as_ref().map_or(&state.prompt, |(painted, _)| painted);
+            let shown = state.painted_prompt.as_ref().map_or(&state.prompt, |painted| &painted.view);
             line.start = Some(shown.start.clone());
         }
         text.clone_into(&mut line.text);
@@ -390,7 +418,7 @@ impl Validator for Helper {
 }
 
 impl Highlighter for Helper {
-    fn highlight<'l>(&self, line: &'l str, _pos: usize) -> Cow<'l, str> {
+    fn highlight<'l>(&self, line: &'l str, pos: usize) -> Cow<'l, str> {
         match self.track(line).painting {
             Painting::Line => Cow::Owned(self.text_rows(line)),
             Painting::Message => {
@@ -398,13 +426,14 @@ impl Highlighter for Helper {
                 self.in_place_of(line, message.unwrap_or_default())
             }
             Painting::Sample => self.in_place_of(line, sample(line)),
+            Painting::Left => resume_unwind(Box::new(BeginAnew { text: line.to_owned(), cursor: pos })),
         }
     }
 
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, default: bool) -> Cow<'b, str> {
         if self.handed_over.borrow().is_none() {
-            if default && self.line.get().mode == LineMode::Line {
-                self.leave_other_width(prompt.width());
+            if default && self.line.get().mode == LineMode::Line && self.leaves() {
+                return Cow::Borrowed("");
             }
             self.shared.gate.open();
         }
@@ -421,7 +450,8 @@ impl Highlighter for Helper {
         }
         let mut state = self.shared.state();
         let laid_out = prompt.width();
-        state.painted_prompt = Some((state.prompt.clone(), laid_out));
+        let view = state.prompt.clone();
+        state.painted_prompt = Some(PaintedPrompt { view, laid_out, cells: line.begun_cells });
         let text = prompt_line::fitted(&state.prompt, laid_out, size().cells);
         let painted = colour::paint(&self.prompt_rows(&text), colour::OWN, state.layout.depth);
         // The title changes with the prompt.
@@ -431,8 +461,11 @@ impl Highlighter for Helper {
 
     /// Whether the whole line is to be painted, not only what was typed: on a cleared screen, where
     /// every key has to have its painting.
-    fn highlight_char(&self, _line: &str, _pos: usize, _kind: CmdKind) -> bool {
+    fn highlight_char(&self, line: &str, _pos: usize, _kind: CmdKind) -> bool {
         self.key_handled();
+        if self.is_misfit(line) {
+            self.events.report_stale_prompt();
+        }
         self.is_screen_cleared()
     }
 
@@ -451,7 +484,8 @@ impl Highlighter for Helper {
 impl Hinter for Helper {
     type Hint = LineHint;
 
-    fn hint(&self, line: &str, pos: usize, _context: &Context<'_>) -> Option<LineHint> {
+    fn hint(&self, line: &str, pos: usize, context: &Context<'_>) -> Option<LineHint> {
+        self.keys.edits().set_browsing(context.history_index() < context.history().len());
         let tracked = self.track(line);
         if pos < line.len() || tracked.mode == LineMode::Answer {
             return None;
@@ -480,12 +514,23 @@ impl Completer for Helper {
         pos: usize,
         _context: &Context<'_>,
     ) -> rustyline::Result<(usize, Vec<Pair>)> {
+        if let Some(text) = self.keys.edits().undone() {
+            return Ok((0, vec![Pair { display: String::new(), replacement: text }]));
+        }
         if self.line.get().mode == LineMode::Answer {
             return Ok((pos, Vec::new()));
         }
         let (start, pairs) = self.shared.state().vocabulary.candidates(line, pos)?;
         let size = size();
         Ok((start, complete::fit_to_screen(pairs, size.cells, size.rows)))
+    }
+
+    fn update(&self, line: &mut LineBuffer, start: usize, elected: &str, changes: &mut Changeset) {
+        let is_undone = self.keys.edits().take_undone();
+        let cursor = if is_undone { behind_change(line.as_str(), elected) } else { start + elected.len() };
+        let end = if is_undone { line.as_str().len() } else { line.pos() };
+        line.replace(start..end, elected, changes);
+        line.set_pos(cursor);
     }
 }
 
@@ -497,16 +542,21 @@ fn is_continued(context: &EventContext<'_>) -> bool {
     backslashes % 2 == 1 && context.pos() == line.len() && !is_command
 }
 
-fn on_key(command: impl Fn(&EventContext<'_>) -> Option<Cmd> + Send + Sync + 'static) -> EventHandler {
+fn on_key(
+    command: impl Fn(&Event, &EventContext<'_>) -> Option<Cmd> + Send + Sync + 'static,
+) -> EventHandler {
     EventHandler::Conditional(Box::new(KeyHandler(command)))
 }
 
 /// Closure as rustyline's handler of a key.
 struct KeyHandler<F>(F);
 
-impl<F: Fn(&EventContext<'_>) -> Option<Cmd> + Send + Sync> ConditionalEventHandler for KeyHandler<F> {
-    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
-        (self.0)(context)
+impl<F> ConditionalEventHandler for KeyHandler<F>
+where
+    F: Fn(&Event, &EventContext<'_>) -> Option<Cmd> + Send + Sync,
+{
+    fn handle(&self, key: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
+        (self.0)(key, context)
     }
 }
 
@@ -541,7 +591,7 @@ mod tests {
         assert_eq!(keys.without_continuations("a \\\n b"), "a \n b");
         let pasted = "a \\\n b \\\n c";
         assert_eq!(keys.without_continuations(pasted), pasted, "one of them was pasted");
-        keys.clear();
+        keys.begin("");
         assert_eq!(keys.without_continuations("C:\\"), "C:\\");
     }
 }

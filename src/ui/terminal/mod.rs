@@ -9,10 +9,12 @@ mod filtered_input;
 mod helper;
 mod key_code;
 mod key_filter;
+mod line_edits;
 mod stopped_keys;
 mod terminal_guard;
 mod typed_lines;
 
+use std::cell::Cell;
 use std::io::{self, IsTerminal as _};
 use std::os::unix::thread::JoinHandleExt as _;
 use std::sync::Arc;
@@ -29,6 +31,7 @@ use rustyline::error::ReadlineError;
 use rustyline::{ColorMode, CompletionType, Config, EditMode, Editor, ExternalPrinter as _};
 
 use super::screen::Printer;
+use super::size::size;
 use crate::app::os;
 use crate::config::{EditorMode, Settings};
 use crate::limits;
@@ -61,6 +64,8 @@ pub(crate) fn is_edited() -> bool {
 pub(crate) struct Terminal {
     events: Receiver<EditorEvent>,
     shared: Arc<EditorShared>,
+    /// Cells of the screen at the last event.
+    cells: Cell<usize>,
     thread: Option<JoinHandle<()>>,
     /// `None` where the terminal cannot be opened anew.
     keys: Option<StoppedKeys>,
@@ -97,12 +102,15 @@ impl Terminal {
                 _ => external_printer.print(text.clone() + REPAINT).or_else(|_| os::print(&text)),
             })
         });
-        Ok((Self { events, shared, thread: Some(thread), keys, input }, printer))
+        let cells = Cell::new(size().cells);
+        Ok((Self { events, shared, cells, thread: Some(thread), keys, input }, printer))
     }
 
-    /// The next event, if there is one.
+    /// The next event, if there is one. The signal that the screen has another size, which
+    /// rustyline handles, wakes whoever waits for an event.
     pub(crate) fn next(&self) -> Option<EditorEvent> {
-        self.events.try_recv().ok()
+        let is_resized = || self.cells.replace(size().cells) != size().cells;
+        self.events.try_recv().ok().or_else(|| is_resized().then_some(EditorEvent::PromptStale))
     }
 
     /// Lets the editor read on: the last line has been handled.
