@@ -415,10 +415,7 @@ impl Chat {
             Input::JobRefused { conn } => {
                 self.with_session(conn, AnySession::handle_overload);
             }
-            Input::Shown(due) => {
-                self.note_shown(due);
-                self.with_session_of(due, |session| session.ack(due.upto));
-            }
+            Input::Shown(due) => self.handle_shown(due),
             Input::NotShown(due) => self.with_session_of(due, |session| session.forgo(due.upto)),
             Input::Messages { pairs, seed, put_aside } => {
                 if let Some(why) = put_aside {

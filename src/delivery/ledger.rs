@@ -431,9 +431,11 @@ impl Ledger {
         reception
     }
 
-    /// Takes note that the peer took a message back.
+    /// Takes note that the peer took a message back. What came before it may yet have to be shown.
     pub fn receive_skip(&mut self, peer: Fingerprint, seq: u64) -> Reception {
-        self.advance(peer, seq, SKIPPED)
+        let reception = self.advance(peer, seq, SKIPPED);
+        self.note_shown(peer);
+        reception
     }
 
     fn advance(&mut self, peer: Fingerprint, seq: u64, content: [u8; 32]) -> Reception {
@@ -454,13 +456,23 @@ impl Ledger {
     /// Takes note that the peer's messages up to a number were shown, or written and flushed.
     pub fn shown(&mut self, peer: Fingerprint, epoch: Epoch, upto: u64) {
         let Some(pair) = self.pair(peer) else { return };
-        let Some(inbound) = pair.inbound.filter(|inbound| inbound.epoch == epoch) else { return };
+        if pair.inbound.is_none_or(|inbound| inbound.epoch != epoch) {
+            return;
+        }
         let rows: Vec<u64> = pair.inbox.range(..=upto).map(|(seq, _)| *seq).collect();
         for seq in rows {
             self.change(peer, PairChange::Clear(seq));
         }
-        if upto > inbound.shown {
-            self.change(peer, PairChange::Inbound(Inbound { shown: upto.min(inbound.last), ..inbound }));
+        self.note_shown(peer);
+    }
+
+    /// Computes the highest number of the peer before which nothing is to be shown.
+    fn note_shown(&mut self, peer: Fingerprint) {
+        let Some(pair) = self.pair(peer) else { return };
+        let Some(inbound) = pair.inbound else { return };
+        let shown = pair.inbox.first_key_value().map_or(inbound.last, |(seq, _)| seq - 1);
+        if shown > inbound.shown {
+            self.change(peer, PairChange::Inbound(Inbound { shown, ..inbound }));
         }
     }
 

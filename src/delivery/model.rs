@@ -1,11 +1,15 @@
 //! Model of two homes and the connection between them: whatever happens to either, what was
-//! accepted is shown, in order, and never twice without a mark.
+//! accepted is shown, in order, and never twice without a mark. After every step, what a side calls
+//! delivered is on the other's disk, and what has left its own disk is there or was seen.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use proptest::prelude::*;
 
-use super::{Content, Epoch, Ledger, Pairs, Reception, Resume, ResumeNews, Withdrawal, WithdrawalOutcome};
+use super::{
+    Content, Epoch, Inbound, Ledger, MessageState, Pairs, Reception, Resume, ResumeNews, Withdrawal,
+    WithdrawalOutcome,
+};
 use crate::crypto::{Fingerprint, Seed};
 use crate::time::UnixMs;
 
@@ -19,6 +23,10 @@ enum Action {
     Deliver(usize),
     /// The receiver is killed once the record is on its disk, before it is shown.
     DeliverAndKill(usize),
+    /// The receiver has nobody to show it to yet.
+    DeliverUnseen(usize),
+    /// Somebody looks at what has come.
+    Look(usize),
     Cut,
     Kill(usize),
     Drop(usize, u8),
@@ -39,6 +47,14 @@ enum Record {
 enum Display {
     Runs,
     Dies,
+    Waits,
+}
+
+/// Mark of what is shown: it may have been shown before a kill.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    None,
+    Again,
 }
 
 /// One side's half of the connection.
@@ -66,6 +82,16 @@ struct Node {
     settled: Vec<(String, WithdrawalOutcome)>,
     /// Whether this side was told that its home is older than what the other has.
     is_older: bool,
+    /// Whether it has heard from the other since either home was restored.
+    knowledge: Knowledge,
+}
+
+/// Age of what a side knows about the other's disk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Knowledge {
+    Current,
+    /// Of a disk that was restored since.
+    Outdated,
 }
 
 struct World {
@@ -83,7 +109,31 @@ impl Node {
         let (ledger, peer) = (Ledger::new(Pairs::new(), Seed::new([own + 100; 32])), key(peer));
         let (seen, disk) = (Vec::new(), Pairs::new());
         let (open, settled) = (BTreeMap::new(), Vec::new());
-        Self { peer, ledger, disk, backup: None, starts: 0, half: None, seen, open, settled, is_older: false }
+        Self {
+            peer,
+            ledger,
+            disk,
+            backup: None,
+            starts: 0,
+            half: None,
+            seen,
+            open,
+            settled,
+            is_older: false,
+            knowledge: Knowledge::Current,
+        }
+    }
+
+    /// Whether a text of the other is on this disk, or was seen: a kill takes neither away.
+    fn has(&self, text: &str) -> bool {
+        let mut rows = self.disk.values().flat_map(|pair| pair.inbox.values());
+        rows.any(|row| *row.text == *text.as_bytes()) || self.seen.iter().any(|(seen, _)| seen == text)
+    }
+
+    /// Whether a text of this side is on its disk.
+    fn holds(&self, text: &str) -> bool {
+        let mut rows = self.disk.values().flat_map(|pair| pair.outbox.values());
+        rows.any(|row| matches!(&row.content, Content::Text(own) if **own == *text))
     }
 
     fn commit(&mut self) {
@@ -102,17 +152,30 @@ impl Node {
         let seed = Seed::new([own, self.starts].repeat(16).try_into().expect("32 bytes"));
         self.ledger = Ledger::new(self.disk.clone(), seed);
         self.half = None;
-        let again: Vec<_> = self.ledger.unshown().map(|(_, seq, row)| (seq, text_of(&row.text))).collect();
-        for (seq, text) in again {
-            self.seen.push((text, true));
-            self.show(seq);
+        self.show_unseen(Mark::Again);
+    }
+
+    /// Shows what was not shown. That is written with the next commit: what dies before shows it
+    /// again.
+    fn show_unseen(&mut self, mark: Mark) {
+        let Some(Inbound { epoch, .. }) = self.ledger.inbound(self.peer) else { return };
+        let unseen: Vec<_> = self.ledger.unshown().map(|(_, seq, row)| (seq, text_of(&row.text))).collect();
+        for (seq, text) in unseen {
+            self.seen.push((text, mark == Mark::Again));
+            self.ledger.shown(self.peer, epoch, seq);
         }
     }
 
-    fn show(&mut self, seq: u64) {
-        if let Some(inbound) = self.ledger.inbound(self.peer) {
-            self.ledger.shown(self.peer, inbound.epoch, seq);
-            self.commit();
+    fn look(&mut self) {
+        self.show_unseen(Mark::None);
+        self.acknowledge();
+    }
+
+    fn acknowledge(&mut self) {
+        if self.half.as_ref().is_some_and(|half| half.theirs.is_some())
+            && let Some(inbound) = self.ledger.inbound(self.peer)
+        {
+            self.send(Record::Receipt(inbound.shown));
         }
     }
 
@@ -166,6 +229,7 @@ impl Node {
                 let news = self.ledger.handle_resume(self.peer, &resume, UnixMs(0));
                 let is_restored = news.contains(&ResumeNews::Restored);
                 self.is_older |= is_restored;
+                self.knowledge = Knowledge::Current;
                 self.confirm();
                 let own = self.ledger.resume(self.peer);
                 let Some(half) = &mut self.half else { return };
@@ -191,15 +255,13 @@ impl Node {
                 self.commit();
                 self.send(Record::Kept(seq));
                 if reception == Reception::New && display == Display::Runs {
-                    self.seen.push((text, false));
-                    self.show(seq);
-                    self.send(Record::Receipt(seq));
+                    self.look();
                 }
             }
             Record::Skip(seq) => {
                 assert_ne!(self.ledger.receive_skip(self.peer, seq), Reception::OutOfOrder);
-                self.show(seq);
-                self.send(Record::Receipt(seq));
+                self.commit();
+                self.acknowledge();
             }
             // Of a count that is not agreed to yet.
             Record::Kept(_) | Record::Receipt(_) if !self.is_agreed() => {}
@@ -210,7 +272,6 @@ impl Node {
                 self.ledger.handle_receipt(self.peer, upto);
             }
         }
-        self.commit();
     }
 }
 
@@ -252,7 +313,26 @@ impl World {
         for node in &mut self.nodes {
             node.pump();
         }
+        self.check_delivered();
         true
+    }
+
+    /// What a side calls delivered is on the other's disk, also what it will call so after a kill;
+    /// nothing else has left its own.
+    fn check_delivered(&self) {
+        for at in [0, 1] {
+            let (node, other) = (&self.nodes[at], &self.nodes[1 - at]);
+            if node.knowledge == Knowledge::Current {
+                let killed = Ledger::new(node.disk.clone(), Seed::new([0; 32]));
+                let waiting = node.ledger.waiting(node.peer).chain(killed.waiting(node.peer));
+                for message in waiting.filter(|message| message.state == MessageState::Delivered) {
+                    assert!(other.has(&message.text), "{message:?} is called delivered");
+                }
+            }
+            for text in self.accepted[at].iter().filter(|text| !self.excused.contains(*text)) {
+                assert!(node.holds(text) || other.has(text), "{text} has left the disk of its sender");
+            }
+        }
     }
 
     /// What is called received was seen.
@@ -264,6 +344,11 @@ impl World {
     }
 
     fn act(&mut self, action: Action) {
+        self.perform(action);
+        self.check_delivered();
+    }
+
+    fn perform(&mut self, action: Action) {
         match action {
             Action::Type(at) => {
                 self.typed += 1;
@@ -281,6 +366,10 @@ impl World {
             Action::DeliverAndKill(from) => {
                 self.deliver(from, Display::Dies);
             }
+            Action::DeliverUnseen(from) => {
+                self.deliver(from, Display::Waits);
+            }
+            Action::Look(at) => self.nodes[at].look(),
             Action::Cut => self.cut(),
             Action::Kill(at) => {
                 self.cut();
@@ -312,6 +401,9 @@ impl World {
                 // What only this disk had is gone with it: lines of its own, and lines of the other
                 // that it had received.
                 self.excused.extend(self.accepted[at].iter().cloned());
+                for node in &mut self.nodes {
+                    node.knowledge = Knowledge::Outdated;
+                }
                 self.nodes[at].disk = backup;
                 self.nodes[at].start(u8::try_from(at).unwrap());
             }
@@ -321,11 +413,12 @@ impl World {
     /// Lets everything come to rest.
     fn settle(&mut self) {
         self.cut();
+        self.nodes.iter_mut().for_each(Node::look);
         self.connect();
         for _ in 0..10_000 {
             let moved = self.deliver(0, Display::Runs) | self.deliver(1, Display::Runs);
             if !moved {
-                return;
+                return self.nodes.iter_mut().for_each(Node::commit);
             }
         }
         panic!("it never comes to rest");
@@ -383,6 +476,8 @@ fn actions(with_backups: bool) -> impl Strategy<Value = Vec<Action>> {
         (3, Just(Action::Connect).boxed()),
         (12, side().prop_map(Action::Deliver).boxed()),
         (1, side().prop_map(Action::DeliverAndKill).boxed()),
+        (3, side().prop_map(Action::DeliverUnseen).boxed()),
+        (2, side().prop_map(Action::Look).boxed()),
         (1, Just(Action::Cut).boxed()),
         (1, side().prop_map(Action::Kill).boxed()),
         (1, (side(), any::<u8>()).prop_map(|(at, which)| Action::Drop(at, which)).boxed()),
@@ -403,8 +498,15 @@ fn play(actions: &[Action]) {
     world.check();
 }
 
+/// As many cases as `PROPTEST_CASES` asks for, or these.
+fn config() -> ProptestConfig {
+    let default = ProptestConfig::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { 500 };
+    ProptestConfig { cases, failure_persistence: None, ..default }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(config())]
 
     #[test]
     fn nothing_that_was_accepted_is_lost_or_doubled(actions in actions(false)) {

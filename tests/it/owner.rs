@@ -220,6 +220,40 @@ fn what_comes_while_nobody_is_there_waits_for_a_face_and_is_receipted_once_that_
 }
 
 #[test]
+fn a_message_taken_back_acknowledges_none_before_it_that_nobody_has_seen() {
+    let (alice, mut owner, _home, mut bob, at) = owner_and_bob();
+    let key = alice.fingerprint();
+    for order in [
+        json!({ "id": 1, "command": "trust", "arguments": ["alice", key] }),
+        json!({ "command": "to", "arguments": ["alice"] }),
+        json!({ "say": "unseen" }),
+    ] {
+        bob.types(&order.to_string());
+    }
+    bob.sees(r#""event":"delivered""#);
+    bob.types(r#"{"command":"close","arguments":["alice"]}"#);
+    bob.sees(r#""event":"away""#);
+    for order in [
+        json!({ "say": "never mind" }),
+        json!({ "say": "the last" }),
+        json!({ "id": 2, "command": "outbox", "arguments": ["drop", "alice", "2"] }),
+    ] {
+        bob.types(&order.to_string());
+    }
+    bob.sees(r#""id":2,"event":"reply","ok":true"#);
+    let mut caller = Caller::of(&alice);
+    caller.orders(&json!({ "command": "connect", "arguments": [at] }));
+    bob.sees(r#""upto":3"#);
+    assert!(!bob.has_seen(r#""event":"received""#), "{}", bob.output());
+    owner.signal(Signal::KILL);
+    owner.ends();
+    let prompt = alice.start(&["--json", "--connect", &at]);
+    prompt.sees("unseen");
+    prompt.sees("the last");
+    bob.sees(r#""event":"received""#);
+}
+
+#[test]
 fn a_home_is_served_once_and_what_a_killed_owner_left_is_replaced() {
     let (home, mut owner, _) = served("alice", "test-1.pem");
     let begun = Instant::now();

@@ -222,10 +222,13 @@ impl Chat {
                 let due = ReceiptDue { conn: Some(conn), peer: Some(peer), upto: Count::Pair(number) };
                 self.receive(due, sent, text);
             }
-            AfterCommit::Keep { conn, number } => self.with_session(conn, |session| {
-                session.kept(number);
-                session.ack(Count::Pair(number));
-            }),
+            AfterCommit::Keep { conn, number } => {
+                let shown = self.shown_upto(conn, number);
+                self.with_session(conn, |session| {
+                    session.kept(number);
+                    session.ack(Count::Pair(shown));
+                });
+            }
             AfterCommit::TakenBack { face, peer, withdrawals } => self.in_face(face, |chat| {
                 chat.tell_taken_back(peer, &withdrawals, WithdrawalReason::Asked);
             }),
@@ -485,20 +488,6 @@ impl Chat {
         self.drain(conn);
     }
 
-    /// Takes note that a program that keeps nothing has shown messages that were kept here. Returns
-    /// the number of the last for the peer, if there were any.
-    pub(crate) fn handle_kept_before(&mut self, conn: ConnId, upto: u64) -> Option<u64> {
-        let conversation = self.conversations.get_mut(conn)?;
-        let mut last = None;
-        while let Some((_, seq)) = conversation.pair.on_connection.pop_front_if(|(number, _)| *number <= upto)
-        {
-            last = Some(seq);
-        }
-        let peer = conversation.peer.as_ref().and_then(Peer::fingerprint)?;
-        self.kept.as_mut()?.ledger.handle_receipt(peer, last?);
-        last
-    }
-
     /// Reports how far messages to a connected peer are.
     pub(crate) fn report_delivery(&mut self, conn: ConnId, progress: DeliveryProgress) {
         if let Some(conversation) = self.conversations.get(conn) {
@@ -540,40 +529,11 @@ impl Chat {
         match kept.ledger.receive_skip(peer, number.seq) {
             Reception::OutOfOrder => self.close_out_of_order(conn, number),
             Reception::New | Reception::Repeated => {
-                kept.ledger.shown(peer, number.epoch, number.seq);
                 kept.next.push(AfterCommit::Keep { conn, number });
                 if self.is_without_room(Some(peer)) {
                     self.release_withheld(conn);
                 }
             }
-        }
-    }
-
-    /// Takes note that the peer has messages of ours on disk.
-    pub(crate) fn handle_kept(&mut self, conn: ConnId, upto: PairNumber) {
-        let peer = self.conversations.peer_of(conn).and_then(Peer::fingerprint);
-        if let (Some(kept), Some(key)) = (&mut self.kept, peer)
-            && kept.ledger.is_current(key, upto.epoch)
-            && kept.ledger.handle_kept(key, upto.seq)
-        {
-            if self.is_without_room(peer) {
-                self.release_withheld(conn);
-            }
-            self.report_delivery(conn, DeliveryProgress::Delivered(upto.seq));
-        }
-    }
-
-    /// Takes note that the peer has shown messages of ours. Returns how many.
-    pub(crate) fn handle_pair_receipt(&mut self, conn: ConnId, upto: PairNumber) -> u64 {
-        let peer = self.conversations.peer_of(conn).and_then(Peer::fingerprint);
-        let (Some(kept), Some(peer)) = (&mut self.kept, peer) else { return 0 };
-        if kept.ledger.is_current(peer, upto.epoch) { kept.ledger.handle_receipt(peer, upto.seq) } else { 0 }
-    }
-
-    /// Takes note that a message that is kept was shown.
-    pub(crate) fn note_shown(&mut self, due: ReceiptDue) {
-        if let (Some(kept), Some(peer), Count::Pair(number)) = (&mut self.kept, due.peer, due.upto) {
-            kept.ledger.shown(peer, number.epoch, number.seq);
         }
     }
 

@@ -13,6 +13,7 @@ mod oaep;
 mod outbox;
 mod probes;
 mod questions;
+mod receipts;
 mod redial;
 mod rivals;
 mod room;
