@@ -11,7 +11,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 use super::installed::{Place, install};
 use crate::app::error::{AppError, code};
 use crate::app::os::print_line;
-use crate::chat::command::{COMMANDS, KEY_HELP};
+use crate::chat::command::{ADDRESSEE_HELP, COMMANDS, EDITOR_KEYS, HELD_HELP, HELD_LINES};
 use crate::config::KEYS;
 
 pub(crate) const EXIT_CODES: [(&str, &str); 8] = [
@@ -188,15 +188,17 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
     if is_main || exit_codes.is_empty() {
         list(&mut roff, "EXIT STATUS", &EXIT_CODES);
     } else {
-        verbatim(&mut roff, "EXIT STATUS", exit_codes);
+        let rows = exit_codes.trim_end().lines().filter_map(|row| row.trim_start().split_once("  "));
+        let rows: Vec<_> = rows.map(|(code, meaning)| (code, meaning.trim_start())).collect();
+        list(&mut roff, "EXIT STATUS", &rows);
     }
     if is_main {
-        verbatim(&mut roff, "KEYS", &KEY_HELP.join("\n"));
+        keys(&mut roff);
         list(&mut roff, "ENVIRONMENT", &ENVIRONMENT);
         list(&mut roff, "FILES", &FILES);
         verbatim(&mut roff, "EXAMPLES", MAIN_EXAMPLES);
     } else {
-        verbatim(&mut roff, "NOTES", notes);
+        paragraphs(&mut roff, "NOTES", notes);
         verbatim(&mut roff, "EXAMPLES", examples);
         roff.control("SH", ["SEE ALSO"]).text([bold("rsachat"), roman("(1)")]);
     }
@@ -207,8 +209,8 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
 fn prompt_commands(roff: &mut Roff) {
     roff.control("SH", ["COMMANDS OF THE PROMPT"]);
     roff.text([roman(
-        "A line that begins with a colon is a command; with two colons, it is text that begins with one. Everything else \
-         is text for the peer named in the prompt.",
+        "A line that begins with a colon is a command; with two colons, it is text that begins with one. @NAME TEXT sends one \
+         text to that peer; @@ begins a text with an @. Everything else is text for the peer named in the prompt.",
     )]);
     for entry in &COMMANDS {
         roff.control("TP", []).text([bold(format!(":{}", entry.name)), roman(format!(" {}", entry.usage))]);
@@ -240,11 +242,29 @@ fn list(roff: &mut Roff, heading: &str, rows: &[(&str, &str)]) {
     }
 }
 
-/// A section whose text is shown row by row, if there is any.
-fn verbatim(roff: &mut Roff, heading: &str, text: &str) {
+fn keys(roff: &mut Roff) {
+    list(roff, "KEYS", &EDITOR_KEYS);
+    for text in [ADDRESSEE_HELP, HELD_HELP] {
+        roff.control("PP", []).text([roman(text)]);
+    }
+    for line in HELD_LINES {
+        roff.control("IP", ["\\(bu", "2"]).text([roman(line)]);
+    }
+}
+
+/// A section of paragraphs that a blank row separates, if there are any.
+fn paragraphs(roff: &mut Roff, heading: &str, text: &str) {
     if text.trim().is_empty() {
         return;
     }
+    roff.control("SH", [heading]);
+    for paragraph in text.trim_end().split("\n\n") {
+        roff.control("PP", []).text([roman(paragraph)]);
+    }
+}
+
+/// A section whose text is shown row by row.
+fn verbatim(roff: &mut Roff, heading: &str, text: &str) {
     roff.control("SH", [heading]).control("nf", []);
     for row in text.trim_end().lines() {
         roff.text([roman(row.strip_prefix("  ").unwrap_or(row))]);

@@ -75,6 +75,11 @@ fn tables_and_the_safety_number_on_a_common_and_on_a_small_screen() {
         alice.clear();
         alice.press(":help\r");
         alice.check_picture(&format!("help-all-{size}"), shows(":help COMMAND"));
+        for (page, last) in [("all", "wire."), ("more", ":limits"), ("keys", "drop"), ("prompt", "whose")] {
+            alice.clear();
+            alice.press(&format!(":help {page}\r"));
+            alice.check_picture(&format!("help-of-{page}-{size}"), shows(last));
+        }
         alice.clear();
         alice.press(":name bob 가나다라마바사아자차카타파하\r");
         alice.wait("the name in the prompt", |screen| {

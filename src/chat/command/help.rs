@@ -28,40 +28,50 @@ const FIRST: [&str; 17] = [
 const FIRST_END: [&str; 4] = [
     "@NAME TEXT          send one text to this peer",
     "",
-    "Anything else is text; :: begins one with a colon, @@ one with an @. Ctrl-D",
-    "leaves. Further: :help more, :help keys, :help prompt, :help COMMAND",
+    "Anything else is text; :: begins one with a colon, @@ one with an @",
+    "Ctrl-D leaves; more: :help more, :help keys, :help prompt, :help COMMAND",
 ];
 
-/// Answer to `:help keys`, and the section KEYS of the manual.
-pub const KEY_HELP: [&str; 14] = [
-    "Enter sends the line; Alt-Enter, Shift-Enter or a backslash before Enter goes on in a new row",
-    "Tab completes commands, names and paths; @ and the beginning of a name, then Tab: one text to one peer",
-    "Ctrl-C clears the line, and on an empty line cancels what is pending; Ctrl-D leaves",
-    "Ctrl-R searches what was typed, Ctrl-X Ctrl-E opens the line in your editor, Ctrl-L clears the screen",
-    "a line goes to the peer that the prompt showed when its first character was typed; if that peer is away,",
-    "  it waits until you are both connected, and where nothing can be kept it stays in the line",
-    "before sending these, the prompt asks for Enter once more; Ctrl-C keeps the line:",
-    "  a line that was begun for one peer and would go to another",
-    "  a line that begins with the name of another peer and a colon (bob: …): once for each name",
-    "  a line that begins like a command of other programs (/msg …): once for each command",
-    "  a pasted block of more than 5 lines: send, edit or drop",
-    "@bob TEXT sends one text to bob; @@ begins a text with an @, :: one with a colon",
-    ":all TEXT goes to the peers that you chose (:connect, :to, @NAME, :trust, :name) and that were connected",
-    "  when you began the line",
+/// Keys of the line editor, each with what it does.
+pub const EDITOR_KEYS: [(&str, &str); 8] = [
+    ("Enter", "send the line"),
+    ("Alt-Enter", "begin a new row; so do Shift-Enter, and a backslash before Enter"),
+    ("Tab", "complete commands, names and paths; @bo Tab begins a text to bob"),
+    ("Ctrl-C", "clear the line; on an empty line, cancel what is pending"),
+    ("Ctrl-D", "leave"),
+    ("Ctrl-R", "search the lines that you typed"),
+    ("Ctrl-X Ctrl-E", "open the line in your editor"),
+    ("Ctrl-L", "clear the screen"),
+];
+
+/// To whom a line goes.
+pub const ADDRESSEE_HELP: &str = "A line goes to the peer that the prompt showed when its first character was typed. If \
+    that peer is away, the line waits until you are both connected; where nothing can be kept, it stays in the line.";
+
+/// Sentence above [`HELD_LINES`].
+pub const HELD_HELP: &str = "The prompt asks for Enter once more before it sends (Ctrl-C keeps the line):";
+
+/// Lines that are asked about.
+pub const HELD_LINES: [&str; 4] = [
+    "a line that was begun for one peer and would go to another",
+    "a line that begins with the name of another peer and a colon (bob: …): once for each name",
+    "a line that begins like a command of other programs (/msg …): once for each command",
+    "a pasted block of more than 5 lines: send, edit or drop",
 ];
 
 /// Answer to `:help prompt`.
-const PROMPT_HELP: [&str; 10] = [
+const PROMPT_HELP: [&str; 11] = [
     "alice to bob? +2 (carol 2, dave 1) >",
     "  alice  your name, where there is room",
     "  bob    whom plain text goes to",
     "  ?      the key was taken at first sight; :verify bob shows what to compare",
-    "  =      you have compared the key; raw: the raw wire, which proves no key",
+    "  =      you have compared the key",
+    "  raw    the raw wire, which proves no key",
     "  …      bob is being called; what you type waits",
     "  away   bob is not connected; what you type waits",
     "  +2     two of your lines are not shown there yet; :outbox lists them",
-    "  (…)    messages of others came since, so many of each; where there is no room",
-    "         for the names, (3) is all of them, and :status says whose",
+    "  (…)    so many messages have come from others since",
+    "  (3)    the same where there is no room for the names; :status says whose",
 ];
 
 /// Answer to `:help`: the first page, or another topic.
@@ -75,7 +85,11 @@ pub fn help(topic: Option<HelpTopic>) -> Vec<String> {
         Some(HelpTopic::More) => {
             COMMANDS.iter().filter(|spec| !FIRST.contains(&spec.name)).map(row).collect()
         }
-        Some(HelpTopic::Keys) => KEY_HELP.map(str::to_owned).to_vec(),
+        Some(HelpTopic::Keys) => {
+            let keys = EDITOR_KEYS.map(|(key, what)| format!("{key:<13}  {what}"));
+            let below = ["", ADDRESSEE_HELP, "", HELD_HELP].map(str::to_owned);
+            keys.into_iter().chain(below).chain(HELD_LINES.map(|line| format!("  {line}"))).collect()
+        }
         Some(HelpTopic::Prompt) => PROMPT_HELP.map(str::to_owned).to_vec(),
         Some(HelpTopic::Command(spec)) => {
             let mut rows = vec![spec.written()];
@@ -135,10 +149,7 @@ mod tests {
         let block = format!("a pasted block of more than {} lines: send, edit or drop", limits::PASTE_LINES);
         let mut rows: Vec<&str> = reasons.iter().map(|reason| row_of(reason)).collect();
         rows.push(&block);
-        let begins = |row: &&&str| row.starts_with("before sending these, the prompt asks");
-        let list = KEY_HELP.iter().skip_while(|row| !begins(row)).skip(1);
-        let list: Vec<_> = list.map_while(|row| row.strip_prefix("  ")).collect();
-        assert_eq!(list, rows);
+        assert_eq!(HELD_LINES.to_vec(), rows);
     }
 
     #[test]

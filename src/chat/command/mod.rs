@@ -6,7 +6,7 @@ mod parse;
 mod table;
 
 pub use habits::habits_markdown;
-pub use help::{HelpTopic, KEY_HELP, TOPICS, help};
+pub use help::{ADDRESSEE_HELP, EDITOR_KEYS, HELD_HELP, HELD_LINES, HelpTopic, TOPICS, help};
 pub(crate) use parse::listen_command;
 pub use parse::{command_of, parse_line, protocol_of};
 pub use table::{COMMANDS, CommandSpec, Completion, markdown};
