@@ -67,7 +67,7 @@ Examples:
     /// Set, change or (with an empty one) remove the passphrase
     #[command(after_help = "Examples:
   rsachat key passphrase
-  rsachat key passphrase --passphrase-file OLD --new-passphrase-file NEW")]
+  rsachat key passphrase --new-passphrase-file NEW")]
     Passphrase {
         /// File whose first line is the new passphrase [default: ask for it]
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]

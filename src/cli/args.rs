@@ -40,7 +40,7 @@ pub(crate) struct GlobalArgs {
     /// in the XDG config folder]
     #[arg(long, value_name = "FILE", global = true, display_order = 901, value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
-    /// File whose first line is the passphrase: of the key, or of an exported home
+    /// File whose first line is the passphrase of the key
     #[arg(long, value_name = "FILE", global = true, display_order = 902, value_hint = ValueHint::FilePath)]
     pub(crate) passphrase_file: Option<PathBuf>,
     /// File descriptor whose first line is that passphrase
@@ -80,10 +80,16 @@ pub(crate) fn seats(asked: Option<usize>, default: usize) -> Result<usize, AppEr
     }
 }
 
+/// Number of messages to wait for.
+pub(crate) fn at_least_one(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "write a number of 1 or more".to_owned())
+}
+
 /// Value of `--peers`.
 pub(crate) fn peers(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| (1..=limits::PEERS_MAX).contains(number));
-    number.ok_or_else(|| format!("a number from 1 to {}", limits::PEERS_MAX))
+    number.ok_or_else(|| format!("write a number from 1 to {}", limits::PEERS_MAX))
 }
 
 impl Context<'_> {

@@ -44,7 +44,7 @@ pub(crate) struct AttachArgs {
     /// For screen readers: one event per line, in words, without an editor or cursor movement
     #[arg(long)]
     plain: bool,
-    /// For programs: events out and orders in, one JSON object per line (see docs/EVENTS.md)
+    /// For programs: events out and orders in, one JSON object per line (docs/EVENTS.md)
     #[arg(long, conflicts_with_all = ["plain", "colour", "no_time"])]
     json: bool,
 }

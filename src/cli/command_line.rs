@@ -1,8 +1,11 @@
 //! The command line as a whole: the page of `--help`, and which of the options that every command
 //! takes mean something for it.
 
-use clap::Command;
 use clap::builder::StyledStr;
+use clap::{Arg, ArgAction, Command};
+
+use crate::render::wrap::wrap_answer;
+use crate::ui::size;
 
 /// What `rsachat --help` shows: a screen of 80 by 24, with the command that asked for it.
 const HELP: &str = "\
@@ -11,8 +14,9 @@ Private conversation between terminals, with nothing to sign up for
 Usage: rsachat [OPTIONS] [NAME|ADDR]    a prompt; type :help there
        rsachat COMMAND [OPTIONS]        rsachat COMMAND --help says more
 
-  alice$ rsachat --listen 8000          bob$ rsachat alice.example.org:8000
-  * listening on [::]:8000              * alice joined, new key SHA256:…
+  alice$ rsachat --listen 8000          bob$ rsachat 192.0.2.20:8000
+  * listening on [::]:8000 (others      * alice joined, new key SHA256:…
+    call 192.0.2.20:8000)
   12:00 bob: are you there?             bob to alice? > are you there?
 
 Commands:
@@ -42,9 +46,20 @@ const UNUSED: [(&[&str], &[&str]); 9] = [
     (&["man"], &["home", "config", "passphrase_file", "passphrase_fd"]),
 ];
 
+/// Cells of a row of help at most.
+const HELP_CELLS: usize = 100;
+
 /// The tree of commands as it is parsed, shown and completed.
 pub(crate) fn command_line(tree: Command) -> Command {
-    let mut tree = tree.override_help(HELP);
+    // One page, however it is asked for: of the parser's own two, the first names the second.
+    let help = Arg::new("help").short('h').long("help").help("Print help").action(ArgAction::HelpShort);
+    let mut tree = tree.override_help(HELP).disable_help_flag(true).arg(help.global(true).display_order(905));
+    let of_file = tree.get_arguments().find(|option| option.get_id() == "passphrase_file").cloned();
+    let of_file =
+        of_file.map(|option| option.help("File whose first line is the passphrase of the exported home"));
+    tree = at_path(tree, &["home"], |command| command.args(of_file));
+    // The parser's answer to a command alone is its help, as if it had been asked for.
+    tree = tree.mut_subcommands(|command| command.arg_required_else_help(false));
     for (path, options) in UNUSED {
         let hidden: Vec<_> = tree
             .get_arguments()
@@ -56,9 +71,28 @@ pub(crate) fn command_line(tree: Command) -> Command {
     tree
 }
 
+/// The tree for a reader at a terminal: rows of codes and examples below the options are wrapped in
+/// their last column.
+pub(crate) fn laid_out(tree: Command) -> Command {
+    let cells = size::size().cells.min(HELP_CELLS);
+    let tree = tree.term_width(cells);
+    let below = tree.get_after_help().map(|text| {
+        // The parser wraps paragraphs itself.
+        let wrapped = |row: &str| {
+            if row.starts_with(' ') { wrap_answer(row, cells).join("\n") } else { row.to_owned() }
+        };
+        text.to_string().split('\n').map(wrapped).collect::<Vec<_>>().join("\n")
+    });
+    let tree = match below {
+        Some(below) => tree.after_help(below),
+        None => tree,
+    };
+    tree.mut_subcommands(laid_out)
+}
+
 /// Help with every option of the prompt.
 pub(crate) fn whole_help(tree: Command) -> StyledStr {
-    tree.override_help(None::<&str>).render_long_help()
+    tree.override_help(None::<&str>).render_help()
 }
 
 /// Changes the command at a path below another.

@@ -1,5 +1,6 @@
 //! Completion in shells: what Tab offers there, and the script that asks for it.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -85,13 +86,16 @@ const NAMES: [(&[&str], &str, Named); 19] = [
 /// Commands that speak a wire.
 const WIRES: [&[&str]; 4] = [&[], &["send"], &["ask"], &["recv"]];
 
+/// Lengths that a key is given.
+const KEY_BITS: [&str; 3] = ["2048", "3072", "4096"];
+
 /// Answers a shell that asks what Tab offers. Returns whether one did.
 pub(crate) fn answer_shell(tree: impl Fn() -> Command) -> Result<bool, clap::Error> {
     let words: Vec<OsString> = std::env::args_os().collect();
     let home = home_of(&words);
     let folder = std::env::current_dir().ok();
-    let with_values = || with_values(tree(), home.as_ref());
-    CompleteEnv::with_factory(with_values).var(VARIABLE).try_complete(words, folder.as_deref())
+    let with_values = || with_pages(with_values(tree(), home.as_ref()), &words);
+    CompleteEnv::with_factory(with_values).var(VARIABLE).try_complete(&words, folder.as_deref())
 }
 
 /// Home that the words of the line name, else that of the environment.
@@ -134,12 +138,30 @@ fn with_values(tree: Command, home: Option<&Home>) -> Command {
         let candidates = ArgValueCandidates::new(candidates);
         tree = at_path(tree, path, |command| offering(command, argument, &candidates));
     }
+    let wires = ArgValueCandidates::new(|| Vec::from(["native", "oaep"].map(CompletionCandidate::new)));
     for path in WIRES {
-        let wires = || Vec::from(["native", "oaep"].map(CompletionCandidate::new));
-        let candidates = ArgValueCandidates::new(wires);
-        tree = at_path(tree, path, |command| offering(command, "wire", &candidates));
+        tree = at_path(tree, path, |command| offering(command, "wire", &wires));
     }
-    tree
+    let bits = ArgValueCandidates::new(|| Vec::from(KEY_BITS.map(CompletionCandidate::new)));
+    at_path(tree, &["key", "new"], |command| offering(command, "bits", &bits))
+}
+
+/// The tree in which `man` offers the commands that have a page, below those that the line names.
+fn with_pages(tree: Command, words: &[OsString]) -> Command {
+    let typed = words.iter().skip_while(|word| *word != "man").skip(1);
+    let mut described = &tree;
+    for word in typed.filter_map(|word| word.to_str()) {
+        described = described.find_subcommand(word).unwrap_or(described);
+    }
+    let pages = described.get_subcommands().filter(|sub| !sub.is_hide_set());
+    let pages: BTreeMap<_, _> =
+        pages.map(|sub| (sub.get_name().to_owned(), sub.get_about().cloned())).collect();
+    let candidates = move || {
+        let pages = pages.iter();
+        pages.map(|(name, about)| CompletionCandidate::new(name).help(about.clone())).collect()
+    };
+    let candidates = ArgValueCandidates::new(candidates);
+    at_path(tree, &["man"], |command| offering(command, "command", &candidates))
 }
 
 /// The command with candidates for the values of one of its arguments, which stay in their order.

@@ -60,6 +60,8 @@ Examples:
     },
     /// Delete messages: by peer, by age, or all
     #[command(group = ArgGroup::new("deleted").args(["peer", "older_than", "all"]).required(true).multiple(true))]
+    // The parser's own would not fit a row.
+    #[command(override_usage = "rsachat history delete [OPTIONS] <--peer PEER|--older-than DAYS|--all>")]
     #[command(after_help = "Examples:
   rsachat history delete --peer bob
   rsachat history delete --older-than 90

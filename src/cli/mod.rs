@@ -21,6 +21,7 @@ mod retries;
 mod script_tests;
 mod send;
 mod serve;
+mod usage;
 
 use std::cell::Cell;
 use std::process::ExitCode;
@@ -29,14 +30,15 @@ use clap::builder::StyledStr;
 use clap::{Command, CommandFactory as _, FromArgMatches as _, Parser};
 
 use crate::app::error::{AppError, code};
-use crate::app::os::{eprint, eprint_line, print, stderr_is_terminal, stdout_is_terminal};
+use crate::app::os::{eprint_line, print, stdout_is_terminal};
 use crate::app::output;
 use crate::config::{ColourWhen, SettingSources, colour_from};
 use crate::net::process;
 use crate::store::{Home, safe_file};
 use args::{Context, GlobalArgs};
-use command_line::{command_line, whole_help};
+use command_line::{command_line, laid_out, whole_help};
 pub use script_tests::{SpawnedPrograms, run_folder};
+use usage::{command_like, usage_error};
 
 /// Private conversation between terminals, over a direct connection, with nothing to sign up for.
 #[derive(Parser, Debug)]
@@ -105,19 +107,18 @@ pub fn run() -> ExitCode {
         // A word for a shell that waits for candidates would stand among them.
         Err(_) => return ExitCode::FAILURE,
     }
-    let matches = tree().try_get_matches();
+    let matches = laid_out(tree()).try_get_matches();
     let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error) => {
-            let code = if error.use_stderr() { code::USAGE } else { 0 };
-            if error.use_stderr() {
-                eprint(&styled(&error.render(), stderr_is_terminal()));
-            } else {
-                // A reader that has gone needs no help text.
-                let _ = print(&styled(&error.render(), stdout_is_terminal()));
-            }
+        Err(error) if error.use_stderr() => {
+            eprint_line(&usage_error(&error, &tree()).to_string());
             output::finish_stderr();
-            return ExitCode::from(code);
+            return ExitCode::from(code::USAGE);
+        }
+        Err(help) => {
+            // A reader that has gone needs no help text.
+            let _ = print(&styled(&help.render(), stdout_is_terminal()));
+            return ExitCode::SUCCESS;
         }
     };
     let code = start(&cli).unwrap_or_else(|error| {
@@ -130,7 +131,7 @@ pub fn run() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Help or an error of the command line, with the styles that its reader takes.
+/// Help of the command line, with the styles that its reader takes.
 fn styled(text: &StyledStr, is_terminal: bool) -> String {
     let env = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let is_styled = match colour_from(&env) {
@@ -143,7 +144,7 @@ fn styled(text: &StyledStr, is_terminal: bool) -> String {
 
 fn start(cli: &Cli) -> Result<u8, AppError> {
     if cli.help_all {
-        print(&styled(&whole_help(tree()), stdout_is_terminal()))?;
+        print(&styled(&whole_help(laid_out(tree())), stdout_is_terminal()))?;
         return Ok(0);
     }
     let inherited = process::inherited_descriptors();
@@ -170,7 +171,9 @@ fn start(cli: &Cli) -> Result<u8, AppError> {
         let what = format!("a subcommand follows {word}; use only one of the two");
         return Err(AppError::new(code::USAGE, what));
     }
-    let Some(subcommand) = &cli.subcommand else { return prompt::run(&context()?, &cli.prompt) };
+    let Some(subcommand) = &cli.subcommand else {
+        return prompt::run(&context()?, &cli.prompt).map_err(|error| naming_command(error, &cli.prompt));
+    };
     match subcommand {
         Subcommand::Key(args) => admin::run_key(&home()?, &cli.global, args),
         Subcommand::Peers(args) => admin::run_peers(&home()?, &cli.global, args),
@@ -187,5 +190,16 @@ fn start(cli: &Cli) -> Result<u8, AppError> {
         Subcommand::Doctor(args) => doctor::run(&named()?, &cli.global, args),
         Subcommand::Completions(args) => completions::run(*args),
         Subcommand::Man(args) => docs::run_man(args, tree()),
+    }
+}
+
+/// The error of a prompt, which names the command that its only word resembles.
+fn naming_command(error: AppError, args: &prompt_args::PromptArgs) -> AppError {
+    let tree = tree();
+    match args.word().and_then(|word| command_like(word, &tree)) {
+        Some(near) if error.code == code::USAGE && error.hint.is_none() => {
+            error.hint(format!("did you mean rsachat {near}?"))
+        }
+        _ => error,
     }
 }

@@ -91,7 +91,7 @@ pub(crate) struct PromptArgs {
     /// For screen readers: one event per line, in words, without an editor or cursor movement
     #[arg(long)]
     pub(crate) plain: bool,
-    /// For programs: events out and orders in, one JSON object per line (see docs/EVENTS.md)
+    /// For programs: events out and orders in, one JSON object per line (docs/EVENTS.md)
     #[arg(long, conflicts_with_all = ["plain", "record", "line_history", "editor_mode", "colour", "time_format", "no_time", "notify"])]
     pub(crate) json: bool,
 }

@@ -7,7 +7,7 @@ pub(crate) mod prompt_line;
 
 mod safety_card;
 mod url;
-mod wrap;
+pub(crate) mod wrap;
 
 /// Size of the screen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

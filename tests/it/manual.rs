@@ -114,10 +114,104 @@ fn the_help_of_a_command_has_the_options_that_mean_something_for_it() {
     answer(&["man", "--passphrase-fd", "9"]);
 }
 
+/// The commands of the tree, each as its words.
+fn every_command() -> Vec<Vec<String>> {
+    let folder = TempDir::new().unwrap();
+    let names = pages(&folder.path().join("man1")).into_keys();
+    let words = names.map(|name| name.trim_end_matches(".1").split('-').skip(1).map(str::to_owned).collect());
+    words.collect()
+}
+
+#[test]
+fn the_help_of_every_command_is_one_page_of_80_cells_whose_examples_are_whole() {
+    let help = |words: &[&str], option: &str, cells: &str| {
+        let mut command = Command::new(RSACHAT);
+        command.args(words).arg(option).env("COLUMNS", cells).stdin(Stdio::null());
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    for words in every_command() {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let long = if words.is_empty() { "--help-all" } else { "--help" };
+        let page = help(&words, long, "80");
+        assert!(page.lines().all(|row| row.chars().count() <= 80), "{page}");
+        assert!(!page.contains("(see "), "{page}");
+        if !words.is_empty() {
+            assert_eq!(page, help(&words, "-h", "80"));
+        }
+        let examples = |page: &str| page.split("Examples:\n").nth(1).map(str::to_owned);
+        assert_eq!(examples(&page), examples(&help(&words, long, "100")), "{words:?}");
+        let is_home = words.first() == Some(&"home");
+        let flat = page.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(flat.contains("passphrase of the exported home"), is_home, "{words:?}");
+        assert_eq!(
+            flat.contains("passphrase of the key"),
+            !is_home && page.contains("--passphrase-file <"),
+            "{words:?}"
+        );
+        // A code whose meaning has several rows has them in one column.
+        let codes = page.split("Exit codes:\n").nth(1).unwrap_or_default().split("\n\n").next().unwrap();
+        for row in codes.lines() {
+            let is_code = row[2..].starts_with(|c: char| c.is_ascii_digit());
+            assert!(is_code || row.starts_with("     "), "{row:?} in {words:?}");
+        }
+    }
+}
+
+#[test]
+fn a_mistaken_command_line_is_answered_as_any_other_error_with_what_to_write() {
+    let mut said = Vec::new();
+    for line in [
+        "sendd x",
+        "sendd",
+        "sendd -m x",
+        "bob x",
+        "--foo",
+        "-q",
+        "send --fo x",
+        "send x --acept-new",
+        "key",
+        "key nw",
+        "help nope",
+        "key new a",
+        "key new a b",
+        "recv --count 0",
+        "recv --count x",
+        "recv --peers 0 --listen 0",
+        "ask bob --answers 0",
+        "send x --timeout 5q",
+        "replay --jobs x .",
+        "man --to",
+        "send",
+        "pipe",
+        "--pin x",
+        "--redact x",
+        "--redact ( --record x",
+        "--json --plain",
+        "--json --json",
+        "--json=x",
+        "--colour=purple",
+        "--editor-mode nano",
+        "completions foo",
+        "doctor a b",
+        "history delete --all --peer x",
+    ] {
+        let output = run(RSACHAT, &line.split(' ').collect::<Vec<_>>());
+        let words = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{line}: {words}");
+        let rows: Vec<_> = words.lines().collect();
+        assert!(rows.first().is_some_and(|row| row.starts_with("rsachat: error: ")), "{line}: {words}");
+        assert!(rows.last().is_some_and(|row| row.starts_with("rsachat: hint: ")), "{line}: {words}");
+        said.push(format!("$ rsachat {line}\n{words}"));
+    }
+    assert_snapshot("mistaken-command-lines", &said.concat());
+}
+
 #[test]
 fn the_page_of_the_program_has_everything_that_can_be_set() {
     let page = answer(&["man"]);
-    for section in [r#"SH "COMMANDS OF THE PROMPT""#, "SH CONFIGURATION", "SH ENVIRONMENT", "SH FILES"] {
+    for section in
+        [r#"SH "COMMANDS OF THE PROMPT""#, "SH CONFIGURATION", "SH KEYS", "SH ENVIRONMENT", "SH FILES"]
+    {
         assert!(page.contains(section), "{section}");
     }
     let shown = answer(&["config", "show"]);
@@ -143,6 +237,8 @@ fn the_manual_renders_without_warnings() {
         let rendered = rendered(&file);
         assert!(rendered.status.success() && !rendered.stdout.is_empty(), "{name}");
         assert_eq!(String::from_utf8_lossy(&rendered.stderr), "", "{name}");
+        let page = String::from_utf8(run("man", &["-l", file.to_str().unwrap()]).stdout).unwrap();
+        assert!(page.lines().all(|row| row.chars().count() <= 80), "{page}");
     }
     // Warnings are really asked for.
     let wrong = folder.join("wrong.1");

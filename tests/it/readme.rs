@@ -106,7 +106,7 @@ const READMES: [&str; 2] = ["README.md", "README.ko.md"];
 /// and blocks without their comments and texts.
 fn shape(page: &str) -> Vec<String> {
     let (text, link) = (read(page), Regex::new(r"\]\(([^)\s]+)\)").unwrap());
-    let words = Regex::new(r#"'[^']*'|\s+# .*$|^# .*$|안녕.*$|hi alice.*$|반가워.*$"#).unwrap();
+    let words = Regex::new(r"'[^']*'|\s+# .*$|^# .*$|안녕.*$|hi alice.*$|반가워.*$").unwrap();
     let mut shape = Vec::new();
     let mut is_block = false;
     for row in text.lines() {

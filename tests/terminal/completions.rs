@@ -11,7 +11,7 @@ use super::pty::{Pty, Setup, has, row_of_cursor};
 use super::support::{Home, RSACHAT};
 
 /// What stands on the line before Tab, and after it.
-const PRESSED: [(&str, &str); 19] = [
+const PRESSED: [(&str, &str); 23] = [
     ("rsachat doc", "rsachat doctor"),
     ("rsachat key exp", "rsachat key export"),
     ("rsachat --passphrase-fi", "rsachat --passphrase-file"),
@@ -25,6 +25,10 @@ const PRESSED: [(&str, &str); 19] = [
     ("rsachat send --to=ha --wire=oa", "rsachat send --to=ha --wire=oaep"),
     ("rsachat --connect host:8000 --wire=na", "rsachat --connect host:8000 --wire=native"),
     ("rsachat completions zs", "rsachat completions zsh"),
+    ("rsachat man ke", "rsachat man key"),
+    ("rsachat man key exp", "rsachat man key export"),
+    ("rsachat help ke", "rsachat help key"),
+    ("rsachat key new 40", "rsachat key new 4096"),
     ("rsachat mi", "rsachat minji"),
     ("rsachat --connect mi", "rsachat --connect minji"),
     ("rsachat send --to ha", "rsachat send --to hana"),

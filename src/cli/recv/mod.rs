@@ -56,8 +56,8 @@ which reads none. On the raw wire (--wire oaep) anybody can write under any name
 Examples:
   rsachat recv --listen 8002 >> messages.log
   rsachat recv --from alice --exec ./handle
-  rsachat recv --listen 8002 --from alice --exec 'mail -s \"$RSACHAT_FROM\" root'
-  rsachat recv --listen 8002 --from alice --exec 'df -h | tail -1' --reply --exec-timeout 10s
+  rsachat recv --from alice --exec 'mail -s \"$RSACHAT_FROM\" root'
+  rsachat recv --exec 'df -h' --exec-timeout 10s --reply
   rsachat recv --listen 127.0.0.1:8000 --wire oaep")]
 pub(crate) struct RecvArgs {
     /// Wait for callers: a port, `host:port` (every address of that host)
@@ -80,7 +80,7 @@ pub(crate) struct RecvArgs {
     #[arg(long, conflicts_with_all = ["pin", "from"])]
     accept_new: bool,
     /// Exit after this many messages
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = args::at_least_one)]
     count: Option<u64>,
     /// Pass each message to the standard input of this shell command; acknowledge it if that
     /// exits with 0

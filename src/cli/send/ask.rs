@@ -45,7 +45,7 @@ pub(crate) struct AskArgs {
     #[arg(short, long, value_name = "TEXT")]
     message: Option<String>,
     /// Wait for this many answers
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=MOST))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = answers)]
     answers: u64,
     /// Give up after this time, from the call to the last answer
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
@@ -58,6 +58,12 @@ pub(crate) struct AskArgs {
 
 /// Most answers that can be waited for.
 const MOST: u64 = limits::QUEUE_MESSAGES as u64;
+
+/// Value of `--answers`.
+fn answers(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| (1..=MOST).contains(number));
+    number.ok_or_else(|| format!("write a number from 1 to {MOST}"))
+}
 
 pub(crate) fn run(context: &Context<'_>, args: &AskArgs) -> Result<u8, AppError> {
     let protocol = args.protocol.protocol(args.peer.selection().option())?;

@@ -25,7 +25,7 @@ Examples:
   rsachat send bob --keep --expire 12h -m 'lunch at noon?'
   tail -f log | rsachat send bob.example --pin SHA256:…
   find . -print0 | rsachat send -0 bob.example
-  rsachat send localhost:8000 --wire oaep --one-way -m 'to the server of the tutorial'")]
+  rsachat send localhost:8000 --wire oaep --one-way -m 'hello'")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct SendArgs {
     /// Peer to call: one in your book, or host:port where the other side listens
