@@ -194,7 +194,7 @@ pub enum Info {
     Probe { remote: String, reason: CloseReason, error: Option<String> },
     NewSender { name: String, fingerprint: Fingerprint },
     Replaced { name: String },
-    Closed { name: String },
+    Closed { name: String, then: AfterLoss },
     AlreadyConnected { name: String },
     // Who was lost and called again.
     NotCalling { name: String },

@@ -21,6 +21,8 @@ pub enum AfterLoss {
     Nothing,
     /// We call the peer again.
     CallingAgain,
+    /// The peer calls us again, since one side had no room for what the other sent.
+    AwaitingCall,
 }
 
 /// Whether the calls have lasted so long that the user was told.

@@ -127,7 +127,9 @@ fn of_command(notice: &Notice, severity: Severity) -> Option<OutputEvent> {
                     | Warning::NotDecrypted { .. }
                     | Warning::NotSaved { .. }
                     | Warning::KoreanWindows { .. }
-                    | Warning::ConnectionLost { then: AfterLoss::CallingAgain, .. }
+                    | Warning::ConnectionLost {
+                        then: AfterLoss::CallingAgain | AfterLoss::AwaitingCall, ..
+                    }
                     | Warning::StillCalling { .. }
             );
             Some(if passes || severity == Severity::Passes {

@@ -110,7 +110,7 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        why: String,
+        why: &'static str,
     },
     /// The store of messages was closed by an error before, and is open again.
     #[error("{} failed and has been opened again; try again", .path.display())]

@@ -411,7 +411,7 @@ fn what_came_whole_before_an_end_goes_through_a_pipe_and_the_reason_of_a_bye_is_
     for (case, pipe) in cases().flat_map(|case| [(case, called_pipe as PipeEnd), (case, listening_pipe)]) {
         let (got, code, said) = pipe(&bytes, case);
         let (wanted, why) = match case.0 {
-            End::Bye => (1, "no space left for its output"),
+            End::Bye => (1, "no space left on its disk"),
             End::Fin | End::Reset => (5, "was cut"),
             End::BadRecord => (5, "a record failed authentication"),
         };

@@ -183,7 +183,7 @@ fn a_receiver_whose_device_is_full_receipts_nothing_and_says_why() {
     let (mut recv, at) = receiving_into("> /dev/full");
     let mut sends = send(&at, &["-m", "never kept"], Stdio::null());
     assert_eq!([sends.ends(), recv.ends()], [1, 1]);
-    sends.complains("could not store what it received: no space left for its output");
+    sends.complains("could not store what it received: no space left on its disk");
     sends.complains("0 messages were acknowledged, 1 was not");
     recv.complains("cannot write the output: no space left on device");
 }

@@ -85,7 +85,9 @@ fn good_and_neutral_news() {
             error: None,
         },
         Info::Replaced { name: bob() },
-        Info::Closed { name: bob() },
+        Info::Closed { name: bob(), then: AfterLoss::Nothing },
+        Info::Closed { name: bob(), then: AfterLoss::CallingAgain },
+        Info::Closed { name: bob(), then: AfterLoss::AwaitingCall },
         Info::Addressed { name: bob(), trust_level: TrustLevel::Verified },
         Info::AddressedAway { name: bob() },
         talking(KeyStatus::New),
@@ -253,6 +255,13 @@ fn every_way_to_part() {
     let again = [
         lost(CloseReason::ConnectionLost { mid_record: false }),
         lost(CloseReason::IdleTimeout),
+        lost(CloseReason::Bye(ByeReason::OutputFull)),
+        Warning::ConnectionLost {
+            name: bob(),
+            reason: CloseReason::Bye(ByeReason::OutputFull),
+            error: None,
+            then: AfterLoss::AwaitingCall,
+        },
         Warning::StillCalling { name: bob(), calls: 14, minutes: 10, why },
         Warning::NotCallingAgain { name: bob() },
     ];

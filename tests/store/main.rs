@@ -62,6 +62,11 @@ fn main() -> ExitCode {
             program::emptied(small_disk)
         })
         .with_ignored_flag(!mounts),
+        Trial::test(
+            "what_a_full_home_cannot_keep_waits_at_its_sender_and_comes_by_itself_once_there_is_room",
+            || program::receiver_without_room(small_disk),
+        )
+        .with_ignored_flag(!mounts),
         Trial::test("of_two_prompts_started_at_once_no_line_is_lost", program::two_at_once),
         Trial::test("a_damaged_store_is_put_aside_loudly_and_a_fresh_one_serves", program::damaged),
     ];

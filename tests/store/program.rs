@@ -381,6 +381,56 @@ pub(crate) fn emptied(disk: impl Fn(&Path) -> Command) -> Result<(), Failed> {
     Ok(())
 }
 
+/// A served home on a disk of 96 KiB, called or calling, at which nobody looks: its sender keeps
+/// what does not fit, and sends it once there is room, without anybody's act.
+pub(crate) fn receiver_without_room(disk: impl Fn(&Path) -> Command) -> Result<(), Failed> {
+    let script = r#"umask 77; home=$2/home; mkdir "$home" && cp "$3"/identity.pem "$3"/peers "$home" || exit 70
+        "$1" --home "$home" serve --json "$4" "$5" < /dev/null &
+        read room; mount -o remount,size=1m "$2" || exit 71
+        exec "$1" --home "$home" --json"#;
+    for receiver_calls in [false, true] {
+        let (minji, junho) = acquainted();
+        let folder = tempfile::tempdir()?;
+        let serve = |way: &str, at: &str| {
+            let mut command = disk(folder.path());
+            command.args(["unshare", "--pid", "--fork", "--kill-child", "sh", "-c", script, "sh", RSACHAT]);
+            command.args([folder.path(), junho.path()]).args([way, at]);
+            command.env("RSACHAT_CONFIG", "none").env_remove("RSACHAT_HOME");
+            junho.start_on(command, Stdio::piped())
+        };
+        let (mut sends, mut serves) = if receiver_calls {
+            let (sends, at) = minji.start(&LISTEN).and_where();
+            (sends, serve("--connect", &at))
+        } else {
+            let serves = serve("--listen", "127.0.0.1:0");
+            let at = serves.listens_at();
+            let mut sends = minji.start(&["--json"]);
+            sends.types(&json!({ "command": "connect", "arguments": [at] }).to_string());
+            (sends, serves)
+        };
+        sends.sees(r#""event":"connected""#);
+        let texts: Vec<_> = (1..=60).map(|number| format!("{number}{}", " x".repeat(1_000))).collect();
+        let (last, first) = texts.split_last().unwrap();
+        let mut says = |text: &String| sends.types(&json!({ "say": text, "to": "준호" }).to_string());
+        first.iter().for_each(&mut says);
+        serves.sees("what 민지 sends cannot be kept: ");
+        sends.sees("준호 could not store what it received: no space left on its disk; your lines wait here");
+        sends.types(&json!({ "say": last, "to": "준호" }).to_string());
+        sends.types(r#"{"id":1,"command":"outbox"}"#);
+        sends.sees(r#""id":1,"event":"reply""#);
+        assert!(!sends.has_seen(r#""event":"received""#), "{}", sends.output());
+        serves.types("room");
+        // It is on the disk, and then seen.
+        sends.sees_times(r#""upto":60"#, 2, PATIENCE);
+        let told = told(&serves);
+        let shown: Vec<_> = told.iter().filter(|one| one["event"] == "message").collect();
+        let number = |one: &&Value| one["text"].as_str().unwrap().split(' ').next().unwrap().to_owned();
+        let numbers: Vec<_> = shown.iter().map(number).collect();
+        assert_eq!(numbers, (1..=60).map(|number: u32| number.to_string()).collect::<Vec<_>>());
+    }
+    Ok(())
+}
+
 pub(crate) fn two_at_once() -> Result<(), Failed> {
     for round in 0..4 {
         let (minji, _) = acquainted();

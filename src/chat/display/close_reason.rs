@@ -19,7 +19,7 @@ pub(crate) fn version_and_suite() -> String {
 pub(crate) fn output_failure(reason: &CloseReason) -> Option<&'static str> {
     match reason {
         CloseReason::Bye(ByeReason::OutputGone) => Some("the reader of its output has gone"),
-        CloseReason::Bye(ByeReason::OutputFull) => Some("no space left for its output"),
+        CloseReason::Bye(ByeReason::OutputFull) => Some("no space left on its disk"),
         CloseReason::Bye(ByeReason::OutputFailed) => Some("its output failed"),
         _ => None,
     }
@@ -59,9 +59,23 @@ pub(super) fn connection_loss(
     error: Option<&str>,
     then: AfterLoss,
 ) -> String {
-    let lost = loss(name, reason, error, then);
+    with_way_out(loss(name, reason, error, then), name, then)
+}
+
+/// End of a conversation on this side, at a prompt.
+pub(super) fn closed(name: &str, then: AfterLoss) -> String {
+    let closed = format!("conversation with {name} closed");
+    let closed = match then {
+        AfterLoss::Nothing => closed,
+        AfterLoss::CallingAgain => format!("{closed}; calling again"),
+        AfterLoss::AwaitingCall => format!("{closed}; it goes on when {name} calls again"),
+    };
+    with_way_out(closed, name, then)
+}
+
+fn with_way_out(lost: String, name: &str, then: AfterLoss) -> String {
     match then {
-        AfterLoss::Nothing => lost,
+        AfterLoss::Nothing | AfterLoss::AwaitingCall => lost,
         AfterLoss::CallingAgain => format!("{lost} (:close {name} stops that)"),
     }
 }
@@ -81,14 +95,20 @@ fn loss(name: &str, reason: &CloseReason, error: Option<&str>, then: AfterLoss) 
             format!("{name} closed this connection: you are connected from elsewhere")
         }
         reason => match (output_failure(reason), then) {
-            (Some(failure), _) => format!("{name} could not store what it received: {failure}"),
-            (None, AfterLoss::Nothing) => format!("lost {name}: {}; link closed", loss_cause(reason)),
+            (Some(failure), AfterLoss::Nothing) => {
+                format!("{name} could not store what it received: {failure}")
+            }
+            (Some(failure), _) => {
+                format!("{name} could not store what it received: {failure}; your lines wait here")
+            }
             (None, AfterLoss::CallingAgain) => format!("lost {name}: {}", loss_cause(reason)),
+            (None, _) => format!("lost {name}: {}; link closed", loss_cause(reason)),
         },
     };
     match then {
         AfterLoss::Nothing => lost,
         AfterLoss::CallingAgain => format!("{lost}; calling again"),
+        AfterLoss::AwaitingCall => format!("{lost} until {name} calls again"),
     }
 }
 

@@ -104,7 +104,7 @@ impl Info {
             Self::Replaced { name } => {
                 (AnyRows, format!("{name} reconnected; the older connection was closed"))
             }
-            Self::Closed { name } => (Rows, format!("conversation with {name} closed")),
+            Self::Closed { name, then } => (Rows, close_reason::closed(name, *then)),
             Self::Addressed { name, trust_level } => {
                 (AnyRows, format!("plain text now goes to {name}, {}", trust_level.word()))
             }

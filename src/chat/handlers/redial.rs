@@ -1,12 +1,12 @@
 //! Handlers of calls that are repeated, after a time that grows: of a listener that is busy, not
 //! for ever (`docs/PROTOCOL.md`, section 3); of a peer that was lost, until it answers.
 
+use super::room::is_for_want_of_room;
 use crate::chat::addressee::{Addressee, WaitingTexts};
 use crate::chat::backoff::delay;
 use crate::chat::conversation::{Conversation, Peer};
 use crate::chat::history::Acquaintance;
 use crate::chat::io::Effect;
-use crate::chat::kept::PairStage;
 use crate::chat::notice::{Info, Warning};
 use crate::chat::redial::{AfterLoss, Redial, Redialling};
 use crate::chat::types::{DialOptions, DialOutcome, Origin, PeerId};
@@ -40,11 +40,21 @@ impl Chat {
         true
     }
 
-    /// Calls the peer of a lost connection again, if we had called it.
+    /// Calls the peer of a lost connection again, if we had called it. One that called us, and
+    /// parted for want of room, calls us.
     pub(crate) fn call_lost_again(&mut self, conversation: &Conversation, reason: &CloseReason) -> AfterLoss {
-        let Some(redial) = self.redial_of(conversation, reason) else { return AfterLoss::Nothing };
-        self.dial_later(redial);
-        AfterLoss::CallingAgain
+        if let Some(redial) = self.redial_of(conversation, reason) {
+            self.dial_later(redial);
+            return AfterLoss::CallingAgain;
+        }
+        let is_called = conversation.origin.is_inbound()
+            && self.shutdown.is_none()
+            && conversation.key.is_some_and(|peer| self.is_wanted(peer));
+        if is_called && is_for_want_of_room(conversation, reason) {
+            AfterLoss::AwaitingCall
+        } else {
+            AfterLoss::Nothing
+        }
     }
 
     fn redial_of(&self, conversation: &Conversation, reason: &CloseReason) -> Option<Redial> {
@@ -264,20 +274,16 @@ impl Chat {
     }
 }
 
-/// Whether an established connection ended without anybody's will, or for want of room on a disk,
-/// where what is kept at the other side waits for it.
+/// Whether an established connection ended without anybody's will, or for want of room on a disk.
 fn is_loss(conversation: &Conversation, reason: &CloseReason) -> bool {
-    let is_full = |bye: &ByeReason| matches!(bye, ByeReason::OutputFull | ByeReason::OutputFailed);
-    match reason {
+    matches!(
+        reason,
         CloseReason::ConnectionLost { .. }
-        | CloseReason::LostInHandshake
-        | CloseReason::IdleTimeout
-        | CloseReason::RekeyTimeout
-        | CloseReason::Record => true,
-        CloseReason::Bye(bye) => conversation.pair.stage == PairStage::Ready && is_full(bye),
-        CloseReason::LocalClose => conversation.closed_for.as_ref().is_some_and(is_full),
-        _ => false,
-    }
+            | CloseReason::LostInHandshake
+            | CloseReason::IdleTimeout
+            | CloseReason::RekeyTimeout
+            | CloseReason::Record
+    ) || is_for_want_of_room(conversation, reason)
 }
 
 /// Whether whoever answers there will not be talked to by calling once more: another key, a refusal

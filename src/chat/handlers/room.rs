@@ -3,6 +3,7 @@
 
 use crate::chat::Chat;
 use crate::chat::conversation::Conversation;
+use crate::chat::kept::PairStage;
 use crate::chat::notice::{DeliveryWarning, Info, Warning};
 use crate::crypto::Fingerprint;
 use crate::ids::ConnId;
@@ -41,14 +42,8 @@ impl Chat {
         conversation: &Conversation,
         reason: &CloseReason,
     ) -> bool {
-        let is_full = |bye: &ByeReason| matches!(bye, ByeReason::OutputFull | ByeReason::OutputFailed);
-        let is_for_room = match reason {
-            CloseReason::Bye(bye) => conversation.pair.stage.is_sending() && is_full(bye),
-            CloseReason::LocalClose => conversation.closed_for.as_ref().is_some_and(is_full),
-            _ => false,
-        };
         let is_ours = matches!(reason, CloseReason::LocalClose);
-        is_for_room
+        is_for_want_of_room(conversation, reason)
             && (is_ours || !self.note_without_room(conversation.key))
             && !conversation.withheld.is_empty()
     }
@@ -74,5 +69,16 @@ impl Chat {
         for row in rows {
             self.effects.show(row);
         }
+    }
+}
+
+/// Whether an established connection ended for want of room on a disk, where what is kept at the
+/// other side waits for it.
+pub(super) fn is_for_want_of_room(conversation: &Conversation, reason: &CloseReason) -> bool {
+    let is_full = |bye: &ByeReason| matches!(bye, ByeReason::OutputFull | ByeReason::OutputFailed);
+    match reason {
+        CloseReason::Bye(bye) => conversation.pair.stage == PairStage::Ready && is_full(bye),
+        CloseReason::LocalClose => conversation.closed_for.as_ref().is_some_and(is_full),
+        _ => false,
     }
 }

@@ -550,7 +550,7 @@ impl Chat {
                 if !conversation.is_lasting() => {}
             _ if !self.shows_departure(peer, conversation) => {}
             _ if successor.is_some() => self.effects.info(Info::Replaced { name: name.clone() }),
-            CloseReason::LocalClose => self.effects.info(Info::Closed { name: name.clone() }),
+            CloseReason::LocalClose => self.effects.info(Info::Closed { name: name.clone(), then }),
             CloseReason::Bye(ByeReason::Leaving | ByeReason::Other(_)) => {
                 self.effects.info(Info::Left { name: name.clone(), fingerprint: peer.fingerprint() });
             }

@@ -16,7 +16,7 @@ pub(super) enum Failure {
     /// Another process has the file open.
     Held,
     /// It is no store, or a changed one.
-    Damaged(String),
+    Damaged(&'static str),
     /// The store key is wrapped to other identities only.
     OtherIdentity(Vec<Fingerprint>),
     /// A later version of the format.
@@ -24,35 +24,37 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    pub(super) fn damaged(what: impl Into<String>) -> Self {
-        Self::Damaged(what.into())
+    pub(super) fn damaged(what: &'static str) -> Self {
+        Self::Damaged(what)
     }
 }
 
+/// What is wrong with a file is told in our words: nobody who reads them knows the database.
 impl<E: Into<redb::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
-        use io::ErrorKind::{InvalidData, UnexpectedEof};
         match error.into() {
-            redb::Error::Io(error) if matches!(error.kind(), InvalidData | UnexpectedEof) => {
-                Self::damaged(error.to_string())
-            }
-            redb::Error::Io(error) => Self::Io(error),
+            redb::Error::Io(error) => match error.kind() {
+                io::ErrorKind::InvalidData => Self::damaged("it is not a message store"),
+                io::ErrorKind::UnexpectedEof => Self::damaged("it was cut short"),
+                _ => Self::Io(error),
+            },
             redb::Error::DatabaseAlreadyOpen => Self::Held,
-            redb::Error::Corrupted(what) => Self::Damaged(what),
-            error @ (redb::Error::TableTypeMismatch { .. }
+            redb::Error::Corrupted(_) => Self::damaged(INCONSISTENT),
+            redb::Error::TableTypeMismatch { .. }
             | redb::Error::TableIsMultimap(_)
             | redb::Error::TableDoesNotExist(_)
             | redb::Error::TypeDefinitionChanged { .. }
-            | redb::Error::UpgradeRequired(_)) => Self::Damaged(error.to_string()),
+            | redb::Error::UpgradeRequired(_) => Self::damaged("its format is unknown"),
             error => Self::Io(io::Error::other(error.to_string())),
         }
     }
 }
 
+const INCONSISTENT: &str = "its pages are inconsistent";
+
 /// Runs code of the database: a file that was changed from outside may make it panic.
 pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    catch_unwind(AssertUnwindSafe(run))
-        .unwrap_or_else(|_| Err(Failure::damaged("its pages are inconsistent")))
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(Failure::damaged(INCONSISTENT)))
 }
 
 /// The error about a file.

@@ -83,7 +83,7 @@ pub struct PutAside {
     /// Where it is now.
     pub path: PathBuf,
     /// What is wrong with it.
-    pub why: String,
+    pub why: &'static str,
 }
 
 /// A commit of which nothing, or in the rarest case everything, is on disk.

@@ -28,7 +28,7 @@ fn a_receiver_whose_device_is_full_makes_the_sender_fail_and_say_why() {
         let full = Output::Into(full.try_clone().unwrap().into());
         let (mut calls, mut listens) = connected(file_with(&noise(bytes, 1)), full, Stdio::null());
         assert_eq!([calls.ends(), listens.ends()], [1, 1], "{bytes} bytes");
-        calls.complains("could not write: no space left for its output");
+        calls.complains("could not write: no space left on its disk");
         listens.complains("cannot write the output: no space left on device");
     }
 }

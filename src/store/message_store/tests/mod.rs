@@ -215,6 +215,7 @@ fn a_damaged_file_is_put_aside_whole_and_none_is_overwritten() {
         fs::write(path(&home), &contents).unwrap();
         let put_aside = MessageStore::open(&home, &alice()).unwrap().put_aside.unwrap();
         assert_eq!(put_aside.path, home.path().join(bad));
+        assert_eq!(put_aside.why, if number == 0 { "it is empty" } else { "it is not a message store" });
         assert_eq!(fs::read_to_string(put_aside.path).unwrap(), contents);
         drop(open(&home));
     }
@@ -299,7 +300,37 @@ fn a_file_of_a_later_format_stays_and_one_of_another_program_is_put_aside() {
     tamper(&home, |transaction| {
         transaction.delete_table(META).unwrap();
     });
-    assert!(MessageStore::open(&home, &alice()).unwrap().put_aside.is_some());
+    assert_eq!(MessageStore::open(&home, &alice()).unwrap().put_aside.unwrap().why, "its format is unknown");
+}
+
+/// Somebody who reads the warning knows our words for it, not those of the database.
+#[test]
+fn damage_anywhere_in_a_file_is_told_in_our_words() {
+    let (_folder, home) = home();
+    open(&home).store.commit(&[queue(1, text("one"))]).unwrap();
+    let whole = fs::read(path(&home)).unwrap();
+    let mut told = std::collections::BTreeSet::new();
+    let step = whole.len() / 24;
+    let damages = (0..24).flat_map(|place| {
+        let (mut changed, at) = (whole.clone(), place * step);
+        changed[at..at + 300.min(step)].fill(0x5a);
+        [changed, whole[..at].to_vec()]
+    });
+    for bytes in damages {
+        fs::write(path(&home), bytes).unwrap();
+        // What nothing is read from does no harm.
+        told.extend(MessageStore::open(&home, &alice()).unwrap().put_aside.map(|aside| aside.why));
+    }
+    let ours = [
+        "a value in it cannot be decrypted",
+        "it is empty",
+        "it is not a message store",
+        "it was cut short",
+        "its format is unknown",
+        "its key cannot be decrypted",
+        "its pages are inconsistent",
+    ];
+    assert!(told.len() > 2 && told.iter().all(|why| ours.contains(why)), "{told:?}");
 }
 
 #[test]
