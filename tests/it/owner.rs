@@ -442,6 +442,8 @@ fn a_question_is_its_own_faces_to_the_end_of_its_time_or_of_the_face() {
     let (home, owner, mut bob, _carol) = owner_and_two();
     let [mut one, mut two] = [Caller::of(&home), Caller::of(&home)];
     let ask = |id: u32, timeout: u32| json!({ "id": id, "ask": "full?", "to": "bob", "timeout": timeout });
+    one.orders(&json!({ "id": 9, "ask": "", "to": "bob" }));
+    one.sees(&json!({ "id": 9, "event": "warning", "message": "not asked: the question is empty" }));
     one.orders(&ask(1, 1_000));
     let late = one.sees(&json!({ "id": 1, "event": "warning", "kind": "not_answered" }));
     assert_eq!(late["message"], "bob has not answered in 1 s");

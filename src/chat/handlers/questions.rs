@@ -11,6 +11,10 @@ impl Chat {
     /// Sends a text to a peer by its name or its fingerprint, or to the addressed one. If it was
     /// accepted, its answer is awaited.
     pub(crate) fn ask(&mut self, to: Option<&str>, text: &str, timeout_ms: u64) {
+        if text.is_empty() {
+            return self
+                .refuse_line(Warning::CommandError { what: "not asked: the question is empty".to_owned() });
+        }
         if !self.questions.has_room() {
             let what = format!("not asked: {} questions are already waiting for answers", limits::QUESTIONS);
             return self.refuse_line(Warning::CommandError { what });

@@ -271,7 +271,7 @@ fn the_orders_of_the_document_do_what_it_says() {
     let orders = document.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
     let (mut bot, junho) = talking();
     bot.types_bytes(orders.as_bytes());
-    assert_eq!(bot.ends(), 1, "one order was refused");
+    assert_eq!(bot.ends(), 1, "two orders were refused");
     junho.sees("민지: 안녕하세요");
     junho.sees("민지: :help is text here");
     let promised = document.split("```json\n").nth(2).unwrap().split("```").next().unwrap();
@@ -344,6 +344,7 @@ fn an_answer_has_the_id_of_its_question_and_the_end_of_the_input_waits_for_it() 
     bot.orders(&json!({ "id": 3, "ask": "and you?", "to": "하나", "timeout": 60_000 }));
     bot.orders(&json!({ "id": 3, "ask": "again?", "to": "하나" }));
     bot.orders(&json!({ "id": 4, "ask": "in vain?", "to": "준호", "timeout": 1 }));
+    bot.orders(&json!({ "id": 5, "ask": "", "to": "준호" }));
     bot.sees(r#""kind":"not_answered""#);
     bot.closes_input();
     junho.sees("second?");
@@ -365,6 +366,9 @@ fn an_answer_has_the_id_of_its_question_and_the_end_of_the_input_waits_for_it() 
     }
     let refused: Vec<_> = of_id(&told, &json!(3)).iter().map(|object| object["event"].clone()).collect();
     assert!(refused.contains(&json!("warning")), "{refused:?}");
+    let empty = of_id(&told, &json!(5));
+    assert!(empty.iter().any(|object| object["message"] == "not asked: the question is empty"), "{empty:?}");
+    assert!(empty.iter().any(|object| object["event"] == "reply" && object["ok"] == false), "{empty:?}");
     let in_vain = of_id(&told, &json!(4));
     assert_eq!(in_vain.last().unwrap()["message"], "준호 has not answered in 1 ms");
     assert!(in_vain.iter().any(|object| object["event"] == "reply" && object["ok"] == true));
