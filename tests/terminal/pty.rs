@@ -84,7 +84,11 @@ pub(crate) struct Pty {
 impl Pty {
     /// Starts it and waits until it listens and, where there is an editor, reads.
     pub(crate) fn start(setup: &Setup<'_>) -> Self {
-        let home = Home::with_key("alice", "pty/alice.pem");
+        Self::start_at(Home::with_key("alice", "pty/alice.pem"), setup)
+    }
+
+    /// The same with a home of its own.
+    pub(crate) fn start_at(home: Home, setup: &Setup<'_>) -> Self {
         let mut pty = Self::open(command(setup, &home), (setup.cols, setup.rows), home);
         pty.sees("listening on 127.0.0.1:");
         if setup.term != "dumb" && !setup.args.contains(&"--plain") {

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 
 use super::pty::{Pty, Setup, has, row_of_cursor};
-use super::support::{Home, PATIENCE, Process, RSACHAT, eventually};
+use super::support::{Home, PATIENCE, Process, RSACHAT, eventually, file_with};
 
 /// Lets the files of a process, which ignores SIGXFSZ, take no byte, as on a disk that is full.
 fn fill_disk(process: u32) {
@@ -15,10 +15,16 @@ fn fill_disk(process: u32) {
     prlimit(Pid::from_raw(i32::try_from(process).unwrap()), Resource::Fsize, limit).expect("a limit");
 }
 
-/// Presses Enter behind a text that is not accepted, and wants it back in the line, after a reason.
+/// Types a text and Enter, which is not accepted, and wants it back in the line, after a reason.
 fn refuses(alice: &mut Pty, text: &str, reason: &str) {
+    alice.press(text);
+    refuses_typed(alice, text, reason);
+}
+
+/// The same of a text that stands in the line.
+fn refuses_typed(alice: &mut Pty, text: &str, reason: &str) {
     let before = alice.bytes().len();
-    alice.press(&format!("{text}\r"));
+    alice.press("\r");
     alice.wait(reason, |screen| has(screen, reason) && row_of_cursor(screen).ends_with(text));
     // Painted as a message it stands behind a name.
     assert!(!alice.bytes()[before..].contains(&format!(": {text}")), "{}", alice.picture());
@@ -80,6 +86,36 @@ fn a_line_for_which_there_is_no_room_at_a_peer_that_does_not_read_never_stands_a
     bob.sees(" 17.");
     alice.press("\r");
     bob.sees("one more");
+}
+
+#[test]
+fn a_line_for_which_the_outbox_has_no_room_never_stands_as_said() {
+    let home = Home::with_key("alice", "pty/alice.pem");
+    let bob = Home::with_key("bob", "pty/bob.pem").fingerprint();
+    home.private("peers", format!("# rsachat peer book 2\nbob {bob} verified localhost:1\n"));
+    let lines = "a line\n".repeat(10_000);
+    let mut fills = home.start_with_input(&["send", "bob", "--keep"], file_with(lines.as_bytes()));
+    fills.ends_saying(6, "10000 messages are kept in the home");
+    let mut alice = Pty::start_at(home, &Setup::WIDE);
+    alice.press(":to bob\r");
+    alice.sees("plain text now goes to bob");
+    refuses(&mut alice, "one more", "16 MiB already wait for bob");
+    alice.press("\x15:outbox drop bob 10000\r");
+    alice.sees("10000 to bob was dropped");
+    alice.press("one more\r");
+    alice.sees("alice → bob: one more");
+}
+
+#[test]
+fn a_line_to_a_stranger_who_left_while_it_was_typed_never_stands_as_said() {
+    let (mut alice, mut bob) = Pty::start_with_bob(&Setup::WIDE);
+    alice.press("wait for me");
+    alice.wait("the line", |screen| row_of_cursor(screen).ends_with("wait for me"));
+    bob.types(":quit");
+    assert_eq!(bob.ends(), 0);
+    alice.wait("the end", |screen| has(screen, "bob left") && row_of_cursor(screen).ends_with("wait for me"));
+    refuses_typed(&mut alice, "wait for me", "bob is not connected; nothing was sent");
+    assert_eq!(bob.said_by("alice"), [""; 0]);
 }
 
 #[test]
