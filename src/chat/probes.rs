@@ -36,12 +36,12 @@ impl ProbeKind {
         }
     }
 
-    fn word(self) -> &'static str {
+    fn words(self) -> &'static str {
         match self {
-            Self::Silent => "silent",
+            Self::Silent => "said nothing",
             Self::HungUp => "hung up",
-            Self::OtherProtocol => "not rsachat",
-            Self::Malformed => "malformed",
+            Self::OtherProtocol => "spoke another protocol",
+            Self::Malformed => "sent malformed data",
         }
     }
 }
@@ -60,8 +60,8 @@ impl Probes {
 
     /// The row of `:status`, if there were any.
     pub(crate) fn row(&self) -> Option<String> {
-        let kinds: Vec<_> = self.0.iter().map(|(kind, count)| format!("{} {count}", kind.word())).collect();
+        let kinds: Vec<_> = self.0.iter().map(|(kind, count)| format!("{count} {}", kind.words())).collect();
         let all: u64 = self.0.values().sum();
-        (all > 0).then(|| format!("calls that were no conversation: {all} ({})", kinds.join(", ")))
+        (all > 0).then(|| format!("callers that proved no key: {all} ({})", kinds.join(", ")))
     }
 }

@@ -247,7 +247,7 @@ fn status_counts_refused_callers_by_their_reason() {
         assert!(HostilePeer::joins(&at, &eve, "eve", Purpose::Chat, source).is_none());
     }
     junho.types(":status");
-    junho.sees("callers refused: 2, their keys are not in the book");
+    junho.sees("callers refused: 2 (their keys are not in the book)");
 }
 
 /// Whether a process of this number lives.

@@ -90,7 +90,7 @@ fn probes_are_one_row_and_a_count_for_a_person_and_a_warning_each_for_a_program(
         let mut junho = Home::of("준호").start(&args);
         probe(&junho.listens_at());
         junho.types(":status");
-        junho.sees("calls that were no conversation: 3 (hung up 2, not rsachat 1)");
+        junho.sees("callers that proved no key: 3 (2 hung up, 1 spoke another protocol)");
         let row = junho.sees("more like this are only counted (:status)");
         assert!(row.contains(mark), "{row}");
         assert_eq!(junho.output().matches("127.0.0.1:").count(), 3, "{}", junho.output());
@@ -197,7 +197,7 @@ fn ninety_silent_callers_are_gone_after_ten_seconds_while_a_conversation_goes_on
     let late = "did not finish the handshake in 10 s";
     junho.sees(late);
     junho.types(":status");
-    junho.sees("calls that were no conversation: 90 (silent 90)");
+    junho.sees("callers that proved no key: 90 (90 said nothing)");
     assert_eq!((junho.output().matches(late).count(), junho.troubles_like(late)), (1, 0));
     talk(&mut minji, &mut junho, 0);
 }

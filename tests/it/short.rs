@@ -54,7 +54,7 @@ fn who_only_sends_is_nobody_to_talk_to() {
     junho.types(":all 누구 있어요?");
     junho.sees("! not sent: nobody is connected");
     junho.types(":status");
-    junho.sees("민지 (send), unverified, 127.0.0.1:");
+    junho.sees("connected to 민지 (send), unverified, 127.0.0.1:");
     // Whoever addresses nobody has sent nothing.
     assert!(minji.until(is_acked).is_some());
     assert!(!minji.events.iter().any(|event| matches!(event, Event::Message { .. })));

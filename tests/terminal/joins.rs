@@ -56,8 +56,7 @@ fn three_probes_of_three_kinds_are_one_dim_row_and_a_count() {
         assert!(looks.iter().all(|(row, .., look)| *row > 0 || look == "d"), "{looks:?}");
         alice.clear();
         alice.press(":status\r");
-        alice.sees("calls that were no conversation: 3 (");
-        alice
-            .check_picture(&format!("probes-{size}"), |screen| screen.contents().contains("no conversation"));
+        alice.sees("callers that proved no key: 3 (");
+        alice.check_picture(&format!("probes-{size}"), |screen| screen.contents().contains("proved no key"));
     }
 }

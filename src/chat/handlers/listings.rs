@@ -96,7 +96,7 @@ impl Chat {
         };
         let mut rows = vec![addressee, you_are];
         if let Some(key) = self.account.key(KeyFor::Oaep) {
-            rows.push(format!("key for the raw wire {}", key.public.fingerprint()));
+            rows.push(format!("your key for the raw wire is {}", key.public.fingerprint()));
         }
         for listener in self.listeners.values() {
             if let Some(at) = &listener.bound {
@@ -108,7 +108,10 @@ impl Chat {
             }
         }
         let asked = self.dials.values().filter(|dial| dial.redial.is_none());
-        rows.extend(asked.map(|dial| format!("connecting to {}", dial.options.target)));
+        rows.extend(asked.map(|dial| match dial.begins_at {
+            Some(at) => format!("{} is busy; calling again {}", dial.options.target, self.due(at)),
+            None => format!("connecting to {}", dial.options.target),
+        }));
         rows.extend(self.redial_rows());
         if self.keygen.is_some() {
             rows.push("generating a key".to_owned());
@@ -122,7 +125,7 @@ impl Chat {
         }
         rows.extend(self.waiting_rows());
         let refused = self.counters.refused_callers.iter();
-        rows.extend(refused.map(|(why, count)| format!("callers refused: {count}, {why}")));
+        rows.extend(refused.map(|(why, count)| format!("callers refused: {count} ({why})")));
         rows.extend(self.counters.probes.row());
         if !self.unsaved_blocks.is_empty() {
             let names: Vec<_> = self.unsaved_blocks.values().map(Name::to_string).collect();
@@ -212,15 +215,17 @@ fn limit_rows(capacity: usize) -> Vec<String> {
 
 fn status_rows(conversation: &Conversation, unread: usize) -> Vec<String> {
     let Some(peer) = &conversation.peer else {
-        return vec![format!("handshake with {}", conversation.origin)];
+        return vec![format!("handshake with {} in progress", conversation.origin)];
     };
     let trust = peer.trust_level.word();
     if !conversation.is_lasting() {
-        return vec![format!("{} (send), {trust}, {}", peer.name, conversation.origin)];
+        return vec![format!("connected to {} (send), {trust}, {}", peer.name, conversation.origin)];
     }
     let mut rows = vec![format!("connected to {}, {trust}, {}", peer.name, conversation.origin)];
-    if unread > 0 {
-        rows.push(format!("  not read yet: {unread} (:to {} reads them)", peer.name));
+    match unread {
+        0 => {}
+        1 => rows.push(format!("  1 unread message (:to {})", peer.name)),
+        _ => rows.push(format!("  {unread} unread messages (:to {})", peer.name)),
     }
     let (waiting, more) = conversation.unacked.rows();
     let what = if conversation.is_oaep() { "not sent yet" } else { "not received yet" };

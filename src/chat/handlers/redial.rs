@@ -252,20 +252,27 @@ impl Chat {
 
     /// Rows of `:status` about those who are called again.
     pub(crate) fn redial_rows(&self) -> Vec<String> {
-        let now = self.now.mono;
-        let row = |redial: &Redial, when: String| {
-            let calls =
-                if redial.calls == 1 { "1 call".to_owned() } else { format!("{} calls", redial.calls) };
-            format!("calling {} again {when}, {calls} so far", self.name_of_key(redial.peer))
+        let row = |redial: &Redial, when: String, unanswered: u32| {
+            let calls = match unanswered {
+                0 => String::new(),
+                1 => "; 1 call was not answered".to_owned(),
+                _ => format!("; {unanswered} calls were not answered"),
+            };
+            format!("calling {} again {when}{calls}", self.name_of_key(redial.peer))
         };
+        // The call that is being made is one of them.
+        let now = |redial: &Redial| row(redial, "now".to_owned(), redial.calls.saturating_sub(1));
         let dials = self.dials.values().filter_map(|dial| {
-            let when = dial
-                .begins_at
-                .map_or("now".to_owned(), |at| format!("in {} s", at.since(now).div_ceil(1_000)));
-            Some(row(dial.redial.as_ref()?, when))
+            let redial = dial.redial.as_ref()?;
+            Some(dial.begins_at.map_or_else(|| now(redial), |at| row(redial, self.due(at), redial.calls)))
         });
         let underway = self.conversations.without_peer().filter_map(|(_, one)| one.redial.as_ref());
-        dials.chain(underway.map(|redial| row(redial, "now".to_owned()))).collect()
+        dials.chain(underway.map(now)).collect()
+    }
+
+    /// How long it is until a call.
+    pub(crate) fn due(&self, at: MonoMs) -> String {
+        format!("in {} s", at.since(self.now.mono).div_ceil(1_000))
     }
 
     /// When the next such call is due.
