@@ -179,7 +179,7 @@ fn the_input_is_one_question_without_the_newline_at_its_end() {
     assert_eq!((asked.ends(), asked.output().as_str()), (0, "네\n"), "{}", asked.complaints());
     asks(b"\xff\n").ends_saying(1, "the question was not sent: it is not UTF-8");
     asks(&vec![b'x'; 16_385]).ends_saying(1, "the question was not sent: it has more than 16384 bytes");
-    ask(&at, &["-m", "again"]).ends_saying(2, "cannot be used multiple times");
+    ask(&at, &["-m", "again"]).ends_saying(2, "--message TEXT is given twice");
 }
 
 #[test]
