@@ -196,6 +196,7 @@ impl Notice {
                             | DeliveryWarning::StoreDamaged { .. }
                             | DeliveryWarning::OlderThanPeer { .. }
                             | DeliveryWarning::MissingHere { .. }
+                            | DeliveryWarning::PeerOlder { .. }
                             | DeliveryWarning::TwoPlaces { .. }
                     )
             ),

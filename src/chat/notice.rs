@@ -198,6 +198,8 @@ pub enum Info {
     AlreadyConnected { name: String },
     // Who was lost and called again.
     NotCalling { name: String },
+    // Who was called as the program ended, without anybody's wish.
+    CallsStand { name: String },
     Addressed { name: String, trust_level: TrustLevel },
     NowTalking { name: String, status: KeyStatus },
     AddressedAway { name: String },
@@ -413,6 +415,8 @@ pub enum DeliveryWarning {
     OlderThanPeer { name: String },
     // The same: what the peer sent meanwhile is not in it.
     MissingHere { name: String, first: u64, last: u64 },
+    // The home of the peer was restored from a backup.
+    PeerOlder { name: String },
     TwoPlaces { name: String },
 }
 

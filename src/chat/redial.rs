@@ -57,18 +57,17 @@ impl Redial {
         before: Option<&Self>,
         now: MonoMs,
     ) -> Self {
-        let mut backoff = before.map_or_else(Backoff::default, |before| before.backoff.clone());
-        backoff.lose(now);
-        Self {
-            peer,
-            family: lost.family,
-            answered_at: lost.target.clone(),
-            others,
-            lost: now,
-            calls: 0,
-            backoff,
-            report: LongReport::Due,
-        }
+        let mut redial = Self::begun(peer, lost.target.clone(), others, now);
+        redial.family = lost.family;
+        redial.backoff = before.map_or_else(Backoff::default, |before| before.backoff.clone());
+        redial.backoff.lose(now);
+        redial
+    }
+
+    /// Series that begins with the program.
+    pub(crate) fn begun(peer: Fingerprint, answered_at: Target, others: Vec<Target>, now: MonoMs) -> Self {
+        let (family, backoff, report) = (Family::Any, Backoff::default(), LongReport::Due);
+        Self { peer, family, answered_at, others, lost: now, calls: 0, backoff, report }
     }
 
     /// Options of the next call: of the address that answered last, then of the others.

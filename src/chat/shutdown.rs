@@ -3,6 +3,7 @@
 use super::types::ExitRequest;
 use crate::limits;
 use crate::time::MonoMs;
+use crate::wire::ByeReason;
 
 /// Exit code of a program that waited for receipts and did not get them all.
 const LOST_CODE: u8 = 5;
@@ -12,6 +13,8 @@ const QUEUED_CODE: u8 = 6;
 const NOT_SAVED_CODE: u8 = 3;
 /// Exit codes from here on name a signal.
 const SIGNAL_CODE: u8 = 128;
+/// Number of the signal (POSIX, `kill`).
+const SIGTERM: u8 = 15;
 
 /// End of the program that has begun.
 #[derive(Clone, Copy)]
@@ -19,6 +22,8 @@ pub(crate) struct Shutdown {
     pub(crate) code: u8,
     /// Moment at which it ends whatever is not acknowledged; none: it waits.
     pub(crate) at_latest: Option<MonoMs>,
+    /// What peers are told.
+    pub(crate) bye: ByeReason,
 }
 
 impl Shutdown {
@@ -27,12 +32,17 @@ impl Shutdown {
         // Each refused line was reported, but the input as a whole did not arrive.
         let code_of_input = u8::from(refused_lines > 0);
         let (code, at_latest) = match request {
-            ExitRequest::Quit => (code_of_input, Some(now + limits::SHUTDOWN_GRACE_MS)),
+            ExitRequest::Quit | ExitRequest::Stop => (code_of_input, Some(now + limits::SHUTDOWN_GRACE_MS)),
             ExitRequest::EndOfInput => (code_of_input, None),
             ExitRequest::Signal(number) => (number.saturating_add(128), Some(now)),
             ExitRequest::Failure(code) => (code, Some(now)),
         };
-        Self { code, at_latest }
+        let bye = match request {
+            // The system stops programs so, and starts services again.
+            ExitRequest::Stop | ExitRequest::Signal(SIGTERM) => ByeReason::Stopping,
+            _ => ByeReason::Leaving,
+        };
+        Self { code, at_latest, bye }
     }
 
     /// Records that a message will not be acknowledged: if that was waited for, the end is a loss.

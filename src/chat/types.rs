@@ -333,6 +333,8 @@ pub enum ExitRequest {
     Quit,
     /// End of the input: everything accepted is to be delivered first.
     EndOfInput,
+    /// Stop of a program that serves, which is to be started again.
+    Stop,
     /// Signal, by its number.
     Signal(u8),
     /// Failure of what the program was started for, with its exit code.

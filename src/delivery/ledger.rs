@@ -2,14 +2,15 @@
 
 mod withdrawal;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use rand::Rng as _;
 
 use super::ResumeNews;
 use super::message::{EnqueueError, MessageState, SettledWithdrawal, WaitingMessage, WithdrawalOutcome};
 use super::pair::{
-    Content, Inbound, InboxRow, Outbound, OutboxRow, Pair, PairChange, Pairs, SKIPPED, StoreChange, hash_of,
+    Calls, Content, Inbound, InboxRow, Outbound, OutboxRow, Pair, PairChange, Pairs, SKIPPED, StoreChange,
+    hash_of,
 };
 use crate::crypto::{Fingerprint, Seed};
 use crate::limits;
@@ -40,10 +41,11 @@ struct Entry {
     texts: usize,
     /// Highest number of ours that is on disk: no other is sent.
     committed: u64,
-    /// Moments at which either direction began a new count, in the last hour.
-    new_epochs: VecDeque<UnixMs>,
-    /// Whether one of them began on this connection: one that is told in two steps counts once.
-    is_noted: bool,
+    /// Whether either direction began a new count on this connection: one that is told in two steps
+    /// counts once.
+    is_renewed: bool,
+    /// Whether the peer's home was found to be older on this connection.
+    is_peer_restored: bool,
     storage: Storage,
 }
 
@@ -103,13 +105,6 @@ impl Entry {
             _ => MessageState::Queued,
         }
     }
-
-    /// Whether this is at least the third new count in an hour.
-    fn note_epoch(&mut self, now: UnixMs) -> bool {
-        self.new_epochs.retain(|at| now.since(*at) < limits::EPOCH_WINDOW_MS);
-        self.new_epochs.push_back(now);
-        self.new_epochs.len() >= limits::EPOCHS_SUSPICIOUS
-    }
 }
 
 impl Ledger {
@@ -127,10 +122,8 @@ impl Ledger {
     pub fn reload(&mut self, pairs: Pairs) {
         let mut before = std::mem::take(&mut self.pairs);
         self.pairs = pairs.into_iter().map(|(peer, pair)| (peer, Entry::of(pair))).collect();
-        for (peer, entry) in &mut self.pairs {
-            entry.new_epochs = before.remove(peer).map(|entry| entry.new_epochs).unwrap_or_default();
-        }
-        self.pairs.extend(before.into_iter().filter(|(_, entry)| entry.storage == Storage::Memory));
+        before.retain(|peer, entry| entry.storage == Storage::Memory && !self.pairs.contains_key(peer));
+        self.pairs.extend(before);
         self.changes.clear();
         self.settled.clear();
         self.find_expiry();
@@ -262,21 +255,55 @@ impl Ledger {
     /// Takes note that a peer is about to tell for the first time on a connection.
     pub fn begin_connection(&mut self, peer: Fingerprint) {
         if let Some(entry) = self.pairs.get_mut(&peer) {
-            entry.is_noted = false;
+            (entry.is_renewed, entry.is_peer_restored) = (false, false);
         }
     }
 
     /// Takes what the peer tells at the beginning, of both directions.
     pub fn handle_resume(&mut self, peer: Fingerprint, resume: &Resume, now: UnixMs) -> Vec<ResumeNews> {
         let mut news = Vec::new();
+        if self.is_restored_there(peer, resume) {
+            let entry = self.pairs.entry(peer).or_default();
+            let is_told = std::mem::replace(&mut entry.is_peer_restored, true);
+            news.extend((!is_told).then_some(ResumeNews::PeerRestored));
+        }
         let ours = self.compare_outbound(peer, resume, &mut news);
         let theirs = self.compare_inbound(peer, resume, &mut news);
-        let entry = self.pairs.entry(peer).or_default();
-        if (ours == Lineage::Another || theirs == Lineage::Another) && !entry.is_noted {
-            entry.is_noted = true;
-            news.extend(entry.note_epoch(now).then_some(ResumeNews::TwoPlaces));
+        if ours == Lineage::Another || theirs == Lineage::Another {
+            self.note_renewal(peer, now, &mut news);
         }
         news
+    }
+
+    /// Takes note of a new count of either direction, and tells of the third in an hour: once on a
+    /// connection.
+    fn note_renewal(&mut self, peer: Fingerprint, now: UnixMs, news: &mut Vec<ResumeNews>) {
+        let entry = self.pairs.entry(peer).or_default();
+        if std::mem::replace(&mut entry.is_renewed, true) {
+            return;
+        }
+        let mut moments = entry.pair.renewals.clone();
+        moments.retain(|at| now.since(*at) < limits::EPOCH_WINDOW_MS);
+        moments.push(now);
+        if moments.len() >= limits::EPOCHS_SUSPICIOUS {
+            news.retain(|one| *one != ResumeNews::PeerRestored);
+            news.push(ResumeNews::TwoPlaces);
+            moments.remove(0);
+        }
+        self.change(peer, PairChange::Renewals(moments));
+    }
+
+    /// Whether a peer tells less than it had, or a count that only an older home draws: it was
+    /// restored from a backup.
+    fn is_restored_there(&self, peer: Fingerprint, resume: &Resume) -> bool {
+        let Some(Pair { outbound: Some(out), inbound, .. }) = self.pair(peer) else { return false };
+        let knows_ours = resume.your_epoch == out.epoch;
+        let has_less = knows_ours && resume.last < out.kept;
+        let tells_less = inbound.is_some_and(|inbound| {
+            let is_same_count = inbound.epoch == resume.epoch;
+            if is_same_count { resume.next <= inbound.last } else { knows_ours && inbound.last > 0 }
+        });
+        has_less || tells_less
     }
 
     fn compare_outbound(
@@ -474,6 +501,20 @@ impl Ledger {
         if shown > inbound.shown {
             self.change(peer, PairChange::Inbound(Inbound { shown, ..inbound }));
         }
+    }
+
+    /// Takes note whether our calls of a peer stand.
+    pub fn set_calls(&mut self, peer: Fingerprint, calls: Calls) {
+        let is_news = self.pair(peer).map_or(Calls::Ended, |pair| pair.calls) != calls;
+        if is_news && self.is_kept(peer) {
+            self.change(peer, PairChange::Calls(calls));
+        }
+    }
+
+    /// Peers whom we call, as far as that outlives the program.
+    pub fn called(&self) -> impl Iterator<Item = Fingerprint> {
+        let called = self.pairs.iter().filter(|(_, entry)| entry.pair.calls == Calls::Stand);
+        called.map(|(peer, _)| *peer)
     }
 
     /// State of the peer's direction.

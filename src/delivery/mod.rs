@@ -16,7 +16,7 @@ pub use message::{
     WithdrawalOutcome,
 };
 pub use pair::{
-    Content, Inbound, InboxRow, Outbound, OutboxRow, Pair, PairChange, Pairs, SKIPPED, StoreBatch,
+    Calls, Content, Inbound, InboxRow, Outbound, OutboxRow, Pair, PairChange, Pairs, SKIPPED, StoreBatch,
     StoreChange, hash_of,
 };
 
@@ -33,6 +33,8 @@ pub enum ResumeNews {
         /// Number of the last.
         last: u64,
     },
+    /// The peer's home is older than what we have exchanged: it was restored from a backup.
+    PeerRestored,
     /// The third new count in an hour: one identity seems to be in use in two places.
     TwoPlaces,
 }

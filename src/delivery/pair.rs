@@ -109,6 +109,20 @@ pub struct Pair {
     pub inbound: Option<Inbound>,
     /// Messages of the peer that are not shown, by number.
     pub inbox: BTreeMap<u64, InboxRow>,
+    /// Our calls of the peer.
+    pub calls: Calls,
+    /// The last moments at which either direction began a new count.
+    pub renewals: Vec<UnixMs>,
+}
+
+/// Our calls of a peer, as they outlive the program.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Calls {
+    /// None is wanted.
+    #[default]
+    Ended,
+    /// We had called it, and nobody has ended that: it is called again.
+    Stand,
 }
 
 /// One change of what is kept of a pair. Changes that belong together are one commit.
@@ -128,6 +142,10 @@ pub enum PairChange {
     Receive(u64, InboxRow),
     /// Delete a row of the inbox.
     Clear(u64),
+    /// Write whether our calls of the peer stand.
+    Calls(Calls),
+    /// Write the moments at which either direction began a new count.
+    Renewals(Vec<UnixMs>),
     /// Delete everything of the pair.
     Forget,
 }
@@ -179,6 +197,8 @@ impl Pair {
             PairChange::Clear(seq) => {
                 self.inbox.remove(&seq);
             }
+            PairChange::Calls(calls) => self.calls = calls,
+            PairChange::Renewals(moments) => self.renewals = moments,
             PairChange::Forget => *self = Self::default(),
         }
     }

@@ -101,6 +101,8 @@ pub enum ByeReason {
     OutputFailed,
     /// Our input could not be read to its end.
     InputFailed,
+    /// The program was stopped, by nobody who meant to leave, and is to be started again.
+    Stopping,
     /// A reason of a later version.
     Other(u8),
 }
@@ -231,6 +233,7 @@ impl ByeReason {
             Self::OutputFull => 4,
             Self::OutputFailed => 5,
             Self::InputFailed => 6,
+            Self::Stopping => 7,
             Self::Other(number) => number,
         }
     }
@@ -244,6 +247,7 @@ impl ByeReason {
             4 => Self::OutputFull,
             5 => Self::OutputFailed,
             6 => Self::InputFailed,
+            7 => Self::Stopping,
             other => Self::Other(other),
         }
     }

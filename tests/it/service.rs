@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use rustix::process::Signal;
 
-use crate::support::{Home, read};
+use crate::support::{Home, PATIENCE, Process, read};
 
 fn started_by_unit() -> Vec<String> {
     let unit = read("docs/rsachat.service");
@@ -23,4 +23,57 @@ fn the_command_of_the_unit_serves_and_the_signal_of_the_unit_ends_it_with_0() {
     assert!(read("docs/rsachat.service").contains("\nKillSignal=SIGTERM\n"));
     serves.signal(Signal::TERM);
     assert_eq!(serves.ends(), 0);
+}
+
+/// A service of 민지, at a port of its own or at one that was its own before.
+fn serves(home: &Home, at: &str) -> (Process, String) {
+    home.run(&["serve", "--name", "민지", "--listen", at], Stdio::null()).and_where()
+}
+
+#[test]
+fn who_called_a_service_that_is_restarted_calls_it_again() {
+    let (home, theirs) = (Home::of("민지"), Home::of("준호"));
+    let (mut minji, at) = serves(&home, "127.0.0.1:0");
+    let mut junho = theirs.start(&[]);
+    junho.types(&format!(":connect {at}"));
+    junho.sees("민지 joined");
+    for number in 1..=2 {
+        minji.signal(Signal::TERM);
+        assert_eq!(minji.ends(), 0);
+        let stopped = "lost 민지: rsachat was stopped there; calling again (:close 민지 stops that)";
+        junho.sees_times(stopped, number, PATIENCE);
+        (minji, _) = serves(&home, &at);
+        junho.sees_times("민지 joined, known key", number, PATIENCE);
+    }
+    // Who leaves is not called.
+    junho.types(":close");
+    minji.sees("준호 left");
+    assert_eq!(junho.closes_input().ends(), 0);
+}
+
+#[test]
+fn a_service_that_is_restarted_calls_whom_it_had_called_unless_that_was_ended() {
+    let (home, at) = (Home::of("민지"), "127.0.0.1:0");
+    let (mut junho, to_junho) = Process::listening("준호");
+    let mut minji =
+        home.run(&["serve", "--name", "민지", "--connect", &to_junho, "--listen", at], Stdio::null());
+    for (number, signal) in [(1, Signal::KILL), (2, Signal::TERM)] {
+        junho.sees_times("민지 joined", number, PATIENCE);
+        minji.sees("준호 joined");
+        minji.signal(signal);
+        minji.ends();
+        (minji, _) = serves(&home, at);
+        minji.sees("calling 준호 again: you were connected when rsachat ended (:close 준호 stops that)");
+    }
+    junho.sees_times("민지 joined", 3, PATIENCE);
+    let mut attached = home.start(&["--plain"]);
+    attached.types(":close 준호");
+    attached.sees("conversation with 준호 closed");
+    minji.signal(Signal::TERM);
+    minji.ends();
+    (minji, _) = serves(&home, at);
+    minji.signal(Signal::TERM);
+    assert_eq!(minji.ends(), 0);
+    assert!(!minji.has_seen("calling"), "{}", minji.output());
+    assert_eq!(junho.closes_input().ends(), 0);
 }

@@ -91,6 +91,7 @@ fn loss(name: &str, reason: &CloseReason, error: Option<&str>, then: AfterLoss) 
         }
         CloseReason::Oaep(reason) => oaep_failure(name, reason, &because),
         CloseReason::Bye(ByeReason::Refused) => format!("{name} no longer accepts this key"),
+        CloseReason::Bye(ByeReason::Stopping) => format!("lost {name}: rsachat was stopped there"),
         CloseReason::Bye(ByeReason::Replaced) => {
             format!("{name} closed this connection: you are connected from elsewhere")
         }

@@ -190,6 +190,13 @@ impl DeliveryWarning {
                     format!("{lines} {were} received here once and {are} no longer in this home"),
                 )
             }
+            Self::PeerOlder { name } => (
+                RowsAbout(name),
+                "restored",
+                format!(
+                    "the home of {name} is older than what you have exchanged; it lacks the lines since then"
+                ),
+            ),
             Self::TwoPlaces { name } => (
                 RowsAbout(name),
                 "two_places",

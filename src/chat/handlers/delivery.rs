@@ -10,10 +10,11 @@ use crate::chat::conversation::{Conversation, Peer};
 use crate::chat::io::{CommitTiming, DeliveryProgress, DeliveryReport, Effect};
 use crate::chat::kept::{AfterCommit, Agreement, KeptMessages, OnDisk, PairStage};
 use crate::chat::notice::{DeliveryInfo, DeliveryWarning, Info, Warning};
+use crate::chat::redial::Redialling;
 use crate::chat::types::{PeerId, ReceiptDue};
 use crate::crypto::{Fingerprint, Seed};
 use crate::delivery::{
-    Content, EnqueueError, MessageState, Pairs, Reception, ResumeNews, StoreBatch, WaitingMessage,
+    Calls, Content, EnqueueError, MessageState, Pairs, Reception, ResumeNews, StoreBatch, WaitingMessage,
 };
 use crate::ids::ConnId;
 use crate::limits;
@@ -36,6 +37,7 @@ impl Chat {
         self.kept = Some(kept);
         self.forget_old_history();
         self.expire_kept();
+        self.call_standing();
         for (peer, number, sent, text) in unshown {
             let due = ReceiptDue { conn: None, peer: Some(peer), upto: Count::Pair(number) };
             self.receive_again(due, sent, text);
@@ -287,6 +289,9 @@ impl Chat {
         }
         kept.ledger.keep_on_disk(peer);
         let resume = kept.ledger.resume(peer);
+        if self.redialling == Redialling::AfterLoss && !conversation.origin.is_inbound() {
+            kept.ledger.set_calls(peer, Calls::Stand);
+        }
         let waited = kept.ledger.next_number(peer) - 1;
         let has_heard = conversation.pair.theirs.is_some();
         let agreement = if has_heard { Agreement::Agreed } else { Agreement::Pending };
@@ -378,6 +383,7 @@ impl Chat {
                 ResumeNews::Missing { first, last } => {
                     Warning::Delivery(DeliveryWarning::MissingHere { name, first, last })
                 }
+                ResumeNews::PeerRestored => Warning::Delivery(DeliveryWarning::PeerOlder { name }),
                 ResumeNews::TwoPlaces => Warning::Delivery(DeliveryWarning::TwoPlaces { name }),
             });
         }

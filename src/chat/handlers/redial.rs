@@ -12,6 +12,7 @@ use crate::chat::redial::{AfterLoss, Redial, Redialling};
 use crate::chat::types::{DialOptions, DialOutcome, Origin, PeerId};
 use crate::chat::{Chat, Dial};
 use crate::crypto::Fingerprint;
+use crate::delivery::Calls;
 use crate::ids::{ConnId, DialId};
 use crate::limits;
 use crate::peers::address::Target;
@@ -74,6 +75,49 @@ impl Chat {
         is_called.then(|| Redial::new(peer, dial, others, conversation.redial.as_ref(), self.now.mono))
     }
 
+    /// Calls the peers again that were called as the program ended, where nobody had ended that.
+    pub(crate) fn call_standing(&mut self) {
+        if self.redialling == Redialling::Never || self.shutdown.is_some() {
+            return;
+        }
+        let called = self.kept.iter().flat_map(|kept| kept.ledger.called());
+        let wanted: Vec<_> = called.filter(|peer| self.is_wanted(*peer)).collect();
+        for peer in wanted {
+            let known = self.book.by_fingerprint(&peer).map_or(&[][..], |entry| &entry.addresses);
+            let Some((last, others)) = known.split_last() else { continue };
+            if self.conversations.open_with(PeerId::Key(peer)).is_some() {
+                continue;
+            }
+            let others = others.iter().rev().cloned().collect();
+            let redial = Redial::begun(peer, last.clone(), others, self.now.mono);
+            let dial = Dial::new(redial.options(), WaitingTexts::default());
+            let name = self.name_of_key(peer);
+            self.insert_dial(Dial { begins_at: Some(self.now.mono), redial: Some(redial), ..dial });
+            self.effects.info(Info::CallsStand { name });
+        }
+    }
+
+    /// Takes note that calls of a peer end with a connection, where somebody wished that.
+    pub(crate) fn end_calls(&mut self, conversation: &Conversation, reason: &CloseReason) {
+        let Some(peer) = conversation.peer.as_ref().and_then(Peer::fingerprint) else { return };
+        let goes_on = is_loss(conversation, reason)
+            || *reason == CloseReason::Bye(ByeReason::Replaced)
+            || conversation.successor.is_some()
+            || !conversation.is_lasting()
+            || self.bye() == ByeReason::Stopping
+            || self.conversations.open_with(PeerId::Key(peer)).is_some();
+        if !goes_on {
+            self.set_calls(peer, Calls::Ended);
+        }
+    }
+
+    /// Takes note, beyond the end of the program, whether a peer is called.
+    pub(crate) fn set_calls(&mut self, peer: Fingerprint, calls: Calls) {
+        if let Some(kept) = &mut self.kept {
+            kept.ledger.set_calls(peer, calls);
+        }
+    }
+
     /// Whether a peer may be called without an act of the user.
     fn is_wanted(&self, peer: Fingerprint) -> bool {
         self.is_chosen(PeerId::Key(peer)) && !self.is_blocked(peer)
@@ -125,6 +169,7 @@ impl Chat {
         }
         if is_final && !redial.drop_address(&options.target) {
             let name = self.name_of_key(redial.peer);
+            self.set_calls(redial.peer, Calls::Ended);
             self.effects.warn(Warning::NotCallingAgain { name });
             return self.effects.push(Effect::DialFinished(DialOutcome::Refused));
         }
@@ -224,8 +269,12 @@ impl Chat {
             self.close_unheard(conn, ByeReason::Leaving);
         }
         if was_called {
-            let name = self.name_of_key(peer);
-            self.effects.info(Info::NotCalling { name });
+            self.set_calls(peer, Calls::Ended);
+            // Of who is forgotten no more is said than that.
+            if self.book.by_fingerprint(&peer).is_some() {
+                let name = self.name_of_key(peer);
+                self.effects.info(Info::NotCalling { name });
+            }
         }
         was_called
     }
@@ -272,7 +321,10 @@ impl Chat {
 
     /// How long it is until a call.
     pub(crate) fn due(&self, at: MonoMs) -> String {
-        format!("in {} s", at.since(self.now.mono).div_ceil(1_000))
+        match at.since(self.now.mono).div_ceil(1_000) {
+            0 => "now".to_owned(),
+            seconds => format!("in {seconds} s"),
+        }
     }
 
     /// When the next such call is due.
@@ -281,7 +333,8 @@ impl Chat {
     }
 }
 
-/// Whether an established connection ended without anybody's will, or for want of room on a disk.
+/// Whether an established connection ended without anybody's wish to leave, or for want of room on
+/// a disk.
 fn is_loss(conversation: &Conversation, reason: &CloseReason) -> bool {
     matches!(
         reason,
@@ -290,18 +343,19 @@ fn is_loss(conversation: &Conversation, reason: &CloseReason) -> bool {
             | CloseReason::IdleTimeout
             | CloseReason::RekeyTimeout
             | CloseReason::Record
+            | CloseReason::Bye(ByeReason::Stopping)
     ) || is_for_want_of_room(conversation, reason)
 }
 
 /// Whether whoever answers there will not be talked to by calling once more: another key, a refusal
 /// of ours, another purpose or version.
 fn is_final(reason: &CloseReason) -> bool {
-    matches!(
-        reason,
+    match reason {
+        CloseReason::Bye(bye) => *bye != ByeReason::Stopping,
         CloseReason::LocalReject
-            | CloseReason::Key(_)
-            | CloseReason::PeerAbort
-            | CloseReason::Bye(_)
-            | CloseReason::VersionMismatch(_)
-    )
+        | CloseReason::Key(_)
+        | CloseReason::PeerAbort
+        | CloseReason::VersionMismatch(_) => true,
+        _ => false,
+    }
 }

@@ -127,7 +127,8 @@ impl Chat {
             }
             let deadline = self.conversations.get(conn).and_then(Conversation::close_deadline);
             if deadline.is_some_and(|due| now >= due) {
-                self.with_session(conn, |session| session.close(ByeReason::Leaving));
+                let bye = self.bye();
+                self.with_session(conn, |session| session.close(bye));
             }
             self.with_session(conn, |session| session.handle_timeout(now));
         }
@@ -470,6 +471,7 @@ impl Chat {
         }
         let next = self.next_attempt(&conversation, &reason);
         let then = self.call_lost_again(&conversation, &reason);
+        self.end_calls(&conversation, &reason);
         if !conversation.origin.is_inbound() && next.is_none() && then == AfterLoss::Nothing {
             self.effects.push(Effect::DialFinished(dial_outcome(&conversation, &reason)));
         }
@@ -551,7 +553,9 @@ impl Chat {
             _ if !self.shows_departure(peer, conversation) => {}
             _ if successor.is_some() => self.effects.info(Info::Replaced { name: name.clone() }),
             CloseReason::LocalClose => self.effects.info(Info::Closed { name: name.clone(), then }),
-            CloseReason::Bye(ByeReason::Leaving | ByeReason::Other(_)) => {
+            CloseReason::Bye(ByeReason::Leaving | ByeReason::Stopping | ByeReason::Other(_))
+                if then == AfterLoss::Nothing =>
+            {
                 self.effects.info(Info::Left { name: name.clone(), fingerprint: peer.fingerprint() });
             }
             reason => self.effects.warn(Warning::ConnectionLost { name: name.clone(), reason, error, then }),
@@ -580,8 +584,12 @@ fn dial_outcome(conversation: &Conversation, reason: &CloseReason) -> DialOutcom
     let (was_established, is_acked) = (conversation.peer.is_some(), conversation.unacked.len() == 0);
     match reason {
         CloseReason::LocalClose if is_acked => DialOutcome::Done,
-        CloseReason::Bye(ByeReason::Leaving | ByeReason::Other(_)) if is_acked => DialOutcome::Left,
-        CloseReason::Bye(ByeReason::Leaving | ByeReason::Other(_)) if was_established => {
+        CloseReason::Bye(ByeReason::Leaving | ByeReason::Stopping | ByeReason::Other(_)) if is_acked => {
+            DialOutcome::Left
+        }
+        CloseReason::Bye(ByeReason::Leaving | ByeReason::Stopping | ByeReason::Other(_))
+            if was_established =>
+        {
             DialOutcome::PeerLeftEarly
         }
         CloseReason::Bye(ByeReason::OutputGone | ByeReason::OutputFull | ByeReason::OutputFailed) => {

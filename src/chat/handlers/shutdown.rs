@@ -5,6 +5,7 @@ use crate::chat::notice::Info;
 use crate::chat::shutdown::Shutdown;
 use crate::chat::types::{ExitRequest, InputOrigin};
 use crate::chat::{Chat, WaitingCommand};
+use crate::delivery::Calls;
 use crate::ids::{ConnId, DialId, FaceId};
 use crate::wire::ByeReason;
 
@@ -60,7 +61,7 @@ impl Chat {
             return self.effects.push(Effect::EndFace(face));
         }
         let refused_lines = match (request, self.conversations.face().input) {
-            (ExitRequest::Quit, InputOrigin::Person) => 0,
+            (ExitRequest::Quit | ExitRequest::Stop, InputOrigin::Person) => 0,
             _ => self.refused_lines(),
         };
         let shutdown = Shutdown::new(request, self.now.mono, refused_lines);
@@ -70,6 +71,9 @@ impl Chat {
         }
         for (id, dial) in std::mem::take(&mut self.dials) {
             self.effects.push(Effect::CancelConnect(id));
+            if let Some(redial) = dial.redial.as_ref().filter(|_| shutdown.bye != ByeReason::Stopping) {
+                self.set_calls(redial.peer, Calls::Ended);
+            }
             self.give_up_dial(id, &dial);
         }
         if self.keygen.take().is_some() {
@@ -77,6 +81,11 @@ impl Chat {
         }
         self.retry_unsaved_blocks();
         self.handle_timeout();
+    }
+
+    /// What peers are told as their conversations close.
+    pub(crate) fn bye(&self) -> ByeReason {
+        self.shutdown.map_or(ByeReason::Leaving, |shutdown| shutdown.bye)
     }
 
     /// Whether something that was said is on its way: to the disk, or to a peer that is connected.
@@ -99,7 +108,8 @@ impl Chat {
             if self.has_unsent(conn) && !is_overdue {
                 continue;
             }
-            self.with_session(conn, |session| session.close(ByeReason::Leaving));
+            let bye = self.bye();
+            self.with_session(conn, |session| session.close(bye));
         }
         if self.conversations.len() == 0
             && self.book_changes.is_empty()

@@ -261,8 +261,7 @@ struct PromptFrontend {
 impl Frontend<ServedSink<Screen>> for PromptFrontend {
     fn on_signal(&mut self, app: &mut App<ServedSink<Screen>>, signal: Signal) {
         if matches!(self.source, InputSource::Unattended) {
-            // The usual end of one that serves.
-            return app.handle(Input::ExitRequest(ExitRequest::Quit));
+            return app.handle(Input::ExitRequest(ExitRequest::Stop));
         }
         // The editor turns its own into Ctrl-C.
         if signal != Signal::Interrupt || !matches!(self.source, InputSource::Editor(_)) {

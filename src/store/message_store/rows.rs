@@ -181,6 +181,37 @@ impl Value for InboxRow {
     }
 }
 
+impl Value for Vec<UnixMs> {
+    fn bytes(&self) -> usize {
+        8 * self.len()
+    }
+
+    fn write(&self, to: &mut Vec<u8>) {
+        to.extend(self.iter().flat_map(|moment| moment.0.to_be_bytes()));
+    }
+
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        let mut moments = Self::new();
+        while !from.0.is_empty() {
+            moments.push(UnixMs(from.number()?));
+        }
+        Some(moments)
+    }
+}
+
+/// Nothing: that the row is there is its meaning.
+impl Value for () {
+    fn bytes(&self) -> usize {
+        0
+    }
+
+    fn write(&self, _: &mut Vec<u8>) {}
+
+    fn read(_: &mut Reader<'_>) -> Option<Self> {
+        Some(())
+    }
+}
+
 const SENT: u8 = 0;
 const RECEIVED: u8 = 1;
 

@@ -9,7 +9,7 @@ use super::failure::{Failure, guarded};
 use super::history::{append, forget};
 use super::sealed_table::{SealedTable, message_key, random, seed, split_message_key};
 use crate::crypto::{Fingerprint, Identity, PublicKey, StoreKey};
-use crate::delivery::{HistoryEntry, PairChange, Pairs, StoreChange};
+use crate::delivery::{Calls, HistoryEntry, PairChange, Pairs, StoreChange};
 use crate::time::UnixMs;
 
 const META: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("meta");
@@ -17,6 +17,8 @@ const OUT: SealedTable<32> = SealedTable("out");
 const OUTBOX: SealedTable<40> = SealedTable("outbox");
 const IN: SealedTable<32> = SealedTable("in");
 const INBOX: SealedTable<40> = SealedTable("inbox");
+const CALLS: SealedTable<32> = SealedTable("calls");
+const RENEWALS: SealedTable<32> = SealedTable("renewals");
 
 /// Version of the format, under [`FORMAT_KEY`].
 const FORMAT: u32 = 1;
@@ -62,7 +64,7 @@ impl Tables {
             meta.insert(FORMAT_KEY, FORMAT.to_be_bytes().as_slice())?;
             meta.insert(wrap_key(&identity.fingerprint()).as_slice(), wrapped.as_slice())?;
             drop(meta);
-            for table in [OUT, IN] {
+            for table in [OUT, IN, CALLS, RENEWALS] {
                 table.writable(&transaction)?;
             }
             for table in [OUTBOX, INBOX] {
@@ -155,6 +157,12 @@ impl Tables {
                 let (peer, number) = split_message_key(at);
                 pairs.entry(peer).or_default().inbox.insert(number, row);
             })?;
+            CALLS.read(&transaction, key, |peer, ()| {
+                pairs.entry(Fingerprint::from_bytes(*peer)).or_default().calls = Calls::Stand;
+            })?;
+            RENEWALS.read(&transaction, key, |peer, moments| {
+                pairs.entry(Fingerprint::from_bytes(*peer)).or_default().renewals = moments;
+            })?;
             Ok(pairs)
         })
     }
@@ -169,6 +177,7 @@ impl Tables {
         self.write(|transaction| {
             let (mut out, mut outbox) = (OUT.writable(transaction)?, OUTBOX.writable(transaction)?);
             let (mut inbound, mut inbox) = (IN.writable(transaction)?, INBOX.writable(transaction)?);
+            let (mut calls, mut renewals) = (CALLS.writable(transaction)?, RENEWALS.writable(transaction)?);
             for StoreChange { peer, change } in changes {
                 match change {
                     PairChange::Outbound(state) => out.put(key, peer.as_bytes(), state)?,
@@ -179,7 +188,12 @@ impl Tables {
                     PairChange::Inbound(state) => inbound.put(key, peer.as_bytes(), state)?,
                     PairChange::Receive(number, row) => inbox.put(key, &message_key(peer, *number), row)?,
                     PairChange::Clear(number) => inbox.remove(&message_key(peer, *number))?,
+                    PairChange::Calls(Calls::Stand) => calls.put(key, peer.as_bytes(), &())?,
+                    PairChange::Calls(Calls::Ended) => calls.remove(peer.as_bytes())?,
+                    PairChange::Renewals(moments) => renewals.put(key, peer.as_bytes(), moments)?,
                     PairChange::Forget => {
+                        calls.remove(peer.as_bytes())?;
+                        renewals.remove(peer.as_bytes())?;
                         out.remove(peer.as_bytes())?;
                         inbound.remove(peer.as_bytes())?;
                         outbox.remove_all_of(peer)?;
