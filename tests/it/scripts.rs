@@ -227,7 +227,7 @@ const SEEN: &[(&str, &str)] = &[
     ("HandshakeFailed", r"! the handshake with \S+ failed; "),
     ("HandshakeFailed", r"! \S+ hung up during the handshake$"),
     ("ConnectionLost", r"! lost alice: connection cut; calling again \(:close alice stops that\)$"),
-    ("CallsStand", r"\* calling 민지 again: you were connected when rsachat ended "),
+    ("CallsStand", r"\* calling 민지 again, as before rsachat ended \("),
     ("NotCalling", r"\* no longer calling 민지$"),
     ("StillCalling", r"! still calling 민지 \(13 calls in 10 min\): cannot reach "),
     ("NotCallingAgain", r"! not calling 민지 again; :connect 민지 does that$"),

@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use rustix::process::Signal;
 
-use crate::support::{Home, PATIENCE, Process, read};
+use crate::support::{Home, PATIENCE, Process, eventually, read};
 
 fn started_by_unit() -> Vec<String> {
     let unit = read("docs/rsachat.service");
@@ -60,10 +60,15 @@ fn a_service_that_is_restarted_calls_whom_it_had_called_unless_that_was_ended() 
     for (number, signal) in [(1, Signal::KILL), (2, Signal::TERM)] {
         junho.sees_times("민지 joined", number, PATIENCE);
         minji.sees("준호 joined");
+        // On disk: whom it has called, and behind that a line that was received.
+        eventually("준호 is in the book", PATIENCE, || {
+            std::fs::read_to_string(home.file("peers")).is_ok_and(|book| book.contains("준호"))
+        });
+        home.answer(&["send", "준호", "-m", "are you there?"]);
         minji.signal(signal);
         minji.ends();
         (minji, _) = serves(&home, at);
-        minji.sees("calling 준호 again: you were connected when rsachat ended (:close 준호 stops that)");
+        minji.sees("calling 준호 again, as before rsachat ended (:close 준호 stops that)");
     }
     junho.sees_times("민지 joined", 3, PATIENCE);
     let mut attached = home.start(&["--plain"]);

@@ -72,12 +72,9 @@ impl Info {
                 (Omitted, format!("connecting to {name}{target}; Ctrl-C cancels"))
             }
             Self::NotCalling { name } => (AnyRows, format!("no longer calling {name}")),
-            Self::CallsStand { name } => (
-                AnyRows,
-                format!(
-                    "calling {name} again: you were connected when rsachat ended (:close {name} stops that)"
-                ),
-            ),
+            Self::CallsStand { name } => {
+                (AnyRows, format!("calling {name} again, as before rsachat ended (:close {name} stops that)"))
+            }
             Self::AlreadyConnected { name } => {
                 (AnyRows, format!("{name} is already connected; plain text goes to {name}"))
             }

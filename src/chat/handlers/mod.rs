@@ -1,6 +1,7 @@
 //! Handlers of the conversation core: `impl Chat`, one file for each kind of input.
 
 mod calling;
+mod closings;
 mod commands;
 mod delivery;
 mod export;

@@ -45,7 +45,7 @@ fn kill_and_start_end_and_begin_a_process_with_its_home_or_a_new_one() {
     check(
         &connected(),
         "@kill bob\nbob|* killed\nalice| ! lost bob: connection cut\n@start bob\n\
-         bob| * calling alice again: you were connected when rsachat ended (:close alice stops that)\n\
+         bob| * calling alice again, as before rsachat ended (:close alice stops that)\n\
          bob> :close alice\nbob| * no longer calling alice\nbob> :status\n\
          bob| plain text goes to nobody\nbob| you are bob, SHA256:54CP7ChxEsbzktWRmMkPZTRREp3B4c4QCslAXsVOYlM\nbob| nobody is connected\n\
          bob| messages are forgotten at the end of the session\n\

@@ -1,0 +1,178 @@
+//! Handlers of the ends of sessions: what is shown of them, what they mean for a call, and what
+//! becomes of what was not received.
+
+use crate::chat::addressee::Addressee;
+use crate::chat::conversation::{Conversation, Peer};
+use crate::chat::history::Acquaintance;
+use crate::chat::io::Effect;
+use crate::chat::kept::PairStage;
+use crate::chat::notice::{DeliveryInfo, Info, Warning};
+use crate::chat::redial::AfterLoss;
+use crate::chat::stranger_rows::StrangerCounts;
+use crate::chat::types::{DialOutcome, Origin, PeerId};
+use crate::chat::{Chat, Dial};
+use crate::ids::ConnId;
+use crate::session::{CloseReason, OaepCloseReason};
+use crate::wire::ByeReason;
+
+impl Chat {
+    /// Takes the end of a session, whoever closed it.
+    pub(crate) fn handle_closed(&mut self, conn: ConnId, reason: CloseReason) {
+        // Where both dialled, the peer may close our call before it is established here.
+        if reason == CloseReason::Bye(ByeReason::Replaced)
+            && self.conversations.peer_of(conn).is_none()
+            && let Some(successor) = self.other_with_key_of(conn)
+        {
+            self.follow_successor(conn, successor);
+        }
+        let Some(mut conversation) = self.conversations.remove(conn) else { return };
+        self.seats.leave(conn);
+        self.leave_pair(&conversation);
+        self.counters.roster += 1;
+        self.effects.push(Effect::Close(conn));
+        if conversation.peer.is_none()
+            && let Some(redial) = conversation.redial.take()
+        {
+            return self.handle_closed_redial(redial, &conversation, reason);
+        }
+        if reason == CloseReason::PeerBusy && self.call_busy_again(conn, &mut conversation) {
+            return;
+        }
+        if let Some(shutdown) = self.shutdown.as_mut().filter(|_| conversation.unacked.len() > 0) {
+            shutdown.set_lost();
+        }
+        let next = self.next_attempt(&conversation, &reason);
+        let then = self.call_lost_again(&conversation, &reason);
+        self.end_calls(&conversation, &reason);
+        if !conversation.origin.is_inbound() && next.is_none() && then == AfterLoss::Nothing {
+            self.effects.push(Effect::DialFinished(dial_outcome(&conversation, &reason)));
+        }
+        let error = conversation.stream_error.clone();
+        let remote = conversation.origin.to_string();
+        if next.is_none() {
+            self.conversations.give_up(&Addressee::Connecting(conn));
+        }
+        match (&conversation.peer, reason) {
+            (Some(peer), reason) => {
+                self.show_departure(peer, &conversation, reason, error, then);
+            }
+            // Shown already where the key was judged, or of no interest.
+            (
+                None,
+                CloseReason::LocalReject | CloseReason::LocalClose | CloseReason::Bye(ByeReason::Replaced),
+            ) => {}
+            (None, reason) => {
+                let warning = Warning::HandshakeFailed { remote, reason, error };
+                self.warn_of_handshake(&conversation, warning);
+            }
+        }
+        if let Some(options) = next {
+            return self.dial(&Addressee::Connecting(conn), Dial::new(options, conversation.waiting));
+        }
+        let called = match &conversation.origin {
+            Origin::Outbound { dial, .. } => self.label_of(dial),
+            Origin::Inbound { from, .. } => from.to_string(),
+        };
+        self.give_back(&called, &conversation.waiting);
+    }
+
+    /// Whether the row that a peer left is shown; otherwise it is counted.
+    fn shows_departure(&mut self, peer: &Peer, conversation: &Conversation) -> bool {
+        let now = self.now.mono;
+        let is_stranger =
+            conversation.acquaintance() == Acquaintance::Met && !self.conversations.is_addressed(peer.id);
+        if !is_stranger || conversation.withheld.is_empty() && self.stranger_rows.admits(now) {
+            return true;
+        }
+        self.stranger_rows.count(now, StrangerCounts { joined: 0, left: 1 });
+        false
+    }
+
+    fn show_departure(
+        &mut self,
+        peer: &Peer,
+        conversation: &Conversation,
+        reason: CloseReason,
+        error: Option<String>,
+        then: AfterLoss,
+    ) {
+        let name = peer.name.to_string();
+        if self.is_without_room_again(conversation, &reason) {
+            return;
+        }
+        if self.is_without_room(peer.fingerprint()) {
+            for row in conversation.withheld.clone() {
+                self.effects.show(row);
+            }
+        }
+        if let PeerId::Key(fingerprint) = peer.id
+            && self.book.by_fingerprint(&fingerprint).is_some()
+        {
+            self.last_seen.insert(fingerprint, self.now.unix);
+        }
+        // When both dial at once the peer closes the other of the two connections.
+        let successor = match (&reason, peer.id) {
+            (CloseReason::Bye(ByeReason::Replaced), PeerId::Key(fingerprint)) => {
+                self.conversations.with_key(fingerprint)
+            }
+            _ => conversation.successor,
+        };
+        match reason {
+            // Nobody was there who could be missed.
+            CloseReason::LocalClose | CloseReason::Bye(_) | CloseReason::ConnectionLost { .. }
+                if !conversation.is_lasting() => {}
+            _ if !self.shows_departure(peer, conversation) => {}
+            _ if successor.is_some() => self.effects.info(Info::Replaced { name: name.clone() }),
+            CloseReason::LocalClose => self.effects.info(Info::Closed { name: name.clone(), then }),
+            CloseReason::Bye(ByeReason::Leaving | ByeReason::Stopping | ByeReason::Other(_))
+                if then == AfterLoss::Nothing =>
+            {
+                self.effects.info(Info::Left { name: name.clone(), fingerprint: peer.fingerprint() });
+            }
+            reason => self.effects.warn(Warning::ConnectionLost { name: name.clone(), reason, error, then }),
+        }
+        // What is kept goes out again.
+        if conversation.pair.stage.is_sending() {
+            let is_kept_here_only = conversation.pair.stage == PairStage::Declined
+                && peer.fingerprint().is_some_and(|key| self.waiting_for(PeerId::Key(key)) > 0);
+            if is_kept_here_only {
+                self.effects.info(Info::Delivery(DeliveryInfo::NotChosen { name }));
+            }
+            return;
+        }
+        let kept = |number| conversation.pair.on_connection.iter().any(|(sent, _)| *sent == number);
+        let (rows, more) = conversation.unacked.rows_but(kept);
+        if !rows.is_empty() {
+            self.effects.warn(match peer.id {
+                PeerId::Key(_) => Warning::NotReceived { name, rows, more },
+                PeerId::Conn(_) => Warning::NotSent { name, rows, more },
+            });
+        }
+    }
+}
+
+fn dial_outcome(conversation: &Conversation, reason: &CloseReason) -> DialOutcome {
+    let (was_established, is_acked) = (conversation.peer.is_some(), conversation.unacked.len() == 0);
+    match reason {
+        CloseReason::LocalClose if is_acked => DialOutcome::Done,
+        CloseReason::Bye(ByeReason::Leaving | ByeReason::Stopping | ByeReason::Other(_)) if is_acked => {
+            DialOutcome::Left
+        }
+        CloseReason::Bye(ByeReason::Leaving | ByeReason::Stopping | ByeReason::Other(_))
+            if was_established =>
+        {
+            DialOutcome::PeerLeftEarly
+        }
+        CloseReason::Bye(ByeReason::OutputGone | ByeReason::OutputFull | ByeReason::OutputFailed) => {
+            DialOutcome::Failed
+        }
+        CloseReason::HandshakeTimeout
+        | CloseReason::JudgementTimeout
+        | CloseReason::PeerBusy
+        | CloseReason::NoData
+        | CloseReason::LostInHandshake
+        | CloseReason::Oaep(OaepCloseReason::NoKey) => DialOutcome::Lost,
+        _ if was_established => DialOutcome::Lost,
+        _ => DialOutcome::Refused,
+    }
+}
