@@ -18,7 +18,7 @@ fn run(program: &str, args: &[&str]) -> Output {
     command.output().unwrap_or_else(|error| panic!("{program} is needed for this test: {error}"))
 }
 
-fn answer(args: &[&str]) -> String {
+pub(crate) fn answer(args: &[&str]) -> String {
     let output = run(RSACHAT, args);
     assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
@@ -115,7 +115,7 @@ fn the_help_of_a_command_has_the_options_that_mean_something_for_it() {
 }
 
 /// The commands of the tree, each as its words.
-fn every_command() -> Vec<Vec<String>> {
+pub(crate) fn every_command() -> Vec<Vec<String>> {
     let folder = TempDir::new().unwrap();
     let names = pages(&folder.path().join("man1")).into_keys();
     let words = names.map(|name| name.trim_end_matches(".1").split('-').skip(1).map(str::to_owned).collect());

@@ -1,5 +1,6 @@
 //! Commands, settings and screens of the README and of its pages for users, each against the program.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -8,6 +9,7 @@ use regex::Regex;
 use rsachat::chat::command::{habits_markdown, markdown};
 
 use crate::doctor::takes_a_call;
+use crate::manual::{answer, every_command};
 use crate::support::{Home, RSACHAT, read};
 
 /// Page of the prompt: its commands, signs and keys.
@@ -23,17 +25,10 @@ fn the_command_table_is_the_one_of_the_parser() {
 }
 
 #[test]
-fn every_option_and_exit_code_of_the_page_is_in_the_help() {
+fn every_exit_code_of_the_page_is_in_the_help() {
     let output = Command::new(RSACHAT).arg("--help-all").output().unwrap();
     assert!(output.status.success());
     let (page, help) = (read(COMMAND_LINE), String::from_utf8(output.stdout).unwrap());
-    let options = "--home --config --name --listen --no-listen --known-only --anybody --connect --pin --wire --one-way \
-        --line-history --colour --log --time-format --no-time --editor-mode --notify --title --plain --json \
-        --passphrase-file --passphrase-fd";
-    for option in options.split_whitespace() {
-        assert!(help.contains(option), "{option} is missing in the help");
-        assert!(page.contains(option), "{option} is missing in {COMMAND_LINE}");
-    }
     for (code, meaning) in [
         ("0", "done"),
         ("1", "ran, but did not succeed"),
@@ -46,6 +41,32 @@ fn every_option_and_exit_code_of_the_page_is_in_the_help() {
         assert!(page.contains(&format!("| {code} | {meaning}")), "code {code} is missing in {COMMAND_LINE}");
         assert!(help.contains(meaning), "{meaning:?} is missing in the help");
     }
+}
+
+#[test]
+fn every_option_of_every_command_is_on_a_page() {
+    let option = Regex::new(r"(?m)^ +(?:-\w, )?(--[a-z-]+)").unwrap();
+    let named = |page: &str| -> BTreeSet<String> {
+        let page = read(page);
+        let words = page.split(|c: char| !(c.is_ascii_lowercase() || c == '-'));
+        words.filter(|word| word.starts_with("--")).map(str::to_owned).collect()
+    };
+    let (all, of_replay) = (named(COMMAND_LINE), named("docs/SCRIPTS.md"));
+    let mut count = 0;
+    for words in every_command() {
+        let (page, named) = match words.first().map(String::as_str) {
+            Some("replay") => ("docs/SCRIPTS.md", &of_replay),
+            _ => (COMMAND_LINE, &all),
+        };
+        let help = if words.is_empty() { "--help-all" } else { "--help" };
+        let words = words.iter().map(String::as_str).chain([help]).collect::<Vec<_>>();
+        for found in option.captures_iter(&answer(&words)) {
+            let is_there = matches!(&found[1], "--help" | "--help-all") || named.contains(&found[1]);
+            assert!(is_there, "{} of {words:?} is not in {page}", &found[1]);
+            count += 1;
+        }
+    }
+    assert!(count > 200, "{count} options");
 }
 
 #[test]
