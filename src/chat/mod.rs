@@ -37,6 +37,7 @@ mod trust_policy;
 mod types;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use account::{Account, KeygenProgress};
@@ -145,6 +146,8 @@ pub struct Chat {
 struct Listener {
     options: ListenOptions,
     bound: Option<BoundAddresses>,
+    /// Addresses at which others can call it, where that is not the same.
+    dial: Vec<SocketAddr>,
 }
 
 impl Listener {

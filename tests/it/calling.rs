@@ -159,6 +159,11 @@ fn a_listener_at_every_address_says_where_others_call_in_words_and_to_programs()
         "{words}"
     );
     assert!(!words.contains("127.0.0.1") && !words.contains("::1]"), "{words}");
+    let mut asked = home.start(&["--plain", "--listen", "0"]);
+    let port = asked.listens_at().parse::<SocketAddr>().unwrap().port().to_string();
+    asked.types(":status");
+    let row = words.split_once("listening on").unwrap().1.replace("PORT", &port);
+    asked.sees_times(&format!("listening on{row}"), 2, PATIENCE);
     let (alone, _) = home.start(&["--listen", "127.0.0.1:0"]).and_where();
     assert!(!alone.sees("listening on").contains("others"), "{}", alone.output());
 }

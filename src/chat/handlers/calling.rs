@@ -191,7 +191,7 @@ impl Chat {
             return self.effects.warn(Warning::AlreadyListening { at: at.to_string() });
         }
         let listener = ListenerId(self.next_id());
-        self.listeners.insert(listener, Listener { options, bound: None });
+        self.listeners.insert(listener, Listener { options, bound: None, dial: Vec::new() });
         self.effects.push(Effect::Listen { listener, at, family });
     }
 
@@ -255,7 +255,7 @@ impl Chat {
         dial: Vec<SocketAddr>,
     ) {
         if let Some(listener) = self.listeners.get_mut(&listener) {
-            listener.bound = Some(at.clone());
+            (listener.bound, listener.dial) = (Some(at.clone()), dial.clone());
             let protocol = listener.options.protocol;
             self.effects.info(Info::Listening { at, dial });
             self.show_oaep_banner(protocol);

@@ -104,7 +104,8 @@ impl Chat {
                     Protocol::Native => "",
                     Protocol::Oaep(_) => ", raw wire",
                 };
-                rows.push(format!("listening on {at}{protocol}"));
+                let listening = Info::Listening { at: at.clone(), dial: listener.dial.clone() };
+                rows.push(format!("{}{protocol}", listening.sentence()));
             }
         }
         let asked = self.dials.values().filter(|dial| dial.redial.is_none());
