@@ -138,6 +138,17 @@ fn with_values(tree: Command, home: Option<&Home>) -> Command {
         let candidates = ArgValueCandidates::new(candidates);
         tree = at_path(tree, path, |command| offering(command, argument, &candidates));
     }
+    let addresses: BTreeMap<_, _> = book
+        .peers()
+        .filter(|peer| Named::Callable.takes(peer))
+        .flat_map(|peer| peer.addresses.iter().map(|address| (address.to_string(), peer.name.to_string())))
+        .collect();
+    let candidates = move || {
+        let addresses = addresses.iter();
+        addresses.map(|(address, name)| CompletionCandidate::new(address).help(Some(name.into()))).collect()
+    };
+    let candidates = ArgValueCandidates::new(candidates);
+    tree = at_path(tree, &["doctor"], |command| offering(command, "address", &candidates));
     let wires = ArgValueCandidates::new(|| Vec::from(["native", "oaep"].map(CompletionCandidate::new)));
     for path in WIRES {
         tree = at_path(tree, path, |command| offering(command, "wire", &wires));

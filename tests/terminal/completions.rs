@@ -11,7 +11,7 @@ use super::pty::{Pty, Setup, has, row_of_cursor};
 use super::support::{Home, RSACHAT};
 
 /// What stands on the line before Tab, and after it.
-const PRESSED: [(&str, &str); 23] = [
+const PRESSED: [(&str, &str); 24] = [
     ("rsachat doc", "rsachat doctor"),
     ("rsachat key exp", "rsachat key export"),
     ("rsachat --passphrase-fi", "rsachat --passphrase-file"),
@@ -28,6 +28,7 @@ const PRESSED: [(&str, &str); 23] = [
     ("rsachat man ke", "rsachat man key"),
     ("rsachat man key exp", "rsachat man key export"),
     ("rsachat help ke", "rsachat help key"),
+    ("rsachat doctor 127", "rsachat doctor 127.0.0.1:8000"),
     ("rsachat key new 40", "rsachat key new 4096"),
     ("rsachat mi", "rsachat minji"),
     ("rsachat --connect mi", "rsachat --connect minji"),
