@@ -36,6 +36,10 @@ pub(crate) struct KeptMessages {
     pub(crate) forget_at: Option<MonoMs>,
     /// Peers with whom the last connection closed since one side had no room to keep what came.
     pub(crate) without_room: BTreeSet<Fingerprint>,
+    /// Peers that nobody chose and texts to whom would be kept then, as the user was told.
+    pub(crate) told_to_choose: BTreeSet<Fingerprint>,
+    /// Peers that have not chosen us and keep nothing, as the user was told.
+    pub(crate) told_not_chosen: BTreeSet<Fingerprint>,
     /// Peers that are away and whose user was told that text to them is queued.
     pub(crate) told: BTreeSet<Fingerprint>,
 }
@@ -195,6 +199,8 @@ impl KeptMessages {
             queries: VecDeque::new(),
             forget_at: None,
             without_room: BTreeSet::new(),
+            told_to_choose: BTreeSet::new(),
+            told_not_chosen: BTreeSet::new(),
             told: BTreeSet::new(),
         }
     }

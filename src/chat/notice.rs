@@ -254,6 +254,8 @@ pub enum DeliveryInfo {
     GoesOut { name: String, fingerprint: Fingerprint, count: usize },
     // The peer has not chosen us: its program keeps nothing for it.
     NotChosen { name: String },
+    // How texts to a peer that nobody chose are kept.
+    KeptOnceChosen { name: String },
     // The program of the peer cannot keep messages.
     KeepsNothing { name: String },
     NothingWaits,

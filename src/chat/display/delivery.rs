@@ -14,7 +14,9 @@ impl DeliveryInfo {
         match self {
             Self::AddressedLater { name } => (
                 AnyRows,
-                format!("plain text now goes to {name}, who is away; it waits until you are both connected"),
+                format!(
+                    "plain text now goes to {name}, who is away; it is kept until you are both connected"
+                ),
             ),
             Self::Queued { name } => {
                 (AnyRows, format!("queued; {name} gets it when you are both connected (:outbox)"))
@@ -24,10 +26,12 @@ impl DeliveryInfo {
                     if *count == 1 { "sending 1 line".to_owned() } else { format!("sending {count} lines") };
                 (AnyRows, format!("{name} is back; {lines}"))
             }
-            Self::NotChosen { name } => (
-                AnyRows,
-                format!("{name} has not chosen you yet: nothing is kept there, and your lines wait here"),
-            ),
+            Self::NotChosen { name } => {
+                (AnyRows, format!("{name} has not chosen you yet: your lines are kept here only"))
+            }
+            Self::KeptOnceChosen { name } => {
+                (AnyRows, format!(":to {name} keeps your lines until {name} has them"))
+            }
             Self::KeepsNothing { name } => (
                 AnyRows,
                 format!("{name}'s program keeps nothing; a line that is lost on the way is not sent again"),

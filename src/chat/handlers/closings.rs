@@ -5,8 +5,7 @@ use crate::chat::addressee::Addressee;
 use crate::chat::conversation::{Conversation, Peer};
 use crate::chat::history::Acquaintance;
 use crate::chat::io::Effect;
-use crate::chat::kept::PairStage;
-use crate::chat::notice::{DeliveryInfo, Info, Warning};
+use crate::chat::notice::{Info, Warning};
 use crate::chat::redial::AfterLoss;
 use crate::chat::stranger_rows::StrangerCounts;
 use crate::chat::types::{DialOutcome, Origin, PeerId};
@@ -133,12 +132,7 @@ impl Chat {
         }
         // What is kept goes out again.
         if conversation.pair.stage.is_sending() {
-            let is_kept_here_only = conversation.pair.stage == PairStage::Declined
-                && peer.fingerprint().is_some_and(|key| self.waiting_for(PeerId::Key(key)) > 0);
-            if is_kept_here_only {
-                self.effects.info(Info::Delivery(DeliveryInfo::NotChosen { name }));
-            }
-            return;
+            return self.hint_at_kept_here_only(conversation);
         }
         let kept = |number| conversation.pair.on_connection.iter().any(|(sent, _)| *sent == number);
         let (rows, more) = conversation.unacked.rows_but(kept);
@@ -147,6 +141,7 @@ impl Chat {
                 PeerId::Key(_) => Warning::NotReceived { name, rows, more },
                 PeerId::Conn(_) => Warning::NotSent { name, rows, more },
             });
+            self.hint_at_keeping(peer.id);
         }
     }
 }

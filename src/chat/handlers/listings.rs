@@ -24,7 +24,8 @@ impl Chat {
             let last_seen = self.last_seen.get(&peer.fingerprint).copied();
             let addresses = || peer.addresses.iter().map(Target::to_string).collect::<Vec<_>>().join(" ");
             let address = conversation.map_or_else(addresses, |conversation| conversation.origin.to_string());
-            rows.push(self.peer_row(identity, conversation, last_seen, address));
+            let waiting = self.waiting_for(PeerId::Key(peer.fingerprint));
+            rows.push(self.peer_row(identity, conversation, last_seen, waiting, address));
         }
         for conversation in self.conversations.values() {
             let Some(peer) = conversation.peer.as_ref().filter(|_| conversation.is_lasting()) else {
@@ -35,7 +36,8 @@ impl Chat {
             }
             let key = conversation.key.map_or("-".to_owned(), |key| key.short());
             let identity = [peer.name.to_string(), peer.trust_level.word().to_owned(), key];
-            rows.push(self.peer_row(identity, Some(conversation), None, conversation.origin.to_string()));
+            let (waiting, address) = (self.waiting_for(peer.id), conversation.origin.to_string());
+            rows.push(self.peer_row(identity, Some(conversation), None, waiting, address));
         }
         self.effects.show(match rows.len() {
             1 => Notice::Answer(vec!["nobody is known yet".to_owned()]),
@@ -66,6 +68,7 @@ impl Chat {
         [name, trust, key]: [String; 3],
         conversation: Option<&Conversation>,
         last_seen: Option<UnixMs>,
+        kept: usize,
         address: String,
     ) -> Vec<String> {
         let peer = conversation.and_then(|conversation| conversation.peer.as_ref());
@@ -73,7 +76,9 @@ impl Chat {
         let ago = |then: Option<UnixMs>| then.map_or_else(none, |then| span(self.now.unix.since(then)));
         let since = ago(peer.map(|peer| peer.since));
         let last_seen = ago(peer.map(|peer| peer.last_seen).or(last_seen));
-        let waiting = conversation.map_or_else(none, |conversation| conversation.unacked.len().to_string());
+        // What is kept for a connected peer may be on its way, and not be kept.
+        let waiting = kept.max(conversation.map_or(0, |conversation| conversation.unacked.len()));
+        let waiting = if conversation.is_none() && waiting == 0 { none() } else { waiting.to_string() };
         vec![name, trust, key, since, last_seen, waiting, address]
     }
 

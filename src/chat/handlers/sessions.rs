@@ -132,6 +132,7 @@ impl Chat {
         self.begin_due_dials();
         self.give_up_questions();
         self.retry_store();
+        self.hint_at_not_chosen();
         self.forget_due_history();
         self.effects.handle_timeout(now);
         if let Some(StrangerCounts { joined, left }) = self.stranger_rows.take_due(now) {

@@ -166,11 +166,13 @@ impl Chat {
             return self.hint_at_quit(text);
         }
         let Some(conn) = self.conversations.addressed_conn() else {
-            self.refuse_line(match self.conversations.addressee() {
-                Addressee::Peer(id, _) => self.not_connected(*id, self.addressee_name()),
-                _ if self.conversations.peers().next().is_some() => Warning::NobodyAddressed,
-                _ => Warning::NobodyToSendTo,
-            });
+            match *self.conversations.addressee() {
+                Addressee::Peer(id, _) => self.refuse_not_connected(id, self.addressee_name()),
+                _ if self.conversations.peers().next().is_some() => {
+                    self.refuse_line(Warning::NobodyAddressed);
+                }
+                _ => self.refuse_line(Warning::NobodyToSendTo),
+            }
             if matches!(text.trim(), "exit" | "quit") {
                 self.effects.info(Info::ExitHint);
             }
@@ -237,16 +239,17 @@ impl Chat {
         }
         match self.conversations.open_with(id) {
             Some(conn) => self.send_shown(conn, text),
-            None => self.refuse_line(self.not_connected(id, name)),
+            None => self.refuse_not_connected(id, name),
         }
     }
 
-    /// Why nothing is sent to a peer who is not connected, and for whom nothing is kept.
-    fn not_connected(&self, id: PeerId, name: String) -> Warning {
-        match id {
+    /// Refuses a text to a peer who is not connected, and for whom nothing is kept.
+    fn refuse_not_connected(&mut self, id: PeerId, name: String) {
+        self.refuse_line(match id {
             PeerId::Key(key) if self.is_blocked(key) => Warning::AddresseeBlocked { name },
             _ => Warning::NotConnected { name },
-        }
+        });
+        self.hint_at_keeping(id);
     }
 
     /// Sends a text that its line did not show as sent, and shows it.

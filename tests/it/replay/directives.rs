@@ -59,12 +59,13 @@ fn kill_and_start_end_and_begin_a_process_with_its_home_or_a_new_one() {
 fn cut_ends_the_connection_at_that_byte_for_both_and_corrupt_flips_one_bit_of_it() {
     for transcript in [
         "@cut bob after 20\nbob> this will never arrive whole\nbob| ! lost alice: connection cut; calling again (:close alice stops that)\n\
-         bob| * alice has not chosen you yet: nothing is kept there, and your lines wait here\n\
+         bob| * alice has not chosen you yet: your lines are kept here only\n\
          alice| ! lost bob in the middle of a message\n\
-         alice> hello?\nalice| ! bob is not connected; nothing was sent; :peers shows where to call",
+         alice> hello?\nalice| ! bob is not connected; nothing was sent; :peers shows where to call\n\
+         alice| * :to bob keeps your lines until bob has them",
         "@cut alice bob after 0\nalice| ! lost bob: connection cut\nbob| ! lost alice: connection cut; calling again (:close alice stops that)",
         "@corrupt bob alice byte 100\nbob> damaged\nalice| ! lost bob: a record failed authentication; link closed\n\
-         bob| ! lost alice: connection cut; calling again (:close alice stops that)\nbob| * alice has not chosen you yet: nothing is kept there, and your lines wait here",
+         bob| ! lost alice: connection cut; calling again (:close alice stops that)\nbob| * alice has not chosen you yet: your lines are kept here only",
     ] {
         check(&connected(), transcript);
     }
@@ -80,6 +81,7 @@ fn hold_keeps_bytes_on_the_way_from_that_byte_on_until_release_and_a_goodbye_beh
         "@hold bob after 274\nbob> one\nalice| bob: one\nbob> two\nbob> :close\n\
          @release bob\nalice| bob: two\nbob| * conversation with alice closed\nalice| * bob left",
         "@hold bob alice after 100\nbob> half of this is held\n@tick 1s\n\
+         bob| * alice has not chosen you yet: your lines are kept here only\n\
          @release bob alice\nalice| bob: half of this is held",
         "@hold bob alice after 100\n@release bob alice\nbob> nothing is held\nalice| bob: nothing is held",
     ] {

@@ -107,11 +107,14 @@ fn a_line_is_typed_at_the_prompt_and_becomes_its_message() {
 #[test]
 fn the_prompt_changes_its_signs_and_a_line_that_was_not_sent_comes_back() {
     let refused = "! bob is not connected; nothing was sent; :peers shows where to call";
-    let written = Written::new(&format!("{}bob> :quit\nalice> hello?\nalice| {refused}\n", connected()));
+    let hint = "* :to bob keeps your lines until bob has them";
+    let script = format!("{}bob> :quit\nalice> hello?\nalice| {refused}\nalice| {hint}\n", connected());
+    let written = Written::new(&script);
     let screen = still(&written, &[]).screen("alice");
-    let end: Vec<_> = screen.lines().rev().take(3).collect();
+    let end: Vec<_> = screen.lines().rev().take(4).collect();
     let is_typed = |row: &str| row.starts_with("alice to bob? away") && row.ends_with("> hello?");
-    assert!(is_typed(end[0]) && is_typed(end[2]) && end[1] == format!("00:00     {refused}"), "{screen}");
+    assert!(is_typed(end[0]) && is_typed(end[3]), "{screen}");
+    assert_eq!(end[1..3], [hint, refused].map(|row| format!("00:00     {row}")), "{screen}");
 }
 
 #[test]
