@@ -1,9 +1,13 @@
 //! Rows of those who call: one for each who joins.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::Shutdown;
+use std::thread;
 
-use super::pty::{Pty, Setup};
-use super::support::{all_of, call};
+use rsachat::wire::{Preface, Purpose};
+
+use super::pty::{Pty, Setup, row_of_cursor};
+use super::support::{PATIENCE, all_of, call, eventually, socket};
 
 #[test]
 fn a_peer_that_joins_is_one_row_with_its_key_only_at_the_first_meeting() {
@@ -47,7 +51,7 @@ fn three_probes_of_three_kinds_are_one_dim_row_and_a_count() {
         for probe in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"", &malformed] {
             let mut stranger = call(&at);
             stranger.write_all(probe).unwrap();
-            stranger.shutdown(std::net::Shutdown::Write).unwrap();
+            stranger.shutdown(Shutdown::Write).unwrap();
             all_of(stranger);
         }
         alice.sees("are only counted (:status)");
@@ -59,4 +63,27 @@ fn three_probes_of_three_kinds_are_one_dim_row_and_a_count() {
         alice.sees("callers that proved no key: 3 (");
         alice.check_picture(&format!("probes-{size}"), |screen| screen.contents().contains("proved no key"));
     }
+}
+
+#[test]
+fn the_status_says_of_a_busy_listener_that_it_is_called_again() {
+    let (listener, at) = socket();
+    thread::spawn(move || {
+        for mut caller in listener.incoming().flatten() {
+            // The preface of the caller; then the reason "busy".
+            let busy = [&Preface::new(Purpose::Chat).to_bytes()[..], &[0, 1, 1]].concat();
+            if caller.read_exact(&mut [0; 16]).is_ok() && caller.write_all(&busy).is_ok() {
+                let _ = caller.shutdown(Shutdown::Write);
+                all_of(caller);
+            }
+        }
+    });
+    let mut alice = Pty::start(&Setup::WIDE);
+    alice.press(&format!(":connect {at}\r"));
+    let begins = format!("{at} is busy; calling again in ");
+    eventually("the row of the status", PATIENCE, || {
+        alice.press(":status\r");
+        alice.wait("an answer", |screen| row_of_cursor(screen).trim_end().ends_with('>'));
+        alice.screen().lines().any(|row| row.starts_with(&begins))
+    });
 }
