@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::Size;
 use super::colour::{self, ColourDepth};
-use super::wrap::{LongUrls, wrap_answer, wrap_behind};
+use super::wrap::{LongUrls, prefix, wrap_answer, wrap_behind};
 use crate::chat::display::SafetyCard;
 
 /// Indent of the groups of the number.
@@ -31,18 +31,33 @@ struct QrRows {
 
 /// The rows of the card.
 pub(crate) fn render(card: &SafetyCard, size: Size, depth: ColourDepth) -> Vec<String> {
-    // One row is the prompt's. A code that is not seen whole is none.
-    let code = qr_code(&card.code, size.cells, depth).filter(|code| code.rows.len() < size.rows);
-    let instructions =
+    let wrapped =
         |how: &[String]| how.iter().flat_map(|row| wrap_answer(row, size.cells)).collect::<Vec<_>>();
     let title = wrap_answer(&card.title, size.cells);
     let groups = groups(card, size, depth);
-    match code {
-        Some(code) if code.cells + GAP.width() + BESIDE_CELLS <= size.cells => {
-            [title, instructions(&card.how), beside_code(&code, &groups)].concat()
-        }
-        Some(code) => [code.rows, instructions(&card.how), title, groups].concat(),
-        None => [instructions(&card.how_without_code), title, groups].concat(),
+    let with_code = qr_code(&card.code, size.cells, depth).and_then(|code| {
+        let is_beside = code.cells + GAP.width() + BESIDE_CELLS <= size.cells;
+        let code_rows = code.rows.len();
+        let (rows, seen) = if is_beside {
+            let title = vec![in_one_row(&card.title, size.cells)];
+            ([title, wrapped(&card.how), beside_code(&code, &groups)].concat(), code_rows)
+        } else {
+            let rows = [code.rows, wrapped(&card.how), title.clone(), groups.clone()].concat();
+            let seen = rows.len();
+            (rows, seen)
+        };
+        // One row is the prompt's. A code that is not seen whole is none.
+        (seen < size.rows).then_some(rows)
+    });
+    with_code.unwrap_or_else(|| [wrapped(&card.how_without_code), title, groups].concat())
+}
+
+/// A text, cut where it is wider than a row.
+fn in_one_row(text: &str, cells: usize) -> String {
+    if text.width() <= cells {
+        text.to_owned()
+    } else {
+        format!("{}…", prefix(text, cells.saturating_sub(1)))
     }
 }
 
@@ -92,6 +107,7 @@ fn qr_code(text: &str, cells: usize, depth: ColourDepth) -> Option<QrRows> {
 mod tests {
     use super::*;
     use crate::crypto::{Fingerprint, SafetyNumber};
+    use crate::limits::NAME_CHARS;
 
     #[test]
     fn the_number_is_on_the_screen_of_every_size_when_the_prompt_is_there_again() {
@@ -107,6 +123,26 @@ mod tests {
                 }
                 let cut = shown.iter().filter(|row| row.width() > cells).count();
                 assert!(cut <= 1, "only the key, which can be copied: {cells}x{rows}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_card_with_any_name_fits_a_common_screen_and_speaks_of_no_code_that_is_not_seen_whole() {
+        let (alice, bob) = (Fingerprint::of(b"alice"), Fingerprint::of(b"bob"));
+        let number = SafetyNumber::between(&alice, &bob);
+        let long = "가".repeat(NAME_CHARS) + "~a1b2c3d4";
+        for name in ["bob", "민지", "a-name-of-23-cells-here", "아주아주긴한국어이름입니다요", &long]
+        {
+            let card = SafetyCard::new(name, &number, &bob);
+            for (cells, rows) in [(80, 24), (80, 18), (80, 17), (40, 10), (40, 24), (40, 50), (24, 60)] {
+                let shown = render(&card, Size { cells, rows }, ColourDepth::Monochrome);
+                let visible = shown.get((shown.len() + 1).saturating_sub(rows)..).unwrap();
+                let code_rows = visible.iter().filter(|row| row.contains(['▀', '▄', '█'])).count();
+                let speaks_of_code = shown.iter().any(|row| row.contains("code"));
+                assert_eq!(speaks_of_code, code_rows == 17, "{name} {cells}x{rows}:\n{}", shown.join("\n"));
+                let fits = (cells, rows) == (80, 24);
+                assert!(!fits || (speaks_of_code && shown.len() < rows), "{name}:\n{}", shown.join("\n"));
             }
         }
     }

@@ -18,29 +18,29 @@ pub(crate) struct SafetyCard {
 }
 
 impl SafetyCard {
-    /// The card of a peer.
+    /// The card of a peer. Each row has room for the longest name, or is one that may be cut.
     pub(crate) fn new(name: &str, number: &SafetyNumber, fingerprint: &Fingerprint) -> Self {
         /// What a difference means.
         const DIFFERS: &str = "if anything differs, somebody is between you: do not go on";
         let groups = number.groups().chunks(4);
-        let key = format!("key of {name}: {fingerprint}");
+        let key = format!("their key: {fingerprint}");
+        let trust = format!("if everything matches, :trust {name}");
         Self {
-            title: format!("safety number for you and {name}; {name} must see the same"),
+            title: format!("safety number for you and {name}: both must see the same"),
             groups: groups
                 .map(|row| row.iter().map(|group| format!("{group:05}")).collect::<Vec<_>>().join("   "))
                 .collect(),
             code: fingerprint.to_string(),
             how: vec![
                 key.clone(),
-                format!("call {name} or meet: read the digits to each other, or let {name} scan the code"),
-                format!("and compare it with :showkey there; if everything matches, :trust {name}"),
+                "call or meet and compare the digits, or let them compare the code with :showkey".to_owned(),
+                trust.clone(),
                 DIFFERS.to_owned(),
             ],
             how_without_code: vec![
                 key,
-                format!(
-                    "call {name} or meet, and read the digits to each other; if everything matches, :trust {name}"
-                ),
+                "call or meet and compare the digits".to_owned(),
+                trust,
                 DIFFERS.to_owned(),
             ],
         }
