@@ -18,6 +18,7 @@ use crate::chat::{
     Notice, Protocol, QuestionId, ReceiptDue, SentMessage,
 };
 use crate::crypto::{Identity, JobResult, Passphrase, RsaJob};
+use crate::delivery::StoredHistory;
 use crate::ids::{ConnId, DialId, FaceId, ListenerId};
 use crate::limits::LINK_TURN_BYTES;
 use crate::net::worker::{BackgroundTask, ThreadPriority, Ticket, Worker};
@@ -468,20 +469,23 @@ impl<S: NoticeSink> Host for OsHost<S> {
     fn open_messages(&mut self, home: &Home, identity: &Identity) -> Input<'static> {
         let opened = self.opened.take().unwrap_or_else(|| MessageStore::open(home, identity));
         let opened = opened.and_then(|opened| {
+            // One that cannot be read is told where it is looked for.
+            let is_empty = opened.store.history().and_then(|history| history.is_empty());
+            let history = StoredHistory::new(is_empty.unwrap_or(false));
             let thread = StoreThread::start(opened.store, self.net.waker());
             let thread = thread.map_err(StoreError::io("start a thread for", home.path()))?;
             self.store = Some(thread);
-            Ok((opened.pairs, opened.put_aside))
+            Ok((opened.pairs, history, opened.put_aside))
         });
         match opened {
-            Ok((pairs, put_aside)) => {
+            Ok((pairs, history, put_aside)) => {
                 let put_aside = put_aside.map(|PutAside { path, why }| {
                     let path = quoted(&path);
                     format!(
                         "the message store was damaged ({why}); it is kept as {path}, and a new one was started"
                     )
                 });
-                Input::Messages { pairs, seed: keyring::seed(), put_aside }
+                Input::Messages { pairs, history, seed: keyring::seed(), put_aside }
             }
             Err(error) => Input::MessagesUnusable { why: error.to_string() },
         }

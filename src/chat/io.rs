@@ -14,7 +14,7 @@ use super::types::{
     DialOutcome, ExitRequest, KeyFor, KeyReplacement, KeygenCause, NewKey, Protocol, ReceiptDue,
 };
 use crate::crypto::{Fingerprint, JobResult, RsaJob, Seed};
-use crate::delivery::{FoundEntries, HistoryQuery, MessageState, Pairs, StoreBatch};
+use crate::delivery::{FoundEntries, HistoryQuery, MessageState, Pairs, StoreBatch, StoredHistory};
 use crate::ids::{ConnId, DialId, FaceId, JobQueue, ListenerId};
 use crate::peers::address::{BoundAddresses, Family, ListenAt, Target};
 use crate::peers::book::{Book, Change, ChangedBook};
@@ -119,7 +119,7 @@ pub enum Input<'a> {
     OutOfFds { open: usize },
     /// Messages are kept from here on, with those that were kept before; `seed` is for names of
     /// counts. A damaged store was put aside.
-    Messages { pairs: Pairs, seed: Seed, put_aside: Option<String> },
+    Messages { pairs: Pairs, history: StoredHistory, seed: Seed, put_aside: Option<String> },
     /// Other processes cannot use the home while it is open here.
     NotServed { why: String },
     /// Messages are not kept.

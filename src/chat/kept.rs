@@ -8,7 +8,9 @@ use super::export::ExportTarget;
 use super::io::CommitTiming;
 use super::notice::{Message, Warning};
 use crate::crypto::{Fingerprint, Seed};
-use crate::delivery::{HistoryEntry, HistoryQuery, Inbound, Ledger, Pairs, SettledWithdrawal, Withdrawal};
+use crate::delivery::{
+    HistoryEntry, HistoryQuery, Inbound, Ledger, Pairs, SettledWithdrawal, StoredHistory, Withdrawal,
+};
 use crate::ids::{ConnId, FaceId};
 use crate::time::{MonoMs, UnixMs};
 use crate::wire::{Epoch, PairNumber, Resume};
@@ -28,6 +30,8 @@ pub(crate) struct KeptMessages {
     pub(crate) retry_at: Option<MonoMs>,
     /// Moment before which nothing is taken back whose time has passed, since that failed.
     pub(crate) expire_at: Option<MonoMs>,
+    /// Whether there is a history on disk, kept in this session or before.
+    pub(crate) stored_history: StoredHistory,
     /// Messages for the history that the next commit takes.
     pub(crate) history: Vec<HistoryEntry>,
     /// What is looked for in the history and not answered, in its order.
@@ -186,7 +190,7 @@ impl PairStage {
 }
 
 impl KeptMessages {
-    pub(crate) fn new(pairs: Pairs, seed: Seed) -> Self {
+    pub(crate) fn new(pairs: Pairs, stored_history: StoredHistory, seed: Seed) -> Self {
         Self {
             ledger: Ledger::new(pairs, seed),
             commits: VecDeque::new(),
@@ -195,6 +199,7 @@ impl KeptMessages {
             failing: 0,
             retry_at: None,
             expire_at: None,
+            stored_history,
             history: Vec::new(),
             queries: VecDeque::new(),
             forget_at: None,

@@ -420,11 +420,11 @@ impl Chat {
             }
             Input::Shown(due) => self.handle_shown(due),
             Input::NotShown(due) => self.with_session_of(due, |session| session.forgo(due.upto)),
-            Input::Messages { pairs, seed, put_aside } => {
+            Input::Messages { pairs, history, seed, put_aside } => {
                 if let Some(why) = put_aside {
                     self.effects.warn(Warning::Delivery(DeliveryWarning::StoreDamaged { why }));
                 }
-                self.begin_keeping(pairs, seed);
+                self.begin_keeping(pairs, history, seed);
             }
             Input::NotServed { why } => self.effects.warn(Warning::NotServed { why }),
             Input::MessagesUnusable { why } => {

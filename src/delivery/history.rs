@@ -28,6 +28,21 @@ pub struct HistoryRow {
     pub text: Arc<[u8]>,
 }
 
+/// Whether messages of earlier sessions are on disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StoredHistory {
+    /// There are none.
+    Empty,
+    /// They are found until they are deleted.
+    Kept,
+}
+
+impl StoredHistory {
+    pub(crate) fn new(is_empty: bool) -> Self {
+        if is_empty { Self::Empty } else { Self::Kept }
+    }
+}
+
 /// Way of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Direction {

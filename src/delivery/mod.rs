@@ -9,7 +9,7 @@ mod model;
 mod pair;
 
 pub use crate::wire::{Chain, Epoch, Resume};
-pub use history::{Direction, FoundEntries, HistoryEntry, HistoryQuery, HistoryRow};
+pub use history::{Direction, FoundEntries, HistoryEntry, HistoryQuery, HistoryRow, StoredHistory};
 pub use ledger::{Ledger, Reception};
 pub use message::{
     EnqueueError, MessageState, SettledWithdrawal, WaitingMessage, WithdrawError, Withdrawal,

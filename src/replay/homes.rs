@@ -9,7 +9,9 @@ use rustix::io::Errno;
 use tempfile::TempDir;
 
 use crate::crypto::Fingerprint;
-use crate::delivery::{FoundEntries, HistoryEntry, HistoryQuery, Pair, Pairs, StoreBatch, StoreChange};
+use crate::delivery::{
+    FoundEntries, HistoryEntry, HistoryQuery, Pair, Pairs, StoreBatch, StoreChange, StoredHistory,
+};
 use crate::script::DiskRoom;
 use crate::store::{StoreError, message_store};
 use crate::time::UnixMs;
@@ -52,11 +54,12 @@ impl Homes {
     }
 
     /// Messages that an actor keeps, as it starts; a store is made where there is none.
-    pub(crate) fn open(&mut self, actor: usize, home: &Path) -> Result<Pairs, String> {
+    pub(crate) fn open(&mut self, actor: usize, home: &Path) -> Result<(Pairs, StoredHistory), String> {
         if self.full.contains(&actor) && !self.messages.contains_key(&actor) {
             return Err(disk_full(home));
         }
-        Ok(self.messages.entry(actor).or_default().pairs.clone())
+        let Messages { pairs, history } = self.messages.entry(actor).or_default();
+        Ok((pairs.clone(), StoredHistory::new(history.is_empty())))
     }
 
     /// Makes changes, all or none. A full disk takes those that need no room.

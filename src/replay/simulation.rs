@@ -398,12 +398,12 @@ impl Host for SimHost<'_> {
     }
 
     fn open_messages(&mut self, home: &Home, _identity: &Identity) -> Input<'static> {
-        let pairs = match self.simulation.homes.open(self.actor, home.path()) {
-            Ok(pairs) => pairs,
+        let (pairs, history) = match self.simulation.homes.open(self.actor, home.path()) {
+            Ok(kept) => kept,
             Err(why) => return Input::MessagesUnusable { why },
         };
         let seed = self.simulation.next_seed(self.actor, "counts of messages");
-        Input::Messages { pairs, seed, put_aside: None }
+        Input::Messages { pairs, history, seed, put_aside: None }
     }
 
     fn generate_key(&mut self, request: &KeygenRequest) -> Option<Result<StoredKey, AppError>> {

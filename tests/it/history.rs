@@ -167,6 +167,36 @@ fn what_was_said_both_ways_is_found_after_a_kill_by_people_programs_and_commands
 }
 
 #[test]
+fn what_was_kept_is_found_by_a_session_that_keeps_nothing_until_it_is_deleted() {
+    let home = Home::of("민지");
+    let (junho, at) = Process::listening("준호");
+    let mut minji = prompt(&home, "", &["--connect", &at]);
+    junho.sees("민지 joined, new key");
+    minji.types(":history keep");
+    minji.types("점심 먹자");
+    junho.sees("민지: 점심 먹자");
+    minji.signal(Signal::KILL);
+    minji.ends();
+    let asks = |said: &str| {
+        let mut minji = prompt(&home, "", &[]);
+        for command in [":last", ":search 점심", ":status"] {
+            minji.types(command);
+        }
+        minji.sees(said);
+        minji.closes_input();
+        minji.ends();
+        minji.output().matches("점심 먹자").count()
+    };
+    assert_eq!(
+        asks("messages are forgotten at the end of the session; those kept before are still found"),
+        2
+    );
+    assert_eq!(says(&home, &["export"], 0).lines().count(), 1, "asking keeps nothing");
+    says(&home, &["delete", "--all"], 0);
+    assert_eq!(asks("messages are forgotten at the end of the session"), 0);
+}
+
+#[test]
 fn nothing_that_was_said_is_kept_unless_it_was_asked_for() {
     let home = Home::of("민지");
     let (junho, at) = Process::listening("준호");

@@ -38,7 +38,8 @@ impl DeliveryInfo {
             ),
             Self::History { policy: HistoryPolicy::Forget, .. } => (
                 AnyRows,
-                "messages are forgotten at the end of the session; those kept before stay (rsachat history)"
+                "messages are forgotten at the end of the session; those kept before are still found \
+                 (rsachat history)"
                     .to_owned(),
             ),
             Self::History { policy: HistoryPolicy::Keep, days } => {

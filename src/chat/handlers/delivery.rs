@@ -14,7 +14,8 @@ use crate::chat::redial::Redialling;
 use crate::chat::types::{PeerId, ReceiptDue};
 use crate::crypto::{Fingerprint, Seed};
 use crate::delivery::{
-    Calls, Content, EnqueueError, MessageState, Pairs, Reception, ResumeNews, StoreBatch, WaitingMessage,
+    Calls, Content, EnqueueError, MessageState, Pairs, Reception, ResumeNews, StoreBatch, StoredHistory,
+    WaitingMessage,
 };
 use crate::ids::ConnId;
 use crate::limits;
@@ -23,8 +24,8 @@ use crate::wire::{ByeReason, Count, PairNumber, Resume};
 
 impl Chat {
     /// Takes what is kept on disk: from here on messages are kept until the other side has them.
-    pub(crate) fn begin_keeping(&mut self, pairs: Pairs, seed: Seed) {
-        let kept = KeptMessages::new(pairs, seed);
+    pub(crate) fn begin_keeping(&mut self, pairs: Pairs, history: StoredHistory, seed: Seed) {
+        let kept = KeptMessages::new(pairs, history, seed);
         let unshown: Vec<_> = kept
             .ledger
             .unshown()

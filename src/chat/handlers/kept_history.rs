@@ -11,7 +11,7 @@ use crate::chat::kept::{AfterCommit, FoundUse, PendingQuery};
 use crate::chat::notice::{Arrival, DeliveryInfo, DeliveryWarning, Info, Message, SearchedHistory, Warning};
 use crate::chat::types::{HistoryPolicy, PeerId, TrustLevel};
 use crate::crypto::Fingerprint;
-use crate::delivery::{Direction, FoundEntries, HistoryEntry, HistoryQuery, HistoryRow};
+use crate::delivery::{Direction, FoundEntries, HistoryEntry, HistoryQuery, HistoryRow, StoredHistory};
 use crate::text::safe::SafeText;
 use crate::time::{DAY_MS, UnixMs};
 use crate::wire::Lifetime;
@@ -29,6 +29,11 @@ impl Chat {
 
     pub(crate) fn history_info(&self) -> DeliveryInfo {
         DeliveryInfo::History { policy: self.history_policy, days: self.history_days }
+    }
+
+    /// Whether messages are on disk, of this session or of earlier ones.
+    pub(crate) fn has_stored_history(&self) -> bool {
+        self.kept.as_ref().is_some_and(|kept| kept.stored_history == StoredHistory::Kept)
     }
 
     /// The peer, where messages with it stay on disk: one that was chosen.
@@ -78,14 +83,15 @@ impl Chat {
             let row =
                 HistoryRow { at: self.now.unix, direction, name: Arc::from(name), text: Arc::from(text) };
             kept.history.push(HistoryEntry { peer, row });
+            kept.stored_history = StoredHistory::Kept;
         }
     }
 
-    /// Looks for something in the history on disk, where messages stay there. Returns whether it
-    /// does; the answer comes later.
+    /// Looks for something in the history on disk, where there is one, whether or not more is added
+    /// to it. Returns whether it does; the answer comes later.
     pub(crate) fn look_into_history(&mut self, query: HistoryQuery, found_use: FoundUse) -> bool {
         let face = self.conversations.current_face();
-        let is_readable = self.history_policy == HistoryPolicy::Keep;
+        let is_readable = self.has_stored_history() || self.history_policy == HistoryPolicy::Keep;
         let Some(kept) = self.kept.as_mut().filter(|kept| is_readable && kept.retry_at.is_none()) else {
             return false;
         };
@@ -228,7 +234,12 @@ mod tests {
 
     #[test]
     fn what_is_too_old_is_deleted_at_the_start_and_daily_where_an_age_is_set() {
-        let opened = || Input::Messages { pairs: Pairs::new(), seed: Seed::new([1; 32]), put_aside: None };
+        let opened = || Input::Messages {
+            pairs: Pairs::new(),
+            history: StoredHistory::Empty,
+            seed: Seed::new([1; 32]),
+            put_aside: None,
+        };
         let mut chat = Chat::new(Name::claimed(b"minji"), None, Book::new(), 8);
         chat.set_history(HistoryPolicy::Keep, Some(30));
         assert_eq!(deleted(&mut chat, 0, opened()), [70]);

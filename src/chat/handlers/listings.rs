@@ -138,9 +138,11 @@ impl Chat {
             rows.push(format!("blocked, but not saved: {}", names.join(", ")));
         }
         if self.kept.is_some() {
-            rows.push(match self.history_policy {
-                HistoryPolicy::Forget => "messages are forgotten at the end of the session".to_owned(),
-                HistoryPolicy::Keep => Info::Delivery(self.history_info()).sentence(),
+            rows.push(match (self.history_policy, self.has_stored_history()) {
+                (HistoryPolicy::Forget, false) => {
+                    "messages are forgotten at the end of the session".to_owned()
+                }
+                _ => Info::Delivery(self.history_info()).sentence(),
             });
         }
         if let Some(file) = &self.log_file {
