@@ -2,6 +2,7 @@
 //! damaged messages.
 
 mod damage;
+mod differential;
 mod hostile_keys;
 mod key_files;
 pub(crate) mod keys;
