@@ -78,10 +78,12 @@ pub(crate) fn attach(mut client: OwnerClient, args: &PromptArgs, config: &Settin
         return Err(AppError::new(code::MACHINE, what).hint("leave it out, or end the other one"));
     }
     let edited = !args.plain && !args.json && terminal::is_edited();
+    if edited {
+        terminal::block_signals()?;
+    }
     let signals = Signals::start(client.waker())?;
     let layout = layout(args, config, edited);
     let (input, output) = if edited {
-        terminal::block_sigtstp()?;
         config.line_history.as_deref().map(prepare_history).transpose()?;
         let name = client.hello.get("name").and_then(Value::as_str).unwrap_or_default();
         let view = to_notice::view(&json!({ "name": name }));

@@ -32,6 +32,10 @@ fn an_attached_prompt_has_the_screen_the_names_and_the_state_of_the_owner_and_en
     let mut carol = Home::with_key("carol", "test-1.pem").start(&["--connect", &owner.listens_at()]);
     carol.types("me too");
     alice.wait("carol in it", |screen| row_of_cursor(screen).contains("to bob? (carol 1) >"));
+    alice.resize(40, 24);
+    alice.wait("a shorter prompt", |screen| row_of_cursor(screen).trim_end() == "bob? (carol 1) >");
+    alice.resize(80, 24);
+    alice.wait("all of it", |screen| row_of_cursor(screen).trim_end() == "alice to bob? (carol 1) >");
     assert!(!alice.bytes().contains("now talking"), "a join is one row: {}", alice.picture());
     alice.press(":verify bob\r");
     alice.sees("safety number for you and bob: both must");

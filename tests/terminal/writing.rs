@@ -110,6 +110,15 @@ fn an_editor_takes_the_line_along_and_gives_it_back_to_be_seen_first() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn an_editor_is_started_with_every_signal_unblocked() {
+    let env = [("EDITOR", "grep SigBlk /proc/self/status >")];
+    let mut alice = Pty::start(&Setup { env: &env, ..Setup::WIDE });
+    alice.press(":edit\r");
+    alice.sees("> SigBlk: 0000000000000000");
+}
+
+#[test]
 fn an_editor_has_the_terminal_to_itself() {
     let script = "cat > \"$1\".sh <<'END'\nprintf 'editing\\n'; read go; printf 'written' > \"$1\"\nEND\nexec sh \"$1\".sh \"$1\"";
     let script = format!("sh -c {} sh", shell_quoted(script));

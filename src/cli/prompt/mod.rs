@@ -99,7 +99,7 @@ pub(crate) fn start(
     };
     args.log.as_deref().map(prepare_log).transpose()?;
     if edited {
-        terminal::block_sigtstp()?;
+        terminal::block_signals()?;
         config.line_history.as_deref().map(prepare_history).transpose()?;
     }
     net.set_max_links(capacity + limits::UNAUTHENTICATED_CONNECTIONS);

@@ -16,7 +16,7 @@ use rustyline::history::FileHistory;
 
 use super::editor_state::{EditorEvent, EditorShared, EventSender, HandledLine, LineMode, TypedLine};
 use super::helper::{BeginAnew, HandedOver, Helper};
-use super::terminal_guard::unblock_sigtstp;
+use super::terminal_guard::{spawn_resized, unblock_sigtstp};
 use crate::app::error::describe;
 use crate::app::os::print_line;
 use crate::app::output::wait_writable;
@@ -274,7 +274,8 @@ fn edit(command: &str, text: &str, shared: &EditorShared) -> Result<String, Stri
     let script = format!("{command} \"$@\"");
     let keys = shared.terminal.keys().try_clone_to_owned().map_err(reason)?;
     let mut editor = Command::new("/bin/sh");
-    let child = editor.args(["-c", &script, command]).arg(file.path()).stdin(keys).spawn();
+    editor.args(["-c", &script, command]).arg(file.path()).stdin(keys);
+    let child = spawn_resized(|| editor.spawn());
     let status = wait(child.map_err(reason)?, shared).map_err(reason)?;
     if !status.success() {
         return Err(status.to_string());

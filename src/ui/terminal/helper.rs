@@ -141,6 +141,7 @@ impl Helper {
     pub(crate) fn start_line(&self, mode: LineMode, initial: &str) {
         let cells = size().cells;
         self.line.set(LineState { mode, cells, begun_cells: cells, ..LineState::default() });
+        self.shared.state().painted_prompt = None;
         self.keys.begin(initial);
         self.handed_over.take();
         self.shown.borrow_mut().begin(cells);
@@ -157,6 +158,7 @@ impl Helper {
         let (line, cells) = (self.line.get(), size().cells);
         let painting = Painting::Line;
         self.line.set(LineState { painting, cells, begun_cells: cells, is_anew: true, ..line });
+        self.shared.state().painted_prompt = None;
         self.keys.edits().begin_anew();
         self.shown.borrow_mut().begin(cells);
     }

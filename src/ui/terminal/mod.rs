@@ -12,12 +12,12 @@ mod key_bindings;
 mod key_code;
 mod key_filter;
 mod line_edits;
+mod resizes;
 mod rows;
 mod stopped_keys;
 mod terminal_guard;
 mod typed_lines;
 
-use std::cell::Cell;
 use std::io::{self, IsTerminal as _};
 use std::os::unix::thread::JoinHandleExt as _;
 use std::sync::Arc;
@@ -34,7 +34,6 @@ use rustyline::error::ReadlineError;
 use rustyline::{ColorMode, CompletionType, Config, EditMode, Editor, ExternalPrinter as _};
 
 use super::screen::Printer;
-use super::size::size;
 use crate::app::os;
 use crate::config::{EditorMode, Settings};
 use crate::limits;
@@ -43,8 +42,9 @@ pub(crate) use editor_state::{EditorEvent, EditorShared, EditorState, TypedLine}
 use editor_thread::{EditorThread, LineEditor};
 use filtered_input::FilteredInput;
 use helper::Helper;
+use resizes::Resizes;
 use stopped_keys::StoppedKeys;
-pub(crate) use terminal_guard::block_sigtstp;
+pub(crate) use terminal_guard::block_signals;
 use terminal_guard::{EDITOR_THREAD, TerminalGuard, TitleBar};
 pub(crate) use typed_lines::{TypedInput, typed_lines};
 
@@ -67,13 +67,13 @@ pub(crate) fn is_edited() -> bool {
 pub(crate) struct Terminal {
     events: Receiver<EditorEvent>,
     shared: Arc<EditorShared>,
-    /// Cells of the screen at the last event.
-    cells: Cell<usize>,
     thread: Option<JoinHandle<()>>,
     /// `None` where the terminal cannot be opened anew.
     keys: Option<StoppedKeys>,
     /// `None` where the system has no pseudo-terminal to give: the editor then reads the terminal.
     input: Option<FilteredInput>,
+    /// `None` once it has ended.
+    resizes: Option<Resizes>,
 }
 
 impl Terminal {
@@ -90,6 +90,7 @@ impl Terminal {
         let (sender, events) = sync_channel(limits::LINES_AHEAD);
         let handler = EventSender::new(Arc::clone(&shared), sender.clone(), Arc::clone(&waker));
         let handler = Arc::new(handler);
+        let resizes = Some(Resizes::start(Arc::clone(&handler))?);
         let mut editor = line_editor(&shared, Arc::clone(&handler), settings).map_err(io_error)?;
         let mut external_printer = editor.create_external_printer().map_err(io_error)?;
         let history = settings.line_history.clone();
@@ -105,15 +106,12 @@ impl Terminal {
                 _ => external_printer.print(text.clone() + REPAINT).or_else(|_| os::print(&text)),
             })
         });
-        let cells = Cell::new(size().cells);
-        Ok((Self { events, shared, cells, thread: Some(thread), keys, input }, printer))
+        Ok((Self { events, shared, thread: Some(thread), keys, input, resizes }, printer))
     }
 
-    /// The next event, if there is one. The signal that the screen has another size, which
-    /// rustyline handles, wakes whoever waits for an event.
+    /// The next event, if there is one.
     pub(crate) fn next(&self) -> Option<EditorEvent> {
-        let is_resized = || self.cells.replace(size().cells) != size().cells;
-        self.events.try_recv().ok().or_else(|| is_resized().then_some(EditorEvent::PromptStale))
+        self.events.try_recv().ok()
     }
 
     /// Lets the editor read on: the last line has been handled.
@@ -137,6 +135,7 @@ impl Terminal {
     pub(crate) fn finish(&mut self) {
         self.begin_close();
         self.keys = None;
+        self.resizes = None;
         let Some(thread) = self.thread.take() else { return };
         let deadline = Instant::now() + Duration::from_millis(JOIN_TIMEOUT_MS);
         while !thread.is_finished() && Instant::now() < deadline {

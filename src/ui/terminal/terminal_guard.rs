@@ -128,9 +128,20 @@ impl TerminalGuard {
     }
 }
 
-/// Blocks SIGTSTP in this thread and in those that it starts; to be called before any is started.
-pub(crate) fn block_sigtstp() -> io::Result<()> {
-    Ok(SigSet::from(Signal::SIGTSTP).thread_block()?)
+/// Blocks the signals that one thread is to take, in this thread and in those that it starts; to be
+/// called before any is started.
+pub(crate) fn block_signals() -> io::Result<()> {
+    let signals: SigSet = [Signal::SIGTSTP, Signal::SIGWINCH].into_iter().collect();
+    Ok(signals.thread_block()?)
+}
+
+/// Starts another program from this thread, with SIGWINCH unblocked there.
+pub(crate) fn spawn_resized<T>(spawn: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let resized = SigSet::from(Signal::SIGWINCH);
+    resized.thread_unblock()?;
+    let spawned = spawn();
+    resized.thread_block()?;
+    spawned
 }
 
 /// Unblocks SIGTSTP in this thread, which is the editor's.
