@@ -45,6 +45,9 @@ pub(crate) trait Frontend<S: NoticeSink> {
 
     /// Reads the input of the command, as much as the chat takes.
     fn poll_input(&mut self, app: &mut App<S>) -> Flow;
+
+    /// Waits, not for long, until what was shown at the end is written: it is acknowledged.
+    fn finish_output(&mut self, _app: &mut App<S>) {}
 }
 
 /// Next step of the loop.
@@ -99,6 +102,7 @@ impl<S: NoticeSink> App<S> {
     pub(crate) fn run(&mut self, frontend: &mut impl Frontend<S>, signals: &Signals) -> io::Result<u8> {
         output::end_with(Duration::from_millis(OUTPUT_GRACE_MS));
         let code = self.run_loop(frontend, signals);
+        frontend.finish_output(self);
         for result in self.client.finish_book_jobs() {
             self.handle(result);
         }

@@ -51,8 +51,11 @@ struct WaitOrder {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Stage {
     Open,
-    /// Its input has ended: what it has asked for is still answered.
+    /// Its input has ended: what it has asked for is still answered, and what it has shown is
+    /// reported.
     InputEnded,
+    /// It writes no more: nor does it report anything.
+    HalfClosed,
     Gone,
 }
 
@@ -63,7 +66,7 @@ impl FaceServer {
             match event {
                 LocalEvent::Accepted(conn) => self.open(app, conn),
                 LocalEvent::Bytes(conn, bytes) => self.take(app, conn, &bytes),
-                LocalEvent::Ended(conn) => self.set_stage(conn, Stage::InputEnded),
+                LocalEvent::Ended(conn) => self.set_stage(conn, Stage::HalfClosed),
                 LocalEvent::Lost(conn) => self.set_stage(conn, Stage::Gone),
             }
         }
@@ -247,15 +250,20 @@ impl ServedFace {
             && !app.sink().awaits_answer(self.face, None)
             && self.input.is_ready(&mut FaceTaker { app: &mut *app, face: self.face });
         let is_over = match self.stage {
-            Stage::Gone => true,
             // What was said is received, or waits for a peer that is away.
-            Stage::InputEnded => is_answered && !app.chat().awaits_receipts(),
-            Stage::Open => app.sink().is_ending(self.face),
+            Stage::InputEnded | Stage::HalfClosed if !is_answered || app.chat().awaits_receipts() => false,
+            Stage::InputEnded => !app.sink().awaits_report(self.face),
+            Stage::HalfClosed | Stage::Gone => true,
+            Stage::Open => {
+                let sink = app.sink();
+                let is_reporting = sink.is_prompt(self.face) && sink.awaits_report(self.face);
+                sink.is_ending(self.face) && !is_reporting
+            }
         };
         if is_over && self.stage != Stage::Gone {
             let code = match self.stage {
                 _ if app.chat().refused_lines_of(self.face) > 0 => code::FAILED,
-                Stage::InputEnded if app.chat().has_queued() => code::QUEUED,
+                Stage::InputEnded | Stage::HalfClosed if app.chat().has_queued() => code::QUEUED,
                 _ => 0,
             };
             app.sink().tell(self.face, &OutputEvent::Done(Done { code, ..Done::default() }), None);

@@ -40,6 +40,11 @@ impl Receiver {
     }
 }
 
+/// Whether a face says to the sender that a message was shown.
+fn reports(receiver: Option<Receiver>, face: FaceId, message: &Message) -> bool {
+    receiver.filter(|receiver| receiver.takes(message)).is_none_or(|receiver| receiver.face == face)
+}
+
 /// Why a face is not the receiver.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Taken;
@@ -156,14 +161,22 @@ impl<S: NoticeSink> ServedSink<S> {
     /// are due for that.
     pub(crate) fn shown_by(&mut self, face: FaceId, upto: u64) -> Vec<ReceiptDue> {
         let receiver = self.receiver;
-        let is_its = |message: &Message| match receiver.filter(|receiver| receiver.takes(message)) {
-            Some(receiver) => receiver.face == face,
-            None => true,
-        };
-        let shown = self.owed.extract_if(..=upto, |_, owed| is_its(&owed.message));
+        let shown = self.owed.extract_if(..=upto, |_, owed| reports(receiver, face, &owed.message));
         let shown: Vec<_> = shown.map(|(_, owed)| owed).collect();
         self.owed_bytes -= shown.iter().map(|owed| owed.message.text.len()).sum::<usize>();
         shown.into_iter().map(|owed| owed.due).collect()
+    }
+
+    /// Whether a face that reports what it has shown has not done so with all that it got.
+    pub(crate) fn awaits_report(&self, face: FaceId) -> bool {
+        let is_awaited =
+            |owed: &Owed| owed.given_to.contains(&face) && reports(self.receiver, face, &owed.message);
+        self.owed.values().any(is_awaited)
+    }
+
+    /// Whether a prompt is at a face.
+    pub(crate) fn is_prompt(&self, face: FaceId) -> bool {
+        self.faces.get(&face).is_some_and(|remote| remote.encoder.role() == FaceRole::Prompt)
     }
 
     /// Begins a request of a face.

@@ -2,6 +2,7 @@
 //!
 //! A slow terminal or a full pipe holds up neither the event loop nor the line being typed.
 
+use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -37,6 +38,8 @@ pub(crate) struct Screen {
     viewer: Viewer,
     queue: Option<Sender<(String, Option<ReceiptDue>)>>,
     written: Receiver<io::Result<ReceiptDue>>,
+    /// Number of the receipts whose texts are not written yet.
+    awaited: Cell<usize>,
     backlog_bytes: Arc<AtomicUsize>,
     thread: Option<JoinHandle<()>>,
 }
@@ -79,13 +82,15 @@ impl Screen {
                 }
             }
         })?;
-        Ok(Self { viewer, queue: Some(queue), written, backlog_bytes, thread: Some(thread) })
+        let awaited = Cell::new(0);
+        Ok(Self { viewer, queue: Some(queue), written, awaited, backlog_bytes, thread: Some(thread) })
     }
 
     /// Queues a text, and a receipt that is due once it is written.
     fn write(&self, text: String, receipt: Option<ReceiptDue>) {
         self.backlog_bytes.fetch_add(text.len(), Ordering::Relaxed);
         if let Some(queue) = &self.queue {
+            self.awaited.update(|awaited| awaited + usize::from(receipt.is_some()));
             // The thread ends only after an error that has been reported.
             let _ = queue.send((text, receipt));
         }
@@ -98,7 +103,19 @@ impl Screen {
 
     /// The next receipt whose text is written; an error means that nobody reads any more.
     pub(crate) fn shown(&self) -> Option<io::Result<ReceiptDue>> {
-        self.written.try_recv().ok()
+        self.written.try_recv().ok().map(|written| self.take_written(written))
+    }
+
+    /// The same, waited for to this moment; none once nothing is due.
+    pub(crate) fn shown_until(&self, until: Instant) -> Option<io::Result<ReceiptDue>> {
+        let rest = until.saturating_duration_since(Instant::now());
+        let written = (self.awaited.get() > 0).then(|| self.written.recv_timeout(rest).ok());
+        written.flatten().map(|written| self.take_written(written))
+    }
+
+    fn take_written(&self, written: io::Result<ReceiptDue>) -> io::Result<ReceiptDue> {
+        self.awaited.update(|awaited| if written.is_ok() { awaited - 1 } else { 0 });
+        written
     }
 
     /// Waits until everything is written, but not longer than to this moment: what the reader of

@@ -219,18 +219,60 @@ fn what_comes_while_nobody_is_there_waits_for_a_face_and_is_receipted_once_that_
     bob.sees(r#""event":"left""#);
 }
 
-#[test]
-fn a_message_taken_back_acknowledges_none_before_it_that_nobody_has_seen() {
-    let (alice, mut owner, _home, mut bob, at) = owner_and_bob();
+/// A line of bob's to a home at which nobody looks; it is on its disk.
+fn says_unseen(alice: &Home, bob: &mut Process) {
     let key = alice.fingerprint();
     for order in [
-        json!({ "id": 1, "command": "trust", "arguments": ["alice", key] }),
+        json!({ "command": "trust", "arguments": ["alice", key] }),
         json!({ "command": "to", "arguments": ["alice"] }),
         json!({ "say": "unseen" }),
     ] {
         bob.types(&order.to_string());
     }
     bob.sees(r#""event":"delivered""#);
+}
+
+#[test]
+fn what_a_face_prints_is_acknowledged_however_early_its_input_ends() {
+    for (args, input) in [
+        (&["attach"][..], ""),
+        (&["attach", "--json"], ""),
+        (&["attach"], ":quit\n"),
+        (&["--plain"], ""),
+        (&["recv", "--count", "1"], ""),
+    ] {
+        let (home, _owner, at) = served("alice", "test-1.pem");
+        let mut bob = Home::with_key("bob", "test-2.pem").start(&["--json", "--connect", &at]);
+        bob.sees(r#""event":"connected""#);
+        bob.types(r#"{"say":"are you there?"}"#);
+        bob.sees(r#""event":"sent""#);
+        let mut face = home.run(args, file_with(input.as_bytes()));
+        assert_eq!(face.ends(), 0, "{args:?}: {}", face.complaints());
+        assert!(face.has_seen("are you there?"), "{args:?}: {}", face.output());
+        bob.sees(r#""event":"received""#);
+        let mut again = home.run(&["attach"], Stdio::null());
+        again.ends();
+        assert!(!again.output().contains("(again)"), "{args:?}: {}", again.output());
+    }
+}
+
+#[test]
+fn what_a_prompt_prints_as_its_input_ends_is_not_printed_again_by_the_next() {
+    let (alice, mut owner, _home, mut bob, _) = owner_and_bob();
+    says_unseen(&alice, &mut bob);
+    owner.signal(Signal::KILL);
+    owner.ends();
+    for times in [1, 0] {
+        let mut prompt = alice.run(&["--plain"], Stdio::null());
+        assert_eq!(prompt.ends(), 0);
+        assert_eq!(prompt.output().matches("unseen (again)").count(), times, "{}", prompt.output());
+    }
+}
+
+#[test]
+fn a_message_taken_back_acknowledges_none_before_it_that_nobody_has_seen() {
+    let (alice, mut owner, _home, mut bob, at) = owner_and_bob();
+    says_unseen(&alice, &mut bob);
     bob.types(r#"{"command":"close","arguments":["alice"]}"#);
     bob.sees(r#""event":"away""#);
     for order in [

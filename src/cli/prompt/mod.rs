@@ -151,15 +151,15 @@ pub(crate) fn start(
     for command in startup {
         app.handle(Input::Command(command));
     }
-    let must_listen = !edited && !config.listen.is_empty();
     let mut frontend = PromptFrontend {
         source,
         must_connect,
-        must_listen,
+        must_listen: !edited && !config.listen.is_empty(),
         target: args.call().unwrap_or_default().to_owned(),
         at_end: None,
         turn: Turn::Ended,
         exit_reason: None,
+        output_until: None,
         faces: FaceServer::default(),
     };
     let code = app.run(&mut frontend, &signals);
@@ -254,6 +254,7 @@ struct PromptFrontend {
     turn: Turn,
     /// Why the program ends, where a connection or a listener was the cause.
     exit_reason: Option<ExitReason>,
+    output_until: Option<Instant>,
     /// Other processes that use the home.
     faces: FaceServer,
 }
@@ -317,9 +318,22 @@ impl Frontend<ServedSink<Screen>> for PromptFrontend {
         }
         Flow::Again
     }
+
+    fn finish_output(&mut self, app: &mut App<ServedSink<Screen>>) {
+        while let Some(Ok(due)) = app.sink().own.shown_until(self.output_until()) {
+            app.shown(due);
+        }
+        app.send_receipts();
+    }
 }
 
 impl PromptFrontend {
+    /// Moment to which the reader of the output is waited for, once the program ends.
+    fn output_until(&mut self) -> Instant {
+        let grace = Duration::from_millis(limits::OUTPUT_GRACE_MS);
+        *self.output_until.get_or_insert_with(|| Instant::now() + grace)
+    }
+
     /// Lets the editor go on once its last line is on disk, or was given back.
     fn end_turn(&mut self, chat: &Chat) {
         if let InputSource::Editor(terminal) = &self.source
@@ -420,11 +434,11 @@ impl PromptFrontend {
         // Nothing can be done about an error by now.
         let _ = app.linger();
         if let Some(code) = code {
-            for event in exit_reason::last_events(code, self.exit_reason) {
+            for event in exit_reason::last_events(code, self.exit_reason.take()) {
                 app.sink().own.tell(&event);
             }
         }
-        app.sink().own.finish(Instant::now() + Duration::from_millis(limits::OUTPUT_GRACE_MS));
+        app.sink().own.finish(self.output_until());
         if let InputSource::Editor(terminal) = &mut self.source {
             terminal.finish();
         }
