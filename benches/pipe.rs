@@ -133,7 +133,7 @@ fn first_byte(bench: &Bench, out: &mut impl io::Write) -> Outcome<()> {
     }
     let (least, most) = spread(&times);
     let middle = median(&times);
-    let aim = said(most <= 60.0, "60 ms");
+    let aim = said(middle <= 15.0 && most <= 30.0, "15 ms, at worst 30 ms,");
     Ok(writeln!(
         out,
         "First byte after the start: median {middle:.1} ms, {least:.1}–{most:.1} ms of {STARTS}; {aim}"
