@@ -15,7 +15,7 @@ use super::os::{self, Bound, bind, dialable, resolve};
 use super::store_thread::{StoreAnswer, StoreJob, StoreThread};
 use crate::chat::{
     Chat, DeliveryReport, Effect, Export, ExportError, Input, KeyFor, KeyReplacement, KeygenCause, Message,
-    Notice, Protocol, QuestionId, ReceiptDue, SentMessage,
+    Notice, Protocol, QuestionId, ReceiptDue, ReturnedLine, SentMessage,
 };
 use crate::crypto::{Identity, JobResult, Passphrase, RsaJob};
 use crate::delivery::StoredHistory;
@@ -121,7 +121,7 @@ pub(crate) trait NoticeSink {
         self.show_to(face, &Notice::Own(message.clone()));
     }
     /// Puts a text back into the line of a person.
-    fn line_returned(&mut self, _face: FaceId, _line: String) {}
+    fn line_returned(&mut self, _face: FaceId, _line: ReturnedLine) {}
     /// Shows a notice at one face. A sink of the own one alone has no other.
     fn show_to(&mut self, _face: FaceId, notice: &Notice) {
         self.show(notice, None);

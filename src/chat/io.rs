@@ -195,7 +195,7 @@ pub enum Effect {
     /// ([`Echo::Pending`]).
     Said(FaceId, Message),
     /// Put a text back into the line of a face: it was not sent.
-    ReturnLine(FaceId, String),
+    ReturnLine(FaceId, ReturnedLine),
     /// End a face that is not the own one: it has asked for that.
     EndFace(FaceId),
     /// Notify the user, on a desktop that others may see.
@@ -261,4 +261,22 @@ pub enum Effect {
     DialFinished(DialOutcome),
     /// End with this exit code.
     Quit(u8),
+}
+
+/// Text that goes back into the line of a face.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReturnedLine {
+    /// The text.
+    pub text: String,
+    /// Why it was not sent.
+    pub cause: ReturnCause,
+}
+
+/// Why a text was not sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReturnCause {
+    /// It was refused.
+    Refused,
+    /// It waits for another Enter; Ctrl-C drops the question, and leaves the text.
+    Asked,
 }

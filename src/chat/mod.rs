@@ -70,7 +70,9 @@ pub use addressee::{AddresseeMark, Echo, FirstCaller, HoldReason, LineStart};
 pub use backoff::Backoff;
 pub use callee::{CallOptions, Callee, CalleeError};
 pub use export::{Export, ExportError, ExportTarget};
-pub use io::{CommitTiming, DeliveryProgress, DeliveryReport, Effect, Input, SentMessage};
+pub use io::{
+    CommitTiming, DeliveryProgress, DeliveryReport, Effect, Input, ReturnCause, ReturnedLine, SentMessage,
+};
 pub(crate) use notice::author;
 pub use notice::{
     Arrival, DeliveryInfo, DeliveryWarning, Impersonated, Info, KeyStatus, Message, Notice, OaepInfo,

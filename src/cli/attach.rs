@@ -275,8 +275,8 @@ impl AttachedFace {
                 }
             }
             "returned" => {
-                if let (FaceOutput::Screen(screen), Some(text)) = (&mut self.output, event["text"].as_str()) {
-                    screen.line_returned(FaceId::OWN, text.to_owned());
+                if let FaceOutput::Screen(screen) = &mut self.output {
+                    screen.line_returned(FaceId::OWN, to_notice::returned(event));
                 }
             }
             "reply" if event["id"] == "line" => {

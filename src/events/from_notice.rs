@@ -11,8 +11,8 @@ use crate::app::host::{Behind, MessageUse, NoticeSink};
 use crate::app::os::moment;
 use crate::chat::{
     AfterLoss, Arrival, DeliveryInfo, DeliveryProgress, DeliveryReport, Export, ExportTarget, Info,
-    KeyRefusal, KeyStatus, Message, Notice, OaepInfo, PromptView, ReceiptDue, SentMessage, TrustLevel,
-    Warning,
+    KeyRefusal, KeyStatus, Message, Notice, OaepInfo, PromptView, ReceiptDue, ReturnCause, ReturnedLine,
+    SentMessage, TrustLevel, Warning,
 };
 use crate::delivery::MessageState;
 use crate::session::CloseReason;
@@ -191,6 +191,11 @@ pub(crate) fn delivery(report: &DeliveryReport) -> OutputEvent {
         DeliveryProgress::Delivered(upto) => OutputEvent::Delivered { to, fingerprint, upto },
         DeliveryProgress::Received(upto) => OutputEvent::Received { to, fingerprint, upto },
     }
+}
+
+/// Event of a text that goes back into the line.
+pub(crate) fn returned(line: ReturnedLine) -> OutputEvent {
+    OutputEvent::Returned { text: line.text, asked: line.cause == ReturnCause::Asked }
 }
 
 /// Event of a message that the prompt at the socket is to take out of the chat.

@@ -137,6 +137,9 @@ pub(crate) enum OutputEvent {
     /// A text of a prompt at the socket that was not sent.
     Returned {
         text: String,
+        /// Whether it waits for another Enter.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        asked: bool,
     },
     /// Text of a notification of the message that follows, for a prompt at the socket.
     Alert {

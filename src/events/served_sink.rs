@@ -9,7 +9,8 @@ use super::{Id, OutputEvent, from_notice};
 use crate::app::host::{Behind, NoticeSink};
 use crate::app::os::unix_ms;
 use crate::chat::{
-    Chat, DeliveryReport, Export, ExportError, Message, Notice, QuestionId, ReceiptDue, SentMessage,
+    Chat, DeliveryReport, Export, ExportError, Message, Notice, QuestionId, ReceiptDue, ReturnedLine,
+    SentMessage,
 };
 use crate::crypto::Fingerprint;
 use crate::ids::FaceId;
@@ -356,10 +357,10 @@ impl<S: NoticeSink> NoticeSink for ServedSink<S> {
         }
     }
 
-    fn line_returned(&mut self, face: FaceId, line: String) {
+    fn line_returned(&mut self, face: FaceId, line: ReturnedLine) {
         match self.faces.get_mut(&face) {
             Some(remote) => {
-                remote.pending += &remote.encoder.event(&OutputEvent::Returned { text: line }, now());
+                remote.pending += &remote.encoder.event(&from_notice::returned(line), now());
             }
             None => self.own.line_returned(face, line),
         }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::chat::display::listening;
 use crate::chat::{
     AddressedView, AddresseeMark, Arrival, Export, ExportTarget, Info, KeyStatus, LineStart, Message, Notice,
-    Presence, PromptView, TrustLevel, Warning,
+    Presence, PromptView, ReturnCause, ReturnedLine, TrustLevel, Warning,
 };
 use crate::crypto::SafetyNumber;
 use crate::text::safe::SafeText;
@@ -72,6 +72,12 @@ pub(crate) fn notice(event: &Value) -> Option<Notice> {
 /// Message of an `own` event.
 pub(crate) fn own(event: &Value) -> Message {
     message(event)
+}
+
+/// Text that goes back into the line.
+pub(crate) fn returned(event: &Value) -> ReturnedLine {
+    let cause = if event["asked"] == true { ReturnCause::Asked } else { ReturnCause::Refused };
+    ReturnedLine { text: event["text"].as_str().unwrap_or_default().to_owned(), cause }
 }
 
 /// Message of an `export` event.

@@ -328,7 +328,7 @@ impl Host for SimHost<'_> {
                 self.show_of(|face, now| face.sent(&sent, now));
             }
             Effect::Said(_, message) => simulation.screens.said(actor, &message),
-            Effect::ReturnLine(_, line) => simulation.screens.returned(actor, &line),
+            Effect::ReturnLine(_, line) => simulation.screens.returned(actor, &line.text),
             Effect::Asked(question) => self.face.asked(question),
             Effect::Answers(question) => self.face.answers(question),
             Effect::Delivery(report) => self.show_of(|face, now| face.delivery(&report, now)),

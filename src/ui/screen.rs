@@ -17,7 +17,7 @@ use crate::app::host::{Behind, NoticeSink};
 use crate::app::os::{self, unix_ms};
 use crate::chat::{
     Chat, DeliveryReport, Export, ExportError, ExportTarget, KnownNames, Message, Notice, PromptView,
-    QuestionId, ReceiptDue, SentMessage,
+    QuestionId, ReceiptDue, ReturnedLine, SentMessage,
 };
 use crate::events::json_client::JsonClient;
 use crate::events::{Id, OutputEvent};
@@ -240,7 +240,7 @@ impl NoticeSink for Screen {
         self.show_to(face, &Notice::Own(message.clone()));
     }
 
-    fn line_returned(&mut self, _: FaceId, line: String) {
+    fn line_returned(&mut self, _: FaceId, line: ReturnedLine) {
         if let Viewer::Person(person) = &self.viewer
             && let Some(editor) = &person.editor
         {

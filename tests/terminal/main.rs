@@ -198,6 +198,23 @@ fn ctrl_c_clears_a_line_and_on_an_empty_one_says_how_to_leave() {
 }
 
 #[test]
+fn ctrl_c_clears_a_line_that_came_back_as_it_clears_any_other() {
+    let (mut alice, mut bob) = Pty::start_with_bob(&Setup::WIDE);
+    bob.types(":quit");
+    alice.sees("bob left");
+    alice.press("hello?\r");
+    alice.sees("bob is not connected; nothing was sent");
+    let back = |screen: &vt100::Screen| screen.contents().matches("> hello?").count();
+    alice.wait("the text in the line", |screen| back(screen) == 2 && screen.bracketed_paste());
+    alice.press("\x03");
+    alice.wait("an empty line", |screen| {
+        screen.contents().trim_end().ends_with('>') && screen.bracketed_paste() && back(screen) == 2
+    });
+    alice.press("\x03");
+    alice.sees("to leave, type :quit or press Ctrl-D");
+}
+
+#[test]
 fn ctrl_z_suspends_and_the_line_is_there_again_after_it() {
     let script = "set -m; \"$@\"; echo stopped with $?; read word; fg; echo left with $?";
     let (mut alice, mut bob) = Pty::start_with_bob(&Setup { shell: Some(script), ..Setup::WIDE });

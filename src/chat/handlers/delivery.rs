@@ -7,7 +7,7 @@ use super::outbox::WithdrawalReason;
 use crate::chat::Chat;
 use crate::chat::addressee::Echo;
 use crate::chat::conversation::{Conversation, Peer};
-use crate::chat::io::{CommitTiming, DeliveryProgress, DeliveryReport, Effect};
+use crate::chat::io::{CommitTiming, DeliveryProgress, DeliveryReport, Effect, ReturnCause};
 use crate::chat::kept::{AfterCommit, Agreement, KeptMessages, OnDisk, PairStage};
 use crate::chat::notice::{DeliveryInfo, DeliveryWarning, Info, Warning};
 use crate::chat::redial::Redialling;
@@ -187,7 +187,7 @@ impl Chat {
             let (name, why) = (self.name_of_key(peer), why.to_owned());
             self.in_face(face, |chat| {
                 chat.refuse_line(Warning::Delivery(DeliveryWarning::NotKept { name, why }));
-                chat.effects.push(Effect::ReturnLine(face, text));
+                chat.return_line(face, &text, ReturnCause::Refused);
             });
         }
         for (face, peer) in still_waiting {

@@ -6,7 +6,7 @@ use crate::chat::addressee::{
 };
 use crate::chat::command::{self, Command, ParsedLine};
 use crate::chat::conversation::{Conversation, Peer};
-use crate::chat::io::Effect;
+use crate::chat::io::{Effect, ReturnCause, ReturnedLine};
 use crate::chat::kept::{AfterCommit, KeptMessages, TextToAll};
 use crate::chat::notice::{DeliveryInfo, DeliveryWarning, Info, Message, Notice, Warning};
 use crate::chat::types::{AcceptPolicy, PeerId, Protocol, TrustLevel};
@@ -47,7 +47,7 @@ impl Chat {
                 if held.line == line && self.now.mono.since(held.asked) < ANSWER_AFTER_MS =>
             {
                 self.conversations.face_mut().question = Some(held);
-                return self.effects.push(Effect::ReturnLine(face, line.to_owned()));
+                return self.return_line(face, line, ReturnCause::Asked);
             }
             (Ok(ParsedLine::Text(text)), Some(HeldLine { line: asked, to, .. })) if asked == line => {
                 self.send_as_asked(&text, &to, echo);
@@ -55,7 +55,7 @@ impl Chat {
             (Ok(ParsedLine::Text(text)), _) => match self.hold_reason(&text, Some(start)) {
                 Some(reason) => {
                     self.hold(line, reason);
-                    return self.effects.push(Effect::ReturnLine(face, line.to_owned()));
+                    return self.return_line(face, line, ReturnCause::Asked);
                 }
                 None => self.send(&text, echo),
             },
@@ -63,8 +63,13 @@ impl Chat {
         }
         let is_leaving = matches!(line.trim(), "exit" | "quit");
         if is_text && !is_leaving && self.refused_lines() > refused {
-            self.effects.push(Effect::ReturnLine(face, line.to_owned()));
+            self.return_line(face, line, ReturnCause::Refused);
         }
+    }
+
+    pub(crate) fn return_line(&mut self, face: FaceId, line: &str, cause: ReturnCause) {
+        let line = ReturnedLine { text: line.to_owned(), cause };
+        self.effects.push(Effect::ReturnLine(face, line));
     }
 
     fn handle_parsed(

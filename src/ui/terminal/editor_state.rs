@@ -13,7 +13,7 @@ use super::cursor_report::CursorReport;
 use super::terminal_guard::TerminalGuard;
 use crate::app::os::unix_ms;
 use crate::chat::command::{COMMANDS, ParsedLine, parse_line};
-use crate::chat::{Echo, KnownNames, LineStart, PromptView};
+use crate::chat::{Echo, KnownNames, LineStart, PromptView, ReturnedLine};
 use crate::render::layout::Layout;
 use crate::render::prompt_line;
 use crate::time::UnixMs;
@@ -277,7 +277,7 @@ pub(crate) struct Turn {
 struct TurnState {
     is_pending: bool,
     /// Text that was not sent, for the next line.
-    returned: Option<String>,
+    returned: Option<ReturnedLine>,
     place: LinePlace,
 }
 
@@ -297,7 +297,7 @@ enum LinePlace {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct HandledLine {
     /// Text that was given back.
-    pub(crate) returned: Option<String>,
+    pub(crate) returned: Option<ReturnedLine>,
     /// Form in which the line is to stand on the screen.
     pub(crate) echo: Echo,
 }
@@ -327,8 +327,8 @@ impl Turn {
     }
 
     /// Puts a text into the next line.
-    pub(crate) fn put_back(&self, text: String) {
-        self.lock().returned = Some(text);
+    pub(crate) fn put_back(&self, line: ReturnedLine) {
+        self.lock().returned = Some(line);
     }
 
     /// The line has been handled.

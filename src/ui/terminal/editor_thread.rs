@@ -20,7 +20,7 @@ use super::terminal_guard::{spawn_resized, unblock_sigtstp};
 use crate::app::error::describe;
 use crate::app::os::print_line;
 use crate::app::output::wait_writable;
-use crate::chat::{Echo, display};
+use crate::chat::{Echo, ReturnCause, ReturnedLine, display};
 use crate::limits;
 
 /// The command that this thread carries out itself.
@@ -54,16 +54,14 @@ impl EditorThread {
         // Should that fail, Ctrl-Z does nothing.
         let _ = unblock_sigtstp();
         let mut initial = String::new();
-        // Text that came back, which Ctrl-C keeps.
-        let mut returned = None;
+        // Text that the user is asked about, which Ctrl-C keeps.
+        let mut asked = None;
         while !self.shared.is_closing() {
             let outcome = self.read_line(&mut editor, &std::mem::take(&mut initial));
             let handled = match outcome {
                 ReadOutcome::Handled(handled) => handled,
-                ReadOutcome::Discarded
-                    if returned.as_deref() == Some(helper(&editor).last_text().as_str()) =>
-                {
-                    initial = returned.take().unwrap_or_default();
+                ReadOutcome::Discarded if asked.as_deref() == Some(helper(&editor).last_text().as_str()) => {
+                    initial = asked.take().unwrap_or_default();
                     self.events.hand_over(EditorEvent::DropQuestion)
                 }
                 ReadOutcome::Event(event) => {
@@ -78,9 +76,10 @@ impl EditorThread {
                 ReadOutcome::Discarded => continue,
             };
             let Some(handled) = handled else { break };
-            if let Some(text) = handled.returned {
+            asked = None;
+            if let Some(ReturnedLine { text, cause }) = handled.returned {
                 initial.clone_from(&text);
-                returned = Some(text);
+                asked = (cause == ReturnCause::Asked).then_some(text);
             }
         }
     }

@@ -311,7 +311,7 @@ impl World {
                 None
             }
             Effect::ReturnLine(_, line) => {
-                self.put_back = Some(line);
+                self.put_back = Some(line.text);
                 None
             }
             Effect::Show(notice, receipt) => {
