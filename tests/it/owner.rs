@@ -270,6 +270,23 @@ fn what_a_prompt_prints_as_its_input_ends_is_not_printed_again_by_the_next() {
 }
 
 #[test]
+fn what_is_shown_is_acknowledged_on_the_connection_that_stands_by_then() {
+    let (alice, _owner, _home, mut bob, at) = owner_and_bob();
+    says_unseen(&alice, &mut bob);
+    bob.types(r#"{"command":"close","arguments":["alice"]}"#);
+    bob.sees(r#""event":"away""#);
+    let mut face = Caller::of(&alice);
+    face.orders(&json!({ "command": "connect", "arguments": [at] }));
+    face.orders(&json!({ "id": 1, "wait": "connection" }));
+    face.sees(&json!({ "id": 1, "event": "reply", "ok": true }));
+    bob.sees_times(r#""event":"connected""#, 2, PATIENCE);
+    let mut prompt = alice.run(&["attach"], Stdio::null());
+    prompt.ends();
+    assert!(prompt.output().contains("bob: unseen"), "{}", prompt.output());
+    bob.sees(r#""event":"received""#);
+}
+
+#[test]
 fn a_message_taken_back_acknowledges_none_before_it_that_nobody_has_seen() {
     let (alice, mut owner, _home, mut bob, at) = owner_and_bob();
     says_unseen(&alice, &mut bob);
