@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::process::Stdio;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use regex::{Captures, Regex};
@@ -354,18 +354,9 @@ impl Pty {
 
     /// The same on a terminal that wraps its rows anew.
     pub(crate) fn resize_reflowing(&self, cols: u16, rows: u16) {
-        self.drag(&[cols], rows, Duration::ZERO);
-    }
-
-    /// Resizes such a terminal through these widths at a pace, and shows nothing meanwhile: what is
-    /// on its way to a terminal can meet another size, which nobody can know.
-    pub(crate) fn drag(&self, widths: &[u16], rows: u16, pace: Duration) {
         self.shown.change(|shown| {
-            for cols in widths {
-                shown.parser = reflowed(shown.parser.screen(), cells(*cols), cells(rows));
-                self.master.resize(size(*cols, rows)).expect("a terminal of another size");
-                thread::sleep(pace);
-            }
+            shown.parser = reflowed(shown.parser.screen(), cells(cols), cells(rows));
+            self.master.resize(size(cols, rows)).expect("a terminal of another size");
         });
     }
 

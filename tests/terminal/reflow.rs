@@ -3,6 +3,7 @@
 
 use std::cmp::Ordering;
 use std::num::NonZeroU16;
+use std::thread;
 use std::time::Duration;
 
 use unicode_width::UnicodeWidthChar as _;
@@ -143,8 +144,11 @@ fn bursts_of_resizes_leave_every_message_and_the_line_once() {
     alice.wait("the line", |screen| packed(&screen.contents()).ends_with(&packed(LONG)));
     for burst in 0..8_u16 {
         let end = 20 + (burst * 37) % 90;
-        let widths = (0..10).rev().map(|step| if step % 2 == 0 { end + 4 * step } else { end + 11 * step });
-        alice.drag(&widths.collect::<Vec<_>>(), 300, Duration::from_millis(8));
+        for step in (0..10).rev() {
+            alice.resize_reflowing(if step % 2 == 0 { end + 4 * step } else { end + 11 * step }, 300);
+            // The pace of a window that is dragged is what is tested.
+            thread::sleep(Duration::from_millis(8));
+        }
         let text = format!("{burst} {} end {burst}", "one two three four five six seven ".repeat(3));
         bob.types(&text);
         alice.wait(&text, |screen| {

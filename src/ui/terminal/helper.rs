@@ -35,8 +35,8 @@ use crate::ui::size::size;
 /// Rows of a pasted block that stay on the screen while its sender is asked about it.
 const SAMPLE_ROWS: usize = 3;
 /// Time in which a screen that is resized keeps its size, and how often that is waited for.
-const SETTLED_AFTER: Duration = Duration::from_millis(80);
-const SETTLING_TIMES: usize = 40;
+const SETTLED_AFTER: Duration = Duration::from_millis(40);
+const SETTLING_TIMES: usize = 75;
 const UP: &str = "\x1b[A";
 
 /// Content of the next painting.
@@ -268,8 +268,7 @@ impl Helper {
     }
 
     /// Row of the line in which the cursor stands, once the screen is resized no more: nothing is
-    /// to be cleared by what another size would mean. Only what changes while the clearing itself
-    /// is on its way cannot be seen.
+    /// to be cleared by what another size would mean.
     fn row_of_cursor(&self) -> usize {
         let (shown, mut known) = (self.shown.borrow(), self.narrowing.get());
         for _ in 0..SETTLING_TIMES {
