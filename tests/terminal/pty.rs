@@ -6,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::num::NonZeroU16;
 use std::os::fd::OwnedFd;
 use std::process::Stdio;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::Instant;
 
@@ -54,12 +54,6 @@ impl Setup<'static> {
     pub(crate) const SIZES: [(&'static str, Self); 2] = [("40x10", Self::SMALL), ("80x24", Self::WIDE)];
 }
 
-/// Way of keys, and of the terminal's answers.
-type Keys = Arc<Mutex<Box<dyn std::io::Write + Send>>>;
-
-/// Question of the editor where the cursor stands.
-const ASKS_FOR_CURSOR: &[u8] = b"\x1b[6n";
-
 /// Reader of a terminal's output.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reading {
@@ -74,7 +68,7 @@ pub(crate) struct Pty {
     /// Whether its output is read.
     reading: Arc<Watched<Reading>>,
     master: Box<dyn MasterPty + Send>,
-    keys: Keys,
+    keys: Box<dyn std::io::Write + Send>,
     child: Box<dyn Child + Send + Sync>,
     before: Termios,
     port: u16,
@@ -161,9 +155,8 @@ impl Pty {
         let reading = Arc::new(Watched::new(Reading::On));
         let reader = master.try_clone_reader().expect("a reader");
         let (watched, reads) = (Arc::clone(&shown), Arc::clone(&reading));
-        let keys: Keys = Arc::new(Mutex::new(master.take_writer().expect("a writer")));
-        let answers = Arc::clone(&keys);
-        thread::spawn(move || read_all(reader, &watched, &reads, &answers));
+        thread::spawn(move || read_all(reader, &watched, &reads));
+        let keys = master.take_writer().expect("a writer");
         Self { shown, reading, master, keys, child, before, port: 0, home }
     }
 
@@ -262,7 +255,7 @@ impl Pty {
 
     /// Sends bytes as a terminal may cut them.
     pub(crate) fn press_bytes(&mut self, bytes: &[u8]) {
-        write_keys(&self.keys, bytes);
+        self.keys.write_all(bytes).and_then(|()| self.keys.flush()).expect("the terminal takes keys");
     }
 
     /// Clears the screen (Ctrl-L), so that rows before the test do not stand in it.
@@ -346,18 +339,16 @@ impl Pty {
     }
 
     pub(crate) fn resize(&self, cols: u16, rows: u16) {
-        self.shown.change(|shown| {
-            shown.parser.set_size(cells(rows), cells(cols));
-            self.master.resize(size(cols, rows)).expect("a terminal of another size");
-        });
+        self.shown.change(|shown| shown.parser.set_size(cells(rows), cells(cols)));
+        self.master.resize(size(cols, rows)).expect("a terminal of another size");
     }
 
     /// The same on a terminal that wraps its rows anew.
     pub(crate) fn resize_reflowing(&self, cols: u16, rows: u16) {
         self.shown.change(|shown| {
             shown.parser = reflowed(shown.parser.screen(), cells(cols), cells(rows));
-            self.master.resize(size(cols, rows)).expect("a terminal of another size");
         });
+        self.master.resize(size(cols, rows)).expect("a terminal of another size");
     }
 
     /// Number of the process.
@@ -463,17 +454,7 @@ fn command_of(setup: &Setup<'_>, home: &Home, args: &[&str]) -> CommandBuilder {
     command
 }
 
-fn write_keys(keys: &Keys, bytes: &[u8]) {
-    let mut keys = keys.lock().expect("a terminal");
-    keys.write_all(bytes).and_then(|()| keys.flush()).expect("the terminal takes keys");
-}
-
-fn read_all(
-    mut from: Box<dyn std::io::Read + Send>,
-    shown: &Watched<Shown>,
-    reading: &Watched<Reading>,
-    answers: &Keys,
-) {
+fn read_all(mut from: Box<dyn std::io::Read + Send>, shown: &Watched<Shown>, reading: &Watched<Reading>) {
     let mut buffer = [0; 4_096];
     loop {
         reading.change(|reading| {
@@ -484,22 +465,11 @@ fn read_all(
         while !reading.wait(PATIENCE, |reading| *reading == Reading::On) {}
         match from.read(&mut buffer) {
             Ok(0) | Err(_) => return shown.change(|shown| shown.ended = true),
-            Ok(count) => {
-                let mut asked = None;
-                shown.change(|shown| {
-                    let bytes = buffer.get(..count).unwrap_or_default();
-                    let known = shown.bytes.len().saturating_sub(ASKS_FOR_CURSOR.len() - 1);
-                    shown.parser.process(bytes);
-                    shown.bytes.extend_from_slice(bytes);
-                    // Who asks waits for the answer, and has written nothing behind that.
-                    if shown.bytes.get(known..).unwrap_or_default().ends_with(ASKS_FOR_CURSOR) {
-                        asked = Some(shown.parser.screen().cursor_position());
-                    }
-                });
-                if let Some((row, column)) = asked {
-                    write_keys(answers, format!("\x1b[{};{}R", row + 1, column + 1).as_bytes());
-                }
-            }
+            Ok(count) => shown.change(|shown| {
+                let bytes = buffer.get(..count).unwrap_or_default();
+                shown.parser.process(bytes);
+                shown.bytes.extend_from_slice(bytes);
+            }),
         }
     }
 }

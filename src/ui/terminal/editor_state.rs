@@ -9,7 +9,6 @@ use mio::Waker;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::complete::Vocabulary;
-use super::cursor_report::CursorReport;
 use super::terminal_guard::TerminalGuard;
 use crate::app::os::unix_ms;
 use crate::chat::command::{COMMANDS, ParsedLine, parse_line};
@@ -210,7 +209,6 @@ pub(crate) struct EditorShared {
     pub(crate) gate: PrintGate,
     pub(crate) terminal: TerminalGuard,
     pub(crate) turn: Turn,
-    pub(crate) cursor: CursorReport,
     /// Whether the program ends: output waits no longer, and an external editor is killed.
     pub(crate) closing: AtomicBool,
     /// Whether a search of the history is open, which ESC alone leaves.
@@ -222,10 +220,10 @@ pub(crate) struct EditorShared {
 impl EditorShared {
     pub(crate) fn new(state: EditorState, terminal: TerminalGuard) -> Self {
         let (gate, closing) = (PrintGate::default(), AtomicBool::default());
-        let (state, line, cursor) = (Mutex::new(state), Mutex::default(), CursorReport::default());
+        let (state, line) = (Mutex::new(state), Mutex::default());
         let (turn, searching, beginning_anew) =
             (Turn::default(), AtomicBool::default(), AtomicBool::default());
-        Self { state, line, gate, terminal, turn, cursor, closing, searching, beginning_anew }
+        Self { state, line, gate, terminal, turn, closing, searching, beginning_anew }
     }
 
     pub(crate) fn line(&self) -> MutexGuard<'_, LineText> {

@@ -45,7 +45,6 @@ impl FilteredInput {
         let thread = thread::Builder::new().name("input".into()).spawn(|| filtering.run())?;
         let input = Self { shared: Arc::clone(shared), closing: Some(closing), thread: Some(thread) };
         dup2_stdin(slave)?;
-        shared.cursor.enable();
         Ok(input)
     }
 }
@@ -107,9 +106,6 @@ impl Filtering {
                     Err(_) => return,
                 },
             };
-            if let Some(place) = filter.take_report() {
-                self.shared.cursor.tell(place);
-            }
             if self.write(&keys) == Woken::Closing {
                 return;
             }

@@ -5,9 +5,8 @@
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::panic::resume_unwind;
-use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustyline::completion::{Completer, Pair};
 use rustyline::highlight::{CmdKind, Highlighter};
@@ -15,17 +14,18 @@ use rustyline::hint::Hinter;
 use rustyline::history::FileHistory;
 use rustyline::line_buffer::LineBuffer;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{Changeset, CompletionType, Context, Editor};
+use rustyline::{
+    Changeset, Cmd, CompletionType, ConditionalEventHandler, Context, Editor, Event, EventContext,
+    EventHandler, GraphemeClusterMode, KeyCode, KeyEvent, Modifiers, RepeatCount,
+};
+use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::complete::{self, LineHint};
 use super::editor_state::{
     EditorEvent, EditorShared, EventSender, HandledLine, LineMode, PaintedPrompt, TypedLine,
 };
-use super::key_bindings::KeyState;
-use super::line_edits::behind_change;
-use super::rows::{BeforeCursor, Narrowing, ended_rows};
-use crate::app::os;
+use super::line_edits::{LineEdits, behind_change};
 use crate::chat::{Echo, LineStart, display};
 use crate::limits;
 use crate::render::colour::{self, ColourDepth};
@@ -34,10 +34,10 @@ use crate::ui::size::size;
 
 /// Rows of a pasted block that stay on the screen while its sender is asked about it.
 const SAMPLE_ROWS: usize = 3;
-/// Time in which a screen that is resized keeps its size, and how often that is waited for.
-const SETTLED_AFTER: Duration = Duration::from_millis(40);
-const SETTLING_TIMES: usize = 75;
-const UP: &str = "\x1b[A";
+/// Distance of rustyline's tab stops.
+const TAB_CELLS: usize = 8;
+/// A backslash and the end of its line.
+const CONTINUATION: &str = "\\\n";
 
 /// Content of the next painting.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -53,23 +53,11 @@ enum Painting {
     Left,
 }
 
-/// What the next painting follows from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-enum Cause {
-    /// What was printed above the line.
-    #[default]
-    Printer,
-    Key,
-    /// The beginning of the read, or another size of the screen: no key waits to be read.
-    Size,
-}
-
 /// State of the line that is read, as it was last painted or validated.
 #[derive(Clone, Copy, Default)]
 struct LineState {
     mode: LineMode,
     painting: Painting,
-    cause: Cause,
     /// Cells of a row as rustyline lays the line out; it learns of another size with a key or a
     /// signal, not with what is printed.
     cells: usize,
@@ -105,6 +93,40 @@ pub(crate) struct BeginAnew {
     pub(crate) cursor: usize,
 }
 
+/// Effects of keys on the line that is edited.
+#[derive(Default)]
+struct KeyState {
+    edits: Mutex<LineEdits>,
+    /// Ctrl-L: the line stands in the first row, as far as no text came above it.
+    screen_cleared: AtomicBool,
+    to_external_editor: AtomicBool,
+    /// Lines that were continued by Enter behind a backslash.
+    continuations: AtomicUsize,
+}
+
+impl KeyState {
+    fn edits(&self) -> MutexGuard<'_, LineEdits> {
+        self.edits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets the last line; the next begins with a text.
+    fn begin(&self, initial: &str) {
+        *self.edits() = LineEdits::of(initial);
+        self.screen_cleared.store(false, Ordering::SeqCst);
+        self.to_external_editor.store(false, Ordering::SeqCst);
+        self.continuations.store(0, Ordering::SeqCst);
+    }
+
+    /// The line without the backslashes that continued it. Those of a pasted text are its own.
+    fn without_continuations(&self, line: &str) -> String {
+        if line.matches(CONTINUATION).count() <= self.continuations.load(Ordering::SeqCst) {
+            line.replace(CONTINUATION, "\n")
+        } else {
+            line.to_owned()
+        }
+    }
+}
+
 /// Line that was handed over as Enter was pressed.
 pub(crate) struct HandedOver {
     /// What became of it, unless nobody handles lines any more.
@@ -120,21 +142,57 @@ pub(crate) struct Helper {
     events: Arc<EventSender>,
     /// Line that was handed over before its last painting.
     handed_over: RefCell<Option<HandedOver>>,
-    shown: RefCell<BeforeCursor>,
-    /// What the terminal does with rows that no longer fit, if that is known.
-    narrowing: Cell<Option<Narrowing>>,
 }
 
 impl Helper {
     pub(crate) fn new(shared: Arc<EditorShared>, events: Arc<EventSender>) -> Self {
         let (keys, line, handed_over) = (Arc::default(), Cell::default(), RefCell::default());
-        let (shown, narrowing) = (RefCell::default(), Cell::new(Narrowing::of_terminal()));
-        Self { shared, keys, line, events, handed_over, shown, narrowing }
+        Self { shared, keys, line, events, handed_over }
     }
 
     /// Binds our own keys, besides rustyline's.
     pub(crate) fn bind_keys(&self, editor: &mut Editor<Self, FileHistory>) {
-        self.keys.bind(editor, &self.shared);
+        let state = Arc::clone(&self.keys);
+        editor.bind_sequence(Event::Any, on_key(move |key, context| state.edits().key(key, context)));
+        let state = Arc::clone(&self.keys);
+        let undo = on_key(move |_, _| state.edits().undo());
+        editor.bind_sequence(Event::KeySeq(vec![KeyEvent::ctrl('X'), KeyEvent::ctrl('U')]), undo);
+        // Alt-Enter, as terminals send it: escape, then what Enter sends.
+        for code in [KeyCode::Enter, KeyCode::Char('\r'), KeyCode::Char('\n')] {
+            editor.bind_sequence(KeyEvent(code, Modifiers::ALT), Cmd::Newline);
+        }
+        editor.bind_sequence(KeyEvent(KeyCode::Char('J'), Modifiers::CTRL | Modifiers::ALT), Cmd::Newline);
+        editor.bind_sequence(KeyEvent(KeyCode::Char('M'), Modifiers::CTRL | Modifiers::ALT), Cmd::Newline);
+        // rustyline's own Ctrl-Z would give the shell the modes between two lines.
+        let shared = Arc::clone(&self.shared);
+        let suspend = on_key(move |_, _| {
+            shared.terminal.suspend();
+            Some(Cmd::Repaint)
+        });
+        editor.bind_sequence(KeyEvent::ctrl('Z'), suspend);
+        // Vi mode has no keys for these: clear the screen, leave a search with the line as it was.
+        let state = Arc::clone(&self.keys);
+        let clear = on_key(move |_, _| {
+            state.screen_cleared.store(true, Ordering::SeqCst);
+            Some(Cmd::ClearScreen)
+        });
+        editor.bind_sequence(KeyEvent::ctrl('L'), clear);
+        editor.bind_sequence(KeyEvent::ctrl('G'), Cmd::Abort);
+        let state = Arc::clone(&self.keys);
+        let enter = on_key(move |_, context| {
+            is_continued(context).then(|| {
+                state.continuations.fetch_add(1, Ordering::SeqCst);
+                Cmd::Newline
+            })
+        });
+        editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::NONE), enter);
+        // As in bash.
+        let state = Arc::clone(&self.keys);
+        let edit = on_key(move |_, _| {
+            state.to_external_editor.store(true, Ordering::SeqCst);
+            Some(Cmd::AcceptLine)
+        });
+        editor.bind_sequence(Event::KeySeq(vec![KeyEvent::ctrl('X'), KeyEvent::ctrl('E')]), edit);
     }
 
     /// Resets the state before a line, which begins with a text.
@@ -144,7 +202,6 @@ impl Helper {
         self.shared.state().painted_prompt = None;
         self.keys.begin(initial);
         self.handed_over.take();
-        self.shown.borrow_mut().begin(cells);
         let mut line = self.shared.line();
         line.mode = mode;
         if mode == LineMode::Line {
@@ -160,7 +217,6 @@ impl Helper {
         self.line.set(LineState { painting, cells, begun_cells: cells, is_anew: true, ..line });
         self.shared.state().painted_prompt = None;
         self.keys.edits().begin_anew();
-        self.shown.borrow_mut().begin(cells);
     }
 
     /// The text of the line as it was last painted.
@@ -204,7 +260,7 @@ impl Helper {
     }
 
     pub(crate) fn is_for_external_editor(&self) -> bool {
-        self.keys.is_for_external_editor()
+        self.keys.to_external_editor.load(Ordering::SeqCst)
     }
 
     /// The line as it is accepted, without continuations and the newlines at its end.
@@ -224,25 +280,26 @@ impl Helper {
             && self.shared.state().has_misfit(text)
     }
 
+    fn is_screen_cleared(&self) -> bool {
+        self.keys.screen_cleared.load(Ordering::SeqCst)
+    }
+
     /// Where the painting begins: on a cleared screen, where the printer saved the cursor.
     fn place(&self) -> &'static str {
         let line = self.line.get();
-        self.line.set(LineState { by_key: false, is_anew: false, cause: Cause::Printer, ..line });
-        if self.keys.is_screen_cleared() && (!line.by_key || line.is_anew) { "\x1b8" } else { "" }
+        self.line.set(LineState { by_key: false, is_anew: false, ..line });
+        if self.is_screen_cleared() && (!line.by_key || line.is_anew) { "\x1b8" } else { "" }
     }
 
-    /// Whether the read is left at this painting, since a new one would have another prompt, or the
-    /// screen has another size. What the printer writes, it writes when no key waits to be read; a
-    /// painting that may follow from a key only asks for one of the printer's.
+    /// Whether the read is left at this painting, since a new one would have another prompt. What
+    /// the printer writes, it writes when no key waits to be read; a painting that may follow from
+    /// a key only asks for one of the printer's.
     fn leaves(&self) -> bool {
         let line = self.line.get();
         let is_misfit = self.is_misfit(&self.last_text());
         // Keys that came while the terminal took no output between the two reads.
         let has_typed = line.is_anew && self.shared.line().typed_unseen.is_some();
-        let is_resized = line.cause == Cause::Size
-            && size().cells != self.shown.borrow().cells()
-            && self.keys.edits().can_begin_anew();
-        let is_left = has_typed || is_resized || (is_misfit && !line.by_key);
+        let is_left = has_typed || (is_misfit && !line.by_key);
         self.shared.set_beginning_anew(is_left);
         if is_left {
             self.line.set(LineState { painting: Painting::Left, ..line });
@@ -250,41 +307,7 @@ impl Helper {
         } else if is_misfit {
             self.events.report_stale_prompt();
         }
-        if is_resized {
-            // A terminal that is gone needs no text.
-            let _ = os::print(&format!("{}\r\x1b[J\x1b7", UP.repeat(self.row_of_cursor())));
-        }
         is_left
-    }
-
-    /// Goes up to where the line begins on a terminal that has become narrower and wrapped its
-    /// rows: rustyline has cleared as many as it knows.
-    fn to_beginning(&self) -> String {
-        let (cells, row) = (self.shown.borrow().cells(), self.shown.borrow().row());
-        if size().cells == cells {
-            return String::new();
-        }
-        UP.repeat(self.row_of_cursor().saturating_sub(row)) + "\r\x1b[J"
-    }
-
-    /// Row of the line in which the cursor stands, once the screen is resized no more: nothing is
-    /// to be cleared by what another size would mean.
-    fn row_of_cursor(&self) -> usize {
-        let (shown, mut known) = (self.shown.borrow(), self.narrowing.get());
-        for _ in 0..SETTLING_TIMES {
-            let cells = size().cells;
-            thread::sleep(SETTLED_AFTER);
-            if size().cells != cells {
-                continue;
-            }
-            let told = shown.may_have_moved(cells).then(|| self.shared.cursor.ask()).flatten();
-            if size().cells == cells {
-                let row = told.map_or(shown.row(), |told| shown.row_told(cells, told, &mut known));
-                self.narrowing.set(known);
-                return row;
-            }
-        }
-        shown.row()
     }
 
     /// Updates the state of the line. More than one newline at once was not typed.
@@ -352,6 +375,29 @@ fn sample(line: &str) -> String {
     format!("{shown}\n{}", display::block_rest(rows.len().saturating_sub(SAMPLE_ROWS)))
 }
 
+/// A text from a column on with a newline wherever rustyline's layout begins another row and blanks
+/// for tabs, and the column behind it.
+///
+/// A row that only the terminal wraps, many terminals join with the next when they become wider.
+/// rustyline would then clear as many rows as there were, and some of them are messages.
+fn ended_rows(text: &str, start: usize, cells: usize) -> (String, usize) {
+    let mode = GraphemeClusterMode::from_env();
+    let (mut rows, mut column) = (String::with_capacity(text.len()), start);
+    for cluster in text.graphemes(true) {
+        let blanks = " ".repeat(TAB_CELLS - column % TAB_CELLS);
+        let shown = if cluster == "\t" { blanks.as_str() } else { cluster };
+        let width =
+            if cluster == "\n" { 0 } else { shown.graphemes(true).map(|c| usize::from(mode.width(c))).sum() };
+        if column + width > cells {
+            rows.push('\n');
+            column = 0;
+        }
+        rows.push_str(shown);
+        column = if cluster == "\n" { 0 } else { column + width };
+    }
+    (rows, column)
+}
+
 impl rustyline::Helper for Helper {}
 
 impl Validator for Helper {
@@ -395,22 +441,20 @@ impl Highlighter for Helper {
         }
         // Another prompt than the line's: that of a search, or of a repetition.
         self.shared.set_searching(!default);
-        let place = self.to_beginning() + self.place();
+        let place = self.place();
         let rows = self.prompt_rows(prompt);
-        self.shown.borrow_mut().paint(prompt, self.line.get().cells);
         let line = self.line.get();
         if !default || line.mode == LineMode::Answer {
-            return Cow::Owned(place + &rows);
+            return Cow::Owned(place.to_owned() + &rows);
         }
         if line.painting == Painting::Message {
-            return Cow::Owned(place);
+            return Cow::Borrowed(place);
         }
         let mut state = self.shared.state();
         let laid_out = prompt.width();
         let view = state.prompt.clone();
         state.painted_prompt = Some(PaintedPrompt { view, laid_out, cells: line.begun_cells });
         let text = prompt_line::fitted(&state.prompt, laid_out, size().cells);
-        self.shown.borrow_mut().paint(&text, line.cells);
         let painted = colour::paint(&self.prompt_rows(&text), colour::OWN, state.layout.depth);
         // The title changes with the prompt.
         let title = self.shared.terminal.title().update(&state.prompt).unwrap_or_default();
@@ -419,13 +463,12 @@ impl Highlighter for Helper {
 
     /// Whether the whole line is to be painted, not only what was typed: on a cleared screen, where
     /// every key has to have its painting.
-    fn highlight_char(&self, line: &str, pos: usize, _kind: CmdKind) -> bool {
+    fn highlight_char(&self, line: &str, _pos: usize, _kind: CmdKind) -> bool {
         self.key_handled();
-        self.shown.borrow_mut().moves(line.get(..pos).unwrap_or_default());
         if self.is_misfit(line) {
             self.events.report_stale_prompt();
         }
-        self.keys.is_screen_cleared()
+        self.is_screen_cleared()
     }
 
     fn highlight_candidate<'c>(&self, candidate: &'c str, _completion: CompletionType) -> Cow<'c, str> {
@@ -445,9 +488,6 @@ impl Hinter for Helper {
 
     fn hint(&self, line: &str, pos: usize, context: &Context<'_>) -> Option<LineHint> {
         self.keys.edits().set_browsing(context.history_index() < context.history().len());
-        let cause = if self.keys.take_pressed() { Cause::Key } else { Cause::Size };
-        self.line.set(LineState { cause, ..self.line.get() });
-        self.shown.borrow_mut().will_be(line.get(..pos).unwrap_or_default());
         let tracked = self.track(line);
         if pos < line.len() || tracked.mode == LineMode::Answer {
             return None;
@@ -493,5 +533,67 @@ impl Completer for Helper {
         let end = if is_undone { line.as_str().len() } else { line.pos() };
         line.replace(start..end, elected, changes);
         line.set_pos(cursor);
+    }
+}
+
+/// Whether Enter continues the line, as in a shell, behind a backslash that no other one escapes.
+fn is_continued(context: &EventContext<'_>) -> bool {
+    let line = context.line();
+    let backslashes = line.chars().rev().take_while(|c| *c == '\\').count();
+    let is_command = line.starts_with(':') && !line.starts_with("::");
+    backslashes % 2 == 1 && context.pos() == line.len() && !is_command
+}
+
+fn on_key(
+    command: impl Fn(&Event, &EventContext<'_>) -> Option<Cmd> + Send + Sync + 'static,
+) -> EventHandler {
+    EventHandler::Conditional(Box::new(KeyHandler(command)))
+}
+
+/// Closure as rustyline's handler of a key.
+struct KeyHandler<F>(F);
+
+impl<F> ConditionalEventHandler for KeyHandler<F>
+where
+    F: Fn(&Event, &EventContext<'_>) -> Option<Cmd> + Send + Sync,
+{
+    fn handle(&self, key: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
+        (self.0)(key, context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_of_a_line_ends_where_rustyline_sees_it() {
+        for (line, rows, column) in [
+            ("", "", 5),
+            ("abcde", "abcde", 10),
+            ("abcdef", "abcde\nf", 1),
+            ("가나다", "가나\n다", 2),
+            ("abcde\nf", "abcde\nf", 1),
+            ("abc\n", "abc\n", 0),
+            // 5 cells and 2 wide characters, then 5 of them: the row is full.
+            ("가나다라마바사", "가나\n다라마바사", 10),
+            ("\tx", "   x", 9),
+            ("abcd\tx", "abcd\n       x", 8),
+        ] {
+            let (found, end) = ended_rows(line, 5, 10);
+            assert_eq!((found.as_str(), end), (rows, column), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn only_backslashes_that_were_typed_to_go_on_are_taken_away() {
+        let keys = KeyState::default();
+        assert_eq!(keys.without_continuations("a \\\n b"), "a \\\n b", "a pasted script");
+        keys.continuations.store(1, Ordering::SeqCst);
+        assert_eq!(keys.without_continuations("a \\\n b"), "a \n b");
+        let pasted = "a \\\n b \\\n c";
+        assert_eq!(keys.without_continuations(pasted), pasted, "one of them was pasted");
+        keys.begin("");
+        assert_eq!(keys.without_continuations("C:\\"), "C:\\");
     }
 }

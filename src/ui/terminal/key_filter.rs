@@ -4,7 +4,6 @@
 //! Of an unknown sequence rustyline reads only the beginning, and takes the rest for text.
 
 use super::key_code;
-use super::rows::Place;
 
 const ESCAPE: u8 = 0x1b;
 const BELL: u8 = 0x07;
@@ -61,8 +60,6 @@ pub(crate) struct KeyFilter {
     is_alt: bool,
     /// What was taken for keys since nothing followed it.
     released: Vec<u8>,
-    /// Place of the cursor, as the terminal has told it.
-    report: Option<Place>,
 }
 
 impl KeyFilter {
@@ -87,11 +84,6 @@ impl KeyFilter {
             self.step(*byte, &mut keys);
         }
         keys
-    }
-
-    /// The last place of the cursor that was told, once.
-    pub(crate) fn take_report(&mut self) -> Option<Place> {
-        self.report.take()
     }
 
     /// Whether what was fed last may be a key, or the beginning of a sequence.
@@ -245,10 +237,6 @@ impl KeyFilter {
                 self.input = Input::Keys;
                 Some(self.held())
             }
-            sequence if let Some(place) = reported_place(sequence) => {
-                self.report = Some(place);
-                None
-            }
             _ if self.input != Input::Keys => None,
             sequence if key_code::is_known(sequence) => Some(self.held()),
             sequence => key_code::decoded(sequence),
@@ -256,14 +244,6 @@ impl KeyFilter {
         keys.extend(known.unwrap_or_default());
         self.end();
     }
-}
-
-/// Place that a report of the cursor (CPR), given without its ESC, tells.
-fn reported_place(sequence: &[u8]) -> Option<Place> {
-    let fields = std::str::from_utf8(sequence).ok()?.strip_prefix('[')?.strip_suffix('R')?;
-    let (row, column) = fields.split_once(';')?;
-    let from_one = |field: &str| field.parse::<usize>().ok()?.checked_sub(1);
-    Some(Place { row: from_one(row)?, column: from_one(column)? })
 }
 
 #[cfg(test)]

@@ -3,17 +3,14 @@
 //! rustyline cannot be awaited together with sockets in any other way.
 
 mod complete;
-mod cursor_report;
 mod editor_state;
 mod editor_thread;
 mod filtered_input;
 mod helper;
-mod key_bindings;
 mod key_code;
 mod key_filter;
 mod line_edits;
 mod resizes;
-mod rows;
 mod stopped_keys;
 mod terminal_guard;
 mod typed_lines;
