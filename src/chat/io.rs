@@ -90,6 +90,8 @@ pub enum Input<'a> {
     Shown(ReceiptDue),
     /// A notice with a receipt is not shown here, to nobody: none is sent.
     NotShown(ReceiptDue),
+    /// Messages that were given to nobody, as the program ends: they are not shown "again" later.
+    NeverGiven(Vec<ReceiptDue>),
     /// A caller that had not proved a key had to make room for another; its connection is gone.
     Evicted { conn: ConnId },
     /// Result of [`Effect::ReadBook`]: the book, unless it is as before, or why it cannot be used.

@@ -9,7 +9,8 @@ use super::io::CommitTiming;
 use super::notice::{Message, Warning};
 use crate::crypto::{Fingerprint, Seed};
 use crate::delivery::{
-    HistoryEntry, HistoryQuery, Inbound, Ledger, Pairs, SettledWithdrawal, StoredHistory, Withdrawal,
+    Exposure, HistoryEntry, HistoryQuery, Inbound, Ledger, Pairs, SettledWithdrawal, StoredHistory,
+    Withdrawal,
 };
 use crate::ids::{ConnId, FaceId};
 use crate::time::{MonoMs, UnixMs};
@@ -73,6 +74,8 @@ pub(crate) enum AfterCommit {
     Resumed { conn: ConnId, on_disk: OnDisk },
     /// A text of a peer is shown.
     Show { conn: ConnId, peer: Fingerprint, number: PairNumber, sent: UnixMs, text: Vec<u8> },
+    /// A text that was kept by an earlier process is shown.
+    ShowEarlier { peer: Fingerprint, number: PairNumber, sent: UnixMs, text: Vec<u8>, exposure: Exposure },
     /// A message that was taken back, or that we have already, is acknowledged.
     Keep { conn: ConnId, number: PairNumber },
     /// Texts of ours are taken back, at the wish of a face.

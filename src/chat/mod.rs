@@ -421,6 +421,7 @@ impl Chat {
                 self.with_session(conn, AnySession::handle_overload);
             }
             Input::Shown(due) => self.handle_shown(due),
+            Input::NeverGiven(dues) => self.note_never_given(&dues),
             Input::NotShown(due) => self.with_session_of(due, |session| session.forgo(due.upto)),
             Input::Messages { pairs, history, seed, put_aside } => {
                 if let Some(why) = put_aside {

@@ -16,8 +16,8 @@ pub use message::{
     WithdrawalOutcome,
 };
 pub use pair::{
-    Calls, Content, Inbound, InboxRow, Outbound, OutboxRow, Pair, PairChange, Pairs, SKIPPED, StoreBatch,
-    StoreChange, hash_of,
+    Calls, Content, Exposure, Inbound, InboxRow, Outbound, OutboxRow, Pair, PairChange, Pairs, SKIPPED,
+    StoreBatch, StoreChange, hash_of,
 };
 
 /// Something that a [`Resume`] has brought to light, for the user.

@@ -78,6 +78,18 @@ pub struct InboxRow {
     pub typed: UnixMs,
     /// The text, unchecked bytes.
     pub text: Arc<[u8]>,
+    /// Whether somebody may have seen it.
+    pub exposure: Exposure,
+}
+
+/// Whether somebody may have seen a message that is not known to be shown.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Exposure {
+    /// Somebody may: the program may have ended as it was shown.
+    #[default]
+    Possible,
+    /// Nobody: the program ended in order, and had given it to nobody.
+    None,
 }
 
 impl Content {
@@ -140,6 +152,8 @@ pub enum PairChange {
     Inbound(Inbound),
     /// Write a row of the inbox.
     Receive(u64, InboxRow),
+    /// Write a row of the inbox that is there, with the same text.
+    Expose(u64, InboxRow),
     /// Delete a row of the inbox.
     Clear(u64),
     /// Write whether our calls of the peer stand.
@@ -191,7 +205,7 @@ impl Pair {
                 self.outbox.remove(&seq);
             }
             PairChange::Inbound(state) => self.inbound = Some(state),
-            PairChange::Receive(seq, row) => {
+            PairChange::Receive(seq, row) | PairChange::Expose(seq, row) => {
                 self.inbox.insert(seq, row);
             }
             PairChange::Clear(seq) => {

@@ -9,8 +9,8 @@ use super::{Id, OutputEvent, from_notice};
 use crate::app::host::{Behind, NoticeSink};
 use crate::app::os::unix_ms;
 use crate::chat::{
-    Chat, DeliveryReport, Export, ExportError, Message, Notice, QuestionId, ReceiptDue, ReturnedLine,
-    SentMessage,
+    Arrival, Chat, DeliveryReport, Export, ExportError, Message, Notice, QuestionId, ReceiptDue,
+    ReturnedLine, SentMessage,
 };
 use crate::crypto::Fingerprint;
 use crate::ids::FaceId;
@@ -156,6 +156,13 @@ impl<S: NoticeSink> ServedSink<S> {
     /// Whether nobody has shown the message of this number yet.
     pub(crate) fn owes(&self, number: u64) -> bool {
         self.owed.contains_key(&number)
+    }
+
+    /// Messages that no face has got, and that come for the first time.
+    pub(crate) fn never_given(&self) -> Vec<ReceiptDue> {
+        let is_new = |owed: &&Owed| owed.given_to.is_empty() && owed.message.arrival != Arrival::Again;
+        let unseen = self.owed.values().filter(|_| self.use_of_own == OwnFace::OnlyTells);
+        unseen.filter(is_new).map(|owed| owed.due).collect()
     }
 
     /// Takes note that a face has shown every message up to this number. Returns the receipts that

@@ -146,7 +146,7 @@ fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::crypto::Identity;
-    use crate::delivery::{Chain, Content, Direction, HistoryRow, InboxRow, OutboxRow, PairChange};
+    use crate::delivery::{Chain, Content, Direction, Exposure, HistoryRow, InboxRow, OutboxRow, PairChange};
     use crate::store::{DiskState, Home, MessageStore, SimulatedDisk};
 
     fn batch(changes: Vec<StoreChange>) -> StoreBatch {
@@ -167,7 +167,8 @@ mod tests {
         homes.set_room(0, DiskRoom::Full);
         let content = Content::Text("x".into());
         let queued = OutboxRow { typed: UnixMs(0), content, chain: Chain::START, expires: None };
-        let received = InboxRow { typed: UnixMs(0), text: b"x".as_slice().into() };
+        let received =
+            InboxRow { typed: UnixMs(0), text: b"x".as_slice().into(), exposure: Exposure::Possible };
         for change in [PairChange::Queue(1, queued), PairChange::Receive(1, received)] {
             let changes = vec![StoreChange { peer: Fingerprint::of(b"bob"), change }];
             let (why, pairs) = homes.commit(0, home.path(), batch(changes.clone())).unwrap_err();

@@ -581,6 +581,43 @@ fn a_command_is_told_of_a_message_that_one_before_it_may_have_had() {
 }
 
 #[test]
+fn what_nobody_has_seen_is_not_marked_after_a_clean_end_and_what_somebody_may_have_is() {
+    let home = Home::with_key("alice", "test-1.pem");
+    let serve =
+        || home.run(&["serve", "--json", "--listen", "127.0.0.1:0", "--name", "alice"], Stdio::null());
+    let mut owner = serve();
+    let at = owner.listens_at();
+    let mut bob = Home::with_key("bob", "test-2.pem").start(&["--json", "--connect", &at]);
+    bob.sees(r#""event":"connected""#);
+    let mut watcher = Caller::of(&home);
+    watcher.orders(&json!({ "id": 1, "command": "name", "arguments": ["bob", "robert"] }));
+    watcher.sees(&json!({ "id": 1, "event": "reply", "ok": true }));
+    watcher.orders(&json!({ "command": "quit" }));
+    while watcher.next().is_some() {}
+    bob.types(r#"{"say":"did you see this?","to":"alice"}"#);
+    bob.sees(r#""event":"delivered""#);
+    for _ in 0..2 {
+        owner.signal(Signal::TERM);
+        assert_eq!(owner.ends(), 0);
+        owner = serve();
+        owner.listens_at();
+    }
+    let mut first = Caller::of(&home);
+    first.orders(&json!({ "face": "prompt" }));
+    let seen = first.sees(&json!({ "event": "message", "text": "did you see this?" }));
+    assert_eq!(seen["again"], Value::Null, "{seen}");
+    for signal in [Signal::TERM, Signal::KILL] {
+        owner.signal(signal);
+        owner.ends();
+        owner = serve();
+        owner.listens_at();
+        let mut next = Caller::of(&home);
+        next.orders(&json!({ "face": "prompt" }));
+        next.sees(&json!({ "event": "message", "text": "did you see this?", "again": true }));
+    }
+}
+
+#[test]
 fn a_second_prompt_hands_on_what_a_call_and_a_listener_take_and_names_the_process_for_the_rest() {
     let (home, owner, _bob, _carol) = owner_and_two();
     let (of_owner, process) =

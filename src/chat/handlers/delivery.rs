@@ -8,19 +8,18 @@ use crate::chat::Chat;
 use crate::chat::addressee::Echo;
 use crate::chat::conversation::{Conversation, Peer};
 use crate::chat::io::{CommitTiming, DeliveryProgress, DeliveryReport, Effect, ReturnCause};
-use crate::chat::kept::{AfterCommit, Agreement, KeptMessages, OnDisk, PairStage};
+use crate::chat::kept::{AfterCommit, Agreement, KeptMessages, PairStage};
 use crate::chat::notice::{DeliveryInfo, DeliveryWarning, Info, Warning};
-use crate::chat::redial::Redialling;
 use crate::chat::types::{PeerId, ReceiptDue};
 use crate::crypto::{Fingerprint, Seed};
 use crate::delivery::{
-    Calls, Content, EnqueueError, MessageState, Pairs, Reception, ResumeNews, StoreBatch, StoredHistory,
+    Content, EnqueueError, Exposure, MessageState, Pairs, Reception, StoreBatch, StoredHistory,
     WaitingMessage,
 };
 use crate::ids::ConnId;
 use crate::limits;
 use crate::time::UnixMs;
-use crate::wire::{ByeReason, Count, PairNumber, Resume};
+use crate::wire::{ByeReason, Count, PairNumber};
 
 impl Chat {
     /// Takes what is kept on disk: from here on messages are kept until the other side has them.
@@ -30,8 +29,9 @@ impl Chat {
             .ledger
             .unshown()
             .filter_map(|(peer, seq, row)| {
-                let epoch = kept.ledger.inbound(peer)?.epoch;
-                Some((peer, PairNumber { epoch, seq }, row.typed, row.text.to_vec()))
+                let number = PairNumber { epoch: kept.ledger.inbound(peer)?.epoch, seq };
+                let (sent, text, exposure) = (row.typed, row.text.to_vec(), row.exposure);
+                Some((peer, number, AfterCommit::ShowEarlier { peer, number, sent, text, exposure }))
             })
             .collect();
         self.account.keep_messages();
@@ -39,9 +39,21 @@ impl Chat {
         self.forget_old_history();
         self.expire_kept();
         self.call_standing();
-        for (peer, number, sent, text) in unshown {
-            let due = ReceiptDue { conn: None, peer: Some(peer), upto: Count::Pair(number) };
-            self.receive_again(due, sent, text);
+        for (peer, number, show) in unshown {
+            if let Some(kept) = &mut self.kept {
+                // From here on somebody may see it.
+                kept.ledger.set_exposure(peer, number, Exposure::Possible);
+                kept.next.push(show);
+            }
+        }
+    }
+
+    /// Takes note, as the program ends, of messages that were given to nobody.
+    pub(crate) fn note_never_given(&mut self, dues: &[ReceiptDue]) {
+        for due in dues {
+            if let (Some(kept), Some(peer), Count::Pair(number)) = (&mut self.kept, due.peer, due.upto) {
+                kept.ledger.set_exposure(peer, number, Exposure::None);
+            }
         }
     }
 
@@ -172,6 +184,9 @@ impl Chat {
                 | AfterCommit::Keep { conn, .. } => closing.push(conn),
                 AfterCommit::TakenBack { face, peer, .. } => still_waiting.push((face, peer)),
                 AfterCommit::Expired { .. } => has_expired = true,
+                AfterCommit::ShowEarlier { peer, number, sent, text, .. } => {
+                    self.show_earlier(peer, number, sent, text, Exposure::Possible);
+                }
                 // The next `Resume` tells again.
                 AfterCommit::Settled(_) => {}
                 AfterCommit::Remembered => is_forgotten = true,
@@ -225,6 +240,9 @@ impl Chat {
                 let due = ReceiptDue { conn: Some(conn), peer: Some(peer), upto: Count::Pair(number) };
                 self.receive(due, sent, text);
             }
+            AfterCommit::ShowEarlier { peer, number, sent, text, exposure } => {
+                self.show_earlier(peer, number, sent, text, exposure);
+            }
             AfterCommit::Keep { conn, number } => {
                 let shown = self.shown_upto(conn, number);
                 self.with_session(conn, |session| {
@@ -263,62 +281,6 @@ impl Chat {
         }
     }
 
-    /// Begins the agreement with a peer that has joined, or was chosen meanwhile.
-    pub(crate) fn begin_pair(&mut self, conn: ConnId) {
-        let Some(conversation) = self.conversations.get(conn) else { return };
-        let Some(peer) = conversation.peer.as_ref().and_then(Peer::fingerprint) else { return };
-        if !conversation.is_lasting()
-            || conversation.pair.stage != PairStage::Silent
-            || self.kept.as_ref().is_none_or(|kept| kept.retry_at.is_some())
-        {
-            return;
-        }
-        let (is_durable, is_chosen) = (conversation.session.is_durable(), self.is_chosen(PeerId::Key(peer)));
-        let Some(kept) = &mut self.kept else { return };
-        if !is_durable {
-            if is_chosen {
-                let name = self.name_of_key(peer);
-                self.effects.info(Info::Delivery(DeliveryInfo::KeepsNothing { name }));
-            }
-            return self.send_kept_before(conn, peer);
-        }
-        if !is_chosen {
-            if !kept.ledger.is_kept(peer) {
-                kept.ledger.keep_in_memory(peer);
-            }
-            return;
-        }
-        kept.ledger.keep_on_disk(peer);
-        let resume = kept.ledger.resume(peer);
-        if self.redialling == Redialling::AfterLoss && !conversation.origin.is_inbound() {
-            kept.ledger.set_calls(peer, Calls::Stand);
-        }
-        let waited = kept.ledger.next_number(peer) - 1;
-        let has_heard = conversation.pair.theirs.is_some();
-        let agreement = if has_heard { Agreement::Agreed } else { Agreement::Pending };
-        kept.next.push(AfterCommit::Resume { conn, resume, agreement });
-        if let Some(conversation) = self.conversations.get_mut(conn) {
-            conversation.pair.stage = PairStage::Resuming;
-            conversation.pair.waited = waited;
-            conversation.session.prepare_resume();
-        }
-    }
-
-    /// The same with a peer that is connected, once it is chosen.
-    pub(crate) fn begin_pair_with(&mut self, peer: Fingerprint) {
-        if let Some(conn) = self.conversations.open_with(PeerId::Key(peer)) {
-            self.begin_pair(conn);
-        }
-    }
-
-    fn send_resume(&mut self, conn: ConnId, resume: &Resume) {
-        let now = self.now.mono;
-        if let Some(conversation) = self.conversations.get_mut(conn) {
-            conversation.pair.tell(resume.epoch);
-        }
-        self.with_session(conn, |session| _ = session.resume(now, resume));
-    }
-
     /// Forgets what was in memory only of a peer that has left.
     pub(crate) fn leave_pair(&mut self, conversation: &Conversation) {
         let Some(peer) = conversation.peer.as_ref().and_then(Peer::fingerprint) else { return };
@@ -343,83 +305,8 @@ impl Chat {
         self.kept.as_ref().is_some_and(|kept| !kept.is_settled())
     }
 
-    /// Takes what the peer says that it has.
-    pub(crate) fn handle_resumed(&mut self, conn: ConnId, resume: &Resume) {
-        let now = self.now.unix;
-        let Some(peer) = self.conversations.peer_of(conn).and_then(Peer::fingerprint) else { return };
-        let (Some(kept), Some(conversation)) = (&mut self.kept, self.conversations.get_mut(conn)) else {
-            return;
-        };
-        let before = conversation.pair.theirs.replace(resume.epoch);
-        conversation.pair.named = Some(resume.your_epoch);
-        if before.is_none() {
-            kept.ledger.begin_connection(peer);
-        }
-        let news = kept.ledger.handle_resume(peer, resume, now);
-        let is_restored = news.contains(&ResumeNews::Restored);
-        let is_another = before.is_some_and(|epoch| epoch != resume.epoch);
-        let last = kept.ledger.inbound(peer).map_or(0, |inbound| inbound.last);
-        let is_settled = resume.next <= last + 1 && kept.ledger.waiting_count(peer) == 0;
-        if conversation.pair.stage != PairStage::Silent {
-            // All that is kept goes out from here on.
-            kept.ledger.mark_sent(peer, kept.ledger.next_number(peer) - 1);
-            if is_restored {
-                conversation.pair.stage = PairStage::Resuming;
-                conversation.pair.sent = 0;
-                conversation.unacked.clear();
-            }
-            let answer = (is_restored || is_another).then(|| kept.ledger.resume(peer));
-            let (outbound, inbound) = (kept.ledger.next_number(peer) - 1, kept.ledger.inbound(peer));
-            let on_disk = OnDisk { answer, outbound, inbound };
-            kept.next.push(AfterCommit::Resumed { conn, on_disk });
-        }
-        if is_settled && self.is_without_room(Some(peer)) {
-            self.release_withheld(conn);
-        }
-        let name = self.name_of_key(peer);
-        for one in news {
-            let name = name.clone();
-            self.effects.warn(match one {
-                ResumeNews::Restored => Warning::Delivery(DeliveryWarning::OlderThanPeer { name }),
-                ResumeNews::Missing { first, last } => {
-                    Warning::Delivery(DeliveryWarning::MissingHere { name, first, last })
-                }
-                ResumeNews::PeerRestored => Warning::Delivery(DeliveryWarning::PeerOlder { name }),
-                ResumeNews::TwoPlaces => Warning::Delivery(DeliveryWarning::TwoPlaces { name }),
-            });
-        }
-    }
-
-    fn take_over_resume(&mut self, conn: ConnId, on_disk: OnDisk) {
-        let Some(peer) = self.conversations.peer_of(conn).and_then(Peer::fingerprint) else { return };
-        if let Some(resume) = on_disk.answer {
-            self.send_resume(conn, &resume);
-        }
-        let (Some(kept), Some(conversation)) = (&mut self.kept, self.conversations.get_mut(conn)) else {
-            return;
-        };
-        kept.ledger.committed(peer, on_disk.outbound);
-        if let Some(inbound) = on_disk.inbound {
-            let number = |seq| PairNumber { epoch: inbound.epoch, seq };
-            conversation.session.kept(number(inbound.last));
-            conversation.session.ack(Count::Pair(number(inbound.shown)));
-        }
-        let is_agreed = conversation.pair.is_agreed();
-        self.drain(conn);
-        if is_agreed {
-            self.begin_sending(conn, peer, PairStage::Ready);
-        }
-    }
-
-    /// Takes note that the peer keeps nothing for us.
-    pub(crate) fn handle_resume_declined(&mut self, conn: ConnId) {
-        if let Some(peer) = self.conversations.peer_of(conn).and_then(Peer::fingerprint) {
-            self.begin_sending(conn, peer, PairStage::Declined);
-        }
-    }
-
     /// Sends what waits, from here on as it comes.
-    fn begin_sending(&mut self, conn: ConnId, peer: Fingerprint, stage: PairStage) {
+    pub(super) fn begin_sending(&mut self, conn: ConnId, peer: Fingerprint, stage: PairStage) {
         let (Some(kept), Some(conversation)) = (&mut self.kept, self.conversations.get_mut(conn)) else {
             return;
         };
@@ -510,7 +397,7 @@ impl Chat {
     }
 
     /// Sends what was kept to a peer whose program keeps nothing: it counts for the connection.
-    fn send_kept_before(&mut self, conn: ConnId, peer: Fingerprint) {
+    pub(super) fn send_kept_before(&mut self, conn: ConnId, peer: Fingerprint) {
         let (now, typed_now) = (self.now.mono, self.now.unix);
         let (Some(kept), Some(conversation)) = (&mut self.kept, self.conversations.get_mut(conn)) else {
             return;

@@ -5,10 +5,12 @@ use crate::chat::history::Acquaintance;
 use crate::chat::io::Effect;
 use crate::chat::notice::{Arrival, Message, Notice, Warning};
 use crate::chat::types::{PeerId, ReceiptDue};
+use crate::crypto::Fingerprint;
+use crate::delivery::Exposure;
 use crate::limits;
 use crate::text::cp949;
 use crate::time::UnixMs;
-use crate::wire::{Count, Lifetime};
+use crate::wire::{Count, Lifetime, PairNumber};
 
 impl Chat {
     /// Shows a message of a peer, records it, counts it as unread if another peer is addressed, and
@@ -69,9 +71,21 @@ impl Chat {
         self.show_received(id, Acquaintance::Chosen, message, due);
     }
 
-    /// Shows a message once more that may have been shown before the program was killed.
-    pub(crate) fn receive_again(&mut self, due: ReceiptDue, sent: UnixMs, text: Vec<u8>) {
-        self.receive_kept(due, sent, text, Arrival::Again);
+    /// Shows a message that an earlier process has kept: once more, where that may have shown it.
+    pub(crate) fn show_earlier(
+        &mut self,
+        peer: Fingerprint,
+        number: PairNumber,
+        sent: UnixMs,
+        text: Vec<u8>,
+        exposure: Exposure,
+    ) {
+        let due = ReceiptDue { conn: None, peer: Some(peer), upto: Count::Pair(number) };
+        let arrival = match exposure {
+            Exposure::Possible => Arrival::Again,
+            Exposure::None => Arrival::of(due, sent, self.now.unix),
+        };
+        self.receive_kept(due, sent, text, arrival);
     }
 
     fn show_received(&mut self, id: PeerId, acquaintance: Acquaintance, message: Message, due: ReceiptDue) {

@@ -16,6 +16,7 @@ mod probes;
 mod questions;
 mod receipts;
 mod redial;
+mod resumption;
 mod rivals;
 mod room;
 mod seats;

@@ -324,6 +324,8 @@ impl Frontend<ServedSink<Screen>> for PromptFrontend {
             app.shown(due);
         }
         app.send_receipts();
+        let never_given = app.sink().never_given();
+        app.handle(Input::NeverGiven(never_given));
     }
 }
 

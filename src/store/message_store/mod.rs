@@ -304,6 +304,7 @@ pub(crate) fn takes_room(change: &StoreChange) -> bool {
         | PairChange::Inbound(_)
         | PairChange::Unqueue(_)
         | PairChange::Clear(_)
+        | PairChange::Expose(..)
         | PairChange::Calls(_)
         | PairChange::Renewals(_)
         | PairChange::Forget => false,

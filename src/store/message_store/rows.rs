@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::delivery::{Chain, Content, Direction, Epoch, HistoryRow, Inbound, InboxRow, Outbound, OutboxRow};
+use crate::delivery::{
+    Chain, Content, Direction, Epoch, Exposure, HistoryRow, Inbound, InboxRow, Outbound, OutboxRow,
+};
 use crate::time::UnixMs;
 
 /// Bytes to a multiple of which a value is padded before it is sealed.
@@ -166,18 +168,32 @@ impl Value for OutboxRow {
     }
 }
 
+/// Whether somebody may have seen a message of the inbox.
+const EXPOSURE_POSSIBLE: u8 = 0;
+const EXPOSURE_NONE: u8 = 1;
+
 impl Value for InboxRow {
     fn bytes(&self) -> usize {
-        8 + self.text.len()
+        9 + self.text.len()
     }
 
     fn write(&self, to: &mut Vec<u8>) {
         to.extend_from_slice(&self.typed.0.to_be_bytes());
+        to.push(match self.exposure {
+            Exposure::Possible => EXPOSURE_POSSIBLE,
+            Exposure::None => EXPOSURE_NONE,
+        });
         to.extend_from_slice(&self.text);
     }
 
     fn read(from: &mut Reader<'_>) -> Option<Self> {
-        Some(Self { typed: UnixMs(from.number()?), text: Arc::from(from.rest()) })
+        let typed = UnixMs(from.number()?);
+        let exposure = match from.byte()? {
+            EXPOSURE_POSSIBLE => Exposure::Possible,
+            EXPOSURE_NONE => Exposure::None,
+            _ => return None,
+        };
+        Some(Self { typed, text: Arc::from(from.rest()), exposure })
     }
 }
 

@@ -186,7 +186,9 @@ impl Tables {
                     }
                     PairChange::Unqueue(number) => outbox.remove(&message_key(peer, *number))?,
                     PairChange::Inbound(state) => inbound.put(key, peer.as_bytes(), state)?,
-                    PairChange::Receive(number, row) => inbox.put(key, &message_key(peer, *number), row)?,
+                    PairChange::Receive(number, row) | PairChange::Expose(number, row) => {
+                        inbox.put(key, &message_key(peer, *number), row)?;
+                    }
                     PairChange::Clear(number) => inbox.remove(&message_key(peer, *number))?,
                     PairChange::Calls(Calls::Stand) => calls.put(key, peer.as_bytes(), &())?,
                     PairChange::Calls(Calls::Ended) => calls.remove(peer.as_bytes())?,

@@ -12,7 +12,7 @@ use redb::{Database, ReadableDatabase as _, TableDefinition};
 use tempfile::TempDir;
 
 use super::*;
-use crate::delivery::{Chain, Content, Epoch, Inbound, InboxRow, Outbound, OutboxRow, PairChange};
+use crate::delivery::{Chain, Content, Epoch, Exposure, Inbound, InboxRow, Outbound, OutboxRow, PairChange};
 use crate::time::UnixMs;
 
 fn alice() -> Identity {
@@ -84,8 +84,10 @@ pub(super) fn changes() -> impl Strategy<Value = Vec<StoreChange>> {
         (any::<u64>(), content, chain, any::<Option<u64>>()).prop_map(|(typed, content, chain, expires)| {
             OutboxRow { typed: UnixMs(typed), content, chain, expires: expires.map(UnixMs) }
         });
-    let received = (any::<u64>(), prop::collection::vec(any::<u8>(), 0..600))
-        .prop_map(|(typed, text)| InboxRow { typed: UnixMs(typed), text: Arc::from(text) });
+    let received = (any::<u64>(), prop::collection::vec(any::<u8>(), 0..600)).prop_map(|(typed, text)| {
+        let exposure = if typed % 2 == 0 { Exposure::Possible } else { Exposure::None };
+        InboxRow { typed: UnixMs(typed), text: Arc::from(text), exposure }
+    });
     let change = prop_oneof![
         outbound,
         inbound,
@@ -338,7 +340,8 @@ fn nothing_that_was_said_stands_in_the_file_and_the_length_shows_in_steps_only()
     let (_folder, home) = home();
     let secret = "what nobody else may read";
     let mut store = open(&home).store;
-    let received = InboxRow { typed: UnixMs(9), text: Arc::from(secret.as_bytes()) };
+    let received =
+        InboxRow { typed: UnixMs(9), text: Arc::from(secret.as_bytes()), exposure: Exposure::Possible };
     let receive = StoreChange { peer: peer(1), change: PairChange::Receive(1, received) };
     store.commit(&[queue(1, text(secret)), queue(2, text("")), receive]).unwrap();
     drop(store);
