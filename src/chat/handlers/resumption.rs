@@ -1,4 +1,5 @@
-//! Handlers of the agreement with a peer about what each side has (`docs/PROTOCOL.md`, section 5.7).
+//! Handlers of the agreement with a peer about what each side has (`docs/PROTOCOL.md`, section
+//! 5.7).
 
 use crate::chat::Chat;
 use crate::chat::conversation::Peer;
