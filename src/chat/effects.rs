@@ -16,6 +16,8 @@ pub(crate) struct Effects {
     limiter: RateLimiter,
     /// The same for those that only programs are told.
     counted: RateLimiter,
+    /// Whether a line was not understood or not taken, since this was last reset.
+    pub(crate) has_mistake: bool,
 }
 
 impl Effects {
@@ -54,6 +56,7 @@ impl Effects {
     }
 
     pub(crate) fn warn(&mut self, warning: Warning) {
+        self.has_mistake |= warning.is_of_mistake();
         self.show(Notice::Warning(warning));
     }
 

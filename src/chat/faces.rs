@@ -203,3 +203,33 @@ impl Notice {
         }
     }
 }
+
+impl Warning {
+    /// Whether it says that a line was not understood, or not taken.
+    pub(crate) fn is_of_mistake(&self) -> bool {
+        matches!(
+            self,
+            Self::CommandError { .. }
+                | Self::NoKeyYet
+                | Self::KeyExists { .. }
+                | Self::KeyUnderway
+                | Self::NotListening { .. }
+                | Self::NothingDialled
+                | Self::NoKeyOf { .. }
+                | Self::NobodyToSendTo
+                | Self::NobodyAddressed
+                | Self::NobodyToClose
+                | Self::NotConnected { .. }
+                | Self::AddresseeBlocked { .. }
+                | Self::NoSuchPeer { .. }
+                | Self::NotRefused { .. }
+                | Self::NotCompared { .. }
+                | Self::NumberOfAnother { .. }
+                | Self::KeyPending { .. }
+                | Self::NotBlocked { .. }
+                | Self::NoSuchMessage { .. }
+                | Self::NoEditor
+                | Self::SameName { .. }
+        )
+    }
+}

@@ -352,7 +352,7 @@ impl Chat {
         // Before anything goes out.
         self.expire_kept();
         if input.is_of_face() {
-            self.in_face(face, |chat| chat.handle_input(input));
+            self.in_face(face, |chat| chat.handle_counted(input));
         } else {
             self.handle_input(input);
         }
@@ -369,6 +369,18 @@ impl Chat {
         call(self);
         self.conversations.select_face(before);
         self.effects.cause = cause;
+    }
+
+    /// The same, counting a line that was not understood or not taken, once.
+    fn handle_counted(&mut self, input: Input<'_>) {
+        let refused = self.conversations.face().refused_lines;
+        self.effects.has_mistake = false;
+        self.handle_input(input);
+        let is_mistaken = std::mem::take(&mut self.effects.has_mistake);
+        let face = self.conversations.face_mut();
+        if is_mistaken && face.refused_lines == refused {
+            face.refused_lines += 1;
+        }
     }
 
     fn handle_input(&mut self, input: Input<'_>) {

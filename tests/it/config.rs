@@ -185,7 +185,7 @@ fn a_prompt_takes_its_name_its_address_and_its_callers_from_the_file() {
     // The raw wire could not keep what was set.
     listening.types(":listen 127.0.0.1:0 --wire oaep");
     listening.sees("! the raw wire proves no keys; --known cannot be used with it");
-    assert_eq!(listening.closes_input().ends(), 0);
+    assert_eq!(listening.closes_input().ends(), 1);
 
     // Who calls somebody does not mean to wait for callers as well.
     let (_hana, there) = Process::listening("하나");

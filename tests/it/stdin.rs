@@ -61,6 +61,41 @@ fn a_mistaken_line_is_code_1_also_when_quit_follows() {
 }
 
 #[test]
+fn every_line_that_is_not_understood_or_not_taken_is_code_1() {
+    let taken = [":status", ":peers", ":help", ":showkey", ":search nothing", ":outbox"];
+    let mistaken = [
+        ":to nobody",
+        ":query nobody",
+        "@nobody hi",
+        "hi",
+        ":verify nobody",
+        ":trust nobody",
+        ":name nobody x",
+        ":block nobody",
+        ":unblock nobody",
+        ":forget nobody",
+        ":close",
+        ":close nobody",
+        ":unlisten 5",
+        ":connect",
+        ":connect nobody",
+        ":outbox drop nobody",
+        ":keygen",
+        ":all hi",
+        ":copy 5",
+        ":help nope",
+        ":edit",
+    ];
+    let ends =
+        |line: &str| Home::of("민지").start_having_typed(&["--plain"], &format!("{line}\n:quit")).ends();
+    for (lines, code) in [(&taken[..], 0), (&mistaken[..], 1)] {
+        for line in lines {
+            assert_eq!(ends(line), code, "{line}");
+        }
+    }
+}
+
+#[test]
 fn the_null_device_an_empty_file_and_a_closed_input_end_at_once() {
     for input in [Stdio::null(), file_with(b"").into()] {
         assert_eq!(Home::of("민지").start_with_input(&[], input).ends(), 0);

@@ -70,7 +70,7 @@ fn the_key_of_the_raw_wire_is_made_kept_and_is_not_the_identity() {
     assert_eq!(mode(home.file("raw.pem")), 0o600);
     minji.types(":keygen --raw");
     minji.sees("raw.pem; `:keygen --raw --replace` generates a new one and keeps the old file");
-    assert_eq!(minji.closes_input().ends(), 0);
+    assert_eq!(minji.closes_input().ends(), 1);
     // The next time it is there, and the passphrase of the home is its own as well.
     std::fs::write(home.file("word"), "비밀\n").unwrap();
     let word = home.file("word").display().to_string();
