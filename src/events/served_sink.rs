@@ -219,9 +219,9 @@ impl<S: NoticeSink> ServedSink<S> {
         self.faces.get(&face).is_some_and(|remote| remote.stage == FaceStage::Ending)
     }
 
-    /// Whether somebody else than the own face says to the sender that a message was shown. A receipt
-    /// counts for all before it: behind one that a receiver has not acknowledged, none is the own
-    /// face's.
+    /// Whether somebody else than the own face says to the sender that a message was shown. A
+    /// receipt counts for all before it: behind a message that a receiver has not acknowledged,
+    /// none is the own face's.
     fn is_owed(&self, message: &Message) -> bool {
         let is_of_author = |owed: &Owed| owed.message.fingerprint == message.fingerprint;
         self.use_of_own == OwnFace::OnlyTells
