@@ -22,11 +22,20 @@ pub(crate) enum FaceRole {
     Receiver,
 }
 
+/// Messages that a receiver takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Taking {
+    /// Their author; everybody, where it names nobody.
+    pub(crate) from: Option<Fingerprint>,
+    /// How many it takes at most: no others are given to it.
+    pub(crate) count: Option<u64>,
+}
+
 /// Order of a face.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum FaceOrder {
-    /// It is such a face; a receiver may take the messages of one peer only.
-    Role { role: FaceRole, from: Option<Fingerprint> },
+    /// It is such a face; a receiver takes such messages.
+    Role { role: FaceRole, taking: Taking },
     /// A line of a person, who can be asked about it where it was begun at a prompt.
     Line { text: String, begun: Option<(LineStart, Echo)> },
     /// Every message up to this number was shown.
@@ -49,6 +58,7 @@ struct Object {
     id: Option<Id>,
     face: Option<FaceRole>,
     from: Option<String>,
+    count: Option<u64>,
     line: Option<String>,
     begun: Option<Begun>,
     echo: Option<EchoWord>,
@@ -101,9 +111,9 @@ pub(crate) fn read(line: &[u8]) -> Option<(Option<Id>, FaceOrder)> {
     let object: Object = serde_json::from_slice(line).ok().filter(|_| is_object)?;
     let id = object.id.clone();
     let order = match object {
-        Object { face: Some(role), from, .. } => {
+        Object { face: Some(role), from, count, .. } => {
             let from = from.map(|from| from.parse()).transpose().ok()?;
-            FaceOrder::Role { role, from }
+            FaceOrder::Role { role, taking: Taking { from, count } }
         }
         Object { line: Some(text), begun, echo, .. } => {
             let echo = if let Some(EchoWord::Message) = echo { Echo::Message } else { Echo::Line };

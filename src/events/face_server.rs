@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::face_order::{self, FaceOrder, FaceRole};
+use super::face_order::{self, FaceOrder, FaceRole, Taking};
 use super::served_sink::{ServedSink, Taken, past};
 use super::unedited_input::{InputTaker, LineMeaning, UneditedInput};
 use super::{Done, Id, OutputEvent};
@@ -170,7 +170,7 @@ impl ServedFace {
             let order = if let LineEvent::Line(line) = &event { face_order::read(line) } else { None };
             if app.sink().is_unknown(face) && !matches!(order, Some((_, FaceOrder::Role { .. }))) {
                 // Only a receiver can be refused.
-                let _ = app.sink().set_role(face, FaceRole::Program, None);
+                let _ = app.sink().set_role(face, FaceRole::Program, Taking::default());
                 app.refresh_faces();
             }
             match event {
@@ -190,8 +190,8 @@ impl ServedFace {
         let face = self.face;
         let mut answer = |input: Input<'_>| FaceTaker { app: &mut *app, face }.answer(id.clone(), input);
         match order {
-            FaceOrder::Role { role, from } => {
-                let taken = app.sink().set_role(face, role, from);
+            FaceOrder::Role { role, taking } => {
+                let taken = app.sink().set_role(face, role, taking);
                 // An editor knows the names in the messages before it shows them.
                 app.refresh_faces();
                 if role == FaceRole::Prompt {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::face_order::FaceRole;
+use super::face_order::{FaceRole, Taking};
 use super::json_client::JsonClient;
 use super::{Id, OutputEvent, from_notice};
 use crate::app::host::{Behind, NoticeSink};
@@ -12,7 +12,6 @@ use crate::chat::{
     Arrival, Chat, DeliveryReport, Export, ExportError, Message, Notice, QuestionId, ReceiptDue,
     ReturnedLine, SentMessage,
 };
-use crate::crypto::Fingerprint;
 use crate::ids::FaceId;
 use crate::limits::OUTPUT_BACKLOG_BYTES;
 use crate::text::safe::SafeText;
@@ -27,17 +26,26 @@ pub(crate) enum OwnFace {
     OnlyTells,
 }
 
-/// Messages that a receiver takes.
+/// Taker of messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Receiver {
     face: FaceId,
-    /// Their author; everybody, where it names nobody.
-    from: Option<Fingerprint>,
+    /// What it takes; the count is of those that it may yet be given.
+    taking: Taking,
 }
 
 impl Receiver {
     fn takes(self, message: &Message) -> bool {
-        self.from.is_none() || self.from == message.fingerprint
+        self.taking.from.is_none() || self.taking.from == message.fingerprint
+    }
+
+    /// Whether it is given one more message.
+    fn give(&mut self) -> bool {
+        let left = self.taking.count.map(|count| count.checked_sub(1));
+        if let Some(Some(left)) = left {
+            self.taking.count = Some(left);
+        }
+        left != Some(None)
     }
 }
 
@@ -106,17 +114,12 @@ impl<S: NoticeSink> ServedSink<S> {
     }
 
     /// Makes a face one of a kind.
-    pub(crate) fn set_role(
-        &mut self,
-        face: FaceId,
-        role: FaceRole,
-        from: Option<Fingerprint>,
-    ) -> Result<(), Taken> {
+    pub(crate) fn set_role(&mut self, face: FaceId, role: FaceRole, taking: Taking) -> Result<(), Taken> {
         if role == FaceRole::Receiver {
             if self.receiver.is_some_and(|receiver| receiver.face != face) {
                 return Err(Taken);
             }
-            self.receiver = Some(Receiver { face, from });
+            self.receiver = Some(Receiver { face, taking });
         }
         if let Some(remote) = self.faces.get_mut(&face) {
             remote.encoder.set_role(role);
@@ -139,10 +142,12 @@ impl<S: NoticeSink> ServedSink<S> {
     /// Sends a face that takes or shows messages those that nobody has shown yet.
     pub(crate) fn show_owed(&mut self, face: FaceId) {
         let Some(remote) = self.faces.get_mut(&face) else { return };
-        let receiver = self.receiver.filter(|receiver| receiver.face == face);
+        let mut receiver = self.receiver.as_mut().filter(|receiver| receiver.face == face);
         for Owed { message, given_to, .. } in self.owed.values_mut() {
             let is_wanted = match remote.encoder.role() {
-                FaceRole::Receiver => receiver.is_some_and(|receiver| receiver.takes(message)),
+                FaceRole::Receiver => {
+                    receiver.as_mut().is_some_and(|receiver| receiver.takes(message) && receiver.give())
+                }
                 FaceRole::Prompt | FaceRole::Program => true,
                 FaceRole::Sender => false,
             };
@@ -246,12 +251,13 @@ impl<S: NoticeSink> NoticeSink for ServedSink<S> {
         if !is_message || self.use_of_own == OwnFace::Shows {
             self.own.show(notice, due.filter(|_| !is_owed));
         }
-        let receiver = self.receiver;
+        let mut receiver = self.receiver;
         let mut given_to = BTreeSet::new();
         for (face, remote) in self.open_faces() {
             let is_for_it = match (notice, remote.encoder.role()) {
                 (Notice::Message(message), FaceRole::Receiver) => {
-                    receiver.is_some_and(|receiver| receiver.face == face && receiver.takes(message))
+                    let receiver = receiver.as_mut().filter(|receiver| receiver.face == face);
+                    receiver.is_some_and(|receiver| receiver.takes(message) && receiver.give())
                 }
                 (Notice::Message(_), FaceRole::Sender) => false,
                 _ => true,
@@ -261,6 +267,7 @@ impl<S: NoticeSink> NoticeSink for ServedSink<S> {
                 given_to.insert(face);
             }
         }
+        self.receiver = receiver;
         if let Some((message, due)) = owed {
             self.owed_bytes += message.text.len();
             self.owed.insert(message.number, Owed { message, due, given_to });

@@ -567,6 +567,12 @@ fn a_command_is_told_of_a_message_that_one_before_it_may_have_had() {
     bob.types(":to alice\nfirst");
     let mut taker = tells();
     assert_eq!((taker.ends(), taker.output().as_str()), (0, "first, again: \n"));
+    // What waits behind the last that a taker takes was not given to it.
+    bob.types("one\ntwo\nthree");
+    for text in ["one", "two", "three"] {
+        let mut taker = tells();
+        assert_eq!((taker.ends(), taker.output()), (0, format!("{text}, again: \n")));
+    }
     // The taker is killed while its command runs.
     bob.types("second");
     let killed = recv("cat; echo; exec tail --pid=$PPID -f /dev/null");

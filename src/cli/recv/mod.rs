@@ -167,7 +167,7 @@ fn take(
     };
     let signals = Signals::start(client.waker())?;
     let deliverer = Deliverer::start(args.destination(format), args.count, client.waker())?;
-    taker::run(client, deliverer, from, format, &signals)
+    taker::run(client, deliverer, from, args.count, format, &signals)
 }
 
 impl RecvArgs {

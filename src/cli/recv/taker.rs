@@ -18,14 +18,13 @@ pub(super) fn run(
     mut client: OwnerClient,
     mut deliverer: Deliverer,
     from: Option<Fingerprint>,
+    count: Option<u64>,
     format: OutputFormat,
     signals: &Signals,
 ) -> Result<u8, AppError> {
     let from = from.map(|from| from.to_string());
-    client.order(&match from {
-        Some(from) => json!({ "id": "taker", "face": "receiver", "from": from }),
-        None => json!({ "id": "taker", "face": "receiver" }),
-    });
+    // Those behind the last that it takes would count as given to it.
+    client.order(&json!({ "id": "taker", "face": "receiver", "from": from, "count": count }));
     let mut messages = 0;
     let code = 'run: loop {
         if let Some(signal) = signals.next() {
