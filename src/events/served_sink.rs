@@ -264,7 +264,7 @@ impl<S: NoticeSink> NoticeSink for ServedSink<S> {
             };
             if is_for_it {
                 remote.show(notice);
-                given_to.insert(face);
+                given_to.extend(is_owed.then_some(face));
             }
         }
         self.receiver = receiver;

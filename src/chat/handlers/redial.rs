@@ -70,8 +70,8 @@ impl Chat {
             && conversation.acquaintance() == Acquaintance::Chosen
             && !self.is_blocked(peer)
             && self.conversations.open_with(PeerId::Key(peer)).is_none();
-        let known = self.book.by_fingerprint(&peer).map_or(&[][..], |entry| &entry.addresses);
-        let others = known.iter().rev().filter(|other| **other != dial.target).cloned().collect();
+        let others = self.known_addresses(peer).iter().rev();
+        let others = others.filter(|other| **other != dial.target).cloned().collect();
         is_called.then(|| Redial::new(peer, dial, others, conversation.redial.as_ref(), self.now.mono))
     }
 
@@ -83,16 +83,14 @@ impl Chat {
         let called = self.kept.iter().flat_map(|kept| kept.ledger.called());
         let wanted: Vec<_> = called.filter(|peer| self.is_wanted(*peer)).collect();
         for peer in wanted {
-            let known = self.book.by_fingerprint(&peer).map_or(&[][..], |entry| &entry.addresses);
-            let Some((last, others)) = known.split_last() else { continue };
+            let Some((last, others)) = self.known_addresses(peer).split_last() else { continue };
             if self.conversations.open_with(PeerId::Key(peer)).is_some() {
                 continue;
             }
             let others = others.iter().rev().cloned().collect();
             let redial = Redial::begun(peer, last.clone(), others, self.now.mono);
-            let dial = Dial::new(redial.options(), WaitingTexts::default());
+            self.dial_at(redial, self.now.mono);
             let name = self.name_of_key(peer);
-            self.insert_dial(Dial { begins_at: Some(self.now.mono), redial: Some(redial), ..dial });
             self.effects.info(Info::CallsStand { name });
         }
     }
@@ -125,10 +123,17 @@ impl Chat {
 
     fn dial_later(&mut self, mut redial: Redial) {
         let delay = redial.backoff.next_delay(self.account.fingerprint());
-        let begins_at = Some(self.now.mono + delay);
+        self.dial_at(redial, self.now.mono + delay);
+    }
+
+    fn dial_at(&mut self, redial: Redial, at: MonoMs) {
         let dial = Dial::new(redial.options(), WaitingTexts::default());
-        let redial = Some(redial);
-        self.insert_dial(Dial { begins_at, redial, ..dial });
+        self.insert_dial(Dial { begins_at: Some(at), redial: Some(redial), ..dial });
+    }
+
+    /// Addresses of a peer in the book, the last that answered at the end.
+    fn known_addresses(&self, peer: Fingerprint) -> &[Target] {
+        self.book.by_fingerprint(&peer).map_or(&[], |entry| &entry.addresses)
     }
 
     /// Takes note that a lost peer did not answer at an address: the next one is called at once, or
