@@ -36,7 +36,7 @@ impl ProbeKind {
         }
     }
 
-    fn words(self) -> &'static str {
+    pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Silent => "said nothing",
             Self::HungUp => "hung up",

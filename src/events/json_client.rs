@@ -108,7 +108,8 @@ impl JsonClient {
             // As at the owner's own prompt.
             (Notice::Counted(_), Some(FaceRole::Prompt)) => None,
             (Notice::Info(probe @ Info::Probe { .. }), Some(FaceRole::Prompt)) => {
-                Some(OutputEvent::Notice { message: probe.sentence() })
+                let short = probe.sentences_by_length().into_iter().nth(1);
+                Some(OutputEvent::Notice { message: short.unwrap_or_else(|| probe.sentence()) })
             }
             _ => from_notice::of_prompt(notice),
         };

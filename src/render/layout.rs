@@ -138,7 +138,8 @@ impl Layout {
 
     /// A note of the editor, which begins with its mark, without the last newline.
     pub(crate) fn note(&self, text: &str, now: UnixMs, cells: usize) -> String {
-        self.marked_rows(&[text.to_owned()], &self.local(now.0), cells).join("\n")
+        self.marked_rows(&[text.to_owned()], self.column.saturating_sub(1), &self.local(now.0), cells)
+            .join("\n")
     }
 
     fn screen_rows(
@@ -181,7 +182,10 @@ impl Layout {
             Notice::Info(Info::Safety { name, number, fingerprint }) => {
                 safety_card::render(&SafetyCard::new(name, number, fingerprint), size, self.depth)
             }
-            _ => self.marked_rows(&rewritten(&notice.rows()), now, cells),
+            _ => {
+                let forms: Vec<_> = notice.rows_by_length().iter().map(|rows| rewritten(rows)).collect();
+                self.shortest_rows(&forms, now, cells)
+            }
         }
     }
 
@@ -276,10 +280,19 @@ impl Layout {
         rows
     }
 
+    /// Rows of the longest form of a notice that takes the fewest. Where it saves one, the mark
+    /// stands left of its column.
+    fn shortest_rows(&self, forms: &[Vec<String>], now: &ZonedDateTime, cells: usize) -> Vec<String> {
+        let gap = self.column.saturating_sub(1);
+        let rows = |gap| forms.iter().map(move |form| self.marked_rows(form, gap, now, cells));
+        let narrower = if forms.len() > 1 { 0 } else { gap };
+        rows(gap).chain(rows(narrower)).min_by_key(Vec::len).unwrap_or_default()
+    }
+
     /// Rows of information and warnings on a screen; their mark stands where the names end.
-    fn marked_rows(&self, text: &[String], now: &ZonedDateTime, cells: usize) -> Vec<String> {
+    fn marked_rows(&self, text: &[String], gap: usize, now: &ZonedDateTime, cells: usize) -> Vec<String> {
         let time = self.time_prefix(now);
-        let gap = " ".repeat(self.column.saturating_sub(1));
+        let gap = " ".repeat(gap);
         let attribute = colour::of_marked(text);
         let margin = time.width() + gap.width();
         // Not so far right that no address has room.

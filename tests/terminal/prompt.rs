@@ -10,7 +10,7 @@ fn a_prompt_has_its_natural_width_as_soon_as_it_changes_while_nothing_is_typed()
         let mut alice = Pty::start(&setup);
         alice.wait("nobody yet", |screen| row_of_cursor(screen).trim_end() == "alice >");
         let minji = alice.call_with("민지", "pty/bob.pem");
-        alice.sees("compare with :verify 민지");
+        alice.sees("민지 joined, ");
         alice.check_picture(&format!("prompt-joined-{size}"), |screen| {
             row_of_cursor(screen).contains("민지?")
         });

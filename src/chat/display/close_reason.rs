@@ -149,8 +149,7 @@ pub(crate) fn handshake_failure(remote: &str, reason: &CloseReason, error: Optio
             format!("{remote} speaks the raw wire; for that, add --wire oaep to :connect or :listen")
         }
         CloseReason::NotRsachat(first) => {
-            let first = SafeText::line_from_bytes(first);
-            format!("{remote} does not speak rsachat; it began with \"{first}\"")
+            format!("{remote} does not speak rsachat; it began with \"{}\"", quoted(first))
         }
         CloseReason::VersionMismatch(WireError::Purpose(theirs)) => {
             let ours = match theirs {
@@ -192,8 +191,7 @@ fn oaep_failure(remote: &str, reason: &OaepCloseReason, because: &str) -> String
             format!("{remote} speaks rsachat's own wire, this is the raw one; leave out --wire oaep")
         }
         OaepCloseReason::NoPem(first) => {
-            let first = SafeText::line_from_bytes(first);
-            format!("{remote} sent no public key in PEM form; it began with \"{first}\"")
+            format!("{remote} sent no public key in PEM form; it began with \"{}\"", quoted(first))
         }
         OaepCloseReason::NoKey => format!(
             "{remote} sent no public key{because}; if it is rsachat on its own wire, leave out --wire oaep"
@@ -216,6 +214,21 @@ fn oaep_failure(remote: &str, reason: &OaepCloseReason, because: &str) -> String
             format!("{remote} said nothing for {} min; closed", limits::OAEP_SILENT_MS / 60_000)
         }
     }
+}
+
+/// What the other end of a foreign protocol began with, if that is why the connection ended.
+pub(super) fn first_words(reason: &CloseReason) -> Option<SafeText> {
+    match reason {
+        CloseReason::NotRsachat(first) | CloseReason::Oaep(OaepCloseReason::NoPem(first)) => {
+            Some(quoted(first))
+        }
+        _ => None,
+    }
+}
+
+/// First bytes of a peer, without the end of their line.
+fn quoted(first: &[u8]) -> SafeText {
+    SafeText::line_from_bytes(first.trim_ascii_end())
 }
 
 /// Error of the system in parentheses, if there was one.

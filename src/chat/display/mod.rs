@@ -10,6 +10,7 @@ mod listener;
 mod recording_class;
 mod rows;
 mod safety_card;
+mod short;
 mod trust;
 
 use super::addressee::HoldReason;

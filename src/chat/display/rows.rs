@@ -24,6 +24,14 @@ impl Notice {
         }
     }
 
+    /// The rows, and what says less in fewer cells, longest first.
+    pub(crate) fn rows_by_length(&self) -> Vec<Vec<String>> {
+        match self {
+            Self::Info(info) => info.sentences_by_length().iter().map(|form| marked('*', form)).collect(),
+            _ => vec![self.rows()],
+        }
+    }
+
     /// Whether a prompt says it by itself, so that no row has to.
     pub(crate) fn is_in_prompt(&self) -> bool {
         matches!(self, Self::Info(Info::NowTalking { .. }))
