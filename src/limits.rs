@@ -100,6 +100,8 @@ pub const TAG_BYTES: usize = 16;
 pub const CHAT_FRAME_BYTES: usize = 32_768 + TAG_BYTES;
 /// Bytes of output that may wait before peers are no longer read.
 pub const OUTPUT_BACKLOG_BYTES: usize = 1024 * 1024;
+/// Bytes of messages that wait for somebody to show them before no peer at all is read.
+pub const OWED_BYTES: usize = 16 * OUTPUT_BACKLOG_BYTES;
 /// Bytes of one connection that `recv` may hold before it is no longer read: a peer that is slow to
 /// be served holds up nobody else.
 pub const CONNECTION_BACKLOG_BYTES: usize = 256 * 1024;

@@ -38,8 +38,12 @@ pub(crate) enum FaceOrder {
     Role { role: FaceRole, taking: Taking },
     /// A line of a person, who can be asked about it where it was begun at a prompt.
     Line { text: String, begun: Option<(LineStart, Echo)> },
-    /// Every message up to this number was shown.
+    /// Every message up to this number was shown; by a receiver, this one.
     Shown(u64),
+    /// A receiver could not do with this message what it does: the author's next ones wait.
+    Failed(u64),
+    /// Such a message is to be given once more.
+    Retry(u64),
     /// Answer at once.
     Ping,
     /// Answer once nothing connects that the face waits for.
@@ -63,6 +67,8 @@ struct Object {
     begun: Option<Begun>,
     echo: Option<EchoWord>,
     shown: Option<u64>,
+    failed: Option<u64>,
+    retry: Option<u64>,
     ping: Option<Word>,
     wait: Option<Wait>,
     key: Option<Key>,
@@ -124,6 +130,8 @@ pub(crate) fn read(line: &[u8]) -> Option<(Option<Id>, FaceOrder)> {
             FaceOrder::Line { text, begun }
         }
         Object { shown: Some(number), .. } => FaceOrder::Shown(number),
+        Object { failed: Some(number), .. } => FaceOrder::Failed(number),
+        Object { retry: Some(number), .. } => FaceOrder::Retry(number),
         Object { ping: Some(Word::Owner), .. } => FaceOrder::Ping,
         Object { wait: Some(Wait::Connection), .. } => FaceOrder::WaitForConnection,
         Object { key: Some(Key::Interrupt), .. } => FaceOrder::Interrupt,

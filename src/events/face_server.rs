@@ -132,6 +132,8 @@ impl FaceServer {
                         app.shown(due);
                     }
                 }
+                Some((_, FaceOrder::Failed(number))) => app.sink().failed_by(served.face, number),
+                Some((_, FaceOrder::Retry(number))) => app.sink().retried_by(served.face, number),
                 _ => served.lines.push_back(event),
             }
         }
@@ -222,7 +224,7 @@ impl ServedFace {
             FaceOrder::EndOfInput => self.stage = Stage::InputEnded,
             FaceOrder::WaitForConnection => self.waits = Some(WaitOrder { id }),
             // Answered as they came.
-            FaceOrder::Shown(_) | FaceOrder::Ping => {}
+            FaceOrder::Shown(_) | FaceOrder::Failed(_) | FaceOrder::Retry(_) | FaceOrder::Ping => {}
         }
     }
 

@@ -239,6 +239,7 @@ pub(crate) fn message(received: &Message) -> MessageEvent {
         bytes,
         text,
         number: None,
+        sent_number: None,
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod face_server;
 pub(crate) mod from_notice;
 pub(crate) mod json_client;
 mod json_request;
+mod receiver;
 pub(crate) mod served_sink;
 pub(crate) mod to_notice;
 pub(crate) mod unedited_input;
@@ -219,6 +220,9 @@ pub(crate) struct MessageEvent {
     /// Number by which a process at the socket of a home says that it has shown it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) number: Option<u64>,
+    /// Number that it has at its sender's, where it is kept there until we have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sent_number: Option<u64>,
 }
 
 /// Earlier message, with its own time.

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::face_order::{FaceRole, Taking};
 use super::json_client::JsonClient;
-use super::{Id, OutputEvent, from_notice};
+use super::receiver::Receiver;
+use super::{Id, MessageEvent, OutputEvent, from_notice};
 use crate::app::host::{Behind, NoticeSink};
 use crate::app::os::unix_ms;
 use crate::chat::{
@@ -13,9 +14,10 @@ use crate::chat::{
     ReturnedLine, SentMessage,
 };
 use crate::ids::FaceId;
-use crate::limits::OUTPUT_BACKLOG_BYTES;
+use crate::limits::{OUTPUT_BACKLOG_BYTES, OWED_BYTES};
 use crate::text::safe::SafeText;
 use crate::time::UnixMs;
+use crate::wire::Count;
 
 /// Use of messages by the own face.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,32 +28,9 @@ pub(crate) enum OwnFace {
     OnlyTells,
 }
 
-/// Taker of messages.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Receiver {
-    face: FaceId,
-    /// What it takes; the count is of those that it may yet be given.
-    taking: Taking,
-}
-
-impl Receiver {
-    fn takes(self, message: &Message) -> bool {
-        self.taking.from.is_none() || self.taking.from == message.fingerprint
-    }
-
-    /// Whether it is given one more message.
-    fn give(&mut self) -> bool {
-        let left = self.taking.count.map(|count| count.checked_sub(1));
-        if let Some(Some(left)) = left {
-            self.taking.count = Some(left);
-        }
-        left != Some(None)
-    }
-}
-
-/// Whether a face says to the sender that a message was shown.
-fn reports(receiver: Option<Receiver>, face: FaceId, message: &Message) -> bool {
-    receiver.filter(|receiver| receiver.takes(message)).is_none_or(|receiver| receiver.face == face)
+/// Whether another face than the receiver says to the sender that a message was shown.
+fn is_reported_by_all(receiver: Option<&Receiver>, message: &Message) -> bool {
+    !receiver.is_some_and(|receiver| receiver.takes(message))
 }
 
 /// Why a face is not the receiver.
@@ -106,7 +85,7 @@ impl<S: NoticeSink> ServedSink<S> {
 
     pub(crate) fn remove_face(&mut self, face: FaceId) {
         self.faces.remove(&face);
-        self.receiver = self.receiver.filter(|receiver| receiver.face != face);
+        self.receiver.take_if(|receiver| receiver.face == face);
         // It may have shown them, and ended before it said so.
         for owed in self.owed.values_mut().filter(|owed| owed.given_to.contains(&face)) {
             owed.message.mark_again();
@@ -116,10 +95,10 @@ impl<S: NoticeSink> ServedSink<S> {
     /// Makes a face one of a kind.
     pub(crate) fn set_role(&mut self, face: FaceId, role: FaceRole, taking: Taking) -> Result<(), Taken> {
         if role == FaceRole::Receiver {
-            if self.receiver.is_some_and(|receiver| receiver.face != face) {
+            if self.receiver.as_ref().is_some_and(|receiver| receiver.face != face) {
                 return Err(Taken);
             }
-            self.receiver = Some(Receiver { face, taking });
+            self.receiver = Some(Receiver::new(face, taking));
         }
         if let Some(remote) = self.faces.get_mut(&face) {
             remote.encoder.set_role(role);
@@ -142,18 +121,26 @@ impl<S: NoticeSink> ServedSink<S> {
     /// Sends a face that takes or shows messages those that nobody has shown yet.
     pub(crate) fn show_owed(&mut self, face: FaceId) {
         let Some(remote) = self.faces.get_mut(&face) else { return };
-        let mut receiver = self.receiver.as_mut().filter(|receiver| receiver.face == face);
-        for Owed { message, given_to, .. } in self.owed.values_mut() {
-            let is_wanted = match remote.encoder.role() {
-                FaceRole::Receiver => {
-                    receiver.as_mut().is_some_and(|receiver| receiver.takes(message) && receiver.give())
+        match remote.encoder.role() {
+            FaceRole::Receiver => self.give_owed(),
+            FaceRole::Prompt | FaceRole::Program => {
+                for Owed { message, given_to, .. } in self.owed.values_mut() {
+                    remote.show(&Notice::Message(message.clone()));
+                    given_to.insert(face);
                 }
-                FaceRole::Prompt | FaceRole::Program => true,
-                FaceRole::Sender => false,
-            };
-            if is_wanted {
-                remote.show(&Notice::Message(message.clone()));
-                given_to.insert(face);
+            }
+            FaceRole::Sender => {}
+        }
+    }
+
+    /// Gives the receiver what it takes and can begin.
+    fn give_owed(&mut self) {
+        let Some(receiver) = &mut self.receiver else { return };
+        let Some(remote) = self.faces.get_mut(&receiver.face) else { return };
+        for owed in self.owed.values_mut() {
+            if receiver.give(&owed.message) {
+                remote.give(&owed.message, owed.due);
+                owed.given_to.insert(receiver.face);
             }
         }
     }
@@ -170,20 +157,51 @@ impl<S: NoticeSink> ServedSink<S> {
         unseen.filter(is_new).map(|owed| owed.due).collect()
     }
 
-    /// Takes note that a face has shown every message up to this number. Returns the receipts that
-    /// are due for that.
+    /// Takes note that a face has shown every message up to this number, or a receiver this one.
+    /// Returns the receipts that are due for that.
     pub(crate) fn shown_by(&mut self, face: FaceId, upto: u64) -> Vec<ReceiptDue> {
-        let receiver = self.receiver;
-        let shown = self.owed.extract_if(..=upto, |_, owed| reports(receiver, face, &owed.message));
-        let shown: Vec<_> = shown.map(|(_, owed)| owed).collect();
+        let shown: Vec<_> = if let Some(receiver) = self.receiver.as_mut().filter(|one| one.face == face) {
+            let shown = receiver.show(upto).then(|| self.owed.remove(&upto));
+            shown.flatten().into_iter().collect()
+        } else {
+            let receiver = self.receiver.as_ref();
+            let is_shown =
+                |owed: &Owed| owed.given_to.contains(&face) && is_reported_by_all(receiver, &owed.message);
+            self.owed.extract_if(..=upto, |_, owed| is_shown(owed)).map(|(_, owed)| owed).collect()
+        };
         self.owed_bytes -= shown.iter().map(|owed| owed.message.text.len()).sum::<usize>();
+        self.give_owed();
         shown.into_iter().map(|owed| owed.due).collect()
+    }
+
+    /// Takes note that the receiver could not do with a message what it does: who has it next is
+    /// told that somebody had it.
+    pub(crate) fn failed_by(&mut self, face: FaceId, number: u64) {
+        let receiver = self.receiver.as_mut().filter(|receiver| receiver.face == face);
+        if receiver.is_some_and(|receiver| receiver.fail(number)) {
+            if let Some(owed) = self.owed.get_mut(&number) {
+                owed.message.mark_again();
+            }
+            self.give_owed();
+        }
+    }
+
+    /// Gives the receiver once more what it could not do.
+    pub(crate) fn retried_by(&mut self, face: FaceId, number: u64) {
+        if let Some(receiver) = self.receiver.as_mut().filter(|receiver| receiver.face == face) {
+            receiver.retry(number);
+            self.give_owed();
+        }
     }
 
     /// Whether a face that reports what it has shown has not done so with all that it got.
     pub(crate) fn awaits_report(&self, face: FaceId) -> bool {
+        let receiver = self.receiver.as_ref();
+        if let Some(receiver) = receiver.filter(|receiver| receiver.face == face) {
+            return receiver.awaits_report();
+        }
         let is_awaited =
-            |owed: &Owed| owed.given_to.contains(&face) && reports(self.receiver, face, &owed.message);
+            |owed: &Owed| owed.given_to.contains(&face) && is_reported_by_all(receiver, &owed.message);
         self.owed.values().any(is_awaited)
     }
 
@@ -230,7 +248,7 @@ impl<S: NoticeSink> ServedSink<S> {
     fn is_owed(&self, message: &Message) -> bool {
         let is_of_author = |owed: &Owed| owed.message.fingerprint == message.fingerprint;
         self.use_of_own == OwnFace::OnlyTells
-            || self.receiver.is_some_and(|receiver| receiver.takes(message))
+            || !is_reported_by_all(self.receiver.as_ref(), message)
             || self.owed.values().any(is_of_author)
     }
 }
@@ -238,6 +256,14 @@ impl<S: NoticeSink> ServedSink<S> {
 impl RemoteFace {
     fn show(&mut self, notice: &Notice) {
         self.pending += &self.encoder.notice(notice, now());
+    }
+
+    /// Gives a message to the receiver, with the number that it has at its sender's.
+    fn give(&mut self, message: &Message, due: ReceiptDue) {
+        let sent_number = if let Count::Pair(number) = due.upto { Some(number.seq) } else { None };
+        let number = Some(message.number);
+        let event = MessageEvent { number, sent_number, ..from_notice::message(message) };
+        self.pending += &OutputEvent::Message(event).to_json(message.arrived.0, None);
     }
 }
 
@@ -251,25 +277,23 @@ impl<S: NoticeSink> NoticeSink for ServedSink<S> {
         if !is_message || self.use_of_own == OwnFace::Shows {
             self.own.show(notice, due.filter(|_| !is_owed));
         }
-        let mut receiver = self.receiver;
         let mut given_to = BTreeSet::new();
         for (face, remote) in self.open_faces() {
-            let is_for_it = match (notice, remote.encoder.role()) {
-                (Notice::Message(message), FaceRole::Receiver) => {
-                    let receiver = receiver.as_mut().filter(|receiver| receiver.face == face);
-                    receiver.is_some_and(|receiver| receiver.takes(message) && receiver.give())
-                }
-                (Notice::Message(_), FaceRole::Sender) => false,
-                _ => true,
-            };
-            if is_for_it {
+            // The receiver is given its own below.
+            if !is_message || !matches!(remote.encoder.role(), FaceRole::Sender | FaceRole::Receiver) {
                 remote.show(notice);
                 given_to.extend(is_owed.then_some(face));
             }
         }
-        self.receiver = receiver;
         if let Some((message, due)) = owed {
             self.owed_bytes += message.text.len();
+            if let Some(receiver) = &mut self.receiver
+                && let Some(remote) = self.faces.get_mut(&receiver.face)
+                && receiver.give(&message)
+            {
+                remote.give(&message, due);
+                given_to.insert(receiver.face);
+            }
             self.owed.insert(message.number, Owed { message, due, given_to });
         }
     }
@@ -283,7 +307,15 @@ impl<S: NoticeSink> NoticeSink for ServedSink<S> {
     }
 
     fn behind(&self) -> Behind {
-        if self.owed_bytes > OUTPUT_BACKLOG_BYTES { Behind::All } else { self.own.behind() }
+        match self.own.behind() {
+            _ if self.owed_bytes > OWED_BYTES => Behind::All,
+            // Whose messages wait holds up nobody else.
+            Behind::These(mut conns) if self.owed_bytes > OUTPUT_BACKLOG_BYTES => {
+                conns.extend(self.owed.values().filter_map(|owed| owed.due.conn));
+                Behind::These(conns)
+            }
+            behind => behind,
+        }
     }
 
     fn chat_changed(&mut self, chat: &Chat) {

@@ -1,5 +1,6 @@
 //! One owner of a home and several faces: the socket that it serves.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Stdio;
@@ -532,15 +533,21 @@ fn one_taker_has_the_messages_and_their_receipts_are_its_own() {
     recv(&[]).ends_saying(3, "another process already takes the messages of this home");
     bob.types(r#"{"say":"a task","to":"alice"}"#);
     owner.sees(r#""text":"a task""#);
-    assert_eq!(failing.ends(), 1, "{}", failing.complaints());
+    failing.complains(
+        "a message of bob was not acknowledged: the command ended with code 1; trying again in 1 s",
+    );
+    failing.complains("end this process and type: rsachat");
+    failing.complains("trying again in 2 s");
     assert!(!bob.has_seen(r#""event":"received""#), "its command has failed");
+    failing.signal(Signal::TERM);
+    failing.ends();
     // What comes behind it is not acknowledged by the prompt: that would count for both.
     bob.types(r#"{"say":"another task","to":"alice"}"#);
     owner.sees(r#""text":"another task""#);
     owner.types(r#"{"say":"do you hear me?","to":"bob"}"#);
     bob.sees(r#""text":"do you hear me?""#);
     assert!(!bob.has_seen(r#""event":"received""#), "{}", bob.output());
-    let mut taker = recv(&["--count", "2", "--json"]);
+    let mut taker = recv(&["--from", "bob", "--count", "2", "--json"]);
     assert_eq!(taker.ends(), 0);
     taker.sees(r#""again":true,"text":"a task""#);
     bob.sees(r#""event":"received""#);
@@ -590,6 +597,85 @@ fn a_command_is_told_of_a_message_that_one_before_it_may_have_had() {
     owner.listens_at();
     let mut taker = tells();
     assert_eq!((taker.ends(), taker.output().as_str()), (0, "third, again: yes\n"));
+}
+
+/// A queue worker: one author's message fails, and nothing of another waits for it or counts for it.
+#[test]
+fn a_message_whose_command_fails_waits_for_its_author_alone_until_it_succeeds_or_is_taken_off() {
+    let (home, _owner, mut bob, mut carol) = owner_and_two();
+    let recv = |args: &[&str]| home.run(&[&["recv"], args].concat(), Stdio::null());
+    let flag = home.file("repaired");
+    let command = format!(
+        r#"read -r line; test "$line" != bad || test -e {} || exit 7; echo "$line, again: $RSACHAT_AGAIN""#,
+        flag.display()
+    );
+    // Only for somebody who was chosen anything is kept.
+    for sender in [&mut bob, &mut carol] {
+        let trust = json!({ "id": "chosen", "command": "trust", "arguments": ["alice", home.fingerprint()] });
+        sender.types(&trust.to_string());
+        sender.sees(r#""id":"chosen","event":"reply","ok":true"#);
+    }
+    let mut worker = recv(&["-v", "--exec", &command]);
+    worker.complains("taking the messages of this home");
+    bob.types(r#"{"say":"bad","to":"alice"}"#);
+    worker.complains("message 1 of bob was not acknowledged: the command ended with code 7; trying again in");
+    bob.types(r#"{"say":"after it","to":"alice"}"#);
+    bob.sees(r#""event":"delivered","to":"alice","fingerprint""#);
+    for text in ["one", "two"] {
+        carol.types(&format!(r#"{{"say":"{text}","to":"alice"}}"#));
+        worker.sees(&format!("{text}, again: "));
+    }
+    let received = |upto: u64| {
+        let fingerprint = home.fingerprint();
+        format!(r#""event":"received","to":"alice","fingerprint":"{fingerprint}","upto":{upto}"#)
+    };
+    carol.sees(&received(2));
+    assert!(!bob.has_seen(r#""event":"received""#), "{}", bob.output());
+    // The next worker begins with it, and does it once what was wrong is put right.
+    worker.signal(Signal::KILL);
+    worker.ends();
+    let mut worker = home.run(&["recv", "--count", "2", "--exec", &command], Stdio::null());
+    worker.complains("message 1 of bob was not acknowledged");
+    fs::write(&flag, "").unwrap();
+    assert_eq!(worker.ends(), 0, "{}", worker.complaints());
+    // What was not begun is not marked, though its author's message before it was.
+    assert_eq!(worker.output(), "bad, again: yes\nafter it, again: \n");
+    bob.sees(&received(2));
+    // With enough of others it ends, and says that it left something.
+    fs::remove_file(&flag).unwrap();
+    bob.types(r#"{"say":"bad","to":"alice"}"#);
+    let mut worker = home.run(&["recv", "--count", "1", "--exec", &command], Stdio::null());
+    worker.complains("message 3 of bob was not acknowledged");
+    carol.types(r#"{"say":"three","to":"alice"}"#);
+    assert_eq!((worker.ends(), worker.output().as_str()), (1, "three, again: \n"));
+    let mut taken_off = recv(&["--from", "bob", "--count", "1"]);
+    assert_eq!((taken_off.ends(), taken_off.output().as_str()), (0, "bad\n"));
+    bob.sees(&received(3));
+}
+
+#[test]
+fn what_waits_behind_a_message_that_a_taker_has_is_not_marked_however_the_taker_ends() {
+    let (home, owner, mut bob, _carol) = owner_and_two();
+    let recv = |args: &[&str]| home.run(&[&["recv"], args].concat(), Stdio::null());
+    let tells = r#"echo "$(cat), again: $RSACHAT_AGAIN""#;
+    for (first, signal) in [("1", Signal::TERM), ("2", Signal::KILL)] {
+        let slow = recv(&["-v", "--exec", "cat; echo; exec tail --pid=$PPID -f /dev/null"]);
+        slow.complains("taking the messages of this home");
+        for text in [first, "x", "y"] {
+            bob.types(&format!(r#"{{"say":"{text}","to":"alice"}}"#));
+        }
+        slow.sees(first);
+        owner.sees(r#""text":"y""#);
+        slow.signal(signal);
+        let mut output = String::new();
+        eventually("the owner has noticed", PATIENCE, || {
+            let mut next = recv(&["--count", "3", "--exec", tells]);
+            let code = next.ends();
+            output = next.output();
+            code == 0
+        });
+        assert_eq!(output, format!("{first}, again: yes\nx, again: \ny, again: \n"));
+    }
 }
 
 #[test]

@@ -121,8 +121,9 @@ impl Share {
 /// Command that runs.
 struct Running {
     due: ReceiptDue,
-    /// Name of the sender, if it can be replied to.
-    replies_to: Option<String>,
+    /// Name of the sender.
+    name: String,
+    lifetime: Lifetime,
     number: u32,
     share: Share,
     deadline: Option<Instant>,
@@ -139,7 +140,7 @@ pub(super) struct Commands {
     turns: VecDeque<Author>,
     running: BTreeMap<Author, Running>,
     /// Connections with a message that could not be handed over, while more of theirs may come.
-    failed: BTreeSet<Option<ConnId>>,
+    failed: BTreeSet<ConnId>,
     backlog: Backlog,
     sender: Sender<Item>,
 }
@@ -185,7 +186,7 @@ impl Commands {
             };
             match item {
                 Some(Item::Message(message, due)) => self.put(message, due),
-                Some(Item::Closed(conn)) => _ = self.failed.remove(&Some(conn)),
+                Some(Item::Closed(conn)) => _ = self.failed.remove(&conn),
                 Some(Item::Finished(finished)) => {
                     if self.finish(finished, &report) == Some(0) {
                         return report(Delivered::Enough);
@@ -223,7 +224,8 @@ impl Commands {
     /// The next message of an author, after those of connections that have failed.
     fn next_of(&mut self, author: Author) -> Option<&(Message, ReceiptDue)> {
         let waiting = self.waiting.get_mut(&author)?;
-        while let Some((message, due)) = waiting.pop_front_if(|(_, due)| self.failed.contains(&due.conn)) {
+        let has_failed = |conn: Option<ConnId>| conn.is_some_and(|conn| self.failed.contains(&conn));
+        while let Some((message, due)) = waiting.pop_front_if(|(_, due)| has_failed(due.conn)) {
             self.backlog.remove(&message, due);
         }
         if waiting.is_empty() {
@@ -250,12 +252,10 @@ impl Commands {
         let deadline = self.exec.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         match self.spawn(author, &message) {
             Ok(number) => {
-                let share = Share::of(&message);
-                // Nothing may be sent to who only sends.
-                let replies_to = (message.lifetime == Lifetime::Lasting).then_some(message.name);
-                self.running.insert(author, Running { due, replies_to, number, share, deadline });
+                let (share, name, lifetime) = (Share::of(&message), message.name, message.lifetime);
+                self.running.insert(author, Running { due, name, lifetime, number, share, deadline });
             }
-            Err(why) => self.fail(author, due, why, report),
+            Err(why) => self.fail(author, due, message.name, why, report),
         }
     }
 
@@ -317,11 +317,12 @@ impl Commands {
     /// Takes the result of a command. Returns how many messages are still wanted.
     fn finish(&mut self, finished: Finished, report: &impl Fn(Delivered)) -> Option<u64> {
         let Finished { author, result } = finished;
-        let Running { due, replies_to, .. } = self.running.remove(&author)?;
+        let Running { due, name, lifetime, .. } = self.running.remove(&author)?;
         match result {
             Ok(reply) => {
                 report(Delivered::Upto(due));
-                if let (Some(name), Some(text)) = (replies_to, reply.transpose()) {
+                // Nothing may be sent to who only sends.
+                if let (Lifetime::Lasting, Some(text)) = (lifetime, reply.transpose()) {
                     report(Delivered::Reply(CommandReply { conn: due.conn, name, text }));
                 }
                 self.remaining = self.remaining.map(|remaining| remaining.saturating_sub(1));
@@ -329,14 +330,22 @@ impl Commands {
                     self.turns.push_back(author);
                 }
             }
-            Err(why) => self.fail(author, due, why, report),
+            Err(why) => self.fail(author, due, name, why, report),
         }
         self.remaining
     }
 
-    fn fail(&mut self, author: Author, due: ReceiptDue, why: String, report: &impl Fn(Delivered)) {
-        self.failed.insert(due.conn);
-        report(Delivered::Failed { conn: due.conn, why });
+    /// Takes note of a failure. The owner of a home gives nothing behind it by itself.
+    fn fail(
+        &mut self,
+        author: Author,
+        due: ReceiptDue,
+        name: String,
+        why: String,
+        report: &impl Fn(Delivered),
+    ) {
+        self.failed.extend(due.conn);
+        report(Delivered::Failed { due, name, why });
         if self.waiting.contains_key(&author) {
             self.turns.push_back(author);
         }

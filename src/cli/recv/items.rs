@@ -21,8 +21,9 @@ pub(crate) enum Delivered {
     Upto(ReceiptDue),
     /// What a command has to say to the sender of its message.
     Reply(CommandReply),
-    /// A message could not be handed over, so nothing that follows on its connection will be.
-    Failed { conn: Option<ConnId>, why: String },
+    /// A message of this sender could not be handed over, so nothing that follows on its
+    /// connection will be.
+    Failed { due: ReceiptDue, name: String, why: String },
     /// Standard output cannot be written. Nothing follows.
     Broken(io::Error),
     /// As many as were asked for have arrived. Nothing follows.

@@ -41,7 +41,10 @@ with --no-retry the loss is the end, with code 5. A message whose receipt was lo
 On the raw wire nobody is called again.
 
 With neither --listen nor --connect, it takes the messages of the rsachat serving the home (rsachat serve, or a prompt): one \
-process at a time does so and acknowledges them; a prompt there shows them too. With either option it uses no store.
+process at a time does so and acknowledges them; a prompt there shows them too. With either option it uses no store. \
+A message whose command fails is then named and tried again after 1, 2, 4 … 60 s, and at each start; what its sender sent \
+after it waits meanwhile, and the messages of others go on. To take it off, end this process and print the message: \
+rsachat recv --from NAME --count 1.
 
 Each message is one line of safe text on standard output, or with --json one object, or with --exec the standard input of \
 a command. It is acknowledged once it is written and flushed, or once the command has exited with 0. The command has \
@@ -167,7 +170,8 @@ fn take(
     };
     let signals = Signals::start(client.waker())?;
     let deliverer = Deliverer::start(args.destination(format), args.count, client.waker())?;
-    taker::run(client, deliverer, from, args.count, format, &signals)
+    let home = context.global.home.clone();
+    taker::run(client, deliverer, from, args.count, (format, home), &signals)
 }
 
 impl RecvArgs {
@@ -248,11 +252,12 @@ impl Frontend<RecvSink> for RecvFrontend {
                     }
                 }
                 Delivered::Reply(CommandReply { name, text: Err(why), .. }) => self.reply_refused(&name, why),
-                Delivered::Failed { conn, why } => {
+                Delivered::Failed { due, name, why } => {
                     self.failed += 1;
                     app.send_receipts();
-                    emit(&OutputEvent::Warning { kind: "exec", message: why }, self.format);
-                    if let Some(conn) = conn {
+                    let message = format!("a message of {name} was not acknowledged: {why}");
+                    emit(&OutputEvent::Warning { kind: "exec", message }, self.format);
+                    if let Some(conn) = due.conn {
                         app.handle(Input::Dismiss { conn, reason: ByeReason::OutputFailed });
                         app.sink().deliverer.forget(conn);
                     }

@@ -1,13 +1,18 @@
 //! `rsachat recv` without a way of its own: the taker of the messages of the process that has the
-//! home open. The receipts are the taker's, and one takes them at a time.
+//! home open. The receipts are the taker's, and one takes them at a time. A message whose command
+//! has failed is tried again and again: its receipt would count for it if the next one got any.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::deliver::Deliverer;
 use super::items::Delivered;
-use crate::app::error::{AppError, SIGPIPE, code, describe};
+use crate::app::error::{AppError, SIGPIPE, code, describe, hint_at_home};
 use crate::app::owner_client::{OwnerClient, OwnerFault, silent};
-use crate::chat::{Notice, ReceiptDue};
+use crate::chat::{Backoff, Message, Notice, ReceiptDue, TrustLevel};
 use crate::crypto::Fingerprint;
 use crate::events::{Done, OutputEvent, OutputFormat, emit, to_notice};
 use crate::net::process::Signals;
@@ -19,13 +24,14 @@ pub(super) fn run(
     mut deliverer: Deliverer,
     from: Option<Fingerprint>,
     count: Option<u64>,
-    format: OutputFormat,
+    (format, home): (OutputFormat, Option<PathBuf>),
     signals: &Signals,
 ) -> Result<u8, AppError> {
     let from = from.map(|from| from.to_string());
     // Those behind the last that it takes would count as given to it.
     client.order(&json!({ "id": "taker", "face": "receiver", "from": from, "count": count }));
     let mut messages = 0;
+    let mut failures = Failures { format, home, given: BTreeMap::new() };
     let code = 'run: loop {
         if let Some(signal) = signals.next() {
             break signal.number().saturating_add(128);
@@ -34,12 +40,13 @@ pub(super) fn run(
             match delivered {
                 Delivered::Upto(due) => {
                     messages += 1;
+                    failures.given.remove(&due.upto.number());
                     client.order(&json!({ "shown": due.upto.number() }));
                 }
-                // What is not receipted stays with the owner, for the next taker.
-                Delivered::Failed { why, .. } => {
-                    emit(&OutputEvent::Error { kind: "exec", message: why, hint: None }, format);
-                    break 'run code::FAILED;
+                // What is not receipted stays with the owner, for the next taker too.
+                Delivered::Failed { due, why, .. } => {
+                    failures.add(due.upto.number(), &why);
+                    client.order(&json!({ "failed": due.upto.number() }));
                 }
                 Delivered::Broken(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
                     break 'run SIGPIPE + 128;
@@ -49,11 +56,15 @@ pub(super) fn run(
                     emit(&OutputEvent::Error { kind: "output", message, hint: None }, format);
                     break 'run code::FAILED;
                 }
-                Delivered::Enough => break 'run 0,
+                Delivered::Enough if failures.is_empty() => break 'run 0,
+                Delivered::Enough => break 'run code::FAILED,
                 Delivered::Reply(_) => {}
             }
         }
-        let events = match client.wait(None) {
+        for number in failures.due() {
+            client.order(&json!({ "retry": number }));
+        }
+        let events = match client.wait(failures.next_moment()) {
             Ok(events) => events,
             Err(OwnerFault::Silent(process)) => return Err(silent(process)),
             Err(fault) => {
@@ -79,6 +90,7 @@ pub(super) fn run(
             let number = event.get("number").and_then(Value::as_u64);
             if let (Some(Notice::Message(message)), Some(number)) = (to_notice::notice(&event), number) {
                 let due = ReceiptDue { conn: None, peer: None, upto: Count::Connection(number) };
+                failures.take(number, &event, &message);
                 deliverer.put(message, due);
             }
         }
@@ -87,4 +99,86 @@ pub(super) fn run(
     client.close();
     emit(&OutputEvent::Done(Done { code, messages: Some(messages), ..Done::default() }), format);
     Ok(code)
+}
+
+/// Messages that are given and not shown, by their number at the owner's, and what failed of them.
+struct Failures {
+    format: OutputFormat,
+    /// Home folder of the command line.
+    home: Option<PathBuf>,
+    given: BTreeMap<u64, Given>,
+}
+
+struct Given {
+    /// The message in words.
+    title: String,
+    author: String,
+    /// Option of `recv` that takes the author's messages, behind a blank; none takes everybody's.
+    option: String,
+    backoff: Backoff,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stage {
+    Given,
+    /// It has failed, and is tried again at this moment.
+    RetryAt(Instant),
+}
+
+impl Failures {
+    fn take(&mut self, number: u64, event: &Value, message: &Message) {
+        if let Some(given) = self.given.get_mut(&number) {
+            given.stage = Stage::Given;
+            return;
+        }
+        let author = message.name.clone();
+        let title = match event.get("sent_number").and_then(Value::as_u64) {
+            Some(number) => format!("message {number} of {author}"),
+            None => format!("a message of {author}"),
+        };
+        let option = match (message.trust_level, message.fingerprint) {
+            (TrustLevel::Met, Some(key)) => format!(" --pin {key}"),
+            (TrustLevel::Unauthenticated, _) | (_, None) => String::new(),
+            _ => format!(" --from {author}"),
+        };
+        let (backoff, stage) = (Backoff::default(), Stage::Given);
+        self.given.insert(number, Given { title, author, option, backoff, stage });
+    }
+
+    fn add(&mut self, number: u64, why: &str) {
+        let Some(given) = self.given.get_mut(&number) else { return };
+        let delay = given.backoff.next_delay(None);
+        given.stage = Stage::RetryAt(Instant::now() + Duration::from_millis(delay));
+        let Given { title, author, option, .. } = given;
+        let command = hint_at_home(&format!("rsachat recv{option} --count 1"), self.home.as_deref());
+        let message = format!(
+            "{title} was not acknowledged: {why}; trying again in {} s, and what {author} sent after it waits \
+             (to take it off, end this process and type: {command})",
+            delay.div_ceil(1_000)
+        );
+        emit(&OutputEvent::Warning { kind: "exec", message }, self.format);
+    }
+
+    /// Whether nothing waits to be tried again.
+    fn is_empty(&self) -> bool {
+        self.next_moment().is_none()
+    }
+
+    fn next_moment(&self) -> Option<Instant> {
+        let moment = |one: &Given| if let Stage::RetryAt(at) = one.stage { Some(at) } else { None };
+        self.given.values().filter_map(moment).min()
+    }
+
+    /// Numbers of the messages that are to be tried again now, each once.
+    fn due(&mut self) -> Vec<u64> {
+        let now = Instant::now();
+        let is_due = |one: &Given| matches!(one.stage, Stage::RetryAt(at) if at <= now);
+        let due: Vec<_> = self.given.iter_mut().filter(|(_, one)| is_due(one)).collect();
+        let asked = due.into_iter().map(|(number, one)| {
+            one.stage = Stage::Given;
+            *number
+        });
+        asked.collect()
+    }
 }
