@@ -5,13 +5,14 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails there")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the runner of its tests")]
 
-use std::collections::BTreeMap;
-use std::env;
-use std::fs;
-use std::hint::black_box;
-use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+#[path = "support/callgrind.rs"]
+#[allow(unreachable_pub, missing_docs, reason = "nobody outside reads this")]
+mod callgrind;
 
+use std::hint::black_box;
+use std::process::ExitCode;
+
+use callgrind::counted_operation;
 use crypto_bigint::modular::{BoxedMontyForm, BoxedMontyParams};
 use crypto_bigint::{BoxedUint, Odd};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -27,8 +28,6 @@ const OPERATIONS: [(&str, u64); 3] =
     [("rsa_oaep_kem", 128), ("rsa_oaep_of_the_raw_wire", 128), ("x_wing", 0)];
 /// Operation that is not constant: it ends at the first byte of the ciphertext's number that is not zero.
 const LEAK: &str = "leak";
-/// Name of the operation, in the process that callgrind watches.
-const VARIABLE: &str = "RSACHAT_COUNTED_OPERATION";
 /// Ciphertexts of each class.
 const CIPHERTEXTS: usize = 20;
 /// Leading zero bytes of what an RSA ciphertext decrypts to, a class each. None of them is OAEP.
@@ -39,12 +38,12 @@ const WARM_UP: usize = 4;
 const KEY: &str = include_str!("keys/test-1.pem");
 
 fn main() -> ExitCode {
-    if let Ok(operation) = env::var(VARIABLE) {
+    if let Some(operation) = callgrind::watched() {
         perform(&operation);
         return ExitCode::SUCCESS;
     }
     let arguments = Arguments::from_args();
-    let has_callgrind = Command::new("valgrind").arg("--version").output().is_ok();
+    let has_callgrind = callgrind::is_there();
     if !has_callgrind {
         eprintln!("instructions of private operations were not counted: valgrind is not installed");
     }
@@ -62,20 +61,7 @@ fn main() -> ExitCode {
 
 /// Counts the instructions of each call, and compares those of the classes.
 fn compare(operation: &str, noise: u64) -> Result<(), Failed> {
-    let folder = tempfile::tempdir()?;
-    let out = folder.path().join("calls");
-    let status = Command::new("valgrind")
-        .args(["--tool=callgrind", "--quiet", "--toggle-collect=constant_time::counted_operation"])
-        .arg("--dump-after=constant_time::counted_operation")
-        .arg(format!("--callgrind-out-file={}", out.display()))
-        .arg(env::current_exe()?)
-        .env(VARIABLE, operation)
-        .stdin(Stdio::null())
-        .status()?;
-    if !status.success() {
-        return Err(format!("callgrind ended with {status}").into());
-    }
-    let counts = counts(folder.path());
+    let counts = callgrind::instructions(operation)?;
     let classes = ciphertexts(operation).classes;
     let wanted = WARM_UP + classes * CIPHERTEXTS;
     if counts.len() < wanted {
@@ -106,21 +92,6 @@ fn median(counts: &mut [u64]) -> u64 {
     counts[counts.len() / 2]
 }
 
-/// Instructions of each call, in their order: callgrind writes a file for each.
-fn counts(folder: &Path) -> Vec<u64> {
-    let mut counts = BTreeMap::new();
-    for file in fs::read_dir(folder).unwrap() {
-        let path = file.unwrap().path();
-        let number = path.extension().and_then(|number| number.to_str()?.parse::<u32>().ok());
-        let text = fs::read_to_string(&path).unwrap();
-        let total = text.lines().find_map(|line| line.strip_prefix("summary: ")?.trim().parse().ok());
-        if let (Some(number), Some(total)) = (number, total) {
-            counts.insert(number, total);
-        }
-    }
-    counts.into_values().collect()
-}
-
 /// Calls the operation with a ciphertext of each class in turn.
 fn perform(operation: &str) {
     let identity = Identity::from_pem(KEY, None).unwrap();
@@ -137,12 +108,6 @@ fn perform(operation: &str) {
             }
         }
     }
-}
-
-/// Function by whose name callgrind finds what is to be counted.
-#[inline(never)]
-fn counted_operation(operation: impl FnOnce()) {
-    operation();
 }
 
 struct Ciphertexts {

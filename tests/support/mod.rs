@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, missing_docs, reason = "nobody outside reads this")]
 
 pub mod caller;
+pub mod callgrind;
 pub mod hostile_peer;
 pub mod net;
 pub mod picture;
