@@ -178,9 +178,19 @@ impl Conversation {
     /// Whether the user chose the peer.
     pub(crate) fn acquaintance(&self) -> Acquaintance {
         match self.peer.as_ref().map(|peer| peer.trust_level) {
-            Some(TrustLevel::Unverified | TrustLevel::Verified) => Acquaintance::Chosen,
+            Some(TrustLevel::Unverified | TrustLevel::Verified | TrustLevel::Blocked) => Acquaintance::Chosen,
             _ => self.acquaintance,
         }
+    }
+
+    /// Forgets texts of the pair that were taken back: nobody waits for their receipts.
+    pub(crate) fn forget_taken_back(&mut self, is_taken_back: impl Fn(u64) -> bool) {
+        let pair = &self.pair;
+        let is_numbered = pair.stage.is_sending();
+        self.unacked.forget(|number| match pair.on_connection.iter().find(|(sent, _)| *sent == number) {
+            Some((_, seq)) => is_taken_back(*seq),
+            None => is_numbered && is_taken_back(number),
+        });
     }
 
     /// Begins an orderly close. Of several deadlines the earliest holds.
@@ -241,6 +251,12 @@ impl UnackedQueue {
             self.bytes = self.bytes.saturating_sub(acked.text.len());
         }
         (before - self.messages.len()) as u64
+    }
+
+    /// Drops those that nobody waits for.
+    fn forget(&mut self, is_forgotten: impl Fn(u64) -> bool) {
+        self.messages.retain(|message| !is_forgotten(message.seq));
+        self.bytes = self.messages.iter().map(|message| message.text.len()).sum();
     }
 
     /// Forgets them: they are kept elsewhere, and go out again.

@@ -12,6 +12,7 @@ use super::kept::KeptMessages;
 use super::notice::{Message, author};
 use super::types::{NoReply, Origin, PeerId, TrustLevel};
 use crate::crypto::Fingerprint;
+use crate::delivery::MessageState;
 use crate::ids::{ConnId, FaceId};
 use crate::limits;
 use crate::peers::book::Book;
@@ -493,6 +494,14 @@ impl Chat {
     pub fn numbers_waiting_to(&self, peer: Fingerprint) -> Vec<u64> {
         let kept = self.kept.as_ref().into_iter();
         kept.flat_map(|kept| kept.ledger.waiting(peer)).map(|message| message.seq).collect()
+    }
+
+    /// Number of those messages that are on the disk of the peer.
+    #[must_use]
+    pub fn delivered_to(&self, peer: Fingerprint) -> usize {
+        let kept = self.kept.as_ref().into_iter();
+        let waiting = kept.flat_map(|kept| kept.ledger.waiting(peer));
+        waiting.filter(|message| message.state == MessageState::Delivered).count()
     }
 
     /// The peers that messages of ours wait for.

@@ -124,6 +124,8 @@ pub enum TrustLevel {
     Unverified,
     /// Compared by the user.
     Verified,
+    /// Refused by the user, whatever it was before.
+    Blocked,
     /// None: on the raw wire anybody can write in anybody's name.
     Unauthenticated,
 }
@@ -136,6 +138,7 @@ impl TrustLevel {
             Self::Met => "met",
             Self::Unverified => "unverified",
             Self::Verified => "verified",
+            Self::Blocked => "blocked",
             Self::Unauthenticated => "unauthenticated",
         }
     }
@@ -146,6 +149,7 @@ impl TrustLevel {
         match self {
             Self::Met | Self::Unverified => "unverified",
             Self::Verified => "verified",
+            Self::Blocked => "blocked",
             Self::Unauthenticated => "raw",
         }
     }
@@ -156,7 +160,8 @@ impl From<Trust> for TrustLevel {
         match trust {
             Trust::Verified => Self::Verified,
             Trust::Met => Self::Met,
-            Trust::Unverified | Trust::Blocked | Trust::BlockedVerified => Self::Unverified,
+            Trust::Unverified => Self::Unverified,
+            Trust::Blocked | Trust::BlockedVerified => Self::Blocked,
         }
     }
 }

@@ -396,6 +396,12 @@ impl Ledger {
         self.pairs.keys().copied().filter(|peer| self.waiting_count(*peer) > 0)
     }
 
+    /// Peers for whom messages wait, or of whom it is still to be learnt whether they had one that
+    /// was taken back.
+    pub fn peers_in_outbox(&self) -> impl Iterator<Item = Fingerprint> {
+        self.pairs.iter().filter(|(_, entry)| !entry.pair.outbox.is_empty()).map(|(peer, _)| *peer)
+    }
+
     /// Keeps nothing of a peer on disk: nobody chose it.
     pub fn keep_in_memory(&mut self, peer: Fingerprint) {
         self.pairs.insert(peer, Entry { storage: Storage::Memory, ..Entry::default() });

@@ -12,7 +12,7 @@ pub use crate::wire::{Chain, Epoch, Resume};
 pub use history::{Direction, FoundEntries, HistoryEntry, HistoryQuery, HistoryRow, StoredHistory};
 pub use ledger::{Ledger, Reception};
 pub use message::{
-    EnqueueError, MessageState, SettledWithdrawal, WaitingMessage, WithdrawError, Withdrawal,
+    EnqueueError, MessageState, SettledWithdrawal, TAKEN_BACK, WaitingMessage, WithdrawError, Withdrawal,
     WithdrawalOutcome,
 };
 pub use pair::{

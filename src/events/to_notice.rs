@@ -96,6 +96,7 @@ pub(crate) fn view(event: &Value) -> PromptView {
     let trust_level = match event["trust"].as_str() {
         Some("verified") => Some(TrustLevel::Verified),
         Some("unverified") => Some(TrustLevel::Unverified),
+        Some("blocked") => Some(TrustLevel::Blocked),
         Some("raw") => Some(TrustLevel::Unauthenticated),
         _ => None,
     };
@@ -171,6 +172,7 @@ fn trust_level(event: &Value) -> TrustLevel {
     match event["standing"].as_str() {
         Some("verified") => TrustLevel::Verified,
         Some("unverified") => TrustLevel::Unverified,
+        Some("blocked") => TrustLevel::Blocked,
         Some("unauthenticated") => TrustLevel::Unauthenticated,
         _ => TrustLevel::Met,
     }

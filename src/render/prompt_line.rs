@@ -58,6 +58,8 @@ fn mark(to: &AddressedView) -> &'static str {
         (None, _) | (_, Presence::Connecting) => " …",
         (Some(TrustLevel::Met | TrustLevel::Unverified), Presence::Here) => "?",
         (Some(TrustLevel::Verified), Presence::Here) => "=",
+        // Nothing goes to it or comes from it: it is not said that it is away.
+        (Some(TrustLevel::Blocked), _) => " blocked",
         (Some(TrustLevel::Unauthenticated), Presence::Here) => " raw",
         (Some(TrustLevel::Met | TrustLevel::Unverified), Presence::Away) => "? away",
         (Some(TrustLevel::Verified), Presence::Away) => "= away",
@@ -129,6 +131,16 @@ mod tests {
         assert_eq!(natural(&PromptView { addressed: None, ..view("", 0, &[]) }, 80), "alice > ");
         assert_eq!(natural(&view("bob", 0, &[]), 10), "…? > ");
         assert_eq!(natural(&view("bob", 0, &[]), 0), "…> ");
+    }
+
+    #[test]
+    fn a_blocked_peer_has_a_sign_of_its_own_and_is_not_said_to_be_away() {
+        for presence in [Presence::Here, Presence::Away] {
+            let blocked =
+                AddressedView { name: "bob".to_owned(), trust_level: Some(TrustLevel::Blocked), presence };
+            let view = PromptView { addressed: Some(blocked), ..view("bob", 2, &[]) };
+            assert_eq!(natural(&view, 40), "bob blocked +2 > ");
+        }
     }
 
     #[test]

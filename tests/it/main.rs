@@ -7,6 +7,7 @@ mod addressee;
 mod ask;
 mod calling;
 mod calling_again;
+mod codes;
 mod config;
 mod costs;
 mod crypto;

@@ -643,8 +643,9 @@ fn a_message_whose_command_fails_waits_for_its_author_alone_until_it_succeeds_or
     bob.sees(&received(2));
     // With enough of others it ends, and says that it left something.
     fs::remove_file(&flag).unwrap();
+    let mut worker = home.run(&["recv", "-v", "--count", "1", "--exec", &command], Stdio::null());
+    worker.complains("taking the messages of this home");
     bob.types(r#"{"say":"bad","to":"alice"}"#);
-    let mut worker = home.run(&["recv", "--count", "1", "--exec", &command], Stdio::null());
     worker.complains("message 3 of bob was not acknowledged");
     carol.types(r#"{"say":"three","to":"alice"}"#);
     assert_eq!((worker.ends(), worker.output().as_str()), (1, "three, again: \n"));

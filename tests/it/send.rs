@@ -163,7 +163,7 @@ fn a_command_gets_each_message_and_only_its_success_is_a_receipt() {
     let mut sends = send(&at, &[], file_with(b"three\nbad\nfive\n"));
     sends.ends_saying(1, "could not store what it received: its output failed");
     sends.complains("1 message was acknowledged, 2 were not");
-    recv.complains("warning: the command ended with code 1");
+    recv.complains("warning: a message of 민지 was not acknowledged: the command ended with code 1");
     assert_eq!(std::fs::read_to_string(&kept).unwrap(), "민지 one\n민지 two\n민지 three\n민지 bad\n");
     // The next sender is served as before.
     assert_eq!(send(&at, &["-m", "six"], Stdio::null()).ends(), 0);

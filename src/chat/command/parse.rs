@@ -298,6 +298,7 @@ pub(crate) fn listen_command(options: ListenOptions) -> Result<Command, CommandE
 
 fn connect(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, CommandError> {
     let (mut callee, mut family, mut pin) = (None, Family::Any, None);
+    let mut accept = AcceptPolicy::Anyone;
     let (mut protocol, mut direction) = (Protocol::Native, KeyExchange::Mutual);
     let mut words = words.iter();
     while let Some(word) = words.next() {
@@ -305,6 +306,7 @@ fn connect(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, 
             "--wire" => protocol = protocol_of(words.next().ok_or_else(&usage)?)?,
             "--one-way" => direction = KeyExchange::ListenerOnly,
             "--pin" => pin = Some(words.next().ok_or_else(&usage)?.parse()?),
+            "--to" => accept = AcceptPolicy::Key(words.next().ok_or_else(&usage)?.parse()?),
             "-4" => family = Family::V4,
             "-6" => family = Family::V6,
             word if word.starts_with('-') || callee.is_some() => return Err(usage()),
@@ -317,13 +319,13 @@ fn connect(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, 
             return Err(CommandError::WireOption(ONE_WAY_ON_NATIVE));
         }
         (Protocol::Native, KeyExchange::Mutual) => Protocol::Native,
-        (Protocol::Oaep(_), _) if pin.is_some() => {
-            let why = "the raw wire proves no keys; --pin cannot be used with it";
+        (Protocol::Oaep(_), _) if pin.is_some() || accept != AcceptPolicy::Anyone => {
+            let why = "the raw wire proves no keys; --pin and --to cannot be used with it";
             return Err(CommandError::WireOption(why));
         }
         (Protocol::Oaep(_), direction) => Protocol::Oaep(direction),
     };
-    Ok(Command::Connect(CallOptions { callee, family, pin, accept: AcceptPolicy::Anyone, protocol }))
+    Ok(Command::Connect(CallOptions { callee, family, pin, accept, protocol }))
 }
 
 /// Protocol that `--wire` names.

@@ -75,12 +75,12 @@ pub const COMMANDS: [CommandSpec; 30] = [
     ),
     spec(
         "connect",
-        "[NAME|ADDR] [--pin SHA256:…] [--wire oaep [--one-way]] [-4|-6]",
+        "[NAME|ADDR] [--pin SHA256:…|--to SHA256:…] [--wire oaep [--one-way]] [-4|-6]",
         "call somebody",
         Completion::CallablePeers,
         "NAME is a peer in your book: its addresses are tried, the last good one first, and only its key is accepted. ADDR is \
          host:port, or a host with a dot or localhost; the default port is 8000. Without an argument, calls \
-         whatever was called last. --pin accepts only that key, and marks it \
+         whatever was called last. --to accepts only that key; --pin does so, and marks it \
          verified. --wire oaep is the raw wire of the Python tutorial, which authenticates nobody; \
          --one-way sends no key of ours, as the tutorial's server requires.",
     ),

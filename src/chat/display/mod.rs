@@ -507,7 +507,7 @@ fn now_talking(name: &str, status: &KeyStatus) -> String {
     let trust = match status {
         KeyStatus::New | KeyStatus::Met => "new key, not verified",
         KeyStatus::Known(TrustLevel::Met | TrustLevel::Unverified) => "not verified",
-        KeyStatus::Known(TrustLevel::Verified) => "verified",
+        KeyStatus::Known(trust_level @ (TrustLevel::Verified | TrustLevel::Blocked)) => trust_level.word(),
         KeyStatus::Known(TrustLevel::Unauthenticated) => "raw wire, not authenticated",
     };
     format!("you are now talking to {name} ({trust})")

@@ -3,7 +3,7 @@
 use crate::chat::conversation::Conversation;
 use crate::chat::display::aligned;
 use crate::chat::notice::{Info, Notice};
-use crate::chat::types::{HistoryPolicy, KeyFor, PeerId, Protocol};
+use crate::chat::types::{HistoryPolicy, KeyFor, PeerId, Protocol, TrustLevel};
 use crate::chat::{AddressedView, Chat, Presence};
 use crate::limits;
 use crate::peers::address::Target;
@@ -90,6 +90,8 @@ impl Chat {
                 let trust = trust_level.map(|trust| format!(", {}", trust.word())).unwrap_or_default();
                 let presence = match presence {
                     Presence::Here => String::new(),
+                    // Nothing goes to it or comes from it.
+                    _ if trust_level == Some(TrustLevel::Blocked) => String::new(),
                     presence => format!(", {}", presence.word()),
                 };
                 format!("plain text goes to {name}{trust}{presence}")
@@ -133,6 +135,13 @@ impl Chat {
         let refused = self.counters.refused_callers.iter();
         rows.extend(refused.map(|(why, count)| format!("callers refused: {count} ({why})")));
         rows.extend(self.counters.probes.row());
+        let blocked: Vec<_> =
+            self.book.peers().filter(|peer| peer.trust.is_blocked()).map(|peer| &peer.name).collect();
+        match blocked.as_slice() {
+            [] => {}
+            [one] => rows.push(format!("{one} is blocked (:unblock {one})")),
+            more => rows.push(format!("{} peers are blocked (:peers)", more.len())),
+        }
         if !self.unsaved_blocks.is_empty() {
             let names: Vec<_> = self.unsaved_blocks.values().map(Name::to_string).collect();
             rows.push(format!("blocked, but not saved: {}", names.join(", ")));
@@ -155,9 +164,17 @@ impl Chat {
     fn waiting_rows(&self) -> Vec<String> {
         let waited_for = self.kept.iter().flat_map(|kept| kept.ledger.peers_waited_for());
         let away = waited_for.filter(|peer| self.conversations.open_with(PeerId::Key(*peer)).is_none());
-        away.map(|peer| match (self.waiting_for(PeerId::Key(peer)), self.name_of_key(peer)) {
-            (1, name) => format!("1 line waits for {name} (:outbox)"),
-            (count, name) => format!("{count} lines wait for {name} (:outbox)"),
+        away.map(|peer| {
+            let name = self.name_of_key(peer);
+            let blocked = if self.is_blocked(peer) {
+                format!(", who is blocked: nothing is sent before :unblock {name}")
+            } else {
+                String::new()
+            };
+            match self.waiting_for(PeerId::Key(peer)) {
+                1 => format!("1 line waits for {name}{blocked} (:outbox)"),
+                count => format!("{count} lines wait for {name}{blocked} (:outbox)"),
+            }
         })
         .collect()
     }

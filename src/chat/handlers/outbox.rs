@@ -5,7 +5,7 @@ use crate::chat::kept::AfterCommit;
 use crate::chat::notice::{DeliveryInfo, DeliveryWarning, Info, Notice, Numbers, Warning};
 use crate::chat::types::PeerId;
 use crate::crypto::Fingerprint;
-use crate::delivery::{SettledWithdrawal, WithdrawError, Withdrawal};
+use crate::delivery::{SettledWithdrawal, TAKEN_BACK, WithdrawError, Withdrawal};
 use crate::text::duration::span;
 use crate::text::safe::SafeText;
 use crate::time::MonoMs;
@@ -67,6 +67,9 @@ impl Chat {
             }
         }
         if let Some(conn) = self.conversations.open_with(PeerId::Key(peer)) {
+            if let Some(conversation) = self.conversations.get_mut(conn) {
+                conversation.forget_taken_back(|seq| withdrawals.iter().any(|(number, _)| *number == seq));
+            }
             self.pump(conn);
         }
     }
@@ -90,15 +93,20 @@ impl Chat {
         };
         let heads = ["to", "number", "typed", "state", "text"].map(str::to_owned).to_vec();
         let mut rows = vec![heads];
-        for peer in kept.ledger.peers_waited_for() {
+        let typed = |at| format!("{} ago", span(self.now.unix.since(at)));
+        for peer in kept.ledger.peers_in_outbox() {
             let name = self.name_of_key(peer);
+            let blocked = if self.is_blocked(peer) { ", blocked" } else { "" };
             rows.extend(kept.ledger.waiting(peer).map(|message| {
-                let typed = format!("{} ago", span(self.now.unix.since(message.typed)));
                 let text = SafeText::line(&message.text).to_string();
                 let expires = message.expires.map(|at| span(at.since(self.now.unix)));
                 let until = expires.map(|time| format!(", for {time} more")).unwrap_or_default();
-                let state = format!("{}{until}", message.state.word());
-                vec![name.clone(), message.seq.to_string(), typed, state, text]
+                let state = format!("{}{blocked}{until}", message.state.word());
+                vec![name.clone(), message.seq.to_string(), typed(message.typed), state, text]
+            }));
+            // What is to be learnt of them yet, they themselves count for nothing.
+            rows.extend(kept.ledger.open_withdrawals(peer).into_iter().map(|(seq, at)| {
+                vec![name.clone(), seq.to_string(), typed(at), TAKEN_BACK.to_owned(), "-".to_owned()]
             }));
         }
         if rows.len() == 1 {

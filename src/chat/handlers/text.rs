@@ -384,9 +384,9 @@ impl Chat {
         });
     }
 
-    /// Whether the user has chosen a peer. On the raw wire nobody can be known.
+    /// Whether the user has chosen a peer, blocked or not. On the raw wire nobody can be known.
     pub(crate) fn is_chosen(&self, id: PeerId) -> bool {
-        matches!(self.trust_level_of(id), TrustLevel::Unverified | TrustLevel::Verified)
+        matches!(self.trust_level_of(id), TrustLevel::Unverified | TrustLevel::Verified | TrustLevel::Blocked)
     }
 
     /// `:to NAME`. A name that is not there leaves nobody addressed.

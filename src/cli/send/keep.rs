@@ -190,7 +190,8 @@ impl KeepFrontend {
         if queued > 0 {
             let now = self.to.map(|to| app.chat().numbers_waiting_to(to)).unwrap_or_default();
             let before = self.before.iter().filter(|number| now.contains(number)).count();
-            let message = not_received(queued, before);
+            let there = self.peers.iter().map(|peer| app.chat().delivered_to(*peer)).sum();
+            let message = not_received(queued, before, there);
             emit(&OutputEvent::Error { kind: "queued", message, hint: None }, self.format);
         }
         let messages = self.to.map(|_| self.read);
@@ -199,9 +200,15 @@ impl KeepFrontend {
     }
 }
 
-/// Says how many messages wait, and how many of these waited before.
-pub(super) fn not_received(waiting: usize, before: usize) -> String {
+/// Says how many messages wait, how many of these waited before, and how many are on the disk of
+/// their receivers, where nobody has seen them.
+pub(super) fn not_received(waiting: usize, before: usize, delivered: usize) -> String {
     let what = if waiting == 1 { "message is" } else { "messages are" };
     let of_before = if before > 0 { format!(", {before} of them from before") } else { String::new() };
-    format!("{waiting} {what} kept in the home and not received yet{of_before}")
+    let of_delivered = match delivered {
+        0 => String::new(),
+        1 if waiting == 1 => ": it is delivered, and not acknowledged".to_owned(),
+        _ => format!("; {delivered} of them delivered, and not acknowledged"),
+    };
+    format!("{waiting} {what} kept in the home and not received yet{of_before}{of_delivered}")
 }

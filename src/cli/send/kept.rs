@@ -18,7 +18,7 @@ use crate::events::{OutputEvent, OutputFormat, emit};
 use crate::net::Net;
 use crate::net::process::Signals;
 use crate::net::worker::ThreadPriority;
-use crate::peers::address::Family;
+use crate::peers::address::{Family, Target};
 use crate::peers::book::{Book, PeerEntry, Trust};
 use crate::store::book_file;
 
@@ -31,13 +31,17 @@ pub(super) fn run(context: &Context<'_>, args: &SendArgs) -> Result<Option<u8>, 
         return if keeps { Err(AppError::new(code::USAGE, what)) } else { Ok(None) };
     }
     let book = book_file::read(&context.home)?;
-    let peer = match args.target.as_deref() {
+    let (peer, address) = match args.target.as_deref() {
         Some(target) => known(target, args, &book)?,
-        None => None,
+        None => (None, None),
     };
+    // Without a store, the connection that is its own is called there all the same.
+    if address.is_some() && !keeps {
+        return Ok(None);
+    }
     if peer.is_none() && !args.flush {
         let what = "messages are kept only for peers in your book";
-        let hint = "call it once with rsachat, or send without --keep";
+        let hint = "name one as in rsachat send bob, or with --to or --pin; rsachat peers list shows them";
         return if args.keep { Err(AppError::new(code::USAGE, what).hint(hint)) } else { Ok(None) };
     }
     if let (Some(name), None) = (&args.target, peer) {
@@ -45,7 +49,7 @@ pub(super) fn run(context: &Context<'_>, args: &SendArgs) -> Result<Option<u8>, 
     }
     check_length(&args.message)?;
     let net = match OwnerClient::find(&context.home, Net::new()?, Watch::Always)? {
-        Ok(client) => return through(client, args, peer).map(Some),
+        Ok(client) => return through(client, args, peer, address, &book).map(Some),
         Err(net) => net,
     };
     if !keeps {
@@ -56,7 +60,7 @@ pub(super) fn run(context: &Context<'_>, args: &SendArgs) -> Result<Option<u8>, 
         return Err(AppError::new(code::USAGE, "you have no key yet").hint("rsachat key new"));
     };
     let (net, opened) = match claim(&context.home, &identity, net, Watch::Always)? {
-        Claim::Served(client) => return through(client, args, peer).map(Some),
+        Claim::Served(client) => return through(client, args, peer, address, &book).map(Some),
         Claim::Free(net, opened) => (net, opened?),
     };
     let format = args.output.format();
@@ -69,10 +73,11 @@ pub(super) fn run(context: &Context<'_>, args: &SendArgs) -> Result<Option<u8>, 
     let peers: Vec<_> = called.iter().map(|peer| peer.fingerprint).collect();
     let mut calls = BTreeMap::new();
     for peer in called {
-        let call = call(peer);
+        let call = call(peer, address.clone());
         match args::check_callee(&call, &book) {
             Ok(()) => _ = calls.insert(peer.fingerprint, call),
             // What is for it is kept all the same.
+            Err(_) if waits(peer) && peer.addresses.is_empty() => warn(no_address(peer), format),
             Err(why) if waits(peer) => warn(why.message, format),
             Err(_) => {}
         }
@@ -115,7 +120,13 @@ pub(super) fn run(context: &Context<'_>, args: &SendArgs) -> Result<Option<u8>, 
 }
 
 /// Sends through the process that has the home open.
-fn through(client: OwnerClient, args: &SendArgs, peer: Option<&PeerEntry>) -> Result<u8, AppError> {
+fn through(
+    client: OwnerClient,
+    args: &SendArgs,
+    peer: Option<&PeerEntry>,
+    address: Option<Target>,
+    book: &Book,
+) -> Result<u8, AppError> {
     let signals = Signals::start(client.waker())?;
     let format = args.output.format();
     let Some(peer) = peer.filter(|_| !args.flush) else {
@@ -128,7 +139,25 @@ fn through(client: OwnerClient, args: &SendArgs, peer: Option<&PeerEntry>) -> Re
     };
     let patience = if args.keep { Patience::Kept } else { Patience::UntilReceipted };
     let (name, timeout, retry, expire) = (peer.name.to_string(), args.timeout, args.retry, args.expire);
-    let send = OwnedSend { peer: peer.fingerprint, name, patience, timeout, retry, expire, format };
+    let uncallable = match (&address, patience) {
+        (None, Patience::Kept) if peer.addresses.is_empty() => Some(no_address(peer)),
+        (None, Patience::UntilReceipted) => {
+            args::check_callee(&call(peer, None), book).err().map(|why| why.message)
+        }
+        _ => None,
+    };
+    let address = address.map(|address| address.to_string());
+    let send = OwnedSend {
+        peer: peer.fingerprint,
+        name,
+        address,
+        uncallable,
+        patience,
+        timeout,
+        retry,
+        expire,
+        format,
+    };
     through_owner::run(client, send, args.message.clone(), items, &signals)
 }
 
@@ -137,10 +166,18 @@ fn warn(message: String, format: OutputFormat) {
     emit(&OutputEvent::Warning { kind: "trouble", message }, format);
 }
 
-/// Call of a peer by its name.
-fn call(peer: &PeerEntry) -> Command {
+/// What becomes of messages that are kept for a peer that cannot be called.
+fn no_address(peer: &PeerEntry) -> String {
+    let name = &peer.name;
+    format!(
+        "no address is known for {name}, who gets them when you are connected: when {name} calls you (rsachat serve)"
+    )
+}
+
+/// Call of a peer at an address, or by its name.
+fn call(peer: &PeerEntry, address: Option<Target>) -> Command {
     let accept = AcceptPolicy::Key(peer.fingerprint);
-    let callee = Callee::Word(peer.name.to_string());
+    let callee = address.map_or_else(|| Callee::Word(peer.name.to_string()), Callee::Address);
     Command::Connect(CallOptions {
         callee,
         family: Family::Any,
@@ -150,8 +187,13 @@ fn call(peer: &PeerEntry) -> Command {
     })
 }
 
-/// The peer of the book that is meant, if it is one that the user chose.
-fn known<'a>(target: &str, args: &SendArgs, book: &'a Book) -> Result<Option<&'a PeerEntry>, AppError> {
+/// The peer of the book that is meant, if it is one that the user chose, and an address at which it
+/// is to be called that the book does not have.
+fn known<'a>(
+    target: &str,
+    args: &SendArgs,
+    book: &'a Book,
+) -> Result<(Option<&'a PeerEntry>, Option<Target>), AppError> {
     let callee: Callee = target.parse().map_err(|error| AppError::new(code::USAGE, format!("{error}")))?;
     let selected = match args.peer.selection().accept_policy(Protocol::Native, book)? {
         AcceptPolicy::Key(key) | AcceptPolicy::Pinned(key) => Some(key),
@@ -161,6 +203,11 @@ fn known<'a>(target: &str, args: &SendArgs, book: &'a Book) -> Result<Option<&'a
         Callee::Word(word) => book.find(word),
         Callee::Address(address) => book.by_address(address),
     };
-    let meant = there.filter(|peer| selected.is_none_or(|key| key == peer.fingerprint));
-    Ok(meant.filter(|peer| matches!(peer.trust, Trust::Unverified | Trust::Verified)))
+    let is_meant = |peer: &&PeerEntry| selected.is_none_or(|key| key == peer.fingerprint);
+    let (meant, address) = match (there.filter(is_meant), selected, callee) {
+        (None, Some(key), Callee::Address(address)) => (book.by_fingerprint(&key), Some(address)),
+        (meant, ..) => (meant, None),
+    };
+    let chosen = meant.filter(|peer| matches!(peer.trust, Trust::Unverified | Trust::Verified));
+    Ok((chosen, address))
 }

@@ -15,7 +15,8 @@ Each line is a message, whatever it looks like. The exit code is 0 only when eac
 written and flushed by rsachat recv. With --retry, a message can arrive twice if its receipt was lost.
 
 If another rsachat serves the home (rsachat serve, or a prompt), a peer in the book gets the messages from it, once \
-each, and the exit code is 6 if some still wait there at the end.
+each. Without --keep, what it has not acknowledged at the end is taken back there, so that the exit code is the same as \
+without that one; what it has on its disk by then may be shown later.
 
 On the raw wire (--wire oaep) there are no receipts: 0 means that everything was written to the connection and that `exit` ended \
 it. A message `exit` is that end. With --retry, what was written is not sent again, even if it never arrived.

@@ -13,12 +13,16 @@ use crate::app::error::{AppError, code};
 use crate::app::owner_client::{OwnerClient, OwnerFault, silent};
 use crate::chat::Backoff;
 use crate::crypto::Fingerprint;
+use crate::delivery::{MessageState, TAKEN_BACK};
 use crate::events::{Done, OutputEvent, OutputFormat, emit};
 use crate::limits::QUEUE_MESSAGES;
 use crate::net::process::Signals;
 
 /// Time for peers that are connected to show what they get, where no other is given.
 const FLUSH_TIME: Duration = Duration::from_secs(30);
+
+/// Beginning of the id of an order to take a message back; its number follows.
+const WITHDRAWN: &str = "withdrawn ";
 
 /// Whether messages may stay behind with the owner.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,6 +37,10 @@ pub(super) enum Patience {
 pub(super) struct OwnedSend {
     pub(super) peer: Fingerprint,
     pub(super) name: String,
+    /// Address to call it at, where one is given.
+    pub(super) address: Option<String>,
+    /// Why it cannot be called, where that is so.
+    pub(super) uncallable: Option<String>,
     pub(super) patience: Patience,
     /// Time from one sign of progress to the next.
     pub(super) timeout: Option<Duration>,
@@ -73,6 +81,10 @@ struct Run {
     waiting: BTreeMap<u64, u64>,
     /// Numbers of those that waited for the peer before.
     before: BTreeSet<u64>,
+    /// The highest number that the peer has on its disk.
+    delivered: u64,
+    /// Numbers of those that are being taken back.
+    withdrawn: BTreeSet<u64>,
     /// Code and sentence of the last warning.
     trouble: Option<(u8, String)>,
     last_progress: Instant,
@@ -98,33 +110,31 @@ pub(super) fn run(
         unanswered: BTreeSet::new(),
         waiting: BTreeMap::new(),
         before: BTreeSet::new(),
+        delivered: 0,
+        withdrawn: BTreeSet::new(),
         trouble: None,
         last_progress: Instant::now(),
     };
     client.order(&json!({ "face": "sender" }));
     client.order(&json!({ "id": "before", "command": "outbox" }));
-    client.order(&json!({ "command": "to", "arguments": [run.send.peer_name()] }));
+    client.order(&json!({ "command": "to", "arguments": [run.send.name] }));
     client.order(&json!({ "id": "here", "wait": "connection" }));
-    let code = loop {
+    let (code, why) = loop {
         if let Some(signal) = signals.next() {
-            break run.end(signal.number().saturating_add(128), None);
+            break (signal.number().saturating_add(128), None);
         }
         run.hand_over(&mut client);
         run.call_again(&mut client);
-        if let Some(code) = run.outcome() {
-            break code;
+        if let Some(outcome) = run.outcome() {
+            break outcome;
         }
-        match client.wait(run.next_moment()) {
-            Ok(events) => {
-                for event in events {
-                    run.take(&mut client, &event);
-                }
-            }
-            Err(OwnerFault::Silent(process)) => return Err(silent(process)),
-            Err(fault @ OwnerFault::Ended(_)) => break run.end(code::LOST, Some(fault.to_string())),
+        if let Some(fault) = run.hear(&mut client, run.next_moment())? {
+            break (code::LOST, Some(fault.to_string()));
         }
     };
-    Ok(code)
+    run.take_back(&mut client);
+    while !run.withdrawn.is_empty() && run.hear(&mut client, None)?.is_none() {}
+    Ok(run.end(code, why))
 }
 
 /// Sends what waits with the owner, for one peer or for all.
@@ -186,7 +196,7 @@ pub(super) fn flush(
         }
     };
     if code == code::QUEUED {
-        let message = not_received(left.unwrap_or(0), 0);
+        let message = not_received(left.unwrap_or(0), 0, 0);
         emit(&OutputEvent::Error { kind: "queued", message, hint: None }, format);
     }
     emit(&OutputEvent::Done(Done { code, ..Done::default() }), format);
@@ -203,22 +213,21 @@ pub(super) fn code_of_warning(kind: &str) -> u8 {
     }
 }
 
+/// Whether a row of the table of `:outbox` is of a message that waits.
+fn waits(row: &Value) -> bool {
+    row.get(3).and_then(Value::as_str) != Some(TAKEN_BACK)
+}
+
 /// Names in the table of `:outbox`, each with the number of its messages.
 fn receivers(table: &Value, only: Option<&str>) -> BTreeMap<String, usize> {
     let mut names = BTreeMap::new();
     for row in table.get("rows").and_then(Value::as_array).into_iter().flatten() {
         let name = row.get(0).and_then(Value::as_str).unwrap_or_default();
-        if only.is_none_or(|only| only == name) {
+        if waits(row) && only.is_none_or(|only| only == name) {
             *names.entry(name.to_owned()).or_default() += 1;
         }
     }
     names
-}
-
-impl OwnedSend {
-    fn peer_name(&self) -> &str {
-        &self.name
-    }
 }
 
 impl Run {
@@ -254,8 +263,16 @@ impl Run {
     }
 
     fn call(&mut self, client: &mut OwnerClient) {
+        if let Some(why) = &self.send.uncallable {
+            (self.presence, self.trouble) = (Presence::Away, Some((code::USAGE, why.clone())));
+            return;
+        }
         (self.presence, self.trouble) = (Presence::Called, None);
-        client.order(&json!({ "command": "connect", "arguments": [self.send.peer_name()] }));
+        let arguments = match &self.send.address {
+            Some(address) => json!([address, "--to", self.send.peer.to_string()]),
+            None => json!([self.send.name]),
+        };
+        client.order(&json!({ "command": "connect", "arguments": arguments }));
         client.order(&json!({ "id": "here", "wait": "connection" }));
     }
 
@@ -277,10 +294,8 @@ impl Run {
 
     /// Whether one more message can be handed over.
     fn takes_more(&self) -> bool {
-        let is_settled = match self.send.patience {
-            Patience::UntilReceipted => self.presence == Presence::Here,
-            Patience::Kept => !matches!(self.presence, Presence::Asked | Presence::Called),
-        };
+        // What is to be kept is, before anybody is called.
+        let is_settled = self.send.patience == Patience::Kept || self.presence == Presence::Here;
         is_settled && self.unanswered.len() + self.waiting.len() < QUEUE_MESSAGES / 2
     }
 
@@ -312,6 +327,33 @@ impl Run {
         }
     }
 
+    /// Takes what the owner says until a moment. Returns its fault where it has ended.
+    fn hear(
+        &mut self,
+        client: &mut OwnerClient,
+        until: Option<Instant>,
+    ) -> Result<Option<OwnerFault>, AppError> {
+        match client.wait(until) {
+            Ok(events) => events.iter().for_each(|event| self.take(client, event)),
+            Err(OwnerFault::Silent(process)) => return Err(silent(process)),
+            Err(fault @ OwnerFault::Ended(_)) => return Ok(Some(fault)),
+        }
+        Ok(None)
+    }
+
+    /// Takes back what is not to be kept: a command means the same whether or not a prompt is open.
+    fn take_back(&mut self, client: &mut OwnerClient) {
+        if self.send.patience == Patience::Kept {
+            return;
+        }
+        for number in self.waiting.keys() {
+            let arguments = json!(["drop", self.send.name, number.to_string()]);
+            let id = format!("{WITHDRAWN}{number}");
+            client.order(&json!({ "id": id, "command": "outbox", "arguments": arguments }));
+        }
+        self.withdrawn = self.waiting.keys().copied().collect();
+    }
+
     fn take(&mut self, client: &mut OwnerClient, event: &Value) {
         let text = |field: &str| event.get(field).and_then(Value::as_str).unwrap_or_default();
         let number = |field: &str| event.get(field).and_then(Value::as_u64);
@@ -332,8 +374,22 @@ impl Run {
             "table" if id == Some(&json!("before")) => {
                 let rows = event.get("rows").and_then(Value::as_array).into_iter().flatten();
                 let cell = |row: &Value, at: usize| row.get(at).and_then(Value::as_str).map(str::to_owned);
-                let its = rows.filter(|row| cell(row, 0).is_some_and(|name| name == self.send.name));
-                self.before = its.filter_map(|row| cell(row, 1)?.parse().ok()).collect();
+                let is_its = |row: &&Value| cell(row, 0).is_some_and(|name| name == self.send.name);
+                for row in rows.filter(is_its).filter(|row| waits(row)) {
+                    let Some(number) = cell(row, 1).and_then(|number| number.parse().ok()) else { continue };
+                    self.before.insert(number);
+                    if cell(row, 3).is_some_and(|state| state == MessageState::Delivered.word()) {
+                        self.delivered = self.delivered.max(number);
+                    }
+                }
+            }
+            "reply" if text("id").starts_with(WITHDRAWN) => {
+                let number = text("id").trim_start_matches(WITHDRAWN).parse().unwrap_or_default();
+                self.withdrawn.remove(&number);
+                // What the peer has stays.
+                if is_ok {
+                    self.waiting.remove(&number);
+                }
             }
             "reply" => {
                 if let Some(read) = number("id").filter(|read| self.unanswered.remove(read))
@@ -349,6 +405,10 @@ impl Run {
                     self.waiting.insert(number, read);
                     self.last_progress = Instant::now();
                 }
+            }
+            "delivered" if is_about_peer => {
+                self.delivered = self.delivered.max(number("upto").unwrap_or(0));
+                self.last_progress = Instant::now();
             }
             "received" if is_about_peer => {
                 let Some(upto) = number("upto") else { return };
@@ -377,37 +437,40 @@ impl Run {
         [self.deadline(), retry].into_iter().flatten().min()
     }
 
-    /// Exit code, once there is nothing more to wait for.
-    fn outcome(&mut self) -> Option<u8> {
+    /// Exit code and reason, once there is nothing more to wait for.
+    fn outcome(&mut self) -> Option<(u8, Option<String>)> {
         let has_input = self.items.is_some() || !self.pending.is_empty();
         let is_kept = self.unanswered.is_empty() && !has_input;
         if is_kept && self.waiting.is_empty() && self.presence != Presence::Asked {
             let is_done = self.read > 0 || self.presence == Presence::Here;
             if is_done {
-                return Some(self.end(u8::from(self.refused > 0), None));
+                return Some((0, None));
             }
         }
+        let is_patient = self.send.patience == Patience::Kept;
         if self.deadline().is_some_and(|at| at <= Instant::now()) {
             let why = "nothing was connected or acknowledged in time".to_owned();
-            let code =
-                if self.waiting.is_empty() && self.unanswered.is_empty() { code::LOST } else { code::QUEUED };
-            return Some(self.end(code, Some(why)));
+            let has_nothing = self.waiting.is_empty() && self.unanswered.is_empty();
+            let code = if !is_patient || has_nothing { code::LOST } else { code::QUEUED };
+            return Some((code, Some(why)));
         }
-        match (self.presence, self.send.patience) {
-            (Presence::Away, Patience::Kept) if is_kept => Some(self.end(code::QUEUED, None)),
-            (Presence::Away, Patience::UntilReceipted) if self.unanswered.is_empty() => {
-                let (code, why) = match &self.trouble {
-                    _ if !self.waiting.is_empty() => (code::QUEUED, None),
-                    Some((code, why)) => (*code, Some(why.clone())),
-                    None => (code::LOST, Some(format!("{} is not connected", self.send.name))),
+        match self.presence {
+            Presence::Away if is_patient && is_kept => Some((code::QUEUED, self.send.uncallable.clone())),
+            Presence::Away if !is_patient && self.unanswered.is_empty() => {
+                let nobody = || (code::LOST, format!("{} is not connected", self.send.name));
+                let (code, why) = match self.trouble.take() {
+                    _ if !self.waiting.is_empty() => {
+                        (code::LOST, "the other side left before everything was acknowledged".to_owned())
+                    }
+                    trouble => trouble.unwrap_or_else(nobody),
                 };
-                Some(self.end(code, why))
+                Some((code, Some(why)))
             }
             _ => None,
         }
     }
 
-    /// Tells how it ends. Lines that wait are kept by the owner.
+    /// Tells how it ends. What is not taken back is kept by the owner.
     fn end(&mut self, code: u8, why: Option<String>) -> u8 {
         // A producer that goes on is not read to its end.
         while self.pending.len() < QUEUE_MESSAGES && self.read_more() {}
@@ -416,12 +479,21 @@ impl Run {
         // What was given and not handed over counts as well.
         let given = self.read + self.pending.iter().filter(is_message).count() as u64;
         let (kept, missing) = (self.waiting.len(), given - self.receipted);
+        let code = match code {
+            // What was refused is not sent by anybody, later or now.
+            0 | code::QUEUED if self.refused > 0 => code::FAILED,
+            // The last receipt came as it was to be taken back.
+            code::LOST if missing == 0 && self.items.is_none() => 0,
+            code => code,
+        };
         if code != 0 {
             let counts = format!("{} of {given} messages were acknowledged", self.receipted);
             let unread = if self.items.is_some() { "; the rest of the input was not read" } else { "" };
             let why = why.map(|why| format!("{why}; ")).unwrap_or_default();
             let before = self.before.len();
-            let waits = (kept > 0).then(|| format!("; {}", not_received(kept + before, before)));
+            let all = self.waiting.keys().chain(&self.before);
+            let there = all.filter(|number| **number <= self.delivered).count();
+            let waits = (kept > 0).then(|| format!("; {}", not_received(kept + before, before, there)));
             let message = format!("{why}{counts}{unread}{}", waits.unwrap_or_default());
             let kind = if kept > 0 && code == code::QUEUED { "queued" } else { "not_receipted" };
             emit(&OutputEvent::Error { kind, message, hint: None }, self.send.format);

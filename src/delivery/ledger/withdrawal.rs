@@ -114,11 +114,18 @@ impl Ledger {
         std::mem::take(&mut self.settled)
     }
 
-    /// Settles what was taken back while it may have been at the peer's, of the numbers behind one
-    /// and up to another.
-    pub(super) fn settle(&mut self, peer: Fingerprint, behind: u64, upto: u64, outcome: WithdrawalOutcome) {
-        let Some(entry) = self.entry(peer) else { return };
-        let Some(out) = entry.pair.outbound else { return };
+    /// Messages that were taken back while the peer may have had them, and of which nothing was
+    /// heard since: number, and moment of typing.
+    #[must_use]
+    pub fn open_withdrawals(&self, peer: Fingerprint) -> Vec<(u64, UnixMs)> {
+        let kept = self.pair(peer).and_then(|pair| pair.outbound).map_or(0, |out| out.kept);
+        self.open_among(peer, kept, u64::MAX)
+    }
+
+    /// The same of the numbers behind one and up to another.
+    fn open_among(&self, peer: Fingerprint, behind: u64, upto: u64) -> Vec<(u64, UnixMs)> {
+        let Some(entry) = self.entry(peer) else { return Vec::new() };
+        let Some(out) = entry.pair.outbound else { return Vec::new() };
         let is_open = |(seq, row): &(&u64, &OutboxRow)| {
             let before = || entry.chain_at(&out, *seq - 1);
             row.content == Content::Skip
@@ -127,10 +134,16 @@ impl Ledger {
         };
         let numbers = behind + 1..=upto;
         if numbers.is_empty() {
-            return;
+            return Vec::new();
         }
         let open = entry.pair.outbox.range(numbers).filter(is_open);
-        let settled: Vec<_> = open.map(|(seq, _)| SettledWithdrawal { peer, seq: *seq, outcome }).collect();
-        self.settled.extend(settled);
+        open.map(|(seq, row)| (*seq, row.typed)).collect()
+    }
+
+    /// Settles what was taken back while it may have been at the peer's, of the numbers behind one
+    /// and up to another.
+    pub(super) fn settle(&mut self, peer: Fingerprint, behind: u64, upto: u64, outcome: WithdrawalOutcome) {
+        let open = self.open_among(peer, behind, upto).into_iter();
+        self.settled.extend(open.map(|(seq, _)| SettledWithdrawal { peer, seq, outcome }));
     }
 }

@@ -1,0 +1,152 @@
+//! Exit codes of the commands that send: they mean the same whether or not another process has the
+//! home open.
+
+use std::process::Stdio;
+
+use rustix::process::Signal;
+
+use crate::support::{Home, Process, held_address};
+
+/// What the peer does.
+#[derive(Clone, Copy, Debug)]
+enum Peer {
+    Answers,
+    IsAway,
+    Refuses,
+    /// It takes the call and says nothing.
+    IsStopped,
+    /// It is killed by the message that it gets.
+    IsKilled,
+}
+
+/// A peer that does so, and where it is called. What is returned with it keeps it so.
+fn peer(does: Peer, home: &Home) -> (String, Option<Process>, Option<socket2::Socket>) {
+    let recv = |command| {
+        let args = ["recv", "--listen", "127.0.0.1:0", "--accept-new", "--exec", command, "--reply"];
+        home.run(&args, Stdio::null())
+    };
+    let process = match does {
+        Peer::IsAway => {
+            let (socket, at) = held_address();
+            return (at, None, Some(socket));
+        }
+        Peer::Answers => recv("cat > /dev/null; echo yes"),
+        Peer::IsKilled => recv("kill -9 $PPID"),
+        Peer::Refuses => home.start(&["--listen", "127.0.0.1:0", "--known-only"]),
+        Peer::IsStopped => home.start(&["--listen", "127.0.0.1:0"]),
+    };
+    let at = process.listens_at();
+    if matches!(does, Peer::IsStopped) {
+        process.signal(Signal::STOP);
+    }
+    (at, Some(process), None)
+}
+
+#[test]
+fn a_code_is_the_same_with_an_owner_of_the_home_and_without_one() {
+    let commands: [&[&str]; 3] = [
+        &["send", "bob", "-m", "hello"],
+        &["send", "bob", "--keep", "-m", "hello"],
+        &["ask", "bob", "-m", "?"],
+    ];
+    for (does, codes) in [
+        (Peer::Answers, [0, 0, 0]),
+        (Peer::IsAway, [3, 6, 3]),
+        (Peer::Refuses, [4, 6, 4]),
+        (Peer::IsStopped, [5, 6, 5]),
+        (Peer::IsKilled, [5, 6, 5]),
+    ] {
+        for (command, code) in commands.iter().zip(codes) {
+            for is_served in [false, true] {
+                let alice = Home::with_key("alice", "test-1.pem");
+                let bob = Home::with_key("bob", "test-2.pem");
+                let (at, _process, _socket) = peer(does, &bob);
+                alice.private(
+                    "peers",
+                    format!("# rsachat peer book 2\nbob {} verified {at}\n", bob.fingerprint()),
+                );
+                let _owner = is_served.then(|| {
+                    let owner = alice.run(&["serve", "--json", "--listen", "127.0.0.1:0"], Stdio::null());
+                    owner.listens_at();
+                    owner
+                });
+                let patience: &[&str] =
+                    if matches!(does, Peer::IsStopped) { &["--timeout", "1s"] } else { &[] };
+                let mut run = alice.run(&[command, patience].concat(), Stdio::null());
+                let case = format!("{command:?}, {does:?}, served: {is_served}");
+                assert_eq!(run.ends(), code, "{case}: {}", run.complaints());
+                // What is not to be kept waits for nobody afterwards.
+                if is_served && !command.contains(&"--keep") && !matches!(does, Peer::Answers) {
+                    let flush = ["send", "--flush"];
+                    let mut flush = alice.run(&flush, Stdio::null());
+                    assert_eq!(flush.ends(), 0, "{case}: {}", flush.complaints());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn keep_takes_every_spelling_of_a_known_peer_and_says_when_one_without_an_address_gets_it() {
+    let bob = Home::with_key("bob", "test-2.pem");
+    let key = bob.fingerprint();
+    for is_served in [false, true] {
+        let alice = Home::with_key("alice", "test-1.pem");
+        alice.answer(&["peers", "add", "bob", &key]);
+        let owner = is_served.then(|| {
+            let owner = alice.run(&["serve", "--json", "--listen", "127.0.0.1:0"], Stdio::null());
+            owner.listens_at();
+            owner
+        });
+        let send = |args: &[&str]| alice.run(&[&["send"], args].concat(), Stdio::null());
+        let nowhere = "no address is known for bob, who gets them when you are connected";
+        send(&["bob", "--keep", "-m", "one"]).ends_saying(6, nowhere);
+        send(&["bob", "-m", "not kept"]).ends_saying(2, "no address is known for bob; write HOST:PORT");
+        send(&["127.0.0.1:1", "--keep", "-m", "to whom?"]).ends_saying(2, "only for peers in your book");
+        let (_socket, away) = held_address();
+        send(&[&away, "--pin", &key, "--keep", "-m", "two"]).ends_saying(6, "kept in the home");
+        let process = bob.run(&["--json", "--listen", "127.0.0.1:0"], Stdio::piped());
+        let at = process.listens_at();
+        let mut run = send(&[&at, "--to", "bob", "--keep", "-m", "three"]);
+        assert_eq!(run.ends(), 0, "served: {is_served}: {}", run.complaints());
+        for text in ["one", "two", "three"] {
+            process.sees(&format!(r#""text":"{text}""#));
+        }
+        assert!(!process.has_seen("not kept"));
+        // The address is remembered: his name is enough from here on.
+        let mut run = send(&["bob", "--keep", "-m", "four"]);
+        assert_eq!(run.ends(), 0, "served: {is_served}: {}", run.complaints());
+        drop(owner);
+    }
+}
+
+#[test]
+fn a_line_that_is_taken_back_is_waited_for_by_nobody() {
+    let alice = Home::with_key("alice", "test-1.pem");
+    let bob = Home::with_key("bob", "test-2.pem");
+    let listener = bob.start(&["--json", "--listen", "127.0.0.1:0"]);
+    let mut prompt = alice.start(&["--json"]);
+    let at = listener.listens_at();
+    prompt.types(&format!(r#"{{"command":"connect","arguments":["{at}"]}}"#));
+    prompt.types(r#"{"say":"hello"}"#);
+    prompt.sees(r#""event":"received""#);
+    listener.signal(Signal::STOP);
+    prompt.types(r#"{"say":"one"}"#);
+    prompt.types(r#"{"say":"two"}"#);
+    prompt.sees(r#""waiting":2"#);
+    prompt.types(r#"{"id":"drop","command":"outbox","arguments":["drop","bob"]}"#);
+    prompt.sees(
+        "2–3 to bob were taken back; when you next connect, you learn whether they had already arrived",
+    );
+    prompt.types(r#"{"id":"o","command":"outbox"}"#);
+    let table = prompt.sees(r#""id":"o","event":"table""#);
+    assert_eq!(table.matches("taken back, may have arrived").count(), 2, "{table}");
+    prompt.types(r#"{"id":"s","command":"status"}"#);
+    let status = prompt.sees(r#""id":"s","event":"answer""#);
+    assert!(!status.contains("not received yet") && !status.contains("wait for bob"), "{status}");
+    let state =
+        prompt.output().lines().rev().find(|line| line.contains(r#""event":"state""#)).map(str::to_owned);
+    assert!(state.as_ref().is_some_and(|state| state.contains(r#""waiting":0"#)), "{state:?}");
+    prompt.types(r#"{"command":"quit"}"#);
+    assert_eq!(prompt.ends(), 0, "{}", prompt.output());
+}
