@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::face_order::{self, FaceOrder, FaceRole, Taking};
+use super::json_request::{self, Request};
 use super::served_sink::{ServedSink, Taken, past};
 use super::unedited_input::{InputTaker, LineMeaning, UneditedInput};
 use super::{Done, Id, OutputEvent};
@@ -16,6 +17,7 @@ use crate::ids::{ConnId, FaceId};
 use crate::limits::{LINES_AHEAD, LOCAL_BACKLOG_BYTES};
 use crate::net::ReadInterest;
 use crate::net::lines::{LineEvent, LineSplitter};
+use crate::text::safe::SafeText;
 
 /// Version of what is spoken at the socket.
 const VERSION: u32 = 1;
@@ -84,9 +86,19 @@ impl FaceServer {
         }
     }
 
-    /// Tells every process that the owner ends.
+    /// Tells every process that the owner ends, and which of its texts were not sent.
     pub(crate) fn finish<S: NoticeSink>(&mut self, app: &mut App<ServedSink<S>>) {
-        for (conn, served) in std::mem::take(&mut self.faces) {
+        for (conn, mut served) in std::mem::take(&mut self.faces) {
+            for (id, text) in served.take_undone() {
+                if let Some(text) = text {
+                    let message = format!("not sent: {}", SafeText::line(&text));
+                    let warning = OutputEvent::Warning { kind: "not_sent", message };
+                    app.sink().tell(served.face, &warning, id.as_ref());
+                }
+                if id.is_some() {
+                    app.sink().tell(served.face, &OutputEvent::Reply { ok: false }, id.as_ref());
+                }
+            }
             let message = "the rsachat serving this home has ended".to_owned();
             let error = OutputEvent::Error { kind: "owner", message, hint: None };
             app.sink().tell(served.face, &error, None);
@@ -226,6 +238,23 @@ impl ServedFace {
             // Answered as they came.
             FaceOrder::Shown(_) | FaceOrder::Failed(_) | FaceOrder::Retry(_) | FaceOrder::Ping => {}
         }
+    }
+
+    /// Orders that were read and not carried out, each with its id and what it says.
+    fn take_undone(&mut self) -> Vec<(Option<Id>, Option<String>)> {
+        let held = self.input.take_held().map(|(id, request)| (id, request.into_text()));
+        let waiting = self.lines.drain(..).filter_map(|event| match event {
+            LineEvent::Line(line) => Some(match face_order::read(&line) {
+                Some((id, FaceOrder::Line { text, .. })) => (id, Some(text)),
+                Some((id, _)) => (id, None),
+                None => {
+                    let (id, request) = json_request::read(&line);
+                    (id, request.ok().and_then(Request::into_text))
+                }
+            }),
+            _ => None,
+        });
+        held.into_iter().chain(waiting).collect()
     }
 
     /// Writes what the process is told. One that does not read is closed; one that writes faster

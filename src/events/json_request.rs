@@ -53,6 +53,14 @@ struct Identified {
 }
 
 impl Request {
+    /// Text that it says, if it says one.
+    pub(crate) fn into_text(self) -> Option<String> {
+        match self {
+            Self::Say { text, .. } | Self::Ask { text, .. } => Some(text),
+            Self::Do(_) => None,
+        }
+    }
+
     pub(crate) fn input(&self) -> Input<'_> {
         match self {
             Self::Say { to: None, text, .. } => Input::Text(text),

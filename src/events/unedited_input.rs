@@ -119,6 +119,11 @@ impl UneditedInput {
         }
     }
 
+    /// The request that waits for room.
+    pub(crate) fn take_held(&mut self) -> Option<(Option<Id>, Request)> {
+        self.held.take()
+    }
+
     /// Names the texts that wait or have been read, and have no way to go any more. `called` is who
     /// was to get them, where nobody is addressed.
     pub(crate) fn name_undeliverable(

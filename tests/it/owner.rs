@@ -19,9 +19,8 @@ struct Caller {
 
 impl Caller {
     fn of(home: &Home) -> Self {
-        let path = home.path().join("socket");
-        eventually("the home is served", PATIENCE, || UnixStream::connect(&path).is_ok());
-        let stream = UnixStream::connect(&path).unwrap();
+        home.is_served();
+        let stream = UnixStream::connect(home.file("socket")).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Self { lines: BufReader::new(stream), seen: Vec::new() }
     }
@@ -741,4 +740,42 @@ fn a_second_prompt_hands_on_what_a_call_and_a_listener_take_and_names_the_proces
     let second = home.run(&["--plain", "--listen", "127.0.0.1:0", "--known-only"], Stdio::piped());
     let _stranger = Home::of("dave").start(&["--connect", &second.listens_at()]);
     second.sees("refused an unknown key");
+}
+
+#[test]
+fn every_line_that_an_owner_has_not_taken_as_it_ends_is_named_to_the_face_that_gave_it() {
+    let home = Home::with_key("alice", "test-1.pem");
+    let mut owner = home.start(&["--json"]);
+    home.is_served();
+    let mut program = home.run(&["attach", "--json"], Stdio::piped());
+    let mut plain = home.run(&["attach", "--plain"], Stdio::piped());
+    program.types(r#"{"id":"ready","command":"status"}"#);
+    program.sees("ready");
+    plain.types(":status");
+    plain.sees("nobody is connected");
+    owner.signal(Signal::STOP);
+    program.types(r#"{"id":7,"say":"with an id"}"#);
+    program.types(r#"{"say":"without one"}"#);
+    program.types(r#"{"id":"last","command":"status"}"#);
+    plain.types("a line");
+    owner.signal(Signal::KILL);
+    assert_eq!((program.ends(), plain.ends()), (3, 3));
+    plain.complains("a line");
+    let events: Vec<Value> =
+        program.output().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let warned = |text: &str, id: &Value| {
+        let is_it = |event: &&Value| event["message"].as_str().is_some_and(|why| why.ends_with(text));
+        let event = events.iter().find(is_it).unwrap_or_else(|| panic!("{text}: {events:#?}"));
+        assert_eq!((&event["kind"], &event["id"]), (&json!("not_sent"), id));
+    };
+    warned(": with an id", &json!(7));
+    warned(": without one", &Value::Null);
+    for id in [json!(7), json!("last")] {
+        let reply = events.iter().find(|event| event["event"] == "reply" && event["id"] == id);
+        assert_eq!(reply.unwrap()["ok"], false);
+    }
+    let last = events.last().unwrap();
+    assert_eq!((&last["event"], &last["code"]), (&json!("done"), &json!(3)));
+    assert!(!program.has_seen("attach "), "an id of its own stays within");
+    owner.ends();
 }

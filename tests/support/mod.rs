@@ -16,6 +16,7 @@ use std::io::{Read, Seek as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -78,6 +79,12 @@ impl Home {
         eventually("who called is on disk", PATIENCE, || {
             fs::read_to_string(&met).is_ok_and(|met| met.contains(name))
         });
+    }
+
+    /// Waits until a process serves this home.
+    pub fn is_served(&self) {
+        let socket = self.file("socket");
+        eventually("the home is served", PATIENCE, || UnixStream::connect(&socket).is_ok());
     }
 
     /// Puts a test key where the raw wire's is kept, so that none has to be generated.

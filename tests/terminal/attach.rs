@@ -50,3 +50,27 @@ fn an_attached_prompt_has_the_screen_the_names_and_the_state_of_the_owner_and_en
     assert_eq!((owner.ends(), again.wait_end()), (0, 3));
     again.sees("has ended");
 }
+
+#[test]
+fn what_an_owner_that_ends_has_not_taken_is_named_at_the_attached_prompt_the_unfinished_line_too() {
+    let home = Home::with_key("alice", "pty/alice.pem");
+    let mut owner = home.run(&["serve", "--name", "alice"], Stdio::null());
+    home.is_served();
+    let mut alice = Pty::attached(&home);
+    owner.signal(Signal::STOP);
+    alice.press("a whole line\r");
+    alice.wait("it is handed over", |screen| screen.contents().contains("> a whole line"));
+    owner.signal(Signal::KILL);
+    owner.ends();
+    assert_eq!(alice.wait_end(), 3);
+    alice.sees("unknown whether this was sent (:outbox lists what waits): a whole line");
+    alice.sees("hint: start one: rsachat serve, or rsachat");
+    let mut owner = home.run(&["serve", "--name", "alice"], Stdio::null());
+    home.is_served();
+    let mut alice = Pty::attached(&home);
+    alice.press("half a li");
+    alice.wait("it is typed", |screen| row_of_cursor(screen).contains("> half a li"));
+    owner.signal(Signal::TERM);
+    assert_eq!((owner.ends(), alice.wait_end()), (0, 3));
+    alice.sees("not sent, unfinished: half a li");
+}

@@ -120,7 +120,13 @@ impl EditorThread {
             Some(Err(ReadlineError::Interrupted)) if let Some(text) = self.shared.take_typed_unseen() => {
                 ReadOutcome::EditAgain(text)
             }
-            Some(Err(ReadlineError::Interrupted)) if bytes > 0 => ReadOutcome::Discarded,
+            Some(Err(ReadlineError::Interrupted)) if bytes > 0 => {
+                // The program ends, not the person: the line is there at the next start.
+                if self.shared.is_closing() {
+                    self.add_to_history(editor, &helper(editor).last_text());
+                }
+                ReadOutcome::Discarded
+            }
             Some(Err(ReadlineError::Interrupted)) => ReadOutcome::Event(EditorEvent::Interrupt),
             Some(Err(error)) => editor_failure(editor, error),
             None => {

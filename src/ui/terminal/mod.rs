@@ -111,6 +111,12 @@ impl Terminal {
         self.events.try_recv().ok()
     }
 
+    /// The line that is being edited, if there is any text in it.
+    pub(crate) fn draft(&self) -> Option<String> {
+        let is_edited = self.shared.edits_line();
+        is_edited.then(|| self.shared.line().text_to_come()).filter(|text| !text.trim().is_empty())
+    }
+
     /// Lets the editor read on: the last line has been handled.
     pub(crate) fn end_turn(&self) {
         self.shared.turn.end();

@@ -1,22 +1,26 @@
 //! Prompt on a home that another process serves: a face at its socket. It ends alone; the owner
 //! goes on.
 
+mod orders;
+
 use std::io::{self, IsTerminal as _};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
+use self::orders::{GivenOrder, Orders};
 use super::args::Context;
 use super::prompt_args::{PromptArgs, layout, prepare_history};
 use crate::app::error::{AppError, code};
 use crate::app::host::NoticeSink as _;
 use crate::app::json::json_line;
-use crate::app::os::{eprint_line, print};
+use crate::app::os::{eprint_line, print, unix_ms};
 use crate::app::owner_client::{OwnerClient, OwnerFault, Watch, silent};
-use crate::chat::{Export, Info, KnownNames, LineStart, Notice, ReceiptDue, Warning};
+use crate::chat::{Export, Info, KnownNames, Notice, ReceiptDue, Warning};
 use crate::config::{ColourWhen, SettingSources, Settings};
-use crate::events::to_notice;
+use crate::events::{Done, Id, OutputEvent, OutputFormat, emit, to_notice};
 use crate::ids::FaceId;
 use crate::limits;
 use crate::net::Net;
@@ -61,7 +65,7 @@ impl AttachArgs {
 pub(crate) fn run(context: &Context<'_>, args: &AttachArgs) -> Result<u8, AppError> {
     let Ok(client) = OwnerClient::find(&context.home, Net::new()?, Watch::AfterOrders)? else {
         let what = format!("no rsachat is serving {}", context.home.path().display());
-        return Err(AppError::new(code::MACHINE, what).hint("start one: rsachat serve, or rsachat"));
+        return Err(AppError::new(code::MACHINE, what).hint(START));
     };
     let prompt = args.prompt();
     let settings = SettingSources::read(context.global.config.as_deref(), prompt.layer()?)?;
@@ -104,18 +108,43 @@ pub(crate) fn attach(mut client: OwnerClient, args: &PromptArgs, config: &Settin
             (lines, FaceOutput::Screen(Box::new(Screen::start(viewer, stdout_printer(), client.waker())?)))
         }
     };
-    let mut face = AttachedFace { input, output, code: None, refused_lines: 0, line: None };
+    let mut face = AttachedFace { input, output, code: None, refused_lines: 0, orders: Orders::default() };
     face.begin(&mut client, args);
     let ended = face.run(&mut client, &signals);
+    let unsent = if ended.is_err() { face.take_unsent() } else { Vec::new() };
     face.finish();
-    match ended {
+    // The screen takes no more.
+    for (what, order) in &unsent {
+        face.name_unsent(what, order);
+    }
+    let error = match ended {
         Ok(code) => {
             client.close();
-            Ok(code)
+            return Ok(code);
         }
-        Err(OwnerFault::Silent(process)) => Err(silent(process)),
-        Err(fault) => Err(AppError::new(code::MACHINE, fault.to_string())),
+        Err(OwnerFault::Silent(process)) => silent(process),
+        Err(fault) => AppError::new(code::MACHINE, fault.to_string()).hint(START),
+    };
+    if let FaceOutput::Screen(_) = face.output {
+        return Err(error);
     }
+    let (message, hint) = (error.message.clone(), error.hint.clone());
+    tell(&OutputEvent::Error { kind: "owner", message, hint }, None);
+    tell(&OutputEvent::Done(Done { code: error.code, ..Done::default() }), None);
+    Ok(error.code)
+}
+
+/// What is known of a line as its owner ends.
+const UNKNOWN: &str = "unknown whether this was sent (:outbox lists what waits)";
+const NOT_SENT: &str = "not sent";
+const DRAFT: &str = "not sent, unfinished";
+
+/// What to do where no process serves the home.
+const START: &str = "start one: rsachat serve, or rsachat";
+
+/// Writes an event for a program. One that reads no more needs none.
+fn tell(event: &OutputEvent, id: Option<&Id>) {
+    let _ = print(&event.to_json(unix_ms(), id));
 }
 
 enum FaceInput {
@@ -137,8 +166,7 @@ struct AttachedFace {
     code: Option<u8>,
     /// Lines of the input that were refused here, not by the owner.
     refused_lines: u64,
-    /// Number of the line whose reply is awaited, and of the last.
-    line: Option<u64>,
+    orders: Orders,
 }
 
 impl AttachedFace {
@@ -169,7 +197,7 @@ impl AttachedFace {
             if let Some(upto) = self.shown() {
                 client.order(&json!({ "shown": upto }));
             }
-            while self.line.is_none()
+            while !self.awaits_turn()
                 && client.queued() < limits::LOCAL_BACKLOG_BYTES
                 && self.take_input(client)
             {}
@@ -180,6 +208,11 @@ impl AttachedFace {
                 return Ok(code);
             }
         }
+    }
+
+    /// Whether the editor waits until the owner has handled its line.
+    fn awaits_turn(&self) -> bool {
+        matches!(self.input, FaceInput::Editor(_)) && self.orders.is_waiting()
     }
 
     /// Number of the last message that was printed since the last call.
@@ -201,8 +234,7 @@ impl AttachedFace {
             FaceInput::Editor(terminal) => {
                 match terminal.next() {
                     Some(EditorEvent::Line(TypedLine { text, start, .. })) => {
-                        client.order(&line_order(&text, Some(&start)));
-                        self.line = Some(0);
+                        client.order(&self.orders.line(&text, Some(&start)));
                         return true;
                     }
                     Some(EditorEvent::PromptStale) => {
@@ -233,9 +265,9 @@ impl AttachedFace {
                 Some(LineEvent::Line(line)) => {
                     let text = String::from_utf8_lossy(&line);
                     match serde_json::from_str(&text) {
-                        Ok(order) if *is_program => client.order(&order),
+                        Ok(order) if *is_program => client.order(&self.orders.program(order)),
                         _ if *is_program => client.order(&json!(text)),
-                        _ => client.order(&line_order(&text, None)),
+                        _ => client.order(&self.orders.line(&text, None)),
                     }
                 }
                 Some(LineEvent::TooLong { bytes }) => {
@@ -253,6 +285,9 @@ impl AttachedFace {
     }
 
     fn take_event(&mut self, client: &mut OwnerClient, event: &Value) {
+        if event["event"] == "reply" {
+            self.orders.answered(&event["id"]);
+        }
         if let FaceOutput::Relayed = self.output {
             return self.relay(client, event);
         }
@@ -279,8 +314,7 @@ impl AttachedFace {
                     screen.line_returned(FaceId::OWN, to_notice::returned(event));
                 }
             }
-            "reply" if event["id"] == "line" => {
-                self.line = None;
+            "reply" => {
                 if let FaceInput::Editor(terminal) = &self.input {
                     terminal.end_turn();
                 }
@@ -303,7 +337,11 @@ impl AttachedFace {
     }
 
     fn relay(&mut self, client: &mut OwnerClient, event: &Value) {
-        if print(&json_line(event)).is_err() {
+        // What follows from it is told once it has ended.
+        if event["event"] == "error" && event["kind"] == "owner" {
+            return;
+        }
+        if Orders::relayed(event).is_some_and(|event| print(&json_line(&event)).is_err()) {
             self.code = Some(code::READER_GONE);
             return;
         }
@@ -340,6 +378,53 @@ impl AttachedFace {
         }
     }
 
+    /// What the owner, which has ended, has not said that it took, each with what is known of it.
+    fn take_unsent(&mut self) -> Vec<(&'static str, GivenOrder)> {
+        let given = self.orders.take().into_iter().map(|order| (UNKNOWN, order));
+        let draft = match &self.input {
+            FaceInput::Editor(terminal) => terminal.draft().map(|text| (DRAFT, GivenOrder::line(text))),
+            FaceInput::Lines(..) => None,
+        };
+        given.chain(self.unread().into_iter().map(|order| (NOT_SENT, order))).chain(draft).collect()
+    }
+
+    fn name_unsent(&self, what: &str, order: &GivenOrder) {
+        let message = order.text.as_ref().map(|text| format!("{what}: {}", SafeText::line(text)));
+        let warning = message.map(|message| OutputEvent::Warning { kind: "not_sent", message });
+        let id = order.id().and_then(|id| Id::deserialize(id).ok());
+        let reply = id.is_some().then_some(OutputEvent::Reply { ok: false });
+        for event in warning.iter().chain(&reply) {
+            match self.output {
+                FaceOutput::Screen(_) => emit(event, OutputFormat::Words),
+                FaceOutput::Relayed => tell(event, id.as_ref()),
+            }
+        }
+    }
+
+    /// What was entered and not handed over.
+    fn unread(&self) -> Vec<GivenOrder> {
+        match &self.input {
+            FaceInput::Editor(terminal) => {
+                let events = std::iter::from_fn(|| terminal.next());
+                let lines = events.filter_map(|event| match event {
+                    EditorEvent::Line(TypedLine { text, .. }) => Some(GivenOrder::line(text)),
+                    _ => None,
+                });
+                lines.collect()
+            }
+            FaceInput::Lines(lines, is_program) => {
+                let patience = Duration::from_millis(limits::LAST_INPUT_MS);
+                let rest = lines.as_ref().map(|lines| lines.rest(patience)).unwrap_or_default();
+                let rest = rest.into_iter().map(|line| String::from_utf8_lossy(&line).into_owned());
+                rest.map(|line| match serde_json::from_str(&line) {
+                    Ok(order) if *is_program => GivenOrder::of(&order),
+                    _ => GivenOrder::line(line),
+                })
+                .collect()
+            }
+        }
+    }
+
     /// Ends the screen and the editor.
     fn finish(&mut self) {
         if let FaceInput::Editor(terminal) = &self.input {
@@ -352,14 +437,4 @@ impl AttachedFace {
             terminal.finish();
         }
     }
-}
-
-/// Order for a line of a person, who can be asked about it where it was begun at a prompt.
-fn line_order(text: &str, begun: Option<&LineStart>) -> Value {
-    let Some(LineStart { mark, name, roster }) = begun else {
-        return json!({ "line": text });
-    };
-    let begun = json!({ "mark": mark.number(), "name": name, "roster": roster });
-    // The event `own` brings the message, which takes the place of the line.
-    json!({ "id": "line", "line": text, "begun": begun, "echo": "line" })
 }
