@@ -319,7 +319,7 @@ fn refuse_blocked(peer: &PeerEntry) -> Result<(), AppError> {
     if peer.trust.is_blocked() { Err(blocked(&peer.name)) } else { Ok(()) }
 }
 
-fn blocked(name: &Name) -> AppError {
+pub(crate) fn blocked(name: &Name) -> AppError {
     let hint = format!("rsachat peers unblock {name}");
     AppError::new(code::REFUSED, format!("{name} is blocked")).hint(hint)
 }

@@ -116,6 +116,10 @@ fn keep_takes_every_spelling_of_a_known_peer_and_says_when_one_without_an_addres
         // The address is remembered: his name is enough from here on.
         let mut run = send(&["bob", "--keep", "-m", "four"]);
         assert_eq!(run.ends(), 0, "served: {is_served}: {}", run.complaints());
+        alice.answer(&["peers", "block", "bob"]);
+        for args in [&["bob", "-m", "five"][..], &["bob", "--keep", "-m", "five"], &["bob", "--flush"]] {
+            send(args).ends_saying(4, "bob is blocked");
+        }
         drop(owner);
     }
 }

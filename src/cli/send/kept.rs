@@ -208,6 +208,9 @@ fn known<'a>(
         (None, Some(key), Callee::Address(address)) => (book.by_fingerprint(&key), Some(address)),
         (meant, ..) => (meant, None),
     };
+    if let Some(peer) = meant.filter(|peer| peer.trust.is_blocked()) {
+        return Err(args::blocked(&peer.name));
+    }
     let chosen = meant.filter(|peer| matches!(peer.trust, Trust::Unverified | Trust::Verified));
     Ok((chosen, address))
 }
