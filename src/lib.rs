@@ -14,6 +14,9 @@ mod config;
 pub mod crypto;
 pub mod delivery;
 mod events;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod ids;
 pub mod limits;
 pub mod net;

@@ -236,17 +236,18 @@ impl Recorder {
 
     fn message(&mut self, message: &Message) {
         // The text itself, where it is one: its rows are for a screen.
-        let shown = || message.rows.iter().map(SafeText::as_str).collect::<Vec<_>>().join("\n");
-        let text = str::from_utf8(&message.text).map_or_else(|_| shown(), str::to_owned);
-        // No script has a short-lived connection.
-        if message.lifetime == Lifetime::Short {
-            return self.line(&format!("# {}: {}", message.author(), text.replace('\n', " / ")));
+        let shown = |between| message.rows.iter().map(SafeText::as_str).collect::<Vec<_>>().join(between);
+        let text = str::from_utf8(&message.text).map_or_else(|_| shown("\n"), str::to_owned);
+        // No script has a short-lived connection, nor what was kept of one before it.
+        let label = self.label(&message.name).to_owned();
+        let is_there = self.peers.get(&label).is_some_and(|peer| peer.running);
+        if message.lifetime == Lifetime::Short || !is_there {
+            return self.line(&format!("# {}: {}", message.author(), shown(" / ")));
         }
         // Such a message cannot be typed at a prompt.
         if text.trim().is_empty() {
             return;
         }
-        let label = self.label(&message.name).to_owned();
         self.say(&label, &text);
         self.rows(&Notice::Message(message.clone()));
     }
@@ -504,6 +505,38 @@ fn port_of(name: &str) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::Arrival;
+    use crate::time::UnixMs;
+
+    #[test]
+    fn what_comes_of_somebody_who_is_not_there_is_a_comment_without_control_characters() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("talk.chat");
+        let mut recorder = Recorder::start(&path, "alice", Redactions::default()).unwrap();
+        let text = "one\r\ntwo\r\u{1b}[2J";
+        for lifetime in [Lifetime::Lasting, Lifetime::Short] {
+            recorder.message(&Message {
+                name: "bob".to_owned(),
+                to: Vec::new(),
+                fingerprint: None,
+                trust_level: TrustLevel::Unverified,
+                lifetime,
+                arrived: UnixMs(0),
+                sent: UnixMs(0),
+                arrival: Arrival::Again,
+                text: text.into(),
+                rows: SafeText::rows(text),
+                number: 1,
+            });
+        }
+        assert_eq!(recorder.flush(), None);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let (_, body) = text.split_once("\n\n").unwrap();
+        let comments: Vec<_> = body.lines().filter_map(|line| line.strip_prefix("# bob")).collect();
+        assert_eq!(comments.len(), 2, "{text}");
+        assert!(comments.iter().all(|comment| comment.ends_with(r": one / two\u{d}\u{1b}[2J")), "{text}");
+        assert_eq!(body.lines().count(), 2, "{text}");
+    }
 
     #[test]
     fn the_first_lines_of_a_long_recording_are_written_anew_when_it_has_doubled_and_at_the_end() {

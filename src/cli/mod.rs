@@ -94,7 +94,7 @@ enum Subcommand {
     Man(docs::ManArgs),
 }
 
-fn tree() -> Command {
+pub(crate) fn tree() -> Command {
     command_line(Cli::command())
 }
 

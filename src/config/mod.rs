@@ -1,7 +1,7 @@
 //! Settings from four sources: command line, environment, configuration file and defaults, in this
 //! order of precedence.
 
-mod file;
+pub(crate) mod file;
 mod values;
 
 use std::ffi::OsString;

@@ -4,8 +4,8 @@
 mod history;
 mod ledger;
 mod message;
-#[cfg(test)]
-mod model;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod model;
 mod pair;
 
 pub use crate::wire::{Chain, Epoch, Resume};

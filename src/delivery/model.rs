@@ -2,15 +2,16 @@
 //! accepted is shown, in order, and never twice without a mark. After every step, what a side calls
 //! delivered is on the other's disk, and what has left its own disk is there or was seen.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a broken law is a panic")]
 
-use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{
     Content, Epoch, Inbound, Ledger, MessageState, Pairs, Reception, Resume, ResumeNews, Withdrawal,
     WithdrawalOutcome,
 };
 use crate::crypto::{Fingerprint, Seed};
+use crate::fuzz::Choices;
 use crate::time::UnixMs;
 
 /// Most messages that are on their way at once.
@@ -469,24 +470,33 @@ fn text_of(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-fn actions(with_backups: bool) -> impl Strategy<Value = Vec<Action>> {
-    let side = || 0..2_usize;
-    let mut all = vec![
-        (6, side().prop_map(Action::Type).boxed()),
-        (3, Just(Action::Connect).boxed()),
-        (12, side().prop_map(Action::Deliver).boxed()),
-        (1, side().prop_map(Action::DeliverAndKill).boxed()),
-        (3, side().prop_map(Action::DeliverUnseen).boxed()),
-        (2, side().prop_map(Action::Look).boxed()),
-        (1, Just(Action::Cut).boxed()),
-        (1, side().prop_map(Action::Kill).boxed()),
-        (1, (side(), any::<u8>()).prop_map(|(at, which)| Action::Drop(at, which)).boxed()),
-    ];
-    if with_backups {
-        all.push((1, side().prop_map(Action::Backup).boxed()));
-        all.push((1, side().prop_map(Action::Restore).boxed()));
+/// Most acts of one input.
+const ACTIONS: usize = 120;
+
+pub(crate) fn play_any(data: &[u8]) {
+    let mut choices = Choices::new(data);
+    let chosen = || (!choices.is_empty()).then(|| Action::chosen(&mut choices));
+    play(&std::iter::from_fn(chosen).take(ACTIONS).collect::<Vec<_>>());
+}
+
+impl Action {
+    /// The action that a fuzzer has chosen.
+    fn chosen(choices: &mut Choices<'_>) -> Self {
+        let at = choices.below(2);
+        match choices.below(16) {
+            0 | 1 => Self::Type(at),
+            2 => Self::Connect,
+            3..=7 => Self::Deliver(at),
+            8 => Self::DeliverAndKill(at),
+            9 => Self::DeliverUnseen(at),
+            10 => Self::Look(at),
+            11 => Self::Cut,
+            12 => Self::Kill(at),
+            13 => Self::Drop(at, choices.byte()),
+            14 => Self::Backup(at),
+            _ => Self::Restore(at),
+        }
     }
-    proptest::collection::vec(proptest::strategy::Union::new_weighted(all), 0..80)
 }
 
 fn play(actions: &[Action]) {
@@ -498,23 +508,50 @@ fn play(actions: &[Action]) {
     world.check();
 }
 
-/// As many cases as `PROPTEST_CASES` asks for, or these.
-fn config() -> ProptestConfig {
-    let default = ProptestConfig::default();
-    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { 500 };
-    ProptestConfig { cases, failure_persistence: None, ..default }
-}
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
 
-proptest! {
-    #![proptest_config(config())]
+    use super::*;
 
-    #[test]
-    fn nothing_that_was_accepted_is_lost_or_doubled(actions in actions(false)) {
-        play(&actions);
+    fn actions(with_backups: bool) -> impl Strategy<Value = Vec<Action>> {
+        let side = || 0..2_usize;
+        let mut all = vec![
+            (6, side().prop_map(Action::Type).boxed()),
+            (3, Just(Action::Connect).boxed()),
+            (12, side().prop_map(Action::Deliver).boxed()),
+            (1, side().prop_map(Action::DeliverAndKill).boxed()),
+            (3, side().prop_map(Action::DeliverUnseen).boxed()),
+            (2, side().prop_map(Action::Look).boxed()),
+            (1, Just(Action::Cut).boxed()),
+            (1, side().prop_map(Action::Kill).boxed()),
+            (1, (side(), any::<u8>()).prop_map(|(at, which)| Action::Drop(at, which)).boxed()),
+        ];
+        if with_backups {
+            all.push((1, side().prop_map(Action::Backup).boxed()));
+            all.push((1, side().prop_map(Action::Restore).boxed()));
+        }
+        proptest::collection::vec(proptest::strategy::Union::new_weighted(all), 0..80)
     }
 
-    #[test]
-    fn a_restored_home_swallows_no_line(actions in actions(true)) {
-        play(&actions);
+    /// As many cases as `PROPTEST_CASES` asks for, or these.
+    fn config() -> ProptestConfig {
+        let default = ProptestConfig::default();
+        let cases = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { 500 };
+        ProptestConfig { cases, failure_persistence: None, ..default }
+    }
+
+    proptest! {
+        #![proptest_config(config())]
+
+        #[test]
+        fn nothing_that_was_accepted_is_lost_or_doubled(actions in actions(false)) {
+            play(&actions);
+        }
+
+        #[test]
+        fn a_restored_home_swallows_no_line(actions in actions(true)) {
+            play(&actions);
+        }
     }
 }

@@ -6,7 +6,7 @@ pub(crate) mod face_order;
 pub(crate) mod face_server;
 pub(crate) mod from_notice;
 pub(crate) mod json_client;
-mod json_request;
+pub(crate) mod json_request;
 mod receiver;
 pub(crate) mod served_sink;
 pub(crate) mod to_notice;

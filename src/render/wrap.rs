@@ -64,7 +64,7 @@ impl Wrapped {
     fn push_word(&mut self, word: &str) {
         let Self { indent, cells, .. } = *self;
         let width = width_of(word);
-        if width == 0 && self.used > cells {
+        if word.trim().is_empty() && self.used > cells {
             return;
         }
         // A word that no row can hold, as a fingerprint, begins where it is cut least.
@@ -121,6 +121,22 @@ fn width_of(word: &str) -> usize {
     word.trim_end().graphemes(true).map(max_width).sum()
 }
 
+/// Cells of the widest cluster that is kept whole: a family of four, each with a skin tone. Letters
+/// of some scripts form one without an end, which would go on at the left edge of the next row.
+const CLUSTER_CELLS: usize = 16;
+
+/// The cluster that a text begins with, or as much of it as is kept whole.
+fn cluster(text: &str) -> Option<&str> {
+    let cluster = text.graphemes(true).next()?;
+    let mut cells = 0;
+    let is_too_wide = |(_, c): &(usize, char)| {
+        cells += c.width().unwrap_or(0);
+        cells > CLUSTER_CELLS
+    };
+    let end = cluster.char_indices().find(is_too_wide).map_or(cluster.len(), |(end, _)| end);
+    cluster.get(..end)
+}
+
 /// Units that are never cut: grapheme clusters, and an escaped control character, `\u{1b}`.
 fn units(word: &str) -> impl Iterator<Item = &str> {
     let mut rest = word;
@@ -128,7 +144,7 @@ fn units(word: &str) -> impl Iterator<Item = &str> {
         let escaped = rest.strip_prefix("\\u{").and_then(|code| code.find('}')).filter(|digits| *digits <= 6);
         let length = match escaped {
             Some(digits) => "\\u{".len() + digits + 1,
-            None => rest.graphemes(true).next()?.len(),
+            None => cluster(rest)?.len(),
         };
         let (unit, after) = rest.split_at_checked(length)?;
         rest = after;
@@ -221,6 +237,16 @@ mod tests {
         assert_eq!(units("a\\u{1b}\\u{x\\u가").count(), 9, "others are text");
         assert_eq!(wrap("👩‍👩‍👧‍👧👩‍👩‍👧‍👧", 4, 4, 12), ["👩‍👩‍👧‍👧", "    👩‍👩‍👧‍👧"], "side by side");
         assert_eq!(wrap("one two three", 10, 4, 12), ["", "    one two", "    three"]);
+    }
+
+    #[test]
+    fn a_cluster_without_an_end_is_cut_and_reaches_no_left_edge() {
+        for letters in ["\u{1100}", "क\u{94d}", "\u{d4e}"] {
+            let text = format!("bob {} * eve joined", letters.repeat(200));
+            let rows = wrap(&text, 11, 11, 40);
+            assert!(rows.iter().skip(1).all(|row| row.starts_with(' ') && row.width() <= 40), "{rows:?}");
+            assert_eq!(rows.concat().replace(' ', ""), text.replace(' ', ""));
+        }
     }
 
     #[test]

@@ -25,6 +25,8 @@ mod rekeying;
 mod tests;
 mod transport;
 mod types;
+#[cfg(any(test, feature = "fuzzing"))]
+mod unsealed;
 
 use std::collections::VecDeque;
 

@@ -178,6 +178,11 @@ impl SendHalf {
         bye
     }
 
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn seal_key(&mut self) -> &mut SealKey {
+        &mut self.key
+    }
+
     fn record(&mut self, record: &Record) -> Option<Vec<u8>> {
         if self.closed {
             return None;
@@ -215,6 +220,9 @@ impl RecvHalf {
                 }
             }
             used = start + size;
+            if self.closed {
+                break;
+            }
             self.note_opened();
             if std::mem::take(&mut self.rekey_due) {
                 events.push(RecvEvent::RekeyDue);

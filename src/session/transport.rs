@@ -205,6 +205,11 @@ impl Transport {
         (self.seal, self.open, self.rekeying)
     }
 
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn seal_key(&mut self) -> &mut SealKey {
+        &mut self.seal
+    }
+
     pub(super) fn is_nonce_exhausted(&self) -> bool {
         self.nonce_exhausted
     }

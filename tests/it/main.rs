@@ -25,7 +25,6 @@ mod idle;
 mod killings;
 mod manual;
 mod marks;
-mod model;
 mod names;
 mod net;
 mod outputs;

@@ -39,6 +39,14 @@ impl Split {
         let (seal, open) = (SealKey(CipherState::new(own)), OpenKey(CipherState::new(peer)));
         Self { seal, open, transcript: TranscriptHash(transcript), exporter }
     }
+
+    /// Both sides' of no handshake, under keys that everybody knows: for fuzz targets.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn pair() -> [Self; 2] {
+        let [one, other] = [[1; 32], [2; 32]];
+        let side = |own, peer| Self::new(own, peer, [3; 32], ExporterSecret::fixed());
+        [side(&one, &other), side(&other, &one)]
+    }
 }
 
 /// Noise's handshake hash `h` after message 4: equal only if both sides saw the same bytes.

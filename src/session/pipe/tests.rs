@@ -209,6 +209,21 @@ fn both_streams_of_a_pipe_go_on_through_every_change_of_keys() {
     }
 }
 
+#[test]
+fn nothing_comes_behind_the_end_of_a_pipe_whose_re_keying_is_due() {
+    let [mut one, mut two] = pipes_with(THRESHOLDS);
+    let mut is_due =
+        |_: &usize| opened(&mut one.recv, &frame(&mut two.send, b"x"), usize::MAX).1 == [RecvEvent::RekeyDue];
+    let records = (1..100).find(&mut is_due).unwrap();
+    let [mut one, mut two] = pipes_with(THRESHOLDS);
+    for _ in 1..records {
+        assert_eq!(opened(&mut one.recv, &frame(&mut two.send, b"x"), usize::MAX).1, []);
+    }
+    let bye = two.send.bye(ByeReason::Leaving).unwrap();
+    let left = RecvEvent::Closed(CloseReason::Bye(ByeReason::Leaving));
+    assert_eq!(opened(&mut one.recv, &bye, usize::MAX).1, [left]);
+}
+
 /// Nothing is due before the hour.
 fn wait() -> RekeyAction {
     RekeyAction::Wait(Some(MonoMs(limits::REKEY_AFTER_MS)))

@@ -35,6 +35,8 @@ pub use crate::delivery::{Direction, FoundEntries, HistoryEntry, HistoryRow};
 pub use backend::{DiskState, SimulatedDisk};
 pub(crate) use copy::{StoreCopy, check};
 pub use history::HistoryReader;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use rows::read_and_write_any;
 
 /// Name of the file.
 pub(crate) const NAME: &str = "store.redb";

@@ -48,6 +48,31 @@ fn without_padding(bytes: &[u8]) -> Option<&[u8]> {
     (padding.first() == Some(&PAD)).then_some(value)
 }
 
+/// Reads bytes as each kind of value, and writes what they are: for a fuzz target.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn read_and_write_any(data: &[u8]) {
+    fn check<V: Value + PartialEq + std::fmt::Debug>(value: &[u8]) {
+        let mut padded = [value, &[PAD]].concat();
+        padded.resize(padded.len().next_multiple_of(STEP_BYTES), 0);
+        let _ = self::read::<V>(value);
+        if let Some(read) = self::read::<V>(&padded) {
+            assert!(read.bytes() >= value.len(), "{read:?} grows as it is written");
+            assert_eq!(*write(&read), padded, "{read:?}");
+        }
+    }
+    let Some((kind, value)) = data.split_first() else { return };
+    match kind % 8 {
+        0 => check::<Outbound>(value),
+        1 => check::<Inbound>(value),
+        2 => check::<OutboxRow>(value),
+        3 => check::<InboxRow>(value),
+        4 => check::<Vec<UnixMs>>(value),
+        5 => check::<()>(value),
+        6 => check::<HistoryRow>(value),
+        _ => check::<Vec<HistoryRow>>(value),
+    }
+}
+
 /// What is left of the bytes of a value.
 pub(super) struct Reader<'a>(&'a [u8]);
 
