@@ -288,6 +288,10 @@ impl<S: NoticeSink> App<S> {
         let mut events = Vec::new();
         self.host.net.wait(deadline, &mut events)?;
         for event in events {
+            // One that has changed the book calls, so that it is looked at without delay.
+            if matches!(event, NetEvent::AcceptedLocal { .. }) {
+                self.look_at_book();
+            }
             let Some(event) = self.local.take(event) else { continue };
             self.net_event(event);
         }
@@ -342,13 +346,17 @@ impl<S: NoticeSink> App<S> {
         (self.chat().connection_count() > 0).then(|| self.book_checked + BOOK_CHECK)
     }
 
-    /// Looks whether another process has written into the book: whoever is blocked there is closed.
     fn check_book(&mut self) {
         if self.book_check_at().is_some_and(|at| at <= Instant::now()) {
-            self.book_checked = Instant::now();
-            if let Some(input) = self.client.look_at_book() {
-                self.handle(input);
-            }
+            self.look_at_book();
+        }
+    }
+
+    /// Looks whether another process has written into the book: that holds here as well.
+    fn look_at_book(&mut self) {
+        self.book_checked = Instant::now();
+        if let Some(input) = self.client.look_at_book() {
+            self.handle(input);
         }
     }
 

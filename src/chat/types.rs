@@ -273,6 +273,7 @@ pub(crate) enum ChangeReply {
     /// A peer that has joined is remembered.
     Remembered {
         name: String,
+        fingerprint: Fingerprint,
     },
     Verified {
         name: String,
@@ -321,6 +322,23 @@ pub(crate) enum ChangeReply {
 }
 
 impl ChangeReply {
+    /// Keys that the change is about.
+    pub(crate) fn keys(&self) -> Vec<Fingerprint> {
+        match self {
+            Self::Rekeyed { old, fingerprint, .. } => vec![*old, *fingerprint],
+            Self::Remembered { fingerprint, .. }
+            | Self::Verified { fingerprint, .. }
+            | Self::AddressMoved { fingerprint, .. }
+            | Self::Forgotten { fingerprint, .. }
+            | Self::Blocked { fingerprint, .. }
+            | Self::Unblocked { fingerprint, .. }
+            | Self::Named { fingerprint, .. }
+            | Self::Chosen { fingerprint, .. } => vec![*fingerprint],
+            Self::Retried { blocks } => blocks.clone(),
+            Self::Claimed => Vec::new(),
+        }
+    }
+
     /// Keys that the change blocks.
     pub(crate) fn blocks(&self) -> &[Fingerprint] {
         match self {

@@ -8,6 +8,7 @@ use super::args::GlobalArgs;
 use crate::app::error::{AppError, code, hint_at_home};
 use crate::app::keyring::{PassphraseSource, StoredKey, ask, import, load, make, read_file, seed, unlock};
 use crate::app::os::{print_line, today};
+use crate::app::owner;
 use crate::chat::{KeyFor, KeyReplacement};
 use crate::config::{Layer, SettingSources};
 use crate::crypto::{Fingerprint, Passphrase};
@@ -425,6 +426,9 @@ fn change(home: &Home, name: &str, changes: &[Change]) -> Result<(), AppError> {
                 // Who stands in two lists does no harm.
                 let _ = met_file::change(home, &[MetChange::Drop(change.fingerprint())]);
             }
+            // A process that serves the home looks at the book when it is called; any other does so
+            // within a second.
+            let _ = owner::connect(home);
             Ok(())
         }
         ChangeOutcome::Blocked => Err(error(format!("{name} is blocked; nothing was changed"))

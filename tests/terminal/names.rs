@@ -1,7 +1,7 @@
 //! Names of one's own, and what is remembered.
 
-use super::pty::{Pty, Setup, has};
-use crate::support::mode;
+use super::pty::{Pty, Setup, has, row_of_cursor};
+use crate::support::{Home, mode};
 
 #[test]
 fn a_name_of_ones_own_wins_over_what_a_peer_claims() {
@@ -120,4 +120,33 @@ fn typing_goes_on_and_messages_come_while_another_process_holds_the_lock_of_the_
     drop(lock);
     // On a busy machine the wait for the lock may have ended before.
     alice.sees("marked verified");
+}
+
+#[test]
+fn what_another_process_writes_into_the_book_holds_at_a_prompt_and_is_said_there() {
+    let alice = Pty::start(&Setup::WIDE);
+    let home = alice.home.clone();
+    // Nobody is connected yet: a prompt learns of it all the same.
+    let carol = Home::with_key("carol", "test-1.pem").fingerprint();
+    home.answer(&["peers", "add", "carol", &carol]);
+    alice.sees("carol is marked verified");
+    let bob = alice.call_as_bob();
+    alice.wait("bob", |screen| row_of_cursor(screen).contains("bob?"));
+    let says = |order: &[&str], row: &str, prompt: &str| {
+        home.answer(&[&["peers"], order].concat());
+        alice.wait(row, |screen| has(screen, row) && row_of_cursor(screen).contains(prompt));
+    };
+    says(&["trust", "bob"], "bob is marked verified", "bob= ");
+    says(&["name", "bob", "rob"], "bob is now called rob", "rob= ");
+    says(&["block", "rob"], "rob is blocked and was refused", "");
+    says(&["unblock", "rob"], "rob is no longer blocked, and is verified again", "");
+    says(&["block", "carol"], "carol is blocked", "");
+    says(&["unblock", "carol"], "carol is no longer blocked", "");
+    says(&["forget", "carol"], "carol is forgotten", "");
+    drop(bob);
+    let _bob = alice.call_as_bob();
+    alice.wait("bob once more", |screen| row_of_cursor(screen).contains("rob= "));
+    home.answer(&["peers", "forget", "rob"]);
+    alice.sees("rob is forgotten");
+    alice.wait("nobody", |screen| !row_of_cursor(screen).contains("rob= "));
 }

@@ -72,7 +72,7 @@ pub(crate) struct Pty {
     child: Box<dyn Child + Send + Sync>,
     before: Termios,
     port: u16,
-    home: Home,
+    pub(crate) home: Home,
 }
 
 impl Pty {

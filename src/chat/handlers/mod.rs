@@ -5,6 +5,7 @@ mod closings;
 mod commands;
 mod delivery;
 mod export;
+mod foreign_changes;
 mod history;
 mod kept_history;
 mod listings;

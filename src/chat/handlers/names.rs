@@ -49,7 +49,7 @@ impl Chat {
 
     /// Whether a peer can be shown under its name in the book: nobody else was shown under one that
     /// looks like it. Where both stand in the book they were there before: each keeps its own.
-    fn may_be_shown(&self, entry: &PeerEntry) -> bool {
+    pub(super) fn may_be_shown(&self, entry: &PeerEntry) -> bool {
         let mut others = self.names.shown_alike(&entry.name, PeerId::Key(entry.fingerprint));
         others.all(|(other, shown)| match other {
             PeerId::Key(key) => self.book.by_fingerprint(&key).is_some_and(|other| other.name == *shown),
@@ -78,7 +78,7 @@ impl Chat {
     }
 
     /// The wanted name, with a number if that is taken.
-    fn free_name(&self, wanted: &Name, peer: PeerId) -> Name {
+    pub(super) fn free_name(&self, wanted: &Name, peer: PeerId) -> Name {
         wanted.first_free(|name| self.is_taken(name, peer))
     }
 

@@ -416,7 +416,7 @@ impl Chat {
         let reply = if changes.is_empty() {
             ChangeReply::Claimed
         } else {
-            ChangeReply::Remembered { name: name.to_string() }
+            ChangeReply::Remembered { name: name.to_string(), fingerprint }
         };
         if !is_claimed {
             changes.push(Change::Claim { fingerprint, claim: claimed.clone() });

@@ -30,10 +30,10 @@ impl Chat {
     pub(crate) fn judge_key(&mut self, conn: ConnId, book: Result<Option<Book>, String>) {
         match book {
             Ok(Some(book)) => {
-                self.set_book(book);
+                let before = self.replace_book(book);
                 self.judge_by_book(conn, Ok(()));
                 // Nobody reads this change once more for those who are connected.
-                self.close_blocked();
+                self.adopt_changes(&before, &[]);
             }
             Ok(None) => self.judge_by_book(conn, Ok(())),
             Err(why) => self.judge_by_book(conn, Err(why)),
@@ -291,10 +291,12 @@ impl Chat {
         changes.collect()
     }
 
-    fn set_book(&mut self, book: Book) {
-        self.book = Arc::new(book);
+    /// Sets the book, and returns the one before.
+    fn replace_book(&mut self, book: Book) -> Arc<Book> {
+        let before = std::mem::replace(&mut self.book, Arc::new(book));
         self.apply_unsaved_blocks();
         self.counters.roster += 1;
+        before
     }
 
     fn apply_unsaved_blocks(&mut self) {
@@ -305,17 +307,19 @@ impl Chat {
         }
     }
 
-    /// Takes a book that another process has changed: whoever is blocked there is blocked here.
+    /// Takes a book that another process has changed.
     pub(crate) fn handle_foreign_change(&mut self, book: Result<Book, String>) {
         match book {
-            Ok(book) => self.set_book(book),
-            Err(why) => return self.effects.warn(Warning::Book { why }),
+            Ok(book) => {
+                let before = self.replace_book(book);
+                self.adopt_changes(&before, &[]);
+            }
+            Err(why) => self.effects.warn(Warning::Book { why }),
         }
-        self.close_blocked();
     }
 
     /// Closes the connections of keys that the book blocks.
-    fn close_blocked(&mut self) {
+    pub(super) fn close_blocked(&mut self) {
         let is_blocked =
             |conversation: &Conversation| conversation.key.is_some_and(|key| self.is_blocked(key));
         for conn in self.conversations.conns(is_blocked) {
@@ -338,18 +342,14 @@ impl Chat {
         let outcome = match changed {
             Ok(ChangedBook { book, outcome }) => {
                 self.drop_saved_blocks(&reply);
-                self.set_book(book);
-                // Another process may have blocked somebody meanwhile.
-                self.close_blocked();
+                let before = self.replace_book(book);
+                self.adopt_changes(&before, &reply.keys());
                 Ok(outcome)
             }
             Err(why) => Err(why),
         };
         match outcome {
-            Ok(ChangeOutcome::Changed | ChangeOutcome::Same) => {
-                self.drop_met();
-                self.say_changed(reply);
-            }
+            Ok(ChangeOutcome::Changed | ChangeOutcome::Same) => self.say_changed(reply),
             // Another process was faster.
             Ok(ChangeOutcome::Blocked) => self.say_not_changed(reply, BLOCKED_ELSEWHERE.to_owned()),
             Ok(ChangeOutcome::Unknown) => self.say_not_changed(reply, CHANGED_ELSEWHERE.to_owned()),
@@ -407,25 +407,30 @@ impl Chat {
                 self.names.release(PeerId::Key(fingerprint), &name);
                 // The name has a number if another process gave it to somebody else meanwhile.
                 let name = self.book.by_fingerprint(&fingerprint).map_or(name, |entry| entry.name.clone());
-                self.names.rename(PeerId::Key(fingerprint), &name);
-                self.conversations.update_peer(fingerprint, |peer| peer.name = name.clone());
-                // Who is given a name is chosen.
-                self.update_trust_level(fingerprint);
-                if let Some(refused) = self.refused_keys.remove(&old) {
-                    self.refused_keys.insert(name.to_string(), refused);
-                }
-                if let Some(shown) = self.shown_numbers.remove(&old) {
-                    self.shown_numbers.insert(name.to_string(), shown);
-                }
-                self.effects.info(Info::Named { old, name: name.to_string() });
+                self.show_renamed(fingerprint, &old, &name);
             }
         }
+    }
+
+    /// Shows a peer under the name that the book has for it now, and says so.
+    pub(super) fn show_renamed(&mut self, fingerprint: Fingerprint, old: &str, name: &Name) {
+        self.names.rename(PeerId::Key(fingerprint), name);
+        self.conversations.update_peer(fingerprint, |peer| peer.name = name.clone());
+        // Who is given a name is chosen.
+        self.update_trust_level(fingerprint);
+        if let Some(refused) = self.refused_keys.remove(old) {
+            self.refused_keys.insert(name.to_string(), refused);
+        }
+        if let Some(shown) = self.shown_numbers.remove(old) {
+            self.shown_numbers.insert(name.to_string(), shown);
+        }
+        self.effects.info(Info::Named { old: old.to_owned(), name: name.to_string() });
     }
 
     /// Says what is not on disk, and what holds.
     fn say_not_changed(&mut self, reply: ChangeReply, why: String) {
         let (name, change) = match reply {
-            ChangeReply::Remembered { name } | ChangeReply::Chosen { name, .. } => {
+            ChangeReply::Remembered { name, .. } | ChangeReply::Chosen { name, .. } => {
                 // Any caller can cause it: once for each reason.
                 if self.not_remembered.as_ref() == Some(&why) {
                     return;
@@ -460,7 +465,7 @@ impl Chat {
     }
 
     /// Drops from the list of the met who stands in the book now.
-    fn drop_met(&mut self) {
+    pub(super) fn drop_met(&mut self) {
         let is_chosen =
             |key: &Fingerprint| self.book.by_fingerprint(key).is_some_and(|entry| entry.trust != Trust::Met);
         let chosen: Vec<_> = self.met.peers().map(|peer| peer.fingerprint).filter(is_chosen).collect();
@@ -489,7 +494,7 @@ impl Chat {
     }
 
     /// Shows the peer with the trust that the book has now, and returns it.
-    fn update_trust_level(&mut self, fingerprint: Fingerprint) -> TrustLevel {
+    pub(super) fn update_trust_level(&mut self, fingerprint: Fingerprint) -> TrustLevel {
         let trust = self.book.by_fingerprint(&fingerprint).map(|peer| peer.trust);
         let trust_level = trust.map_or(TrustLevel::Met, TrustLevel::from);
         self.conversations.update_peer(fingerprint, |peer| peer.trust_level = trust_level);
@@ -506,7 +511,7 @@ impl Chat {
     }
 
     /// Closes every connection of a key, also one in the middle of its handshake.
-    fn close_key(&mut self, fingerprint: Fingerprint, reason: ByeReason) {
+    pub(super) fn close_key(&mut self, fingerprint: Fingerprint, reason: ByeReason) {
         let has_key = |conversation: &Conversation| conversation.key == Some(fingerprint);
         for conn in self.conversations.conns(has_key) {
             self.close_unheard(conn, reason);
