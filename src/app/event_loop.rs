@@ -15,6 +15,7 @@ use super::os::eprint_line;
 use super::output;
 use super::owner::HomeSocket;
 use super::recorder::Recorder;
+use super::sandbox::Confinement;
 use crate::chat::{
     Chat, DialOutcome, EstablishedPipe, ExitRequest, FirstCaller, Info, Input, Message, Notice, ReceiptDue,
 };
@@ -148,6 +149,14 @@ impl<S: NoticeSink> App<S> {
     pub(crate) fn keep_messages(&mut self, opened: Option<Result<OpenedStore, StoreError>>) {
         self.host.opened = opened;
         self.client.keep_messages();
+    }
+
+    /// Notes what the process has given up, for who asks, and for what can no longer be opened.
+    pub(crate) fn note_confinement(&mut self, confinement: &Confinement) {
+        self.client.chat.set_confinement(confinement.to_string());
+        if !matches!(confinement, Confinement::Missing(_)) {
+            self.host.confined_to = Some(self.client.home().path().to_owned());
+        }
     }
 
     /// Opens what is asked for, before any other input.

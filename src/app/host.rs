@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -152,6 +153,8 @@ pub(crate) struct OsHost<S> {
     pub(crate) net: Net,
     pub(crate) sink: S,
     log: Option<Log>,
+    /// Folder outside which this process opens nothing any more, if it is confined.
+    pub(crate) confined_to: Option<PathBuf>,
     /// Notices for the recorder, while there is one.
     pub(crate) recorded: Option<Vec<Notice>>,
     /// RSA jobs, each with the keys that it may need.
@@ -182,6 +185,7 @@ impl<S: NoticeSink> OsHost<S> {
             net,
             sink,
             log: None,
+            confined_to: None,
             recorded: None,
             worker,
             jobs: BTreeMap::new(),
@@ -329,7 +333,14 @@ impl<S: NoticeSink> OsHost<S> {
     fn open_log(&mut self, file: String) -> Input<'static> {
         // The log before it ends in any case.
         self.log = None;
-        let result = Log::open(&file).map(|log| self.log = Some(log)).map_err(|error| describe(&error));
+        let failed = |error: io::Error| match &self.confined_to {
+            Some(home) if error.kind() == io::ErrorKind::PermissionDenied => format!(
+                "this process is confined to {}; name a file there, or start it with --no-sandbox",
+                quoted(home)
+            ),
+            _ => describe(&error),
+        };
+        let result = Log::open(&file).map_err(failed).map(|log| self.log = Some(log));
         Input::Logging { file, result }
     }
 

@@ -15,4 +15,5 @@ pub(crate) mod output;
 pub(crate) mod owner;
 pub(crate) mod owner_client;
 pub(crate) mod recorder;
+pub(crate) mod sandbox;
 pub(crate) mod store_thread;

@@ -5,8 +5,8 @@
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread;
+use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
@@ -93,6 +93,7 @@ pub(crate) fn write_stdout(text: &str) -> io::Result<()> {
 struct ErrorOutput {
     pending: Mutex<Pending>,
     changed: Condvar,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Default)]
@@ -101,6 +102,16 @@ struct Pending {
     /// Bytes that are being written.
     writing: usize,
     reader: Reader,
+    writer: Writer,
+}
+
+/// Thread that writes to standard error.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Writer {
+    #[default]
+    Runs,
+    /// It is to end.
+    Ends,
 }
 
 /// Reader of standard error.
@@ -118,23 +129,44 @@ impl Pending {
     }
 }
 
-static ERRORS: OnceLock<Option<&'static ErrorOutput>> = OnceLock::new();
-
-/// Starts the thread; `None` if there can be none.
-fn start_errors() -> Option<&'static ErrorOutput> {
-    let output: &ErrorOutput = Box::leak(Box::default());
-    let started = thread::Builder::new().name("stderr".into()).spawn(|| output.run());
-    started.is_ok().then_some(output)
-}
+static ERRORS: LazyLock<ErrorOutput> = LazyLock::new(ErrorOutput::default);
 
 impl ErrorOutput {
+    /// Starts the thread, unless it runs. Returns whether it does.
+    fn start(&'static self) -> bool {
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if thread.is_none() {
+            *thread = thread::Builder::new().name("stderr".into()).spawn(|| self.run()).ok();
+        }
+        thread.is_some()
+    }
+
+    /// Ends the thread, unless its reader has stopped; the next text starts another.
+    fn end(&self) {
+        let mut pending = self.wait_written(self.lock(), Duration::from_millis(TEXT_WAIT_MS));
+        if pending.bytes() > 0 {
+            return;
+        }
+        let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        pending.writer = Writer::Ends;
+        drop(pending);
+        self.changed.notify_all();
+        // It writes nothing any more, so that it does not fail.
+        let _ = thread.join();
+        self.lock().writer = Writer::Runs;
+    }
+
     fn run(&self) {
         // The line editor stops the process itself; see `ui/terminal/terminal_guard.rs`. Should
         // that fail, Ctrl-Z stops it a moment earlier.
         let _ = SigSet::from(Signal::SIGTSTP).thread_block();
         loop {
-            let waited = self.changed.wait_while(self.lock(), |pending| pending.text.is_empty());
+            let waits = |pending: &mut Pending| pending.text.is_empty() && pending.writer == Writer::Runs;
+            let waited = self.changed.wait_while(self.lock(), waits);
             let mut pending = waited.unwrap_or_else(PoisonError::into_inner);
+            if pending.writer == Writer::Ends {
+                return;
+            }
             let text = std::mem::take(&mut pending.text);
             pending.writing = text.len();
             drop(pending);
@@ -176,11 +208,17 @@ impl ErrorOutput {
 
 /// Writes a text to standard error, in the order of the calls.
 pub(crate) fn write_stderr(text: &str) {
-    match *ERRORS.get_or_init(start_errors) {
-        Some(output) => output.write(text),
+    if ERRORS.start() {
+        ERRORS.write(text);
+    } else {
         // Without a thread there is nothing better. An error has nowhere to go.
-        None => _ = BlockingWriter(stderr()).write_all(text.as_bytes()),
+        let _ = BlockingWriter(stderr()).write_all(text.as_bytes());
     }
+}
+
+/// Ends the thread, for the sandbox: rules for files hold for threads that start later.
+pub(crate) fn end_stderr_thread() {
+    ERRORS.end();
 }
 
 /// End of the wait for a reader of standard error that has stopped.
@@ -195,13 +233,12 @@ pub(crate) fn end_with(limit: Duration) {
 /// Waits until everything is written to standard error: for as long as [`end_with`] says, else
 /// until it is, or is to be given up.
 pub(crate) fn finish_stderr() {
-    let Some(output) = ERRORS.get().copied().flatten() else { return };
     if let Some(limit) = ENDS_WITH.get() {
-        drop(output.wait_written(output.lock(), *limit));
+        drop(ERRORS.wait_written(ERRORS.lock(), *limit));
         return;
     }
     let is_over = || GIVES_UP.get().is_some_and(|is_over| is_over());
-    while !is_over() && output.wait_written(output.lock(), Duration::from_millis(TEXT_WAIT_MS)).bytes() > 0 {}
+    while !is_over() && ERRORS.wait_written(ERRORS.lock(), Duration::from_millis(TEXT_WAIT_MS)).bytes() > 0 {}
 }
 
 #[cfg(test)]

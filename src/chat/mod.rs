@@ -138,6 +138,8 @@ pub struct Chat {
     last_seen: BTreeMap<Fingerprint, UnixMs>,
     notify: NotifyPolicy,
     log_file: Option<String>,
+    /// Confinement of the process, in words; none in a replay.
+    confinement: Option<String>,
     shutdown: Option<Shutdown>,
     counters: ChatCounters,
     effects: Effects,
@@ -243,6 +245,7 @@ impl Chat {
             last_seen: BTreeMap::new(),
             notify: NotifyPolicy::default(),
             log_file: None,
+            confinement: None,
             shutdown: None,
             counters: ChatCounters::default(),
             effects: Effects::default(),
@@ -335,6 +338,11 @@ impl Chat {
     /// Sets the initial value of `:notify`.
     pub fn set_notify(&mut self, policy: NotifyPolicy) {
         self.notify = policy;
+    }
+
+    /// Sets what `:status` says of the confinement of the process.
+    pub fn set_confinement(&mut self, words: String) {
+        self.confinement = Some(words);
     }
 
     /// Takes an input of the machine, or of the own face. Afterwards [`Chat::poll_effect`] until

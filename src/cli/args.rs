@@ -13,11 +13,13 @@ use clap::{Args, ValueHint};
 use crate::app::client::UserStore;
 use crate::app::error::{AppError, code};
 use crate::app::keyring::PassphraseSource;
+use crate::app::output;
+use crate::app::sandbox::{self, Confinement};
 use crate::chat::command::{Command, ONE_WAY_ON_NATIVE, protocol_of};
 use crate::chat::{
     AcceptPolicy, CallOptions, CalleeError, Info, KeyExchange, ListenOptions, OaepInfo, OwnName, Protocol,
 };
-use crate::config::SettingSources;
+use crate::config::{Layer, Sandbox, SettingSources};
 use crate::crypto::Fingerprint;
 use crate::events::{OutputEvent, OutputFormat, emit};
 use crate::limits;
@@ -46,12 +48,20 @@ pub(crate) struct GlobalArgs {
     /// File descriptor whose first line is that passphrase
     #[arg(long, value_name = "N", global = true, display_order = 903, conflicts_with = "passphrase_file")]
     pub(crate) passphrase_fd: Option<u32>,
+    /// Keep the files and system calls that the command has no use for (docs/SECURITY.md)
+    #[arg(long, global = true, display_order = 904)]
+    pub(crate) no_sandbox: bool,
 }
 
 impl GlobalArgs {
     pub(crate) fn passphrase_source(&self) -> Option<PassphraseSource> {
         let descriptor = self.passphrase_fd.map(PassphraseSource::Descriptor);
         descriptor.or_else(|| self.passphrase_file.clone().map(PassphraseSource::File))
+    }
+
+    /// Settings of the command line, these options among them.
+    pub(crate) fn layer(&self, of_command: Layer) -> Layer {
+        Layer { sandbox: self.no_sandbox.then_some(Sandbox::Off), ..of_command }
     }
 }
 
@@ -103,6 +113,24 @@ impl Context<'_> {
         inherited.retain(|descriptor| Some(*descriptor) != of_passphrase);
         process::close_descriptors(inherited);
         Ok(store)
+    }
+
+    /// Confines the process to its home, unless the settings say otherwise. To be called once
+    /// every other file is open, before a thread starts and before a peer is heard.
+    pub(crate) fn confine(&self) -> Result<Confinement, AppError> {
+        if self.settings.resolve().sandbox == Sandbox::Off {
+            return Ok(Confinement::switched_off());
+        }
+        // The rules are for a folder that is there.
+        self.home.prepare()?;
+        output::end_stderr_thread();
+        Ok(sandbox::confine(self.home.path()))
+    }
+
+    /// The same where a program is told what came of it.
+    pub(crate) fn confine_and_say(&self, format: OutputFormat) -> Result<(), AppError> {
+        emit(&OutputEvent::sandbox(&self.confine()?), format);
+        Ok(())
     }
 }
 

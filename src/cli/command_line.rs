@@ -34,16 +34,18 @@ Options: --name NAME, --home DIR, --known-only, --plain, --json
 ";
 
 /// Options of every command that mean nothing for some: there they are taken, and not shown.
-const UNUSED: [(&[&str], &[&str]); 9] = [
+const UNUSED: [(&[&str], &[&str]); 11] = [
+    (&["key"], &["no_sandbox"]),
     (&["key", "new"], &["config"]),
     (&["key", "import"], &["config"]),
-    (&["peers"], &["config", "passphrase_file", "passphrase_fd"]),
-    (&["history"], &["config"]),
-    (&["attach"], &["passphrase_file", "passphrase_fd"]),
-    (&["replay"], &["home", "config", "passphrase_file", "passphrase_fd"]),
+    (&["peers"], &["config", "passphrase_file", "passphrase_fd", "no_sandbox"]),
+    (&["history"], &["config", "no_sandbox"]),
+    (&["home"], &["no_sandbox"]),
+    (&["attach"], &["passphrase_file", "passphrase_fd", "no_sandbox"]),
+    (&["replay"], &["home", "config", "passphrase_file", "passphrase_fd", "no_sandbox"]),
     (&["config"], &["home", "passphrase_file", "passphrase_fd"]),
-    (&["completions"], &["home", "config", "passphrase_file", "passphrase_fd"]),
-    (&["man"], &["home", "config", "passphrase_file", "passphrase_fd"]),
+    (&["completions"], &["home", "config", "passphrase_file", "passphrase_fd", "no_sandbox"]),
+    (&["man"], &["home", "config", "passphrase_file", "passphrase_fd", "no_sandbox"]),
 ];
 
 /// Cells of a row of help at most.
@@ -53,7 +55,7 @@ const HELP_CELLS: usize = 100;
 pub(crate) fn command_line(tree: Command) -> Command {
     // One page, however it is asked for: of the parser's own two, the first names the second.
     let help = Arg::new("help").short('h').long("help").help("Print help").action(ArgAction::HelpShort);
-    let mut tree = tree.override_help(HELP).disable_help_flag(true).arg(help.global(true).display_order(905));
+    let mut tree = tree.override_help(HELP).disable_help_flag(true).arg(help.global(true).display_order(906));
     let of_file = tree.get_arguments().find(|option| option.get_id() == "passphrase_file").cloned();
     let of_file =
         of_file.map(|option| option.help("File whose first line is the passphrase of the exported home"));

@@ -49,7 +49,7 @@ pub struct Cli {
     #[command(flatten)]
     prompt: prompt_args::PromptArgs,
     /// Print this: every option, the exit codes and the environment
-    #[arg(long, display_order = 904)]
+    #[arg(long, display_order = 905)]
     help_all: bool,
     #[command(subcommand)]
     subcommand: Option<Subcommand>,
@@ -162,7 +162,8 @@ fn start(cli: &Cli) -> Result<u8, AppError> {
         }
         Ok::<_, AppError>(home)
     };
-    let settings = || SettingSources::read(cli.global.config.as_deref(), cli.prompt.layer()?);
+    let settings =
+        || SettingSources::read(cli.global.config.as_deref(), cli.global.layer(cli.prompt.layer()?));
     let context = || {
         let inherited = Cell::new(inherited.clone());
         Ok::<_, AppError>(Context { home: home()?, settings: settings()?, global: &cli.global, inherited })

@@ -167,6 +167,7 @@ impl PromptArgs {
             editor: self.editor_mode,
             notify: self.notify,
             title: self.title.map(YesNo::title),
+            sandbox: None,
         })
     }
 }

@@ -49,7 +49,8 @@ pub(crate) fn run(context: &Context<'_>, args: &ServeArgs) -> Result<u8, AppErro
         plain: !args.json,
         ..PromptArgs::default()
     };
-    let settings = SettingSources::read(context.global.config.as_deref(), prompt.layer()?)?;
+    let layer = context.global.layer(prompt.layer()?);
+    let settings = SettingSources::read(context.global.config.as_deref(), layer)?;
     match start(context, &prompt, &settings, Attendance::Unattended)? {
         // Lines that wait for their receivers are what it is for.
         code::QUEUED => Ok(0),

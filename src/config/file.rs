@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::values::{Layer, TimeFormat, Title, YesNo, word_of};
+use super::values::{Layer, Sandbox, TimeFormat, Title, YesNo, word_of};
 use crate::chat::AcceptPolicy;
 use crate::peers::address::{AddressError, ListenAt};
 use crate::peers::name::Name;
@@ -48,7 +48,7 @@ const COLOUR_ALIAS: &str = "color";
 const LINE_HISTORY: &str = "line-history";
 
 /// Every key, in the order of `config show`.
-pub(crate) const KEYS: [Key; 11] = [
+pub(crate) const KEYS: [Key; 12] = [
     Key {
         name: "name",
         example: "name = \"민지\"",
@@ -158,6 +158,16 @@ pub(crate) const KEYS: [Key; 11] = [
             set(&mut layer.line_history, text(value).and_then(|text| path(text, home)))
         },
         value: |layer| layer.line_history.as_ref().map(|path| quoted(&path.display().to_string())),
+    },
+    Key {
+        name: "sandbox",
+        example: "sandbox = false",
+        default: "true",
+        about: "Whether send, ask, recv without --exec, pipe and serve give up, where Linux allows it, all files but the \
+                home and those of the system, and the running of commands, before they hear a peer. --no-sandbox is the \
+                option that says no.",
+        read: |value, layer, _| set(&mut layer.sandbox, yes_no(value).map(YesNo::sandbox)),
+        value: |layer| layer.sandbox.map(|sandbox| (sandbox == Sandbox::On).to_string()),
     },
 ];
 

@@ -18,7 +18,7 @@ use crate::store::StoreError;
 use crate::store::safe_file::{self, Access};
 pub(crate) use file::KEYS;
 use file::{FileSettings, Key};
-pub(crate) use values::{ColourWhen, EditorMode, Layer, TimeFormat, Title, YesNo, colour_from};
+pub(crate) use values::{ColourWhen, EditorMode, Layer, Sandbox, TimeFormat, Title, YesNo, colour_from};
 
 /// Settings in force for this run.
 #[derive(Clone, Debug)]
@@ -40,6 +40,7 @@ pub(crate) struct Settings {
     pub(crate) history_days: Option<u32>,
     /// File of typed lines.
     pub(crate) line_history: Option<PathBuf>,
+    pub(crate) sandbox: Sandbox,
 }
 
 /// The settings of each source, and the path of the file.
@@ -90,6 +91,7 @@ impl SettingSources {
             history: layer.history.unwrap_or_default(),
             history_days: layer.history_days,
             line_history: layer.line_history,
+            sandbox: layer.sandbox.unwrap_or_default(),
         }
     }
 }
@@ -110,6 +112,7 @@ impl Settings {
             history: Some(none.history),
             history_days: none.history_days,
             line_history: none.line_history,
+            sandbox: Some(none.sandbox),
         }
     }
 

@@ -68,6 +68,14 @@ pub(crate) enum Title {
     Kept,
 }
 
+/// Whether a front end that can be confined is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Sandbox {
+    #[default]
+    On,
+    Off,
+}
+
 /// Value of an option that is yes or no.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum YesNo {
@@ -81,6 +89,14 @@ impl YesNo {
         match self {
             Self::Yes => AcceptPolicy::KnownOnly,
             Self::No => AcceptPolicy::Anyone,
+        }
+    }
+
+    /// Value of `sandbox` in the file.
+    pub(crate) fn sandbox(self) -> Sandbox {
+        match self {
+            Self::Yes => Sandbox::On,
+            Self::No => Sandbox::Off,
         }
     }
 
@@ -154,6 +170,7 @@ pub(crate) struct Layer {
     pub(crate) history: Option<HistoryPolicy>,
     pub(crate) history_days: Option<u32>,
     pub(crate) line_history: Option<PathBuf>,
+    pub(crate) sandbox: Option<Sandbox>,
 }
 
 impl Layer {
@@ -171,6 +188,7 @@ impl Layer {
             history: self.history.or(below.history),
             history_days: self.history_days.or(below.history_days),
             line_history: self.line_history.or(below.line_history),
+            sandbox: self.sandbox.or(below.sandbox),
         }
     }
 }

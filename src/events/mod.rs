@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::json::json_line;
 use crate::app::os::{eprint, moment, unix_ms};
+use crate::app::sandbox::Confinement;
 use crate::chat::display::listening;
 
 /// Identifier that a program gives a command of its own.
@@ -177,6 +178,12 @@ pub(crate) enum OutputEvent {
         message: String,
         hint: Option<String>,
     },
+    /// What this process has given up, before it hears a peer.
+    Sandbox {
+        /// Word for how much of it.
+        confined: &'static str,
+        message: String,
+    },
     /// The last event of every run.
     Done(Done),
 }
@@ -330,6 +337,10 @@ impl OutputEvent {
         json_line(&Envelope { time: moment(unix_ms), id, event: self })
     }
 
+    pub(crate) fn sandbox(confinement: &Confinement) -> Self {
+        Self::Sandbox { confined: confinement.word(), message: confinement.to_string() }
+    }
+
     fn is_needed(&self) -> bool {
         matches!(self, Self::Listening { .. } | Self::Warning { .. } | Self::Error { .. })
     }
@@ -352,7 +363,7 @@ impl fmt::Display for OutputEvent {
             }
             Self::Left { name, .. } => write!(f, "{name} left"),
             Self::Rollover { name, next, .. } => write!(f, "{name} says that the next key is {next}"),
-            Self::Notice { message } => f.write_str(message),
+            Self::Notice { message } | Self::Sandbox { message, .. } => f.write_str(message),
             Self::Warning { message, .. } => write!(f, "warning: {message}"),
             Self::Error { message, hint: None, .. } => write!(f, "error: {message}"),
             Self::Error { message, hint: Some(hint), .. } => write!(f, "error: {message}\nhint: {hint}"),

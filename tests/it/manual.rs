@@ -82,7 +82,7 @@ fn the_help_is_one_screen_that_names_every_command() {
 
 #[test]
 fn the_help_of_a_command_has_the_options_that_mean_something_for_it() {
-    let common = ["--home", "--config", "--passphrase-file", "--passphrase-fd"];
+    let common = ["--home", "--config", "--passphrase-file", "--passphrase-fd", "--no-sandbox"];
     let mut shown = BTreeMap::new();
     for words in [
         &["key", "new"][..],

@@ -157,6 +157,7 @@ impl Chat {
         if let Some(file) = &self.log_file {
             rows.push(format!("logging to {file}"));
         }
+        rows.extend(self.confinement.clone());
         self.effects.show(Notice::Answer(rows));
     }
 

@@ -16,9 +16,10 @@ use super::args::{self, GlobalArgs};
 use crate::app::error::{AppError, code, describe, hint_at_home};
 use crate::app::keyring::{self, StoredKey};
 use crate::app::os::{Bound, bind};
+use crate::app::sandbox::{self, Confinement};
 use crate::chat::KeyFor;
 use crate::chat::display::version_and_suite;
-use crate::config::{Layer, SettingSources, Settings};
+use crate::config::{Layer, Sandbox, SettingSources, Settings};
 use crate::crypto::{Fingerprint, Identity};
 use crate::limits::PORT_DEFAULT;
 use crate::net::Net;
@@ -81,6 +82,7 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
         report.add(&finding)?;
         book = read;
     }
+    report.add(&check_sandbox(home, &config))?;
     report.add(&check_clock(jiff::Timestamp::now()))?;
     if let Some(finding) = check_time_zone() {
         report.add(&finding)?;
@@ -108,7 +110,7 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
 
 /// The settings, or the defaults where they cannot be used.
 fn settings(common: &GlobalArgs, report: &mut DoctorReport) -> Result<Settings, AppError> {
-    match SettingSources::read(common.config.as_deref(), Layer::default()) {
+    match SettingSources::read(common.config.as_deref(), common.layer(Layer::default())) {
         Ok(sources) => {
             report.add(&Finding::ok("settings", sources.describe_file()))?;
             Ok(sources.resolve())
@@ -167,6 +169,16 @@ fn check_key(home: &Home, common: &GlobalArgs, own: &Result<Option<StoredKey>, A
         )),
         Err(error) => Finding::from_error("key", &error.clone().at_home(named)),
     }
+}
+
+/// What the commands that can be confined give up on this machine. A kernel that has no sandbox is
+/// no problem: connections work without one.
+fn check_sandbox(home: &Home, config: &Settings) -> Finding {
+    let confinement = match config.sandbox {
+        Sandbox::On => sandbox::probe(home.path()),
+        Sandbox::Off => Confinement::switched_off(),
+    };
+    Finding::ok("sandbox", format!("send, ask, recv, pipe and serve are {confinement}"))
 }
 
 /// The peer book with its finding; without a book no key can be judged.

@@ -52,7 +52,6 @@ pub(crate) struct PipeArgs {
 }
 
 pub(crate) fn run(context: &Context<'_>, args: &PipeArgs) -> Result<u8, AppError> {
-    args::warm_up_rng();
     let format = args.output.format();
     let name = args.output.own_name(&context.settings)?;
     let book = book_file::read(&context.home)?;
@@ -61,6 +60,8 @@ pub(crate) fn run(context: &Context<'_>, args: &PipeArgs) -> Result<u8, AppError
     let command = listen_or_connect(listen, connect, args.output.family(), policy, Protocol::Native)?;
     args::check_callee(&command, &book)?;
     let profile = context.unlock()?;
+    context.confine_and_say(format)?;
+    args::warm_up_rng();
     let net = Net::new()?;
     let signals = Signals::start(net.waker())?;
     let severity = if args.connect.is_some() { Severity::Ends } else { Severity::Passes };

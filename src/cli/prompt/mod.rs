@@ -12,17 +12,18 @@ use crate::app::host;
 use crate::app::os::eprint_line;
 use crate::app::owner_client::{Claim, OwnerClient, Watch, claim};
 use crate::app::recorder::Recorder;
+use crate::app::sandbox::Confinement;
 use crate::chat::command::{Command, CommandError, LogTarget, listen_command};
 use crate::chat::{
     AcceptPolicy, CallOptions, Chat, DialOutcome, ExitRequest, FirstCaller, Input, InputOrigin,
     ListenOptions, NotifyPolicy,
 };
 use crate::config::{SettingSources, Settings};
-use crate::events::Id;
 use crate::events::exit_reason::{self, ExitReason};
 use crate::events::face_server::FaceServer;
 use crate::events::served_sink::{OwnFace, ServedSink};
 use crate::events::unedited_input::{InputTaker, LineMeaning, UneditedInput};
+use crate::events::{Id, OutputEvent};
 use crate::ids::FaceId;
 use crate::limits;
 use crate::net::Net;
@@ -53,6 +54,9 @@ pub(crate) enum Attendance {
     Unattended,
 }
 
+/// Why a prompt is not confined.
+const OF_PROMPT: &str = "a prompt opens the files that you name, and your editor";
+
 pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppError> {
     start(context, args, &context.settings, Attendance::Attended)
 }
@@ -67,14 +71,14 @@ pub(crate) fn start(
     let config = settings.resolve();
     let startup = startup_commands(args, &config)?;
     let own_name = config.own_name();
-    let recorder = args.record.as_deref();
     let net = match OwnerClient::find(&context.home, Net::new()?, Watch::AfterOrders)? {
         Ok(client) => return use_served(client, args, &config, attendance),
         Err(net) => net,
     };
     let redactions = Redactions::new(args.redact.clone());
     let recorder =
-        recorder.map(|path| Recorder::start(path, own_name.name.as_str(), redactions)).transpose()?;
+        args.record.as_deref().map(|path| Recorder::start(path, own_name.name.as_str(), redactions));
+    let recorder = recorder.transpose()?;
     let is_attended = attendance == Attendance::Attended;
     let edited = is_attended && !args.plain && !args.json && terminal::is_edited();
     let layout = layout(args, &config, edited);
@@ -102,6 +106,7 @@ pub(crate) fn start(
         terminal::block_signals()?;
         config.line_history.as_deref().map(prepare_history).transpose()?;
     }
+    let confinement = confine(context, attendance)?;
     net.set_max_links(capacity + limits::UNAUTHENTICATED_CONNECTIONS);
     let damage = book.as_ref().err().map(ToString::to_string);
     let mut chat = profile.chat(own_name, book.unwrap_or_default(), capacity);
@@ -139,18 +144,11 @@ pub(crate) fn start(
     }
     app.keep_messages(opened);
     app.serve_home();
+    tell_confinement(&mut app, &confinement, attendance);
     if edited && config.listen.is_empty() && args.call().is_none() {
         app.greet();
     }
-    if let Some(damage) = damage {
-        app.handle(Input::BookUnusable { why: damage });
-    }
-    if startup.is_empty() {
-        app.handle(Input::Tick);
-    }
-    for command in startup {
-        app.handle(Input::Command(command));
-    }
+    begin(&mut app, damage, startup);
     let mut frontend = PromptFrontend {
         source,
         must_connect,
@@ -165,6 +163,34 @@ pub(crate) fn start(
     let code = app.run(&mut frontend, &signals);
     frontend.finish(app, code.as_ref().ok().copied());
     Ok(code?)
+}
+
+/// Hands over what there is to handle before any input.
+fn begin(app: &mut App<ServedSink<Screen>>, damage: Option<String>, startup: Vec<Command>) {
+    if let Some(damage) = damage {
+        app.handle(Input::BookUnusable { why: damage });
+    }
+    if startup.is_empty() {
+        app.handle(Input::Tick);
+    }
+    for command in startup {
+        app.handle(Input::Command(command));
+    }
+}
+
+/// Confines a process that nobody sits at: others sit at its socket, and open files themselves.
+fn confine(context: &Context<'_>, attendance: Attendance) -> Result<Confinement, AppError> {
+    match attendance {
+        Attendance::Attended => Ok(Confinement::Missing(OF_PROMPT.to_owned())),
+        Attendance::Unattended => context.confine(),
+    }
+}
+
+fn tell_confinement(app: &mut App<ServedSink<Screen>>, confinement: &Confinement, attendance: Attendance) {
+    app.note_confinement(confinement);
+    if attendance == Attendance::Unattended {
+        app.sink().own.tell(&OutputEvent::sandbox(confinement));
+    }
 }
 
 /// Input that nobody edits, and the form of the output.

@@ -17,6 +17,7 @@ use crate::app::error::{AppError, code};
 use crate::app::event_loop::{App, Flow, Frontend};
 use crate::app::host::{Behind, NoticeSink};
 use crate::app::owner_client::{OwnerClient, Watch};
+use crate::app::sandbox::Confinement;
 use crate::chat::{
     AcceptPolicy, DialOutcome, ExitRequest, Input, KeyExchange, Message, NoReply, Notice, Protocol,
     ReceiptDue,
@@ -104,8 +105,10 @@ pub(crate) struct RecvArgs {
     output: OutputArgs,
 }
 
+/// Why `recv --exec` is not confined.
+const OF_COMMANDS: &str = "commands of --exec would be confined with it";
+
 pub(crate) fn run(context: &Context<'_>, args: &RecvArgs) -> Result<u8, AppError> {
-    args::warm_up_rng();
     let format = args.output.format();
     let name = args.output.own_name(&context.settings)?;
     let protocol = args.protocol()?;
@@ -118,6 +121,8 @@ pub(crate) fn run(context: &Context<'_>, args: &RecvArgs) -> Result<u8, AppError
     let command = listen_or_connect(listen, connect, args.output.family(), policy, protocol)?;
     args::check_callee(&command, &book)?;
     let profile = context.unlock()?;
+    args.confine(context, format)?;
+    args::warm_up_rng();
     let seats = args::seats(args.peers, limits::PEERS)?;
     let mut net = Net::new()?;
     net.set_max_links(seats + limits::UNAUTHENTICATED_CONNECTIONS);
@@ -168,6 +173,7 @@ fn take(
         let hint = "give --listen ADDR or --connect NAME, or start rsachat serve";
         return Err(usage(&what).hint(hint));
     };
+    args.confine(context, format)?;
     let signals = Signals::start(client.waker())?;
     let deliverer = Deliverer::start(args.destination(format), args.count, client.waker())?;
     let home = context.global.home.clone();
@@ -175,6 +181,15 @@ fn take(
 }
 
 impl RecvArgs {
+    /// Confines the process, unless it starts commands, which would be confined with it.
+    fn confine(&self, context: &Context<'_>, format: OutputFormat) -> Result<(), AppError> {
+        match self.exec {
+            Some(_) => emit(&OutputEvent::sandbox(&Confinement::Missing(OF_COMMANDS.to_owned())), format),
+            None => context.confine_and_say(format)?,
+        }
+        Ok(())
+    }
+
     fn destination(&self, format: OutputFormat) -> Destination {
         let Some(command) = &self.exec else { return Deliverer::output(format) };
         let output = if self.reply { CommandOutput::Reply } else { CommandOutput::Inherited };

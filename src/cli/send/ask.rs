@@ -117,6 +117,8 @@ fn through_owner(context: &Context<'_>, args: &AskArgs, question: &str) -> Resul
     let Ok(client) = OwnerClient::find(&context.home, Net::new()?, Watch::AfterOrders)? else {
         return Ok(None);
     };
+    let format = args.output.format();
+    context.confine_and_say(format)?;
     let signals = Signals::start(client.waker())?;
     let question = OwnedQuestion {
         peer: peer.fingerprint,
@@ -124,7 +126,7 @@ fn through_owner(context: &Context<'_>, args: &AskArgs, question: &str) -> Resul
         text: question.to_owned(),
         answers: args.answers,
         timeout: args.timeout,
-        format: args.output.format(),
+        format,
     };
     ask_owner::run(client, question, &signals).map(Some)
 }

@@ -48,8 +48,12 @@ pub(super) fn run(context: &Context<'_>, args: &SendArgs) -> Result<Option<u8>, 
         return Err(AppError::new(code::USAGE, format!("{name} is not a peer in your book")));
     }
     check_length(&args.message)?;
+    let format = args.output.format();
     let net = match OwnerClient::find(&context.home, Net::new()?, Watch::Always)? {
-        Ok(client) => return through(client, args, peer, address, &book).map(Some),
+        Ok(client) => {
+            context.confine_and_say(format)?;
+            return through(client, args, peer, address, &book).map(Some);
+        }
         Err(net) => net,
     };
     if !keeps {
@@ -60,10 +64,13 @@ pub(super) fn run(context: &Context<'_>, args: &SendArgs) -> Result<Option<u8>, 
         return Err(AppError::new(code::USAGE, "you have no key yet").hint("rsachat key new"));
     };
     let (net, opened) = match claim(&context.home, &identity, net, Watch::Always)? {
-        Claim::Served(client) => return through(client, args, peer, address, &book).map(Some),
+        Claim::Served(client) => {
+            context.confine_and_say(format)?;
+            return through(client, args, peer, address, &book).map(Some);
+        }
         Claim::Free(net, opened) => (net, opened?),
     };
-    let format = args.output.format();
+    context.confine_and_say(format)?;
     let signals = Signals::start(net.waker())?;
     let name = args.output.own_name(&context.settings)?;
     let to = peer.filter(|_| args.keep).map(|peer| peer.fingerprint);

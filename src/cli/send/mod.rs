@@ -85,7 +85,6 @@ enum TimeLimit {
 
 impl Task<'_> {
     fn run(self, context: &Context<'_>) -> Result<u8, AppError> {
-        args::warm_up_rng();
         let format = self.output.format();
         let name = self.output.own_name(&context.settings)?;
         let callee: Callee =
@@ -103,6 +102,8 @@ impl Task<'_> {
         });
         args::check_callee(&connect, &book)?;
         let profile = context.unlock()?;
+        context.confine_and_say(format)?;
+        args::warm_up_rng();
         let net = Net::new()?;
         let signals = Signals::start(net.waker())?;
         let items = self.input.map(|delimiter| queue::start_reader(delimiter, net.waker())).transpose()?;

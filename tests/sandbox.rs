@@ -1,0 +1,246 @@
+//! Sandbox: what a confined process cannot do, and that each front end is confined and does its work
+//! all the same. Where the kernel has no Landlock, what needs it is listed as ignored, by name.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails there")]
+#![allow(clippy::print_stderr, reason = "this is the runner of its tests")]
+#![expect(clippy::unnecessary_wraps, reason = "a trial returns a result")]
+
+#[allow(dead_code, unreachable_pub, missing_docs, reason = "what the program does, without its events")]
+#[path = "../src/app/sandbox.rs"]
+mod sandbox;
+#[path = "support/mod.rs"]
+mod support;
+
+use std::env;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write as _};
+use std::net::{TcpListener, TcpStream, ToSocketAddrs as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::thread;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use rustix::process::{Signal, getpid, getppid, kill_process, test_kill_process};
+use serde_json::Value;
+
+use self::sandbox::Confinement;
+use self::support::{Home, PATIENCE, Process, eventually};
+
+/// First argument of this program as a process that confines itself to the second; the third is a
+/// folder of others.
+const CONFINED: &str = "--confined";
+/// Fields of proc(5) that show a sandbox, and what they say in one.
+const FIELDS: [(&str, &str); 2] = [("NoNewPrivs:", "1"), ("Seccomp:", "2")];
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    if let [first, home, others] = &arguments[..]
+        && first == CONFINED
+    {
+        confined(Path::new(home), Path::new(others));
+        return ExitCode::SUCCESS;
+    }
+    let found = sandbox::probe(&env::temp_dir());
+    let has_both = found == Confinement::Whole;
+    if !has_both {
+        eprintln!("the sandbox was not tested whole: {found}");
+    }
+    let whole =
+        |name: &str, test: fn() -> Result<(), Failed>| Trial::test(name, test).with_ignored_flag(!has_both);
+    let tests = vec![
+        whole("a_confined_process_reaches_its_home_and_the_system_and_nothing_else", refuses),
+        whole("each_front_end_that_starts_nothing_is_confined_in_all_its_threads", front_ends),
+        whole("an_owner_writes_a_log_in_its_home_with_local_times_and_says_what_to_do_elsewhere", log),
+        whole("a_program_and_a_person_are_told_of_the_sandbox", told),
+        Trial::test("without_the_sandbox_nothing_is_given_up_and_status_says_why", without),
+        Trial::test("a_name_is_looked_up_and_signals_are_heeded", names_and_signals),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
+}
+
+fn refuses() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let (home, others) = (folder.path().join("home"), folder.path().join(".ssh"));
+    fs::create_dir(&home)?;
+    fs::create_dir(&others)?;
+    fs::write(home.join("key"), "own")?;
+    fs::write(others.join("key"), "secret")?;
+    let ran = Command::new(env::current_exe()?).arg(CONFINED).arg(&home).arg(&others).output()?;
+    if !ran.status.success() {
+        return Err(String::from_utf8_lossy(&ran.stderr).into_owned().into());
+    }
+    assert_eq!(fs::read_dir(&others)?.count(), 1, "nothing was made there");
+    Ok(())
+}
+
+/// What a confined process tries, in its first thread and in a later one.
+fn confined(home: &Path, others: &Path) {
+    assert_eq!(sandbox::confine(home), Confinement::Whole);
+    attempts(home, others);
+    thread::scope(|scope| scope.spawn(|| attempts(home, others)).join().unwrap());
+}
+
+fn attempts(home: &Path, others: &Path) {
+    let refused = |what: &str, result: io::Result<()>| {
+        let why = result.expect_err(what);
+        assert_eq!(why.kind(), ErrorKind::PermissionDenied, "{what}: {why}");
+    };
+    refused("read a file", fs::read(others.join("key")).map(drop));
+    refused("read through the home", fs::read(home.join("../.ssh/key")).map(drop));
+    refused("list a folder", fs::read_dir(others).map(drop));
+    refused("list the root", fs::read_dir("/").map(drop));
+    refused("make a file", File::create(others.join("new")).map(drop));
+    refused("write into a file", File::options().append(true).open(others.join("key")).map(drop));
+    refused("remove a file", fs::remove_file(others.join("key")));
+    refused("make a file beside the home", File::create(home.join("../new")).map(drop));
+    refused("write what it may read", File::options().append(true).open("/etc/hosts").map(drop));
+    refused("read what another process has", fs::read("/proc/1/environ").map(drop));
+    refused("run a program", Command::new("/bin/true").status().map(drop));
+    refused("run its own", Command::new("/proc/self/exe").status().map(drop));
+    refused("signal another process", test_kill_process(getppid().unwrap()).map_err(io::Error::from));
+    let packets = socket2::Socket::new(socket2::Domain::PACKET, socket2::Type::RAW, None);
+    refused("make a socket of packets", packets.map(drop));
+
+    let (file, renamed) = (home.join("file"), home.join("renamed"));
+    fs::write(&file, "text").unwrap();
+    fs::rename(&file, &renamed).unwrap();
+    assert_eq!(fs::read_to_string(&renamed).unwrap(), "text");
+    fs::remove_file(&renamed).unwrap();
+    let socket = home.join("socket");
+    let local = UnixListener::bind(&socket).unwrap();
+    UnixStream::connect(&socket).unwrap();
+    drop(local);
+    fs::remove_file(&socket).unwrap();
+    File::open(home).unwrap().sync_all().unwrap();
+    File::options().write(true).open("/dev/null").unwrap().write_all(b"x").unwrap();
+    fs::read("/proc/self/status").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    assert!(("localhost", 1).to_socket_addrs().unwrap().next().is_some());
+    kill_process(getpid(), Signal::CONT).unwrap();
+}
+
+/// A field of proc(5) in each thread of a process.
+fn fields(id: u32, field: &str) -> Vec<String> {
+    let tasks = fs::read_dir(format!("/proc/{id}/task")).unwrap();
+    // A thread may end meanwhile.
+    let statuses = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("status")).ok());
+    let value = |status: String| {
+        status.lines().find_map(|row| row.strip_prefix(field)).map(str::trim).map(str::to_owned)
+    };
+    statuses.filter_map(value).collect()
+}
+
+fn is_confined(process: &Process) -> bool {
+    FIELDS.iter().all(|(field, wanted)| {
+        let values = fields(process.id(), field);
+        !values.is_empty() && values.iter().all(|value| value == wanted)
+    })
+}
+
+fn front_ends() -> Result<(), Failed> {
+    let (minji, junho, hana) = (Home::of("민지"), Home::of("준호"), Home::of("하나"));
+    let receives = ["--listen", "127.0.0.1:0", "--accept-new"];
+    let (recv, at) = junho.run(&[&["recv"], &receives[..]].concat(), Stdio::null()).and_where();
+    let mut sends = minji.run(&["send", &at, "--accept-new"], Stdio::piped());
+    sends.types("안녕");
+    recv.sees("안녕");
+    let asks = hana.run(&["ask", &at, "--accept-new", "-m", "왜"], Stdio::null());
+    recv.sees("왜");
+    assert!([&recv, &sends, &asks].into_iter().all(is_confined));
+    drop(asks);
+    sends.closes_input();
+    assert_eq!(sends.ends(), 0, "{}", sends.complaints());
+
+    let (mut pipe, at) = junho.run(&[&["pipe"], &receives[..]].concat(), Stdio::piped()).and_where();
+    let other = minji.run(&["pipe", "--connect", &at, "--accept-new", "--recv-only"], Stdio::null());
+    pipe.types("bytes");
+    other.sees("bytes");
+    assert!([&pipe, &other].into_iter().all(is_confined));
+
+    let serve = hana.run(&["serve", "--listen", "127.0.0.1:0"], Stdio::null());
+    serve.listens_at();
+    let taker = hana.run(&["recv"], Stdio::null());
+    eventually("a taker is confined", PATIENCE, || is_confined(&taker));
+    assert!(is_confined(&serve));
+    Ok(())
+}
+
+fn log() -> Result<(), Failed> {
+    let (minji, hana) = (Home::of("민지"), Home::of("하나"));
+    let mut command = hana.command(&["serve", "--listen", "127.0.0.1:0"]);
+    command.env("TZ", "Asia/Seoul");
+    let serve = hana.start_on(command, Stdio::null());
+    let at = serve.listens_at();
+    let mut face = hana.run(&["attach"], Stdio::piped());
+    let (inside, outside) = (hana.file("log"), minji.file("log"));
+    face.types(&format!(":log {}", outside.display()));
+    let why = face.sees("cannot write the log");
+    let words = format!("this process is confined to {}; name a file there", hana.path().display());
+    assert!(why.contains(&words) && why.contains("--no-sandbox"), "{why}");
+    face.types(&format!(":log {}", inside.display()));
+    face.sees("logging to");
+    face.types(":status");
+    face.sees("confined: no files but the home and those of the system, and no commands");
+    let _caller = minji.start(&["--connect", &at]);
+    eventually("the log has a row with the time of Seoul", PATIENCE, || {
+        fs::read_to_string(&inside).is_ok_and(|log| log.contains("+09:00 "))
+    });
+    assert!(!outside.exists());
+    Ok(())
+}
+
+fn told() -> Result<(), Failed> {
+    let junho = Home::of("준호");
+    let recv = junho.run(&["recv", "--json", "--listen", "127.0.0.1:0"], Stdio::null());
+    let event: Value = serde_json::from_str(&recv.complains("\"sandbox\""))?;
+    assert_eq!((&event["event"], &event["confined"]), (&"sandbox".into(), &"yes".into()));
+    let exec =
+        Home::of("하나").run(&["recv", "-v", "--listen", "127.0.0.1:0", "--exec", "true"], Stdio::null());
+    exec.complains("rsachat: not confined: commands of --exec would be confined with it");
+    let serve = Home::of("민지").run(&["serve", "--json", "--listen", "127.0.0.1:0"], Stdio::null());
+    let event: Value = serde_json::from_str(&serve.sees("\"sandbox\""))?;
+    assert_eq!(event["confined"], "yes");
+    let said = Home::of("수아").answer(&["doctor", "--listen", "127.0.0.1:0"]);
+    assert!(said.contains("ok       sandbox    send, ask, recv, pipe and serve are confined: "), "{said}");
+    Ok(())
+}
+
+fn without() -> Result<(), Failed> {
+    let own = fields(std::process::id(), "Seccomp:").remove(0);
+    let is_free = |process: &Process| {
+        fields(process.id(), "NoNewPrivs:").iter().all(|value| value == "0")
+            && fields(process.id(), "Seccomp:").iter().all(|value| *value == own)
+    };
+    let junho = Home::of("준호");
+    let recv = junho.run(&["--no-sandbox", "recv", "-v", "--listen", "127.0.0.1:0"], Stdio::null());
+    recv.complains("rsachat: not confined: --no-sandbox, or sandbox = false in the settings");
+    let exec = Home::of("하나").run(&["recv", "--listen", "127.0.0.1:0", "--exec", "true"], Stdio::null());
+    exec.listens_at();
+    let minji = Home::of("민지");
+    let settings = minji.private("config.toml", "sandbox = false\n");
+    let mut command = minji.command(&["serve", "--listen", "127.0.0.1:0"]);
+    command.env("RSACHAT_CONFIG", settings);
+    let serve = minji.start_on(command, Stdio::null());
+    serve.listens_at();
+    let mut prompt = Process::start("수아", &[]);
+    prompt.types(":status");
+    prompt.sees("not confined: a prompt opens the files that you name, and your editor");
+    assert!([&recv, &exec, &serve, &prompt].into_iter().all(is_free));
+    Ok(())
+}
+
+fn names_and_signals() -> Result<(), Failed> {
+    let (minji, junho) = (Home::of("민지"), Home::of("준호"));
+    let (mut recv, at) =
+        junho.run(&["recv", "--listen", "127.0.0.1:0", "--accept-new"], Stdio::null()).and_where();
+    let by_name = at.replace("127.0.0.1", "localhost");
+    recv.signal(Signal::WINCH);
+    let mut sends = minji.run(&["send", &by_name, "-4", "--accept-new", "-m", "이름으로"], Stdio::null());
+    assert_eq!(sends.ends(), 0, "{}", sends.complaints());
+    recv.sees("이름으로");
+    recv.signal(Signal::TERM);
+    assert_eq!(recv.ends(), 143, "{}", recv.complaints());
+    Ok(())
+}
