@@ -11,6 +11,7 @@ mod delivery;
 mod joins;
 #[path = "figures/process.rs"]
 mod process;
+mod report;
 #[path = "figures/store.rs"]
 mod store;
 
@@ -27,6 +28,7 @@ use std::time::{Duration, Instant};
 use caller::Side;
 use delivery::Keeping;
 use process::Program;
+use report::{Better, Report};
 use rsachat::crypto::{Identity, RsaJob};
 use rsachat::session::Role;
 
@@ -60,7 +62,7 @@ fn main() -> Outcome<()> {
     let mut table = Table::default();
     if let Some(count) = std::env::args().skip_while(|argument| argument != "--joins").nth(1) {
         joins::joins(&mut table, folder.path(), count.parse()?)?;
-        return Ok(io::stdout().write_all(table.text()?.as_bytes())?);
+        return table.finish();
     }
     let homes = ["one", "other"].map(|name| folder.path().join(name));
     for home in &homes {
@@ -74,11 +76,11 @@ fn main() -> Outcome<()> {
     let identities = (identity(one)?, identity(other)?);
     if std::env::args().any(|argument| argument == "--store") {
         store::store(&mut table, folder.path(), &identities.0)?;
-        return Ok(io::stdout().write_all(table.text()?.as_bytes())?);
+        return table.finish();
     }
     if std::env::args().any(|argument| argument == "--delivery") {
         kept(&mut table, folder.path())?;
-        return Ok(io::stdout().write_all(table.text()?.as_bytes())?);
+        return table.finish();
     }
 
     kept(&mut table, folder.path())?;
@@ -88,8 +90,7 @@ fn main() -> Outcome<()> {
     store::store(&mut table, folder.path(), &identities.0)?;
     handshake(&mut table, &identities.0, &identities.1)?;
     flood(&mut table, one, other, &identities)?;
-    io::stdout().write_all(table.text()?.as_bytes())?;
-    Ok(())
+    table.finish()
 }
 
 /// What durable delivery costs, beside the same without it.
@@ -405,34 +406,51 @@ enum Peer<'a> {
     Note(&'a str),
 }
 
-/// Rows of text in five columns.
+/// Rows of text in five columns, and the same figures for other programs.
 #[derive(Default)]
-struct Table(Vec<[String; 5]>);
+struct Table {
+    rows: Vec<[String; 5]>,
+    report: Report,
+}
 
 impl Table {
     fn row(&mut self, what: &str, aim: Aim, measured: f64, peer: Peer<'_>) {
-        let (aim, unit, verdict) = match aim {
+        let (Aim::AtMost(_, unit) | Aim::AtLeast(_, unit) | Aim::None(unit)) = aim;
+        let better = if matches!(aim, Aim::AtLeast(..)) { Better::Higher } else { Better::Lower };
+        let what_of = self.rows.iter().rev().map(|[what, ..]| what).find(|what| !what.starts_with(' '));
+        let figure = if what.starts_with(' ') {
+            format!("{}, {}", what_of.map_or("", |what| what), what.trim_start())
+        } else {
+            what.to_owned()
+        };
+        self.report.add(&figure, measured, unit, better);
+        let (aim, verdict) = match aim {
             Aim::AtMost(most, unit) => (
                 format!("≤ {} {unit}", (most * 100.0).round() / 100.0),
-                unit,
                 if measured <= most { "met" } else { "MISSED" },
             ),
             Aim::AtLeast(least, unit) => {
-                (format!("≥ {least} {unit}"), unit, if measured >= least { "met" } else { "MISSED" })
+                (format!("≥ {least} {unit}"), if measured >= least { "met" } else { "MISSED" })
             }
-            Aim::None(unit) => ("–".to_owned(), unit, "–"),
+            Aim::None(_) => ("–".to_owned(), "–"),
         };
         let peer = match peer {
             Peer::Ratio(ratio, of) => format!("{ratio:.2} × {of}"),
             Peer::Note(note) => format!("– {note}"),
         };
-        self.0.push([what.to_owned(), aim, format!("{measured:.2} {unit}"), verdict.to_owned(), peer]);
+        self.rows.push([what.to_owned(), aim, format!("{measured:.2} {unit}"), verdict.to_owned(), peer]);
+    }
+
+    /// Prints the table, and writes the figures beside it.
+    fn finish(&self) -> Outcome<()> {
+        self.report.write("figures")?;
+        Ok(io::stdout().write_all(self.text()?.as_bytes())?)
     }
 
     fn text(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         let head = ["figure", "aim", "measured", "", "ratio to a peer in the same run"].map(str::to_owned);
-        for [what, aim, measured, verdict, peer] in std::iter::once(&head).chain(&self.0) {
+        for [what, aim, measured, verdict, peer] in std::iter::once(&head).chain(&self.rows) {
             writeln!(text, "{what:<48} {aim:>12} {measured:>18} {verdict:<7} {peer}")?;
         }
         Ok(text)

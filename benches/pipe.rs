@@ -4,6 +4,7 @@
 
 #[path = "pipe/peers.rs"]
 mod peers;
+mod report;
 #[path = "pipe/run.rs"]
 mod run;
 
@@ -14,6 +15,7 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use peers::{Bench, Peer};
+use report::{Better, Report};
 use run::{Guard, History, rsachat};
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -31,10 +33,11 @@ const LINES: u32 = 100_000;
 fn main() -> Outcome<()> {
     let folder = tempfile::tempdir()?;
     let bench = Bench::prepare(folder.path(), STREAM_BYTES)?;
-    let mut out = io::stdout();
-    stream(&bench, &mut out)?;
-    first_byte(&bench, &mut out)?;
-    lines(&bench, &mut out)
+    let (mut out, mut report) = (io::stdout(), Report::default());
+    stream(&bench, &mut out, &mut report)?;
+    first_byte(&bench, &mut out, &mut report)?;
+    lines(&bench, &mut out, &mut report)?;
+    Ok(report.write("pipe")?)
 }
 
 /// A row of the table: a program and the seconds that each round took.
@@ -45,7 +48,7 @@ struct Row {
     fault: Option<String>,
 }
 
-fn stream(bench: &Bench, out: &mut impl io::Write) -> Outcome<()> {
+fn stream(bench: &Bench, out: &mut impl io::Write, report: &mut Report) -> Outcome<()> {
     let mut rows: Vec<_> = Peer::ALL
         .into_iter()
         .map(|peer| Row { peer, seconds: Vec::new(), memory: History::default(), fault: peer.missing() })
@@ -82,6 +85,11 @@ fn stream(bench: &Bench, out: &mut impl io::Write) -> Outcome<()> {
         let middle = median(&row.seconds);
         let rate = f64::from(STREAM_MIB) / middle;
         let factor = middle / ours;
+        if row.peer == Peer::Rsachat {
+            report.add("stream of 1 GiB", rate, "MiB/s", Better::Higher);
+        } else {
+            report.add(&format!("rsachat is faster than {name} by"), factor, "times", Better::Higher);
+        }
         writeln!(out, "{name:<26} {middle:>7.3} s {least:>7.3}–{most:.3} s {rate:>9.0}   {factor:.2}")?;
     }
     let encrypted = rows.iter().filter(|row| row.fault.is_none() && row.peer.is_encrypted());
@@ -93,6 +101,8 @@ fn stream(bench: &Bench, out: &mut impl io::Write) -> Outcome<()> {
     }
     let memory = rows.iter().find(|row| row.peer == Peer::Rsachat).map(|row| row.memory);
     let History { sender_kib, receiver_kib } = memory.unwrap_or_default();
+    report.add("memory of the sender", f64::from(u32::try_from(sender_kib)?), "KiB", Better::Lower);
+    report.add("memory of the receiver", f64::from(u32::try_from(receiver_kib)?), "KiB", Better::Lower);
     let aim = said(sender_kib.max(receiver_kib) <= 24 * 1024, "at most 24 MiB");
     writeln!(out, "rsachat's memory: sender {sender_kib} KiB, receiver {receiver_kib} KiB; {aim}\n")?;
     Ok(())
@@ -108,7 +118,7 @@ fn said(reached: bool, aim: &str) -> String {
 }
 
 /// From the start of a sender, whose key exists, to its first byte at the other side.
-fn first_byte(bench: &Bench, out: &mut impl io::Write) -> Outcome<()> {
+fn first_byte(bench: &Bench, out: &mut impl io::Write, report: &mut Report) -> Outcome<()> {
     let mut times = Vec::new();
     for _ in 0..STARTS {
         let (mut receiver, at) =
@@ -133,6 +143,8 @@ fn first_byte(bench: &Bench, out: &mut impl io::Write) -> Outcome<()> {
     }
     let (least, most) = spread(&times);
     let middle = median(&times);
+    report.add("first byte after the start, median", middle, "ms", Better::Lower);
+    report.add("first byte after the start, worst", most, "ms", Better::Lower);
     let aim = said(middle <= 15.0 && most <= 30.0, "15 ms, at worst 30 ms,");
     Ok(writeln!(
         out,
@@ -141,7 +153,7 @@ fn first_byte(bench: &Bench, out: &mut impl io::Write) -> Outcome<()> {
 }
 
 /// Short lines through `send`, until every one is receipted.
-fn lines(bench: &Bench, out: &mut impl io::Write) -> Outcome<()> {
+fn lines(bench: &Bench, out: &mut impl io::Write, report: &mut Report) -> Outcome<()> {
     let path = bench.folder.join("lines");
     std::fs::write(&path, (0..LINES).fold(String::new(), |lines, n| lines + &n.to_string() + "\n"))?;
     let mut rates = Vec::new();
@@ -163,6 +175,7 @@ fn lines(bench: &Bench, out: &mut impl io::Write) -> Outcome<()> {
     }
     let (least, most) = spread(&rates);
     let middle = median(&rates);
+    report.add("lines of send, all receipted", middle, "a second", Better::Higher);
     let aim = said(middle >= 50_000.0, "50,000 a second");
     Ok(writeln!(
         out,
