@@ -15,21 +15,27 @@ use std::env;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
 use std::net::{TcpListener, TcpStream, ToSocketAddrs as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use nix::libc;
 use rustix::process::{Signal, getpid, getppid, kill_process, test_kill_process};
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 use serde_json::Value;
 
 use self::sandbox::Confinement;
-use self::support::{Home, PATIENCE, Process, eventually};
+use self::support::{Home, PATIENCE, Process, RSACHAT, eventually};
 
 /// First argument of this program as a process that confines itself to the second; the third is a
 /// folder of others.
 const CONFINED: &str = "--confined";
+/// The same as one that becomes the program, on a kernel without Landlock; its arguments follow.
+const OLD_KERNEL: &str = "--old-kernel";
 /// Fields of proc(5) that show a sandbox, and what they say in one.
 const FIELDS: [(&str, &str); 2] = [("NoNewPrivs:", "1"), ("Seccomp:", "2")];
 
@@ -40,6 +46,11 @@ fn main() -> ExitCode {
     {
         confined(Path::new(home), Path::new(others));
         return ExitCode::SUCCESS;
+    }
+    if let [first, arguments @ ..] = &arguments[..]
+        && first == OLD_KERNEL
+    {
+        old_kernel(arguments);
     }
     let found = sandbox::probe(&env::temp_dir());
     let has_both = found == Confinement::Whole;
@@ -52,6 +63,8 @@ fn main() -> ExitCode {
         whole("a_confined_process_reaches_its_home_and_the_system_and_nothing_else", refuses),
         whole("each_front_end_that_starts_nothing_is_confined_in_all_its_threads", front_ends),
         whole("an_owner_writes_a_log_in_its_home_with_local_times_and_says_what_to_do_elsewhere", log),
+        whole("a_home_that_is_made_and_a_word_on_standard_error_before_leave_it_whole", begins),
+        whole("a_kernel_without_landlock_still_refuses_calls_and_says_what_is_missing", old),
         whole("a_program_and_a_person_are_told_of_the_sandbox", told),
         Trial::test("without_the_sandbox_nothing_is_given_up_and_status_says_why", without),
         Trial::test("a_name_is_looked_up_and_signals_are_heeded", names_and_signals),
@@ -177,7 +190,7 @@ fn log() -> Result<(), Failed> {
     let (inside, outside) = (hana.file("log"), minji.file("log"));
     face.types(&format!(":log {}", outside.display()));
     let why = face.sees("cannot write the log");
-    let words = format!("this process is confined to {}; name a file there", hana.path().display());
+    let words = format!("rsachat serve is confined to {}; name a file there", hana.path().display());
     assert!(why.contains(&words) && why.contains("--no-sandbox"), "{why}");
     face.types(&format!(":log {}", inside.display()));
     face.sees("logging to");
@@ -188,6 +201,60 @@ fn log() -> Result<(), Failed> {
         fs::read_to_string(&inside).is_ok_and(|log| log.contains("+09:00 "))
     });
     assert!(!outside.exists());
+    Ok(())
+}
+
+fn begins() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let home = folder.path().join("home");
+    fs::create_dir(&home)?;
+    fs::set_permissions(&home, fs::Permissions::from_mode(0o755))?;
+    let other = Home::of("준호");
+    for (home, says) in [(home, "was open to others"), (folder.path().join("new"), "")] {
+        let mut command = Command::new(RSACHAT);
+        command.arg("--home").arg(&home).args(["recv", "--json", "--listen", "127.0.0.1:0"]);
+        command.env("RSACHAT_CONFIG", "none");
+        let recv = other.start_on(command, Stdio::null());
+        recv.complains(says);
+        assert!(recv.complains("\"sandbox\"").contains("\"confined\":\"yes\""), "{}", recv.complaints());
+        if says.is_empty() {
+            // Its key is made by then.
+            recv.listens_at();
+            assert!(home.join("identity.pem").is_file());
+        }
+        assert!(is_confined(&recv));
+    }
+    Ok(())
+}
+
+/// Becomes the program with a filter that answers as a kernel without Landlock does.
+fn old_kernel(arguments: &[String]) -> ! {
+    let unknown = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
+    let rules = [(libc::SYS_landlock_create_ruleset, Vec::new())].into();
+    let target = env::consts::ARCH.try_into().unwrap();
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, unknown, target).unwrap();
+    apply_filter(&BpfProgram::try_from(filter).unwrap()).unwrap();
+    panic!("{}", Command::new(RSACHAT).args(arguments).exec());
+}
+
+fn old() -> Result<(), Failed> {
+    let (minji, junho) = (Home::of("민지"), Home::of("준호"));
+    let on_old = |home: &Home, arguments: &[&str]| {
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.arg(OLD_KERNEL).arg("--home").arg(home.path()).args(arguments).env("RSACHAT_CONFIG", "none");
+        home.start_on(command, Stdio::null())
+    };
+    let arguments = ["recv", "-v", "--listen", "127.0.0.1:0", "--accept-new", "--count", "1"];
+    let (mut recv, at) = on_old(&junho, &arguments).and_where();
+    recv.complains("rsachat: partly confined: this kernel has no Landlock");
+    let filters = |id| fields(id, "Seccomp_filters:").iter().map(|count| count.parse().unwrap()).collect();
+    let (own, its): (Vec<u32>, Vec<u32>) = (filters(std::process::id()), filters(recv.id()));
+    assert!(its.iter().all(|count| *count == own[0] + 2), "that of this test, and its own: {its:?}");
+    let mut sends = minji.run(&["send", &at, "--accept-new", "-m", "안녕"], Stdio::null());
+    assert_eq!([sends.ends(), recv.ends()], [0, 0], "{}", recv.complaints());
+    let doctor = on_old(&minji, &["doctor", "--listen", "127.0.0.1:0"]);
+    doctor.sees("send, ask, recv, pipe and serve are partly confined: this kernel has no Landlock");
+    doctor.sees("no problems found");
     Ok(())
 }
 

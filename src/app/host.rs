@@ -335,7 +335,7 @@ impl<S: NoticeSink> OsHost<S> {
         self.log = None;
         let failed = |error: io::Error| match &self.confined_to {
             Some(home) if error.kind() == io::ErrorKind::PermissionDenied => format!(
-                "this process is confined to {}; name a file there, or start it with --no-sandbox",
+                "rsachat serve is confined to {}; name a file there, or start it with --no-sandbox",
                 quoted(home)
             ),
             _ => describe(&error),

@@ -31,7 +31,7 @@ use report::{DoctorReport, Finding};
 
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
-Looks at settings, home, key, peers and clock; without ADDR at the port to listen on, with it at the name, the address, \
+Looks at settings, home, key, peers, sandbox and clock; without ADDR at the port to listen on, with it at the name, the address, \
 who answers there, and whether each side would take the other's key. Nothing is changed, and no conversation begins; \
 the other side may see a handshake that ended. The exit code is that of the first problem; warnings do not count.
 
