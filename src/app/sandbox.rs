@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::path::Path;
-use std::thread;
 
 /// Confinement of a process, and where there is less of it, why.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -44,31 +43,10 @@ impl fmt::Display for Confinement {
     }
 }
 
-/// Threads that are confined.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Reach {
-    /// Those of the process. Landlock holds for the caller and for threads that start later, so
-    /// that there must be no other yet.
-    Process,
-    /// The caller.
-    Thread,
-}
-
-/// Confines this process to its home. To be called before a second thread starts.
+/// Confines this process to a home. To be called before a second thread starts: Landlock holds for
+/// the caller and for threads that start later.
 pub(crate) fn confine(home: &Path) -> Confinement {
-    confine_within(home, Reach::Process)
-}
-
-/// Confinement that this system gives, as a thread that ends at once has found.
-pub(crate) fn probe(home: &Path) -> Confinement {
-    let home = home.to_owned();
-    let probed = thread::Builder::new().spawn(move || confine_within(&home, Reach::Thread));
-    let found = probed.ok().and_then(|thread| thread.join().ok());
-    found.unwrap_or_else(|| Confinement::Missing("no thread could be started".to_owned()))
-}
-
-fn confine_within(home: &Path, reach: Reach) -> Confinement {
-    match (system::restrict_files(home, reach), system::refuse_calls(reach)) {
+    match (system::restrict_files(home), system::refuse_calls()) {
         (Ok(()), Ok(())) => Confinement::Whole,
         (Err(why), Ok(())) | (Ok(()), Err(why)) => Confinement::Partial(why),
         (Err(files), Err(calls)) => Confinement::Missing(format!("{files}; {calls}")),
@@ -89,10 +67,8 @@ mod system {
     use nix::libc;
     use seccompiler::{
         BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-        SeccompRule, apply_filter, apply_filter_all_threads,
+        SeccompRule, apply_filter_all_threads,
     };
-
-    use super::Reach;
 
     /// Version of Landlock whose rights are taken away, as far as the kernel knows them: the sixth
     /// (Linux 6.12) has signals and abstract sockets as well. The ninth has sockets with a path, by
@@ -122,14 +98,14 @@ mod system {
     /// Input and output of a pipe that has none.
     const NULL: &str = "/dev/null";
 
-    pub(super) fn restrict_files(home: &Path, reach: Reach) -> Result<(), String> {
+    pub(super) fn restrict_files(home: &Path) -> Result<(), String> {
         let status = restrict(home).map_err(|error| format!("Landlock refused its rules: {error}"))?;
         match status.ruleset {
             RulesetStatus::NotEnforced => Err("this kernel has no Landlock".to_owned()),
             RulesetStatus::PartiallyEnforced => {
                 Err("the Landlock of this kernel lacks some rights (Linux 6.12 has all)".to_owned())
             }
-            RulesetStatus::FullyEnforced if reach == Reach::Process && threads() > 1 => {
+            RulesetStatus::FullyEnforced if threads() > 1 => {
                 Err("a thread is older than the rules for files".to_owned())
             }
             RulesetStatus::FullyEnforced => Ok(()),
@@ -240,14 +216,10 @@ mod system {
     /// interfaces.
     const FAMILIES: [libc::c_int; 4] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
 
-    pub(super) fn refuse_calls(reach: Reach) -> Result<(), String> {
+    pub(super) fn refuse_calls() -> Result<(), String> {
         let failed = |why: String| format!("system calls are not filtered: {why}");
         let program = filter().map_err(|error| failed(error.to_string()))?;
-        let applied = match reach {
-            Reach::Process => apply_filter_all_threads(&program),
-            Reach::Thread => apply_filter(&program),
-        };
-        applied.map_err(|error| failed(error.to_string()))
+        apply_filter_all_threads(&program).map_err(|error| failed(error.to_string()))
     }
 
     fn filter() -> Result<BpfProgram, seccompiler::BackendError> {
@@ -279,13 +251,11 @@ mod system {
 mod system {
     use std::path::Path;
 
-    use super::Reach;
-
-    pub(super) fn restrict_files(_: &Path, _: Reach) -> Result<(), String> {
+    pub(super) fn restrict_files(_: &Path) -> Result<(), String> {
         Err("this system has no Landlock".to_owned())
     }
 
-    pub(super) fn refuse_calls(_: Reach) -> Result<(), String> {
+    pub(super) fn refuse_calls() -> Result<(), String> {
         Err("system calls are not filtered here".to_owned())
     }
 }

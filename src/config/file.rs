@@ -163,7 +163,7 @@ pub(crate) const KEYS: [Key; 12] = [
         name: "sandbox",
         example: "sandbox = false",
         default: "true",
-        about: "Whether send, ask, recv without --exec, pipe and serve give up, where Linux allows it, all files but the \
+        about: "Whether send, ask, recv without --exec, pipe, serve and doctor give up, where Linux allows it, all files but the \
                 home and those of the system, and the running of commands, before they hear a peer. --no-sandbox is the \
                 option that says no.",
         read: |value, layer, _| set(&mut layer.sandbox, yes_no(value).map(YesNo::sandbox)),

@@ -16,6 +16,7 @@ use super::args::{self, GlobalArgs};
 use crate::app::error::{AppError, code, describe, hint_at_home};
 use crate::app::keyring::{self, StoredKey};
 use crate::app::os::{Bound, bind};
+use crate::app::output;
 use crate::app::sandbox::{self, Confinement};
 use crate::chat::KeyFor;
 use crate::chat::display::version_and_suite;
@@ -82,7 +83,7 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
         report.add(&finding)?;
         book = read;
     }
-    report.add(&check_sandbox(home, &config))?;
+    report.add(&confine(home, &config))?;
     report.add(&check_clock(jiff::Timestamp::now()))?;
     if let Some(finding) = check_time_zone() {
         report.add(&finding)?;
@@ -171,11 +172,14 @@ fn check_key(home: &Home, common: &GlobalArgs, own: &Result<Option<StoredKey>, A
     }
 }
 
-/// What the commands that can be confined give up on this machine. A kernel that has no sandbox is
-/// no problem: connections work without one.
-fn check_sandbox(home: &Home, config: &Settings) -> Finding {
+/// What the commands that can be confined give up on this machine, as this one does: every file was
+/// read. A kernel that has no sandbox is no problem: connections work without one.
+fn confine(home: &Home, config: &Settings) -> Finding {
     let confinement = match config.sandbox {
-        Sandbox::On => sandbox::probe(home.path()),
+        Sandbox::On => {
+            output::end_stderr_thread();
+            sandbox::confine(home.path())
+        }
         Sandbox::Off => Confinement::switched_off(),
     };
     Finding::ok("sandbox", format!("send, ask, recv, pipe and serve are {confinement}"))
