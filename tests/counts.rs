@@ -13,12 +13,12 @@ use std::process::{Command, ExitCode, Stdio};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use rsachat::crypto::{Identity, Seed};
-use rsachat::session::{Event, Output, RekeyThresholds, Role, Session, SessionConfig};
+use rsachat::session::{Event, RekeyThresholds, Role, Session, SessionConfig};
 use rsachat::time::{MonoMs, UnixMs};
 use rsachat::wire::{Durability, Lifetime, Purpose};
 
 use support::hostile_peer::HostilePeer;
-use support::{Home, PATIENCE, Process, RSACHAT, callgrind, read};
+use support::{Home, PATIENCE, Process, RSACHAT, caller, callgrind, read};
 
 /// Bytes of a handshake from the caller and from the listener, both with keys of 2,048 bits: a preface,
 /// two messages and a `Confirm` each.
@@ -88,18 +88,11 @@ impl Side {
 
     /// What the session wants sent; every message is acknowledged.
     fn sent(&mut self) -> Vec<u8> {
-        let mut sent = Vec::new();
-        while let Some(output) = self.session.poll_output() {
-            match output {
-                Output::Transmit(bytes) => sent.extend(bytes),
-                Output::Job(job) => self.session.handle_job(MonoMs(0), job.run(&self.identity)),
-                Output::WantSeed => self.session.handle_seed(MonoMs(0), &Seed::new([9; 32])),
-                Output::Event(Event::PeerKey(_)) => self.session.accept_key(MonoMs(0)),
-                Output::Event(Event::Message { count, .. }) => self.session.ack(count),
-                Output::Event(_) => {}
+        caller::sent(&mut self.session, &self.identity, |session, event| {
+            if let Event::Message { count, .. } = event {
+                session.ack(count);
             }
-        }
-        sent
+        })
     }
 }
 

@@ -10,6 +10,25 @@ use rsachat::wire::{ByeReason, Durability, Lifetime, Purpose};
 
 use super::{call, read};
 
+/// What a session wants sent. It takes every key; what else it tells is handed on.
+pub fn sent(
+    session: &mut Session,
+    identity: &Identity,
+    mut tell: impl FnMut(&mut Session, Event),
+) -> Vec<u8> {
+    let mut sent = Vec::new();
+    while let Some(output) = session.poll_output() {
+        match output {
+            Output::Transmit(bytes) => sent.extend(bytes),
+            Output::Job(job) => session.handle_job(MonoMs(0), job.run(identity)),
+            Output::WantSeed => session.handle_seed(MonoMs(0), &Seed::new([9; 32])),
+            Output::Event(Event::PeerKey(_)) => session.accept_key(MonoMs(0)),
+            Output::Event(event) => tell(session, event),
+        }
+    }
+    sent
+}
+
 /// One side of a connection, dialled from the test.
 pub struct Caller {
     pub session: Session,
@@ -58,17 +77,8 @@ impl Caller {
 
     /// What the session wants sent.
     pub fn sent(&mut self) -> Vec<u8> {
-        let mut sent = Vec::new();
-        while let Some(output) = self.session.poll_output() {
-            match output {
-                Output::Transmit(bytes) => sent.extend(bytes),
-                Output::Job(job) => self.session.handle_job(MonoMs(0), job.run(&self.identity)),
-                Output::WantSeed => self.session.handle_seed(MonoMs(0), &Seed::new([9; 32])),
-                Output::Event(Event::PeerKey(_)) => self.session.accept_key(MonoMs(0)),
-                Output::Event(event) => self.events.push(event),
-            }
-        }
-        sent
+        let events = &mut self.events;
+        sent(&mut self.session, &self.identity, |_, event| events.push(event))
     }
 
     pub fn write(&mut self, bytes: &[u8]) {
