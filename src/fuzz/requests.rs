@@ -33,8 +33,8 @@ pub fn requests(data: &[u8]) {
 fn prompt(line: &str) {
     match parse_line(line) {
         Ok(ParsedLine::Text(text)) => {
-            let doubled = ["::", "@@"].iter().any(|sign| line.trim_start().starts_with(sign));
-            let written = if doubled { &line.trim_start()[1..] } else { line };
+            let is_doubled = line.starts_with("::") || line.starts_with("@@");
+            let written = if is_doubled { &line[1..] } else { line };
             assert_eq!(text.trim(), written.trim(), "{line:?}");
         }
         Ok(ParsedLine::TextTo { name, text }) => {

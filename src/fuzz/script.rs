@@ -13,7 +13,8 @@ use crate::peers::name::Name;
 use crate::replay::reporter::draw;
 use crate::script::diagnostic::check;
 use crate::script::markdown::{blocks, trim};
-use crate::script::render::Substitutions;
+use crate::script::matcher::ShownRow;
+use crate::script::render::{Substitutions, input, shown};
 use crate::script::{Bindings, LineKind, Loader, Parser, Script, SourceFile, canonical, usage};
 use crate::text::redaction::Redactions;
 use crate::text::safe::SafeText;
@@ -86,21 +87,24 @@ fn meaning(script: &Script) -> Vec<String> {
 
 /// A typed text and a shown row, written into a script, are that text and that row.
 fn typed(text: &str) {
-    let substitutions = Substitutions::default();
-    let (template, pattern) = (substitutions.template(text), substitutions.pattern(text));
-    assert!(!template.contains('\n') && !pattern.contains('\n'));
-    let rest =
-        |text: &str| text.strip_suffix(' ').map_or_else(|| text.to_owned(), |row| format!("{row}$u{{20}}"));
-    let (template, pattern) = (rest(&template), rest(&pattern));
-    let script = format!("@actors alice bob\n@say alice {template}\nalice> x\nalice| {pattern}\n");
-    if template.is_empty() || pattern.is_empty() || pattern == "$**" {
-        return;
-    }
-    let Ok(script) = read(&script) else { return };
-    let row = SafeText::line(text);
+    // No line has one.
+    let text = text.replace('\0', "");
+    let (bindings, substitutions) = (Bindings::default(), Substitutions::default());
+    let typed = input("alice", &text, &substitutions);
+    let shown = shown("alice", &ShownRow::row(0, text.clone()), &substitutions);
+    let script = format!("@actors alice bob\n{typed}\n{shown}\n");
+    assert_eq!(script.lines().count(), 3, "{script:?}");
+    let script = read(&script).unwrap_or_else(|(sources, mistakes)| {
+        panic!("{}\n{script:?}", draw(&mistakes[0], &sources));
+    });
     for line in &script.lines {
-        if let LineKind::Expect { expectation, .. } = &line.kind {
-            assert!(Bindings::default().matched(expectation, row.as_str()).is_some(), "{pattern:?}");
+        match &line.kind {
+            LineKind::Input { template, .. } => assert_eq!(bindings.expand(template).as_ref(), Ok(&text)),
+            LineKind::Expect { expectation, .. } => {
+                let row = SafeText::line(&text);
+                assert!(bindings.matched(expectation, row.as_str()).is_some(), "{:?}", line.text);
+            }
+            _ => {}
         }
     }
 }

@@ -69,6 +69,8 @@ pub(super) struct World {
     pub(super) heard: BTreeMap<String, Fingerprint>,
     /// Who was dialled, or stood in the book, at any time.
     pub(super) ever_chosen: BTreeSet<Fingerprint>,
+    /// Names that the book ever had, as the chat was told.
+    named: BTreeSet<(Fingerprint, String)>,
     /// Key that the present change of the book is about, and the notices of the present act.
     subject: Option<Fingerprint>,
     notices: Vec<Notice>,
@@ -100,6 +102,7 @@ impl World {
             chosen: BTreeMap::new(),
             heard: BTreeMap::new(),
             ever_chosen: BTreeSet::new(),
+            named: BTreeSet::new(),
             subject: None,
             notices: Vec::new(),
         };
@@ -109,8 +112,7 @@ impl World {
     }
 
     pub(super) fn perform(&mut self, act: Act) {
-        self.pass(if let Act::EnterAgain { after } = act { after } else { 2_000 });
-        self.notices.clear();
+        self.begin_act(if let Act::EnterAgain { after } = act { after } else { 2_000 });
         match act {
             Act::Call(caller) => {
                 let (conn, seed) = (self.connect(caller, None), self.seed());
@@ -323,19 +325,43 @@ impl World {
     }
 
     fn see(&mut self, notice: Notice) {
-        self.each_sentence_is_in_the_book_file(&notice, self.subject);
+        let keys = self.keys_of(&notice);
+        self.each_sentence_is_in_the_book_file(&notice, &keys);
         self.nobody_blocked_is_heard(&notice);
-        match (&notice, self.subject) {
-            (Notice::Info(Info::Joined { name, fingerprint, .. }), _) => {
+        match &notice {
+            Notice::Info(Info::Joined { name, fingerprint, .. }) => {
                 self.shown.insert(*fingerprint, Name::parse_local(name).unwrap());
             }
-            (Notice::Info(Info::Named { name, .. }), Some(key)) => {
-                self.shown.insert(key, Name::parse_local(name).unwrap());
+            Notice::Info(Info::Named { name, .. }) => {
+                let named = keys.iter().find(|key| self.is_in_the_book_file(&notice, key));
+                self.shown.extend(named.map(|key| (*key, Name::parse_local(name).unwrap())));
             }
-            (Notice::History { messages, .. }, _) => self.the_history_is_within_bounds(messages),
+            Notice::History { messages, .. } => self.the_history_is_within_bounds(messages),
             _ => {}
         }
         self.notices.push(notice);
+    }
+
+    /// Keys that a row about the book may mean: that of our own change, then those that have or had
+    /// the name, since another process may have changed theirs.
+    fn keys_of(&self, notice: &Notice) -> Vec<Fingerprint> {
+        let Notice::Info(
+            Info::Blocked { name }
+            | Info::Unblocked { name, .. }
+            | Info::Trusted { name }
+            | Info::Forgotten { name }
+            | Info::Named { old: name, .. },
+        ) = notice
+        else {
+            return Vec::new();
+        };
+        let has_it = |key: &Fingerprint| {
+            let is_shown = self.shown.get(key).is_some_and(|shown| shown.as_str() == name);
+            self.subject == Some(*key) || is_shown || self.named.contains(&(*key, name.clone()))
+        };
+        let mut keys: Vec<_> = (1..KEYS.len()).map(fingerprint).filter(has_it).collect();
+        keys.sort_by_key(|key| (self.subject != Some(*key), !self.is_connected(*key)));
+        keys
     }
 
     /// A block holds from now on, whether or not it can be written.
@@ -351,6 +377,7 @@ impl World {
     fn work_on_disk(&mut self, job: DiskJob) -> Input<'static> {
         match job {
             DiskJob::Read(conn) => {
+                self.subject = None;
                 self.learn(self.book.clone());
                 Input::Book { conn, book: Ok(Some(self.book.clone())) }
             }
@@ -378,6 +405,7 @@ impl World {
         }
         let chosen = book.peers().filter(|entry| entry.trust != Trust::Met);
         self.ever_chosen.extend(chosen.map(|entry| entry.fingerprint));
+        self.named.extend(book.peers().map(|entry| (entry.fingerprint, entry.name.to_string())));
         self.known = book;
     }
 
@@ -437,10 +465,13 @@ impl World {
             _ => {}
         }
         self.command(&format!(":{word} {name}"));
-        let is_said = self.notices.iter().any(|notice| match notice {
-            Notice::Info(Info::Blocked { .. }) => word == "block",
-            Notice::Info(Info::Unblocked { .. }) => word == "unblock",
-            _ => false,
+        let is_said = self.notices.iter().any(|notice| {
+            let is_it = match notice {
+                Notice::Info(Info::Blocked { .. }) => word == "block",
+                Notice::Info(Info::Unblocked { .. }) => word == "unblock",
+                _ => false,
+            };
+            is_it && key.is_some_and(|key| self.keys_of(notice).contains(&key))
         });
         let is_due = word == "block" || word == "unblock" && was_blocked;
         if !self.disk_waits {
@@ -558,7 +589,10 @@ impl World {
         Seed::new(bytes)
     }
 
-    fn pass(&mut self, ms: u64) {
+    /// Forgets what was of the act before, so many milliseconds ago.
+    fn begin_act(&mut self, ms: u64) {
+        self.notices.clear();
+        self.subject = None;
         self.now = Now { mono: self.now.mono + ms, unix: UnixMs(self.now.unix.0 + ms) };
     }
 }
