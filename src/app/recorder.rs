@@ -16,7 +16,7 @@ use crate::chat::{
     AddressedView, Chat, ExitRequest, Info, KeyExchange, ListenOptions, Message, Notice, OaepInfo, Presence,
     Protocol, TrustLevel, Warning,
 };
-use crate::limits::MESSAGE_BYTES;
+use crate::limits::{MESSAGE_BYTES, NAME_CHARS};
 use crate::peers::address::Family;
 use crate::peers::name::GIVEN;
 use crate::script::render::Substitutions;
@@ -401,8 +401,15 @@ impl Recorder {
         if let Some(label) = self.labels.get(name) {
             return label.clone();
         }
-        let base = name.replace(GIVEN, "-");
-        let numbered = (2..).map(|number| format!("{base}-{number}"));
+        // No longer than a name: what is cut is before the number.
+        let (stem, given) = name.split_once(GIVEN).unwrap_or((name, ""));
+        let given = if given.is_empty() { String::new() } else { format!("-{given}") };
+        let with = |suffix: &str| -> String {
+            let room = NAME_CHARS.saturating_sub(suffix.chars().count());
+            stem.chars().take(room).chain(suffix.chars()).collect()
+        };
+        let base = with(&given);
+        let numbered = (2..).map(|number| with(&format!("{given}-{number}")));
         let is_free = |label: &String| *label != self.own_label && !self.peers.contains_key(label);
         let label = std::iter::once(base.clone()).chain(numbered).find(is_free);
         let label = label.unwrap_or_else(|| base.clone());
@@ -536,6 +543,17 @@ mod tests {
         assert_eq!(comments.len(), 2, "{text}");
         assert!(comments.iter().all(|comment| comment.ends_with(r": one / two\u{d}\u{1b}[2J")), "{text}");
         assert_eq!(body.lines().count(), 2, "{text}");
+    }
+
+    #[test]
+    fn the_label_of_a_long_name_with_a_number_is_a_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut recorder =
+            Recorder::start(&folder.path().join("talk.chat"), "alice", Redactions::default()).unwrap();
+        let name = "b".repeat(NAME_CHARS);
+        assert_eq!(recorder.assign_label(&name), name);
+        let label = recorder.assign_label(&format!("{name}~2"));
+        assert_eq!(label, format!("{}-2", "b".repeat(NAME_CHARS - 2)));
     }
 
     #[test]
