@@ -44,6 +44,8 @@ const BASH_WORDS: &str = include_str!("completions.bash");
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Named {
     Known,
+    /// Without an address too: the process that serves the home delivers to it once it calls.
+    Chosen,
     Callable,
     Blocked,
 }
@@ -52,9 +54,8 @@ impl Named {
     fn takes(self, peer: &PeerEntry) -> bool {
         match self {
             Self::Known => true,
-            Self::Callable => {
-                peer.trust != Trust::Met && !peer.trust.is_blocked() && !peer.addresses.is_empty()
-            }
+            Self::Chosen => peer.trust != Trust::Met && !peer.trust.is_blocked(),
+            Self::Callable => Self::Chosen.takes(peer) && !peer.addresses.is_empty(),
             Self::Blocked => peer.trust.is_blocked(),
         }
     }
@@ -64,9 +65,9 @@ impl Named {
 const NAMES: [(&[&str], &str, Named); 19] = [
     (&[], "callee", Named::Callable),
     (&[], "connect", Named::Callable),
-    (&["send"], "target", Named::Callable),
+    (&["send"], "target", Named::Chosen),
     (&["send"], "to", Named::Known),
-    (&["ask"], "target", Named::Callable),
+    (&["ask"], "target", Named::Chosen),
     (&["ask"], "to", Named::Known),
     (&["pipe"], "connect", Named::Callable),
     (&["pipe"], "to", Named::Known),

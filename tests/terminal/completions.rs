@@ -11,7 +11,7 @@ use super::pty::{Pty, Setup, has, row_of_cursor};
 use super::support::{Home, RSACHAT};
 
 /// What stands on the line before Tab, and after it.
-const PRESSED: [(&str, &str); 24] = [
+const PRESSED: [(&str, &str); 26] = [
     ("rsachat doc", "rsachat doctor"),
     ("rsachat key exp", "rsachat key export"),
     ("rsachat --passphrase-fi", "rsachat --passphrase-file"),
@@ -34,6 +34,8 @@ const PRESSED: [(&str, &str); 24] = [
     ("rsachat --connect mi", "rsachat --connect minji"),
     ("rsachat send --to ha", "rsachat send --to hana"),
     ("rsachat ask mi", "rsachat ask minji"),
+    ("rsachat send ha", "rsachat send hana"),
+    ("rsachat ask ha", "rsachat ask hana"),
     ("rsachat peers block ha", "rsachat peers block hana"),
     ("rsachat --home other peers forget ju", "rsachat --home other peers forget junho"),
 ];
