@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueHint};
 
-use super::args::GlobalArgs;
+use super::args::{self, GlobalArgs};
 use crate::app::error::{AppError, code, hint_at_home};
 use crate::app::keyring::{PassphraseSource, StoredKey, ask, import, load, make, read_file, seed, unlock};
 use crate::app::os::{print_line, today};
@@ -278,8 +278,8 @@ Examples:
         /// The peer's name in your book
         name: String,
         /// Its fingerprint, as the peer gave it to you
-        #[arg(value_name = "SHA256:…")]
-        fingerprint: Option<String>,
+        #[arg(value_name = "SHA256:…", value_parser = args::fingerprint)]
+        fingerprint: Option<Fingerprint>,
     },
     /// Add a peer by its fingerprint, as verified
     #[command(after_help = "Examples:
@@ -288,8 +288,8 @@ Examples:
         /// Your name for the peer
         name: String,
         /// Its fingerprint, as the peer gave it to you
-        #[arg(value_name = "SHA256:…")]
-        fingerprint: String,
+        #[arg(value_name = "SHA256:…", value_parser = args::fingerprint)]
+        fingerprint: Fingerprint,
     },
     /// Rename a peer
     #[command(after_help = "Examples:
@@ -351,7 +351,7 @@ pub(crate) fn run_peers(home: &Home, common: &GlobalArgs, task: &PeersCommand) -
             return Ok(0);
         }
         PeersCommand::Trust { name, fingerprint } => {
-            let given = fingerprint.as_deref().map(parse_fingerprint).transpose()?;
+            let given = *fingerprint;
             // Several that called may claim one name.
             let called =
                 given.filter(|given| book.find(name).is_none() && callers.by_fingerprint(given).is_some());
@@ -367,7 +367,7 @@ pub(crate) fn run_peers(home: &Home, common: &GlobalArgs, task: &PeersCommand) -
             format!("{name} is marked verified, {known}")
         }
         PeersCommand::Add { name, fingerprint } => {
-            let fingerprint = parse_fingerprint(fingerprint)?;
+            let fingerprint = *fingerprint;
             if let Some(peer) = book.by_fingerprint(&fingerprint) {
                 let message = format!("that is the key of {}, which is already in your book", peer.name);
                 return Err(AppError::new(code::FAILED, message)
@@ -444,10 +444,6 @@ fn free_name(book: &Book, name: &str) -> Result<Name, AppError> {
         Some(_) => Err(AppError::new(code::FAILED, format!("a peer named {name} already exists"))),
         None => Ok(parsed),
     }
-}
-
-fn parse_fingerprint(text: &str) -> Result<Fingerprint, AppError> {
-    text.parse().map_err(|error| AppError::new(code::USAGE, format!("the fingerprint: {error}")))
 }
 
 #[derive(Subcommand, Clone, Copy, PartialEq, Eq, Debug)]

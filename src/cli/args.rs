@@ -15,7 +15,7 @@ use crate::app::error::{AppError, code};
 use crate::app::keyring::PassphraseSource;
 use crate::app::output;
 use crate::app::sandbox::{self, Confinement};
-use crate::chat::command::{Command, ONE_WAY_ON_NATIVE, protocol_of};
+use crate::chat::command::{Command, ONE_WAY_ON_NATIVE};
 use crate::chat::{
     AcceptPolicy, CallOptions, CalleeError, Info, KeyExchange, ListenOptions, OaepInfo, OwnName, Protocol,
 };
@@ -96,6 +96,11 @@ pub(crate) fn at_least_one(text: &str) -> Result<u64, String> {
     number.ok_or_else(|| "write a number of 1 or more".to_owned())
 }
 
+/// Fingerprint of the command line.
+pub(crate) fn fingerprint(text: &str) -> Result<Fingerprint, String> {
+    text.parse().map_err(|_| "write SHA256: and 43 characters, as rsachat key show prints it".to_owned())
+}
+
 /// Value of `--peers`.
 pub(crate) fn peers(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| (1..=limits::PEERS_MAX).contains(number));
@@ -139,8 +144,8 @@ impl Context<'_> {
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct OutputArgs {
     /// Name that you give to peers [default: the login name]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) name: Option<String>,
+    #[arg(long, value_name = "NAME", value_parser = Name::parse)]
+    pub(crate) name: Option<Name>,
     /// IPv4 only
     #[arg(short = '4', conflicts_with = "v6")]
     v4: bool,
@@ -158,8 +163,8 @@ pub(crate) struct OutputArgs {
 #[derive(Args, Debug)]
 pub(crate) struct PeerArgs {
     /// Accept only the holder of this key
-    #[arg(long, value_name = "SHA256:…")]
-    pin: Option<String>,
+    #[arg(long, value_name = "SHA256:…", value_parser = fingerprint)]
+    pin: Option<Fingerprint>,
     /// Accept only this peer in your book
     #[arg(long, value_name = "NAME", conflicts_with = "pin")]
     to: Option<String>,
@@ -173,7 +178,7 @@ pub(crate) struct ProtocolArgs {
     /// Speak this wire: `oaep` is the raw one of the Python tutorial, which authenticates nobody
     /// and has no receipts
     #[arg(long, value_name = "WIRE")]
-    pub(crate) wire: Option<String>,
+    pub(crate) wire: Option<Protocol>,
     /// On the raw wire, send no key: for the tutorial's server
     #[arg(long)]
     pub(crate) one_way: bool,
@@ -184,13 +189,7 @@ impl ProtocolArgs {
     /// the peer by its key.
     pub(crate) fn protocol(&self, by_key: Option<&str>) -> Result<Protocol, AppError> {
         let usage = |words: String| AppError::new(code::USAGE, words);
-        let wire = self
-            .wire
-            .as_deref()
-            .map(protocol_of)
-            .transpose()
-            .map_err(|mistake| usage(mistake.to_string()))?;
-        match (wire.unwrap_or_default(), by_key) {
+        match (self.wire.unwrap_or_default(), by_key) {
             (Protocol::Native, _) if self.one_way => Err(usage(ONE_WAY_ON_NATIVE.to_owned())),
             (Protocol::Native, _) => Ok(Protocol::Native),
             (Protocol::Oaep(_), Some(option)) => {
@@ -212,13 +211,8 @@ pub(crate) fn warn_of_raw(protocol: Protocol, consequence: &str, format: OutputF
 
 impl OutputArgs {
     /// Name given here, else the one of the prompt's options and of the configuration.
-    pub(crate) fn own_name(&self, settings: &SettingSources) -> Result<OwnName, AppError> {
-        match &self.name {
-            Some(name) => Name::parse(name)
-                .map(OwnName::from)
-                .map_err(|error| AppError::new(code::USAGE, format!("--name: {error}"))),
-            None => Ok(settings.resolve().own_name()),
-        }
+    pub(crate) fn own_name(&self, settings: &SettingSources) -> OwnName {
+        self.name.clone().map_or_else(|| settings.resolve().own_name(), OwnName::from)
     }
 
     pub(crate) fn family(&self) -> Family {
@@ -246,13 +240,13 @@ pub(crate) fn family(v4: bool, v6: bool) -> Family {
 impl PeerArgs {
     pub(crate) fn selection(&self) -> PeerSelection<'_> {
         let named = self.to.as_deref().map(|name| ("--to", name));
-        PeerSelection { pin: self.pin.as_deref(), named, accept_new: self.accept_new }
+        PeerSelection { pin: self.pin, named, accept_new: self.accept_new }
     }
 }
 
 /// Selection of the peer by the command line.
 pub(crate) struct PeerSelection<'a> {
-    pub(crate) pin: Option<&'a str>,
+    pub(crate) pin: Option<Fingerprint>,
     /// Name in the book, after the option that gives it.
     pub(crate) named: Option<(&'static str, &'a str)>,
     pub(crate) accept_new: bool,
@@ -268,8 +262,6 @@ impl PeerSelection<'_> {
     pub(crate) fn accept_policy(&self, protocol: Protocol, book: &Book) -> Result<AcceptPolicy, AppError> {
         match (self.pin, self.named) {
             (Some(pin), _) => {
-                let wrong = |error| AppError::new(code::USAGE, format!("--pin: {error}"));
-                let pin = pin.parse::<Fingerprint>().map_err(wrong)?;
                 book.by_fingerprint(&pin).map_or(Ok(()), refuse_blocked)?;
                 Ok(AcceptPolicy::Pinned(pin))
             }

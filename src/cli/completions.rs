@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Command};
+use clap::{Args, Command, ValueEnum as _};
 use clap_complete::CompleteEnv;
 use clap_complete::Shell;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
@@ -14,6 +14,7 @@ use super::command_line::at_path;
 use super::installed::{Place, install};
 use crate::app::error::{AppError, code};
 use crate::app::os::print_line;
+use crate::config::word_of;
 use crate::peers::book::{PeerEntry, Trust};
 use crate::store::{Home, book_file};
 
@@ -26,8 +27,7 @@ Examples:
   rsachat completions zsh --install
   rsachat completions bash > rsachat.bash")]
 pub(crate) struct CompletionsArgs {
-    /// Shell to print them for [default with --install: the one that SHELL names]
-    #[arg(required_unless_present = "install")]
+    /// Shell to print or install them for [default with --install: the one that SHELL names]
     shell: Option<Shell>,
     /// Write the file where the shell looks for it, and say where that is
     #[arg(long)]
@@ -83,9 +83,6 @@ const NAMES: [(&[&str], &str, Named); 19] = [
     (&["history", "export"], "peer", Named::Known),
     (&["history", "search"], "peer", Named::Known),
 ];
-
-/// Commands that speak a wire.
-const WIRES: [&[&str]; 4] = [&[], &["send"], &["ask"], &["recv"]];
 
 /// Lengths that a key is given.
 const KEY_BITS: [&str; 3] = ["2048", "3072", "4096"];
@@ -150,10 +147,6 @@ fn with_values(tree: Command, home: Option<&Home>) -> Command {
     };
     let candidates = ArgValueCandidates::new(candidates);
     tree = at_path(tree, &["doctor"], |command| offering(command, "address", &candidates));
-    let wires = ArgValueCandidates::new(|| Vec::from(["native", "oaep"].map(CompletionCandidate::new)));
-    for path in WIRES {
-        tree = at_path(tree, path, |command| offering(command, "wire", &wires));
-    }
     let bits = ArgValueCandidates::new(|| Vec::from(KEY_BITS.map(CompletionCandidate::new)));
     at_path(tree, &["key", "new"], |command| offering(command, "bits", &bits))
 }
@@ -183,9 +176,16 @@ fn offering(command: Command, argument: &str, candidates: &ArgValueCandidates) -
 
 /// `rsachat completions`
 pub(crate) fn run(task: CompletionsArgs) -> Result<u8, AppError> {
-    let shell = task.shell.or_else(Shell::from_env).ok_or_else(|| {
-        AppError::new(code::USAGE, "SHELL names no shell that completions are for")
-            .hint("name it: rsachat completions bash --install, or zsh, fish")
+    let own = Shell::from_env().filter(|_| task.install);
+    let shell = task.shell.or(own).ok_or_else(|| {
+        let shells = Shell::value_variants().iter().map(word_of).collect::<Vec<_>>().join(", ");
+        let (what, hint) = if task.install {
+            ("SHELL names no shell that completions are for", format!("name it before --install: {shells}"))
+        } else {
+            let hint = format!("write one of {shells}; --install takes the one that you use");
+            ("completions are for a shell, and none is named", hint)
+        };
+        AppError::new(code::USAGE, what).hint(hint)
     })?;
     let script = script(shell)?;
     if !task.install {

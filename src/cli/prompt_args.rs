@@ -11,8 +11,9 @@ use rustix::io::Errno;
 
 use super::args;
 use crate::app::error::{AppError, code, describe};
-use crate::chat::NotifyWhen;
-use crate::config::{ColourWhen, EditorMode, Layer, Settings, TimeFormat, YesNo};
+use crate::chat::{NotifyWhen, Protocol};
+use crate::config::{ColourWhen, EditorMode, Layer, Settings, TimeFormat, YesNo, word_of};
+use crate::crypto::Fingerprint;
 use crate::peers::address::ListenAt;
 use crate::peers::name::Name;
 use crate::render::colour;
@@ -25,8 +26,8 @@ use crate::text::redaction::Redaction;
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct PromptArgs {
     /// Name that you give to peers [default: the login name]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) name: Option<String>,
+    #[arg(long, value_name = "NAME", value_parser = Name::parse)]
+    pub(crate) name: Option<Name>,
     /// Wait for callers: a port, `host:port` (every address of that host)
     /// or `[::1]:port`
     #[arg(long, value_name = "ADDR", group = "addresses")]
@@ -35,7 +36,7 @@ pub(crate) struct PromptArgs {
     #[arg(long, conflicts_with = "listen")]
     pub(crate) no_listen: bool,
     /// Turn away keys that are not in the book, on every address
-    #[arg(long, value_name = "WHETHER", num_args = 0..=1, require_equals = true, default_missing_value = "yes")]
+    #[arg(long, value_name = "WHETHER", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) known_only: Option<YesNo>,
     /// Accept any caller, and send the input to whoever calls first
     #[arg(long, conflicts_with = "known_only")]
@@ -47,8 +48,8 @@ pub(crate) struct PromptArgs {
     #[arg(value_name = "NAME|ADDR", value_hint = ValueHint::Hostname, groups = ["addresses", "calls"])]
     pub(crate) callee: Option<String>,
     /// Accept only this key
-    #[arg(long, value_name = "SHA256:…", requires = "calls")]
-    pub(crate) pin: Option<String>,
+    #[arg(long, value_name = "SHA256:…", value_parser = args::fingerprint, requires = "calls")]
+    pub(crate) pin: Option<Fingerprint>,
     /// Record the session in a new file, as a script with every participant
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
@@ -57,7 +58,7 @@ pub(crate) struct PromptArgs {
     pub(crate) redact: Vec<Redaction>,
     /// Speak this wire: `oaep` is the raw one of the Python tutorial, which authenticates nobody
     #[arg(long, value_name = "WIRE", requires = "addresses")]
-    pub(crate) wire: Option<String>,
+    pub(crate) wire: Option<Protocol>,
     /// On the raw wire, send no key: for the tutorial's server
     #[arg(long, requires_all = ["calls", "wire"])]
     pub(crate) one_way: bool,
@@ -71,8 +72,8 @@ pub(crate) struct PromptArgs {
     #[arg(long, alias = "color", value_name = "WHEN")]
     pub(crate) colour: Option<ColourWhen>,
     /// Show the time before each message, in strftime format, or `none` [default: %H:%M]
-    #[arg(long, value_name = "FORMAT")]
-    pub(crate) time_format: Option<String>,
+    #[arg(long, value_name = "FORMAT", value_parser = TimeFormat::parse)]
+    pub(crate) time_format: Option<TimeFormat>,
     /// Show no time before messages
     #[arg(long, conflicts_with = "time_format")]
     pub(crate) no_time: bool,
@@ -83,7 +84,7 @@ pub(crate) struct PromptArgs {
     #[arg(long, value_name = "WHICH")]
     pub(crate) notify: Option<NotifyWhen>,
     /// Show the peer's name and the unread count in the title of the terminal
-    #[arg(long, value_name = "WHETHER", num_args = 0..=1, require_equals = true, default_missing_value = "yes")]
+    #[arg(long, value_name = "WHETHER", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) title: Option<YesNo>,
     /// Also log what is said to this file, as :log does
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -110,7 +111,7 @@ impl PromptArgs {
     /// Option that only the process that has the home open can take, which has this name.
     pub(crate) fn of_owner(&self, owner: Option<&str>) -> Option<&'static str> {
         let options = [
-            ("--name", self.name.is_some() && self.name.as_deref() != owner),
+            ("--name", self.name.is_some() && self.name.as_ref().map(Name::as_str) != owner),
             ("--record", self.record.is_some()),
             ("--anybody", self.anybody && self.listen.is_empty()),
             ("--known-only", self.known_only.is_some() && self.listen.is_empty()),
@@ -121,8 +122,8 @@ impl PromptArgs {
     }
 
     /// Commands that the command line asks for, each with its arguments.
-    pub(crate) fn orders(&self) -> Vec<(&'static str, Vec<&str>)> {
-        let wire = self.wire.as_deref().map(|wire| ["--wire", wire]);
+    pub(crate) fn orders(&self) -> Vec<(&'static str, Vec<String>)> {
+        let wire = self.wire.map(|wire| ["--wire".to_owned(), word_of(&wire)]);
         let callers = match self.known_only {
             _ if self.anybody => Some("--anybody"),
             Some(YesNo::Yes) => Some("--known"),
@@ -130,33 +131,27 @@ impl PromptArgs {
             None => None,
         };
         let listen = self.listen.iter().map(|at| {
-            let words = [at.as_str()].into_iter().chain(wire.into_iter().flatten()).chain(callers);
-            ("listen", words.collect())
+            let wire = wire.clone().into_iter().flatten();
+            ("listen", [at.clone()].into_iter().chain(wire).chain(callers.map(str::to_owned)).collect())
         });
-        let log = self.log.iter().map(|file| ("log", vec![file.as_str()]));
-        let pin = self.pin.as_deref().map(|pin| ["--pin", pin]);
-        let one_way = self.one_way.then_some("--one-way");
+        let log = self.log.iter().map(|file| ("log", vec![file.clone()]));
+        let pin = self.pin.map(|pin| ["--pin".to_owned(), pin.to_string()]);
+        let one_way = self.one_way.then(|| "--one-way".to_owned());
         let connect = self.call().map(|callee| {
-            let options = pin.into_iter().flatten().chain(wire.into_iter().flatten()).chain(one_way);
-            ("connect", [callee].into_iter().chain(options).collect())
+            let options = pin.into_iter().chain(wire.clone()).flatten().chain(one_way);
+            ("connect", [callee.to_owned()].into_iter().chain(options).collect())
         });
         listen.chain(log).chain(connect).collect()
     }
 
     /// Settings on the command line. To listen or to connect replaces the listeners of the file.
     pub(crate) fn layer(&self) -> Result<Layer, AppError> {
-        let wrong = |option: &str, error: String| AppError::new(code::USAGE, format!("{option}: {error}"));
-        let name = self.name.as_deref().map(Name::parse).transpose();
         let listen: Result<Vec<_>, _> = self.listen.iter().map(|at| at.parse::<ListenAt>()).collect();
-        let listen = listen.map_err(|error| wrong("--listen", error.to_string()))?;
-        let time = match &self.time_format {
-            _ if self.no_time => Some(TimeFormat::none()),
-            Some(format) => Some(TimeFormat::parse(format).map_err(|error| wrong("--time-format", error))?),
-            None => None,
-        };
+        let listen = listen.map_err(|error| AppError::new(code::USAGE, format!("--listen: {error}")))?;
+        let time = if self.no_time { Some(TimeFormat::none()) } else { self.time_format.clone() };
         let asked = !listen.is_empty() || self.no_listen || self.call().is_some();
         Ok(Layer {
-            name: name.map_err(|error| wrong("--name", error.to_string()))?,
+            name: self.name.clone(),
             listen: asked.then_some(listen),
             callers: self.known_only.map(YesNo::callers),
             colour: self.colour,

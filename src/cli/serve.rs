@@ -7,6 +7,7 @@ use super::prompt::{Attendance, start};
 use super::prompt_args::PromptArgs;
 use crate::app::error::{AppError, code};
 use crate::config::{SettingSources, YesNo};
+use crate::peers::name::Name;
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -18,8 +19,8 @@ Examples:
   rsachat serve --listen 8000 --known-only --json")]
 pub(crate) struct ServeArgs {
     /// Name that you give to peers [default: the login name]
-    #[arg(long, value_name = "NAME")]
-    name: Option<String>,
+    #[arg(long, value_name = "NAME", value_parser = Name::parse)]
+    name: Option<Name>,
     /// Wait for callers: a port, `host:port` (every address of that host)
     /// or `[::1]:port`
     #[arg(long, value_name = "ADDR")]

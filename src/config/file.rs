@@ -208,8 +208,9 @@ fn text<'a>(value: &'a DeValue<'_>) -> Result<&'a str, String> {
 }
 
 fn yes_no(value: &DeValue<'_>) -> Result<YesNo, String> {
-    let truth = value.as_bool().ok_or_else(|| expected("true or false", value))?;
-    Ok(if truth { YesNo::Yes } else { YesNo::No })
+    let word = value.as_str().map(|word| YesNo::from_str(word, false).ok());
+    let truth = value.as_bool().map(|truth| if truth { YesNo::Yes } else { YesNo::No });
+    truth.or(word.flatten()).ok_or_else(|| expected("true or false", value))
 }
 
 /// A number of days: a century at most.

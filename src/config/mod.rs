@@ -18,7 +18,9 @@ use crate::store::StoreError;
 use crate::store::safe_file::{self, Access};
 pub(crate) use file::KEYS;
 use file::{FileSettings, Key};
-pub(crate) use values::{ColourWhen, EditorMode, Layer, Sandbox, TimeFormat, Title, YesNo, colour_from};
+pub(crate) use values::{
+    ColourWhen, EditorMode, Layer, Sandbox, TimeFormat, Title, YesNo, colour_from, word_of,
+};
 
 /// Settings in force for this run.
 #[derive(Clone, Debug)]

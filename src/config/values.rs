@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
-use crate::chat::{AcceptPolicy, HistoryPolicy, NotifyWhen};
+use crate::chat::{AcceptPolicy, HistoryPolicy, KeyExchange, NotifyWhen, Protocol};
 use crate::limits::TIME_CELLS;
 use crate::peers::address::ListenAt;
 use crate::peers::name::Name;
@@ -40,6 +40,19 @@ impl ValueEnum for HistoryPolicy {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         Some(PossibleValue::new(self.word()))
+    }
+}
+
+impl ValueEnum for Protocol {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Native, Self::Oaep(KeyExchange::Mutual)]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Self::Native => "native",
+            Self::Oaep(_) => "oaep",
+        }))
     }
 }
 
@@ -79,7 +92,9 @@ pub(crate) enum Sandbox {
 /// Value of an option that is yes or no.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum YesNo {
+    #[value(name = "true", alias = "yes")]
     Yes,
+    #[value(name = "false", alias = "no")]
     No,
 }
 

@@ -45,8 +45,8 @@ pub(crate) struct DoctorArgs {
     #[arg(value_name = "ADDR", value_hint = ValueHint::Hostname)]
     address: Option<String>,
     /// Key expected there
-    #[arg(long, value_name = "SHA256:…", requires = "address")]
-    pin: Option<String>,
+    #[arg(long, value_name = "SHA256:…", value_parser = args::fingerprint, requires = "address")]
+    pin: Option<Fingerprint>,
     /// Address to listen on [default: as configured, else 8000]
     #[arg(long, value_name = "ADDR")]
     listen: Vec<String>,
@@ -62,8 +62,6 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
     let usage = |error: String| AppError::new(code::USAGE, error);
     let target = task.address.as_deref().map(str::parse::<Target>).transpose();
     let target = target.map_err(|error| usage(error.to_string()))?;
-    let pin = task.pin.as_deref().map(str::parse::<Fingerprint>).transpose();
-    let pin = pin.map_err(|error| usage(format!("--pin: {error}")))?;
     let listen: Result<Vec<ListenAt>, _> = task.listen.iter().map(|at| at.parse()).collect();
     let listen = listen.map_err(|error| usage(format!("--listen: {error}")))?;
     let family = args::family(task.v4, task.v6);
@@ -103,7 +101,7 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
         report.add(&check_port(&mut net, at, own, &name)?)?;
     }
     if let Some(target) = &target {
-        let check = RemoteCheck { own, name: &name, book: book.as_ref(), target, family, pin };
+        let check = RemoteCheck { own, name: &name, book: book.as_ref(), target, family, pin: task.pin };
         check.run(&mut net, &mut report)?;
     }
     report.finish()

@@ -53,7 +53,7 @@ pub(crate) struct PipeArgs {
 
 pub(crate) fn run(context: &Context<'_>, args: &PipeArgs) -> Result<u8, AppError> {
     let format = args.output.format();
-    let name = args.output.own_name(&context.settings)?;
+    let name = args.output.own_name(&context.settings);
     let book = book_file::read(&context.home)?;
     let policy = args.peer.selection().accept_policy(Protocol::Native, &book)?;
     let (listen, connect) = (args.listen.as_deref(), args.connect.as_deref());

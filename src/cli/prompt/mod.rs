@@ -234,7 +234,7 @@ fn use_served(
 /// Commands that the command line and the settings ask for.
 fn startup_commands(args: &PromptArgs, config: &Settings) -> Result<Vec<Command>, AppError> {
     let usage = |error: CommandError| AppError::new(code::USAGE, error.to_string());
-    let wire = ProtocolArgs { wire: args.wire.clone(), one_way: args.one_way };
+    let wire = ProtocolArgs { wire: args.wire, one_way: args.one_way };
     let protocol = wire.protocol(args.pin.as_ref().map(|_| "--pin"))?;
     // Part of each listener, so that a recording of it holds under other settings.
     let accept = match config.callers {
@@ -249,9 +249,7 @@ fn startup_commands(args: &PromptArgs, config: &Settings) -> Result<Vec<Command>
     }
     if let Some(callee) = args.call() {
         let callee = callee.parse().map_err(|error| usage(CommandError::Address(error)))?;
-        let pin = args.pin.as_deref().map(str::parse).transpose();
-        let pin = pin.map_err(|error| usage(CommandError::Fingerprint(error)))?;
-        let (family, accept) = (Family::Any, AcceptPolicy::Anyone);
+        let (family, accept, pin) = (Family::Any, AcceptPolicy::Anyone, args.pin);
         commands.push(Command::Connect(CallOptions { callee, family, pin, accept, protocol }));
     }
     commands.extend(args.log.iter().map(|file| Command::Log { to: LogTarget::File(file.clone()) }));

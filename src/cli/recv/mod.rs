@@ -22,6 +22,7 @@ use crate::chat::{
     AcceptPolicy, DialOutcome, ExitRequest, Input, KeyExchange, Message, NoReply, Notice, Protocol,
     ReceiptDue,
 };
+use crate::crypto::Fingerprint;
 use crate::events::from_notice::{EventReporter, Severity};
 use crate::events::{Done, OutputEvent, OutputFormat, emit};
 use crate::limits;
@@ -75,8 +76,8 @@ pub(crate) struct RecvArgs {
     #[arg(long, requires = "connect")]
     no_retry: bool,
     /// Accept messages only from the holder of this key
-    #[arg(long, value_name = "SHA256:…")]
-    pin: Option<String>,
+    #[arg(long, value_name = "SHA256:…", value_parser = args::fingerprint)]
+    pin: Option<Fingerprint>,
     /// Accept messages only from this peer in your book
     #[arg(long, value_name = "NAME", conflicts_with = "pin")]
     from: Option<String>,
@@ -110,7 +111,7 @@ const OF_COMMANDS: &str = "commands of --exec would be confined with it";
 
 pub(crate) fn run(context: &Context<'_>, args: &RecvArgs) -> Result<u8, AppError> {
     let format = args.output.format();
-    let name = args.output.own_name(&context.settings)?;
+    let name = args.output.own_name(&context.settings);
     let protocol = args.protocol()?;
     let book = book_file::read(&context.home)?;
     let policy = args.selection().accept_policy(protocol, &book)?;
@@ -198,7 +199,7 @@ impl RecvArgs {
 
     fn selection(&self) -> PeerSelection<'_> {
         let named = self.from.as_deref().map(|name| ("--from", name));
-        PeerSelection { pin: self.pin.as_deref(), named, accept_new: self.accept_new }
+        PeerSelection { pin: self.pin, named, accept_new: self.accept_new }
     }
 
     /// Protocol, unless nothing can be received by it.

@@ -72,7 +72,7 @@ pub(super) fn run(context: &Context<'_>, args: &SendArgs) -> Result<Option<u8>, 
     };
     context.confine_and_say(format)?;
     let signals = Signals::start(net.waker())?;
-    let name = args.output.own_name(&context.settings)?;
+    let name = args.output.own_name(&context.settings);
     let to = peer.filter(|_| args.keep).map(|peer| peer.fingerprint);
     let waited_for = opened.pairs.keys().filter_map(|key| book.by_fingerprint(key));
     let called = peer.map_or_else(|| waited_for.collect(), |peer| vec![peer]);

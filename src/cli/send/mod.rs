@@ -86,7 +86,7 @@ enum TimeLimit {
 impl Task<'_> {
     fn run(self, context: &Context<'_>) -> Result<u8, AppError> {
         let format = self.output.format();
-        let name = self.output.own_name(&context.settings)?;
+        let name = self.output.own_name(&context.settings);
         let callee: Callee =
             self.target.parse().map_err(|error| AppError::new(code::USAGE, format!("{error}")))?;
         check_length(&self.messages)?;
