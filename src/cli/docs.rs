@@ -44,7 +44,7 @@ pub(crate) const ENVIRONMENT: [(&str, &str); 12] = [
 ];
 
 /// Files, at their default places.
-pub(crate) const FILES: [(&str, &str); 5] = [
+pub(crate) const FILES: [(&str, &str); 9] = [
     (
         "~/.local/share/rsachat/identity.pem",
         "your private key: PKCS#8 in PEM, optionally with a passphrase, mode 0600. A replaced key is kept beside \
@@ -57,10 +57,24 @@ pub(crate) const FILES: [(&str, &str); 5] = [
          used: nobody is accepted until it is repaired.",
     ),
     (
-        "~/.local/share/rsachat/store.redb",
-        "lines that wait until their receivers have them, sealed to your key; fingerprints, numbers and times are not \
-         encrypted.",
+        "~/.local/share/rsachat/peers.met",
+        "peers that have called and are not in the book, in the form of the book.",
     ),
+    (
+        "~/.local/share/rsachat/store.redb",
+        "messages that wait until their receivers have them, or until you have seen them, and the history, if you \
+         keep one; sealed to your key. Fingerprints, numbers and times are not encrypted. A damaged store is set \
+         aside as store.redb.bad.",
+    ),
+    (
+        "~/.local/share/rsachat/store.redb.spare",
+        "room on the disk that store.redb needs to delete anything when the disk is full.",
+    ),
+    (
+        "~/.local/share/rsachat/socket",
+        "the socket at which the process that has store.redb open serves the others, mode 0600; there while it runs.",
+    ),
+    ("~/.local/share/rsachat/.lock", "an empty file, locked while one of the others is written."),
     (
         "~/.config/rsachat/config.toml",
         "settings, in TOML; may be a symbolic link, must not be writable by others.",

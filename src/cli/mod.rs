@@ -48,7 +48,7 @@ pub struct Cli {
     global: GlobalArgs,
     #[command(flatten)]
     prompt: prompt_args::PromptArgs,
-    /// Print this: every option, the exit codes and the environment
+    /// Print help with every option, the exit codes and the environment
     #[arg(long, display_order = 905)]
     help_all: bool,
     #[command(subcommand)]

@@ -82,7 +82,7 @@ pub const COMMANDS: [CommandSpec; 30] = [
          host:port, or a host with a dot or localhost; the default port is 8000. Without an argument, calls \
          whatever was called last. --to accepts only that key; --pin does so, and marks it \
          verified. --wire oaep is the raw wire of the Python tutorial, which authenticates nobody; \
-         --one-way sends no key of ours, as the tutorial's server requires.",
+         --one-way does not give your key, as the tutorial's server requires.",
     ),
     spec(
         "to",
