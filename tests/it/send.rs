@@ -140,13 +140,33 @@ fn who_is_unknown_is_refused_unless_the_command_line_says_otherwise() {
 }
 
 #[test]
+fn what_nobody_was_reached_for_is_said_to_be_unsent_with_the_number_of_messages() {
+    let (_held, at) = held_address();
+    let minji = Home::of("민지");
+    let send = |args: &[&str], input| minji.run(&[&["send", &*at], args].concat(), input);
+    for (args, said) in [
+        (&["-m", "one"][..], "nothing was sent; 1 message was dropped"),
+        (&["-m", "one", "-m", "two"], "nothing was sent; 2 messages were dropped"),
+        (&["-m", "one", "--wire", "oaep"], "nothing was sent; 1 message was dropped"),
+    ] {
+        let mut sends = send(args, Stdio::null());
+        sends.ends_saying(3, &format!("cannot reach {at}: connection refused"));
+        sends.complains(said);
+    }
+    // How much of the input was read by then depends on the machine.
+    send(&[], file_with(b"one\ntwo\n").into()).ends_saying(3, "error: nothing was sent");
+    let mut asks = minji.run(&["ask", &at, "-m", "one"], Stdio::null());
+    asks.ends_saying(3, "nothing was sent; 1 message was dropped");
+}
+
+#[test]
 fn a_receiver_takes_one_sender_only_when_told_to() {
     let (minji, hana, junho) = (Home::of("민지"), Home::of("하나"), Home::of("준호"));
     let pin = minji.fingerprint();
     let args = ["recv", "--listen", "127.0.0.1:0", "--pin", &pin, "--count", "1"];
     let (mut recv, at) = junho.run(&args, Stdio::null()).and_where();
     let mut wrong = hana.run(&["send", &at, "--accept-new", "-m", "from hana"], Stdio::null());
-    wrong.ends_saying(4, "0 messages were acknowledged, 1 was not");
+    wrong.ends_saying(4, "nothing was sent; 1 message was dropped");
     let mut right = minji.run(&["send", &at, "--accept-new", "-m", "from minji"], Stdio::null());
     assert_eq!([right.ends(), recv.ends()], [0, 0]);
     assert_eq!(recv.output(), "from minji\n");

@@ -8,6 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::answers::unanswered;
+use super::queue::nothing_sent;
 use super::through_owner::code_of_warning;
 use crate::app::error::{AppError, code, describe};
 use crate::app::os::print;
@@ -179,7 +180,10 @@ impl Run {
         }
         let is_receipted = self.stage == Stage::Receipted;
         if code != 0 && !is_receipted {
-            let message = "0 messages were acknowledged, 1 was not".to_owned();
+            let message = match self.stage {
+                Stage::Looking | Stage::Calling => nothing_sent(1),
+                _ => "0 messages were acknowledged, 1 was not".to_owned(),
+            };
             emit(&OutputEvent::Error { kind: "not_receipted", message, hint: None }, format);
         } else if code == code::LOST {
             emit(&unanswered(self.written, self.question.answers, "acknowledged"), format);

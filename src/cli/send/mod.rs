@@ -456,6 +456,13 @@ impl SendFrontend {
     /// Reports what became of the messages, and returns the exit code.
     fn finish(mut self, app: &mut App<SendSink>, code: u8) -> u8 {
         self.count_proofs(app);
+        if !self.queue.has_begun()
+            && let Some(items) = &self.items
+        {
+            // What was read counts, and a producer that goes on is not read to its end.
+            let read = items.try_iter().take(queue::READS_AHEAD).flatten().collect();
+            self.push(read);
+        }
         let unread = if self.items.is_some() { "; the rest of the input was not read" } else { "" };
         let (error, mut done) = self.queue.outcome(code, unread);
         let unanswered =

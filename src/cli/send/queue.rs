@@ -32,6 +32,15 @@ pub(crate) enum Delimiter {
     Whole,
 }
 
+/// What became of messages where no connection took one.
+pub(super) fn nothing_sent(messages: u64) -> String {
+    match messages {
+        0 => "nothing was sent".to_owned(),
+        1 => "nothing was sent; 1 message was dropped".to_owned(),
+        messages => format!("nothing was sent; {messages} messages were dropped"),
+    }
+}
+
 /// Item of the input.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum InputItem {
@@ -61,7 +70,7 @@ const READ_BYTES: usize = 65_536;
 /// Messages that are named at most when they have no way to go.
 const UNSENT_ROWS: usize = 20;
 /// Reads that may be ahead of what is sent.
-const READS_AHEAD: usize = 4;
+pub(super) const READS_AHEAD: usize = 4;
 
 /// Starts the thread that reads the input.
 pub(crate) fn start_reader(delimiter: Delimiter, waker: Arc<Waker>) -> io::Result<Receiver<Vec<InputItem>>> {
@@ -241,6 +250,8 @@ pub(crate) struct SendQueue {
     pending: VecDeque<String>,
     /// How many of these are in flight.
     in_flight: usize,
+    /// Whether a connection ever took one.
+    has_begun: bool,
     /// Messages that were read, those that were refused included.
     read: u64,
     refused: u64,
@@ -298,7 +309,13 @@ impl SendQueue {
     pub(crate) fn next(&mut self) -> Option<&str> {
         let next = self.pending.get(self.in_flight)?;
         self.in_flight += 1;
+        self.has_begun = true;
         Some(next)
+    }
+
+    /// Whether a connection ever took a message.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.has_begun
     }
 
     pub(crate) fn has_in_flight(&self) -> bool {
@@ -383,8 +400,11 @@ impl SendQueue {
         let (delivered, word) = (self.delivered, self.word());
         let (messages, was) = if delivered == 1 { ("message", "was") } else { ("messages", "were") };
         let was_not = if missing == 1 { "was" } else { "were" };
-        let message =
-            format!("{delivered} {messages} {was} {word}, {missing} {was_not} not{unread}{goodbye}");
+        let message = if self.has_begun {
+            format!("{delivered} {messages} {was} {word}, {missing} {was_not} not{unread}{goodbye}")
+        } else {
+            format!("{}{unread}", nothing_sent(missing))
+        };
         let kind = if self.is_oaep() { "not_written" } else { "not_receipted" };
         let error = (code != 0).then_some(OutputEvent::Error { kind, message, hint: None });
         let (receipted, written) =

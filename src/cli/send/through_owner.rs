@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::keep::not_received;
-use super::queue::InputItem;
+use super::queue::{InputItem, nothing_sent};
 use crate::app::error::{AppError, code};
 use crate::app::owner_client::{OwnerClient, OwnerFault, silent};
 use crate::chat::Backoff;
@@ -487,7 +487,11 @@ impl Run {
             code => code,
         };
         if code != 0 {
-            let counts = format!("{} of {given} messages were acknowledged", self.receipted);
+            let counts = if self.read == self.refused {
+                nothing_sent(given)
+            } else {
+                format!("{} of {given} messages were acknowledged", self.receipted)
+            };
             let unread = if self.items.is_some() { "; the rest of the input was not read" } else { "" };
             let why = why.map(|why| format!("{why}; ")).unwrap_or_default();
             let before = self.before.len();
