@@ -241,6 +241,10 @@ impl Client {
                 let passphrase = self.profile.passphrase.clone();
                 return self.generate_key(host, &KeygenRequest { of, bits, replacing, cause, passphrase });
             }
+            Effect::OpenMessages => {
+                let identity = self.profile.keys.identity().cloned()?;
+                return host.reopen_messages(&self.profile.home, &identity);
+            }
             Effect::DialFinished(outcome) => self.outcomes.push_back(outcome),
             Effect::Quit(code) => self.exit_code = Some(code),
             effect => return host.perform(effect, &self.profile.keys),

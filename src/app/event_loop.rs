@@ -314,6 +314,9 @@ impl<S: NoticeSink> App<S> {
             let input = self.client.store_key(&mut self.host, &request, generated);
             self.handle(input);
         }
+        if let Some(input) = self.host.reopened(self.client.home()) {
+            self.handle(input);
+        }
         self.take_book_results();
         self.check_book();
         let behind = self.host.sink.behind();

@@ -25,7 +25,7 @@ use crate::limits::LINK_TURN_BYTES;
 use crate::net::worker::{BackgroundTask, ThreadPriority, Ticket, Worker};
 use crate::net::{Net, ReadInterest, SocketId};
 use crate::peers::address::{Family, ListenAt, Target};
-use crate::store::{Home, MessageStore, OpenedStore, PutAside, StoreError, quoted, safe_file};
+use crate::store::{Home, MessageStore, OpenedStore, StoreError, quoted, safe_file};
 use crate::text::safe::SafeText;
 use crate::time::{MonoMs, Now, UnixMs};
 
@@ -45,6 +45,10 @@ pub(crate) trait Host {
     fn perform(&mut self, effect: Effect, keys: &KeyRing) -> Option<Input<'static>>;
     /// Opens the store of messages. Returns what is kept, or why the store cannot be used.
     fn open_messages(&mut self, home: &Home, identity: &Identity) -> Input<'static>;
+    /// Opens a store of messages that could not be opened before.
+    fn reopen_messages(&mut self, home: &Home, identity: &Arc<Identity>) -> Option<Input<'static>> {
+        Some(self.open_messages(home, identity))
+    }
     /// Lets one more identity open the store of messages, or no other than one. Waits for the disk.
     ///
     /// # Errors
@@ -170,6 +174,8 @@ pub(crate) struct OsHost<S> {
     keygen: Option<(KeygenRequest, BackgroundTask<Result<StoredKey, AppError>>)>,
     /// Store that was opened before the loop began.
     pub(crate) opened: Option<Result<OpenedStore, StoreError>>,
+    /// One that is being opened again.
+    reopening: Option<BackgroundTask<Result<OpenedStore, StoreError>>>,
     /// Messages that are kept, where this process keeps them.
     store: Option<StoreThread>,
     /// Answers of the store that were waited for and are not handled yet.
@@ -196,6 +202,7 @@ impl<S: NoticeSink> OsHost<S> {
             outbox: BTreeMap::new(),
             keygen: None,
             opened: None,
+            reopening: None,
             store: None,
             answers: VecDeque::new(),
             started: Instant::now(),
@@ -232,6 +239,32 @@ impl<S: NoticeSink> OsHost<S> {
     pub(crate) fn finished_store_job(&mut self) -> Option<Input<'static>> {
         let waited_for = self.answers.pop_front();
         waited_for.or_else(|| self.store.as_mut()?.finished()).map(input_of)
+    }
+
+    /// A store that was opened again, or why it was not.
+    pub(crate) fn reopened(&mut self, home: &Home) -> Option<Input<'static>> {
+        let opened = self.reopening.as_ref()?.finished()?;
+        self.reopening = None;
+        opened.ok().map(|opened| self.take_opened(home, opened))
+    }
+
+    fn take_opened(&mut self, home: &Home, opened: Result<OpenedStore, StoreError>) -> Input<'static> {
+        let opened = opened.and_then(|opened| {
+            // One that cannot be read is told where it is looked for.
+            let is_empty = opened.store.history().and_then(|history| history.is_empty());
+            let history = StoredHistory::new(is_empty.unwrap_or(false));
+            let thread = StoreThread::start(opened.store, self.net.waker());
+            let thread = thread.map_err(StoreError::io("start a thread for", home.path()))?;
+            self.store = Some(thread);
+            Ok((opened.pairs, history, opened.put_aside))
+        });
+        match opened {
+            Ok((pairs, history, put_aside)) => {
+                let put_aside = put_aside.map(|aside| aside.to_string());
+                Input::Messages { pairs, history, seed: keyring::seed(), put_aside }
+            }
+            Err(error) => Input::MessagesUnusable { why: error.to_string() },
+        }
     }
 
     /// Instant of a moment on the chat's clock.
@@ -471,6 +504,7 @@ impl<S: NoticeSink> Host for OsHost<S> {
             | Effect::ChangeBook(_)
             | Effect::ChangeMet(_)
             | Effect::MakeKey { .. }
+            | Effect::OpenMessages
             | Effect::DialFinished(_)
             | Effect::Quit(_) => {}
         }
@@ -479,27 +513,17 @@ impl<S: NoticeSink> Host for OsHost<S> {
 
     fn open_messages(&mut self, home: &Home, identity: &Identity) -> Input<'static> {
         let opened = self.opened.take().unwrap_or_else(|| MessageStore::open(home, identity));
-        let opened = opened.and_then(|opened| {
-            // One that cannot be read is told where it is looked for.
-            let is_empty = opened.store.history().and_then(|history| history.is_empty());
-            let history = StoredHistory::new(is_empty.unwrap_or(false));
-            let thread = StoreThread::start(opened.store, self.net.waker());
-            let thread = thread.map_err(StoreError::io("start a thread for", home.path()))?;
-            self.store = Some(thread);
-            Ok((opened.pairs, history, opened.put_aside))
-        });
-        match opened {
-            Ok((pairs, history, put_aside)) => {
-                let put_aside = put_aside.map(|PutAside { path, why }| {
-                    let path = quoted(&path);
-                    format!(
-                        "the message store was damaged ({why}); it is kept as {path}, and a new one was started"
-                    )
-                });
-                Input::Messages { pairs, history, seed: keyring::seed(), put_aside }
-            }
-            Err(error) => Input::MessagesUnusable { why: error.to_string() },
+        self.take_opened(home, opened)
+    }
+
+    fn reopen_messages(&mut self, home: &Home, identity: &Arc<Identity>) -> Option<Input<'static>> {
+        let (home, identity) = (home.clone(), Arc::clone(identity));
+        if self.reopening.is_none() {
+            let open = move || MessageStore::open(&home, &identity);
+            // One that cannot be started is tried again.
+            self.reopening = BackgroundTask::start("reopen", self.net.waker(), open).ok();
         }
+        None
     }
 
     fn change_wraps(&mut self, job: StoreJob) -> Result<(), String> {

@@ -124,7 +124,7 @@ pub enum Input<'a> {
     Messages { pairs: Pairs, history: StoredHistory, seed: Seed, put_aside: Option<String> },
     /// Other processes cannot use the home while it is open here.
     NotServed { why: String },
-    /// Messages are not kept.
+    /// Messages are not kept, as long as the store cannot be opened.
     MessagesUnusable { why: String },
     /// The oldest commit is on disk, or is not: then with what is kept, where that could be read.
     Committed(Result<(), (String, Option<Pairs>)>),
@@ -258,6 +258,9 @@ pub enum Effect {
     MakeKey { of: KeyFor, bits: u32, replacing: KeyReplacement, cause: KeygenCause },
     /// Discard the key that is being generated.
     CancelKey,
+    /// Open the store of messages, which could not be opened before. Its result is
+    /// [`Input::Messages`] or [`Input::MessagesUnusable`], now or later.
+    OpenMessages,
     /// A connection that was dialled has ended or was never established, or a listener has failed.
     /// A command without a user may exit when this happens.
     DialFinished(DialOutcome),

@@ -122,6 +122,13 @@ pub(crate) struct OnDisk {
     pub(crate) inbound: Option<Inbound>,
 }
 
+/// Store that cannot be opened, for which a full disk is enough: it is tried again.
+pub(crate) struct UnopenedStore {
+    /// What happened, and what to do.
+    pub(crate) why: String,
+    pub(crate) retry_at: MonoMs,
+}
+
 /// Whether the peer means our latest count.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Agreement {

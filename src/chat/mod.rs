@@ -45,7 +45,7 @@ use addressee::WaitingTexts;
 use conversation::Conversations;
 use effects::Effects;
 use history::History;
-use kept::KeptMessages;
+use kept::{KeptMessages, UnopenedStore};
 use names::SessionNames;
 use probes::Probes;
 use questions::Questions;
@@ -134,6 +134,8 @@ pub struct Chat {
     history_days: Option<u32>,
     /// Messages that are kept on disk until the other side has them, where there is a store.
     kept: Option<KeptMessages>,
+    /// Why nothing is kept, where that is not for want of a key.
+    unopened_store: Option<UnopenedStore>,
     /// Moment at which each known peer that has left was last seen in this session.
     last_seen: BTreeMap<Fingerprint, UnixMs>,
     notify: NotifyPolicy,
@@ -242,6 +244,7 @@ impl Chat {
             history_policy: HistoryPolicy::default(),
             history_days: None,
             kept: None,
+            unopened_store: None,
             last_seen: BTreeMap::new(),
             notify: NotifyPolicy::default(),
             log_file: None,
@@ -447,12 +450,13 @@ impl Chat {
                 if let Some(why) = put_aside {
                     self.effects.warn(Warning::Delivery(DeliveryWarning::StoreDamaged { why }));
                 }
+                if self.unopened_store.take().is_some() {
+                    self.effects.info(Info::Delivery(DeliveryInfo::StoreOpened));
+                }
                 self.begin_keeping(pairs, history, seed);
             }
             Input::NotServed { why } => self.effects.warn(Warning::NotServed { why }),
-            Input::MessagesUnusable { why } => {
-                self.effects.warn(Warning::Delivery(DeliveryWarning::StoreUnusable { why }));
-            }
+            Input::MessagesUnusable { why } => self.note_unopened_store(why),
             Input::Committed(result) => self.handle_committed(result),
             Input::History(found) => self.handle_history(found),
             Input::Book { conn, book } => self.judge_key(conn, book),
@@ -493,6 +497,7 @@ impl Chat {
             self.effects.poll_timeout(),
             self.stranger_rows.poll_timeout(),
             store,
+            self.unopened_store.as_ref().map(|store| store.retry_at),
             history,
             questions,
         ];

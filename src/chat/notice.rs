@@ -254,6 +254,8 @@ pub enum DeliveryInfo {
     GoesOut { name: String, fingerprint: Fingerprint, count: usize },
     // The peer has not chosen us: its program keeps nothing for it.
     NotChosen { name: String },
+    // The store, which could not be opened, is open.
+    StoreOpened,
     // How texts to a peer that nobody chose are kept.
     KeptOnceChosen { name: String },
     // The program of the peer cannot keep messages.
@@ -403,7 +405,7 @@ pub enum DeliveryWarning {
     // What the user wanted to take back.
     NotTakenBack { name: String, why: String },
     DeliveredAlready { name: String, number: u64 },
-    NothingIsKept,
+    NothingIsKept { why: Option<String> },
     // The peer is not forgotten.
     LinesWait { name: String, count: usize },
     // A message that is shown all the same.

@@ -391,6 +391,7 @@ impl Host for SimHost<'_> {
             | Effect::ChangeBook(_)
             | Effect::ChangeMet(_)
             | Effect::MakeKey { .. }
+            | Effect::OpenMessages
             | Effect::DialFinished(_)
             | Effect::Quit(_) => {}
         }

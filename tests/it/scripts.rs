@@ -258,6 +258,7 @@ const SEEN: &[(&str, &str)] = &[
     ("Expired", r#"\{.*"kind":"expired","message":"2 to alice was taken back: it has expired""#),
     ("LinesWait", r"! 3 lines wait for bob, who was not forgotten; "),
     ("StoreUnusable", r"! messages are not kept: cannot write ~/store.redb: no space left on device; "),
+    ("StoreOpened", r"\* the message store is open: messages are kept from now on$"),
     ("OlderThanPeer", r"! this home is older than what bob has; "),
     ("MissingHere", r"! 2 lines of bob \(2–3\) were received here once and are no longer in this home$"),
     ("MissingHere", r"! line 2 of bob was received here once and is no longer in this home$"),

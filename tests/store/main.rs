@@ -67,6 +67,10 @@ fn main() -> ExitCode {
             || program::receiver_without_room(small_disk),
         )
         .with_ignored_flag(!mounts),
+        Trial::test("a_home_served_on_a_full_disk_keeps_messages_and_serves_once_there_is_room", || {
+            program::opened_later(small_disk)
+        })
+        .with_ignored_flag(!mounts),
         Trial::test("of_two_prompts_started_at_once_no_line_is_lost", program::two_at_once),
         Trial::test("a_damaged_store_is_put_aside_loudly_and_a_fresh_one_serves", program::damaged),
     ];

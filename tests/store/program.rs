@@ -431,6 +431,28 @@ pub(crate) fn receiver_without_room(disk: impl Fn(&Path) -> Command) -> Result<(
     Ok(())
 }
 
+/// A home that is served on a full disk: its store opens by itself once there is room.
+pub(crate) fn opened_later(disk: impl Fn(&Path) -> Command) -> Result<(), Failed> {
+    let (minji, _) = acquainted();
+    let folder = tempfile::tempdir()?;
+    let script = r#"umask 77; home=$2/home; mkdir "$home" && cp "$3"/identity.pem "$3"/peers "$home" || exit 70
+        while head -c 4096 /dev/zero >> "$2/fill"; do :; done
+        "$1" --home "$home" serve --json < /dev/null &
+        read room; rm "$2/fill"
+        read served; exec "$1" --home "$home" attach --json"#;
+    let mut command = disk(folder.path());
+    command.args(["unshare", "--pid", "--fork", "--kill-child", "sh", "-c", script, "sh", RSACHAT]);
+    command.args([folder.path(), minji.path()]).env("RSACHAT_CONFIG", "none").env_remove("RSACHAT_HOME");
+    let mut serves = minji.start_on(command, Stdio::piped());
+    serves.sees("no space left on device; make room; rsachat tries again every 5 s");
+    serves.types("room");
+    serves.sees("the message store is open: messages are kept from now on");
+    serves.types("served");
+    serves.types(&json!({ "say": "for later", "to": "준호" }).to_string());
+    serves.sees(r#""event":"queued""#);
+    Ok(())
+}
+
 pub(crate) fn two_at_once() -> Result<(), Failed> {
     for round in 0..4 {
         let (minji, _) = acquainted();

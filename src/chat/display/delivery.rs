@@ -50,6 +50,9 @@ impl DeliveryInfo {
                 };
                 (AnyRows, format!("messages exchanged with peers in your book stay on disk, sealed, {end}"))
             }
+            Self::StoreOpened => {
+                (AnyRows, "the message store is open: messages are kept from now on".to_owned())
+            }
             Self::NothingWaits => (AnyRows, "no messages are waiting".to_owned()),
             Self::TakenBack { name, numbers, withdrawal } => (
                 AnyRows,
@@ -106,6 +109,13 @@ impl fmt::Display for Numbers {
     }
 }
 
+/// Of a store that cannot be opened.
+pub(crate) fn not_kept(why: &str) -> String {
+    let pause = limits::STORE_RETRY_MS / 1_000;
+    let why = why.strip_suffix(" and try again").unwrap_or(why);
+    format!("messages are not kept: {why}; rsachat tries again every {pause} s")
+}
+
 /// Of messages that the peer may have.
 fn told_later(numbers: Numbers) -> String {
     format!("when you next connect, you learn whether {} had already arrived", numbers.choose("it", "they"))
@@ -156,12 +166,12 @@ impl DeliveryWarning {
             Self::DeliveredAlready { name, number } => {
                 (AnyRows, "trouble", format!("{name} has {number} already; it cannot be taken back"))
             }
-            Self::NothingIsKept => (
-                AnyRows,
-                "trouble",
-                "nothing is kept here: this home has no key yet, or its message store could not be opened"
-                    .to_owned(),
-            ),
+            Self::NothingIsKept { why: Some(why) } => {
+                (AnyRows, "trouble", format!("nothing is kept here: {why}"))
+            }
+            Self::NothingIsKept { why: None } => {
+                (AnyRows, "trouble", "nothing is kept here: this home has no key yet".to_owned())
+            }
             Self::LinesWait { name, count } => (
                 RowsAbout(name),
                 "trouble",
@@ -176,7 +186,7 @@ impl DeliveryWarning {
             Self::HistoryUnreadable { why } => {
                 (AnyRows, "not_kept", format!("only this session was searched: {why}"))
             }
-            Self::StoreUnusable { why } => (AnyRows, "not_kept", format!("messages are not kept: {why}")),
+            Self::StoreUnusable { why } => (AnyRows, "not_kept", not_kept(why)),
             Self::StoreDamaged { why } => (AnyRows, "not_kept", why.clone()),
             Self::OlderThanPeer { name } => (
                 RowsAbout(name),

@@ -21,6 +21,7 @@ use crate::limits;
 use crate::text::duration::span;
 use crate::text::safe::SafeText;
 pub(crate) use close_reason::{PEM_BEGINS, loss_cause, output_failure, version_and_suite};
+pub(crate) use delivery::not_kept;
 pub(crate) use listener::{listener, listening};
 pub(crate) use recording_class::RecordingClass;
 use recording_class::RecordingClass::{AnyRows, Omitted, Rows, RowsAbout, Special};

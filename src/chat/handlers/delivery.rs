@@ -8,7 +8,7 @@ use crate::chat::Chat;
 use crate::chat::addressee::Echo;
 use crate::chat::conversation::{Conversation, Peer};
 use crate::chat::io::{CommitTiming, DeliveryProgress, DeliveryReport, Effect, ReturnCause};
-use crate::chat::kept::{AfterCommit, Agreement, KeptMessages, PairStage};
+use crate::chat::kept::{AfterCommit, Agreement, KeptMessages, PairStage, UnopenedStore};
 use crate::chat::notice::{DeliveryInfo, DeliveryWarning, Info, Warning};
 use crate::chat::types::{PeerId, ReceiptDue};
 use crate::crypto::{Fingerprint, Seed};
@@ -46,6 +46,21 @@ impl Chat {
                 kept.next.push(show);
             }
         }
+    }
+
+    /// Takes note that the store cannot be opened, which is said once.
+    pub(crate) fn note_unopened_store(&mut self, why: String) {
+        let retry_at = self.now.mono + limits::STORE_RETRY_MS;
+        let store = UnopenedStore { why: why.clone(), retry_at };
+        if self.unopened_store.replace(store).is_none() {
+            self.effects.warn(Warning::Delivery(DeliveryWarning::StoreUnusable { why }));
+        }
+    }
+
+    /// Warning that nothing is kept, with the reason.
+    pub(crate) fn nothing_is_kept(&self) -> Warning {
+        let why = self.unopened_store.as_ref().map(|store| store.why.clone());
+        Warning::Delivery(DeliveryWarning::NothingIsKept { why })
     }
 
     /// Takes note, as the program ends, of messages that were given to nobody.
@@ -131,9 +146,14 @@ impl Chat {
         }
     }
 
-    /// Looks at a store again that could not be read: an empty commit tells.
+    /// Opens a store again that could not be opened, and looks again at one that could not be read:
+    /// an empty commit tells.
     pub(crate) fn retry_store(&mut self) {
         let now = self.now.mono;
+        if let Some(store) = self.unopened_store.as_mut().filter(|store| now >= store.retry_at) {
+            store.retry_at = now + limits::STORE_RETRY_MS;
+            self.effects.push(Effect::OpenMessages);
+        }
         if let Some(kept) = self.kept.as_mut().filter(|kept| kept.retry_at.is_some_and(|due| now >= due)) {
             kept.retry_at = Some(now + limits::STORE_RETRY_MS);
             kept.commits.push_back(Vec::new());

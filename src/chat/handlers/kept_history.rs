@@ -20,7 +20,7 @@ impl Chat {
     /// `:history [keep|forget]`; without an argument shows the setting.
     pub(crate) fn set_or_show_history(&mut self, policy: Option<HistoryPolicy>) {
         if policy == Some(HistoryPolicy::Keep) && self.kept.is_none() {
-            return self.effects.warn(Warning::Delivery(DeliveryWarning::NothingIsKept));
+            return self.effects.warn(self.nothing_is_kept());
         }
         self.history_policy = policy.unwrap_or(self.history_policy);
         let info = self.history_info();

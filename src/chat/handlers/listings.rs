@@ -1,7 +1,8 @@
 //! Handlers of listings: `:peers`, `:status` and `:limits`.
 
 use crate::chat::conversation::Conversation;
-use crate::chat::display::aligned;
+use crate::chat::display::{aligned, not_kept};
+use crate::chat::kept::UnopenedStore;
 use crate::chat::notice::{Info, Notice};
 use crate::chat::types::{HistoryPolicy, KeyFor, PeerId, Protocol, TrustLevel};
 use crate::chat::{AddressedView, Chat, Presence};
@@ -153,6 +154,9 @@ impl Chat {
                 }
                 _ => Info::Delivery(self.history_info()).sentence(),
             });
+        }
+        if let Some(UnopenedStore { why, .. }) = &self.unopened_store {
+            rows.push(not_kept(why));
         }
         if let Some(file) = &self.log_file {
             rows.push(format!("logging to {file}"));

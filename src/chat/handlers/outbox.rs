@@ -89,7 +89,7 @@ impl Chat {
     /// `:outbox`
     pub(crate) fn show_outbox(&mut self) {
         let Some(kept) = &self.kept else {
-            return self.effects.warn(Warning::Delivery(DeliveryWarning::NothingIsKept));
+            return self.effects.warn(self.nothing_is_kept());
         };
         let heads = ["to", "number", "typed", "state", "text"].map(str::to_owned).to_vec();
         let mut rows = vec![heads];
@@ -122,7 +122,7 @@ impl Chat {
             return;
         };
         let Some(kept) = &mut self.kept else {
-            return self.refuse_line(Warning::Delivery(DeliveryWarning::NothingIsKept));
+            return self.refuse_line(self.nothing_is_kept());
         };
         let numbers: Vec<u64> = match number {
             Some(number) => vec![number],

@@ -250,8 +250,12 @@ impl Chat {
 
     /// Refuses a text to a peer who is not connected, and for whom nothing is kept.
     fn refuse_not_connected(&mut self, id: PeerId, name: String) {
-        self.refuse_line(match id {
-            PeerId::Key(key) if self.is_blocked(key) => Warning::AddresseeBlocked { name },
+        let unopened = self.unopened_store.as_ref().filter(|_| self.is_chosen(id));
+        self.refuse_line(match (id, unopened) {
+            (PeerId::Key(key), _) if self.is_blocked(key) => Warning::AddresseeBlocked { name },
+            (PeerId::Key(_), Some(store)) => {
+                Warning::Delivery(DeliveryWarning::NotKept { name, why: store.why.clone() })
+            }
             _ => Warning::NotConnected { name },
         });
         self.hint_at_keeping(id);

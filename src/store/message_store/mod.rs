@@ -24,6 +24,7 @@ use self::backend::StoreFile;
 use self::failure::{Failure, error_of};
 use self::spare::Spare;
 use self::tables::Tables;
+use super::error::quoted;
 use super::home::Lock;
 use super::safe_file::{self, Durability};
 use super::{Home, StoreError};
@@ -86,6 +87,14 @@ pub struct PutAside {
     pub path: PathBuf,
     /// What is wrong with it.
     pub why: &'static str,
+}
+
+impl fmt::Display for PutAside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, why } = self;
+        let path = quoted(path);
+        write!(f, "the message store was damaged ({why}); it is kept as {path}, and a new one was started")
+    }
 }
 
 /// A commit of which nothing, or in the rarest case everything, is on disk.
