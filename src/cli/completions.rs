@@ -178,10 +178,11 @@ fn offering(command: Command, argument: &str, candidates: &ArgValueCandidates) -
 pub(crate) fn run(task: CompletionsArgs) -> Result<u8, AppError> {
     let own = Shell::from_env().filter(|_| task.install);
     let shell = task.shell.or(own).ok_or_else(|| {
-        let shells = Shell::value_variants().iter().map(word_of).collect::<Vec<_>>().join(", ");
         let (what, hint) = if task.install {
-            ("SHELL names no shell that completions are for", format!("name it before --install: {shells}"))
+            let hint = "name it: rsachat completions bash --install, or zsh, fish";
+            ("SHELL names no shell that completions are for", hint.to_owned())
         } else {
+            let shells = Shell::value_variants().iter().map(word_of).collect::<Vec<_>>().join(", ");
             let hint = format!("write one of {shells}; --install takes the one that you use");
             ("completions are for a shell, and none is named", hint)
         };
