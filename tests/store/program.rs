@@ -505,6 +505,10 @@ pub(crate) fn damaged() -> Result<(), Failed> {
         assert!(fs::read(minji.file("store.redb.bad"))? == bytes);
         assert!(!keep("three").contains("not_kept"));
     }
+    // What waited cannot be sent, which is no success.
+    minji.private("store.redb", b"damaged");
+    let flushed = minji.run(&["send", "--flush"], Stdio::null()).ends();
+    assert_eq!(flushed, 3);
     assert!(read("docs/STORE.md").contains("store.redb.bad"));
     Ok(())
 }

@@ -70,6 +70,10 @@ pub(super) fn run(context: &Context<'_>, args: &SendArgs) -> Result<Option<u8>, 
         }
         Claim::Free(net, opened) => (net, opened?),
     };
+    if let Some(aside) = opened.put_aside.as_ref().filter(|_| args.flush) {
+        let hint = "what waited in it was not sent: send it again";
+        return Err(AppError::new(code::MACHINE, aside.to_string()).hint(hint));
+    }
     context.confine_and_say(format)?;
     let signals = Signals::start(net.waker())?;
     let name = args.output.own_name(&context.settings);
