@@ -249,7 +249,7 @@ const SEEN: &[(&str, &str)] = &[
     ("NobodyToClose", r"! no such conversation is open; "),
     ("NotConnected", r"! bob is not connected; nothing was sent; :peers shows where to call$"),
     ("AddresseeBlocked", r"! bob is blocked; nothing was sent; :unblock bob first$"),
-    ("NotKept", r"! not kept: .*; your line to bob was returned; nothing was sent$"),
+    ("NotKept", r"! not kept: .*; nothing was sent to bob$"),
     ("NotKeptFrom", r"! what bob sends cannot be kept: .*; it waits on bob's side until there is room$"),
     ("NotInOutbox", r"! no line 9 waits for bob; "),
     ("History", r"\* messages exchanged with peers in your book stay on disk, sealed, "),

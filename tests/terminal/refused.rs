@@ -62,10 +62,10 @@ fn a_line_that_the_disk_does_not_take_is_given_back_and_never_stands_as_said() {
     let home = alice.home().to_owned();
     agrees(&mut alice, &bob, &home);
     fill_disk(alice.id());
-    refuses(&mut alice, "not kept", "your line to bob was returned; nothing was sent");
+    refuses(&mut alice, "not kept", "nothing was sent to bob");
     // A block is a line too.
     alice.press(&format!("\x15\x1b[200~{}\x1b[201~\rs\r", "row\n".repeat(6)));
-    alice.wait("the block again", |screen| screen.contents().matches("your line to bob").count() == 2);
+    alice.wait("the block again", |screen| screen.contents().matches("nothing was sent to bob").count() == 2);
     assert!(!alice.bytes().contains("alice: row"), "{}", alice.picture());
     assert_eq!(bob.said_by("alice"), ["kept", "kept too"]);
 }
@@ -133,6 +133,6 @@ fn a_line_to_an_owner_that_refuses_it_never_stands_as_said_at_an_attached_prompt
     alice.wait("bob in the prompt", |screen| row_of_cursor(screen).contains("bob"));
     agrees(&mut alice, &bob, home.path());
     fill_disk(owner.id());
-    refuses(&mut alice, "not kept", "your line to bob was returned; nothing was sent");
+    refuses(&mut alice, "not kept", "nothing was sent to bob");
     assert_eq!(bob.said_by("alice"), ["kept", "kept too"]);
 }

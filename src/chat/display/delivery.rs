@@ -124,11 +124,9 @@ fn told_later(numbers: Numbers) -> String {
 impl DeliveryWarning {
     pub(crate) fn describe(&self) -> (RecordingClass<'_>, &'static str, String) {
         match self {
-            Self::NotKept { name, why } => (
-                RowsAbout(name),
-                "not_sent",
-                format!("not kept: {why}; your line to {name} was returned; nothing was sent"),
-            ),
+            Self::NotKept { name, why } => {
+                (RowsAbout(name), "not_sent", format!("not kept: {why}; nothing was sent to {name}"))
+            }
             Self::NotKeptFrom { name, why } => (
                 RowsAbout(name),
                 "not_kept",
