@@ -343,7 +343,7 @@ class Kept:
         os.close(folder)
 
     def pair(self, peer):
-        fresh = {"epoch": os.urandom(16).hex(), "next": 1, "received": 0, "chain": START.hex(), "outbox": [],
+        fresh = {"epoch": os.urandom(16).hex(), "next": 1, "sent": 0, "received": 0, "chain": START.hex(), "outbox": [],
                  "their_epoch": NO_EPOCH.hex(), "last": 0, "their_chain": START.hex(), "shown": 0, "inbox": []}
         return self.rows["pairs"].setdefault(peer, fresh)
 
@@ -400,7 +400,8 @@ class Durable:
             chains = {pair["received"]: pair["chain"], **{row[0]: row[3] for row in pair["outbox"]}}
             ours = bytes.fromhex(chains.get(last, UNKNOWN.hex()))
             differs = ours != body[56:] and UNKNOWN not in (ours, body[56:])
-            if last >= pair["next"] or differs:
+            is_foreign = body[56:] == UNKNOWN and last > pair["sent"]  # a number that was never sent
+            if last >= pair["next"] or differs or is_foreign:
                 print("this file is older than what the other side has", flush=True)
                 self.begin_epoch()
                 return True
@@ -414,7 +415,8 @@ class Durable:
         for seq, row in enumerate(rows, 1):
             chain = next_chain(chain, seq, bytes.fromhex(row[2]))
             row[0], row[3] = seq, chain.hex()
-        pair.update(epoch=os.urandom(16).hex(), next=len(rows) + 1, received=0, chain=START.hex(), outbox=rows)
+        pair.update(epoch=os.urandom(16).hex(), next=len(rows) + 1, sent=0, received=0, chain=START.hex(),
+                    outbox=rows)
         self.sent = 0
 
     def queue(self, text):
@@ -429,6 +431,9 @@ class Durable:
         """The records of the messages that wait after those that were sent, by number."""
         for seq, typed, text, _ in [row for row in self.pair["outbox"] if row[0] > self.sent]:
             self.sent = seq
+            if seq > self.pair["sent"]:
+                self.pair["sent"] = seq
+                self.save()
             yield seq, (SKIP, eight(seq)) if text is None else (TEXT, eight(seq) + eight(typed) + bytes.fromhex(text))
 
     def receipted(self, upto):

@@ -541,6 +541,69 @@ mod tests {
         ProptestConfig { cases, failure_persistence: None, ..default }
     }
 
+    #[test]
+    fn a_text_is_not_taken_for_another_of_its_number_that_both_homes_lost() {
+        play(&[
+            Action::Backup(0),
+            Action::Connect,
+            Action::Type(1),
+            Action::Deliver(0),
+            Action::Deliver(1),
+            Action::Deliver(0),
+            Action::DeliverUnseen(1),
+            Action::Deliver(1),
+            Action::Deliver(1),
+            Action::Backup(1),
+            Action::Deliver(0),
+            Action::Deliver(0),
+            Action::Deliver(0),
+            Action::Restore(0),
+            Action::Connect,
+            Action::DeliverUnseen(1),
+            Action::Deliver(0),
+            Action::Deliver(1),
+            Action::Deliver(1),
+            Action::Type(1),
+            Action::Deliver(1),
+            Action::Restore(1),
+            Action::Type(1),
+            Action::Type(0),
+            Action::Type(0),
+        ]);
+    }
+
+    #[test]
+    fn what_was_shown_before_a_home_was_restored_is_acknowledged_to_one_that_forgot_it() {
+        play(&[
+            Action::Connect,
+            Action::Deliver(1),
+            Action::Deliver(0),
+            Action::Deliver(1),
+            Action::Deliver(1),
+            Action::Type(0),
+            Action::Backup(0),
+            Action::Look(1),
+            Action::DeliverUnseen(1),
+            Action::Type(1),
+            Action::Deliver(1),
+            Action::Connect,
+            Action::DeliverUnseen(0),
+            Action::Type(0),
+            Action::Deliver(0),
+            Action::Backup(1),
+            Action::Type(0),
+            Action::Type(0),
+            Action::DeliverUnseen(0),
+            Action::DeliverUnseen(0),
+            Action::Deliver(0),
+            Action::Restore(0),
+            Action::Connect,
+            Action::Type(0),
+            Action::DeliverUnseen(1),
+            Action::Restore(1),
+        ]);
+    }
+
     proptest! {
         #![proptest_config(config())]
 

@@ -94,7 +94,10 @@ impl Ledger {
             return if had_ours { Lineage::Another } else { Lineage::Same };
         }
         let entry = self.pairs.entry(peer).or_default();
-        let is_other = entry.chain_at(&out, resume.last).is_some_and(|chain| chain.differs(resume.chain));
+        let differs = entry.chain_at(&out, resume.last).is_some_and(|chain| chain.differs(resume.chain));
+        // Where its chain says nothing, a number that was never sent cannot be ours.
+        let is_foreign = resume.chain == Chain::UNKNOWN && resume.last > out.sent;
+        let is_other = differs || is_foreign;
         if resume.last < out.next && !is_other {
             // A home from a backup has less than it said once; what it has not shown goes again.
             let kept = resume.last.max(out.received);
@@ -137,6 +140,7 @@ impl Ledger {
             }
         }
         self.change(peer, PairChange::Inbound(inbound));
+        self.note_shown(peer);
         if is_another { Lineage::Another } else { Lineage::Same }
     }
 
