@@ -46,6 +46,17 @@ pub(crate) fn silent(process: Option<u32>) -> AppError {
     error.hint(format!("if it is stopped, resume it or end it: kill -CONT {number}, kill {number}"))
 }
 
+/// What a process is that has the store open and no socket, and what to do.
+fn held(process: Option<u32>) -> AppError {
+    let what = format!(
+        "another rsachat{} has this home open and serves nobody: it sends what it keeps itself",
+        numbered(process)
+    );
+    let end = process.map_or_else(String::new, |process| format!(": kill {process}"));
+    AppError::new(code::MACHINE, what)
+        .hint(format!("wait until it has ended, or end it, since what it keeps stays{end}"))
+}
+
 fn numbered(process: Option<u32>) -> String {
     process.map_or_else(String::new, |process| format!(" (process {process})"))
 }
@@ -81,7 +92,7 @@ pub(crate) fn claim(home: &Home, identity: &Identity, mut net: Net, watch: Watch
         };
         match MessageStore::open(home, identity) {
             Err(StoreError::Held { process, .. }) if Instant::now() >= deadline => {
-                return Err(silent(process));
+                return Err(held(process));
             }
             Err(StoreError::Held { .. }) => thread::sleep(RETRY),
             opened => return Ok(Claim::Free(net, opened)),
