@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::Size;
 use super::colour::{self, ColourDepth};
-use super::wrap::{LongUrls, prefix, wrap_answer, wrap_behind};
+use super::wrap::{LongUrls, prefix, rows_on_screen, wrap_answer, wrap_behind};
 use crate::chat::display::SafetyCard;
 
 /// Indent of the groups of the number.
@@ -29,27 +29,33 @@ struct QrRows {
     cells: usize,
 }
 
-/// The rows of the card.
+/// The rows of the card. Where not all have room, the key is left out.
 pub(crate) fn render(card: &SafetyCard, size: Size, depth: ColourDepth) -> Vec<String> {
     let wrapped =
         |how: &[String]| how.iter().flat_map(|row| wrap_answer(row, size.cells)).collect::<Vec<_>>();
-    let title = wrap_answer(&card.title, size.cells);
+    let (title, key) = (wrap_answer(&card.title, size.cells), card.key.clone());
+    let key_rows = rows_on_screen(key.width(), size.cells);
     let groups = groups(card, size, depth);
     let with_code = qr_code(&card.code, size.cells, depth).and_then(|code| {
         let is_beside = code.cells + GAP.width() + BESIDE_CELLS <= size.cells;
         let code_rows = code.rows.len();
         let (rows, seen) = if is_beside {
             let title = vec![in_one_row(&card.title, size.cells)];
-            ([title, wrapped(&card.how), beside_code(&code, &groups)].concat(), code_rows)
+            ([title, vec![key.clone()], wrapped(&card.how), beside_code(&code, &groups)].concat(), code_rows)
         } else {
-            let rows = [code.rows, wrapped(&card.how), title.clone(), groups.clone()].concat();
-            let seen = rows.len();
+            let how = [vec![key.clone()], wrapped(&card.how)].concat();
+            let rows = [title.clone(), how, code.rows, groups.clone()].concat();
+            let seen = rows.len() - 1 + key_rows;
             (rows, seen)
         };
         // One row is the prompt's. A code that is not seen whole is none.
         (seen < size.rows).then_some(rows)
     });
-    with_code.unwrap_or_else(|| [wrapped(&card.how_without_code), title, groups].concat())
+    with_code.unwrap_or_else(|| {
+        let how = wrapped(&card.how_without_code);
+        let has_room = title.len() + key_rows + how.len() + groups.len() < size.rows;
+        [title, Vec::from_iter(has_room.then_some(key)), how, groups].concat()
+    })
 }
 
 /// A text, cut where it is wider than a row.
@@ -124,6 +130,20 @@ mod tests {
                 let cut = shown.iter().filter(|row| row.width() > cells).count();
                 assert!(cut <= 1, "only the key, which can be copied: {cells}x{rows}");
             }
+        }
+    }
+
+    #[test]
+    fn the_title_stands_above_everything_and_the_key_only_where_all_rows_have_room() {
+        let (alice, bob) = (Fingerprint::of(b"alice"), Fingerprint::of(b"bob"));
+        let card = SafetyCard::new("bob", &SafetyNumber::between(&alice, &bob), &bob);
+        for (cells, rows, has_key) in
+            [(40, 10, false), (40, 24, true), (40, 50, true), (80, 24, true), (80, 8, false)]
+        {
+            let shown = render(&card, Size { cells, rows }, ColourDepth::Monochrome);
+            assert!(shown[0].starts_with("safety number for you and bob"), "{cells}x{rows}: {shown:?}");
+            assert_eq!(shown.contains(&card.key), has_key, "{cells}x{rows}: {shown:?}");
+            assert!(shown.len() < rows, "{cells}x{rows}: {shown:?}");
         }
     }
 

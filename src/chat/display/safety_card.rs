@@ -9,6 +9,8 @@ pub(crate) struct SafetyCard {
     pub(crate) title: String,
     /// Groups, four in a row.
     pub(crate) groups: Vec<String>,
+    /// The peer's key, as a row.
+    pub(crate) key: String,
     /// Content of the QR code: the peer's fingerprint.
     pub(crate) code: String,
     /// Instructions, where the code is shown.
@@ -23,22 +25,20 @@ impl SafetyCard {
         /// What a difference means.
         const DIFFERS: &str = "if anything differs, somebody is between you: do not go on";
         let groups = number.groups().chunks(4);
-        let key = format!("their key: {fingerprint}");
         let trust = format!("if everything matches, :trust {name}");
         Self {
             title: format!("safety number for you and {name}: both must see the same"),
             groups: groups
                 .map(|row| row.iter().map(|group| format!("{group:05}")).collect::<Vec<_>>().join("   "))
                 .collect(),
+            key: format!("their key: {fingerprint}"),
             code: fingerprint.to_string(),
             how: vec![
-                key.clone(),
                 "call or meet and compare the digits, or let them compare the code with :showkey".to_owned(),
                 trust.clone(),
                 DIFFERS.to_owned(),
             ],
             how_without_code: vec![
-                key,
                 "call or meet and compare the digits".to_owned(),
                 trust,
                 DIFFERS.to_owned(),

@@ -83,7 +83,7 @@ impl Redactor {
 
     /// Whether anything of a card is replaced.
     fn concerns(&self, card: &SafetyCard) -> bool {
-        let rows = card.groups.iter().chain(&card.how).chain([&card.title, &card.code]);
+        let rows = card.groups.iter().chain(&card.how).chain([&card.title, &card.key, &card.code]);
         rows.into_iter().any(|row| self.apply_again(row) != *row)
     }
 
