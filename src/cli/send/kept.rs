@@ -20,7 +20,7 @@ use crate::net::process::Signals;
 use crate::net::worker::ThreadPriority;
 use crate::peers::address::{Family, Target};
 use crate::peers::book::{Book, PeerEntry, Trust};
-use crate::store::book_file;
+use crate::store::{OpenedStore, book_file};
 
 /// Runs the command, unless it goes by a connection of its own.
 pub(super) fn run(context: &Context<'_>, args: &SendArgs) -> Result<Option<u8>, AppError> {
@@ -68,12 +68,8 @@ pub(super) fn run(context: &Context<'_>, args: &SendArgs) -> Result<Option<u8>, 
             context.confine_and_say(format)?;
             return through(client, args, peer, address, &book).map(Some);
         }
-        Claim::Free(net, opened) => (net, opened?),
+        Claim::Free(net, opened) => (net, whole(opened?, args)?),
     };
-    if let Some(aside) = opened.put_aside.as_ref().filter(|_| args.flush) {
-        let hint = "what waited in it was not sent: send it again";
-        return Err(AppError::new(code::MACHINE, aside.to_string()).hint(hint));
-    }
     context.confine_and_say(format)?;
     let signals = Signals::start(net.waker())?;
     let name = args.output.own_name(&context.settings);
@@ -128,6 +124,13 @@ pub(super) fn run(context: &Context<'_>, args: &SendArgs) -> Result<Option<u8>, 
     let code = app.run(&mut frontend, &signals)?;
     app.linger()?;
     Ok(Some(frontend.finish(&app, code)))
+}
+
+/// The store, unless what is to be flushed was lost with a damaged one.
+fn whole(opened: OpenedStore, args: &SendArgs) -> Result<OpenedStore, AppError> {
+    let Some(aside) = opened.put_aside.as_ref().filter(|_| args.flush) else { return Ok(opened) };
+    let hint = "what waited in it was not sent: send it again";
+    Err(AppError::new(code::MACHINE, aside.to_string()).hint(hint))
 }
 
 /// Sends through the process that has the home open.
