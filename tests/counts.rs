@@ -176,12 +176,16 @@ fn calls() -> Result<(), Failed> {
 fn memory() -> Result<(), Failed> {
     let (listener, at) = Process::listening("준호");
     let resident = || listener.memory_kib("VmRSS:");
-    let join = |keys: &[&str]| -> Vec<HostilePeer> {
-        keys.iter()
-            .map(|key| HostilePeer::calls(&at, key, key.trim_end_matches(".pem"), Purpose::Chat))
-            .collect()
+    // A source of its own for each, since one source calls only so often.
+    let join = |keys: &[&str], from: usize| -> Vec<HostilePeer> {
+        let joins = |(source, key): (usize, &&str)| {
+            let identity = Identity::from_pem(&read(&format!("tests/keys/{key}")), None).unwrap();
+            let name = key.trim_end_matches(".pem");
+            HostilePeer::calls_with(&at, &identity, name, Purpose::Chat, from + source * 256)
+        };
+        keys.iter().enumerate().map(joins).collect()
     };
-    let _first = join(&["test-1.pem", "test-3.pem"]);
+    let _first = join(&["test-1.pem", "test-3.pem"], 0);
     listener.sees("test-3 joined");
     let before = resident();
     let keys = [
@@ -192,7 +196,7 @@ fn memory() -> Result<(), Failed> {
         "bob-3072.pem",
         "bob-4096.pem",
     ];
-    let _others = join(&keys);
+    let _others = join(&keys, 1 << 12);
     listener.sees("bob-4096 joined");
     compare("memory of a peer in KiB", resident().saturating_sub(before) / keys.len(), PEER_KIB, 100)
 }
