@@ -326,6 +326,12 @@ fn lines_that_have_no_way_to_go_are_named_and_make_the_code() {
         assert_eq!(prompt.ends(), 1, "{}", prompt.output());
         prompt.sees("not sent to 준호:");
         prompt.sees("  하나");
+        let refused = r#""kind":"not_sent","message":"lines were refused"#;
+        if args.is_empty() {
+            assert!(!prompt.has_seen(refused), "{}", prompt.output());
+        } else {
+            prompt.sees(refused);
+        }
     }
 }
 

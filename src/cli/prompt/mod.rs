@@ -457,13 +457,14 @@ impl PromptFrontend {
             terminal.begin_close();
         }
         self.faces.finish(&mut app);
-        // Nothing can be done about an error by now.
-        let _ = app.linger();
+        // Before the wait for peers, which may use up the time that the output has.
         if let Some(code) = code {
             for event in exit_reason::last_events(code, self.exit_reason.take()) {
                 app.sink().own.tell(&event);
             }
         }
+        // Nothing can be done about an error by now.
+        let _ = app.linger();
         app.sink().own.finish(self.output_until());
         if let InputSource::Editor(terminal) = &mut self.source {
             terminal.finish();
