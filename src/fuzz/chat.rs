@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 use super::Choices;
-use super::model::link::{KEYS, Link, fingerprint};
+use super::model::link::{KEYS, Link, fingerprint, new_chat, own_key};
 use super::model::{Caller, NAMES};
 use super::text::alphabet;
 use crate::chat::{
-    AcceptPolicy, Chat, Echo, Effect, ExitRequest, HistoryPolicy, Input, KeyOrigin, NewKey, Notice, OwnKey,
+    AcceptPolicy, Chat, Echo, Effect, ExitRequest, HistoryPolicy, Input, KeyOrigin, NewKey, Notice,
 };
 use crate::crypto::Seed;
 use crate::delivery::{HistoryEntry, Pairs, StoredHistory};
@@ -95,9 +95,8 @@ pub fn chat(data: &[u8]) {
 
 impl World {
     fn new(choices: &mut Choices<'_>) -> Self {
-        let own = OwnKey { public: KEYS[0].public().clone(), file: "identity.pem".to_owned() };
         let mut world = Self {
-            chat: Chat::new(Name::parse("alice").unwrap(), Some(own), Book::new(), 64),
+            chat: new_chat(),
             now: Now { mono: MonoMs(10_000), unix: UnixMs(1_000_000) },
             ids: 0,
             listener: ListenerId(0),
@@ -386,7 +385,7 @@ impl World {
             }
             Effect::MakeKey { .. } if self.fails => Some(Input::KeyMade(Err(failure()))),
             Effect::MakeKey { .. } => {
-                let key = OwnKey { public: KEYS[0].public().clone(), file: "identity.pem".to_owned() };
+                let key = own_key();
                 Some(Input::KeyMade(Ok(NewKey { key, kept: None, origin: KeyOrigin::Found })))
             }
             Effect::OpenLog(file) => {

@@ -2,8 +2,11 @@
 
 use std::sync::LazyLock;
 
+use crate::chat::{Chat, OwnKey};
 use crate::crypto::{Fingerprint, Identity, Seed, test_keys};
 use crate::ids::DialId;
+use crate::peers::book::Book;
+use crate::peers::name::Name;
 use crate::session::{CloseReason, Event, Output, RekeyThresholds, Role, Session, SessionConfig};
 use crate::time::MonoMs;
 use crate::wire::{ByeReason, Durability, Lifetime, Purpose};
@@ -14,6 +17,16 @@ pub(in crate::fuzz) static KEYS: LazyLock<Vec<Identity>> = LazyLock::new(|| {
     let pool = test_keys(2_048);
     (0..act::KEYS).map(|at| Identity::from_pem(pool[at], None).unwrap()).collect()
 });
+
+/// Key of the chat.
+pub(in crate::fuzz) fn own_key() -> OwnKey {
+    OwnKey { public: KEYS[0].public().clone(), file: "identity.pem".to_owned() }
+}
+
+/// Chat with that key and an empty book.
+pub(in crate::fuzz) fn new_chat() -> Chat {
+    Chat::new(Name::parse("alice").unwrap(), Some(own_key()), Book::new(), 64)
+}
 
 pub(in crate::fuzz) fn fingerprint(key: usize) -> Fingerprint {
     KEYS[key].public().fingerprint()

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
-use crate::chat::{Chat, Echo, Effect, Info, Input, LineStart, Notice, OwnKey};
+use crate::chat::{Chat, Echo, Effect, Info, Input, LineStart, Notice};
 use crate::crypto::{Fingerprint, Seed};
 use crate::ids::{ConnId, DialId, ListenerId};
 use crate::limits;
@@ -15,7 +15,7 @@ use crate::session::Role;
 use crate::time::{MonoMs, Now, UnixMs};
 
 use super::act::{Act, Caller, NAMES};
-use super::link::{KEYS, Link, fingerprint};
+use super::link::{KEYS, Link, fingerprint, new_chat};
 
 /// Bytes of a text of a flood.
 const LONG_TEXT: usize = 16_000;
@@ -78,9 +78,8 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new() -> Self {
-        let own = OwnKey { public: KEYS[0].public().clone(), file: "identity.pem".to_owned() };
         let mut world = Self {
-            chat: Chat::new(Name::parse("alice").unwrap(), Some(own), Book::new(), 64),
+            chat: new_chat(),
             now: Now { mono: MonoMs(10_000), unix: UnixMs(1_000_000) },
             ids: 0,
             listener: ListenerId(0),

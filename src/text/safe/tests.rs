@@ -1,9 +1,9 @@
 //! Tests of safe text, by example and by ten thousand random strings.
 
 use proptest::prelude::*;
-use unicode_properties::{GeneralCategory as Gc, UnicodeGeneralCategory};
 
 use super::SafeText;
+use crate::fuzz::text::alphabet;
 
 fn check(input: &str, expected: &str) {
     assert_eq!(SafeText::line(input).as_str(), expected, "{input:?}");
@@ -116,16 +116,6 @@ fn width_is_counted_in_cells() {
     assert_eq!(SafeText::line("안녕").width(), 4);
     assert_eq!(SafeText::line("e\u{301}a").width(), 2);
     assert_eq!(SafeText::line("\x1b").width(), 6);
-}
-
-fn alphabet(text: &str) {
-    for c in text.chars() {
-        let category = c.general_category();
-        let tag_of_a_flag = matches!(c, '\u{e0061}'..='\u{e007f}') && text.contains('🏴');
-        let format = category == Gc::Format && !matches!(c, '\u{200c}' | '\u{200d}') && !tag_of_a_flag;
-        let other = [Gc::Control, Gc::PrivateUse, Gc::Unassigned, Gc::LineSeparator, Gc::ParagraphSeparator];
-        assert!(!format && !other.contains(&category), "{c:?} in {text:?}");
-    }
 }
 
 const PIECES: &str = "\u{200d}|👩|🏻|\u{fe0f}|1|\u{20e3}|🇰|\u{301}|가|\u{1100}|\u{1161}|\u{11a8}|漢|\u{e0100}|🏴|\
