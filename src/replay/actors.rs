@@ -225,8 +225,7 @@ impl Actors {
     /// Types the rest of a line, and Enter.
     pub(crate) fn type_line(&mut self, actor: usize, text: &str) {
         if self.is_spawned(actor) {
-            self.programs.type_text(actor, text);
-            self.programs.type_enter(actor);
+            self.programs.type_line(actor, text);
             self.simulation.screens.entered_line(actor);
         } else if self.has_lines(actor) {
             self.simulation.screens.entered_line(actor);

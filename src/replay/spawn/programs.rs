@@ -170,9 +170,10 @@ impl Programs {
         program.process.write(text.into_bytes());
     }
 
-    /// Types Enter.
-    pub(crate) fn type_enter(&self, actor: usize) {
-        self.type_text(actor, if self.has_terminal(actor) { "\r" } else { "\n" });
+    /// Types a line and Enter, in one piece: a terminal echoes both before what the program writes.
+    pub(crate) fn type_line(&self, actor: usize, text: &str) {
+        let enter = if self.has_terminal(actor) { '\r' } else { '\n' };
+        self.type_text(actor, &format!("{text}{enter}"));
     }
 
     /// Ends the input of the program of an actor, behind a text: over pipes it is closed, on a
