@@ -2,10 +2,12 @@
 
 use std::process::Stdio;
 
-use rsachat::wire::Lifetime;
+use rsachat::crypto::Identity;
+use rsachat::wire::{ByeReason, Lifetime, Purpose, Record};
 
 use crate::support::caller::Caller;
-use crate::support::{Home, PATIENCE, Process};
+use crate::support::hostile_peer::HostilePeer;
+use crate::support::{Home, PATIENCE, Process, read};
 
 /// Calls with a test key and a claimed name.
 fn call(at: &str, key: &str, name: &str) -> Caller {
@@ -89,18 +91,23 @@ fn one_more_character_does_not_evade_the_warning_about_impostors() {
         ("system", "that name is reserved"),
         ("l\u{43e}calhost", "that name is reserved"),
     ];
+    // From sources of their own, since one source calls only so often.
+    let call = |key, claim, source| {
+        let identity = Identity::from_pem(&read(&format!("tests/keys/{key}")), None).unwrap();
+        HostilePeer::calls_with(&at, &identity, claim, Purpose::Chat, source)
+    };
     let mut callers = Vec::new();
-    for (key, (claim, warning)) in keys.into_iter().zip(tried) {
-        callers.push(call(&at, key, claim));
+    for (source, (key, (claim, warning))) in keys.into_iter().zip(tried).enumerate() {
+        callers.push(call(key, claim, source));
         let row = minji.sees(warning);
         assert!(row.contains("claims to be"), "{row}");
         minji.sees(&format!("{} claims to be", claim.trim_end_matches("system")));
     }
     assert_eq!(minji.output().matches("claims to be").count(), tried.len(), "{}", minji.output());
     // Once for each key.
-    callers.remove(0).leaves();
+    callers.remove(0).sends(&Record::Bye(ByeReason::Leaving));
     minji.sees("* bob-2 left");
-    let _again = call(&at, keys[0], "bob-2");
+    let _again = call(keys[0], "bob-2", keys.len());
     minji.sees_times("* bob-2 joined", 2, PATIENCE);
     assert_eq!(minji.output().matches("claims to be").count(), tried.len(), "{}", minji.output());
 }
