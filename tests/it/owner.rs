@@ -686,7 +686,9 @@ fn what_nobody_has_seen_is_not_marked_after_a_clean_end_and_what_somebody_may_ha
     let mut owner = serve();
     let at = owner.listens_at();
     let mut bob = Home::with_key("bob", "test-2.pem").start(&["--json", "--connect", &at]);
-    bob.sees(r#""event":"connected""#);
+    for side in [&bob, &owner] {
+        side.sees(r#""event":"connected""#);
+    }
     let mut watcher = Caller::of(&home);
     watcher.orders(&json!({ "id": 1, "command": "name", "arguments": ["bob", "robert"] }));
     watcher.sees(&json!({ "id": 1, "event": "reply", "ok": true }));
