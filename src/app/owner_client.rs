@@ -48,10 +48,7 @@ pub(crate) fn silent(process: Option<u32>) -> AppError {
 
 /// What a process is that has the store open and no socket, and what to do.
 fn held(process: Option<u32>) -> AppError {
-    let what = format!(
-        "another rsachat{} has this home open and serves nobody: it sends what it keeps itself",
-        numbered(process)
-    );
+    let what = format!("another rsachat{} has this home open and serves nobody", numbered(process));
     let end = process.map_or_else(String::new, |process| format!(": kill {process}"));
     AppError::new(code::MACHINE, what)
         .hint(format!("wait until it has ended, or end it, since what it keeps stays{end}"))
@@ -181,6 +178,33 @@ impl OwnerClient {
         }
         self.hello = hello;
         Ok(self)
+    }
+
+    /// Name that the owner gives to peers.
+    pub(crate) fn owner_name(&self) -> Option<&str> {
+        self.hello.get("name").and_then(Value::as_str)
+    }
+
+    /// Whether the owner is a command that ends by itself, and others begin after it.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.hello.get("command").is_some()
+    }
+
+    /// The owner with its process, as the subject of a sentence.
+    pub(crate) fn title(&self) -> String {
+        format!("another rsachat{}", numbered(self.process))
+    }
+
+    /// Waits until the owner has ended.
+    pub(crate) fn wait_for_end(mut self) -> Result<(), AppError> {
+        self.watch = Watch::Always;
+        loop {
+            match self.wait(None) {
+                Ok(_) => {}
+                Err(OwnerFault::Ended(_)) => return Ok(()),
+                Err(OwnerFault::Silent(process)) => return Err(silent(process)),
+            }
+        }
     }
 
     pub(crate) fn waker(&self) -> Arc<Waker> {

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use super::types::{AcceptPolicy, DialOptions, Protocol};
 use crate::crypto::Fingerprint;
+use crate::ids::FaceId;
 use crate::limits::PORT_DEFAULT;
 use crate::peers::address::{AddressError, Family, Target};
 use crate::peers::book::{Book, PeerEntry, Trust};
@@ -106,10 +107,11 @@ impl CallOptions {
         key_of: impl Fn(&Name) -> Option<Fingerprint>,
     ) -> Result<DialOptions, CalleeError> {
         let Self { family, pin, accept, protocol, .. } = *self;
+        let face = FaceId::OWN;
         let word = match &self.callee {
             Callee::Address(target) => {
                 let target = target.clone();
-                return Ok(DialOptions { target, then: Vec::new(), family, pin, accept, protocol });
+                return Ok(DialOptions { target, then: Vec::new(), family, pin, accept, protocol, face });
             }
             Callee::Word(word) => word,
         };
@@ -119,7 +121,8 @@ impl CallOptions {
             Some(peer) if peer.trust.is_blocked() => Err(CalleeError::Blocked { name: peer.name.clone() }),
             Some(peer) if !peer.addresses.is_empty() => self.by_name(peer),
             _ if word.eq_ignore_ascii_case("localhost") => {
-                Ok(DialOptions { target: word.parse()?, then: Vec::new(), family, pin, accept, protocol })
+                let (target, then) = (word.parse()?, Vec::new());
+                Ok(DialOptions { target, then, family, pin, accept, protocol, face })
             }
             Some(peer) => Err(CalleeError::NoAddress { name: peer.name.clone() }),
             None => {
@@ -150,7 +153,8 @@ impl CallOptions {
         // The book has the last good one at the end.
         let mut targets = peer.addresses.iter().rev().cloned();
         let target = targets.next().ok_or(CalleeError::NoAddress { name })?;
-        Ok(DialOptions { target, then: targets.collect(), family, pin, accept, protocol })
+        let then = targets.collect();
+        Ok(DialOptions { target, then, family, pin, accept, protocol, face: FaceId::OWN })
     }
 }
 

@@ -151,6 +151,7 @@ impl Notice {
             Self::Info(info) => !matches!(
                 info,
                 Info::Addressed { .. }
+                    | Info::Connecting { .. }
                     | Info::NowTalking { .. }
                     | Info::AddressedAway { .. }
                     | Info::AlreadyConnected { .. }
@@ -171,10 +172,12 @@ impl Notice {
                             | DeliveryInfo::History { .. }
                     )
             ),
+            Self::Warning(Warning::AddressFailed { warning }) => {
+                !matches!(**warning, Warning::Unreachable { .. })
+            }
             Self::Warning(warning) => matches!(
                 warning,
-                Warning::Unreachable { .. }
-                    | Warning::ListenFailed { .. }
+                Warning::ListenFailed { .. }
                     | Warning::KeyFailed { .. }
                     | Warning::Refused(_)
                     | Warning::Book { .. }
@@ -182,7 +185,6 @@ impl Notice {
                     | Warning::BlocksLost { .. }
                     | Warning::Impostor { .. }
                     | Warning::SharedPlace { .. }
-                    | Warning::AddressFailed { .. }
                     | Warning::HandshakeFailed { .. }
                     | Warning::ConnectionLost { .. }
                     | Warning::NotReceived { .. }

@@ -151,6 +151,8 @@ pub struct Chat {
 /// Listener that was asked for, and its address once it is bound.
 struct Listener {
     options: ListenOptions,
+    /// Front end that asked for it.
+    face: FaceId,
     bound: Option<BoundAddresses>,
     /// Addresses at which others can call it, where that is not the same.
     dial: Vec<SocketAddr>,

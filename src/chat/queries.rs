@@ -483,10 +483,10 @@ impl Chat {
         self.conversations.face_of(face).refused_lines
     }
 
-    /// Messages of ours that wait for a peer.
+    /// Number of our messages that wait for a peer, up to one of them.
     #[must_use]
-    pub fn waiting_to(&self, peer: Fingerprint) -> usize {
-        self.waiting_for(PeerId::Key(peer))
+    pub fn waiting_to(&self, peer: Fingerprint, upto: u64) -> usize {
+        self.kept.as_ref().map_or(0, |kept| kept.ledger.waiting_upto(peer, upto))
     }
 
     /// Numbers of the messages of ours that wait for a peer, if messages are kept.

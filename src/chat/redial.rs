@@ -3,6 +3,7 @@
 use super::backoff::Backoff;
 use super::types::{AcceptPolicy, DialOptions, Protocol};
 use crate::crypto::Fingerprint;
+use crate::ids::FaceId;
 use crate::limits;
 use crate::peers::address::{Family, Target};
 use crate::time::{MonoMs, Now};
@@ -79,6 +80,7 @@ impl Redial {
             pin: None,
             accept: AcceptPolicy::Key(self.peer),
             protocol: Protocol::Native,
+            face: FaceId::OWN,
         }
     }
 

@@ -127,6 +127,7 @@ pub(crate) fn neighbour<'a>(
 mod tests {
     use super::*;
     use crate::chat::types::{DialOptions, Protocol};
+    use crate::ids::FaceId;
     use crate::peers::address::Family;
     use crate::peers::book::Change;
     use crate::peers::name::Name;
@@ -149,7 +150,8 @@ mod tests {
 
     fn dialled(target: &str, pin: Option<&str>, accept: AcceptPolicy) -> Origin {
         let (target, family, protocol) = (target.parse().unwrap(), Family::Any, Protocol::Native);
-        let dial = DialOptions { target, then: Vec::new(), family, pin: pin.map(key), accept, protocol };
+        let (then, pin, face) = (Vec::new(), pin.map(key), FaceId::OWN);
+        let dial = DialOptions { target, then, family, pin, accept, protocol, face };
         Origin::Outbound { dial, to: "192.0.2.99:1".parse().unwrap() }
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use crate::crypto::{Fingerprint, PublicKey};
-use crate::ids::ConnId;
+use crate::ids::{ConnId, FaceId};
 use crate::limits;
 use crate::peers::address::{Family, ListenAt, Target};
 use crate::peers::book::Trust;
@@ -181,6 +181,8 @@ pub struct DialOptions {
     pub accept: AcceptPolicy,
     /// The protocol.
     pub protocol: Protocol,
+    /// Front end that calls, and is told what comes of it.
+    pub face: FaceId,
 }
 
 impl DialOptions {

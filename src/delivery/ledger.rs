@@ -391,6 +391,13 @@ impl Ledger {
         self.entry(peer).map_or(0, |entry| entry.texts)
     }
 
+    /// The same up to one of them.
+    #[must_use]
+    pub fn waiting_upto(&self, peer: Fingerprint, upto: u64) -> usize {
+        let rows = self.entry(peer).into_iter().flat_map(|entry| entry.pair.outbox.range(..=upto));
+        rows.filter(|(_, row)| matches!(row.content, Content::Text(_))).count()
+    }
+
     /// Peers for whom messages wait.
     pub fn peers_waited_for(&self) -> impl Iterator<Item = Fingerprint> {
         self.pairs.keys().copied().filter(|peer| self.waiting_count(*peer) > 0)

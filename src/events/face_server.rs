@@ -30,6 +30,8 @@ pub(crate) struct FaceServer {
     /// Number of the last face.
     last: u64,
     faces: BTreeMap<ConnId, ServedFace>,
+    /// Subcommand that serves until its own work is done; none for one that goes on.
+    command: Option<&'static str>,
 }
 
 /// One process.
@@ -62,6 +64,18 @@ enum Stage {
 }
 
 impl FaceServer {
+    /// Server of a subcommand that ends by itself.
+    pub(crate) fn of_command(command: &'static str) -> Self {
+        Self { command: Some(command), ..Self::default() }
+    }
+
+    /// Whether a process sends something, or waits for an answer.
+    pub(crate) fn is_busy<S: NoticeSink>(&mut self, app: &mut App<ServedSink<S>>) -> bool {
+        self.faces.values_mut().any(|served| {
+            app.sink().is_sender(served.face) || served.stage != Stage::Open || !served.is_answered(app)
+        })
+    }
+
     /// Takes what has come at the socket, carries out what can be, and writes what follows.
     pub(crate) fn poll<S: NoticeSink>(&mut self, app: &mut App<ServedSink<S>>) {
         while let Some(event) = app.next_local_event() {
@@ -116,6 +130,7 @@ impl FaceServer {
             process: std::process::id(),
             name: app.chat().view().own_name,
             fingerprint: app.chat().fingerprint().map(|own| own.to_string()),
+            command: self.command,
         };
         app.sink().tell(face, &hello, None);
         app.add_face(face);
@@ -274,12 +289,17 @@ impl ServedFace {
         app.set_reading_local(conn, reading);
     }
 
-    /// Whether nothing more is said to the process.
-    fn is_over<S: NoticeSink>(&mut self, app: &mut App<ServedSink<S>>) -> bool {
-        let is_answered = self.lines.is_empty()
+    /// Whether everything that the process has asked for is answered.
+    fn is_answered<S: NoticeSink>(&mut self, app: &mut App<ServedSink<S>>) -> bool {
+        self.lines.is_empty()
             && self.waits.is_none()
             && !app.sink().awaits_answer(self.face, None)
-            && self.input.is_ready(&mut FaceTaker { app: &mut *app, face: self.face });
+            && self.input.is_ready(&mut FaceTaker { app: &mut *app, face: self.face })
+    }
+
+    /// Whether nothing more is said to the process.
+    fn is_over<S: NoticeSink>(&mut self, app: &mut App<ServedSink<S>>) -> bool {
+        let is_answered = self.is_answered(app);
         let is_over = match self.stage {
             // What was said is received, or waits for a peer that is away.
             Stage::InputEnded | Stage::HalfClosed if !is_answered || app.chat().awaits_receipts() => false,

@@ -129,6 +129,9 @@ pub(crate) enum OutputEvent {
         process: u32,
         name: String,
         fingerprint: Option<String>,
+        /// Subcommand that serves it until its own work is done; none for a prompt and `serve`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        command: Option<&'static str>,
     },
     /// Names for the completion of a prompt at the socket, whenever they change.
     Names {

@@ -210,6 +210,11 @@ impl<S: NoticeSink> ServedSink<S> {
         self.faces.get(&face).is_some_and(|remote| remote.encoder.role() == FaceRole::Prompt)
     }
 
+    /// Whether a face sends, and takes no messages.
+    pub(crate) fn is_sender(&self, face: FaceId) -> bool {
+        self.faces.get(&face).is_some_and(|remote| remote.encoder.role() == FaceRole::Sender)
+    }
+
     /// Begins a request of a face.
     pub(crate) fn begin(&mut self, face: FaceId, id: Option<Id>) {
         if let Some(remote) = self.faces.get_mut(&face) {

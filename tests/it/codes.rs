@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use rustix::process::Signal;
 
-use crate::support::{Home, PATIENCE, Process, eventually, held_address};
+use crate::support::{Home, Process, held_address};
 
 /// What the peer does.
 #[derive(Clone, Copy, Debug)]
@@ -121,21 +121,6 @@ fn keep_takes_every_spelling_of_a_known_peer_and_says_when_one_without_an_addres
             send(args).ends_saying(4, "bob is blocked");
         }
         drop(owner);
-    }
-}
-
-#[test]
-fn a_command_that_keeps_and_waits_is_named_to_the_next_one() {
-    let (alice, bob) = (Home::with_key("alice", "test-1.pem"), Home::with_key("bob", "test-2.pem"));
-    alice.answer(&["peers", "add", "bob", &bob.fingerprint()]);
-    let (at, _process, _socket) = peer(Peer::IsStopped, &bob);
-    let first = alice.run(&["send", &at, "--to", "bob", "--keep", "-m", "one"], Stdio::null());
-    eventually("the store is open", PATIENCE, || alice.file("store.redb").exists());
-    let held = format!("another rsachat (process {}) has this home open and serves nobody", first.id());
-    for args in [&["send", "bob", "--keep", "-m", "two"][..], &["--plain"], &["serve", "--json"]] {
-        let mut next = alice.run(args, Stdio::null());
-        next.ends_saying(3, &held);
-        next.complains(&format!("kill {}", first.id()));
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{Home, PATIENCE, Process, eventually, file_with, mode};
+use crate::support::{Home, PATIENCE, Process, eventually, file_with, held_address, mode};
 
 /// A process at the socket of a home.
 struct Caller {
@@ -780,4 +780,74 @@ fn every_line_that_an_owner_has_not_taken_as_it_ends_is_named_to_the_face_that_g
     assert_eq!((&last["event"], &last["code"]), (&json!("done"), &json!(3)));
     assert!(!program.has_seen("attach "), "an id of its own stays within");
     owner.ends();
+}
+
+/// A command that keeps a line for bob, who does not answer its call, and has the home open
+/// meanwhile.
+fn passing_owner() -> (Home, Process, Home, Process, String) {
+    let (alice, bob) = (Home::with_key("alice", "test-1.pem"), Home::with_key("bob", "test-2.pem"));
+    alice.answer(&["peers", "add", "bob", &bob.fingerprint()]);
+    let listener = bob.start(&["--json", "--listen", "127.0.0.1:0"]);
+    let at = listener.listens_at();
+    listener.signal(Signal::STOP);
+    let args = ["send", &at, "--to", "bob", "--keep", "--retry", "9", "-m", "one"];
+    let owner = alice.run(&args, Stdio::null());
+    alice.is_served();
+    (alice, owner, bob, listener, at)
+}
+
+#[test]
+fn others_use_a_home_while_a_command_that_keeps_and_waits_has_it_open() {
+    let (alice, mut owner, _bob, listener, at) = passing_owner();
+    let mut watcher = Caller::of(&alice);
+    assert_eq!(watcher.sees(&json!({ "event": "hello" }))["command"], "send");
+    // The owner ends after those who send through it.
+    let args = ["send", &at, "--to", "bob", "--keep", "--retry", "9", "-m", "two"];
+    let mut second = alice.run(&args, Stdio::null());
+    let mut flush = alice.run(&["send", "--flush", "--timeout", "1ms"], Stdio::null());
+    flush.ends_saying(6, "kept in the home and not received yet");
+    watcher.orders(&json!({ "face": "program" }));
+    let waits = |text: &str, watcher: &mut Caller| {
+        watcher.orders(&json!({ "id": "o", "command": "outbox" }));
+        watcher.sees(&json!({ "id": "o" })).to_string().contains(text)
+    };
+    eventually("the second line is kept", PATIENCE, || waits("two", &mut watcher));
+    listener.signal(Signal::CONT);
+    for (name, send) in [("first", &mut owner), ("second", &mut second)] {
+        assert_eq!(send.ends(), 0, "{name}: {}", send.complaints());
+    }
+    watcher.sees(&json!({ "event": "error", "kind": "owner" }));
+    for text in ["one", "two"] {
+        listener.sees_times(&format!(r#""text":"{text}""#), 1, PATIENCE);
+    }
+}
+
+#[test]
+fn what_goes_on_for_long_waits_for_a_command_that_has_the_home_open() {
+    let (alice, mut owner, _bob, listener, _) = passing_owner();
+    let said = format!("another rsachat (process {}) sends what this home keeps", owner.id());
+    let serve = alice.run(&["serve", "--json", "--listen", "127.0.0.1:0"], Stdio::null());
+    let mut prompt = alice.run(&["--plain"], file_with(b":status\n"));
+    for waiting in [&serve, &prompt] {
+        waiting.complains(&said);
+        waiting.complains(&format!("kill {}", owner.id()));
+    }
+    owner.signal(Signal::TERM);
+    owner.ends_saying(143, "1 message is kept in the home and not received yet");
+    serve.listens_at();
+    assert_eq!(prompt.ends(), 6, "{}", prompt.complaints());
+    listener.signal(Signal::CONT);
+}
+
+#[test]
+fn a_command_that_serves_its_home_ends_by_what_came_of_its_own_lines() {
+    let (alice, mut owner, _bob, listener, _) = passing_owner();
+    let mut face = Caller::of(&alice);
+    let (_held, nowhere) = held_address();
+    face.orders(&json!({ "command": "connect", "arguments": [nowhere] }));
+    face.orders(&json!({ "id": "here", "wait": "connection" }));
+    face.sees(&json!({ "id": "here", "event": "reply", "ok": false }));
+    listener.signal(Signal::CONT);
+    assert_eq!(owner.ends(), 0, "{}", owner.complaints());
+    assert!(!owner.complaints().contains("cannot reach"), "a call of another is not its own");
 }

@@ -74,3 +74,27 @@ fn what_an_owner_that_ends_has_not_taken_is_named_at_the_attached_prompt_the_unf
     assert_eq!((owner.ends(), alice.wait_end()), (0, 3));
     alice.sees("not sent, unfinished: half a li");
 }
+
+#[test]
+fn a_prompt_on_a_home_that_a_command_had_open_goes_on_when_that_has_ended() {
+    let (home, bob) = (Home::with_key("alice", "pty/alice.pem"), Home::with_key("bob", "pty/bob.pem"));
+    home.answer(&["peers", "add", "bob", &bob.fingerprint()]);
+    let (listener, at) = bob.start(&["--listen", "127.0.0.1:0"]).and_where();
+    listener.signal(Signal::STOP);
+    let mut owner = home.run(&["send", &at, "--to", "bob", "--keep", "-m", "one"], Stdio::null());
+    home.is_served();
+    let mut alice = Pty::prompt_on(&home);
+    alice.sees("sends what this home keeps; this prompt goes on when that has ended");
+    alice.press(":to bob\r");
+    alice.wait("bob in the prompt", |screen| row_of_cursor(screen).contains("to bob"));
+    alice.press("a draft");
+    alice.wait("the draft", |screen| row_of_cursor(screen).contains("a draft"));
+    owner.signal(Signal::TERM);
+    assert_eq!(owner.ends(), 143);
+    alice.sees("not sent, unfinished: a draft");
+    alice.press(":outbox\r");
+    alice.wait("the table of a prompt of its own", |screen| screen.contents().contains("queued"));
+    alice.press("\x04");
+    assert_eq!(alice.wait_end(), 6);
+    listener.signal(Signal::CONT);
+}

@@ -108,8 +108,17 @@ impl Pty {
 
     /// A prompt at a home that another process serves.
     pub(crate) fn attached(home: &Home) -> Self {
+        Self::started_as(home, &["attach"])
+    }
+
+    /// A prompt on a home that may be open elsewhere.
+    pub(crate) fn prompt_on(home: &Home) -> Self {
+        Self::started_as(home, &[])
+    }
+
+    fn started_as(home: &Home, args: &[&str]) -> Self {
         let setup = Setup::WIDE;
-        let command = command_of(&setup, home, &["attach"]);
+        let command = command_of(&setup, home, args);
         let pty = Self::open(command, (setup.cols, setup.rows), home.clone());
         pty.wait_reading();
         pty

@@ -12,7 +12,7 @@ use crate::chat::types::{
     PeerId,
 };
 use crate::chat::{Chat, Dial, Listener, WaitingCommand};
-use crate::ids::{DialId, ListenerId};
+use crate::ids::{DialId, FaceId, ListenerId};
 use crate::peers::address::{BoundAddresses, Family, ListenAt};
 use crate::peers::name::Name;
 use crate::session::CloseReason;
@@ -38,7 +38,7 @@ impl Chat {
             (_, PeerId::Conn(_)) => None,
         };
         let options = match call.resolve(&self.book, key_of) {
-            Ok(options) => options,
+            Ok(options) => DialOptions { face: self.conversations.current_face(), ..options },
             Err(error) => return self.refuse_call(error),
         };
         if let (Callee::Word(_), AcceptPolicy::Key(key) | AcceptPolicy::Pinned(key)) =
@@ -68,7 +68,14 @@ impl Chat {
             CalleeError::Blocked { name } => Warning::StillBlocked { name: name.to_string() },
             error => Warning::CommandError { what: error.to_string() },
         });
-        self.effects.push(Effect::DialFinished(DialOutcome::NotCalled));
+        self.finish_dial(self.conversations.current_face(), DialOutcome::NotCalled);
+    }
+
+    /// Reports what came of a call or a listener, where the process itself had asked for it.
+    pub(crate) fn finish_dial(&mut self, face: FaceId, outcome: DialOutcome) {
+        if face == FaceId::OWN {
+            self.effects.push(Effect::DialFinished(outcome));
+        }
     }
 
     /// `:connect` alone
@@ -82,9 +89,9 @@ impl Chat {
     /// Says whom the user calls, and calls.
     pub(crate) fn begin_dial(&mut self, dial: DialId) {
         let Some(Dial { options, .. }) = self.dials.get(&dial) else { return };
-        let (target, protocol) = (options.target.to_string(), options.protocol);
+        let (target, protocol, face) = (options.target.to_string(), options.protocol, options.face);
         let name = self.name_called(options);
-        self.effects.info(Info::Connecting { name, target });
+        self.in_face(face, |chat| chat.effects.info(Info::Connecting { name, target }));
         self.show_oaep_banner(protocol);
         self.place_call(dial);
     }
@@ -147,11 +154,8 @@ impl Chat {
     /// Warns of a dial that has failed: another address may be left.
     pub(crate) fn warn_of_dial(&mut self, options: &DialOptions, warning: Warning) {
         let is_last = options.then.is_empty();
-        self.effects.warn(if is_last {
-            warning
-        } else {
-            Warning::AddressFailed { warning: Box::new(warning) }
-        });
+        let warning = if is_last { warning } else { Warning::AddressFailed { warning: Box::new(warning) } };
+        self.in_face(options.face, |chat| chat.effects.warn(warning));
     }
 
     /// Keeps a command until there is a key for it.
@@ -178,7 +182,7 @@ impl Chat {
                 return self.dial(&Addressee::Dialled(id), Dial::new(next, dial.waiting));
             }
             self.give_up_dial(id, &dial);
-            self.effects.push(Effect::DialFinished(DialOutcome::Unreachable));
+            self.finish_dial(dial.options.face, DialOutcome::Unreachable);
         }
     }
 
@@ -190,8 +194,8 @@ impl Chat {
         if let Some(at) = self.bound_at(&at, family) {
             return self.effects.warn(Warning::AlreadyListening { at: at.to_string() });
         }
-        let listener = ListenerId(self.next_id());
-        self.listeners.insert(listener, Listener { options, bound: None, dial: Vec::new() });
+        let (listener, face) = (ListenerId(self.next_id()), self.conversations.current_face());
+        self.listeners.insert(listener, Listener { options, face, bound: None, dial: Vec::new() });
         self.effects.push(Effect::Listen { listener, at, family });
     }
 
@@ -265,7 +269,7 @@ impl Chat {
     pub(crate) fn handle_listen_failed(&mut self, listener: ListenerId, why: String) {
         if let Some(listener) = self.listeners.remove(&listener) {
             self.effects.warn(Warning::ListenFailed { at: listener.options.at.to_string(), why });
-            self.effects.push(Effect::DialFinished(DialOutcome::ListenFailed));
+            self.finish_dial(listener.face, DialOutcome::ListenFailed);
         }
     }
 }

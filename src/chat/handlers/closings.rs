@@ -43,8 +43,11 @@ impl Chat {
         let next = self.next_attempt(&conversation, &reason);
         let then = self.call_lost_again(&conversation, &reason);
         self.end_calls(&conversation, &reason);
-        if !conversation.origin.is_inbound() && next.is_none() && then == AfterLoss::Nothing {
-            self.effects.push(Effect::DialFinished(dial_outcome(&conversation, &reason)));
+        if let Origin::Outbound { dial, .. } = &conversation.origin
+            && next.is_none()
+            && then == AfterLoss::Nothing
+        {
+            self.finish_dial(dial.face, dial_outcome(&conversation, &reason));
         }
         let error = conversation.stream_error.clone();
         let remote = conversation.origin.to_string();

@@ -13,6 +13,7 @@ use crate::chat::types::{
 };
 use crate::chat::{Chat, OaepInfo, WaitingCommand};
 use crate::crypto::Fingerprint;
+use crate::ids::FaceId;
 use crate::limits;
 use crate::peers::name::Name;
 
@@ -168,12 +169,14 @@ impl Chat {
             Err(why) => {
                 self.effects.warn(Warning::KeyFailed { why });
                 for command in waiting {
+                    let mut face = FaceId::OWN;
                     if let WaitingCommand::Connect(id) = command
                         && let Some(dial) = self.dials.remove(&id)
                     {
                         self.give_up_dial(id, &dial);
+                        face = dial.options.face;
                     }
-                    self.effects.push(Effect::DialFinished(DialOutcome::Unreachable));
+                    self.finish_dial(face, DialOutcome::Unreachable);
                 }
             }
         }

@@ -9,7 +9,7 @@ use crate::chat::history::Acquaintance;
 use crate::chat::io::Effect;
 use crate::chat::notice::{Info, Warning};
 use crate::chat::redial::{AfterLoss, Redial, Redialling};
-use crate::chat::types::{DialOptions, DialOutcome, Origin, PeerId};
+use crate::chat::types::{AcceptPolicy, DialOptions, DialOutcome, Origin, PeerId};
 use crate::chat::{Chat, Dial};
 use crate::crypto::Fingerprint;
 use crate::delivery::Calls;
@@ -249,6 +249,16 @@ impl Chat {
     fn redial_to(&self, peer: Fingerprint) -> Option<DialId> {
         let is_it = |dial: &Dial| dial.redial.as_ref().is_some_and(|redial| redial.peer == peer);
         self.dials.iter().find(|(_, dial)| is_it(dial)).map(|(id, _)| *id)
+    }
+
+    /// Whether a peer is connected, or being called by its key.
+    pub(crate) fn reaches(&self, peer: Fingerprint) -> bool {
+        let is_it = |options: &DialOptions| options.accept == AcceptPolicy::Key(peer);
+        let is_called =
+            |one: &Conversation| matches!(&one.origin, Origin::Outbound { dial, .. } if is_it(dial));
+        self.conversations.open_with(PeerId::Key(peer)).is_some()
+            || self.dials.values().any(|dial| is_it(&dial.options))
+            || self.conversations.without_peer().any(|(_, one)| is_called(one))
     }
 
     /// Drops what would call a peer again. Returns whether anything did.

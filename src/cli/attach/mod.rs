@@ -67,18 +67,35 @@ pub(crate) fn run(context: &Context<'_>, args: &AttachArgs) -> Result<u8, AppErr
         let what = format!("no rsachat is serving {}", context.home.path().display());
         return Err(AppError::new(code::MACHINE, what).hint(START));
     };
-    let prompt = args.prompt();
+    let (prompt, process) = (args.prompt(), client.process);
     let settings = SettingSources::read(context.global.config.as_deref(), prompt.layer()?)?;
-    attach(client, &prompt, &settings.resolve())
+    match attach(client, &prompt, &settings.resolve())? {
+        ServedUse::Over(code) => Ok(code),
+        ServedUse::Waited | ServedUse::OwnerPassed => {
+            Err(AppError::new(code::MACHINE, OwnerFault::Ended(process).to_string()).hint(START))
+        }
+    }
+}
+
+/// Use of a home that another process has open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ServedUse {
+    /// It is over, with this exit code.
+    Over(u8),
+    /// The other one was a command that has ended, and was waited for.
+    Waited,
+    /// The same after a person had a prompt on it, who is at one still.
+    OwnerPassed,
 }
 
 /// Runs a prompt as a face of the owner.
-pub(crate) fn attach(mut client: OwnerClient, args: &PromptArgs, config: &Settings) -> Result<u8, AppError> {
-    let owner = client.hello.get("name").and_then(Value::as_str);
-    if let Some(option) = args.of_owner(owner) {
-        let process = client.process.map_or_else(String::new, |process| format!(" (process {process})"));
-        let what =
-            format!("another rsachat{process} is serving this home; {option} can be given to that one only");
+pub(crate) fn attach(
+    mut client: OwnerClient,
+    args: &PromptArgs,
+    config: &Settings,
+) -> Result<ServedUse, AppError> {
+    if let Some(option) = args.of_owner(client.owner_name()) {
+        let what = format!("{} is serving this home; {option} can be given to that one only", client.title());
         return Err(AppError::new(code::MACHINE, what).hint("leave it out, or end the other one"));
     }
     let edited = !args.plain && !args.json && terminal::is_edited();
@@ -89,7 +106,7 @@ pub(crate) fn attach(mut client: OwnerClient, args: &PromptArgs, config: &Settin
     let layout = layout(args, config, edited);
     let (input, output) = if edited {
         config.line_history.as_deref().map(prepare_history).transpose()?;
-        let name = client.hello.get("name").and_then(Value::as_str).unwrap_or_default();
+        let name = client.owner_name().unwrap_or_default();
         let view = to_notice::view(&json!({ "name": name }));
         let (terminal, sink) =
             Terminal::start(EditorState::new(view, layout.clone()), config, client.waker())?;
@@ -120,8 +137,9 @@ pub(crate) fn attach(mut client: OwnerClient, args: &PromptArgs, config: &Settin
     let error = match ended {
         Ok(code) => {
             client.close();
-            return Ok(code);
+            return Ok(ServedUse::Over(code));
         }
+        Err(OwnerFault::Ended(_)) if edited && client.is_passing() => return Ok(ServedUse::OwnerPassed),
         Err(OwnerFault::Silent(process)) => silent(process),
         Err(fault) => AppError::new(code::MACHINE, fault.to_string()).hint(START),
     };
@@ -131,7 +149,7 @@ pub(crate) fn attach(mut client: OwnerClient, args: &PromptArgs, config: &Settin
     let (message, hint) = (error.message.clone(), error.hint.clone());
     tell(&OutputEvent::Error { kind: "owner", message, hint }, None);
     tell(&OutputEvent::Done(Done { code: error.code, ..Done::default() }), None);
-    Ok(error.code)
+    Ok(ServedUse::Over(error.code))
 }
 
 /// What is known of a line as its owner ends.
@@ -173,9 +191,12 @@ impl AttachedFace {
     fn begin(&mut self, client: &mut OwnerClient, args: &PromptArgs) {
         if let FaceOutput::Screen(screen) = &mut self.output {
             client.order(&json!({ "face": "prompt" }));
-            let process = client.process.map_or_else(String::new, |process| format!(" (process {process})"));
-            let words =
-                format!("another rsachat{process} is serving this home; :quit ends this prompt alone");
+            let what = if client.is_passing() {
+                "sends what this home keeps; this prompt goes on when that has ended"
+            } else {
+                "is serving this home; :quit ends this prompt alone"
+            };
+            let words = format!("{} {what}", client.title());
             screen.show(&Notice::Info(Info::Told { words }), None);
             screen.effects_done();
         }

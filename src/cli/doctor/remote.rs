@@ -12,7 +12,7 @@ use crate::app::os::of_family;
 use crate::chat::display::version_and_suite;
 use crate::chat::{AcceptPolicy, DialOptions, KeyRefusal, Origin, Protocol, Warning, judge};
 use crate::crypto::{Fingerprint, Identity, PublicKey, RsaJob};
-use crate::ids::ConnId;
+use crate::ids::{ConnId, FaceId};
 use crate::limits::{
     ADDRESSES_TRIED, CONNECT_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS, KEY_BITS_MIN, LISTEN_FIRST_MS,
     LOOKUP_TIMEOUT_MS,
@@ -88,8 +88,8 @@ impl RemoteCheck<'_> {
     fn judge(&self, book: &Book, to: SocketAddr, key: &PublicKey) -> Result<(), KeyRefusal> {
         let own = self.own.map(|own| own.public().fingerprint());
         let (target, accept, protocol) = (self.target.clone(), AcceptPolicy::Anyone, Protocol::Native);
-        let dial =
-            DialOptions { target, then: Vec::new(), family: self.family, pin: self.pin, accept, protocol };
+        let (then, family, pin, face) = (Vec::new(), self.family, self.pin, FaceId::OWN);
+        let dial = DialOptions { target, then, family, pin, accept, protocol, face };
         judge(book, own, &Origin::Outbound { dial, to }, key.fingerprint())
     }
 

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _};
 use std::time::{Duration, Instant};
 
 use super::args::{self, Context, ProtocolArgs};
-use super::attach::attach;
+use super::attach::{ServedUse, attach};
 use super::prompt_args::{PromptArgs, layout, prepare_history};
 use crate::app::error::{AppError, SIGPIPE, code, describe};
 use crate::app::event_loop::{App, Flow, Frontend};
@@ -23,7 +23,7 @@ use crate::events::exit_reason::{self, ExitReason};
 use crate::events::face_server::FaceServer;
 use crate::events::served_sink::{OwnFace, ServedSink};
 use crate::events::unedited_input::{InputTaker, LineMeaning, UneditedInput};
-use crate::events::{Id, OutputEvent};
+use crate::events::{Id, OutputEvent, OutputFormat, emit};
 use crate::ids::FaceId;
 use crate::limits;
 use crate::net::Net;
@@ -61,29 +61,45 @@ pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppErr
     start(context, args, &context.settings, Attendance::Attended)
 }
 
-/// Begins the prompt, with somebody at it or with nobody.
+/// Begins the prompt, with somebody at it or with nobody: again where a command had the home open
+/// meanwhile.
 pub(crate) fn start(
     context: &Context<'_>,
     args: &PromptArgs,
     settings: &SettingSources,
     attendance: Attendance,
 ) -> Result<u8, AppError> {
+    let mut before = ServedUse::Waited;
+    loop {
+        match try_start(context, args, settings, (attendance, before))? {
+            ServedUse::Over(code) => return Ok(code),
+            used => before = used,
+        }
+    }
+}
+
+fn try_start(
+    context: &Context<'_>,
+    args: &PromptArgs,
+    settings: &SettingSources,
+    (attendance, before): (Attendance, ServedUse),
+) -> Result<ServedUse, AppError> {
     let config = settings.resolve();
-    let startup = startup_commands(args, &config)?;
+    let mut startup = startup_commands(args, &config)?;
     let own_name = config.own_name();
     let net = match OwnerClient::find(&context.home, Net::new()?, Watch::AfterOrders)? {
         Ok(client) => return use_served(client, args, &config, attendance),
         Err(net) => net,
     };
-    let redactions = Redactions::new(args.redact.clone());
-    let recorder =
-        args.record.as_deref().map(|path| Recorder::start(path, own_name.name.as_str(), redactions));
-    let recorder = recorder.transpose()?;
     let is_attended = attendance == Attendance::Attended;
     let edited = is_attended && !args.plain && !args.json && terminal::is_edited();
     let layout = layout(args, &config, edited);
     let book = book_file::read(&context.home);
     if let Ok(book) = &book {
+        if before == ServedUse::OwnerPassed {
+            // The person was told.
+            startup.retain(|command| args::check_callee(command, book).is_ok());
+        }
         startup.iter().try_for_each(|command| args::check_callee(command, book))?;
     }
     let profile = context.unlock()?;
@@ -101,6 +117,10 @@ pub(crate) fn start(
         },
         None => (net, None),
     };
+    let redactions = Redactions::new(args.redact.clone());
+    let recorder =
+        args.record.as_deref().map(|path| Recorder::start(path, own_name.name.as_str(), redactions));
+    let recorder = recorder.transpose()?;
     args.log.as_deref().map(prepare_log).transpose()?;
     if edited {
         terminal::block_signals()?;
@@ -162,7 +182,7 @@ pub(crate) fn start(
     };
     let code = app.run(&mut frontend, &signals);
     frontend.finish(app, code.as_ref().ok().copied());
-    Ok(code?)
+    Ok(ServedUse::Over(code?))
 }
 
 /// Hands over what there is to handle before any input.
@@ -214,13 +234,26 @@ fn unedited(
     Ok((source, viewer))
 }
 
-/// A prompt becomes a face of the process that serves the home; a home is served once.
+/// A prompt becomes a face of the process that serves the home; a home is served once. What a
+/// command that ends by itself would end with it, waits for that.
 fn use_served(
     client: OwnerClient,
     args: &PromptArgs,
     config: &Settings,
     attendance: Attendance,
-) -> Result<u8, AppError> {
+) -> Result<ServedUse, AppError> {
+    let is_person = attendance == Attendance::Attended && !args.plain && !args.json && terminal::is_edited();
+    let goes_on_alone = !is_person || args.of_owner(client.owner_name()).is_some();
+    if client.is_passing() && goes_on_alone {
+        let end = client.process.map_or_else(String::new, |process| format!(" (to end it: kill {process})"));
+        let words = format!(
+            "{} sends what this home keeps; this one begins once that has ended{end}",
+            client.title()
+        );
+        emit(&OutputEvent::Warning { kind: "waiting", message: words }, OutputFormat::Words);
+        client.wait_for_end()?;
+        return Ok(ServedUse::Waited);
+    }
     match attendance {
         Attendance::Attended => attach(client, args, config),
         Attendance::Unattended => {

@@ -1,5 +1,6 @@
 //! `rsachat send --keep` and `--flush` on a home that no other process has open: it is opened here,
-//! the peers are called once, and what they have not received stays in it.
+//! the peers are called once, and what they have not received stays in it. Meanwhile the home is
+//! served to others.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, TryRecvError};
@@ -11,16 +12,24 @@ use crate::app::event_loop::{App, Flow, Frontend};
 use crate::chat::command::Command;
 use crate::chat::{Backoff, DialOutcome, ExitRequest, Input};
 use crate::crypto::Fingerprint;
+use crate::events::face_server::FaceServer;
 use crate::events::from_notice::EventReporter;
+use crate::events::served_sink::ServedSink;
 use crate::events::{Done, OutputEvent, OutputFormat, emit};
 use crate::ids::FaceId;
 
 /// Time for a peer that is connected to show what it gets, where no other is given.
 const RECEIPT_TIME: Duration = Duration::from_secs(30);
 
+/// Sink of a command that serves its home.
+pub(super) type Served = ServedSink<EventReporter>;
+
+/// Time for which it is not said that a command goes on for others.
+const SERVING_TOLD_AFTER: Duration = Duration::from_secs(3);
+
 pub(super) struct KeepFrontend {
-    /// Peers whose messages are counted.
-    pub(super) peers: Vec<Fingerprint>,
+    /// Peers whose messages are counted, each with the last of them: others may follow.
+    pub(super) peers: BTreeMap<Fingerprint, u64>,
     /// Those of them that can be called, each with its command.
     pub(super) calls: BTreeMap<Fingerprint, Command>,
     /// Peer that the messages are for.
@@ -40,6 +49,8 @@ pub(super) struct KeepFrontend {
     pub(super) state: KeepState,
     pub(super) read: u64,
     pub(super) refused: u64,
+    /// Other processes that use the home.
+    pub(super) faces: FaceServer,
 }
 
 /// How far it is.
@@ -47,69 +58,42 @@ pub(super) struct KeepFrontend {
 pub(super) enum KeepState {
     /// Nobody was called yet.
     Begins,
-    /// So many calls have not come to an end.
-    Calls {
-        open: usize,
-        until: Instant,
-    },
+    /// They are called, and waited for until this moment.
+    Calls(Instant),
     /// They are called again at this moment.
     RetryAt(Instant),
+    /// It has done its own, and others still send through it, which is said at this moment.
+    Serves(Option<Instant>),
     Ends,
 }
 
-impl Frontend<EventReporter> for KeepFrontend {
-    fn poll_output(&mut self, _: &mut App<EventReporter>) -> Option<u8> {
+impl Frontend<Served> for KeepFrontend {
+    fn poll_output(&mut self, app: &mut App<Served>) -> Option<u8> {
+        app.send_receipts();
         None
     }
 
-    fn on_outcome(&mut self, _: &mut App<EventReporter>, outcome: DialOutcome) -> Option<u8> {
+    fn on_outcome(&mut self, _: &mut App<Served>, outcome: DialOutcome) -> Option<u8> {
         if matches!(outcome, DialOutcome::NotCalled | DialOutcome::Refused | DialOutcome::Failed) {
             self.retries_left = 0;
         }
-        if let KeepState::Calls { open, until } = self.state {
-            self.state = KeepState::Calls { open: open.saturating_sub(1), until };
-        }
         None
     }
 
-    fn poll_input(&mut self, app: &mut App<EventReporter>) -> Flow {
-        self.keep(app);
-        if self.items.is_some() || app.chat().is_accepting(FaceId::OWN) {
-            return Flow::Wait(None);
+    fn poll_input(&mut self, app: &mut App<Served>) -> Flow {
+        self.faces.poll(app);
+        let flow = self.advance(app);
+        if matches!(flow, Flow::Wait(_)) {
+            // What was told to them since.
+            self.faces.poll(app);
         }
-        let (open, until) = match self.state {
-            KeepState::Begins => {
-                self.give_up_at = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-                self.call(app);
-                return Flow::Again;
-            }
-            KeepState::RetryAt(at) if at <= Instant::now() => {
-                self.call(app);
-                return Flow::Again;
-            }
-            KeepState::RetryAt(at) if self.has_time() => {
-                return Flow::Wait(Some(self.give_up_at.map_or(at, |until| until.min(at))));
-            }
-            KeepState::RetryAt(at) => (0, at),
-            KeepState::Calls { open: 0, .. }
-                if self.retries_left > 0 && self.has_time() && self.queued(app) > 0 =>
-            {
-                self.retries_left -= 1;
-                let delay = self.backoff.next_delay(app.chat().fingerprint());
-                self.state = KeepState::RetryAt(Instant::now() + Duration::from_millis(delay));
-                let message = format!("trying again in {} s", delay.div_ceil(1_000));
-                emit(&OutputEvent::Notice { message }, self.format);
-                return Flow::Again;
-            }
-            KeepState::Calls { open, until } => (open, until),
-            KeepState::Ends => return Flow::Wait(None),
-        };
-        if open == 0 || self.queued(app) == 0 || until <= Instant::now() {
-            self.state = KeepState::Ends;
-            app.handle(Input::ExitRequest(ExitRequest::Quit));
-            return Flow::Again;
-        }
-        Flow::Wait(Some(until))
+        let is_done = matches!(self.state, KeepState::Serves(_)) && !self.faces.is_busy(app);
+        if is_done { Flow::Again } else { flow }
+    }
+
+    fn finish_output(&mut self, app: &mut App<Served>) {
+        let never_given = app.sink().never_given();
+        app.handle(Input::NeverGiven(never_given));
     }
 }
 
@@ -119,23 +103,81 @@ impl KeepFrontend {
         self.give_up_at.is_none_or(|until| until > Instant::now())
     }
 
+    /// Goes on with its own work.
+    fn advance(&mut self, app: &mut App<Served>) -> Flow {
+        self.keep(app);
+        if self.items.is_some() || app.chat().is_accepting(FaceId::OWN) {
+            return Flow::Wait(None);
+        }
+        let is_done = self.queued(app) == 0;
+        match self.state {
+            KeepState::Begins => {
+                self.give_up_at = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+                self.call(app);
+                return Flow::Again;
+            }
+            KeepState::RetryAt(at) if !is_done && at <= Instant::now() => {
+                self.call(app);
+                return Flow::Again;
+            }
+            KeepState::RetryAt(at) if !is_done && self.has_time() => {
+                return Flow::Wait(Some(self.give_up_at.map_or(at, |until| until.min(at))));
+            }
+            KeepState::Calls(until) if !is_done && until > Instant::now() && self.reaches(app) => {
+                return Flow::Wait(Some(until));
+            }
+            KeepState::Calls(_) if !is_done && self.retries_left > 0 && self.has_time() => {
+                self.retries_left -= 1;
+                let delay = self.backoff.next_delay(app.chat().fingerprint());
+                self.state = KeepState::RetryAt(Instant::now() + Duration::from_millis(delay));
+                let message = format!("trying again in {} s", delay.div_ceil(1_000));
+                emit(&OutputEvent::Notice { message }, self.format);
+                return Flow::Again;
+            }
+            KeepState::Ends => return Flow::Wait(None),
+            KeepState::RetryAt(_) | KeepState::Calls(_) => {
+                self.state = KeepState::Serves(Instant::now().checked_add(SERVING_TOLD_AFTER));
+                return Flow::Again;
+            }
+            KeepState::Serves(told_at) if self.faces.is_busy(app) && self.has_time() => {
+                if told_at.is_some_and(|at| at <= Instant::now()) {
+                    let message = "done; other commands send through this process, which ends after them";
+                    emit(&OutputEvent::Warning { kind: "waiting", message: message.to_owned() }, self.format);
+                    self.state = KeepState::Serves(None);
+                    return Flow::Again;
+                }
+                return Flow::Wait(told_at.into_iter().chain(self.give_up_at).min());
+            }
+            KeepState::Serves(_) => {}
+        }
+        self.state = KeepState::Ends;
+        app.handle(Input::ExitRequest(ExitRequest::Quit));
+        Flow::Again
+    }
+
+    /// Whether somebody that something waits for is connected, or being called.
+    fn reaches(&self, app: &App<Served>) -> bool {
+        let mut waited_for =
+            self.peers.iter().filter(|(peer, upto)| app.chat().waiting_to(**peer, **upto) > 0);
+        waited_for.any(|(peer, _)| app.chat().reaches(*peer))
+    }
+
     /// Calls those whom something waits for.
-    fn call(&mut self, app: &mut App<EventReporter>) {
-        let waits = |peer: &Fingerprint| app.chat().waiting_to(*peer) > 0;
+    fn call(&mut self, app: &mut App<Served>) {
+        let waits = |peer: &Fingerprint| app.chat().waiting_to(*peer, u64::MAX) > 0;
         let called: Vec<_> =
             self.calls.iter().filter(|(peer, _)| waits(peer)).map(|(_, call)| call.clone()).collect();
         if called.is_empty() {
             self.retries_left = 0;
         }
-        let until = self.give_up_at.unwrap_or_else(|| Instant::now() + RECEIPT_TIME);
-        self.state = KeepState::Calls { open: called.len(), until };
+        self.state = KeepState::Calls(self.give_up_at.unwrap_or_else(|| Instant::now() + RECEIPT_TIME));
         for call in called {
             app.handle(Input::Command(call));
         }
     }
 
     /// Keeps what was read.
-    fn keep(&mut self, app: &mut App<EventReporter>) {
+    fn keep(&mut self, app: &mut App<Served>) {
         loop {
             match self.items.as_ref().map(Receiver::try_recv) {
                 Some(Ok(more)) => self.messages.extend(more),
@@ -144,7 +186,11 @@ impl KeepFrontend {
             }
         }
         let Some(to) = self.to.map(|to| to.to_string()) else { return };
-        for item in std::mem::take(&mut self.messages) {
+        let messages = std::mem::take(&mut self.messages);
+        if messages.is_empty() {
+            return;
+        }
+        for item in messages {
             match item {
                 InputItem::Message(text) => {
                     self.read += 1;
@@ -170,15 +216,20 @@ impl KeepFrontend {
                 InputItem::End => self.items = None,
             }
         }
+        for (peer, last) in &mut self.peers {
+            if self.to == Some(*peer) {
+                *last = app.chat().numbers_waiting_to(*peer).last().copied().unwrap_or(*last);
+            }
+        }
     }
 
     /// Number of lines that the peers have not received.
-    fn queued(&self, app: &App<EventReporter>) -> usize {
-        self.peers.iter().map(|peer| app.chat().waiting_to(*peer)).sum()
+    fn queued(&self, app: &App<Served>) -> usize {
+        self.peers.iter().map(|(peer, upto)| app.chat().waiting_to(*peer, *upto)).sum()
     }
 
     /// Tells how it ends. `code` is that of the chat.
-    pub(super) fn finish(&self, app: &App<EventReporter>, code: u8) -> u8 {
+    pub(super) fn finish(&self, app: &App<Served>, code: u8) -> u8 {
         let queued = self.queued(app);
         let refused = self.refused + app.chat().refused_lines_of(FaceId::OWN);
         let code = match code {
@@ -190,8 +241,8 @@ impl KeepFrontend {
         if queued > 0 {
             let now = self.to.map(|to| app.chat().numbers_waiting_to(to)).unwrap_or_default();
             let before = self.before.iter().filter(|number| now.contains(number)).count();
-            let there = self.peers.iter().map(|peer| app.chat().delivered_to(*peer)).sum();
-            let message = not_received(queued, before, there);
+            let there: usize = self.peers.keys().map(|peer| app.chat().delivered_to(*peer)).sum();
+            let message = not_received(queued, before, there.min(queued));
             emit(&OutputEvent::Error { kind: "queued", message, hint: None }, self.format);
         }
         let messages = self.to.map(|_| self.read);
@@ -203,12 +254,21 @@ impl KeepFrontend {
 /// Says how many messages wait, how many of these waited before, and how many are on the disk of
 /// their receivers, where nobody has seen them.
 pub(super) fn not_received(waiting: usize, before: usize, delivered: usize) -> String {
-    let what = if waiting == 1 { "message is" } else { "messages are" };
-    let of_before = if before > 0 { format!(", {before} of them from before") } else { String::new() };
+    let what = match (waiting, before) {
+        (1, 1) => "a message from before is".to_owned(),
+        (1, _) => "1 message is".to_owned(),
+        (_, before) if before == waiting => format!("{waiting} messages from before are"),
+        _ => format!("{waiting} messages are"),
+    };
+    let of_before = if (1..waiting).contains(&before) {
+        format!(", {before} of them from before")
+    } else {
+        String::new()
+    };
     let of_delivered = match delivered {
         0 => String::new(),
         1 if waiting == 1 => ": it is delivered, and not acknowledged".to_owned(),
         _ => format!("; {delivered} of them delivered, and not acknowledged"),
     };
-    format!("{waiting} {what} kept in the home and not received yet{of_before}{of_delivered}")
+    format!("{what} kept in the home and not received yet{of_before}{of_delivered}")
 }

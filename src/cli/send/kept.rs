@@ -3,18 +3,22 @@
 
 use std::collections::BTreeMap;
 
-use super::keep::{KeepFrontend, KeepState};
+use super::keep::{KeepFrontend, KeepState, Served};
 use super::options::{SendArgs, check_length, delimiter};
 use super::queue::{InputItem, start_reader};
 use super::through_owner::{self, OwnedSend, Patience};
+use crate::app::client::UserStore;
 use crate::app::error::{AppError, code};
 use crate::app::event_loop::App;
 use crate::app::owner_client::{Claim, OwnerClient, Watch, claim};
 use crate::chat::command::Command;
-use crate::chat::{AcceptPolicy, Backoff, CallOptions, Callee, Protocol};
+use crate::chat::{AcceptPolicy, Backoff, CallOptions, Callee, OwnName, Protocol};
 use crate::cli::args::{self, Context};
+use crate::events::face_server::FaceServer;
 use crate::events::from_notice::{EventReporter, Severity};
+use crate::events::served_sink::{OwnFace, ServedSink};
 use crate::events::{OutputEvent, OutputFormat, emit};
+use crate::limits;
 use crate::net::Net;
 use crate::net::process::Signals;
 use crate::net::worker::ThreadPriority;
@@ -77,7 +81,7 @@ pub(super) fn run(context: &Context<'_>, args: &SendArgs) -> Result<Option<u8>, 
     let waited_for = opened.pairs.keys().filter_map(|key| book.by_fingerprint(key));
     let called = peer.map_or_else(|| waited_for.collect(), |peer| vec![peer]);
     let waits = |peer: &PeerEntry| to.is_some() || opened.pairs.contains_key(&peer.fingerprint);
-    let peers: Vec<_> = called.iter().map(|peer| peer.fingerprint).collect();
+    let receivers: Vec<_> = called.iter().map(|peer| peer.fingerprint).collect();
     let mut calls = BTreeMap::new();
     for peer in called {
         let call = call(peer, address.clone());
@@ -94,16 +98,11 @@ pub(super) fn run(context: &Context<'_>, args: &SendArgs) -> Result<Option<u8>, 
         _ => None,
     };
     let messages = args.message.iter().cloned().map(InputItem::Message).collect();
-    args::warm_up_rng();
-    let reporter =
-        EventReporter { form: format, severity: Severity::Passes, home: context.global.home.clone() };
-    let seats = calls.len().max(1);
-    let chat = profile.chat(name, book, seats).without_history();
-    let mut app = App::new(chat, reporter, net, profile, ThreadPriority::Same)?;
-    app.keep_messages(Some(Ok(opened)));
+    let mut app = served_app(context, (net, opened), profile, (name, book), format)?;
     let (expire, timeout, state) = (args.expire, args.timeout, KeepState::Begins);
-    app.begin();
     let before = to.map(|to| app.chat().numbers_waiting_to(to)).unwrap_or_default();
+    let last = |peer| app.chat().numbers_waiting_to(peer).last().copied().unwrap_or_default();
+    let peers = receivers.into_iter().map(|peer| (peer, last(peer))).collect();
     let mut frontend = KeepFrontend {
         peers,
         calls,
@@ -120,10 +119,36 @@ pub(super) fn run(context: &Context<'_>, args: &SendArgs) -> Result<Option<u8>, 
         state,
         read: 0,
         refused: 0,
+        faces: FaceServer::of_command("send"),
     };
     let code = app.run(&mut frontend, &signals)?;
+    frontend.faces.finish(&mut app);
     app.linger()?;
     Ok(Some(frontend.finish(&app, code)))
+}
+
+/// Chat with the home open, which is served to others.
+fn served_app(
+    context: &Context<'_>,
+    (mut net, opened): (Net, OpenedStore),
+    profile: UserStore,
+    (name, book): (OwnName, Book),
+    format: OutputFormat,
+) -> Result<App<Served>, AppError> {
+    args::warm_up_rng();
+    let seats = args::seats(None, limits::PEERS)?;
+    net.set_max_links(seats + limits::UNAUTHENTICATED_CONNECTIONS);
+    let mut chat = profile.chat(name, book, seats);
+    let settings = context.settings.resolve();
+    chat.set_history(settings.history, settings.history_days);
+    let home = context.global.home.clone();
+    let reporter = EventReporter { form: format, severity: Severity::Passes, home };
+    let sink = ServedSink::new(reporter, OwnFace::OnlyTells);
+    let mut app = App::new(chat, sink, net, profile, ThreadPriority::Same)?;
+    app.keep_messages(Some(Ok(opened)));
+    app.serve_home();
+    app.begin();
+    Ok(app)
 }
 
 /// The store, unless what is to be flushed was lost with a damaged one.

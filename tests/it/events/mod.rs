@@ -92,6 +92,7 @@ fn the_tables_have_what_the_source_has_and_nothing_else() {
         "src/events/face_server.rs",
         "src/cli/pipe/relay.rs",
         "src/cli/send/answers.rs",
+        "src/cli/send/keep.rs",
         "src/cli/send/mod.rs",
         "src/cli/send/queue.rs",
         "src/cli/recv/deliver.rs",
