@@ -12,7 +12,7 @@ use super::url::url_in;
 /// Indent of the continuation rows of an answer.
 const ANSWER_CELLS: usize = 2;
 /// Cells that the last column of an answer has at least; with fewer its text stands below.
-const COLUMN_CELLS: usize = 20;
+const COLUMN_CELLS: usize = 18;
 
 /// Wrap of a URL that no row has room for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -254,7 +254,7 @@ mod tests {
         let row = ":peers     list everybody known and connected";
         assert_eq!(wrap_answer(row, 80), [row]);
         assert_eq!(wrap_answer(row, 36), [":peers     list everybody known and", "           connected"]);
-        assert_eq!(wrap_answer(row, 30), [":peers", "  list everybody known and", "  connected"]);
+        assert_eq!(wrap_answer(row, 28), [":peers", "  list everybody known and", "  connected"]);
         assert_eq!(wrap_answer("  a port, host:port or", 12), ["  a port,", "  host:port", "  or"]);
         assert_eq!(wrap_answer("listening on [::1]:8000", 16), ["listening on", "  [::1]:8000"]);
         let key = format!("ssh-rsa {} bob", "A".repeat(90));

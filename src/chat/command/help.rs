@@ -18,6 +18,9 @@ pub enum HelpTopic {
 /// Topics that are no commands.
 pub const TOPICS: [&str; 3] = ["more", "keys", "prompt"];
 
+/// Cells of the column of commands in a list.
+const LIST_CELLS: usize = 20;
+
 /// Commands of the first page.
 const FIRST: [&str; 17] = [
     "listen", "connect", "to", "all", "edit", "outbox", "last", "search", "peers", "status", "verify",
@@ -25,8 +28,7 @@ const FIRST: [&str; 17] = [
 ];
 
 /// Rows below the commands of the first page.
-const FIRST_END: [&str; 4] = [
-    "@NAME TEXT          send one text to this peer",
+const FIRST_END: [&str; 3] = [
     "",
     "Anything else is text; :: begins one with a colon, @@ one with an @",
     "Ctrl-D leaves; more: :help more, :help keys, :help prompt, :help COMMAND",
@@ -80,7 +82,8 @@ pub fn help(topic: Option<HelpTopic>) -> Vec<String> {
     match topic {
         None => {
             let commands = FIRST.iter().filter_map(|name| COMMANDS.iter().find(|spec| spec.name == *name));
-            commands.map(row).chain(FIRST_END.map(str::to_owned)).collect()
+            let to_one = list_row("@NAME TEXT", "send one text to this peer");
+            commands.map(row).chain([to_one]).chain(FIRST_END.map(str::to_owned)).collect()
         }
         Some(HelpTopic::More) => {
             COMMANDS.iter().filter(|spec| !FIRST.contains(&spec.name)).map(row).collect()
@@ -102,12 +105,18 @@ pub fn help(topic: Option<HelpTopic>) -> Vec<String> {
     }
 }
 
-/// A command in a list, without its options, which its own help has.
+/// A command in a list, without its options and without optional arguments that its column has no
+/// room for: its own help has them.
 fn row(spec: &CommandSpec) -> String {
-    let options = spec.usage.find("[--").unwrap_or(spec.usage.len());
-    let usage = spec.usage.get(..options).unwrap_or(spec.usage).trim_end();
-    let written = format!(":{} {usage}", spec.name);
-    format!("{:<18}  {}", written.trim_end(), spec.summary)
+    let written = spec.written();
+    let before = |mark| written.split_once(mark).map_or(&*written, |(before, _)| before);
+    let without_options = before(" [--");
+    let is_short = without_options.chars().count() <= LIST_CELLS;
+    list_row(if is_short { without_options } else { before(" [") }, spec.summary)
+}
+
+fn list_row(written: &str, summary: &str) -> String {
+    format!("{written:<LIST_CELLS$}  {summary}")
 }
 
 #[cfg(test)]
@@ -158,6 +167,16 @@ mod tests {
         assert!(page.len() <= 24 - 2, "{} rows", page.len());
         for row in [page, help(Some(HelpTopic::More)), help(Some(HelpTopic::Prompt))].concat() {
             assert!(row.width() <= 80, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn the_descriptions_of_a_list_begin_in_one_column() {
+        for spec in &COMMANDS {
+            let row = row(spec);
+            let (written, summary) = row.split_at_checked(LIST_CELLS).unwrap();
+            assert_eq!(summary, format!("  {}", spec.summary), "{row:?}");
+            assert!(spec.written().starts_with(written.trim_end()), "{row:?}");
         }
     }
 

@@ -105,6 +105,9 @@ pub enum CommandError {
     /// No such command, but one is near.
     #[error("no such command :{0} (did you mean :{1}?)")]
     Near(SafeText, &'static str),
+    /// No topic of the help.
+    #[error("there is no help on {0}; write :help more, :help keys, :help prompt or :help COMMAND")]
+    NoTopic(SafeText),
     /// The beginning of several.
     #[error("several commands begin with :{0}; write :{names}", names = .1.join(" or :"))]
     Ambiguous(SafeText, Vec<&'static str>),

@@ -186,7 +186,10 @@ fn word_command(spec: &'static CommandSpec, words: &[&str]) -> Result<Command, C
         ("help", ["prompt"]) => Command::Help { topic: Some(HelpTopic::Prompt) },
         ("help", ["keys"]) => Command::Help { topic: Some(HelpTopic::Keys) },
         ("help", [topic]) => {
-            let spec = spec_of(topic.trim_start_matches(':'))?;
+            let spec = spec_of(topic.trim_start_matches(':')).map_err(|error| match error {
+                CommandError::Unknown(word) => CommandError::NoTopic(word),
+                error => error,
+            })?;
             Command::Help { topic: Some(HelpTopic::Command(spec)) }
         }
         ("nick", [name]) => Command::Nick { name: Name::parse(name)? },
@@ -401,7 +404,7 @@ fn no_such(word: &str) -> CommandError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::command::help;
+    use crate::chat::command::{TOPICS, help};
     use crate::crypto::Fingerprint;
 
     fn error(line: &str) -> String {
@@ -489,6 +492,10 @@ mod tests {
         assert_eq!(error(":keygen 1024"), "a key has 2048 to 8192 bits, in steps of 8");
         assert_eq!(error(":keygen x"), "write :keygen [BITS] [--raw] [--replace]");
         assert_eq!(error(":quit now"), "write :quit");
+        let topics = TOPICS.map(|topic| format!(":help {topic}")).join(", ");
+        let expected = format!("there is no help on nope; write {topics} or :help COMMAND");
+        assert_eq!(error(":help nope"), expected);
+        assert_eq!(error(":help :conect"), "no such command :conect (did you mean :connect?)");
         assert!(error(":connect host --pin SHA256:abc").starts_with("not a complete fingerprint"));
         assert!(error(":connect 8000").contains("port without a host"));
         assert!(parse_line(":listen [::1]:0 --known -6").is_ok());

@@ -188,13 +188,7 @@ pub const COMMANDS: [CommandSpec; 30] = [
         Completion::Nothing,
         "With met: the latest callers that you have not chosen. :to NAME and :name NAME NEWNAME choose one.",
     ),
-    spec(
-        "status",
-        "",
-        "show who you are, where you listen, and what is not received",
-        Completion::Nothing,
-        "",
-    ),
+    spec("status", "", "show who you are, where you listen, and what waits", Completion::Nothing, ""),
     spec(
         "verify",
         "NAME",
