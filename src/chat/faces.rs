@@ -166,6 +166,7 @@ impl Notice {
                     | Info::ExitHint
                     | Info::Delivery(
                         DeliveryInfo::AddressedLater { .. }
+                            | DeliveryInfo::LeftWaiting { .. }
                             | DeliveryInfo::Queued { .. }
                             | DeliveryInfo::NothingWaits
                             | DeliveryInfo::TakenBack { .. }

@@ -252,6 +252,8 @@ pub enum DeliveryInfo {
     Queued { name: String },
     // Messages that go out to a peer who has come.
     GoesOut { name: String, fingerprint: Fingerprint, count: usize },
+    // Lines that wait as the program ends, by their receivers.
+    LeftWaiting { waiting: Vec<(String, usize)> },
     // The peer has not chosen us: its program keeps nothing for it.
     NotChosen { name: String },
     // The store, which could not be opened, is open.

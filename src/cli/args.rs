@@ -1,7 +1,7 @@
 //! Options that subcommands share: home and passphrase, output, peer, protocol. A command without a
 //! prompt can ask nobody, so it refuses an unknown peer unless the command line says otherwise.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::io;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
@@ -72,6 +72,8 @@ pub(crate) struct Context<'a> {
     pub(crate) global: &'a GlobalArgs,
     /// Descriptors that the program was started with, until they are closed.
     pub(crate) inherited: Cell<Vec<RawFd>>,
+    /// What the process has given up, once it has.
+    pub(crate) confinement: OnceCell<Confinement>,
 }
 
 /// Number of peers that may be connected at once: the one asked for, for which this machine must
@@ -134,7 +136,10 @@ impl Context<'_> {
 
     /// The same where a program is told what came of it.
     pub(crate) fn confine_and_say(&self, format: OutputFormat) -> Result<(), AppError> {
-        emit(&OutputEvent::sandbox(&self.confine()?), format);
+        if self.confinement.get().is_none() {
+            let confinement = self.confine()?;
+            emit(&OutputEvent::sandbox(self.confinement.get_or_init(|| confinement)), format);
+        }
         Ok(())
     }
 }

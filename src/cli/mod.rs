@@ -23,7 +23,7 @@ mod send;
 mod serve;
 mod usage;
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::process::ExitCode;
 
 use clap::builder::StyledStr;
@@ -165,8 +165,9 @@ fn start(cli: &Cli) -> Result<u8, AppError> {
     let settings =
         || SettingSources::read(cli.global.config.as_deref(), cli.global.layer(cli.prompt.layer()?));
     let context = || {
-        let inherited = Cell::new(inherited.clone());
-        Ok::<_, AppError>(Context { home: home()?, settings: settings()?, global: &cli.global, inherited })
+        let (inherited, confinement) = (Cell::new(inherited.clone()), OnceCell::new());
+        let (home, settings, global) = (home()?, settings()?, &cli.global);
+        Ok::<_, AppError>(Context { home, settings, global, inherited, confinement })
     };
     if let (Some(word), Some(_)) = (cli.prompt.word(), &cli.subcommand) {
         let what = format!("a subcommand follows {word}; use only one of the two");

@@ -120,7 +120,11 @@ impl FaceServer {
         }
     }
 
+    /// Greets a process. An owner that is about to end serves it no more: the next one does.
     fn open<S: NoticeSink>(&mut self, app: &mut App<ServedSink<S>>, conn: ConnId) {
+        if app.chat().is_shutting_down() {
+            return app.close_local(conn);
+        }
         self.last += 1;
         let face = FaceId(self.last);
         app.sink().add_face(face);

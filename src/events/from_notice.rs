@@ -85,6 +85,7 @@ fn of_command(notice: &Notice, severity: Severity) -> Option<OutputEvent> {
             Info::Oaep(OaepInfo::Banner | OaepInfo::NoReceipts { .. })
             | Info::QuitHint
             | Info::ExitHint
+            | Info::Delivery(DeliveryInfo::LeftWaiting { .. })
             | Info::Closed { .. },
         )
         // The command itself counts the messages that were not received. Why nobody is called

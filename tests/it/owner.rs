@@ -851,3 +851,27 @@ fn a_command_that_serves_its_home_ends_by_what_came_of_its_own_lines() {
     assert_eq!(owner.ends(), 0, "{}", owner.complaints());
     assert!(!owner.complaints().contains("cannot reach"), "a call of another is not its own");
 }
+
+#[test]
+fn an_owner_that_has_begun_to_end_serves_nobody_new_and_says_what_waits() {
+    let now = ["--timeout", "1ms"];
+    for (args, code) in [
+        (&["send", "--flush"][..], 6),
+        (&["send", "bob", "--keep", "-m", "x"], 6),
+        (&["ask", "bob", "-m", "x"], 5),
+    ] {
+        let (alice, mut owner, _home, bob, _) = owner_and_bob();
+        bob.signal(Signal::STOP);
+        let mut face = Caller::of(&alice);
+        face.orders(&json!({ "id": 1, "say": "hello", "to": "bob" }));
+        face.sees(&json!({ "id": 1, "event": "reply", "ok": true }));
+        // It waits for the receipt for a moment.
+        owner.signal(Signal::TERM);
+        let mut next = alice.run(&[args, &now].concat(), Stdio::null());
+        assert_eq!(next.ends(), code, "{args:?}: {}", next.complaints());
+        assert!(!next.complaints().contains("has ended"), "{args:?}: {}", next.complaints());
+        owner.sees("1 line waits for bob; the next prompt or rsachat serve sends it when you are connected");
+        assert_eq!(owner.ends(), 0);
+        bob.signal(Signal::CONT);
+    }
+}

@@ -166,6 +166,7 @@ const SEEN: &[(&str, &str)] = &[
     ("GoesOut", r"\* bob is back; sending 1 line$"),
     ("GoesOut", r"\* bob is back; sending 3 lines$"),
     ("NotChosen", r"\* alice has not chosen you yet: your lines are kept here only$"),
+    ("LeftWaiting", r"\* 1 line waits for bob; the next prompt or rsachat serve sends it when "),
     ("KeptOnceChosen", r"\* :to bob keeps your lines until bob has them$"),
     ("KeepsNothing", r"\* bob's program keeps nothing; "),
     ("NothingWaits", r"\* no messages are waiting$"),

@@ -26,6 +26,7 @@ impl DeliveryInfo {
                     if *count == 1 { "sending 1 line".to_owned() } else { format!("sending {count} lines") };
                 (AnyRows, format!("{name} is back; {lines}"))
             }
+            Self::LeftWaiting { waiting } => (AnyRows, left_waiting(waiting)),
             Self::NotChosen { name } => {
                 (AnyRows, format!("{name} has not chosen you yet: your lines are kept here only"))
             }
@@ -107,6 +108,32 @@ impl fmt::Display for Numbers {
             write!(f, "{}–{}", self.first, self.last)
         }
     }
+}
+
+/// Receivers that are named where lines wait for more.
+const RECEIVERS_NAMED: usize = 3;
+
+/// Of lines that wait as the program ends.
+fn left_waiting(waiting: &[(String, usize)]) -> String {
+    let all: usize = waiting.iter().map(|(_, count)| count).sum();
+    let [lines_wait, them] = if all == 1 { ["line waits", "it"] } else { ["lines wait", "them"] };
+    let (named, others) = waiting.split_at(waiting.len().min(RECEIVERS_NAMED));
+    let mut receivers: Vec<_> = match named {
+        [(name, _)] => vec![name.clone()],
+        named => named.iter().map(|(name, count)| format!("{name} ({count})")).collect(),
+    };
+    match others.len() {
+        0 => {}
+        1 => receivers.push("1 other".to_owned()),
+        more => receivers.push(format!("{more} others")),
+    }
+    let last = receivers.pop().unwrap_or_default();
+    let for_whom = if receivers.is_empty() { last } else { format!("{} and {last}", receivers.join(", ")) };
+    let flushed = if let [(name, _)] = waiting { format!(" {name}") } else { String::new() };
+    format!(
+        "{all} {lines_wait} for {for_whom}; the next prompt or rsachat serve sends {them} when you are connected, \
+         rsachat send --flush{flushed} calls at once"
+    )
 }
 
 /// Of a store that cannot be opened.
@@ -219,5 +246,28 @@ impl DeliveryWarning {
                 ),
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_at_the_end_is_counted_for_each_receiver_and_says_what_sends_it() {
+        let said = |waiting: &[(&str, usize)]| {
+            let waiting: Vec<_> = waiting.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+            left_waiting(&waiting)
+        };
+        let one = said(&[("민지", 1)]);
+        assert!(one.starts_with("1 line waits for 민지; the next prompt or rsachat serve sends it"), "{one}");
+        assert!(one.ends_with("rsachat send --flush 민지 calls at once"), "{one}");
+        let two = said(&[("bob", 2), ("carol", 1)]);
+        assert!(two.starts_with("3 lines wait for bob (2) and carol (1); "), "{two}");
+        assert!(two.ends_with("rsachat send --flush calls at once"), "{two}");
+        let four = said(&[("a", 1), ("b", 1), ("c", 1), ("d", 1)]);
+        assert!(four.starts_with("4 lines wait for a (1), b (1), c (1) and 1 other; "), "{four}");
+        let five = said(&[("a", 1), ("b", 1), ("c", 1), ("d", 1), ("e", 1)]);
+        assert!(five.contains("c (1) and 2 others; "), "{five}");
     }
 }

@@ -158,6 +158,12 @@ impl Chat {
         }
     }
 
+    /// Names of those that messages wait for, each with their number.
+    pub(crate) fn receivers(&self) -> Vec<(String, usize)> {
+        let peers = self.kept.iter().flat_map(|kept| kept.ledger.peers_waited_for());
+        peers.map(|peer| (self.name_of_key(peer), self.waiting_for(PeerId::Key(peer)))).collect()
+    }
+
     /// Whether messages wait for anybody.
     pub(crate) fn has_queued(&self) -> bool {
         self.kept.as_ref().is_some_and(|kept| kept.ledger.peers_waited_for().next().is_some())

@@ -1,7 +1,7 @@
 //! Handlers of cancellation and of the end of the program.
 
 use crate::chat::io::Effect;
-use crate::chat::notice::Info;
+use crate::chat::notice::{DeliveryInfo, Info};
 use crate::chat::shutdown::Shutdown;
 use crate::chat::types::{ExitRequest, InputOrigin};
 use crate::chat::{Chat, WaitingCommand};
@@ -117,6 +117,9 @@ impl Chat {
         {
             if self.has_queued() {
                 shutdown.set_queued();
+                let waiting = self.receivers();
+                let info = Info::Delivery(DeliveryInfo::LeftWaiting { waiting });
+                self.in_face(FaceId::OWN, |chat| chat.effects.info(info));
             }
             self.effects.push(Effect::Quit(shutdown.code));
         }

@@ -114,19 +114,23 @@ fn through_owner(context: &Context<'_>, args: &AskArgs, question: &str) -> Resul
     if !is_accepted || question.len() > limits::MESSAGE_BYTES || peer.trust.is_blocked() {
         return Ok(None);
     }
-    let Ok(client) = OwnerClient::find(&context.home, Net::new()?, Watch::AfterOrders)? else {
-        return Ok(None);
-    };
     let format = args.output.format();
-    context.confine_and_say(format)?;
-    let signals = Signals::start(client.waker())?;
-    let question = OwnedQuestion {
-        peer: peer.fingerprint,
-        name: peer.name.to_string(),
-        text: question.to_owned(),
-        answers: args.answers,
-        timeout: args.timeout,
-        format,
-    };
-    ask_owner::run(client, question, &signals).map(Some)
+    // Another one may have the home where one ends.
+    while let Ok(client) = OwnerClient::find(&context.home, Net::new()?, Watch::AfterOrders)? {
+        context.confine_and_say(format)?;
+        let signals = Signals::start(client.waker())?;
+        let question = OwnedQuestion {
+            peer: peer.fingerprint,
+            name: peer.name.to_string(),
+            text: question.to_owned(),
+            answers: args.answers,
+            timeout: args.timeout,
+            format,
+        };
+        let code = ask_owner::run(client, question, &signals)?;
+        if code.is_some() {
+            return Ok(code);
+        }
+    }
+    Ok(None)
 }

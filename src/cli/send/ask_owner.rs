@@ -52,12 +52,12 @@ struct Run {
     deadline: Option<Instant>,
 }
 
-/// Asks through the owner.
+/// Asks through the owner. None, if that ends before it got the question.
 pub(super) fn run(
     mut client: OwnerClient,
     question: OwnedQuestion,
     signals: &Signals,
-) -> Result<u8, AppError> {
+) -> Result<Option<u8>, AppError> {
     let deadline = Instant::now().checked_add(question.timeout);
     let mut run = Run { question, stage: Stage::Looking, written: 0, trouble: None, deadline };
     client.order(&json!({ "command": "to", "arguments": [run.question.name] }));
@@ -79,6 +79,9 @@ pub(super) fn run(
         let events = match client.wait(run.deadline) {
             Ok(events) => events,
             Err(OwnerFault::Silent(process)) => return Err(silent(process)),
+            Err(OwnerFault::Ended(_)) if matches!(run.stage, Stage::Looking | Stage::Calling) => {
+                return Ok(None);
+            }
             Err(fault @ OwnerFault::Ended(_)) => {
                 break run.end(&mut client, code::LOST, Some(("owner", fault.to_string())));
             }
@@ -88,7 +91,7 @@ pub(super) fn run(
         }
     };
     client.close();
-    Ok(code)
+    Ok(Some(code))
 }
 
 impl Run {

@@ -26,13 +26,33 @@ use crate::peers::address::{Family, Target};
 use crate::peers::book::{Book, PeerEntry, Trust};
 use crate::store::{OpenedStore, book_file};
 
-/// Runs the command, unless it goes by a connection of its own.
+/// Runs the command, unless it goes by a connection of its own: again where the owner has ended
+/// before it took anything.
 pub(super) fn run(context: &Context<'_>, args: &SendArgs) -> Result<Option<u8>, AppError> {
+    loop {
+        match try_run(context, args)? {
+            Way::Gone(code) => return Ok(Some(code)),
+            Way::OwnConnection => return Ok(None),
+            Way::OwnerEnded => {}
+        }
+    }
+}
+
+/// Way that the messages go.
+enum Way {
+    /// They went through the owner or from here, with this exit code.
+    Gone(u8),
+    OwnConnection,
+    /// None: whoever has the home next is asked.
+    OwnerEnded,
+}
+
+fn try_run(context: &Context<'_>, args: &SendArgs) -> Result<Way, AppError> {
     let keeps = args.keep || args.flush;
     let protocol = args.protocol.protocol(args.peer.selection().option())?;
     if protocol != Protocol::Native {
         let what = "the raw wire has no receipts, so nothing can be kept for it";
-        return if keeps { Err(AppError::new(code::USAGE, what)) } else { Ok(None) };
+        return if keeps { Err(AppError::new(code::USAGE, what)) } else { Ok(Way::OwnConnection) };
     }
     let book = book_file::read(&context.home)?;
     let (peer, address) = match args.target.as_deref() {
@@ -41,12 +61,16 @@ pub(super) fn run(context: &Context<'_>, args: &SendArgs) -> Result<Option<u8>, 
     };
     // Without a store, the connection that is its own is called there all the same.
     if address.is_some() && !keeps {
-        return Ok(None);
+        return Ok(Way::OwnConnection);
     }
     if peer.is_none() && !args.flush {
         let what = "messages are kept only for peers in your book";
         let hint = "name one as in rsachat send bob, or with --to or --pin; rsachat peers list shows them";
-        return if args.keep { Err(AppError::new(code::USAGE, what).hint(hint)) } else { Ok(None) };
+        return if args.keep {
+            Err(AppError::new(code::USAGE, what).hint(hint))
+        } else {
+            Ok(Way::OwnConnection)
+        };
     }
     if let (Some(name), None) = (&args.target, peer) {
         return Err(AppError::new(code::USAGE, format!("{name} is not a peer in your book")));
@@ -56,12 +80,12 @@ pub(super) fn run(context: &Context<'_>, args: &SendArgs) -> Result<Option<u8>, 
     let net = match OwnerClient::find(&context.home, Net::new()?, Watch::Always)? {
         Ok(client) => {
             context.confine_and_say(format)?;
-            return through(client, args, peer, address, &book).map(Some);
+            return through(client, args, peer, address, &book);
         }
         Err(net) => net,
     };
     if !keeps {
-        return Ok(None);
+        return Ok(Way::OwnConnection);
     }
     let profile = context.unlock()?;
     let Some(identity) = profile.identity() else {
@@ -70,7 +94,7 @@ pub(super) fn run(context: &Context<'_>, args: &SendArgs) -> Result<Option<u8>, 
     let (net, opened) = match claim(&context.home, &identity, net, Watch::Always)? {
         Claim::Served(client) => {
             context.confine_and_say(format)?;
-            return through(client, args, peer, address, &book).map(Some);
+            return through(client, args, peer, address, &book);
         }
         Claim::Free(net, opened) => (net, whole(opened?, args)?),
     };
@@ -124,7 +148,7 @@ pub(super) fn run(context: &Context<'_>, args: &SendArgs) -> Result<Option<u8>, 
     let code = app.run(&mut frontend, &signals)?;
     frontend.faces.finish(&mut app);
     app.linger()?;
-    Ok(Some(frontend.finish(&app, code)))
+    Ok(Way::Gone(frontend.finish(&app, code)))
 }
 
 /// Chat with the home open, which is served to others.
@@ -165,12 +189,13 @@ fn through(
     peer: Option<&PeerEntry>,
     address: Option<Target>,
     book: &Book,
-) -> Result<u8, AppError> {
+) -> Result<Way, AppError> {
     let signals = Signals::start(client.waker())?;
     let format = args.output.format();
     let Some(peer) = peer.filter(|_| !args.flush) else {
         let name = peer.map(|peer| peer.name.to_string());
-        return through_owner::flush(client, name.as_deref(), args.timeout, format, &signals);
+        let code = through_owner::flush(client, name.as_deref(), args.timeout, format, &signals)?;
+        return Ok(code.map_or(Way::OwnerEnded, Way::Gone));
     };
     let items = match &args.message {
         messages if messages.is_empty() => Some(start_reader(delimiter(args), client.waker())?),
@@ -197,7 +222,8 @@ fn through(
         expire,
         format,
     };
-    through_owner::run(client, send, args.message.clone(), items, &signals)
+    let code = through_owner::run(client, send, args.message.clone(), items, &signals)?;
+    Ok(code.map_or(Way::OwnerEnded, Way::Gone))
 }
 
 /// Says why a peer is not called.

@@ -90,14 +90,15 @@ struct Run {
     last_progress: Instant,
 }
 
-/// Sends what comes, through the owner. `items` is none where the messages are all there.
+/// Sends what comes, through the owner. `items` is none where the messages are all there. None, if
+/// that ends before it got any of these.
 pub(super) fn run(
     mut client: OwnerClient,
     send: OwnedSend,
     messages: Vec<String>,
     items: Option<Receiver<Vec<InputItem>>>,
     signals: &Signals,
-) -> Result<u8, AppError> {
+) -> Result<Option<u8>, AppError> {
     let mut run = Run {
         send,
         presence: Presence::Asked,
@@ -129,22 +130,26 @@ pub(super) fn run(
             break outcome;
         }
         if let Some(fault) = run.hear(&mut client, run.next_moment())? {
+            if run.items.is_none() && run.read == 0 {
+                return Ok(None);
+            }
             break (code::LOST, Some(fault.to_string()));
         }
     };
     run.take_back(&mut client);
     while !run.withdrawn.is_empty() && run.hear(&mut client, None)?.is_none() {}
-    Ok(run.end(code, why))
+    Ok(Some(run.end(code, why)))
 }
 
-/// Sends what waits with the owner, for one peer or for all.
+/// Sends what waits with the owner, for one peer or for all. None, if that ends meanwhile: what
+/// waits is sent by whoever has the home then.
 pub(super) fn flush(
     mut client: OwnerClient,
     name: Option<&str>,
     timeout: Option<Duration>,
     format: OutputFormat,
     signals: &Signals,
-) -> Result<u8, AppError> {
+) -> Result<Option<u8>, AppError> {
     let until = Instant::now() + timeout.unwrap_or(FLUSH_TIME);
     let (mut called, mut waiting, mut left, mut is_called) = (BTreeSet::new(), None, None, true);
     client.order(&json!({ "face": "sender" }));
@@ -163,7 +168,7 @@ pub(super) fn flush(
         let events = match client.wait(left.map(|_| until)) {
             Ok(events) => events,
             Err(OwnerFault::Silent(process)) => return Err(silent(process)),
-            Err(fault) => return Err(AppError::new(code::LOST, fault.to_string())),
+            Err(OwnerFault::Ended(_)) => return Ok(None),
         };
         for event in events {
             let text = |field: &str| event.get(field).and_then(Value::as_str).unwrap_or_default();
@@ -200,7 +205,7 @@ pub(super) fn flush(
         emit(&OutputEvent::Error { kind: "queued", message, hint: None }, format);
     }
     emit(&OutputEvent::Done(Done { code, ..Done::default() }), format);
-    Ok(code)
+    Ok(Some(code))
 }
 
 /// Exit code of what the owner of a home warns of, by the kind of the warning (`docs/EVENTS.md`).
