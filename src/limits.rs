@@ -88,7 +88,7 @@ pub const EDITED_BYTES: u64 = 1024 * 1024;
 /// Time between two bells or desktop notifications, in milliseconds.
 pub const ALERT_EVERY_MS: u64 = 1_000;
 /// Cells of the column of names on a screen, at most.
-pub const NAME_CELLS: usize = 12;
+pub const NAME_CELLS: usize = 20;
 /// Lines of input read ahead from something that is not a terminal.
 pub const LINES_AHEAD: usize = 64;
 /// Time for what lies in the input as the program ends to be read, in milliseconds.

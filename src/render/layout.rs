@@ -82,8 +82,13 @@ impl Layout {
     /// Fits the column of names to these too, except to very long ones. It never becomes narrower,
     /// so that what was shown before stays in its column.
     pub(crate) fn fit_column<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
-        let widths = names.map(|name| name.width().min(limits::NAME_CELLS));
+        let widths = names.map(str::width).filter(|cells| *cells <= limits::NAME_CELLS);
         self.column = widths.max().unwrap_or(0).max(self.column);
+    }
+
+    /// Cells of the column of names on a screen of so many.
+    fn column(&self, cells: usize) -> usize {
+        self.column.min(name_cells(cells))
     }
 
     /// A notice that is shown now, in whole rows.
@@ -138,8 +143,8 @@ impl Layout {
 
     /// A note of the editor, which begins with its mark, without the last newline.
     pub(crate) fn note(&self, text: &str, now: UnixMs, cells: usize) -> String {
-        self.marked_rows(&[text.to_owned()], self.column.saturating_sub(1), &self.local(now.0), cells)
-            .join("\n")
+        let gap = self.column(cells).saturating_sub(1);
+        self.marked_rows(&[text.to_owned()], gap, &self.local(now.0), cells).join("\n")
     }
 
     fn screen_rows(
@@ -264,17 +269,27 @@ impl Layout {
     ) -> Vec<String> {
         let is_empty = text.iter().all(|row| row.as_str().is_empty());
         let text = if is_empty { vec!["(empty)"] } else { text.iter().map(SafeText::as_str).collect() };
-        let gap = " ".repeat(self.column.saturating_sub(name.width()));
-        let painted = colour::paint(name, attribute, self.depth);
+        let column = self.column(cells);
+        let gap = " ".repeat(column.saturating_sub(name.width()));
         let margin = time.width() + gap.width() + name.width() + 2;
-        // A name wider than its column does not take the room of the rows below; notices have none
-        // so far right.
-        let indent = margin.min(time.width() + self.column + 2);
+        // A long name does not take the room of the rows below; notices have none so far right.
+        let indent = margin.min(time.width() + column + 2);
+        let paint = |row: &str| colour::paint(row, attribute, self.depth);
         let mut rows = Vec::new();
         for (at, row) in text.into_iter().enumerate() {
             // The time stands once; the rows below it keep its place.
             let time = if at == 0 { time.to_owned() } else { " ".repeat(time.width()) };
-            let before = format!("{time}{gap}{painted}: ");
+            let (before, margin) = if stands_apart(name, margin, cells) {
+                let name =
+                    wrap_behind("", time.width(), &format!("{name}:"), indent, cells, LongUrls::Wrapped);
+                rows.extend(name.iter().enumerate().map(|(at, row)| match at {
+                    0 => time.clone() + &paint(row),
+                    _ => paint(row),
+                }));
+                (" ".repeat(indent), indent)
+            } else {
+                (format!("{time}{gap}{}: ", paint(name)), margin)
+            };
             rows.extend(wrap_behind(&before, margin, row, indent, cells, LongUrls::LeftToTerminal));
         }
         rows
@@ -283,7 +298,7 @@ impl Layout {
     /// Rows of the longest form of a notice that takes the fewest. Where it saves one, the mark
     /// stands left of its column.
     fn shortest_rows(&self, forms: &[Vec<String>], now: &ZonedDateTime, cells: usize) -> Vec<String> {
-        let gap = self.column.saturating_sub(1);
+        let gap = self.column(cells).saturating_sub(1);
         let rows = |gap| forms.iter().map(move |form| self.marked_rows(form, gap, now, cells));
         let narrower = if forms.len() > 1 { 0 } else { gap };
         rows(gap).chain(rows(narrower)).min_by_key(Vec::len).unwrap_or_default()
@@ -378,6 +393,18 @@ fn table_rows(table: &[Vec<String>], rows: Vec<String>, cells: usize) -> Vec<Str
     narrow
 }
 
+/// Cells that a name in its column has at most on a screen of so many.
+fn name_cells(cells: usize) -> usize {
+    (cells / 3).clamp(1, limits::NAME_CELLS)
+}
+
+/// Whether an author has rows of its own above the text: one that its column does not hold, which
+/// may name receivers besides as long as the text has room.
+fn stands_apart(author: &str, margin: usize, cells: usize) -> bool {
+    let (sender, _) = author.split_once(" → ").unwrap_or((author, ""));
+    sender.width() > name_cells(cells) || margin > cells - cells / 3
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -426,6 +453,32 @@ mod tests {
         assert_eq!(shown, format!("{day} 앨리스: 안녕\n   앨리스: 둘"));
         let left = Notice::Info(Info::Left { name: "bob".to_owned(), fingerprint: None });
         assert_eq!(layout.render(&left, NOON, size(40)), format!("{day}      * bob left\n"));
+    }
+
+    #[test]
+    fn every_text_begins_in_the_column_of_texts_and_no_name_reaches_the_left_edge() {
+        let text = "one two three four five six seven eight nine ten";
+        let (wide, hangul) = ("a-name-of-32-cells-is-a-long-name", "가나다라마바사아자차카타파하");
+        for cells in [40, 80] {
+            for name in ["bob", "a-name-of-20-cells-x", wide, hangul, &hangul.repeat(2)] {
+                for author in [name.to_owned(), format!("alice → {name}")] {
+                    let mut layout = layout();
+                    layout.fit_column(["alice", name].into_iter());
+                    let shown = layout.own_message(&author, text, NOON, cells);
+                    let before = shown.split("one").next().unwrap().replace([' ', '\n'], "");
+                    let day = local(NOON.0).strftime("%d").to_string();
+                    assert_eq!(before, format!("{day}{author}:").replace(' ', ""));
+                    let column = day.len() + 1 + layout.column(cells) + 2;
+                    for (at, row) in shown.lines().enumerate() {
+                        assert!(row.width() <= cells, "{shown}");
+                        let indent = row.len() - row.trim_start().len();
+                        assert!(at == 0 || indent == column, "{shown}");
+                        let begins = row.find("one").map(|at| row[..at].width());
+                        assert!(begins.is_none_or(|at| at == column || author.contains('→')), "{shown}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]
