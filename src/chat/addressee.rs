@@ -94,6 +94,7 @@ pub enum HoldReason {
     BegunForAnother { name: String },
     NamesAnother { name: String },
     SlashCommand { word: String },
+    EditorCommand { word: String },
 }
 
 /// Commands of other chat programs, which begin with a slash.
@@ -123,6 +124,9 @@ pub(crate) const SLASH_COMMANDS: [&str; 24] = [
     "topic",
     "whois",
 ];
+
+/// Commands of vi of one letter, which would be text as `:D` is.
+pub(crate) const EDITOR_COMMANDS: [&str; 2] = ["w", "x"];
 
 /// Callers that become addressed where nobody was addressed yet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -180,6 +180,7 @@ fn troubles() {
         held(HoldReason::BegunForAnother { name: bob() }),
         held(HoldReason::NamesAnother { name: bob() }),
         held(HoldReason::SlashCommand { word: "msg".to_owned() }),
+        held(HoldReason::EditorCommand { word: "x".to_owned() }),
         Warning::NotAsked { reason: HoldReason::SlashCommand { word: "me".to_owned() }, to: bob() },
         Warning::LeftOut { later: vec![bob()], not_chosen: vec!["eve".to_owned()] },
         Warning::NobodyToClose,

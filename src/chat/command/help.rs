@@ -54,10 +54,11 @@ pub const ADDRESSEE_HELP: &str = "A line goes to the peer that the prompt showed
 pub const HELD_HELP: &str = "The prompt asks for Enter once more before it sends (Ctrl-C keeps the line):";
 
 /// Lines that are asked about.
-pub const HELD_LINES: [&str; 4] = [
+pub const HELD_LINES: [&str; 5] = [
     "a line that was begun for one peer and would go to another",
     "a line that begins with the name of another peer and a colon (bob: …): once for each name",
     "a line that begins like a command of other programs (/msg …): once for each command",
+    "a line that begins with a command of vi (:w, :x): once for each command",
     "a pasted block of more than 5 lines: send, edit or drop",
 ];
 
@@ -139,6 +140,9 @@ mod tests {
             HoldReason::SlashCommand { .. } => {
                 "a line that begins like a command of other programs (/msg …): once for each command"
             }
+            HoldReason::EditorCommand { .. } => {
+                "a line that begins with a command of vi (:w, :x): once for each command"
+            }
         }
     }
 
@@ -149,6 +153,7 @@ mod tests {
             HoldReason::BegunForAnother { name: bob() },
             HoldReason::NamesAnother { name: bob() },
             HoldReason::SlashCommand { word: "msg".to_owned() },
+            HoldReason::EditorCommand { word: "x".to_owned() },
         ];
         let source = include_str!("../addressee.rs");
         let (_, variants) = source.split_once("pub enum HoldReason {\n").unwrap();

@@ -7,13 +7,13 @@ mod close_reason;
 mod delivery;
 mod export;
 mod listener;
+mod questions;
 mod recording_class;
 mod rows;
 mod safety_card;
 mod short;
 mod trust;
 
-use super::addressee::HoldReason;
 use super::notice::{Info, KeyStatus, OaepInfo, Warning};
 use super::types::{KeyFor, NotifyContent, NotifyPolicy, NotifyWhen, TrustLevel};
 use crate::crypto::Fingerprint;
@@ -23,6 +23,7 @@ use crate::text::safe::SafeText;
 pub(crate) use close_reason::{PEM_BEGINS, loss_cause, output_failure, version_and_suite};
 pub(crate) use delivery::not_kept;
 pub(crate) use listener::{listener, listening};
+pub(crate) use questions::{BLOCK_ANSWERS, block_hint, block_question, block_rest};
 pub(crate) use recording_class::RecordingClass;
 use recording_class::RecordingClass::{AnyRows, Omitted, Rows, RowsAbout, Special};
 pub(crate) use rows::{aligned, earlier_messages, more_rows};
@@ -552,16 +553,6 @@ fn listed(title: &str, rows: &[SafeText], more: usize) -> String {
     std::iter::once(title.to_owned()).chain(rows).chain(more).collect()
 }
 
-impl HoldReason {
-    fn describe(&self, to: &str) -> String {
-        match self {
-            Self::BegunForAnother { name } => format!("this line was begun for {name} and would go to {to}"),
-            Self::NamesAnother { name } => format!("plain text goes to {to}, and @{name} TEXT to {name}"),
-            Self::SlashCommand { word } => format!("/{word} is text here; a command begins with a colon"),
-        }
-    }
-}
-
 fn left_out(later: &[String], not_chosen: &[String]) -> String {
     let joined = |names: &[String], why: &str| match names {
         [] => None,
@@ -571,24 +562,6 @@ fn left_out(later: &[String], not_chosen: &[String]) -> String {
         [joined(later, "joined after the line was begun"), joined(not_chosen, "not chosen; :to NAME first")];
     format!("not sent to {}", parts.into_iter().flatten().collect::<Vec<_>>().join(" and "))
 }
-
-/// Hint behind a pasted block that is not sent without asking.
-pub(crate) fn block_hint(lines: usize) -> String {
-    format!("  ({lines} lines: Enter asks what to do with them)")
-}
-
-/// Row in place of the lines that a sample of a block leaves out.
-pub(crate) fn block_rest(lines: usize) -> String {
-    format!("… and {lines} more lines")
-}
-
-/// Question about a block.
-pub(crate) fn block_question(lines: usize) -> String {
-    format!("{lines} lines: [s]end as one message, [e]dit, [d]rop? ")
-}
-
-/// Answers that the question about a block takes.
-pub(crate) const BLOCK_ANSWERS: &str = "* answer s, e or d; Ctrl-C drops the block";
 
 /// Row after a block or an edited text was dropped.
 pub(crate) const DROPPED: &str = "* dropped; nothing was sent";

@@ -2,7 +2,8 @@
 
 use crate::chat::Chat;
 use crate::chat::addressee::{
-    Addressee, Echo, FirstCaller, HeldLine, HoldReason, LineStart, SLASH_COMMANDS, WaitingTexts,
+    Addressee, EDITOR_COMMANDS, Echo, FirstCaller, HeldLine, HoldReason, LineStart, SLASH_COMMANDS,
+    WaitingTexts,
 };
 use crate::chat::command::{self, Command, ParsedLine};
 use crate::chat::conversation::{Conversation, Peer};
@@ -27,7 +28,7 @@ impl Chat {
     pub(crate) fn handle_line(&mut self, line: &str) {
         self.conversations.face_mut().question = None;
         match command::parse_line(line) {
-            Ok(ParsedLine::Text(text)) => match self.hold_reason(&text, None) {
+            Ok(ParsedLine::Text(text)) => match self.hold_reason(line, None) {
                 Some(reason) => self.refuse_line(Warning::NotAsked { reason, to: self.addressee_name() }),
                 None => self.send(&text, Echo::Message),
             },
@@ -52,7 +53,7 @@ impl Chat {
             (Ok(ParsedLine::Text(text)), Some(HeldLine { line: asked, to, .. })) if asked == line => {
                 self.send_as_asked(&text, &to, echo);
             }
-            (Ok(ParsedLine::Text(text)), _) => match self.hold_reason(&text, Some(start)) {
+            (Ok(ParsedLine::Text(text)), _) => match self.hold_reason(line, Some(start)) {
                 Some(reason) => {
                     self.hold(line, reason);
                     return self.return_line(face, line, ReturnCause::Asked);
@@ -112,20 +113,29 @@ impl Chat {
         self.effects.warn(why);
     }
 
-    /// Reason why a text is not sent before its sender has confirmed it. Nobody is asked where
-    /// nothing would be sent.
-    fn hold_reason(&mut self, text: &str, start: Option<&LineStart>) -> Option<HoldReason> {
+    /// Reason why the text of a line is not sent before its sender has confirmed it. Nobody is
+    /// asked where nothing would be sent, or where `::` begins the line.
+    fn hold_reason(&mut self, line: &str, start: Option<&LineStart>) -> Option<HoldReason> {
         let addressed = self.addressed_view(self.conversations.current_face())?;
         if let Some(start) = start.filter(|start| !start.is_for(&self.line_start())) {
             let name = start.name.clone().unwrap_or_else(|| "nobody".to_owned());
             return Some(HoldReason::BegunForAnother { name });
         }
-        let slash = text.strip_prefix('/').and_then(|rest| rest.split_whitespace().next());
-        if let Some(word) = slash.filter(|word| SLASH_COMMANDS.contains(word)) {
-            let is_first = self.conversations.face_mut().asked.insert(format!("/{word}"));
-            return is_first.then(|| HoldReason::SlashCommand { word: word.to_owned() });
+        let first = line.split(char::is_whitespace).next().unwrap_or_default();
+        let reason = match first.split_at_checked(1) {
+            Some(("/", word)) if SLASH_COMMANDS.contains(&word) => {
+                Some(HoldReason::SlashCommand { word: word.to_owned() })
+            }
+            Some((":", word)) if EDITOR_COMMANDS.contains(&word) => {
+                Some(HoldReason::EditorCommand { word: word.to_owned() })
+            }
+            _ => None,
+        };
+        if reason.is_some() {
+            let is_first = self.conversations.face_mut().asked.insert(first.to_owned());
+            return reason.filter(|_| is_first);
         }
-        let (name, _) = text.split_once(": ")?;
+        let (name, _) = line.split_once(": ")?;
         let name = Name::parse_local(name).ok()?;
         let is_other = addressed.name != name.as_str() && self.peer_named(&name).is_some();
         (is_other && self.conversations.face_mut().asked.insert(name.folded().to_owned()))

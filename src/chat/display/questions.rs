@@ -1,0 +1,32 @@
+//! Sentences of the questions that are asked before a text is sent.
+
+use crate::chat::addressee::HoldReason;
+
+impl HoldReason {
+    pub(super) fn describe(&self, to: &str) -> String {
+        match self {
+            Self::BegunForAnother { name } => format!("this line was begun for {name} and would go to {to}"),
+            Self::NamesAnother { name } => format!("plain text goes to {to}, and @{name} TEXT to {name}"),
+            Self::SlashCommand { word } => format!("/{word} is text here; a command begins with a colon"),
+            Self::EditorCommand { word } => format!(":{word} is text here; :quit leaves"),
+        }
+    }
+}
+
+/// Hint behind a pasted block that is not sent without asking.
+pub(crate) fn block_hint(lines: usize) -> String {
+    format!("  ({lines} lines: Enter asks what to do with them)")
+}
+
+/// Row in place of the lines that a sample of a block leaves out.
+pub(crate) fn block_rest(lines: usize) -> String {
+    format!("… and {lines} more lines")
+}
+
+/// Question about a block.
+pub(crate) fn block_question(lines: usize) -> String {
+    format!("{lines} lines: [s]end as one message, [e]dit, [d]rop? ")
+}
+
+/// Answers that the question about a block takes.
+pub(crate) const BLOCK_ANSWERS: &str = "* answer s, e or d; Ctrl-C drops the block";
