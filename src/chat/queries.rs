@@ -58,10 +58,10 @@ impl PromptView {
     }
 
     /// The message that a line begun at `start` becomes on the screen, as its author and its text;
-    /// `None` for a command, or when the line may not be sent to the addressee at once.
+    /// `None` for a command, or when the line may not be accepted at once.
     #[must_use]
     pub fn message_of(&self, line: &str, start: &LineStart, known: &KnownNames) -> Option<(String, String)> {
-        let to = self.addressed.as_ref().filter(|to| to.presence == Presence::Here)?;
+        let to = self.addressed.as_ref().filter(|to| to.presence != Presence::Connecting)?;
         let Ok(ParsedLine::Text(text)) = parse_line(line) else { return None };
         let names_another =
             text.split_once(": ").is_some_and(|(name, _)| name != to.name && known.contains(name));
@@ -69,7 +69,8 @@ impl PromptView {
         if !start.is_for(&self.start) || names_another || text.starts_with('/') || is_too_long {
             return None;
         }
-        let to = if self.has_others { std::slice::from_ref(&to.name) } else { &[] };
+        let is_named = self.has_others || to.presence == Presence::Away;
+        let to = if is_named { std::slice::from_ref(&to.name) } else { &[] };
         Some((author(&self.own_name, to), text))
     }
 }
@@ -568,17 +569,33 @@ mod tests {
     use super::*;
     use crate::peers::book::Change;
 
+    /// The message that a line to bob becomes.
+    fn message(line: &str, presence: Presence, has_others: bool) -> Option<(String, String)> {
+        let (name, trust_level) = ("bob".to_owned(), Some(TrustLevel::Verified));
+        let addressed = Some(AddressedView { name, trust_level, presence });
+        let (own_name, start) = ("alice".to_owned(), LineStart::default());
+        let (waiting, unread, unread_of) = (0, 0, Vec::new());
+        let prompt = PromptView { own_name, addressed, waiting, unread, unread_of, has_others, start };
+        prompt.message_of(line, &LineStart::default(), &KnownNames::default())
+    }
+
     #[test]
     fn a_line_that_is_too_long_is_not_shown_as_said() {
-        let (name, trust_level) = ("bob".to_owned(), Some(TrustLevel::Verified));
-        let addressed = Some(AddressedView { name, trust_level, presence: Presence::Here });
-        let (own_name, start) = ("alice".to_owned(), LineStart::default());
-        let (waiting, unread, unread_of, has_others) = (0, 0, Vec::new(), false);
-        let prompt = PromptView { own_name, addressed, waiting, unread, unread_of, has_others, start };
-        let message = |bytes| {
-            prompt.message_of(&"x".repeat(bytes), &LineStart::default(), &KnownNames::default()).is_some()
-        };
-        assert!(message(limits::MESSAGE_BYTES) && !message(limits::MESSAGE_BYTES + 1));
+        let is_said = |bytes| message(&"x".repeat(bytes), Presence::Here, false).is_some();
+        assert!(is_said(limits::MESSAGE_BYTES) && !is_said(limits::MESSAGE_BYTES + 1));
+    }
+
+    #[test]
+    fn a_line_names_its_receiver_who_is_away_or_not_alone() {
+        for (presence, has_others, author) in [
+            (Presence::Here, false, Some("alice")),
+            (Presence::Here, true, Some("alice → bob")),
+            (Presence::Away, false, Some("alice → bob")),
+            (Presence::Connecting, false, None),
+        ] {
+            let said = message("hi", presence, has_others).map(|(author, _)| author);
+            assert_eq!(said.as_deref(), author);
+        }
     }
 
     #[test]

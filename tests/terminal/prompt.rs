@@ -35,6 +35,21 @@ fn a_prompt_has_its_natural_width_as_soon_as_it_changes_while_nothing_is_typed()
 }
 
 #[test]
+fn a_line_to_somebody_away_stands_once_on_the_screen_with_its_receiver() {
+    for (_, setup) in Setup::SIZES {
+        let (mut alice, bob) = Pty::start_with_bob(&setup);
+        alice.press(":to bob\r");
+        alice.sees("plain text now goes to bob");
+        drop(bob);
+        alice.wait("away", |screen| row_of_cursor(screen).contains("away"));
+        alice.press("나중에\r");
+        alice.sees("alice → bob: 나중에");
+        alice.wait("one that waits", |screen| row_of_cursor(screen).contains("+1"));
+        assert_eq!(alice.picture().matches("나중에").count(), 1, "{}", alice.picture());
+    }
+}
+
+#[test]
 fn unread_messages_are_counted_together_where_their_names_find_no_room() {
     let (mut alice, _bob) = Pty::start_with_bob(&Setup::SMALL);
     let (mut carol, mut dave) = (alice.call_as_carol(), alice.call_with("dave", "test-2.pem"));
