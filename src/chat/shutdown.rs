@@ -1,6 +1,7 @@
 //! Orderly end of the program: its exit code, and how long it waits for receipts.
 
 use super::types::ExitRequest;
+use crate::delivery::Calls;
 use crate::limits;
 use crate::time::MonoMs;
 use crate::wire::ByeReason;
@@ -13,7 +14,8 @@ const QUEUED_CODE: u8 = 6;
 const NOT_SAVED_CODE: u8 = 3;
 /// Exit codes from here on name a signal.
 const SIGNAL_CODE: u8 = 128;
-/// Number of the signal (POSIX, `kill`).
+/// Numbers of signals (POSIX, `kill`).
+const SIGHUP: u8 = 1;
 const SIGTERM: u8 = 15;
 
 /// End of the program that has begun.
@@ -24,6 +26,8 @@ pub(crate) struct Shutdown {
     pub(crate) at_latest: Option<MonoMs>,
     /// What peers are told.
     pub(crate) bye: ByeReason,
+    /// Whether those whom we had called are called again by the next start of the program.
+    pub(crate) calls: Calls,
 }
 
 impl Shutdown {
@@ -42,7 +46,12 @@ impl Shutdown {
             ExitRequest::Stop | ExitRequest::Signal(SIGTERM) => ByeReason::Stopping,
             _ => ByeReason::Leaving,
         };
-        Self { code, at_latest, bye }
+        let calls = match request {
+            // Nobody has ended the conversations, as a person does with `:quit` or Ctrl-C.
+            ExitRequest::Stop | ExitRequest::Signal(SIGTERM | SIGHUP) => Calls::Stand,
+            _ => Calls::Ended,
+        };
+        Self { code, at_latest, bye, calls }
     }
 
     /// Records that a message will not be acknowledged: if that was waited for, the end is a loss.

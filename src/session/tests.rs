@@ -1,5 +1,6 @@
 //! Two sessions in one process, joined by nothing but values.
 
+mod confirm;
 mod durability;
 mod rekeying;
 

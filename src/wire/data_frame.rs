@@ -59,6 +59,7 @@ mod tests {
         for filled in [0, 1, 252, 253, 254, 1_000, DATA_BYTES - 1, DATA_BYTES] {
             let mut frame = vec![0xEE; DATA_FRAME_BYTES];
             let plaintext = write_around(frame.first_chunk_mut().unwrap(), filled).unwrap();
+            assert_eq!(frame.len(), 2 + 65_280 + 16, "length, padded plaintext, tag");
             let mut written = Vec::new();
             Record::Data(vec![0xEE; filled]).write(Padding::Bulk, &mut written).unwrap();
             assert_eq!(frame[plaintext.clone()], written, "{filled} bytes");

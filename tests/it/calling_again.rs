@@ -45,6 +45,59 @@ fn a_program_without_an_editor_that_was_started_to_call_ends_as_its_connection_d
     }
 }
 
+#[test]
+fn who_is_connected_is_not_called_again_whatever_is_written() {
+    let (mine, theirs) = (Home::of("민지"), Home::of("준호"));
+    let (mut junho, at) = theirs.start(&["--listen", "127.0.0.1:0", "--anybody"]).and_where();
+    let mut minji = mine.start(&[]);
+    minji.types(&format!(":connect {at}"));
+    minji.sees("준호 joined, new key");
+    let port = at.rsplit(':').next().unwrap();
+    let spellings = ["준호", &at, &format!("localhost:{port}"), ""];
+    for (number, callee) in spellings.into_iter().enumerate() {
+        minji.types(&format!(":connect {callee}"));
+        minji.sees_times("준호 is already connected; plain text goes to 준호", number + 1, PATIENCE);
+    }
+    // Who was called has no address for the caller.
+    junho.sees("민지 joined");
+    junho.types(
+        ":connect 민지
+뭐 해?",
+    );
+    junho.sees("민지 is already connected; plain text goes to 민지");
+    minji.sees("준호: 뭐 해?");
+    minji.types("놀아");
+    junho.sees("민지: 놀아");
+    for (prompt, name) in [(&minji, "준호"), (&junho, "민지")] {
+        let output = prompt.output();
+        assert_eq!(output.matches(&format!("{name} joined")).count(), 1, "{output}");
+        assert!(!output.contains("reconnected") && !output.contains("older connection"), "{output}");
+    }
+}
+
+#[test]
+fn a_program_that_the_system_stops_or_whose_terminal_closes_calls_again_as_it_starts() {
+    let (mine, theirs) = (Home::of("민지"), Home::of("준호"));
+    let (_junho, at) = theirs.start(&["--listen", "127.0.0.1:0", "--anybody"]).and_where();
+    let mut minji = mine.start(&[]);
+    minji.types(&format!(":connect {at}"));
+    minji.sees("준호 joined");
+    has_junho(&mine);
+    for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129)] {
+        minji.signal(signal);
+        assert_eq!(minji.ends(), code);
+        minji = mine.start(&[]);
+        minji.sees("calling 준호 again, as before");
+        minji.sees("준호 joined");
+    }
+    minji.types(":quit");
+    assert_eq!(minji.ends(), 0);
+    let mut minji = mine.start(&[]);
+    minji.types(":quit");
+    assert_eq!(minji.ends(), 0);
+    assert!(!minji.has_seen("calling 준호 again"), "{}", minji.output());
+}
+
 /// How a receiver loses a peer that it has called.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Loss {

@@ -9,11 +9,12 @@ use crate::chat::io::Effect;
 use crate::chat::notice::{Info, Warning};
 use crate::chat::types::{
     AcceptPolicy, DialOptions, DialOutcome, KeyFor, KeyReplacement, KeygenCause, ListenOptions, Origin,
-    PeerId,
+    PeerId, Protocol,
 };
 use crate::chat::{Chat, Dial, Listener, WaitingCommand};
+use crate::crypto::Fingerprint;
 use crate::ids::{DialId, FaceId, ListenerId};
-use crate::peers::address::{BoundAddresses, Family, ListenAt};
+use crate::peers::address::{BoundAddresses, Family, ListenAt, Target};
 use crate::peers::name::Name;
 use crate::session::CloseReason;
 use crate::wire::ByeReason;
@@ -30,9 +31,16 @@ impl Chat {
         self.counters.ids
     }
 
-    /// `:connect NAME|ADDR`: from here on the addressee is whoever answers. Who is called by name
-    /// and connected is not called again.
+    /// `:connect NAME|ADDR`: from here on the addressee is whoever answers. Who is connected is not
+    /// called again.
     pub(crate) fn connect(&mut self, call: CallOptions) {
+        if let Some(key) = self.connected_callee(&call)
+            && let Some(conn) = self.conversations.open_with(PeerId::Key(key))
+            && let Some(name) = self.conversations.peer_of(conn).map(|peer| peer.name.clone())
+        {
+            self.conversations.address(PeerId::Key(key), name.clone());
+            return self.effects.info(Info::AlreadyConnected { name: name.to_string() });
+        }
         let key_of = |name: &Name| match self.peer_named(name)? {
             (_, PeerId::Key(fingerprint)) => Some(fingerprint),
             (_, PeerId::Conn(_)) => None,
@@ -41,14 +49,6 @@ impl Chat {
             Ok(options) => DialOptions { face: self.conversations.current_face(), ..options },
             Err(error) => return self.refuse_call(error),
         };
-        if let (Callee::Word(_), AcceptPolicy::Key(key) | AcceptPolicy::Pinned(key)) =
-            (&call.callee, options.accept)
-            && let Some(conn) = self.conversations.open_with(PeerId::Key(key))
-            && let Some(name) = self.conversations.peer_of(conn).map(|peer| peer.name.clone())
-        {
-            self.conversations.address(PeerId::Key(key), name.clone());
-            return self.effects.info(Info::AlreadyConnected { name: name.to_string() });
-        }
         self.postpone_redials(&options);
         self.last_called = Some(call);
         let missing = self.account.missing_key(options.protocol);
@@ -58,6 +58,48 @@ impl Chat {
             Some(of) => self.wait_for_key(of, WaitingCommand::Connect(dial)),
             None => self.begin_dial(dial),
         }
+    }
+
+    /// The peer that a call is for, if it is connected: known by its name, or by the address, where
+    /// we had called it there or the book has it.
+    fn connected_callee(&self, call: &CallOptions) -> Option<Fingerprint> {
+        // A key that is pinned is marked verified as it is seen.
+        if call.protocol != Protocol::Native || call.pin.is_some() {
+            return None;
+        }
+        let named = match &call.callee {
+            Callee::Word(word) => Name::parse_local(word).ok().and_then(|name| self.peer_named(&name)),
+            Callee::Address(_) => None,
+        };
+        let key = match (named, &call.callee) {
+            (Some((_, PeerId::Key(key))), _) => key,
+            (Some((_, PeerId::Conn(_))), _) => return None,
+            (None, Callee::Address(target)) => self.connected_at(target)?,
+            (None, Callee::Word(word)) => self.connected_at(&word.parse().ok()?)?,
+        };
+        let is_meant = match call.accept {
+            AcceptPolicy::Key(asked) | AcceptPolicy::Pinned(asked) => asked == key,
+            AcceptPolicy::Anyone | AcceptPolicy::KnownOnly | AcceptPolicy::Unattended => true,
+        };
+        (is_meant && self.conversations.open_with(PeerId::Key(key)).is_some()).then_some(key)
+    }
+
+    /// The connected peer at an address.
+    fn connected_at(&self, target: &Target) -> Option<Fingerprint> {
+        let is_there = |one: &Conversation| {
+            let called = match &one.origin {
+                Origin::Outbound { dial, to } => {
+                    let answered = Target::from(*to);
+                    let is_here = target.host == "localhost" && answered.is_same_place(target);
+                    dial.target == *target || answered == *target || is_here
+                }
+                Origin::Inbound { .. } => false,
+            };
+            let entry = one.key.and_then(|key| self.book.by_fingerprint(&key));
+            one.is_open() && (called || entry.is_some_and(|peer| peer.addresses.contains(target)))
+        };
+        let conn = self.conversations.conns(is_there).into_iter().next()?;
+        self.conversations.get(conn)?.peer.as_ref()?.fingerprint()
     }
 
     /// Says why nobody is called. Nobody is addressed then.

@@ -97,17 +97,23 @@ impl Chat {
         for peer in kept.ledger.peers_in_outbox() {
             let name = self.name_of_key(peer);
             let blocked = if self.is_blocked(peer) { ", blocked" } else { "" };
-            rows.extend(kept.ledger.waiting(peer).map(|message| {
+            let waiting = kept.ledger.waiting(peer).map(|message| {
                 let text = SafeText::line(&message.text).to_string();
                 let expires = message.expires.map(|at| span(at.since(self.now.unix)));
                 let until = expires.map(|time| format!(", for {time} more")).unwrap_or_default();
                 let state = format!("{}{blocked}{until}", message.state.word());
-                vec![name.clone(), message.seq.to_string(), typed(message.typed), state, text]
-            }));
+                (message.seq, message.typed, state, text)
+            });
             // What is to be learnt of them yet, they themselves count for nothing.
-            rows.extend(kept.ledger.open_withdrawals(peer).into_iter().map(|(seq, at)| {
-                vec![name.clone(), seq.to_string(), typed(at), TAKEN_BACK.to_owned(), "-".to_owned()]
-            }));
+            let taken_back = kept.ledger.open_withdrawals(peer).into_iter();
+            let taken_back = taken_back.map(|(seq, at)| (seq, at, TAKEN_BACK.to_owned(), "-".to_owned()));
+            let mut lines: Vec<_> = waiting.chain(taken_back).collect();
+            lines.sort_by_key(|(seq, ..)| *seq);
+            rows.extend(
+                lines.into_iter().map(|(seq, at, state, text)| {
+                    vec![name.clone(), seq.to_string(), typed(at), state, text]
+                }),
+            );
         }
         if rows.len() == 1 {
             return self.effects.info(Info::Delivery(DeliveryInfo::NothingWaits));

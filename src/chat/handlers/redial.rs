@@ -102,7 +102,7 @@ impl Chat {
             || *reason == CloseReason::Bye(ByeReason::Replaced)
             || conversation.successor.is_some()
             || !conversation.is_lasting()
-            || self.bye() == ByeReason::Stopping
+            || self.shutdown.is_some_and(|shutdown| shutdown.calls == Calls::Stand)
             || self.conversations.open_with(PeerId::Key(peer)).is_some();
         if !goes_on {
             self.set_calls(peer, Calls::Ended);

@@ -71,7 +71,7 @@ impl Chat {
         }
         for (id, dial) in std::mem::take(&mut self.dials) {
             self.effects.push(Effect::CancelConnect(id));
-            if let Some(redial) = dial.redial.as_ref().filter(|_| shutdown.bye != ByeReason::Stopping) {
+            if let Some(redial) = dial.redial.as_ref().filter(|_| shutdown.calls == Calls::Ended) {
                 self.set_calls(redial.peer, Calls::Ended);
             }
             self.give_up_dial(id, &dial);
