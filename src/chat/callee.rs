@@ -232,7 +232,7 @@ mod tests {
             });
             assert_eq!(said, expected.map(str::to_owned).map_err(str::to_owned), "{word}");
         }
-        assert!(called("8000", |_| {}).unwrap_err().starts_with("that is a port without a host"));
+        assert!(called("8000", |_| {}).unwrap_err().starts_with("8000 is a port without a host"));
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub struct Fingerprint([u8; 32]);
 
 /// The text is not a whole fingerprint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("not a complete fingerprint: it is SHA256: and 43 characters, as :showkey prints it")]
+#[error("not a complete fingerprint: it is SHA256: and 43 characters")]
 pub struct FingerprintError;
 
 impl Fingerprint {

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use crate::limits::PORT_DEFAULT;
+use crate::text::safe::SafeText;
 
 /// Address family to use: `-4`, `-6` or neither.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -77,35 +78,63 @@ pub struct Target {
     pub port: u16,
 }
 
-/// Error in an address, with what to write instead.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum AddressError {
+/// Error in an address, which it names, with what to write instead.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{}", fault.sentence(text))]
+pub struct AddressError {
+    text: SafeText,
+    fault: AddressFault,
+}
+
+/// Fault of an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum AddressFault {
     /// The text is empty.
-    #[error("no address; write host:port, for example localhost:{PORT_DEFAULT}")]
     Empty,
     /// There is only a port where a host is needed.
-    #[error("that is a port without a host; write host:port, for example localhost:{PORT_DEFAULT}")]
     NoHost,
     /// The part behind the last colon is no port.
-    #[error("a port is a number from 0 to 65535; write host:port, for example localhost:{PORT_DEFAULT}")]
     Port,
     /// Port 0 cannot be dialled.
-    #[error("nobody answers on port 0; name the port that the other side printed")]
     PortZero,
-    /// The brackets have no IPv6 address in them, or are not closed.
-    #[error("brackets hold an IPv6 address; write [::1]:{PORT_DEFAULT}")]
+    /// It is no IPv6 address between brackets.
     Brackets,
     /// It is the address of a page, as `http://host:port/`.
-    #[error(
-        "an address is host:port alone, without http:// before it or / after it; write localhost:{PORT_DEFAULT}"
-    )]
     Url,
     /// Digits and dots do not make an IPv4 address.
-    #[error("that is not an IPv4 address; write four numbers from 0 to 255, for example 127.0.0.1")]
     V4,
     /// A character does not occur in host names.
-    #[error("a host name consists of letters, digits, dots and -; write other scripts in their xn-- form")]
     Host,
+}
+
+impl AddressFault {
+    fn sentence(self, text: &SafeText) -> String {
+        let example = format!("write host:port, for example localhost:{PORT_DEFAULT}");
+        match self {
+            Self::Empty => format!("no address; {example}"),
+            Self::NoHost => format!("{text} is a port without a host; {example}"),
+            Self::Port => format!("the port in {text} is not a number from 0 to 65535; {example}"),
+            Self::PortZero => {
+                format!("nobody answers on port 0, as in {text}; name the port that the other side printed")
+            }
+            Self::Brackets => {
+                format!("{text} is not an IPv6 address in brackets; write [::1]:{PORT_DEFAULT}")
+            }
+            Self::Url => format!(
+                "{text} has http:// before the address or / after it; write host:port alone, for example localhost:{PORT_DEFAULT}"
+            ),
+            Self::V4 => format!(
+                "{text} is not an IPv4 address; write four numbers from 0 to 255, for example 127.0.0.1"
+            ),
+            Self::Host => format!(
+                "{text} is not a host name, which has letters, digits, dots and -; write other scripts in their xn-- form"
+            ),
+        }
+    }
+
+    fn of(self, text: &str) -> AddressError {
+        AddressError { text: SafeText::line(text), fault: self }
+    }
 }
 
 impl Target {
@@ -139,10 +168,11 @@ impl FromStr for ListenAt {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
+        let error = |fault: AddressFault| fault.of(text);
         if is_digits(text) {
-            return Ok(Self { host: None, port: port(text)? });
+            return Ok(Self { host: None, port: port(text).map_err(error)? });
         }
-        let (host, port) = parts(text)?;
+        let (host, port) = parts(text).map_err(error)?;
         Ok(Self { host: Some(host).filter(|h| !h.is_empty()), port })
     }
 }
@@ -152,12 +182,12 @@ impl FromStr for Target {
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         if is_digits(text) {
-            return Err(AddressError::NoHost);
+            return Err(AddressFault::NoHost.of(text));
         }
-        let (host, port) = parts(text)?;
+        let (host, port) = parts(text).map_err(|fault| fault.of(text))?;
         match (host.is_empty(), port) {
-            (true, _) => Err(AddressError::NoHost),
-            (_, 0) => Err(AddressError::PortZero),
+            (true, _) => Err(AddressFault::NoHost.of(text)),
+            (_, 0) => Err(AddressFault::PortZero.of(text)),
             _ => Ok(Self { host, port }),
         }
     }
@@ -180,20 +210,20 @@ fn write_address(f: &mut fmt::Formatter<'_>, host: &str, port: u16) -> fmt::Resu
 }
 
 /// Host and port; the host is empty when only `:port` was written.
-fn parts(text: &str) -> Result<(String, u16), AddressError> {
+fn parts(text: &str) -> Result<(String, u16), AddressFault> {
     if text.is_empty() {
-        return Err(AddressError::Empty);
+        return Err(AddressFault::Empty);
     }
     if text.contains('/') {
-        return Err(AddressError::Url);
+        return Err(AddressFault::Url);
     }
     if let Some(inner) = text.strip_prefix('[') {
-        let (host, rest) = inner.split_once(']').ok_or(AddressError::Brackets)?;
-        let host = v6(host).ok_or(AddressError::Brackets)?;
+        let (host, rest) = inner.split_once(']').ok_or(AddressFault::Brackets)?;
+        let host = v6(host).ok_or(AddressFault::Brackets)?;
         return match rest.strip_prefix(':') {
             Some(digits) => Ok((host, port(digits)?)),
             None if rest.is_empty() => Ok((host, PORT_DEFAULT)),
-            None => Err(AddressError::Brackets),
+            None => Err(AddressFault::Brackets),
         };
     }
     if let Some(host) = v6(text) {
@@ -204,7 +234,7 @@ fn parts(text: &str) -> Result<(String, u16), AddressError> {
         Some((_, digits)) if digits.contains(':') => {
             // Whoever wrote more than numbers did not mean an IPv6 address.
             let is_v6 = text.bytes().all(|byte| byte.is_ascii_hexdigit() || b":.%".contains(&byte));
-            Err(if is_v6 { AddressError::Brackets } else { AddressError::Port })
+            Err(if is_v6 { AddressFault::Brackets } else { AddressFault::Port })
         }
         Some(("", digits)) => Ok((String::new(), port(digits)?)),
         Some((name, digits)) => Ok((host(name)?, port(digits)?)),
@@ -216,8 +246,8 @@ fn is_digits(text: &str) -> bool {
 }
 
 /// Strict: `parse` alone would take `+80`.
-fn port(digits: &str) -> Result<u16, AddressError> {
-    if is_digits(digits) { digits.parse().map_err(|_| AddressError::Port) } else { Err(AddressError::Port) }
+fn port(digits: &str) -> Result<u16, AddressFault> {
+    if is_digits(digits) { digits.parse().map_err(|_| AddressFault::Port) } else { Err(AddressFault::Port) }
 }
 
 /// An IPv6 address in its canonical form (RFC 5952), with the zone a link-local one needs; one that
@@ -232,16 +262,16 @@ fn v6(text: &str) -> Option<String> {
     }
 }
 
-fn host(text: &str) -> Result<String, AddressError> {
+fn host(text: &str) -> Result<String, AddressFault> {
     if text.len() > 253 || text.starts_with(['-', '.']) || text.ends_with("..") || !text.bytes().all(in_host)
     {
-        return Err(AddressError::Host);
+        return Err(AddressFault::Host);
     }
     // `010.0.0.1`, `127.1` and `1` mean different machines to different resolvers (URL Standard,
     // 3.5).
     let last = text.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
     if is_digits(last) && text.parse::<Ipv4Addr>().is_err() {
-        return Err(AddressError::V4);
+        return Err(AddressFault::V4);
     }
     Ok(text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase())
 }
@@ -264,7 +294,10 @@ mod tests {
                 assert_eq!(address.to_string(), expected);
                 assert_eq!(expected.parse(), Ok(address), "{text}");
             }
-            Err(error) => assert_eq!(format!("{error:?}"), expected, "{text:?}"),
+            Err(error) => {
+                assert_eq!(format!("{:?}", error.fault), expected, "{text:?}");
+                assert!(error.to_string().contains(text), "{error}");
+            }
         }
     }
 
@@ -352,7 +385,10 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_says_what_to_write() {
-        assert!(AddressError::NoHost.to_string().ends_with("write host:port, for example localhost:8000"));
+    fn a_fault_names_the_address_and_says_what_to_write() {
+        let error = "\u{1b}:x".parse::<Target>().unwrap_err().to_string();
+        assert!(error.starts_with("\\u{1b}:x is not a host name"), "{error}");
+        let error = "8000".parse::<Target>().unwrap_err().to_string();
+        assert_eq!(error, "8000 is a port without a host; write host:port, for example localhost:8000");
     }
 }

@@ -112,7 +112,7 @@ fn the_address_of_a_page_is_told_from_one_with_too_many_colons() {
         &["doctor", "http://localhost:8000"],
     ] {
         let (code, said) = says(&home, args);
-        let why = "an address is host:port alone, without http:// before it or / after it";
+        let why = " has http:// before the address or / after it; write host:port alone";
         assert!(code == Some(2) && said.contains(why), "{args:?}: {said}");
     }
 }

@@ -13,7 +13,7 @@ pub use table::{COMMANDS, CommandSpec, Completion, markdown};
 
 use super::callee::CallOptions;
 use super::types::{HistoryPolicy, KeyFor, KeyReplacement, ListenOptions, NotifyPolicy};
-use crate::crypto::{Fingerprint, FingerprintError};
+use crate::crypto::Fingerprint;
 use crate::limits;
 use crate::peers::address::{AddressError, ListenAt};
 use crate::peers::name::{Name, NameError};
@@ -139,8 +139,8 @@ pub enum CommandError {
     #[error("{0}")]
     Address(#[from] AddressError),
     /// A bad fingerprint.
-    #[error("{0}")]
-    Fingerprint(#[from] FingerprintError),
+    #[error("{0} is not a complete fingerprint: it is SHA256: and 43 characters, as :showkey prints it")]
+    Fingerprint(SafeText),
     /// A bad name.
     #[error("{0}")]
     Name(#[from] NameError),
@@ -149,9 +149,9 @@ pub enum CommandError {
     Bits,
     /// A wire that does not exist.
     #[error(
-        "no such wire; --wire oaep is the raw wire of the tutorial, and without it rsachat speaks its own"
+        "no such wire {0}; --wire oaep is the raw wire of the tutorial, and without it rsachat speaks its own"
     )]
-    Protocol,
+    Protocol(SafeText),
     /// An option that the raw wire cannot keep, or that only it has.
     #[error("{0}")]
     WireOption(&'static str),

@@ -10,6 +10,7 @@ use crate::chat::types::{
     AcceptPolicy, HistoryPolicy, KeyExchange, KeyFor, KeyReplacement, ListenOptions, NotifyContent,
     NotifyPolicy, NotifyWhen, Protocol,
 };
+use crate::crypto::Fingerprint;
 use crate::limits;
 use crate::peers::address::{Family, ListenAt};
 use crate::peers::name::Name;
@@ -175,7 +176,7 @@ fn word_command(spec: &'static CommandSpec, words: &[&str]) -> Result<Command, C
         ("trust", [name]) => Command::Trust { name: owned(name), fingerprint: None },
         // In pieces where it was copied from a narrow screen.
         ("trust", [name, pieces @ ..]) => {
-            Command::Trust { name: owned(name), fingerprint: Some(pieces.concat().parse()?) }
+            Command::Trust { name: owned(name), fingerprint: Some(fingerprint(&pieces.concat())?) }
         }
         ("showkey", []) => Command::Showkey { form: KeyForm::Line },
         ("showkey", ["--pem"]) => Command::Showkey { form: KeyForm::Pem },
@@ -308,8 +309,8 @@ fn connect(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, 
         match *word {
             "--wire" => protocol = protocol_of(words.next().ok_or_else(&usage)?)?,
             "--one-way" => direction = KeyExchange::ListenerOnly,
-            "--pin" => pin = Some(words.next().ok_or_else(&usage)?.parse()?),
-            "--to" => accept = AcceptPolicy::Key(words.next().ok_or_else(&usage)?.parse()?),
+            "--pin" => pin = Some(fingerprint(words.next().ok_or_else(&usage)?)?),
+            "--to" => accept = AcceptPolicy::Key(fingerprint(words.next().ok_or_else(&usage)?)?),
             "-4" => family = Family::V4,
             "-6" => family = Family::V6,
             word if word.starts_with('-') || callee.is_some() => return Err(usage()),
@@ -331,6 +332,10 @@ fn connect(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, 
     Ok(Command::Connect(CallOptions { callee, family, pin, accept, protocol }))
 }
 
+fn fingerprint(word: &str) -> Result<Fingerprint, CommandError> {
+    word.parse().map_err(|_| CommandError::Fingerprint(SafeText::line(word)))
+}
+
 /// Protocol that `--wire` names.
 ///
 /// # Errors
@@ -339,7 +344,7 @@ pub fn protocol_of(word: &str) -> Result<Protocol, CommandError> {
     match word {
         "oaep" => Ok(Protocol::Oaep(KeyExchange::Mutual)),
         "native" => Ok(Protocol::Native),
-        _ => Err(CommandError::Protocol),
+        _ => Err(CommandError::Protocol(SafeText::line(word))),
     }
 }
 
@@ -405,7 +410,6 @@ fn no_such(word: &str) -> CommandError {
 mod tests {
     use super::*;
     use crate::chat::command::{TOPICS, help};
-    use crate::crypto::Fingerprint;
 
     fn error(line: &str) -> String {
         parse_line(line).unwrap_err().to_string()
@@ -496,8 +500,9 @@ mod tests {
         let expected = format!("there is no help on nope; write {topics} or :help COMMAND");
         assert_eq!(error(":help nope"), expected);
         assert_eq!(error(":help :conect"), "no such command :conect (did you mean :connect?)");
-        assert!(error(":connect host --pin SHA256:abc").starts_with("not a complete fingerprint"));
-        assert!(error(":connect 8000").contains("port without a host"));
+        assert!(error(":connect host --pin SHA256:abc").starts_with("SHA256:abc is not a complete"));
+        assert!(error(":trust bob SHA256:abc").starts_with("SHA256:abc is not a complete"));
+        assert!(error(":connect 8000").starts_with("8000 is a port without a host"));
         assert!(parse_line(":listen [::1]:0 --known -6").is_ok());
         assert_eq!(parse_line(":listen --known"), parse_line(":listen 8000 --known"));
         assert_eq!(error(":last 0"), "write :last [N] [NAME]");
@@ -526,7 +531,7 @@ mod tests {
         let words = |words: [&str; 2]| command_of("save", &words.map(str::to_owned));
         assert_eq!(words(["a 1", "2"]), Ok(Command::Save { file: "a 1".to_owned(), number: 2 }));
         assert_eq!(words(["a", "b"]), words(["", "1"]));
-        assert!(error(":listen 0 --wire morse").starts_with("no such wire"));
+        assert!(error(":listen 0 --wire morse").starts_with("no such wire morse;"));
         assert_eq!(error(":connect h --one-way"), "--one-way is for the raw wire; add --wire oaep");
         assert!(error(":listen 0 --known --wire oaep").ends_with("--known cannot be used with it"));
         assert!(error(&format!(":connect h --wire oaep --pin SHA256:{}", "A".repeat(43))).contains("--pin"));

@@ -90,7 +90,7 @@ pub struct PeerEntry {
 const CLAIMS: &str = "claims ";
 
 /// Error in a line of the book. `first` is the number of the earlier line.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "each variant is its sentence")]
 pub enum EntryError {
     #[error("not UTF-8")]

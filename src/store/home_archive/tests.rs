@@ -71,7 +71,7 @@ fn a_file_that_holds_no_home_is_refused_whoever_sealed_it_and_nothing_is_written
     assert_eq!(refusal(&[key(), file("peers", b"\xff")]), "peers is no text");
     assert_eq!(
         refusal(&[key(), file("peers", b"not a row of a book\n")]),
-        "peers: line 1: the fingerprint: not a complete fingerprint: it is SHA256: and 43 characters, as :showkey prints it"
+        "peers: line 1: the fingerprint: not a complete fingerprint: it is SHA256: and 43 characters"
     );
     assert_eq!(refusal(&[key(), file("store.redb", b"no store")]), "store.redb: it is not a message store");
 }

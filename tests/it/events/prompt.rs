@@ -111,7 +111,7 @@ fn what_is_no_order_does_nothing_and_says_why() {
         (r#"{"id":3}"#, r#"write {"say":TEXT}"#),
         (r#"{"id":4,"command":"quit","to":"준호"}"#, r#"write {"say":TEXT}"#),
         (r#"{"id":5,"command":"conect","arguments":[]}"#, "did you mean :connect?"),
-        (r#"{"id":6,"command":"listen","arguments":["0 --known"]}"#, "a host name consists"),
+        (r#"{"id":6,"command":"listen","arguments":["0 --known"]}"#, "0 --known is not a host name"),
         (r#"{"id":7,"command":"all","arguments":["a","b"]}"#, "write :all TEXT"),
         (r#"{"id":8,"say":7}"#, "invalid type: integer `7`, expected a string"),
         (r#"{"id":9,"command":"edit"}"#, "edit"),
