@@ -99,7 +99,7 @@ fn the_exit_code_tells_answered_from_receipted_from_lost() {
         (&[Receipts, Leaves], &[], 5, "", receipted),
         (&[Receipts, Cuts], &[], 5, "", receipted),
         (&[Says("42 %"), Stays], soon, 5, "42 %\n", none),
-        (&[Stays], soon, 5, "", "nothing was connected or acknowledged in time"),
+        (&[Stays], soon, 5, "", "is connected, and has not acknowledged everything in time"),
         (&[Leaves], &[], 5, "", "the other side left before everything was acknowledged"),
         (&[Cuts], &[], 5, "", none),
     ];

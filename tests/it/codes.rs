@@ -154,3 +154,47 @@ fn a_line_that_is_taken_back_is_waited_for_by_nobody() {
     prompt.types(r#"{"command":"quit"}"#);
     assert_eq!(prompt.ends(), 0, "{}", prompt.output());
 }
+
+/// Two homes that know each other; bob is served at an address, where nobody reads.
+fn unread_bob() -> (Home, Home, Process, String) {
+    let (alice, bob) = (Home::with_key("alice", "test-1.pem"), Home::with_key("bob", "test-2.pem"));
+    alice.answer(&["peers", "add", "bob", &bob.fingerprint()]);
+    bob.answer(&["peers", "add", "alice", &alice.fingerprint()]);
+    let serve = bob.run(&["serve", "--json", "--listen", "127.0.0.1:0"], Stdio::null());
+    let at = serve.listens_at();
+    (alice, bob, serve, at)
+}
+
+#[test]
+fn what_nobody_reads_is_said_to_be_waited_for_and_a_timeout_says_that_it_was_connected() {
+    let (alice, bob, _serve, at) = unread_bob();
+    let waits =
+        "is connected, and has not acknowledged everything yet: it has to be shown or written there first";
+    let late = "is connected, and has not acknowledged everything in time";
+    let to_bob = ["send", &at, "--to", "bob"];
+    for owned in [false, true] {
+        let owner = owned.then(|| {
+            let owner = alice.run(&["serve"], Stdio::null());
+            alice.is_served();
+            owner
+        });
+        for (args, code) in [(&["-m", "x"][..], 5), (&["--keep", "-m", "x"], 6)] {
+            // By its name it goes through the owner.
+            let to: &[&str] = if owned { &["send", "bob"] } else { &to_bob };
+            let mut send = alice.run(&[to, args, &["--timeout", "4s"]].concat(), Stdio::null());
+            assert_eq!(send.ends(), code, "owned: {owned}, {args:?}: {}", send.complaints());
+            let said = send.complaints();
+            assert!(said.contains(waits), "owned: {owned}, {args:?}: {said}");
+            assert!(!said.contains("nothing was connected"), "owned: {owned}, {args:?}: {said}");
+            assert!(said.contains(late) || said.contains("delivered"), "owned: {owned}, {args:?}: {said}");
+        }
+        drop(owner);
+    }
+    // Once it is read, that ends it.
+    let mut send =
+        alice.run(&to_bob.iter().chain(&["-m", "read me"]).copied().collect::<Vec<_>>(), Stdio::null());
+    send.complains(waits);
+    let reader = bob.run(&["recv"], Stdio::null());
+    reader.sees("read me");
+    assert_eq!(send.ends(), 0, "{}", send.complaints());
+}

@@ -296,6 +296,43 @@ fn what_is_wrong_at_home_is_said_with_its_remedy() {
 }
 
 #[test]
+fn the_store_is_open_elsewhere_or_has_what_waits_or_is_damaged_and_each_is_said() {
+    let minji = Home::with_key("minji", "test-1.pem");
+    let key = Home::with_key("bob", "test-2.pem").fingerprint();
+    minji.answer(&["peers", "add", "bob", &key]);
+    check(&minji, "", 0, &["ok       store      no messages wait"]);
+    minji.run(&["send", "bob", "--keep", "-m", "one"], Stdio::null()).ends_saying(6, "1 message is kept");
+    check(&minji, "", 0, &["ok       store      1 message waits for its receiver"]);
+    let owner = minji.run(&["serve"], Stdio::null());
+    minji.is_served();
+    let held = format!("ok       store      open in another rsachat (process {})", owner.id());
+    check(&minji, "", 0, &[&held]);
+    drop(owner);
+    // Of another key.
+    minji.take_key("test-3.pem");
+    check(&minji, "", 3, &["problem  store      ", "is sealed for another key"]);
+    minji.take_key("test-1.pem");
+    // Damaged: it is looked at and left alone.
+    let store = minji.file("store.redb");
+    fs::write(&store, vec![7; 8_192]).unwrap();
+    check(&minji, "", 3, &["problem  store      ", "is damaged", "what waits in it is not sent"]);
+    assert_eq!(fs::read(&store).unwrap(), vec![7; 8_192]);
+    for args in [&["history", "export"][..], &["home", "export", "x.home"]] {
+        assert_eq!(minji.run(args, Stdio::null()).ends(), 3, "{args:?}");
+        fs::write(&store, vec![7; 8_192]).unwrap();
+    }
+    let mut flush = minji.run(&["send", "--flush", "--json"], Stdio::null());
+    assert_eq!(flush.ends(), 3);
+    let events = flush.complaints();
+    assert!(events.lines().all(|line| line.starts_with('{')), "{events}");
+    assert!(events.contains(r#""event":"error","kind":"not_kept""#), "{events}");
+    assert!(events.contains(r#""event":"done","code":3"#), "{events}");
+    assert_eq!(flush.output(), "");
+    assert_eq!(minji.run(&["send", "--flush"], Stdio::null()).ends(), 0, "nothing waits any more");
+    check(&minji, "", 0, &["warning  store      ", "store.redb.bad is a damaged store that was put aside"]);
+}
+
+#[test]
 fn a_home_that_is_not_there_is_not_made() {
     let minji = Home::of("민지");
     let absent = minji.file("new/home");

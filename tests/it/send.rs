@@ -313,8 +313,8 @@ fn what_is_kept_is_tried_as_often_as_retry_says_and_lines_of_before_are_counted_
 #[test]
 fn patience_has_an_end_when_it_is_asked_for() {
     let (_recv, at) = receiving(&["--exec", "exec sleep 30"]);
-    let mut sends = send(&at, &["-m", "x", "--timeout", "300ms"], Stdio::null());
-    sends.ends_saying(5, "nothing was connected or acknowledged in time");
+    let mut sends = send(&at, &["-m", "x", "--timeout", "3s"], Stdio::null());
+    sends.ends_saying(5, "the other side is connected, and has not acknowledged everything in time");
     let mut bad = send(&at, &["-m", "x", "--timeout", "soon"], Stdio::null());
     bad.ends_saying(2, "write 200ms, 30s, 5m, 1h 30m or 2d");
 }

@@ -2,6 +2,7 @@
 //!
 //! It changes neither the book nor a key, and no conversation is established.
 
+mod messages;
 mod remote;
 mod report;
 
@@ -32,7 +33,7 @@ use report::{DoctorReport, Finding};
 
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
-Looks at settings, home, key, peers, sandbox and clock; without ADDR at the port to listen on, with it at the name, the address, \
+Looks at settings, home, key, store, peers, sandbox and clock; without ADDR at the port to listen on, with it at the name, the address, \
 who answers there, and whether each side would take the other's key. Nothing is changed, and no conversation begins; \
 the other side may see a handshake that ended. The exit code is that of the first problem; warnings do not count.
 
@@ -77,6 +78,9 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
         let found = keyring::unlock(home, common.passphrase_source().as_ref()).map(|(own, _)| own);
         report.add(&check_key(home, common, &found))?;
         own = found.ok().flatten().and_then(|own| own.identity());
+        for finding in own.iter().flat_map(|own| messages::check_messages(home, own)) {
+            report.add(&finding)?;
+        }
         let (read, finding) = check_book(home);
         report.add(&finding)?;
         book = read;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::answers::unanswered;
 use super::queue::nothing_sent;
 use super::through_owner::code_of_warning;
+use super::waiting::not_in_time;
 use crate::app::error::{AppError, code, describe};
 use crate::app::os::print;
 use crate::app::owner_client::{OwnerClient, OwnerFault, silent};
@@ -71,10 +72,11 @@ pub(super) fn run(
         }
         if run.deadline.is_some_and(|at| at <= Instant::now()) {
             let why = match run.stage {
-                Stage::Receipted => "not everything was answered in time",
-                _ => "nothing was connected or acknowledged in time",
+                Stage::Receipted => "not everything was answered in time".to_owned(),
+                Stage::Sent(_) => not_in_time(&run.question.name),
+                _ => "nothing was connected or acknowledged in time".to_owned(),
             };
-            break run.end(&mut client, code::LOST, Some(("timeout", why.to_owned())));
+            break run.end(&mut client, code::LOST, Some(("timeout", why)));
         }
         let events = match client.wait(run.deadline) {
             Ok(events) => events,

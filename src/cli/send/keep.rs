@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use super::queue::InputItem;
+use super::waiting::{OTHER_SIDE, tell_waiting};
 use crate::app::error::code;
 use crate::app::event_loop::{App, Flow, Frontend};
 use crate::chat::command::Command;
@@ -47,6 +48,9 @@ pub(super) struct KeepFrontend {
     pub(super) backoff: Backoff,
     pub(super) format: OutputFormat,
     pub(super) state: KeepState,
+    pub(super) called_at: Instant,
+    /// Time after which it is said what is waited for, until it was.
+    pub(super) told_after: Option<Duration>,
     pub(super) read: u64,
     pub(super) refused: u64,
     /// Other processes that use the home.
@@ -124,7 +128,7 @@ impl KeepFrontend {
                 return Flow::Wait(Some(self.give_up_at.map_or(at, |until| until.min(at))));
             }
             KeepState::Calls(until) if !is_done && until > Instant::now() && self.reaches(app) => {
-                return Flow::Wait(Some(until));
+                return Flow::Wait(Some(self.tell_waiting(app).map_or(until, |at| until.min(at))));
             }
             KeepState::Calls(_) if !is_done && self.retries_left > 0 && self.has_time() => {
                 self.retries_left -= 1;
@@ -155,6 +159,18 @@ impl KeepFrontend {
         Flow::Again
     }
 
+    /// Says once what is waited for, and returns the moment for that: a peer has it on its disk.
+    fn tell_waiting(&mut self, app: &App<Served>) -> Option<Instant> {
+        let is_waiting = self.peers.keys().any(|peer| app.chat().delivered_to(*peer) > 0);
+        let at = self.called_at + self.told_after.filter(|_| is_waiting)?;
+        if at > Instant::now() {
+            return Some(at);
+        }
+        self.told_after = None;
+        tell_waiting(OTHER_SIDE, self.format);
+        None
+    }
+
     /// Whether somebody that something waits for is connected, or being called.
     fn reaches(&self, app: &App<Served>) -> bool {
         let mut waited_for =
@@ -170,7 +186,8 @@ impl KeepFrontend {
         if called.is_empty() {
             self.retries_left = 0;
         }
-        self.state = KeepState::Calls(self.give_up_at.unwrap_or_else(|| Instant::now() + RECEIPT_TIME));
+        self.called_at = Instant::now();
+        self.state = KeepState::Calls(self.give_up_at.unwrap_or(self.called_at + RECEIPT_TIME));
         for call in called {
             app.handle(Input::Command(call));
         }

@@ -2,11 +2,13 @@
 //! open, or with the home opened here, where messages are to be kept.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use super::keep::{KeepFrontend, KeepState, Served};
 use super::options::{SendArgs, check_length, delimiter};
 use super::queue::{InputItem, start_reader};
 use super::through_owner::{self, OwnedSend, Patience};
+use super::waiting::TOLD_AFTER;
 use crate::app::client::UserStore;
 use crate::app::error::{AppError, code};
 use crate::app::event_loop::App;
@@ -14,10 +16,11 @@ use crate::app::owner_client::{Claim, OwnerClient, Watch, claim};
 use crate::chat::command::Command;
 use crate::chat::{AcceptPolicy, Backoff, CallOptions, Callee, OwnName, Protocol};
 use crate::cli::args::{self, Context};
+use crate::crypto::Fingerprint;
 use crate::events::face_server::FaceServer;
 use crate::events::from_notice::{EventReporter, Severity};
 use crate::events::served_sink::{OwnFace, ServedSink};
-use crate::events::{OutputEvent, OutputFormat, emit};
+use crate::events::{Done, OutputEvent, OutputFormat, emit};
 use crate::limits;
 use crate::net::Net;
 use crate::net::process::Signals;
@@ -96,8 +99,11 @@ fn try_run(context: &Context<'_>, args: &SendArgs) -> Result<Way, AppError> {
             context.confine_and_say(format)?;
             return through(client, args, peer, address, &book);
         }
-        Claim::Free(net, opened) => (net, whole(opened?, args)?),
+        Claim::Free(net, opened) => (net, opened?),
     };
+    if let Some(code) = tell_lost(&opened, args) {
+        return Ok(Way::Gone(code));
+    }
     context.confine_and_say(format)?;
     let signals = Signals::start(net.waker())?;
     let name = args.output.own_name(&context.settings);
@@ -106,17 +112,7 @@ fn try_run(context: &Context<'_>, args: &SendArgs) -> Result<Way, AppError> {
     let called = peer.map_or_else(|| waited_for.collect(), |peer| vec![peer]);
     let waits = |peer: &PeerEntry| to.is_some() || opened.pairs.contains_key(&peer.fingerprint);
     let receivers: Vec<_> = called.iter().map(|peer| peer.fingerprint).collect();
-    let mut calls = BTreeMap::new();
-    for peer in called {
-        let call = call(peer, address.clone());
-        match args::check_callee(&call, &book) {
-            Ok(()) => _ = calls.insert(peer.fingerprint, call),
-            // What is for it is kept all the same.
-            Err(_) if waits(peer) && peer.addresses.is_empty() => warn(no_address(peer), format),
-            Err(why) if waits(peer) => warn(why.message, format),
-            Err(_) => {}
-        }
-    }
+    let calls = calls(&called, address.as_ref(), &book, waits, format);
     let items = match to {
         Some(_) if args.message.is_empty() => Some(start_reader(delimiter(args), net.waker())?),
         _ => None,
@@ -141,6 +137,8 @@ fn try_run(context: &Context<'_>, args: &SendArgs) -> Result<Way, AppError> {
         backoff: Backoff::default(),
         format,
         state,
+        called_at: Instant::now(),
+        told_after: Some(TOLD_AFTER),
         read: 0,
         refused: 0,
         faces: FaceServer::of_command("send"),
@@ -149,6 +147,28 @@ fn try_run(context: &Context<'_>, args: &SendArgs) -> Result<Way, AppError> {
     frontend.faces.finish(&mut app);
     app.linger()?;
     Ok(Way::Gone(frontend.finish(&app, code)))
+}
+
+/// Calls of the peers that can be called, and why others that something waits for cannot.
+fn calls(
+    called: &[&PeerEntry],
+    address: Option<&Target>,
+    book: &Book,
+    waits: impl Fn(&PeerEntry) -> bool,
+    format: OutputFormat,
+) -> BTreeMap<Fingerprint, Command> {
+    let mut calls = BTreeMap::new();
+    for peer in called {
+        let call = call(peer, address.cloned());
+        match args::check_callee(&call, book) {
+            Ok(()) => _ = calls.insert(peer.fingerprint, call),
+            // What is for it is kept all the same.
+            Err(_) if waits(peer) && peer.addresses.is_empty() => warn(no_address(peer), format),
+            Err(why) if waits(peer) => warn(why.message, format),
+            Err(_) => {}
+        }
+    }
+    calls
 }
 
 /// Chat with the home open, which is served to others.
@@ -175,11 +195,14 @@ fn served_app(
     Ok(app)
 }
 
-/// The store, unless what is to be flushed was lost with a damaged one.
-fn whole(opened: OpenedStore, args: &SendArgs) -> Result<OpenedStore, AppError> {
-    let Some(aside) = opened.put_aside.as_ref().filter(|_| args.flush) else { return Ok(opened) };
-    let hint = "what waited in it was not sent: send it again";
-    Err(AppError::new(code::MACHINE, aside.to_string()).hint(hint))
+/// Tells that what is to be flushed was lost with a damaged store, if it was.
+fn tell_lost(opened: &OpenedStore, args: &SendArgs) -> Option<u8> {
+    let aside = opened.put_aside.as_ref().filter(|_| args.flush)?;
+    let hint = Some("what waited in it was not sent: send it again".to_owned());
+    let format = args.output.format();
+    emit(&OutputEvent::Error { kind: "not_kept", message: aside.to_string(), hint }, format);
+    emit(&OutputEvent::Done(Done { code: code::MACHINE, ..Done::default() }), format);
+    Some(code::MACHINE)
 }
 
 /// Sends through the process that has the home open.

@@ -10,6 +10,7 @@ mod kept;
 mod options;
 mod queue;
 mod through_owner;
+mod waiting;
 
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -33,6 +34,7 @@ use answers::{Answers, SendSink};
 pub(crate) use options::SendArgs;
 use options::{check_length, delimiter};
 use queue::{Delimiter, InputItem, SendQueue, Totals};
+use waiting::{OTHER_SIDE, TOLD_AFTER, not_in_time, tell_waiting};
 
 /// Time without anything to send after which the connection is closed until something comes: well
 /// before the other side closes it.
@@ -133,6 +135,7 @@ impl Task<'_> {
             began: now,
             last_progress: now,
             idle_since: None,
+            told_after: Some(TOLD_AFTER),
             outcome: None,
             format,
         };
@@ -177,6 +180,8 @@ struct SendFrontend {
     last_progress: Instant,
     /// Moment since which nothing is sent on the connection.
     idle_since: Option<Instant>,
+    /// Time after which it is said what is waited for, until it was.
+    told_after: Option<Duration>,
     /// Outcome of the connection, while answers that came by it are still being written.
     outcome: Option<DialOutcome>,
     format: OutputFormat,
@@ -230,8 +235,8 @@ impl Frontend<SendSink> for SendFrontend {
             return Flow::Again;
         }
         let dial = if let DialState::RetryAt(at) = self.state { Some(at) } else { None };
-        let idle = self.close_idle(app);
-        Flow::Wait([dial, idle, self.timeout_at(app)].into_iter().flatten().min())
+        let (idle, told) = (self.close_idle(app), self.tell_waiting(app));
+        Flow::Wait([dial, idle, told, self.timeout_at(app)].into_iter().flatten().min())
     }
 }
 
@@ -310,6 +315,8 @@ impl SendFrontend {
         let is_unanswered = app.sink().answers.is_some() && self.queue.only_exit_is_left();
         let what = if is_unanswered {
             "not everything was answered in time".to_owned()
+        } else if !self.queue.is_oaep() && app.chat().has_recipient() {
+            not_in_time(OTHER_SIDE)
         } else {
             format!("nothing was connected or {} in time", self.queue.word())
         };
@@ -320,6 +327,18 @@ impl SendFrontend {
         self.state = DialState::Exiting;
         app.handle(Input::ExitRequest(ExitRequest::Failure(code::LOST)));
         Flow::Again
+    }
+
+    /// Says once what is waited for, and returns the moment for that.
+    fn tell_waiting(&mut self, app: &App<SendSink>) -> Option<Instant> {
+        let is_waiting = !self.queue.is_oaep() && self.queue.has_in_flight() && app.chat().has_recipient();
+        let at = self.last_progress + self.told_after.filter(|_| is_waiting)?;
+        if at > Instant::now() {
+            return Some(at);
+        }
+        self.told_after = None;
+        tell_waiting(OTHER_SIDE, self.format);
+        None
     }
 
     fn dial(&mut self, app: &mut App<SendSink>) {

@@ -53,6 +53,7 @@ pub(crate) struct SendArgs {
     #[arg(long, conflicts_with = "message")]
     pub(super) whole: bool,
     /// Give up when nothing is connected, acknowledged or written for this long: 30s, 1h 30m
+    /// [default: never; with --keep or --flush 30 s for a peer that is connected]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(super) timeout: Option<Duration>,
     /// Connect again so many times after a failure, after 1, 2, 4 … 60 s, each half to one and a

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::keep::not_received;
 use super::queue::{InputItem, nothing_sent};
+use super::waiting::{TOLD_AFTER, not_in_time, tell_waiting};
 use crate::app::error::{AppError, code};
 use crate::app::owner_client::{OwnerClient, OwnerFault, silent};
 use crate::chat::Backoff;
@@ -88,6 +89,8 @@ struct Run {
     /// Code and sentence of the last warning.
     trouble: Option<(u8, String)>,
     last_progress: Instant,
+    /// Time after which it is said what is waited for, until it was.
+    told_after: Option<Duration>,
 }
 
 /// Sends what comes, through the owner. `items` is none where the messages are all there. None, if
@@ -115,6 +118,7 @@ pub(super) fn run(
         withdrawn: BTreeSet::new(),
         trouble: None,
         last_progress: Instant::now(),
+        told_after: Some(TOLD_AFTER),
     };
     client.order(&json!({ "face": "sender" }));
     client.order(&json!({ "id": "before", "command": "outbox" }));
@@ -126,6 +130,7 @@ pub(super) fn run(
         }
         run.hand_over(&mut client);
         run.call_again(&mut client);
+        run.tell_waiting();
         if let Some(outcome) = run.outcome() {
             break outcome;
         }
@@ -439,7 +444,20 @@ impl Run {
     /// Moment at which something is to be done, if nothing happens before.
     fn next_moment(&self) -> Option<Instant> {
         let retry = if let Presence::RetryAt(at) = self.presence { Some(at) } else { None };
-        [self.deadline(), retry].into_iter().flatten().min()
+        [self.deadline(), retry, self.told_at()].into_iter().flatten().min()
+    }
+
+    /// Moment at which it is said what is waited for.
+    fn told_at(&self) -> Option<Instant> {
+        let is_waiting = self.presence == Presence::Here && !self.waiting.is_empty();
+        self.told_after.filter(|_| is_waiting).map(|after| self.last_progress + after)
+    }
+
+    fn tell_waiting(&mut self) {
+        if self.told_at().is_some_and(|at| at <= Instant::now()) {
+            self.told_after = None;
+            tell_waiting(&self.send.name, self.send.format);
+        }
     }
 
     /// Exit code and reason, once there is nothing more to wait for.
@@ -454,7 +472,10 @@ impl Run {
         }
         let is_patient = self.send.patience == Patience::Kept;
         if self.deadline().is_some_and(|at| at <= Instant::now()) {
-            let why = "nothing was connected or acknowledged in time".to_owned();
+            let why = match self.presence {
+                Presence::Here => not_in_time(&self.send.name),
+                _ => "nothing was connected or acknowledged in time".to_owned(),
+            };
             let has_nothing = self.waiting.is_empty() && self.unanswered.is_empty();
             let code = if !is_patient || has_nothing { code::LOST } else { code::QUEUED };
             return Some((code, Some(why)));

@@ -152,6 +152,28 @@ impl MessageStore {
         Ok(OpenedStore { store: files.store(tables, Arc::new(key)), pairs: Pairs::new(), put_aside })
     }
 
+    /// What is kept in the store of a home, if there is one; it is closed again.
+    ///
+    /// # Errors
+    /// As of [`MessageStore::open`], and [`StoreError::Damaged`]: nothing is put aside.
+    pub(crate) fn look(home: &Home, identity: &Identity) -> Result<Option<Pairs>, StoreError> {
+        let files = StoreFiles::of(home, &SimulatedDisk::default());
+        let Some((tables, _)) = files.open_tables()? else { return Ok(None) };
+        let pairs = tables.unwrap_key(identity).and_then(|key| tables.read(&key));
+        pairs.map(Some).map_err(|failure| error_of(failure, "read", &files.path))
+    }
+
+    /// Damaged stores that were put aside in a home, by name.
+    pub(crate) fn damaged(home: &Home) -> Vec<PathBuf> {
+        let files = fs::read_dir(home.path()).into_iter().flatten().flatten().map(|entry| entry.path());
+        let prefix = format!("{NAME}.bad");
+        let is_bad =
+            |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix));
+        let mut damaged: Vec<_> = files.filter(is_bad).collect();
+        damaged.sort();
+        damaged
+    }
+
     /// Whether a home has a store.
     pub(crate) fn exists(home: &Home) -> bool {
         path(home).exists()
