@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Subcommand, ValueHint};
 
 use super::args::{self, GlobalArgs};
+use super::forget::{Forgotten, forget};
 use crate::app::error::{AppError, code, hint_at_home};
 use crate::app::keyring::{PassphraseSource, StoredKey, ask, import, load, make, read_file, seed, unlock};
 use crate::app::os::{print_line, today};
@@ -401,7 +402,9 @@ pub(crate) fn run_peers(home: &Home, common: &GlobalArgs, task: &PeersCommand) -
         }
         PeersCommand::Forget { name } => {
             let fingerprint = key(name)?;
-            change(home, name, &[Change::Forget { fingerprint }])?;
+            if let Forgotten::NotYet = forget(home, common, name, &fingerprint)? {
+                change(home, name, &[Change::Forget { fingerprint }])?;
+            }
             // The store may be open elsewhere, and needs the key.
             if MessageStore::exists(home) {
                 let delete = format!("rsachat history delete --peer {fingerprint}");

@@ -7,6 +7,7 @@ mod command_line;
 mod completions;
 mod docs;
 mod doctor;
+mod forget;
 mod history;
 mod home;
 mod installed;

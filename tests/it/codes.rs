@@ -125,6 +125,41 @@ fn keep_takes_every_spelling_of_a_known_peer_and_says_when_one_without_an_addres
 }
 
 #[test]
+fn a_peer_for_whom_lines_wait_is_not_forgotten() {
+    let bob = Home::with_key("bob", "test-2.pem");
+    for is_served in [false, true] {
+        let alice = Home::with_key("alice", "test-1.pem");
+        alice.answer(&["peers", "add", "bob", &bob.fingerprint()]);
+        let run = |args: &[&str]| alice.run(args, Stdio::null());
+        run(&["send", "bob", "--keep", "-m", "기다림"]).ends_saying(6, "bob");
+        let mut prompt = is_served.then(|| {
+            let mut prompt = alice.start(&["--json"]);
+            prompt.types(r#"{"id":"begun","command":"status"}"#);
+            prompt.sees(r#""id":"begun","event":"reply""#);
+            prompt
+        });
+        run(&["peers", "forget", "bob"]).ends_saying(1, "1 line waits for bob, who was not forgotten");
+        assert!(alice.answer(&["peers", "list"]).contains("bob"));
+        let drop = r#"{"id":"d","command":"outbox","arguments":["drop","bob"]}"#;
+        match &mut prompt {
+            Some(prompt) => prompt.types(drop),
+            None => {
+                let mut prompt = alice.start(&["--json"]);
+                prompt.types(drop);
+                prompt.sees(r#""id":"d","event":"reply","ok":true"#);
+                prompt.types(r#"{"command":"quit"}"#);
+                assert_eq!(prompt.ends(), 0, "{}", prompt.output());
+            }
+        }
+        if let Some(prompt) = &prompt {
+            prompt.sees(r#""id":"d","event":"reply","ok":true"#);
+        }
+        assert!(alice.answer(&["peers", "forget", "bob"]).contains("bob is forgotten"));
+        assert!(!alice.answer(&["peers", "list"]).contains("bob"));
+    }
+}
+
+#[test]
 fn a_line_that_is_taken_back_is_waited_for_by_nobody() {
     let alice = Home::with_key("alice", "test-1.pem");
     let bob = Home::with_key("bob", "test-2.pem");

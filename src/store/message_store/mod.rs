@@ -163,6 +163,17 @@ impl MessageStore {
         pairs.map(Some).map_err(|failure| error_of(failure, "read", &files.path))
     }
 
+    /// Whether messages of ours to a peer are in the store of a home, or the marks of those that
+    /// were taken back. Nothing is decrypted for that.
+    ///
+    /// # Errors
+    /// As of [`MessageStore::look`].
+    pub(crate) fn has_rows_for(home: &Home, peer: &Fingerprint) -> Result<bool, StoreError> {
+        let files = StoreFiles::of(home, &SimulatedDisk::default());
+        let Some((tables, _)) = files.open_tables()? else { return Ok(false) };
+        tables.has_rows_for(peer).map_err(|failure| error_of(failure, "read", &files.path))
+    }
+
     /// Damaged stores that were put aside in a home, by name.
     pub(crate) fn damaged(home: &Home) -> Vec<PathBuf> {
         let files = fs::read_dir(home.path()).into_iter().flatten().flatten().map(|entry| entry.path());

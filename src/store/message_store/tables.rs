@@ -138,6 +138,16 @@ impl Tables {
         })
     }
 
+    /// Whether anything of ours to a peer is kept.
+    pub(super) fn has_rows_for(&self, peer: &Fingerprint) -> Result<bool, Failure> {
+        guarded(|| {
+            let outbox = self.database.begin_read()?.open_table(OUTBOX.definition())?;
+            let (first, last) = (message_key(peer, 0), message_key(peer, u64::MAX));
+            let mut rows = outbox.range::<&[u8; 40]>(&first..=&last)?;
+            Ok(rows.next().is_some())
+        })
+    }
+
     /// Everything that is kept. One value that does not open is damage of the whole.
     pub(super) fn read(&self, key: &StoreKey) -> Result<Pairs, Failure> {
         guarded(|| {
