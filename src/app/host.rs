@@ -16,7 +16,7 @@ use super::os::{self, Bound, bind, dialable, resolve};
 use super::store_thread::{StoreAnswer, StoreJob, StoreThread};
 use crate::chat::{
     Chat, DeliveryReport, Effect, Export, ExportError, Input, KeyFor, KeyReplacement, KeygenCause, Message,
-    Notice, Protocol, QuestionId, ReceiptDue, ReturnedLine, SentMessage,
+    Notice, Protocol, QuestionId, ReadingProof, ReceiptDue, ReturnedLine, SentMessage,
 };
 use crate::crypto::{Identity, JobResult, Passphrase, RsaJob};
 use crate::delivery::StoredHistory;
@@ -111,6 +111,8 @@ pub(crate) trait NoticeSink {
     fn defer_reply(&mut self, _face: FaceId) {}
     /// Goes on with the request whose reply was kept.
     fn resume_reply(&mut self, _face: FaceId) {}
+    /// The peer has read the question of a process that was started to ask.
+    fn question_read(&mut self, _proof: ReadingProof) {}
     /// The question of the request that is being carried out was accepted.
     fn asked(&mut self, _question: QuestionId) {}
     /// The next notice is the answer to this question, or gives it up.
@@ -462,6 +464,7 @@ impl<S: NoticeSink> Host for OsHost<S> {
                 let arrived_ms = sent.message.arrived.0;
                 return self.write_log(&Notice::Message(sent.message), arrived_ms);
             }
+            Effect::QuestionRead(proof) => self.sink.question_read(proof),
             Effect::Asked(question) => self.sink.asked(question),
             Effect::Answers(question) => self.sink.answers(question),
             Effect::Delivery(report) => self.sink.delivery(&report),

@@ -9,7 +9,7 @@ use super::addressee::{Echo, LineStart};
 use super::command::Command;
 use super::export::{Export, ExportError};
 use super::notice::{Message, Notice};
-use super::questions::QuestionId;
+use super::questions::{QuestionId, ReadingProof};
 use super::types::{
     DialOutcome, ExitRequest, KeyFor, KeyReplacement, KeygenCause, NewKey, Protocol, ReceiptDue,
 };
@@ -187,6 +187,9 @@ pub enum CommitTiming {
 pub enum Effect {
     /// Show a notice; if it has a receipt, report [`Input::Shown`] once it has been shown.
     Show(Notice, Option<ReceiptDue>),
+    /// The peer has read what a process that was started to ask has sent: texts before this are no
+    /// answers, unless a receipt is the only proof.
+    QuestionRead(ReadingProof),
     /// A question of a program was accepted.
     Asked(QuestionId),
     /// The next notice is the answer to this question, or gives it up.

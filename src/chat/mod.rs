@@ -48,7 +48,7 @@ use history::History;
 use kept::{KeptMessages, UnopenedStore};
 use names::SessionNames;
 use probes::Probes;
-use questions::Questions;
+use questions::{Asking, Questions};
 use redial::{Redial, Redialling};
 use seats::Seats;
 use shutdown::Shutdown;
@@ -79,7 +79,7 @@ pub use notice::{
     SearchedHistory, UnsavedChange, Warning,
 };
 pub use queries::{AddressedView, EstablishedPipe, KnownNames, Presence, PromptView};
-pub use questions::QuestionId;
+pub use questions::{QuestionId, ReadingProof};
 pub use redial::AfterLoss;
 pub use trust_policy::{KeyRefusal, judge};
 pub use types::{
@@ -121,6 +121,7 @@ pub struct Chat {
     rivals: Rivals,
     /// Questions of a program that wait for their answers.
     questions: Questions,
+    asking: Asking,
     /// Peers whose text was said to be in another encoding.
     other_encoding: BTreeSet<types::PeerId>,
     dials: BTreeMap<DialId, Dial>,
@@ -237,6 +238,7 @@ impl Chat {
             stranger_rows: StrangerRows::default(),
             rivals: Rivals::OneStays,
             questions: Questions::default(),
+            asking: Asking::default(),
             other_encoding: BTreeSet::new(),
             dials: BTreeMap::new(),
             last_called: None,
@@ -282,6 +284,14 @@ impl Chat {
     #[must_use]
     pub fn short_lived(mut self) -> Self {
         self.account.lifetime = Lifetime::Short;
+        self
+    }
+
+    /// Takes each text that is sent for a question: [`Effect::QuestionRead`] says from where on texts
+    /// of the peer can be answers.
+    #[must_use]
+    pub fn asking(mut self) -> Self {
+        self.asking = Asking::Always;
         self
     }
 

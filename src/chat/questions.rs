@@ -1,5 +1,5 @@
-//! Questions of a program that wait for their answers. The next text of a peer answers the oldest
-//! question to it.
+//! Questions of a program that wait for their answers. The next text of a peer, once it has read the
+//! question, answers the oldest one to it.
 
 use super::types::PeerId;
 use crate::ids::FaceId;
@@ -20,6 +20,34 @@ pub(crate) struct Question {
     text: String,
     pub(crate) timeout_ms: u64,
     deadline: MonoMs,
+    reading: Reading,
+}
+
+/// Whether a peer has read a question: what it wrote before that is no answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Reading {
+    Unknown,
+    Done,
+}
+
+/// Which texts of ours are questions.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) enum Asking {
+    /// Those that a program asks.
+    #[default]
+    OnOrder,
+    /// All of them: the process was started to ask.
+    Always,
+}
+
+/// By what it is known that a peer has read a question.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReadingProof {
+    /// It has answered the `Ping` behind the question: it wrote everything before that in ignorance
+    /// of it.
+    Probe,
+    /// It has acknowledged the question, and answers no `Ping`.
+    Receipt,
 }
 
 /// The questions, the oldest first, at most [`limits::QUESTIONS`].
@@ -48,13 +76,28 @@ impl Questions {
     ) -> QuestionId {
         self.asked += 1;
         let (id, deadline) = (QuestionId(self.asked), MonoMs(now.0.saturating_add(timeout_ms)));
-        self.waiting.push(Question { id, face, peer, name, text: text.to_owned(), timeout_ms, deadline });
+        let reading = if matches!(peer, PeerId::Conn(_)) { Reading::Done } else { Reading::Unknown };
+        let text = text.to_owned();
+        self.waiting.push(Question { id, face, peer, name, text, timeout_ms, deadline, reading });
         id
+    }
+
+    /// Whether it is not known of a question that this peer has read it.
+    pub(crate) fn has_unread(&self, peer: PeerId) -> bool {
+        self.waiting.iter().any(|question| question.peer == peer && question.reading == Reading::Unknown)
+    }
+
+    /// Takes note that this peer has read its questions.
+    pub(crate) fn note_read(&mut self, peer: PeerId) {
+        for question in self.waiting.iter_mut().filter(|question| question.peer == peer) {
+            question.reading = Reading::Done;
+        }
     }
 
     /// The question that a text of this peer answers.
     pub(crate) fn answered_by(&mut self, peer: PeerId) -> Option<QuestionId> {
-        let oldest = self.waiting.iter().position(|question| question.peer == peer)?;
+        let is_it = |question: &Question| question.peer == peer && question.reading == Reading::Done;
+        let oldest = self.waiting.iter().position(is_it)?;
         Some(self.waiting.remove(oldest).id)
     }
 

@@ -142,6 +142,7 @@ impl Side {
             | Event::Established { .. }
             | Event::Resumed(_)
             | Event::ResumeDeclined
+            | Event::HasRead
             | Event::NextKey(_)
             | Event::Oaep(_) => {}
         }

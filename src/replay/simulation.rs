@@ -382,6 +382,7 @@ impl Host for SimHost<'_> {
             }
             // These leave no trace in a transcript.
             Effect::EndFace(_)
+            | Effect::QuestionRead(_)
             | Effect::Alert(_)
             | Effect::CloseLog
             | Effect::CancelKey

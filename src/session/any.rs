@@ -180,6 +180,12 @@ impl AnySession {
         }
     }
 
+    pub(crate) fn probe_reading(&mut self, now: MonoMs) {
+        if let Self::Native(session) = self {
+            session.probe_reading(now);
+        }
+    }
+
     pub(crate) fn skip(&mut self, seq: u64) -> Result<(), SendError> {
         match self {
             Self::Native(session) => session.skip(seq),

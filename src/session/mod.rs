@@ -358,6 +358,14 @@ impl Session {
         }
     }
 
+    /// Asks to be told by [`Event::HasRead`] when the peer has read what was sent before. A peer
+    /// that answers no `Ping` never tells.
+    pub fn probe_reading(&mut self, now: MonoMs) {
+        if let State::Transport(transport) = &mut self.state {
+            transport.probe_reading(now);
+        }
+    }
+
     /// Tells the peer the fingerprint of the key that takes the place of ours.
     pub fn announce_key(&mut self, fingerprint: Fingerprint) {
         if let State::Transport(transport) = &mut self.state {

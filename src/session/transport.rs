@@ -24,22 +24,42 @@ struct OwedAnswers {
     ping: Option<u64>,
     /// Number of the last `Ping` of our own, while it is not answered.
     unanswered: Option<u64>,
-    resume_probe: ResumeProbe,
+    resume_probe: Probe,
+    read_probe: Probe,
     /// Fingerprint of the key that takes the place of ours.
     next_key: Option<Fingerprint>,
 }
 
-/// `Ping` behind our own `Resume`: a `Resume` that the peer has ready comes before the answer.
+/// `Ping` behind which something is known by its answer: of a `Resume` of ours, that the peer has
+/// none ready; of everything else, that the peer has read it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-enum ResumeProbe {
+enum Probe {
     #[default]
     None,
-    /// The next `Ping` of ours is behind the `Resume`.
+    /// The next `Ping` of ours.
     Due,
     Sent,
 }
 
-/// Bit in the number of a `Ping` that asks for a `Resume`, so that no other has this number.
+impl Probe {
+    /// A `Ping` of ours is sealed.
+    fn ping_sent(&mut self) {
+        if *self == Self::Due {
+            *self = Self::Sent;
+        }
+    }
+
+    /// Whether its `Ping` was answered, now that the last one was.
+    fn take_answered(&mut self) -> bool {
+        let is_answered = *self == Self::Sent;
+        if is_answered {
+            *self = Self::None;
+        }
+        is_answered
+    }
+}
+
+/// Bit in the number of a `Ping` that is a probe, so that no other has this number.
 const PROBE: u64 = 1 << 63;
 
 impl OwedAnswers {
@@ -53,9 +73,8 @@ impl OwedAnswers {
 
     fn next_ping(&mut self) -> Option<Record> {
         self.unanswered = Some(self.ping.take()?);
-        if self.resume_probe == ResumeProbe::Due {
-            self.resume_probe = ResumeProbe::Sent;
-        }
+        self.resume_probe.ping_sent();
+        self.read_probe.ping_sent();
         self.unanswered.map(Record::Ping)
     }
 
@@ -65,18 +84,15 @@ impl OwedAnswers {
     }
 
     /// Asks whether the peer has a `Resume` ready.
-    fn probe(&mut self, now: MonoMs) {
+    fn probe_resume(&mut self, now: MonoMs) {
         self.ping.get_or_insert(now.0 | PROBE);
-        self.resume_probe = ResumeProbe::Due;
+        self.resume_probe = Probe::Due;
     }
 
-    /// Whether the answer to the `Ping` behind our `Resume` has come, and no `Resume` before it.
-    fn takes_refusal(&mut self) -> bool {
-        let is_answered = self.resume_probe == ResumeProbe::Sent;
-        if is_answered {
-            self.resume_probe = ResumeProbe::None;
-        }
-        is_answered
+    /// Asks when the peer has read what was sent before.
+    fn probe_reading(&mut self, now: MonoMs) {
+        self.ping.get_or_insert(now.0 | PROBE);
+        self.read_probe = Probe::Due;
     }
 }
 
@@ -269,7 +285,7 @@ impl Transport {
         self.resume = OwnResume::NotDue;
         self.inbound.resume(resume);
         if !self.inbound.is_resumed() {
-            self.owed.probe(now);
+            self.owed.probe_resume(now);
         }
         Ok(self.seal(&Record::Resume(*resume)))
     }
@@ -299,6 +315,10 @@ impl Transport {
 
     pub(super) fn announce_key(&mut self, fingerprint: Fingerprint) {
         self.owed.next_key = Some(fingerprint);
+    }
+
+    pub(super) fn probe_reading(&mut self, now: MonoMs) {
+        self.owed.probe_reading(now);
     }
 
     pub(super) fn ping(&mut self, number: u64) {
@@ -384,7 +404,7 @@ impl Transport {
                 self.idle.spend(now)?;
                 self.inbound.handle_resume(&resume)?;
                 self.outbound.handle_resume(&resume);
-                self.owed.resume_probe = ResumeProbe::None;
+                self.owed.resume_probe = Probe::None;
                 Some(Output::Event(Event::Resumed(resume)))
             }
             Record::Kept { upto } => {
@@ -413,12 +433,11 @@ impl Transport {
                 // What we asked for ourselves is not the peer's doing.
                 if !self.owed.takes_pong(number) {
                     self.idle.spend(now)?;
-                    None
-                } else if self.owed.takes_refusal() {
-                    Some(Output::Event(Event::ResumeDeclined))
-                } else {
-                    None
+                    return Ok(Vec::new());
                 }
+                let declined = self.owed.resume_probe.take_answered().then_some(Event::ResumeDeclined);
+                let has_read = self.owed.read_probe.take_answered().then_some(Event::HasRead);
+                return Ok(declined.into_iter().chain(has_read).map(Output::Event).collect());
             }
             Record::Rekey(public) => {
                 self.idle.spend(now)?;

@@ -110,6 +110,10 @@ pub enum Event {
     Resumed(Resume),
     /// The peer has got our `Resume` and has none of its own: it keeps nothing for us yet.
     ResumeDeclined,
+    /// The peer has read everything that was sent before
+    /// [`Session::probe_reading`](super::Session::probe_reading): what comes from here on, it may
+    /// have written in the knowledge of that.
+    HasRead,
     /// A message of the peer was taken back. Once that is noted, `ack` is owed.
     Skipped(PairNumber),
     /// The peer has all our messages up to and including this number on disk.

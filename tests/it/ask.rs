@@ -98,7 +98,7 @@ fn the_exit_code_tells_answered_from_receipted_from_lost() {
         (&[Receipts, Leaves], &[], 5, "", "the other side left before it answered"),
         (&[Receipts, Leaves], &[], 5, "", receipted),
         (&[Receipts, Cuts], &[], 5, "", receipted),
-        (&[Says("42 %"), Stays], soon, 5, "42 %\n", none),
+        (&[Says("42 %"), Stays], soon, 5, "", none),
         (&[Stays], soon, 5, "", "is connected, and has not acknowledged everything in time"),
         (&[Leaves], &[], 5, "", "the other side left before everything was acknowledged"),
         (&[Cuts], &[], 5, "", none),
@@ -315,6 +315,39 @@ fn a_command_replies_to_a_prompt_that_it_has_called() {
     minji.sees("준호: THRICE");
     assert_eq!(minji.said_by("준호"), ["LOUD", "TWICE", "THRICE"]);
     assert_eq!(recv.output(), "");
+}
+
+#[test]
+fn a_line_that_was_written_before_the_question_is_no_answer_and_is_not_lost() {
+    for is_served in [false, true] {
+        let (ann, bob) = (Home::with_key("ann", "test-1.pem"), Home::with_key("bob", "test-2.pem"));
+        ann.answer(&["peers", "add", "bob", &bob.fingerprint()]);
+        bob.answer(&["peers", "add", "ann", &ann.fingerprint()]);
+        let (prompt, at) = bob.start(&["--listen", "127.0.0.1:0"]).and_where();
+        let mut prompt = prompt;
+        prompt.types(":to ann\nan old line\n기다리던 줄");
+        prompt.sees_times("queued; ann gets it", 1, PATIENCE);
+        let owner = is_served.then(|| {
+            let mut owner = ann.start(&["--json"]);
+            owner.types(&format!(r#"{{"command":"connect","arguments":["{at}"]}}"#));
+            owner.sees("기다리던 줄");
+            owner
+        });
+        let args = ["ask", if is_served { "bob" } else { &at }, "--to", "bob", "-m", "지금 배포할까?"];
+        let mut asks = ann.run(&args, Stdio::null());
+        prompt.sees("지금 배포할까?");
+        prompt.types("yes");
+        assert_eq!(asks.ends(), 0, "served: {is_served}: {}", asks.complaints());
+        assert_eq!(asks.output(), "yes\n", "served: {is_served}");
+        if !is_served {
+            asks.complains("bob had written before the question: an old line");
+            asks.complains("bob had written before the question: 기다리던 줄");
+        }
+        // Both were received: nothing waits.
+        prompt.types(":outbox");
+        prompt.sees("no messages are waiting");
+        drop(owner);
+    }
 }
 
 #[test]

@@ -376,6 +376,7 @@ impl Chat {
             conversation.pair.sent = seq;
         }
         self.drain(conn);
+        self.probe_reading(conn);
     }
 
     /// Says, once for each peer, that one that has not chosen us keeps nothing, where a text waits

@@ -3,7 +3,9 @@
 use crate::chat::Chat;
 use crate::chat::io::Effect;
 use crate::chat::notice::{Message, Warning};
+use crate::chat::questions::{Asking, ReadingProof};
 use crate::chat::types::PeerId;
+use crate::ids::ConnId;
 use crate::limits;
 use crate::wire::Lifetime;
 
@@ -35,6 +37,12 @@ impl Chat {
             let face = self.conversations.current_face();
             let question = self.questions.ask(face, (id, name), text, self.now.mono, timeout_ms);
             self.effects.push(Effect::Asked(question));
+            // One that is kept goes out once it is on disk.
+            if let Some(conn) = self.conversations.open_with(id)
+                && self.keeps_for(id).is_none()
+            {
+                self.probe_reading(conn);
+            }
         }
     }
 
@@ -45,6 +53,24 @@ impl Chat {
             && let Some(question) = self.questions.answered_by(id)
         {
             self.effects.push(Effect::Answers(question));
+        }
+    }
+
+    /// Asks to be told when a peer has read what was just sent, if that was a question.
+    pub(crate) fn probe_reading(&mut self, conn: ConnId) {
+        let now = self.now.mono;
+        let Some(peer) = self.conversations.peer_of(conn).map(|peer| peer.id) else { return };
+        if self.asking == Asking::Always || self.questions.has_unread(peer) {
+            self.with_session(conn, |session| session.probe_reading(now));
+        }
+    }
+
+    /// Takes note that a peer has read the questions that were sent.
+    pub(crate) fn note_questions_read(&mut self, conn: ConnId, proof: ReadingProof) {
+        let Some(peer) = self.conversations.peer_of(conn).map(|peer| peer.id) else { return };
+        self.questions.note_read(peer);
+        if self.asking == Asking::Always {
+            self.effects.push(Effect::QuestionRead(proof));
         }
     }
 

@@ -7,6 +7,7 @@ use crate::chat::conversation::{Conversation, Peer};
 use crate::chat::history::Acquaintance;
 use crate::chat::io::{DeliveryProgress, Effect};
 use crate::chat::notice::{Info, KeyStatus, Notice, Warning};
+use crate::chat::questions::ReadingProof;
 use crate::chat::stranger_rows::StrangerCounts;
 use crate::chat::trust_policy::neighbour;
 use crate::chat::types::{AcceptPolicy, ChangeReply, Origin, PeerId, Protocol, ReceiptDue, TrustLevel};
@@ -188,6 +189,7 @@ impl Chat {
                 self.receive(ReceiptDue { conn: Some(conn), peer: None, upto }, sent, text);
             }
             Event::Acked { upto } => {
+                self.note_questions_read(conn, ReadingProof::Receipt);
                 let acked = self
                     .conversations
                     .get_mut(conn)
@@ -204,6 +206,7 @@ impl Chat {
             }
             Event::Resumed(resume) => self.handle_resumed(conn, &resume),
             Event::ResumeDeclined => self.handle_resume_declined(conn),
+            Event::HasRead => self.note_questions_read(conn, ReadingProof::Probe),
             Event::Skipped(number) => self.handle_skipped(conn, number),
             Event::Kept { upto } => self.handle_kept(conn, upto),
             Event::NextKey(next) => self.show_next_key(conn, next),

@@ -309,6 +309,7 @@ impl Chat {
                     self.remember_own(peer, text);
                 }
                 self.hint_at_receipts(conn);
+                self.probe_reading(conn);
             }
             Err(error) => {
                 let name = conversation.name();

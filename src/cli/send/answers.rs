@@ -10,11 +10,12 @@ use super::queue::SendQueue;
 use crate::app::error::code;
 use crate::app::event_loop::App;
 use crate::app::host::{Behind, MessageUse, NoticeSink};
-use crate::chat::{Input, Message, Notice, ReceiptDue};
+use crate::chat::{Input, Message, Notice, Protocol, ReadingProof, ReceiptDue};
 use crate::cli::recv::deliver::Deliverer;
 use crate::cli::recv::items::Delivered;
 use crate::events::from_notice::EventReporter;
-use crate::events::{Done, OutputEvent, OutputFormat};
+use crate::events::{Done, OutputEvent, OutputFormat, emit};
+use crate::text::safe::SafeText;
 
 /// Sink of notices on standard error, and of answers where any are awaited.
 pub(super) struct SendSink {
@@ -27,6 +28,12 @@ impl NoticeSink for SendSink {
         match (notice, due, &mut self.answers) {
             (Notice::Message(message), Some(due), Some(answers)) => answers.take(message, due),
             _ => self.reporter.show(notice, due),
+        }
+    }
+
+    fn question_read(&mut self, proof: ReadingProof) {
+        if let Some(answers) = &mut self.answers {
+            answers.question_read(proof);
         }
     }
 
@@ -48,15 +55,48 @@ pub(super) struct Answers {
     written: u64,
     /// Receipts of what came behind the last answer: nobody sees it, and none is sent.
     surplus: Vec<ReceiptDue>,
+    /// What came before it was known that the peer had read the question; `None` from there on.
+    early: Option<Vec<(Message, ReceiptDue)>>,
+    /// Receipts of what is no answer and was told instead.
+    told: Vec<ReceiptDue>,
+    format: OutputFormat,
 }
 
 impl Answers {
-    pub(super) fn start(count: u64, format: OutputFormat, waker: Arc<Waker>) -> io::Result<Self> {
+    pub(super) fn start(
+        count: u64,
+        wire: Protocol,
+        format: OutputFormat,
+        waker: Arc<Waker>,
+    ) -> io::Result<Self> {
         let deliverer = Deliverer::start(Deliverer::output(format), Some(count), waker)?;
-        Ok(Self { deliverer, awaited: count, taken: 0, written: 0, surplus: Vec::new() })
+        // The raw wire tells nothing of that.
+        let early = (wire == Protocol::Native).then(Vec::new);
+        let (surplus, told) = (Vec::new(), Vec::new());
+        Ok(Self { deliverer, awaited: count, taken: 0, written: 0, surplus, early, told, format })
+    }
+
+    /// The peer has read the question. What it wrote before is told, and is no answer; where its
+    /// receipt alone says so, it may be one.
+    fn question_read(&mut self, proof: ReadingProof) {
+        for (message, due) in self.early.take().unwrap_or_default() {
+            match proof {
+                ReadingProof::Receipt => self.take(&message, due),
+                ReadingProof::Probe => {
+                    let text: Vec<_> = message.rows.iter().map(SafeText::as_str).collect();
+                    let words =
+                        format!("{} had written before the question: {}", message.name, text.join("\n"));
+                    emit(&OutputEvent::Warning { kind: "earlier", message: words }, self.format);
+                    self.told.push(due);
+                }
+            }
+        }
     }
 
     fn take(&mut self, message: &Message, due: ReceiptDue) {
+        if let Some(early) = &mut self.early {
+            return early.push((message.clone(), due));
+        }
         if self.taken == self.awaited {
             return self.surplus.push(due);
         }
@@ -83,6 +123,9 @@ impl Answers {
                 // Commands only reply and fail.
                 Delivered::Enough | Delivered::Reply(_) | Delivered::Failed { .. } => {}
             }
+        }
+        while let Some(due) = app.sink().answers.as_mut().and_then(|one| one.told.pop()) {
+            app.shown(due);
         }
         app.send_receipts();
         let is_complete = app.sink().answers.as_ref().is_some_and(|answers| answers.missing() == 0);

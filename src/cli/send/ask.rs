@@ -20,8 +20,8 @@ use crate::store::book_file;
 #[command(after_help = "\
 The question is one message, without the newline at the end of the input. Whoever is there answers: a person at a \
 prompt, or rsachat recv --exec CMD --reply. The next texts from that peer are the answers, each one line of safe text on \
-standard output, or with --json one object. They count whether they come before, with or after the receipt, and are \
-acknowledged once they are written and flushed.
+standard output, or with --json one object, and are acknowledged once they are written and flushed. A line that the peer \
+had written before it read the question is no answer: it is told on standard error.
 
 The exit code is 0 when the question was acknowledged and every answer came; 5 when it was acknowledged and not \
 answered in time, or the other side left before that, and the message says how many answers came; otherwise as for rsachat send, which \

@@ -112,8 +112,9 @@ impl Task<'_> {
         let severity = if self.retry == 0 { Severity::Ends } else { Severity::Passes };
         let chat = profile.chat(name, book, 1).without_history();
         // On a short-lived connection nothing may be sent to who began it.
-        let chat = if self.answers.is_some() { chat } else { chat.short_lived() };
-        let answers = self.answers.map(|count| Answers::start(count, format, net.waker())).transpose()?;
+        let chat = if self.answers.is_some() { chat.asking() } else { chat.short_lived() };
+        let answers =
+            self.answers.map(|count| Answers::start(count, wire, format, net.waker())).transpose()?;
         let home = context.global.home.clone();
         let sink = SendSink { reporter: EventReporter { form: format, severity, home }, answers };
         let mut app = App::new(chat, sink, net, profile, ThreadPriority::Same)?;

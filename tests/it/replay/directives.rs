@@ -158,7 +158,7 @@ fn open_checks_who_is_expected_something_and_exact_checks_all() {
 fn limits_by_source_count_by_the_virtual_clock_when_asked_for() {
     let mut script = format!("@lenient\n{}alice> :listen 0\n@set limits on\n", two());
     for _ in 0..6 {
-        script.push_str("bob> :connect 127.0.0.1:${alice.port}\n");
+        script.push_str("bob> :connect 127.0.0.1:${alice.port}\nbob> :close\n");
     }
     let played = replay(&script, &[]).passes();
     assert!(played.contains("! turned away bob: this address calls more than 20 times a second"), "{played}");
